@@ -1,0 +1,51 @@
+// Identifiers: how ids are made, and which partition a customer belongs to.
+// Invariant: `partitionOf` equals NATS's own partition() of the subject token, so that a stream's transform and our
+// gateway agree (a test holds one against the other).
+
+import { createHash } from 'node:crypto'
+
+const tokenSafe = /^[A-Za-z0-9_\-=]+$/
+
+/** The NATS subject token of a customer id: the id itself when it is plain, else percent-encoded UTF-8 with `=` for `%`. */
+export function customerToken(customerId: string): string {
+  if (tokenSafe.test(customerId) && !customerId.includes('=')) return customerId
+  return Array.from(Buffer.from(customerId, 'utf8'), byte => {
+    const char = String.fromCharCode(byte)
+    return /[A-Za-z0-9_-]/.test(char) ? char : `=${byte.toString(16).padStart(2, '0').toUpperCase()}`
+  }).join('')
+}
+
+/** FNV-1a 32 of the UTF-8 bytes. */
+export function fnv1a32(text: string): number {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < text.length; i += 1) {
+    const code = text.charCodeAt(i)
+    if (code > 127) return fnv1a32OfBytes(Buffer.from(text, 'utf8'))
+    hash = Math.imul(hash ^ code, 0x01000193)
+  }
+  return hash >>> 0
+}
+
+function fnv1a32OfBytes(bytes: Uint8Array): number {
+  let hash = 0x811c9dc5
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193)
+  return hash >>> 0
+}
+
+/** Which of `partitions` holds everything of this customer. */
+export function partitionOf(customerId: string, partitions: number): number {
+  return fnv1a32(customerToken(customerId)) % partitions
+}
+
+/** One key from several parts, each prefixed by its length, so that no two lists of parts share a key. */
+export function compositeKey(...parts: readonly (string | number)[]): string {
+  return parts.map(part => `${String(part).length}:${part}`).join('')
+}
+
+/** A stable id: the prefix and 128 bits of SHA-256 over the composite key, in hexadecimal. */
+export function stableId(prefix: string, ...parts: readonly (string | number)[]): string {
+  return `${prefix}_${createHash('sha256')
+    .update(compositeKey(...parts))
+    .digest('hex')
+    .slice(0, 32)}`
+}

@@ -1,0 +1,48 @@
+// Why bad data was refused: the stable codes, and the value that carries one.
+// A rejection is data, never an exception: it becomes a verdict at the gateway or a dead letter in the pipeline.
+
+/** Every code that an event, a lifecycle change or a message can be refused with. Stable for ever. */
+export type RejectionCode =
+  // the message or the envelope
+  | 'malformed_json'
+  | 'unsupported_content_type'
+  | 'not_an_object'
+  | 'missing_attribute'
+  | 'invalid_attribute'
+  | 'unsupported_specversion'
+  | 'invalid_time'
+  | 'invalid_data'
+  | 'unknown_event_type'
+  | 'wrong_partition'
+  // time
+  | 'event_time_in_future'
+  | 'older_than_dedupe_horizon'
+  // identity
+  | 'conflicting_duplicate'
+  | 'conflicting_version'
+  | 'conflicting_catalog'
+  // values
+  | 'invalid_value'
+  | 'value_out_of_range'
+  | 'negative_value'
+  // attach and rate
+  | 'no_subscription'
+  | 'ambiguous_subscription'
+  | 'subscription_suspended'
+  | 'no_matrix_cell'
+  | 'unknown_subscription'
+  | 'unknown_plan'
+  | 'customer_mismatch'
+  | 'invalid_catalog'
+  | 'parked_overflow'
+
+/** `pointer` is the JSON pointer (RFC 6901) of the offending value inside the event. */
+export interface Rejection {
+  readonly code: RejectionCode
+  readonly detail: string
+  readonly pointer?: string
+}
+
+export type Parsed<T> =
+  | { readonly kind: 'ok'; readonly value: T }
+  | { readonly kind: 'rejected'; readonly rejection: Rejection }
