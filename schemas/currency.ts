@@ -1,0 +1,15 @@
+// Currencies: how many decimal places an amount of one is paid in.
+
+import { currenciesByMinorUnits } from './currency-table.js'
+
+const minorUnitsByCode: ReadonlyMap<string, number> = new Map(
+  currenciesByMinorUnits.flatMap(([digits, codes]) => codes.split(' ').map(code => [code, digits] as const)),
+)
+
+/** Digits after the point of an ISO 4217 code in upper case; undefined for a code that cannot be billed. */
+export function minorUnits(currency: string): number | undefined {
+  return minorUnitsByCode.get(currency)
+}
+
+/** Every code that has a minor unit. */
+export const currencyCodes: readonly string[] = [...minorUnitsByCode.keys()].sort()
