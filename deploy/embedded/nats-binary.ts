@@ -68,7 +68,7 @@ async function unfitness(binary: string): Promise<string | null> {
   }
   try {
     const { stdout } = await run(binary, ['--version'], { timeout: 10_000 })
-    return versionProblem(stdout)
+    return stdout.startsWith('nats-server') ? versionProblem(stdout) : 'is no nats-server'
   } catch (cause) {
     return `does not run (${cause instanceof Error ? cause.message.split('\n')[0] : String(cause)})`
   }
