@@ -46,3 +46,20 @@ export interface Rejection {
 export type Parsed<T> =
   | { readonly kind: 'ok'; readonly value: T }
   | { readonly kind: 'rejected'; readonly rejection: Rejection }
+
+/** A refusal as a value. */
+export function rejected(
+  code: RejectionCode,
+  detail: string,
+  pointer?: string,
+): { readonly kind: 'rejected'; readonly rejection: Rejection } {
+  return {
+    kind: 'rejected',
+    rejection: pointer === undefined ? { code, detail } : { code, detail, pointer },
+  }
+}
+
+/** One step further down a JSON pointer (RFC 6901). */
+export function pointerTo(parent: string, key: string | number): string {
+  return `${parent}/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`
+}

@@ -1,0 +1,121 @@
+// JSON text: bytes to text to values, and what a string or a tree may hold.
+// Invariant: bytes that are not UTF-8 are refused, never replaced, and no check here recurses deeper than `maxDepth`.
+
+import { isAscii, isUtf8 } from 'node:buffer'
+import { pointerTo } from './rejection.js'
+
+/** Objects and arrays inside each other, `data` itself being the first. Deeper is refused. */
+export const maxDepth = 64
+
+const anySurrogate = /[\ud800-\udfff]/
+const unpairedSurrogate = /\p{Surrogate}/u
+
+export type JsonResult =
+  | { readonly kind: 'ok'; readonly value: unknown }
+  | { readonly kind: 'malformed'; readonly detail: string }
+
+/** The text of UTF-8 bytes without a byte order mark; undefined when they are not UTF-8. */
+export function decodeUtf8(bytes: Uint8Array): string | undefined {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (isAscii(buffer)) return buffer.toString('latin1')
+  if (!isUtf8(buffer)) return undefined
+  return withoutByteOrderMark(buffer.toString('utf8'))
+}
+
+export function withoutByteOrderMark(text: string): string {
+  return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
+}
+
+export function parseJson(text: string): JsonResult {
+  try {
+    return { kind: 'ok', value: JSON.parse(text) }
+  } catch (error) {
+    // JSON.parse throws nothing but a SyntaxError on a string; anything else is a bug and goes on.
+    if (!(error instanceof SyntaxError)) throw error
+    return { kind: 'malformed', detail: error.message }
+  }
+}
+
+/** Whether a string is Unicode text: every surrogate has its other half, so that its UTF-8 form is the same string. */
+export function isUnicodeText(text: string): boolean {
+  return !anySurrogate.test(text) || !unpairedSurrogate.test(text)
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+export interface TreeProblem {
+  readonly pointer: string
+  readonly detail: string
+}
+
+/** What keeps a JSON tree from being hashed and stored exactly: too deep, or a string that is not Unicode text. */
+export function treeProblem(value: unknown, pointer = '', depth = 0): TreeProblem | undefined {
+  if (typeof value === 'string') {
+    return isUnicodeText(value) ? undefined : { pointer, detail: 'holds an unpaired surrogate' }
+  }
+  if (typeof value !== 'object' || value === null) return undefined
+  if (depth === maxDepth) return { pointer, detail: `is nested deeper than ${maxDepth} levels` }
+  for (const key of Object.keys(value)) {
+    if (!isUnicodeText(key)) return { pointer, detail: 'has a key with an unpaired surrogate' }
+    const member = (value as Record<string, unknown>)[key]
+    // Numbers and booleans are the most of what events hold; they are passed over without a call or a pointer.
+    if (typeof member === 'string' ? isUnicodeText(member) : typeof member !== 'object') continue
+    const problem = treeProblem(member, '', depth + 1)
+    if (problem !== undefined) {
+      return { pointer: `${pointerTo(pointer, key)}${problem.pointer}`, detail: problem.detail }
+    }
+  }
+  return undefined
+}
+
+/**
+ * One text for all JSON trees of equal value: keys sorted, no white space, numbers at their shortest, `undefined`
+ * members left out. The tree is at most `maxDepth` deep.
+ */
+export function canonicalText(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return quoted(value)
+    case 'number':
+      return String(value)
+    case 'boolean':
+      return value ? 'true' : 'false'
+    case 'object':
+      if (value === null) return 'null'
+      return Array.isArray(value) ? canonicalArray(value) : canonicalObject(value as Record<string, unknown>)
+    default:
+      return 'null'
+  }
+}
+
+function canonicalArray(values: readonly unknown[]): string {
+  let text = '['
+  for (let i = 0; i < values.length; i += 1) text += (i === 0 ? '' : ',') + canonicalText(values[i])
+  return `${text}]`
+}
+
+function canonicalObject(record: Record<string, unknown>): string {
+  const keys = Object.keys(record)
+  for (let i = 1; i < keys.length; i += 1) {
+    if (keys[i - 1]! > keys[i]!) {
+      keys.sort()
+      break
+    }
+  }
+  let text = '{'
+  for (const key of keys) {
+    const member = record[key]
+    if (member === undefined) continue
+    text += `${text.length === 1 ? '' : ','}${quoted(key)}:${canonicalText(member)}`
+  }
+  return `${text}}`
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what JSON escapes.
+const needsEscape = /["\\\u0000-\u001f\ud800-\udfff]/
+
+export function quoted(text: string): string {
+  return needsEscape.test(text) ? JSON.stringify(text) : `"${text}"`
+}
