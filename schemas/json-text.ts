@@ -38,7 +38,17 @@ export function parseJson(text: string): JsonResult {
 
 /** Whether a string is Unicode text: every surrogate has its other half, so that its UTF-8 form is the same string. */
 export function isUnicodeText(text: string): boolean {
-  return !anySurrogate.test(text) || !unpairedSurrogate.test(text)
+  return isPlainText(text) || !anySurrogate.test(text) || !unpairedSurrogate.test(text)
+}
+
+/** Short printable ASCII without quote and backslash, seen by a loop, which costs a third of calling a regex. */
+function isPlainText(text: string): boolean {
+  if (text.length > 40) return false
+  for (let i = 0; i < text.length; i += 1) {
+    const code = text.charCodeAt(i)
+    if (code > 126 || code < 32 || code === 34 || code === 92) return false
+  }
+  return true
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
@@ -57,7 +67,8 @@ export function treeProblem(value: unknown, pointer = '', depth = 0): TreeProble
   }
   if (typeof value !== 'object' || value === null) return undefined
   if (depth === maxDepth) return { pointer, detail: `is nested deeper than ${maxDepth} levels` }
-  for (const key of Object.keys(value)) {
+  // A tree of JSON has nothing but its own members, so that the cheaper `in` finds the same keys.
+  for (const key in value) {
     if (!isUnicodeText(key)) return { pointer, detail: 'has a key with an unpaired surrogate' }
     const member = (value as Record<string, unknown>)[key]
     // Numbers and booleans are the most of what events hold; they are passed over without a call or a pointer.
@@ -97,13 +108,7 @@ function canonicalArray(values: readonly unknown[]): string {
 }
 
 function canonicalObject(record: Record<string, unknown>): string {
-  const keys = Object.keys(record)
-  for (let i = 1; i < keys.length; i += 1) {
-    if (keys[i - 1]! > keys[i]!) {
-      keys.sort()
-      break
-    }
-  }
+  const keys = sortKeys(Object.keys(record))
   let text = '{'
   for (const key of keys) {
     const member = record[key]
@@ -113,9 +118,24 @@ function canonicalObject(record: Record<string, unknown>): string {
   return `${text}}`
 }
 
+/** In place, by UTF-16 code units. Insertion wins over the built-in sort for as few keys as events have. */
+function sortKeys(keys: string[]): string[] {
+  if (keys.length > 24) return keys.sort()
+  for (let i = 1; i < keys.length; i += 1) {
+    const key = keys[i]!
+    let at = i
+    while (at > 0 && keys[at - 1]! > key) {
+      keys[at] = keys[at - 1]!
+      at -= 1
+    }
+    keys[at] = key
+  }
+  return keys
+}
+
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what JSON escapes.
 const needsEscape = /["\\\u0000-\u001f\ud800-\udfff]/
 
 export function quoted(text: string): string {
-  return needsEscape.test(text) ? JSON.stringify(text) : `"${text}"`
+  return !isPlainText(text) && needsEscape.test(text) ? JSON.stringify(text) : `"${text}"`
 }
