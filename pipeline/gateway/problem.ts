@@ -1,0 +1,116 @@
+// What the API answers when it refuses: application/problem+json (RFC 9457), everywhere, 404 and 405 included.
+// Invariants: `code` is stable snake_case text that clients may switch on; nothing of a bug's message or stack leaves.
+
+import { z } from 'zod'
+import { pointerTo } from '../../schemas/rejection.js'
+
+export const problemContentType = 'application/problem+json'
+
+export const problemErrorSchema = z.object({
+  pointer: z.string().describe('JSON pointer (RFC 6901) into the body, or `?name` for a query parameter'),
+  code: z.string(),
+  detail: z.string(),
+})
+
+export const problemSchema = z
+  .looseObject({
+    type: z.string().describe('urn:weir:problem:<code>'),
+    title: z.string(),
+    status: z.int(),
+    code: z.string().describe('Stable; switch on this'),
+    detail: z.string(),
+    errors: z.array(problemErrorSchema).optional(),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457 problem details' })
+
+export type ProblemError = z.infer<typeof problemErrorSchema>
+export type ProblemBody = z.infer<typeof problemSchema>
+
+export interface ProblemOptions {
+  readonly errors?: readonly ProblemError[]
+  readonly headers?: Readonly<Record<string, string>>
+  /** Further members of the body. */
+  readonly extra?: Readonly<Record<string, unknown>>
+  readonly cause?: unknown
+}
+
+/** Thrown by a handler to answer with a refusal; the server turns it into the response. */
+export class Problem extends Error {
+  override readonly name = 'Problem'
+  readonly status: number
+  readonly code: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly #options: ProblemOptions
+
+  constructor(status: number, code: string, detail: string, options: ProblemOptions = {}) {
+    super(detail, options.cause === undefined ? undefined : { cause: options.cause })
+    this.status = status
+    this.code = code
+    this.headers = options.headers ?? {}
+    this.#options = options
+  }
+
+  body(): ProblemBody {
+    const { errors, extra } = this.#options
+    return {
+      type: `urn:weir:problem:${this.code}`,
+      title: titles.get(this.status) ?? 'Refused',
+      status: this.status,
+      code: this.code,
+      detail: this.message,
+      ...(errors === undefined ? {} : { errors: [...errors] }),
+      ...extra,
+    }
+  }
+}
+
+/** A refusal that a later try may not meet. `Retry-After` is in whole seconds, at least one. */
+export function unavailable(
+  status: 429 | 503,
+  code: string,
+  detail: string,
+  retryAfterSeconds: number,
+  extra?: Readonly<Record<string, unknown>>,
+): Problem {
+  const seconds = String(Math.max(1, Math.ceil(retryAfterSeconds)))
+  return new Problem(status, code, detail, {
+    headers: { 'retry-after': seconds },
+    ...(extra === undefined ? {} : { extra }),
+  })
+}
+
+/** The problems of a value that a zod schema refused. `root` is put before each pointer (`?` for a query). */
+export function invalidRequest(error: z.ZodError, root: '' | '?' = ''): Problem {
+  const errors = error.issues.flatMap(issue => {
+    const names = issue.code === 'unrecognized_keys' ? issue.keys : [undefined]
+    return names.map(name => ({
+      pointer: pointerOf(name === undefined ? issue.path : [...issue.path, name], root),
+      code: issue.code,
+      detail: issue.message,
+    }))
+  })
+  return new Problem(400, 'invalid_request', errors[0]?.detail ?? 'The request is not valid.', { errors })
+}
+
+function pointerOf(path: readonly PropertyKey[], root: '' | '?'): string {
+  if (root === '?') return `?${path.map(String).join('.')}`
+  return path.reduce<string>((pointer, key) => pointerTo(pointer, String(key)), '')
+}
+
+const titles: ReadonlyMap<number, string> = new Map([
+  [400, 'Bad request'],
+  [401, 'Not authenticated'],
+  [403, 'Not allowed'],
+  [404, 'Not found'],
+  [405, 'Method not allowed'],
+  [408, 'Request timed out'],
+  [409, 'Conflict'],
+  [413, 'Too large'],
+  [414, 'URI too long'],
+  [415, 'Unsupported media type'],
+  [422, 'Cannot be done'],
+  [429, 'Too many requests'],
+  [431, 'Headers too large'],
+  [500, 'Internal error'],
+  [503, 'Not available now'],
+])

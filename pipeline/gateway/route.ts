@@ -1,0 +1,102 @@
+// A route of the HTTP API: one value from which the server registers it and the OpenAPI document describes it, so that
+// the two cannot part. Handlers know nothing of Fastify.
+
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Readable } from 'node:stream'
+import type { z } from 'zod'
+import { invalidRequest, Problem } from './problem.js'
+import { readBody } from './read-body.js'
+
+export type Scope = 'ingest' | 'read' | 'admin'
+
+/** Who may call. `scope_or_loopback` is for what an operator on the machine itself may see without a key. */
+export type Access =
+  | { readonly kind: 'anyone' }
+  | { readonly kind: 'scope'; readonly scope: Scope }
+  | { readonly kind: 'scope_or_loopback'; readonly scope: Scope }
+
+export interface ApiCall {
+  readonly params: Readonly<Record<string, string>>
+  readonly query: Readonly<Record<string, unknown>>
+  readonly headers: IncomingHttpHeaders
+  /** The request's body, unread. */
+  readonly body: Readable
+  /** Whether the caller holds this scope; on routes for anyone, whether it would. */
+  readonly mayRead: boolean
+}
+
+export interface ApiReply {
+  readonly status: number
+  /** An object is sent as JSON, a string as it is; absent: no body. */
+  readonly body?: unknown
+  /** Default `application/json`. */
+  readonly contentType?: string
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+export interface ApiResponseDoc {
+  readonly description: string
+  readonly schema?: z.ZodType
+  /** Default `application/json`, when there is a schema. */
+  readonly contentType?: string
+}
+
+export interface ApiRoute {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  /** OpenAPI form: `/v1/billing-runs/{id}`. */
+  readonly path: string
+  readonly access: Access
+  /** Unique; camelCase. */
+  readonly operationId: string
+  readonly summary: string
+  readonly description?: string
+  readonly params?: z.ZodObject
+  readonly query?: z.ZodObject
+  /** Headers worth naming in the document; not checked. */
+  readonly headers?: z.ZodObject
+  readonly body?: { readonly contentTypes: readonly string[]; readonly schema: z.ZodType }
+  /** By status. A `default` with a problem is added for all. */
+  readonly responses: Readonly<Record<number, ApiResponseDoc>>
+  handle(call: ApiCall): Promise<ApiReply>
+}
+
+/** Bodies of everything but events are small. */
+const maxControlBodyBytes = 64 * 1024
+const controlBodyTimeoutMs = 10_000
+
+/** Reads a small JSON body and holds it against the schema; an empty body counts as `{}`. */
+export async function readJson<T extends z.ZodType>(call: ApiCall, schema: T): Promise<z.output<T>> {
+  const type = call.headers['content-type']
+  if (type !== undefined && !/^application\/(?:[\w.-]+\+)?json\b/i.test(type)) {
+    throw new Problem(415, 'unsupported_content_type', 'The body is application/json.', {
+      headers: { accept: 'application/json' },
+    })
+  }
+  const bytes = await readBody(call.body, call.headers, {
+    maxBytes: maxControlBodyBytes,
+    timeoutMs: controlBodyTimeoutMs,
+  })
+  let value: unknown = {}
+  try {
+    if (bytes.length > 0) value = JSON.parse(bytes.toString('utf8'))
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause
+    throw malformedBody(cause.message)
+  }
+  const parsed = schema.safeParse(value)
+  if (!parsed.success) throw invalidRequest(parsed.error)
+  return parsed.data
+}
+
+/** Holds the query parameters against the schema. */
+export function readQuery<T extends z.ZodObject>(call: ApiCall, schema: T): z.output<T> {
+  const parsed = schema.safeParse(call.query)
+  if (!parsed.success) throw invalidRequest(parsed.error, '?')
+  return parsed.data
+}
+
+export function malformedBody(detail: string): Problem {
+  return new Problem(400, 'malformed_json', `The body is not JSON: ${detail}`, {
+    errors: [{ pointer: '', code: 'malformed_json', detail }],
+  })
+}
