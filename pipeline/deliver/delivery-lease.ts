@@ -1,0 +1,151 @@
+// Who delivers a feed, and the only writer of its record in the bucket `weir_sinks`.
+// Invariants:
+// 1. Every write names the revision that it replaces, so of two processes that think they own a feed one is refused:
+//    the revision is the fence. Time decides only when a standby may try.
+// 2. The newest claim wins; whoever is fenced goes on standby and does not claim back while the record is renewed.
+// 3. A change of `paused` by anybody else is adopted, never overwritten.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream'
+import type { KV } from '@nats-io/kv'
+import { type DeliveryRecord, decodeRecord, encodeRecord, type Intent } from './delivery-record.js'
+
+/** Another process owns the feed now. */
+export class FencedError extends Error {
+  override readonly name = 'FencedError'
+}
+
+/** Nothing that waiting would heal; the feed stops and says so. */
+export class FeedFailure extends Error {
+  override readonly name = 'FeedFailure'
+  readonly code: string
+  constructor(code: string, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+export interface RecordPatch {
+  readonly position?: number
+  readonly intent?: Intent | null
+}
+
+export class DeliveryLease {
+  record: DeliveryRecord
+  readonly #kv: KV
+  readonly #key: string
+  #revision: number
+  #lastWriteMs: number
+  #writes: Promise<unknown> = Promise.resolve()
+
+  private constructor(kv: KV, key: string, record: DeliveryRecord, revision: number) {
+    this.#kv = kv
+    this.#key = key
+    this.record = record
+    this.#revision = revision
+    this.#lastWriteMs = performance.now()
+  }
+
+  /** Takes the feed, whoever had it (invariant 2). `owner` is unique to this deliverer. */
+  static async claim(kv: KV, key: string, owner: string, streamCreated: string): Promise<DeliveryLease> {
+    for (;;) {
+      const entry = await kv.get(key)
+      const before = entry === null ? undefined : decodeRecord(entry.value)
+      if (entry !== null && before === undefined)
+        throw new FeedFailure('corrupt_record', `the record ${key} cannot be read`)
+      if (before !== undefined && before.streamCreated !== streamCreated)
+        throw new FeedFailure(
+          'stream_replaced',
+          `position ${before.position} belongs to a stream created ${before.streamCreated}, this one ${streamCreated}`,
+        )
+      const record: DeliveryRecord = {
+        position: before?.position ?? 0,
+        intent: before?.intent ?? null,
+        paused: before?.paused ?? false,
+        owner,
+        streamCreated,
+      }
+      const previousSeq = entry?.revision ?? 0
+      try {
+        const revision = await kv.put(key, encodeRecord(record), { previousSeq })
+        return new DeliveryLease(kv, key, record, revision)
+      } catch (error) {
+        if (!isWrongRevision(error)) throw error
+      }
+    }
+  }
+
+  /** Milliseconds since the record was last written by us. */
+  get idleMs(): number {
+    return performance.now() - this.#lastWriteMs
+  }
+
+  /** Writes one at a time, in the order of the calls. Throws `FencedError` when the feed is someone else's. */
+  write(patch: RecordPatch): Promise<void> {
+    const write = this.#writes.then(() => this.#write(patch, this.record.owner))
+    this.#writes = write.catch(() => undefined)
+    return write
+  }
+
+  /** Lets go, so that a standby need not wait for the lease to run out. */
+  release(): Promise<void> {
+    const write = this.#writes.then(() => this.#write({}, ''))
+    this.#writes = write.catch(() => undefined)
+    return write
+  }
+
+  async #write(patch: RecordPatch, owner: string): Promise<void> {
+    for (;;) {
+      const next = { ...this.record, ...patch, owner }
+      try {
+        this.#revision = await this.#kv.update(this.#key, encodeRecord(next), this.#revision)
+        this.record = next
+        this.#lastWriteMs = performance.now()
+        return
+      } catch (error) {
+        if (!isWrongRevision(error)) throw error
+        await this.#adopt()
+      }
+    }
+  }
+
+  /** After a refused write: someone set `paused`, or our own write landed unseen, or we are fenced. */
+  async #adopt(): Promise<void> {
+    const entry = await this.#kv.get(this.#key)
+    const found = entry === null ? undefined : decodeRecord(entry.value)
+    if (entry === null || found === undefined || found.owner !== this.record.owner)
+      throw new FencedError(`another process delivers ${this.#key}`)
+    this.record = { ...this.record, paused: found.paused } // invariant 3
+    this.#revision = entry.revision
+  }
+}
+
+/** Resolves when the feed has no owner, or its record stood still for `leaseMs` by this machine's own clock. */
+export async function waitForVacancy(
+  kv: KV,
+  key: string,
+  leaseMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  let revision = -1
+  let unchangedSinceMs = performance.now()
+  while (!signal.aborted) {
+    const entry = await kv.get(key)
+    const record = entry === null ? undefined : decodeRecord(entry.value)
+    if (record === undefined || record.owner === '') return
+    if (entry?.revision !== revision) {
+      revision = entry?.revision ?? -1
+      unchangedSinceMs = performance.now()
+    }
+    if (performance.now() - unchangedSinceMs >= leaseMs) return
+    await sleep(Math.min(1_000, leaseMs / 4), undefined, { signal }).catch(() => undefined)
+  }
+}
+
+export function isWrongRevision(error: unknown): boolean {
+  return (
+    error instanceof JetStreamApiError &&
+    (error.code === JetStreamApiCodes.StreamWrongLastSequence ||
+      error.code === JetStreamApiCodes.StreamWrongLastSequenceUnknown)
+  )
+}

@@ -1,0 +1,55 @@
+// What is remembered about one feed in the bucket `weir_sinks`: its JSON and nothing else.
+// `position` and `intent` are what recovery needs; `owner` says whose writes count; `paused` is set by anyone.
+
+export interface Intent {
+  readonly from: number
+  readonly to: number
+  readonly token: string
+}
+
+export interface DeliveryRecord {
+  /** The last stream sequence whose messages the sink has. */
+  readonly position: number
+  /** The range that may be half-way into the sink; the next to apply, exactly as it is. */
+  readonly intent: Intent | null
+  readonly paused: boolean
+  /** The process that delivers; empty when it let go. */
+  readonly owner: string
+  /** When the stream was created: positions mean nothing in another stream of the same name. */
+  readonly streamCreated: string
+}
+
+const encoder = new TextEncoder()
+
+export function encodeRecord(record: DeliveryRecord): Uint8Array {
+  const { position, intent, paused, owner, streamCreated } = record
+  return encoder.encode(JSON.stringify({ position, intent, paused, owner, stream_created: streamCreated }))
+}
+
+/** Undefined when the bytes are no delivery record. */
+export function decodeRecord(bytes: Uint8Array): DeliveryRecord | undefined {
+  let json: unknown
+  try {
+    json = JSON.parse(new TextDecoder().decode(bytes))
+  } catch {
+    return undefined
+  }
+  if (typeof json !== 'object' || json === null) return undefined
+  const fields = json as Record<string, unknown>
+  const { position, paused, owner, stream_created: streamCreated } = fields
+  const intent = decodeIntent(fields['intent'])
+  if (!isSequence(position) || intent === undefined || typeof paused !== 'boolean') return undefined
+  if (typeof owner !== 'string' || typeof streamCreated !== 'string') return undefined
+  return { position, intent, paused, owner, streamCreated }
+}
+
+function decodeIntent(value: unknown): Intent | null | undefined {
+  if (value === null) return null
+  if (typeof value !== 'object') return undefined
+  const { from, to, token } = value as Record<string, unknown>
+  return isSequence(from) && isSequence(to) && typeof token === 'string' ? { from, to, token } : undefined
+}
+
+function isSequence(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}

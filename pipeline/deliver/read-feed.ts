@@ -1,0 +1,144 @@
+// Reads the messages of a stream by sequence, in order and without a hole.
+// Invariants:
+// 1. Where to begin is said by the caller's record. The consumer is ephemeral and acknowledges nothing: it is a cursor.
+// 2. The server numbers what it delivers; a number that is not the next one, or a silence in which the server has
+//    delivered more than arrived here, throws. Nothing is ever skipped.
+//
+// `fetch` with `max_bytes` also asks for at most 100 messages, and ends a pull that ran into either limit with an error
+// 409 after the messages; both are how a full pull ends, so they are no errors here.
+
+import {
+  AckPolicy,
+  type Consumer,
+  DeliverPolicy,
+  type JetStreamClient,
+  type JetStreamManager,
+  jserrors,
+} from '@nats-io/jetstream'
+import { nanos } from '@nats-io/transport-node'
+import type { FeedMessage, FeedRange } from '../../sinks/sink.js'
+import type { DeliverLimits } from './deliver-limits.js'
+import { FeedFailure } from './delivery-lease.js'
+import type { Intent } from './delivery-record.js'
+
+export interface FeedSource {
+  readonly js: JetStreamClient
+  readonly jsm: JetStreamManager
+  readonly stream: string
+  readonly filterSubjects: readonly string[]
+}
+
+export interface ReadMessage extends FeedMessage {
+  /** Messages of this feed that the server still holds after this one. */
+  readonly pending: number
+}
+
+type PullLimits = Pick<DeliverLimits, 'pullBytes' | 'pullExpiresMs' | 'idleHeartbeatMs'>
+
+/** Everything from `fromSequence` on, for as long as the caller iterates. Throws when the reading is interrupted. */
+export async function* readFeed(
+  source: FeedSource,
+  fromSequence: number,
+  limits: PullLimits,
+  signal: AbortSignal,
+): AsyncGenerator<ReadMessage, void, undefined> {
+  const cursor = await source.jsm.consumers.add(source.stream, {
+    ack_policy: AckPolicy.None,
+    deliver_policy: DeliverPolicy.StartSequence,
+    opt_start_seq: fromSequence,
+    filter_subjects: [...source.filterSubjects],
+    mem_storage: true,
+    num_replicas: 1,
+    inactive_threshold: nanos(60_000),
+  })
+  try {
+    const consumer = await source.js.consumers.get(source.stream, cursor.name)
+    let delivered = 0
+    while (!signal.aborted) {
+      const before = delivered
+      for await (const message of pull(consumer, limits, signal)) {
+        delivered += 1
+        if (message.deliverySequence !== delivered) throw interrupted(source, 'a message was lost on the way')
+        yield message
+      }
+      if (delivered > before || signal.aborted) continue
+      const info = await consumer.info()
+      if (info.delivered.consumer_seq !== delivered) throw interrupted(source, 'the last messages were lost') // 2
+    }
+  } finally {
+    await source.jsm.consumers.delete(source.stream, cursor.name).catch(() => false) // it would expire by itself
+  }
+}
+
+/** The messages of an intent, exactly. Throws `FeedFailure` when the stream no longer holds them. */
+export async function readRange(
+  source: FeedSource,
+  intent: Intent,
+  limits: PullLimits,
+  signal: AbortSignal,
+): Promise<FeedRange> {
+  const lost = (): FeedFailure =>
+    new FeedFailure(
+      'range_lost',
+      `${source.stream} no longer holds messages ${intent.from} to ${intent.to}, which may be half-way into the sink`,
+    )
+  for (const seq of [intent.from, intent.to])
+    if ((await source.jsm.streams.getMessage(source.stream, { seq })) === null) throw lost()
+  const messages: FeedMessage[] = []
+  for await (const message of readFeed(source, intent.from, limits, signal)) {
+    if (message.sequence > intent.to) throw lost()
+    messages.push(message)
+    if (message.sequence === intent.to) break
+  }
+  if (!signal.aborted && messages[0]?.sequence !== intent.from) throw lost()
+  return { stream: source.stream, messages, ...intent }
+}
+
+interface NumberedMessage extends ReadMessage {
+  readonly deliverySequence: number
+}
+
+async function* pull(
+  consumer: Consumer,
+  limits: PullLimits,
+  signal: AbortSignal,
+): AsyncGenerator<NumberedMessage, void, undefined> {
+  const messages = await consumer.fetch({
+    max_bytes: limits.pullBytes,
+    expires: limits.pullExpiresMs,
+    idle_heartbeat: limits.idleHeartbeatMs,
+  })
+  const stop = (): void => messages.stop()
+  signal.addEventListener('abort', stop, { once: true })
+  if (signal.aborted) stop()
+  let received = 0
+  try {
+    for await (const message of messages) {
+      received += 1
+      const { streamSequence, deliverySequence, pending } = message.info
+      yield {
+        sequence: streamSequence,
+        natsSubject: message.subject,
+        bytes: message.data,
+        pending,
+        deliverySequence,
+      }
+    }
+  } catch (error) {
+    if (!(received > 0 && isFullPull(error))) throw error
+  } finally {
+    signal.removeEventListener('abort', stop)
+    messages.stop()
+  }
+}
+
+function isFullPull(error: unknown): boolean {
+  return (
+    error instanceof jserrors.JetStreamError &&
+    /batch completed|message size exceeds maxbytes/i.test(error.message)
+  )
+}
+
+function interrupted(source: FeedSource, detail: string): Error {
+  return new Error(`reading ${source.stream} was interrupted: ${detail}`)
+}

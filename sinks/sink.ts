@@ -1,0 +1,35 @@
+// The port of every sink: what the deliver loop hands it and what it answers.
+// Invariants:
+// 1. A range is named by its token: the same token always comes with the same messages, whoever sends it and how often.
+// 2. `apply` is one idempotent attempt. It never retries and never throws for what a system of record may do: it
+//    answers `retryable` or `rejected`, and the deliver loop decides when to try again.
+
+/** One message of a stream, in the order of the stream. */
+export interface FeedMessage {
+  readonly sequence: number
+  readonly natsSubject: string
+  readonly bytes: Uint8Array
+}
+
+/** Messages from sequence `from` to sequence `to`, both included; those between that no filter matches are not there. */
+export interface FeedRange {
+  readonly stream: string
+  readonly from: number
+  readonly to: number
+  /** Stable name of this range, for ever: sink, stream with its creation, from and to. */
+  readonly token: string
+  readonly messages: readonly FeedMessage[]
+}
+
+export type SinkOutcome =
+  | { readonly kind: 'ok'; readonly rows: number }
+  /** Trouble outside that may pass by itself: connection, time-out, overload. */
+  | { readonly kind: 'retryable'; readonly code: string; readonly detail: string }
+  /** Nothing will change until somebody acts. Tried again at the slowest pace, so that it heals by itself after that. */
+  | { readonly kind: 'rejected'; readonly code: string; readonly detail: string }
+
+export interface Sink {
+  /** `clickhouse`, `billing`, `erp`: what `weir sinks` lists. */
+  readonly name: string
+  apply(range: FeedRange, signal: AbortSignal): Promise<SinkOutcome>
+}
