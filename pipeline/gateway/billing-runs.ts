@@ -89,7 +89,13 @@ const read = { kind: 'scope', scope: 'read' } as const
 const admin = { kind: 'scope', scope: 'admin' } as const
 
 export function billingRunRoutes(billing: BillingApi): readonly ApiRoute[] {
-  return [createRoute(billing), listRoute(billing), getRoute(billing), batchesRoute(billing), ackRoute(billing)]
+  return [
+    createRoute(billing),
+    listRoute(billing),
+    getRoute(billing),
+    batchesRoute(billing),
+    ackRoute(billing),
+  ]
 }
 
 function createRoute(billing: BillingApi): ApiRoute {
@@ -113,7 +119,7 @@ function createRoute(billing: BillingApi): ApiRoute {
         ...(body.entity_id == null ? {} : { entityId: body.entity_id }),
         ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
       })
-      const { run, created } = valueOf(answer)
+      const { run, created } = valueOrProblem(answer)
       const location = `/v1/billing-runs/${encodeURIComponent(run.billing_run_id)}`
       return { status: created ? 201 : 200, body: run, headers: { location } }
     },
@@ -143,7 +149,7 @@ function getRoute(billing: BillingApi): ApiRoute {
     summary: 'One billing run: its status and totals',
     params: runParams,
     responses: { 200: { description: 'The run', schema: runSchema } },
-    handle: async call => ({ status: 200, body: valueOf(await billing.get(call.params['id'] ?? '')) }),
+    handle: async call => ({ status: 200, body: valueOrProblem(await billing.get(call.params['id'] ?? '')) }),
   }
 }
 
@@ -159,7 +165,7 @@ function batchesRoute(billing: BillingApi): ApiRoute {
     responses: { 200: { description: 'The batches that follow `after`', schema: pageSchema } },
     async handle(call: ApiCall): Promise<ApiReply> {
       const { after } = readQuery(call, batchesQuery)
-      return { status: 200, body: valueOf(await billing.batches(call.params['id'] ?? '', after)) }
+      return { status: 200, body: valueOrProblem(await billing.batches(call.params['id'] ?? '', after)) }
     },
   }
 }
@@ -175,7 +181,7 @@ function ackRoute(billing: BillingApi): ApiRoute {
     responses: { 200: { description: 'Acknowledged', schema: z.looseObject({}) } },
     async handle(call: ApiCall): Promise<ApiReply> {
       const answer = await billing.ack(call.params['id'] ?? '', call.params['batch_id'] ?? '')
-      return { status: 200, body: valueOf(answer) }
+      return { status: 200, body: valueOrProblem(answer) }
     },
   }
 }
@@ -187,7 +193,7 @@ function readIdempotencyKey(call: ApiCall): string | undefined {
   throw new Problem(400, 'invalid_request', 'The Idempotency-Key is one text of 1 to 255 characters.')
 }
 
-function valueOf<T>(answer: BillingAnswer<T>): T {
+function valueOrProblem<T>(answer: BillingAnswer<T>): T {
   switch (answer.kind) {
     case 'ok':
       return answer.value

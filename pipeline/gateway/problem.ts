@@ -92,6 +92,12 @@ export function invalidRequest(error: z.ZodError, root: '' | '?' = ''): Problem 
   return new Problem(400, 'invalid_request', errors[0]?.detail ?? 'The request is not valid.', { errors })
 }
 
+export function malformedBody(detail: string): Problem {
+  return new Problem(400, 'malformed_json', `The body is not JSON: ${detail}`, {
+    errors: [{ pointer: '', code: 'malformed_json', detail }],
+  })
+}
+
 function pointerOf(path: readonly PropertyKey[], root: '' | '?'): string {
   if (root === '?') return `?${path.map(String).join('.')}`
   return path.reduce<string>((pointer, key) => pointerTo(pointer, String(key)), '')

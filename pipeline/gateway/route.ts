@@ -4,7 +4,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { z } from 'zod'
-import { invalidRequest, Problem } from './problem.js'
+import { invalidRequest, malformedBody, Problem } from './problem.js'
 import { readBody } from './read-body.js'
 
 export type Scope = 'ingest' | 'read' | 'admin'
@@ -93,10 +93,4 @@ export function readQuery<T extends z.ZodObject>(call: ApiCall, schema: T): z.ou
   const parsed = schema.safeParse(call.query)
   if (!parsed.success) throw invalidRequest(parsed.error, '?')
   return parsed.data
-}
-
-export function malformedBody(detail: string): Problem {
-  return new Problem(400, 'malformed_json', `The body is not JSON: ${detail}`, {
-    errors: [{ pointer: '', code: 'malformed_json', detail }],
-  })
 }

@@ -1,0 +1,67 @@
+// What an event request and its answer look like, for the OpenAPI document. The rules that are enforced are those of
+// schemas/cloud-event.ts; these shapes only tell them.
+
+import { z } from 'zod'
+
+export const eventContentTypes: readonly string[] = [
+  'application/cloudevents+json',
+  'application/cloudevents-batch+json',
+  'application/json',
+  'application/x-ndjson',
+]
+
+const name = z.string().min(1).max(256)
+
+export const cloudEventSchema = z
+  .looseObject({
+    specversion: z.literal('1.0'),
+    id: name.describe('With `source` the identity of the event, for ever'),
+    source: name,
+    type: name.describe('Types that begin with `weir.` are ours; every other type is usage'),
+    subject: name.optional().describe('The customer id; required for usage'),
+    time: z.iso.datetime({ offset: true }).optional().describe('Missing: the time of arrival'),
+    subscriptionid: name.optional().describe('Pins usage to one subscription'),
+    correlationid: z.string().max(256).optional(),
+    traceparent: z.string().max(256).optional(),
+    data: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: 'CloudEvent', description: 'CloudEvents 1.0, JSON' })
+
+export const eventBodySchema = z.union([cloudEventSchema, z.array(cloudEventSchema)])
+
+/** The HTTP binary mode: attributes in headers, `data` as the body. */
+export const binaryHeaders = z.object({
+  'ce-specversion': z.literal('1.0').optional(),
+  'ce-id': name.optional(),
+  'ce-source': name.optional(),
+  'ce-type': name.optional(),
+  'ce-subject': name.optional(),
+  'ce-time': z.iso.datetime({ offset: true }).optional(),
+})
+
+const verdictSchema = z
+  .object({
+    index: z.int().min(0).describe('Place in the request, from 0'),
+    id: z.string().nullable(),
+    code: z.string(),
+    detail: z.string(),
+    pointer: z.string().optional().describe('JSON pointer into the event'),
+  })
+  .meta({ id: 'EventVerdict' })
+
+const receiptSchema = z
+  .object({
+    stream: z.enum(['METERING', 'LIFECYCLE', 'CATALOG']),
+    partition: z.int().min(0).nullable().describe('Null for the catalog, which every partition reads'),
+    stream_sequence: z.int().min(1),
+    count: z.int().min(1).describe('Events of this request in that message'),
+  })
+  .meta({ id: 'Receipt' })
+
+export const eventsAcceptedSchema = z
+  .object({
+    accepted: z.int().min(0),
+    rejected: z.array(verdictSchema),
+    receipts: z.array(receiptSchema),
+  })
+  .meta({ id: 'EventsAccepted' })

@@ -1,0 +1,229 @@
+// POST /v1/events, and the same for OpenMeter producers. Contract sections 2 and 7.
+// Invariants:
+// 1. I1: `accepted` counts events that the broker has on disk; a 503 says which part of the request landed all the
+//    same, and sending everything again is harmless.
+// 2. A refused event costs its neighbours nothing. The answer is 202 even when all are refused: the request was
+//    understood, and a producer that retries on 4xx must not resend what can never be taken.
+// 3. A body that is no JSON at all is 400; that is the producer's transport, not one event.
+
+import type { IncomingHttpHeaders } from 'node:http'
+import { binaryModeEvent, parseMessage } from '../../schemas/cloud-event.js'
+import type { Parsed } from '../../schemas/rejection.js'
+import type { Admission } from './admission.js'
+import type { ChunkOutcome, EventChunk, EventPublisher, EventStream, Receipt } from './event-publisher.js'
+import { binaryHeaders, eventBodySchema, eventContentTypes, eventsAcceptedSchema } from './event-shapes.js'
+import type { GatewayLimits } from './limits.js'
+import { malformedBody, Problem, unavailable } from './problem.js'
+import { readBody } from './read-body.js'
+import type { ApiCall, ApiRoute } from './route.js'
+import { type EventVerdict, type SortedEvents, sortEvents } from './sort-events.js'
+import type { GatewayTelemetry } from './telemetry.js'
+
+/** How the pipeline behind the gateway feels. */
+export type Pressure =
+  | { readonly kind: 'ok' }
+  | { readonly kind: 'slow'; readonly retryAfterSeconds: number }
+  | { readonly kind: 'stopped'; readonly retryAfterSeconds: number; readonly detail: string }
+
+export interface EventIntake {
+  readonly partitions: number
+  readonly limits: GatewayLimits
+  readonly admission: Admission
+  readonly publisher: EventPublisher
+  readonly telemetry: GatewayTelemetry
+  pressure(): Pressure
+}
+
+const ingest = { kind: 'scope', scope: 'ingest' } as const
+const retryDocs = {
+  400: { description: 'The body is not JSON at all' },
+  413: { description: 'Too many events or bytes' },
+  415: { description: 'Unknown content type or encoding' },
+  429: { description: 'The pipeline is behind, or too much is in flight; Retry-After' },
+  503: {
+    description: 'Not on disk, or not all of it; `receipts` says what is. Retry-After; resend everything',
+  },
+}
+
+export function eventRoutes(intake: EventIntake): readonly ApiRoute[] {
+  return [
+    {
+      method: 'POST',
+      path: '/v1/events',
+      access: ingest,
+      operationId: 'ingestEvents',
+      summary: 'Take CloudEvents: one, a JSON array, NDJSON, or one in the HTTP binary mode',
+      description:
+        'Answers after the broker has the events on disk. A malformed event is refused alone. ' +
+        'Bodies may be compressed (Content-Encoding); the limit of bytes holds for the decompressed body too.',
+      headers: binaryHeaders,
+      body: { contentTypes: eventContentTypes, schema: eventBodySchema },
+      responses: {
+        202: { description: 'A verdict on each event', schema: eventsAcceptedSchema },
+        ...retryDocs,
+      },
+      handle: call => admitted(intake, call, () => takeEach(intake, call)),
+    },
+    {
+      method: 'POST',
+      path: '/api/v1/events',
+      access: ingest,
+      operationId: 'ingestEventsOpenMeter',
+      summary: 'The same for OpenMeter producers: all events or none',
+      headers: binaryHeaders,
+      body: { contentTypes: eventContentTypes, schema: eventBodySchema },
+      responses: { 204: { description: 'All events are on disk' }, ...retryDocs },
+      handle: call => admitted(intake, call, () => takeAll(intake, call)),
+    },
+  ]
+}
+
+async function takeEach(intake: EventIntake, call: ApiCall) {
+  const { sorted, bytes } = await readEvents(intake, call)
+  const receipts = await publish(intake, sorted)
+  report(intake, sorted, bytes)
+  return { status: 202, body: { accepted: sorted.accepted, rejected: sorted.rejected, receipts } }
+}
+
+async function takeAll(intake: EventIntake, call: ApiCall) {
+  const { sorted, bytes } = await readEvents(intake, call)
+  if (sorted.rejected.length > 0) {
+    countRejected(intake, sorted.rejected)
+    throw new Problem(
+      400,
+      'malformed_events',
+      `${sorted.rejected.length} events are malformed; none was taken.`,
+      {
+        errors: sorted.rejected.map(({ index, code, detail, pointer }) => ({
+          pointer: `/${index}${pointer ?? ''}`,
+          code,
+          detail,
+        })),
+      },
+    )
+  }
+  await publish(intake, sorted)
+  report(intake, sorted, bytes)
+  return { status: 204 }
+}
+
+/** Refuses while the pipeline is behind, bounds what is in flight, and gives the room back whatever happens. */
+async function admitted<T>(intake: EventIntake, call: ApiCall, work: () => Promise<T>): Promise<T> {
+  const pressure = intake.pressure()
+  if (pressure.kind === 'slow') {
+    throw unavailable(429, 'pipeline_behind', 'The pipeline is behind.', pressure.retryAfterSeconds)
+  }
+  if (pressure.kind === 'stopped') {
+    throw unavailable(503, 'pipeline_stopped', pressure.detail, pressure.retryAfterSeconds)
+  }
+  const release = intake.admission.enter(expectedBytes(call.headers, intake.limits))
+  if (release === undefined) {
+    const detail = 'Too many events are in flight.'
+    throw unavailable(429, 'too_much_in_flight', detail, intake.limits.retryAfterSeconds)
+  }
+  try {
+    return await work()
+  } finally {
+    release()
+  }
+}
+
+/** A body of unknown or compressed length may grow to the limit. */
+function expectedBytes(headers: IncomingHttpHeaders, limits: GatewayLimits): number {
+  const declared = Number(headers['content-length'] ?? Number.NaN)
+  if (headers['content-encoding'] !== undefined || !Number.isFinite(declared)) return limits.maxBodyBytes
+  return Math.min(declared, limits.maxBodyBytes)
+}
+
+async function readEvents(
+  intake: EventIntake,
+  call: ApiCall,
+): Promise<{ readonly sorted: SortedEvents; readonly bytes: number }> {
+  const { limits, publisher } = intake
+  const body = await readBody(call.body, call.headers, {
+    maxBytes: limits.maxBodyBytes,
+    timeoutMs: limits.bodyTimeoutMs,
+  })
+  const events = eventsOf(call.headers, body)
+  if (events.length > limits.maxEvents) {
+    const detail = `Send at most ${limits.maxEvents} events at a time; these are ${events.length}.`
+    throw new Problem(413, 'too_many_events', detail)
+  }
+  const sorted = await sortEvents(events, {
+    partitions: intake.partitions,
+    arrivalMs: Date.now(),
+    chunkBytes: publisher.messageBytes,
+    maxEventBytes: publisher.maxMessageBytes,
+  })
+  return { sorted, bytes: body.length }
+}
+
+function eventsOf(headers: IncomingHttpHeaders, body: Buffer): readonly Parsed<unknown>[] {
+  if (isBinaryMode(headers)) return [binaryModeEvent(headers, body)]
+  if (body.length === 0) throw malformedBody('it is empty')
+  const message = parseMessage(body, headers['content-type'])
+  if (message.kind === 'ok') return message.events
+  const { code, detail } = message.rejection
+  if (code === 'unsupported_content_type') {
+    throw new Problem(415, code, detail, { headers: { accept: eventContentTypes.join(', ') } })
+  }
+  throw new Problem(400, code, detail, { errors: [{ pointer: '', code, detail }] })
+}
+
+/** CloudEvents HTTP binding, section 3: structured and batched modes are told by the content type, else `ce-` headers. */
+function isBinaryMode(headers: IncomingHttpHeaders): boolean {
+  if (/^\s*application\/cloudevents/i.test(headers['content-type'] ?? '')) return false
+  return ['ce-specversion', 'ce-id', 'ce-source', 'ce-type'].some(name => headers[name] !== undefined)
+}
+
+/** What others build on goes first, so that a request which brings plans, subscriptions and usage parks nothing. */
+const publishOrder: readonly EventStream[] = ['CATALOG', 'LIFECYCLE', 'METERING']
+
+/** The receipts, once all chunks have landed; else a `Problem` of 503 that says which did. */
+async function publish(intake: EventIntake, sorted: SortedEvents): Promise<readonly Receipt[]> {
+  const receipts: Receipt[] = []
+  for (const stream of publishOrder) {
+    const outcomes = await Promise.all(publishStream(intake.publisher, sorted.chunks, stream))
+    let failure: string | undefined
+    for (const outcome of outcomes) {
+      if (outcome.kind === 'landed') receipts.push(outcome.receipt)
+      else failure = outcome.detail
+    }
+    if (failure !== undefined) throw notOnDisk(intake, sorted, receipts, failure)
+  }
+  return receipts
+}
+
+function publishStream(
+  publisher: EventPublisher,
+  chunks: readonly EventChunk[],
+  stream: EventStream,
+): Promise<ChunkOutcome>[] {
+  return chunks.filter(chunk => chunk.stream === stream).map(chunk => publisher.publish(chunk))
+}
+
+function notOnDisk(
+  intake: EventIntake,
+  sorted: SortedEvents,
+  receipts: readonly Receipt[],
+  reason: string,
+): Problem {
+  const accepted = receipts.reduce((sum, receipt) => sum + receipt.count, 0)
+  intake.telemetry.eventsAccepted(accepted, 0)
+  const detail =
+    `${accepted} of ${sorted.accepted} events are on disk (${reason}). ` +
+    'Send the request again: what has landed is recognised.'
+  const extra = { accepted, rejected: sorted.rejected, receipts }
+  return unavailable(503, 'broker_unavailable', detail, intake.limits.retryAfterSeconds, extra)
+}
+
+function report(intake: EventIntake, sorted: SortedEvents, bytes: number): void {
+  intake.telemetry.eventsAccepted(sorted.accepted, bytes)
+  countRejected(intake, sorted.rejected)
+}
+
+function countRejected(intake: EventIntake, rejected: readonly EventVerdict[]): void {
+  const counts = new Map<string, number>()
+  for (const { code } of rejected) counts.set(code, (counts.get(code) ?? 0) + 1)
+  for (const [code, count] of counts) intake.telemetry.eventsRejected(code, count)
+}

@@ -1,0 +1,134 @@
+// The gateway as one thing with a life: what `main` composes. Contract section 7.
+// Owns: the HTTP server, admission, the publisher. Does not own: the connection to the broker, the streams, the keys'
+// bucket, what readiness and pressure mean; they are handed in.
+//
+//   created ──start──▶ serving ──drain──▶ draining (in-flight finish, new ones get 503) ──close──▶ closed
+
+import type { JetStreamClient } from '@nats-io/jetstream'
+import type { NatsConnection } from '@nats-io/transport-node'
+import type { Logger } from 'pino'
+import type { Registry } from 'prom-client'
+import { Admission } from './admission.js'
+import type { Authentication } from './authorize.js'
+import { type BillingApi, billingRunRoutes } from './billing-runs.js'
+import { EventPublisher } from './event-publisher.js'
+import { type EventIntake, eventRoutes, type Pressure } from './events.js'
+import { healthRoutes, type Readiness } from './health.js'
+import { type GatewayLimits, gatewayLimits } from './limits.js'
+import { openApiRoute } from './openapi.js'
+import { type Reconcile, reconciliationRoute } from './reconciliation.js'
+import type { ApiRoute } from './route.js'
+import { httpServer } from './server.js'
+import { gatewayTelemetry } from './telemetry.js'
+
+export interface GatewayOptions {
+  /** Default `127.0.0.1`. */
+  readonly host?: string
+  /** Default 0: a free one. */
+  readonly port?: number
+  readonly nc: NatsConnection
+  readonly js: JetStreamClient
+  readonly partitions: number
+  /** A `KeyRing`, or `open` where nobody is asked for a key. */
+  readonly keys: Authentication
+  readonly limits?: Partial<GatewayLimits>
+  readonly log: Logger
+  /** Asked for every event request; must be cheap. */
+  readonly pressure: () => Pressure
+  readonly readiness: () => Readiness
+  readonly version: string
+  readonly registry: Registry
+  /** Routes without an implementation are not registered. */
+  readonly billing?: BillingApi
+  readonly reconcile?: Reconcile
+  /** Routes of others: webhooks, dead letters, sinks, explain. They appear in the OpenAPI document too. */
+  readonly routes?: readonly ApiRoute[]
+}
+
+export interface Gateway {
+  /** Listens. Rejects when the port is taken. */
+  start(): Promise<{ readonly url: string; readonly port: number }>
+  /** Refuses new work with 503 and resolves when what is at work is answered, or the deadline has passed. */
+  drain(): Promise<void>
+  /** Stops listening and ends every connection. Idempotent. */
+  close(): Promise<void>
+}
+
+export function createGateway(options: GatewayOptions): Gateway {
+  const limits = gatewayLimits(options.limits)
+  const admission = new Admission(limits)
+  const telemetry = gatewayTelemetry(options.registry, () => admission.inFlight())
+  const publisher = new EventPublisher({ nc: options.nc, js: options.js, limits, telemetry })
+  const { partitions, pressure } = options
+  const intake: EventIntake = { partitions, limits, admission, publisher, telemetry, pressure }
+  let isDraining = false
+  const readiness = () => gatewayReadiness(options.readiness(), publisher.connected, isDraining)
+  const app = httpServer({
+    routes: allRoutes(options, intake, readiness),
+    keys: options.keys,
+    log: options.log,
+    telemetry,
+    bodyTimeoutMs: limits.bodyTimeoutMs,
+    draining: () => isDraining,
+  })
+  let closing: Promise<void> | undefined
+
+  return {
+    async start() {
+      const host = options.host ?? '127.0.0.1'
+      await app.listen({ host, port: options.port ?? 0 })
+      const address = app.server.address()
+      const port = typeof address === 'object' && address !== null ? address.port : 0
+      return { url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`, port }
+    },
+    async drain() {
+      isDraining = true
+      await within(limits.drainMs, admission.idle())
+    },
+    close() {
+      isDraining = true
+      closing ??= (async () => {
+        const closed = app.close()
+        await within(limits.drainMs, closed)
+        app.server.closeAllConnections()
+        await closed
+        publisher.close()
+      })()
+      return closing
+    },
+  }
+}
+
+function allRoutes(
+  options: GatewayOptions,
+  intake: EventIntake,
+  readiness: () => Readiness,
+): readonly ApiRoute[] {
+  const routes = [
+    ...eventRoutes(intake),
+    ...(options.billing === undefined ? [] : billingRunRoutes(options.billing)),
+    ...(options.reconcile === undefined ? [] : [reconciliationRoute(options.reconcile)]),
+    ...(options.routes ?? []),
+    ...healthRoutes({ readiness, registry: options.registry, version: options.version }),
+  ]
+  return [...routes, openApiRoute(routes, options.version)]
+}
+
+function gatewayReadiness(given: Readiness, isConnected: boolean, isDraining: boolean): Readiness {
+  const checks = [
+    ...given.checks,
+    { name: 'broker', ok: isConnected, detail: isConnected ? 'connected' : 'out of reach' },
+    { name: 'gateway', ok: !isDraining, detail: isDraining ? 'draining' : 'serving' },
+  ]
+  return { ready: given.ready && isConnected && !isDraining, checks }
+}
+
+/** Resolves with the work, or when its time is up. */
+async function within(deadlineMs: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, deadlineMs)
+  })
+  await Promise.race([work, late])
+  clearTimeout(timer)
+}

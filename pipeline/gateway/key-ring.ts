@@ -1,0 +1,137 @@
+// The API keys in memory, kept current by a watch on the bucket, so that no request waits for the broker.
+// Invariants: every comparison takes the same time whether the key exists or not; a key unknown here is looked up once
+// in the bucket (a key that was just made works at once); a revocation is in force as soon as the watch brings it, and
+// the whole bucket is read again whenever the watch was interrupted.
+
+import { timingSafeEqual } from 'node:crypto'
+import type { KV } from '@nats-io/kv'
+import type { Logger } from 'pino'
+import { type ApiKeyRecord, keyRecordOf, readToken } from './api-keys.js'
+import type { Scope } from './route.js'
+
+export interface Caller {
+  readonly keyId: string
+  readonly scopes: ReadonlySet<Scope>
+}
+
+/** Who bears this token, or undefined. */
+export interface KeyVerifier {
+  verify(token: string): Promise<Caller | undefined>
+}
+
+interface HeldKey {
+  readonly digest: Buffer
+  readonly caller: Caller
+  readonly revision: number
+  readonly inForce: boolean
+}
+
+const nobody = Buffer.alloc(32)
+/** Ids that were looked up and not found are not looked up again for so long; bounded in number. */
+const absentForMs = 2_000
+const maxAbsent = 10_000
+const rewatchMs = 1_000
+
+export class KeyRing implements KeyVerifier {
+  readonly #kv: KV
+  readonly #log: Logger
+  readonly #held = new Map<string, HeldKey>()
+  readonly #absentUntilMs = new Map<string, number>()
+  #stopWatch: () => void = () => {}
+  #closed = false
+
+  private constructor(kv: KV, log: Logger) {
+    this.#kv = kv
+    this.#log = log
+  }
+
+  /** Resolves once all keys are in memory. */
+  static async open(kv: KV, log: Logger): Promise<KeyRing> {
+    const ring = new KeyRing(kv, log)
+    await new Promise<void>((resolve, reject) => {
+      void ring.#watch(resolve).catch(reject)
+    })
+    return ring
+  }
+
+  async verify(token: string): Promise<Caller | undefined> {
+    const read = readToken(token)
+    if (read === undefined) return undefined
+    const held = this.#held.get(read.keyId) ?? (await this.#lookUp(read.keyId))
+    const isEqual = timingSafeEqual(read.digest, held?.digest ?? nobody)
+    return isEqual && held?.inForce === true ? held.caller : undefined
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#stopWatch()
+  }
+
+  async #lookUp(keyId: string): Promise<HeldKey | undefined> {
+    const nowMs = performance.now()
+    if ((this.#absentUntilMs.get(keyId) ?? 0) > nowMs) return undefined
+    try {
+      const entry = await this.#kv.get(keyId)
+      const record = entry === null ? undefined : keyRecordOf(entry)
+      if (entry !== null && record !== undefined) this.#hold(record, entry.revision)
+    } catch (error) {
+      // The broker is out of reach: whoever is not in memory is not known. The caller tries again.
+      this.#log.warn({ err: error, keyId }, 'an API key could not be looked up')
+      return undefined
+    }
+    const held = this.#held.get(keyId)
+    if (held === undefined) {
+      if (this.#absentUntilMs.size >= maxAbsent) this.#absentUntilMs.clear()
+      this.#absentUntilMs.set(keyId, nowMs + absentForMs)
+    }
+    return held
+  }
+
+  /** The watch and the look-up race; the higher revision is the truth. */
+  #hold(record: ApiKeyRecord, revision: number): void {
+    const known = this.#held.get(record.key_id)
+    if (known !== undefined && known.revision > revision) return
+    this.#absentUntilMs.delete(record.key_id)
+    this.#held.set(record.key_id, {
+      digest: Buffer.from(record.sha256, 'hex'),
+      caller: { keyId: record.key_id, scopes: new Set<Scope>(record.scopes) },
+      revision,
+      inForce: record.revoked_at === null,
+    })
+  }
+
+  /** Watches until closed. `onReady` is called when the first reading is through; before that, trouble is thrown. */
+  async #watch(onReady: () => void): Promise<void> {
+    let ready = false
+    while (!this.#closed) {
+      try {
+        // What is there now, and then what changes; the watch is opened first, so nothing falls between.
+        const changes = await this.#kv.watch()
+        this.#stopWatch = () => changes.stop()
+        await this.#readAll()
+        if (!ready) onReady()
+        ready = true
+        for await (const entry of changes) {
+          const record = keyRecordOf(entry)
+          if (record !== undefined) this.#hold(record, entry.revision)
+          else this.#held.delete(entry.key)
+        }
+      } catch (error) {
+        if (!ready) throw error
+        this.#log.warn({ err: error }, 'the watch on the API keys was interrupted')
+      }
+      if (!this.#closed) await new Promise(resolve => setTimeout(resolve, rewatchMs).unref())
+    }
+  }
+
+  async #readAll(): Promise<void> {
+    const present = new Set<string>()
+    for await (const keyId of await this.#kv.keys()) {
+      present.add(keyId)
+      const entry = await this.#kv.get(keyId)
+      const record = entry === null ? undefined : keyRecordOf(entry)
+      if (entry !== null && record !== undefined) this.#hold(record, entry.revision)
+    }
+    for (const keyId of this.#held.keys()) if (!present.has(keyId)) this.#held.delete(keyId)
+  }
+}

@@ -1,0 +1,117 @@
+// Reads a request's body: bounded in bytes and in time, decompressed when it came compressed.
+// Invariants: memory never exceeds the limit by more than one chunk, whatever was declared and however small the
+// compressed form is; decompression runs off the main thread.
+
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Readable } from 'node:stream'
+import { promisify } from 'node:util'
+import zlib from 'node:zlib'
+import { Problem } from './problem.js'
+
+export interface BodyLimits {
+  readonly maxBytes: number
+  readonly timeoutMs: number
+}
+
+type Inflate = (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>
+
+/** The client went away while it was sending; nobody is left to answer. */
+export class ClientGone extends Error {
+  override readonly name = 'ClientGone'
+}
+
+const encodings: ReadonlyMap<string, Inflate> = new Map<string, Inflate>([
+  ['gzip', promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.gunzip)],
+  ['x-gzip', promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.gunzip)],
+  ['deflate', promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.inflate)],
+  ['br', promisify<Buffer, zlib.BrotliOptions, Buffer>(zlib.brotliDecompress)],
+  ...zstd(),
+])
+
+/** Node has zstd from 22.15 on; it is offered where it is there. */
+function zstd(): [string, Inflate][] {
+  const found: unknown = Reflect.get(zlib, 'zstdDecompress')
+  if (typeof found !== 'function') return []
+  return [['zstd', promisify(found as typeof zlib.gunzip) as Inflate]]
+}
+
+/** What a refused encoding is answered with, and what the OpenAPI document names. */
+export const acceptedEncodings: readonly string[] = ['identity', ...encodings.keys()]
+
+/** A client that honestly sends too much still reads its 413 when the rest is swallowed, up to this many times over. */
+const swallowFactor = 4
+
+/** The body's bytes. Throws a `Problem` of 400, 408, 413 or 415, or `ClientGone`. */
+export async function readBody(
+  stream: Readable,
+  headers: IncomingHttpHeaders,
+  limits: BodyLimits,
+): Promise<Buffer> {
+  const encoding = (headers['content-encoding'] ?? 'identity').trim().toLowerCase()
+  const inflate = encodings.get(encoding)
+  if (inflate === undefined && encoding !== 'identity') {
+    throw new Problem(415, 'unsupported_content_encoding', `The content encoding ${encoding} is not taken.`, {
+      headers: { 'accept-encoding': acceptedEncodings.join(', ') },
+    })
+  }
+  const declared = Number(headers['content-length'] ?? '0')
+  if (declared > limits.maxBytes * swallowFactor) throw tooLarge(limits.maxBytes, 'the body')
+  const bytes = await collect(stream, limits)
+  return inflate === undefined ? bytes : decompress(bytes, inflate, limits.maxBytes)
+}
+
+async function decompress(bytes: Buffer, inflate: Inflate, maxBytes: number): Promise<Buffer> {
+  try {
+    return await inflate(bytes, { maxOutputLength: maxBytes })
+  } catch (cause) {
+    const code = cause instanceof Error ? Reflect.get(cause, 'code') : undefined
+    if (code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(maxBytes, 'the decompressed body')
+    throw new Problem(400, 'malformed_encoding', 'The body is not what its Content-Encoding says.', { cause })
+  }
+}
+
+function collect(stream: Readable, limits: BodyLimits): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let length = 0
+    const timer = setTimeout(() => {
+      settle(() =>
+        reject(
+          new Problem(408, 'request_timeout', 'The body did not come in time.', {
+            headers: { connection: 'close' },
+          }),
+        ),
+      )
+      stream.resume()
+    }, limits.timeoutMs)
+    const onData = (chunk: Buffer) => {
+      length += chunk.length
+      if (length <= limits.maxBytes) chunks.push(chunk)
+      else chunks.length = 0
+      if (length > limits.maxBytes * swallowFactor) {
+        settle(() => reject(tooLarge(limits.maxBytes, 'the body')))
+        stream.resume()
+      }
+    }
+    const onEnd = () =>
+      settle(() => {
+        if (length > limits.maxBytes) reject(tooLarge(limits.maxBytes, 'the body'))
+        else resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length))
+      })
+    const onGone = () => settle(() => reject(new ClientGone('the client closed the connection')))
+    const settle = (finish: () => void) => {
+      clearTimeout(timer)
+      stream.off('data', onData).off('end', onEnd).off('close', onGone)
+      finish()
+    }
+    // The error handler stays: a connection that breaks later must not become an uncaught exception.
+    stream.on('data', onData).on('end', onEnd).on('close', onGone).on('error', onGone)
+  })
+}
+
+/** Asks the client to close, because what is still on its way is not going to be read. */
+function tooLarge(maxBytes: number, what: string): Problem {
+  return new Problem(413, 'body_too_large', `Send at most ${maxBytes} bytes at a time; ${what} is larger.`, {
+    headers: { connection: 'close' },
+  })
+}

@@ -1,0 +1,154 @@
+// The HTTP server around the routes: authentication, problems, limits of the connection, telemetry. Fastify is known
+// here alone.
+// Invariants: every answer that refuses is a problem (404, 405 and broken HTTP too); a bug is logged and answered with
+// 500 and nothing of its text; an unread body never keeps a connection busy for longer than the body's deadline.
+
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
+import Fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify'
+import type { Logger } from 'pino'
+import { type Authentication, authorize } from './authorize.js'
+import { Problem, problemContentType, unavailable } from './problem.js'
+import { ClientGone } from './read-body.js'
+import type { ApiReply, ApiRoute } from './route.js'
+import type { GatewayTelemetry } from './telemetry.js'
+
+export interface HttpServerOptions {
+  readonly routes: readonly ApiRoute[]
+  readonly keys: Authentication
+  readonly log: Logger
+  readonly telemetry: GatewayTelemetry
+  readonly bodyTimeoutMs: number
+  /** While true, everything but health and metrics is answered with 503. */
+  draining(): boolean
+}
+
+/** What is answered to the end. */
+const alwaysOpen: ReadonlySet<string> = new Set(['/livez', '/readyz', '/metrics', '/version'])
+
+export function httpServer(options: HttpServerOptions): FastifyInstance {
+  const app = Fastify({
+    logger: false,
+    // A body has its own deadline; these end what never becomes a request.
+    requestTimeout: options.bodyTimeoutMs + 10_000,
+    http: { headersTimeout: Math.min(20_000, options.bodyTimeoutMs + 10_000) },
+    routerOptions: { maxParamLength: 512 },
+    return503OnClosing: false,
+    clientErrorHandler: answerBrokenHttp,
+    frameworkErrors: (error, request, reply) => sendProblem(problemOf(error, options, request), reply),
+  })
+  // Bodies are read by the routes that want one, so that refusals come before the bytes.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+  app.setErrorHandler((error, request, reply) => sendProblem(problemOf(error, options, request), reply))
+  app.setNotFoundHandler((request, reply) => sendProblem(unknownRoute(options.routes, request), reply))
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'none'
+    options.telemetry.requestFinished(route, request.method, reply.statusCode, reply.elapsedTime / 1000)
+  })
+  for (const route of options.routes) register(app, route, options)
+  return app
+}
+
+function register(app: FastifyInstance, route: ApiRoute, options: HttpServerOptions): void {
+  const callers = new WeakMap<object, { readonly mayRead: boolean }>()
+  app.route({
+    method: route.method,
+    url: route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
+    async onRequest(request) {
+      if (options.draining() && !alwaysOpen.has(route.path)) throw shuttingDown()
+      callers.set(request.raw, await authorize(request.raw, route.access, options.keys))
+    },
+    async handler(request, reply) {
+      const answer = await route.handle({
+        params: request.params as Record<string, string>,
+        query: request.query as Record<string, unknown>,
+        headers: request.headers,
+        body: request.raw as Readable,
+        mayRead: callers.get(request.raw)?.mayRead ?? false,
+      })
+      return sendReply(answer, reply)
+    },
+  })
+}
+
+function sendReply(answer: ApiReply, reply: FastifyReply): FastifyReply {
+  reply.code(answer.status)
+  for (const [name, value] of Object.entries(answer.headers ?? {})) reply.header(name, value)
+  if (answer.body === undefined) return reply.send()
+  reply.header('content-type', answer.contentType ?? 'application/json; charset=utf-8')
+  return reply.send(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body))
+}
+
+function sendProblem(problem: Problem, reply: FastifyReply): FastifyReply {
+  for (const [name, value] of Object.entries(problem.headers)) reply.header(name, value)
+  return reply
+    .code(problem.status)
+    .header('content-type', problemContentType)
+    .send(JSON.stringify(problem.body()))
+}
+
+function problemOf(error: unknown, options: HttpServerOptions, request: FastifyRequest): Problem {
+  if (error instanceof Problem) return error
+  if (error instanceof ClientGone) {
+    options.telemetry.clientGone()
+    return new Problem(400, 'client_gone', error.message, { headers: { connection: 'close' } })
+  }
+  const status = (error as Partial<FastifyError>).statusCode ?? 500
+  if (status >= 400 && status < 500) {
+    const code = status === 415 ? 'unsupported_content_type' : 'bad_request'
+    return new Problem(status, code, (error as Error).message)
+  }
+  options.log.error({ err: error, method: request.method, url: request.url }, 'a request failed by a bug')
+  return new Problem(500, 'internal_error', 'Weir failed to answer; the log has the cause.')
+}
+
+function shuttingDown(): Problem {
+  const problem = unavailable(503, 'draining', 'Weir is shutting down.', 2)
+  return new Problem(503, problem.code, problem.message, {
+    headers: { ...problem.headers, connection: 'close' },
+  })
+}
+
+/** 405 with `Allow` where the path is one of ours, else 404. */
+function unknownRoute(routes: readonly ApiRoute[], request: FastifyRequest): Problem {
+  const path = request.url.split('?', 1)[0]!
+  const methods = routes.filter(route => patternOf(route.path).test(path)).map(route => route.method)
+  if (methods.length === 0) return new Problem(404, 'not_found', 'There is no such resource.')
+  const allowed = methods.includes('GET') ? [...methods, 'HEAD'] : methods
+  return new Problem(405, 'method_not_allowed', `Allowed here: ${allowed.join(', ')}.`, {
+    headers: { allow: allowed.join(', ') },
+  })
+}
+
+function patternOf(path: string): RegExp {
+  return new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}/?$`)
+}
+
+/** What is no HTTP, or came too slowly, is answered on the bare socket, since there is no request to reply to. */
+function answerBrokenHttp(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const problem = brokenHttp(error.code)
+  const body = JSON.stringify(problem.body())
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nContent-Type: ${problemContentType}\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  )
+}
+
+function brokenHttp(code: string | undefined): Problem {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return new Problem(408, 'request_timeout', 'The request did not come in time.')
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return new Problem(431, 'headers_too_large', 'The headers are too large.')
+  return new Problem(400, 'bad_request', 'This is not HTTP/1.1.')
+}
