@@ -1,0 +1,112 @@
+// Field types that the wire shapes share, as zod schemas: decimals, instants, names, currencies, whole numbers.
+// Invariant: a refusal carries the stable code of rejection.ts in its issue's `params`.
+
+import { z } from 'zod'
+import { maxAttributeLength } from './cloud-event.js'
+import { minorUnits } from './currency.js'
+import { parseDecimal, type Scaled } from './decimal.js'
+import { pointerTo, type Rejection, type RejectionCode, rejected } from './rejection.js'
+import { parseInstant } from './time.js'
+
+type Refuse = {
+  addIssue: (issue: { code: 'custom'; message: string; params: { code: RejectionCode } }) => void
+}
+
+function refuse(context: Refuse, code: RejectionCode, message: string): typeof z.NEVER {
+  context.addIssue({ code: 'custom', message, params: { code } })
+  return z.NEVER
+}
+
+/** A decimal string, or a JSON number at its shortest text; scaled inside. */
+export const decimalField = z
+  .union([z.string(), z.number()], { error: 'is a decimal number in a string, such as "0.0025"' })
+  .transform((value, context): Scaled => {
+    const result = parseDecimal(value)
+    if (result.kind === 'ok') return result.value
+    const isRange = result.kind === 'value_out_of_range'
+    return refuse(
+      context,
+      result.kind,
+      isRange ? 'has more than 26 digits before the point or 12 after it' : 'is not a decimal number',
+    )
+  })
+  .meta({ description: 'Decimal: at most 26 digits before the point and 12 after it. A string is exact.' })
+
+export const quantityField = decimalField.transform((value, context) =>
+  value < 0n ? refuse(context, 'negative_value', 'is negative') : value,
+)
+
+export const positiveField = decimalField.transform((value, context) =>
+  value <= 0n ? refuse(context, 'value_out_of_range', 'is not greater than 0') : value,
+)
+
+/** RFC 3339 with an offset; epoch milliseconds inside. */
+export const instantField = z
+  .string()
+  .transform((text, context) => {
+    return parseInstant(text) ?? refuse(context, 'invalid_time', 'is not an RFC 3339 instant with an offset')
+  })
+  .meta({ format: 'date-time' })
+
+export const nameField = z
+  .string()
+  .min(1)
+  .max(maxAttributeLength * 2)
+  .refine(text => Array.from(text).length <= maxAttributeLength && !text.includes('\u0000'), {
+    message: `is a text of 1 to ${maxAttributeLength} characters`,
+  })
+
+export const currencyField = z
+  .string()
+  .refine(code => minorUnits(code) !== undefined, { message: 'is not a currency of ISO 4217' })
+  .meta({ description: 'ISO 4217 code of a currency that can be billed.' })
+
+export const planVersionField = z
+  .int()
+  .min(1)
+  .max(2 ** 32 - 1)
+
+const knownTimezones = new Set<string>(['UTC'])
+
+/** IANA names alone: an offset would not follow the clock changes of any place. */
+export const timezoneField = z
+  .string()
+  .refine(isTimezone, { message: 'is not a time zone of the IANA database' })
+
+function isTimezone(name: string): boolean {
+  if (knownTimezones.has(name)) return true
+  if (!/^[A-Za-z]/.test(name) || name.length > 64) return false
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name })
+  } catch (error) {
+    if (error instanceof RangeError) return false
+    throw error
+  }
+  knownTimezones.add(name)
+  return true
+}
+
+/** The first issue as a rejection, its pointer below `pointer`. */
+export function rejectionOfIssues(error: z.ZodError, pointer: string): Rejection {
+  const issue = error.issues[0]
+  if (issue === undefined) return rejected('invalid_data', 'The data is not valid.', pointer).rejection
+  const path = issue.path.map(key => (typeof key === 'symbol' ? String(key) : key))
+  const at = path.reduce<string>(pointerTo, pointer)
+  const name = path.length === 0 ? 'The data' : `The field ${path.join('.')}`
+  const missing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined')
+  const code: RejectionCode =
+    issue.code === 'custom' ? (issue.params?.['code'] ?? 'invalid_data') : 'invalid_data'
+  const detail = missing ? `${name} is missing.` : `${name}: ${issue.message}.`
+  return rejected(code, detail, at).rejection
+}
+
+/** An object's type with its undefined members optional instead. */
+export type Present<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+  [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>
+}
+
+/** The object without its undefined members: what the sender left out is left out. */
+export function present<T extends object>(object: T): Present<T> {
+  const entries = Object.entries(object).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(entries) as Present<T>
+}
