@@ -1,0 +1,98 @@
+// Starts the embedded ClickHouse: a child process that owns one data directory and serves ClickHouse's HTTP interface
+// on loopback. Whoever talks to it uses a plain ClickHouse client; a real server is a change of URL.
+//
+// Invariants:
+// 1. One process per data directory: a stale one is stopped before the new one starts.
+// 2. The child ends with its parent, however the parent ends.
+
+import { type ChildProcess, fork } from 'node:child_process'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { builtFile } from '../../schemas/package-root.js'
+import type { ChildReady, ChildStart } from './clickhouse/protocol.js'
+import { endWithUs, exitOf, type ProcessExit, stopProcess, stopStaleProcess } from './owned-process.js'
+
+export interface EmbeddedClickhouseOptions {
+  /** Holds the engine's files, the log and the pid. Made if missing. */
+  readonly dataDir: string
+  /** Default: a free one. */
+  readonly port?: number | undefined
+  /** Default: `default`, with no password. */
+  readonly user?: string | undefined
+  readonly password?: string | undefined
+  /** Path of the process's log. Default: `clickhouse.log` in the data directory. */
+  readonly log?: string | undefined
+}
+
+export interface EmbeddedClickhouse {
+  /** `http://127.0.0.1:<port>` */
+  readonly url: string
+  readonly pid: number
+  readonly port: number
+  /** Settles when the process ends, whoever ended it. Never rejects. */
+  readonly exited: Promise<ProcessExit>
+  /** Lets running statements end, then stops; kills after a deadline. Idempotent. */
+  stop(): Promise<void>
+}
+
+export async function startEmbeddedClickhouse(
+  options: EmbeddedClickhouseOptions,
+): Promise<EmbeddedClickhouse> {
+  const dataDir = resolve(options.dataDir)
+  mkdirSync(dataDir, { recursive: true })
+  const childFile = fileURLToPath(builtFile('deploy/embedded/clickhouse/child.js'))
+  const pidFile = join(dataDir, 'clickhouse.pid')
+  const logFile = resolve(options.log ?? join(dataDir, 'clickhouse.log'))
+  await stopStaleProcess(pidFile, ['clickhouse/child.js', dataDir]) // invariant 1
+
+  const log = openSync(logFile, 'a')
+  // The data directory is an argument so that a later start can tell this process from others (owned-process.ts).
+  const child = fork(childFile, [dataDir], {
+    // Statements hold a libuv thread each. UTC, so that times without a zone mean the same on every machine.
+    env: { UV_THREADPOOL_SIZE: '16', TZ: 'UTC' },
+    execArgv: [],
+    stdio: ['ignore', log, log, 'ipc'],
+    detached: true,
+  })
+  closeSync(log)
+  const exited = exitOf(child)
+  const pid = child.pid
+  if (pid === undefined) throw new Error(`${childFile} could not be started`)
+  endWithUs(child)
+  await writeFile(pidFile, `${pid}`)
+  try {
+    const port = await handOver(child, exited, {
+      dataDir,
+      port: options.port ?? 0,
+      user: options.user ?? 'default',
+      password: options.password ?? '',
+    })
+    return { url: `http://127.0.0.1:${port}`, pid, port, exited, stop: () => stopProcess(child, exited) }
+  } catch (cause) {
+    await stopProcess(child, exited)
+    const text = await readFile(logFile, 'utf8').catch(() => '')
+    const tail = text.trim().split('\n').slice(-5).join('\n')
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new Error(`the embedded ClickHouse did not start in ${dataDir}: ${reason}\n${tail}`, { cause })
+  }
+}
+
+/** Sends the settings and waits for the port. */
+async function handOver(
+  child: ChildProcess,
+  exited: Promise<ProcessExit>,
+  start: ChildStart,
+): Promise<number> {
+  const answered = new Promise<ChildReady>(resolveAnswer => {
+    child.once('message', message => resolveAnswer(message as ChildReady))
+  })
+  const ended = exited.then((exit): ChildReady => {
+    return { kind: 'failed', reason: `it ended with ${exit.code ?? exit.signal ?? 'an error'}` }
+  })
+  child.send(start)
+  const answer = await Promise.race([answered, ended])
+  if (answer.kind === 'failed') throw new Error(answer.reason)
+  return answer.port
+}

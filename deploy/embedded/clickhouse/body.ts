@@ -1,0 +1,119 @@
+// The bytes of a request: kept in memory when they may hold the statement, written to a spool file when they are rows.
+//
+// Rows go through a file because the engine's text interface corrupts binary formats, while INSERT … FROM INFILE treats
+// them exactly as the server treats the rows of an INSERT: column list, defaults, settings, several cores.
+
+import { createHash } from 'node:crypto'
+import { createWriteStream, mkdirSync, rmSync, statfsSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
+import { exceptions } from './exception.js'
+
+/** A statement and the rows behind it in one body are read into memory; more has to come as `?query=` and body. */
+const maxBodyInMemory = 1 << 30
+/** RAM-backed folders of containers are often tiny; such a one is no place for inserts. */
+const minFreeInMemory = 1 << 30
+
+/** Content encodings that the engine reads from a file by itself, by the names that it gives them. */
+const fileCompressions = new Map([
+  ...['gzip', 'deflate', 'br', 'xz', 'zstd', 'lz4', 'bz2'].map((name): [string, string] => [name, name]),
+  ['x-gzip', 'gzip'],
+])
+
+export interface SpooledRows {
+  readonly path: string
+  /** As the engine names it; `none` if the rows are plain. */
+  readonly compression: string
+  remove(): void
+}
+
+/** A folder for spool files: in memory if there is room, else beside the data. Left-overs of a crash are removed. */
+export class Spool {
+  private readonly folder: string
+  private count = 0
+
+  constructor(dataDir: string) {
+    const name = `weir-clickhouse-${createHash('sha256').update(dataDir).digest('hex').slice(0, 16)}`
+    this.folder = hasRoom('/dev/shm') ? join('/dev/shm', name) : join(dataDir, 'spool')
+    rmSync(this.folder, { recursive: true, force: true })
+    mkdirSync(this.folder, { recursive: true, mode: 0o700 })
+  }
+
+  /** Writes the given bytes, then the stream, to a file of its own. */
+  async write(head: Buffer, rest: Readable | null, compression: string): Promise<SpooledRows> {
+    // The suffix keeps the engine from guessing a compression from the name.
+    const path = join(this.folder, `${this.count++}.rows`)
+    const remove = () => rmSync(path, { force: true })
+    try {
+      const file = createWriteStream(path, { mode: 0o600 })
+      if (head.length > 0) file.write(head)
+      if (rest === null) await new Promise<void>((resolve, reject) => file.on('error', reject).end(resolve))
+      else await pipeline(rest, file)
+      return { path, compression, remove }
+    } catch (error) {
+      remove()
+      throw error
+    }
+  }
+
+  close(): void {
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+/** The compression of a body that goes into a file as it is. */
+export function fileCompression(request: IncomingMessage): string {
+  const encoding = contentEncoding(request)
+  if (encoding === 'identity') return 'none'
+  const compression = fileCompressions.get(encoding)
+  if (compression === undefined)
+    throw exceptions.unsupportedMediaType(`Content-Encoding ${encoding} is not supported`)
+  return compression
+}
+
+/** The whole body, unpacked. */
+export async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of unpacked(request)) {
+    size += (chunk as Buffer).length
+    if (size > maxBodyInMemory) throw exceptions.bodyTooLarge(maxBodyInMemory)
+    chunks.push(chunk as Buffer)
+  }
+  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
+}
+
+function unpacked(request: IncomingMessage): Readable {
+  const encoding = contentEncoding(request)
+  switch (encoding) {
+    case 'identity':
+      return request
+    case 'gzip':
+    case 'x-gzip':
+      return request.pipe(createGunzip())
+    case 'deflate':
+      return request.pipe(createInflate())
+    case 'br':
+      return request.pipe(createBrotliDecompress())
+    default:
+      throw exceptions.unsupportedMediaType(
+        `Content-Encoding ${encoding} is supported only for the rows of an INSERT whose statement is in ?query=`,
+      )
+  }
+}
+
+function contentEncoding(request: IncomingMessage): string {
+  return (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase()
+}
+
+function hasRoom(folder: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(folder)
+    return bavail * bsize >= minFreeInMemory
+  } catch {
+    return false
+  }
+}

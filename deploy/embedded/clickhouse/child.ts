@@ -1,0 +1,88 @@
+// The process of the embedded ClickHouse: one engine, one HTTP server on loopback, one parent.
+// Started by clickhouse-server.ts, which sends the settings over the channel (a password has no place in a command
+// line) and whose end ends this process: the channel closes with the parent, however the parent died.
+//
+// The engine runs on this main thread's connections only; it crashes in worker threads.
+
+import { createServer, type Server } from 'node:http'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { Spool } from './body.js'
+import { Engine } from './engine.js'
+import { RequestHandler } from './handler.js'
+import type { ChildReady, ChildStart } from './protocol.js'
+
+/** Statements that still run at the end get so long; then the process ends under them, which the engine survives. */
+const drainDeadlineMs = 10_000
+
+// Ctrl-C reaches the whole terminal; the parent decides when this process ends.
+process.on('SIGINT', () => {})
+process.once('message', message => {
+  start(message as ChildStart).catch((error: unknown) => {
+    const text = error instanceof Error ? error.message : String(error)
+    process.send?.({ kind: 'failed', reason: text } satisfies ChildReady)
+    process.exitCode = 1
+    process.disconnect?.()
+  })
+})
+
+async function start(options: ChildStart): Promise<void> {
+  const engine = new Engine(join(options.dataDir, 'engine'), join(options.dataDir, 'engine.xml'))
+  const spool = new Spool(options.dataDir)
+  const facts = await engine.read('', 'SELECT version(), timezone()', 'TabSeparated')
+  const [version = '', timezone = ''] = facts.bytes.toString().trim().split('\t')
+  const { user, password } = options
+  const handler = new RequestHandler(engine, spool, {
+    version,
+    timezone,
+    displayName: hostname(),
+    user,
+    password,
+  })
+  let running = 0
+
+  const server = createServer((request, response) => {
+    const url = new URL(request.url ?? '/', 'http://localhost')
+    if (url.pathname === '/ping' || url.pathname === '/replicas_status') return void response.end('Ok.\n')
+    if (url.pathname !== '/') {
+      response.writeHead(404, {
+        'X-ClickHouse-Exception-Code': 0,
+        'Content-Type': 'text/plain; charset=UTF-8',
+      })
+      return void response.end(`There is no handle ${url.pathname}\nUse / or /ping for health checks.\n`)
+    }
+    if (request.method !== 'POST' && !url.searchParams.has('query')) return void response.end('Ok.\n')
+    running++
+    void handler
+      .handle(request, response, url)
+      .catch(() => response.destroy())
+      .finally(() => running--)
+  })
+  // Inserts may take as long as they need, and clients keep their connections.
+  server.requestTimeout = 0
+  server.keepAliveTimeout = 30_000
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(options.port, '127.0.0.1', resolve)
+  })
+  const end = () => void stop(server, engine, spool, () => running)
+  process.once('SIGTERM', end)
+  process.once('disconnect', end)
+  if (!process.connected) end()
+  process.send?.({ kind: 'ready', port: portOf(server) } satisfies ChildReady)
+}
+
+async function stop(server: Server, engine: Engine, spool: Spool, running: () => number): Promise<void> {
+  server.close()
+  server.closeIdleConnections()
+  const deadline = Date.now() + drainDeadlineMs
+  while (running() > 0 && Date.now() < deadline) await new Promise(resolve => setTimeout(resolve, 10))
+  spool.close()
+  if (running() === 0) engine.close()
+  process.exit(0)
+}
+
+function portOf(server: Server): number {
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : 0
+}

@@ -1,0 +1,162 @@
+// The ClickHouse engine (chDB) of this process: one data directory, many connections.
+// Owns: connections, how many statements run at once. Does not own: SQL text (statement.ts), HTTP (http.ts).
+//
+// Invariants:
+// 1. Every request has a connection of its own (0.1 ms), so that settings, parameters and the current database of one
+//    statement never reach another: a deduplication token that stayed would swallow later inserts.
+// 2. A connection is closed only after its statement has ended; closing earlier brings the engine down.
+// 3. Inserts and changes run one at a time; reads run beside them, each holding one libuv thread while it computes.
+
+import { writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fromEngine } from './exception.js'
+import { Lane } from './lane.js'
+
+/** Together below UV_THREADPOOL_SIZE (16), because file I/O needs threads too. */
+const readers = 8
+const writers = 1
+const maxWaiting = 1_000
+
+export interface QueryResult {
+  readonly bytes: Buffer
+  readonly elapsedSeconds: number
+  /** Rows and bytes of the result. The engine does not tell how many were read for it. */
+  readonly rows: number
+  readonly rawBytes: number
+}
+
+export interface WriteResult {
+  readonly elapsedSeconds: number
+  readonly rows: number
+  readonly rawBytes: number
+}
+
+type Connection = { readonly connection: unique symbol }
+type StreamHandle = { readonly stream: unique symbol }
+
+/** The native module's functions that are used here; the package's own classes hide the count of written rows. */
+interface NativeChdb {
+  CreateConnection(path: string, args?: readonly string[]): Connection
+  CloseConnection(connection: Connection): void
+  QueryAsyncConnection(connection: Connection, sql: string, format: string): Promise<NativeQueryResult>
+  InsertRawAsyncConnection(
+    connection: Connection,
+    prefix: string,
+    data: Uint8Array,
+    countLines: boolean,
+  ): Promise<{ elapsed: number; rowsWritten: number; bytesWritten: number }>
+  StreamQuery(connection: Connection, sql: string, format: string): StreamHandle
+  StreamFetch(handle: StreamHandle): Promise<{ bytes: Uint8Array; numRows: number; done: boolean }>
+  StreamCancel(handle: StreamHandle): void
+}
+
+interface NativeQueryResult {
+  readonly bytes: Uint8Array
+  readonly elapsed: number
+  readonly rowsRead: number
+  readonly bytesRead: number
+}
+
+/** What the server would read from its own configuration: an acknowledged part survives the loss of power. */
+const configText = `<clickhouse>
+  <merge_tree>
+    <fsync_after_insert>1</fsync_after_insert>
+    <fsync_part_directory>1</fsync_part_directory>
+  </merge_tree>
+</clickhouse>
+`
+
+export class Engine {
+  private readonly native: NativeChdb
+  private readonly path: string
+  /** Held open for as long as the engine lives, because the engine ends with its last connection. */
+  private readonly keeper: Connection
+  private readonly readLane = new Lane(readers, maxWaiting)
+  private readonly writeLane = new Lane(writers, maxWaiting)
+
+  constructor(path: string, configFile: string) {
+    this.native = loadNative()
+    this.path = path
+    writeFileSync(configFile, configText)
+    this.keeper = this.native.CreateConnection(path, [`--config-file=${configFile}`])
+  }
+
+  /** Runs a statement that returns rows (or nothing). `prelude` holds its settings, each ended by a semicolon. */
+  async read(prelude: string, sql: string, format: string): Promise<QueryResult> {
+    return this.using(this.readLane, async connection => {
+      const result = await this.native.QueryAsyncConnection(connection, prelude + sql, format)
+      return {
+        bytes: Buffer.from(result.bytes.buffer, result.bytes.byteOffset, result.bytes.byteLength),
+        elapsedSeconds: result.elapsed,
+        rows: result.rowsRead,
+        rawBytes: result.bytesRead,
+      }
+    })
+  }
+
+  /** Runs a statement that changes something and returns no rows. */
+  async write(prelude: string, sql: string): Promise<WriteResult> {
+    return this.using(this.writeLane, async connection => {
+      const nothing = Buffer.alloc(0)
+      const result = await this.native.InsertRawAsyncConnection(connection, prelude + sql, nothing, false)
+      return { elapsedSeconds: result.elapsed, rows: result.rowsWritten, rawBytes: result.bytesWritten }
+    })
+  }
+
+  /**
+   * The result in pieces, each a complete text of the format, so only for formats whose texts may be joined. A scalar
+   * subquery would be computed on this thread before the first piece, so only for statements without subqueries.
+   */
+  async *stream(prelude: string, sql: string, format: string): AsyncGenerator<Buffer, void, undefined> {
+    const leave = await this.readLane.enter()
+    const connection = this.native.CreateConnection(this.path)
+    try {
+      if (prelude !== '') await this.native.QueryAsyncConnection(connection, prelude, format)
+      const handle = this.native.StreamQuery(connection, sql, format)
+      try {
+        for (;;) {
+          const piece = await this.native.StreamFetch(handle)
+          if (piece.done) return
+          yield Buffer.from(piece.bytes.buffer, piece.bytes.byteOffset, piece.bytes.byteLength)
+        }
+      } finally {
+        this.native.StreamCancel(handle)
+      }
+    } catch (error) {
+      throw fromEngine(error)
+    } finally {
+      this.native.CloseConnection(connection)
+      leave()
+    }
+  }
+
+  /** Only when nothing runs any more. */
+  close(): void {
+    this.native.CloseConnection(this.keeper)
+  }
+
+  private async using<T>(lane: Lane, work: (connection: Connection) => Promise<T>): Promise<T> {
+    const leave = await lane.enter()
+    try {
+      const connection = this.native.CreateConnection(this.path) // invariant 1
+      try {
+        return await work(connection)
+      } finally {
+        this.native.CloseConnection(connection) // invariant 2
+      }
+    } catch (error) {
+      throw fromEngine(error)
+    } finally {
+      leave()
+    }
+  }
+}
+
+function loadNative(): NativeChdb {
+  const require = createRequire(import.meta.url)
+  const loader = require(join(dirname(require.resolve('chdb/package.json')), 'dist', 'loader.js')) as {
+    loadNative(): NativeChdb
+  }
+  return loader.loadNative()
+}

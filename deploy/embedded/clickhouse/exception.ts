@@ -1,0 +1,82 @@
+// ClickHouse's exceptions as its HTTP interface shows them: code, text, status.
+// The engine's messages pass through; only what our own spool file adds to them is taken out.
+
+/** An error that has a ClickHouse code. `message` is the text without `Code: … DB::Exception:`. */
+export class ClickhouseException extends Error {
+  override readonly name = 'ClickhouseException'
+  readonly code: number
+  readonly type: string
+
+  constructor(code: number, type: string, message: string) {
+    super(message)
+    this.code = code
+    this.type = type
+  }
+}
+
+export const exceptions = {
+  syntaxError: (message: string) => new ClickhouseException(62, 'SYNTAX_ERROR', message),
+  unknownSetting: (name: string) =>
+    new ClickhouseException(115, 'UNKNOWN_SETTING', `Unknown setting '${name}'.`),
+  notImplemented: (message: string) => new ClickhouseException(48, 'NOT_IMPLEMENTED', message),
+  unknownTypeOfQuery: (message: string) => new ClickhouseException(78, 'UNKNOWN_TYPE_OF_QUERY', message),
+  intoOutfile: () => new ClickhouseException(358, 'INTO_OUTFILE_NOT_ALLOWED', 'INTO OUTFILE is not allowed.'),
+  unsupportedMediaType: (message: string) => new ClickhouseException(779, 'UNSUPPORTED_MEDIA_TYPE', message),
+  badArguments: (message: string) => new ClickhouseException(36, 'BAD_ARGUMENTS', message),
+  tooManyQueries: () =>
+    new ClickhouseException(202, 'TOO_MANY_SIMULTANEOUS_QUERIES', 'Too many queries wait for their turn.'),
+  bodyTooLarge: (limit: number) =>
+    new ClickhouseException(229, 'QUERY_IS_TOO_LARGE', `The query text is larger than ${limit} bytes.`),
+  authenticationFailed: (user: string) =>
+    new ClickhouseException(
+      516,
+      'AUTHENTICATION_FAILED',
+      `${user}: Authentication failed: password is incorrect, or there is no user with such name.`,
+    ),
+}
+
+/** Reads the engine's error text. Whatever has no code is an exception of the program itself (1002). */
+export function fromEngine(error: unknown): ClickhouseException {
+  if (error instanceof ClickhouseException) return error
+  const text = error instanceof Error ? error.message : String(error)
+  const code = /Code: (\d+)\. DB::Exception: /.exec(text)
+  if (code === null) return new ClickhouseException(1002, 'UNKNOWN_EXCEPTION', text)
+  const type = /\(([A-Z][A-Z0-9_]+)\)\s*$/.exec(text)?.[1] ?? 'UNKNOWN_EXCEPTION'
+  const message = text
+    .replace(/^(?:.*?Code: \d+\. DB::Exception: )+/s, '')
+    .replace(/(?: \(version [^)]*\)\.?)? \([A-Z][A-Z0-9_]+\)\s*$/, '')
+    .replace(/ \([A-Z][A-Z0-9_]+\) \(version [^)]*\)\.?$/, '')
+    .replace(/: \(in file\/uri [^)]*\)/, '')
+    .replace(/: While executing File: data for INSERT was parsed from file\.?/, '.')
+  return new ClickhouseException(Number(code[1]), type, message)
+}
+
+export function exceptionText(exception: ClickhouseException, version: string): string {
+  const { code, message, type } = exception
+  return `Code: ${code}. DB::Exception: ${message} (${type}) (version ${version} (official build))\n`
+}
+
+const statuses = new Map<number, number>([
+  // Bad text, bad values, bad statements.
+  ...codesWith(400, [6, 8, 15, 25, 26, 27, 36, 37, 38, 41, 44, 53, 62, 72, 117, 123, 167, 168, 223, 321]),
+  ...codesWith(400, [376, 427, 441, 675, 676]),
+  // Unknown things: tables, functions, identifiers, types, databases, settings, formats.
+  ...codesWith(404, [46, 47, 50, 56, 60, 63, 73, 78, 81, 115, 152, 336, 511]),
+  ...codesWith(403, [192, 193, 497, 512, 516]),
+  ...codesWith(503, [76, 209, 439]),
+  [194, 401],
+  [159, 408],
+  [381, 411],
+  [229, 413],
+  [779, 415],
+  [48, 501],
+])
+
+/** The status that ClickHouse answers an exception with; 500 for every code that it does not list. */
+export function httpStatus(code: number): number {
+  return statuses.get(code) ?? 500
+}
+
+function codesWith(status: number, codes: readonly number[]): [number, number][] {
+  return codes.map(code => [code, status])
+}

@@ -1,0 +1,274 @@
+// One request: reads it, runs its statement, answers as ClickHouse's HTTP interface does.
+//
+// Invariants:
+// 1. An insert is answered 200 only after the engine has committed its parts.
+// 2. A spool file lives no longer than its request.
+// 3. An exception before the first byte of the result sets the status; a later one ends the body with the exception
+//    block that clients look for (`X-ClickHouse-Exception-Tag`) and breaks the connection.
+
+import { randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileCompression, readBody, type Spool, type SpooledRows } from './body.js'
+import type { Engine, WriteResult } from './engine.js'
+import { type ClickhouseException, exceptions, exceptionText, fromEngine, httpStatus } from './exception.js'
+import { contentType, mayBeJoined } from './formats.js'
+import { multipartBoundary, multipartFields } from './multipart.js'
+import { literal, type Parameters, prelude, readParameters } from './parameters.js'
+import { BodyWriter } from './response-body.js'
+import { type InsertData, readStatement } from './statement.js'
+
+export interface ServerFacts {
+  readonly version: string
+  readonly timezone: string
+  readonly displayName: string
+  readonly user: string
+  readonly password: string
+}
+
+/** How long a request's last bytes may take to leave before a refused request's connection is cut. */
+const refusedBodyGraceMs = 50
+
+/** Far above `max_query_size`; beyond it there can be only the rows of an INSERT. */
+const maxStatementBytes = 4 << 20
+
+interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly parameters: Parameters
+  readonly settings: string
+}
+
+export class RequestHandler {
+  private readonly engine: Engine
+  private readonly spool: Spool
+  private readonly facts: ServerFacts
+
+  constructor(engine: Engine, spool: Spool, facts: ServerFacts) {
+    this.engine = engine
+    this.spool = spool
+    this.facts = facts
+  }
+
+  async handle(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
+    const queryId = url.searchParams.get('query_id') || randomUUID()
+    response.setHeader('X-ClickHouse-Server-Display-Name', this.facts.displayName)
+    response.setHeader('X-ClickHouse-Query-Id', queryId)
+    try {
+      const boundary = multipartBoundary(request.headers['content-type'])
+      const form =
+        boundary === null ? new Map<string, string>() : multipartFields(await readBody(request), boundary)
+      const parameters = readParameters(url.searchParams, request.headers, form)
+      this.authenticate(parameters)
+      response.setHeader('X-ClickHouse-Timezone', this.facts.timezone)
+      const settings = prelude(parameters, request.method !== 'POST')
+      await this.run({ request, response, parameters, settings }, boundary !== null)
+    } catch (error) {
+      await this.refuse(request, response, fromEngine(error))
+    }
+  }
+
+  private authenticate({ user, password }: Parameters): void {
+    if (!same(user, this.facts.user) || !same(password, this.facts.password))
+      throw exceptions.authenticationFailed(user)
+  }
+
+  private async run(exchange: Exchange, bodyIsForm: boolean): Promise<void> {
+    const { request, parameters } = exchange
+    const given = Buffer.from(parameters.query)
+    // With the whole INSERT in the address the body is nothing but rows, and is never held in memory.
+    if (given.length > 0 && !bodyIsForm && request.method === 'POST') {
+      const statement = readStatement(given.toString('latin1'))
+      if (statement.kind === 'insert_data') {
+        const inline = given.subarray(statement.dataStart)
+        const head = inline.toString('latin1').trim() === '' ? Buffer.alloc(0) : inline
+        const compression = fileCompression(request)
+        const rows = await this.spool.write(head, request, compression)
+        return this.insert(exchange, given, statement, rows)
+      }
+    }
+    const body = bodyIsForm || request.method !== 'POST' ? Buffer.alloc(0) : await readBody(request)
+    const text = given.length === 0 ? body : Buffer.concat([given, Buffer.from('\n'), body])
+    const statement = readStatement(text.toString('latin1', 0, maxStatementBytes))
+    if (statement.kind !== 'insert_data' && text.length > maxStatementBytes)
+      throw exceptions.bodyTooLarge(maxStatementBytes)
+    switch (statement.kind) {
+      case 'empty':
+        throw exceptions.syntaxError('Empty query')
+      case 'insert_data': {
+        const rows = await this.spool.write(text.subarray(statement.dataStart), null, 'none')
+        return this.insert(exchange, text, statement, rows)
+      }
+      case 'change': {
+        const result = await this.engine.write(exchange.settings, text.toString('utf8', 0, statement.end))
+        return this.answerWrite(exchange, result)
+      }
+      case 'kill':
+        return this.read(exchange, text.toString('utf8', 0, statement.end), null, false)
+      case 'read':
+        return this.read(
+          exchange,
+          text.toString('utf8', 0, statement.end),
+          statement.format,
+          statement.joinable,
+        )
+      default:
+        statement satisfies never
+    }
+  }
+
+  private async insert(
+    exchange: Exchange,
+    text: Buffer,
+    statement: InsertData,
+    rows: SpooledRows,
+  ): Promise<void> {
+    try {
+      const head = text.toString('utf8', 0, statement.headEnd)
+      const format = statement.format ?? exchange.parameters.defaultFormat ?? 'Values'
+      // The settings were cut from a latin1 view of the text.
+      const settings = Buffer.from(statement.settings, 'latin1').toString('utf8')
+      const sql = [
+        `${head}\nFROM INFILE ${literal(rows.path)} COMPRESSION ${literal(rows.compression)}`,
+        `${settings}\nFORMAT ${format}`,
+      ]
+      const result = await this.engine.write(exchange.settings, sql.join('\n'))
+      this.answerWrite(exchange, result) // invariant 1
+    } finally {
+      rows.remove() // invariant 2
+    }
+  }
+
+  private answerWrite({ response, parameters }: Exchange, result: WriteResult): void {
+    const format = parameters.defaultFormat ?? 'TabSeparated'
+    response.setHeader('X-ClickHouse-Format', format)
+    response.setHeader('Content-Type', contentType(format))
+    response.setHeader(
+      'X-ClickHouse-Summary',
+      summary({
+        rows: result.rows,
+        bytes: result.rawBytes,
+        writtenRows: result.rows,
+        writtenBytes: result.rawBytes,
+        seconds: result.elapsedSeconds,
+      }),
+    )
+    response.setHeader('Content-Length', 0)
+    response.end()
+  }
+
+  private async read(
+    exchange: Exchange,
+    sql: string,
+    named: string | null,
+    joinable: boolean,
+  ): Promise<void> {
+    const { request, response, parameters, settings } = exchange
+    const format = named ?? parameters.defaultFormat ?? 'TabSeparated'
+    const body = new BodyWriter(request, response, parameters.compressResponse)
+    response.setHeader('X-ClickHouse-Format', format)
+    response.setHeader('Content-Type', contentType(format))
+    if (!joinable || !mayBeJoined(format) || parameters.waitEndOfQuery) {
+      const result = await this.engine.read(settings, sql, format)
+      const { rows, rawBytes: bytes, elapsedSeconds: seconds } = result
+      response.setHeader(
+        'X-ClickHouse-Summary',
+        summary({
+          rows,
+          bytes,
+          writtenRows: 0,
+          writtenBytes: 0,
+          resultRows: rows,
+          resultBytes: bytes,
+          seconds,
+        }),
+      )
+      return body.sendWhole(result.bytes)
+    }
+    await this.readInPieces(body, response, settings, sql, format)
+  }
+
+  private async readInPieces(
+    body: BodyWriter,
+    response: ServerResponse,
+    settings: string,
+    sql: string,
+    format: string,
+  ): Promise<void> {
+    const pieces = this.engine.stream(settings, sql, format)
+    const first = await pieces.next() // most exceptions come here, in time for the status
+    if (first.done) return body.sendWhole(Buffer.alloc(0))
+    const tag = randomBytes(8).toString('hex')
+    try {
+      const second = await pieces.next()
+      if (second.done) return await body.sendWhole(first.value)
+      response.setHeader('X-ClickHouse-Exception-Tag', tag)
+      await body.send(first.value)
+      await body.send(second.value)
+      for await (const piece of pieces) await body.send(piece)
+      await body.end()
+    } catch (error) {
+      if (!response.headersSent) throw error
+      const text = exceptionText(fromEngine(error), this.facts.version)
+      const size = Buffer.byteLength(text)
+      const block = `\r\n__exception__\r\n${tag}\r\n${text}${size} ${tag}\r\n__exception__\r\n`
+      await body.breakOff(Buffer.from(block)) // invariant 3
+    } finally {
+      await pieces.return()
+    }
+  }
+
+  private async refuse(
+    request: IncomingMessage,
+    response: ServerResponse,
+    exception: ClickhouseException,
+  ): Promise<void> {
+    if (response.headersSent) {
+      response.destroy()
+      return
+    }
+    const text = exceptionText(exception, this.facts.version)
+    const status = httpStatus(exception.code)
+    response.removeHeader('Content-Encoding')
+    response.writeHead(status, {
+      'Content-Type': 'text/plain; charset=UTF-8',
+      'Content-Length': Buffer.byteLength(text),
+      'X-ClickHouse-Exception-Code': exception.code,
+    })
+    response.end(text)
+    // A client that still sends its body reads the answer only if the connection is not cut under it.
+    if (!request.readableEnded) {
+      request.resume()
+      await sleep(refusedBodyGraceMs)
+    }
+  }
+}
+
+interface SummaryFigures {
+  readonly rows: number
+  readonly bytes: number
+  readonly writtenRows: number
+  readonly writtenBytes: number
+  readonly resultRows?: number
+  readonly resultBytes?: number
+  readonly seconds: number
+}
+
+function summary(figures: SummaryFigures): string {
+  return JSON.stringify({
+    read_rows: `${figures.rows}`,
+    read_bytes: `${figures.bytes}`,
+    written_rows: `${figures.writtenRows}`,
+    written_bytes: `${figures.writtenBytes}`,
+    total_rows_to_read: '0',
+    result_rows: `${figures.resultRows ?? figures.writtenRows}`,
+    result_bytes: `${figures.resultBytes ?? figures.writtenBytes}`,
+    elapsed_ns: `${Math.round(figures.seconds * 1e9)}`,
+  })
+}
+
+/** In constant time for texts of one length. */
+function same(given: string, expected: string): boolean {
+  const [a, b] = [Buffer.from(given), Buffer.from(expected)]
+  return a.length === b.length && timingSafeEqual(a, b)
+}

@@ -1,0 +1,15 @@
+// What the embedded ClickHouse's process and its parent say to each other over the channel.
+
+/** From the parent, once, first of all. */
+export interface ChildStart {
+  readonly dataDir: string
+  /** 0: any free one. */
+  readonly port: number
+  readonly user: string
+  readonly password: string
+}
+
+/** From the child, once. */
+export type ChildReady =
+  | { readonly kind: 'ready'; readonly port: number }
+  | { readonly kind: 'failed'; readonly reason: string }
