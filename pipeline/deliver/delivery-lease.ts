@@ -5,9 +5,9 @@
 // 2. The newest claim wins; whoever is fenced goes on standby and does not claim back while the record is renewed.
 // 3. A change of `paused` by anybody else is adopted, never overwritten.
 
-import { setTimeout as sleep } from 'node:timers/promises'
 import { JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
+import { pauseFor } from './back-off.js'
 import { type DeliveryRecord, decodeRecord, encodeRecord, type Intent } from './delivery-record.js'
 
 /** Another process owns the feed now. */
@@ -46,8 +46,14 @@ export class DeliveryLease {
     this.#lastWriteMs = performance.now()
   }
 
-  /** Takes the feed, whoever had it (invariant 2). `owner` is unique to this deliverer. */
-  static async claim(kv: KV, key: string, owner: string, streamCreated: string): Promise<DeliveryLease> {
+  /** `owner` is unique to this deliverer. With `mayTake` it takes the feed, whoever had it (invariant 2). */
+  static async claim(
+    kv: KV,
+    key: string,
+    owner: string,
+    streamCreated: string,
+    mayTake: boolean,
+  ): Promise<DeliveryLease> {
     for (;;) {
       const entry = await kv.get(key)
       const before = entry === null ? undefined : decodeRecord(entry.value)
@@ -58,6 +64,8 @@ export class DeliveryLease {
           'stream_replaced',
           `position ${before.position} belongs to a stream created ${before.streamCreated}, this one ${streamCreated}`,
         )
+      if (before !== undefined && !mayTake && before.owner !== owner && before.owner !== '')
+        throw new FencedError(`another process delivers ${key}`)
       const record: DeliveryRecord = {
         position: before?.position ?? 0,
         intent: before?.intent ?? null,
@@ -82,16 +90,23 @@ export class DeliveryLease {
 
   /** Writes one at a time, in the order of the calls. Throws `FencedError` when the feed is someone else's. */
   write(patch: RecordPatch): Promise<void> {
-    const write = this.#writes.then(() => this.#write(patch, this.record.owner))
-    this.#writes = write.catch(() => undefined)
-    return write
+    return this.#enqueue(() => this.#write(patch, this.record.owner))
+  }
+
+  /** Reads the record again: throws `FencedError` when the feed is someone else's, learns of a pause. */
+  refresh(): Promise<void> {
+    return this.#enqueue(() => this.#adopt())
   }
 
   /** Lets go, so that a standby need not wait for the lease to run out. */
   release(): Promise<void> {
-    const write = this.#writes.then(() => this.#write({}, ''))
-    this.#writes = write.catch(() => undefined)
-    return write
+    return this.#enqueue(() => this.#write({}, ''))
+  }
+
+  #enqueue(step: () => Promise<void>): Promise<void> {
+    const done = this.#writes.then(step)
+    this.#writes = done.catch(() => undefined)
+    return done
   }
 
   async #write(patch: RecordPatch, owner: string): Promise<void> {
@@ -130,15 +145,16 @@ export async function waitForVacancy(
   let revision = -1
   let unchangedSinceMs = performance.now()
   while (!signal.aborted) {
-    const entry = await kv.get(key)
-    const record = entry === null ? undefined : decodeRecord(entry.value)
-    if (record === undefined || record.owner === '') return
-    if (entry?.revision !== revision) {
+    const entry = await kv.get(key).catch(() => undefined)
+    const record = entry ? decodeRecord(entry.value) : undefined
+    if (entry === null || record?.owner === '') return
+    if (entry === undefined || entry.revision !== revision) {
+      // Seen to move, or not seen at all: the time begins again.
       revision = entry?.revision ?? -1
       unchangedSinceMs = performance.now()
     }
     if (performance.now() - unchangedSinceMs >= leaseMs) return
-    await sleep(Math.min(1_000, leaseMs / 4), undefined, { signal }).catch(() => undefined)
+    await pauseFor(Math.min(1_000, leaseMs / 4), signal)
   }
 }
 

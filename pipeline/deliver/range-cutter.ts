@@ -2,8 +2,8 @@
 // Invariants: messages leave in the order they came; what is held never exceeds the buffer by more than one message;
 // an interrupted reading goes on behind the last message held.
 
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { FeedMessage } from '../../sinks/sink.js'
+import { backOffMs, pauseFor } from './back-off.js'
 import type { DeliverLimits } from './deliver-limits.js'
 import type { ReadMessage } from './read-feed.js'
 
@@ -81,8 +81,7 @@ export class RangeCutter {
         if (signal.aborted) return
         failures += 1
         this.#onInterrupted(error)
-        const waitMs = Math.min(this.#limits.retryMinMs * 2 ** failures, 5_000)
-        await sleep(waitMs, undefined, { signal }).catch(() => undefined)
+        await pauseFor(backOffMs(failures, this.#limits, 1), signal)
       }
     }
   }

@@ -12,8 +12,8 @@ import {
   type Consumer,
   DeliverPolicy,
   type JetStreamClient,
+  JetStreamError,
   type JetStreamManager,
-  jserrors,
 } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/transport-node'
 import type { FeedMessage, FeedRange } from '../../sinks/sink.js'
@@ -134,8 +134,7 @@ async function* pull(
 
 function isFullPull(error: unknown): boolean {
   return (
-    error instanceof jserrors.JetStreamError &&
-    /batch completed|message size exceeds maxbytes/i.test(error.message)
+    error instanceof JetStreamError && /batch completed|message size exceeds maxbytes/i.test(error.message)
   )
 }
 

@@ -1,0 +1,295 @@
+// The one loop that feeds every sink, once per feed: read a range, write the intent down, let the sink apply it in one
+// idempotent attempt, record the position.
+// Invariants:
+// 1. Nothing is applied that is not the recorded intent, and nothing becomes the intent before the last one is applied.
+//    So after a crash the same range goes to the sink again, under the same token, before anything else.
+// 2. Only the process that holds the lease applies; a fenced one stops at its next write (delivery-lease.ts).
+// 3. Retry, back-off and pause live here and nowhere else. A feed applies one range at a time, so the back-off is the
+//    circuit breaker: a sink that is down gets one attempt per back-off and no more.
+// 4. A sink that is down stops its own feeds only.
+
+import { randomUUID } from 'node:crypto'
+import type { KV } from '@nats-io/kv'
+import type { FeedRange, Sink, SinkOutcome } from '../../sinks/sink.js'
+import { backOffMs, pauseFor } from './back-off.js'
+import { assertDeliverLimits, type DeliverLimits, defaultDeliverLimits } from './deliver-limits.js'
+import { isCovered, recordedPosition } from './delivered.js'
+import { DeliveryLease, FeedFailure, FencedError, waitForVacancy } from './delivery-lease.js'
+import type { Intent } from './delivery-record.js'
+import type { DeliveryState, DeliveryStatus, DeliveryTrouble } from './delivery-status.js'
+import { RangeCutter } from './range-cutter.js'
+import { type FeedSource, readFeed, readRange } from './read-feed.js'
+
+export interface DelivererOptions extends FeedSource {
+  /** Key in the bucket: the sink's name, or `<sink>.<feed>` for its further feeds. */
+  readonly key: string
+  readonly sink: Sink
+  /** The bucket `weir_sinks`. */
+  readonly kv: KV
+  readonly limits?: Partial<DeliverLimits>
+  readonly onChange?: (status: DeliveryStatus) => void
+  readonly random?: () => number
+}
+
+export class Deliverer {
+  readonly #options: DelivererOptions
+  readonly #limits: DeliverLimits
+  readonly #owner = randomUUID()
+  readonly #stopping = new AbortController()
+  readonly #aborting = new AbortController()
+  #loop: Promise<void> | undefined
+  #renewal: NodeJS.Timeout | undefined
+  #lease: DeliveryLease | undefined
+  #cutter: RangeCutter | undefined
+  #state: DeliveryState = 'stopped'
+  #trouble: DeliveryTrouble | undefined
+  #totals = { ranges: 0, messages: 0, bytes: 0, rows: 0 }
+  #lastAppliedAtMs = 0
+  /** The first claim takes the feed from whoever has it; later ones only when it is vacant. */
+  #mayTake = true
+  #applied = 0
+  readonly #waiters = new Set<() => void>()
+
+  constructor(options: DelivererOptions) {
+    this.#options = options
+    this.#limits = { ...defaultDeliverLimits, ...options.limits }
+    assertDeliverLimits(this.#limits)
+  }
+
+  /** Begins to deliver in the background; trouble shows in the status. */
+  start(): void {
+    if (this.#loop !== undefined) throw new Error(`${this.#options.key} was started before`)
+    this.#loop = this.#run()
+    this.#renewal = setInterval(() => this.#renew(), this.#limits.leaseMs / 6)
+    this.#renewal.unref()
+  }
+
+  /** Delivers what the stream holds now, then closes. Gives up at the deadline, or at once when nothing moves. */
+  async drain(deadlineMs: number): Promise<void> {
+    const signal = AbortSignal.timeout(deadlineMs)
+    const info = await this.#options.jsm.streams.info(this.#options.stream)
+    const hopeless: readonly DeliveryState[] = ['paused', 'blocked', 'standby', 'failed', 'stopped']
+    while (!signal.aborted && !hopeless.includes(this.#state)) {
+      if (await this.#isDelivered(info.state.last_seq)) break
+      await this.#changed(signal, 100)
+    }
+    await this.close()
+  }
+
+  /** Ends after the attempt in hand and lets go of the feed. */
+  async close(): Promise<void> {
+    this.#stopping.abort()
+    await this.#end()
+    await this.#lease?.release().catch(() => undefined) // a standby takes over when the lease runs out
+    this.#set('stopped')
+  }
+
+  /** Ends at once, the attempt in hand included; the record stays as a crash would leave it. */
+  async abort(): Promise<void> {
+    this.#aborting.abort()
+    this.#stopping.abort()
+    await this.#end()
+    this.#set('stopped')
+  }
+
+  status(): DeliveryStatus {
+    const record = this.#lease?.record
+    return {
+      key: this.#options.key,
+      sink: this.#options.sink.name,
+      stream: this.#options.stream,
+      state: this.#state,
+      position: Math.max(this.#applied, record?.position ?? 0),
+      paused: record?.paused ?? false,
+      behind: this.#cutter?.behind ?? null,
+      ...this.#totals,
+      lastAppliedAtMs: this.#lastAppliedAtMs,
+      ...(this.#trouble === undefined ? {} : { trouble: this.#trouble }),
+    }
+  }
+
+  /** Resolves when the sink has everything up to this stream sequence, whichever process delivers it. */
+  async waitUntilDelivered(sequence: number, signal: AbortSignal): Promise<void> {
+    while (!(await this.#isDelivered(sequence))) {
+      signal.throwIfAborted()
+      await this.#changed(signal, this.#state === 'running' ? 500 : 100)
+    }
+  }
+
+  async #isDelivered(sequence: number): Promise<boolean> {
+    const position = await this.#position()
+    if (position >= sequence) return true
+    return this.#cutter?.behind ? false : isCovered(this.#options, position, sequence)
+  }
+
+  async #position(): Promise<number> {
+    const ours = Math.max(this.#applied, this.#lease?.record.position ?? 0)
+    if (this.#cutter !== undefined) return ours
+    return Math.max(ours, await recordedPosition(this.#options.kv, this.#options.key)) // another may deliver
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping
+    let failures = 0
+    while (!signal.aborted) {
+      try {
+        this.#set('starting')
+        await this.#deliver(() => {
+          failures = 0
+        })
+      } catch (error) {
+        if (signal.aborted) return
+        if (error instanceof FeedFailure) return this.#set('failed', error.code, error.message)
+        if (error instanceof FencedError) await this.#standBy(error.message)
+        else {
+          failures += 1
+          this.#set('retrying', 'broker_trouble', String(error))
+          await this.#backOff(failures)
+        }
+      }
+    }
+  }
+
+  async #standBy(detail: string): Promise<void> {
+    const { kv, key } = this.#options
+    this.#lease = undefined
+    this.#set('standby', 'fenced', detail)
+    await waitForVacancy(kv, key, this.#limits.leaseMs, this.#stopping.signal)
+    this.#mayTake = true
+  }
+
+  /** Claims the feed and delivers until told to stop. */
+  async #deliver(onProgress: () => void): Promise<void> {
+    const { kv, key, jsm, stream } = this.#options
+    const { signal } = this.#stopping
+    const info = await jsm.streams.info(stream)
+    const lease = await DeliveryLease.claim(kv, key, this.#owner, String(info.created), this.#mayTake)
+    this.#lease = lease
+    this.#mayTake = false
+    const { position, intent } = lease.record
+    if (intent !== null) {
+      const range = await readRange(this.#options, intent, this.#limits, signal)
+      if (signal.aborted || !(await this.#apply(lease, range))) return
+      await lease.write({ position: intent.to, intent: null })
+    } else if (info.state.first_seq > position + 1) {
+      const detail = `${stream} begins at ${info.state.first_seq}, behind the position ${position}`
+      throw new FeedFailure('stream_truncated', detail)
+    }
+    const cutter = new RangeCutter(
+      (from, cutterSignal) => readFeed(this.#options, from, this.#limits, cutterSignal),
+      lease.record.position + 1,
+      this.#limits,
+      error => this.#set(this.#state, 'feed_interrupted', String(error)),
+    )
+    this.#cutter = cutter
+    try {
+      this.#set('running')
+      onProgress()
+      await this.#deliverRanges(lease, cutter)
+    } finally {
+      this.#cutter = undefined
+      await cutter.close()
+    }
+  }
+
+  async #deliverRanges(lease: DeliveryLease, cutter: RangeCutter): Promise<void> {
+    const { signal } = this.#stopping
+    for (;;) {
+      const messages = await cutter.next(signal)
+      const [first, last] = [messages[0], messages.at(-1)]
+      if (first === undefined || last === undefined) return
+      const intent = this.#intent(lease, first.sequence, last.sequence)
+      await lease.write({ position: Math.max(this.#applied, lease.record.position), intent }) // invariant 1
+      if (!(await this.#apply(lease, { stream: this.#options.stream, messages, ...intent }))) return
+      // With the next range at hand, its intent carries the position along: one write per range under load.
+      if (!cutter.ready) await lease.write({ position: intent.to, intent: null })
+    }
+  }
+
+  #intent(lease: DeliveryLease, from: number, to: number): Intent {
+    const { key, stream } = this.#options
+    const created = Date.parse(lease.record.streamCreated).toString(36)
+    return { from, to, token: `${key}:${stream}@${created}:${from}-${to}` }
+  }
+
+  /** Attempts until the sink has it; false when told to stop before that. */
+  async #apply(lease: DeliveryLease, range: FeedRange): Promise<boolean> {
+    for (let attempt = 1; ; attempt += 1) {
+      await this.#whilePaused(lease)
+      if (this.#stopping.signal.aborted) return false
+      const outcome = await this.#attempt(range)
+      if (outcome.kind === 'ok') {
+        this.#noteApplied(range, outcome.rows)
+        return true
+      }
+      if (this.#aborting.signal.aborted) return false
+      this.#set(outcome.kind === 'rejected' ? 'blocked' : 'retrying', outcome.code, outcome.detail, attempt)
+      await this.#backOff(outcome.kind === 'rejected' ? 64 : attempt)
+      await lease.refresh() // still ours? (invariant 2); learns of a pause too
+    }
+  }
+
+  async #attempt(range: FeedRange): Promise<SinkOutcome> {
+    const timeout = AbortSignal.timeout(this.#limits.applyTimeoutMs)
+    try {
+      return await this.#options.sink.apply(range, AbortSignal.any([timeout, this.#aborting.signal]))
+    } catch (error) {
+      // The port forbids it, so this is a bug of the sink; it must not end the other feeds (invariant 4).
+      return { kind: 'rejected', code: 'sink_bug', detail: String((error as Error).stack ?? error) }
+    }
+  }
+
+  async #whilePaused(lease: DeliveryLease): Promise<void> {
+    const { signal } = this.#stopping
+    while (lease.record.paused && !signal.aborted) {
+      this.#set('paused')
+      await pauseFor(500, signal)
+      await lease.refresh()
+    }
+    if (this.#state === 'paused' && !signal.aborted) this.#set('running')
+  }
+
+  #noteApplied(range: FeedRange, rows: number): void {
+    this.#applied = range.to
+    this.#totals = {
+      ranges: this.#totals.ranges + 1,
+      messages: this.#totals.messages + range.messages.length,
+      bytes: this.#totals.bytes + range.messages.reduce((sum, message) => sum + message.bytes.byteLength, 0),
+      rows: this.#totals.rows + rows,
+    }
+    this.#lastAppliedAtMs = Date.now()
+    this.#trouble = undefined
+    this.#set('running')
+  }
+
+  #backOff(failures: number): Promise<void> {
+    const random = this.#options.random ?? Math.random
+    return pauseFor(backOffMs(failures, this.#limits, random()), this.#stopping.signal)
+  }
+
+  /** Keeps the lease alive while idle, during a long attempt and in a back-off; a fence shows at the next write. */
+  #renew(): void {
+    if (this.#lease === undefined || this.#state === 'standby' || this.#state === 'failed') return
+    if (this.#lease.idleMs > this.#limits.leaseMs / 3) this.#lease.write({}).catch(() => undefined)
+  }
+
+  #set(state: DeliveryState, code?: string, detail = '', attempts = 0): void {
+    this.#state = state
+    if (code !== undefined) this.#trouble = { code, detail, attempts, atMs: Date.now() }
+    for (const waiter of [...this.#waiters]) waiter()
+    this.#options.onChange?.(this.status())
+  }
+
+  async #end(): Promise<void> {
+    if (this.#renewal !== undefined) clearInterval(this.#renewal)
+    await this.#loop
+  }
+
+  async #changed(signal: AbortSignal, mostMs: number): Promise<void> {
+    const woken = new AbortController()
+    const wake = (): void => woken.abort()
+    this.#waiters.add(wake)
+    await pauseFor(mostMs, AbortSignal.any([signal, woken.signal]))
+    this.#waiters.delete(wake)
+  }
+}

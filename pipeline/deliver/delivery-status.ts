@@ -1,0 +1,43 @@
+// What one feed says about itself: for `weir sinks ls`, the metrics and the readiness check.
+
+export type DeliveryState =
+  | 'starting'
+  | 'running'
+  /** The last attempt failed in a way that may pass. */
+  | 'retrying'
+  /** The sink refused the range; nothing moves until somebody acts. */
+  | 'blocked'
+  | 'paused'
+  /** Another process delivers this feed. */
+  | 'standby'
+  /** Cannot go on at all; see the trouble's code. */
+  | 'failed'
+  | 'stopped'
+
+export interface DeliveryTrouble {
+  readonly code: string
+  readonly detail: string
+  /** Attempts on the range in hand so far; 0 when no range is in hand. */
+  readonly attempts: number
+  readonly atMs: number
+}
+
+export interface DeliveryStatus {
+  readonly key: string
+  readonly sink: string
+  readonly stream: string
+  readonly state: DeliveryState
+  /** The last stream sequence whose messages the sink has. */
+  readonly position: number
+  readonly paused: boolean
+  /** Messages not yet taken in hand, as far as is known; null while this process does not read. */
+  readonly behind: number | null
+  /** Since the start of this process. */
+  readonly ranges: number
+  readonly messages: number
+  readonly bytes: number
+  readonly rows: number
+  /** Epoch milliseconds, 0 before the first. */
+  readonly lastAppliedAtMs: number
+  readonly trouble?: DeliveryTrouble
+}
