@@ -1,0 +1,364 @@
+// Every ClickHouse table that the ledger feeds: its columns in order, and from them the type of a row.
+// The one description that the core's rows, the Arrow encoding, the migrations and the sink share.
+// Invariant: a column is added at the end of its group and never renamed or dropped; analysts query them by name.
+
+export type ColumnKind =
+  | 'string'
+  | 'low_cardinality'
+  | 'instant_ms'
+  | 'nullable_instant_ms'
+  | 'date'
+  | 'decimal'
+  | 'uint32'
+  | 'uint64'
+  | 'int8'
+  | 'int64'
+  | 'map'
+
+/** What a column holds inside: numbers are safe integers, instants epoch milliseconds, dates `YYYY-MM-DD`. */
+export type ColumnValue<K extends ColumnKind> = K extends 'string' | 'low_cardinality' | 'date'
+  ? string
+  : K extends 'decimal'
+    ? bigint
+    : K extends 'map'
+      ? ReadonlyMap<string, string>
+      : K extends 'nullable_instant_ms'
+        ? number | undefined
+        : number
+
+type Columns = Readonly<Record<string, ColumnKind>>
+
+type CamelCase<S extends string> = S extends `${infer Head}_${infer Tail}`
+  ? `${Head}${Capitalize<CamelCase<Tail>>}`
+  : S
+
+type FieldName<S extends string, K extends ColumnKind> = K extends 'instant_ms' | 'nullable_instant_ms'
+  ? `${CamelCase<S>}Ms`
+  : CamelCase<S>
+
+type RowOfColumns<C extends Columns> = {
+  readonly [S in keyof C & string as FieldName<S, C[S]>]: ColumnValue<C[S]>
+}
+
+export interface Column {
+  readonly name: string
+  readonly kind: ColumnKind
+  /** The row's property: the name in camelCase, with `Ms` for an instant. */
+  readonly field: string
+}
+
+/** `R` is the type of its rows. */
+export interface TableDescription<R = never> {
+  readonly name: TableName
+  readonly columns: readonly Column[]
+  /** Never there; carries the row type. */
+  readonly row?: R
+}
+
+export type RowOf<T> = T extends TableDescription<infer R> ? R : never
+
+export type TableName =
+  | 'rated_usage'
+  | 'subscription_versions'
+  | 'charges'
+  | 'billing_batches'
+  | 'journal_entries'
+  | 'mrr_movements'
+  | 'payments'
+  | 'invoices'
+  | 'customers'
+  | 'dead_letters'
+  | 'fx_rates'
+  | 'event_dispositions'
+
+/** Which partition wrote the row, and in which of its commits. */
+const origin = { partition: 'uint32', ledger_sequence: 'uint64' } as const
+
+/** The event that caused a row. */
+const cause = { event_source: 'string', event_id: 'string', correlation_id: 'string' } as const
+
+export const ratedUsageTable = describe('rated_usage', {
+  event_source: 'string',
+  event_id: 'string',
+  event_type: 'low_cardinality',
+  event_time: 'instant_ms',
+  ingested_at: 'instant_ms',
+  rated_at: 'instant_ms',
+  customer_id: 'string',
+  // What the event asked for by `subscriptionid`; empty when it did not.
+  pinned_subscription_id: 'string',
+  subscription_id: 'string',
+  subscription_version: 'uint64',
+  plan: 'low_cardinality',
+  plan_version: 'uint32',
+  price: 'low_cardinality',
+  meter: 'low_cardinality',
+  charge_id: 'string',
+  period_from: 'instant_ms',
+  period_until: 'instant_ms',
+  // The reading's text, from which the event can be rated again.
+  value: 'string',
+  quantity: 'decimal',
+  amount: 'decimal',
+  currency: 'low_cardinality',
+  entity_id: 'low_cardinality',
+  kind: 'low_cardinality',
+  // 1: a row of an event; -1: one taken back; 0: what a correction leaves over.
+  event_count: 'int8',
+  dimensions: 'map',
+  correlation_id: 'string',
+  traceparent: 'string',
+  ...origin,
+})
+
+export const subscriptionVersionsTable = describe('subscription_versions', {
+  subscription_id: 'string',
+  customer_id: 'string',
+  sequence: 'uint64',
+  // The commit that wrote the row; the greatest revision of a sequence is the valid one.
+  revision: 'uint64',
+  change: 'low_cardinality',
+  status: 'low_cardinality',
+  plan: 'low_cardinality',
+  plan_version: 'uint32',
+  effective_from: 'instant_ms',
+  effective_until: 'nullable_instant_ms',
+  quantities: 'map',
+  mrr: 'decimal',
+  currency: 'low_cardinality',
+  entity_id: 'low_cardinality',
+  contract_id: 'string',
+  ...cause,
+  ...origin,
+})
+
+export const chargesTable = describe('charges', {
+  charge_id: 'string',
+  customer_id: 'string',
+  subscription_id: 'string',
+  subscription_version: 'uint64',
+  entity_id: 'low_cardinality',
+  contract_id: 'string',
+  plan: 'low_cardinality',
+  plan_version: 'uint32',
+  price: 'low_cardinality',
+  meter: 'low_cardinality',
+  kind: 'low_cardinality',
+  timing: 'low_cardinality',
+  period_from: 'instant_ms',
+  period_until: 'instant_ms',
+  quantity: 'decimal',
+  amount: 'decimal',
+  amount_rounded: 'decimal',
+  currency: 'low_cardinality',
+  status: 'low_cardinality',
+  corrects: 'string',
+  billing_run_id: 'string',
+  recorded_at: 'instant_ms',
+  ...origin,
+})
+
+export const billingBatchesTable = describe('billing_batches', {
+  batch_id: 'string',
+  billing_run_id: 'string',
+  entity_id: 'low_cardinality',
+  currency: 'low_cardinality',
+  number: 'uint32',
+  of: 'uint32',
+  line_count: 'uint32',
+  amount_total: 'decimal',
+  amount_rounded_total: 'decimal',
+  sha256: 'string',
+  sealed_at: 'instant_ms',
+  ledger_sequence: 'uint64',
+})
+
+/** One row is one line of an entry. */
+export const journalEntriesTable = describe('journal_entries', {
+  journal_id: 'string',
+  idempotency_key: 'string',
+  line: 'uint32',
+  entity_id: 'low_cardinality',
+  currency: 'low_cardinality',
+  accounting_date: 'date',
+  account: 'low_cardinality',
+  debit: 'decimal',
+  credit: 'decimal',
+  segments: 'map',
+  charge_id: 'string',
+  contract_id: 'string',
+  customer_id: 'string',
+  subscription_id: 'string',
+  subscription_version: 'uint64',
+  period_from: 'instant_ms',
+  period_until: 'instant_ms',
+  performance_obligation: 'low_cardinality',
+  correlation_id: 'string',
+  billing_run_id: 'string',
+  batch_id: 'string',
+  posted_at: 'instant_ms',
+  ledger_sequence: 'uint64',
+})
+
+export const mrrMovementsTable = describe('mrr_movements', {
+  movement_id: 'string',
+  customer_id: 'string',
+  subscription_id: 'string',
+  effective_at: 'instant_ms',
+  kind: 'low_cardinality',
+  amount: 'decimal',
+  currency: 'low_cardinality',
+  mrr_before: 'decimal',
+  mrr_after: 'decimal',
+  recorded_at: 'instant_ms',
+  ...origin,
+})
+
+export const paymentsTable = describe('payments', {
+  payment_id: 'string',
+  customer_id: 'string',
+  invoice_id: 'string',
+  status: 'low_cardinality',
+  currency: 'low_cardinality',
+  amount: 'decimal',
+  reason: 'string',
+  occurred_at: 'instant_ms',
+  ...cause,
+  ...origin,
+})
+
+export const invoicesTable = describe('invoices', {
+  invoice_id: 'string',
+  customer_id: 'string',
+  subscription_id: 'string',
+  status: 'low_cardinality',
+  currency: 'low_cardinality',
+  total: 'decimal',
+  due_at: 'nullable_instant_ms',
+  occurred_at: 'instant_ms',
+  ...cause,
+  ...origin,
+})
+
+export const customersTable = describe('customers', {
+  customer_id: 'string',
+  name: 'string',
+  entity_id: 'low_cardinality',
+  currency: 'low_cardinality',
+  crm_id: 'string',
+  billing_id: 'string',
+  erp_id: 'string',
+  metadata: 'string',
+  occurred_at: 'instant_ms',
+  ...cause,
+  ...origin,
+})
+
+export const deadLettersTable = describe('dead_letters', {
+  source: 'string',
+  id: 'string',
+  type: 'low_cardinality',
+  code: 'low_cardinality',
+  detail: 'string',
+  customer_id: 'string',
+  event_time: 'nullable_instant_ms',
+  ingested_at: 'instant_ms',
+  failed_at: 'instant_ms',
+  content_hash: 'string',
+  // Of the event that was kept, where this one conflicts with it.
+  other_content_hash: 'string',
+  payload: 'string',
+  // 1: the event failed; -1: it was freed, and its dead letter is taken back.
+  change: 'int8',
+  ...origin,
+})
+
+export const fxRatesTable = describe('fx_rates', {
+  base: 'low_cardinality',
+  quote: 'low_cardinality',
+  rate: 'decimal',
+  effective_from: 'instant_ms',
+  recorded_at: 'instant_ms',
+  ...origin,
+})
+
+/** Differences of one commit, so that a sum over any range holds the conservation law. */
+export const eventDispositionsTable = describe('event_dispositions', {
+  recorded_at: 'instant_ms',
+  received: 'int64',
+  rated: 'int64',
+  applied: 'int64',
+  duplicate: 'int64',
+  conflicting: 'int64',
+  parked: 'int64',
+  dead_lettered: 'int64',
+  unmetered: 'int64',
+  ...origin,
+})
+
+export type RatedUsageRow = RowOf<typeof ratedUsageTable>
+export type SubscriptionVersionRow = RowOf<typeof subscriptionVersionsTable>
+export type ChargeRow = RowOf<typeof chargesTable>
+export type BillingBatchRow = RowOf<typeof billingBatchesTable>
+export type JournalEntryRow = RowOf<typeof journalEntriesTable>
+export type MrrMovementRow = RowOf<typeof mrrMovementsTable>
+export type PaymentRow = RowOf<typeof paymentsTable>
+export type InvoiceRow = RowOf<typeof invoicesTable>
+export type CustomerRow = RowOf<typeof customersTable>
+export type DeadLetterRow = RowOf<typeof deadLettersTable>
+export type FxRateRow = RowOf<typeof fxRatesTable>
+export type EventDispositionsRow = RowOf<typeof eventDispositionsTable>
+
+export const tables: readonly TableDescription<unknown>[] = [
+  ratedUsageTable,
+  subscriptionVersionsTable,
+  chargesTable,
+  billingBatchesTable,
+  journalEntriesTable,
+  mrrMovementsTable,
+  paymentsTable,
+  invoicesTable,
+  customersTable,
+  deadLettersTable,
+  fxRatesTable,
+  eventDispositionsTable,
+]
+
+const clickhouseTypes: Readonly<Record<ColumnKind, string>> = {
+  string: 'String',
+  low_cardinality: 'LowCardinality(String)',
+  instant_ms: "DateTime64(3, 'UTC')",
+  nullable_instant_ms: "Nullable(DateTime64(3, 'UTC'))",
+  date: 'Date32',
+  decimal: 'Decimal(38, 12)',
+  uint32: 'UInt32',
+  uint64: 'UInt64',
+  int8: 'Int8',
+  int64: 'Int64',
+  map: 'Map(LowCardinality(String), String)',
+}
+
+export function clickhouseType(kind: ColumnKind): string {
+  return clickhouseTypes[kind]
+}
+
+/** `name Type, …` for CREATE TABLE and for reading its Arrow stream with `file(path, 'ArrowStream', structure)`. */
+export function clickhouseStructure(table: TableDescription<unknown>): string {
+  return table.columns.map(column => `\`${column.name}\` ${clickhouseTypes[column.kind]}`).join(', ')
+}
+
+function describe<const C extends Columns>(name: TableName, columns: C): TableDescription<RowOfColumns<C>> {
+  return {
+    name,
+    columns: Object.entries(columns).map(([column, kind]) => ({
+      name: column,
+      kind,
+      field: fieldOf(column, kind),
+    })),
+  }
+}
+
+function fieldOf(column: string, kind: ColumnKind): string {
+  const camel = column.replace(/_([a-z])/g, (_match, letter: string) => letter.toUpperCase())
+  return kind === 'instant_ms' || kind === 'nullable_instant_ms' ? `${camel}Ms` : camel
+}
