@@ -2,6 +2,7 @@
 // schemas/cloud-event.ts; these shapes only tell them.
 
 import { z } from 'zod'
+import { problemErrorSchema } from './problem.js'
 
 export const eventContentTypes: readonly string[] = [
   'application/cloudevents+json',
@@ -46,6 +47,7 @@ const verdictSchema = z
     code: z.string(),
     detail: z.string(),
     pointer: z.string().optional().describe('JSON pointer into the event'),
+    errors: z.array(problemErrorSchema).optional().describe('Of a catalog: everything that is wrong'),
   })
   .meta({ id: 'EventVerdict' })
 

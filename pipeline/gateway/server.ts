@@ -82,8 +82,8 @@ function sendReply(answer: ApiReply, reply: FastifyReply): FastifyReply {
   reply.code(answer.status)
   for (const [name, value] of Object.entries(answer.headers ?? {})) reply.header(name, value)
   if (answer.body === undefined) return reply.send()
-  reply.header('content-type', answer.contentType ?? 'application/json; charset=utf-8')
-  return reply.send(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body))
+  reply.header('content-type', answer.contentType ?? 'application/json')
+  return reply.send(bytesOf(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body)))
 }
 
 function sendProblem(problem: Problem, reply: FastifyReply): FastifyReply {
@@ -91,7 +91,12 @@ function sendProblem(problem: Problem, reply: FastifyReply): FastifyReply {
   return reply
     .code(problem.status)
     .header('content-type', problemContentType)
-    .send(JSON.stringify(problem.body()))
+    .send(bytesOf(JSON.stringify(problem.body())))
+}
+
+/** Fastify adds a charset to the content type of a string, which JSON does not have. */
+function bytesOf(text: string): Buffer {
+  return Buffer.from(text, 'utf8')
 }
 
 function problemOf(error: unknown, options: HttpServerOptions, request: FastifyRequest): Problem {

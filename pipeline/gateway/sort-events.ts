@@ -6,9 +6,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { validateEvent } from '../../schemas/cloud-event.js'
 import { partitionOf } from '../../schemas/identifiers.js'
 import { treeProblem } from '../../schemas/json-text.js'
+import { isLifecycleType } from '../../schemas/lifecycle-event.js'
 import { type Parsed, type Rejection, rejected } from '../../schemas/rejection.js'
 import type { ValidEvent } from '../../schemas/usage-event.js'
 import type { EventChunk, EventStream } from './event-publisher.js'
+import type { ProblemError } from './problem.js'
 import { weirEventProblem } from './weir-events.js'
 
 /** Why one event was refused. `index` is its place in the request. */
@@ -18,6 +20,8 @@ export interface EventVerdict {
   readonly code: string
   readonly detail: string
   readonly pointer?: string
+  /** For a catalog: everything that is wrong with it. */
+  readonly errors?: readonly ProblemError[]
 }
 
 export interface SortedEvents {
@@ -58,7 +62,7 @@ export async function sortEvents(
   return { chunks: sorter.finish(), accepted: events.length - verdicts.length, rejected: verdicts }
 }
 
-type Verdict = Pick<EventVerdict, 'code' | 'detail' | 'pointer'>
+type Verdict = Omit<EventVerdict, 'index' | 'id'>
 
 /** Puts the event into its chunk, or says why not. */
 function takeEvent(value: unknown, builder: ChunkBuilder, options: SortOptions): Verdict | undefined {
@@ -103,7 +107,7 @@ function idOf(value: unknown): string | null {
 /** Which stream an event of this type goes to. */
 export function streamOf(type: string): EventStream {
   if (type === 'weir.catalog.published' || type === 'weir.fx_rate.published') return 'CATALOG'
-  return type.startsWith('weir.') ? 'LIFECYCLE' : 'METERING'
+  return isLifecycleType(type) ? 'LIFECYCLE' : 'METERING'
 }
 
 interface OpenChunk {

@@ -1,33 +1,33 @@
-// What the gateway knows of our own event types: an unknown one is refused at the door.
+// Our own event types at the door: what the pipeline would dead-letter for its form is refused at once, by the same
+// parser, so that a system of record learns of it from the answer. What depends on what came before (an unknown plan,
+// a version that conflicts) is not decided here.
 
-import { type Rejection, rejected } from '../../schemas/rejection.js'
+import { parseCatalogValue } from '../../schemas/catalog-parser.js'
+import { isLifecycleType, parseLifecycleEvent } from '../../schemas/lifecycle-event.js'
+import type { Rejection } from '../../schemas/rejection.js'
 import type { ValidEvent } from '../../schemas/usage-event.js'
+import type { ProblemError } from './problem.js'
 
-const known: ReadonlySet<string> = new Set([
-  'weir.customer.upserted',
-  'weir.subscription.created',
-  'weir.subscription.amended',
-  'weir.subscription.renewed',
-  'weir.subscription.suspended',
-  'weir.subscription.resumed',
-  'weir.subscription.cancelled',
-  'weir.usage.retracted',
-  'weir.invoice.finalized',
-  'weir.invoice.paid',
-  'weir.invoice.voided',
-  'weir.payment.succeeded',
-  'weir.payment.failed',
-  'weir.payment.refunded',
-  'weir.catalog.published',
-  'weir.fx_rate.published',
-])
+export interface WeirEventProblem extends Rejection {
+  /** For a catalog: everything that is wrong with it, up to `maxProblems`. */
+  readonly errors?: readonly ProblemError[]
+}
+
+const maxProblems = 100
 
 /** Why an event of ours is refused; undefined for usage and for what is well formed. */
-export function weirEventProblem(event: ValidEvent): Rejection | undefined {
-  if (!event.type.startsWith('weir.') || known.has(event.type)) return undefined
-  return rejected(
-    'unknown_event_type',
-    'Types that begin with weir. are Weir’s own, and this is none.',
-    '/type',
-  ).rejection
+export function weirEventProblem(event: ValidEvent): WeirEventProblem | undefined {
+  if (!isLifecycleType(event.type)) return undefined
+  const parsed = parseLifecycleEvent(event)
+  if (parsed.kind === 'ok') return undefined
+  if (parsed.rejection.code !== 'invalid_catalog') return parsed.rejection
+  return { ...parsed.rejection, errors: catalogProblems(event.data['catalog']) }
+}
+
+function catalogProblems(catalog: unknown): ProblemError[] {
+  const parsed = parseCatalogValue(catalog, 'part')
+  if (parsed.kind === 'ok') return []
+  return parsed.problems
+    .slice(0, maxProblems)
+    .map(({ path, code, message }) => ({ pointer: `/data/catalog${path}`, code, detail: message }))
 }
