@@ -1,0 +1,132 @@
+import { type KV, Kvm } from '@nats-io/kv'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createApiKey, ensureFirstKey, keyBucket, listApiKeys, revokeApiKey } from './api-keys.js'
+import { type Broker, post, type Served, serve, silent, startBroker, usage } from './fixture.js'
+import { KeyRing } from './key-ring.js'
+
+let broker: Broker
+let kv: KV
+let ring: KeyRing
+let served: Served
+
+beforeAll(async () => {
+  broker = await startBroker(2)
+  kv = await new Kvm(broker.nc).create(keyBucket)
+  ring = await KeyRing.open(kv, silent)
+  served = await serve(broker, 2, { keys: ring, reconcile: async () => ({ ok: true }) })
+})
+
+afterAll(async () => {
+  await served?.gateway.close()
+  ring?.close()
+  await broker?.close()
+})
+
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
+const ingestWith = async (headers: Record<string, string>) => {
+  const response = await post(`${served.url}/v1/events`, [usage('k')], headers)
+  await response.body?.cancel()
+  return response
+}
+const readWith = (headers: Record<string, string>) => fetch(`${served.url}/v1/reconciliation`, { headers })
+
+async function eventually(claim: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 20_000
+  while (!(await claim())) {
+    if (Date.now() > deadline) throw new Error('it did not come true')
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+}
+
+test('the first key is made once and has all scopes; the secret is nowhere in the bucket', async () => {
+  const first = (await ensureFirstKey(kv))!
+  expect(first.token).toMatch(/^weir_[0-9a-f]{12}_[0-9a-f]{64}$/)
+  expect(await ensureFirstKey(kv)).toBeUndefined()
+  const stored = (await kv.get(first.keyId))!.string()
+  expect(stored).not.toContain(first.token.slice(-64))
+  expect((await ingestWith(bearer(first.token))).status).toBe(202)
+  expect((await readWith(bearer(first.token))).status).toBe(200)
+})
+
+test('without a key, or with a wrong one, the answer is 401 with a challenge', async () => {
+  const { token } = await createApiKey(kv, { name: 'a', scopes: ['ingest'] })
+  const other = token.slice(0, -1) + (token.endsWith('0') ? '1' : '0')
+  const absent = `weir_${'0'.repeat(12)}_${'0'.repeat(64)}`
+  const wrong = [
+    bearer(other),
+    bearer(absent),
+    bearer('x'),
+    bearer(`${token}0`),
+    { authorization: 'Basic eDp5' },
+  ]
+  for (const headers of [{}, ...wrong]) {
+    const response = await ingestWith(headers as Record<string, string>)
+    expect(response.status, JSON.stringify(headers)).toBe(401)
+    expect(response.headers.get('www-authenticate')).toMatch(/^Bearer realm="weir"/)
+    expect(response.headers.get('content-type')).toBe('application/problem+json')
+  }
+})
+
+test('a scope does not open what another one guards', async () => {
+  const ingest = await createApiKey(kv, { name: 'i', scopes: ['ingest'] })
+  const read = await createApiKey(kv, { name: 'r', scopes: ['read'] })
+  const admin = await createApiKey(kv, { name: 'a', scopes: ['admin'] })
+  expect((await ingestWith(bearer(ingest.token))).status).toBe(202)
+  expect((await readWith(bearer(ingest.token))).status).toBe(403)
+  expect((await ingestWith(bearer(read.token))).status).toBe(403)
+  expect((await readWith(bearer(read.token))).status).toBe(200)
+  expect((await ingestWith(bearer(admin.token))).status).toBe(202)
+  const refused = await readWith(bearer(ingest.token))
+  expect(refused.headers.get('www-authenticate')).toContain('error="insufficient_scope", scope="read"')
+})
+
+test('keys are rotated without a gap: both work until the old one is revoked', async () => {
+  const old = await createApiKey(kv, { name: 'old', scopes: ['ingest'] })
+  const fresh = await createApiKey(kv, { name: 'fresh', scopes: ['ingest'] })
+  for (const { token } of [old, fresh]) expect((await ingestWith(bearer(token))).status).toBe(202)
+  expect(await revokeApiKey(kv, old.keyId)).toBe(true)
+  expect(await revokeApiKey(kv, old.keyId)).toBe(true)
+  expect(await revokeApiKey(kv, '000000000000')).toBe(false)
+  expect(await revokeApiKey(kv, '../../x')).toBe(false)
+  await eventually(async () => (await ingestWith(bearer(old.token))).status === 401)
+  expect((await ingestWith(bearer(fresh.token))).status).toBe(202)
+  const listed = await listApiKeys(kv)
+  expect(listed.find(key => key.key_id === old.keyId)!.revoked_at).not.toBeNull()
+  expect(listed.find(key => key.key_id === fresh.keyId)!.revoked_at).toBeNull()
+})
+
+test('probes need no key; metrics need one unless they are asked for on this machine', async () => {
+  const { token } = await createApiKey(kv, { name: 'm', scopes: ['read'] })
+  const viaProxy = { 'x-forwarded-for': '203.0.113.9' }
+  const get = async (path: string, headers: Record<string, string>) =>
+    (await fetch(`${served.url}${path}`, { headers })).status
+  expect(await get('/livez', viaProxy)).toBe(200)
+  expect(await get('/readyz', viaProxy)).toBe(200)
+  expect(await get('/openapi.json', viaProxy)).toBe(200)
+  for (const path of ['/metrics', '/version']) {
+    expect(await get(path, {})).toBe(200)
+    expect(await get(path, viaProxy)).toBe(401)
+    expect(await get(path, { ...viaProxy, ...bearer(token) })).toBe(200)
+  }
+  const checksOf = async (headers: Record<string, string>) =>
+    ((await (await fetch(`${served.url}/readyz`, { headers })).json()) as { checks?: unknown }).checks
+  expect(await checksOf(viaProxy)).toBeUndefined()
+  expect(await checksOf({})).toBeDefined()
+  expect(await checksOf({ ...viaProxy, ...bearer(token) })).toBeDefined()
+})
+
+test('after the broker was killed, keys still verify, and later revocations still arrive', async () => {
+  const key = await createApiKey(kv, { name: 'k', scopes: ['ingest'] })
+  expect(await ring.verify(key.token)).toBeDefined()
+  await broker.kill()
+  expect(await ring.verify(key.token)).toBeDefined()
+  await broker.restart()
+  await eventually(async () => {
+    try {
+      return await revokeApiKey(kv, key.keyId)
+    } catch {
+      return false
+    }
+  })
+  await eventually(async () => (await ring.verify(key.token)) === undefined)
+})

@@ -1,0 +1,177 @@
+import { once } from 'node:events'
+import { connect as connectSocket, type Socket } from 'node:net'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Receipt } from './event-publisher.js'
+import type { Pressure } from './events.js'
+import { type Broker, post, type Served, serve, startBroker, storedMessages, usage } from './fixture.js'
+
+const partitions = 4
+let broker: Broker
+let served: Served
+let pressure: Pressure = { kind: 'ok' }
+
+const limits = {
+  bodyTimeoutMs: 400,
+  maxInFlightRequests: 8,
+  maxInFlightBytes: 20_000_000,
+  publishAttemptMs: 500,
+  publishDeadlineMs: 1_500,
+}
+
+beforeAll(async () => {
+  broker = await startBroker(partitions)
+  served = await serve(broker, partitions, { limits, pressure: () => pressure })
+})
+
+afterAll(async () => {
+  await served?.gateway.close()
+  await broker?.close()
+})
+
+async function problemOf(response: Response) {
+  expect(response.headers.get('content-type')).toBe('application/problem+json')
+  return (await response.json()) as { code: string; receipts?: Receipt[]; accepted?: number }
+}
+
+test('nothing that was acknowledged is missing after the broker was killed while posting', async () => {
+  const acknowledged = new Set<string>()
+  const refusedCodes = new Set<string>()
+  let posting = true
+  const producer = async (name: string) => {
+    for (let round = 0; posting; round += 1) {
+      const events = Array.from({ length: 50 }, (_, index) => usage(`${name}-${round}-${index}`, `c${index}`))
+      const response = await post(`${served.url}/v1/events`, events)
+      if (response.status === 202) for (const event of events) acknowledged.add(String(event['id']))
+      else refusedCodes.add((await problemOf(response)).code)
+    }
+  }
+  const producers = ['a', 'b', 'c', 'd'].map(producer)
+  for (let killed = 0; killed < 3; killed += 1) {
+    await new Promise(resolve => setTimeout(resolve, 300))
+    await broker.kill()
+    // Long enough in the last round that the deadline passes and producers are told.
+    await new Promise(resolve => setTimeout(resolve, killed === 2 ? 2_500 : 100))
+    await broker.restart()
+  }
+  await new Promise(resolve => setTimeout(resolve, 1_000))
+  posting = false
+  await Promise.all(producers)
+  const stored = new Set<unknown>()
+  for (const { events } of await storedMessages(broker, 'METERING'))
+    for (const event of events) stored.add(event['id'])
+  expect(acknowledged.size).toBeGreaterThan(500)
+  expect([...acknowledged].filter(id => !stored.has(id))).toEqual([])
+  expect([...refusedCodes]).toEqual(['broker_unavailable'])
+})
+
+test('many requests at once share messages, and their receipts add up to what lies there', async () => {
+  const before = (await broker.jsm.streams.info('METERING')).state.last_seq
+  const bodies = Array.from({ length: 8 }, (_, n) =>
+    Array.from({ length: 5 }, (_, i) => usage(`s${n}-${i}`, 'one')),
+  )
+  const answers = await Promise.all(bodies.map(body => post(`${served.url}/v1/events`, body)))
+  const receipts = (await Promise.all(answers.map(answer => answer.json()))).flatMap(
+    answer => (answer as { receipts: Receipt[] }).receipts,
+  )
+  const counts = new Map<number, number>()
+  for (const { stream_sequence, count } of receipts)
+    counts.set(stream_sequence, (counts.get(stream_sequence) ?? 0) + count)
+  const stored = (await storedMessages(broker, 'METERING')).filter(({ seq }) => seq > before)
+  expect(new Map(stored.map(({ seq, events }) => [seq, events.length]))).toEqual(counts)
+  expect(stored.length).toBeLessThan(8)
+})
+
+test('a 503 names what landed, when one stream takes its part and another does not', async () => {
+  await broker.jsm.streams.update('METERING', { max_msg_size: 200_000 })
+  const large = usage('p1', 'acme', { text: 'x'.repeat(250_000) })
+  const rate = { base: 'EUR', quote: 'USD', rate: '1', effective_from: '2026-01-01T00:00:00Z' }
+  const catalog = { ...usage('p2'), type: 'weir.fx_rate.published', data: rate }
+  const response = await post(`${served.url}/v1/events`, [large, catalog])
+  expect(response.status).toBe(503)
+  expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0)
+  const problem = await problemOf(response)
+  expect(problem).toMatchObject({ code: 'broker_unavailable', accepted: 1 })
+  expect(problem.receipts).toMatchObject([{ stream: 'CATALOG', partition: null, count: 1 }])
+  await broker.jsm.streams.update('METERING', { max_msg_size: -1 })
+  expect((await post(`${served.url}/v1/events`, [large, catalog])).status).toBe(202)
+})
+
+test('a slow pipeline is 429 and a stopped one 503, each with Retry-After', async () => {
+  pressure = { kind: 'slow', retryAfterSeconds: 6.2 }
+  const slow = await post(`${served.url}/v1/events`, [usage('q')])
+  expect([slow.status, slow.headers.get('retry-after')]).toEqual([429, '7'])
+  pressure = { kind: 'stopped', retryAfterSeconds: 30, detail: 'The disk is full.' }
+  const stopped = await post(`${served.url}/v1/events`, [usage('q')])
+  expect([stopped.status, stopped.headers.get('retry-after')]).toEqual([503, '30'])
+  expect(await problemOf(stopped)).toMatchObject({ code: 'pipeline_stopped', detail: 'The disk is full.' })
+  pressure = { kind: 'ok' }
+  expect((await post(`${served.url}/v1/events`, [usage('q')])).status).toBe(202)
+})
+
+/** A request whose body is promised and not sent. */
+async function halfRequest(promised: number): Promise<Socket> {
+  const socket = connectSocket(Number(new URL(served.url).port), '127.0.0.1')
+  await once(socket, 'connect')
+  socket.write(
+    `POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${promised}\r\n\r\n[`,
+  )
+  return socket
+}
+
+async function answerOf(socket: Socket): Promise<string> {
+  let text = ''
+  socket.on('data', chunk => {
+    text += chunk
+  })
+  await once(socket, 'close')
+  return text
+}
+
+async function inFlight(): Promise<string | undefined> {
+  return /weir_gateway_requests_in_flight (\d+)/.exec(await served.registry.metrics())?.[1]
+}
+
+test('a body that does not come is ended with 408, and its room is given back', async () => {
+  const answer = await answerOf(await halfRequest(1_000))
+  expect(answer).toMatch(/^HTTP\/1\.1 408 /)
+  expect(answer).toContain('application/problem+json')
+  expect(await inFlight()).toBe('0')
+})
+
+test('too many bodies at once are 429; a client that leaves gives its room back', async () => {
+  const sockets = await Promise.all([1, 2].map(() => halfRequest(8_000_000)))
+  await expect.poll(inFlight).toBe('2')
+  const full = await post(`${served.url}/v1/events`, [usage('f', 'acme', { text: 'x'.repeat(5_000_000) })])
+  expect(full.status).toBe(429)
+  expect((await problemOf(full)).code).toBe('too_much_in_flight')
+  expect((await post(`${served.url}/v1/events`, [usage('f')])).status).toBe(202)
+  for (const socket of sockets) socket.destroy()
+  await expect.poll(inFlight).toBe('0')
+  expect(await served.registry.metrics()).toMatch(/weir_gateway_clients_gone_total 2/)
+})
+
+test('what is no HTTP is answered with a problem', async () => {
+  const socket = connectSocket(Number(new URL(served.url).port), '127.0.0.1')
+  socket.write('NONSENSE\r\n\r\n')
+  expect(await answerOf(socket)).toMatch(/^HTTP\/1\.1 400 [\s\S]*application\/problem\+json/)
+})
+
+test('drain finishes what is at work and refuses what is new', async () => {
+  const own = await serve(broker, partitions, { limits })
+  const events = Array.from({ length: 10_000 }, (_, index) => usage(`d${index}`, `c${index}`))
+  const working = post(`${own.url}/v1/events`, events)
+  await expect
+    .poll(async () => /requests_in_flight (\d+)/.exec(await own.registry.metrics())?.[1], { interval: 1 })
+    .toBe('1')
+  const drained = own.gateway.drain()
+  const late = await post(`${own.url}/v1/events`, [usage('late')])
+  expect(late.status).toBe(503)
+  expect((await problemOf(late)).code).toBe('draining')
+  expect((await fetch(`${own.url}/readyz`)).status).toBe(503)
+  expect((await fetch(`${own.url}/livez`)).status).toBe(200)
+  await drained
+  expect((await working).status).toBe(202)
+  await own.gateway.close()
+  await own.gateway.close()
+  await expect(fetch(`${own.url}/livez`)).rejects.toThrow()
+})
