@@ -1,0 +1,100 @@
+// The accumulator: what is remembered of the usage of one charge, so that its amount can be told at any moment
+// without the events. It owns no price arithmetic (rate.ts) and no single aggregation (aggregations/).
+// Invariants: plain data that survives structured clone; changed in place; the same set of samples gives the same
+// charge whatever the order; it depends on the price, the meter and the segment's start alone, so it stays good when
+// the segment's end, its fraction, the trial or the level at its start turn out otherwise. Nothing is ever removed:
+// a correction builds a new accumulator.
+
+import type { Scaled } from '../schemas/decimal.js'
+import {
+  type AggregationState,
+  addToAggregation,
+  isLevel,
+  levelAfter,
+  newAggregation,
+} from './aggregations/aggregation.js'
+import type { UsageSample } from './aggregations/sample.js'
+import type { ChargeBasis } from './charge-basis.js'
+import {
+  addToPercentageUsage,
+  loggedAggregation,
+  newPercentageUsage,
+  type PercentageUsage,
+} from './price-models/percentage-usage.js'
+
+export type { UsageSample } from './aggregations/sample.js'
+export type { ChargeBasis } from './charge-basis.js'
+
+export interface Accumulator {
+  events: number
+  /** Infinity and -Infinity until the first event. */
+  firstMs: number
+  lastMs: number
+  readonly state: AccumulatorState
+}
+
+/** One aggregation, or one per matrix cell, or the events that a percentage price still needs one by one. */
+export type AccumulatorState = AggregationState | MatrixUsage | PercentageUsage
+
+export interface MatrixUsage {
+  readonly kind: 'matrix'
+  readonly cells: Map<number, AggregationState>
+}
+
+export function newAccumulator(basis: ChargeBasis): Accumulator {
+  return {
+    events: 0,
+    firstMs: Number.POSITIVE_INFINITY,
+    lastMs: Number.NEGATIVE_INFINITY,
+    state: newState(basis),
+  }
+}
+
+export function addSample(basis: ChargeBasis, accumulator: Accumulator, sample: UsageSample): void {
+  accumulator.events += 1
+  if (sample.timeMs < accumulator.firstMs) accumulator.firstMs = sample.timeMs
+  if (sample.timeMs > accumulator.lastMs) accumulator.lastMs = sample.timeMs
+  const { state } = accumulator
+  // The commonest state is served without a further call.
+  if (state.kind === 'sum') state.total += sample.quantity
+  else if (state.kind === 'matrix') addToCell(basis, state, sample)
+  else if (state.kind === 'percentage') addToPercentageUsage(basis, state, sample)
+  else addToAggregation(basis, state, sample)
+}
+
+/**
+ * The levels in force when the segment ends, by cell: the `levelAtStart` of the segment that follows, as long as the
+ * price's cells are the same. Empty for an aggregation that has no level.
+ */
+export function levelsAtEnd(basis: ChargeBasis, accumulator: Accumulator): Map<number, Scaled> {
+  if (!isLevel(basis.meter.aggregation)) return new Map()
+  const levels = new Map(basis.levelAtStart)
+  const { state } = accumulator
+  if (state.kind === 'matrix') {
+    for (const [cell, cellState] of state.cells) setLevel(levels, cell, levelAfter(basis, cellState, cell))
+  } else {
+    const single = state.kind === 'percentage' ? loggedAggregation(basis, state) : state
+    setLevel(levels, 0, levelAfter(basis, single, 0))
+  }
+  return levels
+}
+
+function newState(basis: ChargeBasis): AccumulatorState {
+  const { model } = basis.price.model
+  if (model === 'matrix') return { kind: 'matrix', cells: new Map() }
+  if (model === 'percentage') return newPercentageUsage()
+  return newAggregation(basis.meter.aggregation)
+}
+
+function addToCell(basis: ChargeBasis, usage: MatrixUsage, sample: UsageSample): void {
+  let state = usage.cells.get(sample.cell)
+  if (state === undefined) {
+    state = newAggregation(basis.meter.aggregation)
+    usage.cells.set(sample.cell, state)
+  }
+  addToAggregation(basis, state, sample)
+}
+
+function setLevel(levels: Map<number, Scaled>, cell: number, level: Scaled | undefined): void {
+  if (level !== undefined) levels.set(cell, level)
+}

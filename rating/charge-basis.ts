@@ -1,0 +1,24 @@
+// What an amount depends on beside the usage itself: the price, its meter and the segment that it is owed for.
+// Invariants: a basis never changes once it was used (it is compiled once, by identity: keep one per segment and
+// reuse it); `fromMs` and `untilMs` bound the segment, `period` the whole service period that it is part of.
+
+import type { Meter, UsagePrice } from '../schemas/catalog.js'
+import type { Scaled } from '../schemas/decimal.js'
+import type { Fraction } from './proration.js'
+
+export interface ChargeBasis {
+  readonly price: UsagePrice
+  readonly meter: Meter
+  /** The segment's part of the service period, by the plan's proration unit. Only `prorate: true` looks at it. */
+  readonly fraction: Fraction
+  readonly trial: boolean
+  readonly fromMs: number
+  readonly untilMs: number
+  /** The whole service period: what `weighted_sum` and `time_average` divide by. */
+  readonly period: { readonly fromMs: number; readonly untilMs: number }
+  /**
+   * The level in force when the segment begins, by matrix cell (cell 0 for any other model): what `levelsAtEnd` gave
+   * for the segment before. Only `weighted_sum` and `time_average` look at it; absent is a level of 0.
+   */
+  readonly levelAtStart?: ReadonlyMap<number, Scaled>
+}

@@ -1,0 +1,49 @@
+// Tiers compiled for look-up: the tier that holds a quantity is found by binary search, and what all the tiers below
+// it amount to is known beforehand. Invariant: `bounds` ascend; tier i holds bounds[i-1] < q <= bounds[i].
+
+import type { Tier } from '../../schemas/catalog.js'
+import type { Scaled } from '../../schemas/decimal.js'
+import { flatAmountOf, quantityBound, type Scale } from './scale.js'
+
+export interface TierTable {
+  /** Inclusive upper bounds of all tiers but the last, which has none. */
+  readonly bounds: readonly bigint[]
+  readonly unitAmounts: readonly Scaled[]
+  readonly flatAmounts: readonly bigint[]
+  /** Where each tier begins: 0, then the bound of the tier below. */
+  readonly starts: readonly bigint[]
+  /** Amount of all units below the tier, with the flat amounts of these tiers and its own. */
+  readonly amountsAtStart: readonly bigint[]
+}
+
+export function compileTiers(tiers: readonly Tier[], scale: Scale): TierTable {
+  const bounds: bigint[] = []
+  const starts: bigint[] = []
+  const amountsAtStart: bigint[] = []
+  const flatAmounts = tiers.map(tier => flatAmountOf(scale, tier.flatAmount))
+  let start = 0n
+  let below = 0n
+  for (const [index, tier] of tiers.entries()) {
+    below += flatAmounts[index] as bigint
+    starts.push(start)
+    amountsAtStart.push(below)
+    if (tier.upTo === null) break
+    const bound = quantityBound(scale, tier.upTo)
+    bounds.push(bound)
+    below += (bound - start) * tier.unitAmount
+    start = bound
+  }
+  return { bounds, unitAmounts: tiers.map(tier => tier.unitAmount), flatAmounts, starts, amountsAtStart }
+}
+
+/** Index of the tier that holds the quantity; 0, the first, for zero and below. */
+export function tierIndex(bounds: readonly bigint[], quantity: bigint): number {
+  let low = 0
+  let high = bounds.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((bounds[middle] as bigint) < quantity) low = middle + 1
+    else high = middle
+  }
+  return low
+}
