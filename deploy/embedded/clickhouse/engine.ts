@@ -32,6 +32,12 @@ export interface WriteResult {
   readonly rawBytes: number
 }
 
+/** A part of a result, complete in itself. */
+export interface Piece {
+  readonly bytes: Buffer
+  readonly rows: number
+}
+
 type Connection = { readonly connection: unique symbol }
 type StreamHandle = { readonly stream: unique symbol }
 
@@ -108,7 +114,7 @@ export class Engine {
    * The result in pieces, each a complete text of the format, so only for formats whose texts may be joined. A scalar
    * subquery would be computed on this thread before the first piece, so only for statements without subqueries.
    */
-  async *stream(prelude: string, sql: string, format: string): AsyncGenerator<Buffer, void, undefined> {
+  async *stream(prelude: string, sql: string, format: string): AsyncGenerator<Piece, void, undefined> {
     const leave = await this.readLane.enter()
     const connection = this.native.CreateConnection(this.path)
     try {
@@ -118,7 +124,8 @@ export class Engine {
         for (;;) {
           const piece = await this.native.StreamFetch(handle)
           if (piece.done) return
-          yield Buffer.from(piece.bytes.buffer, piece.bytes.byteOffset, piece.bytes.byteLength)
+          const { buffer, byteOffset, byteLength } = piece.bytes
+          yield { bytes: Buffer.from(buffer, byteOffset, byteLength), rows: piece.numRows }
         }
       } finally {
         this.native.StreamCancel(handle)

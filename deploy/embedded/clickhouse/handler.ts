@@ -17,6 +17,7 @@ import { multipartBoundary, multipartFields } from './multipart.js'
 import { literal, type Parameters, prelude, readParameters } from './parameters.js'
 import { BodyWriter } from './response-body.js'
 import { type InsertData, readStatement } from './statement.js'
+import { readSummary, total, writeSummary } from './summary.js'
 
 export interface ServerFacts {
   readonly version: string
@@ -31,6 +32,9 @@ const refusedBodyGraceMs = 50
 
 /** Far above `max_query_size`; beyond it there can be only the rows of an INSERT. */
 const maxStatementBytes = 4 << 20
+
+/** A result that cannot be sent in pieces is refused beyond this. */
+const maxWholeResultBytes = 2 ** 31
 
 interface Exchange {
   readonly request: IncomingMessage
@@ -143,16 +147,7 @@ export class RequestHandler {
     const format = parameters.defaultFormat ?? 'TabSeparated'
     response.setHeader('X-ClickHouse-Format', format)
     response.setHeader('Content-Type', contentType(format))
-    response.setHeader(
-      'X-ClickHouse-Summary',
-      summary({
-        rows: result.rows,
-        bytes: result.rawBytes,
-        writtenRows: result.rows,
-        writtenBytes: result.rawBytes,
-        seconds: result.elapsedSeconds,
-      }),
-    )
+    response.setHeader('X-ClickHouse-Summary', writeSummary(result))
     response.setHeader('Content-Length', 0)
     response.end()
   }
@@ -169,19 +164,12 @@ export class RequestHandler {
     response.setHeader('X-ClickHouse-Format', format)
     response.setHeader('Content-Type', contentType(format))
     if (!joinable || !mayBeJoined(format) || parameters.waitEndOfQuery) {
-      const result = await this.engine.read(settings, sql, format)
-      const { rows, rawBytes: bytes, elapsedSeconds: seconds } = result
+      // Held in memory as a whole; the client's own limit comes after this one and wins.
+      const limit = `SET max_result_bytes = ${maxWholeResultBytes}; `
+      const result = await this.engine.read(limit + settings, sql, format)
       response.setHeader(
         'X-ClickHouse-Summary',
-        summary({
-          rows,
-          bytes,
-          writtenRows: 0,
-          writtenBytes: 0,
-          resultRows: rows,
-          resultBytes: bytes,
-          seconds,
-        }),
+        readSummary(result.rows, result.rawBytes, result.elapsedSeconds),
       )
       return body.sendWhole(result.bytes)
     }
@@ -196,16 +184,22 @@ export class RequestHandler {
     format: string,
   ): Promise<void> {
     const pieces = this.engine.stream(settings, sql, format)
-    const first = await pieces.next() // most exceptions come here, in time for the status
-    if (first.done) return body.sendWhole(Buffer.alloc(0))
+    const began = performance.now()
     const tag = randomBytes(8).toString('hex')
     try {
-      const second = await pieces.next()
-      if (second.done) return await body.sendWhole(first.value)
+      const first = await pieces.next() // most exceptions come here, in time for the status
+      const second = first.done ? first : await pieces.next()
+      const known = [first, second].flatMap(piece => (piece.done ? [] : [piece.value]))
+      // As in ClickHouse, headers that leave before the end tell what is known by then.
+      const seconds = (performance.now() - began) / 1000
+      response.setHeader(
+        'X-ClickHouse-Summary',
+        readSummary(total(known, 'rows'), total(known, 'bytes'), seconds),
+      )
+      if (second.done) return await body.sendWhole(first.done ? Buffer.alloc(0) : first.value.bytes)
       response.setHeader('X-ClickHouse-Exception-Tag', tag)
-      await body.send(first.value)
-      await body.send(second.value)
-      for await (const piece of pieces) await body.send(piece)
+      for (const piece of known) await body.send(piece.bytes)
+      for await (const piece of pieces) await body.send(piece.bytes)
       await body.end()
     } catch (error) {
       if (!response.headersSent) throw error
@@ -242,29 +236,6 @@ export class RequestHandler {
       await sleep(refusedBodyGraceMs)
     }
   }
-}
-
-interface SummaryFigures {
-  readonly rows: number
-  readonly bytes: number
-  readonly writtenRows: number
-  readonly writtenBytes: number
-  readonly resultRows?: number
-  readonly resultBytes?: number
-  readonly seconds: number
-}
-
-function summary(figures: SummaryFigures): string {
-  return JSON.stringify({
-    read_rows: `${figures.rows}`,
-    read_bytes: `${figures.bytes}`,
-    written_rows: `${figures.writtenRows}`,
-    written_bytes: `${figures.writtenBytes}`,
-    total_rows_to_read: '0',
-    result_rows: `${figures.resultRows ?? figures.writtenRows}`,
-    result_bytes: `${figures.resultBytes ?? figures.writtenBytes}`,
-    elapsed_ns: `${Math.round(figures.seconds * 1e9)}`,
-  })
 }
 
 /** In constant time for texts of one length. */
