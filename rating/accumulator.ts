@@ -2,8 +2,8 @@
 // without the events. It owns no price arithmetic (rate.ts) and no single aggregation (aggregations/).
 // Invariants: plain data that survives structured clone; changed in place; the same set of samples gives the same
 // charge whatever the order; it depends on the price, the meter and the segment's start alone, so it stays good when
-// the segment's end, its fraction, the trial or the level at its start turn out otherwise. Nothing is ever removed:
-// a correction builds a new accumulator.
+// the segment's end, its fraction, the trial or the level at its start turn out otherwise.
+// Nothing is ever removed: a correction builds a new accumulator.
 
 import type { Scaled } from '../schemas/decimal.js'
 import {
@@ -30,6 +30,11 @@ export interface Accumulator {
   /** Infinity and -Infinity until the first event. */
   firstMs: number
   lastMs: number
+  /**
+   * The level in force when the segment begins, by matrix cell (cell 0 for any other model): what `levelsAtEnd` gave
+   * for the segment before. Set it whenever that changes; only `weighted_sum` and `time_average` look at it.
+   */
+  levelsAtStart: ReadonlyMap<number, Scaled> | undefined
   readonly state: AccumulatorState
 }
 
@@ -46,6 +51,7 @@ export function newAccumulator(basis: ChargeBasis): Accumulator {
     events: 0,
     firstMs: Number.POSITIVE_INFINITY,
     lastMs: Number.NEGATIVE_INFINITY,
+    levelsAtStart: undefined,
     state: newState(basis),
   }
 }
@@ -62,19 +68,26 @@ export function addSample(basis: ChargeBasis, accumulator: Accumulator, sample: 
   else addToAggregation(basis, state, sample)
 }
 
+/** The level in force when the segment begins; 0 when none was carried over. */
+export function levelAtStart(accumulator: Accumulator, cell: number): Scaled {
+  return accumulator.levelsAtStart?.get(cell) ?? 0n
+}
+
 /**
- * The levels in force when the segment ends, by cell: the `levelAtStart` of the segment that follows, as long as the
- * price's cells are the same. Empty for an aggregation that has no level.
+ * The levels in force when the segment ends, by cell: the `levelsAtStart` of the segment that follows, as long as the
+ * price's cells are the same. Undefined for an aggregation that has no level.
  */
-export function levelsAtEnd(basis: ChargeBasis, accumulator: Accumulator): Map<number, Scaled> {
-  if (!isLevel(basis.meter.aggregation)) return new Map()
-  const levels = new Map(basis.levelAtStart)
+export function levelsAtEnd(basis: ChargeBasis, accumulator: Accumulator): Map<number, Scaled> | undefined {
+  if (!isLevel(basis.meter.aggregation)) return undefined
+  const levels = new Map(accumulator.levelsAtStart)
   const { state } = accumulator
   if (state.kind === 'matrix') {
-    for (const [cell, cellState] of state.cells) setLevel(levels, cell, levelAfter(basis, cellState, cell))
+    for (const [cell, usage] of state.cells) {
+      levels.set(cell, levelAfter(usage, levelAtStart(accumulator, cell)))
+    }
   } else {
     const single = state.kind === 'percentage' ? loggedAggregation(basis, state) : state
-    setLevel(levels, 0, levelAfter(basis, single, 0))
+    levels.set(0, levelAfter(single, levelAtStart(accumulator, 0)))
   }
   return levels
 }
@@ -93,8 +106,4 @@ function addToCell(basis: ChargeBasis, usage: MatrixUsage, sample: UsageSample):
     usage.cells.set(sample.cell, state)
   }
   addToAggregation(basis, state, sample)
-}
-
-function setLevel(levels: Map<number, Scaled>, cell: number, level: Scaled | undefined): void {
-  if (level !== undefined) levels.set(cell, level)
 }

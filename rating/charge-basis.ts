@@ -3,7 +3,6 @@
 // reuse it); `fromMs` and `untilMs` bound the segment, `period` the whole service period that it is part of.
 
 import type { Meter, UsagePrice } from '../schemas/catalog.js'
-import type { Scaled } from '../schemas/decimal.js'
 import type { Fraction } from './proration.js'
 
 export interface ChargeBasis {
@@ -16,9 +15,4 @@ export interface ChargeBasis {
   readonly untilMs: number
   /** The whole service period: what `weighted_sum` and `time_average` divide by. */
   readonly period: { readonly fromMs: number; readonly untilMs: number }
-  /**
-   * The level in force when the segment begins, by matrix cell (cell 0 for any other model): what `levelsAtEnd` gave
-   * for the segment before. Only `weighted_sum` and `time_average` look at it; absent is a level of 0.
-   */
-  readonly levelAtStart?: ReadonlyMap<number, Scaled>
 }

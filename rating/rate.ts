@@ -8,7 +8,7 @@
 
 import type { UsagePrice } from '../schemas/catalog.js'
 import { divideRounded, type Scaled, scaledOne } from '../schemas/decimal.js'
-import type { Accumulator, MatrixUsage } from './accumulator.js'
+import { type Accumulator, levelAtStart, type MatrixUsage } from './accumulator.js'
 import { aggregated, aggregationDenominator, newAggregation } from './aggregations/aggregation.js'
 import type { ChargeBasis } from './charge-basis.js'
 import { graduatedAmount } from './price-models/graduated.js'
@@ -68,9 +68,10 @@ const raters = new WeakMap<ChargeBasis, Rater>()
 export function chargeOf(basis: ChargeBasis, accumulator: Accumulator): Rated {
   const rater = raters.get(basis) ?? compileRater(basis)
   const { state } = accumulator
-  if (state.kind === 'matrix') return matrixCharge(basis, rater, state)
-  if (state.kind === 'percentage') return percentageCharge(basis, rater, state)
-  const total = aggregated(basis, state, 0)
+  if (state.kind === 'matrix') return matrixCharge(basis, rater, accumulator, state)
+  const level = levelAtStart(accumulator, 0)
+  if (state.kind === 'percentage') return percentageCharge(basis, rater, state, level)
+  const total = aggregated(basis, state, level)
   const quantity = rater.quantityDenominator === 1n ? total : divideRounded(total, rater.quantityDenominator)
   if (basis.trial) return { quantity, amount: 0n }
   const units = rater.factor === 1n ? total : total * rater.factor
@@ -105,15 +106,15 @@ function adjusted(rater: Rater, modelled: bigint): Scaled {
   return amount >= 0n ? (amount + rater.half) / rater.divisor : (amount - rater.half) / rater.divisor
 }
 
-function matrixCharge(basis: ChargeBasis, rater: Rater, usage: MatrixUsage): Rated {
+function matrixCharge(basis: ChargeBasis, rater: Rater, accumulator: Accumulator, usage: MatrixUsage): Rated {
   const { compiled, factor } = rater
   if (compiled.model !== 'matrix') throw new Error('matrix usage under another price model')
   let total = 0n
   let amount = 0n
   let included = rater.included
-  for (const cell of cellsInOrder(basis, usage)) {
+  for (const cell of cellsInOrder(accumulator, usage)) {
     const state = usage.cells.get(cell) ?? newAggregation(basis.meter.aggregation)
-    const cellTotal = aggregated(basis, state, cell)
+    const cellTotal = aggregated(basis, state, levelAtStart(accumulator, cell))
     total += cellTotal
     const units = cellTotal * factor
     const beyond = beyondIncluded(units, included)
@@ -125,19 +126,21 @@ function matrixCharge(basis: ChargeBasis, rater: Rater, usage: MatrixUsage): Rat
 }
 
 /** Cells with usage or a level carried over, in the catalog's order, the default last. */
-function cellsInOrder(basis: ChargeBasis, usage: MatrixUsage): number[] {
-  const cells = new Set([...usage.cells.keys(), ...(basis.levelAtStart?.keys() ?? [])])
+function cellsInOrder(accumulator: Accumulator, usage: MatrixUsage): number[] {
+  const cells = new Set([...usage.cells.keys(), ...(accumulator.levelsAtStart?.keys() ?? [])])
   const hasDefault = cells.delete(defaultCell)
   const ordered = [...cells].sort((a, b) => a - b)
   return hasDefault ? [...ordered, defaultCell] : ordered
 }
 
-function percentageCharge(basis: ChargeBasis, rater: Rater, usage: PercentageUsage): Rated {
+function percentageCharge(basis: ChargeBasis, rater: Rater, usage: PercentageUsage, level: Scaled): Rated {
   const { compiled } = rater
   if (compiled.model !== 'percentage') throw new Error('percentage usage under another price model')
-  const quantity = divideRounded(percentageQuantity(basis, usage), rater.quantityDenominator)
+  const quantity = divideRounded(percentageQuantity(basis, usage, level), rater.quantityDenominator)
   if (basis.trial) return { quantity, amount: 0n }
-  const amount = isAllFree(basis, usage) ? 0n : percentageAmount(basis, compiled.terms, rater.factor, usage)
+  const amount = isAllFree(basis, usage)
+    ? 0n
+    : percentageAmount(basis, compiled.terms, rater.factor, usage, level)
   return { quantity, amount: adjusted(rater, amount) }
 }
 

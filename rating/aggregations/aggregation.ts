@@ -96,8 +96,8 @@ export function addToAggregation(basis: ChargeBasis, state: AggregationState, sa
   }
 }
 
-/** The aggregated quantity x `aggregationDenominator`: exact. `cell` says whose level was carried over. */
-export function aggregated(basis: ChargeBasis, state: AggregationState, cell: number): bigint {
+/** The aggregated quantity x `aggregationDenominator`: exact. Only the averages over time look at `levelAtStart`. */
+export function aggregated(basis: ChargeBasis, state: AggregationState, levelAtStart: Scaled): bigint {
   switch (state.kind) {
     case 'sum':
     case 'count':
@@ -111,9 +111,9 @@ export function aggregated(basis: ChargeBasis, state: AggregationState, cell: nu
     case 'unique_count':
       return uniqueCountOf(state)
     case 'weighted_sum':
-      return weightedSumIntegral(state, carried(basis, cell), basis.fromMs, basis.untilMs)
+      return weightedSumIntegral(state, levelAtStart, basis.fromMs, basis.untilMs)
     case 'time_average':
-      return timeAverageIntegral(state, carried(basis, cell), basis.fromMs, basis.untilMs)
+      return timeAverageIntegral(state, levelAtStart, basis.fromMs, basis.untilMs)
     case 'percentile':
       return percentileOf(state, basis.meter.percentile)
     default:
@@ -132,16 +132,10 @@ export function isLevel(aggregation: Aggregation): boolean {
   return aggregation === 'weighted_sum' || aggregation === 'time_average'
 }
 
-/** The level in force at the end of the segment; undefined when no level was ever set. */
-export function levelAfter(basis: ChargeBasis, state: AggregationState, cell: number): Scaled | undefined {
-  const before = basis.levelAtStart?.get(cell)
-  if (state.kind === 'time_average') return state.values.at(-1) ?? before
-  if (state.kind === 'weighted_sum') return (before ?? 0n) + state.changes
-  return undefined
-}
-
-function carried(basis: ChargeBasis, cell: number): Scaled {
-  return basis.levelAtStart?.get(cell) ?? 0n
+/** The level in force at the end of the segment; 0 for an aggregation that has no level. */
+export function levelAfter(state: AggregationState, levelAtStart: Scaled): Scaled {
+  if (state.kind === 'time_average') return state.values.at(-1) ?? levelAtStart
+  return state.kind === 'weighted_sum' ? levelAtStart + state.changes : 0n
 }
 
 function unknownAggregation(value: never): never {

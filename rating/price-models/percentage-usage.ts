@@ -52,6 +52,7 @@ export interface EventLog {
 
 interface CachedWalk {
   readonly basis: ChargeBasis
+  readonly level: Scaled
   readonly rewrites: number
   readonly aggregation: AggregationState
   readonly walk: PercentageWalk
@@ -103,8 +104,9 @@ export function percentageAmount(
   terms: PercentageTerms,
   factor: bigint,
   usage: PercentageUsage,
+  level: Scaled,
 ): bigint {
-  const { walk } = walkOf(basis, terms, factor, usage)
+  const { walk } = walkOf(basis, terms, factor, usage, level)
   if (terms.clamped) return walk.fees + usage.tailFees * factor
   return unclampedAmount(terms, walk, walk.gross + usage.tailTotal * factor, walk.events + usage.tailEvents)
 }
@@ -115,21 +117,16 @@ export function isAllFree(basis: ChargeBasis, usage: PercentageUsage): boolean {
 }
 
 /** The aggregated quantity x `aggregationDenominator`. */
-export function percentageQuantity(basis: ChargeBasis, usage: PercentageUsage): bigint {
+export function percentageQuantity(basis: ChargeBasis, usage: PercentageUsage, level: Scaled): bigint {
   if (isAdditive(basis)) return usage.headTotal + usage.tailTotal
-  return aggregated(basis, loggedAggregation(basis, usage), 0)
+  return aggregated(basis, loggedAggregation(basis, usage), level)
 }
 
 /** The head's events aggregated. */
 export function loggedAggregation(basis: ChargeBasis, usage: PercentageUsage): AggregationState {
   const cached = cachedWalks.get(usage)
-  if (
-    cached !== undefined &&
-    isCurrent(cached, basis, usage) &&
-    cached.walk.events === usage.head.times.length
-  ) {
-    return cached.aggregation
-  }
+  const isComplete = cached !== undefined && cached.walk.events === usage.head.times.length
+  if (isComplete && cached.basis === basis && cached.rewrites === usage.rewrites) return cached.aggregation
   const aggregation = newAggregation(basis.meter.aggregation)
   for (let index = 0; index < usage.head.times.length; index += 1) {
     addToAggregation(basis, aggregation, sampleAt(usage.head, index))
@@ -143,23 +140,24 @@ function walkOf(
   terms: PercentageTerms,
   factor: bigint,
   usage: PercentageUsage,
+  level: Scaled,
 ): CachedWalk {
   let cached = cachedWalks.get(usage)
-  if (cached === undefined || !isCurrent(cached, basis, usage)) {
+  if (cached === undefined || !isCurrent(cached, basis, usage, level)) {
     const aggregation = newAggregation(basis.meter.aggregation)
-    const walk = startWalk(terms, aggregated(basis, aggregation, 0) * factor)
-    cached = { basis, rewrites: usage.rewrites, aggregation, walk }
+    const walk = startWalk(terms, aggregated(basis, aggregation, level) * factor)
+    cached = { basis, level, rewrites: usage.rewrites, aggregation, walk }
     cachedWalks.set(usage, cached)
   }
   while (cached.walk.events < usage.head.times.length) {
     addToAggregation(basis, cached.aggregation, sampleAt(usage.head, cached.walk.events))
-    walkEvent(terms, cached.walk, aggregated(basis, cached.aggregation, 0) * factor)
+    walkEvent(terms, cached.walk, aggregated(basis, cached.aggregation, level) * factor)
   }
   return cached
 }
 
-function isCurrent(cached: CachedWalk, basis: ChargeBasis, usage: PercentageUsage): boolean {
-  return cached.basis === basis && cached.rewrites === usage.rewrites
+function isCurrent(cached: CachedWalk, basis: ChargeBasis, usage: PercentageUsage, level: Scaled): boolean {
+  return cached.basis === basis && cached.level === level && cached.rewrites === usage.rewrites
 }
 
 function sampleAt(log: EventLog, index: number): UsageSample {
