@@ -169,19 +169,26 @@ function words128(rows: readonly Row[], field: string): Uint32Array {
   return new Uint32Array(words.buffer)
 }
 
-/** One encoding call for the whole column when it is ASCII, which it nearly always is. */
+const encoder = new TextEncoder()
+
+/** One encoding call for the whole column when it is ASCII, which it nearly always is; one fill when it is constant. */
 function encodeStrings(values: readonly string[]): Data<Utf8> {
   const length = values.length
   const valueOffsets = new Int32Array(length + 1)
+  const first = values[0] ?? ''
+  let isConstant = true
   let total = 0
   for (let i = 0; i < length; i += 1) {
-    total += values[i]!.length
+    const value = values[i]!
+    total += value.length
     valueOffsets[i + 1] = total
+    if (isConstant && value !== first) isConstant = false
   }
-  const joined = values.join('')
-  if (Buffer.byteLength(joined, 'utf8') === total) {
-    const data = Buffer.allocUnsafeSlow(total)
-    data.write(joined, 0, 'latin1')
+  const data = new Uint8Array(total)
+  const { read, written } = encoder.encodeInto(isConstant ? first : values.join(''), data)
+  if (read === written && written === (isConstant ? first.length : total)) {
+    // Doubling what is there: a constant column costs next to nothing.
+    for (let filled = written; filled < total && filled > 0; filled *= 2) data.copyWithin(filled, 0, filled)
     return makeData({ type: utf8, length, nullCount: 0, valueOffsets, data })
   }
   // One by one: joined, the halves of two broken surrogate pairs could pass for a whole one.

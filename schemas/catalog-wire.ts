@@ -4,7 +4,7 @@
 import type { Catalog, Meter, Plan, Price, PriceModel } from './catalog.js'
 import { modelFault } from './catalog-price.js'
 import { formatScaled, type Scaled } from './decimal.js'
-import { canonicalText } from './json-text.js'
+import { hashOfValue } from './event-hash.js'
 import { type Rejection, rejected } from './rejection.js'
 
 type Wire = Record<string, unknown>
@@ -132,14 +132,14 @@ export function mergeCatalogs(base: Catalog, added: Catalog): MergedCatalog {
   for (const meter of added.meters) {
     const known = meters.get(meter.meter)
     if (known === undefined) meters.set(meter.meter, meter)
-    else if (canonicalText(meterToWire(known)) !== canonicalText(meterToWire(meter))) {
+    else if (hashOfValue(meterToWire(known)) !== hashOfValue(meterToWire(meter))) {
       return conflict(`The meter ${meter.meter} is published with other content.`)
     }
   }
   for (const plan of added.plans) {
     const known = plans.get(planKey(plan))
     if (known === undefined) plans.set(planKey(plan), plan)
-    else if (canonicalText(planToWire(known)) !== canonicalText(planToWire(plan))) {
+    else if (hashOfValue(planToWire(known)) !== hashOfValue(planToWire(plan))) {
       return conflict(`Version ${plan.version} of the plan ${plan.plan} is published with other content.`)
     }
     const fault = plan.prices.map(price => referenceFault(price, meters)).find(text => text !== undefined)

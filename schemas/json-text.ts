@@ -38,15 +38,14 @@ export function parseJson(text: string): JsonResult {
 
 /** Whether a string is Unicode text: every surrogate has its other half, so that its UTF-8 form is the same string. */
 export function isUnicodeText(text: string): boolean {
-  return isPlainText(text) || !anySurrogate.test(text) || !unpairedSurrogate.test(text)
+  return isShortAscii(text) || !anySurrogate.test(text) || !unpairedSurrogate.test(text)
 }
 
-/** Short printable ASCII without quote and backslash, seen by a loop, which costs a third of calling a regex. */
-function isPlainText(text: string): boolean {
+/** Short ASCII, seen by a loop, which costs a third of calling a regex. */
+function isShortAscii(text: string): boolean {
   if (text.length > 40) return false
   for (let i = 0; i < text.length; i += 1) {
-    const code = text.charCodeAt(i)
-    if (code > 126 || code < 32 || code === 34 || code === 92) return false
+    if (text.charCodeAt(i) > 127) return false
   }
   return true
 }
@@ -79,63 +78,4 @@ export function treeProblem(value: unknown, pointer = '', depth = 0): TreeProble
     }
   }
   return undefined
-}
-
-/**
- * One text for all JSON trees of equal value: keys sorted, no white space, numbers at their shortest, `undefined`
- * members left out. The tree is at most `maxDepth` deep.
- */
-export function canonicalText(value: unknown): string {
-  switch (typeof value) {
-    case 'string':
-      return quoted(value)
-    case 'number':
-      return String(value)
-    case 'boolean':
-      return value ? 'true' : 'false'
-    case 'object':
-      if (value === null) return 'null'
-      return Array.isArray(value) ? canonicalArray(value) : canonicalObject(value as Record<string, unknown>)
-    default:
-      return 'null'
-  }
-}
-
-function canonicalArray(values: readonly unknown[]): string {
-  let text = '['
-  for (let i = 0; i < values.length; i += 1) text += (i === 0 ? '' : ',') + canonicalText(values[i])
-  return `${text}]`
-}
-
-function canonicalObject(record: Record<string, unknown>): string {
-  const keys = sortKeys(Object.keys(record))
-  let text = '{'
-  for (const key of keys) {
-    const member = record[key]
-    if (member === undefined) continue
-    text += `${text.length === 1 ? '' : ','}${quoted(key)}:${canonicalText(member)}`
-  }
-  return `${text}}`
-}
-
-/** In place, by UTF-16 code units. Insertion wins over the built-in sort for as few keys as events have. */
-function sortKeys(keys: string[]): string[] {
-  if (keys.length > 24) return keys.sort()
-  for (let i = 1; i < keys.length; i += 1) {
-    const key = keys[i]!
-    let at = i
-    while (at > 0 && keys[at - 1]! > key) {
-      keys[at] = keys[at - 1]!
-      at -= 1
-    }
-    keys[at] = key
-  }
-  return keys
-}
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what JSON escapes.
-const needsEscape = /["\\\u0000-\u001f\ud800-\udfff]/
-
-export function quoted(text: string): string {
-  return !isPlainText(text) && needsEscape.test(text) ? JSON.stringify(text) : `"${text}"`
 }

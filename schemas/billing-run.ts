@@ -1,0 +1,71 @@
+// The billing run: the order that every partition seals its due charges by, and what became of it.
+// Kept in the key-value bucket `weir_runs`; the order is published on `control.billing_run`.
+
+import { z } from 'zod'
+
+/** `after[stream][p]`: the run includes everything that lay in the stream for partition p by this sequence. */
+export const billingRunOrderSchema = z.object({
+  billing_run_id: z.string().min(1),
+  cutoff: z.iso.datetime({ offset: true }),
+  entity_id: z.string().nullable(),
+  requested_at: z.iso.datetime({ offset: true }),
+  after: z.object({ METERING: z.array(z.int()), LIFECYCLE: z.array(z.int()) }),
+})
+
+export type BillingRunOrder = z.infer<typeof billingRunOrderSchema>
+
+export const billingRunRecordSchema = billingRunOrderSchema.extend({
+  partitions: z.int().positive(),
+  /** Sealed lines of the run lie behind this sequence of `LEDGER`. */
+  ledger_after: z.int(),
+  /** False: the order may not have been published yet. */
+  ordered: z.boolean(),
+})
+
+export type BillingRunRecord = z.infer<typeof billingRunRecordSchema>
+
+/** What the billing sink has done for a run; written by it alone. */
+export const billingRunProgressSchema = z.object({
+  billing_run_id: z.string(),
+  sealed_partitions: z.array(z.int()),
+  /** Absent until every partition has sealed and every batch is published. */
+  batches: z
+    .array(
+      z.object({
+        batch_id: z.string(),
+        entity_id: z.string(),
+        currency: z.string(),
+        number: z.int(),
+        of: z.int(),
+        line_count: z.int(),
+        amount_total: z.string(),
+        amount_rounded_total: z.string(),
+        sha256: z.string(),
+        /** Where the batch lies in `BILLING`. */
+        stream_sequence: z.int(),
+      }),
+    )
+    .optional(),
+})
+
+export type BillingRunProgress = z.infer<typeof billingRunProgressSchema>
+export type PublishedBatch = NonNullable<BillingRunProgress['batches']>[number]
+
+/** The last line that a partition seals for a run, also when there are no others. */
+export const sealedEndSchema = z.object({
+  billing_run_id: z.string(),
+  partition: z.int(),
+  cutoff: z.string(),
+  entity_id: z.string().nullable(),
+  line_count: z.int(),
+  end: z.literal(true),
+})
+
+export type SealedEnd = z.infer<typeof sealedEndSchema>
+
+/** Keys in `weir_runs`. */
+export const runKeys = {
+  record: (runId: string) => `run.${runId}`,
+  progress: (runId: string) => `progress.${runId}`,
+  acknowledged: (runId: string, batchId: string) => `ack.${runId}.${batchId}`,
+} as const
