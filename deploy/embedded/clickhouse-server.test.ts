@@ -8,7 +8,7 @@ import { ClickHouseLogLevel, createClient } from '@clickhouse/client'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { builtFile } from '../../schemas/package-root.js'
 import { describeConformance } from './clickhouse/conformance.js'
-import { type EmbeddedClickhouse, startEmbeddedClickhouse } from './clickhouse-server.js'
+import { type EmbeddedClickhouse, spoolFolder, startEmbeddedClickhouse } from './clickhouse-server.js'
 
 const login = { user: 'weir', password: "p'ass" }
 let dataDir: string
@@ -62,8 +62,7 @@ test('no spool file outlives its insert', async () => {
   await expect(
     client.insert({ table: 'spooled', values: [{ id: 'x' }], format: 'JSONEachRow' }),
   ).rejects.toThrow()
-  const folders = (await readdir('/dev/shm')).filter(name => name.startsWith('weir-clickhouse-'))
-  for (const folder of folders) expect(await readdir(join('/dev/shm', folder))).toEqual([])
+  expect(await readdir(spoolFolder(dataDir))).toEqual([])
   await client.close()
 })
 

@@ -6,13 +6,16 @@
 // 2. The child ends with its parent, however the parent ends.
 
 import { type ChildProcess, fork } from 'node:child_process'
-import { closeSync, mkdirSync, openSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { closeSync, mkdirSync, openSync, statfsSync } from 'node:fs'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { builtFile } from '../../schemas/package-root.js'
 import type { ChildReady, ChildStart } from './clickhouse/protocol.js'
 import { endWithUs, exitOf, type ProcessExit, stopProcess, stopStaleProcess } from './owned-process.js'
+
+const minFreeInMemory = 1 << 30
 
 export interface EmbeddedClickhouseOptions {
   /** Holds the engine's files, the log and the pid. Made if missing. */
@@ -57,7 +60,11 @@ export async function startEmbeddedClickhouse(
     detached: true,
   })
   closeSync(log)
-  const exited = exitOf(child)
+  const spoolDir = spoolFolder(dataDir)
+  const exited = exitOf(child).then(async exit => {
+    await rm(spoolDir, { recursive: true, force: true })
+    return exit
+  })
   const pid = child.pid
   if (pid === undefined) throw new Error(`${childFile} could not be started`)
   endWithUs(child)
@@ -65,6 +72,7 @@ export async function startEmbeddedClickhouse(
   try {
     const port = await handOver(child, exited, {
       dataDir,
+      spoolDir,
       port: options.port ?? 0,
       user: options.user ?? 'default',
       password: options.password ?? '',
@@ -76,6 +84,21 @@ export async function startEmbeddedClickhouse(
     const tail = text.trim().split('\n').slice(-5).join('\n')
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new Error(`the embedded ClickHouse did not start in ${dataDir}: ${reason}\n${tail}`, { cause })
+  }
+}
+
+/** In memory if there is room for inserts (containers often have 64 MB there), else beside the data. */
+export function spoolFolder(dataDir: string): string {
+  const id = createHash('sha256').update(dataDir).digest('hex').slice(0, 16)
+  return hasRoom('/dev/shm') ? join('/dev/shm', `weir-clickhouse-${id}`) : join(dataDir, 'spool')
+}
+
+function hasRoom(folder: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(folder)
+    return bavail * bsize >= minFreeInMemory
+  } catch {
+    return false
   }
 }
 

@@ -3,8 +3,7 @@
 // Rows go through a file because the engine's text interface corrupts binary formats, while INSERT … FROM INFILE treats
 // them exactly as the server treats the rows of an INSERT: column list, defaults, settings, several cores.
 
-import { createHash } from 'node:crypto'
-import { createWriteStream, mkdirSync, rmSync, statfsSync } from 'node:fs'
+import { createWriteStream, mkdirSync, rmSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -14,8 +13,6 @@ import { exceptions } from './exception.js'
 
 /** A statement and the rows behind it in one body are read into memory; more has to come as `?query=` and body. */
 const maxBodyInMemory = 1 << 30
-/** RAM-backed folders of containers are often tiny; such a one is no place for inserts. */
-const minFreeInMemory = 1 << 30
 
 /** Content encodings that the engine reads from a file by itself, by the names that it gives them. */
 const fileCompressions = new Map([
@@ -30,16 +27,15 @@ export interface SpooledRows {
   remove(): void
 }
 
-/** A folder for spool files: in memory if there is room, else beside the data. Left-overs of a crash are removed. */
+/** A folder of spool files, empty at first: left-overs of a crash are removed. */
 export class Spool {
   private readonly folder: string
   private count = 0
 
-  constructor(dataDir: string) {
-    const name = `weir-clickhouse-${createHash('sha256').update(dataDir).digest('hex').slice(0, 16)}`
-    this.folder = hasRoom('/dev/shm') ? join('/dev/shm', name) : join(dataDir, 'spool')
-    rmSync(this.folder, { recursive: true, force: true })
-    mkdirSync(this.folder, { recursive: true, mode: 0o700 })
+  constructor(folder: string) {
+    this.folder = folder
+    this.close()
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
   }
 
   /** Writes the given bytes, then the stream, to a file of its own. */
@@ -107,13 +103,4 @@ function unpacked(request: IncomingMessage): Readable {
 
 function contentEncoding(request: IncomingMessage): string {
   return (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase()
-}
-
-function hasRoom(folder: string): boolean {
-  try {
-    const { bavail, bsize } = statfsSync(folder)
-    return bavail * bsize >= minFreeInMemory
-  } catch {
-    return false
-  }
 }

@@ -28,7 +28,7 @@ process.once('message', message => {
 
 async function start(options: ChildStart): Promise<void> {
   const engine = new Engine(join(options.dataDir, 'engine'), join(options.dataDir, 'engine.xml'))
-  const spool = new Spool(options.dataDir)
+  const spool = new Spool(options.spoolDir)
   const facts = await engine.read('', 'SELECT version(), timezone()', 'TabSeparated')
   const [version = '', timezone = ''] = facts.bytes.toString().trim().split('\t')
   const { user, password } = options

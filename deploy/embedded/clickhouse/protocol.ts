@@ -3,6 +3,8 @@
 /** From the parent, once, first of all. */
 export interface ChildStart {
   readonly dataDir: string
+  /** For the rows of running inserts. The parent removes it when the child could not. */
+  readonly spoolDir: string
   /** 0: any free one. */
   readonly port: number
   readonly user: string
