@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect as connectSocket, type Socket } from 'node:net'
+import { type JetStreamClient, type JetStreamPublishOptions, jetstream } from '@nats-io/jetstream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Receipt } from './event-publisher.js'
 import type { Pressure } from './events.js'
@@ -33,16 +34,25 @@ async function problemOf(response: Response) {
   return (await response.json()) as { code: string; receipts?: Receipt[]; accepted?: number }
 }
 
-test('nothing that was acknowledged is missing after the broker was killed while posting', async () => {
-  const acknowledged = new Set<string>()
+interface Posted {
+  readonly ids: readonly string[]
+  readonly receipts: readonly Receipt[]
+}
+
+/** Posts from four producers while the broker is killed three times; what was acknowledged, and how it was refused. */
+async function postWhileKilled(url: string, prefix: string) {
+  const acknowledged: Posted[] = []
   const refusedCodes = new Set<string>()
   let posting = true
   const producer = async (name: string) => {
     for (let round = 0; posting; round += 1) {
-      const events = Array.from({ length: 50 }, (_, index) => usage(`${name}-${round}-${index}`, `c${index}`))
-      const response = await post(`${served.url}/v1/events`, events)
-      if (response.status === 202) for (const event of events) acknowledged.add(String(event['id']))
-      else refusedCodes.add((await problemOf(response)).code)
+      const ids = Array.from({ length: 50 }, (_, index) => `${prefix}${name}-${round}-${index}`)
+      const response = await post(
+        `${url}/v1/events`,
+        ids.map((id, index) => usage(id, `c${index}`)),
+      )
+      if (response.status !== 202) refusedCodes.add((await problemOf(response)).code)
+      else acknowledged.push({ ids, receipts: ((await response.json()) as Posted).receipts })
     }
   }
   const producers = ['a', 'b', 'c', 'd'].map(producer)
@@ -56,12 +66,46 @@ test('nothing that was acknowledged is missing after the broker was killed while
   await new Promise(resolve => setTimeout(resolve, 1_000))
   posting = false
   await Promise.all(producers)
+  return { acknowledged, refusedCodes }
+}
+
+/** The acknowledged events that lie nowhere, and those that lie elsewhere than their receipts say. */
+async function missing(acknowledged: readonly Posted[]) {
   const stored = new Set<unknown>()
-  for (const { events } of await storedMessages(broker, 'METERING'))
+  const idsBySequence = new Map<number, Set<unknown>>()
+  for (const { seq, events } of await storedMessages(broker, 'METERING')) {
+    idsBySequence.set(seq, new Set(events.map(event => event['id'])))
     for (const event of events) stored.add(event['id'])
-  expect(acknowledged.size).toBeGreaterThan(500)
-  expect([...acknowledged].filter(id => !stored.has(id))).toEqual([])
+  }
+  const lost = acknowledged.flatMap(({ ids }) => ids.filter(id => !stored.has(id)))
+  const misplaced = acknowledged.flatMap(({ ids, receipts }) => {
+    const places = receipts.map(receipt => idsBySequence.get(receipt.stream_sequence))
+    return ids.filter(id => stored.has(id) && !places.some(place => place?.has(id)))
+  })
+  return { lost, misplaced }
+}
+
+test('nothing that was acknowledged is missing after the broker was killed while posting', async () => {
+  const { acknowledged, refusedCodes } = await postWhileKilled(served.url, '')
+  expect(acknowledged.length).toBeGreaterThan(10)
+  expect(await missing(acknowledged)).toEqual({ lost: [], misplaced: [] })
   expect([...refusedCodes]).toEqual(['broker_unavailable'])
+})
+
+test('canary: a gateway that acknowledges before the broker does is found out', async () => {
+  const js = jetstream(broker.nc)
+  const hasty: JetStreamClient = Object.create(js, {
+    publish: {
+      value: async (natsSubject: string, bytes: Uint8Array, options?: Partial<JetStreamPublishOptions>) => {
+        void js.publish(natsSubject, bytes, options).catch(() => {})
+        return { stream: 'METERING', seq: 1, duplicate: false }
+      },
+    },
+  })
+  const own = await serve(broker, partitions, { limits, js: hasty })
+  const { acknowledged } = await postWhileKilled(own.url, 'hasty-')
+  expect((await missing(acknowledged)).lost.length).toBeGreaterThan(0)
+  await own.gateway.close()
 })
 
 test('many requests at once share messages, and their receipts add up to what lies there', async () => {

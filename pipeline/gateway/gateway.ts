@@ -54,6 +54,11 @@ export interface Gateway {
   close(): Promise<void>
 }
 
+const unbounded = {
+  maxInFlightRequests: Number.POSITIVE_INFINITY,
+  maxInFlightBytes: Number.POSITIVE_INFINITY,
+}
+
 export function createGateway(options: GatewayOptions): Gateway {
   const limits = gatewayLimits(options.limits)
   const admission = new Admission(limits)
@@ -61,6 +66,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const publisher = new EventPublisher({ nc: options.nc, js: options.js, limits, telemetry })
   const { partitions, pressure } = options
   const intake: EventIntake = { partitions, limits, admission, publisher, telemetry, pressure }
+  const requests = new Admission(unbounded)
   let isDraining = false
   const readiness = () => gatewayReadiness(options.readiness(), publisher.connected, isDraining)
   const app = httpServer({
@@ -68,6 +74,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     keys: options.keys,
     log: options.log,
     telemetry,
+    requests,
     bodyTimeoutMs: limits.bodyTimeoutMs,
     draining: () => isDraining,
   })
@@ -83,13 +90,14 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
     async drain() {
       isDraining = true
-      await within(limits.drainMs, admission.idle())
+      await within(limits.drainMs, requests.idle())
     },
     close() {
       isDraining = true
       closing ??= (async () => {
         const closed = app.close()
-        await within(limits.drainMs, closed)
+        await within(limits.drainMs, requests.idle())
+        // Node counts a connection that never sent a request as busy, and would wait for it.
         app.server.closeAllConnections()
         await closed
         publisher.close()

@@ -13,6 +13,7 @@ import Fastify, {
   type FastifyRequest,
 } from 'fastify'
 import type { Logger } from 'pino'
+import type { Admission } from './admission.js'
 import { type Authentication, authorize } from './authorize.js'
 import { Problem, problemContentType, unavailable } from './problem.js'
 import { ClientGone } from './read-body.js'
@@ -24,6 +25,8 @@ export interface HttpServerOptions {
   readonly keys: Authentication
   readonly log: Logger
   readonly telemetry: GatewayTelemetry
+  /** Counts the requests that are being answered. */
+  readonly requests: Admission
   readonly bodyTimeoutMs: number
   /** While true, everything but health and metrics is answered with 503. */
   draining(): boolean
@@ -48,6 +51,10 @@ export function httpServer(options: HttpServerOptions): FastifyInstance {
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
   app.setErrorHandler((error, request, reply) => sendProblem(problemOf(error, options, request), reply))
   app.setNotFoundHandler((request, reply) => sendProblem(unknownRoute(options.routes, request), reply))
+  app.addHook('onRequest', async (_request, reply) => {
+    const release = options.requests.enter(0)
+    reply.raw.once('close', () => release?.())
+  })
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none'
     options.telemetry.requestFinished(route, request.method, reply.statusCode, reply.elapsedTime / 1000)
