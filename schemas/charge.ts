@@ -1,6 +1,11 @@
 // The charge: what is owed for one price over one segment of a service period. Contract section 4.
+// Inside and on the wire. Invariant: what is written is read back equal.
 
-import type { Scaled } from './decimal.js'
+import { z } from 'zod'
+import { formatScaled, type Scaled } from './decimal.js'
+import type { Parsed } from './rejection.js'
+import { formatInstant } from './time.js'
+import { currencyField, decimalField, instantField, nameField, rejectionOfIssues } from './wire-fields.js'
 
 export type ChargeKind = 'usage' | 'recurring' | 'adjustment'
 
@@ -29,4 +34,111 @@ export interface Charge {
   readonly status: 'open' | 'closed'
   readonly corrects?: string
   readonly billingRunId?: string
+}
+
+/** A charge as JSON: in batches, in `simulate --json` and in the ledger's sealed lines. */
+export interface ChargeWire {
+  readonly charge_id: string
+  readonly customer_id: string
+  readonly subscription_id: string
+  readonly subscription_version: number
+  readonly entity_id: string
+  readonly contract_id: string
+  readonly plan: string
+  readonly plan_version: number
+  readonly price: string
+  readonly meter: string
+  readonly kind: ChargeKind
+  readonly timing: 'in_advance' | 'in_arrears'
+  readonly service_period: { readonly from: string; readonly until: string }
+  readonly quantity: string
+  readonly amount: string
+  readonly amount_rounded: string
+  readonly currency: string
+  readonly status: 'open' | 'closed'
+  readonly corrects?: string
+  readonly billing_run_id?: string
+}
+
+export const servicePeriodSchema = z.object({ from: instantField, until: instantField })
+
+export const chargeSchema = z.object({
+  charge_id: nameField,
+  customer_id: nameField,
+  subscription_id: nameField,
+  subscription_version: z.int().min(0),
+  entity_id: z.string(),
+  contract_id: z.string(),
+  plan: nameField,
+  plan_version: z.int().min(1),
+  price: nameField,
+  meter: z.string().meta({ description: 'Empty for a recurring price.' }),
+  kind: z.enum(['usage', 'recurring', 'adjustment']),
+  timing: z.enum(['in_advance', 'in_arrears']),
+  service_period: servicePeriodSchema,
+  quantity: decimalField,
+  amount: decimalField,
+  amount_rounded: decimalField,
+  currency: currencyField,
+  status: z.enum(['open', 'closed']),
+  corrects: nameField.optional(),
+  billing_run_id: nameField.optional(),
+})
+
+/** Keys are always in this order, on which the checksum of a billing batch rests. */
+export function chargeToWire(charge: Charge): ChargeWire {
+  return {
+    charge_id: charge.chargeId,
+    customer_id: charge.customerId,
+    subscription_id: charge.subscriptionId,
+    subscription_version: charge.subscriptionVersion,
+    entity_id: charge.entityId,
+    contract_id: charge.contractId,
+    plan: charge.plan,
+    plan_version: charge.planVersion,
+    price: charge.price,
+    meter: charge.meter,
+    kind: charge.kind,
+    timing: charge.timing,
+    service_period: { from: formatInstant(charge.fromMs), until: formatInstant(charge.untilMs) },
+    quantity: formatScaled(charge.quantity),
+    amount: formatScaled(charge.amount),
+    amount_rounded: formatScaled(charge.amountRounded),
+    currency: charge.currency,
+    status: charge.status,
+    ...(charge.corrects === undefined ? {} : { corrects: charge.corrects }),
+    ...(charge.billingRunId === undefined ? {} : { billing_run_id: charge.billingRunId }),
+  }
+}
+
+export function chargeFromWire(value: unknown): Parsed<Charge> {
+  const parsed = chargeSchema.safeParse(value)
+  if (!parsed.success) return { kind: 'rejected', rejection: rejectionOfIssues(parsed.error, '') }
+  return { kind: 'ok', value: chargeOf(parsed.data) }
+}
+
+export function chargeOf(wire: z.output<typeof chargeSchema>): Charge {
+  return {
+    chargeId: wire.charge_id,
+    customerId: wire.customer_id,
+    subscriptionId: wire.subscription_id,
+    subscriptionVersion: wire.subscription_version,
+    entityId: wire.entity_id,
+    contractId: wire.contract_id,
+    plan: wire.plan,
+    planVersion: wire.plan_version,
+    price: wire.price,
+    meter: wire.meter,
+    kind: wire.kind,
+    timing: wire.timing,
+    fromMs: wire.service_period.from,
+    untilMs: wire.service_period.until,
+    quantity: wire.quantity,
+    amount: wire.amount,
+    amountRounded: wire.amount_rounded,
+    currency: wire.currency,
+    status: wire.status,
+    ...(wire.corrects === undefined ? {} : { corrects: wire.corrects }),
+    ...(wire.billing_run_id === undefined ? {} : { billingRunId: wire.billing_run_id }),
+  }
 }

@@ -15,6 +15,12 @@ export function customerToken(customerId: string): string {
   }).join('')
 }
 
+/** The NATS subject token of a legal entity; `default` stands for none, and an entity of that very name is escaped. */
+export function entityToken(entityId: string): string {
+  if (entityId === '') return 'default'
+  return entityId === 'default' ? '=64efault' : customerToken(entityId)
+}
+
 /** FNV-1a 32 of the UTF-8 bytes. */
 export function fnv1a32(text: string): number {
   let hash = 0x811c9dc5

@@ -1,7 +1,10 @@
 // The MRR movement: one change of a customer's monthly recurring revenue. Contract section 4.
 // Invariants: mrrAfter - mrrBefore = amount, and MRR at an instant is the sum of the amounts up to it.
 
-import type { Scaled } from './decimal.js'
+import { z } from 'zod'
+import { formatScaled, type Scaled } from './decimal.js'
+import { formatInstant } from './time.js'
+import { currencyField, decimalField, instantField, nameField } from './wire-fields.js'
 
 export type MovementKind = 'new_business' | 'expansion' | 'contraction' | 'churn' | 'reactivation'
 
@@ -16,4 +19,42 @@ export interface MrrMovement {
   /** The customer's total in this currency before and after. */
   readonly mrrBefore: Scaled
   readonly mrrAfter: Scaled
+}
+
+export interface MrrMovementWire {
+  readonly movement_id: string
+  readonly customer_id: string
+  readonly subscription_id: string
+  readonly effective_at: string
+  readonly kind: MovementKind
+  readonly amount: string
+  readonly currency: string
+  readonly mrr_before: string
+  readonly mrr_after: string
+}
+
+export const mrrMovementSchema = z.object({
+  movement_id: nameField,
+  customer_id: nameField,
+  subscription_id: nameField,
+  effective_at: instantField,
+  kind: z.enum(['new_business', 'expansion', 'contraction', 'churn', 'reactivation']),
+  amount: decimalField,
+  currency: currencyField,
+  mrr_before: decimalField,
+  mrr_after: decimalField,
+})
+
+export function movementToWire(movement: MrrMovement): MrrMovementWire {
+  return {
+    movement_id: movement.movementId,
+    customer_id: movement.customerId,
+    subscription_id: movement.subscriptionId,
+    effective_at: formatInstant(movement.effectiveAtMs),
+    kind: movement.kind,
+    amount: formatScaled(movement.amount),
+    currency: movement.currency,
+    mrr_before: formatScaled(movement.mrrBefore),
+    mrr_after: formatScaled(movement.mrrAfter),
+  }
 }
