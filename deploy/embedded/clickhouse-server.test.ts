@@ -55,6 +55,15 @@ test('block compression and roles are refused in words', async () => {
   expect([answer.status, await answer.text()]).toEqual([501, expect.stringContaining('Accept-Encoding')])
 })
 
+test.each([0, 1])('a result that breaks off never looks whole (packed: %i)', async packed => {
+  const query = 'SELECT throwIf(number = 2000000) FROM numbers(3000000)'
+  const address = new URL(server.url)
+  address.search = new URLSearchParams({ query, ...login, enable_http_compression: `${packed}` }).toString()
+  const answer = await fetch(address, { headers: { 'Accept-Encoding': 'gzip' } })
+  expect(answer.status).toBe(200)
+  await expect(answer.text()).rejects.toThrow()
+})
+
 test('no spool file outlives its insert', async () => {
   const client = connect(server.url)
   await client.command({ query: 'CREATE TABLE spooled (id UInt32) ENGINE = MergeTree ORDER BY id' })

@@ -78,7 +78,9 @@ async function stop(server: Server, engine: Engine, spool: Spool, running: () =>
   const deadline = Date.now() + drainDeadlineMs
   while (running() > 0 && Date.now() < deadline) await new Promise(resolve => setTimeout(resolve, 10))
   spool.close()
-  if (running() === 0) engine.close()
+  // Under a running statement the engine cannot be closed, and an exit would abort in the middle of it.
+  if (running() > 0) process.kill(process.pid, 'SIGKILL')
+  engine.close()
   process.exit(0)
 }
 

@@ -2,16 +2,24 @@
 
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { constants, createBrotliCompress, createDeflate, createGzip } from 'node:zlib'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  type BrotliCompress,
+  constants,
+  createBrotliCompress,
+  createDeflate,
+  createGzip,
+  type Deflate,
+  type Gzip,
+} from 'node:zlib'
 
 /** A client that takes nothing for so long loses its connection: it holds a place among the readers. */
 const stalledClientMs = 60_000
 
 export class BodyWriter {
   private readonly response: ServerResponse
-  private readonly packer: Transform | null
+  private readonly packer: Packer | null
   private piped: Promise<void> | null = null
 
   constructor(request: IncomingMessage, response: ServerResponse, compress: boolean) {
@@ -62,11 +70,20 @@ export class BodyWriter {
   async breakOff(lastWords: Buffer): Promise<void> {
     if (this.response.destroyed) return
     await this.send(lastWords)
-    if (this.packer === null) this.response.end()
-    else await this.end()
+    const packer = this.packer
+    if (packer !== null) await new Promise<void>(resolve => packer.flush(resolve))
+    const deadline = Date.now() + stalledClientMs
+    do await sleep(5)
+    while (this.unsent() > 0 && Date.now() < deadline && !this.response.destroyed)
+    this.response.destroy()
+  }
+
+  private unsent(): number {
+    return this.response.writableLength + (this.packer?.readableLength ?? 0)
   }
 }
 
+type Packer = Gzip | Deflate | BrotliCompress
 type Encoding = 'gzip' | 'deflate' | 'br'
 
 /** The cheapest that the client takes; what it does not name, or names with q=0, is not used. */
@@ -78,7 +95,7 @@ function acceptedEncoding(header: string): Encoding | null {
   return (['gzip', 'deflate', 'br'] as const).find(encoding => accepted.includes(encoding)) ?? null
 }
 
-function createPacker(encoding: Encoding): Transform {
+function createPacker(encoding: Encoding): Packer {
   switch (encoding) {
     case 'gzip':
       return createGzip({ level: 3 })
