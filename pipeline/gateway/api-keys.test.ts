@@ -11,7 +11,7 @@ let served: Served
 
 beforeAll(async () => {
   broker = await startBroker(2)
-  kv = await new Kvm(broker.nc).create(keyBucket)
+  kv = await new Kvm(broker.nc).open(keyBucket)
   ring = await KeyRing.open(kv, silent)
   served = await serve(broker, 2, { keys: ring, reconcile: async () => ({ ok: true }) })
 })

@@ -10,11 +10,12 @@
 
 import { JetStreamApiError, type JetStreamClient, type PubAck } from '@nats-io/jetstream'
 import { headers, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node'
+import type { StreamName } from '../topology.js'
 import { BrokerLink } from './broker-link.js'
 import type { GatewayLimits } from './limits.js'
 import type { GatewayTelemetry } from './telemetry.js'
 
-export type EventStream = 'METERING' | 'LIFECYCLE' | 'CATALOG'
+export type EventStream = Extract<StreamName, 'METERING' | 'LIFECYCLE' | 'CATALOG'>
 
 /** Events of one request for one lane: NDJSON, each line ended by a line feed. */
 export interface EventChunk {
@@ -70,16 +71,19 @@ export class EventPublisher {
   readonly #options: EventPublisherOptions
   readonly #link: BrokerLink
   readonly #lanes = new Map<string, Lane>()
+  #maxPayload = 1 << 20
 
   constructor(options: EventPublisherOptions) {
     this.#options = options
     this.#link = new BrokerLink(options.nc)
+    this.#maxPayload = options.nc.info?.max_payload ?? this.#maxPayload
   }
 
   /** The most bytes that one message may hold at this broker. */
   get maxMessageBytes(): number {
-    const maxPayload = this.#options.nc.info?.max_payload ?? 1 << 20
-    return Math.max(1, maxPayload - envelopeBytes)
+    // The client forgets what the broker said while it reconnects; that must not make a large event a bad one.
+    this.#maxPayload = this.#options.nc.info?.max_payload ?? this.#maxPayload
+    return Math.max(1, this.#maxPayload - envelopeBytes)
   }
 
   /** The size at which events are split into messages. */

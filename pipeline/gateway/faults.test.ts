@@ -108,6 +108,13 @@ test('canary: a gateway that acknowledges before the broker does is found out', 
   await own.gateway.close()
 })
 
+test('a large event that comes while the broker is away waits for it and is taken', async () => {
+  await broker.kill()
+  const answer = post(`${served.url}/v1/events`, [usage('away', 'acme', { text: 'x'.repeat(5_000_000) })])
+  await broker.restart()
+  expect((await answer).status).toBe(202)
+})
+
 test('many requests at once share messages, and their receipts add up to what lies there', async () => {
   const before = (await broker.jsm.streams.info('METERING')).state.last_seq
   const bodies = Array.from({ length: 8 }, (_, n) =>

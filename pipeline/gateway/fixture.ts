@@ -8,6 +8,7 @@ import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
+import { ensureTopology } from '../topology.js'
 import { createGateway, type Gateway, type GatewayOptions } from './gateway.js'
 
 export const silent = pino({ level: 'silent' })
@@ -23,19 +24,13 @@ export interface Broker {
   close(): Promise<void>
 }
 
-/** A broker with the three streams that the gateway publishes to, as the pipeline declares them. */
+/** A broker with the streams as the pipeline declares them. */
 export async function startBroker(partitions: number): Promise<Broker> {
   const storeDir = await mkdtemp(join(tmpdir(), 'weir-gateway-'))
   const server = await startNatsServer({ storeDir })
   const nc = await connect({ servers: server.url, maxReconnectAttempts: -1, reconnectTimeWait: 100 })
   const jsm = await jetstreamManager(nc)
-  const partitioned = (source: string, root: string) => ({
-    subjects: [`${root}.*.>`, `${source}.*`],
-    subject_transform: { src: `${source}.*`, dest: `${root}.{{partition(${partitions},1)}}.{{wildcard(1)}}` },
-  })
-  await jsm.streams.add({ name: 'METERING', ...partitioned('usage', 'metering') })
-  await jsm.streams.add({ name: 'LIFECYCLE', ...partitioned('changes', 'lifecycle') })
-  await jsm.streams.add({ name: 'CATALOG', subjects: ['catalog.published'] })
+  await ensureTopology(nc, { partitions })
   const broker: Broker = {
     server,
     storeDir,

@@ -9,6 +9,7 @@ import { treeProblem } from '../../schemas/json-text.js'
 import { isLifecycleType } from '../../schemas/lifecycle-event.js'
 import { type Parsed, type Rejection, rejected } from '../../schemas/rejection.js'
 import type { ValidEvent } from '../../schemas/usage-event.js'
+import { natsSubjects } from '../topology.js'
 import type { EventChunk, EventStream } from './event-publisher.js'
 import type { ProblemError } from './problem.js'
 import { weirEventProblem } from './weir-events.js'
@@ -118,7 +119,12 @@ interface OpenChunk {
   count: number
 }
 
-const subjectRoot = { METERING: 'metering', LIFECYCLE: 'lifecycle' } as const
+function natsSubjectOf(stream: EventStream, partition: number | null): string {
+  if (partition === null) return natsSubjects.catalog
+  return stream === 'METERING'
+    ? natsSubjects.gatewayMetering(partition)
+    : natsSubjects.gatewayLifecycle(partition)
+}
 
 class ChunkBuilder {
   readonly #options: SortOptions
@@ -132,8 +138,7 @@ class ChunkBuilder {
   add(event: ValidEvent, text: string, bytes: number): void {
     const stream = streamOf(event.type)
     const partition = stream === 'CATALOG' ? null : partitionOf(event.subject, this.#options.partitions)
-    const natsSubject =
-      stream === 'CATALOG' ? 'catalog.published' : `${subjectRoot[stream]}.${partition}.gateway`
+    const natsSubject = natsSubjectOf(stream, partition)
     let chunk = this.#open.get(natsSubject)
     if (chunk !== undefined && chunk.bytes + bytes > this.#options.chunkBytes) {
       this.#close(natsSubject, chunk)
