@@ -21,7 +21,7 @@ export interface ApiCall {
   readonly headers: IncomingHttpHeaders
   /** The request's body, unread. */
   readonly body: Readable
-  /** Whether the caller holds this scope; on routes for anyone, whether it would. */
+  /** Whether the caller may see what the `read` scope shows: routes for anyone show more then. */
   readonly mayRead: boolean
 }
 
