@@ -1,5 +1,5 @@
 // `percentage`: rate per cent x (units beyond the free) + fixed amount x (events beyond the free), by time.
-// Worked example (Lago, "Percentage charges"): rate 1.2 %, fixed 0.10, 3 free events or 500 free units. Events of 200,
+// After Lago, "Percentage" (guide, charge models). Worked example: rate 1.2 %, fixed 0.10, 3 free events or 500 free units. Events of 200,
 // 100, 150, 100 and 50: the first three are free (450 units, within both); fee of the fourth 100 x 1.2 % + 0.1 = 1.3
 // (free units are the smaller of 500 and the 450 of the first three events), of the fifth 0.7; amount 2.
 //

@@ -1,0 +1,80 @@
+// Every aggregation against vectors worked out by hand, under every order of arrival that a shuffle finds.
+
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { formatScaled } from '../../schemas/decimal.js'
+import { compositeKey } from '../../schemas/identifiers.js'
+import { addSample, type ChargeBasis, newAccumulator, type UsageSample } from '../accumulator.js'
+import { meterOf, periodMs, periodStartMs, priceOf, sample, scaled } from '../golden/vector.js'
+import { chargeOf } from '../rate.js'
+
+interface AggregationVector {
+  readonly name: string
+  readonly aggregation: string
+  readonly samples: readonly { readonly day: string; readonly value: string; readonly id: string }[]
+  readonly quantity: string
+  readonly derivation: string
+  readonly percentile?: string
+  readonly level?: string
+  readonly allow_negative?: boolean
+  readonly from_day?: string
+  readonly until_day?: string
+}
+
+const path = `${process.cwd()}/rating/golden/aggregations/aggregations.json`
+const file = JSON.parse(readFileSync(path, 'utf8')) as { vectors: readonly AggregationVector[] }
+const dayMs = 86_400_000
+
+function basisOf(vector: AggregationVector): ChargeBasis {
+  const meter = meterOf({
+    meter: 'units',
+    event_type: 'unit.used',
+    aggregation: vector.aggregation,
+    ...(vector.aggregation === 'count' ? {} : { value: 'units' }),
+    ...(vector.percentile === undefined ? {} : { percentile: vector.percentile }),
+    ...(vector.allow_negative === true ? { allow_negative: true } : {}),
+  })
+  return {
+    price: priceOf({ price: 'p', kind: 'usage', meter: 'units', model: 'per_unit', unit_amount: '1' }),
+    meter,
+    fraction: { numerator: 1n, denominator: 1n },
+    trial: false,
+    fromMs: periodStartMs + Number(vector.from_day ?? '0') * dayMs,
+    untilMs: periodStartMs + Number(vector.until_day ?? '30') * dayMs,
+    period: { fromMs: periodStartMs, untilMs: periodStartMs + periodMs },
+  }
+}
+
+function quantityOf(basis: ChargeBasis, vector: AggregationVector, samples: readonly UsageSample[]): string {
+  const accumulator = newAccumulator(basis)
+  if (vector.level !== undefined) accumulator.levelsAtStart = new Map([[0, scaled(vector.level)]])
+  for (const one of samples) addSample(basis, accumulator, one)
+  const charge = chargeOf(basis, accumulator)
+  expect(charge.amount, 'one per unit').toBe(charge.quantity)
+  return formatScaled(charge.quantity)
+}
+
+/** All orders of a short list. */
+function permutations<T>(items: readonly T[]): T[][] {
+  if (items.length <= 1) return [[...items]]
+  return items.flatMap((item, at) => permutations(items.toSpliced(at, 1)).map(rest => [item, ...rest]))
+}
+
+describe('aggregations', () => {
+  for (const vector of file.vectors) {
+    it(`${vector.aggregation}: ${vector.name}: ${vector.derivation} = ${vector.quantity}`, () => {
+      const basis = basisOf(vector)
+      const samples = vector.samples.map(({ day, value, id }) =>
+        sample({
+          timeMs: periodStartMs + Number(day) * dayMs,
+          quantity: vector.aggregation === 'unique_count' ? 0n : scaled(value),
+          text: vector.aggregation === 'unique_count' ? value : '',
+          key: compositeKey('golden', id),
+        }),
+      )
+      for (const order of permutations(samples)) {
+        expect(quantityOf(basis, vector, order)).toBe(vector.quantity)
+      }
+    })
+  }
+})
