@@ -21,10 +21,10 @@ export interface DeliverLimits {
 }
 
 export const defaultDeliverLimits: DeliverLimits = {
-  rangeBytes: 16 << 20,
+  rangeBytes: 32 << 20,
   rangeMessages: 2_000,
   lingerMs: 250,
-  bufferBytes: 32 << 20,
+  bufferBytes: 48 << 20,
   pullBytes: 16 << 20,
   pullExpiresMs: 5_000,
   idleHeartbeatMs: 1_000,

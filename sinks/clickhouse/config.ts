@@ -1,0 +1,62 @@
+// How to reach ClickHouse, and the settings that every insert is pinned to.
+
+import {
+  type ClickHouseClient,
+  ClickHouseLogLevel,
+  type ClickHouseSettings,
+  createClient,
+} from '@clickhouse/client'
+
+export interface ClickHouseConfig {
+  /** `http://host:port`; the embedded ClickHouse or any server. */
+  readonly url: string
+  readonly user: string
+  readonly password: string
+  /** Created by the migrations. */
+  readonly database: string
+  /** gzip on the way in. Default false: on loopback and in a data centre it costs more time than it saves. */
+  readonly compressInserts?: boolean
+  /** One request, an insert included. Default 120 s. */
+  readonly requestTimeoutMs?: number
+  /** Default 10. */
+  readonly maxConnections?: number
+}
+
+/** A client whose session database is ours, or `default` while ours may not exist yet. */
+export function openClickHouse(config: ClickHouseConfig, database = config.database): ClickHouseClient {
+  return createClient({
+    url: config.url,
+    username: config.user,
+    password: config.password,
+    database,
+    application: 'weir',
+    request_timeout: config.requestTimeoutMs ?? 120_000,
+    max_open_connections: config.maxConnections ?? 10,
+    // Every error comes back as an outcome; the client would print it a second time, with the statement.
+    log: { level: ClickHouseLogLevel.OFF },
+    compression: { request: config.compressInserts ?? false, response: false },
+  })
+}
+
+/**
+ * An insert that returns has been written, once per token.
+ * - One block per insert: deduplication works block by block, so a retry must not be cut differently.
+ * - 10,000 parts are remembered per table (`non_replicated_deduplication_window` in the migrations).
+ */
+export function insertSettings(token: string): ClickHouseSettings {
+  return {
+    insert_deduplication_token: token,
+    insert_deduplicate: 1,
+    async_insert: 0,
+    wait_end_of_query: 1,
+    max_insert_threads: '1',
+    input_format_parallel_parsing: 0,
+    max_insert_block_size: '100000000',
+    min_insert_block_size_rows: '100000000',
+    min_insert_block_size_bytes: '0',
+    // One range may touch many months (a replay); each becomes a part of its own, deduplicated by the same token.
+    max_partitions_per_insert_block: '0',
+    date_time_input_format: 'best_effort',
+    input_format_skip_unknown_fields: 0,
+  }
+}

@@ -1,0 +1,235 @@
+-- What analysts ask for first. Plain SQL over the tables; sums in Decimal(76, 12), so that none overflows; rates are
+-- Decimal or NULL where there is nothing to divide by. Months are calendar months in UTC, named by their first day.
+-- A statement ends with a semicolon at the end of its line.
+
+CREATE OR REPLACE VIEW usage_hourly AS
+SELECT
+    toStartOfHour(event_time) AS hour,
+    customer_id, subscription_id, plan, price, meter, currency, entity_id,
+    sum(event_count) AS events,
+    sum(toDecimal256(r.quantity, 12)) AS quantity,
+    sum(toDecimal256(r.amount, 12)) AS amount
+FROM rated_usage AS r
+GROUP BY hour, customer_id, subscription_id, plan, price, meter, currency, entity_id;
+
+CREATE OR REPLACE VIEW usage_daily AS
+SELECT
+    toDate32(event_time, 'UTC') AS day,
+    customer_id, subscription_id, plan, price, meter, currency, entity_id,
+    sum(event_count) AS events,
+    sum(toDecimal256(r.quantity, 12)) AS quantity,
+    sum(toDecimal256(r.amount, 12)) AS amount
+FROM rated_usage AS r
+GROUP BY day, customer_id, subscription_id, plan, price, meter, currency, entity_id;
+
+-- The version with the greatest sequence of each subscription, as it is known now.
+CREATE OR REPLACE VIEW subscription_versions_latest AS
+SELECT *
+FROM subscription_versions
+ORDER BY sequence DESC, revision DESC
+LIMIT 1 BY subscription_id;
+
+-- Every month from a currency's first movement to its last, those without movements included.
+CREATE OR REPLACE VIEW mrr_by_month AS
+SELECT
+    month, currency,
+    closing - net AS opening,
+    new_business, expansion, contraction, churn, reactivation,
+    closing
+FROM
+(
+    SELECT *, sum(net) OVER (PARTITION BY currency ORDER BY month ROWS UNBOUNDED PRECEDING) AS closing
+    FROM
+    (
+        SELECT
+            month, currency,
+            sumIf(moved, kind = 'new_business') AS new_business,
+            sumIf(moved, kind = 'expansion') AS expansion,
+            sumIf(moved, kind = 'contraction') AS contraction,
+            sumIf(moved, kind = 'churn') AS churn,
+            sumIf(moved, kind = 'reactivation') AS reactivation,
+            sum(moved) AS net
+        FROM
+        (
+            SELECT toStartOfMonth(effective_at) AS month, currency, kind, toDecimal256(amount, 12) AS moved
+            FROM mrr_movements
+            UNION ALL
+            SELECT addMonths(first, arrayJoin(range(months))) AS month, currency, '' AS kind, toDecimal256(0, 12) AS moved
+            FROM
+            (
+                SELECT
+                    currency, toStartOfMonth(min(effective_at)) AS first,
+                    toUInt32(dateDiff('month', min(effective_at), max(effective_at)) + 1) AS months
+                FROM mrr_movements
+                GROUP BY currency
+            )
+        )
+        GROUP BY month, currency
+    )
+)
+ORDER BY currency, month;
+
+CREATE OR REPLACE VIEW arr_by_month AS
+SELECT
+    month, currency,
+    opening * 12 AS opening,
+    new_business * 12 AS new_business, expansion * 12 AS expansion, contraction * 12 AS contraction,
+    churn * 12 AS churn, reactivation * 12 AS reactivation,
+    closing * 12 AS closing
+FROM mrr_by_month;
+
+-- Each customer's MRR at the beginning and the end of every month from its first movement to the currency's last.
+CREATE OR REPLACE VIEW customer_mrr_by_month AS
+SELECT month, currency, customer_id, cohort_month, closing - net AS opening, closing
+FROM
+(
+    SELECT
+        *,
+        sum(net) OVER (PARTITION BY currency, customer_id ORDER BY month ROWS UNBOUNDED PRECEDING) AS closing,
+        min(month) OVER (PARTITION BY currency, customer_id) AS cohort_month
+    FROM
+    (
+        SELECT month, currency, customer_id, sum(moved) AS net
+        FROM
+        (
+            SELECT toStartOfMonth(effective_at) AS month, currency, customer_id, toDecimal256(amount, 12) AS moved
+            FROM mrr_movements
+            UNION ALL
+            SELECT
+                addMonths(first, arrayJoin(range(toUInt32(dateDiff('month', first, last) + 1)))) AS month,
+                currency, customer_id, toDecimal256(0, 12) AS moved
+            FROM
+            (
+                SELECT
+                    currency, customer_id, toStartOfMonth(min(effective_at)) AS first,
+                    max(max(toStartOfMonth(effective_at))) OVER (PARTITION BY currency) AS last
+                FROM mrr_movements
+                GROUP BY currency, customer_id
+            )
+        )
+        GROUP BY month, currency, customer_id
+    )
+);
+
+-- Of the customers with MRR at the month's beginning: how many had none at its end, and what MRR they lost (gross), less
+-- what they gained (net). New and returning customers are in neither.
+CREATE OR REPLACE VIEW churn_by_month AS
+SELECT
+    month, currency, customers_opening, customers_churned, opening_mrr, lost_mrr, gained_mrr,
+    if(customers_opening = 0, NULL, toDecimal64(customers_churned, 12) / customers_opening) AS logo_churn,
+    if(opening_mrr <= 0, NULL, divideDecimal(lost_mrr, if(opening_mrr <= 0, toDecimal256(1, 12), opening_mrr), 12)) AS gross_revenue_churn,
+    if(opening_mrr <= 0, NULL, divideDecimal(lost_mrr - gained_mrr, if(opening_mrr <= 0, toDecimal256(1, 12), opening_mrr), 12)) AS net_revenue_churn
+FROM
+(
+    SELECT
+        month, currency,
+        countIf(opening > 0) AS customers_opening,
+        countIf(opening > 0 AND closing <= 0) AS customers_churned,
+        sumIf(opening, opening > 0) AS opening_mrr,
+        sumIf(opening - closing, opening > 0 AND closing < opening) AS lost_mrr,
+        sumIf(closing - opening, opening > 0 AND closing > opening) AS gained_mrr
+    FROM customer_mrr_by_month
+    GROUP BY month, currency
+)
+ORDER BY currency, month;
+
+-- The same customers and amounts seen from what stayed: nrr = 1 - net revenue churn, grr = 1 - gross revenue churn.
+CREATE OR REPLACE VIEW retention_by_month AS
+SELECT
+    month, currency, customers_opening, customers_opening - customers_churned AS customers_retained, opening_mrr,
+    opening_mrr - lost_mrr AS retained_mrr,
+    opening_mrr - lost_mrr + gained_mrr AS closing_mrr,
+    1 - logo_churn AS logo_retention,
+    1 - net_revenue_churn AS nrr,
+    1 - gross_revenue_churn AS grr
+FROM churn_by_month
+ORDER BY currency, month;
+
+-- Customers by the month of their first movement, and what is left of them and of their first month's closing MRR.
+CREATE OR REPLACE VIEW cohort_retention AS
+SELECT
+    cohort_month, currency, month, months_since, cohort_customers, customers_active, cohort_mrr, mrr,
+    if(cohort_customers = 0, NULL, toDecimal64(customers_active, 12) / cohort_customers) AS logo_retention,
+    if(cohort_mrr <= 0, NULL, divideDecimal(mrr, if(cohort_mrr <= 0, toDecimal256(1, 12), cohort_mrr), 12)) AS revenue_retention
+FROM
+(
+    SELECT
+        *,
+        max(if(months_since = 0, customers, 0)) OVER (PARTITION BY currency, cohort_month) AS cohort_customers,
+        sum(if(months_since = 0, mrr, toDecimal256(0, 12))) OVER (PARTITION BY currency, cohort_month) AS cohort_mrr
+    FROM
+    (
+        SELECT
+            cohort_month, currency, month,
+            toUInt32(dateDiff('month', cohort_month, month)) AS months_since,
+            count() AS customers,
+            countIf(closing > 0) AS customers_active,
+            sum(closing) AS mrr
+        FROM customer_mrr_by_month
+        GROUP BY cohort_month, currency, month
+    )
+)
+ORDER BY currency, cohort_month, month;
+
+-- Money asked for and money received, by the month in which it happened. A failed payment moves nothing.
+CREATE OR REPLACE VIEW collections_by_month AS
+SELECT
+    month, currency,
+    sumIf(money, what = 'finalized') AS invoiced,
+    sumIf(money, what = 'voided') AS voided,
+    sumIf(money, what = 'succeeded') AS collected,
+    sumIf(money, what = 'refunded') AS refunded,
+    sumIf(money, what = 'failed') AS failed,
+    countIf(what = 'succeeded') AS payments,
+    countIf(what = 'failed') AS failed_payments,
+    collected - refunded AS net_collected,
+    if(invoiced <= 0, NULL, divideDecimal(collected - refunded, if(invoiced <= 0, toDecimal256(1, 12), invoiced), 12)) AS collection_rate
+FROM
+(
+    SELECT toStartOfMonth(occurred_at) AS month, currency, status AS what, toDecimal256(amount, 12) AS money
+    FROM payments
+    UNION ALL
+    SELECT toStartOfMonth(occurred_at) AS month, currency, status AS what, toDecimal256(total, 12) AS money
+    FROM invoices
+    WHERE status IN ('finalized', 'voided')
+)
+GROUP BY month, currency
+ORDER BY currency, month;
+
+-- Charges as invoiced (amount_rounded), in the months in which they are earned: in advance evenly over the service
+-- period, everything else in the month in which its service period ends. The months of a charge add up to it exactly.
+CREATE OR REPLACE VIEW revenue_by_month AS
+SELECT
+    month, currency, entity_id,
+    sumIf(earned, kind = 'usage') AS usage,
+    sumIf(earned, kind = 'recurring') AS recurring,
+    sumIf(earned, kind = 'adjustment') AS adjustments,
+    sum(earned) AS revenue
+FROM
+(
+    SELECT toStartOfMonth(period_until - toIntervalMillisecond(1)) AS month, currency, entity_id, kind,
+        toDecimal256(amount_rounded, 12) AS earned
+    FROM charges
+    WHERE timing != 'in_advance'
+    UNION ALL
+    -- Earned by the end of the month less earned by its beginning, so that roundings cancel out.
+    SELECT month, currency, entity_id, kind,
+        whole * greatest(0, least(length_ms, until_ms - from_ms)) / length_ms
+            - whole * greatest(0, least(length_ms, month_ms - from_ms)) / length_ms AS earned
+    FROM
+    (
+        SELECT
+            currency, entity_id, kind, toDecimal256(amount_rounded, 12) AS whole,
+            toUnixTimestamp64Milli(period_from) AS from_ms,
+            greatest(1, toUnixTimestamp64Milli(period_until) - from_ms) AS length_ms,
+            arrayJoin(arrayMap(
+                n -> addMonths(toStartOfMonth(period_from), n),
+                range(toUInt32(dateDiff('month', period_from, period_until - toIntervalMillisecond(1)) + 1)))) AS month,
+            toUnixTimestamp64Milli(toDateTime64(month, 3, 'UTC')) AS month_ms,
+            toUnixTimestamp64Milli(toDateTime64(addMonths(month, 1), 3, 'UTC')) AS until_ms
+        FROM charges
+        WHERE timing = 'in_advance' AND period_until > period_from
+    )
+)
+GROUP BY month, currency, entity_id
+ORDER BY currency, entity_id, month;

@@ -1,0 +1,58 @@
+// Writes one range of messages into ClickHouse in one idempotent attempt.
+// Invariants:
+// 1. One insert per table and range, named `<token of the range>:<table>`. ClickHouse keeps the first insert of a name
+//    and drops a second in silence, whatever it holds; so a name must always stand for the same rows. The deliver loop
+//    sees to that (it writes the range down before the first attempt); records.ts adds nothing of its own.
+// 2. The answer is `ok` only when every insert was answered: the position of the feed never passes what is not there.
+
+import { Readable } from 'node:stream'
+import type { ClickHouseClient } from '@clickhouse/client'
+import type { FeedMessage, FeedRange, Sink, SinkOutcome } from '../sink.js'
+import { type ClickHouseConfig, insertSettings, openClickHouse } from './config.js'
+import { outcomeOfError } from './outcome.js'
+import { insertsOfLedger, type RangeInserts, type TableInsert } from './records.js'
+
+export type ReadRange = (messages: readonly FeedMessage[]) => RangeInserts
+
+export class ClickHouseSink implements Sink {
+  readonly name = 'clickhouse'
+  readonly #client: ClickHouseClient
+  readonly #inserts: ReadRange
+
+  /** `inserts` says what kind of messages this feed carries: `insertsOfLedger` unless told otherwise. */
+  constructor(config: ClickHouseConfig, inserts: ReadRange = insertsOfLedger) {
+    this.#client = openClickHouse(config)
+    this.#inserts = inserts
+  }
+
+  async apply(range: FeedRange, signal: AbortSignal): Promise<SinkOutcome> {
+    const read = this.#inserts(range.messages)
+    if (read.kind === 'rejected') return read
+    const outcomes = await Promise.all(read.inserts.map(insert => this.#insert(insert, range.token, signal)))
+    return outcomes.find(outcome => outcome.kind !== 'ok') ?? sumOf(outcomes)
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close()
+  }
+
+  async #insert(insert: TableInsert, rangeToken: string, signal: AbortSignal): Promise<SinkOutcome> {
+    try {
+      const answer = await this.#client.exec({
+        query: `INSERT INTO ${insert.table} FORMAT ArrowStream`,
+        values: Readable.from([insert.bytes], { objectMode: false }),
+        clickhouse_settings: insertSettings(`${rangeToken}:${insert.part}`), // invariant 1
+        abort_signal: signal,
+      })
+      for await (const _ of answer.stream); // the socket is free once the answer has been read
+      return { kind: 'ok', rows: Number(answer.summary?.written_rows ?? 0) }
+    } catch (error) {
+      return outcomeOfError(error)
+    }
+  }
+}
+
+function sumOf(outcomes: readonly SinkOutcome[]): SinkOutcome {
+  const rows = outcomes.reduce((sum, outcome) => sum + (outcome.kind === 'ok' ? outcome.rows : 0), 0)
+  return { kind: 'ok', rows }
+}

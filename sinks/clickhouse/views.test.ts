@@ -1,0 +1,200 @@
+// The views on data small enough to be worked by hand; the numbers expected here were.
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ClickHouseClient } from '@clickhouse/client'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/embedded/clickhouse-server.js'
+import { type ClickHouseConfig, openClickHouse } from './config.js'
+import { migrate } from './migrate.js'
+
+let dataDir: string
+let server: EmbeddedClickhouse
+let client: ClickHouseClient
+
+beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'weir-views-'))
+  server = await startEmbeddedClickhouse({ dataDir })
+  const config: ClickHouseConfig = { url: server.url, user: 'default', password: '', database: 'weir' }
+  await migrate(config)
+  client = openClickHouse(config)
+})
+
+afterAll(async () => {
+  await client.close()
+  await server.stop()
+  await rm(dataDir, { recursive: true, force: true })
+})
+
+async function insert(table: string, values: readonly object[]): Promise<void> {
+  const settings = { date_time_input_format: 'best_effort' } as const
+  await client.insert({ table, values, format: 'JSONEachRow', clickhouse_settings: settings })
+}
+
+/** Rows as lists of texts, as ClickHouse writes them. */
+async function ask(query: string): Promise<string[][]> {
+  const settings = { output_format_json_quote_decimals: 1 } as const
+  const result = await client.query({ query, format: 'JSONCompactEachRow', clickhouse_settings: settings })
+  return (await result.json<unknown[]>()).map(row => row.map(value => String(value)))
+}
+
+const movement = (customer: string, at: string, kind: string, amount: string, currency = 'USD') => ({
+  movement_id: `${customer} ${at}`,
+  customer_id: customer,
+  effective_at: `${at}Z`,
+  kind,
+  amount,
+  currency,
+})
+
+test('MRR: opening, movements, closing; quiet months; churn, retention and cohorts', async () => {
+  await insert('mrr_movements', [
+    movement('a', '2026-01-10T00:00:00', 'new_business', '100'),
+    movement('b', '2026-01-31T23:59:59.999', 'new_business', '50'),
+    movement('c', '2026-02-01T00:00:00', 'new_business', '30'),
+    movement('a', '2026-04-10T00:00:00', 'expansion', '20.5'),
+    movement('b', '2026-04-11T00:00:00', 'churn', '-50'),
+    movement('c', '2026-04-11T00:00:00', 'contraction', '-10'),
+    movement('b', '2026-05-02T00:00:00', 'reactivation', '40'),
+    movement('d', '2026-03-05T00:00:00', 'new_business', '0.000000000001', 'EUR'),
+  ])
+  expect(
+    await ask("SELECT * EXCEPT currency FROM mrr_by_month WHERE currency = 'USD' ORDER BY month"),
+  ).toEqual([
+    ['2026-01-01', '0', '150', '0', '0', '0', '0', '150'],
+    ['2026-02-01', '150', '30', '0', '0', '0', '0', '180'],
+    ['2026-03-01', '180', '0', '0', '0', '0', '0', '180'],
+    ['2026-04-01', '180', '0', '20.5', '-10', '-50', '0', '140.5'],
+    ['2026-05-01', '140.5', '0', '0', '0', '0', '40', '180.5'],
+  ])
+  expect(await ask("SELECT month, closing FROM arr_by_month WHERE currency = 'EUR'")).toEqual([
+    ['2026-03-01', '0.000000000012'],
+  ])
+  const churn = `SELECT customers_opening, customers_churned, opening_mrr, logo_churn, gross_revenue_churn, net_revenue_churn
+    FROM churn_by_month WHERE currency = 'USD' ORDER BY month`
+  expect(await ask(churn)).toEqual([
+    ['0', '0', '0', 'null', 'null', 'null'],
+    ['2', '0', '150', '0', '0', '0'],
+    ['3', '0', '180', '0', '0', '0'],
+    ['3', '1', '180', '0.333333333333', '0.333333333333', '0.219444444444'], // 60 / 180, 39.5 / 180
+    ['2', '0', '140.5', '0', '0', '0'], // b comes back: no gain of those who were there
+  ])
+  const retention = `SELECT retained_mrr, closing_mrr, nrr, grr FROM retention_by_month
+    WHERE currency = 'USD' AND month = '2026-04-01'`
+  expect(await ask(retention)).toEqual([['120', '140.5', '0.780555555556', '0.666666666667']])
+  const cohort = `SELECT months_since, customers_active, logo_retention, mrr, revenue_retention FROM cohort_retention
+    WHERE currency = 'USD' AND cohort_month = '2026-01-01' ORDER BY month`
+  expect(await ask(cohort)).toEqual([
+    ['0', '2', '1', '150', '1'],
+    ['1', '2', '1', '150', '1'],
+    ['2', '2', '1', '150', '1'],
+    ['3', '1', '0.5', '120.5', '0.803333333333'],
+    ['4', '2', '1', '160.5', '1.07'],
+  ])
+})
+
+test('usage by hour and by day: corrections net out, prices stay apart', async () => {
+  const usage = (time: string, price: string, quantity: string, amount: string, count: number) => ({
+    event_time: `${time}Z`,
+    customer_id: 'a',
+    meter: 'tokens',
+    price,
+    quantity,
+    amount,
+    event_count: count,
+    currency: 'USD',
+  })
+  await insert('rated_usage', [
+    usage('2026-01-10T10:59:59.999', 'in', '5', '0.000000000005', 1),
+    usage('2026-01-10T10:00:00', 'in', '7', '2', 1),
+    usage('2026-01-10T10:00:00', 'in', '-7', '-2', -1),
+    usage('2026-01-10T10:00:00', 'in', '0', '0.5', 0),
+    usage('2026-01-10T11:00:00', 'in', '1', '1', 1),
+    usage('2026-01-10T11:00:00', 'tier', '1', '3', 1),
+  ])
+  expect(
+    await ask('SELECT hour, price, events, quantity, amount FROM usage_hourly ORDER BY hour, price'),
+  ).toEqual([
+    ['2026-01-10 10:00:00', 'in', '1', '5', '0.500000000005'],
+    ['2026-01-10 11:00:00', 'in', '1', '1', '1'],
+    ['2026-01-10 11:00:00', 'tier', '1', '1', '3'],
+  ])
+  expect(await ask('SELECT day, price, events, quantity, amount FROM usage_daily ORDER BY price')).toEqual([
+    ['2026-01-10', 'in', '2', '6', '1.500000000005'],
+    ['2026-01-10', 'tier', '1', '1', '3'],
+  ])
+})
+
+test('the latest version of a subscription is the last revision of its greatest sequence', async () => {
+  const version = (sequence: number, revision: number, mrr: string) => ({
+    subscription_id: 's',
+    sequence,
+    revision,
+    mrr,
+  })
+  await insert('subscription_versions', [
+    version(3, 5, '30'),
+    version(4, 6, '40'),
+    version(4, 9, '44'),
+    version(3, 9, '33'),
+  ])
+  expect(await ask('SELECT sequence, revision, mrr FROM subscription_versions_latest')).toEqual([
+    ['4', '9', '44'],
+  ])
+})
+
+test('collections: asked for, received, given back; a failed payment moves nothing', async () => {
+  const payment = (status: string, amount: string, at: string) => ({
+    status,
+    amount,
+    currency: 'USD',
+    occurred_at: `${at}Z`,
+  })
+  await insert('payments', [
+    payment('succeeded', '80', '2026-02-03T00:00:00'),
+    payment('failed', '25', '2026-02-03T00:00:00'),
+    payment('refunded', '30', '2026-03-01T00:00:00'),
+  ])
+  const invoice = (status: string, total: string, at: string) => ({
+    status,
+    total,
+    currency: 'USD',
+    occurred_at: `${at}Z`,
+  })
+  await insert('invoices', [
+    invoice('finalized', '100', '2026-02-01T00:00:00'),
+    invoice('paid', '100', '2026-02-03T00:00:00'),
+    invoice('voided', '10', '2026-02-20T00:00:00'),
+  ])
+  expect(await ask('SELECT * EXCEPT currency FROM collections_by_month')).toEqual([
+    ['2026-02-01', '100', '10', '80', '0', '25', '1', '1', '80', '0.8'],
+    ['2026-03-01', '0', '0', '0', '30', '0', '0', '0', '-30', 'null'],
+  ])
+})
+
+test('revenue: in advance over its service period to the last digit, the rest when its period ends', async () => {
+  const charge = (kind: string, timing: string, from: string, until: string, amount: string) => ({
+    kind,
+    timing,
+    period_from: `${from}T00:00:00Z`,
+    period_until: `${until}T00:00:00Z`,
+    amount_rounded: amount,
+    currency: 'USD',
+  })
+  await insert('charges', [
+    charge('recurring', 'in_advance', '2026-01-16', '2026-02-16', '31'), // 16 days in January, 15 in February
+    charge('recurring', 'in_advance', '2026-02-01', '2027-02-01', '100'),
+    charge('usage', 'in_arrears', '2026-01-01', '2026-02-01', '7.25'),
+    charge('adjustment', 'in_arrears', '2026-01-01', '2026-02-01', '-0.25'),
+  ])
+  const [january, february] = await ask(
+    'SELECT * EXCEPT (currency, entity_id) FROM revenue_by_month ORDER BY month',
+  )
+  expect(january).toEqual(['2026-01-01', '7.25', '16', '-0.25', '23'])
+  expect(february?.slice(0, 2)).toEqual(['2026-02-01', '0'])
+  expect(february?.[2]).toMatch(/^22\.67123287671[23]$/) // 15 + 100 × 28 / 365
+  expect(await ask('SELECT count(), sum(recurring), sum(revenue) FROM revenue_by_month')).toEqual([
+    ['13', '131', '138'],
+  ])
+})
