@@ -1,0 +1,270 @@
+// Billing runs: ordering one, and telling how far it is.
+// Invariants:
+// 1. The same request is the same run, whoever asks and how often: the run's id follows from the request.
+// 2. A run includes everything that the broker had acknowledged when it was asked for.
+// 3. A crash between the record and the order is healed by the next request, and by `resume` at start; partitions
+//    ignore an order that they have seen.
+
+import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
+import type { KV } from '@nats-io/kv'
+import {
+  type BillingRunOrder,
+  type BillingRunProgress,
+  type BillingRunRecord,
+  billingRunProgressSchema,
+  billingRunRecordSchema,
+  runKeys,
+} from '../../schemas/billing-run.js'
+import { formatScaled, parseDecimal, type Scaled } from '../../schemas/decimal.js'
+import { stableId } from '../../schemas/identifiers.js'
+import { formatInstant } from '../../schemas/time.js'
+import type {
+  BillingAnswer,
+  BillingApi,
+  BillingBatchPage,
+  BillingBatchView,
+  BillingRunRequest,
+  BillingRunView,
+} from '../gateway/billing-runs.js'
+import { natsSubjects } from '../topology.js'
+
+export interface BillingRunsOptions {
+  readonly js: JetStreamClient
+  readonly jsm: JetStreamManager
+  /** The bucket `weir_runs`. */
+  readonly runs: KV
+  readonly partitions: number
+  readonly nowMs: () => number
+}
+
+const batchesPerPage = 20
+
+export class BillingRuns implements BillingApi {
+  readonly #options: BillingRunsOptions
+
+  constructor(options: BillingRunsOptions) {
+    this.#options = options
+  }
+
+  async create(
+    request: BillingRunRequest,
+  ): Promise<BillingAnswer<{ readonly run: BillingRunView; readonly created: boolean }>> {
+    const nowMs = this.#options.nowMs()
+    const cutoff = formatInstant(request.cutoffMs)
+    if (request.cutoffMs > nowMs) {
+      const detail = `The cutoff ${cutoff} lies in the future; events up to it may still come. It is now ${formatInstant(nowMs)}.`
+      return { kind: 'refused', code: 'cutoff_in_future', detail, pointer: '/cutoff' }
+    }
+    const runId = runIdOf(request) // invariant 1
+    const before = await this.#record(runId)
+    const entityId = request.entityId ?? null
+    if (before !== undefined && (before.cutoff !== cutoff || before.entity_id !== entityId)) {
+      const detail = `This Idempotency-Key belongs to the run with cutoff ${before.cutoff} and entity ${before.entity_id ?? '(all)'}.`
+      return { kind: 'conflict', code: 'idempotency_key_reused', detail }
+    }
+    const record = before ?? (await this.#createRecord(runId, cutoff, entityId, nowMs))
+    if (!record.ordered) await this.#publishOrder(record)
+    return { kind: 'ok', value: { run: await this.#view(record), created: before === undefined } }
+  }
+
+  /** Publishes orders that a crash left unpublished (invariant 3). */
+  async resume(): Promise<void> {
+    for (const record of await this.#records()) if (!record.ordered) await this.#publishOrder(record)
+  }
+
+  async get(runId: string): Promise<BillingAnswer<BillingRunView>> {
+    const record = await this.#record(runId)
+    return record === undefined ? noRun(runId) : { kind: 'ok', value: await this.#view(record) }
+  }
+
+  async list(): Promise<readonly BillingRunView[]> {
+    const records = await this.#records()
+    return Promise.all(records.map(record => this.#view(record)))
+  }
+
+  async batches(runId: string, after?: string): Promise<BillingAnswer<BillingBatchPage>> {
+    if ((await this.#record(runId)) === undefined) return noRun(runId)
+    const published = (await this.#progress(runId))?.batches ?? []
+    const at = after === undefined ? -1 : published.findIndex(batch => batch.batch_id === after)
+    if (after !== undefined && at < 0) {
+      return { kind: 'not_found', detail: `The run ${runId} has no batch ${after}.` }
+    }
+    const page = published.slice(at + 1, at + 1 + batchesPerPage)
+    const batches = await Promise.all(page.map(batch => this.#batch(batch.stream_sequence)))
+    const more = at + 1 + page.length < published.length
+    return { kind: 'ok', value: { batches, next_after: more ? (page.at(-1)?.batch_id ?? null) : null } }
+  }
+
+  async ack(runId: string, batchId: string): Promise<BillingAnswer<Readonly<Record<string, unknown>>>> {
+    const published = (await this.#progress(runId))?.batches ?? []
+    if (!published.some(batch => batch.batch_id === batchId)) {
+      return { kind: 'not_found', detail: `The run ${runId} has no batch ${batchId}.` }
+    }
+    const key = runKeys.acknowledged(runId, batchId)
+    const acknowledgedAt = formatInstant(this.#options.nowMs())
+    await this.#createKey(key, acknowledgedAt)
+    const kept = await this.#options.runs.get(key)
+    return { kind: 'ok', value: { batch_id: batchId, acknowledged_at: kept?.string() ?? acknowledgedAt } }
+  }
+
+  async #createRecord(
+    runId: string,
+    cutoff: string,
+    entityId: string | null,
+    nowMs: number,
+  ): Promise<BillingRunRecord> {
+    const { jsm, partitions } = this.#options
+    const partitionList = Array.from({ length: partitions }, (_, partition) => partition)
+    const lastOf = (stream: string, subject: (partition: number) => string): Promise<number[]> =>
+      Promise.all(partitionList.map(partition => this.#lastSequence(stream, subject(partition))))
+    const record: BillingRunRecord = {
+      billing_run_id: runId,
+      cutoff,
+      entity_id: entityId,
+      requested_at: formatInstant(nowMs),
+      after: {
+        METERING: await lastOf('METERING', natsSubjects.metering), // invariant 2
+        LIFECYCLE: await lastOf('LIFECYCLE', natsSubjects.lifecycle),
+      },
+      partitions,
+      ledger_after: (await jsm.streams.info('LEDGER')).state.last_seq,
+      ordered: false,
+    }
+    await this.#createKey(runKeys.record(runId), JSON.stringify(record))
+    // Another process may have been first: what the bucket holds is the run.
+    const kept = await this.#record(runId)
+    if (kept === undefined) throw new Error(`the record of billing run ${runId} vanished`)
+    return kept
+  }
+
+  async #publishOrder(record: BillingRunRecord): Promise<void> {
+    const { partitions: _, ledger_after: __, ordered: ___, ...order } = record
+    await this.#options.js.publish(natsSubjects.billingRun, JSON.stringify(order satisfies BillingRunOrder))
+    await this.#options.runs.put(
+      runKeys.record(record.billing_run_id),
+      JSON.stringify({ ...record, ordered: true }),
+    )
+  }
+
+  async #lastSequence(stream: string, natsSubject: string): Promise<number> {
+    const message = await this.#options.jsm.streams.getMessage(stream, { last_by_subj: natsSubject })
+    return message?.seq ?? 0
+  }
+
+  async #batch(sequence: number): Promise<BillingBatchView> {
+    const message = await this.#options.jsm.streams.getMessage('BILLING', { seq: sequence })
+    if (message === null) throw new Error(`BILLING no longer holds message ${sequence}`)
+    return message.json<BillingBatchView>()
+  }
+
+  async #view(record: BillingRunRecord): Promise<BillingRunView> {
+    const progress = await this.#progress(record.billing_run_id)
+    const acknowledged = await this.#acknowledged(record.billing_run_id)
+    return viewOf(record, progress, acknowledged)
+  }
+
+  async #acknowledged(runId: string): Promise<number> {
+    let count = 0
+    for await (const _ of await this.#options.runs.keys(`ack.${runId}.*`)) count += 1
+    return count
+  }
+
+  async #record(runId: string): Promise<BillingRunRecord | undefined> {
+    if (!/^br_[0-9a-f]+$/.test(runId)) return undefined
+    const entry = await this.#options.runs.get(runKeys.record(runId))
+    return entry === null ? undefined : billingRunRecordSchema.parse(entry.json())
+  }
+
+  async #records(): Promise<BillingRunRecord[]> {
+    const records: BillingRunRecord[] = []
+    for await (const key of await this.#options.runs.keys('run.*')) {
+      const record = await this.#record(key.slice('run.'.length))
+      if (record !== undefined) records.push(record)
+    }
+    return records.sort((a, b) => (a.requested_at < b.requested_at ? -1 : 1))
+  }
+
+  async #progress(runId: string): Promise<BillingRunProgress | undefined> {
+    if (!/^br_[0-9a-f]+$/.test(runId)) return undefined
+    const entry = await this.#options.runs.get(runKeys.progress(runId))
+    return entry === null ? undefined : billingRunProgressSchema.parse(entry.json())
+  }
+
+  /** Writes a key that is not there yet; leaves one that is. */
+  async #createKey(key: string, value: string): Promise<void> {
+    try {
+      await this.#options.runs.create(key, value)
+    } catch (error) {
+      if ((await this.#options.runs.get(key)) === null) throw error
+    }
+  }
+}
+
+function runIdOf(request: BillingRunRequest): string {
+  if (request.idempotencyKey !== undefined) return stableId('br', 'key', request.idempotencyKey)
+  return stableId(
+    'br',
+    'request',
+    request.cutoffMs,
+    request.entityId ?? '',
+    request.entityId === undefined ? 0 : 1,
+  )
+}
+
+function viewOf(
+  record: BillingRunRecord,
+  progress: BillingRunProgress | undefined,
+  acknowledged: number,
+): BillingRunView & Readonly<Record<string, unknown>> {
+  const batches = progress?.batches
+  const sealed = progress?.sealed_partitions.length ?? 0
+  const done = batches !== undefined && batches.length > 0 && acknowledged === batches.length
+  return {
+    billing_run_id: record.billing_run_id,
+    cutoff: record.cutoff,
+    entity_id: record.entity_id,
+    requested_at: record.requested_at,
+    status: batches === undefined ? 'sealing' : done ? 'acknowledged' : 'published',
+    partitions: { sealed, of: record.partitions },
+    batches: { published: batches?.length ?? 0, acknowledged },
+    totals: totalsOf(batches ?? []),
+  }
+}
+
+function totalsOf(batches: NonNullable<BillingRunProgress['batches']>): Readonly<Record<string, unknown>>[] {
+  const totals = new Map<
+    string,
+    { entity: string; currency: string; lines: number; exact: Scaled; rounded: Scaled }
+  >()
+  for (const batch of batches) {
+    const key = JSON.stringify([batch.entity_id, batch.currency])
+    const total = totals.get(key) ?? {
+      entity: batch.entity_id,
+      currency: batch.currency,
+      lines: 0,
+      exact: 0n,
+      rounded: 0n,
+    }
+    totals.set(key, total)
+    total.lines += batch.line_count
+    total.exact += scaled(batch.amount_total)
+    total.rounded += scaled(batch.amount_rounded_total)
+  }
+  return [...totals.values()].map(total => ({
+    entity_id: total.entity,
+    currency: total.currency,
+    line_count: total.lines,
+    amount_total: formatScaled(total.exact),
+    amount_rounded_total: formatScaled(total.rounded),
+  }))
+}
+
+function scaled(text: string): Scaled {
+  const result = parseDecimal(text)
+  if (result.kind !== 'ok') throw new Error(`${text} is not a decimal`)
+  return result.value
+}
+
+function noRun(runId: string): { readonly kind: 'not_found'; readonly detail: string } {
+  return { kind: 'not_found', detail: `There is no billing run ${runId}.` }
+}

@@ -1,0 +1,349 @@
+// From sealed ledger lines to batches, postings and CSV, on a real broker: once each, whatever is repeated.
+
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { type KV, Kvm } from '@nats-io/kv'
+import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { parse } from 'csv-parse/sync'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
+import { type BillingBatchWire, batchFromWire } from '../../schemas/billing-batch.js'
+import { type Charge, chargeToWire } from '../../schemas/charge.js'
+import { formatScaled, parseDecimal, type Scaled, scaledOne } from '../../schemas/decimal.js'
+import type { JournalEntryWire } from '../../schemas/journal-entry.js'
+import { createBillingSink } from '../../sinks/billing/sink.js'
+import { createErpSink } from '../../sinks/erp/sink.js'
+import { readStretch } from '../../sinks/read-stream.js'
+import type { FeedRange, Sink } from '../../sinks/sink.js'
+import { ensureTopology } from '../topology.js'
+import { BillingRuns } from './billing-runs.js'
+
+const partitions = 2
+const never = new AbortController().signal
+const cutoffMs = Date.UTC(2026, 10, 1)
+const accounts = `
+rules:
+  - match: { kind: usage }
+    accounts: { receivable: "1200", revenue: "4010" }
+    performance_obligation: metered_usage
+`
+const forRecurring = `
+  - match: { timing: in_advance }
+    accounts: { receivable: "1200", revenue: "4000", deferred_revenue: "2400" }
+    performance_obligation: subscription
+`
+
+let folder: string
+let server: NatsServer
+let nc: NatsConnection
+let js: JetStreamClient
+let jsm: JetStreamManager
+let kv: KV
+let runs: BillingRuns
+let billing: Sink
+let erp: Sink
+let runNumber = 0
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'weir-billing-'))
+  server = await startNatsServer({ storeDir: join(folder, 'nats') })
+  nc = await connect({ servers: server.url })
+  js = jetstream(nc)
+  jsm = await jetstreamManager(nc)
+  await ensureTopology(nc, { partitions })
+  kv = await new Kvm(nc).open('weir_runs')
+  runs = new BillingRuns({ js, jsm, runs: kv, partitions, nowMs: () => cutoffMs + 1 })
+  billing = createBillingSink({ nc, js, runs: kv, linesPerBatch: 500, timeoutMs: 5_000 })
+  erp = createErpSink({
+    nc,
+    js,
+    jsm,
+    accountsFile: join(folder, 'accounts.yaml'),
+    csvDir: join(folder, 'csv'),
+    cutoffMsOf: async () => cutoffMs,
+    timeoutMs: 5_000,
+  })
+})
+
+afterAll(async () => {
+  await nc.close()
+  await server.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+beforeEach(async () => {
+  runNumber += 1
+  await writeFile(join(folder, 'accounts.yaml'), accounts + forRecurring)
+})
+
+function charge(id: string, amount: Scaled, more: Partial<Charge> = {}): Charge {
+  return {
+    chargeId: id,
+    customerId: 'c1',
+    subscriptionId: 's1',
+    subscriptionVersion: 1,
+    entityId: `entity-${runNumber}`,
+    contractId: '',
+    plan: 'pro',
+    planVersion: 1,
+    price: 'tokens',
+    meter: 'tokens_in',
+    kind: 'usage',
+    timing: 'in_arrears',
+    fromMs: Date.UTC(2026, 9, 1),
+    untilMs: cutoffMs,
+    quantity: scaledOne,
+    amount,
+    amountRounded: amount,
+    currency: 'USD',
+    status: 'closed',
+    ...more,
+  }
+}
+
+async function orderRun(): Promise<string> {
+  const answer = await runs.create({ cutoffMs, idempotencyKey: `run ${runNumber}` })
+  if (answer.kind !== 'ok') throw new Error(answer.kind)
+  return answer.value.run.billing_run_id
+}
+
+/** Writes what a partition's core seals, and returns the range of the ledger in which it lies. */
+async function seal(runId: string, partition: number, charges: readonly Charge[]): Promise<FeedRange> {
+  const end = {
+    billing_run_id: runId,
+    partition,
+    cutoff: '2026-11-01T00:00:00Z',
+    entity_id: null,
+    line_count: charges.length,
+    end: true,
+  }
+  const lines = [...charges.map(one => chargeToWire({ ...one, billingRunId: runId })), end]
+  const bytes = new TextEncoder().encode(lines.map(line => `${JSON.stringify(line)}\n`).join(''))
+  const natsSubject = `ledger.${partition}.sealed`
+  const { seq } = await js.publish(natsSubject, bytes)
+  const messages = [{ sequence: seq, natsSubject, bytes }]
+  return { stream: 'LEDGER', from: seq, to: seq, token: `t${seq}`, messages }
+}
+
+async function streamOf(stream: string, filterSubject: string): Promise<FeedRange> {
+  const messages: { sequence: number; natsSubject: string; bytes: Uint8Array }[] = []
+  for await (const message of readStretch(js, { stream, filterSubject, from: 1 }, never)) {
+    messages.push({ sequence: message.seq, natsSubject: message.subject, bytes: message.data })
+  }
+  const last = messages.at(-1)?.sequence ?? 0
+  return { stream, from: messages[0]?.sequence ?? 0, to: last, token: `${stream}-${last}`, messages }
+}
+
+const batchesOfRun = (runId: string) => streamOf('BILLING', `billing.*.${runId}`)
+const postings = () => streamOf('POSTINGS', `postings.entity-${runNumber}`)
+const json = <T>(range: FeedRange): T[] =>
+  range.messages.map(one => JSON.parse(new TextDecoder().decode(one.bytes)) as T)
+
+function sum(texts: readonly string[]): string {
+  let total = 0n
+  for (const text of texts) {
+    const result = parseDecimal(text)
+    if (result.kind === 'ok') total += result.value
+  }
+  return formatScaled(total)
+}
+
+test('a run becomes batches only when every partition has sealed it, and the batches carry their sums', async () => {
+  const runId = await orderRun()
+  const lines = Array.from({ length: 1_201 }, (_, index) =>
+    charge(`ch_${String(index).padStart(4, '0')}`, BigInt(index) * 10_000_000_000n),
+  )
+  const first = await seal(runId, 0, lines.slice(0, 700))
+  expect(await billing.apply(first, never)).toEqual({ kind: 'ok', rows: 0 })
+  expect((await batchesOfRun(runId)).messages).toHaveLength(0)
+  const half = await runs.get(runId)
+  expect(half).toMatchObject({ value: { status: 'sealing', partitions: { sealed: 1, of: 2 } } })
+
+  const second = await seal(runId, 1, lines.slice(700).reverse())
+  expect(await billing.apply(second, never)).toEqual({ kind: 'ok', rows: 1_201 })
+  const batches = json<BillingBatchWire>(await batchesOfRun(runId))
+  expect(batches.map(batch => [batch.number, batch.of, batch.lines.length])).toEqual([
+    [1, 3, 500],
+    [2, 3, 500],
+    [3, 3, 201],
+  ])
+  expect(batches.every(batch => batchFromWire(batch).kind === 'ok')).toBe(true)
+  expect(sum(batches.map(batch => batch.control.amount_total))).toBe(
+    formatScaled(BigInt((1_200 * 1_201) / 2) * 10_000_000_000n),
+  )
+  const ids = batches.flatMap(batch => batch.lines.map(line => line.charge_id))
+  expect(ids).toEqual([...ids].sort())
+})
+
+test('applying the same range again, or by two sinks at once, publishes nothing twice', async () => {
+  const runId = await orderRun()
+  await seal(runId, 0, [charge('ch_a', scaledOne), charge('ch_b', scaledOne, { currency: 'EUR' })])
+  const range = await seal(runId, 1, [])
+  const other = createBillingSink({ nc, js, runs: kv, linesPerBatch: 500, timeoutMs: 5_000 })
+  await Promise.all([billing.apply(range, never), other.apply(range, never)])
+  await billing.apply(range, never)
+  const batches = await batchesOfRun(runId)
+  expect(json<BillingBatchWire>(batches).map(batch => batch.currency)).toEqual(['EUR', 'USD'])
+
+  const again = createErpSink({
+    nc,
+    js,
+    jsm,
+    accountsFile: join(folder, 'accounts.yaml'),
+    cutoffMsOf: async () => cutoffMs,
+    timeoutMs: 5_000,
+  })
+  const outcomes = await Promise.all([erp.apply(batches, never), again.apply(batches, never)])
+  expect(outcomes.map(outcome => outcome.kind)).toEqual(['ok', 'ok'])
+  await erp.apply(batches, never)
+  expect((await postings()).messages).toHaveLength(2)
+})
+
+test('a sink that was killed between two batches goes on behind the first', async () => {
+  const runId = await orderRun()
+  const small = createBillingSink({ nc, js, runs: kv, linesPerBatch: 2, timeoutMs: 5_000 })
+  await seal(
+    runId,
+    0,
+    [1, 2, 3, 4, 5].map(index => charge(`ch_${index}`, scaledOne)),
+  )
+  const range = await seal(runId, 1, [])
+  await small.apply(range, never)
+  const whole = await batchesOfRun(runId)
+  // The broker forgets the second and third batch, as if the process had died before it published them.
+  const second = whole.messages[1]
+  await jsm.streams.purge('BILLING', { filter: `billing.entity-${runNumber}.${runId}`, keep: 0 })
+  const first = whole.messages[0]
+  await js.publish(`billing.entity-${runNumber}.${runId}`, first?.bytes, {
+    headers: await headersOf(first?.bytes),
+  })
+  await small.apply(range, never)
+  const healed = await batchesOfRun(runId)
+  expect(healed.messages.map(one => new TextDecoder().decode(one.bytes))).toEqual(
+    whole.messages.map(one => new TextDecoder().decode(one.bytes)),
+  )
+  expect(second?.bytes.length).toBeGreaterThan(0)
+})
+
+async function headersOf(bytes: Uint8Array | undefined) {
+  const { headers } = await import('@nats-io/transport-node')
+  const result = headers()
+  const batch = JSON.parse(new TextDecoder().decode(bytes)) as BillingBatchWire
+  result.set('weir-batch', batch.batch_id)
+  return result
+}
+
+test('each line is one balanced entry, in POSTINGS and in the CSV, a credit note with its sides swapped', async () => {
+  const runId = await orderRun()
+  await seal(runId, 0, [
+    charge('ch_usage', 12_340_000_000_000n),
+    charge('ch_credit', -5_010_000_000_000n),
+    charge('ch_seats', 100n * scaledOne, {
+      kind: 'recurring',
+      timing: 'in_advance',
+      price: '=seats',
+      fromMs: Date.UTC(2026, 8, 16),
+    }),
+  ])
+  await billing.apply(await seal(runId, 1, []), never)
+  expect(await erp.apply(await batchesOfRun(runId), never)).toEqual({ kind: 'ok', rows: 3 })
+  const entries = json<JournalEntryWire>(await postings())
+  const byCharge = new Map(entries.map(entry => [entry.charge_id, entry]))
+  expect(byCharge.get('ch_credit')?.lines.map(line => [line.account, line.debit, line.credit])).toEqual([
+    ['4010', '5.01', '0'],
+    ['1200', '0', '5.01'],
+  ])
+  const seats = byCharge.get('ch_seats')
+  expect(seats?.lines[1]?.account).toBe('2400')
+  // 46 days from 16 September: 15 of them, then 31. 100 x 15 / 46 = 32.608…
+  expect(seats?.schedule?.map(part => part.amount)).toEqual(['32.61', '67.39'])
+  expect([byCharge.get('ch_usage')?.accounting_date, seats?.accounting_date]).toEqual([
+    '2026-10-31',
+    '2026-09-16',
+  ])
+  const csv = await readFile(join(folder, 'csv', `entity-${runNumber}-${runId}.csv`), 'utf8')
+  const rows: Record<string, string>[] = parse(csv, { columns: true })
+  expect(sum(rows.map(row => row['debit'] ?? ''))).toBe(sum(rows.map(row => row['credit'] ?? '')))
+  expect(sum(rows.map(row => row['debit'] ?? ''))).toBe('117.35')
+})
+
+test('a charge without a rule is refused by name, and posted once the mapping is mended', async () => {
+  await writeFile(join(folder, 'accounts.yaml'), accounts)
+  const runId = await orderRun()
+  await seal(runId, 0, [
+    charge('ch_usage', scaledOne),
+    charge('ch_seats', scaledOne, { kind: 'recurring', timing: 'in_advance' }),
+  ])
+  await billing.apply(await seal(runId, 1, []), never)
+  const batches = await batchesOfRun(runId)
+  const refused = await erp.apply(batches, never)
+  expect(refused).toMatchObject({ kind: 'rejected', code: 'no_account_mapping' })
+  expect(refused.kind === 'rejected' && refused.detail).toContain('ch_seats')
+  expect((await postings()).messages).toHaveLength(0)
+  await writeFile(join(folder, 'accounts.yaml'), accounts + forRecurring)
+  expect(await erp.apply(batches, never)).toEqual({ kind: 'ok', rows: 2 })
+})
+
+test('the same request is the same run; a future cutoff and a key used for another request are refused', async () => {
+  const one = await runs.create({ cutoffMs })
+  const two = await runs.create({ cutoffMs })
+  expect(one).toMatchObject({ kind: 'ok', value: { created: true } })
+  expect(two).toMatchObject({ kind: 'ok', value: { created: false } })
+  expect(
+    one.kind === 'ok' && two.kind === 'ok' && one.value.run.billing_run_id === two.value.run.billing_run_id,
+  ).toBe(true)
+  expect(await runs.create({ cutoffMs: cutoffMs + 2 })).toMatchObject({
+    kind: 'refused',
+    code: 'cutoff_in_future',
+  })
+  await runs.create({ cutoffMs, idempotencyKey: 'once' })
+  expect(await runs.create({ cutoffMs: cutoffMs - 1, idempotencyKey: 'once' })).toMatchObject({
+    kind: 'conflict',
+    code: 'idempotency_key_reused',
+  })
+})
+
+test('an acknowledged batch stays acknowledged, and a run without lines has no batches', async () => {
+  const runId = await orderRun()
+  await seal(runId, 0, [charge('ch_a', scaledOne)])
+  await billing.apply(await seal(runId, 1, []), never)
+  const page = await runs.batches(runId)
+  const batchId = page.kind === 'ok' ? (page.value.batches[0]?.batch_id ?? '') : ''
+  const first = await runs.ack(runId, batchId)
+  expect(await runs.ack(runId, batchId)).toEqual(first)
+  expect(await runs.get(runId)).toMatchObject({ value: { status: 'acknowledged' } })
+  expect(await runs.ack(runId, 'batch_none')).toMatchObject({ kind: 'not_found' })
+
+  runNumber += 1
+  const empty = await orderRun()
+  await seal(empty, 0, [])
+  await billing.apply(await seal(empty, 1, []), never)
+  expect(await runs.get(empty)).toMatchObject({ value: { status: 'published', batches: { published: 0 } } })
+})
+
+test('a ledger with fewer sealed lines than a partition counted is refused, not billed short', async () => {
+  const runId = await orderRun()
+  const end = {
+    billing_run_id: runId,
+    partition: 0,
+    cutoff: '2026-11-01T00:00:00Z',
+    entity_id: null,
+    line_count: 3,
+    end: true,
+  }
+  const bytes = new TextEncoder().encode(`${JSON.stringify(end)}\n`)
+  const { seq } = await js.publish('ledger.0.sealed', bytes)
+  const range = {
+    stream: 'LEDGER',
+    from: seq,
+    to: seq,
+    token: 'short',
+    messages: [{ sequence: seq, natsSubject: 'ledger.0.sealed', bytes }],
+  }
+  expect(await billing.apply(range, never)).toMatchObject({
+    kind: 'rejected',
+    code: 'sealed_lines_incomplete',
+  })
+})

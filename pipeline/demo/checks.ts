@@ -1,0 +1,50 @@
+// The demo's verdict: each figure of the pipeline beside the one that was computed without it.
+
+import { Decimal } from 'decimal.js'
+import type { Figures } from './figures.js'
+import type { IndependentSum } from './independent-sum.js'
+import type { Expected } from './traffic.js'
+
+export interface Check {
+  readonly what: string
+  readonly expected: string
+  readonly found: string
+  readonly ok: boolean
+}
+
+export function checksOf(figures: Figures, sum: IndependentSum, expected: Expected): Check[] {
+  const received =
+    figures.rated +
+    figures.applied +
+    figures.duplicate +
+    figures.conflicting +
+    figures.parked +
+    figures.deadLettered
+  return [
+    check('events in = accepted by the gateway', expected.accepted, figures.received),
+    check('events in = sum of what became of them', figures.received, received),
+    check('events rated', expected.rated, figures.rated),
+    check('lifecycle events applied', expected.applied, figures.applied),
+    check('duplicates found', expected.duplicate, figures.duplicate),
+    check('conflicts found', expected.conflicting, figures.conflicting),
+    check('parked (no such customer)', expected.parked, figures.parked),
+    check('dead letters (no usable value)', expected.deadLettered, figures.deadLettered),
+    check('calls in ClickHouse', expected.rated, figures.calls),
+    check('input tokens in ClickHouse', sum.inputTokens, figures.inputTokens),
+    check('output tokens in ClickHouse', sum.outputTokens, figures.outputTokens),
+    check('usage rated in ClickHouse', sum.usageAmount, figures.usageAmount),
+    check('usage charged', sum.usageAmount, figures.chargedUsage),
+    check('recurring charged', sum.recurringAmount, figures.chargedRecurring),
+    check('invoiced, each charge to the cent', sum.invoiced, figures.invoiced),
+    check('billing batches = charges', figures.invoiced, figures.batched),
+    check('lines in batches = charges', figures.charges, figures.batchLines),
+    check('journal entries = lines in batches', figures.batchLines, figures.journalEntries),
+    check('MRR at the end of the month', sum.mrr, figures.mrr),
+  ]
+}
+
+function check(what: string, expected: string | number, found: string | number): Check {
+  const wanted = new Decimal(expected)
+  const got = new Decimal(found)
+  return { what, expected: wanted.toFixed(), found: got.toFixed(), ok: wanted.equals(got) }
+}

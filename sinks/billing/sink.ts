@@ -1,0 +1,205 @@
+// The billing sink: sealed charges in, billing batches out.
+// Invariants:
+// 1. A run becomes batches only when every partition has sealed it, and then always the same batches: the lines are
+//    sorted, the cut is fixed, the ids follow from the run.
+// 2. A batch is in `BILLING` once. Batches are appended behind the last of their subject under a fence; whoever comes
+//    second reads what is there and goes on behind it.
+// 3. The ledger is the only memory: lines are read from it again whenever a partition's end arrives.
+
+import type { JetStreamClient } from '@nats-io/jetstream'
+import type { KV } from '@nats-io/kv'
+import type { NatsConnection } from '@nats-io/transport-node'
+import { type BillingBatch, batchToWire } from '../../schemas/billing-batch.js'
+import {
+  type BillingRunProgress,
+  type BillingRunRecord,
+  billingRunRecordSchema,
+  type PublishedBatch,
+  runKeys,
+  type SealedEnd,
+} from '../../schemas/billing-run.js'
+import { entityToken } from '../../schemas/identifiers.js'
+import { appendAll } from '../append.js'
+import { brokerUnavailable } from '../broker-outcome.js'
+import { readStretch } from '../read-stream.js'
+import type { FeedRange, Sink, SinkOutcome } from '../sink.js'
+import { batchesOf, type SealedLine, SealedLinesError, sealedMessageLines } from './records.js'
+
+export interface BillingSinkOptions {
+  readonly nc: NatsConnection
+  readonly js: JetStreamClient
+  /** The bucket `weir_runs`. */
+  readonly runs: KV
+  readonly linesPerBatch: number
+  readonly timeoutMs: number
+}
+
+export const defaultLinesPerBatch = 500
+
+export function createBillingSink(options: BillingSinkOptions): Sink {
+  return {
+    name: 'billing',
+    async apply(range, signal): Promise<SinkOutcome> {
+      try {
+        let rows = 0
+        for (const runId of runsEndedIn(range)) rows += await publishRun(options, runId, range.to, signal)
+        return { kind: 'ok', rows }
+      } catch (error) {
+        if (error instanceof SealedLinesError) {
+          return { kind: 'rejected', code: 'sealed_lines_incomplete', detail: error.message }
+        }
+        return brokerUnavailable(error)
+      }
+    },
+  }
+}
+
+function runsEndedIn(range: FeedRange): string[] {
+  const runs = new Set<string>()
+  for (const message of range.messages) {
+    for (const line of sealedMessageLines(message.bytes))
+      if (line.kind === 'end') runs.add(line.end.billing_run_id)
+  }
+  return [...runs]
+}
+
+/** Publishes the run's batches when it is complete up to `ledgerTo`. Returns how many lines they hold. */
+async function publishRun(
+  options: BillingSinkOptions,
+  runId: string,
+  ledgerTo: number,
+  signal: AbortSignal,
+): Promise<number> {
+  const entry = await options.runs.get(runKeys.record(runId))
+  if (entry === null)
+    throw new SealedLinesError(`the ledger names billing run ${runId}, which nobody asked for`)
+  const record = billingRunRecordSchema.parse(entry.json())
+  const { lines, ends } = await readSealed(options.js, record, ledgerTo, signal)
+  assertComplete(runId, lines, ends)
+  const progress: BillingRunProgress = {
+    billing_run_id: runId,
+    sealed_partitions: [...ends.keys()].sort((a, b) => a - b),
+  }
+  if (ends.size < record.partitions) {
+    await saveProgress(options.runs, progress)
+    return 0
+  }
+  const published: PublishedBatch[] = []
+  for (const [entityId, batches] of batchesOf(record, lines, options.linesPerBatch)) {
+    published.push(
+      ...(await publishBatches(options, `billing.${entityToken(entityId)}.${runId}`, batches, signal)),
+    )
+  }
+  await saveProgress(options.runs, { ...progress, batches: published })
+  return lines.length
+}
+
+interface Sealed {
+  readonly lines: readonly SealedLine[]
+  readonly ends: ReadonlyMap<number, SealedEnd>
+}
+
+async function readSealed(
+  js: JetStreamClient,
+  record: BillingRunRecord,
+  ledgerTo: number,
+  signal: AbortSignal,
+): Promise<Sealed> {
+  const stretch = {
+    stream: 'LEDGER',
+    filterSubject: 'ledger.*.sealed',
+    from: record.ledger_after + 1,
+    to: ledgerTo,
+  }
+  const lines: SealedLine[] = []
+  const ends = new Map<number, SealedEnd>()
+  for await (const message of readStretch(js, stretch, signal)) {
+    for (const line of sealedMessageLines(message.data)) {
+      if (line.kind === 'end') {
+        if (line.end.billing_run_id === record.billing_run_id) ends.set(line.end.partition, line.end)
+      } else if (line.runId === record.billing_run_id) {
+        lines.push({ ...line, partition: Number(message.subject.split('.')[1]) })
+      }
+    }
+  }
+  return { lines, ends }
+}
+
+/** What a partition says that it sealed must be what was read. */
+function assertComplete(runId: string, lines: readonly SealedLine[], ends: Sealed['ends']): void {
+  for (const [partition, end] of ends) {
+    const found = lines.filter(line => line.partition === partition).length
+    if (found !== end.line_count) {
+      throw new SealedLinesError(
+        `partition ${partition} sealed ${end.line_count} lines of billing run ${runId}, the ledger holds ${found}`,
+      )
+    }
+  }
+}
+
+/** Appends what is missing (invariant 2) and returns where every batch lies. */
+async function publishBatches(
+  options: BillingSinkOptions,
+  natsSubject: string,
+  batches: readonly BillingBatch[],
+  signal: AbortSignal,
+): Promise<PublishedBatch[]> {
+  for (;;) {
+    const there = await readBatches(options.js, natsSubject, signal)
+    there.forEach((one, index) => {
+      if (one.batchId !== batches[index]?.batchId) {
+        throw new SealedLinesError(
+          `${natsSubject} holds batch ${one.batchId}, which the ledger does not yield`,
+        )
+      }
+    })
+    if (there.length === batches.length) {
+      return batches.map((batch, index) => publishedBatch(batch, there[index]?.sequence ?? 0))
+    }
+    let last = there.at(-1)?.sequence ?? 0
+    for (const batch of batches.slice(there.length)) {
+      const bytes = new TextEncoder().encode(JSON.stringify(batchToWire(batch)))
+      const message = { bytes, headers: { 'weir-batch': batch.batchId } }
+      const outcome = await appendAll(options.nc, natsSubject, [message], last, options.timeoutMs)
+      if (outcome.kind === 'fenced') break
+      last = outcome.lastSequence
+    }
+  }
+}
+
+async function readBatches(
+  js: JetStreamClient,
+  natsSubject: string,
+  signal: AbortSignal,
+): Promise<{ readonly batchId: string; readonly sequence: number }[]> {
+  const found: { batchId: string; sequence: number }[] = []
+  for await (const message of readStretch(
+    js,
+    { stream: 'BILLING', filterSubject: natsSubject, from: 1 },
+    signal,
+  )) {
+    found.push({ batchId: message.headers?.get('weir-batch') ?? '', sequence: message.seq })
+  }
+  return found
+}
+
+function publishedBatch(batch: BillingBatch, sequence: number): PublishedBatch {
+  const { batch_id, entity_id, currency, number, of, control } = batchToWire(batch)
+  const { line_count, amount_total, amount_rounded_total, sha256 } = control
+  return {
+    batch_id,
+    entity_id,
+    currency,
+    number,
+    of,
+    line_count,
+    amount_total,
+    amount_rounded_total,
+    sha256,
+    stream_sequence: sequence,
+  }
+}
+
+async function saveProgress(runs: KV, progress: BillingRunProgress): Promise<void> {
+  await runs.put(runKeys.progress(progress.billing_run_id), JSON.stringify(progress))
+}
