@@ -1,0 +1,46 @@
+// Applies published catalogs and exchange rates. Every partition merges a catalog; partition 0 alone counts the event
+// and writes rows, so that each is counted once in the whole.
+
+import { mergeCatalogs } from '../../schemas/catalog-parser.js'
+import { parseLifecycleEvent } from '../../schemas/lifecycle-event.js'
+import type { Rejection } from '../../schemas/rejection.js'
+import type { ReceivedEvent } from '../stages/decode.js'
+import { type Batch, envelopeOf } from './batch.js'
+
+/** Returns whether the catalog grew, so that what waits for a plan is tried again. */
+export function applyGlobalEvents(batch: Batch, events: readonly ReceivedEvent[]): boolean {
+  const before = batch.state.catalog
+  for (const received of events) applyGlobalEvent(batch, received)
+  if (batch.state.catalog === before) return false
+  batch.book.catalogChanged()
+  return true
+}
+
+function applyGlobalEvent(batch: Batch, received: ReceivedEvent): void {
+  const parsed = parseLifecycleEvent(received.event)
+  if (parsed.kind === 'rejected') {
+    refuseHere(batch, received, parsed.rejection)
+    return
+  }
+  if (parsed.value.kind === 'catalog_published') {
+    const known = batch.state.catalog
+    const merged = mergeCatalogs(known, parsed.value.catalog)
+    if (merged.kind === 'conflict') {
+      refuseHere(batch, received, merged.rejection)
+      return
+    }
+    const grew =
+      merged.catalog.meters.length !== known.meters.length ||
+      merged.catalog.plans.length !== known.plans.length
+    if (grew) batch.state.catalog = merged.catalog
+  }
+  if (batch.config.partition !== 0) return
+  batch.counted('applied')
+  if (parsed.value.kind === 'fx_rate') batch.out.fxRate(parsed.value.rate)
+}
+
+function refuseHere(batch: Batch, received: ReceivedEvent, rejection: Rejection): void {
+  if (batch.config.partition !== 0) return
+  batch.counted('dead_lettered')
+  batch.deadLetter(envelopeOf(received), rejection)
+}

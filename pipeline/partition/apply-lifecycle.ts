@@ -1,0 +1,149 @@
+// Applies `weir.*` events of customers: subscription changes to timelines, revenue events to rows.
+// Invariant: which changes are in effect does not depend on their order (settle-changes.ts); what follows from them for
+// usage, versions and MRR is done once per batch, by settle-customers.ts.
+
+import { parseLifecycleEvent, type SubscriptionChange } from '../../schemas/lifecycle-event.js'
+import type { ReceivedEvent } from '../stages/decode.js'
+import { forgetIdentity } from '../stages/dedupe.js'
+import { refuse } from './admit.js'
+import { type Batch, envelopeOf } from './batch.js'
+import { applyRetraction } from './retract.js'
+import { type Settled, settleChanges } from './settle-changes.js'
+import type { CustomerChanges } from './settle-customers.js'
+import type { ChangeRecord, ChangeState, SubscriptionRecord } from './state/records.js'
+
+export function applyLifecycleEvents(
+  batch: Batch,
+  events: readonly ReceivedEvent[],
+  touched: CustomerChanges,
+): void {
+  for (const received of events) applyLifecycleEvent(batch, received, touched)
+}
+
+function applyLifecycleEvent(batch: Batch, received: ReceivedEvent, touched: CustomerChanges): void {
+  const parsed = parseLifecycleEvent(received.event)
+  if (parsed.kind === 'rejected') {
+    refuse(batch, received, parsed.rejection)
+    return
+  }
+  const event = parsed.value
+  switch (event.kind) {
+    case 'subscription_change':
+      applyChange(batch, received, event.change, touched)
+      return
+    case 'usage_retracted':
+      batch.counted('applied')
+      applyRetraction(batch, received, event.retraction)
+      return
+    case 'customer_upserted':
+      batch.counted('applied')
+      batch.out.customer(envelopeOf(received), event.customer)
+      return
+    case 'invoice':
+      batch.counted('applied')
+      batch.out.invoice(envelopeOf(received), event.invoice)
+      return
+    case 'payment':
+      batch.counted('applied')
+      batch.out.payment(envelopeOf(received), event.payment)
+      return
+    case 'catalog_published':
+    case 'fx_rate':
+      throw new Error(`${received.event.type} belongs to apply-catalog.`)
+    default:
+      event satisfies never
+  }
+}
+
+function applyChange(
+  batch: Batch,
+  received: ReceivedEvent,
+  change: SubscriptionChange,
+  touched: CustomerChanges,
+): void {
+  const { subscriptions } = batch.state.maps
+  const { subscriptionId, customerId, sequence } = change
+  const record: SubscriptionRecord = subscriptions.get(subscriptionId) ?? {
+    subscriptionId,
+    customerId: '',
+    changes: [],
+  }
+  const same = record.changes.find(
+    one => one.change.sequence === sequence && one.change.customerId === customerId,
+  )
+  if (same !== undefined && same.change.contentHash === change.contentHash) {
+    batch.counted('duplicate')
+    return
+  }
+  if (same !== undefined) {
+    const detail = `Version ${sequence} of ${subscriptionId} is known with other content: ${same.change.contentHash}, sent now ${change.contentHash}.`
+    refuse(batch, received, { code: 'conflicting_version', detail, pointer: '/data/sequence' })
+    return
+  }
+  touched.remember(batch, record)
+  if (change.kind === 'created' && record.customerId === '') {
+    record.customerId = customerId
+    batch.state.customer(customerId).subscriptionIds.push(subscriptionId)
+    batch.state.maps.customers.touch(customerId)
+  }
+  const envelope = envelopeOf(received)
+  const fresh: ChangeRecord = { change, envelope, state: { kind: 'applied' } }
+  record.changes.push(fresh)
+  subscriptions.set(subscriptionId, record)
+  account(batch, settleChanges(record, batch.book.catalog, fresh), touched)
+  batch.book.forget(subscriptionId, record.customerId)
+}
+
+/** The catalog grew: changes that waited for a plan are judged again. */
+export function retryUnknownPlans(batch: Batch, touched: CustomerChanges): void {
+  for (const record of batch.state.maps.subscriptions.values()) {
+    if (!record.changes.some(one => one.state.kind === 'parked')) continue
+    touched.remember(batch, record)
+    account(batch, settleChanges(record, batch.book.catalog), touched)
+    batch.state.maps.subscriptions.touch(record.subscriptionId)
+    batch.book.forget(record.subscriptionId, record.customerId)
+  }
+}
+
+/** Changes that have waited too long for their subscription or plan become dead letters and are forgotten. */
+export function expireChanges(batch: Batch, touched: CustomerChanges): void {
+  const oldestMs = batch.nowMs - batch.config.limits.parkedTtlMs
+  if (batch.state.oldestParkedChangeMs > oldestMs) return
+  for (const record of batch.state.maps.subscriptions.values()) {
+    const expired = record.changes.filter(
+      one => one.state.kind === 'parked' && one.envelope.arrivedAtMs <= oldestMs,
+    )
+    if (expired.length === 0) continue
+    touched.remember(batch, record)
+    for (const one of expired) {
+      if (one.state.kind !== 'parked') continue
+      record.changes.splice(record.changes.indexOf(one), 1)
+      batch.moved('parked', 'dead_lettered')
+      batch.deadLetter(one.envelope, one.state.rejection)
+      forgetIdentity(one.envelope.source, one.envelope.id, batch.state.dedupe)
+    }
+    account(batch, settleChanges(record, batch.book.catalog), touched)
+    batch.state.maps.subscriptions.touch(record.subscriptionId)
+    batch.book.forget(record.subscriptionId, record.customerId)
+  }
+  batch.state.recomputeOldestParkedChange()
+}
+
+const dispositionOf = { applied: 'applied', parked: 'parked', refused: 'dead_lettered' } as const
+
+function account(batch: Batch, settled: readonly Settled[], touched: CustomerChanges): void {
+  for (const { record, before, after } of settled) {
+    touched.causedBy(record.change.customerId, record.envelope)
+    if (before === undefined) batch.counted(dispositionOf[after.kind])
+    else if (before.kind !== after.kind) batch.moved(dispositionOf[before.kind], dispositionOf[after.kind])
+    const taken = refusalOf(before)
+    const given = refusalOf(after)
+    if (taken !== undefined) batch.takeBackDeadLetter(record.envelope, taken)
+    if (given !== undefined) batch.deadLetter(record.envelope, given)
+    if (after.kind === 'parked') batch.state.parkedChange(record.envelope.arrivedAtMs)
+  }
+}
+
+function refusalOf(state: ChangeState | undefined) {
+  return state?.kind === 'refused' ? state.rejection : undefined
+}

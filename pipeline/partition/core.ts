@@ -1,0 +1,148 @@
+// PartitionCore: the state of one partition and the pure function that moves it on. The workers and `simulate` run the
+// same one.
+// Invariants: no clock, no I/O, no randomness: the same state and input give the same output, byte for byte; received =
+// the sum of the dispositions after every call (I5), or it throws.
+
+import type { Charge } from '../../schemas/charge.js'
+import { conservationGap, type DispositionCounts, dispositions } from '../../schemas/dispositions.js'
+import type { MrrMovement } from '../../schemas/mrr-movement.js'
+import { decodeMessages, type ReceivedEvent } from '../stages/decode.js'
+import { normalizeEvents } from '../stages/normalize.js'
+import { admit, refuse } from './admit.js'
+import { applyGlobalEvents } from './apply-catalog.js'
+import { applyLifecycleEvents, expireChanges, retryUnknownPlans } from './apply-lifecycle.js'
+import { Batch } from './batch.js'
+import type { CoreConfig, CoreInput, CoreOutput, HistoryRequest } from './core-io.js'
+import { openRequests } from './hold.js'
+import { LedgerWriter, type RowTap } from './ledger-writer.js'
+import { chargesOwed } from './owed.js'
+import { applyHistory } from './re-rate.js'
+import { expireRetractions } from './retract.js'
+import { sealRun } from './seal.js'
+import { CustomerChanges, settleCustomers } from './settle-customers.js'
+import { PartitionState } from './state/partition-state.js'
+import { PriceBook } from './state/price-book.js'
+import { expireWaiting, placeEvent } from './waiting.js'
+
+export type { InputMessage } from '../stages/decode.js'
+export type {
+  BillingRunOrder,
+  CoreConfig,
+  CoreInput,
+  CoreOutput,
+  HistoryAnswer,
+  HistoryRequest,
+  HistoryRow,
+  LedgerOutput,
+} from './core-io.js'
+export type { RowTap } from './ledger-writer.js'
+
+export class PartitionCore {
+  readonly #config: CoreConfig
+  readonly #state: PartitionState
+  readonly #book: PriceBook
+  readonly #tap: RowTap | undefined
+
+  /** `tap` sees every row as it is written, before it is encoded. */
+  constructor(config: CoreConfig, tap?: RowTap, state?: PartitionState) {
+    this.#config = config
+    this.#state = state ?? new PartitionState(config.limits.dedupeHorizonMs)
+    this.#book = new PriceBook(this.#state)
+    this.#tap = tap
+  }
+
+  /** The deltas are those after the snapshot, in their order. */
+  static restore(
+    config: CoreConfig,
+    snapshot: Uint8Array | undefined,
+    deltas: readonly Uint8Array[],
+    tap?: RowTap,
+  ): PartitionCore {
+    const state = PartitionState.restore(config.limits.dedupeHorizonMs, snapshot, deltas)
+    return new PartitionCore(config, tap, state)
+  }
+
+  process(input: CoreInput): CoreOutput {
+    const out = new LedgerWriter(this.#config, input, this.#tap)
+    const batch = new Batch(this.#config, this.#state, this.#book, out, input)
+    const fromCatalog = decodeMessages(input.catalog)
+    const fromStreams = decodeMessages(input.metering, decodeMessages(input.lifecycle))
+    const admitted = admit(batch, fromCatalog, fromStreams)
+    const touched = new CustomerChanges()
+    if (applyGlobalEvents(batch, admitted.global)) retryUnknownPlans(batch, touched)
+    applyLifecycleEvents(batch, admitted.lifecycle, touched)
+    expireChanges(batch, touched)
+    settleCustomers(batch, touched)
+    placeUsage(batch, admitted.usage)
+    applyHistory(batch, input.history)
+    expireWaiting(batch)
+    expireRetractions(batch)
+    const sealedRuns = input.orders.filter(order => sealRun(batch, order)).map(order => order.billingRunId)
+    return this.#finish(batch, sealedRuns)
+  }
+
+  snapshot(): Uint8Array {
+    return this.#state.snapshot()
+  }
+
+  openHistoryRequests(): HistoryRequest[] {
+    return openRequests(this.#state)
+  }
+
+  holdsCustomers(): boolean {
+    return this.#state.held.size > 0
+  }
+
+  counters(): DispositionCounts {
+    return { ...this.#state.counters }
+  }
+
+  /** Every charge whose segment began before `asOfMs`, by customer, subscription and then as `chargesOf` orders them. */
+  charges(asOfMs: number): Charge[] {
+    return this.#customers().flatMap(id => chargesOwed(this.#state, this.#book, id, asOfMs))
+  }
+
+  /** The net movements of the timelines as they are, effective by `asOfMs` at the latest. */
+  movements(asOfMs: number): MrrMovement[] {
+    return this.#customers()
+      .flatMap(id => this.#state.customer(id).movements)
+      .filter(movement => movement.effectiveAtMs <= asOfMs)
+  }
+
+  #customers(): string[] {
+    return [...this.#state.maps.customers.keys()].sort()
+  }
+
+  #finish(batch: Batch, sealedRuns: readonly string[]): CoreOutput {
+    const { counters } = this.#state
+    const hasCounts = dispositions.some(name => batch.counts[name] !== 0) || batch.counts.received !== 0
+    if (hasCounts) {
+      counters.received += batch.counts.received
+      for (const name of dispositions) counters[name] += batch.counts[name]
+      batch.out.dispositions(batch.counts)
+    }
+    const gap = conservationGap(counters)
+    if (gap !== 0) throw new Error(`The conservation law does not hold: ${gap} events are unaccounted for.`)
+    const outputs = batch.out.take()
+    const changed = hasCounts || outputs.length > 0 || this.#state.changed
+    return {
+      delta: this.#state.takeDelta(),
+      outputs,
+      historyRequests: this.openHistoryRequests(),
+      heldBytes: this.#state.waitingBytes,
+      counters: { ...counters },
+      changed,
+      sealedRuns,
+    }
+  }
+}
+
+function placeUsage(batch: Batch, usage: readonly ReceivedEvent[]): void {
+  const normalized = normalizeEvents(usage, batch.book.catalog)
+  normalized.forEach((outcome, index) => {
+    const received = usage[index]!
+    if (outcome.kind === 'metered') placeEvent(batch, outcome.event, received.raw, 'received')
+    else if (outcome.kind === 'unmetered') batch.counted('unmetered')
+    else refuse(batch, received, outcome.rejection)
+  })
+}

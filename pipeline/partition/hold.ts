@@ -1,0 +1,64 @@
+// Asks for a customer's history when rated usage must be rated again, and holds the customer's usage until it is there.
+// Invariants: at most one open request per customer, and it reaches back far enough for every change since it was
+// asked; an answer to a request that was replaced is ignored.
+
+import { segmentAt } from '../../rating/price-lines.js'
+import { chargeOf } from '../../rating/rate.js'
+import { stableId } from '../../schemas/identifiers.js'
+import { basisOf, newCharge, writeResidual } from '../stages/rate.js'
+import type { Batch } from './batch.js'
+import type { HistoryRequest } from './core-io.js'
+import type { PartitionState } from './state/partition-state.js'
+import type { Hold, UsageCharge } from './state/records.js'
+
+export function requireHistory(batch: Batch, customerId: string, fromMs: number, cause: Hold['cause']): void {
+  const customer = batch.state.customer(customerId)
+  batch.state.maps.customers.touch(customerId)
+  if (customer.hold !== undefined && customer.hold.fromMs <= fromMs) {
+    customer.hold.cause = cause
+    return
+  }
+  const requestId = stableId('hr', customerId, fromMs, batch.commit)
+  customer.hold = { requestId, fromMs, cause }
+  batch.state.held.add(customerId)
+}
+
+export function openRequests(state: PartitionState): HistoryRequest[] {
+  return [...state.held].sort().map(customerId => {
+    const hold = state.maps.customers.get(customerId)?.hold
+    if (hold === undefined) throw new Error(`The customer ${customerId} is not held.`)
+    return { requestId: hold.requestId, customerId, fromMs: hold.fromMs }
+  })
+}
+
+/**
+ * The terms change only after the newest rated event: accumulators stay good, but a segment may now end elsewhere, which
+ * a prorated amount or an average over time depends on.
+ */
+export function rebaseCharges(batch: Batch, customerId: string, fromMs: number, cause: Hold['cause']): void {
+  const { state, book, out } = batch
+  for (const chargeId of [...(state.chargesOf.get(customerId) ?? [])].sort()) {
+    const charge = state.maps.charges.get(chargeId)!
+    if (charge.untilMs < fromMs) continue
+    const segment = segmentOfCharge(batch, charge)
+    if (segment === undefined) continue
+    const basis = basisOf(segment, book.catalog)
+    const rebased: UsageCharge = {
+      ...newCharge(segment, basis, charge.emitted),
+      accumulator: charge.accumulator,
+    }
+    state.putCharge(rebased)
+    writeResidual(rebased, chargeOf(basis, rebased.accumulator).amount, cause, row => out.rated(row))
+  }
+}
+
+/** The segment that a kept charge stands for, under the terms as they are. */
+function segmentOfCharge(batch: Batch, charge: UsageCharge) {
+  const lines = batch.book.ofSubscription(charge.subscriptionId)?.usage.get(charge.meter) ?? []
+  for (const line of lines) {
+    if (line.fromMs > charge.fromMs || charge.fromMs >= line.untilMs) continue
+    const segment = segmentAt(line, charge.fromMs)
+    if (segment?.chargeId === charge.chargeId) return segment
+  }
+  return undefined
+}

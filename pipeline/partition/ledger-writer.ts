@@ -1,0 +1,251 @@
+// Collects the rows of one commit, table by table, and turns them into ledger messages of bounded size.
+// Owns how our values become rows; what is written and why is decided by its callers.
+
+import { encodeRows } from '../../schemas/arrow-rows.js'
+import type { Charge } from '../../schemas/charge.js'
+import type { DispositionCounts } from '../../schemas/dispositions.js'
+import type { CustomerProfile, FxRate, InvoiceEvent, PaymentEvent } from '../../schemas/lifecycle-event.js'
+import type { MrrMovement } from '../../schemas/mrr-movement.js'
+import type { Rejection } from '../../schemas/rejection.js'
+import * as tables from '../../schemas/tables.js'
+import type { RatedRow } from '../stages/rate.js'
+import type { CoreConfig, LedgerOutput } from './core-io.js'
+import type { Envelope } from './state/records.js'
+
+export interface ContentHashes {
+  readonly kept: string
+  readonly sent: string
+}
+
+/** Sees every row before it is encoded: how `simulate` and tests look at them. */
+export interface RowTap {
+  readonly rated?: (row: tables.RatedUsageRow) => void
+  readonly deadLetter?: (row: tables.DeadLetterRow) => void
+  readonly movement?: (row: tables.MrrMovementRow) => void
+  readonly charge?: (row: tables.ChargeRow) => void
+}
+
+type SubscriptionVersion = Omit<tables.SubscriptionVersionRow, 'revision' | 'partition' | 'ledgerSequence'>
+
+export class LedgerWriter {
+  readonly #config: CoreConfig
+  readonly #nowMs: number
+  readonly #commit: number
+  readonly #origin: { readonly partition: number; readonly ledgerSequence: number }
+  readonly #tap: RowTap | undefined
+  readonly #ratedUsage: tables.RatedUsageRow[] = []
+  readonly #versions: tables.SubscriptionVersionRow[] = []
+  readonly #charges: tables.ChargeRow[] = []
+  readonly #movements: tables.MrrMovementRow[] = []
+  readonly #payments: tables.PaymentRow[] = []
+  readonly #invoices: tables.InvoiceRow[] = []
+  readonly #customers: tables.CustomerRow[] = []
+  readonly #deadLetters: tables.DeadLetterRow[] = []
+  readonly #fxRates: tables.FxRateRow[] = []
+  readonly #dispositions: tables.EventDispositionsRow[] = []
+  readonly #sealed: string[][] = []
+
+  constructor(config: CoreConfig, at: { nowMs: number; commit: number }, tap: RowTap | undefined) {
+    this.#config = config
+    this.#nowMs = at.nowMs
+    this.#commit = at.commit
+    this.#origin = { partition: config.partition, ledgerSequence: at.commit }
+    this.#tap = tap
+  }
+
+  /** The hot path: one flat object per row. */
+  rated(rated: RatedRow): void {
+    const { event, reading, charge } = rated
+    const row: tables.RatedUsageRow = {
+      eventSource: event.source,
+      eventId: event.id,
+      eventType: event.type,
+      eventTimeMs: event.timeMs,
+      ingestedAtMs: event.ingestedAtMs,
+      ratedAtMs: this.#nowMs,
+      customerId: event.customerId,
+      pinnedSubscriptionId: event.pinnedSubscriptionId,
+      subscriptionId: charge === undefined ? '' : charge.subscriptionId,
+      subscriptionVersion: rated.subscriptionVersion,
+      plan: rated.plan,
+      planVersion: rated.planVersion,
+      price: charge === undefined ? '' : charge.price,
+      meter: reading.meter,
+      chargeId: charge === undefined ? '' : charge.chargeId,
+      periodFromMs: charge === undefined ? event.timeMs : charge.fromMs,
+      periodUntilMs: charge === undefined ? event.timeMs : charge.untilMs,
+      value: reading.text,
+      quantity: rated.eventCount < 0 ? -reading.quantity : reading.quantity,
+      amount: rated.amount,
+      currency: charge === undefined ? '' : charge.currency,
+      entityId: rated.entityId,
+      kind: rated.kind,
+      eventCount: rated.eventCount,
+      dimensions: reading.dimensions,
+      correlationId: event.correlationId,
+      traceparent: event.traceparent,
+      partition: this.#config.partition,
+      ledgerSequence: this.#commit,
+    }
+    this.#ratedUsage.push(row)
+    this.#tap?.rated?.(row)
+  }
+
+  version(version: SubscriptionVersion): void {
+    this.#versions.push({ ...version, revision: this.#commit, ...this.#origin })
+  }
+
+  movement(movement: MrrMovement): void {
+    const row = { ...movement, recordedAtMs: this.#nowMs, ...this.#origin }
+    this.#movements.push(row)
+    this.#tap?.movement?.(row)
+  }
+
+  charge(charge: Charge): void {
+    const { fromMs: periodFromMs, untilMs: periodUntilMs, ...rest } = charge
+    const row: tables.ChargeRow = {
+      ...rest,
+      periodFromMs,
+      periodUntilMs,
+      corrects: charge.corrects ?? '',
+      billingRunId: charge.billingRunId ?? '',
+      recordedAtMs: this.#nowMs,
+      ...this.#origin,
+    }
+    this.#charges.push(row)
+    this.#tap?.charge?.(row)
+  }
+
+  /** `lines` are JSON texts; the last one ends the run. Each run has messages of its own. */
+  sealed(lines: string[]): void {
+    this.#sealed.push(lines)
+  }
+
+  deadLetter(envelope: Envelope, rejection: Rejection, change: 1 | -1, hashes?: ContentHashes): void {
+    const at = rejection.pointer === undefined ? '' : ` (${rejection.pointer})`
+    const row: tables.DeadLetterRow = {
+      source: envelope.source,
+      id: envelope.id,
+      type: envelope.type,
+      code: rejection.code,
+      detail: `${rejection.detail}${at}`,
+      customerId: envelope.customerId,
+      eventTimeMs: envelope.timeMs,
+      ingestedAtMs: envelope.arrivedAtMs,
+      failedAtMs: this.#nowMs,
+      contentHash: hashes?.sent ?? '',
+      otherContentHash: hashes?.kept ?? '',
+      payload: envelope.payload,
+      change,
+      ...this.#origin,
+    }
+    this.#deadLetters.push(row)
+    this.#tap?.deadLetter?.(row)
+  }
+
+  payment(envelope: Envelope, payment: PaymentEvent): void {
+    this.#payments.push({
+      ...payment,
+      invoiceId: payment.invoiceId ?? '',
+      occurredAtMs: envelope.timeMs,
+      ...causeOf(envelope),
+      ...this.#origin,
+    })
+  }
+
+  invoice(envelope: Envelope, invoice: InvoiceEvent): void {
+    this.#invoices.push({
+      ...invoice,
+      subscriptionId: invoice.subscriptionId ?? '',
+      dueAtMs: invoice.dueAtMs,
+      occurredAtMs: envelope.timeMs,
+      ...causeOf(envelope),
+      ...this.#origin,
+    })
+  }
+
+  customer(envelope: Envelope, customer: CustomerProfile): void {
+    this.#customers.push({
+      customerId: customer.customerId,
+      name: customer.name ?? '',
+      entityId: customer.entityId ?? '',
+      currency: customer.currency ?? '',
+      crmId: customer.crmId ?? '',
+      billingId: customer.billingId ?? '',
+      erpId: customer.erpId ?? '',
+      metadata: customer.metadata ?? '',
+      occurredAtMs: envelope.timeMs,
+      ...causeOf(envelope),
+      ...this.#origin,
+    })
+  }
+
+  fxRate(rate: FxRate): void {
+    this.#fxRates.push({ ...rate, recordedAtMs: this.#nowMs, ...this.#origin })
+  }
+
+  dispositions(counts: DispositionCounts): void {
+    const { dead_lettered: deadLettered, ...rest } = counts
+    this.#dispositions.push({ ...rest, deadLettered, recordedAtMs: this.#nowMs, ...this.#origin })
+  }
+
+  /** Everything written, as ledger messages. */
+  take(): LedgerOutput[] {
+    const out: LedgerOutput[] = []
+    this.#encode(tables.ratedUsageTable, this.#ratedUsage, out)
+    this.#encode(tables.subscriptionVersionsTable, this.#versions, out)
+    this.#encode(tables.chargesTable, this.#charges, out)
+    this.#encode(tables.mrrMovementsTable, this.#movements, out)
+    this.#encode(tables.paymentsTable, this.#payments, out)
+    this.#encode(tables.invoicesTable, this.#invoices, out)
+    this.#encode(tables.customersTable, this.#customers, out)
+    this.#encode(tables.deadLettersTable, this.#deadLetters, out)
+    this.#encode(tables.fxRatesTable, this.#fxRates, out)
+    this.#encode(tables.eventDispositionsTable, this.#dispositions, out)
+    for (const lines of this.#sealed) this.#encodeSealed(lines, out)
+    return out
+  }
+
+  #encode<R>(table: tables.TableDescription<R>, rows: readonly R[], out: LedgerOutput[]): void {
+    const { outputChunkRows, outputChunkBytes } = this.#config.limits
+    let start = 0
+    while (start < rows.length) {
+      let chunk = rows.slice(start, start + outputChunkRows)
+      let bytes = encodeRows(table, chunk)
+      // Rows differ in size; a chunk that came out too large is cut until it fits or is one row.
+      while (bytes.byteLength > outputChunkBytes && chunk.length > 1) {
+        const share = outputChunkBytes / bytes.byteLength
+        chunk = chunk.slice(0, Math.max(1, Math.floor(chunk.length * share * 0.9)))
+        bytes = encodeRows(table, chunk)
+      }
+      out.push({ table: table.name, bytes, rows: chunk.length })
+      start += chunk.length
+    }
+  }
+
+  #encodeSealed(lines: readonly string[], out: LedgerOutput[]): void {
+    const { outputChunkBytes } = this.#config.limits
+    let chunk: string[] = []
+    let length = 0
+    const flush = () => {
+      if (chunk.length === 0) return
+      out.push({ table: 'sealed', bytes: Buffer.from(`${chunk.join('\n')}\n`), rows: chunk.length })
+      chunk = []
+      length = 0
+    }
+    for (const line of lines) {
+      if (length + line.length > outputChunkBytes) flush()
+      chunk.push(line)
+      length += line.length + 1
+    }
+    flush()
+  }
+}
+
+function causeOf(envelope: Envelope) {
+  return {
+    eventSource: envelope.source,
+    eventId: envelope.id,
+    correlationId: envelope.correlationId,
+  }
+}

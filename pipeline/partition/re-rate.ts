@@ -1,0 +1,217 @@
+// Rates a customer's usage again from history, after a change of terms in the past or a retraction.
+// Emits a correction for every assignment that changed and one residual per charge, so that rows add up to the charge
+// (I4); nothing that was written is edited. Charges that begin before the request's instant are not affected and are
+// left alone: their events come out where they were (usage-difference.ts).
+
+import { addSample, type ChargeBasis } from '../../rating/accumulator.js'
+import { chargeOf } from '../../rating/rate.js'
+import type { Scaled } from '../../schemas/decimal.js'
+import { compositeKey } from '../../schemas/identifiers.js'
+import type { MeterReading } from '../../schemas/metered-event.js'
+import { type Assignment, attachEvent } from '../stages/attach.js'
+import type { KeyedEvent } from '../stages/metered-event.js'
+import {
+  assignedRow,
+  basisOf,
+  levelsBefore,
+  newCharge,
+  type RatedKind,
+  sampleOf,
+  unwantedRow,
+  writeResidual,
+} from '../stages/rate.js'
+import type { Batch } from './batch.js'
+import type { HistoryAnswer, HistoryRow } from './core-io.js'
+import { payloadFromReadings } from './payload.js'
+import type { Hold, UsageCharge } from './state/records.js'
+import { placeEvent, retryWaiting } from './waiting.js'
+
+interface PastEvent {
+  readonly event: KeyedEvent
+  readonly rows: readonly HistoryRow[]
+}
+
+interface Rebuilt {
+  readonly segment: Assignment['segment']
+  readonly samples: { readonly event: KeyedEvent; readonly assignment: Assignment; readonly isNew: boolean }[]
+}
+
+/** Rates again whoever waited for one of these answers; returns whether any answer was still asked for. */
+export function applyHistory(batch: Batch, answers: readonly HistoryAnswer[]): void {
+  for (const answer of answers) {
+    for (const customerId of batch.state.held) {
+      const customer = batch.state.customer(customerId)
+      if (customer.hold?.requestId !== answer.requestId) continue
+      reRate(batch, customerId, customer.hold, answer.rows)
+      retryWaiting(batch, customerId)
+      break
+    }
+  }
+}
+
+function reRate(batch: Batch, customerId: string, hold: Hold, rows: readonly HistoryRow[]): void {
+  const { state } = batch
+  state.customer(customerId).hold = undefined
+  state.maps.customers.touch(customerId)
+  state.held.delete(customerId)
+  const old = takeCharges(batch, customerId, hold.fromMs)
+  const rebuilt = new Map<string, Rebuilt>()
+  const homeless: KeyedEvent[] = []
+  for (const past of pastEvents(batch, customerId, rows)) {
+    if (state.maps.retractions.get(past.event.key)?.customerId === customerId) {
+      for (const row of past.rows) takeBack(batch, past.event, row, old, 'retraction')
+    } else if (!assignAgain(batch, past, hold.fromMs, old, rebuilt)) homeless.push(past.event)
+  }
+  const inOrder = [...rebuilt.values()].sort((a, b) => a.segment.fromMs - b.segment.fromMs)
+  for (const one of inOrder) rebuildCharge(batch, one, old, hold)
+  for (const charge of old.values()) writeResidual(charge, 0n, hold.cause, row => batch.out.rated(row))
+  for (const event of homeless) {
+    placeEvent(batch, event, payloadFromReadings(event, batch.book.catalog), 'rated')
+  }
+}
+
+/** Takes the charges that are rebuilt out of the state. */
+function takeCharges(batch: Batch, customerId: string, fromMs: number): Map<string, UsageCharge> {
+  const taken = new Map<string, UsageCharge>()
+  for (const chargeId of [...(batch.state.chargesOf.get(customerId) ?? [])].sort()) {
+    const charge = batch.state.maps.charges.get(chargeId)!
+    if (charge.fromMs < fromMs) continue
+    taken.set(chargeId, charge)
+    batch.state.removeCharge(charge)
+  }
+  return taken
+}
+
+/** History as events, in the order of their time. */
+function pastEvents(batch: Batch, customerId: string, rows: readonly HistoryRow[]): PastEvent[] {
+  const byEvent = new Map<string, HistoryRow[]>()
+  for (const row of rows) {
+    const key = compositeKey(row.source, row.id)
+    const known = byEvent.get(key)
+    if (known === undefined) byEvent.set(key, [row])
+    else known.push(row)
+  }
+  const events = [...byEvent].map(([key, own]) => ({
+    event: eventOf(batch, customerId, key, own),
+    rows: own,
+  }))
+  return events.sort((a, b) => a.event.timeMs - b.event.timeMs || (a.event.key < b.event.key ? -1 : 1))
+}
+
+function eventOf(batch: Batch, customerId: string, key: string, rows: readonly HistoryRow[]): KeyedEvent {
+  const first = rows[0]!
+  const readings = new Map<string, MeterReading>()
+  for (const { meter, quantity, value: text, dimensions } of rows) {
+    readings.set(meter, { meter, quantity, text, dimensions })
+  }
+  // In the catalog's order, as normalize reads them.
+  const ordered = batch.book.catalog
+    .metersOfType(first.type)
+    .map(({ meter }) => readings.get(meter))
+    .filter(reading => reading !== undefined)
+  return {
+    key,
+    source: first.source,
+    id: first.id,
+    type: first.type,
+    timeMs: first.timeMs,
+    ingestedAtMs: first.ingestedAtMs,
+    customerId,
+    pinnedSubscriptionId: first.pinnedSubscriptionId,
+    correlationId: first.correlationId,
+    traceparent: first.traceparent,
+    readings: ordered,
+  }
+}
+
+/** False: the event cannot be attached any more; all its rows are taken back. */
+function assignAgain(
+  batch: Batch,
+  past: PastEvent,
+  fromMs: number,
+  old: ReadonlyMap<string, UsageCharge>,
+  rebuilt: Map<string, Rebuilt>,
+): boolean {
+  const attachment = attachEvent(past.event, batch.book.ofCustomer(past.event.customerId))
+  const before = new Map(past.rows.map(row => [rowKey(row.meter, row.chargeId), row]))
+  const isAttached = attachment.kind === 'attached'
+  for (const assignment of isAttached ? attachment.assignments : []) {
+    const { segment, reading } = assignment
+    const isNew = !before.delete(rowKey(reading.meter, segment.chargeId))
+    if (segment.fromMs < fromMs) {
+      if (isNew) throw new Error(`History from ${fromMs} does not reach the charge ${segment.chargeId}.`)
+      continue
+    }
+    const known = rebuilt.get(segment.chargeId)
+    const sample = { event: past.event, assignment, isNew }
+    if (known === undefined) rebuilt.set(segment.chargeId, { segment, samples: [sample] })
+    else known.samples.push(sample)
+  }
+  for (const reading of isAttached ? attachment.unwanted : []) {
+    if (before.delete(rowKey(reading.meter, ''))) continue
+    batch.out.rated(unwantedRow('correction', past.event, reading, 1))
+  }
+  for (const row of before.values()) takeBack(batch, past.event, row, old, 'correction')
+  return isAttached
+}
+
+function rowKey(meter: string, chargeId: string): string {
+  return compositeKey(meter, chargeId)
+}
+
+function takeBack(
+  batch: Batch,
+  event: KeyedEvent,
+  row: HistoryRow,
+  old: ReadonlyMap<string, UsageCharge>,
+  kind: RatedKind,
+): void {
+  const { meter, quantity, value: text, dimensions } = row
+  const reading: MeterReading = { meter, quantity, text, dimensions }
+  if (row.chargeId === '') {
+    batch.out.rated(unwantedRow(kind, event, reading, -1))
+    return
+  }
+  const charge = old.get(row.chargeId)
+  if (charge === undefined) throw new Error(`The charge ${row.chargeId} of a rated event is not known.`)
+  charge.emitted -= row.amount
+  batch.out.rated({
+    kind,
+    event,
+    reading,
+    charge,
+    subscriptionVersion: charge.subscriptionVersion,
+    plan: charge.plan,
+    planVersion: charge.planVersion,
+    entityId: charge.entityId,
+    eventCount: -1,
+    amount: -row.amount,
+  })
+}
+
+/** A new accumulator from all samples; rows for the new ones, and the residual. */
+function rebuildCharge(batch: Batch, rebuilt: Rebuilt, old: Map<string, UsageCharge>, hold: Hold): void {
+  const { state, book, out } = batch
+  const { segment, samples } = rebuilt
+  const basis = basisOf(segment, book.catalog)
+  const charge = newCharge(segment, basis, old.get(segment.chargeId)?.emitted ?? 0n)
+  old.delete(segment.chargeId)
+  charge.accumulator.levelsAtStart = levelsBefore(segment, state, book.catalog)
+  const distinct = basis.meter.aggregation === 'unique_count'
+  for (const { event, assignment, isNew } of samples) {
+    const before = isNew ? rowsBefore(basis, charge) : 0n
+    addSample(basis, charge.accumulator, sampleOf(event, assignment.reading, assignment.cell, distinct))
+    if (!isNew) continue
+    const amount = chargeOf(basis, charge.accumulator).amount - before
+    charge.emitted += amount
+    out.rated(assignedRow('correction', event, assignment, charge, amount))
+  }
+  const target = chargeOf(basis, charge.accumulator).amount
+  writeResidual(charge, target, hold.cause, row => out.rated(row))
+  state.putCharge(charge)
+}
+
+/** What the rows before this one would add up to, had they been written in the order of time. */
+function rowsBefore(basis: ChargeBasis, charge: UsageCharge): Scaled {
+  return charge.accumulator.events === 0 ? 0n : chargeOf(basis, charge.accumulator).amount
+}

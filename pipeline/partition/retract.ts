@@ -1,0 +1,47 @@
+// Takes a usage event back: out of what waits, or by retraction rows once history is there, or, when the retraction
+// comes first, as soon as the event comes. A retracted event stays `rated`, with rows that add up to nothing.
+
+import { compositeKey } from '../../schemas/identifiers.js'
+import type { UsageRetraction } from '../../schemas/lifecycle-event.js'
+import type { ReceivedEvent } from '../stages/decode.js'
+import { isKnownIdentity } from '../stages/dedupe.js'
+import type { Batch } from './batch.js'
+import { requireHistory } from './hold.js'
+import { dropRetracted } from './waiting.js'
+
+export function applyRetraction(batch: Batch, received: ReceivedEvent, retraction: UsageRetraction): void {
+  const { state } = batch
+  const { customerId, eventSource, eventId } = retraction
+  const key = compositeKey(eventSource, eventId)
+  if (state.maps.retractions.has(key)) return
+  state.maps.retractions.set(key, { customerId, arrivedAtMs: received.arrivedAtMs })
+  const waiting = state.maps.waiting.get(key)
+  if (waiting !== undefined) {
+    if (waiting.event.customerId === customerId) dropRetracted(batch, key)
+    return
+  }
+  // Without a horizon every identity is remembered, so an unknown one has no rows yet.
+  const forgets = Number.isFinite(batch.config.limits.dedupeHorizonMs)
+  if (!forgets && !isKnownIdentity(eventSource, eventId, state.dedupe)) return
+  const fromMs = earliestChargeMs(batch, customerId)
+  if (fromMs !== undefined) requireHistory(batch, customerId, fromMs, received.event)
+}
+
+/** The time of the event is not told, so all of the customer's charges are looked through. */
+function earliestChargeMs(batch: Batch, customerId: string): number | undefined {
+  let earliest: number | undefined
+  for (const chargeId of batch.state.chargesOf.get(customerId) ?? []) {
+    const { fromMs } = batch.state.maps.charges.get(chargeId)!
+    if (earliest === undefined || fromMs < earliest) earliest = fromMs
+  }
+  return earliest
+}
+
+/** Retractions are forgotten once their event could not be taken any more. */
+export function expireRetractions(batch: Batch): void {
+  const keptMs = batch.config.limits.dedupeHorizonMs + 86_400_000
+  if (!Number.isFinite(keptMs)) return
+  for (const [key, { arrivedAtMs }] of [...batch.state.maps.retractions.entries()]) {
+    if (arrivedAtMs < batch.nowMs - keptMs) batch.state.maps.retractions.delete(key)
+  }
+}

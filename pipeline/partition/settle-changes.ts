@@ -1,0 +1,128 @@
+// Decides which changes of one subscription are in effect: a pure function of all that are kept and of the catalog, so
+// the order in which they arrived does not matter (I3).
+// The `created` come first, then the others, in ascending sequence; each is judged on the changes accepted before it.
+// A change waits while the subscription or its plan is unknown, and is refused when its terms would lack a quantity.
+
+import type { CatalogIndex } from '../../rating/catalog-index.js'
+import { missingQuantities } from '../../rating/price-lines.js'
+import { resolveTimeline } from '../../rating/timeline.js'
+import type { SubscriptionChange } from '../../schemas/lifecycle-event.js'
+import type { Rejection } from '../../schemas/rejection.js'
+import type { ChangeRecord, ChangeState, SubscriptionRecord } from './state/records.js'
+
+export interface Settled {
+  readonly record: ChangeRecord
+  readonly before: ChangeState | undefined
+  readonly after: ChangeState
+}
+
+const applied: ChangeState = { kind: 'applied' }
+
+/**
+ * Judges all changes again, writes their states, and returns those that became something else. A change without a
+ * known state, the one that just arrived, is in `fresh`.
+ */
+export function settleChanges(
+  subscription: SubscriptionRecord,
+  catalog: CatalogIndex,
+  fresh?: ChangeRecord,
+): Settled[] {
+  const order = subscription.changes.toSorted((a, b) => rank(a) - rank(b) || sequenceOf(a) - sequenceOf(b))
+  // Only what comes last can be judged alone: nothing after it depends on it.
+  const allApplied = subscription.changes.every(one => one === fresh || one.state.kind === 'applied')
+  const from = fresh !== undefined && allApplied && order.at(-1) === fresh ? order.length - 1 : 0
+  const accepted = order.slice(0, from).map(one => one.change)
+  const settled: Settled[] = []
+  for (const record of order.slice(from)) {
+    const after = judge(record, accepted, subscription, catalog)
+    if (after.kind === 'applied') accepted.push(record.change)
+    const before = record === fresh ? undefined : record.state
+    record.state = after
+    if (before === undefined || !sameState(before, after)) settled.push({ record, before, after })
+  }
+  return settled
+}
+
+function rank(record: ChangeRecord): number {
+  return record.change.kind === 'created' ? 0 : 1
+}
+
+function sequenceOf(record: ChangeRecord): number {
+  return record.change.sequence
+}
+
+function sameState(a: ChangeState, b: ChangeState): boolean {
+  if (a.kind === 'applied' || b.kind === 'applied') return a.kind === b.kind
+  return (
+    a.kind === b.kind && a.rejection.code === b.rejection.code && a.rejection.detail === b.rejection.detail
+  )
+}
+
+function judge(
+  record: ChangeRecord,
+  accepted: readonly SubscriptionChange[],
+  subscription: SubscriptionRecord,
+  catalog: CatalogIndex,
+): ChangeState {
+  const { subscriptionId } = subscription
+  if (subscription.customerId !== '' && record.change.customerId !== subscription.customerId) {
+    const detail = `The subscription ${subscriptionId} belongs to another customer.`
+    return refused({ code: 'customer_mismatch', detail, pointer: '/data/customer_id' })
+  }
+  fillPlanVersion(record, catalog)
+  const timeline = resolveTimeline([...accepted, record.change])
+  if (timeline === undefined) {
+    const detail = `The subscription ${subscriptionId} is not created yet.`
+    return { kind: 'parked', rejection: { code: 'unknown_subscription', detail } }
+  }
+  const unknown = unknownPart(record.change, timeline.versions, catalog)
+  if (unknown !== undefined) return { kind: 'parked', rejection: { code: 'unknown_plan', detail: unknown } }
+  for (const version of timeline.versions) {
+    const missing = missingQuantities(version.terms, catalog)
+    if (missing.length === 0) continue
+    const names = missing.join(', ')
+    const detail = `The prices ${names} are per unit; their quantities are missing, and none is assumed.`
+    return refused({ code: 'invalid_data', detail, pointer: '/data/quantities' })
+  }
+  return applied
+}
+
+function refused(rejection: Rejection): ChangeState {
+  return { kind: 'refused', rejection }
+}
+
+/** A plan without a version is the newest that is published when the change is first judged; that stays. */
+function fillPlanVersion(record: ChangeRecord, catalog: CatalogIndex): void {
+  const { plan, planVersion } = record.change
+  if (plan === undefined || planVersion !== undefined) return
+  const newest = catalog.newestVersion(plan)
+  if (newest !== undefined) record.change = { ...record.change, planVersion: newest }
+}
+
+interface PlanUse {
+  readonly terms: { readonly plan: string; readonly planVersion: number }
+}
+
+function unknownPart(
+  change: SubscriptionChange,
+  versions: readonly PlanUse[],
+  catalog: CatalogIndex,
+): string | undefined {
+  if (change.plan !== undefined) {
+    const version = change.planVersion
+    if (version === undefined || catalog.plan(change.plan, version) === undefined) {
+      return `The plan ${change.plan}${version === undefined ? '' : ` in version ${version}`} is not published.`
+    }
+  }
+  for (const { terms } of versions) {
+    if (catalog.plan(terms.plan, terms.planVersion) === undefined) {
+      return `The plan ${terms.plan} in version ${terms.planVersion} is not published.`
+    }
+  }
+  for (const price of change.priceOverrides ?? []) {
+    if (price.kind === 'usage' && catalog.meter(price.meter) === undefined) {
+      return `The price override ${price.price} names the meter ${price.meter}, which is not published.`
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,225 @@
+// The state of one partition: tracked maps of plain data, the dedupe table, and the indexes made from them.
+// Invariants: a snapshot, or an older one and the deltas after it, restores a state that behaves the same; indexes and
+// caches are never stored. Both forms carry a format number; another format is refused, never guessed.
+
+import { deserialize, serialize } from 'node:v8'
+import type { Catalog } from '../../../schemas/catalog.js'
+import { type DispositionCounts, zeroDispositions } from '../../../schemas/dispositions.js'
+import { DedupeTable } from './dedupe-table.js'
+import type {
+  CustomerRecord,
+  Retraction,
+  SealedCharge,
+  SubscriptionRecord,
+  UsageCharge,
+  WaitingEvent,
+} from './records.js'
+import { type MapDelta, TrackedMap } from './tracked-map.js'
+
+const format = 1
+const dayMs = 86_400_000
+
+interface StateMaps {
+  /** One entry: all that was published, merged. */
+  readonly catalog: TrackedMap<Catalog>
+  readonly subscriptions: TrackedMap<SubscriptionRecord>
+  readonly customers: TrackedMap<CustomerRecord>
+  /** By customer: the time of the newest event that was ever rated. Apart, because it changes with every batch. */
+  readonly newestRated: TrackedMap<number>
+  /** By the event's composite key. */
+  readonly waiting: TrackedMap<WaitingEvent>
+  readonly charges: TrackedMap<UsageCharge>
+  readonly sealed: TrackedMap<SealedCharge>
+  /** Billing runs that were sealed, by id. */
+  readonly runs: TrackedMap<{ readonly cutoffMs: number }>
+  /** Usage events that were taken back, by composite key. */
+  readonly retractions: TrackedMap<Retraction>
+}
+
+interface StateBytes {
+  readonly format: number
+  readonly maps: Record<string, MapDelta<unknown>>
+  readonly dedupe: Uint8Array
+  readonly counters: DispositionCounts
+}
+
+export class PartitionState {
+  readonly maps: StateMaps = {
+    catalog: new TrackedMap(),
+    subscriptions: new TrackedMap(),
+    customers: new TrackedMap(),
+    newestRated: new TrackedMap(),
+    waiting: new TrackedMap(),
+    charges: new TrackedMap(),
+    sealed: new TrackedMap(),
+    runs: new TrackedMap(),
+    retractions: new TrackedMap(),
+  }
+  readonly dedupe: DedupeTable
+  /** Cumulative. */
+  counters: DispositionCounts = zeroDispositions()
+
+  // Indexes, rebuilt on restore.
+  waitingBytes = 0
+  /** No event that waits arrived before this. */
+  oldestWaitingMs = Number.POSITIVE_INFINITY
+  /** No parked lifecycle change arrived before this. */
+  oldestParkedChangeMs = Number.POSITIVE_INFINITY
+  /** Customers with an open history request. */
+  readonly held = new Set<string>()
+  readonly waitingOf = new Map<string, Set<string>>()
+  readonly chargesOf = new Map<string, Set<string>>()
+  readonly sealedOf = new Map<string, Set<string>>()
+
+  constructor(dedupeHorizonMs: number) {
+    // One day more, because arrivals are kept by the day.
+    this.dedupe = new DedupeTable(dedupeHorizonMs / dayMs + 1)
+  }
+
+  static restore(
+    dedupeHorizonMs: number,
+    snapshot: Uint8Array | undefined,
+    deltas: readonly Uint8Array[],
+  ): PartitionState {
+    const state = new PartitionState(dedupeHorizonMs)
+    for (const bytes of snapshot === undefined ? deltas : [snapshot, ...deltas]) state.#apply(bytes)
+    for (const waiting of state.maps.waiting.values()) state.#indexWaiting(waiting)
+    for (const { customerId, hold } of state.maps.customers.values()) {
+      if (hold !== undefined) state.held.add(customerId)
+    }
+    state.recomputeOldestParkedChange()
+    for (const charge of state.maps.charges.values()) {
+      indexUnder(state.chargesOf, charge.customerId, charge.chargeId)
+    }
+    for (const { charge } of state.maps.sealed.values()) {
+      indexUnder(state.sealedOf, charge.customerId, charge.chargeId)
+    }
+    return state
+  }
+
+  get changed(): boolean {
+    return this.dedupe.changed || Object.values(this.maps).some(map => map.changed)
+  }
+
+  takeDelta(): Uint8Array {
+    return this.#toBytes(map => map.takeDelta(), this.dedupe.takeDelta())
+  }
+
+  snapshot(): Uint8Array {
+    return this.#toBytes(map => map.dump(), this.dedupe.dump())
+  }
+
+  customer(customerId: string): CustomerRecord {
+    const known = this.maps.customers.get(customerId)
+    if (known !== undefined) return known
+    const record: CustomerRecord = {
+      customerId,
+      subscriptionIds: [],
+      hold: undefined,
+      movements: [],
+      sealedUntilMs: Number.NEGATIVE_INFINITY,
+    }
+    this.maps.customers.set(customerId, record)
+    return record
+  }
+
+  get catalog(): Catalog {
+    return this.maps.catalog.get('published') ?? { meters: [], plans: [] }
+  }
+
+  set catalog(catalog: Catalog) {
+    this.maps.catalog.set('published', catalog)
+  }
+
+  newestRatedMs(customerId: string): number {
+    return this.maps.newestRated.get(customerId) ?? Number.NEGATIVE_INFINITY
+  }
+
+  putWaiting(waiting: WaitingEvent): void {
+    this.removeWaiting(waiting.event.key)
+    this.maps.waiting.set(waiting.event.key, waiting)
+    this.#indexWaiting(waiting)
+  }
+
+  removeWaiting(key: string): void {
+    const waiting = this.maps.waiting.get(key)
+    if (waiting === undefined) return
+    this.maps.waiting.delete(key)
+    this.waitingBytes -= waiting.bytes
+    unindexUnder(this.waitingOf, waiting.event.customerId, key)
+  }
+
+  recomputeOldestWaiting(): void {
+    this.oldestWaitingMs = Number.POSITIVE_INFINITY
+    for (const { event } of this.maps.waiting.values()) {
+      this.oldestWaitingMs = Math.min(this.oldestWaitingMs, event.ingestedAtMs)
+    }
+  }
+
+  parkedChange(arrivedAtMs: number): void {
+    this.oldestParkedChangeMs = Math.min(this.oldestParkedChangeMs, arrivedAtMs)
+  }
+
+  recomputeOldestParkedChange(): void {
+    this.oldestParkedChangeMs = Number.POSITIVE_INFINITY
+    for (const { changes } of this.maps.subscriptions.values()) {
+      for (const { state, envelope } of changes)
+        if (state.kind === 'parked') this.parkedChange(envelope.arrivedAtMs)
+    }
+  }
+
+  putCharge(charge: UsageCharge): void {
+    this.maps.charges.set(charge.chargeId, charge)
+    indexUnder(this.chargesOf, charge.customerId, charge.chargeId)
+  }
+
+  removeCharge(charge: UsageCharge): void {
+    this.maps.charges.delete(charge.chargeId)
+    unindexUnder(this.chargesOf, charge.customerId, charge.chargeId)
+  }
+
+  putSealed(sealed: SealedCharge): void {
+    this.maps.sealed.set(sealed.charge.chargeId, sealed)
+    indexUnder(this.sealedOf, sealed.charge.customerId, sealed.charge.chargeId)
+  }
+
+  #indexWaiting(waiting: WaitingEvent): void {
+    this.waitingBytes += waiting.bytes
+    this.oldestWaitingMs = Math.min(this.oldestWaitingMs, waiting.event.ingestedAtMs)
+    indexUnder(this.waitingOf, waiting.event.customerId, waiting.event.key)
+  }
+
+  #toBytes(take: (map: TrackedMap<unknown>) => MapDelta<unknown>, dedupe: Uint8Array): Uint8Array {
+    const maps: Record<string, MapDelta<unknown>> = {}
+    for (const [name, map] of Object.entries(this.maps)) maps[name] = take(map as TrackedMap<unknown>)
+    const bytes: StateBytes = { format, maps, dedupe, counters: this.counters }
+    return serialize(bytes)
+  }
+
+  #apply(bytes: Uint8Array): void {
+    const stored = deserialize(bytes) as StateBytes
+    if (stored.format !== format) {
+      throw new Error(`State of format ${stored.format} cannot be read; this version reads ${format}.`)
+    }
+    for (const [name, map] of Object.entries(this.maps)) {
+      const delta = stored.maps[name]
+      if (delta === undefined) throw new Error(`The state lacks its map ${name}.`)
+      ;(map as TrackedMap<unknown>).apply(delta)
+    }
+    this.dedupe.apply(stored.dedupe)
+    this.counters = stored.counters
+  }
+}
+
+function indexUnder(index: Map<string, Set<string>>, owner: string, key: string): void {
+  const keys = index.get(owner)
+  if (keys === undefined) index.set(owner, new Set([key]))
+  else keys.add(key)
+}
+
+function unindexUnder(index: Map<string, Set<string>>, owner: string, key: string): void {
+  const keys = index.get(owner)
+  if (keys === undefined) return
+  keys.delete(key)
+  if (keys.size === 0) index.delete(owner)
+}

@@ -1,0 +1,106 @@
+// What a partition remembers, as plain data: every record survives v8.serialize and is owned by one TrackedMap.
+
+import type { Accumulator } from '../../../rating/accumulator.js'
+import type { Charge } from '../../../schemas/charge.js'
+import type { Scaled } from '../../../schemas/decimal.js'
+import type { SubscriptionChange } from '../../../schemas/lifecycle-event.js'
+import type { MrrMovement } from '../../../schemas/mrr-movement.js'
+import type { Rejection } from '../../../schemas/rejection.js'
+import type { KeyedEvent } from '../../stages/metered-event.js'
+
+/** What is kept of an event besides its meaning, for its dead letter. */
+export interface Envelope {
+  readonly source: string
+  readonly id: string
+  readonly type: string
+  readonly customerId: string
+  readonly timeMs: number
+  readonly arrivedAtMs: number
+  readonly correlationId: string
+  readonly traceparent: string
+  /** JSON of the event as it was sent. */
+  readonly payload: string
+}
+
+export type ChangeState =
+  | { readonly kind: 'applied' }
+  | { readonly kind: 'parked'; readonly rejection: Rejection }
+  | { readonly kind: 'refused'; readonly rejection: Rejection }
+
+/** One lifecycle event that is kept: the first of its customer and sequence. */
+export interface ChangeRecord {
+  /** `planVersion` is filled in once the plan is known. */
+  change: SubscriptionChange
+  readonly envelope: Envelope
+  state: ChangeState
+}
+
+export interface SubscriptionRecord {
+  readonly subscriptionId: string
+  /** Of the first `created`; '' until there is one. Changes of other customers are refused. */
+  customerId: string
+  /** In order of arrival. */
+  readonly changes: ChangeRecord[]
+}
+
+/** An open question to history, and why it was asked. While there is one, the customer's usage is held. */
+export interface Hold {
+  requestId: string
+  fromMs: number
+  /** The last event that made it necessary: what the residual corrections name. */
+  cause: { readonly source: string; readonly id: string; readonly correlationId: string }
+}
+
+export interface CustomerRecord {
+  readonly customerId: string
+  readonly subscriptionIds: string[]
+  hold: Hold | undefined
+  /** The net movements of the timelines as last emitted. */
+  movements: readonly MrrMovement[]
+  /** The highest cutoff that any charge was sealed at. */
+  sealedUntilMs: number
+}
+
+/**
+ * A usage event that is not rated: parked (no subscription yet), held (history is awaited), or refused at attach (it is
+ * a dead letter already, and is freed by a later lifecycle event that makes it ratable).
+ */
+export interface WaitingEvent {
+  readonly event: KeyedEvent
+  readonly payload: string
+  readonly bytes: number
+  state:
+    | { readonly kind: 'parked' }
+    | { readonly kind: 'held' }
+    | { readonly kind: 'refused'; readonly rejection: Rejection }
+}
+
+/** One usage charge with its accumulator. */
+export interface UsageCharge {
+  readonly chargeId: string
+  readonly customerId: string
+  readonly subscriptionId: string
+  readonly price: string
+  readonly meter: string
+  readonly plan: string
+  readonly planVersion: number
+  readonly entityId: string
+  readonly currency: string
+  readonly subscriptionVersion: number
+  readonly fromMs: number
+  readonly untilMs: number
+  accumulator: Accumulator
+  /** The sum of the amounts of all rows emitted for it. */
+  emitted: Scaled
+}
+
+/** What was billed so far for one charge, all runs together. */
+export interface SealedCharge {
+  /** As last billed; quantity and amounts are the totals. */
+  charge: Charge
+}
+
+export interface Retraction {
+  readonly customerId: string
+  readonly arrivedAtMs: number
+}

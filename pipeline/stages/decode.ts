@@ -1,0 +1,70 @@
+// decode: message bytes to events with a valid envelope. What an event means is decided after this.
+// Invariants: nothing is lost: every event of a message becomes one outcome, in order; a message that cannot be read at
+// all is one outcome.
+
+import { parseMessage, validateEvent } from '../../schemas/cloud-event.js'
+import { isRecord } from '../../schemas/json-text.js'
+import type { Rejection } from '../../schemas/rejection.js'
+import type { ValidEvent } from '../../schemas/usage-event.js'
+
+/** One stream message: one or many events. */
+export interface InputMessage {
+  readonly seq: number
+  readonly arrivedAtMs: number
+  readonly bytes: Uint8Array
+  readonly contentType?: string
+}
+
+export interface ReceivedEvent {
+  readonly kind: 'event'
+  readonly event: ValidEvent
+  readonly arrivedAtMs: number
+  /** The parsed JSON as it was sent: the payload of a dead letter. */
+  readonly raw: unknown
+}
+
+export interface RefusedEvent {
+  readonly kind: 'refused'
+  readonly rejection: Rejection
+  readonly arrivedAtMs: number
+  readonly raw: unknown
+}
+
+export type Decoded = ReceivedEvent | RefusedEvent
+
+/** How much of an unreadable message is kept as the payload of its dead letter. */
+const unreadableBytesKept = 4096
+
+export function decodeMessages(messages: readonly InputMessage[], out: Decoded[] = []): Decoded[] {
+  for (const message of messages) decodeMessage(message, out)
+  return out
+}
+
+function decodeMessage(message: InputMessage, out: Decoded[]): void {
+  const { arrivedAtMs } = message
+  const parsed = parseMessage(message.bytes, message.contentType)
+  if (parsed.kind === 'rejected') {
+    const raw = Buffer.from(message.bytes.subarray(0, unreadableBytesKept)).toString('utf8')
+    out.push({ kind: 'refused', rejection: parsed.rejection, arrivedAtMs, raw })
+    return
+  }
+  for (const item of parsed.events) {
+    if (item.kind === 'rejected') {
+      out.push({ kind: 'refused', rejection: item.rejection, arrivedAtMs, raw: undefined })
+      continue
+    }
+    const valid = validateEvent(item.value, arrivedAtMs)
+    out.push(
+      valid.kind === 'ok'
+        ? { kind: 'event', event: valid.value, arrivedAtMs, raw: item.value }
+        : { kind: 'refused', rejection: valid.rejection, arrivedAtMs, raw: item.value },
+    )
+  }
+}
+
+/** An attribute of an event that was refused, for its dead letter; '' when it cannot be read. */
+export function attributeOf(raw: unknown, name: 'source' | 'id' | 'type' | 'subject'): string {
+  const value = isRecord(raw) ? raw[name] : undefined
+  // By way of UTF-8, so that half a surrogate pair becomes a replacement character.
+  return typeof value === 'string' ? Buffer.from(value.slice(0, 256), 'utf8').toString('utf8') : ''
+}

@@ -1,0 +1,44 @@
+// dedupe: whether an event was seen before, and with the same content.
+// An identity is taken by the first event with a valid envelope that arrives in time, whatever becomes of it; it is let
+// go when a waiting event is given up for good, so that its dead letter can be redriven.
+
+import { hashContent, hashIdentity, hashWords } from '../../schemas/event-hash.js'
+import type { DedupeTable, Sighting } from '../partition/state/dedupe-table.js'
+import type { ReceivedEvent } from './decode.js'
+
+const dayMs = 86_400_000
+const identity = new Uint32Array(hashWords)
+const content = new Uint32Array(hashWords)
+
+export function dayOf(instantMs: number): number {
+  return Math.min(0xffff, Math.max(2, Math.floor(instantMs / dayMs)))
+}
+
+/** Looks up and remembers a whole batch; the answers line up with it. */
+export function dedupeEvents(batch: readonly ReceivedEvent[], table: DedupeTable): Sighting[] {
+  return batch.map(received => dedupeEvent(received, table))
+}
+
+export function dedupeEvent(received: ReceivedEvent, table: DedupeTable): Sighting {
+  hashIdentity(received.event.source, received.event.id, identity)
+  hashContent(received.event, content)
+  return table.see(identity, content, dayOf(received.arrivedAtMs))
+}
+
+/** Both content hashes of a conflict: what was kept, and what came now. 64 bits each, hexadecimal. */
+export function conflictHashes(received: ReceivedEvent, table: DedupeTable): { kept: string; sent: string } {
+  hashIdentity(received.event.source, received.event.id, identity)
+  hashContent(received.event, content)
+  const sent = [content[0]!, content[1]!].map(word => word.toString(16).padStart(8, '0')).join('')
+  return { kept: table.contentOf(identity), sent }
+}
+
+export function forgetIdentity(source: string, id: string, table: DedupeTable): void {
+  hashIdentity(source, id, identity)
+  table.forget(identity)
+}
+
+export function isKnownIdentity(source: string, id: string, table: DedupeTable): boolean {
+  hashIdentity(source, id, identity)
+  return table.contentOf(identity) !== ''
+}

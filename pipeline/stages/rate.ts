@@ -1,0 +1,250 @@
+// rate: adds an attached event to the accumulators of its charges and writes the rows that it makes.
+// Invariants: a row's amount is the charge after the event less the sum of the rows before, so rows add up to the charge
+// to the last digit (I4); before its first event a charge has no rows, so the first one carries what zero events owe.
+
+import {
+  addSample,
+  type ChargeBasis,
+  levelsAtEnd,
+  newAccumulator,
+  type UsageSample,
+} from '../../rating/accumulator.js'
+import { isLevel } from '../../rating/aggregations/aggregation.js'
+import type { CatalogIndex } from '../../rating/catalog-index.js'
+import { type Segment, segmentAt } from '../../rating/price-lines.js'
+import { chargeOf } from '../../rating/rate.js'
+import type { UsagePrice } from '../../schemas/catalog.js'
+import type { Scaled } from '../../schemas/decimal.js'
+import type { MeteredEvent, MeterReading } from '../../schemas/metered-event.js'
+import type { PartitionState } from '../partition/state/partition-state.js'
+import type { UsageCharge } from '../partition/state/records.js'
+import type { Assignment } from './attach.js'
+import type { KeyedEvent } from './metered-event.js'
+
+export type RatedKind = 'usage' | 'correction' | 'retraction'
+
+/** One row of `rated_usage`, before it is a row. Without a charge: a reading that no price wants. */
+export interface RatedRow {
+  readonly kind: RatedKind
+  readonly event: Omit<MeteredEvent, 'readings'>
+  readonly reading: MeterReading
+  readonly charge: UsageCharge | undefined
+  readonly subscriptionVersion: number
+  readonly plan: string
+  readonly planVersion: number
+  readonly entityId: string
+  /** 1 for a row that adds the event, -1 for one that takes it back, 0 for a residual. The quantity's sign is its. */
+  readonly eventCount: number
+  readonly amount: Scaled
+}
+
+const basisBySegment = new WeakMap<Segment<UsagePrice>, ChargeBasis>()
+
+export function basisOf(segment: Segment<UsagePrice>, catalog: CatalogIndex): ChargeBasis {
+  const known = basisBySegment.get(segment)
+  if (known !== undefined) return known
+  const { line } = segment
+  const meter = catalog.meter(line.price.meter)
+  if (meter === undefined) throw new Error(`The meter ${line.price.meter} of a price in force is not known.`)
+  const basis: ChargeBasis = {
+    price: line.price,
+    meter,
+    fraction: segment.fraction,
+    trial: line.trial,
+    fromMs: segment.fromMs,
+    untilMs: segment.untilMs,
+    period: segment.period,
+  }
+  basisBySegment.set(segment, basis)
+  return basis
+}
+
+export function sampleOf(
+  event: KeyedEvent,
+  reading: MeterReading,
+  cell: number,
+  distinct: boolean,
+): UsageSample {
+  return {
+    timeMs: event.timeMs,
+    quantity: reading.quantity,
+    text: distinct ? reading.text : '',
+    key: event.key,
+    cell,
+  }
+}
+
+/** The charge of a segment as the state keeps it, new when nothing was rated on it yet. */
+export function newCharge(segment: Segment<UsagePrice>, basis: ChargeBasis, emitted: Scaled): UsageCharge {
+  const { line, version } = segment
+  return {
+    chargeId: segment.chargeId,
+    customerId: line.customerId,
+    subscriptionId: line.subscriptionId,
+    price: line.price.price,
+    meter: line.price.meter,
+    plan: version.terms.plan,
+    planVersion: version.terms.planVersion,
+    entityId: version.terms.entityId,
+    currency: line.currency,
+    subscriptionVersion: version.terms.sequence,
+    fromMs: segment.fromMs,
+    untilMs: segment.untilMs,
+    accumulator: newAccumulator(basis),
+    emitted,
+  }
+}
+
+/** Rates one attached event. The rows go to `write`. */
+export function rateEvent(
+  event: KeyedEvent,
+  assignments: readonly Assignment[],
+  unwanted: readonly MeterReading[],
+  state: PartitionState,
+  catalog: CatalogIndex,
+  write: (row: RatedRow) => void,
+): void {
+  for (const assignment of assignments) {
+    const { segment, reading } = assignment
+    const basis = basisOf(segment, catalog)
+    let charge = state.maps.charges.get(segment.chargeId)
+    if (charge === undefined) {
+      charge = newCharge(segment, basis, 0n)
+      charge.accumulator.levelsAtStart = levelsBefore(segment, state, catalog)
+      state.putCharge(charge)
+    } else {
+      state.maps.charges.touch(charge.chargeId)
+    }
+    const distinct = basis.meter.aggregation === 'unique_count'
+    addSample(basis, charge.accumulator, sampleOf(event, reading, assignment.cell, distinct))
+    const after = chargeOf(basis, charge.accumulator).amount
+    const amount = after - charge.emitted
+    charge.emitted = after
+    write(assignedRow('usage', event, assignment, charge, amount))
+    if (isLevel(basis.meter.aggregation)) carryLevels(segment, event, state, catalog, write)
+  }
+  for (const reading of unwanted) write(unwantedRow('usage', event, reading, 1))
+}
+
+/**
+ * The levels in force when a segment begins: those at the end of the last charge of the same terms before it. Other
+ * terms begin from zero, as contract section 3 says.
+ */
+export function levelsBefore(
+  segment: Segment<UsagePrice>,
+  state: PartitionState,
+  catalog: CatalogIndex,
+): ReadonlyMap<number, Scaled> | undefined {
+  const { line } = segment
+  if (!isLevel(basisOf(segment, catalog).meter.aggregation)) return undefined
+  let before = segment
+  while (before.fromMs > line.fromMs) {
+    before = segmentAt(line, before.fromMs - 1)!
+    const charge = state.maps.charges.get(before.chargeId)
+    if (charge !== undefined) return levelsAtEnd(basisOf(before, catalog), charge.accumulator)
+  }
+  return undefined
+}
+
+/** A level that changed late changes the later charges of the same terms: each gets a residual correction. */
+function carryLevels(
+  changed: Segment<UsagePrice>,
+  cause: KeyedEvent,
+  state: PartitionState,
+  catalog: CatalogIndex,
+  write: (row: RatedRow) => void,
+): void {
+  const { line } = changed
+  const later = [...(state.chargesOf.get(line.customerId) ?? [])]
+    .map(id => state.maps.charges.get(id)!)
+    .filter(one => one.subscriptionId === line.subscriptionId && one.price === line.price.price)
+    .filter(one => one.fromMs > changed.fromMs && one.fromMs < line.untilMs)
+    .sort((a, b) => a.fromMs - b.fromMs)
+  for (const charge of later) {
+    const segment = segmentAt(line, charge.fromMs)
+    if (segment?.chargeId !== charge.chargeId) continue
+    charge.accumulator.levelsAtStart = levelsBefore(segment, state, catalog)
+    state.maps.charges.touch(charge.chargeId)
+    writeResidual(charge, chargeOf(basisOf(segment, catalog), charge.accumulator).amount, cause, write)
+  }
+}
+
+export type Cause = Pick<MeteredEvent, 'source' | 'id' | 'correlationId'>
+
+/** Brings the sum of a charge's rows to `target` by a row that stands for no event. */
+export function writeResidual(
+  charge: UsageCharge,
+  target: Scaled,
+  cause: Cause,
+  write: (row: RatedRow) => void,
+): void {
+  const amount = target - charge.emitted
+  if (amount === 0n) return
+  charge.emitted = target
+  write({
+    kind: 'correction',
+    event: {
+      source: cause.source,
+      id: cause.id,
+      type: '',
+      timeMs: charge.fromMs,
+      ingestedAtMs: charge.fromMs,
+      customerId: charge.customerId,
+      pinnedSubscriptionId: '',
+      correlationId: cause.correlationId,
+      traceparent: '',
+    },
+    reading: { meter: charge.meter, quantity: 0n, text: '', dimensions: noDimensions },
+    charge,
+    subscriptionVersion: charge.subscriptionVersion,
+    plan: charge.plan,
+    planVersion: charge.planVersion,
+    entityId: charge.entityId,
+    eventCount: 0,
+    amount,
+  })
+}
+
+const noDimensions: ReadonlyMap<string, string> = new Map()
+
+export function assignedRow(
+  kind: RatedKind,
+  event: KeyedEvent,
+  assignment: Assignment,
+  charge: UsageCharge,
+  amount: Scaled,
+): RatedRow {
+  const { terms } = assignment.version
+  return {
+    kind,
+    event,
+    reading: assignment.reading,
+    charge,
+    subscriptionVersion: terms.sequence,
+    plan: terms.plan,
+    planVersion: terms.planVersion,
+    entityId: terms.entityId,
+    eventCount: 1,
+    amount,
+  }
+}
+
+export function unwantedRow(
+  kind: RatedKind,
+  event: KeyedEvent,
+  reading: MeterReading,
+  eventCount: 1 | -1,
+): RatedRow {
+  return {
+    kind,
+    event,
+    reading,
+    charge: undefined,
+    subscriptionVersion: 0,
+    plan: '',
+    planVersion: 0,
+    entityId: '',
+    eventCount,
+    amount: 0n,
+  }
+}
