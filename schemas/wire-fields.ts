@@ -51,10 +51,14 @@ export const instantField = z
 export const nameField = z
   .string()
   .min(1)
-  .max(maxAttributeLength * 2)
-  .refine(text => Array.from(text).length <= maxAttributeLength && !text.includes('\u0000'), {
-    message: `is a text of 1 to ${maxAttributeLength} characters`,
-  })
+  .refine(isShortText, { message: `is a text of 1 to ${maxAttributeLength} characters` })
+  .meta({ maxLength: maxAttributeLength })
+
+function isShortText(text: string): boolean {
+  // Twice as many UTF-16 units at most, so that a giant text is not walked.
+  if (text.length > maxAttributeLength * 2 || text.includes('\u0000')) return false
+  return text.length <= maxAttributeLength || Array.from(text).length <= maxAttributeLength
+}
 
 export const currencyField = z
   .string()

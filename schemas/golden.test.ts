@@ -1,0 +1,214 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import {
+  type BillingBatch,
+  batchFromWire,
+  batchProblems,
+  batchToWire,
+  billingBatchSchema,
+  sealBatch,
+} from './billing-batch.js'
+import { catalogSchema } from './catalog-schema.js'
+import { type Charge, chargeFromWire, chargeSchema, chargeToWire } from './charge.js'
+import { parseMessage, validateEvent } from './cloud-event.js'
+import { deadLetterSchema, deadLetterToWire } from './dead-letter.js'
+import { type JournalEntry, journalEntrySchema, journalProblems, journalToWire } from './journal-entry.js'
+import { cloudEventSchema, jsonSchemas } from './json-schema.js'
+import { type MrrMovement, movementToWire, mrrMovementSchema } from './mrr-movement.js'
+import { packageRoot } from './package-root.js'
+import { rowToWire } from './row-wire.js'
+import { type RatedUsageRow, ratedUsageTable } from './tables.js'
+
+const bytesOf = (name: string) => readFileSync(new URL(`schemas/golden/${name}`, packageRoot))
+const golden = (name: string): unknown => JSON.parse(bytesOf(name).toString('utf8'))
+
+const charge: Charge = {
+  chargeId: 'ch_0123456789abcdef0123456789abcdef',
+  customerId: 'cus_1',
+  subscriptionId: 'sub_1',
+  subscriptionVersion: 3,
+  entityId: 'de',
+  contractId: 'con_1',
+  plan: 'pro',
+  planVersion: 1,
+  price: 'tokens',
+  meter: 'tokens_in',
+  kind: 'usage',
+  timing: 'in_arrears',
+  fromMs: Date.UTC(2026, 0, 31),
+  untilMs: Date.UTC(2026, 1, 28),
+  quantity: 1_234_567_000000000000n,
+  amount: 3_469134000001n,
+  amountRounded: 3_470000000000n,
+  currency: 'EUR',
+  status: 'closed',
+  billingRunId: 'run_1',
+}
+
+const adjustment: Charge = {
+  ...charge,
+  chargeId: 'ch_fedcba9876543210fedcba9876543210',
+  kind: 'adjustment',
+  quantity: -2_000000000000n,
+  amount: -4_000000n,
+  amountRounded: 0n,
+  corrects: charge.chargeId,
+}
+
+const batch: BillingBatch = sealBatch({
+  billingRunId: 'run_1',
+  entityId: 'de',
+  currency: 'EUR',
+  number: 1,
+  of: 1,
+  lines: [charge, adjustment],
+})
+
+const movement: MrrMovement = {
+  movementId: 'mv_1',
+  customerId: 'cus_1',
+  subscriptionId: 'sub_1',
+  effectiveAtMs: Date.UTC(2026, 2, 1, 12, 30, 0, 250),
+  kind: 'contraction',
+  amount: -20_500000000000n,
+  currency: 'EUR',
+  mrrBefore: 120_500000000000n,
+  mrrAfter: 100_000000000000n,
+}
+
+const entry: JournalEntry = {
+  journalId: 'je_1',
+  idempotencyKey: 'je_1',
+  entityId: 'de',
+  currency: 'EUR',
+  accountingDate: '2026-02-28',
+  lines: [
+    { account: '1200', debit: 99_000000000000n, credit: 0n, segments: new Map([['cost_center', 'cc-7']]) },
+    { account: '2400', debit: 0n, credit: 99_000000000000n, segments: new Map() },
+  ],
+  chargeId: charge.chargeId,
+  customerId: 'cus_1',
+  contractId: 'con_1',
+  subscriptionId: 'sub_1',
+  subscriptionVersion: 3,
+  fromMs: charge.fromMs,
+  untilMs: charge.untilMs,
+  performanceObligation: 'platform',
+  correlationId: 'corr-7',
+  source: { billingRunId: 'run_1', batchId: batch.batchId },
+  schedule: [
+    { fromMs: charge.fromMs, untilMs: Date.UTC(2026, 1, 1), amount: 3_540000000000n },
+    { fromMs: Date.UTC(2026, 1, 1), untilMs: charge.untilMs, amount: 95_460000000000n },
+  ],
+}
+
+const ratedUsage: RatedUsageRow = {
+  eventSource: 'api',
+  eventId: 'e1',
+  eventType: 'llm.request',
+  eventTimeMs: Date.UTC(2026, 1, 1, 0, 0, 0, 1),
+  ingestedAtMs: Date.UTC(2026, 1, 1, 0, 0, 1),
+  ratedAtMs: Date.UTC(2026, 1, 1, 0, 0, 2),
+  customerId: 'cus_1',
+  pinnedSubscriptionId: '',
+  subscriptionId: 'sub_1',
+  subscriptionVersion: 3,
+  plan: 'pro',
+  planVersion: 1,
+  price: 'tokens',
+  meter: 'tokens_in',
+  chargeId: charge.chargeId,
+  periodFromMs: charge.fromMs,
+  periodUntilMs: charge.untilMs,
+  value: '5',
+  quantity: 5_000000000000n,
+  amount: 15000000n,
+  currency: 'EUR',
+  entityId: 'de',
+  kind: 'usage',
+  eventCount: 1,
+  dimensions: new Map([['model', 'größe']]),
+  correlationId: 'corr-7',
+  traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+  partition: 2,
+  ledgerSequence: 17,
+}
+
+const deadLetter = {
+  source: 'api',
+  id: 'e2',
+  code: 'no_matrix_cell',
+  detail: 'No cell for model=tiny.',
+  payload: '{}',
+}
+
+test.each<[string, unknown, { safeParse: (value: unknown) => { success: boolean } } | undefined]>([
+  ['charge.json', chargeToWire(charge), chargeSchema],
+  ['mrr-movement.json', movementToWire(movement), mrrMovementSchema],
+  ['billing-batch.json', batchToWire(batch), billingBatchSchema],
+  ['journal-entry.json', journalToWire(entry), journalEntrySchema],
+  ['dead-letter.json', deadLetterToWire(deadLetter), deadLetterSchema],
+  ['rated-usage.json', rowToWire(ratedUsageTable, ratedUsage), undefined],
+])('%s is what we write, and what its schema takes', (name, wire, schema) => {
+  expect(wire).toEqual(golden(name))
+  if (schema !== undefined) expect(schema.safeParse(golden(name))).toMatchObject({ success: true })
+})
+
+test('a charge and a batch are read back equal', () => {
+  expect(chargeFromWire(golden('charge.json'))).toEqual({ kind: 'ok', value: charge })
+  expect(batchFromWire(golden('billing-batch.json'))).toEqual({ kind: 'ok', value: batch })
+})
+
+test('a batch that was tampered with contradicts its control totals', () => {
+  expect(batchProblems(batch)).toEqual([])
+  const [first, second] = batch.lines as [Charge, Charge]
+  const tampered = { ...batch, lines: [{ ...first, amount: first.amount + 1n }, second] }
+  expect(batchProblems(tampered)).toEqual([
+    'amount_total is not the sum of the amounts',
+    'sha256 is not that of the lines',
+  ])
+  expect(batchFromWire(batchToWire(tampered))).toMatchObject({ kind: 'rejected' })
+  expect(batchProblems({ ...batch, lines: [second, first] })).toEqual(['sha256 is not that of the lines'])
+  expect(batchProblems(sealBatch({ ...batch, currency: 'USD' }))).toHaveLength(2)
+})
+
+test('an unbalanced entry is seen', () => {
+  expect(journalProblems(entry)).toEqual([])
+  const [debit, credit] = entry.lines as [JournalEntry['lines'][0], JournalEntry['lines'][0]]
+  expect(journalProblems({ ...entry, lines: [debit, { ...credit, credit: 1n }] })).toHaveLength(2)
+  expect(journalProblems({ ...entry, lines: [debit] })).toContain('an entry has at least two lines')
+  expect(journalProblems({ ...entry, lines: [debit, { ...credit, debit: -1n }] })).not.toEqual([])
+  expect(journalProblems({ ...entry, schedule: [] })).toEqual(['the schedule adds up to 0, not to 99'])
+})
+
+test.each([
+  ['cloud-event.json', 'application/cloudevents+json', 1],
+  ['cloud-events-batch.json', 'application/cloudevents-batch+json', 3],
+  ['cloud-events.json', 'application/json', 3],
+  ['cloud-events.ndjson', 'application/x-ndjson', 3],
+])('%s is a message of %s', (name, contentType, count) => {
+  for (const type of [contentType, undefined]) {
+    const message = parseMessage(bytesOf(name), type)
+    if (message.kind === 'rejected') throw new Error(message.rejection.detail)
+    expect(message.events).toHaveLength(count)
+    for (const event of message.events) {
+      if (event.kind === 'rejected') throw new Error(event.rejection.detail)
+      expect(validateEvent(event.value, 0)).toMatchObject({ kind: 'ok' })
+      expect(cloudEventSchema.safeParse(event.value)).toMatchObject({ success: true })
+    }
+  }
+})
+
+test('the schema of the catalog takes the golden one', () => {
+  expect(catalogSchema.safeParse(golden('catalog.json'))).toMatchObject({ success: true })
+})
+
+test('the JSON Schema files are current: npm run build, then node dist/schemas/write-json-schemas.js', () => {
+  const folder = new URL('schemas/json-schema/', packageRoot)
+  const expected = jsonSchemas()
+  expect(readdirSync(folder).sort()).toEqual([...expected.keys()].map(name => `${name}.json`).sort())
+  for (const [name, schema] of expected) {
+    const file: unknown = JSON.parse(readFileSync(new URL(`${name}.json`, folder), 'utf8'))
+    expect(file, name).toEqual(JSON.parse(JSON.stringify(schema)))
+  }
+})
