@@ -100,7 +100,8 @@ export async function ensureTopology(
 type WantedStream = Partial<StreamConfig> & { readonly name: StreamName; readonly subjects: string[] }
 
 function streamConfigs({ partitions }: TopologyOptions): readonly WantedStream[] {
-  const each = (subject: (partition: number) => string) => Array.from({ length: partitions }, (_, p) => subject(p))
+  const each = (subject: (partition: number) => string) =>
+    Array.from({ length: partitions }, (_, p) => subject(p))
   // The partition of `usage.<customer token>` is counted by the broker itself.
   const split = (from: string, to: string) => ({
     src: `${from}.*`,
@@ -181,7 +182,10 @@ async function updateStream(
   }
   const format = found.config.metadata?.['weir.format']
   if (format !== formatNumber) {
-    throw new TopologyError('format_differs', `${name} has format ${format}; this Weir writes ${formatNumber}.`)
+    throw new TopologyError(
+      'format_differs',
+      `${name} has format ${format}; this Weir writes ${formatNumber}.`,
+    )
   }
   const same =
     JSON.stringify(found.config.subjects) === JSON.stringify(wanted.subjects) &&
@@ -196,7 +200,8 @@ export async function streamInfo(jsm: JetStreamManager, stream: string): Promise
   try {
     return await jsm.streams.info(stream)
   } catch (error) {
-    if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound) return undefined
+    if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound)
+      return undefined
     throw error
   }
 }

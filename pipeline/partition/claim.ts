@@ -1,0 +1,112 @@
+// Claiming a partition: whoever writes the next checkpoint under the sequence of the newest one owns it.
+//
+// Invariants:
+// 1. A claim raises the epoch by one and changes nothing else. Whoever held the partition is fenced by it.
+// 2. What is in memory always follows a claim: no state survives a change of owner, not even our own.
+
+import type { StreamInfo } from '@nats-io/jetstream'
+import { zeroDispositions } from '../../schemas/dispositions.js'
+import { natsSubjects, streamInfo } from '../topology.js'
+import { publishBatch } from './atomic-batch.js'
+import {
+  type Checkpoint,
+  encodeCheckpoint,
+  type InputStream,
+  inputStreams,
+  type Positions,
+  readCheckpoint,
+  type StoredCheckpoint,
+} from './checkpoint.js'
+import { type CommitLink, commitHeader } from './commit.js'
+import { PartitionFailure, RetryableError } from './failures.js'
+
+export type InputInfos = Readonly<Record<InputStream, StreamInfo>>
+
+export interface Claim extends StoredCheckpoint {
+  readonly inputs: InputInfos
+}
+
+/** `owner` is unique to this call: host, process and something random. Throws `RetryableError` when others are faster. */
+export async function claimPartition(link: CommitLink, partition: number, owner: string): Promise<Claim> {
+  const { nc, jsm, limits } = link
+  const newest = await readCheckpoint(jsm, partition)
+  const inputs = await readInputs(link)
+  const before = newest?.checkpoint ?? firstCheckpoint(partition, inputs)
+  const checkpoint: Checkpoint = { ...before, epoch: before.epoch + 1, owner } // invariant 1
+  const message = {
+    natsSubject: natsSubjects.ledger(partition, 'state'),
+    bytes: encodeCheckpoint(checkpoint),
+    headers: { [commitHeader]: String(checkpoint.commit) },
+  }
+  const fence = { lastSubjectSequence: newest?.seq ?? 0 }
+  const outcome = await publishBatch(nc, [message], fence, limits.commitTimeoutMs)
+  if (outcome.kind === 'stored') return { checkpoint, seq: outcome.seq, inputs }
+  // The answer may be lost while the claim is stored: the owner's name tells.
+  const now = await readCheckpoint(jsm, partition)
+  if (now?.checkpoint.owner === owner) return { checkpoint, seq: now.seq, inputs }
+  throw new RetryableError(`partition ${partition} could not be claimed: ${outcome.detail}`)
+}
+
+async function readInputs({ jsm }: CommitLink): Promise<InputInfos> {
+  const found: Partial<Record<InputStream, StreamInfo>> = {}
+  for (const stream of inputStreams) {
+    const info = await streamInfo(jsm, stream)
+    if (info === undefined) {
+      const detail = `The stream ${stream} does not exist. Restore it from a backup; starting weir makes an empty one.`
+      throw new PartitionFailure('input_recreated', detail)
+    }
+    found[stream] = info
+  }
+  return found as InputInfos
+}
+
+/** Of a partition that was never claimed: everything that the inputs still hold is to be read. */
+function firstCheckpoint(partition: number, inputs: InputInfos): Checkpoint {
+  const start = (stream: InputStream) => {
+    const { created, state } = inputs[stream]
+    return { created, seq: Math.max(0, state.first_seq - 1) }
+  }
+  return {
+    format: 1,
+    partition,
+    epoch: 0,
+    owner: '',
+    commit: 0,
+    positions: {
+      CATALOG: start('CATALOG'),
+      CONTROL: start('CONTROL'),
+      LIFECYCLE: start('LIFECYCLE'),
+      METERING: start('METERING'),
+    } satisfies Positions,
+    snapshot: null,
+    delta_chunks: 0,
+    counters: zeroDispositions(),
+  }
+}
+
+/** Holds an input stream against the position from which it is to be read on. */
+export function assertInput(stream: InputStream, info: StreamInfo, position: Positions[InputStream]): void {
+  const { first_seq: first, last_seq: last } = info.state
+  const next = position.seq + 1
+  if (info.created !== position.created) {
+    throw new PartitionFailure(
+      'input_recreated',
+      `${stream} was made at ${info.created}; the checkpoint read the one of ${position.created}. Restore that stream,` +
+        ` or begin with an empty ledger.`,
+    )
+  }
+  if (last < position.seq) {
+    throw new PartitionFailure(
+      'input_behind_checkpoint',
+      `${stream} ends at ${last}; the checkpoint has processed up to ${position.seq}. The stream was restored from an` +
+        ` older backup: restore LEDGER from the same backup.`,
+    )
+  }
+  if (first > next) {
+    throw new PartitionFailure(
+      'input_purged',
+      `${stream} begins at ${first}; ${next} is the next to be processed. What lay between was purged before it was` +
+        ` processed: restore the stream from a backup.`,
+    )
+  }
+}

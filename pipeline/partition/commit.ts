@@ -1,0 +1,193 @@
+// A commit: the checkpoint with its fence, the state delta and the outputs, as one atomic batch.
+//
+// Invariants:
+// 1. I2: a commit is visible as a whole or not at all, and only while nobody else has claimed the partition.
+// 2. An answer that was lost is never guessed at: the newest checkpoint tells whether the commit went through. A try is
+//    repeated with the same bytes, so whichever try lands, it is the same commit.
+// 3. The messages of `event_dispositions` come last, so that a sink which has passed them has passed the whole commit.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { JetStreamManager } from '@nats-io/jetstream'
+import type { NatsConnection } from '@nats-io/transport-node'
+import type { EngineLimits } from '../limits.js'
+import { natsSubjects } from '../topology.js'
+import { type BatchMessage, type BatchOutcome, publishBatch } from './atomic-batch.js'
+import { type Checkpoint, encodeCheckpoint, readCheckpoint } from './checkpoint.js'
+import { Fenced, PartitionFailure, RetryableError } from './failures.js'
+
+export interface CommitOutput {
+  /** A table name, or `sealed`. */
+  readonly table: string
+  readonly bytes: Uint8Array
+}
+
+export interface Commit {
+  readonly checkpoint: Checkpoint
+  readonly messages: readonly BatchMessage[]
+  /** The last message is rows of a table. */
+  readonly endsInRows: boolean
+}
+
+export interface Committed {
+  /** Of the checkpoint: the fence of the next commit. */
+  readonly stateSeq: number
+  /** Of the last message. */
+  readonly lastSeq: number
+}
+
+export interface CommitLink {
+  readonly nc: NatsConnection
+  readonly jsm: JetStreamManager
+  readonly limits: EngineLimits
+  readonly signal: AbortSignal
+  readonly onRetry: (detail: string) => void
+}
+
+export const commitHeader = 'weir-commit'
+/** Of a delta message: `2/3` is the second of three chunks of its commit. */
+export const chunkHeader = 'weir-chunk'
+
+/** Lays the messages of a commit out. `checkpoint.delta_chunks` is set here. */
+export function buildCommit(
+  checkpoint: Omit<Checkpoint, 'delta_chunks'>,
+  delta: Uint8Array,
+  outputs: readonly CommitOutput[],
+  limits: EngineLimits,
+  maxPayload: number,
+): Commit {
+  const { partition } = checkpoint
+  const commit = { [commitHeader]: String(checkpoint.commit) }
+  const chunks = cut(delta, limits.deltaChunkBytes)
+  const whole: Checkpoint = { ...checkpoint, delta_chunks: chunks.length }
+  const messages: BatchMessage[] = [
+    { natsSubject: natsSubjects.ledger(partition, 'state'), bytes: encodeCheckpoint(whole), headers: commit },
+  ]
+  chunks.forEach((bytes, index) => {
+    const headers = { ...commit, [chunkHeader]: `${index + 1}/${chunks.length}` }
+    messages.push({ natsSubject: natsSubjects.ledger(partition, 'delta'), bytes, headers })
+  })
+  const ordered = [...outputs].sort((a, b) => rank(a) - rank(b)) // invariant 3
+  for (const { table, bytes } of ordered) {
+    messages.push({ natsSubject: natsSubjects.ledger(partition, table), bytes, headers: commit })
+  }
+  assertFits(messages, checkpoint, limits, maxPayload)
+  const last = ordered.at(-1)
+  return { checkpoint: whole, messages, endsInRows: last !== undefined && rank(last) > 0 }
+}
+
+function rank({ table }: CommitOutput): number {
+  if (table === 'sealed') return 0
+  return table === 'event_dispositions' ? 2 : 1
+}
+
+/** Publishes until it is known that the commit is stored, or that it never will be. */
+export async function publishCommit(link: CommitLink, commit: Commit, fenceSeq: number): Promise<Committed> {
+  const { nc, limits, signal } = link
+  for (let waitMs = limits.retryMinMs; ; waitMs = Math.min(waitMs * 2, limits.retryMaxMs)) {
+    signal.throwIfAborted()
+    const fence = { lastSubjectSequence: fenceSeq }
+    const outcome = await publishBatch(nc, commit.messages, fence, limits.commitTimeoutMs)
+    const settled = await settle(link, commit, fenceSeq, outcome)
+    if (settled !== undefined) return settled
+    link.onRetry(outcomeDetail(outcome))
+    await sleep(waitMs, undefined, { signal })
+  }
+}
+
+/** Undefined: it is not stored, try again. */
+async function settle(
+  link: CommitLink,
+  commit: Commit,
+  fenceSeq: number,
+  outcome: BatchOutcome,
+): Promise<Committed | undefined> {
+  const { partition, commit: number } = commit.checkpoint
+  switch (outcome.kind) {
+    case 'stored':
+      return { stateSeq: outcome.seq - outcome.count + 1, lastSeq: outcome.seq }
+    case 'busy':
+      return undefined
+    case 'fenced':
+    case 'unknown':
+      return recall(link, commit, fenceSeq) // an earlier try of ours may be what fences this one
+    case 'too_large':
+      throw new PartitionFailure(
+        'commit_too_large',
+        `Commit ${number} of partition ${partition} is too large for the broker: ${outcome.detail}. Raise max_payload.`,
+      )
+    case 'refused':
+      throw new PartitionFailure(
+        'commit_refused',
+        `The broker refuses commit ${number} of partition ${partition}: ${outcome.detail}.`,
+      )
+    default:
+      return outcome satisfies never
+  }
+}
+
+/** Reads the newest checkpoint to learn what became of a commit. */
+async function recall(
+  { jsm, limits, signal, onRetry }: CommitLink,
+  { checkpoint, messages }: Commit,
+  fenceSeq: number,
+): Promise<Committed | undefined> {
+  for (let waitMs = limits.retryMinMs; ; waitMs = Math.min(waitMs * 2, limits.retryMaxMs)) {
+    signal.throwIfAborted()
+    try {
+      const newest = await readCheckpoint(jsm, checkpoint.partition)
+      if (newest === undefined)
+        throw new Fenced(`the checkpoint of partition ${checkpoint.partition} is gone`)
+      if (newest.seq === fenceSeq) return undefined
+      const { owner, epoch, commit } = newest.checkpoint
+      if (owner === checkpoint.owner && epoch === checkpoint.epoch && commit === checkpoint.commit) {
+        return { stateSeq: newest.seq, lastSeq: newest.seq + messages.length - 1 } // invariant 2
+      }
+      throw new Fenced(`partition ${checkpoint.partition} is owned by ${owner} since epoch ${epoch}`)
+    } catch (error) {
+      if (error instanceof Fenced || error instanceof PartitionFailure) throw error
+      onRetry(`the checkpoint cannot be read: ${String(error)}`)
+    }
+    await sleep(waitMs, undefined, { signal })
+  }
+}
+
+function outcomeDetail(outcome: BatchOutcome): string {
+  return outcome.kind === 'stored' ? '' : outcome.detail
+}
+
+/** At least one chunk, so that every commit leaves a trace among the deltas and a hole can be told. */
+function cut(bytes: Uint8Array, chunkBytes: number): Uint8Array[] {
+  const chunks: Uint8Array[] = []
+  for (let at = 0; at === 0 || at < bytes.length; at += chunkBytes)
+    chunks.push(bytes.subarray(at, at + chunkBytes))
+  return chunks
+}
+
+function assertFits(
+  messages: readonly BatchMessage[],
+  checkpoint: Pick<Checkpoint, 'partition' | 'commit'>,
+  limits: EngineLimits,
+  maxPayload: number,
+): void {
+  const which = `Commit ${checkpoint.commit} of partition ${checkpoint.partition}`
+  if (messages.length > limits.batchMaxMessages) {
+    const detail = `${which} has ${messages.length} messages; a batch takes ${limits.batchMaxMessages}.`
+    throw new PartitionFailure(
+      'commit_too_large',
+      `${detail} Raise the broker's max_payload, so that chunks grow.`,
+    )
+  }
+  const largest = messages.reduce((most, message) => Math.max(most, message.bytes.length), 0)
+  if (largest + limits.headerBytes > maxPayload) {
+    const detail = `${which} has a message of ${largest} bytes; the broker takes ${maxPayload}.`
+    throw new PartitionFailure('commit_too_large', `${detail} Raise max_payload.`)
+  }
+}
+
+/** What a failed call to the broker is for the engine: trouble that may pass. */
+export function brokerTrouble(what: string, cause: unknown): Error {
+  if (cause instanceof Fenced || cause instanceof PartitionFailure || cause instanceof RetryableError)
+    return cause
+  const detail = cause instanceof Error ? cause.message : String(cause)
+  return new RetryableError(`${what}: ${detail}`, { cause })
+}

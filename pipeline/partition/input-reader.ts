@@ -1,0 +1,271 @@
+// Reads one input stream of one partition, ahead of the worker and within a byte budget.
+//
+// The pull protocol is spoken here and not through the client's iterators, because what matters is exactly when the
+// next pull is made, and that silence is told from a busy event loop.
+// Invariants:
+// 1. Messages are handed out in the order of the stream and without a hole: the server numbers what it delivers to this
+//    consumer, and any number but the next one begins reading anew after the last message that arrived.
+// 2. The consumer is a cursor that acknowledges nothing. Losing it (restart of the server, inactivity) loses nothing.
+// 3. At most `prefetchBytes` and one message are held.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { AckPolicy, DeliverPolicy, type JetStreamManager } from '@nats-io/jetstream'
+import { createInbox, type Msg, type NatsConnection, nanos, type Subscription } from '@nats-io/transport-node'
+import type { EngineLimits } from '../limits.js'
+import { streamInfo } from '../topology.js'
+import { PartitionFailure } from './failures.js'
+import { deliveryOf, type ReadMessage, statusOf } from './pull-protocol.js'
+
+export interface ReaderOptions {
+  readonly nc: NatsConnection
+  readonly jsm: JetStreamManager
+  readonly stream: string
+  readonly filterSubject: string
+  /** The stream's creation time: reading another stream of that name is refused. */
+  readonly created: string
+  /** The first sequence to be read. */
+  readonly fromSeq: number
+  readonly limits: EngineLimits
+  /** Something arrived. */
+  readonly onMessage: () => void
+  /** Reading is over for good. */
+  readonly onFailure: (failure: PartitionFailure) => void
+  /** Reading was interrupted and is begun anew. */
+  readonly onInterruption: (detail: string) => void
+}
+
+export class InputReader {
+  readonly #options: ReaderOptions
+  readonly #waiting: ReadMessage[] = []
+  #bytes = 0
+  #nextSeq: number
+  #cursor: Cursor | undefined
+  #pending = 0
+  #largePull = false
+  #stopped = false
+  #starting = false
+  readonly #watchdog: NodeJS.Timeout
+
+  constructor(options: ReaderOptions) {
+    this.#options = options
+    this.#nextSeq = options.fromSeq
+    this.#watchdog = setInterval(() => this.#watch(), 1_000)
+    void this.#begin(undefined)
+  }
+
+  /** Bytes that wait here. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get count(): number {
+    return this.#waiting.length
+  }
+
+  /** Messages that are not handed out yet, here and at the server, as far as is known. */
+  get lag(): number {
+    return this.#pending + this.#waiting.length
+  }
+
+  /** When the oldest message that waits here came to this process. */
+  get oldestReadAtMs(): number | undefined {
+    return this.#waiting[0]?.readAtMs
+  }
+
+  stop(): void {
+    this.#stopped = true
+    clearInterval(this.#watchdog)
+    this.#drop()
+  }
+
+  /** The oldest messages, up to so many bytes, at least one if there is any. */
+  take(maxBytes: number): ReadMessage[] {
+    let bytes = 0
+    let count = 0
+    for (; count < this.#waiting.length; count += 1) {
+      const next = this.#waiting[count]!.bytes.length
+      if (count > 0 && bytes + next > maxBytes) break
+      bytes += next
+    }
+    this.#bytes -= bytes
+    const taken = this.#waiting.splice(0, count)
+    if (count > 0) this.#pull()
+    return taken
+  }
+
+  /**
+   * Up to which sequence of the stream nothing is left for this reader, when nothing waits; undefined when unknown.
+   * The stream's end is read first: what the consumer then says to have delivered includes everything up to it.
+   */
+  async quietUpTo(): Promise<number | undefined> {
+    const { jsm, stream } = this.#options
+    const cursor = this.#cursor
+    if (cursor === undefined || this.#waiting.length > 0) return undefined
+    const end = (await jsm.streams.info(stream)).state.last_seq
+    const info = await jsm.consumers.info(stream, cursor.consumer)
+    const all = info.num_pending === 0 && info.delivered.consumer_seq === cursor.delivered
+    if (!all || cursor !== this.#cursor || this.#waiting.length > 0) return undefined
+    this.#nextSeq = Math.max(this.#nextSeq, end + 1)
+    return end
+  }
+
+  /** Makes a consumer after the last message that arrived, and tries again until there is one. */
+  async #begin(interruption: string | undefined): Promise<void> {
+    if (this.#stopped || this.#starting) return
+    this.#starting = true
+    this.#drop()
+    if (interruption !== undefined) this.#options.onInterruption(interruption)
+    const { limits } = this.#options
+    for (let waitMs = limits.retryMinMs; !this.#stopped; waitMs = Math.min(waitMs * 2, limits.retryMaxMs)) {
+      try {
+        await this.#open()
+        break
+      } catch (error) {
+        if (error instanceof PartitionFailure) {
+          this.stop()
+          this.#options.onFailure(error)
+          break
+        }
+        this.#options.onInterruption(error instanceof Error ? error.message : String(error))
+        await sleep(waitMs)
+      }
+    }
+    this.#starting = false
+    this.#pull()
+  }
+
+  async #open(): Promise<void> {
+    const { nc, jsm, stream, filterSubject, limits } = this.#options
+    await this.#assertStream()
+    const info = await jsm.consumers.add(stream, {
+      ack_policy: AckPolicy.None, // invariant 2
+      deliver_policy: DeliverPolicy.StartSequence,
+      opt_start_seq: this.#nextSeq,
+      filter_subject: filterSubject,
+      mem_storage: true,
+      num_replicas: 1,
+      inactive_threshold: nanos(limits.consumerInactiveMs),
+    })
+    this.#pending = info.num_pending
+    const inbox = createInbox()
+    const cursor: Cursor = {
+      consumer: info.name,
+      inbox,
+      subscription: nc.subscribe(inbox, { callback: (error, msg) => this.#receive(cursor, error, msg) }),
+      delivered: 0,
+      deliveredBeforePull: 0,
+      pulling: false,
+      silentTicks: 0,
+    }
+    if (this.#stopped) cursor.subscription.unsubscribe()
+    else this.#cursor = cursor
+  }
+
+  async #assertStream(): Promise<void> {
+    const { jsm, stream, created } = this.#options
+    const info = await streamInfo(jsm, stream)
+    if (info === undefined || info.created !== created) {
+      const detail = `${stream} was deleted or made anew while it was read. Restore it from a backup.`
+      throw new PartitionFailure('input_recreated', detail)
+    }
+    if (info.state.first_seq > this.#nextSeq) {
+      const detail = `${stream} begins at ${info.state.first_seq}; ${this.#nextSeq} was to be read next. It was purged too far: restore it from a backup.`
+      throw new PartitionFailure('input_purged', detail)
+    }
+  }
+
+  #pull(): void {
+    const { nc, limits, stream } = this.#options
+    const cursor = this.#cursor
+    if (cursor === undefined || cursor.pulling || this.#stopped) return
+    const largest = (nc.info?.max_payload ?? 0) + limits.headerBytes
+    const bytes = this.#largePull ? Math.max(largest, limits.pullBytes) : limits.pullBytes
+    if (this.#bytes > 0 && this.#bytes + bytes > limits.prefetchBytes) return // invariant 3
+    cursor.pulling = true
+    cursor.silentTicks = 0
+    cursor.deliveredBeforePull = cursor.delivered
+    const request = {
+      batch: this.#largePull ? 1 : 100_000,
+      max_bytes: bytes,
+      expires: nanos(limits.pullExpiresMs),
+      idle_heartbeat: nanos(limits.idleHeartbeatMs),
+    }
+    this.#largePull = false
+    const natsSubject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${cursor.consumer}`
+    try {
+      nc.publish(natsSubject, JSON.stringify(request), { reply: cursor.inbox })
+    } catch {
+      cursor.pulling = false // the connection is closed; whoever owns it stops us
+    }
+  }
+
+  #receive(cursor: Cursor, error: Error | null, msg: Msg): void {
+    if (cursor !== this.#cursor) return
+    cursor.silentTicks = 0
+    if (error !== null) return void this.#begin(error.message)
+    const delivery = deliveryOf(msg)
+    if (delivery === undefined) return this.#onStatus(cursor, msg)
+    if (delivery.consumerSeq !== cursor.delivered + 1)
+      return void this.#begin('a message was lost on the way') // 1
+    cursor.delivered += 1
+    this.#nextSeq = delivery.streamSeq + 1
+    this.#pending = delivery.pending
+    const contentType = msg.headers?.get('content-type')
+    this.#waiting.push({
+      seq: delivery.streamSeq,
+      arrivedAtMs: delivery.storedAtMs,
+      bytes: msg.data,
+      readAtMs: Date.now(),
+      headers: msg.headers,
+      ...(contentType === undefined || contentType === '' ? {} : { contentType }),
+    })
+    this.#bytes += msg.data.length
+    this.#options.onMessage()
+  }
+
+  #onStatus(cursor: Cursor, msg: Msg): void {
+    const status = statusOf(msg)
+    switch (status.kind) {
+      case 'heartbeat':
+        return
+      case 'end_of_pull':
+        cursor.pulling = false
+        // A message that is larger than a pull is asked for by itself.
+        this.#largePull = status.tooLarge && cursor.delivered === cursor.deliveredBeforePull
+        return this.#pull()
+      case 'interrupted':
+        return void this.#begin(status.detail)
+      default:
+        return status satisfies never
+    }
+  }
+
+  /** Ticks, not time: after a busy stretch one tick is late, and what arrived meanwhile is seen before the next. */
+  #watch(): void {
+    const cursor = this.#cursor
+    if (cursor === undefined || !cursor.pulling) return
+    cursor.silentTicks += 1
+    if (cursor.silentTicks > this.#options.limits.silentTicks) void this.#begin('the server is silent')
+  }
+
+  #drop(): void {
+    const cursor = this.#cursor
+    this.#cursor = undefined
+    if (cursor === undefined) return
+    cursor.subscription.unsubscribe()
+    const { jsm, stream } = this.#options
+    jsm.consumers.delete(stream, cursor.consumer).catch(() => false) // it expires by itself
+  }
+}
+
+interface Cursor {
+  readonly consumer: string
+  readonly inbox: string
+  readonly subscription: Subscription
+  /** Messages that arrived; the server's number of the last one. */
+  delivered: number
+  deliveredBeforePull: number
+  /** A pull is under way. */
+  pulling: boolean
+  silentTicks: number
+}

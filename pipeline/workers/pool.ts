@@ -1,0 +1,94 @@
+// The worker threads: as many Piscina pools of one thread as there are workers, since a partition's state lives in one
+// thread and every call for it must reach that one.
+//
+// Invariants:
+// 1. Partition p is always worked on by worker p mod n.
+// 2. Calls for one partition run in the order in which they were made.
+// 3. A thread that dies takes the state of its partitions with it: their next call fails, and they are opened again
+//    in the thread that Piscina starts instead.
+
+import { fileURLToPath } from 'node:url'
+import { Piscina } from 'piscina'
+import { builtFile } from '../../schemas/package-root.js'
+import {
+  bufferOf,
+  inputBuffers,
+  type Opened,
+  type OpenTask,
+  owned,
+  type PackedInput,
+  type PartitionWorker,
+  type Processed,
+} from './protocol.js'
+
+export interface WorkerPoolOptions {
+  readonly workers: number
+  /** Told of a thread that died. Its partitions restore themselves. */
+  readonly onCrash?: (worker: number, error: Error) => void
+}
+
+export class WorkerPool {
+  readonly #threads: readonly Piscina[]
+
+  constructor(options: WorkerPoolOptions) {
+    this.#threads = Array.from({ length: options.workers }, (_, worker) => {
+      const thread = new Piscina({
+        filename: fileURLToPath(builtFile('pipeline/workers/worker.js')),
+        minThreads: 1,
+        maxThreads: 1,
+        recordTiming: false,
+      })
+      thread.on('error', (error: Error) => options.onCrash?.(worker, error))
+      return thread
+    })
+  }
+
+  get workers(): number {
+    return this.#threads.length
+  }
+
+  /** The worker of this partition, as the engine sees it. */
+  partition(partition: number): PartitionWorker {
+    return new PooledPartition(this.#threads[partition % this.#threads.length]!, partition) // invariant 1
+  }
+
+  /** Lets what is running end, within Piscina's time-out, and ends the threads. */
+  async close(): Promise<void> {
+    await Promise.all(this.#threads.map(thread => thread.close()))
+  }
+
+  /** Ends the threads at once. */
+  async abort(): Promise<void> {
+    await Promise.all(this.#threads.map(thread => thread.destroy()))
+  }
+}
+
+class PooledPartition implements PartitionWorker {
+  readonly #thread: Piscina
+  readonly #partition: number
+
+  constructor(thread: Piscina, partition: number) {
+    this.#thread = thread
+    this.#partition = partition
+  }
+
+  async open(task: OpenTask): Promise<Opened> {
+    const snapshot = task.snapshot === undefined ? undefined : owned(task.snapshot)
+    const deltas = task.deltas.map(owned)
+    const transferList = [...(snapshot === undefined ? [] : [snapshot]), ...deltas].map(bufferOf)
+    return (await this.#thread.run({ ...task, snapshot, deltas }, { name: 'open', transferList })) as Opened
+  }
+
+  async process(input: PackedInput): Promise<Processed> {
+    const task = { partition: this.#partition, input }
+    return (await this.#thread.run(task, { name: 'process', transferList: inputBuffers(input) })) as Processed
+  }
+
+  async snapshot(): Promise<Uint8Array> {
+    return (await this.#thread.run({ partition: this.#partition }, { name: 'snapshot' })) as Uint8Array
+  }
+
+  async close(): Promise<void> {
+    await this.#thread.run({ partition: this.#partition }, { name: 'close' })
+  }
+}

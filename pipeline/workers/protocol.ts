@@ -1,0 +1,131 @@
+// What passes between the main thread and a worker: bytes by transfer, small facts by copy.
+//
+// Invariants:
+// 1. An ArrayBuffer that is transferred belongs to the one value that is sent. Views into shared or pooled memory
+//    (what the NATS client hands out, small Buffers) are copied first.
+// 2. The messages of one stream travel as one buffer, so that a commit of hundreds of messages costs a few transfers.
+
+import type {
+  BillingRunOrder,
+  CoreConfig,
+  CoreOutput,
+  HistoryAnswer,
+  HistoryRequest,
+} from '../partition/core-io.js'
+import type { InputMessage } from '../stages/decode.js'
+
+/** Many messages in one buffer; the i-th ends at `ends[i]` and begins where the one before it ends. */
+export interface PackedMessages {
+  readonly bytes: Uint8Array
+  readonly ends: Float64Array
+  readonly seqs: Float64Array
+  readonly arrivedAtMs: Float64Array
+  /** Undefined when no message has one. */
+  readonly contentTypes: readonly (string | undefined)[] | undefined
+}
+
+export interface OpenTask {
+  readonly config: CoreConfig
+  readonly snapshot: Uint8Array | undefined
+  readonly deltas: readonly Uint8Array[]
+}
+
+export interface PackedInput {
+  readonly nowMs: number
+  readonly commit: number
+  readonly catalog: PackedMessages
+  readonly lifecycle: PackedMessages
+  readonly metering: PackedMessages
+  readonly orders: readonly BillingRunOrder[]
+  readonly history: readonly HistoryAnswer[]
+}
+
+export interface ProcessTask {
+  readonly partition: number
+  readonly input: PackedInput
+}
+
+export interface PartitionTask {
+  readonly partition: number
+}
+
+/** What the engine needs to know of a state that was just opened. */
+export interface Opened {
+  readonly historyRequests: readonly HistoryRequest[]
+  readonly holdsCustomers: boolean
+}
+
+export interface Processed extends CoreOutput {
+  readonly holdsCustomers: boolean
+}
+
+/** The state of one partition, wherever it is held. The engine's only view of it; calls run one after another. */
+export interface PartitionWorker {
+  open(task: OpenTask): Promise<Opened>
+  process(input: PackedInput): Promise<Processed>
+  snapshot(): Promise<Uint8Array>
+  close(): Promise<void>
+}
+
+/** Copies the messages into one buffer of their own. */
+export function packMessages(messages: readonly InputMessage[]): PackedMessages {
+  let length = 0
+  for (const message of messages) length += message.bytes.length
+  const bytes = new Uint8Array(length)
+  const ends = new Float64Array(messages.length)
+  const seqs = new Float64Array(messages.length)
+  const arrivedAtMs = new Float64Array(messages.length)
+  let contentTypes: (string | undefined)[] | undefined
+  let end = 0
+  for (let i = 0; i < messages.length; i += 1) {
+    const message = messages[i]!
+    bytes.set(message.bytes, end)
+    end += message.bytes.length
+    ends[i] = end
+    seqs[i] = message.seq
+    arrivedAtMs[i] = message.arrivedAtMs
+    if (message.contentType !== undefined) {
+      contentTypes ??= new Array<string | undefined>(messages.length).fill(undefined)
+      contentTypes[i] = message.contentType
+    }
+  }
+  return { bytes, ends, seqs, arrivedAtMs, contentTypes }
+}
+
+/** Views into the packed buffer: no copy. */
+export function unpackMessages(packed: PackedMessages): InputMessage[] {
+  const messages: InputMessage[] = []
+  let start = 0
+  for (let i = 0; i < packed.ends.length; i += 1) {
+    const end = packed.ends[i]!
+    const contentType = packed.contentTypes?.[i]
+    messages.push({
+      seq: packed.seqs[i]!,
+      arrivedAtMs: packed.arrivedAtMs[i]!,
+      bytes: packed.bytes.subarray(start, end),
+      ...(contentType === undefined ? {} : { contentType }),
+    })
+    start = end
+  }
+  return messages
+}
+
+/** The buffers of an input, to be given up to the worker. */
+export function inputBuffers(input: PackedInput): ArrayBuffer[] {
+  return [input.catalog, input.lifecycle, input.metering].flatMap(packed => [
+    bufferOf(packed.bytes),
+    bufferOf(packed.ends),
+    bufferOf(packed.seqs),
+    bufferOf(packed.arrivedAtMs),
+  ])
+}
+
+/** The same bytes alone in a buffer of their own, which may then be transferred. Copies when they share theirs. */
+export function owned(bytes: Uint8Array): Uint8Array {
+  const alone = bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength
+  return alone ? new Uint8Array(bytes.buffer) : Uint8Array.from(bytes) // invariant 1
+}
+
+export function bufferOf(view: ArrayBufferView): ArrayBuffer {
+  return view.buffer as ArrayBuffer // made by `packMessages` or `owned`
+}
