@@ -147,18 +147,19 @@ class TextReader {
   }
 }
 
-/** The tree of a JSON value, as inside an event. It is at most `maxDepth` deep, which `validateEvent` has seen to. */
-export function readSourceValue(value: unknown, path = ''): SourceNode {
+/** The tree of a JSON value, as inside an event. What is deeper than any catalog becomes null, which no field takes. */
+export function readSourceValue(value: unknown, path = '', depth = 0): SourceNode {
   const place: Place = { path, line: 0, column: 0 }
+  if (depth > maxDepth) return scalarNode(null, place)
   if (Array.isArray(value)) {
-    const items = value.map((item, index) => readSourceValue(item, pointerTo(path, index)))
+    const items = value.map((item, index) => readSourceValue(item, pointerTo(path, index), depth + 1))
     return { kind: 'list', ...place, items }
   }
   if (typeof value === 'object' && value !== null) {
     const members = Object.entries(value).map(([name, member]) => {
       const memberPath = pointerTo(path, name)
       const key = { path: memberPath, line: 0, column: 0 }
-      return [name, { key, value: readSourceValue(member, memberPath) }] as const
+      return [name, { key, value: readSourceValue(member, memberPath, depth + 1) }] as const
     })
     return { kind: 'map', ...place, members: new Map(members) }
   }

@@ -60,22 +60,32 @@ export interface TreeProblem {
 }
 
 /** What keeps a JSON tree from being hashed and stored exactly: too deep, or a string that is not Unicode text. */
-export function treeProblem(value: unknown, pointer = '', depth = 0): TreeProblem | undefined {
+export function treeProblem(value: unknown, depth = 0): TreeProblem | undefined {
   if (typeof value === 'string') {
-    return isUnicodeText(value) ? undefined : { pointer, detail: 'holds an unpaired surrogate' }
+    return isUnicodeText(value) ? undefined : { pointer: '', detail: 'holds an unpaired surrogate' }
   }
   if (typeof value !== 'object' || value === null) return undefined
-  if (depth === maxDepth) return { pointer, detail: `is nested deeper than ${maxDepth} levels` }
+  if (depth === maxDepth) return { pointer: '', detail: `is nested deeper than ${maxDepth} levels` }
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i += 1) {
+      const problem = memberProblem(value[i], i, depth)
+      if (problem !== undefined) return problem
+    }
+    return undefined
+  }
   // A tree of JSON has nothing but its own members, so that the cheaper `in` finds the same keys.
   for (const key in value) {
-    if (!isUnicodeText(key)) return { pointer, detail: 'has a key with an unpaired surrogate' }
-    const member = (value as Record<string, unknown>)[key]
-    // Numbers and booleans are the most of what events hold; they are passed over without a call or a pointer.
-    if (typeof member === 'string' ? isUnicodeText(member) : typeof member !== 'object') continue
-    const problem = treeProblem(member, '', depth + 1)
-    if (problem !== undefined) {
-      return { pointer: `${pointerTo(pointer, key)}${problem.pointer}`, detail: problem.detail }
-    }
+    if (!isUnicodeText(key)) return { pointer: '', detail: 'has a key with an unpaired surrogate' }
+    const problem = memberProblem((value as Record<string, unknown>)[key], key, depth)
+    if (problem !== undefined) return problem
   }
   return undefined
+}
+
+/** Texts and numbers are the most of what events hold; they are passed over without a further call. */
+function memberProblem(member: unknown, key: string | number, depth: number): TreeProblem | undefined {
+  if (typeof member === 'string' ? isUnicodeText(member) : typeof member !== 'object') return undefined
+  const problem = treeProblem(member, depth + 1)
+  if (problem === undefined) return undefined
+  return { pointer: `${pointerTo('', key)}${problem.pointer}`, detail: problem.detail }
 }
