@@ -26,25 +26,35 @@ export interface Claim extends StoredCheckpoint {
   readonly inputs: InputInfos
 }
 
+/** An owner that commits all the time moves the checkpoint between our reading and our writing; one of a few tries lands. */
+const claimTries = 20
+
 /** `owner` is unique to this call: host, process and something random. Throws `RetryableError` when others are faster. */
 export async function claimPartition(link: CommitLink, partition: number, owner: string): Promise<Claim> {
-  const { nc, jsm, limits } = link
-  const newest = await readCheckpoint(jsm, partition)
-  const inputs = await readInputs(link)
-  const before = newest?.checkpoint ?? firstCheckpoint(partition, inputs)
-  const checkpoint: Checkpoint = { ...before, epoch: before.epoch + 1, owner } // invariant 1
-  const message = {
-    natsSubject: natsSubjects.ledger(partition, 'state'),
-    bytes: encodeCheckpoint(checkpoint),
-    headers: { [commitHeader]: String(checkpoint.commit) },
+  const inputsBefore = await readInputs(link)
+  // What the checkpoint is held against is read after the claim: until then somebody else moved on.
+  const claimed = async (stored: StoredCheckpoint): Promise<Claim> => ({
+    ...stored,
+    inputs: await readInputs(link),
+  })
+  let detail = ''
+  for (let tries = 0; tries < claimTries; tries += 1) {
+    link.signal.throwIfAborted()
+    const newest = await readCheckpoint(link.jsm, partition)
+    if (newest?.checkpoint.owner === owner) return claimed(newest) // the answer was lost, the claim was not
+    const before = newest?.checkpoint ?? firstCheckpoint(partition, inputsBefore)
+    const checkpoint: Checkpoint = { ...before, epoch: before.epoch + 1, owner } // invariant 1
+    const message = {
+      natsSubject: natsSubjects.ledger(partition, 'state'),
+      bytes: encodeCheckpoint(checkpoint),
+      headers: { [commitHeader]: String(checkpoint.commit) },
+    }
+    const fence = { lastSubjectSequence: newest?.seq ?? 0 }
+    const outcome = await publishBatch(link.nc, [message], fence, link.limits.commitTimeoutMs)
+    if (outcome.kind === 'stored') return claimed({ checkpoint, seq: outcome.seq })
+    detail = outcome.detail
   }
-  const fence = { lastSubjectSequence: newest?.seq ?? 0 }
-  const outcome = await publishBatch(nc, [message], fence, limits.commitTimeoutMs)
-  if (outcome.kind === 'stored') return { checkpoint, seq: outcome.seq, inputs }
-  // The answer may be lost while the claim is stored: the owner's name tells.
-  const now = await readCheckpoint(jsm, partition)
-  if (now?.checkpoint.owner === owner) return { checkpoint, seq: now.seq, inputs }
-  throw new RetryableError(`partition ${partition} could not be claimed: ${outcome.detail}`)
+  throw new RetryableError(`partition ${partition} could not be claimed: ${detail}`)
 }
 
 async function readInputs({ jsm }: CommitLink): Promise<InputInfos> {

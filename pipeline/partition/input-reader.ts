@@ -14,7 +14,7 @@ import { createInbox, type Msg, type NatsConnection, nanos, type Subscription } 
 import type { EngineLimits } from '../limits.js'
 import { streamInfo } from '../topology.js'
 import { PartitionFailure } from './failures.js'
-import { deliveryOf, type ReadMessage, statusOf } from './pull-protocol.js'
+import { type Delivery, deliveryOf, type ReadMessage, statusOf } from './pull-protocol.js'
 
 export interface ReaderOptions {
   readonly nc: NatsConnection
@@ -107,6 +107,10 @@ export class InputReader {
     if (!all || cursor !== this.#cursor || this.#waiting.length > 0) return undefined
     this.#nextSeq = Math.max(this.#nextSeq, end + 1)
     return end
+  }
+
+  #interrupt(detail: string): void {
+    void this.#begin(detail)
   }
 
   /** Makes a consumer after the last message that arrived, and tries again until there is one. */
@@ -202,11 +206,15 @@ export class InputReader {
   #receive(cursor: Cursor, error: Error | null, msg: Msg): void {
     if (cursor !== this.#cursor) return
     cursor.silentTicks = 0
-    if (error !== null) return void this.#begin(error.message)
     const delivery = deliveryOf(msg)
-    if (delivery === undefined) return this.#onStatus(cursor, msg)
-    if (delivery.consumerSeq !== cursor.delivered + 1)
-      return void this.#begin('a message was lost on the way') // 1
+    if (error !== null) this.#interrupt(error.message)
+    else if (delivery === undefined) this.#onStatus(cursor, msg)
+    else if (delivery.consumerSeq !== cursor.delivered + 1)
+      this.#interrupt('a message was lost on the way') // 1
+    else this.#keep(cursor, msg, delivery)
+  }
+
+  #keep(cursor: Cursor, msg: Msg, delivery: Delivery): void {
     cursor.delivered += 1
     this.#nextSeq = delivery.streamSeq + 1
     this.#pending = delivery.pending
@@ -227,16 +235,18 @@ export class InputReader {
     const status = statusOf(msg)
     switch (status.kind) {
       case 'heartbeat':
-        return
+        break
       case 'end_of_pull':
         cursor.pulling = false
         // A message that is larger than a pull is asked for by itself.
         this.#largePull = status.tooLarge && cursor.delivered === cursor.deliveredBeforePull
-        return this.#pull()
+        this.#pull()
+        break
       case 'interrupted':
-        return void this.#begin(status.detail)
+        this.#interrupt(status.detail)
+        break
       default:
-        return status satisfies never
+        status satisfies never
     }
   }
 
@@ -245,7 +255,7 @@ export class InputReader {
     const cursor = this.#cursor
     if (cursor === undefined || !cursor.pulling) return
     cursor.silentTicks += 1
-    if (cursor.silentTicks > this.#options.limits.silentTicks) void this.#begin('the server is silent')
+    if (cursor.silentTicks > this.#options.limits.silentTicks) this.#interrupt('the server is silent')
   }
 
   #drop(): void {
