@@ -14,9 +14,9 @@ import {
   newAccumulator,
   type UsageSample,
 } from './accumulator.js'
-import { slowAmount, slowQuantity, toDecimal, toPlaces } from './golden/oracle.js'
-import { periodMs, periodStartMs } from './golden/vector.js'
+import { periodMs, periodStartMs } from './golden-vectors.js'
 import { chargeOf } from './rate.js'
+import { slowAmount, slowQuantity, toDecimal, toPlaces } from './slow-oracle.js'
 
 const whole = (max: number): fc.Arbitrary<Scaled> =>
   fc.integer({ min: 0, max }).map(n => BigInt(n) * scaledOne)
@@ -238,20 +238,18 @@ describe('chargeOf', () => {
   })
 
   it('equals the slow oracle for percentage prices, whatever is free, clamped or included', () => {
-    fc.assert(fc.property(cases(percentage, ['sum', 'count'], quantity), expectEqualToOracle), {
-      numRuns: 2_000,
-    })
+    const property = fc.property(cases(percentage, ['sum', 'count'], quantity), expectEqualToOracle)
+    fc.assert(property, { numRuns: 1_500 })
   })
 
-  it('gives a percentage price one charge for one set of events with any aggregation and negative events', () => {
-    const property = fc.property(cases(percentage, aggregations, negativeToo, true), one => {
-      const charge = chargeOf(one.basis, incremental(one))
-      expect(charge).toEqual(chargeOf(one.basis, batch(one)))
-      expect(formatScaled(charge.quantity)).toBe(
-        toPlaces(slowQuantity(one.basis, one.samples, toDecimal(one.level))),
-      )
-    })
-    fc.assert(property, { numRuns: 1_000 })
+  it('equals the slow oracle for percentage prices with negative events', () => {
+    const property = fc.property(cases(percentage, ['sum'], negativeToo, true), expectEqualToOracle)
+    fc.assert(property, { numRuns: 1_500 })
+  })
+
+  it('equals the slow oracle for percentage prices with any aggregation', () => {
+    const property = fc.property(cases(percentage, aggregations, negativeToo, true), expectEqualToOracle)
+    fc.assert(property, { numRuns: 700 })
   })
 
   it('equals the slow oracle for matrix prices', () => {

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { formatScaled } from '../../schemas/decimal.js'
 import { compositeKey } from '../../schemas/identifiers.js'
 import { addSample, type ChargeBasis, newAccumulator, type UsageSample } from '../accumulator.js'
-import { meterOf, periodMs, periodStartMs, priceOf, sample, scaled } from '../golden/vector.js'
+import { meterOf, periodMs, periodStartMs, priceOf, sample, scaled } from '../golden-vectors.js'
 import { chargeOf } from '../rate.js'
 
 interface AggregationVector {

@@ -2,13 +2,12 @@
 // A file names its source and its prices as a catalog writes them; a vector names a price, the usage by time, and the
 // amount worked out by hand with its derivation. Events of a vector are one millisecond apart, in the order given.
 
-import { readFileSync } from 'node:fs'
-import type { Meter, UsagePrice } from '../../schemas/catalog.js'
-import { parseCatalogValue, parsePrice } from '../../schemas/catalog-parser.js'
-import { parseDecimal, type Scaled, scaledOne } from '../../schemas/decimal.js'
-import { compositeKey } from '../../schemas/identifiers.js'
-import type { ChargeBasis, UsageSample } from '../accumulator.js'
-import { matrixCell } from '../rate.js'
+import type { Meter, UsagePrice } from '../schemas/catalog.js'
+import { parseCatalogValue, parsePrice } from '../schemas/catalog-parser.js'
+import { parseDecimal, type Scaled, scaledOne } from '../schemas/decimal.js'
+import { compositeKey } from '../schemas/identifiers.js'
+import type { ChargeBasis, UsageSample } from './accumulator.js'
+import { matrixCell } from './rate.js'
 
 export const periodStartMs = Date.UTC(2026, 5, 1)
 export const periodMs = 30 * 86_400_000
@@ -29,10 +28,6 @@ export interface Vector {
   readonly allow_negative?: boolean
   readonly fraction?: readonly [string, string]
   readonly trial?: boolean
-}
-
-export function readVectors(url: URL): VectorFile {
-  return JSON.parse(readFileSync(url, 'utf8')) as VectorFile
 }
 
 export function basisOfVector(file: VectorFile, vector: Vector): ChargeBasis {
@@ -58,8 +53,7 @@ export function basisOfVector(file: VectorFile, vector: Vector): ChargeBasis {
 
 export function samplesOfVector(basis: ChargeBasis, vector: Vector): UsageSample[] {
   return vector.usage.map((event, index) => {
-    const { quantity, dimensions } =
-      typeof event === 'string' ? { quantity: event, dimensions: {} } : event
+    const { quantity, dimensions } = typeof event === 'string' ? { quantity: event, dimensions: {} } : event
     const cell = matrixCell(basis.price, new Map(Object.entries(dimensions)))
     if (cell === undefined) throw new Error(`no cell for event ${index} of ${vector.name}`)
     return sample({
@@ -72,7 +66,14 @@ export function samplesOfVector(basis: ChargeBasis, vector: Vector): UsageSample
 }
 
 export function sample(fields: Partial<UsageSample>): UsageSample {
-  return { timeMs: periodStartMs, quantity: scaledOne, text: '', key: compositeKey('s', 'e'), cell: 0, ...fields }
+  return {
+    timeMs: periodStartMs,
+    quantity: scaledOne,
+    text: '',
+    key: compositeKey('s', 'e'),
+    cell: 0,
+    ...fields,
+  }
 }
 
 export function scaled(text: string): Scaled {

@@ -2,9 +2,9 @@
 // events at once, units one by one. It is written from the contract's text and shares no code with what it tests.
 
 import { Decimal as DecimalJs } from 'decimal.js'
-import type { Meter, PriceModel, Tier } from '../../schemas/catalog.js'
-import type { Scaled } from '../../schemas/decimal.js'
-import type { ChargeBasis, UsageSample } from '../accumulator.js'
+import type { Meter, PriceModel, Tier } from '../schemas/catalog.js'
+import type { Scaled } from '../schemas/decimal.js'
+import type { ChargeBasis, UsageSample } from './accumulator.js'
 
 const Decimal = DecimalJs.clone({ precision: 120, rounding: DecimalJs.ROUND_HALF_UP })
 type Decimal = DecimalJs
@@ -12,13 +12,12 @@ type Decimal = DecimalJs
 export const toDecimal = (value: Scaled): Decimal => new Decimal(value.toString()).div('1e12')
 const zero = new Decimal(0)
 
-/** To 12 places, half away from zero; the digits that a division left beyond 60 places are noise. */
+/** What a division left beyond 60 places is noise, which would push a quantity over an edge or a half. */
+const clean = (value: Decimal): Decimal => value.toDecimalPlaces(60, DecimalJs.ROUND_HALF_UP)
+
+/** To 12 places, half away from zero. */
 export function toPlaces(value: Decimal): string {
-  return value
-    .toDecimalPlaces(60, DecimalJs.ROUND_HALF_UP)
-    .toDecimalPlaces(12, DecimalJs.ROUND_HALF_UP)
-    .toFixed()
-    .replace(/^-0$/, '0')
+  return clean(value).toDecimalPlaces(12, DecimalJs.ROUND_HALF_UP).toFixed().replace(/^-0$/, '0')
 }
 
 export function slowAmount(basis: ChargeBasis, samples: readonly UsageSample[], level: Decimal): Decimal {
@@ -44,10 +43,10 @@ function modelled(
   const { price } = basis
   const { model } = price
   const included = toDecimal(price.included).mul(part)
-  if (model.model === 'percentage') return slowPercentage(model, included, byTime(samples))
+  if (model.model === 'percentage') return slowPercentage(basis, model, included, byTime(samples), level)
   if (model.model === 'matrix') return slowMatrix(basis, model, included, samples, level)
   const quantity = slowQuantity(basis, samples, level)
-  const beyond = quantity.lt(0) ? quantity : Decimal.max(0, quantity.minus(included))
+  const beyond = clean(quantity.lt(0) ? quantity : Decimal.max(0, quantity.minus(included)))
   switch (model.model) {
     case 'per_unit':
       return beyond.mul(toDecimal(model.unitAmount))
@@ -56,7 +55,9 @@ function modelled(
     case 'volume':
       return slowVolume(model.tiers, part, beyond)
     case 'package':
-      return beyond.div(toDecimal(model.packageSize)).ceil().mul(toDecimal(model.packageAmount))
+      return clean(beyond.div(toDecimal(model.packageSize)))
+        .ceil()
+        .mul(toDecimal(model.packageAmount))
     default:
       return model satisfies never
   }
@@ -106,49 +107,45 @@ function slowMatrix(
   return amount
 }
 
-/** For `sum` without negative quantities. */
+/** Every running total is aggregated anew from the first event on. */
 function slowPercentage(
+  basis: ChargeBasis,
   model: Extract<PriceModel, { model: 'percentage' }>,
   included: Decimal,
   events: readonly UsageSample[],
+  level: Decimal,
 ): Decimal {
-  const { freeUnits, freeEvents, fixedAmount } = model
-  const units = eventUnits(included, events)
-  const total = (list: readonly Decimal[]): Decimal => list.reduce((sum, one) => sum.plus(one), zero)
-  const limits: Decimal[] = []
-  if (freeUnits !== undefined) limits.push(toDecimal(freeUnits))
-  if (freeEvents !== undefined) limits.push(total(units.slice(0, freeEvents)))
-  let free = limits.length === 0 ? zero : Decimal.min(...limits)
-  let amount = zero
-  units.forEach((own, index) => {
-    const running = total(units.slice(0, index + 1))
-    const fixedFree =
-      limits.length > 0 &&
-      (freeUnits === undefined || running.lte(toDecimal(freeUnits))) &&
-      (freeEvents === undefined || index < freeEvents)
-    const freeOfThis = Decimal.min(free, own)
-    free = free.minus(freeOfThis)
-    const chargeable = own.minus(freeOfThis)
-    const fixed = fixedFree ? zero : toDecimal(fixedAmount ?? 0n)
-    const covered = included.gt(0) && own.lt(toDecimal(events[index]!.quantity)) && fixed.eq(0)
-    if (chargeable.eq(0) && (fixedFree || covered)) return
+  const { freeEvents, fixedAmount } = model
+  const freeUnits = model.freeUnits === undefined ? undefined : toDecimal(model.freeUnits)
+  const gross = [...events.keys(), events.length].map(length =>
+    slowQuantity(basis, events.slice(0, length), level),
+  )
+  const running = gross.map(total => clean(total.lt(0) ? total : Decimal.max(0, total.minus(included))))
+  const beyond = running.map((total, index) => {
+    let free = freeUnits ?? zero
+    if (freeEvents !== undefined) {
+      const ofFirst = running[Math.min(index, freeEvents)]!
+      free = Decimal.max(0, freeUnits === undefined ? ofFirst : Decimal.min(freeUnits, ofFirst))
+    }
+    return total.gt(free) ? total.minus(free) : Decimal.min(total, 0)
+  })
+  const withinFree = (index: number): boolean =>
+    (freeUnits !== undefined || freeEvents !== undefined) &&
+    (freeUnits === undefined || running.slice(1, index + 1).every(total => total.lte(freeUnits))) &&
+    (freeEvents === undefined || index <= freeEvents)
+  let amount = beyond[0]!.mul(toDecimal(model.rate)).div(100)
+  for (let index = 1; index <= events.length; index += 1) {
+    const chargeable = beyond[index]!.minus(beyond[index - 1]!)
+    const fixed = withinFree(index) ? zero : toDecimal(fixedAmount ?? 0n)
+    const covered =
+      included.gt(0) && gross[index]!.gt(gross[index - 1]!) && toDecimal(fixedAmount ?? 0n).eq(0)
+    if (chargeable.eq(0) && (withinFree(index) || covered)) continue
     let fee = chargeable.mul(toDecimal(model.rate)).div(100).plus(fixed)
     if (model.perEventMinimum !== undefined) fee = Decimal.max(fee, toDecimal(model.perEventMinimum))
     if (model.perEventMaximum !== undefined) fee = Decimal.min(fee, toDecimal(model.perEventMaximum))
     amount = amount.plus(fee)
-  })
+  }
   return amount
-}
-
-/** Each event's units once the included ones are taken from the first events. */
-function eventUnits(included: Decimal, events: readonly UsageSample[]): Decimal[] {
-  let left = included
-  return events.map(event => {
-    const own = toDecimal(event.quantity)
-    const taken = Decimal.min(left, own)
-    left = left.minus(taken)
-    return own.minus(taken)
-  })
 }
 
 export function slowQuantity(basis: ChargeBasis, samples: readonly UsageSample[], level: Decimal): Decimal {
@@ -195,15 +192,17 @@ function integral(
     atMs = event.timeMs
   }
   area = area.plus(current.mul(basis.untilMs - atMs))
-  return area.div(basis.period.untilMs - basis.period.fromMs)
+  return clean(area.div(basis.period.untilMs - basis.period.fromMs))
 }
 
 function nearestRank(meter: Meter, values: readonly Decimal[]): Decimal {
   const ascending = [...values].sort((a, b) => a.comparedTo(b))
   const percent = toDecimal(meter.percentile ?? 0n)
   // The least value such that at least so many per cent of all values are not above it.
-  const enough = ascending.find(
-    value => new Decimal(ascending.filter(other => other.lte(value)).length).mul(100).gte(percent.mul(ascending.length)),
+  const enough = ascending.find(value =>
+    new Decimal(ascending.filter(other => other.lte(value)).length)
+      .mul(100)
+      .gte(percent.mul(ascending.length)),
   )
   return enough ?? zero
 }
@@ -212,4 +211,3 @@ function nearestRank(meter: Meter, values: readonly Decimal[]): Decimal {
 function byTime(samples: readonly UsageSample[]): UsageSample[] {
   return [...samples].sort((a, b) => a.timeMs - b.timeMs || (a.key < b.key ? -1 : 1))
 }
-
