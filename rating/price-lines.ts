@@ -1,0 +1,168 @@
+// Price lines: which prices of a subscription are in force when, as maximal stretches of equal terms. Contract section
+// 3, "What restarts when a subscription changes". segment.ts cuts them at service periods.
+// Invariants: a line is as long as its terms stay equal, whatever else changes beside it (seats leave usage lines
+// alone, a plan change with an equal price does not cut it); of one price, no two lines overlap.
+//
+// Equal terms: the price's content, currency, rounding, billing period, proration unit, anchor, time zone, trial or
+// not, and for recurring prices the quantity. A discount that has run out is no content any more, so a line is cut
+// where it ends. Nothing recurring is owed in a suspension, so it cuts recurring lines; usage lines run through it.
+
+import type { Plan, Price, RecurringPrice, UsagePrice } from '../schemas/catalog.js'
+import { type Scaled, scaledOne } from '../schemas/decimal.js'
+import { compositeKey } from '../schemas/identifiers.js'
+import type { CatalogIndex } from './catalog-index.js'
+import { priceContentId, withoutDiscount } from './price-content.js'
+import { newSegmentCache, type PriceLine } from './segment.js'
+import { type ServiceCalendar, serviceCalendar } from './service-period.js'
+import type { ResolvedTerms, Timeline, Version } from './timeline.js'
+
+export { type PriceLine, type Segment, segmentAt, segmentsBefore } from './segment.js'
+
+export interface SubscriptionPrices {
+  readonly timeline: Timeline
+  /** By meter, in order of their start. */
+  readonly usage: ReadonlyMap<string, readonly PriceLine<UsagePrice>[]>
+  readonly recurring: readonly PriceLine<RecurringPrice>[]
+}
+
+/** A line while it may still grow. */
+type GrowingLine<P extends Price = Price> = { -readonly [K in keyof PriceLine<P>]: PriceLine<P>[K] }
+
+/** The catalog holds every plan of the timeline, and every quantity that one needs is set. */
+export function resolvePrices(timeline: Timeline, catalog: CatalogIndex): SubscriptionPrices {
+  const newest = new Map<string, GrowingLine>()
+  const usage = new Map<string, PriceLine<UsagePrice>[]>()
+  const recurring: PriceLine<RecurringPrice>[] = []
+  for (const version of timeline.versions) {
+    const { terms } = version
+    const plan = catalog.plan(terms.plan, terms.planVersion)
+    if (plan === undefined) throw new Error(`The plan ${terms.plan} ${terms.planVersion} is not published.`)
+    const calendar = serviceCalendar(terms.billingAnchorMs, terms.timezone, plan.billingPeriod)
+    for (const price of pricesInForce(plan, terms)) {
+      if (price.kind === 'recurring' && terms.status !== 'active') continue
+      for (const stretch of stretchesOf(price, version, calendar)) {
+        const line = newLine(timeline, plan, terms, calendar, stretch)
+        const before = newest.get(price.price)
+        if (before !== undefined && before.untilMs === line.fromMs && before.lineKey === line.lineKey) {
+          before.untilMs = line.untilMs
+          continue
+        }
+        newest.set(price.price, line)
+        if (isRecurring(line)) recurring.push(line)
+        else if (isUsage(line)) addTo(usage, line.price.meter, line)
+      }
+    }
+  }
+  return { timeline, usage, recurring }
+}
+
+/** Ids of the prices per unit in force whose quantity is not set: a reason to refuse the change, never a default. */
+export function missingQuantities(terms: ResolvedTerms, catalog: CatalogIndex): string[] {
+  const plan = catalog.plan(terms.plan, terms.planVersion)
+  if (plan === undefined) return []
+  return pricesInForce(plan, terms)
+    .filter(price => price.kind === 'recurring' && price.per === 'unit')
+    .map(price => price.price)
+    .filter(price => !terms.quantities.has(price))
+}
+
+/** The plan's prices in its order, an override in the place of the price of that id; overrides of no price follow. */
+function pricesInForce(plan: Plan, terms: ResolvedTerms): readonly Price[] {
+  if (terms.priceOverrides.length === 0) return plan.prices
+  const prices = new Map<string, Price>()
+  for (const price of plan.prices) prices.set(price.price, price)
+  for (const price of terms.priceOverrides) prices.set(price.price, price)
+  return [...prices.values()]
+}
+
+interface Stretch {
+  readonly price: Price
+  readonly fromMs: number
+  readonly untilMs: number
+  readonly trial: boolean
+}
+
+/** A version cut where the trial and where the price's discount ends. */
+function stretchesOf(price: Price, version: Version, calendar: ServiceCalendar): Stretch[] {
+  const trialUntilMs = version.terms.trialUntilMs ?? Number.NEGATIVE_INFINITY
+  const discountUntilMs = discountEnd(price, calendar)
+  const cuts = [trialUntilMs, discountUntilMs]
+    .filter(ms => version.fromMs < ms && ms < version.untilMs)
+    .sort((a, b) => a - b)
+  const stretches: Stretch[] = []
+  let fromMs = version.fromMs
+  for (const untilMs of [...cuts, version.untilMs]) {
+    if (untilMs === fromMs) continue
+    const discounted = fromMs < discountUntilMs
+    const inForce = discounted ? price : withoutDiscount(price)
+    stretches.push({ price: inForce, fromMs, untilMs, trial: fromMs < trialUntilMs })
+    fromMs = untilMs
+  }
+  return stretches
+}
+
+/** Discounts are counted in billing periods from the anchor; one that is never given has ended for ever. */
+function discountEnd(price: Price, calendar: ServiceCalendar): number {
+  if (price.discountPercent === 0n) return Number.NEGATIVE_INFINITY
+  return price.discountPeriods === undefined
+    ? Number.POSITIVE_INFINITY
+    : calendar.startOf(price.discountPeriods)
+}
+
+function newLine(
+  timeline: Timeline,
+  plan: Plan,
+  terms: ResolvedTerms,
+  calendar: ServiceCalendar,
+  { price, fromMs, untilMs, trial }: Stretch,
+): GrowingLine {
+  const quantity = quantityOf(price, terms)
+  return {
+    subscriptionId: timeline.subscriptionId,
+    customerId: timeline.customerId,
+    price,
+    lineKey: compositeKey(
+      priceContentId(price),
+      plan.currency,
+      plan.rounding,
+      plan.billingPeriod,
+      plan.proration,
+      terms.billingAnchorMs,
+      terms.timezone,
+      trial ? 'trial' : '',
+      quantity.toString(),
+    ),
+    fromMs,
+    untilMs,
+    currency: plan.currency,
+    rounding: plan.rounding,
+    billingPeriod: plan.billingPeriod,
+    prorationUnit: plan.proration,
+    timezone: terms.timezone,
+    calendar,
+    trial,
+    quantity,
+    segments: newSegmentCache(timeline),
+  }
+}
+
+function quantityOf(price: Price, terms: ResolvedTerms): Scaled {
+  if (price.kind === 'usage' || price.per === 'subscription') return scaledOne
+  const quantity = terms.quantities.get(price.price)
+  if (quantity === undefined) throw new Error(`The price ${price.price} is per unit and has no quantity.`)
+  return quantity
+}
+
+function isUsage(line: PriceLine): line is PriceLine<UsagePrice> {
+  return line.price.kind === 'usage'
+}
+
+function isRecurring(line: PriceLine): line is PriceLine<RecurringPrice> {
+  return line.price.kind === 'recurring'
+}
+
+function addTo<T>(lists: Map<string, T[]>, key: string, item: T): void {
+  const list = lists.get(key)
+  if (list === undefined) lists.set(key, [item])
+  else list.push(item)
+}

@@ -1,0 +1,106 @@
+// Segments: a price line cut at service periods. One charge is owed per segment. Contract section 4, "Charge".
+// Invariants: the segments of a line cover it without overlap; the same instant gives the same object each time, so
+// that what is compiled for a segment can be kept with it; the id follows from subscription, price and start alone.
+
+import type { BillingPeriod, Price, ProrationUnit } from '../schemas/catalog.js'
+import type { Rounding, Scaled } from '../schemas/decimal.js'
+import { stableId } from '../schemas/identifiers.js'
+import { maxInstantMs } from '../schemas/time.js'
+import { type Fraction, prorationFraction } from './proration.js'
+import type { ServiceCalendar, ServicePeriod } from './service-period.js'
+import { type Timeline, type Version, versionAt } from './timeline.js'
+
+/** A price over [fromMs, untilMs), not cut by service periods. Terms are those of the version at its start. */
+export interface PriceLine<P extends Price = Price> {
+  readonly subscriptionId: string
+  readonly customerId: string
+  /** Without its discount once that has run out. */
+  readonly price: P
+  /** Equal keys, equal terms. */
+  readonly lineKey: string
+  readonly fromMs: number
+  readonly untilMs: number
+  readonly currency: string
+  readonly rounding: Rounding
+  readonly billingPeriod: BillingPeriod
+  readonly prorationUnit: ProrationUnit
+  readonly timezone: string
+  readonly calendar: ServiceCalendar
+  readonly trial: boolean
+  /** Of a recurring price per unit; else one. */
+  readonly quantity: Scaled
+  /** The segments cut so far: a cache, no part of the terms. */
+  readonly segments: SegmentCache<P>
+}
+
+export interface Segment<P extends Price = Price> {
+  readonly line: PriceLine<P>
+  /** The whole service period that it is part of. */
+  readonly period: ServicePeriod
+  readonly fromMs: number
+  readonly untilMs: number
+  /** Segment over period, by the plan's proration unit. */
+  readonly fraction: Fraction
+  /** In force at its start. */
+  readonly version: Version
+  readonly chargeId: string
+}
+
+export interface SegmentCache<P extends Price = Price> {
+  readonly timeline: Timeline
+  readonly byPeriod: Map<number, Segment<P>>
+  last: Segment<P> | undefined
+}
+
+export function newSegmentCache<P extends Price>(timeline: Timeline): SegmentCache<P> {
+  return { timeline, byPeriod: new Map(), last: undefined }
+}
+
+/**
+ * The line cut at the service period that holds the instant; undefined outside the line. On the path of every usage
+ * event: events come roughly in order of time, so the last segment is nearly always the one.
+ */
+export function segmentAt<P extends Price>(line: PriceLine<P>, ms: number): Segment<P> | undefined {
+  const cache = line.segments
+  const last = cache.last
+  if (last !== undefined && last.fromMs <= ms && ms < last.untilMs) return last
+  if (ms < line.fromMs || ms >= line.untilMs) return undefined
+  const period = line.calendar.periodAt(ms)
+  let segment = cache.byPeriod.get(period.index)
+  if (segment === undefined) {
+    segment = newSegment(line, period)
+    cache.byPeriod.set(period.index, segment)
+  }
+  cache.last = segment
+  return segment
+}
+
+/** Every segment that begins before an instant, in order. An open line is followed to the year 9999 at most. */
+export function segmentsBefore<P extends Price>(line: PriceLine<P>, asOfMs: number): Segment<P>[] {
+  const endMs = Math.min(asOfMs, line.untilMs, maxInstantMs)
+  const segments: Segment<P>[] = []
+  let atMs = line.fromMs
+  while (atMs < endMs) {
+    const segment = segmentAt(line, atMs)
+    if (segment === undefined) throw new Error(`A price line has no segment at ${atMs}.`)
+    segments.push(segment)
+    atMs = segment.untilMs
+  }
+  return segments
+}
+
+function newSegment<P extends Price>(line: PriceLine<P>, period: ServicePeriod): Segment<P> {
+  const fromMs = Math.max(line.fromMs, period.fromMs)
+  const untilMs = Math.min(line.untilMs, period.untilMs)
+  const version = versionAt(line.segments.timeline, fromMs)
+  if (version === undefined) throw new Error(`A price line has no version at ${fromMs}.`)
+  return {
+    line,
+    period,
+    fromMs,
+    untilMs,
+    fraction: prorationFraction(line.prorationUnit, line.timezone, { fromMs, untilMs }, period),
+    version,
+    chargeId: stableId('ch', line.subscriptionId, line.price.price, fromMs),
+  }
+}
