@@ -9,6 +9,8 @@ export interface FeedMessage {
   readonly sequence: number
   readonly natsSubject: string
   readonly bytes: Uint8Array
+  /** When the broker stored it. Left out where a range is made by hand. */
+  readonly storedAtMs?: number
 }
 
 /** Messages from sequence `from` to sequence `to`, both included; those between that no filter matches are not there. */

@@ -120,6 +120,7 @@ async function* pull(
         sequence: streamSequence,
         natsSubject: message.subject,
         bytes: message.data,
+        storedAtMs: Math.floor(message.info.timestampNanos / 1_000_000),
         pending,
         deliverySequence,
       }

@@ -1,8 +1,16 @@
 // From the messages of a range to what is inserted: one Arrow stream per table.
 // Rows of the ledger are Arrow already and are joined, never decoded.
 
-import { concatenateStreams } from '../../schemas/arrow-rows.js'
-import { tables } from '../../schemas/tables.js'
+import { concatenateStreams, encodeRows } from '../../schemas/arrow-rows.js'
+import { batchFromWire } from '../../schemas/billing-batch.js'
+import { journalEntrySchema } from '../../schemas/journal-entry.js'
+import {
+  type BillingBatchRow,
+  billingBatchesTable,
+  type JournalEntryRow,
+  journalEntriesTable,
+  tables,
+} from '../../schemas/tables.js'
 import type { FeedMessage } from '../sink.js'
 
 export interface TableInsert {
@@ -50,4 +58,84 @@ function insertsOfTable(table: string, streams: readonly Uint8Array[]): TableIns
   } catch {
     return streams.map((bytes, index) => ({ table, part: `${table}:${index}`, bytes }))
   }
+}
+
+/** Messages of BILLING, one batch each. A batch that contradicts its own control totals is refused, not recorded. */
+export function insertsOfBilling(messages: readonly FeedMessage[]): RangeInserts {
+  const rows: BillingBatchRow[] = []
+  for (const message of messages) {
+    const parsed = batchFromWire(jsonOf(message))
+    if (parsed.kind === 'rejected') return malformed('billing_batch', message, parsed.rejection.detail)
+    const { batchId, billingRunId, entityId, currency, number, of, control } = parsed.value
+    const { lineCount, amountTotal, amountRoundedTotal, sha256 } = control
+    const [sealedAtMs, ledgerSequence] = [message.storedAtMs ?? 0, message.sequence]
+    const totals = { lineCount, amountTotal, amountRoundedTotal, sha256 }
+    rows.push({
+      batchId,
+      billingRunId,
+      entityId,
+      currency,
+      number,
+      of,
+      ...totals,
+      sealedAtMs,
+      ledgerSequence,
+    })
+  }
+  const table = billingBatchesTable.name
+  return { kind: 'ok', inserts: [{ table, part: table, bytes: encodeRows(billingBatchesTable, rows) }] }
+}
+
+/** Messages of POSTINGS, one entry each, one row per line of it. */
+export function insertsOfPostings(messages: readonly FeedMessage[]): RangeInserts {
+  const rows: JournalEntryRow[] = []
+  for (const message of messages) {
+    const parsed = journalEntrySchema.safeParse(jsonOf(message))
+    if (!parsed.success) return malformed('journal_entry', message, parsed.error.message)
+    rows.push(...rowsOfEntry(parsed.data, message))
+  }
+  const table = journalEntriesTable.name
+  return { kind: 'ok', inserts: [{ table, part: table, bytes: encodeRows(journalEntriesTable, rows) }] }
+}
+
+function rowsOfEntry(entry: ParsedEntry, message: FeedMessage): JournalEntryRow[] {
+  return entry.lines.map(({ account, debit, credit, segments }, index) => ({
+    journalId: entry.journal_id,
+    idempotencyKey: entry.idempotency_key,
+    line: index + 1,
+    entityId: entry.entity_id,
+    currency: entry.currency,
+    accountingDate: entry.accounting_date,
+    account,
+    debit,
+    credit,
+    segments: new Map(Object.entries(segments)),
+    chargeId: entry.charge_id,
+    contractId: entry.contract_id,
+    customerId: entry.customer_id,
+    subscriptionId: entry.subscription_id,
+    subscriptionVersion: entry.subscription_version,
+    periodFromMs: entry.service_period.from,
+    periodUntilMs: entry.service_period.until,
+    performanceObligation: entry.performance_obligation,
+    correlationId: entry.correlation_id,
+    billingRunId: entry.source.billing_run_id,
+    batchId: entry.source.batch_id,
+    postedAtMs: message.storedAtMs ?? 0,
+    ledgerSequence: message.sequence,
+  }))
+}
+
+type ParsedEntry = ReturnType<typeof journalEntrySchema.parse>
+
+function jsonOf(message: FeedMessage): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(message.bytes))
+  } catch {
+    return undefined // which no schema accepts
+  }
+}
+
+function malformed(what: string, message: FeedMessage, detail: string): RangeInserts {
+  return { kind: 'rejected', code: `malformed_${what}`, detail: `message ${message.sequence}: ${detail}` }
 }

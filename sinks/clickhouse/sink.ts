@@ -26,6 +26,8 @@ export class ClickHouseSink implements Sink {
   }
 
   async apply(range: FeedRange, signal: AbortSignal): Promise<SinkOutcome> {
+    // The client only hears of a signal that fires later.
+    if (signal.aborted) return { kind: 'retryable', code: 'aborted', detail: 'stopped before the attempt' }
     const read = this.#inserts(range.messages)
     if (read.kind === 'rejected') return read
     const outcomes = await Promise.all(read.inserts.map(insert => this.#insert(insert, range.token, signal)))

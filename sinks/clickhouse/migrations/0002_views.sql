@@ -197,7 +197,8 @@ GROUP BY month, currency
 ORDER BY currency, month;
 
 -- Charges as invoiced (amount_rounded), in the months in which they are earned: in advance evenly over the service
--- period, everything else in the month in which its service period ends. The months of a charge add up to it exactly.
+-- period; an adjustment in the month in which it is posted, because the months that it adjusts are closed; everything
+-- else in the month in which its service period ends. The months of a charge add up to it exactly.
 CREATE OR REPLACE VIEW revenue_by_month AS
 SELECT
     month, currency, entity_id,
@@ -207,9 +208,15 @@ SELECT
     sum(earned) AS revenue
 FROM
 (
-    SELECT toStartOfMonth(period_until - toIntervalMillisecond(1)) AS month, currency, entity_id, kind,
-        toDecimal256(amount_rounded, 12) AS earned
+    SELECT
+        toStartOfMonth(if(kind = 'adjustment' AND lines > 0,
+            toDateTime64(posted_on, 3, 'UTC'), period_until - toIntervalMillisecond(1))) AS month,
+        currency, entity_id, kind, toDecimal256(amount_rounded, 12) AS earned
     FROM charges
+    LEFT JOIN
+    (
+        SELECT charge_id, any(accounting_date) AS posted_on, count() AS lines FROM journal_entries GROUP BY charge_id
+    ) AS posted USING (charge_id)
     WHERE timing != 'in_advance'
     UNION ALL
     -- Earned by the end of the month less earned by its beginning, so that roundings cancel out.
