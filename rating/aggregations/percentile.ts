@@ -1,39 +1,65 @@
 // `percentile`: the nearest-rank percentile, the value at rank ceil(p / 100 x n) of the n values in ascending order.
 // Worked example (Wikipedia, "Percentile", the nearest-rank method): of 15, 20, 35, 40, 50 the 30th percentile has
 // rank ceil(1.5) = 2, which is 20. No events: 0.
+//
+// The values are kept in runs of bounded length, so that neither an insertion nor a look-up touches them all.
 
 import { type Scaled, scaledOne } from '../../schemas/decimal.js'
 
 export interface PercentileState {
   readonly kind: 'percentile'
-  /** Ascending. */
-  readonly values: Scaled[]
+  count: number
+  /** Ascending within each run and from run to run; no run is empty. Where the runs are cut means nothing. */
+  readonly runs: Scaled[][]
 }
 
+const longestRun = 512
 const hundred = 100n * scaledOne
 
 export function newPercentile(): PercentileState {
-  return { kind: 'percentile', values: [] }
+  return { kind: 'percentile', count: 0, runs: [] }
 }
 
 export function addToPercentile(state: PercentileState, quantity: Scaled): void {
-  const { values } = state
+  const { runs } = state
+  state.count += 1
+  // The first run whose last value is not below the new one, else the last run.
   let low = 0
-  let high = values.length
+  let high = runs.length - 1
   while (low < high) {
     const middle = (low + high) >>> 1
-    if ((values[middle] as Scaled) <= quantity) low = middle + 1
+    if ((runs[middle]!.at(-1) as Scaled) < quantity) low = middle + 1
     else high = middle
   }
-  if (low === values.length) values.push(quantity)
-  else values.splice(low, 0, quantity)
+  const run = runs[low]
+  if (run === undefined) {
+    runs.push([quantity])
+    return
+  }
+  run.splice(firstAbove(run, quantity), 0, quantity)
+  if (run.length > longestRun) runs.splice(low + 1, 0, run.splice(longestRun / 2))
 }
 
 /** `percentile` is scaled, above 0 and up to 100; a meter without one is a bug of the catalog's parser. */
 export function percentileOf(state: PercentileState, percentile: Scaled | undefined): Scaled {
   if (percentile === undefined) throw new Error('a percentile meter has no percentile')
-  const count = state.values.length
-  if (count === 0) return 0n
-  const rank = Number((percentile * BigInt(count) + hundred - 1n) / hundred)
-  return state.values[Math.max(rank, 1) - 1] as Scaled
+  if (state.count === 0) return 0n
+  const rank = Number((percentile * BigInt(state.count) + hundred - 1n) / hundred)
+  let before = 0
+  for (const run of state.runs) {
+    if (rank <= before + run.length) return run[rank - before - 1] as Scaled
+    before += run.length
+  }
+  throw new Error(`rank ${rank} of ${state.count} values`)
+}
+
+function firstAbove(run: readonly Scaled[], quantity: Scaled): number {
+  let low = 0
+  let high = run.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((run[middle] as Scaled) <= quantity) low = middle + 1
+    else high = middle
+  }
+  return low
 }
