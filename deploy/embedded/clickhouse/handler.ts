@@ -160,7 +160,7 @@ export class RequestHandler {
   ): Promise<void> {
     const { request, response, parameters, settings } = exchange
     const format = named ?? parameters.defaultFormat ?? 'TabSeparated'
-    const body = new BodyWriter(request, response, parameters.compressResponse)
+    const body = new BodyWriter(request, response, parameters)
     response.setHeader('X-ClickHouse-Format', format)
     response.setHeader('Content-Type', contentType(format))
     if (!joinable || !mayBeJoined(format) || parameters.waitEndOfQuery) {

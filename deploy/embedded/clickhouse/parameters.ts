@@ -12,7 +12,10 @@ export interface Parameters {
   readonly database: string | null
   /** The format of the result (or of the rows to insert) when the statement names none. */
   readonly defaultFormat: string | null
+  /** By HTTP's own means, if the client accepts an encoding. */
   readonly compressResponse: boolean
+  /** The client wants the result in ClickHouse's compressed blocks. */
+  readonly blocks: boolean
   /** The client wants the outcome before the first byte, so nothing is sent in pieces. */
   readonly waitEndOfQuery: boolean
   /** Of the engine, by name, and query parameters as `param_<name>`. */
@@ -61,12 +64,10 @@ export function readParameters(
   form: ReadonlyMap<string, string>,
 ): Parameters {
   const all = new Map<string, string>([...search, ...form])
-  for (const flag of ['compress', 'decompress']) {
-    if (isOn(all.get(flag)))
-      throw exceptions.notImplemented(
-        `${flag}=1 (ClickHouse's own block compression) is not served; use Accept-Encoding and Content-Encoding`,
-      )
-  }
+  if (isOn(all.get('decompress')))
+    throw exceptions.notImplemented(
+      "decompress=1 (ClickHouse's own block compression of a request) is not served; use Content-Encoding",
+    )
   if (all.has('role')) throw exceptions.notImplemented('the embedded server has no roles')
   const [user, password] = credentials(all, headers)
   return {
@@ -77,6 +78,7 @@ export function readParameters(
     database: all.get('database') || header(headers, 'x-clickhouse-database'),
     defaultFormat: all.get('default_format') || header(headers, 'x-clickhouse-format'),
     compressResponse: isOn(all.get('enable_http_compression')),
+    blocks: isOn(all.get('compress')),
     waitEndOfQuery: isOn(all.get('wait_end_of_query')),
     settings: new Map([...all].filter(([name]) => !ownNames.has(name))),
   }

@@ -13,6 +13,7 @@ import {
   type Deflate,
   type Gzip,
 } from 'node:zlib'
+import { BlockFramer } from './compressed-blocks.js'
 
 /** A client that takes nothing for so long loses its connection: it holds a place among the readers. */
 const stalledClientMs = 60_000
@@ -22,11 +23,18 @@ export class BodyWriter {
   private readonly packer: Packer | null
   private piped: Promise<void> | null = null
 
-  constructor(request: IncomingMessage, response: ServerResponse, compress: boolean) {
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    wanted: { readonly compressResponse: boolean; readonly blocks: boolean },
+  ) {
     this.response = response
-    const encoding = compress ? acceptedEncoding(request.headers['accept-encoding'] ?? '') : null
-    this.packer = encoding === null ? null : createPacker(encoding)
-    if (encoding !== null) response.setHeader('Content-Encoding', encoding)
+    const encoding = wanted.compressResponse
+      ? acceptedEncoding(request.headers['accept-encoding'] ?? '')
+      : null
+    if (wanted.blocks) this.packer = new BlockFramer()
+    else this.packer = encoding === null ? null : createPacker(encoding)
+    if (encoding !== null && !wanted.blocks) response.setHeader('Content-Encoding', encoding)
   }
 
   async sendWhole(bytes: Buffer): Promise<void> {
@@ -83,7 +91,7 @@ export class BodyWriter {
   }
 }
 
-type Packer = Gzip | Deflate | BrotliCompress
+type Packer = Gzip | Deflate | BrotliCompress | BlockFramer
 type Encoding = 'gzip' | 'deflate' | 'br'
 
 /** The cheapest that the client takes; what it does not name, or names with q=0, is not used. */
