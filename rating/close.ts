@@ -1,0 +1,93 @@
+// Close: the charges of a subscription as of an instant. Contract section 4, "Charge", and section 5, `simulate`.
+// It owns which segments have a charge and when one is due; what usage came to is handed in.
+// Invariants: one charge per segment; an open charge is computed as if nothing more happened until its segment ends.
+//
+// Every recurring segment has a charge, in a trial one of 0: it says what was in force. A usage segment has one when it
+// was used (an event, or a level carried into it) or owes something without usage (a flat amount, a minimum).
+
+import type { Price, RecurringPrice, UsagePrice } from '../schemas/catalog.js'
+import type { Charge } from '../schemas/charge.js'
+import type { Scaled } from '../schemas/decimal.js'
+import type { CatalogIndex } from './catalog-index.js'
+import { type Segment, type SubscriptionPrices, segmentsBefore } from './price-lines.js'
+import { recurringCharge } from './recurring.js'
+import { roundToCurrency } from './rounding.js'
+
+/** What the usage of a segment came to; without any, what is owed for zero. */
+export type UsageTotals = (segment: Segment<UsagePrice>) => {
+  readonly quantity: Scaled
+  readonly amount: Scaled
+  readonly events: number
+}
+
+/** The charges of all segments that begin before `asOfMs`, by start, then price. */
+export function chargesOf(
+  prices: SubscriptionPrices,
+  _catalog: CatalogIndex,
+  asOfMs: number,
+  usage: UsageTotals,
+): Charge[] {
+  const charges: Charge[] = []
+  for (const line of prices.recurring) {
+    for (const segment of segmentsBefore(line, asOfMs)) charges.push(recurringChargeOf(segment, asOfMs))
+  }
+  for (const lines of prices.usage.values()) {
+    for (const line of lines) {
+      for (const segment of segmentsBefore(line, asOfMs)) {
+        const { quantity, amount, events } = usage(segment)
+        if (events === 0 && quantity === 0n && amount === 0n) continue
+        charges.push(usageChargeOf(segment, quantity, amount, asOfMs))
+      }
+    }
+  }
+  return charges.sort(byStartThenPrice)
+}
+
+/** Whether a billing run with this cutoff seals the charge: its service period has ended by then. */
+export function isDue(charge: Charge, cutoffMs: number): boolean {
+  return charge.untilMs <= cutoffMs
+}
+
+function recurringChargeOf(segment: Segment<RecurringPrice>, asOfMs: number): Charge {
+  const { quantity, amount } = recurringCharge(segment)
+  const { timing } = segment.line.price
+  return { ...commonFields(segment, amount, asOfMs), meter: '', kind: 'recurring', timing, quantity }
+}
+
+function usageChargeOf(
+  segment: Segment<UsagePrice>,
+  quantity: Scaled,
+  amount: Scaled,
+  asOfMs: number,
+): Charge {
+  const { meter } = segment.line.price
+  return { ...commonFields(segment, amount, asOfMs), meter, kind: 'usage', timing: 'in_arrears', quantity }
+}
+
+/** Plan, entity and contract are those in force when the segment begins. */
+function commonFields(segment: Segment<Price>, amount: Scaled, asOfMs: number) {
+  const { line, version, fromMs, untilMs } = segment
+  const { terms } = version
+  return {
+    chargeId: segment.chargeId,
+    customerId: line.customerId,
+    subscriptionId: line.subscriptionId,
+    subscriptionVersion: terms.sequence,
+    entityId: terms.entityId,
+    contractId: terms.contractId,
+    plan: terms.plan,
+    planVersion: terms.planVersion,
+    price: line.price.price,
+    fromMs,
+    untilMs,
+    amount,
+    amountRounded: roundToCurrency(amount, line.currency, line.rounding),
+    currency: line.currency,
+    status: untilMs <= asOfMs ? ('closed' as const) : ('open' as const),
+  }
+}
+
+function byStartThenPrice(a: Charge, b: Charge): number {
+  if (a.fromMs !== b.fromMs) return a.fromMs - b.fromMs
+  return a.price < b.price ? -1 : a.price > b.price ? 1 : 0
+}
