@@ -1,0 +1,182 @@
+// The configuration: defaults, a YAML file, `WEIR_*` variables and flags, in rising order. Contract section 5.
+// Invariants: nothing outside reads a file or a variable of ours; every problem is reported, not only the first, each
+// with the file and line, the variable or the flag that it comes from.
+
+import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
+import type { z } from 'zod'
+import { Layers } from './config-layers.js'
+import { type FileConfig, fileSchema, settings } from './config-schema.js'
+
+export interface WeirConfig {
+  /** Absolute, like every path here. The embedded servers live in `nats` and `clickhouse` below it. */
+  readonly dataDir: string
+  readonly nats: {
+    /** Connect to this; undefined: run one here. */
+    readonly url: string | undefined
+    readonly server: string | undefined
+    readonly port: number | undefined
+    /** Of streams that are made; default 1. */
+    readonly replicas: number
+  }
+  readonly clickhouse: {
+    readonly url: string | undefined
+    readonly user: string
+    readonly password: string
+    readonly database: string
+    readonly port: number | undefined
+  }
+  readonly http: {
+    readonly host: string
+    /** 0: a free one. */
+    readonly port: number
+    /** `open`: nobody is asked for a key. `auto` is resolved here: open on loopback, else keys. */
+    readonly auth: 'keys' | 'open'
+  }
+  readonly partitions: number
+  readonly workers: number
+  readonly dedupeHorizonDays: number
+  readonly parkedTtlDays: number
+  readonly parkedBytes: number
+  readonly commit: { readonly maxEvents: number; readonly lingerMs: number }
+  readonly backpressure: { readonly maxPendingMessages: number; readonly maxInFlightBytes: number }
+  readonly erp: { readonly accounts: string | undefined; readonly csvDir: string | undefined }
+  readonly webhooks: {
+    readonly stripeSecret: string | undefined
+    readonly sources: ReadonlyMap<string, string>
+  }
+  readonly catalog: readonly string[]
+  readonly logLevel: FileConfig['log_level']
+}
+
+export interface ConfigProblem {
+  readonly file?: string
+  readonly line?: number
+  /** Of the setting, dotted; '' for the file as a whole. */
+  readonly path: string
+  readonly code: string
+  readonly message: string
+}
+
+export interface ConfigSources {
+  /** Default: the variable `WEIR_CONFIG`; without both, no file is read. */
+  readonly file?: string | undefined
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** By the setting's dotted name in the file: `{ 'http.port': 8080 }`. Undefined values are as if absent. */
+  readonly flags?: Readonly<Record<string, unknown>>
+}
+
+export type LoadedConfig =
+  | { readonly kind: 'ok'; readonly config: WeirConfig }
+  | { readonly kind: 'invalid'; readonly problems: readonly ConfigProblem[] }
+
+export function loadConfig({ file, env, flags = {} }: ConfigSources): LoadedConfig {
+  const layers = new Layers()
+  const path = file ?? env['WEIR_CONFIG']
+  const fileName = path === undefined || path === '' ? undefined : path
+  if (fileName !== undefined) layers.addFile(fileName, settings)
+  layers.addVariables(env, settings)
+  layers.addFlags(flags, settings)
+  const parsed = fileSchema.safeParse(layers.raw)
+  const problems: ConfigProblem[] = layers.problems.map(({ source, line, path, code, message }) =>
+    problemAt(source, line, fileName, path, code, message),
+  )
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) problems.push(...problemsOf(issue, layers, fileName))
+  }
+  if (problems.length > 0 || !parsed.success) return { kind: 'invalid', problems }
+  return { kind: 'ok', config: toConfig(parsed.data) }
+}
+
+/** `weir.yaml:3: http.port: …`, one line for people. */
+export function describeProblem({ file, line, path, message }: ConfigProblem): string {
+  const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `
+  return `${place}${path === '' ? '' : `${path}: `}${message}`
+}
+
+function problemsOf(issue: z.core.$ZodIssue, layers: Layers, file: string | undefined): ConfigProblem[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map(key => {
+      const path = [...issue.path, key]
+      const origin = layers.originOf(path)
+      return problemAt(origin?.source, origin?.line, file, named(path), 'unknown_key', unknownKey(key))
+    })
+  }
+  const origin = layers.originOf(issue.path)
+  const code = issue.code === 'invalid_type' ? 'wrong_type' : 'invalid_value'
+  return [problemAt(origin?.source, origin?.line, file, named(issue.path), code, issue.message)]
+}
+
+function problemAt(
+  source: string | undefined,
+  line: number | undefined,
+  file: string | undefined,
+  path: string,
+  code: string,
+  message: string,
+): ConfigProblem {
+  if (source === undefined || source === file) {
+    return {
+      ...(source === undefined ? {} : { file: source }),
+      ...(line === undefined ? {} : { line }),
+      path,
+      code,
+      message,
+    }
+  }
+  return { path, code, message: `${message} (from ${source})` }
+}
+
+function named(path: readonly PropertyKey[]): string {
+  return path.map(String).join('.')
+}
+
+function unknownKey(key: string): string {
+  const known = settings.map(({ path }) => path.join('.'))
+  const near = known.filter(
+    name => name.split('.').at(-1)!.replaceAll('_', '') === key.replaceAll(/[-_]/g, '').toLowerCase(),
+  )
+  return `There is no such setting.${near.length === 0 ? '' : ` Did you mean ${near.join(' or ')}?`}`
+}
+
+function toConfig(file: FileConfig): WeirConfig {
+  const { host, port, auth } = file.http
+  return {
+    dataDir: resolve(file.data_dir),
+    nats: {
+      url: file.nats.url,
+      server: file.nats.server,
+      port: file.nats.port,
+      replicas: file.nats.replicas,
+    },
+    clickhouse: {
+      url: file.clickhouse.url,
+      user: file.clickhouse.user,
+      password: file.clickhouse.password,
+      database: file.clickhouse.database,
+      port: file.clickhouse.port,
+    },
+    http: { host, port, auth: auth === 'auto' ? (isLoopback(host) ? 'open' : 'keys') : auth },
+    partitions: file.partitions,
+    workers: Math.min(file.workers ?? Math.max(1, availableParallelism() - 1), file.partitions),
+    dedupeHorizonDays: file.dedupe_horizon_days,
+    parkedTtlDays: file.parked_ttl_days,
+    parkedBytes: file.parked_bytes,
+    commit: { maxEvents: file.commit.max_events, lingerMs: file.commit.linger_ms },
+    backpressure: {
+      maxPendingMessages: file.backpressure.max_pending_messages,
+      maxInFlightBytes: file.backpressure.max_in_flight_bytes,
+    },
+    erp: { accounts: file.erp.accounts, csvDir: file.erp.csv_dir },
+    webhooks: {
+      stripeSecret: file.webhooks.stripe?.secret,
+      sources: new Map(Object.entries(file.webhooks.sources).map(([name, { secret }]) => [name, secret])),
+    },
+    catalog: file.catalog,
+    logLevel: file.log_level,
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
+}
