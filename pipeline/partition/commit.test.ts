@@ -1,0 +1,188 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { JetStreamManager } from '@nats-io/jetstream'
+import type { NatsConnection } from '@nats-io/transport-node'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { zeroDispositions } from '../../schemas/dispositions.js'
+import { pipelineLimits } from '../limits.js'
+import { publishBatch } from './atomic-batch.js'
+import { type Checkpoint, parseCheckpoint, readCheckpoint } from './checkpoint.js'
+import { claimPartition } from './claim.js'
+import { buildCommit, type CommitLink, commitHeader, publishCommit } from './commit.js'
+import { type Broker, readLedger, startBroker } from './engine-harness.js'
+import { Fenced } from './failures.js'
+import { DeltaJoiner } from './restore.js'
+
+let broker: Broker
+const controller = new AbortController()
+
+beforeAll(async () => {
+  broker = await startBroker(8)
+})
+
+afterAll(async () => {
+  controller.abort(new Error('over'))
+  await broker?.stop()
+})
+
+function linkOf(nc: NatsConnection = broker.nc, jsm: JetStreamManager = broker.jsm): CommitLink {
+  const limits = pipelineLimits(
+    { partitions: 8, maxPayload: nc.info!.max_payload },
+    { engine: { commitTimeoutMs: 500, retryMinMs: 10 } },
+  ).engine
+  return { nc, jsm, limits, signal: controller.signal, onRetry: () => undefined }
+}
+
+const text = (value: string) => Buffer.from(value)
+
+function next(checkpoint: Checkpoint, link: CommitLink, delta = text('delta'), rows = text('rows')) {
+  const outputs = [
+    { table: 'event_dispositions', bytes: text('counts') },
+    { table: 'sealed', bytes: text('sealed') },
+    { table: 'rated_usage', bytes: rows },
+  ]
+  const step = { ...checkpoint, commit: checkpoint.commit + 1, counters: zeroDispositions() }
+  return buildCommit(step, delta, outputs, link.limits, link.nc.info!.max_payload)
+}
+
+test('a commit begins with its checkpoint, ends with its counts, and every message names it', async () => {
+  const link = linkOf()
+  const claim = await claimPartition(link, 0, 'me')
+  const committed = await publishCommit(link, next(claim.checkpoint, link), claim.seq)
+  const messages = await readLedger(broker, 0, '>')
+  const [, ...batch] = messages
+  expect(batch.map(message => message.headers?.get(commitHeader))).toEqual(['1', '1', '1', '1', '1'])
+  expect(batch.map(message => Buffer.from(message.bytes).toString()).slice(1)).toEqual([
+    'delta',
+    'sealed',
+    'rows',
+    'counts',
+  ])
+  expect(committed).toEqual({ stateSeq: batch[0]!.seq, lastSeq: batch.at(-1)!.seq })
+  expect((await readCheckpoint(broker.jsm, 0))?.seq).toBe(committed.stateSeq)
+})
+
+test('each claim raises the epoch and keeps everything else', async () => {
+  const link = linkOf()
+  const first = await claimPartition(link, 1, 'a')
+  await publishCommit(link, next(first.checkpoint, link), first.seq)
+  const second = await claimPartition(link, 1, 'b')
+  expect(second.checkpoint).toEqual({ ...first.checkpoint, epoch: 2, owner: 'b', commit: 1, delta_chunks: 1 })
+})
+
+test('a stale owner is refused by the server and nothing of its batch is stored', async () => {
+  const link = linkOf()
+  const stale = await claimPartition(link, 2, 'stale')
+  await claimPartition(link, 2, 'new')
+  const before = (await broker.jsm.streams.info('LEDGER')).state.last_seq
+  const commit = next(stale.checkpoint, link)
+  const outcome = await publishBatch(broker.nc, commit.messages, { lastSubjectSequence: stale.seq }, 2_000)
+  expect(outcome.kind).toBe('fenced')
+  await expect(publishCommit(link, commit, stale.seq)).rejects.toBeInstanceOf(Fenced)
+  expect((await broker.jsm.streams.info('LEDGER')).state.last_seq).toBe(before)
+})
+
+test('without its fence a stale batch would go through: the fence is what refuses it', async () => {
+  const link = linkOf()
+  const stale = await claimPartition(link, 3, 'stale')
+  const now = await claimPartition(link, 3, 'new')
+  const commit = next(stale.checkpoint, link)
+  const outcome = await publishBatch(broker.nc, commit.messages, { lastSubjectSequence: now.seq }, 2_000)
+  expect(outcome.kind).toBe('stored')
+})
+
+/** The connection, with the answers of some requests lost on the way back. */
+function losing(nc: NatsConnection, lose: () => boolean): NatsConnection {
+  return new Proxy(nc, {
+    get(target, key) {
+      if (key === 'request') {
+        return async (...args: Parameters<NatsConnection['request']>) => {
+          const answer = await target.request(...args)
+          if (lose()) throw new Error('the answer was lost')
+          return answer
+        }
+      }
+      const value: unknown = Reflect.get(target, key, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
+
+test('a commit whose answer was lost is found by reading the checkpoint, and not stored twice', async () => {
+  let losses = 0
+  const link = linkOf(
+    losing(broker.nc, () => {
+      losses += 1
+      return losses <= 3
+    }),
+  )
+  const claim = await claimPartition(link, 4, 'me')
+  expect(claim.checkpoint.epoch).toBe(1)
+  const commit = next(claim.checkpoint, link)
+  const committed = await publishCommit(link, commit, claim.seq)
+  expect(losses).toBeGreaterThanOrEqual(2)
+  const rows = await readLedger(broker, 4, 'rated_usage')
+  expect(rows).toHaveLength(1)
+  expect(committed.lastSeq).toBe((await readLedger(broker, 4, '>')).at(-1)!.seq)
+})
+
+test('a commit whose last message was lost is sent again under the same fence', async () => {
+  let dropped = false
+  const lossy = new Proxy(broker.nc, {
+    get(target, key) {
+      if (key === 'request') {
+        return async (...args: Parameters<NatsConnection['request']>) => {
+          if (!dropped && args[0].endsWith('event_dispositions')) {
+            dropped = true
+            await sleep(10)
+            throw new Error('never sent')
+          }
+          return target.request(...args)
+        }
+      }
+      const value: unknown = Reflect.get(target, key, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  const link = linkOf(lossy)
+  const claim = await claimPartition(link, 5, 'me')
+  await publishCommit(link, next(claim.checkpoint, link), claim.seq)
+  expect(dropped).toBe(true)
+  expect(await readLedger(broker, 5, 'rated_usage')).toHaveLength(1)
+  expect(await readLedger(broker, 5, 'delta')).toHaveLength(1)
+})
+
+test('more messages than a batch takes are refused before anything is sent', async () => {
+  const link = linkOf()
+  const claim = await claimPartition(link, 6, 'me')
+  const outputs = Array.from({ length: 1_000 }, () => ({ table: 'rated_usage', bytes: text('x') }))
+  const step = { ...claim.checkpoint, commit: 1 }
+  expect(() => buildCommit(step, text(''), outputs, link.limits, 9 << 20)).toThrow(/1002 messages/)
+  const most = buildCommit(step, text(''), outputs.slice(2), link.limits, 9 << 20)
+  expect(most.messages).toHaveLength(1_000)
+  await publishCommit(link, most, claim.seq)
+  expect(await readLedger(broker, 6, 'rated_usage')).toHaveLength(998)
+})
+
+test('a checkpoint that cannot be read stops, and says why', () => {
+  expect(() => parseCheckpoint(text('{'), 0)).toThrow(/not JSON/)
+  expect(() => parseCheckpoint(text('{"format":2}'), 0)).toThrow(/another version/)
+})
+
+test('a delta that is missing, cut short or foreign is told', () => {
+  const message = (headers: Record<string, string>) => ({
+    seq: 1,
+    bytes: text('d'),
+    headers: { get: (key: string) => headers[key] ?? '' } as never,
+  })
+  const delta = (commit: number, chunk: string) =>
+    message({ 'weir-commit': String(commit), 'weir-chunk': chunk })
+  const joined = new DeltaJoiner(0, 2)
+  for (const part of [delta(2, '1/1'), delta(3, '1/2'), delta(3, '2/2'), delta(4, '1/1')]) joined.add(part)
+  expect(joined.finish(4).map(bytes => Buffer.from(bytes).toString())).toEqual(['dd', 'd'])
+  expect(() => joined.finish(5)).toThrow(/ends in commit 4/)
+  expect(() => new DeltaJoiner(0, 0).add(delta(2, '1/1'))).toThrow(/chunk 1 of commit 1/)
+  const short = new DeltaJoiner(0, 0)
+  short.add(delta(1, '1/2'))
+  expect(() => short.add(delta(2, '1/1'))).toThrow(/chunk 2 of commit 1/)
+  expect(() => new DeltaJoiner(0, 0).add(message({}))).toThrow(/no headers of ours/)
+})
