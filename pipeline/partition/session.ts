@@ -117,8 +117,10 @@ export class Session {
       })
     this.#snapshots.restored(bytes)
     this.#holdsCustomers = opened.holdsCustomers
-    const dispositions = natsSubjects.ledger(partition, 'event_dispositions')
-    this.#rowsSeq = await readLastSequence(this.#link.jsm, 'LEDGER', dispositions)
+    for (const table of ['rated_usage', 'event_dispositions']) {
+      const natsSubject = natsSubjects.ledger(partition, table)
+      this.#rowsSeq = Math.max(this.#rowsSeq, await readLastSequence(this.#link.jsm, 'LEDGER', natsSubject))
+    }
     this.#desk.ask(opened.historyRequests, this.#rowsSeq)
     this.#inputs = await PartitionInputs.open(this.#link, this.#claim, {
       onMessage: () => this.#wake.ring(),
