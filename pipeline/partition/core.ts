@@ -1,7 +1,6 @@
 // PartitionCore: the state of one partition and the pure function that moves it on. The workers and `simulate` run the
 // same one.
-// Invariants: no clock, no I/O, no randomness: the same state and input give the same output, byte for byte; received =
-// the sum of the dispositions after every call (I5), or it throws.
+// Invariants: no clock, no I/O, no randomness: the same state and input give the same output; received = the sum of the dispositions after every call (I5), or it throws.
 
 import type { Charge } from '../../schemas/charge.js'
 import { conservationGap, type DispositionCounts, dispositions } from '../../schemas/dispositions.js'

@@ -19,6 +19,8 @@ export interface ContentHashes {
 
 /** Sees every row before it is encoded: how `simulate` and tests look at them. */
 export interface RowTap {
+  /** Rows go to the tap and nowhere else; nothing is encoded. */
+  readonly only?: boolean
   readonly rated?: (row: tables.RatedUsageRow) => void
   readonly deadLetter?: (row: tables.DeadLetterRow) => void
   readonly movement?: (row: tables.MrrMovementRow) => void
@@ -87,7 +89,7 @@ export class LedgerWriter {
       partition: this.#config.partition,
       ledgerSequence: this.#commit,
     }
-    this.#ratedUsage.push(row)
+    if (this.#tap?.only !== true) this.#ratedUsage.push(row)
     this.#tap?.rated?.(row)
   }
 
@@ -192,6 +194,7 @@ export class LedgerWriter {
   /** Everything written, as ledger messages. */
   take(): LedgerOutput[] {
     const out: LedgerOutput[] = []
+    if (this.#tap?.only === true) return out
     this.#encode(tables.ratedUsageTable, this.#ratedUsage, out)
     this.#encode(tables.subscriptionVersionsTable, this.#versions, out)
     this.#encode(tables.chargesTable, this.#charges, out)

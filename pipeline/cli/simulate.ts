@@ -1,0 +1,162 @@
+// `weir simulate`: reads the files, runs the simulation, prints the object of contract section 5, or tables.
+// Exit codes: 0 done, 1 a file cannot be read, 2 wrong usage, 78 the catalog is not valid.
+
+import { readFile } from 'node:fs/promises'
+import type { Catalog } from '../../schemas/catalog.js'
+import { type CatalogProblem, mergeCatalogs, parseCatalog } from '../../schemas/catalog-parser.js'
+import { chargeToWire } from '../../schemas/charge.js'
+import { parseMessage } from '../../schemas/cloud-event.js'
+import { formatScaled } from '../../schemas/decimal.js'
+import { dispositions } from '../../schemas/dispositions.js'
+import { movementToWire } from '../../schemas/mrr-movement.js'
+import { formatInstant, parseInstant } from '../../schemas/time.js'
+import { type SimulateResult, simulate } from '../simulate/simulate.js'
+import { plainTable } from './table.js'
+
+export interface SimulateArguments {
+  readonly catalog: readonly string[]
+  readonly events: readonly string[]
+  /** RFC 3339. */
+  readonly asOf?: string
+  readonly json: boolean
+}
+
+export interface CommandStreams {
+  readonly stdout: { write(text: string): unknown }
+  readonly stderr: { write(text: string): unknown }
+  readonly isTTY: boolean
+}
+
+const exit = { ok: 0, failed: 1, usage: 2, badCatalog: 78 } as const
+
+export async function simulateCommand(args: SimulateArguments, io: CommandStreams): Promise<number> {
+  const say = (line: string) => io.stderr.write(`${line}\n`)
+  const asOfMs = args.asOf === undefined ? undefined : parseInstant(args.asOf)
+  if (args.asOf !== undefined && asOfMs === undefined) {
+    say(`--as-of takes an RFC 3339 instant with an offset, such as 2026-02-01T00:00:00Z, not "${args.asOf}".`)
+    return exit.usage
+  }
+  if (args.catalog.length === 0 || args.events.length === 0) {
+    say('simulate needs --catalog FILE and --events FILE.')
+    return exit.usage
+  }
+  const catalogFiles = await readFiles(args.catalog, say)
+  const eventFiles = await readFiles(args.events, say)
+  if (catalogFiles === undefined || eventFiles === undefined) return exit.failed
+  const catalog = readCatalog(args.catalog, catalogFiles, say)
+  if (catalog === undefined) return exit.badCatalog
+  for (const [index, bytes] of eventFiles.entries()) {
+    const parsed = parseMessage(bytes)
+    if (parsed.kind === 'ok') continue
+    say(`${args.events[index]}: ${parsed.rejection.detail}`)
+    return exit.failed
+  }
+  const result = simulate({ catalog, bodies: eventFiles, asOfMs, nowMs: Date.now() })
+  io.stdout.write(args.json ? `${JSON.stringify(toWire(result))}\n` : toTables(result))
+  return exit.ok
+}
+
+async function readFiles(
+  names: readonly string[],
+  say: (line: string) => void,
+): Promise<Buffer[] | undefined> {
+  const bodies: Buffer[] = []
+  let isComplete = true
+  for (const name of names) {
+    try {
+      bodies.push(await readFile(name))
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === undefined) throw error
+      say(code === 'ENOENT' ? `${name}: there is no such file.` : `${name}: cannot be read (${code}).`)
+      isComplete = false
+    }
+  }
+  return isComplete ? bodies : undefined
+}
+
+function readCatalog(
+  names: readonly string[],
+  files: readonly Buffer[],
+  say: (line: string) => void,
+): Catalog | undefined {
+  const problems: CatalogProblem[] = []
+  let catalog: Catalog = { meters: [], plans: [] }
+  for (const [index, bytes] of files.entries()) {
+    const name = names[index] ?? ''
+    const parsed = parseCatalog(bytes.toString('utf8'), name)
+    if (parsed.kind === 'invalid') {
+      problems.push(...parsed.problems)
+      continue
+    }
+    const merged = mergeCatalogs(catalog, parsed.catalog)
+    if (merged.kind === 'ok') catalog = merged.catalog
+    else
+      problems.push({ ...nowhere, file: name, code: merged.rejection.code, message: merged.rejection.detail })
+  }
+  for (const problem of problems) {
+    say(`${problem.file}:${problem.line}:${problem.column}: ${problem.message} (${problem.code})`)
+  }
+  return problems.length === 0 ? catalog : undefined
+}
+
+const nowhere = { line: 1, column: 1, path: '' }
+
+/** The object that `--json` prints. */
+export function toWire(result: SimulateResult) {
+  return {
+    events: result.events,
+    charges: result.charges.map(chargeToWire),
+    mrr_movements: result.movements.map(movementToWire),
+    dead_letters: result.deadLetters.map(({ source, id, code, detail }) => ({ source, id, code, detail })),
+  }
+}
+
+function toTables(result: SimulateResult): string {
+  const events = ['received' as const, ...dispositions]
+    .filter(name => name === 'received' || result.events[name] !== 0)
+    .map(name => `${result.events[name]} ${name.replace('_', '-')}`)
+  const parts = [`As of ${formatInstant(result.asOfMs)}. Events: ${events.join(', ')}.`]
+  if (result.charges.length > 0) parts.push(chargesTable(result))
+  if (result.movements.length > 0) parts.push(movementsTable(result))
+  if (result.deadLetters.length > 0) parts.push(deadLettersTable(result))
+  return `${parts.join('\n\n')}\n`
+}
+
+function chargesTable(result: SimulateResult): string {
+  const head = ['customer', 'subscription', 'price', 'from', 'until', 'quantity', 'amount', 'rounded', '', '']
+  const rows = result.charges.map(charge => [
+    charge.customerId,
+    charge.subscriptionId,
+    charge.price,
+    formatInstant(charge.fromMs),
+    formatInstant(charge.untilMs),
+    formatScaled(charge.quantity),
+    formatScaled(charge.amount),
+    formatScaled(charge.amountRounded),
+    charge.currency,
+    charge.status,
+  ])
+  const aligns = head.map((_, column) => (column >= 5 && column <= 7 ? 'right' : 'left'))
+  return `Charges\n${plainTable(head, aligns, rows)}`
+}
+
+function movementsTable(result: SimulateResult): string {
+  const head = ['customer', 'subscription', 'effective', 'movement', 'amount', 'MRR after', '']
+  const rows = result.movements.map(movement => [
+    movement.customerId,
+    movement.subscriptionId,
+    formatInstant(movement.effectiveAtMs),
+    movement.kind,
+    formatScaled(movement.amount),
+    formatScaled(movement.mrrAfter),
+    movement.currency,
+  ])
+  const aligns = head.map((_, column) => (column === 4 || column === 5 ? 'right' : 'left'))
+  return `MRR movements\n${plainTable(head, aligns, rows)}`
+}
+
+function deadLettersTable(result: SimulateResult): string {
+  const rows = result.deadLetters.map(({ source, id, code, detail }) => [source, id, code, detail])
+  return `Dead letters\n${plainTable(['source', 'id', 'code', 'detail'], ['left', 'left', 'left', 'left'], rows)}`
+}

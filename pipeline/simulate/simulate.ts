@@ -1,0 +1,121 @@
+// simulate: a catalog and events in, charges and movements out, by the same pure core that the workers run.
+// Owns what differs from the pipeline: one partition, no arrival limits, history from memory, one instant for every
+// arrival. Invariant: the same events in any order and with any duplicates give the same charges.
+
+import type { Catalog } from '../../schemas/catalog.js'
+import type { Charge } from '../../schemas/charge.js'
+import { parseMessage, validateEvent } from '../../schemas/cloud-event.js'
+import type { DispositionCounts } from '../../schemas/dispositions.js'
+import { compositeKey } from '../../schemas/identifiers.js'
+import { isLifecycleType } from '../../schemas/lifecycle-event.js'
+import type { MrrMovement } from '../../schemas/mrr-movement.js'
+import type { DeadLetterRow } from '../../schemas/tables.js'
+import { type CoreInput, type InputMessage, PartitionCore } from '../partition/core.js'
+import { unlimitedCoreLimits } from '../partition/core-limits.js'
+import { PartitionState } from '../partition/state/partition-state.js'
+import { MemoryHistory } from './memory-history.js'
+
+export interface SimulateInput {
+  readonly catalog: Catalog
+  /** Bodies of events: an object, an array or NDJSON each. Their order is the order of arrival. */
+  readonly bodies: readonly Uint8Array[]
+  /** Without it: the latest time of an event. */
+  readonly asOfMs: number | undefined
+  /** The time of arrival of every event, which stands in for a missing `time`. */
+  readonly nowMs: number
+}
+
+export interface SimulateResult {
+  readonly asOfMs: number
+  readonly events: DispositionCounts
+  readonly charges: readonly Charge[]
+  readonly movements: readonly MrrMovement[]
+  readonly deadLetters: readonly DeadLetterRow[]
+}
+
+export function simulate(input: SimulateInput): SimulateResult {
+  const { nowMs } = input
+  const messages = input.bodies.map((bytes, seq): InputMessage => ({ seq, arrivedAtMs: nowMs, bytes }))
+  const times = eventTimes(messages, nowMs)
+  const asOfMs = input.asOfMs ?? times.latestMs ?? nowMs
+  const whole = runToEnd(input.catalog, messages, nowMs)
+  // As of an instant, usage after it has not happened; it still counts as received.
+  const isAll = (times.latestUsageMs ?? asOfMs) <= asOfMs
+  const core = isAll ? whole.core : runToEnd(input.catalog, usageUntil(messages, asOfMs, nowMs), nowMs).core
+  return {
+    asOfMs,
+    events: whole.core.counters(),
+    charges: core.charges(asOfMs),
+    movements: core.movements(asOfMs),
+    deadLetters: whole.deadLetters,
+  }
+}
+
+interface EventTimes {
+  latestMs: number | undefined
+  latestUsageMs: number | undefined
+}
+
+/** Of a lifecycle event only a `time` that was sent counts: without one, `effective_from` is all that matters. */
+function eventTimes(messages: readonly InputMessage[], nowMs: number): EventTimes {
+  const times: EventTimes = { latestMs: undefined, latestUsageMs: undefined }
+  for (const raw of messages.flatMap(rawEvents)) {
+    const parsed = validateEvent(raw, nowMs)
+    if (parsed.kind === 'rejected') continue
+    const { timeMs, timeText, type } = parsed.value
+    const isUsage = !isLifecycleType(type)
+    if (timeText === undefined && !isUsage) continue
+    times.latestMs = Math.max(times.latestMs ?? timeMs, timeMs)
+    if (isUsage) times.latestUsageMs = Math.max(times.latestUsageMs ?? timeMs, timeMs)
+  }
+  return times
+}
+
+function rawEvents(message: InputMessage): unknown[] {
+  const parsed = parseMessage(message.bytes)
+  return parsed.kind === 'ok' ? parsed.events.flatMap(one => (one.kind === 'ok' ? [one.value] : [])) : []
+}
+
+function usageUntil(messages: readonly InputMessage[], asOfMs: number, nowMs: number): InputMessage[] {
+  return messages.map(message => {
+    const kept = rawEvents(message).filter(raw => {
+      const parsed = validateEvent(raw, nowMs)
+      return parsed.kind === 'ok' && (isLifecycleType(parsed.value.type) || parsed.value.timeMs <= asOfMs)
+    })
+    return { ...message, bytes: Buffer.from(JSON.stringify(kept)) }
+  })
+}
+
+function runToEnd(catalog: Catalog, messages: readonly InputMessage[], nowMs: number) {
+  const history = new MemoryHistory()
+  const deadLetters = new Map<string, DeadLetterRow>()
+  const tap = {
+    only: true,
+    rated: history.add.bind(history),
+    deadLetter: (row: DeadLetterRow) => noteDeadLetter(deadLetters, row),
+  }
+  const state = new PartitionState(unlimitedCoreLimits.dedupeHorizonMs)
+  state.catalog = catalog
+  const core = new PartitionCore({ partition: 0, partitions: 1, limits: unlimitedCoreLimits }, tap, state)
+  const none: Omit<CoreInput, 'nowMs' | 'commit'> = {
+    catalog: [],
+    lifecycle: [],
+    metering: [],
+    orders: [],
+    history: [],
+  }
+  core.process({ ...none, nowMs, commit: 1, metering: messages })
+  for (let commit = 2; core.holdsCustomers(); commit += 1) {
+    const answers = core.openHistoryRequests().map(request => history.answer(request))
+    core.process({ ...none, nowMs, commit, history: answers })
+  }
+  return { core, deadLetters: [...deadLetters.values()] }
+}
+
+/** A dead letter that was taken back is none. */
+function noteDeadLetter(deadLetters: Map<string, DeadLetterRow>, row: DeadLetterRow): void {
+  const key = compositeKey(row.source, row.id, row.code)
+  if (row.change < 0) deadLetters.delete(key)
+  // The same broken event sent twice is two dead letters.
+  else deadLetters.set(deadLetters.has(key) ? compositeKey(key, deadLetters.size) : key, row)
+}
