@@ -6,6 +6,7 @@
 import type { Price } from '../schemas/catalog.js'
 import type { Scaled } from '../schemas/decimal.js'
 import type { SubscriptionChange } from '../schemas/lifecycle-event.js'
+import { priceContentId } from './price-content.js'
 
 export interface ResolvedTerms {
   /** The subscription version: the highest sequence in effect. */
@@ -199,8 +200,15 @@ function sameTerms(a: ResolvedTerms, b: ResolvedTerms): boolean {
     a.billingAnchorMs === b.billingAnchorMs &&
     a.timezone === b.timezone &&
     a.trialUntilMs === b.trialUntilMs &&
-    a.priceOverrides === b.priceOverrides &&
+    sameOverrides(a.priceOverrides, b.priceOverrides) &&
     sameQuantities(a.quantities, b.quantities)
+  )
+}
+
+function sameOverrides(a: readonly Price[], b: readonly Price[]): boolean {
+  if (a === b) return true
+  return (
+    a.length === b.length && a.every((price, index) => priceContentId(price) === priceContentId(b[index]!))
   )
 }
 
