@@ -1,0 +1,63 @@
+// The conservation law, from two sides: the counters in each partition's checkpoint, and the sums that ClickHouse has.
+
+import type { ClickHouseClient } from '@clickhouse/client'
+import { conservationGap, type DispositionCounts, dispositions } from '../../schemas/dispositions.js'
+import type { Checkpoint } from '../partition/checkpoint.js'
+import { type Check, checkOf, type Difference, type PartitionConservation } from './report.js'
+
+const names = ['received', ...dispositions] as const
+
+/** Both laws: received = the sum of the dispositions, and ClickHouse = checkpoint as of the checkpoint's commit. */
+export async function checkConservation(
+  clickhouse: ClickHouseClient,
+  checkpoints: readonly Checkpoint[],
+): Promise<{ readonly checks: Check[]; readonly partitions: PartitionConservation[] }> {
+  const partitions = checkpoints.map(({ partition, commit, counters }) => ({
+    partition,
+    commit,
+    counts: counters,
+    gap: conservationGap(counters),
+  }))
+  const broken = partitions
+    .filter(({ gap }) => gap !== 0)
+    .map(({ partition, counts, gap }) => ({
+      id: `partition ${partition}`,
+      expected: String(counts.received),
+      found: String(counts.received - gap),
+      detail: 'received against the sum of the dispositions',
+    }))
+  const recorded = await Promise.all(checkpoints.map(one => recordedDifferences(clickhouse, one)))
+  const law = 'received = rated + applied + duplicate + conflicting + parked + dead-lettered + unmetered'
+  return {
+    partitions,
+    checks: [
+      checkOf('conservation', law, partitions.length, broken),
+      checkOf(
+        'dispositions',
+        'ClickHouse has the dispositions of every commit',
+        partitions.length,
+        recorded.flat(),
+      ),
+    ],
+  }
+}
+
+async function recordedDifferences(clickhouse: ClickHouseClient, one: Checkpoint): Promise<Difference[]> {
+  const sums = names.map(name => `toInt64(sum(${name})) AS ${name}`).join(', ')
+  const result = await clickhouse.query({
+    query: `SELECT ${sums} FROM event_dispositions AS d
+      WHERE d.partition = {partition: UInt32} AND d.ledger_sequence <= {commit: UInt64}`,
+    format: 'JSONEachRow',
+    query_params: { partition: one.partition, commit: one.commit },
+    clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
+  })
+  const [found] = await result.json<DispositionCounts>()
+  return names
+    .filter(name => found?.[name] !== one.counters[name])
+    .map(name => ({
+      id: `partition ${one.partition}: ${name}`,
+      expected: String(one.counters[name]),
+      found: String(found?.[name]),
+      detail: `up to commit ${one.commit}`,
+    }))
+}

@@ -1,0 +1,70 @@
+// How far partitions and feeds are behind what their streams hold.
+
+import type { JetStreamManager } from '@nats-io/jetstream'
+import type { KV } from '@nats-io/kv'
+import { isCovered, recordedPosition } from '../deliver/delivered.js'
+import { type Feed, feeds } from '../deliver/feeds.js'
+import { type Checkpoint, readCheckpoint, readLastSequence } from '../partition/checkpoint.js'
+import { natsSubjects } from '../topology.js'
+import type { Lag } from './report.js'
+
+export interface Broker {
+  readonly jsm: JetStreamManager
+  /** The bucket `weir_sinks`. */
+  readonly sinks: KV
+}
+
+/** As the streams were made (topology.ts). */
+export async function partitionCount(jsm: JetStreamManager): Promise<number> {
+  const info = await jsm.streams.info('LEDGER')
+  const count = Number(info.config.metadata?.['weir.partitions'])
+  if (!Number.isSafeInteger(count) || count < 1)
+    throw new Error('The stream LEDGER does not say how many partitions there are.')
+  return count
+}
+
+/** The newest checkpoints; a partition that nobody has claimed yet has none. */
+export async function readCheckpoints(jsm: JetStreamManager): Promise<Checkpoint[]> {
+  const partitions = Array.from({ length: await partitionCount(jsm) }, (_, partition) => partition)
+  const stored = await Promise.all(partitions.map(partition => readCheckpoint(jsm, partition)))
+  return stored.flatMap(one => (one === undefined ? [] : [one.checkpoint]))
+}
+
+/** Everything that is behind; empty when the pipeline and its sinks have caught up. */
+export async function findLags({ jsm, sinks }: Broker): Promise<Lag[]> {
+  const partitions = await Promise.all((await readCheckpoints(jsm)).map(one => partitionLags(jsm, one)))
+  const ofFeeds = await Promise.all(Object.values(feeds).map(feed => feedLag(jsm, sinks, feed)))
+  return [...partitions.flat(), ...ofFeeds.filter(lag => lag !== undefined)]
+}
+
+async function partitionLags(jsm: JetStreamManager, checkpoint: Checkpoint): Promise<Lag[]> {
+  const { partition, positions } = checkpoint
+  const lasts = {
+    METERING: await readLastSequence(jsm, 'METERING', natsSubjects.metering(partition)),
+    LIFECYCLE: await readLastSequence(jsm, 'LIFECYCLE', natsSubjects.lifecycle(partition)),
+  }
+  return (['METERING', 'LIFECYCLE'] as const)
+    .map(stream => ({
+      what: `partition ${partition} of ${stream}`,
+      position: positions[stream].seq,
+      last: lasts[stream],
+    }))
+    .filter(lag => lag.position < lag.last)
+}
+
+/** Undefined when the feed is up to date, or has never been started here. */
+async function feedLag(jsm: JetStreamManager, sinks: KV, feed: Feed): Promise<Lag | undefined> {
+  if ((await sinks.get(feed.key)) === null) return undefined
+  const position = await recordedPosition(sinks, feed.key)
+  const { state } = await jsm.streams.info(feed.stream)
+  if (position >= state.last_seq) return undefined
+  if (
+    await isCovered(
+      { jsm, stream: feed.stream, filterSubjects: feed.filterSubjects },
+      position,
+      state.last_seq,
+    )
+  )
+    return undefined
+  return { what: `sink ${feed.key}`, position, last: state.last_seq }
+}

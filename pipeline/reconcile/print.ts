@@ -1,0 +1,78 @@
+// The report for people: a line per check, the differences below, the counts and the totals.
+
+import { dispositions } from '../../schemas/dispositions.js'
+import { plainTable } from '../cli/table.js'
+import type { Check, ReconcileReport } from './report.js'
+
+export function printReport(report: ReconcileReport): string {
+  const parts = [
+    plainTable(
+      ['', 'check', 'compared', 'differ'],
+      ['left', 'left', 'right', 'right'],
+      report.checks.map(one => [
+        mark(one),
+        one.claim,
+        String(one.compared),
+        one.skipped ?? String(one.difference_count),
+      ]),
+    ),
+    ...report.checks.filter(one => !one.ok).map(printDifferences),
+    printCounts(report),
+    printTotals(report),
+  ]
+  if (!report.caught_up) parts.push(printLags(report))
+  parts.push(verdict(report))
+  return `${parts.filter(part => part !== '').join('\n\n')}\n`
+}
+
+function mark(check: Check): string {
+  if (check.skipped !== undefined) return '-'
+  return check.ok ? 'ok' : 'NO'
+}
+
+function printDifferences(check: Check): string {
+  const rows = check.differences.map(one => [one.id, one.expected, one.found, one.detail ?? ''])
+  const rest = check.difference_count - rows.length
+  const table = plainTable(['what', 'expected', 'found', ''], ['left', 'right', 'right', 'left'], rows)
+  return `Not so: ${check.claim}\n${table}${rest > 0 ? `\nand ${rest} more` : ''}`
+}
+
+function printCounts({ partitions }: ReconcileReport): string {
+  const names = ['received', ...dispositions] as const
+  const sums = names.map(name => partitions.reduce((sum, { counts }) => sum + counts[name], 0))
+  return plainTable(
+    names.map(name => name.replace('_', '-')),
+    names.map(() => 'right' as const),
+    [sums.map(String)],
+  )
+}
+
+function printTotals({ totals }: ReconcileReport): string {
+  if (totals.length === 0) return ''
+  return plainTable(
+    ['', 'rated usage', 'charges', 'rounded', 'batches', 'debits', 'credits', 'MRR'],
+    ['left', ...Array.from({ length: 7 }, () => 'right' as const)],
+    totals.map(one => [
+      one.currency,
+      one.rated_usage,
+      one.charges,
+      one.charges_rounded,
+      one.batches_rounded,
+      one.debits,
+      one.credits,
+      one.mrr_movements,
+    ]),
+  )
+}
+
+function printLags({ lagging, waited_ms }: ReconcileReport): string {
+  const rows = lagging.map(one => [one.what, String(one.position), String(one.last)])
+  const table = plainTable(['behind', 'at', 'of'], ['left', 'right', 'right'], rows)
+  return `Still behind after ${waited_ms} ms; differences may come from that.\n${table}`
+}
+
+function verdict({ ok, caught_up, checks }: ReconcileReport): string {
+  const failed = checks.filter(one => !one.ok).length
+  if (!ok) return `${failed} of ${checks.length} checks found differences.`
+  return caught_up ? 'Everything agrees.' : 'What has arrived agrees.'
+}

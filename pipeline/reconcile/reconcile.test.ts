@@ -1,0 +1,356 @@
+// A small set of books that agree, and one falsification after another: each must be found, by its id.
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ClickHouseClient } from '@clickhouse/client'
+import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { type KV, Kvm } from '@nats-io/kv'
+import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/embedded/clickhouse-server.js'
+import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
+import { tables } from '../../schemas/tables.js'
+import { type ClickHouseConfig, openClickHouse } from '../../sinks/clickhouse/config.js'
+import { migrate } from '../../sinks/clickhouse/migrate.js'
+import { reconcileCommand } from '../cli/reconcile.js'
+import { encodeRecord } from '../deliver/delivery-record.js'
+import { ensureTopology } from '../topology.js'
+import { reconcile } from './reconcile.js'
+import type { ReconcileReport } from './report.js'
+
+let folder: string
+let broker: NatsServer
+let server: EmbeddedClickhouse
+let nc: NatsConnection
+let js: JetStreamClient
+let jsm: JetStreamManager
+let sinks: KV
+let runs: KV
+let config: ClickHouseConfig
+let clickhouse: ClickHouseClient
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'weir-reconcile-'))
+  broker = await startNatsServer({ storeDir: join(folder, 'nats') })
+  server = await startEmbeddedClickhouse({ dataDir: join(folder, 'clickhouse') })
+  nc = await connect({ servers: broker.url })
+  js = jetstream(nc)
+  jsm = await jetstreamManager(nc)
+  await ensureTopology(nc, { partitions: 2 })
+  sinks = await new Kvm(js).open('weir_sinks')
+  runs = await new Kvm(js).open('weir_runs')
+  config = { url: server.url, user: 'default', password: '', database: 'weir' }
+  await migrate(config)
+  clickhouse = openClickHouse(config)
+  await publishStreams()
+})
+
+afterAll(async () => {
+  await clickhouse.close()
+  await nc.close()
+  await server.stop()
+  await broker.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+const zero = {
+  received: 0,
+  rated: 0,
+  applied: 0,
+  duplicate: 0,
+  conflicting: 0,
+  parked: 0,
+  dead_lettered: 0,
+  unmetered: 0,
+}
+const created = { created: '2026-01-01T00:00:00Z', seq: 0 }
+const positions = { CATALOG: created, CONTROL: created, LIFECYCLE: created, METERING: created }
+const checkpoint = (partition: number, commit: number, counters: typeof zero) =>
+  JSON.stringify({
+    format: 1,
+    partition,
+    epoch: 1,
+    owner: 'me',
+    commit,
+    positions,
+    snapshot: null,
+    delta_chunks: 0,
+    counters,
+  })
+
+async function publishStreams(): Promise<void> {
+  await js.publish(
+    'ledger.0.state',
+    checkpoint(0, 2, { ...zero, received: 4, rated: 2, applied: 1, duplicate: 1 }),
+  )
+  await js.publish('ledger.1.state', checkpoint(1, 9, zero))
+  await js.publish('billing.default.run1', '{}')
+  await js.publish('postings.default', '{}')
+  await js.publish('postings.default', '{}')
+  const streamCreated = 'any'
+  const done = { position: 2, intent: null, paused: false, owner: '', streamCreated }
+  for (const key of ['clickhouse', 'billing', 'erp', 'clickhouse.billing', 'clickhouse.postings'])
+    await sinks.put(key, encodeRecord(done))
+}
+
+async function insert(table: string, values: readonly object[]): Promise<void> {
+  const settings = { date_time_input_format: 'best_effort' } as const
+  await clickhouse.insert({ table, values, format: 'JSONEachRow', clickhouse_settings: settings })
+}
+
+/** One customer, one usage charge with an adjustment, one run, both posted; one subscription of two versions. */
+beforeEach(async () => {
+  for (const { name } of tables) await clickhouse.command({ query: `TRUNCATE TABLE ${name}` })
+  const origin = { partition: 0 }
+  await insert('event_dispositions', [
+    { ...origin, ledger_sequence: 1, received: 3, rated: 2, applied: 1 },
+    { ...origin, ledger_sequence: 2, received: 1, duplicate: 1 },
+    { ...origin, ledger_sequence: 3, received: 5, parked: 5 }, // after the checkpoint that is looked at
+  ])
+  const usage = {
+    ...origin,
+    event_source: 's',
+    charge_id: 'ch1',
+    currency: 'USD',
+    event_count: 1,
+    meter: 'm',
+  }
+  await insert('rated_usage', [
+    { ...usage, event_id: 'e1', amount: '1.000000000001', ledger_sequence: 1 },
+    { ...usage, event_id: 'e2', amount: '0.5', ledger_sequence: 2 },
+    { ...usage, event_id: 'after the run', amount: '7', ledger_sequence: 3 },
+    { ...usage, event_id: 'unwanted', charge_id: '', currency: '', amount: '0', ledger_sequence: 1 },
+  ])
+  const charge = {
+    ...origin,
+    customer_id: 'c',
+    meter: 'm',
+    currency: 'USD',
+    billing_run_id: 'run1',
+    status: 'closed',
+  }
+  await insert('charges', [
+    {
+      ...charge,
+      charge_id: 'ch1',
+      amount: '1.000000000001',
+      amount_rounded: '1',
+      kind: 'usage',
+      ledger_sequence: 1,
+    },
+    {
+      ...charge,
+      charge_id: 'adj1',
+      corrects: 'ch1',
+      amount: '0.5',
+      amount_rounded: '0.5',
+      kind: 'adjustment',
+      ledger_sequence: 2,
+    },
+    {
+      ...charge,
+      charge_id: 'open',
+      amount: '0',
+      amount_rounded: '0',
+      billing_run_id: 'run2',
+      meter: '',
+      ledger_sequence: 3,
+    },
+  ])
+  await insert('billing_batches', [
+    {
+      batch_id: 'b1',
+      billing_run_id: 'run1',
+      currency: 'USD',
+      number: 1,
+      of: 1,
+      line_count: 2,
+      amount_total: '1.500000000001',
+      amount_rounded_total: '1.5',
+    },
+  ])
+  const entry = { billing_run_id: 'run1', batch_id: 'b1', currency: 'USD' }
+  await insert('journal_entries', [
+    { ...entry, journal_id: 'j1', charge_id: 'ch1', line: 1, debit: '1' },
+    { ...entry, journal_id: 'j1', charge_id: 'ch1', line: 2, credit: '1' },
+    { ...entry, journal_id: 'j2', charge_id: 'adj1', line: 1, debit: '0.5' },
+    { ...entry, journal_id: 'j2', charge_id: 'adj1', line: 2, credit: '0.5' },
+  ])
+  const version = { subscription_id: 'sub', customer_id: 'c', currency: 'USD' }
+  await insert('subscription_versions', [
+    { ...version, sequence: 1, revision: 1, effective_from: '2026-01-01T00:00:00Z', mrr: '10' },
+    { ...version, sequence: 2, revision: 1, effective_from: '2026-02-01T00:00:00Z', mrr: '11' },
+    { ...version, sequence: 2, revision: 2, effective_from: '2026-02-01T00:00:00Z', mrr: '25' },
+  ])
+  const movement = { subscription_id: 'sub', customer_id: 'c', currency: 'USD' }
+  await insert('mrr_movements', [
+    {
+      ...movement,
+      movement_id: 'm1',
+      effective_at: '2026-01-01T00:00:00Z',
+      amount: '10',
+      mrr_before: '0',
+      mrr_after: '10',
+    },
+    {
+      ...movement,
+      movement_id: 'm2',
+      effective_at: '2026-02-01T00:00:00Z',
+      amount: '15',
+      mrr_before: '10',
+      mrr_after: '25',
+    },
+    {
+      ...movement,
+      movement_id: 'm3',
+      effective_at: '2026-03-01T00:00:00Z',
+      amount: '-25',
+      mrr_before: '25',
+      mrr_after: '0',
+    },
+  ])
+  await runs.put('run.run1', '{}')
+  await runs.put('run.run2', '{}')
+  await runs.put(
+    'progress.run1',
+    JSON.stringify({ billing_run_id: 'run1', sealed_partitions: [0, 1], batches: [] }),
+  )
+})
+
+const ask = (waitMs = 0): Promise<ReconcileReport> => reconcile({ clickhouse, jsm, sinks, runs, waitMs })
+const failed = (report: ReconcileReport) =>
+  report.checks.filter(check => !check.ok).map(check => [check.check, check.differences.map(one => one.id)])
+
+test('books that agree are found to agree, whatever came after them', async () => {
+  const report = await ask()
+  expect(failed(report)).toEqual([])
+  expect(report).toMatchObject({ ok: true, caught_up: true, lagging: [] })
+  expect(report.partitions.map(({ partition, gap, commit }) => [partition, gap, commit])).toEqual([
+    [0, 0, 2],
+    [1, 0, 9],
+  ])
+  expect(report.totals).toEqual([
+    {
+      currency: 'USD',
+      rated_usage: '8.500000000001',
+      charges: '1.500000000001',
+      charges_rounded: '1.5',
+      batches_rounded: '1.5',
+      debits: '1.5',
+      credits: '1.5',
+      mrr_movements: '0',
+    },
+  ])
+})
+
+const extra = { partition: 0, ledger_sequence: 1, currency: 'USD' }
+const falsifications: readonly [claim: string, table: string, row: object, found: unknown][] = [
+  [
+    'a commit counted twice',
+    'event_dispositions',
+    { ...extra, received: 1, rated: 1, currency: undefined },
+    [['dispositions', ['partition 0: received', 'partition 0: rated']]],
+  ],
+  [
+    'a usage row too many',
+    'rated_usage',
+    { ...extra, charge_id: 'ch1', amount: '0.000000000001' },
+    [['rated_charged', ['ch1']]],
+  ],
+  [
+    'a charge that is in no batch',
+    'charges',
+    { ...extra, charge_id: 'ch9', billing_run_id: 'run1', amount: '3', amount_rounded: '3' },
+    [
+      ['charged_batched', ['run1  USD']],
+      ['batched_posted', ['ch9']],
+    ],
+  ],
+  [
+    'a batch twice',
+    'billing_batches',
+    { batch_id: 'b1', billing_run_id: 'run1', currency: 'USD', number: 1, of: 1 },
+    [['batches_whole', ['run1  USD']]],
+  ],
+  [
+    'an entry posted twice',
+    'journal_entries',
+    { journal_id: 'j3', charge_id: 'ch1', billing_run_id: 'run1', currency: 'USD' },
+    [
+      ['batched_posted', ['ch1']],
+      ['postings_stream', ['POSTINGS']],
+    ],
+  ],
+  [
+    'an unbalanced entry',
+    'journal_entries',
+    { journal_id: 'j1', charge_id: 'ch1', billing_run_id: 'run1', credit: '0.01' },
+    [['batched_posted', ['ch1']]],
+  ],
+  [
+    'a movement without a version',
+    'mrr_movements',
+    {
+      movement_id: 'm9',
+      subscription_id: 'sub',
+      effective_at: '2026-01-15T00:00:00Z',
+      amount: '1',
+      mrr_before: '10',
+      mrr_after: '11',
+    },
+    [['mrr_versions', ['sub version 2']]],
+  ],
+  [
+    'a movement that does not add up',
+    'mrr_movements',
+    { movement_id: 'm8', amount: '0', mrr_before: '1', mrr_after: '2' },
+    [['mrr_movements', ['m8']]],
+  ],
+]
+
+for (const [claim, table, row, found] of falsifications) {
+  test(`${claim} is found`, async () => {
+    await insert(table, [row])
+    const report = await ask()
+    expect(failed(report)).toEqual(found)
+    expect(report.ok).toBe(false)
+  })
+}
+
+test('what lags is waited for, then named', async () => {
+  const before = await sinks.get('clickhouse')
+  await js.publish('ledger.0.charges', 'rows')
+  try {
+    const report = await ask(150)
+    expect(report.caught_up).toBe(false)
+    expect(report.lagging).toEqual([expect.objectContaining({ what: 'sink clickhouse', position: 2 })])
+    expect(report.waited_ms).toBeGreaterThanOrEqual(150)
+  } finally {
+    const { state } = await jsm.streams.info('LEDGER')
+    const done = { position: state.last_seq, intent: null, paused: false, owner: '', streamCreated: 'any' }
+    await sinks.put('clickhouse', encodeRecord(done))
+  }
+  expect(before).not.toBeNull()
+})
+
+test('the command prints the report and exits 0 or 1', async () => {
+  const out: string[] = []
+  const errors: string[] = []
+  const io = {
+    stdout: (text: string) => void out.push(text),
+    stderr: (text: string) => void errors.push(text),
+  }
+  const source = { kind: 'servers', nats: { servers: broker.url }, clickhouse: config } as const
+  expect(await reconcileCommand({ source, json: true, waitMs: 0 }, io)).toBe(0)
+  expect(JSON.parse(out.splice(0).join(''))).toMatchObject({ ok: true })
+  await insert('rated_usage', [{ ...extra, charge_id: 'ch1', amount: '1' }])
+  expect(await reconcileCommand({ source, json: false, waitMs: 0 }, io)).toBe(1)
+  const text = out.join('')
+  expect(text).toContain('Not so: rated usage adds up to every charge')
+  expect(text).toMatch(/ch1 +1\.500000000001 +2\.500000000001 +c/)
+  expect(text).toContain('1 of 10 checks found differences.')
+  const nowhere = { kind: 'gateway', url: 'http://127.0.0.1:2' } as const
+  expect(await reconcileCommand({ source: nowhere, json: true }, io)).toBe(1)
+  expect(errors.join('')).toMatch(/^weir reconcile: .*ECONNREFUSED/)
+})

@@ -1,0 +1,87 @@
+// What `weir reconcile` and GET /v1/reconciliation answer. Keys are snake_case: the object is the JSON.
+
+import type { DispositionCounts } from '../../schemas/dispositions.js'
+
+export interface Difference {
+  /** What differs: a partition, a charge, a batch, a subscription. */
+  readonly id: string
+  readonly expected: string
+  readonly found: string
+  readonly detail?: string
+}
+
+export interface Check {
+  readonly check: string
+  /** The claim in words. */
+  readonly claim: string
+  readonly ok: boolean
+  /** How many things were compared. */
+  readonly compared: number
+  /** The first ones; `difference_count` tells how many there are. */
+  readonly differences: readonly Difference[]
+  readonly difference_count: number
+  /** Why the check was left out; then nothing was compared. */
+  readonly skipped?: string
+}
+
+export interface Lag {
+  /** A partition or a feed. */
+  readonly what: string
+  readonly position: number
+  readonly last: number
+}
+
+export interface PartitionConservation {
+  readonly partition: number
+  readonly commit: number
+  readonly counts: DispositionCounts
+  /** Received less the sum of the dispositions. */
+  readonly gap: number
+}
+
+/** Sums per currency, as decimal text. */
+export interface CurrencyTotals {
+  readonly currency: string
+  readonly rated_usage: string
+  readonly charges: string
+  readonly charges_rounded: string
+  readonly batches_rounded: string
+  readonly debits: string
+  readonly credits: string
+  readonly mrr_movements: string
+}
+
+export interface ReconcileReport {
+  readonly ok: boolean
+  readonly checked_at: string
+  /** False: something was still behind when the time to wait was over; differences may come from that. */
+  readonly caught_up: boolean
+  readonly waited_ms: number
+  readonly lagging: readonly Lag[]
+  readonly partitions: readonly PartitionConservation[]
+  readonly totals: readonly CurrencyTotals[]
+  readonly checks: readonly Check[]
+}
+
+const shownDifferences = 20
+
+export function checkOf(
+  check: string,
+  claim: string,
+  compared: number,
+  differences: readonly Difference[],
+  differenceCount = differences.length,
+): Check {
+  return {
+    check,
+    claim,
+    ok: differenceCount === 0,
+    compared,
+    differences: differences.slice(0, shownDifferences),
+    difference_count: differenceCount,
+  }
+}
+
+export function skippedCheck(check: string, claim: string, reason: string): Check {
+  return { ...checkOf(check, claim, 0, []), skipped: reason }
+}
