@@ -273,6 +273,28 @@ test('a run seals each charge once; late usage becomes an adjustment of the next
   expect(adjusted[1]).toMatchObject({ billing_run_id: 'run_2', line_count: 1, end: true })
 })
 
+test('a run with an earlier cutoff leaves what a later one billed alone', () => {
+  const bench = new TestBench()
+  bench.send([created(), usage('2026-02-02T00:00:00Z', 3)])
+  bench.send([], arrivalMs, [{ billingRunId: 'run_1', cutoffMs: Date.UTC(2026, 2, 1) }])
+  const earlier = linesOf(
+    bench.send([], arrivalMs, [{ billingRunId: 'run_2', cutoffMs: Date.UTC(2026, 1, 1) }]),
+  )
+  expect(earlier).toMatchObject([{ line_count: 0, end: true }])
+})
+
+test('a run of one entity seals its charges alone', () => {
+  const bench = new TestBench()
+  const other = change('created', 1, jan(1), { plan: 'pro', subscription_id: 'sub_2', entity_id: 'uk' })
+  bench.send([created({ entity_id: 'us' }), other])
+  const cutoffMs = Date.UTC(2026, 1, 1)
+  const lines = linesOf(bench.send([], arrivalMs, [{ billingRunId: 'run_1', cutoffMs, entityId: 'uk' }]))
+  expect(lines).toMatchObject([
+    { subscription_id: 'sub_2', entity_id: 'uk' },
+    { entity_id: 'uk', line_count: 1 },
+  ])
+})
+
 test('a sealed charge that vanishes is adjusted to nothing', () => {
   const bench = new TestBench()
   bench.send([created(), usage(jan(2), 3)])

@@ -56,7 +56,7 @@ export function retryWaiting(batch: Batch, customerId: string): void {
   const all = [...keys].map(key => batch.state.maps.waiting.get(key)!)
   all.sort((a, b) => a.event.timeMs - b.event.timeMs || (a.event.key < b.event.key ? -1 : 1))
   for (const waiting of all) {
-    if (waiting.state.kind !== 'held' && staysWaiting(batch, waiting)) continue
+    if (staysWaiting(batch, waiting)) continue
     batch.state.removeWaiting(waiting.event.key)
     if (waiting.state.kind === 'refused') {
       batch.takeBackDeadLetter(envelopeOfWaiting(waiting), waiting.state.rejection)

@@ -5,8 +5,8 @@ import { expect, test } from 'vitest'
 import { parseCatalogValue } from '../../schemas/catalog-parser.js'
 import { formatScaled } from '../../schemas/decimal.js'
 import { conservationGap } from '../../schemas/dispositions.js'
-import type { MrrMovementRow, RatedUsageRow } from '../../schemas/tables.js'
-import { type HistoryAnswer, PartitionCore } from '../partition/core.js'
+import type { ChargeRow, MrrMovementRow, RatedUsageRow } from '../../schemas/tables.js'
+import { type BillingRunOrder, type HistoryAnswer, PartitionCore } from '../partition/core.js'
 import { unlimitedCoreLimits } from '../partition/core-limits.js'
 import { PartitionState } from '../partition/state/partition-state.js'
 import { MemoryHistory } from './memory-history.js'
@@ -17,10 +17,14 @@ const histories = 600
 const asOfMs = Date.UTC(2026, 4, 15)
 const config = { partition: 0, partitions: 1, limits: unlimitedCoreLimits }
 
+type Charges = ReturnType<PartitionCore['charges']>
+
 interface Run {
   readonly core: PartitionCore
   readonly rated: readonly RatedUsageRow[]
   readonly movements: readonly MrrMovementRow[]
+  /** Sealed lines, of all runs. */
+  readonly sealed: readonly ChargeRow[]
   readonly answers: number
 }
 
@@ -54,7 +58,9 @@ function runCore(seed: number, history: RandomHistory, breakage: Breakage = {}):
   const memory = new MemoryHistory()
   const rated: RatedUsageRow[] = []
   const movements: MrrMovementRow[] = []
+  const sealed: ChargeRow[] = []
   const tap = {
+    charge: (row: ChargeRow) => sealed.push(row),
     only: dice.chance(0.95),
     movement: (row: MrrMovementRow) => movements.push(row),
     rated: (row: RatedUsageRow) => {
@@ -90,10 +96,25 @@ function runCore(seed: number, history: RandomHistory, breakage: Breakage = {}):
     // An answer that comes once more, or to a request that was replaced, must be harmless.
     stale = dice.chance(0.2) ? asked.map(request => ({ requestId: request.requestId, rows: [] })) : []
     stale = stale.filter(one => !output.historyRequests.some(open => open.requestId === one.requestId))
-    storage.committed(output.delta, dice.chance(0.1) ? core.snapshot() : undefined)
+    const orders = randomOrders(dice, core, commit)
+    storage.committed(output.delta, undefined)
+    if (orders.length > 0) storage.committed(core.process({ ...nothing, commit, orders }).delta, undefined)
+    if (dice.chance(0.1)) storage.committed(new Uint8Array(), core.snapshot())
     if (dice.chance(0.15)) core = storage.restore(tap, breakage)
   }
-  return { core, rated, movements, answers: answered }
+  // Before the last run completes the rows of what was not used.
+  checkRows(rated, core.charges(asOfMs), false)
+  const last = { billingRunId: 'last', cutoffMs: asOfMs }
+  core.process({ ...nothing, commit: 1_000_000, orders: [last] })
+  return { core, rated, movements, sealed, answers: answered }
+}
+
+const nothing = { nowMs: asOfMs, catalog: [], lifecycle: [], metering: [], orders: [], history: [] }
+
+/** A billing run now and then, with any cutoff; the engine hands none in while customers are held. */
+function randomOrders(dice: Dice, core: PartitionCore, commit: number): BillingRunOrder[] {
+  if (core.holdsCustomers() || !dice.chance(0.1)) return []
+  return [{ billingRunId: `run_${commit}`, cutoffMs: Date.UTC(2026, 0, 10 + dice.below(130)) }]
 }
 
 function stateWith(catalog: OracleCatalog): PartitionState {
@@ -121,7 +142,8 @@ function check(seed: number, breakage: Breakage = {}): number {
   expect(sorted(comparable.filter(isOwed))).toEqual(sorted(expected.charges.filter(isOwed)))
   expect(run.core.counters()).toMatchObject({ ...expected.counts, received: history.received.length })
   expect(conservationGap(run.core.counters())).toBe(0)
-  checkRows(run, charges)
+  checkRows(run.rated, charges, true)
+  checkSealed(run, charges)
   for (let at = Date.UTC(2025, 11, 20); at < asOfMs; at += 9 * 86_400_000 + 1234) {
     const emitted = sum(run.movements.filter(row => row.effectiveAtMs <= at).map(row => row.amount))
     expect([at, formatScaled(emitted)]).toEqual([at, expected.mrrAt(at)])
@@ -133,22 +155,50 @@ function check(seed: number, breakage: Breakage = {}): number {
   return run.answers
 }
 
-/** Rows add up to the charge, for every charge that has rows of events; all others come to nothing. */
-function checkRows(run: Run, charges: ReturnType<PartitionCore['charges']>): void {
-  const byCharge = new Map<string, { amount: bigint; quantity: bigint; count: number }>()
-  for (const row of run.rated) {
-    const net = byCharge.get(row.chargeId) ?? { amount: 0n, quantity: 0n, count: 0 }
-    net.amount += row.amount
-    net.quantity += row.quantity
-    net.count += row.eventCount
-    byCharge.set(row.chargeId, net)
+/** Rows add up to their charge, whether it was used, sealed or both; those of a charge that vanished to nothing. */
+function checkRows(rated: readonly RatedUsageRow[], charges: Charges, isSealed: boolean): void {
+  const net = new Map<string, { amount: bigint; quantity: bigint; count: number }>()
+  for (const row of rated) {
+    const sums = net.get(row.chargeId) ?? { amount: 0n, quantity: 0n, count: 0 }
+    sums.amount += row.amount
+    sums.quantity += row.quantity
+    sums.count += row.eventCount
+    net.set(row.chargeId, sums)
   }
-  byCharge.delete('')
-  for (const [chargeId, net] of byCharge) {
-    const charge = charges.find(one => one.chargeId === chargeId)
-    const isUsed = net.count > 0
-    expect([chargeId, isUsed ? charge?.amount : 0n]).toEqual([chargeId, net.amount])
-    expect([chargeId, isUsed ? charge?.quantity : 0n]).toEqual([chargeId, net.quantity])
+  net.delete('')
+  for (const charge of charges.filter(one => one.kind === 'usage')) {
+    const { chargeId, amount, quantity } = charge
+    const rows = net.get(chargeId)
+    net.delete(chargeId)
+    const isComplete = (rows?.count ?? 0) > 0 || (isSealed && charge.status === 'closed')
+    if (!isComplete) continue
+    expect([chargeId, rows?.amount ?? 0n, rows?.quantity ?? 0n]).toEqual([chargeId, amount, quantity])
+  }
+  for (const [chargeId, rows] of net) {
+    expect([chargeId, rows]).toEqual([chargeId, { amount: 0n, quantity: 0n, count: 0 }])
+  }
+}
+
+/** What all runs billed for a charge adds up to it. */
+function checkSealed(run: Run, charges: Charges): void {
+  const billed = new Map<string, { amount: bigint; rounded: bigint; quantity: bigint }>()
+  for (const row of run.sealed) {
+    const chargeId = row.corrects === '' ? row.chargeId : row.corrects
+    const sums = billed.get(chargeId) ?? { amount: 0n, rounded: 0n, quantity: 0n }
+    sums.amount += row.amount
+    sums.rounded += row.amountRounded
+    sums.quantity += row.quantity
+    billed.set(chargeId, sums)
+  }
+  for (const charge of charges) {
+    const sums = billed.get(charge.chargeId)
+    billed.delete(charge.chargeId)
+    if (charge.status === 'open') continue
+    const { chargeId, amount, amountRounded: rounded, quantity } = charge
+    expect([chargeId, sums]).toEqual([chargeId, { amount, rounded, quantity }])
+  }
+  for (const [chargeId, sums] of billed) {
+    expect([chargeId, sums]).toEqual([chargeId, { amount: 0n, rounded: 0n, quantity: 0n }])
   }
 }
 
