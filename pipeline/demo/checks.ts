@@ -39,6 +39,8 @@ export function checksOf(figures: Figures, sum: IndependentSum, expected: Expect
     check('billing batches = charges', figures.invoiced, figures.batched),
     check('lines in batches = charges', figures.charges, figures.batchLines),
     check('journal entries = lines in batches', figures.batchLines, figures.journalEntries),
+    check('debits posted = invoiced', figures.invoiced, figures.debits),
+    check('credits posted = debits', figures.debits, figures.credits),
     check('MRR at the end of the month', sum.mrr, figures.mrr),
   ]
 }

@@ -24,6 +24,8 @@ export interface Figures {
   readonly batchLines: number
   readonly batched: string
   readonly journalEntries: number
+  readonly debits: string
+  readonly credits: string
   readonly mrr: string
 }
 
@@ -48,7 +50,7 @@ WITH
                sumIf(amount, kind = 'recurring') AS charged_recurring, sum(amount_rounded) AS invoiced
         FROM weir.charges),
   b AS (SELECT count() AS batches, sum(line_count) AS lines, sum(amount_rounded_total) AS batched FROM weir.billing_batches),
-  j AS (SELECT count() AS entries FROM weir.journal_entries),
+  j AS (SELECT uniqExact(journal_id) AS entries, sum(debit) AS debits, sum(credit) AS credits FROM weir.journal_entries),
   m AS (SELECT sum(amount) AS mrr FROM weir.mrr_movements WHERE effective_at < {until: DateTime64(3, 'UTC')})
 SELECT toInt32(received) AS received, toInt32(rated) AS rated, toInt32(applied) AS applied,
   toInt32(duplicate) AS duplicate, toInt32(conflicting) AS conflicting, toInt32(parked) AS parked,
@@ -57,7 +59,7 @@ SELECT toInt32(received) AS received, toInt32(rated) AS rated, toInt32(applied) 
   toInt32(corrections) AS corrections, toString(charged_usage) AS chargedUsage,
   toString(charged_recurring) AS chargedRecurring, toInt32(charges) AS charges, toString(invoiced) AS invoiced,
   toInt32(batches) AS batches, toInt32(lines) AS batchLines, toString(batched) AS batched,
-  toInt32(entries) AS journalEntries, toString(mrr) AS mrr
+  toInt32(entries) AS journalEntries, toString(debits) AS debits, toString(credits) AS credits, toString(mrr) AS mrr
 FROM d, u, c, b, j, m`
 
 const topCustomersSql = `

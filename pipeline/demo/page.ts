@@ -66,7 +66,7 @@ function money(figures: Figures): string {
       dollars(figures.batched),
       `${count(figures.batches)} batches, ${count(figures.batchLines)} lines`,
     ],
-    ['posted', count(figures.journalEntries), 'balanced journal entries'],
+    ['posted', dollars(figures.debits), `${count(figures.journalEntries)} balanced journal entries`],
     ['MRR', dollars(figures.mrr), 'at the end of the month'],
   ])
 }

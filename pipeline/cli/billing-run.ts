@@ -1,0 +1,185 @@
+// `weir billing-run create|show|batches`: the billing API of a running Weir, for people and scripts.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseInstant } from '../../schemas/time.js'
+import { type CliIo, exitCodes } from './io.js'
+import { plainTable } from './table.js'
+
+export interface Gateway {
+  readonly url: string
+  readonly apiKey: string | undefined
+}
+
+export interface CreateArguments {
+  readonly gateway: Gateway
+  readonly cutoff: string
+  readonly entity?: string
+  readonly idempotencyKey?: string
+  /** Come back only when the batches are published. */
+  readonly wait: boolean
+  readonly json: boolean
+}
+
+interface RunWire {
+  readonly billing_run_id: string
+  readonly cutoff: string
+  readonly entity_id: string | null
+  readonly status: string
+  readonly partitions: { readonly sealed: number; readonly of: number }
+  readonly batches: { readonly published: number; readonly acknowledged: number }
+  readonly totals: readonly {
+    readonly entity_id: string
+    readonly currency: string
+    readonly line_count: number
+    readonly amount_total: string
+    readonly amount_rounded_total: string
+  }[]
+}
+
+interface BatchWire {
+  readonly batch_id: string
+  readonly entity_id: string
+  readonly currency: string
+  readonly number: number
+  readonly of: number
+  readonly control: {
+    readonly line_count: number
+    readonly amount_rounded_total: string
+    readonly sha256: string
+  }
+}
+
+const pollMs = 200
+
+export async function createCommand(args: CreateArguments, io: CliIo): Promise<number> {
+  if (parseInstant(args.cutoff) === undefined) {
+    io.stderr.write(
+      `--cutoff takes an RFC 3339 instant with an offset, such as 2026-02-01T00:00:00Z, not "${args.cutoff}".\n`,
+    )
+    return exitCodes.usage
+  }
+  return answer(io, async () => {
+    const headers: Record<string, string> = { 'content-type': 'application/json' }
+    if (args.idempotencyKey !== undefined) headers['idempotency-key'] = args.idempotencyKey
+    const body = JSON.stringify({
+      cutoff: args.cutoff,
+      ...(args.entity === undefined ? {} : { entity_id: args.entity }),
+    })
+    let run = await call<RunWire>(args.gateway, '/v1/billing-runs', { method: 'POST', headers, body })
+    while (args.wait && run.status === 'sealing') {
+      await sleep(pollMs)
+      run = await call<RunWire>(args.gateway, `/v1/billing-runs/${run.billing_run_id}`)
+    }
+    io.stdout.write(args.json ? `${JSON.stringify(run)}\n` : describeRun(run))
+  })
+}
+
+export function showCommand(
+  args: { readonly gateway: Gateway; readonly id: string; readonly json: boolean },
+  io: CliIo,
+): Promise<number> {
+  return answer(io, async () => {
+    const run = await call<RunWire>(args.gateway, `/v1/billing-runs/${encodeURIComponent(args.id)}`)
+    io.stdout.write(args.json ? `${JSON.stringify(run)}\n` : describeRun(run))
+  })
+}
+
+export function batchesCommand(
+  args: { readonly gateway: Gateway; readonly id: string; readonly after?: string; readonly json: boolean },
+  io: CliIo,
+): Promise<number> {
+  return answer(io, async () => {
+    const batches: BatchWire[] = []
+    let after: string | null | undefined = args.after
+    do {
+      const query: string = after == null ? '' : `?after=${encodeURIComponent(after)}`
+      const path = `/v1/billing-runs/${encodeURIComponent(args.id)}/batches${query}`
+      const page: { batches: BatchWire[]; next_after: string | null } = await call(args.gateway, path)
+      batches.push(...page.batches)
+      after = page.next_after
+    } while (after !== null)
+    io.stdout.write(args.json ? `${JSON.stringify(batches)}\n` : describeBatches(batches))
+  })
+}
+
+/** Runs what talks to the gateway; trouble is one sentence and exit code 1. */
+async function answer(io: CliIo, work: () => Promise<void>): Promise<number> {
+  try {
+    await work()
+    return exitCodes.ok
+  } catch (error) {
+    const { message, cause } = error as Error
+    io.stderr.write(`${message}${cause instanceof Error ? `: ${cause.message}` : ''}\n`)
+    return exitCodes.failed
+  }
+}
+
+async function call<T>(gateway: Gateway, path: string, init: RequestInit = {}): Promise<T> {
+  const authorization = gateway.apiKey === undefined ? {} : { authorization: `Bearer ${gateway.apiKey}` }
+  let response: Response
+  try {
+    response = await fetch(`${gateway.url}${path}`, {
+      ...init,
+      headers: { ...init.headers, ...authorization },
+    })
+  } catch (cause) {
+    throw new Error(
+      `No Weir answers at ${gateway.url}. Start one with \`weir start\`, or name it with --url`,
+      { cause },
+    )
+  }
+  const text = await response.text()
+  if (response.ok) return JSON.parse(text) as T
+  const problem = problemOf(text)
+  throw new Error(`${response.status} ${problem ?? text}`)
+}
+
+function problemOf(text: string): string | undefined {
+  try {
+    const { code, detail } = JSON.parse(text) as { code?: string; detail?: string }
+    return code === undefined ? undefined : `${code}: ${detail ?? ''}`
+  } catch {
+    return undefined
+  }
+}
+
+function describeRun(run: RunWire): string {
+  const { sealed, of } = run.partitions
+  const { published, acknowledged } = run.batches
+  const totals = run.totals.map(total => [
+    total.entity_id || '(none)',
+    total.currency,
+    String(total.line_count),
+    total.amount_rounded_total,
+    total.amount_total,
+  ])
+  return [
+    `Billing run ${run.billing_run_id}: ${run.status}`,
+    `cutoff ${run.cutoff}, ${run.entity_id === null ? 'all entities' : `entity ${run.entity_id}`}`,
+    `sealed by ${sealed} of ${of} partitions; ${published} batches, ${acknowledged} acknowledged`,
+    ...(totals.length === 0
+      ? []
+      : [
+          plainTable(
+            ['entity', 'currency', 'charges', 'rounded', 'exact'],
+            ['left', 'left', 'right', 'right', 'right'],
+            totals,
+          ),
+        ]),
+    '',
+  ].join('\n')
+}
+
+function describeBatches(batches: readonly BatchWire[]): string {
+  if (batches.length === 0) return 'No batches are published yet, or there was nothing to bill.\n'
+  const rows = batches.map(batch => [
+    batch.batch_id,
+    batch.entity_id || '(none)',
+    batch.currency,
+    `${batch.number}/${batch.of}`,
+    String(batch.control.line_count),
+    batch.control.amount_rounded_total,
+  ])
+  const head = ['batch', 'entity', 'currency', 'number', 'charges', 'rounded']
+  return `${plainTable(head, ['left', 'left', 'left', 'left', 'right', 'right'], rows)}\n`
+}

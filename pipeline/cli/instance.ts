@@ -1,0 +1,40 @@
+// The running Weir of a data directory: `<data_dir>/weir.json`, written by `weir start`, read by commands that talk to
+// it. It holds the first API key too, so it can be read by its owner alone.
+
+import { readFileSync } from 'node:fs'
+import { chmod, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+
+const instanceSchema = z.object({
+  pid: z.int(),
+  url: z.string(),
+  nats_url: z.string(),
+  clickhouse_url: z.string(),
+  nats_pid: z.int().optional(),
+  clickhouse_pid: z.int().optional(),
+  api_key: z.string().optional(),
+})
+
+export type Instance = z.infer<typeof instanceSchema>
+
+function fileOf(dataDir: string): string {
+  return join(dataDir, 'weir.json')
+}
+
+/** Undefined when no Weir was started on this directory. It may have stopped since. */
+export function readInstance(dataDir: string): Instance | undefined {
+  try {
+    return instanceSchema.parse(JSON.parse(readFileSync(fileOf(dataDir), 'utf8')))
+  } catch {
+    return undefined
+  }
+}
+
+export async function writeInstance(dataDir: string, instance: Instance): Promise<void> {
+  const file = fileOf(dataDir)
+  const unfinished = `${file}.${process.pid}`
+  await writeFile(unfinished, `${JSON.stringify(instance, null, 2)}\n`, { mode: 0o600 })
+  await chmod(unfinished, 0o600)
+  await rename(unfinished, file)
+}

@@ -1,0 +1,97 @@
+// `weir start`: gateway, pipeline and sinks in this process group, until a signal; the first one drains, a second ends.
+
+import { readFile } from 'node:fs/promises'
+import type { Logger } from 'pino'
+import type { Catalog } from '../../schemas/catalog.js'
+import { parseCatalog } from '../../schemas/catalog-parser.js'
+import type { WeirConfig } from '../config.js'
+import { startWeir, type Weir } from '../main.js'
+import { type Instance, readInstance, writeInstance } from './instance.js'
+import { type CliIo, exitCodes } from './io.js'
+import { describeCatalogProblem } from './validate.js'
+
+export interface StartArguments {
+  readonly config: WeirConfig
+  readonly json: boolean
+  readonly log: Logger
+}
+
+export async function startCommand(args: StartArguments, io: CliIo): Promise<number> {
+  const { config, log } = args
+  const catalogs = await readCatalogs(config.catalog, io)
+  if (catalogs === undefined) return exitCodes.badConfiguration
+  // From here on a signal is ours, so that a Ctrl-C while starting stops the embedded servers too.
+  const stopped = stopSignal(io)
+  const weir = await startWeir(config, { log, catalogs, onNotice: line => io.stderr.write(`${line}\n`) })
+  const instance = instanceOf(weir, readInstance(config.dataDir))
+  await writeInstance(config.dataDir, instance)
+  io.stdout.write(args.json ? `${JSON.stringify(publicPart(instance))}\n` : greeting(config, weir, instance))
+  weir.onServerRestart(() => void writeInstance(config.dataDir, instanceOf(weir, instance)))
+  await stopped
+  await weir.drain()
+  return exitCodes.ok
+}
+
+function stopSignal(io: CliIo): Promise<void> {
+  return new Promise(resolve => {
+    const stop = (signal: NodeJS.Signals): void => {
+      io.stderr.write(`${signal}: finishing what is in hand; once more to stop at once\n`)
+      for (const again of ['SIGINT', 'SIGTERM'] as const) {
+        process.off(again, stop)
+        process.once(again, () => process.exit(exitCodes.failed))
+      }
+      resolve()
+    }
+    process.once('SIGINT', stop)
+    process.once('SIGTERM', stop)
+  })
+}
+
+async function readCatalogs(files: readonly string[], io: CliIo): Promise<Catalog[] | undefined> {
+  const catalogs: Catalog[] = []
+  let isValid = true
+  for (const file of files) {
+    const parsed = parseCatalog(await readFile(file, 'utf8'), file)
+    if (parsed.kind === 'ok') catalogs.push(parsed.catalog)
+    else {
+      isValid = false
+      for (const problem of parsed.problems) io.stderr.write(`${describeCatalogProblem(problem)}\n`)
+    }
+  }
+  return isValid ? catalogs : undefined
+}
+
+function instanceOf(weir: Weir, before: Instance | undefined): Instance {
+  const { nats, clickhouse } = weir.pids()
+  const apiKey = weir.firstKey ?? before?.api_key
+  return {
+    pid: process.pid,
+    url: weir.url,
+    nats_url: weir.natsUrl,
+    clickhouse_url: weir.clickhouse.url,
+    ...(nats === undefined ? {} : { nats_pid: nats }),
+    ...(clickhouse === undefined ? {} : { clickhouse_pid: clickhouse }),
+    ...(apiKey === undefined ? {} : { api_key: apiKey }),
+  }
+}
+
+function publicPart({ api_key: _, ...instance }: Instance): Omit<Instance, 'api_key'> {
+  return instance
+}
+
+function greeting(config: WeirConfig, weir: Weir, instance: Instance): string {
+  const key =
+    weir.firstKey === undefined
+      ? []
+      : [`  API key     ${weir.firstKey}`, `              (shown once; kept in ${config.dataDir}/weir.json)`]
+  return [
+    'Weir is running.',
+    `  HTTP        ${instance.url}   (OpenAPI at /openapi.json)`,
+    `  NATS        ${instance.nats_url}`,
+    `  ClickHouse  ${instance.clickhouse_url}   database ${config.clickhouse.database}`,
+    `  data        ${config.dataDir}`,
+    ...key,
+    'Ctrl-C stops it.',
+    '',
+  ].join('\n')
+}

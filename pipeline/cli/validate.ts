@@ -1,0 +1,77 @@
+// `weir validate`: checks configurations and catalogs, and says everything that is wrong, with file and line.
+
+import { readFile } from 'node:fs/promises'
+import { parse } from 'yaml'
+import { type CatalogProblem, parseCatalog } from '../../schemas/catalog-parser.js'
+import { type ConfigProblem, describeProblem, loadConfig } from '../config.js'
+import { type CliIo, exitCodes } from './io.js'
+
+type FileKind = 'catalog' | 'config'
+
+interface FileVerdict {
+  readonly file: string
+  readonly kind: FileKind
+  readonly summary: string
+  readonly problems: readonly (CatalogProblem | ConfigProblem)[]
+}
+
+export async function validateCommand(
+  args: { readonly files: readonly string[]; readonly json: boolean },
+  io: CliIo,
+): Promise<number> {
+  const verdicts: FileVerdict[] = []
+  for (const file of args.files) {
+    let text: string
+    try {
+      text = await readFile(file, 'utf8')
+    } catch (error) {
+      io.stderr.write(`${file} cannot be read: ${(error as Error).message}\n`)
+      return exitCodes.failed
+    }
+    verdicts.push(kindOf(text) === 'catalog' ? catalogVerdict(file, text) : configVerdict(file))
+  }
+  if (args.json) io.stdout.write(`${JSON.stringify(verdicts)}\n`)
+  else for (const verdict of verdicts) io.stdout.write(describe(verdict))
+  return verdicts.every(verdict => verdict.problems.length === 0) ? exitCodes.ok : exitCodes.badConfiguration
+}
+
+/** `catalog.yaml:12:7: prices/0: …`, one line for people. */
+export function describeCatalogProblem({ file, line, column, path, message }: CatalogProblem): string {
+  const place = line === 0 ? file : `${file}:${line}:${column}`
+  return `${place}: ${path === '' ? '' : `${path}: `}${message}`
+}
+
+/** What has meters or plans is meant as a catalog; what cannot be read as YAML is reported as one. */
+function kindOf(text: string): FileKind {
+  try {
+    const value: unknown = parse(text, { logLevel: 'silent' })
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'catalog'
+    return 'meters' in value || 'plans' in value ? 'catalog' : 'config'
+  } catch {
+    return 'catalog'
+  }
+}
+
+function catalogVerdict(file: string, text: string): FileVerdict {
+  const parsed = parseCatalog(text, file)
+  if (parsed.kind === 'invalid') return { file, kind: 'catalog', summary: '', problems: parsed.problems }
+  const { meters, plans } = parsed.catalog
+  return {
+    file,
+    kind: 'catalog',
+    summary: `${meters.length} meters, ${plans.length} plan versions`,
+    problems: [],
+  }
+}
+
+function configVerdict(file: string): FileVerdict {
+  const loaded = loadConfig({ file, env: {} })
+  return { file, kind: 'config', summary: '', problems: loaded.kind === 'invalid' ? loaded.problems : [] }
+}
+
+function describe({ file, kind, summary, problems }: FileVerdict): string {
+  if (problems.length === 0) return `${file}: valid ${kind}${summary === '' ? '' : ` (${summary})`}\n`
+  return problems
+    .map(problem => `${'column' in problem ? describeCatalogProblem(problem) : describeProblem(problem)}\n`)
+    .join('')
+}

@@ -1,0 +1,224 @@
+#!/usr/bin/env node
+// The command line: names, options and help. Each command's work is in the file of its name, loaded when it is asked for.
+
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { type Logger, pino } from 'pino'
+import { describeProblem, loadConfig, type WeirConfig } from '../config.js'
+import { environment, version } from '../main.js'
+import { readInstance } from './instance.js'
+import { type CliIo, exitCodes } from './io.js'
+
+const io: CliIo = { stdout: process.stdout, stderr: process.stderr, isTTY: process.stdout.isTTY === true }
+
+/** Ends a command with an exit code that is not its own. */
+class Exit extends Error {
+  readonly code: number
+  constructor(code: number) {
+    super()
+    this.code = code
+  }
+}
+
+interface GlobalOptions {
+  readonly config?: string
+  readonly dataDir?: string
+}
+
+const program = new Command('weir')
+  .description('Usage events in, rated money out: exact, once, and traceable.')
+  .version(version)
+  .option('--config <file>', 'YAML configuration (default: $WEIR_CONFIG)')
+  .option('--data-dir <folder>', 'where the embedded servers keep their data')
+  .exitOverride()
+  .showHelpAfterError('(weir --help tells how)')
+
+program
+  .command('start')
+  .description('run gateway, pipeline and sinks; NATS and ClickHouse too unless their URLs are configured')
+  .option('--port <port>', 'HTTP port, 0 for a free one')
+  .option('--host <host>', 'HTTP address to listen on')
+  .option('--catalog <files...>', 'catalogs to publish when they are new')
+  .option('--json', 'print one JSON object once it runs')
+  .action(async (options: { port?: string; host?: string; catalog?: string[]; json?: boolean }) => {
+    const flags = {
+      'http.port': options.port,
+      'http.host': options.host,
+      catalog: options.catalog?.join(','),
+    }
+    const config = configOf(flags)
+    const { startCommand } = await import('./start.js')
+    await finish(startCommand({ config, json: options.json === true, log: logger(config.logLevel) }, io))
+  })
+
+program
+  .command('demo')
+  .description('run a month of traffic through a fresh Weir and check every total')
+  .option('--trace <file>', 'CSV of LLM calls: TIMESTAMP,ContextTokens,GeneratedTokens')
+  .option('--customers <count>', 'customers', wholeNumber, 500)
+  .option('--events <count>', 'usage events without --trace', wholeNumber, 30_000)
+  .option('--json', 'print the report as JSON')
+  .option('--verbose', 'log to stderr')
+  .action(
+    async (options: {
+      trace?: string
+      customers: number
+      events: number
+      json?: boolean
+      verbose?: boolean
+    }) => {
+      const { demoCommand } = await import('./demo.js')
+      const { trace, customers, events, json, verbose } = options
+      const log = logger(verbose === true ? 'info' : 'silent')
+      const args = { customers, events, json: json === true, env: environment(), log }
+      await finish(demoCommand(trace === undefined ? args : { ...args, trace }, io))
+    },
+  )
+
+program
+  .command('simulate')
+  .description('rate events from files with no broker and no database')
+  .requiredOption('--catalog <files...>', 'YAML or JSON')
+  .requiredOption('--events <files...>', 'CloudEvents: one, an array, or NDJSON')
+  .option('--as-of <instant>', 'charges of the periods that began before it (default: the latest event)')
+  .option('--json', 'print the object of the contract')
+  .action(async (options: { catalog: string[]; events: string[]; asOf?: string; json?: boolean }) => {
+    const { simulateCommand } = await import('./simulate.js')
+    await finish(simulateCommand({ ...options, json: options.json === true }, io))
+  })
+
+program
+  .command('validate')
+  .description('check configurations and catalogs')
+  .argument('<files...>')
+  .option('--json', 'print the verdicts as JSON')
+  .action(async (files: string[], options: { json?: boolean }) => {
+    const { validateCommand } = await import('./validate.js')
+    await finish(validateCommand({ files, json: options.json === true }, io))
+  })
+
+program
+  .command('reconcile')
+  .description('the conservation law, and ingest = rated = billed = posted = ClickHouse')
+  .option('--url <url>', 'a running Weir (default: the one of the data directory)')
+  .option('--api-key <key>', 'default: $WEIR_API_KEY, or the key of the data directory')
+  .option('--json', 'print the report as JSON')
+  .action(async (options: { url?: string; apiKey?: string; json?: boolean }) => {
+    const { reconcileCommand } = await import('./reconcile.js')
+    const { url, apiKey } = gatewayOf(options)
+    const source = { kind: 'gateway', url, ...(apiKey === undefined ? {} : { apiKey }) } as const
+    await finish(reconcileCommand({ source, json: options.json === true }, { stdout: text => io.stdout.write(text), stderr: text => io.stderr.write(text) }))
+  })
+
+const billing = program.command('billing-run').description('seal what is due, and see the batches')
+
+billing
+  .command('create')
+  .description('seal the charges whose period ended by the cutoff')
+  .requiredOption('--cutoff <instant>', 'RFC 3339 instant')
+  .option('--entity <id>', 'of one entity alone')
+  .option('--idempotency-key <key>', 'a further run with the same cutoff needs a key of its own')
+  .option('--wait', 'until the batches are published')
+  .option('--url <url>', 'a running Weir')
+  .option('--api-key <key>', 'default: $WEIR_API_KEY')
+  .option('--json', 'print the run as JSON')
+  .action(
+    async (
+      options: BillingOptions & { cutoff: string; entity?: string; idempotencyKey?: string; wait?: boolean },
+    ) => {
+      const { createCommand } = await import('./billing-run.js')
+      const { cutoff, entity, idempotencyKey, wait } = options
+      const args = { gateway: gatewayOf(options), cutoff, wait: wait === true, json: options.json === true }
+      await finish(
+        createCommand(
+          {
+            ...args,
+            ...(entity === undefined ? {} : { entity }),
+            ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+          },
+          io,
+        ),
+      )
+    },
+  )
+
+billing
+  .command('show')
+  .description('status and totals of a run')
+  .argument('<id>')
+  .option('--url <url>', 'a running Weir')
+  .option('--api-key <key>', 'default: $WEIR_API_KEY')
+  .option('--json', 'print the run as JSON')
+  .action(async (id: string, options: BillingOptions) => {
+    const { showCommand } = await import('./billing-run.js')
+    await finish(showCommand({ gateway: gatewayOf(options), id, json: options.json === true }, io))
+  })
+
+billing
+  .command('batches')
+  .description('the sealed batches of a run')
+  .argument('<id>')
+  .option('--after <batch>', 'those that follow this batch')
+  .option('--url <url>', 'a running Weir')
+  .option('--api-key <key>', 'default: $WEIR_API_KEY')
+  .option('--json', 'print the batches as JSON, lines included')
+  .action(async (id: string, options: BillingOptions & { after?: string }) => {
+    const { batchesCommand } = await import('./billing-run.js')
+    const args = { gateway: gatewayOf(options), id, json: options.json === true }
+    await finish(batchesCommand(options.after === undefined ? args : { ...args, after: options.after }, io))
+  })
+
+interface BillingOptions {
+  readonly url?: string
+  readonly apiKey?: string
+  readonly json?: boolean
+}
+
+function configOf(flags: Readonly<Record<string, unknown>> = {}): WeirConfig {
+  const { config: file, dataDir } = program.opts<GlobalOptions>()
+  const loaded = loadConfig({ file, env: environment(), flags: { data_dir: dataDir, ...flags } })
+  if (loaded.kind === 'ok') return loaded.config
+  for (const problem of loaded.problems) io.stderr.write(`${describeProblem(problem)}\n`)
+  throw new Exit(exitCodes.badConfiguration)
+}
+
+/** The gateway that a command talks to: as told, else the one that was started on the data directory. */
+function gatewayOf(options: { readonly url?: string; readonly apiKey?: string }) {
+  const instance = readInstance(configOf().dataDir)
+  const url = options.url ?? instance?.url
+  if (url === undefined) {
+    io.stderr.write(
+      'No Weir was started on this data directory. Start one with `weir start`, or name it with --url.\n',
+    )
+    throw new Exit(exitCodes.failed)
+  }
+  const apiKey =
+    options.apiKey ??
+    environment()['WEIR_API_KEY'] ??
+    (options.url === undefined ? instance?.api_key : undefined)
+  return { url: url.replace(/\/$/, ''), apiKey }
+}
+
+function logger(level: string): Logger {
+  return pino({ level, base: null }, pino.destination(2))
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It is a whole number above 0.')
+  return Number(text)
+}
+
+async function finish(command: Promise<number>): Promise<void> {
+  process.exitCode = await command
+}
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (error instanceof Exit) process.exitCode = error.code
+  else if (error instanceof CommanderError)
+    process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
+  else {
+    io.stderr.write(`weir: ${error instanceof Error ? error.message : String(error)}\n`)
+    process.exitCode = exitCodes.failed
+  }
+}

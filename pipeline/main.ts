@@ -1,0 +1,252 @@
+// The composition root: every part of Weir is made here, in the order in which the parts need each other, and stopped
+// from the source to the sinks. The only file that reads the environment.
+//
+//   start: servers, streams and schema, deliverers, partitions, gateway.  drain: the same from the end.
+
+import { readFileSync } from 'node:fs'
+import { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { Kvm } from '@nats-io/kv'
+import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { Logger } from 'pino'
+import { Registry } from 'prom-client'
+import type { Catalog } from '../schemas/catalog.js'
+import { packageRoot } from '../schemas/package-root.js'
+import { type ClickHouseConfig, openClickHouse } from '../sinks/clickhouse/config.js'
+import { migrate } from '../sinks/clickhouse/migrate.js'
+import { BillingRuns } from './billing-run/billing-runs.js'
+import type { WeirConfig } from './config.js'
+import type { DeliveryStatus } from './deliver/delivery-status.js'
+import { ClickHouseHistory } from './deliver/history-source.js'
+import { createDelivery, type Delivery } from './delivery.js'
+import { type Servers, startServers } from './embedded.js'
+import { ensureFirstKey } from './gateway/api-keys.js'
+import { createGateway, type Gateway } from './gateway/gateway.js'
+import { KeyRing } from './gateway/key-ring.js'
+import { type PipelineLimits, pipelineLimits } from './limits.js'
+import type { EngineStatus } from './partition/engine.js'
+import { PartitionEngine } from './partition/run.js'
+import { pressureOf } from './pressure.js'
+import { publishCatalogs } from './publish-catalogs.js'
+import { readinessOf } from './readiness.js'
+import { pipelineTelemetry } from './telemetry.js'
+import { ensureTopology } from './topology.js'
+import { WorkerPool } from './workers/pool.js'
+
+export interface WeirOptions {
+  readonly log: Logger
+  /** One line for the person who waits, such as that a nats-server is being fetched. */
+  readonly onNotice: (line: string) => void
+  /** Published at the start, when they are new. */
+  readonly catalogs?: readonly Catalog[]
+}
+
+export interface WeirStatus {
+  readonly partitions: readonly EngineStatus[]
+  readonly feeds: readonly DeliveryStatus[]
+}
+
+/** A running Weir. */
+export interface Weir {
+  readonly url: string
+  readonly natsUrl: string
+  readonly clickhouse: ClickHouseConfig
+  /** The key made at the first start on an empty store; undefined later, when keys exist. */
+  readonly firstKey: string | undefined
+  /** Process ids of the embedded servers. */
+  pids(): { readonly nats?: number; readonly clickhouse?: number }
+  /** Calls back whenever an embedded server runs again under another process id. */
+  onServerRestart(callback: () => void): void
+  status(): WeirStatus
+  /** Resolves when every sink has everything that the ledger holds. */
+  delivered(signal: AbortSignal): Promise<void>
+  /** Refuses new events, finishes what is in hand, delivers it, and stops. */
+  drain(): Promise<void>
+}
+
+export const version: string = JSON.parse(readFileSync(new URL('package.json', packageRoot), 'utf8')).version
+
+/** `WEIR_*`, PATH and what the terminal wants, for whoever is asked by a command. */
+export function environment(): NodeJS.ProcessEnv {
+  return process.env
+}
+
+export async function startWeir(config: WeirConfig, options: WeirOptions): Promise<Weir> {
+  const { log, onNotice } = options
+  const undo: (() => Promise<unknown>)[] = []
+  try {
+    const servers = await startServers(config, {
+      searchPath: environment()['PATH'] ?? '',
+      onNotice,
+      onEnded: (server, detail) => log.error({ server, detail }, 'embedded server restarts'),
+    })
+    undo.push(() => servers.stop())
+    const nc = await connect({
+      servers: servers.natsUrl,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: 250,
+      name: 'weir',
+    })
+    undo.push(() => nc.close())
+    await ensureTopology(nc, { partitions: config.partitions, replicas: config.nats.replicas })
+    const clickhouse = { url: servers.clickhouseUrl, ...credentials(config) }
+    const applied = await migrate(clickhouse)
+    if (applied.length > 0) log.info({ applied }, 'schema migrated')
+    return await compose({ config, options, servers, nc, clickhouse, undo })
+  } catch (error) {
+    for (const step of undo.reverse()) await step().catch(() => undefined) // the first error is the one to tell
+    throw error
+  }
+}
+
+interface Ground {
+  readonly config: WeirConfig
+  readonly options: WeirOptions
+  readonly servers: Servers
+  readonly nc: NatsConnection
+  readonly clickhouse: ClickHouseConfig
+  readonly undo: (() => Promise<unknown>)[]
+}
+
+async function compose({ config, options, servers, nc, clickhouse, undo }: Ground): Promise<Weir> {
+  const { log } = options
+  const { partitions } = config
+  const registry = new Registry()
+  const js = jetstream(nc)
+  const jsm = await jetstreamManager(nc)
+  const kvm = new Kvm(nc)
+  const [sinks, runs, keys] = await Promise.all(
+    ['weir_sinks', 'weir_runs', 'weir_keys'].map(name => kvm.open(name)),
+  )
+  if (sinks === undefined || runs === undefined || keys === undefined) throw new Error('a bucket is missing')
+  const firstKey = await ensureFirstKey(keys)
+  const keyRing = await KeyRing.open(keys, log)
+  undo.push(async () => keyRing.close())
+  const billingRuns = new BillingRuns({ js, jsm, runs, partitions, nowMs: Date.now })
+  await billingRuns.resume()
+  await publishCatalogs(js, options.catalogs ?? [])
+
+  const telemetry = pipelineTelemetry(registry)
+  const onChange = (status: DeliveryStatus): void => logDelivery(log, status)
+  const delivery = createDelivery({ config, clickhouse, nc, js, jsm, sinks, runs, billingRuns, onChange })
+  undo.push(() => delivery.close())
+  for (const feed of delivery.all) feed.start()
+  undo.push(() => Promise.all(delivery.all.map(feed => feed.abort())))
+
+  const historyClient = openClickHouse(clickhouse)
+  undo.push(() => historyClient.close())
+  const history = new ClickHouseHistory({ clickhouse: historyClient, delivery: delivery.ledger })
+  const pool = new WorkerPool({
+    workers: config.workers,
+    onCrash: (worker, error) => log.error({ worker, err: error }, 'worker died'),
+  })
+  undo.push(() => pool.abort())
+  const limits = limitsOf(config, nc)
+  const engines = Array.from(
+    { length: partitions },
+    (_, partition) =>
+      new PartitionEngine({
+        partition,
+        partitions,
+        nc,
+        jsm,
+        worker: pool.partition(partition),
+        limits,
+        history,
+        log,
+        telemetry,
+        onFatal: failure => log.error({ partition, code: failure.code }, failure.message),
+      }),
+  )
+  undo.push(() => Promise.all(engines.map(engine => engine.abort())))
+  await Promise.all(engines.map(engine => engine.start()))
+
+  const status = (): WeirStatus => ({
+    partitions: engines.map(engine => engine.status()),
+    feeds: delivery.all.map(feed => feed.status()),
+  })
+  telemetry.observe(status)
+  const gateway = createGateway({
+    host: config.http.host,
+    port: config.http.port,
+    nc,
+    js,
+    partitions,
+    keys: config.http.auth === 'open' ? 'open' : keyRing,
+    limits: { maxInFlightBytes: config.backpressure.maxInFlightBytes },
+    log,
+    pressure: () =>
+      pressureOf(status().partitions, delivery.ledger.status(), config.backpressure.maxPendingMessages),
+    readiness: () => readinessOf(status()),
+    version,
+    registry,
+    billing: billingRuns,
+  })
+  undo.push(() => gateway.close())
+  const { url } = await gateway.start()
+  return {
+    url,
+    natsUrl: servers.natsUrl,
+    clickhouse,
+    firstKey: firstKey?.token,
+    pids: () => servers.pids(),
+    onServerRestart: callback => servers.onRestart(callback),
+    status,
+    delivered: signal => delivery.delivered(signal),
+    drain: () => drain({ gateway, engines, pool, delivery, historyClient, keyRing, nc, servers }),
+  }
+}
+
+interface Parts {
+  readonly gateway: Gateway
+  readonly engines: readonly PartitionEngine[]
+  readonly pool: WorkerPool
+  readonly delivery: Delivery
+  readonly historyClient: { close(): Promise<void> }
+  readonly keyRing: KeyRing
+  readonly nc: NatsConnection
+  readonly servers: Servers
+}
+
+const deliverDrainMs = 10_000
+
+/** From the source to the sinks. What is not processed or delivered by the deadlines waits on disk for the next start. */
+async function drain(parts: Parts): Promise<void> {
+  const { gateway, engines, pool, delivery, historyClient, keyRing, nc, servers } = parts
+  await gateway.drain()
+  await gateway.close()
+  await Promise.all(engines.map(engine => engine.drain()))
+  await pool.close()
+  for (const feed of delivery.all) await feed.drain(deliverDrainMs)
+  await delivery.close()
+  await historyClient.close()
+  keyRing.close()
+  await nc.close()
+  await servers.stop()
+}
+
+const dayMs = 86_400_000
+
+function limitsOf(config: WeirConfig, nc: NatsConnection): PipelineLimits {
+  const { partitions, commit, dedupeHorizonDays, parkedTtlDays, parkedBytes } = config
+  const maxPayload = nc.info?.max_payload
+  if (maxPayload === undefined) throw new Error('the broker has not said how large a message may be')
+  return pipelineLimits(
+    { partitions, maxPayload },
+    {
+      engine: { commitMaxEvents: commit.maxEvents, lingerMs: commit.lingerMs },
+      core: { dedupeHorizonMs: dedupeHorizonDays * dayMs, parkedTtlMs: parkedTtlDays * dayMs, parkedBytes },
+    },
+  )
+}
+
+function credentials(config: WeirConfig): Omit<ClickHouseConfig, 'url'> {
+  const { user, password, database } = config.clickhouse
+  return { user, password, database }
+}
+
+function logDelivery(log: Logger, status: DeliveryStatus): void {
+  const facts = { feed: status.key, state: status.state, position: status.position, trouble: status.trouble }
+  if (status.state === 'blocked' || status.state === 'failed') log.error(facts, 'sink needs help')
+  else if (status.trouble !== undefined) log.warn(facts, 'sink in trouble')
+  else log.debug(facts, 'sink')
+}
