@@ -1,10 +1,14 @@
-// The broker is killed at any moment of any commit; afterwards everything that was acknowledged is there once.
+// The broker is killed at any moment, the engine's process at every write of its commits; afterwards everything that was
+// acknowledged is there once.
 
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { afterEach, expect, test } from 'vitest'
 import { startNatsServer } from '../../deploy/embedded/nats-server.js'
 import { conservationGap } from '../../schemas/dispositions.js'
+import { builtFile } from '../../schemas/package-root.js'
 import { natsSubjects } from '../topology.js'
 import { readCheckpoint } from './checkpoint.js'
 import {
@@ -78,4 +82,39 @@ test('kill -9 of the broker in the middle of commits loses nothing and counts no
     expect(conservationGap(checkpoint.counters)).toBe(0)
     expect(engines[partition]!.interruptions.length).toBeGreaterThan(0) // the kills were felt
   }
+})
+
+test('kill -9 of the engine at every write of its commits loses nothing and counts nothing twice', async () => {
+  broker = await startBroker(4)
+  const list: TestEvent[] = []
+  let deaths = 0
+  for (const when of ['before', 'after']) {
+    // Write 1 is the claim; a commit is a checkpoint, some chunks of delta, rows and counts.
+    for (let write = 1; write <= 9; write += 1) {
+      const more = Array.from({ length: 30 }, (_, i) => ({ id: `e${list.length + i}`, value: i }))
+      await publish(broker.nc, natsSubjects.gatewayMetering(2), more)
+      list.push(...more)
+      const child = fork(builtFile('pipeline/partition/engine-child.js'), [
+        broker.server.url,
+        '2',
+        `${write}`,
+        when,
+      ])
+      const [, signal] = (await Promise.race([once(child, 'exit'), sleep(10_000, [0, 'late'])])) as [
+        number,
+        string,
+      ]
+      if (signal === 'SIGKILL') deaths += 1
+      else child.kill('SIGKILL')
+    }
+  }
+  expect(deaths).toBe(18)
+  const last = await makeEngine(broker.nc, 2, { takeOver: true })
+  engines.push(last)
+  await last.engine.start()
+  await until(() => last.engine.status().counters?.received === list.length)
+  const totals = await ratedTotals(broker, 2)
+  expect(totals.rows).toBe(list.length)
+  expect(totals.sum).toBe(list.reduce((sum, event) => sum + event.value, 0))
+  expect(last.engine.status().epoch).toBeGreaterThan(15)
 })

@@ -100,7 +100,9 @@ export class PartitionEngine {
         const progress = (this.#session?.status.commit ?? 0) > before
         if (progress) waitMs = limits.engine.retryMinMs
         failures = error instanceof ProcessingError ? (progress ? 1 : failures + 1) : failures
-        if (failures >= limits.engine.maxFailures) return this.#fail(gaveUp(this.#options.partition, error))
+        if (failures >= limits.engine.maxFailures) {
+          return this.#fail(gaveUp(this.#options.partition, failures, error))
+        }
         if (error instanceof Fenced) waitMs = limits.engine.standbyMs // invariant 2
         this.#enter(error instanceof Fenced ? 'fenced' : 'claiming')
         this.#interrupted(describe(error))
@@ -191,11 +193,11 @@ export class PartitionEngine {
   }
 }
 
-function gaveUp(partition: number, cause: unknown): PartitionFailure {
+function gaveUp(partition: number, tries: number, cause: unknown): PartitionFailure {
   return new PartitionFailure(
     'processing_failed',
-    `Partition ${partition} fails at the same place again and again: ${describe(cause)}. This is a bug in Weir; nothing` +
-      ` is lost: the partition goes on from its checkpoint once a fixed version is started.`,
+    `Partition ${partition} failed ${tries} times in a row without getting on: ${describe(cause)} (this is a bug in` +
+      ` Weir). Nothing is lost: the partition goes on from its checkpoint once a fixed version is started.`,
     { cause },
   )
 }
