@@ -2,8 +2,9 @@
 // Invariants: at most one open request per customer, and it reaches back far enough for every change since it was
 // asked; an answer to a request that was replaced is ignored.
 
-import { segmentAt } from '../../rating/price-lines.js'
+import { type Segment, segmentAt } from '../../rating/price-lines.js'
 import { chargeOf } from '../../rating/rate.js'
+import type { UsagePrice } from '../../schemas/catalog.js'
 import { stableId } from '../../schemas/identifiers.js'
 import { basisOf, newCharge, writeResidual } from '../stages/rate.js'
 import type { Batch } from './batch.js'
@@ -41,7 +42,13 @@ export function rebaseCharges(batch: Batch, customerId: string, fromMs: number, 
     const charge = state.maps.charges.get(chargeId)!
     if (charge.untilMs < fromMs) continue
     const segment = segmentOfCharge(batch, charge)
-    if (segment === undefined) continue
+    if (segment === undefined) {
+      // Billed without usage, and its terms are gone: what its rows came to is taken back.
+      if (charge.accumulator.events > 0) throw new Error(`The used charge ${chargeId} has no terms any more.`)
+      writeResidual(charge, 0n, cause, row => out.rated(row))
+      state.removeCharge(charge)
+      continue
+    }
     const basis = basisOf(segment, book.catalog)
     const rebased: UsageCharge = {
       ...newCharge(segment, basis, charge.emitted),
@@ -53,7 +60,10 @@ export function rebaseCharges(batch: Batch, customerId: string, fromMs: number, 
 }
 
 /** The segment that a kept charge stands for, under the terms as they are. */
-function segmentOfCharge(batch: Batch, charge: UsageCharge) {
+export function segmentOfCharge(
+  batch: Batch,
+  charge: Pick<UsageCharge, 'chargeId' | 'subscriptionId' | 'meter' | 'fromMs'>,
+): Segment<UsagePrice> | undefined {
   const lines = batch.book.ofSubscription(charge.subscriptionId)?.usage.get(charge.meter) ?? []
   for (const line of lines) {
     if (line.fromMs > charge.fromMs || charge.fromMs >= line.untilMs) continue

@@ -22,6 +22,7 @@ import {
 } from '../stages/rate.js'
 import type { Batch } from './batch.js'
 import type { HistoryAnswer, HistoryRow } from './core-io.js'
+import { segmentOfCharge } from './hold.js'
 import { payloadFromReadings } from './payload.js'
 import type { Hold, UsageCharge } from './state/records.js'
 import { placeEvent, retryWaiting } from './waiting.js'
@@ -64,7 +65,7 @@ function reRate(batch: Batch, customerId: string, hold: Hold, rows: readonly His
   }
   const inOrder = [...rebuilt.values()].sort((a, b) => a.segment.fromMs - b.segment.fromMs)
   for (const one of inOrder) rebuildCharge(batch, one, old, hold)
-  for (const charge of old.values()) writeResidual(charge, 0n, hold.cause, row => batch.out.rated(row))
+  for (const charge of old.values()) leaveUnused(batch, charge, hold)
   for (const event of homeless) {
     placeEvent(batch, event, payloadFromReadings(event, batch.book.catalog), 'rated')
   }
@@ -209,6 +210,22 @@ function rebuildCharge(batch: Batch, rebuilt: Rebuilt, old: Map<string, UsageCha
   const target = chargeOf(basis, charge.accumulator).amount
   writeResidual(charge, target, hold.cause, row => out.rated(row))
   state.putCharge(charge)
+}
+
+/** No event is left on the charge. Its rows come to nothing, or, where it was billed, to what is owed without usage. */
+function leaveUnused(batch: Batch, charge: UsageCharge, hold: Hold): void {
+  const { state, book, out } = batch
+  const segment = segmentOfCharge(batch, charge)
+  if (segment === undefined || !state.maps.sealed.has(charge.chargeId)) {
+    writeResidual(charge, 0n, hold.cause, row => out.rated(row))
+    return
+  }
+  const basis = basisOf(segment, book.catalog)
+  const unused = newCharge(segment, basis, charge.emitted)
+  unused.accumulator.levelsAtStart = levelsBefore(segment, state, book.catalog)
+  const target = chargeOf(basis, unused.accumulator).amount
+  writeResidual(unused, target, hold.cause, row => out.rated(row))
+  state.putCharge(unused)
 }
 
 /** What the rows before this one would add up to, had they been written in the order of time. */

@@ -3,13 +3,13 @@
 // what it came to at the last run; the rows of a sealed usage charge add up to it (I4).
 
 import { isDue } from '../../rating/close.js'
-import { segmentAt } from '../../rating/price-lines.js'
 import { type Charge, chargeToWire } from '../../schemas/charge.js'
 import { stableId } from '../../schemas/identifiers.js'
 import { formatInstant } from '../../schemas/time.js'
 import { basisOf, levelsBefore, newCharge, writeResidual } from '../stages/rate.js'
 import type { Batch } from './batch.js'
 import type { BillingRunOrder } from './core-io.js'
+import { segmentOfCharge } from './hold.js'
 import { chargesOwed } from './owed.js'
 
 /** Returns false when the run was sealed before. */
@@ -107,9 +107,7 @@ function completeRows(batch: Batch, order: BillingRunOrder, charge: Charge): voi
   let kept = state.maps.charges.get(charge.chargeId)
   if (kept === undefined) {
     if (charge.amount === 0n) return
-    const lines = book.ofSubscription(charge.subscriptionId)?.usage.get(charge.meter) ?? []
-    const line = lines.find(one => segmentAt(one, charge.fromMs)?.chargeId === charge.chargeId)
-    const segment = line === undefined ? undefined : segmentAt(line, charge.fromMs)
+    const segment = segmentOfCharge(batch, charge)
     if (segment === undefined) throw new Error(`The charge ${charge.chargeId} has no segment.`)
     kept = newCharge(segment, basisOf(segment, book.catalog), 0n)
     kept.accumulator.levelsAtStart = levelsBefore(segment, state, book.catalog)

@@ -52,9 +52,10 @@ export class Dice {
 const hourMs = 3_600_000
 const startMs = Date.UTC(2026, 0, 1)
 
-export function randomHistory(seed: number): RandomHistory {
+/** `every_model`: all aggregations and price models, beyond what the oracle knows. */
+export function randomHistory(seed: number, extent: 'plain' | 'every_model' = 'plain'): RandomHistory {
   const dice = new Dice(seed)
-  const catalog = randomCatalog(dice)
+  const catalog = extent === 'plain' ? randomCatalog(dice) : wideCatalog(dice)
   const events: OracleEvent[] = []
   for (const customer of ['cus_1', 'cus_2']) {
     const subscriptions = Array.from({ length: 1 + dice.below(2) }, (_, n) => `${customer}_sub_${n}`)
@@ -81,6 +82,60 @@ function randomCatalog(dice: Dice): OracleCatalog {
       prices: randomPrices(dice),
     })),
   }
+}
+
+const aggregations = [
+  'count',
+  'sum',
+  'max',
+  'min',
+  'latest',
+  'unique_count',
+  'weighted_sum',
+  'time_average',
+  'percentile',
+]
+
+/** The oracle's types are narrower than the catalog that this is. */
+function wideCatalog(dice: Dice): OracleCatalog {
+  const meters = aggregations.map(aggregation => ({
+    meter: aggregation,
+    event_type: 'api.call',
+    aggregation,
+    dimensions: ['model'],
+    ...(aggregation === 'count' ? {} : { value: valuePath(aggregation) }),
+    ...(aggregation === 'percentile' ? { percentile: 90 } : {}),
+  }))
+  const plans = ['basic', 'plus', 'max'].map(plan => ({
+    plan,
+    version: 1,
+    currency: 'USD',
+    billing_period: 'month',
+    prices: aggregations.filter(() => dice.chance(0.6)).map(meter => widePrice(dice, meter)),
+  }))
+  return { meters, plans } as unknown as OracleCatalog
+}
+
+function valuePath(aggregation: string): string {
+  if (aggregation === 'unique_count') return 'user'
+  return aggregation === 'weighted_sum' ? 'change' : 'tokens'
+}
+
+function widePrice(dice: Dice, meter: string): unknown {
+  const tiers = [
+    { up_to: '2', unit_amount: '1', flat_amount: '3' },
+    { up_to: null, unit_amount: '0.1' },
+  ]
+  const models: unknown[] = [
+    { model: 'per_unit', unit_amount: '0.37', minimum: '4', prorate: true },
+    { model: 'graduated', tiers, included: '1', prorate: dice.chance(0.5) },
+    { model: 'volume', tiers, discount_percent: '10', discount_periods: 1 },
+    { model: 'package', package_size: '3', package_amount: '2', maximum: '9' },
+    { model: 'matrix', cells: [{ when: { model: 'small' }, unit_amount: '2' }], default_unit_amount: '5' },
+  ]
+  const percentage = { model: 'percentage', rate: '2', fixed_amount: '0.1', free_events: 2 }
+  const model = dice.pick(meter === 'sum' ? [...models, percentage, percentage] : models)
+  return { price: meter, kind: 'usage', meter, ...(model as object) }
 }
 
 function randomPrices(dice: Dice): OraclePrice[] {
@@ -180,7 +235,12 @@ function randomUsage(dice: Dice, customer: string, subscriptions: readonly strin
       subject: customer,
       time: text(instantNear(dice, 0, 100 * 24)),
       ...(dice.chance(0.4) ? { subscriptionid: dice.pick(subscriptions) } : {}),
-      data: { tokens: dice.pick(['1', '2.5', '0', '12.000000000001', '3']) },
+      data: {
+        tokens: dice.pick(['1', '2.5', '0', '12.000000000001', '3']),
+        user: dice.pick(['ann', 'bob', 'cy']),
+        change: dice.pick(['-1', '2', '0.5']),
+        model: dice.pick(['small', 'large']),
+      },
     })
   }
   for (const event of events.filter(() => dice.chance(0.08))) {
