@@ -34,4 +34,9 @@ export interface Sink {
   /** `clickhouse`, `billing`, `erp`: what `weir sinks` lists. */
   readonly name: string
   apply(range: FeedRange, signal: AbortSignal): Promise<SinkOutcome>
+  /**
+   * Whether nothing of this feed has ever been applied; asked when no position is recorded. Where the answer is no, the
+   * position was lost, and beginning again would apply everything under new tokens. May throw: then it is asked again.
+   */
+  isUntouched?(signal: AbortSignal): Promise<boolean>
 }

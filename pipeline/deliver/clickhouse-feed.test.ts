@@ -250,3 +250,9 @@ test('history waits for a sink that is behind', async () => {
   start()
   expect(await history.rowsOf(request, last, signal)).toHaveLength(1)
 })
+
+test('a feed whose position was lost does not begin again over rows that are there', async () => {
+  const amnesiac = start({ key: 'clickhouse-renamed' })
+  while (amnesiac.status().state !== 'failed') await new Promise(resolve => setTimeout(resolve, 5))
+  expect(amnesiac.status().trouble?.code).toBe('position_lost')
+})

@@ -14,7 +14,13 @@ import type { FeedRange, Sink, SinkOutcome } from '../../sinks/sink.js'
 import { backOffMs, pauseFor } from './back-off.js'
 import { assertDeliverLimits, type DeliverLimits, defaultDeliverLimits } from './deliver-limits.js'
 import { isCovered, recordedPosition } from './delivered.js'
-import { DeliveryLease, FeedFailure, FencedError, waitForVacancy } from './delivery-lease.js'
+import {
+  DeliveryLease,
+  FeedFailure,
+  FencedError,
+  refuseLostPosition,
+  waitForVacancy,
+} from './delivery-lease.js'
 import type { Intent } from './delivery-record.js'
 import type { DeliveryState, DeliveryStatus, DeliveryTrouble } from './delivery-status.js'
 import { RangeCutter } from './range-cutter.js'
@@ -143,7 +149,7 @@ export class Deliverer {
         if (error instanceof FencedError) await this.#standBy(error.message)
         else {
           failures += 1
-          this.#set('retrying', 'broker_trouble', String(error))
+          this.#set('retrying', 'not_started', String(error))
           await this.#backOff(failures)
         }
       }
@@ -163,6 +169,7 @@ export class Deliverer {
     const { kv, key, jsm, stream } = this.#options
     const { signal } = this.#stopping
     const info = await jsm.streams.info(stream)
+    await refuseLostPosition(kv, key, this.#options.sink, signal)
     const lease = await DeliveryLease.claim(kv, key, this.#owner, String(info.created), this.#mayTake)
     this.#lease = lease
     this.#mayTake = false

@@ -7,6 +7,7 @@
 
 import { JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
+import type { Sink } from '../../sinks/sink.js'
 import { pauseFor } from './back-off.js'
 import { type DeliveryRecord, decodeRecord, encodeRecord, type Intent } from './delivery-record.js'
 
@@ -156,6 +157,19 @@ export async function waitForVacancy(
     if (performance.now() - unchangedSinceMs >= leaseMs) return
     await pauseFor(Math.min(1_000, leaseMs / 4), signal)
   }
+}
+
+/** Without a record, a sink that holds something would be given everything a second time, under other tokens. */
+export async function refuseLostPosition(
+  kv: KV,
+  key: string,
+  sink: Sink,
+  signal: AbortSignal,
+): Promise<void> {
+  if (sink.isUntouched === undefined || (await kv.get(key)) !== null) return
+  if (await sink.isUntouched(signal)) return
+  const detail = `${sink.name} holds rows, but how far ${key} is was lost; start with an empty one, or restore weir_sinks`
+  throw new FeedFailure('position_lost', detail)
 }
 
 export function isWrongRevision(error: unknown): boolean {

@@ -1,7 +1,7 @@
 // From the messages of a range to what is inserted: one Arrow stream per table.
 // Rows of the ledger are Arrow already and are joined, never decoded.
 
-import { concatenateStreams, encodeRows } from '../../schemas/arrow-rows.js'
+import { encodeRows } from '../../schemas/arrow-rows.js'
 import { batchFromWire } from '../../schemas/billing-batch.js'
 import { journalEntrySchema } from '../../schemas/journal-entry.js'
 import {
@@ -12,12 +12,14 @@ import {
   tables,
 } from '../../schemas/tables.js'
 import type { FeedMessage } from '../sink.js'
+import { joinStreams } from './arrow-parts.js'
 
 export interface TableInsert {
   readonly table: string
   /** What tells this insert from the others of its range: the table, and a number where one table needs several. */
-  readonly part: string
-  readonly bytes: Uint8Array
+  readonly name: string
+  /** One Arrow stream, in pieces. */
+  readonly parts: readonly Uint8Array[]
 }
 
 export type RangeInserts =
@@ -53,11 +55,9 @@ export function insertsOfLedger(messages: readonly FeedMessage[]): RangeInserts 
  * messages give the same inserts, which is what their tokens rest on.
  */
 function insertsOfTable(table: string, streams: readonly Uint8Array[]): TableInsert[] {
-  try {
-    return [{ table, part: table, bytes: concatenateStreams(streams) }]
-  } catch {
-    return streams.map((bytes, index) => ({ table, part: `${table}:${index}`, bytes }))
-  }
+  const parts = joinStreams(streams)
+  if (parts !== undefined) return [{ table, name: table, parts }]
+  return streams.map((bytes, index) => ({ table, name: `${table}:${index}`, parts: [bytes] }))
 }
 
 /** Messages of BILLING, one batch each. A batch that contradicts its own control totals is refused, not recorded. */
@@ -83,7 +83,7 @@ export function insertsOfBilling(messages: readonly FeedMessage[]): RangeInserts
     })
   }
   const table = billingBatchesTable.name
-  return { kind: 'ok', inserts: [{ table, part: table, bytes: encodeRows(billingBatchesTable, rows) }] }
+  return { kind: 'ok', inserts: [{ table, name: table, parts: [encodeRows(billingBatchesTable, rows)] }] }
 }
 
 /** Messages of POSTINGS, one entry each, one row per line of it. */
@@ -95,7 +95,7 @@ export function insertsOfPostings(messages: readonly FeedMessage[]): RangeInsert
     rows.push(...rowsOfEntry(parsed.data, message))
   }
   const table = journalEntriesTable.name
-  return { kind: 'ok', inserts: [{ table, part: table, bytes: encodeRows(journalEntriesTable, rows) }] }
+  return { kind: 'ok', inserts: [{ table, name: table, parts: [encodeRows(journalEntriesTable, rows)] }] }
 }
 
 function rowsOfEntry(entry: ParsedEntry, message: FeedMessage): JournalEntryRow[] {

@@ -191,6 +191,9 @@ test('billing batches and journal entries become rows; a batch that contradicts 
     balanced: 1,
     lines: 1,
   })
+  expect(await posting.isUntouched(signal)).toBe(false)
+  await client.command({ query: 'TRUNCATE TABLE journal_entries' })
+  expect(await posting.isUntouched(signal)).toBe(true)
   await billing.close()
   await posting.close()
 })

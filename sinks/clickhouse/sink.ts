@@ -10,16 +10,30 @@ import type { ClickHouseClient } from '@clickhouse/client'
 import type { FeedMessage, FeedRange, Sink, SinkOutcome } from '../sink.js'
 import { type ClickHouseConfig, insertSettings, openClickHouse } from './config.js'
 import { outcomeOfError } from './outcome.js'
-import { insertsOfLedger, type RangeInserts, type TableInsert } from './records.js'
+import {
+  insertsOfBilling,
+  insertsOfLedger,
+  insertsOfPostings,
+  ledgerTables,
+  type RangeInserts,
+  type TableInsert,
+} from './records.js'
 
 export type ReadRange = (messages: readonly FeedMessage[]) => RangeInserts
+
+/** Where the rows of each kind of feed go. */
+const tablesOf = new Map<ReadRange, readonly string[]>([
+  [insertsOfLedger, ledgerTables],
+  [insertsOfBilling, ['billing_batches']],
+  [insertsOfPostings, ['journal_entries']],
+])
 
 export class ClickHouseSink implements Sink {
   readonly name = 'clickhouse'
   readonly #client: ClickHouseClient
   readonly #inserts: ReadRange
 
-  /** `inserts` says what kind of messages this feed carries: `insertsOfLedger` unless told otherwise. */
+  /** `inserts` is that of the feed: `insertsOfLedger`, `insertsOfBilling` or `insertsOfPostings`. */
   constructor(config: ClickHouseConfig, inserts: ReadRange = insertsOfLedger) {
     this.#client = openClickHouse(config)
     this.#inserts = inserts
@@ -34,6 +48,14 @@ export class ClickHouseSink implements Sink {
     return outcomes.find(outcome => outcome.kind !== 'ok') ?? sumOf(outcomes)
   }
 
+  async isUntouched(signal: AbortSignal): Promise<boolean> {
+    const counts = (tablesOf.get(this.#inserts) ?? []).map(table => `SELECT count() AS n FROM ${table}`)
+    const query = `SELECT toInt32(sum(n) > 0) AS touched FROM (${counts.join(' UNION ALL ')})`
+    const result = await this.#client.query({ query, format: 'JSONEachRow', abort_signal: signal })
+    const [row] = await result.json<{ touched: number }>()
+    return row?.touched === 0
+  }
+
   async close(): Promise<void> {
     await this.#client.close()
   }
@@ -42,8 +64,8 @@ export class ClickHouseSink implements Sink {
     try {
       const answer = await this.#client.exec({
         query: `INSERT INTO ${insert.table} FORMAT ArrowStream`,
-        values: Readable.from([insert.bytes], { objectMode: false }),
-        clickhouse_settings: insertSettings(`${rangeToken}:${insert.part}`), // invariant 1
+        values: Readable.from(insert.parts, { objectMode: false }),
+        clickhouse_settings: insertSettings(`${rangeToken}:${insert.name}`), // invariant 1
         abort_signal: signal,
       })
       for await (const _ of answer.stream); // the socket is free once the answer has been read

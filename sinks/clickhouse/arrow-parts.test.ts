@@ -1,0 +1,36 @@
+import { tableFromIPC } from 'apache-arrow'
+import { expect, test } from 'vitest'
+import { concatenateStreams, encodeRows } from '../../schemas/arrow-rows.js'
+import { eventDispositionsTable, type FxRateRow, fxRatesTable } from '../../schemas/tables.js'
+import { joinStreams } from './arrow-parts.js'
+
+const rate = (rate: bigint): FxRateRow => ({
+  base: 'EUR',
+  quote: 'USD',
+  rate,
+  effectiveFromMs: 1,
+  recordedAtMs: 2,
+  partition: 0,
+  ledgerSequence: 3,
+})
+const streams = [[1n, 2n], [], [3n]].map(rates => encodeRows(fxRatesTable, rates.map(rate)))
+
+test('the parts are one stream with the rows of all, byte for byte what joining them by copy gives', () => {
+  const parts = joinStreams(streams)
+  const joined = Buffer.concat(parts ?? [])
+  expect(tableFromIPC(joined).numRows).toBe(3)
+  expect(joined.equals(Buffer.from(concatenateStreams(streams)))).toBe(true)
+})
+
+test('the parts are the bytes that came, not copies of them', () => {
+  const own = new Set(streams.map(stream => stream.buffer))
+  const parts = joinStreams(streams) ?? []
+  expect(parts.slice(0, -1).every(part => own.has(part.buffer))).toBe(true)
+})
+
+test('streams of different schemas, and what is no stream, are not joined', () => {
+  const other = encodeRows(eventDispositionsTable, [])
+  expect(joinStreams([...streams, other])).toBeUndefined()
+  expect(joinStreams([Buffer.from('garbage that is long enough')])).toBeUndefined()
+  expect(joinStreams([streams[0]!.subarray(0, -8)])).toBeUndefined()
+})
