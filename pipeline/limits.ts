@@ -1,6 +1,7 @@
 // The limits of the engine that runs a partition, and the relations between all of them, held at start.
 // Each sub-folder with a life of its own (gateway, deliver) keeps its own limits; the core's are beside the core.
 
+import type { WeirConfig } from './config.js'
 import { type CoreLimits, defaultCoreLimits } from './partition/core-limits.js'
 
 export interface EngineLimits {
@@ -119,6 +120,20 @@ export function pipelineLimits(around: LimitSurroundings, overrides: LimitOverri
   const limits = { engine, core: { ...defaultCoreLimits, ...chunks, ...overrides.core } }
   assertLimits(limits, around)
   return limits
+}
+
+const dayMs = 86_400_000
+
+/** The limits that a configuration asks for. `maxPayload`: `nc.info.max_payload`. */
+export function limitsOfConfig(config: WeirConfig, maxPayload: number): PipelineLimits {
+  const { partitions, commit, dedupeHorizonDays, parkedTtlDays, parkedBytes } = config
+  const engine = { commitMaxEvents: commit.maxEvents, lingerMs: commit.lingerMs }
+  const core = {
+    dedupeHorizonMs: dedupeHorizonDays * dayMs,
+    parkedTtlMs: parkedTtlDays * dayMs,
+    parkedBytes,
+  }
+  return pipelineLimits({ partitions, maxPayload }, { engine, core })
 }
 
 function assertLimits({ engine, core }: PipelineLimits, { partitions, maxPayload }: LimitSurroundings): void {

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { conservationGap } from '../../schemas/dispositions.js'
 import { natsSubjects } from '../topology.js'
 import { parseCheckpoint, readCheckpoint } from './checkpoint.js'
+import type { HistoryRequest } from './core-io.js'
 import {
   type Broker,
   type EngineUnderTest,
@@ -22,7 +23,7 @@ let running: EngineUnderTest[]
 let partition = -1
 
 beforeAll(async () => {
-  broker = await startBroker(12)
+  broker = await startBroker(16)
 })
 
 afterAll(async () => {
@@ -224,7 +225,7 @@ test('an order waits for everything that was accepted before it, and is carried 
   const after = (await broker.jsm.streams.getMessage('METERING', {
     last_by_subj: natsSubjects.metering(partition),
   }))!.seq
-  const positions = Array.from({ length: 12 }, (_, p) => (p === partition ? after : null))
+  const positions = Array.from({ length: 16 }, (_, p) => (p === partition ? after : null))
   const order = {
     billing_run_id: 'run_1',
     cutoff: '2026-02-01T00:00:00Z',
@@ -248,6 +249,96 @@ test('an order waits for everything that was accepted before it, and is carried 
   await send(events(10, 'more'))
   await received(again, 110)
   expect(await readLedger(broker, partition, 'sealed')).toHaveLength(1)
+})
+
+test('history is fetched after the commit that asked for it is stored, and handed in with the next call', async () => {
+  const asked: number[] = []
+  const answered: string[] = []
+  let open: HistoryRequest[] = []
+  const worker = new PlainWorker({
+    patch: (processed, input) => {
+      for (const answer of input.history) {
+        answered.push(answer.requestId)
+        open = open.filter(request => request.requestId !== answer.requestId)
+      }
+      if (input.commit === 2 && answered.length === 0)
+        open = [{ requestId: 'h1', customerId: 'c', fromMs: 0 }]
+      const holdsCustomers = open.length > 0
+      return {
+        ...processed,
+        historyRequests: [...open],
+        holdsCustomers,
+        changed: processed.changed || input.history.length > 0,
+      }
+    },
+  })
+  let tries = 0
+  const made = await run({
+    worker,
+    history: {
+      async rowsOf(_request, ledgerSeq) {
+        tries += 1
+        if (tries === 1) throw new Error('ClickHouse is away')
+        asked.push(ledgerSeq)
+        return []
+      },
+    },
+  })
+  await send(events(10))
+  await received(made, 10)
+  await send(events(10, 'x'))
+  await until(() => answered.length > 0)
+  await send(events(10, 'y'))
+  await received(made, 30)
+  expect(answered).toEqual(['h1'])
+  const counts = await readLedger(broker, partition, 'event_dispositions')
+  expect(counts.map(message => message.seq)).toContain(asked[0])
+  expect(asked[0]).toBeGreaterThanOrEqual(counts[1]!.seq)
+  expect(made.interruptions.join()).toContain('ClickHouse is away')
+})
+
+test('usage is not read while too much is held for history, changes are', async () => {
+  let holding = false
+  const worker = new PlainWorker({
+    patch: (processed, input) => {
+      if (input.history.length > 0) holding = false
+      else if (input.commit === 1) holding = true
+      const historyRequests = holding ? [{ requestId: 'h', customerId: 'c', fromMs: 0 }] : []
+      return { ...processed, historyRequests, holdsCustomers: holding, heldBytes: holding ? 40 << 20 : 0 }
+    },
+  })
+  let release: (() => void) | undefined
+  const released = new Promise<void>(resolve => {
+    release = resolve
+  })
+  const made = await run({ worker, history: { rowsOf: () => released.then(() => []) } })
+  await send(events(1))
+  await received(made, 1)
+  await until(() => made.engine.status().heldBytes > 0)
+  await send(events(5, 'usage'))
+  await publish(broker.nc, natsSubjects.gatewayLifecycle(partition), events(3, 'change'))
+  await received(made, 4)
+  await sleep(100)
+  expect(made.engine.status()).toMatchObject({ counters: { received: 4 }, lag: { metering: 1 } })
+  release!()
+  await received(made, 9)
+})
+
+test('the position of an idle partition follows the stream, so that what others processed may be purged', async () => {
+  const made = await run({ engine: { tickMs: 300, idleCheckpointSequences: 5 } })
+  await send(events(1))
+  await received(made, 1)
+  for (let i = 0; i < 10; i += 1)
+    await publish(broker.nc, natsSubjects.gatewayMetering(0), events(1, `other${i}`))
+  const end = (await broker.jsm.streams.info('METERING')).state.last_seq
+  await until(
+    async () => (await readCheckpoint(broker.jsm, partition))!.checkpoint.positions.METERING.seq >= end,
+  )
+  await made.engine.drain()
+  const again = await run()
+  await send(events(2))
+  await received(again, 3)
+  expect(again.engine.status().counters).toMatchObject({ rated: 2, duplicate: 1 })
 })
 
 test('a purge past what was processed stops the partition with what to do', async () => {
