@@ -1,0 +1,77 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { created, testCatalog, usage } from '../partition/core-fixture.js'
+import { type SimulateArguments, simulateCommand } from './simulate.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'weir-simulate-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+function file(name: string, content: string): string {
+  const path = join(folder, name)
+  writeFileSync(path, content)
+  return path
+}
+
+async function run(args: Partial<SimulateArguments>) {
+  const out = { code: -1, stdout: '', stderr: '' }
+  out.code = await simulateCommand(
+    { catalog: [catalog], events: [ndjson], json: true, ...args },
+    {
+      stdout: { write: text => (out.stdout += text) },
+      stderr: { write: text => (out.stderr += text) },
+      isTTY: false,
+    },
+  )
+  return out
+}
+
+const events = [created(), usage('2026-01-02T00:00:00Z', 3), usage('2026-02-03T00:00:00Z', '0.000000000001')]
+const lines = (values: readonly unknown[]) => values.map(value => JSON.stringify(value)).join('\n')
+const catalog = file('catalog.yaml', JSON.stringify(testCatalog))
+const ndjson = file('events.ndjson', lines(events))
+
+test('--json prints the object of the contract, from NDJSON, an array, or several files', async () => {
+  const first = await run({})
+  expect(first.code).toBe(0)
+  const result = JSON.parse(first.stdout) as Record<string, Record<string, unknown>[]>
+  expect(Object.keys(result)).toEqual(['events', 'charges', 'mrr_movements', 'dead_letters'])
+  expect(result['charges']?.map(one => [one['price'], one['amount'], one['status']])).toEqual([
+    ['base', '30', 'closed'],
+    ['tokens', '1.5', 'closed'],
+    ['base', '30', 'open'],
+    ['tokens', '0.000000000001', 'open'],
+  ])
+  const array = await run({ events: [file('events.json', JSON.stringify(events))] })
+  expect(array.stdout).toBe(first.stdout)
+  const parts = events.map((event, n) => file(`part${n}.json`, JSON.stringify(event, null, 2)))
+  expect((await run({ events: parts })).stdout).toBe(first.stdout)
+})
+
+test('without --json it prints tables', async () => {
+  const { code, stdout } = await run({ json: false, asOf: '2026-02-01T00:00:00Z' })
+  expect(code).toBe(0)
+  expect(stdout).toContain('3 received, 2 rated, 1 applied')
+  expect(stdout).toContain('new_business')
+})
+
+test('a bad catalog is refused with every fault and its line', async () => {
+  const bad = file('bad.yaml', 'meters:\n  - meter: m\n    aggregation: nope\nplans: 3\n')
+  const { code, stdout, stderr } = await run({ catalog: [bad] })
+  expect([code, stdout]).toEqual([78, ''])
+  expect(stderr.match(/bad\.yaml:\d+:\d+: /g)?.length).toBeGreaterThan(2)
+})
+
+test('a file that is not there or not JSON, and a bad --as-of, are told in a sentence', async () => {
+  expect(await run({ events: [join(folder, 'none')] })).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('there is no such file'),
+  })
+  expect(await run({ events: [file('broken.json', '[1,')] })).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('is not JSON'),
+  })
+  expect((await run({ asOf: 'yesterday' })).code).toBe(2)
+  expect((await run({ events: [] })).code).toBe(2)
+})
