@@ -37,6 +37,8 @@ export interface DelivererOptions extends FeedSource {
   readonly random?: () => number
 }
 
+const motionless: ReadonlySet<DeliveryState> = new Set(['paused', 'blocked', 'standby', 'failed', 'stopped'])
+
 export class Deliverer {
   readonly #options: DelivererOptions
   readonly #limits: DeliverLimits
@@ -74,8 +76,7 @@ export class Deliverer {
   async drain(deadlineMs: number): Promise<void> {
     const signal = AbortSignal.timeout(deadlineMs)
     const info = await this.#options.jsm.streams.info(this.#options.stream)
-    const hopeless: readonly DeliveryState[] = ['paused', 'blocked', 'standby', 'failed', 'stopped']
-    while (!signal.aborted && !hopeless.includes(this.#state)) {
+    while (!signal.aborted && !motionless.has(this.#state)) {
       if (await this.#isDelivered(info.state.last_seq)) break
       await this.#changed(signal, 100)
     }
@@ -90,7 +91,7 @@ export class Deliverer {
     this.#set('stopped')
   }
 
-  /** Ends at once, the attempt in hand included; the record stays as a crash would leave it. */
+  /** Ends at once, the attempt in hand included. */
   async abort(): Promise<void> {
     this.#aborting.abort()
     this.#stopping.abort()
@@ -140,9 +141,7 @@ export class Deliverer {
     while (!signal.aborted) {
       try {
         this.#set('starting')
-        await this.#deliver(() => {
-          failures = 0
-        })
+        await this.#deliver(() => (failures = 0))
       } catch (error) {
         if (signal.aborted) return
         if (error instanceof FeedFailure) return this.#set('failed', error.code, error.message)
@@ -157,10 +156,9 @@ export class Deliverer {
   }
 
   async #standBy(detail: string): Promise<void> {
-    const { kv, key } = this.#options
     this.#lease = undefined
     this.#set('standby', 'fenced', detail)
-    await waitForVacancy(kv, key, this.#limits.leaseMs, this.#stopping.signal)
+    await waitForVacancy(this.#options.kv, this.#options.key, this.#limits.leaseMs, this.#stopping.signal)
     this.#mayTake = true
   }
 
