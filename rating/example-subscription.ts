@@ -1,6 +1,5 @@
 // Subscriptions and catalogs for tests, written as briefly as a test can read them. For tests alone.
 
-import { readFileSync } from 'node:fs'
 import type { Price } from '../schemas/catalog.js'
 import { parseCatalogValue, parsePrice } from '../schemas/catalog-parser.js'
 import { parseDecimal, type Scaled } from '../schemas/decimal.js'
@@ -124,9 +123,4 @@ export function pricesOf(
   ...changes: readonly SubscriptionChange[]
 ): SubscriptionPrices {
   return resolvePrices(timelineOf(...changes), catalog)
-}
-
-/** A file of rating/golden/, from the working directory: the built copy has none beside it. */
-export function golden<T>(name: string): T {
-  return JSON.parse(readFileSync(`rating/golden/${name}`, 'utf8')) as T
 }

@@ -1,9 +1,10 @@
 // Parts of a service period, by hand and by chance: they always add up to 1.
 
+import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { BillingPeriod, ProrationUnit } from '../schemas/catalog.js'
-import { at, golden } from './example-subscription.js'
+import { at } from './example-subscription.js'
 import { type Fraction, prorationFraction } from './proration.js'
 import { ServiceCalendar } from './service-period.js'
 
@@ -15,7 +16,9 @@ interface Vector {
   readonly fractions: readonly string[]
 }
 
-const { vectors } = golden<{ vectors: readonly Vector[] }>('prorations.json')
+const { vectors } = JSON.parse(readFileSync('rating/golden/prorations.json', 'utf8')) as {
+  vectors: readonly Vector[]
+}
 
 function partsOf(unit: ProrationUnit, timezone: string, cuts: readonly number[]): Fraction[] {
   const period = { fromMs: cuts[0]!, untilMs: cuts.at(-1)! }

@@ -1,0 +1,171 @@
+// The fold behind the timeline: the terms that the changes in effect come to, field by field. Contract section 2.
+// Invariants: a field has the value given by the highest sequence that set it, in whatever order changes take effect;
+// a change of plan drops the overrides that lower sequences set.
+// A change that takes effect is weighed once against each field that it sets, so that thousands of changes, in any
+// order of their sequences, cost little. Plan and overrides alone depend on the sequences between: see `#refoldPlan`.
+
+import type { Price } from '../schemas/catalog.js'
+import type { Scaled } from '../schemas/decimal.js'
+import type { SubscriptionChange } from '../schemas/lifecycle-event.js'
+
+export interface ResolvedTerms {
+  /** The subscription version: the highest sequence in effect. */
+  readonly sequence: number
+  readonly status: 'active' | 'suspended' | 'cancelled'
+  readonly plan: string
+  readonly planVersion: number
+  readonly quantities: ReadonlyMap<string, Scaled>
+  readonly priceOverrides: readonly Price[]
+  readonly effectiveUntilMs?: number
+  readonly entityId: string
+  readonly contractId: string
+  readonly billingAnchorMs: number
+  readonly timezone: string
+  readonly trialUntilMs?: number
+}
+
+type Status = ResolvedTerms['status']
+
+const noPrices: readonly Price[] = []
+
+/** A value and the sequence that set it. */
+class Field<T> {
+  value: T
+  #sequence = Number.NEGATIVE_INFINITY
+
+  constructor(initial: T) {
+    this.value = initial
+  }
+
+  /** Returns whether the value is in force now. What is left out sets nothing. */
+  set(value: T | undefined, sequence: number): boolean {
+    if (value === undefined || sequence < this.#sequence) return false
+    this.value = value
+    this.#sequence = sequence
+    return true
+  }
+}
+
+export class TermsFold {
+  #isCreated = false
+  #sequence = Number.NEGATIVE_INFINITY
+  readonly #status = new Field<Status>('active')
+  readonly #effectiveUntilMs = new Field<number | undefined>(undefined)
+  readonly #trialUntilMs = new Field<number | undefined>(undefined)
+  readonly #entityId = new Field('')
+  readonly #contractId = new Field('')
+  readonly #billingAnchorMs = new Field(0)
+  readonly #timezone = new Field('UTC')
+  readonly #quantityOf = new Map<string, Field<Scaled>>()
+  #quantities: ReadonlyMap<string, Scaled> = new Map()
+  /** The changes in effect that set plan, version or overrides, in ascending sequence. */
+  readonly #planChanges: SubscriptionChange[] = []
+  #plan = ''
+  #planVersion = 0
+  #priceOverrides = noPrices
+
+  takeEffect(change: SubscriptionChange): void {
+    const { sequence } = change
+    const isCreated = change.kind === 'created'
+    this.#isCreated ||= isCreated
+    this.#sequence = Math.max(this.#sequence, sequence)
+    this.#status.set(statusSetBy(change), sequence)
+    this.#effectiveUntilMs.set(change.effectiveUntilMs, sequence)
+    this.#trialUntilMs.set(change.trialUntilMs, sequence)
+    this.#entityId.set(change.entityId, sequence)
+    this.#contractId.set(change.contractId, sequence)
+    // Left out of a `created`, these two have a default, which it sets.
+    this.#billingAnchorMs.set(
+      change.billingAnchorMs ?? (isCreated ? change.effectiveFromMs : undefined),
+      sequence,
+    )
+    this.#timezone.set(change.timezone ?? (isCreated ? 'UTC' : undefined), sequence)
+    this.#setQuantities(change)
+    this.#setPlan(change)
+  }
+
+  /** Undefined when nothing is in force at that instant, to which all that has taken effect belongs. */
+  termsInForce(ms: number): ResolvedTerms | undefined {
+    const effectiveUntilMs = this.#effectiveUntilMs.value
+    const trialUntilMs = this.#trialUntilMs.value
+    if (!this.#isCreated || this.#status.value === 'cancelled') return undefined
+    if (effectiveUntilMs !== undefined && effectiveUntilMs <= ms) return undefined
+    return {
+      sequence: this.#sequence,
+      status: this.#status.value,
+      plan: this.#plan,
+      planVersion: this.#planVersion,
+      quantities: this.#quantities,
+      priceOverrides: this.#priceOverrides,
+      entityId: this.#entityId.value,
+      contractId: this.#contractId.value,
+      billingAnchorMs: this.#billingAnchorMs.value,
+      timezone: this.#timezone.value,
+      ...(effectiveUntilMs === undefined ? {} : { effectiveUntilMs }),
+      ...(trialUntilMs === undefined ? {} : { trialUntilMs }),
+    }
+  }
+
+  /** The quantity of each price is a field of its own. The map in force is never changed in place. */
+  #setQuantities({ quantities, sequence }: SubscriptionChange): void {
+    const changed = new Map<string, Scaled>()
+    for (const [price, quantity] of quantities ?? []) {
+      const field = this.#quantityOf.get(price) ?? new Field(quantity)
+      this.#quantityOf.set(price, field)
+      if (field.set(quantity, sequence)) changed.set(price, quantity)
+    }
+    if (changed.size > 0) this.#quantities = new Map([...this.#quantities, ...changed])
+  }
+
+  #setPlan(change: SubscriptionChange): void {
+    const { plan, planVersion, priceOverrides, sequence } = change
+    if (plan === undefined && planVersion === undefined && priceOverrides === undefined) return
+    const changes = this.#planChanges
+    if ((changes.at(-1)?.sequence ?? sequence) <= sequence) {
+      changes.push(change)
+      this.#layPlan(change)
+      return
+    }
+    const above = changes.findIndex(other => other.sequence > sequence)
+    changes.splice(above, 0, change)
+    this.#refoldPlan()
+  }
+
+  /** A change beneath others: whether those are changes of plan depends on it, so they are laid again. */
+  #refoldPlan(): void {
+    this.#plan = ''
+    this.#planVersion = 0
+    this.#priceOverrides = noPrices
+    for (const change of this.#planChanges) this.#layPlan(change)
+  }
+
+  #layPlan(change: SubscriptionChange): void {
+    const { plan = this.#plan, planVersion = this.#planVersion } = change
+    if (plan !== this.#plan || planVersion !== this.#planVersion) this.#priceOverrides = noPrices
+    this.#plan = plan
+    this.#planVersion = planVersion
+    if (change.priceOverrides !== undefined) this.#priceOverrides = change.priceOverrides
+  }
+}
+
+/** Undefined where the change leaves the status as it is. */
+function statusSetBy(change: SubscriptionChange): Status | undefined {
+  switch (change.kind) {
+    case 'created':
+    case 'resumed':
+      return 'active'
+    case 'suspended':
+      return 'suspended'
+    case 'cancelled':
+      return 'cancelled'
+    case 'amended':
+    case 'renewed':
+      return undefined
+    default:
+      return unknownKind(change.kind)
+  }
+}
+
+function unknownKind(kind: never): never {
+  throw new Error(`unknown change ${String(kind)}`)
+}
