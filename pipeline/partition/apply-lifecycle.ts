@@ -76,8 +76,11 @@ function applyChange(
     return
   }
   if (same !== undefined) {
-    const detail = `Version ${sequence} of ${subscriptionId} is known with other content: ${same.change.contentHash}, sent now ${change.contentHash}.`
-    refuse(batch, received, { code: 'conflicting_version', detail, pointer: '/data/sequence' })
+    const detail = `Version ${sequence} of ${subscriptionId} is known with other content.`
+    const hashes = { kept: same.change.contentHash, sent: change.contentHash }
+    const rejection = { code: 'conflicting_version', detail, pointer: '/data/sequence' } as const
+    batch.counted('dead_lettered')
+    batch.deadLetter(envelopeOf(received), rejection, hashes)
     return
   }
   touched.remember(batch, record)

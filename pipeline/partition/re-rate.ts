@@ -22,7 +22,7 @@ import {
 } from '../stages/rate.js'
 import type { Batch } from './batch.js'
 import type { HistoryAnswer, HistoryRow } from './core-io.js'
-import { segmentOfCharge } from './hold.js'
+import { openRequests, segmentOfCharge } from './hold.js'
 import { payloadFromReadings } from './payload.js'
 import type { Hold, UsageCharge } from './state/records.js'
 import { placeEvent, retryWaiting } from './waiting.js'
@@ -37,22 +37,24 @@ interface Rebuilt {
   readonly samples: { readonly event: KeyedEvent; readonly assignment: Assignment; readonly isNew: boolean }[]
 }
 
-/** Rates again whoever waited for one of these answers; returns whether any answer was still asked for. */
+/** Rates again whoever waited for one of these answers; what nobody waits for any more is passed over. */
 export function applyHistory(batch: Batch, answers: readonly HistoryAnswer[]): void {
+  if (answers.length === 0) return
+  const asked = new Map(openRequests(batch.state).map(request => [request.requestId, request.customerId]))
   for (const answer of answers) {
-    for (const customerId of batch.state.held) {
-      const customer = batch.state.customer(customerId)
-      if (customer.hold?.requestId !== answer.requestId) continue
-      reRate(batch, customerId, customer.hold, answer.rows)
-      retryWaiting(batch, customerId)
-      break
-    }
+    const customerId = asked.get(answer.requestId)
+    if (customerId === undefined || !asked.delete(answer.requestId)) continue
+    reRate(batch, customerId, answer.rows)
+    retryWaiting(batch, customerId)
   }
 }
 
-function reRate(batch: Batch, customerId: string, hold: Hold, rows: readonly HistoryRow[]): void {
+function reRate(batch: Batch, customerId: string, rows: readonly HistoryRow[]): void {
   const { state } = batch
-  state.customer(customerId).hold = undefined
+  const customer = state.customer(customerId)
+  const { hold } = customer
+  if (hold === undefined) throw new Error(`The customer ${customerId} is not held.`)
+  customer.hold = undefined
   state.maps.customers.touch(customerId)
   state.held.delete(customerId)
   const old = takeCharges(batch, customerId, hold.fromMs)

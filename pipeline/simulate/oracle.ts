@@ -3,49 +3,9 @@
 // Owns a part of the contract: monthly plans in UTC, count and sum, per_unit and graduated, recurring prices by second.
 
 import { Decimal } from 'decimal.js'
+import type { OracleCatalog, OracleEvent, OraclePrice } from './oracle-events.js'
 
 const Exact = Decimal.clone({ precision: 120, rounding: Decimal.ROUND_HALF_UP })
-
-export interface OraclePrice {
-  readonly price: string
-  readonly kind: 'usage' | 'recurring'
-  readonly meter?: string
-  readonly model?: 'per_unit' | 'graduated'
-  readonly unit_amount?: string
-  readonly tiers?: readonly { up_to: string | null; unit_amount: string; flat_amount?: string }[]
-  readonly included?: string
-  readonly prorate?: boolean
-  readonly amount?: string
-  readonly per?: 'subscription' | 'unit'
-  readonly timing?: 'in_advance'
-}
-
-export interface OracleCatalog {
-  readonly meters: readonly {
-    meter: string
-    event_type: string
-    aggregation: 'count' | 'sum'
-    value?: string
-  }[]
-  readonly plans: readonly {
-    plan: string
-    version: number
-    currency: string
-    billing_period: 'month'
-    prices: readonly OraclePrice[]
-  }[]
-}
-
-export interface OracleEvent {
-  readonly specversion: '1.0'
-  readonly id: string
-  readonly source: string
-  readonly type: string
-  readonly subject: string
-  readonly time: string
-  readonly subscriptionid?: string
-  readonly data: Readonly<Record<string, unknown>>
-}
 
 export interface OracleCharge {
   readonly subscription: string

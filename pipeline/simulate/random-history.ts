@@ -1,7 +1,7 @@
 // Random catalogs, timelines and usage for the oracle's tests, from a seed: the same seed, the same history.
 
 import { Buffer } from 'node:buffer'
-import type { OracleCatalog, OracleEvent, OraclePrice } from './oracle.js'
+import type { OracleCatalog, OracleEvent, OraclePrice } from './oracle-events.js'
 
 export interface RandomHistory {
   readonly catalog: OracleCatalog

@@ -6,7 +6,7 @@ import { type BillingRunOrder, type HistoryAnswer, PartitionCore } from '../part
 import { unlimitedCoreLimits } from '../partition/core-limits.js'
 import { PartitionState } from '../partition/state/partition-state.js'
 import { MemoryHistory } from './memory-history.js'
-import type { OracleCatalog } from './oracle.js'
+import type { OracleCatalog } from './oracle-events.js'
 import { Dice, inMessages, type RandomHistory } from './random-history.js'
 
 /** After everything that a history holds. */
