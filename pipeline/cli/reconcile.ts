@@ -8,6 +8,7 @@ import { type ClickHouseConfig, openClickHouse } from '../../sinks/clickhouse/co
 import { printReport } from '../reconcile/print.js'
 import { reconcile } from '../reconcile/reconcile.js'
 import type { ReconcileReport } from '../reconcile/report.js'
+import { type CliIo, exitCodes } from './io.js'
 
 export type ReconcileSource =
   /** A gateway: `http://host:port`. */
@@ -21,22 +22,17 @@ export interface ReconcileArgs {
   readonly waitMs?: number
 }
 
-export interface CommandOutput {
-  readonly stdout: (text: string) => void
-  readonly stderr: (text: string) => void
-}
-
-export async function reconcileCommand(args: ReconcileArgs, io: CommandOutput): Promise<number> {
+export async function reconcileCommand(args: ReconcileArgs, io: CliIo): Promise<number> {
   let report: ReconcileReport
   try {
     report = await readReport(args)
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : ''
-    io.stderr(`weir reconcile: ${error instanceof Error ? error.message : String(error)}${cause}\n`)
-    return 1
+    io.stderr.write(`weir reconcile: ${error instanceof Error ? error.message : String(error)}${cause}\n`)
+    return exitCodes.failed
   }
-  io.stdout(args.json ? `${JSON.stringify(report, null, 2)}\n` : printReport(report))
-  return report.ok ? 0 : 1
+  io.stdout.write(args.json ? `${JSON.stringify(report, null, 2)}\n` : printReport(report))
+  return report.ok ? exitCodes.ok : exitCodes.failed
 }
 
 function readReport({ source, waitMs }: ReconcileArgs): Promise<ReconcileReport> {

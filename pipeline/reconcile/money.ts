@@ -101,7 +101,11 @@ FROM mrr_movements`
 
 const moneyChecks: readonly MoneyCheck[] = [
   { check: 'rated_charged', claim: 'rated usage adds up to every charge', sql: ratedEqualsCharged },
-  { check: 'charged_batched', claim: 'billing batches hold every charge of their run', sql: chargedEqualsBatched },
+  {
+    check: 'charged_batched',
+    claim: 'billing batches hold every charge of their run',
+    sql: chargedEqualsBatched,
+  },
   { check: 'batches_whole', claim: 'every billing batch is there once', sql: batchesAreWhole },
   {
     check: 'batched_posted',
