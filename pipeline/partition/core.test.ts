@@ -343,6 +343,15 @@ test('a core restored from its snapshot and deltas goes on as if nothing had hap
   expect(restarted.owed('2026-02-20T00:00:00Z')).toEqual(steady.owed('2026-02-20T00:00:00Z'))
 })
 
+test('outputs are cut to size and keep every row', () => {
+  const bench = new TestBench({ outputChunkBytes: 20_000, outputChunkRows: 100 })
+  const many = Array.from({ length: 150 }, () => usage(jan(2), 1, { correlationid: 'x'.repeat(200) }))
+  const { outputs } = bench.send([created(), ...many])
+  const rated = outputs.filter(one => one.table === 'rated_usage')
+  expect(rated.reduce((sum, one) => sum + one.rows, 0)).toBe(300)
+  expect(Math.max(...outputs.map(one => one.bytes.byteLength))).toBeLessThanOrEqual(20_000)
+})
+
 test('MRR movements add up, also after a change learnt late', () => {
   const bench = new TestBench()
   bench.send([created()])

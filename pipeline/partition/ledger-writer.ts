@@ -211,15 +211,14 @@ export class LedgerWriter {
 
   #encode<R>(table: tables.TableDescription<R>, rows: readonly R[], out: LedgerOutput[]): void {
     const { outputChunkRows, outputChunkBytes } = this.#config.limits
-    let start = 0
-    while (start < rows.length) {
-      let chunk = rows.slice(start, start + outputChunkRows)
-      let bytes = encodeRows(table, chunk)
-      // Rows differ in size; a chunk that came out too large is cut until it fits or is one row.
-      while (bytes.byteLength > outputChunkBytes && chunk.length > 1) {
-        const share = outputChunkBytes / bytes.byteLength
-        chunk = chunk.slice(0, Math.max(1, Math.floor(chunk.length * share * 0.9)))
-        bytes = encodeRows(table, chunk)
+    // Rows differ in size; a chunk that comes out too large is cut, and the next ones begin with what fitted.
+    let size = outputChunkRows
+    for (let start = 0; start < rows.length; ) {
+      const chunk = rows.slice(start, start + size)
+      const bytes = encodeRows(table, chunk)
+      if (bytes.byteLength > outputChunkBytes && chunk.length > 1) {
+        size = Math.max(1, Math.floor(chunk.length * (outputChunkBytes / bytes.byteLength) * 0.9))
+        continue
       }
       out.push({ table: table.name, bytes, rows: chunk.length })
       start += chunk.length
