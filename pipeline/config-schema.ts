@@ -6,7 +6,6 @@ import { z } from 'zod'
 const mib = 1 << 20
 const text = z.string().min(1)
 const port = z.int().min(0).max(65_535)
-const secret = z.string().min(1)
 
 /** What a configuration file holds. Unknown keys are refused: a setting that is misspelt must not be a default. */
 export const fileSchema = z.strictObject({
@@ -37,8 +36,8 @@ export const fileSchema = z.strictObject({
     .strictObject({
       host: text.default('127.0.0.1'),
       port: port.default(8080),
-      /** `auto`: nobody is asked for a key as long as we listen on loopback alone. */
-      auth: z.enum(['auto', 'keys', 'open']).default('auto'),
+      /** `open`: nobody is asked for a key. For a machine of one's own. */
+      auth: z.enum(['keys', 'open']).default('keys'),
     })
     .prefault({}),
   /** Fixed when the streams are made. */
@@ -65,13 +64,6 @@ export const fileSchema = z.strictObject({
     })
     .prefault({}),
   erp: z.strictObject({ accounts: text.optional(), csv_dir: text.optional() }).prefault({}),
-  webhooks: z
-    .strictObject({
-      stripe: z.strictObject({ secret }).optional(),
-      /** Standard Webhooks: the secret of each source. */
-      sources: z.record(z.string().regex(/^[a-z0-9_-]+$/), z.strictObject({ secret })).default({}),
-    })
-    .prefault({}),
   /** Catalog files that are published at start when they are new. */
   catalog: z.array(text).default([]),
   log_level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -121,7 +113,6 @@ export const settings: readonly Setting[] = [
   setting('backpressure.max_in_flight_bytes', 'number'),
   setting('erp.accounts', 'text', true),
   setting('erp.csv_dir', 'text', true),
-  setting('webhooks.stripe.secret'),
   setting('catalog', 'list', true),
   setting('log_level'),
 ]

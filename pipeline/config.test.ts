@@ -33,7 +33,7 @@ test('without anything there are defaults', () => {
   expect(made).toMatchObject({
     nats: { url: undefined, replicas: 1 },
     clickhouse: { user: 'default', password: '', database: 'weir' },
-    http: { host: '127.0.0.1', port: 8080, auth: 'open' },
+    http: { host: '127.0.0.1', port: 8080, auth: 'keys' },
     partitions: 4,
     dedupeHorizonDays: 35,
     parkedTtlDays: 7,

@@ -30,7 +30,7 @@ export interface WeirConfig {
     readonly host: string
     /** 0: a free one. */
     readonly port: number
-    /** `open`: nobody is asked for a key. `auto` is resolved here: open on loopback, else keys. */
+    /** `open`: nobody is asked for a key. */
     readonly auth: 'keys' | 'open'
   }
   readonly partitions: number
@@ -41,10 +41,6 @@ export interface WeirConfig {
   readonly commit: { readonly maxEvents: number; readonly lingerMs: number }
   readonly backpressure: { readonly maxPendingMessages: number; readonly maxInFlightBytes: number }
   readonly erp: { readonly accounts: string | undefined; readonly csvDir: string | undefined }
-  readonly webhooks: {
-    readonly stripeSecret: string | undefined
-    readonly sources: ReadonlyMap<string, string>
-  }
   readonly catalog: readonly string[]
   readonly logLevel: FileConfig['log_level']
 }
@@ -140,7 +136,6 @@ function unknownKey(key: string): string {
 }
 
 function toConfig(file: FileConfig): WeirConfig {
-  const { host, port, auth } = file.http
   return {
     dataDir: resolve(file.data_dir),
     nats: {
@@ -156,7 +151,7 @@ function toConfig(file: FileConfig): WeirConfig {
       database: file.clickhouse.database,
       port: file.clickhouse.port,
     },
-    http: { host, port, auth: auth === 'auto' ? (isLoopback(host) ? 'open' : 'keys') : auth },
+    http: file.http,
     partitions: file.partitions,
     workers: Math.min(file.workers ?? Math.max(1, availableParallelism() - 1), file.partitions),
     dedupeHorizonDays: file.dedupe_horizon_days,
@@ -168,15 +163,7 @@ function toConfig(file: FileConfig): WeirConfig {
       maxInFlightBytes: file.backpressure.max_in_flight_bytes,
     },
     erp: { accounts: file.erp.accounts, csvDir: file.erp.csv_dir },
-    webhooks: {
-      stripeSecret: file.webhooks.stripe?.secret,
-      sources: new Map(Object.entries(file.webhooks.sources).map(([name, { secret }]) => [name, secret])),
-    },
     catalog: file.catalog,
     logLevel: file.log_level,
   }
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
 }

@@ -28,6 +28,7 @@ import { PartitionEngine } from './partition/run.js'
 import { pressureOf } from './pressure.js'
 import { publishCatalogs } from './publish-catalogs.js'
 import { readinessOf } from './readiness.js'
+import { reconcile } from './reconcile/reconcile.js'
 import { pipelineTelemetry } from './telemetry.js'
 import { ensureTopology } from './topology.js'
 import { WorkerPool } from './workers/pool.js'
@@ -132,9 +133,9 @@ async function compose({ config, options, servers, nc, clickhouse, undo }: Groun
   for (const feed of delivery.all) feed.start()
   undo.push(() => Promise.all(delivery.all.map(feed => feed.abort())))
 
-  const historyClient = openClickHouse(clickhouse)
-  undo.push(() => historyClient.close())
-  const history = new ClickHouseHistory({ clickhouse: historyClient, delivery: delivery.ledger })
+  const queryClient = openClickHouse(clickhouse)
+  undo.push(() => queryClient.close())
+  const history = new ClickHouseHistory({ clickhouse: queryClient, delivery: delivery.ledger })
   const pool = new WorkerPool({
     workers: config.workers,
     onCrash: (worker, error) => log.error({ worker, err: error }, 'worker died'),
@@ -180,6 +181,7 @@ async function compose({ config, options, servers, nc, clickhouse, undo }: Groun
     version,
     registry,
     billing: billingRuns,
+    reconcile: () => reconcile({ clickhouse: queryClient, jsm, sinks, runs }),
   })
   undo.push(() => gateway.close())
   const { url } = await gateway.start()
@@ -192,7 +194,7 @@ async function compose({ config, options, servers, nc, clickhouse, undo }: Groun
     onServerRestart: callback => servers.onRestart(callback),
     status,
     delivered: signal => delivery.delivered(signal),
-    drain: () => drain({ gateway, engines, pool, delivery, historyClient, keyRing, nc, servers }),
+    drain: () => drain({ gateway, engines, pool, delivery, queryClient, keyRing, nc, servers }),
   }
 }
 
@@ -201,7 +203,7 @@ interface Parts {
   readonly engines: readonly PartitionEngine[]
   readonly pool: WorkerPool
   readonly delivery: Delivery
-  readonly historyClient: { close(): Promise<void> }
+  readonly queryClient: { close(): Promise<void> }
   readonly keyRing: KeyRing
   readonly nc: NatsConnection
   readonly servers: Servers
@@ -211,14 +213,14 @@ const deliverDrainMs = 10_000
 
 /** From the source to the sinks. What is not processed or delivered by the deadlines waits on disk for the next start. */
 async function drain(parts: Parts): Promise<void> {
-  const { gateway, engines, pool, delivery, historyClient, keyRing, nc, servers } = parts
+  const { gateway, engines, pool, delivery, queryClient, keyRing, nc, servers } = parts
   await gateway.drain()
   await gateway.close()
   await Promise.all(engines.map(engine => engine.drain()))
   await pool.close()
   for (const feed of delivery.all) await feed.drain(deliverDrainMs)
   await delivery.close()
-  await historyClient.close()
+  await queryClient.close()
   keyRing.close()
   await nc.close()
   await servers.stop()

@@ -106,7 +106,7 @@ program
     const { reconcileCommand } = await import('./reconcile.js')
     const { url, apiKey } = gatewayOf(options)
     const source = { kind: 'gateway', url, ...(apiKey === undefined ? {} : { apiKey }) } as const
-    await finish(reconcileCommand({ source, json: options.json === true }, { stdout: text => io.stdout.write(text), stderr: text => io.stderr.write(text) }))
+    await finish(reconcileCommand({ source, json: options.json === true }, io))
   })
 
 const billing = program.command('billing-run').description('seal what is due, and see the batches')

@@ -12,7 +12,8 @@ import { formatInstant } from '../../schemas/time.js'
 import { openClickHouse } from '../../sinks/clickhouse/config.js'
 import type { WeirConfig } from '../config.js'
 import { startWeir, type Weir } from '../main.js'
-import { checksOf } from './checks.js'
+import type { ReconcileReport } from '../reconcile/report.js'
+import { type Check, checksOf } from './checks.js'
 import { readFigures, readTopCustomers } from './figures.js'
 import { independentSum } from './independent-sum.js'
 import type { DemoReport } from './page.js'
@@ -92,10 +93,27 @@ async function measure(options: DemoOptions, weir: Weir, startedAt: number): Pro
       traffic: trafficSeconds,
       total: (performance.now() - startedAt) / 1000,
     }
-    return { title: scenario.title, seconds, figures, customers, checks }
+    return {
+      title: scenario.title,
+      seconds,
+      figures,
+      customers,
+      checks: [...checks, await reconciled(target)],
+    }
   } finally {
     await clickhouse.close()
   }
+}
+
+/** The same report that `weir reconcile` prints, as one more check. */
+async function reconciled(target: SendTarget): Promise<Check> {
+  const headers = { authorization: `Bearer ${target.apiKey}` }
+  const report = (await (
+    await fetch(`${target.url}/v1/reconciliation`, { headers })
+  ).json()) as ReconcileReport
+  const found = report.checks.filter(check => check.ok).length
+  const expected = report.checks.length
+  return { what: 'checks of weir reconcile', expected: `${expected}`, found: `${found}`, ok: report.ok }
 }
 
 /** The amendments shall find usage that is rated and in ClickHouse already: that is what makes them late. */

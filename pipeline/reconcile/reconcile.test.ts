@@ -338,8 +338,9 @@ test('the command prints the report and exits 0 or 1', async () => {
   const out: string[] = []
   const errors: string[] = []
   const io = {
-    stdout: (text: string) => void out.push(text),
-    stderr: (text: string) => void errors.push(text),
+    stdout: { write: (text: string) => out.push(text) },
+    stderr: { write: (text: string) => errors.push(text) },
+    isTTY: false,
   }
   const source = { kind: 'servers', nats: { servers: broker.url }, clickhouse: config } as const
   expect(await reconcileCommand({ source, json: true, waitMs: 0 }, io)).toBe(0)
