@@ -4,6 +4,7 @@
 import type { NatsConnection } from '@nats-io/transport-node'
 import { connectTo, makeEngine, PlainWorker } from './engine-harness.js'
 
+process.on('disconnect', () => process.exit(0)) // never outlives the test
 const [url, partition, fatalWrite, when] = process.argv.slice(2)
 const nc = await connectTo(url!)
 let writes = 0
