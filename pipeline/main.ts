@@ -22,9 +22,9 @@ import { type Servers, startServers } from './embedded.js'
 import { ensureFirstKey } from './gateway/api-keys.js'
 import { createGateway, type Gateway } from './gateway/gateway.js'
 import { KeyRing } from './gateway/key-ring.js'
-import { type PipelineLimits, pipelineLimits } from './limits.js'
+import { limitsOfConfig } from './limits.js'
 import type { EngineStatus } from './partition/engine.js'
-import { PartitionEngine } from './partition/run.js'
+import { Engines } from './partition/engines.js'
 import { pressureOf } from './pressure.js'
 import { publishCatalogs } from './publish-catalogs.js'
 import { readinessOf } from './readiness.js'
@@ -141,28 +141,24 @@ async function compose({ config, options, servers, nc, clickhouse, undo }: Groun
     onCrash: (worker, error) => log.error({ worker, err: error }, 'worker died'),
   })
   undo.push(() => pool.abort())
-  const limits = limitsOf(config, nc)
-  const engines = Array.from(
-    { length: partitions },
-    (_, partition) =>
-      new PartitionEngine({
-        partition,
-        partitions,
-        nc,
-        jsm,
-        worker: pool.partition(partition),
-        limits,
-        history,
-        log,
-        telemetry,
-        onFatal: failure => log.error({ partition, code: failure.code }, failure.message),
-      }),
-  )
-  undo.push(() => Promise.all(engines.map(engine => engine.abort())))
-  await Promise.all(engines.map(engine => engine.start()))
+  const maxPayload = nc.info?.max_payload
+  if (maxPayload === undefined) throw new Error('the broker has not said how large a message may be')
+  const engines = new Engines({
+    partitions,
+    nc,
+    jsm,
+    pool,
+    limits: limitsOfConfig(config, maxPayload),
+    history,
+    log,
+    telemetry,
+    onFatal: (partition, failure) => log.error({ partition, code: failure.code }, failure.message),
+  })
+  undo.push(() => engines.abort())
+  await engines.start()
 
   const status = (): WeirStatus => ({
-    partitions: engines.map(engine => engine.status()),
+    partitions: engines.status(),
     feeds: delivery.all.map(feed => feed.status()),
   })
   telemetry.observe(status)
@@ -200,7 +196,7 @@ async function compose({ config, options, servers, nc, clickhouse, undo }: Groun
 
 interface Parts {
   readonly gateway: Gateway
-  readonly engines: readonly PartitionEngine[]
+  readonly engines: Engines
   readonly pool: WorkerPool
   readonly delivery: Delivery
   readonly queryClient: { close(): Promise<void> }
@@ -216,7 +212,7 @@ async function drain(parts: Parts): Promise<void> {
   const { gateway, engines, pool, delivery, queryClient, keyRing, nc, servers } = parts
   await gateway.drain()
   await gateway.close()
-  await Promise.all(engines.map(engine => engine.drain()))
+  await engines.drain()
   await pool.close()
   for (const feed of delivery.all) await feed.drain(deliverDrainMs)
   await delivery.close()
@@ -224,21 +220,6 @@ async function drain(parts: Parts): Promise<void> {
   keyRing.close()
   await nc.close()
   await servers.stop()
-}
-
-const dayMs = 86_400_000
-
-function limitsOf(config: WeirConfig, nc: NatsConnection): PipelineLimits {
-  const { partitions, commit, dedupeHorizonDays, parkedTtlDays, parkedBytes } = config
-  const maxPayload = nc.info?.max_payload
-  if (maxPayload === undefined) throw new Error('the broker has not said how large a message may be')
-  return pipelineLimits(
-    { partitions, maxPayload },
-    {
-      engine: { commitMaxEvents: commit.maxEvents, lingerMs: commit.lingerMs },
-      core: { dedupeHorizonMs: dedupeHorizonDays * dayMs, parkedTtlMs: parkedTtlDays * dayMs, parkedBytes },
-    },
-  )
 }
 
 function credentials(config: WeirConfig): Omit<ClickHouseConfig, 'url'> {
