@@ -6,8 +6,8 @@
 
 import type { StreamInfo } from '@nats-io/jetstream'
 import { zeroDispositions } from '../../schemas/dispositions.js'
+import { publishBatch } from '../../sinks/atomic-batch.js'
 import { natsSubjects, streamInfo } from '../topology.js'
-import { publishBatch } from './atomic-batch.js'
 import {
   type Checkpoint,
   encodeCheckpoint,

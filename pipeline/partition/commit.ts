@@ -9,9 +9,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JetStreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
+import { type BatchMessage, type BatchOutcome, publishBatch } from '../../sinks/atomic-batch.js'
 import type { EngineLimits } from '../limits.js'
 import { natsSubjects } from '../topology.js'
-import { type BatchMessage, type BatchOutcome, publishBatch } from './atomic-batch.js'
 import { type Checkpoint, encodeCheckpoint, readCheckpoint } from './checkpoint.js'
 import { Fenced, PartitionFailure, RetryableError } from './failures.js'
 

@@ -19,7 +19,7 @@ import {
   type SealedEnd,
 } from '../../schemas/billing-run.js'
 import { entityToken } from '../../schemas/identifiers.js'
-import { appendAll } from '../append.js'
+import { publishBatch } from '../atomic-batch.js'
 import { brokerUnavailable } from '../broker-outcome.js'
 import { readStretch } from '../read-stream.js'
 import type { FeedRange, Sink, SinkOutcome } from '../sink.js'
@@ -159,10 +159,16 @@ async function publishBatches(
     let last = there.at(-1)?.sequence ?? 0
     for (const batch of batches.slice(there.length)) {
       const bytes = new TextEncoder().encode(JSON.stringify(batchToWire(batch)))
-      const message = { bytes, headers: { 'weir-batch': batch.batchId } }
-      const outcome = await appendAll(options.nc, natsSubject, [message], last, options.timeoutMs)
+      const message = { natsSubject, bytes, headers: { 'weir-batch': batch.batchId } }
+      const outcome = await publishBatch(
+        options.nc,
+        [message],
+        { lastSubjectSequence: last },
+        options.timeoutMs,
+      )
       if (outcome.kind === 'fenced') break
-      last = outcome.lastSequence
+      if (outcome.kind !== 'stored') throw new Error(`${outcome.kind}: ${outcome.detail}`)
+      last = outcome.seq
     }
   }
 }

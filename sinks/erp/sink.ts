@@ -11,7 +11,7 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import { type BillingBatch, batchFromWire } from '../../schemas/billing-batch.js'
 import { entityToken } from '../../schemas/identifiers.js'
 import { type JournalEntryWire, journalToWire } from '../../schemas/journal-entry.js'
-import { appendAll } from '../append.js'
+import { publishBatch } from '../atomic-batch.js'
 import { brokerUnavailable } from '../broker-outcome.js'
 import { readStretch } from '../read-stream.js'
 import type { FeedMessage, FeedRange, Sink, SinkOutcome } from '../sink.js'
@@ -97,14 +97,17 @@ async function postBatch(
   if (made.kind === 'refused') return { kind: 'rejected', code: made.code, detail: made.detail }
   const natsSubject = `postings.${entityToken(batch.entityId)}`
   const outgoing = made.entries.map(entry => ({
+    natsSubject,
     bytes: new TextEncoder().encode(JSON.stringify(journalToWire(entry))),
     headers: { [sourceHeader]: String(message.sequence) },
   }))
   for (;;) {
     const last = await options.jsm.streams.getMessage('POSTINGS', { last_by_subj: natsSubject })
     if (last !== null && Number(last.header.get(sourceHeader)) >= message.sequence) return 0 // invariant 1
-    const outcome = await appendAll(options.nc, natsSubject, outgoing, last?.seq ?? 0, options.timeoutMs)
-    if (outcome.kind === 'appended') return outgoing.length
+    const fence = { lastSubjectSequence: last?.seq ?? 0 }
+    const outcome = await publishBatch(options.nc, outgoing, fence, options.timeoutMs)
+    if (outcome.kind === 'stored') return outgoing.length
+    if (outcome.kind !== 'fenced') throw new Error(`${outcome.kind}: ${outcome.detail}`)
   }
 }
 
