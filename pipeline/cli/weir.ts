@@ -3,6 +3,7 @@
 
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { type Logger, pino } from 'pino'
+import { build as pretty } from 'pino-pretty'
 import { describeProblem, loadConfig, type WeirConfig } from '../config.js'
 import { environment, version } from '../main.js'
 import { readInstance } from './instance.js'
@@ -198,8 +199,16 @@ function gatewayOf(options: { readonly url?: string; readonly apiKey?: string })
   return { url: url.replace(/\/$/, ''), apiKey }
 }
 
+/** Lines for people on a terminal, JSON elsewhere. */
 function logger(level: string): Logger {
-  return pino({ level, base: null }, pino.destination(2))
+  const toPeople = {
+    colorize: true,
+    ignore: 'pid,hostname',
+    translateTime: 'SYS:HH:MM:ss',
+    destination: 2,
+    sync: true,
+  }
+  return pino({ level, base: null }, process.stderr.isTTY ? pretty(toPeople) : pino.destination(2))
 }
 
 function wholeNumber(text: string): number {
