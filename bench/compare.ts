@@ -1,0 +1,58 @@
+// `weir bench compare`: end-to-end and floor in turn, several rounds, on the same events; the ratio of what they move
+// per second. Alternating, so that a machine that is busy for a while slows both.
+
+import type { BenchOptions } from './context.js'
+import { type EndToEndReport, endToEndFrom } from './end-to-end.js'
+import { type FloorReport, floorFrom } from './floor/floor.js'
+import { type BenchReport, median, rounded } from './report.js'
+import { Producer } from './workload/producer.js'
+
+export interface CompareRound {
+  readonly end_to_end: EndToEndReport
+  readonly floor: FloorReport
+  readonly ratio: number
+}
+
+/** The figures of contract section 8 are those of the end-to-end run in the middle. */
+export interface CompareReport extends BenchReport {
+  /** End-to-end / floor, median of the rounds. */
+  readonly ratio: number
+  readonly floor_events_per_second: number
+  readonly rounds: readonly CompareRound[]
+}
+
+export async function compare(options: BenchOptions, rounds: number): Promise<CompareReport> {
+  const producer = new Producer()
+  const done: CompareRound[] = []
+  try {
+    for (let round = 1; round <= rounds; round += 1) {
+      options.progress.notice(`round ${round} of ${rounds}`)
+      // Whoever goes first alternates too.
+      const first = round % 2 === 1 ? await floorFrom(producer, options) : undefined
+      const endToEnd = await endToEndFrom(producer, options)
+      const floor = first ?? (await floorFrom(producer, options))
+      const ratio = rounded(endToEnd.events_per_second / floor.events_per_second, 4)
+      done.push({ end_to_end: endToEnd, floor, ratio })
+    }
+  } finally {
+    await producer.stop()
+  }
+  return summary(done)
+}
+
+function summary(rounds: readonly CompareRound[]): CompareReport {
+  const bySpeed = rounds.map(round => round.end_to_end).sort((a, b) => a.seconds - b.seconds)
+  const middle = bySpeed[(bySpeed.length - 1) >> 1]
+  if (middle === undefined) throw new Error('compare needs at least one round')
+  const differences = rounds.flatMap(({ end_to_end, floor }) => [...end_to_end.differences, ...floor.differences])
+  const { benchmark: _, processes: __, rows: ___, bytes: ____, published_seconds: _____, ...figures } = middle
+  return {
+    benchmark: 'compare',
+    ...figures,
+    conservation: differences.length === 0 ? 'ok' : 'violated',
+    differences,
+    ratio: rounded(median(rounds.map(round => round.ratio)), 4),
+    floor_events_per_second: Math.round(median(rounds.map(round => round.floor.events_per_second))),
+    rounds,
+  }
+}

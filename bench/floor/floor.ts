@@ -1,0 +1,187 @@
+// `weir bench floor`: the least that any such pipeline must do on this machine. The same producers fill the same
+// stream; the messages are read, `JSON.parse`d, and as many rows go into the same table of the same ClickHouse, by the
+// same kind of insert. No order, no identity, no prices, no checkpoint. One worker thread beside the main thread, as
+// the pipeline has on this machine.
+
+import { fileURLToPath } from 'node:url'
+import type { ClickHouseClient } from '@clickhouse/client'
+import { jetstreamManager } from '@nats-io/jetstream'
+import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { Readable } from 'node:stream'
+import { Piscina } from 'piscina'
+import { startServers } from '../../pipeline/embedded.js'
+import { defaultEngineLimits } from '../../pipeline/limits.js'
+import { InputReader } from '../../pipeline/partition/input-reader.js'
+import type { InputMessage } from '../../pipeline/stages/decode.js'
+import { ensureTopology } from '../../pipeline/topology.js'
+import { bufferOf, packMessages } from '../../pipeline/workers/protocol.js'
+import { builtFile } from '../../schemas/package-root.js'
+import { insertSettings, openClickHouse } from '../../sinks/clickhouse/config.js'
+import { migrate } from '../../sinks/clickhouse/migrate.js'
+import { type BenchOptions, benchConfig, inFreshDirectory, trafficOf } from '../context.js'
+import { producersName, type Usage, UsageMeter } from '../process-usage.js'
+import { type BenchReport, factsOf, reportOf, rounded } from '../report.js'
+import { rowDifferences, rowsQueryable } from '../verdict.js'
+import { Producer } from '../workload/producer.js'
+
+export interface FloorReport extends BenchReport {
+  readonly rows: number
+  readonly bytes: number
+  readonly published_seconds: number
+  readonly processes: Usage['processes']
+}
+
+/** One insert: about what the pipeline's sink puts into one. */
+const batchBytes = 8 << 20
+/** In the worker, waiting for it, or on the way into ClickHouse. */
+const batchesUnderWay = 4
+const stallMs = 60_000
+
+export async function floor(options: BenchOptions): Promise<FloorReport> {
+  const producer = new Producer()
+  try {
+    return await floorFrom(producer, options)
+  } finally {
+    await producer.stop()
+  }
+}
+
+export async function floorFrom(producer: Producer, options: BenchOptions): Promise<FloorReport> {
+  const facts = factsOf('floor', options.seed)
+  const traffic = trafficOf(options, Date.now())
+  const making = options.progress.step('making events', 0)
+  const expected = await producer.prepare(traffic)
+  making.done()
+  return inFreshDirectory(async dataDir => {
+    const { progress } = options
+    const config = benchConfig(dataDir, options)
+    const onEnded = (server: string, detail: string) => options.log.error({ server, detail }, 'server ended')
+    const searchPath = process.env['PATH'] ?? ''
+    const servers = await startServers(config, { searchPath, onNotice: progress.notice, onEnded })
+    const nc = await connect({ servers: servers.natsUrl })
+    await ensureTopology(nc, { partitions: traffic.partitions })
+    const { user, password, database } = config.clickhouse
+    const login = { url: servers.clickhouseUrl, user, password, database }
+    await migrate(login)
+    const clickhouse = openClickHouse(login)
+    const mover = await Mover.start(nc, clickhouse)
+    const pids = servers.pids()
+    const meter = new UsageMeter({
+      weir: process.pid,
+      'nats-server': pids.nats,
+      clickhouse: pids.clickhouse,
+      [producersName]: producer.pid,
+    })
+    try {
+      const rows = expected.events * 2
+      const step = progress.step('rows queryable in ClickHouse', rows)
+      meter.begin()
+      const startedAt = performance.now()
+      const publishing = producer.publish(servers.natsUrl)
+      const onRows = (count: number) => step.advance(count)
+      await Promise.all([
+        publishing,
+        mover.move(expected.messages),
+        rowsQueryable(clickhouse, rows, { stallMs, onRows }),
+      ])
+      const sum = expected.quantitySent
+      const differences = await rowDifferences(clickhouse, { rows, column: 'quantity', sum })
+      const seconds = (performance.now() - startedAt) / 1_000
+      const usage = meter.end()
+      step.done()
+      return {
+        ...reportOf(facts, { events: expected.events, seconds, usage, differences }),
+        rows,
+        bytes: expected.bytes,
+        published_seconds: rounded((await publishing).seconds, 3),
+        processes: usage.processes,
+      }
+    } finally {
+      await mover.stop()
+      await clickhouse.close()
+      await nc.close()
+      await servers.stop()
+    }
+  })
+}
+
+/** Stream to table: reads ahead, lets the worker make rows, inserts. */
+class Mover {
+  readonly #clickhouse: ClickHouseClient
+  readonly #worker: Piscina
+  #reader: InputReader | undefined
+  #wake: () => void = () => undefined
+  #failure: Error | undefined
+
+  static async start(nc: NatsConnection, clickhouse: ClickHouseClient): Promise<Mover> {
+    const mover = new Mover(clickhouse)
+    const jsm = await jetstreamManager(nc)
+    const { created } = await jsm.streams.info('METERING')
+    mover.#reader = new InputReader({
+      nc,
+      jsm,
+      stream: 'METERING',
+      filterSubject: 'metering.>',
+      created,
+      fromSeq: 1,
+      limits: { ...defaultEngineLimits, prefetchBytes: 3 * batchBytes },
+      onMessage: () => mover.#wake(),
+      onFailure: failure => mover.#fail(failure),
+      onInterruption: detail => mover.#fail(new Error(detail)),
+    })
+    return mover
+  }
+
+  private constructor(clickhouse: ClickHouseClient) {
+    this.#clickhouse = clickhouse
+    const filename = fileURLToPath(builtFile('bench/floor/floor-worker.js'))
+    this.#worker = new Piscina({ filename, minThreads: 1, maxThreads: 1, recordTiming: false })
+  }
+
+  /** All stages overlap: the next batch is read and copied while the worker has one and ClickHouse has others. */
+  async move(messages: number): Promise<void> {
+    const underWay = new Set<Promise<void>>()
+    for (let moved = 0, number = 1; moved < messages; number += 1) {
+      const batch = await this.#nextMessages()
+      moved += batch.length
+      const work = this.#moveBatch(batch, number).finally(() => underWay.delete(work))
+      underWay.add(work)
+      if (underWay.size >= batchesUnderWay) await Promise.race(underWay)
+    }
+    await Promise.all(underWay)
+  }
+
+  async stop(): Promise<void> {
+    this.#reader?.stop()
+    await this.#worker.destroy()
+  }
+
+  /** Whatever is there when the worker is free, up to a batch: waits only when there is nothing. */
+  async #nextMessages(): Promise<readonly InputMessage[]> {
+    for (;;) {
+      if (this.#failure !== undefined) throw this.#failure
+      const messages = this.#reader?.take(batchBytes) ?? []
+      if (messages.length > 0) return messages
+      await new Promise<void>(resolve => {
+        this.#wake = resolve
+      })
+    }
+  }
+
+  async #moveBatch(messages: readonly InputMessage[], number: number): Promise<void> {
+    const packed = packMessages(messages)
+    const transferList = [packed.bytes, packed.ends, packed.seqs, packed.arrivedAtMs].map(bufferOf)
+    const arrow = (await this.#worker.run(packed, { transferList })) as Uint8Array
+    const answer = await this.#clickhouse.exec({
+      query: 'INSERT INTO rated_usage FORMAT ArrowStream',
+      values: Readable.from([arrow], { objectMode: false }),
+      clickhouse_settings: insertSettings(`floor:${number}`),
+    })
+    for await (const _ of answer.stream);
+  }
+
+  #fail(failure: Error): void {
+    this.#failure ??= failure
+    this.#wake()
+  }
+}
