@@ -44,7 +44,10 @@ function summary(rounds: readonly CompareRound[]): CompareReport {
   const bySpeed = rounds.map(round => round.end_to_end).sort((a, b) => a.seconds - b.seconds)
   const middle = bySpeed[(bySpeed.length - 1) >> 1]
   if (middle === undefined) throw new Error('compare needs at least one round')
-  const differences = rounds.flatMap(({ end_to_end, floor }) => [...end_to_end.differences, ...floor.differences])
+  const differences = rounds.flatMap(({ end_to_end, floor }) => [
+    ...end_to_end.differences,
+    ...floor.differences,
+  ])
   const { benchmark: _, processes: __, rows: ___, bytes: ____, published_seconds: _____, ...figures } = middle
   return {
     benchmark: 'compare',

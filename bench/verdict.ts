@@ -51,7 +51,16 @@ export async function dispositionDifferences(
   expected: Expectation,
   customers: number,
 ): Promise<Difference[]> {
-  const names = ['received', 'rated', 'applied', 'duplicate', 'conflicting', 'parked', 'dead_lettered', 'unmetered']
+  const names = [
+    'received',
+    'rated',
+    'applied',
+    'duplicate',
+    'conflicting',
+    'parked',
+    'dead_lettered',
+    'unmetered',
+  ]
   const columns = names.map(name => `toInt64(sum(${name})) AS ${name}`)
   const query = `SELECT ${columns.join(', ')} FROM event_dispositions SETTINGS output_format_json_quote_64bit_integers = 0`
   const [found] = await ask<DispositionCounts>(clickhouse, query)

@@ -4,7 +4,7 @@ import { type PackedMessages, unpackMessages } from '../../pipeline/workers/prot
 import { transfer } from '../../pipeline/workers/transfer.js'
 import { type FloorEvent, floorRows } from './columns.js'
 
-export default function encode(packed: PackedMessages): unknown {
+export function encode(packed: PackedMessages): unknown {
   const events: FloorEvent[] = []
   for (const { bytes } of unpackMessages(packed)) {
     // One text per message; its lines are slices of it, which V8 makes without a copy.

@@ -3,11 +3,11 @@
 // same kind of insert. No order, no identity, no prices, no checkpoint. One worker thread beside the main thread, as
 // the pipeline has on this machine.
 
+import { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
-import { Readable } from 'node:stream'
 import { Piscina } from 'piscina'
 import { startServers } from '../../pipeline/embedded.js'
 import { defaultEngineLimits } from '../../pipeline/limits.js'
@@ -171,7 +171,7 @@ class Mover {
   async #moveBatch(messages: readonly InputMessage[], number: number): Promise<void> {
     const packed = packMessages(messages)
     const transferList = [packed.bytes, packed.ends, packed.seqs, packed.arrivedAtMs].map(bufferOf)
-    const arrow = (await this.#worker.run(packed, { transferList })) as Uint8Array
+    const arrow = (await this.#worker.run(packed, { name: 'encode', transferList })) as Uint8Array
     const answer = await this.#clickhouse.exec({
       query: 'INSERT INTO rated_usage FORMAT ArrowStream',
       values: Readable.from([arrow], { objectMode: false }),

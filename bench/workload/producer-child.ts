@@ -61,7 +61,12 @@ async function publish(js: JetStreamClient, { partition, bytes }: TrafficMessage
 
 process.on('message', (order: ProducerOrder) => {
   obey(order)
-    .catch((error: unknown): ProducerReply => ({ kind: 'failed', detail: String((error as Error).stack ?? error) }))
+    .catch(
+      (error: unknown): ProducerReply => ({
+        kind: 'failed',
+        detail: String((error as Error).stack ?? error),
+      }),
+    )
     .then(reply => process.send?.(reply))
 })
 process.on('disconnect', () => process.exit(0))
