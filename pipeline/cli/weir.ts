@@ -6,6 +6,7 @@ import { type Logger, pino } from 'pino'
 import { build as pretty } from 'pino-pretty'
 import { describeProblem, loadConfig, type WeirConfig } from '../config.js'
 import { environment, version } from '../main.js'
+import { type Benchmark, benchmarks } from './benchmarks.js'
 import { readInstance } from './instance.js'
 import { type CliIo, exitCodes } from './io.js'
 
@@ -167,6 +168,36 @@ billing
     const args = { gateway: gatewayOf(options), id, json: options.json === true }
     await finish(batchesCommand(options.after === undefined ? args : { ...args, after: options.after }, io))
   })
+
+const bench = program.command('bench').description('measure this machine; every run ends in an independent sum')
+
+for (const [name, description] of Object.entries(benchmarks)) {
+  bench
+    .command(name)
+    .description(description)
+    .option('--events <count>', 'events to send, duplicates included', wholeNumber, 1_000_000)
+    .option('--customers <count>', 'customers, by Zipf', wholeNumber, 50_000)
+    .option('--seed <number>', 'the same seed, the same events', wholeNumber, 1)
+    .option('--rounds <count>', 'of compare and stage', wholeNumber, 3)
+    .option('--json', 'print the report as JSON')
+    .option('--verbose', 'log to stderr')
+    .action(async (options: BenchFlags) => {
+      const { benchCommand } = await import('./bench.js')
+      const { events, customers, seed, rounds, json, verbose } = options
+      const log = logger(verbose === true ? 'info' : 'error')
+      const args = { events, customers, seed, rounds, json: json === true, env: environment(), log }
+      await finish(benchCommand({ ...args, benchmark: name as Benchmark }, io))
+    })
+}
+
+interface BenchFlags {
+  readonly events: number
+  readonly customers: number
+  readonly seed: number
+  readonly rounds: number
+  readonly json?: boolean
+  readonly verbose?: boolean
+}
 
 interface BillingOptions {
   readonly url?: string
