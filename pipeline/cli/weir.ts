@@ -169,7 +169,9 @@ billing
     await finish(batchesCommand(options.after === undefined ? args : { ...args, after: options.after }, io))
   })
 
-const bench = program.command('bench').description('measure this machine; every run ends in an independent sum')
+const bench = program
+  .command('bench')
+  .description('measure this machine; every run ends in an independent sum')
 
 for (const [name, description] of Object.entries(benchmarks)) {
   bench
