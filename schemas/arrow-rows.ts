@@ -5,25 +5,18 @@
 
 import {
   type Data,
-  type DataType,
-  DateDay,
-  Decimal,
-  Field,
-  Int8,
-  Int64,
-  Map_,
+  type DateDay,
+  type Decimal,
+  type Int8,
+  type Int64,
+  type Map_,
   makeData,
-  RecordBatch,
-  RecordBatchStreamWriter,
-  Schema,
-  Struct,
-  TimestampMillisecond,
-  Uint32,
-  Uint64,
-  Utf8,
+  type TimestampMillisecond,
+  type Uint32,
+  type Utf8,
 } from 'apache-arrow'
-import { decimalScale } from './decimal.js'
-import type { Column, ColumnKind, TableDescription } from './tables.js'
+import { arrowTypes, encodeBatch, mapEntries, utf8 } from './arrow-schema.js'
+import type { Column, TableDescription } from './tables.js'
 import { parseInstant } from './time.js'
 
 export { concatenateStreams } from './arrow-streams.js'
@@ -33,46 +26,11 @@ type Row = Readonly<Record<string, unknown>>
 const msPerDay = 86_400_000
 const twoTo32 = 2 ** 32
 
-const utf8 = new Utf8()
-const mapEntries = new Struct<{ key: Utf8; value: Utf8 }>([
-  new Field('key', utf8, false),
-  new Field('value', utf8, false),
-])
-const arrowTypes: Readonly<Record<ColumnKind, DataType>> = {
-  string: utf8,
-  low_cardinality: utf8,
-  instant_ms: new TimestampMillisecond('UTC'),
-  nullable_instant_ms: new TimestampMillisecond('UTC'),
-  date: new DateDay(),
-  decimal: new Decimal(decimalScale, 38, 128),
-  uint32: new Uint32(),
-  uint64: new Uint64(),
-  int8: new Int8(),
-  int64: new Int64(),
-  map: new Map_(new Field('entries', mapEntries, false)),
-}
-
-const schemas = new WeakMap<TableDescription<unknown>, Schema>()
-
 /** One Arrow IPC stream with the rows as one record batch. */
 export function encodeRows<R>(table: TableDescription<R>, rows: readonly R[]): Uint8Array {
-  const schema = schemaOf(table)
   const values = rows as readonly Row[]
-  const children = table.columns.map(column => encodeColumn(column, values))
-  const data = makeData({ type: new Struct(schema.fields), length: rows.length, nullCount: 0, children })
-  return RecordBatchStreamWriter.writeAll([new RecordBatch(schema, data)]).toUint8Array(true)
-}
-
-function schemaOf(table: TableDescription<unknown>): Schema {
-  const known = schemas.get(table)
-  if (known !== undefined) return known
-  const schema = new Schema(
-    table.columns.map(
-      column => new Field(column.name, arrowTypes[column.kind], column.kind === 'nullable_instant_ms'),
-    ),
-  )
-  schemas.set(table, schema)
-  return schema
+  const columns = table.columns.map(column => encodeColumn(column, values))
+  return encodeBatch(table, columns, rows.length)
 }
 
 function encodeColumn(column: Column, rows: readonly Row[]): Data {

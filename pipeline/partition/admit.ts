@@ -7,7 +7,7 @@ import { partitionOf } from '../../schemas/identifiers.js'
 import { isLifecycleType } from '../../schemas/lifecycle-event.js'
 import type { Rejection } from '../../schemas/rejection.js'
 import type { Decoded, ReceivedEvent } from '../stages/decode.js'
-import { conflictHashes, dayOf, dedupeEvents } from '../stages/dedupe.js'
+import { conflictHashes, dedupeEvents } from '../stages/dedupe.js'
 import { type Batch, envelopeOf, envelopeOfRefused } from './batch.js'
 
 export interface Admitted {
@@ -36,7 +36,6 @@ export function admit(
     else if (decoded.kind === 'event' && isGlobalType(decoded.event.type)) unaccounted.push(decoded)
   }
   for (const decoded of fromStreams) refuseOrKeep(batch, decoded, false, timely)
-  batch.state.dedupe.sweep(dayOf(batch.nowMs))
   const sightings = dedupeEvents(timely, batch.state.dedupe)
   const lifecycle: ReceivedEvent[] = []
   const usage: ReceivedEvent[] = []

@@ -5,7 +5,8 @@
 import type { Charge } from '../../schemas/charge.js'
 import { conservationGap, type DispositionCounts, dispositions } from '../../schemas/dispositions.js'
 import type { MrrMovement } from '../../schemas/mrr-movement.js'
-import { decodeMessages, type ReceivedEvent } from '../stages/decode.js'
+import { decodeMessages, holdsUsageOnly, type ReceivedEvent } from '../stages/decode.js'
+import { dayOf } from '../stages/dedupe.js'
 import { normalizeEvents } from '../stages/normalize.js'
 import { admit, refuse } from './admit.js'
 import { applyGlobalEvents } from './apply-catalog.js'
@@ -15,6 +16,7 @@ import type { CoreConfig, CoreInput, CoreOutput, HistoryRequest } from './core-i
 import { openRequests } from './hold.js'
 import { LedgerWriter, type RowTap } from './ledger-writer.js'
 import { chargesOwed } from './owed.js'
+import { RatedUsageColumns } from './rated-usage-columns.js'
 import { applyHistory } from './re-rate.js'
 import { expireRetractions } from './retract.js'
 import { sealRun } from './seal.js'
@@ -41,6 +43,7 @@ export class PartitionCore {
   readonly #state: PartitionState
   readonly #book: PriceBook
   readonly #tap: RowTap | undefined
+  readonly #ratedUsage: RatedUsageColumns
 
   /** `tap` sees every row as it is written, before it is encoded. */
   constructor(config: CoreConfig, tap?: RowTap, state?: PartitionState) {
@@ -48,6 +51,7 @@ export class PartitionCore {
     this.#state = state ?? new PartitionState(config.limits.dedupeHorizonMs)
     this.#book = new PriceBook(this.#state)
     this.#tap = tap
+    this.#ratedUsage = new RatedUsageColumns(config.limits.outputChunkRows, config.limits.outputChunkBytes)
   }
 
   /** The deltas are those after the snapshot, in their order. */
@@ -62,17 +66,24 @@ export class PartitionCore {
   }
 
   process(input: CoreInput): CoreOutput {
-    const out = new LedgerWriter(this.#config, input, this.#tap)
+    const out = new LedgerWriter(this.#config, input, this.#tap, this.#ratedUsage)
     const batch = new Batch(this.#config, this.#state, this.#book, out, input)
-    const fromCatalog = decodeMessages(input.catalog)
-    const fromStreams = decodeMessages(input.metering, decodeMessages(input.lifecycle))
-    const admitted = admit(batch, fromCatalog, fromStreams)
+    this.#state.dedupe.sweep(dayOf(batch.nowMs))
+    // Changes come before the usage of the same call, wherever they are. Where the metering messages can hold none, they
+    // are taken one by one at the end: what was parsed of one is garbage, still young, when the next one is read.
+    const isBulk = input.metering.every(holdsUsageOnly)
+    const mixed = isBulk ? input.lifecycle : [...input.lifecycle, ...input.metering]
+    const admitted = admit(batch, decodeMessages(input.catalog), decodeMessages(mixed))
     const touched = new CustomerChanges()
     if (applyGlobalEvents(batch, admitted.global)) retryUnknownPlans(batch, touched)
     applyLifecycleEvents(batch, admitted.lifecycle, touched)
     expireChanges(batch, touched)
     settleCustomers(batch, touched)
     placeUsage(batch, admitted.usage)
+    if (isBulk) {
+      for (const message of input.metering)
+        placeUsage(batch, admit(batch, [], decodeMessages([message])).usage)
+    }
     applyHistory(batch, input.history)
     expireWaiting(batch)
     expireRetractions(batch)

@@ -10,6 +10,7 @@ import type { Rejection } from '../../schemas/rejection.js'
 import * as tables from '../../schemas/tables.js'
 import type { RatedRow } from '../stages/rate.js'
 import type { CoreConfig, LedgerOutput } from './core-io.js'
+import { type RatedAt, type RatedUsageColumns, ratedUsageRow } from './rated-usage-columns.js'
 import type { Envelope } from './state/records.js'
 
 export interface ContentHashes {
@@ -33,9 +34,12 @@ export class LedgerWriter {
   readonly #config: CoreConfig
   readonly #nowMs: number
   readonly #commit: number
+  readonly #ratedAt: RatedAt
   readonly #origin: { readonly partition: number; readonly ledgerSequence: number }
   readonly #tap: RowTap | undefined
-  readonly #ratedUsage: tables.RatedUsageRow[] = []
+  readonly #ratedUsage: RatedUsageColumns
+  /** Chunks of rated usage that are full. */
+  readonly #outputs: LedgerOutput[] = []
   readonly #versions: tables.SubscriptionVersionRow[] = []
   readonly #charges: tables.ChargeRow[] = []
   readonly #movements: tables.MrrMovementRow[] = []
@@ -47,50 +51,27 @@ export class LedgerWriter {
   readonly #dispositions: tables.EventDispositionsRow[] = []
   readonly #sealed: string[][] = []
 
-  constructor(config: CoreConfig, at: { nowMs: number; commit: number }, tap: RowTap | undefined) {
+  /** `ratedUsage` is emptied first: its memory serves one commit after the other. */
+  constructor(
+    config: CoreConfig,
+    at: { nowMs: number; commit: number },
+    tap: RowTap | undefined,
+    ratedUsage: RatedUsageColumns,
+  ) {
     this.#config = config
+    this.#ratedUsage = ratedUsage
+    ratedUsage.clear()
     this.#nowMs = at.nowMs
     this.#commit = at.commit
     this.#origin = { partition: config.partition, ledgerSequence: at.commit }
+    this.#ratedAt = { ratedAtMs: at.nowMs, ...this.#origin }
     this.#tap = tap
   }
 
-  /** The hot path: one flat object per row. */
+  /** The hot path: no row is made unless somebody looks at it. */
   rated(rated: RatedRow): void {
-    const { event, reading, charge } = rated
-    const row: tables.RatedUsageRow = {
-      eventSource: event.source,
-      eventId: event.id,
-      eventType: event.type,
-      eventTimeMs: event.timeMs,
-      ingestedAtMs: event.ingestedAtMs,
-      ratedAtMs: this.#nowMs,
-      customerId: event.customerId,
-      pinnedSubscriptionId: event.pinnedSubscriptionId,
-      subscriptionId: charge === undefined ? '' : charge.subscriptionId,
-      subscriptionVersion: rated.subscriptionVersion,
-      plan: rated.plan,
-      planVersion: rated.planVersion,
-      price: charge === undefined ? '' : charge.price,
-      meter: reading.meter,
-      chargeId: charge === undefined ? '' : charge.chargeId,
-      periodFromMs: charge === undefined ? event.timeMs : charge.fromMs,
-      periodUntilMs: charge === undefined ? event.timeMs : charge.untilMs,
-      value: reading.text,
-      quantity: rated.eventCount < 0 ? -reading.quantity : reading.quantity,
-      amount: rated.amount,
-      currency: charge === undefined ? '' : charge.currency,
-      entityId: rated.entityId,
-      kind: rated.kind,
-      eventCount: rated.eventCount,
-      dimensions: reading.dimensions,
-      correlationId: event.correlationId,
-      traceparent: event.traceparent,
-      partition: this.#config.partition,
-      ledgerSequence: this.#commit,
-    }
-    if (this.#tap?.only !== true) this.#ratedUsage.push(row)
-    this.#tap?.rated?.(row)
+    if (this.#tap?.only !== true) this.#ratedUsage.add(rated, this.#ratedAt, this.#outputs)
+    this.#tap?.rated?.(ratedUsageRow(rated, this.#ratedAt))
   }
 
   version(version: SubscriptionVersion): void {
@@ -193,9 +174,9 @@ export class LedgerWriter {
 
   /** Everything written, as ledger messages. */
   take(): LedgerOutput[] {
-    const out: LedgerOutput[] = []
+    const out = this.#outputs
     if (this.#tap?.only === true) return out
-    this.#encode(tables.ratedUsageTable, this.#ratedUsage, out)
+    this.#ratedUsage.flush(out)
     this.#encode(tables.subscriptionVersionsTable, this.#versions, out)
     this.#encode(tables.chargesTable, this.#charges, out)
     this.#encode(tables.mrrMovementsTable, this.#movements, out)

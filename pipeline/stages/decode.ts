@@ -40,6 +40,16 @@ export function decodeMessages(messages: readonly InputMessage[], out: Decoded[]
   return out
 }
 
+/**
+ * Whether no event of the message can be of a type `weir.*`, by its bytes alone: neither the name nor an escape that
+ * could spell it occurs. May say no of a message that holds usage only, never yes of one that does not.
+ */
+export function holdsUsageOnly(message: InputMessage): boolean {
+  const { buffer, byteOffset, byteLength } = message.bytes
+  const bytes = Buffer.from(buffer, byteOffset, byteLength)
+  return !bytes.includes('weir.') && !bytes.includes('\\u')
+}
+
 function decodeMessage(message: InputMessage, out: Decoded[]): void {
   const { arrivedAtMs } = message
   const parsed = parseMessage(message.bytes, message.contentType)
