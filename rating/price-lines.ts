@@ -16,7 +16,14 @@ import { newSegmentCache, type PriceLine } from './segment.js'
 import { type ServiceCalendar, serviceCalendar } from './service-period.js'
 import type { ResolvedTerms, Timeline, Version } from './timeline.js'
 
-export { type PriceLine, type Segment, segmentAt, segmentsBefore } from './segment.js'
+export {
+  type PriceLine,
+  type Segment,
+  segmentAt,
+  segmentBefore,
+  segmentFrom,
+  segmentsBefore,
+} from './segment.js'
 
 export interface SubscriptionPrices {
   readonly timeline: Timeline
@@ -28,9 +35,15 @@ export interface SubscriptionPrices {
 /** A line while it may still grow. */
 type GrowingLine<P extends Price = Price> = { -readonly [K in keyof PriceLine<P>]: PriceLine<P>[K] }
 
+interface Newest {
+  readonly line: GrowingLine
+  /** The terms as they are written, trial and running discount aside. */
+  readonly termsKey: string
+}
+
 /** The catalog holds every plan of the timeline, and every quantity that one needs is set. */
 export function resolvePrices(timeline: Timeline, catalog: CatalogIndex): SubscriptionPrices {
-  const newest = new Map<string, GrowingLine>()
+  const newest = new Map<string, Newest>()
   const usage = new Map<string, PriceLine<UsagePrice>[]>()
   const recurring: PriceLine<RecurringPrice>[] = []
   for (const version of timeline.versions) {
@@ -42,12 +55,18 @@ export function resolvePrices(timeline: Timeline, catalog: CatalogIndex): Subscr
       if (price.kind === 'recurring' && terms.status !== 'active') continue
       for (const stretch of stretchesOf(price, version, calendar)) {
         const line = newLine(timeline, plan, terms, calendar, stretch)
-        const before = newest.get(price.price)
-        if (before !== undefined && before.untilMs === line.fromMs && before.lineKey === line.lineKey) {
-          before.untilMs = line.untilMs
+        const termsKey = termsKeyOf(price, plan, terms)
+        const known = newest.get(price.price)
+        const before = known?.line.untilMs === line.fromMs ? known : undefined
+        if (before?.line.lineKey === line.lineKey) {
+          before.line.untilMs = line.untilMs
           continue
         }
-        newest.set(price.price, line)
+        if (before?.termsKey === termsKey) {
+          line.previous = before.line
+          before.line.next = line
+        }
+        newest.set(price.price, { line, termsKey })
         if (isRecurring(line)) recurring.push(line)
         else if (isUsage(line)) addTo(usage, line.price.meter, line)
       }
@@ -121,17 +140,7 @@ function newLine(
     subscriptionId: timeline.subscriptionId,
     customerId: timeline.customerId,
     price,
-    lineKey: compositeKey(
-      priceContentId(price),
-      plan.currency,
-      plan.rounding,
-      plan.billingPeriod,
-      plan.proration,
-      terms.billingAnchorMs,
-      terms.timezone,
-      trial ? 'trial' : '',
-      quantity.toString(),
-    ),
+    lineKey: compositeKey(termsKeyOf(price, plan, terms), trial ? 'trial' : '', quantity.toString()),
     fromMs,
     untilMs,
     currency: plan.currency,
@@ -142,8 +151,22 @@ function newLine(
     calendar,
     trial,
     quantity,
+    previous: undefined,
+    next: undefined,
     segments: newSegmentCache(timeline),
   }
+}
+
+function termsKeyOf(price: Price, plan: Plan, terms: ResolvedTerms): string {
+  return compositeKey(
+    priceContentId(price),
+    plan.currency,
+    plan.rounding,
+    plan.billingPeriod,
+    plan.proration,
+    terms.billingAnchorMs,
+    terms.timezone,
+  )
 }
 
 function quantityOf(price: Price, terms: ResolvedTerms): Scaled {

@@ -6,7 +6,7 @@ import { type Segment, segmentAt } from '../../rating/price-lines.js'
 import { chargeOf } from '../../rating/rate.js'
 import type { UsagePrice } from '../../schemas/catalog.js'
 import { stableId } from '../../schemas/identifiers.js'
-import { basisOf, newCharge, writeResidual } from '../stages/rate.js'
+import { basisOf, levelsBefore, newCharge, writeResidual } from '../stages/rate.js'
 import type { Batch } from './batch.js'
 import type { HistoryRequest } from './core-io.js'
 import type { PartitionState } from './state/partition-state.js'
@@ -38,13 +38,16 @@ export function openRequests(state: PartitionState): HistoryRequest[] {
  */
 export function rebaseCharges(batch: Batch, customerId: string, fromMs: number, cause: Hold['cause']): void {
   const { state, book, out } = batch
-  for (const chargeId of [...(state.chargesOf.get(customerId) ?? [])].sort()) {
-    const charge = state.maps.charges.get(chargeId)!
+  const kept = [...(state.chargesOf.get(customerId) ?? [])].map(id => state.maps.charges.get(id)!)
+  // In the order of time, because a level carries over from one to the next.
+  kept.sort((a, b) => a.fromMs - b.fromMs || (a.chargeId < b.chargeId ? -1 : 1))
+  for (const charge of kept) {
     if (charge.untilMs < fromMs) continue
     const segment = segmentOfCharge(batch, charge)
     if (segment === undefined) {
       // Billed without usage, and its terms are gone: what its rows came to is taken back.
-      if (charge.accumulator.events > 0) throw new Error(`The used charge ${chargeId} has no terms any more.`)
+      if (charge.accumulator.events > 0)
+        throw new Error(`The charge ${charge.chargeId} has no terms any more.`)
       writeResidual(charge, 0n, cause, row => out.rated(row))
       state.removeCharge(charge)
       continue
@@ -54,6 +57,7 @@ export function rebaseCharges(batch: Batch, customerId: string, fromMs: number, 
       ...newCharge(segment, basis, charge.emitted),
       accumulator: charge.accumulator,
     }
+    rebased.accumulator.levelsAtStart = levelsBefore(segment, state, book.catalog)
     state.putCharge(rebased)
     writeResidual(rebased, chargeOf(basis, rebased.accumulator).amount, cause, row => out.rated(row))
   }

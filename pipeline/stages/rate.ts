@@ -11,7 +11,7 @@ import {
 } from '../../rating/accumulator.js'
 import { isLevel } from '../../rating/aggregations/aggregation.js'
 import type { CatalogIndex } from '../../rating/catalog-index.js'
-import { type Segment, segmentAt } from '../../rating/price-lines.js'
+import { type Segment, segmentBefore, segmentFrom } from '../../rating/price-lines.js'
 import { chargeOf } from '../../rating/rate.js'
 import type { UsagePrice } from '../../schemas/catalog.js'
 import type { Scaled } from '../../schemas/decimal.js'
@@ -127,19 +127,17 @@ export function rateEvent(
 }
 
 /**
- * The levels in force when a segment begins: those at the end of the last charge of the same terms before it. Other
- * terms begin from zero, as contract section 3 says.
+ * The levels in force when a segment begins: those at the end of the last charge of the same terms before it, also over
+ * the end of a trial. Other terms begin from zero, as contract section 3 says.
  */
 export function levelsBefore(
   segment: Segment<UsagePrice>,
   state: PartitionState,
   catalog: CatalogIndex,
 ): ReadonlyMap<number, Scaled> | undefined {
-  const { line } = segment
   if (!isLevel(basisOf(segment, catalog).meter.aggregation)) return undefined
-  let before = segment
-  while (before.fromMs > line.fromMs) {
-    before = segmentAt(line, before.fromMs - 1)!
+  let before = segmentBefore(segment)
+  for (; before !== undefined; before = segmentBefore(before)) {
     const charge = state.maps.charges.get(before.chargeId)
     if (charge !== undefined) return levelsAtEnd(basisOf(before, catalog), charge.accumulator)
   }
@@ -158,10 +156,10 @@ function carryLevels(
   const later = [...(state.chargesOf.get(line.customerId) ?? [])]
     .map(id => state.maps.charges.get(id)!)
     .filter(one => one.subscriptionId === line.subscriptionId && one.price === line.price.price)
-    .filter(one => one.fromMs > changed.fromMs && one.fromMs < line.untilMs)
+    .filter(one => one.fromMs > changed.fromMs)
     .sort((a, b) => a.fromMs - b.fromMs)
   for (const charge of later) {
-    const segment = segmentAt(line, charge.fromMs)
+    const segment = segmentFrom(line, charge.fromMs)
     if (segment?.chargeId !== charge.chargeId) continue
     charge.accumulator.levelsAtStart = levelsBefore(segment, state, catalog)
     state.maps.charges.touch(charge.chargeId)
