@@ -10,6 +10,8 @@ import { compositeKey } from '../../schemas/identifiers.js'
 import { isLifecycleType } from '../../schemas/lifecycle-event.js'
 import type { MrrMovement } from '../../schemas/mrr-movement.js'
 import type { DeadLetterRow } from '../../schemas/tables.js'
+import { parseInstant } from '../../schemas/time.js'
+import type { ValidEvent } from '../../schemas/usage-event.js'
 import { type CoreInput, type InputMessage, PartitionCore } from '../partition/core.js'
 import { unlimitedCoreLimits } from '../partition/core-limits.js'
 import { PartitionState } from '../partition/state/partition-state.js'
@@ -39,9 +41,9 @@ export function simulate(input: SimulateInput): SimulateResult {
   const times = eventTimes(messages, nowMs)
   const asOfMs = input.asOfMs ?? times.latestMs ?? nowMs
   const whole = runToEnd(input.catalog, messages, nowMs)
-  // As of an instant, usage after it has not happened; it still counts as received.
-  const isAll = (times.latestUsageMs ?? asOfMs) <= asOfMs
-  const core = isAll ? whole.core : runToEnd(input.catalog, usageUntil(messages, asOfMs, nowMs), nowMs).core
+  // What comes after that instant has not happened yet; it still counts as received.
+  const isAll = (times.latestMs ?? asOfMs) <= asOfMs && (times.latestUsageMs ?? asOfMs) <= asOfMs
+  const core = isAll ? whole.core : runToEnd(input.catalog, happenedBy(messages, asOfMs, nowMs), nowMs).core
   return {
     asOfMs,
     events: whole.core.counters(),
@@ -76,14 +78,33 @@ function rawEvents(message: InputMessage): unknown[] {
   return parsed.kind === 'ok' ? parsed.events.flatMap(one => (one.kind === 'ok' ? [one.value] : [])) : []
 }
 
-function usageUntil(messages: readonly InputMessage[], asOfMs: number, nowMs: number): InputMessage[] {
+/**
+ * The events without usage after `asOfMs`, and without lifecycle changes that were both sent and effective after it: a
+ * change sent in time is known ahead, one effective in time belongs to the past that it restates. Of an identity the
+ * first event alone is looked at, so that leaving it out does not let a conflicting one in.
+ */
+function happenedBy(messages: readonly InputMessage[], asOfMs: number, nowMs: number): InputMessage[] {
+  const seen = new Set<string>()
   return messages.map(message => {
     const kept = rawEvents(message).filter(raw => {
       const parsed = validateEvent(raw, nowMs)
-      return parsed.kind === 'ok' && (isLifecycleType(parsed.value.type) || parsed.value.timeMs <= asOfMs)
+      if (parsed.kind === 'rejected') return false
+      const identity = compositeKey(parsed.value.source, parsed.value.id)
+      if (seen.has(identity)) return false
+      seen.add(identity)
+      return !isAhead(parsed.value, asOfMs)
     })
     return { ...message, bytes: Buffer.from(JSON.stringify(kept)) }
   })
+}
+
+function isAhead({ type, timeMs, timeText, data }: ValidEvent, asOfMs: number): boolean {
+  if (!isLifecycleType(type)) return timeMs > asOfMs
+  // A change without a time that was sent is known ahead.
+  if (timeText === undefined || timeMs <= asOfMs) return false
+  const effectiveFrom = data['effective_from']
+  const effectiveFromMs = typeof effectiveFrom === 'string' ? parseInstant(effectiveFrom) : undefined
+  return effectiveFromMs !== undefined && effectiveFromMs > asOfMs
 }
 
 function runToEnd(catalog: Catalog, messages: readonly InputMessage[], nowMs: number) {
