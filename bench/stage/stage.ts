@@ -7,6 +7,7 @@ import { PartitionCore } from '../../pipeline/partition/core.js'
 import type { CoreInput } from '../../pipeline/partition/core-io.js'
 import { defaultCoreLimits } from '../../pipeline/partition/core-limits.js'
 import { LedgerWriter } from '../../pipeline/partition/ledger-writer.js'
+import { RatedUsageColumns } from '../../pipeline/partition/rated-usage-columns.js'
 import { DedupeTable } from '../../pipeline/partition/state/dedupe-table.js'
 import { PartitionState } from '../../pipeline/partition/state/partition-state.js'
 import { PriceBook } from '../../pipeline/partition/state/price-book.js'
@@ -146,6 +147,8 @@ function wrongs(
 function runStages(state: PartitionState, batches: readonly Batch[], nowMs: number, clock: StageClock): void {
   const book = new PriceBook(state)
   const dedupe = new DedupeTable(36)
+  const { outputChunkRows, outputChunkBytes } = config.limits
+  const columns = new RatedUsageColumns(outputChunkRows, outputChunkBytes)
   batches.forEach(({ messages, events: count }, index) => {
     const decoded = clock.time('decode', count, () => decodeMessages(messages))
     const received = decoded.filter(isEvent)
@@ -156,7 +159,7 @@ function runStages(state: PartitionState, batches: readonly Batch[], nowMs: numb
     const attached = clock.time('attach', count, () => attachAll(events, book))
     const rows: RatedRow[] = []
     clock.time('rate', count, () => rateAll(events, attached, state, book, rows))
-    const writer = new LedgerWriter(config, { nowMs, commit: index + 2 }, undefined)
+    const writer = new LedgerWriter(config, { nowMs, commit: index + 2 }, undefined, columns)
     clock.time('rows', count, () => {
       for (const row of rows) writer.rated(row)
     })
