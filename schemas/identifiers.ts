@@ -45,7 +45,12 @@ export function partitionOf(customerId: string, partitions: number): number {
 
 /** One key from several parts, each prefixed by its length, so that no two lists of parts share a key. */
 export function compositeKey(...parts: readonly (string | number)[]): string {
-  return parts.map(part => `${String(part).length}:${part}`).join('')
+  let key = ''
+  for (const part of parts) {
+    const text = String(part)
+    key += `${text.length}:${text}`
+  }
+  return key
 }
 
 /** A stable id: the prefix and 128 bits of SHA-256 over the composite key, in hexadecimal. */

@@ -10,7 +10,7 @@ import type { Rejection } from '../../schemas/rejection.js'
 import * as tables from '../../schemas/tables.js'
 import type { RatedRow } from '../stages/rate.js'
 import type { CoreConfig, LedgerOutput } from './core-io.js'
-import { type RatedAt, type RatedUsageColumns, ratedUsageRow } from './rated-usage-columns.js'
+import { type RatedAt, RatedUsageColumns, ratedUsageRow } from './rated-usage-columns.js'
 import type { Envelope } from './state/records.js'
 
 export interface ContentHashes {
@@ -51,12 +51,12 @@ export class LedgerWriter {
   readonly #dispositions: tables.EventDispositionsRow[] = []
   readonly #sealed: string[][] = []
 
-  /** `ratedUsage` is emptied first: its memory serves one commit after the other. */
+  /** `ratedUsage` is emptied first: handed in again, its memory serves one commit after the other. */
   constructor(
     config: CoreConfig,
     at: { nowMs: number; commit: number },
     tap: RowTap | undefined,
-    ratedUsage: RatedUsageColumns,
+    ratedUsage = new RatedUsageColumns(config.limits.outputChunkRows, config.limits.outputChunkBytes),
   ) {
     this.#config = config
     this.#ratedUsage = ratedUsage

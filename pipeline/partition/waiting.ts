@@ -24,7 +24,7 @@ export function placeEvent(batch: Batch, event: KeyedEvent, raw: unknown, standi
     move(batch, standing, 'rated')
     return
   }
-  if (batch.state.maps.customers.get(event.customerId)?.hold !== undefined) {
+  if (batch.state.held.has(event.customerId)) {
     keep(batch, event, raw, standing, { kind: 'held' })
     return
   }
@@ -147,7 +147,9 @@ function giveUp(
 }
 
 function isRetracted(batch: Batch, event: KeyedEvent): boolean {
-  return batch.state.maps.retractions.get(event.key)?.customerId === event.customerId
+  const { retractions } = batch.state.maps
+  // There are hardly ever any, and the look-up is what makes one text of the key.
+  return retractions.size > 0 && retractions.get(event.key)?.customerId === event.customerId
 }
 
 function standingOf(waiting: WaitingEvent): Standing {

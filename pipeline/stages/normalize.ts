@@ -29,10 +29,17 @@ export function normalizeEvents(batch: readonly ReceivedEvent[], catalog: Catalo
 export function normalizeEvent(received: ReceivedEvent, catalog: CatalogIndex): Normalized {
   const { event } = received
   const readings: MeterReading[] = []
+  let dimensions = noDimensions
+  let dimensionsKey = ''
   for (const meter of catalog.metersOfType(event.type)) {
     const paths = pathsOf(meter)
     if (!matchesFilters(paths, event.data)) continue
-    const reading = readMeter(meter, paths, event.data)
+    // Meters of one event mostly have the same dimensions: they share one map.
+    if (paths.dimensionsKey !== dimensionsKey) {
+      dimensions = readDimensions(paths, event.data)
+      dimensionsKey = paths.dimensionsKey
+    }
+    const reading = readMeter(meter, event.data, dimensions)
     if ('code' in reading) return { kind: 'refused', rejection: reading }
     readings.push(reading)
   }
@@ -58,6 +65,8 @@ export function normalizeEvent(received: ReceivedEvent, catalog: CatalogIndex): 
 interface MeterPaths {
   readonly filters: readonly { readonly path: readonly string[]; readonly accepted: ReadonlySet<string> }[]
   readonly dimensions: readonly { readonly name: string; readonly path: readonly string[] }[]
+  /** Equal keys, equal dimensions; '' without any. */
+  readonly dimensionsKey: string
 }
 
 const pathsByMeter = new WeakMap<Meter, MeterPaths>()
@@ -71,6 +80,7 @@ function pathsOf(meter: Meter): MeterPaths {
       accepted: new Set(accepted),
     })),
     dimensions: meter.dimensions.map(name => ({ name, path: name.split('.') })),
+    dimensionsKey: compositeKey(...meter.dimensions),
   }
   pathsByMeter.set(meter, paths)
   return paths
@@ -86,8 +96,11 @@ function matchesFilters(paths: MeterPaths, data: Data): boolean {
 
 const noDimensions: ReadonlyMap<string, string> = new Map()
 
-function readMeter(meter: Meter, paths: MeterPaths, data: Data): MeterReading | Rejection {
-  const dimensions = readDimensions(paths, data)
+function readMeter(
+  meter: Meter,
+  data: Data,
+  dimensions: ReadonlyMap<string, string>,
+): MeterReading | Rejection {
   if (meter.aggregation === 'count') {
     return { meter: meter.meter, text: '1', quantity: scaledOne, dimensions }
   }
@@ -108,11 +121,12 @@ function readMeter(meter: Meter, paths: MeterPaths, data: Data): MeterReading | 
   if (parsed.value < 0n && !meter.allowNegative) {
     return refusal('negative_value', meter, path, 'is negative')
   }
-  return { meter: meter.meter, text: formatScaled(parsed.value), quantity: parsed.value, dimensions }
+  // A whole number that JavaScript prints without an exponent is its own shortest decimal.
+  const text = Number.isSafeInteger(value) ? String(value) : formatScaled(parsed.value)
+  return { meter: meter.meter, text, quantity: parsed.value, dimensions }
 }
 
 function readDimensions(paths: MeterPaths, data: Data): ReadonlyMap<string, string> {
-  if (paths.dimensions.length === 0) return noDimensions
   const dimensions = new Map<string, string>()
   for (const { name, path } of paths.dimensions) {
     const text = scalarText(valueAt(data, path))
