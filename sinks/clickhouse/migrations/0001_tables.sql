@@ -6,8 +6,8 @@
 
 -- One customer's usage lies together, by time: that is what rating again (pipeline/deliver/history-source.ts) and most
 -- questions read. Parts of single inserts are compact (one file instead of two per column, each brought to the disk).
--- Merges go row by row (vertical ones, column after column, cost a third more here: a part holds few rows per customer).
--- A merge waits for some 20 parts of a size, so that a row is written again half as often; parts stay under 100.
+-- Merges go row by row: vertical ones, column after column, cost a third more here, where a part holds few rows per
+-- customer. A merge waits for some 20 parts of a size, so that a row is written again half as often.
 CREATE TABLE IF NOT EXISTS rated_usage
 (
     event_source String,
