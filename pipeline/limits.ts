@@ -24,7 +24,9 @@ export interface EngineLimits {
   readonly batchMaxMessages: number
   /** State deltas are cut into chunks of this size. */
   readonly deltaChunkBytes: number
-  /** Of `max_payload`: left free for the headers of a message. */
+  /** What the broker takes in one message, as it said when we connected: while it is away the client does not know. */
+  readonly maxPayload: number
+  /** Of `maxPayload`: left free for the headers of a message. */
   readonly headerBytes: number
   /** Wait for the broker's answer to a commit; then the checkpoint is read to learn what happened. */
   readonly commitTimeoutMs: number
@@ -53,6 +55,7 @@ export interface EngineLimits {
 const mib = 1 << 20
 
 export const defaultEngineLimits: EngineLimits = {
+  maxPayload: 8 * mib,
   commitMaxEvents: 50_000,
   commitMaxBytes: 16 * mib,
   lingerMs: 200,
@@ -110,6 +113,7 @@ export function pipelineLimits(around: LimitSurroundings, overrides: LimitOverri
   const chunkBytes = Math.min(4 * mib, Math.floor((maxPayload - defaultEngineLimits.headerBytes) / 2))
   const engine: EngineLimits = {
     ...defaultEngineLimits,
+    maxPayload,
     pullBytes: Math.min(defaultEngineLimits.pullBytes, Math.floor(connectionPullBytes / partitions)),
     deltaChunkBytes: chunkBytes,
     snapshotChunkBytes: Math.min(mib, chunkBytes),

@@ -41,7 +41,7 @@ function next(checkpoint: Checkpoint, link: CommitLink, delta = text('delta'), r
     { table: 'rated_usage', bytes: rows },
   ]
   const step = { ...checkpoint, commit: checkpoint.commit + 1, counters: zeroDispositions() }
-  return buildCommit(step, delta, outputs, link.limits, link.nc.info!.max_payload)
+  return buildCommit(step, delta, outputs, link.limits)
 }
 
 test('a commit begins with its checkpoint, ends with its counts, and every message names it', async () => {
@@ -156,8 +156,8 @@ test('more messages than a batch takes are refused before anything is sent', asy
   const claim = await claimPartition(link, 6, 'me')
   const outputs = Array.from({ length: 1_000 }, () => ({ table: 'rated_usage', bytes: text('x') }))
   const step = { ...claim.checkpoint, commit: 1 }
-  expect(() => buildCommit(step, text(''), outputs, link.limits, 9 << 20)).toThrow(/1002 messages/)
-  const most = buildCommit(step, text(''), outputs.slice(2), link.limits, 9 << 20)
+  expect(() => buildCommit(step, text(''), outputs, link.limits)).toThrow(/1002 messages/)
+  const most = buildCommit(step, text(''), outputs.slice(2), link.limits)
   expect(most.messages).toHaveLength(1_000)
   await publishCommit(link, most, claim.seq)
   expect(await readLedger(broker, 6, 'rated_usage')).toHaveLength(998)

@@ -53,7 +53,6 @@ export function buildCommit(
   delta: Uint8Array,
   outputs: readonly CommitOutput[],
   limits: EngineLimits,
-  maxPayload: number,
 ): Commit {
   const { partition } = checkpoint
   const commit = { [commitHeader]: String(checkpoint.commit) }
@@ -70,7 +69,7 @@ export function buildCommit(
   for (const { table, bytes } of ordered) {
     messages.push({ natsSubject: natsSubjects.ledger(partition, table), bytes, headers: commit })
   }
-  assertFits(messages, checkpoint, limits, maxPayload)
+  assertFits(messages, checkpoint, limits)
   const last = ordered.at(-1)
   return { checkpoint: whole, messages, endsInRows: last !== undefined && rank(last) > 0 }
 }
@@ -167,7 +166,6 @@ function assertFits(
   messages: readonly BatchMessage[],
   checkpoint: Pick<Checkpoint, 'partition' | 'commit'>,
   limits: EngineLimits,
-  maxPayload: number,
 ): void {
   const which = `Commit ${checkpoint.commit} of partition ${checkpoint.partition}`
   if (messages.length > limits.batchMaxMessages) {
@@ -178,8 +176,8 @@ function assertFits(
     )
   }
   const largest = messages.reduce((most, message) => Math.max(most, message.bytes.length), 0)
-  if (largest + limits.headerBytes > maxPayload) {
-    const detail = `${which} has a message of ${largest} bytes; the broker takes ${maxPayload}.`
+  if (largest + limits.headerBytes > limits.maxPayload) {
+    const detail = `${which} has a message of ${largest} bytes; the broker takes ${limits.maxPayload}.`
     throw new PartitionFailure('commit_too_large', `${detail} Raise max_payload.`)
   }
 }

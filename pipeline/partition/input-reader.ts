@@ -182,7 +182,7 @@ export class InputReader {
     const { nc, limits, stream } = this.#options
     const cursor = this.#cursor
     if (cursor === undefined || cursor.pulling || this.#stopped) return
-    const largest = (nc.info?.max_payload ?? 0) + limits.headerBytes
+    const largest = limits.maxPayload + limits.headerBytes
     const bytes = this.#largePull ? Math.max(largest, limits.pullBytes) : limits.pullBytes
     if (this.#bytes > 0 && this.#bytes + bytes > limits.prefetchBytes) return // invariant 3
     cursor.pulling = true

@@ -241,7 +241,6 @@ export class Session {
       result.delta,
       result.outputs,
       this.#link.limits,
-      this.#link.nc.info?.max_payload ?? 0,
     )
     const startedAtMs = Date.now()
     this.#inFlight = publishCommit(this.#link, commit, this.#stateSeq).then(committed => {
