@@ -22,6 +22,7 @@ function basisOf(
       aggregation,
       ...(aggregation === 'count' ? {} : { value: 'v' }),
       ...(aggregation === 'percentile' ? { percentile: 95 } : {}),
+      allow_negative: false,
     }),
     fraction: { numerator: 1n, denominator: 1n },
     trial: false,

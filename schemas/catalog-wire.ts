@@ -14,9 +14,12 @@ export function catalogToWire(catalog: Catalog): { meters: Wire[]; plans: Wire[]
   return { meters: catalog.meters.map(meterToWire), plans: catalog.plans.map(planToWire) }
 }
 
-/** Whether meters of this aggregation take negative values without being told to: changes of a level go both ways. */
+/**
+ * Whether meters of this aggregation take negative values without being told to: where values are numbers they do, as
+ * Stripe's meters do, whose users take back usage by a negative one.
+ */
 export function negativeByDefault(aggregation: Meter['aggregation']): boolean {
-  return aggregation === 'weighted_sum'
+  return aggregation !== 'count' && aggregation !== 'unique_count'
 }
 
 export function meterToWire(meter: Meter): Wire {

@@ -4,8 +4,8 @@
 // does not matter; what is in the head depends on the samples alone, not on the order in which they came, nor on the
 // segment's fraction (the head waits for the whole, unprorated, `included`).
 //
-// The head holds everything when nothing less would do: with an aggregation other than `count` or `sum`, and with
-// negative events and either per-event clamps or free units alone.
+// The head holds everything when nothing less would do: with an aggregation other than `count` or `sum`, and, where
+// negative events are allowed, with something free beside per-event clamps or with free units beside a fixed amount.
 
 import { type Scaled, scaledOne } from '../../schemas/decimal.js'
 import {
@@ -196,9 +196,9 @@ function addToTail(basis: ChargeBasis, usage: PercentageUsage, quantity: Scaled)
 /** Whether a head of so many events and this total holds all that the free units and events depend on. */
 function isSettled(basis: ChargeBasis, events: number, total: Scaled): boolean {
   if (!mayShedTail(basis)) return false
-  const { freeUnits, freeEvents } = basis.price.model as PercentageModel
-  const pastFreeEvents =
-    freeEvents === undefined ? freeUnits === undefined && events > 0 : events > freeEvents
+  const model = basis.price.model as PercentageModel
+  const { freeUnits, freeEvents } = model
+  const pastFreeEvents = freeEvents === undefined ? isOrderFree(model) && events > 0 : events > freeEvents
   if (basis.meter.allowNegative) return pastFreeEvents
   const { included } = basis.price
   const pastFreeUnits = freeUnits !== undefined && total > included + freeUnits
@@ -208,7 +208,14 @@ function isSettled(basis: ChargeBasis, events: number, total: Scaled): boolean {
 function mayShedTail(basis: ChargeBasis): boolean {
   if (!isAdditive(basis)) return false
   const model = basis.price.model as PercentageModel
-  return !(basis.meter.allowNegative && isClamped(model))
+  if (!basis.meter.allowNegative || !isClamped(model)) return true
+  // Without anything free each event's fee is its own, whatever came before.
+  return model.freeUnits === undefined && model.freeEvents === undefined && basis.price.included === 0n
+}
+
+/** Without free events the amount follows from totals alone when no event's own fee depends on the free units. */
+function isOrderFree(model: PercentageModel): boolean {
+  return model.freeUnits === undefined || (model.fixedAmount === undefined && !isClamped(model))
 }
 
 function isAdditive(basis: ChargeBasis): boolean {
