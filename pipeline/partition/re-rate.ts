@@ -25,7 +25,7 @@ import type { HistoryAnswer, HistoryRow } from './core-io.js'
 import { openRequests, segmentOfCharge } from './hold.js'
 import { payloadFromReadings } from './payload.js'
 import type { Hold, UsageCharge } from './state/records.js'
-import { placeEvent, retryWaiting } from './waiting.js'
+import { isRetracted, placeEvent, retryWaiting } from './waiting.js'
 
 interface PastEvent {
   readonly event: KeyedEvent
@@ -61,7 +61,7 @@ function reRate(batch: Batch, customerId: string, rows: readonly HistoryRow[]): 
   const rebuilt = new Map<string, Rebuilt>()
   const homeless: KeyedEvent[] = []
   for (const past of pastEvents(batch, customerId, rows)) {
-    if (state.maps.retractions.get(past.event.key)?.customerId === customerId) {
+    if (isRetracted(batch, customerId, past.event.key)) {
       for (const row of past.rows) takeBack(batch, past.event, row, old, 'retraction')
     } else if (!assignAgain(batch, past, hold.fromMs, old, rebuilt)) homeless.push(past.event)
   }

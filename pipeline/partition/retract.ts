@@ -7,14 +7,17 @@ import type { ReceivedEvent } from '../stages/decode.js'
 import { isKnownIdentity } from '../stages/dedupe.js'
 import type { Batch } from './batch.js'
 import { requireHistory } from './hold.js'
-import { dropRetracted } from './waiting.js'
+import { dropRetracted, isRetracted, retractionKey } from './waiting.js'
 
 export function applyRetraction(batch: Batch, received: ReceivedEvent, retraction: UsageRetraction): void {
   const { state } = batch
   const { customerId, eventSource, eventId } = retraction
   const key = compositeKey(eventSource, eventId)
-  if (state.maps.retractions.has(key)) return
-  state.maps.retractions.set(key, { customerId, arrivedAtMs: received.arrivedAtMs })
+  if (isRetracted(batch, customerId, key)) return
+  state.maps.retractions.set(retractionKey(customerId, key), {
+    customerId,
+    arrivedAtMs: received.arrivedAtMs,
+  })
   const waiting = state.maps.waiting.get(key)
   if (waiting !== undefined) {
     if (waiting.event.customerId === customerId) dropRetracted(batch, key)

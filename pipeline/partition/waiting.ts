@@ -3,6 +3,7 @@
 // that is given up lets its identity go, so that its dead letter can be redriven.
 
 import type { Disposition } from '../../schemas/dispositions.js'
+import { compositeKey } from '../../schemas/identifiers.js'
 import type { Rejection } from '../../schemas/rejection.js'
 import { type Attachment, attachEvent } from '../stages/attach.js'
 import { forgetIdentity } from '../stages/dedupe.js'
@@ -19,7 +20,7 @@ export type Standing = 'received' | 'rated' | 'parked' | 'dead_lettered'
 
 /** Rates an event, or lets it wait, or refuses it; its disposition moves from `standing`. `raw`: JSON, parsed or text. */
 export function placeEvent(batch: Batch, event: KeyedEvent, raw: unknown, standing: Standing): void {
-  if (isRetracted(batch, event)) {
+  if (isRetracted(batch, event.customerId, event.key)) {
     // Taken back before it came: it counts as rated, with rows that would add up to nothing and are left out.
     move(batch, standing, 'rated')
     return
@@ -67,7 +68,7 @@ export function retryWaiting(batch: Batch, customerId: string): void {
 
 /** Whether trying the event again would leave it as it is, so that nothing need be written. */
 function staysWaiting(batch: Batch, waiting: WaitingEvent): boolean {
-  if (isRetracted(batch, waiting.event)) return false
+  if (isRetracted(batch, waiting.event.customerId, waiting.event.key)) return false
   const attachment = attachEvent(waiting.event, batch.book.ofCustomer(waiting.event.customerId))
   if (attachment.kind === 'waiting') return waiting.state.kind === 'parked'
   return (
@@ -146,10 +147,15 @@ function giveUp(
   forgetIdentity(event.source, event.id, batch.state.dedupe)
 }
 
-function isRetracted(batch: Batch, event: KeyedEvent): boolean {
+/** Whether the customer took the event back; what another customer says of it counts for nothing. */
+export function isRetracted(batch: Batch, customerId: string, eventKey: string): boolean {
   const { retractions } = batch.state.maps
   // There are hardly ever any, and the look-up is what makes one text of the key.
-  return retractions.size > 0 && retractions.get(event.key)?.customerId === event.customerId
+  return retractions.size > 0 && retractions.has(retractionKey(customerId, eventKey))
+}
+
+export function retractionKey(customerId: string, eventKey: string): string {
+  return compositeKey(customerId, eventKey)
 }
 
 function standingOf(waiting: WaitingEvent): Standing {
