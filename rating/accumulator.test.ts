@@ -22,7 +22,6 @@ function basisOf(
       aggregation,
       ...(aggregation === 'count' ? {} : { value: 'v' }),
       ...(aggregation === 'percentile' ? { percentile: 95 } : {}),
-      allow_negative: false,
     }),
     fraction: { numerator: 1n, denominator: 1n },
     trial: false,

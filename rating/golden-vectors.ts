@@ -37,7 +37,7 @@ export function basisOfVector(file: VectorFile, vector: Vector): ChargeBasis {
     event_type: 'unit.used',
     aggregation: vector.aggregation ?? 'sum',
     ...(vector.aggregation === 'count' ? {} : { value: 'units' }),
-    allow_negative: vector.allow_negative === true,
+    ...(vector.allow_negative === true ? { allow_negative: true } : {}),
     dimensions: ['region', 'tier'],
   })
   return {

@@ -59,7 +59,7 @@ test('defaults are those of the contract', () => {
   const catalog = whole(usage('model: per_unit, unit_amount: 1'))
   expect(catalog.plans[0]).toMatchObject({ proration: 'second', rounding: 'half_up' })
   expect(catalog.plans[0]!.prices[0]).toMatchObject({ included: 0n, discountPercent: 0n, prorate: false })
-  expect(catalog.meters[0]).toMatchObject({ allowNegative: true })
+  expect(catalog.meters[0]).toMatchObject({ allowNegative: false })
 })
 
 test('every fault is found at once, with line and path', () => {

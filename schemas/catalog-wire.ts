@@ -14,12 +14,9 @@ export function catalogToWire(catalog: Catalog): { meters: Wire[]; plans: Wire[]
   return { meters: catalog.meters.map(meterToWire), plans: catalog.plans.map(planToWire) }
 }
 
-/**
- * Whether meters of this aggregation take negative values without being told to: where values are numbers they do, as
- * Stripe's meters do, whose users take back usage by a negative one.
- */
+/** Whether meters of this aggregation take negative values without being told to: changes of a level go both ways. */
 export function negativeByDefault(aggregation: Meter['aggregation']): boolean {
-  return aggregation !== 'count' && aggregation !== 'unique_count'
+  return aggregation === 'weighted_sum'
 }
 
 export function meterToWire(meter: Meter): Wire {

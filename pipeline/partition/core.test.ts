@@ -219,6 +219,7 @@ test('what cannot be read, is misplaced, early, late or of a bad value is a dead
     usage('2025-12-15T00:00:00Z', 1, { subject: here }),
     usage(jan(2), 'many', { subject: here }),
     usage(jan(2), '1.0000000000001', { subject: here }),
+    usage(jan(2), -1, { subject: here }),
     usage(jan(2), 1, { subject: here, type: 'weir.nothing' }),
     usage(jan(2), 1, { subject: here, type: 'other' }),
   ])
@@ -226,6 +227,7 @@ test('what cannot be read, is misplaced, early, late or of a bad value is a dead
     [
       '+event_time_in_future',
       '+invalid_value',
+      '+negative_value',
       '+not_an_object',
       '+older_than_dedupe_horizon',
       '+unknown_event_type',
@@ -233,7 +235,7 @@ test('what cannot be read, is misplaced, early, late or of a bad value is a dead
       '+wrong_partition',
     ].sort(),
   )
-  expect(bench.last?.counters).toMatchObject({ received: 8, dead_lettered: 7, unmetered: 1 })
+  expect(bench.last?.counters).toMatchObject({ received: 9, dead_lettered: 8, unmetered: 1 })
   expect(conservationGap(bench.last!.counters)).toBe(0)
 })
 

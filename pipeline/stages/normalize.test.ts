@@ -11,7 +11,6 @@ const parsed = parseCatalogValue({
     { meter: 'tokens', event_type: 't', aggregation: 'sum', value: 'usage.tokens', dimensions: ['model'] },
     { meter: 'users', event_type: 'login', aggregation: 'unique_count', value: 'user' },
     { meter: 'level', event_type: 'seat', aggregation: 'weighted_sum', value: 'change' },
-    { meter: 'gain', event_type: 'gain', aggregation: 'sum', value: 'n', allow_negative: false },
   ],
   plans: [],
 })
@@ -54,12 +53,8 @@ test('a value that cannot be read refuses the event, with its place', () => {
   expect(read('t', { usage: {} })).toMatchObject({ code: 'invalid_value', pointer: '/data/usage/tokens' })
   expect(read('t', { usage: { tokens: 'x' } })).toMatchObject({ code: 'invalid_value' })
   expect(read('t', { usage: { tokens: '1e-13' } })).toMatchObject({ code: 'value_out_of_range' })
-})
-
-test('a negative value is a value, unless the meter says otherwise', () => {
+  expect(read('t', { usage: { tokens: -1 } })).toMatchObject({ code: 'negative_value' })
   expect(read('seat', { change: -1 })).toEqual([['level', '-1', '-1', {}]])
-  expect(read('t', { usage: { tokens: -1 } })).toEqual([['tokens', '-1', '-1', {}]])
-  expect(read('gain', { n: -1 })).toMatchObject({ code: 'negative_value' })
 })
 
 test('a path never reads what is inherited', () => {
