@@ -62,7 +62,7 @@ export function parseMessage(body: Uint8Array, contentType?: string): ParsedMess
 /** Objects that begin at the start of lines, or a first line that ends one: not one object over several lines. */
 function looksLikeLines(text: string): boolean {
   const firstLine = text.trimStart().split('\n', 1)[0]!.trimEnd()
-  return (firstLine.startsWith('{') && firstLine.endsWith('}')) || /\n\{"/.test(text)
+  return (firstLine.startsWith('{') && firstLine.endsWith('}')) || /\n\{[ \t]*"/.test(text)
 }
 
 function parseLines(text: string): Parsed<unknown>[] {

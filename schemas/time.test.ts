@@ -63,3 +63,8 @@ test('what is written is read back, and agrees with Date', () => {
     { numRuns: 1000 },
   )
 })
+
+test('an instant beyond the years that RFC 3339 can write is written as the last or first of them', () => {
+  expect(formatInstant(Date.UTC(10_000, 0, 15))).toBe('9999-12-31T23:59:59.999Z')
+  expect(formatInstant(parseInstant('0000-01-01T00:00:00+12:00') as number)).toBe('0000-01-01T00:00:00Z')
+})

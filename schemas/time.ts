@@ -1,7 +1,10 @@
 // Instants: RFC 3339 text to epoch milliseconds and back.
 
-/** From the year 0001 to the end of 9999, the instants RFC 3339 can write. */
+/** The end of the year 9999, the last instant that RFC 3339 can write. */
 export const maxInstantMs = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
+
+/** The start of the year 0000, the first one. */
+const minInstantMs = -62_167_219_200_000
 
 const zero = 48
 const colon = 58
@@ -79,7 +82,8 @@ function digits2(text: string, at: number): number {
   return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : 1000
 }
 
-/** RFC 3339 in UTC, with milliseconds only when there are any. */
+/** RFC 3339 in UTC, with milliseconds only when there are any. Beyond the years that it can write: its first or last. */
 export function formatInstant(instantMs: number): string {
-  return new Date(instantMs).toISOString().replace('.000Z', 'Z')
+  const writable = Math.min(Math.max(instantMs, minInstantMs), maxInstantMs)
+  return new Date(writable).toISOString().replace('.000Z', 'Z')
 }
