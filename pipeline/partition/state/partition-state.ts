@@ -6,6 +6,7 @@ import { deserialize, serialize } from 'node:v8'
 import type { Catalog } from '../../../schemas/catalog.js'
 import { type DispositionCounts, zeroDispositions } from '../../../schemas/dispositions.js'
 import { DedupeTable } from './dedupe-table.js'
+import { applyMovedCharges, type MovedCharges, takeMovedCharges } from './moved-charges.js'
 import type {
   CustomerRecord,
   Retraction,
@@ -16,7 +17,9 @@ import type {
 } from './records.js'
 import { type MapDelta, TrackedMap } from './tracked-map.js'
 
-const format = 1
+const format = 2
+/** Without `moved`. */
+const formatBefore = 1
 const dayMs = 86_400_000
 
 interface StateMaps {
@@ -39,6 +42,8 @@ interface StateMaps {
 interface StateBytes {
   readonly format: number
   readonly maps: Record<string, MapDelta<unknown>>
+  /** Of charges that the state before has already. */
+  readonly moved?: MovedCharges
   readonly dedupe: Uint8Array
   readonly counters: DispositionCounts
 }
@@ -102,7 +107,8 @@ export class PartitionState {
   }
 
   takeDelta(): Uint8Array {
-    return this.#toBytes(map => map.takeDelta(), this.dedupe.takeDelta())
+    const moved = takeMovedCharges(this.maps.charges)
+    return this.#toBytes(map => map.takeDelta(), this.dedupe.takeDelta(), moved)
   }
 
   snapshot(): Uint8Array {
@@ -189,16 +195,26 @@ export class PartitionState {
     indexUnder(this.waitingOf, waiting.event.customerId, waiting.event.key)
   }
 
-  #toBytes(take: (map: TrackedMap<unknown>) => MapDelta<unknown>, dedupe: Uint8Array): Uint8Array {
+  #toBytes(
+    take: (map: TrackedMap<unknown>) => MapDelta<unknown>,
+    dedupe: Uint8Array,
+    moved?: MovedCharges,
+  ): Uint8Array {
     const maps: Record<string, MapDelta<unknown>> = {}
     for (const [name, map] of Object.entries(this.maps)) maps[name] = take(map as TrackedMap<unknown>)
-    const bytes: StateBytes = { format, maps, dedupe, counters: this.counters }
+    const bytes: StateBytes = {
+      format,
+      maps,
+      dedupe,
+      counters: this.counters,
+      ...(moved === undefined ? {} : { moved }),
+    }
     return serialize(bytes)
   }
 
   #apply(bytes: Uint8Array): void {
     const stored = deserialize(bytes) as StateBytes
-    if (stored.format !== format) {
+    if (stored.format !== format && stored.format !== formatBefore) {
       throw new Error(`State of format ${stored.format} cannot be read; this version reads ${format}.`)
     }
     for (const [name, map] of Object.entries(this.maps)) {
@@ -206,6 +222,7 @@ export class PartitionState {
       if (delta === undefined) throw new Error(`The state lacks its map ${name}.`)
       ;(map as TrackedMap<unknown>).apply(delta)
     }
+    if (stored.moved !== undefined) applyMovedCharges(this.maps.charges, stored.moved)
     this.dedupe.apply(stored.dedupe)
     this.counters = stored.counters
   }
