@@ -26,6 +26,12 @@ interface GlobalOptions {
   readonly dataDir?: string
 }
 
+// `weir simulate … | head` ends when its reader does.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit()
+  throw error
+})
+
 const program = new Command('weir')
   .description('Usage events in, rated money out: exact, once, and traceable.')
   .version(version)
