@@ -42,9 +42,10 @@ export async function startServers(config: WeirConfig, events: ServerEvents): Pr
     for (const callback of restarted) callback()
   }
   const { nats, clickhouse, dataDir } = config
-  const broker =
+  // Side by side: each takes a second or more, and neither needs the other.
+  const [broker, database] = await allOrNone([
     nats.url === undefined
-      ? await keepRunning('nats-server', { ...events, onRunning }, nats.port, port =>
+      ? keepRunning('nats-server', { ...events, onRunning }, nats.port, port =>
           startNatsServer({
             storeDir: join(dataDir, 'nats'),
             port,
@@ -53,21 +54,18 @@ export async function startServers(config: WeirConfig, events: ServerEvents): Pr
             onNotice: events.onNotice,
           }),
         )
-      : undefined
-  const database =
+      : undefined,
     clickhouse.url === undefined
-      ? await keepRunning('ClickHouse', { ...events, onRunning }, clickhouse.port, port =>
+      ? keepRunning('ClickHouse', { ...events, onRunning }, clickhouse.port, port =>
           startEmbeddedClickhouse({
             dataDir: join(dataDir, 'clickhouse'),
             port,
             user: clickhouse.user,
             password: clickhouse.password,
           }),
-        ).catch(async (error: unknown) => {
-          await broker?.stop()
-          throw error
-        })
-      : undefined
+        )
+      : undefined,
+  ])
   return {
     natsUrl: nats.url ?? broker?.current().url ?? '',
     clickhouseUrl: clickhouse.url ?? database?.current().url ?? '',
@@ -86,6 +84,18 @@ export async function startServers(config: WeirConfig, events: ServerEvents): Pr
 interface Kept {
   current(): EmbeddedServer
   stop(): Promise<void>
+}
+
+/** Waits for both; when one does not start, the other is stopped. */
+async function allOrNone(
+  starting: readonly [Promise<Kept> | undefined, Promise<Kept> | undefined],
+): Promise<readonly [Kept | undefined, Kept | undefined]> {
+  const settled = await Promise.allSettled(starting)
+  const failed = settled.find(one => one.status === 'rejected')
+  const [first, second] = settled.map(one => (one.status === 'fulfilled' ? one.value : undefined))
+  if (failed === undefined) return [first, second]
+  await Promise.all([first?.stop(), second?.stop()])
+  throw failed.reason
 }
 
 async function keepRunning(
