@@ -62,47 +62,60 @@ export async function peerPostgres(options: BenchOptions): Promise<PeerReport> {
   const { messages, expected } = makeTraffic(trafficOf(options, Date.now()))
   return inFreshDirectory(async folder => {
     const server = await startPostgres(folder, options.progress.notice)
+    const clients: Client[] = []
     try {
-      const clients = await Promise.all(
-        Array.from({ length: connections }, () => connected(server.connection)),
-      )
-      const [first] = clients
-      if (first === undefined) throw new Error('no connection')
-      await prepare(first, options.customers)
-      const step = options.progress.step('events in PostgreSQL', expected.events)
-      const memory = new PeakMemory(server.pid)
-      const cpuBefore = cpuOf(server.pid)
-      const startedAt = performance.now()
-      await insertAll(clients, messages, events => step.advance(events))
-      await rateAll(first)
-      const found = await figuresOf(first)
-      const seconds = (performance.now() - startedAt) / 1_000
-      const usage = {
-        cpuSeconds: cpuOf(server.pid) - cpuBefore,
-        peakRssBytes: memory.stop(),
-        processes: {},
-      }
-      step.done()
+      for (let i = 0; i < connections; i += 1) clients.push(await connected(server.connection))
+      const run = await timedRun(clients, server.pid, messages, options)
       const differences = [
-        ...difference('events', expected.unique, found.events),
-        ...difference('sum(amount) of charges', expected.amount, formatted(found.amount)),
-        ...difference('sum(quantity) of charges', expected.quantity, formatted(found.quantity)),
+        ...difference('events', expected.unique, run.found.events),
+        ...difference('sum(amount) of charges', expected.amount, formatted(run.found.amount)),
+        ...difference('sum(quantity) of charges', expected.quantity, formatted(run.found.quantity)),
       ]
-      await Promise.all(clients.map(client => client.end()))
       return {
-        ...reportOf(facts, { events: expected.events, seconds, usage, differences }),
-        server: found.server,
+        ...reportOf(facts, { events: expected.events, seconds: run.seconds, usage: run.usage, differences }),
+        server: run.found.server,
         connections,
         events_per_statement: messages[0]?.events ?? 0,
       }
     } finally {
+      await Promise.allSettled(clients.map(client => client.end())) // before the server goes: it would cut them off
       await server.stop()
     }
   })
 }
 
+async function timedRun(
+  clients: readonly Client[],
+  postmaster: number,
+  messages: readonly TrafficMessage[],
+  { customers, progress }: BenchOptions,
+) {
+  const [first] = clients
+  if (first === undefined) throw new Error('no connection')
+  await prepare(first, customers)
+  const step = progress.step(
+    'events in PostgreSQL',
+    messages.reduce((sum, { events }) => sum + events, 0),
+  )
+  const memory = new PeakMemory(postmaster)
+  const cpuBefore = cpuOf(postmaster)
+  const startedAt = performance.now()
+  try {
+    await insertAll(clients, messages, events => step.advance(events))
+    await rateAll(first)
+    const found = await figuresOf(first)
+    const seconds = (performance.now() - startedAt) / 1_000
+    step.done()
+    const cpuSeconds = cpuOf(postmaster) - cpuBefore
+    return { found, seconds, usage: { cpuSeconds, peakRssBytes: memory.stop(), processes: {} } }
+  } finally {
+    memory.stop()
+  }
+}
+
 async function connected(connection: ClientConfig): Promise<Client> {
   const client = new Client(connection)
+  client.on('error', () => undefined) // a query that it breaks rejects by itself
   await client.connect()
   return client
 }
@@ -134,9 +147,11 @@ async function insertAll(
   await Promise.all(clients.map(inserter))
 }
 
+/** In the order of the key, without which two statements that hold the same duplicates can wait for each other. */
 function columnsOf({ bytes }: TrafficMessage): unknown[] {
   const lines = Buffer.from(bytes).toString('utf8').trimEnd().split('\n')
   const events = lines.map(line => JSON.parse(line) as FloorEvent)
+  events.sort((a, b) => (a.source === b.source ? (a.id < b.id ? -1 : 1) : a.source < b.source ? -1 : 1))
   return [
     events.map(event => event.source),
     events.map(event => event.id),
