@@ -7,6 +7,7 @@
 // 2. The answer to the last message decides. No answer is `unknown`, never taken for a no.
 
 import { errors, headers, type Msg, type NatsConnection, nuid } from '@nats-io/transport-node'
+import { unlessLost, watchOf } from './connection-watch.js'
 
 export interface BatchMessage {
   readonly natsSubject: string
@@ -45,6 +46,9 @@ export async function publishBatch(
 ): Promise<BatchOutcome> {
   const id = nuid.next()
   let answer: Promise<Msg> | undefined
+  // What is sent while the connection is down is dropped.
+  if (!(await watchOf(nc).reached(timeoutMs)))
+    return { kind: 'unknown', detail: 'the broker is out of reach' }
   try {
     messages.forEach((message, index) => {
       const head = headers()
@@ -59,7 +63,9 @@ export async function publishBatch(
         answer = nc.request(message.natsSubject, message.bytes, { headers: head, timeout: timeoutMs })
       }
     })
-    return classify((await answer!).json(), messages.length)
+    const message = await unlessLost(nc, answer!)
+    if (message === undefined) return { kind: 'unknown', detail: 'the connection to the broker was lost' }
+    return classify(message.json(), messages.length)
   } catch (error) {
     return classifyError(error)
   }

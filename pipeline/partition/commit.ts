@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { JetStreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { type BatchMessage, type BatchOutcome, publishBatch } from '../../sinks/atomic-batch.js'
+import { watchOf } from '../../sinks/connection-watch.js'
 import type { EngineLimits } from '../limits.js'
 import { natsSubjects } from '../topology.js'
 import { type Checkpoint, encodeCheckpoint, readCheckpoint } from './checkpoint.js'
@@ -126,13 +127,14 @@ async function settle(
 
 /** Reads the newest checkpoint to learn what became of a commit. */
 async function recall(
-  { jsm, limits, signal, onRetry }: CommitLink,
+  { nc, jsm, limits, signal, onRetry }: CommitLink,
   { checkpoint, messages }: Commit,
   fenceSeq: number,
 ): Promise<Committed | undefined> {
   for (let waitMs = limits.retryMinMs; ; waitMs = Math.min(waitMs * 2, limits.retryMaxMs)) {
     signal.throwIfAborted()
     try {
+      await watchOf(nc).reached(limits.commitTimeoutMs)
       const newest = await readCheckpoint(jsm, checkpoint.partition)
       if (newest === undefined)
         throw new Fenced(`the checkpoint of partition ${checkpoint.partition} is gone`)

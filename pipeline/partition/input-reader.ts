@@ -11,6 +11,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AckPolicy, DeliverPolicy, type JetStreamManager } from '@nats-io/jetstream'
 import { createInbox, type Msg, type NatsConnection, nanos, type Subscription } from '@nats-io/transport-node'
+import { watchOf } from '../../sinks/connection-watch.js'
 import type { EngineLimits } from '../limits.js'
 import { streamInfo } from '../topology.js'
 import { PartitionFailure } from './failures.js'
@@ -45,11 +46,16 @@ export class InputReader {
   #stopped = false
   #starting = false
   readonly #watchdog: NodeJS.Timeout
+  readonly #unwatch: () => void
 
   constructor(options: ReaderOptions) {
     this.#options = options
     this.#nextSeq = options.fromSeq
     this.#watchdog = setInterval(() => this.#watch(), 1_000)
+    // The pull under way is gone with the connection, and the consumer with a broker that was started again.
+    this.#unwatch = watchOf(options.nc).onChange(isUp => {
+      if (isUp) this.#interrupt('the connection was lost')
+    })
     void this.#begin(undefined)
   }
 
@@ -75,6 +81,7 @@ export class InputReader {
   stop(): void {
     this.#stopped = true
     clearInterval(this.#watchdog)
+    this.#unwatch()
     this.#drop()
   }
 
