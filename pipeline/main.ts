@@ -75,6 +75,12 @@ export async function startWeir(config: WeirConfig, options: WeirOptions): Promi
   const { log, onNotice } = options
   const undo: (() => Promise<unknown>)[] = []
   try {
+    // The threads load their code while the servers start.
+    const pool = new WorkerPool({
+      workers: config.workers,
+      onCrash: (worker, error) => log.error({ worker, err: error }, 'worker died'),
+    })
+    undo.push(() => pool.abort())
     const servers = await startServers(config, {
       searchPath: environment()['PATH'] ?? '',
       onNotice,
@@ -92,7 +98,7 @@ export async function startWeir(config: WeirConfig, options: WeirOptions): Promi
     const clickhouse = { url: servers.clickhouseUrl, ...credentials(config) }
     const applied = await migrate(clickhouse)
     if (applied.length > 0) log.info({ applied }, 'schema migrated')
-    return await compose({ config, options, servers, nc, clickhouse, undo })
+    return await compose({ config, options, pool, servers, nc, clickhouse, undo })
   } catch (error) {
     for (const step of undo.reverse()) await step().catch(() => undefined) // the first error is the one to tell
     throw error
@@ -102,13 +108,14 @@ export async function startWeir(config: WeirConfig, options: WeirOptions): Promi
 interface Ground {
   readonly config: WeirConfig
   readonly options: WeirOptions
+  readonly pool: WorkerPool
   readonly servers: Servers
   readonly nc: NatsConnection
   readonly clickhouse: ClickHouseConfig
   readonly undo: (() => Promise<unknown>)[]
 }
 
-async function compose({ config, options, servers, nc, clickhouse, undo }: Ground): Promise<Weir> {
+async function compose({ config, options, pool, servers, nc, clickhouse, undo }: Ground): Promise<Weir> {
   const { log } = options
   const { partitions } = config
   const registry = new Registry()
@@ -136,11 +143,6 @@ async function compose({ config, options, servers, nc, clickhouse, undo }: Groun
   const queryClient = openClickHouse(clickhouse)
   undo.push(() => queryClient.close())
   const history = new ClickHouseHistory({ clickhouse: queryClient, delivery: delivery.ledger })
-  const pool = new WorkerPool({
-    workers: config.workers,
-    onCrash: (worker, error) => log.error({ worker, err: error }, 'worker died'),
-  })
-  undo.push(() => pool.abort())
   const maxPayload = nc.info?.max_payload
   if (maxPayload === undefined) throw new Error('the broker has not said how large a message may be')
   const engines = new Engines({

@@ -14,6 +14,8 @@ import type { ChildReady, ChildStart } from './protocol.js'
 
 /** Statements that still run at the end get so long; then the process ends under them, which the engine survives. */
 const drainDeadlineMs = 10_000
+/** When the parent is gone, whoever asked for them is too, as a rule, and the next parent waits for our end. */
+const orphanDeadlineMs = 500
 
 // Ctrl-C reaches the whole terminal; the parent decides when this process ends.
 process.on('SIGINT', () => {})
@@ -65,17 +67,23 @@ async function start(options: ChildStart): Promise<void> {
     server.once('error', reject)
     server.listen(options.port, '127.0.0.1', resolve)
   })
-  const end = () => void stop(server, engine, spool, () => running)
-  process.once('SIGTERM', end)
-  process.once('disconnect', end)
-  if (!process.connected) end()
+  const end = (deadlineMs: number) => void stop(server, engine, spool, () => running, deadlineMs)
+  process.once('SIGTERM', () => end(drainDeadlineMs))
+  process.once('disconnect', () => end(orphanDeadlineMs))
+  if (!process.connected) end(orphanDeadlineMs)
   process.send?.({ kind: 'ready', port: portOf(server) } satisfies ChildReady)
 }
 
-async function stop(server: Server, engine: Engine, spool: Spool, running: () => number): Promise<void> {
+async function stop(
+  server: Server,
+  engine: Engine,
+  spool: Spool,
+  running: () => number,
+  deadlineMs: number,
+): Promise<void> {
   server.close()
   server.closeIdleConnections()
-  const deadline = Date.now() + drainDeadlineMs
+  const deadline = Date.now() + deadlineMs
   while (running() > 0 && Date.now() < deadline) await new Promise(resolve => setTimeout(resolve, 10))
   spool.close()
   // Under a running statement the engine cannot be closed, and an exit would abort in the middle of it.
