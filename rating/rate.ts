@@ -126,7 +126,7 @@ function matrixCharge(basis: ChargeBasis, rater: Rater, accumulator: Accumulator
 }
 
 /** Cells with usage or a level carried over, in the catalog's order, the default last. */
-function cellsInOrder(accumulator: Accumulator, usage: MatrixUsage): number[] {
+export function cellsInOrder(accumulator: Accumulator, usage: MatrixUsage): number[] {
   const cells = new Set([...usage.cells.keys(), ...(accumulator.levelsAtStart?.keys() ?? [])])
   const hasDefault = cells.delete(defaultCell)
   const ordered = [...cells].sort((a, b) => a - b)

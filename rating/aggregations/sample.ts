@@ -50,7 +50,7 @@ function compareKeys(a: string, b: string): number {
 }
 
 /** The id in a composite key of source and id; of any other text the text itself. */
-function idOf(key: string): string {
+export function idOf(key: string): string {
   const sourceColon = key.indexOf(':')
   const sourceEnd = sourceColon + 1 + Number(key.slice(0, sourceColon))
   const idColon = key.indexOf(':', sourceEnd)

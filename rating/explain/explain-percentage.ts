@@ -1,0 +1,267 @@
+// `percentage`: what is free, what is chargeable, rate and fixed amounts; with per-event bounds each event's fee.
+// The walk through the events is the model's own (../price-models/percentage.ts, where the rules are); this file tells
+// what it found. Totals of events that are no longer kept one by one are lines of their own.
+
+import { type Scaled, scaledOne } from '../../schemas/decimal.js'
+import {
+  addToAggregation,
+  aggregated,
+  aggregationDenominator,
+  newAggregation,
+} from '../aggregations/aggregation.js'
+import { idOf } from '../aggregations/sample.js'
+import type { ChargeBasis } from '../charge-basis.js'
+import { beyondIncluded } from '../price-models/included.js'
+import {
+  compilePercentage,
+  type PercentageModel,
+  type PercentageTerms,
+  type PercentageWalk,
+  percentageScale,
+  startWalk,
+  walkEvent,
+} from '../price-models/percentage.js'
+import type { PercentageUsage } from '../price-models/percentage-usage.js'
+import type { Scale } from '../price-models/scale.js'
+import {
+  greater,
+  isAbove,
+  lesser,
+  minus,
+  ofScaled,
+  over,
+  plus,
+  type Ratio,
+  ratio,
+  times,
+  zero,
+} from './ratio.js'
+import {
+  count,
+  money,
+  quantity,
+  type Step,
+  type StepValue,
+  scaledMoney,
+  scaledQuantity,
+  sumStep,
+  text,
+} from './step.js'
+
+/** Where the walk stood after an event (or, first, before any). */
+interface Stand {
+  readonly free: boolean
+  /** Beyond `included`. */
+  readonly units: Ratio
+  readonly chargeable: Ratio
+  readonly fees: Ratio
+}
+
+interface Walked {
+  readonly walk: PercentageWalk
+  readonly stands: readonly Stand[]
+}
+
+/** More events than these are given as one sum. */
+const listedEvents = 50
+
+export interface PercentageInput {
+  readonly basis: ChargeBasis
+  readonly model: PercentageModel
+  readonly usage: PercentageUsage
+  readonly level: Scaled
+  readonly scale: Scale
+  /** Of the charge, beyond `included`. */
+  readonly units: Ratio
+}
+
+export function explainPercentage(steps: Step[], input: PercentageInput): Ratio {
+  const { basis, model, scale } = input
+  const terms = compilePercentage(model, scale, basis.price.included * scale.prorated)
+  const walked = walkThrough(input, terms)
+  if (terms.clamped) return explainFees(steps, input, terms, walked)
+  const parts = [explainRate(steps, input, walked)]
+  if (model.fixedAmount !== undefined && model.fixedAmount !== 0n) {
+    parts.push(explainFixed(steps, input, model.fixedAmount, walked))
+  }
+  return sumStep(steps, 'model', 'percentage', 'part', parts, money)
+}
+
+function walkThrough({ basis, usage, level, scale }: PercentageInput, terms: PercentageTerms): Walked {
+  const { head } = usage
+  const factor = scale.denominator / aggregationDenominator(basis)
+  const aggregation = newAggregation(basis.meter.aggregation)
+  const walk = startWalk(terms, aggregated(basis, aggregation, level) * factor)
+  const stand = (): Stand => ({
+    free: walk.free,
+    units: ratio(beyondIncluded(walk.gross, terms.included), scale.denominator * scaledOne),
+    chargeable: ratio(walk.chargeable, scale.denominator * scaledOne),
+    fees: ratio(walk.fees, scale.denominator * scaledOne * percentageScale),
+  })
+  const stands = [stand()]
+  for (let at = 0; at < head.times.length; at += 1) {
+    const sample = { timeMs: head.times[at]!, key: head.keys[at]!, quantity: head.quantities[at]! }
+    addToAggregation(basis, aggregation, { ...sample, text: head.texts[at]!, cell: 0 })
+    walkEvent(terms, walk, aggregated(basis, aggregation, level) * factor)
+    stands.push(stand())
+  }
+  return { walk, stands }
+}
+
+function explainRate(steps: Step[], input: PercentageInput, walked: Walked): Ratio {
+  const { model, units } = input
+  const free = explainFreeUnits(steps, input, walked)
+  let chargeable = units
+  if (free !== undefined) {
+    chargeable = isAbove(units, free) ? minus(units, free) : lesser(units, zero)
+    steps.push({
+      what: 'chargeable_units',
+      label: 'units beyond the free',
+      formula: 'max(units - free_units, min(units, 0))',
+      values: { units: quantity(units), free_units: quantity(free) },
+      result: quantity(chargeable),
+    })
+  }
+  const result = rateOf(model, chargeable)
+  steps.push({
+    what: 'rate',
+    label: 'rate, per cent',
+    formula: 'chargeable_units * rate / 100',
+    values: { chargeable_units: quantity(chargeable), rate: scaledQuantity(model.rate) },
+    result: money(result),
+  })
+  return result
+}
+
+/** Undefined: nothing is free. */
+function explainFreeUnits(
+  steps: Step[],
+  { model, usage }: PercentageInput,
+  walked: Walked,
+): Ratio | undefined {
+  const { freeEvents } = model
+  const freeUnits = model.freeUnits === undefined ? undefined : ofScaled(model.freeUnits)
+  if (freeEvents === undefined) return freeUnits
+  const { stands } = walked
+  // Fewer events are kept one by one than are free: the free units were used up before.
+  if (freeUnits !== undefined && usage.tailEvents > 0 && stands.length <= freeEvents) return freeUnits
+  const ofFirst = stands[Math.min(freeEvents, stands.length - 1)]!.units
+  const reached = freeUnits === undefined ? ofFirst : lesser(freeUnits, ofFirst)
+  const result = greater(reached, zero)
+  steps.push({
+    what: 'free_units',
+    label: `units of the first ${freeEvents} events`,
+    formula: freeUnits === undefined ? 'max(units_of_first, 0)' : 'max(min(free_units, units_of_first), 0)',
+    values: {
+      free_events: count(freeEvents),
+      ...(freeUnits === undefined ? {} : { free_units: quantity(freeUnits) }),
+      units_of_first: quantity(ofFirst),
+    },
+    result: quantity(result),
+  })
+  return result
+}
+
+function explainFixed(steps: Step[], { usage }: PercentageInput, fixed: Scaled, { walk }: Walked): Ratio {
+  const events = walk.events + usage.tailEvents
+  const chargeable = events - walk.eventsFree
+  steps.push({
+    what: 'chargeable_events',
+    label: 'events beyond the free',
+    formula: 'events - free_events',
+    values: { events: count(events), free_events: count(walk.eventsFree) },
+    result: count(chargeable),
+  })
+  const result = times(ratio(BigInt(chargeable)), ofScaled(fixed))
+  steps.push({
+    what: 'fixed',
+    label: 'fixed amount per event',
+    formula: 'chargeable_events * fixed_amount',
+    values: { chargeable_events: count(chargeable), fixed_amount: scaledMoney(fixed) },
+    result: money(result),
+  })
+  return result
+}
+
+function explainFees(steps: Step[], input: PercentageInput, terms: PercentageTerms, walked: Walked): Ratio {
+  const { model, usage } = input
+  const { stands } = walked
+  const fees: Ratio[] = []
+  const carried = stands[0]!
+  if (carried.chargeable.numerator !== 0n) {
+    steps.push({
+      what: 'rate',
+      label: 'rate, per cent, of the level carried over',
+      formula: 'chargeable_units * rate / 100',
+      values: { chargeable_units: quantity(carried.chargeable), rate: scaledQuantity(model.rate) },
+      result: money(carried.fees),
+    })
+    fees.push(carried.fees)
+  }
+  const listed = Math.min(listedEvents, stands.length - 1)
+  for (let at = 1; at <= listed; at += 1) {
+    fees.push(explainFee(steps, model, usage.head.keys[at - 1]!, at, stands[at - 1]!, stands[at]!))
+  }
+  const unlisted = stands.length - 1 - listed + usage.tailEvents
+  if (unlisted > 0) {
+    const ofHead = minus(stands.at(-1)!.fees, stands[listed]!.fees)
+    const rest = plus(ofHead, ratio(usage.tailFees, scaledOne * percentageScale))
+    steps.push({
+      what: 'event_fees',
+      label: `${unlisted} further events${terms.fixed === 0n ? '' : ', fixed amounts included'}`,
+      formula: 'fees',
+      values: { events: count(unlisted), fees: money(rest) },
+      result: money(rest),
+    })
+    fees.push(rest)
+  }
+  return sumStep(steps, 'model', 'percentage, event by event', 'fee', fees, money)
+}
+
+function explainFee(
+  steps: Step[],
+  model: PercentageModel,
+  key: string,
+  number: number,
+  before: Stand,
+  after: Stand,
+): Ratio {
+  const { rate, fixedAmount, perEventMinimum, perEventMaximum } = model
+  const chargeable = minus(after.chargeable, before.chargeable)
+  const fee = minus(after.fees, before.fees)
+  const values: Record<string, StepValue> = {
+    event: text(idOf(key)),
+    chargeable_units: quantity(chargeable),
+    rate: scaledQuantity(rate),
+  }
+  let formula = 'chargeable_units * rate / 100'
+  let bounded = rateOf(model, chargeable)
+  if (!after.free && fixedAmount !== undefined && fixedAmount !== 0n) {
+    formula += ' + fixed_amount'
+    values['fixed_amount'] = scaledMoney(fixedAmount)
+    bounded = plus(bounded, ofScaled(fixedAmount))
+  }
+  if (perEventMinimum !== undefined) {
+    formula = `max(${formula}, per_event_minimum)`
+    values['per_event_minimum'] = scaledMoney(perEventMinimum)
+    bounded = greater(bounded, ofScaled(perEventMinimum))
+  }
+  if (perEventMaximum !== undefined) {
+    formula = `min(${formula}, per_event_maximum)`
+    values['per_event_maximum'] = scaledMoney(perEventMaximum)
+    bounded = lesser(bounded, ofScaled(perEventMaximum))
+  }
+  const isFree = fee.numerator === 0n && bounded.numerator !== 0n
+  steps.push({
+    what: 'event_fee',
+    label: `event ${number} by time${isFree ? ', free altogether' : ''}`,
+    formula: isFree ? '0' : formula,
+    values: isFree ? { event: text(idOf(key)) } : values,
+    result: money(fee),
+  })
+  return fee
+}
+
+function rateOf(model: PercentageModel, chargeable: Ratio): Ratio {
+  return over(times(chargeable, ofScaled(model.rate)), ratio(100n))
+}

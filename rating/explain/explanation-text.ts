@@ -1,0 +1,50 @@
+// An explanation for people: one line per step, its formula with the values put in. Money carries its currency, parts of
+// a period what they were counted in; a number that does not end is cut off with `…` (the data have it exactly).
+
+import type { Explanation } from './explanation.js'
+import { shortText } from './ratio.js'
+import type { Step, StepValue } from './step.js'
+
+const indent = '  '
+/** A longer sum is of the lines above it, which need not be said again. */
+const longestSum = 6
+const signs: Readonly<Record<string, string>> = { '*': '×', '/': '÷' }
+
+export function explanationToText(explanation: Explanation): string[] {
+  const { currency, steps } = explanation
+  const width = Math.max(...steps.map(step => step.label.length))
+  return steps.map(step => {
+    const expression = expressionOf(step, currency)
+    const result = `= ${shown(step.result, currency)}`
+    const right = expression === '' ? result : `${expression} ${result}`
+    return `${indent}${step.label.padEnd(width)}  ${right}`
+  })
+}
+
+/** Empty when the formula says no more than the result. */
+function expressionOf({ what, formula, values }: Step, currency: string): string {
+  if (what === 'amount' || what === 'amount_rounded' || !/[ (]/.test(formula)) return ''
+  const terms = formula.split(' + ').length
+  if (what !== 'tier' && terms > longestSum) return `the ${terms} lines above`
+  return formula.replace(/[a-z_][a-z0-9_]*|[*/]/g, token => {
+    const value = values[token]
+    if (value === undefined) return signs[token] ?? token
+    const text = shown(value, currency)
+    return text.startsWith('-') ? `(${text})` : text
+  })
+}
+
+function shown(value: StepValue, currency: string): string {
+  switch (value.kind) {
+    case 'money':
+      return `${shortText(value.exact)} ${currency}`
+    case 'quantity':
+      return shortText(value.exact)
+    case 'part':
+      return `${value.part}/${value.whole} ${value.unit}`
+    case 'text':
+      return value.text
+    default:
+      return value satisfies never
+  }
+}

@@ -1,0 +1,81 @@
+// The arithmetic of one charge, line by line, as data. Contract: `weir simulate --json --explain`, key `explanations`.
+// Invariant: the last but one step comes to the charge's amount, the last one to its rounded amount.
+
+import { minorUnits } from '../../schemas/currency.js'
+import { decimalScale, formatScaled, type Rounding, type Scaled } from '../../schemas/decimal.js'
+import { roundToCurrency } from '../rounding.js'
+import { exactText, ofScaled, type Ratio, toScaled } from './ratio.js'
+import { count, money, type Step, type StepValue } from './step.js'
+
+export interface Explanation {
+  readonly currency: string
+  readonly steps: readonly Step[]
+  readonly amount: Scaled
+  readonly amountRounded: Scaled
+}
+
+export interface Payment {
+  /** ISO 4217. */
+  readonly currency: string
+  readonly rounding: Rounding
+}
+
+/** On the wire a number is an exact decimal, or `n/d` where no decimal ends. */
+export interface ExplanationWire {
+  readonly charge_id: string
+  readonly currency: string
+  readonly steps: readonly {
+    readonly what: string
+    readonly label: string
+    readonly formula: string
+    readonly values: Readonly<Record<string, string>>
+    readonly result: string
+  }[]
+  readonly amount: string
+  readonly amount_rounded: string
+}
+
+/** Adds the two roundings: to 12 places, and from there to the currency's minor unit. */
+export function finishExplanation(steps: Step[], exact: Ratio, { currency, rounding }: Payment): Explanation {
+  const digits = minorUnits(currency)
+  if (digits === undefined) throw new Error(`The currency ${currency} has no minor unit.`)
+  const amount = toScaled(exact)
+  steps.push({
+    what: 'amount',
+    label: `rounded to ${decimalScale} places`,
+    formula: 'round(amount, places)',
+    values: { amount: money(exact), places: count(decimalScale) },
+    result: money(ofScaled(amount)),
+  })
+  const amountRounded = roundToCurrency(amount, currency, rounding)
+  steps.push({
+    what: 'amount_rounded',
+    label: `to the minor unit of ${currency}, ${rounding === 'half_even' ? 'half to even' : 'half away from zero'}`,
+    formula: rounding === 'half_even' ? 'round_half_even(amount, places)' : 'round(amount, places)',
+    values: { amount: money(ofScaled(amount)), places: count(digits) },
+    result: money(ofScaled(amountRounded)),
+  })
+  return { currency, steps, amount, amountRounded }
+}
+
+export function explanationToWire(chargeId: string, explanation: Explanation): ExplanationWire {
+  const { currency, steps, amount, amountRounded } = explanation
+  return {
+    charge_id: chargeId,
+    currency,
+    steps: steps.map(({ what, label, formula, values, result }) => ({
+      what,
+      label,
+      formula,
+      values: Object.fromEntries(Object.entries(values).map(([name, value]) => [name, valueText(value)])),
+      result: valueText(result),
+    })),
+    amount: formatScaled(amount),
+    amount_rounded: formatScaled(amountRounded),
+  }
+}
+
+function valueText(value: StepValue): string {
+  if (value.kind === 'text') return value.text
+  return value.kind === 'part' ? `${value.part}/${value.whole}` : exactText(value.exact)
+}
