@@ -75,3 +75,31 @@ test('a file that is not there or not JSON, and a bad --as-of, are told in a sen
   expect((await run({ asOf: 'yesterday' })).code).toBe(2)
   expect((await run({ events: [] })).code).toBe(2)
 })
+
+test('--json --explain adds the key explanations and changes no other', async () => {
+  const plain = JSON.parse((await run({})).stdout) as Record<string, unknown>
+  const { explanations, ...rest } = JSON.parse((await run({ explain: true })).stdout) as Record<
+    string,
+    unknown
+  >
+  expect(rest).toEqual(plain)
+  const charges = rest['charges'] as Record<string, unknown>[]
+  const lines = explanations as { charge_id: string; amount: string; steps: Record<string, unknown>[] }[]
+  expect(lines.map(one => [one.charge_id, one.amount])).toEqual(
+    charges.map(one => [one['charge_id'], one['amount']]),
+  )
+  expect(lines[1]?.steps.find(step => step['what'] === 'model')).toEqual({
+    what: 'model',
+    label: 'per_unit',
+    formula: 'units * unit_amount',
+    values: { units: '3', unit_amount: '0.5' },
+    result: '1.5',
+  })
+})
+
+test('--explain prints the arithmetic of every charge below the tables', async () => {
+  const { code, stdout } = await run({ json: false, explain: true })
+  expect(code).toBe(0)
+  expect(stdout).toContain('cus_1, sub_1, tokens, 2026-01-01T00:00:00Z to 2026-02-01T00:00:00Z, closed')
+  expect(stdout).toMatch(/^ {2}per_unit +3 × 0\.5 USD = 1\.5 USD$/m)
+})

@@ -2,6 +2,8 @@
 // Exit codes: 0 done, 1 a file cannot be read, 2 wrong usage, 78 the catalog is not valid.
 
 import { readFile } from 'node:fs/promises'
+import { explanationToWire } from '../../rating/explain/explanation.js'
+import { explanationToText } from '../../rating/explain/explanation-text.js'
 import type { Catalog } from '../../schemas/catalog.js'
 import { type CatalogProblem, mergeCatalogs, parseCatalog } from '../../schemas/catalog-parser.js'
 import { chargeToWire } from '../../schemas/charge.js'
@@ -10,6 +12,7 @@ import { formatScaled } from '../../schemas/decimal.js'
 import { dispositions } from '../../schemas/dispositions.js'
 import { movementToWire } from '../../schemas/mrr-movement.js'
 import { formatInstant, parseInstant } from '../../schemas/time.js'
+import type { ChargeExplanation } from '../simulate/explain.js'
 import { type SimulateResult, simulate } from '../simulate/simulate.js'
 import { plainTable } from './table.js'
 
@@ -19,6 +22,8 @@ export interface SimulateArguments {
   /** RFC 3339. */
   readonly asOf?: string
   readonly json: boolean
+  /** With the arithmetic of every charge, line by line. */
+  readonly explain?: boolean
 }
 
 export interface CommandStreams {
@@ -51,7 +56,13 @@ export async function simulateCommand(args: SimulateArguments, io: CommandStream
     say(`${args.events[index]}: ${parsed.rejection.detail}`)
     return exit.failed
   }
-  const result = simulate({ catalog, bodies: eventFiles, asOfMs, nowMs: Date.now() })
+  const result = simulate({
+    catalog,
+    bodies: eventFiles,
+    asOfMs,
+    nowMs: Date.now(),
+    explain: args.explain === true,
+  })
   io.stdout.write(args.json ? `${JSON.stringify(toWire(result))}\n` : toTables(result))
   return exit.ok
 }
@@ -109,6 +120,13 @@ export function toWire(result: SimulateResult) {
     charges: result.charges.map(chargeToWire),
     mrr_movements: result.movements.map(movementToWire),
     dead_letters: result.deadLetters.map(({ source, id, code, detail }) => ({ source, id, code, detail })),
+    ...(result.explanations === undefined
+      ? {}
+      : {
+          explanations: result.explanations.map(({ charge, explanation }) =>
+            explanationToWire(charge.chargeId, explanation),
+          ),
+        }),
   }
 }
 
@@ -118,6 +136,7 @@ function toTables(result: SimulateResult): string {
     .map(name => `${result.events[name]} ${name.replace('_', '-')}`)
   const parts = [`As of ${formatInstant(result.asOfMs)}. Events: ${events.join(', ')}.`]
   if (result.charges.length > 0) parts.push(chargesTable(result))
+  if (result.explanations !== undefined) parts.push(...result.explanations.map(explanationText))
   if (result.movements.length > 0) parts.push(movementsTable(result))
   if (result.deadLetters.length > 0) parts.push(deadLettersTable(result))
   return `${parts.join('\n\n')}\n`
@@ -139,6 +158,15 @@ function chargesTable(result: SimulateResult): string {
   ])
   const aligns = head.map((_, column) => (column >= 5 && column <= 7 ? 'right' : 'left'))
   return `Charges\n${plainTable(head, aligns, rows)}`
+}
+
+function explanationText({ charge, explanation }: ChargeExplanation): string {
+  const { customerId, subscriptionId, price, fromMs, untilMs, status } = charge
+  const period = `${formatInstant(fromMs)} to ${formatInstant(untilMs)}`
+  return [
+    `${customerId}, ${subscriptionId}, ${price}, ${period}, ${status}`,
+    ...explanationToText(explanation),
+  ].join('\n')
 }
 
 function movementsTable(result: SimulateResult): string {

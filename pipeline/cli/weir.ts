@@ -88,8 +88,9 @@ program
   .requiredOption('--catalog <files...>', 'YAML or JSON')
   .requiredOption('--events <files...>', 'CloudEvents: one, an array, or NDJSON')
   .option('--as-of <instant>', 'charges of the periods that began before it (default: the latest event)')
+  .option('--explain', 'show the arithmetic of every charge, line by line')
   .option('--json', 'print the object of the contract')
-  .action(async (options: { catalog: string[]; events: string[]; asOf?: string; json?: boolean }) => {
+  .action(async (options: SimulateOptions) => {
     const { simulateCommand } = await import('./simulate.js')
     await finish(simulateCommand({ ...options, json: options.json === true }, io))
   })
@@ -196,6 +197,14 @@ for (const [name, description] of Object.entries(benchmarks)) {
       const args = { events, customers, seed, rounds, json: json === true, env: environment(), log }
       await finish(benchCommand({ ...args, benchmark: name as Benchmark }, io))
     })
+}
+
+interface SimulateOptions {
+  readonly catalog: readonly string[]
+  readonly events: readonly string[]
+  readonly asOf?: string
+  readonly explain?: boolean
+  readonly json?: boolean
 }
 
 interface BenchFlags {

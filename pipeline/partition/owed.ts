@@ -1,6 +1,6 @@
 // What a customer owes as of an instant: the charges of all its subscriptions, usage from the kept accumulators.
 
-import { newAccumulator } from '../../rating/accumulator.js'
+import { type Accumulator, newAccumulator } from '../../rating/accumulator.js'
 import { chargesOf } from '../../rating/close.js'
 import type { Segment } from '../../rating/price-lines.js'
 import { chargeOf } from '../../rating/rate.js'
@@ -22,13 +22,20 @@ export function chargesOwed(
 }
 
 function usageTotals(state: PartitionState, book: PriceBook, segment: Segment<UsagePrice>) {
-  const basis = basisOf(segment, book.catalog)
+  const accumulator = accumulatorOf(state, book, segment)
+  return { ...chargeOf(basisOf(segment, book.catalog), accumulator), events: accumulator.events }
+}
+
+/** What the state keeps of a segment's usage, or, when nothing came in it, what stands for none. */
+export function accumulatorOf(
+  state: PartitionState,
+  book: PriceBook,
+  segment: Segment<UsagePrice>,
+): Accumulator {
   const charge = state.maps.charges.get(segment.chargeId)
-  let accumulator = charge?.accumulator
-  if (accumulator === undefined) {
-    // Nothing came in this period, yet a flat amount, a minimum or a level carried over may be owed.
-    accumulator = newAccumulator(basis)
-    accumulator.levelsAtStart = levelsBefore(segment, state, book.catalog)
-  }
-  return { ...chargeOf(basis, accumulator), events: accumulator.events }
+  if (charge !== undefined) return charge.accumulator
+  // A flat amount, a minimum or a level carried over may be owed without usage.
+  const accumulator = newAccumulator(basisOf(segment, book.catalog))
+  accumulator.levelsAtStart = levelsBefore(segment, state, book.catalog)
+  return accumulator
 }

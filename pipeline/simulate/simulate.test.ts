@@ -120,3 +120,26 @@ test('a dead letter names its event and says why', () => {
     ['api', 'bad', 'invalid_value'],
   ])
 })
+
+test('every charge of a random history is explained, and the explanation comes to it', () => {
+  let explained = 0
+  for (let seed = 1; seed <= 60; seed += 1) {
+    const { catalog, received } = randomHistory(seed, 'every_model')
+    const result = simulate({
+      catalog: catalogOf(catalog),
+      bodies: [Buffer.from(JSON.stringify(received))],
+      asOfMs: undefined,
+      nowMs,
+      explain: true,
+    })
+    const amounts = result.explanations?.map(({ charge, explanation }) => [
+      charge.chargeId,
+      explanation.amount,
+    ])
+    expect(amounts).toEqual(result.charges.map(charge => [charge.chargeId, charge.amount]))
+    const rounded = result.explanations?.map(({ explanation }) => explanation.amountRounded)
+    expect(rounded).toEqual(result.charges.map(charge => charge.amountRounded))
+    explained += result.charges.length
+  }
+  expect(explained).toBeGreaterThan(500)
+})

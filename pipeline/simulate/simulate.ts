@@ -15,6 +15,7 @@ import type { ValidEvent } from '../../schemas/usage-event.js'
 import { type CoreInput, type InputMessage, PartitionCore } from '../partition/core.js'
 import { unlimitedCoreLimits } from '../partition/core-limits.js'
 import { PartitionState } from '../partition/state/partition-state.js'
+import { type ChargeExplanation, explainCharges } from './explain.js'
 import { MemoryHistory } from './memory-history.js'
 
 export interface SimulateInput {
@@ -25,6 +26,8 @@ export interface SimulateInput {
   readonly asOfMs: number | undefined
   /** The time of arrival of every event, which stands in for a missing `time`. */
   readonly nowMs: number
+  /** Without it there are no explanations. */
+  readonly explain?: boolean
 }
 
 export interface SimulateResult {
@@ -33,6 +36,8 @@ export interface SimulateResult {
   readonly charges: readonly Charge[]
   readonly movements: readonly MrrMovement[]
   readonly deadLetters: readonly DeadLetterRow[]
+  /** The arithmetic of each charge, in their order, when it was asked for. */
+  readonly explanations?: readonly ChargeExplanation[]
 }
 
 export function simulate(input: SimulateInput): SimulateResult {
@@ -43,13 +48,15 @@ export function simulate(input: SimulateInput): SimulateResult {
   const whole = runToEnd(input.catalog, messages, nowMs)
   // What comes after that instant has not happened yet; it still counts as received.
   const isAll = (times.latestMs ?? asOfMs) <= asOfMs && (times.latestUsageMs ?? asOfMs) <= asOfMs
-  const core = isAll ? whole.core : runToEnd(input.catalog, happenedBy(messages, asOfMs, nowMs), nowMs).core
+  const known = isAll ? whole : runToEnd(input.catalog, happenedBy(messages, asOfMs, nowMs), nowMs)
+  const charges = known.core.charges(asOfMs)
   return {
     asOfMs,
     events: whole.core.counters(),
-    charges: core.charges(asOfMs),
-    movements: core.movements(asOfMs),
+    charges,
+    movements: known.core.movements(asOfMs),
     deadLetters: whole.deadLetters,
+    ...(input.explain === true ? { explanations: explainCharges(known.state, charges, asOfMs) } : {}),
   }
 }
 
@@ -130,7 +137,7 @@ function runToEnd(catalog: Catalog, messages: readonly InputMessage[], nowMs: nu
     const answers = core.openHistoryRequests().map(request => history.answer(request))
     core.process({ ...none, nowMs, commit, history: answers })
   }
-  return { core, deadLetters: [...deadLetters.values()] }
+  return { core, state, deadLetters: [...deadLetters.values()] }
 }
 
 /** A dead letter that was taken back is none. */

@@ -117,7 +117,8 @@ function explainRate(steps: Step[], input: PercentageInput, walked: Walked): Rat
     steps.push({
       what: 'chargeable_units',
       label: 'units beyond the free',
-      formula: 'max(units - free_units, min(units, 0))',
+      // A free quantity never makes what is chargeable negative, and leaves it alone where it is.
+      formula: isAbove(zero, units) ? 'units' : 'max(units - free_units, 0)',
       values: { units: quantity(units), free_units: quantity(free) },
       result: quantity(chargeable),
     })
@@ -150,7 +151,7 @@ function explainFreeUnits(
   const result = greater(reached, zero)
   steps.push({
     what: 'free_units',
-    label: `units of the first ${freeEvents} events`,
+    label: `free units, of the first ${freeEvents} events`,
     formula: freeUnits === undefined ? 'max(units_of_first, 0)' : 'max(min(free_units, units_of_first), 0)',
     values: {
       free_events: count(freeEvents),

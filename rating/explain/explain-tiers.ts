@@ -33,11 +33,12 @@ export function explainVolume(steps: Step[], tiers: readonly Tier[], units: Rati
 function explainTier(steps: Step[], tiers: readonly Tier[], index: number, units: Ratio, part: Part): Ratio {
   const { upTo, unitAmount, flatAmount } = tiers[index]!
   const from = formatScaled(tiers[index - 1]?.upTo ?? 0n)
+  const above = index === 0 ? '' : `, above ${from}`
   const flat = flatAmount === 0n ? undefined : prorated('flat_amount', scaledMoney(flatAmount), part)
   const result = plus(times(units, ofScaled(unitAmount)), flat?.exact ?? zero)
   steps.push({
     what: 'tier',
-    label: `tier ${index + 1}, ${upTo === null ? `above ${from}` : `${from} to ${formatScaled(upTo)}`}`,
+    label: `tier ${index + 1}${above}${upTo === null ? '' : `, up to ${formatScaled(upTo)}`}`,
     formula: `units * unit_amount${flat === undefined ? '' : ` + ${flat.formula}`}`,
     values: {
       tier: text(String(index + 1)),

@@ -2,7 +2,7 @@
 // roundings, one line each. Contract section 3.
 // Invariant: computed apart from rate.ts, in plain fractions; `explainUsage` asserts that both come to the same.
 
-import { formatScaled, scaledOne } from '../../schemas/decimal.js'
+import { formatScaled, type Scaled, scaledOne } from '../../schemas/decimal.js'
 import { type Accumulator, levelAtStart } from '../accumulator.js'
 import { aggregationDenominator } from '../aggregations/aggregation.js'
 import type { ChargeBasis } from '../charge-basis.js'
@@ -26,7 +26,7 @@ import {
   times,
   zero,
 } from './ratio.js'
-import { exactOf, money, quantity, type Step, type StepValue, scaledMoney, scaledQuantity } from './step.js'
+import { money, quantity, type Step, type StepValue, scaledMoney, scaledQuantity } from './step.js'
 
 type Part = StepValue | undefined
 
@@ -91,8 +91,7 @@ function explainModel(
 ): Ratio {
   const { model, included } = basis.price
   if (model.model === 'matrix') {
-    const free = part === undefined ? ofScaled(included) : times(ofScaled(included), exactOf(part))
-    if (part !== undefined && included !== 0n) explainProratedIncluded(steps, basis, part, free)
+    const free = included === 0n ? zero : explainIncludedInCells(steps, included, part)
     return explainMatrix(steps, model, cells ?? [], free)
   }
   const beyond = explainIncluded(steps, basis, part, units)
@@ -139,10 +138,11 @@ function explainIncluded(steps: Step[], basis: ChargeBasis, part: Part, units: R
   return result
 }
 
-/** Of a matrix: the cells take from it one by one. */
-function explainProratedIncluded(steps: Step[], basis: ChargeBasis, part: StepValue, free: Ratio): void {
-  const { formula, values } = prorated('included', scaledQuantity(basis.price.included), part)
-  steps.push({ what: 'free_units', label: 'units included', formula, values, result: quantity(free) })
+/** The cells take from it one by one. */
+function explainIncludedInCells(steps: Step[], included: Scaled, part: Part): Ratio {
+  const { formula, values, exact } = prorated('included', scaledQuantity(included), part)
+  steps.push({ what: 'free_units', label: 'units included', formula, values, result: quantity(exact) })
+  return exact
 }
 
 function explainPerUnit(steps: Step[], units: Ratio, unitAmount: Ratio): Ratio {

@@ -1,0 +1,61 @@
+// Explains every charge of a simulation from the state that it ended in.
+// Invariant: one explanation per charge, in the order of the charges.
+
+import { explainRecurring } from '../../rating/explain/explain-recurring.js'
+import { explainUsage } from '../../rating/explain/explain-usage.js'
+import type { Explanation } from '../../rating/explain/explanation.js'
+import { type SubscriptionPrices, segmentsBefore } from '../../rating/price-lines.js'
+import type { Charge } from '../../schemas/charge.js'
+import { accumulatorOf } from '../partition/owed.js'
+import type { PartitionState } from '../partition/state/partition-state.js'
+import { PriceBook } from '../partition/state/price-book.js'
+import { basisOf } from '../stages/rate.js'
+
+export interface ChargeExplanation {
+  readonly charge: Charge
+  readonly explanation: Explanation
+}
+
+/** `charges` are those of the state as of that instant. */
+export function explainCharges(
+  state: PartitionState,
+  charges: readonly Charge[],
+  asOfMs: number,
+): ChargeExplanation[] {
+  const book = new PriceBook(state)
+  const explanations = new Map<string, Explanation>()
+  const wanted = new Set(charges.map(charge => charge.chargeId))
+  for (const customerId of new Set(charges.map(charge => charge.customerId))) {
+    for (const prices of book.ofCustomer(customerId)) {
+      explainSubscription(state, book, prices, asOfMs, wanted, explanations)
+    }
+  }
+  return charges.map(charge => {
+    const explanation = explanations.get(charge.chargeId)
+    if (explanation === undefined) throw new Error(`The charge ${charge.chargeId} has no segment.`)
+    return { charge, explanation }
+  })
+}
+
+function explainSubscription(
+  state: PartitionState,
+  book: PriceBook,
+  prices: SubscriptionPrices,
+  asOfMs: number,
+  wanted: ReadonlySet<string>,
+  explanations: Map<string, Explanation>,
+): void {
+  for (const line of prices.recurring) {
+    for (const segment of segmentsBefore(line, asOfMs)) {
+      if (wanted.has(segment.chargeId)) explanations.set(segment.chargeId, explainRecurring(segment))
+    }
+  }
+  for (const line of [...prices.usage.values()].flat()) {
+    for (const segment of segmentsBefore(line, asOfMs)) {
+      if (!wanted.has(segment.chargeId)) continue
+      const basis = basisOf(segment, book.catalog)
+      const accumulator = accumulatorOf(state, book, segment)
+      explanations.set(segment.chargeId, explainUsage(basis, accumulator, line))
+    }
+  }
+}
