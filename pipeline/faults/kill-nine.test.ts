@@ -10,7 +10,7 @@ import { SupervisedWeir, victims } from './supervised-weir.js'
 
 const events = Number(process.env['WEIR_KILL_EVENTS'] ?? 200_000)
 const seed = process.env['WEIR_KILL_SEED'] ?? String(Date.now())
-const rounds = { usage: 3, drain: 1, billing: 1 }
+const rounds = { usage: 4, drain: 2, billing: 2 }
 const generousMs = 900_000
 
 let weir: SupervisedWeir

@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { builtFile } from '../../schemas/package-root.js'
 import { type Instance, readInstance } from '../cli/instance.js'
+import { environment } from '../main.js'
 
 export const victims = ['weir', 'nats-server', 'clickhouse'] as const
 export type Victim = (typeof victims)[number]
@@ -42,8 +43,11 @@ export class SupervisedWeir {
     this.dataDir = dataDir
     this.url = `http://127.0.0.1:${port}`
     // The month of the scenario is fixed; nothing in it is too old.
+    const { PATH, HOME, WEIR_NATS_SERVER } = environment() // nothing that could name a system that is running
     this.#env = {
-      ...process.env,
+      PATH,
+      HOME,
+      WEIR_NATS_SERVER,
       WEIR_DATA_DIR: dataDir,
       WEIR_HTTP_PORT: String(port),
       WEIR_DEDUPE_HORIZON_DAYS: '36500',
