@@ -2,7 +2,7 @@
 
 import type { Fraction } from '../proration.js'
 import { type Ratio, ratio, times } from './ratio.js'
-import { exactOf, partOfTime, quantity, type Step, type StepValue, type StepValues } from './step.js'
+import { exactOf, partOfTime, quantity, type Step, type StepValue, type StepValues, text } from './step.js'
 
 interface Period {
   readonly fromMs: number
@@ -23,7 +23,7 @@ export function explainProration(steps: Step[], part: StepValue | undefined): vo
     what: 'proration',
     label: 'part of the service period',
     formula: 'part / whole',
-    values: { part: quantity(ratio(part.part)), whole: quantity(ratio(part.whole)) },
+    values: { part: quantity(ratio(part.part)), whole: quantity(ratio(part.whole)), unit: text(part.unit) },
     result: part,
   })
 }
