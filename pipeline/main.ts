@@ -13,7 +13,6 @@ import type { Catalog } from '../schemas/catalog.js'
 import { packageRoot } from '../schemas/package-root.js'
 import { type ClickHouseConfig, openClickHouse } from '../sinks/clickhouse/config.js'
 import { migrate } from '../sinks/clickhouse/migrate.js'
-import { failRequestsWhenLost } from '../sinks/connection-watch.js'
 import { BillingRuns } from './billing-run/billing-runs.js'
 import type { WeirConfig } from './config.js'
 import type { DeliveryStatus } from './deliver/delivery-status.js'
@@ -95,7 +94,6 @@ export async function startWeir(config: WeirConfig, options: WeirOptions): Promi
       name: 'weir',
     })
     undo.push(() => nc.close())
-    failRequestsWhenLost(nc)
     await ensureTopology(nc, { partitions: config.partitions, replicas: config.nats.replicas })
     const clickhouse = { url: servers.clickhouseUrl, ...credentials(config) }
     const applied = await migrate(clickhouse)

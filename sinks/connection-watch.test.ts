@@ -7,7 +7,7 @@ import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type NatsServer, startNatsServer } from '../deploy/embedded/nats-server.js'
 import { publishBatch } from './atomic-batch.js'
-import { failRequestsWhenLost, unlessLost, watchOf } from './connection-watch.js'
+import { unlessLost, watchOf } from './connection-watch.js'
 
 let storeDir: string
 let broker: NatsServer
@@ -48,18 +48,4 @@ test('a request under way ends when the connection is lost, and a batch waits un
   expect(await watchOf(nc).reached(tooLongMs)).toBe(true)
   // No stream listens there: the broker itself says so, which only a message that was sent can bring about.
   expect(await published).toMatchObject({ kind: 'unknown', detail: expect.stringMatching(/no responders/i) })
-})
-
-test('requests fail when the connection is lost, and those made meanwhile are sent when it is back', async () => {
-  failRequestsWhenLost(nc)
-  const lost = nc.request('deaf', undefined, { timeout: tooLongMs })
-  await nc.flush()
-  const refused = expect(lost).rejects.toThrow(/connection to the broker was lost/)
-  await kill()
-  await refused
-  await expect(nc.request('echo', undefined, { timeout: 10 })).rejects.toThrow(/out of reach/)
-  nc.subscribe('echo', { callback: (_error, msg) => void msg.respond(msg.data) })
-  const waiting = nc.request('echo', 'hello', { timeout: tooLongMs })
-  broker = await startNatsServer({ storeDir, port: broker.port })
-  expect((await waiting).string()).toBe('hello')
 })

@@ -2,7 +2,7 @@
 // the connection is lost, and what is sent before it is back, and lets the caller wait for the time-out.
 // Invariant: this is a matter of time alone. A loss says nothing about what the broker stored.
 
-import { errors, type NatsConnection, type RequestOptions } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
 
 export interface ConnectionWatch {
   readonly isUp: boolean
@@ -37,29 +37,6 @@ export async function unlessLost<T>(nc: NatsConnection, answer: Promise<T>): Pro
     return await Promise.race([answer, lost])
   } finally {
     takeBack()
-  }
-}
-
-/**
- * Makes every request on the connection, those of JetStream and of buckets included, fail as soon as the connection is
- * lost, and wait for it while it is down; the client would let each run into its time-out.
- */
-export function failRequestsWhenLost(nc: NatsConnection): void {
-  const watch = watchOf(nc)
-  const send = nc.request.bind(nc)
-  type Request = Parameters<typeof send>
-  const attempt = async (answer: ReturnType<typeof send>) => {
-    const message = await unlessLost(nc, answer)
-    if (message === undefined) throw new errors.ConnectionError('the connection to the broker was lost')
-    return message
-  }
-  nc.request = (...request: Request) => {
-    if (watch.isUp) return attempt(send(...request)) // sent before this returns: an atomic batch relies on the order
-    const options: Partial<RequestOptions> | undefined = request[2]
-    return watch.reached(options?.timeout ?? 1_000).then(isUp => {
-      if (!isUp) throw new errors.ConnectionError('the broker is out of reach')
-      return attempt(send(...request))
-    })
   }
 }
 
