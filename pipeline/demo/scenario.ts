@@ -66,7 +66,7 @@ export function scenarioOfTrace(title: string, rows: readonly TraceRow[], custom
 
 /** A month of traffic with the daily rhythm of an office: calls, each of some hundred to some thousand tokens. */
 export function syntheticScenario(calls: number, customerCount: number): Scenario {
-  const fromMs = Date.UTC(2026, 9, 1)
+  const fromMs = Date.UTC(2025, 9, 1)
   const rows = Array.from({ length: calls }, (_, call): TraceRow => {
     const day = Math.floor(fixedRandom(`day ${call}`) * 31)
     const hour = 8 + (fixedRandom(`hour a ${call}`) + fixedRandom(`hour b ${call}`)) * 7
