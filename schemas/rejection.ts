@@ -5,7 +5,11 @@
 export type RejectionCode =
   // the message or the envelope
   | 'malformed_json'
+  | 'malformed_arrow'
   | 'unsupported_content_type'
+  | 'unsupported_content_encoding'
+  | 'malformed_encoding'
+  | 'body_too_large'
   | 'not_an_object'
   | 'missing_attribute'
   | 'invalid_attribute'

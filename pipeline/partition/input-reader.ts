@@ -6,13 +6,22 @@
 // 1. Messages are handed out in the order of the stream and without a hole: the server numbers what it delivers to this
 //    consumer, and any number but the next one begins reading anew after the last message that arrived.
 // 2. The consumer is a cursor that acknowledges nothing. Losing it (restart of the server, inactivity) loses nothing.
-// 3. At most `prefetchBytes` and one message are held.
+// 3. At most `prefetchBytes` and one message are held; what came compressed counts as what it will be.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AckPolicy, DeliverPolicy, type JetStreamManager } from '@nats-io/jetstream'
-import { createInbox, type Msg, type NatsConnection, nanos, type Subscription } from '@nats-io/transport-node'
+import {
+  createInbox,
+  Match,
+  type Msg,
+  type MsgHdrs,
+  type NatsConnection,
+  nanos,
+  type Subscription,
+} from '@nats-io/transport-node'
 import { watchOf } from '../../sinks/connection-watch.js'
 import type { EngineLimits } from '../limits.js'
+import { plainLength } from '../stages/decompress.js'
 import { streamInfo } from '../topology.js'
 import { PartitionFailure } from './failures.js'
 import { type Delivery, deliveryOf, type ReadMessage, statusOf } from './pull-protocol.js'
@@ -90,7 +99,7 @@ export class InputReader {
     let bytes = 0
     let count = 0
     for (; count < this.#waiting.length; count += 1) {
-      const next = this.#waiting[count]!.bytes.length
+      const next = plainLength(this.#waiting[count]!)
       if (count > 0 && bytes + next > maxBytes) break
       bytes += next
     }
@@ -225,16 +234,19 @@ export class InputReader {
     cursor.delivered += 1
     this.#nextSeq = delivery.streamSeq + 1
     this.#pending = delivery.pending
-    const contentType = msg.headers?.get('content-type')
-    this.#waiting.push({
+    const contentType = headerOf(msg.headers, 'content-type')
+    const contentEncoding = headerOf(msg.headers, 'content-encoding')
+    const message = {
       seq: delivery.streamSeq,
       arrivedAtMs: delivery.storedAtMs,
       bytes: msg.data,
       readAtMs: Date.now(),
       headers: msg.headers,
-      ...(contentType === undefined || contentType === '' ? {} : { contentType }),
-    })
-    this.#bytes += msg.data.length
+      ...(contentType === undefined ? {} : { contentType }),
+      ...(contentEncoding === undefined ? {} : { contentEncoding }),
+    }
+    this.#waiting.push(message)
+    this.#bytes += plainLength(message)
     this.#options.onMessage()
   }
 
@@ -273,6 +285,11 @@ export class InputReader {
     const { jsm, stream } = this.#options
     jsm.consumers.delete(stream, cursor.consumer).catch(() => false) // it expires by itself
   }
+}
+
+/** Producers write the names of headers as they like. */
+function headerOf(headers: MsgHdrs | undefined, name: string): string | undefined {
+  return headers?.values(name, Match.IgnoreCase)[0] || undefined
 }
 
 interface Cursor {

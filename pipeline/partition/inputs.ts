@@ -5,6 +5,7 @@
 //    order never changes a result, but usage that waits for a subscription takes room.
 // 2. Positions advance by what was taken, in the order of each stream.
 
+import { plainLength } from '../stages/decompress.js'
 import { natsSubjects } from '../topology.js'
 import { type InputStream, type Positions, readLastSequence } from './checkpoint.js'
 import type { Claim } from './claim.js'
@@ -110,7 +111,7 @@ export class PartitionInputs {
       if (bytes >= maxBytes) break
       const messages = this.#readers[stream].take(maxBytes - bytes)
       taken[stream] = messages
-      for (const message of messages) bytes += message.bytes.length
+      for (const message of messages) bytes += plainLength(message)
       this.#taken[stream] = messages.at(-1)?.seq ?? this.#taken[stream]
     }
     return { catalog: taken.CATALOG, lifecycle: taken.LIFECYCLE, metering: taken.METERING, bytes }

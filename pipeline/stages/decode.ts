@@ -2,9 +2,10 @@
 // Invariants: nothing is lost: every event of a message becomes one outcome, in order; a message that cannot be read at
 // all is one outcome.
 
-import { parseMessage, validateEvent } from '../../schemas/cloud-event.js'
+import { type ParsedMessage, parseMessage, validateEvent } from '../../schemas/cloud-event.js'
 import { isRecord } from '../../schemas/json-text.js'
 import type { Rejection } from '../../schemas/rejection.js'
+import { isUsageBatchType } from '../../schemas/usage-batch-schema.js'
 import type { ValidEvent } from '../../schemas/usage-event.js'
 
 /** One stream message: one or many events. */
@@ -13,6 +14,10 @@ export interface InputMessage {
   readonly arrivedAtMs: number
   readonly bytes: Uint8Array
   readonly contentType?: string
+  /** Of `bytes`, as they came from the broker; gone once a worker has them. */
+  readonly contentEncoding?: string
+  /** Why the message cannot be read at all, when that is known before its events are looked for. */
+  readonly refusal?: Rejection
 }
 
 export interface ReceivedEvent {
@@ -52,10 +57,12 @@ export function holdsUsageOnly(message: InputMessage): boolean {
 
 function decodeMessage(message: InputMessage, out: Decoded[]): void {
   const { arrivedAtMs } = message
-  const parsed = parseMessage(message.bytes, message.contentType)
+  const parsed: ParsedMessage =
+    message.refusal === undefined
+      ? parseMessage(message.bytes, message.contentType)
+      : { kind: 'rejected', rejection: message.refusal }
   if (parsed.kind === 'rejected') {
-    const raw = Buffer.from(message.bytes.subarray(0, unreadableBytesKept)).toString('utf8')
-    out.push({ kind: 'refused', rejection: parsed.rejection, arrivedAtMs, raw })
+    out.push({ kind: 'refused', rejection: parsed.rejection, arrivedAtMs, raw: unreadable(message) })
     return
   }
   for (const item of parsed.events) {
@@ -70,6 +77,13 @@ function decodeMessage(message: InputMessage, out: Decoded[]): void {
         : { kind: 'refused', rejection: valid.rejection, arrivedAtMs, raw: item.value },
     )
   }
+}
+
+/** The beginning of a message that cannot be read, for its dead letter: as text, or in base64 where it is none. */
+function unreadable({ bytes, contentType, contentEncoding }: InputMessage): string {
+  const isBinary = contentEncoding !== undefined || isUsageBatchType(contentType)
+  const kept = Buffer.from(bytes.subarray(0, isBinary ? (unreadableBytesKept / 4) * 3 : unreadableBytesKept))
+  return kept.toString(isBinary ? 'base64' : 'utf8')
 }
 
 /** An attribute of an event that was refused, for its dead letter; '' when it cannot be read. */

@@ -13,6 +13,7 @@ import type {
   HistoryRequest,
 } from '../partition/core-io.js'
 import type { InputMessage } from '../stages/decode.js'
+import { decompress } from '../stages/decompress.js'
 
 /** Many messages in one buffer; the i-th ends at `ends[i]` and begins where the one before it ends. */
 export interface PackedMessages {
@@ -22,6 +23,8 @@ export interface PackedMessages {
   readonly arrivedAtMs: Float64Array
   /** Undefined when no message has one. */
   readonly contentTypes: readonly (string | undefined)[] | undefined
+  /** Undefined when no message has one. */
+  readonly contentEncodings: readonly (string | undefined)[] | undefined
 }
 
 export interface OpenTask {
@@ -76,6 +79,7 @@ export function packMessages(messages: readonly InputMessage[]): PackedMessages 
   const seqs = new Float64Array(messages.length)
   const arrivedAtMs = new Float64Array(messages.length)
   let contentTypes: (string | undefined)[] | undefined
+  let contentEncodings: (string | undefined)[] | undefined
   let end = 0
   for (let i = 0; i < messages.length; i += 1) {
     const message = messages[i]!
@@ -88,23 +92,29 @@ export function packMessages(messages: readonly InputMessage[]): PackedMessages 
       contentTypes ??= new Array<string | undefined>(messages.length).fill(undefined)
       contentTypes[i] = message.contentType
     }
+    if (message.contentEncoding !== undefined) {
+      contentEncodings ??= new Array<string | undefined>(messages.length).fill(undefined)
+      contentEncodings[i] = message.contentEncoding
+    }
   }
-  return { bytes, ends, seqs, arrivedAtMs, contentTypes }
+  return { bytes, ends, seqs, arrivedAtMs, contentTypes, contentEncodings }
 }
 
-/** Views into the packed buffer: no copy. */
+/** Views into the packed buffer: no copy, but for what came compressed and is plain from here on. */
 export function unpackMessages(packed: PackedMessages): InputMessage[] {
   const messages: InputMessage[] = []
   let start = 0
   for (let i = 0; i < packed.ends.length; i += 1) {
     const end = packed.ends[i]!
     const contentType = packed.contentTypes?.[i]
-    messages.push({
+    const contentEncoding = packed.contentEncodings?.[i]
+    const message = {
       seq: packed.seqs[i]!,
       arrivedAtMs: packed.arrivedAtMs[i]!,
       bytes: packed.bytes.subarray(start, end),
       ...(contentType === undefined ? {} : { contentType }),
-    })
+    }
+    messages.push(contentEncoding === undefined ? message : decompress({ ...message, contentEncoding }))
     start = end
   }
   return messages
