@@ -130,3 +130,27 @@ test('after the broker was killed, keys still verify, and later revocations stil
   })
   await eventually(async () => (await ring.verify(key.token)) === undefined)
 })
+
+test('while the broker is away a key that is not in memory is 503, not 401; probes are answered all the same', async () => {
+  const known = await createApiKey(kv, { name: 'known', scopes: ['read'] })
+  expect(await ring.verify(known.token)).toBeDefined()
+  const made = `weir_${'1'.repeat(12)}_${'1'.repeat(64)}`
+  await broker.kill()
+  for (let call = 0; call < 2; call += 1) {
+    const response = await readWith(bearer(made))
+    expect(response.status).toBe(503)
+    expect(response.headers.get('content-type')).toBe('application/problem+json')
+    expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(await response.json()).toMatchObject({ code: 'broker_unavailable' })
+  }
+  expect((await readWith(bearer(known.token))).status).toBe(200)
+  const wrongSecret = known.token.slice(0, -1) + (known.token.endsWith('0') ? '1' : '0')
+  expect((await readWith(bearer(wrongSecret))).status).toBe(401)
+  expect((await readWith(bearer('x'))).status).toBe(401)
+  const viaProxy = { 'x-forwarded-for': '203.0.113.9', ...bearer(made) }
+  expect((await fetch(`${served.url}/livez`, { headers: viaProxy })).status).toBe(200)
+  await broker.restart()
+  await eventually(async () => (await readWith(bearer(made))).status === 401)
+  const fresh = await createApiKey(kv, { name: 'fresh', scopes: ['read'] })
+  expect((await readWith(bearer(fresh.token))).status).toBe(200)
+})

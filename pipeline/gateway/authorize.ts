@@ -8,7 +8,7 @@ import type { Access, Scope } from './route.js'
 /** `open` asks nobody for a key: tests, and a gateway behind something that does. */
 export type Authentication = KeyVerifier | 'open'
 
-/** Throws a `Problem` of 401 or 403. Returns whether the caller may see what the `read` scope shows. */
+/** Throws a `Problem` of 401, 403 or, while a key cannot be looked up, 503. Returns whether the caller may see what the `read` scope shows. */
 export async function authorize(
   request: IncomingMessage,
   access: Access,
@@ -18,8 +18,7 @@ export async function authorize(
   const near = isFromThisMachine(request)
   const token = bearerToken(request)
   if (access.kind === 'anyone') {
-    const caller = token === undefined ? undefined : await keys.verify(token)
-    return { mayRead: near || holds(caller, 'read') }
+    return { mayRead: near || (token !== undefined && (await mayRead(token, keys))) }
   }
   if (token === undefined) {
     if (access.kind === 'scope_or_loopback' && near) return { mayRead: true }
@@ -34,6 +33,16 @@ export async function authorize(
     })
   }
   return { mayRead: holds(caller, 'read') }
+}
+
+/** A probe must be answered during an outage too; then it is shown what anyone is. */
+async function mayRead(token: string, keys: KeyVerifier): Promise<boolean> {
+  try {
+    return holds(await keys.verify(token), 'read')
+  } catch (error) {
+    if (error instanceof Problem) return false
+    throw error
+  }
 }
 
 function holds(caller: Caller | undefined, scope: Scope): boolean {

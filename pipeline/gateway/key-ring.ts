@@ -1,12 +1,14 @@
 // The API keys in memory, kept current by a watch on the bucket, so that no request waits for the broker.
 // Invariants: every comparison takes the same time whether the key exists or not; a key unknown here is looked up once
-// in the bucket (a key that was just made works at once); a revocation is in force as soon as the watch brings it, and
-// the whole bucket is read again whenever the watch was interrupted.
+// in the bucket (a key that was just made works at once), and while the bucket is out of reach nobody is told that his
+// key is wrong; a revocation is in force as soon as the watch brings it, and the whole bucket is read again whenever the
+// watch was interrupted.
 
 import { timingSafeEqual } from 'node:crypto'
 import type { KV } from '@nats-io/kv'
 import type { Logger } from 'pino'
 import { type ApiKeyRecord, keyRecordOf, readToken } from './api-keys.js'
+import { type Problem, unavailable } from './problem.js'
 import type { Scope } from './route.js'
 
 export interface Caller {
@@ -14,8 +16,8 @@ export interface Caller {
   readonly scopes: ReadonlySet<Scope>
 }
 
-/** Who bears this token, or undefined. */
 export interface KeyVerifier {
+  /** Who bears this token, or undefined. Throws a `Problem` of 503 while that cannot be told. */
   verify(token: string): Promise<Caller | undefined>
 }
 
@@ -31,12 +33,16 @@ const nobody = Buffer.alloc(32)
 const absentForMs = 2_000
 const maxAbsent = 10_000
 const rewatchMs = 1_000
+/** After a look-up that failed none is tried for so long: an outage must not gather one request per caller. */
+const outOfReachMs = 500
+const retryAfterSeconds = 2
 
 export class KeyRing implements KeyVerifier {
   readonly #kv: KV
   readonly #log: Logger
   readonly #held = new Map<string, HeldKey>()
   readonly #absentUntilMs = new Map<string, number>()
+  #outOfReachUntilMs = 0
   #stopWatch: () => void = () => {}
   #closed = false
 
@@ -70,14 +76,16 @@ export class KeyRing implements KeyVerifier {
   async #lookUp(keyId: string): Promise<HeldKey | undefined> {
     const nowMs = performance.now()
     if ((this.#absentUntilMs.get(keyId) ?? 0) > nowMs) return undefined
+    if (this.#outOfReachUntilMs > nowMs) throw outOfReach()
     try {
       const entry = await this.#kv.get(keyId)
       const record = entry === null ? undefined : keyRecordOf(entry)
       if (entry !== null && record !== undefined) this.#hold(record, entry.revision)
     } catch (error) {
-      // The broker is out of reach: whoever is not in memory is not known. The caller tries again.
+      // Whoever is not in memory may hold a good key all the same.
+      this.#outOfReachUntilMs = performance.now() + outOfReachMs
       this.#log.warn({ err: error, keyId }, 'an API key could not be looked up')
-      return undefined
+      throw outOfReach()
     }
     const held = this.#held.get(keyId)
     if (held === undefined) {
@@ -134,4 +142,9 @@ export class KeyRing implements KeyVerifier {
     }
     for (const keyId of this.#held.keys()) if (!present.has(keyId)) this.#held.delete(keyId)
   }
+}
+
+function outOfReach(): Problem {
+  const detail = 'The API key cannot be looked up now: the broker is out of reach. Try again.'
+  return unavailable(503, 'broker_unavailable', detail, retryAfterSeconds)
 }
