@@ -35,7 +35,7 @@ export function takeBytes(): Uint8Array {
 }
 
 /** A text with its length, so that neighbours do not run together. Unicode text only. */
-export function putText(text: string): void {
+function putText(text: string): void {
   const length = text.length
   reserve(length * 3 + 5)
   const start = at + 5
@@ -52,12 +52,6 @@ export function putText(text: string): void {
   putTag(tagText)
   putCount(end - start)
   at = end
-}
-
-/** A text that may be absent, which differs from an empty one. */
-export function putOptionalText(text: string | undefined): void {
-  if (text === undefined) putTag(tagNull)
-  else putText(text)
 }
 
 /** A JSON value, at most `maxDepth` deep; members that are undefined count as absent. */

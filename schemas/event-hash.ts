@@ -1,59 +1,255 @@
 // Hashes of an event: its identity (source and id), and its content, by which a duplicate is told from a conflict.
-// Invariants: equal values hash alike whatever their key order and white space, and both are 128 bits of SHA-256, so
-// that nobody can craft an event that passes for another.
+// Invariants: equal values hash alike whatever their key order, white space and spelling of numbers; a hash is of UTF-8
+// bytes, so that the text form here and the byte form of pipeline/stages/scan agree.
+//
+// These two are not cryptographic, because nobody gains by forging one. 128 bits of the identity: 10^9 ids collide by
+// chance with 10^-21. 64 bits of the content are compared with those of one other event, the one of the same identity. A
+// sender who crafts ids or contents that collide loses events of his own, which he could as well not have sent.
+// What is compared beyond one sender, `hashOfValue`, stays SHA-256.
 
 import { hash } from 'node:crypto'
-import { beginBytes, putOptionalText, putText, putValue, takeBytes } from './canonical-bytes.js'
+import { beginBytes, putValue, takeBytes } from './canonical-bytes.js'
 import type { ValidEvent } from './usage-event.js'
+import { finish, hashSpan, lanes, mixWord, seeds, tailMask, turn } from './word-hash.js'
 
-/** Words of 32 bits that a hash fills. */
+/** Words of 32 bits of an identity. */
 export const hashWords = 4
+/** Words of 32 bits of a content hash. */
+export const contentWords = 2
 
-/** Writes the 128 bits that stand for (source, id) into the first four words of `out`. */
+/** What belongs to the content, by its name in the event. */
+export type ContentName =
+  | 'type'
+  | 'subject'
+  | 'time'
+  | 'subscriptionid'
+  | 'correlationid'
+  | 'traceparent'
+  | 'data'
+
+const encoder = new TextEncoder()
+const initialCapacity = 1 << 12
+/** A buffer that one giant text has grown is given back afterwards. */
+const keptCapacity = 1 << 20
+let scratch = new Uint8Array(initialCapacity)
+let scratchView = new DataView(scratch.buffer)
+
+const double = new Float64Array(1)
+const doubleWords = new Int32Array(double.buffer)
+
+/** Two hashes of 64 bits, two lanes each. */
+const pair = new Int32Array(4)
+
+/** Writes the 128 bits that stand for (source, id) into the first four words of `out`. Unicode text only. */
 export function hashIdentity(source: string, id: string, out: Uint32Array): void {
-  beginBytes()
-  putText(source)
-  putText(id)
-  digest(takeBytes(), out)
+  reserve((source.length + id.length) * 3)
+  const border = encodeText(source, 0)
+  const end = encodeText(id, border)
+  hashIdentityBytes(scratchView, 0, border, border, end, out, 0)
 }
 
-/** Writes the 128 bits of the event's content into the first four words of `out`. */
+/**
+ * The same of UTF-8 bytes, `[sourceFrom, sourceUntil)` and `[idFrom, idUntil)`, into four words of `out` from `at` on.
+ * The view must reach three bytes beyond either.
+ */
+export function hashIdentityBytes(
+  view: DataView,
+  sourceFrom: number,
+  sourceUntil: number,
+  idFrom: number,
+  idUntil: number,
+  out: Uint32Array,
+  at: number,
+): void {
+  pair[0] = 0x2ffd72db
+  pair[1] = 0x1dfb5a3e
+  pair[2] = 0x636920d8
+  pair[3] = 0x71574e69
+  absorbSpan(view, sourceFrom, sourceUntil)
+  // Between the two stands the length of the first; so they cannot run together.
+  absorbLength(sourceUntil - sourceFrom)
+  absorbSpan(view, idFrom, idUntil)
+  const length = idUntil - idFrom
+  finish(pair[0]!, pair[1]!, length)
+  out[at] = lanes[0]!
+  out[at + 1] = lanes[1]!
+  finish(pair[2]!, pair[3]!, length)
+  out[at + 2] = lanes[0]!
+  out[at + 3] = lanes[1]!
+}
+
+/** Writes the 64 bits of the event's content into the first two words of `out`. */
 export function hashContent(event: ValidEvent, out: Uint32Array): void {
-  // `type`, `subject`, `time` as sent, the three extensions and `data`: what the contract calls the content.
-  beginBytes()
-  putText(event.type)
-  putText(event.subject)
-  putOptionalText(event.timeText)
-  putOptionalText(event.subscriptionId)
-  putText(event.correlationId)
-  putText(event.traceparent)
-  putValue(event.data)
-  digest(takeBytes(), out)
+  // `type`, `subject`, `time` as sent, the three extensions and `data`: what the contract calls the content. It is hashed
+  // as an object of those members; an extension that is only carried is the same absent and empty.
+  const sum: EntrySum = { a: 0, b: 0, count: 0 }
+  addAttribute(sum, 'type', event.type)
+  addAttribute(sum, 'subject', event.subject)
+  if (event.timeText !== undefined) addAttribute(sum, 'time', event.timeText)
+  if (event.subscriptionId !== undefined) addAttribute(sum, 'subscriptionid', event.subscriptionId)
+  if (event.correlationId !== '') addAttribute(sum, 'correlationid', event.correlationId)
+  if (event.traceparent !== '') addAttribute(sum, 'traceparent', event.traceparent)
+  addAttribute(sum, 'data', event.data)
+  finishObject(0, 0, sum.a, sum.b, sum.count)
+  out[0] = lanes[0]!
+  out[1] = lanes[1]!
 }
 
-/** 128 bits of a JSON value (at most `maxDepth` deep), as 32 hexadecimal digits. Equal values, equal hash. */
+/** The key's hash, in `lanes`: what the hash of its value begins with. Bytes as for `hashSpan`. */
+export function hashKey(view: DataView, from: number, until: number): void {
+  hashSpan(view, from, until, seeds.key, 0)
+}
+
+/** The hash of a number by its value, in `lanes`, so that 1, 1.0 and 1e0 are the same; and so are 0 and -0. */
+export function hashNumber(value: number, first: number, second: number): void {
+  double[0] = value === 0 ? 0 : value
+  const third = turn(first ^ seeds.number ^ mixWord(doubleWords[0]!), second)
+  finish(third, turn(second ^ mixWord(doubleWords[1]!), third), 8)
+}
+
+/** The hash of an object, in `lanes`: of the sums of its entries' hashes, so that their order does not matter. */
+export function finishObject(first: number, second: number, a: number, b: number, count: number): void {
+  const third = turn(first ^ seeds.object ^ mixWord(a), second)
+  finish(third, turn(second ^ mixWord(b), third), count)
+}
+
+/** 128 bits of a JSON value (at most `maxDepth` deep), as 32 hexadecimal digits. Equal values, equal hash. SHA-256. */
 export function hashOfValue(value: unknown): string {
   beginBytes()
   putValue(value)
   return hash('sha256', takeBytes(), 'hex').slice(0, 32)
 }
 
-/** Four words, from `offset` on, as 32 hexadecimal digits. */
-export function hashText(words: ArrayLike<number>, offset = 0): string {
+/** The words of a hash as hexadecimal digits, eight each. */
+export function hashText(words: ArrayLike<number>, count: number = hashWords): string {
   let text = ''
-  for (let i = 0; i < hashWords; i += 1) text += words[offset + i]!.toString(16).padStart(8, '0')
+  for (let i = 0; i < count; i += 1) text += (words[i]! >>> 0).toString(16).padStart(8, '0')
   return text
 }
 
-function digest(content: Uint8Array, out: Uint32Array): void {
-  // One character per byte is the cheapest way to get the bits out of node:crypto (half the cost of a Buffer).
-  const bytes = hash('sha256', content, 'binary')
-  for (let word = 0; word < hashWords; word += 1) {
-    const at = word * 4
-    out[word] =
-      (bytes.charCodeAt(at) << 24) |
-      (bytes.charCodeAt(at + 1) << 16) |
-      (bytes.charCodeAt(at + 2) << 8) |
-      bytes.charCodeAt(at + 3)
+interface EntrySum {
+  a: number
+  b: number
+  count: number
+}
+
+const attributeKeys = new Map<ContentName, readonly [number, number]>()
+
+function addAttribute(sum: EntrySum, name: ContentName, value: unknown): void {
+  let key = attributeKeys.get(name)
+  if (key === undefined) {
+    hashKeyText(name)
+    key = [lanes[0]!, lanes[1]!]
+    attributeKeys.set(name, key)
   }
+  hashValue(value, key[0], key[1])
+  sum.a = (sum.a + lanes[0]!) | 0
+  sum.b = (sum.b + lanes[1]!) | 0
+  sum.count += 1
+}
+
+/** The hash of a value that begins with the two words given: those of its key, or of the array so far. */
+function hashValue(value: unknown, first: number, second: number): void {
+  if (typeof value === 'string') {
+    reserve(value.length * 3)
+    const length = encodeText(value, 0)
+    hashSpan(scratchView, 0, length, first ^ seeds.text, second)
+  } else if (typeof value === 'number') hashNumber(value, first, second)
+  else if (typeof value === 'boolean') finish(first ^ (value ? seeds.true : seeds.false), second, 0)
+  else if (typeof value !== 'object' || value === null) finish(first ^ seeds.null, second, 0)
+  else if (Array.isArray(value)) hashArray(value, first, second)
+  else hashObject(value as Record<string, unknown>, first, second)
+}
+
+/** Each element begins with what those before it came to; the count ends it. */
+function hashArray(values: readonly unknown[], first: number, second: number): void {
+  let a = first ^ seeds.array
+  let b = second
+  for (const value of values) {
+    hashValue(value, a, b)
+    a = lanes[0]!
+    b = lanes[1]!
+  }
+  finish(a, b, values.length)
+}
+
+function hashObject(record: Record<string, unknown>, first: number, second: number): void {
+  let a = 0
+  let b = 0
+  let count = 0
+  for (const key in record) {
+    const member = record[key]
+    if (member === undefined) continue
+    hashKeyText(key)
+    hashValue(member, lanes[0]!, lanes[1]!)
+    a = (a + lanes[0]!) | 0
+    b = (b + lanes[1]!) | 0
+    count += 1
+  }
+  finishObject(first, second, a, b, count)
+}
+
+function hashKeyText(key: string): void {
+  reserve(key.length * 3)
+  hashKey(scratchView, 0, encodeText(key, 0))
+}
+
+/** The text as UTF-8 at `from` of the scratch buffer, which has the room; where it ends. */
+function encodeText(text: string, from: number): number {
+  const bytes = scratch
+  const { length } = text
+  for (let i = 0; i < length; i += 1) {
+    const code = text.charCodeAt(i)
+    if (code > 127) return from + encoder.encodeInto(text, bytes.subarray(from)).written
+    bytes[from + i] = code
+  }
+  return from + length
+}
+
+/** Room for so many bytes, and for the three that a hash may read beyond. */
+function reserve(count: number): void {
+  const needed = count + 4
+  if (needed <= scratch.length && scratch.length <= keptCapacity) return
+  scratch = new Uint8Array(Math.max(initialCapacity, needed))
+  scratchView = new DataView(scratch.buffer)
+}
+
+/** Takes a span into both hashes of `pair`; the second has constants of its own, so that they are independent. */
+function absorbSpan(view: DataView, from: number, until: number): void {
+  let a = pair[0]!
+  let b = pair[1]!
+  let c = pair[2]!
+  let d = pair[3]!
+  for (let at = from; at < until; at += 4) {
+    const left = until - at
+    const word = left < 4 ? view.getInt32(at, true) & tailMask(left) : view.getInt32(at, true)
+    const b2 = turn(a ^ mixWord(word), b)
+    const d2 = otherTurn(c ^ otherMix(word), d)
+    a = b
+    b = b2
+    c = d
+    d = d2
+  }
+  pair[0] = a
+  pair[1] = b
+  pair[2] = c
+  pair[3] = d
+}
+
+function absorbLength(length: number): void {
+  const a = pair[0]!
+  const c = pair[2]!
+  pair[0] = pair[1]!
+  pair[1] = turn(a ^ mixWord(length), pair[1]!)
+  pair[2] = pair[3]!
+  pair[3] = otherTurn(c ^ otherMix(length), pair[3]!)
+}
+
+function otherMix(word: number): number {
+  const product = Math.imul(word, 0x239b961b)
+  return Math.imul((product << 17) | (product >>> 15), 0xab0e9789)
+}
+
+function otherTurn(mixed: number, second: number): number {
+  return (Math.imul((((mixed << 19) | (mixed >>> 13)) + second) | 0, 9) + 0x561ccd1b) | 0
 }

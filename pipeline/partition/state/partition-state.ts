@@ -16,10 +16,10 @@ import type {
   WaitingEvent,
 } from './records.js'
 import { type MapDelta, TrackedMap } from './tracked-map.js'
+import { UsageRoutes } from './usage-routes.js'
 
-const format = 2
-/** Without `moved`. */
-const formatBefore = 1
+/** 3: the dedupe table holds the hashes of schemas/event-hash.ts as they are since; those of older states mean nothing. */
+const format = 3
 const dayMs = 86_400_000
 
 interface StateMaps {
@@ -75,6 +75,9 @@ export class PartitionState {
   readonly waitingOf = new Map<string, Set<string>>()
   readonly chargesOf = new Map<string, Set<string>>()
   readonly sealedOf = new Map<string, Set<string>>()
+  /** Customers who took usage back: nothing of theirs is routed. */
+  readonly retractedOf = new Set<string>()
+  readonly routes = new UsageRoutes()
 
   constructor(dedupeHorizonMs: number) {
     // One day more, because arrivals are kept by the day.
@@ -99,6 +102,7 @@ export class PartitionState {
     for (const { charge } of state.maps.sealed.values()) {
       indexUnder(state.sealedOf, charge.customerId, charge.chargeId)
     }
+    for (const { customerId } of state.maps.retractions.values()) state.retractedOf.add(customerId)
     return state
   }
 
@@ -174,12 +178,25 @@ export class PartitionState {
     }
   }
 
+  hold(customerId: string): void {
+    this.held.add(customerId)
+    this.routes.forget(customerId)
+  }
+
+  putRetraction(key: string, retraction: Retraction): void {
+    this.maps.retractions.set(key, retraction)
+    this.retractedOf.add(retraction.customerId)
+    this.routes.forget(retraction.customerId)
+  }
+
   putCharge(charge: UsageCharge): void {
+    this.routes.forget(charge.customerId)
     this.maps.charges.set(charge.chargeId, charge)
     indexUnder(this.chargesOf, charge.customerId, charge.chargeId)
   }
 
   removeCharge(charge: UsageCharge): void {
+    this.routes.forget(charge.customerId)
     this.maps.charges.delete(charge.chargeId)
     unindexUnder(this.chargesOf, charge.customerId, charge.chargeId)
   }
@@ -214,8 +231,11 @@ export class PartitionState {
 
   #apply(bytes: Uint8Array): void {
     const stored = deserialize(bytes) as StateBytes
-    if (stored.format !== format && stored.format !== formatBefore) {
-      throw new Error(`State of format ${stored.format} cannot be read; this version reads ${format}.`)
+    if (stored.format !== format) {
+      throw new Error(
+        `State of format ${stored.format} cannot be read; this version reads ${format}. ` +
+          'Formats 1 and 2 know events by other hashes: run the version that wrote them, or begin on a fresh state.',
+      )
     }
     for (const [name, map] of Object.entries(this.maps)) {
       const delta = stored.maps[name]
