@@ -39,6 +39,11 @@ export class CatalogIndex {
     return this.#newest.get(plan)
   }
 
+  /** Those that some meter wants. */
+  eventTypes(): string[] {
+    return [...this.#byType.keys()]
+  }
+
   /** In the catalog's order. */
   metersOfType(eventType: string): readonly Meter[] {
     return this.#byType.get(eventType) ?? noMeters

@@ -9,7 +9,7 @@
 import type { UsagePrice } from '../schemas/catalog.js'
 import { divideRounded, type Scaled, scaledOne } from '../schemas/decimal.js'
 import { type Accumulator, levelAtStart, type MatrixUsage } from './accumulator.js'
-import { aggregated, aggregationDenominator, newAggregation } from './aggregations/aggregation.js'
+import { aggregated, aggregationDenominator, isLevel, newAggregation } from './aggregations/aggregation.js'
 import type { ChargeBasis } from './charge-basis.js'
 import { graduatedAmount } from './price-models/graduated.js'
 import { beyondIncluded } from './price-models/included.js'
@@ -44,7 +44,9 @@ type CompiledModel =
   | { readonly model: 'percentage'; readonly terms: PercentageTerms }
   | { readonly model: 'matrix'; readonly cells: MatrixModel }
 
-interface Rater {
+/** A basis compiled. */
+export interface Rater {
+  readonly trial: boolean
   readonly compiled: CompiledModel
   /** What an aggregated quantity is divided by to be a `Scaled`. */
   readonly quantityDenominator: bigint
@@ -66,17 +68,33 @@ const raters = new WeakMap<ChargeBasis, Rater>()
 
 /** What is owed for the accumulated usage; without any, what is owed for zero. In a trial the amount is 0. */
 export function chargeOf(basis: ChargeBasis, accumulator: Accumulator): Rated {
-  const rater = raters.get(basis) ?? compileRater(basis)
+  const rater = raterOf(basis)
   const { state } = accumulator
   if (state.kind === 'matrix') return matrixCharge(basis, rater, accumulator, state)
   const level = levelAtStart(accumulator, 0)
   if (state.kind === 'percentage') return percentageCharge(basis, rater, state, level)
   const total = aggregated(basis, state, level)
   const quantity = rater.quantityDenominator === 1n ? total : divideRounded(total, rater.quantityDenominator)
-  if (basis.trial) return { quantity, amount: 0n }
+  return { quantity, amount: amountOfTotal(rater, total) }
+}
+
+/** Compiled once per basis, by identity. */
+export function raterOf(basis: ChargeBasis): Rater {
+  return raters.get(basis) ?? compileRater(basis)
+}
+
+/** Whether the amount follows from one aggregated quantity alone, as `amountOfTotal` has it. */
+export function isRatedByTotal({ price, meter }: ChargeBasis): boolean {
+  const { model } = price.model
+  return model !== 'matrix' && model !== 'percentage' && !isLevel(meter.aggregation)
+}
+
+/** What is owed for an aggregated quantity, for a basis that `isRatedByTotal`. */
+export function amountOfTotal(rater: Rater, total: bigint): Scaled {
+  if (rater.trial) return 0n
   const units = rater.factor === 1n ? total : total * rater.factor
   const beyond = rater.included === 0n ? units : beyondIncluded(units, rater.included)
-  return { quantity, amount: adjusted(rater, modelAmount(rater.compiled, beyond)) }
+  return adjusted(rater, modelAmount(rater.compiled, beyond))
 }
 
 function modelAmount(compiled: CompiledModel, units: bigint): bigint {
@@ -159,6 +177,7 @@ function compileRater(basis: ChargeBasis): Rater {
   const limit = (amount: Scaled | undefined): bigint | undefined =>
     amount === undefined ? undefined : (amount * divisor * numerator) / denominator
   const rater: Rater = {
+    trial: basis.trial,
     compiled: compileModel(price, scale),
     quantityDenominator,
     factor: denominator,

@@ -26,15 +26,19 @@ export function fnv1a32(text: string): number {
   let hash = 0x811c9dc5
   for (let i = 0; i < text.length; i += 1) {
     const code = text.charCodeAt(i)
-    if (code > 127) return fnv1a32OfBytes(Buffer.from(text, 'utf8'))
+    if (code > 127) {
+      const bytes = Buffer.from(text, 'utf8')
+      return fnv1a32Of(bytes, 0, bytes.length)
+    }
     hash = Math.imul(hash ^ code, 0x01000193)
   }
   return hash >>> 0
 }
 
-function fnv1a32OfBytes(bytes: Uint8Array): number {
+/** FNV-1a 32 of the bytes in [from, until). */
+export function fnv1a32Of(bytes: Uint8Array, from: number, until: number): number {
   let hash = 0x811c9dc5
-  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193)
+  for (let i = from; i < until; i += 1) hash = Math.imul(hash ^ bytes[i]!, 0x01000193)
   return hash >>> 0
 }
 

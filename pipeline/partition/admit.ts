@@ -106,7 +106,7 @@ function untimely(batch: Batch, received: ReceivedEvent): Rejection | undefined 
   return undefined
 }
 
-function refuseConflict(batch: Batch, received: ReceivedEvent): void {
+export function refuseConflict(batch: Batch, received: ReceivedEvent): void {
   const { kept, sent } = conflictHashes(received, batch.state.dedupe)
   const { source, id } = received.event
   batch.counted('conflicting')

@@ -5,10 +5,9 @@
 import type { Charge } from '../../schemas/charge.js'
 import { conservationGap, type DispositionCounts, dispositions } from '../../schemas/dispositions.js'
 import type { MrrMovement } from '../../schemas/mrr-movement.js'
-import { decodeMessages, holdsUsageOnly, type ReceivedEvent } from '../stages/decode.js'
+import { decodeMessages, holdsUsageOnly, type InputMessage } from '../stages/decode.js'
 import { dayOf } from '../stages/dedupe.js'
-import { normalizeEvents } from '../stages/normalize.js'
-import { admit, refuse } from './admit.js'
+import { admit } from './admit.js'
 import { applyGlobalEvents } from './apply-catalog.js'
 import { applyLifecycleEvents, expireChanges, retryUnknownPlans } from './apply-lifecycle.js'
 import { Batch } from './batch.js'
@@ -16,6 +15,7 @@ import type { CoreConfig, CoreInput, CoreOutput, HistoryRequest } from './core-i
 import { openRequests } from './hold.js'
 import { LedgerWriter, type RowTap } from './ledger-writer.js'
 import { chargesOwed } from './owed.js'
+import { placeUsage } from './place-usage.js'
 import { RatedUsageColumns } from './rated-usage-columns.js'
 import { applyHistory } from './re-rate.js'
 import { expireRetractions } from './retract.js'
@@ -23,7 +23,7 @@ import { sealRun } from './seal.js'
 import { CustomerChanges, settleCustomers } from './settle-customers.js'
 import { PartitionState } from './state/partition-state.js'
 import { PriceBook } from './state/price-book.js'
-import { expireWaiting, placeEvent } from './waiting.js'
+import { expireWaiting } from './waiting.js'
 
 export type { InputMessage } from '../stages/decode.js'
 export type {
@@ -69,10 +69,10 @@ export class PartitionCore {
     const out = new LedgerWriter(this.#config, input, this.#tap, this.#ratedUsage)
     const batch = new Batch(this.#config, this.#state, this.#book, out, input)
     this.#state.dedupe.sweep(dayOf(batch.nowMs))
-    // Changes come before the usage of the same call, wherever they are. Where the metering messages can hold none, they
-    // are taken one by one at the end: what was parsed of one is garbage, still young, when the next one is read.
-    const isBulk = input.metering.every(holdsUsageOnly)
-    const mixed = isBulk ? input.lifecycle : [...input.lifecycle, ...input.metering]
+    // Changes come before the usage of the same call, wherever they are.
+    const mixed = [...input.lifecycle]
+    const usageOnly: InputMessage[] = []
+    for (const message of input.metering) (holdsUsageOnly(message) ? usageOnly : mixed).push(message)
     const admitted = admit(batch, decodeMessages(input.catalog), decodeMessages(mixed))
     const touched = new CustomerChanges()
     if (applyGlobalEvents(batch, admitted.global)) retryUnknownPlans(batch, touched)
@@ -80,10 +80,7 @@ export class PartitionCore {
     expireChanges(batch, touched)
     settleCustomers(batch, touched)
     placeUsage(batch, admitted.usage)
-    if (isBulk) {
-      for (const message of input.metering)
-        placeUsage(batch, admit(batch, [], decodeMessages([message])).usage)
-    }
+    for (const message of usageOnly) placeUsage(batch, admit(batch, [], decodeMessages([message])).usage)
     applyHistory(batch, input.history)
     expireWaiting(batch)
     expireRetractions(batch)
@@ -145,14 +142,4 @@ export class PartitionCore {
       sealedRuns,
     }
   }
-}
-
-function placeUsage(batch: Batch, usage: readonly ReceivedEvent[]): void {
-  const normalized = normalizeEvents(usage, batch.book.catalog)
-  normalized.forEach((outcome, index) => {
-    const received = usage[index]!
-    if (outcome.kind === 'metered') placeEvent(batch, outcome.event, received.raw, 'received')
-    else if (outcome.kind === 'unmetered') batch.counted('unmetered')
-    else refuse(batch, received, outcome.rejection)
-  })
 }

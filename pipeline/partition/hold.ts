@@ -21,7 +21,7 @@ export function requireHistory(batch: Batch, customerId: string, fromMs: number,
   }
   const requestId = stableId('hr', customerId, fromMs, batch.commit)
   customer.hold = { requestId, fromMs, cause }
-  batch.state.held.add(customerId)
+  batch.state.hold(customerId)
 }
 
 export function openRequests(state: PartitionState): HistoryRequest[] {

@@ -3,6 +3,7 @@
 
 import { encodeRows } from '../../schemas/arrow-rows.js'
 import type { Charge } from '../../schemas/charge.js'
+import type { Scaled } from '../../schemas/decimal.js'
 import type { DispositionCounts } from '../../schemas/dispositions.js'
 import type { CustomerProfile, FxRate, InvoiceEvent, PaymentEvent } from '../../schemas/lifecycle-event.js'
 import type { MrrMovement } from '../../schemas/mrr-movement.js'
@@ -10,8 +11,10 @@ import type { Rejection } from '../../schemas/rejection.js'
 import * as tables from '../../schemas/tables.js'
 import type { RatedRow } from '../stages/rate.js'
 import type { CoreConfig, LedgerOutput } from './core-io.js'
+import { type PlainEvent, plainRatedRow } from './plain-row.js'
 import { type RatedAt, RatedUsageColumns, ratedUsageRow } from './rated-usage-columns.js'
 import type { Envelope } from './state/records.js'
+import type { RouteTarget } from './state/usage-routes.js'
 
 export interface ContentHashes {
   readonly kept: string
@@ -72,6 +75,11 @@ export class LedgerWriter {
   rated(rated: RatedRow): void {
     if (this.#tap?.only !== true) this.#ratedUsage.add(rated, this.#ratedAt, this.#outputs)
     this.#tap?.rated?.(ratedUsageRow(rated, this.#ratedAt))
+  }
+
+  /** The same for a plain event. */
+  ratedPlain(event: PlainEvent, target: RouteTarget, quantity: Scaled, amount: Scaled): void {
+    this.rated(plainRatedRow(event, target, quantity, amount))
   }
 
   version(version: SubscriptionVersion): void {

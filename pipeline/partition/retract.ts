@@ -14,10 +14,7 @@ export function applyRetraction(batch: Batch, received: ReceivedEvent, retractio
   const { customerId, eventSource, eventId } = retraction
   const key = compositeKey(eventSource, eventId)
   if (isRetracted(batch, customerId, key)) return
-  state.maps.retractions.set(retractionKey(customerId, key), {
-    customerId,
-    arrivedAtMs: received.arrivedAtMs,
-  })
+  state.putRetraction(retractionKey(customerId, key), { customerId, arrivedAtMs: received.arrivedAtMs })
   const waiting = state.maps.waiting.get(key)
   if (waiting !== undefined) {
     if (waiting.event.customerId === customerId) dropRetracted(batch, key)

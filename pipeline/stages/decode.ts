@@ -3,7 +3,7 @@
 // all is one outcome.
 
 import { type ParsedMessage, parseMessage, validateEvent } from '../../schemas/cloud-event.js'
-import { isRecord } from '../../schemas/json-text.js'
+import { decodeUtf8, isRecord, parseJson } from '../../schemas/json-text.js'
 import type { Rejection } from '../../schemas/rejection.js'
 import { isUsageBatchType } from '../../schemas/usage-batch-schema.js'
 import type { ValidEvent } from '../../schemas/usage-event.js'
@@ -70,13 +70,22 @@ function decodeMessage(message: InputMessage, out: Decoded[]): void {
       out.push({ kind: 'refused', rejection: item.rejection, arrivedAtMs, raw: undefined })
       continue
     }
-    const valid = validateEvent(item.value, arrivedAtMs)
-    out.push(
-      valid.kind === 'ok'
-        ? { kind: 'event', event: valid.value, arrivedAtMs, raw: item.value }
-        : { kind: 'refused', rejection: valid.rejection, arrivedAtMs, raw: item.value },
-    )
+    out.push(validated(item.value, arrivedAtMs))
   }
+}
+
+/** One event by its own bytes; undefined when they are not JSON. */
+export function decodeEvent(bytes: Uint8Array, arrivedAtMs: number): Decoded | undefined {
+  const text = decodeUtf8(bytes)
+  const parsed = text === undefined ? undefined : parseJson(text)
+  return parsed?.kind === 'ok' ? validated(parsed.value, arrivedAtMs) : undefined
+}
+
+function validated(value: unknown, arrivedAtMs: number): Decoded {
+  const valid = validateEvent(value, arrivedAtMs)
+  return valid.kind === 'ok'
+    ? { kind: 'event', event: valid.value, arrivedAtMs, raw: value }
+    : { kind: 'refused', rejection: valid.rejection, arrivedAtMs, raw: value }
 }
 
 /** The beginning of a message that cannot be read, for its dead letter: as text, or in base64 where it is none. */

@@ -95,6 +95,20 @@ export function newCharge(segment: Segment<UsagePrice>, basis: ChargeBasis, emit
   }
 }
 
+/** The charge that is kept for a segment, made now if nothing was rated on it yet. */
+export function chargeOfSegment(
+  segment: Segment<UsagePrice>,
+  state: PartitionState,
+  catalog: CatalogIndex,
+): UsageCharge {
+  const known = state.maps.charges.get(segment.chargeId)
+  if (known !== undefined) return known
+  const charge = newCharge(segment, basisOf(segment, catalog), 0n)
+  charge.accumulator.levelsAtStart = levelsBefore(segment, state, catalog)
+  state.putCharge(charge)
+  return charge
+}
+
 /** Rates one attached event. The rows go to `write`. */
 export function rateEvent(
   event: KeyedEvent,
@@ -107,14 +121,8 @@ export function rateEvent(
   for (const assignment of assignments) {
     const { segment, reading } = assignment
     const basis = basisOf(segment, catalog)
-    let charge = state.maps.charges.get(segment.chargeId)
-    if (charge === undefined) {
-      charge = newCharge(segment, basis, 0n)
-      charge.accumulator.levelsAtStart = levelsBefore(segment, state, catalog)
-      state.putCharge(charge)
-    } else {
-      state.maps.charges.touch(charge.chargeId)
-    }
+    const charge = chargeOfSegment(segment, state, catalog)
+    state.maps.charges.touch(charge.chargeId)
     const distinct = basis.meter.aggregation === 'unique_count'
     addSample(basis, charge.accumulator, sampleOf(event, reading, assignment.cell, distinct))
     const after = chargeOf(basis, charge.accumulator).amount

@@ -27,6 +27,7 @@ export class PriceBook {
   /** The catalog grew; published versions never change, so resolved prices stay. */
   catalogChanged(): void {
     this.#index = new CatalogIndex(this.#state.catalog)
+    this.#state.routes.clear()
   }
 
   /** Undefined while the subscription has no applied `created`. */
@@ -56,6 +57,7 @@ export class PriceBook {
   forget(subscriptionId: string, customerId: string): void {
     this.#bySubscription.delete(subscriptionId)
     this.#byCustomer.delete(customerId)
+    this.#state.routes.forget(customerId)
   }
 
   #resolve(record: SubscriptionRecord): SubscriptionPrices | undefined {

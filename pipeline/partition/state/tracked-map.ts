@@ -9,7 +9,8 @@ export interface MapDelta<V> {
   readonly deleted: readonly string[]
 }
 
-interface Entry<V> {
+/** A place in the map that a caller may keep, so that the next look-up costs nothing. Good until its key is deleted. */
+export interface TrackedEntry<V> {
   readonly key: string
   value: V
   /** It is in the list of what changed. */
@@ -19,11 +20,11 @@ interface Entry<V> {
 }
 
 export class TrackedMap<V> {
-  readonly #entries = new Map<string, Entry<V>>()
+  readonly #entries = new Map<string, TrackedEntry<V>>()
   /** In the order of their first change since the last delta. Entries that were deleted are not taken out. */
-  #dirty: Entry<V>[] = []
+  #dirty: TrackedEntry<V>[] = []
   readonly #deleted = new Set<string>()
-  #found: Entry<V> | undefined
+  #found: TrackedEntry<V> | undefined
 
   get size(): number {
     return this.#entries.size
@@ -56,6 +57,15 @@ export class TrackedMap<V> {
     if (entry !== undefined) this.#mark(entry)
   }
 
+  entry(key: string): TrackedEntry<V> | undefined {
+    return this.#find(key)
+  }
+
+  /** `touch` without a look-up. */
+  touchEntry(entry: TrackedEntry<V>): void {
+    if (!entry.isDirty) this.#mark(entry)
+  }
+
   delete(key: string): void {
     if (!this.#remove(key)) return
     this.#deleted.add(key)
@@ -79,7 +89,7 @@ export class TrackedMap<V> {
    */
   takeTouched(accept: (value: V) => boolean): V[] {
     const taken: V[] = []
-    const left: Entry<V>[] = []
+    const left: TrackedEntry<V>[] = []
     for (const entry of this.#dirty) {
       if (entry.isReplaced || this.#entries.get(entry.key) !== entry || !accept(entry.value)) left.push(entry)
       else {
@@ -121,14 +131,14 @@ export class TrackedMap<V> {
     return { set: [...this.entries()], deleted: [] }
   }
 
-  #find(key: string): Entry<V> | undefined {
+  #find(key: string): TrackedEntry<V> | undefined {
     if (this.#found?.key === key) return this.#found
     const entry = this.#entries.get(key)
     if (entry !== undefined) this.#found = entry
     return entry
   }
 
-  #add(key: string, value: V): Entry<V> {
+  #add(key: string, value: V): TrackedEntry<V> {
     const entry = { key, value, isDirty: false, isReplaced: false }
     this.#entries.set(key, entry)
     this.#found = entry
@@ -140,7 +150,7 @@ export class TrackedMap<V> {
     return this.#entries.delete(key)
   }
 
-  #mark(entry: Entry<V>): void {
+  #mark(entry: TrackedEntry<V>): void {
     if (entry.isDirty) return
     entry.isDirty = true
     this.#dirty.push(entry)

@@ -1,0 +1,93 @@
+// Finds where plain usage of a customer goes at an instant, and for how long that stays so, by asking attach.ts once.
+// Invariant: a route is given only where every event of the kind is rated by adding its values to running totals; for
+// everything else there is none, and the general way decides.
+
+import type { SubscriptionPrices } from '../../rating/price-lines.js'
+import { isRatedByTotal, raterOf } from '../../rating/rate.js'
+import { scaledOne } from '../../schemas/decimal.js'
+import { type Assignment, attachEvent } from '../stages/attach.js'
+import type { PlainMatch } from '../stages/plain-meters.js'
+import { basisOf, chargeOfSegment } from '../stages/rate.js'
+import type { PartitionState } from './state/partition-state.js'
+import type { PriceBook } from './state/price-book.js'
+import { keepRoute, type RoutedCustomer, type RouteTarget, type UsageRoute } from './state/usage-routes.js'
+
+const noDimensions: ReadonlyMap<string, string> = new Map()
+
+/** The charges of the route are made if they are not there yet: an event is about to be rated on them. */
+export function findRoute(
+  state: PartitionState,
+  book: PriceBook,
+  customer: RoutedCustomer,
+  match: PlainMatch,
+  atMs: number,
+): UsageRoute | undefined {
+  const { customerId } = customer
+  if (state.held.has(customerId) || state.retractedOf.has(customerId)) return undefined
+  const subscriptions = book.ofCustomer(customerId)
+  const readings = match.meters.map(({ meter }) => ({
+    meter: meter.meter,
+    quantity: scaledOne,
+    text: '',
+    dimensions: noDimensions,
+  }))
+  const attached = attachEvent({ ...unnamed, customerId, timeMs: atMs, readings }, subscriptions)
+  if (attached.kind !== 'attached' || attached.unwanted.length > 0) return undefined
+  const { assignments } = attached
+  if (!assignments.every(({ segment }) => isRatedByTotal(basisOf(segment, book.catalog)))) return undefined
+  const targets = assignments.map(one => targetOf(one, readings.indexOf(one.reading), match, state, book))
+  if (state.maps.newestRated.get(customerId) === undefined) state.maps.newestRated.set(customerId, atMs)
+  const newest = state.maps.newestRated.entry(customerId)
+  if (newest === undefined) throw new Error(`The newest event of ${customerId} is not kept.`)
+  const route = { ...stretchOf(subscriptions, assignments, match, atMs), match, targets, newest }
+  keepRoute(customer, route)
+  return route
+}
+
+/** What the general way knows of an event and attach.ts does not ask for. */
+const unnamed = {
+  source: '',
+  id: '',
+  type: '',
+  ingestedAtMs: 0,
+  pinnedSubscriptionId: '',
+  correlationId: '',
+  traceparent: '',
+}
+
+function targetOf(
+  { segment, version }: Assignment,
+  reading: number,
+  match: PlainMatch,
+  state: PartitionState,
+  book: PriceBook,
+): RouteTarget {
+  const charge = chargeOfSegment(segment, state, book.catalog)
+  const entry = state.maps.charges.entry(charge.chargeId)
+  if (entry === undefined) throw new Error(`The charge ${charge.chargeId} is not kept.`)
+  const rater = raterOf(basisOf(segment, book.catalog))
+  return { reading, meter: match.meters[reading]!, entry, charge, rater, version }
+}
+
+/** The stretch around an instant in which nothing begins or ends that attach.ts looks at. */
+function stretchOf(
+  subscriptions: readonly SubscriptionPrices[],
+  assignments: readonly Assignment[],
+  match: PlainMatch,
+  atMs: number,
+): { readonly fromMs: number; readonly untilMs: number } {
+  const borders: { readonly fromMs: number; readonly untilMs: number }[] = assignments.map(one => one.segment)
+  for (const { timeline, usage } of subscriptions) {
+    borders.push(...timeline.versions)
+    for (const { meter } of match.meters) borders.push(...(usage.get(meter.meter) ?? []))
+  }
+  let fromMs = Number.NEGATIVE_INFINITY
+  let untilMs = Number.POSITIVE_INFINITY
+  for (const border of borders) {
+    for (const ms of [border.fromMs, border.untilMs]) {
+      if (ms <= atMs) fromMs = Math.max(fromMs, ms)
+      else untilMs = Math.min(untilMs, ms)
+    }
+  }
+  return { fromMs, untilMs }
+}
