@@ -36,10 +36,7 @@ export function findRoute(
   const { assignments } = attached
   if (!assignments.every(({ segment }) => isRatedByTotal(basisOf(segment, book.catalog)))) return undefined
   const targets = assignments.map(one => targetOf(one, readings.indexOf(one.reading), match, state, book))
-  if (state.maps.newestRated.get(customerId) === undefined) state.maps.newestRated.set(customerId, atMs)
-  const newest = state.maps.newestRated.entry(customerId)
-  if (newest === undefined) throw new Error(`The newest event of ${customerId} is not kept.`)
-  const route = { ...stretchOf(subscriptions, assignments, match, atMs), match, targets, newest }
+  const route = { ...stretchOf(subscriptions, assignments, match, atMs), match, targets }
   keepRoute(customer, route)
   return route
 }

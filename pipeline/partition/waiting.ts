@@ -45,9 +45,6 @@ export function rateAttached(
   const { state, book, out } = batch
   const { assignments, unwanted } = attachment
   rateEvent(event, assignments, unwanted, state, book.catalog, row => out.rated(row))
-  if (event.timeMs > state.newestRatedMs(event.customerId)) {
-    state.maps.newestRated.set(event.customerId, event.timeMs)
-  }
 }
 
 /** Tries what waits for this customer again, in the order of its time. */

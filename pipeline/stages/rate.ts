@@ -79,6 +79,7 @@ export function newCharge(segment: Segment<UsagePrice>, basis: ChargeBasis, emit
   const { line, version } = segment
   return {
     chargeId: segment.chargeId,
+    serial: -1,
     customerId: line.customerId,
     subscriptionId: line.subscriptionId,
     price: line.price.price,

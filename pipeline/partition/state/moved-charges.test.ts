@@ -14,6 +14,7 @@ const state = fc.oneof(
 function charge(index: number): UsageCharge {
   return {
     chargeId: `ch_${index}`,
+    serial: -1,
     customerId: 'cus_1',
     subscriptionId: 'sub_1',
     price: 'p',
@@ -102,6 +103,5 @@ test('a delta that moves on what is not there is refused', () => {
   live.takeDelta()
   live.maps.charges.touch('ch_1')
   const moved = takeMovedCharges(live.maps.charges)
-  const empty = new PartitionState(Number.POSITIVE_INFINITY)
-  expect(() => applyMovedCharges(empty.maps.charges, moved)).toThrow('lacks the charge ch_1')
+  expect(() => applyMovedCharges([], moved)).toThrow('lacks charge 0')
 })

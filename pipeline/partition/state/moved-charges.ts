@@ -7,39 +7,41 @@ import type { Scaled } from '../../../schemas/decimal.js'
 import type { UsageCharge } from './records.js'
 import type { TrackedMap } from './tracked-map.js'
 
-/** Line by line: ids, (events, first, last), (total, emitted) as two words of 64 bits each, the low one first. */
+/** Charge by charge: its serial, (events, first, last), (total, emitted) as two words of 64 bits each, the low first. */
 export interface MovedCharges {
-  readonly ids: string
+  readonly serials: Uint32Array
   readonly numbers: Float64Array
   readonly amounts: BigInt64Array
 }
 
-const separator = '\n'
 const numbersEach = 3
 const wordsEach = 4
+const largest = 1n << 127n
 
 export function takeMovedCharges(charges: TrackedMap<UsageCharge>): MovedCharges {
   const moved = charges.takeTouched(canBePacked)
+  const serials = new Uint32Array(moved.length)
   const numbers = new Float64Array(moved.length * numbersEach)
   const amounts = new BigInt64Array(moved.length * wordsEach)
   for (let i = 0; i < moved.length; i += 1) {
-    const { accumulator, emitted } = moved[i]!
+    const { accumulator, emitted, serial } = moved[i]!
+    serials[i] = serial
     numbers[i * numbersEach] = accumulator.events
     numbers[i * numbersEach + 1] = accumulator.firstMs
     numbers[i * numbersEach + 2] = accumulator.lastMs
     writeAmount(amounts, i * wordsEach, totalOf(accumulator.state))
     writeAmount(amounts, i * wordsEach + 2, emitted)
   }
-  return { ids: moved.map(charge => charge.chargeId).join(separator), numbers, amounts }
+  return { serials, numbers, amounts }
 }
 
-export function applyMovedCharges(charges: TrackedMap<UsageCharge>, moved: MovedCharges): void {
-  if (moved.numbers.length === 0) return
-  const { numbers, amounts } = moved
-  const ids = moved.ids.split(separator)
-  for (let i = 0; i < ids.length; i += 1) {
-    const charge = charges.get(ids[i]!)
-    if (charge === undefined) throw new Error(`The state lacks the charge ${ids[i]} that a delta moves on.`)
+export function applyMovedCharges(
+  bySerial: readonly (UsageCharge | undefined)[],
+  { serials, numbers, amounts }: MovedCharges,
+): void {
+  for (let i = 0; i < serials.length; i += 1) {
+    const charge = bySerial[serials[i]!]
+    if (charge === undefined) throw new Error(`The state lacks charge ${serials[i]}, which a delta moves on.`)
     const { accumulator } = charge
     const { state } = accumulator
     if (state.kind !== 'sum' && state.kind !== 'count') throw new Error(`A delta moves on a ${state.kind}.`)
@@ -52,15 +54,14 @@ export function applyMovedCharges(charges: TrackedMap<UsageCharge>, moved: Moved
 }
 
 /** Only counts and sums are so little; 128 bits hold every amount that a column of the tables holds. */
-function canBePacked({ accumulator, emitted, chargeId }: UsageCharge): boolean {
+function canBePacked({ accumulator, emitted }: UsageCharge): boolean {
   const { state, levelsAtStart } = accumulator
   if (state.kind !== 'sum' && state.kind !== 'count') return false
-  return (
-    levelsAtStart === undefined &&
-    BigInt.asIntN(128, state.total) === state.total &&
-    BigInt.asIntN(128, emitted) === emitted &&
-    !chargeId.includes(separator)
-  )
+  return levelsAtStart === undefined && fits(state.total) && fits(emitted)
+}
+
+function fits(amount: Scaled): boolean {
+  return amount < largest && amount > -largest
 }
 
 function totalOf(state: UsageCharge['accumulator']['state']): Scaled {
@@ -69,9 +70,9 @@ function totalOf(state: UsageCharge['accumulator']['state']): Scaled {
 }
 
 function writeAmount(words: BigInt64Array, at: number, amount: Scaled): void {
-  // The array takes the low 64 bits of what it is given.
+  // The array takes the low 64 bits of what it is given, which are mostly all.
   words[at] = amount
-  words[at + 1] = BigInt.asIntN(64, amount) === amount ? (amount < 0n ? -1n : 0n) : amount >> 64n
+  words[at + 1] = words[at] === amount ? (amount < 0n ? -1n : 0n) : amount >> 64n
 }
 
 function readAmount(words: BigInt64Array, at: number): Scaled {

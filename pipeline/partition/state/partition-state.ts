@@ -27,8 +27,6 @@ interface StateMaps {
   readonly catalog: TrackedMap<Catalog>
   readonly subscriptions: TrackedMap<SubscriptionRecord>
   readonly customers: TrackedMap<CustomerRecord>
-  /** By customer: the time of the newest event that was ever rated. Apart, because it changes with every batch. */
-  readonly newestRated: TrackedMap<number>
   /** By the event's composite key. */
   readonly waiting: TrackedMap<WaitingEvent>
   readonly charges: TrackedMap<UsageCharge>
@@ -53,7 +51,6 @@ export class PartitionState {
     catalog: new TrackedMap(),
     subscriptions: new TrackedMap(),
     customers: new TrackedMap(),
-    newestRated: new TrackedMap(),
     waiting: new TrackedMap(),
     charges: new TrackedMap(),
     sealed: new TrackedMap(),
@@ -78,6 +75,8 @@ export class PartitionState {
   /** Customers who took usage back: nothing of theirs is routed. */
   readonly retractedOf = new Set<string>()
   readonly routes = new UsageRoutes()
+  /** Those that were removed are left behind. */
+  readonly #chargeBySerial: (UsageCharge | undefined)[] = []
 
   constructor(dedupeHorizonMs: number) {
     // One day more, because arrivals are kept by the day.
@@ -141,8 +140,13 @@ export class PartitionState {
     this.maps.catalog.set('published', catalog)
   }
 
+  /** The time of the customer's newest event that is rated; -Infinity without any. */
   newestRatedMs(customerId: string): number {
-    return this.maps.newestRated.get(customerId) ?? Number.NEGATIVE_INFINITY
+    let newestMs = Number.NEGATIVE_INFINITY
+    for (const chargeId of this.chargesOf.get(customerId) ?? []) {
+      newestMs = Math.max(newestMs, this.maps.charges.get(chargeId)!.accumulator.lastMs)
+    }
+    return newestMs
   }
 
   putWaiting(waiting: WaitingEvent): void {
@@ -191,6 +195,8 @@ export class PartitionState {
 
   putCharge(charge: UsageCharge): void {
     this.routes.forget(charge.customerId)
+    charge.serial = this.maps.charges.get(charge.chargeId)?.serial ?? this.#chargeBySerial.length
+    this.#chargeBySerial[charge.serial] = charge
     this.maps.charges.set(charge.chargeId, charge)
     indexUnder(this.chargesOf, charge.customerId, charge.chargeId)
   }
@@ -242,7 +248,11 @@ export class PartitionState {
       if (delta === undefined) throw new Error(`The state lacks its map ${name}.`)
       ;(map as TrackedMap<unknown>).apply(delta)
     }
-    if (stored.moved !== undefined) applyMovedCharges(this.maps.charges, stored.moved)
+    for (const [, charge] of stored.maps['charges']?.set ?? []) {
+      const kept = charge as UsageCharge
+      this.#chargeBySerial[kept.serial] = kept
+    }
+    if (stored.moved !== undefined) applyMovedCharges(this.#chargeBySerial, stored.moved)
     this.dedupe.apply(stored.dedupe)
     this.counters = stored.counters
   }

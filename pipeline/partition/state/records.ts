@@ -78,6 +78,8 @@ export interface WaitingEvent {
 /** One usage charge with its accumulator. */
 export interface UsageCharge {
   readonly chargeId: string
+  /** What the state's deltas name it by; given by `putCharge`, -1 before. */
+  serial: number
   readonly customerId: string
   readonly subscriptionId: string
   readonly price: string

@@ -28,8 +28,6 @@ export interface UsageRoute {
   readonly fromMs: number
   readonly untilMs: number
   readonly targets: readonly RouteTarget[]
-  /** The time of the newest event of the customer that was ever rated, where the state keeps it. */
-  readonly newest: TrackedEntry<number>
 }
 
 export interface RoutedCustomer {
