@@ -13,13 +13,20 @@ import {
 } from './json-text.js'
 import { type Parsed, type Rejection, rejected } from './rejection.js'
 import { parseInstant } from './time.js'
+import { batchEvents, decodeUsageBatch } from './usage-batch.js'
+import { isUsageBatchType } from './usage-batch-schema.js'
 import type { ValidEvent } from './usage-event.js'
 
 /** Characters (code points) of `id`, `source`, `type`, `subject` and the extensions that name something. */
 export const maxAttributeLength = 256
 
+/** One event of a message. `raw`: what can be read of one that is refused. */
+export type ParsedEvent =
+  | { readonly kind: 'ok'; readonly value: unknown }
+  | { readonly kind: 'rejected'; readonly rejection: Rejection; readonly raw?: unknown }
+
 export type ParsedMessage =
-  | { readonly kind: 'ok'; readonly events: readonly Parsed<unknown>[] }
+  | { readonly kind: 'ok'; readonly events: readonly ParsedEvent[] }
   | { readonly kind: 'rejected'; readonly rejection: Rejection }
 
 type MessageFormat = 'json' | 'ndjson' | 'detect'
@@ -34,10 +41,15 @@ const formats: ReadonlyMap<string, MessageFormat> = new Map([
 ])
 
 /**
- * The events of one message: an object, an array, or NDJSON. Without a content type (a file, a NATS message) the form
- * is seen from the text. A broken NDJSON line is refused alone; its place in `events` is its index.
+ * The events of one message: an object, an array, NDJSON, or a batch in Arrow. Without a content type (a file, a NATS
+ * message) the form is seen from the text. A broken NDJSON line or row is refused alone; its place in `events` is its
+ * index.
  */
 export function parseMessage(body: Uint8Array, contentType?: string): ParsedMessage {
+  if (isUsageBatchType(contentType)) {
+    const decoded = decodeUsageBatch(body)
+    return decoded.kind === 'ok' ? { kind: 'ok', events: batchEvents(decoded.batch) } : decoded
+  }
   const media = contentType === undefined ? undefined : mediaType(contentType)
   const format = media === undefined ? 'detect' : formats.get(media.type)
   if (format === undefined || (media?.charset ?? 'utf-8') !== 'utf-8') {

@@ -67,7 +67,7 @@ function decodeMessage(message: InputMessage, out: Decoded[]): void {
   }
   for (const item of parsed.events) {
     if (item.kind === 'rejected') {
-      out.push({ kind: 'refused', rejection: item.rejection, arrivedAtMs, raw: undefined })
+      out.push({ kind: 'refused', rejection: item.rejection, arrivedAtMs, raw: item.raw })
       continue
     }
     out.push(validated(item.value, arrivedAtMs))

@@ -1,0 +1,171 @@
+// The columns of a batch of usage events, read row by row: texts, texts by way of a dictionary, timestamps, nulls.
+// Invariants: offsets, indices and bitmaps are checked when a column is made, so that reading a row cannot fail; a text
+// that is not UTF-8 harms its own row only.
+
+import { isAscii, isUtf8 } from 'node:buffer'
+import { formatInstant, maxInstantMs } from './time.js'
+import type { ArrowBlock, ArrowDictionary, ArrowNode } from './usage-batch-stream.js'
+import { ArrowFault } from './usage-batch-stream.js'
+
+/** Stands for bytes that are not UTF-8, and for an instant that RFC 3339 cannot write. */
+export const unreadable: unique symbol = Symbol('unreadable')
+
+/** Undefined: null, as if the row did not have the attribute. */
+export type TextValue = string | undefined | typeof unreadable
+
+export interface TextValues {
+  readonly length: number
+  /** Bytes of text in all rows, about. */
+  readonly textBytes: number
+  at(row: number): TextValue
+}
+
+/** Hands out the nodes and buffers of a block in the order of its columns. */
+export class BlockCursor {
+  readonly #block: ArrowBlock
+  #node = 0
+  #buffer = 0
+
+  constructor(block: ArrowBlock) {
+    this.#block = block
+  }
+
+  node(): ArrowNode {
+    const node = this.#block.nodes[this.#node++]
+    if (node === undefined) throw new ArrowFault('a batch has fewer columns than the schema')
+    if (node.length !== this.#block.length) throw new ArrowFault('a column has another length than its batch')
+    return node
+  }
+
+  buffer(leastBytes: number): Uint8Array {
+    const buffer = this.#block.buffers[this.#buffer++]
+    if (buffer === undefined || buffer.length < leastBytes) throw new ArrowFault('a column is cut off')
+    return buffer
+  }
+}
+
+/** The validity bitmap; undefined when every row has a value. */
+function bitmapOf(cursor: BlockCursor, { length, nullCount }: ArrowNode): Uint8Array | undefined {
+  const bitmap = cursor.buffer(nullCount > 0 ? Math.ceil(length / 8) : 0)
+  return nullCount > 0 ? bitmap : undefined
+}
+
+function isNull(bitmap: Uint8Array | undefined, row: number): boolean {
+  return bitmap !== undefined && ((bitmap[row >> 3]! >> (row & 7)) & 1) === 0
+}
+
+export function textColumn(cursor: BlockCursor, offsetBytes: 4 | 8): TextValues {
+  const node = cursor.node()
+  const bitmap = bitmapOf(cursor, node)
+  const { length } = node
+  const offsets = offsetsOf(cursor.buffer(length === 0 ? 0 : (length + 1) * offsetBytes), length, offsetBytes)
+  const body = cursor.buffer(offsets[length]!)
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+  const from = offsets[0]!
+  const used = bytes.subarray(from, offsets[length]!)
+  const read = isAscii(used) ? latin1 : isUtf8(used) && cutsWell(bytes, offsets) ? utf8 : checkedUtf8
+  return {
+    length,
+    textBytes: used.length,
+    at: row => (isNull(bitmap, row) ? undefined : read(bytes, offsets[row]!, offsets[row + 1]!)),
+  }
+}
+
+function offsetsOf(buffer: Uint8Array, length: number, offsetBytes: 4 | 8): Float64Array {
+  const offsets = new Float64Array(length + 1)
+  if (length === 0) return offsets
+  const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength)
+  let last = 0
+  for (let i = 0; i <= length; i += 1) {
+    const low = view.getUint32(i * offsetBytes, true)
+    const offset = offsetBytes === 4 ? low : low + view.getUint32(i * 8 + 4, true) * 2 ** 32
+    if (offset < last) throw new ArrowFault('the offsets of a column do not ascend')
+    offsets[i] = offset
+    last = offset
+  }
+  return offsets
+}
+
+/** Whether no text begins within a character. */
+function cutsWell(bytes: Buffer, offsets: Float64Array): boolean {
+  const end = offsets[offsets.length - 1]!
+  for (const offset of offsets) if (offset < end && (bytes[offset]! & 0xc0) === 0x80) return false
+  return true
+}
+
+const latin1 = (bytes: Buffer, from: number, until: number): TextValue =>
+  bytes.toString('latin1', from, until)
+const utf8 = (bytes: Buffer, from: number, until: number): TextValue => bytes.toString('utf8', from, until)
+const checkedUtf8 = (bytes: Buffer, from: number, until: number): TextValue =>
+  isUtf8(bytes.subarray(from, until)) ? bytes.toString('utf8', from, until) : unreadable
+
+export function dictionaryColumn(
+  cursor: BlockCursor,
+  { indexBytes, isSigned }: ArrowDictionary,
+  values: readonly TextValue[],
+): TextValues {
+  const node = cursor.node()
+  const bitmap = bitmapOf(cursor, node)
+  const buffer = cursor.buffer(node.length * indexBytes)
+  const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength)
+  const indices = new Uint32Array(node.length)
+  let textBytes = 0
+  for (let row = 0; row < node.length; row += 1) {
+    if (isNull(bitmap, row)) continue
+    const index = indexAt(view, row * indexBytes, indexBytes, isSigned)
+    if (!(index < values.length)) throw new ArrowFault('a column refers to a value that its dictionary lacks')
+    indices[row] = index
+    const value = values[index]
+    if (typeof value === 'string') textBytes += value.length
+  }
+  return {
+    length: node.length,
+    textBytes,
+    at: row => (isNull(bitmap, row) ? undefined : values[indices[row]!]),
+  }
+}
+
+/** A negative index comes out as one that no dictionary has. */
+function indexAt(view: DataView, at: number, bytes: 1 | 2 | 4 | 8, isSigned: boolean): number {
+  const sign = isSigned ? view.getInt8(at + bytes - 1) : 0
+  if (sign < 0) return Number.POSITIVE_INFINITY
+  if (bytes === 1) return view.getUint8(at)
+  if (bytes === 2) return view.getUint16(at, true)
+  const low = view.getUint32(at, true)
+  return bytes === 4 ? low : low + view.getUint32(at + 4, true) * 2 ** 32
+}
+
+/** A column of the type null: no row has a value, and there is nothing to read. */
+export function nullColumn(cursor: BlockCursor): TextValues {
+  const { length } = cursor.node()
+  return { length, textBytes: 0, at: () => undefined }
+}
+
+/** `unit`: 1 millisecond, 2 microsecond, 3 nanosecond. A row is the RFC 3339 text of its instant. */
+export function timestampColumn(cursor: BlockCursor, unit: 1 | 2 | 3): TextValues {
+  const node = cursor.node()
+  const bitmap = bitmapOf(cursor, node)
+  const buffer = cursor.buffer(node.length * 8)
+  const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength)
+  const perMs = unit === 1 ? 1n : unit === 2 ? 1_000n : 1_000_000n
+  return {
+    length: node.length,
+    textBytes: node.length * '2026-01-01T00:00:00.000Z'.length,
+    at: row => (isNull(bitmap, row) ? undefined : instantText(view.getBigInt64(row * 8, true), perMs)),
+  }
+}
+
+/** With as many groups of three digits after the second as are needed: none for a whole one. */
+function instantText(value: bigint, perMs: bigint): TextValue {
+  const rest = ((value % perMs) + perMs) % perMs
+  const ms = Number((value - rest) / perMs)
+  if (ms > maxInstantMs || formatInstant(ms) === firstInstant) return unreadable
+  if (rest === 0n) return formatInstant(ms)
+  const belowMs = String(rest)
+    .padStart(perMs === 1_000n ? 3 : 6, '0')
+    .replace(/000$/, '')
+  return `${new Date(ms).toISOString().slice(0, -1)}${belowMs}Z`
+}
+
+/** What formatInstant answers for everything before the year 0. */
+const firstInstant = formatInstant(Number.NEGATIVE_INFINITY)
