@@ -1,26 +1,23 @@
 // Arrow columns that grow by one value at a time, for the table that gets a row with every event.
-// Invariants: values become UTF-8 bytes and words at once, so that nothing is kept of a row but its bytes; what `data`
-// returns is a view, good until the next `append` or `clear`; `clear` keeps the memory for the next batch.
+// Invariants: values become UTF-8 bytes and words at once, so that nothing is kept of a row but its bytes; what `put`
+// hands on are views, good until the next `append` or `clear`; `clear` keeps the memory for the next batch.
 // The trick: a text equal to the one before it is copied from there, and what is short is written by a loop, which is
 // cheaper than a call out of JavaScript.
 
-import {
-  type Data,
-  type Decimal,
-  type Int8,
-  type Int64,
-  type Map_,
-  makeData,
-  type Uint32,
-} from 'apache-arrow'
-import { arrowTypes, mapEntries, utf8 } from './arrow-schema.js'
-import type { ColumnKind } from './tables.js'
+import { type Data, makeData } from 'apache-arrow'
+import type { IpcBatch } from './arrow-ipc.js'
+import { utf8 } from './arrow-schema.js'
 
 const encoder = new TextEncoder()
 const firstCapacity = 64
 const twoTo32 = 2 ** 32
+const int64Min = -(2n ** 63n)
+const int64Max = 2n ** 63n - 1n
 /** From this many bytes on, copying by a call wins over a loop. */
 const longText = 48
+
+/** Shared by all columns without any text, so that a batch holds them once. Never written to. */
+let noOffsets = new Int32Array(firstCapacity + 1)
 
 export class TextColumn {
   #bytes = new Uint8Array(firstCapacity * 8)
@@ -39,27 +36,44 @@ export class TextColumn {
   }
 
   append(text: string): void {
-    const from = this.#end
-    if (text === this.#last) this.#repeat(this.#offsets[this.#length === 0 ? 0 : this.#length - 1]!, from)
-    else {
-      this.#write(text, from)
-      this.#last = text
+    if (text !== '') {
+      const last = this.#length === 0 ? 0 : this.#offsets[this.#length - 1]!
+      if (text === this.#last && this.#end > last) this.#copyFrom(last)
+      else {
+        this.#write(text, this.#end)
+        this.#last = text
+      }
     }
-    if (++this.#length === this.#offsets.length) this.#offsets = doubled(this.#offsets)
-    this.#offsets[this.#length] = this.#end
+    this.#close()
   }
 
-  /** Appends the last `count` texts once more. */
-  repeatLast(count: number): void {
-    const first = this.#length - count
-    const shift = this.#end - this.#offsets[first]!
-    this.#repeat(this.#offsets[first]!, this.#end)
-    for (let i = 1; i <= count; i += 1) {
-      if (++this.#length === this.#offsets.length) this.#offsets = doubled(this.#offsets)
-      this.#offsets[this.#length] = this.#offsets[first + i]! + shift
-    }
+  /** A text given as its UTF-8. */
+  appendBytes(bytes: Uint8Array, from: number, until: number): void {
+    const end = this.#end
+    const length = until - from
+    if (end + length > this.#bytes.length) this.#bytes = grown(this.#bytes, end + length)
+    const own = this.#bytes
+    if (length > longText) own.set(bytes.subarray(from, until), end)
+    else for (let i = 0; i < length; i += 1) own[end + i] = bytes[from + i]!
+    this.#end = end + length
+    this.#last = ''
+    this.#close()
   }
 
+  /** The last text once more. */
+  repeat(): void {
+    this.#copyFrom(this.#offsets[this.#length - 1]!)
+    this.#close()
+  }
+
+  put(batch: IpcBatch, length: number): void {
+    batch.node(length)
+    if (this.#offsets[length] === 0) batch.buffer(zeroOffsets(length + 1))
+    else batch.buffer(this.#offsets.subarray(0, length + 1))
+    batch.buffer(this.#bytes.subarray(0, this.#offsets[length]))
+  }
+
+  /** For writers that go by the classes of apache-arrow. */
   data(length: number): Data {
     return makeData({
       type: utf8,
@@ -76,8 +90,9 @@ export class TextColumn {
     this.#last = ''
   }
 
-  /** Copies what is between two places, the second being the end, to the end. */
-  #repeat(from: number, until: number): void {
+  /** Copies what is between a place and the end to the end. */
+  #copyFrom(from: number): void {
+    const until = this.#end
     const length = until - from
     if (until + length > this.#bytes.length) this.#bytes = grown(this.#bytes, until + length)
     const bytes = this.#bytes
@@ -86,34 +101,25 @@ export class TextColumn {
     this.#end = until + length
   }
 
+  #close(): void {
+    if (++this.#length === this.#offsets.length) this.#offsets = doubled(this.#offsets)
+    this.#offsets[this.#length] = this.#end
+  }
+
   #write(text: string, from: number): void {
     const { length } = text
     if (from + length * 3 > this.#bytes.length) this.#bytes = grown(this.#bytes, from + length * 3)
-    const bytes = this.#bytes
-    for (let i = 0; i < length; i += 1) {
-      const code = text.charCodeAt(i)
-      if (code > 127) {
-        this.#end = from + encoder.encodeInto(text, bytes.subarray(from)).written
-        return
-      }
-      bytes[from + i] = code
-    }
-    this.#end = from + length
+    this.#end = from + writeUtf8(text, this.#bytes, from)
   }
 }
 
-/** Safe integers, as two words of 32 bits each: `instant_ms`, `uint64`, `int64`. */
+/** Safe integers, as two words of 32 bits each: instants in milliseconds, `uint64`, `int64`. */
 export class Int64Column {
-  readonly #kind: ColumnKind
   #words = new Uint32Array(firstCapacity * 2)
   #length = 0
   #last = 0
   #low = 0
   #high = 0
-
-  constructor(kind: ColumnKind) {
-    this.#kind = kind
-  }
 
   append(value: number): void {
     if (value !== this.#last) {
@@ -128,9 +134,9 @@ export class Int64Column {
     this.#length += 1
   }
 
-  data(length: number): Data {
-    const data = new BigInt64Array(this.#words.buffer, 0, length)
-    return makeData({ type: arrowTypes[this.#kind] as Int64, length, nullCount: 0, data: data as never })
+  put(batch: IpcBatch, length: number): void {
+    batch.node(length)
+    batch.buffer(this.#words.subarray(0, length * 2))
   }
 
   clear(): void {
@@ -148,13 +154,13 @@ export class DecimalColumn {
     if (at === this.#words.length) this.#words = doubled(this.#words)
     // The array takes the low 64 bits of what it is given.
     this.#words[at] = value
-    this.#words[at + 1] = BigInt.asIntN(64, value) === value ? (value < 0n ? -1n : 0n) : value >> 64n
+    this.#words[at + 1] = value <= int64Max && value >= int64Min ? (value < 0n ? -1n : 0n) : value >> 64n
     this.#length += 1
   }
 
-  data(length: number): Data {
-    const data = new Uint32Array(this.#words.buffer, 0, length * 4)
-    return makeData({ type: arrowTypes.decimal as Decimal, length, nullCount: 0, data })
+  put(batch: IpcBatch, length: number): void {
+    batch.node(length)
+    batch.buffer(this.#words.subarray(0, length * 2))
   }
 
   clear(): void {
@@ -172,9 +178,9 @@ export class Uint32Column {
     this.#length += 1
   }
 
-  data(length: number): Data {
-    const data = this.#values.subarray(0, length)
-    return makeData({ type: arrowTypes.uint32 as Uint32, length, nullCount: 0, data })
+  put(batch: IpcBatch, length: number): void {
+    batch.node(length)
+    batch.buffer(this.#values.subarray(0, length))
   }
 
   clear(): void {
@@ -192,9 +198,9 @@ export class Int8Column {
     this.#length += 1
   }
 
-  data(length: number): Data {
-    const data = this.#values.subarray(0, length)
-    return makeData({ type: arrowTypes.int8 as Int8, length, nullCount: 0, data })
+  put(batch: IpcBatch, length: number): void {
+    batch.node(length)
+    batch.buffer(this.#values.subarray(0, length))
   }
 
   clear(): void {
@@ -202,51 +208,15 @@ export class Int8Column {
   }
 }
 
-/** Texts by name. The same map twice in a row is copied, not walked. */
-export class MapColumn {
-  readonly #keys = new TextColumn()
-  readonly #values = new TextColumn()
-  #offsets = new Int32Array(firstCapacity + 1)
-  #length = 0
-  #last: ReadonlyMap<string, string> | undefined
-
-  get size(): number {
-    return this.#keys.size + this.#values.size + this.#keys.length * 8
+/** Writes UTF-8 into memory with room for three bytes a character; returns how many bytes it took. */
+export function writeUtf8(text: string, into: Uint8Array, at: number): number {
+  const { length } = text
+  for (let i = 0; i < length; i += 1) {
+    const code = text.charCodeAt(i)
+    if (code > 127) return encoder.encodeInto(text, into.subarray(at)).written
+    into[at + i] = code
   }
-
-  append(map: ReadonlyMap<string, string>): void {
-    if (map === this.#last) {
-      this.#keys.repeatLast(map.size)
-      this.#values.repeatLast(map.size)
-    } else {
-      for (const [key, value] of map) {
-        this.#keys.append(key)
-        this.#values.append(value)
-      }
-      this.#last = map
-    }
-    if (++this.#length === this.#offsets.length) this.#offsets = doubled(this.#offsets)
-    this.#offsets[this.#length] = this.#keys.length
-  }
-
-  data(length: number): Data {
-    const entries = this.#offsets[length]!
-    const child = makeData({
-      type: mapEntries,
-      length: entries,
-      nullCount: 0,
-      children: [this.#keys.data(entries), this.#values.data(entries)],
-    })
-    const valueOffsets = this.#offsets.subarray(0, length + 1)
-    return makeData({ type: arrowTypes.map as Map_, length, nullCount: 0, valueOffsets, child })
-  }
-
-  clear(): void {
-    this.#keys.clear()
-    this.#values.clear()
-    this.#length = 0
-    this.#last = undefined
-  }
+  return length
 }
 
 interface Growable<T> {
@@ -254,11 +224,11 @@ interface Growable<T> {
   set(other: T): void
 }
 
-function doubled<T extends Growable<T>>(values: T): T {
+export function doubled<T extends Growable<T>>(values: T): T {
   return grownBy(values, values.length * 2)
 }
 
-function grown(values: Uint8Array<ArrayBuffer>, atLeast: number): Uint8Array<ArrayBuffer> {
+export function grown(values: Uint8Array<ArrayBuffer>, atLeast: number): Uint8Array<ArrayBuffer> {
   return grownBy(values, Math.max(values.length * 2, atLeast))
 }
 
@@ -266,4 +236,9 @@ function grownBy<T extends Growable<T>>(values: T, length: number): T {
   const larger = new (values.constructor as new (length: number) => T)(length)
   larger.set(values)
   return larger
+}
+
+function zeroOffsets(length: number): Int32Array {
+  if (length > noOffsets.length) noOffsets = new Int32Array(length * 2)
+  return noOffsets.subarray(0, length)
 }

@@ -1,11 +1,14 @@
 // Tables as Arrow sees them: the type of each kind of column, the schema of a table, and one record batch as a stream.
-// Invariant: one schema per table and no dictionaries, so that streams of one table can be joined without decoding.
+// Invariant: one schema per table and encoding, so that streams of one table can be joined without decoding: either every
+// text is plain (rows that are few), or those of the columns that say so are codes of dictionaries of 16 bits (rows that
+// come with every event). ClickHouse takes both for the same columns.
 
 import {
   type Data,
   type DataType,
   DateDay,
   Decimal,
+  Dictionary,
   Field,
   Int8,
   Int64,
@@ -16,12 +19,13 @@ import {
   Schema,
   Struct,
   TimestampMillisecond,
+  Uint16,
   Uint32,
   Uint64,
   Utf8,
 } from 'apache-arrow'
 import { decimalScale } from './decimal.js'
-import type { ColumnKind, TableDescription } from './tables.js'
+import type { Column, ColumnKind, TableDescription } from './tables.js'
 
 export const utf8 = new Utf8()
 
@@ -42,6 +46,46 @@ export const arrowTypes: Readonly<Record<ColumnKind, DataType>> = {
   int8: new Int8(),
   int64: new Int64(),
   map: new Map_(new Field('entries', mapEntries, false)),
+}
+
+const codes = new Uint16()
+
+/** A table whose rows come with every event: which of its texts are codes, and the schema as the bytes of its message. */
+export interface CodedSchema {
+  readonly message: Uint8Array
+  /** Ids of dictionaries by column; a map has two, that of its keys and that of its values. */
+  readonly dictionaryIds: ReadonlyMap<string, readonly number[]>
+}
+
+/** `plain` are the texts that hardly ever repeat. All others, and those of maps, are codes. */
+export function codedSchema(table: TableDescription<unknown>, plain: readonly string[]): CodedSchema {
+  const dictionaryIds = new Map<string, readonly number[]>()
+  let ids = 0
+  const dictionary = (): Dictionary<Utf8, Uint16> => new Dictionary(utf8, codes, ids++)
+  const typeOf = ({ name, kind }: Column): DataType => {
+    const first = ids
+    if (kind === 'map') {
+      const [key, value] = [dictionary(), dictionary()]
+      dictionaryIds.set(name, [first, first + 1])
+      return mapOf(key, value)
+    }
+    if ((kind !== 'string' && kind !== 'low_cardinality') || plain.includes(name)) return arrowTypes[kind]
+    dictionaryIds.set(name, [first])
+    return dictionary()
+  }
+  const schema = new Schema(
+    table.columns.map(
+      column => new Field(column.name, typeOf(column), column.kind === 'nullable_instant_ms'),
+    ),
+  )
+  const stream = new RecordBatchStreamWriter().reset(undefined, schema).finish().toUint8Array(true)
+  const metadataBytes = new DataView(stream.buffer, stream.byteOffset).getInt32(4, true)
+  return { message: stream.slice(0, 8 + metadataBytes), dictionaryIds }
+}
+
+function mapOf(key: DataType, value: DataType): Map_ {
+  const entries = new Struct([new Field('key', key, false), new Field('value', value, false)])
+  return new Map_(new Field('entries', entries as never, false))
 }
 
 const schemas = new WeakMap<TableDescription<unknown>, Schema>()

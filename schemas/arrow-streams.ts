@@ -1,12 +1,14 @@
 // Joining Arrow IPC streams of one table into one, by their framing alone.
-// Invariant: the streams have byte-equal schemas and no dictionaries; anything else is a bug and asserts.
+// Invariant: the streams have byte-equal schemas; anything else is a bug and asserts. Where texts are codes, each stream
+// brings whole dictionaries, which replace those of the stream before it.
 // The format: https://arrow.apache.org/docs/format/Columnar.html#encapsulated-message-format
 
 const schemaHeader = 1
+const dictionaryBatchHeader = 2
 const recordBatchHeader = 3
 const endOfStream = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0)
 
-/** One schema, the record batches of all, one end of stream. Empty when there are no streams. */
+/** One schema, the dictionaries and record batches of all, one end of stream. Empty when there are no streams. */
 export function concatenateStreams(streams: readonly Uint8Array[]): Uint8Array {
   const [first] = streams
   if (first === undefined) return new Uint8Array()
@@ -34,11 +36,12 @@ function schemaBytes(stream: Uint8Array): Uint8Array {
   return stream.subarray(0, message.end)
 }
 
-/** Walks the record batches; returns where they end. */
+/** Walks the dictionaries and record batches; returns where they end. */
 function endOfBatches(stream: Uint8Array, start: number): number {
   let at = start
   for (let message = messageAt(stream, at); message !== undefined; message = messageAt(stream, at)) {
-    if (message.headerType !== recordBatchHeader) throw new Error('an Arrow stream with dictionaries')
+    if (message.headerType !== recordBatchHeader && message.headerType !== dictionaryBatchHeader)
+      throw new Error('an Arrow stream with messages of another kind')
     at = message.end
   }
   return at

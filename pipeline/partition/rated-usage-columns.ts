@@ -1,20 +1,18 @@
 // The rows of `rated_usage` on their way into Arrow: from a rated reading straight into columns, with no row between.
 // Owns which value goes into which column; `ratedUsageRow` is the same as an object, for those who look at rows.
-// Invariant: a chunk is at most `maxRows` and about `maxBytes` long, unless it is a single row.
+// Invariants: a chunk is at most `maxRows` and about `maxBytes` long, unless it is a single row; a row has the same bytes
+// whether it came through `add` or through `addScanned`.
+// The trick: what all rows of a charge have in common is put down once per chunk (rated-usage-terms.ts), a row holds its
+// number, and the columns of all that follow from the numbers when the chunk is full.
 
-import type { Data } from 'apache-arrow'
-import {
-  DecimalColumn,
-  Int8Column,
-  Int64Column,
-  MapColumn,
-  TextColumn,
-  Uint32Column,
-} from '../../schemas/arrow-columns.js'
-import { encodeBatch } from '../../schemas/arrow-schema.js'
+import { DecimalColumn, Int64Column, TextColumn } from '../../schemas/arrow-columns.js'
+import { DictionaryColumn, MapColumn } from '../../schemas/arrow-dictionary.js'
+import { IpcBatch, type IpcDictionary, ipcStream } from '../../schemas/arrow-ipc.js'
+import { codedSchema } from '../../schemas/arrow-schema.js'
 import { type RatedUsageRow, ratedUsageTable } from '../../schemas/tables.js'
 import type { RatedRow } from '../stages/rate.js'
 import type { LedgerOutput } from './core-io.js'
+import { TermsTable, type TermText, UsageTerms } from './rated-usage-terms.js'
 
 /** What all rows of one commit have in common. */
 export interface RatedAt {
@@ -23,141 +21,283 @@ export interface RatedAt {
   readonly ledgerSequence: number
 }
 
-/** Of a row: instants and counters, decimals, whole numbers, and the offsets of its texts. */
-const fixedRowBytes = 7 * 8 + 2 * 16 + 2 * 4 + 1 + 18 * 4
-/** Of a message: the schema and where each buffer lies. */
-const overheadBytes = 8 * 1024
+/**
+ * A row of an event that was scanned. Spans are offsets into `bytes`, which holds valid UTF-8 there and no escapes; -1 is
+ * a text that is not there. One object serves all rows: nothing of it is kept.
+ */
+export interface ScannedRow {
+  bytes: Uint8Array
+  /** Whether the row before this one was of the same event; then only what follows `value` is looked at, and `dimensions`. */
+  sameEvent: boolean
+  sourceFrom: number
+  sourceUntil: number
+  idFrom: number
+  idUntil: number
+  correlationFrom: number
+  correlationUntil: number
+  traceparentFrom: number
+  traceparentUntil: number
+  timeMs: number
+  ingestedAtMs: number
+  /** The reading's text: this, or if it is undefined, the span. */
+  value: string | undefined
+  valueFrom: number
+  valueUntil: number
+  quantity: bigint
+  amount: bigint
+  terms: UsageTerms
+  /** Names of the meter's dimensions in their order, and where their values are; those that the event lacks have -1. */
+  dimensions: readonly string[]
+  dimensionFrom: ArrayLike<number>
+  dimensionUntil: ArrayLike<number>
+}
+
+const schema = codedSchema(ratedUsageTable, ['event_id', 'value', 'correlation_id', 'traceparent'])
+const columnNames = ratedUsageTable.columns.map(column => column.name as OwnColumn | TermText)
+
+/** Of a row: instants and counters, decimals, whole numbers, codes and the offsets of its texts. */
+const fixedRowBytes = 7 * 8 + 2 * 16 + 2 * 4 + 1 + 12 * 2 + 5 * 4
+/** Of a message: the schema, and for each dictionary and buffer where it lies. */
+const overheadBytes = 10 * 1024
+/** Codes have 16 bits. A row brings at most one text to a dictionary, and to those of its map as many as it has. */
+const maxRowsOfCodes = 65_536
+const maxDimensionTexts = 32_768
 
 export class RatedUsageColumns {
-  readonly #eventSource = new TextColumn()
+  readonly #terms = new TermsTable()
+  readonly #eventSource = new DictionaryColumn()
   readonly #eventId = new TextColumn()
-  readonly #eventType = new TextColumn()
-  readonly #eventTime = new Int64Column('instant_ms')
-  readonly #ingestedAt = new Int64Column('instant_ms')
-  readonly #ratedAt = new Int64Column('instant_ms')
-  readonly #customerId = new TextColumn()
-  readonly #pinnedSubscriptionId = new TextColumn()
-  readonly #subscriptionId = new TextColumn()
-  readonly #subscriptionVersion = new Int64Column('uint64')
-  readonly #plan = new TextColumn()
-  readonly #planVersion = new Uint32Column()
-  readonly #price = new TextColumn()
-  readonly #meter = new TextColumn()
-  readonly #chargeId = new TextColumn()
-  readonly #periodFrom = new Int64Column('instant_ms')
-  readonly #periodUntil = new Int64Column('instant_ms')
+  readonly #eventTime = new Int64Column()
+  readonly #ingestedAt = new Int64Column()
+  readonly #periodFrom = new Int64Column()
+  readonly #periodUntil = new Int64Column()
   readonly #value = new TextColumn()
   readonly #quantity = new DecimalColumn()
   readonly #amount = new DecimalColumn()
-  readonly #currency = new TextColumn()
-  readonly #entityId = new TextColumn()
-  readonly #kind = new TextColumn()
-  readonly #eventCount = new Int8Column()
   readonly #dimensions = new MapColumn()
   readonly #correlationId = new TextColumn()
   readonly #traceparent = new TextColumn()
-  readonly #partition = new Uint32Column()
-  readonly #ledgerSequence = new Int64Column('uint64')
-
-  /** In the table's order. */
-  readonly #columns = [
-    this.#eventSource,
-    this.#eventId,
-    this.#eventType,
-    this.#eventTime,
-    this.#ingestedAt,
-    this.#ratedAt,
-    this.#customerId,
-    this.#pinnedSubscriptionId,
-    this.#subscriptionId,
-    this.#subscriptionVersion,
-    this.#plan,
-    this.#planVersion,
-    this.#price,
-    this.#meter,
-    this.#chargeId,
-    this.#periodFrom,
-    this.#periodUntil,
-    this.#value,
-    this.#quantity,
-    this.#amount,
-    this.#currency,
-    this.#entityId,
-    this.#kind,
-    this.#eventCount,
-    this.#dimensions,
-    this.#correlationId,
-    this.#traceparent,
-    this.#partition,
-    this.#ledgerSequence,
-  ] as const
   readonly #maxRows: number
   readonly #maxBytes: number
+  #at: RatedAt = { ratedAtMs: 0, partition: 0, ledgerSequence: 0 }
   #rows = 0
+  /** Of the last scanned row. */
+  #lastDimensions: readonly string[] | undefined
+  /** Terms of rows that came as objects, by charge, or by meter where there is none. */
+  readonly #known = new Map<object | string, UsageTerms>()
 
   constructor(maxRows: number, maxBytes: number) {
-    this.#maxRows = maxRows
+    this.#maxRows = Math.min(maxRows, maxRowsOfCodes)
     this.#maxBytes = maxBytes
   }
 
   /** Adds a row; a chunk that is full goes to `out`. */
   add(rated: RatedRow, at: RatedAt, out: LedgerOutput[]): void {
-    this.#append(rated, at)
-    this.#rows += 1
-    if (this.#rows >= this.#maxRows) this.flush(out)
-    else if (this.#rows > 1 && this.#size() > this.#maxBytes) {
-      // The row that was too much begins the next chunk.
-      this.#rows -= 1
-      this.flush(out)
-      this.add(rated, at, out)
-    }
+    this.#begin(at, out)
+    this.#append(rated)
+    if (this.#closeRow(out)) this.add(rated, at, out)
+  }
+
+  /** The same for a row that is no object. */
+  addScanned(row: ScannedRow, at: RatedAt, out: LedgerOutput[]): void {
+    this.#begin(at, out)
+    this.#appendScanned(row)
+    if (this.#closeRow(out)) this.addScanned(row, at, out)
   }
 
   /** Everything that was added goes to `out`. */
   flush(out: LedgerOutput[]): void {
-    const rows = this.#rows
-    if (rows === 0) return
-    const children = this.#columns.map((column): Data => column.data(rows))
-    out.push({ table: ratedUsageTable.name, bytes: encodeBatch(ratedUsageTable, children, rows), rows })
-    this.clear()
+    if (this.#rows > 0) this.#flushRows(out)
   }
 
   clear(): void {
-    for (const column of this.#columns) column.clear()
+    this.#terms.clear()
+    this.#eventSource.clear()
+    this.#eventId.clear()
+    this.#eventTime.clear()
+    this.#ingestedAt.clear()
+    this.#periodFrom.clear()
+    this.#periodUntil.clear()
+    this.#known.clear()
+    this.#value.clear()
+    this.#quantity.clear()
+    this.#amount.clear()
+    this.#dimensions.clear()
+    this.#correlationId.clear()
+    this.#traceparent.clear()
     this.#rows = 0
   }
 
-  #append(rated: RatedRow, at: RatedAt): void {
-    const { event, reading, charge } = rated
+  #begin(at: RatedAt, out: LedgerOutput[]): void {
+    if (at === this.#at) return
+    this.flush(out) // a chunk holds rows of one commit
+    this.#at = at
+  }
+
+  /** True when the row did not fit: then it has left with nothing of it, and the chunk before it went to `out`. */
+  #closeRow(out: LedgerOutput[]): boolean {
+    this.#rows += 1
+    const isTooLarge = this.#rows > 1 && this.#size() > this.#maxBytes
+    // The row that was too much begins the next chunk.
+    if (isTooLarge) this.#rows -= 1
+    if (isTooLarge || this.#rows >= this.#maxRows || this.#dimensions.count >= maxDimensionTexts)
+      this.#flushRows(out)
+    return isTooLarge
+  }
+
+  #flushRows(out: LedgerOutput[]): void {
+    const rows = this.#rows
+    const batch = new IpcBatch(rows)
+    const dictionaries: IpcDictionary[] = []
+    for (const name of columnNames) this.#put(name, batch, dictionaries, rows)
+    const bytes = ipcStream(schema.message, dictionaries, batch)
+    out.push({ table: ratedUsageTable.name, bytes, rows })
+    this.clear()
+  }
+
+  #put(name: OwnColumn | TermText, batch: IpcBatch, dictionaries: IpcDictionary[], rows: number): void {
+    const [id = 0, second = 0] = schema.dictionaryIds.get(name) ?? []
+    switch (name) {
+      case 'event_source':
+        dictionaries.push(this.#eventSource.put(batch, id, rows))
+        return
+      case 'event_id':
+        this.#eventId.put(batch, rows)
+        return
+      case 'event_time':
+        this.#eventTime.put(batch, rows)
+        return
+      case 'ingested_at':
+        this.#ingestedAt.put(batch, rows)
+        return
+      case 'rated_at':
+        putConstant64(batch, this.#at.ratedAtMs, rows)
+        return
+      case 'subscription_version':
+        this.#terms.putSubscriptionVersions(batch, rows)
+        return
+      case 'plan_version':
+        this.#terms.putPlanVersions(batch, rows)
+        return
+      case 'period_from':
+        this.#periodFrom.put(batch, rows)
+        return
+      case 'period_until':
+        this.#periodUntil.put(batch, rows)
+        return
+      case 'value':
+        this.#value.put(batch, rows)
+        return
+      case 'quantity':
+        this.#quantity.put(batch, rows)
+        return
+      case 'amount':
+        this.#amount.put(batch, rows)
+        return
+      case 'event_count':
+        this.#terms.putEventCounts(batch, rows)
+        return
+      case 'dimensions':
+        dictionaries.push(...this.#dimensions.put(batch, id, second, rows))
+        return
+      case 'correlation_id':
+        this.#correlationId.put(batch, rows)
+        return
+      case 'traceparent':
+        this.#traceparent.put(batch, rows)
+        return
+      case 'partition':
+        putConstant32(batch, this.#at.partition, rows)
+        return
+      case 'ledger_sequence':
+        putConstant64(batch, this.#at.ledgerSequence, rows)
+        return
+      default:
+        dictionaries.push(this.#terms.putTexts(name, batch, id, rows))
+    }
+  }
+
+  #append(rated: RatedRow): void {
+    const { event, reading } = rated
+    const terms = this.#termsOf(rated)
+    this.#terms.append(terms)
     this.#eventSource.append(event.source)
     this.#eventId.append(event.id)
-    this.#eventType.append(event.type)
     this.#eventTime.append(event.timeMs)
     this.#ingestedAt.append(event.ingestedAtMs)
-    this.#ratedAt.append(at.ratedAtMs)
-    this.#customerId.append(event.customerId)
-    this.#pinnedSubscriptionId.append(event.pinnedSubscriptionId)
-    this.#subscriptionId.append(charge === undefined ? '' : charge.subscriptionId)
-    this.#subscriptionVersion.append(rated.subscriptionVersion)
-    this.#plan.append(rated.plan)
-    this.#planVersion.append(rated.planVersion)
-    this.#price.append(charge === undefined ? '' : charge.price)
-    this.#meter.append(reading.meter)
-    this.#chargeId.append(charge === undefined ? '' : charge.chargeId)
-    this.#periodFrom.append(charge === undefined ? event.timeMs : charge.fromMs)
-    this.#periodUntil.append(charge === undefined ? event.timeMs : charge.untilMs)
+    this.#periodFrom.append(terms.fromMs ?? event.timeMs)
+    this.#periodUntil.append(terms.untilMs ?? event.timeMs)
     this.#value.append(reading.text)
     this.#quantity.append(signedQuantity(rated))
     this.#amount.append(rated.amount)
-    this.#currency.append(charge === undefined ? '' : charge.currency)
-    this.#entityId.append(rated.entityId)
-    this.#kind.append(rated.kind)
-    this.#eventCount.append(rated.eventCount)
     this.#dimensions.append(reading.dimensions)
     this.#correlationId.append(event.correlationId)
     this.#traceparent.append(event.traceparent)
-    this.#partition.append(at.partition)
-    this.#ledgerSequence.append(at.ledgerSequence)
+  }
+
+  #appendScanned(row: ScannedRow): void {
+    const { bytes, terms } = row
+    const repeats = row.sameEvent && this.#rows > 0
+    this.#terms.append(terms)
+    if (repeats) {
+      this.#eventSource.repeatLast(1)
+      this.#eventId.repeat()
+      this.#correlationId.repeat()
+      this.#traceparent.repeat()
+    } else {
+      appendSpan(this.#eventSource, bytes, row.sourceFrom, row.sourceUntil)
+      appendSpan(this.#eventId, bytes, row.idFrom, row.idUntil)
+      appendSpan(this.#correlationId, bytes, row.correlationFrom, row.correlationUntil)
+      appendSpan(this.#traceparent, bytes, row.traceparentFrom, row.traceparentUntil)
+    }
+    this.#eventTime.append(row.timeMs)
+    this.#ingestedAt.append(row.ingestedAtMs)
+    this.#periodFrom.append(terms.fromMs ?? row.timeMs)
+    this.#periodUntil.append(terms.untilMs ?? row.timeMs)
+    if (row.value === undefined) this.#value.appendBytes(bytes, row.valueFrom, row.valueUntil)
+    else this.#value.append(row.value)
+    this.#quantity.append(row.quantity)
+    this.#amount.append(row.amount)
+    if (repeats && row.dimensions === this.#lastDimensions) this.#dimensions.repeat()
+    else this.#appendDimensions(row)
+  }
+
+  #appendDimensions(row: ScannedRow): void {
+    const { dimensions, dimensionFrom, dimensionUntil } = row
+    for (let i = 0; i < dimensions.length; i += 1) {
+      const from = dimensionFrom[i]!
+      if (from >= 0) this.#dimensions.appendEntry(dimensions[i]!, row.bytes, from, dimensionUntil[i]!)
+    }
+    this.#dimensions.end()
+    this.#lastDimensions = dimensions
+  }
+
+  /** Rows of one charge mostly have the same terms. */
+  #termsOf(rated: RatedRow): UsageTerms {
+    const { charge, event, reading } = rated
+    const key = charge ?? reading.meter
+    const known = this.#known.get(key)
+    if (known !== undefined && hasTerms(known, rated)) return known
+    const terms = new UsageTerms({
+      eventType: event.type,
+      customerId: event.customerId,
+      pinnedSubscriptionId: event.pinnedSubscriptionId,
+      subscriptionId: charge === undefined ? '' : charge.subscriptionId,
+      subscriptionVersion: rated.subscriptionVersion,
+      plan: rated.plan,
+      planVersion: rated.planVersion,
+      price: charge === undefined ? '' : charge.price,
+      meter: reading.meter,
+      chargeId: charge === undefined ? '' : charge.chargeId,
+      fromMs: charge?.fromMs,
+      untilMs: charge?.untilMs,
+      currency: charge === undefined ? '' : charge.currency,
+      entityId: rated.entityId,
+      kind: rated.kind,
+      eventCount: rated.eventCount,
+    })
+    this.#known.set(key, terms)
+    return terms
   }
 
   /** About how long the chunk would be now. */
@@ -165,25 +305,74 @@ export class RatedUsageColumns {
     return (
       overheadBytes +
       this.#rows * fixedRowBytes +
+      this.#terms.size +
       this.#eventSource.size +
       this.#eventId.size +
-      this.#eventType.size +
-      this.#customerId.size +
-      this.#pinnedSubscriptionId.size +
-      this.#subscriptionId.size +
-      this.#plan.size +
-      this.#price.size +
-      this.#meter.size +
-      this.#chargeId.size +
       this.#value.size +
-      this.#currency.size +
-      this.#entityId.size +
-      this.#kind.size +
       this.#dimensions.size +
       this.#correlationId.size +
       this.#traceparent.size
     )
   }
+}
+
+/** Columns of the table that are not of the terms. */
+type OwnColumn =
+  | 'event_source'
+  | 'event_id'
+  | 'event_time'
+  | 'ingested_at'
+  | 'rated_at'
+  | 'subscription_version'
+  | 'plan_version'
+  | 'period_from'
+  | 'period_until'
+  | 'value'
+  | 'quantity'
+  | 'amount'
+  | 'event_count'
+  | 'dimensions'
+  | 'correlation_id'
+  | 'traceparent'
+  | 'partition'
+  | 'ledger_sequence'
+
+function appendSpan(
+  column: TextColumn | DictionaryColumn,
+  bytes: Uint8Array,
+  from: number,
+  until: number,
+): void {
+  if (from < 0) column.append('')
+  else column.appendBytes(bytes, from, until)
+}
+
+function putConstant64(batch: IpcBatch, value: number, rows: number): void {
+  batch.node(rows)
+  batch.buffer(new BigInt64Array(rows).fill(BigInt(value)))
+}
+
+function putConstant32(batch: IpcBatch, value: number, rows: number): void {
+  batch.node(rows)
+  batch.buffer(new Uint32Array(rows).fill(value))
+}
+
+/** What the charge does not tell. */
+function hasTerms(terms: UsageTerms, rated: RatedRow): boolean {
+  const { event } = rated
+  const { texts } = terms
+  return (
+    terms.subscriptionVersion === rated.subscriptionVersion &&
+    terms.planVersion === rated.planVersion &&
+    terms.eventCount === rated.eventCount &&
+    texts.customer_id === event.customerId &&
+    texts.event_type === event.type &&
+    texts.pinned_subscription_id === event.pinnedSubscriptionId &&
+    texts.meter === rated.reading.meter &&
+    texts.plan === rated.plan &&
+    texts.entity_id === rated.entityId &&
+    texts.kind === rated.kind
+  )
 }
 
 function signedQuantity({ eventCount, reading }: RatedRow): bigint {
