@@ -25,12 +25,12 @@ export function dedupeEvent(received: ReceivedEvent, table: DedupeTable): Sighti
   return table.see(identity, content, dayOf(received.arrivedAtMs))
 }
 
-/** Both content hashes of a conflict: what was kept, and what came now. 64 bits each, hexadecimal. */
+/** Both content hashes of a conflict: what was kept, and what came now. The 56 bits that are kept, hexadecimal. */
 export function conflictHashes(received: ReceivedEvent, table: DedupeTable): { kept: string; sent: string } {
   hashIdentity(received.event.source, received.event.id, identity)
   hashContent(received.event, content)
   const sent = [content[0]!, content[1]!].map(word => word.toString(16).padStart(8, '0')).join('')
-  return { kept: table.contentOf(identity), sent }
+  return { kept: table.contentOf(identity), sent: sent.slice(0, 14) }
 }
 
 export function forgetIdentity(source: string, id: string, table: DedupeTable): void {
