@@ -1,0 +1,106 @@
+// The columns that a scan fills, kept from one scan to the next.
+// Invariant: they grow by doubling and are given back when a giant message has grown them.
+
+import type { ScannedEvents } from './scanned-events.js'
+
+const firstCapacity = 1024
+/** Of events; columns for more are not kept. */
+const keptCapacity = 1 << 16
+
+export const identityWords = 4
+export const contentWords = 2
+
+export class Columns implements ScannedEvents {
+  readonly slots: number
+  bytes: Uint8Array = new Uint8Array(0)
+  count = 0
+  plain!: Uint8Array
+  from!: Int32Array
+  until!: Int32Array
+  idFrom!: Int32Array
+  idUntil!: Int32Array
+  sourceFrom!: Int32Array
+  sourceUntil!: Int32Array
+  typeFrom!: Int32Array
+  typeUntil!: Int32Array
+  subjectFrom!: Int32Array
+  subjectUntil!: Int32Array
+  correlationFrom!: Int32Array
+  correlationUntil!: Int32Array
+  traceparentFrom!: Int32Array
+  traceparentUntil!: Int32Array
+  timeMs!: Float64Array
+  identity!: Uint32Array
+  content!: Uint32Array
+  valueKind!: Uint8Array
+  valueFrom!: Int32Array
+  valueUntil!: Int32Array
+  #capacity = 0
+
+  constructor(slots: number) {
+    this.slots = slots
+    this.#resize(firstCapacity)
+  }
+
+  begin(bytes: Uint8Array): void {
+    this.bytes = bytes
+    this.count = 0
+    if (this.#capacity > keptCapacity) this.#resize(firstCapacity)
+  }
+
+  /** Room for one more event, whose index is `count`; it counts when `add` says so. */
+  reserve(): void {
+    if (this.count === this.#capacity) this.#resize(this.#capacity * 2)
+  }
+
+  add(isPlain: boolean, from: number, until: number): void {
+    const event = this.count
+    this.plain[event] = isPlain ? 1 : 0
+    this.from[event] = from
+    this.until[event] = until
+    this.count = event + 1
+  }
+
+  #resize(capacity: number): void {
+    const { slots } = this
+    const ints = (column: Int32Array | undefined, width = 1): Int32Array => {
+      const larger = new Int32Array(capacity * width)
+      if (column !== undefined && column.length < larger.length) larger.set(column)
+      return larger
+    }
+    const words = (column: Uint32Array | undefined, width: number): Uint32Array => {
+      const larger = new Uint32Array(capacity * width)
+      if (column !== undefined && column.length < larger.length) larger.set(column)
+      return larger
+    }
+    const bytes = (column: Uint8Array | undefined, width = 1): Uint8Array => {
+      const larger = new Uint8Array(capacity * width)
+      if (column !== undefined && column.length < larger.length) larger.set(column)
+      return larger
+    }
+    const timeMs = new Float64Array(capacity)
+    if (this.#capacity < capacity && this.#capacity > 0) timeMs.set(this.timeMs)
+    this.timeMs = timeMs
+    this.plain = bytes(this.plain)
+    this.from = ints(this.from)
+    this.until = ints(this.until)
+    this.idFrom = ints(this.idFrom)
+    this.idUntil = ints(this.idUntil)
+    this.sourceFrom = ints(this.sourceFrom)
+    this.sourceUntil = ints(this.sourceUntil)
+    this.typeFrom = ints(this.typeFrom)
+    this.typeUntil = ints(this.typeUntil)
+    this.subjectFrom = ints(this.subjectFrom)
+    this.subjectUntil = ints(this.subjectUntil)
+    this.correlationFrom = ints(this.correlationFrom)
+    this.correlationUntil = ints(this.correlationUntil)
+    this.traceparentFrom = ints(this.traceparentFrom)
+    this.traceparentUntil = ints(this.traceparentUntil)
+    this.identity = words(this.identity, identityWords)
+    this.content = words(this.content, contentWords)
+    this.valueKind = bytes(this.valueKind, slots)
+    this.valueFrom = ints(this.valueFrom, slots)
+    this.valueUntil = ints(this.valueUntil, slots)
+    this.#capacity = capacity
+  }
+}

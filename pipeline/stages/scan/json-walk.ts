@@ -1,0 +1,344 @@
+// Walks JSON values byte by byte: checks the grammar, hashes what it passes as schemas/event-hash.ts does, and notes where
+// the values stand that the layout asks for.
+// Invariants: what is walked to its end is JSON that JSON.parse reads as the same values, and holds no escape, no key
+// twice, nothing deeper than `maxPlainDepth`; anything else ends the walk with false, and says nothing about the bytes.
+//
+// The tricks: texts are read four bytes at a time, and one expression finds the quote, the backslash and the control
+// characters; keys are guessed (key-tree.ts); the bytes are copied first, so that the end is marked by zeros, which no
+// JSON holds, and is never asked for.
+
+import { hashNumber } from '../../../schemas/event-hash.js'
+import { finish, lanes, mixWord, seeds, tailMask, turn } from '../../../schemas/word-hash.js'
+import type { Columns } from './columns.js'
+import { field, type KeyTree, maxKeyBytes } from './key-tree.js'
+import type { ScanLayout } from './layout.js'
+import { valueKinds } from './scanned-events.js'
+
+/** Objects and arrays inside each other, `data` being the first. Far below what is refused (maxDepth). */
+export const maxPlainDepth = 16
+
+const firstCapacity = 1 << 18
+const keptCapacity = 1 << 23
+/** Zeros behind the bytes: more than any look ahead. */
+const padding = 16
+
+const quote = 34
+const comma = 44
+const point = 46
+const colon = 58
+const openArray = 91
+const closeArray = 93
+const letterF = 102
+const letterN = 110
+const letterT = 116
+const openObject = 123
+const closeObject = 125
+
+// Four letters as one word.
+const wordTrue = 0x65757274
+const wordNull = 0x6c6c756e
+const wordAlse = 0x65736c61
+const highBits = 0x80808080 | 0
+
+/** Every power here is exact, so that a whole number of up to 15 digits divided by it is rounded once, as it should be. */
+const powersOfTen = Float64Array.from({ length: 16 }, (_, exponent) => 10 ** exponent)
+const maxExactDigits = 15
+
+export class JsonWalk {
+  readonly tree: KeyTree
+  bytes = new Uint8Array(firstCapacity + padding)
+  view = new DataView(this.bytes.buffer)
+  /** Where the message ends. */
+  end = 0
+  at = 0
+  /** A line feed where it is white space, -1 where it ends the event. */
+  lineFeed = 10
+  readonly #columns: Columns
+  readonly #nextSlot: Int32Array
+
+  constructor(tree: KeyTree, layout: ScanLayout, columns: Columns) {
+    this.tree = tree
+    this.#columns = columns
+    this.#nextSlot = layout.nextSlot
+  }
+
+  /** Takes a copy of the message. */
+  load(message: Uint8Array): void {
+    const capacity = this.bytes.length - padding
+    if (message.length > capacity || capacity > keptCapacity) {
+      let grown = firstCapacity
+      while (grown < message.length) grown *= 2
+      this.bytes = new Uint8Array(grown + padding)
+      this.view = new DataView(this.bytes.buffer)
+    }
+    this.bytes.set(message)
+    this.bytes.fill(0, message.length, message.length + padding)
+    // Whoever looks for the end of the last line finds it here, and not in what an earlier message left.
+    this.bytes[message.length + padding - 1] = 10
+    this.end = message.length
+    this.at = 0
+  }
+
+  /** Passes white space; the byte that follows. */
+  space(): number {
+    const { bytes, lineFeed } = this
+    let { at } = this
+    let byte = bytes[at]!
+    while (byte === 32 || byte === lineFeed || byte === 9 || byte === 13) {
+      at += 1
+      byte = bytes[at]!
+    }
+    this.at = at
+    return byte
+  }
+
+  /** Passes a text whose opening quote was passed. Its hash, begun with the two words, is in `lanes`. */
+  text(first: number, second: number): boolean {
+    const { view, at: from } = this
+    let a = first
+    let b = second
+    let at = from
+    for (;;) {
+      const word = view.getInt32(at, true)
+      const quotes = word ^ 0x22222222
+      const escapes = word ^ 0x5c5c5c5c
+      // A byte's high bit is set when it is a quote, a backslash or below the space; bytes above the first of them may
+      // be set too.
+      const special =
+        (((quotes - 0x01010101) & ~quotes) |
+          ((escapes - 0x01010101) & ~escapes) |
+          ((word - 0x20202020) & ~word)) &
+        highBits
+      if (special === 0) {
+        const next = turn(a ^ mixWord(word), b)
+        a = b
+        b = next
+        at += 4
+        continue
+      }
+      const count = (31 - Math.clz32(special & -special)) >>> 3
+      if (((word >>> (count << 3)) & 0xff) !== quote) return false
+      if (count !== 0) {
+        const next = turn(a ^ mixWord(word & tailMask(count)), b)
+        a = b
+        b = next
+        at += count
+      }
+      finish(a, b, at - from)
+      this.at = at + 1
+      return true
+    }
+  }
+
+  /** Passes a text whose opening quote was passed, without hashing it. */
+  skipText(): boolean {
+    const { view } = this
+    let { at } = this
+    for (;;) {
+      const word = view.getInt32(at, true)
+      const quotes = word ^ 0x22222222
+      const escapes = word ^ 0x5c5c5c5c
+      const special =
+        (((quotes - 0x01010101) & ~quotes) |
+          ((escapes - 0x01010101) & ~escapes) |
+          ((word - 0x20202020) & ~word)) &
+        highBits
+      if (special !== 0) {
+        const count = (31 - Math.clz32(special & -special)) >>> 3
+        this.at = at + count + 1
+        return ((word >>> (count << 3)) & 0xff) === quote
+      }
+      at += 4
+    }
+  }
+
+  /**
+   * Passes the key whose opening quote was passed, the colon and the white space around it. `link` is the field that
+   * says which key came here the last time. The key's node; 0 when it is not plain or came before in this object.
+   */
+  key(parent: number, link: number, object: number): number {
+    const { tree, view, at } = this
+    const { nodes } = tree
+    let node = nodes[link]!
+    if (node !== 0 && tree.matches(node, view, at)) this.at = at + nodes[node + field.length]!
+    else {
+      if (!this.text(seeds.key, 0)) return 0
+      const until = this.at - 1
+      if (until - at > maxKeyBytes) return 0
+      node = tree.find(parent, lanes[0]!, lanes[1]!, view, at, until)
+      if (node === 0) return 0
+      nodes[link] = node
+    }
+    if (nodes[node + field.stamp] === object) return 0
+    nodes[node + field.stamp] = object
+    if (this.bytes[this.at] !== colon && this.space() !== colon) return 0
+    this.at += 1
+    if (this.bytes[this.at]! <= 32) this.space()
+    return node
+  }
+
+  /** Passes a value. Its hash, begun with the two words, is in `lanes`. `depth` is that of what it is in. */
+  value(node: number, first: number, second: number, depth: number): boolean {
+    switch (this.bytes[this.at]) {
+      case quote:
+        this.at += 1
+        return this.text(first ^ seeds.text, second)
+      case openObject:
+        return depth < maxPlainDepth && this.object(node, first, second, depth + 1)
+      case openArray:
+        return depth < maxPlainDepth && this.#array(node, first, second, depth + 1)
+      case letterT:
+        if (this.view.getInt32(this.at, true) !== wordTrue) return false
+        return this.#literal(4, first ^ seeds.true, second)
+      case letterF:
+        if (this.view.getInt32(this.at + 1, true) !== wordAlse) return false
+        return this.#literal(5, first ^ seeds.false, second)
+      case letterN:
+        if (this.view.getInt32(this.at, true) !== wordNull) return false
+        return this.#literal(4, first ^ seeds.null, second)
+      default:
+        return this.#number(first, second)
+    }
+  }
+
+  /** Passes an object, whose values go to the slots of the event under way. Its hash is in `lanes`. */
+  object(parent: number, first: number, second: number, depth: number): boolean {
+    const { tree, bytes } = this
+    const { nodes } = tree
+    const object = tree.newObject()
+    let a = 0
+    let b = 0
+    let count = 0
+    let link = parent + field.firstChild
+    this.at += 1
+    let byte = this.space()
+    while (byte === quote) {
+      this.at += 1
+      const node = this.key(parent, link, object)
+      if (node === 0) return false
+      const from = this.at
+      if (!this.value(node, nodes[node + field.hashFirst]!, nodes[node + field.hashSecond]!, depth))
+        return false
+      a = (a + lanes[0]!) | 0
+      b = (b + lanes[1]!) | 0
+      count += 1
+      if (nodes[node + field.slot] !== -1) this.note(nodes[node + field.slot]!, from)
+      link = node + field.next
+      byte = bytes[this.at]!
+      if (byte <= 32) byte = this.space()
+      if (byte !== comma) break
+      this.at += 1
+      byte = bytes[this.at]!
+      if (byte <= 32) byte = this.space()
+      // After a comma comes a key.
+      if (byte !== quote) return false
+    }
+    if (byte !== closeObject) return false
+    this.at += 1
+    const third = turn(first ^ seeds.object ^ mixWord(a), second)
+    finish(third, turn(second ^ mixWord(b), third), count)
+    return true
+  }
+
+  /** Notes the value `[from, at)` in every slot of a chain. */
+  note(slot: number, from: number): void {
+    const { valueKind, valueFrom, valueUntil, count, slots } = this.#columns
+    const kind = kindOf(this.bytes[from]!)
+    const quotes = kind === valueKinds.text ? 1 : 0
+    for (let next = slot; next !== -1; next = this.#nextSlot[next]!) {
+      const place = count * slots + next
+      valueKind[place] = kind
+      valueFrom[place] = from + quotes
+      valueUntil[place] = this.at - quotes
+    }
+  }
+
+  #array(parent: number, first: number, second: number, depth: number): boolean {
+    let a = first ^ seeds.array
+    let b = second
+    let count = 0
+    this.at += 1
+    let byte = this.space()
+    if (byte !== closeArray) {
+      const node = this.tree.elementsOf(parent)
+      if (node === 0) return false
+      for (;;) {
+        if (!this.value(node, a, b, depth)) return false
+        a = lanes[0]!
+        b = lanes[1]!
+        count += 1
+        byte = this.space()
+        if (byte !== comma) break
+        this.at += 1
+        this.space()
+      }
+      if (byte !== closeArray) return false
+    }
+    this.at += 1
+    finish(a, b, count)
+    return true
+  }
+
+  #literal(length: number, first: number, second: number): boolean {
+    this.at += length
+    finish(first, second, 0)
+    return true
+  }
+
+  #number(first: number, second: number): boolean {
+    const { bytes, at: from } = this
+    const whole = bytes[from] === 45 ? from + 1 : from
+    let at = whole
+    let value = 0
+    let digit = bytes[at]! - 48
+    for (; digit >= 0 && digit <= 9; digit = bytes[at]! - 48) {
+      value = value * 10 + digit
+      at += 1
+    }
+    let digits = at - whole
+    if (digits === 0 || (digits > 1 && bytes[whole] === 48)) return false
+    if (bytes[at] === point) {
+      at += 1
+      const fraction = at
+      digit = bytes[at]! - 48
+      for (; digit >= 0 && digit <= 9; digit = bytes[at]! - 48) {
+        value = value * 10 + digit
+        at += 1
+      }
+      if (at === fraction) return false
+      digits += at - fraction
+      if (digits <= maxExactDigits) value /= powersOfTen[at - fraction]!
+    }
+    this.at = at
+    if (digits > maxExactDigits || (bytes[at]! | 32) === 101) return this.#longNumber(from, first, second)
+    hashNumber(whole === from ? value : -value, first, second)
+    return true
+  }
+
+  /** A number with an exponent, which is `at`, or with more digits than an exact calculation here has room for. */
+  #longNumber(from: number, first: number, second: number): boolean {
+    const { bytes } = this
+    let { at } = this
+    if ((bytes[at]! | 32) === 101) {
+      at += 1
+      if (bytes[at] === 43 || bytes[at] === 45) at += 1
+      const exponent = at
+      while (bytes[at]! >= 48 && bytes[at]! <= 57) at += 1
+      if (at === exponent) return false
+    }
+    const value = Number(Buffer.from(bytes.buffer, from, at - from).toString('latin1'))
+    // Beyond the doubles: the general way knows what to think of it.
+    if (!Number.isFinite(value)) return false
+    this.at = at
+    hashNumber(value, first, second)
+    return true
+  }
+}
+
+/** What a value is, by its first byte. */
+function kindOf(byte: number): number {
+  if (byte === quote) return valueKinds.text
+  if (byte === openObject || byte === openArray || byte === letterN) return valueKinds.other
+  if (byte === letterT) return valueKinds.true
+  return byte === letterF ? valueKinds.false : valueKinds.number
+}

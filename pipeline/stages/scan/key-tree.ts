@@ -1,0 +1,202 @@
+// The keys met so far, by where they stand: one node per path of keys from the event down, with the key's hash, its role
+// and the slot that wants its value. Events of one kind have the same keys in the same order, so every node remembers
+// which key came next the last time: comparing a few words then replaces hashing the key.
+// Invariants: a node stands for exactly one path, so its stamp tells a key that came twice in one object; the tree is
+// bounded and is emptied between events; a look-up takes at most `maxProbes` steps, whatever the keys.
+//
+// A node is an offset into `nodes`, which is 64 bytes, one line of the cache. 0 is the event itself and also says "none".
+
+import { tailMask } from '../../../schemas/word-hash.js'
+import { layoutOfData, type ScanLayout } from './layout.js'
+
+/** What a member of the event is to Weir. */
+export const roles = {
+  other: 0,
+  id: 1,
+  source: 2,
+  type: 3,
+  subject: 4,
+  correlationid: 5,
+  traceparent: 6,
+  time: 7,
+  data: 8,
+  specversion: 9,
+  datacontenttype: 10,
+  /** What is not plain when it is there at all. */
+  unusual: 11,
+} as const
+
+const roleOfName: ReadonlyMap<string, number> = new Map([
+  ['id', roles.id],
+  ['source', roles.source],
+  ['type', roles.type],
+  ['subject', roles.subject],
+  ['correlationid', roles.correlationid],
+  ['traceparent', roles.traceparent],
+  ['time', roles.time],
+  ['data', roles.data],
+  ['specversion', roles.specversion],
+  ['datacontenttype', roles.datacontenttype],
+  ['subscriptionid', roles.unusual],
+  ['data_base64', roles.unusual],
+])
+
+/** Offsets of a node's fields. */
+export const field = {
+  parent: 0,
+  hashFirst: 1,
+  hashSecond: 2,
+  /** The key's words in `keyWords`: first, last, and the bits of the last that count. The closing quote is part of it. */
+  wordFrom: 3,
+  wordLast: 4,
+  lastMask: 5,
+  /** Bytes, with the closing quote. */
+  length: 6,
+  /** The key that came first within this one's object, and the one that came after this one, the last time. */
+  firstChild: 7,
+  next: 8,
+  /** The node of all elements of the array here. */
+  elements: 9,
+  /** The object that had this key last. */
+  stamp: 10,
+  role: 11,
+  slot: 12,
+  layout: 13,
+} as const
+
+const nodeSize = 16
+const maxNodes = 4096
+const tableSize = maxNodes * 2
+const maxProbes = 32
+/** A key of more bytes is not plain. */
+export const maxKeyBytes = 256
+
+export class KeyTree {
+  readonly nodes = new Int32Array(maxNodes * nodeSize)
+  keyWords = new Int32Array(1024)
+  readonly #layout: ScanLayout
+  readonly #table = new Int32Array(tableSize)
+  #nodesUntil = 0
+  #wordsUntil = 0
+  #objects = 0
+
+  constructor(layout: ScanLayout) {
+    this.#layout = layout
+    this.#empty()
+  }
+
+  /** Called between events. Forgets all keys when there is little room left. */
+  makeRoom(): void {
+    if (this.#nodesUntil > this.nodes.length / 2 || this.#objects > 0x3fff_ffff) this.#empty()
+  }
+
+  /** A number that no object had before: the stamp of its keys. */
+  newObject(): number {
+    this.#objects += 1
+    return this.#objects
+  }
+
+  /** Whether the bytes at `at` begin with the node's key and its closing quote. */
+  matches(node: number, view: DataView, at: number): boolean {
+    const { nodes, keyWords } = this
+    const last = nodes[node + field.wordLast]!
+    let place = at
+    for (let word = nodes[node + field.wordFrom]!; word < last; word += 1) {
+      if (keyWords[word] !== view.getInt32(place, true)) return false
+      place += 4
+    }
+    return (view.getInt32(place, true) & nodes[node + field.lastMask]!) === keyWords[last]
+  }
+
+  /** The node of a key `[from, until)` with these hash words; 0 when there is no more room for it. */
+  find(parent: number, first: number, second: number, view: DataView, from: number, until: number): number {
+    const { nodes } = this
+    let at = (first ^ Math.imul(parent, 0x9e3779b1)) & (tableSize - 1)
+    for (let probe = 0; probe < maxProbes; probe += 1) {
+      const node = this.#table[at]!
+      if (node === 0) return this.#add(at, parent, first, second, view, from, until)
+      if (
+        nodes[node + field.parent] === parent &&
+        nodes[node + field.hashFirst] === first &&
+        nodes[node + field.hashSecond] === second &&
+        nodes[node + field.length] === until - from + 1 &&
+        this.matches(node, view, from)
+      ) {
+        return node
+      }
+      at = (at + 1) & (tableSize - 1)
+    }
+    return 0
+  }
+
+  /** The node of the elements of an array; 0 when there is no more room for it. */
+  elementsOf(parent: number): number {
+    const known = this.nodes[parent + field.elements]!
+    if (known !== 0) return known
+    const node = this.#newNode(parent)
+    this.nodes[parent + field.elements] = node
+    return node
+  }
+
+  #add(
+    place: number,
+    parent: number,
+    first: number,
+    second: number,
+    view: DataView,
+    from: number,
+    until: number,
+  ): number {
+    const node = this.#newNode(parent)
+    if (node === 0) return 0
+    const { nodes } = this
+    const key = Buffer.from(view.buffer, view.byteOffset + from, until - from).toString('utf8')
+    const role = parent === 0 ? (roleOfName.get(key) ?? roles.other) : roles.other
+    const layout = role === roles.data ? layoutOfData : this.#layout.child(nodes[parent + field.layout]!, key)
+    nodes[node + field.hashFirst] = first
+    nodes[node + field.hashSecond] = second
+    nodes[node + field.length] = until - from + 1
+    nodes[node + field.role] = role
+    nodes[node + field.layout] = layout
+    nodes[node + field.slot] = this.#layout.slotAt(layout)
+    this.#keepKey(node, view, from, until + 1)
+    this.#table[place] = node
+    return node
+  }
+
+  #keepKey(node: number, view: DataView, from: number, until: number): void {
+    const count = (until - from + 3) >> 2
+    if (this.#wordsUntil + count > this.keyWords.length) {
+      const larger = new Int32Array(this.keyWords.length * 2)
+      larger.set(this.keyWords)
+      this.keyWords = larger
+    }
+    const last = this.#wordsUntil + count - 1
+    const left = until - (from + (count - 1) * 4)
+    const mask = left === 4 ? -1 : tailMask(left)
+    for (let i = 0; i < count; i += 1) this.keyWords[this.#wordsUntil + i] = view.getInt32(from + i * 4, true)
+    this.keyWords[last]! &= mask
+    this.nodes[node + field.wordFrom] = this.#wordsUntil
+    this.nodes[node + field.wordLast] = last
+    this.nodes[node + field.lastMask] = mask
+    this.#wordsUntil += count
+  }
+
+  #newNode(parent: number): number {
+    const node = this.#nodesUntil
+    if (node === this.nodes.length) return 0
+    this.#nodesUntil += nodeSize
+    this.nodes.fill(0, node, node + nodeSize)
+    this.nodes[node + field.parent] = parent
+    this.nodes[node + field.slot] = -1
+    return node
+  }
+
+  #empty(): void {
+    this.#nodesUntil = 0
+    this.#wordsUntil = 0
+    this.#objects = 0
+    this.#table.fill(0)
+    this.#newNode(0)
+  }
+}
