@@ -10,22 +10,16 @@
 
 import { JetStreamApiError, type JetStreamClient, type PubAck } from '@nats-io/jetstream'
 import { headers, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node'
-import type { StreamName } from '../topology.js'
 import { BrokerLink } from './broker-link.js'
+import {
+  chunksOfMessage,
+  type EventChunk,
+  type EventStream,
+  type MessageBody,
+  messageOf,
+} from './event-chunk.js'
 import type { GatewayLimits } from './limits.js'
 import type { GatewayTelemetry } from './telemetry.js'
-
-export type EventStream = Extract<StreamName, 'METERING' | 'LIFECYCLE' | 'CATALOG'>
-
-/** Events of one request for one lane: NDJSON, each line ended by a line feed. */
-export interface EventChunk {
-  readonly stream: EventStream
-  /** Null: the stream is read whole by every partition. */
-  readonly partition: number | null
-  readonly natsSubject: string
-  readonly bytes: Buffer
-  readonly count: number
-}
 
 /** Where events lie. Requests that shared a message share its `stream_sequence`; `count` is this request's part. */
 export interface Receipt {
@@ -122,7 +116,8 @@ export class EventPublisher {
   async #run(lane: Lane): Promise<void> {
     lane.busy = true
     while (lane.waiting.length > 0) {
-      const batch = takeBatch(lane.waiting, this.messageBytes)
+      const chunks = lane.waiting.map(({ chunk }) => chunk)
+      const batch = lane.waiting.splice(0, chunksOfMessage(chunks, this.messageBytes))
       const outcome = await this.#deliver(batch)
       for (const { chunk, settle } of batch) {
         if (outcome.kind !== 'acknowledged') settle({ kind: 'failed', detail: outcome.detail })
@@ -135,16 +130,16 @@ export class EventPublisher {
   async #deliver(batch: readonly Waiting[]): Promise<Attempt> {
     const { telemetry } = this.#options
     const { chunk, deadlineMs } = batch[0]!
-    const bytes = batch.length === 1 ? chunk.bytes : Buffer.concat(batch.map(({ chunk: part }) => part.bytes))
+    const body = messageOf(batch.map(({ chunk: part }) => part)) // invariant 3
     const count = batch.reduce((sum, { chunk: part }) => sum + part.count, 0)
     let last: Attempt = { kind: 'again', detail: 'the broker is out of reach' }
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
       if (!(await this.#link.reached(deadlineMs - performance.now()))) break
       const startedMs = performance.now()
-      last = await this.#attempt(chunk, bytes, deadlineMs - startedMs)
+      last = await this.#attempt(chunk, body, deadlineMs - startedMs)
       if (last.kind === 'acknowledged') {
         const seconds = (performance.now() - startedMs) / 1000
-        telemetry.messagePublished(chunk.stream, count, bytes.length, seconds)
+        telemetry.messagePublished(chunk.stream, count, body.bytes.length, seconds)
         return last
       }
       if (last.kind === 'refused' || performance.now() + pauseMs >= deadlineMs) break
@@ -155,7 +150,7 @@ export class EventPublisher {
     return last
   }
 
-  async #attempt(chunk: EventChunk, bytes: Buffer, remainingMs: number): Promise<Attempt> {
+  async #attempt(chunk: EventChunk, body: MessageBody, remainingMs: number): Promise<Attempt> {
     const timeout = Math.max(1, Math.ceil(Math.min(this.#options.limits.publishAttemptMs, remainingMs)))
     let stopListening = () => {}
     const lost = new Promise<Attempt>(resolve => {
@@ -164,9 +159,9 @@ export class EventPublisher {
       )
     })
     const published = this.#options.js
-      .publish(chunk.natsSubject, bytes, {
+      .publish(chunk.natsSubject, body.bytes, {
         timeout,
-        headers: ndjsonHeaders(),
+        headers: headersOf(body),
         expect: { streamName: chunk.stream },
       })
       .then((ack): Attempt => ({ kind: 'acknowledged', ack }), classify)
@@ -176,18 +171,6 @@ export class EventPublisher {
       stopListening()
     }
   }
-}
-
-/** As many waiting chunks as fit into one message, at least one. */
-function takeBatch(waiting: Waiting[], messageBytes: number): Waiting[] {
-  let size = waiting[0]!.chunk.bytes.length
-  let taken = 1
-  while (taken < waiting.length) {
-    size += waiting[taken]!.chunk.bytes.length
-    if (size > messageBytes) break
-    taken += 1
-  }
-  return waiting.splice(0, taken)
 }
 
 function receiptOf(chunk: EventChunk, ack: PubAck): Receipt {
@@ -206,8 +189,8 @@ function classify(error: unknown): Attempt {
   return { kind: isFinal ? 'refused' : 'again', detail }
 }
 
-function ndjsonHeaders(): MsgHdrs {
+function headersOf({ contentType }: MessageBody): MsgHdrs {
   const made = headers()
-  made.set('content-type', 'application/x-ndjson')
+  made.set('content-type', contentType)
   return made
 }

@@ -2,14 +2,17 @@
 // schemas/cloud-event.ts; these shapes only tell them.
 
 import { z } from 'zod'
+import { optionalColumns, requiredColumns, usageBatchContentType } from '../../schemas/usage-batch-schema.js'
 import { problemErrorSchema } from './problem.js'
 
-export const eventContentTypes: readonly string[] = [
+const jsonContentTypes: readonly string[] = [
   'application/cloudevents+json',
   'application/cloudevents-batch+json',
   'application/json',
   'application/x-ndjson',
 ]
+
+export const eventContentTypes: readonly string[] = [...jsonContentTypes, usageBatchContentType]
 
 const name = z.string().min(1).max(256)
 
@@ -28,7 +31,17 @@ export const cloudEventSchema = z
   })
   .meta({ id: 'CloudEvent', description: 'CloudEvents 1.0, JSON' })
 
-export const eventBodySchema = z.union([cloudEventSchema, z.array(cloudEventSchema)])
+export const eventBody = {
+  contentTypes: jsonContentTypes,
+  schema: z.union([cloudEventSchema, z.array(cloudEventSchema)]),
+  binary: {
+    contentType: usageBatchContentType,
+    description:
+      `An Arrow IPC stream. Columns of utf8 (plain, large or by a dictionary): ${requiredColumns.join(', ')}; ` +
+      `optional and nullable: time (or a timestamp in UTC), ${optionalColumns.join(', ')}. data is JSON text. ` +
+      'A row means what the JSON event with these attributes means.',
+  },
+}
 
 /** The HTTP binary mode: attributes in headers, `data` as the body. */
 export const binaryHeaders = z.object({

@@ -4,19 +4,22 @@
 //    same, and sending everything again is harmless.
 // 2. A refused event costs its neighbours nothing. The answer is 202 even when all are refused: the request was
 //    understood, and a producer that retries on 4xx must not resend what can never be taken.
-// 3. A body that is no JSON at all is 400; that is the producer's transport, not one event.
+// 3. A body that is no JSON at all, or no batch in Arrow, is 400; that is the producer's transport, not one event.
 
 import type { IncomingHttpHeaders } from 'node:http'
-import { binaryModeEvent, parseMessage } from '../../schemas/cloud-event.js'
-import type { Parsed } from '../../schemas/rejection.js'
+import { binaryModeEvent, type ParsedEvent, parseMessage } from '../../schemas/cloud-event.js'
+import type { Rejection } from '../../schemas/rejection.js'
+import { decodeUsageBatch, type UsageBatch } from '../../schemas/usage-batch.js'
+import { isUsageBatchType } from '../../schemas/usage-batch-schema.js'
 import type { Admission } from './admission.js'
-import type { ChunkOutcome, EventChunk, EventPublisher, EventStream, Receipt } from './event-publisher.js'
-import { binaryHeaders, eventBodySchema, eventContentTypes, eventsAcceptedSchema } from './event-shapes.js'
+import type { EventChunk, EventStream } from './event-chunk.js'
+import type { ChunkOutcome, EventPublisher, Receipt } from './event-publisher.js'
+import { binaryHeaders, eventBody, eventContentTypes, eventsAcceptedSchema } from './event-shapes.js'
 import type { GatewayLimits } from './limits.js'
 import { malformedBody, Problem, unavailable } from './problem.js'
 import { readBody } from './read-body.js'
 import type { ApiCall, ApiRoute } from './route.js'
-import { type EventVerdict, type SortedEvents, sortEvents } from './sort-events.js'
+import { type EventVerdict, type SortedEvents, sortBatch, sortEvents } from './sort-events.js'
 import type { GatewayTelemetry } from './telemetry.js'
 
 /** How the pipeline behind the gateway feels. */
@@ -36,7 +39,7 @@ export interface EventIntake {
 
 const ingest = { kind: 'scope', scope: 'ingest' } as const
 const retryDocs = {
-  400: { description: 'The body is not JSON at all' },
+  400: { description: 'The body is neither JSON nor a batch in Arrow' },
   413: { description: 'Too many events or bytes' },
   415: { description: 'Unknown content type or encoding' },
   429: { description: 'The pipeline is behind, or too much is in flight; Retry-After' },
@@ -52,12 +55,13 @@ export function eventRoutes(intake: EventIntake): readonly ApiRoute[] {
       path: '/v1/events',
       access: ingest,
       operationId: 'ingestEvents',
-      summary: 'Take CloudEvents: one, a JSON array, NDJSON, or one in the HTTP binary mode',
+      summary:
+        'Take CloudEvents: one, a JSON array, NDJSON, a batch in Arrow, or one in the HTTP binary mode',
       description:
         'Answers after the broker has the events on disk. A malformed event is refused alone. ' +
         'Bodies may be compressed (Content-Encoding); the limit of bytes holds for the decompressed body too.',
       headers: binaryHeaders,
-      body: { contentTypes: eventContentTypes, schema: eventBodySchema },
+      body: eventBody,
       responses: {
         202: { description: 'A verdict on each event', schema: eventsAcceptedSchema },
         ...retryDocs,
@@ -71,7 +75,7 @@ export function eventRoutes(intake: EventIntake): readonly ApiRoute[] {
       operationId: 'ingestEventsOpenMeter',
       summary: 'The same for OpenMeter producers: all events or none',
       headers: binaryHeaders,
-      body: { contentTypes: eventContentTypes, schema: eventBodySchema },
+      body: eventBody,
       responses: { 204: { description: 'All events are on disk' }, ...retryDocs },
       handle: call => admitted(intake, call, () => takeAll(intake, call)),
     },
@@ -144,30 +148,49 @@ async function readEvents(
     maxBytes: limits.maxBodyBytes,
     timeoutMs: limits.bodyTimeoutMs,
   })
-  const events = eventsOf(call.headers, body)
-  if (events.length > limits.maxEvents) {
-    const detail = `Send at most ${limits.maxEvents} events at a time; these are ${events.length}.`
+  const form = formOf(call.headers, body)
+  const count = form.kind === 'batch' ? form.batch.rows : form.events.length
+  if (count > limits.maxEvents) {
+    const detail = `Send at most ${limits.maxEvents} events at a time; these are ${count}.`
     throw new Problem(413, 'too_many_events', detail)
   }
-  const sorted = await sortEvents(events, {
+  const options = {
     partitions: intake.partitions,
     arrivalMs: Date.now(),
     chunkBytes: publisher.messageBytes,
     maxEventBytes: publisher.maxMessageBytes,
-  })
+  }
+  const sorted =
+    form.kind === 'batch'
+      ? await sortBatch(form.batch, body, options)
+      : await sortEvents(form.events, options)
   return { sorted, bytes: body.length }
 }
 
-function eventsOf(headers: IncomingHttpHeaders, body: Buffer): readonly Parsed<unknown>[] {
-  if (isBinaryMode(headers)) return [binaryModeEvent(headers, body)]
-  if (body.length === 0) throw malformedBody('it is empty')
-  const message = parseMessage(body, headers['content-type'])
-  if (message.kind === 'ok') return message.events
-  const { code, detail } = message.rejection
-  if (code === 'unsupported_content_type') {
-    throw new Problem(415, code, detail, { headers: { accept: eventContentTypes.join(', ') } })
+type Form =
+  | { readonly kind: 'events'; readonly events: readonly ParsedEvent[] }
+  | { readonly kind: 'batch'; readonly batch: UsageBatch }
+
+function formOf(headers: IncomingHttpHeaders, body: Buffer): Form {
+  if (isBinaryMode(headers)) return { kind: 'events', events: [binaryModeEvent(headers, body)] }
+  const contentType = headers['content-type']
+  if (isUsageBatchType(contentType)) {
+    const decoded = decodeUsageBatch(body)
+    if (decoded.kind === 'rejected') throw unreadable(decoded.rejection)
+    return { kind: 'batch', batch: decoded.batch }
   }
-  throw new Problem(400, code, detail, { errors: [{ pointer: '', code, detail }] })
+  if (body.length === 0) throw malformedBody('it is empty')
+  const message = parseMessage(body, contentType)
+  if (message.kind === 'rejected') throw unreadable(message.rejection)
+  return { kind: 'events', events: message.events }
+}
+
+function unreadable({ code, detail }: Rejection): Problem {
+  if (code === 'unsupported_content_type') {
+    return new Problem(415, code, detail, { headers: { accept: eventContentTypes.join(', ') } })
+  }
+  if (code === 'body_too_large') return new Problem(413, code, detail)
+  return new Problem(400, code, detail, { errors: [{ pointer: '', code, detail }] })
 }
 
 /** CloudEvents HTTP binding, section 3: structured and batched modes are told by the content type, else `ce-` headers. */

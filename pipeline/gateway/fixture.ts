@@ -8,6 +8,7 @@ import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
+import { parseMessage } from '../../schemas/cloud-event.js'
 import { ensureTopology } from '../topology.js'
 import { createGateway, type Gateway, type GatewayOptions } from './gateway.js'
 
@@ -83,6 +84,8 @@ export async function serve(
 export interface StoredMessage {
   readonly seq: number
   readonly natsSubject: string
+  readonly contentType: string
+  readonly bytes: Uint8Array
   readonly events: readonly Record<string, unknown>[]
 }
 
@@ -93,11 +96,14 @@ export async function storedMessages(broker: Broker, stream: string): Promise<St
   for (let seq = Math.max(1, state.first_seq); seq <= state.last_seq; seq += 1) {
     const message = await broker.jsm.streams.getMessage(stream, { seq })
     if (message === null) continue
-    const lines = message
-      .string()
-      .split('\n')
-      .filter(line => line !== '')
-    stored.push({ seq, natsSubject: message.subject, events: lines.map(line => JSON.parse(line)) })
+    const contentType = message.header.get('content-type')
+    const parsed = parseMessage(message.data, contentType === '' ? undefined : contentType)
+    if (parsed.kind === 'rejected') throw new Error(parsed.rejection.detail)
+    const events = parsed.events.map(event => {
+      if (event.kind === 'rejected') throw new Error(event.rejection.detail)
+      return event.value as Record<string, unknown>
+    })
+    stored.push({ seq, natsSubject: message.subject, contentType, bytes: message.data, events })
   }
   return stored
 }

@@ -3,7 +3,7 @@
 
 import { z } from 'zod'
 import { problemContentType, problemSchema } from './problem.js'
-import type { ApiResponseDoc, ApiRoute } from './route.js'
+import type { ApiBodyDoc, ApiResponseDoc, ApiRoute } from './route.js'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -69,13 +69,16 @@ function operationOf(route: ApiRoute, problem: Json, components: Record<string, 
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined
       ? {}
-      : { requestBody: requestBodyOf(body.contentTypes, schemaOf(body.schema, 'input', components)) }),
+      : { requestBody: requestBodyOf(body, schemaOf(body.schema, 'input', components)) }),
     responses: responsesOf(route, problem, components),
   }
 }
 
-function requestBodyOf(contentTypes: readonly string[], schema: Json): Json {
-  return { required: true, content: Object.fromEntries(contentTypes.map(type => [type, { schema }])) }
+function requestBodyOf({ contentTypes, binary }: ApiBodyDoc, schema: Json): Json {
+  const content: Record<string, Json> = Object.fromEntries(contentTypes.map(type => [type, { schema }]))
+  // OpenAPI 3.1: bytes of a media type have no schema but what describes them.
+  if (binary !== undefined) content[binary.contentType] = { schema: { description: binary.description } }
+  return { required: true, content }
 }
 
 function securityOf(route: ApiRoute): Json {

@@ -41,6 +41,13 @@ export interface ApiResponseDoc {
   readonly contentType?: string
 }
 
+export interface ApiBodyDoc {
+  readonly contentTypes: readonly string[]
+  readonly schema: z.ZodType
+  /** A form that no schema describes. */
+  readonly binary?: { readonly contentType: string; readonly description: string }
+}
+
 export interface ApiRoute {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   /** OpenAPI form: `/v1/billing-runs/{id}`. */
@@ -54,7 +61,7 @@ export interface ApiRoute {
   readonly query?: z.ZodObject
   /** Headers worth naming in the document; not checked. */
   readonly headers?: z.ZodObject
-  readonly body?: { readonly contentTypes: readonly string[]; readonly schema: z.ZodType }
+  readonly body?: ApiBodyDoc
   /** By status. A `default` with a problem is added for all. */
   readonly responses: Readonly<Record<number, ApiResponseDoc>>
   handle(call: ApiCall): Promise<ApiReply>

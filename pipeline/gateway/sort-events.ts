@@ -3,14 +3,14 @@
 // hold the events as they were sent, compared as values.
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { validateEvent } from '../../schemas/cloud-event.js'
-import { partitionOf } from '../../schemas/identifiers.js'
+import { type ParsedEvent, validateEvent } from '../../schemas/cloud-event.js'
 import { treeProblem } from '../../schemas/json-text.js'
-import { isLifecycleType } from '../../schemas/lifecycle-event.js'
-import { type Parsed, type Rejection, rejected } from '../../schemas/rejection.js'
+import { type Rejection, rejected } from '../../schemas/rejection.js'
+import { rowEvent, type UsageBatch, type UsageRows } from '../../schemas/usage-batch.js'
+import { type UsageRow, usageRowBytes } from '../../schemas/usage-batch-writer.js'
 import type { ValidEvent } from '../../schemas/usage-event.js'
-import { natsSubjects } from '../topology.js'
-import type { EventChunk, EventStream } from './event-publisher.js'
+import { ChunkBuilder, streamOf } from './chunk-builder.js'
+import type { EventChunk } from './event-chunk.js'
 import type { ProblemError } from './problem.js'
 import { weirEventProblem } from './weir-events.js'
 
@@ -45,22 +45,58 @@ const eventsPerTurn = 2_000
 /** A refused event's id is shown up to here. */
 const shownIdLength = 256
 
+/** The events of a message of JSON. */
 export async function sortEvents(
-  events: readonly Parsed<unknown>[],
+  events: readonly ParsedEvent[],
   options: SortOptions,
 ): Promise<SortedEvents> {
-  const sorter = new ChunkBuilder(options)
+  const builder = new ChunkBuilder(options)
   const verdicts: EventVerdict[] = []
   for (let index = 0; index < events.length; index += 1) {
     if (index > 0 && index % eventsPerTurn === 0) await nextTurn()
     const parsed = events[index]!
-    const rejection = parsed.kind === 'rejected' ? parsed.rejection : takeEvent(parsed.value, sorter, options)
-    if (rejection !== undefined) {
-      const id = parsed.kind === 'ok' ? idOf(parsed.value) : null
-      verdicts.push({ index, id, ...rejection })
+    const verdict = parsed.kind === 'rejected' ? parsed.rejection : takeEvent(parsed.value, builder, options)
+    if (verdict === undefined) continue
+    verdicts.push({ index, id: idOf(parsed.kind === 'ok' ? parsed.value : parsed.raw), ...verdict })
+  }
+  return { chunks: builder.finish(), accepted: events.length - verdicts.length, rejected: verdicts }
+}
+
+/**
+ * The rows of a batch in Arrow; `bytes` are the batch as it came. Usage stays in columns, and where all of it goes to one
+ * partition the batch is passed on as it is. What else a batch may hold goes on as JSON, as everybody reads it.
+ */
+export async function sortBatch(
+  batch: UsageBatch,
+  bytes: Uint8Array,
+  options: SortOptions,
+): Promise<SortedEvents> {
+  const builder = new ChunkBuilder(options)
+  const verdicts: EventVerdict[] = []
+  let index = -1
+  for (const part of batch.parts) {
+    for (let row = 0; row < part.length; row += 1) {
+      index += 1
+      if (index > 0 && index % eventsPerTurn === 0) await nextTurn()
+      const parsed = rowEvent(part, row)
+      const verdict =
+        parsed.kind === 'rejected' ? parsed.rejection : takeRow(parsed.value, part, row, builder, options)
+      if (verdict === undefined) continue
+      verdicts.push({ index, id: idOf(parsed.kind === 'ok' ? parsed.value : parsed.raw), ...verdict })
     }
   }
-  return { chunks: sorter.finish(), accepted: events.length - verdicts.length, rejected: verdicts }
+  const chunks = builder.finish()
+  const [only] = chunks
+  const asItCame =
+    verdicts.length === 0 &&
+    chunks.length === 1 &&
+    only?.body.kind === 'rows' &&
+    bytes.length <= options.chunkBytes
+  return {
+    chunks: asItCame ? [{ ...only, size: bytes.length, body: { kind: 'batch', bytes } }] : chunks,
+    accepted: batch.rows - verdicts.length,
+    rejected: verdicts,
+  }
 }
 
 type Verdict = Omit<EventVerdict, 'index' | 'id'>
@@ -70,18 +106,50 @@ function takeEvent(value: unknown, builder: ChunkBuilder, options: SortOptions):
   const parsed = validateEvent(value, options.arrivalMs)
   if (parsed.kind === 'rejected') return parsed.rejection
   const event = parsed.value
-  const problem = extensionProblem(value as object) ?? weirEventProblem(event)
-  if (problem !== undefined) return problem
+  return (
+    extensionProblem(value as object) ?? weirEventProblem(event) ?? addText(event, value, builder, options)
+  )
+}
+
+function addText(
+  event: ValidEvent,
+  value: unknown,
+  builder: ChunkBuilder,
+  options: SortOptions,
+): Verdict | undefined {
   const text = JSON.stringify(value)
   const bytes = Buffer.byteLength(text) + 1
-  if (bytes > options.maxEventBytes) {
-    return {
-      code: 'event_too_large',
-      detail: `The event has ${bytes} bytes; the broker takes ${options.maxEventBytes}.`,
-    }
-  }
-  builder.add(event, text, bytes)
+  if (bytes > options.maxEventBytes) return tooLarge(bytes, options)
+  builder.addText(event, text, bytes)
   return undefined
+}
+
+function takeRow(
+  value: Record<string, unknown>,
+  part: UsageRows,
+  row: number,
+  builder: ChunkBuilder,
+  options: SortOptions,
+): Verdict | undefined {
+  const parsed = validateEvent(value, options.arrivalMs)
+  if (parsed.kind === 'rejected') return parsed.rejection
+  const event = parsed.value
+  const problem = weirEventProblem(event)
+  if (problem !== undefined) return problem
+  if (streamOf(event.type) !== 'METERING') return addText(event, value, builder, options)
+  // A valid event's attributes are texts or absent, and its data was the text of this row.
+  const usage = { ...value, data: part.columns.data!.at(row) } as UsageRow
+  const bytes = usageRowBytes(usage)
+  if (bytes > options.maxEventBytes) return tooLarge(bytes, options)
+  builder.addRow(event, usage, bytes)
+  return undefined
+}
+
+function tooLarge(bytes: number, { maxEventBytes }: SortOptions): Verdict {
+  return {
+    code: 'event_too_large',
+    detail: `The event has ${bytes} bytes; the broker takes ${maxEventBytes}.`,
+  }
 }
 
 /** Extensions that Weir does not read are passed on, as long as every later reader can write them again. */
@@ -103,64 +171,4 @@ function idOf(value: unknown): string | null {
   if (typeof value !== 'object' || value === null) return null
   const id: unknown = Reflect.get(value, 'id')
   return typeof id === 'string' ? id.slice(0, shownIdLength) : null
-}
-
-/** Which stream an event of this type goes to. */
-export function streamOf(type: string): EventStream {
-  if (type === 'weir.catalog.published' || type === 'weir.fx_rate.published') return 'CATALOG'
-  return isLifecycleType(type) ? 'LIFECYCLE' : 'METERING'
-}
-
-interface OpenChunk {
-  readonly stream: EventStream
-  readonly partition: number | null
-  text: string
-  bytes: number
-  count: number
-}
-
-function natsSubjectOf(stream: EventStream, partition: number | null): string {
-  if (partition === null) return natsSubjects.catalog
-  return stream === 'METERING'
-    ? natsSubjects.gatewayMetering(partition)
-    : natsSubjects.gatewayLifecycle(partition)
-}
-
-class ChunkBuilder {
-  readonly #options: SortOptions
-  readonly #open = new Map<string, OpenChunk>()
-  readonly #finished: EventChunk[] = []
-
-  constructor(options: SortOptions) {
-    this.#options = options
-  }
-
-  add(event: ValidEvent, text: string, bytes: number): void {
-    const stream = streamOf(event.type)
-    const partition = stream === 'CATALOG' ? null : partitionOf(event.subject, this.#options.partitions)
-    const natsSubject = natsSubjectOf(stream, partition)
-    let chunk = this.#open.get(natsSubject)
-    if (chunk !== undefined && chunk.bytes + bytes > this.#options.chunkBytes) {
-      this.#close(natsSubject, chunk)
-      chunk = undefined
-    }
-    if (chunk === undefined) {
-      chunk = { stream, partition, text: '', bytes: 0, count: 0 }
-      this.#open.set(natsSubject, chunk)
-    }
-    chunk.text += `${text}\n`
-    chunk.bytes += bytes
-    chunk.count += 1
-  }
-
-  finish(): readonly EventChunk[] {
-    for (const [natsSubject, chunk] of this.#open) this.#close(natsSubject, chunk)
-    return this.#finished
-  }
-
-  #close(natsSubject: string, chunk: OpenChunk): void {
-    this.#open.delete(natsSubject)
-    const { stream, partition, text, count } = chunk
-    this.#finished.push({ stream, partition, natsSubject, bytes: Buffer.from(text, 'utf8'), count })
-  }
 }

@@ -1,0 +1,111 @@
+// Gathers the accepted events of a request into chunks, by the stream and partition that they go to.
+// Invariant: the order of a request is kept within each lane and form.
+
+import { partitionOf } from '../../schemas/identifiers.js'
+import { isLifecycleType } from '../../schemas/lifecycle-event.js'
+import type { UsageRow } from '../../schemas/usage-batch-writer.js'
+import type { ValidEvent } from '../../schemas/usage-event.js'
+import { natsSubjects } from '../topology.js'
+import { type EventChunk, type EventStream, rowsOverheadBytes } from './event-chunk.js'
+
+export interface ChunkOptions {
+  readonly partitions: number
+  /** Where a chunk is cut. */
+  readonly chunkBytes: number
+}
+
+/** Which stream an event of this type goes to. */
+export function streamOf(type: string): EventStream {
+  if (type === 'weir.catalog.published' || type === 'weir.fx_rate.published') return 'CATALOG'
+  return isLifecycleType(type) ? 'LIFECYCLE' : 'METERING'
+}
+
+interface Lane {
+  readonly stream: EventStream
+  readonly partition: number | null
+  readonly natsSubject: string
+}
+
+interface OpenLines extends Lane {
+  text: string
+  bytes: number
+  count: number
+}
+
+interface OpenRows extends Lane {
+  readonly rows: UsageRow[]
+  bytes: number
+}
+
+export class ChunkBuilder {
+  readonly #options: ChunkOptions
+  readonly #lines = new Map<string, OpenLines>()
+  readonly #rows = new Map<string, OpenRows>()
+  readonly #finished: EventChunk[] = []
+
+  constructor(options: ChunkOptions) {
+    this.#options = options
+  }
+
+  /** An event as JSON text of so many bytes, the line feed included. */
+  addText(event: ValidEvent, text: string, bytes: number): void {
+    const lane = this.#laneOf(event)
+    let chunk = this.#lines.get(lane.natsSubject)
+    if (chunk !== undefined && chunk.bytes + bytes > this.#options.chunkBytes) {
+      this.#closeLines(chunk)
+      chunk = undefined
+    }
+    if (chunk === undefined) {
+      chunk = { ...lane, text: '', bytes: 0, count: 0 }
+      this.#lines.set(lane.natsSubject, chunk)
+    }
+    chunk.text += `${text}\n`
+    chunk.bytes += bytes
+    chunk.count += 1
+  }
+
+  /** An event as a row of so many bytes. */
+  addRow(event: ValidEvent, row: UsageRow, bytes: number): void {
+    const lane = this.#laneOf(event)
+    let chunk = this.#rows.get(lane.natsSubject)
+    if (chunk !== undefined && chunk.bytes + bytes > this.#options.chunkBytes) {
+      this.#closeRows(chunk)
+      chunk = undefined
+    }
+    if (chunk === undefined) {
+      chunk = { ...lane, rows: [], bytes: rowsOverheadBytes }
+      this.#rows.set(lane.natsSubject, chunk)
+    }
+    chunk.rows.push(row)
+    chunk.bytes += bytes
+  }
+
+  finish(): readonly EventChunk[] {
+    for (const chunk of this.#lines.values()) this.#closeLines(chunk)
+    for (const chunk of this.#rows.values()) this.#closeRows(chunk)
+    return this.#finished
+  }
+
+  #laneOf({ type, subject }: ValidEvent): Lane {
+    const stream = streamOf(type)
+    if (stream === 'CATALOG') return { stream, partition: null, natsSubject: natsSubjects.catalog }
+    const partition = partitionOf(subject, this.#options.partitions)
+    const natsSubject =
+      stream === 'METERING'
+        ? natsSubjects.gatewayMetering(partition)
+        : natsSubjects.gatewayLifecycle(partition)
+    return { stream, partition, natsSubject }
+  }
+
+  #closeLines({ stream, partition, natsSubject, text, count, bytes }: OpenLines): void {
+    this.#lines.delete(natsSubject)
+    const body = { kind: 'lines', bytes: Buffer.from(text, 'utf8') } as const
+    this.#finished.push({ stream, partition, natsSubject, count, size: bytes, body })
+  }
+
+  #closeRows({ stream, partition, natsSubject, rows, bytes }: OpenRows): void {
+    this.#rows.delete(natsSubject)
+    const body = { kind: 'rows', rows } as const
+    this.#finished.push({ stream, partition, natsSubject, count: rows.length, size: bytes, body })
+  }
+}

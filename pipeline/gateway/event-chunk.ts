@@ -1,0 +1,70 @@
+// Events of one request for one lane, and the message that chunks of one lane make together.
+// Invariants: chunks are joined only with their like; the bytes of a message are made once, so that a retry repeats them.
+
+import { usageBatchContentType } from '../../schemas/usage-batch-schema.js'
+import { encodeUsageBatch, type UsageRow, usageBatchOverheadBytes } from '../../schemas/usage-batch-writer.js'
+import type { StreamName } from '../topology.js'
+
+export type EventStream = Extract<StreamName, 'METERING' | 'LIFECYCLE' | 'CATALOG'>
+
+export type ChunkBody =
+  /** Each line ended by a line feed. */
+  | { readonly kind: 'lines'; readonly bytes: Buffer }
+  | { readonly kind: 'rows'; readonly rows: readonly UsageRow[] }
+  /** An Arrow stream as it came; travels alone. */
+  | { readonly kind: 'batch'; readonly bytes: Uint8Array }
+
+export interface EventChunk {
+  readonly stream: EventStream
+  /** Null: the stream is read whole by every partition. */
+  readonly partition: number | null
+  readonly natsSubject: string
+  readonly count: number
+  /** Bytes that it takes in a message, at most. */
+  readonly size: number
+  readonly body: ChunkBody
+}
+
+export interface MessageBody {
+  readonly bytes: Uint8Array
+  readonly contentType: string
+}
+
+/** How many of the chunks, from the first on, make one message: at least one. */
+export function chunksOfMessage(chunks: readonly EventChunk[], messageBytes: number): number {
+  const first = chunks[0]!
+  if (first.body.kind === 'batch') return 1
+  let size = first.size
+  let taken = 1
+  for (; taken < chunks.length; taken += 1) {
+    const next = chunks[taken]!
+    size += next.size
+    if (next.body.kind !== first.body.kind || size > messageBytes) break
+  }
+  return taken
+}
+
+/** The message of chunks that `chunksOfMessage` counted. */
+export function messageOf(chunks: readonly EventChunk[]): MessageBody {
+  const { body } = chunks[0]!
+  switch (body.kind) {
+    case 'lines': {
+      const parts = chunks.map(chunk => (chunk.body.kind === 'lines' ? chunk.body.bytes : Buffer.alloc(0)))
+      return {
+        bytes: parts.length === 1 ? body.bytes : Buffer.concat(parts),
+        contentType: 'application/x-ndjson',
+      }
+    }
+    case 'rows': {
+      const rows = chunks.flatMap(chunk => (chunk.body.kind === 'rows' ? chunk.body.rows : []))
+      return { bytes: encodeUsageBatch(rows), contentType: usageBatchContentType }
+    }
+    case 'batch':
+      return { bytes: body.bytes, contentType: usageBatchContentType }
+    default:
+      return body satisfies never
+  }
+}
+
+/** Bytes of a message of rows, beside the rows. */
+export const rowsOverheadBytes = usageBatchOverheadBytes
