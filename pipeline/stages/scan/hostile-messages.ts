@@ -72,8 +72,6 @@ const numbers = [
   '1e3',
   '1E+2',
   '5e-324',
-  '1e400',
-  '-1e400',
   '1e-400',
   '123456789012345',
   '1234567890123456',
@@ -84,6 +82,15 @@ const numbers = [
   '1234567890.1234567',
   '0.000000000000001',
   '1e21',
+  '0e0',
+  '-0.0',
+  '99999999999999999999',
+  '0.30000000000000004',
+  '2.5e-3',
+]
+const badNumbers = [
+  '1e400',
+  '-1e400',
   '1e',
   '01',
   '-',
@@ -95,10 +102,12 @@ const numbers = [
   'NaN',
   '-01',
   '1.e5',
-  '0e0',
-  '-0.0',
-  '99999999999999999999',
+  '1e+',
+  '--1',
+  '00',
+  'Infinity',
 ]
+const badLiterals = ['truex', 'nul', 'fals', 'True', 'undefined', '']
 const times = [
   '2026-01-02T03:04:05Z',
   '2026-01-02T03:04:05.678Z',
@@ -239,8 +248,8 @@ export function mutated(message: Uint8Array, dice: Dice): Uint8Array {
 
 function anyEvent(dice: Dice): string {
   const members: string[] = attributes
-    .filter(() => dice.roll(40) !== 0)
-    .map(name => member(dice, name, dice.roll(30) === 0 ? anyValue(dice, 0) : usual(dice, name)))
+    .filter(() => dice.roll(150) !== 0)
+    .map(name => member(dice, name, dice.roll(150) === 0 ? anyValue(dice, 0) : usual(dice, name)))
   if (dice.roll(2) === 0) {
     const name = dice.pick(rare)
     members.push(
@@ -262,9 +271,9 @@ function anyEvent(dice: Dice): string {
 
 function usual(dice: Dice, name: (typeof attributes)[number]): string {
   if (name === 'specversion') return '"1.0"'
-  if (name === 'time') return `"${dice.roll(3) === 0 ? dice.pick(times) : times[dice.roll(2)]}"`
+  if (name === 'time') return `"${dice.roll(5) === 0 ? dice.pick(times) : times[dice.roll(3)]}"`
   if (name === 'data') return anyObject(dice, 0)
-  return dice.roll(8) === 0 ? text(dice) : `"${name}-${dice.roll(1000)}"`
+  return dice.roll(12) === 0 ? text(dice) : `"${name}-${dice.roll(1000)}"`
 }
 
 function anyValue(dice: Dice, depth: number): string {
@@ -273,13 +282,17 @@ function anyValue(dice: Dice, depth: number): string {
     case 1:
       return text(dice)
     case 2:
-      return dice.pick(numbers)
+      return dice.pick(dice.roll(40) === 0 ? badNumbers : numbers)
     case 3:
       return String(dice.roll(100_000))
     case 4:
       return dice.pick(['true', 'false', 'null'])
     case 5:
-      return dice.roll(30) === 0 ? nested(dice) : dice.pick(['truex', 'nul', '{}', '[]', 'fals', '1', 'True'])
+      return dice.roll(20) > 0
+        ? dice.pick(['{}', '[]'])
+        : dice.roll(2) === 0
+          ? nested(dice)
+          : dice.pick(badLiterals)
     case 6:
       return `[${Array.from({ length: dice.roll(4) }, () => anyValue(dice, depth + 1)).join(`${space(dice)},`)}${space(dice)}]`
     default:
@@ -288,14 +301,17 @@ function anyValue(dice: Dice, depth: number): string {
 }
 
 function anyObject(dice: Dice, depth: number): string {
-  const members = Array.from({ length: dice.roll(5) }, () =>
-    member(dice, dice.pick(keys), anyValue(dice, depth + 1)),
-  )
+  // Neighbours of a ring, so that a key seldom comes twice.
+  const first = dice.roll(keys.length)
+  const members = Array.from({ length: dice.roll(5) }, (_, i) => {
+    const key = dice.roll(100) === 0 ? dice.pick(keys) : keys[(first + i * 5) % keys.length]!
+    return member(dice, key, anyValue(dice, depth + 1))
+  })
   return `{${space(dice)}${members.join(`${space(dice)},${space(dice)}`)}${space(dice)}}`
 }
 
 function member(dice: Dice, name: string, value: string): string {
-  const key = dice.roll(60) === 0 ? JSON.stringify(name).replace(/[a-z]/, '\\u0061') : JSON.stringify(name)
+  const key = dice.roll(300) === 0 ? JSON.stringify(name).replace(/[a-z]/, '\\u0061') : JSON.stringify(name)
   return `${key}${space(dice)}:${space(dice)}${value}`
 }
 
@@ -308,11 +324,12 @@ function nested(dice: Dice): string {
 
 function text(dice: Dice): string {
   const parts = Array.from({ length: 1 + dice.roll(3) }, () =>
-    dice.pick(dice.roll(30) === 0 ? escapes : texts),
+    dice.pick(dice.roll(60) === 0 ? escapes : texts),
   )
   return `"${parts.join('')}"`
 }
 
 function space(dice: Dice): string {
-  return dice.roll(12) === 0 ? dice.pick([' ', '  ', '\t', '\n', '\r\n', '\u00a0', '\u000b']) : ''
+  if (dice.roll(15) > 0) return ''
+  return dice.pick(dice.roll(20) === 0 ? ['\n', '\r\n', '\u00a0', '\u000b'] : [' ', '  ', '\t'])
 }

@@ -106,6 +106,6 @@ test('every event that JSON.stringify writes without an escape is plain, in ever
         expect(expectSame(scanner, paths, one, 'application/json')).toEqual({ plain: 1, other: 0 })
       },
     ),
-    { numRuns: 500 },
+    { numRuns: 200 },
   )
 })
