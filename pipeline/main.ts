@@ -4,8 +4,8 @@
 //   start: servers, streams and schema, deliverers, partitions, gateway.  drain: the same from the end.
 
 import { readFileSync } from 'node:fs'
-import { jetstream, jetstreamManager } from '@nats-io/jetstream'
-import { Kvm } from '@nats-io/kv'
+import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { type KV, Kvm } from '@nats-io/kv'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from 'pino'
 import { Registry } from 'prom-client'
@@ -24,7 +24,7 @@ import { createGateway, type Gateway } from './gateway/gateway.js'
 import { KeyRing } from './gateway/key-ring.js'
 import { limitsOfConfig } from './limits.js'
 import type { EngineStatus } from './partition/engine.js'
-import { Engines } from './partition/engines.js'
+import { Engines, type EnginesOptions } from './partition/engines.js'
 import { pressureOf } from './pressure.js'
 import { publishCatalogs } from './publish-catalogs.js'
 import { readinessOf } from './readiness.js'
@@ -115,70 +115,38 @@ interface Ground {
   readonly undo: (() => Promise<unknown>)[]
 }
 
-async function compose({ config, options, pool, servers, nc, clickhouse, undo }: Ground): Promise<Weir> {
-  const { log } = options
-  const { partitions } = config
+async function compose(ground: Ground): Promise<Weir> {
+  const { config, options, pool, servers, nc, clickhouse, undo } = ground
+  const broker = await openBroker(ground)
+  await publishCatalogs(broker.js, options.catalogs ?? [])
   const registry = new Registry()
-  const js = jetstream(nc)
-  const jsm = await jetstreamManager(nc)
-  const kvm = new Kvm(nc)
-  const [sinks, runs, keys] = await Promise.all(
-    ['weir_sinks', 'weir_runs', 'weir_keys'].map(name => kvm.open(name)),
-  )
-  if (sinks === undefined || runs === undefined || keys === undefined) throw new Error('a bucket is missing')
-  const firstKey = await ensureFirstKey(keys)
-  const keyRing = await KeyRing.open(keys, log)
-  undo.push(async () => keyRing.close())
-  const billingRuns = new BillingRuns({ js, jsm, runs, partitions, nowMs: Date.now })
-  await billingRuns.resume()
-  await publishCatalogs(js, options.catalogs ?? [])
-
   const telemetry = pipelineTelemetry(registry)
-  const onChange = (status: DeliveryStatus): void => logDelivery(log, status)
-  const delivery = createDelivery({ config, clickhouse, nc, js, jsm, sinks, runs, billingRuns, onChange })
-  undo.push(() => delivery.close())
-  for (const feed of delivery.all) feed.start()
-  undo.push(() => Promise.all(delivery.all.map(feed => feed.abort())))
-
+  const delivery = startDelivery(ground, broker)
   const queryClient = openClickHouse(clickhouse)
   undo.push(() => queryClient.close())
   const history = new ClickHouseHistory({ clickhouse: queryClient, delivery: delivery.ledger })
-  const maxPayload = nc.info?.max_payload
-  if (maxPayload === undefined) throw new Error('the broker has not said how large a message may be')
-  const engines = new Engines({
-    partitions,
-    nc,
-    jsm,
-    pool,
-    limits: limitsOfConfig(config, maxPayload),
-    history,
-    log,
-    telemetry,
-    onFatal: (partition, failure) => log.error({ partition, code: failure.code }, failure.message),
-  })
-  undo.push(() => engines.abort())
-  await engines.start()
-
+  const engines = await startEngines(ground, { jsm: broker.jsm, history, telemetry })
   const status = (): WeirStatus => ({
     partitions: engines.status(),
     feeds: delivery.all.map(feed => feed.status()),
   })
   telemetry.observe(status)
+  const { js, jsm, sinks, runs, keyRing } = broker
   const gateway = createGateway({
     host: config.http.host,
     port: config.http.port,
     nc,
     js,
-    partitions,
+    partitions: config.partitions,
     keys: config.http.auth === 'open' ? 'open' : keyRing,
     limits: { maxInFlightBytes: config.backpressure.maxInFlightBytes },
-    log,
+    log: options.log,
     pressure: () =>
       pressureOf(status().partitions, delivery.ledger.status(), config.backpressure.maxPendingMessages),
     readiness: () => readinessOf(status()),
     version,
     registry,
-    billing: billingRuns,
+    billing: broker.billingRuns,
     reconcile: () => reconcile({ clickhouse: queryClient, jsm, sinks, runs }),
   })
   undo.push(() => gateway.close())
@@ -187,13 +155,72 @@ async function compose({ config, options, pool, servers, nc, clickhouse, undo }:
     url,
     natsUrl: servers.natsUrl,
     clickhouse,
-    firstKey: firstKey?.token,
+    firstKey: broker.firstKey,
     pids: () => servers.pids(),
     onServerRestart: callback => servers.onRestart(callback),
     status,
     delivered: signal => delivery.delivered(signal),
     drain: () => drain({ gateway, engines, pool, delivery, queryClient, keyRing, nc, servers }),
   }
+}
+
+/** JetStream, the buckets, and what lives in them. */
+interface Broker {
+  readonly js: JetStreamClient
+  readonly jsm: JetStreamManager
+  readonly sinks: KV
+  readonly runs: KV
+  readonly firstKey: string | undefined
+  readonly keyRing: KeyRing
+  readonly billingRuns: BillingRuns
+}
+
+async function openBroker({ config, options, nc, undo }: Ground): Promise<Broker> {
+  const js = jetstream(nc)
+  const jsm = await jetstreamManager(nc)
+  const kvm = new Kvm(nc)
+  const [sinks, runs, keys] = await Promise.all([
+    kvm.open('weir_sinks'),
+    kvm.open('weir_runs'),
+    kvm.open('weir_keys'),
+  ])
+  const firstKey = await ensureFirstKey(keys)
+  const keyRing = await KeyRing.open(keys, options.log)
+  undo.push(async () => keyRing.close())
+  const billingRuns = new BillingRuns({ js, jsm, runs, partitions: config.partitions, nowMs: Date.now })
+  await billingRuns.resume()
+  return { js, jsm, sinks, runs, firstKey: firstKey?.token, keyRing, billingRuns }
+}
+
+function startDelivery({ config, options, clickhouse, nc, undo }: Ground, broker: Broker): Delivery {
+  const { js, jsm, sinks, runs, billingRuns } = broker
+  const onChange = (status: DeliveryStatus): void => logDelivery(options.log, status)
+  const delivery = createDelivery({ config, clickhouse, nc, js, jsm, sinks, runs, billingRuns, onChange })
+  undo.push(() => delivery.close())
+  for (const feed of delivery.all) feed.start()
+  undo.push(() => Promise.all(delivery.all.map(feed => feed.abort())))
+  return delivery
+}
+
+async function startEngines(
+  { config, options, pool, nc, undo }: Ground,
+  parts: Pick<EnginesOptions, 'jsm' | 'history' | 'telemetry'>,
+): Promise<Engines> {
+  const { log } = options
+  const maxPayload = nc.info?.max_payload
+  if (maxPayload === undefined) throw new Error('the broker has not said how large a message may be')
+  const engines = new Engines({
+    ...parts,
+    partitions: config.partitions,
+    nc,
+    pool,
+    limits: limitsOfConfig(config, maxPayload),
+    log,
+    onFatal: (partition, failure) => log.error({ partition, code: failure.code }, failure.message),
+  })
+  undo.push(() => engines.abort())
+  await engines.start()
+  return engines
 }
 
 interface Parts {
