@@ -73,7 +73,7 @@ export class StageClock {
   }
 }
 
-function threadCpuNs(): number {
+export function threadCpuNs(): number {
   try {
     return Number(readFileSync('/proc/thread-self/schedstat', 'utf8').split(' ', 1)[0])
   } catch {

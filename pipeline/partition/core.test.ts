@@ -31,8 +31,8 @@ test('a duplicate counts once, other content under the same identity conflicts w
   expect(bench.last?.counters).toMatchObject({ rated: 1, duplicate: 2, conflicting: 1, dead_lettered: 0 })
   const [conflict] = bench.deadLetters
   expect(conflict?.code).toBe('conflicting_duplicate')
-  expect(conflict?.contentHash).toMatch(/^[0-9a-f]{16}$/)
-  expect(conflict?.otherContentHash).toMatch(/^[0-9a-f]{16}$/)
+  expect(conflict?.contentHash).toMatch(/^[0-9a-f]{14}$/)
+  expect(conflict?.otherContentHash).toMatch(/^[0-9a-f]{14}$/)
   expect(conflict?.contentHash).not.toBe(conflict?.otherContentHash)
   expect(bench.sum()).toBe('1.5')
 })

@@ -11,9 +11,9 @@ const slotWords = 6
 const slotBytes = slotWords * 4
 const firstCapacity = 16
 const maxLoad = 0.8
-const growth = 1.2
+const growth = 1.4
 /** Room that a shard has after it was moved, so that it is not moved again at once. */
-const spare = 1.1
+const spare = 1.05
 const low24 = 0xff_ffff
 const dayMask = 0xffff
 
@@ -129,15 +129,23 @@ export function move(shard: DedupeShard, oldest: number, kept: number): void {
   const capacity = capacityFor(kept, shard.phase)
   const words = new Int32Array(capacity * slotWords)
   const scale = capacity / 0x1_0000_0000
+  const end = words.length
   for (let from = 0; from < old.length; from += slotWords) {
-    const day = old[from + 5]! & dayMask
+    const last = old[from + 5]!
+    const day = last & dayMask
     if (day <= letGo || day < oldest) continue
-    let at = Math.floor((old[from + 1]! >>> 0) * scale) * slotWords
-    while ((words[at + 5]! & dayMask) !== 0) {
+    const second = old[from + 1]!
+    let at = Math.floor((second >>> 0) * scale) * slotWords
+    while (words[at + 5]! !== 0) {
       at += slotWords
-      if (at === words.length) at = 0
+      if (at === end) at = 0
     }
-    for (let i = 0; i < slotWords; i += 1) words[at + i] = old[from + i]!
+    words[at] = old[from]!
+    words[at + 1] = second
+    words[at + 2] = old[from + 2]!
+    words[at + 3] = old[from + 3]!
+    words[at + 4] = old[from + 4]!
+    words[at + 5] = last
   }
   shard.capacity = capacity
   shard.scale = scale

@@ -141,7 +141,7 @@ test('it answers as a map does, restored from a dump, from segments and deltas, 
           }
           table = new DedupeTable(5, { segments: true })
           if (base !== undefined) table.load(base)
-          for (const { pieces } of segments) for (const bytes of pieces) table.load(bytes)
+          for (const { pieces } of segments) table.load(Buffer.concat(pieces))
           for (const bytes of deltas) table.apply(bytes)
         } else {
           const known = model.get(key)

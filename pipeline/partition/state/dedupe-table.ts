@@ -8,7 +8,7 @@
 //    is before `keptFromDay` may be left out. Days of segments never go down.
 //
 // 56 bits of the content suffice: it is compared with one other event of the same identity, never with all.
-// A key costs 24 bytes; a shard is grown by a fifth when it is four fifths full: at most 36 bytes on the average of all.
+// A key costs 24 bytes; a shard that is four fifths full grows by two fifths: 36 bytes on the average of all shards.
 // Growth moves one of 256 shards at a time, and they take turns, so no event and no batch waits for the whole table.
 
 import {
@@ -25,6 +25,7 @@ import {
   put,
   secondContentWord,
 } from './dedupe-shard.js'
+import { EntryBlocks } from './entry-blocks.js'
 
 const shardBits = 8
 const shardCount = 1 << shardBits
@@ -39,6 +40,7 @@ export type Sighting = 'new' | 'duplicate' | 'conflicting'
 
 /** What was added or let go since the last segment, in entries. */
 export interface DedupeSegment {
+  /** To be read one after another: an entry may lie in two of them. */
   readonly pieces: readonly Uint8Array[]
   /** No entry of this segment or of one before it has a later day. */
   readonly newestDay: number
@@ -50,7 +52,7 @@ export class DedupeTable {
   readonly #keepDays: number
   readonly #shards: DedupeShard[] = Array.from({ length: shardCount }, (_, i) => emptyShard(i / shardCount))
   /** Undefined: nobody asks for segments, and nothing is kept for them. */
-  #sinceSegment: Uint8Array[] | undefined
+  readonly #sinceSegment: EntryBlocks | undefined
   #newestDay = 0
   #log: Uint8Array = new Uint8Array(entryBytes * 64)
   #logged = 0
@@ -59,7 +61,7 @@ export class DedupeTable {
   /** `keepDays` may be Infinity. `segments`: `takeSegment` will be called. */
   constructor(keepDays: number, options: { readonly segments?: boolean } = {}) {
     this.#keepDays = keepDays
-    this.#sinceSegment = options.segments === true ? [] : undefined
+    this.#sinceSegment = options.segments === true ? new EntryBlocks() : undefined
   }
 
   /** Slots in use, keys past their time included until they are swept. */
@@ -125,7 +127,7 @@ export class DedupeTable {
   takeDelta(): Uint8Array {
     const taken = this.#log.slice(0, this.#logged)
     this.#logged = 0
-    if (taken.length > 0) this.#sinceSegment?.push(taken)
+    this.#sinceSegment?.add(taken)
     return taken
   }
 
@@ -134,8 +136,7 @@ export class DedupeTable {
     if (this.#sinceSegment === undefined || this.#logged > 0) {
       throw new Error('A segment is taken behind a delta, of a table that was made for it.')
     }
-    const pieces = this.#sinceSegment
-    this.#sinceSegment = []
+    const pieces = this.#sinceSegment.take()
     return { pieces, newestDay: this.#newestDay, keptFromDay: this.#newestDay - this.#keepDays }
   }
 
@@ -160,7 +161,7 @@ export class DedupeTable {
 
   /** Takes over a delta or a dump, which the next segment holds too; it does not count as a change. */
   apply(entries: Uint8Array): void {
-    if (entries.length > 0) this.#sinceSegment?.push(entries)
+    this.#sinceSegment?.add(entries)
     this.load(entries)
   }
 
