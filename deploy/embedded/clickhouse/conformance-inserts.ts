@@ -6,12 +6,9 @@ import { tableFromArrays, tableToIPC } from 'apache-arrow'
 import { expect, test } from 'vitest'
 import type { Suite } from './conformance-suite.js'
 
-export function describeInserting(suite: Suite): void {
-  const create = (columns: string) =>
-    suite.client.command({ query: `CREATE TABLE t (${columns}) ENGINE = MergeTree ORDER BY id` })
-
+export function describeInserts(suite: Suite): void {
   test('UInt64 and Decimal(38, 12) come back with every digit', async () => {
-    await create('id UInt64, money Decimal(38, 12)')
+    await createTable(suite, 'id UInt64, money Decimal(38, 12)')
     const rows = [
       { id: '18446744073709551615', money: '99999999999999999999999999.999999999999' },
       { id: '9007199254740993', money: '-0.000000000001' },
@@ -24,7 +21,8 @@ export function describeInserting(suite: Suite): void {
   })
 
   test('columns go by name, missing ones take their defaults, and the summary counts the rows', async () => {
-    await create(
+    await createTable(
+      suite,
       `id UInt64, text String DEFAULT concat('row ', toString(id)), label LowCardinality(String), maybe Nullable(Int32),
        at DateTime64(3, 'UTC'), tags Map(LowCardinality(String), String), double UInt64 MATERIALIZED id * 2`,
     )
@@ -54,8 +52,34 @@ export function describeInserting(suite: Suite): void {
     ])
   })
 
+  test('rows may stand behind the statement, in the address or come packed', async () => {
+    await createTable(suite, 'id UInt32, text String')
+    await suite.post('', `INSERT INTO t VALUES (1, 'a;b'), (2, concat('x', 'y'));`)
+    await suite.post(
+      '',
+      `insert into t (text, id) settings async_insert = 0 format JSONEachRow\n{"id": 3, "text": "c"}`,
+    )
+    await suite.post(`INSERT INTO t FORMAT CSV SETTINGS format_csv_delimiter = '|'`, '4|d\n')
+    await suite.post(`INSERT INTO t VALUES (5, 'e')`)
+    await suite.post('INSERT INTO t FORMAT CSV', gzipSync('6,f\n'), { 'Content-Encoding': 'gzip' })
+    await suite.post('', gzipSync('INSERT INTO t FORMAT CSV\n7,g\n'), { 'Content-Encoding': 'gzip' })
+    await suite.post('INSERT INTO t /* FORMAT x */ SELECT 8, $$h;$$')
+    const rows = await suite.rows<{ text: string }>('SELECT text FROM t ORDER BY id')
+    expect(rows.map(row => row.text)).toEqual(['a;b', 'xy', 'c', 'd', 'e', 'f', 'g', 'h;'])
+  })
+
+  test('an insert that fails in its last row leaves no row', async () => {
+    await createTable(suite, 'id UInt32')
+    const lines = Array.from({ length: 1_000 }, (_, id) => `${id}\n`).join('')
+    const answer = await suite.post('INSERT INTO t FORMAT CSV', `${lines}x\n`)
+    expect([answer.status, answer.headers.has('x-clickhouse-exception-code')]).toEqual([400, true])
+    expect(await suite.rows('SELECT count() AS n FROM t')).toEqual([{ n: '0' }])
+  })
+}
+
+export function describeInsertFormats(suite: Suite): void {
   test('CSV is taken as text and as a stream', async () => {
-    await create('id UInt32, text String')
+    await createTable(suite, 'id UInt32, text String')
     await suite.client.insert({
       table: 't',
       values: Readable.from(['1,"a\n', 'b;"\n2,', '"c"\n'], { objectMode: false }),
@@ -76,7 +100,7 @@ export function describeInserting(suite: Suite): void {
   })
 
   test('an Arrow stream is taken byte for byte', async () => {
-    await create('id UInt64, text String, label LowCardinality(String), share Float64')
+    await createTable(suite, 'id UInt64, text String, label LowCardinality(String), share Float64')
     const count = 50_000
     const table = tableFromArrays({
       label: Array.from({ length: count }, (_, i) => `label ${i % 7}`),
@@ -103,7 +127,7 @@ export function describeInserting(suite: Suite): void {
   test.each(['Parquet', 'Native', 'RowBinary', 'ArrowStream', 'TabSeparated'])(
     '%s that ClickHouse wrote is taken back',
     async format => {
-      await create('id UInt64, text String, money Decimal(38, 12), tags Map(String, String)')
+      await createTable(suite, 'id UInt64, text String, money Decimal(38, 12), tags Map(String, String)')
       const select = `SELECT number AS id, concat(toString(number), '\n;') AS text, toDecimal128(number, 12) / 7 AS money,
       map('k', toString(number)) AS tags FROM numbers(30000)`
       const written = await suite.post('', `${select} FORMAT ${format}`)
@@ -117,30 +141,6 @@ export function describeInserting(suite: Suite): void {
       expect(found).toEqual(wanted)
     },
   )
-
-  test('rows may stand behind the statement, in the address or come packed', async () => {
-    await create('id UInt32, text String')
-    await suite.post('', `INSERT INTO t VALUES (1, 'a;b'), (2, concat('x', 'y'));`)
-    await suite.post(
-      '',
-      `insert into t (text, id) settings async_insert = 0 format JSONEachRow\n{"id": 3, "text": "c"}`,
-    )
-    await suite.post(`INSERT INTO t FORMAT CSV SETTINGS format_csv_delimiter = '|'`, '4|d\n')
-    await suite.post(`INSERT INTO t VALUES (5, 'e')`)
-    await suite.post('INSERT INTO t FORMAT CSV', gzipSync('6,f\n'), { 'Content-Encoding': 'gzip' })
-    await suite.post('', gzipSync('INSERT INTO t FORMAT CSV\n7,g\n'), { 'Content-Encoding': 'gzip' })
-    await suite.post('INSERT INTO t /* FORMAT x */ SELECT 8, $$h;$$')
-    const rows = await suite.rows<{ text: string }>('SELECT text FROM t ORDER BY id')
-    expect(rows.map(row => row.text)).toEqual(['a;b', 'xy', 'c', 'd', 'e', 'f', 'g', 'h;'])
-  })
-
-  test('an insert that fails in its last row leaves no row', async () => {
-    await create('id UInt32')
-    const lines = Array.from({ length: 1_000 }, (_, id) => `${id}\n`).join('')
-    const answer = await suite.post('INSERT INTO t FORMAT CSV', `${lines}x\n`)
-    expect([answer.status, answer.headers.has('x-clickhouse-exception-code')]).toEqual([400, true])
-    expect(await suite.rows('SELECT count() AS n FROM t')).toEqual([{ n: '0' }])
-  })
 }
 
 export function describeDeduplication(suite: Suite): void {
@@ -176,4 +176,8 @@ export function describeDeduplication(suite: Suite): void {
       { id: 4, n: '1' },
     ])
   })
+}
+
+function createTable(suite: Suite, columns: string): Promise<unknown> {
+  return suite.client.command({ query: `CREATE TABLE t (${columns}) ENGINE = MergeTree ORDER BY id` })
 }

@@ -2,7 +2,7 @@
 // Only `@clickhouse/client` and plain HTTP are used. Each test has a database of its own.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { describeDeduplication, describeInserting } from './conformance-inserts.js'
+import { describeDeduplication, describeInsertFormats, describeInserts } from './conformance-inserts.js'
 import { quoted, type ServerUnderTest, Suite } from './conformance-suite.js'
 
 export function describeConformance(name: string, server: () => ServerUnderTest): void {
@@ -12,15 +12,17 @@ export function describeConformance(name: string, server: () => ServerUnderTest)
     afterAll(() => suite.close())
     beforeEach(() => suite.createDatabase())
     afterEach(() => suite.dropDatabase())
-    describeReading(suite)
-    describeInserting(suite)
-    describeDeduplication(suite)
-    describeFailing(suite)
-    describePlainHttp(suite)
+    describe('statements', () => describeStatements(suite))
+    describe('results', () => describeResults(suite))
+    describe('inserts', () => describeInserts(suite))
+    describe('formats of inserts', () => describeInsertFormats(suite))
+    describe('deduplication', () => describeDeduplication(suite))
+    describe('failures', () => describeFailing(suite))
+    describe('plain HTTP', () => describePlainHttp(suite))
   })
 }
 
-function describeReading(suite: Suite): void {
+function describeStatements(suite: Suite): void {
   test('ping answers', async () => {
     expect(await suite.client.ping()).toEqual({ success: true })
     expect(await suite.client.ping({ select: true })).toEqual({ success: true })
@@ -69,6 +71,12 @@ function describeReading(suite: Suite): void {
     expect(await suite.rows(query)).toEqual(before)
   })
 
+  test('the current database is that of the request', async () => {
+    expect(await suite.rows('SELECT currentDatabase() AS name')).toEqual([{ name: suite.database }])
+  })
+}
+
+function describeResults(suite: Suite): void {
   test('a large result arrives complete as a stream', async () => {
     const result = await suite.client.query({
       query: 'SELECT number FROM numbers(300000)',
@@ -118,10 +126,6 @@ function describeReading(suite: Suite): void {
     }
     await Promise.all(Array.from({ length: 10 }, (_, c) => one(c)))
     expect(await suite.rows('SELECT count() AS n FROM t')).toEqual([{ n: '50' }])
-  })
-
-  test('the current database is that of the request', async () => {
-    expect(await suite.rows('SELECT currentDatabase() AS name')).toEqual([{ name: suite.database }])
   })
 }
 
