@@ -50,12 +50,6 @@ export async function simulateCommand(args: SimulateArguments, io: CommandStream
   if (catalogFiles === undefined || eventFiles === undefined) return exit.failed
   const catalog = readCatalog(args.catalog, catalogFiles, say)
   if (catalog === undefined) return exit.badCatalog
-  for (const [index, bytes] of eventFiles.entries()) {
-    const parsed = parseMessage(bytes)
-    if (parsed.kind === 'ok') continue
-    say(`${args.events[index]}: ${parsed.rejection.detail}`)
-    return exit.failed
-  }
   const result = simulate({
     catalog,
     bodies: eventFiles,
@@ -63,6 +57,11 @@ export async function simulateCommand(args: SimulateArguments, io: CommandStream
     nowMs: Date.now(),
     explain: args.explain === true,
   })
+  const unreadable = unreadableFile(args.events, eventFiles, result)
+  if (unreadable !== undefined) {
+    say(unreadable)
+    return exit.failed
+  }
   io.stdout.write(args.json ? `${JSON.stringify(toWire(result))}\n` : toTables(result))
   return exit.ok
 }
@@ -84,6 +83,20 @@ async function readFiles(
     }
   }
   return isComplete ? bodies : undefined
+}
+
+/** The first file that is no events at all. Looked for only when something was no JSON, to parse good files once less. */
+function unreadableFile(
+  names: readonly string[],
+  files: readonly Buffer[],
+  { deadLetters }: SimulateResult,
+): string | undefined {
+  if (!deadLetters.some(({ code, id }) => code === 'malformed_json' && id === '')) return undefined
+  for (const [index, bytes] of files.entries()) {
+    const parsed = parseMessage(bytes)
+    if (parsed.kind !== 'ok') return `${names[index]}: ${parsed.rejection.detail}`
+  }
+  return undefined
 }
 
 function readCatalog(
