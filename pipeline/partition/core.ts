@@ -21,6 +21,7 @@ import { applyHistory } from './re-rate.js'
 import { expireRetractions } from './retract.js'
 import { sealRun } from './seal.js'
 import { CustomerChanges, settleCustomers } from './settle-customers.js'
+import type { DedupeSegment, DedupeTable } from './state/dedupe-table.js'
 import { PartitionState } from './state/partition-state.js'
 import { PriceBook } from './state/price-book.js'
 import { expireWaiting } from './waiting.js'
@@ -54,14 +55,15 @@ export class PartitionCore {
     this.#ratedUsage = new RatedUsageColumns(config.limits.outputChunkRows, config.limits.outputChunkBytes)
   }
 
-  /** The deltas are those after the snapshot, in their order. */
+  /** The deltas are those after the snapshot, in their order. `dedupe`: a table that holds the segments, if any. */
   static restore(
     config: CoreConfig,
     snapshot: Uint8Array | undefined,
     deltas: readonly Uint8Array[],
     tap?: RowTap,
+    dedupe?: DedupeTable,
   ): PartitionCore {
-    const state = PartitionState.restore(config.limits.dedupeHorizonMs, snapshot, deltas)
+    const state = PartitionState.restore(config.limits.dedupeHorizonMs, snapshot, deltas, dedupe)
     return new PartitionCore(config, tap, state)
   }
 
@@ -90,6 +92,11 @@ export class PartitionCore {
 
   snapshot(): Uint8Array {
     return this.#state.snapshot()
+  }
+
+  /** The state without the dedupe table, and what that table has seen since it was asked last. */
+  takeSnapshot(): { readonly state: Uint8Array; readonly dedupe: DedupeSegment } {
+    return this.#state.takeSnapshot()
   }
 
   openHistoryRequests(): HistoryRequest[] {

@@ -17,6 +17,7 @@ import {
   type PackedInput,
   type PartitionWorker,
   type Processed,
+  type StateSnapshot,
   unpackMessages,
 } from '../workers/protocol.js'
 import type { EngineOptions, EngineState } from './engine.js'
@@ -54,6 +55,10 @@ export class PlainWorker implements PartitionWorker {
 
   constructor(options: PlainCoreOptions = {}) {
     this.#options = options
+  }
+
+  async load(): Promise<void> {
+    throw new Error('its snapshots have no segments')
   }
 
   async open({ snapshot, deltas }: OpenTask): Promise<Opened> {
@@ -110,9 +115,10 @@ export class PlainWorker implements PartitionWorker {
     return this.#options.patch?.(processed, input) ?? processed
   }
 
-  async snapshot(): Promise<Uint8Array> {
+  async snapshot(): Promise<StateSnapshot> {
     const state = { seen: [...(this.#seen ?? [])], counters: this.#counters, runs: this.#runs }
-    return Buffer.from(JSON.stringify(state))
+    const dedupe = { pieces: [], newestDay: 0, keptFromDay: 0 }
+    return { state: Buffer.from(JSON.stringify(state)), dedupe }
   }
 
   async close(): Promise<void> {

@@ -11,10 +11,12 @@ import { type CommitLink, chunkHeader, commitHeader } from './commit.js'
 import { PartitionFailure, RetryableError } from './failures.js'
 import { InputReader } from './input-reader.js'
 import type { ReadMessage } from './pull-protocol.js'
-import type { SnapshotStore } from './snapshot.js'
+import type { Manifest, SnapshotStore } from './snapshot.js'
 import { Wake } from './wake.js'
 
 export interface RestoredBytes {
+  /** Names the segments of identities, which are not among the bytes: there may be gigabytes of them. */
+  readonly manifest: Manifest | undefined
   readonly snapshot: Uint8Array | undefined
   readonly deltas: readonly Uint8Array[]
   readonly deltaBytes: number
@@ -28,12 +30,13 @@ export async function restoreBytes(
   const { checkpoint, inputs } = claim
   for (const stream of inputStreams) assertInput(stream, inputs[stream], checkpoint.positions[stream]) // invariant 2
   const { snapshot: ref } = checkpoint
-  const snapshot = ref === null ? undefined : await snapshots.get(ref)
+  const manifest = ref === null ? undefined : await snapshots.manifest(ref.object)
+  const snapshot = manifest === undefined ? undefined : await snapshots.read(manifest.state.object)
   const afterCommit = ref?.commit ?? 0
   const joiner = new DeltaJoiner(checkpoint.partition, afterCommit)
   if (checkpoint.commit > afterCommit) await readDeltas(link, claim, ref?.ledger_seq ?? 1, joiner)
   const deltas = joiner.finish(checkpoint.commit)
-  return { snapshot, deltas, deltaBytes: deltas.reduce((sum, delta) => sum + delta.length, 0) }
+  return { manifest, snapshot, deltas, deltaBytes: deltas.reduce((sum, delta) => sum + delta.length, 0) }
 }
 
 async function readDeltas(

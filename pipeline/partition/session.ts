@@ -109,9 +109,16 @@ export class Session {
   /** Loads the state into the worker and begins to read. */
   async restore(): Promise<void> {
     const { partition, partitions, limits } = this.#options
+    const config = { partition, partitions, limits: limits.core }
     const bytes = await restoreBytes(this.#link, this.#claim, this.#snapshots.store)
+    const { snapshot, deltas, manifest } = bytes
+    const segments = manifest?.segments ?? []
+    for (const [index, { object }] of segments.entries()) {
+      const entries = await this.#snapshots.store.read(object)
+      await this.#worker.load({ config, index, entries })
+    }
     const opened = await this.#worker
-      .open({ config: { partition, partitions, limits: limits.core }, ...bytes })
+      .open({ config, snapshot, deltas, segments: segments.length })
       .catch(cause => {
         throw new ProcessingError(`the state cannot be opened: ${describe(cause)}`, { cause })
       })
@@ -271,9 +278,9 @@ export class Session {
   async #snapshotIfDue(): Promise<void> {
     if (!this.#snapshots.due()) return
     const commit = this.#commitNumber
-    const bytes = await this.#worker.snapshot().catch(cause => {
+    const taken = await this.#worker.snapshot().catch(cause => {
       throw new ProcessingError(`the snapshot failed: ${describe(cause)}`, { cause })
     })
-    this.#snapshots.taken(this.#checkpoint.epoch, commit, bytes)
+    this.#snapshots.taken(this.#checkpoint.epoch, commit, taken)
   }
 }

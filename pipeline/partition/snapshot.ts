@@ -1,16 +1,40 @@
-// Snapshots of a partition's state in the object store.
+// Snapshots of a partition's state in the object store: a manifest, the state without the dedupe table, and the table as
+// segments, which are written once and named by many manifests.
+//
+//   p<partition>-e<epoch>-<commit>         manifest: JSON, the names of the others
+//   p<partition>-e<epoch>-<commit>.state   all maps and counters, as of the commit
+//   p<partition>-e<epoch>-<commit>.ids     the identities that came since the segment before
 //
 // Invariants:
-// 1. A snapshot counts only once a committed checkpoint names it; before that it is an object that nobody reads.
-// 2. The name holds the epoch, so two processes never write the same object.
-// 3. A snapshot is deleted only after a later one was committed, or by a later epoch that does not name it.
+// 1. A snapshot counts only once a committed checkpoint names its manifest, which is written last; before that it is
+//    objects that nobody reads.
+// 2. Names hold the epoch, so two processes never write the same object.
+// 3. An object is deleted only after a checkpoint whose manifest does not name it was committed, or by a later epoch
+//    whose checkpoint does not.
+// 4. The segments of a manifest, in their order, are every identity that may still count (state/dedupe-table.ts).
+//
+// Small segments are joined with the next as long as that is no smaller, so there are few of them and each identity is
+// rewritten a few times at most; a full one is left as it is until its newest day is over.
 
 import { ReadableStream } from 'node:stream/web'
 import { type ObjectStore, Objm } from '@nats-io/obj'
 import type { NatsConnection } from '@nats-io/transport-node'
+import { z } from 'zod'
 import { snapshotBucket } from '../topology.js'
-import type { SnapshotRef } from './checkpoint.js'
+import type { StateSnapshot } from '../workers/protocol.js'
 import { PartitionFailure } from './failures.js'
+
+/** Of a segment: joining ends here. */
+const fullSegmentBytes = 64 << 20
+
+const count = z.int().nonnegative()
+const manifestSchema = z.object({
+  format: z.literal(1),
+  state: z.object({ object: z.string(), bytes: count }),
+  segments: z.array(z.object({ object: z.string(), bytes: count, newest_day: count })),
+})
+
+export type Manifest = Readonly<z.infer<typeof manifestSchema>>
 
 export class SnapshotStore {
   readonly #store: ObjectStore
@@ -27,46 +51,107 @@ export class SnapshotStore {
     this.#chunkBytes = chunkBytes
   }
 
-  /** Stores the state as it was after `commit`. Returns the object's name. */
-  async put(epoch: number, commit: number, bytes: Uint8Array): Promise<string> {
-    const name = `p${this.#partition}-e${epoch}-${commit}` // invariant 2
-    const meta = { name, options: { max_chunk_size: this.#chunkBytes } }
-    await this.#store.put(meta, pieces(bytes, this.#chunkBytes) as Parameters<ObjectStore['put']>[1])
-    return name
-  }
-
-  async get(ref: SnapshotRef): Promise<Uint8Array> {
-    const bytes = await this.#store.getBlob(ref.object)
-    if (bytes === null) {
-      const detail = `The snapshot ${ref.object} of partition ${this.#partition} is gone. Restore the object store ${snapshotBucket} from a backup.`
-      throw new PartitionFailure('snapshot_missing', detail)
+  /** Stores the state as it was after `commit`, behind the segments of the manifest before it. */
+  async put(
+    epoch: number,
+    commit: number,
+    taken: StateSnapshot,
+    before: Manifest | undefined,
+  ): Promise<{ readonly object: string; readonly manifest: Manifest }> {
+    const object = `p${this.#partition}-e${epoch}-${commit}` // invariant 2
+    const { newestDay, keptFromDay } = taken.dedupe
+    const segments = (before?.segments ?? []).filter(segment => segment.newest_day >= keptFromDay)
+    const pieces = [...taken.dedupe.pieces]
+    let bytes = lengthOf(pieces)
+    for (
+      let last = segments.at(-1);
+      bytes > 0 && last !== undefined && last.bytes <= bytes && last.bytes + bytes <= fullSegmentBytes;
+      last = segments.at(-1)
+    ) {
+      pieces.unshift(await this.read(last.object))
+      bytes += last.bytes
+      segments.pop()
     }
-    return bytes
+    if (bytes > 0) {
+      await this.#write(`${object}.ids`, pieces)
+      segments.push({ object: `${object}.ids`, bytes, newest_day: newestDay })
+    }
+    await this.#write(`${object}.state`, [taken.state])
+    const state = { object: `${object}.state`, bytes: taken.state.length }
+    const manifest: Manifest = { format: 1, state, segments }
+    await this.#write(object, [Buffer.from(JSON.stringify(manifest), 'utf8')]) // invariant 1
+    return { object, manifest }
   }
 
-  async delete(name: string): Promise<void> {
-    await this.#store.delete(name)
+  async manifest(object: string): Promise<Manifest> {
+    const text = Buffer.from(await this.read(object)).toString('utf8')
+    const parsed = manifestSchema.safeParse(parsedJson(text))
+    if (parsed.success) return parsed.data
+    throw new PartitionFailure(
+      'snapshot_missing',
+      `The snapshot ${object} of partition ${this.#partition} cannot be read: it was written by another version of Weir.`,
+    )
   }
 
-  /** Deletes what earlier epochs left behind. `keep`: the one that the claimed checkpoint names. */
-  async sweep(epoch: number, keep: string | undefined): Promise<void> {
-    const mine = new RegExp(`^p${this.#partition}-e(\\d+)-\\d+$`)
+  async read(object: string): Promise<Uint8Array> {
+    const bytes = await this.#store.getBlob(object)
+    if (bytes !== null) return bytes
+    const detail = `The object ${object} of the snapshot of partition ${this.#partition} is gone. Restore the object store ${snapshotBucket} from a backup.`
+    throw new PartitionFailure('snapshot_missing', detail)
+  }
+
+  async delete(objects: readonly string[]): Promise<void> {
+    for (const object of objects) await this.#store.delete(object)
+  }
+
+  /** Deletes what earlier epochs left behind. `named`: the manifest that the claimed checkpoint names. */
+  async sweep(epoch: number, named: string | undefined): Promise<void> {
+    const kept = new Set(named === undefined ? [] : objectsOf(named, await this.manifest(named)))
+    const mine = new RegExp(`^p${this.#partition}-e(\\d+)-\\d+(\\.state|\\.ids)?$`)
     for (const info of await this.#store.list()) {
       const made = mine.exec(info.name)
-      if (made === null || info.name === keep || info.deleted) continue
+      if (made === null || kept.has(info.name) || info.deleted) continue
       if (Number(made[1]) < epoch) await this.#store.delete(info.name) // invariant 3
     }
   }
+
+  async #write(name: string, pieces: readonly Uint8Array[]): Promise<void> {
+    const meta = { name, options: { max_chunk_size: this.#chunkBytes } }
+    await this.#store.put(meta, streamOf(pieces, this.#chunkBytes) as Parameters<ObjectStore['put']>[1])
+  }
 }
 
-function pieces(bytes: Uint8Array, pieceBytes: number): ReadableStream<Uint8Array> {
+/** Every object that a manifest stands for, itself included. */
+export function objectsOf(object: string, manifest: Manifest): readonly string[] {
+  return [object, manifest.state.object, ...manifest.segments.map(segment => segment.object)]
+}
+
+function lengthOf(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, piece) => sum + piece.length, 0)
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined // the schema refuses it
+  }
+}
+
+function streamOf(pieces: readonly Uint8Array[], chunkBytes: number): ReadableStream<Uint8Array> {
+  let index = 0
   let at = 0
   return new ReadableStream<Uint8Array>(
     {
       pull(controller) {
-        if (at < bytes.length) controller.enqueue(bytes.subarray(at, at + pieceBytes))
-        at += pieceBytes
-        if (at >= bytes.length) controller.close()
+        const piece = pieces[index]
+        if (piece === undefined) return controller.close()
+        controller.enqueue(piece.subarray(at, at + chunkBytes))
+        at += chunkBytes
+        if (at < piece.length) return
+        index += 1
+        at = 0
+        if (index === pieces.length) controller.close()
       },
     },
     { highWaterMark: 1 },

@@ -3,26 +3,32 @@
 // Invariants:
 // 1. A snapshot is of a commit; it is stored only after that commit is, and named by a later one.
 // 2. Writing snapshots costs at most as much again as the deltas: one is due when the deltas since the last one outgrow
-//    that one. So a restore reads at most twice the state, or the state and `snapshotDeltaBytes`.
+//    its state, and identities are written once. So a restore reads at most the identities, twice the state, or the
+//    state and `snapshotDeltaBytes`.
+// 3. What the worker gave is stored or the session ends: the identities in it are in no later snapshot.
 
 import type { EngineLimits } from '../limits.js'
+import type { StateSnapshot } from '../workers/protocol.js'
 import type { Checkpoint, SnapshotRef } from './checkpoint.js'
 import { describe } from './failures.js'
 import type { RestoredBytes } from './restore.js'
-import type { SnapshotStore } from './snapshot.js'
+import { type Manifest, objectsOf, type SnapshotStore } from './snapshot.js'
 
 export class Snapshots {
   readonly store: SnapshotStore
   readonly #limits: EngineLimits
   readonly #onTrouble: (detail: string) => void
   #newest: SnapshotRef | undefined
-  /** The one that the newest stored checkpoint names. */
+  #manifest: Manifest | undefined
+  /** The one that the newest stored checkpoint names, and its objects. */
   #named: string | undefined
-  #lastBytes = 0
+  #namedObjects: readonly string[] = []
+  #stateBytes = 0
   #deltaBytes = 0
   #deltaCommits = 0
   #taken: TakenSnapshot | undefined
-  #busy = false
+  #uploading = false
+  #retryAtMs = 0
 
   constructor(
     store: SnapshotStore,
@@ -41,49 +47,69 @@ export class Snapshots {
     return this.#newest
   }
 
-  restored({ snapshot, deltas, deltaBytes }: RestoredBytes): void {
-    this.#lastBytes = snapshot?.length ?? 0
+  restored({ manifest, deltas, deltaBytes }: RestoredBytes): void {
+    this.#manifest = manifest
+    this.#stateBytes = manifest?.state.bytes ?? 0
+    if (manifest !== undefined && this.#named !== undefined) {
+      this.#namedObjects = objectsOf(this.#named, manifest)
+    }
     this.#deltaBytes = deltaBytes
     this.#deltaCommits = deltas.length
   }
 
   due(): boolean {
-    if (this.#busy) return false
-    const outgrown = this.#deltaBytes > Math.max(this.#limits.snapshotDeltaBytes, this.#lastBytes) // invariant 2
+    if (this.#taken !== undefined) return false
+    const outgrown = this.#deltaBytes > Math.max(this.#limits.snapshotDeltaBytes, this.#stateBytes) // invariant 2
     return outgrown || this.#deltaCommits >= this.#limits.snapshotCommits
   }
 
   /** The state as it is after `commit`, which is on its way. */
-  taken(epoch: number, commit: number, bytes: Uint8Array): void {
-    this.#busy = true
-    this.#taken = { epoch, commit, bytes }
+  taken(epoch: number, commit: number, snapshot: StateSnapshot): void {
+    this.#taken = { epoch, commit, snapshot, ledgerSeq: undefined }
+    this.#stateBytes = snapshot.state.length
+    this.#deltaBytes = 0
+    this.#deltaCommits = 0
   }
 
   /** A commit is stored; `stateSeq` is its checkpoint's sequence. */
   committed(checkpoint: Checkpoint, stateSeq: number, deltaBytes: number): void {
-    this.#deltaBytes += deltaBytes
-    this.#deltaCommits += 1
-    const named = checkpoint.snapshot?.object
-    if (named !== this.#named) {
-      const old = this.#named
-      this.#named = named
-      if (old !== undefined) this.store.delete(old).catch(error => this.#onTrouble(describe(error)))
+    const taken = this.#taken
+    const isTaken = taken?.commit === checkpoint.commit
+    if (!isTaken) {
+      this.#deltaBytes += deltaBytes
+      this.#deltaCommits += 1
     }
-    if (this.#taken?.commit === checkpoint.commit) void this.#upload(this.#taken, stateSeq) // invariant 1
+    const named = checkpoint.snapshot?.object
+    if (named !== undefined && named !== this.#named) this.#forgetBefore(named)
+    if (taken === undefined) return
+    if (isTaken) taken.ledgerSeq = stateSeq // invariant 1
+    if (taken.ledgerSeq === undefined || this.#uploading || Date.now() < this.#retryAtMs) return
+    void this.#upload(taken, taken.ledgerSeq)
   }
 
-  async #upload(taken: TakenSnapshot, ledgerSeq: number): Promise<void> {
-    this.#taken = undefined
-    this.#lastBytes = taken.bytes.length
-    this.#deltaBytes = 0
-    this.#deltaCommits = 0
+  /** The checkpoint that names it is stored: what it no longer needs can go. */
+  #forgetBefore(named: string): void {
+    const old = this.#namedObjects
+    this.#named = named
+    this.#namedObjects = this.#manifest === undefined ? [] : objectsOf(named, this.#manifest)
+    const needed = new Set(this.#namedObjects)
+    this.store
+      .delete(old.filter(object => !needed.has(object)))
+      .catch(error => this.#onTrouble(describe(error)))
+  }
+
+  async #upload({ epoch, commit, snapshot }: TakenSnapshot, ledgerSeq: number): Promise<void> {
+    this.#uploading = true
     try {
-      const object = await this.store.put(taken.epoch, taken.commit, taken.bytes)
-      this.#newest = { object, commit: taken.commit, ledger_seq: ledgerSeq }
+      const { object, manifest } = await this.store.put(epoch, commit, snapshot, this.#manifest)
+      this.#manifest = manifest
+      this.#newest = { object, commit, ledger_seq: ledgerSeq }
+      this.#taken = undefined
     } catch (error) {
-      this.#onTrouble(`the snapshot could not be stored: ${describe(error)}`) // the next one is due as usual
+      this.#retryAtMs = Date.now() + this.#limits.retryMaxMs // invariant 3
+      this.#onTrouble(`the snapshot could not be stored: ${describe(error)}`)
     } finally {
-      this.#busy = false
+      this.#uploading = false
     }
   }
 }
@@ -91,5 +117,7 @@ export class Snapshots {
 interface TakenSnapshot {
   readonly epoch: number
   readonly commit: number
-  readonly bytes: Uint8Array
+  readonly snapshot: StateSnapshot
+  /** Undefined until its commit is stored. */
+  ledgerSeq: number | undefined
 }

@@ -122,8 +122,9 @@ test('a snapshot taken in the worker opens again as the same state', async () =>
     metering: packMessages([message]),
   })
   expect(output.counters.received).toBe(2)
-  const snapshot = await worker.snapshot()
-  await worker.open({ config, snapshot, deltas: [] })
+  const { state, dedupe } = await worker.snapshot()
+  await worker.load({ config, index: 0, entries: Buffer.concat(dedupe.pieces) })
+  await worker.open({ config, snapshot: state, deltas: [], segments: 1 })
   const again = await worker.process({
     ...input,
     commit: 2,

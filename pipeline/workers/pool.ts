@@ -13,12 +13,14 @@ import { builtFile } from '../../schemas/package-root.js'
 import {
   bufferOf,
   inputBuffers,
+  type LoadTask,
   type Opened,
   type OpenTask,
   owned,
   type PackedInput,
   type PartitionWorker,
   type Processed,
+  type StateSnapshot,
 } from './protocol.js'
 
 export interface WorkerPoolOptions {
@@ -72,6 +74,11 @@ class PooledPartition implements PartitionWorker {
     this.#partition = partition
   }
 
+  async load(task: LoadTask): Promise<void> {
+    const entries = owned(task.entries)
+    await this.#thread.run({ ...task, entries }, { name: 'load', transferList: [bufferOf(entries)] })
+  }
+
   async open(task: OpenTask): Promise<Opened> {
     const snapshot = task.snapshot === undefined ? undefined : owned(task.snapshot)
     const deltas = task.deltas.map(owned)
@@ -84,8 +91,8 @@ class PooledPartition implements PartitionWorker {
     return (await this.#thread.run(task, { name: 'process', transferList: inputBuffers(input) })) as Processed
   }
 
-  async snapshot(): Promise<Uint8Array> {
-    return (await this.#thread.run({ partition: this.#partition }, { name: 'snapshot' })) as Uint8Array
+  async snapshot(): Promise<StateSnapshot> {
+    return (await this.#thread.run({ partition: this.#partition }, { name: 'snapshot' })) as StateSnapshot
   }
 
   async close(): Promise<void> {

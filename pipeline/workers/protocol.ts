@@ -12,6 +12,7 @@ import type {
   HistoryAnswer,
   HistoryRequest,
 } from '../partition/core-io.js'
+import type { DedupeSegment } from '../partition/state/dedupe-table.js'
 import type { InputMessage } from '../stages/decode.js'
 import { decompress } from '../stages/decompress.js'
 
@@ -27,8 +28,18 @@ export interface PackedMessages {
   readonly contentEncodings: readonly (string | undefined)[] | undefined
 }
 
+/** One segment of identities, to be taken over before the partition is opened. */
+export interface LoadTask {
+  readonly config: CoreConfig
+  /** 0 begins anew. */
+  readonly index: number
+  readonly entries: Uint8Array
+}
+
 export interface OpenTask {
   readonly config: CoreConfig
+  /** How many were loaded; without it, none. */
+  readonly segments?: number
   readonly snapshot: Uint8Array | undefined
   readonly deltas: readonly Uint8Array[]
 }
@@ -52,6 +63,14 @@ export interface PartitionTask {
   readonly partition: number
 }
 
+/** The state as of the last call of `process`. */
+export interface StateSnapshot {
+  /** Without the dedupe table. */
+  readonly state: Uint8Array
+  /** What the table has seen since the snapshot before. */
+  readonly dedupe: DedupeSegment
+}
+
 /** What the engine needs to know of a state that was just opened. */
 export interface Opened {
   readonly historyRequests: readonly HistoryRequest[]
@@ -64,9 +83,10 @@ export interface Processed extends CoreOutput {
 
 /** The state of one partition, wherever it is held. The engine's only view of it; calls run one after another. */
 export interface PartitionWorker {
+  load(task: LoadTask): Promise<void>
   open(task: OpenTask): Promise<Opened>
   process(input: PackedInput): Promise<Processed>
-  snapshot(): Promise<Uint8Array>
+  snapshot(): Promise<StateSnapshot>
   close(): Promise<void>
 }
 

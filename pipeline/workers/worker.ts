@@ -4,8 +4,12 @@
 // again is told that the partition is not open, and opens it from the ledger.
 
 import { PartitionCore } from '../partition/core.js'
+import type { CoreConfig } from '../partition/core-io.js'
+import { DedupeTable } from '../partition/state/dedupe-table.js'
+import { daysKept } from '../partition/state/partition-state.js'
 import {
   bufferOf,
+  type LoadTask,
   type Opened,
   type OpenTask,
   owned,
@@ -18,9 +22,24 @@ import { transfer } from './transfer.js'
 
 const cores = new Map<number, PartitionCore>()
 
-export function open({ config, snapshot, deltas }: OpenTask): Opened {
+/** Tables that are being filled, until their partition is opened. */
+const loading = new Map<number, { readonly table: DedupeTable; segments: number }>()
+
+export function load({ config, index, entries }: LoadTask): void {
+  cores.delete(config.partition) // two states of one partition are never held
+  if (index === 0) loading.set(config.partition, { table: tableFor(config), segments: 0 })
+  const loaded = loading.get(config.partition)
+  if (loaded?.segments !== index) throw new Error(`the segments before ${index} are not in this worker`)
+  loaded.table.load(entries)
+  loaded.segments += 1
+}
+
+export function open({ config, snapshot, deltas, segments = 0 }: OpenTask): Opened {
   cores.delete(config.partition)
-  const core = PartitionCore.restore(config, snapshot, deltas)
+  const loaded = segments === 0 ? undefined : loading.get(config.partition)
+  loading.delete(config.partition)
+  if ((loaded?.segments ?? 0) !== segments) throw new Error(`not all ${segments} segments are in this worker`)
+  const core = PartitionCore.restore(config, snapshot, deltas, undefined, loaded?.table ?? tableFor(config))
   cores.set(config.partition, core)
   return { historyRequests: core.openHistoryRequests(), holdsCustomers: core.holdsCustomers() }
 }
@@ -45,12 +64,19 @@ export function process({ partition, input }: ProcessTask): unknown {
 }
 
 export function snapshot({ partition }: PartitionTask): unknown {
-  const bytes = owned(coreOf(partition).snapshot())
-  return transfer(bytes, [bufferOf(bytes)])
+  const taken = coreOf(partition).takeSnapshot()
+  const state = owned(taken.state)
+  const pieces = taken.dedupe.pieces.map(owned)
+  return transfer({ state, dedupe: { ...taken.dedupe, pieces } }, [state, ...pieces].map(bufferOf))
 }
 
 export function close({ partition }: PartitionTask): void {
   cores.delete(partition)
+  loading.delete(partition)
+}
+
+function tableFor({ limits }: CoreConfig): DedupeTable {
+  return new DedupeTable(daysKept(limits.dedupeHorizonMs), { segments: true })
 }
 
 function coreOf(partition: number): PartitionCore {

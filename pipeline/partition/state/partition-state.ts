@@ -5,7 +5,7 @@
 import { deserialize, serialize } from 'node:v8'
 import type { Catalog } from '../../../schemas/catalog.js'
 import { type DispositionCounts, zeroDispositions } from '../../../schemas/dispositions.js'
-import { DedupeTable } from './dedupe-table.js'
+import { type DedupeSegment, DedupeTable } from './dedupe-table.js'
 import { applyMovedCharges, type MovedCharges, takeMovedCharges } from './moved-charges.js'
 import type {
   CustomerRecord,
@@ -21,6 +21,11 @@ import { UsageRoutes } from './usage-routes.js'
 /** 3: the dedupe table holds the hashes of schemas/event-hash.ts as they are since; those of older states mean nothing. */
 const format = 3
 const dayMs = 86_400_000
+
+/** One day more than the horizon, because arrivals are kept by the day. */
+export function daysKept(dedupeHorizonMs: number): number {
+  return dedupeHorizonMs / dayMs + 1
+}
 
 interface StateMaps {
   /** One entry: all that was published, merged. */
@@ -78,17 +83,17 @@ export class PartitionState {
   /** Those that were removed are left behind. */
   readonly #chargeBySerial: (UsageCharge | undefined)[] = []
 
-  constructor(dedupeHorizonMs: number) {
-    // One day more, because arrivals are kept by the day.
-    this.dedupe = new DedupeTable(dedupeHorizonMs / dayMs + 1)
+  constructor(dedupeHorizonMs: number, dedupe?: DedupeTable) {
+    this.dedupe = dedupe ?? new DedupeTable(daysKept(dedupeHorizonMs))
   }
 
   static restore(
     dedupeHorizonMs: number,
     snapshot: Uint8Array | undefined,
     deltas: readonly Uint8Array[],
+    dedupe?: DedupeTable,
   ): PartitionState {
-    const state = new PartitionState(dedupeHorizonMs)
+    const state = new PartitionState(dedupeHorizonMs, dedupe)
     for (const bytes of snapshot === undefined ? deltas : [snapshot, ...deltas]) state.#apply(bytes)
     for (const waiting of state.maps.waiting.values()) state.#indexWaiting(waiting)
     for (const { customerId, hold } of state.maps.customers.values()) {
@@ -116,6 +121,12 @@ export class PartitionState {
 
   snapshot(): Uint8Array {
     return this.#toBytes(map => map.dump(), this.dedupe.dump())
+  }
+
+  /** For a store that keeps the segments of the table: the rest, and the newest segment. */
+  takeSnapshot(): { readonly state: Uint8Array; readonly dedupe: DedupeSegment } {
+    const dedupe = this.dedupe.takeSegment()
+    return { state: this.#toBytes(map => map.dump(), new Uint8Array()), dedupe }
   }
 
   customer(customerId: string): CustomerRecord {
