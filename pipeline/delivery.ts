@@ -17,6 +17,7 @@ import type { WeirConfig } from './config.js'
 import { Deliverer } from './deliver/deliverer.js'
 import type { DeliveryStatus } from './deliver/delivery-status.js'
 import { type Feed, feeds } from './deliver/feeds.js'
+import { ledgerTailOf } from './deliver/ledger-tail.js'
 
 export interface DeliveryOptions {
   readonly config: WeirConfig
@@ -71,9 +72,14 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     },
     timeoutMs: brokerTimeoutMs,
   })
-  const deliverer = (feed: Feed, sink: Sink): Deliverer =>
-    new Deliverer({ ...feed, sink, js, jsm, kv: options.sinks, onChange: options.onChange })
-  const ledger = deliverer(feeds.clickhouse, intoClickHouse.ledger)
+  const shared = { js, jsm, kv: options.sinks, onChange: options.onChange }
+  const deliverer = (feed: Feed, sink: Sink): Deliverer => new Deliverer({ ...feed, ...shared, sink })
+  const ledger = new Deliverer({
+    ...feeds.clickhouse,
+    ...shared,
+    sink: intoClickHouse.ledger,
+    tail: ledgerTailOf(nc),
+  })
   // A stage reads what the one before it writes.
   const stages = [
     { stream: 'LEDGER', deliverers: [ledger, deliverer(feeds.billing, billing)] },

@@ -23,8 +23,10 @@ import {
 } from './delivery-lease.js'
 import type { Intent } from './delivery-record.js'
 import type { DeliveryState, DeliveryStatus, DeliveryTrouble } from './delivery-status.js'
+import type { LedgerTail } from './ledger-tail.js'
 import { RangeCutter } from './range-cutter.js'
-import { type FeedSource, readFeed, readRange } from './read-feed.js'
+import { type FeedSource, type ReadMessage, readFeed, readRange } from './read-feed.js'
+import { readLedger } from './read-ledger.js'
 
 export interface DelivererOptions extends FeedSource {
   /** Key in the bucket: the sink's name, or `<sink>.<feed>` for its further feeds. */
@@ -32,6 +34,8 @@ export interface DelivererOptions extends FeedSource {
   readonly sink: Sink
   /** The bucket `weir_sinks`. */
   readonly kv: KV
+  /** What this process commits, where the stream is LEDGER: saves reading it back. */
+  readonly tail?: LedgerTail
   readonly limits?: Partial<DeliverLimits>
   readonly onChange?: (status: DeliveryStatus) => void
   readonly random?: () => number
@@ -181,7 +185,7 @@ export class Deliverer {
       throw new FeedFailure('stream_truncated', detail)
     }
     const cutter = new RangeCutter(
-      (from, cutterSignal) => readFeed(this.#options, from, this.#limits, cutterSignal),
+      (from, cutterSignal) => this.#read(from, cutterSignal),
       lease.record.position + 1,
       this.#limits,
       error => this.#set(this.#state, 'feed_interrupted', String(error)),
@@ -195,6 +199,12 @@ export class Deliverer {
       this.#cutter = undefined
       await cutter.close()
     }
+  }
+
+  #read(from: number, signal: AbortSignal): AsyncIterable<ReadMessage> {
+    const { tail } = this.#options
+    if (tail === undefined) return readFeed(this.#options, from, this.#limits, signal)
+    return readLedger(this.#options, tail, from, this.#limits, signal)
   }
 
   async #deliverRanges(lease: DeliveryLease, cutter: RangeCutter): Promise<void> {

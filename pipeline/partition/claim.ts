@@ -7,6 +7,7 @@
 import type { StreamInfo } from '@nats-io/jetstream'
 import { zeroDispositions } from '../../schemas/dispositions.js'
 import { publishBatch } from '../../sinks/atomic-batch.js'
+import { ledgerTailOf } from '../deliver/ledger-tail.js'
 import { natsSubjects, streamInfo } from '../topology.js'
 import {
   type Checkpoint,
@@ -51,7 +52,10 @@ export async function claimPartition(link: CommitLink, partition: number, owner:
     }
     const fence = { lastSubjectSequence: newest?.seq ?? 0 }
     const outcome = await publishBatch(link.nc, [message], fence, link.limits.commitTimeoutMs)
-    if (outcome.kind === 'stored') return claimed({ checkpoint, seq: outcome.seq })
+    if (outcome.kind === 'stored') {
+      ledgerTailOf(link.nc).add(outcome.seq, [message])
+      return claimed({ checkpoint, seq: outcome.seq })
+    }
     detail = outcome.detail
   }
   throw new RetryableError(`partition ${partition} could not be claimed: ${detail}`)

@@ -7,6 +7,7 @@
 // 2. Commits are published one after another, each under the sequence of the checkpoint before it.
 // 3. An order goes into a call of its own, when no customer is held.
 
+import { ledgerTailOf } from '../deliver/ledger-tail.js'
 import { natsSubjects } from '../topology.js'
 import { type PartitionWorker, type Processed, packMessages } from '../workers/protocol.js'
 import { BillingOrders, type DueOrders } from './billing-orders.js'
@@ -251,6 +252,7 @@ export class Session {
     )
     const startedAtMs = Date.now()
     this.#inFlight = publishCommit(this.#link, commit, this.#stateSeq).then(committed => {
+      ledgerTailOf(this.#link.nc).add(committed.stateSeq, commit.messages)
       const before = this.#checkpoint
       this.#checkpoint = commit.checkpoint
       this.#stateSeq = committed.stateSeq

@@ -1,0 +1,169 @@
+// Whatever of the stream is in the tail, a reading gives every message of the feed once and in order.
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
+import { type BatchMessage, publishBatch } from '../../sinks/atomic-batch.js'
+import { defaultDeliverLimits } from './deliver-limits.js'
+import { LedgerTail } from './ledger-tail.js'
+import type { ReadMessage } from './read-feed.js'
+import { matcherOf, readLedger } from './read-ledger.js'
+
+let storeDir: string
+let server: NatsServer
+let nc: NatsConnection
+let js: JetStreamClient
+let jsm: JetStreamManager
+let made = 0
+
+beforeAll(async () => {
+  storeDir = await mkdtemp(join(tmpdir(), 'weir-tail-'))
+  server = await startNatsServer({ storeDir })
+  nc = await connect({ servers: server.url })
+  js = jetstream(nc)
+  jsm = await jetstreamManager(nc)
+})
+
+afterAll(async () => {
+  await nc?.close()
+  await server?.stop()
+  await rm(storeDir, { recursive: true, force: true })
+})
+
+const mib = 1 << 20
+
+/** A stream of its own, commits into it, and a reading of its rows. */
+class Ledger {
+  readonly tail: LedgerTail
+  readonly read: ReadMessage[] = []
+  readonly #stop = new AbortController()
+  readonly #name: string
+  readonly #prefix: string
+  #published = 0
+  #reading: Promise<void> | undefined
+
+  constructor(tail: LedgerTail) {
+    made += 1
+    this.tail = tail
+    this.#name = `LEDGER${made}`
+    this.#prefix = `t${made}`
+  }
+
+  async make(): Promise<this> {
+    await jsm.streams.add({ name: this.#name, subjects: [`${this.#prefix}.>`], allow_atomic: true })
+    return this
+  }
+
+  begin(fromSequence = 1): void {
+    const source = { js, jsm, stream: this.#name, filterSubjects: [`${this.#prefix}.*.rows`] }
+    const { signal } = this.#stop
+    const read = async () => {
+      for await (const message of readLedger(source, this.tail, fromSequence, defaultDeliverLimits, signal))
+        this.read.push({ ...message, bytes: Uint8Array.from(message.bytes) })
+    }
+    this.#reading = read()
+  }
+
+  /** A commit of a state message and of so many rows; `told`: whether the tail hears of it. */
+  async commit(rows: number, told = true, rowBytes = 10): Promise<() => void> {
+    const messages: BatchMessage[] = [
+      { natsSubject: `${this.#prefix}.0.state`, bytes: Buffer.from('state') },
+      ...Array.from({ length: rows }, () => {
+        this.#published += 1
+        return {
+          natsSubject: `${this.#prefix}.0.rows`,
+          bytes: Buffer.from(String(this.#published).padEnd(rowBytes)),
+        }
+      }),
+    ]
+    const { state } = await jsm.streams.info(this.#name, { subjects_filter: `${this.#prefix}.0.state` })
+    const last = state.subjects === undefined ? 0 : await this.#lastState()
+    const outcome = await publishBatch(nc, messages, { lastSubjectSequence: last }, 5_000)
+    if (outcome.kind !== 'stored') throw new Error(JSON.stringify(outcome))
+    const tell = () => this.tail.add(outcome.seq - outcome.count + 1, messages)
+    if (told) tell()
+    return tell
+  }
+
+  async #lastState(): Promise<number> {
+    const query = { last_by_subj: `${this.#prefix}.0.state` }
+    return (await jsm.streams.getMessage(this.#name, query))?.seq ?? 0
+  }
+
+  /** Waits until as much was read as was published, and holds the one against the other. */
+  async expectAllRead(): Promise<void> {
+    while (this.read.length < this.#published) await new Promise(resolve => setTimeout(resolve, 5))
+    const texts = this.read.map(({ bytes }) => Buffer.from(bytes).toString().trimEnd())
+    expect(texts).toEqual(Array.from({ length: this.#published }, (_, i) => String(i + 1)))
+    const sequences = this.read.map(({ sequence }) => sequence)
+    expect(sequences).toEqual([...new Set(sequences)].sort((a, b) => a - b))
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#reading
+  }
+}
+
+test('what was stored before the reading began comes from the stream, what is stored later from the tail', async () => {
+  const ledger = await new Ledger(new LedgerTail(mib)).make()
+  await ledger.commit(3)
+  await ledger.commit(2)
+  expect(ledger.tail.count).toBe(0) // nobody read
+  ledger.begin()
+  await ledger.expectAllRead()
+  for (let commit = 0; commit < 5; commit += 1) await ledger.commit(commit)
+  await ledger.expectAllRead()
+  await ledger.stop()
+  expect(ledger.tail.count).toBe(0)
+})
+
+test('commits that the tail never hears of, or hears of out of turn, are read in their place', async () => {
+  const ledger = await new Ledger(new LedgerTail(mib)).make()
+  ledger.begin()
+  for (let round = 0; round < 4; round += 1) {
+    await ledger.commit(3)
+    const late = await ledger.commit(2, false)
+    await ledger.commit(2)
+    if (round % 2 === 0) late()
+    await ledger.commit(1)
+    if (round === 2) await ledger.expectAllRead()
+  }
+  await ledger.expectAllRead()
+  await ledger.commit(0, false) // a gap without a row
+  await ledger.commit(2)
+  await ledger.expectAllRead()
+  await ledger.stop()
+})
+
+test('what no longer fits into the tail is read from the stream', async () => {
+  const ledger = await new Ledger(new LedgerTail(200_000)).make()
+  ledger.begin()
+  for (let commit = 0; commit < 12; commit += 1) await ledger.commit(4, true, 20_000)
+  await ledger.expectAllRead()
+  expect(ledger.tail.count * 20_000).toBeLessThan(300_000)
+  await ledger.stop()
+})
+
+test('a reading that begins in the middle of a commit skips what lies before', async () => {
+  const ledger = await new Ledger(new LedgerTail(mib)).make()
+  const leave = ledger.tail.open()
+  await ledger.commit(5)
+  ledger.begin(4)
+  while (ledger.read.length < 3) await new Promise(resolve => setTimeout(resolve, 5))
+  expect(ledger.read.map(({ sequence }) => sequence)).toEqual([4, 5, 6])
+  leave()
+  await ledger.stop()
+})
+
+test('filters with stars match token by token', () => {
+  const matches = matcherOf(['ledger.*.rated_usage', 'ledger.*.charges'])
+  expect(matches('ledger.3.rated_usage')).toBe(true)
+  expect(matches('ledger.12.charges')).toBe(true)
+  expect(matches('ledger.3.delta')).toBe(false)
+  expect(matches('ledger.3.rated_usage.more')).toBe(false)
+})
