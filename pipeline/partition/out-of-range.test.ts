@@ -1,0 +1,79 @@
+// What must become of an event whose amount, or whose charge, needs more than 38 digits: `value_out_of_range`, never a
+// row with other digits. The cases marked as failing show what rating does not refuse yet.
+import { expect, test } from 'vitest'
+import { scaledMax } from '../../schemas/decimal.js'
+import { conservationGap } from '../../schemas/dispositions.js'
+import { change, created, TestBench, usage } from './core-fixture.js'
+
+const jan = (day: number) => `2026-01-${String(day).padStart(2, '0')}T00:00:00Z`
+const atUnitAmount = (unitAmount: string) => ({
+  price_overrides: [
+    { price: 'tokens', kind: 'usage', meter: 'tokens', model: 'per_unit', unit_amount: unitAmount },
+  ],
+})
+const ninety = `9${'0'.repeat(25)}`
+
+/** Nothing that was written, or is owed, has more digits than a column. */
+function expectAllInRange(bench: TestBench): void {
+  for (const row of bench.rated) {
+    expect(fits(row.quantity), `quantity of ${row.eventId}`).toBe(true)
+    expect(fits(row.amount), `amount of ${row.eventId}`).toBe(true)
+  }
+  for (const charge of bench.core.charges(Date.parse('2026-02-02T00:00:00Z'))) {
+    expect(fits(charge.quantity), `quantity of ${charge.price}`).toBe(true)
+    expect(fits(charge.amount), `amount of ${charge.price}`).toBe(true)
+  }
+  expect(conservationGap(bench.core.counters())).toBe(0)
+}
+
+function fits(value: bigint): boolean {
+  return value <= scaledMax && value >= -scaledMax
+}
+
+test('the largest value that is taken is rated to the last digit', () => {
+  const bench = new TestBench()
+  const most = `${'9'.repeat(26)}.${'9'.repeat(12)}`
+  bench.send([created(atUnitAmount('1')), usage(jan(2), most)])
+  expect(bench.sum()).toBe(most)
+  expectAllInRange(bench)
+})
+
+test.fails('an event whose amount has more digits than a column is a dead letter alone', () => {
+  const bench = new TestBench()
+  bench.send([created(atUnitAmount('10000')), usage(jan(2), 1), usage(jan(3), ninety), usage(jan(4), 2)])
+  expectAllInRange(bench)
+  expect(bench.codes()).toEqual(['+value_out_of_range'])
+  expect(bench.sum()).toBe('30000')
+  expect(bench.last?.counters).toMatchObject({ received: 4, rated: 2, dead_lettered: 1 })
+})
+
+test.fails('an event that would bring the quantity of a charge beyond 38 digits is a dead letter', () => {
+  const bench = new TestBench()
+  bench.send([created(atUnitAmount('0')), usage(jan(2), ninety), usage(jan(3), ninety), usage(jan(4), 2)])
+  expectAllInRange(bench)
+  expect(bench.codes()).toEqual(['+value_out_of_range'])
+  expect(bench.last?.counters).toMatchObject({ received: 4, rated: 2, dead_lettered: 1 })
+})
+
+test.fails('an event that would bring the amount of a charge beyond 38 digits is a dead letter', () => {
+  const bench = new TestBench()
+  bench.send([created(atUnitAmount('9')), usage(jan(2), 9e24), usage(jan(3), 9e24), usage(jan(4), 2)])
+  expectAllInRange(bench)
+  expect(bench.codes()).toEqual(['+value_out_of_range'])
+  expect(bench.sum()).toBe(`81${'0'.repeat(22)}18`)
+})
+
+test.fails('a price that is raised back in time turns what no longer fits into dead letters, and lowered frees it', () => {
+  const bench = new TestBench()
+  bench.send([created(atUnitAmount('1')), usage(jan(2), ninety), usage(jan(3), 1)])
+  expect(bench.codes()).toEqual([])
+  bench.send([change('amended', 2, jan(1), atUnitAmount('10000'))])
+  bench.answer()
+  expectAllInRange(bench)
+  expect(bench.codes()).toEqual(['+value_out_of_range'])
+  expect(bench.sum()).toBe('10000')
+  bench.send([change('amended', 3, jan(1), atUnitAmount('1'))])
+  bench.answer()
+  expect(bench.codes()).toEqual(['+value_out_of_range', '-value_out_of_range'])
+  expect(bench.sum()).toBe(`9${'0'.repeat(24)}1`)
+})
