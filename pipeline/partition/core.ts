@@ -16,6 +16,7 @@ import { openRequests } from './hold.js'
 import { LedgerWriter, type RowTap } from './ledger-writer.js'
 import { chargesOwed } from './owed.js'
 import { placeUsage } from './place-usage.js'
+import { PlainUsage } from './plain-usage.js'
 import { RatedUsageColumns } from './rated-usage-columns.js'
 import { applyHistory } from './re-rate.js'
 import { expireRetractions } from './retract.js'
@@ -45,6 +46,7 @@ export class PartitionCore {
   readonly #book: PriceBook
   readonly #tap: RowTap | undefined
   readonly #ratedUsage: RatedUsageColumns
+  readonly #plainUsage = new PlainUsage()
 
   /** `tap` sees every row as it is written, before it is encoded. */
   constructor(config: CoreConfig, tap?: RowTap, state?: PartitionState) {
@@ -82,7 +84,7 @@ export class PartitionCore {
     expireChanges(batch, touched)
     settleCustomers(batch, touched)
     placeUsage(batch, admitted.usage)
-    for (const message of usageOnly) placeUsage(batch, admit(batch, [], decodeMessages([message])).usage)
+    for (const message of usageOnly) this.#plainUsage.place(batch, message)
     applyHistory(batch, input.history)
     expireWaiting(batch)
     expireRetractions(batch)

@@ -8,6 +8,7 @@ import { scaledOne } from '../../schemas/decimal.js'
 import { type Assignment, attachEvent } from '../stages/attach.js'
 import type { PlainMatch } from '../stages/plain-meters.js'
 import { basisOf, chargeOfSegment } from '../stages/rate.js'
+import { UsageTerms } from './rated-usage-terms.js'
 import type { PartitionState } from './state/partition-state.js'
 import type { PriceBook } from './state/price-book.js'
 import { keepRoute, type RoutedCustomer, type RouteTarget, type UsageRoute } from './state/usage-routes.js'
@@ -32,10 +33,12 @@ export function findRoute(
     dimensions: noDimensions,
   }))
   const attached = attachEvent({ ...unnamed, customerId, timeMs: atMs, readings }, subscriptions)
-  if (attached.kind !== 'attached' || attached.unwanted.length > 0) return undefined
+  if (attached.kind !== 'attached') return undefined
   const { assignments } = attached
   if (!assignments.every(({ segment }) => isRatedByTotal(basisOf(segment, book.catalog)))) return undefined
-  const targets = assignments.map(one => targetOf(one, readings.indexOf(one.reading), match, state, book))
+  const rated = assignments.map(one => ratedTarget(one, readings.indexOf(one.reading), match, state, book))
+  const unwanted = attached.unwanted.map(one => unwantedTarget(customerId, readings.indexOf(one), match))
+  const targets = [...rated, ...unwanted]
   const route = { ...stretchOf(subscriptions, assignments, match, atMs), match, targets }
   keepRoute(customer, route)
   return route
@@ -52,7 +55,7 @@ const unnamed = {
   traceparent: '',
 }
 
-function targetOf(
+function ratedTarget(
   { segment, version }: Assignment,
   reading: number,
   match: PlainMatch,
@@ -63,7 +66,43 @@ function targetOf(
   const entry = state.maps.charges.entry(charge.chargeId)
   if (entry === undefined) throw new Error(`The charge ${charge.chargeId} is not kept.`)
   const rater = raterOf(basisOf(segment, book.catalog))
-  return { reading, meter: match.meters[reading]!, entry, charge, rater, version }
+  const { sequence, plan, planVersion, entityId } = version.terms
+  const terms = new UsageTerms({
+    eventType: match.type,
+    customerId: charge.customerId,
+    subscriptionId: charge.subscriptionId,
+    subscriptionVersion: sequence,
+    plan,
+    planVersion,
+    price: charge.price,
+    meter: charge.meter,
+    chargeId: charge.chargeId,
+    fromMs: charge.fromMs,
+    untilMs: charge.untilMs,
+    currency: charge.currency,
+    entityId,
+  })
+  return { reading, meter: match.meters[reading]!, version, rated: { entry, charge, rater }, terms }
+}
+
+function unwantedTarget(customerId: string, reading: number, match: PlainMatch): RouteTarget {
+  const meter = match.meters[reading]!
+  const terms = new UsageTerms({
+    eventType: match.type,
+    customerId,
+    subscriptionId: '',
+    subscriptionVersion: 0,
+    plan: '',
+    planVersion: 0,
+    price: '',
+    meter: meter.meter.meter,
+    chargeId: '',
+    fromMs: undefined,
+    untilMs: undefined,
+    currency: '',
+    entityId: '',
+  })
+  return { reading, meter, version: undefined, rated: undefined, terms }
 }
 
 /** The stretch around an instant in which nothing begins or ends that attach.ts looks at. */

@@ -3,7 +3,6 @@
 
 import { encodeRows } from '../../schemas/arrow-rows.js'
 import type { Charge } from '../../schemas/charge.js'
-import type { Scaled } from '../../schemas/decimal.js'
 import type { DispositionCounts } from '../../schemas/dispositions.js'
 import type { CustomerProfile, FxRate, InvoiceEvent, PaymentEvent } from '../../schemas/lifecycle-event.js'
 import type { MrrMovement } from '../../schemas/mrr-movement.js'
@@ -11,7 +10,7 @@ import type { Rejection } from '../../schemas/rejection.js'
 import * as tables from '../../schemas/tables.js'
 import type { RatedRow } from '../stages/rate.js'
 import type { CoreConfig, LedgerOutput } from './core-io.js'
-import { type PlainEvent, plainRatedRow } from './plain-row.js'
+import { type PlainRow, plainRatedRow } from './plain-row.js'
 import { type RatedAt, RatedUsageColumns, ratedUsageRow } from './rated-usage-columns.js'
 import type { Envelope } from './state/records.js'
 import type { RouteTarget } from './state/usage-routes.js'
@@ -78,8 +77,10 @@ export class LedgerWriter {
   }
 
   /** The same for a plain event. */
-  ratedPlain(event: PlainEvent, target: RouteTarget, quantity: Scaled, amount: Scaled): void {
-    this.rated(plainRatedRow(event, target, quantity, amount))
+  ratedPlain(row: PlainRow, target: RouteTarget): void {
+    row.terms = target.terms
+    if (this.#tap?.only !== true) this.#ratedUsage.addScanned(row, this.#ratedAt, this.#outputs)
+    this.#tap?.rated?.(ratedUsageRow(plainRatedRow(row, target), this.#ratedAt))
   }
 
   version(version: SubscriptionVersion): void {

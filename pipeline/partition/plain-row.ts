@@ -1,65 +1,122 @@
-// A rated reading of a plain event, before it is a row: spans of the message, and what the route knows.
+// The rows of a plain event: which spans of its message, and what of its route, go into them.
 
 import type { Scaled } from '../../schemas/decimal.js'
-import { textOf } from '../stages/plain-meters.js'
+import { type PlainMeter, textOf } from '../stages/plain-meters.js'
 import type { RatedRow } from '../stages/rate.js'
 import { type ScannedEvents, valueKinds } from '../stages/scan/scanned-events.js'
+import type { ScannedRow } from './rated-usage-columns.js'
+import { UsageTerms } from './rated-usage-terms.js'
 import type { RouteTarget } from './state/usage-routes.js'
 
-/** The event under way; one object serves them all. */
-export interface PlainEvent {
-  scan: ScannedEvents
-  event: number
-  timeMs: number
-  arrivedAtMs: number
+const noTerms = new UsageTerms({
+  eventType: '',
+  customerId: '',
+  subscriptionId: '',
+  subscriptionVersion: 0,
+  plan: '',
+  planVersion: 0,
+  price: '',
+  meter: '',
+  chargeId: '',
+  fromMs: undefined,
+  untilMs: undefined,
+  currency: '',
+  entityId: '',
+})
+
+/** A row that serves one event after the other. */
+export class PlainRow implements ScannedRow {
+  bytes: Uint8Array = new Uint8Array()
+  sameEvent = false
+  sourceFrom = -1
+  sourceUntil = -1
+  idFrom = -1
+  idUntil = -1
+  correlationFrom = -1
+  correlationUntil = -1
+  traceparentFrom = -1
+  traceparentUntil = -1
+  timeMs = 0
+  ingestedAtMs = 0
+  value: string | undefined = undefined
+  valueFrom = -1
+  valueUntil = -1
+  quantity: Scaled = 0n
+  amount: Scaled = 0n
+  terms = noTerms
+  dimensions: readonly string[] = []
+  readonly dimensionFrom: number[] = []
+  readonly dimensionUntil: number[] = []
+
+  beginEvent(scan: ScannedEvents, event: number, timeMs: number, ingestedAtMs: number): void {
+    this.bytes = scan.bytes
+    this.sameEvent = false
+    this.sourceFrom = scan.sourceFrom[event]!
+    this.sourceUntil = scan.sourceUntil[event]!
+    this.idFrom = scan.idFrom[event]!
+    this.idUntil = scan.idUntil[event]!
+    this.correlationFrom = scan.correlationFrom[event]!
+    this.correlationUntil = scan.correlationUntil[event]!
+    this.traceparentFrom = scan.traceparentFrom[event]!
+    this.traceparentUntil = scan.traceparentUntil[event]!
+    this.timeMs = timeMs
+    this.ingestedAtMs = ingestedAtMs
+  }
+
+  /** What the meter reads; the dimensions are left as they are where the meter before had the same. */
+  putReading(
+    scan: ScannedEvents,
+    event: number,
+    { valueSlot, dimensions, dimensionNames }: PlainMeter,
+  ): void {
+    const first = event * scan.slots
+    this.value = valueSlot === -1 ? '1' : undefined
+    this.valueFrom = valueSlot === -1 ? -1 : scan.valueFrom[first + valueSlot]!
+    this.valueUntil = valueSlot === -1 ? -1 : scan.valueUntil[first + valueSlot]!
+    if (this.sameEvent && this.dimensions === dimensionNames) return
+    this.dimensions = dimensionNames
+    for (let i = 0; i < dimensions.length; i += 1) {
+      const at = first + dimensions[i]!
+      const kind = scan.valueKind[at]
+      const isKept = kind !== valueKinds.missing && kind !== valueKinds.other
+      this.dimensionFrom[i] = isKept ? scan.valueFrom[at]! : -1
+      this.dimensionUntil[i] = isKept ? scan.valueUntil[at]! : -1
+    }
+  }
 }
 
 /** The same as an object, for those who look at rows. */
-export function plainRatedRow(
-  { scan, event, timeMs, arrivedAtMs }: PlainEvent,
-  target: RouteTarget,
-  quantity: Scaled,
-  amount: Scaled,
-): RatedRow {
-  const { bytes } = scan
-  const { charge, version, meter } = target
-  const text = (from: number, until: number): string => (from < 0 ? '' : textOf(bytes, from, until))
-  const valueAt = event * scan.slots + meter.valueSlot
+export function plainRatedRow(row: PlainRow, { meter, version, rated, terms }: RouteTarget): RatedRow {
+  const text = (from: number, until: number): string => (from < 0 ? '' : textOf(row.bytes, from, until))
   const dimensions = new Map<string, string>()
-  for (const { name, slot } of meter.dimensions) {
-    const at = event * scan.slots + slot
-    if (isPresent(scan.valueKind[at]!)) dimensions.set(name, text(scan.valueFrom[at]!, scan.valueUntil[at]!))
-  }
+  row.dimensions.forEach((name, i) => {
+    if (row.dimensionFrom[i]! >= 0) dimensions.set(name, text(row.dimensionFrom[i]!, row.dimensionUntil[i]!))
+  })
   return {
     kind: 'usage',
     event: {
-      source: text(scan.sourceFrom[event]!, scan.sourceUntil[event]!),
-      id: text(scan.idFrom[event]!, scan.idUntil[event]!),
+      source: text(row.sourceFrom, row.sourceUntil),
+      id: text(row.idFrom, row.idUntil),
       type: meter.meter.eventType,
-      timeMs,
-      ingestedAtMs: arrivedAtMs,
-      customerId: charge.customerId,
+      timeMs: row.timeMs,
+      ingestedAtMs: row.ingestedAtMs,
+      customerId: terms.texts.customer_id,
       pinnedSubscriptionId: '',
-      correlationId: text(scan.correlationFrom[event]!, scan.correlationUntil[event]!),
-      traceparent: text(scan.traceparentFrom[event]!, scan.traceparentUntil[event]!),
+      correlationId: text(row.correlationFrom, row.correlationUntil),
+      traceparent: text(row.traceparentFrom, row.traceparentUntil),
     },
     reading: {
       meter: meter.meter.meter,
-      quantity,
-      text: meter.valueSlot === -1 ? '1' : text(scan.valueFrom[valueAt]!, scan.valueUntil[valueAt]!),
+      quantity: row.quantity,
+      text: row.value ?? text(row.valueFrom, row.valueUntil),
       dimensions,
     },
-    charge,
-    subscriptionVersion: version.terms.sequence,
-    plan: version.terms.plan,
-    planVersion: version.terms.planVersion,
-    entityId: version.terms.entityId,
+    charge: rated?.charge,
+    subscriptionVersion: version?.terms.sequence ?? 0,
+    plan: version?.terms.plan ?? '',
+    planVersion: version?.terms.planVersion ?? 0,
+    entityId: version?.terms.entityId ?? '',
     eventCount: 1,
-    amount,
+    amount: row.amount,
   }
-}
-
-/** Whether a dimension is kept. */
-export function isPresent(valueKind: number): boolean {
-  return valueKind !== valueKinds.missing && valueKind !== valueKinds.other
 }

@@ -14,12 +14,10 @@ export interface PlainMeter {
   /** -1: it reads no value. */
   readonly valueSlot: number
   readonly filters: readonly { readonly slot: number; readonly accepted: ReadonlySet<string> }[]
-  readonly dimensions: readonly PlainDimension[]
-}
-
-export interface PlainDimension {
-  readonly name: string
-  readonly slot: number
+  /** Slots, in the order of the names. */
+  readonly dimensions: readonly number[]
+  /** Meters of the same dimensions share one list. */
+  readonly dimensionNames: readonly string[]
 }
 
 /** The meters that want an event. One object for each combination, so that it can be compared and kept. */
@@ -54,8 +52,15 @@ export class PlainCatalog {
       paths.set(key, known)
       return known.slot
     }
+    const names = new Map<string, readonly string[]>()
+    const sharedNames = (own: readonly string[]): readonly string[] => {
+      const key = JSON.stringify(own)
+      const known = names.get(key) ?? own
+      names.set(key, known)
+      return known
+    }
     this.types = catalog.eventTypes().map(type => {
-      const meters = catalog.metersOfType(type).map(meter => plainMeter(meter, slotOf))
+      const meters = catalog.metersOfType(type).map(meter => plainMeter(meter, slotOf, sharedNames))
       const hasFilters = meters.some(({ filters }) => filters.length > 0)
       return { bytes: Buffer.from(type), all: matchOf(type, meters), hasFilters, byMask: new Map() }
     })
@@ -63,7 +68,11 @@ export class PlainCatalog {
   }
 }
 
-function plainMeter(meter: Meter, slotOf: (path: readonly string[]) => number): PlainMeter {
+function plainMeter(
+  meter: Meter,
+  slotOf: (path: readonly string[]) => number,
+  sharedNames: (names: readonly string[]) => readonly string[],
+): PlainMeter {
   return {
     meter,
     valueSlot: meter.aggregation === 'count' ? -1 : slotOf(meter.value ?? []),
@@ -71,13 +80,14 @@ function plainMeter(meter: Meter, slotOf: (path: readonly string[]) => number): 
       slot: slotOf(path.replace(/^\$\./, '').split('.')),
       accepted: new Set(accepted),
     })),
-    dimensions: meter.dimensions.map(name => ({ name, slot: slotOf(name.split('.')) })),
+    dimensions: meter.dimensions.map(name => slotOf(name.split('.'))),
+    dimensionNames: sharedNames(meter.dimensions),
   }
 }
 
 function matchOf(type: string, meters: readonly PlainMeter[]): PlainMatch {
   const isPlain = meters.length <= maxMeters && meters.every(({ meter }) => addsValues(meter.aggregation))
-  const dimensionSlots = [...new Set(meters.flatMap(({ dimensions }) => dimensions.map(({ slot }) => slot)))]
+  const dimensionSlots = [...new Set(meters.flatMap(({ dimensions }) => dimensions))]
   return { type, meters, dimensionSlots, isPlain }
 }
 

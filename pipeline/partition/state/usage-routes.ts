@@ -7,19 +7,26 @@ import type { Rater } from '../../../rating/rate.js'
 import type { Version } from '../../../rating/timeline.js'
 import { fnv1a32, fnv1a32Of } from '../../../schemas/identifiers.js'
 import type { PlainMatch, PlainMeter } from '../../stages/plain-meters.js'
+import type { UsageTerms } from '../rated-usage-terms.js'
 import type { UsageCharge } from './records.js'
 import type { TrackedEntry } from './tracked-map.js'
 
-/** One reading on one charge. */
+/** One reading and its row. */
 export interface RouteTarget {
   /** Which of the meters that the event was matched with. */
   readonly reading: number
   readonly meter: PlainMeter
+  /** In force over all of the route. */
+  readonly version: Version | undefined
+  /** Undefined: no price wants the reading. */
+  readonly rated: RatedTarget | undefined
+  readonly terms: UsageTerms
+}
+
+export interface RatedTarget {
   readonly entry: TrackedEntry<UsageCharge>
   readonly charge: UsageCharge
   readonly rater: Rater
-  /** In force over all of the route. */
-  readonly version: Version
 }
 
 export interface UsageRoute {

@@ -1,0 +1,251 @@
+import { deserialize } from 'node:v8'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { parseCatalogValue } from '../../schemas/catalog-parser.js'
+import type { DeadLetterRow } from '../../schemas/tables.js'
+import { PartitionCore } from './core.js'
+import { arrivalMs, change, type TestEvent } from './core-fixture.js'
+import { defaultCoreLimits } from './core-limits.js'
+import { PartitionState } from './state/partition-state.js'
+
+// Two cores take the same messages: one as they are, the other with an attribute that means nothing spelled with an
+// escape, which keeps all of a message off the fast way.
+
+const dimensions = ['model', 'place.region']
+const usagePrice = (price: string, meter: string, model: object) => ({
+  price,
+  kind: 'usage',
+  meter,
+  ...model,
+})
+const catalog = {
+  meters: [
+    { meter: 'calls', event_type: 'llm', aggregation: 'count', dimensions },
+    { meter: 'tokens', event_type: 'llm', aggregation: 'sum', value: 'tokens', dimensions },
+    {
+      meter: 'eu',
+      event_type: 'eu',
+      aggregation: 'sum',
+      value: 'n',
+      filters: { region: ['eu', '7', 'true'] },
+    },
+    { meter: 'peak', event_type: 'eu', aggregation: 'max', value: 'n', allow_negative: true },
+    { meter: 'low', event_type: 'low', aggregation: 'min', value: 'n', dimensions: ['model'] },
+    { meter: 'users', event_type: 'users', aggregation: 'unique_count', value: 'user' },
+    { meter: 'level', event_type: 'level', aggregation: 'time_average', value: 'n' },
+    { meter: 'unpriced', event_type: 'low', aggregation: 'count' },
+  ],
+  plans: [
+    {
+      plan: 'a',
+      version: 1,
+      currency: 'USD',
+      billing_period: 'week',
+      prices: [
+        usagePrice('calls', 'calls', { model: 'package', package_size: '3', package_amount: '1' }),
+        usagePrice('tokens', 'tokens', { model: 'per_unit', unit_amount: '0.0000025', included: '10' }),
+        usagePrice('eu', 'eu', {
+          model: 'graduated',
+          tiers: [
+            { up_to: '5', unit_amount: '1', flat_amount: '2' },
+            { up_to: null, unit_amount: '0.333333333333' },
+          ],
+          minimum: '3',
+        }),
+        usagePrice('peak', 'peak', { model: 'per_unit', unit_amount: '1' }),
+        usagePrice('users', 'users', { model: 'per_unit', unit_amount: '1' }),
+        usagePrice('level', 'level', { model: 'per_unit', unit_amount: '1' }),
+      ],
+    },
+    {
+      plan: 'b',
+      version: 1,
+      currency: 'EUR',
+      billing_period: 'month',
+      prices: [
+        usagePrice('tokens', 'tokens', {
+          model: 'matrix',
+          cells: [{ when: { model: 'x' }, unit_amount: '2' }],
+        }),
+        usagePrice('low', 'low', { model: 'volume', tiers: [{ up_to: null, unit_amount: '2' }] }),
+        usagePrice('twice', 'calls', { model: 'per_unit', unit_amount: '1', discount_percent: '50' }),
+        usagePrice('share', 'eu', { model: 'percentage', rate: '2' }),
+      ],
+    },
+  ],
+}
+
+const customers = ['plain', 'ünï cödé', 'nobody', 'two', 'late'] as const
+
+const subscriptions: TestEvent[] = [
+  subscription('plain', 'sub_plain', 'a'),
+  subscription('ünï cödé', 'sub_uni', 'b'),
+  subscription('two', 'sub_one', 'a'),
+  subscription('two', 'sub_other', 'b', '2026-01-10T00:00:00Z'),
+  subscription('late', 'sub_late', 'a', '2026-01-12T00:00:00Z'),
+]
+
+function subscription(
+  customerId: string,
+  subscriptionId: string,
+  plan: string,
+  from = '2026-01-01T00:00:00Z',
+) {
+  return lifecycle('created', customerId, subscriptionId, 1, from, { plan })
+}
+
+function lifecycle(
+  kind: string,
+  customerId: string,
+  subscriptionId: string,
+  sequence: number,
+  from: string,
+  data: TestEvent,
+): TestEvent {
+  const event = change(kind, sequence, from, {
+    ...data,
+    subscription_id: subscriptionId,
+    customer_id: customerId,
+  })
+  return { ...event, subject: customerId }
+}
+
+const number = fc.oneof(
+  fc.integer({ min: -3, max: 30 }),
+  fc.constantFrom(0, 0.5, 0.1, 1e-7, 1e21, 123456789012345, 1234567.891, 1.5e-13),
+  fc.constantFrom('3', '0.25', '007', '1e2', '1.50', '-0', '+4', '', 'x', '123456789012345678.5'),
+  fc.constantFrom(null, true, [], {}),
+)
+const scalar = fc.constantFrom('x', 'eu', 'ü', '', 7, 1.5, 1e21, -2, true, false, null, {})
+const data = fc.record(
+  {
+    tokens: number,
+    n: number,
+    user: scalar,
+    model: scalar,
+    region: scalar,
+    place: fc.record({ region: scalar }),
+  },
+  { requiredKeys: [] },
+)
+const time = fc.oneof(
+  fc.integer({ min: -30, max: 1 }).map(days => new Date(arrivalMs + days * 43_200_000).toISOString()),
+  fc.constantFrom('2026-01-12T00:00:00Z', '2026-01-09T23:59:59.9999Z', '2025-11-01T00:00:00Z', 'yesterday'),
+)
+const usage = fc
+  .record(
+    {
+      id: fc.integer({ min: 1, max: 25 }).map(String),
+      source: fc.constantFrom('api', 'gw'),
+      type: fc.constantFrom('llm', 'llm', 'eu', 'low', 'users', 'level', 'nobody.wants'),
+      subject: fc.constantFrom(...customers),
+      time,
+      data,
+      subscriptionid: fc.constantFrom('sub_one', 'sub_other'),
+      correlationid: fc.constantFrom('', 'trace-1'),
+      traceparent: fc.constant('00-abc'),
+      datacontenttype: fc.constant('application/json'),
+    },
+    { requiredKeys: ['id', 'source', 'type', 'subject', 'data'] },
+  )
+  .map(event => ({ specversion: '1.0', ...event }) as TestEvent)
+
+const amendment = fc.constantFrom<TestEvent>(
+  lifecycle('amended', 'plain', 'sub_plain', 5, '2026-01-08T00:00:00Z', { plan: 'b' }),
+  lifecycle('suspended', 'plain', 'sub_plain', 7, '2026-01-14T00:00:00Z', {}),
+  lifecycle('resumed', 'plain', 'sub_plain', 8, '2026-01-15T00:00:00Z', {}),
+  lifecycle('cancelled', 'two', 'sub_one', 2, '2026-01-13T00:00:00Z', {}),
+  lifecycle('amended', 'late', 'sub_late', 3, '2026-01-20T12:00:00Z', { plan: 'b' }),
+)
+const retraction = fc
+  .record({
+    event_source: fc.constantFrom('api', 'gw'),
+    event_id: fc.integer({ min: 1, max: 25 }).map(String),
+  })
+  .chain(taken => fc.constantFrom(...customers).map(subject => ({ taken, subject })))
+  .map(({ taken, subject }) => ({
+    specversion: '1.0',
+    id: `r-${taken.event_source}-${taken.event_id}-${subject}`,
+    source: 'crm',
+    type: 'weir.usage.retracted',
+    subject,
+    data: taken,
+  }))
+
+const message = fc.record({
+  usage: fc.array(usage, { maxLength: 12 }),
+  changes: fc.array(fc.oneof(amendment, retraction), { maxLength: 1 }),
+  isArray: fc.boolean(),
+})
+
+class Side {
+  readonly rated: unknown[] = []
+  readonly #refused: DeadLetterRow[] = []
+  readonly core: PartitionCore
+  #commit = 0
+  readonly #isPlain: boolean
+
+  constructor(isPlain: boolean) {
+    this.#isPlain = isPlain
+    const parsed = parseCatalogValue(catalog)
+    if (parsed.kind === 'invalid') throw new Error(JSON.stringify(parsed.problems))
+    const state = new PartitionState(defaultCoreLimits.dedupeHorizonMs)
+    state.catalog = parsed.catalog
+    const tap = {
+      rated: (row: unknown) => this.rated.push(row),
+      deadLetter: (row: DeadLetterRow) => this.#refused.push(row),
+    }
+    this.core = new PartitionCore({ partition: 0, partitions: 1, limits: defaultCoreLimits }, tap, state)
+  }
+
+  send(lifecycle: readonly TestEvent[], usage: readonly TestEvent[], isArray: boolean): void {
+    this.#commit += 1
+    const note = this.#isPlain ? '"A"' : '"\\u0041"'
+    const texts = usage.map(event => JSON.stringify({ ...event, note: 'A' }).replace('"A"', note))
+    const text = isArray ? `[${texts.join(', ')}]` : texts.join('\n')
+    const arrived = (content: string) => ({
+      seq: this.#commit,
+      arrivedAtMs: arrivalMs,
+      bytes: Buffer.from(content),
+    })
+    this.core.process({
+      nowMs: arrivalMs,
+      commit: this.#commit,
+      catalog: [],
+      lifecycle: lifecycle.length === 0 ? [] : [arrived(JSON.stringify(lifecycle))],
+      metering: [arrived(text)],
+      orders: [],
+      history: [],
+    })
+  }
+
+  /** Of one message the general way refuses first what it cannot admit, so the order is not the same. */
+  refused(): DeadLetterRow[] {
+    const keyOf = (row: DeadLetterRow) =>
+      JSON.stringify([row.ledgerSequence, row.source, row.id, row.code, row.payload])
+    return this.#refused.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
+  }
+
+  state(): unknown {
+    return deserialize(this.core.snapshot())
+  }
+}
+
+test('plain usage comes to the same, row by row, as the general way brings it to', () => {
+  fc.assert(
+    fc.property(fc.array(message, { minLength: 1, maxLength: 6 }), messages => {
+      const plain = new Side(true)
+      const general = new Side(false)
+      for (const side of [plain, general]) {
+        side.send(subscriptions, [], true)
+        for (const { changes, usage, isArray } of messages) side.send(changes, usage, isArray)
+      }
+      expect(plain.rated).toEqual(general.rated)
+      expect(plain.refused()).toEqual(general.refused())
+      expect(plain.core.counters()).toEqual(general.core.counters())
+      expect(plain.core.charges(arrivalMs)).toEqual(general.core.charges(arrivalMs))
+      expect(plain.state()).toEqual(general.state())
+    }),
+    { numRuns: Number(process.env['WEIR_PLAIN_RUNS'] ?? 300) },
+  )
+})

@@ -1,0 +1,216 @@
+// Plain usage, from the bytes of a message straight to rows: no object per event, and what was looked up once for a
+// customer is kept for his next event. Whatever is not plain, not known yet or in any way out of the ordinary goes the
+// general way (admit.ts, place-usage.ts), event by event.
+// Invariant: which way an event takes makes no difference to what becomes of it; a test sends the same events both ways.
+
+import { addValue } from '../../rating/accumulator.js'
+import { amountOfTotal } from '../../rating/rate.js'
+import { type Scaled, scaledOne } from '../../schemas/decimal.js'
+import { partitionOf } from '../../schemas/identifiers.js'
+import {
+  type Decoded,
+  decodeEvent,
+  decodeMessages,
+  type InputMessage,
+  type ReceivedEvent,
+} from '../stages/decode.js'
+import { dayOf } from '../stages/dedupe.js'
+import {
+  isPlainScalar,
+  matchEvent,
+  PlainCatalog,
+  type PlainMatch,
+  type PlainType,
+  plainQuantity,
+  textOf,
+} from '../stages/plain-meters.js'
+import { ScanLayout } from '../stages/scan/layout.js'
+import { type ScannedEvents, valueKinds } from '../stages/scan/scanned-events.js'
+import { UsageScanner } from '../stages/scan/scanner.js'
+import { admit, refuseConflict } from './admit.js'
+import type { Batch } from './batch.js'
+import { findRoute } from './find-route.js'
+import { placeUsage } from './place-usage.js'
+import { PlainRow } from './plain-row.js'
+import type { PriceBook } from './state/price-book.js'
+import {
+  isSpan,
+  type RatedTarget,
+  type RoutedCustomer,
+  routeAt,
+  type UsageRoute,
+} from './state/usage-routes.js'
+
+const identityWords = 4
+const contentWords = 2
+
+/** One message while its events are placed. */
+interface Course {
+  readonly batch: Batch
+  readonly message: InputMessage
+  readonly scan: ScannedEvents
+  readonly day: number
+}
+
+export class PlainUsage {
+  readonly #identity = new Uint32Array(identityWords)
+  readonly #content = new Uint32Array(contentWords)
+  /** Of the event under way, by reading. */
+  readonly #quantities: Scaled[] = []
+  readonly #row = new PlainRow()
+  #catalog: PriceBook['catalog'] | undefined
+  #types: readonly PlainType[] = []
+  #scanner = new UsageScanner(new ScanLayout([]))
+
+  /** Places every event of a message that holds usage only. */
+  place(batch: Batch, message: InputMessage): void {
+    this.#use(batch.book.catalog)
+    const scan = this.#scanner.scan(message.bytes, message.contentType)
+    if (scan === undefined) {
+      placeUsage(batch, admit(batch, [], decodeMessages([message])).usage)
+      return
+    }
+    const { arrivedAtMs } = message
+    const course = { batch, message, scan, day: dayOf(arrivedAtMs) }
+    for (let event = 0; event < scan.count; event += 1) {
+      const customer = isOrdinary(course, event) ? customerOf(course, event) : undefined
+      if (customer !== undefined) this.#admit(course, event, customer)
+      else placeUsage(batch, admit(batch, [], [decodeAt(course, event)]).usage)
+    }
+  }
+
+  #use(catalog: PriceBook['catalog']): void {
+    if (catalog === this.#catalog) return
+    const { paths, types } = new PlainCatalog(catalog)
+    this.#catalog = catalog
+    this.#types = types
+    this.#scanner = new UsageScanner(new ScanLayout(paths))
+  }
+
+  #admit(course: Course, event: number, customer: RoutedCustomer): void {
+    const { batch, scan } = course
+    for (let i = 0; i < identityWords; i += 1) {
+      this.#identity[i] = scan.identity[event * identityWords + i]!
+    }
+    for (let i = 0; i < contentWords; i += 1) this.#content[i] = scan.content[event * contentWords + i]!
+    const sighting = batch.state.dedupe.see(this.#identity, this.#content, course.day)
+    if (sighting === 'duplicate') batch.counted('duplicate')
+    else if (sighting === 'conflicting') refuseConflict(batch, receivedAt(course, event))
+    else this.#placeNew(course, event, customer)
+  }
+
+  #placeNew(course: Course, event: number, customer: RoutedCustomer): void {
+    const { batch, scan } = course
+    const type = this.#typeOf(scan, event)
+    const match = type === undefined ? undefined : matchEvent(type, scan, event)
+    if (type === undefined || match?.meters.length === 0) {
+      batch.counted('unmetered')
+      return
+    }
+    if (match?.isPlain === true && this.#readAll(scan, event, match)) {
+      const timeMs = timeOf(course, event)
+      const route =
+        routeAt(customer, match, timeMs) ?? findRoute(batch.state, batch.book, customer, match, timeMs)
+      if (route !== undefined) {
+        this.#rate(course, event, route, timeMs)
+        return
+      }
+    }
+    placeUsage(batch, [receivedAt(course, event)])
+  }
+
+  #typeOf(scan: ScannedEvents, event: number): PlainType | undefined {
+    const from = scan.typeFrom[event]!
+    const until = scan.typeUntil[event]!
+    for (const type of this.#types) if (isSpan(type.bytes, scan.bytes, from, until)) return type
+    return undefined
+  }
+
+  /** Reads what the meters want; false when something cannot be read plainly. */
+  #readAll(scan: ScannedEvents, event: number, { meters, dimensionSlots }: PlainMatch): boolean {
+    const first = event * scan.slots
+    for (let i = 0; i < dimensionSlots.length; i += 1) {
+      if (!isPlainScalar(scan, first + dimensionSlots[i]!)) return false
+    }
+    for (let i = 0; i < meters.length; i += 1) {
+      const { meter, valueSlot } = meters[i]!
+      const quantity = valueSlot === -1 ? scaledOne : quantityAt(scan, first + valueSlot)
+      if (quantity === undefined || (!meter.allowNegative && quantity < 0n)) return false
+      this.#quantities[i] = quantity
+    }
+    return true
+  }
+
+  #rate({ batch, message, scan }: Course, event: number, route: UsageRoute, timeMs: number): void {
+    const { targets } = route
+    const row = this.#row
+    row.beginEvent(scan, event, timeMs, message.arrivedAtMs)
+    batch.counted('rated')
+    for (let i = 0; i < targets.length; i += 1) {
+      const target = targets[i]!
+      const { rated, reading } = target
+      row.quantity = this.#quantities[reading]!
+      row.amount = rated === undefined ? 0n : rateTarget(rated, row.quantity, timeMs)
+      if (rated !== undefined) batch.state.maps.charges.touchEntry(rated.entry)
+      row.putReading(scan, event, target.meter)
+      batch.out.ratedPlain(row, target)
+      row.sameEvent = true
+    }
+  }
+}
+
+/** Adds one reading to its charge; the amount that it makes. */
+function rateTarget({ charge, rater }: RatedTarget, quantity: Scaled, timeMs: number): Scaled {
+  const after = amountOfTotal(rater, addValue(charge.accumulator, timeMs, quantity))
+  const amount = after - charge.emitted
+  charge.emitted = after
+  return amount
+}
+
+/** Undefined when the value is not written plainly; a missing one and one that is no number are refused elsewhere. */
+function quantityAt(scan: ScannedEvents, at: number): Scaled | undefined {
+  const kind = scan.valueKind[at]
+  if (kind !== valueKinds.number && kind !== valueKinds.text) return undefined
+  return plainQuantity(scan.bytes, scan.valueFrom[at]!, scan.valueUntil[at]!)
+}
+
+function timeOf({ message, scan }: Course, event: number): number {
+  const sentMs = scan.timeMs[event]!
+  return Number.isNaN(sentMs) ? message.arrivedAtMs : sentMs
+}
+
+/** Whether the event is plain and neither too early nor too late. */
+function isOrdinary({ batch, message, scan }: Course, event: number): boolean {
+  if (scan.plain[event] === 0) return false
+  const { futureToleranceMs, dedupeHorizonMs } = batch.config.limits
+  const sentMs = scan.timeMs[event]!
+  if (Number.isNaN(sentMs)) return true
+  const { arrivedAtMs } = message
+  return sentMs <= arrivedAtMs + futureToleranceMs && sentMs >= arrivedAtMs - dedupeHorizonMs
+}
+
+/** The customer, if this partition knows him. */
+function customerOf({ batch, scan }: Course, event: number): RoutedCustomer | undefined {
+  const { config, state } = batch
+  const from = scan.subjectFrom[event]!
+  const until = scan.subjectUntil[event]!
+  const known = state.routes.find(scan.bytes, from, until)
+  if (known !== undefined) return known
+  const customerId = textOf(scan.bytes, from, until)
+  if (!state.maps.customers.has(customerId)) return undefined
+  if (partitionOf(customerId, config.partitions) !== config.partition) return undefined
+  return state.routes.add(customerId)
+}
+
+/** The event as the general way knows it. What is broken in it is told as of the whole message. */
+function decodeAt({ message, scan }: Course, event: number): Decoded {
+  const bytes = scan.bytes.subarray(scan.from[event], scan.until[event])
+  return decodeEvent(bytes, message.arrivedAtMs) ?? decodeMessages([message])[event]!
+}
+
+function receivedAt(course: Course, event: number): ReceivedEvent {
+  const decoded = decodeAt(course, event)
+  if (decoded.kind === 'refused')
+    throw new Error(`An event that is plain was refused: ${decoded.rejection.code}.`)
+  return decoded
+}
