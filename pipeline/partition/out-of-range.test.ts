@@ -1,5 +1,6 @@
 // What must become of an event whose amount, or whose charge, needs more than 38 digits: `value_out_of_range`, never a
 // row with other digits. The cases marked as failing show what rating does not refuse yet.
+
 import { expect, test } from 'vitest'
 import { scaledMax } from '../../schemas/decimal.js'
 import { conservationGap } from '../../schemas/dispositions.js'
