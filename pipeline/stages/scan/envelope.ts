@@ -15,7 +15,6 @@ const maxAttributeBytes = 256
 const quote = 34
 const comma = 44
 const openObject = 123
-const closeObject = 125
 
 /** `1.0"` and `weir` as words. */
 const versionOne = 0x22302e31
@@ -66,13 +65,9 @@ export class Envelope {
     let a = 0
     let b = 0
     let count = 0
-    let link: number = field.firstChild
-    walk.at += 1
-    let byte = walk.space()
-    while (byte === quote) {
-      walk.at += 1
-      const node = walk.key(0, link, object)
-      if (node === 0) return false
+    let node = walk.member(0, field.firstChild, object, openObject)
+    while (node > 0) {
+      if (bytes[walk.at]! <= 32) walk.space()
       const role = nodes[node + field.role]!
       seen |= 1 << role
       if (!this.#member(node, role)) return false
@@ -81,17 +76,9 @@ export class Envelope {
         b = (b + lanes[1]!) | 0
         count += 1
       }
-      link = node + field.next
-      byte = bytes[walk.at]!
-      if (byte <= 32) byte = walk.space()
-      if (byte !== comma) break
-      walk.at += 1
-      byte = bytes[walk.at]!
-      if (byte <= 32) byte = walk.space()
-      if (byte !== quote) return false
+      node = walk.member(0, node + field.next, object, comma)
     }
-    if (byte !== closeObject || (seen & required) !== required) return false
-    walk.at += 1
+    if (node === 0 || (seen & required) !== required) return false
     finishObject(0, 0, a, b, count)
     this.#fill()
     return true
@@ -99,7 +86,11 @@ export class Envelope {
 
   #begin(): void {
     const { slots, valueKind, valueFrom, valueUntil, count } = this.#columns
-    this.#spans.fill(-1)
+    // The others are there whenever the row is filled.
+    this.#spans[roles.correlationid * 2] = -1
+    this.#spans[roles.correlationid * 2 + 1] = -1
+    this.#spans[roles.traceparent * 2] = -1
+    this.#spans[roles.traceparent * 2 + 1] = -1
     this.#timeMs = Number.NaN
     const until = (count + 1) * slots
     for (let place = count * slots; place < until; place += 1) {

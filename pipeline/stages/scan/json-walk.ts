@@ -4,7 +4,7 @@
 // twice, nothing deeper than `maxPlainDepth`; anything else ends the walk with false, and says nothing about the bytes.
 //
 // The tricks: texts are read four bytes at a time, and one expression finds the quote, the backslash and the control
-// characters; keys are guessed (key-tree.ts); the bytes are copied first, so that the end is marked by zeros, which no
+// characters among them; keys are guessed (key-tree.ts); the bytes are copied first, so that the end is marked by zeros, which no
 // JSON holds, and is never asked for.
 
 import { hashNumber } from '../../../schemas/event-hash.js'
@@ -16,6 +16,9 @@ import { valueKinds } from './scanned-events.js'
 
 /** Objects and arrays inside each other, `data` being the first. Far below what is refused (maxDepth). */
 export const maxPlainDepth = 16
+
+/** What `member` says at the end of an object. */
+export const noMember = -1
 
 const firstCapacity = 1 << 18
 const keptCapacity = 1 << 23
@@ -100,23 +103,15 @@ export class JsonWalk {
     let at = from
     for (;;) {
       const word = view.getInt32(at, true)
-      const quotes = word ^ 0x22222222
-      const escapes = word ^ 0x5c5c5c5c
-      // A byte's high bit is set when it is a quote, a backslash or below the space; bytes above the first of them may
-      // be set too.
-      const special =
-        (((quotes - 0x01010101) & ~quotes) |
-          ((escapes - 0x01010101) & ~escapes) |
-          ((word - 0x20202020) & ~word)) &
-        highBits
-      if (special === 0) {
+      const end = mayEnd(word) === 0 ? 0 : ends(word)
+      if (end === 0) {
         const next = turn(a ^ mixWord(word), b)
         a = b
         b = next
         at += 4
         continue
       }
-      const count = (31 - Math.clz32(special & -special)) >>> 3
+      const count = (31 - Math.clz32(end & -end)) >>> 3
       if (((word >>> (count << 3)) & 0xff) !== quote) return false
       if (count !== 0) {
         const next = turn(a ^ mixWord(word & tailMask(count)), b)
@@ -136,15 +131,9 @@ export class JsonWalk {
     let { at } = this
     for (;;) {
       const word = view.getInt32(at, true)
-      const quotes = word ^ 0x22222222
-      const escapes = word ^ 0x5c5c5c5c
-      const special =
-        (((quotes - 0x01010101) & ~quotes) |
-          ((escapes - 0x01010101) & ~escapes) |
-          ((word - 0x20202020) & ~word)) &
-        highBits
-      if (special !== 0) {
-        const count = (31 - Math.clz32(special & -special)) >>> 3
+      const end = mayEnd(word) === 0 ? 0 : ends(word)
+      if (end !== 0) {
+        const count = (31 - Math.clz32(end & -end)) >>> 3
         this.at = at + count + 1
         return ((word >>> (count << 3)) & 0xff) === quote
       }
@@ -153,28 +142,62 @@ export class JsonWalk {
   }
 
   /**
-   * Passes the key whose opening quote was passed, the colon and the white space around it. `link` is the field that
-   * says which key came here the last time. The key's node; 0 when it is not plain or came before in this object.
+   * From behind a value, or from before an object's opening brace, to the next value: passes what stands before a key
+   * (`before`, a comma or the brace), the key and its colon. `link` is the field that says which key came here the last
+   * time. The key's node; `noMember` at the object's end, which is passed; 0 when it is not plain.
    */
-  key(parent: number, link: number, object: number): number {
-    const { tree, view, at } = this
+  member(parent: number, link: number, object: number, before: number): number {
+    const { tree, bytes, at } = this
     const { nodes } = tree
-    let node = nodes[link]!
-    if (node !== 0 && tree.matches(node, view, at)) this.at = at + nodes[node + field.length]!
-    else {
-      if (!this.text(seeds.key, 0)) return 0
-      const until = this.at - 1
-      if (until - at > maxKeyBytes) return 0
-      node = tree.find(parent, lanes[0]!, lanes[1]!, view, at, until)
-      if (node === 0) return 0
-      nodes[link] = node
+    const node = nodes[link]!
+    if (
+      bytes[at] === before &&
+      tree.matches(node, this.view, at + 1) &&
+      nodes[node + field.stamp] !== object
+    ) {
+      nodes[node + field.stamp] = object
+      this.at = at + 1 + nodes[node + field.length]!
+      return node
     }
-    if (nodes[node + field.stamp] === object) return 0
-    nodes[node + field.stamp] = object
-    if (this.bytes[this.at] !== colon && this.space() !== colon) return 0
+    if (bytes[at] === closeObject && before === comma) {
+      this.at = at + 1
+      return noMember
+    }
+    return this.#otherMember(parent, link, object, before)
+  }
+
+  /** A member that is not the one that came here the last time, or that has white space around it. */
+  #otherMember(parent: number, link: number, object: number, before: number): number {
+    const { tree } = this
+    const { nodes } = tree
+    let byte = this.space()
+    if (byte === before) {
+      this.at += 1
+      byte = this.space()
+      if (byte === quote) {
+        const node = this.#key(parent)
+        if (node === 0 || nodes[node + field.stamp] === object || this.space() !== colon) return 0
+        this.at += 1
+        nodes[node + field.stamp] = object
+        nodes[link] = node
+        return node
+      }
+      // After a comma comes a key.
+      if (before === comma) return 0
+    }
+    if (byte !== closeObject) return 0
     this.at += 1
-    if (this.bytes[this.at]! <= 32) this.space()
-    return node
+    return noMember
+  }
+
+  /** Passes the key whose opening quote is here; its node, 0 when there is no room for it. */
+  #key(parent: number): number {
+    this.at += 1
+    const from = this.at
+    if (!this.text(seeds.key, 0)) return 0
+    const until = this.at - 1
+    if (until - from > maxKeyBytes) return 0
+    return this.tree.find(parent, lanes[0]!, lanes[1]!, this.view, from, until)
   }
 
   /** Passes a value. Its hash, begun with the two words, is in `lanes`. `depth` is that of what it is in. */
@@ -209,32 +232,25 @@ export class JsonWalk {
     let a = 0
     let b = 0
     let count = 0
-    let link = parent + field.firstChild
-    this.at += 1
-    let byte = this.space()
-    while (byte === quote) {
-      this.at += 1
-      const node = this.key(parent, link, object)
-      if (node === 0) return false
+    let node = this.member(parent, parent + field.firstChild, object, openObject)
+    while (node > 0) {
+      if (bytes[this.at]! <= 32) this.space()
       const from = this.at
-      if (!this.value(node, nodes[node + field.hashFirst]!, nodes[node + field.hashSecond]!, depth))
+      if (bytes[from] === quote) {
+        this.at = from + 1
+        if (!this.text(nodes[node + field.hashFirst]! ^ seeds.text, nodes[node + field.hashSecond]!))
+          return false
+      } else if (!this.value(node, nodes[node + field.hashFirst]!, nodes[node + field.hashSecond]!, depth)) {
         return false
+      }
       a = (a + lanes[0]!) | 0
       b = (b + lanes[1]!) | 0
       count += 1
-      if (nodes[node + field.slot] !== -1) this.note(nodes[node + field.slot]!, from)
-      link = node + field.next
-      byte = bytes[this.at]!
-      if (byte <= 32) byte = this.space()
-      if (byte !== comma) break
-      this.at += 1
-      byte = bytes[this.at]!
-      if (byte <= 32) byte = this.space()
-      // After a comma comes a key.
-      if (byte !== quote) return false
+      const slot = nodes[node + field.slot]!
+      if (slot !== -1) this.note(slot, from)
+      node = this.member(parent, node + field.next, object, comma)
     }
-    if (byte !== closeObject) return false
-    this.at += 1
+    if (node === 0) return false
     const third = turn(first ^ seeds.object ^ mixWord(a), second)
     finish(third, turn(second ^ mixWord(b), third), count)
     return true
@@ -333,6 +349,24 @@ export class JsonWalk {
     hashNumber(value, first, second)
     return true
   }
+}
+
+/** 0 when none of the word's four bytes is a quote, a backslash or a control character; else they may be. */
+function mayEnd(word: number): number {
+  const escapes = word ^ 0x5c5c5c5c
+  return (((word - 0x23232323) & ~word) | ((escapes - 0x01010101) & ~escapes)) & highBits
+}
+
+/** The lowest bit set is the high bit of the first byte that is a quote, a backslash or a control character. */
+function ends(word: number): number {
+  const quotes = word ^ 0x22222222
+  const escapes = word ^ 0x5c5c5c5c
+  return (
+    (((quotes - 0x01010101) & ~quotes) |
+      ((escapes - 0x01010101) & ~escapes) |
+      ((word - 0x20202020) & ~word)) &
+    highBits
+  )
 }
 
 /** What a value is, by its first byte. */

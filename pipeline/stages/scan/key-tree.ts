@@ -46,11 +46,11 @@ export const field = {
   parent: 0,
   hashFirst: 1,
   hashSecond: 2,
-  /** The key's words in `keyWords`: first, last, and the bits of the last that count. The closing quote is part of it. */
+  /** The key's words in `keyWords`: first, last, and the bits of the last that count. Quotes and colon are part of it. */
   wordFrom: 3,
   wordLast: 4,
   lastMask: 5,
-  /** Bytes, with the closing quote. */
+  /** Bytes, with the quotes and the colon. */
   length: 6,
   /** The key that came first within this one's object, and the one that came after this one, the last time. */
   firstChild: 7,
@@ -64,6 +64,8 @@ export const field = {
   layout: 13,
 } as const
 
+const quote = 34
+const colon = 58
 const nodeSize = 16
 const maxNodes = 4096
 const tableSize = maxNodes * 2
@@ -96,7 +98,7 @@ export class KeyTree {
     return this.#objects
   }
 
-  /** Whether the bytes at `at` begin with the node's key and its closing quote. */
+  /** Whether the bytes at `at` begin with the node's key, its quotes and a colon. Never true of node 0. */
   matches(node: number, view: DataView, at: number): boolean {
     const { nodes, keyWords } = this
     const last = nodes[node + field.wordLast]!
@@ -119,8 +121,7 @@ export class KeyTree {
         nodes[node + field.parent] === parent &&
         nodes[node + field.hashFirst] === first &&
         nodes[node + field.hashSecond] === second &&
-        nodes[node + field.length] === until - from + 1 &&
-        this.matches(node, view, from)
+        this.#isKey(node, view, from, until)
       ) {
         return node
       }
@@ -155,31 +156,45 @@ export class KeyTree {
     const layout = role === roles.data ? layoutOfData : this.#layout.child(nodes[parent + field.layout]!, key)
     nodes[node + field.hashFirst] = first
     nodes[node + field.hashSecond] = second
-    nodes[node + field.length] = until - from + 1
     nodes[node + field.role] = role
     nodes[node + field.layout] = layout
     nodes[node + field.slot] = this.#layout.slotAt(layout)
-    this.#keepKey(node, view, from, until + 1)
+    this.#keepKey(node, view, from, until)
     this.#table[place] = node
     return node
   }
 
+  /** Keeps `"key":`, the form in which a key is looked for. */
   #keepKey(node: number, view: DataView, from: number, until: number): void {
-    const count = (until - from + 3) >> 2
+    const length = until - from + 3
+    const count = (length + 3) >> 2
     if (this.#wordsUntil + count > this.keyWords.length) {
       const larger = new Int32Array(this.keyWords.length * 2)
       larger.set(this.keyWords)
       this.keyWords = larger
     }
-    const last = this.#wordsUntil + count - 1
-    const left = until - (from + (count - 1) * 4)
-    const mask = left === 4 ? -1 : tailMask(left)
-    for (let i = 0; i < count; i += 1) this.keyWords[this.#wordsUntil + i] = view.getInt32(from + i * 4, true)
-    this.keyWords[last]! &= mask
+    const words = this.keyWords.subarray(this.#wordsUntil, this.#wordsUntil + count).fill(0)
+    const bytes = new Uint8Array(words.buffer, words.byteOffset, length)
+    bytes.set(new Uint8Array(view.buffer, view.byteOffset + from, until - from), 1)
+    bytes[0] = quote
+    bytes[length - 2] = quote
+    bytes[length - 1] = colon
     this.nodes[node + field.wordFrom] = this.#wordsUntil
-    this.nodes[node + field.wordLast] = last
-    this.nodes[node + field.lastMask] = mask
+    this.nodes[node + field.wordLast] = this.#wordsUntil + count - 1
+    this.nodes[node + field.lastMask] = (length & 3) === 0 ? -1 : tailMask(length & 3)
+    this.nodes[node + field.length] = length
     this.#wordsUntil += count
+  }
+
+  #isKey(node: number, view: DataView, from: number, until: number): boolean {
+    if (this.nodes[node + field.length] !== until - from + 3) return false
+    const kept = new Uint8Array(
+      this.keyWords.buffer,
+      this.nodes[node + field.wordFrom]! * 4 + 1,
+      until - from,
+    )
+    for (let i = 0; i < kept.length; i += 1) if (kept[i] !== view.getUint8(from + i)) return false
+    return true
   }
 
   #newNode(parent: number): number {
@@ -198,5 +213,8 @@ export class KeyTree {
     this.#objects = 0
     this.#table.fill(0)
     this.#newNode(0)
+    // Bits that are never set, so that "none" matches nothing.
+    this.keyWords[0] = 1
+    this.#wordsUntil = 1
   }
 }
