@@ -10,7 +10,7 @@ import {
   shortMovements,
   sorted,
 } from './golden/case.js'
-import { Dice } from './random-history.js'
+import { Dice } from './random/dice.js'
 
 const orders = [1, 2, 3, 4, 5]
 

@@ -1,131 +1,110 @@
-// The pure core against the oracle: random histories in random orders and batches, with duplicates, late answers from
-// history, and restarts from snapshot and deltas in between. A failure names its seed: WEIR_ORACLE_SEED runs it alone.
+// Streaming = batch: random histories through the core that `simulate` and the workers run, held against the oracle after
+// every prefix; the same events in another order on a bad day; and through `simulate` as of an instant in the middle.
+// A failure prints its seed, its path and the smallest history that fails. WEIR_ORACLE_SEED and WEIR_ORACLE_PATH run it
+// again; WEIR_ORACLE_RUNS says how many histories there are.
 
+import { Buffer } from 'node:buffer'
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { formatScaled } from '../../schemas/decimal.js'
-import { conservationGap } from '../../schemas/dispositions.js'
-import type { RatedUsageRow } from '../../schemas/tables.js'
-import type { PartitionCore } from '../partition/core.js'
-import { oracle } from './oracle.js'
-import { randomHistory } from './random-history.js'
-import { asOfMs, type Breakage, type Run, runCore } from './random-run.js'
+import type { Catalog } from '../../schemas/catalog.js'
+import { parseCatalogValue } from '../../schemas/catalog-parser.js'
+import { expectAgreement, expectBilled, expectCharges, expectMovements } from './oracle/agree.js'
+import { oracle } from './oracle/oracle.js'
+import { type Breakage, badDay } from './random/bad-day.js'
+import { drive } from './random/drive.js'
+import { type History, happenedBy, histories } from './random/histories.js'
+import { simulate } from './simulate.js'
 
-const histories = 600
+const { WEIR_ORACLE_RUNS, WEIR_ORACLE_SEED, WEIR_ORACLE_PATH } = process.env
+const numRuns = Number(WEIR_ORACLE_RUNS ?? 500)
+const timeoutMs = 60_000 + numRuns * 1_000
 
-type Charges = ReturnType<PartitionCore['charges']>
-
-/** Throws what is not as the oracle says. */
-function check(seed: number, breakage: Breakage = {}): number {
-  const history = randomHistory(seed)
-  const run = runCore(seed, history, breakage)
-  const expected = oracle(history.catalog, history.received, asOfMs)
-  const charges = run.core.charges(asOfMs)
-  const comparable = charges.map(charge => ({
-    subscription: charge.subscriptionId,
-    price: charge.price,
-    from: charge.fromMs,
-    until: charge.untilMs,
-    quantity: formatScaled(charge.quantity),
-    amount: formatScaled(charge.amount),
-  }))
-  expect(sorted(comparable.filter(isOwed))).toEqual(sorted(expected.charges.filter(isOwed)))
-  expect(run.core.counters()).toMatchObject({ ...expected.counts, received: history.received.length })
-  expect(conservationGap(run.core.counters())).toBe(0)
-  checkRows(run.unsealed, charges, false)
-  checkRows(run.rated, charges, true)
-  checkSealed(run, charges)
-  for (let at = Date.UTC(2025, 11, 20); at < asOfMs; at += 9 * 86_400_000 + 1234) {
-    const emitted = sum(run.movements.filter(row => row.effectiveAtMs <= at).map(row => row.amount))
-    expect([at, formatScaled(emitted)]).toEqual([at, expected.mrrAt(at)])
-    expect([at, formatScaled(sum(run.core.movements(at).map(one => one.amount)))]).toEqual([
-      at,
-      expected.mrrAt(at),
-    ])
-  }
-  return run.answers
+function catalogOf(history: History): Catalog {
+  const parsed = parseCatalogValue(history.catalog)
+  if (parsed.kind === 'invalid') throw new Error(JSON.stringify(parsed.problems))
+  return parsed.catalog
 }
 
-/** Rows add up to their charge, whether it was used, sealed or both; those of a charge that vanished to nothing. */
-function checkRows(rated: readonly RatedUsageRow[], charges: Charges, isSealed: boolean): void {
-  const net = new Map<string, { amount: bigint; quantity: bigint; count: number }>()
-  for (const row of rated) {
-    const sums = net.get(row.chargeId) ?? { amount: 0n, quantity: 0n, count: 0 }
-    sums.amount += row.amount
-    sums.quantity += row.quantity
-    sums.count += row.eventCount
-    net.set(row.chargeId, sums)
-  }
-  net.delete('')
-  for (const charge of charges.filter(one => one.kind === 'usage')) {
-    const { chargeId, amount, quantity } = charge
-    const rows = net.get(chargeId)
-    net.delete(chargeId)
-    const isComplete = (rows?.count ?? 0) > 0 || (isSealed && charge.status === 'closed')
-    if (!isComplete) continue
-    expect([chargeId, rows?.amount ?? 0n, rows?.quantity ?? 0n]).toEqual([chargeId, amount, quantity])
-  }
-  for (const [chargeId, rows] of net) {
-    expect([chargeId, rows]).toEqual([chargeId, { amount: 0n, quantity: 0n, count: 0 }])
-  }
+function forAll(claim: (history: History) => void): void {
+  fc.assert(fc.property(histories, claim), {
+    numRuns,
+    ...(WEIR_ORACLE_SEED === undefined ? {} : { seed: Number(WEIR_ORACLE_SEED) }),
+    ...(WEIR_ORACLE_PATH === undefined ? {} : { path: WEIR_ORACLE_PATH }),
+  })
 }
 
-/** What all runs billed for a charge adds up to it. */
-function checkSealed(run: Run, charges: Charges): void {
-  const billed = new Map<string, { amount: bigint; rounded: bigint; quantity: bigint }>()
-  for (const row of run.sealed) {
-    const chargeId = row.corrects === '' ? row.chargeId : row.corrects
-    const sums = billed.get(chargeId) ?? { amount: 0n, rounded: 0n, quantity: 0n }
-    sums.amount += row.amount
-    sums.rounded += row.amountRounded
-    sums.quantity += row.quantity
-    billed.set(chargeId, sums)
-  }
-  for (const charge of charges) {
-    const sums = billed.get(charge.chargeId)
-    billed.delete(charge.chargeId)
-    if (charge.status === 'open') continue
-    const { chargeId, amount, amountRounded: rounded, quantity } = charge
-    expect([chargeId, sums]).toEqual([chargeId, { amount, rounded, quantity }])
-  }
-  for (const [chargeId, sums] of billed) {
-    expect([chargeId, sums]).toEqual([chargeId, { amount: 0n, rounded: 0n, quantity: 0n }])
-  }
-}
-
-/** What comes to nothing may be left out: a recurring price in trial, usage that was not there. */
-function isOwed(charge: { price: string; quantity: string; amount: string }): boolean {
-  const isRecurring = charge.price === 'base' || charge.price === 'seats'
-  return charge.amount !== '0' || (!isRecurring && charge.quantity !== '0')
-}
-
-function sum(amounts: readonly bigint[]): bigint {
-  return amounts.reduce((total, amount) => total + amount, 0n)
-}
-
-function sorted<T extends { subscription: string; price: string; from: number }>(charges: readonly T[]): T[] {
-  const key = (charge: T) => `${charge.subscription} ${charge.price} ${charge.from}`
-  return charges.toSorted((a, b) => (key(a) < key(b) ? -1 : 1))
-}
-
-function seedsToRun(): number[] {
-  const { WEIR_ORACLE_SEED: only } = process.env
-  return only === undefined ? Array.from({ length: histories }, (_, n) => n + 1) : [Number(only)]
-}
-
-test('charges, dispositions, rows and MRR are those of the oracle, whatever the order and the batches', () => {
-  let answers = 0
-  for (const seed of seedsToRun()) {
-    try {
-      answers += check(seed)
-    } catch (error) {
-      throw new Error(`Seed ${seed} fails (WEIR_ORACLE_SEED=${seed}): ${(error as Error).message}`, {
-        cause: error,
+test(
+  'after every prefix the stream is what the oracle makes of the set, to the last digit',
+  () => {
+    let rated = 0
+    forAll(history => {
+      const catalog = catalogOf(history)
+      const { batches, arrivalMs, middleMs, endMs } = history
+      drive(catalog, batches, arrivalMs, (driven, length) => {
+        const answer = oracle(catalog, batches.slice(0, length), arrivalMs)
+        expectAgreement(driven, answer, endMs)
+        if (length < batches.length) return
+        expectCharges(driven.core.charges(middleMs), answer.charges(middleMs))
+        rated += answer.counts.rated
       })
-    }
+    })
+    // Histories that rate hardly anything would prove little.
+    if (numRuns >= 100) expect(rated).toBeGreaterThan(numRuns)
+  },
+  timeoutMs,
+)
+
+/** The same events in another order, with late and repeated answers from history, restarts and billing runs. */
+function survivesBadDay(history: History, breakage: Breakage = {}): number {
+  const catalog = catalogOf(history)
+  const { batches, again, arrivalMs, endMs, seed } = history
+  const day = badDay({ catalog, batches: again, seed, arrivalMs, endMs, breakage }, (driven, length) => {
+    expectAgreement(driven, oracle(catalog, again.slice(0, length), arrivalMs), endMs, { isBilled: true })
+  })
+  const answer = oracle(catalog, again, arrivalMs)
+  expectBilled(day, answer.charges(endMs))
+  if (history.isOrderFree) {
+    const inOrder = oracle(catalog, batches, arrivalMs)
+    expect(answer.counts).toEqual(inOrder.counts)
+    expect(answer.charges(endMs)).toEqual(inOrder.charges(endMs))
+    expect(answer.movements).toEqual(inOrder.movements)
   }
-  // Histories that never rate anything again would prove little.
-  if (seedsToRun().length > 1) expect(answers).toBeGreaterThan(histories)
-}, 120_000)
+  return day.answers
+}
+
+test(
+  'the same events in another order, cut, restarted, billed and rated again, end the same',
+  () => {
+    let answers = 0
+    forAll(history => {
+      answers += survivesBadDay(history)
+    })
+    // Histories that never rate anything again would prove little.
+    if (numRuns >= 100) expect(answers).toBeGreaterThan(numRuns / 4)
+  },
+  timeoutMs,
+)
+
+test(
+  'simulate as of any instant is what the oracle makes of what had happened by then',
+  () => {
+    forAll(history => {
+      const catalog = catalogOf(history)
+      const { arrivalMs, middleMs, batches } = history
+      const events = batches.flat()
+      const bodies = [Buffer.from(JSON.stringify(events))]
+      const result = simulate({ catalog, bodies, asOfMs: middleMs, nowMs: arrivalMs, explain: true })
+      const known = oracle(catalog, [happenedBy(history, middleMs)], arrivalMs)
+      expect(result.events).toEqual(oracle(catalog, [events], arrivalMs).counts)
+      expectCharges(result.charges, known.charges(middleMs))
+      const isPast = (one: { effective_at: string }) => Date.parse(one.effective_at) <= middleMs
+      expectMovements(result.movements, known.movements.filter(isPast))
+      const explained = result.explanations?.map(({ charge, explanation }) => [charge, explanation.amount])
+      expect(explained).toEqual(result.charges.map(charge => [charge, charge.amount]))
+    })
+  },
+  timeoutMs,
+)
 
 test.each<[string, Breakage]>([
   ['loses a row of history', { losesHistory: true }],
@@ -133,9 +112,9 @@ test.each<[string, Breakage]>([
 ])(
   'a core that %s is caught',
   (_name, breakage) => {
-    const caught = Array.from({ length: 40 }, (_, n) => n + 1).filter(seed => {
+    const caught = fc.sample(histories, { numRuns: 60, seed: 1 }).filter(history => {
       try {
-        check(seed, breakage)
+        survivesBadDay(history, breakage)
         return false
       } catch {
         return true

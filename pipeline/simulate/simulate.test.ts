@@ -1,14 +1,11 @@
-import fc from 'fast-check'
+// What `simulate` decides beside the core: the instant as of which it answers, and what it prints of dead letters.
+// That it equals the oracle, in any order and with any duplicates, is oracle.test.ts.
+
 import { expect, test } from 'vitest'
 import type { Catalog } from '../../schemas/catalog.js'
 import { parseCatalogValue } from '../../schemas/catalog-parser.js'
-import { type Charge, chargeToWire } from '../../schemas/charge.js'
 import { formatScaled } from '../../schemas/decimal.js'
-import { movementToWire } from '../../schemas/mrr-movement.js'
 import { change, created, testCatalog, usage } from '../partition/core-fixture.js'
-import type { OracleEvent } from './oracle-events.js'
-import { Dice, randomHistory } from './random-history.js'
-import { asOfMs, runCore } from './random-run.js'
 import { type SimulateResult, simulate } from './simulate.js'
 
 const nowMs = Date.UTC(2026, 6, 1)
@@ -27,50 +24,6 @@ function run(events: readonly unknown[], asOf?: string, catalog: unknown = testC
     nowMs,
   })
 }
-
-const wire = (charges: readonly Charge[]) =>
-  charges.map(charge => JSON.stringify(chargeToWire(charge))).sort()
-
-test('the same events in any order, with any duplicates, give the same charges and movements', () => {
-  fc.assert(
-    fc.property(fc.nat(), fc.nat(), fc.constantFrom('plain', 'every_model'), (seed, order, extent) => {
-      const { catalog, received } = randomHistory(seed, extent as 'plain')
-      const once = [...new Map(received.map(event => [event.id, event])).values()]
-      const dice = new Dice(order)
-      const again = dice.shuffled([...received, ...received.filter(() => dice.chance(0.3))])
-      const first = run(sortedByTime(once), undefined, catalog)
-      const second = run(again, undefined, catalog)
-      expect(wire(second.charges)).toEqual(wire(first.charges))
-      expect(second.movements.map(movementToWire)).toEqual(first.movements.map(movementToWire))
-    }),
-    { numRuns: 150 },
-  )
-})
-
-function sortedByTime(events: readonly OracleEvent[]): OracleEvent[] {
-  return events.toSorted((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : a.id < b.id ? -1 : 1))
-}
-
-test('every aggregation and price model comes out as in one go, whatever the batches, re-rating and restarts', () => {
-  let answers = 0
-  for (let seed = 1; seed <= 250; seed += 1) {
-    const history = randomHistory(seed, 'every_model')
-    const plain = run(history.received, new Date(asOfMs).toISOString(), history.catalog)
-    const rough = runCore(seed, history)
-    answers += rough.answers
-    expect([seed, wire(rough.core.charges(asOfMs))]).toEqual([seed, wire(plain.charges)])
-    for (const charge of plain.charges.filter(one => one.kind === 'usage' && one.status === 'closed')) {
-      const rows = rough.rated.filter(row => row.chargeId === charge.chargeId)
-      const sum = rows.reduce((total, row) => total + row.amount, 0n)
-      expect([seed, charge.price, formatScaled(sum)]).toEqual([
-        seed,
-        charge.price,
-        formatScaled(charge.amount),
-      ])
-    }
-  }
-  expect(answers).toBeGreaterThan(100)
-})
 
 test('without --as-of it is the latest event time; periods that ended by then are closed', () => {
   const result = run([created(), usage('2026-01-05T00:00:00Z', 2), usage('2026-02-03T00:00:00Z', 4)])
@@ -119,27 +72,4 @@ test('a dead letter names its event and says why', () => {
     ['', '', 'not_an_object'],
     ['api', 'bad', 'invalid_value'],
   ])
-})
-
-test('every charge of a random history is explained, and the explanation comes to it', () => {
-  let explained = 0
-  for (let seed = 1; seed <= 60; seed += 1) {
-    const { catalog, received } = randomHistory(seed, 'every_model')
-    const result = simulate({
-      catalog: catalogOf(catalog),
-      bodies: [Buffer.from(JSON.stringify(received))],
-      asOfMs: undefined,
-      nowMs,
-      explain: true,
-    })
-    const amounts = result.explanations?.map(({ charge, explanation }) => [
-      charge.chargeId,
-      explanation.amount,
-    ])
-    expect(amounts).toEqual(result.charges.map(charge => [charge.chargeId, charge.amount]))
-    const rounded = result.explanations?.map(({ explanation }) => explanation.amountRounded)
-    expect(rounded).toEqual(result.charges.map(charge => charge.amountRounded))
-    explained += result.charges.length
-  }
-  expect(explained).toBeGreaterThan(500)
 })

@@ -10,7 +10,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { parseCatalogValue } from '../../schemas/catalog-parser.js'
 import { formatScaled, parseDecimal, type Scaled, scaledOne } from '../../schemas/decimal.js'
-import { Dice } from './random-history.js'
+import { Dice } from './random/dice.js'
 import { type SimulateResult, simulate } from './simulate.js'
 
 const csvPath = process.env['WEIR_TELCO_CSV'] ?? ''

@@ -1,0 +1,98 @@
+// The oracle's MRR. Contract section 4: recurring prices normalised to a month, net of discounts, 0 in trial and in
+// suspension; a movement wherever a subscription's MRR changes, its kind decided on the customer's total of that
+// currency. Worked out anew at every instant from what is in force just before it and at it.
+
+import { Exact } from '../../../rating/exact.js'
+import { exactly, toPlaces } from '../../../rating/slow-oracle.js'
+import type { BillingPeriod } from '../../../schemas/catalog.js'
+import type { MovementKind, MrrMovementWire } from '../../../schemas/mrr-movement.js'
+import { formatInstant } from '../../../schemas/time.js'
+import { keptShare } from './charges.js'
+import type { Subscription } from './prices.js'
+
+/** Without its id. */
+export type OracleMovement = Omit<MrrMovementWire, 'movement_id'>
+
+const timesTwelve: Readonly<Record<BillingPeriod, number>> = {
+  year: 1,
+  quarter: 4,
+  month: 12,
+  week: 52,
+  day: 365,
+}
+
+export function movementsOf(customerId: string, subscriptions: readonly Subscription[]): OracleMovement[] {
+  const lines = subscriptions.flatMap(one => one.lines)
+  const instants = [...new Set(lines.flatMap(line => [line.fromMs, line.untilMs]))]
+  const currencies = [...new Set(lines.map(line => line.plan.currency))].sort()
+  const everPaid = new Set<string>()
+  return instants
+    .filter(Number.isFinite)
+    .sort((a, b) => a - b)
+    .flatMap(atMs => {
+      const moved = currencies.flatMap(currency =>
+        movementsAt(customerId, subscriptions, currency, atMs, everPaid),
+      )
+      return moved.sort((a, b) => compare(a.subscription_id, b.subscription_id))
+    })
+}
+
+/** The total just before the instant is that at the millisecond before it. */
+function movementsAt(
+  customerId: string,
+  subscriptions: readonly Subscription[],
+  currency: string,
+  atMs: number,
+  everPaid: Set<string>,
+): OracleMovement[] {
+  const before = total(subscriptions.map(one => mrrOf(one, currency, atMs - 1)))
+  const after = total(subscriptions.map(one => mrrOf(one, currency, atMs)))
+  const movements: OracleMovement[] = []
+  let running = before
+  for (const one of subscriptions) {
+    const amount = mrrOf(one, currency, atMs).minus(mrrOf(one, currency, atMs - 1))
+    if (amount.eq(0)) continue
+    movements.push({
+      customer_id: customerId,
+      subscription_id: one.id,
+      effective_at: formatInstant(atMs),
+      kind: kindOf(before, after, amount, everPaid.has(currency)),
+      amount: toPlaces(amount),
+      currency,
+      mrr_before: toPlaces(running),
+      mrr_after: toPlaces(running.plus(amount)),
+    })
+    running = running.plus(amount)
+  }
+  if (after.gt(0)) everPaid.add(currency)
+  return movements
+}
+
+/** Of the customer's net change; where that is nothing, of the subscription's own. */
+function kindOf(before: Exact, after: Exact, amount: Exact, everPaid: boolean): MovementKind {
+  if (before.eq(0) && after.gt(0)) return everPaid ? 'reactivation' : 'new_business'
+  if (before.gt(0) && after.eq(0)) return 'churn'
+  const net = after.eq(before) ? amount : after.minus(before)
+  return net.gt(0) ? 'expansion' : 'contraction'
+}
+
+/** A subscription's MRR at an instant, rounded once. */
+function mrrOf({ lines }: Subscription, currency: string, atMs: number): Exact {
+  const exact = lines
+    .filter(line => line.fromMs <= atMs && atMs < line.untilMs && !line.trial)
+    .filter(line => line.plan.currency === currency)
+    .map(({ price, plan, quantity }) => {
+      if (price.kind === 'usage') return Exact.of(0)
+      const period = exactly(price.amount).times(exactly(quantity)).times(keptShare(price))
+      return period.times(timesTwelve[plan.billingPeriod])
+    })
+  return Exact.of(toPlaces(total(exact).div(12)))
+}
+
+function total(amounts: readonly Exact[]): Exact {
+  return amounts.reduce((sum, amount) => sum.plus(amount), exactly(0n))
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

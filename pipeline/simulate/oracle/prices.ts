@@ -1,0 +1,153 @@
+// The oracle's price lines. Contract section 3, "What restarts when a subscription changes": maximal stretches of equal
+// terms of one price, and the segments that service periods cut them into.
+
+import type { Catalog, Plan, Price } from '../../../schemas/catalog.js'
+import { type Scaled, scaledOne } from '../../../schemas/decimal.js'
+import type { SubscriptionChange } from '../../../schemas/lifecycle-event.js'
+import { dateOf, type Period, periodAt, periodStart } from './calendar.js'
+import { canonical } from './canonical.js'
+import { instantsOf, type Terms, termsAt } from './terms.js'
+
+export interface Subscription {
+  readonly id: string
+  readonly customerId: string
+  /** Those in effect. */
+  readonly changes: readonly SubscriptionChange[]
+  readonly lines: readonly Line[]
+}
+
+/** One price over [fromMs, untilMs) under terms that stay equal. */
+export interface Line {
+  /** Without its discount once that has run out. */
+  readonly price: Price
+  readonly plan: Plan
+  readonly terms: Terms
+  readonly fromMs: number
+  readonly untilMs: number
+  readonly trial: boolean
+  readonly quantity: Scaled
+  /** What makes terms equal. */
+  readonly key: string
+  /** The same with the price as it is written, trial and running discount aside: over these a level carries on. */
+  readonly writtenKey: string
+  /** Of the line that a level carries over from. */
+  readonly before: Line | undefined
+}
+
+export interface Segment {
+  readonly line: Line
+  readonly period: Period
+  readonly fromMs: number
+  readonly untilMs: number
+}
+
+export function linesOf(changes: readonly SubscriptionChange[], catalog: Catalog): Line[] {
+  const done: Line[] = []
+  const newest = new Map<string, Line>()
+  for (const stretch of stretchesOf(changes, catalog)) {
+    const id = stretch.price.price
+    const last = newest.get(id)
+    const adjoins = last?.untilMs === stretch.fromMs
+    if (last !== undefined && adjoins && last.key === stretch.key) {
+      newest.set(id, { ...last, untilMs: stretch.untilMs, writtenKey: stretch.writtenKey })
+      continue
+    }
+    if (last !== undefined) done.push(last)
+    const before = adjoins && last?.writtenKey === stretch.writtenKey ? last : undefined
+    newest.set(id, { ...stretch, before })
+  }
+  return [...done, ...newest.values()]
+}
+
+/** The line's parts of service periods that begin before an instant, in order. */
+export function segmentsOf(line: Line, beforeMs: number): Segment[] {
+  const segments: Segment[] = []
+  for (let fromMs = line.fromMs; fromMs < Math.min(line.untilMs, beforeMs); ) {
+    const { anchorMs, timezone } = line.terms
+    const period = periodAt(anchorMs, timezone, line.plan.billingPeriod, fromMs)
+    const untilMs = Math.min(period.untilMs, line.untilMs)
+    segments.push({ line, period, fromMs, untilMs })
+    fromMs = untilMs
+  }
+  return segments
+}
+
+/** The segment's share of its period, by the plan's proration: of elapsed time, or of calendar days in the time zone. */
+export function partOf({ line, period, fromMs, untilMs }: Segment): {
+  numerator: bigint
+  denominator: bigint
+} {
+  if (fromMs === period.fromMs && untilMs === period.untilMs) return { numerator: 1n, denominator: 1n }
+  const date = (instantMs: number) => dateOf(line.terms.timezone, instantMs)
+  const days = date(period.untilMs) - date(period.fromMs)
+  if (line.plan.proration === 'day' && days > 0) {
+    return { numerator: BigInt(date(untilMs) - date(fromMs)), denominator: BigInt(days) }
+  }
+  return { numerator: BigInt(untilMs - fromMs), denominator: BigInt(period.untilMs - period.fromMs) }
+}
+
+export function planOf(catalog: Catalog, plan: string, version: number | undefined): Plan | undefined {
+  return catalog.plans.find(one => one.plan === plan && one.version === version)
+}
+
+/** An override takes the place of the plan's price of that id, or comes beside them. */
+export function pricesInForce(plan: Plan, terms: Terms): Price[] {
+  return [...new Map([...plan.prices, ...terms.overrides].map(price => [price.price, price])).values()]
+}
+
+/** Each price in force between any two instants at which anything may change. */
+function stretchesOf(changes: readonly SubscriptionChange[], catalog: Catalog): Line[] {
+  const stretches: Line[] = []
+  const instants = instantsOf(changes)
+  for (const [index, fromMs] of instants.entries()) {
+    const untilMs = instants[index + 1] ?? Number.POSITIVE_INFINITY
+    const terms = termsAt(changes, fromMs)
+    if (terms === undefined) continue
+    const plan = planOf(catalog, terms.plan, terms.planVersion)!
+    for (const price of pricesInForce(plan, terms)) {
+      // Nothing recurring is owed in a suspension; usage terms stay what they are.
+      if (price.kind === 'recurring' && terms.status === 'suspended') continue
+      const endMs = discountEnd(price, plan, terms)
+      for (const cut of cutAt({ fromMs, untilMs }, endMs)) {
+        stretches.push(stretchOf(price, plan, terms, cut, cut.fromMs < endMs))
+      }
+    }
+  }
+  return stretches
+}
+
+/** `discount_periods` are counted from the anchor; without them a discount lasts for ever. */
+function discountEnd(price: Price, plan: Plan, terms: Terms): number {
+  if (price.discountPercent === 0n) return Number.NEGATIVE_INFINITY
+  if (price.discountPeriods === undefined) return Number.POSITIVE_INFINITY
+  return periodStart(terms.anchorMs, terms.timezone, plan.billingPeriod, price.discountPeriods)
+}
+
+function cutAt({ fromMs, untilMs }: Period, atMs: number): Period[] {
+  if (atMs <= fromMs || untilMs <= atMs) return [{ fromMs, untilMs }]
+  return [
+    { fromMs, untilMs: atMs },
+    { fromMs: atMs, untilMs },
+  ]
+}
+
+function stretchOf(written: Price, plan: Plan, terms: Terms, span: Period, discounted: boolean): Line {
+  const { discountPeriods: _, ...rest } = written
+  const price: Price = discounted ? written : { ...rest, discountPercent: 0n }
+  const trial = span.fromMs < terms.trialUntilMs
+  const isPerUnit = price.kind === 'recurring' && price.per === 'unit'
+  const quantity = isPerUnit ? terms.quantities.get(price.price)! : scaledOne
+  const { currency, rounding, billingPeriod, proration } = plan
+  const frame = [currency, rounding, billingPeriod, proration, terms.anchorMs, terms.timezone]
+  return {
+    price,
+    plan,
+    terms,
+    ...span,
+    trial,
+    quantity,
+    key: canonical([price, frame, trial, quantity]),
+    writtenKey: canonical([written, frame]),
+    before: undefined,
+  }
+}
