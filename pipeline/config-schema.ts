@@ -56,10 +56,22 @@ export const fileSchema = z.strictObject({
       linger_ms: z.int().min(0).max(10_000).default(200),
     })
     .prefault({}),
-  /** When the gateway tells clients to slow down. */
+  /** When the gateway tells clients to slow down (pressure.ts). */
   backpressure: z
     .strictObject({
+      /** Of one partition, waiting to be processed. */
       max_pending_messages: z.int().min(1).default(100_000),
+      /** Of `METERING`, waiting to be processed. */
+      max_pending_bytes: z
+        .int()
+        .min(mib)
+        .default(4096 * mib),
+      /** Of `LEDGER`, waiting to be in ClickHouse; beyond it usage is left unprocessed. */
+      max_ledger_bytes: z
+        .int()
+        .min(mib)
+        .default(8192 * mib),
+      /** Bodies of requests that are at work in the gateway. */
       max_in_flight_bytes: z.int().min(8_000_000).default(128_000_000),
     })
     .prefault({}),
@@ -110,6 +122,8 @@ export const settings: readonly Setting[] = [
   setting('commit.max_events', 'number'),
   setting('commit.linger_ms', 'number'),
   setting('backpressure.max_pending_messages', 'number'),
+  setting('backpressure.max_pending_bytes', 'number'),
+  setting('backpressure.max_ledger_bytes', 'number'),
   setting('backpressure.max_in_flight_bytes', 'number'),
   setting('erp.accounts', 'text', true),
   setting('erp.csv_dir', 'text', true),

@@ -39,7 +39,12 @@ export interface WeirConfig {
   readonly parkedTtlDays: number
   readonly parkedBytes: number
   readonly commit: { readonly maxEvents: number; readonly lingerMs: number }
-  readonly backpressure: { readonly maxPendingMessages: number; readonly maxInFlightBytes: number }
+  readonly backpressure: {
+    readonly maxPendingMessages: number
+    readonly maxPendingBytes: number
+    readonly maxLedgerBytes: number
+    readonly maxInFlightBytes: number
+  }
   readonly erp: { readonly accounts: string | undefined; readonly csvDir: string | undefined }
   readonly catalog: readonly string[]
   readonly logLevel: FileConfig['log_level']
@@ -160,6 +165,8 @@ function toConfig(file: FileConfig): WeirConfig {
     commit: { maxEvents: file.commit.max_events, lingerMs: file.commit.linger_ms },
     backpressure: {
       maxPendingMessages: file.backpressure.max_pending_messages,
+      maxPendingBytes: file.backpressure.max_pending_bytes,
+      maxLedgerBytes: file.backpressure.max_ledger_bytes,
       maxInFlightBytes: file.backpressure.max_in_flight_bytes,
     },
     erp: { accounts: file.erp.accounts, csvDir: file.erp.csv_dir },

@@ -15,7 +15,9 @@ import { type ClickHouseConfig, openClickHouse } from '../sinks/clickhouse/confi
 import { migrate } from '../sinks/clickhouse/migrate.js'
 import { BillingRuns } from './billing-run/billing-runs.js'
 import type { WeirConfig } from './config.js'
+import { recordedPosition } from './deliver/delivered.js'
 import type { DeliveryStatus } from './deliver/delivery-status.js'
+import { feeds } from './deliver/feeds.js'
 import { ClickHouseHistory } from './deliver/history-source.js'
 import { createDelivery, type Delivery } from './delivery.js'
 import { type Servers, startServers } from './embedded.js'
@@ -25,7 +27,7 @@ import { KeyRing } from './gateway/key-ring.js'
 import { limitsOfConfig } from './limits.js'
 import type { EngineStatus } from './partition/engine.js'
 import { Engines, type EnginesOptions } from './partition/engines.js'
-import { pressureOf } from './pressure.js'
+import { PressureGauge, registerPressure } from './pressure.js'
 import { publishCatalogs } from './publish-catalogs.js'
 import { readinessOf } from './readiness.js'
 import { reconcile } from './reconcile/reconcile.js'
@@ -125,7 +127,14 @@ async function compose(ground: Ground): Promise<Weir> {
   const queryClient = openClickHouse(clickhouse)
   undo.push(() => queryClient.close())
   const history = new ClickHouseHistory({ clickhouse: queryClient, delivery: delivery.ledger })
-  const engines = await startEngines(ground, { jsm: broker.jsm, history, telemetry })
+  const gauge = await startGauge(ground, broker, registry)
+  const engines = await startEngines(ground, {
+    jsm: broker.jsm,
+    history,
+    telemetry,
+    holdsBack: gauge.holdsBack,
+  })
+  gauge.observe(() => engines.status())
   const status = (): WeirStatus => ({
     partitions: engines.status(),
     feeds: delivery.all.map(feed => feed.status()),
@@ -141,8 +150,7 @@ async function compose(ground: Ground): Promise<Weir> {
     keys: config.http.auth === 'open' ? 'open' : keyRing,
     limits: { maxInFlightBytes: config.backpressure.maxInFlightBytes },
     log: options.log,
-    pressure: () =>
-      pressureOf(status().partitions, delivery.ledger.status(), config.backpressure.maxPendingMessages),
+    pressure: gauge.pressure,
     readiness: () => readinessOf(status()),
     version,
     registry,
@@ -160,7 +168,7 @@ async function compose(ground: Ground): Promise<Weir> {
     onServerRestart: callback => servers.onRestart(callback),
     status,
     delivered: signal => delivery.delivered(signal),
-    drain: () => drain({ gateway, engines, pool, delivery, queryClient, keyRing, nc, servers }),
+    drain: () => drain({ gauge, gateway, engines, pool, delivery, queryClient, keyRing, nc, servers }),
   }
 }
 
@@ -202,9 +210,22 @@ function startDelivery({ config, options, clickhouse, nc, undo }: Ground, broker
   return delivery
 }
 
+async function startGauge({ config, options, undo }: Ground, broker: Broker, registry: Registry) {
+  const gauge = new PressureGauge({
+    jsm: broker.jsm,
+    limits: config.backpressure,
+    ledgerPosition: () => recordedPosition(broker.sinks, feeds.clickhouse.key),
+    onTrouble: error => options.log.warn({ error }, 'the backlog is not known'),
+  })
+  undo.push(async () => gauge.close())
+  await gauge.start()
+  registerPressure(registry, gauge)
+  return gauge
+}
+
 async function startEngines(
   { config, options, pool, nc, undo }: Ground,
-  parts: Pick<EnginesOptions, 'jsm' | 'history' | 'telemetry'>,
+  parts: Pick<EnginesOptions, 'jsm' | 'history' | 'telemetry' | 'holdsBack'>,
 ): Promise<Engines> {
   const { log } = options
   const maxPayload = nc.info?.max_payload
@@ -224,6 +245,7 @@ async function startEngines(
 }
 
 interface Parts {
+  readonly gauge: PressureGauge
   readonly gateway: Gateway
   readonly engines: Engines
   readonly pool: WorkerPool
@@ -238,7 +260,7 @@ const deliverDrainMs = 10_000
 
 /** From the source to the sinks. What is not processed or delivered by the deadlines waits on disk for the next start. */
 async function drain(parts: Parts): Promise<void> {
-  const { gateway, engines, pool, delivery, queryClient, keyRing, nc, servers } = parts
+  const { gauge, gateway, engines, pool, delivery, queryClient, keyRing, nc, servers } = parts
   await gateway.drain()
   await gateway.close()
   await engines.drain()
@@ -246,6 +268,7 @@ async function drain(parts: Parts): Promise<void> {
   for (const feed of delivery.all) await feed.drain(deliverDrainMs)
   await delivery.close()
   await queryClient.close()
+  gauge.close()
   keyRing.close()
   await nc.close()
   await servers.stop()

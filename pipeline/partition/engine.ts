@@ -23,6 +23,8 @@ export interface EngineOptions {
   readonly onFatal: (failure: PartitionFailure) => void
   /** Claim at the start without asking whether somebody else works on the partition. Default false. */
   readonly takeOver?: boolean
+  /** While it says so no usage is read: what comes after the ledger is too far behind. */
+  readonly holdsBack?: () => boolean
 }
 
 /** What pino's loggers offer. */

@@ -22,6 +22,8 @@ export interface EnginesOptions {
   /** One partition has stopped for good; the others go on. */
   readonly onFatal: (partition: number, failure: PartitionFailure) => void
   readonly takeOver?: boolean
+  /** While it says so no usage is read: what comes after the ledger is too far behind. */
+  readonly holdsBack?: () => boolean
 }
 
 export class Engines {

@@ -9,7 +9,13 @@
 // 3. At most `prefetchBytes` and one message are held; what came compressed counts as what it will be.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { AckPolicy, DeliverPolicy, type JetStreamManager } from '@nats-io/jetstream'
+import {
+  AckPolicy,
+  DeliverPolicy,
+  JetStreamApiCodes,
+  JetStreamApiError,
+  type JetStreamManager,
+} from '@nats-io/jetstream'
 import {
   createInbox,
   Match,
@@ -272,9 +278,25 @@ export class InputReader {
   /** Ticks, not time: after a busy stretch one tick is late, and what arrived meanwhile is seen before the next. */
   #watch(): void {
     const cursor = this.#cursor
-    if (cursor === undefined || !cursor.pulling) return
+    if (cursor === undefined) return
+    if (!cursor.pulling) {
+      void this.#countPending(cursor)
+      return
+    }
     cursor.silentTicks += 1
     if (cursor.silentTicks > this.#options.limits.silentTicks) this.#interrupt('the server is silent')
+  }
+
+  /** While nothing is read, what waits at the server still grows. A consumer that expired meanwhile is made again. */
+  async #countPending(cursor: Cursor): Promise<void> {
+    const { jsm, stream } = this.#options
+    try {
+      const { num_pending } = await jsm.consumers.info(stream, cursor.consumer)
+      if (cursor === this.#cursor && !cursor.pulling) this.#pending = num_pending
+    } catch (error) {
+      const isGone = error instanceof JetStreamApiError && error.code === JetStreamApiCodes.ConsumerNotFound
+      if (isGone && cursor === this.#cursor) void this.#begin(undefined)
+    }
   }
 
   #drop(): void {

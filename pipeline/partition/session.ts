@@ -30,6 +30,8 @@ interface Batch extends TakenInputs {
 }
 
 const nothingTaken: TakenInputs = { catalog: [], lifecycle: [], metering: [], bytes: 0 }
+/** While we are held back nothing wakes us. */
+const holdsBackAgainMs = 200
 /** Until the first commit has told how large events are. */
 const assumedEventBytes = 250
 
@@ -188,7 +190,8 @@ export class Session {
         return { ...nothingTaken, due, answers: [] } // invariant 3
       }
       const nowMs = Date.now()
-      const pause = this.#desk.count > 0 && this.#heldBytes > limits.heldPauseBytes
+      const holdsBack = this.#options.holdsBack?.() === true
+      const pause = holdsBack || (this.#desk.count > 0 && this.#heldBytes > limits.heldPauseBytes)
       const ready = this.#inputs!.ready(pause)
       const wantedBytes = Math.min(limits.commitMaxBytes, limits.commitMaxEvents * this.#eventBytes)
       const lingered = ready.catchingUp || nowMs - ready.oldestReadAtMs >= limits.lingerMs
@@ -200,7 +203,8 @@ export class Session {
       if (sinceMs >= limits.tickMs) return await this.#tick()
       const lingerMs =
         ready.count > 0 ? ready.oldestReadAtMs + limits.lingerMs - nowMs : Number.POSITIVE_INFINITY
-      await this.#wake.wait(Math.max(1, Math.min(lingerMs, limits.tickMs - sinceMs)))
+      const askAgainMs = holdsBack ? holdsBackAgainMs : Number.POSITIVE_INFINITY
+      await this.#wake.wait(Math.max(1, Math.min(lingerMs, limits.tickMs - sinceMs, askAgainMs)))
     }
   }
 
