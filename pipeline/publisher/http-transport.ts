@@ -1,0 +1,101 @@
+// Batches to the gateway: POST /v1/events. Contract section 7.
+// Invariant: only a 202 is a yes; 400, 413, 415 and 422 say that these bytes can never be taken; whatever else comes,
+// also a wrong key, may pass and is tried again.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { BatchBody, RefusedRow, SendOutcome, Transport } from './transport.js'
+
+export interface HttpTarget {
+  /** Of the gateway, such as `http://127.0.0.1:8080`. */
+  readonly url: string
+  /** An API key with the scope `ingest`. */
+  readonly key?: string
+}
+
+/** What the gateway takes, less some room. */
+const maxBatchBytes = 7_900_000
+const maxBatchEvents = 10_000
+const final: ReadonlySet<number> = new Set([400, 413, 415, 422])
+const longestRetryAfterMs = 60_000
+
+export class HttpTransport implements Transport {
+  readonly maxBatchBytes = maxBatchBytes
+  readonly maxBatchEvents = maxBatchEvents
+  readonly #url: URL
+  readonly #key: string | undefined
+  readonly #timeoutMs: number
+
+  constructor(target: HttpTarget, timeoutMs: number) {
+    this.#url = new URL('/v1/events', target.url)
+    this.#key = target.key
+    this.#timeoutMs = timeoutMs
+  }
+
+  async start(): Promise<void> {
+    // Whether the gateway is there shows at the first batch; a producer with a spool may well start before it.
+  }
+
+  laneOf(): string {
+    return ''
+  }
+
+  /** The gateway sorts whatever batch it gets. */
+  knowsLane(): boolean {
+    return true
+  }
+
+  async send(body: BatchBody, signal: AbortSignal): Promise<SendOutcome> {
+    const headers: Record<string, string> = { 'content-type': body.contentType }
+    if (body.contentEncoding !== undefined) headers['content-encoding'] = body.contentEncoding
+    if (this.#key !== undefined) headers['authorization'] = `Bearer ${this.#key}`
+    try {
+      const response = await fetch(this.#url, {
+        method: 'POST',
+        headers,
+        body: body.bytes,
+        signal: AbortSignal.any([signal, AbortSignal.timeout(this.#timeoutMs)]),
+      })
+      return outcomeOf(response, await response.text())
+    } catch (error) {
+      return { kind: 'again', detail: reasonOf(error) }
+    }
+  }
+
+  async close(): Promise<void> {
+    await sleep(0) // sockets are the runtime's; it closes them when they are idle
+  }
+}
+
+function outcomeOf(response: Response, text: string): SendOutcome {
+  const { status, headers } = response
+  if (status === 202) {
+    const answer = jsonOf(text) as { rejected?: readonly RefusedRow[] } | undefined
+    if (Array.isArray(answer?.rejected)) return { kind: 'landed', refused: answer.rejected }
+    return { kind: 'again', detail: 'the answer of the gateway is not one of Weir' }
+  }
+  const problem = (jsonOf(text) ?? {}) as { code?: unknown; detail?: unknown }
+  const code = typeof problem.code === 'string' ? problem.code : `http_${status}`
+  const detail = typeof problem.detail === 'string' ? problem.detail : `The gateway answered ${status}.`
+  // A refusal counts only when it is Weir's own: a proxy in between may say anything.
+  if (final.has(status) && typeof problem.code === 'string') {
+    return { kind: 'refused', refusal: { code, detail } }
+  }
+  const seconds = Number(headers.get('retry-after') ?? Number.NaN)
+  const afterMs = Number.isFinite(seconds) ? Math.min(seconds * 1_000, longestRetryAfterMs) : undefined
+  return { kind: 'again', detail: `${code}: ${detail}`, ...(afterMs === undefined ? {} : { afterMs }) }
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    return undefined
+  }
+}
+
+/** `fetch failed` says nothing; its cause does. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message
+}

@@ -1,0 +1,105 @@
+// Batches straight to the broker: JetStream, stream METERING.
+// Invariants:
+// 1. Only an acknowledgement of the stream is a yes, and it comes after the broker has the bytes on disk.
+// 2. While the broker is out of reach nothing is handed to the client, which would hoard a copy per attempt.
+// 3. The partition of a customer is counted as Weir counts it; the number of partitions is fixed when the stream is made.
+
+import { JetStreamApiError, type JetStreamClient, jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { headers, type NatsConnection } from '@nats-io/transport-node'
+import { customerToken, partitionOf } from '../../schemas/identifiers.js'
+import { unlessLost, watchOf } from '../../sinks/connection-watch.js'
+import type { BatchBody, SendOutcome, Transport } from './transport.js'
+
+export interface NatsTarget {
+  /** Stays the caller's: it is not closed here. */
+  readonly connection: NatsConnection
+  /**
+   * `discover` (default) asks the stream how many partitions there are, which takes the right to ask. `by_customer`
+   * publishes to `usage.<customer>`, a message per customer, for accounts that may do no more than that.
+   */
+  readonly partitions?: number | 'discover' | 'by_customer'
+}
+
+const stream = 'METERING'
+/** Of the broker's `max_payload`: headers and subject. */
+const envelopeBytes = 4_096
+const maxBatchEvents = 10_000
+
+export class NatsTransport implements Transport {
+  readonly maxBatchEvents = maxBatchEvents
+  readonly #nc: NatsConnection
+  readonly #js: JetStreamClient
+  readonly #timeoutMs: number
+  #maxPayload: number
+  /** Undefined: by customer, or not known yet. */
+  #partitions: number | undefined
+  readonly #mode: 'discover' | 'fixed' | 'by_customer'
+
+  constructor({ connection, partitions = 'discover' }: NatsTarget, timeoutMs: number) {
+    this.#nc = connection
+    this.#js = jetstream(connection)
+    this.#timeoutMs = timeoutMs
+    this.#maxPayload = connection.info?.max_payload ?? 1 << 20
+    this.#mode = typeof partitions === 'number' ? 'fixed' : partitions
+    this.#partitions = typeof partitions === 'number' ? partitions : undefined
+  }
+
+  get maxBatchBytes(): number {
+    // The client forgets what the broker said while it reconnects.
+    this.#maxPayload = this.#nc.info?.max_payload ?? this.#maxPayload
+    return this.#maxPayload - envelopeBytes
+  }
+
+  async start(): Promise<void> {
+    if (this.#mode !== 'discover') return
+    const jsm = await jetstreamManager(this.#nc, { timeout: this.#timeoutMs, checkAPI: false })
+    const { config } = await jsm.streams.info(stream)
+    const partitions = Number(config.metadata?.['weir.partitions'])
+    if (!Number.isInteger(partitions) || partitions < 1) throw new Error(`${stream} was not made by Weir`)
+    this.#partitions = partitions
+  }
+
+  laneOf(subject: string): string {
+    if (this.#mode === 'by_customer') return `usage.${customerToken(subject)}`
+    if (this.#partitions === undefined) throw new Error('the transport is not started')
+    return `metering.${partitionOf(subject, this.#partitions)}.publisher` // invariant 3
+  }
+
+  knowsLane(lane: string): boolean {
+    const partition = /^metering\.(\d+)\.publisher$/.exec(lane)?.[1]
+    if (partition === undefined) return lane.startsWith('usage.')
+    return this.#partitions === undefined || Number(partition) < this.#partitions
+  }
+
+  async send(body: BatchBody, signal: AbortSignal): Promise<SendOutcome> {
+    const away: SendOutcome = { kind: 'again', detail: 'the broker is out of reach' }
+    if (!(await watchOf(this.#nc).reached(this.#timeoutMs)) || signal.aborted) return away // invariant 2
+    const made = headers()
+    made.set('Content-Type', body.contentType)
+    if (body.contentEncoding !== undefined) made.set('Content-Encoding', body.contentEncoding)
+    try {
+      const published = this.#js.publish(body.lane, body.bytes, {
+        headers: made,
+        timeout: this.#timeoutMs,
+        expect: { streamName: stream },
+      })
+      const ack = await unlessLost(this.#nc, published)
+      return ack === undefined ? away : { kind: 'landed', refused: [] } // invariant 1
+    } catch (error) {
+      return outcomeOf(error)
+    }
+  }
+
+  async close(): Promise<void> {
+    // The connection is the caller's.
+  }
+}
+
+/** A server that says no for a reason that will not pass is not asked again; everything else may pass. */
+function outcomeOf(error: unknown): SendOutcome {
+  const detail = error instanceof Error ? error.message : String(error)
+  if (error instanceof JetStreamApiError && error.status < 500) {
+    return { kind: 'refused', refusal: { code: `jetstream_${error.code}`, detail } }
+  }
+  return { kind: 'again', detail }
+}
