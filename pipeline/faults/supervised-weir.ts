@@ -77,6 +77,20 @@ export class SupervisedWeir {
     return true
   }
 
+  /** Stops the victim where it stands, or lets it go on: there, and without an answer. */
+  freeze(victim: Victim, isFrozen: boolean): void {
+    const pid = this.#pidOf(victim)
+    if (pid === undefined) throw new Error(`there is no ${victim} to freeze`)
+    process.kill(pid, isFrozen ? 'SIGSTOP' : 'SIGCONT')
+  }
+
+  /** The command's own, not its servers'. */
+  get residentBytes(): number {
+    const pid = this.#pidOf('weir')
+    const kib = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+    return Number(kib) * 1024
+  }
+
   /** Whether everything works again: every partition, every sink, both servers. */
   async isReady(): Promise<boolean> {
     const instance = this.instance
