@@ -96,11 +96,25 @@ test('canary: a sum that is off by 10^-12, or one row too many, fails the benchm
 })
 
 test('stages are timed one by one, and the core gives the independent sum', async () => {
-  const report = await stage(options, 2)
+  const report = await stage(options, 2, { few: 20, many: 200, events: 400 })
   expectWhole(report)
-  const stages = ['decode', 'dedupe', 'normalize', 'attach', 'rate', 'encode Arrow']
+  const stages = [
+    'core, steady state',
+    'decode to columns',
+    'dedupe on columns',
+    'decode',
+    'dedupe',
+    'normalize',
+    'attach',
+    'rate',
+    'encode Arrow',
+    'rating alone, per_unit',
+    'rating alone, graduated',
+  ]
   expect(report.stages.map(one => one.stage)).toEqual(expect.arrayContaining(stages))
   expect(report.stages.every(one => one.ns_per_event > 0)).toBe(true)
+  expect(new Set(report.aggregations.map(one => one.aggregation)).size).toBe(9)
+  expect(report.aggregations.every(one => one.ratio > 0)).toBe(true)
 })
 
 test('latency is that of the markers, and their rows are in the sums', async () => {
