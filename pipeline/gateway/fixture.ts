@@ -4,11 +4,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { connect, Match, type NatsConnection } from '@nats-io/transport-node'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
 import { parseMessage } from '../../schemas/cloud-event.js'
+import { decompress } from '../stages/decompress.js'
 import { ensureTopology } from '../topology.js'
 import { createGateway, type Gateway, type GatewayOptions } from './gateway.js'
 
@@ -84,7 +85,7 @@ export async function serve(
 export interface StoredMessage {
   readonly seq: number
   readonly natsSubject: string
-  readonly contentType: string
+  readonly contentType: string | undefined
   readonly bytes: Uint8Array
   readonly events: readonly Record<string, unknown>[]
 }
@@ -96,8 +97,15 @@ export async function storedMessages(broker: Broker, stream: string): Promise<St
   for (let seq = Math.max(1, state.first_seq); seq <= state.last_seq; seq += 1) {
     const message = await broker.jsm.streams.getMessage(stream, { seq })
     if (message === null) continue
-    const contentType = message.header.get('content-type')
-    const parsed = parseMessage(message.data, contentType === '' ? undefined : contentType)
+    const [contentType] = message.header.values('content-type', Match.IgnoreCase)
+    const [contentEncoding] = message.header.values('content-encoding', Match.IgnoreCase)
+    const plain = decompress({
+      seq,
+      arrivedAtMs: 0,
+      bytes: message.data,
+      ...(contentEncoding === undefined ? {} : { contentEncoding }),
+    })
+    const parsed = parseMessage(plain.bytes, contentType)
     if (parsed.kind === 'rejected') throw new Error(parsed.rejection.detail)
     const events = parsed.events.map(event => {
       if (event.kind === 'rejected') throw new Error(event.rejection.detail)
