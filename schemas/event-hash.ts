@@ -10,7 +10,7 @@
 import { hash } from 'node:crypto'
 import { beginBytes, putValue, takeBytes } from './canonical-bytes.js'
 import type { ValidEvent } from './usage-event.js'
-import { finish, hashSpan, lanes, mixWord, seeds, tailMask, turn } from './word-hash.js'
+import * as wordHash from './word-hash.js'
 
 /** Words of 32 bits of an identity. */
 export const hashWords = 4
@@ -27,6 +27,9 @@ export type ContentName =
   | 'traceparent'
   | 'data'
 
+// An imported binding is looked up at every use; a constant of the module is compiled in.
+const { finish, hashSpan, lanes, mixWord, seeds, tailMask, turn } = wordHash
+
 const encoder = new TextEncoder()
 const initialCapacity = 1 << 12
 /** A buffer that one giant text has grown is given back afterwards. */
@@ -34,11 +37,11 @@ const keptCapacity = 1 << 20
 let scratch = new Uint8Array(initialCapacity)
 let scratchView = new DataView(scratch.buffer)
 
-const double = new Float64Array(1)
+const double = new Float64Array(new ArrayBuffer(8))
 const doubleWords = new Int32Array(double.buffer)
 
 /** Two hashes of 64 bits, two lanes each. */
-const pair = new Int32Array(4)
+const pair = new Int32Array(new ArrayBuffer(16))
 
 /** Writes the 128 bits that stand for (source, id) into the first four words of `out`. Unicode text only. */
 export function hashIdentity(source: string, id: string, out: Uint32Array): void {
@@ -251,5 +254,5 @@ function otherMix(word: number): number {
 }
 
 function otherTurn(mixed: number, second: number): number {
-  return (Math.imul((((mixed << 19) | (mixed >>> 13)) + second) | 0, 9) + 0x561ccd1b) | 0
+  return (Math.imul((((mixed << 19) | (mixed >>> 13)) + (second | 0)) | 0, 9) + 0x561ccd1b) | 0
 }

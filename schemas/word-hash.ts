@@ -5,6 +5,7 @@
 // Not for secrets: whoever wants two texts of one hash can make them. event-hash.ts says why that does no harm here.
 //
 // Every function gives one int32, so that they are inlined and nothing is allocated; a pair of results is left in `lanes`.
+// `| 0` on what is int32 anyway tells the compiler so; else it adds doubles.
 
 /** Seeds of what is hashed, so that equal bytes of different kinds differ. */
 export const seeds = {
@@ -18,8 +19,11 @@ export const seeds = {
   object: 0x38d01377,
 } as const
 
-/** The two words that `finish` and the functions built on it leave. */
-export const lanes = new Int32Array(2)
+/** The two words that `finish` and the functions built on it leave. With a buffer of its own its address is constant. */
+export const lanes = new Int32Array(new ArrayBuffer(8))
+
+// An exported binding is looked up at every use; a constant that is not is compiled in.
+const result = lanes
 
 /** A word made ready for `turn`: `turn(first ^ mixWord(word), second)`. */
 export function mixWord(word: number): number {
@@ -29,37 +33,33 @@ export function mixWord(word: number): number {
 
 /** The new second lane; the old second becomes the first. MurmurHash3's step, over a state of two. */
 export function turn(mixed: number, second: number): number {
-  return (Math.imul((((mixed << 13) | (mixed >>> 19)) + second) | 0, 5) + 0x6546b64) | 0
-}
-
-/** MurmurHash3's finalizer: every bit of the input changes every bit of the output in half of all cases. */
-export function avalanche(word: number): number {
-  const first = Math.imul(word ^ (word >>> 16), 0x85ebca6b)
-  const second = Math.imul(first ^ (first >>> 13), 0xc2b2ae35)
-  return second ^ (second >>> 16)
+  return (Math.imul((((mixed << 13) | (mixed >>> 19)) + (second | 0)) | 0, 5) + 0x6546b64) | 0
 }
 
 /** Ends a hash with a length or a count; the result is in `lanes`. */
 export function finish(first: number, second: number, length: number): void {
-  const sum = ((first ^ length) + second) | 0
-  const a = avalanche(sum)
-  const b = avalanche((second + sum) | 0)
-  lanes[0] = (a + b) | 0
-  lanes[1] = (a + 2 * b) | 0
+  const sum = ((first ^ length) + (second | 0)) | 0
+  const a = spread(sum)
+  const b = spread((sum + (second | 0)) | 0)
+  result[0] = (a + b) | 0
+  result[1] = (((a + b) | 0) + b) | 0
 }
+
+const mix = mixWord
+const step = turn
 
 /** Hashes the bytes `[from, until)`. The view must reach three bytes further; what stands there does not matter. */
 export function hashSpan(view: DataView, from: number, until: number, first: number, second: number): void {
-  let a = first
-  let b = second
+  let a = first | 0
+  let b = second | 0
   let at = from
   for (; at + 4 <= until; at += 4) {
-    const next = turn(a ^ mixWord(view.getInt32(at, true)), b)
+    const next = step(a ^ mix(view.getInt32(at, true)), b)
     a = b
     b = next
   }
   if (at < until) {
-    const next = turn(a ^ mixWord(view.getInt32(at, true) & tailMask(until - at)), b)
+    const next = step(a ^ mix(view.getInt32(at, true) & tailMask(until - at)), b)
     a = b
     b = next
   }
@@ -69,4 +69,11 @@ export function hashSpan(view: DataView, from: number, until: number, first: num
 /** The bits of the first `count` bytes of a word; 1 to 3. */
 export function tailMask(count: number): number {
   return (1 << (count << 3)) - 1
+}
+
+/** MurmurHash3's finalizer: every bit of the input changes every bit of the output in half of all cases. */
+function spread(word: number): number {
+  const first = Math.imul(word ^ (word >>> 16), 0x85ebca6b)
+  const second = Math.imul(first ^ (first >>> 13), 0xc2b2ae35)
+  return second ^ (second >>> 16)
 }

@@ -1,13 +1,21 @@
 // One event from its bytes: the attributes that validateEvent of schemas/cloud-event.ts asks for, the hashes, the values.
 // Invariant: true means that validateEvent takes the event and reads it as the columns say; false says nothing.
 
-import { finishObject, hashIdentityBytes } from '../../../schemas/event-hash.js'
-import { lanes, seeds } from '../../../schemas/word-hash.js'
-import { type Columns, contentWords, identityWords } from './columns.js'
+import * as eventHash from '../../../schemas/event-hash.js'
+import * as wordHash from '../../../schemas/word-hash.js'
+import type { Columns } from './columns.js'
+import * as columnLayout from './columns.js'
 import type { JsonWalk } from './json-walk.js'
-import { field, roles } from './key-tree.js'
+import * as keyTree from './key-tree.js'
 import { valueKinds } from './scanned-events.js'
 import { TimeReader } from './time.js'
+
+// An imported binding is looked up at every use; a constant of the module is compiled in.
+const { finishObject, hashIdentityBytes } = eventHash
+const { lanes, seeds } = wordHash
+const { contentWords, identityWords } = columnLayout
+const { field, roles } = keyTree
+const { missing } = valueKinds
 
 /** An attribute of more bytes might have too many characters. */
 const maxAttributeBytes = 256
@@ -94,7 +102,7 @@ export class Envelope {
     this.#timeMs = Number.NaN
     const until = (count + 1) * slots
     for (let place = count * slots; place < until; place += 1) {
-      valueKind[place] = valueKinds.missing
+      valueKind[place] = missing
       valueFrom[place] = -1
       valueUntil[place] = -1
     }

@@ -7,10 +7,10 @@
 // characters among them; keys are guessed (key-tree.ts); the bytes are copied first, so that the end is marked by zeros, which no
 // JSON holds, and is never asked for.
 
-import { hashNumber } from '../../../schemas/event-hash.js'
-import { finish, lanes, mixWord, seeds, tailMask, turn } from '../../../schemas/word-hash.js'
+import * as eventHash from '../../../schemas/event-hash.js'
+import * as wordHash from '../../../schemas/word-hash.js'
 import type { Columns } from './columns.js'
-import { field, type KeyTree, maxKeyBytes } from './key-tree.js'
+import { field, type KeyTree, maxKeyBytes as keyBytes } from './key-tree.js'
 import type { ScanLayout } from './layout.js'
 import { valueKinds } from './scanned-events.js'
 
@@ -24,6 +24,22 @@ const firstCapacity = 1 << 18
 const keptCapacity = 1 << 23
 /** Zeros behind the bytes: more than any look ahead. */
 const padding = 16
+
+// An imported binding is looked up at every use; a constant of the module is compiled in.
+const { hashNumber } = eventHash
+const { finish, lanes, mixWord, tailMask, turn } = wordHash
+const seedOf = wordHash.seeds
+const {
+  stamp,
+  length: keyLength,
+  slot: slotField,
+  hashFirst,
+  hashSecond,
+  firstChild,
+  next: nextField,
+} = field
+const maxKeyBytes = keyBytes
+const kinds = valueKinds
 
 const quote = 34
 const comma = 44
@@ -98,8 +114,8 @@ export class JsonWalk {
   /** Passes a text whose opening quote was passed. Its hash, begun with the two words, is in `lanes`. */
   text(first: number, second: number): boolean {
     const { view, at: from } = this
-    let a = first
-    let b = second
+    let a = first | 0
+    let b = second | 0
     let at = from
     for (;;) {
       const word = view.getInt32(at, true)
@@ -150,13 +166,9 @@ export class JsonWalk {
     const { tree, bytes, at } = this
     const { nodes } = tree
     const node = nodes[link]!
-    if (
-      bytes[at] === before &&
-      tree.matches(node, this.view, at + 1) &&
-      nodes[node + field.stamp] !== object
-    ) {
-      nodes[node + field.stamp] = object
-      this.at = at + 1 + nodes[node + field.length]!
+    if (bytes[at] === before && tree.matches(node, this.view, at + 1) && nodes[node + stamp] !== object) {
+      nodes[node + stamp] = object
+      this.at = at + 1 + nodes[node + keyLength]!
       return node
     }
     if (bytes[at] === closeObject && before === comma) {
@@ -176,9 +188,9 @@ export class JsonWalk {
       byte = this.space()
       if (byte === quote) {
         const node = this.#key(parent)
-        if (node === 0 || nodes[node + field.stamp] === object || this.space() !== colon) return 0
+        if (node === 0 || nodes[node + stamp] === object || this.space() !== colon) return 0
         this.at += 1
-        nodes[node + field.stamp] = object
+        nodes[node + stamp] = object
         nodes[link] = node
         return node
       }
@@ -194,7 +206,7 @@ export class JsonWalk {
   #key(parent: number): number {
     this.at += 1
     const from = this.at
-    if (!this.text(seeds.key, 0)) return 0
+    if (!this.text(seedOf.key, 0)) return 0
     const until = this.at - 1
     if (until - from > maxKeyBytes) return 0
     return this.tree.find(parent, lanes[0]!, lanes[1]!, this.view, from, until)
@@ -205,20 +217,20 @@ export class JsonWalk {
     switch (this.bytes[this.at]) {
       case quote:
         this.at += 1
-        return this.text(first ^ seeds.text, second)
+        return this.text(first ^ seedOf.text, second)
       case openObject:
         return depth < maxPlainDepth && this.object(node, first, second, depth + 1)
       case openArray:
         return depth < maxPlainDepth && this.#array(node, first, second, depth + 1)
       case letterT:
         if (this.view.getInt32(this.at, true) !== wordTrue) return false
-        return this.#literal(4, first ^ seeds.true, second)
+        return this.#literal(4, first ^ seedOf.true, second)
       case letterF:
         if (this.view.getInt32(this.at + 1, true) !== wordAlse) return false
-        return this.#literal(5, first ^ seeds.false, second)
+        return this.#literal(5, first ^ seedOf.false, second)
       case letterN:
         if (this.view.getInt32(this.at, true) !== wordNull) return false
-        return this.#literal(4, first ^ seeds.null, second)
+        return this.#literal(4, first ^ seedOf.null, second)
       default:
         return this.#number(first, second)
     }
@@ -232,26 +244,25 @@ export class JsonWalk {
     let a = 0
     let b = 0
     let count = 0
-    let node = this.member(parent, parent + field.firstChild, object, openObject)
+    let node = this.member(parent, parent + firstChild, object, openObject)
     while (node > 0) {
       if (bytes[this.at]! <= 32) this.space()
       const from = this.at
       if (bytes[from] === quote) {
         this.at = from + 1
-        if (!this.text(nodes[node + field.hashFirst]! ^ seeds.text, nodes[node + field.hashSecond]!))
-          return false
-      } else if (!this.value(node, nodes[node + field.hashFirst]!, nodes[node + field.hashSecond]!, depth)) {
+        if (!this.text(nodes[node + hashFirst]! ^ seedOf.text, nodes[node + hashSecond]!)) return false
+      } else if (!this.value(node, nodes[node + hashFirst]!, nodes[node + hashSecond]!, depth)) {
         return false
       }
       a = (a + lanes[0]!) | 0
       b = (b + lanes[1]!) | 0
       count += 1
-      const slot = nodes[node + field.slot]!
+      const slot = nodes[node + slotField]!
       if (slot !== -1) this.note(slot, from)
-      node = this.member(parent, node + field.next, object, comma)
+      node = this.member(parent, node + nextField, object, comma)
     }
     if (node === 0) return false
-    const third = turn(first ^ seeds.object ^ mixWord(a), second)
+    const third = turn(first ^ seedOf.object ^ mixWord(a), second)
     finish(third, turn(second ^ mixWord(b), third), count)
     return true
   }
@@ -260,7 +271,7 @@ export class JsonWalk {
   note(slot: number, from: number): void {
     const { valueKind, valueFrom, valueUntil, count, slots } = this.#columns
     const kind = kindOf(this.bytes[from]!)
-    const quotes = kind === valueKinds.text ? 1 : 0
+    const quotes = kind === kinds.text ? 1 : 0
     for (let next = slot; next !== -1; next = this.#nextSlot[next]!) {
       const place = count * slots + next
       valueKind[place] = kind
@@ -270,8 +281,8 @@ export class JsonWalk {
   }
 
   #array(parent: number, first: number, second: number, depth: number): boolean {
-    let a = first ^ seeds.array
-    let b = second
+    let a = first ^ seedOf.array
+    let b = second | 0
     let count = 0
     this.at += 1
     let byte = this.space()
@@ -371,8 +382,8 @@ function ends(word: number): number {
 
 /** What a value is, by its first byte. */
 function kindOf(byte: number): number {
-  if (byte === quote) return valueKinds.text
-  if (byte === openObject || byte === openArray || byte === letterN) return valueKinds.other
-  if (byte === letterT) return valueKinds.true
-  return byte === letterF ? valueKinds.false : valueKinds.number
+  if (byte === quote) return kinds.text
+  if (byte === openObject || byte === openArray || byte === letterN) return kinds.other
+  if (byte === letterT) return kinds.true
+  return byte === letterF ? kinds.false : kinds.number
 }

@@ -64,6 +64,9 @@ export const field = {
   layout: 13,
 } as const
 
+// A binding that is exported or imported is looked up at every use; a constant of the module's own is compiled in.
+const { wordFrom, wordLast, lastMask, length: keyLength, parent: parentField } = field
+
 const quote = 34
 const colon = 58
 const nodeSize = 16
@@ -101,13 +104,13 @@ export class KeyTree {
   /** Whether the bytes at `at` begin with the node's key, its quotes and a colon. Never true of node 0. */
   matches(node: number, view: DataView, at: number): boolean {
     const { nodes, keyWords } = this
-    const last = nodes[node + field.wordLast]!
+    const last = nodes[node + wordLast]!
     let place = at
-    for (let word = nodes[node + field.wordFrom]!; word < last; word += 1) {
+    for (let word = nodes[node + wordFrom]!; word < last; word += 1) {
       if (keyWords[word] !== view.getInt32(place, true)) return false
       place += 4
     }
-    return (view.getInt32(place, true) & nodes[node + field.lastMask]!) === keyWords[last]
+    return (view.getInt32(place, true) & nodes[node + lastMask]!) === keyWords[last]
   }
 
   /** The node of a key `[from, until)` with these hash words; 0 when there is no more room for it. */
@@ -118,7 +121,7 @@ export class KeyTree {
       const node = this.#table[at]!
       if (node === 0) return this.#add(at, parent, first, second, view, from, until)
       if (
-        nodes[node + field.parent] === parent &&
+        nodes[node + parentField] === parent &&
         nodes[node + field.hashFirst] === first &&
         nodes[node + field.hashSecond] === second &&
         this.#isKey(node, view, from, until)
@@ -179,20 +182,16 @@ export class KeyTree {
     bytes[0] = quote
     bytes[length - 2] = quote
     bytes[length - 1] = colon
-    this.nodes[node + field.wordFrom] = this.#wordsUntil
-    this.nodes[node + field.wordLast] = this.#wordsUntil + count - 1
-    this.nodes[node + field.lastMask] = (length & 3) === 0 ? -1 : tailMask(length & 3)
-    this.nodes[node + field.length] = length
+    this.nodes[node + wordFrom] = this.#wordsUntil
+    this.nodes[node + wordLast] = this.#wordsUntil + count - 1
+    this.nodes[node + lastMask] = (length & 3) === 0 ? -1 : tailMask(length & 3)
+    this.nodes[node + keyLength] = length
     this.#wordsUntil += count
   }
 
   #isKey(node: number, view: DataView, from: number, until: number): boolean {
-    if (this.nodes[node + field.length] !== until - from + 3) return false
-    const kept = new Uint8Array(
-      this.keyWords.buffer,
-      this.nodes[node + field.wordFrom]! * 4 + 1,
-      until - from,
-    )
+    if (this.nodes[node + keyLength] !== until - from + 3) return false
+    const kept = new Uint8Array(this.keyWords.buffer, this.nodes[node + wordFrom]! * 4 + 1, until - from)
     for (let i = 0; i < kept.length; i += 1) if (kept[i] !== view.getUint8(from + i)) return false
     return true
   }
@@ -202,7 +201,7 @@ export class KeyTree {
     if (node === this.nodes.length) return 0
     this.#nodesUntil += nodeSize
     this.nodes.fill(0, node, node + nodeSize)
-    this.nodes[node + field.parent] = parent
+    this.nodes[node + parentField] = parent
     this.nodes[node + field.slot] = -1
     return node
   }
