@@ -46,6 +46,8 @@ async function run({ benchmark, rounds }: BenchArguments, options: BenchOptions)
       return (await import('../../bench/postgres/peer.js')).peerPostgres(options)
     case 'latency':
       return (await import('../../bench/latency.js')).latency(options)
+    case 'growth':
+      return (await import('../../bench/growth/growth.js')).growth(options)
     default:
       return benchmark satisfies never
   }

@@ -7,6 +7,7 @@ export const benchmarks = {
   stage: 'each stage alone, nanoseconds per event',
   'peer-postgres': 'the same events through Node and PostgreSQL',
   latency: 'arrival to queryable at half load',
+  growth: 'cost and memory of more and more identities, and the restart with them',
 } as const
 
 export type Benchmark = keyof typeof benchmarks
