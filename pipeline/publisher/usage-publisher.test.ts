@@ -1,12 +1,15 @@
 // The publisher against a gateway that is played, so that every answer can be chosen.
 
+import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { gunzipSync } from 'node:zlib'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { parseMessage } from '../../schemas/cloud-event.js'
+import { packageRoot } from '../../schemas/package-root.js'
 import {
   type PublishedEvent,
   PublisherError,
@@ -262,6 +265,12 @@ test('a spool that is full or cannot be written does not stop what can be sent',
   expect(await small.publish(event('2'))).toEqual({ kind: 'landed' })
   await small.flush()
   expect(received.flatMap(idsOf)).toContain('2')
+})
+
+test('the package offers it as weir/publisher', async () => {
+  const script = "import { UsagePublisher } from 'weir/publisher'; console.log(UsagePublisher.name)"
+  const node = [process.execPath, ['--input-type=module', '-e', script], { cwd: packageRoot }] as const
+  expect((await promisify(execFile)(...node)).stdout).toBe('UsagePublisher\n')
 })
 
 test('limits that contradict each other are refused', () => {
