@@ -5,7 +5,6 @@
 // the segment's end, its fraction, the trial or the level at its start turn out otherwise.
 // Nothing is ever removed: a correction builds a new accumulator.
 
-import type { Aggregation } from '../schemas/catalog.js'
 import type { Scaled } from '../schemas/decimal.js'
 import {
   type AggregationState,
@@ -14,9 +13,6 @@ import {
   levelAfter,
   newAggregation,
 } from './aggregations/aggregation.js'
-import { addToCount } from './aggregations/count.js'
-import { addToMax } from './aggregations/max.js'
-import { addToMin } from './aggregations/min.js'
 import type { UsageSample } from './aggregations/sample.js'
 import type { ChargeBasis } from './charge-basis.js'
 import {
@@ -70,35 +66,6 @@ export function addSample(basis: ChargeBasis, accumulator: Accumulator, sample: 
   else if (state.kind === 'matrix') addToCell(basis, state, sample)
   else if (state.kind === 'percentage') addToPercentageUsage(basis, state, sample)
   else addToAggregation(basis, state, sample)
-}
-
-/** Whether `addValue` serves the aggregation: it needs nothing of an event but its value. */
-export function addsValues(aggregation: Aggregation): boolean {
-  return aggregation === 'sum' || aggregation === 'count' || aggregation === 'max' || aggregation === 'min'
-}
-
-/** `addSample` for those aggregations; returns what all values come to now. */
-export function addValue(accumulator: Accumulator, timeMs: number, quantity: Scaled): Scaled {
-  accumulator.events += 1
-  if (timeMs < accumulator.firstMs) accumulator.firstMs = timeMs
-  if (timeMs > accumulator.lastMs) accumulator.lastMs = timeMs
-  const { state } = accumulator
-  switch (state.kind) {
-    case 'sum':
-      state.total += quantity
-      return state.total
-    case 'count':
-      addToCount(state)
-      return state.total
-    case 'max':
-      addToMax(state, quantity)
-      return state.greatest ?? 0n
-    case 'min':
-      addToMin(state, quantity)
-      return state.least ?? 0n
-    default:
-      throw new Error(`${state.kind} needs more of an event than its value`)
-  }
 }
 
 /** The level in force when the segment begins; 0 when none was carried over. */

@@ -63,8 +63,6 @@ function ratedTarget(
   book: PriceBook,
 ): RouteTarget {
   const charge = chargeOfSegment(segment, state, book.catalog)
-  const entry = state.maps.charges.entry(charge.chargeId)
-  if (entry === undefined) throw new Error(`The charge ${charge.chargeId} is not kept.`)
   const rater = raterOf(basisOf(segment, book.catalog))
   const { sequence, plan, planVersion, entityId } = version.terms
   const terms = new UsageTerms({
@@ -82,7 +80,7 @@ function ratedTarget(
     currency: charge.currency,
     entityId,
   })
-  return { reading, meter: match.meters[reading]!, version, rated: { entry, charge, rater }, terms }
+  return { reading, meter: match.meters[reading]!, version, rated: { charge, rater }, terms }
 }
 
 function unwantedTarget(customerId: string, reading: number, match: PlainMatch): RouteTarget {

@@ -2,8 +2,9 @@ import { deserialize } from 'node:v8'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseCatalogValue } from '../../schemas/catalog-parser.js'
-import type { DeadLetterRow } from '../../schemas/tables.js'
-import { PartitionCore } from './core.js'
+import type { DeadLetterRow, RatedUsageRow } from '../../schemas/tables.js'
+import { MemoryHistory } from '../simulate/memory-history.js'
+import { type CoreInput, PartitionCore } from './core.js'
 import { arrivalMs, change, type TestEvent } from './core-fixture.js'
 import { defaultCoreLimits } from './core-limits.js'
 import { PartitionState } from './state/partition-state.js'
@@ -176,6 +177,7 @@ const message = fc.record({
   usage: fc.array(usage, { maxLength: 12 }),
   changes: fc.array(fc.oneof(amendment, retraction), { maxLength: 1 }),
   isArray: fc.boolean(),
+  isAnswered: fc.boolean(),
 })
 
 class Side {
@@ -184,6 +186,7 @@ class Side {
   readonly core: PartitionCore
   #commit = 0
   readonly #isPlain: boolean
+  readonly #memory = new MemoryHistory()
 
   constructor(isPlain: boolean) {
     this.#isPlain = isPlain
@@ -192,31 +195,36 @@ class Side {
     const state = new PartitionState(defaultCoreLimits.dedupeHorizonMs)
     state.catalog = parsed.catalog
     const tap = {
-      rated: (row: unknown) => this.rated.push(row),
+      rated: (row: RatedUsageRow) => {
+        this.rated.push(row)
+        this.#memory.add(row)
+      },
       deadLetter: (row: DeadLetterRow) => this.#refused.push(row),
     }
     this.core = new PartitionCore({ partition: 0, partitions: 1, limits: defaultCoreLimits }, tap, state)
   }
 
   send(lifecycle: readonly TestEvent[], usage: readonly TestEvent[], isArray: boolean): void {
-    this.#commit += 1
     const note = this.#isPlain ? '"A"' : '"\\u0041"'
     const texts = usage.map(event => JSON.stringify({ ...event, note: 'A' }).replace('"A"', note))
     const text = isArray ? `[${texts.join(', ')}]` : texts.join('\n')
-    const arrived = (content: string) => ({
-      seq: this.#commit,
-      arrivedAtMs: arrivalMs,
-      bytes: Buffer.from(content),
-    })
-    this.core.process({
-      nowMs: arrivalMs,
-      commit: this.#commit,
-      catalog: [],
+    const arrived = (content: string) => ({ seq: 1, arrivedAtMs: arrivalMs, bytes: Buffer.from(content) })
+    this.#process({
       lifecycle: lifecycle.length === 0 ? [] : [arrived(JSON.stringify(lifecycle))],
       metering: [arrived(text)],
-      orders: [],
-      history: [],
     })
+  }
+
+  /** Hands in the history that was asked for. */
+  answer(): void {
+    const history = this.core.openHistoryRequests().map(request => this.#memory.answer(request))
+    this.#process({ history })
+  }
+
+  #process(input: Partial<CoreInput>): void {
+    this.#commit += 1
+    const nothing = { catalog: [], lifecycle: [], metering: [], orders: [], history: [] }
+    this.core.process({ nowMs: arrivalMs, commit: this.#commit, ...nothing, ...input })
   }
 
   /** Of one message the general way refuses first what it cannot admit, so the order is not the same. */
@@ -238,7 +246,11 @@ test('plain usage comes to the same, row by row, as the general way brings it to
       const general = new Side(false)
       for (const side of [plain, general]) {
         side.send(subscriptions, [], true)
-        for (const { changes, usage, isArray } of messages) side.send(changes, usage, isArray)
+        for (const { changes, usage, isArray, isAnswered } of messages) {
+          side.send(changes, usage, isArray)
+          if (isAnswered) side.answer()
+        }
+        side.answer()
       }
       expect(plain.rated).toEqual(general.rated)
       expect(plain.refused()).toEqual(general.refused())

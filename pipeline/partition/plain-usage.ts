@@ -3,7 +3,6 @@
 // general way (admit.ts, place-usage.ts), event by event.
 // Invariant: which way an event takes makes no difference to what becomes of it; a test sends the same events both ways.
 
-import { addValue } from '../../rating/accumulator.js'
 import { amountOfTotal } from '../../rating/rate.js'
 import { type Scaled, scaledOne } from '../../schemas/decimal.js'
 import { partitionOf } from '../../schemas/identifiers.js'
@@ -57,6 +56,9 @@ export class PlainUsage {
   readonly #content = new Uint32Array(contentWords)
   /** Of the event under way, by reading. */
   readonly #quantities: Scaled[] = []
+  /** By target of its route: all that was used, and what is owed for it. */
+  readonly #totals: Scaled[] = []
+  readonly #owed: Scaled[] = []
   readonly #row = new PlainRow()
   #catalog: PriceBook['catalog'] | undefined
   #types: readonly PlainType[] = []
@@ -111,7 +113,7 @@ export class PlainUsage {
       const timeMs = timeOf(course, event)
       const route =
         routeAt(customer, match, timeMs) ?? findRoute(batch.state, batch.book, customer, match, timeMs)
-      if (route !== undefined) {
+      if (route !== undefined && this.#add(batch, route)) {
         this.#rate(course, event, route, timeMs)
         return
       }
@@ -141,6 +143,23 @@ export class PlainUsage {
     return true
   }
 
+  /** What the event brings each charge to; false when some amount is too large to run. */
+  #add(batch: Batch, { targets }: UsageRoute): boolean {
+    const { charges } = batch.state.maps
+    for (let i = 0; i < targets.length; i += 1) {
+      const { rated, reading } = targets[i]!
+      if (rated === undefined) continue
+      const running = charges.running(rated.charge)
+      if (running === undefined) return false
+      const total = running.total(rated.charge.serial) + this.#quantities[reading]!
+      const owed = amountOfTotal(rated.rater, total)
+      if (isLarge(total) || isLarge(owed)) return false
+      this.#totals[i] = total
+      this.#owed[i] = owed
+    }
+    return true
+  }
+
   #rate({ batch, message, scan }: Course, event: number, route: UsageRoute, timeMs: number): void {
     const { targets } = route
     const row = this.#row
@@ -148,23 +167,30 @@ export class PlainUsage {
     batch.counted('rated')
     for (let i = 0; i < targets.length; i += 1) {
       const target = targets[i]!
-      const { rated, reading } = target
-      row.quantity = this.#quantities[reading]!
-      row.amount = rated === undefined ? 0n : rateTarget(rated, row.quantity, timeMs)
-      if (rated !== undefined) batch.state.maps.charges.touchEntry(rated.entry)
+      row.quantity = this.#quantities[target.reading]!
+      row.amount = target.rated === undefined ? 0n : this.#moveOn(batch, target.rated, i, timeMs)
       row.putReading(scan, event, target.meter)
       batch.out.ratedPlain(row, target)
       row.sameEvent = true
     }
   }
+
+  /** Brings a charge to what `#add` found; the amount that this makes. */
+  #moveOn(batch: Batch, { charge }: RatedTarget, target: number, timeMs: number): Scaled {
+    const running = batch.state.maps.charges.running(charge)
+    if (running === undefined) throw new Error(`The charge ${charge.chargeId} does not run.`)
+    const owed = this.#owed[target]!
+    const amount = owed - running.emitted(charge.serial)
+    running.add(charge.serial, timeMs, this.#totals[target]!, owed)
+    return amount
+  }
 }
 
-/** Adds one reading to its charge; the amount that it makes. */
-function rateTarget({ charge, rater }: RatedTarget, quantity: Scaled, timeMs: number): Scaled {
-  const after = amountOfTotal(rater, addValue(charge.accumulator, timeMs, quantity))
-  const amount = after - charge.emitted
-  charge.emitted = after
-  return amount
+/** Beyond this the general way decides, which knows the limit of 38 digits. */
+const largest = 1n << 120n
+
+function isLarge(amount: Scaled): boolean {
+  return amount > largest || amount < -largest
 }
 
 /** Undefined when the value is not written plainly; a missing one and one that is no number are refused elsewhere. */

@@ -3,9 +3,8 @@
 // Invariant: a reading that is made here is the one that normalize makes; what it would refuse, or read in another way
 // than by its plain digits, is left to it.
 
-import { addsValues } from '../../rating/accumulator.js'
 import type { CatalogIndex } from '../../rating/catalog-index.js'
-import type { Meter } from '../../schemas/catalog.js'
+import type { Aggregation, Meter } from '../../schemas/catalog.js'
 import type { Scaled } from '../../schemas/decimal.js'
 import { type ScannedEvents, valueKinds } from './scan/scanned-events.js'
 
@@ -86,9 +85,14 @@ function plainMeter(
 }
 
 function matchOf(type: string, meters: readonly PlainMeter[]): PlainMatch {
-  const isPlain = meters.length <= maxMeters && meters.every(({ meter }) => addsValues(meter.aggregation))
+  const isPlain = meters.length <= maxMeters && meters.every(({ meter }) => isAddedUp(meter.aggregation))
   const dimensionSlots = [...new Set(meters.flatMap(({ dimensions }) => dimensions))]
   return { type, meters, dimensionSlots, isPlain }
+}
+
+/** Nothing is needed of an event but its value, and that in any order. */
+function isAddedUp(aggregation: Aggregation): boolean {
+  return aggregation === 'sum' || aggregation === 'count'
 }
 
 /** The meters whose filters let the event through; undefined when a filter cannot be read plainly. */

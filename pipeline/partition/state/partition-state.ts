@@ -5,8 +5,8 @@
 import { deserialize, serialize } from 'node:v8'
 import type { Catalog } from '../../../schemas/catalog.js'
 import { type DispositionCounts, zeroDispositions } from '../../../schemas/dispositions.js'
+import { ChargeMap } from './charge-map.js'
 import { type DedupeSegment, DedupeTable } from './dedupe-table.js'
-import { applyMovedCharges, type MovedCharges, takeMovedCharges } from './moved-charges.js'
 import type {
   CustomerRecord,
   Retraction,
@@ -34,7 +34,7 @@ interface StateMaps {
   readonly customers: TrackedMap<CustomerRecord>
   /** By the event's composite key. */
   readonly waiting: TrackedMap<WaitingEvent>
-  readonly charges: TrackedMap<UsageCharge>
+  readonly charges: ChargeMap
   readonly sealed: TrackedMap<SealedCharge>
   /** Billing runs that were sealed, by id. */
   readonly runs: TrackedMap<{ readonly cutoffMs: number }>
@@ -42,11 +42,15 @@ interface StateMaps {
   readonly retractions: TrackedMap<Retraction>
 }
 
+interface StoredMap {
+  takeDelta(): MapDelta<unknown>
+  dump(): MapDelta<unknown>
+  apply(delta: MapDelta<unknown>): void
+}
+
 interface StateBytes {
   readonly format: number
   readonly maps: Record<string, MapDelta<unknown>>
-  /** Of charges that the state before has already. */
-  readonly moved?: MovedCharges
   readonly dedupe: Uint8Array
   readonly counters: DispositionCounts
 }
@@ -57,7 +61,7 @@ export class PartitionState {
     subscriptions: new TrackedMap(),
     customers: new TrackedMap(),
     waiting: new TrackedMap(),
-    charges: new TrackedMap(),
+    charges: new ChargeMap(),
     sealed: new TrackedMap(),
     runs: new TrackedMap(),
     retractions: new TrackedMap(),
@@ -80,8 +84,6 @@ export class PartitionState {
   /** Customers who took usage back: nothing of theirs is routed. */
   readonly retractedOf = new Set<string>()
   readonly routes = new UsageRoutes()
-  /** Those that were removed are left behind. */
-  readonly #chargeBySerial: (UsageCharge | undefined)[] = []
 
   constructor(dedupeHorizonMs: number, dedupe?: DedupeTable) {
     this.dedupe = dedupe ?? new DedupeTable(daysKept(dedupeHorizonMs))
@@ -115,8 +117,7 @@ export class PartitionState {
   }
 
   takeDelta(): Uint8Array {
-    const moved = takeMovedCharges(this.maps.charges)
-    return this.#toBytes(map => map.takeDelta(), this.dedupe.takeDelta(), moved)
+    return this.#toBytes(map => map.takeDelta(), this.dedupe.takeDelta())
   }
 
   snapshot(): Uint8Array {
@@ -206,9 +207,7 @@ export class PartitionState {
 
   putCharge(charge: UsageCharge): void {
     this.routes.forget(charge.customerId)
-    charge.serial = this.maps.charges.get(charge.chargeId)?.serial ?? this.#chargeBySerial.length
-    this.#chargeBySerial[charge.serial] = charge
-    this.maps.charges.set(charge.chargeId, charge)
+    this.maps.charges.set(charge)
     indexUnder(this.chargesOf, charge.customerId, charge.chargeId)
   }
 
@@ -229,20 +228,10 @@ export class PartitionState {
     indexUnder(this.waitingOf, waiting.event.customerId, waiting.event.key)
   }
 
-  #toBytes(
-    take: (map: TrackedMap<unknown>) => MapDelta<unknown>,
-    dedupe: Uint8Array,
-    moved?: MovedCharges,
-  ): Uint8Array {
+  #toBytes(take: (map: StoredMap) => MapDelta<unknown>, dedupe: Uint8Array): Uint8Array {
     const maps: Record<string, MapDelta<unknown>> = {}
-    for (const [name, map] of Object.entries(this.maps)) maps[name] = take(map as TrackedMap<unknown>)
-    const bytes: StateBytes = {
-      format,
-      maps,
-      dedupe,
-      counters: this.counters,
-      ...(moved === undefined ? {} : { moved }),
-    }
+    for (const [name, map] of Object.entries(this.maps)) maps[name] = take(map)
+    const bytes: StateBytes = { format, maps, dedupe, counters: this.counters }
     return serialize(bytes)
   }
 
@@ -257,13 +246,8 @@ export class PartitionState {
     for (const [name, map] of Object.entries(this.maps)) {
       const delta = stored.maps[name]
       if (delta === undefined) throw new Error(`The state lacks its map ${name}.`)
-      ;(map as TrackedMap<unknown>).apply(delta)
+      ;(map as StoredMap).apply(delta)
     }
-    for (const [, charge] of stored.maps['charges']?.set ?? []) {
-      const kept = charge as UsageCharge
-      this.#chargeBySerial[kept.serial] = kept
-    }
-    if (stored.moved !== undefined) applyMovedCharges(this.#chargeBySerial, stored.moved)
     this.dedupe.apply(stored.dedupe)
     this.counters = stored.counters
   }

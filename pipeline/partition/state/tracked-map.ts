@@ -9,8 +9,7 @@ export interface MapDelta<V> {
   readonly deleted: readonly string[]
 }
 
-/** A place in the map that a caller may keep, so that the next look-up costs nothing. Good until its key is deleted. */
-export interface TrackedEntry<V> {
+interface Entry<V> {
   readonly key: string
   value: V
   /** It is in the list of what changed. */
@@ -20,11 +19,11 @@ export interface TrackedEntry<V> {
 }
 
 export class TrackedMap<V> {
-  readonly #entries = new Map<string, TrackedEntry<V>>()
+  readonly #entries = new Map<string, Entry<V>>()
   /** In the order of their first change since the last delta. Entries that were deleted are not taken out. */
-  #dirty: TrackedEntry<V>[] = []
+  #dirty: Entry<V>[] = []
   readonly #deleted = new Set<string>()
-  #found: TrackedEntry<V> | undefined
+  #found: Entry<V> | undefined
 
   get size(): number {
     return this.#entries.size
@@ -57,15 +56,6 @@ export class TrackedMap<V> {
     if (entry !== undefined) this.#mark(entry)
   }
 
-  entry(key: string): TrackedEntry<V> | undefined {
-    return this.#find(key)
-  }
-
-  /** `touch` without a look-up. */
-  touchEntry(entry: TrackedEntry<V>): void {
-    if (!entry.isDirty) this.#mark(entry)
-  }
-
   delete(key: string): void {
     if (!this.#remove(key)) return
     this.#deleted.add(key)
@@ -89,7 +79,7 @@ export class TrackedMap<V> {
    */
   takeTouched(accept: (value: V) => boolean): V[] {
     const taken: V[] = []
-    const left: TrackedEntry<V>[] = []
+    const left: Entry<V>[] = []
     for (const entry of this.#dirty) {
       if (entry.isReplaced || this.#entries.get(entry.key) !== entry || !accept(entry.value)) left.push(entry)
       else {
@@ -99,6 +89,11 @@ export class TrackedMap<V> {
     }
     this.#dirty = left
     return taken
+  }
+
+  /** The values that the next delta holds. */
+  *dirtyValues(): IterableIterator<V> {
+    for (const entry of this.#dirty) if (this.#entries.get(entry.key) === entry) yield entry.value
   }
 
   /** What changed since the last call, as it is now. */
@@ -131,14 +126,14 @@ export class TrackedMap<V> {
     return { set: [...this.entries()], deleted: [] }
   }
 
-  #find(key: string): TrackedEntry<V> | undefined {
+  #find(key: string): Entry<V> | undefined {
     if (this.#found?.key === key) return this.#found
     const entry = this.#entries.get(key)
     if (entry !== undefined) this.#found = entry
     return entry
   }
 
-  #add(key: string, value: V): TrackedEntry<V> {
+  #add(key: string, value: V): Entry<V> {
     const entry = { key, value, isDirty: false, isReplaced: false }
     this.#entries.set(key, entry)
     this.#found = entry
@@ -150,7 +145,7 @@ export class TrackedMap<V> {
     return this.#entries.delete(key)
   }
 
-  #mark(entry: TrackedEntry<V>): void {
+  #mark(entry: Entry<V>): void {
     if (entry.isDirty) return
     entry.isDirty = true
     this.#dirty.push(entry)

@@ -9,7 +9,6 @@ import { fnv1a32, fnv1a32Of } from '../../../schemas/identifiers.js'
 import type { PlainMatch, PlainMeter } from '../../stages/plain-meters.js'
 import type { UsageTerms } from '../rated-usage-terms.js'
 import type { UsageCharge } from './records.js'
-import type { TrackedEntry } from './tracked-map.js'
 
 /** One reading and its row. */
 export interface RouteTarget {
@@ -24,7 +23,6 @@ export interface RouteTarget {
 }
 
 export interface RatedTarget {
-  readonly entry: TrackedEntry<UsageCharge>
   readonly charge: UsageCharge
   readonly rater: Rater
 }

@@ -1,0 +1,155 @@
+// The running totals of charges that are sums and counts, in typed arrays by the charge's serial: what nearly every event
+// changes, and nothing else. An event leaves no garbage here, and a delta is a copy of some rows.
+// Invariant: amounts are exact; whoever writes one sees to it that 128 bits hold it, as every column of amounts does.
+
+import type { Scaled } from '../../../schemas/decimal.js'
+
+/** Charge by charge: its serial, (events, first, last), (total, emitted) as two words of 64 bits each, the low first. */
+export interface MovedTotals {
+  readonly serials: Uint32Array
+  readonly numbers: Float64Array
+  readonly amounts: BigInt64Array
+}
+
+const numbersEach = 3
+const wordsEach = 4
+const halvesEach = wordsEach * 2
+const firstCapacity = 64
+
+export class RunningTotals {
+  #numbers = new Float64Array(firstCapacity * numbersEach)
+  #words = new BigInt64Array(firstCapacity * wordsEach)
+  /** The same memory: a word is looked at by its halves, which makes no bigint. */
+  #halves = new Int32Array(this.#words.buffer)
+  #isMoved = new Uint8Array(firstCapacity)
+  #moved: number[] = []
+
+  get changed(): boolean {
+    return this.#moved.length > 0
+  }
+
+  /** Makes room; called before a serial is used. */
+  reserve(serial: number): void {
+    let capacity = this.#isMoved.length
+    if (serial < capacity) return
+    while (serial >= capacity) capacity *= 2
+    this.#numbers = copied(new Float64Array(capacity * numbersEach), this.#numbers)
+    this.#words = copied(new BigInt64Array(capacity * wordsEach), this.#words)
+    this.#halves = new Int32Array(this.#words.buffer)
+    this.#isMoved = copied(new Uint8Array(capacity), this.#isMoved)
+  }
+
+  events(serial: number): number {
+    return this.#numbers[serial * numbersEach]!
+  }
+
+  firstMs(serial: number): number {
+    return this.#numbers[serial * numbersEach + 1]!
+  }
+
+  lastMs(serial: number): number {
+    return this.#numbers[serial * numbersEach + 2]!
+  }
+
+  total(serial: number): Scaled {
+    return this.#read(serial * wordsEach)
+  }
+
+  emitted(serial: number): Scaled {
+    return this.#read(serial * wordsEach + 2)
+  }
+
+  set(serial: number, events: number, firstMs: number, lastMs: number): void {
+    const at = serial * numbersEach
+    this.#numbers[at] = events
+    this.#numbers[at + 1] = firstMs
+    this.#numbers[at + 2] = lastMs
+  }
+
+  setAmounts(serial: number, total: Scaled, emitted: Scaled): void {
+    const at = serial * wordsEach
+    this.#write(at, total)
+    this.#write(at + 2, emitted)
+  }
+
+  /** One event more. */
+  add(serial: number, timeMs: number, total: Scaled, emitted: Scaled): void {
+    const numbers = this.#numbers
+    const at = serial * numbersEach
+    numbers[at] = numbers[at]! + 1
+    if (timeMs < numbers[at + 1]!) numbers[at + 1] = timeMs
+    if (timeMs > numbers[at + 2]!) numbers[at + 2] = timeMs
+    this.setAmounts(serial, total, emitted)
+    this.move(serial)
+  }
+
+  /** The totals belong into the next delta. */
+  move(serial: number): void {
+    if (this.#isMoved[serial] === 1) return
+    this.#isMoved[serial] = 1
+    this.#moved.push(serial)
+  }
+
+  hasMoved(serial: number): boolean {
+    return this.#isMoved[serial] === 1
+  }
+
+  /** What moved since the last call, as far as it is wanted. */
+  takeMoved(isWanted: (serial: number) => boolean): MovedTotals {
+    const serials = Uint32Array.from(this.#moved.filter(isWanted))
+    const count = serials.length
+    for (const serial of this.#moved) this.#isMoved[serial] = 0
+    const numbers = new Float64Array(count * numbersEach)
+    const amounts = new BigInt64Array(count * wordsEach)
+    const halves = new Int32Array(amounts.buffer)
+    for (let i = 0; i < count; i += 1) {
+      const serial = serials[i]!
+      for (let n = 0; n < numbersEach; n += 1) {
+        numbers[i * numbersEach + n] = this.#numbers[serial * numbersEach + n]!
+      }
+      for (let h = 0; h < halvesEach; h += 1) {
+        halves[i * halvesEach + h] = this.#halves[serial * halvesEach + h]!
+      }
+    }
+    this.#moved = []
+    return { serials, numbers, amounts }
+  }
+
+  apply({ serials, numbers, amounts }: MovedTotals): void {
+    for (let i = 0; i < serials.length; i += 1) {
+      const serial = serials[i]!
+      this.reserve(serial)
+      this.#numbers.set(numbers.subarray(i * numbersEach, (i + 1) * numbersEach), serial * numbersEach)
+      this.#words.set(amounts.subarray(i * wordsEach, (i + 1) * wordsEach), serial * wordsEach)
+    }
+  }
+
+  #read(word: number): Scaled {
+    const high = this.#halves[word * 2 + 3]!
+    // The high word only repeats the sign of the low one, unless the amount is large.
+    const isSmall =
+      high === this.#halves[word * 2 + 2]! &&
+      (high === 0 || high === -1) &&
+      high === this.#halves[word * 2 + 1]! >> 31
+    return isSmall
+      ? this.#words[word]!
+      : (this.#words[word + 1]! << 64n) + BigInt.asUintN(64, this.#words[word]!)
+  }
+
+  #write(word: number, amount: Scaled): void {
+    // The array takes the low 64 bits of what it is given, which are mostly all.
+    this.#words[word] = amount
+    if (this.#words[word] !== amount) {
+      this.#words[word + 1] = amount >> 64n
+      return
+    }
+    const sign = this.#halves[word * 2 + 1]! >> 31
+    this.#halves[word * 2 + 2] = sign
+    this.#halves[word * 2 + 3] = sign
+  }
+}
+
+function copied<T extends { set(other: T): void }>(larger: T, values: T): T {
+  larger.set(values)
+  return larger
+}
