@@ -52,6 +52,21 @@ test('movements are those up to --as-of', () => {
   ])
 })
 
+test('of two events with one identity that of the first file is kept, whatever else the files hold', () => {
+  const [first, other] = ['1', '2'].map(tokens => usage('2026-01-05T00:00:00Z', tokens, { id: 'same' }))
+  for (const files of [
+    [[first], [created(), other]],
+    [[created(), first], [other]],
+    [[first], [other, created()]],
+  ]) {
+    const bodies = files.map(events => Buffer.from(JSON.stringify(events)))
+    const result = simulate({ catalog: catalogOf(testCatalog), bodies, asOfMs: undefined, nowMs })
+    expect(result.events).toMatchObject({ rated: 1, conflicting: 1 })
+    const tokens = result.charges.find(charge => charge.price === 'tokens')
+    expect(formatScaled(tokens!.quantity)).toBe('1')
+  }
+})
+
 test('nothing is too early or too late to be taken', () => {
   const events = [created(), usage('2026-01-01T00:00:00Z', 1), usage('2027-01-01T00:00:00Z', 1)]
   expect(run(events).events).toMatchObject({ rated: 2, dead_lettered: 0 })

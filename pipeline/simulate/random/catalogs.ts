@@ -50,7 +50,7 @@ const meter = fc.record({
   eventType: mostly('use', 'other'),
   filters: mostly(undefined, { region: ['eu', 7] }, { region: 'us', 'more.tag': [true] }),
   percentile: fc.constantFrom('50', '95', '99.9', '100', '0.5'),
-  allowNegative: often(undefined, true, false),
+  allowNegative: often(undefined, true),
   late: mostly(false, true),
 })
 

@@ -1,0 +1,317 @@
+// Random events: timelines, usage, and what comes beside them: retractions, copies, conflicts, and what is not valid.
+// Instants lie on a coarse grid, so that they often coincide. What refers to something else does so by index.
+
+import fc from 'fast-check'
+import { at, type CatalogChoice, dayMs, defined, type Pace, unique } from './catalogs.js'
+
+export type Wire = Readonly<Record<string, unknown>>
+
+/** Instants are so many steps of the pace from the start. */
+export const slots = 60
+const slot = fc.nat({ max: slots - 1 })
+const index = fc.nat({ max: 59 })
+export const rank = fc.nat({ max: 99 })
+/** Some instants lie off the grid. */
+const jitterMs = fc.oneof(
+  { weight: 5, arbitrary: fc.constant(0) },
+  { weight: 2, arbitrary: fc.constantFrom(1, -1, 1_800_000, 3_600_000, 12_345_678) },
+)
+const instant = fc.tuple(slot, jitterMs)
+/** Usage is dense, so that a charge has some. */
+const usageSlot = fc.integer({ min: 14, max: 40 })
+const seldom = <T>(arbitrary: fc.Arbitrary<T>) =>
+  fc.oneof({ weight: 4, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary })
+const sometimes = <T>(arbitrary: fc.Arbitrary<T>) =>
+  fc.oneof({ weight: 1, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary })
+
+const zones = [
+  'UTC',
+  'America/New_York',
+  'Europe/Berlin',
+  'Australia/Lord_Howe',
+  'America/Santiago',
+  'Asia/Kolkata',
+] as const
+const anchors = [
+  '2026-01-31T00:00:00Z',
+  '2025-12-30T23:30:00+02:00',
+  '2026-01-29T10:00:00.5Z',
+  '2024-02-29T02:30:00Z',
+]
+const seats = fc.constantFrom('1', '5', '2.5', '0')
+
+export const subscription = fc.record({
+  rank,
+  customer: fc.constantFrom('c1', 'c1', 'c2'),
+  from: fc.tuple(fc.nat({ max: 15 }), jitterMs),
+  plan: index,
+  isVersioned: fc.boolean(),
+  anchor: seldom(fc.constantFrom(...anchors)),
+  timezone: sometimes(fc.constantFrom(...zones)),
+  trial: seldom(instant),
+  until: seldom(instant),
+  seats: fc.oneof({ weight: 19, arbitrary: seats }, { weight: 1, arbitrary: fc.constant(undefined) }),
+  overrides: seldom(fc.array(index, { maxLength: 2 })),
+  entity: seldom(fc.constantFrom('de', 'us')),
+  contract: seldom(fc.constant('k1')),
+})
+
+export const change = fc.record({
+  rank,
+  subscription: index,
+  kind: fc.constantFrom(
+    ...(['amended', 'amended', 'amended', 'amended', 'suspended', 'suspended'] as const),
+    ...(['resumed', 'resumed', 'cancelled', 'renewed', 'created'] as const),
+  ),
+  from: instant,
+  /** Else before all that happens. */
+  sent: seldom(instant),
+  /** 0: the sequence of the change before. */
+  step: fc.constantFrom(1, 1, 1, 2, 3, 1, 1, 1, 0),
+  plan: sometimes(index),
+  isVersioned: fc.boolean(),
+  seats: sometimes(seats),
+  overrides: seldom(fc.array(index, { maxLength: 2 })),
+  until: seldom(instant),
+  entity: seldom(fc.constantFrom('de', 'us')),
+  stranger: fc.constantFrom(...Array<boolean>(15).fill(false), true),
+})
+
+export const usage = fc.record({
+  rank,
+  /** Of which subscription it is the customer's; or of nobody's. */
+  of: index,
+  stranger: fc.constantFrom(...Array<boolean>(14).fill(false), true),
+  at: fc.oneof(
+    { weight: 15, arbitrary: fc.tuple(usageSlot, jitterMs) },
+    { weight: 1, arbitrary: fc.constant(undefined) },
+  ),
+  type: fc.constantFrom(...Array<string>(14).fill('use'), 'other', 'unknown'),
+  source: fc.constantFrom('api', 'api', 'app'),
+  pin: fc.oneof(
+    { weight: 5, arbitrary: fc.constant(undefined) },
+    { weight: 5, arbitrary: fc.constant('own' as const) },
+    { weight: 1, arbitrary: index },
+  ),
+  n: fc.oneof(
+    { weight: 16, arbitrary: fc.constantFrom<unknown>('1', '2.5', 3, '0', '12.000000000001', '7', 0.25) },
+    { weight: 3, arbitrary: fc.constantFrom<unknown>('-1', -2.5) },
+    { weight: 1, arbitrary: fc.constantFrom<unknown>('much', '1e30', undefined, null) },
+  ),
+  user: fc.constantFrom<unknown>('ann', 'bob', 7, '7'),
+  model: fc.constantFrom<unknown>('small', 'small', 'large', undefined),
+  region: fc.constantFrom<unknown>('eu', 'eu', 'us', 7, undefined),
+  tag: fc.constantFrom<unknown>(true, undefined),
+})
+
+export const extra = fc.record({
+  rank,
+  kind: fc.constantFrom('retraction', 'retraction', 'copy', 'copy', 'copy', 'conflict', 'other', 'invalid'),
+  of: index,
+  stranger: fc.constantFrom(false, false, false, true),
+  which: index,
+})
+
+type Value<T> = T extends fc.Arbitrary<infer V> ? V : never
+type UsageChoice = Value<typeof usage>
+type ExtraChoice = Value<typeof extra>
+
+export interface Chosen {
+  readonly subscriptions: readonly Value<typeof subscription>[]
+  readonly changes: readonly Value<typeof change>[]
+  /** Nothing comes late or in two versions. */
+  readonly isOrderly: boolean
+}
+
+export interface Ranked {
+  /** Its place in the order of arrival. */
+  readonly rank: number
+  readonly event: Wire
+}
+
+/** From slots to instants. */
+export function clockOf({ startMs, pace }: { startMs: number; pace: Pace }) {
+  return (slotNumber: number, jitter = 0) => startMs + Math.round(slotNumber * pace.stepMs) + jitter
+}
+
+export type Clock = ReturnType<typeof clockOf>
+
+export const text = (instantMs: number) => new Date(instantMs).toISOString()
+
+export function event(
+  id: string,
+  source: string,
+  type: string,
+  subject: string,
+  timeMs: number | undefined,
+  data: Wire,
+) {
+  const time = timeMs === undefined ? undefined : text(timeMs)
+  return defined({ specversion: '1.0', id, source, type, subject, time, data })
+}
+
+export function timelineOf(one: Chosen, choice: CatalogChoice, clock: Clock): Ranked[] {
+  const sequences = one.subscriptions.map(() => 1)
+  const created = one.subscriptions.map((sub, n) => ({
+    rank: sub.rank,
+    event: changeEvent(`created${n}`, clock(0), `s${n}`, sub.customer, 'created', 1, clock(...sub.from), {
+      ...termsOf(choice, sub, clock),
+      ...planOf(choice, sub.plan, sub.isVersioned),
+      billing_anchor: sub.anchor,
+      contract_id: sub.contract,
+      timezone: sub.timezone,
+      trial_until: sub.trial === undefined ? undefined : text(clock(...sub.trial)),
+    }),
+  }))
+  const changes = one.changes.map((more, nth) => {
+    const n = more.subscription % sequences.length
+    const sub = at(one.subscriptions, n)
+    const step = one.isOrderly ? Math.max(1, more.step) : more.step
+    const sequence = sequences[n]! + step
+    sequences[n] = sequence
+    const customer = more.stranger && !one.isOrderly ? 'c9' : sub.customer
+    const fromMs = clock(...more.from)
+    const isCreated = more.kind === 'created'
+    const amended = {
+      ...termsOf(choice, more, clock),
+      ...planOf(choice, isCreated ? (more.plan ?? 0) : more.plan, more.isVersioned),
+    }
+    const untilMs = Math.max(clock(...(more.until ?? [slots, 0])), fromMs + dayMs)
+    const renewed = { effective_until: text(untilMs) }
+    const data = more.kind === 'amended' || isCreated ? amended : more.kind === 'renewed' ? renewed : {}
+    const id = `change${nth}`
+    const sentMs = clock(...(more.sent ?? [0, 0]))
+    return {
+      rank: more.rank,
+      event: changeEvent(id, sentMs, `s${n}`, customer, more.kind, sequence, fromMs, data),
+    }
+  })
+  return [...created, ...changes]
+}
+
+function planOf(choice: CatalogChoice, pick: number | undefined, isVersioned: boolean): Wire {
+  if (pick === undefined) return {}
+  const { plan, version } = at(choice.plans, pick)
+  return { plan, plan_version: isVersioned ? version : undefined }
+}
+
+interface TermChoice {
+  readonly seats?: string | undefined
+  readonly overrides?: readonly number[] | undefined
+  readonly until?: readonly [number, number] | undefined
+  readonly entity?: string | undefined
+}
+
+function termsOf(
+  choice: CatalogChoice,
+  { seats: quantity, overrides, until, entity }: TermChoice,
+  clock: Clock,
+): Wire {
+  return {
+    quantities: quantity === undefined ? undefined : { seats: quantity },
+    price_overrides:
+      overrides === undefined ? undefined : unique(overrides.map(pick => at(choice.prices, pick))),
+    effective_until: until === undefined ? undefined : text(clock(...until)),
+    entity_id: entity,
+  }
+}
+
+function changeEvent(
+  id: string,
+  sentMs: number,
+  subscriptionId: string,
+  customer: string,
+  kind: string,
+  sequence: number,
+  fromMs: number,
+  data: Wire,
+): Wire {
+  return event(id, 'crm', `weir.subscription.${kind}`, customer, sentMs, {
+    subscription_id: subscriptionId,
+    customer_id: customer,
+    sequence,
+    effective_from: text(fromMs),
+    ...defined(data),
+  })
+}
+
+export function usageEvent(one: Chosen, usageOf: UsageChoice, n: number, clock: Clock): Wire {
+  const { of, stranger, at: when, type, source, pin, tag, ...data } = usageOf
+  const customer = stranger ? 'c3' : at(one.subscriptions, of).customer
+  const { length } = one.subscriptions
+  const pinned = pin === 'own' ? of % length : pin === undefined ? undefined : pin % (length + 1)
+  const { rank: _, ...readable } = data
+  const more = tag === undefined ? undefined : { tag }
+  // Two sources may use one id, and are two events.
+  const id = `u${source === 'app' ? n + 1 : n}`
+  const timeMs = when === undefined ? undefined : clock(...when)
+  return defined({
+    ...event(id, source, type, customer, timeMs, defined({ ...readable, more })),
+    subscriptionid: pinned === undefined ? undefined : `s${pinned}`,
+  })
+}
+
+export function extraEvent(
+  own: readonly Ranked[],
+  used: readonly Ranked[],
+  more: ExtraChoice,
+  n: number,
+  clock: Clock,
+): Wire {
+  const of = at(own, more.of).event
+  switch (more.kind) {
+    case 'retraction': {
+      const target = used.length === 0 ? of : at(used, more.of).event
+      const subject = more.stranger ? 'c2' : (target['subject'] as string)
+      const data = { event_source: target['source'], event_id: target['id'] }
+      return event(`r${n}`, 'ops', 'weir.usage.retracted', subject, clock(0), data)
+    }
+    case 'copy':
+      // The keys in another order are the same content.
+      return Object.fromEntries(Object.entries(of).reverse())
+    case 'conflict':
+      return at(conflictsOf(of, clock), more.which)
+    case 'other':
+      return at(otherEvents(clock), more.which)(`o${n}`)
+    case 'invalid':
+      return at(invalidEvents, more.which)(of)
+    default:
+      return more.kind satisfies never
+  }
+}
+
+/** Another value, another instant, another extension: each is other content. */
+const conflictsOf = (of: Wire, clock: Clock) => [
+  { ...of, data: { ...(of['data'] as Wire), n: '5', effective_from: text(clock(3)) } },
+  { ...of, time: text(clock(21, 77)) },
+  { ...of, correlationid: 'other' },
+]
+
+const otherEvents = (clock: Clock) => [
+  (id: string) =>
+    event(id, 'crm', 'weir.customer.upserted', 'c1', clock(1), { customer_id: 'c1', name: 'One' }),
+  (id: string) =>
+    event(id, 'erp', 'weir.payment.failed', 'c1', clock(1), {
+      payment_id: id,
+      customer_id: 'c1',
+      currency: 'EUR',
+      amount: '1',
+    }),
+  (id: string) =>
+    event(id, 'ecb', 'weir.fx_rate.published', 'all', clock(1), {
+      base: 'EUR',
+      quote: 'USD',
+      rate: '1.1',
+      effective_from: text(clock(1)),
+    }),
+  (id: string) => event(id, 'crm', 'weir.subscription.paused', 'c1', clock(1), {}),
+  (id: string) => event(id, 'crm', 'weir.subscription.amended', 'c1', clock(1), { subscription_id: 's0' }),
+]
+
+const invalidEvents: readonly ((of: Wire) => Wire)[] = [
+  of => ({ ...of, subject: '' }),
+  of => ({ ...of, time: 'yesterday' }),
+  of => ({ ...of, data: [1] }),
+  of => ({ ...of, specversion: '0.3' }),
+  ({ id: _, ...of }) => of,
+]
