@@ -96,7 +96,7 @@ test('canary: a sum that is off by 10^-12, or one row too many, fails the benchm
 })
 
 test('stages are timed one by one, and the core gives the independent sum', async () => {
-  const report = await stage(options, 2, { few: 20, many: 200, events: 400 })
+  const report = await stage(options, 2, { few: 20, many: 200, events: 400, chunk: 20 })
   expectWhole(report)
   const stages = [
     'core, steady state',

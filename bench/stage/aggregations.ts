@@ -1,24 +1,28 @@
 // What one more event costs on a charge that has seen few events, and on one that has seen many: adding it, and telling
 // what is owed now. A ratio far above 1 is an aggregation that slows down with its charge. In order of time, as events
 // mostly come, and each at a random earlier instant, as late ones do.
-// The charges with few events are as many as it takes to time as many events.
+// The clock runs over chunks so short that other work on the machine disturbs few of them, and the median chunk counts.
 
-import { addSample, type ChargeBasis, newAccumulator, type UsageSample } from '../../rating/accumulator.js'
+import {
+  type Accumulator,
+  addSample,
+  type ChargeBasis,
+  newAccumulator,
+  type UsageSample,
+} from '../../rating/accumulator.js'
 import { CatalogIndex } from '../../rating/catalog-index.js'
 import { chargeOf } from '../../rating/rate.js'
 import type { Aggregation } from '../../schemas/catalog.js'
 import { parseCatalogValue } from '../../schemas/catalog-parser.js'
 import { scaledOne } from '../../schemas/decimal.js'
 import { compositeKey } from '../../schemas/identifiers.js'
-import { rounded } from '../report.js'
+import { median, rounded } from '../report.js'
 import { Random } from '../workload/random.js'
-import { threadCpuNs } from './stage-clock.js'
 
 export interface AggregationFigure {
   readonly aggregation: Aggregation
   readonly arrival: 'in order' | 'late'
   readonly few: number
-  /** On the processor where the kernel tells, else on the clock. */
   readonly ns_per_event_after_few: number
   readonly many: number
   readonly ns_per_event_after_many: number
@@ -28,11 +32,13 @@ export interface AggregationFigure {
 export interface AggregationSizes {
   readonly few: number
   readonly many: number
-  /** Timed on each side, at most; fewer when they take too long. */
+  /** Timed on each side; fewer when they take too long. */
   readonly events: number
+  /** Of events timed together. A charge with few events gets no more than one chunk, so that it stays one. */
+  readonly chunk: number
 }
 
-export const shippedSizes: AggregationSizes = { few: 1_000, many: 1_000_000, events: 50_000 }
+export const shippedSizes: AggregationSizes = { few: 1_000, many: 1_000_000, events: 50_000, chunk: 500 }
 
 const aggregations: readonly Aggregation[] = [
   'count',
@@ -47,19 +53,18 @@ const aggregations: readonly Aggregation[] = [
 ]
 const fromMs = Date.UTC(2026, 0, 1)
 const untilMs = Date.UTC(2026, 1, 1)
-/** Of the timed events one charge with few events gets so many, which is little beside what it has seen. */
-const perSmallCharge = 200
-/** Timing stops at the first look at the clock after so long. */
-const longestMs = 2_000
-const looksEvery = 100
+/** No further chunk is begun after so long. */
+const longestMs = 3_000
 
 export function aggregationFigures(seed: number, sizes: AggregationSizes): AggregationFigure[] {
   return aggregations.flatMap(aggregation =>
     (['in order', 'late'] as const).map(arrival => {
-      const random = new Random(seed)
       const basis = basisOf(aggregation)
-      const afterFew = smallCharges(basis, arrival, sizes, random)
-      const afterMany = nsPerEvent(basis, arrival, sizes.many, sizes.events, random)
+      const run = { basis, arrival, chunk: sizes.chunk, random: new Random(seed) }
+      const chunks = Math.ceil(sizes.events / sizes.chunk)
+      afterFewEvents(run, sizes.few, chunks) // warms the code up
+      const afterFew = afterFewEvents(run, sizes.few, chunks)
+      const afterMany = nsPerEvent(run, grown(run, sizes.many), chunks)
       return {
         aggregation,
         arrival,
@@ -73,82 +78,55 @@ export function aggregationFigures(seed: number, sizes: AggregationSizes): Aggre
   )
 }
 
-function smallCharges(
-  basis: ChargeBasis,
-  arrival: AggregationFigure['arrival'],
-  sizes: AggregationSizes,
-  random: Random,
-): number {
-  // The first ones warm the code up.
-  const charges = Math.max(2, Math.ceil(sizes.events / perSmallCharge))
-  for (let warm = 0; warm < charges; warm += 1) nsPerEvent(basis, arrival, sizes.few, perSmallCharge, random)
-  const each = Array.from({ length: charges }, () => grown(basis, sizes.few, perSmallCharge, arrival, random))
-  const spent = timed(() => {
-    for (const { accumulator, samples } of each) rateAll(basis, accumulator, samples)
-    return charges * perSmallCharge
-  })
-  return spent
+interface Run {
+  readonly basis: ChargeBasis
+  readonly arrival: AggregationFigure['arrival']
+  readonly chunk: number
+  readonly random: Random
 }
 
-/** Of `events` more on a charge that has seen `before`. */
-function nsPerEvent(
-  basis: ChargeBasis,
-  arrival: AggregationFigure['arrival'],
-  before: number,
-  events: number,
-  random: Random,
-): number {
-  const { accumulator, samples } = grown(basis, before, events, arrival, random)
-  return timed(() => rateAll(basis, accumulator, samples))
+interface Grown {
+  readonly accumulator: Accumulator
+  events: number
 }
 
-function grown(
-  basis: ChargeBasis,
-  before: number,
-  events: number,
-  arrival: AggregationFigure['arrival'],
-  random: Random,
-) {
+/** A charge that has seen so many events, in order. */
+function grown({ basis, random }: Run, events: number): Grown {
   const accumulator = newAccumulator(basis)
-  const stepMs = (untilMs - fromMs) / (before + events + 1)
-  for (let i = 0; i < before; i += 1) addSample(basis, accumulator, sampleAt(i, fromMs + i * stepMs, random))
-  const samples = Array.from({ length: events }, (_, i) => {
-    const place = arrival === 'late' ? random.next() * before : before + i
-    return sampleAt(before + i, fromMs + place * stepMs, random)
-  })
-  return { accumulator, samples }
+  for (let i = 0; i < events; i += 1) addSample(basis, accumulator, sampleAt(i, i, random))
+  return { accumulator, events }
 }
 
-/** How many were rated before the time was up. */
-function rateAll(
-  basis: ChargeBasis,
-  accumulator: ReturnType<typeof newAccumulator>,
-  samples: readonly UsageSample[],
-): number {
+function afterFewEvents(run: Run, few: number, charges: number): number {
+  return median(Array.from({ length: charges }, () => nsPerEvent(run, grown(run, few), 1)))
+}
+
+function nsPerEvent(run: Run, charge: Grown, chunks: number): number {
   const deadline = performance.now() + longestMs
-  for (let i = 0; i < samples.length; i += 1) {
+  const spent = [timeChunk(run, charge)]
+  while (spent.length < chunks && performance.now() < deadline) spent.push(timeChunk(run, charge))
+  return median(spent)
+}
+
+function timeChunk({ basis, arrival, chunk, random }: Run, charge: Grown): number {
+  const { accumulator } = charge
+  const samples = Array.from({ length: chunk }, () => {
+    const index = charge.events++
+    return sampleAt(index, arrival === 'late' ? random.next() * index : index, random)
+  })
+  const startedAt = performance.now()
+  for (let i = 0; i < chunk; i += 1) {
     addSample(basis, accumulator, samples[i]!)
     chargeOf(basis, accumulator)
-    if (i % looksEvery === looksEvery - 1 && performance.now() > deadline) return i + 1
   }
-  return samples.length
+  return ((performance.now() - startedAt) * 1e6) / chunk
 }
 
-function timed(work: () => number): number {
-  const cpuBeforeNs = threadCpuNs()
-  const startedAt = performance.now()
-  const events = work()
-  const clockNs = (performance.now() - startedAt) * 1e6
-  const cpuNs = threadCpuNs() - cpuBeforeNs
-  return (cpuNs > 0 ? cpuNs : clockNs) / events
-}
-
-/** Values and texts of which about half were not seen before. */
-function sampleAt(index: number, timeMs: number, random: Random): UsageSample {
-  const value = Math.floor(random.next() * 1e6)
+/** A value that may be any, and a text that was not seen before as often as not. `place`: among the events so far. */
+function sampleAt(index: number, place: number, random: Random): UsageSample {
   return {
-    timeMs: Math.floor(timeMs),
-    quantity: BigInt(value) * scaledOne,
+    timeMs: fromMs + Math.floor(place),
+    quantity: BigInt(Math.floor(random.next() * 1e6)) * scaledOne,
     text: `user-${Math.floor(random.next() * (index + 1))}`,
     key: compositeKey('/gw/eu', `req-${index}`),
     cell: 0,

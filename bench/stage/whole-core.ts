@@ -1,6 +1,6 @@
 // The core as a worker runs it, from message bytes to ledger bytes: twice on the same events. The first time every
-// customer, every charge and every route is new; the second time a core that was restored from the first one's state,
-// but has seen no event yet, rates them all again: the steady state.
+// customer, every charge and every route is new. Then a core that was restored from the first one's state, and has met
+// every customer once, but has seen none of these events, rates them all again: the steady state.
 
 import { PartitionCore } from '../../pipeline/partition/core.js'
 import type { CoreInput } from '../../pipeline/partition/core-io.js'
@@ -11,6 +11,7 @@ import type { InputMessage } from '../../pipeline/stages/decode.js'
 import { formatScaled } from '../../schemas/decimal.js'
 import { type Usage, UsageMeter } from '../process-usage.js'
 import { type Difference, difference } from '../report.js'
+import { customerIdOf } from '../workload/price-list.js'
 import { type Expectation, makeSubscriptions, type TrafficMessage } from '../workload/traffic.js'
 import type { StageClock } from './stage-clock.js'
 
@@ -73,8 +74,10 @@ export function runWholeCore(
   const snapshot = first.core.takeSnapshot().state
   const state = PartitionState.restore(coreConfig.limits.dedupeHorizonMs, snapshot, [], emptyTable())
   const core = new PartitionCore(coreConfig, undefined, state)
+  core.process(inputOf(onceEach(customers, nowMs), nowMs, 1))
   run(steadyState, core, batches, nowMs, clock)
-  differences.push(...difference('rated again', 2 * expected.unique, core.counters().rated))
+  const rated = 2 * expected.unique + customers
+  differences.push(...difference('rated in steady state', rated, core.counters().rated))
   return { state, usage, differences }
 }
 
@@ -93,6 +96,23 @@ function subscribed(traffic: Parameters<typeof makeSubscriptions>[0]): {
   const published = { ...inputOf([], traffic.nowMs, 1), catalog: [arrived(catalog, 1)] }
   core.process({ ...published, lifecycle: messages.map(({ bytes }, index) => arrived(bytes, index + 1)) })
   return { state, core }
+}
+
+/** An event of every customer, so that what is looked up once for a customer is looked up. */
+function onceEach(customers: number, nowMs: number): InputMessage[] {
+  const time = new Date(nowMs).toISOString()
+  const lines = Array.from({ length: customers }, (_, customer) =>
+    JSON.stringify({
+      specversion: '1.0',
+      id: `once-${customer}`,
+      source: '/bench/once',
+      type: 'llm.request',
+      subject: customerIdOf(customer),
+      time,
+      data: { input_tokens: 0, output_tokens: 0 },
+    }),
+  )
+  return [{ seq: 1, arrivedAtMs: nowMs, bytes: Buffer.from(lines.join('\n')) }]
 }
 
 /** As a worker has one. */
