@@ -37,6 +37,8 @@ export interface RestartFigures {
   readonly seconds: number
   readonly broker_seconds: number
   readonly restore_seconds: number
+  /** Of this process, from nothing to running. */
+  readonly cpu_seconds: number
   readonly rss_bytes: number
   /** Processing stands still so long while a snapshot is made: the worse partition. */
   readonly snapshot_pause_ms: number
@@ -63,10 +65,16 @@ export async function measureRestart(
     const first = await startNatsServer({ storeDir, ...binaryOf(options) })
     const prepared = await prepare(first, ids, options).finally(() => first.stop())
     const startedAt = performance.now()
+    const cpuBefore = process.cpuUsage()
     const server = await startNatsServer({ storeDir, ...binaryOf(options) })
     const pool = new WorkerPool({ workers })
     try {
-      return await restart(server, pool, prepared, { ids, startedAt, customers: options.customers })
+      return await restart(server, pool, prepared, {
+        ids,
+        startedAt,
+        cpuBefore,
+        customers: options.customers,
+      })
     } finally {
       await pool.abort()
       await server.stop()
@@ -78,7 +86,12 @@ async function restart(
   server: NatsServer,
   pool: WorkerPool,
   { traffic, manifests }: Prepared,
-  run: { readonly ids: number; readonly startedAt: number; readonly customers: number },
+  run: {
+    readonly ids: number
+    readonly startedAt: number
+    readonly cpuBefore: NodeJS.CpuUsage
+    readonly customers: number
+  },
 ) {
   const since = (): number => rounded((performance.now() - run.startedAt) / 1_000, 3)
   const nc = await connect({ servers: server.url })
@@ -101,6 +114,7 @@ async function restart(
   try {
     await engines.start()
     const seconds = since()
+    const { user, system } = process.cpuUsage(run.cpuBefore)
     const pausesMs = await pausesOf(pool)
     const events = traffic.reduce((sum, message) => sum + message.events, 0)
     const duplicates = await sendAgain(nc, engines, traffic, events)
@@ -115,6 +129,7 @@ async function restart(
       seconds,
       broker_seconds: brokerSeconds,
       restore_seconds: rounded(seconds - brokerSeconds, 3),
+      cpu_seconds: rounded((user + system) / 1e6, 2),
       rss_bytes: process.memoryUsage.rss(),
       snapshot_pause_ms: rounded(Math.max(...pausesMs), 1),
     }

@@ -116,9 +116,10 @@ export class Session {
     const bytes = await restoreBytes(this.#link, this.#claim, this.#snapshots.store)
     const { snapshot, deltas, manifest } = bytes
     const segments = manifest?.segments ?? []
+    const bytesInAll = segments.reduce((sum, segment) => sum + segment.bytes, 0)
     for (const [index, { object }] of segments.entries()) {
       const entries = await this.#snapshots.store.read(object)
-      await this.#worker.load({ config, index, entries })
+      await this.#worker.load({ config, index, entries, bytesInAll })
     }
     const opened = await this.#worker
       .open({ config, snapshot, deltas, segments: segments.length })

@@ -123,7 +123,8 @@ test('a snapshot taken in the worker opens again as the same state', async () =>
   })
   expect(output.counters.received).toBe(2)
   const { state, dedupe } = await worker.snapshot()
-  await worker.load({ config, index: 0, entries: Buffer.concat(dedupe.pieces) })
+  const entries = Buffer.concat(dedupe.pieces)
+  await worker.load({ config, index: 0, entries, bytesInAll: entries.length })
   await worker.open({ config, snapshot: state, deltas: [], segments: 1 })
   const again = await worker.process({
     ...input,

@@ -34,6 +34,8 @@ export interface LoadTask {
   /** 0 begins anew. */
   readonly index: number
   readonly entries: Uint8Array
+  /** Of all segments that will be loaded: memory is made once. */
+  readonly bytesInAll: number
 }
 
 export interface OpenTask {

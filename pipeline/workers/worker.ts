@@ -25,9 +25,13 @@ const cores = new Map<number, PartitionCore>()
 /** Tables that are being filled, until their partition is opened. */
 const loading = new Map<number, { readonly table: DedupeTable; segments: number }>()
 
-export function load({ config, index, entries }: LoadTask): void {
+export function load({ config, index, entries, bytesInAll }: LoadTask): void {
   cores.delete(config.partition) // two states of one partition are never held
-  if (index === 0) loading.set(config.partition, { table: tableFor(config), segments: 0 })
+  if (index === 0) {
+    const table = tableFor(config)
+    table.reserve(bytesInAll)
+    loading.set(config.partition, { table, segments: 0 })
+  }
   const loaded = loading.get(config.partition)
   if (loaded?.segments !== index) throw new Error(`the segments before ${index} are not in this worker`)
   loaded.table.load(entries)

@@ -30,8 +30,9 @@ export interface DedupeShard {
   words: Int32Array
 }
 
-export function emptyShard(phase: number): DedupeShard {
-  const capacity = capacityFor(0, phase)
+/** With room for so many keys. */
+export function emptyShard(phase: number, keys = 0): DedupeShard {
+  const capacity = capacityFor(keys, phase)
   return {
     phase,
     capacity,

@@ -165,6 +165,14 @@ export class DedupeTable {
     this.load(entries)
   }
 
+  /** Before segments of so many bytes are loaded into an empty table. */
+  reserve(bytes: number): void {
+    const keys = Math.ceil(bytes / entryBytes / shardCount)
+    for (const [index, { phase, used }] of this.#shards.entries()) {
+      if (used === 0) this.#shards[index] = emptyShard(phase, keys)
+    }
+  }
+
   /** Takes over the entries of a segment. */
   load(entries: Uint8Array): void {
     if (entries.length % entryBytes !== 0) throw new Error('A segment of the dedupe table is cut short.')
