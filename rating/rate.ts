@@ -65,6 +65,8 @@ export interface Rater {
 
 const wholePercent = 100n * scaledOne
 const raters = new WeakMap<ChargeBasis, Rater>()
+/** Of prices that ask nothing of the basis but whether it is in a trial: many customers share one. */
+const sharedRaters = { paid: new WeakMap<UsagePrice, Rater>(), trial: new WeakMap<UsagePrice, Rater>() }
 
 /** What is owed for the accumulated usage; without any, what is owed for zero. In a trial the amount is 0. */
 export function chargeOf(basis: ChargeBasis, accumulator: Accumulator): Rated {
@@ -78,9 +80,17 @@ export function chargeOf(basis: ChargeBasis, accumulator: Accumulator): Rated {
   return { quantity, amount: amountOfTotal(rater, total) }
 }
 
-/** Compiled once per basis, by identity. */
+/** Compiled once per basis, by identity, or once for all that would be compiled alike. */
 export function raterOf(basis: ChargeBasis): Rater {
-  return raters.get(basis) ?? compileRater(basis)
+  const known = raters.get(basis)
+  if (known !== undefined) return known
+  const { price, meter } = basis
+  const shared = basis.trial ? sharedRaters.trial : sharedRaters.paid
+  const isShared = !price.prorate && !isLevel(meter.aggregation)
+  const rater = (isShared ? shared.get(price) : undefined) ?? compileRater(basis)
+  if (isShared) shared.set(price, rater)
+  raters.set(basis, rater)
+  return rater
 }
 
 /** Whether the amount follows from one aggregated quantity alone, as `amountOfTotal` has it. */
@@ -176,7 +186,7 @@ function compileRater(basis: ChargeBasis): Rater {
   // A scaled amount x divisor is at the scale of the discounted amount; the fraction's denominator divides it.
   const limit = (amount: Scaled | undefined): bigint | undefined =>
     amount === undefined ? undefined : (amount * divisor * numerator) / denominator
-  const rater: Rater = {
+  return {
     trial: basis.trial,
     compiled: compileModel(price, scale),
     quantityDenominator,
@@ -188,8 +198,6 @@ function compileRater(basis: ChargeBasis): Rater {
     divisor,
     half: divisor / 2n,
   }
-  raters.set(basis, rater)
-  return rater
 }
 
 function compileModel(price: UsagePrice, scale: Scale): CompiledModel {

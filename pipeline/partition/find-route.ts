@@ -11,7 +11,7 @@ import { basisOf, chargeOfSegment } from '../stages/rate.js'
 import { UsageTerms } from './rated-usage-terms.js'
 import type { PartitionState } from './state/partition-state.js'
 import type { PriceBook } from './state/price-book.js'
-import { keepRoute, type RoutedCustomer, type RouteTarget, type UsageRoute } from './state/usage-routes.js'
+import { none, type RouteTarget, type Stretch } from './state/usage-routes.js'
 
 const noDimensions: ReadonlyMap<string, string> = new Map()
 
@@ -19,12 +19,12 @@ const noDimensions: ReadonlyMap<string, string> = new Map()
 export function findRoute(
   state: PartitionState,
   book: PriceBook,
-  customer: RoutedCustomer,
+  customer: number,
   match: PlainMatch,
   atMs: number,
-): UsageRoute | undefined {
-  const { customerId } = customer
-  if (state.held.has(customerId) || state.retractedOf.has(customerId)) return undefined
+): number {
+  const customerId = state.routes.customerId(customer)
+  if (state.held.has(customerId) || state.retractedOf.has(customerId)) return none
   const subscriptions = book.ofCustomer(customerId)
   const readings = match.meters.map(({ meter }) => ({
     meter: meter.meter,
@@ -33,15 +33,13 @@ export function findRoute(
     dimensions: noDimensions,
   }))
   const attached = attachEvent({ ...unnamed, customerId, timeMs: atMs, readings }, subscriptions)
-  if (attached.kind !== 'attached') return undefined
+  if (attached.kind !== 'attached') return none
   const { assignments } = attached
-  if (!assignments.every(({ segment }) => isRatedByTotal(basisOf(segment, book.catalog)))) return undefined
+  if (!assignments.every(({ segment }) => isRatedByTotal(basisOf(segment, book.catalog)))) return none
   const rated = assignments.map(one => ratedTarget(one, readings.indexOf(one.reading), match, state, book))
   const unwanted = attached.unwanted.map(one => unwantedTarget(customerId, readings.indexOf(one), match))
-  const targets = [...rated, ...unwanted]
-  const route = { ...stretchOf(subscriptions, assignments, match, atMs), match, targets }
-  keepRoute(customer, route)
-  return route
+  const stretch = stretchOf(subscriptions, assignments, match, atMs)
+  return state.routes.keep(customer, match, stretch, [...rated, ...unwanted])
 }
 
 /** What the general way knows of an event and attach.ts does not ask for. */
@@ -80,7 +78,7 @@ function ratedTarget(
     currency: charge.currency,
     entityId,
   })
-  return { reading, meter: match.meters[reading]!, version, rated: { charge, rater }, terms }
+  return { reading, meter: match.meters[reading]!, rated: { charge, version, rater }, terms }
 }
 
 function unwantedTarget(customerId: string, reading: number, match: PlainMatch): RouteTarget {
@@ -100,7 +98,7 @@ function unwantedTarget(customerId: string, reading: number, match: PlainMatch):
     currency: '',
     entityId: '',
   })
-  return { reading, meter, version: undefined, rated: undefined, terms }
+  return { reading, meter, rated: undefined, terms }
 }
 
 /** The stretch around an instant in which nothing begins or ends that attach.ts looks at. */
@@ -109,8 +107,8 @@ function stretchOf(
   assignments: readonly Assignment[],
   match: PlainMatch,
   atMs: number,
-): { readonly fromMs: number; readonly untilMs: number } {
-  const borders: { readonly fromMs: number; readonly untilMs: number }[] = assignments.map(one => one.segment)
+): Stretch {
+  const borders: Stretch[] = assignments.map(one => one.segment)
   for (const { timeline, usage } of subscriptions) {
     borders.push(...timeline.versions)
     for (const { meter } of match.meters) borders.push(...(usage.get(meter.meter) ?? []))

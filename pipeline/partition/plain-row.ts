@@ -86,7 +86,8 @@ export class PlainRow implements ScannedRow {
 }
 
 /** The same as an object, for those who look at rows. */
-export function plainRatedRow(row: PlainRow, { meter, version, rated, terms }: RouteTarget): RatedRow {
+export function plainRatedRow(row: PlainRow, { meter, rated, terms }: RouteTarget): RatedRow {
+  const version = rated?.version
   const text = (from: number, until: number): string => (from < 0 ? '' : textOf(row.bytes, from, until))
   const dimensions = new Map<string, string>()
   row.dimensions.forEach((name, i) => {

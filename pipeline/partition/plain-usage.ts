@@ -32,13 +32,7 @@ import { findRoute } from './find-route.js'
 import { placeUsage } from './place-usage.js'
 import { PlainRow } from './plain-row.js'
 import type { PriceBook } from './state/price-book.js'
-import {
-  isSpan,
-  type RatedTarget,
-  type RoutedCustomer,
-  routeAt,
-  type UsageRoute,
-} from './state/usage-routes.js'
+import { isSpan, none } from './state/usage-routes.js'
 
 const identityWords = 4
 const contentWords = 2
@@ -75,8 +69,8 @@ export class PlainUsage {
     const { arrivedAtMs } = message
     const course = { batch, message, scan, day: dayOf(arrivedAtMs) }
     for (let event = 0; event < scan.count; event += 1) {
-      const customer = isOrdinary(course, event) ? customerOf(course, event) : undefined
-      if (customer !== undefined) this.#admit(course, event, customer)
+      const customer = isOrdinary(course, event) ? customerOf(course, event) : none
+      if (customer !== none) this.#admit(course, event, customer)
       else placeUsage(batch, admit(batch, [], [decodeAt(course, event)]).usage)
     }
   }
@@ -89,7 +83,7 @@ export class PlainUsage {
     this.#scanner = new UsageScanner(new ScanLayout(paths))
   }
 
-  #admit(course: Course, event: number, customer: RoutedCustomer): void {
+  #admit(course: Course, event: number, customer: number): void {
     const { batch, scan } = course
     for (let i = 0; i < identityWords; i += 1) {
       this.#identity[i] = scan.identity[event * identityWords + i]!
@@ -101,7 +95,7 @@ export class PlainUsage {
     else this.#placeNew(course, event, customer)
   }
 
-  #placeNew(course: Course, event: number, customer: RoutedCustomer): void {
+  #placeNew(course: Course, event: number, customer: number): void {
     const { batch, scan } = course
     const type = this.#typeOf(scan, event)
     const match = type === undefined ? undefined : matchEvent(type, scan, event)
@@ -111,9 +105,9 @@ export class PlainUsage {
     }
     if (match?.isPlain === true && this.#readAll(scan, event, match)) {
       const timeMs = timeOf(course, event)
-      const route =
-        routeAt(customer, match, timeMs) ?? findRoute(batch.state, batch.book, customer, match, timeMs)
-      if (route !== undefined && this.#add(batch, route)) {
+      const known = batch.state.routes.at(customer, match, timeMs)
+      const route = known === none ? findRoute(batch.state, batch.book, customer, match, timeMs) : known
+      if (route !== none && this.#add(batch, route)) {
         this.#rate(course, event, route, timeMs)
         return
       }
@@ -144,15 +138,16 @@ export class PlainUsage {
   }
 
   /** What the event brings each charge to; false when some amount is too large to run. */
-  #add(batch: Batch, { targets }: UsageRoute): boolean {
-    const { charges } = batch.state.maps
-    for (let i = 0; i < targets.length; i += 1) {
-      const { rated, reading } = targets[i]!
-      if (rated === undefined) continue
-      const running = charges.running(rated.charge)
+  #add(batch: Batch, route: number): boolean {
+    const { maps, routes } = batch.state
+    const end = routes.endOfTargets(route)
+    for (let target = routes.firstTarget(route), i = 0; target < end; target += 1, i += 1) {
+      const serial = routes.chargeSerial(target)
+      if (serial === none) continue
+      const running = maps.charges.running(serial)
       if (running === undefined) return false
-      const total = running.total(rated.charge.serial) + this.#quantities[reading]!
-      const owed = amountOfTotal(rated.rater, total)
+      const total = running.total(serial) + this.#quantities[routes.reading(target)]!
+      const owed = amountOfTotal(routes.rater(target), total)
       if (isLarge(total) || isLarge(owed)) return false
       this.#totals[i] = total
       this.#owed[i] = owed
@@ -160,28 +155,30 @@ export class PlainUsage {
     return true
   }
 
-  #rate({ batch, message, scan }: Course, event: number, route: UsageRoute, timeMs: number): void {
-    const { targets } = route
+  #rate({ batch, message, scan }: Course, event: number, route: number, timeMs: number): void {
+    const { routes } = batch.state
     const row = this.#row
     row.beginEvent(scan, event, timeMs, message.arrivedAtMs)
     batch.counted('rated')
-    for (let i = 0; i < targets.length; i += 1) {
-      const target = targets[i]!
-      row.quantity = this.#quantities[target.reading]!
-      row.amount = target.rated === undefined ? 0n : this.#moveOn(batch, target.rated, i, timeMs)
-      row.putReading(scan, event, target.meter)
-      batch.out.ratedPlain(row, target)
+    const end = routes.endOfTargets(route)
+    for (let target = routes.firstTarget(route), i = 0; target < end; target += 1, i += 1) {
+      const serial = routes.chargeSerial(target)
+      const to = routes.target(target)
+      row.quantity = this.#quantities[to.reading]!
+      row.amount = serial === none ? 0n : this.#moveOn(batch, serial, i, timeMs)
+      row.putReading(scan, event, to.meter)
+      batch.out.ratedPlain(row, to)
       row.sameEvent = true
     }
   }
 
   /** Brings a charge to what `#add` found; the amount that this makes. */
-  #moveOn(batch: Batch, { charge }: RatedTarget, target: number, timeMs: number): Scaled {
-    const running = batch.state.maps.charges.running(charge)
-    if (running === undefined) throw new Error(`The charge ${charge.chargeId} does not run.`)
-    const owed = this.#owed[target]!
-    const amount = owed - running.emitted(charge.serial)
-    running.add(charge.serial, timeMs, this.#totals[target]!, owed)
+  #moveOn(batch: Batch, serial: number, i: number, timeMs: number): Scaled {
+    const running = batch.state.maps.charges.running(serial)
+    if (running === undefined) throw new Error(`The charge ${serial} does not run.`)
+    const owed = this.#owed[i]!
+    const amount = owed - running.emitted(serial)
+    running.add(serial, timeMs, this.#totals[i]!, owed)
     return amount
   }
 }
@@ -215,17 +212,17 @@ function isOrdinary({ batch, message, scan }: Course, event: number): boolean {
   return sentMs <= arrivedAtMs + futureToleranceMs && sentMs >= arrivedAtMs - dedupeHorizonMs
 }
 
-/** The customer, if this partition knows him. */
-function customerOf({ batch, scan }: Course, event: number): RoutedCustomer | undefined {
+/** The number of the customer, if this partition knows him. */
+function customerOf({ batch, scan }: Course, event: number): number {
   const { config, state } = batch
   const from = scan.subjectFrom[event]!
   const until = scan.subjectUntil[event]!
-  const known = state.routes.find(scan.bytes, from, until)
-  if (known !== undefined) return known
+  const known = state.routes.customer(scan.bytes, from, until)
+  if (known !== none) return known
   const customerId = textOf(scan.bytes, from, until)
-  if (!state.maps.customers.has(customerId)) return undefined
-  if (partitionOf(customerId, config.partitions) !== config.partition) return undefined
-  return state.routes.add(customerId)
+  if (!state.maps.customers.has(customerId)) return none
+  if (partitionOf(customerId, config.partitions) !== config.partition) return none
+  return state.routes.addCustomer(customerId)
 }
 
 /** The event as the general way knows it. What is broken in it is told as of the whole message. */

@@ -21,6 +21,8 @@ export interface PlainMeter {
 
 /** The meters that want an event. One object for each combination, so that it can be compared and kept. */
 export interface PlainMatch {
+  /** Its own: no two matches share one. */
+  readonly number: number
   readonly type: string
   readonly meters: readonly PlainMeter[]
   /** Of all of them, each once. */
@@ -84,10 +86,13 @@ function plainMeter(
   }
 }
 
+let matches = 0
+
 function matchOf(type: string, meters: readonly PlainMeter[]): PlainMatch {
   const isPlain = meters.length <= maxMeters && meters.every(({ meter }) => isAddedUp(meter.aggregation))
   const dimensionSlots = [...new Set(meters.flatMap(({ dimensions }) => dimensions))]
-  return { type, meters, dimensionSlots, isPlain }
+  matches += 1
+  return { number: matches, type, meters, dimensionSlots, isPlain }
 }
 
 /** Nothing is needed of an event but its value, and that in any order. */

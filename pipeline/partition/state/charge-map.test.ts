@@ -94,7 +94,7 @@ test('a delta that moves on what is not there is refused', () => {
   const one = charge(1)
   live.set(one)
   live.takeDelta()
-  live.running(one)?.add(one.serial, 5, 1n, 1n)
+  live.running(one.serial)?.add(one.serial, 5, 1n, 1n)
   expect(() => new ChargeMap().apply(live.takeDelta())).toThrow('lacks charge 0')
 })
 
@@ -102,7 +102,7 @@ test('an amount that 38 digits do not hold does not run', () => {
   const live = new ChargeMap()
   const one = { ...charge(1), emitted: 10n ** 38n }
   live.set(one)
-  expect(live.running(one)).toBeUndefined()
+  expect(live.running(one.serial)).toBeUndefined()
 })
 
 interface Values {
@@ -130,7 +130,7 @@ function change(live: PartitionState, index: number, act: string, { state, emitt
 /** An event more, as plain usage brings it. */
 function runOn(live: PartitionState, index: number, { emitted, events }: Values): void {
   const known = live.maps.charges.get(`ch_${index}`)
-  const running = known === undefined ? undefined : live.maps.charges.running(known)
+  const running = known === undefined ? undefined : live.maps.charges.running(known.serial)
   if (known === undefined || running === undefined) return
   const { serial } = known
   const before = running.events(serial)

@@ -7,6 +7,7 @@ import { type Scaled, scaledMax } from '../../../schemas/decimal.js'
 import type { UsageCharge } from './records.js'
 import { type MovedTotals, RunningTotals } from './running-totals.js'
 import { type MapDelta, TrackedMap } from './tracked-map.js'
+import { larger } from './typed-memory.js'
 
 export class ChargeMap {
   readonly #map = new TrackedMap<UsageCharge>()
@@ -52,9 +53,9 @@ export class ChargeMap {
     this.#map.delete(chargeId)
   }
 
-  /** The totals, with the charge running in them; undefined when it is no sum or count, or too large to run. */
-  running(charge: UsageCharge): RunningTotals | undefined {
-    return this.#runs[charge.serial] === 1 || this.#start(charge) ? this.#totals : undefined
+  /** The totals, with this charge running in them; undefined when it is no sum or count, or too large to run. */
+  running(serial: number): RunningTotals | undefined {
+    return this.#runs[serial] === 1 || this.#start(this.#bySerial[serial]!) ? this.#totals : undefined
   }
 
   takeDelta(): MapDelta<UsageCharge> & { readonly moved: MovedTotals } {
@@ -88,9 +89,7 @@ export class ChargeMap {
     this.#bySerial[serial] = charge
     this.#totals.reserve(serial)
     if (serial >= this.#runs.length) {
-      const larger = new Uint8Array(Math.max(serial + 1, this.#runs.length * 2))
-      larger.set(this.#runs)
-      this.#runs = larger
+      this.#runs = larger(this.#runs, Math.max(serial + 1, this.#runs.length * 2))
     }
     this.#runs[serial] = 0
   }

@@ -3,6 +3,7 @@
 // Invariant: amounts are exact; whoever writes one sees to it that 128 bits hold it, as every column of amounts does.
 
 import type { Scaled } from '../../../schemas/decimal.js'
+import { larger } from './typed-memory.js'
 
 /** Charge by charge: its serial, (events, first, last), (total, emitted) as two words of 64 bits each, the low first. */
 export interface MovedTotals {
@@ -13,14 +14,18 @@ export interface MovedTotals {
 
 const numbersEach = 3
 const wordsEach = 4
-const halvesEach = wordsEach * 2
+/** Of 64 bits: total and emitted, two words each, then events, first, last; 64 bytes a charge, one line of memory. */
+const stride = 8
+const numbersAt = wordsEach
+const halvesStride = stride * 2
 const firstCapacity = 64
+const halvesEach = wordsEach * 2
 
 export class RunningTotals {
-  #numbers = new Float64Array(firstCapacity * numbersEach)
-  #words = new BigInt64Array(firstCapacity * wordsEach)
-  /** The same memory: a word is looked at by its halves, which makes no bigint. */
+  #words = new BigInt64Array(firstCapacity * stride)
+  /** The same memory, by halves of words, which makes no bigint, and as doubles. */
   #halves = new Int32Array(this.#words.buffer)
+  #numbers = new Float64Array(this.#words.buffer)
   #isMoved = new Uint8Array(firstCapacity)
   #moved: number[] = []
 
@@ -33,41 +38,41 @@ export class RunningTotals {
     let capacity = this.#isMoved.length
     if (serial < capacity) return
     while (serial >= capacity) capacity *= 2
-    this.#numbers = copied(new Float64Array(capacity * numbersEach), this.#numbers)
-    this.#words = copied(new BigInt64Array(capacity * wordsEach), this.#words)
+    this.#words = larger(this.#words, capacity * stride)
     this.#halves = new Int32Array(this.#words.buffer)
-    this.#isMoved = copied(new Uint8Array(capacity), this.#isMoved)
+    this.#numbers = new Float64Array(this.#words.buffer)
+    this.#isMoved = larger(this.#isMoved, capacity)
   }
 
   events(serial: number): number {
-    return this.#numbers[serial * numbersEach]!
+    return this.#numbers[serial * stride + numbersAt]!
   }
 
   firstMs(serial: number): number {
-    return this.#numbers[serial * numbersEach + 1]!
+    return this.#numbers[serial * stride + numbersAt + 1]!
   }
 
   lastMs(serial: number): number {
-    return this.#numbers[serial * numbersEach + 2]!
+    return this.#numbers[serial * stride + numbersAt + 2]!
   }
 
   total(serial: number): Scaled {
-    return this.#read(serial * wordsEach)
+    return this.#read(serial * stride)
   }
 
   emitted(serial: number): Scaled {
-    return this.#read(serial * wordsEach + 2)
+    return this.#read(serial * stride + 2)
   }
 
   set(serial: number, events: number, firstMs: number, lastMs: number): void {
-    const at = serial * numbersEach
+    const at = serial * stride + numbersAt
     this.#numbers[at] = events
     this.#numbers[at + 1] = firstMs
     this.#numbers[at + 2] = lastMs
   }
 
   setAmounts(serial: number, total: Scaled, emitted: Scaled): void {
-    const at = serial * wordsEach
+    const at = serial * stride
     this.#write(at, total)
     this.#write(at + 2, emitted)
   }
@@ -75,7 +80,7 @@ export class RunningTotals {
   /** One event more. */
   add(serial: number, timeMs: number, total: Scaled, emitted: Scaled): void {
     const numbers = this.#numbers
-    const at = serial * numbersEach
+    const at = serial * stride + numbersAt
     numbers[at] = numbers[at]! + 1
     if (timeMs < numbers[at + 1]!) numbers[at + 1] = timeMs
     if (timeMs > numbers[at + 2]!) numbers[at + 2] = timeMs
@@ -105,10 +110,10 @@ export class RunningTotals {
     for (let i = 0; i < count; i += 1) {
       const serial = serials[i]!
       for (let n = 0; n < numbersEach; n += 1) {
-        numbers[i * numbersEach + n] = this.#numbers[serial * numbersEach + n]!
+        numbers[i * numbersEach + n] = this.#numbers[serial * stride + numbersAt + n]!
       }
       for (let h = 0; h < halvesEach; h += 1) {
-        halves[i * halvesEach + h] = this.#halves[serial * halvesEach + h]!
+        halves[i * halvesEach + h] = this.#halves[serial * halvesStride + h]!
       }
     }
     this.#moved = []
@@ -119,8 +124,9 @@ export class RunningTotals {
     for (let i = 0; i < serials.length; i += 1) {
       const serial = serials[i]!
       this.reserve(serial)
-      this.#numbers.set(numbers.subarray(i * numbersEach, (i + 1) * numbersEach), serial * numbersEach)
-      this.#words.set(amounts.subarray(i * wordsEach, (i + 1) * wordsEach), serial * wordsEach)
+      const at = serial * stride
+      this.#words.set(amounts.subarray(i * wordsEach, (i + 1) * wordsEach), at)
+      this.#numbers.set(numbers.subarray(i * numbersEach, (i + 1) * numbersEach), at + numbersAt)
     }
   }
 
@@ -147,9 +153,4 @@ export class RunningTotals {
     this.#halves[word * 2 + 2] = sign
     this.#halves[word * 2 + 3] = sign
   }
-}
-
-function copied<T extends { set(other: T): void }>(larger: T, values: T): T {
-  larger.set(values)
-  return larger
 }

@@ -1,102 +1,189 @@
-// Where the plain usage of a customer goes, by its bytes: to which charges, at which prices, with which texts in its
-// rows. A cache over timelines and charges, never stored.
+// Where the plain usage of a customer goes: to which charges, at which prices, with which texts in its rows. A cache over
+// timelines and charges, never stored.
 // Invariants: a route holds for every instant of [fromMs, untilMs); whoever changes what a route was made from (a charge
 // that is put or removed, a timeline, a hold, a retraction) forgets the customer's routes, and a new catalog all of them.
+// The trick: customers, routes and targets are numbers, and what belongs to a number lies in one piece of a typed array,
+// so that an event of any of many customers finds its way over a few lines of memory.
 
 import type { Rater } from '../../../rating/rate.js'
 import type { Version } from '../../../rating/timeline.js'
-import { fnv1a32, fnv1a32Of } from '../../../schemas/identifiers.js'
 import type { PlainMatch, PlainMeter } from '../../stages/plain-meters.js'
 import type { UsageTerms } from '../rated-usage-terms.js'
+import { CustomerNumbers } from './customer-numbers.js'
 import type { UsageCharge } from './records.js'
+import { larger } from './typed-memory.js'
 
 /** One reading and its row. */
 export interface RouteTarget {
   /** Which of the meters that the event was matched with. */
   readonly reading: number
   readonly meter: PlainMeter
-  /** In force over all of the route. */
-  readonly version: Version | undefined
   /** Undefined: no price wants the reading. */
-  readonly rated: RatedTarget | undefined
+  readonly rated:
+    | { readonly charge: UsageCharge; readonly version: Version; readonly rater: Rater }
+    | undefined
   readonly terms: UsageTerms
 }
 
-export interface RatedTarget {
-  readonly charge: UsageCharge
-  readonly rater: Rater
-}
-
-export interface UsageRoute {
-  /** What the event was matched with: two events of equal `match` have the same readings. */
-  readonly match: PlainMatch
+export interface Stretch {
   readonly fromMs: number
   readonly untilMs: number
-  readonly targets: readonly RouteTarget[]
 }
 
-export interface RoutedCustomer {
-  readonly customerId: string
-  readonly idBytes: Uint8Array
-  /** The one used last comes first. */
-  readonly routes: UsageRoute[]
-  /** The next customer with the same hash. */
-  next: RoutedCustomer | undefined
-}
-
-/** Of one customer and kind of event: late events belong to periods that are over, and to earlier terms. */
+/** No such customer, route or charge. */
+export const none = -1
+const firstCapacity = 1024
+/** Of one customer: late events belong to periods that are over, and to earlier terms. */
 const routesKept = 8
+/** From, until, match, next route of the customer, first target, end of its targets. */
+const routeStride = 6
+/** Serial of the charge, number of the rater, reading, number of the terms. */
+const targetStride = 4
+/** Forgotten routes leave their place behind; all are forgotten when they are this many, and most. */
+const maxForgotten = 65_536
 
 export class UsageRoutes {
-  readonly #byHash = new Map<number, RoutedCustomer>()
+  #customers = new CustomerNumbers()
+  /** By customer, one more than its number, so that 0 is none. */
+  #firstRoutes = new Int32Array(firstCapacity)
+  #routes = new Float64Array(firstCapacity * routeStride)
+  #routeCount = 0
+  #forgotten = 0
+  #numbers = new Int32Array(firstCapacity * targetStride)
+  #targets: RouteTarget[] = []
+  #raters: Rater[] = []
+  #raterNumbers = new Map<Rater, number>()
 
-  /** The customer whose id is these bytes, if it was added. */
-  find(bytes: Uint8Array, from: number, until: number): RoutedCustomer | undefined {
-    let one = this.#byHash.get(fnv1a32Of(bytes, from, until))
-    while (one !== undefined && !isSpan(one.idBytes, bytes, from, until)) one = one.next
-    return one
+  /** The customer whose id is these bytes; `none` when he was not added. */
+  customer(bytes: Uint8Array, from: number, until: number): number {
+    return this.#customers.find(bytes, from, until)
   }
 
-  add(customerId: string): RoutedCustomer {
-    const idBytes = Buffer.from(customerId, 'utf8')
-    const hash = fnv1a32(customerId)
-    const next = this.#byHash.get(hash)
-    const added: RoutedCustomer = { customerId, idBytes, routes: [], next }
-    this.#byHash.set(hash, added)
-    return added
+  addCustomer(customerId: string): number {
+    return this.#customers.numberOf(customerId)
+  }
+
+  customerId(customer: number): string {
+    return this.#customers.idOf(customer)
+  }
+
+  /** The route for events of a kind at an instant, or `none`. */
+  at(customer: number, match: PlainMatch, atMs: number): number {
+    const routes = this.#routes
+    let route = this.#first(customer)
+    while (route !== none) {
+      const at = route * routeStride
+      if (routes[at]! <= atMs && atMs < routes[at + 1]! && routes[at + 2] === match.number) return route
+      route = routes[at + 3]!
+    }
+    return none
+  }
+
+  firstTarget(route: number): number {
+    return this.#routes[route * routeStride + 4]!
+  }
+
+  endOfTargets(route: number): number {
+    return this.#routes[route * routeStride + 5]!
+  }
+
+  /** `none`: no price wants the reading. */
+  chargeSerial(target: number): number {
+    return this.#numbers[target * targetStride]!
+  }
+
+  /** Of a target that has a charge. */
+  rater(target: number): Rater {
+    return this.#raters[this.#numbers[target * targetStride + 1]!]!
+  }
+
+  reading(target: number): number {
+    return this.#numbers[target * targetStride + 2]!
+  }
+
+  target(target: number): RouteTarget {
+    return this.#targets[target]!
+  }
+
+  /** Keeps a route; the customer's oldest one goes when there are too many. */
+  keep(customer: number, match: PlainMatch, stretch: Stretch, targets: readonly RouteTarget[]): number {
+    if (this.#forgotten > maxForgotten && this.#forgotten * 2 > this.#routeCount) this.#forgetRoutes()
+    const route = this.#routeCount
+    const at = route * routeStride
+    if (at === this.#routes.length) this.#routes = larger(this.#routes, at * 2)
+    this.#routes.set([stretch.fromMs, stretch.untilMs, match.number, this.#first(customer)], at)
+    this.#routes[at + 4] = this.#targets.length
+    for (const target of targets) this.#addTarget(target)
+    this.#routes[at + 5] = this.#targets.length
+    this.#routeCount = route + 1
+    this.#setFirst(customer, route)
+    this.#dropOldest(route)
+    return route
   }
 
   forget(customerId: string): void {
-    const first = this.#byHash.get(fnv1a32(customerId))
-    for (let one = first; one !== undefined; one = one.next) {
-      if (one.customerId === customerId) one.routes.length = 0
-    }
+    const id = Buffer.from(customerId, 'utf8')
+    const customer = this.#customers.find(id, 0, id.length)
+    if (customer === none || this.#first(customer) === none) return
+    this.#setFirst(customer, none)
+    this.#forgotten += 1
   }
 
   clear(): void {
-    this.#byHash.clear()
+    this.#customers = new CustomerNumbers()
+    this.#forgetRoutes()
   }
-}
 
-/** The route for an instant; it is moved to the front. */
-export function routeAt(customer: RoutedCustomer, match: PlainMatch, atMs: number): UsageRoute | undefined {
-  const { routes } = customer
-  for (let i = 0; i < routes.length; i += 1) {
-    const route = routes[i]!
-    if (route.match !== match || atMs < route.fromMs || atMs >= route.untilMs) continue
-    if (i > 0) {
-      routes.splice(i, 1)
-      routes.unshift(route)
-    }
-    return route
+  #first(customer: number): number {
+    return customer < this.#firstRoutes.length ? this.#firstRoutes[customer]! - 1 : none
   }
-  return undefined
-}
 
-export function keepRoute(customer: RoutedCustomer, route: UsageRoute): void {
-  const { routes } = customer
-  routes.unshift(route)
-  if (routes.length > routesKept) routes.length = routesKept
+  #setFirst(customer: number, route: number): void {
+    let { length } = this.#firstRoutes
+    while (customer >= length) length *= 2
+    if (length > this.#firstRoutes.length) this.#firstRoutes = larger(this.#firstRoutes, length)
+    this.#firstRoutes[customer] = route + 1
+  }
+
+  #addTarget(target: RouteTarget): void {
+    const at = this.#targets.length * targetStride
+    if (at === this.#numbers.length) this.#numbers = larger(this.#numbers, at * 2)
+    const { rated, reading } = target
+    this.#numbers[at] = rated === undefined ? none : rated.charge.serial
+    this.#numbers[at + 1] = rated === undefined ? none : this.#numberOfRater(rated.rater)
+    this.#numbers[at + 2] = reading
+    this.#targets.push(target)
+  }
+
+  #numberOfRater(rater: Rater): number {
+    const known = this.#raterNumbers.get(rater)
+    if (known !== undefined) return known
+    this.#raterNumbers.set(rater, this.#raters.length)
+    return this.#raters.push(rater) - 1
+  }
+
+  #dropOldest(first: number): void {
+    let route = first
+    for (let kept = 1; kept < routesKept && route !== none; kept += 1) route = this.#next(route)
+    if (route === none || this.#next(route) === none) return
+    this.#routes[route * routeStride + 3] = none
+    this.#forgotten += 1
+  }
+
+  #next(route: number): number {
+    return this.#routes[route * routeStride + 3]!
+  }
+
+  #forgetRoutes(): void {
+    this.#firstRoutes = new Int32Array(firstCapacity)
+    this.#routes = new Float64Array(firstCapacity * routeStride)
+    this.#numbers = new Int32Array(firstCapacity * targetStride)
+    this.#targets = []
+    this.#raters = []
+    this.#raterNumbers = new Map()
+    this.#routeCount = 0
+    this.#forgotten = 0
+  }
 }
 
 export function isSpan(text: Uint8Array, bytes: Uint8Array, from: number, until: number): boolean {
