@@ -54,21 +54,50 @@ function isNull(bitmap: Uint8Array | undefined, row: number): boolean {
   return bitmap !== undefined && ((bitmap[row >> 3]! >> (row & 7)) & 1) === 0
 }
 
-export function textColumn(cursor: BlockCursor, offsetBytes: 4 | 8): TextValues {
+/** `checked`: each text must be looked at by itself, because not all of them are UTF-8. */
+type TextCoding = 'ascii' | 'utf8' | 'checked'
+
+/** A column whose texts stand one behind the other; whoever wants no strings reads the bytes. */
+export class PlainTexts implements TextValues {
+  readonly length: number
+  readonly textBytes: number
+  readonly bytes: Buffer
+  /** The text of a row: `[offsets[row], offsets[row + 1])` of the bytes. */
+  readonly offsets: Float64Array
+  readonly coding: TextCoding
+  readonly #bitmap: Uint8Array | undefined
+
+  constructor(bytes: Buffer, offsets: Float64Array, bitmap: Uint8Array | undefined) {
+    const used = bytes.subarray(offsets[0]!, offsets[offsets.length - 1]!)
+    this.length = offsets.length - 1
+    this.textBytes = used.length
+    this.bytes = bytes
+    this.offsets = offsets
+    this.coding = isAscii(used) ? 'ascii' : isUtf8(used) && cutsWell(bytes, offsets) ? 'utf8' : 'checked'
+    this.#bitmap = bitmap
+  }
+
+  isNull(row: number): boolean {
+    return isNull(this.#bitmap, row)
+  }
+
+  at(row: number): TextValue {
+    if (isNull(this.#bitmap, row)) return undefined
+    const from = this.offsets[row]!
+    const until = this.offsets[row + 1]!
+    if (this.coding === 'ascii') return this.bytes.toString('latin1', from, until)
+    if (this.coding === 'checked' && !isUtf8(this.bytes.subarray(from, until))) return unreadable
+    return this.bytes.toString('utf8', from, until)
+  }
+}
+
+export function textColumn(cursor: BlockCursor, offsetBytes: 4 | 8): PlainTexts {
   const node = cursor.node()
   const bitmap = bitmapOf(cursor, node)
   const { length } = node
   const offsets = offsetsOf(cursor.buffer(length === 0 ? 0 : (length + 1) * offsetBytes), length, offsetBytes)
   const body = cursor.buffer(offsets[length]!)
-  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
-  const from = offsets[0]!
-  const used = bytes.subarray(from, offsets[length]!)
-  const read = isAscii(used) ? latin1 : isUtf8(used) && cutsWell(bytes, offsets) ? utf8 : checkedUtf8
-  return {
-    length,
-    textBytes: used.length,
-    at: row => (isNull(bitmap, row) ? undefined : read(bytes, offsets[row]!, offsets[row + 1]!)),
-  }
+  return new PlainTexts(Buffer.from(body.buffer, body.byteOffset, body.byteLength), offsets, bitmap)
 }
 
 function offsetsOf(buffer: Uint8Array, length: number, offsetBytes: 4 | 8): Float64Array {
@@ -92,12 +121,6 @@ function cutsWell(bytes: Buffer, offsets: Float64Array): boolean {
   for (const offset of offsets) if (offset < end && (bytes[offset]! & 0xc0) === 0x80) return false
   return true
 }
-
-const latin1 = (bytes: Buffer, from: number, until: number): TextValue =>
-  bytes.toString('latin1', from, until)
-const utf8 = (bytes: Buffer, from: number, until: number): TextValue => bytes.toString('utf8', from, until)
-const checkedUtf8 = (bytes: Buffer, from: number, until: number): TextValue =>
-  isUtf8(bytes.subarray(from, until)) ? bytes.toString('utf8', from, until) : unreadable
 
 export function dictionaryColumn(
   cursor: BlockCursor,
@@ -136,9 +159,17 @@ function indexAt(view: DataView, at: number, bytes: 1 | 2 | 4 | 8, isSigned: boo
 }
 
 /** A column of the type null: no row has a value, and there is nothing to read. */
-export function nullColumn(cursor: BlockCursor): TextValues {
-  const { length } = cursor.node()
-  return { length, textBytes: 0, at: () => undefined }
+export class NullTexts implements TextValues {
+  readonly length: number
+  readonly textBytes = 0
+
+  constructor(length: number) {
+    this.length = length
+  }
+
+  at(): undefined {
+    return undefined
+  }
 }
 
 /** `unit`: 1 millisecond, 2 microsecond, 3 nanosecond. A row is the RFC 3339 text of its instant. */

@@ -8,7 +8,7 @@ import { type Rejection, rejected } from './rejection.js'
 import {
   BlockCursor,
   dictionaryColumn,
-  nullColumn,
+  NullTexts,
   type TextValue,
   type TextValues,
   textColumn,
@@ -105,7 +105,7 @@ class BatchReader {
     }
     if (type.kind === 'utf8') return textColumn(cursor, type.offsetBytes)
     if (type.kind === 'timestamp') return timestampColumn(cursor, type.unit as 1 | 2 | 3)
-    return nullColumn(cursor)
+    return new NullTexts(cursor.node().length)
   }
 
   #grow(textBytes: number): void {

@@ -43,6 +43,8 @@ interface Course {
   readonly message: InputMessage
   readonly scan: ScannedEvents
   readonly day: number
+  /** All events of the message the general way, once they were asked for. */
+  whole: readonly Decoded[] | undefined
 }
 
 export class PlainUsage {
@@ -67,7 +69,7 @@ export class PlainUsage {
       return
     }
     const { arrivedAtMs } = message
-    const course = { batch, message, scan, day: dayOf(arrivedAtMs) }
+    const course: Course = { batch, message, scan, day: dayOf(arrivedAtMs), whole: undefined }
     for (let event = 0; event < scan.count; event += 1) {
       const customer = isOrdinary(course, event) ? customerOf(course, event) : none
       if (customer !== none) this.#admit(course, event, customer)
@@ -226,9 +228,13 @@ function customerOf({ batch, scan }: Course, event: number): number {
 }
 
 /** The event as the general way knows it. What is broken in it is told as of the whole message. */
-function decodeAt({ message, scan }: Course, event: number): Decoded {
+function decodeAt(course: Course, event: number): Decoded {
+  const { message, scan } = course
   const bytes = scan.bytes.subarray(scan.from[event], scan.until[event])
-  return decodeEvent(bytes, message.arrivedAtMs) ?? decodeMessages([message])[event]!
+  const own = bytes.length === 0 ? undefined : decodeEvent(bytes, message.arrivedAtMs)
+  if (own !== undefined) return own
+  course.whole ??= decodeMessages([message])
+  return course.whole[event]!
 }
 
 function receivedAt(course: Course, event: number): ReceivedEvent {

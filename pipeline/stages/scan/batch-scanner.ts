@@ -28,8 +28,209 @@ const openObject = 123
 const wordWeir = 0x72696577
 const point = 46
 
-/** Columns by place. The first four are names: not empty. What comes before `hashedFrom` is not content. */
-const names = ['id', 'source', 'type', 'subject', 'correlationid', 'traceparent', 'time', 'data'] as const
-const [id, source, type, subject, correlationid, traceparent, time, data] = names.keys().toArray?.() ?? [
-  0, 1, 2, 3, 4, 5, 6, 7,
-]
+/** The columns that are read, by place. The first four are names, which are not empty. */
+const places = {
+  id: 0,
+  source: 1,
+  type: 2,
+  subject: 3,
+  correlationid: 4,
+  traceparent: 5,
+  time: 6,
+  data: 7,
+} as const
+const names = Object.keys(places) as readonly (keyof typeof places)[]
+const { id, source, type, subject, correlationid, traceparent, time, data } = places
+const lastName = subject
+
+/** A column of texts, and where its bytes begin in the message. */
+interface SpanColumn {
+  readonly texts: PlainTexts
+  readonly base: number
+}
+
+export class BatchScanner {
+  readonly #walk: JsonWalk
+  readonly #columns: Columns
+  readonly #time = new TimeReader()
+  /** By place; undefined where the batch has no such column. */
+  readonly #texts: (SpanColumn | undefined)[] = names.map(() => undefined)
+  /** Of the row under way, by place: from and until; -1 where it has no such attribute. */
+  readonly #spans = new Int32Array(names.length * 2)
+  /** Hash of each name, two words by place. */
+  readonly #keys = new Int32Array(names.length * 2)
+  readonly #dataKey = new DataView(new ArrayBuffer(16))
+  #version: TextValues | undefined
+  #pinned: TextValues | undefined
+
+  constructor(walk: JsonWalk, columns: Columns) {
+    this.#walk = walk
+    this.#columns = columns
+    const key = new Uint8Array(this.#dataKey.buffer)
+    for (let place = 0; place < names.length; place += 1) {
+      // The last of them is `data`, whose name is looked up again with every row.
+      const { written } = new TextEncoder().encodeInto(names[place]!, key)
+      hashKey(this.#dataKey, 0, written)
+      this.#keys.set(lanes, place * 2)
+    }
+  }
+
+  /** False when the message is to be refused by parseMessage. */
+  scan(message: Uint8Array): boolean {
+    const decoded = decodeUsageBatch(message)
+    if (decoded.kind === 'rejected') return false
+    this.#walk.load(message)
+    this.#walk.lineFeed = 10
+    this.#columns.begin(message)
+    for (const part of decoded.batch.parts) this.#rows(part, message)
+    return true
+  }
+
+  #rows(part: UsageRows, message: Uint8Array): void {
+    const columns = this.#columns
+    const isPlain = this.#use(part, message)
+    for (let row = 0; row < part.length; row += 1) {
+      columns.reserve()
+      columns.add(isPlain && this.#row(row), 0, 0)
+    }
+  }
+
+  /** Whether the columns are texts that may be used as they stand. */
+  #use({ columns }: UsageRows, message: Uint8Array): boolean {
+    this.#version = present(columns.specversion)
+    this.#pinned = present(columns.subscriptionid)
+    for (let place = 0; place < names.length; place += 1) {
+      const column = present(columns[names[place]!])
+      if (column !== undefined && !isUsable(column)) return false
+      this.#texts[place] =
+        column === undefined
+          ? undefined
+          : { texts: column, base: column.bytes.byteOffset - message.byteOffset }
+    }
+    return true
+  }
+
+  /** Fills the row's columns; whether it is plain. */
+  #row(row: number): boolean {
+    if (this.#version !== undefined && this.#version.at(row) !== '1.0') return false
+    if (this.#pinned !== undefined && this.#pinned.at(row) !== undefined) return false
+    if (!this.#findTexts(row) || isOurs(this.#walk, this.#spans[type * 2]!, this.#spans[type * 2 + 1]!)) {
+      return false
+    }
+    let timeMs = Number.NaN
+    const timeFrom = this.#spans[time * 2]!
+    if (timeFrom !== -1) {
+      timeMs = this.#time.read(this.#walk.bytes, this.#walk.view, timeFrom, this.#spans[time * 2 + 1]!)
+      if (Number.isNaN(timeMs)) return false
+    }
+    if (!this.#data()) return false
+    this.#hashContent(lanes[0]!, lanes[1]!)
+    this.#fill(timeMs)
+    return true
+  }
+
+  #findTexts(row: number): boolean {
+    for (let place = 0; place < names.length; place += 1) {
+      const column = this.#texts[place]
+      const isAbsent = column === undefined || column.texts.isNull(row)
+      if (isAbsent && (place <= lastName || place === data)) return false
+      const from = isAbsent ? -1 : column.base + column.texts.offsets[row]!
+      const until = isAbsent ? -1 : column.base + column.texts.offsets[row + 1]!
+      if (place !== data && until - from > maxAttributeBytes) return false
+      if (place <= lastName && from === until) return false
+      this.#spans[place * 2] = from
+      this.#spans[place * 2 + 1] = until
+    }
+    return true
+  }
+
+  /** Walks `data`, whose hash is then in `lanes`. It ends where the text does, so nothing else was read. */
+  #data(): boolean {
+    const walk = this.#walk
+    const { tree } = walk
+    tree.makeRoom()
+    const first = this.#keys[data * 2]!
+    const second = this.#keys[data * 2 + 1]!
+    const node = tree.find(0, first, second, this.#dataKey, 0, names[data]!.length)
+    const from = this.#spans[data * 2]!
+    walk.at = from
+    this.#noValues()
+    if (node === 0 || walk.bytes[from] !== openObject) return false
+    const { nodes } = tree
+    if (!walk.object(node, nodes[node + hashFirst]!, nodes[node + hashSecond]!, 1)) return false
+    if (walk.at !== this.#spans[data * 2 + 1]) return false
+    if (nodes[node + slotField] !== -1) walk.note(nodes[node + slotField]!, from)
+    return true
+  }
+
+  #noValues(): void {
+    const { slots, valueKind, valueFrom, valueUntil, count } = this.#columns
+    valueKind.fill(missing, count * slots, (count + 1) * slots)
+    valueFrom.fill(-1, count * slots, (count + 1) * slots)
+    valueUntil.fill(-1, count * slots, (count + 1) * slots)
+  }
+
+  /** Begins with the hash of `data`; what event-hash.ts calls the content is then in `lanes`. */
+  #hashContent(first: number, second: number): void {
+    const { view } = this.#walk
+    let a = first
+    let b = second
+    let count = 1
+    for (let place: number = type; place <= time; place += 1) {
+      const from = this.#spans[place * 2]!
+      const until = this.#spans[place * 2 + 1]!
+      // An extension that is only carried is the same absent and empty.
+      if (from === until) continue
+      hashSpan(view, from, until, this.#keys[place * 2]! ^ seeds.text, this.#keys[place * 2 + 1]!)
+      a = (a + lanes[0]!) | 0
+      b = (b + lanes[1]!) | 0
+      count += 1
+    }
+    finishObject(0, 0, a, b, count)
+  }
+
+  /** Writes the row; the content's hash is in `lanes`. */
+  #fill(timeMs: number): void {
+    const columns = this.#columns
+    const spans = this.#spans
+    const event = columns.count
+    columns.content[event * contentWords] = lanes[0]!
+    columns.content[event * contentWords + 1] = lanes[1]!
+    columns.timeMs[event] = timeMs
+    columns.typeFrom[event] = spans[type * 2]!
+    columns.typeUntil[event] = spans[type * 2 + 1]!
+    columns.subjectFrom[event] = spans[subject * 2]!
+    columns.subjectUntil[event] = spans[subject * 2 + 1]!
+    columns.correlationFrom[event] = spans[correlationid * 2]!
+    columns.correlationUntil[event] = spans[correlationid * 2 + 1]!
+    columns.traceparentFrom[event] = spans[traceparent * 2]!
+    columns.traceparentUntil[event] = spans[traceparent * 2 + 1]!
+    const sourceFrom = spans[source * 2]!
+    const sourceUntil = spans[source * 2 + 1]!
+    const idFrom = spans[id * 2]!
+    const idUntil = spans[id * 2 + 1]!
+    columns.sourceFrom[event] = sourceFrom
+    columns.sourceUntil[event] = sourceUntil
+    columns.idFrom[event] = idFrom
+    columns.idUntil[event] = idUntil
+    const { view } = this.#walk
+    hashIdentityBytes(view, sourceFrom, sourceUntil, idFrom, idUntil, columns.identity, event * identityWords)
+  }
+}
+
+/** A column of nulls is as good as none. */
+function present(column: TextValues | undefined): TextValues | undefined {
+  return column instanceof NullTexts ? undefined : column
+}
+
+/** Texts of UTF-8 without U+0000, which no attribute may hold. In `data` the walk would find one. */
+function isUsable(column: TextValues): column is PlainTexts {
+  if (!(column instanceof PlainTexts) || column.coding === 'checked') return false
+  const { bytes, offsets, length } = column
+  return !bytes.subarray(offsets[0], offsets[length]).includes(0)
+}
+
+/** Whether a type begins with `weir.`. */
+function isOurs(walk: JsonWalk, from: number, until: number): boolean {
+  return until - from >= 5 && walk.view.getInt32(from, true) === wordWeir && walk.bytes[from + 4] === point
+}

@@ -1,5 +1,5 @@
 // What a scan leaves of one message: where things are, in columns, one entry per event. No text is copied and no object is
-// made per event; whoever needs more of an event parses its own bytes, `[from, until)`.
+// made per event; whoever needs more of an event parses its own bytes, `[from, until)`, which are none where it is a row of a batch in Arrow.
 // Invariant: an event that is `plain` reads here exactly as parseMessage and validateEvent would read it; whatever could
 // be read otherwise is not plain and goes the general way.
 

@@ -5,6 +5,8 @@
 
 import { isUtf8 } from 'node:buffer'
 import { parseJson } from '../../../schemas/json-text.js'
+import { isUsageBatchType } from '../../../schemas/usage-batch-schema.js'
+import { BatchScanner } from './batch-scanner.js'
 import { Columns } from './columns.js'
 import { Envelope } from './envelope.js'
 import { JsonWalk } from './json-walk.js'
@@ -36,18 +38,22 @@ export class UsageScanner {
   readonly #columns: Columns
   readonly #walk: JsonWalk
   readonly #envelope: Envelope
+  readonly #batch: BatchScanner
 
   constructor(layout: ScanLayout) {
     this.#columns = new Columns(layout.slots)
     this.#walk = new JsonWalk(new KeyTree(layout), layout, this.#columns)
     this.#envelope = new Envelope(this.#walk, this.#columns)
+    this.#batch = new BatchScanner(this.#walk, this.#columns)
   }
 
   /**
    * The events of one message; the next scan overwrites them. Undefined when the message is to be read by parseMessage
-   * as a whole. An event that is not plain is a JSON object, or of lines anything that is not blank: `[from, until)`.
+   * as a whole. An event that is not plain is a JSON object, or of lines anything that is not blank: `[from, until)`; a
+   * row of a batch in Arrow has no bytes of its own.
    */
   scan(message: Uint8Array, contentType: string | undefined): ScannedEvents | undefined {
+    if (isUsageBatchType(contentType)) return this.#batch.scan(message) ? this.#columns : undefined
     const form = formOf(contentType)
     if (form === undefined || !isUtf8(message)) return undefined
     const walk = this.#walk
