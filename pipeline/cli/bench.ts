@@ -48,6 +48,8 @@ async function run({ benchmark, rounds }: BenchArguments, options: BenchOptions)
       return (await import('../../bench/latency.js')).latency(options)
     case 'growth':
       return (await import('../../bench/growth/growth.js')).growth(options)
+    case 'soak':
+      return (await import('../../bench/growth/soak.js')).soak(options)
     default:
       return benchmark satisfies never
   }

@@ -8,6 +8,7 @@ export const benchmarks = {
   'peer-postgres': 'the same events through Node and PostgreSQL',
   latency: 'arrival to queryable at half load',
   growth: 'cost and memory of more and more identities, and the restart with them',
+  soak: '5,000 events a second for long, and whether memory grows',
 } as const
 
 export type Benchmark = keyof typeof benchmarks
