@@ -272,6 +272,7 @@ export class Deliverer {
       bytes: this.#totals.bytes + range.messages.reduce((sum, message) => sum + message.bytes.byteLength, 0),
       rows: this.#totals.rows + rows,
     }
+    this.#options.tail?.release(range.messages)
     this.#lastAppliedAtMs = Date.now()
     this.#trouble = undefined
     this.#set('running')

@@ -8,12 +8,16 @@
 
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { BatchMessage } from '../../sinks/atomic-batch.js'
+import type { FeedMessage } from '../../sinks/sink.js'
+import { release } from '../workers/transfer.js'
 
 /** Messages that lie side by side in the stream. */
 export interface StoredMessages {
   readonly firstSeq: number
   readonly lastSeq: number
   readonly storedAtMs: number
+  /** When they were added; some are freed before they leave. */
+  readonly bytes: number
   readonly messages: readonly BatchMessage[]
 }
 
@@ -36,6 +40,7 @@ export class LedgerTail {
   #bytes = 0
   #readers = 0
   readonly #callbacks = new Set<() => void>()
+  readonly #handedOut = new WeakSet<Uint8Array>()
 
   constructor(mostBytes: number) {
     this.#mostBytes = mostBytes
@@ -45,10 +50,11 @@ export class LedgerTail {
   add(firstSeq: number, messages: readonly BatchMessage[]): void {
     if (this.#readers === 0) return // invariant 2
     const lastSeq = firstSeq + messages.length - 1
-    const stored = { firstSeq, lastSeq, storedAtMs: Date.now(), messages }
+    const bytes = messages.reduce((sum, message) => sum + message.bytes.byteLength, 0)
+    const stored = { firstSeq, lastSeq, storedAtMs: Date.now(), bytes, messages }
     const at = this.#stored.findLastIndex(one => one.firstSeq < firstSeq) + 1 // partitions may answer out of turn
     this.#stored.splice(at, 0, stored)
-    this.#bytes += bytesOf(stored)
+    this.#bytes += bytes
     while (this.#bytes > this.#mostBytes) this.#drop()
     for (const callback of [...this.#callbacks]) callback()
   }
@@ -70,7 +76,13 @@ export class LedgerTail {
     const first = this.#stored[0]
     if (first === undefined || first.firstSeq > seq) return undefined
     this.#drop()
+    for (const { bytes } of first.messages) this.#handedOut.add(bytes)
     return first
+  }
+
+  /** Frees the rows of these messages that came from here, once nobody needs them any more. */
+  release(messages: readonly FeedMessage[]): void {
+    for (const { bytes } of messages) if (this.#handedOut.delete(bytes)) release(bytes)
   }
 
   /** Lets go of what lies before this sequence. */
@@ -101,12 +113,6 @@ export class LedgerTail {
 
   #drop(): void {
     const dropped = this.#stored.shift()
-    if (dropped !== undefined) this.#bytes -= bytesOf(dropped)
+    if (dropped !== undefined) this.#bytes -= dropped.bytes
   }
-}
-
-function bytesOf({ messages }: StoredMessages): number {
-  let bytes = 0
-  for (const message of messages) bytes += message.bytes.byteLength
-  return bytes
 }

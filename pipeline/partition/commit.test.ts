@@ -50,7 +50,7 @@ test('a commit begins with its checkpoint, ends with its counts, and every messa
   const committed = await publishCommit(link, next(claim.checkpoint, link), claim.seq)
   const messages = await readLedger(broker, 0, '>')
   const [, ...batch] = messages
-  expect(batch.map(message => message.headers?.get(commitHeader))).toEqual(['1', '1', '1', '1', '1'])
+  expect(batch.map(message => message.head.get(commitHeader))).toEqual(['1', '1', '1', '1', '1'])
   expect(batch.map(message => Buffer.from(message.bytes).toString()).slice(1)).toEqual([
     'delta',
     'sealed',
@@ -172,7 +172,7 @@ test('a delta that is missing, cut short or foreign is told', () => {
   const message = (headers: Record<string, string>) => ({
     seq: 1,
     bytes: text('d'),
-    headers: { get: (key: string) => headers[key] ?? '' } as never,
+    head: { get: (key: string) => headers[key] } as never,
   })
   const delta = (commit: number, chunk: string) =>
     message({ 'weir-commit': String(commit), 'weir-chunk': chunk })

@@ -16,21 +16,14 @@ import {
   JetStreamApiError,
   type JetStreamManager,
 } from '@nats-io/jetstream'
-import {
-  createInbox,
-  Match,
-  type Msg,
-  type MsgHdrs,
-  type NatsConnection,
-  nanos,
-  type Subscription,
-} from '@nats-io/transport-node'
-import { watchOf } from '../../sinks/connection-watch.js'
+import { type NatsConnection, nanos } from '@nats-io/transport-node'
 import type { EngineLimits } from '../limits.js'
 import { plainLength } from '../stages/decompress.js'
 import { streamInfo } from '../topology.js'
 import { PartitionFailure } from './failures.js'
+import { type OpenReading, pullLinkOf } from './pull-link.js'
 import { type Delivery, deliveryOf, type ReadMessage, statusOf } from './pull-protocol.js'
+import { MessageHead, type WireMessage } from './wire-parser.js'
 
 export interface ReaderOptions {
   readonly nc: NatsConnection
@@ -61,16 +54,11 @@ export class InputReader {
   #stopped = false
   #starting = false
   readonly #watchdog: NodeJS.Timeout
-  readonly #unwatch: () => void
 
   constructor(options: ReaderOptions) {
     this.#options = options
     this.#nextSeq = options.fromSeq
     this.#watchdog = setInterval(() => this.#watch(), 1_000)
-    // The pull under way is gone with the connection, and the consumer with a broker that was started again.
-    this.#unwatch = watchOf(options.nc).onChange(isUp => {
-      if (isUp) this.#interrupt('the connection was lost')
-    })
     void this.#begin(undefined)
   }
 
@@ -96,11 +84,10 @@ export class InputReader {
   stop(): void {
     this.#stopped = true
     clearInterval(this.#watchdog)
-    this.#unwatch()
     this.#drop()
   }
 
-  /** The oldest messages, up to so many bytes, at least one if there is any. */
+  /** The oldest messages, up to so many bytes, at least one if there is any. Their memory goes back to the link. */
   take(maxBytes: number): ReadMessage[] {
     let bytes = 0
     let count = 0
@@ -173,17 +160,21 @@ export class InputReader {
       inactive_threshold: nanos(limits.consumerInactiveMs),
     })
     this.#pending = info.num_pending
-    const inbox = createInbox()
+    const reading = await pullLinkOf(nc).open({
+      onMessage: message => this.#receive(cursor, message),
+      onLost: detail => {
+        if (cursor === this.#cursor) this.#interrupt(detail)
+      },
+    })
     const cursor: Cursor = {
       consumer: info.name,
-      inbox,
-      subscription: nc.subscribe(inbox, { callback: (error, msg) => this.#receive(cursor, error, msg) }),
+      reading,
       delivered: 0,
       deliveredBeforePull: 0,
       pulling: false,
       silentTicks: 0,
     }
-    if (this.#stopped) cursor.subscription.unsubscribe()
+    if (this.#stopped) reading.close()
     else this.#cursor = cursor
   }
 
@@ -201,7 +192,7 @@ export class InputReader {
   }
 
   #pull(): void {
-    const { nc, limits, stream } = this.#options
+    const { limits, stream } = this.#options
     const cursor = this.#cursor
     if (cursor === undefined || cursor.pulling || this.#stopped) return
     const largest = limits.maxPayload + limits.headerBytes
@@ -218,36 +209,36 @@ export class InputReader {
     }
     this.#largePull = false
     const natsSubject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${cursor.consumer}`
-    try {
-      nc.publish(natsSubject, JSON.stringify(request), { reply: cursor.inbox })
-    } catch {
-      cursor.pulling = false // the connection is closed; whoever owns it stops us
-    }
+    cursor.reading.pull(natsSubject, JSON.stringify(request))
   }
 
-  #receive(cursor: Cursor, error: Error | null, msg: Msg): void {
+  #receive(cursor: Cursor, message: WireMessage): void {
+    const delivery = cursor === this.#cursor ? deliveryOf(message.reply) : undefined
+    const head = new MessageHead(message.memory.subarray(0, message.headLength))
+    if (delivery !== undefined && delivery.consumerSeq === cursor.delivered + 1) {
+      cursor.silentTicks = 0
+      this.#keep(cursor, message, head, delivery)
+      return
+    }
+    pullLinkOf(this.#options.nc).memory.give(message.memory)
     if (cursor !== this.#cursor) return
     cursor.silentTicks = 0
-    const delivery = deliveryOf(msg)
-    if (error !== null) this.#interrupt(error.message)
-    else if (delivery === undefined) this.#onStatus(cursor, msg)
-    else if (delivery.consumerSeq !== cursor.delivered + 1)
-      this.#interrupt('a message was lost on the way') // 1
-    else this.#keep(cursor, msg, delivery)
+    if (delivery === undefined) this.#onStatus(cursor, head)
+    else this.#interrupt('a message was lost on the way') // invariant 1
   }
 
-  #keep(cursor: Cursor, msg: Msg, delivery: Delivery): void {
+  #keep(cursor: Cursor, { memory, headLength }: WireMessage, head: MessageHead, delivery: Delivery): void {
     cursor.delivered += 1
     this.#nextSeq = delivery.streamSeq + 1
     this.#pending = delivery.pending
-    const contentType = headerOf(msg.headers, 'content-type')
-    const contentEncoding = headerOf(msg.headers, 'content-encoding')
+    const contentType = head.get('content-type')
+    const contentEncoding = head.get('content-encoding')
     const message = {
       seq: delivery.streamSeq,
       arrivedAtMs: delivery.storedAtMs,
-      bytes: msg.data,
+      bytes: memory.subarray(headLength),
       readAtMs: Date.now(),
-      headers: msg.headers,
+      head,
       ...(contentType === undefined ? {} : { contentType }),
       ...(contentEncoding === undefined ? {} : { contentEncoding }),
     }
@@ -256,8 +247,8 @@ export class InputReader {
     this.#options.onMessage()
   }
 
-  #onStatus(cursor: Cursor, msg: Msg): void {
-    const status = statusOf(msg)
+  #onStatus(cursor: Cursor, head: MessageHead): void {
+    const status = statusOf(head)
     switch (status.kind) {
       case 'heartbeat':
         break
@@ -303,21 +294,15 @@ export class InputReader {
     const cursor = this.#cursor
     this.#cursor = undefined
     if (cursor === undefined) return
-    cursor.subscription.unsubscribe()
+    cursor.reading.close()
     const { jsm, stream } = this.#options
     jsm.consumers.delete(stream, cursor.consumer).catch(() => false) // it expires by itself
   }
 }
 
-/** Producers write the names of headers as they like. */
-function headerOf(headers: MsgHdrs | undefined, name: string): string | undefined {
-  return headers?.values(name, Match.IgnoreCase)[0] || undefined
-}
-
 interface Cursor {
   readonly consumer: string
-  readonly inbox: string
-  readonly subscription: Subscription
+  readonly reading: OpenReading
   /** Messages that arrived; the server's number of the last one. */
   delivered: number
   deliveredBeforePull: number

@@ -1,13 +1,13 @@
 // What a JetStream server sends in answer to a pull: messages, whose reply subject numbers them, and status lines.
 
-import type { Msg, MsgHdrs } from '@nats-io/transport-node'
 import type { InputMessage } from '../stages/decode.js'
+import type { MessageHead } from './wire-parser.js'
 
 /** An input message as it was read. */
 export interface ReadMessage extends InputMessage {
   /** When this process had it. */
   readonly readAtMs: number
-  readonly headers: MsgHdrs | undefined
+  readonly head: MessageHead
 }
 
 export interface Delivery {
@@ -25,10 +25,9 @@ export type PullStatus =
   | { readonly kind: 'end_of_pull'; readonly tooLarge: boolean }
   | { readonly kind: 'interrupted'; readonly detail: string }
 
-/** Undefined when the message is a status line. */
-export function deliveryOf(msg: Msg): Delivery | undefined {
-  const { reply } = msg
-  if (reply === undefined || !reply.startsWith('$JS.ACK.')) return undefined
+/** What the reply subject of a message says; undefined when it is a status line. */
+export function deliveryOf(reply: string): Delivery | undefined {
+  if (!reply.startsWith('$JS.ACK.')) return undefined
   const tokens = reply.split('.')
   // $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<nanoseconds>.<pending>; with a domain and an
   // account hash before the stream, 2 more.
@@ -42,9 +41,7 @@ export function deliveryOf(msg: Msg): Delivery | undefined {
   }
 }
 
-export function statusOf(msg: Msg): PullStatus {
-  const code = msg.headers?.code ?? 0
-  const description = msg.headers?.description ?? ''
+export function statusOf({ code, description }: MessageHead): PullStatus {
   if (code === 100) return { kind: 'heartbeat' }
   const tooLarge = code === 409 && /exceeds maxbytes/i.test(description)
   const completed = code === 409 && /batch completed/i.test(description)

@@ -95,9 +95,9 @@ export class DeltaJoiner {
     this.#commit = afterCommit
   }
 
-  add(message: Pick<ReadMessage, 'seq' | 'bytes' | 'headers'>): void {
-    const commit = Number(message.headers?.get(commitHeader))
-    const [index, of] = (message.headers?.get(chunkHeader) ?? '').split('/').map(Number)
+  add(message: Pick<ReadMessage, 'seq' | 'bytes' | 'head'>): void {
+    const commit = Number(message.head.get(commitHeader))
+    const [index, of] = (message.head.get(chunkHeader) ?? '').split('/').map(Number)
     if (!Number.isInteger(commit) || index === undefined || of === undefined) {
       throw this.#incomplete(`the message ${message.seq} has no headers of ours`)
     }

@@ -9,7 +9,13 @@
 
 import { ledgerTailOf } from '../deliver/ledger-tail.js'
 import { natsSubjects } from '../topology.js'
-import { type PartitionWorker, type Processed, packMessages } from '../workers/protocol.js'
+import {
+  type PackedMessages,
+  type PartitionWorker,
+  type Processed,
+  packMessages,
+} from '../workers/protocol.js'
+import { release } from '../workers/transfer.js'
 import { BillingOrders, type DueOrders } from './billing-orders.js'
 import { type Checkpoint, type Positions, readLastSequence } from './checkpoint.js'
 import type { Claim } from './claim.js'
@@ -19,6 +25,8 @@ import type { EngineOptions } from './engine.js'
 import { describe, Fenced, ProcessingError } from './failures.js'
 import { HistoryDesk } from './history-desk.js'
 import { PartitionInputs, type TakenInputs } from './inputs.js'
+import { pullLinkOf } from './pull-link.js'
+import type { ReadMessage } from './pull-protocol.js'
 import { restoreBytes } from './restore.js'
 import type { Snapshots } from './snapshots.js'
 import { Wake } from './wake.js'
@@ -221,16 +229,23 @@ export class Session {
 
   async #process(batch: Batch): Promise<Processed> {
     this.#processedAtMs = Date.now()
+    const { memory } = pullLinkOf(this.#link.nc)
+    const pack = (messages: readonly ReadMessage[]): PackedMessages => {
+      const packed = packMessages(messages, length => memory.take(length))
+      for (const { bytes } of messages) memory.give(bytes)
+      return packed
+    }
     try {
       const result = await this.#worker.process({
         nowMs: this.#processedAtMs,
         commit: this.#commitNumber + 1,
-        catalog: packMessages(batch.catalog),
-        lifecycle: packMessages(batch.lifecycle),
-        metering: packMessages(batch.metering),
+        catalog: pack(batch.catalog),
+        lifecycle: pack(batch.lifecycle),
+        metering: pack(batch.metering),
         orders: batch.due?.orders ?? [],
         history: batch.answers,
       })
+      for (const bytes of result.spent ?? []) memory.giveTransferred(bytes)
       const events = result.counters.received - this.#received
       this.#received = result.counters.received
       if (events > 0 && batch.bytes > 0) this.#eventBytes = Math.max(1, batch.bytes / events)
@@ -271,6 +286,7 @@ export class Session {
     this.#lastCommitAtMs = Date.now()
     this.#desk.ask(result.historyRequests, this.#rowsSeq)
     this.#snapshots.committed(this.#checkpoint, committed.stateSeq, result.delta.length)
+    release(result.delta)
     this.#options.telemetry?.committed?.({
       partition: this.#options.partition,
       commit: this.#checkpoint.commit,

@@ -81,6 +81,8 @@ export interface Opened {
 
 export interface Processed extends CoreOutput {
   readonly holdsCustomers: boolean
+  /** The memory of the input, handed back. */
+  readonly spent?: readonly Uint8Array[]
 }
 
 /** The state of one partition, wherever it is held. The engine's only view of it; calls run one after another. */
@@ -92,11 +94,14 @@ export interface PartitionWorker {
   close(): Promise<void>
 }
 
-/** Copies the messages into one buffer of their own. */
-export function packMessages(messages: readonly InputMessage[]): PackedMessages {
+/** Copies the messages into one buffer of their own, from `memory`. */
+export function packMessages(
+  messages: readonly InputMessage[],
+  memory: (length: number) => Uint8Array = length => new Uint8Array(length),
+): PackedMessages {
   let length = 0
   for (const message of messages) length += message.bytes.length
-  const bytes = new Uint8Array(length)
+  const bytes = memory(length)
   const ends = new Float64Array(messages.length)
   const seqs = new Float64Array(messages.length)
   const arrivedAtMs = new Float64Array(messages.length)

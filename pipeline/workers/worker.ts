@@ -63,8 +63,9 @@ export function process({ partition, input }: ProcessTask): unknown {
   cores.set(partition, core) // it did not throw
   const delta = owned(output.delta)
   const outputs = output.outputs.map(({ table, bytes, rows }) => ({ table, bytes: owned(bytes), rows }))
-  const processed: Processed = { ...output, delta, outputs, holdsCustomers: core.holdsCustomers() }
-  return transfer(processed, [bufferOf(delta), ...outputs.map(({ bytes }) => bufferOf(bytes))])
+  const spent = [input.catalog.bytes, input.lifecycle.bytes, input.metering.bytes]
+  const processed: Processed = { ...output, delta, outputs, holdsCustomers: core.holdsCustomers(), spent }
+  return transfer(processed, [delta, ...outputs.map(({ bytes }) => bytes), ...spent].map(bufferOf))
 }
 
 export function snapshot({ partition }: PartitionTask): unknown {
