@@ -81,18 +81,17 @@ test('end-to-end and floor run in turn, and their ratio is that of their speeds'
   expectWhole(round!.end_to_end)
   expectWhole(round!.floor)
   expect(report.ratio).toBeCloseTo(round!.end_to_end.events_per_second / round!.floor.events_per_second, 3)
+  expect(report.cpu_ratio).toBeCloseTo(round!.floor.cpu_seconds / round!.end_to_end.cpu_seconds, 3)
 })
 
 test('canary: a sum that is off by 10^-12, or one row too many, fails the benchmark', async () => {
   const report = await endToEnd(options, {
-    stallMs: 2_000,
+    stallMs: 6_000,
     expect: expected => ({ ...expected, rows: expected.rows + 1, amount: `${expected.amount}1` }),
   })
   expect(report.conservation).toBe('violated')
-  expect(report.differences.map(one => one.what)).toEqual([
-    'count() of rated_usage',
-    'sum(amount) of rated_usage',
-  ])
+  const found = report.differences.map(one => one.what)
+  expect(found).toEqual(expect.arrayContaining(['count() of rated_usage', 'sum(amount) of rated_usage']))
 })
 
 test('stages are timed one by one, and the core gives the independent sum', async () => {

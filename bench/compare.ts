@@ -1,5 +1,5 @@
 // `weir bench compare`: end-to-end and floor in turn, several rounds, on the same events; the ratio of what they move
-// per second. Alternating, so that a machine that is busy for a while slows both.
+// per second. Alternating, so that a machine that is busy for a while slows both; and the ratio of their processor time.
 
 import type { BenchOptions } from './context.js'
 import { type EndToEndReport, endToEndFrom } from './end-to-end.js'
@@ -11,12 +11,15 @@ export interface CompareRound {
   readonly end_to_end: EndToEndReport
   readonly floor: FloorReport
   readonly ratio: number
+  /** Floor / end-to-end by the time on processors, which other work on the machine disturbs little. */
+  readonly cpu_ratio: number
 }
 
 /** The figures of contract section 8 are those of the end-to-end run in the middle. */
 export interface CompareReport extends BenchReport {
   /** End-to-end / floor, median of the rounds. */
   readonly ratio: number
+  readonly cpu_ratio: number
   readonly floor_events_per_second: number
   readonly rounds: readonly CompareRound[]
 }
@@ -32,7 +35,8 @@ export async function compare(options: BenchOptions, rounds: number): Promise<Co
       const endToEnd = await endToEndFrom(producer, options)
       const floor = first ?? (await floorFrom(producer, options))
       const ratio = rounded(endToEnd.events_per_second / floor.events_per_second, 4)
-      done.push({ end_to_end: endToEnd, floor, ratio })
+      const cpuRatio = rounded(floor.cpu_seconds / endToEnd.cpu_seconds, 4)
+      done.push({ end_to_end: endToEnd, floor, ratio, cpu_ratio: cpuRatio })
     }
   } finally {
     await producer.stop()
@@ -55,6 +59,7 @@ function summary(rounds: readonly CompareRound[]): CompareReport {
     conservation: differences.length === 0 ? 'ok' : 'violated',
     differences,
     ratio: rounded(median(rounds.map(round => round.ratio)), 4),
+    cpu_ratio: rounded(median(rounds.map(round => round.cpu_ratio)), 4),
     floor_events_per_second: Math.round(median(rounds.map(round => round.floor.events_per_second))),
     rounds,
   }
