@@ -74,3 +74,25 @@ test('when one server cannot start, the other is stopped', async () => {
   const pid = Number(await readFile(join(dataDir, 'nats', 'nats-server.pid'), 'utf8'))
   expect(() => process.kill(pid, 0)).toThrow(/ESRCH/)
 })
+
+test('a server that is killed while it starts for the first time is started again', async () => {
+  const killed: number[] = []
+  const starting = start(configOf())
+  for (const pidFile of ['nats/nats-server.pid', 'clickhouse/clickhouse.pid']) {
+    const pid = await pidIn(join(dataDir, pidFile))
+    process.kill(pid, 'SIGKILL')
+    killed.push(pid)
+  }
+  servers = await starting
+  expect(await (await fetch(`${servers.clickhouseUrl}/ping`)).text()).toBe('Ok.\n')
+  expect(killed).not.toContain(servers.pids().nats)
+  expect(killed).not.toContain(servers.pids().clickhouse)
+})
+
+async function pidIn(pidFile: string): Promise<number> {
+  for (;;) {
+    const pid = Number(await readFile(pidFile, 'utf8').catch(() => ''))
+    if (pid > 1) return pid
+    await new Promise(resolve => setTimeout(resolve, 2))
+  }
+}

@@ -33,6 +33,8 @@ interface EmbeddedServer {
   stop(): Promise<void>
 }
 
+/** How often a server may be killed while it starts for the first time, before the start is given up. */
+const firstStarts = 5
 const restartPauseMs = 500
 const restartPauseMaxMs = 15_000
 
@@ -104,7 +106,7 @@ async function keepRunning(
   port: number | undefined,
   start: (port: number | undefined) => Promise<EmbeddedServer>,
 ): Promise<Kept> {
-  let current = await start(port)
+  let current = await startFirst(name, events, () => start(port))
   const stopping = new AbortController()
   const watch = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
@@ -136,4 +138,27 @@ async function keepRunning(
       await current.stop() // one that was being started meanwhile
     },
   }
+}
+
+/** A server that is killed under way is started again; one that ends by itself has a reason that will not go away. */
+async function startFirst(
+  name: string,
+  events: ServerEvents,
+  start: () => Promise<EmbeddedServer>,
+): Promise<EmbeddedServer> {
+  for (let starts = 1; ; starts += 1) {
+    try {
+      return await start()
+    } catch (error) {
+      if (starts === firstStarts || !wasKilled(error)) throw error
+      events.onEnded(name, (error as Error).message)
+      await sleep(restartPauseMs)
+    }
+  }
+}
+
+/** By what both servers say of a process that ended before it was ready: `it ended with <signal or code>`. */
+function wasKilled(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return /\bended with SIG[A-Z]+/.test(error.message) || wasKilled(error.cause)
 }
