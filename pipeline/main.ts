@@ -13,6 +13,7 @@ import type { Catalog } from '../schemas/catalog.js'
 import { packageRoot } from '../schemas/package-root.js'
 import { type ClickHouseConfig, openClickHouse } from '../sinks/clickhouse/config.js'
 import { migrate } from '../sinks/clickhouse/migrate.js'
+import { failingWhenLost } from '../sinks/connection-watch.js'
 import { BillingRuns } from './billing-run/billing-runs.js'
 import type { WeirConfig } from './config.js'
 import { recordedPosition } from './deliver/delivered.js'
@@ -89,12 +90,13 @@ export async function startWeir(config: WeirConfig, options: WeirOptions): Promi
       onEnded: (server, detail) => log.error({ server, detail }, 'embedded server restarts'),
     })
     undo.push(() => servers.stop())
-    const nc = await connect({
+    const client = await connect({
       servers: servers.natsUrl,
       maxReconnectAttempts: -1,
       reconnectTimeWait: 250,
       name: 'weir',
     })
+    const nc = failingWhenLost(client)
     undo.push(() => nc.close())
     await ensureTopology(nc, { partitions: config.partitions, replicas: config.nats.replicas })
     const clickhouse = { url: servers.clickhouseUrl, ...credentials(config) }

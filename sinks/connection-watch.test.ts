@@ -3,11 +3,12 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type NatsServer, startNatsServer } from '../deploy/embedded/nats-server.js'
 import { publishBatch } from './atomic-batch.js'
-import { unlessLost, watchOf } from './connection-watch.js'
+import { failingWhenLost, unlessLost, watchOf } from './connection-watch.js'
 
 let storeDir: string
 let broker: NatsServer
@@ -48,4 +49,40 @@ test('a request under way ends when the connection is lost, and a batch waits un
   expect(await watchOf(nc).reached(tooLongMs)).toBe(true)
   // No stream listens there: the broker itself says so, which only a message that was sent can bring about.
   expect(await published).toMatchObject({ kind: 'unknown', detail: expect.stringMatching(/no responders/i) })
+})
+
+test('requests fail when the connection is lost, those of JetStream too, and those made meanwhile are sent when it is back', async () => {
+  const failing = failingWhenLost(nc)
+  const jsm = await jetstreamManager(failing, { timeout: tooLongMs })
+  await jsm.streams.add({ name: 'KEPT', subjects: ['kept'] })
+  const lost = expect(failing.request('deaf', undefined, { timeout: tooLongMs })).rejects.toThrow(/was lost/)
+  await nc.flush()
+  await kill()
+  await lost
+  await expect(failing.request('echo', undefined, { timeout: 10 })).rejects.toThrow(/out of reach/)
+  nc.subscribe('echo', { callback: (_error, msg) => void msg.respond(msg.data) })
+  const waiting = [
+    failing.request('echo', 'hello', { timeout: tooLongMs }),
+    jsm.streams.info('KEPT'),
+  ] as const
+  broker = await startNatsServer({ storeDir, port: broker.port })
+  expect((await waiting[0]).string()).toBe('hello')
+  expect((await waiting[1]).config.name).toBe('KEPT')
+})
+
+test('requests are sent in the order of the calls, among what is published', async () => {
+  const failing = failingWhenLost(nc)
+  const seen: string[] = []
+  nc.subscribe('order.*', {
+    callback: (_error, msg) => {
+      seen.push(msg.subject)
+      if (msg.reply) msg.respond()
+    },
+  })
+  failing.publish('order.1')
+  const second = failing.request('order.2')
+  failing.publish('order.3')
+  await second
+  await failing.flush()
+  expect(seen).toEqual(['order.1', 'order.2', 'order.3'])
 })

@@ -2,7 +2,7 @@
 // the connection is lost, and what is sent before it is back, and lets the caller wait for the time-out.
 // Invariant: this is a matter of time alone. A loss says nothing about what the broker stored.
 
-import type { NatsConnection } from '@nats-io/transport-node'
+import { errors, type NatsConnection } from '@nats-io/transport-node'
 
 export interface ConnectionWatch {
   readonly isUp: boolean
@@ -39,6 +39,31 @@ export async function unlessLost<T>(nc: NatsConnection, answer: Promise<T>): Pro
     takeBack()
   }
 }
+
+/**
+ * The same connection, but a request on it, those of JetStream and of buckets included, fails as soon as the connection is
+ * lost, and one that is made while it is down is sent when it is back. The client lets each run into its time-out, and
+ * drops what is sent meanwhile. Everything else is the client's own; `nc` itself is left as it is.
+ */
+export function failingWhenLost(nc: NatsConnection): NatsConnection {
+  const watch = watchOf(nc)
+  const request: NatsConnection['request'] = async (natsSubject, payload, options) => {
+    // Without a wait where there is none: what is requested goes out in the order of the calls, as with the client.
+    if (!watch.isUp && !(await watch.reached(options?.timeout ?? defaultTimeoutMs)))
+      throw new errors.ConnectionError('the broker is out of reach')
+    const answer = await unlessLost(nc, nc.request(natsSubject, payload, options))
+    if (answer === undefined) throw new errors.ConnectionError('the connection to the broker was lost')
+    return answer
+  }
+  const failing = new Proxy(nc, {
+    get: (target, key, receiver) => (key === 'request' ? request : Reflect.get(target, key, receiver)),
+  })
+  watches.set(failing, watch)
+  return failing
+}
+
+/** The client's own, of a request that names none. */
+const defaultTimeoutMs = 1_000
 
 function startWatch(nc: NatsConnection): ConnectionWatch {
   const callbacks = new Set<(isUp: boolean) => void>()
