@@ -63,11 +63,11 @@ export class PlainTexts implements TextValues {
   readonly textBytes: number
   readonly bytes: Buffer
   /** The text of a row: `[offsets[row], offsets[row + 1])` of the bytes. */
-  readonly offsets: Float64Array
+  readonly offsets: Int32Array
   readonly coding: TextCoding
   readonly #bitmap: Uint8Array | undefined
 
-  constructor(bytes: Buffer, offsets: Float64Array, bitmap: Uint8Array | undefined) {
+  constructor(bytes: Buffer, offsets: Int32Array, bitmap: Uint8Array | undefined) {
     const used = bytes.subarray(offsets[0]!, offsets[offsets.length - 1]!)
     this.length = offsets.length - 1
     this.textBytes = used.length
@@ -75,6 +75,10 @@ export class PlainTexts implements TextValues {
     this.offsets = offsets
     this.coding = isAscii(used) ? 'ascii' : isUtf8(used) && cutsWell(bytes, offsets) ? 'utf8' : 'checked'
     this.#bitmap = bitmap
+  }
+
+  get hasNulls(): boolean {
+    return this.#bitmap !== undefined
   }
 
   isNull(row: number): boolean {
@@ -100,15 +104,15 @@ export function textColumn(cursor: BlockCursor, offsetBytes: 4 | 8): PlainTexts 
   return new PlainTexts(Buffer.from(body.buffer, body.byteOffset, body.byteLength), offsets, bitmap)
 }
 
-function offsetsOf(buffer: Uint8Array, length: number, offsetBytes: 4 | 8): Float64Array {
-  const offsets = new Float64Array(length + 1)
+function offsetsOf(buffer: Uint8Array, length: number, offsetBytes: 4 | 8): Int32Array {
+  const offsets = new Int32Array(length + 1)
   if (length === 0) return offsets
   const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength)
   let last = 0
   for (let i = 0; i <= length; i += 1) {
     const low = view.getUint32(i * offsetBytes, true)
     const offset = offsetBytes === 4 ? low : low + view.getUint32(i * 8 + 4, true) * 2 ** 32
-    if (offset < last) throw new ArrowFault('the offsets of a column do not ascend')
+    if (offset < last || offset > 0x7fff_ffff) throw new ArrowFault('the offsets of a column do not ascend')
     offsets[i] = offset
     last = offset
   }
@@ -116,7 +120,7 @@ function offsetsOf(buffer: Uint8Array, length: number, offsetBytes: 4 | 8): Floa
 }
 
 /** Whether no text begins within a character. */
-function cutsWell(bytes: Buffer, offsets: Float64Array): boolean {
+function cutsWell(bytes: Buffer, offsets: Int32Array): boolean {
   const end = offsets[offsets.length - 1]!
   for (const offset of offsets) if (offset < end && (bytes[offset]! & 0xc0) === 0x80) return false
   return true

@@ -12,7 +12,7 @@ import {
   Struct,
   Utf8,
 } from 'apache-arrow'
-import { requiredColumns, type UsageColumnName, usageColumnNames } from './usage-batch-schema.js'
+import { requiredColumns, type UsageColumnName } from './usage-batch-schema.js'
 
 /** One usage event as a row: attributes as texts, `data` as JSON text. Absent is absent; specversion is always "1.0". */
 export interface UsageRow {
@@ -29,7 +29,17 @@ export interface UsageRow {
 
 type WrittenColumn = Exclude<UsageColumnName, 'specversion'>
 
-const columnNames = usageColumnNames.filter((name): name is WrittenColumn => name !== 'specversion')
+const columnNames: readonly WrittenColumn[] = [
+  'id',
+  'source',
+  'type',
+  'subject',
+  'time',
+  'subscriptionid',
+  'correlationid',
+  'traceparent',
+  'data',
+]
 const required: ReadonlySet<string> = new Set(requiredColumns)
 const utf8 = new Utf8()
 /** Of one row, beside its texts: offsets and bits. */
@@ -39,15 +49,10 @@ const streamOverhead = 2_048
 
 /** Collects rows; `finish` writes them and begins anew, keeping the memory. Optional columns are left out where unused. */
 export class UsageBatchWriter {
-  readonly #columns: Readonly<Record<WrittenColumn, NullableTexts>>
+  /** In the order of `columnNames`. */
+  readonly #columns: readonly NullableTexts[] = columnNames.map(() => new NullableTexts())
   #rows = 0
   #bytes = streamOverhead
-
-  constructor() {
-    const columns: Partial<Record<WrittenColumn, NullableTexts>> = {}
-    for (const name of columnNames) columns[name] = new NullableTexts()
-    this.#columns = columns as Record<WrittenColumn, NullableTexts>
-  }
 
   get rows(): number {
     return this.#rows
@@ -59,16 +64,27 @@ export class UsageBatchWriter {
   }
 
   add(row: UsageRow): void {
-    this.#bytes += rowOverhead
-    for (const name of columnNames) this.#bytes += this.#columns[name].append(row[name])
+    // Each attribute by its own name: a name that varies would be looked up anew for every row.
+    const columns = this.#columns
+    let bytes = rowOverhead
+    bytes += columns[0]!.append(row.id)
+    bytes += columns[1]!.append(row.source)
+    bytes += columns[2]!.append(row.type)
+    bytes += columns[3]!.append(row.subject)
+    bytes += columns[4]!.append(row.time)
+    bytes += columns[5]!.append(row.subscriptionid)
+    bytes += columns[6]!.append(row.correlationid)
+    bytes += columns[7]!.append(row.traceparent)
+    bytes += columns[8]!.append(row.data)
+    this.#bytes += bytes
     this.#rows += 1
   }
 
   finish(): Uint8Array {
     const fields: Field[] = []
     const columns: Data[] = []
-    for (const name of columnNames) {
-      const column = this.#columns[name]
+    for (const [index, name] of columnNames.entries()) {
+      const column = this.#columns[index]!
       if (!required.has(name) && column.nullCount === this.#rows) continue
       fields.push(new Field(name, utf8, !required.has(name)))
       columns.push(column.data())
@@ -77,7 +93,7 @@ export class UsageBatchWriter {
     const data = makeData({ type, length: this.#rows, nullCount: 0, children: columns })
     const batch = new RecordBatch(new Schema(fields), data)
     const bytes = RecordBatchStreamWriter.writeAll([batch]).toUint8Array(true)
-    for (const name of columnNames) this.#columns[name].clear()
+    for (const column of this.#columns) column.clear()
     this.#rows = 0
     this.#bytes = streamOverhead
     return bytes
@@ -86,9 +102,17 @@ export class UsageBatchWriter {
 
 /** Bytes that a row takes in a batch, at most. */
 export function usageRowBytes(row: UsageRow): number {
-  let bytes = rowOverhead
-  for (const name of columnNames) bytes += Buffer.byteLength(row[name] ?? '')
-  return bytes
+  const names = byteLength(row.id) + byteLength(row.source) + byteLength(row.type) + byteLength(row.subject)
+  const carried = byteLength(row.subscriptionid) + byteLength(row.correlationid) + byteLength(row.traceparent)
+  return rowOverhead + names + byteLength(row.time) + carried + byteLength(row.data)
+}
+
+function byteLength(text: string | undefined): number {
+  if (text === undefined) return 0
+  const { length } = text
+  if (length > longText) return Buffer.byteLength(text)
+  for (let i = 0; i < length; i += 1) if (text.charCodeAt(i) > 127) return Buffer.byteLength(text)
+  return length
 }
 
 /** The bytes of a batch of its own around a single row, beside the row. */
@@ -100,53 +124,87 @@ export function encodeUsageBatch(rows: readonly UsageRow[]): Uint8Array {
   return writer.finish()
 }
 
-/** A column that grows by one text at a time, as UTF-8. Its memory is kept from batch to batch. */
+/** From this many characters on, a call out of JavaScript is cheaper than a loop. */
+const longText = 64
+
+/**
+ * A column that grows by one text at a time, as UTF-8. Its memory is kept from batch to batch. The trick: a column
+ * without any text costs a count, and a short text of ASCII a loop.
+ */
 class NullableTexts {
   #bytes = Buffer.allocUnsafe(1_024)
   #offsets = new Int32Array(65)
   #bitmap = new Uint8Array(8)
+  /** Rows that have an offset and a bit; before the first text there are none. */
+  #written = 0
   #length = 0
   nullCount = 0
 
   /** Returns the bytes of text that came to it. */
   append(text: string | undefined): number {
-    const row = this.#length
-    if (row + 1 === this.#offsets.length) this.#growRows()
-    const from = this.#offsets[row]!
-    let until = from
-    if (text === undefined) this.nullCount += 1
-    else {
-      this.#bitmap[row >> 3] = this.#bitmap[row >> 3]! | (1 << (row & 7))
-      if (from + text.length * 3 > this.#bytes.length) this.#growBytes(from + text.length * 3)
-      until = from + this.#bytes.write(text, from, 'utf8')
+    this.#length += 1
+    if (text === undefined) {
+      this.nullCount += 1
+      return 0
     }
-    this.#length = row + 1
+    const row = this.#length - 1
+    if (row >= this.#offsets.length - 1) this.#growRows(row)
+    const from = this.#passNulls(row)
+    this.#bitmap[row >> 3] = this.#bitmap[row >> 3]! | (1 << (row & 7))
+    if (from + text.length * 3 > this.#bytes.length) this.#growBytes(from + text.length * 3)
+    const until = from + this.#write(text, from)
     this.#offsets[row + 1] = until
+    this.#written = row + 1
     return until - from
   }
 
   data(): Data {
     const length = this.#length
+    if (length >= this.#offsets.length) this.#growRows(length)
+    const end = this.#passNulls(length)
     return makeData({
       type: utf8,
       length,
       nullCount: this.nullCount,
       nullBitmap: this.nullCount === 0 ? null : this.#bitmap.subarray(0, Math.ceil(length / 8)),
       valueOffsets: this.#offsets.subarray(0, length + 1),
-      data: this.#bytes.subarray(0, this.#offsets[length]),
+      data: this.#bytes.subarray(0, end),
     })
   }
 
   clear(): void {
     this.#bitmap.fill(0)
+    this.#written = 0
     this.#length = 0
     this.nullCount = 0
   }
 
-  #growRows(): void {
-    const offsets = new Int32Array((this.#offsets.length - 1) * 2 + 1)
+  /** Gives the rows without a text before this one their offsets; where the next text begins. */
+  #passNulls(row: number): number {
+    const end = this.#offsets[this.#written]!
+    for (; this.#written < row; this.#written += 1) this.#offsets[this.#written + 1] = end
+    return end
+  }
+
+  /** Returns the bytes written. */
+  #write(text: string, from: number): number {
+    const bytes = this.#bytes
+    const { length } = text
+    if (length > longText) return bytes.write(text, from, 'utf8')
+    for (let i = 0; i < length; i += 1) {
+      const code = text.charCodeAt(i)
+      if (code > 127) return bytes.write(text, from, 'utf8')
+      bytes[from + i] = code
+    }
+    return length
+  }
+
+  #growRows(atLeast: number): void {
+    let rows = (this.#offsets.length - 1) * 2
+    while (rows <= atLeast) rows *= 2
+    const offsets = new Int32Array(rows + 1)
     offsets.set(this.#offsets)
-    const bitmap = new Uint8Array(this.#bitmap.length * 2)
+    const bitmap = new Uint8Array(rows / 8)
     bitmap.set(this.#bitmap)
     this.#offsets = offsets
     this.#bitmap = bitmap

@@ -43,18 +43,18 @@ const names = Object.keys(places) as readonly (keyof typeof places)[]
 const { id, source, type, subject, correlationid, traceparent, time, data } = places
 const lastName = subject
 
-/** A column of texts, and where its bytes begin in the message. */
-interface SpanColumn {
-  readonly texts: PlainTexts
-  readonly base: number
-}
+const noOffsets = new Int32Array(0)
 
 export class BatchScanner {
   readonly #walk: JsonWalk
   readonly #columns: Columns
   readonly #time = new TimeReader()
-  /** By place; undefined where the batch has no such column. */
-  readonly #texts: (SpanColumn | undefined)[] = names.map(() => undefined)
+  /** By place; none where the batch has no such column. */
+  readonly #offsets: Int32Array[] = names.map(() => noOffsets)
+  /** Where the bytes of the column begin in the message. */
+  readonly #bases = new Int32Array(names.length)
+  /** The columns that have nulls. */
+  readonly #nullable: (PlainTexts | undefined)[] = names.map(() => undefined)
   /** Of the row under way, by place: from and until; -1 where it has no such attribute. */
   readonly #spans = new Int32Array(names.length * 2)
   /** Hash of each name, two words by place. */
@@ -62,13 +62,15 @@ export class BatchScanner {
   readonly #dataKey = new DataView(new ArrayBuffer(16))
   #version: TextValues | undefined
   #pinned: TextValues | undefined
+  #dataNode = 0
+  #objects = 0
 
   constructor(walk: JsonWalk, columns: Columns) {
     this.#walk = walk
     this.#columns = columns
     const key = new Uint8Array(this.#dataKey.buffer)
     for (let place = 0; place < names.length; place += 1) {
-      // The last of them is `data`, whose name is looked up again with every row.
+      // The last of them is `data`, whose name is looked up again later.
       const { written } = new TextEncoder().encodeInto(names[place]!, key)
       hashKey(this.#dataKey, 0, written)
       this.#keys.set(lanes, place * 2)
@@ -82,6 +84,7 @@ export class BatchScanner {
     this.#walk.load(message)
     this.#walk.lineFeed = 10
     this.#columns.begin(message)
+    this.#dataNode = 0
     for (const part of decoded.batch.parts) this.#rows(part, message)
     return true
   }
@@ -102,10 +105,9 @@ export class BatchScanner {
     for (let place = 0; place < names.length; place += 1) {
       const column = present(columns[names[place]!])
       if (column !== undefined && !isUsable(column)) return false
-      this.#texts[place] =
-        column === undefined
-          ? undefined
-          : { texts: column, base: column.bytes.byteOffset - message.byteOffset }
+      this.#offsets[place] = column?.offsets ?? noOffsets
+      this.#bases[place] = column === undefined ? 0 : column.bytes.byteOffset - message.byteOffset
+      this.#nullable[place] = column?.hasNulls === true ? column : undefined
     }
     return true
   }
@@ -130,16 +132,22 @@ export class BatchScanner {
   }
 
   #findTexts(row: number): boolean {
+    const spans = this.#spans
+    const bases = this.#bases
     for (let place = 0; place < names.length; place += 1) {
-      const column = this.#texts[place]
-      const isAbsent = column === undefined || column.texts.isNull(row)
-      if (isAbsent && (place <= lastName || place === data)) return false
-      const from = isAbsent ? -1 : column.base + column.texts.offsets[row]!
-      const until = isAbsent ? -1 : column.base + column.texts.offsets[row + 1]!
-      if (place !== data && until - from > maxAttributeBytes) return false
-      if (place <= lastName && from === until) return false
-      this.#spans[place * 2] = from
-      this.#spans[place * 2 + 1] = until
+      const offsets = this.#offsets[place]!
+      if (offsets.length === 0 || this.#nullable[place]?.isNull(row) === true) {
+        if (place <= lastName || place === data) return false
+        spans[place * 2] = -1
+        spans[place * 2 + 1] = -1
+        continue
+      }
+      const from = bases[place]! + offsets[row]!
+      const until = bases[place]! + offsets[row + 1]!
+      if (until - from > maxAttributeBytes && place !== data) return false
+      if (from === until && place <= lastName) return false
+      spans[place * 2] = from
+      spans[place * 2 + 1] = until
     }
     return true
   }
@@ -148,10 +156,7 @@ export class BatchScanner {
   #data(): boolean {
     const walk = this.#walk
     const { tree } = walk
-    tree.makeRoom()
-    const first = this.#keys[data * 2]!
-    const second = this.#keys[data * 2 + 1]!
-    const node = tree.find(0, first, second, this.#dataKey, 0, names[data]!.length)
+    const node = this.#findData()
     const from = this.#spans[data * 2]!
     walk.at = from
     this.#noValues()
@@ -163,11 +168,28 @@ export class BatchScanner {
     return true
   }
 
+  /** The node of `data`, which is another after the tree was emptied; its count of objects tells. */
+  #findData(): number {
+    const { tree } = this.#walk
+    tree.makeRoom()
+    const objects = tree.newObject()
+    if (objects <= this.#objects || this.#dataNode === 0) {
+      const first = this.#keys[data * 2]!
+      const second = this.#keys[data * 2 + 1]!
+      this.#dataNode = tree.find(0, first, second, this.#dataKey, 0, names[data]!.length)
+    }
+    this.#objects = objects
+    return this.#dataNode
+  }
+
   #noValues(): void {
     const { slots, valueKind, valueFrom, valueUntil, count } = this.#columns
-    valueKind.fill(missing, count * slots, (count + 1) * slots)
-    valueFrom.fill(-1, count * slots, (count + 1) * slots)
-    valueUntil.fill(-1, count * slots, (count + 1) * slots)
+    const until = (count + 1) * slots
+    for (let place = count * slots; place < until; place += 1) {
+      valueKind[place] = missing
+      valueFrom[place] = -1
+      valueUntil[place] = -1
+    }
   }
 
   /** Begins with the hash of `data`; what event-hash.ts calls the content is then in `lanes`. */
