@@ -14,6 +14,7 @@ import type { UsageSample } from './sample.js'
 import { addToSum, newSum, type SumState } from './sum.js'
 import {
   addToTimeAverage,
+  lastLevel,
   newTimeAverage,
   type TimeAverageState,
   timeAverageIntegral,
@@ -134,7 +135,7 @@ export function isLevel(aggregation: Aggregation): boolean {
 
 /** The level in force at the end of the segment; 0 for an aggregation that has no level. */
 export function levelAfter(state: AggregationState, levelAtStart: Scaled): Scaled {
-  if (state.kind === 'time_average') return state.values.at(-1) ?? levelAtStart
+  if (state.kind === 'time_average') return lastLevel(state) ?? levelAtStart
   return state.kind === 'weighted_sum' ? levelAtStart + state.changes : 0n
 }
 

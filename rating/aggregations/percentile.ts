@@ -45,12 +45,28 @@ export function percentileOf(state: PercentileState, percentile: Scaled | undefi
   if (percentile === undefined) throw new Error('a percentile meter has no percentile')
   if (state.count === 0) return 0n
   const rank = Number((percentile * BigInt(state.count) + hundred - 1n) / hundred)
-  let before = 0
+  return rank * 2 > state.count ? fromEnd(state, state.count - rank) : fromStart(state, rank - 1)
+}
+
+/** The value that has so many before it. */
+function fromStart(state: PercentileState, before: number): Scaled {
+  let left = before
   for (const run of state.runs) {
-    if (rank <= before + run.length) return run[rank - before - 1] as Scaled
-    before += run.length
+    if (left < run.length) return run[left] as Scaled
+    left -= run.length
   }
-  throw new Error(`rank ${rank} of ${state.count} values`)
+  throw new Error(`no value with ${before} of ${state.count} before it`)
+}
+
+/** The value that has so many after it: a 95th percentile is near the end. */
+function fromEnd(state: PercentileState, after: number): Scaled {
+  let left = after
+  for (let place = state.runs.length - 1; place >= 0; place -= 1) {
+    const run = state.runs[place] as Scaled[]
+    if (left < run.length) return run[run.length - 1 - left] as Scaled
+    left -= run.length
+  }
+  throw new Error(`no value with ${after} of ${state.count} after it`)
 }
 
 function firstAbove(run: readonly Scaled[], quantity: Scaled): number {

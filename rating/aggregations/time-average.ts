@@ -2,44 +2,103 @@
 // periods. The result is the integral of the level over the segment, divided by the length of the whole service period.
 // Worked example: a period of 30 days begins at level 10; 40 is reported after 20 days: (10 x 20 + 40 x 10) / 30 = 20.
 //
-// The values are kept in order because a late one splits the interval it falls into. The integral between the first
-// and the last value is kept up to date at each insertion, so reading it never walks the values.
+// The values are kept in order because a late one splits the interval it falls into, and in runs of bounded length, so
+// that a late one moves the few after it in its run and no others. The integral between the first and the last value is
+// kept up to date at each insertion, so reading it never walks the values.
 
 import type { Scaled } from '../../schemas/decimal.js'
-import { insertionIndex, type UsageSample } from './sample.js'
+import { compareEvents, insertionIndex, type UsageSample } from './sample.js'
 
 export interface TimeAverageState {
   readonly kind: 'time_average'
-  readonly times: number[]
-  readonly keys: string[]
-  readonly values: Scaled[]
+  /** In order within each run and from run to run; no run is empty. Where the runs are cut means nothing. */
+  readonly runs: LevelRun[]
   /** Integral from the first value to the last, in units x ms. */
   between: bigint
 }
 
+/** Parallel arrays. */
+export interface LevelRun {
+  readonly times: number[]
+  readonly keys: string[]
+  readonly values: Scaled[]
+}
+
+const longestRun = 512
+
 export function newTimeAverage(): TimeAverageState {
-  return { kind: 'time_average', times: [], keys: [], values: [], between: 0n }
+  return { kind: 'time_average', runs: [], between: 0n }
 }
 
 export function addToTimeAverage(state: TimeAverageState, sample: UsageSample, fromMs: number): void {
-  const at = insertionIndex(state.times, state.keys, sample.timeMs, sample.key)
-  const timeMs = Math.max(sample.timeMs, fromMs)
-  const last = state.times.length
-  const before = Math.max(state.times[at - 1] ?? 0, fromMs)
-  const after = Math.max(state.times[at] ?? 0, fromMs)
-  // The interval that is split loses its tail to the new value; at either end it is only lengthened.
-  if (at > 0 && at < last) state.between -= (state.values[at - 1] as Scaled) * BigInt(after - before)
-  if (at > 0) state.between += (state.values[at - 1] as Scaled) * BigInt(timeMs - before)
-  if (at < last) state.between += sample.quantity * BigInt(after - timeMs)
-  if (at === last) {
-    state.times.push(sample.timeMs)
-    state.keys.push(sample.key)
-    state.values.push(sample.quantity)
+  const { runs } = state
+  if (runs.length === 0) {
+    runs.push({ times: [sample.timeMs], keys: [sample.key], values: [sample.quantity] })
     return
   }
-  state.times.splice(at, 0, sample.timeMs)
-  state.keys.splice(at, 0, sample.key)
-  state.values.splice(at, 0, sample.quantity)
+  const place = runFor(runs, sample)
+  const run = runs[place] as LevelRun
+  const at = insertionIndex(run.times, run.keys, sample.timeMs, sample.key)
+  widenBetween(state, place, at, sample, fromMs)
+  if (at === run.times.length) {
+    run.times.push(sample.timeMs)
+    run.keys.push(sample.key)
+    run.values.push(sample.quantity)
+  } else {
+    run.times.splice(at, 0, sample.timeMs)
+    run.keys.splice(at, 0, sample.key)
+    run.values.splice(at, 0, sample.quantity)
+  }
+  if (run.times.length > longestRun) runs.splice(place + 1, 0, laterHalf(run))
+}
+
+/** The level at the end; undefined before the first value. */
+export function lastLevel(state: TimeAverageState): Scaled | undefined {
+  return state.runs.at(-1)?.values.at(-1)
+}
+
+/** The first run whose last value comes after the sample, else the last one. */
+function runFor(runs: readonly LevelRun[], { timeMs, key }: UsageSample): number {
+  let low = 0
+  let high = runs.length - 1
+  // Events mostly arrive in order, so the end is tried first.
+  if (high > 0 && !endsAfter(runs[high - 1] as LevelRun, timeMs, key)) return high
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (endsAfter(runs[middle] as LevelRun, timeMs, key)) high = middle
+    else low = middle + 1
+  }
+  return low
+}
+
+function endsAfter({ times, keys }: LevelRun, timeMs: number, key: string): boolean {
+  return compareEvents(times.at(-1) as number, keys.at(-1) as string, timeMs, key) > 0
+}
+
+/** The interval that is split loses its tail to the new value; at either end it is only lengthened. */
+function widenBetween(
+  state: TimeAverageState,
+  place: number,
+  at: number,
+  sample: UsageSample,
+  fromMs: number,
+): void {
+  const run = state.runs[place] as LevelRun
+  const timeMs = Math.max(sample.timeMs, fromMs)
+  const isLast = at === run.times.length
+  const afterMs = isLast ? timeMs : Math.max(run.times[at] as number, fromMs)
+  const [earlier, index] = at > 0 ? [run, at - 1] : [state.runs[place - 1], -1]
+  if (earlier !== undefined) {
+    const level = earlier.values.at(index) as Scaled
+    const beforeMs = Math.max(earlier.times.at(index) as number, fromMs)
+    state.between += level * BigInt(timeMs - (isLast ? beforeMs : afterMs))
+  }
+  if (!isLast) state.between += sample.quantity * BigInt(afterMs - timeMs)
+}
+
+function laterHalf({ times, keys, values }: LevelRun): LevelRun {
+  const half = longestRun / 2
+  return { times: times.splice(half), keys: keys.splice(half), values: values.splice(half) }
 }
 
 /** The integral of the level over the segment, in units x ms. */
@@ -49,13 +108,13 @@ export function timeAverageIntegral(
   fromMs: number,
   untilMs: number,
 ): bigint {
-  const last = state.times.length - 1
-  if (last < 0) return levelAtStart * BigInt(untilMs - fromMs)
-  const first = Math.max(state.times[0] as number, fromMs)
-  const end = Math.max(state.times[last] as number, fromMs)
+  const last = state.runs.at(-1)
+  if (last === undefined) return levelAtStart * BigInt(untilMs - fromMs)
+  const firstMs = Math.max((state.runs[0] as LevelRun).times[0] as number, fromMs)
+  const endMs = Math.max(last.times.at(-1) as number, fromMs)
   return (
-    levelAtStart * BigInt(first - fromMs) +
+    levelAtStart * BigInt(firstMs - fromMs) +
     state.between +
-    (state.values[last] as Scaled) * BigInt(untilMs - end)
+    (last.values.at(-1) as Scaled) * BigInt(untilMs - endMs)
   )
 }

@@ -40,7 +40,7 @@ export function explainQuantity(steps: Step[], basis: ChargeBasis, usage: Aggreg
   )
   switch (state.kind) {
     case 'time_average':
-      if (state.times.length <= listedLevels) return explainLevels(steps, basis, usage, state)
+      if (levelCount(state) <= listedLevels) return explainLevels(steps, basis, usage, state)
       break
     case 'weighted_sum':
       return explainChanges(steps, basis, usage, state)
@@ -76,12 +76,20 @@ function aboutOf(basis: ChargeBasis, { cell, events }: Aggregated): StepValues {
   }
 }
 
+function levelCount(state: TimeAverageState): number {
+  return state.runs.reduce((sum, run) => sum + run.times.length, 0)
+}
+
 /** Each level for its part of the period. */
 function explainLevels(steps: Step[], basis: ChargeBasis, usage: Aggregated, state: TimeAverageState): Ratio {
   const { period, fromMs, untilMs } = basis
   const parts: Ratio[] = []
-  const cuts = [fromMs, ...state.times.map(timeMs => Math.max(timeMs, fromMs)), untilMs]
-  const levels = [usage.level, ...state.values]
+  const cuts = [
+    fromMs,
+    ...state.runs.flatMap(run => run.times).map(timeMs => Math.max(timeMs, fromMs)),
+    untilMs,
+  ]
+  const levels = [usage.level, ...state.runs.flatMap(run => run.values)]
   for (const [index, level] of levels.entries()) {
     const lengthMs = cuts[index + 1]! - cuts[index]!
     if (lengthMs === 0 && levels.length > 1) continue

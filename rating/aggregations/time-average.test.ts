@@ -1,0 +1,61 @@
+// More values than one run holds, in any order, against the integral of the level value by value.
+
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { compositeKey } from '../../schemas/identifiers.js'
+import type { UsageSample } from './sample.js'
+import { addToTimeAverage, lastLevel, newTimeAverage, timeAverageIntegral } from './time-average.js'
+
+const fromMs = 1_000
+const untilMs = 9_000
+/** A segment may begin after its first values. */
+const earliestMs = 900
+
+function plainIntegral(samples: readonly UsageSample[], levelAtStart: bigint): bigint {
+  const inOrder = samples.toSorted((a, b) => a.timeMs - b.timeMs || (a.key < b.key ? -1 : 1))
+  let area = 0n
+  let level = levelAtStart
+  let atMs = fromMs
+  for (const { timeMs, quantity } of inOrder) {
+    const thenMs = Math.max(timeMs, fromMs)
+    area += level * BigInt(thenMs - atMs)
+    level = quantity
+    atMs = thenMs
+  }
+  return area + level * BigInt(untilMs - atMs)
+}
+
+it('is the integral of the level, also where late values fall into runs that are long full', () => {
+  const place = fc.record({
+    at: fc.nat({ max: untilMs - earliestMs - 1 }),
+    level: fc.integer({ min: -9, max: 9 }),
+  })
+  const batches = fc.array(place, { minLength: 1_500, maxLength: 2_500 })
+  fc.assert(
+    fc.property(batches, fc.boolean(), fc.integer({ min: -5, max: 5 }), (places, isInOrder, start) => {
+      const arrival = isInOrder ? places.toSorted((a, b) => a.at - b.at) : places
+      const samples = arrival.map(
+        ({ at, level }, n): UsageSample => ({
+          timeMs: earliestMs + at,
+          quantity: BigInt(level),
+          text: '',
+          key: compositeKey('s', String(n).padStart(5, '0')),
+          cell: 0,
+        }),
+      )
+      const state = newTimeAverage()
+      for (const [n, sample] of samples.entries()) {
+        addToTimeAverage(state, sample, fromMs)
+        if (n % 500 !== 0 && n < samples.length - 1) continue
+        const expected = plainIntegral(samples.slice(0, n + 1), BigInt(start))
+        expect(timeAverageIntegral(state, BigInt(start), fromMs, untilMs)).toBe(expected)
+      }
+      const last = samples.reduce((a, b) =>
+        b.timeMs > a.timeMs || (b.timeMs === a.timeMs && b.key > a.key) ? b : a,
+      )
+      expect(lastLevel(state)).toBe(last.quantity)
+      expect(state.runs.length).toBeGreaterThan(2)
+    }),
+    { numRuns: 30 },
+  )
+})
