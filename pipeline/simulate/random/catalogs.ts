@@ -46,7 +46,8 @@ const aggregations = [
 ] as const
 
 const meter = fc.record({
-  aggregation: fc.constantFrom(...aggregations),
+  // A level carries over, which is what is hard about it.
+  aggregation: fc.constantFrom(...aggregations, 'weighted_sum' as const, 'time_average' as const),
   eventType: mostly('use', 'other'),
   filters: mostly(undefined, { region: ['eu', 7] }, { region: 'us', 'more.tag': [true] }),
   percentile: fc.constantFrom('50', '95', '99.9', '100', '0.5'),
@@ -184,8 +185,8 @@ export function catalogOf(shape: Shape, pace: Pace, whole: boolean): CatalogChoi
   const plans = shape.plans.map((one, n) => {
     const { prices: picks, period, late, ...rest } = one
     const own = unique([at(usage, picks[0]!), ...picks.map(pick => at(prices, pick))])
-    // Plans a1, b1, a2: of one plan two versions.
-    const names = { plan: n === 1 ? 'b' : 'a', version: n === 2 ? 2 : 1 }
+    // Of one plan two versions.
+    const names = { plan: n === 2 ? 'b' : 'a', version: n === 1 ? 2 : 1 }
     const wire = defined({ ...names, ...rest, billing_period: at(pace.periods, period), prices: own })
     return { late: (late && !whole) || own.some(price => isLateMeter(price['meter'])), names, wire }
   })
