@@ -263,7 +263,9 @@ export function extraEvent(
     case 'retraction': {
       const target = used.length === 0 ? of : at(used, more.of).event
       const subject = more.stranger ? 'c2' : (target['subject'] as string)
-      const data = { event_source: target['source'], event_id: target['id'] }
+      // Now and then of an event that nobody sent.
+      const id = more.which % 8 === 7 ? 'never' : target['id']
+      const data = { event_source: target['source'], event_id: id }
       return event(`r${n}`, 'ops', 'weir.usage.retracted', subject, clock(0), data)
     }
     case 'copy':
