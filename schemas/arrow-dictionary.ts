@@ -1,7 +1,8 @@
 // Arrow dictionary columns that grow by one value at a time: a text that comes again is a code of two bytes.
 // Invariants: codes count from 0 in the order of first sight, so the texts of the first rows are the first codes; equal
 // UTF-8 has one code, whether it came as a string or as bytes; a dictionary holds at most 65,536 texts, and whoever
-// appends ends a batch before that; `generation` is new whenever codes start anew, and never the same in two dictionaries.
+// appends ends a batch before that; no text is in a dictionary twice: ClickHouse refuses the whole insert ("Arrow
+// dictionary contains duplicate values"), which rated-usage-clickhouse.test.ts holds; `generation` is new whenever codes start anew, and never the same in two dictionaries.
 
 import { doubled, grown, writeUtf8 } from './arrow-columns.js'
 import { IpcBatch, type IpcDictionary } from './arrow-ipc.js'
@@ -127,6 +128,49 @@ export class TextDictionary {
       slots[slot] = code
     }
     this.#slots = slots
+  }
+}
+
+/**
+ * Texts that hardly ever come again but right after themselves, so that it does not pay to look for them: the same text
+ * may have several codes.
+ */
+export class TextList {
+  #bytes = new Uint8Array(firstCapacity * 16)
+  #offsets = new Int32Array(firstCapacity + 1)
+  #count = 0
+  #last: string | undefined
+
+  get size(): number {
+    return this.#offsets[this.#count]! + this.#count * 4
+  }
+
+  codeOf(text: string): number {
+    if (text === this.#last) return this.#count - 1
+    if (this.#count === maxTexts) throw new Error('An Arrow dictionary of more than 65,536 texts.')
+    const start = this.#offsets[this.#count]!
+    if (start + text.length * 3 > this.#bytes.length) {
+      this.#bytes = grown(this.#bytes, start + text.length * 3)
+    }
+    const end = start + writeUtf8(text, this.#bytes, start)
+    this.#count += 1
+    if (this.#count === this.#offsets.length) this.#offsets = doubled(this.#offsets)
+    this.#offsets[this.#count] = end
+    this.#last = text
+    return this.#count - 1
+  }
+
+  put(id: number, count: number): IpcDictionary {
+    const texts = new IpcBatch(count)
+    texts.node(count)
+    texts.buffer(this.#offsets.subarray(0, count + 1))
+    texts.buffer(this.#bytes.subarray(0, this.#offsets[count]))
+    return { id, texts }
+  }
+
+  clear(): void {
+    this.#count = 0
+    this.#last = undefined
   }
 }
 

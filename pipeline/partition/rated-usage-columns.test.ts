@@ -230,13 +230,12 @@ test('columns that say the same of every row share their codes', () => {
   const [sample] = fc.sample(row, { numRuns: 1, seed: 3 })
   const rows = (differ: boolean) =>
     Array.from({ length: 1_000 }, (_, i): RatedRow => {
-      const customerId = `customer-${i % 50}`
-      const subscriptionId = `customer-${i % (differ ? 49 : 50)}`
+      const plan = `plan-${i % 50}`
+      const price = `plan-${i % (differ ? 49 : 50)}`
       return {
         ...sample!,
-        event: { ...sample!.event, customerId },
-        charge: { ...(sample!.charge ?? {}), chargeId: `c${i}`, subscriptionId } as RatedRow['charge'] &
-          object,
+        plan,
+        charge: { ...(sample!.charge ?? {}), chargeId: `c${i}`, price } as RatedRow['charge'] & object,
       } as RatedRow
     })
   const [same] = encoded(rows(false), 1_000, 1e9)

@@ -3,8 +3,10 @@
 // Invariant: which number a row has is not seen in the chunk, so the same terms under two numbers do no harm.
 
 import { doubled } from '../../schemas/arrow-columns.js'
-import { putCodes, TextDictionary } from '../../schemas/arrow-dictionary.js'
+import { putCodes, TextDictionary, TextList } from '../../schemas/arrow-dictionary.js'
 import type { IpcBatch, IpcDictionary } from '../../schemas/arrow-ipc.js'
+import { compositeKey } from '../../schemas/identifiers.js'
+import { ratedUsageTable } from '../../schemas/tables.js'
 
 const firstCapacity = 64
 const twoTo32 = 2 ** 32
@@ -49,9 +51,40 @@ export interface TermValues {
   readonly eventCount?: number
 }
 
+/** What the terms of many customers have in common: the texts of a price of a plan. */
+class PriceTexts {
+  readonly texts: readonly string[]
+  /** The chunk in which the codes are good. */
+  generation = 0
+  readonly codes: number[] = []
+
+  constructor(texts: readonly string[]) {
+    this.texts = texts
+  }
+}
+
+/** Columns in the order of `PriceTexts`, and those that are the customer's own. */
+const priceNames = ['event_type', 'plan', 'price', 'meter', 'currency', 'entity_id', 'kind'] as const
+const ownNames = ['customer_id', 'pinned_subscription_id', 'subscription_id', 'charge_id'] as const
+
+/** As many as there are prices, plans and entities. */
+const knownPriceTexts = new Map<string, PriceTexts>()
+
+function priceTextsOf(texts: TermTexts): PriceTexts {
+  const values = priceNames.map(name => texts[name])
+  const key = compositeKey(...values)
+  let known = knownPriceTexts.get(key)
+  if (known === undefined) {
+    known = new PriceTexts(values)
+    knownPriceTexts.set(key, known)
+  }
+  return known
+}
+
 /** Kept by whoever makes rows, one for each charge and version: it remembers its number in the chunk at hand. */
 export class UsageTerms {
   readonly texts: TermTexts
+  readonly priceTexts: PriceTexts
   readonly subscriptionVersion: number
   readonly planVersion: number
   readonly eventCount: number
@@ -75,6 +108,7 @@ export class UsageTerms {
       entity_id: values.entityId,
       kind: values.kind ?? 'usage',
     }
+    this.priceTexts = priceTextsOf(this.texts)
     this.subscriptionVersion = values.subscriptionVersion
     this.planVersion = values.planVersion
     this.eventCount = values.eventCount ?? 1
@@ -83,33 +117,29 @@ export class UsageTerms {
   }
 }
 
-const textNames: readonly TermText[] = [
-  'event_type',
-  'customer_id',
-  'pinned_subscription_id',
-  'subscription_id',
-  'plan',
-  'price',
-  'meter',
-  'charge_id',
-  'currency',
-  'entity_id',
-  'kind',
-]
-
 class TermColumn {
-  readonly dictionary = new TextDictionary()
+  readonly dictionary: TextDictionary | TextList
   /** By the number of the terms. */
   codes = new Uint16Array(firstCapacity)
   /** By row, when the chunk is written. */
   rows = new Uint16Array(firstCapacity)
+
+  constructor(dictionary: TextDictionary | TextList) {
+    this.dictionary = dictionary
+  }
 }
 
 let generations = 0
 
 export class TermsTable {
-  readonly #columns = new Map(textNames.map(name => [name, new TermColumn()]))
-  readonly #all = textNames.map(name => ({ name, column: this.#columns.get(name)! }))
+  readonly #ofPrice = priceNames.map(() => new TermColumn(new TextDictionary()))
+  readonly #own = ownNames.map(() => new TermColumn(new TextList()))
+  readonly #columns = new Map<TermText, TermColumn>([
+    ...priceNames.map((name, i) => [name, this.#ofPrice[i]!] as const),
+    ...ownNames.map((name, i) => [name, this.#own[i]!] as const),
+  ])
+  /** In the order of the table: a column that shares its codes comes after the one that has them. */
+  readonly #all = ratedUsageTable.columns.flatMap(({ name }) => this.#columns.get(name as TermText) ?? [])
   #subscriptionVersions = new Float64Array(firstCapacity)
   #planVersions = new Uint32Array(firstCapacity)
   #eventCounts = new Int8Array(firstCapacity)
@@ -118,6 +148,7 @@ export class TermsTable {
   #count = 0
   #generation = ++generations
   #size = 0
+  #priceSize = 0
 
   /** Bytes of the dictionaries. */
   get size(): number {
@@ -133,18 +164,18 @@ export class TermsTable {
   }
 
   clear(): void {
-    for (const { column } of this.#all) column.dictionary.clear()
+    for (const { dictionary } of this.#all) dictionary.clear()
     this.#rows = 0
     this.#count = 0
     this.#size = 0
+    this.#priceSize = 0
     this.#generation = ++generations
   }
 
   /** Columns whose codes are equal row by row share one array, so that a chunk holds it once. */
   putTexts(name: TermText, batch: IpcBatch, id: number, rows: number): IpcDictionary {
     const own = this.#columns.get(name)!
-    const equal = this.#all.find(other => this.#equals(other.column.codes, own.codes))
-    const column = equal?.column ?? own
+    const column = this.#all.find(other => this.#equals(other.codes, own.codes)) ?? own
     if (column === own) this.#spread(own, rows)
     batch.node(rows)
     const texts = putCodes(batch, column.rows, rows)
@@ -179,10 +210,14 @@ export class TermsTable {
   #add(terms: UsageTerms): void {
     const number = this.#count
     if (number === this.#planVersions.length) this.#grow()
-    let size = 0
-    for (const { name, column } of this.#all) {
-      column.codes[number] = column.dictionary.codeOf(terms.texts[name])
-      size += column.dictionary.size
+    const { priceTexts, texts } = terms
+    if (priceTexts.generation !== this.#generation) this.#addPrice(priceTexts)
+    for (let i = 0; i < priceNames.length; i += 1) this.#ofPrice[i]!.codes[number] = priceTexts.codes[i]!
+    let size = this.#priceSize
+    for (let i = 0; i < ownNames.length; i += 1) {
+      const { codes, dictionary } = this.#own[i]!
+      codes[number] = dictionary.codeOf(texts[ownNames[i]!])
+      size += dictionary.size
     }
     this.#subscriptionVersions[number] = terms.subscriptionVersion
     this.#planVersions[number] = terms.planVersion
@@ -193,8 +228,18 @@ export class TermsTable {
     terms.generation = this.#generation
   }
 
+  #addPrice(priceTexts: PriceTexts): void {
+    this.#priceSize = 0
+    for (let i = 0; i < priceNames.length; i += 1) {
+      const { dictionary } = this.#ofPrice[i]!
+      priceTexts.codes[i] = dictionary.codeOf(priceTexts.texts[i]!)
+      this.#priceSize += dictionary.size
+    }
+    priceTexts.generation = this.#generation
+  }
+
   #grow(): void {
-    for (const { column } of this.#all) column.codes = doubled(column.codes)
+    for (const column of this.#all) column.codes = doubled(column.codes)
     this.#subscriptionVersions = doubled(this.#subscriptionVersions)
     this.#planVersions = doubled(this.#planVersions)
     this.#eventCounts = doubled(this.#eventCounts)
