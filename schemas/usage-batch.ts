@@ -158,25 +158,57 @@ function typeName(type: ArrowField['type']): string {
   return type.kind === 'other' ? type.name : type.kind
 }
 
-/** The row as an event. Absent attributes are absent, as in JSON, so that the envelope's rules say what is missing. */
+/** The row as an event. Absent attributes are undefined, so that the envelope's rules say what is missing. */
 export function rowEvent({ columns }: UsageRows, row: number): RowEvent {
-  const event: Record<string, unknown> = { specversion: '1.0' }
-  let problem: Rejection | undefined
-  for (const name of usageColumnNames) {
-    const value = columns[name]?.at(row)
-    if (value === unreadable) problem ??= unreadableText(name)
-    else if (value !== undefined) event[name] = value
-    else if (name === 'specversion' && columns[name] !== undefined) delete event[name]
+  const { specversion } = columns
+  const event = {
+    specversion: specversion === undefined ? '1.0' : specversion.at(row),
+    id: columns.id?.at(row),
+    source: columns.source?.at(row),
+    type: columns.type?.at(row),
+    subject: columns.subject?.at(row),
+    time: columns.time?.at(row),
+    subscriptionid: columns.subscriptionid?.at(row),
+    correlationid: columns.correlationid?.at(row),
+    traceparent: columns.traceparent?.at(row),
+    data: columns.data?.at(row) as unknown,
   }
-  const text = event['data']
-  if (typeof text === 'string' && problem === undefined) {
-    const data = parseJson(text)
-    if (data.kind === 'ok') event['data'] = data.value
-    else problem = rejected('malformed_json', `The data is not JSON: ${data.detail}.`, '/data').rejection
+  const broken = unreadableColumn(event)
+  if (broken !== undefined) {
+    return { kind: 'rejected', rejection: unreadableText(broken), raw: readable(event) }
   }
-  return problem === undefined
-    ? { kind: 'ok', value: event }
-    : { kind: 'rejected', rejection: problem, raw: event }
+  if (typeof event.data !== 'string') return { kind: 'ok', value: event }
+  const data = parseJson(event.data)
+  if (data.kind === 'malformed') {
+    const { rejection } = rejected('malformed_json', `The data is not JSON: ${data.detail}.`, '/data')
+    return { kind: 'rejected', rejection, raw: event }
+  }
+  event.data = data.value
+  return { kind: 'ok', value: event }
+}
+
+type RowValues = Readonly<Record<UsageColumnName, unknown>>
+
+function unreadableColumn(event: RowValues): UsageColumnName | undefined {
+  const { id, source, type, subject, time, data, specversion } = event
+  const { subscriptionid, correlationid, traceparent } = event
+  const isSound =
+    id !== unreadable &&
+    source !== unreadable &&
+    type !== unreadable &&
+    subject !== unreadable &&
+    time !== unreadable &&
+    data !== unreadable &&
+    specversion !== unreadable &&
+    subscriptionid !== unreadable &&
+    correlationid !== unreadable &&
+    traceparent !== unreadable
+  return isSound ? undefined : usageColumnNames.find(name => event[name] === unreadable)
+}
+
+/** What can be shown of a row in a dead letter. */
+function readable(event: RowValues): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(event).filter(([, value]) => value !== unreadable))
 }
 
 function unreadableText(name: UsageColumnName): Rejection {

@@ -148,10 +148,11 @@ export class UsagePublisher {
       return Promise.resolve({ kind: 'refused', refusal: { code: 'event_too_large', detail } })
     }
     if (!this.#room.has(bytes)) throw new PublisherError('buffer_full', 'Too much waits to be sent.') // invariant 4
+    const lane = this.#transport.laneOf(taken.row.subject)
     this.#room.take(1, bytes)
     this.#taken += 1
     return new Promise(resolve => {
-      this.#gathering.add(this.#transport.laneOf(taken.row.subject), taken.row, bytes, result => {
+      this.#gathering.add(lane, taken.row, bytes, result => {
         this.#room.give(1, 0)
         resolve(result)
       })
