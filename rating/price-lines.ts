@@ -37,8 +37,10 @@ type GrowingLine<P extends Price = Price> = { -readonly [K in keyof PriceLine<P>
 
 interface Newest {
   readonly line: GrowingLine
-  /** The terms as they are written, trial and running discount aside. */
+  /** The terms as they were written last, trial and running discount aside. */
   readonly termsKey: string
+  /** The same with the price as it is in force. */
+  readonly inForceKey: string
 }
 
 /** The catalog holds every plan of the timeline, and every quantity that one needs is set. */
@@ -56,17 +58,19 @@ export function resolvePrices(timeline: Timeline, catalog: CatalogIndex): Subscr
       for (const stretch of stretchesOf(price, version, calendar)) {
         const line = newLine(timeline, plan, terms, calendar, stretch)
         const termsKey = termsKeyOf(price, plan, terms)
+        const inForceKey = termsKeyOf(line.price, plan, terms)
         const known = newest.get(price.price)
         const before = known?.line.untilMs === line.fromMs ? known : undefined
         if (before?.line.lineKey === line.lineKey) {
           before.line.untilMs = line.untilMs
+          newest.set(price.price, { line: before.line, termsKey, inForceKey })
           continue
         }
-        if (before?.termsKey === termsKey) {
+        if (before !== undefined && (before.termsKey === termsKey || before.inForceKey === inForceKey)) {
           line.previous = before.line
           before.line.next = line
         }
-        newest.set(price.price, { line, termsKey })
+        newest.set(price.price, { line, termsKey, inForceKey })
         if (isRecurring(line)) recurring.push(line)
         else if (isUsage(line)) addTo(usage, line.price.meter, line)
       }

@@ -43,7 +43,9 @@ function usageTermsAt(prices: SubscriptionPrices | undefined, atMs: number): str
   for (const [meter, all] of prices.usage) {
     for (const line of all) {
       if (line.fromMs > atMs || atMs >= line.untilMs) continue
-      lines.push(JSON.stringify([meter, line.price.price, line.lineKey, line.fromMs]))
+      // Whether a level goes on from the line before is a difference, too.
+      const goesOn = line.previous !== undefined
+      lines.push(JSON.stringify([meter, line.price.price, line.lineKey, line.fromMs, goesOn]))
     }
   }
   return `${version.terms.status}${lines.sort().join()}`

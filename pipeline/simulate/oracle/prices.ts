@@ -28,7 +28,8 @@ export interface Line {
   readonly quantity: Scaled
   /** What makes terms equal. */
   readonly key: string
-  /** The same with the price as it is written, trial and running discount aside: over these a level carries on. */
+  /** The same, trial aside, with the price as it is in force, and as it is written: over either a level carries on. */
+  readonly inForceKey: string
   readonly writtenKey: string
   /** Of the line that a level carries over from. */
   readonly before: Line | undefined
@@ -53,8 +54,9 @@ export function linesOf(changes: readonly SubscriptionChange[], catalog: Catalog
       continue
     }
     if (last !== undefined) done.push(last)
-    const before = adjoins && last?.writtenKey === stretch.writtenKey ? last : undefined
-    newest.set(id, { ...stretch, before })
+    // Where only a trial or a discount ran out, no terms were changed.
+    const goesOn = last?.writtenKey === stretch.writtenKey || last?.inForceKey === stretch.inForceKey
+    newest.set(id, { ...stretch, before: adjoins && goesOn ? last : undefined })
   }
   return [...done, ...newest.values()]
 }
@@ -147,6 +149,7 @@ function stretchOf(written: Price, plan: Plan, terms: Terms, span: Period, disco
     trial,
     quantity,
     key: canonical([price, frame, trial, quantity]),
+    inForceKey: canonical([price, frame]),
     writtenKey: canonical([written, frame]),
     before: undefined,
   }
