@@ -32,7 +32,10 @@ export interface EngineLimits {
   readonly commitTimeoutMs: number
   readonly retryMinMs: number
   readonly retryMaxMs: number
-  /** A snapshot is taken when the deltas since the last one outgrow this and the last snapshot. */
+  /**
+   * A snapshot is taken when the deltas since the last one outgrow this and the last one's state. Their identities are in
+   * memory a second time until then, and a restore reads them, so all partitions of a process share 64 MiB.
+   */
   readonly snapshotDeltaBytes: number
   readonly snapshotCommits: number
   readonly snapshotChunkBytes: number
@@ -84,6 +87,8 @@ export const defaultEngineLimits: EngineLimits = {
   drainMs: 20_000,
 }
 
+/** Smaller ones are not worth a snapshot. */
+const leastSnapshotDeltaBytes = 8 * mib
 /** What all readers of one connection may have asked for at once: half of the server's `max_pending`. */
 const connectionPullBytes = 32 * mib
 /** Of the stream `LEDGER`: atomic batches under way at once (the server's limit is 50, abandoned ones included). */
@@ -117,6 +122,10 @@ export function pipelineLimits(around: LimitSurroundings, overrides: LimitOverri
     maxPayload,
     pullBytes: Math.min(defaultEngineLimits.pullBytes, Math.floor(connectionPullBytes / partitions)),
     deltaChunkBytes: chunkBytes,
+    snapshotDeltaBytes: Math.max(
+      leastSnapshotDeltaBytes,
+      Math.floor(defaultEngineLimits.snapshotDeltaBytes / partitions),
+    ),
     snapshotChunkBytes: Math.min(mib, chunkBytes),
     ...overrides.engine,
   }
