@@ -126,29 +126,51 @@ function cutsWell(bytes: Buffer, offsets: Int32Array): boolean {
   return true
 }
 
-export function dictionaryColumn(
-  cursor: BlockCursor,
-  { indexBytes, isSigned }: ArrowDictionary,
-  values: readonly TextValue[],
-): TextValues {
-  const node = cursor.node()
-  const bitmap = bitmapOf(cursor, node)
-  const buffer = cursor.buffer(node.length * indexBytes)
-  const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength)
-  const indices = new Uint32Array(node.length)
-  let textBytes = 0
-  for (let row = 0; row < node.length; row += 1) {
-    if (isNull(bitmap, row)) continue
-    const index = indexAt(view, row * indexBytes, indexBytes, isSigned)
-    if (!(index < values.length)) throw new ArrowFault('a column refers to a value that its dictionary lacks')
-    indices[row] = index
-    const value = values[index]
-    if (typeof value === 'string') textBytes += value.length
+/** The values of a dictionary; `texts` are the column that they stand in, if it is only one. */
+export interface DictionaryValues {
+  readonly values: TextValue[]
+  readonly texts: PlainTexts | undefined
+}
+
+/** A column whose rows refer to the values of a dictionary. */
+export class DictionaryTexts implements TextValues {
+  readonly length: number
+  readonly textBytes: number
+  readonly texts: PlainTexts | undefined
+  /** By row, where the value of the row stands in `texts`. */
+  readonly indices: Uint32Array
+  readonly #values: readonly TextValue[]
+  readonly #bitmap: Uint8Array | undefined
+
+  constructor(cursor: BlockCursor, { indexBytes, isSigned }: ArrowDictionary, dictionary: DictionaryValues) {
+    const node = cursor.node()
+    this.length = node.length
+    this.texts = dictionary.texts
+    this.indices = new Uint32Array(node.length)
+    this.#values = dictionary.values
+    this.#bitmap = bitmapOf(cursor, node)
+    const buffer = cursor.buffer(node.length * indexBytes)
+    const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength)
+    let textBytes = 0
+    for (let row = 0; row < node.length; row += 1) {
+      if (isNull(this.#bitmap, row)) continue
+      const index = indexAt(view, row * indexBytes, indexBytes, isSigned)
+      if (!(index < this.#values.length)) {
+        throw new ArrowFault('a column refers to a value that its dictionary lacks')
+      }
+      this.indices[row] = index
+      const value = this.#values[index]
+      if (typeof value === 'string') textBytes += value.length
+    }
+    this.textBytes = textBytes
   }
-  return {
-    length: node.length,
-    textBytes,
-    at: row => (isNull(bitmap, row) ? undefined : values[indices[row]!]),
+
+  isNull(row: number): boolean {
+    return isNull(this.#bitmap, row) || this.#values[this.indices[row]!] === undefined
+  }
+
+  at(row: number): TextValue {
+    return isNull(this.#bitmap, row) ? undefined : this.#values[this.indices[row]!]
   }
 }
 
@@ -176,17 +198,28 @@ export class NullTexts implements TextValues {
   }
 }
 
-/** `unit`: 1 millisecond, 2 microsecond, 3 nanosecond. A row is the RFC 3339 text of its instant. */
-export function timestampColumn(cursor: BlockCursor, unit: 1 | 2 | 3): TextValues {
-  const node = cursor.node()
-  const bitmap = bitmapOf(cursor, node)
-  const buffer = cursor.buffer(node.length * 8)
-  const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength)
-  const perMs = unit === 1 ? 1n : unit === 2 ? 1_000n : 1_000_000n
-  return {
-    length: node.length,
-    textBytes: node.length * '2026-01-01T00:00:00.000Z'.length,
-    at: row => (isNull(bitmap, row) ? undefined : instantText(view.getBigInt64(row * 8, true), perMs)),
+/** A column of instants; a row is the RFC 3339 text of its instant. */
+export class TimestampTexts implements TextValues {
+  readonly length: number
+  readonly textBytes: number
+  readonly #bitmap: Uint8Array | undefined
+  readonly #view: DataView
+  readonly #perMs: bigint
+
+  /** `unit`: 1 millisecond, 2 microsecond, 3 nanosecond. */
+  constructor(cursor: BlockCursor, unit: 1 | 2 | 3) {
+    const node = cursor.node()
+    this.length = node.length
+    this.textBytes = node.length * '2026-01-01T00:00:00.000Z'.length
+    this.#bitmap = bitmapOf(cursor, node)
+    const buffer = cursor.buffer(node.length * 8)
+    this.#view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength)
+    this.#perMs = unit === 1 ? 1n : unit === 2 ? 1_000n : 1_000_000n
+  }
+
+  at(row: number): TextValue {
+    if (isNull(this.#bitmap, row)) return undefined
+    return instantText(this.#view.getBigInt64(row * 8, true), this.#perMs)
   }
 }
 

@@ -7,12 +7,12 @@ import { parseJson } from './json-text.js'
 import { type Rejection, rejected } from './rejection.js'
 import {
   BlockCursor,
-  dictionaryColumn,
+  DictionaryTexts,
+  type DictionaryValues,
   NullTexts,
-  type TextValue,
   type TextValues,
+  TimestampTexts,
   textColumn,
-  timestampColumn,
   unreadable,
 } from './usage-batch-columns.js'
 import {
@@ -66,7 +66,7 @@ class BatchReader {
   rows = 0
   #textBytes = 0
   #fields: readonly ArrowField[] = []
-  readonly #dictionaries = new Map<number, TextValue[]>()
+  readonly #dictionaries = new Map<number, DictionaryValues>()
 
   schema(fields: readonly ArrowField[]): void {
     assertColumns(fields)
@@ -80,10 +80,11 @@ class BatchReader {
     const texts = textColumn(new BlockCursor(block), field.type.offsetBytes)
     this.#grow(texts.textBytes)
     // A batch before this one refers to the values that were there then: they are added to or replaced, never changed.
-    const values = isDelta ? (this.#dictionaries.get(id) ?? []) : []
+    const before = isDelta ? this.#dictionaries.get(id) : undefined
+    const values = before?.values ?? []
     for (let i = 0; i < texts.length; i += 1) values.push(texts.at(i))
     assertRows(values.length)
-    this.#dictionaries.set(id, values)
+    this.#dictionaries.set(id, { values, texts: before === undefined ? texts : undefined })
   }
 
   batch(block: ArrowBlock): void {
@@ -101,10 +102,11 @@ class BatchReader {
 
   #column({ type, dictionary }: ArrowField, cursor: BlockCursor): TextValues {
     if (dictionary !== undefined) {
-      return dictionaryColumn(cursor, dictionary, this.#dictionaries.get(dictionary.id) ?? [])
+      const values = this.#dictionaries.get(dictionary.id) ?? { values: [], texts: undefined }
+      return new DictionaryTexts(cursor, dictionary, values)
     }
     if (type.kind === 'utf8') return textColumn(cursor, type.offsetBytes)
-    if (type.kind === 'timestamp') return timestampColumn(cursor, type.unit as 1 | 2 | 3)
+    if (type.kind === 'timestamp') return new TimestampTexts(cursor, type.unit as 1 | 2 | 3)
     return new NullTexts(cursor.node().length)
   }
 

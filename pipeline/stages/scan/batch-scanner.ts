@@ -5,7 +5,13 @@
 
 import * as eventHash from '../../../schemas/event-hash.js'
 import { decodeUsageBatch, type UsageRows } from '../../../schemas/usage-batch.js'
-import { NullTexts, PlainTexts, type TextValues } from '../../../schemas/usage-batch-columns.js'
+import {
+  DictionaryTexts,
+  NullTexts,
+  PlainTexts,
+  type TextValues,
+  TimestampTexts,
+} from '../../../schemas/usage-batch-columns.js'
 import * as wordHash from '../../../schemas/word-hash.js'
 import type { Columns } from './columns.js'
 import * as columnLayout from './columns.js'
@@ -44,6 +50,8 @@ const { id, source, type, subject, correlationid, traceparent, time, data } = pl
 const lastName = subject
 
 const noOffsets = new Int32Array(0)
+/** An RFC 3339 text to the nanosecond, and what a look ahead reads. */
+const stampBytes = 64
 
 export class BatchScanner {
   readonly #walk: JsonWalk
@@ -53,8 +61,15 @@ export class BatchScanner {
   readonly #offsets: Int32Array[] = names.map(() => noOffsets)
   /** Where the bytes of the column begin in the message. */
   readonly #bases = new Int32Array(names.length)
+  /** Of a dictionary: by row, which of its texts is meant. */
+  readonly #indices: (Uint32Array | undefined)[] = names.map(() => undefined)
   /** The columns that have nulls. */
-  readonly #nullable: (PlainTexts | undefined)[] = names.map(() => undefined)
+  readonly #nullable: (PlainTexts | DictionaryTexts | undefined)[] = names.map(() => undefined)
+  /** Where `time` is a column of timestamps: the column, and the text of the row under way. */
+  #stamps: TimestampTexts | undefined
+  readonly #stamp = new Uint8Array(stampBytes)
+  readonly #stampView = new DataView(this.#stamp.buffer)
+  #stampLength = 0
   /** Of the row under way, by place: from and until; -1 where it has no such attribute. */
   readonly #spans = new Int32Array(names.length * 2)
   /** Hash of each name, two words by place. */
@@ -102,13 +117,24 @@ export class BatchScanner {
   #use({ columns }: UsageRows, message: Uint8Array): boolean {
     this.#version = present(columns.specversion)
     this.#pinned = present(columns.subscriptionid)
+    this.#stamps = columns.time instanceof TimestampTexts ? columns.time : undefined
     for (let place = 0; place < names.length; place += 1) {
-      const column = present(columns[names[place]!])
-      if (column !== undefined && !isUsable(column)) return false
-      this.#offsets[place] = column?.offsets ?? noOffsets
-      this.#bases[place] = column === undefined ? 0 : column.bytes.byteOffset - message.byteOffset
-      this.#nullable[place] = column?.hasNulls === true ? column : undefined
+      const isStamps = place === time && this.#stamps !== undefined
+      const column = isStamps ? undefined : present(columns[names[place]!])
+      if (!this.#useColumn(place, column, message)) return false
     }
+    return true
+  }
+
+  #useColumn(place: number, column: TextValues | undefined, message: Uint8Array): boolean {
+    const isDictionary = column instanceof DictionaryTexts
+    const texts = isDictionary ? column.texts : column
+    if (column !== undefined && !isUsable(texts)) return false
+    const isPlain = texts instanceof PlainTexts
+    this.#offsets[place] = isPlain ? texts.offsets : noOffsets
+    this.#bases[place] = isPlain ? texts.bytes.byteOffset - message.byteOffset : 0
+    this.#indices[place] = isDictionary ? column.indices : undefined
+    this.#nullable[place] = isDictionary ? column : isPlain && texts.hasNulls ? texts : undefined
     return true
   }
 
@@ -119,16 +145,30 @@ export class BatchScanner {
     if (!this.#findTexts(row) || isOurs(this.#walk, this.#spans[type * 2]!, this.#spans[type * 2 + 1]!)) {
       return false
     }
-    let timeMs = Number.NaN
-    const timeFrom = this.#spans[time * 2]!
-    if (timeFrom !== -1) {
-      timeMs = this.#time.read(this.#walk.bytes, this.#walk.view, timeFrom, this.#spans[time * 2 + 1]!)
-      if (Number.isNaN(timeMs)) return false
-    }
+    const timeMs = this.#timeMs(row)
+    if (timeMs === undefined) return false
     if (!this.#data()) return false
     this.#hashContent(lanes[0]!, lanes[1]!)
     this.#fill(timeMs)
     return true
+  }
+
+  /** NaN when the row has no time, undefined when it is not plain. */
+  #timeMs(row: number): number | undefined {
+    this.#stampLength = 0
+    const from = this.#spans[time * 2]!
+    const { bytes, view } = this.#walk
+    let timeMs = Number.NaN
+    if (this.#stamps !== undefined) {
+      const text = this.#stamps.at(row)
+      if (text === undefined) return timeMs
+      if (typeof text !== 'string') return undefined
+      for (let i = 0; i < text.length; i += 1) this.#stamp[i] = text.charCodeAt(i)
+      this.#stampLength = text.length
+      timeMs = this.#time.read(this.#stamp, this.#stampView, 0, text.length)
+    } else if (from === -1) return timeMs
+    else timeMs = this.#time.read(bytes, view, from, this.#spans[time * 2 + 1]!)
+    return Number.isNaN(timeMs) ? undefined : timeMs
   }
 
   #findTexts(row: number): boolean {
@@ -142,8 +182,9 @@ export class BatchScanner {
         spans[place * 2 + 1] = -1
         continue
       }
-      const from = bases[place]! + offsets[row]!
-      const until = bases[place]! + offsets[row + 1]!
+      const at = this.#indices[place]?.[row] ?? row
+      const from = bases[place]! + offsets[at]!
+      const until = bases[place]! + offsets[at + 1]!
       if (until - from > maxAttributeBytes && place !== data) return false
       if (from === until && place <= lastName) return false
       spans[place * 2] = from
@@ -208,6 +249,13 @@ export class BatchScanner {
       b = (b + lanes[1]!) | 0
       count += 1
     }
+    if (this.#stampLength > 0) {
+      const [first, second] = [this.#keys[time * 2]!, this.#keys[time * 2 + 1]!]
+      hashSpan(this.#stampView, 0, this.#stampLength, first ^ seeds.text, second)
+      a = (a + lanes[0]!) | 0
+      b = (b + lanes[1]!) | 0
+      count += 1
+    }
     finishObject(0, 0, a, b, count)
   }
 
@@ -246,7 +294,7 @@ function present(column: TextValues | undefined): TextValues | undefined {
 }
 
 /** Texts of UTF-8 without U+0000, which no attribute may hold. In `data` the walk would find one. */
-function isUsable(column: TextValues): column is PlainTexts {
+function isUsable(column: TextValues | undefined): boolean {
   if (!(column instanceof PlainTexts) || column.coding === 'checked') return false
   const { bytes, offsets, length } = column
   return !bytes.subarray(offsets[0], offsets[length]).includes(0)
