@@ -1,8 +1,9 @@
 // Arrow dictionary columns that grow by one value at a time: a text that comes again is a code of two bytes.
 // Invariants: codes count from 0 in the order of first sight, so the texts of the first rows are the first codes; equal
 // UTF-8 has one code, whether it came as a string or as bytes; a dictionary holds at most 65,536 texts, and whoever
-// appends ends a batch before that; no text is in a dictionary twice: ClickHouse refuses the whole insert ("Arrow
-// dictionary contains duplicate values"), which rated-usage-clickhouse.test.ts holds; `generation` is new whenever codes start anew, and never the same in two dictionaries.
+// appends ends a batch before that; `generation` is new whenever codes start anew, and never the same in two
+// dictionaries. No text is in a dictionary twice: ClickHouse refuses such a batch ("Arrow dictionary contains duplicate
+// values"; pipeline/partition/rated-usage-clickhouse.test.ts).
 
 import { doubled, grown, writeUtf8 } from './arrow-columns.js'
 import { IpcBatch, type IpcDictionary } from './arrow-ipc.js'
@@ -10,6 +11,7 @@ import { IpcBatch, type IpcDictionary } from './arrow-ipc.js'
 const firstCapacity = 64
 const maxTexts = 65_536
 const unknown = -1
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 let generations = 0
 /** Shared by all columns that have one text, so that a batch holds their codes once. Never written to. */
@@ -131,33 +133,25 @@ export class TextDictionary {
   }
 }
 
-/**
- * Texts that hardly ever come again but right after themselves, so that it does not pay to look for them: the same text
- * may have several codes.
- */
-export class TextList {
+/** A dictionary of texts that come as strings only, and mostly once or right after themselves: no bytes are compared. */
+export class StringDictionary {
   #bytes = new Uint8Array(firstCapacity * 16)
   #offsets = new Int32Array(firstCapacity + 1)
   #count = 0
-  #last: string | undefined
+  readonly #codes = new Map<string, number>()
+  #lastText: string | undefined
+  #lastCode = 0
 
   get size(): number {
     return this.#offsets[this.#count]! + this.#count * 4
   }
 
   codeOf(text: string): number {
-    if (text === this.#last) return this.#count - 1
-    if (this.#count === maxTexts) throw new Error('An Arrow dictionary of more than 65,536 texts.')
-    const start = this.#offsets[this.#count]!
-    if (start + text.length * 3 > this.#bytes.length) {
-      this.#bytes = grown(this.#bytes, start + text.length * 3)
-    }
-    const end = start + writeUtf8(text, this.#bytes, start)
-    this.#count += 1
-    if (this.#count === this.#offsets.length) this.#offsets = doubled(this.#offsets)
-    this.#offsets[this.#count] = end
-    this.#last = text
-    return this.#count - 1
+    if (text === this.#lastText) return this.#lastCode
+    const code = this.#codes.get(text) ?? this.#add(text)
+    this.#lastText = text
+    this.#lastCode = code
+    return code
   }
 
   put(id: number, count: number): IpcDictionary {
@@ -169,8 +163,29 @@ export class TextList {
   }
 
   clear(): void {
+    this.#codes.clear()
     this.#count = 0
-    this.#last = undefined
+    this.#lastText = undefined
+  }
+
+  #add(text: string): number {
+    const start = this.#offsets[this.#count]!
+    if (start + text.length * 3 > this.#bytes.length)
+      this.#bytes = grown(this.#bytes, start + text.length * 3)
+    const end = start + writeUtf8(text, this.#bytes, start)
+    // Broken surrogate pairs are replaced, so that different strings may be the same UTF-8.
+    const written = end - start === text.length ? text : decoder.decode(this.#bytes.subarray(start, end))
+    let code = written === text ? undefined : this.#codes.get(written)
+    if (code === undefined) {
+      if (this.#count === maxTexts) throw new Error('An Arrow dictionary of more than 65,536 texts.')
+      code = this.#count
+      this.#count = code + 1
+      if (this.#count === this.#offsets.length) this.#offsets = doubled(this.#offsets)
+      this.#offsets[this.#count] = end
+      this.#codes.set(written, code)
+    }
+    this.#codes.set(text, code)
+    return code
   }
 }
 

@@ -78,7 +78,11 @@ function ratedRow(chunk: number, i: number, distinct: number): RatedRow {
 }
 
 /** Writes each list as chunks of its own, all of them in one insert; returns what ClickHouse has then. */
-async function throughClickHouse(database: string, lists: readonly RatedRow[][]): Promise<void> {
+async function throughClickHouse(
+  database: string,
+  lists: readonly RatedRow[][],
+  read: readonly RatedRow[][] = lists,
+): Promise<void> {
   const config = { url: server.url, user: 'default', password: '', database }
   await migrate(config)
   const columns = new RatedUsageColumns(70_000, 64 << 20)
@@ -86,10 +90,8 @@ async function throughClickHouse(database: string, lists: readonly RatedRow[][])
   const expected: RatedUsageRow[] = []
   lists.forEach((rows, chunk) => {
     const at = { ratedAtMs: startMs + chunk, partition: chunk, ledgerSequence: chunk + 1 }
-    for (const rated of rows) {
-      columns.add(rated, at, out)
-      expected.push(ratedUsageRow(rated, at))
-    }
+    for (const rated of rows) columns.add(rated, at, out)
+    for (const rated of read[chunk]!) expected.push(ratedUsageRow(rated, at))
     columns.flush(out)
   })
   const sink = new ClickHouseSink(config)
@@ -109,8 +111,10 @@ async function throughClickHouse(database: string, lists: readonly RatedRow[][])
     })
     const actual = await result.json<Record<string, unknown>>()
     expect(actual.length).toBe(expected.length)
-    for (let i = 0; i < actual.length; i += 1)
-      expect(normal(actual[i]!)).toEqual(normal(rowToWire(ratedUsageTable, expected[i]!)))
+    for (let i = 0; i < actual.length; i += 1) {
+      const [one, other] = [normal(actual[i]!), normal(rowToWire(ratedUsageTable, expected[i]!))]
+      if (JSON.stringify(one) !== JSON.stringify(other)) expect(one).toEqual(other)
+    }
   } finally {
     await sink.close()
     await client.close()
@@ -140,6 +144,19 @@ test('chunks whose dictionaries grow, shrink and change their order arrive as th
     rowsOf(3, 1, 1),
     rowsOf(4, 900, 900),
   ])
+})
+
+test('one customer under several charges and versions, and texts of broken surrogate pairs, are in a dictionary once', async () => {
+  const rows = rowsOf(0, 200, 11).map((rated, i): RatedRow => {
+    const customerId = i % 3 === 0 ? '\ud800' : i % 3 === 1 ? '\udfff' : 'Zürich'
+    const charge = { ...rated.charge!, customerId, chargeId: `c${i % 4}`, subscriptionId: `s${i % 2}` }
+    return { ...rated, event: { ...rated.event, customerId }, charge, subscriptionVersion: i % 5 }
+  })
+  const replaced = rows.map(rated => {
+    const customerId = rated.event.customerId === 'Zürich' ? 'Zürich' : '\ufffd'
+    return { ...rated, event: { ...rated.event, customerId } }
+  })
+  await throughClickHouse('versions', [rows], [replaced])
 })
 
 test('a chunk in which every row has texts of its own arrives as it was', async () => {

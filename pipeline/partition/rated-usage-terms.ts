@@ -3,7 +3,7 @@
 // Invariant: which number a row has is not seen in the chunk, so the same terms under two numbers do no harm.
 
 import { doubled } from '../../schemas/arrow-columns.js'
-import { putCodes, TextDictionary, TextList } from '../../schemas/arrow-dictionary.js'
+import { putCodes, StringDictionary, TextDictionary } from '../../schemas/arrow-dictionary.js'
 import type { IpcBatch, IpcDictionary } from '../../schemas/arrow-ipc.js'
 import { compositeKey } from '../../schemas/identifiers.js'
 import { ratedUsageTable } from '../../schemas/tables.js'
@@ -118,13 +118,13 @@ export class UsageTerms {
 }
 
 class TermColumn {
-  readonly dictionary: TextDictionary | TextList
+  readonly dictionary: TextDictionary | StringDictionary
   /** By the number of the terms. */
   codes = new Uint16Array(firstCapacity)
   /** By row, when the chunk is written. */
   rows = new Uint16Array(firstCapacity)
 
-  constructor(dictionary: TextDictionary | TextList) {
+  constructor(dictionary: TextDictionary | StringDictionary) {
     this.dictionary = dictionary
   }
 }
@@ -133,7 +133,7 @@ let generations = 0
 
 export class TermsTable {
   readonly #ofPrice = priceNames.map(() => new TermColumn(new TextDictionary()))
-  readonly #own = ownNames.map(() => new TermColumn(new TextList()))
+  readonly #own = ownNames.map(() => new TermColumn(new StringDictionary()))
   readonly #columns = new Map<TermText, TermColumn>([
     ...priceNames.map((name, i) => [name, this.#ofPrice[i]!] as const),
     ...ownNames.map((name, i) => [name, this.#own[i]!] as const),
