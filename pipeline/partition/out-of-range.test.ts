@@ -1,8 +1,8 @@
-// What must become of an event whose amount, or whose charge, needs more than 38 digits: `value_out_of_range`, never a
-// row with other digits. The cases marked as failing show what rating does not refuse yet.
+// What must become of an event whose amount, or whose charge, does not fit into the 128 bits of a column, which hold 38
+// digits and a little more: `value_out_of_range`, never a row with other digits. The cases marked as failing show what
+// rating does not refuse yet.
 
 import { expect, test } from 'vitest'
-import { scaledMax } from '../../schemas/decimal.js'
 import { conservationGap } from '../../schemas/dispositions.js'
 import { change, created, TestBench, usage } from './core-fixture.js'
 
@@ -14,7 +14,7 @@ const atUnitAmount = (unitAmount: string) => ({
 })
 const ninety = `9${'0'.repeat(25)}`
 
-/** Nothing that was written, or is owed, has more digits than a column. */
+/** Whatever was written, or is owed, is held by a column. */
 function expectAllInRange(bench: TestBench): void {
   for (const row of bench.rated) {
     expect(fits(row.quantity), `quantity of ${row.eventId}`).toBe(true)
@@ -28,7 +28,7 @@ function expectAllInRange(bench: TestBench): void {
 }
 
 function fits(value: bigint): boolean {
-  return value <= scaledMax && value >= -scaledMax
+  return BigInt.asIntN(128, value) === value
 }
 
 test('the largest value that is taken is rated to the last digit', () => {
@@ -39,7 +39,7 @@ test('the largest value that is taken is rated to the last digit', () => {
   expectAllInRange(bench)
 })
 
-test.fails('an event whose amount has more digits than a column is a dead letter alone', () => {
+test.fails('an event whose amount does not fit into a column is a dead letter alone', () => {
   const bench = new TestBench()
   bench.send([created(atUnitAmount('10000')), usage(jan(2), 1), usage(jan(3), ninety), usage(jan(4), 2)])
   expectAllInRange(bench)
@@ -48,7 +48,7 @@ test.fails('an event whose amount has more digits than a column is a dead letter
   expect(bench.last?.counters).toMatchObject({ received: 4, rated: 2, dead_lettered: 1 })
 })
 
-test.fails('an event that would bring the quantity of a charge beyond 38 digits is a dead letter', () => {
+test.fails('an event that would bring the quantity of a charge beyond a column is a dead letter', () => {
   const bench = new TestBench()
   bench.send([created(atUnitAmount('0')), usage(jan(2), ninety), usage(jan(3), ninety), usage(jan(4), 2)])
   expectAllInRange(bench)
@@ -56,12 +56,12 @@ test.fails('an event that would bring the quantity of a charge beyond 38 digits 
   expect(bench.last?.counters).toMatchObject({ received: 4, rated: 2, dead_lettered: 1 })
 })
 
-test.fails('an event that would bring the amount of a charge beyond 38 digits is a dead letter', () => {
+test.fails('an event that would bring the amount of a charge beyond a column is a dead letter', () => {
   const bench = new TestBench()
-  bench.send([created(atUnitAmount('9')), usage(jan(2), 9e24), usage(jan(3), 9e24), usage(jan(4), 2)])
+  bench.send([created(atUnitAmount('9')), usage(jan(2), 9.9e24), usage(jan(3), 9.9e24), usage(jan(4), 2)])
   expectAllInRange(bench)
   expect(bench.codes()).toEqual(['+value_out_of_range'])
-  expect(bench.sum()).toBe(`81${'0'.repeat(22)}18`)
+  expect(bench.sum()).toBe(`891${'0'.repeat(21)}18`)
 })
 
 test.fails('a price that is raised back in time turns what no longer fits into dead letters, and lowered frees it', () => {
@@ -77,4 +77,20 @@ test.fails('a price that is raised back in time turns what no longer fits into d
   bench.answer()
   expect(bench.codes()).toEqual(['+value_out_of_range', '-value_out_of_range'])
   expect(bench.sum()).toBe(`9${'0'.repeat(24)}1`)
+})
+
+test.fails('a price that is raised back in time refuses what brings the charge beyond a column, and no more', () => {
+  const bench = new TestBench()
+  const thirty = `3${'0'.repeat(25)}`
+  bench.send([created(atUnitAmount('1')), usage(jan(2), thirty), usage(jan(3), thirty), usage(jan(4), 1)])
+  bench.send([change('amended', 2, jan(1), atUnitAmount('3'))])
+  bench.answer()
+  expectAllInRange(bench)
+  expect(bench.codes()).toEqual(['+value_out_of_range'])
+  expect(bench.sum()).toBe(`9${'0'.repeat(24)}3`)
+  bench.send([usage(jan(5), 1), change('amended', 3, jan(1), atUnitAmount('1'))])
+  bench.answer()
+  expectAllInRange(bench)
+  expect(bench.codes()).toEqual(['+value_out_of_range', '-value_out_of_range'])
+  expect(bench.sum()).toBe(`6${'0'.repeat(24)}2`)
 })
