@@ -63,7 +63,8 @@ export class PlainUsage {
   /** Places every event of a message that holds usage only. */
   place(batch: Batch, message: InputMessage): void {
     this.#use(batch.book.catalog)
-    const scan = this.#scanner.scan(message.bytes, message.contentType)
+    const { bytes, contentType, refusal } = message
+    const scan = refusal === undefined ? this.#scanner.scan(bytes, contentType) : undefined
     if (scan === undefined) {
       placeUsage(batch, admit(batch, [], decodeMessages([message])).usage)
       return

@@ -129,6 +129,14 @@ test('a broken batch is one dead letter beside good ones', () => {
   expect(one.deadLetters[0]!.payload).toBe(Buffer.from(broken.bytes.subarray(0, 3072)).toString('base64'))
 })
 
+test('a message whose encoding is not taken is one dead letter, even if its bytes could be read', () => {
+  const one = bench()
+  const mislabelled: Form = events => ({ ...asLines(events), contentEncoding: 'deflate' })
+  const { counters } = send(one, month.slice(0, 3), mislabelled)
+  expect(counters).toMatchObject({ received: 2, rated: 0, dead_lettered: 1, applied: 1 })
+  expect(one.codes()).toEqual(['+unsupported_content_encoding'])
+})
+
 test('lifecycle events in a batch take effect before its usage', () => {
   const one = new TestBench()
   const { counters } = send(one, [...month.slice(0, 3), created({ subscription_id: 'sub_1' })], asRows)
