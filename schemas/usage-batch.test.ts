@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import {
   Dictionary,
   Field,
@@ -22,6 +23,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseMessage, validateEvent } from './cloud-event.js'
 import { hashContent, hashIdentity, hashWords } from './event-hash.js'
+import { packageRoot } from './package-root.js'
 import { decodeUsageBatch } from './usage-batch.js'
 import { isUsageBatchType, maxUsageBatchRows, usageBatchContentType } from './usage-batch-schema.js'
 import { encodeUsageBatch, type UsageRow } from './usage-batch-writer.js'
@@ -224,6 +226,19 @@ test('what is no batch of usage events is refused as a whole, and says why', () 
   const writer = new RecordBatchStreamWriter()
   writer.reset(undefined, twice).finish()
   expect(whyRefused(writer.toUint8Array(true))).toMatch(/"id" is there twice/)
+})
+
+test('the golden batch is the golden events, and is still written as it was', () => {
+  const golden = (name: string) => readFileSync(new URL(`schemas/golden/${name}`, packageRoot))
+  const asJson = JSON.parse(golden('cloud-events.json').toString()) as Record<string, unknown>[]
+  // JSON text says of itself what it is; a batch has no column for that.
+  const events = asJson.map(({ datacontenttype: _, ...event }) => event)
+  const message = parseMessage(golden('usage-batch.arrow'), usageBatchContentType)
+  expect(message).toEqual({ kind: 'ok', events: events.map(value => ({ kind: 'ok', value })) })
+  const rows = events.map(({ specversion: _, data, ...attributes }) => {
+    return { ...attributes, data: JSON.stringify(data) } as UsageRow
+  })
+  expect(Buffer.compare(encodeUsageBatch(rows), golden('usage-batch.arrow'))).toBe(0)
 })
 
 test('several record batches of one stream are one batch, and none is a batch of no rows', () => {
