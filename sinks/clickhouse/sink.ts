@@ -5,10 +5,10 @@
 //    sees to that (it writes the range down before the first attempt); records.ts adds nothing of its own.
 // 2. The answer is `ok` only when every insert was answered: the position of the feed never passes what is not there.
 
-import { Readable } from 'node:stream'
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { FeedMessage, FeedRange, Sink, SinkOutcome } from '../sink.js'
-import { type ClickHouseConfig, insertSettings, openClickHouse } from './config.js'
+import { type ClickHouseConfig, openClickHouse } from './config.js'
+import { insertArrow } from './insert.js'
 import { outcomeOfError } from './outcome.js'
 import {
   insertsOfBilling,
@@ -18,6 +18,7 @@ import {
   type RangeInserts,
   type TableInsert,
 } from './records.js'
+import { RowsFolder } from './rows-folder.js'
 
 export type ReadRange = (messages: readonly FeedMessage[]) => RangeInserts
 
@@ -31,11 +32,13 @@ const tablesOf = new Map<ReadRange, readonly string[]>([
 export class ClickHouseSink implements Sink {
   readonly name = 'clickhouse'
   readonly #client: ClickHouseClient
+  readonly #folder: RowsFolder
   readonly #inserts: ReadRange
 
   /** `inserts` is that of the feed: `insertsOfLedger`, `insertsOfBilling` or `insertsOfPostings`. */
   constructor(config: ClickHouseConfig, inserts: ReadRange = insertsOfLedger) {
     this.#client = openClickHouse(config)
+    this.#folder = new RowsFolder(config.url)
     this.#inserts = inserts
   }
 
@@ -62,14 +65,9 @@ export class ClickHouseSink implements Sink {
 
   async #insert(insert: TableInsert, rangeToken: string, signal: AbortSignal): Promise<SinkOutcome> {
     try {
-      const answer = await this.#client.exec({
-        query: `INSERT INTO ${insert.table} FORMAT ArrowStream`,
-        values: Readable.from(insert.parts, { objectMode: false }),
-        clickhouse_settings: insertSettings(`${rangeToken}:${insert.name}`), // invariant 1
-        abort_signal: signal,
-      })
-      for await (const _ of answer.stream); // the socket is free once the answer has been read
-      return { kind: 'ok', rows: Number(answer.summary?.written_rows ?? 0) }
+      const token = `${rangeToken}:${insert.name}` // invariant 1
+      const rows = await insertArrow(this.#client, this.#folder, { ...insert, token }, signal)
+      return { kind: 'ok', rows }
     } catch (error) {
       return outcomeOfError(error)
     }

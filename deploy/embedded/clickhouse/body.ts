@@ -3,7 +3,7 @@
 // Rows go through a file because the engine's text interface corrupts binary formats, while INSERT … FROM INFILE treats
 // them exactly as the server treats the rows of an INSERT: column list, defaults, settings, several cores.
 
-import { createWriteStream, mkdirSync, rmSync } from 'node:fs'
+import { createWriteStream, existsSync, mkdirSync, rmSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -29,13 +29,24 @@ export interface SpooledRows {
 
 /** A folder of spool files, empty at first: left-overs of a crash are removed. */
 export class Spool {
-  private readonly folder: string
+  /**
+   * A client on this machine, of this user, may put rows there and name them in its request instead of sending them. Our
+   * own names have a suffix and cannot be taken.
+   */
+  readonly folder: string
   private count = 0
 
   constructor(folder: string) {
     this.folder = folder
     this.close()
     mkdirSync(folder, { recursive: true, mode: 0o700 })
+  }
+
+  /** Rows that a client has put into the folder. From here on the file is ours. */
+  take(name: string): SpooledRows {
+    const path = join(this.folder, name)
+    if (!/^[A-Za-z0-9_-]{1,200}$/.test(name) || !existsSync(path)) throw exceptions.noSuchRowsFile(name)
+    return { path, compression: 'none', remove: () => rmSync(path, { force: true }) }
   }
 
   /** Writes the given bytes, then the stream, to a file of its own. */

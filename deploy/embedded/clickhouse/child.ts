@@ -7,6 +7,7 @@
 import { createServer, type Server } from 'node:http'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { rowsFolderHeader } from '../../../schemas/rows-file.js'
 import { Spool } from './body.js'
 import { Engine } from './engine.js'
 import { RequestHandler } from './handler.js'
@@ -45,7 +46,10 @@ async function start(options: ChildStart): Promise<void> {
 
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://localhost')
-    if (url.pathname === '/ping' || url.pathname === '/replicas_status') return void response.end('Ok.\n')
+    if (url.pathname === '/ping' || url.pathname === '/replicas_status') {
+      response.setHeader(rowsFolderHeader, encodeURIComponent(spool.folder))
+      return void response.end('Ok.\n')
+    }
     if (url.pathname !== '/') {
       response.writeHead(404, {
         'X-ClickHouse-Exception-Code': 0,

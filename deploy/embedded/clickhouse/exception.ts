@@ -23,6 +23,8 @@ export const exceptions = {
   intoOutfile: () => new ClickhouseException(358, 'INTO_OUTFILE_NOT_ALLOWED', 'INTO OUTFILE is not allowed.'),
   unsupportedMediaType: (message: string) => new ClickhouseException(779, 'UNSUPPORTED_MEDIA_TYPE', message),
   badArguments: (message: string) => new ClickhouseException(36, 'BAD_ARGUMENTS', message),
+  noSuchRowsFile: (name: string) =>
+    new ClickhouseException(76, 'CANNOT_OPEN_FILE', `There is no file of rows ${name}.`),
   tooManyQueries: () =>
     new ClickhouseException(202, 'TOO_MANY_SIMULTANEOUS_QUERIES', 'Too many queries wait for their turn.'),
   bodyTooLarge: (limit: number) =>

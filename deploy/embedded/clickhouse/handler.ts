@@ -84,6 +84,8 @@ export class RequestHandler {
     if (given.length > 0 && !bodyIsForm && request.method === 'POST') {
       const statement = readStatement(given.toString('latin1'))
       if (statement.kind === 'insert_data') {
+        if (parameters.rowsFile !== null)
+          return this.insert(exchange, given, statement, this.spool.take(parameters.rowsFile))
         const inline = given.subarray(statement.dataStart)
         const head = inline.toString('latin1').trim() === '' ? Buffer.alloc(0) : inline
         const compression = fileCompression(request)
@@ -100,7 +102,10 @@ export class RequestHandler {
       case 'empty':
         throw exceptions.syntaxError('Empty query')
       case 'insert_data': {
-        const rows = await this.spool.write(text.subarray(statement.dataStart), null, 'none')
+        const { rowsFile } = parameters
+        const inline = text.subarray(statement.dataStart)
+        const rows =
+          rowsFile === null ? await this.spool.write(inline, null, 'none') : this.spool.take(rowsFile)
         return this.insert(exchange, text, statement, rows)
       }
       case 'change': {

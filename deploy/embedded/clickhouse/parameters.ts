@@ -2,6 +2,7 @@
 // Settings become a prelude of SET statements on the request's own connection, which ends with the request.
 
 import type { IncomingHttpHeaders } from 'node:http'
+import { rowsFileParameter } from '../../../schemas/rows-file.js'
 import { exceptions } from './exception.js'
 
 export interface Parameters {
@@ -18,6 +19,8 @@ export interface Parameters {
   readonly blocks: boolean
   /** The client wants the outcome before the first byte, so nothing is sent in pieces. */
   readonly waitEndOfQuery: boolean
+  /** The rows are in a file of this name instead of the body. */
+  readonly rowsFile: string | null
   /** Of the engine, by name, and query parameters as `param_<name>`. */
   readonly settings: ReadonlyMap<string, string>
 }
@@ -41,6 +44,8 @@ const ownNames = new Set([
     'http_zlib_compression_level',
     'stacktrace',
   ],
+  // Ours: the rows of an insert as a file (schemas/rows-file.ts).
+  rowsFileParameter,
   ...['send_progress_in_http_headers', 'http_headers_progress_interval_ms', 'add_http_cors_header', 'role'],
 ])
 
@@ -80,6 +85,7 @@ export function readParameters(
     compressResponse: isOn(all.get('enable_http_compression')),
     blocks: isOn(all.get('compress')),
     waitEndOfQuery: isOn(all.get('wait_end_of_query')),
+    rowsFile: all.get(rowsFileParameter) || null,
     settings: new Map([...all].filter(([name]) => !ownNames.has(name))),
   }
 }
