@@ -2,7 +2,6 @@
 // Invariant: only a 202 is a yes; 400, 413, 415 and 422 say that these bytes can never be taken; whatever else comes,
 // also a wrong key, may pass and is tried again.
 
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { BatchBody, RefusedRow, SendOutcome, Transport } from './transport.js'
 
 export interface HttpTarget {
@@ -62,7 +61,7 @@ export class HttpTransport implements Transport {
   }
 
   async close(): Promise<void> {
-    await sleep(0) // sockets are the runtime's; it closes them when they are idle
+    // The sockets are the runtime's, which closes them when they are idle.
   }
 }
 
