@@ -154,7 +154,7 @@ export class DecimalColumn {
     if (at === this.#words.length) this.#words = doubled(this.#words)
     // The array takes the low 64 bits of what it is given.
     this.#words[at] = value
-    this.#words[at + 1] = value <= int64Max && value >= int64Min ? (value < 0n ? -1n : 0n) : value >> 64n
+    this.#words[at + 1] = value <= int64Max && value >= int64Min ? (value < 0n ? -1n : 0n) : highWord(value)
     this.#length += 1
   }
 
@@ -166,6 +166,13 @@ export class DecimalColumn {
   clear(): void {
     this.#length = 0
   }
+}
+
+/** Of a value that 64 bits do not hold. Cut off, it would be another amount; rating keeps such values away. */
+export function highWord(value: bigint): bigint {
+  const high = value >> 64n
+  if (BigInt.asIntN(64, high) !== high) throw new Error(`${value} has more than 128 bits.`)
+  return high
 }
 
 export class Uint32Column {

@@ -15,6 +15,7 @@ import {
   type Uint32,
   type Utf8,
 } from 'apache-arrow'
+import { highWord } from './arrow-columns.js'
 import { arrowTypes, encodeBatch, mapEntries, utf8 } from './arrow-schema.js'
 import type { Column, TableDescription } from './tables.js'
 import { parseInstant } from './time.js'
@@ -137,7 +138,7 @@ function words128(values: readonly bigint[]): Uint32Array {
   for (let i = 0; i < values.length; i += 1) {
     const value = values[i]!
     words[i * 2] = value
-    words[i * 2 + 1] = BigInt.asIntN(64, value) === value ? (value < 0n ? -1n : 0n) : value >> 64n
+    words[i * 2 + 1] = BigInt.asIntN(64, value) === value ? (value < 0n ? -1n : 0n) : highWord(value)
   }
   return new Uint32Array(words.buffer)
 }

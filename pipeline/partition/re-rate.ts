@@ -5,6 +5,7 @@
 
 import { addSample, type ChargeBasis } from '../../rating/accumulator.js'
 import { chargeOf } from '../../rating/rate.js'
+import { addedTo, wouldExceed } from '../../rating/value-range.js'
 import type { Scaled } from '../../schemas/decimal.js'
 import { compositeKey } from '../../schemas/identifiers.js'
 import type { MeterReading } from '../../schemas/metered-event.js'
@@ -34,6 +35,8 @@ interface PastEvent {
 
 interface Rebuilt {
   readonly segment: Assignment['segment']
+  /** What a further value would be added to. */
+  held: Scaled
   readonly samples: { readonly event: KeyedEvent; readonly assignment: Assignment; readonly isNew: boolean }[]
 }
 
@@ -137,7 +140,7 @@ function assignAgain(
 ): boolean {
   const attachment = attachEvent(past.event, batch.book.ofCustomer(past.event.customerId))
   const before = new Map(past.rows.map(row => [rowKey(row.meter, row.chargeId), row]))
-  const isAttached = attachment.kind === 'attached'
+  const isAttached = attachment.kind === 'attached' && !exceedsAny(batch, attachment.assignments, rebuilt)
   for (const assignment of isAttached ? attachment.assignments : []) {
     const { segment, reading } = assignment
     const isNew = !before.delete(rowKey(reading.meter, segment.chargeId))
@@ -147,8 +150,13 @@ function assignAgain(
     }
     const known = rebuilt.get(segment.chargeId)
     const sample = { event: past.event, assignment, isNew }
-    if (known === undefined) rebuilt.set(segment.chargeId, { segment, samples: [sample] })
-    else known.samples.push(sample)
+    const { aggregation } = basisOf(segment, batch.book.catalog).meter
+    const held = addedTo(known?.held ?? 0n, aggregation, reading.quantity)
+    if (known === undefined) rebuilt.set(segment.chargeId, { segment, held, samples: [sample] })
+    else {
+      known.samples.push(sample)
+      known.held = held
+    }
   }
   for (const reading of isAttached ? attachment.unwanted : []) {
     if (before.delete(rowKey(reading.meter, ''))) continue
@@ -156,6 +164,18 @@ function assignAgain(
   }
   for (const row of before.values()) takeBack(batch, past.event, row, old, 'correction')
   return isAttached
+}
+
+/** Whether the event would bring a charge to more than can be written; it is refused when the charges are there again. */
+function exceedsAny(
+  { book }: Batch,
+  assignments: readonly Assignment[],
+  rebuilt: ReadonlyMap<string, Rebuilt>,
+): boolean {
+  return assignments.some(({ segment, reading }) => {
+    const held = rebuilt.get(segment.chargeId)?.held ?? 0n
+    return wouldExceed(basisOf(segment, book.catalog), held, reading.quantity)
+  })
 }
 
 function rowKey(meter: string, chargeId: string): string {

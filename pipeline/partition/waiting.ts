@@ -2,13 +2,14 @@
 // Invariants: what waits is within the byte budget; an event leaves exactly once, rated, retracted or given up; an event
 // that is given up lets its identity go, so that its dead letter can be redriven.
 
+import { heldBy, wouldExceed } from '../../rating/value-range.js'
 import type { Disposition } from '../../schemas/dispositions.js'
 import { compositeKey } from '../../schemas/identifiers.js'
 import type { Rejection } from '../../schemas/rejection.js'
 import { type Attachment, attachEvent } from '../stages/attach.js'
 import { forgetIdentity } from '../stages/dedupe.js'
 import type { KeyedEvent } from '../stages/metered-event.js'
-import { rateEvent } from '../stages/rate.js'
+import { basisOf, rateEvent } from '../stages/rate.js'
 import { type Batch, payloadOf } from './batch.js'
 import type { Envelope, WaitingEvent } from './state/records.js'
 
@@ -30,11 +31,29 @@ export function placeEvent(batch: Batch, event: KeyedEvent, raw: unknown, standi
     return
   }
   const attachment = attachEvent(event, batch.book.ofCustomer(event.customerId))
-  if (attachment.kind === 'attached') {
+  const excess = attachment.kind === 'attached' ? excessOf(batch, attachment) : undefined
+  if (excess !== undefined) keep(batch, event, raw, standing, { kind: 'refused', rejection: excess })
+  else if (attachment.kind === 'attached') {
     move(batch, standing, 'rated')
     rateAttached(batch, event, attachment)
   } else if (attachment.kind === 'waiting') keep(batch, event, raw, standing, { kind: 'parked' })
   else keep(batch, event, raw, standing, { kind: 'refused', rejection: attachment.rejection })
+}
+
+/** Why the charges cannot take the event, if one of them would come to more than can be written. */
+function excessOf(
+  { state, book }: Batch,
+  { assignments }: Extract<Attachment, { kind: 'attached' }>,
+): Rejection | undefined {
+  for (const { segment, reading } of assignments) {
+    const charge = state.maps.charges.get(segment.chargeId)
+    const held = charge === undefined ? 0n : heldBy(charge.accumulator)
+    if (!wouldExceed(basisOf(segment, book.catalog), held, reading.quantity, charge?.emitted)) continue
+    const { price } = segment.line.price
+    const detail = `The value of meter ${reading.meter} brings the price ${price} to more than 38 digits.`
+    return { code: 'value_out_of_range', detail }
+  }
+  return undefined
 }
 
 export function rateAttached(
@@ -68,11 +87,8 @@ function staysWaiting(batch: Batch, waiting: WaitingEvent): boolean {
   if (isRetracted(batch, waiting.event.customerId, waiting.event.key)) return false
   const attachment = attachEvent(waiting.event, batch.book.ofCustomer(waiting.event.customerId))
   if (attachment.kind === 'waiting') return waiting.state.kind === 'parked'
-  return (
-    attachment.kind === 'refused' &&
-    waiting.state.kind === 'refused' &&
-    attachment.rejection.code === waiting.state.rejection.code
-  )
+  const rejection = attachment.kind === 'refused' ? attachment.rejection : excessOf(batch, attachment)
+  return waiting.state.kind === 'refused' && rejection?.code === waiting.state.rejection.code
 }
 
 /** The event was retracted while it waited. */
