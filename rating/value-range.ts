@@ -117,7 +117,9 @@ function steepest(model: PriceModel): { readonly unit: Scaled; readonly flat: Sc
 }
 
 function largest(amounts: readonly Scaled[]): Scaled {
-  return amounts.reduce((most, amount) => (magnitude(amount) > most ? magnitude(amount) : most), 0n)
+  let most = 0n
+  for (const amount of amounts) if (magnitude(amount) > most) most = magnitude(amount)
+  return most
 }
 
 function magnitude(value: Scaled): Scaled {

@@ -12,7 +12,8 @@ import { migrate } from '../../sinks/clickhouse/migrate.js'
 import { ClickHouseSink } from '../../sinks/clickhouse/sink.js'
 import type { RatedRow } from '../stages/rate.js'
 import type { LedgerOutput } from './core-io.js'
-import { RatedUsageColumns, ratedUsageRow } from './rated-usage-columns.js'
+import { RatedUsageColumns } from './rated-usage-columns.js'
+import { ratedUsageRow } from './rated-usage-row.js'
 
 let dataDir: string
 let server: EmbeddedClickhouse

@@ -1,5 +1,5 @@
 // The rows of `rated_usage` on their way into Arrow: from a rated reading straight into columns, with no row between.
-// Owns which value goes into which column; `ratedUsageRow` is the same as an object, for those who look at rows.
+// Owns which value goes into which column; rated-usage-row.ts is the same as an object, for those who look at rows.
 // Invariants: a chunk is at most `maxRows` and about `maxBytes` long, unless it is a single row; a row has the same bytes
 // whether it came through `add` or through `addScanned`.
 // The trick: what all rows of a charge have in common is put down once per chunk (rated-usage-terms.ts), a row holds its
@@ -9,17 +9,11 @@ import { DecimalColumn, Int64Column, TextColumn } from '../../schemas/arrow-colu
 import { DictionaryColumn, MapColumn } from '../../schemas/arrow-dictionary.js'
 import { IpcBatch, type IpcDictionary, ipcStream } from '../../schemas/arrow-ipc.js'
 import { codedSchema } from '../../schemas/arrow-schema.js'
-import { type RatedUsageRow, ratedUsageTable } from '../../schemas/tables.js'
+import { ratedUsageTable } from '../../schemas/tables.js'
 import type { RatedRow } from '../stages/rate.js'
 import type { LedgerOutput } from './core-io.js'
+import { type RatedAt, signedQuantity } from './rated-usage-row.js'
 import { TermsTable, type TermText, UsageTerms } from './rated-usage-terms.js'
-
-/** What all rows of one commit have in common. */
-export interface RatedAt {
-  readonly ratedAtMs: number
-  readonly partition: number
-  readonly ledgerSequence: number
-}
 
 /**
  * A row of an event that was scanned. Spans are offsets into `bytes`, which holds valid UTF-8 there and no escapes; -1 is
@@ -373,43 +367,4 @@ function hasTerms(terms: UsageTerms, rated: RatedRow): boolean {
     texts.entity_id === rated.entityId &&
     texts.kind === rated.kind
   )
-}
-
-function signedQuantity({ eventCount, reading }: RatedRow): bigint {
-  return eventCount < 0 ? -reading.quantity : reading.quantity
-}
-
-export function ratedUsageRow(rated: RatedRow, at: RatedAt): RatedUsageRow {
-  const { event, reading, charge } = rated
-  return {
-    eventSource: event.source,
-    eventId: event.id,
-    eventType: event.type,
-    eventTimeMs: event.timeMs,
-    ingestedAtMs: event.ingestedAtMs,
-    ratedAtMs: at.ratedAtMs,
-    customerId: event.customerId,
-    pinnedSubscriptionId: event.pinnedSubscriptionId,
-    subscriptionId: charge === undefined ? '' : charge.subscriptionId,
-    subscriptionVersion: rated.subscriptionVersion,
-    plan: rated.plan,
-    planVersion: rated.planVersion,
-    price: charge === undefined ? '' : charge.price,
-    meter: reading.meter,
-    chargeId: charge === undefined ? '' : charge.chargeId,
-    periodFromMs: charge === undefined ? event.timeMs : charge.fromMs,
-    periodUntilMs: charge === undefined ? event.timeMs : charge.untilMs,
-    value: reading.text,
-    quantity: signedQuantity(rated),
-    amount: rated.amount,
-    currency: charge === undefined ? '' : charge.currency,
-    entityId: rated.entityId,
-    kind: rated.kind,
-    eventCount: rated.eventCount,
-    dimensions: reading.dimensions,
-    correlationId: event.correlationId,
-    traceparent: event.traceparent,
-    partition: at.partition,
-    ledgerSequence: at.ledgerSequence,
-  }
 }
