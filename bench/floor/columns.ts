@@ -1,25 +1,12 @@
-// The floor's rows: parsed events straight into the columns of `rated_usage`, two rows per event, as one Arrow stream.
+// The floor's rows: parsed events straight into the columns of `rated_usage`, two rows per event, as Arrow streams of the
+// same encoding as the pipeline's.
 // No logic: what only rating could tell is a constant of the usual form, and `amount` repeats `quantity`.
 // The trick: all first rows, then all second rows, so that a column that both share is encoded once and then copied.
 
-import {
-  type Data,
-  type DataType,
-  Decimal,
-  Field,
-  Int8,
-  Map_,
-  makeData,
-  RecordBatch,
-  RecordBatchStreamWriter,
-  Schema,
-  Struct,
-  TimestampMillisecond,
-  Uint32,
-  Uint64,
-  Utf8,
-} from 'apache-arrow'
-import { type ColumnKind, ratedUsageTable } from '../../schemas/tables.js'
+import { DictionaryColumn } from '../../schemas/arrow-dictionary.js'
+import { IpcBatch, type IpcDictionary, ipcStream } from '../../schemas/arrow-ipc.js'
+import { codedSchema } from '../../schemas/arrow-schema.js'
+import { ratedUsageTable } from '../../schemas/tables.js'
 
 export interface FloorEvent {
   readonly id: string
@@ -36,133 +23,165 @@ export interface FloorEvent {
   }
 }
 
-const utf8 = new Utf8()
-const instant = new TimestampMillisecond('UTC')
-const decimal = new Decimal(12, 38, 128)
-const entries = new Struct<{ key: Utf8; value: Utf8 }>([
-  new Field('key', utf8, false),
-  new Field('value', utf8, false),
-])
-const types: Readonly<Partial<Record<ColumnKind, DataType>>> = {
-  string: utf8,
-  low_cardinality: utf8,
-  instant_ms: instant,
-  decimal,
-  uint32: new Uint32(),
-  uint64: new Uint64(),
-  int8: new Int8(),
-  map: new Map_(new Field('entries', entries, false)),
-}
-const schema = new Schema(
-  ratedUsageTable.columns.map(({ name, kind }) => {
-    const type = types[kind]
-    if (type === undefined) throw new Error(`rated_usage has a column of kind ${kind}`)
-    return new Field(name, type, false)
-  }),
-)
+/** Puts a column of so many rows into the batch; returns the dictionaries that belong to it. */
+type Put = (batch: IpcBatch, ids: readonly number[]) => readonly IpcDictionary[]
 
+const schema = codedSchema(ratedUsageTable, ['event_id', 'value', 'correlation_id', 'traceparent'])
 const chargeId = `chg_${'0123456789abcdef'.repeat(2)}`
 const encoder = new TextEncoder()
 const scale = 10n ** 12n
+/** Codes have 16 bits, and an event has two rows. */
+const eventsPerStream = 32_768
 
-export function floorRows(events: readonly FloorEvent[]): Uint8Array {
-  const length = events.length * 2
-  const eventTimes = twiceNumbers(events.map(event => Date.parse(event.time)))
-  // A buffer of its own for each column: the writer of apache-arrow merges neighbours that share theirs.
-  const nowMs = Date.now()
-  const now = () => constantInstants(length, nowMs)
-  const inputs = events.map(event => event.data.input_tokens)
-  const outputs = events.map(event => event.data.output_tokens)
-  const quantities = decimals([...inputs, ...outputs])
-  const columns: Readonly<Record<string, Data>> = {
-    event_source: twiceText(events.map(event => event.source)),
-    event_id: twiceText(events.map(event => event.id)),
-    event_type: constantText(length, 'llm.request'),
-    event_time: eventTimes,
-    ingested_at: now(),
-    rated_at: now(),
-    customer_id: twiceText(events.map(event => event.subject)),
-    subscription_id: twiceText(events.map(event => event.subject)),
-    subscription_version: constant64(length, 1n),
-    plan: constantText(length, 'payg'),
-    plan_version: constant32(length, 1),
-    price: halves(events.length, 'input', 'output'),
-    meter: halves(events.length, 'tokens_in', 'tokens_out'),
-    charge_id: constantText(length, chargeId),
-    period_from: now(),
-    period_until: now(),
-    value: text([...inputs.map(String), ...outputs.map(String)]),
-    quantity: decimalColumn(quantities),
-    amount: decimalColumn(quantities.slice()),
-    currency: constantText(length, 'USD'),
-    kind: constantText(length, 'usage'),
-    event_count: makeData({ type: new Int8(), length, nullCount: 0, data: new Int8Array(length).fill(1) }),
-    dimensions: dimensions(events),
-    partition: constant32(length, 0),
-    ledger_sequence: constant64(length, 1n),
-  }
-  const children = ratedUsageTable.columns.map(({ name }) => columns[name] ?? constantText(length, ''))
-  const data = makeData({ type: new Struct(schema.fields), length, nullCount: 0, children })
-  return RecordBatchStreamWriter.writeAll([new RecordBatch(schema, data)]).toUint8Array(true)
+export function floorRows(events: readonly FloorEvent[]): Uint8Array<ArrayBuffer>[] {
+  const streams: Uint8Array<ArrayBuffer>[] = []
+  for (let start = 0; start < events.length; start += eventsPerStream)
+    streams.push(streamOf(events.slice(start, start + eventsPerStream)))
+  return streams
 }
 
-function text(values: readonly string[]): Data<Utf8> {
-  const valueOffsets = new Int32Array(values.length + 1)
+function streamOf(events: readonly FloorEvent[]): Uint8Array<ArrayBuffer> {
+  const length = events.length * 2
+  const batch = new IpcBatch(length)
+  const columns = columnsOf(events, length)
+  const dictionaries: IpcDictionary[] = []
+  for (const { name } of ratedUsageTable.columns) {
+    const ids = schema.dictionaryIds.get(name) ?? []
+    const put = columns[name] ?? (ids.length === 0 ? noText(length) : constantCode(length, ''))
+    dictionaries.push(...put(batch, ids))
+  }
+  return ipcStream(schema.message, dictionaries, batch)
+}
+
+function columnsOf(events: readonly FloorEvent[], length: number): Readonly<Record<string, Put>> {
+  const now = constant64(length, BigInt(Date.now()))
+  const one64 = constant64(length, 1n)
+  const customers = twiceCodes(events.map(event => event.subject))
+  const prices = halves(events.length)
+  const inputs = events.map(event => event.data.input_tokens)
+  const outputs = events.map(event => event.data.output_tokens)
+  const quantities = fixed(length, decimals([...inputs, ...outputs]))
+  return {
+    event_source: twiceCodes(events.map(event => event.source)),
+    event_id: twiceText(events.map(event => event.id)),
+    event_type: constantCode(length, 'llm.request'),
+    event_time: fixed(length, twiceInstants(events.map(event => Date.parse(event.time)))),
+    ingested_at: now,
+    rated_at: now,
+    customer_id: customers,
+    subscription_id: customers,
+    subscription_version: one64,
+    plan: constantCode(length, 'payg'),
+    plan_version: fixed(length, new Uint32Array(length).fill(1)),
+    price: prices('input', 'output'),
+    meter: prices('tokens_in', 'tokens_out'),
+    charge_id: constantCode(length, chargeId),
+    period_from: now,
+    period_until: now,
+    value: text([...inputs.map(String), ...outputs.map(String)]),
+    quantity: quantities,
+    amount: quantities,
+    currency: constantCode(length, 'USD'),
+    kind: constantCode(length, 'usage'),
+    event_count: fixed(length, new Int8Array(length).fill(1)),
+    dimensions: dimensions(events),
+    partition: fixed(length, new Uint32Array(length)),
+    ledger_sequence: one64,
+  }
+}
+
+function fixed(length: number, values: ArrayBufferView): Put {
+  return batch => {
+    batch.node(length)
+    batch.buffer(values)
+    return []
+  }
+}
+
+function constant64(length: number, value: bigint): Put {
+  return fixed(length, new BigInt64Array(length).fill(value))
+}
+
+function noText(length: number): Put {
+  return plain(length, new Int32Array(length + 1), new Uint8Array())
+}
+
+function plain(length: number, offsets: Int32Array, bytes: Uint8Array): Put {
+  return batch => {
+    batch.node(length)
+    batch.buffer(offsets)
+    batch.buffer(bytes)
+    return []
+  }
+}
+
+function text(values: readonly string[]): Put {
+  const { offsets, bytes } = encoded(values)
+  return plain(values.length, offsets, bytes)
+}
+
+function twiceText(values: readonly string[]): Put {
+  const once = encoded(values)
+  const size = once.bytes.length
+  const bytes = new Uint8Array(size * 2)
+  bytes.set(once.bytes)
+  bytes.copyWithin(size, 0, size)
+  const count = values.length
+  const offsets = new Int32Array(count * 2 + 1)
+  offsets.set(once.offsets)
+  for (let i = 1; i <= count; i += 1) offsets[count + i] = size + offsets[i]!
+  return plain(count * 2, offsets, bytes)
+}
+
+function encoded(values: readonly string[]): { readonly offsets: Int32Array; readonly bytes: Uint8Array } {
+  const offsets = new Int32Array(values.length + 1)
   let total = 0
   for (let i = 0; i < values.length; i += 1) {
     total += values[i]!.length
-    valueOffsets[i + 1] = total
+    offsets[i + 1] = total
   }
-  const data = new Uint8Array(total)
-  const { written } = encoder.encodeInto(values.join(''), data)
+  const bytes = new Uint8Array(total)
+  const { written } = encoder.encodeInto(values.join(''), bytes)
   if (written !== total) throw new Error('the traffic of the benchmarks is ASCII')
-  return makeData({ type: utf8, length: values.length, nullCount: 0, valueOffsets, data })
+  return { offsets, bytes }
 }
 
-function twiceText(values: readonly string[]): Data<Utf8> {
-  const once = text(values)
-  const bytes = once.values.length
-  const data = new Uint8Array(bytes * 2)
-  data.set(once.values)
-  data.copyWithin(bytes, 0, bytes)
-  const count = values.length
-  const valueOffsets = new Int32Array(count * 2 + 1)
-  valueOffsets.set(once.valueOffsets)
-  for (let i = 1; i <= count; i += 1) valueOffsets[count + i] = bytes + valueOffsets[i]!
-  return makeData({ type: utf8, length: count * 2, nullCount: 0, valueOffsets, data })
+function codesOf(column: DictionaryColumn, length: number): Put {
+  return (batch, [id = 0]) => [column.put(batch, id, length)]
 }
 
-function constantText(length: number, value: string): Data<Utf8> {
-  const data = new Uint8Array(length * value.length)
-  let filled = encoder.encodeInto(value, data).written
-  for (; filled < data.length && filled > 0; filled *= 2) data.copyWithin(filled, 0, filled)
-  const valueOffsets = new Int32Array(length + 1)
-  for (let i = 1; i <= length; i += 1) valueOffsets[i] = i * value.length
-  return makeData({ type: utf8, length, nullCount: 0, valueOffsets, data })
+function twiceCodes(values: readonly string[]): Put {
+  const column = new DictionaryColumn()
+  for (const value of values) column.append(value)
+  column.repeatLast(values.length)
+  return codesOf(column, values.length * 2)
 }
 
-function halves(count: number, first: string, second: string): Data<Utf8> {
-  return text([...Array<string>(count).fill(first), ...Array<string>(count).fill(second)])
+function constantCode(length: number, value: string): Put {
+  const column = new DictionaryColumn()
+  column.append(value)
+  for (let filled = 1; filled < length; ) {
+    const more = Math.min(filled, length - filled)
+    column.repeatLast(more)
+    filled += more
+  }
+  return codesOf(column, length)
 }
 
-function twiceNumbers(values: readonly number[]): Data {
-  const data = new BigInt64Array(values.length * 2)
-  for (let i = 0; i < values.length; i += 1) data[i] = BigInt(values[i]!)
-  data.copyWithin(values.length, 0, values.length)
-  return makeData({ type: instant, length: data.length, nullCount: 0, data: data as never })
+function halves(count: number): (first: string, second: string) => Put {
+  return (first, second) => {
+    const column = new DictionaryColumn()
+    const codes = [column.codeOf(first), column.codeOf(second)]
+    for (const code of codes) for (let i = 0; i < count; i += 1) column.appendCode(code)
+    return codesOf(column, count * 2)
+  }
 }
 
-function constantInstants(length: number, value: number): Data {
-  const data = new BigInt64Array(length).fill(BigInt(value))
-  return makeData({ type: instant, length, nullCount: 0, data: data as never })
-}
-
-function constant64(length: number, value: bigint): Data {
-  return makeData({ type: new Uint64(), length, nullCount: 0, data: new BigUint64Array(length).fill(value) })
-}
-
-function constant32(length: number, value: number): Data {
-  return makeData({ type: new Uint32(), length, nullCount: 0, data: new Uint32Array(length).fill(value) })
+function twiceInstants(values: readonly number[]): BigInt64Array {
+  const words = new BigInt64Array(values.length * 2)
+  for (let i = 0; i < values.length; i += 1) words[i] = BigInt(values[i]!)
+  words.copyWithin(values.length, 0, values.length)
+  return words
 }
 
 /** Whole numbers below 9 million: the scaled value fits the low of two words. */
@@ -172,35 +191,26 @@ function decimals(values: readonly number[]): BigInt64Array {
   return words
 }
 
-function decimalColumn(words: BigInt64Array): Data {
-  const data = new Uint32Array(words.buffer)
-  return makeData({ type: decimal, length: words.length / 2, nullCount: 0, data })
-}
-
-function dimensions(events: readonly FloorEvent[]): Data {
+function dimensions(events: readonly FloorEvent[]): Put {
   const length = events.length * 2
-  const values: string[] = []
-  for (const { data } of events) values.push(data.model, data.region, data.tier)
-  const keys = constantKeys(length)
-  const valueOffsets = new Int32Array(length + 1)
-  for (let i = 1; i <= length; i += 1) valueOffsets[i] = i * 3
-  const child = makeData({
-    type: entries,
-    length: length * 3,
-    nullCount: 0,
-    children: [keys, twiceText(values)],
-  })
-  return makeData({ type: types.map as Map_, length, nullCount: 0, valueOffsets, child })
-}
-
-function constantKeys(rows: number): Data<Utf8> {
-  const names = ['model', 'region', 'tier']
-  const once = names.join('')
-  const { values } = constantText(rows, once)
-  const valueOffsets = new Int32Array(rows * 3 + 1)
-  for (let i = 0, end = 0; i < rows * 3; i += 1) {
-    end += names[i % 3]!.length
-    valueOffsets[i + 1] = end
+  const keys = new DictionaryColumn()
+  const values = new DictionaryColumn()
+  const names = ['model', 'region', 'tier'].map(name => keys.codeOf(name))
+  for (const { data } of events) {
+    for (const name of names) keys.appendCode(name)
+    values.append(data.model)
+    values.append(data.region)
+    values.append(data.tier)
   }
-  return makeData({ type: utf8, length: rows * 3, nullCount: 0, valueOffsets, data: values })
+  const entries = events.length * names.length
+  keys.repeatLast(entries)
+  values.repeatLast(entries)
+  const offsets = new Int32Array(length + 1)
+  for (let i = 1; i <= length; i += 1) offsets[i] = i * names.length
+  return (batch, [keyId = 0, valueId = 0]) => {
+    batch.node(length)
+    batch.buffer(offsets)
+    batch.node(entries * 2)
+    return [keys.put(batch, keyId, entries * 2), values.put(batch, valueId, entries * 2)]
+  }
 }

@@ -1,4 +1,4 @@
-// The floor's worker thread: message bytes in, the rows of `rated_usage` as an Arrow stream out.
+// The floor's worker thread: message bytes in, the rows of `rated_usage` as Arrow streams out.
 
 import { type PackedMessages, unpackMessages } from '../../pipeline/workers/protocol.js'
 import { transfer } from '../../pipeline/workers/transfer.js'
@@ -15,6 +15,9 @@ export function encode(packed: PackedMessages): unknown {
       start = end + 1
     }
   }
-  const arrow = floorRows(events)
-  return transfer(arrow, [arrow.buffer as ArrayBuffer])
+  const streams = floorRows(events)
+  return transfer(
+    streams,
+    streams.map(stream => stream.buffer),
+  )
 }

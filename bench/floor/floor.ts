@@ -3,7 +3,6 @@
 // same kind of insert. No order, no identity, no prices, no checkpoint. One worker thread beside the main thread, as
 // the pipeline has on this machine.
 
-import { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { jetstreamManager } from '@nats-io/jetstream'
@@ -16,8 +15,11 @@ import type { InputMessage } from '../../pipeline/stages/decode.js'
 import { ensureTopology } from '../../pipeline/topology.js'
 import { bufferOf, packMessages } from '../../pipeline/workers/protocol.js'
 import { builtFile } from '../../schemas/package-root.js'
-import { insertSettings, openClickHouse } from '../../sinks/clickhouse/config.js'
+import { joinStreams } from '../../sinks/clickhouse/arrow-parts.js'
+import { openClickHouse } from '../../sinks/clickhouse/config.js'
+import { insertArrow } from '../../sinks/clickhouse/insert.js'
 import { migrate } from '../../sinks/clickhouse/migrate.js'
+import { RowsFolder } from '../../sinks/clickhouse/rows-folder.js'
 import { type BenchOptions, benchConfig, inFreshDirectory, trafficOf } from '../context.js'
 import { producersName, type Usage, UsageMeter } from '../process-usage.js'
 import { type BenchReport, factsOf, reportOf, rounded } from '../report.js'
@@ -64,7 +66,7 @@ export async function floorFrom(producer: Producer, options: BenchOptions): Prom
     const login = { url: servers.clickhouseUrl, user, password, database }
     await migrate(login)
     const clickhouse = openClickHouse(login)
-    const mover = await Mover.start(nc, clickhouse)
+    const mover = await Mover.start(nc, clickhouse, new RowsFolder(servers.clickhouseUrl))
     const pids = servers.pids()
     const meter = new UsageMeter({
       weir: process.pid,
@@ -108,13 +110,14 @@ export async function floorFrom(producer: Producer, options: BenchOptions): Prom
 /** Stream to table: reads ahead, lets the worker make rows, inserts. */
 class Mover {
   readonly #clickhouse: ClickHouseClient
+  readonly #folder: RowsFolder
   readonly #worker: Piscina
   #reader: InputReader | undefined
   #wake: () => void = () => undefined
   #failure: Error | undefined
 
-  static async start(nc: NatsConnection, clickhouse: ClickHouseClient): Promise<Mover> {
-    const mover = new Mover(clickhouse)
+  static async start(nc: NatsConnection, clickhouse: ClickHouseClient, folder: RowsFolder): Promise<Mover> {
+    const mover = new Mover(clickhouse, folder)
     const jsm = await jetstreamManager(nc)
     const { created } = await jsm.streams.info('METERING')
     mover.#reader = new InputReader({
@@ -132,8 +135,9 @@ class Mover {
     return mover
   }
 
-  private constructor(clickhouse: ClickHouseClient) {
+  private constructor(clickhouse: ClickHouseClient, folder: RowsFolder) {
     this.#clickhouse = clickhouse
+    this.#folder = folder
     const filename = fileURLToPath(builtFile('bench/floor/floor-worker.js'))
     this.#worker = new Piscina({ filename, minThreads: 1, maxThreads: 1, recordTiming: false })
   }
@@ -171,13 +175,14 @@ class Mover {
   async #moveBatch(messages: readonly InputMessage[], number: number): Promise<void> {
     const packed = packMessages(messages)
     const transferList = [packed.bytes, packed.ends, packed.seqs, packed.arrivedAtMs].map(bufferOf)
-    const arrow = (await this.#worker.run(packed, { name: 'encode', transferList })) as Uint8Array
-    const answer = await this.#clickhouse.exec({
-      query: 'INSERT INTO rated_usage FORMAT ArrowStream',
-      values: Readable.from([arrow], { objectMode: false }),
-      clickhouse_settings: insertSettings(`floor:${number}`),
+    const streams = (await this.#worker.run(packed, { name: 'encode', transferList })) as Uint8Array[]
+    const parts = joinStreams(streams)
+    if (parts === undefined) throw new Error('the floor writes streams of one schema')
+    await insertArrow(this.#clickhouse, this.#folder, {
+      table: 'rated_usage',
+      parts,
+      token: `floor:${number}`,
     })
-    for await (const _ of answer.stream);
   }
 
   #fail(failure: Error): void {
