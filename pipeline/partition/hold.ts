@@ -53,10 +53,10 @@ export function rebaseCharges(batch: Batch, customerId: string, fromMs: number, 
       continue
     }
     const basis = basisOf(segment, book.catalog)
-    const rebased: UsageCharge = {
-      ...newCharge(segment, basis, charge.emitted),
-      accumulator: charge.accumulator,
-    }
+    const fresh = newCharge(segment, basis, charge.emitted)
+    // Billed without usage: what it remembers may be of terms that never were.
+    const isUsed = charge.accumulator.events > 0
+    const rebased: UsageCharge = isUsed ? { ...fresh, accumulator: charge.accumulator } : fresh
     rebased.accumulator.levelsAtStart = levelsBefore(segment, state, book.catalog)
     state.putCharge(rebased)
     writeResidual(rebased, chargeOf(basis, rebased.accumulator).amount, cause, row => out.rated(row))
