@@ -6,6 +6,7 @@ import { type Charge, chargeToWire } from '../../../schemas/charge.js'
 import { formatScaled } from '../../../schemas/decimal.js'
 import { conservationGap } from '../../../schemas/dispositions.js'
 import { type MrrMovement, movementToWire } from '../../../schemas/mrr-movement.js'
+import type { RatedUsageRow } from '../../../schemas/tables.js'
 import type { BadDay } from '../random/bad-day.js'
 import type { Driven } from '../random/drive.js'
 import type { OracleCharge } from './charges.js'
@@ -29,6 +30,14 @@ export function expectAgreement(
   expectMovements(core.movements(Number.POSITIVE_INFINITY), answer.movements)
   expectEmitted(seen.movements, answer.movements)
   expectRows(seen.rows, owed, isBilled)
+  if (!isBilled) for (const row of seen.fresh) expectRow(row, answer)
+}
+
+/** A row says what was in force at the time of its event. */
+function expectRow(row: RatedUsageRow, answer: OracleAnswer): void {
+  const rows = answer.rows(row.eventSource, row.eventId)
+  const expected = rows.find(one => one.price === row.price && one.meter === row.meter)
+  expect(row).toMatchObject(expected ?? { no: 'row' })
 }
 
 export function expectCharges(charges: readonly Charge[], owed: readonly OracleCharge[]): void {

@@ -13,6 +13,7 @@ import { chargesOf, type OracleCharge } from './charges.js'
 import { type DeadLetter, type Intake, takeIn } from './intake.js'
 import { movementsOf, type OracleMovement } from './movements.js'
 import type { Subscription } from './prices.js'
+import { type OracleRow, rowOf } from './rows.js'
 
 export interface OracleAnswer {
   readonly counts: DispositionCounts
@@ -20,6 +21,8 @@ export interface OracleAnswer {
   readonly movements: readonly OracleMovement[]
   /** Those whose segment begins before an instant. */
   charges(asOfMs: number): OracleCharge[]
+  /** The rows of one event, as they are written now. */
+  rows(source: string, id: string): OracleRow[]
 }
 
 /** `batches`: the events as they were sent, in the order of arrival, those that were handed over at once together. */
@@ -54,6 +57,10 @@ export function oracle(
         subscriptions.filter(one => one.customerId === customer),
       ),
     ),
+    rows: (source, id) =>
+      used.placed
+        .filter(({ usage: { event } }) => event.source === source && event.id === id)
+        .map(placed => rowOf(placed, subscriptions)),
     charges: asOfMs => subscriptions.flatMap(one => chargesOf(one, known, used.placed, asOfMs)),
   }
 }

@@ -160,6 +160,8 @@ const plan = fc.record({
 })
 
 export const catalogShape = fc.record({
+  /** Sums and counts alone, which have a way of their own through the pipeline. */
+  onlyTotals: fc.constantFrom(false, false, true),
   meters: fc.array(meter, { minLength: 1, maxLength: 4, size: 'max' }),
   usage: fc.array(usagePrice, { minLength: 2, maxLength: 5, size: 'max' }),
   recurring: fc.array(recurringPrice, { minLength: 1, maxLength: 3 }),
@@ -178,7 +180,10 @@ export interface CatalogChoice {
 
 /** `whole`: all of it is known from the start. */
 export function catalogOf(shape: Shape, pace: Pace, whole: boolean): CatalogChoice {
-  const meters = shape.meters.map((one, n) => ({ late: one.late && !whole, wire: meterWire(one, n) }))
+  const meters = shape.meters.map((one, n) => ({
+    late: one.late && !whole,
+    wire: meterWire(one, n, shape.onlyTotals),
+  }))
   const isLateMeter = (id: unknown) => meters.some(one => one.late && one.wire['meter'] === id)
   const usage = shape.usage.map(one => ({ ...one.wire, meter: `m${one.meterIndex % meters.length}` }))
   const prices: Wire[] = [...usage, ...shape.recurring].sort((a, b) => order(a) - order(b))
@@ -213,8 +218,8 @@ export function unique(prices: readonly Wire[]): Wire[] {
   return [...new Map(prices.toReversed().map(price => [price['price'], price])).values()].reverse()
 }
 
-function meterWire(one: Shape['meters'][number], n: number): Wire {
-  const { aggregation } = one
+function meterWire(one: Shape['meters'][number], n: number, onlyTotals: boolean): Wire {
+  const aggregation = onlyTotals ? at(['sum', 'count'], n) : one.aggregation
   const value = aggregation === 'unique_count' ? 'user' : 'n'
   return defined({
     meter: `m${n}`,

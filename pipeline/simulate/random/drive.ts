@@ -40,6 +40,8 @@ export function newCore(
 /** The net of the rows that were written. */
 export class Seen {
   readonly history = new MemoryHistory()
+  /** Rows of usage since they were looked at last. */
+  fresh: RatedUsageRow[] = []
   /** By charge: the sum of its rows and how many events they count. */
   readonly rows = new Map<string, { amount: bigint; count: number }>()
   /** By source, id and code: how often it is a dead letter now. */
@@ -58,6 +60,7 @@ export class Seen {
 
   #rated(row: RatedUsageRow): void {
     this.history.add(row)
+    if (row.kind === 'usage' && row.price !== '') this.fresh.push(row)
     const sum = this.rows.get(row.chargeId) ?? { amount: 0n, count: 0 }
     this.rows.set(row.chargeId, { amount: sum.amount + row.amount, count: sum.count + row.eventCount })
   }
@@ -97,5 +100,6 @@ export function drive(
       core.process({ ...nothing, nowMs, commit, history })
     }
     after({ core, seen }, index + 1)
+    seen.fresh = []
   }
 }

@@ -1,0 +1,44 @@
+// What the oracle says of a row of usage when it is written: where it goes and which terms were in force at its time.
+// Contract section 6. A later change restates what it touches by further rows and edits none.
+
+import type { RatedUsageRow } from '../../../schemas/tables.js'
+import type { Placed } from './attach.js'
+import { type Subscription, segmentsOf } from './prices.js'
+import { termsAt } from './terms.js'
+
+export type OracleRow = Pick<
+  RatedUsageRow,
+  | 'meter'
+  | 'price'
+  | 'subscriptionId'
+  | 'subscriptionVersion'
+  | 'plan'
+  | 'planVersion'
+  | 'entityId'
+  | 'periodFromMs'
+  | 'periodUntilMs'
+  | 'quantity'
+  | 'currency'
+  | 'dimensions'
+>
+
+export function rowOf({ usage, reading, line }: Placed, subscriptions: readonly Subscription[]): OracleRow {
+  const { timeMs } = usage.event
+  const owner = subscriptions.find(one => one.lines.includes(line))!
+  const terms = termsAt(owner.changes, timeMs)!
+  const segment = segmentsOf(line, timeMs + 1).at(-1)!
+  return {
+    meter: reading.meter.meter,
+    price: line.price.price,
+    subscriptionId: owner.id,
+    subscriptionVersion: terms.sequence,
+    plan: terms.plan,
+    planVersion: terms.planVersion,
+    entityId: terms.entityId,
+    periodFromMs: segment.fromMs,
+    periodUntilMs: segment.untilMs,
+    quantity: reading.quantity,
+    currency: line.plan.currency,
+    dimensions: reading.dimensions,
+  }
+}
