@@ -9,8 +9,10 @@ export interface EngineLimits {
   readonly commitMaxEvents: number
   /** The most input that one commit takes. */
   readonly commitMaxBytes: number
-  /** How long the first event of a commit waits for company. */
+  /** How long the first event of a commit waits for company, counted from the last commit where that is earlier. */
   readonly lingerMs: number
+  /** How long it waits in any case, so that what was sent together is committed together. */
+  readonly settleMs: number
   /** Input that one reader holds ahead of the worker. */
   readonly prefetchBytes: number
   /** One pull of one reader; a larger message is asked for by itself. All readers share one connection. */
@@ -62,6 +64,7 @@ export const defaultEngineLimits: EngineLimits = {
   commitMaxEvents: 50_000,
   commitMaxBytes: 16 * mib,
   lingerMs: 200,
+  settleMs: 10,
   prefetchBytes: 16 * mib,
   pullBytes: 4 * mib,
   pullExpiresMs: 5_000,

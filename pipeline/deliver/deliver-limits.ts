@@ -7,8 +7,10 @@ export interface DeliverLimits {
    */
   readonly rangeBytes: number
   readonly rangeMessages: number
-  /** A range is cut when its first message has waited this long. */
+  /** A range is cut when its first message has waited this long, or the last range is so old. */
   readonly lingerMs: number
+  /** The least that a message waits: what was committed together is delivered together. */
+  readonly settleMs: number
   /** Read ahead of the range being applied. */
   readonly bufferBytes: number
   /** One pull: at least the largest message. */
@@ -27,6 +29,7 @@ export const defaultDeliverLimits: DeliverLimits = {
   rangeBytes: 64 << 20,
   rangeMessages: 2_000,
   lingerMs: 250,
+  settleMs: 20,
   bufferBytes: 80 << 20,
   pullBytes: 16 << 20,
   pullExpiresMs: 5_000,

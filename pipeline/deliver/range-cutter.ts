@@ -1,4 +1,5 @@
-// Reads ahead of the sink and cuts what was read into ranges: by bytes, by messages, or when the first has waited.
+// Reads ahead of the sink and cuts what was read into ranges: by bytes, by messages, or when the first has waited; a
+// message that comes alone after a quiet time hardly waits.
 // Invariants: messages leave in the order they came; what is held never exceeds the buffer by more than one message;
 // an interrupted reading goes on behind the last message held.
 
@@ -18,6 +19,7 @@ export class RangeCutter {
   readonly #waiters = new Set<() => void>()
   readonly #pump: Promise<void>
   #heldBytes = 0
+  #lastCutMs = Number.NEGATIVE_INFINITY
   #nextSequence: number
   #behind = 0
 
@@ -41,17 +43,14 @@ export class RangeCutter {
 
   /** Whether `next` would answer at once. */
   get ready(): boolean {
-    const first = this.#held[0]
-    return first !== undefined && (this.#full() || performance.now() - first.atMs >= this.#limits.lingerMs)
+    return this.#held.length > 0 && (this.#full() || (this.#untilCutMs() ?? 0) <= 0)
   }
 
   /** The messages of the next range; none when the signal ended the wait. */
   async next(signal: AbortSignal): Promise<FeedMessage[]> {
     while (!this.ready) {
       if (signal.aborted) return []
-      const first = this.#held[0]
-      const waitMs = first === undefined ? undefined : first.atMs + this.#limits.lingerMs - performance.now()
-      await this.#changed(signal, waitMs)
+      await this.#changed(signal, this.#untilCutMs())
     }
     return this.#cut()
   }
@@ -86,11 +85,21 @@ export class RangeCutter {
     }
   }
 
+  /** Behind a recent cut, until that one is `lingerMs` old; else just until what belongs together is here. */
+  #untilCutMs(): number | undefined {
+    const first = this.#held[0]
+    if (first === undefined) return undefined
+    const { lingerMs, settleMs } = this.#limits
+    const soonestMs = Math.max(first.atMs + settleMs, this.#lastCutMs + lingerMs)
+    return Math.min(first.atMs + lingerMs, soonestMs) - performance.now()
+  }
+
   #full(): boolean {
     return this.#heldBytes >= this.#limits.rangeBytes || this.#held.length >= this.#limits.rangeMessages
   }
 
   #cut(): FeedMessage[] {
+    this.#lastCutMs = performance.now()
     let bytes = 0
     let count = 0
     for (const { message } of this.#held) {

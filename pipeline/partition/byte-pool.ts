@@ -9,7 +9,7 @@ const leastBytes = 4 * 1024
 
 export class BytePool {
   readonly #mostBytes: number
-  /** By capacity: powers of two. */
+  /** By capacity. */
   readonly #idle = new Map<number, ArrayBuffer[]>()
   readonly #made = new WeakSet<ArrayBuffer>()
   #idleBytes = 0
@@ -54,6 +54,9 @@ export class BytePool {
   }
 }
 
+/** Four sizes to each power of two: no more than a fifth of a buffer is empty. */
 function capacityFor(length: number): number {
-  return length <= leastBytes ? leastBytes : 2 ** Math.ceil(Math.log2(length))
+  if (length <= leastBytes) return leastBytes
+  const step = 2 ** (Math.ceil(Math.log2(length)) - 3)
+  return Math.ceil(length / step) * step
 }

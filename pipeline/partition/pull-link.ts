@@ -30,7 +30,7 @@ const retryMaxMs = 1_000
 const dialTimeoutMs = 5_000
 const pingMs = 20_000
 const mostUnansweredPings = 2
-const idleMemoryBytes = 64 << 20
+const idleMemoryBytes = 96 << 20
 
 const links = new WeakMap<NatsConnection, PullLink>()
 

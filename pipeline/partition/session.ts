@@ -24,7 +24,7 @@ import type { HistoryAnswer } from './core-io.js'
 import type { EngineOptions } from './engine.js'
 import { describe, Fenced, ProcessingError } from './failures.js'
 import { HistoryDesk } from './history-desk.js'
-import { PartitionInputs, type TakenInputs } from './inputs.js'
+import { PartitionInputs, type ReadyInputs, type TakenInputs } from './inputs.js'
 import { pullLinkOf } from './pull-link.js'
 import type { ReadMessage } from './pull-protocol.js'
 import { restoreBytes } from './restore.js'
@@ -203,18 +203,28 @@ export class Session {
       const pause = holdsBack || (this.#desk.count > 0 && this.#heldBytes > limits.heldPauseBytes)
       const ready = this.#inputs!.ready(pause)
       const wantedBytes = Math.min(limits.commitMaxBytes, limits.commitMaxEvents * this.#eventBytes)
-      const lingered = ready.catchingUp || nowMs - ready.oldestReadAtMs >= limits.lingerMs
+      const lingerMs = this.#untilCommitMs(ready, nowMs)
+      const lingered = ready.catchingUp || lingerMs <= 0
       if (this.#desk.hasAnswers || ready.bytes >= wantedBytes || (ready.count > 0 && lingered)) {
         const answers = this.#desk.takeAnswers()
         return { ...this.#inputs!.take(wantedBytes, pause), due: undefined, answers }
       }
       const sinceMs = nowMs - this.#processedAtMs
       if (sinceMs >= limits.tickMs) return await this.#tick()
-      const lingerMs =
-        ready.count > 0 ? ready.oldestReadAtMs + limits.lingerMs - nowMs : Number.POSITIVE_INFINITY
       const askAgainMs = holdsBack ? holdsBackAgainMs : Number.POSITIVE_INFINITY
       await this.#wake.wait(Math.max(1, Math.min(lingerMs, limits.tickMs - sinceMs, askAgainMs)))
     }
+  }
+
+  /**
+   * How long what is there still waits for company: hardly at all when the last batch is long past, so that an event that
+   * comes alone is committed at once; behind a recent batch, until that one is `lingerMs` old.
+   */
+  #untilCommitMs({ count, oldestReadAtMs }: ReadyInputs, nowMs: number): number {
+    if (count === 0) return Number.POSITIVE_INFINITY
+    const { lingerMs, settleMs } = this.#link.limits
+    const soonestMs = Math.max(oldestReadAtMs + settleMs, this.#processedAtMs + lingerMs)
+    return Math.min(oldestReadAtMs + lingerMs, soonestMs) - nowMs
   }
 
   /** Time passes for what is parked, also when nothing arrives. */
