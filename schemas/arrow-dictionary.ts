@@ -11,7 +11,8 @@ import { IpcBatch, type IpcDictionary } from './arrow-ipc.js'
 const firstCapacity = 64
 const maxTexts = 65_536
 const unknown = -1
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what ASCII is
+const ascii = /^[\u0000-\u007f]*$/
 
 let generations = 0
 /** Shared by all columns that have one text, so that a batch holds their codes once. Never written to. */
@@ -133,14 +134,27 @@ export class TextDictionary {
   }
 }
 
-/** A dictionary of texts that come as strings only, and mostly once or right after themselves: no bytes are compared. */
+/** A text and the code that it has in one generation. */
+interface CodedString {
+  generation: number
+  code: number
+}
+
+/** Texts that are remembered from batch to batch; beyond it they are forgotten with the next batch. */
+const maxRemembered = 1 << 18
+
+/**
+ * A dictionary of texts that come as strings only, and the same ones batch after batch: looking them up in a map that
+ * stays costs less than filling one anew.
+ */
 export class StringDictionary {
   #bytes = new Uint8Array(firstCapacity * 16)
   #offsets = new Int32Array(firstCapacity + 1)
   #count = 0
-  readonly #codes = new Map<string, number>()
+  readonly #known = new Map<string, CodedString>()
   #lastText: string | undefined
   #lastCode = 0
+  #generation = ++generations
 
   get size(): number {
     return this.#offsets[this.#count]! + this.#count * 4
@@ -148,10 +162,11 @@ export class StringDictionary {
 
   codeOf(text: string): number {
     if (text === this.#lastText) return this.#lastCode
-    const code = this.#codes.get(text) ?? this.#add(text)
+    const coded = this.#known.get(text) ?? this.#remember(text)
+    if (coded.generation !== this.#generation) this.#add(text, coded)
     this.#lastText = text
-    this.#lastCode = code
-    return code
+    this.#lastCode = coded.code
+    return coded.code
   }
 
   put(id: number, count: number): IpcDictionary {
@@ -163,29 +178,32 @@ export class StringDictionary {
   }
 
   clear(): void {
-    this.#codes.clear()
+    if (this.#known.size > maxRemembered) this.#known.clear()
     this.#count = 0
     this.#lastText = undefined
+    this.#generation = ++generations
   }
 
-  #add(text: string): number {
+  #add(text: string, coded: CodedString): void {
+    if (this.#count === maxTexts) throw new Error('An Arrow dictionary of more than 65,536 texts.')
     const start = this.#offsets[this.#count]!
     if (start + text.length * 3 > this.#bytes.length)
       this.#bytes = grown(this.#bytes, start + text.length * 3)
     const end = start + writeUtf8(text, this.#bytes, start)
+    coded.code = this.#count
+    coded.generation = this.#generation
+    this.#count += 1
+    if (this.#count === this.#offsets.length) this.#offsets = doubled(this.#offsets)
+    this.#offsets[this.#count] = end
+  }
+
+  #remember(text: string): CodedString {
     // Broken surrogate pairs are replaced, so that different strings may be the same UTF-8.
-    const written = end - start === text.length ? text : decoder.decode(this.#bytes.subarray(start, end))
-    let code = written === text ? undefined : this.#codes.get(written)
-    if (code === undefined) {
-      if (this.#count === maxTexts) throw new Error('An Arrow dictionary of more than 65,536 texts.')
-      code = this.#count
-      this.#count = code + 1
-      if (this.#count === this.#offsets.length) this.#offsets = doubled(this.#offsets)
-      this.#offsets[this.#count] = end
-      this.#codes.set(written, code)
-    }
-    this.#codes.set(text, code)
-    return code
+    const written = ascii.test(text) ? text : Buffer.from(text, 'utf8').toString('utf8')
+    const coded = this.#known.get(written) ?? { generation: 0, code: 0 }
+    this.#known.set(written, coded)
+    if (written !== text) this.#known.set(text, coded)
+    return coded
   }
 }
 
