@@ -78,6 +78,21 @@ test('a later epoch deletes what its checkpoint does not name, segments of older
   expect(await objectsOf(2)).toEqual([])
 })
 
+test('a snapshot that takes longer than its commit is stored as well', async () => {
+  const store = await storeOf(3)
+  const limits = { ...defaultEngineLimits, snapshotDeltaBytes: 10 }
+  const snapshots = new Snapshots(store, null, limits, trouble => expect.unreachable(trouble))
+  const commit = (n: number) => snapshots.committed({ commit: n, snapshot: null } as Checkpoint, n * 10, 20)
+  commit(1)
+  expect(snapshots.due()).toBe(true)
+  commit(2) // while the worker still writes the state of commit 2
+  snapshots.taken(7, 2, taken(7_000, 100))
+  while (snapshots.newest === undefined) await new Promise(resolve => setTimeout(resolve, 5))
+  expect(snapshots.newest).toEqual({ object: 'p3-e7-2', commit: 2, ledger_seq: 20 })
+  commit(3)
+  expect(snapshots.due()).toBe(true)
+})
+
 test('a snapshot that could not be stored is stored later, with nothing lost', async () => {
   const store = await storeOf(3)
   const troubles: string[] = []

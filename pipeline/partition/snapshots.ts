@@ -1,7 +1,8 @@
 // When a snapshot is due, and its way from the worker into a checkpoint.
 //
 // Invariants:
-// 1. A snapshot is of a commit; it is stored only after that commit is, and named by a later one.
+// 1. A snapshot is of a commit; it is stored only after that commit is, and named by a later one. Which of the two is
+//    ready first does not matter.
 // 2. Writing snapshots costs at most as much again as the deltas: one is due when the deltas since the last one outgrow
 //    its state, and identities are written once. So a restore reads at most the identities, twice the state, or the
 //    state and `snapshotDeltaBytes`.
@@ -26,6 +27,8 @@ export class Snapshots {
   #stateBytes = 0
   #deltaBytes = 0
   #deltaCommits = 0
+  /** The newest commit that is known to be stored. */
+  #stored = { commit: 0, seq: 0 }
   #taken: TakenSnapshot | undefined
   #uploading = false
   #retryAtMs = 0
@@ -63,16 +66,19 @@ export class Snapshots {
     return outgrown || this.#deltaCommits >= this.#limits.snapshotCommits
   }
 
-  /** The state as it is after `commit`, which is on its way. */
+  /** The state as it is after `commit`, which is on its way, or was stored while the snapshot was made. */
   taken(epoch: number, commit: number, snapshot: StateSnapshot): void {
-    this.#taken = { epoch, commit, snapshot, ledgerSeq: undefined }
+    const ledgerSeq = this.#stored.commit === commit ? this.#stored.seq : undefined
+    this.#taken = { epoch, commit, snapshot, ledgerSeq }
     this.#stateBytes = snapshot.state.length
     this.#deltaBytes = 0
     this.#deltaCommits = 0
+    if (ledgerSeq !== undefined) void this.#upload(this.#taken, ledgerSeq) // invariant 1
   }
 
   /** A commit is stored; `stateSeq` is its checkpoint's sequence. */
   committed(checkpoint: Checkpoint, stateSeq: number, deltaBytes: number): void {
+    this.#stored = { commit: checkpoint.commit, seq: stateSeq }
     const taken = this.#taken
     const isTaken = taken?.commit === checkpoint.commit
     if (!isTaken) {
