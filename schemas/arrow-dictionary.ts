@@ -9,12 +9,18 @@ import { doubled, grown, writeUtf8 } from './arrow-columns.js'
 import { IpcBatch, type IpcDictionary } from './arrow-ipc.js'
 
 const firstCapacity = 64
-const maxTexts = 65_536
+/** Codes have 16 bits. */
+export const maxTexts = 65_536
 const unknown = -1
-// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what ASCII is
-const ascii = /^[\u0000-\u007f]*$/
 
 let generations = 0
+
+/** Never the same twice in a process. */
+export function nextGeneration(): number {
+  generations += 1
+  return generations
+}
+
 /** Shared by all columns that have one text, so that a batch holds their codes once. Never written to. */
 let zeros = new Uint16Array(firstCapacity)
 
@@ -27,7 +33,7 @@ export class TextDictionary {
   readonly #codes = new Map<string, number>()
   #lastText: string | undefined
   #lastCode = 0
-  #generation = ++generations
+  #generation = nextGeneration()
 
   get generation(): number {
     return this.#generation
@@ -86,7 +92,7 @@ export class TextDictionary {
     this.#count = 0
     this.#lastText = undefined
     this.#lastCode = 0
-    this.#generation = ++generations
+    this.#generation = nextGeneration()
   }
 
   /** The code of the text that was written behind the last one; it stays there only if it is new. */
@@ -131,79 +137,6 @@ export class TextDictionary {
       slots[slot] = code
     }
     this.#slots = slots
-  }
-}
-
-/** A text and the code that it has in one generation. */
-interface CodedString {
-  generation: number
-  code: number
-}
-
-/** Texts that are remembered from batch to batch; beyond it they are forgotten with the next batch. */
-const maxRemembered = 1 << 18
-
-/**
- * A dictionary of texts that come as strings only, and the same ones batch after batch: looking them up in a map that
- * stays costs less than filling one anew.
- */
-export class StringDictionary {
-  #bytes = new Uint8Array(firstCapacity * 16)
-  #offsets = new Int32Array(firstCapacity + 1)
-  #count = 0
-  readonly #known = new Map<string, CodedString>()
-  #lastText: string | undefined
-  #lastCode = 0
-  #generation = ++generations
-
-  get size(): number {
-    return this.#offsets[this.#count]! + this.#count * 4
-  }
-
-  codeOf(text: string): number {
-    if (text === this.#lastText) return this.#lastCode
-    const coded = this.#known.get(text) ?? this.#remember(text)
-    if (coded.generation !== this.#generation) this.#add(text, coded)
-    this.#lastText = text
-    this.#lastCode = coded.code
-    return coded.code
-  }
-
-  put(id: number, count: number): IpcDictionary {
-    const texts = new IpcBatch(count)
-    texts.node(count)
-    texts.buffer(this.#offsets.subarray(0, count + 1))
-    texts.buffer(this.#bytes.subarray(0, this.#offsets[count]))
-    return { id, texts }
-  }
-
-  clear(): void {
-    if (this.#known.size > maxRemembered) this.#known.clear()
-    this.#count = 0
-    this.#lastText = undefined
-    this.#generation = ++generations
-  }
-
-  #add(text: string, coded: CodedString): void {
-    if (this.#count === maxTexts) throw new Error('An Arrow dictionary of more than 65,536 texts.')
-    const start = this.#offsets[this.#count]!
-    if (start + text.length * 3 > this.#bytes.length)
-      this.#bytes = grown(this.#bytes, start + text.length * 3)
-    const end = start + writeUtf8(text, this.#bytes, start)
-    coded.code = this.#count
-    coded.generation = this.#generation
-    this.#count += 1
-    if (this.#count === this.#offsets.length) this.#offsets = doubled(this.#offsets)
-    this.#offsets[this.#count] = end
-  }
-
-  #remember(text: string): CodedString {
-    // Broken surrogate pairs are replaced, so that different strings may be the same UTF-8.
-    const written = ascii.test(text) ? text : Buffer.from(text, 'utf8').toString('utf8')
-    const coded = this.#known.get(written) ?? { generation: 0, code: 0 }
-    this.#known.set(written, coded)
-    if (written !== text) this.#known.set(text, coded)
-    return coded
   }
 }
 
@@ -282,74 +215,6 @@ export function putCodes(batch: IpcBatch, codes: Uint16Array, length: number): n
     batch.buffer(zeros.subarray(0, length))
   }
   return greatest + 1
-}
-
-/** Texts by name. The same map twice in a row is copied, not walked. */
-export class MapColumn {
-  readonly #keys = new DictionaryColumn()
-  readonly #values = new DictionaryColumn()
-  #offsets = new Int32Array(firstCapacity + 1)
-  #length = 0
-  #last: ReadonlyMap<string, string> | undefined
-
-  get size(): number {
-    return this.#keys.length * 4 + this.#keys.size + this.#values.size
-  }
-
-  /** How many texts the fuller of its dictionaries holds. */
-  get count(): number {
-    return Math.max(this.#keys.count, this.#values.count)
-  }
-
-  append(map: ReadonlyMap<string, string>): void {
-    if (map === this.#last) this.repeat()
-    else {
-      for (const [key, value] of map) {
-        this.#keys.append(key)
-        this.#values.append(value)
-      }
-      this.end()
-      this.#last = map
-    }
-  }
-
-  /** One text of the map that `end` ends, its value as UTF-8. */
-  appendEntry(key: string, bytes: Uint8Array, from: number, until: number): void {
-    this.#keys.append(key)
-    this.#values.appendBytes(bytes, from, until)
-  }
-
-  end(): void {
-    this.#last = undefined
-    if (++this.#length === this.#offsets.length) this.#offsets = doubled(this.#offsets)
-    this.#offsets[this.#length] = this.#keys.length
-  }
-
-  /** The last map once more. */
-  repeat(): void {
-    const count = this.#offsets[this.#length]! - this.#offsets[this.#length - 1]!
-    this.#keys.repeatLast(count)
-    this.#values.repeatLast(count)
-    const last = this.#last
-    this.end()
-    this.#last = last
-  }
-
-  put(batch: IpcBatch, keyId: number, valueId: number, length: number): IpcDictionary[] {
-    const entries = this.#offsets[length]!
-    batch.node(length)
-    batch.buffer(this.#offsets.subarray(0, length + 1))
-    batch.node(entries)
-    const keys = this.#keys.put(batch, keyId, entries)
-    return [keys, this.#values.put(batch, valueId, entries)]
-  }
-
-  clear(): void {
-    this.#keys.clear()
-    this.#values.clear()
-    this.#length = 0
-    this.#last = undefined
-  }
 }
 
 /** FNV-1a. */

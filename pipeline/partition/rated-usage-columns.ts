@@ -6,8 +6,9 @@
 // number, and the columns of all that follow from the numbers when the chunk is full.
 
 import { DecimalColumn, Int64Column, TextColumn } from '../../schemas/arrow-columns.js'
-import { DictionaryColumn, MapColumn } from '../../schemas/arrow-dictionary.js'
+import { DictionaryColumn } from '../../schemas/arrow-dictionary.js'
 import { IpcBatch, type IpcDictionary, ipcStream } from '../../schemas/arrow-ipc.js'
+import { MapColumn } from '../../schemas/arrow-map-column.js'
 import { codedSchema } from '../../schemas/arrow-schema.js'
 import { ratedUsageTable } from '../../schemas/tables.js'
 import type { RatedRow } from '../stages/rate.js'

@@ -3,8 +3,9 @@
 // Invariant: which number a row has is not seen in the chunk, so the same terms under two numbers do no harm.
 
 import { doubled } from '../../schemas/arrow-columns.js'
-import { putCodes, StringDictionary, TextDictionary } from '../../schemas/arrow-dictionary.js'
+import { putCodes, TextDictionary } from '../../schemas/arrow-dictionary.js'
 import type { IpcBatch, IpcDictionary } from '../../schemas/arrow-ipc.js'
+import { StringDictionary } from '../../schemas/arrow-string-dictionary.js'
 import { compositeKey } from '../../schemas/identifiers.js'
 import { ratedUsageTable } from '../../schemas/tables.js'
 
