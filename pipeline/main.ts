@@ -4,6 +4,7 @@
 //   start: servers, streams and schema, deliverers, partitions, gateway.  drain: the same from the end.
 
 import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { type KV, Kvm } from '@nats-io/kv'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
@@ -74,7 +75,33 @@ export function environment(): NodeJS.ProcessEnv {
   return process.env
 }
 
+/** How often a start may be spoilt by an embedded server that somebody kills under it. */
+const mostStarts = 3
+/** By when the end of a server is known to us, after it has made a step of the start fail. */
+const endNoticedMs = 300
+
 export async function startWeir(config: WeirConfig, options: WeirOptions): Promise<Weir> {
+  for (let starts = 1; ; starts += 1) {
+    let isSpoilt = false
+    const onEnded = (server: string, detail: string): void => {
+      isSpoilt = true
+      options.log.error({ server, detail }, 'embedded server restarts')
+    }
+    try {
+      return await startOnce(config, options, onEnded, () => isSpoilt)
+    } catch (error) {
+      if (!isSpoilt || starts === mostStarts) throw error
+      options.log.warn({ err: error }, 'an embedded server ended during the start, which begins anew')
+    }
+  }
+}
+
+async function startOnce(
+  config: WeirConfig,
+  options: WeirOptions,
+  onEnded: (server: string, detail: string) => void,
+  isSpoilt: () => boolean,
+): Promise<Weir> {
   const { log, onNotice } = options
   const undo: (() => Promise<unknown>)[] = []
   try {
@@ -87,7 +114,7 @@ export async function startWeir(config: WeirConfig, options: WeirOptions): Promi
     const servers = await startServers(config, {
       searchPath: environment()['PATH'] ?? '',
       onNotice,
-      onEnded: (server, detail) => log.error({ server, detail }, 'embedded server restarts'),
+      onEnded,
     })
     undo.push(() => servers.stop())
     const client = await connect({
@@ -104,6 +131,7 @@ export async function startWeir(config: WeirConfig, options: WeirOptions): Promi
     if (applied.length > 0) log.info({ applied }, 'schema migrated')
     return await compose({ config, options, pool, servers, nc, clickhouse, undo })
   } catch (error) {
+    if (undo.length > 1 && !isSpoilt()) await sleep(endNoticedMs)
     for (const step of undo.reverse()) await step().catch(() => undefined) // the first error is the one to tell
     throw error
   }
