@@ -1,18 +1,21 @@
-// The prices of every subscription of a partition, resolved: a cache over the records, never stored.
+// The prices of every subscription of a partition, resolved: a cache of bounded size over the records, never stored.
 // Invariant: it always shows the timelines of the changes that are applied, on the catalog as it is.
 
 import { CatalogIndex } from '../../../rating/catalog-index.js'
 import { resolvePrices, type SubscriptionPrices } from '../../../rating/price-lines.js'
 import { resolveTimeline } from '../../../rating/timeline.js'
 import type { PartitionState } from './partition-state.js'
+import { RecentMap } from './recent-map.js'
 import type { SubscriptionRecord } from './records.js'
 
 const none: readonly SubscriptionPrices[] = []
+/** A few kilobytes each; resolved anew when they are asked for again. Plain usage has its routes and does not ask. */
+const pricesKept = 8_192
 
 export class PriceBook {
   readonly #state: PartitionState
-  readonly #bySubscription = new Map<string, SubscriptionPrices | undefined>()
-  readonly #byCustomer = new Map<string, readonly SubscriptionPrices[]>()
+  readonly #bySubscription = new RecentMap<SubscriptionPrices>(pricesKept)
+  readonly #byCustomer = new RecentMap<readonly SubscriptionPrices[]>(pricesKept)
   #index: CatalogIndex
 
   constructor(state: PartitionState) {
@@ -32,10 +35,11 @@ export class PriceBook {
 
   /** Undefined while the subscription has no applied `created`. */
   ofSubscription(subscriptionId: string): SubscriptionPrices | undefined {
-    if (this.#bySubscription.has(subscriptionId)) return this.#bySubscription.get(subscriptionId)
+    const known = this.#bySubscription.get(subscriptionId)
+    if (known !== undefined) return known
     const record = this.#state.maps.subscriptions.get(subscriptionId)
     const prices = record === undefined ? undefined : this.#resolve(record)
-    this.#bySubscription.set(subscriptionId, prices)
+    if (prices !== undefined) this.#bySubscription.set(subscriptionId, prices)
     return prices
   }
 
