@@ -160,7 +160,7 @@ const plan = fc.record({
 })
 
 export const catalogShape = fc.record({
-  /** Sums and counts alone, which have a way of their own through the pipeline. */
+  /** Sums and counts at prices of one quantity alone, which have a way of their own through the pipeline. */
   onlyTotals: fc.constantFrom(false, false, true),
   meters: fc.array(meter, { minLength: 1, maxLength: 4, size: 'max' }),
   usage: fc.array(usagePrice, { minLength: 2, maxLength: 5, size: 'max' }),
@@ -185,7 +185,9 @@ export function catalogOf(shape: Shape, pace: Pace, whole: boolean): CatalogChoi
     wire: meterWire(one, n, shape.onlyTotals),
   }))
   const isLateMeter = (id: unknown) => meters.some(one => one.late && one.wire['meter'] === id)
-  const usage = shape.usage.map(one => ({ ...one.wire, meter: `m${one.meterIndex % meters.length}` }))
+  const usage = shape.usage
+    .map(one => ({ ...one.wire, meter: `m${one.meterIndex % meters.length}` }) as Wire)
+    .filter((price, n) => n === 0 || !shape.onlyTotals || isOfOneQuantity(price))
   const prices: Wire[] = [...usage, ...shape.recurring].sort((a, b) => order(a) - order(b))
   const plans = shape.plans.map((one, n) => {
     const { prices: picks, period, late, ...rest } = one
@@ -206,6 +208,10 @@ export function catalogOf(shape: Shape, pace: Pace, whole: boolean): CatalogChoi
     ...plans.filter(one => one.late).map(one => ({ late: true, meters: [], plans: [one.wire] })),
   ]
   return { plans: plans.map(one => one.names), prices, parts: [initial, ...lateParts] }
+}
+
+function isOfOneQuantity({ model: name }: Wire): boolean {
+  return name !== 'percentage' && name !== 'matrix'
 }
 
 /** Usage and recurring prices in turns, so that few picks have both. */

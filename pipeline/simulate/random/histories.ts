@@ -52,6 +52,8 @@ const shape = fc.record({
   changes: fc.array(change, { maxLength: 5, size: 'max' }),
   usage: fc.array(usage, { minLength: 2, maxLength: 16, size: 'max' }),
   extras: fc.array(extra, { maxLength: 5, size: 'max' }),
+  /** Most changes come before the usage that they concern. */
+  isSettled: fc.boolean(),
   /** Nothing comes late or in two versions. */
   isOrderly: fc.boolean(),
   sizes: fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 4 }),
@@ -73,7 +75,10 @@ function historyOf(one: Shape): History {
       catalog: { meters: part.meters, plans: part.plans },
     }),
   }))
-  const timeline = timelineOf(one, choice, clock)
+  const timeline = timelineOf(one, choice, clock).map(ranked => ({
+    ...ranked,
+    rank: one.isSettled ? Math.floor(ranked.rank / 5) : ranked.rank,
+  }))
   const used = one.usage.map((usageOf, n) => ({
     rank: usageOf.rank,
     event: usageEvent(one, usageOf, n, clock),
