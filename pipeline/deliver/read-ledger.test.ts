@@ -134,6 +134,8 @@ test('commits that the tail never hears of, or hears of out of turn, are read in
     if (round === 2) await ledger.expectAllRead()
   }
   await ledger.expectAllRead()
+  await ledger.commit(2, false) // the last one, and nobody tells
+  await ledger.expectAllRead()
   await ledger.commit(0, false) // a gap without a row
   await ledger.commit(2)
   await ledger.expectAllRead()

@@ -5,7 +5,7 @@
 // 1. Sequences decide: every message of the feed is handed out once and in the order of the stream, whichever way it
 //    came. From the tail only what begins exactly where the reading is; a gap is passed only when the stream's leader
 //    says that nothing of this feed lies in it.
-// 2. A reading that finds nothing in the tail for a while waits at the stream, as if there were no tail.
+// 2. While the tail is quiet the stream is asked now and then whether somebody else has written to it; then it is read.
 
 import { pauseFor } from './back-off.js'
 import type { DeliverLimits } from './deliver-limits.js'
@@ -15,8 +15,8 @@ import { type FeedSource, type ReadMessage, readFeed } from './read-feed.js'
 
 type ReadLimits = Pick<DeliverLimits, 'pullBytes' | 'pullExpiresMs' | 'idleHeartbeatMs'>
 
-/** How long the tail may be quiet before the reading waits at the stream. */
-const quietMs = 2_000
+/** How long the tail may be quiet before the stream is asked. */
+const quietMs = 1_000
 /** How long a commit that the broker stored earlier may be reported later. */
 const outOfTurnMs = 50
 
@@ -94,18 +94,22 @@ async function whereTailGoesOn(
   next: number,
   signal: AbortSignal,
 ): Promise<number | undefined> {
-  for (const untilMs = performance.now() + quietMs; !signal.aborted && performance.now() < untilMs; ) {
+  while (!signal.aborted) {
     if (tail.has(next)) return next
     tail.forget(next) // what was handed out from the stream
     const first = tail.firstSeq
-    if (first !== undefined) {
+    if (first === undefined) {
+      if (await added(tail, quietMs, signal)) continue
+      const { state } = await source.jsm.streams.info(source.stream)
+      if (state.last_seq < next) continue
+      if (!(await added(tail, outOfTurnMs, signal))) return undefined // invariant 2
+    } else {
       await pauseFor(outOfTurnMs, signal)
       if (tail.has(next)) return next
       return (await isCovered(source, next - 1, first - 1)) ? first : undefined // invariant 1
     }
-    await added(tail, untilMs - performance.now(), signal)
   }
-  return undefined // invariant 2
+  return undefined
 }
 
 function* messagesOf(
@@ -122,10 +126,13 @@ function* messagesOf(
   }
 }
 
-function added(tail: LedgerTail, waitMs: number, signal: AbortSignal): Promise<void> {
+/** Whether something was added before the time was over. */
+async function added(tail: LedgerTail, waitMs: number, signal: AbortSignal): Promise<boolean> {
   const woken = new AbortController()
   const takeBack = tail.onAdd(() => woken.abort())
-  return pauseFor(Math.max(1, waitMs), AbortSignal.any([signal, woken.signal])).finally(takeBack)
+  await pauseFor(waitMs, AbortSignal.any([signal, woken.signal]))
+  takeBack()
+  return woken.signal.aborted
 }
 
 /** Whether one of the filters matches; `*` stands for one token, and `>` is not used in them. */

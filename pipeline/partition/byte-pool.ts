@@ -6,6 +6,8 @@
 // 2. At most `mostBytes` lie idle.
 
 const leastBytes = 4 * 1024
+/** A buffer up to so many sizes too large is taken before another one is made. */
+const sizesThatFit = 4
 
 export class BytePool {
   readonly #mostBytes: number
@@ -24,12 +26,19 @@ export class BytePool {
 
   /** So many bytes, with whatever was in them before. */
   take(length: number): Uint8Array {
-    const capacity = capacityFor(length)
+    let capacity = capacityFor(length)
+    const least = capacity
+    for (let size = 1; size < sizesThatFit && !this.#has(capacity); size += 1)
+      capacity = capacityFor(capacity + 1)
     const idle = this.#idle.get(capacity)?.pop()
     if (idle !== undefined) this.#idleBytes -= capacity
-    const buffer = idle ?? new ArrayBuffer(capacity)
+    const buffer = idle ?? new ArrayBuffer(least)
     if (idle === undefined) this.#made.add(buffer)
     return new Uint8Array(buffer, 0, length)
+  }
+
+  #has(capacity: number): boolean {
+    return (this.#idle.get(capacity)?.length ?? 0) > 0
   }
 
   /** Gives back what `take` returned, or any view of the same memory. Other memory is left alone. */
