@@ -237,7 +237,7 @@ test('history is the net of a customer’s rows, exact, from an instant on, once
     },
     expect.objectContaining({ id: 'moved', chargeId: 'ch3', amount: 7n, quantity: scaledOne }),
   ])
-  await expect(history.rowsOf(request, last + 1_000, AbortSignal.timeout(50))).resolves.toHaveLength(2)
+  await expect(history.rowsOf(request, last + 1_000, AbortSignal.timeout(10_000))).resolves.toHaveLength(2)
 })
 
 test('history waits for a sink that is behind', async () => {
