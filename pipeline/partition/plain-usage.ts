@@ -36,6 +36,7 @@ import { isSpan, none } from './state/usage-routes.js'
 
 const identityWords = 4
 const contentWords = 2
+const firstCapacity = 1024
 
 /** One message while its events are placed. */
 interface Course {
@@ -56,6 +57,9 @@ export class PlainUsage {
   readonly #totals: Scaled[] = []
   readonly #owed: Scaled[] = []
   readonly #row = new PlainRow()
+  #customers = new Int32Array(firstCapacity)
+  /** Of no use but to keep the looks into memory from being left out. */
+  warmth = 0
   #catalog: PriceBook['catalog'] | undefined
   #types: readonly PlainType[] = []
   #scanner = new UsageScanner(new ScanLayout([]))
@@ -71,11 +75,26 @@ export class PlainUsage {
     }
     const { arrivedAtMs } = message
     const course: Course = { batch, message, scan, day: dayOf(arrivedAtMs), whole: undefined }
+    const customers = this.#findCustomers(batch, scan)
     for (let event = 0; event < scan.count; event += 1) {
-      const customer = isOrdinary(course, event) ? customerOf(course, event) : none
+      const customer = isOrdinary(course, event) ? customerOf(course, event, customers[event]!) : none
       if (customer !== none) this.#admit(course, event, customer)
       else placeUsage(batch, admit(batch, [], [decodeAt(course, event)]).usage)
     }
+  }
+
+  /** The customers that are known already, and a first look at what their events will need (`warm`). */
+  #findCustomers({ state }: Batch, scan: ScannedEvents): Int32Array {
+    const { count, bytes, plain, subjectFrom, subjectUntil } = scan
+    if (this.#customers.length < count) this.#customers = new Int32Array(count)
+    const customers = this.#customers
+    for (let event = 0; event < count; event += 1) {
+      customers[event] =
+        plain[event] === 1 ? state.routes.customer(bytes, subjectFrom[event]!, subjectUntil[event]!) : none
+    }
+    this.warmth += state.dedupe.warm(scan.identity, count)
+    this.warmth += state.routes.warm(customers, count, state.maps.charges)
+    return customers
   }
 
   #use(catalog: PriceBook['catalog']): void {
@@ -215,8 +234,9 @@ function isOrdinary({ batch, message, scan }: Course, event: number): boolean {
   return sentMs <= arrivedAtMs + futureToleranceMs && sentMs >= arrivedAtMs - dedupeHorizonMs
 }
 
-/** The number of the customer, if this partition knows him. */
-function customerOf({ batch, scan }: Course, event: number): number {
+/** The number of the customer, if this partition knows him; `before` is what was known when the message was begun. */
+function customerOf({ batch, scan }: Course, event: number, before: number): number {
+  if (before !== none) return before
   const { config, state } = batch
   const from = scan.subjectFrom[event]!
   const until = scan.subjectUntil[event]!

@@ -58,6 +58,11 @@ export class ChargeMap {
     return this.#runs[serial] === 1 || this.#start(this.#bySerial[serial]!) ? this.#totals : undefined
   }
 
+  /** Reads from the totals of a charge, so that they are near when they are needed; `serial` need not be one. */
+  warm(serial: number): number {
+    return serial >= 0 && serial < this.#bySerial.length ? this.#totals.events(serial) : 0
+  }
+
   takeDelta(): MapDelta<UsageCharge> & { readonly moved: MovedTotals } {
     for (const charge of this.#map.takeTouched(one => this.#runs[one.serial] === 1 || this.#start(one))) {
       this.#totals.move(charge.serial)

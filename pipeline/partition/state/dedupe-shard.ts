@@ -74,6 +74,11 @@ export function find(shard: DedupeShard, identity: Uint32Array): number {
   return at
 }
 
+/** Reads where an identity belongs, by its second word. */
+export function touch(shard: DedupeShard, second: number): number {
+  return shard.words[Math.floor(second * shard.scale) * slotWords]!
+}
+
 export function dayAt(shard: DedupeShard, at: number): number {
   return shard.words[at + 5]! & dayMask
 }
