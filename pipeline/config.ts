@@ -158,7 +158,7 @@ function toConfig(file: FileConfig): WeirConfig {
     },
     http: file.http,
     partitions: file.partitions,
-    workers: Math.min(file.workers ?? Math.max(1, availableParallelism() - 1), file.partitions),
+    workers: Math.min(file.workers ?? availableParallelism(), file.partitions),
     dedupeHorizonDays: file.dedupe_horizon_days,
     parkedTtlDays: file.parked_ttl_days,
     parkedBytes: file.parked_bytes,
