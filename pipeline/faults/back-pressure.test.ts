@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { formatInstant } from '../../schemas/time.js'
 import { openClickHouse } from '../../sinks/clickhouse/config.js'
+import type { CloudEventJson } from '../demo/traffic.js'
 import { auditMonth } from './audit.js'
 import { settled } from './kill-run.js'
 import { type Month, monthOf } from './month.js'
@@ -18,6 +19,8 @@ const limitBytes = 2 * mib
 /** Read ahead by four partitions, held for and by the sink, and garbage in between: whatever the backlog. */
 const memoryRoomBytes = 500 * mib
 const generousMs = 600_000
+const stallsWithinMs = 120_000
+const eventsAtOnce = 4_000
 
 let weir: SupervisedWeir
 let month: Month
@@ -50,7 +53,7 @@ test(
     const before = weir.residentBytes
 
     weir.freeze('clickhouse', true)
-    const sending = producer.send(month.usage.slice(warmUp.length), 4)
+    const sending = sendSteadily(producer, month.usage.slice(warmUp.length))
     const stalled = await stalledAt(producer)
     const refusal = await attempt()
     const peak = weir.residentBytes
@@ -100,13 +103,26 @@ test(
   generousMs,
 )
 
+/**
+ * Not all at once: backlogs are looked at about once a second, and what arrives in that second is taken. A refused request
+ * is tried again until it is taken.
+ */
+async function sendSteadily(producer: Producer, usage: readonly CloudEventJson[]): Promise<void> {
+  for (let start = 0; start < usage.length; start += eventsAtOnce) {
+    await producer.send(usage.slice(start, start + eventsAtOnce), 4)
+    await sleep(200)
+  }
+}
+
 /** Waits until producers are refused and no request has been acknowledged between two looks. Answers how many events were. */
 async function stalledAt(producer: Producer): Promise<number> {
-  for (let last = -1; ; await sleep(3_000)) {
+  const deadlineMs = Date.now() + stallsWithinMs
+  for (let last = -1; Date.now() < deadlineMs; await sleep(3_000)) {
     const { acknowledged } = producer
     if (acknowledged === last && producer.answers.has('429 pipeline_behind')) return acknowledged
     last = acknowledged
   }
+  throw new Error(`Producers were not slowed: ${producer.acknowledged} events were acknowledged.`)
 }
 
 /** A request that is refused has not been taken in part: the event may be sent again under the same id. */
