@@ -104,18 +104,6 @@ export interface Case {
   readonly level: Scaled
 }
 
-export const aggregations: readonly Aggregation[] = [
-  'count',
-  'sum',
-  'max',
-  'min',
-  'latest',
-  'unique_count',
-  'weighted_sum',
-  'time_average',
-  'percentile',
-]
-
 export function cases(
   model: fc.Arbitrary<PriceModel>,
   of: readonly Aggregation[],

@@ -4,10 +4,10 @@ import { deserialize, serialize } from 'node:v8'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { UsagePrice } from '../schemas/catalog.js'
+import { aggregations } from '../schemas/catalog-parser.js'
 import { formatScaled, scaledOne } from '../schemas/decimal.js'
 import { type Accumulator, addSample, newAccumulator } from './accumulator.js'
 import {
-  aggregations,
   type Case,
   cases,
   matrix,

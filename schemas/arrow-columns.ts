@@ -175,46 +175,6 @@ export function highWord(value: bigint): bigint {
   return high
 }
 
-export class Uint32Column {
-  #values = new Uint32Array(firstCapacity)
-  #length = 0
-
-  append(value: number): void {
-    if (this.#length === this.#values.length) this.#values = doubled(this.#values)
-    this.#values[this.#length] = value
-    this.#length += 1
-  }
-
-  put(batch: IpcBatch, length: number): void {
-    batch.node(length)
-    batch.buffer(this.#values.subarray(0, length))
-  }
-
-  clear(): void {
-    this.#length = 0
-  }
-}
-
-export class Int8Column {
-  #values = new Int8Array(firstCapacity)
-  #length = 0
-
-  append(value: number): void {
-    if (this.#length === this.#values.length) this.#values = doubled(this.#values)
-    this.#values[this.#length] = value
-    this.#length += 1
-  }
-
-  put(batch: IpcBatch, length: number): void {
-    batch.node(length)
-    batch.buffer(this.#values.subarray(0, length))
-  }
-
-  clear(): void {
-    this.#length = 0
-  }
-}
-
 /** Writes UTF-8 into memory with room for three bytes a character; returns how many bytes it took. */
 export function writeUtf8(text: string, into: Uint8Array, at: number): number {
   const { length } = text

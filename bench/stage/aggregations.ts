@@ -13,7 +13,7 @@ import {
 import { CatalogIndex } from '../../rating/catalog-index.js'
 import { chargeOf } from '../../rating/rate.js'
 import type { Aggregation } from '../../schemas/catalog.js'
-import { parseCatalogValue } from '../../schemas/catalog-parser.js'
+import { aggregations, parseCatalogValue } from '../../schemas/catalog-parser.js'
 import { scaledOne } from '../../schemas/decimal.js'
 import { compositeKey } from '../../schemas/identifiers.js'
 import { median, rounded } from '../report.js'
@@ -40,17 +40,6 @@ export interface AggregationSizes {
 
 export const shippedSizes: AggregationSizes = { few: 1_000, many: 1_000_000, events: 50_000, chunk: 500 }
 
-const aggregations: readonly Aggregation[] = [
-  'count',
-  'sum',
-  'max',
-  'min',
-  'latest',
-  'unique_count',
-  'weighted_sum',
-  'time_average',
-  'percentile',
-]
 const fromMs = Date.UTC(2026, 0, 1)
 const untilMs = Date.UTC(2026, 1, 1)
 /** No further chunk is begun after so long. */

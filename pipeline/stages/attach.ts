@@ -30,14 +30,6 @@ export type Attachment =
 
 const waiting: Attachment = { kind: 'waiting' }
 
-/** Attaches a whole batch of one customer's events; the outcomes line up with it. */
-export function attachEvents(
-  batch: readonly MeteredEvent[],
-  subscriptions: readonly SubscriptionPrices[],
-): Attachment[] {
-  return batch.map(event => attachEvent(event, subscriptions))
-}
-
 /** `subscriptions` are all of the event's customer. */
 export function attachEvent(event: MeteredEvent, subscriptions: readonly SubscriptionPrices[]): Attachment {
   const assignments: Assignment[] = []

@@ -3,10 +3,10 @@
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { aggregations } from '../../schemas/catalog-parser.js'
 import { formatScaled, type Scaled, scaledOne } from '../../schemas/decimal.js'
 import { addSample } from '../accumulator.js'
 import {
-  aggregations,
   type Case,
   cases,
   matrix,

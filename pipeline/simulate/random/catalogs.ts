@@ -3,6 +3,7 @@
 // Nothing is chained and every choice is an index, so that fast-check shrinks each by itself.
 
 import fc from 'fast-check'
+import { aggregations } from '../../../schemas/catalog-parser.js'
 
 type Wire = Readonly<Record<string, unknown>>
 
@@ -32,18 +33,6 @@ const mostly = <T>(usual: T, ...others: readonly T[]): fc.Arbitrary<T> =>
   fc.oneof({ weight: 9, arbitrary: fc.constant(usual) }, { weight: 1, arbitrary: fc.constantFrom(...others) })
 const index = fc.nat({ max: 59 })
 export const at = <T>(values: readonly T[], n: number): T => values[n % values.length]!
-
-const aggregations = [
-  'sum',
-  'count',
-  'max',
-  'min',
-  'latest',
-  'unique_count',
-  'weighted_sum',
-  'time_average',
-  'percentile',
-] as const
 
 const meter = fc.record({
   // A level carries over, which is what is hard about it.
