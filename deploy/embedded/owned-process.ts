@@ -51,7 +51,7 @@ export async function stopProcess(child: ChildProcess, exited: Promise<ProcessEx
   clearTimeout(timer)
 }
 
-/** An orderly or crashing end of this process takes the server along; only kill -9 cannot be caught. */
+/** The server ends when this process exits. A signal that nobody handles is no exit: commands that own servers handle it. */
 export function endWithUs(child: ChildProcess): void {
   const kill = () => child.kill('SIGTERM')
   process.once('exit', kill)

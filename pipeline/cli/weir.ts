@@ -78,6 +78,7 @@ program
       const { trace, customers, events, json, verbose } = options
       const log = logger(verbose === true ? 'info' : 'silent')
       const args = { customers, events, json: json === true, env: environment(), log }
+      endOnSignals()
       await finish(demoCommand(trace === undefined ? args : { ...args, trace }, io))
     },
   )
@@ -195,8 +196,19 @@ for (const [name, description] of Object.entries(benchmarks)) {
       const { events, customers, seed, rounds, json, verbose } = options
       const log = logger(verbose === true ? 'info' : 'error')
       const args = { events, customers, seed, rounds, json: json === true, env: environment(), log }
+      endOnSignals()
       await finish(benchCommand({ ...args, benchmark: name as Benchmark }, io))
     })
+}
+
+/** For commands that start servers of their own and have nothing to drain: the servers end with the process, if it exits. */
+function endOnSignals(): void {
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    process.once(signal, () => process.exit(code))
+  }
 }
 
 interface SimulateOptions {
