@@ -21,6 +21,8 @@ const memoryRoomBytes = 500 * mib
 const generousMs = 600_000
 const stallsWithinMs = 120_000
 const eventsAtOnce = 4_000
+/** Backlogs are looked at about once a second, so that what `/metrics` says of them is of a moment ago. */
+const lookAgain = { timeout: 30_000, interval: 250 }
 
 let weir: SupervisedWeir
 let month: Month
@@ -61,7 +63,7 @@ test(
     expect(refusal).toMatchObject({ status: 429, code: 'pipeline_behind' })
     expect(refusal.retryAfterSeconds).toBeGreaterThanOrEqual(1)
     expect(stalled).toBeLessThan(month.opening.length + month.usage.length)
-    expect(await backlog()).toMatchObject({ processingHeld: 1, gatewaySlowed: 1 })
+    await expect.poll(backlog, lookAgain).toMatchObject({ processingHeld: 1, gatewaySlowed: 1 })
     expect(peak - before).toBeLessThan(memoryRoomBytes)
 
     weir.freeze('clickhouse', false)
@@ -69,7 +71,7 @@ test(
     await producer.send(month.amendments, 1)
     await producer.send(month.stragglers, 1)
     await settled(weir)
-    expect(await backlog()).toMatchObject({ processingHeld: 0, gatewaySlowed: 0 })
+    await expect.poll(backlog, lookAgain).toMatchObject({ processingHeld: 0, gatewaySlowed: 0 })
     const cutoff = formatInstant(month.scenario.untilMs)
     const bill = await weir.run('billing-run', 'create', '--cutoff', cutoff, '--wait', '--json')
     expect(bill.code, bill.stderr).toBe(0)
