@@ -134,6 +134,12 @@ export class Int64Column {
     this.#length += 1
   }
 
+  /** The two words of one value, to the same place of another array. */
+  copy(index: number, into: Uint32Array): void {
+    into[index * 2] = this.#words[index * 2]!
+    into[index * 2 + 1] = this.#words[index * 2 + 1]!
+  }
+
   put(batch: IpcBatch, length: number): void {
     batch.node(length)
     batch.buffer(this.#words.subarray(0, length * 2))

@@ -1,6 +1,7 @@
-// A dictionary for columns whose texts come as strings only, and the same ones batch after batch.
-// Invariants: those of arrow-dictionary.ts; no bytes are compared here, so strings that are no proper UTF-16 are brought
-// to what UTF-8 makes of them before they are told apart.
+// A dictionary for columns whose texts come again batch after batch: each text has a number that stays, and from the
+// number its code in the batch at hand is one look into memory.
+// Invariants: those of arrow-dictionary.ts; equal UTF-8 has one number, so strings that are no proper UTF-16 are brought
+// to what UTF-8 makes of them first; numbers hold until `forget`.
 
 import { doubled, grown, writeUtf8 } from './arrow-columns.js'
 import { maxTexts, nextGeneration } from './arrow-dictionary.js'
@@ -9,40 +10,47 @@ import { IpcBatch, type IpcDictionary } from './arrow-ipc.js'
 const firstCapacity = 64
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what ASCII is
 const ascii = /^[\u0000-\u007f]*$/
+/** Of a known text: the generation of its code, the code, where its bytes begin, how many they are. */
+const stride = 4
+/** From this many bytes on, copying by a call wins over a loop. */
+const longText = 48
 
-/** A text and the code that it has in one generation. */
-interface CodedString {
-  generation: number
-  code: number
-}
-
-/** Texts that are remembered from batch to batch; beyond it they are forgotten with the next batch. */
-const maxRemembered = 1 << 18
-
-/**
- * A dictionary of texts that come as strings only, and the same ones batch after batch: looking them up in a map that
- * stays costs less than filling one anew.
- */
 export class StringDictionary {
+  readonly #numbers = new Map<string, number>()
+  #known = new Int32Array(firstCapacity * stride)
+  #knownCount = 0
+  #knownBytes = new Uint8Array(firstCapacity * 16)
+  #knownEnd = 0
+  /** Of the batch at hand. */
   #bytes = new Uint8Array(firstCapacity * 16)
   #offsets = new Int32Array(firstCapacity + 1)
   #count = 0
-  readonly #known = new Map<string, CodedString>()
-  #lastText: string | undefined
-  #lastCode = 0
   #generation = nextGeneration()
 
+  /** Bytes of the batch's texts and of where each lies. */
   get size(): number {
     return this.#offsets[this.#count]! + this.#count * 4
   }
 
-  codeOf(text: string): number {
-    if (text === this.#lastText) return this.#lastCode
-    const coded = this.#known.get(text) ?? this.#remember(text)
-    if (coded.generation !== this.#generation) this.#add(text, coded)
-    this.#lastText = text
-    this.#lastCode = coded.code
-    return coded.code
+  /** How many texts have a number. */
+  get knownCount(): number {
+    return this.#knownCount
+  }
+
+  numberOf(text: string): number {
+    return this.#numbers.get(text) ?? this.#remember(text)
+  }
+
+  textOf(number: number): string {
+    const from = this.#known[number * stride + 2]!
+    const until = from + this.#known[number * stride + 3]!
+    return Buffer.from(this.#knownBytes.buffer, from, until - from).toString('utf8')
+  }
+
+  /** The code in this batch of the text of a number. */
+  codeOf(number: number): number {
+    const at = number * stride
+    return this.#known[at] === this.#generation ? this.#known[at + 1]! : this.#add(at)
   }
 
   put(id: number, count: number): IpcDictionary {
@@ -53,32 +61,61 @@ export class StringDictionary {
     return { id, texts }
   }
 
+  /** Begins a new batch. */
   clear(): void {
-    if (this.#known.size > maxRemembered) this.#known.clear()
     this.#count = 0
-    this.#lastText = undefined
     this.#generation = nextGeneration()
   }
 
-  #add(text: string, coded: CodedString): void {
-    if (this.#count === maxTexts) throw new Error('An Arrow dictionary of more than 65,536 texts.')
-    const start = this.#offsets[this.#count]!
-    if (start + text.length * 3 > this.#bytes.length)
-      this.#bytes = grown(this.#bytes, start + text.length * 3)
-    const end = start + writeUtf8(text, this.#bytes, start)
-    coded.code = this.#count
-    coded.generation = this.#generation
-    this.#count += 1
-    if (this.#count === this.#offsets.length) this.#offsets = doubled(this.#offsets)
-    this.#offsets[this.#count] = end
+  /** Begins a new batch, and no text has a number any more. */
+  forget(): void {
+    this.clear()
+    this.#numbers.clear()
+    this.#known = new Int32Array(firstCapacity * stride)
+    this.#knownCount = 0
+    this.#knownBytes = new Uint8Array(firstCapacity * 16)
+    this.#knownEnd = 0
   }
 
-  #remember(text: string): CodedString {
+  #add(at: number): number {
+    if (this.#count === maxTexts) throw new Error('An Arrow dictionary of more than 65,536 texts.')
+    const code = this.#count
+    const from = this.#known[at + 2]!
+    const length = this.#known[at + 3]!
+    const start = this.#offsets[code]!
+    if (start + length > this.#bytes.length) this.#bytes = grown(this.#bytes, start + length)
+    const bytes = this.#bytes
+    const known = this.#knownBytes
+    if (length > longText) bytes.set(known.subarray(from, from + length), start)
+    else for (let i = 0; i < length; i += 1) bytes[start + i] = known[from + i]!
+    this.#known[at] = this.#generation
+    this.#known[at + 1] = code
+    this.#count = code + 1
+    if (this.#count === this.#offsets.length) this.#offsets = doubled(this.#offsets)
+    this.#offsets[this.#count] = start + length
+    return code
+  }
+
+  #remember(text: string): number {
     // Broken surrogate pairs are replaced, so that different strings may be the same UTF-8.
     const written = ascii.test(text) ? text : Buffer.from(text, 'utf8').toString('utf8')
-    const coded = this.#known.get(written) ?? { generation: 0, code: 0 }
-    this.#known.set(written, coded)
-    if (written !== text) this.#known.set(text, coded)
-    return coded
+    const number = this.#numbers.get(written) ?? this.#keep(written)
+    if (written !== text) this.#numbers.set(text, number)
+    return number
+  }
+
+  #keep(text: string): number {
+    const number = this.#knownCount
+    const at = number * stride
+    if (at === this.#known.length) this.#known = doubled(this.#known)
+    const from = this.#knownEnd
+    const until = from + text.length * 3
+    if (until > this.#knownBytes.length) this.#knownBytes = grown(this.#knownBytes, until)
+    const length = writeUtf8(text, this.#knownBytes, from)
+    this.#known.set([0, 0, from, length], at)
+    this.#knownEnd = from + length
+    this.#knownCount = number + 1
+    this.#numbers.set(text, number)
+    return number
   }
 }

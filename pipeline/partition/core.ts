@@ -55,6 +55,8 @@ export class PartitionCore {
     this.#book = new PriceBook(this.#state)
     this.#tap = tap
     this.#ratedUsage = new RatedUsageColumns(config.limits.outputChunkRows, config.limits.outputChunkBytes)
+    this.#state.routes.clear() // those of another core name terms that it kept
+    this.#state.routes.takeReleasedTerms()
   }
 
   /** The deltas are those after the snapshot, in their order. `dedupe`: a table that holds the segments, if any. */
@@ -70,6 +72,7 @@ export class PartitionCore {
   }
 
   process(input: CoreInput): CoreOutput {
+    this.#freeTerms()
     const out = new LedgerWriter(this.#config, input, this.#tap, this.#ratedUsage)
     const batch = new Batch(this.#config, this.#state, this.#book, out, input)
     this.#state.dedupe.sweep(dayOf(batch.nowMs))
@@ -91,6 +94,17 @@ export class PartitionCore {
     expireRetractions(batch)
     const sealedRuns = input.orders.filter(order => sealRun(batch, order)).map(order => order.billingRunId)
     return this.#finish(batch, sealedRuns)
+  }
+
+  /** Between calls, when no row needs any. */
+  #freeTerms(): void {
+    const { routes } = this.#state
+    if (this.#ratedUsage.isFull) {
+      routes.clear()
+      routes.takeReleasedTerms()
+      this.#ratedUsage.forgetTerms()
+    }
+    for (const terms of routes.takeReleasedTerms()) this.#ratedUsage.release(terms)
   }
 
   snapshot(): Uint8Array {

@@ -8,21 +8,15 @@ import { scaledOne } from '../../schemas/decimal.js'
 import { type Assignment, attachEvent } from '../stages/attach.js'
 import type { PlainMatch } from '../stages/plain-meters.js'
 import { basisOf, chargeOfSegment } from '../stages/rate.js'
-import { UsageTerms } from './rated-usage-terms.js'
-import type { PartitionState } from './state/partition-state.js'
-import type { PriceBook } from './state/price-book.js'
+import type { Batch } from './batch.js'
+import type { UsageTerms } from './rated-usage-terms.js'
 import { none, type RouteTarget, type Stretch } from './state/usage-routes.js'
 
 const noDimensions: ReadonlyMap<string, string> = new Map()
 
 /** The charges of the route are made if they are not there yet: an event is about to be rated on them. */
-export function findRoute(
-  state: PartitionState,
-  book: PriceBook,
-  customer: number,
-  match: PlainMatch,
-  atMs: number,
-): number {
+export function findRoute(batch: Batch, customer: number, match: PlainMatch, atMs: number): number {
+  const { book, state } = batch
   const customerId = state.routes.customerId(customer)
   if (state.held.has(customerId) || state.retractedOf.has(customerId)) return none
   const subscriptions = book.ofCustomer(customerId)
@@ -36,8 +30,10 @@ export function findRoute(
   if (attached.kind !== 'attached') return none
   const { assignments } = attached
   if (!assignments.every(({ segment }) => isRatedByTotal(basisOf(segment, book.catalog)))) return none
-  const rated = assignments.map(one => ratedTarget(one, readings.indexOf(one.reading), match, state, book))
-  const unwanted = attached.unwanted.map(one => unwantedTarget(customerId, readings.indexOf(one), match))
+  const rated = assignments.map(one => ratedTarget(batch, one, readings.indexOf(one.reading), match))
+  const unwanted = attached.unwanted.map(one =>
+    unwantedTarget(batch, customerId, readings.indexOf(one), match),
+  )
   const stretch = stretchOf(subscriptions, assignments, match, atMs)
   return state.routes.keep(customer, match, stretch, [...rated, ...unwanted])
 }
@@ -54,51 +50,64 @@ const unnamed = {
 }
 
 function ratedTarget(
+  { book, out, state }: Batch,
   { segment, version }: Assignment,
   reading: number,
   match: PlainMatch,
-  state: PartitionState,
-  book: PriceBook,
 ): RouteTarget {
   const charge = chargeOfSegment(segment, state, book.catalog)
-  const rater = raterOf(basisOf(segment, book.catalog))
   const { sequence, plan, planVersion, entityId } = version.terms
-  const terms = new UsageTerms({
-    eventType: match.type,
-    customerId: charge.customerId,
-    subscriptionId: charge.subscriptionId,
+  const terms: UsageTerms = {
+    texts: {
+      ...noTexts,
+      event_type: match.type,
+      customer_id: charge.customerId,
+      subscription_id: charge.subscriptionId,
+      plan,
+      price: charge.price,
+      meter: charge.meter,
+      charge_id: charge.chargeId,
+      currency: charge.currency,
+      entity_id: entityId,
+    },
     subscriptionVersion: sequence,
-    plan,
     planVersion,
-    price: charge.price,
-    meter: charge.meter,
-    chargeId: charge.chargeId,
+    eventCount: 1,
     fromMs: charge.fromMs,
     untilMs: charge.untilMs,
-    currency: charge.currency,
-    entityId,
-  })
-  return { reading, meter: match.meters[reading]!, rated: { charge, version, rater }, terms }
+  }
+  return {
+    reading,
+    rated: { charge, rater: raterOf(basisOf(segment, book.catalog)) },
+    terms: out.keepTerms(terms),
+  }
 }
 
-function unwantedTarget(customerId: string, reading: number, match: PlainMatch): RouteTarget {
-  const meter = match.meters[reading]!
-  const terms = new UsageTerms({
-    eventType: match.type,
-    customerId,
-    subscriptionId: '',
+function unwantedTarget({ out }: Batch, customerId: string, reading: number, match: PlainMatch): RouteTarget {
+  const { meter } = match.meters[reading]!.meter
+  const terms: UsageTerms = {
+    texts: { ...noTexts, event_type: match.type, customer_id: customerId, meter },
     subscriptionVersion: 0,
-    plan: '',
     planVersion: 0,
-    price: '',
-    meter: meter.meter.meter,
-    chargeId: '',
+    eventCount: 1,
     fromMs: undefined,
     untilMs: undefined,
-    currency: '',
-    entityId: '',
-  })
-  return { reading, meter, rated: undefined, terms }
+  }
+  return { reading, rated: undefined, terms: out.keepTerms(terms) }
+}
+
+const noTexts: UsageTerms['texts'] = {
+  event_type: '',
+  customer_id: '',
+  pinned_subscription_id: '',
+  subscription_id: '',
+  plan: '',
+  price: '',
+  meter: '',
+  charge_id: '',
+  currency: '',
+  entity_id: '',
+  kind: 'usage',
 }
 
 /** The stretch around an instant in which nothing begins or ends that attach.ts looks at. */

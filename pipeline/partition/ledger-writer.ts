@@ -10,11 +10,11 @@ import type { Rejection } from '../../schemas/rejection.js'
 import * as tables from '../../schemas/tables.js'
 import type { RatedRow } from '../stages/rate.js'
 import type { CoreConfig, LedgerOutput } from './core-io.js'
-import { type PlainRow, plainRatedRow } from './plain-row.js'
-import { RatedUsageColumns } from './rated-usage-columns.js'
+import { type PlainRow, plainUsageRow } from './plain-row.js'
+import type { RatedUsageColumns } from './rated-usage-columns.js'
 import { type RatedAt, ratedUsageRow } from './rated-usage-row.js'
+import type { UsageTerms } from './rated-usage-terms.js'
 import type { Envelope } from './state/records.js'
-import type { RouteTarget } from './state/usage-routes.js'
 
 export interface ContentHashes {
   readonly kept: string
@@ -54,12 +54,12 @@ export class LedgerWriter {
   readonly #dispositions: tables.EventDispositionsRow[] = []
   readonly #sealed: string[][] = []
 
-  /** `ratedUsage` is emptied first: handed in again, its memory serves one commit after the other. */
+  /** `ratedUsage` is emptied first: its memory serves one commit after the other. */
   constructor(
     config: CoreConfig,
     at: { nowMs: number; commit: number },
     tap: RowTap | undefined,
-    ratedUsage = new RatedUsageColumns(config.limits.outputChunkRows, config.limits.outputChunkBytes),
+    ratedUsage: RatedUsageColumns,
   ) {
     this.#config = config
     this.#ratedUsage = ratedUsage
@@ -78,10 +78,19 @@ export class LedgerWriter {
   }
 
   /** The same for a plain event. */
-  ratedPlain(row: PlainRow, target: RouteTarget): void {
-    row.terms = target.terms
+  ratedPlain(row: PlainRow): void {
     if (this.#tap?.only !== true) this.#ratedUsage.addScanned(row, this.#ratedAt, this.#outputs)
-    this.#tap?.rated?.(ratedUsageRow(plainRatedRow(row, target), this.#ratedAt))
+    this.#tap?.rated?.(plainUsageRow(row, this.#ratedUsage.termsOf(row.terms), this.#ratedAt))
+  }
+
+  /** The number by which a plain row names its terms, for as long as there are routes. */
+  keepTerms(terms: UsageTerms): number {
+    return this.#ratedUsage.keep(terms)
+  }
+
+  /** See `RatedUsageColumns`. */
+  warmTerms(number: number): number {
+    return this.#ratedUsage.warm(number)
   }
 
   version(version: SubscriptionVersion): void {

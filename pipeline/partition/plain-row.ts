@@ -1,28 +1,12 @@
 // The rows of a plain event: which spans of its message, and what of its route, go into them.
 
 import type { Scaled } from '../../schemas/decimal.js'
+import type { RatedUsageRow } from '../../schemas/tables.js'
 import { type PlainMeter, textOf } from '../stages/plain-meters.js'
-import type { RatedRow } from '../stages/rate.js'
 import { type ScannedEvents, valueKinds } from '../stages/scan/scanned-events.js'
 import type { ScannedRow } from './rated-usage-columns.js'
-import { UsageTerms } from './rated-usage-terms.js'
-import type { RouteTarget } from './state/usage-routes.js'
-
-const noTerms = new UsageTerms({
-  eventType: '',
-  customerId: '',
-  subscriptionId: '',
-  subscriptionVersion: 0,
-  plan: '',
-  planVersion: 0,
-  price: '',
-  meter: '',
-  chargeId: '',
-  fromMs: undefined,
-  untilMs: undefined,
-  currency: '',
-  entityId: '',
-})
+import type { RatedAt } from './rated-usage-row.js'
+import type { UsageTerms } from './rated-usage-terms.js'
 
 /** A row that serves one event after the other. */
 export class PlainRow implements ScannedRow {
@@ -43,7 +27,7 @@ export class PlainRow implements ScannedRow {
   valueUntil = -1
   quantity: Scaled = 0n
   amount: Scaled = 0n
-  terms = noTerms
+  terms = -1
   dimensions: readonly string[] = []
   readonly dimensionFrom: number[] = []
   readonly dimensionUntil: number[] = []
@@ -86,38 +70,42 @@ export class PlainRow implements ScannedRow {
 }
 
 /** The same as an object, for those who look at rows. */
-export function plainRatedRow(row: PlainRow, { meter, rated, terms }: RouteTarget): RatedRow {
-  const version = rated?.version
+export function plainUsageRow(row: PlainRow, terms: UsageTerms, at: RatedAt): RatedUsageRow {
   const text = (from: number, until: number): string => (from < 0 ? '' : textOf(row.bytes, from, until))
   const dimensions = new Map<string, string>()
   row.dimensions.forEach((name, i) => {
     if (row.dimensionFrom[i]! >= 0) dimensions.set(name, text(row.dimensionFrom[i]!, row.dimensionUntil[i]!))
   })
+  const { texts } = terms
   return {
-    kind: 'usage',
-    event: {
-      source: text(row.sourceFrom, row.sourceUntil),
-      id: text(row.idFrom, row.idUntil),
-      type: meter.meter.eventType,
-      timeMs: row.timeMs,
-      ingestedAtMs: row.ingestedAtMs,
-      customerId: terms.texts.customer_id,
-      pinnedSubscriptionId: '',
-      correlationId: text(row.correlationFrom, row.correlationUntil),
-      traceparent: text(row.traceparentFrom, row.traceparentUntil),
-    },
-    reading: {
-      meter: meter.meter.meter,
-      quantity: row.quantity,
-      text: row.value ?? text(row.valueFrom, row.valueUntil),
-      dimensions,
-    },
-    charge: rated?.charge,
-    subscriptionVersion: version?.terms.sequence ?? 0,
-    plan: version?.terms.plan ?? '',
-    planVersion: version?.terms.planVersion ?? 0,
-    entityId: version?.terms.entityId ?? '',
-    eventCount: 1,
+    eventSource: text(row.sourceFrom, row.sourceUntil),
+    eventId: text(row.idFrom, row.idUntil),
+    eventType: texts.event_type,
+    eventTimeMs: row.timeMs,
+    ingestedAtMs: row.ingestedAtMs,
+    ratedAtMs: at.ratedAtMs,
+    customerId: texts.customer_id,
+    pinnedSubscriptionId: texts.pinned_subscription_id,
+    subscriptionId: texts.subscription_id,
+    subscriptionVersion: terms.subscriptionVersion,
+    plan: texts.plan,
+    planVersion: terms.planVersion,
+    price: texts.price,
+    meter: texts.meter,
+    chargeId: texts.charge_id,
+    periodFromMs: terms.fromMs ?? row.timeMs,
+    periodUntilMs: terms.untilMs ?? row.timeMs,
+    value: row.value ?? text(row.valueFrom, row.valueUntil),
+    quantity: row.quantity,
     amount: row.amount,
+    currency: texts.currency,
+    entityId: texts.entity_id,
+    kind: texts.kind,
+    eventCount: terms.eventCount,
+    dimensions,
+    correlationId: text(row.correlationFrom, row.correlationUntil),
+    traceparent: text(row.traceparentFrom, row.traceparentUntil),
+    partition: at.partition,
+    ledgerSequence: at.ledgerSequence,
   }
 }

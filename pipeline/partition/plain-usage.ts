@@ -128,9 +128,9 @@ export class PlainUsage {
     if (match?.isPlain === true && this.#readAll(scan, event, match)) {
       const timeMs = timeOf(course, event)
       const known = batch.state.routes.at(customer, match, timeMs)
-      const route = known === none ? findRoute(batch.state, batch.book, customer, match, timeMs) : known
+      const route = known === none ? findRoute(batch, customer, match, timeMs) : known
       if (route !== none && this.#add(batch, route)) {
-        this.#rate(course, event, route, timeMs)
+        this.#rate(course, event, match, route, timeMs)
         return
       }
     }
@@ -177,7 +177,13 @@ export class PlainUsage {
     return true
   }
 
-  #rate({ batch, message, scan }: Course, event: number, route: number, timeMs: number): void {
+  #rate(
+    { batch, message, scan }: Course,
+    event: number,
+    match: PlainMatch,
+    route: number,
+    timeMs: number,
+  ): void {
     const { routes } = batch.state
     const row = this.#row
     row.beginEvent(scan, event, timeMs, message.arrivedAtMs)
@@ -185,11 +191,12 @@ export class PlainUsage {
     const end = routes.endOfTargets(route)
     for (let target = routes.firstTarget(route), i = 0; target < end; target += 1, i += 1) {
       const serial = routes.chargeSerial(target)
-      const to = routes.target(target)
-      row.quantity = this.#quantities[to.reading]!
+      const reading = routes.reading(target)
+      row.quantity = this.#quantities[reading]!
       row.amount = serial === none ? 0n : this.#moveOn(batch, serial, i, timeMs)
-      row.putReading(scan, event, to.meter)
-      batch.out.ratedPlain(row, to)
+      row.terms = routes.terms(target)
+      row.putReading(scan, event, match.meters[reading]!)
+      batch.out.ratedPlain(row)
       row.sameEvent = true
     }
   }

@@ -9,7 +9,7 @@ import type { RatedRow } from '../stages/rate.js'
 import type { LedgerOutput } from './core-io.js'
 import { RatedUsageColumns, type ScannedRow } from './rated-usage-columns.js'
 import { ratedUsageRow } from './rated-usage-row.js'
-import { UsageTerms } from './rated-usage-terms.js'
+import type { UsageTerms } from './rated-usage-terms.js'
 
 const at = { ratedAtMs: Date.UTC(2026, 0, 20), partition: 3, ledgerSequence: 17 }
 
@@ -109,8 +109,8 @@ test('columns written value by value are the columns of the rows', () => {
 })
 
 /** The row's texts as bytes in a row, with the spans of each. */
-function scanned(rated: RatedRow, before: RatedRow | undefined): ScannedRow {
-  const { event, reading, charge } = rated
+function scanned(columns: RatedUsageColumns, rated: RatedRow, before: RatedRow | undefined): ScannedRow {
+  const { event, reading } = rated
   const parts: Buffer[] = [Buffer.from('{')]
   let end = 1
   const span = (text: string): [number, number] => {
@@ -151,31 +151,34 @@ function scanned(rated: RatedRow, before: RatedRow | undefined): ScannedRow {
     valueUntil: valueFrom + valueBytes.length,
     quantity: rated.eventCount < 0 ? -reading.quantity : reading.quantity,
     amount: rated.amount,
-    terms: termsOf(rated),
+    terms: columns.keep(termsOf(rated)),
     dimensions: ['absent', ...reading.dimensions.keys()],
     dimensionFrom: [-1, ...spans.map(([from]) => from)],
     dimensionUntil: [-1, ...spans.map(([, until]) => until)],
   }
+}
 
-  function termsOf({ plan, planVersion, subscriptionVersion, entityId, kind, eventCount }: RatedRow) {
-    return new UsageTerms({
-      eventType: event.type,
-      customerId: event.customerId,
-      pinnedSubscriptionId: event.pinnedSubscriptionId,
-      subscriptionId: charge?.subscriptionId ?? '',
-      subscriptionVersion,
-      plan,
-      planVersion,
+function termsOf(rated: RatedRow): UsageTerms {
+  const { charge, event, reading } = rated
+  return {
+    texts: {
+      event_type: event.type,
+      customer_id: event.customerId,
+      pinned_subscription_id: event.pinnedSubscriptionId,
+      subscription_id: charge?.subscriptionId ?? '',
+      plan: rated.plan,
       price: charge?.price ?? '',
       meter: reading.meter,
-      chargeId: charge?.chargeId ?? '',
-      fromMs: charge?.fromMs,
-      untilMs: charge?.untilMs,
+      charge_id: charge?.chargeId ?? '',
       currency: charge?.currency ?? '',
-      entityId,
-      kind,
-      eventCount,
-    })
+      entity_id: rated.entityId,
+      kind: rated.kind,
+    },
+    subscriptionVersion: rated.subscriptionVersion,
+    planVersion: rated.planVersion,
+    eventCount: rated.eventCount,
+    fromMs: charge?.fromMs,
+    untilMs: charge?.untilMs,
   }
 }
 
@@ -194,7 +197,7 @@ test('a scanned row has the bytes of the row that is an object, in chunks of the
         const columns = new RatedUsageColumns(maxRows, maxBytes)
         const out: LedgerOutput[] = []
         rows.forEach((rated, i) => {
-          columns.addScanned(scanned(rated, rows[i - 1]), at, out)
+          columns.addScanned(scanned(columns, rated, rows[i - 1]), at, out)
         })
         columns.flush(out)
         const expected = encoded(rows, maxRows, maxBytes)
@@ -208,23 +211,43 @@ test('a scanned row has the bytes of the row that is an object, in chunks of the
   )
 })
 
-test('terms that are kept from chunk to chunk, and in two writers at once, stay what they are', () => {
+test('terms that are kept from chunk to chunk stay what they are, whatever is released and kept meanwhile', () => {
   const [sample] = fc.sample(row, { numRuns: 1, seed: 9 })
-  const rows = Array.from({ length: 60 }, (_, i) => scanned({ ...sample!, plan: `plan-${i % 7}` }, undefined))
-  const kept = new Map(rows.slice(0, 7).map(one => [one.terms.texts.plan, one.terms]))
-  const writers = [new RatedUsageColumns(10, 1e9), new RatedUsageColumns(25, 1e9)]
-  const outs: LedgerOutput[][] = [[], []]
-  for (const one of rows) {
-    const again = { ...one, terms: kept.get(one.terms.texts.plan)! }
-    writers.forEach((columns, w) => {
-      columns.addScanned(again, at, outs[w]!)
-    })
+  const planOf = (i: number): RatedRow => ({ ...sample!, plan: `plan-${i}` })
+  const columns = new RatedUsageColumns(10, 1e9)
+  const out: LedgerOutput[] = []
+  const expected: string[] = []
+  const add = (terms: number, plan: string): void => {
+    columns.addScanned({ ...scanned(columns, sample!, undefined), terms }, at, out)
+    expected.push(plan)
   }
-  writers.forEach((columns, w) => {
-    columns.flush(outs[w]!)
-    const table = tableFromIPC(concatenateStreams(outs[w]!.map(({ bytes }) => bytes)))
-    expect([...table.getChild('plan')!]).toEqual(rows.map(one => one.terms.texts.plan))
-  })
+  const kept = Array.from({ length: 7 }, (_, i) => columns.keep(termsOf(planOf(i))))
+  for (let i = 0; i < 200; i += 1) {
+    const passing = columns.keep(termsOf(planOf(100 + i)))
+    add(passing, `plan-${100 + i}`)
+    columns.release(passing)
+    add(kept[i % 7]!, `plan-${i % 7}`)
+    columns.add(planOf(1_000 + i), at, out)
+    expected.push(`plan-${1_000 + i}`)
+  }
+  columns.flush(out)
+  expect(kept.map(terms => columns.termsOf(terms).texts.plan)).toEqual(kept.map((_, i) => `plan-${i}`))
+  const table = tableFromIPC(concatenateStreams(out.map(({ bytes }) => bytes)))
+  expect([...table.getChild('plan')!]).toEqual(expected)
+})
+
+test('forgotten terms make room for others, in the same texts and in new ones', () => {
+  const [sample] = fc.sample(row, { numRuns: 1, seed: 5 })
+  const columns = new RatedUsageColumns(10, 1e9)
+  for (const plans of [['a', 'b'], ['b', 'c', 'a'], ['d']]) {
+    columns.forgetTerms()
+    const rows = plans.map(plan => ({ ...sample!, plan }))
+    const out: LedgerOutput[] = []
+    for (const rated of rows) columns.addScanned(scanned(columns, rated, undefined), at, out)
+    columns.flush(out)
+    const table = tableFromIPC(concatenateStreams(out.map(({ bytes }) => bytes)))
+    expect([...table.getChild('plan')!]).toEqual(plans)
+  }
 })
 
 test('columns that say the same of every row share their codes', () => {

@@ -2,7 +2,7 @@
 // Owns which value goes into which column; rated-usage-row.ts is the same as an object, for those who look at rows.
 // Invariants: a chunk is at most `maxRows` and about `maxBytes` long, unless it is a single row; a row has the same bytes
 // whether it came through `add` or through `addScanned`.
-// The trick: what all rows of a charge have in common is put down once per chunk (rated-usage-terms.ts), a row holds its
+// The trick: what all rows of a charge have in common is kept under a number (rated-usage-terms.ts), a row holds the
 // number, and the columns of all that follow from the numbers when the chunk is full.
 
 import { DecimalColumn, Int64Column, TextColumn } from '../../schemas/arrow-columns.js'
@@ -14,7 +14,7 @@ import { ratedUsageTable } from '../../schemas/tables.js'
 import type { RatedRow } from '../stages/rate.js'
 import type { LedgerOutput } from './core-io.js'
 import { type RatedAt, signedQuantity } from './rated-usage-row.js'
-import { TermsTable, type TermText, UsageTerms } from './rated-usage-terms.js'
+import { TermsTable, type TermText, type UsageTerms } from './rated-usage-terms.js'
 
 /**
  * A row of an event that was scanned. Spans are offsets into `bytes`, which holds valid UTF-8 there and no escapes; -1 is
@@ -40,7 +40,8 @@ export interface ScannedRow {
   valueUntil: number
   quantity: bigint
   amount: bigint
-  terms: UsageTerms
+  /** As `keep` returned it. */
+  terms: number
   /** Names of the meter's dimensions in their order, and where their values are; those that the event lacks have -1. */
   dimensions: readonly string[]
   dimensionFrom: ArrayLike<number>
@@ -64,8 +65,6 @@ export class RatedUsageColumns {
   readonly #eventId = new TextColumn()
   readonly #eventTime = new Int64Column()
   readonly #ingestedAt = new Int64Column()
-  readonly #periodFrom = new Int64Column()
-  readonly #periodUntil = new Int64Column()
   readonly #value = new TextColumn()
   readonly #quantity = new DecimalColumn()
   readonly #amount = new DecimalColumn()
@@ -78,12 +77,42 @@ export class RatedUsageColumns {
   #rows = 0
   /** Of the last scanned row. */
   #lastDimensions: readonly string[] | undefined
-  /** Terms of rows that came as objects, by charge, or by meter where there is none. */
-  readonly #known = new Map<object | string, UsageTerms>()
+  /** Of rows that came as objects, by charge, or by meter where there is none; of the chunk at hand. */
+  readonly #known = new Map<object | string, { readonly number: number; readonly terms: UsageTerms }>()
 
   constructor(maxRows: number, maxBytes: number) {
     this.#maxRows = Math.min(maxRows, maxRowsOfCodes)
     this.#maxBytes = maxBytes
+  }
+
+  /** It is time for `forgetTerms`. */
+  get isFull(): boolean {
+    return this.#terms.isFull
+  }
+
+  /** Keeps terms until they are released; the number is what a scanned row names them by. */
+  keep(terms: UsageTerms): number {
+    return this.#terms.keep(terms)
+  }
+
+  release(kept: number): void {
+    this.#terms.release(kept)
+  }
+
+  /** Of a number that was kept. */
+  termsOf(kept: number): UsageTerms {
+    return this.#terms.termsOf(kept)
+  }
+
+  /** Reads what a row of these terms will need, so that it is near by then. */
+  warm(kept: number): number {
+    return this.#terms.warm(kept)
+  }
+
+  /** Drops the rows of the chunk at hand, and no number holds any more. */
+  forgetTerms(): void {
+    this.clear()
+    this.#terms.forget()
   }
 
   /** Adds a row; a chunk that is full goes to `out`. */
@@ -111,8 +140,6 @@ export class RatedUsageColumns {
     this.#eventId.clear()
     this.#eventTime.clear()
     this.#ingestedAt.clear()
-    this.#periodFrom.clear()
-    this.#periodUntil.clear()
     this.#known.clear()
     this.#value.clear()
     this.#quantity.clear()
@@ -175,10 +202,10 @@ export class RatedUsageColumns {
         this.#terms.putPlanVersions(batch, rows)
         return
       case 'period_from':
-        this.#periodFrom.put(batch, rows)
+        this.#terms.putPeriods('from', batch, this.#eventTime, rows)
         return
       case 'period_until':
-        this.#periodUntil.put(batch, rows)
+        this.#terms.putPeriods('until', batch, this.#eventTime, rows)
         return
       case 'value':
         this.#value.put(batch, rows)
@@ -214,14 +241,11 @@ export class RatedUsageColumns {
 
   #append(rated: RatedRow): void {
     const { event, reading } = rated
-    const terms = this.#termsOf(rated)
-    this.#terms.append(terms)
+    this.#terms.append(this.#termsOf(rated))
     this.#eventSource.append(event.source)
     this.#eventId.append(event.id)
     this.#eventTime.append(event.timeMs)
     this.#ingestedAt.append(event.ingestedAtMs)
-    this.#periodFrom.append(terms.fromMs ?? event.timeMs)
-    this.#periodUntil.append(terms.untilMs ?? event.timeMs)
     this.#value.append(reading.text)
     this.#quantity.append(signedQuantity(rated))
     this.#amount.append(rated.amount)
@@ -231,9 +255,9 @@ export class RatedUsageColumns {
   }
 
   #appendScanned(row: ScannedRow): void {
-    const { bytes, terms } = row
+    const { bytes } = row
     const repeats = row.sameEvent && this.#rows > 0
-    this.#terms.append(terms)
+    this.#terms.append(row.terms)
     if (repeats) {
       this.#eventSource.repeatLast(1)
       this.#eventId.repeat()
@@ -247,8 +271,6 @@ export class RatedUsageColumns {
     }
     this.#eventTime.append(row.timeMs)
     this.#ingestedAt.append(row.ingestedAtMs)
-    this.#periodFrom.append(terms.fromMs ?? row.timeMs)
-    this.#periodUntil.append(terms.untilMs ?? row.timeMs)
     if (row.value === undefined) this.#value.appendBytes(bytes, row.valueFrom, row.valueUntil)
     else this.#value.append(row.value)
     this.#quantity.append(row.quantity)
@@ -268,31 +290,35 @@ export class RatedUsageColumns {
   }
 
   /** Rows of one charge mostly have the same terms. */
-  #termsOf(rated: RatedRow): UsageTerms {
+  #termsOf(rated: RatedRow): number {
     const { charge, event, reading } = rated
     const key = charge ?? reading.meter
     const known = this.#known.get(key)
-    if (known !== undefined && hasTerms(known, rated)) return known
-    const terms = new UsageTerms({
-      eventType: event.type,
-      customerId: event.customerId,
-      pinnedSubscriptionId: event.pinnedSubscriptionId,
-      subscriptionId: charge === undefined ? '' : charge.subscriptionId,
+    if (known !== undefined && hasTerms(known.terms, rated)) return known.number
+    const terms: UsageTerms = {
+      texts: {
+        event_type: event.type,
+        customer_id: event.customerId,
+        pinned_subscription_id: event.pinnedSubscriptionId,
+        subscription_id: charge === undefined ? '' : charge.subscriptionId,
+        plan: rated.plan,
+        price: charge === undefined ? '' : charge.price,
+        meter: reading.meter,
+        charge_id: charge === undefined ? '' : charge.chargeId,
+        currency: charge === undefined ? '' : charge.currency,
+        entity_id: rated.entityId,
+        kind: rated.kind,
+      },
       subscriptionVersion: rated.subscriptionVersion,
-      plan: rated.plan,
       planVersion: rated.planVersion,
-      price: charge === undefined ? '' : charge.price,
-      meter: reading.meter,
-      chargeId: charge === undefined ? '' : charge.chargeId,
+      eventCount: rated.eventCount,
       fromMs: charge?.fromMs,
       untilMs: charge?.untilMs,
-      currency: charge === undefined ? '' : charge.currency,
-      entityId: rated.entityId,
-      kind: rated.kind,
-      eventCount: rated.eventCount,
-    })
-    this.#known.set(key, terms)
-    return terms
+    }
+    const number = this.#terms.keep(terms)
+    this.#terms.release(number) // nobody but the rows of this chunk needs them
+    this.#known.set(key, { number, terms })
+    return number
   }
 
   /** About how long the chunk would be now. */

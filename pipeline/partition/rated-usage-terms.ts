@@ -1,182 +1,184 @@
-// What all rows of one charge and version have in common, once per chunk of `rated_usage`: a row holds a number, and the
-// columns follow from the numbers when the chunk is written.
-// Invariant: which number a row has is not seen in the chunk, so the same terms under two numbers do no harm.
+// What all rows of one charge and version have in common: their terms. They are kept under a number; a row holds the
+// number that its terms have in the chunk at hand, and the columns follow from the numbers when the chunk is written.
+// Invariants: a number of kept terms holds until `release` or `forget`; which number a row has is not seen in the chunk,
+// so the same terms under two numbers do no harm.
+// The trick: what a row needs of its terms is one line of memory, and their texts have numbers too, so that terms which
+// are new in a chunk cost some looks into memory instead of comparisons of strings.
 
-import { doubled } from '../../schemas/arrow-columns.js'
-import { putCodes, TextDictionary } from '../../schemas/arrow-dictionary.js'
+import { doubled, type Int64Column } from '../../schemas/arrow-columns.js'
+import { putCodes } from '../../schemas/arrow-dictionary.js'
 import type { IpcBatch, IpcDictionary } from '../../schemas/arrow-ipc.js'
 import { StringDictionary } from '../../schemas/arrow-string-dictionary.js'
-import { compositeKey } from '../../schemas/identifiers.js'
 import { ratedUsageTable } from '../../schemas/tables.js'
 
 const firstCapacity = 64
 const twoTo32 = 2 ** 32
+/** Texts of a column are forgotten when they are so many, and so many for each of the terms that are kept. */
+const manyTexts = 1 << 20
+const manyTextsEach = 4
 
-/** The columns of texts. */
-export interface TermTexts {
-  readonly event_type: string
-  readonly customer_id: string
-  readonly pinned_subscription_id: string
-  readonly subscription_id: string
-  readonly plan: string
-  readonly price: string
-  readonly meter: string
-  readonly charge_id: string
-  readonly currency: string
-  readonly entity_id: string
-  readonly kind: string
-}
+const textNames = [
+  'event_type',
+  'customer_id',
+  'pinned_subscription_id',
+  'subscription_id',
+  'plan',
+  'price',
+  'meter',
+  'charge_id',
+  'currency',
+  'entity_id',
+  'kind',
+] as const
 
-export type TermText = keyof TermTexts
+export type TermText = (typeof textNames)[number]
 
-export interface TermValues {
-  readonly eventType: string
-  readonly customerId: string
-  /** What the event asked for by `subscriptionid`. Default: nothing. */
-  readonly pinnedSubscriptionId?: string
-  readonly subscriptionId: string
-  readonly subscriptionVersion: number
-  readonly plan: string
-  readonly planVersion: number
-  readonly price: string
-  readonly meter: string
-  readonly chargeId: string
-  /** Of the charge; undefined for a reading that no price wants, whose period is the event's instant. */
-  readonly fromMs: number | undefined
-  readonly untilMs: number | undefined
-  readonly currency: string
-  readonly entityId: string
-  /** Default `usage`. */
-  readonly kind?: string
-  /** Default 1. */
-  readonly eventCount?: number
-}
-
-/** What the terms of many customers have in common: the texts of a price of a plan. */
-class PriceTexts {
-  readonly texts: readonly string[]
-  /** The chunk in which the codes are good. */
-  generation = 0
-  readonly codes: number[] = []
-
-  constructor(texts: readonly string[]) {
-    this.texts = texts
-  }
-}
-
-/** Columns in the order of `PriceTexts`, and those that are the customer's own. */
-const priceNames = ['event_type', 'plan', 'price', 'meter', 'currency', 'entity_id', 'kind'] as const
-const ownNames = ['customer_id', 'pinned_subscription_id', 'subscription_id', 'charge_id'] as const
-
-/** As many as there are prices, plans and entities. */
-const knownPriceTexts = new Map<string, PriceTexts>()
-
-function priceTextsOf(texts: TermTexts): PriceTexts {
-  const values = priceNames.map(name => texts[name])
-  const key = compositeKey(...values)
-  let known = knownPriceTexts.get(key)
-  if (known === undefined) {
-    known = new PriceTexts(values)
-    knownPriceTexts.set(key, known)
-  }
-  return known
-}
-
-/** Kept by whoever makes rows, one for each charge and version: it remembers its number in the chunk at hand. */
-export class UsageTerms {
-  readonly texts: TermTexts
-  readonly priceTexts: PriceTexts
+export interface UsageTerms {
+  readonly texts: Readonly<Record<TermText, string>>
   readonly subscriptionVersion: number
   readonly planVersion: number
   readonly eventCount: number
+  /** Of the charge; undefined for a reading that no price wants, whose period is the event's instant. */
   readonly fromMs: number | undefined
   readonly untilMs: number | undefined
-  /** The chunk in which `number` is good. */
-  generation = 0
-  number = 0
-
-  constructor(values: TermValues) {
-    this.texts = {
-      event_type: values.eventType,
-      customer_id: values.customerId,
-      pinned_subscription_id: values.pinnedSubscriptionId ?? '',
-      subscription_id: values.subscriptionId,
-      plan: values.plan,
-      price: values.price,
-      meter: values.meter,
-      charge_id: values.chargeId,
-      currency: values.currency,
-      entity_id: values.entityId,
-      kind: values.kind ?? 'usage',
-    }
-    this.priceTexts = priceTextsOf(this.texts)
-    this.subscriptionVersion = values.subscriptionVersion
-    this.planVersion = values.planVersion
-    this.eventCount = values.eventCount ?? 1
-    this.fromMs = values.fromMs
-    this.untilMs = values.untilMs
-  }
 }
 
+/** Words of 32 bits: generation and number in its chunk, plan version, count of events; the numbers of the texts. */
+const stride = 24
+const planVersionAt = 2
+const eventCountAt = 3
+const textsAt = 10
+/** Words of 64 bits, in the same memory. */
+const doubleStride = stride / 2
+const fromAt = 2
+const untilAt = 3
+const subscriptionVersionAt = 4
+
 class TermColumn {
-  readonly dictionary: TextDictionary | StringDictionary
-  /** By the number of the terms. */
+  readonly dictionary = new StringDictionary()
+  /** By the number of the terms in the chunk. */
   codes = new Uint16Array(firstCapacity)
   /** By row, when the chunk is written. */
   rows = new Uint16Array(firstCapacity)
-
-  constructor(dictionary: TextDictionary | StringDictionary) {
-    this.dictionary = dictionary
-  }
 }
 
 let generations = 0
 
 export class TermsTable {
-  readonly #ofPrice = priceNames.map(() => new TermColumn(new TextDictionary()))
-  readonly #own = ownNames.map(() => new TermColumn(new StringDictionary()))
-  readonly #columns = new Map<TermText, TermColumn>([
-    ...priceNames.map((name, i) => [name, this.#ofPrice[i]!] as const),
-    ...ownNames.map((name, i) => [name, this.#own[i]!] as const),
-  ])
+  /** In the order of `textNames`. */
+  readonly #columns = textNames.map(() => new TermColumn())
   /** In the order of the table: a column that shares its codes comes after the one that has them. */
-  readonly #all = ratedUsageTable.columns.flatMap(({ name }) => this.#columns.get(name as TermText) ?? [])
-  #subscriptionVersions = new Float64Array(firstCapacity)
-  #planVersions = new Uint32Array(firstCapacity)
-  #eventCounts = new Int8Array(firstCapacity)
+  readonly #inOrder = ratedUsageTable.columns.flatMap(({ name }) => {
+    return this.#columns[textNames.indexOf(name as TermText)] ?? []
+  })
+  #kept = new Int32Array(firstCapacity * stride)
+  #keptDoubles = new Float64Array(this.#kept.buffer)
+  #keptCount = 0
+  /** Places whose terms were released; rows of the chunk at hand may still need those of `#released`. */
+  #free: number[] = []
+  #released: number[] = []
+  /** By row of the chunk at hand. */
   #numbers = new Uint16Array(firstCapacity)
   #rows = 0
+  /** By number in the chunk: which kept terms these are. */
+  #terms = new Int32Array(firstCapacity)
   #count = 0
   #generation = ++generations
   #size = 0
-  #priceSize = 0
 
   /** Bytes of the dictionaries. */
   get size(): number {
     return this.#size
   }
 
-  /** One row of these terms. */
-  append(terms: UsageTerms): void {
-    if (terms.generation !== this.#generation) this.#add(terms)
+  /** Most texts are of terms that were released long ago: time to forget everything, when nobody needs a number. */
+  get isFull(): boolean {
+    const live = this.#keptCount - this.#free.length
+    const most = Math.max(manyTexts, live * manyTextsEach)
+    return this.#columns.some(({ dictionary }) => dictionary.knownCount > most)
+  }
+
+  /** Keeps terms under a number. */
+  keep({ texts, subscriptionVersion, planVersion, eventCount, fromMs, untilMs }: UsageTerms): number {
+    const kept = this.#free.pop() ?? this.#keptCount++
+    const at = kept * stride
+    if (at >= this.#kept.length) {
+      this.#kept = doubled(this.#kept)
+      this.#keptDoubles = new Float64Array(this.#kept.buffer)
+    }
+    this.#kept[at] = 0
+    this.#kept[at + planVersionAt] = planVersion
+    this.#kept[at + eventCountAt] = eventCount
+    textNames.forEach((name, i) => {
+      this.#kept[at + textsAt + i] = this.#columns[i]!.dictionary.numberOf(texts[name])
+    })
+    const doubles = kept * doubleStride
+    this.#keptDoubles[doubles + fromAt] = fromMs ?? Number.NaN
+    this.#keptDoubles[doubles + untilAt] = untilMs ?? Number.NaN
+    this.#keptDoubles[doubles + subscriptionVersionAt] = subscriptionVersion
+    return kept
+  }
+
+  /** Nobody needs these terms any more, but for the rows of the chunk at hand. */
+  release(kept: number): void {
+    this.#released.push(kept)
+  }
+
+  /** No number holds any more, and the chunk at hand is cleared. */
+  forget(): void {
+    this.clear()
+    this.#keptCount = 0
+    this.#free = []
+    this.#kept = new Int32Array(firstCapacity * stride)
+    this.#keptDoubles = new Float64Array(this.#kept.buffer)
+    for (const { dictionary } of this.#columns) dictionary.forget()
+  }
+
+  termsOf(kept: number): UsageTerms {
+    const at = kept * stride
+    const texts = textNames.map((name, i) => {
+      return [name, this.#columns[i]!.dictionary.textOf(this.#kept[at + textsAt + i]!)] as const
+    })
+    const fromMs = this.#keptDoubles[kept * doubleStride + fromAt]!
+    const untilMs = this.#keptDoubles[kept * doubleStride + untilAt]!
+    return {
+      texts: Object.fromEntries(texts) as Record<TermText, string>,
+      subscriptionVersion: this.#keptDoubles[kept * doubleStride + subscriptionVersionAt]!,
+      planVersion: this.#kept[at + planVersionAt]!,
+      eventCount: this.#kept[at + eventCountAt]!,
+      fromMs: Number.isNaN(fromMs) ? undefined : fromMs,
+      untilMs: Number.isNaN(untilMs) ? undefined : untilMs,
+    }
+  }
+
+  /** Reads what `append` will, so that it is near by then; `kept` need not be a number of terms. */
+  warm(kept: number): number {
+    return kept >= 0 && kept < this.#keptCount ? this.#kept[kept * stride]! : 0
+  }
+
+  /** One row of kept terms. */
+  append(kept: number): void {
+    const at = kept * stride
+    if (this.#kept[at] !== this.#generation) this.#add(kept, at)
     if (this.#rows === this.#numbers.length) this.#numbers = doubled(this.#numbers)
-    this.#numbers[this.#rows] = terms.number
+    this.#numbers[this.#rows] = this.#kept[at + 1]!
     this.#rows += 1
   }
 
   clear(): void {
-    for (const { dictionary } of this.#all) dictionary.clear()
+    for (const { dictionary } of this.#columns) dictionary.clear()
+    for (const kept of this.#released) this.#free.push(kept)
+    this.#released.length = 0
     this.#rows = 0
     this.#count = 0
     this.#size = 0
-    this.#priceSize = 0
     this.#generation = ++generations
   }
 
   /** Columns whose codes are equal row by row share one array, so that a chunk holds it once. */
   putTexts(name: TermText, batch: IpcBatch, id: number, rows: number): IpcDictionary {
-    const own = this.#columns.get(name)!
-    const column = this.#all.find(other => this.#equals(other.codes, own.codes)) ?? own
+    const own = this.#columns[textNames.indexOf(name)]!
+    const column = this.#inOrder.find(other => this.#equals(other.codes, own.codes)) ?? own
     if (column === own) this.#spread(own, rows)
     batch.node(rows)
     const texts = putCodes(batch, column.rows, rows)
@@ -185,65 +187,70 @@ export class TermsTable {
 
   putSubscriptionVersions(batch: IpcBatch, rows: number): void {
     const words = new Uint32Array(rows * 2)
+    const values = this.#doublesOf(subscriptionVersionAt)
+    for (let i = 0; i < rows; i += 1) putInt64(words, i, values[this.#numbers[i]!]!)
+    batch.node(rows)
+    batch.buffer(words)
+  }
+
+  /** `times`: the events' instants, for rows without a charge. */
+  putPeriods(end: 'from' | 'until', batch: IpcBatch, times: Int64Column, rows: number): void {
+    const words = new Uint32Array(rows * 2)
+    const values = this.#doublesOf(end === 'from' ? fromAt : untilAt)
     for (let i = 0; i < rows; i += 1) {
-      const value = this.#subscriptionVersions[this.#numbers[i]!]!
-      words[i * 2] = value
-      words[i * 2 + 1] = value / twoTo32
+      const value = values[this.#numbers[i]!]!
+      if (Number.isNaN(value)) times.copy(i, words)
+      else putInt64(words, i, value)
     }
     batch.node(rows)
     batch.buffer(words)
   }
 
   putPlanVersions(batch: IpcBatch, rows: number): void {
-    const values = new Uint32Array(rows)
-    for (let i = 0; i < rows; i += 1) values[i] = this.#planVersions[this.#numbers[i]!]!
-    batch.node(rows)
-    batch.buffer(values)
+    this.#putWords(planVersionAt, batch, new Uint32Array(rows))
   }
 
   putEventCounts(batch: IpcBatch, rows: number): void {
-    const values = new Int8Array(rows)
-    for (let i = 0; i < rows; i += 1) values[i] = this.#eventCounts[this.#numbers[i]!]!
-    batch.node(rows)
+    this.#putWords(eventCountAt, batch, new Int8Array(rows))
+  }
+
+  #putWords(wordAt: number, batch: IpcBatch, values: Uint32Array | Int8Array): void {
+    const ofTerms = Int32Array.from(this.#terms.subarray(0, this.#count), kept => {
+      return this.#kept[kept * stride + wordAt]!
+    })
+    for (let i = 0; i < values.length; i += 1) values[i] = ofTerms[this.#numbers[i]!]!
+    batch.node(values.length)
     batch.buffer(values)
   }
 
-  #add(terms: UsageTerms): void {
-    const number = this.#count
-    if (number === this.#planVersions.length) this.#grow()
-    const { priceTexts, texts } = terms
-    if (priceTexts.generation !== this.#generation) this.#addPrice(priceTexts)
-    for (let i = 0; i < priceNames.length; i += 1) this.#ofPrice[i]!.codes[number] = priceTexts.codes[i]!
-    let size = this.#priceSize
-    for (let i = 0; i < ownNames.length; i += 1) {
-      const { codes, dictionary } = this.#own[i]!
-      codes[number] = dictionary.codeOf(texts[ownNames[i]!])
-      size += dictionary.size
+  /** By number in the chunk. */
+  #doublesOf(doubleAt: number): Float64Array {
+    const values = new Float64Array(this.#count)
+    for (let i = 0; i < values.length; i += 1) {
+      values[i] = this.#keptDoubles[this.#terms[i]! * doubleStride + doubleAt]!
     }
-    this.#subscriptionVersions[number] = terms.subscriptionVersion
-    this.#planVersions[number] = terms.planVersion
-    this.#eventCounts[number] = terms.eventCount
-    this.#count = number + 1
-    this.#size = size
-    terms.number = number
-    terms.generation = this.#generation
+    return values
   }
 
-  #addPrice(priceTexts: PriceTexts): void {
-    this.#priceSize = 0
-    for (let i = 0; i < priceNames.length; i += 1) {
-      const { dictionary } = this.#ofPrice[i]!
-      priceTexts.codes[i] = dictionary.codeOf(priceTexts.texts[i]!)
-      this.#priceSize += dictionary.size
+  #add(kept: number, at: number): void {
+    const number = this.#count
+    if (number === this.#terms.length) this.#grow()
+    let size = 0
+    for (let i = 0; i < this.#columns.length; i += 1) {
+      const { codes, dictionary } = this.#columns[i]!
+      codes[number] = dictionary.codeOf(this.#kept[at + textsAt + i]!)
+      size += dictionary.size
     }
-    priceTexts.generation = this.#generation
+    this.#terms[number] = kept
+    this.#count = number + 1
+    this.#size = size
+    this.#kept[at] = this.#generation
+    this.#kept[at + 1] = number
   }
 
   #grow(): void {
-    for (const column of this.#all) column.codes = doubled(column.codes)
-    this.#subscriptionVersions = doubled(this.#subscriptionVersions)
-    this.#planVersions = doubled(this.#planVersions)
-    this.#eventCounts = doubled(this.#eventCounts)
+    for (const column of this.#columns) column.codes = doubled(column.codes)
+    this.#terms = doubled(this.#terms)
   }
 
   #equals(one: Uint16Array, other: Uint16Array): boolean {
@@ -258,4 +265,10 @@ export class TermsTable {
     const numbers = this.#numbers
     for (let i = 0; i < rows; i += 1) spread[i] = codes[numbers[i]!]!
   }
+}
+
+/** A safe integer as two words, the low first. */
+function putInt64(words: Uint32Array, index: number, value: number): void {
+  words[index * 2] = value
+  words[index * 2 + 1] = Math.floor(value / twoTo32)
 }

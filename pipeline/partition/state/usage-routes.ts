@@ -2,13 +2,13 @@
 // timelines and charges, never stored.
 // Invariants: a route holds for every instant of [fromMs, untilMs); whoever changes what a route was made from (a charge
 // that is put or removed, a timeline, a hold, a retraction) forgets the customer's routes, and a new catalog all of them.
+// The terms that targets name are kept elsewhere (rated-usage-terms.ts) until they are released here; whoever forgets them
+// clears all routes.
 // The trick: customers, routes and targets are numbers, and what belongs to a number lies in one piece of a typed array,
 // so that an event of any of many customers finds its way over a few lines of memory.
 
 import type { Rater } from '../../../rating/rate.js'
-import type { Version } from '../../../rating/timeline.js'
-import type { PlainMatch, PlainMeter } from '../../stages/plain-meters.js'
-import type { UsageTerms } from '../rated-usage-terms.js'
+import type { PlainMatch } from '../../stages/plain-meters.js'
 import type { ChargeMap } from './charge-map.js'
 import { CustomerNumbers } from './customer-numbers.js'
 import type { UsageCharge } from './records.js'
@@ -18,12 +18,10 @@ import { larger } from './typed-memory.js'
 export interface RouteTarget {
   /** Which of the meters that the event was matched with. */
   readonly reading: number
-  readonly meter: PlainMeter
   /** Undefined: no price wants the reading. */
-  readonly rated:
-    | { readonly charge: UsageCharge; readonly version: Version; readonly rater: Rater }
-    | undefined
-  readonly terms: UsageTerms
+  readonly rated: { readonly charge: UsageCharge; readonly rater: Rater } | undefined
+  /** The number of the terms of its rows. */
+  readonly terms: number
 }
 
 export interface Stretch {
@@ -40,6 +38,7 @@ const routesKept = 8
 const routeStride = 6
 /** Serial of the charge, number of the rater, reading, number of the terms. */
 const targetStride = 4
+const termsAt = 3
 /** Forgotten routes leave their place behind; all are forgotten when they are this many, and most. */
 const maxForgotten = 65_536
 
@@ -52,9 +51,11 @@ export class UsageRoutes {
   #forgotten = 0
   #numbers = new Int32Array(firstCapacity * targetStride)
   #warm = new Int32Array(firstCapacity)
-  #targets: RouteTarget[] = []
+  #targetCount = 0
   #raters: Rater[] = []
   #raterNumbers = new Map<Rater, number>()
+  /** Terms of routes that are no more. */
+  #released: number[] = []
 
   /** The customer whose id is these bytes; `none` when he was not added. */
   customer(bytes: Uint8Array, from: number, until: number): number {
@@ -126,8 +127,8 @@ export class UsageRoutes {
     return this.#numbers[target * targetStride + 2]!
   }
 
-  target(target: number): RouteTarget {
-    return this.#targets[target]!
+  terms(target: number): number {
+    return this.#numbers[target * targetStride + termsAt]!
   }
 
   /** Keeps a route; the customer's oldest one goes when there are too many. */
@@ -137,9 +138,9 @@ export class UsageRoutes {
     const at = route * routeStride
     if (at === this.#routes.length) this.#routes = larger(this.#routes, at * 2)
     this.#routes.set([stretch.fromMs, stretch.untilMs, match.number, this.#first(customer)], at)
-    this.#routes[at + 4] = this.#targets.length
+    this.#routes[at + 4] = this.#targetCount
     for (const target of targets) this.#addTarget(target)
-    this.#routes[at + 5] = this.#targets.length
+    this.#routes[at + 5] = this.#targetCount
     this.#routeCount = route + 1
     this.#setFirst(customer, route)
     this.#dropOldest(route)
@@ -150,8 +151,16 @@ export class UsageRoutes {
     const id = Buffer.from(customerId, 'utf8')
     const customer = this.#customers.find(id, 0, id.length)
     if (customer === none || this.#first(customer) === none) return
+    this.#releaseFrom(this.#first(customer))
     this.#setFirst(customer, none)
     this.#forgotten += 1
+  }
+
+  /** The numbers of terms that no route names any more. */
+  takeReleasedTerms(): readonly number[] {
+    const released = this.#released
+    if (released.length > 0) this.#released = []
+    return released
   }
 
   clear(): void {
@@ -171,13 +180,14 @@ export class UsageRoutes {
   }
 
   #addTarget(target: RouteTarget): void {
-    const at = this.#targets.length * targetStride
+    const at = this.#targetCount * targetStride
     if (at === this.#numbers.length) this.#numbers = larger(this.#numbers, at * 2)
-    const { rated, reading } = target
+    const { rated, reading, terms } = target
     this.#numbers[at] = rated === undefined ? none : rated.charge.serial
     this.#numbers[at + 1] = rated === undefined ? none : this.#numberOfRater(rated.rater)
     this.#numbers[at + 2] = reading
-    this.#targets.push(target)
+    this.#numbers[at + termsAt] = terms
+    this.#targetCount += 1
   }
 
   #numberOfRater(rater: Rater): number {
@@ -191,6 +201,7 @@ export class UsageRoutes {
     let route = first
     for (let kept = 1; kept < routesKept && route !== none; kept += 1) route = this.#next(route)
     if (route === none || this.#next(route) === none) return
+    this.#releaseFrom(this.#next(route))
     this.#routes[route * routeStride + 3] = none
     this.#forgotten += 1
   }
@@ -199,11 +210,22 @@ export class UsageRoutes {
     return this.#routes[route * routeStride + 3]!
   }
 
+  /** The terms of a route and of those after it. */
+  #releaseFrom(first: number): void {
+    for (let route = first; route !== none; route = this.#next(route)) {
+      const end = this.endOfTargets(route)
+      for (let target = this.firstTarget(route); target < end; target += 1) {
+        this.#released.push(this.terms(target))
+      }
+    }
+  }
+
   #forgetRoutes(): void {
+    for (const first of this.#firstRoutes) if (first > 0) this.#releaseFrom(first - 1)
     this.#firstRoutes = new Int32Array(firstCapacity)
     this.#routes = new Float64Array(firstCapacity * routeStride)
     this.#numbers = new Int32Array(firstCapacity * targetStride)
-    this.#targets = []
+    this.#targetCount = 0
     this.#raters = []
     this.#raterNumbers = new Map()
     this.#routeCount = 0
