@@ -79,7 +79,7 @@ function ratedTarget(
   return {
     reading,
     rated: { charge, rater: raterOf(basisOf(segment, book.catalog)) },
-    terms: out.keepTerms(terms),
+    terms: out.terms.keep(terms),
   }
 }
 
@@ -93,7 +93,7 @@ function unwantedTarget({ out }: Batch, customerId: string, reading: number, mat
     fromMs: undefined,
     untilMs: undefined,
   }
-  return { reading, rated: undefined, terms: out.keepTerms(terms) }
+  return { reading, rated: undefined, terms: out.terms.keep(terms) }
 }
 
 const noTexts: UsageTerms['texts'] = {

@@ -11,9 +11,8 @@ import * as tables from '../../schemas/tables.js'
 import type { RatedRow } from '../stages/rate.js'
 import type { CoreConfig, LedgerOutput } from './core-io.js'
 import { type PlainRow, plainUsageRow } from './plain-row.js'
-import type { RatedUsageColumns } from './rated-usage-columns.js'
+import type { KeptTerms, RatedUsageColumns } from './rated-usage-columns.js'
 import { type RatedAt, ratedUsageRow } from './rated-usage-row.js'
-import type { UsageTerms } from './rated-usage-terms.js'
 import type { Envelope } from './state/records.js'
 
 export interface ContentHashes {
@@ -83,14 +82,9 @@ export class LedgerWriter {
     this.#tap?.rated?.(plainUsageRow(row, this.#ratedUsage.termsOf(row.terms), this.#ratedAt))
   }
 
-  /** The number by which a plain row names its terms, for as long as there are routes. */
-  keepTerms(terms: UsageTerms): number {
-    return this.#ratedUsage.keep(terms)
-  }
-
-  /** See `RatedUsageColumns`. */
-  warmTerms(number: number): number {
-    return this.#ratedUsage.warm(number)
+  /** Where plain rows have their terms. */
+  get terms(): KeptTerms {
+    return this.#ratedUsage
   }
 
   version(version: SubscriptionVersion): void {

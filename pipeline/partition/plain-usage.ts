@@ -84,7 +84,7 @@ export class PlainUsage {
   }
 
   /** The customers that are known already, and a first look at what their events will need (`warm`). */
-  #findCustomers({ state }: Batch, scan: ScannedEvents): Int32Array {
+  #findCustomers({ out, state }: Batch, scan: ScannedEvents): Int32Array {
     const { count, bytes, plain, subjectFrom, subjectUntil } = scan
     if (this.#customers.length < count) this.#customers = new Int32Array(count)
     const customers = this.#customers
@@ -93,7 +93,7 @@ export class PlainUsage {
         plain[event] === 1 ? state.routes.customer(bytes, subjectFrom[event]!, subjectUntil[event]!) : none
     }
     this.warmth += state.dedupe.warm(scan.identity, count)
-    this.warmth += state.routes.warm(customers, count, state.maps.charges)
+    this.warmth += state.routes.warm(customers, count, state.maps.charges, out.terms)
     return customers
   }
 

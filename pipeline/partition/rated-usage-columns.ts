@@ -59,7 +59,15 @@ const overheadBytes = 10 * 1024
 const maxRowsOfCodes = 65_536
 const maxDimensionTexts = 32_768
 
-export class RatedUsageColumns {
+/** Terms of scanned rows, under numbers. */
+export interface KeptTerms {
+  /** Keeps terms until they are released; the number is what a scanned row names them by. */
+  keep(terms: UsageTerms): number
+  /** Reads what a row of these terms will need, so that it is near by then; `number` need not be one. */
+  warm(number: number): number
+}
+
+export class RatedUsageColumns implements KeptTerms {
   readonly #terms = new TermsTable()
   readonly #eventSource = new DictionaryColumn()
   readonly #eventId = new TextColumn()
@@ -90,7 +98,6 @@ export class RatedUsageColumns {
     return this.#terms.isFull
   }
 
-  /** Keeps terms until they are released; the number is what a scanned row names them by. */
   keep(terms: UsageTerms): number {
     return this.#terms.keep(terms)
   }
@@ -104,7 +111,6 @@ export class RatedUsageColumns {
     return this.#terms.termsOf(kept)
   }
 
-  /** Reads what a row of these terms will need, so that it is near by then. */
   warm(kept: number): number {
     return this.#terms.warm(kept)
   }

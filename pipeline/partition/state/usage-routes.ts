@@ -9,7 +9,6 @@
 
 import type { Rater } from '../../../rating/rate.js'
 import type { PlainMatch } from '../../stages/plain-meters.js'
-import type { ChargeMap } from './charge-map.js'
 import { CustomerNumbers } from './customer-numbers.js'
 import type { UsageCharge } from './records.js'
 import { larger } from './typed-memory.js'
@@ -22,6 +21,11 @@ export interface RouteTarget {
   readonly rated: { readonly charge: UsageCharge; readonly rater: Rater } | undefined
   /** The number of the terms of its rows. */
   readonly terms: number
+}
+
+/** What can be read ahead of its use, by number; `number` need not be one. */
+export interface Warmed {
+  warm(number: number): number
 }
 
 export interface Stretch {
@@ -71,25 +75,28 @@ export class UsageRoutes {
   }
 
   /**
-   * Reads what the customers' newest routes and the totals of their charges begin with, and does nothing with it. A look
-   * into memory takes as long as a hundred steps of a program, but many are under way at once where none waits for the
-   * one before it: so a whole message is looked up here, field by field, before its events are rated one by one.
+   * Reads what the customers' newest routes, the totals of their charges and the terms of their rows begin with, and does
+   * nothing with it. A look into memory takes as long as a hundred steps of a program, but many are under way at once where
+   * none waits for the one before it: so a whole message is looked up here, field by field, before its events are rated.
    */
-  warm(customers: Int32Array, count: number, charges: ChargeMap): number {
+  warm(customers: Int32Array, count: number, charges: Warmed, terms: Warmed): number {
     if (this.#warm.length < count) this.#warm = new Int32Array(count)
     const at = this.#warm
     const routes = this.#routes
     const numbers = this.#numbers
     let sum = 0
     for (let i = 0; i < count; i += 1) at[i] = customers[i] === none ? none : this.#first(customers[i]!)
-    for (let i = 0; i < count; i += 1) if (at[i] !== none) at[i] = routes[at[i]! * routeStride + 4]!
+    for (let i = 0; i < count; i += 1)
+      if (at[i] !== none) at[i] = routes[at[i]! * routeStride + 4]! * targetStride
+    for (let i = 0; i < count; i += 1) if (at[i] !== none) sum += numbers[at[i]!]!
     for (let i = 0; i < count; i += 1) {
-      if (at[i] === none) continue
-      const target = at[i]! * targetStride
-      at[i] = numbers[target]!
-      sum += charges.warm(numbers[target + targetStride]!)
+      const target = at[i]!
+      if (target === none) continue
+      sum += charges.warm(numbers[target]!) + terms.warm(numbers[target + termsAt]!)
+      // Mostly there is another one behind it; if not, it is somebody else's or nothing.
+      sum +=
+        charges.warm(numbers[target + targetStride]!) + terms.warm(numbers[target + targetStride + termsAt]!)
     }
-    for (let i = 0; i < count; i += 1) sum += charges.warm(at[i]!)
     return sum
   }
 
