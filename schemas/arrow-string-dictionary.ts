@@ -53,6 +53,11 @@ export class StringDictionary {
     return this.#known[at] === this.#generation ? this.#known[at + 1]! : this.#add(at)
   }
 
+  /** Reads what `codeOf` will. */
+  warm(number: number): number {
+    return this.#knownBytes[this.#known[number * stride + 2]!]!
+  }
+
   put(id: number, count: number): IpcDictionary {
     const texts = new IpcBatch(count)
     texts.node(count)

@@ -85,13 +85,10 @@ export class PlainUsage {
 
   /** The customers that are known already, and a first look at what their events will need (`warm`). */
   #findCustomers({ out, state }: Batch, scan: ScannedEvents): Int32Array {
-    const { count, bytes, plain, subjectFrom, subjectUntil } = scan
+    const { count } = scan
     if (this.#customers.length < count) this.#customers = new Int32Array(count)
     const customers = this.#customers
-    for (let event = 0; event < count; event += 1) {
-      customers[event] =
-        plain[event] === 1 ? state.routes.customer(bytes, subjectFrom[event]!, subjectUntil[event]!) : none
-    }
+    state.routes.customersOf(scan, customers)
     this.warmth += state.dedupe.warm(scan.identity, count)
     this.warmth += state.routes.warm(customers, count, state.maps.charges, out.terms)
     return customers

@@ -63,8 +63,8 @@ const maxDimensionTexts = 32_768
 export interface KeptTerms {
   /** Keeps terms until they are released; the number is what a scanned row names them by. */
   keep(terms: UsageTerms): number
-  /** Reads what a row of these terms will need, so that it is near by then; `number` need not be one. */
-  warm(number: number): number
+  /** Reads what rows of the first `count` of these terms will need, so that it is near; a number need not be one. */
+  warm(numbers: Int32Array, count: number): number
 }
 
 export class RatedUsageColumns implements KeptTerms {
@@ -111,8 +111,8 @@ export class RatedUsageColumns implements KeptTerms {
     return this.#terms.termsOf(kept)
   }
 
-  warm(kept: number): number {
-    return this.#terms.warm(kept)
+  warm(numbers: Int32Array, count: number): number {
+    return this.#terms.warm(numbers, count)
   }
 
   /** Drops the rows of the chunk at hand, and no number holds any more. */

@@ -43,6 +43,11 @@ export interface UsageTerms {
   readonly untilMs: number | undefined
 }
 
+/** Columns in which nearly all customers differ. */
+const ownTexts = ['customer_id', 'subscription_id', 'charge_id'].map(name =>
+  textNames.indexOf(name as TermText),
+)
+
 /** Words of 32 bits: generation and number in its chunk, plan version, count of events; the numbers of the texts. */
 const stride = 24
 const planVersionAt = 2
@@ -77,6 +82,7 @@ export class TermsTable {
   /** Places whose terms were released; rows of the chunk at hand may still need those of `#released`. */
   #free: number[] = []
   #released: number[] = []
+  #absent = new Int32Array(firstCapacity)
   /** By row of the chunk at hand. */
   #numbers = new Uint16Array(firstCapacity)
   #rows = 0
@@ -151,9 +157,28 @@ export class TermsTable {
     }
   }
 
-  /** Reads what `append` will, so that it is near by then; `kept` need not be a number of terms. */
-  warm(kept: number): number {
-    return kept >= 0 && kept < this.#keptCount ? this.#kept[kept * stride]! : 0
+  /**
+   * Reads what `append` will for the first `count` of these terms, so that it is near by then: for those that are not in
+   * the chunk yet, their texts too. A number need not be one of terms.
+   */
+  warm(numbers: Int32Array, count: number): number {
+    if (this.#absent.length < count) this.#absent = new Int32Array(count)
+    const absent = this.#absent
+    const kept = this.#kept
+    const end = this.#keptCount
+    let absentCount = 0
+    for (let i = 0; i < count; i += 1) {
+      const number = numbers[i]!
+      if (number < 0 || number >= end || kept[number * stride] === this.#generation) continue
+      absent[absentCount] = number * stride + textsAt
+      absentCount += 1
+    }
+    let sum = 0
+    for (const column of ownTexts) {
+      const { dictionary } = this.#columns[column]!
+      for (let i = 0; i < absentCount; i += 1) sum += dictionary.warm(kept[absent[i]! + column]!)
+    }
+    return sum
   }
 
   /** One row of kept terms. */

@@ -9,6 +9,9 @@
 
 import type { Rater } from '../../../rating/rate.js'
 import type { PlainMatch } from '../../stages/plain-meters.js'
+import type { ScannedEvents } from '../../stages/scan/scanned-events.js'
+import type { KeptTerms } from '../rated-usage-columns.js'
+import type { ChargeMap } from './charge-map.js'
 import { CustomerNumbers } from './customer-numbers.js'
 import type { UsageCharge } from './records.js'
 import { larger } from './typed-memory.js'
@@ -21,11 +24,6 @@ export interface RouteTarget {
   readonly rated: { readonly charge: UsageCharge; readonly rater: Rater } | undefined
   /** The number of the terms of its rows. */
   readonly terms: number
-}
-
-/** What can be read ahead of its use, by number; `number` need not be one. */
-export interface Warmed {
-  warm(number: number): number
 }
 
 export interface Stretch {
@@ -55,6 +53,7 @@ export class UsageRoutes {
   #forgotten = 0
   #numbers = new Int32Array(firstCapacity * targetStride)
   #warm = new Int32Array(firstCapacity)
+  #warmTerms = new Int32Array(firstCapacity * 2)
   #targetCount = 0
   #raters: Rater[] = []
   #raterNumbers = new Map<Rater, number>()
@@ -64,6 +63,11 @@ export class UsageRoutes {
   /** The customer whose id is these bytes; `none` when he was not added. */
   customer(bytes: Uint8Array, from: number, until: number): number {
     return this.#customers.find(bytes, from, until)
+  }
+
+  /** The same for all events of a message that are plain; `none` for the others. */
+  customersOf({ bytes, count, plain, subjectFrom, subjectUntil }: ScannedEvents, into: Int32Array): void {
+    this.#customers.findAll(bytes, plain, subjectFrom, subjectUntil, count, into)
   }
 
   addCustomer(customerId: string): number {
@@ -79,25 +83,31 @@ export class UsageRoutes {
    * nothing with it. A look into memory takes as long as a hundred steps of a program, but many are under way at once where
    * none waits for the one before it: so a whole message is looked up here, field by field, before its events are rated.
    */
-  warm(customers: Int32Array, count: number, charges: Warmed, terms: Warmed): number {
-    if (this.#warm.length < count) this.#warm = new Int32Array(count)
+  warm(customers: Int32Array, count: number, charges: ChargeMap, terms: KeptTerms): number {
+    if (this.#warm.length < count) {
+      this.#warm = new Int32Array(count)
+      this.#warmTerms = new Int32Array(count * 2)
+    }
     const at = this.#warm
+    const ofTerms = this.#warmTerms
     const routes = this.#routes
     const numbers = this.#numbers
     let sum = 0
     for (let i = 0; i < count; i += 1) at[i] = customers[i] === none ? none : this.#first(customers[i]!)
     for (let i = 0; i < count; i += 1)
       if (at[i] !== none) at[i] = routes[at[i]! * routeStride + 4]! * targetStride
-    for (let i = 0; i < count; i += 1) if (at[i] !== none) sum += numbers[at[i]!]!
     for (let i = 0; i < count; i += 1) {
       const target = at[i]!
-      if (target === none) continue
-      sum += charges.warm(numbers[target]!) + terms.warm(numbers[target + termsAt]!)
-      // Mostly there is another one behind it; if not, it is somebody else's or nothing.
-      sum +=
-        charges.warm(numbers[target + targetStride]!) + terms.warm(numbers[target + targetStride + termsAt]!)
+      // Mostly there is a second one behind it; if not, it is somebody else's or nothing.
+      ofTerms[i * 2] = target === none ? none : numbers[target + termsAt]!
+      ofTerms[i * 2 + 1] = target === none ? none : (numbers[target + targetStride + termsAt] ?? none)
     }
-    return sum
+    for (let i = 0; i < count; i += 1) {
+      const target = at[i]!
+      if (target !== none)
+        sum += charges.warm(numbers[target]!) + charges.warm(numbers[target + targetStride] ?? none)
+    }
+    return sum + terms.warm(ofTerms, count * 2)
   }
 
   /** The route for events of a kind at an instant, or `none`. */
