@@ -11,8 +11,9 @@ import * as tables from '../../schemas/tables.js'
 import type { RatedRow } from '../stages/rate.js'
 import type { CoreConfig, LedgerOutput } from './core-io.js'
 import { type PlainRow, plainUsageRow } from './plain-row.js'
-import type { KeptTerms, RatedUsageColumns } from './rated-usage-columns.js'
+import type { RatedUsageColumns } from './rated-usage-columns.js'
 import { type RatedAt, ratedUsageRow } from './rated-usage-row.js'
+import type { KeptTerms } from './rated-usage-terms.js'
 import type { Envelope } from './state/records.js'
 
 export interface ContentHashes {

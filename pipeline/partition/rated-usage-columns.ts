@@ -14,7 +14,7 @@ import { ratedUsageTable } from '../../schemas/tables.js'
 import type { RatedRow } from '../stages/rate.js'
 import type { LedgerOutput } from './core-io.js'
 import { type RatedAt, signedQuantity } from './rated-usage-row.js'
-import { TermsTable, type TermText, type UsageTerms } from './rated-usage-terms.js'
+import { type KeptTerms, TermsTable, type TermText, type UsageTerms } from './rated-usage-terms.js'
 
 /**
  * A row of an event that was scanned. Spans are offsets into `bytes`, which holds valid UTF-8 there and no escapes; -1 is
@@ -58,14 +58,6 @@ const overheadBytes = 10 * 1024
 /** Codes have 16 bits. A row brings at most one text to a dictionary, and to those of its map as many as it has. */
 const maxRowsOfCodes = 65_536
 const maxDimensionTexts = 32_768
-
-/** Terms of scanned rows, under numbers. */
-export interface KeptTerms {
-  /** Keeps terms until they are released; the number is what a scanned row names them by. */
-  keep(terms: UsageTerms): number
-  /** Reads what rows of the first `count` of these terms will need, so that it is near; a number need not be one. */
-  warm(numbers: Int32Array, count: number): number
-}
 
 export class RatedUsageColumns implements KeptTerms {
   readonly #terms = new TermsTable()

@@ -43,6 +43,14 @@ export interface UsageTerms {
   readonly untilMs: number | undefined
 }
 
+/** Terms of scanned rows, under numbers. */
+export interface KeptTerms {
+  /** Keeps terms until they are released; the number is what a scanned row names them by. */
+  keep(terms: UsageTerms): number
+  /** Reads what rows of the first `count` of these terms will need, so that it is near; a number need not be one. */
+  warm(numbers: Int32Array, count: number): number
+}
+
 /** Columns in which nearly all customers differ. */
 const ownTexts = ['customer_id', 'subscription_id', 'charge_id'].map(name =>
   textNames.indexOf(name as TermText),
@@ -69,7 +77,7 @@ class TermColumn {
 
 let generations = 0
 
-export class TermsTable {
+export class TermsTable implements KeptTerms {
   /** In the order of `textNames`. */
   readonly #columns = textNames.map(() => new TermColumn())
   /** In the order of the table: a column that shares its codes comes after the one that has them. */

@@ -10,7 +10,7 @@
 import type { Rater } from '../../../rating/rate.js'
 import type { PlainMatch } from '../../stages/plain-meters.js'
 import type { ScannedEvents } from '../../stages/scan/scanned-events.js'
-import type { KeptTerms } from '../rated-usage-columns.js'
+import type { KeptTerms } from '../rated-usage-terms.js'
 import type { ChargeMap } from './charge-map.js'
 import { CustomerNumbers } from './customer-numbers.js'
 import type { UsageCharge } from './records.js'
