@@ -49,6 +49,17 @@ function recurringSpans(prices: SubscriptionPrices, price: string): string[] {
     .map(line => `${span(line)} ${formatScaled(line.quantity)} x ${formatScaled(line.price.amount)}`)
 }
 
+describe('segments', () => {
+  it('of one line are the same objects whenever they are asked for, in any order', () => {
+    const line = pricesOf(catalog, created).usage.get('calls')![0]!
+    const months = ['2026-03-05', '2026-01-05', '2026-02-05', '2026-03-07', '2026-01-07', '2026-02-07']
+    const found = months.map(day => segmentAt(line, at(day)))
+    expect(found.slice(3)).toEqual(found.slice(0, 3))
+    for (const i of [0, 1, 2]) expect(found[i + 3]).toBe(found[i])
+    expect(new Set(found).size).toBe(3)
+  })
+})
+
 describe('amendments', () => {
   it('a change of seats leaves usage lines and other recurring lines alone', () => {
     const prices = pricesOf(

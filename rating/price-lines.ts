@@ -37,10 +37,8 @@ type GrowingLine<P extends Price = Price> = { -readonly [K in keyof PriceLine<P>
 
 interface Newest {
   readonly line: GrowingLine
-  /** The terms as they were written last, trial and running discount aside. */
-  readonly termsKey: string
-  /** The same with the price as it is in force. */
-  readonly inForceKey: string
+  /** The price as it was written last, a running discount aside. */
+  readonly written: Price
 }
 
 /** The catalog holds every plan of the timeline, and every quantity that one needs is set. */
@@ -57,20 +55,18 @@ export function resolvePrices(timeline: Timeline, catalog: CatalogIndex): Subscr
       if (price.kind === 'recurring' && terms.status !== 'active') continue
       for (const stretch of stretchesOf(price, version, calendar)) {
         const line = newLine(timeline, plan, terms, calendar, stretch)
-        const termsKey = termsKeyOf(price, plan, terms)
-        const inForceKey = termsKeyOf(line.price, plan, terms)
         const known = newest.get(price.price)
         const before = known?.line.untilMs === line.fromMs ? known : undefined
-        if (before?.line.lineKey === line.lineKey) {
+        if (before !== undefined && isEqual(before.line, line)) {
           before.line.untilMs = line.untilMs
-          newest.set(price.price, { line: before.line, termsKey, inForceKey })
+          newest.set(price.price, { line: before.line, written: price })
           continue
         }
-        if (before !== undefined && (before.termsKey === termsKey || before.inForceKey === inForceKey)) {
+        if (before !== undefined && goesOn(before, { line, written: price })) {
           line.previous = before.line
           before.line.next = line
         }
-        newest.set(price.price, { line, termsKey, inForceKey })
+        newest.set(price.price, { line, written: price })
         if (isRecurring(line)) recurring.push(line)
         else if (isUsage(line)) addTo(usage, line.price.meter, line)
       }
@@ -139,37 +135,66 @@ function newLine(
   calendar: ServiceCalendar,
   { price, fromMs, untilMs, trial }: Stretch,
 ): GrowingLine {
-  const quantity = quantityOf(price, terms)
   return {
     subscriptionId: timeline.subscriptionId,
     customerId: timeline.customerId,
     price,
-    lineKey: compositeKey(termsKeyOf(price, plan, terms), trial ? 'trial' : '', quantity.toString()),
     fromMs,
     untilMs,
     currency: plan.currency,
     rounding: plan.rounding,
     billingPeriod: plan.billingPeriod,
     prorationUnit: plan.proration,
+    billingAnchorMs: terms.billingAnchorMs,
     timezone: terms.timezone,
     calendar,
     trial,
-    quantity,
+    quantity: quantityOf(price, terms),
     previous: undefined,
     next: undefined,
     segments: newSegmentCache(timeline),
   }
 }
 
-function termsKeyOf(price: Price, plan: Plan, terms: ResolvedTerms): string {
+/** Equal keys, equal terms. */
+export function lineKeyOf(line: PriceLine): string {
   return compositeKey(
-    priceContentId(price),
-    plan.currency,
-    plan.rounding,
-    plan.billingPeriod,
-    plan.proration,
-    terms.billingAnchorMs,
-    terms.timezone,
+    priceContentId(line.price),
+    line.currency,
+    line.rounding,
+    line.billingPeriod,
+    line.prorationUnit,
+    line.billingAnchorMs,
+    line.timezone,
+    line.trial ? 'trial' : '',
+    line.quantity.toString(),
+  )
+}
+
+function isEqual(a: PriceLine, b: PriceLine): boolean {
+  return a.trial === b.trial && a.quantity === b.quantity && sameContent(a.price, b.price) && sameFrame(a, b)
+}
+
+/** Whether the terms, trial and quantity aside, are the same as they were written, or as they are in force. */
+function goesOn(before: Newest, after: Newest): boolean {
+  const samePrice =
+    sameContent(before.written, after.written) || sameContent(before.line.price, after.line.price)
+  return samePrice && sameFrame(before.line, after.line)
+}
+
+function sameContent(a: Price, b: Price): boolean {
+  return a === b || priceContentId(a) === priceContentId(b)
+}
+
+/** What a plan and a subscription say of all their prices. */
+function sameFrame(a: PriceLine, b: PriceLine): boolean {
+  return (
+    a.currency === b.currency &&
+    a.rounding === b.rounding &&
+    a.billingPeriod === b.billingPeriod &&
+    a.prorationUnit === b.prorationUnit &&
+    a.billingAnchorMs === b.billingAnchorMs &&
+    a.timezone === b.timezone
   )
 }
 

@@ -82,14 +82,17 @@ export function chargeOf(basis: ChargeBasis, accumulator: Accumulator): Rated {
 
 /** Compiled once per basis, by identity, or once for all that would be compiled alike. */
 export function raterOf(basis: ChargeBasis): Rater {
-  const known = raters.get(basis)
-  if (known !== undefined) return known
   const { price, meter } = basis
-  const shared = basis.trial ? sharedRaters.trial : sharedRaters.paid
-  const isShared = !price.prorate && !isLevel(meter.aggregation)
-  const rater = (isShared ? shared.get(price) : undefined) ?? compileRater(basis)
-  if (isShared) shared.set(price, rater)
-  raters.set(basis, rater)
+  if (price.prorate || isLevel(meter.aggregation)) return compiledOnce(raters, basis, basis)
+  return compiledOnce(basis.trial ? sharedRaters.trial : sharedRaters.paid, price, basis)
+}
+
+function compiledOnce<K extends object>(known: WeakMap<K, Rater>, key: K, basis: ChargeBasis): Rater {
+  let rater = known.get(key)
+  if (rater === undefined) {
+    rater = compileRater(basis)
+    known.set(key, rater)
+  }
   return rater
 }
 

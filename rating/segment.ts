@@ -6,6 +6,7 @@ import type { BillingPeriod, Price, ProrationUnit } from '../schemas/catalog.js'
 import type { Rounding, Scaled } from '../schemas/decimal.js'
 import { stableId } from '../schemas/identifiers.js'
 import { maxInstantMs } from '../schemas/time.js'
+import type { ChargeBasis } from './charge-basis.js'
 import { type Fraction, prorationFraction } from './proration.js'
 import type { ServiceCalendar, ServicePeriod } from './service-period.js'
 import { type Timeline, type Version, versionAt } from './timeline.js'
@@ -16,14 +17,13 @@ export interface PriceLine<P extends Price = Price> {
   readonly customerId: string
   /** Without its discount once that has run out. */
   readonly price: P
-  /** Equal keys, equal terms. */
-  readonly lineKey: string
   readonly fromMs: number
   readonly untilMs: number
   readonly currency: string
   readonly rounding: Rounding
   readonly billingPeriod: BillingPeriod
   readonly prorationUnit: ProrationUnit
+  readonly billingAnchorMs: number
   readonly timezone: string
   readonly calendar: ServiceCalendar
   readonly trial: boolean
@@ -50,16 +50,19 @@ export interface Segment<P extends Price = Price> {
   /** In force at its start. */
   readonly version: Version
   readonly chargeId: string
+  /** What usage is rated by, kept here once it was asked for: a cache. */
+  basis: ChargeBasis | undefined
 }
 
 export interface SegmentCache<P extends Price = Price> {
   readonly timeline: Timeline
-  readonly byPeriod: Map<number, Segment<P>>
+  /** Most lines are asked for one segment only, or are not kept: a map is made with the second one. */
+  byPeriod: Map<number, Segment<P>> | undefined
   last: Segment<P> | undefined
 }
 
 export function newSegmentCache<P extends Price>(timeline: Timeline): SegmentCache<P> {
-  return { timeline, byPeriod: new Map(), last: undefined }
+  return { timeline, byPeriod: undefined, last: undefined }
 }
 
 /**
@@ -72,10 +75,13 @@ export function segmentAt<P extends Price>(line: PriceLine<P>, ms: number): Segm
   if (last !== undefined && last.fromMs <= ms && ms < last.untilMs) return last
   if (ms < line.fromMs || ms >= line.untilMs) return undefined
   const period = line.calendar.periodAt(ms)
-  let segment = cache.byPeriod.get(period.index)
+  let segment = cache.byPeriod?.get(period.index)
   if (segment === undefined) {
     segment = newSegment(line, period)
-    cache.byPeriod.set(period.index, segment)
+    if (last !== undefined) {
+      cache.byPeriod ??= new Map([[last.period.index, last]])
+      cache.byPeriod.set(period.index, segment)
+    }
   }
   cache.last = segment
   return segment
@@ -122,5 +128,6 @@ function newSegment<P extends Price>(line: PriceLine<P>, period: ServicePeriod):
     fraction: prorationFraction(line.prorationUnit, line.timezone, { fromMs, untilMs }, period),
     version,
     chargeId: stableId('ch', line.subscriptionId, line.price.price, fromMs),
+    basis: undefined,
   }
 }

@@ -2,7 +2,7 @@
 // Invariant: `partitionOf` equals NATS's own partition() of the subject token, so that a stream's transform and our
 // gateway agree (a test holds one against the other).
 
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 const tokenSafe = /^[A-Za-z0-9_\-=]+$/
 
@@ -59,8 +59,5 @@ export function compositeKey(...parts: readonly (string | number)[]): string {
 
 /** A stable id: the prefix and 128 bits of SHA-256 over the composite key, in hexadecimal. */
 export function stableId(prefix: string, ...parts: readonly (string | number)[]): string {
-  return `${prefix}_${createHash('sha256')
-    .update(compositeKey(...parts))
-    .digest('hex')
-    .slice(0, 32)}`
+  return `${prefix}_${hash('sha256', compositeKey(...parts), 'hex').slice(0, 32)}`
 }

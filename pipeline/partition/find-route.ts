@@ -19,7 +19,7 @@ export function findRoute(batch: Batch, customer: number, match: PlainMatch, atM
   const { book, state } = batch
   const customerId = state.routes.customerId(customer)
   if (state.held.has(customerId) || state.retractedOf.has(customerId)) return none
-  const subscriptions = book.ofCustomer(customerId)
+  const subscriptions = book.ofCustomerOnce(customerId)
   const readings = match.meters.map(({ meter }) => ({
     meter: meter.meter,
     quantity: scaledOne,

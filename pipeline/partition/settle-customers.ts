@@ -68,9 +68,12 @@ export function settleCustomers(batch: Batch, changes: CustomerChanges): void {
       differsAtMs = Math.min(differsAtMs, earliestUsageDifference(prices, after) ?? Number.POSITIVE_INFINITY)
     }
     restateMovements(batch, customerId, cause)
-    if (differsAtMs === Number.POSITIVE_INFINITY) continue
-    const before = remembered.map(one => one.prices)
-    settleUsage(batch, customerId, differsAtMs, before, cause)
+    if (differsAtMs !== Number.POSITIVE_INFINITY) {
+      const before = remembered.map(one => one.prices)
+      settleUsage(batch, customerId, differsAtMs, before, cause)
+    }
+    // Whose terms changed need not be who sends usage next, and a batch may change those of everybody.
+    for (const { record } of remembered) batch.book.release(record.subscriptionId, customerId)
   }
 }
 

@@ -1,7 +1,7 @@
 // From which instant on a change of a subscription makes its usage come out differently, and from where the customer's
 // history is needed to rate it again.
 
-import { type SubscriptionPrices, segmentAt } from '../../rating/price-lines.js'
+import { lineKeyOf, type SubscriptionPrices, segmentAt } from '../../rating/price-lines.js'
 import { versionAt } from '../../rating/timeline.js'
 
 /**
@@ -45,7 +45,7 @@ function usageTermsAt(prices: SubscriptionPrices | undefined, atMs: number): str
       if (line.fromMs > atMs || atMs >= line.untilMs) continue
       // Whether a level goes on from the line before is a difference, too.
       const goesOn = line.previous !== undefined
-      lines.push(JSON.stringify([meter, line.price.price, line.lineKey, line.fromMs, goesOn]))
+      lines.push(JSON.stringify([meter, line.price.price, lineKeyOf(line), line.fromMs, goesOn]))
     }
   }
   return `${version.terms.status}${lines.sort().join()}`

@@ -38,11 +38,8 @@ export interface RatedRow {
   readonly amount: Scaled
 }
 
-const basisBySegment = new WeakMap<Segment<UsagePrice>, ChargeBasis>()
-
 export function basisOf(segment: Segment<UsagePrice>, catalog: CatalogIndex): ChargeBasis {
-  const known = basisBySegment.get(segment)
-  if (known !== undefined) return known
+  if (segment.basis !== undefined) return segment.basis
   const { line } = segment
   const meter = catalog.meter(line.price.meter)
   if (meter === undefined) throw new Error(`The meter ${line.price.meter} of a price in force is not known.`)
@@ -55,7 +52,7 @@ export function basisOf(segment: Segment<UsagePrice>, catalog: CatalogIndex): Ch
     untilMs: segment.untilMs,
     period: segment.period,
   }
-  basisBySegment.set(segment, basis)
+  segment.basis = basis
   return basis
 }
 

@@ -6,11 +6,10 @@ import { resolvePrices, type SubscriptionPrices } from '../../../rating/price-li
 import { resolveTimeline } from '../../../rating/timeline.js'
 import type { PartitionState } from './partition-state.js'
 import { RecentMap } from './recent-map.js'
-import type { SubscriptionRecord } from './records.js'
 
 const none: readonly SubscriptionPrices[] = []
-/** A few kilobytes each; resolved anew when they are asked for again. Plain usage has its routes and does not ask. */
-const pricesKept = 8_192
+/** Some kilobytes each, of small objects; resolved anew when they are asked for again. */
+const pricesKept = 4_096
 
 export class PriceBook {
   readonly #state: PartitionState
@@ -37,8 +36,7 @@ export class PriceBook {
   ofSubscription(subscriptionId: string): SubscriptionPrices | undefined {
     const known = this.#bySubscription.get(subscriptionId)
     if (known !== undefined) return known
-    const record = this.#state.maps.subscriptions.get(subscriptionId)
-    const prices = record === undefined ? undefined : this.#resolve(record)
+    const prices = this.#resolve(subscriptionId)
     if (prices !== undefined) this.#bySubscription.set(subscriptionId, prices)
     return prices
   }
@@ -47,24 +45,45 @@ export class PriceBook {
   ofCustomer(customerId: string): readonly SubscriptionPrices[] {
     const known = this.#byCustomer.get(customerId)
     if (known !== undefined) return known
-    const customer = this.#state.maps.customers.get(customerId)
-    if (customer === undefined || customer.subscriptionIds.length === 0) return none
-    const all = customer.subscriptionIds
-      .toSorted()
-      .map(id => this.ofSubscription(id))
-      .filter(prices => prices !== undefined)
-    this.#byCustomer.set(customerId, all)
+    const all = this.#ofAll(customerId, id => this.ofSubscription(id))
+    if (all.length > 0) this.#byCustomer.set(customerId, all)
     return all
+  }
+
+  /**
+   * The same for who keeps what follows from them, as plain usage keeps its routes, and will not ask for long: prices
+   * that stay here are objects that the collector copies, and marks again and again.
+   */
+  ofCustomerOnce(customerId: string): readonly SubscriptionPrices[] {
+    const resolve = (id: string) => this.#bySubscription.get(id) ?? this.#resolve(id)
+    return this.#byCustomer.get(customerId) ?? this.#ofAll(customerId, resolve)
+  }
+
+  /** Nobody is expected to ask for these soon. */
+  release(subscriptionId: string, customerId: string): void {
+    this.#bySubscription.delete(subscriptionId)
+    this.#byCustomer.delete(customerId)
   }
 
   /** The changes of this subscription are others now. */
   forget(subscriptionId: string, customerId: string): void {
-    this.#bySubscription.delete(subscriptionId)
-    this.#byCustomer.delete(customerId)
+    this.release(subscriptionId, customerId)
     this.#state.routes.forget(customerId)
   }
 
-  #resolve(record: SubscriptionRecord): SubscriptionPrices | undefined {
+  #ofAll(
+    customerId: string,
+    pricesOf: (subscriptionId: string) => SubscriptionPrices | undefined,
+  ): readonly SubscriptionPrices[] {
+    const ids = this.#state.maps.customers.get(customerId)?.subscriptionIds ?? []
+    if (ids.length === 0) return none
+    const all = (ids.length === 1 ? ids : ids.toSorted()).map(pricesOf)
+    return all.filter(prices => prices !== undefined)
+  }
+
+  #resolve(subscriptionId: string): SubscriptionPrices | undefined {
+    const record = this.#state.maps.subscriptions.get(subscriptionId)
+    if (record === undefined) return undefined
     const applied = record.changes.filter(one => one.state.kind === 'applied').map(one => one.change)
     const timeline = resolveTimeline(applied)
     return timeline === undefined ? undefined : resolvePrices(timeline, this.#index)
