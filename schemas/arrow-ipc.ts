@@ -1,6 +1,6 @@
 // Writes one Arrow IPC stream by hand: a schema message made once per table, dictionaries, one record batch.
 // Invariants: a buffer that several columns share is written once, and all of them point at it; every body and every
-// buffer begins at a multiple of 8 bytes.
+// buffer begins at a multiple of 8 bytes; every byte is written, so a stream is the same in memory that was used before.
 // The trick: the metadata of a batch has a fixed layout for a given number of nodes and buffers, so it is put down field
 // by field at known places, and each column's bytes are copied once, into the stream itself.
 // Format: https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc,
@@ -65,6 +65,7 @@ export class IpcBatch {
   write(into: Uint8Array, at: number, dictionaryId: number | undefined): number {
     const metadataBytes = this.#metadataBytes(dictionaryId !== undefined)
     const view = new DataView(into.buffer, into.byteOffset + at, prefixBytes + metadataBytes)
+    into.fill(0, at, at + prefixBytes + metadataBytes)
     view.setUint32(0, 0xffffffff, true)
     view.setInt32(4, metadataBytes, true)
     this.#writeMetadata(
@@ -72,7 +73,11 @@ export class IpcBatch {
       dictionaryId,
     )
     const body = at + prefixBytes + metadataBytes
-    for (const { bytes, at: offset } of this.#placed) into.set(bytes, body + offset)
+    for (const { bytes, at: offset } of this.#placed) {
+      into.set(bytes, body + offset)
+      const end = offset + bytes.length
+      into.fill(0, body + end, body + padded(end))
+    }
     return body + this.#bodyBytes
   }
 
@@ -128,20 +133,27 @@ export interface IpcDictionary {
   readonly texts: IpcBatch
 }
 
+/** So many bytes to write into, with whatever was in them before. */
+export type TakeMemory = (length: number) => Uint8Array
+
+const ownMemory: TakeMemory = length => new Uint8Array(length)
+
 /** `schema` is the message of the schema, prefix included. */
 export function ipcStream(
   schema: Uint8Array,
   dictionaries: readonly IpcDictionary[],
   batch: IpcBatch,
-): Uint8Array<ArrayBuffer> {
+  memory = ownMemory,
+): Uint8Array {
   let size = schema.length + batch.messageBytes(false) + endOfStreamBytes
   for (const { texts } of dictionaries) size += texts.messageBytes(true)
-  const stream = new Uint8Array(size)
+  const stream = memory(size)
   stream.set(schema)
   let at = schema.length
   for (const { id, texts } of dictionaries) at = texts.write(stream, at, id)
   at = batch.write(stream, at, undefined)
   stream.fill(0xff, at, at + 4)
+  stream.fill(0, at + 4, at + 8)
   return stream
 }
 

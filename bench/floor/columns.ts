@@ -33,14 +33,14 @@ const scale = 10n ** 12n
 /** Codes have 16 bits, and an event has two rows. */
 const eventsPerStream = 32_768
 
-export function floorRows(events: readonly FloorEvent[]): Uint8Array<ArrayBuffer>[] {
-  const streams: Uint8Array<ArrayBuffer>[] = []
+export function floorRows(events: readonly FloorEvent[]): Uint8Array[] {
+  const streams: Uint8Array[] = []
   for (let start = 0; start < events.length; start += eventsPerStream)
     streams.push(streamOf(events.slice(start, start + eventsPerStream)))
   return streams
 }
 
-function streamOf(events: readonly FloorEvent[]): Uint8Array<ArrayBuffer> {
+function streamOf(events: readonly FloorEvent[]): Uint8Array {
   const length = events.length * 2
   const batch = new IpcBatch(length)
   const columns = columnsOf(events, length)

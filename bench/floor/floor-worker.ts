@@ -1,6 +1,6 @@
 // The floor's worker thread: message bytes in, the rows of `rated_usage` as Arrow streams out.
 
-import { type PackedMessages, unpackMessages } from '../../pipeline/workers/protocol.js'
+import { bufferOf, type PackedMessages, unpackMessages } from '../../pipeline/workers/protocol.js'
 import { transfer } from '../../pipeline/workers/transfer.js'
 import { type FloorEvent, floorRows } from './columns.js'
 
@@ -16,8 +16,5 @@ export function encode(packed: PackedMessages): unknown {
     }
   }
   const streams = floorRows(events)
-  return transfer(
-    streams,
-    streams.map(stream => stream.buffer),
-  )
+  return transfer(streams, streams.map(bufferOf))
 }

@@ -5,11 +5,13 @@
 // 1. It is a short cut and never the source: messages lie under the sequences that the broker gave them, and what is not
 //    here is read from the stream.
 // 2. At most `mostBytes` are kept, the newest, and nothing while nobody reads.
+// 3. What is added is the tail's, memory included: it gives back what nobody took. What was taken is the reader's, until
+//    he calls `release`.
 
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { BatchMessage } from '../../sinks/atomic-batch.js'
 import type { FeedMessage } from '../../sinks/sink.js'
-import { release } from '../workers/transfer.js'
+import { sharedMemory } from '../workers/shared-memory.js'
 
 /** Messages that lie side by side in the stream. */
 export interface StoredMessages {
@@ -40,7 +42,6 @@ export class LedgerTail {
   #bytes = 0
   #readers = 0
   readonly #callbacks = new Set<() => void>()
-  readonly #handedOut = new WeakSet<Uint8Array>()
 
   constructor(mostBytes: number) {
     this.#mostBytes = mostBytes
@@ -48,7 +49,10 @@ export class LedgerTail {
 
   /** The broker has stored these messages, the first of them under this sequence. */
   add(firstSeq: number, messages: readonly BatchMessage[]): void {
-    if (this.#readers === 0) return // invariant 2
+    if (this.#readers === 0) {
+      this.release(messages) // invariant 2
+      return
+    }
     const lastSeq = firstSeq + messages.length - 1
     const bytes = messages.reduce((sum, message) => sum + message.bytes.byteLength, 0)
     const stored = { firstSeq, lastSeq, storedAtMs: Date.now(), bytes, messages }
@@ -64,9 +68,7 @@ export class LedgerTail {
     this.#readers += 1
     return () => {
       this.#readers -= 1
-      if (this.#readers > 0) return
-      this.#stored = []
-      this.#bytes = 0
+      if (this.#readers === 0) while (this.#stored.length > 0) this.#drop()
     }
   }
 
@@ -75,14 +77,13 @@ export class LedgerTail {
     this.forget(seq)
     const first = this.#stored[0]
     if (first === undefined || first.firstSeq > seq) return undefined
-    this.#drop()
-    for (const { bytes } of first.messages) this.#handedOut.add(bytes)
+    this.#remove()
     return first
   }
 
-  /** Frees the rows of these messages that came from here, once nobody needs them any more. */
-  release(messages: readonly FeedMessage[]): void {
-    for (const { bytes } of messages) if (this.#handedOut.delete(bytes)) release(bytes)
+  /** Gives the memory of these messages back, where it came from here, once nobody needs them any more. */
+  release(messages: readonly Pick<FeedMessage, 'bytes'>[]): void {
+    for (const { bytes } of messages) sharedMemory.give(bytes)
   }
 
   /** Lets go of what lies before this sequence. */
@@ -111,8 +112,13 @@ export class LedgerTail {
     return () => this.#callbacks.delete(callback)
   }
 
+  #remove(): StoredMessages | undefined {
+    const removed = this.#stored.shift()
+    if (removed !== undefined) this.#bytes -= removed.bytes
+    return removed
+  }
+
   #drop(): void {
-    const dropped = this.#stored.shift()
-    if (dropped !== undefined) this.#bytes -= dropped.bytes
+    this.release(this.#remove()?.messages ?? []) // invariant 3
   }
 }

@@ -1,5 +1,6 @@
 // What goes into the pure core and what comes out: all that the engine, the workers and `simulate` hand over.
 
+import type { TakeMemory } from '../../schemas/arrow-ipc.js'
 import type { Scaled } from '../../schemas/decimal.js'
 import type { DispositionCounts } from '../../schemas/dispositions.js'
 import type { InputMessage } from '../stages/decode.js'
@@ -29,6 +30,8 @@ export interface CoreInput {
   /** Handed in once everything accepted before them was processed and no customer is held. */
   readonly orders: readonly BillingRunOrder[]
   readonly history: readonly HistoryAnswer[]
+  /** Where rated usage is written; without it each message gets memory of its own. */
+  readonly memory?: TakeMemory
 }
 
 /** Asks for the customer's rated usage from an instant on. */

@@ -239,6 +239,7 @@ export class InputReader {
       bytes: memory.subarray(headLength),
       readAtMs: Date.now(),
       head,
+      memory,
       ...(contentType === undefined ? {} : { contentType }),
       ...(contentEncoding === undefined ? {} : { contentEncoding }),
     }

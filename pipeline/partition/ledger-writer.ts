@@ -1,6 +1,7 @@
 // Collects the rows of one commit, table by table, and turns them into ledger messages of bounded size.
 // Owns how our values become rows; what is written and why is decided by its callers.
 
+import type { TakeMemory } from '../../schemas/arrow-ipc.js'
 import { encodeRows } from '../../schemas/arrow-rows.js'
 import type { Charge } from '../../schemas/charge.js'
 import type { DispositionCounts } from '../../schemas/dispositions.js'
@@ -57,13 +58,14 @@ export class LedgerWriter {
   /** `ratedUsage` is emptied first: its memory serves one commit after the other. */
   constructor(
     config: CoreConfig,
-    at: { nowMs: number; commit: number },
+    at: { nowMs: number; commit: number; memory?: TakeMemory },
     tap: RowTap | undefined,
     ratedUsage: RatedUsageColumns,
   ) {
     this.#config = config
     this.#ratedUsage = ratedUsage
     ratedUsage.clear()
+    ratedUsage.writeInto(at.memory)
     this.#nowMs = at.nowMs
     this.#commit = at.commit
     this.#origin = { partition: config.partition, ledgerSequence: at.commit }

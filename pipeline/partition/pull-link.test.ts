@@ -9,7 +9,6 @@ import { join } from 'node:path'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { findNatsServer } from '../../deploy/embedded/nats-binary.js'
-import { BytePool } from './byte-pool.js'
 import { type OpenReading, pullLinkOf } from './pull-link.js'
 
 let folder: string
@@ -162,25 +161,4 @@ test('a reading that is asked for after the client was closed is refused', async
   await nc.close()
   while (reading.lost.length === 0) await new Promise(resolve => setTimeout(resolve, 5))
   await expect(read(nc)).rejects.toThrow(/closed/)
-})
-
-test('memory that was given back is handed out again, within a bound, and never what was transferred', () => {
-  const pool = new BytePool(1 << 20)
-  const first = pool.take(263_000)
-  pool.give(first.subarray(10))
-  expect(pool.idleBytes).toBe(5 << 16)
-  expect(pool.take(300_000).buffer).toBe(first.buffer)
-  expect(pool.idleBytes).toBe(0)
-  const [large, larger] = [pool.take(1 << 20), pool.take(1 << 20)]
-  pool.give(large)
-  pool.give(larger)
-  expect(pool.idleBytes).toBe(1 << 20)
-  const shared = new BytePool(1 << 20)
-  const gone = shared.take(5_000)
-  const back = structuredClone(gone, { transfer: [gone.buffer as ArrayBuffer] })
-  shared.give(gone)
-  shared.give(Buffer.from('memory of others'))
-  expect(shared.idleBytes).toBe(0)
-  shared.giveTransferred(back)
-  expect(shared.take(5_100).buffer).toBe(back.buffer)
 })

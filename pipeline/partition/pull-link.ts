@@ -8,8 +8,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createInbox, type NatsConnection } from '@nats-io/transport-node'
 import { watchOf } from '../../sinks/connection-watch.js'
+import { BytePool } from '../workers/byte-pool.js'
 import { BrokerSocket } from './broker-socket.js'
-import { BytePool } from './byte-pool.js'
 import type { WireMessage } from './wire-parser.js'
 
 /** What the broker sends for one reading. The memory of a message is the reader's until he gives it back. */
@@ -30,7 +30,7 @@ const retryMaxMs = 1_000
 const dialTimeoutMs = 5_000
 const pingMs = 20_000
 const mostUnansweredPings = 2
-const idleMemoryBytes = 96 << 20
+const idleMemoryBytes = 48 << 20
 
 const links = new WeakMap<NatsConnection, PullLink>()
 
@@ -45,7 +45,7 @@ export function pullLinkOf(nc: NatsConnection): PullLink {
 
 export class PullLink {
   /** Where messages are put, and where their memory is given back to. */
-  readonly memory = new BytePool(idleMemoryBytes)
+  readonly memory = new BytePool(idleMemoryBytes, bytes => new ArrayBuffer(bytes))
   readonly #nc: NatsConnection
   readonly #readings = new Map<number, PullReading>()
   #socket: BrokerSocket | undefined

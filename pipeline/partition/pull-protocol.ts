@@ -8,6 +8,8 @@ export interface ReadMessage extends InputMessage {
   /** When this process had it. */
   readonly readAtMs: number
   readonly head: MessageHead
+  /** Of `bytes`: the link's, to be given back. */
+  readonly memory: Uint8Array
 }
 
 export interface Delivery {

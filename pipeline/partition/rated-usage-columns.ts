@@ -7,7 +7,7 @@
 
 import { DecimalColumn, Int64Column, TextColumn } from '../../schemas/arrow-columns.js'
 import { DictionaryColumn } from '../../schemas/arrow-dictionary.js'
-import { IpcBatch, type IpcDictionary, ipcStream } from '../../schemas/arrow-ipc.js'
+import { IpcBatch, type IpcDictionary, ipcStream, type TakeMemory } from '../../schemas/arrow-ipc.js'
 import { MapColumn } from '../../schemas/arrow-map-column.js'
 import { codedSchema } from '../../schemas/arrow-schema.js'
 import { ratedUsageTable } from '../../schemas/tables.js'
@@ -75,6 +75,7 @@ export class RatedUsageColumns implements KeptTerms {
   readonly #maxBytes: number
   #at: RatedAt = { ratedAtMs: 0, partition: 0, ledgerSequence: 0 }
   #rows = 0
+  #memory: TakeMemory | undefined
   /** Of the last scanned row. */
   #lastDimensions: readonly string[] | undefined
   /** Of rows that came as objects, by charge, or by meter where there is none; of the chunk at hand. */
@@ -132,6 +133,11 @@ export class RatedUsageColumns implements KeptTerms {
     if (this.#rows > 0) this.#flushRows(out)
   }
 
+  /** From where the memory of the next chunks is taken; undefined: each gets its own. */
+  writeInto(memory: TakeMemory | undefined): void {
+    this.#memory = memory
+  }
+
   clear(): void {
     this.#terms.clear()
     this.#eventSource.clear()
@@ -170,7 +176,7 @@ export class RatedUsageColumns implements KeptTerms {
     const batch = new IpcBatch(rows)
     const dictionaries: IpcDictionary[] = []
     for (const name of columnNames) this.#put(name, batch, dictionaries, rows)
-    const bytes = ipcStream(schema.message, dictionaries, batch)
+    const bytes = ipcStream(schema.message, dictionaries, batch, this.#memory)
     out.push({ table: ratedUsageTable.name, bytes, rows })
     this.clear()
   }

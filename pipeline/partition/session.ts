@@ -15,6 +15,7 @@ import {
   type Processed,
   packMessages,
 } from '../workers/protocol.js'
+import { sharedMemory } from '../workers/shared-memory.js'
 import { release } from '../workers/transfer.js'
 import { BillingOrders, type DueOrders } from './billing-orders.js'
 import { type Checkpoint, type Positions, readLastSequence } from './checkpoint.js'
@@ -239,11 +240,13 @@ export class Session {
 
   async #process(batch: Batch): Promise<Processed> {
     this.#processedAtMs = Date.now()
-    const { memory } = pullLinkOf(this.#link.nc)
+    const link = pullLinkOf(this.#link.nc)
+    const packed: PackedMessages[] = []
     const pack = (messages: readonly ReadMessage[]): PackedMessages => {
-      const packed = packMessages(messages, length => memory.take(length))
-      for (const { bytes } of messages) memory.give(bytes)
-      return packed
+      const all = packMessages(messages, length => sharedMemory.take(length))
+      for (const { memory } of messages) link.memory.give(memory)
+      packed.push(all)
+      return all
     }
     try {
       const result = await this.#worker.process({
@@ -255,7 +258,7 @@ export class Session {
         orders: batch.due?.orders ?? [],
         history: batch.answers,
       })
-      for (const bytes of result.spent ?? []) memory.giveTransferred(bytes)
+      for (const { bytes } of packed) sharedMemory.give(bytes)
       const events = result.counters.received - this.#received
       this.#received = result.counters.received
       if (events > 0 && batch.bytes > 0) this.#eventBytes = Math.max(1, batch.bytes / events)

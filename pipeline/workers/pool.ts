@@ -13,15 +13,19 @@ import { builtFile } from '../../schemas/package-root.js'
 import {
   bufferOf,
   inputBuffers,
+  isShared,
   type LoadTask,
   type Opened,
   type OpenTask,
   owned,
   type PackedInput,
   type PartitionWorker,
+  type ProcessAnswer,
   type Processed,
+  type ProcessTask,
   type StateSnapshot,
 } from './protocol.js'
+import { sharedMemory } from './shared-memory.js'
 
 export interface WorkerPoolOptions {
   readonly workers: number
@@ -68,6 +72,8 @@ export class WorkerPool {
 class PooledPartition implements PartitionWorker {
   readonly #thread: Piscina
   readonly #partition: number
+  /** Of what the last call made: what the next one may need. */
+  #lastLengths: readonly number[] = []
 
   constructor(thread: Piscina, partition: number) {
     this.#thread = thread
@@ -87,8 +93,15 @@ class PooledPartition implements PartitionWorker {
   }
 
   async process(input: PackedInput): Promise<Processed> {
-    const task = { partition: this.#partition, input }
-    return (await this.#thread.run(task, { name: 'process', transferList: inputBuffers(input) })) as Processed
+    const room = this.#lastLengths.map(length => sharedMemory.handOver(length))
+    const task: ProcessTask = { partition: this.#partition, input, room }
+    const options = { name: 'process', transferList: inputBuffers(input) }
+    const { processed, unused } = (await this.#thread.run(task, options)) as ProcessAnswer
+    for (const buffer of unused) sharedMemory.giveBuffer(buffer)
+    const shared = processed.outputs.map(({ bytes }) => bytes).filter(isShared)
+    for (const bytes of shared) sharedMemory.adopt(bytes)
+    this.#lastLengths = shared.map(({ length }) => length)
+    return processed
   }
 
   async snapshot(): Promise<StateSnapshot> {

@@ -1,9 +1,11 @@
-// What passes between the main thread and a worker: bytes by transfer, small facts by copy.
+// What passes between the main thread and a worker: the bulk in shared memory, other bytes by transfer, small facts by
+// copy.
 //
 // Invariants:
 // 1. An ArrayBuffer that is transferred belongs to the one value that is sent. Views into shared or pooled memory
 //    (what the NATS client hands out, small Buffers) are copied first.
 // 2. The messages of one stream travel as one buffer, so that a commit of hundreds of messages costs a few transfers.
+// 3. Shared memory has one user at a time: what goes with a call is the worker's until the call returns.
 
 import type {
   BillingRunOrder,
@@ -15,6 +17,7 @@ import type {
 import type { DedupeSegment } from '../partition/state/dedupe-table.js'
 import type { InputMessage } from '../stages/decode.js'
 import { decompress } from '../stages/decompress.js'
+import { copyInto } from './shared-memory.js'
 
 /** Many messages in one buffer; the i-th ends at `ends[i]` and begins where the one before it ends. */
 export interface PackedMessages {
@@ -59,6 +62,14 @@ export interface PackedInput {
 export interface ProcessTask {
   readonly partition: number
   readonly input: PackedInput
+  /** For the rated usage that comes of it. */
+  readonly room: readonly SharedArrayBuffer[]
+}
+
+export interface ProcessAnswer {
+  readonly processed: Processed
+  /** Of the room, what was not needed. */
+  readonly unused: readonly SharedArrayBuffer[]
 }
 
 export interface PartitionTask {
@@ -81,8 +92,6 @@ export interface Opened {
 
 export interface Processed extends CoreOutput {
   readonly holdsCustomers: boolean
-  /** The memory of the input, handed back. */
-  readonly spent?: readonly Uint8Array[]
 }
 
 /** The state of one partition, wherever it is held. The engine's only view of it; calls run one after another. */
@@ -110,7 +119,7 @@ export function packMessages(
   let end = 0
   for (let i = 0; i < messages.length; i += 1) {
     const message = messages[i]!
-    bytes.set(message.bytes, end)
+    copyInto(bytes, end, message.bytes)
     end += message.bytes.length
     ends[i] = end
     seqs[i] = message.seq
@@ -147,14 +156,17 @@ export function unpackMessages(packed: PackedMessages): InputMessage[] {
   return messages
 }
 
-/** The buffers of an input, to be given up to the worker. */
+/** The buffers of an input that are given up to the worker: all that are not shared with it. */
 export function inputBuffers(input: PackedInput): ArrayBuffer[] {
-  return [input.catalog, input.lifecycle, input.metering].flatMap(packed => [
-    bufferOf(packed.bytes),
-    bufferOf(packed.ends),
-    bufferOf(packed.seqs),
-    bufferOf(packed.arrivedAtMs),
-  ])
+  const buffers: ArrayBufferLike[] = [input.catalog, input.lifecycle, input.metering].flatMap(
+    ({ bytes, ends, seqs, arrivedAtMs }) => [bytes, ends, seqs, arrivedAtMs].map(({ buffer }) => buffer),
+  )
+  return buffers.filter(buffer => buffer instanceof ArrayBuffer)
+}
+
+/** Whether both threads see these bytes as they are. */
+export function isShared(bytes: Uint8Array): bytes is Uint8Array<SharedArrayBuffer> {
+  return bytes.buffer instanceof SharedArrayBuffer
 }
 
 /** The same bytes alone in a buffer of their own, which may then be transferred. Copies when they share theirs. */

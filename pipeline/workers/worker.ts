@@ -9,15 +9,18 @@ import { DedupeTable } from '../partition/state/dedupe-table.js'
 import { daysKept } from '../partition/state/partition-state.js'
 import {
   bufferOf,
+  isShared,
   type LoadTask,
   type Opened,
   type OpenTask,
   owned,
   type PartitionTask,
+  type ProcessAnswer,
   type Processed,
   type ProcessTask,
   unpackMessages,
 } from './protocol.js'
+import { Room } from './shared-memory.js'
 import { transfer } from './transfer.js'
 
 const cores = new Map<number, PartitionCore>()
@@ -48,9 +51,10 @@ export function open({ config, snapshot, deltas, segments = 0 }: OpenTask): Open
   return { historyRequests: core.openHistoryRequests(), holdsCustomers: core.holdsCustomers() }
 }
 
-export function process({ partition, input }: ProcessTask): unknown {
+export function process({ partition, input, room: buffers }: ProcessTask): unknown {
   const core = coreOf(partition)
   cores.delete(partition)
+  const room = new Room(buffers)
   const output = core.process({
     nowMs: input.nowMs,
     commit: input.commit,
@@ -59,13 +63,15 @@ export function process({ partition, input }: ProcessTask): unknown {
     metering: unpackMessages(input.metering),
     orders: input.orders,
     history: input.history,
+    memory: length => room.take(length),
   })
   cores.set(partition, core) // it did not throw
   const delta = owned(output.delta)
-  const outputs = output.outputs.map(({ table, bytes, rows }) => ({ table, bytes: owned(bytes), rows }))
-  const spent = [input.catalog.bytes, input.lifecycle.bytes, input.metering.bytes]
-  const processed: Processed = { ...output, delta, outputs, holdsCustomers: core.holdsCustomers(), spent }
-  return transfer(processed, [delta, ...outputs.map(({ bytes }) => bytes), ...spent].map(bufferOf))
+  const outputs = output.outputs.map(one => (isShared(one.bytes) ? one : { ...one, bytes: owned(one.bytes) }))
+  const processed: Processed = { ...output, delta, outputs, holdsCustomers: core.holdsCustomers() }
+  const answer: ProcessAnswer = { processed, unused: room.unused }
+  const given = [delta, ...outputs.map(({ bytes }) => bytes)].filter(bytes => !isShared(bytes))
+  return transfer(answer, given.map(bufferOf))
 }
 
 export function snapshot({ partition }: PartitionTask): unknown {
