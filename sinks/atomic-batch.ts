@@ -1,7 +1,8 @@
 // One JetStream atomic batch: every message of it is stored, or none.
 //
 // The client's own batch publisher is not used: it drops `expect` on every message but the first and hides the server's
-// error code behind a count that does not fit. The protocol is three headers, spoken here.
+// error code behind a count that does not fit. The protocol is three headers, spoken here. How the messages are sent is
+// left open: `publishBatch` does it over the client; whoever has a socket of his own asks for the headers and the outcome.
 // Invariants:
 // 1. The fence travels on the first message; the server checks it when the batch commits.
 // 2. The answer to the last message decides. No answer is `unknown`, never taken for a no.
@@ -52,32 +53,44 @@ export async function publishBatch(
   try {
     messages.forEach((message, index) => {
       const head = headers()
-      for (const [key, value] of Object.entries(message.headers ?? {})) head.set(key, value)
-      head.set('Nats-Batch-Id', id)
-      head.set('Nats-Batch-Sequence', String(index + 1))
-      if (index === 0) head.set('Nats-Expected-Last-Subject-Sequence', String(fence.lastSubjectSequence)) // invariant 1
+      for (const [key, value] of batchHeaders(id, messages, index, fence)) head.set(key, value)
       if (index < messages.length - 1) {
         nc.publish(message.natsSubject, message.bytes, { headers: head })
       } else {
-        head.set('Nats-Batch-Commit', '1')
         answer = nc.request(message.natsSubject, message.bytes, { headers: head, timeout: timeoutMs })
       }
     })
     const message = await unlessLost(nc, answer!)
     if (message === undefined) return { kind: 'unknown', detail: 'the connection to the broker was lost' }
-    return classify(message.json(), messages.length)
+    return outcomeOf(message.json(), messages.length)
   } catch (error) {
     return classifyError(error)
   }
 }
 
-interface Answer {
+/** Names and values: the message's own, and those that make it one of a batch. `id` is the batch's. */
+export function batchHeaders(
+  id: string,
+  messages: readonly BatchMessage[],
+  index: number,
+  fence: Fence,
+): [string, string][] {
+  const own = Object.entries(messages[index]?.headers ?? {})
+  own.push(['Nats-Batch-Id', id], ['Nats-Batch-Sequence', String(index + 1)])
+  if (index === 0) own.push(['Nats-Expected-Last-Subject-Sequence', String(fence.lastSubjectSequence)]) // invariant 1
+  if (index === messages.length - 1) own.push(['Nats-Batch-Commit', '1'])
+  return own
+}
+
+/** What the server answers to the last message. */
+export interface BatchAnswer {
   readonly seq?: number
   readonly count?: number
   readonly error?: { readonly code: number; readonly err_code: number; readonly description: string }
 }
 
-function classify(answer: Answer, count: number): BatchOutcome {
+/** What became of a batch of so many messages. */
+export function outcomeOf(answer: BatchAnswer, count: number): BatchOutcome {
   if (answer.error === undefined) {
     if (answer.seq !== undefined && answer.count === count) return { kind: 'stored', seq: answer.seq, count }
     return { kind: 'unknown', detail: `the broker answered ${JSON.stringify(answer)}` }

@@ -17,6 +17,7 @@ export interface BrokerSocketEvents {
 interface ServerInfo {
   readonly nonce?: string
   readonly tls_required?: boolean
+  readonly max_payload?: number
 }
 
 const readBytes = 1 << 20
@@ -30,6 +31,7 @@ export class BrokerSocket {
   #socket: Socket
   #state: 'greeting' | 'up' | 'over' = 'greeting'
   #settle: (error?: Error) => void = () => undefined
+  #maxPayload = Number.POSITIVE_INFINITY
 
   /** Resolves when the broker has answered our greeting. */
   static async dial(
@@ -61,8 +63,20 @@ export class BrokerSocket {
     this.#socket = this.#watch(dial({ host, port, onread, noDelay: true, keepAlive: true }))
   }
 
+  /** Bytes that the broker takes in one message, head included. */
+  get maxPayload(): number {
+    return this.#maxPayload
+  }
+
   write(text: string): void {
     this.#socket.write(text)
+  }
+
+  /** Hands all parts to the system in one call, without a copy of ours: they stay untouched until they are sent. */
+  writeAll(parts: readonly Uint8Array[]): void {
+    this.#socket.cork()
+    for (const part of parts) if (part.length > 0) this.#socket.write(part)
+    this.#socket.uncork()
   }
 
   destroy(): void {
@@ -88,7 +102,7 @@ export class BrokerSocket {
   #onControl(verb: string, text: string): void {
     if (verb === 'PING') this.write('PONG\r\n')
     else if (verb === '-ERR' && this.#state === 'greeting') this.#close(text)
-    else if (verb === 'INFO' && this.#state === 'greeting') this.#greet(JSON.parse(text) as ServerInfo)
+    else if (verb === 'INFO') this.#onInfo(JSON.parse(text) as ServerInfo)
     else if (verb === 'PONG') {
       if (this.#state === 'greeting') {
         this.#state = 'up'
@@ -97,6 +111,12 @@ export class BrokerSocket {
       }
       this.#events.onPong()
     }
+  }
+
+  /** Comes again whenever something of it changes. */
+  #onInfo(info: ServerInfo): void {
+    this.#maxPayload = info.max_payload ?? this.#maxPayload
+    if (this.#state === 'greeting') this.#greet(info)
   }
 
   #greet(info: ServerInfo): void {

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { JetStreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -10,9 +9,11 @@ import { claimPartition } from './claim.js'
 import { buildCommit, type CommitLink, commitHeader, publishCommit } from './commit.js'
 import { type Broker, readLedger, startBroker } from './engine-harness.js'
 import { Fenced } from './failures.js'
+import { type Losses, type LossyProxy, lossyProxy } from './lossy-proxy.js'
 import { DeltaJoiner } from './restore.js'
 
 let broker: Broker
+const proxies: LossyProxy[] = []
 const controller = new AbortController()
 
 beforeAll(async () => {
@@ -21,6 +22,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   controller.abort(new Error('over'))
+  for (const proxy of proxies) await proxy.close()
   await broker?.stop()
 })
 
@@ -90,14 +92,24 @@ test('without its fence a stale batch would go through: the fence is what refuse
   expect(outcome.kind).toBe('stored')
 })
 
-/** The connection, with the answers of some requests lost on the way back. */
-function losing(nc: NatsConnection, lose: () => boolean): NatsConnection {
-  return new Proxy(nc, {
+/** A commit's answer, as it comes over the link. */
+const isAnswer = (wire: string) => wire.includes('"batch":')
+
+async function lossyLink(losses: Losses): Promise<CommitLink> {
+  const proxy = await lossyProxy(broker.nc, broker.server.port, losses)
+  proxies.push(proxy)
+  return linkOf(proxy.nc)
+}
+
+test('a claim whose answer was lost is found by reading the checkpoint', async () => {
+  let losses = 0
+  const losing = new Proxy(broker.nc, {
     get(target, key) {
       if (key === 'request') {
         return async (...args: Parameters<NatsConnection['request']>) => {
           const answer = await target.request(...args)
-          if (lose()) throw new Error('the answer was lost')
+          losses += 1
+          if (losses === 1) throw new Error('the answer was lost')
           return answer
         }
       }
@@ -105,21 +117,22 @@ function losing(nc: NatsConnection, lose: () => boolean): NatsConnection {
       return typeof value === 'function' ? value.bind(target) : value
     },
   })
-}
+  const claim = await claimPartition(linkOf(losing), 7, 'me')
+  expect(claim.checkpoint.epoch).toBe(1)
+  expect(losses).toBe(1)
+})
 
 test('a commit whose answer was lost is found by reading the checkpoint, and not stored twice', async () => {
   let losses = 0
-  const link = linkOf(
-    losing(broker.nc, () => {
-      losses += 1
-      return losses <= 3
-    }),
-  )
+  const link = await lossyLink({
+    answered: wire => {
+      if (isAnswer(wire)) losses += 1
+      return isAnswer(wire)
+    },
+  })
   const claim = await claimPartition(link, 4, 'me')
-  expect(claim.checkpoint.epoch).toBe(1)
-  const commit = next(claim.checkpoint, link)
-  const committed = await publishCommit(link, commit, claim.seq)
-  expect(losses).toBeGreaterThanOrEqual(2)
+  const committed = await publishCommit(link, next(claim.checkpoint, link), claim.seq)
+  expect(losses).toBe(1)
   const rows = await readLedger(broker, 4, 'rated_usage')
   expect(rows).toHaveLength(1)
   expect(committed.lastSeq).toBe((await readLedger(broker, 4, '>')).at(-1)!.seq)
@@ -127,23 +140,13 @@ test('a commit whose answer was lost is found by reading the checkpoint, and not
 
 test('a commit whose last message was lost is sent again under the same fence', async () => {
   let dropped = false
-  const lossy = new Proxy(broker.nc, {
-    get(target, key) {
-      if (key === 'request') {
-        return async (...args: Parameters<NatsConnection['request']>) => {
-          if (!dropped && args[0].endsWith('event_dispositions')) {
-            dropped = true
-            await sleep(10)
-            throw new Error('never sent')
-          }
-          return target.request(...args)
-        }
-      }
-      const value: unknown = Reflect.get(target, key, target)
-      return typeof value === 'function' ? value.bind(target) : value
+  const link = await lossyLink({
+    sent: message => {
+      if (dropped || !message.includes('Nats-Batch-Commit')) return 'passes'
+      dropped = true
+      return 'cut_before'
     },
   })
-  const link = linkOf(lossy)
   const claim = await claimPartition(link, 5, 'me')
   await publishCommit(link, next(claim.checkpoint, link), claim.seq)
   expect(dropped).toBe(true)

@@ -9,12 +9,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JetStreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
-import { type BatchMessage, type BatchOutcome, publishBatch } from '../../sinks/atomic-batch.js'
+import type { BatchMessage, BatchOutcome } from '../../sinks/atomic-batch.js'
 import { watchOf } from '../../sinks/connection-watch.js'
 import type { EngineLimits } from '../limits.js'
 import { natsSubjects } from '../topology.js'
 import { type Checkpoint, encodeCheckpoint, readCheckpoint } from './checkpoint.js'
 import { Fenced, PartitionFailure, RetryableError } from './failures.js'
+import { publishLinkOf } from './publish-link.js'
 
 export interface CommitOutput {
   /** A table name, or `sealed`. */
@@ -86,7 +87,7 @@ export async function publishCommit(link: CommitLink, commit: Commit, fenceSeq: 
   for (let waitMs = limits.retryMinMs; ; waitMs = Math.min(waitMs * 2, limits.retryMaxMs)) {
     signal.throwIfAborted()
     const fence = { lastSubjectSequence: fenceSeq }
-    const outcome = await publishBatch(nc, commit.messages, fence, limits.commitTimeoutMs)
+    const outcome = await publishLinkOf(nc).publishBatch(commit.messages, fence, limits.commitTimeoutMs)
     const settled = await settle(link, commit, fenceSeq, outcome)
     if (settled !== undefined) return settled
     link.onRetry(outcomeDetail(outcome))

@@ -3,36 +3,45 @@
 
 import type { NatsConnection } from '@nats-io/transport-node'
 import { connectTo, makeEngine, PlainWorker } from './engine-harness.js'
+import { lossyProxy } from './lossy-proxy.js'
 
 process.on('disconnect', () => process.exit(0)) // never outlives the test
 const [url, partition, fatalWrite, when] = process.argv.slice(2)
-const nc = await connectTo(url!)
+const client = await connectTo(url!)
 let writes = 0
 
-function dies(natsSubject: string, write: () => unknown): unknown {
-  if (!natsSubject.startsWith('ledger.')) return write()
+function isFatal(natsSubject: string): boolean {
+  if (!natsSubject.startsWith('ledger.')) return false
   writes += 1
-  if (writes !== Number(fatalWrite)) return write()
-  if (when === 'after') {
-    const written = write()
-    // The server has read it once it answers the ping of `flush`; the answer to the write itself is never seen.
-    return nc.flush().then(() => {
-      process.kill(process.pid, 'SIGKILL')
-      return written
-    })
-  }
-  process.kill(process.pid, 'SIGKILL')
-  return undefined
+  return writes === Number(fatalWrite)
 }
 
+const die = () => process.kill(process.pid, 'SIGKILL')
+
+/** Commits. */
+const { nc } = await lossyProxy(client, Number(new URL(url!).port), {
+  sent: message => {
+    if (!isFatal(message.split(' ')[1]!)) return 'passes'
+    return when === 'after' ? 'cut_after' : 'cut_before'
+  },
+  onCut: die,
+})
+
+/** The claim, which goes over the client. */
 const dying: NatsConnection = new Proxy(nc, {
   get(target, key) {
     const value: unknown = Reflect.get(target, key, target)
-    if (key === 'publish' || key === 'request') {
-      return (...args: [string, ...unknown[]]) =>
-        dies(args[0], () => (value as (...all: unknown[]) => unknown).apply(target, args))
+    if (key !== 'request') return value
+    return (...args: Parameters<NatsConnection['request']>) => {
+      if (!isFatal(args[0])) return nc.request(...args)
+      if (when === 'before') return die()
+      const written = nc.request(...args)
+      // The server has read it once it answers the ping of `flush`; the answer to the write itself is never seen.
+      return nc.flush().then(() => {
+        die()
+        return written
+      })
     }
-    return typeof value === 'function' ? value.bind(target) : value
   },
 })
 

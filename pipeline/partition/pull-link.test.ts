@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { findNatsServer } from '../../deploy/embedded/nats-binary.js'
+import { publishLinkOf } from './publish-link.js'
 import { type OpenReading, pullLinkOf } from './pull-link.js'
 
 let folder: string
@@ -133,7 +134,15 @@ test('speaks TLS where the broker wants it', async () => {
   execFileSync('openssl', made, { stdio: 'ignore' })
   await startBroker(port, [`tls { cert_file: ${JSON.stringify(cert)}, key_file: ${JSON.stringify(key)} }`])
   const ca = await readFile(cert, 'utf8')
-  await expectEcho(await connected({ servers: `localhost:${port}`, tls: { ca } }))
+  const nc = await connected({ servers: `localhost:${port}`, tls: { ca } })
+  await expectEcho(nc)
+  nc.subscribe('batch', {
+    callback: (_error, msg) => void msg.respond(`{"seq":1,"count":${msg.data.length}}`),
+  })
+  await nc.flush()
+  const message = { natsSubject: 'batch', bytes: Uint8Array.of(1) }
+  const outcome = await publishLinkOf(nc).publishBatch([message], { lastSubjectSequence: 0 }, 60_000)
+  expect(outcome).toEqual({ kind: 'stored', seq: 1, count: 1 })
 })
 
 test('a lost link is told to each reading, and a new reading waits until the broker is back', async () => {

@@ -1,0 +1,92 @@
+// For tests: stands between the broker and whoever dials it beside the client, and cuts the connection at a chosen message
+// on its way to the broker, or at a chosen answer.
+
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+import type { NatsConnection } from '@nats-io/transport-node'
+
+/** What becomes of a message: `cut_before` and `cut_after` end the connection without it, or with it but no answer. */
+export type Fate = 'passes' | 'cut_before' | 'cut_after'
+
+export interface Losses {
+  /** Sees each message with its head. */
+  readonly sent?: (message: string) => Fate
+  /** Sees what the broker answers; true: it is lost, and the connection with it. */
+  readonly answered?: (wire: string) => boolean
+  /** The connection was cut, and the broker has seen all that was sent before. */
+  readonly onCut?: () => void
+}
+
+export interface LossyProxy {
+  /** The client itself, but for the address that others learn from it. */
+  readonly nc: NatsConnection
+  close(): Promise<void>
+}
+
+export async function lossyProxy(nc: NatsConnection, port: number, losses: Losses): Promise<LossyProxy> {
+  const sockets = new Set<Socket>()
+  const server = createServer(near => {
+    const far = connect(port, '127.0.0.1')
+    for (const socket of [near, far]) {
+      sockets.add(socket)
+      socket.on('error', () => undefined)
+    }
+    near.on('close', () => far.destroy())
+    far.on('close', () => near.destroy())
+    relay(near, far, losses)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port: own } = server.address() as { port: number }
+  const through = new Proxy(nc, {
+    get(target, key) {
+      if (key === 'getServer') return () => `127.0.0.1:${own}`
+      const value: unknown = Reflect.get(target, key, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  return {
+    nc: through,
+    async close() {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
+
+function relay(near: Socket, far: Socket, { sent, answered, onCut }: Losses): void {
+  let read = Buffer.alloc(0)
+  let isCut = false
+  near.on('data', (chunk: Buffer) => {
+    read = Buffer.concat([read, chunk])
+    for (let end = endOfFrame(read); end !== undefined && !isCut; end = endOfFrame(read)) {
+      const frame = read.subarray(0, end)
+      read = read.subarray(end)
+      const isMessage = frame.subarray(0, 5).toString('latin1') === 'HPUB '
+      const fate = isMessage ? (sent?.(frame.toString('latin1')) ?? 'passes') : 'passes'
+      if (fate !== 'cut_before') far.write(frame)
+      if (fate === 'passes') continue
+      isCut = true
+      far.write('PING\r\n') // answered when everything before it was read
+    }
+  })
+  far.on('data', (chunk: Buffer) => {
+    const wire = chunk.toString('latin1')
+    if (!isCut && answered?.(wire) !== true) near.write(chunk)
+    else if (!isCut || wire.includes('PONG')) {
+      near.destroy()
+      onCut?.()
+    }
+  })
+}
+
+/** Where the first line ends, or the message that it announces; undefined while it is not whole. */
+function endOfFrame(read: Buffer): number | undefined {
+  const lineEnd = read.indexOf('\r\n')
+  if (lineEnd < 0) return undefined
+  const line = read.toString('latin1', 0, lineEnd)
+  const payload = /^H?PUB /.test(line) ? Number(line.split(' ').at(-1)) + 2 : 0
+  const end = lineEnd + 2 + payload
+  return end <= read.length ? end : undefined
+}
