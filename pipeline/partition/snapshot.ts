@@ -17,12 +17,15 @@
 // rewritten a few times at most; a full one is left as it is until its newest day is over.
 
 import { ReadableStream } from 'node:stream/web'
-import { type ObjectStore, Objm } from '@nats-io/obj'
+import { type ObjectStore, Objm, setSha256Backend } from '@nats-io/obj'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { z } from 'zod'
 import { snapshotBucket } from '../topology.js'
 import type { StateSnapshot } from '../workers/protocol.js'
 import { PartitionFailure } from './failures.js'
+
+/** Every object is hashed as it is written and read: by default in JavaScript, on the main thread. */
+setSha256Backend('native')
 
 /** Of a segment: joining ends here. */
 const fullSegmentBytes = 64 << 20

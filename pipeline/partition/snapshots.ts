@@ -10,6 +10,7 @@
 
 import type { EngineLimits } from '../limits.js'
 import type { StateSnapshot } from '../workers/protocol.js'
+import { release } from '../workers/transfer.js'
 import type { Checkpoint, SnapshotRef } from './checkpoint.js'
 import { describe } from './failures.js'
 import type { RestoredBytes } from './restore.js'
@@ -110,6 +111,7 @@ export class Snapshots {
       const { object, manifest } = await this.store.put(epoch, commit, snapshot, this.#manifest)
       this.#manifest = manifest
       this.#newest = { object, commit, ledger_seq: ledgerSeq }
+      for (const bytes of [snapshot.state, ...snapshot.dedupe.pieces]) release(bytes)
       this.#taken = undefined
     } catch (error) {
       this.#retryAtMs = Date.now() + this.#limits.retryMaxMs // invariant 3
