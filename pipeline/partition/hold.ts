@@ -38,7 +38,7 @@ export function openRequests(state: PartitionState): HistoryRequest[] {
  */
 export function rebaseCharges(batch: Batch, customerId: string, fromMs: number, cause: Hold['cause']): void {
   const { state, book, out } = batch
-  const kept = [...(state.chargesOf.get(customerId) ?? [])].map(id => state.maps.charges.get(id)!)
+  const kept = state.maps.charges.ofCustomer(customerId)
   // In the order of time, because a level carries over from one to the next.
   kept.sort((a, b) => a.fromMs - b.fromMs || (a.chargeId < b.chargeId ? -1 : 1))
   for (const charge of kept) {

@@ -79,10 +79,10 @@ function reRate(batch: Batch, customerId: string, rows: readonly HistoryRow[]): 
 /** Takes the charges that are rebuilt out of the state. */
 function takeCharges(batch: Batch, customerId: string, fromMs: number): Map<string, UsageCharge> {
   const taken = new Map<string, UsageCharge>()
-  for (const chargeId of [...(batch.state.chargesOf.get(customerId) ?? [])].sort()) {
-    const charge = batch.state.maps.charges.get(chargeId)!
+  const kept = batch.state.maps.charges.ofCustomer(customerId)
+  for (const charge of kept.sort((a, b) => (a.chargeId < b.chargeId ? -1 : 1))) {
     if (charge.fromMs < fromMs) continue
-    taken.set(chargeId, charge)
+    taken.set(charge.chargeId, charge)
     batch.state.removeCharge(charge)
   }
   return taken

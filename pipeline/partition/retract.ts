@@ -30,8 +30,7 @@ export function applyRetraction(batch: Batch, received: ReceivedEvent, retractio
 /** The time of the event is not told, so all of the customer's charges are looked through. */
 function earliestChargeMs(batch: Batch, customerId: string): number | undefined {
   let earliest: number | undefined
-  for (const chargeId of batch.state.chargesOf.get(customerId) ?? []) {
-    const { fromMs } = batch.state.maps.charges.get(chargeId)!
+  for (const { fromMs } of batch.state.maps.charges.ofCustomer(customerId)) {
     if (earliest === undefined || fromMs < earliest) earliest = fromMs
   }
   return earliest

@@ -85,7 +85,7 @@ function settleUsage(
   cause: Hold['cause'],
 ): void {
   const isHeld = batch.state.customer(customerId).hold !== undefined
-  if (isHeld || batch.state.newestRatedMs(customerId) >= differsAtMs) {
+  if (isHeld || batch.state.maps.charges.newestMs(customerId) >= differsAtMs) {
     const all = [...before, ...batch.book.ofCustomer(customerId)]
     requireHistory(batch, customerId, affectedFrom(differsAtMs, all), cause)
     return

@@ -159,8 +159,8 @@ function carryLevels(
   write: (row: RatedRow) => void,
 ): void {
   const { line } = changed
-  const later = [...(state.chargesOf.get(line.customerId) ?? [])]
-    .map(id => state.maps.charges.get(id)!)
+  const later = state.maps.charges
+    .ofCustomer(line.customerId)
     .filter(one => one.subscriptionId === line.subscriptionId && one.price === line.price.price)
     .filter(one => one.fromMs > changed.fromMs)
     .sort((a, b) => a.fromMs - b.fromMs)

@@ -1,6 +1,7 @@
 import { deserialize, serialize } from 'node:v8'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { stableId } from '../../../schemas/identifiers.js'
 import { ChargeMap } from './charge-map.js'
 import { PartitionState } from './partition-state.js'
 import type { UsageCharge } from './records.js'
@@ -11,12 +12,14 @@ const state = fc.oneof(
   fc.record({ kind: fc.constant('max' as const), greatest: fc.option(amount, { nil: undefined }) }),
 )
 
+const idOf = (index: number) => stableId('ch', index)
+
 function charge(index: number): UsageCharge {
   return {
-    chargeId: `ch_${index}`,
+    chargeId: idOf(index),
     serial: -1,
-    customerId: 'cus_1',
-    subscriptionId: 'sub_1',
+    customerId: `cus_${index % 2}`,
+    subscriptionId: `sub_${index % 3}`,
     price: 'p',
     meter: 'm',
     plan: 'pro',
@@ -72,12 +75,79 @@ test('deltas with moved charges restore the charges as they are, whatever was to
   )
 })
 
-test('a charge that only moved on leaves its whole record out of the delta', () => {
+test('a charge that only moved on leaves its terms out of the delta', () => {
+  const live = new ChargeMap()
+  for (let i = 0; i < 100; i += 1) live.set(charge(i))
+  const first = live.takeDelta()
+  expect(first.running?.put.serials).toHaveLength(100)
+  for (let i = 0; i < 50; i += 1) live.touch(idOf(i))
+  const second = live.takeDelta()
+  expect(second.set).toHaveLength(0)
+  expect(second.running?.put.serials).toHaveLength(0)
+  expect(second.running?.moved.serials).toHaveLength(50)
+  expect(serialize(second).length).toBeLessThan(serialize(first).length / 3)
+})
+
+test('a customer has the charges that were put for him, in their order, and not those that were removed', () => {
+  const live = new ChargeMap()
+  const put = Array.from({ length: 300 }, (_, i) => charge(i))
+  for (const one of put) live.set(one)
+  const removed = put.filter((_, i) => i % 5 === 0)
+  for (const { chargeId } of removed) live.delete(chargeId)
+  const left = put.filter((_, i) => i % 5 !== 0)
+  for (const customerId of ['cus_0', 'cus_1']) {
+    const own = left.filter(one => one.customerId === customerId).map(one => one.chargeId)
+    expect(live.ofCustomer(customerId).map(one => one.chargeId)).toEqual(own)
+  }
+  expect(live.ofCustomer('cus_2')).toEqual([])
+  expect(removed.map(({ chargeId }) => live.get(chargeId))).toEqual(removed.map(() => undefined))
+})
+
+test('a charge that a snapshot does not know is put again later, under another serial, and is found', () => {
+  const id = idOf(0)
+  const first = new ChargeMap()
+  for (let i = 0; i < 9; i += 1) first.set(charge(i))
+  const beginning = first.takeDelta()
+  first.delete(id)
+  const removal = first.takeDelta()
+  const second = new ChargeMap()
+  second.apply(first.dump()) // knows nothing of the first charge
+  second.set(charge(0))
+  const third = new ChargeMap()
+  for (const delta of [beginning, removal, second.takeDelta()]) third.apply(delta)
+  expect(third.get(id)?.chargeId).toBe(id)
+  expect(third.get(id)?.serial).toBe(second.get(id)?.serial)
+  expect([...third.values()]).toHaveLength(9)
+})
+
+test('only the id of a charge names one', () => {
+  const live = new ChargeMap()
+  expect(() => live.set({ ...charge(1), chargeId: 'ch_1' })).toThrow('is not that of a charge')
+  const { chargeId } = charge(1)
+  live.set(charge(1))
+  for (const other of [chargeId.toUpperCase(), `${chargeId}0`, `xx${chargeId.slice(2)}`, '']) {
+    expect(live.get(other)).toBeUndefined()
+  }
+})
+
+test('a state of format 3, in which every charge is a record, is read', () => {
   const live = new PartitionState(Number.POSITIVE_INFINITY)
-  for (let i = 0; i < 100; i += 1) live.putCharge(charge(i))
-  const whole = live.takeDelta().length
-  for (let i = 0; i < 100; i += 1) live.maps.charges.touch(`ch_${i}`)
-  expect(live.takeDelta().length).toBeLessThan(whole / 3)
+  for (let i = 0; i < 5; i += 1) live.putCharge(charge(i))
+  const { maps, ...rest } = deserialize(live.snapshot()) as { maps: Record<string, unknown> }
+  const set = [...live.maps.charges.entries()]
+  const moved = {
+    serials: Uint32Array.of(3),
+    numbers: Float64Array.of(7, 11, 13),
+    amounts: BigInt64Array.of(5n, 0n, 6n, 0n),
+  }
+  const old = serialize({ ...rest, format: 3, maps: { ...maps, charges: { set, deleted: [], moved } } })
+  const restored = PartitionState.restore(Number.POSITIVE_INFINITY, undefined, [old]).maps.charges
+  expect([...restored.values()].map(one => one.chargeId)).toEqual(set.map(([id]) => id))
+  expect(restored.get(idOf(2))).toEqual(live.maps.charges.get(idOf(2)))
+  expect(restored.get(idOf(3))).toMatchObject({
+    accumulator: { events: 7, firstMs: 11, lastMs: 13, state: { total: 5n } },
+    emitted: 6n,
+  })
 })
 
 test.each([1, 2])('a state of format %s, which knows events by other hashes, is refused', format => {
@@ -112,7 +182,7 @@ interface Values {
 }
 
 function change(live: PartitionState, index: number, act: string, { state, emitted, events }: Values): void {
-  const known = live.maps.charges.get(`ch_${index}`)
+  const known = live.maps.charges.get(idOf(index))
   if (act === 'remove') {
     if (known !== undefined) live.removeCharge(known)
   } else if (act === 'put' || known === undefined) {
@@ -129,7 +199,7 @@ function change(live: PartitionState, index: number, act: string, { state, emitt
 
 /** An event more, as plain usage brings it. */
 function runOn(live: PartitionState, index: number, { emitted, events }: Values): void {
-  const known = live.maps.charges.get(`ch_${index}`)
+  const known = live.maps.charges.get(idOf(index))
   const running = known === undefined ? undefined : live.maps.charges.running(known.serial)
   if (known === undefined || running === undefined) return
   const { serial } = known

@@ -18,8 +18,10 @@ import type {
 import { type MapDelta, TrackedMap } from './tracked-map.js'
 import { UsageRoutes } from './usage-routes.js'
 
+/** 4: charges that run are columns. */
+const format = 4
 /** 3: the dedupe table holds the hashes of schemas/event-hash.ts as they are since; those of older states mean nothing. */
-const format = 3
+const oldestFormat = 3
 const dayMs = 86_400_000
 
 /** One day more than the horizon, because arrivals are kept by the day. */
@@ -79,7 +81,6 @@ export class PartitionState {
   /** Customers with an open history request. */
   readonly held = new Set<string>()
   readonly waitingOf = new Map<string, Set<string>>()
-  readonly chargesOf = new Map<string, Set<string>>()
   readonly sealedOf = new Map<string, Set<string>>()
   /** Customers who took usage back: nothing of theirs is routed. */
   readonly retractedOf = new Set<string>()
@@ -102,9 +103,6 @@ export class PartitionState {
       if (hold !== undefined) state.held.add(customerId)
     }
     state.recomputeOldestParkedChange()
-    for (const charge of state.maps.charges.values()) {
-      indexUnder(state.chargesOf, charge.customerId, charge.chargeId)
-    }
     for (const { charge } of state.maps.sealed.values()) {
       indexUnder(state.sealedOf, charge.customerId, charge.chargeId)
     }
@@ -152,15 +150,6 @@ export class PartitionState {
     this.maps.catalog.set('published', catalog)
   }
 
-  /** The time of the customer's newest event that is rated; -Infinity without any. */
-  newestRatedMs(customerId: string): number {
-    let newestMs = Number.NEGATIVE_INFINITY
-    for (const chargeId of this.chargesOf.get(customerId) ?? []) {
-      newestMs = Math.max(newestMs, this.maps.charges.get(chargeId)!.accumulator.lastMs)
-    }
-    return newestMs
-  }
-
   putWaiting(waiting: WaitingEvent): void {
     this.removeWaiting(waiting.event.key)
     this.maps.waiting.set(waiting.event.key, waiting)
@@ -206,15 +195,14 @@ export class PartitionState {
   }
 
   putCharge(charge: UsageCharge): void {
-    this.routes.forget(charge.customerId)
+    // No route names a charge that was not there.
+    if (this.maps.charges.has(charge.chargeId)) this.routes.forget(charge.customerId)
     this.maps.charges.set(charge)
-    indexUnder(this.chargesOf, charge.customerId, charge.chargeId)
   }
 
   removeCharge(charge: UsageCharge): void {
     this.routes.forget(charge.customerId)
     this.maps.charges.delete(charge.chargeId)
-    unindexUnder(this.chargesOf, charge.customerId, charge.chargeId)
   }
 
   putSealed(sealed: SealedCharge): void {
@@ -237,9 +225,9 @@ export class PartitionState {
 
   #apply(bytes: Uint8Array): void {
     const stored = deserialize(bytes) as StateBytes
-    if (stored.format !== format) {
+    if (stored.format < oldestFormat || stored.format > format) {
       throw new Error(
-        `State of format ${stored.format} cannot be read; this version reads ${format}. ` +
+        `State of format ${stored.format} cannot be read; this version reads ${oldestFormat} and ${format}. ` +
           'Formats 1 and 2 know events by other hashes: run the version that wrote them, or begin on a fresh state.',
       )
     }

@@ -101,9 +101,15 @@ export class RunningTotals {
 
   /** What moved since the last call, as far as it is wanted. */
   takeMoved(isWanted: (serial: number) => boolean): MovedTotals {
-    const serials = Uint32Array.from(this.#moved.filter(isWanted))
-    const count = serials.length
+    const moved = this.copyOf(this.#moved.filter(isWanted))
     for (const serial of this.#moved) this.#isMoved[serial] = 0
+    this.#moved = []
+    return moved
+  }
+
+  copyOf(charges: readonly number[]): MovedTotals {
+    const serials = Uint32Array.from(charges)
+    const count = serials.length
     const numbers = new Float64Array(count * numbersEach)
     const amounts = new BigInt64Array(count * wordsEach)
     const halves = new Int32Array(amounts.buffer)
@@ -116,7 +122,6 @@ export class RunningTotals {
         halves[i * halvesEach + h] = this.#halves[serial * halvesStride + h]!
       }
     }
-    this.#moved = []
     return { serials, numbers, amounts }
   }
 

@@ -14,8 +14,6 @@ interface Entry<V> {
   value: V
   /** It is in the list of what changed. */
   isDirty: boolean
-  /** The value itself is another one since the last delta, not only changed in place. */
-  isReplaced: boolean
 }
 
 export class TrackedMap<V> {
@@ -46,7 +44,6 @@ export class TrackedMap<V> {
     let entry = this.#find(key)
     if (entry === undefined) entry = this.#add(key, value)
     else entry.value = value
-    entry.isReplaced = true
     this.#mark(entry)
   }
 
@@ -73,35 +70,11 @@ export class TrackedMap<V> {
     for (const { key, value } of this.#entries.values()) yield [key, value]
   }
 
-  /**
-   * Of the values that were changed in place and are otherwise those of the last delta, the ones that `accept` wants:
-   * they are the caller's to pass on, and not part of the delta that follows.
-   */
-  takeTouched(accept: (value: V) => boolean): V[] {
-    const taken: V[] = []
-    const left: Entry<V>[] = []
-    for (const entry of this.#dirty) {
-      if (entry.isReplaced || this.#entries.get(entry.key) !== entry || !accept(entry.value)) left.push(entry)
-      else {
-        entry.isDirty = false
-        taken.push(entry.value)
-      }
-    }
-    this.#dirty = left
-    return taken
-  }
-
-  /** The values that the next delta holds. */
-  *dirtyValues(): IterableIterator<V> {
-    for (const entry of this.#dirty) if (this.#entries.get(entry.key) === entry) yield entry.value
-  }
-
   /** What changed since the last call, as it is now. */
   takeDelta(): MapDelta<V> {
     const set: [string, V][] = []
     for (const entry of this.#dirty) {
       entry.isDirty = false
-      entry.isReplaced = false
       if (this.#entries.get(entry.key) !== entry) continue
       set.push([entry.key, entry.value])
       this.#deleted.delete(entry.key)
@@ -134,7 +107,7 @@ export class TrackedMap<V> {
   }
 
   #add(key: string, value: V): Entry<V> {
-    const entry = { key, value, isDirty: false, isReplaced: false }
+    const entry = { key, value, isDirty: false }
     this.#entries.set(key, entry)
     this.#found = entry
     return entry
