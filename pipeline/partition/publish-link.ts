@@ -1,4 +1,4 @@
-// Where commits are published to the broker: an atomic batch whose payloads go to the socket as they are. The client
+// Where commits and snapshots are published to the broker: messages whose payloads go to the socket as they are. The client
 // copies each payload into a buffer of its own and all of them into another one, and drops both.
 //
 // Invariants, besides those of sinks/atomic-batch.ts:
@@ -29,6 +29,9 @@ export function publishLinkOf(nc: NatsConnection): PublishLink {
   return link
 }
 
+/** Names and values. */
+type Headers = readonly (readonly [string, string])[]
+
 interface UnderWay {
   readonly count: number
   readonly settle: (outcome: BatchOutcome) => void
@@ -49,15 +52,26 @@ export class PublishLink {
   }
 
   /** Publishes the messages as one batch and says what became of them. Never throws for what the broker may do. */
-  async publishBatch(
+  publishBatch(messages: readonly BatchMessage[], fence: Fence, timeoutMs: number): Promise<BatchOutcome> {
+    const id = nuid.next()
+    const headers = messages.map((_, index) => batchHeaders(id, messages, index, fence))
+    return this.#publish(messages, headers, timeoutMs)
+  }
+
+  /** Publishes one message to a stream and says what became of it. */
+  publish(message: BatchMessage, timeoutMs: number): Promise<BatchOutcome> {
+    return this.#publish([message], [Object.entries(message.headers ?? {})], timeoutMs)
+  }
+
+  async #publish(
     messages: readonly BatchMessage[],
-    fence: Fence,
+    headers: readonly Headers[],
     timeoutMs: number,
   ): Promise<BatchOutcome> {
     const socket = await this.#link.reachedWithin(timeoutMs)
     if (socket === undefined) return unknown('the broker is out of reach')
     const inbox = createInbox()
-    const { parts, largest } = wireOf(messages, fence, inbox)
+    const { parts, largest } = wireOf(messages, headers, inbox)
     if (largest > socket.maxPayload)
       return { kind: 'too_large', detail: `${largest} bytes; the broker takes ${socket.maxPayload}` }
     const sid = this.#nextSid
@@ -98,9 +112,11 @@ function unknown(detail: string): BatchOutcome {
   return { kind: 'unknown', detail }
 }
 
+/** One message that is no batch is answered without a count. */
 function answered(text: string, count: number): BatchOutcome {
   try {
-    return outcomeOf(JSON.parse(text) as BatchAnswer, count)
+    const answer = JSON.parse(text) as BatchAnswer
+    return outcomeOf(count === 1 ? { count, ...answer } : answer, count)
   } catch {
     return unknown(`the broker answered ${text}`)
   }
@@ -109,15 +125,14 @@ function answered(text: string, count: number): BatchOutcome {
 /** `HPUB <subject> [reply] <bytes of the head> <bytes in all>`, the head, the payload, for each message. */
 function wireOf(
   messages: readonly BatchMessage[],
-  fence: Fence,
+  headers: readonly Headers[],
   inbox: string,
 ): { readonly parts: readonly Uint8Array[]; readonly largest: number } {
-  const id = nuid.next()
   const parts: Uint8Array[] = []
   let largest = 0
   let lineEnd = ''
   messages.forEach(({ natsSubject, bytes }, index) => {
-    const lines = batchHeaders(id, messages, index, fence).map(([name, value]) => `${name}: ${value}\r\n`)
+    const lines = headers[index]!.map(([name, value]) => `${name}: ${value}\r\n`)
     const head = `NATS/1.0\r\n${lines.join('')}\r\n`
     const length = head.length + bytes.length
     const reply = index === messages.length - 1 ? `${inbox} ` : ''

@@ -16,15 +16,15 @@
 // Small segments are joined with the next as long as that is no smaller, so there are few of them and each identity is
 // rewritten a few times at most; a full one is left as it is until its newest day is over.
 
-import { ReadableStream } from 'node:stream/web'
 import { type ObjectStore, Objm, setSha256Backend } from '@nats-io/obj'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { z } from 'zod'
 import { snapshotBucket } from '../topology.js'
 import type { StateSnapshot } from '../workers/protocol.js'
 import { PartitionFailure } from './failures.js'
+import { ObjectWriter } from './object-writer.js'
 
-/** Every object is hashed as it is written and read: by default in JavaScript, on the main thread. */
+/** Every object is hashed as it is read: by default in JavaScript, on the main thread. */
 setSha256Backend('native')
 
 /** Of a segment: joining ends here. */
@@ -41,15 +41,19 @@ export type Manifest = Readonly<z.infer<typeof manifestSchema>>
 
 export class SnapshotStore {
   readonly #store: ObjectStore
+  readonly #writer: ObjectWriter
   readonly #partition: number
   readonly #chunkBytes: number
 
   static async open(nc: NatsConnection, partition: number, chunkBytes: number): Promise<SnapshotStore> {
-    return new SnapshotStore(await new Objm(nc).open(snapshotBucket), partition, chunkBytes)
+    const store = await new Objm(nc).open(snapshotBucket)
+    const writer = await ObjectWriter.open(nc, store, snapshotBucket)
+    return new SnapshotStore(store, writer, partition, chunkBytes)
   }
 
-  private constructor(store: ObjectStore, partition: number, chunkBytes: number) {
+  private constructor(store: ObjectStore, writer: ObjectWriter, partition: number, chunkBytes: number) {
     this.#store = store
+    this.#writer = writer
     this.#partition = partition
     this.#chunkBytes = chunkBytes
   }
@@ -119,8 +123,7 @@ export class SnapshotStore {
   }
 
   async #write(name: string, pieces: readonly Uint8Array[]): Promise<void> {
-    const meta = { name, options: { max_chunk_size: this.#chunkBytes } }
-    await this.#store.put(meta, streamOf(pieces, this.#chunkBytes) as Parameters<ObjectStore['put']>[1])
+    await this.#writer.write(name, pieces, this.#chunkBytes)
   }
 }
 
@@ -139,24 +142,4 @@ function parsedJson(text: string): unknown {
   } catch {
     return undefined // the schema refuses it
   }
-}
-
-function streamOf(pieces: readonly Uint8Array[], chunkBytes: number): ReadableStream<Uint8Array> {
-  let index = 0
-  let at = 0
-  return new ReadableStream<Uint8Array>(
-    {
-      pull(controller) {
-        const piece = pieces[index]
-        if (piece === undefined) return controller.close()
-        controller.enqueue(piece.subarray(at, at + chunkBytes))
-        at += chunkBytes
-        if (at < piece.length) return
-        index += 1
-        at = 0
-        if (index === pieces.length) controller.close()
-      },
-    },
-    { highWaterMark: 1 },
-  )
 }
