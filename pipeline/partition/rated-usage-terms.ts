@@ -2,14 +2,15 @@
 // number that its terms have in the chunk at hand, and the columns follow from the numbers when the chunk is written.
 // Invariants: a number of kept terms holds until `release` or `forget`; which number a row has is not seen in the chunk,
 // so the same terms under two numbers do no harm.
-// The trick: what a row needs of its terms is one line of memory, and their texts have numbers too, so that terms which
-// are new in a chunk cost some looks into memory instead of comparisons of strings.
+// The trick: what a row needs of its terms is one line of memory. Texts in which nearly all customers differ have numbers
+// of their own; all others are shared by many terms and have one number together. So terms that are new in a chunk cost
+// a few looks into memory instead of comparisons of strings.
 
 import { doubled, type Int64Column } from '../../schemas/arrow-columns.js'
 import { putCodes } from '../../schemas/arrow-dictionary.js'
 import type { IpcBatch, IpcDictionary } from '../../schemas/arrow-ipc.js'
 import { StringDictionary } from '../../schemas/arrow-string-dictionary.js'
-import { ratedUsageTable } from '../../schemas/tables.js'
+import { compositeKey } from '../../schemas/identifiers.js'
 
 const firstCapacity = 64
 const twoTo32 = 2 ** 32
@@ -17,21 +18,19 @@ const twoTo32 = 2 ** 32
 const manyTexts = 1 << 20
 const manyTextsEach = 4
 
-const textNames = [
+const ownNames = ['customer_id', 'subscription_id', 'charge_id'] as const
+const sharedNames = [
   'event_type',
-  'customer_id',
   'pinned_subscription_id',
-  'subscription_id',
   'plan',
   'price',
   'meter',
-  'charge_id',
   'currency',
   'entity_id',
   'kind',
 ] as const
 
-export type TermText = (typeof textNames)[number]
+export type TermText = (typeof ownNames)[number] | (typeof sharedNames)[number]
 
 export interface UsageTerms {
   readonly texts: Readonly<Record<TermText, string>>
@@ -51,39 +50,43 @@ export interface KeptTerms {
   warm(numbers: Int32Array, count: number): number
 }
 
-/** Columns in which nearly all customers differ. */
-const ownTexts = ['customer_id', 'subscription_id', 'charge_id'].map(name =>
-  textNames.indexOf(name as TermText),
-)
-
-/** Words of 32 bits: generation and number in its chunk, plan version, count of events; the numbers of the texts. */
-const stride = 24
-const planVersionAt = 2
-const eventCountAt = 3
-const textsAt = 10
+/** Words of 32 bits: generation and number in its chunk, the numbers of its texts, plan version, count of events. */
+const stride = 16
+const ownAt = 2
+const sharedAt = ownAt + ownNames.length
+const planVersionAt = sharedAt + 1
+const eventCountAt = planVersionAt + 1
 /** Words of 64 bits, in the same memory. */
 const doubleStride = stride / 2
-const fromAt = 2
-const untilAt = 3
-const subscriptionVersionAt = 4
+const fromAt = 4
+const untilAt = 5
+const subscriptionVersionAt = 6
 
 class TermColumn {
   readonly dictionary = new StringDictionary()
-  /** By the number of the terms in the chunk. */
+  /** By the number of the terms in the chunk; of shared texts, by theirs. */
   codes = new Uint16Array(firstCapacity)
   /** By row, when the chunk is written. */
   rows = new Uint16Array(firstCapacity)
 }
 
+/** The texts of `sharedNames`. */
+interface SharedTexts {
+  /** Their numbers in the dictionaries. */
+  readonly texts: readonly number[]
+  /** The chunk in which `number` is good. */
+  generation: number
+  number: number
+}
+
 let generations = 0
 
 export class TermsTable implements KeptTerms {
-  /** In the order of `textNames`. */
-  readonly #columns = textNames.map(() => new TermColumn())
-  /** In the order of the table: a column that shares its codes comes after the one that has them. */
-  readonly #inOrder = ratedUsageTable.columns.flatMap(({ name }) => {
-    return this.#columns[textNames.indexOf(name as TermText)] ?? []
-  })
+  readonly #own = ownNames.map(() => new TermColumn())
+  readonly #shared = sharedNames.map(() => new TermColumn())
+  readonly #dictionaries = [...this.#own, ...this.#shared].map(({ dictionary }) => dictionary)
+  readonly #sharedTexts: SharedTexts[] = []
+  readonly #sharedNumbers = new Map<string, number>()
   #kept = new Int32Array(firstCapacity * stride)
   #keptDoubles = new Float64Array(this.#kept.buffer)
   #keptCount = 0
@@ -94,11 +97,14 @@ export class TermsTable implements KeptTerms {
   /** By row of the chunk at hand. */
   #numbers = new Uint16Array(firstCapacity)
   #rows = 0
-  /** By number in the chunk: which kept terms these are. */
+  /** By number in the chunk: which kept terms these are, and the number of their shared texts. */
   #terms = new Int32Array(firstCapacity)
+  #sharedOf = new Uint16Array(firstCapacity)
   #count = 0
+  #sharedCount = 0
   #generation = ++generations
   #size = 0
+  #sharedSize = 0
 
   /** Bytes of the dictionaries. */
   get size(): number {
@@ -109,10 +115,9 @@ export class TermsTable implements KeptTerms {
   get isFull(): boolean {
     const live = this.#keptCount - this.#free.length
     const most = Math.max(manyTexts, live * manyTextsEach)
-    return this.#columns.some(({ dictionary }) => dictionary.knownCount > most)
+    return this.#sharedTexts.length > most || this.#dictionaries.some(one => one.knownCount > most)
   }
 
-  /** Keeps terms under a number. */
   keep({ texts, subscriptionVersion, planVersion, eventCount, fromMs, untilMs }: UsageTerms): number {
     const kept = this.#free.pop() ?? this.#keptCount++
     const at = kept * stride
@@ -121,11 +126,12 @@ export class TermsTable implements KeptTerms {
       this.#keptDoubles = new Float64Array(this.#kept.buffer)
     }
     this.#kept[at] = 0
+    ownNames.forEach((name, i) => {
+      this.#kept[at + ownAt + i] = this.#own[i]!.dictionary.numberOf(texts[name])
+    })
+    this.#kept[at + sharedAt] = this.#shareTexts(texts)
     this.#kept[at + planVersionAt] = planVersion
     this.#kept[at + eventCountAt] = eventCount
-    textNames.forEach((name, i) => {
-      this.#kept[at + textsAt + i] = this.#columns[i]!.dictionary.numberOf(texts[name])
-    })
     const doubles = kept * doubleStride
     this.#keptDoubles[doubles + fromAt] = fromMs ?? Number.NaN
     this.#keptDoubles[doubles + untilAt] = untilMs ?? Number.NaN
@@ -145,18 +151,24 @@ export class TermsTable implements KeptTerms {
     this.#free = []
     this.#kept = new Int32Array(firstCapacity * stride)
     this.#keptDoubles = new Float64Array(this.#kept.buffer)
-    for (const { dictionary } of this.#columns) dictionary.forget()
+    this.#sharedTexts.length = 0
+    this.#sharedNumbers.clear()
+    for (const dictionary of this.#dictionaries) dictionary.forget()
   }
 
   termsOf(kept: number): UsageTerms {
     const at = kept * stride
-    const texts = textNames.map((name, i) => {
-      return [name, this.#columns[i]!.dictionary.textOf(this.#kept[at + textsAt + i]!)] as const
+    const own = ownNames.map((name, i) => {
+      return [name, this.#own[i]!.dictionary.textOf(this.#kept[at + ownAt + i]!)] as const
+    })
+    const { texts } = this.#sharedTexts[this.#kept[at + sharedAt]!]!
+    const shared = sharedNames.map((name, i) => {
+      return [name, this.#shared[i]!.dictionary.textOf(texts[i]!)] as const
     })
     const fromMs = this.#keptDoubles[kept * doubleStride + fromAt]!
     const untilMs = this.#keptDoubles[kept * doubleStride + untilAt]!
     return {
-      texts: Object.fromEntries(texts) as Record<TermText, string>,
+      texts: Object.fromEntries([...own, ...shared]) as Record<TermText, string>,
       subscriptionVersion: this.#keptDoubles[kept * doubleStride + subscriptionVersionAt]!,
       planVersion: this.#kept[at + planVersionAt]!,
       eventCount: this.#kept[at + eventCountAt]!,
@@ -165,10 +177,6 @@ export class TermsTable implements KeptTerms {
     }
   }
 
-  /**
-   * Reads what `append` will for the first `count` of these terms, so that it is near by then: for those that are not in
-   * the chunk yet, their texts too. A number need not be one of terms.
-   */
   warm(numbers: Int32Array, count: number): number {
     if (this.#absent.length < count) this.#absent = new Int32Array(count)
     const absent = this.#absent
@@ -178,12 +186,12 @@ export class TermsTable implements KeptTerms {
     for (let i = 0; i < count; i += 1) {
       const number = numbers[i]!
       if (number < 0 || number >= end || kept[number * stride] === this.#generation) continue
-      absent[absentCount] = number * stride + textsAt
+      absent[absentCount] = number * stride + ownAt
       absentCount += 1
     }
     let sum = 0
-    for (const column of ownTexts) {
-      const { dictionary } = this.#columns[column]!
+    for (let column = 0; column < ownNames.length; column += 1) {
+      const { dictionary } = this.#own[column]!
       for (let i = 0; i < absentCount; i += 1) sum += dictionary.warm(kept[absent[i]! + column]!)
     }
     return sum
@@ -199,20 +207,25 @@ export class TermsTable implements KeptTerms {
   }
 
   clear(): void {
-    for (const { dictionary } of this.#columns) dictionary.clear()
+    for (const dictionary of this.#dictionaries) dictionary.clear()
     for (const kept of this.#released) this.#free.push(kept)
     this.#released.length = 0
     this.#rows = 0
     this.#count = 0
+    this.#sharedCount = 0
     this.#size = 0
+    this.#sharedSize = 0
     this.#generation = ++generations
   }
 
   /** Columns whose codes are equal row by row share one array, so that a chunk holds it once. */
   putTexts(name: TermText, batch: IpcBatch, id: number, rows: number): IpcDictionary {
-    const own = this.#columns[textNames.indexOf(name)]!
-    const column = this.#inOrder.find(other => this.#equals(other.codes, own.codes)) ?? own
-    if (column === own) this.#spread(own, rows)
+    const isOwn = ownNames.includes(name as (typeof ownNames)[number])
+    const columns = isOwn ? this.#own : this.#shared
+    const own = columns[(isOwn ? ownNames : sharedNames).indexOf(name as never)]!
+    const count = isOwn ? this.#count : this.#sharedCount
+    const column = columns.find(other => equals(other.codes, own.codes, count))!
+    if (column === own) this.#spread(own, rows, isOwn)
     batch.node(rows)
     const texts = putCodes(batch, column.rows, rows)
     return own.dictionary.put(id, texts)
@@ -265,39 +278,70 @@ export class TermsTable implements KeptTerms {
     return values
   }
 
+  #shareTexts(texts: UsageTerms['texts']): number {
+    const key = compositeKey(...sharedNames.map(name => texts[name]))
+    const known = this.#sharedNumbers.get(key)
+    if (known !== undefined) return known
+    const number = this.#sharedTexts.length
+    const numbers = sharedNames.map((name, i) => this.#shared[i]!.dictionary.numberOf(texts[name]))
+    this.#sharedTexts.push({ texts: numbers, generation: 0, number: 0 })
+    this.#sharedNumbers.set(key, number)
+    return number
+  }
+
   #add(kept: number, at: number): void {
+    const shared = this.#sharedTexts[this.#kept[at + sharedAt]!]!
+    if (shared.generation !== this.#generation) this.#addShared(shared)
     const number = this.#count
     if (number === this.#terms.length) this.#grow()
-    let size = 0
-    for (let i = 0; i < this.#columns.length; i += 1) {
-      const { codes, dictionary } = this.#columns[i]!
-      codes[number] = dictionary.codeOf(this.#kept[at + textsAt + i]!)
+    let size = this.#sharedSize
+    for (let i = 0; i < ownNames.length; i += 1) {
+      const { codes, dictionary } = this.#own[i]!
+      codes[number] = dictionary.codeOf(this.#kept[at + ownAt + i]!)
       size += dictionary.size
     }
     this.#terms[number] = kept
+    this.#sharedOf[number] = shared.number
     this.#count = number + 1
     this.#size = size
     this.#kept[at] = this.#generation
     this.#kept[at + 1] = number
   }
 
+  #addShared(shared: SharedTexts): void {
+    const number = this.#sharedCount
+    this.#sharedSize = 0
+    for (let i = 0; i < sharedNames.length; i += 1) {
+      const column = this.#shared[i]!
+      if (number === column.codes.length) column.codes = doubled(column.codes)
+      column.codes[number] = column.dictionary.codeOf(shared.texts[i]!)
+      this.#sharedSize += column.dictionary.size
+    }
+    shared.number = number
+    shared.generation = this.#generation
+    this.#sharedCount = number + 1
+  }
+
   #grow(): void {
-    for (const column of this.#columns) column.codes = doubled(column.codes)
+    for (const column of this.#own) column.codes = doubled(column.codes)
     this.#terms = doubled(this.#terms)
+    this.#sharedOf = doubled(this.#sharedOf)
   }
 
-  #equals(one: Uint16Array, other: Uint16Array): boolean {
-    if (one === other) return true
-    for (let i = 0; i < this.#count; i += 1) if (one[i] !== other[i]) return false
-    return true
-  }
-
-  #spread(column: TermColumn, rows: number): void {
+  #spread(column: TermColumn, rows: number, isOwn: boolean): void {
     if (column.rows.length < rows) column.rows = new Uint16Array(Math.max(rows, column.rows.length * 2))
     const { codes, rows: spread } = column
     const numbers = this.#numbers
-    for (let i = 0; i < rows; i += 1) spread[i] = codes[numbers[i]!]!
+    const sharedOf = this.#sharedOf
+    if (isOwn) for (let i = 0; i < rows; i += 1) spread[i] = codes[numbers[i]!]!
+    else for (let i = 0; i < rows; i += 1) spread[i] = codes[sharedOf[numbers[i]!]!]!
   }
+}
+
+function equals(one: Uint16Array, other: Uint16Array, count: number): boolean {
+  if (one === other) return true
+  for (let i = 0; i < count; i += 1) if (one[i] !== other[i]) return false
+  return true
 }
 
 /** A safe integer as two words, the low first. */
