@@ -13,6 +13,7 @@ import { aggregated, aggregationDenominator, isLevel, newAggregation } from './a
 import type { ChargeBasis } from './charge-basis.js'
 import { graduatedAmount } from './price-models/graduated.js'
 import { beyondIncluded } from './price-models/included.js'
+import { type Linear, linearPerUnit, linearTiers } from './price-models/linear.js'
 import { cellUnitAmount, defaultCell, type MatrixModel } from './price-models/matrix.js'
 import { compilePackage, type Package, packageAmountOf } from './price-models/package.js'
 import { perUnitAmount } from './price-models/per-unit.js'
@@ -61,6 +62,8 @@ export interface Rater {
   /** Discounted amount / divisor = scaled amount. Even, so that its half is whole. */
   readonly divisor: bigint
   readonly half: bigint
+  /** Where an amount is nothing but units times a price; undefined where there is more to it. */
+  readonly linear: Linear | undefined
 }
 
 const wholePercent = 100n * scaledOne
@@ -189,9 +192,12 @@ function compileRater(basis: ChargeBasis): Rater {
   // A scaled amount x divisor is at the scale of the discounted amount; the fraction's denominator divides it.
   const limit = (amount: Scaled | undefined): bigint | undefined =>
     amount === undefined ? undefined : (amount * divisor * numerator) / denominator
+  const compiled = compileModel(price, scale)
+  const isPlain =
+    !basis.trial && divisor === scaledOne && price.minimum === undefined && price.maximum === undefined
   return {
     trial: basis.trial,
-    compiled: compileModel(price, scale),
+    compiled,
     quantityDenominator,
     factor: denominator,
     included: price.included * scale.prorated,
@@ -200,7 +206,14 @@ function compileRater(basis: ChargeBasis): Rater {
     maximum: limit(price.maximum),
     divisor,
     half: divisor / 2n,
+    linear: isPlain ? linearOf(compiled, price.included) : undefined,
   }
+}
+
+/** At a scale of one: a unit of the model is one of ours. */
+function linearOf(compiled: CompiledModel, included: Scaled): Linear | undefined {
+  if (compiled.model === 'per_unit') return linearPerUnit(compiled.unitAmount, included)
+  return compiled.model === 'graduated' && included === 0n ? linearTiers(compiled.tiers) : undefined
 }
 
 function compileModel(price: UsagePrice, scale: Scale): CompiledModel {

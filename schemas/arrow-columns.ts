@@ -153,14 +153,28 @@ export class Int64Column {
 /** Scaled integers, as 128 bits of two's complement. */
 export class DecimalColumn {
   #words = new BigInt64Array(firstCapacity * 2)
+  /** The same memory, by halves of words. */
+  #halves = new Uint32Array(this.#words.buffer)
   #length = 0
 
   append(value: bigint): void {
     const at = this.#length * 2
-    if (at === this.#words.length) this.#words = doubled(this.#words)
+    if (at === this.#words.length) this.#grow()
     // The array takes the low 64 bits of what it is given.
     this.#words[at] = value
     this.#words[at + 1] = value <= int64Max && value >= int64Min ? (value < 0n ? -1n : 0n) : highWord(value)
+    this.#length += 1
+  }
+
+  /** A value that is not negative, as three words of 32 bits (decimal-words.ts). */
+  appendWords(words: Uint32Array): void {
+    const at = this.#length * 4
+    if (at === this.#halves.length) this.#grow()
+    const halves = this.#halves
+    halves[at] = words[0]!
+    halves[at + 1] = words[1]!
+    halves[at + 2] = words[2]!
+    halves[at + 3] = 0
     this.#length += 1
   }
 
@@ -171,6 +185,11 @@ export class DecimalColumn {
 
   clear(): void {
     this.#length = 0
+  }
+
+  #grow(): void {
+    this.#words = doubled(this.#words)
+    this.#halves = new Uint32Array(this.#words.buffer)
   }
 }
 

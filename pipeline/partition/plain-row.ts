@@ -1,6 +1,7 @@
 // The rows of a plain event: which spans of its message, and what of its route, go into them.
 
 import type { Scaled } from '../../schemas/decimal.js'
+import { scaledOfWords, wordsOfAmount } from '../../schemas/decimal-words.js'
 import type { RatedUsageRow } from '../../schemas/tables.js'
 import { type PlainMeter, textOf } from '../stages/plain-meters.js'
 import { type ScannedEvents, valueKinds } from '../stages/scan/scanned-events.js'
@@ -25,8 +26,10 @@ export class PlainRow implements ScannedRow {
   value: string | undefined = undefined
   valueFrom = -1
   valueUntil = -1
-  quantity: Scaled = 0n
-  amount: Scaled = 0n
+  quantity: Scaled | undefined = undefined
+  readonly quantityWords = new Uint32Array(wordsOfAmount)
+  amount: Scaled | undefined = undefined
+  readonly amountWords = new Uint32Array(wordsOfAmount)
   terms = -1
   dimensions: readonly string[] = []
   readonly dimensionFrom: number[] = []
@@ -96,8 +99,8 @@ export function plainUsageRow(row: PlainRow, terms: UsageTerms, at: RatedAt): Ra
     periodFromMs: terms.fromMs ?? row.timeMs,
     periodUntilMs: terms.untilMs ?? row.timeMs,
     value: row.value ?? text(row.valueFrom, row.valueUntil),
-    quantity: row.quantity,
-    amount: row.amount,
+    quantity: row.quantity ?? scaledOfWords(row.quantityWords),
+    amount: row.amount ?? scaledOfWords(row.amountWords),
     currency: texts.currency,
     entityId: texts.entity_id,
     kind: texts.kind,

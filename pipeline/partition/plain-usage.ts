@@ -3,8 +3,10 @@
 // general way (admit.ts, place-usage.ts), event by event.
 // Invariant: which way an event takes makes no difference to what becomes of it; a test sends the same events both ways.
 
+import { growthOf } from '../../rating/price-models/linear.js'
 import { amountOfTotal } from '../../rating/rate.js'
 import { type Scaled, scaledOne } from '../../schemas/decimal.js'
+import { putScaled, putWhole } from '../../schemas/decimal-words.js'
 import { partitionOf } from '../../schemas/identifiers.js'
 import {
   type Decoded,
@@ -21,6 +23,7 @@ import {
   type PlainMatch,
   type PlainType,
   plainQuantity,
+  plainWhole,
   textOf,
 } from '../stages/plain-meters.js'
 import { ScanLayout } from '../stages/scan/layout.js'
@@ -53,6 +56,10 @@ export class PlainUsage {
   readonly #content = new Uint32Array(contentWords)
   /** Of the event under way, by reading. */
   readonly #quantities: Scaled[] = []
+  /** The same in whole units; -1: they are none, or too many, and `#quantities` has them. */
+  readonly #units: number[] = []
+  /** By target of its route: what the amount grows by, scaled; NaN: as the totals say. */
+  readonly #growths: number[] = []
   /** By target of its route: all that was used, and what is owed for it. */
   readonly #totals: Scaled[] = []
   readonly #owed: Scaled[] = []
@@ -149,7 +156,10 @@ export class PlainUsage {
     }
     for (let i = 0; i < meters.length; i += 1) {
       const { meter, valueSlot } = meters[i]!
-      const quantity = valueSlot === -1 ? scaledOne : quantityAt(scan, first + valueSlot)
+      const units = valueSlot === -1 ? 1 : wholeAt(scan, first + valueSlot)
+      this.#units[i] = units
+      if (units >= 0) continue
+      const quantity = quantityAt(scan, first + valueSlot)
       if (quantity === undefined || (!meter.allowNegative && quantity < 0n)) return false
       this.#quantities[i] = quantity
     }
@@ -165,8 +175,17 @@ export class PlainUsage {
       if (serial === none) continue
       const running = maps.charges.running(serial)
       if (running === undefined) return false
-      const total = running.total(serial) + this.#quantities[routes.reading(target)]!
-      const owed = amountOfTotal(routes.rater(target), total)
+      const reading = routes.reading(target)
+      const rater = routes.rater(target)
+      const units = this.#units[reading]!
+      const growth =
+        units >= 0 && rater.linear !== undefined
+          ? growthOf(rater.linear, running.units(serial), units)
+          : Number.NaN
+      this.#growths[i] = growth
+      if (!Number.isNaN(growth)) continue
+      const total = running.total(serial) + this.#quantityOf(reading)
+      const owed = amountOfTotal(rater, total)
       if (isLarge(total) || isLarge(owed)) return false
       this.#totals[i] = total
       this.#owed[i] = owed
@@ -189,8 +208,9 @@ export class PlainUsage {
     for (let target = routes.firstTarget(route), i = 0; target < end; target += 1, i += 1) {
       const serial = routes.chargeSerial(target)
       const reading = routes.reading(target)
-      row.quantity = this.#quantities[reading]!
-      row.amount = serial === none ? 0n : this.#moveOn(batch, serial, i, timeMs)
+      this.#putQuantity(reading)
+      if (serial === none) row.amount = 0n
+      else this.#moveOn(batch, serial, reading, i, timeMs)
       row.terms = routes.terms(target)
       row.putReading(scan, event, match.meters[reading]!)
       batch.out.ratedPlain(row)
@@ -198,14 +218,35 @@ export class PlainUsage {
     }
   }
 
-  /** Brings a charge to what `#add` found; the amount that this makes. */
-  #moveOn(batch: Batch, serial: number, i: number, timeMs: number): Scaled {
+  #quantityOf(reading: number): Scaled {
+    const units = this.#units[reading]!
+    return units >= 0 ? BigInt(units) * scaledOne : this.#quantities[reading]!
+  }
+
+  #putQuantity(reading: number): void {
+    const units = this.#units[reading]!
+    if (units < 0) this.#row.quantity = this.#quantities[reading]!
+    else {
+      this.#row.quantity = undefined
+      putWhole(units, this.#row.quantityWords)
+    }
+  }
+
+  /** Brings a charge to what `#add` found, and the amount that this makes into the row. */
+  #moveOn(batch: Batch, serial: number, reading: number, i: number, timeMs: number): void {
     const running = batch.state.maps.charges.running(serial)
     if (running === undefined) throw new Error(`The charge ${serial} does not run.`)
-    const owed = this.#owed[i]!
-    const amount = owed - running.emitted(serial)
-    running.add(serial, timeMs, this.#totals[i]!, owed)
-    return amount
+    const growth = this.#growths[i]!
+    const units = this.#units[reading]!
+    if (Number.isNaN(growth)) {
+      const owed = this.#owed[i]!
+      this.#row.amount = owed - running.emitted(serial)
+      running.add(serial, timeMs, this.#totals[i]!, owed, units >= 0)
+    } else {
+      this.#row.amount = undefined
+      putScaled(growth, this.#row.amountWords)
+      running.grow(serial, timeMs, units, growth)
+    }
   }
 }
 
@@ -214,6 +255,12 @@ const largest = 1n << 120n
 
 function isLarge(amount: Scaled): boolean {
   return amount > largest || amount < -largest
+}
+
+function wholeAt(scan: ScannedEvents, at: number): number {
+  const kind = scan.valueKind[at]
+  if (kind !== valueKinds.number && kind !== valueKinds.text) return -1
+  return plainWhole(scan.bytes, scan.valueFrom[at]!, scan.valueUntil[at]!)
 }
 
 /** Undefined when the value is not written plainly; a missing one and one that is no number are refused elsewhere. */

@@ -149,8 +149,7 @@ function scanned(columns: RatedUsageColumns, rated: RatedRow, before: RatedRow |
     value: reading.text.length % 2 === 0 ? reading.text : undefined,
     valueFrom,
     valueUntil: valueFrom + valueBytes.length,
-    quantity: rated.eventCount < 0 ? -reading.quantity : reading.quantity,
-    amount: rated.amount,
+    ...amountsOf(rated),
     terms: columns.keep(termsOf(rated)),
     dimensions: ['absent', ...reading.dimensions.keys()],
     dimensionFrom: [-1, ...spans.map(([from]) => from)],
@@ -289,3 +288,17 @@ test('chunks keep their bounds, hold every row once and in order, and serve one 
     expect(out.reduce((sum, one) => sum + one.rows, 0)).toBe(500)
   }
 })
+
+/** In words, where that can be. */
+function amountsOf(rated: RatedRow) {
+  const quantity = rated.eventCount < 0 ? -rated.reading.quantity : rated.reading.quantity
+  const words = (value: bigint): Uint32Array =>
+    Uint32Array.from([0n, 32n, 64n], shift => Number((value >> shift) & 0xffffffffn))
+  const inWords = (value: bigint): boolean => value >= 0n && value < 1n << 96n
+  return {
+    quantity: inWords(quantity) ? undefined : quantity,
+    quantityWords: words(quantity),
+    amount: inWords(rated.amount) ? undefined : rated.amount,
+    amountWords: words(rated.amount),
+  }
+}

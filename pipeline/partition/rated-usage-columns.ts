@@ -38,8 +38,11 @@ export interface ScannedRow {
   value: string | undefined
   valueFrom: number
   valueUntil: number
-  quantity: bigint
-  amount: bigint
+  /** Undefined: as the words beside it say. */
+  quantity: bigint | undefined
+  quantityWords: Uint32Array
+  amount: bigint | undefined
+  amountWords: Uint32Array
   /** As `keep` returned it. */
   terms: number
   /** Names of the meter's dimensions in their order, and where their values are; those that the event lacks have -1. */
@@ -277,8 +280,10 @@ export class RatedUsageColumns implements KeptTerms {
     this.#ingestedAt.append(row.ingestedAtMs)
     if (row.value === undefined) this.#value.appendBytes(bytes, row.valueFrom, row.valueUntil)
     else this.#value.append(row.value)
-    this.#quantity.append(row.quantity)
-    this.#amount.append(row.amount)
+    if (row.quantity === undefined) this.#quantity.appendWords(row.quantityWords)
+    else this.#quantity.append(row.quantity)
+    if (row.amount === undefined) this.#amount.appendWords(row.amountWords)
+    else this.#amount.append(row.amount)
     if (repeats && row.dimensions === this.#lastDimensions) this.#dimensions.repeat()
     else this.#appendDimensions(row)
   }

@@ -6,6 +6,7 @@
 import type { CatalogIndex } from '../../rating/catalog-index.js'
 import type { Aggregation, Meter } from '../../schemas/catalog.js'
 import type { Scaled } from '../../schemas/decimal.js'
+import { wholeLimit } from '../../schemas/decimal-words.js'
 import { type ScannedEvents, valueKinds } from './scan/scanned-events.js'
 
 export interface PlainMeter {
@@ -177,6 +178,19 @@ export function plainQuantity(bytes: Uint8Array, from: number, until: number): S
   const magnitude =
     product <= Number.MAX_SAFE_INTEGER ? BigInt(product) : BigInt(mantissa) * bigPowers[12 - fraction]!
   return isNegative ? -magnitude : magnitude
+}
+
+/** The same for a number of whole units, as the double that it is; -1 for any other. */
+export function plainWhole(bytes: Uint8Array, from: number, until: number): number {
+  const length = until - from
+  if (length === 0 || length > maxDigits || (length > 1 && bytes[from] === zero)) return -1
+  let units = 0
+  for (let i = from; i < until; i += 1) {
+    const byte = bytes[i]!
+    if (byte < zero || byte > nine) return -1
+    units = units * 10 + (byte - zero)
+  }
+  return units < wholeLimit ? units : -1
 }
 
 /** The text of a span of UTF-8. */

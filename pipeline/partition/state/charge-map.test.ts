@@ -164,7 +164,7 @@ test('a delta that moves on what is not there is refused', () => {
   const one = charge(1)
   live.set(one)
   live.takeDelta()
-  live.running(one.serial)?.add(one.serial, 5, 1n, 1n)
+  live.running(one.serial)?.add(one.serial, 5, 1n, 1n, true)
   expect(() => new ChargeMap().apply(live.takeDelta())).toThrow('lacks charge 0')
 })
 
@@ -206,7 +206,7 @@ function runOn(live: PartitionState, index: number, { emitted, events }: Values)
   const before = running.events(serial)
   const total = running.total(serial) + BigInt(events)
   const owed = emitted > 0n ? emitted >> 4n : -(-emitted >> 4n)
-  running.add(serial, events, total, owed)
+  running.add(serial, events, total, owed, true)
   expect([running.events(serial), running.total(serial), running.emitted(serial)]).toEqual([
     before + 1,
     total,

@@ -2,7 +2,8 @@
 // changes, and nothing else. An event leaves no garbage here, and a delta is a copy of some rows.
 // Invariant: amounts are exact; whoever writes one sees to it that 128 bits hold it, as every column of amounts does.
 
-import type { Scaled } from '../../../schemas/decimal.js'
+import { type Scaled, scaledOne } from '../../../schemas/decimal.js'
+import { addWords, putScaled, putWhole, wordsOfAmount } from '../../../schemas/decimal-words.js'
 import { larger } from './typed-memory.js'
 
 /** Charge by charge: its serial, (events, first, last), (total, emitted) as two words of 64 bits each, the low first. */
@@ -14,9 +15,13 @@ export interface MovedTotals {
 
 const numbersEach = 3
 const wordsEach = 4
-/** Of 64 bits: total and emitted, two words each, then events, first, last; 64 bytes a charge, one line of memory. */
+/**
+ * Of 64 bits: total and emitted, two words each, then events, first, last, and the total in whole units; 64 bytes a charge,
+ * one line of memory.
+ */
 const stride = 8
 const numbersAt = wordsEach
+const unitsAt = numbersAt + 3
 const halvesStride = stride * 2
 const firstCapacity = 64
 const halvesEach = wordsEach * 2
@@ -28,6 +33,7 @@ export class RunningTotals {
   #numbers = new Float64Array(this.#words.buffer)
   #isMoved = new Uint8Array(firstCapacity)
   #moved: number[] = []
+  readonly #sum = new Uint32Array(wordsOfAmount)
 
   get changed(): boolean {
     return this.#moved.length > 0
@@ -56,6 +62,13 @@ export class RunningTotals {
     return this.#numbers[serial * stride + numbersAt + 2]!
   }
 
+  /**
+   * The total, if it is known to be so many whole units, all of which are emitted for; else 0. A double holds it exactly.
+   */
+  units(serial: number): number {
+    return this.#numbers[serial * stride + unitsAt]!
+  }
+
   total(serial: number): Scaled {
     return this.#read(serial * stride)
   }
@@ -69,6 +82,7 @@ export class RunningTotals {
     this.#numbers[at] = events
     this.#numbers[at + 1] = firstMs
     this.#numbers[at + 2] = lastMs
+    this.#numbers[serial * stride + unitsAt] = 0
   }
 
   setAmounts(serial: number, total: Scaled, emitted: Scaled): void {
@@ -77,14 +91,30 @@ export class RunningTotals {
     this.#write(at + 2, emitted)
   }
 
-  /** One event more. */
-  add(serial: number, timeMs: number, total: Scaled, emitted: Scaled): void {
+  /** One event more, which brings the charge to what is owed for it. `isWhole`: the event's quantity was. */
+  add(serial: number, timeMs: number, total: Scaled, owed: Scaled, isWhole: boolean): void {
+    this.#count(serial, timeMs)
+    this.setAmounts(serial, total, owed)
+    this.#numbers[serial * stride + unitsAt] = isWhole ? wholeUnitsOf(total) : 0
+  }
+
+  /** One event more, of a charge whose `units` are known, fewer than `wholeLimit`; `growth` is scaled. */
+  grow(serial: number, timeMs: number, units: number, growth: number): void {
+    this.#count(serial, timeMs)
+    const at = serial * halvesStride
+    putWhole(units, this.#sum)
+    addWords(this.#sum, this.#halves, at)
+    putScaled(growth, this.#sum)
+    addWords(this.#sum, this.#halves, at + halvesEach / 2)
+    this.#numbers[serial * stride + unitsAt] = this.#numbers[serial * stride + unitsAt]! + units
+  }
+
+  #count(serial: number, timeMs: number): void {
     const numbers = this.#numbers
     const at = serial * stride + numbersAt
     numbers[at] = numbers[at]! + 1
     if (timeMs < numbers[at + 1]!) numbers[at + 1] = timeMs
     if (timeMs > numbers[at + 2]!) numbers[at + 2] = timeMs
-    this.setAmounts(serial, total, emitted)
     this.move(serial)
   }
 
@@ -132,6 +162,7 @@ export class RunningTotals {
       const at = serial * stride
       this.#words.set(amounts.subarray(i * wordsEach, (i + 1) * wordsEach), at)
       this.#numbers.set(numbers.subarray(i * numbersEach, (i + 1) * numbersEach), at + numbersAt)
+      this.#numbers[at + unitsAt] = 0
     }
   }
 
@@ -158,4 +189,10 @@ export class RunningTotals {
     this.#halves[word * 2 + 2] = sign
     this.#halves[word * 2 + 3] = sign
   }
+}
+
+function wholeUnitsOf(total: Scaled): number {
+  if (total <= 0n || total % scaledOne !== 0n) return 0
+  const units = Number(total / scaledOne)
+  return units <= Number.MAX_SAFE_INTEGER ? units : 0
 }
