@@ -5,9 +5,9 @@ import { scaledOfWords, wordsOfAmount } from '../../schemas/decimal-words.js'
 import type { RatedUsageRow } from '../../schemas/tables.js'
 import { type PlainMeter, textOf } from '../stages/plain-meters.js'
 import { type ScannedEvents, valueKinds } from '../stages/scan/scanned-events.js'
-import type { ScannedRow } from './rated-usage-columns.js'
 import type { RatedAt } from './rated-usage-row.js'
 import type { UsageTerms } from './rated-usage-terms.js'
+import type { ScannedRow } from './scanned-row.js'
 
 /** A row that serves one event after the other. */
 export class PlainRow implements ScannedRow {

@@ -7,9 +7,10 @@ import { scaledMax } from '../../schemas/decimal.js'
 import { ratedUsageTable } from '../../schemas/tables.js'
 import type { RatedRow } from '../stages/rate.js'
 import type { LedgerOutput } from './core-io.js'
-import { RatedUsageColumns, type ScannedRow } from './rated-usage-columns.js'
+import { RatedUsageColumns } from './rated-usage-columns.js'
 import { ratedUsageRow } from './rated-usage-row.js'
 import type { UsageTerms } from './rated-usage-terms.js'
+import type { ScannedRow } from './scanned-row.js'
 
 const at = { ratedAtMs: Date.UTC(2026, 0, 20), partition: 3, ledgerSequence: 17 }
 
