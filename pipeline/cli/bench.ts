@@ -16,6 +16,8 @@ export interface BenchArguments {
   readonly seed: number
   /** Of `compare` and `stage`. */
   readonly rounds: number
+  /** Of `latency`: the load, instead of half of the full rate. */
+  readonly rate?: number
   readonly json: boolean
   readonly env: Readonly<Record<string, string | undefined>>
   readonly log: Logger
@@ -32,7 +34,7 @@ export async function benchCommand(args: BenchArguments, io: CliIo): Promise<num
 }
 
 /** Loaded one by one: the peer's driver is no part of an installation for production. */
-async function run({ benchmark, rounds }: BenchArguments, options: BenchOptions): Promise<BenchReport> {
+async function run({ benchmark, rounds, rate }: BenchArguments, options: BenchOptions): Promise<BenchReport> {
   switch (benchmark) {
     case 'end-to-end':
       return (await import('../../bench/end-to-end.js')).endToEnd(options)
@@ -45,7 +47,7 @@ async function run({ benchmark, rounds }: BenchArguments, options: BenchOptions)
     case 'peer-postgres':
       return (await import('../../bench/postgres/peer.js')).peerPostgres(options)
     case 'latency':
-      return (await import('../../bench/latency.js')).latency(options)
+      return (await import('../../bench/latency.js')).latency(options, rate)
     case 'growth':
       return (await import('../../bench/growth/growth.js')).growth(options)
     case 'soak':

@@ -189,13 +189,15 @@ for (const [name, description] of Object.entries(benchmarks)) {
     .option('--customers <count>', 'customers, by Zipf', wholeNumber, 50_000)
     .option('--seed <number>', 'the same seed, the same events', wholeNumber, 1)
     .option('--rounds <count>', 'of compare and stage', wholeNumber, 3)
+    .option('--rate <count>', 'of latency: events a second, instead of half of the full rate', wholeNumber)
     .option('--json', 'print the report as JSON')
     .option('--verbose', 'log to stderr')
     .action(async (options: BenchFlags) => {
       const { benchCommand } = await import('./bench.js')
-      const { events, customers, seed, rounds, json, verbose } = options
+      const { events, customers, seed, rounds, rate, json, verbose } = options
       const log = logger(verbose === true ? 'info' : 'error')
-      const args = { events, customers, seed, rounds, json: json === true, env: environment(), log }
+      const figures = { events, customers, seed, rounds, ...(rate === undefined ? {} : { rate }) }
+      const args = { ...figures, json: json === true, env: environment(), log }
       endOnSignals()
       await finish(benchCommand({ ...args, benchmark: name as Benchmark }, io))
     })
@@ -224,6 +226,7 @@ interface BenchFlags {
   readonly customers: number
   readonly seed: number
   readonly rounds: number
+  readonly rate?: number
   readonly json?: boolean
   readonly verbose?: boolean
 }
