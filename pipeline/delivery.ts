@@ -14,7 +14,8 @@ import { createErpSink } from '../sinks/erp/sink.js'
 import type { Sink } from '../sinks/sink.js'
 import type { BillingRuns } from './billing-run/billing-runs.js'
 import type { WeirConfig } from './config.js'
-import { Deliverer } from './deliver/deliverer.js'
+import { commitsUnderWayOf } from './deliver/commits-under-way.js'
+import { type AppliedRange, Deliverer } from './deliver/deliverer.js'
 import type { DeliveryStatus } from './deliver/delivery-status.js'
 import { type Feed, feeds } from './deliver/feeds.js'
 import { ledgerTailOf } from './deliver/ledger-tail.js'
@@ -30,6 +31,7 @@ export interface DeliveryOptions {
   readonly runs: KV
   readonly billingRuns: BillingRuns
   readonly onChange: (status: DeliveryStatus) => void
+  readonly onApplied: (applied: AppliedRange) => void
 }
 
 export interface Delivery {
@@ -72,13 +74,15 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     },
     timeoutMs: brokerTimeoutMs,
   })
-  const shared = { js, jsm, kv: options.sinks, onChange: options.onChange }
+  const { onChange, onApplied } = options
+  const shared = { js, jsm, kv: options.sinks, onChange, onApplied }
   const deliverer = (feed: Feed, sink: Sink): Deliverer => new Deliverer({ ...feed, ...shared, sink })
   const ledger = new Deliverer({
     ...feeds.clickhouse,
     ...shared,
     sink: intoClickHouse.ledger,
     tail: ledgerTailOf(nc),
+    underWay: commitsUnderWayOf(nc),
   })
   // A stage reads what the one before it writes.
   const stages = [

@@ -9,9 +9,9 @@ export interface EngineLimits {
   readonly commitMaxEvents: number
   /** The most input that one commit takes. */
   readonly commitMaxBytes: number
-  /** How long the first event of a commit waits for company, counted from the last commit where that is earlier. */
+  /** The beat to which partitions commit, and so the most that an event waits for company. */
   readonly lingerMs: number
-  /** How long it waits in any case, so that what was sent together is committed together. */
+  /** How long an event that comes alone waits, so that what was sent together is committed together. */
   readonly settleMs: number
   /** Input that one reader holds ahead of the worker. */
   readonly prefetchBytes: number

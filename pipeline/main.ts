@@ -33,7 +33,7 @@ import { PressureGauge, registerPressure } from './pressure.js'
 import { publishCatalogs } from './publish-catalogs.js'
 import { readinessOf } from './readiness.js'
 import { reconcile } from './reconcile/reconcile.js'
-import { pipelineTelemetry } from './telemetry.js'
+import { type PipelineTelemetry, pipelineTelemetry } from './telemetry.js'
 import { ensureTopology } from './topology.js'
 import { WorkerPool } from './workers/pool.js'
 
@@ -153,7 +153,7 @@ async function compose(ground: Ground): Promise<Weir> {
   await publishCatalogs(broker.js, options.catalogs ?? [])
   const registry = new Registry()
   const telemetry = pipelineTelemetry(registry)
-  const delivery = startDelivery(ground, broker)
+  const delivery = startDelivery(ground, broker, telemetry.applied)
   const queryClient = openClickHouse(clickhouse)
   undo.push(() => queryClient.close())
   const history = new ClickHouseHistory({ clickhouse: queryClient, delivery: delivery.ledger })
@@ -230,10 +230,25 @@ async function openBroker({ config, options, nc, undo }: Ground): Promise<Broker
   return { js, jsm, sinks, runs, firstKey: firstKey?.token, keyRing, billingRuns }
 }
 
-function startDelivery({ config, options, clickhouse, nc, undo }: Ground, broker: Broker): Delivery {
+function startDelivery(
+  { config, options, clickhouse, nc, undo }: Ground,
+  broker: Broker,
+  onApplied: PipelineTelemetry['applied'],
+): Delivery {
   const { js, jsm, sinks, runs, billingRuns } = broker
   const onChange = (status: DeliveryStatus): void => logDelivery(options.log, status)
-  const delivery = createDelivery({ config, clickhouse, nc, js, jsm, sinks, runs, billingRuns, onChange })
+  const delivery = createDelivery({
+    config,
+    clickhouse,
+    nc,
+    js,
+    jsm,
+    sinks,
+    runs,
+    billingRuns,
+    onChange,
+    onApplied,
+  })
   undo.push(() => delivery.close())
   for (const feed of delivery.all) feed.start()
   undo.push(() => Promise.all(delivery.all.map(feed => feed.abort())))

@@ -3,10 +3,13 @@
 
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import { type DispositionCounts, dispositions } from '../schemas/dispositions.js'
+import type { AppliedRange } from './deliver/deliverer.js'
 import type { DeliveryStatus } from './deliver/delivery-status.js'
 import type { CommittedFacts, EngineStatus, EngineTelemetry } from './partition/engine.js'
 
 export interface PipelineTelemetry extends EngineTelemetry {
+  /** A sink has taken a range. */
+  applied(range: AppliedRange): void
   /** From now on the gauges are read from here. */
   observe(status: () => PipelineStatus): void
 }
@@ -36,6 +39,24 @@ export function pipelineTelemetry(registry: Registry): PipelineTelemetry {
     labelNames: ['partition'],
     registers,
   })
+  const arrivalToCommit = new Histogram({
+    name: 'weir_arrival_to_commit_seconds',
+    help: 'From the arrival of the oldest usage of a commit until the commit is stored',
+    labelNames: ['partition'],
+    registers,
+  })
+  const commitToSink = new Histogram({
+    name: 'weir_commit_to_sink_seconds',
+    help: 'From storing the oldest message of a range until its sink has it; of clickhouse: until it is queryable',
+    labelNames: ['feed'],
+    registers,
+  })
+  const sinkApply = new Histogram({
+    name: 'weir_sink_apply_seconds',
+    help: 'What a sink took for a range',
+    labelNames: ['feed'],
+    registers,
+  })
   const interruptions = new Counter({
     name: 'weir_interruptions_total',
     help: 'Restores of a partition after trouble',
@@ -43,12 +64,18 @@ export function pipelineTelemetry(registry: Registry): PipelineTelemetry {
     registers,
   })
   return {
-    committed({ partition, counters, seconds }: CommittedFacts) {
+    committed({ partition, counters, seconds, arrivedAtMs }: CommittedFacts) {
       commits.inc({ partition })
       commitSeconds.observe({ partition }, seconds)
+      if (arrivedAtMs !== undefined)
+        arrivalToCommit.observe({ partition }, Math.max(0, Date.now() - arrivedAtMs) / 1_000)
       for (const name of ['received', ...dispositions] satisfies (keyof DispositionCounts)[]) {
         events.set({ partition, disposition: name }, counters[name])
       }
+    },
+    applied({ key, ageSeconds, applySeconds }) {
+      commitToSink.observe({ feed: key }, ageSeconds)
+      sinkApply.observe({ feed: key }, applySeconds)
     },
     interrupted: partition => interruptions.inc({ partition }),
     observe: status => registerGauges(registry, status),

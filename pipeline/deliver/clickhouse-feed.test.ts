@@ -61,7 +61,14 @@ afterAll(async () => {
 function start(options: Partial<DelivererOptions> = {}): Deliverer {
   const sink = new ClickHouseSink(config)
   const source = { js, jsm, stream: 'LEDGER', filterSubjects: ledgerSubjects }
-  const limits = { lingerMs: 5, rangeMessages: 3, retryMinMs: 20, retryMaxMs: 100, leaseMs: 2_000 }
+  const limits = {
+    paceMinMs: 0,
+    paceMaxMs: 5,
+    rangeMessages: 3,
+    retryMinMs: 20,
+    retryMaxMs: 100,
+    leaseMs: 2_000,
+  }
   const deliverer = new Deliverer({ ...source, kv, key: 'clickhouse', sink, ...options, limits })
   running.push(deliverer, sink)
   deliverer.start()

@@ -7,8 +7,13 @@ export interface DeliverLimits {
    */
   readonly rangeBytes: number
   readonly rangeMessages: number
-  /** A range is cut when its first message has waited this long, or the last range is so old. */
-  readonly lingerMs: number
+  /**
+   * From cut to cut, and the most that a message waits for others, unless a range is full: twice what the last range took
+   * the sink, within these bounds. Every insert is a part that has to be merged; a sink that is busy gets fewer and larger
+   * ones.
+   */
+  readonly paceMinMs: number
+  readonly paceMaxMs: number
   /** The least that a message waits: what was committed together is delivered together. */
   readonly settleMs: number
   /** Read ahead of the range being applied. */
@@ -28,8 +33,9 @@ export interface DeliverLimits {
 export const defaultDeliverLimits: DeliverLimits = {
   rangeBytes: 64 << 20,
   rangeMessages: 2_000,
-  lingerMs: 250,
-  settleMs: 20,
+  paceMinMs: 100,
+  paceMaxMs: 250,
+  settleMs: 10,
   bufferBytes: 80 << 20,
   pullBytes: 16 << 20,
   pullExpiresMs: 5_000,
@@ -50,7 +56,8 @@ export function assertDeliverLimits(limits: DeliverLimits): void {
     [limits.pullExpiresMs >= 1_000, 'a pull lasts at least a second'],
     [limits.idleHeartbeatMs * 2 < limits.pullExpiresMs, 'two heartbeats fit into a pull'],
     [limits.retryMinMs <= limits.retryMaxMs, 'back-off grows'],
-    [limits.lingerMs >= 0 && limits.rangeMessages > 0, 'a range has room'],
+    [limits.paceMinMs >= 0 && limits.paceMinMs <= limits.paceMaxMs, 'the pace has bounds'],
+    [limits.rangeMessages > 0, 'a range has room'],
   ]
   for (const [holds, relation] of relations) if (!holds) throw new Error(`deliver limits: ${relation}`)
 }

@@ -83,7 +83,14 @@ function deliver(sink: Sink, options: Partial<DelivererOptions> = {}): Deliverer
     filterSubjects: [`l${count}.*.rows`],
     sink,
     ...options,
-    limits: { lingerMs: 20, retryMinMs: 10, retryMaxMs: 50, leaseMs: 1_200, ...options.limits },
+    limits: {
+      paceMinMs: 0,
+      paceMaxMs: 20,
+      retryMinMs: 10,
+      retryMaxMs: 50,
+      leaseMs: 1_200,
+      ...options.limits,
+    },
   })
   deliverers.push(deliverer)
   deliverer.start()

@@ -12,6 +12,7 @@ import { randomUUID } from 'node:crypto'
 import type { KV } from '@nats-io/kv'
 import type { FeedRange, Sink, SinkOutcome } from '../../sinks/sink.js'
 import { backOffMs, pauseFor } from './back-off.js'
+import type { CommitsUnderWay } from './commits-under-way.js'
 import { assertDeliverLimits, type DeliverLimits, defaultDeliverLimits } from './deliver-limits.js'
 import { isCovered, recordedPosition } from './delivered.js'
 import {
@@ -36,9 +37,21 @@ export interface DelivererOptions extends FeedSource {
   readonly kv: KV
   /** What this process commits, where the stream is LEDGER: saves reading it back. */
   readonly tail?: LedgerTail
+  /** The commits that are about to come, where the stream is LEDGER and they come from this process. */
+  readonly underWay?: CommitsUnderWay
   readonly limits?: Partial<DeliverLimits>
   readonly onChange?: (status: DeliveryStatus) => void
+  readonly onApplied?: (applied: AppliedRange) => void
   readonly random?: () => number
+}
+
+/** A range that the sink has taken. */
+export interface AppliedRange {
+  readonly key: string
+  /** Since the broker stored the oldest message. */
+  readonly ageSeconds: number
+  /** Of the attempt that succeeded. */
+  readonly applySeconds: number
 }
 
 const motionless: ReadonlySet<DeliveryState> = new Set(['paused', 'blocked', 'standby', 'failed', 'stopped'])
@@ -189,6 +202,7 @@ export class Deliverer {
       lease.record.position + 1,
       this.#limits,
       error => this.#set(this.#state, 'feed_interrupted', String(error)),
+      this.#options.underWay,
     )
     this.#cutter = cutter
     try {
@@ -232,9 +246,10 @@ export class Deliverer {
     for (let attempt = 1; ; attempt += 1) {
       await this.#whilePaused(lease)
       if (this.#stopping.signal.aborted) return false
+      const startedAtMs = performance.now()
       const outcome = await this.#attempt(range)
       if (outcome.kind === 'ok') {
-        this.#noteApplied(range, outcome.rows)
+        this.#noteApplied(range, outcome.rows, (performance.now() - startedAtMs) / 1_000)
         return true
       }
       if (this.#aborting.signal.aborted) return false
@@ -264,7 +279,7 @@ export class Deliverer {
     if (this.#state === 'paused' && !signal.aborted) this.#set('running')
   }
 
-  #noteApplied(range: FeedRange, rows: number): void {
+  #noteApplied(range: FeedRange, rows: number, applySeconds: number): void {
     this.#applied = range.to
     this.#totals = {
       ranges: this.#totals.ranges + 1,
@@ -274,6 +289,9 @@ export class Deliverer {
     }
     this.#options.tail?.release(range.messages)
     this.#lastAppliedAtMs = Date.now()
+    const { storedAtMs = this.#lastAppliedAtMs } = range.messages[0] ?? {}
+    const ageSeconds = Math.max(0, this.#lastAppliedAtMs - storedAtMs) / 1_000
+    this.#options.onApplied?.({ key: this.#options.key, ageSeconds, applySeconds })
     this.#trouble = undefined
     this.#set('running')
   }

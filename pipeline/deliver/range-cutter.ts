@@ -1,10 +1,11 @@
-// Reads ahead of the sink and cuts what was read into ranges: by bytes, by messages, or when the first has waited; a
-// message that comes alone after a quiet time hardly waits.
+// Reads ahead of the sink and cuts what was read into ranges: by bytes, by messages, or at a pace, which is the slower the
+// longer the sink takes; sooner where it is known that nothing more is about to come.
 // Invariants: messages leave in the order they came; what is held never exceeds the buffer by more than one message;
 // an interrupted reading goes on behind the last message held.
 
 import type { FeedMessage } from '../../sinks/sink.js'
 import { backOffMs, pauseFor } from './back-off.js'
+import type { CommitsUnderWay } from './commits-under-way.js'
 import type { DeliverLimits } from './deliver-limits.js'
 import type { ReadMessage } from './read-feed.js'
 
@@ -14,12 +15,17 @@ export class RangeCutter {
   readonly #open: OpenFeed
   readonly #limits: DeliverLimits
   readonly #onInterrupted: (error: unknown) => void
+  readonly #underWay: CommitsUnderWay | undefined
   readonly #stop = new AbortController()
   readonly #held: { message: FeedMessage; atMs: number }[] = []
   readonly #waiters = new Set<() => void>()
   readonly #pump: Promise<void>
   #heldBytes = 0
   #lastCutMs = Number.NEGATIVE_INFINITY
+  #paceMs: number
+  #lastCommitMs = Number.NEGATIVE_INFINITY
+  /** The commits that had begun when the first message came are waited for; later ones would never end under load. */
+  #awaitedUpTo = 0
   #nextSequence: number
   #behind = 0
 
@@ -28,10 +34,13 @@ export class RangeCutter {
     fromSequence: number,
     limits: DeliverLimits,
     onInterrupted: (error: unknown) => void,
+    underWay?: CommitsUnderWay,
   ) {
     this.#open = open
     this.#limits = limits
+    this.#paceMs = limits.paceMinMs
     this.#onInterrupted = onInterrupted
+    this.#underWay = underWay
     this.#nextSequence = fromSequence
     this.#pump = this.#readOn()
   }
@@ -48,6 +57,10 @@ export class RangeCutter {
 
   /** The messages of the next range; none when the signal ended the wait. */
   async next(signal: AbortSignal): Promise<FeedMessage[]> {
+    const { paceMinMs, paceMaxMs } = this.#limits
+    // Whoever asks has applied what was cut before: half of the time at most goes into that while it can keep up.
+    const tookMs = performance.now() - this.#lastCutMs
+    this.#paceMs = Number.isFinite(tookMs) ? Math.min(paceMaxMs, Math.max(paceMinMs, 2 * tookMs)) : paceMinMs
     while (!this.ready) {
       if (signal.aborted) return []
       await this.#changed(signal, this.#untilCutMs())
@@ -63,11 +76,17 @@ export class RangeCutter {
 
   async #readOn(): Promise<void> {
     const { signal } = this.#stop
+    const takeBack = this.#underWay?.onEnd(() => {
+      this.#lastCommitMs = performance.now()
+      this.#wake()
+    })
+    signal.addEventListener('abort', () => takeBack?.(), { once: true })
     let failures = 0
     while (!signal.aborted) {
       try {
         for await (const message of this.#open(this.#nextSequence, signal)) {
           failures = 0
+          if (this.#held.length === 0) this.#awaitedUpTo = this.#underWay?.newest ?? 0
           this.#held.push({ message, atMs: performance.now() })
           this.#heldBytes += message.bytes.byteLength
           this.#nextSequence = message.sequence + 1
@@ -85,13 +104,16 @@ export class RangeCutter {
     }
   }
 
-  /** Behind a recent cut, until that one is `lingerMs` old; else just until what belongs together is here. */
+  /** Until what belongs together is here and the last cut is a pace ago; never longer than a pace. */
   #untilCutMs(): number | undefined {
     const first = this.#held[0]
     if (first === undefined) return undefined
-    const { lingerMs, settleMs } = this.#limits
-    const soonestMs = Math.max(first.atMs + settleMs, this.#lastCutMs + lingerMs)
-    return Math.min(first.atMs + lingerMs, soonestMs) - performance.now()
+    const { settleMs } = this.#limits
+    const latestMs = first.atMs + Math.max(settleMs, this.#paceMs)
+    const isAwaited = this.#underWay?.hasUpTo(this.#awaitedUpTo) === true
+    const settledMs = isAwaited ? latestMs : this.#lastCommitMs + settleMs
+    const soonestMs = Math.max(first.atMs + settleMs, settledMs, this.#lastCutMs + this.#paceMs)
+    return Math.min(latestMs, soonestMs) - performance.now()
   }
 
   #full(): boolean {
@@ -109,6 +131,7 @@ export class RangeCutter {
     }
     this.#heldBytes -= bytes
     const cut = this.#held.splice(0, count).map(held => held.message)
+    this.#awaitedUpTo = this.#underWay?.newest ?? 0
     this.#wake()
     return cut
   }

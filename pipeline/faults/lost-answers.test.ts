@@ -73,7 +73,7 @@ async function deliveredAgain(database: string, tokenOf: (range: FeedRange) => s
   const inner = new ClickHouseSink(config)
   const sink = losingAnswers(inner, tokenOf)
   const kv = await new Kvm(js).open('weir_sinks')
-  const limits = { rangeMessages: 20, lingerMs: 5, retryMinMs: 1, retryMaxMs: 10 }
+  const limits = { rangeMessages: 20, paceMinMs: 0, paceMaxMs: 5, retryMinMs: 1, retryMaxMs: 10 }
   const deliverer = new Deliverer({ ...feeds.clickhouse, key: database, sink, js, jsm, kv, limits })
   const client = openClickHouse(config)
   try {

@@ -51,6 +51,8 @@ export interface CommittedFacts {
   readonly lastSeq: number
   /** From publishing to the broker's answer. */
   readonly seconds: number
+  /** When the oldest usage in it came to the broker; undefined when there was none. */
+  readonly arrivedAtMs: number | undefined
   readonly sealedRuns: readonly string[]
 }
 

@@ -7,6 +7,7 @@
 // 2. Commits are published one after another, each under the sequence of the checkpoint before it.
 // 3. An order goes into a call of its own, when no customer is held.
 
+import { commitsUnderWayOf } from '../deliver/commits-under-way.js'
 import { ledgerTailOf } from '../deliver/ledger-tail.js'
 import { natsSubjects } from '../topology.js'
 import {
@@ -21,11 +22,12 @@ import { BillingOrders, type DueOrders } from './billing-orders.js'
 import { type Checkpoint, type Positions, readLastSequence } from './checkpoint.js'
 import type { Claim } from './claim.js'
 import { buildCommit, type CommitLink, type Committed, publishCommit } from './commit.js'
+import { untilCommitMs } from './commit-beat.js'
 import type { HistoryAnswer } from './core-io.js'
 import type { EngineOptions } from './engine.js'
 import { describe, Fenced, ProcessingError } from './failures.js'
 import { HistoryDesk } from './history-desk.js'
-import { PartitionInputs, type ReadyInputs, type TakenInputs } from './inputs.js'
+import { PartitionInputs, type TakenInputs } from './inputs.js'
 import { pullLinkOf } from './pull-link.js'
 import type { ReadMessage } from './pull-protocol.js'
 import { restoreBytes } from './restore.js'
@@ -69,6 +71,8 @@ export class Session {
   #received: number
   #eventBytes = assumedEventBytes
   #processedAtMs = 0
+  /** Of the oldest usage in the commit under way. */
+  #arrivedAtMs: number | undefined
   #lastCommitAtMs: number | undefined
   #heldBytes = 0
   #holdsCustomers = false
@@ -154,19 +158,31 @@ export class Session {
     for (;;) {
       const batch = await this.#gather()
       if (batch === undefined) break
-      const positions = this.#inputs!.positions(this.#controlSeq)
-      const result = await this.#process(batch)
-      await this.#inFlight // invariant 2
-      this.#desk.settled(batch.answers)
-      this.#processed = positions
-      this.#holdsCustomers = result.holdsCustomers
-      this.#heldBytes = result.heldBytes
-      if (result.changed || batch.bytes > 0 || batch.due !== undefined || this.#quietMoved > 0) {
-        this.#startCommit(result, positions)
-        await this.#snapshotIfDue()
+      const end = commitsUnderWayOf(this.#link.nc).begin()
+      try {
+        if (!(await this.#commitBatch(batch))) continue
+      } finally {
+        this.#inFlight.then(end, end)
       }
+      await this.#snapshotIfDue()
     }
     await this.#inFlight
+  }
+
+  /** Processes a batch and begins to commit what came of it; false when that was nothing. */
+  async #commitBatch(batch: Batch): Promise<boolean> {
+    const positions = this.#inputs!.positions(this.#controlSeq)
+    const result = await this.#process(batch)
+    await this.#inFlight // invariant 2
+    this.#desk.settled(batch.answers)
+    this.#processed = positions
+    this.#holdsCustomers = result.holdsCustomers
+    this.#heldBytes = result.heldBytes
+    const isNothing = !result.changed && batch.bytes === 0 && batch.due === undefined
+    if (isNothing && this.#quietMoved === 0) return false
+    this.#arrivedAtMs = batch.metering[0]?.arrivedAtMs
+    this.#startCommit(result, positions)
+    return true
   }
 
   /** Ends `run` after the batch at hand. What was read and not processed is read again by whoever comes next. */
@@ -204,7 +220,8 @@ export class Session {
       const pause = holdsBack || (this.#desk.count > 0 && this.#heldBytes > limits.heldPauseBytes)
       const ready = this.#inputs!.ready(pause)
       const wantedBytes = Math.min(limits.commitMaxBytes, limits.commitMaxEvents * this.#eventBytes)
-      const lingerMs = this.#untilCommitMs(ready, nowMs)
+      const { oldestReadAtMs } = ready
+      const lingerMs = untilCommitMs(limits, oldestReadAtMs, this.#processedAtMs, nowMs)
       const lingered = ready.catchingUp || lingerMs <= 0
       if (this.#desk.hasAnswers || ready.bytes >= wantedBytes || (ready.count > 0 && lingered)) {
         const answers = this.#desk.takeAnswers()
@@ -215,17 +232,6 @@ export class Session {
       const askAgainMs = holdsBack ? holdsBackAgainMs : Number.POSITIVE_INFINITY
       await this.#wake.wait(Math.max(1, Math.min(lingerMs, limits.tickMs - sinceMs, askAgainMs)))
     }
-  }
-
-  /**
-   * How long what is there still waits for company: hardly at all when the last batch is long past, so that an event that
-   * comes alone is committed at once; behind a recent batch, until that one is `lingerMs` old.
-   */
-  #untilCommitMs({ count, oldestReadAtMs }: ReadyInputs, nowMs: number): number {
-    if (count === 0) return Number.POSITIVE_INFINITY
-    const { lingerMs, settleMs } = this.#link.limits
-    const soonestMs = Math.max(oldestReadAtMs + settleMs, this.#processedAtMs + lingerMs)
-    return Math.min(oldestReadAtMs + lingerMs, soonestMs) - nowMs
   }
 
   /** Time passes for what is parked, also when nothing arrives. */
@@ -307,6 +313,7 @@ export class Session {
       events: this.#checkpoint.counters.received - before.counters.received,
       lastSeq: committed.lastSeq,
       seconds: (this.#lastCommitAtMs - startedAtMs) / 1_000,
+      arrivedAtMs: this.#arrivedAtMs,
       sealedRuns: result.sealedRuns,
     })
   }

@@ -1,0 +1,35 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { untilCommitMs } from './commit-beat.js'
+
+const limits = { lingerMs: 200, settleMs: 10 }
+
+test('an event that comes alone hardly waits', () => {
+  expect(untilCommitMs(limits, 5_003, 4_000, 5_004)).toBe(9)
+})
+
+test('behind a recent batch events wait for the beat, which is the same for every partition', () => {
+  for (const processedAtMs of [4_990, 4_804, 5_010]) {
+    expect(untilCommitMs(limits, 5_003, processedAtMs, 5_020)).toBe(180)
+  }
+})
+
+test('what waited for a beat while the worker was busy is due at once', () => {
+  expect(untilCommitMs(limits, 5_003, 5_001, 5_260)).toBeLessThanOrEqual(0)
+})
+
+test('nothing waits longer than the linger, and nothing there is never due', () => {
+  const ms = fc.integer({ min: 0, max: 1_000 })
+  fc.assert(
+    fc.property(fc.constantFrom(0, 1, 7, 200), ms, ms, ms, (lingerMs, read, processed, later) => {
+      const wait = untilCommitMs(
+        { lingerMs, settleMs: 10 },
+        9_000 + read,
+        9_000 + processed,
+        9_000 + read + later,
+      )
+      expect(wait).toBeLessThanOrEqual(lingerMs - later)
+    }),
+  )
+  expect(untilCommitMs(limits, Number.POSITIVE_INFINITY, 5_000, 5_010)).toBe(Number.POSITIVE_INFINITY)
+})
