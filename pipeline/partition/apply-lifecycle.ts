@@ -10,7 +10,7 @@ import { type Batch, envelopeOf } from './batch.js'
 import { applyRetraction } from './retract.js'
 import { type Settled, settleChanges } from './settle-changes.js'
 import type { CustomerChanges } from './settle-customers.js'
-import type { ChangeRecord, ChangeState, SubscriptionRecord } from './state/records.js'
+import type { ChangeRecord, ChangeState, Envelope, SubscriptionRecord } from './state/records.js'
 
 export function applyLifecycleEvents(
   batch: Batch,
@@ -86,15 +86,33 @@ function applyChange(
   touched.remember(batch, record)
   if (change.kind === 'created' && record.customerId === '') {
     record.customerId = customerId
-    batch.state.customer(customerId).subscriptionIds.push(subscriptionId)
+    const customer = batch.state.customer(customerId)
+    customer.subscriptionIds = [...customer.subscriptionIds, subscriptionId]
     batch.state.maps.customers.touch(customerId)
   }
-  const envelope = envelopeOf(received)
-  const fresh: ChangeRecord = { change, envelope, state: { kind: 'applied' } }
-  record.changes.push(fresh)
+  const fresh: ChangeRecord = { change, envelope: keptEnvelopeOf(received), state: applied }
+  record.changes = [...record.changes, fresh]
   subscriptions.set(subscriptionId, record)
   account(batch, settleChanges(record, batch.book.catalog, fresh), touched)
   batch.book.forget(subscriptionId, record.customerId)
+}
+
+const applied: ChangeState = { kind: 'applied' }
+/** Every text is read anew from its message; those that all changes share are kept once. */
+const sharedTexts = new Map<string, string>()
+const maxSharedTexts = 1_000
+
+function keptEnvelopeOf(received: ReceivedEvent): Envelope {
+  const envelope = envelopeOf(received)
+  return { ...envelope, type: shared(envelope.type), source: shared(envelope.source) }
+}
+
+function shared(text: string): string {
+  const known = sharedTexts.get(text)
+  if (known !== undefined) return known
+  if (sharedTexts.size >= maxSharedTexts) sharedTexts.clear()
+  sharedTexts.set(text, text)
+  return text
 }
 
 /** The catalog grew: changes that waited for a plan are judged again. */
@@ -118,9 +136,9 @@ export function expireChanges(batch: Batch, touched: CustomerChanges): void {
     )
     if (expired.length === 0) continue
     touched.remember(batch, record)
+    record.changes = record.changes.filter(one => !expired.includes(one))
     for (const one of expired) {
       if (one.state.kind !== 'parked') continue
-      record.changes.splice(record.changes.indexOf(one), 1)
       batch.moved('parked', 'dead_lettered')
       batch.deadLetter(one.envelope, one.state.rejection)
       forgetIdentity(one.envelope.source, one.envelope.id, batch.state.dedupe)

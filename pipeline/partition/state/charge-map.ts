@@ -4,6 +4,7 @@
 // Invariants: a charge either runs or has a record; `get` ends the run, so a record that was got may be changed until the
 // next event is rated, or the next delta is taken; deltas and dumps restore the same charges, running or not.
 
+import type { Accumulator } from '../../../rating/accumulator.js'
 import { type Scaled, scaledMax } from '../../../schemas/decimal.js'
 import { type ChargeColumns, ChargeTable, noCharge } from './charge-table.js'
 import type { UsageCharge } from './records.js'
@@ -229,17 +230,14 @@ export class ChargeMap {
     const known = this.#records.get(serial)
     if (known !== undefined) return known
     const totals = this.#totals
-    const charge: UsageCharge = {
-      ...this.#table.terms(serial),
-      accumulator: {
-        events: totals.events(serial),
-        firstMs: totals.firstMs(serial),
-        lastMs: totals.lastMs(serial),
-        levelsAtStart: undefined,
-        state: { kind: this.#runs[serial] === runs.sum ? 'sum' : 'count', total: totals.total(serial) },
-      },
-      emitted: totals.emitted(serial),
+    const accumulator: Accumulator = {
+      events: totals.events(serial),
+      firstMs: totals.firstMs(serial),
+      lastMs: totals.lastMs(serial),
+      levelsAtStart: undefined,
+      state: { kind: this.#runs[serial] === runs.sum ? 'sum' : 'count', total: totals.total(serial) },
     }
+    const charge = this.#table.record(serial, accumulator, totals.emitted(serial))
     this.#records.set(serial, charge)
     this.#runs[serial] = runs.not
     // What moved it on is in the record now, which may change further.

@@ -3,18 +3,28 @@
 // Invariants: exact: ids are compared, a hash only says where to look; a charge that is removed and put again keeps its
 // serial; texts are Unicode (decode.ts refuses others), so that their UTF-8 stands for them.
 
+import type { Accumulator } from '../../../rating/accumulator.js'
+import type { Scaled } from '../../../schemas/decimal.js'
 import { compositeKey } from '../../../schemas/identifiers.js'
 import { CustomerNumbers, unknownCustomer } from './customer-numbers.js'
 import type { UsageCharge } from './records.js'
 import { larger } from './typed-memory.js'
 
-export type ChargeTerms = Omit<UsageCharge, 'accumulator' | 'emitted'>
+type ChargeTerms = Omit<UsageCharge, 'accumulator' | 'emitted'>
 
 /** What the charges of many customers have in common. */
 type SharedTerms = Pick<
   ChargeTerms,
   'price' | 'meter' | 'plan' | 'planVersion' | 'entityId' | 'currency' | 'subscriptionVersion'
 >
+
+/** Whose a charge is, with their numbers. */
+interface Owner {
+  readonly customerId: string
+  readonly subscriptionId: string
+  readonly customer: number
+  readonly subscription: number
+}
 
 /** Charges, column by column: the form in which they are stored. */
 export interface ChargeColumns {
@@ -59,11 +69,14 @@ export class ChargeTable {
   readonly #subscriptions = new CustomerNumbers()
   /** By customer: one more than the serial of his newest charge; each names the one before it. */
   #newestOf = new Int32Array(firstCapacity)
+  #lastOwner: Owner | undefined
   readonly #shared: SharedTerms[] = []
   readonly #sharedNumbers = new Map<string, number>()
   /** The id that is looked for. */
   readonly #id = new Uint8Array(idBytes)
   readonly #idWords = new Int32Array(this.#id.buffer)
+  /** As text; '' when it was not read from one. A charge is mostly looked for, put and touched in a row. */
+  #idText = ''
 
   /** Serials are below it. */
   get count(): number {
@@ -121,7 +134,8 @@ export class ChargeTable {
     return serials.reverse()
   }
 
-  terms(serial: number): ChargeTerms {
+  /** A charge with its usage. One literal: objects that are put together from others are of many hidden classes. */
+  record(serial: number, accumulator: Accumulator, emitted: Scaled): UsageCharge {
     const at = serial * wordStride
     const { price, meter, plan, planVersion, entityId, currency, subscriptionVersion } =
       this.#shared[this.#words[at + sharedAtWord]!]!
@@ -139,6 +153,8 @@ export class ChargeTable {
       subscriptionVersion,
       fromMs: this.#doubles[serial * doubleStride + fromAt]!,
       untilMs: this.#doubles[serial * doubleStride + untilAt]!,
+      accumulator,
+      emitted,
     }
   }
 
@@ -183,6 +199,7 @@ export class ChargeTable {
     for (let i = 0; i < serials.length; i += 1) {
       const serial = serials[i]!
       this.#id.set(ids.subarray(i * idBytes, (i + 1) * idBytes))
+      this.#idText = ''
       this.#writeId(serial)
       this.#writeOwner(serial, customerIds[i]!, subscriptionIds[i]!)
       this.#writeTerms(serial, numbers[sharedAt[i]!]!, times[i * 2]!, times[i * 2 + 1]!)
@@ -218,9 +235,10 @@ export class ChargeTable {
   #writeOwner(serial: number, customerId: string, subscriptionId: string): void {
     const words = this.#words
     const at = serial * wordStride
-    words[at + subscriptionAt] = this.#subscriptions.numberOf(subscriptionId)
+    const owner = this.#ownerOf(customerId, subscriptionId)
+    words[at + subscriptionAt] = owner.subscription
     if (words[at + hereAt] === 1) return
-    const customer = this.#customers.numberOf(customerId)
+    const { customer } = owner
     let { length } = this.#newestOf
     while (customer >= length) length *= 2
     if (length > this.#newestOf.length) this.#newestOf = larger(this.#newestOf, length)
@@ -228,6 +246,16 @@ export class ChargeTable {
     words[at + nextAt] = this.#newestOf[customer]!
     words[at + hereAt] = 1
     this.#newestOf[customer] = serial + 1
+  }
+
+  /** The charges of a subscription come one after another. */
+  #ownerOf(customerId: string, subscriptionId: string): Owner {
+    const last = this.#lastOwner
+    if (last?.customerId === customerId && last.subscriptionId === subscriptionId) return last
+    const customer = this.#customers.numberOf(customerId)
+    const subscription = this.#subscriptions.numberOf(subscriptionId)
+    this.#lastOwner = { customerId, subscriptionId, customer, subscription }
+    return this.#lastOwner
   }
 
   #writeTerms(serial: number, shared: number, fromMs: number, untilMs: number): void {
@@ -254,6 +282,8 @@ export class ChargeTable {
 
   /** Makes an id the one that is looked for; false when it is none. */
   #readId(chargeId: string): boolean {
+    if (chargeId === this.#idText && chargeId !== '') return true
+    this.#idText = ''
     if (chargeId.length !== idPrefix.length + idBytes * 2 || !chargeId.startsWith(idPrefix)) return false
     for (let i = 0; i < idBytes; i += 1) {
       const high = nibbleOf(chargeId.charCodeAt(idPrefix.length + i * 2))
@@ -261,6 +291,7 @@ export class ChargeTable {
       if (high < 0 || low < 0) return false
       this.#id[i] = (high << 4) | low
     }
+    this.#idText = chargeId
     return true
   }
 

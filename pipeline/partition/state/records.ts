@@ -39,8 +39,8 @@ export interface SubscriptionRecord {
   readonly subscriptionId: string
   /** Of the first `created`; '' until there is one. Changes of other customers are refused. */
   customerId: string
-  /** In order of arrival. */
-  readonly changes: ChangeRecord[]
+  /** In order of arrival. Replaced, not grown in place: an array that grows has room for sixteen more. */
+  changes: readonly ChangeRecord[]
 }
 
 /** An open question to history, and why it was asked. While there is one, the customer's usage is held. */
@@ -53,7 +53,7 @@ export interface Hold {
 
 export interface CustomerRecord {
   readonly customerId: string
-  readonly subscriptionIds: string[]
+  subscriptionIds: readonly string[]
   hold: Hold | undefined
   /** The net movements of the timelines as last emitted. */
   movements: readonly MrrMovement[]
