@@ -116,7 +116,7 @@ export class PartitionEngine {
 
   /** One session, from the claim on. Returns when it was drained. */
   async #own(): Promise<void> {
-    const { nc, jsm, partition, worker, limits, log } = this.#options
+    const { nc, jsm, partition, partitions, worker, limits, log } = this.#options
     this.#enter('claiming')
     const end = new AbortController()
     const signal = AbortSignal.any([end.signal, this.#abort.signal])
@@ -135,7 +135,7 @@ export class PartitionEngine {
         link,
         worker,
         claim,
-        new Snapshots(store, snapshot, limits.engine, onRetry),
+        new Snapshots(store, snapshot, limits.engine, onRetry, partition / partitions),
       )
       this.#session = session
       await session.restore()

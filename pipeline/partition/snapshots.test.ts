@@ -119,3 +119,22 @@ test('a snapshot that could not be stored is stored later, with nothing lost', a
   expect(snapshots.newest).toEqual({ object: 'p3-e1-2', commit: 2, ledger_seq: 20 })
   expect((await identitiesOf(store, await store.manifest('p3-e1-2'))).length).toBe(7_000)
 })
+
+test('partitions that grow alike take their snapshots at different times', async () => {
+  const limits = { ...defaultEngineLimits, snapshotDeltaBytes: 100 }
+  const store = await storeOf(4)
+  const dueAfter = [0, 1, 2, 3].map(partition => {
+    const snapshots = new Snapshots(
+      store,
+      null,
+      limits,
+      trouble => expect.unreachable(trouble),
+      partition / 4,
+    )
+    for (let n = 1; ; n += 1) {
+      snapshots.committed({ commit: n, snapshot: null } as Checkpoint, n * 10, 10)
+      if (snapshots.due()) return n
+    }
+  })
+  expect(dueAfter).toEqual([11, 13, 16, 18])
+})

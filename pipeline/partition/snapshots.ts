@@ -4,8 +4,8 @@
 // 1. A snapshot is of a commit; it is stored only after that commit is, and named by a later one. Which of the two is
 //    ready first does not matter.
 // 2. Writing snapshots costs at most as much again as the deltas: one is due when the deltas since the last one outgrow
-//    its state, and identities are written once. So a restore reads at most the identities, twice the state, or the
-//    state and `snapshotDeltaBytes`.
+//    its state, by up to as much again, and identities are written once. So a restore reads at most the identities and
+//    three times the state, or the state and twice `snapshotDeltaBytes`.
 // 3. What the worker gave is stored or the session ends: the identities in it are in no later snapshot.
 
 import type { EngineLimits } from '../limits.js'
@@ -19,6 +19,7 @@ import { type Manifest, objectsOf, type SnapshotStore } from './snapshot.js'
 export class Snapshots {
   readonly store: SnapshotStore
   readonly #limits: EngineLimits
+  readonly #patience: number
   readonly #onTrouble: (detail: string) => void
   #newest: SnapshotRef | undefined
   #manifest: Manifest | undefined
@@ -34,15 +35,21 @@ export class Snapshots {
   #uploading = false
   #retryAtMs = 0
 
+  /**
+   * `patience`: of 0 to 1, how much longer than others it waits. Partitions grow alike, and a worker that makes all their
+   * snapshots one after another keeps everybody's events waiting.
+   */
   constructor(
     store: SnapshotStore,
     named: SnapshotRef | null,
     limits: EngineLimits,
     onTrouble: (detail: string) => void,
+    patience = 0,
   ) {
     this.store = store
     this.#named = named?.object
     this.#limits = limits
+    this.#patience = patience
     this.#onTrouble = onTrouble
   }
 
@@ -63,8 +70,12 @@ export class Snapshots {
 
   due(): boolean {
     if (this.#taken !== undefined) return false
-    const outgrown = this.#deltaBytes > Math.max(this.#limits.snapshotDeltaBytes, this.#stateBytes) // invariant 2
-    return outgrown || this.#deltaCommits >= this.#limits.snapshotCommits
+    const { snapshotCommits, snapshotDeltaBytes } = this.#limits
+    const longer = 1 + this.#patience
+    return (
+      this.#deltaBytes > Math.max(snapshotDeltaBytes, this.#stateBytes) * longer || // invariant 2
+      this.#deltaCommits >= snapshotCommits * longer
+    )
   }
 
   /** The state as it is after `commit`, which is on its way, or was stored while the snapshot was made. */
