@@ -134,10 +134,8 @@ export class Int64Column {
     this.#length += 1
   }
 
-  /** The two words of one value, to the same place of another array. */
-  copy(index: number, into: Uint32Array): void {
-    into[index * 2] = this.#words[index * 2]!
-    into[index * 2 + 1] = this.#words[index * 2 + 1]!
+  at(index: number): number {
+    return this.#words[index * 2]! + (this.#words[index * 2 + 1]! | 0) * twoTo32
   }
 
   put(batch: IpcBatch, length: number): void {

@@ -210,11 +210,14 @@ export function putCodes(batch: IpcBatch, codes: Uint16Array, length: number): n
   let greatest = unknown
   for (let i = 0; i < length; i += 1) if (codes[i]! > greatest) greatest = codes[i]!
   if (greatest > 0) batch.buffer(codes.subarray(0, length))
-  else {
-    if (length > zeros.length) zeros = new Uint16Array(length * 2)
-    batch.buffer(zeros.subarray(0, length))
-  }
+  else putConstantCodes(batch, length)
   return greatest + 1
+}
+
+/** Puts the code 0 for all. */
+export function putConstantCodes(batch: IpcBatch, length: number): void {
+  if (length > zeros.length) zeros = new Uint16Array(length * 2)
+  batch.buffer(zeros.subarray(0, length))
 }
 
 /** FNV-1a. */

@@ -1,6 +1,6 @@
 // Tables as Arrow sees them: the type of each kind of column, the schema of a table, and one record batch as a stream.
 // Invariant: one schema per table and encoding, so that streams of one table can be joined without decoding: either every
-// text is plain (rows that are few), or those of the columns that say so are codes of dictionaries of 16 bits (rows that
+// value is plain (rows that are few), or those of the columns that say so are codes of dictionaries of 16 bits (rows that
 // come with every event). ClickHouse takes both for the same columns.
 
 import {
@@ -50,18 +50,25 @@ export const arrowTypes: Readonly<Record<ColumnKind, DataType>> = {
 
 const codes = new Uint16()
 
-/** A table whose rows come with every event: which of its texts are codes, and the schema as the bytes of its message. */
+/** A table whose rows come with every event: which of its columns are codes, and the schema as the bytes of its message. */
 export interface CodedSchema {
   readonly message: Uint8Array
   /** Ids of dictionaries by column; a map has two, that of its keys and that of its values. */
   readonly dictionaryIds: ReadonlyMap<string, readonly number[]>
 }
 
-/** `plain` are the texts that hardly ever repeat. All others, and those of maps, are codes. */
-export function codedSchema(table: TableDescription<unknown>, plain: readonly string[]): CodedSchema {
+/**
+ * `plain` are the texts that hardly ever repeat: all others, and those of maps, are codes. `repeating` are the numbers and
+ * instants that are codes as well.
+ */
+export function codedSchema(
+  table: TableDescription<unknown>,
+  plain: readonly string[],
+  repeating: readonly string[] = [],
+): CodedSchema {
   const dictionaryIds = new Map<string, readonly number[]>()
   let ids = 0
-  const dictionary = (): Dictionary<Utf8, Uint16> => new Dictionary(utf8, codes, ids++)
+  const dictionary = (of: DataType = utf8): Dictionary => new Dictionary(of, codes, ids++)
   const typeOf = ({ name, kind }: Column): DataType => {
     const first = ids
     if (kind === 'map') {
@@ -69,9 +76,10 @@ export function codedSchema(table: TableDescription<unknown>, plain: readonly st
       dictionaryIds.set(name, [first, first + 1])
       return mapOf(key, value)
     }
-    if ((kind !== 'string' && kind !== 'low_cardinality') || plain.includes(name)) return arrowTypes[kind]
+    const isText = kind === 'string' || kind === 'low_cardinality'
+    if (isText ? plain.includes(name) : !repeating.includes(name)) return arrowTypes[kind]
     dictionaryIds.set(name, [first])
-    return dictionary()
+    return dictionary(arrowTypes[kind])
   }
   const schema = new Schema(
     table.columns.map(

@@ -3,10 +3,11 @@
 // No logic: what only rating could tell is a constant of the usual form, and `amount` repeats `quantity`.
 // The trick: all first rows, then all second rows, so that a column that both share is encoded once and then copied.
 
-import { DictionaryColumn } from '../../schemas/arrow-dictionary.js'
+import { ratedUsageSchema } from '../../pipeline/partition/rated-usage-columns.js'
+import { DictionaryColumn, putConstantCodes } from '../../schemas/arrow-dictionary.js'
 import { IpcBatch, type IpcDictionary, ipcStream } from '../../schemas/arrow-ipc.js'
-import { codedSchema } from '../../schemas/arrow-schema.js'
-import { ratedUsageTable } from '../../schemas/tables.js'
+import { NumberDictionary } from '../../schemas/arrow-number-dictionary.js'
+import { type ColumnKind, ratedUsageTable } from '../../schemas/tables.js'
 
 export interface FloorEvent {
   readonly id: string
@@ -26,7 +27,6 @@ export interface FloorEvent {
 /** Puts a column of so many rows into the batch; returns the dictionaries that belong to it. */
 type Put = (batch: IpcBatch, ids: readonly number[]) => readonly IpcDictionary[]
 
-const schema = codedSchema(ratedUsageTable, ['event_id', 'value', 'correlation_id', 'traceparent'])
 const chargeId = `chg_${'0123456789abcdef'.repeat(2)}`
 const encoder = new TextEncoder()
 const scale = 10n ** 12n
@@ -46,16 +46,16 @@ function streamOf(events: readonly FloorEvent[]): Uint8Array {
   const columns = columnsOf(events, length)
   const dictionaries: IpcDictionary[] = []
   for (const { name } of ratedUsageTable.columns) {
-    const ids = schema.dictionaryIds.get(name) ?? []
+    const ids = ratedUsageSchema.dictionaryIds.get(name) ?? []
     const put = columns[name] ?? (ids.length === 0 ? noText(length) : constantCode(length, ''))
     dictionaries.push(...put(batch, ids))
   }
-  return ipcStream(schema.message, dictionaries, batch)
+  return ipcStream(ratedUsageSchema.message, dictionaries, batch)
 }
 
 function columnsOf(events: readonly FloorEvent[], length: number): Readonly<Record<string, Put>> {
-  const now = constant64(length, BigInt(Date.now()))
-  const one64 = constant64(length, 1n)
+  const now = constantNumber(length, 'instant_ms', Date.now())
+  const one64 = constantNumber(length, 'uint64', 1)
   const customers = twiceCodes(events.map(event => event.subject))
   const prices = halves(events.length)
   const inputs = events.map(event => event.data.input_tokens)
@@ -66,13 +66,13 @@ function columnsOf(events: readonly FloorEvent[], length: number): Readonly<Reco
     event_id: twiceText(events.map(event => event.id)),
     event_type: constantCode(length, 'llm.request'),
     event_time: fixed(length, twiceInstants(events.map(event => Date.parse(event.time)))),
-    ingested_at: now,
+    ingested_at: fixed(length, new BigInt64Array(length).fill(BigInt(Date.now()))),
     rated_at: now,
     customer_id: customers,
     subscription_id: customers,
     subscription_version: one64,
     plan: constantCode(length, 'payg'),
-    plan_version: fixed(length, new Uint32Array(length).fill(1)),
+    plan_version: constantNumber(length, 'uint32', 1),
     price: prices('input', 'output'),
     meter: prices('tokens_in', 'tokens_out'),
     charge_id: constantCode(length, chargeId),
@@ -83,9 +83,9 @@ function columnsOf(events: readonly FloorEvent[], length: number): Readonly<Reco
     amount: quantities,
     currency: constantCode(length, 'USD'),
     kind: constantCode(length, 'usage'),
-    event_count: fixed(length, new Int8Array(length).fill(1)),
+    event_count: constantNumber(length, 'int8', 1),
     dimensions: dimensions(events),
-    partition: fixed(length, new Uint32Array(length)),
+    partition: constantNumber(length, 'uint32', 0),
     ledger_sequence: one64,
   }
 }
@@ -98,8 +98,14 @@ function fixed(length: number, values: ArrayBufferView): Put {
   }
 }
 
-function constant64(length: number, value: bigint): Put {
-  return fixed(length, new BigInt64Array(length).fill(value))
+function constantNumber(length: number, kind: ColumnKind, value: number): Put {
+  return (batch, [id = 0]) => {
+    const dictionary = new NumberDictionary()
+    dictionary.codeOf(value)
+    batch.node(length)
+    putConstantCodes(batch, length)
+    return [dictionary.put(id, kind)]
+  }
 }
 
 function noText(length: number): Put {

@@ -6,24 +6,39 @@
 // number, and the columns of all that follow from the numbers when the chunk is full.
 
 import { DecimalColumn, Int64Column, TextColumn } from '../../schemas/arrow-columns.js'
-import { DictionaryColumn } from '../../schemas/arrow-dictionary.js'
+import { DictionaryColumn, putConstantCodes } from '../../schemas/arrow-dictionary.js'
 import { IpcBatch, type IpcDictionary, ipcStream, type TakeMemory } from '../../schemas/arrow-ipc.js'
 import { MapColumn } from '../../schemas/arrow-map-column.js'
+import { NumberDictionary } from '../../schemas/arrow-number-dictionary.js'
 import { codedSchema } from '../../schemas/arrow-schema.js'
-import { ratedUsageTable } from '../../schemas/tables.js'
+import { type ColumnKind, ratedUsageTable } from '../../schemas/tables.js'
 import type { RatedRow } from '../stages/rate.js'
 import type { LedgerOutput } from './core-io.js'
 import { type RatedAt, signedQuantity } from './rated-usage-row.js'
 import { type KeptTerms, TermsTable, type TermText, type UsageTerms } from './rated-usage-terms.js'
 import type { ScannedRow } from './scanned-row.js'
 
-const schema = codedSchema(ratedUsageTable, ['event_id', 'value', 'correlation_id', 'traceparent'])
+/** How rows of usage lie in the ledger. */
+export const ratedUsageSchema = codedSchema(
+  ratedUsageTable,
+  ['event_id', 'value', 'correlation_id', 'traceparent'],
+  [
+    'rated_at',
+    'subscription_version',
+    'plan_version',
+    'period_from',
+    'period_until',
+    'event_count',
+    'partition',
+    'ledger_sequence',
+  ],
+)
 const columnNames = ratedUsageTable.columns.map(column => column.name as OwnColumn | TermText)
 
-/** Of a row: instants and counters, decimals, whole numbers, codes and the offsets of its texts. */
-const fixedRowBytes = 7 * 8 + 2 * 16 + 2 * 4 + 1 + 12 * 2 + 5 * 4
+/** Of a row: its instants, its decimals, codes and the offsets of its texts. */
+const fixedRowBytes = 2 * 8 + 2 * 16 + 18 * 2 + 5 * 4
 /** Of a message: the schema, and for each dictionary and buffer where it lies. */
-const overheadBytes = 10 * 1024
+const overheadBytes = 12 * 1024
 /** Codes have 16 bits. A row brings at most one text to a dictionary, and to those of its map as many as it has. */
 const maxRowsOfCodes = 65_536
 const maxDimensionTexts = 32_768
@@ -145,13 +160,13 @@ export class RatedUsageColumns implements KeptTerms {
     const batch = new IpcBatch(rows)
     const dictionaries: IpcDictionary[] = []
     for (const name of columnNames) this.#put(name, batch, dictionaries, rows)
-    const bytes = ipcStream(schema.message, dictionaries, batch, this.#memory)
+    const bytes = ipcStream(ratedUsageSchema.message, dictionaries, batch, this.#memory)
     out.push({ table: ratedUsageTable.name, bytes, rows })
     this.clear()
   }
 
   #put(name: OwnColumn | TermText, batch: IpcBatch, dictionaries: IpcDictionary[], rows: number): void {
-    const [id = 0, second = 0] = schema.dictionaryIds.get(name) ?? []
+    const [id = 0, second = 0] = ratedUsageSchema.dictionaryIds.get(name) ?? []
     switch (name) {
       case 'event_source':
         dictionaries.push(this.#eventSource.put(batch, id, rows))
@@ -166,19 +181,19 @@ export class RatedUsageColumns implements KeptTerms {
         this.#ingestedAt.put(batch, rows)
         return
       case 'rated_at':
-        putConstant64(batch, this.#at.ratedAtMs, rows)
+        dictionaries.push(putConstant(batch, id, 'instant_ms', this.#at.ratedAtMs, rows))
         return
       case 'subscription_version':
-        this.#terms.putSubscriptionVersions(batch, rows)
+        dictionaries.push(this.#terms.putSubscriptionVersions(batch, id, rows))
         return
       case 'plan_version':
-        this.#terms.putPlanVersions(batch, rows)
+        dictionaries.push(this.#terms.putPlanVersions(batch, id, rows))
         return
       case 'period_from':
-        this.#terms.putPeriods('from', batch, this.#eventTime, rows)
+        dictionaries.push(this.#terms.putPeriods('from', batch, id, this.#eventTime, rows))
         return
       case 'period_until':
-        this.#terms.putPeriods('until', batch, this.#eventTime, rows)
+        dictionaries.push(this.#terms.putPeriods('until', batch, id, this.#eventTime, rows))
         return
       case 'value':
         this.#value.put(batch, rows)
@@ -190,7 +205,7 @@ export class RatedUsageColumns implements KeptTerms {
         this.#amount.put(batch, rows)
         return
       case 'event_count':
-        this.#terms.putEventCounts(batch, rows)
+        dictionaries.push(this.#terms.putEventCounts(batch, id, rows))
         return
       case 'dimensions':
         dictionaries.push(...this.#dimensions.put(batch, id, second, rows))
@@ -202,10 +217,10 @@ export class RatedUsageColumns implements KeptTerms {
         this.#traceparent.put(batch, rows)
         return
       case 'partition':
-        putConstant32(batch, this.#at.partition, rows)
+        dictionaries.push(putConstant(batch, id, 'uint32', this.#at.partition, rows))
         return
       case 'ledger_sequence':
-        putConstant64(batch, this.#at.ledgerSequence, rows)
+        dictionaries.push(putConstant(batch, id, 'uint64', this.#at.ledgerSequence, rows))
         return
       default:
         dictionaries.push(this.#terms.putTexts(name, batch, id, rows))
@@ -343,14 +358,19 @@ function appendSpan(
   else column.appendBytes(bytes, from, until)
 }
 
-function putConstant64(batch: IpcBatch, value: number, rows: number): void {
+/** The same number in every row. */
+function putConstant(
+  batch: IpcBatch,
+  id: number,
+  kind: ColumnKind,
+  value: number,
+  rows: number,
+): IpcDictionary {
+  const dictionary = new NumberDictionary()
+  dictionary.codeOf(value)
   batch.node(rows)
-  batch.buffer(new BigInt64Array(rows).fill(BigInt(value)))
-}
-
-function putConstant32(batch: IpcBatch, value: number, rows: number): void {
-  batch.node(rows)
-  batch.buffer(new Uint32Array(rows).fill(value))
+  putConstantCodes(batch, rows)
+  return dictionary.put(id, kind)
 }
 
 /** What the charge does not tell. */

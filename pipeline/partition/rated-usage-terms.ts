@@ -9,11 +9,13 @@
 import { doubled, type Int64Column } from '../../schemas/arrow-columns.js'
 import { putCodes } from '../../schemas/arrow-dictionary.js'
 import type { IpcBatch, IpcDictionary } from '../../schemas/arrow-ipc.js'
+import { NumberDictionary } from '../../schemas/arrow-number-dictionary.js'
 import { StringDictionary } from '../../schemas/arrow-string-dictionary.js'
 import { compositeKey } from '../../schemas/identifiers.js'
+import type { ColumnKind } from '../../schemas/tables.js'
 
 const firstCapacity = 64
-const twoTo32 = 2 ** 32
+const unknownCode = -1
 /** Texts of a column are forgotten when they are so many, and so many for each of the terms that are kept. */
 const manyTexts = 1 << 20
 const manyTextsEach = 4
@@ -231,51 +233,56 @@ export class TermsTable implements KeptTerms {
     return own.dictionary.put(id, texts)
   }
 
-  putSubscriptionVersions(batch: IpcBatch, rows: number): void {
-    const words = new Uint32Array(rows * 2)
-    const values = this.#doublesOf(subscriptionVersionAt)
-    for (let i = 0; i < rows; i += 1) putInt64(words, i, values[this.#numbers[i]!]!)
-    batch.node(rows)
-    batch.buffer(words)
+  putSubscriptionVersions(batch: IpcBatch, id: number, rows: number): IpcDictionary {
+    return this.#putNumbers('uint64', batch, id, rows, kept => {
+      return this.#keptDoubles[kept * doubleStride + subscriptionVersionAt]!
+    })
   }
 
   /** `times`: the events' instants, for rows without a charge. */
-  putPeriods(end: 'from' | 'until', batch: IpcBatch, times: Int64Column, rows: number): void {
-    const words = new Uint32Array(rows * 2)
-    const values = this.#doublesOf(end === 'from' ? fromAt : untilAt)
+  putPeriods(
+    end: 'from' | 'until',
+    batch: IpcBatch,
+    id: number,
+    times: Int64Column,
+    rows: number,
+  ): IpcDictionary {
+    const at = end === 'from' ? fromAt : untilAt
+    const endOf = (kept: number): number => this.#keptDoubles[kept * doubleStride + at]!
+    return this.#putNumbers('instant_ms', batch, id, rows, endOf, times)
+  }
+
+  putPlanVersions(batch: IpcBatch, id: number, rows: number): IpcDictionary {
+    return this.#putNumbers('uint32', batch, id, rows, kept => this.#kept[kept * stride + planVersionAt]!)
+  }
+
+  putEventCounts(batch: IpcBatch, id: number, rows: number): IpcDictionary {
+    return this.#putNumbers('int8', batch, id, rows, kept => this.#kept[kept * stride + eventCountAt]!)
+  }
+
+  /** `otherwise`: by row, what a row has whose terms say NaN. */
+  #putNumbers(
+    kind: ColumnKind,
+    batch: IpcBatch,
+    id: number,
+    rows: number,
+    numberOf: (kept: number) => number,
+    otherwise?: Int64Column,
+  ): IpcDictionary {
+    const dictionary = new NumberDictionary()
+    const codes = new Int32Array(this.#count)
+    for (let number = 0; number < codes.length; number += 1) {
+      const value = numberOf(this.#terms[number]!)
+      codes[number] = Number.isNaN(value) ? unknownCode : dictionary.codeOf(value)
+    }
+    const ofRows = new Uint16Array(rows)
     for (let i = 0; i < rows; i += 1) {
-      const value = values[this.#numbers[i]!]!
-      if (Number.isNaN(value)) times.copy(i, words)
-      else putInt64(words, i, value)
+      const code = codes[this.#numbers[i]!]!
+      ofRows[i] = code === unknownCode ? dictionary.codeOf(otherwise!.at(i)) : code
     }
     batch.node(rows)
-    batch.buffer(words)
-  }
-
-  putPlanVersions(batch: IpcBatch, rows: number): void {
-    this.#putWords(planVersionAt, batch, new Uint32Array(rows))
-  }
-
-  putEventCounts(batch: IpcBatch, rows: number): void {
-    this.#putWords(eventCountAt, batch, new Int8Array(rows))
-  }
-
-  #putWords(wordAt: number, batch: IpcBatch, values: Uint32Array | Int8Array): void {
-    const ofTerms = Int32Array.from(this.#terms.subarray(0, this.#count), kept => {
-      return this.#kept[kept * stride + wordAt]!
-    })
-    for (let i = 0; i < values.length; i += 1) values[i] = ofTerms[this.#numbers[i]!]!
-    batch.node(values.length)
-    batch.buffer(values)
-  }
-
-  /** By number in the chunk. */
-  #doublesOf(doubleAt: number): Float64Array {
-    const values = new Float64Array(this.#count)
-    for (let i = 0; i < values.length; i += 1) {
-      values[i] = this.#keptDoubles[this.#terms[i]! * doubleStride + doubleAt]!
-    }
-    return values
+    putCodes(batch, ofRows, rows)
+    return dictionary.put(id, kind)
   }
 
   #shareTexts(texts: UsageTerms['texts']): number {
@@ -342,10 +349,4 @@ function equals(one: Uint16Array, other: Uint16Array, count: number): boolean {
   if (one === other) return true
   for (let i = 0; i < count; i += 1) if (one[i] !== other[i]) return false
   return true
-}
-
-/** A safe integer as two words, the low first. */
-function putInt64(words: Uint32Array, index: number, value: number): void {
-  words[index * 2] = value
-  words[index * 2 + 1] = Math.floor(value / twoTo32)
 }
