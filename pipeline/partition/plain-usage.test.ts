@@ -12,6 +12,9 @@ import { PartitionState } from './state/partition-state.js'
 // Two cores take the same messages: one as they are, the other with an attribute that means nothing spelled with an
 // escape, which keeps all of a message off the fast way.
 
+/** For runs of many thousands. */
+const generousMs = 600_000
+
 const dimensions = ['model', 'place.region']
 const usagePrice = (price: string, meter: string, model: object) => ({
   price,
@@ -277,43 +280,51 @@ class Side {
   }
 }
 
-test('plain usage comes to the same, row by row, as the general way brings it to', () => {
-  fc.assert(
-    fc.property(fc.array(message, { minLength: 1, maxLength: 6 }), messages => {
-      const plain = new Side(true)
-      const general = new Side(false)
-      for (const side of [plain, general]) {
-        side.send(subscriptions, [], true)
-        for (const { changes, usage, isArray, isAnswered } of messages) {
-          side.send(changes, usage, isArray)
-          if (isAnswered) side.answer()
-        }
-        side.answer()
-      }
-      expectSame(plain, general)
-    }),
-    { numRuns: Number(process.env['WEIR_PLAIN_RUNS'] ?? 300) },
-  )
-})
-
-test('whole units that are added up without bigints come to the same, over tiers, corrections and restarts', () => {
-  fc.assert(
-    fc.property(fc.array(unitMessage, { minLength: 1, maxLength: 5 }), messages => {
-      const plain = new Side(true)
-      const general = new Side(false)
-      for (const side of [plain, general]) {
-        side.send(subscriptions, [], true)
-        for (const { changes, usage, isRestarted } of messages) {
-          side.send(changes, usage, false)
+test(
+  'plain usage comes to the same, row by row, as the general way brings it to',
+  () => {
+    fc.assert(
+      fc.property(fc.array(message, { minLength: 1, maxLength: 6 }), messages => {
+        const plain = new Side(true)
+        const general = new Side(false)
+        for (const side of [plain, general]) {
+          side.send(subscriptions, [], true)
+          for (const { changes, usage, isArray, isAnswered } of messages) {
+            side.send(changes, usage, isArray)
+            if (isAnswered) side.answer()
+          }
           side.answer()
-          if (isRestarted) side.restart()
         }
-      }
-      expectSame(plain, general)
-    }),
-    { numRuns: Number(process.env['WEIR_PLAIN_RUNS'] ?? 100) },
-  )
-})
+        expectSame(plain, general)
+      }),
+      { numRuns: Number(process.env['WEIR_PLAIN_RUNS'] ?? 300) },
+    )
+  },
+  generousMs,
+)
+
+test(
+  'whole units that are added up without bigints come to the same, over tiers, corrections and restarts',
+  () => {
+    fc.assert(
+      fc.property(fc.array(unitMessage, { minLength: 1, maxLength: 5 }), messages => {
+        const plain = new Side(true)
+        const general = new Side(false)
+        for (const side of [plain, general]) {
+          side.send(subscriptions, [], true)
+          for (const { changes, usage, isRestarted } of messages) {
+            side.send(changes, usage, false)
+            side.answer()
+            if (isRestarted) side.restart()
+          }
+        }
+        expectSame(plain, general)
+      }),
+      { numRuns: Number(process.env['WEIR_PLAIN_RUNS'] ?? 100) },
+    )
+  },
+  generousMs,
+)
 
 function expectSame(plain: Side, general: Side): void {
   expect(plain.rated).toEqual(general.rated)
