@@ -220,10 +220,34 @@ test('a published version never changes, and the same again is no conflict', () 
 test('a price alone is read for overrides, and refused with a pointer', () => {
   const price = { price: 'x', kind: 'usage', meter: 'anything', model: 'per_unit', unit_amount: '0.5' }
   expect(parsePrice(price)).toMatchObject({ kind: 'ok', value: { price: 'x', meter: 'anything' } })
-  expect(parsePrice({ ...price, unit_amount: -1, extra: 1 })).toMatchObject({
+  expect(parsePrice({ ...price, unit_amount: -1 })).toMatchObject({
     rejection: { code: 'invalid_catalog', pointer: '/unit_amount' },
   })
+  expect(parsePrice({ ...price, unit_amount: -1, extra: 1 })).toMatchObject({
+    rejection: { code: 'invalid_data', pointer: '/extra' },
+  })
   expect(parsePrice(5)).toMatchObject({ rejection: { code: 'invalid_catalog', pointer: '' } })
+})
+
+test('an unknown key of a catalog, at every depth, is told with the nearest known name', () => {
+  const messages = (catalog: unknown) => {
+    const parsed = parseCatalogValue(catalog)
+    return parsed.kind === 'ok' ? [] : parsed.problems.map(one => one.message)
+  }
+  const price = { price: 'a', kind: 'recurring', amount: '1', per: 'unit', timing: 'in_advance' }
+  const tiers = [{ up_to: null, unit_amout: '1' }]
+  const usage = { price: 'u', kind: 'usage', meter: 'm', model: 'volume', tiers }
+  const plan = { plan: 'p', version: 1, currency: 'USD', billing_period: 'month', prices: [price] }
+  const meter = { meter: 'm', event_type: 't', aggregation: 'count' }
+  for (const [catalog, nearest] of [
+    [{ metres: [] }, 'meters'],
+    [{ meters: [{ ...meter, filter: {} }] }, 'filters'],
+    [{ plans: [{ ...plan, billing: 'month' }] }, 'billing_period'],
+    [{ plans: [{ ...plan, prices: [{ ...price, discount: '5' }] }] }, 'discount_percent'],
+    [{ meters: [meter], plans: [{ ...plan, prices: [usage] }] }, 'unit_amount'],
+  ] as const) {
+    expect(messages(catalog)).toEqual([expect.stringContaining(`the nearest known name is ${nearest};`)])
+  }
 })
 
 test('a __proto__ key is an unknown key', () => {

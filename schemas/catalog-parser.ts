@@ -56,12 +56,17 @@ export function parseCatalogValue(value: unknown, extent: 'whole' | 'part' = 'wh
   return finish(readCatalog(readSourceValue(value), extent, problems), problems)
 }
 
-/** One price outside a catalog, as in `price_overrides`. Its meter is not looked up. */
+/** One price outside a catalog, as in `price_overrides`. Its meter is not looked up. An unknown field is `invalid_data`. */
 export function parsePrice(value: unknown): Parsed<Price> {
   const problems = new Problems('')
   const price = readPrice(readSourceValue(value), undefined, problems)
   if (price !== undefined && problems.count === 0) return { kind: 'ok', value: price }
-  return { kind: 'rejected', rejection: rejectionOf(problems.inOrder(), '') }
+  // What nobody knows comes first: it tells what is missing.
+  const isUnknown = (one: CatalogProblem) => Number(one.code !== 'unknown_key')
+  const ordered = problems.inOrder().toSorted((a, b) => isUnknown(a) - isUnknown(b))
+  const rejection = rejectionOf(ordered, '')
+  const code = ordered[0]?.code === 'unknown_key' ? 'invalid_data' : rejection.code
+  return { kind: 'rejected', rejection: { ...rejection, code } }
 }
 
 /** The first problem as a rejection, and how many there are beside it. */

@@ -4,6 +4,7 @@
 import type { ListNode, MapNode, Place, Problems, ScalarNode, SourceNode } from './catalog-source.js'
 import { parseDecimal, type Scaled } from './decimal.js'
 import { isUnicodeText } from './json-text.js'
+import { nearestHint, shownName } from './nearest-name.js'
 
 export interface DecimalBounds {
   /** 'positive' refuses 0, 'from_zero' refuses less than 0. */
@@ -117,7 +118,7 @@ export class FieldReader {
       this.#problems.add(
         member.key,
         'unknown_key',
-        `${name} is not a field of ${what}; its fields: ${known}.`,
+        `${shownName(name)} is not a field of ${what}${nearestHint(name, this.#asked)}; its fields: ${known}.`,
       )
     }
   }

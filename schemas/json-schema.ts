@@ -9,6 +9,7 @@ import { deadLetterSchema } from './dead-letter.js'
 import { journalEntrySchema } from './journal-entry.js'
 import {
   amendedData,
+  catalogData,
   createdData,
   customerData,
   fxRateData,
@@ -38,8 +39,6 @@ export const cloudEventSchema = z.looseObject({
   data: z.record(z.string(), z.unknown()),
 })
 
-const catalogData = z.object({ catalog: catalogSchema })
-
 const zodSchemas: Readonly<Record<string, z.ZodType>> = {
   'cloud-event': cloudEventSchema,
   catalog: catalogSchema,
@@ -62,7 +61,7 @@ const zodSchemas: Readonly<Record<string, z.ZodType>> = {
   'weir.payment.succeeded': paymentData,
   'weir.payment.failed': paymentData,
   'weir.payment.refunded': paymentData,
-  'weir.catalog.published': catalogData,
+  'weir.catalog.published': catalogData.extend({ catalog: catalogSchema }),
   'weir.fx_rate.published': fxRateData,
 }
 

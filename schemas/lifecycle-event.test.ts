@@ -78,7 +78,13 @@ test('the subject is the customer of the data', () => {
 
 test.each<[string, object]>([
   ['ok', {}],
-  ['ok', { unheard_of: true, entity_id: null, quantities: null }],
+  [
+    'ok',
+    { entity_id: null, quantities: null, metadata: { unheard_of: true }, coupons: [], po_number: '4711' },
+  ],
+  ['invalid_data /data/unheard_of', { unheard_of: true }],
+  ['invalid_data /data/coupons/0', { coupons: ['SPRING', 'SUMMER'] }],
+  ['invalid_data /data/coupons', { coupons: 'SPRING' }],
   ['invalid_data /data/subscription_id', { subscription_id: '' }],
   ['invalid_data /data/subscription_id', { subscription_id: undefined }],
   ['invalid_data /data/sequence', { sequence: -1 }],
@@ -109,11 +115,101 @@ test.each<[string, object]>([
   expect(refusal(data)).toBe(expected)
 })
 
-test('an amendment may not take an end away by null, for that could mean either', () => {
-  expect(refusal({ effective_until: null }, 'weir.subscription.amended')).toBe(
-    'invalid_data /data/effective_until',
+test('no end and no trial are said with null, and then set', () => {
+  const ends = (type: string, data: object) => {
+    const { plan: _, ...rest } = created.data
+    const parsed = parse({ ...created, type, data: { ...rest, ...data } })
+    if (parsed.kind === 'rejected' || parsed.value.kind !== 'subscription_change') throw new Error('refused')
+    const { effectiveUntilMs, trialUntilMs } = parsed.value.change
+    return [effectiveUntilMs, trialUntilMs]
+  }
+  const none = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
+  expect(ends('weir.subscription.amended', { effective_until: null, trial_until: null })).toEqual(none)
+  expect(ends('weir.subscription.created', { plan: 'p', effective_until: null, trial_until: null })).toEqual(
+    none,
   )
-  expect(refusal({ effective_until: null })).toBe('ok')
+  expect(ends('weir.subscription.renewed', { effective_until: null })).toEqual([none[0], undefined])
+  expect(ends('weir.subscription.amended', {})).toEqual([undefined, undefined])
+})
+
+const amendable = {
+  plan: 'max',
+  plan_version: 2,
+  quantities: { seats: '2' },
+  price_overrides: [],
+  effective_until: '2027-01-01T00:00:00Z',
+  entity_id: 'de',
+  trial_until: '2026-02-01T00:00:00Z',
+  billing_anchor: '2026-01-15T00:00:00Z',
+}
+
+test('an amendment takes every field that can be amended, and says so of the others', () => {
+  const type = 'weir.subscription.amended'
+  for (const [name, value] of Object.entries(amendable)) {
+    expect([name, refusal({ plan: undefined, [name]: value }, type)]).toEqual([name, 'ok'])
+  }
+  for (const name of ['timezone', 'contract_id', 'po_number']) {
+    const parsed = parse({ ...created, type, data: { ...created.data, [name]: 'UTC' } })
+    expect(parsed).toMatchObject({ rejection: { code: 'invalid_data', pointer: `/data/${name}` } })
+    if (parsed.kind === 'rejected') expect(parsed.rejection.detail).toContain('cannot be amended')
+  }
+})
+
+// Each with a letter wrong: the field that was meant, in `data` of which type, and below which pointer.
+const misspelt: readonly (readonly [string, string, string, object])[] = [
+  [
+    'weir.subscription.created',
+    '/data/trial_untill',
+    'trial_until',
+    { trial_untill: '2026-02-01T00:00:00Z' },
+  ],
+  ['weir.subscription.amended', '/data/quantity', 'quantities', { quantity: { seats: 1 } }],
+  ['weir.subscription.renewed', '/data/effective_untl', 'effective_until', { effective_untl: null }],
+  ['weir.subscription.cancelled', '/data/reasons', 'reason', { reasons: 'moved' }],
+  ['weir.customer.upserted', '/data/entity', 'entity_id', { entity: 'de' }],
+  ['weir.customer.upserted', '/data/external_ids/epr', 'erp', { external_ids: { epr: '1' } }],
+  ['weir.usage.retracted', '/data/event_ids', 'event_id', { event_ids: 'e1' }],
+  ['weir.invoice.paid', '/data/totals', 'total', { totals: 1 }],
+  ['weir.payment.failed', '/data/payment', 'payment_id', { payment: 'p' }],
+  ['weir.catalog.published', '/data/catalogue', 'catalog', { catalogue: {} }],
+  ['weir.fx_rate.published', '/data/rates', 'rate', { rates: '1' }],
+]
+
+test.each(misspelt)('%s with %s is refused, and told that %s was meant', (type, pointer, meant, wrong) => {
+  const sound = golden.find(entry => entry.event.type === type)!.event
+  const parsed = parse({ ...sound, data: { ...sound.data, ...wrong } })
+  expect(parsed).toMatchObject({ rejection: { code: 'invalid_data', pointer } })
+  if (parsed.kind === 'rejected') expect(parsed.rejection.detail).toContain(`nearest known name is ${meant}.`)
+})
+
+test('metadata holds what is yours, in every event of ours', () => {
+  for (const { event } of golden) {
+    const parsed = parse({ ...event, data: { ...event.data, metadata: { anything: [1] } } })
+    expect([event.type, parsed.kind]).toEqual([event.type, 'ok'])
+  }
+})
+
+test('a type of ours that is not taken yet is refused, never passed over', () => {
+  for (const type of ['weir.charge.added', 'weir.usage.amended', 'weir.credit.granted', 'weir.']) {
+    expect(parse({ ...created, type })).toMatchObject({
+      rejection: { code: 'unknown_event_type', pointer: '/type' },
+    })
+  }
+})
+
+test('a price override has no unknown field either', () => {
+  const price = {
+    price: 'a',
+    kind: 'recurring',
+    amount: '1',
+    per: 'unit',
+    timing: 'in_advance',
+    currecy: 'USD',
+  }
+  const parsed = parse({ ...created, data: { ...created.data, price_overrides: [price] } })
+  expect(parsed).toMatchObject({
+    rejection: { code: 'invalid_data', pointer: '/data/price_overrides/0/currecy' },
+  })
 })
 
 test('the content of a version does not depend on the message that carried it', () => {
@@ -137,5 +233,5 @@ test('a catalog with a fault is refused with its place', () => {
   expect(parse(event)).toMatchObject({
     rejection: { code: 'invalid_catalog', pointer: '/data/catalog/meters/0' },
   })
-  expect(parse({ ...event, data: {} })).toMatchObject({ rejection: { code: 'invalid_catalog' } })
+  expect(parse({ ...event, data: {} })).toMatchObject({ rejection: { pointer: '/data/catalog' } })
 })

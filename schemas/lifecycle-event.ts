@@ -9,6 +9,7 @@ import type { Scaled } from './decimal.js'
 import { hashOfValue } from './event-hash.js'
 import {
   amendedData,
+  catalogData,
   createdData,
   customerData,
   fxRateData,
@@ -18,6 +19,7 @@ import {
   retractionData,
   statusData,
 } from './lifecycle-data.js'
+import { nearestHint, shownName } from './nearest-name.js'
 import { type Parsed, rejected } from './rejection.js'
 import type { ValidEvent } from './usage-event.js'
 import { present, rejectionOfIssues } from './wire-fields.js'
@@ -37,14 +39,19 @@ export interface SubscriptionChange {
   readonly planVersion?: number
   readonly quantities?: ReadonlyMap<string, Scaled>
   readonly priceOverrides?: readonly Price[]
+  /** Endless (infinite) where there is none. */
   readonly effectiveUntilMs?: number
   readonly entityId?: string
+  /** In `created` only, as are `poNumber` and `timezone`. */
   readonly contractId?: string
-  /** `created` only, as are `timezone` and `trialUntilMs`. */
+  readonly poNumber?: string
   readonly billingAnchorMs?: number
   readonly timezone?: string
+  /** Without beginning (infinite) where there is none. */
   readonly trialUntilMs?: number
   readonly reason?: string
+  /** JSON text of an object: the sender's own. */
+  readonly metadata?: string
   /** What is carried to rows and postings, and what names the event that caused a correction. */
   readonly eventSource: string
   readonly eventId: string
@@ -141,7 +148,8 @@ export const lifecycleTypes: readonly string[] = [...readers.keys()]
 export function parseLifecycleEvent(event: ValidEvent): Parsed<LifecycleEvent> {
   const reader = readers.get(event.type)
   if (reader === undefined) {
-    return rejected('unknown_event_type', `Weir has no event type ${event.type}.`, '/type')
+    const hint = nearestHint(event.type, lifecycleTypes)
+    return rejected('unknown_event_type', `Weir has no event type ${shownName(event.type)}${hint}.`, '/type')
   }
   const customerId = event.data['customer_id']
   if (typeof customerId === 'string' && event.subject !== customerId && !isGlobal(event.type)) {
@@ -170,11 +178,10 @@ function readCreated(event: ValidEvent): Parsed<LifecycleEvent> {
   return change('created', event, data, {
     ...termsOf(data, overrides.value),
     plan: data.plan,
-    effectiveUntilMs: data.effective_until ?? undefined,
-    billingAnchorMs: data.billing_anchor ?? undefined,
+    effectiveUntilMs: endOf(data.effective_until),
     timezone: data.timezone ?? undefined,
     contractId: data.contract_id ?? undefined,
-    trialUntilMs: data.trial_until ?? undefined,
+    poNumber: data.po_number ?? undefined,
   })
 }
 
@@ -187,7 +194,7 @@ function readAmended(event: ValidEvent): Parsed<LifecycleEvent> {
   return change('amended', event, data, {
     ...termsOf(data, overrides.value),
     plan: data.plan ?? undefined,
-    effectiveUntilMs: data.effective_until,
+    effectiveUntilMs: endOf(data.effective_until),
     reason: data.change ?? undefined,
   })
 }
@@ -195,7 +202,7 @@ function readAmended(event: ValidEvent): Parsed<LifecycleEvent> {
 function readRenewed(event: ValidEvent): Parsed<LifecycleEvent> {
   const parsed = dataOf(renewedData, event)
   if (parsed.kind === 'rejected') return parsed
-  return change('renewed', event, parsed.value, { effectiveUntilMs: parsed.value.effective_until })
+  return change('renewed', event, parsed.value, { effectiveUntilMs: endOf(parsed.value.effective_until) })
 }
 
 function readStatus(kind: 'suspended' | 'resumed' | 'cancelled', event: ValidEvent): Parsed<LifecycleEvent> {
@@ -208,6 +215,8 @@ interface TermData {
   readonly plan_version?: number | null | undefined
   readonly quantities?: Record<string, Scaled> | null | undefined
   readonly entity_id?: string | null | undefined
+  readonly billing_anchor?: number | null | undefined
+  readonly trial_until?: number | null | undefined
 }
 
 function termsOf(data: TermData, priceOverrides: readonly Price[] | undefined) {
@@ -216,7 +225,15 @@ function termsOf(data: TermData, priceOverrides: readonly Price[] | undefined) {
     quantities: data.quantities == null ? undefined : new Map(Object.entries(data.quantities)),
     priceOverrides,
     entityId: data.entity_id ?? undefined,
+    billingAnchorMs: data.billing_anchor ?? undefined,
+    // No trial is one that ended before all time.
+    trialUntilMs: data.trial_until === null ? Number.NEGATIVE_INFINITY : data.trial_until,
   }
+}
+
+/** Null is said, and means that there is no end; undefined was left out. */
+function endOf(end: number | null | undefined): number | undefined {
+  return end === null ? Number.POSITIVE_INFINITY : end
 }
 
 type OptionalFields = {
@@ -225,10 +242,18 @@ type OptionalFields = {
     | undefined
 }
 
+interface ChangeData {
+  readonly subscription_id: string
+  readonly customer_id: string
+  readonly sequence: number
+  readonly effective_from: number
+  readonly metadata?: Record<string, unknown> | null | undefined
+}
+
 function change(
   kind: SubscriptionChangeKind,
   event: ValidEvent,
-  data: { subscription_id: string; customer_id: string; sequence: number; effective_from: number },
+  data: ChangeData,
   fields: OptionalFields,
 ): Parsed<LifecycleEvent> {
   if (fields.effectiveUntilMs !== undefined && fields.effectiveUntilMs <= data.effective_from) {
@@ -244,13 +269,18 @@ function change(
     customerId: data.customer_id,
     sequence: data.sequence,
     effectiveFromMs: data.effective_from,
-    ...present(fields),
+    ...present({ ...fields, metadata: textOf(data.metadata) }),
     eventSource: event.source,
     eventId: event.id,
     correlationId: event.correlationId,
     contentHash: hashOfValue([event.type, event.data]),
   }
   return { kind: 'ok', value: { kind: 'subscription_change', change: value } }
+}
+
+/** JSON text. */
+function textOf(metadata: Record<string, unknown> | null | undefined): string | undefined {
+  return metadata == null ? undefined : JSON.stringify(metadata)
 }
 
 function readOverrides(values: readonly unknown[] | null | undefined): Parsed<readonly Price[] | undefined> {
@@ -286,7 +316,7 @@ function readCustomer(event: ValidEvent): Parsed<LifecycleEvent> {
       crmId: data.external_ids?.crm ?? undefined,
       billingId: data.external_ids?.billing ?? undefined,
       erpId: data.external_ids?.erp ?? undefined,
-      metadata: data.metadata == null ? undefined : JSON.stringify(data.metadata),
+      metadata: textOf(data.metadata),
     }),
   }
   return { kind: 'ok', value: { kind: 'customer_upserted', customer } }
@@ -332,7 +362,9 @@ function readPayment(status: PaymentEvent['status'], event: ValidEvent): Parsed<
 }
 
 function readCatalog(event: ValidEvent): Parsed<LifecycleEvent> {
-  const parsed = parseCatalogValue(event.data['catalog'], 'part')
+  const data = dataOf(catalogData, event)
+  if (data.kind === 'rejected') return data
+  const parsed = parseCatalogValue(data.value.catalog, 'part')
   if (parsed.kind === 'ok')
     return { kind: 'ok', value: { kind: 'catalog_published', catalog: parsed.catalog } }
   return { kind: 'rejected', rejection: rejectionOf(parsed.problems, '/data/catalog') }

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { maxAttributeLength } from './cloud-event.js'
 import { minorUnits } from './currency.js'
 import { parseDecimal, type Scaled } from './decimal.js'
+import { nearestHint, shownName } from './nearest-name.js'
 import { pointerTo, type Rejection, type RejectionCode, rejected } from './rejection.js'
 import { parseInstant } from './time.js'
 
@@ -90,11 +91,32 @@ function isTimezone(name: string): boolean {
   return true
 }
 
-/** The first issue as a rejection, its pointer below `pointer`. */
+/**
+ * An object that has these fields and no others: what nobody knows is refused with the nearest known name, so that a
+ * typing error never passes for a field that was left out. `refusals`: names that are known and not taken here, and why.
+ */
+export function closedObject<S extends z.ZodRawShape>(
+  shape: S,
+  refusals: Readonly<Record<string, string>> = {},
+) {
+  const known = Object.keys(shape)
+  return z.strictObject(shape, {
+    error: issue => {
+      const [name] = issue.code === 'unrecognized_keys' ? issue.keys : []
+      if (name === undefined) return undefined
+      return Object.hasOwn(refusals, name) ? refusals[name] : `is not known${nearestHint(name, known)}`
+    },
+  })
+}
+
+/** The first issue as a rejection, its pointer below `pointer`. An unknown name comes first: it tells what is missing. */
 export function rejectionOfIssues(error: z.ZodError, pointer: string): Rejection {
-  const issue = error.issues[0]
+  const issue = error.issues.find(one => one.code === 'unrecognized_keys') ?? error.issues[0]
   if (issue === undefined) return rejected('invalid_data', 'The data is not valid.', pointer).rejection
-  const path = issue.path.map(key => (typeof key === 'symbol' ? String(key) : key))
+  const unknown = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : []
+  const path = [...issue.path, ...unknown].map(key =>
+    typeof key === 'number' ? key : shownName(String(key)),
+  )
   const at = path.reduce<string>(pointerTo, pointer)
   const name = path.length === 0 ? 'The data' : `The field ${path.join('.')}`
   const missing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined')
