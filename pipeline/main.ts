@@ -26,6 +26,7 @@ import { type Servers, startServers } from './embedded.js'
 import { ensureFirstKey } from './gateway/api-keys.js'
 import { createGateway, type Gateway } from './gateway/gateway.js'
 import { KeyRing } from './gateway/key-ring.js'
+import { keyRoutes } from './gateway/key-routes.js'
 import { limitsOfConfig } from './limits.js'
 import type { EngineStatus } from './partition/engine.js'
 import { Engines, type EnginesOptions } from './partition/engines.js'
@@ -185,6 +186,7 @@ async function compose(ground: Ground): Promise<Weir> {
     version,
     registry,
     billing: broker.billingRuns,
+    routes: keyRoutes(broker.keys),
     reconcile: () => reconcile({ clickhouse: queryClient, jsm, sinks, runs }),
   })
   undo.push(() => gateway.close())
@@ -208,6 +210,7 @@ interface Broker {
   readonly jsm: JetStreamManager
   readonly sinks: KV
   readonly runs: KV
+  readonly keys: KV
   readonly firstKey: string | undefined
   readonly keyRing: KeyRing
   readonly billingRuns: BillingRuns
@@ -227,7 +230,7 @@ async function openBroker({ config, options, nc, undo }: Ground): Promise<Broker
   undo.push(async () => keyRing.close())
   const billingRuns = new BillingRuns({ js, jsm, runs, partitions: config.partitions, nowMs: Date.now })
   await billingRuns.resume()
-  return { js, jsm, sinks, runs, firstKey: firstKey?.token, keyRing, billingRuns }
+  return { js, jsm, sinks, runs, keys, firstKey: firstKey?.token, keyRing, billingRuns }
 }
 
 function startDelivery(

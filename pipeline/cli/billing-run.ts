@@ -2,13 +2,9 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseInstant } from '../../schemas/time.js'
+import { answer, callGateway, type Gateway } from './gateway-client.js'
 import { type CliIo, exitCodes } from './io.js'
 import { plainTable } from './table.js'
-
-export interface Gateway {
-  readonly url: string
-  readonly apiKey: string | undefined
-}
 
 export interface CreateArguments {
   readonly gateway: Gateway
@@ -65,10 +61,10 @@ export async function createCommand(args: CreateArguments, io: CliIo): Promise<n
       cutoff: args.cutoff,
       ...(args.entity === undefined ? {} : { entity_id: args.entity }),
     })
-    let run = await call<RunWire>(args.gateway, '/v1/billing-runs', { method: 'POST', headers, body })
+    let run = await callGateway<RunWire>(args.gateway, '/v1/billing-runs', { method: 'POST', headers, body })
     while (args.wait && run.status === 'sealing') {
       await sleep(pollMs)
-      run = await call<RunWire>(args.gateway, `/v1/billing-runs/${run.billing_run_id}`)
+      run = await callGateway<RunWire>(args.gateway, `/v1/billing-runs/${run.billing_run_id}`)
     }
     io.stdout.write(args.json ? `${JSON.stringify(run)}\n` : describeRun(run))
   })
@@ -79,7 +75,7 @@ export function showCommand(
   io: CliIo,
 ): Promise<number> {
   return answer(io, async () => {
-    const run = await call<RunWire>(args.gateway, `/v1/billing-runs/${encodeURIComponent(args.id)}`)
+    const run = await callGateway<RunWire>(args.gateway, `/v1/billing-runs/${encodeURIComponent(args.id)}`)
     io.stdout.write(args.json ? `${JSON.stringify(run)}\n` : describeRun(run))
   })
 }
@@ -94,53 +90,12 @@ export function batchesCommand(
     do {
       const query: string = after == null ? '' : `?after=${encodeURIComponent(after)}`
       const path = `/v1/billing-runs/${encodeURIComponent(args.id)}/batches${query}`
-      const page: { batches: BatchWire[]; next_after: string | null } = await call(args.gateway, path)
+      const page: { batches: BatchWire[]; next_after: string | null } = await callGateway(args.gateway, path)
       batches.push(...page.batches)
       after = page.next_after
     } while (after !== null)
     io.stdout.write(args.json ? `${JSON.stringify(batches)}\n` : describeBatches(batches))
   })
-}
-
-/** Runs what talks to the gateway; trouble is one sentence and exit code 1. */
-async function answer(io: CliIo, work: () => Promise<void>): Promise<number> {
-  try {
-    await work()
-    return exitCodes.ok
-  } catch (error) {
-    const { message, cause } = error as Error
-    io.stderr.write(`${message}${cause instanceof Error ? `: ${cause.message}` : ''}\n`)
-    return exitCodes.failed
-  }
-}
-
-async function call<T>(gateway: Gateway, path: string, init: RequestInit = {}): Promise<T> {
-  const authorization = gateway.apiKey === undefined ? {} : { authorization: `Bearer ${gateway.apiKey}` }
-  let response: Response
-  try {
-    response = await fetch(`${gateway.url}${path}`, {
-      ...init,
-      headers: { ...init.headers, ...authorization },
-    })
-  } catch (cause) {
-    throw new Error(
-      `No Weir answers at ${gateway.url}. Start one with \`weir start\`, or name it with --url`,
-      { cause },
-    )
-  }
-  const text = await response.text()
-  if (response.ok) return JSON.parse(text) as T
-  const problem = problemOf(text)
-  throw new Error(`${response.status} ${problem ?? text}`)
-}
-
-function problemOf(text: string): string | undefined {
-  try {
-    const { code, detail } = JSON.parse(text) as { code?: string; detail?: string }
-    return code === undefined ? undefined : `${code}: ${detail ?? ''}`
-  } catch {
-    return undefined
-  }
 }
 
 function describeRun(run: RunWire): string {

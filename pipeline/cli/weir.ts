@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 // The command line: names, options and help. Each command's work is in the file of its name, loaded when it is asked for.
 
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { type Logger, pino } from 'pino'
 import { build as pretty } from 'pino-pretty'
 import { describeProblem, loadConfig, type WeirConfig } from '../config.js'
+import { scopes } from '../gateway/scopes.js'
 import { environment, version } from '../main.js'
 import { type Benchmark, benchmarks } from './benchmarks.js'
 import { readInstance } from './instance.js'
@@ -133,7 +134,7 @@ billing
   .option('--json', 'print the run as JSON')
   .action(
     async (
-      options: BillingOptions & { cutoff: string; entity?: string; idempotencyKey?: string; wait?: boolean },
+      options: GatewayOptions & { cutoff: string; entity?: string; idempotencyKey?: string; wait?: boolean },
     ) => {
       const { createCommand } = await import('./billing-run.js')
       const { cutoff, entity, idempotencyKey, wait } = options
@@ -158,7 +159,7 @@ billing
   .option('--url <url>', 'a running Weir')
   .option('--api-key <key>', 'default: $WEIR_API_KEY')
   .option('--json', 'print the run as JSON')
-  .action(async (id: string, options: BillingOptions) => {
+  .action(async (id: string, options: GatewayOptions) => {
     const { showCommand } = await import('./billing-run.js')
     await finish(showCommand({ gateway: gatewayOf(options), id, json: options.json === true }, io))
   })
@@ -171,10 +172,74 @@ billing
   .option('--url <url>', 'a running Weir')
   .option('--api-key <key>', 'default: $WEIR_API_KEY')
   .option('--json', 'print the batches as JSON, lines included')
-  .action(async (id: string, options: BillingOptions & { after?: string }) => {
+  .action(async (id: string, options: GatewayOptions & { after?: string }) => {
     const { batchesCommand } = await import('./billing-run.js')
     const args = { gateway: gatewayOf(options), id, json: options.json === true }
     await finish(batchesCommand(options.after === undefined ? args : { ...args, after: options.after }, io))
+  })
+
+const keys = program.command('keys').description('API keys: what each may do, and until when')
+
+keys
+  .command('create')
+  .description('make a key; its token is shown this once')
+  .requiredOption('--name <text>', 'who uses the key, and for what')
+  .addOption(
+    new Option('--scope <scopes...>', 'what it may do').choices([...scopes]).makeOptionMandatory(true),
+  )
+  .option('--expires <instant>', 'RFC 3339 instant; default: never')
+  .option('--url <url>', 'a running Weir')
+  .option('--api-key <key>', 'default: $WEIR_API_KEY')
+  .option('--json', 'print the key as JSON')
+  .action(async (options: GatewayOptions & { name: string; scope: string[]; expires?: string }) => {
+    const { createKeyCommand } = await import('./keys.js')
+    const { name, scope, expires } = options
+    const args = { ...clientOf(options), name, scopes: scope }
+    await finish(createKeyCommand(expires === undefined ? args : { ...args, expires }, io))
+  })
+
+keys
+  .command('ls')
+  .description('all keys, revoked and expired ones too')
+  .option('--url <url>', 'a running Weir')
+  .option('--api-key <key>', 'default: $WEIR_API_KEY')
+  .option('--json', 'print the keys as JSON')
+  .action(async (options: GatewayOptions) => {
+    const { listKeysCommand } = await import('./keys.js')
+    await finish(listKeysCommand(clientOf(options), io))
+  })
+
+keys
+  .command('rotate')
+  .description('make a key with the same name and scopes; the old one expires after an overlap')
+  .argument('<id>')
+  .option('--overlap-seconds <count>', 'how long the old key goes on (default: a day)', wholeNumber)
+  .option('--expires <instant>', 'of the new key; default: never')
+  .option('--url <url>', 'a running Weir')
+  .option('--api-key <key>', 'default: $WEIR_API_KEY')
+  .option('--json', 'print the key as JSON')
+  .action(async (id: string, options: GatewayOptions & { overlapSeconds?: number; expires?: string }) => {
+    const { rotateKeyCommand } = await import('./keys.js')
+    const { overlapSeconds, expires } = options
+    const args = {
+      ...clientOf(options),
+      id,
+      ...(overlapSeconds === undefined ? {} : { overlapSeconds }),
+      ...(expires === undefined ? {} : { expires }),
+    }
+    await finish(rotateKeyCommand(args, io))
+  })
+
+keys
+  .command('revoke')
+  .description('end a key, at once and for ever')
+  .argument('<id>')
+  .option('--url <url>', 'a running Weir')
+  .option('--api-key <key>', 'default: $WEIR_API_KEY')
+  .option('--json', 'print the key as JSON')
+  .action(async (id: string, options: GatewayOptions) => {
+    const { revokeKeyCommand } = await import('./keys.js')
+    await finish(revokeKeyCommand({ ...clientOf(options), id }, io))
   })
 
 const bench = program
@@ -231,7 +296,7 @@ interface BenchFlags {
   readonly verbose?: boolean
 }
 
-interface BillingOptions {
+interface GatewayOptions {
   readonly url?: string
   readonly apiKey?: string
   readonly json?: boolean
@@ -260,6 +325,11 @@ function gatewayOf(options: { readonly url?: string; readonly apiKey?: string })
     environment()['WEIR_API_KEY'] ??
     (options.url === undefined ? instance?.api_key : undefined)
   return { url: url.replace(/\/$/, ''), apiKey }
+}
+
+/** What every command that talks to a running Weir takes. */
+function clientOf(options: GatewayOptions) {
+  return { gateway: gatewayOf(options), json: options.json === true }
 }
 
 /** Lines for people on a terminal, JSON elsewhere. */

@@ -1,22 +1,23 @@
-// API keys as they are stored: made, revoked, listed. Bucket `weir_keys`, one entry per key, under the key's id.
+// API keys as they are stored: made, rotated, revoked, listed. Bucket `weir_keys`, one entry per key, under the key's id.
 // A key reads `weir_<id>_<secret>`: 48 bits that name it, 256 random bits that prove it.
-// Invariants: the secret is shown once and stored nowhere, only its SHA-256 is; a revoked key stays listed.
+// Invariants: the secret is shown once and stored nowhere, only its SHA-256 is; a revoked or expired key
+// stays listed; the last key that can make keys is not revoked.
 
 import { createHash, randomBytes } from 'node:crypto'
 import type { KV, KvEntry } from '@nats-io/kv'
 import { z } from 'zod'
-import type { Scope } from './route.js'
+import { type Scope, scopes } from './scopes.js'
 
 export const keyBucket = 'weir_keys'
-
-export const scopes: readonly Scope[] = ['ingest', 'read', 'admin']
 
 const recordSchema = z.object({
   key_id: z.string(),
   name: z.string(),
-  scopes: z.array(z.enum(['ingest', 'read', 'admin'])),
+  scopes: z.array(z.enum(scopes)),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   created_at: z.string(),
+  /** Null: never. */
+  expires_at: z.string().nullable(),
   revoked_at: z.string().nullable(),
 })
 
@@ -26,12 +27,15 @@ export interface NewApiKey {
   readonly name: string
   /** `admin` includes the others. */
   readonly scopes: readonly Scope[]
+  /** Absent: never. */
+  readonly expiresAtMs?: number
 }
 
 export interface CreatedApiKey {
   readonly keyId: string
   /** To be shown to the user now; it cannot be had again. */
   readonly token: string
+  readonly record: ApiKeyRecord
 }
 
 /** Clock and randomness, handed in. */
@@ -63,25 +67,83 @@ export async function createApiKey(
     scopes: [...new Set(request.scopes)],
     sha256: createHash('sha256').update(token).digest('hex'),
     created_at: new Date((sources.nowMs ?? Date.now)()).toISOString(),
+    expires_at: request.expiresAtMs === undefined ? null : new Date(request.expiresAtMs).toISOString(),
     revoked_at: null,
   }
   await kv.create(keyId, JSON.stringify(record))
-  return { keyId, token }
+  return { keyId, token, record }
 }
 
-/** False when there is no such key. Revoking again changes nothing. */
-export async function revokeApiKey(kv: KV, keyId: string, sources: ApiKeySources = {}): Promise<boolean> {
-  if (!/^[0-9a-f]{12}$/.test(keyId)) return false
+export type Revoked =
+  | { readonly kind: 'ok'; readonly record: ApiKeyRecord }
+  | { readonly kind: 'not_found' }
+  /** Nobody could make keys any more. */
+  | { readonly kind: 'last_admin_key' }
+
+/** Revoking again changes nothing. */
+export async function revokeApiKey(kv: KV, keyId: string, sources: ApiKeySources = {}): Promise<Revoked> {
+  const nowMs = (sources.nowMs ?? Date.now)()
+  const found = await readKey(kv, keyId)
+  if (found === undefined) return { kind: 'not_found' }
+  if (found.record.revoked_at !== null) return { kind: 'ok', record: found.record }
+  const admins = (await listApiKeys(kv)).filter(key => isInForce(key, nowMs) && key.scopes.includes('admin'))
+  if (admins.length === 1 && admins[0]!.key_id === keyId) return { kind: 'last_admin_key' }
+  const record = { ...found.record, revoked_at: new Date(nowMs).toISOString() }
+  await kv.update(keyId, JSON.stringify(record), found.revision)
+  return { kind: 'ok', record }
+}
+
+export type Rotated =
+  | { readonly kind: 'ok'; readonly created: CreatedApiKey; readonly old: ApiKeyRecord }
+  | { readonly kind: 'not_found' }
+  | { readonly kind: 'not_in_force' }
+
+/**
+ * A new key with the name and scopes of an old one, which goes on working for `overlapMs` and then expires. The new key
+ * expires at `expiresAtMs`; absent: never.
+ */
+export async function rotateApiKey(
+  kv: KV,
+  keyId: string,
+  { overlapMs, expiresAtMs }: { readonly overlapMs: number; readonly expiresAtMs?: number },
+  sources: ApiKeySources = {},
+): Promise<Rotated> {
+  const nowMs = (sources.nowMs ?? Date.now)()
+  const found = await readKey(kv, keyId)
+  if (found === undefined) return { kind: 'not_found' }
+  const { record, revision } = found
+  if (!isInForce(record, nowMs)) return { kind: 'not_in_force' }
+  const { name, scopes: held } = record
+  const created = await createApiKey(
+    kv,
+    { name, scopes: held, ...(expiresAtMs === undefined ? {} : { expiresAtMs }) },
+    sources,
+  )
+  const endMs = Math.min(
+    nowMs + overlapMs,
+    record.expires_at === null ? Infinity : Date.parse(record.expires_at),
+  )
+  const old = { ...record, expires_at: new Date(endMs).toISOString() }
+  await kv.update(keyId, JSON.stringify(old), revision)
+  return { kind: 'ok', created, old }
+}
+
+/** Neither revoked nor expired. */
+export function isInForce(key: Pick<ApiKeyRecord, 'revoked_at' | 'expires_at'>, nowMs: number): boolean {
+  return key.revoked_at === null && (key.expires_at === null || Date.parse(key.expires_at) > nowMs)
+}
+
+async function readKey(
+  kv: KV,
+  keyId: string,
+): Promise<{ readonly record: ApiKeyRecord; readonly revision: number } | undefined> {
+  if (!/^[0-9a-f]{12}$/.test(keyId)) return undefined
   const entry = await kv.get(keyId)
   const record = entry === null ? undefined : keyRecordOf(entry)
-  if (entry === null || record === undefined) return false
-  if (record.revoked_at !== null) return true
-  const revokedAt = new Date((sources.nowMs ?? Date.now)()).toISOString()
-  await kv.update(keyId, JSON.stringify({ ...record, revoked_at: revokedAt }), entry.revision)
-  return true
+  return entry === null || record === undefined ? undefined : { record, revision: entry.revision }
 }
 
-/** All keys, revoked ones too, the oldest first. */
+/** All keys, revoked and expired ones too, the oldest first. */
 export async function listApiKeys(kv: KV): Promise<readonly ApiKeyRecord[]> {
   const records: ApiKeyRecord[] = []
   for await (const keyId of await kv.keys()) {
@@ -92,14 +154,15 @@ export async function listApiKeys(kv: KV): Promise<readonly ApiKeyRecord[]> {
   return records.sort((a, b) => (a.created_at < b.created_at ? -1 : a.created_at > b.created_at ? 1 : 0))
 }
 
-/** A key with all scopes when the bucket holds no key that is in force; undefined when it does. */
+/** A key with the scope `admin` when no key with it is in force; undefined when one is. */
 export async function ensureFirstKey(
   kv: KV,
   sources: ApiKeySources = {},
 ): Promise<CreatedApiKey | undefined> {
+  const nowMs = (sources.nowMs ?? Date.now)()
   const keys = await listApiKeys(kv)
-  if (keys.some(key => key.revoked_at === null)) return undefined
-  return createApiKey(kv, { name: 'first key', scopes }, sources)
+  if (keys.some(key => isInForce(key, nowMs) && key.scopes.includes('admin'))) return undefined
+  return createApiKey(kv, { name: 'first key', scopes: ['admin'] }, sources)
 }
 
 /** What an entry of the bucket says; undefined for a deleted one and for one that is not ours. */

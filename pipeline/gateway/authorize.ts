@@ -1,52 +1,54 @@
 // Who may call what: bearer keys, scopes, and what the machine itself may see without a key.
 
 import type { IncomingMessage } from 'node:http'
-import type { Caller, KeyVerifier } from './key-ring.js'
+import type { KeyVerifier } from './key-ring.js'
 import { Problem } from './problem.js'
-import type { Access, Scope } from './route.js'
+import type { Access } from './route.js'
+import { anybodyAllowed, type Caller, holds, neighbour, type Scope, stranger } from './scopes.js'
 
 /** `open` asks nobody for a key: tests, and a gateway behind something that does. */
 export type Authentication = KeyVerifier | 'open'
 
-/** Throws a `Problem` of 401, 403 or, while a key cannot be looked up, 503. Returns whether the caller may see what the `read` scope shows. */
+/** Throws a `Problem` of 401, 403 or, while a key cannot be looked up, 503. */
 export async function authorize(
   request: IncomingMessage,
   access: Access,
   keys: Authentication,
-): Promise<{ readonly mayRead: boolean }> {
-  if (keys === 'open') return { mayRead: true }
+): Promise<Caller> {
+  if (keys === 'open') return anybodyAllowed
   const near = isFromThisMachine(request)
   const token = bearerToken(request)
   if (access.kind === 'anyone') {
-    return { mayRead: near || (token !== undefined && (await mayRead(token, keys))) }
+    if (near) return neighbour
+    return token === undefined ? stranger : knownOrStranger(token, keys)
   }
   if (token === undefined) {
-    if (access.kind === 'scope_or_loopback' && near) return { mayRead: true }
+    if (access.kind === 'scope_or_loopback' && near) return neighbour
     throw unauthenticated('Give an API key: Authorization: Bearer weir_…', undefined)
   }
   const caller = await keys.verify(token)
-  if (caller === undefined) throw unauthenticated('The API key is not known or was revoked.', 'invalid_token')
-  if (!holds(caller, access.scope)) {
-    const challenge = `Bearer realm="weir", error="insufficient_scope", scope="${access.scope}"`
-    throw new Problem(403, 'insufficient_scope', `The API key lacks the scope ${access.scope}.`, {
-      headers: { 'www-authenticate': challenge },
-    })
-  }
-  return { mayRead: holds(caller, 'read') }
+  if (caller === undefined)
+    throw unauthenticated('The API key is not known, was revoked or has expired.', 'invalid_token')
+  if (!access.anyOf.some(scope => holds(caller, scope))) throw lacksScope(access.anyOf)
+  return caller
+}
+
+/** RFC 6750: the challenge names the scopes that would do. */
+export function lacksScope(anyOf: readonly Scope[]): Problem {
+  const challenge = `Bearer realm="weir", error="insufficient_scope", scope="${anyOf.join(' ')}"`
+  return new Problem(403, 'insufficient_scope', `The API key lacks the scope ${anyOf.join(' or ')}.`, {
+    headers: { 'www-authenticate': challenge },
+  })
 }
 
 /** A probe must be answered during an outage too; then it is shown what anyone is. */
-async function mayRead(token: string, keys: KeyVerifier): Promise<boolean> {
+async function knownOrStranger(token: string, keys: KeyVerifier): Promise<Caller> {
   try {
-    return holds(await keys.verify(token), 'read')
+    return (await keys.verify(token)) ?? stranger
   } catch (error) {
-    if (error instanceof Problem) return false
+    if (error instanceof Problem) return stranger
     throw error
   }
-}
-
-function holds(caller: Caller | undefined, scope: Scope): boolean {
-  return caller !== undefined && (caller.scopes.has(scope) || caller.scopes.has('admin'))
 }
 
 /** RFC 6750: without a token the challenge names no error. */

@@ -4,7 +4,7 @@
 import { z } from 'zod'
 import { parseInstant } from '../../schemas/time.js'
 import { Problem } from './problem.js'
-import { type ApiCall, type ApiReply, type ApiRoute, readJson, readQuery } from './route.js'
+import { type ApiCall, type ApiReply, type ApiRoute, needs, readJson, readQuery } from './route.js'
 
 export interface BillingRunRequest {
   readonly cutoffMs: number
@@ -85,8 +85,8 @@ const batchParams = z.object({ id: z.string(), batch_id: z.string() })
 const batchesQuery = z.object({ after: z.string().min(1).max(256).optional().describe('A batch_id') })
 const idempotencyHeader = z.object({ 'Idempotency-Key': z.string().min(1).max(255).optional() })
 
-const read = { kind: 'scope', scope: 'read' } as const
-const admin = { kind: 'scope', scope: 'admin' } as const
+const read = needs('read', 'billing')
+const billingScope = needs('billing')
 
 export function billingRunRoutes(billing: BillingApi): readonly ApiRoute[] {
   return [
@@ -102,7 +102,7 @@ function createRoute(billing: BillingApi): ApiRoute {
   return {
     method: 'POST',
     path: '/v1/billing-runs',
-    access: admin,
+    access: billingScope,
     operationId: 'createBillingRun',
     summary: 'Seal the charges whose period ended by the cutoff',
     headers: idempotencyHeader,
@@ -174,7 +174,7 @@ function ackRoute(billing: BillingApi): ApiRoute {
   return {
     method: 'POST',
     path: '/v1/billing-runs/{id}/batches/{batch_id}/ack',
-    access: admin,
+    access: billingScope,
     operationId: 'acknowledgeBillingBatch',
     summary: 'Say that a batch is taken; saying it again changes nothing',
     params: batchParams,

@@ -7,6 +7,7 @@ import type { UsageRow } from '../../schemas/usage-batch-writer.js'
 import type { ValidEvent } from '../../schemas/usage-event.js'
 import { natsSubjects } from '../topology.js'
 import { type EventChunk, type EventStream, rowsOverheadBytes } from './event-chunk.js'
+import type { Scope } from './scopes.js'
 
 export interface ChunkOptions {
   readonly partitions: number
@@ -18,6 +19,13 @@ export interface ChunkOptions {
 export function streamOf(type: string): EventStream {
   if (type === 'weir.catalog.published' || type === 'weir.fx_rate.published') return 'CATALOG'
   return isLifecycleType(type) ? 'LIFECYCLE' : 'METERING'
+}
+
+/** The scope that a key needs to send to a stream. */
+export const streamScopes: Readonly<Record<EventStream, Scope>> = {
+  METERING: 'ingest:usage',
+  LIFECYCLE: 'ingest:lifecycle',
+  CATALOG: 'ingest:catalog',
 }
 
 interface Lane {

@@ -12,13 +12,15 @@ import type { Rejection } from '../../schemas/rejection.js'
 import { decodeUsageBatch, type UsageBatch } from '../../schemas/usage-batch.js'
 import { isUsageBatchType } from '../../schemas/usage-batch-schema.js'
 import type { Admission } from './admission.js'
+import { streamScopes } from './chunk-builder.js'
 import type { EventChunk, EventStream } from './event-chunk.js'
 import type { ChunkOutcome, EventPublisher, Receipt } from './event-publisher.js'
 import { binaryHeaders, eventBody, eventContentTypes, eventsAcceptedSchema } from './event-shapes.js'
 import type { GatewayLimits } from './limits.js'
 import { malformedBody, Problem, unavailable } from './problem.js'
 import { readBody } from './read-body.js'
-import type { ApiCall, ApiRoute } from './route.js'
+import { type ApiCall, type ApiRoute, needs } from './route.js'
+import { holds } from './scopes.js'
 import { type EventVerdict, type SortedEvents, sortBatch, sortEvents } from './sort-events.js'
 import type { GatewayTelemetry } from './telemetry.js'
 
@@ -37,7 +39,7 @@ export interface EventIntake {
   pressure(): Pressure
 }
 
-const ingest = { kind: 'scope', scope: 'ingest' } as const
+const ingest = needs('ingest:usage', 'ingest:lifecycle', 'ingest:catalog')
 const retryDocs = {
   400: { description: 'The body is neither JSON nor a batch in Arrow' },
   413: { description: 'Too many events or bytes' },
@@ -159,6 +161,7 @@ async function readEvents(
     arrivalMs: Date.now(),
     chunkBytes: publisher.messageBytes,
     maxEventBytes: publisher.maxMessageBytes,
+    maySend: (stream: EventStream) => holds(call.caller, streamScopes[stream]),
   }
   const sorted =
     form.kind === 'batch'

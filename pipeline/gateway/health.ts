@@ -6,6 +6,7 @@ import type { Registry } from 'prom-client'
 import { z } from 'zod'
 import { Problem } from './problem.js'
 import type { ApiReply, ApiRoute } from './route.js'
+import { holds } from './scopes.js'
 
 export interface ReadinessCheck {
   readonly name: string
@@ -29,7 +30,7 @@ const statusSchema = z.object({
   checks: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string() })).optional(),
 })
 const versionSchema = z.object({ name: z.literal('weir'), version: z.string(), node: z.string() })
-const near = { kind: 'scope_or_loopback', scope: 'read' } as const
+const near = { kind: 'scope_or_loopback', anyOf: ['read'] } as const
 
 export function healthRoutes(sources: HealthSources): readonly ApiRoute[] {
   return [
@@ -52,7 +53,7 @@ export function healthRoutes(sources: HealthSources): readonly ApiRoute[] {
         200: { description: 'Ready', schema: statusSchema },
         503: { description: 'Not ready; a problem with `checks`' },
       },
-      handle: async call => readinessReply(sources.readiness(), call.mayRead),
+      handle: async call => readinessReply(sources.readiness(), holds(call.caller, 'read')),
     },
     {
       method: 'GET',

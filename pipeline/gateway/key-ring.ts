@@ -1,7 +1,8 @@
 // The API keys in memory, kept current by a watch on the bucket, so that no request waits for the broker.
 // Invariants: every comparison takes the same time whether the key exists or not; a key unknown here is looked up once
 // in the bucket (a key that was just made works at once), and while the bucket is out of reach nobody is told that his
-// key is wrong; a revocation is in force as soon as the watch brings it, and the whole bucket is read again whenever the
+// key is wrong; a revocation is in force as soon as the watch brings it, an expiry at its
+// instant, and the whole bucket is read again whenever the
 // watch was interrupted.
 
 import { timingSafeEqual } from 'node:crypto'
@@ -9,12 +10,7 @@ import type { KV } from '@nats-io/kv'
 import type { Logger } from 'pino'
 import { type ApiKeyRecord, keyRecordOf, readToken } from './api-keys.js'
 import { type Problem, unavailable } from './problem.js'
-import type { Scope } from './route.js'
-
-export interface Caller {
-  readonly keyId: string
-  readonly scopes: ReadonlySet<Scope>
-}
+import type { Caller, Scope } from './scopes.js'
 
 export interface KeyVerifier {
   /** Who bears this token, or undefined. Throws a `Problem` of 503 while that cannot be told. */
@@ -25,7 +21,9 @@ interface HeldKey {
   readonly digest: Buffer
   readonly caller: Caller
   readonly revision: number
-  readonly inForce: boolean
+  readonly isRevoked: boolean
+  /** Infinity: never. */
+  readonly expiresAtMs: number
 }
 
 const nobody = Buffer.alloc(32)
@@ -40,20 +38,22 @@ const retryAfterSeconds = 2
 export class KeyRing implements KeyVerifier {
   readonly #kv: KV
   readonly #log: Logger
+  readonly #nowMs: () => number
   readonly #held = new Map<string, HeldKey>()
   readonly #absentUntilMs = new Map<string, number>()
   #outOfReachUntilMs = 0
   #stopWatch: () => void = () => {}
   #closed = false
 
-  private constructor(kv: KV, log: Logger) {
+  private constructor(kv: KV, log: Logger, nowMs: () => number) {
     this.#kv = kv
     this.#log = log
+    this.#nowMs = nowMs
   }
 
   /** Resolves once all keys are in memory. */
-  static async open(kv: KV, log: Logger): Promise<KeyRing> {
-    const ring = new KeyRing(kv, log)
+  static async open(kv: KV, log: Logger, nowMs: () => number = Date.now): Promise<KeyRing> {
+    const ring = new KeyRing(kv, log, nowMs)
     await new Promise<void>((resolve, reject) => {
       void ring.#watch(resolve).catch(reject)
     })
@@ -65,7 +65,8 @@ export class KeyRing implements KeyVerifier {
     if (read === undefined) return undefined
     const held = this.#held.get(read.keyId) ?? (await this.#lookUp(read.keyId))
     const isEqual = timingSafeEqual(read.digest, held?.digest ?? nobody)
-    return isEqual && held?.inForce === true ? held.caller : undefined
+    if (!isEqual || held === undefined || held.isRevoked) return undefined
+    return held.expiresAtMs > this.#nowMs() ? held.caller : undefined
   }
 
   close(): void {
@@ -104,7 +105,8 @@ export class KeyRing implements KeyVerifier {
       digest: Buffer.from(record.sha256, 'hex'),
       caller: { keyId: record.key_id, scopes: new Set<Scope>(record.scopes) },
       revision,
-      inForce: record.revoked_at === null,
+      isRevoked: record.revoked_at !== null,
+      expiresAtMs: record.expires_at === null ? Number.POSITIVE_INFINITY : Date.parse(record.expires_at),
     })
   }
 

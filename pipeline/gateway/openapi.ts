@@ -86,9 +86,9 @@ function securityOf(route: ApiRoute): Json {
     case 'anyone':
       return { security: [] }
     case 'scope':
-      return { security: [{ apiKey: [route.access.scope] }] }
+      return { security: route.access.anyOf.map(scope => ({ apiKey: [scope] })) }
     case 'scope_or_loopback':
-      return { security: [{ apiKey: [route.access.scope] }, {}] }
+      return { security: [...route.access.anyOf.map(scope => ({ apiKey: [scope] })), {}] }
     default:
       return route.access satisfies never
   }

@@ -1,7 +1,7 @@
 // The route behind `weir reconcile`, over a function that somebody else provides.
 
 import { z } from 'zod'
-import type { ApiRoute } from './route.js'
+import { type ApiRoute, needs } from './route.js'
 
 /** The conservation law and the totals as JSON; `ok` is false when anything differs. */
 export interface ReconciliationReport {
@@ -16,7 +16,7 @@ export function reconciliationRoute(reconcile: Reconcile): ApiRoute {
   return {
     method: 'GET',
     path: '/v1/reconciliation',
-    access: { kind: 'scope', scope: 'read' },
+    access: needs('read'),
     operationId: 'getReconciliation',
     summary: 'The conservation law, and ingest = rated = billed = posted = ClickHouse, with the differences',
     responses: { 200: { description: 'The report, differences or not', schema: reportSchema } },

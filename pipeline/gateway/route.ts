@@ -6,14 +6,20 @@ import type { Readable } from 'node:stream'
 import type { z } from 'zod'
 import { invalidRequest, malformedBody, Problem } from './problem.js'
 import { readBody } from './read-body.js'
+import type { Caller, Scope } from './scopes.js'
 
-export type Scope = 'ingest' | 'read' | 'admin'
-
-/** Who may call. `scope_or_loopback` is for what an operator on the machine itself may see without a key. */
+/**
+ * Who may call: anyone, or who holds one of the scopes. `scope_or_loopback` is for what an operator on the machine
+ * itself may see without a key.
+ */
 export type Access =
   | { readonly kind: 'anyone' }
-  | { readonly kind: 'scope'; readonly scope: Scope }
-  | { readonly kind: 'scope_or_loopback'; readonly scope: Scope }
+  | { readonly kind: 'scope'; readonly anyOf: readonly [Scope, ...Scope[]] }
+  | { readonly kind: 'scope_or_loopback'; readonly anyOf: readonly [Scope, ...Scope[]] }
+
+export function needs(...anyOf: [Scope, ...Scope[]]): Access {
+  return { kind: 'scope', anyOf }
+}
 
 export interface ApiCall {
   readonly params: Readonly<Record<string, string>>
@@ -21,8 +27,8 @@ export interface ApiCall {
   readonly headers: IncomingHttpHeaders
   /** The request's body, unread. */
   readonly body: Readable
-  /** Whether the caller may see what the `read` scope shows: routes for anyone show more then. */
-  readonly mayRead: boolean
+  /** Routes for anyone show more to who holds `read`. */
+  readonly caller: Caller
 }
 
 export interface ApiReply {

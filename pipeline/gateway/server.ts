@@ -18,6 +18,7 @@ import { type Authentication, authorize } from './authorize.js'
 import { Problem, problemContentType, unavailable } from './problem.js'
 import { ClientGone } from './read-body.js'
 import type { ApiReply, ApiRoute } from './route.js'
+import { type Caller, stranger } from './scopes.js'
 import type { GatewayTelemetry } from './telemetry.js'
 
 export interface HttpServerOptions {
@@ -64,7 +65,7 @@ export function httpServer(options: HttpServerOptions): FastifyInstance {
 }
 
 function register(app: FastifyInstance, route: ApiRoute, options: HttpServerOptions): void {
-  const callers = new WeakMap<object, { readonly mayRead: boolean }>()
+  const callers = new WeakMap<object, Caller>()
   app.route({
     method: route.method,
     url: route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
@@ -78,7 +79,7 @@ function register(app: FastifyInstance, route: ApiRoute, options: HttpServerOpti
         query: request.query as Record<string, unknown>,
         headers: request.headers,
         body: request.raw as Readable,
-        mayRead: callers.get(request.raw)?.mayRead ?? false,
+        caller: callers.get(request.raw) ?? stranger,
       })
       return sendReply(answer, reply)
     },

@@ -9,8 +9,8 @@ import { type Rejection, rejected } from '../../schemas/rejection.js'
 import { rowEvent, type UsageBatch, type UsageRows } from '../../schemas/usage-batch.js'
 import { type UsageRow, usageRowBytes } from '../../schemas/usage-batch-writer.js'
 import type { ValidEvent } from '../../schemas/usage-event.js'
-import { ChunkBuilder, streamOf } from './chunk-builder.js'
-import type { EventChunk } from './event-chunk.js'
+import { ChunkBuilder, streamOf, streamScopes } from './chunk-builder.js'
+import type { EventChunk, EventStream } from './event-chunk.js'
 import type { ProblemError } from './problem.js'
 import { weirEventProblem } from './weir-events.js'
 
@@ -38,6 +38,8 @@ export interface SortOptions {
   readonly chunkBytes: number
   /** What an event alone may have. */
   readonly maxEventBytes: number
+  /** Whether the caller's key may send to this stream. */
+  readonly maySend: (stream: EventStream) => boolean
 }
 
 /** Events between two turns of the event loop: some milliseconds. */
@@ -107,7 +109,10 @@ function takeEvent(value: unknown, builder: ChunkBuilder, options: SortOptions):
   if (parsed.kind === 'rejected') return parsed.rejection
   const event = parsed.value
   return (
-    extensionProblem(value as object) ?? weirEventProblem(event) ?? addText(event, value, builder, options)
+    scopeProblem(event.type, options) ??
+    extensionProblem(value as object) ??
+    weirEventProblem(event) ??
+    addText(event, value, builder, options)
   )
 }
 
@@ -134,7 +139,7 @@ function takeRow(
   const parsed = validateEvent(value, options.arrivalMs)
   if (parsed.kind === 'rejected') return parsed.rejection
   const event = parsed.value
-  const problem = weirEventProblem(event)
+  const problem = scopeProblem(event.type, options) ?? weirEventProblem(event)
   if (problem !== undefined) return problem
   if (streamOf(event.type) !== 'METERING') return addText(event, value, builder, options)
   // A valid event's attributes are texts or absent, and its data was the text of this row.
@@ -149,6 +154,17 @@ function tooLarge(bytes: number, { maxEventBytes }: SortOptions): Verdict {
   return {
     code: 'event_too_large',
     detail: `The event has ${bytes} bytes; the broker takes ${maxEventBytes}.`,
+  }
+}
+
+/** Who may send usage does not thereby set prices: the key needs the scope of the event's own stream. */
+function scopeProblem(type: string, { maySend }: SortOptions): Verdict | undefined {
+  const stream = streamOf(type)
+  if (maySend(stream)) return undefined
+  return {
+    code: 'insufficient_scope',
+    detail: `The API key lacks the scope ${streamScopes[stream]} that events of this type need.`,
+    pointer: '/type',
   }
 }
 

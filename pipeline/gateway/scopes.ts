@@ -1,0 +1,42 @@
+// What a key may do, and who a caller is. Contract section 7, keys.
+// Invariant: a scope opens what it names and nothing else; `admin` alone includes the others.
+
+/**
+ * - `ingest:usage`: send usage. `ingest:lifecycle`: send changes of customers and subscriptions, invoices, payments.
+ *   `ingest:catalog`: publish prices and exchange rates.
+ * - `read`: see runs, batches, reconciliation, metrics.
+ * - `billing`: create billing runs and acknowledge batches.
+ * - `admin`: all of these, and keys.
+ */
+export const scopes = [
+  'ingest:usage',
+  'ingest:lifecycle',
+  'ingest:catalog',
+  'read',
+  'billing',
+  'admin',
+] as const
+
+export type Scope = (typeof scopes)[number]
+
+/** Those of which an event request needs one; each event needs the scope of its stream. */
+export const ingestScopes: readonly Scope[] = ['ingest:usage', 'ingest:lifecycle', 'ingest:catalog']
+
+export interface Caller {
+  /** Undefined for who needed no key. */
+  readonly keyId: string | undefined
+  readonly scopes: ReadonlySet<Scope>
+}
+
+/** Who calls where nobody is asked for a key. */
+export const anybodyAllowed: Caller = { keyId: undefined, scopes: new Set<Scope>(['admin']) }
+
+/** A caller without a key, where one is not needed. */
+export const stranger: Caller = { keyId: undefined, scopes: new Set() }
+
+/** A caller on this machine without a key: he may see what the `read` scope shows of health. */
+export const neighbour: Caller = { keyId: undefined, scopes: new Set<Scope>(['read']) }
+
+export function holds(caller: Caller, scope: Scope): boolean {
+  return caller.scopes.has(scope) || caller.scopes.has('admin')
+}
