@@ -139,6 +139,50 @@ test.each([
   expect(codes(usage(model))).toEqual([code])
 })
 
+/** A matrix over the dimensions a to d, its first cell in line 13. */
+function matrixOf(whens: readonly string[]): string {
+  const cells = whens.map(when => `          - { when: ${when}, unit_amount: 1 }\n`)
+  return `meters: [{ meter: m, event_type: e, aggregation: sum, value: v, dimensions: [a, b, c, d] }]
+plans:
+  - plan: p
+    version: 1
+    currency: USD
+    billing_period: month
+    prices:
+      - price: x
+        kind: usage
+        meter: m
+        model: matrix
+        cells:
+${cells.join('')}`
+}
+
+test.each([
+  ['of one dimension each', ['{ a: 1 }', '{ b: 1 }']],
+  ['of two dimensions each, none shared', ['{ a: 1, b: 1 }', '{ c: 1, d: 1 }']],
+  ['that agree in the dimension they share', ['{ a: 1, b: 1 }', '{ c: 1, a: "1" }']],
+  ['with others between them', ['{ a: 1, b: 1 }', '{ a: 2, b: 1 }', '{ c: 1 }', '{ c: 1, b: 1 }']],
+  ['although a third names what both do', ['{ a: 1 }', '{ a: 1, b: 1 }', '{ b: 1 }']],
+])('two cells that an event can match alike are refused: %s', (_what, whens) => {
+  const last = whens.length - 1
+  expect(faults(matrixOf(whens))).toEqual([
+    `${13 + last} ambiguous_cells /plans/0/prices/0/cells/${last}/when`,
+  ])
+})
+
+test.each([
+  ['exclude each other by one value', ['{ a: 1, b: 1 }', '{ a: 2, c: 1 }']],
+  ['name different numbers of dimensions', ['{ a: 1 }', '{ b: 1, c: 1 }']],
+  ['name the same dimensions with other values', ['{ a: 1, b: 1 }', '{ a: 1, b: 2 }']],
+])('two cells that %s are taken', (_what, whens) => {
+  expect(faults(matrixOf(whens))).toEqual([])
+})
+
+test('cells of ever other dimensions are refused before they are compared', () => {
+  const cells = Array.from({ length: 2_000 }, (_, n) => `{ when: { a: ${n}, d${n}: 1 }, unit_amount: 1 }`)
+  expect(codes(usage(`model: matrix, cells: [${cells.join()}]`))).toContain('value_out_of_range')
+})
+
 test.each([
   ['missing_field', 'aggregation: sum'],
   ['unknown_key', 'aggregation: count, value: v'],
@@ -248,6 +292,16 @@ test('an unknown key of a catalog, at every depth, is told with the nearest know
   ] as const) {
     expect(messages(catalog)).toEqual([expect.stringContaining(`the nearest known name is ${nearest};`)])
   }
+})
+
+test('an override whose cells an event can match alike is refused', () => {
+  const cells = [
+    { when: { region: 'eu' }, unit_amount: '1' },
+    { when: { model: 'small' }, unit_amount: '2' },
+  ]
+  expect(parsePrice({ price: 'x', kind: 'usage', meter: 'm', model: 'matrix', cells })).toMatchObject({
+    rejection: { code: 'invalid_catalog', pointer: '/cells/1/when' },
+  })
 })
 
 test('a __proto__ key is an unknown key', () => {

@@ -1,7 +1,8 @@
 // Prices of a catalog: every model's fields and what must hold between them. Contract section 3.
 
 import type { Meter, Price, PriceModel, RecurringPrice, Tier, UsagePrice } from './catalog.js'
-import { asList, asMap, FieldReader, readComparable } from './catalog-reader.js'
+import { readMatrix } from './catalog-matrix.js'
+import { asList, asMap, FieldReader } from './catalog-reader.js'
 import type { Problems, SourceNode } from './catalog-source.js'
 import { type Scaled, scaledOne } from './decimal.js'
 
@@ -198,45 +199,4 @@ function readUpTo(tier: FieldReader, last: boolean): Scaled | null | undefined {
     'last_tier_not_open',
     'The last tier has up_to null, so that every quantity has a price.',
   )
-}
-
-function readMatrix(reader: FieldReader, problems: Problems): PriceModel | undefined {
-  const node = reader.requiredField('cells')
-  const list = node === undefined ? undefined : asList(node, 'The field cells', problems)
-  const defaultUnitAmount = reader.decimal('default_unit_amount', fromZero)
-  if (list === undefined) return undefined
-  if (list.items.length === 0 && defaultUnitAmount === undefined) {
-    return problems.add(list, 'missing_field', 'A matrix has a cell or a default_unit_amount.')
-  }
-  const cells: { when: ReadonlyMap<string, string>; unitAmount: Scaled }[] = []
-  const seen = new Set<string>()
-  for (const item of list.items) {
-    const map = asMap(item, 'A cell', problems)
-    if (map === undefined) continue
-    const cell = new FieldReader(map, problems)
-    const when = readWhen(cell, problems)
-    const unitAmount = cell.requiredDecimal('unit_amount', fromZero)
-    cell.refuseOthers('a cell')
-    if (when === undefined || unitAmount === undefined) continue
-    const key = JSON.stringify([...when].sort(([a], [b]) => (a < b ? -1 : 1)))
-    if (seen.has(key)) cell.fault('when', 'duplicate_cell', 'Another cell has the same dimension values.')
-    seen.add(key)
-    cells.push({ when, unitAmount })
-  }
-  if (cells.length !== list.items.length) return undefined
-  return { model: 'matrix', cells, ...(defaultUnitAmount === undefined ? {} : { defaultUnitAmount }) }
-}
-
-function readWhen(cell: FieldReader, problems: Problems): ReadonlyMap<string, string> | undefined {
-  const node = cell.requiredField('when')
-  const map = node === undefined ? undefined : asMap(node, 'The field when', problems)
-  if (map === undefined) return undefined
-  if (map.members.size === 0)
-    return problems.add(map, 'missing_field', 'A cell names at least one dimension.')
-  const when = new Map<string, string>()
-  for (const [name, member] of map.members) {
-    const text = readComparable(member.value, 'A dimension value', problems)
-    if (text !== undefined) when.set(name, text)
-  }
-  return when.size === map.members.size ? when : undefined
 }

@@ -87,7 +87,13 @@ const usagePrice = z.discriminatedUnion('model', [
   z.strictObject({
     ...usageFields,
     model: z.literal('matrix'),
-    cells: z.array(z.strictObject({ when: z.record(z.string(), comparable), unit_amount: quantityField })),
+    cells: z
+      .array(z.strictObject({ when: z.record(z.string(), comparable), unit_amount: quantityField }))
+      .meta({
+        description:
+          'Of several cells that match an event, the one with the most dimensions wins. Two that could match one event ' +
+          'with equally many are refused.',
+      }),
     default_unit_amount: quantityField.optional(),
   }),
 ])

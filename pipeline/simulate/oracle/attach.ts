@@ -41,12 +41,15 @@ function prices({ price, fromMs, untilMs }: Line, { meter }: Reading, timeMs: nu
   return price.kind === 'usage' && price.meter === meter.meter && fromMs <= timeMs && timeMs < untilMs
 }
 
-/** The first cell whose dimensions all match, else -1 for the default; undefined: there is none. 0 without a matrix. */
+/** The matching cell that names the most dimensions, else -1 for the default; undefined: there is none. 0 without a matrix. */
 function cellOf({ price }: Line, { dimensions }: Reading): number | undefined {
   const model: PriceModel | undefined = price.kind === 'usage' ? price.model : undefined
   if (model?.model !== 'matrix') return 0
-  const cell = model.cells.findIndex(({ when }) =>
-    [...when].every(([dimension, value]) => dimensions.get(dimension) === value),
+  const matching = [...model.cells.keys()].filter(cell =>
+    [...model.cells[cell]!.when].every(([dimension, value]) => dimensions.get(dimension) === value),
   )
-  return cell !== -1 || model.defaultUnitAmount !== undefined ? cell : undefined
+  const most = Math.max(...matching.map(cell => model.cells[cell]!.when.size))
+  const winners = matching.filter(cell => model.cells[cell]!.when.size === most)
+  if (winners.length > 1) throw new Error('Two cells match an event with equally many dimensions.')
+  return winners[0] ?? (model.defaultUnitAmount === undefined ? undefined : -1)
 }

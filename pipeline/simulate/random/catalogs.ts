@@ -73,12 +73,28 @@ const percentage = fc
     defined({ model: 'percentage', ...rest, per_event_minimum, per_event_maximum }),
   )
 
-const cells = fc.subarray([
-  { when: { model: 'small' }, unit_amount: '2' },
-  { when: { model: 'small', region: 'eu' }, unit_amount: '3' },
-  { when: { region: 'eu' }, unit_amount: '0.25' },
-  { when: { region: 'us', model: 'large' }, unit_amount: '7' },
-])
+/** In any order: it is the number of dimensions that decides. Two of one dimension exclude each other. */
+const cells = fc
+  .tuple(
+    fc.constantFrom(
+      [
+        { when: { model: 'small' }, unit_amount: '2' },
+        { when: { model: 'large' }, unit_amount: '0.5' },
+      ],
+      [
+        { when: { region: 'eu' }, unit_amount: '0.25' },
+        { when: { region: 7 }, unit_amount: '4' },
+      ],
+    ),
+    fc.constantFrom('first', 'last'),
+  )
+  .chain(([broad, place]) => {
+    const narrow = [
+      { when: { model: 'small', region: 'eu' }, unit_amount: '3' },
+      { when: { region: 'us', model: 'large' }, unit_amount: '7' },
+    ]
+    return fc.subarray<Wire>(place === 'first' ? [...broad, ...narrow] : [...narrow, ...broad])
+  })
 
 const matrix = fc.tuple(cells, often('5', undefined)).map(([some, more]) =>
   defined({
