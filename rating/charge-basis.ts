@@ -6,11 +6,14 @@ import type { Meter, UsagePrice } from '../schemas/catalog.js'
 import type { Fraction } from './proration.js'
 
 export interface ChargeBasis {
+  /** As it is owed: without what a suspension waives. */
   readonly price: UsagePrice
   readonly meter: Meter
   /** The segment's part of the service period, by the plan's proration unit. Only `prorate: true` looks at it. */
   readonly fraction: Fraction
   readonly trial: boolean
+  /** The segment lies in a suspension from end to end, and the price is without minimum and flat amounts for that. */
+  readonly suspended?: true
   readonly fromMs: number
   readonly untilMs: number
   /** The whole service period: what `weighted_sum` and `time_average` divide by. */

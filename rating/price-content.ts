@@ -2,12 +2,13 @@
 // Invariants: prices that differ in no value have the same id, whatever the order of their keys; a discount of nothing
 // is no discount, whatever its length.
 
-import type { Price } from '../schemas/catalog.js'
+import type { Price, PriceModel, UsagePrice } from '../schemas/catalog.js'
 import { stableId } from '../schemas/identifiers.js'
 
 // Prices belong to published catalogs and to changes, which live long and are shared: each is read once.
 const ids = new WeakMap<Price, string>()
 const undiscounted = new WeakMap<Price, Price>()
+const unfloored = new WeakMap<UsagePrice, UsagePrice>()
 
 export function priceContentId(price: Price): string {
   let id = ids.get(price)
@@ -28,6 +29,22 @@ export function withoutDiscount(price: Price): Price {
     undiscounted.set(price, bare)
   }
   return bare
+}
+
+/** The price as it is owed where a suspension waives minimum and flat amounts; the same object each time. */
+export function withoutMinimum(price: UsagePrice): UsagePrice {
+  let bare = unfloored.get(price)
+  if (bare === undefined) {
+    const { minimum: _, ...rest } = price
+    bare = { ...rest, model: withoutFlatAmounts(price.model) }
+    unfloored.set(price, bare)
+  }
+  return bare
+}
+
+function withoutFlatAmounts(model: PriceModel): PriceModel {
+  if (model.model !== 'graduated' && model.model !== 'volume') return model
+  return { ...model, tiers: model.tiers.map(tier => ({ ...tier, flatAmount: 0n })) }
 }
 
 function canonicalText(value: unknown): string {

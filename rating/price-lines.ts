@@ -3,8 +3,8 @@
 // Invariants: a line is as long as its terms stay equal, whatever else changes beside it (seats leave usage lines
 // alone, a plan change with an equal price does not cut it); of one price, no two lines overlap.
 //
-// Equal terms: the price's content, currency, rounding, billing period, proration unit, anchor, time zone, trial or
-// not, and for recurring prices the quantity. A discount that has run out is no content any more, so a line is cut
+// Equal terms: the price's content, currency, rounding, billing period, proration unit, anchor, time zone, whether a
+// minimum is owed in a suspension, trial or not, and for recurring prices the quantity. A discount that has run out is no content any more, so a line is cut
 // where it ends. Nothing recurring is owed in a suspension, so it cuts recurring lines; usage lines run through it.
 
 import type { Plan, Price, RecurringPrice, UsagePrice } from '../schemas/catalog.js'
@@ -143,6 +143,7 @@ function newLine(
     untilMs,
     currency: plan.currency,
     rounding: plan.rounding,
+    minimumWhenSuspended: plan.minimumWhenSuspended,
     billingPeriod: plan.billingPeriod,
     prorationUnit: plan.proration,
     billingAnchorMs: terms.billingAnchorMs,
@@ -162,6 +163,7 @@ export function lineKeyOf(line: PriceLine): string {
     priceContentId(line.price),
     line.currency,
     line.rounding,
+    line.minimumWhenSuspended ? 'minimum' : '',
     line.billingPeriod,
     line.prorationUnit,
     line.billingAnchorMs,
@@ -191,6 +193,7 @@ function sameFrame(a: PriceLine, b: PriceLine): boolean {
   return (
     a.currency === b.currency &&
     a.rounding === b.rounding &&
+    a.minimumWhenSuspended === b.minimumWhenSuspended &&
     a.billingPeriod === b.billingPeriod &&
     a.prorationUnit === b.prorationUnit &&
     a.billingAnchorMs === b.billingAnchorMs &&

@@ -21,6 +21,7 @@ export interface PriceLine<P extends Price = Price> {
   readonly untilMs: number
   readonly currency: string
   readonly rounding: Rounding
+  readonly minimumWhenSuspended: boolean
   readonly billingPeriod: BillingPeriod
   readonly prorationUnit: ProrationUnit
   readonly billingAnchorMs: number

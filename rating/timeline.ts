@@ -59,6 +59,17 @@ export function versionAt(timeline: Timeline, ms: number): Version | undefined {
   return undefined
 }
 
+/** Whether all of [fromMs, untilMs) is in force and suspended. */
+export function isSuspendedThroughout(timeline: Timeline, fromMs: number, untilMs: number): boolean {
+  let atMs = fromMs
+  while (atMs < untilMs) {
+    const version = versionAt(timeline, atMs)
+    if (version?.terms.status !== 'suspended') return false
+    atMs = version.untilMs
+  }
+  return true
+}
+
 /** Every instant at which terms can begin or end, in ascending order. */
 function breakpointsOf(changes: readonly SubscriptionChange[]): number[] {
   const instants = new Set<number>()

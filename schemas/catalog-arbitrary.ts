@@ -130,6 +130,7 @@ function plan(meters: readonly Meter[]): fc.Arbitrary<Omit<Plan, 'version'>> {
     billingPeriod: fc.constantFrom('day', 'week', 'month', 'quarter', 'year'),
     proration: fc.constantFrom('second', 'day'),
     rounding: fc.constantFrom('half_up', 'half_even'),
+    minimumWhenSuspended: fc.boolean(),
     prices: fc
       .uniqueArray(fc.tuple(name, price), { maxLength: 4, selector: ([id]) => id })
       .map(pairs => pairs.map(([id, rest]): Price => ({ price: id, ...rest }))),

@@ -211,12 +211,13 @@ function readPlan(
   const billingPeriod = reader.requiredChoice('billing_period', periods)
   const proration = reader.choice('proration', ['second', 'day'] as const) ?? 'second'
   const rounding = reader.choice('rounding', ['half_up', 'half_even'] as const) ?? 'half_up'
+  const minimumWhenSuspended = reader.flag('minimum_when_suspended') ?? false
   const prices = readPrices(reader, scope, problems)
   reader.refuseOthers('a plan')
   if (id === undefined || version === undefined || currency === undefined || billingPeriod === undefined) {
     return undefined
   }
-  return { plan: id, version, currency, billingPeriod, proration, rounding, prices }
+  return { plan: id, version, currency, billingPeriod, proration, rounding, minimumWhenSuspended, prices }
 }
 
 function readPrices(reader: FieldReader, scope: MeterScope | undefined, problems: Problems): Price[] {

@@ -111,6 +111,14 @@ export const catalogSchema = z.strictObject({
         billing_period: z.enum(['day', 'week', 'month', 'quarter', 'year']),
         proration: z.enum(['second', 'day']).optional(),
         rounding: z.enum(['half_up', 'half_even']).optional(),
+        minimum_when_suspended: z
+          .boolean()
+          .optional()
+          .meta({
+            description:
+              'Whether minimums and flat amounts are owed for a service period that lies in a suspension from end to end. ' +
+              'Left out: they are not.',
+          }),
         prices: z.array(priceSchema),
       }),
     )

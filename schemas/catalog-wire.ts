@@ -43,6 +43,7 @@ export function planToWire(plan: Plan): Wire {
     billing_period: plan.billingPeriod,
     proration: plan.proration,
     rounding: plan.rounding,
+    ...(plan.minimumWhenSuspended ? { minimum_when_suspended: true } : {}),
     prices: plan.prices.map(priceToWire),
   }
 }

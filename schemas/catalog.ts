@@ -96,6 +96,8 @@ export interface Plan {
   readonly billingPeriod: BillingPeriod
   readonly proration: ProrationUnit
   readonly rounding: Rounding
+  /** Whether minimums and flat amounts are owed for a service period that lies in a suspension from end to end. */
+  readonly minimumWhenSuspended: boolean
   readonly prices: readonly Price[]
 }
 

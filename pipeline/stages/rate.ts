@@ -11,8 +11,10 @@ import {
 } from '../../rating/accumulator.js'
 import { isLevel } from '../../rating/aggregations/aggregation.js'
 import type { CatalogIndex } from '../../rating/catalog-index.js'
+import { withoutMinimum } from '../../rating/price-content.js'
 import { type Segment, segmentBefore, segmentFrom } from '../../rating/price-lines.js'
 import { chargeOf } from '../../rating/rate.js'
+import { isSuspendedThroughout } from '../../rating/timeline.js'
 import type { UsagePrice } from '../../schemas/catalog.js'
 import type { Scaled } from '../../schemas/decimal.js'
 import type { MeteredEvent, MeterReading } from '../../schemas/metered-event.js'
@@ -43,17 +45,25 @@ export function basisOf(segment: Segment<UsagePrice>, catalog: CatalogIndex): Ch
   const { line } = segment
   const meter = catalog.meter(line.price.meter)
   if (meter === undefined) throw new Error(`The meter ${line.price.meter} of a price in force is not known.`)
+  const waives = isWaived(segment)
   const basis: ChargeBasis = {
-    price: line.price,
+    price: waives ? withoutMinimum(line.price) : line.price,
     meter,
     fraction: segment.fraction,
     trial: line.trial,
+    ...(waives ? { suspended: true } : {}),
     fromMs: segment.fromMs,
     untilMs: segment.untilMs,
     period: segment.period,
   }
   segment.basis = basis
   return basis
+}
+
+/** Contract section 4: what lies in a suspension from end to end owes no minimum and no flat amount. */
+function isWaived({ line, version, fromMs, untilMs }: Segment<UsagePrice>): boolean {
+  if (line.minimumWhenSuspended || version.terms.status !== 'suspended') return false
+  return isSuspendedThroughout(line.segments.timeline, fromMs, untilMs)
 }
 
 export function sampleOf(

@@ -39,6 +39,7 @@ export function explainUsage(basis: ChargeBasis, accumulator: Accumulator, payme
   if (basis.trial) amount = explainTrial(steps)
   else {
     const part = price.prorate ? partOfPeriod(basis.fraction, basis.period) : undefined
+    if (basis.suspended) explainSuspension(steps)
     explainProration(steps, part)
     const modelled = explainModel(steps, basis, accumulator, part, units, cells)
     amount = explainAround(steps, basis, part, modelled)
@@ -57,6 +58,17 @@ export function explainUsage(basis: ChargeBasis, accumulator: Accumulator, payme
 export function explainTrial(steps: Step[]): Ratio {
   steps.push({ what: 'trial', label: 'trial', formula: '0', values: {}, result: money(zero) })
   return zero
+}
+
+/** The price of the basis is without minimum and flat amounts; this says why. */
+function explainSuspension(steps: Step[]): void {
+  steps.push({
+    what: 'suspension',
+    label: 'suspended from end to end: no minimum and no flat amount is owed',
+    formula: '0',
+    values: {},
+    result: money(zero),
+  })
 }
 
 /** Undefined for any model but `matrix`. */

@@ -30,6 +30,7 @@ export type StepKind =
   | 'minimum'
   | 'maximum'
   | 'trial'
+  | 'suspension'
   | 'amount'
   | 'amount_rounded'
 

@@ -25,6 +25,8 @@ export interface Line {
   readonly fromMs: number
   readonly untilMs: number
   readonly trial: boolean
+  /** The parts of it in which the subscription is suspended. */
+  readonly suspensions: readonly Period[]
   readonly quantity: Scaled
   /** What makes terms equal. */
   readonly key: string
@@ -50,7 +52,8 @@ export function linesOf(changes: readonly SubscriptionChange[], catalog: Catalog
     const last = newest.get(id)
     const adjoins = last?.untilMs === stretch.fromMs
     if (last !== undefined && adjoins && last.key === stretch.key) {
-      newest.set(id, { ...last, untilMs: stretch.untilMs, writtenKey: stretch.writtenKey })
+      const suspensions = [...last.suspensions, ...stretch.suspensions]
+      newest.set(id, { ...last, suspensions, untilMs: stretch.untilMs, writtenKey: stretch.writtenKey })
       continue
     }
     if (last !== undefined) done.push(last)
@@ -139,14 +142,16 @@ function stretchOf(written: Price, plan: Plan, terms: Terms, span: Period, disco
   const trial = span.fromMs < terms.trialUntilMs
   const isPerUnit = price.kind === 'recurring' && price.per === 'unit'
   const quantity = isPerUnit ? terms.quantities.get(price.price)! : scaledOne
-  const { currency, rounding, billingPeriod, proration } = plan
-  const frame = [currency, rounding, billingPeriod, proration, terms.anchorMs, terms.timezone]
+  const { currency, rounding, billingPeriod, proration, minimumWhenSuspended } = plan
+  const ofPlan = [currency, rounding, billingPeriod, proration, minimumWhenSuspended]
+  const frame = [...ofPlan, terms.anchorMs, terms.timezone]
   return {
     price,
     plan,
     terms,
     ...span,
     trial,
+    suspensions: terms.status === 'suspended' ? [span] : [],
     quantity,
     key: canonical([price, frame, trial, quantity]),
     inForceKey: canonical([price, frame]),

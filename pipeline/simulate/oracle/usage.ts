@@ -5,7 +5,7 @@
 import type { ChargeBasis, UsageSample } from '../../../rating/accumulator.js'
 import type { Exact } from '../../../rating/exact.js'
 import { exactly, slowAmount, slowQuantity, toPlaces } from '../../../rating/slow-oracle.js'
-import type { Catalog } from '../../../schemas/catalog.js'
+import type { Catalog, UsagePrice } from '../../../schemas/catalog.js'
 import type { Placed } from './attach.js'
 import { canonical } from './canonical.js'
 import { type Line, partOf, type Segment } from './prices.js'
@@ -19,8 +19,9 @@ export interface Total {
 
 export function usageTotal(segment: Segment, catalog: Catalog, placed: readonly Placed[]): Total {
   const { line, period, fromMs, untilMs } = segment
-  const { price, trial } = line
-  if (price.kind !== 'usage') throw new Error(`${price.price} is not a usage price.`)
+  const { trial } = line
+  if (line.price.kind !== 'usage') throw new Error(`${line.price.price} is not a usage price.`)
+  const price = isWaived(segment) ? unfloored(line.price) : line.price
   const meter = catalog.meters.find(one => one.meter === price.meter)!
   const fraction = partOf(segment)
   const basis: ChargeBasis = { price, meter, fraction, trial, fromMs, untilMs, period }
@@ -39,6 +40,21 @@ export function usageTotal(segment: Segment, catalog: Catalog, placed: readonly 
       events: samples.length,
     }
   })
+}
+
+/** "A service period that lies in a suspension from end to end owes no minimum and no flat amount, unless the plan …" */
+function isWaived({ line, fromMs, untilMs }: Segment): boolean {
+  const suspendedMs = line.suspensions
+    .map(span => Math.min(span.untilMs, untilMs) - Math.max(span.fromMs, fromMs))
+    .filter(ms => ms > 0)
+    .reduce((sum, ms) => sum + ms, 0)
+  return suspendedMs === untilMs - fromMs && !line.plan.minimumWhenSuspended
+}
+
+function unfloored({ minimum: _, ...price }: UsagePrice): UsagePrice {
+  const { model } = price
+  if (model.model !== 'graduated' && model.model !== 'volume') return price
+  return { ...price, model: { ...model, tiers: model.tiers.map(tier => ({ ...tier, flatAmount: 0n })) } }
 }
 
 function samplesOn(lines: readonly Line[], placed: readonly Placed[]): UsageSample[] {

@@ -160,6 +160,7 @@ const plan = fc.record({
   period: often(0, 1, 2, 3),
   proration: fc.constantFrom('second', 'day'),
   rounding: often(undefined, 'half_even'),
+  minimum_when_suspended: often(undefined, true, false),
   currency: often('USD', 'EUR', 'JPY', 'BHD'),
   late: mostly(false, true),
 })
