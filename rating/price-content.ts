@@ -1,6 +1,6 @@
 // The content of a price: what two prices must share to be the same terms, wherever they are written.
 // Invariants: prices that differ in no value have the same id, whatever the order of their keys; a discount of nothing
-// is no discount, whatever its length.
+// is no discount, whatever its length. A default quantity is no content: what it comes to is the line's quantity.
 
 import type { Price, PriceModel, UsagePrice } from '../schemas/catalog.js'
 import { stableId } from '../schemas/identifiers.js'
@@ -13,7 +13,7 @@ const unfloored = new WeakMap<UsagePrice, UsagePrice>()
 export function priceContentId(price: Price): string {
   let id = ids.get(price)
   if (id === undefined) {
-    id = stableId('terms', canonicalText(price))
+    id = stableId('terms', canonicalText({ ...price, defaultQuantity: undefined }))
     ids.set(price, id)
   }
   return id

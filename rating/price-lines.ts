@@ -75,12 +75,14 @@ export function resolvePrices(timeline: Timeline, catalog: CatalogIndex): Subscr
   return { timeline, usage, recurring }
 }
 
-/** Ids of the prices per unit in force whose quantity is not set: a reason to refuse the change, never a default. */
+/** Ids of the prices per unit in force whose quantity neither the terms nor the price say: a reason to refuse the change. */
 export function missingQuantities(terms: ResolvedTerms, catalog: CatalogIndex): string[] {
   const plan = catalog.plan(terms.plan, terms.planVersion)
   if (plan === undefined) return []
   return pricesInForce(plan, terms)
-    .filter(price => price.kind === 'recurring' && price.per === 'unit')
+    .filter(
+      price => price.kind === 'recurring' && price.per === 'unit' && price.defaultQuantity === undefined,
+    )
     .map(price => price.price)
     .filter(price => !terms.quantities.has(price))
 }
@@ -203,7 +205,7 @@ function sameFrame(a: PriceLine, b: PriceLine): boolean {
 
 function quantityOf(price: Price, terms: ResolvedTerms): Scaled {
   if (price.kind === 'usage' || price.per === 'subscription') return scaledOne
-  const quantity = terms.quantities.get(price.price)
+  const quantity = terms.quantities.get(price.price) ?? price.defaultQuantity
   if (quantity === undefined) throw new Error(`The price ${price.price} is per unit and has no quantity.`)
   return quantity
 }

@@ -113,11 +113,13 @@ const recurringPrice: fc.Arbitrary<Omit<RecurringPrice, 'price'>> = fc
     fc.constantFrom('subscription', 'unit'),
     fc.constantFrom('in_advance', 'in_arrears'),
     discount,
+    optional('defaultQuantity', amount),
   )
-  .map(([value, per, timing, discounted]) => ({
+  .map(([value, per, timing, discounted, defaultQuantity]) => ({
     kind: 'recurring',
     amount: value,
     per,
+    ...(per === 'unit' ? defaultQuantity : {}),
     timing,
     ...discounted,
   }))

@@ -37,10 +37,22 @@ function readRecurringPrice(reader: FieldReader, id: string | undefined): Recurr
   const amount = reader.requiredDecimal('amount', fromZero)
   const per = reader.requiredChoice('per', ['subscription', 'unit'] as const)
   const timing = reader.requiredChoice('timing', ['in_advance', 'in_arrears'] as const)
+  const defaultQuantity = reader.decimal('default_quantity', fromZero)
+  if (per === 'subscription' && reader.has('default_quantity')) {
+    reader.fault('default_quantity', 'unknown_key', 'Only a price per unit takes a default_quantity.')
+  }
   const discount = readDiscount(reader)
   reader.refuseOthers('a recurring price')
   if (id === undefined || amount === undefined || per === undefined || timing === undefined) return undefined
-  return { kind: 'recurring', price: id, amount, per, timing, ...discount }
+  return {
+    kind: 'recurring',
+    price: id,
+    amount,
+    per,
+    ...(defaultQuantity === undefined ? {} : { defaultQuantity }),
+    timing,
+    ...discount,
+  }
 }
 
 function readDiscount(reader: FieldReader): { discountPercent: Scaled; discountPeriods?: number } {

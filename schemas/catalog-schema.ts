@@ -37,14 +37,22 @@ const discount = {
   discount_periods: z.int().min(1).optional(),
 }
 
-const recurringPrice = z.strictObject({
+const recurringFields = {
   price: nameField,
   kind: z.literal('recurring'),
   amount: quantityField,
-  per: z.enum(['subscription', 'unit']),
   timing: z.enum(['in_advance', 'in_arrears']),
   ...discount,
-})
+}
+
+const recurringPrice = z.discriminatedUnion('per', [
+  z.strictObject({ ...recurringFields, per: z.literal('subscription') }),
+  z.strictObject({
+    ...recurringFields,
+    per: z.literal('unit'),
+    default_quantity: quantityField.optional().meta({ description: 'Where a subscription says none.' }),
+  }),
+])
 
 const usageFields = {
   price: nameField,

@@ -57,7 +57,15 @@ export function priceToWire(price: Price): Wire {
   }
   if (price.kind === 'recurring') {
     const { kind, per, timing } = price
-    return { price: price.price, kind, ...decimal('amount', price.amount), per, timing, ...discount }
+    return {
+      price: price.price,
+      kind,
+      ...decimal('amount', price.amount),
+      per,
+      ...decimal('default_quantity', price.defaultQuantity),
+      timing,
+      ...discount,
+    }
   }
   return {
     price: price.price,

@@ -81,6 +81,8 @@ export interface RecurringPrice {
   readonly price: string
   readonly amount: Scaled
   readonly per: 'subscription' | 'unit'
+  /** Of a price per unit: the quantity where a subscription says none. */
+  readonly defaultQuantity?: Scaled
   readonly timing: 'in_advance' | 'in_arrears'
   readonly discountPercent: Scaled
   readonly discountPeriods?: number

@@ -5,7 +5,7 @@
 import type { Catalog, Price } from '../../../schemas/catalog.js'
 import type { SubscriptionChange } from '../../../schemas/lifecycle-event.js'
 import type { DeadLetter, Intake, ReceivedChange } from './intake.js'
-import { linesOf, planOf, pricesInForce, type Subscription } from './prices.js'
+import { linesOf, planOf, pricesInForce, quantityOf, type Subscription } from './prices.js'
 import { instantsOf, termsAt } from './terms.js'
 
 export interface Judged {
@@ -83,7 +83,7 @@ function judge(
   if (!(change.priceOverrides ?? []).every(isKnown)) return 'unknown_plan'
   const lacksQuantity = inForce.some(({ terms, plan }) =>
     pricesInForce(plan!, terms).some(
-      price => price.kind === 'recurring' && price.per === 'unit' && !terms.quantities.has(price.price),
+      price => price.kind === 'recurring' && price.per === 'unit' && quantityOf(price, terms) === undefined,
     ),
   )
   return lacksQuantity ? 'invalid_data' : 'applied'

@@ -128,6 +128,17 @@ function discountEnd(price: Price, plan: Plan, terms: Terms): number {
   return periodStart(terms.anchorMs, terms.timezone, plan.billingPeriod, price.discountPeriods)
 }
 
+/** Of a price per unit what the subscription says, else the price's default; undefined: neither says. */
+export function quantityOf(price: Price, terms: Terms): Scaled | undefined {
+  if (price.kind === 'usage' || price.per === 'subscription') return scaledOne
+  return terms.quantities.get(price.price) ?? price.defaultQuantity
+}
+
+/** What makes it the same price: a default quantity is told by the quantity that it comes to. */
+function contentOf(price: Price): object {
+  return { ...price, defaultQuantity: 0n }
+}
+
 function cutAt({ fromMs, untilMs }: Period, atMs: number): Period[] {
   if (atMs <= fromMs || untilMs <= atMs) return [{ fromMs, untilMs }]
   return [
@@ -140,8 +151,7 @@ function stretchOf(written: Price, plan: Plan, terms: Terms, span: Period, disco
   const { discountPeriods: _, ...rest } = written
   const price: Price = discounted ? written : { ...rest, discountPercent: 0n }
   const trial = span.fromMs < terms.trialUntilMs
-  const isPerUnit = price.kind === 'recurring' && price.per === 'unit'
-  const quantity = isPerUnit ? terms.quantities.get(price.price)! : scaledOne
+  const quantity = quantityOf(price, terms)!
   const { currency, rounding, billingPeriod, proration, minimumWhenSuspended } = plan
   const ofPlan = [currency, rounding, billingPeriod, proration, minimumWhenSuspended]
   const frame = [...ofPlan, terms.anchorMs, terms.timezone]
@@ -153,9 +163,9 @@ function stretchOf(written: Price, plan: Plan, terms: Terms, span: Period, disco
     trial,
     suspensions: terms.status === 'suspended' ? [span] : [],
     quantity,
-    key: canonical([price, frame, trial, quantity]),
-    inForceKey: canonical([price, frame]),
-    writtenKey: canonical([written, frame]),
+    key: canonical([contentOf(price), frame, trial, quantity]),
+    inForceKey: canonical([contentOf(price), frame]),
+    writtenKey: canonical([contentOf(written), frame]),
     before: undefined,
   }
 }

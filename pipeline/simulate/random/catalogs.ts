@@ -147,11 +147,14 @@ const recurringPrice = fc
     amount,
     timing: fc.constantFrom('in_advance', 'in_arrears'),
     discount,
+    defaultQuantity: often(undefined, '3', '0'),
   })
-  .map(({ discount: less, ...rest }) => ({
+  .map(({ discount: less, defaultQuantity, ...rest }) => ({
     kind: 'recurring',
     ...rest,
-    per: rest.price === 'seats' ? 'unit' : 'subscription',
+    ...(rest.price === 'seats'
+      ? defined({ per: 'unit', default_quantity: defaultQuantity })
+      : { per: 'subscription' }),
     ...less,
   }))
 

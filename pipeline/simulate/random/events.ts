@@ -50,7 +50,7 @@ export const subscription = fc.record({
   timezone: sometimes(fc.constantFrom(...zones)),
   trial: seldom(instant),
   until: seldom(instant),
-  seats: fc.oneof({ weight: 19, arbitrary: seats }, { weight: 1, arbitrary: fc.constant(undefined) }),
+  seats: fc.oneof({ weight: 3, arbitrary: seats }, { weight: 1, arbitrary: fc.constant(undefined) }),
   overrides: seldom(fc.array(index, { maxLength: 2 })),
   entity: seldom(fc.constantFrom('de', 'us')),
   contract: seldom(fc.constant('k1')),
