@@ -18,6 +18,7 @@ import { commitsUnderWayOf } from './deliver/commits-under-way.js'
 import { type AppliedRange, Deliverer } from './deliver/deliverer.js'
 import type { DeliveryStatus } from './deliver/delivery-status.js'
 import { type Feed, feeds } from './deliver/feeds.js'
+import type { ForeignMessage } from './deliver/ledger-commits.js'
 import { ledgerTailOf } from './deliver/ledger-tail.js'
 
 export interface DeliveryOptions {
@@ -32,6 +33,7 @@ export interface DeliveryOptions {
   readonly billingRuns: BillingRuns
   readonly onChange: (status: DeliveryStatus) => void
   readonly onApplied: (applied: AppliedRange) => void
+  readonly onForeign: (message: ForeignMessage) => void
 }
 
 export interface Delivery {
@@ -74,13 +76,15 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     },
     timeoutMs: brokerTimeoutMs,
   })
-  const { onChange, onApplied } = options
-  const shared = { js, jsm, kv: options.sinks, onChange, onApplied }
-  const deliverer = (feed: Feed, sink: Sink): Deliverer => new Deliverer({ ...feed, ...shared, sink })
+  const { onChange, onApplied, onForeign } = options
+  const shared = { js, jsm, kv: options.sinks, onChange, onApplied, onForeign }
+  const deliverer = (feed: Feed, sink: Sink): Deliverer =>
+    new Deliverer({ ...feed, ...shared, sink, authenticates: feed.stream === 'LEDGER' })
   const ledger = new Deliverer({
     ...feeds.clickhouse,
     ...shared,
     sink: intoClickHouse.ledger,
+    authenticates: true,
     tail: ledgerTailOf(nc),
     underWay: commitsUnderWayOf(nc),
   })

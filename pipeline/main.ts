@@ -154,7 +154,7 @@ async function compose(ground: Ground): Promise<Weir> {
   await publishCatalogs(broker.js, options.catalogs ?? [])
   const registry = new Registry()
   const telemetry = pipelineTelemetry(registry)
-  const delivery = startDelivery(ground, broker, telemetry.applied)
+  const delivery = startDelivery(ground, broker, telemetry)
   const queryClient = openClickHouse(clickhouse)
   undo.push(() => queryClient.close())
   const history = new ClickHouseHistory({ clickhouse: queryClient, delivery: delivery.ledger })
@@ -236,7 +236,7 @@ async function openBroker({ config, options, nc, undo }: Ground): Promise<Broker
 function startDelivery(
   { config, options, clickhouse, nc, undo }: Ground,
   broker: Broker,
-  onApplied: PipelineTelemetry['applied'],
+  { applied: onApplied, foreign }: PipelineTelemetry,
 ): Delivery {
   const { js, jsm, sinks, runs, billingRuns } = broker
   const onChange = (status: DeliveryStatus): void => logDelivery(options.log, status)
@@ -251,6 +251,10 @@ function startDelivery(
     billingRuns,
     onChange,
     onApplied,
+    onForeign: message => {
+      foreign(message)
+      options.log.warn(message, 'a message in LEDGER was not written by Weir and is passed over')
+    },
   })
   undo.push(() => delivery.close())
   for (const feed of delivery.all) feed.start()

@@ -5,11 +5,14 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import { type DispositionCounts, dispositions } from '../schemas/dispositions.js'
 import type { AppliedRange } from './deliver/deliverer.js'
 import type { DeliveryStatus } from './deliver/delivery-status.js'
+import type { ForeignMessage } from './deliver/ledger-commits.js'
 import type { CommittedFacts, EngineStatus, EngineTelemetry } from './partition/engine.js'
 
 export interface PipelineTelemetry extends EngineTelemetry {
   /** A sink has taken a range. */
   applied(range: AppliedRange): void
+  /** A message that no commit names was passed over. */
+  foreign(message: ForeignMessage): void
   /** From now on the gauges are read from here. */
   observe(status: () => PipelineStatus): void
 }
@@ -57,6 +60,12 @@ export function pipelineTelemetry(registry: Registry): PipelineTelemetry {
     labelNames: ['feed'],
     registers,
   })
+  const foreign = new Counter({
+    name: 'weir_ledger_foreign_messages_total',
+    help: 'Messages on a subject of LEDGER that Weir did not write and passed over, once for each feed',
+    labelNames: ['partition'],
+    registers,
+  })
   const interruptions = new Counter({
     name: 'weir_interruptions_total',
     help: 'Restores of a partition after trouble',
@@ -77,6 +86,7 @@ export function pipelineTelemetry(registry: Registry): PipelineTelemetry {
       commitToSink.observe({ feed: key }, ageSeconds)
       sinkApply.observe({ feed: key }, applySeconds)
     },
+    foreign: ({ natsSubject }) => foreign.inc({ partition: natsSubject.split('.')[1] ?? '' }),
     interrupted: partition => interruptions.inc({ partition }),
     observe: status => registerGauges(registry, status),
   }

@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type NatsServer, startNatsServer } from '../deploy/embedded/nats-server.js'
 import { customerToken, partitionOf } from '../schemas/identifiers.js'
+import { genesisBucket } from './genesis.js'
 import { ensureTopology, keyValueBuckets, snapshotBucket, streamNames, TopologyError } from './topology.js'
 
 const partitions = 7
@@ -41,7 +42,11 @@ test('everything is made once, and making it again changes nothing', async () =>
   const names: string[] = []
   for await (const stream of jsm.streams.list()) names.push(stream.config.name)
   expect(names.sort()).toEqual(
-    [...streamNames, `OBJ_${snapshotBucket}`, ...keyValueBuckets.map(bucket => `KV_${bucket}`)].sort(),
+    [
+      ...streamNames,
+      `OBJ_${snapshotBucket}`,
+      ...[...keyValueBuckets, genesisBucket].map(bucket => `KV_${bucket}`),
+    ].sort(),
   )
 })
 

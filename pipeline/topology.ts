@@ -6,6 +6,7 @@
 // 2. A message for a partition that does not exist is refused by the broker, not stored where nobody reads it.
 // 3. `ensureTopology` may run at any time, in any number of processes at once. What an operator tuned (replicas,
 //    placement, compression, limits) stays as it is.
+// 4. What was made once (genesis.ts) and is gone, or is another one of that name, is never made anew in silence.
 
 import {
   DiscardPolicy,
@@ -21,6 +22,7 @@ import {
 import { Kvm } from '@nats-io/kv'
 import { Objm, setSha256Backend } from '@nats-io/obj'
 import type { NatsConnection } from '@nats-io/transport-node'
+import { GenesisBook } from './genesis.js'
 
 export const streamNames = [
   'METERING',
@@ -35,6 +37,8 @@ export type StreamName = (typeof streamNames)[number]
 
 export const snapshotBucket = 'weir_snapshots'
 export const keyValueBuckets = ['weir_sinks', 'weir_runs', 'weir_keys'] as const
+/** Feeds find out by themselves whether their position was lost, and stop alone. */
+const mayBeMadeAgain: ReadonlySet<string> = new Set(['weir_sinks'])
 
 /** Where things are published and read. A partition's wildcard subjects are what its consumers filter by. */
 export const natsSubjects = {
@@ -58,15 +62,26 @@ export interface TopologyOptions {
 /** Something about the broker that we must not work with. `code` is stable. */
 export class TopologyError extends Error {
   override readonly name = 'TopologyError'
-  readonly code: 'partition_count_differs' | 'format_differs' | 'server_too_old' | 'not_a_weir_stream'
+  readonly code: TopologyErrorCode
 
-  constructor(code: TopologyError['code'], detail: string) {
+  constructor(code: TopologyErrorCode, detail: string) {
     super(detail)
     this.code = code
   }
 }
 
-const formatNumber = '1'
+export type TopologyErrorCode =
+  | 'partition_count_differs'
+  | 'format_differs'
+  | 'server_too_old'
+  | 'not_a_weir_stream'
+  /** Something that was made once is gone, or is not the one that was made. */
+  | 'genesis_missing'
+  | 'stream_missing'
+  | 'stream_replaced'
+  | 'bucket_missing'
+
+const formatNumber = '2'
 /** Server 2.12: atomic batches. */
 const leastApiLevel = 2
 
@@ -82,9 +97,12 @@ export async function ensureTopology(
   }
   setSha256Backend('native')
   const jsm = await jetstreamManager(nc)
-  const made: Partial<Record<StreamName, StreamInfo>> = {}
-  for (const wanted of streamConfigs(options)) made[wanted.name] = await ensureStream(jsm, wanted, options)
   const replicas = options.replicas ?? 1
+  const genesis = await openGenesis(nc, jsm, options)
+  const made: Partial<Record<StreamName, StreamInfo>> = {}
+  for (const wanted of streamConfigs(options)) {
+    made[wanted.name] = await ensureStream(jsm, wanted, options, genesis.record.streams[wanted.name])
+  }
   await new Objm(nc).create(snapshotBucket, {
     storage: StorageType.File,
     replicas,
@@ -92,9 +110,42 @@ export async function ensureTopology(
   })
   const kvm = new Kvm(nc)
   for (const bucket of keyValueBuckets) {
+    const isLost =
+      genesis.record.buckets.includes(bucket) && (await streamInfo(jsm, `KV_${bucket}`)) === undefined
+    if (isLost && !mayBeMadeAgain.has(bucket)) {
+      throw new TopologyError(
+        'bucket_missing',
+        `The bucket ${bucket} is gone. Restore it from a backup. To give up what it held and begin with an empty one:` +
+          ` weir retention forget ${bucket} --yes`,
+      ) // invariant 4
+    }
     await kvm.create(bucket, { storage: StorageType.File, replicas, history: 1 })
   }
+  const streams = Object.values(made).map(({ config, created }): [string, string] => [config.name, created])
+  await genesis.complete(Object.fromEntries(streams), keyValueBuckets)
   return made as Record<StreamName, StreamInfo>
+}
+
+/** The record of the beginning; made only where nothing of ours is. */
+async function openGenesis(
+  nc: NatsConnection,
+  jsm: JetStreamManager,
+  options: TopologyOptions,
+): Promise<GenesisBook> {
+  const before = await GenesisBook.open(nc, jsm)
+  if (before !== undefined) return before
+  for (const name of streamNames) {
+    const found = await streamInfo(jsm, name)
+    if (found === undefined) continue
+    const meanwhile = await GenesisBook.open(nc, jsm) // another process made both
+    if (meanwhile !== undefined) return meanwhile
+    assertOurs(found, name, options.partitions)
+    throw new TopologyError(
+      'genesis_missing',
+      `${name} is there, but the bucket weir_genesis, which says what was made with it, is gone. Restore it from a backup.`,
+    )
+  }
+  return GenesisBook.begin(nc, jsm, options.replicas ?? 1)
 }
 
 type WantedStream = Partial<StreamConfig> & { readonly name: StreamName; readonly subjects: string[] }
@@ -147,9 +198,11 @@ async function ensureStream(
   jsm: JetStreamManager,
   wanted: WantedStream,
   options: TopologyOptions,
+  createdOnce: string | undefined,
 ): Promise<StreamInfo> {
   const metadata = { 'weir.partitions': String(options.partitions), 'weir.format': formatNumber }
   const found = await streamInfo(jsm, wanted.name)
+  if (createdOnce !== undefined) assertKept(wanted.name, createdOnce, found?.created) // invariant 4
   if (found !== undefined) return updateStream(jsm, found, wanted, options.partitions)
   try {
     return await jsm.streams.add({ ...common, ...wanted, metadata, num_replicas: options.replicas ?? 1 })
@@ -161,6 +214,17 @@ async function ensureStream(
   }
 }
 
+function assertKept(name: string, createdOnce: string, created: string | undefined): void {
+  if (created === createdOnce) return
+  const remedy = 'Restore it from a backup, or begin with another NATS account or data directory.'
+  if (created === undefined) {
+    const detail = `The stream ${name}, made at ${createdOnce}, is gone; nothing else holds what it held. ${remedy}`
+    throw new TopologyError('stream_missing', detail)
+  }
+  const detail = `${name} was made at ${created}; this installation's was made at ${createdOnce}. ${remedy}`
+  throw new TopologyError('stream_replaced', detail)
+}
+
 async function updateStream(
   jsm: JetStreamManager,
   found: StreamInfo,
@@ -168,6 +232,16 @@ async function updateStream(
   partitions: number,
 ): Promise<StreamInfo> {
   const { name } = wanted
+  assertOurs(found, name, partitions)
+  const same =
+    JSON.stringify(found.config.subjects) === JSON.stringify(wanted.subjects) &&
+    found.config.subject_transform?.dest === wanted.subject_transform?.dest &&
+    found.config.allow_atomic === (wanted.allow_atomic ?? false)
+  if (same) return found
+  return jsm.streams.update(name, { ...found.config, ...wanted }) // invariant 3
+}
+
+function assertOurs(found: StreamInfo, name: string, partitions: number): void {
   const theirs = found.config.metadata?.['weir.partitions']
   if (theirs === undefined) {
     const detail = `The stream ${name} exists and was not made by Weir. Use another NATS account, or rename it.`
@@ -187,12 +261,6 @@ async function updateStream(
       `${name} has format ${format}; this Weir writes ${formatNumber}.`,
     )
   }
-  const same =
-    JSON.stringify(found.config.subjects) === JSON.stringify(wanted.subjects) &&
-    found.config.subject_transform?.dest === wanted.subject_transform?.dest &&
-    found.config.allow_atomic === (wanted.allow_atomic ?? false)
-  if (same) return found
-  return jsm.streams.update(name, { ...found.config, ...wanted }) // invariant 3
 }
 
 /** Undefined when there is no such stream. */

@@ -124,7 +124,7 @@ class Mover {
       nc,
       jsm,
       stream: 'METERING',
-      filterSubject: 'metering.>',
+      filterSubjects: ['metering.>'],
       created,
       fromSeq: 1,
       limits: { ...defaultEngineLimits, prefetchBytes: 3 * batchBytes },

@@ -238,7 +238,9 @@ async function storeState(
   }
   const claim = await claimPartition(link, partition, 'bench')
   const snapshot = { object: stored.object, commit: claim.checkpoint.commit, ledger_seq: claim.seq }
-  const checkpoint = encodeCheckpoint({ ...claim.checkpoint, snapshot, counters: core.counters() })
+  const epoch = claim.checkpoint.epoch + 1
+  const next = { ...claim.checkpoint, epoch, follows: claim.seq, snapshot, counters: core.counters() }
+  const checkpoint = encodeCheckpoint(next, claim.key)
   await jetstream(nc).publish(natsSubjects.ledger(partition, 'state'), checkpoint)
   return stored.manifest
 }

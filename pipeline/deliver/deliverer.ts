@@ -11,6 +11,7 @@
 import { randomUUID } from 'node:crypto'
 import type { KV } from '@nats-io/kv'
 import type { FeedRange, Sink, SinkOutcome } from '../../sinks/sink.js'
+import { genesisOf } from '../genesis.js'
 import { backOffMs, pauseFor } from './back-off.js'
 import type { CommitsUnderWay } from './commits-under-way.js'
 import { assertDeliverLimits, type DeliverLimits, defaultDeliverLimits } from './deliver-limits.js'
@@ -22,8 +23,9 @@ import {
   refuseLostPosition,
   waitForVacancy,
 } from './delivery-lease.js'
-import type { Intent } from './delivery-record.js'
+import type { Heads, Intent } from './delivery-record.js'
 import type { DeliveryState, DeliveryStatus, DeliveryTrouble } from './delivery-status.js'
+import { type ForeignMessage, LedgerCommits } from './ledger-commits.js'
 import type { LedgerTail } from './ledger-tail.js'
 import { RangeCutter } from './range-cutter.js'
 import { type FeedSource, type ReadMessage, readFeed, readRange } from './read-feed.js'
@@ -40,6 +42,9 @@ export interface DelivererOptions extends FeedSource {
   /** The commits that are about to come, where the stream is LEDGER and they come from this process. */
   readonly underWay?: CommitsUnderWay
   readonly limits?: Partial<DeliverLimits>
+  /** The stream is LEDGER, and only what its commits name goes to the sink. */
+  readonly authenticates?: boolean
+  readonly onForeign?: (message: ForeignMessage) => void
   readonly onChange?: (status: DeliveryStatus) => void
   readonly onApplied?: (applied: AppliedRange) => void
   readonly random?: () => number
@@ -54,6 +59,8 @@ export interface AppliedRange {
   readonly applySeconds: number
 }
 
+type ReadRange = Omit<FeedRange, 'messages'> & { readonly messages: readonly ReadMessage[] }
+
 const motionless: ReadonlySet<DeliveryState> = new Set(['paused', 'blocked', 'standby', 'failed', 'stopped'])
 
 export class Deliverer {
@@ -66,6 +73,7 @@ export class Deliverer {
   #renewal: NodeJS.Timeout | undefined
   #lease: DeliveryLease | undefined
   #cutter: RangeCutter | undefined
+  #commits: LedgerCommits | undefined
   #state: DeliveryState = 'stopped'
   #trouble: DeliveryTrouble | undefined
   #totals = { ranges: 0, messages: 0, bytes: 0, rows: 0 }
@@ -189,10 +197,12 @@ export class Deliverer {
     this.#lease = lease
     this.#mayTake = false
     const { position, intent } = lease.record
+    this.#commits = await this.#openCommits(lease)
     if (intent !== null) {
-      const range = await readRange(this.#options, intent, this.#limits, signal)
+      const read = this.#read(position + 1, signal)
+      const range = await readRange(this.#options, intent, read, signal)
       if (signal.aborted || !(await this.#apply(lease, range))) return
-      await lease.write({ position: intent.to, intent: null })
+      await lease.write({ position: intent.to, intent: null, ...this.#headsAt(intent.to) })
     } else if (info.state.first_seq > position + 1) {
       const detail = `${stream} begins at ${info.state.first_seq}, behind the position ${position}`
       throw new FeedFailure('stream_truncated', detail)
@@ -215,10 +225,30 @@ export class Deliverer {
     }
   }
 
+  async #openCommits({ record }: DeliveryLease): Promise<LedgerCommits | undefined> {
+    const { authenticates, jsm } = this.#options
+    if (authenticates !== true) return undefined
+    return LedgerCommits.open({
+      source: this.#options,
+      genesis: await genesisOf(jsm),
+      heads: record.heads ?? {},
+      position: record.position,
+      onForeign: message => this.#options.onForeign?.(message),
+    })
+  }
+
+  #headsAt(position: number): { readonly heads?: Heads } {
+    return this.#commits === undefined ? {} : { heads: this.#commits.headsAt(position) }
+  }
+
   #read(from: number, signal: AbortSignal): AsyncIterable<ReadMessage> {
     const { tail } = this.#options
-    if (tail === undefined) return readFeed(this.#options, from, this.#limits, signal)
-    return readLedger(this.#options, tail, from, this.#limits, signal)
+    const source = this.#commits?.source ?? this.#options
+    const messages =
+      tail === undefined
+        ? readFeed(source, from, this.#limits, signal)
+        : readLedger(source, tail, from, this.#limits, signal)
+    return this.#commits?.authentic(messages) ?? messages
   }
 
   async #deliverRanges(lease: DeliveryLease, cutter: RangeCutter): Promise<void> {
@@ -228,10 +258,11 @@ export class Deliverer {
       const [first, last] = [messages[0], messages.at(-1)]
       if (first === undefined || last === undefined) return
       const intent = this.#intent(lease, first.sequence, last.sequence)
-      await lease.write({ position: Math.max(this.#applied, lease.record.position), intent }) // invariant 1
+      const position = Math.max(this.#applied, lease.record.position)
+      await lease.write({ position, intent, ...this.#headsAt(position) }) // invariant 1
       if (!(await this.#apply(lease, { stream: this.#options.stream, messages, ...intent }))) return
       // With the next range at hand, its intent carries the position along: one write per range under load.
-      if (!cutter.ready) await lease.write({ position: intent.to, intent: null })
+      if (!cutter.ready) await lease.write({ position: intent.to, intent: null, ...this.#headsAt(intent.to) })
     }
   }
 
@@ -242,7 +273,8 @@ export class Deliverer {
   }
 
   /** Attempts until the sink has it; false when told to stop before that. */
-  async #apply(lease: DeliveryLease, range: FeedRange): Promise<boolean> {
+  async #apply(lease: DeliveryLease, read: ReadRange): Promise<boolean> {
+    const range: FeedRange = { ...read, messages: read.messages.filter(({ foreign }) => foreign !== true) }
     for (let attempt = 1; ; attempt += 1) {
       await this.#whilePaused(lease)
       if (this.#stopping.signal.aborted) return false
@@ -260,6 +292,7 @@ export class Deliverer {
   }
 
   async #attempt(range: FeedRange): Promise<SinkOutcome> {
+    if (range.messages.length === 0) return { kind: 'ok', rows: 0 }
     const timeout = AbortSignal.timeout(this.#limits.applyTimeoutMs)
     try {
       return await this.#options.sink.apply(range, AbortSignal.any([timeout, this.#aborting.signal]))

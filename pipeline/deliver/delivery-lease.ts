@@ -9,7 +9,13 @@ import { JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import type { Sink } from '../../sinks/sink.js'
 import { pauseFor } from './back-off.js'
-import { type DeliveryRecord, decodeRecord, encodeRecord, type Intent } from './delivery-record.js'
+import {
+  type DeliveryRecord,
+  decodeRecord,
+  encodeRecord,
+  type Heads,
+  type Intent,
+} from './delivery-record.js'
 
 /** Another process owns the feed now. */
 export class FencedError extends Error {
@@ -29,6 +35,7 @@ export class FeedFailure extends Error {
 export interface RecordPatch {
   readonly position?: number
   readonly intent?: Intent | null
+  readonly heads?: Heads
 }
 
 export class DeliveryLease {
@@ -73,6 +80,7 @@ export class DeliveryLease {
         paused: before?.paused ?? false,
         owner,
         streamCreated,
+        heads: before?.heads ?? {},
       }
       const previousSeq = entry?.revision ?? 0
       try {

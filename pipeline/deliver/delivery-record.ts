@@ -1,6 +1,9 @@
 // What is remembered about one feed in the bucket `weir_sinks`: its JSON and nothing else.
 // `position` and `intent` are what recovery needs; `owner` says whose writes count; `paused` is set by anyone.
 
+import { z } from 'zod'
+import type { Head } from '../partition/partition-commits.js'
+
 export interface Intent {
   readonly from: number
   readonly to: number
@@ -17,13 +20,22 @@ export interface DeliveryRecord {
   readonly owner: string
   /** When the stream was created: positions mean nothing in another stream of the same name. */
   readonly streamCreated: string
+  /** Of LEDGER: the newest checkpoint of each partition up to the position. */
+  readonly heads?: Heads
 }
+
+export type Heads = Readonly<Record<string, Head>>
+
+const count = z.int().nonnegative()
+const headsSchema = z.record(z.string(), z.object({ seq: count, epoch: count, commit: count }))
 
 const encoder = new TextEncoder()
 
 export function encodeRecord(record: DeliveryRecord): Uint8Array {
-  const { position, intent, paused, owner, streamCreated } = record
-  return encoder.encode(JSON.stringify({ position, intent, paused, owner, stream_created: streamCreated }))
+  const { position, intent, paused, owner, streamCreated, heads } = record
+  return encoder.encode(
+    JSON.stringify({ position, intent, paused, owner, stream_created: streamCreated, heads }),
+  )
 }
 
 /** Undefined when the bytes are no delivery record. */
@@ -40,7 +52,9 @@ export function decodeRecord(bytes: Uint8Array): DeliveryRecord | undefined {
   const intent = decodeIntent(fields['intent'])
   if (!isSequence(position) || intent === undefined || typeof paused !== 'boolean') return undefined
   if (typeof owner !== 'string' || typeof streamCreated !== 'string') return undefined
-  return { position, intent, paused, owner, streamCreated }
+  if (fields['heads'] === undefined) return { position, intent, paused, owner, streamCreated }
+  const heads = headsSchema.safeParse(fields['heads'])
+  return heads.success ? { position, intent, paused, owner, streamCreated, heads: heads.data } : undefined
 }
 
 function decodeIntent(value: unknown): Intent | null | undefined {

@@ -1,12 +1,12 @@
 // Reads ahead of the sink and cuts what was read into ranges: by bytes, by messages, or at a pace, which is the slower the
 // longer the sink takes; sooner where it is known that nothing more is about to come.
 // Invariants: messages leave in the order they came; what is held never exceeds the buffer by more than one message;
-// an interrupted reading goes on behind the last message held.
+// an interrupted reading goes on behind the last message held; one that cannot go on is told after what is held.
 
-import type { FeedMessage } from '../../sinks/sink.js'
 import { backOffMs, pauseFor } from './back-off.js'
 import type { CommitsUnderWay } from './commits-under-way.js'
 import type { DeliverLimits } from './deliver-limits.js'
+import { FeedFailure } from './delivery-lease.js'
 import type { ReadMessage } from './read-feed.js'
 
 export type OpenFeed = (fromSequence: number, signal: AbortSignal) => AsyncIterable<ReadMessage>
@@ -17,7 +17,7 @@ export class RangeCutter {
   readonly #onInterrupted: (error: unknown) => void
   readonly #underWay: CommitsUnderWay | undefined
   readonly #stop = new AbortController()
-  readonly #held: { message: FeedMessage; atMs: number }[] = []
+  readonly #held: { message: ReadMessage; atMs: number }[] = []
   readonly #waiters = new Set<() => void>()
   readonly #pump: Promise<void>
   #heldBytes = 0
@@ -28,6 +28,7 @@ export class RangeCutter {
   #awaitedUpTo = 0
   #nextSequence: number
   #behind = 0
+  #failure: FeedFailure | undefined
 
   constructor(
     open: OpenFeed,
@@ -52,17 +53,19 @@ export class RangeCutter {
 
   /** Whether `next` would answer at once. */
   get ready(): boolean {
-    return this.#held.length > 0 && (this.#full() || (this.#untilCutMs() ?? 0) <= 0)
+    if (this.#held.length === 0) return false
+    return this.#full() || this.#failure !== undefined || (this.#untilCutMs() ?? 0) <= 0
   }
 
   /** The messages of the next range; none when the signal ended the wait. */
-  async next(signal: AbortSignal): Promise<FeedMessage[]> {
+  async next(signal: AbortSignal): Promise<ReadMessage[]> {
     const { paceMinMs, paceMaxMs } = this.#limits
     // Whoever asks has applied what was cut before: half of the time at most goes into that while it can keep up.
     const tookMs = performance.now() - this.#lastCutMs
     this.#paceMs = Number.isFinite(tookMs) ? Math.min(paceMaxMs, Math.max(paceMinMs, 2 * tookMs)) : paceMinMs
     while (!this.ready) {
       if (signal.aborted) return []
+      if (this.#failure !== undefined) throw this.#failure
       await this.#changed(signal, this.#untilCutMs())
     }
     return this.#cut()
@@ -97,6 +100,10 @@ export class RangeCutter {
         }
       } catch (error) {
         if (signal.aborted) return
+        if (error instanceof FeedFailure) {
+          this.#failure = error
+          return this.#wake()
+        }
         failures += 1
         this.#onInterrupted(error)
         await pauseFor(backOffMs(failures, this.#limits, 1), signal)
@@ -120,7 +127,7 @@ export class RangeCutter {
     return this.#heldBytes >= this.#limits.rangeBytes || this.#held.length >= this.#limits.rangeMessages
   }
 
-  #cut(): FeedMessage[] {
+  #cut(): ReadMessage[] {
     this.#lastCutMs = performance.now()
     let bytes = 0
     let count = 0

@@ -31,6 +31,8 @@ export interface FeedSource {
 export interface ReadMessage extends FeedMessage {
   /** Messages of this feed that the server still holds after this one. */
   readonly pending: number
+  /** No commit names it: it is passed over, and its bytes are left out. */
+  readonly foreign?: true
 }
 
 type PullLimits = Pick<DeliverLimits, 'pullBytes' | 'pullExpiresMs' | 'idleHeartbeatMs'>
@@ -70,13 +72,16 @@ export async function* readFeed(
   }
 }
 
-/** The messages of an intent, exactly. Throws `FeedFailure` when the stream no longer holds them. */
+/**
+ * The messages of an intent, exactly. `read`: what the feed has behind its position. Throws `FeedFailure` when the stream
+ * no longer holds them.
+ */
 export async function readRange(
   source: FeedSource,
   intent: Intent,
-  limits: PullLimits,
+  read: AsyncIterable<ReadMessage>,
   signal: AbortSignal,
-): Promise<FeedRange> {
+): Promise<Omit<FeedRange, 'messages'> & { readonly messages: readonly ReadMessage[] }> {
   const lost = (): FeedFailure =>
     new FeedFailure(
       'range_lost',
@@ -84,8 +89,8 @@ export async function readRange(
     )
   for (const seq of [intent.from, intent.to])
     if ((await source.jsm.streams.getMessage(source.stream, { seq })) === null) throw lost()
-  const messages: FeedMessage[] = []
-  for await (const message of readFeed(source, intent.from, limits, signal)) {
+  const messages: ReadMessage[] = []
+  for await (const message of read) {
     if (message.sequence > intent.to) throw lost()
     messages.push(message)
     if (message.sequence === intent.to) break

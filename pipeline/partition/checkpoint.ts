@@ -3,10 +3,14 @@
 // Invariants:
 // 1. The newest checkpoint of a partition is the truth about how far it is. It is only ever replaced by a message that
 //    carries the sequence of the one it replaces.
-// 2. `positions` are what was processed, not what was delivered or acknowledged.
+// 2. A checkpoint counts only if the installation's key sealed it and nothing as new was sealed before it: what a stranger
+//    publishes on its subject, an old checkpoint sent again included, is passed over.
+// 3. It names the messages that lie behind it, and the checkpoint that it follows.
+// 4. `positions` are what was processed, not what was delivered or acknowledged.
 
 import type { JetStreamManager } from '@nats-io/jetstream'
 import { z } from 'zod'
+import { genesisOf, openSealed, sealJson } from '../genesis.js'
 import { natsSubjects } from '../topology.js'
 import { PartitionFailure } from './failures.js'
 
@@ -30,7 +34,7 @@ const counters = z.object({
 })
 
 const checkpointSchema = z.object({
-  format: z.literal(1),
+  format: z.literal(2),
   partition: sequence,
   epoch: sequence,
   /** Who claimed this epoch: host, process and a random part. */
@@ -40,6 +44,10 @@ const checkpointSchema = z.object({
   snapshot: snapshotRef.nullable(),
   delta_chunks: sequence,
   counters,
+  /** Where the checkpoint before it lies in LEDGER; 0: it is the first. */
+  follows: sequence,
+  /** The messages that lie side by side behind it: the end of their subject, and their bytes. */
+  messages: z.array(z.tuple([z.string(), sequence])),
 })
 
 export type Checkpoint = Readonly<z.infer<typeof checkpointSchema>>
@@ -47,31 +55,39 @@ export type Position = Readonly<z.infer<typeof position>>
 export type Positions = Readonly<Record<InputStream, Position>>
 export type SnapshotRef = Readonly<z.infer<typeof snapshotRef>>
 
-export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
-  return Buffer.from(JSON.stringify(checkpoint), 'utf8')
+export function encodeCheckpoint(checkpoint: Checkpoint, key: Uint8Array): Buffer {
+  return sealJson(checkpoint, key)
 }
 
-export function parseCheckpoint(bytes: Uint8Array, partition: number): Checkpoint {
-  const fail = (detail: string, cause?: unknown) => {
-    const text = `The checkpoint of partition ${partition} cannot be read: ${detail}. It was written by another version of Weir, or by something else.`
-    return new PartitionFailure('checkpoint_unreadable', text, { cause })
-  }
-  let value: unknown
-  try {
-    value = JSON.parse(Buffer.from(bytes).toString('utf8'))
-  } catch (cause) {
-    throw fail('it is not JSON', cause)
-  }
+/** Undefined when it is not ours, or not of this partition. */
+export function parseCheckpoint(
+  bytes: Uint8Array,
+  partition: number,
+  key: Uint8Array,
+): Checkpoint | undefined {
+  const value = openSealed(bytes, key)
+  if (value === undefined) return undefined
   const parsed = checkpointSchema.safeParse(value)
-  if (!parsed.success) throw fail(z.prettifyError(parsed.error), parsed.error)
-  if (parsed.data.partition !== partition) throw fail(`it is of partition ${parsed.data.partition}`)
-  return parsed.data
+  if (!parsed.success) {
+    const text = `The checkpoint of partition ${partition} cannot be read: ${z.prettifyError(parsed.error)}. It was written by another version of Weir.`
+    throw new PartitionFailure('checkpoint_unreadable', text, { cause: parsed.error })
+  }
+  return parsed.data.partition === partition ? parsed.data : undefined
 }
+
+/** Which of two checkpoints of a partition is the newer: claims raise the epoch, commits the commit. */
+export function isNewer(one: OrderOfCheckpoint, other: OrderOfCheckpoint): boolean {
+  return one.epoch > other.epoch || (one.epoch === other.epoch && one.commit > other.commit)
+}
+
+export type OrderOfCheckpoint = Pick<Checkpoint, 'epoch' | 'commit'>
 
 export interface StoredCheckpoint {
   readonly checkpoint: Checkpoint
-  /** Its sequence in LEDGER: what the next one must carry as its fence. */
+  /** Its sequence in LEDGER: what the next one follows. */
   readonly seq: number
+  /** The last sequence on its subject, which the next one must carry as its fence; above `seq` lie strangers' messages. */
+  readonly lastSeq: number
 }
 
 /** The newest checkpoint, from the leader of LEDGER: never a direct get, which a replica may answer. */
@@ -79,11 +95,72 @@ export async function readCheckpoint(
   jsm: JetStreamManager,
   partition: number,
 ): Promise<StoredCheckpoint | undefined> {
-  const stored = await jsm.streams.getMessage('LEDGER', {
-    last_by_subj: natsSubjects.ledger(partition, 'state'),
-  })
-  if (stored === null) return undefined
-  return { checkpoint: parseCheckpoint(stored.data, partition), seq: stored.seq }
+  const { key } = await genesisOf(jsm)
+  const natsSubject = natsSubjects.ledger(partition, 'state')
+  const last = await jsm.streams.getMessage('LEDGER', { last_by_subj: natsSubject })
+  if (last === null) return undefined
+  const checkpoint = parseCheckpoint(last.data, partition, key)
+  const subject: StateSubject = { jsm, partition, key }
+  if (checkpoint !== undefined && (await isOriginal(subject, checkpoint, last.seq))) {
+    return { checkpoint, seq: last.seq, lastSeq: last.seq }
+  }
+  return searchBack(subject, last.seq)
+}
+
+interface StateSubject {
+  readonly jsm: JetStreamManager
+  readonly partition: number
+  readonly key: Uint8Array
+}
+
+interface FoundState {
+  readonly seq: number
+  /** Undefined: a stranger's. */
+  readonly checkpoint: Checkpoint | undefined
+}
+
+/** What lies on the subject from a sequence on, up to another one. */
+async function* statesBetween(
+  { jsm, partition, key }: StateSubject,
+  from: number,
+  to: number,
+): AsyncGenerator<FoundState> {
+  const natsSubject = natsSubjects.ledger(partition, 'state')
+  for (let seq = from; seq <= to; ) {
+    // The library's type leaves `next_by_subj` out; the server has it since 2.8.
+    const query = { seq, next_by_subj: natsSubject }
+    const found = await jsm.streams.getMessage('LEDGER', query)
+    if (found === null || found.seq > to) return
+    yield { seq: found.seq, checkpoint: parseCheckpoint(found.data, partition, key) }
+    seq = found.seq + 1
+  }
+}
+
+/** Whether nothing as new lies between it and what it follows: else somebody sent an old one again (invariant 2). */
+async function isOriginal(subject: StateSubject, checkpoint: Checkpoint, seq: number): Promise<boolean> {
+  for await (const before of statesBetween(subject, checkpoint.follows + 1, seq - 1)) {
+    if (before.checkpoint !== undefined && !isNewer(checkpoint, before.checkpoint)) return false
+  }
+  return true
+}
+
+const firstSpan = 64
+const spanGrowth = 16
+
+/** The newest original among strangers' messages: looked for near the end first. */
+async function searchBack(subject: StateSubject, lastSeq: number): Promise<StoredCheckpoint | undefined> {
+  for (let span = firstSpan; ; span *= spanGrowth) {
+    const from = Math.max(1, lastSeq - span)
+    let newest: { readonly checkpoint: Checkpoint; readonly seq: number } | undefined
+    for await (const { checkpoint, seq } of statesBetween(subject, from, lastSeq)) {
+      if (checkpoint === undefined) continue
+      if (newest === undefined || isNewer(checkpoint, newest.checkpoint)) newest = { checkpoint, seq }
+    }
+    if (newest !== undefined && (await isOriginal(subject, newest.checkpoint, newest.seq))) {
+      return { ...newest, lastSeq }
+    }
+    if (from === 1) return undefined
+  }
 }
 
 /** The sequence of the last message on a subject, 0 when there is none. */

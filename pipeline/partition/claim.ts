@@ -3,11 +3,13 @@
 // Invariants:
 // 1. A claim raises the epoch by one and changes nothing else. Whoever held the partition is fenced by it.
 // 2. What is in memory always follows a claim: no state survives a change of owner, not even our own.
+// 3. A partition begins at the beginning only if it was never born: one that has no checkpoint any more stops.
 
 import type { StreamInfo } from '@nats-io/jetstream'
 import { zeroDispositions } from '../../schemas/dispositions.js'
 import { publishBatch } from '../../sinks/atomic-batch.js'
 import { ledgerTailOf } from '../deliver/ledger-tail.js'
+import { type Genesis, GenesisMissing, genesisOf, wasBorn, writeBirth } from '../genesis.js'
 import { natsSubjects, streamInfo } from '../topology.js'
 import {
   type Checkpoint,
@@ -16,6 +18,7 @@ import {
   inputStreams,
   type Positions,
   readCheckpoint,
+  readLastSequence,
   type StoredCheckpoint,
 } from './checkpoint.js'
 import { type CommitLink, commitHeader } from './commit.js'
@@ -25,6 +28,8 @@ export type InputInfos = Readonly<Record<InputStream, StreamInfo>>
 
 export interface Claim extends StoredCheckpoint {
   readonly inputs: InputInfos
+  /** Seals the checkpoints. */
+  readonly key: Uint8Array
 }
 
 /** An owner that commits all the time moves the checkpoint between our reading and our writing; one of a few tries lands. */
@@ -32,33 +37,74 @@ const claimTries = 20
 
 /** `owner` is unique to this call: host, process and something random. Throws `RetryableError` when others are faster. */
 export async function claimPartition(link: CommitLink, partition: number, owner: string): Promise<Claim> {
+  const genesis = await readGenesis(link)
   const inputsBefore = await readInputs(link)
+  const isBorn = await wasBorn(link.jsm, partition)
   // What the checkpoint is held against is read after the claim: until then somebody else moved on.
-  const claimed = async (stored: StoredCheckpoint): Promise<Claim> => ({
-    ...stored,
-    inputs: await readInputs(link),
-  })
+  const claimed = async (stored: StoredCheckpoint): Promise<Claim> => {
+    if (!isBorn) await writeBirth(link.nc, partition)
+    return { ...stored, key: genesis.key, inputs: await readInputs(link) }
+  }
   let detail = ''
   for (let tries = 0; tries < claimTries; tries += 1) {
     link.signal.throwIfAborted()
     const newest = await readCheckpoint(link.jsm, partition)
     if (newest?.checkpoint.owner === owner) return claimed(newest) // the answer was lost, the claim was not
+    if (newest === undefined && isBorn) throw checkpointMissing(partition) // invariant 3
     const before = newest?.checkpoint ?? firstCheckpoint(partition, inputsBefore)
-    const checkpoint: Checkpoint = { ...before, epoch: before.epoch + 1, owner } // invariant 1
+    const checkpoint: Checkpoint = {
+      ...before,
+      epoch: before.epoch + 1, // invariant 1
+      owner,
+      follows: newest?.seq ?? 0,
+      messages: [],
+    }
+    const natsSubject = natsSubjects.ledger(partition, 'state')
     const message = {
-      natsSubject: natsSubjects.ledger(partition, 'state'),
-      bytes: encodeCheckpoint(checkpoint),
+      natsSubject,
+      bytes: encodeCheckpoint(checkpoint, genesis.key),
       headers: { [commitHeader]: String(checkpoint.commit) },
     }
-    const fence = { lastSubjectSequence: newest?.seq ?? 0 }
+    if (newest !== undefined && newest.lastSeq > newest.seq) link.onRetry(strangers(partition, newest))
+    const lastSeq = newest?.lastSeq ?? (await readLastSequence(link.jsm, 'LEDGER', natsSubject))
+    const fence = { lastSubjectSequence: lastSeq }
     const outcome = await publishBatch(link.nc, [message], fence, link.limits.commitTimeoutMs)
     if (outcome.kind === 'stored') {
       ledgerTailOf(link.nc).add(outcome.seq, [message])
-      return claimed({ checkpoint, seq: outcome.seq })
+      return claimed({ checkpoint, seq: outcome.seq, lastSeq: outcome.seq })
     }
     detail = outcome.detail
   }
   throw new RetryableError(`partition ${partition} could not be claimed: ${detail}`)
+}
+
+/** What lies on the subject above the newest checkpoint, for the log. */
+export function strangers(partition: number, { seq, lastSeq }: StoredCheckpoint): string {
+  return `what lies on ${natsSubjects.ledger(partition, 'state')} above ${seq}, up to ${lastSeq}, was not written by Weir and is passed over`
+}
+
+function checkpointMissing(partition: number): PartitionFailure {
+  return new PartitionFailure(
+    'checkpoint_missing',
+    `Partition ${partition} has worked before, and LEDGER holds no checkpoint of it any more: it was purged or lost, by` +
+      ` something other than weir retention. Beginning anew would count every event twice. Restore LEDGER from a backup.`,
+  )
+}
+
+/** What was made once; LEDGER must be that one. */
+async function readGenesis({ jsm }: CommitLink): Promise<Genesis> {
+  const genesis = await genesisOf(jsm).catch(cause => {
+    if (!(cause instanceof GenesisMissing)) throw cause
+    throw new PartitionFailure('genesis_missing', cause.message, { cause })
+  })
+  const ledger = await streamInfo(jsm, 'LEDGER')
+  const once = genesis.streams['LEDGER']
+  if (ledger !== undefined && (once === undefined || ledger.created === once)) return genesis
+  const found = ledger === undefined ? 'LEDGER is gone' : `LEDGER was made at ${ledger.created}`
+  throw new PartitionFailure(
+    'ledger_recreated',
+    `${found}; this installation's was made at ${once}. Restore that stream from a backup.`,
+  )
 }
 
 async function readInputs({ jsm }: CommitLink): Promise<InputInfos> {
@@ -81,7 +127,7 @@ function firstCheckpoint(partition: number, inputs: InputInfos): Checkpoint {
     return { created, seq: Math.max(0, state.first_seq - 1) }
   }
   return {
-    format: 1,
+    format: 2,
     partition,
     epoch: 0,
     owner: '',
@@ -95,6 +141,8 @@ function firstCheckpoint(partition: number, inputs: InputInfos): Checkpoint {
     snapshot: null,
     delta_chunks: 0,
     counters: zeroDispositions(),
+    follows: 0,
+    messages: [],
   }
 }
 
@@ -106,7 +154,7 @@ export function assertInput(stream: InputStream, info: StreamInfo, position: Pos
     throw new PartitionFailure(
       'input_recreated',
       `${stream} was made at ${info.created}; the checkpoint read the one of ${position.created}. Restore that stream,` +
-        ` or begin with an empty ledger.`,
+        ` or begin with an empty NATS account or data directory.`,
     )
   }
   if (last < position.seq) {

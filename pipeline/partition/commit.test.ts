@@ -4,8 +4,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { zeroDispositions } from '../../schemas/dispositions.js'
 import { publishBatch } from '../../sinks/atomic-batch.js'
 import { pipelineLimits } from '../limits.js'
-import { type Checkpoint, parseCheckpoint, readCheckpoint } from './checkpoint.js'
-import { claimPartition } from './claim.js'
+import { encodeCheckpoint, parseCheckpoint, readCheckpoint } from './checkpoint.js'
+import { type Claim, claimPartition } from './claim.js'
 import { buildCommit, type CommitLink, commitHeader, publishCommit } from './commit.js'
 import { type Broker, readLedger, startBroker } from './engine-harness.js'
 import { Fenced } from './failures.js'
@@ -36,20 +36,20 @@ function linkOf(nc: NatsConnection = broker.nc, jsm: JetStreamManager = broker.j
 
 const text = (value: string) => Buffer.from(value)
 
-function next(checkpoint: Checkpoint, link: CommitLink, delta = text('delta'), rows = text('rows')) {
+function next({ checkpoint, key, seq }: Claim, link: CommitLink, delta = text('delta'), rows = text('rows')) {
   const outputs = [
     { table: 'event_dispositions', bytes: text('counts') },
     { table: 'sealed', bytes: text('sealed') },
     { table: 'rated_usage', bytes: rows },
   ]
   const step = { ...checkpoint, commit: checkpoint.commit + 1, counters: zeroDispositions() }
-  return buildCommit(step, delta, outputs, link.limits)
+  return buildCommit(step, delta, outputs, link.limits, { key, follows: seq })
 }
 
 test('a commit begins with its checkpoint, ends with its counts, and every message names it', async () => {
   const link = linkOf()
   const claim = await claimPartition(link, 0, 'me')
-  const committed = await publishCommit(link, next(claim.checkpoint, link), claim.seq)
+  const committed = await publishCommit(link, next(claim, link), claim.seq)
   const messages = await readLedger(broker, 0, '>')
   const [, ...batch] = messages
   expect(batch.map(message => message.head.get(commitHeader))).toEqual(['1', '1', '1', '1', '1'])
@@ -66,9 +66,10 @@ test('a commit begins with its checkpoint, ends with its counts, and every messa
 test('each claim raises the epoch and keeps everything else', async () => {
   const link = linkOf()
   const first = await claimPartition(link, 1, 'a')
-  await publishCommit(link, next(first.checkpoint, link), first.seq)
+  const { stateSeq } = await publishCommit(link, next(first, link), first.seq)
   const second = await claimPartition(link, 1, 'b')
-  expect(second.checkpoint).toEqual({ ...first.checkpoint, epoch: 2, owner: 'b', commit: 1, delta_chunks: 1 })
+  const changed = { epoch: 2, owner: 'b', commit: 1, delta_chunks: 1, follows: stateSeq }
+  expect(second.checkpoint).toEqual({ ...first.checkpoint, ...changed })
 })
 
 test('a stale owner is refused by the server and nothing of its batch is stored', async () => {
@@ -76,7 +77,7 @@ test('a stale owner is refused by the server and nothing of its batch is stored'
   const stale = await claimPartition(link, 2, 'stale')
   await claimPartition(link, 2, 'new')
   const before = (await broker.jsm.streams.info('LEDGER')).state.last_seq
-  const commit = next(stale.checkpoint, link)
+  const commit = next(stale, link)
   const outcome = await publishBatch(broker.nc, commit.messages, { lastSubjectSequence: stale.seq }, 2_000)
   expect(outcome.kind).toBe('fenced')
   await expect(publishCommit(link, commit, stale.seq)).rejects.toBeInstanceOf(Fenced)
@@ -87,7 +88,7 @@ test('without its fence a stale batch would go through: the fence is what refuse
   const link = linkOf()
   const stale = await claimPartition(link, 3, 'stale')
   const now = await claimPartition(link, 3, 'new')
-  const commit = next(stale.checkpoint, link)
+  const commit = next(stale, link)
   const outcome = await publishBatch(broker.nc, commit.messages, { lastSubjectSequence: now.seq }, 2_000)
   expect(outcome.kind).toBe('stored')
 })
@@ -108,6 +109,7 @@ test('a claim whose answer was lost is found by reading the checkpoint', async (
       if (key === 'request') {
         return async (...args: Parameters<NatsConnection['request']>) => {
           const answer = await target.request(...args)
+          if (!args[0].startsWith('ledger.')) return answer
           losses += 1
           if (losses === 1) throw new Error('the answer was lost')
           return answer
@@ -131,7 +133,7 @@ test('a commit whose answer was lost is found by reading the checkpoint, and not
     },
   })
   const claim = await claimPartition(link, 4, 'me')
-  const committed = await publishCommit(link, next(claim.checkpoint, link), claim.seq)
+  const committed = await publishCommit(link, next(claim, link), claim.seq)
   expect(losses).toBe(1)
   const rows = await readLedger(broker, 4, 'rated_usage')
   expect(rows).toHaveLength(1)
@@ -148,7 +150,7 @@ test('a commit whose last message was lost is sent again under the same fence', 
     },
   })
   const claim = await claimPartition(link, 5, 'me')
-  await publishCommit(link, next(claim.checkpoint, link), claim.seq)
+  await publishCommit(link, next(claim, link), claim.seq)
   expect(dropped).toBe(true)
   expect(await readLedger(broker, 5, 'rated_usage')).toHaveLength(1)
   expect(await readLedger(broker, 5, 'delta')).toHaveLength(1)
@@ -159,33 +161,54 @@ test('more messages than a batch takes are refused before anything is sent', asy
   const claim = await claimPartition(link, 6, 'me')
   const outputs = Array.from({ length: 1_000 }, () => ({ table: 'rated_usage', bytes: text('x') }))
   const step = { ...claim.checkpoint, commit: 1 }
-  expect(() => buildCommit(step, text(''), outputs, link.limits)).toThrow(/1002 messages/)
-  const most = buildCommit(step, text(''), outputs.slice(2), link.limits)
+  expect(() =>
+    buildCommit(step, text(''), outputs, link.limits, { key: claim.key, follows: claim.seq }),
+  ).toThrow(/1002 messages/)
+  const most = buildCommit(step, text(''), outputs.slice(2), link.limits, {
+    key: claim.key,
+    follows: claim.seq,
+  })
   expect(most.messages).toHaveLength(1_000)
   await publishCommit(link, most, claim.seq)
   expect(await readLedger(broker, 6, 'rated_usage')).toHaveLength(998)
 })
 
-test('a checkpoint that cannot be read stops, and says why', () => {
-  expect(() => parseCheckpoint(text('{'), 0)).toThrow(/not JSON/)
-  expect(() => parseCheckpoint(text('{"format":2}'), 0)).toThrow(/another version/)
+test('a checkpoint that is not ours is passed over; one of another version stops, and says why', async () => {
+  const { checkpoint, key } = await claimPartition(linkOf(), 0, 'again')
+  const sealed = encodeCheckpoint(checkpoint, key)
+  expect(parseCheckpoint(sealed, 0, key)).toEqual(checkpoint)
+  expect(parseCheckpoint(sealed, 1, key)).toBeUndefined()
+  expect(parseCheckpoint(sealed, 0, Buffer.alloc(32))).toBeUndefined()
+  expect(parseCheckpoint(text('{'), 0, key)).toBeUndefined()
+  const changed = Buffer.from(sealed.toString().replace('"owner":"again"', '"owner":"other"'))
+  expect(parseCheckpoint(changed, 0, key)).toBeUndefined()
+  const later = encodeCheckpoint({ ...checkpoint, format: 3 } as never, key)
+  expect(() => parseCheckpoint(later, 0, key)).toThrow(/another version/)
 })
 
-test('a delta that is missing, cut short or foreign is told', () => {
-  const message = (headers: Record<string, string>) => ({
-    seq: 1,
-    bytes: text('d'),
-    head: { get: (key: string) => headers[key] } as never,
-  })
-  const delta = (commit: number, chunk: string) =>
-    message({ 'weir-commit': String(commit), 'weir-chunk': chunk })
-  const joined = new DeltaJoiner(0, 2)
-  for (const part of [delta(2, '1/1'), delta(3, '1/2'), delta(3, '2/2'), delta(4, '1/1')]) joined.add(part)
-  expect(joined.finish(4).map(bytes => Buffer.from(bytes).toString())).toEqual(['dd', 'd'])
-  expect(() => joined.finish(5)).toThrow(/ends in commit 4/)
-  expect(() => new DeltaJoiner(0, 0).add(delta(2, '1/1'))).toThrow(/chunk 1 of commit 1/)
-  const short = new DeltaJoiner(0, 0)
-  short.add(delta(1, '1/2'))
-  expect(() => short.add(delta(2, '1/1'))).toThrow(/chunk 2 of commit 1/)
-  expect(() => new DeltaJoiner(0, 0).add(message({}))).toThrow(/no headers of ours/)
+test('a delta that is missing, cut short or foreign is told', async () => {
+  const { checkpoint: claimed, key } = await claimPartition(linkOf(), 0, 'deltas')
+  const state = (seq: number, commit: number, follows: number, lengths: readonly number[]) => {
+    const messages = lengths.map((length): [string, number] => ['delta', length])
+    const checkpoint = { ...claimed, epoch: 1, commit, follows, messages }
+    return { seq, checkpoint, bytes: encodeCheckpoint(checkpoint, key) }
+  }
+  const [one, two, end] = [state(1, 1, 0, [1, 2]), state(4, 2, 1, [3]), state(7, 3, 4, [])]
+  const all = [one, { seq: 2, bytes: text('a') }, { seq: 3, bytes: text('bb') }, two]
+  const joined = new DeltaJoiner({ ...two, key, seq: 4 })
+  for (const { seq, bytes } of all) expect(joined.add(seq, bytes)).toBe(true)
+  joined.add(5, text('ccc'))
+  expect(joined.add(6, text('foreign'))).toBe(false)
+  expect(joined.add(6, one.bytes)).toBe(false) // sent again
+  expect(() => joined.finish()).toThrow(/1 commits can be restored, the checkpoint names 2/)
+  joined.add(7, end.bytes)
+  expect(joined.deltas.map(bytes => Buffer.from(bytes).toString())).toEqual(['abb', 'ccc'])
+  const holed = () => new DeltaJoiner({ ...two, key, seq: 4 })
+  const read = (joiner: DeltaJoiner, messages: readonly { seq: number; bytes: Uint8Array }[]) => {
+    for (const { seq, bytes } of messages) joiner.add(seq, bytes)
+  }
+  expect(() => read(holed(), [one, all[2]!])).toThrow(/the message 2 \(delta\) of commit 1 is gone/)
+  expect(() => read(holed(), [one, all[1]!, two])).toThrow(/the message 3/)
+  expect(() => read(holed(), [two])).toThrow(/follows 1/)
+  expect(() => read(holed(), [one, { seq: 2, bytes: text('longer') }])).toThrow(/6 bytes/)
 })

@@ -49,25 +49,45 @@ export const commitHeader = 'weir-commit'
 /** Of a delta message: `2/3` is the second of three chunks of its commit. */
 export const chunkHeader = 'weir-chunk'
 
-/** Lays the messages of a commit out. `checkpoint.delta_chunks` is set here. */
+/** What makes a checkpoint the next one. */
+export interface NextCheckpoint {
+  readonly key: Uint8Array
+  /** Where the checkpoint before it lies. */
+  readonly follows: number
+}
+
+/** Lays the messages of a commit out. What the checkpoint says of them is set here. */
 export function buildCommit(
-  checkpoint: Omit<Checkpoint, 'delta_chunks'>,
+  checkpoint: Omit<Checkpoint, 'delta_chunks' | 'follows' | 'messages'>,
   delta: Uint8Array,
   outputs: readonly CommitOutput[],
   limits: EngineLimits,
+  { key, follows }: NextCheckpoint,
 ): Commit {
   const { partition } = checkpoint
   const commit = { [commitHeader]: String(checkpoint.commit) }
   const chunks = cut(delta, limits.deltaChunkBytes)
-  const whole: Checkpoint = { ...checkpoint, delta_chunks: chunks.length }
+  const ordered = [...outputs].sort((a, b) => rank(a) - rank(b)) // invariant 3
+  const whole: Checkpoint = {
+    ...checkpoint,
+    delta_chunks: chunks.length,
+    follows,
+    messages: [
+      ...chunks.map((bytes): [string, number] => ['delta', bytes.byteLength]),
+      ...ordered.map(({ table, bytes }): [string, number] => [table, bytes.byteLength]),
+    ],
+  }
   const messages: BatchMessage[] = [
-    { natsSubject: natsSubjects.ledger(partition, 'state'), bytes: encodeCheckpoint(whole), headers: commit },
+    {
+      natsSubject: natsSubjects.ledger(partition, 'state'),
+      bytes: encodeCheckpoint(whole, key),
+      headers: commit,
+    },
   ]
   chunks.forEach((bytes, index) => {
     const headers = { ...commit, [chunkHeader]: `${index + 1}/${chunks.length}` }
     messages.push({ natsSubject: natsSubjects.ledger(partition, 'delta'), bytes, headers })
   })
-  const ordered = [...outputs].sort((a, b) => rank(a) - rank(b)) // invariant 3
   for (const { table, bytes } of ordered) {
     messages.push({ natsSubject: natsSubjects.ledger(partition, table), bytes, headers: commit })
   }
@@ -81,36 +101,43 @@ function rank({ table }: CommitOutput): number {
   return table === 'event_dispositions' ? 2 : 1
 }
 
-/** Publishes until it is known that the commit is stored, or that it never will be. */
+/**
+ * Publishes until it is known that the commit is stored, or that it never will be. `fenceSeq`: the last sequence on the
+ * checkpoint's subject; it moves when a stranger publishes there.
+ */
 export async function publishCommit(link: CommitLink, commit: Commit, fenceSeq: number): Promise<Committed> {
   const { nc, limits, signal } = link
+  let lastSubjectSequence = fenceSeq
   for (let waitMs = limits.retryMinMs; ; waitMs = Math.min(waitMs * 2, limits.retryMaxMs)) {
     signal.throwIfAborted()
-    const fence = { lastSubjectSequence: fenceSeq }
+    const fence = { lastSubjectSequence }
     const outcome = await publishLinkOf(nc).publishBatch(commit.messages, fence, limits.commitTimeoutMs)
-    const settled = await settle(link, commit, fenceSeq, outcome)
-    if (settled !== undefined) return settled
+    const settled = await settle(link, commit, outcome)
+    if (settled.kind === 'stored') return settled.committed
+    lastSubjectSequence = settled.lastSeq ?? lastSubjectSequence
     link.onRetry(outcomeDetail(outcome))
     await sleep(waitMs, undefined, { signal })
   }
 }
 
-/** Undefined: it is not stored, try again. */
-async function settle(
-  link: CommitLink,
-  commit: Commit,
-  fenceSeq: number,
-  outcome: BatchOutcome,
-): Promise<Committed | undefined> {
+type Settled =
+  | { readonly kind: 'stored'; readonly committed: Committed }
+  /** Try again; `lastSeq`: under this fence. */
+  | { readonly kind: 'again'; readonly lastSeq?: number }
+
+async function settle(link: CommitLink, commit: Commit, outcome: BatchOutcome): Promise<Settled> {
   const { partition, commit: number } = commit.checkpoint
   switch (outcome.kind) {
     case 'stored':
-      return { stateSeq: outcome.seq - outcome.count + 1, lastSeq: outcome.seq }
+      return {
+        kind: 'stored',
+        committed: { stateSeq: outcome.seq - outcome.count + 1, lastSeq: outcome.seq },
+      }
     case 'busy':
-      return undefined
+      return { kind: 'again' }
     case 'fenced':
     case 'unknown':
-      return recall(link, commit, fenceSeq) // an earlier try of ours may be what fences this one
+      return recall(link, commit) // an earlier try of ours may be what fences this one
     case 'too_large':
       throw new PartitionFailure(
         'commit_too_large',
@@ -130,8 +157,7 @@ async function settle(
 async function recall(
   { nc, jsm, limits, signal, onRetry }: CommitLink,
   { checkpoint, messages }: Commit,
-  fenceSeq: number,
-): Promise<Committed | undefined> {
+): Promise<Settled> {
   for (let waitMs = limits.retryMinMs; ; waitMs = Math.min(waitMs * 2, limits.retryMaxMs)) {
     signal.throwIfAborted()
     try {
@@ -139,10 +165,11 @@ async function recall(
       const newest = await readCheckpoint(jsm, checkpoint.partition)
       if (newest === undefined)
         throw new Fenced(`the checkpoint of partition ${checkpoint.partition} is gone`)
-      if (newest.seq === fenceSeq) return undefined
+      if (newest.seq === checkpoint.follows) return { kind: 'again', lastSeq: newest.lastSeq }
       const { owner, epoch, commit } = newest.checkpoint
       if (owner === checkpoint.owner && epoch === checkpoint.epoch && commit === checkpoint.commit) {
-        return { stateSeq: newest.seq, lastSeq: newest.seq + messages.length - 1 } // invariant 2
+        const committed = { stateSeq: newest.seq, lastSeq: newest.seq + messages.length - 1 }
+        return { kind: 'stored', committed } // invariant 2
       }
       throw new Fenced(`partition ${checkpoint.partition} is owned by ${owner} since epoch ${epoch}`)
     } catch (error) {

@@ -235,7 +235,7 @@ export async function readLedger(
     nc,
     jsm,
     stream: 'LEDGER',
-    filterSubject,
+    filterSubjects: [filterSubject],
     created,
     fromSeq: Math.max(1, state.first_seq),
     limits: pipelineLimits({ partitions: 1, maxPayload: nc.info!.max_payload }).engine,

@@ -16,6 +16,10 @@ export type PartitionFailureCode =
   | 'input_recreated'
   | 'input_purged'
   | 'input_behind_checkpoint'
+  /** What was there once is gone, or is another one of that name: never a reason to begin anew. */
+  | 'genesis_missing'
+  | 'ledger_recreated'
+  | 'checkpoint_missing'
   /** The ledger cannot give back the state. */
   | 'checkpoint_unreadable'
   | 'snapshot_missing'

@@ -38,7 +38,7 @@ async function read(
     nc,
     jsm,
     stream: 'METERING',
-    filterSubject: natsSubjects.metering(partition),
+    filterSubjects: [natsSubjects.metering(partition)],
     created,
     fromSeq: fromSeq ?? state.first_seq,
     limits: pipelineLimits({ partitions: 8, maxPayload: nc.info!.max_payload }, { engine: limits }).engine,

@@ -29,7 +29,7 @@ export interface ReaderOptions {
   readonly nc: NatsConnection
   readonly jsm: JetStreamManager
   readonly stream: string
-  readonly filterSubject: string
+  readonly filterSubjects: readonly string[]
   /** The stream's creation time: reading another stream of that name is refused. */
   readonly created: string
   /** The first sequence to be read. */
@@ -148,13 +148,13 @@ export class InputReader {
   }
 
   async #open(): Promise<void> {
-    const { nc, jsm, stream, filterSubject, limits } = this.#options
+    const { nc, jsm, stream, filterSubjects, limits } = this.#options
     await this.#assertStream()
     const info = await jsm.consumers.add(stream, {
       ack_policy: AckPolicy.None, // invariant 2
       deliver_policy: DeliverPolicy.StartSequence,
       opt_start_seq: this.#nextSeq,
-      filter_subject: filterSubject,
+      filter_subjects: [...filterSubjects],
       mem_storage: true,
       num_replicas: 1,
       inactive_threshold: nanos(limits.consumerInactiveMs),

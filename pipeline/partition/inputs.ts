@@ -62,9 +62,18 @@ export class PartitionInputs {
   ) {
     const { partition, positions } = claim.checkpoint
     const { nc, jsm, limits } = link
-    const reader = (stream: InputStream, filterSubject: string) => {
+    const reader = (stream: InputStream, natsSubject: string) => {
       const { created, seq } = positions[stream]
-      return new InputReader({ nc, jsm, stream, filterSubject, created, fromSeq: seq + 1, limits, ...events })
+      return new InputReader({
+        nc,
+        jsm,
+        stream,
+        filterSubjects: [natsSubject],
+        created,
+        fromSeq: seq + 1,
+        limits,
+        ...events,
+      })
     }
     this.#endsAtClaim = endsAtClaim
     this.#readers = {

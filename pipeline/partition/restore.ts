@@ -1,16 +1,17 @@
 // Restoring: the snapshot that the checkpoint names, and every state delta after it.
 //
 // Invariants:
-// 1. Every commit after the snapshot has its delta, whole: a hole stops the partition, it is never skipped.
+// 1. Every commit after the snapshot has its delta, whole: a hole stops the partition, it is never skipped. What no
+//    commit names is.
 // 2. The inputs are the streams that the checkpoint read, and still hold what is to be read next.
 
 import { natsSubjects, streamInfo } from '../topology.js'
-import { inputStreams } from './checkpoint.js'
+import { inputStreams, type SnapshotRef } from './checkpoint.js'
 import { assertInput, type Claim } from './claim.js'
-import { type CommitLink, chunkHeader, commitHeader } from './commit.js'
+import type { CommitLink } from './commit.js'
 import { PartitionFailure, RetryableError } from './failures.js'
 import { InputReader } from './input-reader.js'
-import type { ReadMessage } from './pull-protocol.js'
+import { LedgerGap, PartitionCommits } from './partition-commits.js'
 import type { Manifest, SnapshotStore } from './snapshot.js'
 import { Wake } from './wake.js'
 
@@ -32,24 +33,23 @@ export async function restoreBytes(
   const { snapshot: ref } = checkpoint
   const manifest = ref === null ? undefined : await snapshots.manifest(ref.object)
   const snapshot = manifest === undefined ? undefined : await snapshots.read(manifest.state.object)
-  const afterCommit = ref?.commit ?? 0
-  const joiner = new DeltaJoiner(checkpoint.partition, afterCommit)
-  if (checkpoint.commit > afterCommit) await readDeltas(link, claim, ref?.ledger_seq ?? 1, joiner)
-  const deltas = joiner.finish(checkpoint.commit)
+  const joiner = new DeltaJoiner(claim, ref ?? undefined)
+  await readCommits(link, claim, ref?.ledger_seq ?? 1, joiner)
+  const { deltas } = joiner
   return { manifest, snapshot, deltas, deltaBytes: deltas.reduce((sum, delta) => sum + delta.length, 0) }
 }
 
-async function readDeltas(
+/** Reads checkpoints and deltas from a sequence up to the claim. */
+async function readCommits(
   link: CommitLink,
   claim: Claim,
   fromSeq: number,
   joiner: DeltaJoiner,
 ): Promise<void> {
   const { nc, jsm, limits, signal, onRetry } = link
-  const filterSubject = natsSubjects.ledger(claim.checkpoint.partition, 'delta')
+  const { partition } = claim.checkpoint
   const ledger = await streamInfo(jsm, 'LEDGER')
-  const last = await jsm.streams.getMessage('LEDGER', { last_by_subj: filterSubject })
-  if (ledger === undefined || last === null) return // `finish` says what is missing
+  if (ledger === undefined) throw new RetryableError('LEDGER is gone') // the next claim says what to do
   const wake = new Wake()
   let failure: PartitionFailure | undefined
   const reader = new InputReader({
@@ -57,7 +57,7 @@ async function readDeltas(
     jsm,
     limits,
     stream: 'LEDGER',
-    filterSubject,
+    filterSubjects: [natsSubjects.ledger(partition, 'state'), natsSubjects.ledger(partition, 'delta')],
     created: ledger.created,
     fromSeq: Math.max(fromSeq, ledger.state.first_seq),
     onMessage: () => wake.ring(),
@@ -68,67 +68,80 @@ async function readDeltas(
     },
   })
   try {
-    for (let seq = 0; seq < last.seq; ) {
+    for (let seq = 0; seq < claim.seq; ) {
       await wake.wait(limits.tickMs)
       signal.throwIfAborted()
       if (failure !== undefined) throw failure
       for (const message of reader.take(limits.prefetchBytes)) {
+        if (message.seq > claim.seq) break
         seq = message.seq
-        joiner.add(message)
+        if (!joiner.add(seq, message.bytes)) {
+          onRetry(`the message ${seq} of LEDGER was not written by Weir and is passed over`)
+        }
       }
     }
   } finally {
     reader.stop()
   }
+  joiner.finish()
 }
 
 /** Joins the chunks of each commit and checks that none is missing. */
 export class DeltaJoiner {
-  readonly #partition: number
-  readonly #deltas: Uint8Array[] = []
-  #commit: number
+  readonly deltas: Uint8Array[] = []
+  readonly #claim: Pick<Claim, 'checkpoint' | 'seq'>
+  readonly #commits: PartitionCommits
+  readonly #afterCommit: number
   #chunks: Uint8Array[] = []
 
-  /** Deltas of commits up to `afterCommit` are in the snapshot and skipped. */
-  constructor(partition: number, afterCommit: number) {
-    this.#partition = partition
-    this.#commit = afterCommit
+  /** Deltas of commits up to the snapshot's are in it and skipped. */
+  constructor(claim: Pick<Claim, 'checkpoint' | 'key' | 'seq'>, snapshot?: SnapshotRef) {
+    this.#claim = claim
+    this.#afterCommit = snapshot?.commit ?? 0
+    this.#commits = new PartitionCommits({
+      partition: claim.checkpoint.partition,
+      key: claim.key,
+      reads: what => what === 'delta',
+      ...(snapshot === undefined ? {} : { beginsAt: snapshot.ledger_seq }),
+    })
   }
 
-  add(message: Pick<ReadMessage, 'seq' | 'bytes' | 'head'>): void {
-    const commit = Number(message.head.get(commitHeader))
-    const [index, of] = (message.head.get(chunkHeader) ?? '').split('/').map(Number)
-    if (!Number.isInteger(commit) || index === undefined || of === undefined) {
-      throw this.#incomplete(`the message ${message.seq} has no headers of ours`)
+  /** Checkpoints and deltas, in the order of the stream. False: it is a stranger's and skipped. */
+  add(seq: number, bytes: Uint8Array): boolean {
+    try {
+      const seen = this.#commits.see(seq, bytes)
+      if (seen.kind === 'checkpoint') this.#join()
+      if (seen.kind === 'named' && (this.#commits.head?.commit ?? 0) > this.#afterCommit) {
+        this.#chunks.push(Uint8Array.from(bytes))
+      }
+      return seen.kind !== 'foreign'
+    } catch (error) {
+      throw error instanceof LedgerGap ? this.#incomplete(error.message) : error
     }
-    if (commit <= this.#commit) return
-    const expected = { commit: this.#commit + 1, index: this.#chunks.length + 1 }
-    if (commit !== expected.commit || index !== expected.index) {
-      throw this.#incomplete(
-        `chunk ${expected.index} of commit ${expected.commit} is followed by ${index} of ${commit}`,
-      )
-    }
-    this.#chunks.push(Uint8Array.from(message.bytes))
-    if (index < of) return
-    this.#deltas.push(
-      this.#chunks.length === 1 ? this.#chunks[0]! : Uint8Array.from(Buffer.concat(this.#chunks)),
-    )
+  }
+
+  /** After the checkpoint of the claim. */
+  finish(): void {
+    const { head } = this.#commits
+    const { seq, checkpoint } = this.#claim
+    const commits = this.#afterCommit + this.deltas.length
+    if (head?.seq === seq && commits === checkpoint.commit) return
+    throw this.#incomplete(`${commits} commits can be restored, the checkpoint names ${checkpoint.commit}.`)
+  }
+
+  #join(): void {
+    const chunks = this.#chunks
+    if (chunks.length === 0) return
+    this.deltas.push(chunks.length === 1 ? chunks[0]! : Uint8Array.from(Buffer.concat(chunks)))
     this.#chunks = []
-    this.#commit = commit
-  }
-
-  finish(lastCommit: number): readonly Uint8Array[] {
-    if (this.#commit !== lastCommit || this.#chunks.length > 0) {
-      throw this.#incomplete(`it ends in commit ${this.#commit}, the checkpoint names ${lastCommit}`)
-    }
-    return this.#deltas
   }
 
   #incomplete(detail: string): PartitionFailure {
+    const { partition } = this.#claim.checkpoint
     return new PartitionFailure(
       'ledger_incomplete',
-      `The state of partition ${this.#partition} cannot be restored from LEDGER: ${detail}. It was purged too far, or` +
-        ` restored from a backup that does not fit: restore LEDGER and the object store from the same backup.`,
+      `The state of partition ${partition} cannot be restored from LEDGER: ${detail} It was purged by something other than` +
+        ` weir retention, or restored from a backup that does not fit: restore LEDGER and the object store from the same backup.`,
     )
   }
 }

@@ -288,6 +288,7 @@ export class Session {
       result.delta,
       result.outputs,
       this.#link.limits,
+      { key: this.#claim.key, follows: this.#stateSeq },
     )
     const startedAtMs = Date.now()
     this.#inFlight = publishCommit(this.#link, commit, this.#stateSeq).then(committed => {

@@ -15,6 +15,8 @@ import { type ClickHouseConfig, openClickHouse } from '../../sinks/clickhouse/co
 import { migrate } from '../../sinks/clickhouse/migrate.js'
 import { reconcileCommand } from '../cli/reconcile.js'
 import { encodeRecord } from '../deliver/delivery-record.js'
+import { genesisOf } from '../genesis.js'
+import { type Checkpoint, encodeCheckpoint } from '../partition/checkpoint.js'
 import { ensureTopology } from '../topology.js'
 import { reconcile } from './reconcile.js'
 import type { ReconcileReport } from './report.js'
@@ -66,25 +68,19 @@ const zero = {
 }
 const created = { created: '2026-01-01T00:00:00Z', seq: 0 }
 const positions = { CATALOG: created, CONTROL: created, LIFECYCLE: created, METERING: created }
-const checkpoint = (partition: number, commit: number, counters: typeof zero) =>
-  JSON.stringify({
-    format: 1,
-    partition,
-    epoch: 1,
-    owner: 'me',
-    commit,
-    positions,
-    snapshot: null,
-    delta_chunks: 0,
-    counters,
-  })
+const checkpoint = async (partition: number, commit: number, counters: typeof zero) => {
+  const { key } = await genesisOf(jsm)
+  const messages: Checkpoint['messages'] = []
+  const at = { partition, epoch: 1, owner: 'me', commit, positions, follows: 0, messages }
+  return encodeCheckpoint({ format: 2, ...at, snapshot: null, delta_chunks: 0, counters }, key)
+}
 
 async function publishStreams(): Promise<void> {
   await js.publish(
     'ledger.0.state',
-    checkpoint(0, 2, { ...zero, received: 4, rated: 2, applied: 1, duplicate: 1 }),
+    await checkpoint(0, 2, { ...zero, received: 4, rated: 2, applied: 1, duplicate: 1 }),
   )
-  await js.publish('ledger.1.state', checkpoint(1, 9, zero))
+  await js.publish('ledger.1.state', await checkpoint(1, 9, zero))
   await js.publish('billing.default.run1', '{}')
   await js.publish('postings.default', '{}')
   await js.publish('postings.default', '{}')
