@@ -158,23 +158,67 @@ describe('movements', () => {
     ])
   })
 
-  it('a net change of nothing is an expansion and a contraction, by the sign of each', () => {
+  it('a swap of two subscriptions at one instant is a transfer, neither churn nor new', () => {
     expect(movements('2026-01-01 a 10', '2026-02-01 a 0', '2026-02-01 b 10')).toEqual([
       '2026-01-01 a new_business 10 USD (0..10)',
-      '2026-02-01 a contraction -10 USD (10..0)',
-      '2026-02-01 b expansion 10 USD (0..10)',
+      '2026-02-01 a transfer -10 USD (10..0)',
+      '2026-02-01 b transfer 10 USD (0..10)',
+    ])
+    expect(movements('2026-01-01 a 10', '2026-01-01 b 4', '2026-02-01 a 7', '2026-02-01 b 7')).toEqual([
+      '2026-01-01 a new_business 10 USD (0..10)',
+      '2026-01-01 b new_business 4 USD (10..14)',
+      '2026-02-01 a transfer -3 USD (14..11)',
+      '2026-02-01 b transfer 3 USD (11..14)',
+    ])
+    // A millisecond between them is a time without the customer.
+    expect(
+      movements('2026-01-01 a 10', '2026-02-01 a 0', '2026-02-02 b 10').map(one => one.split(' ')[2]),
+    ).toEqual(['new_business', 'churn', 'reactivation'])
+  })
+
+  it('a change of currency at one instant is a transfer, more or less', () => {
+    expect(
+      movements('2026-01-01 a 10', '2026-02-01 a 0', '2026-02-01 a 12 EUR', '2026-03-01 a 0 EUR'),
+    ).toEqual([
+      '2026-01-01 a new_business 10 USD (0..10)',
+      '2026-02-01 a transfer 12 EUR (0..12)',
+      '2026-02-01 a transfer -10 USD (10..0)',
+      '2026-03-01 a churn -12 EUR (12..0)',
+    ])
+    // Part of it moves, in another subscription.
+    expect(movements('2026-01-01 a 10', '2026-02-01 a 4', '2026-02-01 b 5 EUR').slice(1)).toEqual([
+      '2026-02-01 a transfer -6 USD (10..4)',
+      '2026-02-01 b transfer 5 EUR (0..5)',
     ])
   })
 
-  it('currencies never mix: each has its own total, its own new business and churn', () => {
+  it('amounts of currencies never mix, and the kind is that of the customer in all of them', () => {
     expect(
-      movements('2026-01-01 a 10 USD', '2026-02-01 b 8 EUR', '2026-03-01 a 0 USD', '2026-03-01 a 9 EUR'),
+      movements(
+        '2026-01-01 a 10 USD',
+        '2026-02-01 b 8 EUR',
+        '2026-03-01 a 0 USD',
+        '2026-04-01 b 0 EUR',
+        '2026-05-01 a 3',
+      ),
     ).toEqual([
       '2026-01-01 a new_business 10 USD (0..10)',
-      '2026-02-01 b new_business 8 EUR (0..8)',
-      '2026-03-01 a expansion 9 EUR (8..17)',
-      '2026-03-01 a churn -10 USD (10..0)',
+      '2026-02-01 b expansion 8 EUR (0..8)',
+      '2026-03-01 a contraction -10 USD (10..0)',
+      '2026-04-01 b churn -8 EUR (8..0)',
+      '2026-05-01 a reactivation 3 USD (0..3)',
     ])
+    // Both at once are new, both gone at once are churn; both more are each an expansion.
+    expect(
+      movements(
+        '2026-01-01 a 1',
+        '2026-01-01 b 1 EUR',
+        '2026-02-01 a 2',
+        '2026-02-01 b 2 EUR',
+        '2026-03-01 a 0',
+        '2026-03-01 b 0 EUR',
+      ).map(one => one.split(' ')[2]),
+    ).toEqual(['new_business', 'new_business', 'expansion', 'expansion', 'churn', 'churn'])
   })
 
   it('a total below 0 is no new business, and back to 0 no churn', () => {

@@ -69,8 +69,8 @@ function stepsByCurrency(lines: readonly PriceLine<RecurringPrice>[]): Map<strin
 }
 
 /**
- * The net movements of a customer from the changes of all its subscriptions, by time, subscription, currency.
- * `new_business` and `reactivation` are decided per currency.
+ * The net movements of a customer from the changes of all its subscriptions, by time, subscription, currency. What kind
+ * they are is decided on all currencies of the customer.
  */
 export function netMovements(customerId: string, changes: readonly MrrChange[]): MrrMovement[] {
   const ordered = changes.toSorted(
@@ -78,7 +78,7 @@ export function netMovements(customerId: string, changes: readonly MrrChange[]):
       a.atMs - b.atMs || compare(a.subscriptionId, b.subscriptionId) || compare(a.currency, b.currency),
   )
   const mrrOf = new Map<string, Scaled>()
-  const totals = new Map<string, CustomerTotal>()
+  const totals = new CustomerTotals()
   const movements: MrrMovement[] = []
   for (let at = 0; at < ordered.length; ) {
     const { atMs } = ordered[at]!
@@ -101,38 +101,56 @@ interface Delta {
   readonly amount: Scaled
 }
 
-/** A customer's total in one currency. */
-interface CustomerTotal {
-  readonly mrr: Scaled
-  /** Whether it was ever above 0. */
-  readonly wasCustomer: boolean
-}
+/** A customer's MRR in each currency, up to an instant. */
+class CustomerTotals {
+  readonly #mrrOf = new Map<string, Scaled>()
+  #wasCustomer = false
 
-const noTotal: CustomerTotal = { mrr: 0n, wasCustomer: false }
+  of(currency: string): Scaled {
+    return this.#mrrOf.get(currency) ?? 0n
+  }
+
+  /** Goes on by the net changes of one instant, and says what kind each of them is. */
+  move(nets: ReadonlyMap<string, Scaled>): ReadonlyMap<string, MovementKind> {
+    const wasPaying = this.#isPaying()
+    for (const [currency, net] of nets) this.#mrrOf.set(currency, this.of(currency) + net)
+    const isPaying = this.#isPaying()
+    const wasCustomer = this.#wasCustomer
+    this.#wasCustomer ||= isPaying
+    const gained = wasCustomer ? 'reactivation' : 'new_business'
+    const goesBothWays = [...nets.values()].some(net => net > 0n) && [...nets.values()].some(net => net < 0n)
+    return new Map(
+      [...nets].map(([currency, net]) => {
+        if (isPaying && !wasPaying) return [currency, gained]
+        if (wasPaying && !isPaying) return [currency, 'churn']
+        // Up in one currency and down in another: the currency changes, and no rate says whether it is more or less.
+        if (net === 0n || goesBothWays) return [currency, 'transfer']
+        return [currency, net > 0n ? 'expansion' : 'contraction']
+      }),
+    )
+  }
+
+  #isPaying(): boolean {
+    return [...this.#mrrOf.values()].some(mrr => mrr > 0n)
+  }
+}
 
 /** All movements of one instant; `totals` goes on to after it. */
 function movementsAt(
   customerId: string,
   atMs: number,
   deltas: readonly Delta[],
-  totals: Map<string, CustomerTotal>,
+  totals: CustomerTotals,
 ): MrrMovement[] {
-  const kinds = new Map<string, MovementKind | 'by_own_sign'>()
-  const runningOf = new Map<string, Scaled>()
-  for (const currency of new Set(deltas.map(delta => delta.currency))) {
-    const before = totals.get(currency) ?? noTotal
-    const net = deltas.reduce((sum, one) => (one.currency === currency ? sum + one.amount : sum), 0n)
-    const mrr = before.mrr + net
-    kinds.set(currency, kindOf(before, mrr))
-    runningOf.set(currency, before.mrr)
-    totals.set(currency, { mrr, wasCustomer: before.wasCustomer || mrr > 0n })
-  }
+  const nets = new Map<string, Scaled>()
+  for (const { currency, amount } of deltas) nets.set(currency, (nets.get(currency) ?? 0n) + amount)
+  const runningOf = new Map([...nets.keys()].map(currency => [currency, totals.of(currency)]))
+  const kinds = totals.move(nets)
   return deltas.map(({ subscriptionId, currency, amount }) => {
-    const mrrBefore = runningOf.get(currency) ?? 0n
+    const mrrBefore = runningOf.get(currency)!
     const mrrAfter = mrrBefore + amount
     runningOf.set(currency, mrrAfter)
-    const net = kinds.get(currency)!
-    const kind = net === 'by_own_sign' ? (amount > 0n ? 'expansion' : 'contraction') : net
+    const kind = kinds.get(currency)!
     return {
       movementId: stableId('mv', customerId, subscriptionId, currency, atMs, kind, amount.toString()),
       customerId,
@@ -145,14 +163,6 @@ function movementsAt(
       mrrAfter,
     }
   })
-}
-
-/** Decided on the customer's total before and after the instant. */
-function kindOf(before: CustomerTotal, after: Scaled): MovementKind | 'by_own_sign' {
-  if (after === before.mrr) return 'by_own_sign'
-  if (before.mrr === 0n && after > 0n) return before.wasCustomer ? 'reactivation' : 'new_business'
-  if (before.mrr > 0n && after === 0n) return 'churn'
-  return after > before.mrr ? 'expansion' : 'contraction'
 }
 
 function byKey([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {

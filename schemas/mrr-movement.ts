@@ -6,7 +6,17 @@ import { formatScaled, type Scaled } from './decimal.js'
 import { formatInstant } from './time.js'
 import { currencyField, decimalField, instantField, nameField } from './wire-fields.js'
 
-export type MovementKind = 'new_business' | 'expansion' | 'contraction' | 'churn' | 'reactivation'
+export type MovementKind = (typeof movementKinds)[number]
+
+/** `transfer`: between subscriptions or currencies of one customer, neither gained nor lost. */
+export const movementKinds = [
+  'new_business',
+  'expansion',
+  'contraction',
+  'churn',
+  'reactivation',
+  'transfer',
+] as const
 
 export interface MrrMovement {
   readonly movementId: string
@@ -38,7 +48,7 @@ export const mrrMovementSchema = z.object({
   customer_id: nameField,
   subscription_id: nameField,
   effective_at: instantField,
-  kind: z.enum(['new_business', 'expansion', 'contraction', 'churn', 'reactivation']),
+  kind: z.enum(movementKinds),
   amount: decimalField,
   currency: currencyField,
   mrr_before: decimalField,

@@ -62,11 +62,11 @@ test('MRR: opening, movements, closing; quiet months; churn, retention and cohor
   expect(
     await ask("SELECT * EXCEPT currency FROM mrr_by_month WHERE currency = 'USD' ORDER BY month"),
   ).toEqual([
-    ['2026-01-01', '0', '150', '0', '0', '0', '0', '150'],
-    ['2026-02-01', '150', '30', '0', '0', '0', '0', '180'],
-    ['2026-03-01', '180', '0', '0', '0', '0', '0', '180'],
-    ['2026-04-01', '180', '0', '20.5', '-10', '-50', '0', '140.5'],
-    ['2026-05-01', '140.5', '0', '0', '0', '0', '40', '180.5'],
+    ['2026-01-01', '0', '150', '0', '0', '0', '0', '0', '150'],
+    ['2026-02-01', '150', '30', '0', '0', '0', '0', '0', '180'],
+    ['2026-03-01', '180', '0', '0', '0', '0', '0', '0', '180'],
+    ['2026-04-01', '180', '0', '20.5', '-10', '-50', '0', '0', '140.5'],
+    ['2026-05-01', '140.5', '0', '0', '0', '0', '40', '0', '180.5'],
   ])
   expect(await ask("SELECT month, closing FROM arr_by_month WHERE currency = 'EUR'")).toEqual([
     ['2026-03-01', '0.000000000012'],
@@ -91,6 +91,32 @@ test('MRR: opening, movements, closing; quiet months; churn, retention and cohor
     ['2', '2', '1', '150', '1'],
     ['3', '1', '0.5', '120.5', '0.803333333333'],
     ['4', '2', '1', '160.5', '1.07'],
+  ])
+})
+
+test('a transfer to another currency or subscription is in the months, and neither churn nor a gain', async () => {
+  await insert('mrr_movements', [
+    movement('t', '2026-01-10T00:00:00', 'new_business', '100', 'CHF'),
+    movement('u', '2026-01-10T00:00:00', 'new_business', '60', 'CHF'),
+    // t goes to another currency, u to another subscription.
+    movement('t', '2026-02-05T00:00:00', 'transfer', '-100', 'CHF'),
+    movement('t', '2026-02-05T00:00:00', 'transfer', '90', 'SEK'),
+    movement('u', '2026-02-05T00:00:00', 'transfer', '-60', 'CHF'),
+    movement('u', '2026-02-05T00:00:00', 'transfer', '60', 'CHF'),
+    movement('u', '2026-02-20T00:00:00', 'contraction', '-15', 'CHF'),
+    movement('t', '2026-03-05T00:00:00', 'churn', '-90', 'SEK'),
+  ])
+  const months =
+    "SELECT currency, opening, contraction, churn, transfer, closing FROM mrr_by_month WHERE month = '2026-02-01'"
+  expect(await ask(`${months} AND currency IN ('CHF', 'SEK') ORDER BY currency`)).toEqual([
+    ['CHF', '160', '-15', '0', '-100', '45'],
+    ['SEK', '0', '0', '0', '90', '90'],
+  ])
+  const churn = `SELECT currency, month, customers_opening, customers_churned, lost_mrr, gained_mrr FROM churn_by_month
+    WHERE currency IN ('CHF', 'SEK') AND customers_opening > 0 ORDER BY currency, month`
+  expect(await ask(churn)).toEqual([
+    ['CHF', '2026-02-01', '2', '0', '15', '0'],
+    ['SEK', '2026-03-01', '1', '1', '90', '0'],
   ])
 })
 

@@ -1,6 +1,6 @@
 // The oracle's MRR. Contract section 4: recurring prices normalised to a month, net of discounts, 0 in trial and in
-// suspension; a movement wherever a subscription's MRR changes, its kind decided on the customer's total of that
-// currency. Worked out anew at every instant from what is in force just before it and at it.
+// suspension; a movement wherever a subscription's MRR changes, its kind decided on the customer in all currencies: who
+// paid before or pays now in any. Worked out anew at every instant from what is in force just before it and at it.
 
 import { Exact } from '../../../rating/exact.js'
 import { exactly, toPlaces } from '../../../rating/slow-oracle.js'
@@ -25,28 +25,38 @@ export function movementsOf(customerId: string, subscriptions: readonly Subscrip
   const lines = subscriptions.flatMap(one => one.lines)
   const instants = [...new Set(lines.flatMap(line => [line.fromMs, line.untilMs]))]
   const currencies = [...new Set(lines.map(line => line.plan.currency))].sort()
-  const everPaid = new Set<string>()
+  let everPaid = false
   return instants
     .filter(Number.isFinite)
     .sort((a, b) => a - b)
     .flatMap(atMs => {
-      const moved = currencies.flatMap(currency =>
-        movementsAt(customerId, subscriptions, currency, atMs, everPaid),
+      const nets = currencies.map(currency => ({
+        currency,
+        before: total(subscriptions.map(one => mrrOf(one, currency, atMs - 1))),
+        after: total(subscriptions.map(one => mrrOf(one, currency, atMs))),
+      }))
+      const moved = nets.flatMap(net =>
+        movementsAt(customerId, subscriptions, net, atMs, kindOf(net, nets, everPaid)),
       )
+      everPaid ||= nets.some(net => net.after.gt(0))
       return moved.sort((a, b) => compare(a.subscription_id, b.subscription_id))
     })
 }
 
-/** The total just before the instant is that at the millisecond before it. */
+/** The customer's MRR in one currency just before an instant (a millisecond) and at it. */
+interface Net {
+  readonly currency: string
+  readonly before: Exact
+  readonly after: Exact
+}
+
 function movementsAt(
   customerId: string,
   subscriptions: readonly Subscription[],
-  currency: string,
+  { currency, before }: Net,
   atMs: number,
-  everPaid: Set<string>,
+  kind: MovementKind,
 ): OracleMovement[] {
-  const before = total(subscriptions.map(one => mrrOf(one, currency, atMs - 1)))
-  const after = total(subscriptions.map(one => mrrOf(one, currency, atMs)))
   const movements: OracleMovement[] = []
   let running = before
   for (const one of subscriptions) {
@@ -56,7 +66,7 @@ function movementsAt(
       customer_id: customerId,
       subscription_id: one.id,
       effective_at: formatInstant(atMs),
-      kind: kindOf(before, after, amount, everPaid.has(currency)),
+      kind,
       amount: toPlaces(amount),
       currency,
       mrr_before: toPlaces(running),
@@ -64,16 +74,17 @@ function movementsAt(
     })
     running = running.plus(amount)
   }
-  if (after.gt(0)) everPaid.add(currency)
   return movements
 }
 
-/** Of the customer's net change; where that is nothing, of the subscription's own. */
-function kindOf(before: Exact, after: Exact, amount: Exact, everPaid: boolean): MovementKind {
-  if (before.eq(0) && after.gt(0)) return everPaid ? 'reactivation' : 'new_business'
-  if (before.gt(0) && after.eq(0)) return 'churn'
-  const net = after.eq(before) ? amount : after.minus(before)
-  return net.gt(0) ? 'expansion' : 'contraction'
+/** Of a movement in this currency, from what all of the customer's currencies did. */
+function kindOf({ before, after }: Net, all: readonly Net[], everPaid: boolean): MovementKind {
+  if (all.every(one => one.before.eq(0))) return everPaid ? 'reactivation' : 'new_business'
+  if (all.every(one => one.after.eq(0))) return 'churn'
+  const isMore = all.some(one => one.after.gt(one.before))
+  const isLess = all.some(one => one.before.gt(one.after))
+  if (after.eq(before) || (isMore && isLess)) return 'transfer'
+  return isMore ? 'expansion' : 'contraction'
 }
 
 /** A subscription's MRR at an instant, rounded once. */

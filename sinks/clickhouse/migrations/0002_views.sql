@@ -34,7 +34,7 @@ CREATE OR REPLACE VIEW mrr_by_month AS
 SELECT
     month, currency,
     closing - net AS opening,
-    new_business, expansion, contraction, churn, reactivation,
+    new_business, expansion, contraction, churn, reactivation, transfer,
     closing
 FROM
 (
@@ -48,6 +48,7 @@ FROM
             sumIf(moved, kind = 'contraction') AS contraction,
             sumIf(moved, kind = 'churn') AS churn,
             sumIf(moved, kind = 'reactivation') AS reactivation,
+            sumIf(moved, kind = 'transfer') AS transfer,
             sum(moved) AS net
         FROM
         (
@@ -74,13 +75,14 @@ SELECT
     month, currency,
     opening * 12 AS opening,
     new_business * 12 AS new_business, expansion * 12 AS expansion, contraction * 12 AS contraction,
-    churn * 12 AS churn, reactivation * 12 AS reactivation,
+    churn * 12 AS churn, reactivation * 12 AS reactivation, transfer * 12 AS transfer,
     closing * 12 AS closing
 FROM mrr_by_month;
 
--- Each customer's MRR at the beginning and the end of every month from its first movement to the currency's last.
+-- Each customer's MRR at the beginning and the end of every month from its first movement to the currency's last, and
+-- what came to it from other currencies of the customer, or went to them.
 CREATE OR REPLACE VIEW customer_mrr_by_month AS
-SELECT month, currency, customer_id, cohort_month, closing - net AS opening, closing
+SELECT month, currency, customer_id, cohort_month, closing - net AS opening, transfer, closing
 FROM
 (
     SELECT
@@ -89,15 +91,15 @@ FROM
         min(month) OVER (PARTITION BY currency, customer_id) AS cohort_month
     FROM
     (
-        SELECT month, currency, customer_id, sum(moved) AS net
+        SELECT month, currency, customer_id, sum(moved) AS net, sumIf(moved, kind = 'transfer') AS transfer
         FROM
         (
-            SELECT toStartOfMonth(effective_at) AS month, currency, customer_id, toDecimal256(amount, 12) AS moved
+            SELECT toStartOfMonth(effective_at) AS month, currency, customer_id, kind, toDecimal256(amount, 12) AS moved
             FROM mrr_movements
             UNION ALL
             SELECT
                 addMonths(first, arrayJoin(range(toUInt32(dateDiff('month', first, last) + 1)))) AS month,
-                currency, customer_id, toDecimal256(0, 12) AS moved
+                currency, customer_id, '' AS kind, toDecimal256(0, 12) AS moved
             FROM
             (
                 SELECT
@@ -112,7 +114,8 @@ FROM
 );
 
 -- Of the customers with MRR at the month's beginning: how many had none at its end, and what MRR they lost (gross), less
--- what they gained (net). New and returning customers are in neither.
+-- what they gained (net). New and returning customers are in neither; a transfer to another currency or subscription is
+-- no loss and no gain.
 CREATE OR REPLACE VIEW churn_by_month AS
 SELECT
     month, currency, customers_opening, customers_churned, opening_mrr, lost_mrr, gained_mrr,
@@ -124,10 +127,10 @@ FROM
     SELECT
         month, currency,
         countIf(opening > 0) AS customers_opening,
-        countIf(opening > 0 AND closing <= 0) AS customers_churned,
+        countIf(opening > 0 AND closing - transfer <= 0) AS customers_churned,
         sumIf(opening, opening > 0) AS opening_mrr,
-        sumIf(opening - closing, opening > 0 AND closing < opening) AS lost_mrr,
-        sumIf(closing - opening, opening > 0 AND closing > opening) AS gained_mrr
+        sumIf(opening - closing + transfer, opening > 0 AND closing - transfer < opening) AS lost_mrr,
+        sumIf(closing - transfer - opening, opening > 0 AND closing - transfer > opening) AS gained_mrr
     FROM customer_mrr_by_month
     GROUP BY month, currency
 )
