@@ -20,6 +20,9 @@ import type { ValidEvent } from './usage-event.js'
 /** Characters (code points) of `id`, `source`, `type`, `subject` and the extensions that name something. */
 export const maxAttributeLength = 256
 
+/** Events of one message of a stream: a message of two kilobytes, unpacked, must not become a million dead letters. */
+export const maxEventsOfMessage = 50_000
+
 /** One event of a message. `raw`: what can be read of one that is refused. */
 export type ParsedEvent =
   | { readonly kind: 'ok'; readonly value: unknown }
@@ -43,12 +46,19 @@ const formats: ReadonlyMap<string, MessageFormat> = new Map([
 /**
  * The events of one message: an object, an array, NDJSON, or a batch in Arrow. Without a content type (a file, a NATS
  * message) the form is seen from the text. A broken NDJSON line or row is refused alone; its place in `events` is its
- * index.
+ * index. More than `maxEvents` is no message; that is seen before any event is looked at.
  */
-export function parseMessage(body: Uint8Array, contentType?: string): ParsedMessage {
+export function parseMessage(
+  body: Uint8Array,
+  contentType?: string,
+  maxEvents = Number.POSITIVE_INFINITY,
+): ParsedMessage {
   if (isUsageBatchType(contentType)) {
     const decoded = decodeUsageBatch(body)
-    return decoded.kind === 'ok' ? { kind: 'ok', events: batchEvents(decoded.batch) } : decoded
+    if (decoded.kind !== 'ok') return decoded
+    return decoded.batch.rows > maxEvents
+      ? tooManyEvents(maxEvents)
+      : { kind: 'ok', events: batchEvents(decoded.batch) }
   }
   const media = contentType === undefined ? undefined : mediaType(contentType)
   const format = media === undefined ? 'detect' : formats.get(media.type)
@@ -60,14 +70,15 @@ export function parseMessage(body: Uint8Array, contentType?: string): ParsedMess
   }
   const text = decodeUtf8(body)
   if (text === undefined) return rejected('malformed_json', 'The body is not UTF-8.')
-  if (format === 'ndjson') return { kind: 'ok', events: parseLines(text) }
+  if (format === 'ndjson') return parseLines(text, maxEvents)
   if (media === undefined && text.trim() === '') return { kind: 'ok', events: [] }
   const whole = parseJson(text)
   if (whole.kind === 'ok') {
     const values: readonly unknown[] = Array.isArray(whole.value) ? whole.value : [whole.value]
+    if (values.length > maxEvents) return tooManyEvents(maxEvents)
     return { kind: 'ok', events: values.map(value => ({ kind: 'ok', value })) }
   }
-  if (format === 'detect' && looksLikeLines(text)) return { kind: 'ok', events: parseLines(text) }
+  if (format === 'detect' && looksLikeLines(text)) return parseLines(text, maxEvents)
   return rejected('malformed_json', `The body is not JSON: ${whole.detail}.`)
 }
 
@@ -77,22 +88,37 @@ function looksLikeLines(text: string): boolean {
   return (firstLine.startsWith('{') && firstLine.endsWith('}')) || /\n\{[ \t]*"/.test(text)
 }
 
-function parseLines(text: string): Parsed<unknown>[] {
+function tooManyEvents(maxEvents: number): ParsedMessage {
+  return rejected('too_many_events', `A message has at most ${maxEvents} events; this one has more.`)
+}
+
+function parseLines(text: string, maxEvents: number): ParsedMessage {
   const events: Parsed<unknown>[] = []
   let lineNumber = 0
+  let looked = 0
   for (let start = 0; start < text.length; ) {
+    // A message may be lines with nothing on them, millions of them: those cost no more than a look.
+    if (text.charCodeAt(start) === 10) {
+      start += 1
+      lineNumber += 1
+      continue
+    }
     const newline = text.indexOf('\n', start)
     const end = newline === -1 ? text.length : newline
     const line = withoutByteOrderMark(text.slice(start, end))
     start = end + 1
     lineNumber += 1
+    looked += 1
+    if (looked > maxEvents) return tooManyEvents(maxEvents)
+    if (line.trim() === '') continue
     const parsed = parseJson(line)
-    if (parsed.kind === 'ok') events.push(parsed)
-    else if (line.trim() !== '') {
-      events.push(rejected('malformed_json', `Line ${lineNumber} is not JSON: ${parsed.detail}.`))
-    }
+    events.push(
+      parsed.kind === 'ok'
+        ? parsed
+        : rejected('malformed_json', `Line ${lineNumber} is not JSON: ${parsed.detail}.`),
+    )
   }
-  return events
+  return { kind: 'ok', events }
 }
 
 interface MediaType {

@@ -10,6 +10,7 @@ export type RejectionCode =
   | 'unsupported_content_encoding'
   | 'malformed_encoding'
   | 'body_too_large'
+  | 'too_many_events'
   | 'not_an_object'
   | 'missing_attribute'
   | 'invalid_attribute'

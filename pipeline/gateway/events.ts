@@ -11,7 +11,7 @@ import { binaryModeEvent, type ParsedEvent, parseMessage } from '../../schemas/c
 import type { Rejection } from '../../schemas/rejection.js'
 import { decodeUsageBatch, type UsageBatch } from '../../schemas/usage-batch.js'
 import { isUsageBatchType } from '../../schemas/usage-batch-schema.js'
-import type { Admission } from './admission.js'
+import type { Admission, Seat } from './admission.js'
 import { streamScopes } from './chunk-builder.js'
 import type { EventChunk, EventStream } from './event-chunk.js'
 import type { ChunkOutcome, EventPublisher, Receipt } from './event-publisher.js'
@@ -23,6 +23,7 @@ import { type ApiCall, type ApiRoute, needs } from './route.js'
 import { holds } from './scopes.js'
 import { type EventVerdict, type SortedEvents, sortBatch, sortEvents } from './sort-events.js'
 import type { GatewayTelemetry } from './telemetry.js'
+import type { Turns } from './turns.js'
 
 /** How the pipeline behind the gateway feels. */
 export type Pressure =
@@ -34,6 +35,7 @@ export interface EventIntake {
   readonly partitions: number
   readonly limits: GatewayLimits
   readonly admission: Admission
+  readonly turns: Turns
   readonly publisher: EventPublisher
   readonly telemetry: GatewayTelemetry
   pressure(): Pressure
@@ -68,7 +70,7 @@ export function eventRoutes(intake: EventIntake): readonly ApiRoute[] {
         202: { description: 'A verdict on each event', schema: eventsAcceptedSchema },
         ...retryDocs,
       },
-      handle: call => admitted(intake, call, () => takeEach(intake, call)),
+      handle: call => admitted(intake, call, seat => takeEach(intake, call, seat)),
     },
     {
       method: 'POST',
@@ -79,20 +81,20 @@ export function eventRoutes(intake: EventIntake): readonly ApiRoute[] {
       headers: binaryHeaders,
       body: eventBody,
       responses: { 204: { description: 'All events are on disk' }, ...retryDocs },
-      handle: call => admitted(intake, call, () => takeAll(intake, call)),
+      handle: call => admitted(intake, call, seat => takeAll(intake, call, seat)),
     },
   ]
 }
 
-async function takeEach(intake: EventIntake, call: ApiCall) {
-  const { sorted, bytes } = await readEvents(intake, call)
+async function takeEach(intake: EventIntake, call: ApiCall, seat: Seat) {
+  const { sorted, bytes } = await readEvents(intake, call, seat)
   const receipts = await publish(intake, sorted)
   report(intake, sorted, bytes)
   return { status: 202, body: { accepted: sorted.accepted, rejected: sorted.rejected, receipts } }
 }
 
-async function takeAll(intake: EventIntake, call: ApiCall) {
-  const { sorted, bytes } = await readEvents(intake, call)
+async function takeAll(intake: EventIntake, call: ApiCall, seat: Seat) {
+  const { sorted, bytes } = await readEvents(intake, call, seat)
   if (sorted.rejected.length > 0) {
     countRejected(intake, sorted.rejected)
     throw new Problem(
@@ -114,7 +116,7 @@ async function takeAll(intake: EventIntake, call: ApiCall) {
 }
 
 /** Refuses while the pipeline is behind, bounds what is in flight, and gives the room back whatever happens. */
-async function admitted<T>(intake: EventIntake, call: ApiCall, work: () => Promise<T>): Promise<T> {
+async function admitted<T>(intake: EventIntake, call: ApiCall, work: (seat: Seat) => Promise<T>): Promise<T> {
   const pressure = intake.pressure()
   if (pressure.kind === 'slow') {
     throw unavailable(429, 'pipeline_behind', 'The pipeline is behind.', pressure.retryAfterSeconds)
@@ -122,39 +124,36 @@ async function admitted<T>(intake: EventIntake, call: ApiCall, work: () => Promi
   if (pressure.kind === 'stopped') {
     throw unavailable(503, 'pipeline_stopped', pressure.detail, pressure.retryAfterSeconds)
   }
-  const release = intake.admission.enter(expectedBytes(call.headers, intake.limits))
-  if (release === undefined) {
-    const detail = 'Too many events are in flight.'
+  const seat = intake.admission.enter(call.caller.keyId)
+  if (seat === undefined) {
+    const detail = 'Too many requests are in flight, of this key or in all.'
     throw unavailable(429, 'too_much_in_flight', detail, intake.limits.retryAfterSeconds)
   }
   try {
-    return await work()
+    return await work(seat)
   } finally {
-    release()
+    seat.leave()
   }
-}
-
-/** A body of unknown or compressed length may grow to the limit. */
-function expectedBytes(headers: IncomingHttpHeaders, limits: GatewayLimits): number {
-  const declared = Number(headers['content-length'] ?? Number.NaN)
-  if (headers['content-encoding'] !== undefined || !Number.isFinite(declared)) return limits.maxBodyBytes
-  return Math.min(declared, limits.maxBodyBytes)
 }
 
 async function readEvents(
   intake: EventIntake,
   call: ApiCall,
+  seat: Seat,
 ): Promise<{ readonly sorted: SortedEvents; readonly bytes: number }> {
   const { limits, publisher } = intake
   const body = await readBody(call.body, call.headers, {
     maxBytes: limits.maxBodyBytes,
     timeoutMs: limits.bodyTimeoutMs,
+    idleMs: limits.bodyIdleMs,
+    take: bytes => seat.take(bytes),
+    retryAfterSeconds: limits.retryAfterSeconds,
   })
-  const form = formOf(call.headers, body)
+  if (body.length > limits.largeBodyBytes) await intake.turns.take(call.caller.keyId ?? '')
+  const form = formOf(call.headers, body, limits)
   const count = form.kind === 'batch' ? form.batch.rows : form.events.length
   if (count > limits.maxEvents) {
-    const detail = `Send at most ${limits.maxEvents} events at a time; these are ${count}.`
-    throw new Problem(413, 'too_many_events', detail)
+    throw new Problem(413, 'too_many_events', `Send at most ${limits.maxEvents} events at a time.`)
   }
   const options = {
     partitions: intake.partitions,
@@ -174,7 +173,7 @@ type Form =
   | { readonly kind: 'events'; readonly events: readonly ParsedEvent[] }
   | { readonly kind: 'batch'; readonly batch: UsageBatch }
 
-function formOf(headers: IncomingHttpHeaders, body: Buffer): Form {
+function formOf(headers: IncomingHttpHeaders, body: Buffer, { maxEvents }: GatewayLimits): Form {
   if (isBinaryMode(headers)) return { kind: 'events', events: [binaryModeEvent(headers, body)] }
   const contentType = headers['content-type']
   if (isUsageBatchType(contentType)) {
@@ -183,7 +182,7 @@ function formOf(headers: IncomingHttpHeaders, body: Buffer): Form {
     return { kind: 'batch', batch: decoded.batch }
   }
   if (body.length === 0) throw malformedBody('it is empty')
-  const message = parseMessage(body, contentType)
+  const message = parseMessage(body, contentType, maxEvents)
   if (message.kind === 'rejected') throw unreadable(message.rejection)
   return { kind: 'events', events: message.events }
 }
@@ -192,7 +191,7 @@ function unreadable({ code, detail }: Rejection): Problem {
   if (code === 'unsupported_content_type') {
     return new Problem(415, code, detail, { headers: { accept: eventContentTypes.join(', ') } })
   }
-  if (code === 'body_too_large') return new Problem(413, code, detail)
+  if (code === 'body_too_large' || code === 'too_many_events') return new Problem(413, code, detail)
   return new Problem(400, code, detail, { errors: [{ pointer: '', code, detail }] })
 }
 

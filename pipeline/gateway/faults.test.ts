@@ -110,7 +110,7 @@ test('canary: a gateway that acknowledges before the broker does is found out', 
 
 test('a large event that comes while the broker is away waits for it and is taken', async () => {
   await broker.kill()
-  const answer = post(`${served.url}/v1/events`, [usage('away', 'acme', { text: 'x'.repeat(5_000_000) })])
+  const answer = post(`${served.url}/v1/events`, [usage('away', 'acme', { text: 'x'.repeat(6_500_000) })])
   await broker.restart()
   expect((await answer).status).toBe(202)
 })
@@ -160,8 +160,8 @@ test('a slow pipeline is 429 and a stopped one 503, each with Retry-After', asyn
 })
 
 /** A request whose body is promised and not sent. */
-async function halfRequest(promised: number): Promise<Socket> {
-  const socket = connectSocket(Number(new URL(served.url).port), '127.0.0.1')
+async function halfRequest(promised: number, url = served.url): Promise<Socket> {
+  const socket = connectSocket(Number(new URL(url).port), '127.0.0.1')
   await once(socket, 'connect')
   socket.write(
     `POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${promised}\r\n\r\n[`,
@@ -190,15 +190,21 @@ test('a body that does not come is ended with 408, and its room is given back', 
 })
 
 test('too many bodies at once are 429; a client that leaves gives its room back', async () => {
-  const sockets = await Promise.all([1, 2].map(() => halfRequest(8_000_000)))
-  await expect.poll(inFlight).toBe('2')
-  const full = await post(`${served.url}/v1/events`, [usage('f', 'acme', { text: 'x'.repeat(5_000_000) })])
+  const own = await serve(broker, partitions, { limits: { ...limits, bodyTimeoutMs: 30_000 } })
+  const metrics = () => own.registry.metrics()
+  const inFlightOf = async (what: string) =>
+    new RegExp(`weir_gateway_${what}_in_flight (\\d+)`).exec(await metrics())?.[1]
+  const sockets = await Promise.all([1, 2].map(() => halfRequest(8_000_000, own.url)))
+  for (const socket of sockets) socket.write(' '.repeat(7_000_000))
+  await expect.poll(() => inFlightOf('bytes'), { timeout: 10_000 }).toBe('14000002')
+  const full = await post(`${own.url}/v1/events`, [usage('f', 'acme', { text: 'x'.repeat(6_500_000) })])
   expect(full.status).toBe(429)
   expect((await problemOf(full)).code).toBe('too_much_in_flight')
-  expect((await post(`${served.url}/v1/events`, [usage('f')])).status).toBe(202)
+  expect((await post(`${own.url}/v1/events`, [usage('f')])).status).toBe(202)
   for (const socket of sockets) socket.destroy()
-  await expect.poll(inFlight).toBe('0')
-  expect(await served.registry.metrics()).toMatch(/weir_gateway_clients_gone_total 2/)
+  await expect.poll(() => inFlightOf('requests')).toBe('0')
+  expect(await metrics()).toMatch(/weir_gateway_clients_gone_total 2/)
+  await own.gateway.close()
 })
 
 test('what is no HTTP is answered with a problem', async () => {

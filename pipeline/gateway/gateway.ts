@@ -20,6 +20,7 @@ import { type Reconcile, reconciliationRoute } from './reconciliation.js'
 import type { ApiRoute } from './route.js'
 import { httpServer } from './server.js'
 import { gatewayTelemetry } from './telemetry.js'
+import { Turns } from './turns.js'
 
 export interface GatewayOptions {
   /** Default `127.0.0.1`. */
@@ -57,6 +58,7 @@ export interface Gateway {
 const unbounded = {
   maxInFlightRequests: Number.POSITIVE_INFINITY,
   maxInFlightBytes: Number.POSITIVE_INFINITY,
+  callerShare: 1,
 }
 
 export function createGateway(options: GatewayOptions): Gateway {
@@ -65,7 +67,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   const telemetry = gatewayTelemetry(options.registry, () => admission.inFlight())
   const publisher = new EventPublisher({ nc: options.nc, js: options.js, limits, telemetry })
   const { partitions, pressure } = options
-  const intake: EventIntake = { partitions, limits, admission, publisher, telemetry, pressure }
+  const turns = new Turns()
+  const intake: EventIntake = { partitions, limits, admission, turns, publisher, telemetry, pressure }
   const requests = new Admission(unbounded)
   let isDraining = false
   const readiness = () => gatewayReadiness(options.readiness(), publisher.connected, isDraining)
@@ -75,7 +78,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     log: options.log,
     telemetry,
     requests,
-    bodyTimeoutMs: limits.bodyTimeoutMs,
+    limits,
     draining: () => isDraining,
   })
   let closing: Promise<void> | undefined

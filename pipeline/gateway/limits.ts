@@ -7,10 +7,20 @@ export interface GatewayLimits {
   readonly maxBodyBytes: number
   /** A body must have come by then. Default 30 s. */
   readonly bodyTimeoutMs: number
+  /** A body of which nothing comes for so long is given up. Default 10 s. */
+  readonly bodyIdleMs: number
+  /** The headers of a request must have come by then. Default 10 s. */
+  readonly headersTimeoutMs: number
+  /** Open connections; beyond, the one without a request for longest makes room. Default 1,000. */
+  readonly maxConnections: number
   /** Event requests at work at once. Default 256; beyond: 429. */
   readonly maxInFlightRequests: number
   /** Bytes of bodies at work at once. Default 128 MB; beyond: 429. */
   readonly maxInFlightBytes: number
+  /** How much of the two one API key may hold. Default one half. */
+  readonly callerShare: number
+  /** Larger bodies are read one at a time, callers taking turns. Default 64 KiB. */
+  readonly largeBodyBytes: number
   /** Events of many requests share a message up to this size. Default 1 MiB, less where the broker takes less. */
   readonly messageBytes: number
   /** One try to publish. Default 5 s. */
@@ -27,8 +37,13 @@ const defaults: GatewayLimits = {
   maxEvents: 10_000,
   maxBodyBytes: 8_000_000,
   bodyTimeoutMs: 30_000,
+  bodyIdleMs: 10_000,
+  headersTimeoutMs: 10_000,
+  maxConnections: 1_000,
   maxInFlightRequests: 256,
   maxInFlightBytes: 128_000_000,
+  callerShare: 0.5,
+  largeBodyBytes: 64 * 1024,
   messageBytes: 1 << 20,
   publishAttemptMs: 5_000,
   publishDeadlineMs: 15_000,
@@ -42,7 +57,11 @@ export function gatewayLimits(overrides: Partial<GatewayLimits> = {}): GatewayLi
     if (!holds) throw new Error(`gateway limits: ${relation}`)
   }
   for (const [name, value] of Object.entries(limits)) demand(value > 0, `${name} must be above 0`)
-  demand(limits.maxInFlightBytes >= limits.maxBodyBytes, 'maxInFlightBytes must hold one body')
+  demand(limits.callerShare <= 1, 'callerShare is a part of the whole')
+  demand(
+    limits.maxInFlightBytes * limits.callerShare >= limits.maxBodyBytes,
+    'the share of a caller must hold one body',
+  )
   demand(limits.publishDeadlineMs >= limits.publishAttemptMs, 'publishDeadlineMs must hold one attempt')
   return limits
 }

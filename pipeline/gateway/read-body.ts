@@ -6,11 +6,17 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
-import { Problem } from './problem.js'
+import { Problem, unavailable } from './problem.js'
 
 export interface BodyLimits {
   readonly maxBytes: number
   readonly timeoutMs: number
+  /** Given up when nothing comes for so long. */
+  readonly idleMs: number
+  /** Takes room for what has come; false when there is none. Absent: what `maxBytes` allows is there. */
+  readonly take?: (bytes: number) => boolean
+  /** `Retry-After` when there is no room. */
+  readonly retryAfterSeconds: number
 }
 
 type Inflate = (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>
@@ -57,7 +63,12 @@ export async function readBody(
   const declared = Number(headers['content-length'] ?? '0')
   if (declared > limits.maxBytes * swallowFactor) throw tooLarge(limits.maxBytes, 'the body')
   const bytes = await collect(stream, limits)
-  return inflate === undefined ? bytes : decompress(bytes, inflate, limits.maxBytes)
+  if (inflate === undefined) return bytes
+  const plain = await decompress(bytes, inflate, limits.maxBytes)
+  if (plain.length > bytes.length && limits.take?.(plain.length - bytes.length) === false) {
+    throw noRoom(limits)
+  }
+  return plain
 }
 
 async function decompress(bytes: Buffer, inflate: Inflate, maxBytes: number): Promise<Buffer> {
@@ -74,24 +85,19 @@ function collect(stream: Readable, limits: BodyLimits): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let length = 0
-    const timer = setTimeout(() => {
-      settle(() =>
-        reject(
-          new Problem(408, 'request_timeout', 'The body did not come in time.', {
-            headers: { connection: 'close' },
-          }),
-        ),
-      )
+    const giveUp = (problem: Problem) => {
+      settle(() => reject(problem))
       stream.resume()
-    }, limits.timeoutMs)
+    }
+    const deadline = setTimeout(() => giveUp(tooSlow()), limits.timeoutMs)
+    const idle = setTimeout(() => giveUp(tooSlow()), limits.idleMs)
     const onData = (chunk: Buffer) => {
+      idle.refresh()
       length += chunk.length
-      if (length <= limits.maxBytes) chunks.push(chunk)
+      if (length <= limits.maxBytes && limits.take?.(chunk.length) === false) giveUp(noRoom(limits))
+      else if (length <= limits.maxBytes) chunks.push(chunk)
       else chunks.length = 0
-      if (length > limits.maxBytes * swallowFactor) {
-        settle(() => reject(tooLarge(limits.maxBytes, 'the body')))
-        stream.resume()
-      }
+      if (length > limits.maxBytes * swallowFactor) giveUp(tooLarge(limits.maxBytes, 'the body'))
     }
     const onEnd = () =>
       settle(() => {
@@ -100,13 +106,25 @@ function collect(stream: Readable, limits: BodyLimits): Promise<Buffer> {
       })
     const onGone = () => settle(() => reject(new ClientGone('the client closed the connection')))
     const settle = (finish: () => void) => {
-      clearTimeout(timer)
+      clearTimeout(deadline)
+      clearTimeout(idle)
       stream.off('data', onData).off('end', onEnd).off('close', onGone)
       finish()
     }
     // The error handler stays: a connection that breaks later must not become an uncaught exception.
     stream.on('data', onData).on('end', onEnd).on('close', onGone).on('error', onGone)
   })
+}
+
+function tooSlow(): Problem {
+  return new Problem(408, 'request_timeout', 'The body did not come in time.', {
+    headers: { connection: 'close' },
+  })
+}
+
+function noRoom({ retryAfterSeconds }: BodyLimits): Problem {
+  const detail = 'Too many events are in flight, of this key or in all.'
+  return unavailable(429, 'too_much_in_flight', detail, retryAfterSeconds)
 }
 
 /** Asks the client to close, because what is still on its way is not going to be read. */

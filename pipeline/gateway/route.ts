@@ -88,6 +88,8 @@ export async function readJson<T extends z.ZodType>(call: ApiCall, schema: T): P
   const bytes = await readBody(call.body, call.headers, {
     maxBytes: maxControlBodyBytes,
     timeoutMs: controlBodyTimeoutMs,
+    idleMs: controlBodyTimeoutMs,
+    retryAfterSeconds: 1,
   })
   let value: unknown = {}
   try {

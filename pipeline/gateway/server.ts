@@ -15,6 +15,8 @@ import Fastify, {
 import type { Logger } from 'pino'
 import type { Admission } from './admission.js'
 import { type Authentication, authorize } from './authorize.js'
+import { capConnections } from './connection-cap.js'
+import type { GatewayLimits } from './limits.js'
 import { Problem, problemContentType, unavailable } from './problem.js'
 import { ClientGone } from './read-body.js'
 import type { ApiReply, ApiRoute } from './route.js'
@@ -28,7 +30,7 @@ export interface HttpServerOptions {
   readonly telemetry: GatewayTelemetry
   /** Counts the requests that are being answered. */
   readonly requests: Admission
-  readonly bodyTimeoutMs: number
+  readonly limits: GatewayLimits
   /** While true, everything but health and metrics is answered with 503. */
   draining(): boolean
 }
@@ -37,24 +39,26 @@ export interface HttpServerOptions {
 const alwaysOpen: ReadonlySet<string> = new Set(['/livez', '/readyz', '/metrics', '/version'])
 
 export function httpServer(options: HttpServerOptions): FastifyInstance {
+  const { limits } = options
   const app = Fastify({
     logger: false,
     // A body has its own deadline; these end what never becomes a request.
-    requestTimeout: options.bodyTimeoutMs + 10_000,
-    http: { headersTimeout: Math.min(20_000, options.bodyTimeoutMs + 10_000) },
+    requestTimeout: limits.headersTimeoutMs + limits.bodyTimeoutMs + 10_000,
+    http: { headersTimeout: limits.headersTimeoutMs, connectionsCheckingInterval: 1_000 },
     routerOptions: { maxParamLength: 512 },
     return503OnClosing: false,
     clientErrorHandler: answerBrokenHttp,
     frameworkErrors: (error, request, reply) => sendProblem(problemOf(error, options, request), reply),
   })
+  capConnections(app.server, limits.maxConnections)
   // Bodies are read by the routes that want one, so that refusals come before the bytes.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
   app.setErrorHandler((error, request, reply) => sendProblem(problemOf(error, options, request), reply))
   app.setNotFoundHandler((request, reply) => sendProblem(unknownRoute(options.routes, request), reply))
   app.addHook('onRequest', async (_request, reply) => {
-    const release = options.requests.enter(0)
-    reply.raw.once('close', () => release?.())
+    const seat = options.requests.enter(undefined)
+    reply.raw.once('close', () => seat?.leave())
   })
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none'

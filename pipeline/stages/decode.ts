@@ -2,7 +2,12 @@
 // Invariants: nothing is lost: every event of a message becomes one outcome, in order; a message that cannot be read at
 // all is one outcome.
 
-import { type ParsedMessage, parseMessage, validateEvent } from '../../schemas/cloud-event.js'
+import {
+  maxEventsOfMessage,
+  type ParsedMessage,
+  parseMessage,
+  validateEvent,
+} from '../../schemas/cloud-event.js'
 import { decodeUtf8, isRecord, parseJson } from '../../schemas/json-text.js'
 import type { Rejection } from '../../schemas/rejection.js'
 import { isUsageBatchType } from '../../schemas/usage-batch-schema.js'
@@ -59,7 +64,7 @@ function decodeMessage(message: InputMessage, out: Decoded[]): void {
   const { arrivedAtMs } = message
   const parsed: ParsedMessage =
     message.refusal === undefined
-      ? parseMessage(message.bytes, message.contentType)
+      ? parseMessage(message.bytes, message.contentType, maxEventsOfMessage)
       : { kind: 'rejected', rejection: message.refusal }
   if (parsed.kind === 'rejected') {
     out.push({ kind: 'refused', rejection: parsed.rejection, arrivedAtMs, raw: unreadable(message) })

@@ -3,6 +3,7 @@
 // Invariants: the rows are those of parseMessage, in number and order; a row that is plain reads here as validateEvent and
 // the hashes read it. A row has no bytes of its own: `from` and `until` are 0.
 
+import { maxEventsOfMessage } from '../../../schemas/cloud-event.js'
 import * as eventHash from '../../../schemas/event-hash.js'
 import { decodeUsageBatch, type UsageRows } from '../../../schemas/usage-batch.js'
 import {
@@ -95,7 +96,7 @@ export class BatchScanner {
   /** False when the message is to be refused by parseMessage. */
   scan(message: Uint8Array): boolean {
     const decoded = decodeUsageBatch(message)
-    if (decoded.kind === 'rejected') return false
+    if (decoded.kind === 'rejected' || decoded.batch.rows > maxEventsOfMessage) return false
     this.#walk.load(message)
     this.#walk.lineFeed = 10
     this.#columns.begin(message)

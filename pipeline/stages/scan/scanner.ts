@@ -4,6 +4,7 @@
 // is left to it as a whole. The bytes are gone over at most three times, so that the cost is linear whatever they hold.
 
 import { isUtf8 } from 'node:buffer'
+import { maxEventsOfMessage } from '../../../schemas/cloud-event.js'
 import { parseJson } from '../../../schemas/json-text.js'
 import { isUsageBatchType } from '../../../schemas/usage-batch-schema.js'
 import { BatchScanner } from './batch-scanner.js'
@@ -92,6 +93,7 @@ export class UsageScanner {
     if (byte === closeArray) walk.at += 1
     while (byte !== closeArray) {
       if (byte !== openObject) return false
+      if (columns.count === maxEventsOfMessage) return false
       const from = walk.at
       columns.reserve()
       const isPlain = this.#envelope.read()
@@ -115,6 +117,7 @@ export class UsageScanner {
       const start = walk.at
       const byte = walk.space()
       if (walk.at < walk.end && byte !== lineFeed) {
+        if (columns.count === maxEventsOfMessage) return false
         columns.reserve()
         const from = walk.at
         const isPlain = byte === openObject && this.#envelope.read()

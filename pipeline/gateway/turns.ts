@@ -1,0 +1,40 @@
+// Whose large body is read next. Reading one takes the event loop for as long as its bytes last, so that callers take
+// turns: one body at a time, and whatever else the loop has to do in between.
+// Invariant: a caller waits for at most one body of each other caller, however many those have sent.
+
+import { setImmediate as nextTurn } from 'node:timers/promises'
+
+export class Turns {
+  /** Who waits, by caller, in the order in which callers came; a caller is at the end again after his turn. */
+  readonly #waiting = new Map<string, (() => void)[]>()
+  #isRunning = false
+
+  /** Resolves when it is this caller's turn, which lasts until his work lets go of the event loop. */
+  take(caller: string): Promise<void> {
+    return new Promise(resolve => {
+      const queue = this.#waiting.get(caller)
+      if (queue === undefined) this.#waiting.set(caller, [resolve])
+      else queue.push(resolve)
+      if (!this.#isRunning) void this.#run()
+    })
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
+      next()
+      await nextTurn()
+    }
+    this.#isRunning = false
+  }
+
+  #next(): (() => void) | undefined {
+    const [first] = this.#waiting
+    if (first === undefined) return undefined
+    const [caller, queue] = first
+    this.#waiting.delete(caller)
+    const next = queue.shift()
+    if (queue.length > 0) this.#waiting.set(caller, queue)
+    return next
+  }
+}
