@@ -3,6 +3,9 @@
 // Invariant: every value is written with its type and its length or count, so that no two values share their bytes.
 // The trick: everything goes into one buffer that is used again for each event; no text is built and thrown away.
 
+import { canonicalNumber } from './decimal-text.js'
+import { ExactNumber, numberOf } from './exact-number.js'
+
 const encoder = new TextEncoder()
 const initialCapacity = 1 << 16
 /** A buffer that one giant event has grown is given back afterwards. */
@@ -22,6 +25,7 @@ const tagText = 4
 const tagArray = 5
 const tagObject = 6
 const tagEnd = 7
+const tagExactNumber = 8
 
 /** Begins anew. What follows up to `takeBytes` must be one synchronous stretch. */
 export function beginBytes(): void {
@@ -61,6 +65,7 @@ export function putValue(value: unknown): void {
   else if (typeof value === 'boolean') putTag(value ? tagTrue : tagFalse)
   else if (typeof value !== 'object' || value === null) putTag(tagNull)
   else if (Array.isArray(value)) putArray(value)
+  else if (value instanceof ExactNumber) putExactNumber(value)
   else putObject(value as Record<string, unknown>)
 }
 
@@ -71,6 +76,16 @@ function putNumber(value: number): void {
   double[0] = value === 0 ? 0 : value
   for (let i = 0; i < 8; i += 1) bytes[at + i] = doubleBytes[i]!
   at += 8
+}
+
+function putExactNumber({ text }: ExactNumber): void {
+  const value = numberOf(text)
+  if (typeof value === 'number') {
+    putNumber(value)
+    return
+  }
+  putTag(tagExactNumber)
+  putText(canonicalNumber(value.text))
 }
 
 function putArray(values: readonly unknown[]): void {

@@ -2,9 +2,12 @@
 // Invariant: a field that nobody asked for is a fault (`unknown_key`), so that a typing error never passes for a default.
 
 import type { ListNode, MapNode, Place, Problems, ScalarNode, SourceNode } from './catalog-source.js'
-import { parseDecimal, type Scaled } from './decimal.js'
+import { parseDecimal, type Scaled, scaledOne } from './decimal.js'
+import { decimalParts } from './decimal-text.js'
+import { ExactNumber } from './exact-number.js'
 import { isUnicodeText } from './json-text.js'
 import { nearestHint, shownName } from './nearest-name.js'
+import { scalarText, tooManyDigits } from './scalar-text.js'
 
 export interface DecimalBounds {
   /** 'positive' refuses 0, 'from_zero' refuses less than 0. */
@@ -78,8 +81,10 @@ export class FieldReader {
   whole(name: string, min: number, max: number): number | undefined {
     const node = this.field(name)
     if (node === undefined) return undefined
-    const text = node.kind === 'scalar' && typeof node.value !== 'boolean' ? node.text : ''
-    const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
+    const isNumber = node.kind === 'scalar' && typeof node.value !== 'boolean'
+    const result = parseDecimal(isNumber ? node.text : undefined)
+    const isWhole = result.kind === 'ok' && result.value % scaledOne === 0n
+    const value = isWhole ? Number(result.value / scaledOne) : Number.NaN
     if (value >= min && value <= max) return value
     return this.fault(name, 'invalid_value', `The field ${name} is a whole number from ${min} to ${max}.`)
   }
@@ -159,13 +164,28 @@ function hintToQuote(node: SourceNode): string {
 
 /** A value of an event's field to compare with: the text of a string, number or boolean. */
 export function readComparable(node: SourceNode, what: string, problems: Problems): string | undefined {
-  if (node.kind === 'scalar' && node.value !== null) return comparableText(node)
-  return problems.add(node, 'wrong_type', `${what} is a text, a number or a boolean.`)
+  const text = node.kind === 'scalar' && node.value !== null ? comparableText(node) : undefined
+  if (text === undefined) {
+    return problems.add(node, 'wrong_type', `${what} is a text, a number or a boolean.`)
+  }
+  if (text !== tooManyDigits) return text
+  return problems.add(
+    node,
+    'value_out_of_range',
+    `${what} has more than 38 digits, or more than 12 after the point.`,
+  )
 }
 
-function comparableText(node: ScalarNode): string {
-  // Not the text as written: an event's 1.0 arrives as 1.
-  return String(node.value)
+/** Not the text as written: an event's 1.0 is compared as 1. */
+function comparableText({ value, text }: ScalarNode): ReturnType<typeof scalarText> {
+  if (typeof value !== 'number') return scalarText(value)
+  // YAML also writes 0x1F and 0o17, which are whole; .5 and 5.; and .inf, which is no number to compare with.
+  if (/^0[xo]/.test(text)) return scalarText(new ExactNumber(String(BigInt(text))))
+  const digits = text
+    .replace(/^\+/, '')
+    .replace(/^(-?)\./, '$10.')
+    .replace(/\.(?!\d)/, '')
+  return decimalParts(digits) === undefined ? undefined : scalarText(new ExactNumber(digits))
 }
 
 function readDecimal(

@@ -1,8 +1,9 @@
 // Where a catalog comes from: YAML or JSON text, or a value inside an event, as one tree that knows its places.
-// Invariants: a number keeps the text it was written with (0.10, 40 digits), every node knows its path and, from text,
+// Invariants: a number keeps the text it was written with (0.10, 40 digits) or sent with, every node knows its path and, from text,
 // its line and column; aliases cannot blow the tree up.
 
 import { type Alias, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
+import { ExactNumber } from './exact-number.js'
 import { maxDepth } from './json-text.js'
 import { pointerTo } from './rejection.js'
 
@@ -121,7 +122,7 @@ class TextReader {
           this.#problems.add(keyPlace, 'wrong_type', 'A key is a plain text.')
           continue
         }
-        const name = String(key.value)
+        const name = typeof key.value === 'number' ? (key.source ?? String(key.value)) : String(key.value)
         const value = this.read(pair.value as Node | null, pointerTo(path, name), depth + 1, keyPlace)
         if (value !== undefined)
           members.set(name, { key: { ...keyPlace, path: pointerTo(path, name) }, value })
@@ -155,6 +156,7 @@ export function readSourceValue(value: unknown, path = '', depth = 0): SourceNod
     const items = value.map((item, index) => readSourceValue(item, pointerTo(path, index), depth + 1))
     return { kind: 'list', ...place, items }
   }
+  if (value instanceof ExactNumber) return scalarNode(Number(value.text), place, value.text)
   if (typeof value === 'object' && value !== null) {
     const members = Object.entries(value).map(([name, member]) => {
       const memberPath = pointerTo(path, name)

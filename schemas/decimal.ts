@@ -1,6 +1,9 @@
 // Decimal numbers: their text form, and the scaled integers that stand for them inside.
 // Invariant: every conversion is exact or is refused; nothing here rounds except `divideRounded`, which is told how.
 
+import { decimalParts } from './decimal-text.js'
+import { ExactNumber } from './exact-number.js'
+
 /** Digits after the decimal point that Weir keeps: the scale of `Decimal(38,12)`. */
 export const decimalScale = 12
 
@@ -20,13 +23,12 @@ export type DecimalResult =
   | { readonly kind: 'invalid_value' }
   | { readonly kind: 'value_out_of_range' }
 
-const decimalText = /^([+-]?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,4}))?$/
 const outOfRange: DecimalResult = { kind: 'value_out_of_range' }
 const invalid: DecimalResult = { kind: 'invalid_value' }
 
 /**
- * Reads a decimal string, or a finite JSON number at its shortest decimal text.
- * More than 26 digits before or 12 after the point (trailing zeros aside) is `value_out_of_range`.
+ * Reads a decimal string, or a JSON number: an ExactNumber by its digits, any other by its shortest text, which has its value.
+ * More than 26 digits before or 12 after the point (zeros at the ends aside) is `value_out_of_range`.
  */
 export function parseDecimal(value: unknown): DecimalResult {
   if (typeof value === 'number') {
@@ -34,23 +36,20 @@ export function parseDecimal(value: unknown): DecimalResult {
     if (!Number.isFinite(value)) return invalid
     return parseDecimalText(String(value))
   }
-  return typeof value === 'string' ? parseDecimalText(value) : invalid
+  if (typeof value === 'string') return parseDecimalText(value)
+  return value instanceof ExactNumber ? parseDecimalText(value.text) : invalid
 }
 
 function parseDecimalText(text: string): DecimalResult {
-  // A longer text is refused before any arithmetic, so hostile input costs nothing.
-  if (text.length > 4096) return outOfRange
-  const match = decimalText.exec(text)
-  if (match === null) return invalid
-  const exponent = Number(match[4] ?? '0')
-  const fraction = match[3] ?? ''
-  const digits = `${match[2]}${fraction}`.replace(/^0+/, '')
+  const parts = decimalParts(text)
+  if (parts === undefined) return invalid
+  const { isNegative, digits, exponent } = parts
   if (digits === '') return { kind: 'ok', value: 0n }
-  const significant = digits.replace(/0+$/, '')
-  const power = exponent - fraction.length + (digits.length - significant.length) + decimalScale
-  if (power < 0 || significant.length + power > 38) return outOfRange
-  const magnitude = BigInt(significant) * 10n ** BigInt(power)
-  return { kind: 'ok', value: match[1] === '-' ? -magnitude : magnitude }
+  const power = exponent + decimalScale
+  // A number with more digits is refused before any arithmetic, so hostile input costs nothing.
+  if (power < 0 || digits.length + power > 38) return outOfRange
+  const magnitude = BigInt(digits) * 10n ** BigInt(power)
+  return { kind: 'ok', value: isNegative ? -magnitude : magnitude }
 }
 
 /** The shortest decimal text of a scaled integer: no exponent, no trailing zeros, `-0` is `0`. */

@@ -9,6 +9,8 @@
 
 import { hash } from 'node:crypto'
 import { beginBytes, putValue, takeBytes } from './canonical-bytes.js'
+import { canonicalNumber } from './decimal-text.js'
+import { ExactNumber, numberOf } from './exact-number.js'
 import type { ValidEvent } from './usage-event.js'
 import * as wordHash from './word-hash.js'
 
@@ -110,6 +112,13 @@ export function hashNumber(value: number, first: number, second: number): void {
   finish(third, turn(second ^ mixWord(doubleWords[1]!), third), 8)
 }
 
+/** The same of a number that no double stands for, by its value, in `lanes`. */
+export function hashExactNumber({ text }: ExactNumber, first: number, second: number): void {
+  const canonical = canonicalNumber(text)
+  reserve(canonical.length)
+  hashSpan(scratchView, 0, encodeText(canonical, 0), first ^ seeds.exactNumber, second)
+}
+
 /** The hash of an object, in `lanes`: of the sums of its entries' hashes, so that their order does not matter. */
 export function finishObject(first: number, second: number, a: number, b: number, count: number): void {
   const third = turn(first ^ seeds.object ^ mixWord(a), second)
@@ -162,7 +171,15 @@ function hashValue(value: unknown, first: number, second: number): void {
   else if (typeof value === 'boolean') finish(first ^ (value ? seeds.true : seeds.false), second, 0)
   else if (typeof value !== 'object' || value === null) finish(first ^ seeds.null, second, 0)
   else if (Array.isArray(value)) hashArray(value, first, second)
+  else if (value instanceof ExactNumber) hashAnyNumber(value, first, second)
   else hashObject(value as Record<string, unknown>, first, second)
+}
+
+/** Of the value, also if somebody made an ExactNumber of a number that needs none. */
+function hashAnyNumber({ text }: ExactNumber, first: number, second: number): void {
+  const value = numberOf(text)
+  if (typeof value === 'number') hashNumber(value, first, second)
+  else hashExactNumber(value, first, second)
 }
 
 /** Each element begins with what those before it came to; the count ends it. */

@@ -1,7 +1,11 @@
-// JSON text: bytes to text to values, and what a string or a tree may hold.
-// Invariant: bytes that are not UTF-8 are refused, never replaced, and no check here recurses deeper than `maxDepth`.
+// JSON text: bytes to text to values and back, and what a string or a tree may hold. All JSON from outside is read here,
+// and events are written here.
+// Invariants: bytes that are not UTF-8 are refused, never replaced; a number keeps its value, whatever it has of digits;
+// no check here recurses deeper than `maxDepth`.
 
 import { isAscii, isUtf8 } from 'node:buffer'
+import { beginMarking, ExactNumber, endMarking, numberMark } from './exact-number.js'
+import { mayHoldExactNumber, withExactNumbers } from './exact-number-text.js'
 import { pointerTo } from './rejection.js'
 
 /** Objects and arrays inside each other, `data` itself being the first. Deeper is refused. */
@@ -26,13 +30,47 @@ export function withoutByteOrderMark(text: string): string {
   return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
 }
 
+/** As JSON.parse reads it, but a number that no double stands for is an ExactNumber. */
 export function parseJson(text: string): JsonResult {
   try {
-    return { kind: 'ok', value: JSON.parse(text) }
+    const value: unknown = JSON.parse(text)
+    return { kind: 'ok', value: mayHoldExactNumber(text) ? withExactNumbers(text, value) : value }
   } catch (error) {
     // JSON.parse throws nothing but a SyntaxError on a string; anything else is a bug and goes on.
     if (!(error instanceof SyntaxError)) throw error
     return { kind: 'malformed', detail: error.message }
+  }
+}
+
+const markedNumber = new RegExp(`"${numberMark}([^"]*)"`, 'g')
+
+/**
+ * As JSON.stringify writes it, but an ExactNumber or a bigint is a number of its digits. '' for what JSON has no form of.
+ * Throws a TypeError for a circle.
+ */
+export function stringifyJson(value: unknown): string {
+  let count = 0
+  let text: string
+  beginMarking()
+  try {
+    text = stringify(value)
+  } finally {
+    count = endMarking()
+  }
+  return count === 0 ? text : text.replace(markedNumber, '$1')
+}
+
+function stringify(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? ''
+  } catch (error) {
+    // A bigint is refused; so is a circle, which is refused again.
+    if (!(error instanceof TypeError)) throw error
+    return (
+      JSON.stringify(value, (_, member: unknown) =>
+        typeof member === 'bigint' ? new ExactNumber(String(member)).toJSON() : member,
+      ) ?? ''
+    )
   }
 }
 
@@ -51,7 +89,9 @@ function isShortAscii(text: string): boolean {
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return (
+    typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof ExactNumber)
+  )
 }
 
 export interface TreeProblem {
@@ -64,7 +104,7 @@ export function treeProblem(value: unknown, depth = 0): TreeProblem | undefined 
   if (typeof value === 'string') {
     return isUnicodeText(value) ? undefined : { pointer: '', detail: 'holds an unpaired surrogate' }
   }
-  if (typeof value !== 'object' || value === null) return undefined
+  if (typeof value !== 'object' || value === null || value instanceof ExactNumber) return undefined
   if (depth === maxDepth) return { pointer: '', detail: `is nested deeper than ${maxDepth} levels` }
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i += 1) {

@@ -7,6 +7,7 @@ import type { Catalog, Price } from './catalog.js'
 import { parseCatalogValue, parsePrice, rejectionOf } from './catalog-parser.js'
 import type { Scaled } from './decimal.js'
 import { hashOfValue } from './event-hash.js'
+import { stringifyJson } from './json-text.js'
 import {
   amendedData,
   catalogData,
@@ -280,7 +281,7 @@ function change(
 
 /** JSON text. */
 function textOf(metadata: Record<string, unknown> | null | undefined): string | undefined {
-  return metadata == null ? undefined : JSON.stringify(metadata)
+  return metadata == null ? undefined : stringifyJson(metadata)
 }
 
 function readOverrides(values: readonly unknown[] | null | undefined): Parsed<readonly Price[] | undefined> {

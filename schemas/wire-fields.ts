@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { maxAttributeLength } from './cloud-event.js'
 import { minorUnits } from './currency.js'
 import { parseDecimal, type Scaled } from './decimal.js'
+import { ExactNumber } from './exact-number.js'
 import { nearestHint, shownName } from './nearest-name.js'
 import { pointerTo, type Rejection, type RejectionCode, rejected } from './rejection.js'
 import { parseInstant } from './time.js'
@@ -18,10 +19,15 @@ function refuse(context: Refuse, code: RejectionCode, message: string): typeof z
   return z.NEVER
 }
 
-/** A decimal string, or a JSON number at its shortest text; scaled inside. */
-export const decimalField = z
-  .union([z.string(), z.number()], { error: 'is a decimal number in a string, such as "0.0025"' })
+/** What no schema of zod takes apart: an ExactNumber is a number of JSON, and no number of JavaScript. */
+const stringOrNumber = z.unknown().meta({ anyOf: [{ type: 'string' }, { type: 'number' }] })
+
+/** A decimal string, or a JSON number as its digits stand in the text; scaled inside. */
+export const decimalField = stringOrNumber
   .transform((value, context): Scaled => {
+    if (typeof value !== 'string' && typeof value !== 'number' && !(value instanceof ExactNumber)) {
+      return refuse(context, 'invalid_data', 'is a decimal number in a string, such as "0.0025"')
+    }
     const result = parseDecimal(value)
     if (result.kind === 'ok') return result.value
     const isRange = result.kind === 'value_out_of_range'
@@ -31,7 +37,7 @@ export const decimalField = z
       isRange ? 'has more than 26 digits before the point or 12 after it' : 'is not a decimal number',
     )
   })
-  .meta({ description: 'Decimal: at most 26 digits before the point and 12 after it. A string is exact.' })
+  .meta({ description: 'Decimal: at most 26 digits before the point and 12 after it, taken as they stand.' })
 
 export const quantityField = decimalField.transform((value, context) =>
   value < 0n ? refuse(context, 'negative_value', 'is negative') : value,

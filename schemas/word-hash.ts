@@ -12,6 +12,8 @@ export const seeds = {
   key: 0x243f6a88,
   text: 0x13198a2e,
   number: 0x03707344,
+  /** A number that no double stands for. */
+  exactNumber: 0x38d01378,
   true: 0x299f31d0,
   false: 0x082efa98,
   null: 0x4e6c89,

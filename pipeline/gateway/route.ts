@@ -4,6 +4,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { z } from 'zod'
+import { decodeUtf8, parseJson } from '../../schemas/json-text.js'
 import { invalidRequest, malformedBody, Problem } from './problem.js'
 import { readBody } from './read-body.js'
 import type { Caller, Scope } from './scopes.js'
@@ -91,14 +92,11 @@ export async function readJson<T extends z.ZodType>(call: ApiCall, schema: T): P
     idleMs: controlBodyTimeoutMs,
     retryAfterSeconds: 1,
   })
-  let value: unknown = {}
-  try {
-    if (bytes.length > 0) value = JSON.parse(bytes.toString('utf8'))
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause
-    throw malformedBody(cause.message)
-  }
-  const parsed = schema.safeParse(value)
+  const text = decodeUtf8(bytes)
+  if (text === undefined) throw malformedBody('it is not UTF-8')
+  const json = parseJson(text === '' ? '{}' : text)
+  if (json.kind === 'malformed') throw malformedBody(json.detail)
+  const parsed = schema.safeParse(json.value)
   if (!parsed.success) throw invalidRequest(parsed.error)
   return parsed.data
 }

@@ -4,7 +4,7 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type ParsedEvent, validateEvent } from '../../schemas/cloud-event.js'
-import { treeProblem } from '../../schemas/json-text.js'
+import { stringifyJson, treeProblem } from '../../schemas/json-text.js'
 import { type Rejection, rejected } from '../../schemas/rejection.js'
 import { rowEvent, type UsageBatch, type UsageRows } from '../../schemas/usage-batch.js'
 import { type UsageRow, usageRowBytes } from '../../schemas/usage-batch-writer.js'
@@ -122,7 +122,7 @@ function addText(
   builder: ChunkBuilder,
   options: SortOptions,
 ): Verdict | undefined {
-  const text = JSON.stringify(value)
+  const text = stringifyJson(value)
   const bytes = Buffer.byteLength(text) + 1
   if (bytes > options.maxEventBytes) return tooLarge(bytes, options)
   builder.addText(event, text, bytes)

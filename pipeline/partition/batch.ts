@@ -3,6 +3,7 @@
 
 import type { Disposition, DispositionCounts } from '../../schemas/dispositions.js'
 import { zeroDispositions } from '../../schemas/dispositions.js'
+import { stringifyJson } from '../../schemas/json-text.js'
 import type { Rejection } from '../../schemas/rejection.js'
 import { attributeOf, type Decoded, type ReceivedEvent } from '../stages/decode.js'
 import type { CoreConfig } from './core-io.js'
@@ -94,6 +95,6 @@ export function envelopeOfRefused(refused: Exclude<Decoded, ReceivedEvent>): Env
 }
 
 export function payloadOf(raw: unknown): string {
-  const text = typeof raw === 'string' ? raw : (JSON.stringify(raw) ?? '')
+  const text = typeof raw === 'string' ? raw : stringifyJson(raw)
   return text.length <= maxPayloadLength ? text : text.slice(0, maxPayloadLength)
 }

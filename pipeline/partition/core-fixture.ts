@@ -2,6 +2,7 @@
 
 import { parseCatalogValue } from '../../schemas/catalog-parser.js'
 import { formatScaled } from '../../schemas/decimal.js'
+import { stringifyJson } from '../../schemas/json-text.js'
 import type { ChargeRow, DeadLetterRow, MrrMovementRow, RatedUsageRow } from '../../schemas/tables.js'
 import { MemoryHistory } from '../simulate/memory-history.js'
 import { type BillingRunOrder, type CoreConfig, type CoreOutput, PartitionCore } from './core.js'
@@ -155,7 +156,7 @@ export class TestBench {
     history: Parameters<PartitionCore['process']>[0]['history'],
   ): CoreOutput {
     this.commit += 1
-    const bytes = Buffer.from(JSON.stringify(events))
+    const bytes = Buffer.from(stringifyJson(events))
     const metering = events.length === 0 ? [] : [{ seq: this.commit, arrivedAtMs: nowMs, bytes }]
     this.last = this.core.process({
       nowMs,

@@ -2,6 +2,7 @@
 // producer learns of its own mistake on the spot and not from a dead letter.
 
 import { validateEvent } from '../../schemas/cloud-event.js'
+import { stringifyJson } from '../../schemas/json-text.js'
 import type { UsageRow } from '../../schemas/usage-batch-writer.js'
 import type { Refusal } from './transport.js'
 
@@ -64,10 +65,10 @@ export function rowOf(event: PublishedEvent, defaults: RowDefaults): TakenRow {
   return { kind: 'ok', row: { ...attributes, time: timeText, data } as UsageRow }
 }
 
-/** A BigInt or a circle cannot be written. */
+/** A circle cannot be written. */
 function jsonOf(data: unknown): string | undefined {
   try {
-    return JSON.stringify(data)
+    return stringifyJson(data)
   } catch (error) {
     if (!(error instanceof TypeError)) throw error
     return undefined

@@ -7,6 +7,7 @@ import type { Charge } from '../../schemas/charge.js'
 import { parseMessage, validateEvent } from '../../schemas/cloud-event.js'
 import type { DispositionCounts } from '../../schemas/dispositions.js'
 import { compositeKey } from '../../schemas/identifiers.js'
+import { stringifyJson } from '../../schemas/json-text.js'
 import { isLifecycleType } from '../../schemas/lifecycle-event.js'
 import type { MrrMovement } from '../../schemas/mrr-movement.js'
 import type { DeadLetterRow } from '../../schemas/tables.js'
@@ -101,7 +102,7 @@ function happenedBy(messages: readonly InputMessage[], asOfMs: number, nowMs: nu
       seen.add(identity)
       return !isAhead(parsed.value, asOfMs)
     })
-    return { ...message, bytes: Buffer.from(JSON.stringify(kept)) }
+    return { ...message, bytes: Buffer.from(stringifyJson(kept)) }
   })
 }
 

@@ -9,6 +9,7 @@ import { compositeKey } from '../../schemas/identifiers.js'
 import { isRecord } from '../../schemas/json-text.js'
 import type { MeterReading } from '../../schemas/metered-event.js'
 import { pointerTo, type Rejection } from '../../schemas/rejection.js'
+import { scalarText, tooManyDigits } from '../../schemas/scalar-text.js'
 import type { ReceivedEvent } from './decode.js'
 import type { KeyedEvent } from './metered-event.js'
 
@@ -33,10 +34,14 @@ export function normalizeEvent(received: ReceivedEvent, catalog: CatalogIndex): 
   let dimensionsKey = ''
   for (const meter of catalog.metersOfType(event.type)) {
     const paths = pathsOf(meter)
-    if (!matchesFilters(paths, event.data)) continue
+    const matches = matchesFilters(meter, paths, event.data)
+    if (typeof matches === 'object') return { kind: 'refused', rejection: matches }
+    if (!matches) continue
     // Meters of one event mostly have the same dimensions: they share one map.
     if (paths.dimensionsKey !== dimensionsKey) {
-      dimensions = readDimensions(paths, event.data)
+      const read = readDimensions(meter, paths, event.data)
+      if ('code' in read) return { kind: 'refused', rejection: read }
+      dimensions = read
       dimensionsKey = paths.dimensionsKey
     }
     const reading = readMeter(meter, event.data, dimensions)
@@ -86,9 +91,10 @@ function pathsOf(meter: Meter): MeterPaths {
   return paths
 }
 
-function matchesFilters(paths: MeterPaths, data: Data): boolean {
+function matchesFilters(meter: Meter, paths: MeterPaths, data: Data): boolean | Rejection {
   for (const filter of paths.filters) {
     const text = scalarText(valueAt(data, filter.path))
+    if (text === tooManyDigits) return tooLong(meter, filter.path)
     if (text === undefined || !filter.accepted.has(text)) return false
   }
   return true
@@ -109,6 +115,7 @@ function readMeter(
   if (meter.aggregation === 'unique_count') {
     const text = scalarText(value)
     if (text === undefined) return refusal('invalid_value', meter, path, 'is not a text, number or boolean')
+    if (text === tooManyDigits) return tooLong(meter, path)
     return { meter: meter.meter, text, quantity: scaledOne, dimensions }
   }
   const parsed = parseDecimal(value)
@@ -126,13 +133,22 @@ function readMeter(
   return { meter: meter.meter, text, quantity: parsed.value, dimensions }
 }
 
-function readDimensions(paths: MeterPaths, data: Data): ReadonlyMap<string, string> {
+function readDimensions(
+  meter: Meter,
+  paths: MeterPaths,
+  data: Data,
+): ReadonlyMap<string, string> | Rejection {
   const dimensions = new Map<string, string>()
   for (const { name, path } of paths.dimensions) {
     const text = scalarText(valueAt(data, path))
+    if (text === tooManyDigits) return tooLong(meter, path)
     if (text !== undefined) dimensions.set(name, text)
   }
   return dimensions
+}
+
+function tooLong(meter: Meter, path: readonly string[]): Rejection {
+  return refusal('value_out_of_range', meter, path, 'has more than 38 digits, or 12 after the point')
 }
 
 function refusal(
@@ -155,10 +171,4 @@ function valueAt(data: Data, path: readonly string[]): unknown {
     value = value[key]
   }
   return value
-}
-
-/** The text of a scalar as filters, dimensions and distinct values compare it; undefined for anything else. */
-function scalarText(value: unknown): string | undefined {
-  if (typeof value === 'string') return value
-  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined
 }

@@ -3,6 +3,7 @@
 
 import { Buffer } from 'node:buffer'
 import type { Catalog } from '../../../schemas/catalog.js'
+import { stringifyJson } from '../../../schemas/json-text.js'
 import type { ChargeRow } from '../../../schemas/tables.js'
 import type { BillingRunOrder, HistoryAnswer, PartitionCore } from '../../partition/core.js'
 import { Dice } from './dice.js'
@@ -98,7 +99,7 @@ function inMessages(dice: Dice, batch: readonly unknown[], arrivedAtMs: number) 
   const messages: { seq: number; arrivedAtMs: number; bytes: Uint8Array }[] = []
   for (let at = 0; at < batch.length; ) {
     const size = 1 + dice.below(batch.length)
-    const bytes = Buffer.from(JSON.stringify(batch.slice(at, at + size)))
+    const bytes = Buffer.from(stringifyJson(batch.slice(at, at + size)))
     messages.push({ seq: messages.length, arrivedAtMs, bytes })
     at += size
   }

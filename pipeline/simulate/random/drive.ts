@@ -3,6 +3,7 @@
 
 import { Buffer } from 'node:buffer'
 import type { Catalog } from '../../../schemas/catalog.js'
+import { stringifyJson } from '../../../schemas/json-text.js'
 import type { DeadLetterRow, MrrMovementRow, RatedUsageRow } from '../../../schemas/tables.js'
 import { type CoreInput, PartitionCore, type RowTap } from '../../partition/core.js'
 import { unlimitedCoreLimits } from '../../partition/core-limits.js'
@@ -91,7 +92,7 @@ export function drive(
   const core = newCore(catalog, seen.tap())
   let commit = 0
   for (const [index, batch] of batches.entries()) {
-    const bytes = Buffer.from(JSON.stringify(batch))
+    const bytes = Buffer.from(stringifyJson(batch))
     commit += 1
     core.process({ ...nothing, nowMs, commit, metering: [{ seq: index, arrivedAtMs: nowMs, bytes }] })
     while (core.holdsCustomers()) {

@@ -3,6 +3,7 @@
 import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict'
 import { parseMessage, validateEvent } from '../../../schemas/cloud-event.js'
 import { hashContent, hashIdentity, hashText } from '../../../schemas/event-hash.js'
+import { ExactNumber } from '../../../schemas/exact-number.js'
 import { decodeUtf8, isRecord, parseJson } from '../../../schemas/json-text.js'
 import type { Parsed } from '../../../schemas/rejection.js'
 import { isUsageBatchType } from '../../../schemas/usage-batch-schema.js'
@@ -98,12 +99,12 @@ function expectSameValue(scan: ScannedEvents, place: number, value: unknown): vo
     deepStrictEqual([kind, textAt(scan, ...span)], [valueKinds.text, value])
   } else {
     const expected =
-      typeof value === 'number'
+      typeof value === 'number' || value instanceof ExactNumber
         ? valueKinds.number
         : typeof value === 'boolean'
           ? valueKinds[`${value}`]
           : valueKinds.other
-    deepStrictEqual([kind, JSON.parse(textAt(scan, ...span))], [expected, value])
+    deepStrictEqual([kind, parseJson(textAt(scan, ...span))], [expected, { kind: 'ok', value }])
   }
 }
 

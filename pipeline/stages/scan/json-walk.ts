@@ -1,6 +1,6 @@
 // Walks JSON values byte by byte: checks the grammar, hashes what it passes as schemas/event-hash.ts does, and notes where
 // the values stand that the layout asks for.
-// Invariants: what is walked to its end is JSON that JSON.parse reads as the same values, and holds no escape, no key
+// Invariants: what is walked to its end is JSON that parseJson of schemas/json-text.ts reads as the same values, and holds no escape, no key
 // twice, nothing deeper than `maxPlainDepth`; anything else ends the walk with false, and says nothing about the bytes.
 //
 // The tricks: texts are read four bytes at a time, and one expression finds the quote, the backslash and the control
@@ -8,6 +8,7 @@
 // JSON holds, and is never asked for.
 
 import * as eventHash from '../../../schemas/event-hash.js'
+import { numberOf } from '../../../schemas/exact-number.js'
 import * as wordHash from '../../../schemas/word-hash.js'
 import type { Columns } from './columns.js'
 import { field, type KeyTree, maxKeyBytes as keyBytes } from './key-tree.js'
@@ -26,7 +27,7 @@ const keptCapacity = 1 << 23
 const padding = 16
 
 // An imported binding is looked up at every use; a constant of the module is compiled in.
-const { hashNumber } = eventHash
+const { hashExactNumber, hashNumber } = eventHash
 const { finish, lanes, mixWord, tailMask, turn } = wordHash
 const seedOf = wordHash.seeds
 const {
@@ -353,11 +354,10 @@ export class JsonWalk {
       while (bytes[at]! >= 48 && bytes[at]! <= 57) at += 1
       if (at === exponent) return false
     }
-    const value = Number(Buffer.from(bytes.buffer, from, at - from).toString('latin1'))
-    // Beyond the doubles: the general way knows what to think of it.
-    if (!Number.isFinite(value)) return false
+    const value = numberOf(Buffer.from(bytes.buffer, from, at - from).toString('latin1'))
     this.at = at
-    hashNumber(value, first, second)
+    if (typeof value === 'number') hashNumber(value, first, second)
+    else hashExactNumber(value, first, second)
     return true
   }
 }
