@@ -140,16 +140,33 @@ export function pipelineLimits(around: LimitSurroundings, overrides: LimitOverri
 
 const dayMs = 86_400_000
 
+type LimitsConfig = Pick<
+  WeirConfig,
+  'partitions' | 'commit' | 'dedupeHorizonDays' | 'parkedTtlDays' | 'parkedBytes'
+>
+
 /** The limits that a configuration asks for. `maxPayload`: `nc.info.max_payload`. */
-export function limitsOfConfig(config: WeirConfig, maxPayload: number): PipelineLimits {
+export function limitsOfConfig(config: LimitsConfig, maxPayload: number): PipelineLimits {
   const { partitions, commit, dedupeHorizonDays, parkedTtlDays, parkedBytes } = config
-  const engine = { commitMaxEvents: commit.maxEvents, lingerMs: commit.lingerMs }
+  const engine = {
+    commitMaxEvents: commit.maxEvents,
+    lingerMs: commit.lingerMs,
+    tickMs: tickOf(parkedTtlDays * dayMs, commit.lingerMs),
+  }
   const core = {
     dedupeHorizonMs: dedupeHorizonDays * dayMs,
     parkedTtlMs: parkedTtlDays * dayMs,
     parkedBytes,
   }
   return pipelineLimits({ partitions, maxPayload }, { engine, core })
+}
+
+const leastTickMs = 100
+
+/** What is parked is given up at most a tenth of its time late, also when nothing arrives. */
+function tickOf(parkedTtlMs: number, lingerMs: number): number {
+  const tickMs = Math.min(defaultEngineLimits.tickMs, Math.floor(parkedTtlMs / 10))
+  return Math.max(leastTickMs, lingerMs + 1, tickMs)
 }
 
 function assertLimits({ engine, core }: PipelineLimits, { partitions, maxPayload }: LimitSurroundings): void {

@@ -115,7 +115,8 @@ export class PlainUsage {
       this.#identity[i] = scan.identity[event * identityWords + i]!
     }
     for (let i = 0; i < contentWords; i += 1) this.#content[i] = scan.content[event * contentWords + i]!
-    const sighting = batch.state.dedupe.see(this.#identity, this.#content, course.day)
+    const hasNoTime = Number.isNaN(scan.timeMs[event]!)
+    const sighting = batch.state.dedupe.see(this.#identity, this.#content, course.day, hasNoTime)
     if (sighting === 'duplicate') batch.counted('duplicate')
     else if (sighting === 'conflicting') refuseConflict(batch, receivedAt(course, event))
     else this.#placeNew(course, event, customer)

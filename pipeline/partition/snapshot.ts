@@ -3,7 +3,7 @@
 //
 //   p<partition>-e<epoch>-<commit>         manifest: JSON, the names of the others
 //   p<partition>-e<epoch>-<commit>.state   all maps and counters, as of the commit
-//   p<partition>-e<epoch>-<commit>.ids     the identities that came since the segment before
+//   p<partition>-e<epoch>-<commit>.ids     the identities that came since the segment before; `.kept.ids`: older ones
 //
 // Invariants:
 // 1. A snapshot counts only once a committed checkpoint names its manifest, which is written last; before that it is
@@ -14,7 +14,8 @@
 // 4. The segments of a manifest, in their order, are every identity that may still count (state/dedupe-table.ts).
 //
 // Small segments are joined with the next as long as that is no smaller, so there are few of them and each identity is
-// rewritten a few times at most; a full one is left as it is until its newest day is over.
+// rewritten a few times at most; a full one is left as it is until its newest day is over. Then it goes, but for the
+// identities that are kept for ever, which are written anew.
 
 import { type ObjectStore, Objm, setSha256Backend } from '@nats-io/obj'
 import type { NatsConnection } from '@nats-io/transport-node'
@@ -23,6 +24,7 @@ import { snapshotBucket } from '../topology.js'
 import type { StateSnapshot } from '../workers/protocol.js'
 import { PartitionFailure } from './failures.js'
 import { ObjectWriter } from './object-writer.js'
+import { forever, foreverEntries } from './state/dedupe-table.js'
 
 /** Every object is hashed as it is read: by default in JavaScript, on the main thread. */
 setSha256Backend('native')
@@ -32,9 +34,10 @@ const fullSegmentBytes = 64 << 20
 
 const count = z.int().nonnegative()
 const manifestSchema = z.object({
-  format: z.literal(1),
+  format: z.literal(2),
   state: z.object({ object: z.string(), bytes: count }),
-  segments: z.array(z.object({ object: z.string(), bytes: count, newest_day: count })),
+  /** `forever`: some of its identities are kept after its newest day is over. */
+  segments: z.array(z.object({ object: z.string(), bytes: count, newest_day: count, forever: z.boolean() })),
 })
 
 export type Manifest = Readonly<z.infer<typeof manifestSchema>>
@@ -67,7 +70,8 @@ export class SnapshotStore {
   ): Promise<{ readonly object: string; readonly manifest: Manifest }> {
     const object = `p${this.#partition}-e${epoch}-${commit}` // invariant 2
     const { newestDay, keptFromDay } = taken.dedupe
-    const segments = (before?.segments ?? []).filter(segment => segment.newest_day >= keptFromDay)
+    const segments = await this.#segmentsKept(object, before, keptFromDay)
+    let keepsForever = taken.dedupe.forever
     const pieces = [...taken.dedupe.pieces]
     let bytes = lengthOf(pieces)
     for (
@@ -77,17 +81,42 @@ export class SnapshotStore {
     ) {
       pieces.unshift(await this.read(last.object))
       bytes += last.bytes
+      keepsForever ||= last.forever
       segments.pop()
     }
     if (bytes > 0) {
       await this.#write(`${object}.ids`, pieces)
-      segments.push({ object: `${object}.ids`, bytes, newest_day: newestDay })
+      segments.push({ object: `${object}.ids`, bytes, newest_day: newestDay, forever: keepsForever })
     }
     await this.#write(`${object}.state`, [taken.state])
     const state = { object: `${object}.state`, bytes: taken.state.length }
-    const manifest: Manifest = { format: 1, state, segments }
+    const manifest: Manifest = { format: 2, state, segments }
     await this.#write(object, [Buffer.from(JSON.stringify(manifest), 'utf8')]) // invariant 1
     return { object, manifest }
+  }
+
+  /** Those whose days are not over, and what is kept for ever of the others, joined in their order. */
+  async #segmentsKept(
+    object: string,
+    before: Manifest | undefined,
+    keptFromDay: number,
+  ): Promise<Manifest['segments'][number][]> {
+    const all = before?.segments ?? []
+    const isKept = (segment: Manifest['segments'][number]) => segment.newest_day >= keptFromDay
+    const kept = all.filter(isKept)
+    const over = all.filter(segment => !isKept(segment) && segment.forever)
+    if (over.length === 0) return kept
+    const isSmallRest = ({ newest_day, bytes }: Manifest['segments'][number]) =>
+      newest_day === forever && bytes < fullSegmentBytes
+    over.unshift(...kept.filter(isSmallRest)) // what was kept of older ones before
+    const pieces: Uint8Array[] = []
+    for (const segment of over) pieces.push(foreverEntries(await this.read(segment.object)))
+    const name = `${object}.kept.ids`
+    await this.#write(name, pieces)
+    const rest = { object: name, bytes: lengthOf(pieces), newest_day: forever, forever: true }
+    // An older rest comes first, what came after it next: the order of the identities.
+    const rests = kept.filter(segment => segment.newest_day === forever && !isSmallRest(segment))
+    return [...rests, rest, ...kept.filter(segment => segment.newest_day !== forever)]
   }
 
   async manifest(object: string): Promise<Manifest> {
@@ -114,7 +143,7 @@ export class SnapshotStore {
   /** Deletes what earlier epochs left behind. `named`: the manifest that the claimed checkpoint names. */
   async sweep(epoch: number, named: string | undefined): Promise<void> {
     const kept = new Set(named === undefined ? [] : objectsOf(named, await this.manifest(named)))
-    const mine = new RegExp(`^p${this.#partition}-e(\\d+)-\\d+(\\.state|\\.ids)?$`)
+    const mine = new RegExp(`^p${this.#partition}-e(\\d+)-\\d+(\\.state|\\.ids|\\.kept\\.ids)?$`)
     for (const info of await this.#store.list()) {
       const made = mine.exec(info.name)
       if (made === null || kept.has(info.name) || info.deleted) continue

@@ -26,7 +26,7 @@ async function storeOf(partition: number): Promise<SnapshotStore> {
 
 function taken(idBytes: number, newestDay: number, fill = newestDay): StateSnapshot {
   const pieces = idBytes === 0 ? [] : [new Uint8Array(idBytes).fill(fill)]
-  const dedupe = { pieces, newestDay, keptFromDay: newestDay - 36 }
+  const dedupe = { pieces, newestDay, forever: false, keptFromDay: newestDay - 36 }
   return { state: Buffer.from(`state of day ${newestDay}`), dedupe }
 }
 
@@ -137,4 +137,37 @@ test('partitions that grow alike take their snapshots at different times', async
     }
   })
   expect(dueAfter).toEqual([11, 13, 16, 18])
+})
+
+/** Entries of 26 bytes: a number as the identity, and a day. */
+function entries(...all: readonly (readonly [number, number])[]): Uint8Array {
+  const bytes = Buffer.alloc(all.length * 26)
+  all.forEach(([id, day], index) => {
+    bytes.writeUInt32LE(id, index * 26)
+    bytes.writeUInt16LE(day, index * 26 + 24)
+  })
+  return bytes
+}
+
+test('of a segment whose days are over the identities stay that are kept for ever, in their order', async () => {
+  const store = await storeOf(3)
+  const take = (day: number, isForever: boolean, ...all: readonly (readonly [number, number])[]) => ({
+    state: Buffer.from('state'),
+    dedupe: { pieces: [entries(...all)], newestDay: day, forever: isForever, keptFromDay: day - 36 },
+  })
+  const forever = 0xffff
+  let { manifest } = await store.put(1, 1, take(100, true, [1, 100], [2, forever], [3, 100]), undefined)
+  manifest = (await store.put(1, 2, take(110, false, [4, 110], [5, 110]), manifest)).manifest
+  manifest = (await store.put(1, 3, take(137, true, [6, 137], [7, forever]), manifest)).manifest
+  const ids = async () => {
+    const bytes = await identitiesOf(store, manifest)
+    return Array.from({ length: bytes.length / 26 }, (_, i) => bytes.readUInt32LE(i * 26))
+  }
+  expect((await ids()).filter(id => id === 2 || id === 7)).toEqual([2, 7])
+  manifest = (await store.put(1, 4, take(400, false, [8, 400]), manifest)).manifest
+  expect((await ids()).filter(id => id !== 8)).toEqual([2, 7])
+  manifest = (await store.put(1, 5, take(900, false, [9, 900]), manifest)).manifest
+  expect((await ids()).filter(id => id < 8)).toEqual([2, 7])
+  await store.sweep(2, 'p3-e1-5')
+  expect((await ids()).filter(id => id < 8)).toEqual([2, 7])
 })

@@ -3,7 +3,7 @@
 // go when a waiting event is given up for good, so that its dead letter can be redriven.
 
 import { hashContent, hashIdentity, hashWords } from '../../schemas/event-hash.js'
-import type { DedupeTable, Sighting } from '../partition/state/dedupe-table.js'
+import { type DedupeTable, forever, type Sighting } from '../partition/state/dedupe-table.js'
 import type { ReceivedEvent } from './decode.js'
 
 const dayMs = 86_400_000
@@ -11,7 +11,7 @@ const identity = new Uint32Array(hashWords)
 const content = new Uint32Array(hashWords)
 
 export function dayOf(instantMs: number): number {
-  return Math.min(0xffff, Math.max(2, Math.floor(instantMs / dayMs)))
+  return Math.min(forever - 1, Math.max(2, Math.floor(instantMs / dayMs)))
 }
 
 /** Looks up and remembers a whole batch; the answers line up with it. */
@@ -22,7 +22,8 @@ export function dedupeEvents(batch: readonly ReceivedEvent[], table: DedupeTable
 export function dedupeEvent(received: ReceivedEvent, table: DedupeTable): Sighting {
   hashIdentity(received.event.source, received.event.id, identity)
   hashContent(received.event, content)
-  return table.see(identity, content, dayOf(received.arrivedAtMs))
+  // An event without a time is known for ever, since its age cannot be told when it comes again.
+  return table.see(identity, content, dayOf(received.arrivedAtMs), received.event.timeText === undefined)
 }
 
 /** Both content hashes of a conflict: what was kept, and what came now. The 56 bits that are kept, hexadecimal. */

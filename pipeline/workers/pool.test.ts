@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs'
 import { tableFromIPC } from 'apache-arrow'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { partitionOf } from '../../schemas/identifiers.js'
 import { packageRoot } from '../../schemas/package-root.js'
+import { limitsOfConfig } from '../limits.js'
 import { defaultCoreLimits } from '../partition/core-limits.js'
 import {
   type Broker,
@@ -163,3 +165,49 @@ test('bytes that share memory are copied before they are given away', () => {
   const alone = new Uint8Array([1, 2, 3])
   expect(owned(alone).buffer).toBe(alone.buffer)
 })
+
+test('an idle partition gives up what is parked when its time is over, usage and changes, without any input', async () => {
+  const partition = 2
+  const customer = idleCustomer(partition)
+  const { engine, core } = limitsOfConfig(
+    {
+      partitions: 4,
+      commit: { maxEvents: 100, lingerMs: 20 },
+      dedupeHorizonDays: 35,
+      parkedTtlDays: 1 / 86_400,
+      parkedBytes: 1 << 28,
+    },
+    broker.nc.info!.max_payload,
+  )
+  const made = await makeEngine(broker.nc, partition, {
+    worker: pool.partition(partition),
+    takeOver: true,
+    engine,
+    core,
+  })
+  await made.engine.start()
+  await publishLines(natsSubjects.gatewayMetering(partition), [
+    event('parked', 'api.request', customer, { calls: 1 }),
+  ])
+  const waits = {
+    subscription_id: 'sub_idle',
+    customer_id: customer,
+    sequence: 2,
+    effective_from: time(1_000),
+  }
+  await publishLines(natsSubjects.gatewayLifecycle(partition), [
+    event('change', 'weir.subscription.suspended', customer, waits),
+  ])
+  const counters = () => made.engine.status().counters
+  await until(() => (counters()?.received ?? 0) >= 2)
+  await until(() => counters()?.parked === 0)
+  expect(counters()?.dead_lettered).toBeGreaterThanOrEqual(1)
+  const { commit } = made.engine.status()
+  await new Promise(resolve => setTimeout(resolve, 500))
+  expect(made.engine.status().commit).toBe(commit) // and then it is idle
+  await made.engine.drain()
+})
+
+function idleCustomer(partition: number): string {
+  for (let i = 0; ; i += 1) if (partitionOf(`idle_${i}`, 4) === partition) return `idle_${i}`
+}

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type DedupeSegment, DedupeTable } from './dedupe-table.js'
+import { type DedupeSegment, DedupeTable, forever, foreverEntries } from './dedupe-table.js'
 
 const words = (...values: number[]) => Uint32Array.from(values)
 const identity = (n: number) => words(Math.imul(n, 0x9e3779b1), Math.imul(n, 0x85ebca6b), n, ~n)
@@ -123,7 +123,7 @@ test('it answers as a map does, restored from a dump, from segments and deltas, 
     key: fc.integer({ min: 1, max: 60 }),
     content: fc.integer({ min: 0, max: 1 }),
     days: fc.integer({ min: 0, max: 3 }),
-    action: fc.constantFrom('see', 'see', 'see', 'forget', 'sweep', 'restore'),
+    action: fc.constantFrom('see', 'see', 'see', 'for_ever', 'forget', 'sweep', 'restore'),
   })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), steps => {
@@ -148,7 +148,11 @@ test('it answers as a map does, restored from a dump, from segments and deltas, 
             table.takeSegment()
           } else if (days === 1) {
             const segment = table.takeSegment()
-            segments = [...segments, segment].filter(({ newestDay }) => newestDay >= segment.keptFromDay)
+            segments = [...segments, segment].map(one =>
+              one.newestDay >= segment.keptFromDay
+                ? one
+                : { ...one, pieces: [foreverEntries(Buffer.concat(one.pieces))] },
+            )
             deltas = []
           }
           table = new DedupeTable(5, { segments: true })
@@ -160,11 +164,30 @@ test('it answers as a map does, restored from a dump, from segments and deltas, 
           const known = model.get(key)
           const isKnown = known !== undefined && known.day + 5 >= day
           const expected = !isKnown ? 'new' : known.content === value ? 'duplicate' : 'conflicting'
-          if (!isKnown) model.set(key, { content: value, day })
-          expect(table.see(identity(key), words(value, 0x100), day)).toBe(expected)
+          const isForever = action === 'for_ever'
+          const kept = isForever ? forever : day
+          if (!isKnown) model.set(key, { content: value, day: kept })
+          expect(table.see(identity(key), words(value, 0x100), day, isForever)).toBe(expected)
         }
       }
     }),
     { numRuns: 300 },
   )
+})
+
+test('a key that is kept for ever is known after any time, swept or not, until it is let go', () => {
+  const table = new DedupeTable(36, { segments: true })
+  table.see(identity(1), content, 100, true)
+  table.see(identity(2), content, 100)
+  for (let i = 0; i < 3; i += 1) table.sweep(60_000 + i)
+  expect(table.size).toBe(1)
+  expect(table.see(identity(1), content, 60_000)).toBe('duplicate')
+  expect(table.see(identity(1), words(9, 0), 60_000, true)).toBe('conflicting')
+  table.takeDelta()
+  expect(table.takeSegment()).toMatchObject({ newestDay: 100, forever: true })
+  table.see(identity(3), content, 200)
+  table.takeDelta()
+  expect(table.takeSegment()).toMatchObject({ newestDay: 200, forever: false })
+  table.forget(identity(1))
+  expect(table.see(identity(1), content, 60_000)).toBe('new')
 })

@@ -3,9 +3,10 @@
 // and what an event's identity and content are is decided by schemas/event-hash.ts.
 // Invariants:
 // 1. Exact on the 128 bits; a key is known for `keepDays` after the day it arrived and, whether it has been swept or not,
-//    unknown afterwards, so that a restored table answers as the one that it was made from.
+//    unknown afterwards, so that a restored table answers as the one that it was made from. A key of the day `forever` is
+//    never unknown: that of an event that tells no time of its own, since nothing else would tell that it is an old one.
 // 2. The segments taken so far and the entries since, applied in their order, make this table. A segment whose newest day
-//    is before `keptFromDay` may be left out. Days of segments never go down.
+//    is before `keptFromDay` may be left out, but for its keys of the day `forever`. Days of segments never go down.
 //
 // 56 bits of the content suffice: it is compared with one other event of the same identity, never with all.
 // A key costs 24 bytes; a shard that is four fifths full grows by two fifths: 36 bytes on the average of all shards.
@@ -33,6 +34,8 @@ const shardCount = 1 << shardBits
 /** As stored: four words of identity, two of content, little-endian, and 16 bits of the day. */
 const entryWords = 6
 export const entryBytes = entryWords * 4 + 2
+/** The day of a key that is kept for ever; real days end before it. */
+export const forever = 0xffff
 /** Slots looked at by one call of `sweep`, give or take a shard. */
 const sweptSlots = 400_000
 const noContent = new Uint32Array(2)
@@ -43,8 +46,10 @@ export type Sighting = 'new' | 'duplicate' | 'conflicting'
 export interface DedupeSegment {
   /** To be read one after another: an entry may lie in two of them. */
   readonly pieces: readonly Uint8Array[]
-  /** No entry of this segment or of one before it has a later day. */
+  /** No entry of this segment or of one before it has a later day, but for those kept for ever. */
   readonly newestDay: number
+  /** Some entries are kept for ever. */
+  readonly forever: boolean
   /** Keys of days before this are known no more. */
   readonly keptFromDay: number
 }
@@ -55,6 +60,7 @@ export class DedupeTable {
   /** Undefined: nobody asks for segments, and nothing is kept for them. */
   readonly #sinceSegment: EntryBlocks | undefined
   #newestDay = 0
+  #foreverSinceSegment = false
   #log: Uint8Array = new Uint8Array(entryBytes * 64)
   #logged = 0
   #swept = { shard: 0, day: 0 }
@@ -78,16 +84,21 @@ export class DedupeTable {
     return this.#logged > 0
   }
 
-  /** Looks the identity up and remembers it when it is new. Both hashes are read from their first words. */
-  see(identity: Uint32Array, content: Uint32Array, day: number): Sighting {
+  /**
+   * Looks the identity up as of a day, and remembers it when it is new: from that day on, or for ever. Both hashes are read
+   * from their first words.
+   */
+  see(identity: Uint32Array, content: Uint32Array, day: number, isForever = false): Sighting {
     const shard = this.#shards[identity[0]! >>> (32 - shardBits)]!
     const at = find(shard, identity)
     const known = dayAt(shard, at)
     if (known > letGo && known + this.#keepDays >= day) {
       return hasContent(shard, at, content) ? 'duplicate' : 'conflicting'
     }
-    this.#store(shard, at, identity, content, day)
-    this.#note(identity, content, day)
+    const kept = isForever ? forever : day
+    this.#store(shard, at, identity, content, kept)
+    this.#note(identity, content, kept)
+    if (isForever) this.#foreverSinceSegment = true
     return 'new'
   }
 
@@ -148,7 +159,10 @@ export class DedupeTable {
       throw new Error('A segment is taken behind a delta, of a table that was made for it.')
     }
     const pieces = this.#sinceSegment.take()
-    return { pieces, newestDay: this.#newestDay, keptFromDay: this.#newestDay - this.#keepDays }
+    const hasForever = this.#foreverSinceSegment
+    this.#foreverSinceSegment = false
+    const keptFromDay = this.#newestDay - this.#keepDays
+    return { pieces, newestDay: this.#newestDay, forever: hasForever, keptFromDay }
   }
 
   /** Everything, in the form of a delta. */
@@ -174,6 +188,7 @@ export class DedupeTable {
   apply(entries: Uint8Array): void {
     this.#sinceSegment?.add(entries)
     this.load(entries)
+    if (this.#sinceSegment !== undefined && holdsForever(entries)) this.#foreverSinceSegment = true
   }
 
   /** Before segments of so many bytes are loaded into an empty table. */
@@ -200,7 +215,7 @@ export class DedupeTable {
   }
 
   #store(shard: DedupeShard, at: number, identity: Uint32Array, content: Uint32Array, day: number): void {
-    if (day > this.#newestDay) this.#newestDay = day
+    if (day > this.#newestDay && day !== forever) this.#newestDay = day
     if (isFull(shard) && dayAt(shard, at) === 0) {
       move(shard, 0, countKept(shard, 0))
       at = find(shard, identity)
@@ -217,6 +232,28 @@ export class DedupeTable {
     writeEntry(this.#log, this.#logged, identity, content, day)
     this.#logged += entryBytes
   }
+}
+
+/** Of a segment: what is left of it once its days are over, what was let go included, in its order. */
+export function foreverEntries(entries: Uint8Array): Uint8Array {
+  const out = new Uint8Array(entries.length)
+  let length = 0
+  for (let at = 0; at < entries.length; at += entryBytes) {
+    const day = entryDay(entries, at)
+    if (day !== forever && day !== letGo) continue
+    out.set(entries.subarray(at, at + entryBytes), length)
+    length += entryBytes
+  }
+  return out.slice(0, length)
+}
+
+function holdsForever(entries: Uint8Array): boolean {
+  for (let at = 0; at < entries.length; at += entryBytes) if (entryDay(entries, at) === forever) return true
+  return false
+}
+
+function entryDay(entries: Uint8Array, at: number): number {
+  return entries[at + 24]! | (entries[at + 25]! << 8)
 }
 
 function writeEntry(
