@@ -30,7 +30,7 @@ import { keyRoutes } from './gateway/key-routes.js'
 import { limitsOfConfig } from './limits.js'
 import type { EngineStatus } from './partition/engine.js'
 import { Engines, type EnginesOptions } from './partition/engines.js'
-import { PressureGauge, registerPressure } from './pressure.js'
+import { PressureGauge, registerPressure, stoppedPartitions } from './pressure.js'
 import { publishCatalogs } from './publish-catalogs.js'
 import { readinessOf } from './readiness.js'
 import { reconcile } from './reconcile/reconcile.js'
@@ -166,6 +166,7 @@ async function compose(ground: Ground): Promise<Weir> {
     holdsBack: gauge.holdsBack,
   })
   gauge.observe(() => engines.status())
+  broker.billingRuns.observe(() => stoppedPartitions(engines.status()))
   const status = (): WeirStatus => ({
     partitions: engines.status(),
     feeds: delivery.all.map(feed => feed.status()),
@@ -182,12 +183,20 @@ async function compose(ground: Ground): Promise<Weir> {
     limits: { maxInFlightBytes: config.backpressure.maxInFlightBytes },
     log: options.log,
     pressure: gauge.pressure,
+    stoppedPartitions: () => stoppedPartitions(engines.status()),
     readiness: () => readinessOf(status()),
     version,
     registry,
     billing: broker.billingRuns,
     routes: keyRoutes(broker.keys),
-    reconcile: () => reconcile({ clickhouse: queryClient, jsm, sinks, runs }),
+    reconcile: () =>
+      reconcile({
+        clickhouse: queryClient,
+        jsm,
+        sinks,
+        runs,
+        stopped: () => stoppedPartitions(engines.status()),
+      }),
   })
   undo.push(() => gateway.close())
   const { url } = await gateway.start()

@@ -2,11 +2,18 @@ import type { JetStreamManager } from '@nats-io/jetstream'
 import { afterEach, expect, test } from 'vitest'
 import { Backlog } from './backlog.js'
 import type { EngineStatus } from './partition/engine.js'
-import { PressureGauge } from './pressure.js'
+import { PressureGauge, stoppedPartitions } from './pressure.js'
 
 const limits = { maxPendingMessages: 50, maxPendingBytes: 10_000, maxLedgerBytes: 100_000 }
 const empty = { first_seq: 1, last_seq: 0, bytes: 0 }
-const world = { metering: empty, ledger: empty, position: 0, lag: [0, 0], failed: false, isDown: false }
+const world = {
+  metering: empty,
+  ledger: empty,
+  position: 0,
+  lag: [0, 0],
+  failed: [false, false],
+  isDown: false,
+}
 let gauge: PressureGauge | undefined
 const troubles: unknown[] = []
 
@@ -36,7 +43,7 @@ function stateOf(name: string) {
 
 function engine(metering: number, partition: number) {
   const failure = { code: 'input_purged', detail: 'It was purged.' }
-  const state = world.failed ? { state: 'failed', failure } : { state: 'running' }
+  const state = world.failed[partition] ? { state: 'failed', failure } : { state: 'running' }
   return { partition, lag: { metering, lifecycle: 0, catalog: 0 }, ...state } as EngineStatus
 }
 
@@ -71,10 +78,13 @@ test('a broker that does not answer leaves the last reading in force', async () 
   expect(await reading({ isDown: false })).toMatchObject({ slowsProducers: false })
 })
 
-test('a partition that has stopped for good is named', async () => {
-  const { pressure } = await reading({ failed: true })
-  expect(pressure).toMatchObject({ kind: 'stopped', detail: 'Partition 0 has stopped: It was purged.' })
-  world.failed = false
+test('only when every partition has stopped everything is refused; one alone neither refuses nor slows others', async () => {
+  const { pressure } = await reading({ failed: [true, true] })
+  const detail = 'Every partition has stopped. Partition 0: It was purged.'
+  expect(pressure).toMatchObject({ kind: 'stopped', detail })
+  expect((await reading({ failed: [true, false], lag: [60, 0] })).pressure).toEqual({ kind: 'ok' })
+  expect([...stoppedPartitions(world.lag.map(engine))]).toEqual([[0, 'It was purged.']])
+  await reading({ failed: [false, false], lag: [0, 0] })
 })
 
 test('bytes behind a position are told apart by when they came', () => {

@@ -97,7 +97,9 @@ export class PressureGauge {
       const [metering, ledger] = await Promise.all([jsm.streams.info('METERING'), jsm.streams.info('LEDGER')])
       this.#metering.read(extentOf(metering.state))
       this.#ledger.read(extentOf(ledger.state))
-      const pending = this.#partitions().map(({ lag }) => lag.metering)
+      // What waits for a partition that has stopped is refused at the gateway; it holds nobody else up.
+      const working = this.#partitions().filter(({ state }) => state !== 'failed')
+      const pending = working.map(({ lag }) => lag.metering)
       const messages = pending.reduce((sum, one) => sum + one, 0)
       const pendingBytes = this.#metering.bytesBehind(this.#metering.lastSeq - messages)
       const ledgerBytes = this.#ledger.bytesBehind(position)
@@ -144,13 +146,20 @@ export function registerPressure(registry: Registry, gauge: PressureGauge): void
 }
 
 export function pressureOf(engines: readonly EngineStatus[], reading: PressureReading): Pressure {
-  const failed = engines.find(engine => engine.state === 'failed')
-  if (failed !== undefined) {
-    const detail = `Partition ${failed.partition} has stopped: ${failed.failure?.detail ?? 'see the log'}`
+  const stopped = stoppedPartitions(engines)
+  if (engines.length > 0 && stopped.size === engines.length) {
+    const [[partition, why] = []] = stopped
+    const detail = `Every partition has stopped. Partition ${partition}: ${why}`
     return { kind: 'stopped', retryAfterSeconds: retryAfterSeconds.stopped, detail }
   }
   if (!reading.slowsProducers) return { kind: 'ok' }
   return { kind: 'slow', retryAfterSeconds: retryAfterSeconds[reading.holdsBack ? 'held' : 'slow'] }
+}
+
+/** Partitions that have stopped, and why. */
+export function stoppedPartitions(engines: readonly EngineStatus[]): ReadonlyMap<number, string> {
+  const failed = engines.filter(engine => engine.state === 'failed')
+  return new Map(failed.map(({ partition, failure }) => [partition, failure?.detail ?? 'see the log']))
 }
 
 function extentOf(state: { first_seq: number; last_seq: number; bytes: number }) {

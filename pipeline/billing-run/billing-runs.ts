@@ -41,6 +41,7 @@ const batchesPerPage = 20
 
 export class BillingRuns implements BillingApi {
   readonly #options: BillingRunsOptions
+  #stopped: () => ReadonlyMap<number, string> = () => new Map()
 
   constructor(options: BillingRunsOptions) {
     this.#options = options
@@ -65,6 +66,11 @@ export class BillingRuns implements BillingApi {
     const record = before ?? (await this.#createRecord(runId, cutoff, entityId, nowMs))
     if (!record.ordered) await this.#publishOrder(record)
     return { kind: 'ok', value: { run: await this.#view(record), created: before === undefined } }
+  }
+
+  /** From now on it is asked here which partitions have stopped, and why. */
+  observe(stopped: () => ReadonlyMap<number, string>): void {
+    this.#stopped = stopped
   }
 
   /** Publishes orders that a crash left unpublished (invariant 3). */
@@ -160,7 +166,7 @@ export class BillingRuns implements BillingApi {
   async #view(record: BillingRunRecord): Promise<BillingRunView> {
     const progress = await this.#progress(record.billing_run_id)
     const acknowledged = await this.#acknowledged(record.billing_run_id)
-    return viewOf(record, progress, acknowledged)
+    return viewOf(record, progress, acknowledged, this.#stopped())
   }
 
   async #acknowledged(runId: string): Promise<number> {
@@ -215,6 +221,7 @@ function viewOf(
   record: BillingRunRecord,
   progress: BillingRunProgress | undefined,
   acknowledged: number,
+  stopped: ReadonlyMap<number, string>,
 ): BillingRunView & Readonly<Record<string, unknown>> {
   const batches = progress?.batches
   const sealed = progress?.sealed_partitions.length ?? 0
@@ -226,9 +233,22 @@ function viewOf(
     requested_at: record.requested_at,
     status: batches === undefined ? 'sealing' : done ? 'acknowledged' : 'published',
     partitions: { sealed, of: record.partitions },
+    waiting_for: batches === undefined ? waitingFor(record, progress, stopped) : [],
     batches: { published: batches?.length ?? 0, acknowledged },
     totals: totalsOf(batches ?? []),
   }
+}
+
+/** Partitions that have not sealed yet; `stopped` says why one will not by itself. */
+function waitingFor(
+  record: BillingRunRecord,
+  progress: BillingRunProgress | undefined,
+  stopped: ReadonlyMap<number, string>,
+): { readonly partition: number; readonly stopped: string | null }[] {
+  const sealed = new Set(progress?.sealed_partitions)
+  return Array.from({ length: record.partitions }, (_, partition) => partition)
+    .filter(partition => !sealed.has(partition))
+    .map(partition => ({ partition, stopped: stopped.get(partition) ?? null }))
 }
 
 function totalsOf(batches: NonNullable<BillingRunProgress['batches']>): Readonly<Record<string, unknown>>[] {

@@ -159,7 +159,18 @@ test('a run becomes batches only when every partition has sealed it, and the bat
   expect(await billing.apply(first, never)).toEqual({ kind: 'ok', rows: 0 })
   expect((await batchesOfRun(runId)).messages).toHaveLength(0)
   const half = await runs.get(runId)
-  expect(half).toMatchObject({ value: { status: 'sealing', partitions: { sealed: 1, of: 2 } } })
+  expect(half).toMatchObject({
+    value: {
+      status: 'sealing',
+      partitions: { sealed: 1, of: 2 },
+      waiting_for: [{ partition: 1, stopped: null }],
+    },
+  })
+  runs.observe(() => new Map([[1, 'It was purged.']]))
+  expect(await runs.get(runId)).toMatchObject({
+    value: { waiting_for: [{ partition: 1, stopped: 'It was purged.' }] },
+  })
+  runs.observe(() => new Map())
 
   const second = await seal(runId, 1, lines.slice(700).reverse())
   expect(await billing.apply(second, never)).toEqual({ kind: 'ok', rows: 1_201 })

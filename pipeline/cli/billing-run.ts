@@ -22,6 +22,7 @@ interface RunWire {
   readonly entity_id: string | null
   readonly status: string
   readonly partitions: { readonly sealed: number; readonly of: number }
+  readonly waiting_for?: readonly { readonly partition: number; readonly stopped: string | null }[]
   readonly batches: { readonly published: number; readonly acknowledged: number }
   readonly totals: readonly {
     readonly entity_id: string
@@ -62,7 +63,11 @@ export async function createCommand(args: CreateArguments, io: CliIo): Promise<n
       ...(args.entity === undefined ? {} : { entity_id: args.entity }),
     })
     let run = await callGateway<RunWire>(args.gateway, '/v1/billing-runs', { method: 'POST', headers, body })
+    let told = ''
     while (args.wait && run.status === 'sealing') {
+      const lines = waitingLines(run, true).join('\n')
+      if (lines !== '' && lines !== told) io.stderr.write(`${lines}\n`)
+      told = lines
       await sleep(pollMs)
       run = await callGateway<RunWire>(args.gateway, `/v1/billing-runs/${run.billing_run_id}`)
     }
@@ -112,6 +117,7 @@ function describeRun(run: RunWire): string {
     `Billing run ${run.billing_run_id}: ${run.status}`,
     `cutoff ${run.cutoff}, ${run.entity_id === null ? 'all entities' : `entity ${run.entity_id}`}`,
     `sealed by ${sealed} of ${of} partitions; ${published} batches, ${acknowledged} acknowledged`,
+    ...waitingLines(run, false),
     ...(totals.length === 0
       ? []
       : [
@@ -123,6 +129,16 @@ function describeRun(run: RunWire): string {
         ]),
     '',
   ].join('\n')
+}
+
+/** Which partitions the run waits for. `stoppedOnly`: those that will not seal by themselves. */
+function waitingLines({ waiting_for: waiting = [] }: RunWire, stoppedOnly: boolean): string[] {
+  const running = waiting.filter(({ stopped }) => stopped === null).map(({ partition }) => partition)
+  const lines = waiting
+    .filter(({ stopped }) => stopped !== null)
+    .map(({ partition, stopped }) => `waits for partition ${partition}, which has stopped: ${stopped}`)
+  if (stoppedOnly || running.length === 0) return lines
+  return [...lines, `waits for partition${running.length === 1 ? '' : 's'} ${running.join(', ')}`]
 }
 
 function describeBatches(batches: readonly BatchWire[]): string {

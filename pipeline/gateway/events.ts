@@ -21,7 +21,13 @@ import { malformedBody, Problem, unavailable } from './problem.js'
 import { readBody } from './read-body.js'
 import { type ApiCall, type ApiRoute, needs } from './route.js'
 import { holds } from './scopes.js'
-import { type EventVerdict, type SortedEvents, sortBatch, sortEvents } from './sort-events.js'
+import {
+  type EventVerdict,
+  partitionStopped,
+  type SortedEvents,
+  sortBatch,
+  sortEvents,
+} from './sort-events.js'
 import type { GatewayTelemetry } from './telemetry.js'
 import type { Turns } from './turns.js'
 
@@ -39,7 +45,11 @@ export interface EventIntake {
   readonly publisher: EventPublisher
   readonly telemetry: GatewayTelemetry
   pressure(): Pressure
+  /** Partitions that have stopped, and why: their customers' events are not taken, those of others are. */
+  stoppedPartitions(): ReadonlyMap<number, string>
 }
+
+const stoppedRetryAfterSeconds = 30
 
 const ingest = needs('ingest:usage', 'ingest:lifecycle', 'ingest:catalog')
 const retryDocs = {
@@ -48,7 +58,8 @@ const retryDocs = {
   415: { description: 'Unknown content type or encoding' },
   429: { description: 'The pipeline is behind, or too much is in flight; Retry-After' },
   503: {
-    description: 'Not on disk, or not all of it; `receipts` says what is. Retry-After; resend everything',
+    description:
+      'The partition of the customers has stopped, or not on disk, or not all of it; `receipts` says what is. Retry-After; resend everything',
   },
 }
 
@@ -88,6 +99,8 @@ export function eventRoutes(intake: EventIntake): readonly ApiRoute[] {
 
 async function takeEach(intake: EventIntake, call: ApiCall, seat: Seat) {
   const { sorted, bytes } = await readEvents(intake, call, seat)
+  const stopped = sorted.rejected.find(({ code }) => code === partitionStopped)
+  if (sorted.accepted === 0 && stopped !== undefined) throw stoppedProblem(stopped, sorted.rejected)
   const receipts = await publish(intake, sorted)
   report(intake, sorted, bytes)
   return { status: 202, body: { accepted: sorted.accepted, rejected: sorted.rejected, receipts } }
@@ -95,6 +108,8 @@ async function takeEach(intake: EventIntake, call: ApiCall, seat: Seat) {
 
 async function takeAll(intake: EventIntake, call: ApiCall, seat: Seat) {
   const { sorted, bytes } = await readEvents(intake, call, seat)
+  const stopped = sorted.rejected.find(({ code }) => code === partitionStopped)
+  if (stopped !== undefined) throw stoppedProblem(stopped)
   if (sorted.rejected.length > 0) {
     countRejected(intake, sorted.rejected)
     throw new Problem(
@@ -113,6 +128,12 @@ async function takeAll(intake: EventIntake, call: ApiCall, seat: Seat) {
   await publish(intake, sorted)
   report(intake, sorted, bytes)
   return { status: 204 }
+}
+
+/** Nothing of the request could be taken, for a reason that is not the sender's. */
+function stoppedProblem({ detail }: EventVerdict, rejected?: readonly EventVerdict[]): Problem {
+  const extra = rejected === undefined ? {} : { accepted: 0, rejected }
+  return unavailable(503, partitionStopped, detail, stoppedRetryAfterSeconds, extra)
 }
 
 /** Refuses while the pipeline is behind, bounds what is in flight, and gives the room back whatever happens. */
@@ -161,6 +182,7 @@ async function readEvents(
     chunkBytes: publisher.messageBytes,
     maxEventBytes: publisher.maxMessageBytes,
     maySend: (stream: EventStream) => holds(call.caller, streamScopes[stream]),
+    stopped: intake.stoppedPartitions(),
   }
   const sorted =
     form.kind === 'batch'

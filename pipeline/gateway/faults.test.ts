@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect as connectSocket, type Socket } from 'node:net'
 import { type JetStreamClient, type JetStreamPublishOptions, jetstream } from '@nats-io/jetstream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { partitionOf } from '../../schemas/identifiers.js'
 import type { Receipt } from './event-publisher.js'
 import type { Pressure } from './events.js'
 import { type Broker, post, type Served, serve, startBroker, storedMessages, usage } from './fixture.js'
@@ -10,6 +11,7 @@ const partitions = 4
 let broker: Broker
 let served: Served
 let pressure: Pressure = { kind: 'ok' }
+let stopped: ReadonlyMap<number, string> = new Map()
 
 const limits = {
   bodyTimeoutMs: 400,
@@ -21,7 +23,11 @@ const limits = {
 
 beforeAll(async () => {
   broker = await startBroker(partitions)
-  served = await serve(broker, partitions, { limits, pressure: () => pressure })
+  served = await serve(broker, partitions, {
+    limits,
+    pressure: () => pressure,
+    stoppedPartitions: () => stopped,
+  })
 })
 
 afterAll(async () => {
@@ -31,7 +37,7 @@ afterAll(async () => {
 
 async function problemOf(response: Response) {
   expect(response.headers.get('content-type')).toBe('application/problem+json')
-  return (await response.json()) as { code: string; receipts?: Receipt[]; accepted?: number }
+  return (await response.json()) as { code: string; detail?: string; receipts?: Receipt[]; accepted?: number }
 }
 
 interface Posted {
@@ -157,6 +163,32 @@ test('a slow pipeline is 429 and a stopped one 503, each with Retry-After', asyn
   expect(await problemOf(stopped)).toMatchObject({ code: 'pipeline_stopped', detail: 'The disk is full.' })
   pressure = { kind: 'ok' }
   expect((await post(`${served.url}/v1/events`, [usage('q')])).status).toBe(202)
+})
+
+test('one partition that has stopped refuses its customers alone, by name, and takes everybody else', async () => {
+  const ids = Array.from({ length: 200 }, (_, i) => `cus_${i}`)
+  const there = ids.find(id => partitionOf(id, partitions) === 1)!
+  const elsewhere = ids.find(id => partitionOf(id, partitions) !== 1)!
+  stopped = new Map([[1, 'It was purged.']])
+  try {
+    const alone = await post(`${served.url}/v1/events`, [usage('a', there), usage('b', there)])
+    expect([alone.status, alone.headers.get('retry-after')]).toEqual([503, '30'])
+    const problem = await problemOf(alone)
+    expect(problem).toMatchObject({ code: 'partition_stopped', accepted: 0 })
+    expect(String(problem.detail)).toContain('Partition 1')
+    const mixed = await post(`${served.url}/v1/events`, [usage('c', there), usage('d', elsewhere)])
+    expect(mixed.status).toBe(202)
+    expect(await mixed.json()).toMatchObject({
+      accepted: 1,
+      rejected: [{ index: 0, id: 'c', code: 'partition_stopped' }],
+    })
+    const all = await post(`${served.url}/api/v1/events`, [usage('e', there), usage('f', elsewhere)])
+    expect(all.status).toBe(503)
+    expect((await post(`${served.url}/v1/events`, [usage('g', elsewhere)])).status).toBe(202)
+  } finally {
+    stopped = new Map()
+  }
+  expect((await post(`${served.url}/v1/events`, [usage('a', there)])).status).toBe(202)
 })
 
 /** A request whose body is promised and not sent. */

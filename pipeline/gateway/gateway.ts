@@ -36,6 +36,8 @@ export interface GatewayOptions {
   readonly log: Logger
   /** Asked for every event request; must be cheap. */
   readonly pressure: () => Pressure
+  /** Partitions that have stopped, and why. Default: none. */
+  readonly stoppedPartitions?: () => ReadonlyMap<number, string>
   readonly readiness: () => Readiness
   readonly version: string
   readonly registry: Registry
@@ -68,7 +70,9 @@ export function createGateway(options: GatewayOptions): Gateway {
   const publisher = new EventPublisher({ nc: options.nc, js: options.js, limits, telemetry })
   const { partitions, pressure } = options
   const turns = new Turns()
-  const intake: EventIntake = { partitions, limits, admission, turns, publisher, telemetry, pressure }
+  const stoppedPartitions = options.stoppedPartitions ?? (() => new Map())
+  const parts = { partitions, limits, admission, turns, publisher, telemetry }
+  const intake: EventIntake = { ...parts, pressure, stoppedPartitions }
   const requests = new Admission(unbounded)
   let isDraining = false
   const readiness = () => gatewayReadiness(options.readiness(), publisher.connected, isDraining)

@@ -4,6 +4,7 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type ParsedEvent, validateEvent } from '../../schemas/cloud-event.js'
+import { partitionOf } from '../../schemas/identifiers.js'
 import { stringifyJson, treeProblem } from '../../schemas/json-text.js'
 import { type Rejection, rejected } from '../../schemas/rejection.js'
 import { rowEvent, type UsageBatch, type UsageRows } from '../../schemas/usage-batch.js'
@@ -40,7 +41,12 @@ export interface SortOptions {
   readonly maxEventBytes: number
   /** Whether the caller's key may send to this stream. */
   readonly maySend: (stream: EventStream) => boolean
+  /** Partitions that have stopped, and why. */
+  readonly stopped: ReadonlyMap<number, string>
 }
+
+/** Of an event whose partition has stopped: nothing is wrong with it, and it can be sent again later. */
+export const partitionStopped = 'partition_stopped'
 
 /** Events between two turns of the event loop: some milliseconds. */
 const eventsPerTurn = 2_000
@@ -112,6 +118,7 @@ function takeEvent(value: unknown, builder: ChunkBuilder, options: SortOptions):
     scopeProblem(event.type, options) ??
     extensionProblem(value as object) ??
     weirEventProblem(event) ??
+    stoppedProblem(event, options) ??
     addText(event, value, builder, options)
   )
 }
@@ -139,7 +146,8 @@ function takeRow(
   const parsed = validateEvent(value, options.arrivalMs)
   if (parsed.kind === 'rejected') return parsed.rejection
   const event = parsed.value
-  const problem = scopeProblem(event.type, options) ?? weirEventProblem(event)
+  const problem =
+    scopeProblem(event.type, options) ?? weirEventProblem(event) ?? stoppedProblem(event, options)
   if (problem !== undefined) return problem
   if (streamOf(event.type) !== 'METERING') return addText(event, value, builder, options)
   // A valid event's attributes are texts or absent, and its data was the text of this row.
@@ -166,6 +174,15 @@ function scopeProblem(type: string, { maySend }: SortOptions): Verdict | undefin
     detail: `The API key lacks the scope ${streamScopes[stream]} that events of this type need.`,
     pointer: '/type',
   }
+}
+
+function stoppedProblem({ type, subject }: ValidEvent, options: SortOptions): Verdict | undefined {
+  if (options.stopped.size === 0 || streamOf(type) === 'CATALOG') return undefined
+  const partition = partitionOf(subject, options.partitions)
+  const why = options.stopped.get(partition)
+  if (why === undefined) return undefined
+  const detail = `Partition ${partition}, which the customer belongs to, has stopped: ${why} Send the event again later.`
+  return { code: partitionStopped, detail }
 }
 
 /** Extensions that Weir does not read are passed on, as long as every later reader can write them again. */

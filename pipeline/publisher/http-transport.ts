@@ -69,7 +69,12 @@ function outcomeOf(response: Response, text: string): SendOutcome {
   const { status, headers } = response
   if (status === 202) {
     const answer = jsonOf(text) as { rejected?: readonly RefusedRow[] } | undefined
-    if (Array.isArray(answer?.rejected)) return { kind: 'landed', refused: answer.rejected }
+    if (Array.isArray(answer?.rejected)) {
+      // Nothing is wrong with these; what has landed of the batch is recognised when it comes again.
+      const stopped = answer.rejected.find(({ code }) => code === 'partition_stopped')
+      if (stopped !== undefined) return { kind: 'again', detail: `${stopped.code}: ${stopped.detail}` }
+      return { kind: 'landed', refused: answer.rejected }
+    }
     return { kind: 'again', detail: 'the answer of the gateway is not one of Weir' }
   }
   const problem = (jsonOf(text) ?? {}) as { code?: unknown; detail?: unknown }

@@ -4,7 +4,9 @@ import type { JetStreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import { isCovered, recordedPosition } from '../deliver/delivered.js'
 import { type Feed, feeds } from '../deliver/feeds.js'
+import { wasBorn } from '../genesis.js'
 import { type Checkpoint, readCheckpoint, readLastSequence } from '../partition/checkpoint.js'
+import { PartitionFailure } from '../partition/failures.js'
 import { natsSubjects } from '../topology.js'
 import type { Lag } from './report.js'
 
@@ -23,11 +25,34 @@ export async function partitionCount(jsm: JetStreamManager): Promise<number> {
   return count
 }
 
-/** The newest checkpoints; a partition that nobody has claimed yet has none. */
+/** The newest checkpoints; a partition that nobody has claimed yet has none, and one that lost its own neither. */
 export async function readCheckpoints(jsm: JetStreamManager): Promise<Checkpoint[]> {
+  const found = await readPartitions(jsm)
+  return found.flatMap(one => (one.kind === 'checkpoint' ? [one.checkpoint] : []))
+}
+
+export type PartitionReading =
+  | { readonly kind: 'checkpoint'; readonly partition: number; readonly checkpoint: Checkpoint }
+  | { readonly kind: 'unborn'; readonly partition: number }
+  | { readonly kind: 'lost'; readonly partition: number; readonly code: string; readonly detail: string }
+
+/** What the ledger says of each partition; one that cannot be read hides none of the others. */
+export async function readPartitions(jsm: JetStreamManager): Promise<PartitionReading[]> {
   const partitions = Array.from({ length: await partitionCount(jsm) }, (_, partition) => partition)
-  const stored = await Promise.all(partitions.map(partition => readCheckpoint(jsm, partition)))
-  return stored.flatMap(one => (one === undefined ? [] : [one.checkpoint]))
+  return Promise.all(partitions.map(partition => readPartition(jsm, partition)))
+}
+
+async function readPartition(jsm: JetStreamManager, partition: number): Promise<PartitionReading> {
+  try {
+    const stored = await readCheckpoint(jsm, partition)
+    if (stored !== undefined) return { kind: 'checkpoint', partition, checkpoint: stored.checkpoint }
+    if (!(await wasBorn(jsm, partition))) return { kind: 'unborn', partition }
+    const detail = 'LEDGER holds no checkpoint of it any more'
+    return { kind: 'lost', partition, code: 'checkpoint_missing', detail }
+  } catch (error) {
+    if (!(error instanceof PartitionFailure)) throw error
+    return { kind: 'lost', partition, code: error.code, detail: error.message }
+  }
 }
 
 /** Everything that is behind; empty when the pipeline and its sinks have caught up. */

@@ -15,7 +15,7 @@ import { type ClickHouseConfig, openClickHouse } from '../../sinks/clickhouse/co
 import { migrate } from '../../sinks/clickhouse/migrate.js'
 import { reconcileCommand } from '../cli/reconcile.js'
 import { encodeRecord } from '../deliver/delivery-record.js'
-import { genesisOf } from '../genesis.js'
+import { genesisOf, writeBirth } from '../genesis.js'
 import { type Checkpoint, encodeCheckpoint } from '../partition/checkpoint.js'
 import { ensureTopology } from '../topology.js'
 import { reconcile } from './reconcile.js'
@@ -330,6 +330,30 @@ test('what lags is waited for, then named', async () => {
   expect(before).not.toBeNull()
 })
 
+test('a partition that has stopped, or lost its checkpoint, is told and hides none of the others', async () => {
+  const stopped = await reconcile({
+    ...{ clickhouse, jsm, sinks, runs, waitMs: 0 },
+    stopped: () => new Map([[1, 'Its input was purged.']]),
+  })
+  expect(stopped.ok).toBe(false)
+  expect(stopped.partitions).toHaveLength(2)
+  expect(stopped.checks.find(({ check }) => check === 'partitions')).toMatchObject({
+    differences: [{ id: 'partition 1', found: 'stopped', detail: 'Its input was purged.' }],
+  })
+  await writeBirth(nc, 1)
+  const purged = 'ledger.1.state'
+  const before = await jsm.streams.getMessage('LEDGER', { last_by_subj: purged })
+  await jsm.streams.purge('LEDGER', { filter: purged })
+  try {
+    const lost = await ask()
+    expect(lost.partitions.map(({ partition }) => partition)).toEqual([0])
+    const { differences } = lost.checks.find(({ check }) => check === 'partitions')!
+    expect(differences).toMatchObject([{ id: 'partition 1', found: 'checkpoint_missing' }])
+  } finally {
+    await js.publish(purged, before!.data)
+  }
+})
+
 test('the command prints the report and exits 0 or 1', async () => {
   const out: string[] = []
   const errors: string[] = []
@@ -346,7 +370,7 @@ test('the command prints the report and exits 0 or 1', async () => {
   const text = out.join('')
   expect(text).toContain('Not so: rated usage adds up to every charge')
   expect(text).toMatch(/ch1 +1\.500000000001 +2\.500000000001 +c/)
-  expect(text).toContain('1 of 10 checks found differences.')
+  expect(text).toContain('1 of 11 checks found differences.')
   const nowhere = { kind: 'gateway', url: 'http://127.0.0.1:2' } as const
   expect(await reconcileCommand({ source: nowhere, json: true }, io)).toBe(1)
   expect(errors.join('')).toMatch(/^weir reconcile: .*ECONNREFUSED/)

@@ -11,6 +11,7 @@ import { checkConservation } from './conservation.js'
 import { findLags, readCheckpoints } from './lag.js'
 import { checkMoney, readTotals } from './money.js'
 import type { Lag, ReconcileReport } from './report.js'
+import { checkPartitions } from './stopped.js'
 import { checkStreams, openBillingRuns } from './streams.js'
 
 export interface ReconcileOptions {
@@ -24,6 +25,8 @@ export interface ReconcileOptions {
   /** How long to wait for what lags. Default 10 s. */
   readonly waitMs?: number
   readonly signal?: AbortSignal
+  /** Partitions that have stopped, and why, where that is known. */
+  readonly stopped?: () => ReadonlyMap<number, string>
 }
 
 export async function reconcile(options: ReconcileOptions): Promise<ReconcileReport> {
@@ -35,6 +38,7 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileRep
   const openRuns = await openBillingRuns(runs)
   const hasErp = (await sinks.get(feeds.erp.key)) !== null
   const all = [
+    await checkPartitions(jsm, options.stopped?.() ?? new Map()),
     ...checks,
     ...(await checkMoney(clickhouse, { openRuns, hasErp })),
     ...(await checkStreams(jsm, clickhouse)),
