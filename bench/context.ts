@@ -80,7 +80,7 @@ export function countersOf(weir: Weir) {
 async function subscribe(weir: Weir, options: BenchOptions, traffic: TrafficOptions): Promise<void> {
   const { catalog, messages } = makeSubscriptions(traffic)
   const step = options.progress.step('subscriptions', traffic.customers)
-  const nc = await connect({ servers: weir.natsUrl })
+  const nc = await connect(weir.nats)
   try {
     const js = jetstream(nc)
     await js.publish(natsSubjects.catalog, catalog)

@@ -85,7 +85,7 @@ async function timedRun(
     const step = progress.step('rows queryable in ClickHouse', expected.rows)
     meter.begin()
     const startedAt = performance.now()
-    const publishing = producer.publish(weir.natsUrl)
+    const publishing = producer.publish(weir.nats)
     await Promise.all([
       publishing,
       rowsQueryable(clickhouse, expected.rows, { stallMs, onRows: rows => step.advance(rows) }),

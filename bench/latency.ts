@@ -88,8 +88,8 @@ async function underLoad(
     const startedAtMs = Date.now()
     const delivered = (): number => weir.status().feeds.find(feed => feed.sink === 'clickhouse')?.rows ?? 0
     const markers = new Markers(clickhouse, markerCustomers(customers, partitions), delivered, stallMs)
-    const marking = markers.run(weir.natsUrl)
-    await producer.publish(weir.natsUrl, eventsPerSecond)
+    const marking = markers.run(weir.nats)
+    await producer.publish(weir.nats, eventsPerSecond)
     await markers.finish()
     await marking
     const rows = traffic.rows + markers.sent * rowsPerMarker

@@ -13,7 +13,18 @@ export const fileSchema = z.strictObject({
   nats: z
     .strictObject({
       /** A server or cluster to connect to; without it one is run here. */
-      url: text.optional(),
+      url: text
+        .refine(
+          url => !url.includes('@'),
+          'no credentials here: set nats.user and nats.password, or others below nats',
+        )
+        .optional(),
+      /** Of a server of one's own; what is not given is not sent. */
+      user: text.optional(),
+      password: text.optional(),
+      token: text.optional(),
+      /** A credentials file (JWT and seed). */
+      creds: text.optional(),
       /** The binary to run. */
       server: text.optional(),
       port: port.optional(),
@@ -22,9 +33,13 @@ export const fileSchema = z.strictObject({
     .prefault({}),
   clickhouse: z
     .strictObject({
-      url: z.url({ protocol: /^https?$/ }).optional(),
-      user: text.default('default'),
-      password: z.string().default(''),
+      url: z
+        .url({ protocol: /^https?$/ })
+        .refine(url => !url.includes('@'), 'no credentials here: set clickhouse.user and clickhouse.password')
+        .optional(),
+      /** Default: `default` with `url`; without it `weir`, whose password is made at the first start. */
+      user: text.optional(),
+      password: z.string().optional(),
       database: z
         .string()
         .regex(/^[A-Za-z_]\w*$/, 'a name of letters, digits and _')
@@ -103,6 +118,10 @@ const setting = (path: string, kind: Setting['kind'] = 'text', isPath = false): 
 export const settings: readonly Setting[] = [
   setting('data_dir', 'text', true),
   setting('nats.url'),
+  setting('nats.user'),
+  setting('nats.password'),
+  setting('nats.token'),
+  setting('nats.creds', 'text', true),
   setting('nats.server', 'text', true),
   setting('nats.port', 'number'),
   setting('nats.replicas', 'number'),

@@ -32,7 +32,7 @@ test('without anything there are defaults', () => {
   expect(made.dataDir).toBe(resolve('weir-data'))
   expect(made).toMatchObject({
     nats: { url: undefined, replicas: 1 },
-    clickhouse: { user: 'default', password: '', database: 'weir' },
+    clickhouse: { user: undefined, password: undefined, database: 'weir' },
     http: { host: '127.0.0.1', port: 8080, auth: 'keys' },
     partitions: 4,
     dedupeHorizonDays: 35,

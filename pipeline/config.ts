@@ -14,6 +14,12 @@ export interface WeirConfig {
   readonly nats: {
     /** Connect to this; undefined: run one here. */
     readonly url: string | undefined
+    /** Of `url`; a server that runs here has users of its own. */
+    readonly user: string | undefined
+    readonly password: string | undefined
+    readonly token: string | undefined
+    /** Path of a credentials file. */
+    readonly creds: string | undefined
     readonly server: string | undefined
     readonly port: number | undefined
     /** Of streams that are made; default 1. */
@@ -21,8 +27,9 @@ export interface WeirConfig {
   }
   readonly clickhouse: {
     readonly url: string | undefined
-    readonly user: string
-    readonly password: string
+    /** Undefined: `default` with `url`, else the user that is made here. */
+    readonly user: string | undefined
+    readonly password: string | undefined
     readonly database: string
     readonly port: number | undefined
   }
@@ -145,6 +152,10 @@ function toConfig(file: FileConfig): WeirConfig {
     dataDir: resolve(file.data_dir),
     nats: {
       url: file.nats.url,
+      user: file.nats.user,
+      password: file.nats.password,
+      token: file.nats.token,
+      creds: file.nats.creds,
       server: file.nats.server,
       port: file.nats.port,
       replicas: file.nats.replicas,

@@ -43,7 +43,7 @@ function start(config: WeirConfig): Promise<Servers> {
 
 test('a server that is killed runs again at the same address under another process id', async () => {
   servers = await start(configOf())
-  const { natsUrl, clickhouseUrl } = servers
+  const { nats, clickhouse } = servers
   const before = servers.pids()
   let restarts = 0
   const bothBack = new Promise<void>(resolve => {
@@ -54,8 +54,8 @@ test('a server that is killed runs again at the same address under another proce
   })
   for (const pid of [before.nats, before.clickhouse]) if (pid !== undefined) process.kill(pid, 'SIGKILL')
   await bothBack
-  expect(servers.natsUrl).toBe(natsUrl)
-  expect(await (await fetch(`${clickhouseUrl}/ping`)).text()).toBe('Ok.\n')
+  expect(servers.nats).toEqual(nats)
+  expect(await (await fetch(`${clickhouse.url}/ping`)).text()).toBe('Ok.\n')
   const after = servers.pids()
   expect(after.nats).not.toBe(before.nats)
   expect(after.clickhouse).not.toBe(before.clickhouse)
@@ -84,7 +84,7 @@ test('a server that is killed while it starts for the first time is started agai
     killed.push(pid)
   }
   servers = await starting
-  expect(await (await fetch(`${servers.clickhouseUrl}/ping`)).text()).toBe('Ok.\n')
+  expect(await (await fetch(`${servers.clickhouse.url}/ping`)).text()).toBe('Ok.\n')
   expect(killed).not.toContain(servers.pids().nats)
   expect(killed).not.toContain(servers.pids().clickhouse)
 })

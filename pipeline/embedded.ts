@@ -2,21 +2,40 @@
 // same port when they end by themselves, stopped with us.
 // Invariant: whatever they acknowledged before they died is there when they are back; clients just reconnect.
 
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { startEmbeddedClickhouse } from '../deploy/embedded/clickhouse-server.js'
-import { startNatsServer } from '../deploy/embedded/nats-server.js'
+import { credsAuthenticator } from '@nats-io/transport-node'
+import {
+  clickhouseMark,
+  clickhouseUsers,
+  startEmbeddedClickhouse,
+} from '../deploy/embedded/clickhouse-server.js'
+import { natsUsers } from '../deploy/embedded/nats-config.js'
+import { type NatsLogin, natsMark, startNatsServer } from '../deploy/embedded/nats-server.js'
+import { endOrphans } from '../deploy/embedded/owned-process.js'
+import { passwordFile } from '../deploy/embedded/passwords.js'
+import type { ClickHouseConfig } from '../sinks/clickhouse/config.js'
 import type { WeirConfig } from './config.js'
 
 export interface Servers {
-  readonly natsUrl: string
-  readonly clickhouseUrl: string
+  /** How our own user connects; also to servers that are not run here. */
+  readonly nats: NatsLogin
+  readonly clickhouse: ClickHouseConfig
+  /** What a person needs to connect to what runs here: users and the files that hold their passwords. */
+  readonly logins: ServerLogins
   /** Process ids of what runs embedded now. */
   pids(): { readonly nats?: number; readonly clickhouse?: number }
   /** Calls back whenever a server that ended runs again. */
   onRestart(callback: () => void): void
   /** ClickHouse first: it is the last to be written to. */
   stop(): Promise<void>
+}
+
+/** User → path of the file with his password; empty for servers of one's own. */
+export interface ServerLogins {
+  readonly nats: Readonly<Record<string, string>>
+  readonly clickhouse: Readonly<Record<string, string>>
 }
 
 export interface ServerEvents {
@@ -26,7 +45,6 @@ export interface ServerEvents {
 }
 
 interface EmbeddedServer {
-  readonly url: string
   readonly pid: number
   readonly port: number
   readonly exited: Promise<{ readonly code: number | null; readonly signal: string | null }>
@@ -37,6 +55,17 @@ interface EmbeddedServer {
 const firstStarts = 5
 const restartPauseMs = 500
 const restartPauseMaxMs = 15_000
+
+const natsFolder = (dataDir: string) => join(dataDir, 'nats')
+const clickhouseFolder = (dataDir: string) => join(dataDir, 'clickhouse')
+
+/** Servers that a crash has left running on this directory end before anything else happens on it. */
+export async function endOrphanServers(dataDir: string): Promise<void> {
+  await Promise.all([
+    endOrphans(natsMark(natsFolder(dataDir))),
+    endOrphans(clickhouseMark(clickhouseFolder(dataDir))),
+  ])
+}
 
 export async function startServers(config: WeirConfig, events: ServerEvents): Promise<Servers> {
   const restarted: (() => void)[] = []
@@ -49,7 +78,7 @@ export async function startServers(config: WeirConfig, events: ServerEvents): Pr
     nats.url === undefined
       ? keepRunning('nats-server', { ...events, onRunning }, nats.port, port =>
           startNatsServer({
-            storeDir: join(dataDir, 'nats'),
+            storeDir: natsFolder(dataDir),
             port,
             binary: nats.server,
             searchPath: events.searchPath,
@@ -60,17 +89,29 @@ export async function startServers(config: WeirConfig, events: ServerEvents): Pr
     clickhouse.url === undefined
       ? keepRunning('ClickHouse', { ...events, onRunning }, clickhouse.port, port =>
           startEmbeddedClickhouse({
-            dataDir: join(dataDir, 'clickhouse'),
+            dataDir: clickhouseFolder(dataDir),
             port,
             user: clickhouse.user,
             password: clickhouse.password,
+            database: clickhouse.database,
           }),
         )
       : undefined,
   ])
   return {
-    natsUrl: nats.url ?? broker?.current().url ?? '',
-    clickhouseUrl: clickhouse.url ?? database?.current().url ?? '',
+    nats: broker?.current().login() ?? (await foreignBroker(nats)),
+    clickhouse: {
+      url: clickhouse.url ?? database?.current().url ?? '',
+      ...(database?.current().login ?? {
+        user: clickhouse.user ?? 'default',
+        password: clickhouse.password ?? '',
+      }),
+      database: clickhouse.database,
+    },
+    logins: {
+      nats: broker === undefined ? {} : passwordFiles(natsFolder(dataDir), natsUsers),
+      clickhouse: database === undefined ? {} : passwordFiles(clickhouseFolder(dataDir), clickhouseUsers),
+    },
     pids: () => ({
       ...(broker === undefined ? {} : { nats: broker.current().pid }),
       ...(database === undefined ? {} : { clickhouse: database.current().pid }),
@@ -83,29 +124,51 @@ export async function startServers(config: WeirConfig, events: ServerEvents): Pr
   }
 }
 
-interface Kept {
-  current(): EmbeddedServer
+function passwordFiles(folder: string, users: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(users.map(user => [user, passwordFile(folder, user)]))
+}
+
+/** A broker of one's own, with what the configuration gives to be let in. */
+async function foreignBroker({ url, user, password, token, creds }: WeirConfig['nats']): Promise<NatsLogin> {
+  return {
+    servers: url ?? '',
+    ...(user === undefined ? {} : { user }),
+    ...(password === undefined ? {} : { pass: password }),
+    ...(token === undefined ? {} : { token }),
+    ...(creds === undefined ? {} : { authenticator: credsAuthenticator(await readFile(creds)) }),
+  }
+}
+
+interface Kept<Server extends EmbeddedServer> {
+  current(): Server
   stop(): Promise<void>
 }
 
 /** Waits for both; when one does not start, the other is stopped. */
-async function allOrNone(
-  starting: readonly [Promise<Kept> | undefined, Promise<Kept> | undefined],
-): Promise<readonly [Kept | undefined, Kept | undefined]> {
+async function allOrNone<First extends Stoppable, Second extends Stoppable>(
+  starting: readonly [Promise<First> | undefined, Promise<Second> | undefined],
+): Promise<readonly [First | undefined, Second | undefined]> {
   const settled = await Promise.allSettled(starting)
-  const failed = settled.find(one => one.status === 'rejected')
-  const [first, second] = settled.map(one => (one.status === 'fulfilled' ? one.value : undefined))
-  if (failed === undefined) return [first, second]
-  await Promise.all([first?.stop(), second?.stop()])
-  throw failed.reason
+  const [first, second] = settled
+  if (first.status === 'fulfilled' && second.status === 'fulfilled') return [first.value, second.value]
+  let reason: unknown
+  for (const one of settled) {
+    if (one.status === 'fulfilled') await one.value?.stop()
+    else reason ??= one.reason
+  }
+  throw reason
 }
 
-async function keepRunning(
+interface Stoppable {
+  stop(): Promise<void>
+}
+
+async function keepRunning<Server extends EmbeddedServer>(
   name: string,
   events: ServerEvents & { readonly onRunning: () => void },
   port: number | undefined,
-  start: (port: number | undefined) => Promise<EmbeddedServer>,
-): Promise<Kept> {
+  start: (port: number | undefined) => Promise<Server>,
+): Promise<Kept<Server>> {
   let current = await startFirst(name, events, () => start(port))
   const stopping = new AbortController()
   const watch = async (): Promise<void> => {
@@ -141,11 +204,11 @@ async function keepRunning(
 }
 
 /** A server that is killed under way is started again; one that ends by itself has a reason that will not go away. */
-async function startFirst(
+async function startFirst<Server>(
   name: string,
   events: ServerEvents,
-  start: () => Promise<EmbeddedServer>,
-): Promise<EmbeddedServer> {
+  start: () => Promise<Server>,
+): Promise<Server> {
   for (let starts = 1; ; starts += 1) {
     try {
       return await start()

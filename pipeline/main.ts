@@ -10,6 +10,7 @@ import { type KV, Kvm } from '@nats-io/kv'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from 'pino'
 import { Registry } from 'prom-client'
+import type { NatsLogin } from '../deploy/embedded/nats-server.js'
 import type { Catalog } from '../schemas/catalog.js'
 import { packageRoot } from '../schemas/package-root.js'
 import { type ClickHouseConfig, openClickHouse } from '../sinks/clickhouse/config.js'
@@ -22,7 +23,8 @@ import type { DeliveryStatus } from './deliver/delivery-status.js'
 import { feeds } from './deliver/feeds.js'
 import { ClickHouseHistory } from './deliver/history-source.js'
 import { createDelivery, type Delivery } from './delivery.js'
-import { type Servers, startServers } from './embedded.js'
+import { endOrphanServers, type ServerLogins, type Servers, startServers } from './embedded.js'
+import { requireFreePorts } from './free-ports.js'
 import { ensureFirstKey } from './gateway/api-keys.js'
 import { createGateway, type Gateway } from './gateway/gateway.js'
 import { KeyRing } from './gateway/key-ring.js'
@@ -34,6 +36,7 @@ import { PressureGauge, registerPressure, stoppedPartitions } from './pressure.j
 import { publishCatalogs } from './publish-catalogs.js'
 import { readinessOf } from './readiness.js'
 import { reconcile } from './reconcile/reconcile.js'
+import { ownStateDirectory } from './state-directory.js'
 import { type PipelineTelemetry, pipelineTelemetry } from './telemetry.js'
 import { ensureTopology } from './topology.js'
 import { WorkerPool } from './workers/pool.js'
@@ -54,8 +57,11 @@ export interface WeirStatus {
 /** A running Weir. */
 export interface Weir {
   readonly url: string
-  readonly natsUrl: string
+  /** How our own user connects to the broker and to ClickHouse. */
+  readonly nats: NatsLogin
   readonly clickhouse: ClickHouseConfig
+  /** Users of the servers that run here, with the files that hold their passwords. */
+  readonly logins: ServerLogins
   /** The key made at the first start on an empty store; undefined later, when keys exist. */
   readonly firstKey: string | undefined
   /** Process ids of the embedded servers. */
@@ -81,7 +87,22 @@ const mostStarts = 3
 /** By when the end of a server is known to us, after it has made a step of the start fail. */
 const endNoticedMs = 300
 
+/** Throws a `StartProblem` when the state directory has an owner, or a port is taken: nothing has been touched then. */
 export async function startWeir(config: WeirConfig, options: WeirOptions): Promise<Weir> {
+  const directory = ownStateDirectory(config.dataDir)
+  try {
+    await endOrphanServers(config.dataDir)
+    await requireFreePorts(config)
+    const weir = await startSpoilt(config, options)
+    return { ...weir, drain: () => weir.drain().finally(() => directory.release()) }
+  } catch (error) {
+    directory.release()
+    throw error
+  }
+}
+
+/** Begins anew when an embedded server is killed under a start. */
+async function startSpoilt(config: WeirConfig, options: WeirOptions): Promise<Weir> {
   for (let starts = 1; ; starts += 1) {
     let isSpoilt = false
     const onEnded = (server: string, detail: string): void => {
@@ -119,7 +140,7 @@ async function startOnce(
     })
     undo.push(() => servers.stop())
     const client = await connect({
-      servers: servers.natsUrl,
+      ...servers.nats,
       maxReconnectAttempts: -1,
       reconnectTimeWait: 250,
       name: 'weir',
@@ -127,7 +148,7 @@ async function startOnce(
     const nc = failingWhenLost(client)
     undo.push(() => nc.close())
     await ensureTopology(nc, { partitions: config.partitions, replicas: config.nats.replicas })
-    const clickhouse = { url: servers.clickhouseUrl, ...credentials(config) }
+    const { clickhouse } = servers
     const applied = await migrate(clickhouse)
     if (applied.length > 0) log.info({ applied }, 'schema migrated')
     return await compose({ config, options, pool, servers, nc, clickhouse, undo })
@@ -202,7 +223,8 @@ async function compose(ground: Ground): Promise<Weir> {
   const { url } = await gateway.start()
   return {
     url,
-    natsUrl: servers.natsUrl,
+    nats: servers.nats,
+    logins: servers.logins,
     clickhouse,
     firstKey: broker.firstKey,
     pids: () => servers.pids(),
@@ -333,11 +355,6 @@ async function drain(parts: Parts): Promise<void> {
   keyRing.close()
   await nc.close()
   await servers.stop()
-}
-
-function credentials(config: WeirConfig): Omit<ClickHouseConfig, 'url'> {
-  const { user, password, database } = config.clickhouse
-  return { user, password, database }
 }
 
 function logDelivery(log: Logger, status: DeliveryStatus): void {

@@ -19,7 +19,7 @@ let js: JetStreamClient
 beforeAll(async () => {
   storeDir = await mkdtemp(join(tmpdir(), 'weir-topology-'))
   server = await startNatsServer({ storeDir })
-  nc = await connect({ servers: server.url })
+  nc = await connect({ ...server.login() })
   js = jetstream(nc)
 })
 

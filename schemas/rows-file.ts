@@ -2,7 +2,7 @@
 // same machine may put the rows of an insert into a folder in memory and name the file in its request, which then has no
 // body. That spares both processes the way through a socket, which costs more than reading the rows does.
 
-/** Header of the answer to `/ping`: the folder, percent-encoded. A server has no such header. */
+/** Header of the answer to a `/ping` of its own user: the folder, percent-encoded. A server has no such header. */
 export const rowsFolderHeader = 'X-Weir-Rows-Folder'
 
 /** Parameter of an insert: the file's name in the folder. The file is removed with the request. */

@@ -19,7 +19,7 @@ const tooLongMs = 600_000
 beforeAll(async () => {
   storeDir = await mkdtemp(join(tmpdir(), 'weir-watch-'))
   broker = await startNatsServer({ storeDir })
-  nc = await connect({ servers: broker.url, maxReconnectAttempts: -1, reconnectTimeWait: 50 })
+  nc = await connect({ ...broker.login(), maxReconnectAttempts: -1, reconnectTimeWait: 50 })
 })
 
 afterAll(async () => {

@@ -60,13 +60,12 @@ export async function floorFrom(producer: Producer, options: BenchOptions): Prom
     const onEnded = (server: string, detail: string) => options.log.error({ server, detail }, 'server ended')
     const searchPath = process.env['PATH'] ?? ''
     const servers = await startServers(config, { searchPath, onNotice: progress.notice, onEnded })
-    const nc = await connect({ servers: servers.natsUrl })
+    const nc = await connect(servers.nats)
     await ensureTopology(nc, { partitions: traffic.partitions })
-    const { user, password, database } = config.clickhouse
-    const login = { url: servers.clickhouseUrl, user, password, database }
+    const login = servers.clickhouse
     await migrate(login)
     const clickhouse = openClickHouse(login)
-    const mover = await Mover.start(nc, clickhouse, new RowsFolder(servers.clickhouseUrl))
+    const mover = await Mover.start(nc, clickhouse, new RowsFolder(login))
     const pids = servers.pids()
     const meter = new UsageMeter({
       weir: process.pid,
@@ -79,7 +78,7 @@ export async function floorFrom(producer: Producer, options: BenchOptions): Prom
       const step = progress.step('rows queryable in ClickHouse', rows)
       meter.begin()
       const startedAt = performance.now()
-      const publishing = producer.publish(servers.natsUrl)
+      const publishing = producer.publish(servers.nats)
       const onRows = (count: number) => step.advance(count)
       await Promise.all([
         publishing,

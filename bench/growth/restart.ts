@@ -94,7 +94,7 @@ async function restart(
   },
 ) {
   const since = (): number => rounded((performance.now() - run.startedAt) / 1_000, 3)
-  const nc = await connect({ servers: server.url })
+  const nc = await connect({ ...server.login() })
   await ensureTopology(nc, { partitions })
   const brokerSeconds = since()
   const quiet = () => undefined
@@ -174,7 +174,7 @@ function limitsOf(nc: NatsConnection): PipelineLimits {
 }
 
 async function prepare(server: NatsServer, ids: number, options: BenchOptions): Promise<Prepared> {
-  const nc = await connect({ servers: server.url })
+  const nc = await connect({ ...server.login() })
   try {
     await ensureTopology(nc, { partitions })
     const nowMs = Date.now()

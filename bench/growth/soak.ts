@@ -63,7 +63,7 @@ export async function soak(options: BenchOptions): Promise<SoakReport> {
   try {
     await weir.ready()
     starting.done()
-    const nc = await connect({ servers: weir.instance!.nats_url })
+    const nc = await connect(weir.nats)
     try {
       return await soakFrom(weir, nc, facts, options)
     } finally {
@@ -80,12 +80,7 @@ async function soakFrom(
   facts: Parameters<typeof reportOf>[0],
   options: BenchOptions,
 ): Promise<SoakReport> {
-  const clickhouse = openClickHouse({
-    url: weir.instance!.clickhouse_url,
-    user: 'default',
-    password: '',
-    database: 'weir',
-  })
+  const clickhouse = openClickHouse(weir.clickhouse)
   try {
     await subscribe(nc, options)
     const pids = pidsOf(weir)

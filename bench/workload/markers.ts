@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { jetstream } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
+import type { NatsLogin } from '../../deploy/embedded/nats-server.js'
 import { partitionOf } from '../../schemas/identifiers.js'
 import { customerIdOf } from './price-list.js'
 
@@ -68,8 +69,8 @@ export class Markers {
   }
 
   /** Publishes and polls until `finish`, and then until every marker was seen. */
-  async run(natsUrl: string): Promise<void> {
-    this.#publishing = this.#publish(natsUrl)
+  async run(nats: NatsLogin): Promise<void> {
+    this.#publishing = this.#publish(nats)
     await Promise.all([this.#publishing, this.#look()])
   }
 
@@ -79,8 +80,8 @@ export class Markers {
     await this.#publishing
   }
 
-  async #publish(natsUrl: string): Promise<void> {
-    const nc = await connect({ servers: natsUrl })
+  async #publish(nats: NatsLogin): Promise<void> {
+    const nc = await connect(nats)
     try {
       const js = jetstream(nc)
       const startedAtMs = performance.now()

@@ -4,6 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type JetStreamClient, jetstream } from '@nats-io/jetstream'
 import { connect, headers } from '@nats-io/transport-node'
+import type { NatsLogin } from '../../deploy/embedded/nats-server.js'
 import type { ProducerOrder, ProducerReply, Published } from './producer.js'
 import { makeTraffic, type TrafficMessage } from './traffic.js'
 
@@ -22,14 +23,14 @@ async function obey(order: ProducerOrder): Promise<ProducerReply> {
       return { kind: 'prepared', expected: traffic.expected }
     }
     case 'publish':
-      return { kind: 'published', ...(await publishAll(order.natsUrl, order.eventsPerSecond)) }
+      return { kind: 'published', ...(await publishAll(order.nats, order.eventsPerSecond)) }
     default:
       return order satisfies never
   }
 }
 
-async function publishAll(natsUrl: string, eventsPerSecond: number | undefined): Promise<Published> {
-  const links = await Promise.all(Array.from({ length: connections }, () => connect({ servers: natsUrl })))
+async function publishAll(nats: NatsLogin, eventsPerSecond: number | undefined): Promise<Published> {
+  const links = await Promise.all(Array.from({ length: connections }, () => connect(nats)))
   const startedAtMs = Date.now()
   try {
     let next = 0

@@ -3,13 +3,14 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import type { NatsLogin } from '../../deploy/embedded/nats-server.js'
 import { builtFile } from '../../schemas/package-root.js'
 import type { Expectation, TrafficOptions } from './traffic.js'
 
 export type ProducerOrder =
   | { readonly kind: 'prepare'; readonly traffic: TrafficOptions }
   /** As fast as the broker acknowledges, or at a steady rate. */
-  | { readonly kind: 'publish'; readonly natsUrl: string; readonly eventsPerSecond: number | undefined }
+  | { readonly kind: 'publish'; readonly nats: NatsLogin; readonly eventsPerSecond: number | undefined }
 
 export interface Published {
   readonly startedAtMs: number
@@ -44,8 +45,8 @@ export class Producer {
     return reply.expected
   }
 
-  async publish(natsUrl: string, eventsPerSecond?: number): Promise<Published> {
-    const reply = await this.#ask({ kind: 'publish', natsUrl, eventsPerSecond })
+  async publish(nats: NatsLogin, eventsPerSecond?: number): Promise<Published> {
+    const reply = await this.#ask({ kind: 'publish', nats, eventsPerSecond })
     if (reply.kind !== 'published') throw new Error(`the producer answered ${reply.kind}`)
     return reply
   }

@@ -7,14 +7,26 @@
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { closeSync, mkdirSync, openSync, statfsSync } from 'node:fs'
+import { closeSync, openSync, statfsSync } from 'node:fs'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { builtFile } from '../../schemas/package-root.js'
 import type { ChildReady, ChildStart } from './clickhouse/protocol.js'
-import { endWithUs, exitOf, type ProcessExit, stopProcess, stopStaleProcess } from './owned-process.js'
+import {
+  endOrphans,
+  endWithUs,
+  exitOf,
+  type ProcessExit,
+  type ProcessMark,
+  processMark,
+  stopProcess,
+} from './owned-process.js'
+import { closedFolder, keepPasswords, type Login } from './passwords.js'
 
+export const clickhouseUsers = ['weir', 'analyst'] as const
+
+const childPath = 'deploy/embedded/clickhouse/child.js'
 const minFreeInMemory = 1 << 30
 
 export interface EmbeddedClickhouseOptions {
@@ -22,9 +34,11 @@ export interface EmbeddedClickhouseOptions {
   readonly dataDir: string
   /** Default: a free one. */
   readonly port?: number | undefined
-  /** Default: `default`, with no password. */
+  /** Of our own user. Default: `weir`, with a password that is kept in the data directory (passwords.ts). */
   readonly user?: string | undefined
   readonly password?: string | undefined
+  /** What the analyst reads. Default `weir`. */
+  readonly database?: string | undefined
   /** Path of the process's log. Default: `clickhouse.log` in the data directory. */
   readonly log?: string | undefined
 }
@@ -34,6 +48,10 @@ export interface EmbeddedClickhouse {
   readonly url: string
   readonly pid: number
   readonly port: number
+  /** Our own user, who writes. */
+  readonly login: Login
+  /** Reads `database` and the system tables, and nothing else. */
+  readonly analyst: Login
   /** Settles when the process ends, whoever ended it. Never rejects. */
   readonly exited: Promise<ProcessExit>
   /** Lets running statements end, then stops; kills after a deadline. Idempotent. */
@@ -44,17 +62,21 @@ export async function startEmbeddedClickhouse(
   options: EmbeddedClickhouseOptions,
 ): Promise<EmbeddedClickhouse> {
   const dataDir = resolve(options.dataDir)
-  mkdirSync(dataDir, { recursive: true })
-  const childFile = fileURLToPath(builtFile('deploy/embedded/clickhouse/child.js'))
+  closedFolder(dataDir)
+  const kept = keepPasswords(dataDir, clickhouseUsers)
+  const login = {
+    user: options.user || kept.weir.user,
+    password: options.password || kept.weir.password, // an empty one would be an open door
+  }
+  const childFile = fileURLToPath(builtFile(childPath))
   const pidFile = join(dataDir, 'clickhouse.pid')
   const logFile = resolve(options.log ?? join(dataDir, 'clickhouse.log'))
-  await stopStaleProcess(pidFile, ['clickhouse/child.js', dataDir]) // invariant 1
+  await endOrphans(clickhouseMark(dataDir)) // invariant 1
 
   const log = openSync(logFile, 'a')
-  // The data directory is an argument so that a later start can tell this process from others (owned-process.ts).
   const child = fork(childFile, [dataDir], {
     // Statements hold a libuv thread each. UTC, so that times without a zone mean the same on every machine.
-    env: { UV_THREADPOOL_SIZE: '16', TZ: 'UTC' },
+    env: { UV_THREADPOOL_SIZE: '16', TZ: 'UTC', ...clickhouseMark(dataDir).env },
     execArgv: [],
     stdio: ['ignore', log, log, 'ipc'],
     detached: true,
@@ -67,17 +89,22 @@ export async function startEmbeddedClickhouse(
   })
   const pid = child.pid
   if (pid === undefined) throw new Error(`${childFile} could not be started`)
-  endWithUs(child)
+  endWithUs(child, pid)
   await writeFile(pidFile, `${pid}`)
   try {
     const port = await handOver(child, exited, {
       dataDir,
       spoolDir,
       port: options.port ?? 0,
-      user: options.user ?? 'default',
-      password: options.password ?? '',
+      database: options.database ?? 'weir',
+      logins: [
+        { role: 'weir', ...login },
+        { role: 'analyst', ...kept.analyst },
+      ],
     })
-    return { url: `http://127.0.0.1:${port}`, pid, port, exited, stop: () => stopProcess(child, exited) }
+    const url = `http://127.0.0.1:${port}`
+    const stop = () => stopProcess(child, exited)
+    return { url, pid, port, login, analyst: kept.analyst, exited, stop }
   } catch (cause) {
     await stopProcess(child, exited)
     const text = await readFile(logFile, 'utf8').catch(() => '')
@@ -85,6 +112,11 @@ export async function startEmbeddedClickhouse(
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new Error(`the embedded ClickHouse did not start in ${dataDir}: ${reason}\n${tail}`, { cause })
   }
+}
+
+/** What tells the server of this data directory from every other process. */
+export function clickhouseMark(dataDir: string): ProcessMark {
+  return processMark(resolve(dataDir), [fileURLToPath(builtFile(childPath)), resolve(dataDir)])
 }
 
 /** In memory if there is room for inserts (containers often have 64 MB there), else beside the data. */

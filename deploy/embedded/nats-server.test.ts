@@ -29,7 +29,7 @@ async function start(port?: number): Promise<NatsServer> {
 
 test('an acknowledged message survives kill -9 and a start on the same store and port', async () => {
   const first = await start()
-  const connection = await connect({ servers: first.url, reconnect: false })
+  const connection = await connect({ ...first.login(), reconnect: false })
   const manager = await jetstreamManager(connection)
   await manager.streams.add({ name: 'KEPT', subjects: ['kept.>'] })
   const ack = await jetstream(connection).publish('kept.one', 'a message')
@@ -40,7 +40,7 @@ test('an acknowledged message survives kill -9 and a start on the same store and
 
   const second = await start(first.port)
   expect(second.port).toBe(first.port)
-  const again = await connect({ servers: second.url, reconnect: false })
+  const again = await connect({ ...second.login(), reconnect: false })
   const stored = await (await jetstreamManager(again)).streams.getMessage('KEPT', { seq: 1 })
   expect(stored?.string()).toBe('a message')
   await again.close()
@@ -48,12 +48,12 @@ test('an acknowledged message survives kill -9 and a start on the same store and
 
 test('a start stops the stale server of the same store and leaves its messages', async () => {
   const first = await start()
-  const connection = await connect({ servers: first.url, reconnect: false })
+  const connection = await connect({ ...first.login(), reconnect: false })
   await (await jetstreamManager(connection)).streams.add({ name: 'KEPT', subjects: ['kept.>'] })
   await connection.close()
   const second = await start()
   await first.exited
-  const again = await connect({ servers: second.url, reconnect: false })
+  const again = await connect({ ...second.login(), reconnect: false })
   const info = await (await jetstreamManager(again)).streams.info('KEPT')
   expect(info.config.name).toBe('KEPT')
   await again.close()
@@ -61,7 +61,7 @@ test('a start stops the stale server of the same store and leaves its messages',
 
 test('a message of 8 MB with headers is taken', async () => {
   const server = await start()
-  const connection = await connect({ servers: server.url, reconnect: false })
+  const connection = await connect({ ...server.login(), reconnect: false })
   await (await jetstreamManager(connection)).streams.add({ name: 'LARGE', subjects: ['large'] })
   expect((await jetstream(connection).publish('large', new Uint8Array(8 << 20))).seq).toBe(1)
   await connection.close()

@@ -1,22 +1,33 @@
 // Runs one nats-server with JetStream on loopback, every acknowledged message on disk.
-// Owns: its configuration, its process, its pid file. Does not own: streams (the pipeline declares them).
+// Owns: its process, its pid file, its passwords. Does not own: its configuration (nats-config.ts), streams (the pipeline
+// declares them).
 //
 // Invariants:
-// 1. I1: `sync_interval: always`, so an acknowledgement means that the bytes have reached the disk.
+// 1. Nobody connects without a password, and only our own user sees more than its part (nats-config.ts).
 // 2. One server per store directory: a stale one is stopped before the new one starts.
 // 3. `startNatsServer` resolves only when JetStream answers.
 
 import { spawn } from 'node:child_process'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmodSync } from 'node:fs'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { jetstreamManager } from '@nats-io/jetstream'
-import { connect } from '@nats-io/transport-node'
+import { connect, type NodeConnectionOptions } from '@nats-io/transport-node'
 import { findNatsServer } from './nats-binary.js'
-import { endWithUs, exitOf, type ProcessExit, stopProcess, stopStaleProcess } from './owned-process.js'
+import { type NatsUser, natsConfigText, natsUsers } from './nats-config.js'
+import {
+  endOrphans,
+  endWithUs,
+  exitOf,
+  type ProcessExit,
+  type ProcessMark,
+  processMark,
+  stopProcess,
+} from './owned-process.js'
+import { closedFolder, keepPasswords, type Login } from './passwords.js'
 
-/** 8 MB of events, with room for headers and the subject. */
-const maxPayloadBytes = 9 << 20
+const configName = 'nats-server.conf'
 /** Recovery of a large store takes time; a start is given up only after this. */
 const readyDeadlineMs = 120_000
 
@@ -37,11 +48,18 @@ export interface NatsServerOptions {
   readonly onNotice?: ((line: string) => void) | undefined
 }
 
+/** Options of a client's `connect`; plain data, so that it can be sent to another process. */
+export interface NatsLogin extends Pick<NodeConnectionOptions, 'user' | 'pass' | 'token' | 'authenticator'> {
+  readonly servers: string
+}
+
 export interface NatsServer {
   /** `nats://127.0.0.1:<port>` */
   readonly url: string
   readonly pid: number
   readonly port: number
+  /** How a client of ours connects: with the address and the login of `user` (default `weir`). */
+  login(user?: NatsUser): NatsLogin
   /** Settles when the process ends, whoever ended it. Never rejects. */
   readonly exited: Promise<ProcessExit>
   /** SIGTERM, then SIGKILL after a deadline. Idempotent. */
@@ -56,19 +74,25 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
     onNotice: options.onNotice,
   })
   const storeDir = resolve(options.storeDir)
-  await mkdir(storeDir, { recursive: true })
-  const configFile = join(storeDir, 'nats-server.conf')
+  closedFolder(storeDir)
+  const logins = keepPasswords(storeDir, natsUsers)
+  const configFile = join(storeDir, configName)
   const pidFile = join(storeDir, 'nats-server.pid')
   const logFile = resolve(options.log ?? join(storeDir, 'nats-server.log'))
-  await stopStaleProcess(pidFile, ['nats-server', configFile]) // invariant 2
-  await writeFile(configFile, configText(storeDir, logFile, options.port ?? -1))
+  const mark = natsMark(storeDir)
+  await endOrphans(mark) // invariant 2
+  const text = natsConfigText({ storeDir, logFile, port: options.port ?? -1, logins })
+  await rm(configFile, { force: true }) // one that others can read would stay readable
+  await writeFile(configFile, text, { mode: 0o600 })
+  chmodSync(configFile, 0o600)
 
   // A process group of its own: Ctrl-C is ours to handle, and the broker must outlive the drain.
-  const child = spawn(binary, ['--config', configFile], { stdio: 'ignore', detached: true })
+  const env = { ...mark.env, HOME: storeDir } // nothing of ours, which may hold passwords
+  const child = spawn(binary, mark.args, { stdio: 'ignore', detached: true, env })
   const exited = exitOf(child)
   const pid = child.pid
   if (pid === undefined) throw new Error(`nats-server ${binary} could not be started`)
-  endWithUs(child)
+  endWithUs(child, pid)
   await writeFile(pidFile, `${pid}`)
   let ended: ProcessExit | undefined
   void exited.then(exit => {
@@ -76,10 +100,13 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   })
   const portsFile = join(storeDir, `nats-server_${pid}.ports`)
   try {
-    const port = await waitUntilReady(portsFile, () => ended)
+    const port = await waitUntilReady(portsFile, logins.weir, () => ended)
     await rm(portsFile, { force: true })
     const url = `nats://127.0.0.1:${port}`
-    return { url, pid, port, exited, stop: () => stopProcess(child, exited) }
+    const login = (user: NatsUser = 'weir'): NatsLogin => {
+      return { servers: url, user: logins[user].user, pass: logins[user].password }
+    }
+    return { url, pid, port, login, exited, stop: () => stopProcess(child, exited) }
   } catch (cause) {
     await stopProcess(child, exited)
     const log = await readFile(logFile, 'utf8').catch(() => '')
@@ -88,28 +115,18 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   }
 }
 
-function configText(storeDir: string, logFile: string, port: number): string {
-  const quote = (text: string) => JSON.stringify(text)
-  return [
-    'host: "127.0.0.1"',
-    `port: ${port}`,
-    `ports_file_dir: ${quote(storeDir)}`,
-    `max_payload: ${maxPayloadBytes}`,
-    `log_file: ${quote(logFile)}`,
-    'logfile_size_limit: 16MB',
-    'jetstream {',
-    `  store_dir: ${quote(storeDir)}`,
-    '  sync_interval: always', // invariant 1
-    // The disk is the limit; without this the server allows itself three quarters of what is free at its start.
-    '  max_file_store: 16TB',
-    '  max_memory_store: 1GB',
-    '}',
-    '',
-  ].join('\n')
+/** What tells the server of this store from every other process. */
+export function natsMark(storeDir: string): ProcessMark {
+  const store = resolve(storeDir)
+  return processMark(store, ['--config', join(store, configName)])
 }
 
 /** The server writes the ports file once it listens; then JetStream is asked until it answers. */
-async function waitUntilReady(portsFile: string, ended: () => ProcessExit | undefined): Promise<number> {
+async function waitUntilReady(
+  portsFile: string,
+  login: Login,
+  ended: () => ProcessExit | undefined,
+): Promise<number> {
   const deadline = Date.now() + readyDeadlineMs
   let cause: unknown
   for (;;) {
@@ -119,7 +136,7 @@ async function waitUntilReady(portsFile: string, ended: () => ProcessExit | unde
     if (Date.now() > deadline) throw new Error('it was not ready in time', { cause })
     try {
       const port = portOf(await readFile(portsFile, 'utf8'))
-      await askJetStream(port)
+      await askJetStream(port, login)
       return port // invariant 3
     } catch (error) {
       cause = error
@@ -134,8 +151,9 @@ function portOf(portsText: string): number {
   return Number(url[1])
 }
 
-async function askJetStream(port: number): Promise<void> {
-  const connection = await connect({ port, reconnect: false, timeout: 5_000, maxReconnectAttempts: 0 })
+async function askJetStream(port: number, { user, password: pass }: Login): Promise<void> {
+  const options = { port, user, pass, reconnect: false, timeout: 5_000, maxReconnectAttempts: 0 }
+  const connection = await connect(options)
   try {
     const manager = await jetstreamManager(connection, { timeout: 5_000 })
     await manager.getAccountInfo()

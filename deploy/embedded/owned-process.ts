@@ -1,10 +1,15 @@
-// What both embedded servers need of their processes: one owner per directory, and an orderly stop with a deadline.
-// A server's pid is kept beside its data, because a server that outlives us (kill -9) still holds that data.
+// What both embedded servers need of their processes: one owner per directory, an orderly stop with a deadline, and an end
+// with ours, however we end.
+//
+// Invariants:
+// 1. A process is ended only if it is the server of this very directory: its environment names the directory, its
+//    arguments are those of our start, and it belongs to our user. A process id alone proves nothing.
+// 2. When this process is gone, also by `kill -9`, a server gets SIGTERM at once and SIGKILL a little later, even if it
+//    stands still.
 
-import type { ChildProcess } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
-import { readFile, rm } from 'node:fs/promises'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface ProcessExit {
@@ -12,24 +17,34 @@ export interface ProcessExit {
   readonly signal: NodeJS.Signals | null
 }
 
+/** How a server of a directory is recognised. */
+export interface ProcessMark {
+  /** To be in its environment. */
+  readonly env: Readonly<Record<string, string>>
+  /** The last of its arguments. */
+  readonly args: readonly string[]
+}
+
+const directoryVariable = 'WEIR_SERVER_OF'
 /** How long a server may take to end by itself before it is killed. */
 const stopDeadlineMs = 15_000
+/** The same for a server whose owner is gone: nobody waits for what it is doing. */
+const orphanDeadlineMs = 3_000
 
-/**
- * Stops the process named in the pid file, if it is still the server of this directory. A pid may have been given to
- * another program since, so a process is touched only if every one of `marks` is in its command line.
- */
-export async function stopStaleProcess(pidFile: string, marks: readonly string[]): Promise<void> {
-  const pid = Number(await readFile(pidFile, 'utf8').catch(() => ''))
-  if (Number.isInteger(pid) && pid > 1 && runs(pid, marks)) {
-    process.kill(pid, 'SIGTERM')
-    const deadline = Date.now() + stopDeadlineMs
-    while (runs(pid, marks)) {
-      if (Date.now() > deadline) process.kill(pid, 'SIGKILL')
-      await sleep(20)
-    }
+export function processMark(directory: string, args: readonly string[]): ProcessMark {
+  return { env: { [directoryVariable]: directory }, args }
+}
+
+/** Ends servers that an earlier process of ours has left running on this directory. */
+export async function endOrphans(mark: ProcessMark): Promise<void> {
+  const deadline = Date.now() + orphanDeadlineMs
+  for (let asked = false; ; asked = true) {
+    const found = processIds().filter(pid => bears(pid, mark)) // invariant 1
+    if (found.length === 0) return
+    const late = Date.now() > deadline
+    if (late || !asked) for (const pid of found) signal(pid, late ? 'SIGKILL' : 'SIGTERM')
+    await sleep(20)
   }
-  await rm(pidFile, { force: true })
 }
 
 /** Resolves when the process has ended, however it ended. Never rejects. */
@@ -51,26 +66,71 @@ export async function stopProcess(child: ChildProcess, exited: Promise<ProcessEx
   clearTimeout(timer)
 }
 
-/** The server ends when this process exits. A signal that nobody handles is no exit: commands that own servers handle it. */
-export function endWithUs(child: ChildProcess): void {
+/**
+ * Waits for the end of its standard input, which is ours to hold: the system closes it with us. The command line is
+ * looked at again before each signal, because a process id may have been given away.
+ */
+const watcherScript = `
+same() { [ "$(tr '\\0' '\\n' 2>/dev/null </proc/$1/cmdline)" = "$2" ]; }
+line=$(tr '\\0' '\\n' </proc/$1/cmdline)
+read -r _
+same "$1" "$line" && kill -TERM "$1"
+sleep 1
+same "$1" "$line" && kill -KILL "$1"
+`
+
+/**
+ * The server ends when this process does, whatever ends it. A signal that nobody handles runs no code of ours, and
+ * neither does `kill -9`: then the watcher does it, a shell of its own that shares nothing with us but a pipe.
+ */
+export function endWithUs(child: ChildProcess, pid: number): void {
   const kill = () => child.kill('SIGTERM')
   process.once('exit', kill)
-  void once(child, 'exit').then(
-    () => process.removeListener('exit', kill),
-    () => process.removeListener('exit', kill),
-  )
+  const watcher = spawn('/bin/sh', ['-c', watcherScript, 'weir-watch', `${pid}`], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true, // Ctrl-C reaches the whole terminal
+  })
+  watcher.on('error', () => {}) // no shell: what remains is the end of orphans at the next start
+  watcher.stdin.on('error', () => {})
+  watcher.unref()
+  const over = () => {
+    process.removeListener('exit', kill)
+    watcher.kill('SIGKILL')
+  }
+  void once(child, 'exit').then(over, over)
 }
 
-function runs(pid: number, marks: readonly string[]): boolean {
-  const commandLine = commandLineOf(pid)
-  return commandLine !== null && marks.every(mark => commandLine.includes(mark))
-}
-
-/** Null when there is no such process, or none whose command line can be read: then it is not ours to stop. */
-function commandLineOf(pid: number): string | null {
+function bears(pid: number, { env, args }: ProcessMark): boolean {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+    if (statSync(`/proc/${pid}`).uid !== process.getuid?.()) return false
+    const given = textsOf(`/proc/${pid}/cmdline`)
+    if (args.some((argument, index) => given[given.length - args.length + index] !== argument)) return false
+    const environment = new Set(textsOf(`/proc/${pid}/environ`))
+    return Object.entries(env).every(([name, value]) => environment.has(`${name}=${value}`))
   } catch {
-    return null
+    return false // it has ended meanwhile, or is not ours to look at
+  }
+}
+
+function textsOf(file: string): string[] {
+  return readFileSync(file, 'utf8').replace(/\0$/, '').split('\0')
+}
+
+/** Without a `/proc` none are found: there the watcher alone ends what we leave behind. */
+function processIds(): number[] {
+  try {
+    return readdirSync('/proc')
+      .map(Number)
+      .filter(pid => Number.isInteger(pid) && pid > 1 && pid !== process.pid)
+  } catch {
+    return []
+  }
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name)
+  } catch {
+    // it has ended
   }
 }

@@ -49,7 +49,7 @@ let runNumber = 0
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'weir-billing-'))
   server = await startNatsServer({ storeDir: join(folder, 'nats') })
-  nc = await connect({ servers: server.url })
+  nc = await connect({ ...server.login() })
   js = jetstream(nc)
   jsm = await jetstreamManager(nc)
   await ensureTopology(nc, { partitions })

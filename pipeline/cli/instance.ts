@@ -13,26 +13,30 @@ const instanceSchema = z.object({
   clickhouse_url: z.string(),
   nats_pid: z.int().optional(),
   clickhouse_pid: z.int().optional(),
+  /** Users of the embedded servers, each with the file that holds the password. */
+  logins: z
+    .object({ nats: z.record(z.string(), z.string()), clickhouse: z.record(z.string(), z.string()) })
+    .optional(),
   api_key: z.string().optional(),
 })
 
 export type Instance = z.infer<typeof instanceSchema>
 
-function fileOf(dataDir: string): string {
+export function instanceFile(dataDir: string): string {
   return join(dataDir, 'weir.json')
 }
 
 /** Undefined when no Weir was started on this directory. It may have stopped since. */
 export function readInstance(dataDir: string): Instance | undefined {
   try {
-    return instanceSchema.parse(JSON.parse(readFileSync(fileOf(dataDir), 'utf8')))
+    return instanceSchema.parse(JSON.parse(readFileSync(instanceFile(dataDir), 'utf8')))
   } catch {
     return undefined
   }
 }
 
 export async function writeInstance(dataDir: string, instance: Instance): Promise<void> {
-  const file = fileOf(dataDir)
+  const file = instanceFile(dataDir)
   const unfinished = `${file}.${process.pid}`
   await writeFile(unfinished, `${JSON.stringify(instance, null, 2)}\n`, { mode: 0o600 })
   await chmod(unfinished, 0o600)

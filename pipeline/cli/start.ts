@@ -6,7 +6,8 @@ import type { Catalog } from '../../schemas/catalog.js'
 import { parseCatalog } from '../../schemas/catalog-parser.js'
 import type { WeirConfig } from '../config.js'
 import { startWeir, type Weir } from '../main.js'
-import { type Instance, readInstance, writeInstance } from './instance.js'
+import { StartProblem } from '../start-problem.js'
+import { type Instance, instanceFile, readInstance, writeInstance } from './instance.js'
 import { type CliIo, exitCodes } from './io.js'
 import { describeCatalogProblem } from './validate.js'
 
@@ -22,10 +23,21 @@ export async function startCommand(args: StartArguments, io: CliIo): Promise<num
   if (catalogs === undefined) return exitCodes.badConfiguration
   // From here on a signal is ours, so that a Ctrl-C while starting stops the embedded servers too.
   const stopped = stopSignal(io)
-  const weir = await startWeir(config, { log, catalogs, onNotice: line => io.stderr.write(`${line}\n`) })
+  let weir: Weir
+  try {
+    weir = await startWeir(config, { log, catalogs, onNotice: line => io.stderr.write(`${line}\n`) })
+  } catch (error) {
+    if (!(error instanceof StartProblem)) throw error
+    const { code, message, facts } = error
+    io.stderr.write(`weir start: ${code}: ${message}\n`)
+    if (args.json) io.stdout.write(`${JSON.stringify({ error: { code, detail: message, ...facts } })}\n`)
+    return exitCodes.failed
+  }
   const instance = instanceOf(weir, readInstance(config.dataDir))
   await writeInstance(config.dataDir, instance)
-  io.stdout.write(args.json ? `${JSON.stringify(publicPart(instance))}\n` : greeting(config, weir, instance))
+  io.stdout.write(
+    args.json ? `${JSON.stringify(publicPart(config, instance))}\n` : greeting(config, weir, instance),
+  )
   weir.onServerRestart(() => void writeInstance(config.dataDir, instanceOf(weir, instance)))
   await stopped
   await weir.drain()
@@ -67,31 +79,55 @@ function instanceOf(weir: Weir, before: Instance | undefined): Instance {
   return {
     pid: process.pid,
     url: weir.url,
-    nats_url: weir.natsUrl,
+    nats_url: weir.nats.servers,
     clickhouse_url: weir.clickhouse.url,
+    logins: weir.logins,
     ...(nats === undefined ? {} : { nats_pid: nats }),
     ...(clickhouse === undefined ? {} : { clickhouse_pid: clickhouse }),
     ...(apiKey === undefined ? {} : { api_key: apiKey }),
   }
 }
 
-function publicPart({ api_key: _, ...instance }: Instance): Omit<Instance, 'api_key'> {
-  return instance
+/** All but the key itself: a log is read by more people than may hold it. */
+function publicPart(config: WeirConfig, { api_key, ...instance }: Instance) {
+  return { ...instance, ...(api_key === undefined ? {} : { api_key_file: instanceFile(config.dataDir) }) }
 }
 
+const analystQuestion = 'SELECT count() FROM rated_usage'
+
 function greeting(config: WeirConfig, weir: Weir, instance: Instance): string {
-  const key =
-    weir.firstKey === undefined
-      ? []
-      : [`  API key     ${weir.firstKey}`, `              (shown once; kept in ${config.dataDir}/weir.json)`]
+  const { nats, clickhouse } = weir.logins
+  const analyst = clickhouse['analyst']
+  const publisher = nats['publisher']
+  const database = config.clickhouse.database
+  const ask = `${instance.clickhouse_url}/?database=${database}`
   return [
     'Weir is running.',
     `  HTTP        ${instance.url}   (OpenAPI at /openapi.json)`,
+    ...keyLines(config, weir, instance),
+    `  ClickHouse  ${instance.clickhouse_url}   database ${database}`,
+    ...(analyst === undefined
+      ? []
+      : [
+          `              user analyst reads; password in ${analyst}`,
+          `              curl -u "analyst:$(cat ${analyst})" '${ask}' -d '${analystQuestion}'`,
+        ]),
     `  NATS        ${instance.nats_url}`,
-    `  ClickHouse  ${instance.clickhouse_url}   database ${config.clickhouse.database}`,
+    ...(publisher === undefined
+      ? []
+      : [
+          `              user publisher sends usage.<customer> and changes.<customer>; password in ${publisher}`,
+          `              user consumer reads BILLING and POSTINGS; password in ${nats['consumer']}`,
+        ]),
     `  data        ${config.dataDir}`,
-    ...key,
     'Ctrl-C stops it.',
     '',
   ].join('\n')
+}
+
+function keyLines(config: WeirConfig, weir: Weir, instance: Instance): string[] {
+  const file = instanceFile(config.dataDir)
+  if (weir.firstKey !== undefined)
+    return [`  API key     ${weir.firstKey}`, `              (shown once; kept as api_key in ${file})`]
+  return instance.api_key === undefined ? [] : [`  API key     of the first start: api_key in ${file}`]
 }

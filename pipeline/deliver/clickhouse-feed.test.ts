@@ -36,12 +36,12 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'weir-feed-'))
   broker = await startNatsServer({ storeDir: join(folder, 'nats') })
   server = await startEmbeddedClickhouse({ dataDir: join(folder, 'clickhouse') })
-  nc = await connect({ servers: broker.url, maxReconnectAttempts: -1, reconnectTimeWait: 50 })
+  nc = await connect({ ...broker.login(), maxReconnectAttempts: -1, reconnectTimeWait: 50 })
   js = jetstream(nc)
   jsm = await jetstreamManager(nc)
   kv = await new Kvm(js).create('weir_sinks')
   await jsm.streams.add({ name: 'LEDGER', subjects: ['ledger.>'] })
-  config = { url: server.url, user: 'default', password: '', database: 'weir' }
+  config = { url: server.url, ...server.login, database: 'weir' }
   await migrate(config)
   client = openClickHouse(config)
 })

@@ -23,7 +23,7 @@ let made = 0
 beforeAll(async () => {
   storeDir = await mkdtemp(join(tmpdir(), 'weir-tail-'))
   server = await startNatsServer({ storeDir })
-  nc = await connect({ servers: server.url })
+  nc = await connect({ ...server.login() })
   js = jetstream(nc)
   jsm = await jetstreamManager(nc)
 })

@@ -159,12 +159,7 @@ async function backlog() {
 }
 
 async function audited(): Promise<string[]> {
-  const clickhouse = openClickHouse({
-    url: weir.instance?.clickhouse_url ?? '',
-    user: 'default',
-    password: '',
-    database: 'weir',
-  })
+  const clickhouse = openClickHouse(weir.clickhouse)
   try {
     return await auditMonth(clickhouse, month)
   } finally {

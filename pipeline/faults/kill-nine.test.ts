@@ -65,7 +65,7 @@ test(
 test(
   'canary: an event that was rated and never acknowledged is found',
   async () => {
-    const clickhouse = openClickHouse(database())
+    const clickhouse = openClickHouse(weir.clickhouse)
     try {
       const acknowledged = month.scenario.usage.map((_, index) => index).slice(1)
       expect(await auditEvents(clickhouse, month, { acknowledged })).toEqual([
@@ -81,7 +81,7 @@ test(
 test(
   'canary: one row that is in twice is found',
   async () => {
-    const clickhouse = openClickHouse(database())
+    const clickhouse = openClickHouse(weir.clickhouse)
     try {
       await clickhouse.command({
         query: `INSERT INTO rated_usage SELECT * FROM rated_usage WHERE kind = 'usage' AND amount != 0 LIMIT 1`,
@@ -98,12 +98,8 @@ test(
   generousMs,
 )
 
-function database() {
-  return { url: weir.instance?.clickhouse_url ?? '', user: 'default', password: '', database: 'weir' }
-}
-
 async function audited(claimed: Month): Promise<string[]> {
-  const clickhouse = openClickHouse(database())
+  const clickhouse = openClickHouse(weir.clickhouse)
   try {
     return await auditMonth(clickhouse, claimed)
   } finally {

@@ -66,9 +66,9 @@ test(
 
 /** Delivers the whole ledger into a database of its own, every range twice, and audits what is there. */
 async function deliveredAgain(database: string, tokenOf: (range: FeedRange) => string): Promise<string[]> {
-  const config = { url: clickhouse.url, user: 'default', password: '', database }
+  const config = { url: clickhouse.url, ...clickhouse.login, database }
   await migrate(config)
-  const nc = await connect({ servers: broker.url })
+  const nc = await connect({ ...broker.login() })
   const [js, jsm] = [jetstream(nc), await jetstreamManager(nc)]
   const inner = new ClickHouseSink(config)
   const sink = losingAnswers(inner, tokenOf)

@@ -13,7 +13,11 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import type { NatsUser } from '../../deploy/embedded/nats-config.js'
+import type { NatsLogin } from '../../deploy/embedded/nats-server.js'
+import { readLogin } from '../../deploy/embedded/passwords.js'
 import { builtFile } from '../../schemas/package-root.js'
+import type { ClickHouseConfig } from '../../sinks/clickhouse/config.js'
 import { type Instance, readInstance } from '../cli/instance.js'
 import { environment } from '../main.js'
 
@@ -66,6 +70,25 @@ export class SupervisedWeir {
   /** What `weir start` wrote last; undefined before the first start is through. */
   get instance(): Instance | undefined {
     return readInstance(this.dataDir)
+  }
+
+  /** How our own user connects to the servers of this directory, once they have started. */
+  get nats(): NatsLogin {
+    return this.natsAs('weir')
+  }
+
+  natsAs(name: NatsUser): NatsLogin {
+    const { user, password: pass } = readLogin(join(this.dataDir, 'nats'), name)
+    return { servers: this.instance?.nats_url ?? '', user, pass }
+  }
+
+  get clickhouse(): ClickHouseConfig {
+    return this.clickhouseAs('weir')
+  }
+
+  clickhouseAs(name: 'weir' | 'analyst'): ClickHouseConfig {
+    const login = readLogin(join(this.dataDir, 'clickhouse'), name)
+    return { url: this.instance?.clickhouse_url ?? '', ...login, database: 'weir' }
   }
 
   /** `kill -9`; false when the victim was down, or nobody knows its id yet. */

@@ -30,7 +30,7 @@ export interface Broker {
 export async function startBroker(partitions: number): Promise<Broker> {
   const storeDir = await mkdtemp(join(tmpdir(), 'weir-gateway-'))
   const server = await startNatsServer({ storeDir })
-  const nc = await connect({ servers: server.url, maxReconnectAttempts: -1, reconnectTimeWait: 100 })
+  const nc = await connect({ ...server.login(), maxReconnectAttempts: -1, reconnectTimeWait: 100 })
   const jsm = await jetstreamManager(nc)
   await ensureTopology(nc, { partitions })
   const broker: Broker = {

@@ -1,13 +1,15 @@
 // For tests: a process that runs one partition and kills itself, as `kill -9` would, at a chosen write to the ledger.
-// Arguments: broker URL, partition, the number of the write (0: never), `before` or `after` the broker has it.
+// `WEIR_TEST_LOGIN`: how to connect. Arguments: partition, the number of the write (0: never), `before` or `after` the broker has it.
 
 import type { NatsConnection } from '@nats-io/transport-node'
+import type { NatsLogin } from '../../deploy/embedded/nats-server.js'
 import { connectTo, makeEngine, PlainWorker } from './engine-harness.js'
 import { lossyProxy } from './lossy-proxy.js'
 
 process.on('disconnect', () => process.exit(0)) // never outlives the test
-const [url, partition, fatalWrite, when] = process.argv.slice(2)
-const client = await connectTo(url!)
+const [partition, fatalWrite, when] = process.argv.slice(2)
+const login = JSON.parse(process.env['WEIR_TEST_LOGIN']!) as NatsLogin
+const client = await connectTo(login)
 let writes = 0
 
 function isFatal(natsSubject: string): boolean {
@@ -19,7 +21,7 @@ function isFatal(natsSubject: string): boolean {
 const die = () => process.kill(process.pid, 'SIGKILL')
 
 /** Commits. */
-const { nc } = await lossyProxy(client, Number(new URL(url!).port), {
+const { nc } = await lossyProxy(client, Number(new URL(login.servers).port), {
   sent: message => {
     if (!isFatal(message.split(' ')[1]!)) return 'passes'
     return when === 'after' ? 'cut_after' : 'cut_before'

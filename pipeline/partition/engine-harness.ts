@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
-import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
+import { type NatsLogin, type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
 import { zeroDispositions } from '../../schemas/dispositions.js'
 import { type LimitOverrides, pipelineLimits } from '../limits.js'
 import { ensureTopology, natsSubjects } from '../topology.js'
@@ -137,7 +137,7 @@ export interface Broker {
 export async function startBroker(partitions: number): Promise<Broker> {
   const storeDir = await mkdtemp(join(tmpdir(), 'weir-engine-'))
   const server = await startNatsServer({ storeDir })
-  const nc = await connectTo(server.url)
+  const nc = await connectTo(server.login())
   await ensureTopology(nc, { partitions })
   const broker: Broker = {
     server,
@@ -153,8 +153,8 @@ export async function startBroker(partitions: number): Promise<Broker> {
   return broker
 }
 
-export function connectTo(url: string): Promise<NatsConnection> {
-  return connect({ servers: url, maxReconnectAttempts: -1, reconnectTimeWait: 50, waitOnFirstConnect: true })
+export function connectTo(login: NatsLogin): Promise<NatsConnection> {
+  return connect({ ...login, maxReconnectAttempts: -1, reconnectTimeWait: 50, waitOnFirstConnect: true })
 }
 
 export interface EngineUnderTest {

@@ -44,7 +44,7 @@ async function killBroker(): Promise<void> {
 
 test('kill -9 of the broker in the middle of commits loses nothing and counts nothing twice', async () => {
   broker = await startBroker(4)
-  nc = await connectTo(broker.server.url)
+  nc = await connectTo(broker.server.login())
   const limits = {
     engine: { lingerMs: 1, commitMaxEvents: 200, commitTimeoutMs: 1_000, snapshotCommits: 20 },
   }
@@ -94,12 +94,9 @@ test('kill -9 of the engine at every write of its commits loses nothing and coun
       const more = Array.from({ length: 30 }, (_, i) => ({ id: `e${list.length + i}`, value: i }))
       await publish(broker.nc, natsSubjects.gatewayMetering(2), more)
       list.push(...more)
-      const child = fork(builtFile('pipeline/partition/engine-child.js'), [
-        broker.server.url,
-        '2',
-        `${write}`,
-        when,
-      ])
+      const child = fork(builtFile('pipeline/partition/engine-child.js'), ['2', `${write}`, when], {
+        env: { WEIR_TEST_LOGIN: JSON.stringify(broker.server.login()) },
+      })
       const [, signal] = (await Promise.race([once(child, 'exit'), sleep(10_000, [0, 'late'])])) as [
         number,
         string,

@@ -22,7 +22,7 @@ let jsm: JetStreamManager
 beforeEach(async () => {
   storeDir = await mkdtemp(join(tmpdir(), 'weir-publish-'))
   server = await startNatsServer({ storeDir })
-  nc = await connectTo(server.url)
+  nc = await connectTo(server.login())
   jsm = await jetstreamManager(nc)
   await jsm.streams.add({ name: 'BATCHES', subjects: ['batch.>'], allow_atomic: true })
 })

@@ -84,7 +84,7 @@ async function throughClickHouse(
   lists: readonly RatedRow[][],
   read: readonly RatedRow[][] = lists,
 ): Promise<void> {
-  const config = { url: server.url, user: 'default', password: '', database }
+  const config = { url: server.url, ...server.login, database }
   await migrate(config)
   const columns = new RatedUsageColumns(70_000, 64 << 20)
   const out: LedgerOutput[] = []

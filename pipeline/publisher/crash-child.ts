@@ -1,12 +1,16 @@
 // For tests: a producer process that publishes without end and tells its parent what the spool has, until it is killed.
-// Arguments: URL of the broker, folder of the spool, prefix of its ids, how many to publish (0: without end).
+// `WEIR_TEST_LOGIN`: how to connect. Arguments: folder of the spool, prefix of its ids, how many to publish (0: without end).
 
 import { connect } from '@nats-io/transport-node'
 import { UsagePublisher } from './usage-publisher.js'
 
 process.on('disconnect', () => process.exit(0)) // never outlives the test
-const [url, folder, prefix, count] = process.argv.slice(2)
-const connection = await connect({ servers: url!, maxReconnectAttempts: -1, reconnectTimeWait: 50 })
+const [folder, prefix, count] = process.argv.slice(2)
+const connection = await connect({
+  ...(JSON.parse(process.env['WEIR_TEST_LOGIN']!) as object),
+  maxReconnectAttempts: -1,
+  reconnectTimeWait: 50,
+})
 const publisher = new UsagePublisher({
   to: { connection, partitions: 4 },
   source: 'crash-test',

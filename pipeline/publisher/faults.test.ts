@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { connect } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import type { NatsLogin } from '../../deploy/embedded/nats-server.js'
 import { partitionOf } from '../../schemas/identifiers.js'
 import { builtFile } from '../../schemas/package-root.js'
 import { type Broker, serve, startBroker, storedMessages } from '../gateway/fixture.js'
@@ -133,9 +134,10 @@ class Producer {
   readonly exited: Promise<void>
   readonly #child: ChildProcess
 
-  constructor(url: string, spool: string, prefix: string, count: number) {
+  constructor(login: NatsLogin, spool: string, prefix: string, count: number) {
     const file = fileURLToPath(builtFile('pipeline/publisher/crash-child.js'))
-    this.#child = fork(file, [url, spool, prefix, String(count)], {
+    this.#child = fork(file, [spool, prefix, String(count)], {
+      env: { WEIR_TEST_LOGIN: JSON.stringify(login) },
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
     this.#child.on('message', message => this.told.push(message as Told))
@@ -158,7 +160,7 @@ test('a producer that is killed again and again, also while the broker is away, 
   let left = 0
   for (let round = 0; round < 4; round += 1) {
     const away = round % 2 === 1
-    const producer = new Producer(broker.server.url, spool, `k-${round}`, 0)
+    const producer = new Producer(broker.server.login(), spool, `k-${round}`, 0)
     while (producer.spooled.length === 0) await sleep(10)
     if (away) await broker.kill()
     const before = producer.spooled.length
@@ -171,7 +173,7 @@ test('a producer that is killed again and again, also while the broker is away, 
   }
   expect(left).toBeGreaterThan(0)
   expect((await readdir(spool)).some(name => name.endsWith('.batch'))).toBe(true)
-  const last = new Producer(broker.server.url, spool, 'k-last', 10)
+  const last = new Producer(broker.server.login(), spool, 'k-last', 10)
   await last.exited
   const found = await stored('k-')
   expect(acknowledged.filter(id => !found.has(id))).toEqual([])
@@ -180,7 +182,7 @@ test('a producer that is killed again and again, also while the broker is away, 
 })
 
 test('canary: what a killed producer took without a spool is missed', async () => {
-  const connection = await connect({ servers: broker.server.url, maxReconnectAttempts: -1 })
+  const connection = await connect({ ...broker.server.login(), maxReconnectAttempts: -1 })
   const publisher = new UsagePublisher({
     to: { connection },
     source: 'canary',

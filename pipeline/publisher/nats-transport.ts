@@ -4,8 +4,14 @@
 // 2. While the broker is out of reach nothing is handed to the client, which would hoard a copy per attempt.
 // 3. The partition of a customer is counted as Weir counts it; the number of partitions is fixed when the stream is made.
 
-import { JetStreamApiError, type JetStreamClient, jetstream, jetstreamManager } from '@nats-io/jetstream'
-import { headers, type NatsConnection } from '@nats-io/transport-node'
+import {
+  JetStreamApiError,
+  type JetStreamClient,
+  jetstream,
+  jetstreamManager,
+  type StreamConfig,
+} from '@nats-io/jetstream'
+import { headers, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node'
 import { customerToken, partitionOf } from '../../schemas/identifiers.js'
 import { unlessLost, watchOf } from '../../sinks/connection-watch.js'
 import type { BatchBody, SendOutcome, Transport } from './transport.js'
@@ -14,8 +20,8 @@ export interface NatsTarget {
   /** Stays the caller's: it is not closed here. */
   readonly connection: NatsConnection
   /**
-   * `discover` (default) asks the stream how many partitions there are, which takes the right to ask. `by_customer`
-   * publishes to `usage.<customer>`, a message per customer, for accounts that may do no more than that.
+   * `discover` (default) asks the stream how many partitions there are; who may not ask publishes by customer.
+   * `by_customer` publishes to `usage.<customer>`, a message per customer, which is all that the user `publisher` may do.
    */
   readonly partitions?: number | 'discover' | 'by_customer'
 }
@@ -33,7 +39,7 @@ export class NatsTransport implements Transport {
   #maxPayload: number
   /** Undefined: by customer, or not known yet. */
   #partitions: number | undefined
-  readonly #mode: 'discover' | 'fixed' | 'by_customer'
+  #mode: 'discover' | 'fixed' | 'by_customer'
 
   constructor({ connection, partitions = 'discover' }: NatsTarget, timeoutMs: number) {
     this.#nc = connection
@@ -52,11 +58,25 @@ export class NatsTransport implements Transport {
 
   async start(): Promise<void> {
     if (this.#mode !== 'discover') return
-    const jsm = await jetstreamManager(this.#nc, { timeout: this.#timeoutMs, checkAPI: false })
-    const { config } = await jsm.streams.info(stream)
+    const config = await this.#streamConfig()
+    if (config === undefined) {
+      this.#mode = 'by_customer'
+      return
+    }
     const partitions = Number(config.metadata?.['weir.partitions'])
     if (!Number.isInteger(partitions) || partitions < 1) throw new Error(`${stream} was not made by Weir`)
     this.#partitions = partitions
+  }
+
+  /** Undefined when this user may not ask. */
+  async #streamConfig(): Promise<StreamConfig | undefined> {
+    try {
+      const jsm = await jetstreamManager(this.#nc, { timeout: this.#timeoutMs, checkAPI: false })
+      return (await jsm.streams.info(stream)).config
+    } catch (error) {
+      if (mayNotAsk(error)) return undefined
+      throw error
+    }
   }
 
   laneOf(subject: string): string {
@@ -93,6 +113,11 @@ export class NatsTransport implements Transport {
   async close(): Promise<void> {
     // The connection is the caller's.
   }
+}
+
+function mayNotAsk(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return error instanceof PermissionViolationError || mayNotAsk(error.cause)
 }
 
 /** A server that says no for a reason that will not pass is not asked again; everything else may pass. */

@@ -267,8 +267,8 @@ test('a spool that is full or cannot be written does not stop what can be sent',
   expect(received.flatMap(idsOf)).toContain('2')
 })
 
-test('the package offers it as weir/publisher', async () => {
-  const script = "import { UsagePublisher } from 'weir/publisher'; console.log(UsagePublisher.name)"
+test('the package offers it as weir-pipeline/publisher', async () => {
+  const script = "import { UsagePublisher } from 'weir-pipeline/publisher'; console.log(UsagePublisher.name)"
   const node = [process.execPath, ['--input-type=module', '-e', script], { cwd: packageRoot }] as const
   expect((await promisify(execFile)(...node)).stdout).toBe('UsagePublisher\n')
 })

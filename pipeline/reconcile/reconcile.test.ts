@@ -36,13 +36,13 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'weir-reconcile-'))
   broker = await startNatsServer({ storeDir: join(folder, 'nats') })
   server = await startEmbeddedClickhouse({ dataDir: join(folder, 'clickhouse') })
-  nc = await connect({ servers: broker.url })
+  nc = await connect({ ...broker.login() })
   js = jetstream(nc)
   jsm = await jetstreamManager(nc)
   await ensureTopology(nc, { partitions: 2 })
   sinks = await new Kvm(js).open('weir_sinks')
   runs = await new Kvm(js).open('weir_runs')
-  config = { url: server.url, user: 'default', password: '', database: 'weir' }
+  config = { url: server.url, ...server.login, database: 'weir' }
   await migrate(config)
   clickhouse = openClickHouse(config)
   await publishStreams()
@@ -362,7 +362,7 @@ test('the command prints the report and exits 0 or 1', async () => {
     stderr: { write: (text: string) => errors.push(text) },
     isTTY: false,
   }
-  const source = { kind: 'servers', nats: { servers: broker.url }, clickhouse: config } as const
+  const source = { kind: 'servers', nats: { ...broker.login() }, clickhouse: config } as const
   expect(await reconcileCommand({ source, json: true, waitMs: 0 }, io)).toBe(0)
   expect(JSON.parse(out.splice(0).join(''))).toMatchObject({ ok: true })
   await insert('rated_usage', [{ ...extra, charge_id: 'ch1', amount: '1' }])

@@ -23,8 +23,7 @@ afterAll(async () => {
 
 const configOf = (database: string): ClickHouseConfig => ({
   url: server.url,
-  user: 'default',
-  password: '',
+  ...server.login,
   database,
 })
 

@@ -21,7 +21,7 @@ let client: ClickHouseClient
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'weir-rows-folder-'))
   server = await startEmbeddedClickhouse({ dataDir })
-  const config = { url: server.url, user: 'default', password: '', database: 'weir' }
+  const config = { url: server.url, ...server.login, database: 'weir' }
   await migrate(config)
   client = openClickHouse(config)
 })
@@ -65,12 +65,14 @@ async function rows(): Promise<number> {
 }
 
 const offered = async (): Promise<string> => {
-  const answer = await fetch(new URL('/ping', server.url))
+  const { user, password } = server.login
+  const headers = { 'X-ClickHouse-User': user, 'X-ClickHouse-Key': password }
+  const answer = await fetch(new URL('/ping', server.url), { headers })
   return decodeURIComponent(answer.headers.get(rowsFolderHeader)!)
 }
 
 test('a large insert goes by way of a file, once per token, and leaves no file behind', async () => {
-  const folder = new RowsFolder(server.url)
+  const folder = new RowsFolder({ url: server.url, ...server.login })
   const file = await folder.write([large])
   expect((await readFile(join(await offered(), file!.name))).equals(large)).toBe(true)
   await file!.remove()
@@ -83,18 +85,20 @@ test('a large insert goes by way of a file, once per token, and leaves no file b
 
 test('the same rows in the body are the same insert', async () => {
   const before = await rows()
-  await insert(new RowsFolder(server.url), 'either')
-  await insert(new RowsFolder('http://example.test'), 'either')
+  await insert(new RowsFolder({ url: server.url, ...server.login }), 'either')
+  await insert(new RowsFolder({ ...server.login, url: 'http://example.test' }), 'either')
   expect(await rows()).toBe(before + 20_000)
 })
 
 test('small inserts, and servers that offer no folder or are not here, get the body', async () => {
-  expect(await new RowsFolder(server.url).write([rates(10, 1n)])).toBeUndefined()
-  expect(await new RowsFolder('http://example.test').write([large])).toBeUndefined()
+  expect(await new RowsFolder({ url: server.url, ...server.login }).write([rates(10, 1n)])).toBeUndefined()
+  expect(await new RowsFolder({ ...server.login, url: 'http://example.test' }).write([large])).toBeUndefined()
   const plain = createServer((_, response) => response.end('Ok.\n'))
   await new Promise<void>(resolve => plain.listen(0, '127.0.0.1', resolve))
   const { port } = plain.address() as AddressInfo
-  expect(await new RowsFolder(`http://127.0.0.1:${port}`).write([large])).toBeUndefined()
+  expect(
+    await new RowsFolder({ ...server.login, url: `http://127.0.0.1:${port}` }).write([large]),
+  ).toBeUndefined()
   await new Promise(resolve => plain.close(resolve))
 })
 
@@ -107,7 +111,7 @@ test('a folder that cannot be written, or that the server does not see, costs a 
   })
   await new Promise<void>(resolve => misleading.listen(0, '127.0.0.1', resolve))
   const { port } = misleading.address() as AddressInfo
-  const rowsFolder = new RowsFolder(`http://127.0.0.1:${port}`)
+  const rowsFolder = new RowsFolder({ ...server.login, url: `http://127.0.0.1:${port}` })
   const before = await rows()
   expect(await insert(rowsFolder, 'missing')).toBe(20_000)
   offer = folder

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { rowsFolderHeader } from '../../schemas/rows-file.js'
+import type { ClickHouseConfig } from './config.js'
 
 /** Fewer bytes go through the socket as fast as a file is made. */
 const smallInsertBytes = 256 << 10
@@ -17,18 +18,20 @@ export interface RowsFile {
   remove(): Promise<void>
 }
 
+export type RowsServer = Pick<ClickHouseConfig, 'url' | 'user' | 'password'>
+
 export class RowsFolder {
-  readonly #url: string
+  readonly #server: RowsServer
   #folder: Promise<string | undefined> | undefined
 
-  constructor(url: string) {
-    this.#url = url
+  constructor(server: RowsServer) {
+    this.#server = server
   }
 
   /** Undefined when the rows have to go in the body. */
   async write(parts: readonly Uint8Array[]): Promise<RowsFile | undefined> {
     if (parts.reduce((sum, part) => sum + part.byteLength, 0) < smallInsertBytes) return undefined
-    this.#folder ??= offeredFolder(this.#url)
+    this.#folder ??= offeredFolder(this.#server)
     const folder = await this.#folder
     if (folder === undefined) return undefined
     const name = randomUUID()
@@ -60,11 +63,13 @@ export class RowsFolder {
   }
 }
 
-async function offeredFolder(url: string): Promise<string | undefined> {
+async function offeredFolder({ url, user, password }: RowsServer): Promise<string | undefined> {
   const { hostname, protocol } = new URL(url)
   if (protocol !== 'http:' || !loopback.test(hostname)) return undefined
   try {
-    const answer = await fetch(new URL('/ping', url), { signal: AbortSignal.timeout(pingTimeoutMs) })
+    // Only our own user is told.
+    const headers = { 'X-ClickHouse-User': user, 'X-ClickHouse-Key': password }
+    const answer = await fetch(new URL('/ping', url), { headers, signal: AbortSignal.timeout(pingTimeoutMs) })
     await answer.arrayBuffer()
     const folder = answer.headers.get(rowsFolderHeader)
     return folder === null ? undefined : decodeURIComponent(folder)

@@ -27,7 +27,7 @@ const signal = new AbortController().signal
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'weir-sink-'))
   server = await startEmbeddedClickhouse({ dataDir })
-  config = { url: server.url, user: 'default', password: '', database: 'weir' }
+  config = { url: server.url, ...server.login, database: 'weir' }
   await migrate(config)
   client = openClickHouse(config)
   sink = new ClickHouseSink(config)

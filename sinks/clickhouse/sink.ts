@@ -38,7 +38,7 @@ export class ClickHouseSink implements Sink {
   /** `inserts` is that of the feed: `insertsOfLedger`, `insertsOfBilling` or `insertsOfPostings`. */
   constructor(config: ClickHouseConfig, inserts: ReadRange = insertsOfLedger) {
     this.#client = openClickHouse(config)
-    this.#folder = new RowsFolder(config.url)
+    this.#folder = new RowsFolder(config)
     this.#inserts = inserts
   }
 

@@ -16,7 +16,7 @@ let client: ClickHouseClient
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'weir-views-'))
   server = await startEmbeddedClickhouse({ dataDir })
-  const config: ClickHouseConfig = { url: server.url, user: 'default', password: '', database: 'weir' }
+  const config: ClickHouseConfig = { url: server.url, ...server.login, database: 'weir' }
   await migrate(config)
   client = openClickHouse(config)
 })

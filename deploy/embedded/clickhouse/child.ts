@@ -7,9 +7,10 @@
 import { createServer, type Server } from 'node:http'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { rowsFolderHeader } from '../../../schemas/rows-file.js'
+import { usersText } from './access.js'
 import { Spool } from './body.js'
 import { Engine } from './engine.js'
+import { StatementGuard } from './guard.js'
 import { RequestHandler } from './handler.js'
 import type { ChildReady, ChildStart } from './protocol.js'
 
@@ -30,26 +31,19 @@ process.once('message', message => {
 })
 
 async function start(options: ChildStart): Promise<void> {
-  const engine = new Engine(join(options.dataDir, 'engine'), join(options.dataDir, 'engine.xml'))
+  const engine = new Engine(join(options.dataDir, 'engine'), usersText(options.database))
   const spool = new Spool(options.spoolDir)
-  const facts = await engine.read('', 'SELECT version(), timezone()', 'TabSeparated')
-  const [version = '', timezone = ''] = facts.bytes.toString().trim().split('\t')
-  const { user, password } = options
-  const handler = new RequestHandler(engine, spool, {
-    version,
-    timezone,
-    displayName: hostname(),
-    user,
-    password,
-  })
+  const answer = await engine.read('', 'SELECT version(), timezone()', 'TabSeparated')
+  const [version = '', timezone = ''] = answer.bytes.toString().trim().split('\t')
+  const facts = { version, timezone, displayName: hostname(), logins: options.logins }
+  const handler = new RequestHandler(engine, spool, await StatementGuard.of(engine), facts)
   let running = 0
 
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://localhost')
-    if (url.pathname === '/ping' || url.pathname === '/replicas_status') {
-      response.setHeader(rowsFolderHeader, encodeURIComponent(spool.folder))
-      return void response.end('Ok.\n')
-    }
+    if (!handler.admits(request, response)) return
+    if (url.pathname === '/ping' || url.pathname === '/replicas_status')
+      return void handler.ping(request, response, url)
     if (url.pathname !== '/') {
       response.writeHead(404, {
         'X-ClickHouse-Exception-Code': 0,

@@ -10,7 +10,7 @@
 import { writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { fromEngine } from './exception.js'
+import { ClickhouseException, fromEngine } from './exception.js'
 import { Lane } from './lane.js'
 
 /** Together below UV_THREADPOOL_SIZE (16), because file I/O needs threads too. */
@@ -68,7 +68,8 @@ interface NativeQueryResult {
  * What the server would read from its own configuration: an acknowledged part survives the loss of power. Statistics of
  * every column, which merges would gather for the planning of joins, cost more than they bring here.
  */
-const configText = `<clickhouse>
+const configText = (usersFile: string) => `<clickhouse>
+  <users_config>${usersFile.replaceAll('&', '&amp;').replaceAll('<', '&lt;')}</users_config>
   <merge_tree>
     <fsync_after_insert>1</fsync_after_insert>
     <fsync_part_directory>1</fsync_part_directory>
@@ -85,10 +86,13 @@ export class Engine {
   private readonly readLane = new Lane(readers, maxWaiting)
   private readonly writeLane = new Lane(writers, maxWaiting)
 
-  constructor(path: string, configFile: string) {
+  /** `usersText`: who may do what (access.ts). Both files lie beside the engine's directory. */
+  constructor(path: string, usersText: string) {
     this.native = loadNative()
     this.path = path
-    writeFileSync(configFile, configText)
+    const [configFile, usersFile] = [`${path}.xml`, `${path}-users.xml`]
+    writeFileSync(usersFile, usersText, { mode: 0o600 })
+    writeFileSync(configFile, configText(usersFile), { mode: 0o600 })
     this.keeper = this.native.CreateConnection(path, [`--config-file=${configFile}`])
   }
 
@@ -103,6 +107,18 @@ export class Engine {
         rawBytes: result.bytesRead,
       }
     })
+  }
+
+  /** The statement as the engine has understood it, on one line. Throws what is no single statement. */
+  async canonical(sql: string): Promise<string> {
+    const text = sql.replace(/[\\']/g, '\\$&')
+    const query = `SELECT formatQuerySingleLine('${text}')`
+    try {
+      return (await this.read('SET max_query_size = 67108864; ', query, 'RawBLOB')).bytes.toString('utf8')
+    } catch (error) {
+      const { code, type, message } = fromEngine(error)
+      throw new ClickhouseException(code, type, message.replace(/:? In scope SELECT formatQuery.*$/s, ''))
+    }
   }
 
   /** Runs a statement that changes something and returns no rows. */

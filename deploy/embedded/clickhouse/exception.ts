@@ -29,6 +29,12 @@ export const exceptions = {
     new ClickhouseException(202, 'TOO_MANY_SIMULTANEOUS_QUERIES', 'Too many queries wait for their turn.'),
   bodyTooLarge: (limit: number) =>
     new ClickhouseException(229, 'QUERY_IS_TOO_LARGE', `The query text is larger than ${limit} bytes.`),
+  accessDenied: (role: string, what: string) =>
+    new ClickhouseException(497, 'ACCESS_DENIED', `${role}: Not enough privileges: nobody may ${what} here.`),
+  foreignVisitor: (why: string) =>
+    new ClickhouseException(497, 'ACCESS_DENIED', `Only programs of this machine are served: ${why}.`),
+  readonlyMethod: () =>
+    new ClickhouseException(164, 'READONLY', 'Cannot execute query in readonly mode: use the method POST.'),
   authenticationFailed: (user: string) =>
     new ClickhouseException(
       516,
@@ -64,7 +70,7 @@ const statuses = new Map<number, number>([
   ...codesWith(400, [376, 427, 441, 675, 676]),
   // Unknown things: tables, functions, identifiers, types, databases, settings, formats.
   ...codesWith(404, [46, 47, 50, 56, 60, 63, 73, 78, 81, 115, 152, 336, 511]),
-  ...codesWith(403, [192, 193, 497, 512, 516]),
+  ...codesWith(403, [164, 192, 193, 497, 512, 516]),
   ...codesWith(503, [76, 209, 439]),
   [194, 401],
   [159, 408],

@@ -9,22 +9,25 @@
 import { randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { rowsFolderHeader } from '../../../schemas/rows-file.js'
+import type { Role } from './access.js'
 import { fileCompression, readBody, type Spool, type SpooledRows } from './body.js'
 import type { Engine, WriteResult } from './engine.js'
 import { type ClickhouseException, exceptions, exceptionText, fromEngine, httpStatus } from './exception.js'
 import { contentType, mayBeJoined } from './formats.js'
+import type { StatementGuard } from './guard.js'
 import { multipartBoundary, multipartFields } from './multipart.js'
-import { literal, type Parameters, prelude, readParameters } from './parameters.js'
+import { credentials, literal, type Parameters, prelude, readParameters } from './parameters.js'
 import { BodyWriter } from './response-body.js'
 import { type InsertData, readStatement } from './statement.js'
 import { readSummary, total, writeSummary } from './summary.js'
+import { admitVisitor } from './visitor.js'
 
 export interface ServerFacts {
   readonly version: string
   readonly timezone: string
   readonly displayName: string
-  readonly user: string
-  readonly password: string
+  readonly logins: readonly { readonly role: Role; readonly user: string; readonly password: string }[]
 }
 
 /** How long a request's last bytes may take to leave before a refused request's connection is cut. */
@@ -37,6 +40,7 @@ const maxStatementBytes = 4 << 20
 const maxWholeResultBytes = 2 ** 31
 
 interface Exchange {
+  readonly role: Role
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly parameters: Parameters
@@ -46,12 +50,33 @@ interface Exchange {
 export class RequestHandler {
   private readonly engine: Engine
   private readonly spool: Spool
+  private readonly guard: StatementGuard
   private readonly facts: ServerFacts
 
-  constructor(engine: Engine, spool: Spool, facts: ServerFacts) {
+  constructor(engine: Engine, spool: Spool, guard: StatementGuard, facts: ServerFacts) {
     this.engine = engine
     this.spool = spool
+    this.guard = guard
     this.facts = facts
+  }
+
+  /** False when the request has been refused: it comes from a web page. */
+  admits(request: IncomingMessage, response: ServerResponse): boolean {
+    try {
+      admitVisitor(request.headers)
+      return true
+    } catch (error) {
+      void this.refuse(request, response, fromEngine(error))
+      return false
+    }
+  }
+
+  /** Anybody may ask whether we live; only our own user learns where rows can be put as files. */
+  ping(request: IncomingMessage, response: ServerResponse, url: URL): void {
+    const [user, password] = credentials(url.searchParams, request.headers)
+    if (this.roleOf(user, password) === 'weir')
+      response.setHeader(rowsFolderHeader, encodeURIComponent(this.spool.folder))
+    response.end('Ok.\n')
   }
 
   async handle(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
@@ -63,18 +88,23 @@ export class RequestHandler {
       const form =
         boundary === null ? new Map<string, string>() : multipartFields(await readBody(request), boundary)
       const parameters = readParameters(url.searchParams, request.headers, form)
-      this.authenticate(parameters)
+      const role = this.roleOf(parameters.user, parameters.password)
+      if (role === undefined) throw exceptions.authenticationFailed(parameters.user)
       response.setHeader('X-ClickHouse-Timezone', this.facts.timezone)
-      const settings = prelude(parameters, request.method !== 'POST')
-      await this.run({ request, response, parameters, settings }, boundary !== null)
+      const settings = prelude(parameters, role, request.method !== 'POST')
+      await this.run({ role, request, response, parameters, settings }, boundary !== null)
     } catch (error) {
       await this.refuse(request, response, fromEngine(error))
     }
   }
 
-  private authenticate({ user, password }: Parameters): void {
-    if (!same(user, this.facts.user) || !same(password, this.facts.password))
-      throw exceptions.authenticationFailed(user)
+  private roleOf(user: string, password: string): Role | undefined {
+    // Every login is compared, so that the time of an answer does not tell which users there are.
+    const known = this.facts.logins.map(login => ({
+      role: login.role,
+      isRight: [same(user, login.user), same(password, login.password)].every(Boolean),
+    }))
+    return known.find(login => login.isRight)?.role
   }
 
   private async run(exchange: Exchange, bodyIsForm: boolean): Promise<void> {
@@ -84,6 +114,7 @@ export class RequestHandler {
     if (given.length > 0 && !bodyIsForm && request.method === 'POST') {
       const statement = readStatement(given.toString('latin1'))
       if (statement.kind === 'insert_data') {
+        this.admitInsert(exchange)
         if (parameters.rowsFile !== null)
           return this.insert(exchange, given, statement, this.spool.take(parameters.rowsFile))
         const inline = given.subarray(statement.dataStart)
@@ -98,10 +129,15 @@ export class RequestHandler {
     const statement = readStatement(text.toString('latin1', 0, maxStatementBytes))
     if (statement.kind !== 'insert_data' && text.length > maxStatementBytes)
       throw exceptions.bodyTooLarge(maxStatementBytes)
+    const isRead = statement.kind === 'read' || statement.kind === 'empty'
+    if (!isRead && request.method !== 'POST') throw exceptions.readonlyMethod()
+    if (statement.kind !== 'empty' && statement.kind !== 'insert_data')
+      await this.guard.admit(text.toString('utf8', 0, statement.end), exchange.role)
     switch (statement.kind) {
       case 'empty':
         throw exceptions.syntaxError('Empty query')
       case 'insert_data': {
+        this.admitInsert(exchange)
         const { rowsFile } = parameters
         const inline = text.subarray(statement.dataStart)
         const rows =
@@ -126,6 +162,11 @@ export class RequestHandler {
     }
   }
 
+  /** Before rows are taken into memory. */
+  private admitInsert({ role }: Exchange): void {
+    if (role !== 'weir') throw exceptions.accessDenied(role, 'insert rows as this user')
+  }
+
   private async insert(
     exchange: Exchange,
     text: Buffer,
@@ -141,6 +182,7 @@ export class RequestHandler {
         `${head}\nFROM INFILE ${literal(rows.path)} COMPRESSION ${literal(rows.compression)}`,
         `${settings}\nFORMAT ${format}`,
       ]
+      await this.guard.admit(sql.join('\n'), exchange.role, rows.path)
       const result = await this.engine.write(exchange.settings, sql.join('\n'))
       this.answerWrite(exchange, result) // invariant 1
     } finally {

@@ -3,6 +3,7 @@
 
 import type { IncomingHttpHeaders } from 'node:http'
 import { rowsFileParameter } from '../../../schemas/rows-file.js'
+import { type Role, rolePrelude } from './access.js'
 import { exceptions } from './exception.js'
 
 export interface Parameters {
@@ -94,15 +95,16 @@ export function readParameters(
  * The statements that bring a fresh connection into the state that the request asks for. `methodIsSafe`: all methods but
  * POST may only read, as in ClickHouse.
  */
-export function prelude(parameters: Parameters, methodIsSafe: boolean): string {
+export function prelude(parameters: Parameters, role: Role, methodIsSafe: boolean): string {
   const assignments = [...serverDefaults]
-  let readonly = methodIsSafe ? '2' : null
+  let readonly = methodIsSafe || role === 'analyst' ? '2' : null
   for (const [name, value] of parameters.settings) {
     if (!/^[A-Za-z_][A-Za-z0-9_.]*$/.test(name)) throw exceptions.unknownSetting(name)
     if (name === 'readonly') readonly = value === '0' ? readonly : value
+    else if (name === 'profile') throw exceptions.accessDenied(role, 'change the profile of a request')
     else assignments.push(`${name} = ${literal(value)}`)
   }
-  const statements = [`SET ${assignments.join(', ')}`]
+  const statements = [rolePrelude(role).replace(/; $/, ''), `SET ${assignments.join(', ')}`]
   if (parameters.database !== null) statements.push(`USE \`${escaped(parameters.database)}\``)
   // Last: after it, nothing more can be set.
   if (readonly !== null) statements.push(`SET readonly = ${literal(readonly)}`)
@@ -117,7 +119,11 @@ function escaped(text: string): string {
   return text.replace(/[\\'`]/g, '\\$&')
 }
 
-function credentials(all: ReadonlyMap<string, string>, headers: IncomingHttpHeaders): [string, string] {
+/** The user and password that a request gives, in whichever of ClickHouse's ways. */
+export function credentials(
+  all: { get(name: string): string | null | undefined },
+  headers: IncomingHttpHeaders,
+): [string, string] {
   const user = header(headers, 'x-clickhouse-user')
   const key = header(headers, 'x-clickhouse-key')
   if (user !== null || key !== null) return [user ?? 'default', key ?? '']

@@ -1,5 +1,7 @@
 // What the embedded ClickHouse's process and its parent say to each other over the channel.
 
+import type { Role } from './access.js'
+
 /** From the parent, once, first of all. */
 export interface ChildStart {
   readonly dataDir: string
@@ -7,8 +9,10 @@ export interface ChildStart {
   readonly spoolDir: string
   /** 0: any free one. */
   readonly port: number
-  readonly user: string
-  readonly password: string
+  /** Of the analysts: they read this one and the system tables. */
+  readonly database: string
+  /** Who is let in, and as what. */
+  readonly logins: readonly { readonly role: Role; readonly user: string; readonly password: string }[]
 }
 
 /** From the child, once. */

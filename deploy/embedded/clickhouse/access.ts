@@ -1,0 +1,75 @@
+// Who may do what in the embedded ClickHouse. The engine knows one user, so that a person of the HTTP interface is a
+// role there: the grants, the constraints on settings and the refusals are the engine's own (497, 452, 164).
+//
+// Invariants:
+// 1. No role holds a grant on a source (FILE, URL, S3, …) or on an engine that touches one, so neither does the one user.
+// 2. Every statement runs after `SET ROLE`; statements that could change the role are refused (guard.ts).
+// 3. What the engine grants to everybody and reads files or the network with is refused by name (guard.ts).
+
+export type Role = 'weir' | 'analyst'
+
+/** What our own user does: tables, views and rows. No dictionaries, functions, backups, freezing, no one else's data. */
+const weirGrants = [
+  'SELECT, SHOW, INSERT, TRUNCATE, OPTIMIZE, CHECK',
+  'CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP DATABASE, DROP TABLE, DROP VIEW',
+  'ALTER UPDATE, ALTER DELETE, ALTER COLUMN, ALTER ORDER BY, ALTER SAMPLE BY, ALTER INDEX, ALTER STATISTICS',
+  'ALTER PROJECTION, ALTER CONSTRAINT, ALTER TTL, ALTER MATERIALIZE TTL, ALTER SETTINGS, ALTER VIEW',
+  'SYSTEM MERGES, SYSTEM TTL MERGES, SYSTEM FLUSH',
+]
+
+/**
+ * Settings that name files or addresses, or choose another language than the one that is checked. Nobody changes them,
+ * by whatever way a setting is given.
+ */
+const fixedSettings = [
+  ...['dialect', 'format_schema', 'format_schema_source', 'format_schema_message_name'],
+  ...['output_format_schema', 'format_avro_schema_registry_url', 'format_template_resultset'],
+  ...['format_template_row', 'filesystem_cache_name', 'url_base'],
+  ...['default_materialized_view_sql_security', 'default_normal_view_sql_security', 'default_view_definer'],
+]
+
+const gibibyte = 1 << 30
+
+/** What one question of an analyst may take; a lower value may be chosen, a higher one is refused (452). */
+const analystLimits: Readonly<Record<string, { readonly value: number; readonly max: number }>> = {
+  max_execution_time: { value: 60, max: 600 },
+  max_memory_usage: { value: 2 * gibibyte, max: 4 * gibibyte },
+  max_result_bytes: { value: 2 * gibibyte, max: 2 * gibibyte },
+  max_bytes_before_external_sort: { value: gibibyte, max: 2 * gibibyte },
+  max_bytes_before_external_group_by: { value: gibibyte, max: 2 * gibibyte },
+}
+
+/** The engine's configuration of users. It does not start with a setting that it does not know. */
+export function usersText(database: string): string {
+  const fixed = fixedSettings.map(name => `<${name}><const/></${name}>`).join('')
+  const limited = Object.entries(analystLimits)
+    .map(([name, { max }]) => `<${name}><min>1</min><max>${max}</max></${name}>`)
+    .join('')
+  const values = Object.entries(analystLimits)
+    .map(([name, { value }]) => `<${name}>${value}</${name}>`)
+    .join('')
+  const granted = weirGrants.map(grants => `<query>GRANT ${grants} ON *.*</query>`).join('')
+  return `<clickhouse>
+  <profiles>
+    <default><constraints>${fixed}</constraints></default>
+    <analyst>${values}<constraints>${fixed}${limited}</constraints></analyst>
+  </profiles>
+  <roles>
+    <weir><grants>${granted}</grants></weir>
+    <analyst><grants><query>GRANT SELECT, SHOW ON \`${database}\`.*</query></grants></analyst>
+  </roles>
+  <users><default>
+    <password></password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota>
+    <grants><query>GRANT weir, analyst</query></grants>
+  </default></users>
+  <quotas><default></default></quotas>
+</clickhouse>
+`
+}
+
+/** Before every other statement of a request. */
+export function rolePrelude(role: Role): string {
+  if (role === 'weir') return 'SET ROLE weir; '
+  const limits = Object.entries(analystLimits).map(([name, { value }]) => `${name} = ${value}`)
+  return `SET profile = 'analyst'; SET ${limits.join(', ')}; SET ROLE analyst; `
+}

@@ -1,0 +1,90 @@
+// The state directory and its one owner: made closed to other users, held by an advisory lock while we run.
+//
+// Invariants:
+// 1. The lock belongs to an open file of this process, so the system frees it with us however we end, and nobody takes a
+//    process id for its owner that was given away since.
+// 2. Nothing in the directory is touched before the lock is ours.
+
+import { spawnSync } from 'node:child_process'
+import { chmodSync, closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { StartProblem } from './start-problem.js'
+
+const lockName = 'weir.lock'
+
+const ownerSchema = z.object({ pid: z.int(), since: z.string() })
+type Owner = z.infer<typeof ownerSchema>
+
+/**
+ * Programs that lock the file at descriptor 3 without waiting. `flock` is part of util-linux, which every Linux has, and
+ * of busybox. A lock made so stays with the open file, which we keep.
+ */
+const lockers: readonly (readonly [string, ...string[]])[] = [
+  ['flock', '-n', '3'],
+  [
+    'perl',
+    '-MFcntl=:flock',
+    '-e',
+    'open(my $f, "+<&=", 3) or exit 9; exit(flock($f, LOCK_EX | LOCK_NB) ? 0 : 1)',
+  ],
+]
+const heldByAnother = 1
+
+export interface StateDirectory {
+  /** For another process to own. Idempotent; the end of this process does the same. */
+  release(): void
+}
+
+/** Throws a `StartProblem` `state_directory_in_use` that names the owner. */
+export function ownStateDirectory(dataDir: string, now = new Date()): StateDirectory {
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  const file = openSync(join(dataDir, lockName), 'a+', 0o600) // invariant 2: 'a+' changes nothing
+  try {
+    lock(file, dataDir)
+    chmodSync(dataDir, 0o700)
+    ftruncateSync(file)
+    writeSync(file, JSON.stringify({ pid: process.pid, since: now.toISOString() } satisfies Owner))
+  } catch (error) {
+    closeSync(file)
+    throw error
+  }
+  let isOwned = true
+  return {
+    release() {
+      if (!isOwned) return
+      isOwned = false
+      closeSync(file)
+    },
+  }
+}
+
+function lock(file: number, dataDir: string): void {
+  for (const [command, ...args] of lockers) {
+    const { status, error } = spawnSync(command, args, { stdio: ['ignore', 'ignore', 'ignore', file] })
+    if (error !== undefined) continue // there is no such program
+    if (status === 0) return
+    if (status === heldByAnother) throw inUse(dataDir)
+  }
+  const names = lockers.map(([command]) => command).join(' nor ')
+  throw new StartProblem(
+    'state_directory_not_lockable',
+    `${dataDir} cannot be locked: neither ${names} is on the PATH, or its file system knows no locks.`,
+  )
+}
+
+function inUse(dataDir: string): StartProblem {
+  const owner = ownerOf(dataDir)
+  const who = owner === undefined ? 'another Weir' : `process ${owner.pid} since ${owner.since}`
+  const detail = `${dataDir} is used by ${who}. Stop that one, or choose another directory with --data-dir.`
+  return new StartProblem('state_directory_in_use', detail, { ...owner })
+}
+
+/** Undefined when the owner has not written it yet. */
+function ownerOf(dataDir: string): Owner | undefined {
+  try {
+    return ownerSchema.parse(JSON.parse(readFileSync(join(dataDir, lockName), 'utf8')))
+  } catch {
+    return undefined
+  }
+}
