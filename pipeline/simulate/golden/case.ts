@@ -7,7 +7,9 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parse } from 'yaml'
+import { parseDocument, visit } from 'yaml'
+import { ExactNumber } from '../../../schemas/exact-number.js'
+import { stringifyJson } from '../../../schemas/json-text.js'
 import { packageRoot } from '../../../schemas/package-root.js'
 import { simulateCommand } from '../../cli/simulate.js'
 
@@ -48,10 +50,26 @@ export function goldenCases(): GoldenCase[] {
 }
 
 function readCase(name: string, text: string): GoldenCase {
-  const given = parse(text) as Fields & { events: Fields[]; meters?: unknown[]; prices?: unknown[] }
+  const given = parseExactly(text) as Fields & { events: Fields[]; meters?: unknown[]; prices?: unknown[] }
   const sequences = new Map<string, number>()
   const events = given.events.map((event, index) => eventOf(event, index, sequences))
   return { ...(given as unknown as GoldenCase), name, events, catalog: given['catalog'] ?? catalogOf(given) }
+}
+
+const jsonNumber = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?$/
+
+/** YAML whose numbers are handed on as they are written, not as JavaScript would write them. */
+function parseExactly(text: string): unknown {
+  const document = parseDocument(text)
+  if (document.errors[0] !== undefined) throw document.errors[0]
+  visit(document, {
+    Scalar(_, node) {
+      const { value, source } = node
+      if (typeof value !== 'number' || source === undefined || source === String(value)) return
+      if (jsonNumber.test(source)) node.value = new ExactNumber(source)
+    },
+  })
+  return document.toJS()
 }
 
 /** `meters` may name an aggregation alone, which reads `n` of the events of type `use`. */
@@ -110,8 +128,8 @@ export async function printed(one: GoldenCase, events: readonly unknown[]): Prom
   try {
     const catalog = join(folder, 'catalog.json')
     const file = join(folder, 'events.json')
-    writeFileSync(catalog, JSON.stringify(one.catalog))
-    writeFileSync(file, JSON.stringify(events))
+    writeFileSync(catalog, stringifyJson(one.catalog))
+    writeFileSync(file, stringifyJson(events))
     const args = one.as_of === undefined ? {} : { asOf: instant(one.as_of) as string }
     return JSON.parse(await run({ catalog: [catalog], events: [file], json: true, ...args }))
   } finally {
