@@ -63,7 +63,10 @@ function slowGraduated(tiers: readonly Tier[], part: Exact, quantity: Exact): Ex
       tier += 1
       amount = amount.plus(exactly(tiers[tier]!.flatAmount).times(part))
     }
-    const size = Exact.min(1, quantity.minus(unit - 1))
+    const rest = quantity.minus(unit - 1)
+    // What the last tier holds may be more than anybody counts by units.
+    if (tiers[tier]!.upTo === null) return amount.plus(rest.times(exactly(tiers[tier]!.unitAmount)))
+    const size = Exact.min(1, rest)
     amount = amount.plus(size.times(exactly(tiers[tier]!.unitAmount)))
   }
   return amount

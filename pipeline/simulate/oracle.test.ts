@@ -8,6 +8,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Catalog } from '../../schemas/catalog.js'
 import { parseCatalogValue } from '../../schemas/catalog-parser.js'
+import { stringifyJson } from '../../schemas/json-text.js'
 import { expectAgreement, expectBilled, expectCharges, expectMovements } from './oracle/agree.js'
 import { oracle } from './oracle/oracle.js'
 import { type Breakage, badDay } from './random/bad-day.js'
@@ -92,7 +93,7 @@ test(
       const catalog = catalogOf(history)
       const { arrivalMs, middleMs, batches } = history
       const events = batches.flat()
-      const bodies = [Buffer.from(JSON.stringify(events))]
+      const bodies = [Buffer.from(stringifyJson(events))]
       const result = simulate({ catalog, bodies, asOfMs: middleMs, nowMs: arrivalMs, explain: true })
       const known = oracle(catalog, [happenedBy(history, middleMs)], arrivalMs)
       expect(result.events).toEqual(oracle(catalog, [events], arrivalMs).counts)

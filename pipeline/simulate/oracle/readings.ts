@@ -2,7 +2,8 @@
 // is a decimal, for unique_count any scalar; negative values need `allow_negative`.
 
 import type { Meter } from '../../../schemas/catalog.js'
-import { parseDecimal, type Scaled, scaledOne } from '../../../schemas/decimal.js'
+import { type Scaled, scaledOne } from '../../../schemas/decimal.js'
+import { comparedText, quantityOf } from './numbers.js'
 
 export interface Reading {
   readonly meter: Meter
@@ -16,15 +17,19 @@ export interface Reading {
 export function readingsOf(data: unknown, meters: readonly Meter[]): Reading[] | string {
   const readings: Reading[] = []
   for (const meter of meters) {
-    const matches = [...meter.filters].every(([path, accepted]) =>
-      accepted.includes(textOf(at(data, path.split('.'))) ?? ' none'),
+    const filters = [...meter.filters].map(
+      ([path, accepted]) => [comparedText(at(data, path.split('.'))), accepted] as const,
     )
-    if (!matches) continue
+    // The first filter that does not let the event through decides.
+    const stopped = filters.find(([text, accepted]) => text === undefined || !accepted.includes(text))
+    if (stopped?.[0] === 'value_out_of_range') return stopped[0]
+    if (stopped !== undefined) continue
+    const dimensions = meter.dimensions
+      .map(name => [name, comparedText(at(data, name.split('.')))] as const)
+      .filter((entry): entry is readonly [string, string] => entry[1] !== undefined)
+    if (dimensions.some(([, text]) => text === 'value_out_of_range')) return 'value_out_of_range'
     const value = valueIn(meter, data)
     if (typeof value === 'string') return value
-    const dimensions = meter.dimensions
-      .map(name => [name, textOf(at(data, name.split('.')))] as const)
-      .filter((entry): entry is readonly [string, string] => entry[1] !== undefined)
     readings.push({ meter, ...value, dimensions: new Map(dimensions) })
   }
   return readings
@@ -34,13 +39,14 @@ function valueIn(meter: Meter, data: unknown): { quantity: Scaled; text: string 
   if (meter.aggregation === 'count') return { quantity: scaledOne, text: '' }
   const value = at(data, meter.value ?? [])
   if (meter.aggregation === 'unique_count') {
-    const text = textOf(value)
-    return text === undefined ? 'invalid_value' : { quantity: scaledOne, text }
+    const text = comparedText(value)
+    if (text === undefined) return 'invalid_value'
+    return text === 'value_out_of_range' ? text : { quantity: scaledOne, text }
   }
-  const parsed = parseDecimal(value)
-  if (parsed.kind !== 'ok') return parsed.kind
-  if (parsed.value < 0n && !meter.allowNegative) return 'negative_value'
-  return { quantity: parsed.value, text: '' }
+  const quantity = quantityOf(value)
+  if (typeof quantity === 'string') return quantity
+  if (quantity < 0n && !meter.allowNegative) return 'negative_value'
+  return { quantity, text: '' }
 }
 
 function at(data: unknown, path: readonly string[]): unknown {
@@ -48,8 +54,4 @@ function at(data: unknown, path: readonly string[]): unknown {
     (value, key) => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined),
     data,
   )
-}
-
-function textOf(value: unknown): string | undefined {
-  return ['string', 'number', 'boolean'].includes(typeof value) ? String(value) : undefined
 }

@@ -4,6 +4,7 @@
 
 import fc from 'fast-check'
 import { aggregations } from '../../../schemas/catalog-parser.js'
+import { ExactNumber } from '../../../schemas/exact-number.js'
 
 type Wire = Readonly<Record<string, unknown>>
 
@@ -38,7 +39,11 @@ const meter = fc.record({
   // A level carries over, which is what is hard about it.
   aggregation: fc.constantFrom(...aggregations, 'weighted_sum' as const, 'time_average' as const),
   eventType: mostly('use', 'other'),
-  filters: mostly(undefined, { region: ['eu', 7] }, { region: 'us', 'more.tag': [true] }),
+  filters: mostly(
+    undefined,
+    { region: ['eu', 7, new ExactNumber('9007199254740993.0')] },
+    { region: 'us', 'more.tag': [true] },
+  ),
   percentile: fc.constantFrom('50', '95', '99.9', '100', '0.5'),
   allowNegative: often(undefined, true),
   late: mostly(false, true),
@@ -84,6 +89,7 @@ const cells = fc
       [
         { when: { region: 'eu' }, unit_amount: '0.25' },
         { when: { region: 7 }, unit_amount: '4' },
+        { when: { region: new ExactNumber('9007199254740993') }, unit_amount: '1.5' },
       ],
     ),
     fc.constantFrom('first', 'last'),

@@ -2,6 +2,7 @@
 // Instants lie on a coarse grid, so that they often coincide. What refers to something else does so by index.
 
 import fc from 'fast-check'
+import { ExactNumber } from '../../../schemas/exact-number.js'
 import { at, type CatalogChoice, dayMs, defined, type Pace, unique } from './catalogs.js'
 
 export type Wire = Readonly<Record<string, unknown>>
@@ -38,7 +39,35 @@ const anchors = [
   '2026-01-29T10:00:00.5Z',
   '2024-02-29T02:30:00Z',
 ]
-const seats = fc.constantFrom('1', '5', '2.5', '0')
+const seats = fc.constantFrom<unknown>('1', '5', '2.5', '0', new ExactNumber('9007199254740993'))
+
+/** Numbers as JSON may write them, whether a double stands for them or not; so many digits before the point. */
+const digitsOf = (before: number) =>
+  fc
+    .record({
+      whole: fc.bigInt({ min: 0n, max: 10n ** BigInt(before) - 1n }),
+      fraction: fc.oneof(fc.constant(''), fc.stringMatching(/^[0-9]{1,12}$/)),
+      zeros: fc.constantFrom('', '', '0', '000000000000000'),
+      exponent: fc.constantFrom('', '', 'e0', 'E+0'),
+    })
+    .map(({ whole, fraction, zeros, exponent }) => {
+      const places = fraction === '' ? zeros : `${fraction}${zeros}`
+      return `${whole}${places === '' ? '' : `.${places}`}${exponent}`
+    })
+/** Of up to 32 digits, so that the amounts of a few have room in 38. */
+const manyDigits = digitsOf(20).chain(digits =>
+  fc.constantFrom<unknown>(new ExactNumber(digits), new ExactNumber(digits), digits),
+)
+const tooManyDigits = fc
+  .constantFrom(...['1e-13', '0.1000000000000000055', '1e999999999', '-1e-999999999', '9e38'])
+  .map(text => new ExactNumber(text))
+const longIds = fc.constantFrom<unknown>(
+  ...['1234567890123456789', '1234567890123456788', '12345678901234567890123456789012345678'].flatMap(id => [
+    new ExactNumber(id),
+    new ExactNumber(`${id}.0`),
+    id,
+  ]),
+)
 
 export const subscription = fc.record({
   rank,
@@ -96,11 +125,28 @@ export const usage = fc.record({
   n: fc.oneof(
     { weight: 16, arbitrary: fc.constantFrom<unknown>('1', '2.5', 3, '0', '12.000000000001', '7', 0.25) },
     { weight: 3, arbitrary: fc.constantFrom<unknown>('-1', -2.5) },
+    { weight: 4, arbitrary: manyDigits },
+    { weight: 1, arbitrary: tooManyDigits },
     { weight: 1, arbitrary: fc.constantFrom<unknown>('much', '1e30', undefined, null) },
   ),
-  user: fc.constantFrom<unknown>('ann', 'bob', 7, '7'),
+  user: fc.oneof(
+    { weight: 8, arbitrary: fc.constantFrom<unknown>('ann', 'bob', 7, '7', new ExactNumber('70e-1')) },
+    { weight: 6, arbitrary: longIds },
+    { weight: 1, arbitrary: tooManyDigits },
+  ),
   model: fc.constantFrom<unknown>('small', 'small', 'large', undefined),
-  region: fc.constantFrom<unknown>('eu', 'eu', 'us', 7, undefined),
+  region: fc.oneof(
+    { weight: 16, arbitrary: fc.constantFrom<unknown>('eu', 'eu', 'us', 7, undefined) },
+    {
+      weight: 6,
+      arbitrary: fc.constantFrom<unknown>(
+        ...['9007199254740993', '900719925474099.30e1', '9007199254740992', '7.0'].map(
+          text => new ExactNumber(text),
+        ),
+      ),
+    },
+    { weight: 1, arbitrary: tooManyDigits },
+  ),
   tag: fc.constantFrom<unknown>(true, undefined),
 })
 
@@ -196,7 +242,7 @@ function planOf(choice: CatalogChoice, pick: number | undefined, isVersioned: bo
 }
 
 interface TermChoice {
-  readonly seats?: string | undefined
+  readonly seats?: unknown
   readonly overrides?: readonly number[] | undefined
   readonly until?: readonly [number, number] | undefined
   readonly entity?: string | undefined
@@ -269,8 +315,8 @@ export function extraEvent(
       return event(`r${n}`, 'ops', 'weir.usage.retracted', subject, clock(0), data)
     }
     case 'copy':
-      // The keys in another order are the same content.
-      return Object.fromEntries(Object.entries(of).reverse())
+      // The keys in another order and the numbers in another spelling are the same content.
+      return Object.fromEntries(Object.entries({ ...of, data: respelled(of['data']) }).reverse())
     case 'conflict':
       return at(conflictsOf(of, clock), more.which)
     case 'other':
@@ -282,12 +328,32 @@ export function extraEvent(
   }
 }
 
+/** The same values, each number written in another way; but what the oracle reads as a whole number of JavaScript. */
+function respelled(value: unknown): unknown {
+  if (typeof value === 'number') return new ExactNumber(`${value}e0`)
+  if (value instanceof ExactNumber) {
+    return new ExactNumber(/[.eE]/.test(value.text) ? value.text : `${value.text}.00`)
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  const isKept = (name: string) => name === 'sequence' || name === 'plan_version'
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [name, isKept(name) ? member : respelled(member)]),
+  )
+}
+
 /** Another value, another instant, another extension: each is other content. */
 const conflictsOf = (of: Wire, clock: Clock) => [
   { ...of, data: { ...(of['data'] as Wire), n: '5', effective_from: text(clock(3)) } },
+  // Two numbers that one double stands for.
+  { ...of, data: { ...(of['data'] as Wire), n: nextNumber((of['data'] as Wire)['n']) } },
   { ...of, time: text(clock(21, 77)) },
   { ...of, correlationid: 'other' },
 ]
+
+function nextNumber(value: unknown): ExactNumber {
+  const whole = value instanceof ExactNumber ? /^[0-9]+/.exec(value.text)?.[0] : undefined
+  return new ExactNumber(String(BigInt(whole ?? '9007199254740992') + 1n))
+}
 
 const otherEvents = (clock: Clock) => [
   (id: string) =>
