@@ -10,6 +10,7 @@ export class CatalogIndex {
   readonly #byType = new Map<string, Meter[]>()
   readonly #plans = new Map<string, Map<number, Plan>>()
   readonly #newest = new Map<string, number>()
+  readonly #prices = new Set<string>()
 
   constructor(catalog: Catalog) {
     this.#meters = new Map(catalog.meters.map(meter => [meter.meter, meter]))
@@ -22,6 +23,7 @@ export class CatalogIndex {
       const versions = this.#plans.get(plan.plan)
       if (versions === undefined) this.#plans.set(plan.plan, new Map([[plan.version, plan]]))
       else versions.set(plan.version, plan)
+      for (const { price } of plan.prices) this.#prices.add(price)
       this.#newest.set(plan.plan, Math.max(plan.version, this.#newest.get(plan.plan) ?? plan.version))
     }
   }
@@ -37,6 +39,11 @@ export class CatalogIndex {
   /** The highest version published; undefined when there is no such plan. */
   newestVersion(plan: string): number | undefined {
     return this.#newest.get(plan)
+  }
+
+  /** The ids of the prices that some plan has, in some version. */
+  prices(): ReadonlySet<string> {
+    return this.#prices
   }
 
   /** Those that some meter wants. */

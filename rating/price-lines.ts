@@ -7,7 +7,7 @@
 // minimum is owed in a suspension, trial or not, and for recurring prices the quantity. A discount that has run out is no content any more, so a line is cut
 // where it ends. Nothing recurring is owed in a suspension, so it cuts recurring lines; usage lines run through it.
 
-import type { Plan, Price, RecurringPrice, UsagePrice } from '../schemas/catalog.js'
+import type { BillingPeriod, Plan, Price, RecurringPrice, UsagePrice } from '../schemas/catalog.js'
 import { type Scaled, scaledOne } from '../schemas/decimal.js'
 import { compositeKey } from '../schemas/identifiers.js'
 import type { CatalogIndex } from './catalog-index.js'
@@ -53,7 +53,7 @@ export function resolvePrices(timeline: Timeline, catalog: CatalogIndex): Subscr
     const calendar = serviceCalendar(terms.billingAnchorMs, terms.timezone, plan.billingPeriod)
     for (const price of pricesInForce(plan, terms)) {
       if (price.kind === 'recurring' && terms.status !== 'active') continue
-      for (const stretch of stretchesOf(price, version, calendar)) {
+      for (const stretch of stretchesOf(price, version, discountEnd(price, terms, plan.billingPeriod))) {
         const line = newLine(timeline, plan, terms, calendar, stretch)
         const known = newest.get(price.price)
         const before = known?.line.untilMs === line.fromMs ? known : undefined
@@ -77,14 +77,16 @@ export function resolvePrices(timeline: Timeline, catalog: CatalogIndex): Subscr
 
 /** Ids of the prices per unit in force whose quantity neither the terms nor the price say: a reason to refuse the change. */
 export function missingQuantities(terms: ResolvedTerms, catalog: CatalogIndex): string[] {
+  return unitPrices(terms, catalog)
+    .filter(({ price, defaultQuantity }) => defaultQuantity === undefined && !terms.quantities.has(price))
+    .map(({ price }) => price)
+}
+
+/** The prices per unit in force. */
+export function unitPrices(terms: ResolvedTerms, catalog: CatalogIndex): RecurringPrice[] {
   const plan = catalog.plan(terms.plan, terms.planVersion)
-  if (plan === undefined) return []
-  return pricesInForce(plan, terms)
-    .filter(
-      price => price.kind === 'recurring' && price.per === 'unit' && price.defaultQuantity === undefined,
-    )
-    .map(price => price.price)
-    .filter(price => !terms.quantities.has(price))
+  const prices = plan === undefined ? [] : pricesInForce(plan, terms)
+  return prices.filter(price => price.kind === 'recurring').filter(price => price.per === 'unit')
 }
 
 /** The plan's prices in its order, an override in the place of the price of that id; overrides of no price follow. */
@@ -104,9 +106,8 @@ interface Stretch {
 }
 
 /** A version cut where the trial and where the price's discount ends. */
-function stretchesOf(price: Price, version: Version, calendar: ServiceCalendar): Stretch[] {
+function stretchesOf(price: Price, version: Version, discountUntilMs: number): Stretch[] {
   const trialUntilMs = version.terms.trialUntilMs ?? Number.NEGATIVE_INFINITY
-  const discountUntilMs = discountEnd(price, calendar)
   const cuts = [trialUntilMs, discountUntilMs]
     .filter(ms => version.fromMs < ms && ms < version.untilMs)
     .sort((a, b) => a - b)
@@ -122,12 +123,11 @@ function stretchesOf(price: Price, version: Version, calendar: ServiceCalendar):
   return stretches
 }
 
-/** Discounts are counted in billing periods from the anchor; one that is never given has ended for ever. */
-function discountEnd(price: Price, calendar: ServiceCalendar): number {
+/** Counted in billing periods from the first anchor: another one lengthens no discount. One never given has ended for ever. */
+function discountEnd(price: Price, terms: ResolvedTerms, period: BillingPeriod): number {
   if (price.discountPercent === 0n) return Number.NEGATIVE_INFINITY
-  return price.discountPeriods === undefined
-    ? Number.POSITIVE_INFINITY
-    : calendar.startOf(price.discountPeriods)
+  if (price.discountPeriods === undefined) return Number.POSITIVE_INFINITY
+  return serviceCalendar(terms.firstAnchorMs, terms.timezone, period).startOf(price.discountPeriods)
 }
 
 function newLine(

@@ -20,6 +20,8 @@ export interface ResolvedTerms {
   readonly entityId: string
   readonly contractId: string
   readonly billingAnchorMs: number
+  /** Of the `created`: what discounts are counted from, whatever the anchor becomes. */
+  readonly firstAnchorMs: number
   readonly timezone: string
   readonly trialUntilMs?: number
 }
@@ -55,6 +57,7 @@ export class TermsFold {
   readonly #entityId = new Field('')
   readonly #contractId = new Field('')
   readonly #billingAnchorMs = new Field(0)
+  readonly #firstAnchorMs = new Field(0)
   readonly #timezone = new Field('UTC')
   readonly #quantityOf = new Map<string, Field<Scaled>>()
   #quantities: ReadonlyMap<string, Scaled> = new Map()
@@ -75,10 +78,9 @@ export class TermsFold {
     this.#entityId.set(change.entityId, sequence)
     this.#contractId.set(change.contractId, sequence)
     // Left out of a `created`, these two have a default, which it sets.
-    this.#billingAnchorMs.set(
-      change.billingAnchorMs ?? (isCreated ? change.effectiveFromMs : undefined),
-      sequence,
-    )
+    const anchorMs = change.billingAnchorMs ?? (isCreated ? change.effectiveFromMs : undefined)
+    this.#billingAnchorMs.set(anchorMs, sequence)
+    if (isCreated) this.#firstAnchorMs.set(anchorMs, sequence)
     this.#timezone.set(change.timezone ?? (isCreated ? 'UTC' : undefined), sequence)
     this.#setQuantities(change)
     this.#setPlan(change)
@@ -100,6 +102,7 @@ export class TermsFold {
       entityId: this.#entityId.value,
       contractId: this.#contractId.value,
       billingAnchorMs: this.#billingAnchorMs.value,
+      firstAnchorMs: this.#firstAnchorMs.value,
       timezone: this.#timezone.value,
       ...(effectiveUntilMs === undefined ? {} : { effectiveUntilMs }),
       ...(trialUntilMs === undefined ? {} : { trialUntilMs }),

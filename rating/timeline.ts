@@ -100,6 +100,7 @@ function sameTerms(a: ResolvedTerms, b: ResolvedTerms): boolean {
     a.entityId === b.entityId &&
     a.contractId === b.contractId &&
     a.billingAnchorMs === b.billingAnchorMs &&
+    a.firstAnchorMs === b.firstAnchorMs &&
     a.timezone === b.timezone &&
     a.trialUntilMs === b.trialUntilMs &&
     sameOverrides(a.priceOverrides, b.priceOverrides) &&

@@ -128,6 +128,11 @@ export const subscriptionVersionsTable = describe('subscription_versions', {
   currency: 'low_cardinality',
   entity_id: 'low_cardinality',
   contract_id: 'string',
+  po_number: 'string',
+  // JSON of an object, as this change sent it.
+  metadata: 'string',
+  // By the pointer of a value in the event: why it has no effect yet.
+  notices: 'map',
   ...cause,
   ...origin,
 })

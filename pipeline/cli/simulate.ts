@@ -133,6 +133,7 @@ export function toWire(result: SimulateResult) {
     charges: result.charges.map(chargeToWire),
     mrr_movements: result.movements.map(movementToWire),
     dead_letters: result.deadLetters.map(({ source, id, code, detail }) => ({ source, id, code, detail })),
+    notices: result.notices,
     ...(result.explanations === undefined
       ? {}
       : {
@@ -152,6 +153,7 @@ function toTables(result: SimulateResult): string {
   if (result.explanations !== undefined) parts.push(...result.explanations.map(explanationText))
   if (result.movements.length > 0) parts.push(movementsTable(result))
   if (result.deadLetters.length > 0) parts.push(deadLettersTable(result))
+  if (result.notices.length > 0) parts.push(noticesTable(result))
   return `${parts.join('\n\n')}\n`
 }
 
@@ -200,4 +202,9 @@ function movementsTable(result: SimulateResult): string {
 function deadLettersTable(result: SimulateResult): string {
   const rows = result.deadLetters.map(({ source, id, code, detail }) => [source, id, code, detail])
   return `Dead letters\n${plainTable(['source', 'id', 'code', 'detail'], ['left', 'left', 'left', 'left'], rows)}`
+}
+
+function noticesTable(result: SimulateResult): string {
+  const rows = result.notices.map(({ source, id, pointer, detail }) => [source, id, pointer, detail])
+  return `Notices\n${plainTable(['source', 'id', 'at', 'notice'], ['left', 'left', 'left', 'left'], rows)}`
 }

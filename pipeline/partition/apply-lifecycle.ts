@@ -115,10 +115,10 @@ function shared(text: string): string {
   return text
 }
 
-/** The catalog grew: changes that waited for a plan are judged again. */
-export function retryUnknownPlans(batch: Batch, touched: CustomerChanges): void {
+/** The catalog grew: changes that waited for a plan, or named a price that no plan had, are judged again. */
+export function retryUnknown(batch: Batch, touched: CustomerChanges): void {
   for (const record of batch.state.maps.subscriptions.values()) {
-    if (!record.changes.some(one => one.state.kind === 'parked')) continue
+    if (record.changes.every(one => one.state.kind === 'applied')) continue
     touched.remember(batch, record)
     account(batch, settleChanges(record, batch.book.catalog), touched)
     batch.state.maps.subscriptions.touch(record.subscriptionId)

@@ -3,7 +3,13 @@
 import { parseCatalogValue } from '../../schemas/catalog-parser.js'
 import { formatScaled } from '../../schemas/decimal.js'
 import { stringifyJson } from '../../schemas/json-text.js'
-import type { ChargeRow, DeadLetterRow, MrrMovementRow, RatedUsageRow } from '../../schemas/tables.js'
+import type {
+  ChargeRow,
+  DeadLetterRow,
+  MrrMovementRow,
+  RatedUsageRow,
+  SubscriptionVersionRow,
+} from '../../schemas/tables.js'
 import { MemoryHistory } from '../simulate/memory-history.js'
 import { type BillingRunOrder, type CoreConfig, type CoreOutput, PartitionCore } from './core.js'
 import { unlimitedCoreLimits } from './core-limits.js'
@@ -87,6 +93,7 @@ export class TestBench {
   readonly rated: RatedUsageRow[] = []
   readonly deadLetters: DeadLetterRow[] = []
   readonly movements: MrrMovementRow[] = []
+  readonly versions: SubscriptionVersionRow[] = []
   readonly charges: ChargeRow[] = []
   readonly memory = new MemoryHistory()
   readonly config: CoreConfig
@@ -107,6 +114,7 @@ export class TestBench {
     return {
       deadLetter: (row: DeadLetterRow) => this.deadLetters.push(row),
       movement: (row: MrrMovementRow) => this.movements.push(row),
+      version: (row: SubscriptionVersionRow) => this.versions.push(row),
       charge: (row: ChargeRow) => this.charges.push(row),
       rated: (row: RatedUsageRow) => {
         this.rated.push(row)

@@ -9,11 +9,12 @@ import { decodeMessages, holdsUsageOnly } from '../stages/decode.js'
 import { dayOf } from '../stages/dedupe.js'
 import { admit } from './admit.js'
 import { applyGlobalEvents } from './apply-catalog.js'
-import { applyLifecycleEvents, expireChanges, retryUnknownPlans } from './apply-lifecycle.js'
+import { applyLifecycleEvents, expireChanges, retryUnknown } from './apply-lifecycle.js'
 import { Batch } from './batch.js'
 import type { CoreConfig, CoreInput, CoreOutput, HistoryRequest } from './core-io.js'
 import { openRequests } from './hold.js'
 import { LedgerWriter, type RowTap } from './ledger-writer.js'
+import { type Notice, noticesOfState } from './notices.js'
 import { chargesOwed } from './owed.js'
 import { placeUsage } from './place-usage.js'
 import { PlainUsage } from './plain-usage.js'
@@ -83,7 +84,7 @@ export class PartitionCore {
     const usageOnly = input.metering.slice(changesUntil)
     const admitted = admit(batch, decodeMessages(input.catalog), decodeMessages(mixed))
     const touched = new CustomerChanges()
-    if (applyGlobalEvents(batch, admitted.global)) retryUnknownPlans(batch, touched)
+    if (applyGlobalEvents(batch, admitted.global)) retryUnknown(batch, touched)
     applyLifecycleEvents(batch, admitted.lifecycle, touched)
     expireChanges(batch, touched)
     settleCustomers(batch, touched)
@@ -138,6 +139,11 @@ export class PartitionCore {
     return this.#customers()
       .flatMap(id => this.#state.customer(id).movements)
       .filter(movement => movement.effectiveAtMs <= asOfMs)
+  }
+
+  /** What changes in effect say that has no effect yet, and retractions whose event has not come. */
+  notices(): Notice[] {
+    return noticesOfState(this.#state, this.#book)
   }
 
   #customers(): string[] {

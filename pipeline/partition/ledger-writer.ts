@@ -29,6 +29,7 @@ export interface RowTap {
   readonly rated?: (row: tables.RatedUsageRow) => void
   readonly deadLetter?: (row: tables.DeadLetterRow) => void
   readonly movement?: (row: tables.MrrMovementRow) => void
+  readonly version?: (row: tables.SubscriptionVersionRow) => void
   readonly charge?: (row: tables.ChargeRow) => void
 }
 
@@ -91,7 +92,9 @@ export class LedgerWriter {
   }
 
   version(version: SubscriptionVersion): void {
-    this.#versions.push({ ...version, revision: this.#commit, ...this.#origin })
+    const row = { ...version, revision: this.#commit, ...this.#origin }
+    this.#versions.push(row)
+    this.#tap?.version?.(row)
   }
 
   movement(movement: MrrMovement): void {

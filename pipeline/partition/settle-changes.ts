@@ -1,13 +1,15 @@
 // Decides which changes of one subscription are in effect: a pure function of all that are kept and of the catalog, so
 // the order in which they arrived does not matter (I3).
 // The `created` come first, then the others, in ascending sequence; each is judged on the changes accepted before it.
-// A change waits while the subscription or its plan is unknown, and is refused when its terms would lack a quantity.
+// A change waits while the subscription or its plan is unknown, and is refused when its terms would lack a quantity or
+// when it names a price that no plan has: it never takes effect in part.
 
 import type { CatalogIndex } from '../../rating/catalog-index.js'
 import { missingQuantities } from '../../rating/price-lines.js'
 import { resolveTimeline } from '../../rating/timeline.js'
 import type { SubscriptionChange } from '../../schemas/lifecycle-event.js'
-import type { Rejection } from '../../schemas/rejection.js'
+import { nearestHint, shownName } from '../../schemas/nearest-name.js'
+import { pointerTo, type Rejection } from '../../schemas/rejection.js'
 import type { ChangeRecord, ChangeState, SubscriptionRecord } from './state/records.js'
 
 export interface Settled {
@@ -77,6 +79,8 @@ function judge(
   }
   const unknown = unknownPart(record.change, timeline.versions, catalog)
   if (unknown !== undefined) return { kind: 'parked', rejection: { code: 'unknown_plan', detail: unknown } }
+  const unknownPrice = priceProblem(record.change, catalog)
+  if (unknownPrice !== undefined) return refused(unknownPrice)
   for (const version of timeline.versions) {
     const missing = missingQuantities(version.terms, catalog)
     if (missing.length === 0) continue
@@ -85,6 +89,24 @@ function judge(
     return refused({ code: 'invalid_data', detail, pointer: '/data/quantities' })
   }
   return applied
+}
+
+/** A quantity or an override of a price that no plan of the catalog has. */
+function priceProblem(change: SubscriptionChange, catalog: CatalogIndex): Rejection | undefined {
+  const known = catalog.prices()
+  const quantity = [...(change.quantities?.keys() ?? [])].find(price => !known.has(price))
+  if (quantity !== undefined) {
+    return unknownPrice(quantity, pointerTo('/data/quantities', shownName(quantity)), known)
+  }
+  const at = change.priceOverrides?.findIndex(({ price }) => !known.has(price)) ?? -1
+  const override = change.priceOverrides?.[at]
+  if (override === undefined) return undefined
+  return unknownPrice(override.price, `/data/price_overrides/${at}/price`, known)
+}
+
+function unknownPrice(price: string, pointer: string, known: ReadonlySet<string>): Rejection {
+  const detail = `No plan of the catalog has a price ${shownName(price)}${nearestHint(price, known)}.`
+  return { code: 'invalid_data', detail, pointer }
 }
 
 function refused(rejection: Rejection): ChangeState {

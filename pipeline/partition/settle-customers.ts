@@ -28,7 +28,7 @@ export class CustomerChanges {
   remember(batch: Batch, record: SubscriptionRecord): void {
     if (this.#before.has(record.subscriptionId)) return
     const prices = batch.book.ofSubscription(record.subscriptionId)
-    const rows = versionRows(appliedChanges(record), prices)
+    const rows = versionRows(appliedChanges(record), prices, batch.book.catalog)
     this.#before.set(record.subscriptionId, { record, prices, rows })
   }
 
@@ -64,7 +64,8 @@ export function settleCustomers(batch: Batch, changes: CustomerChanges): void {
     let differsAtMs = Number.POSITIVE_INFINITY
     for (const { record, prices, rows } of remembered) {
       const after = batch.book.ofSubscription(record.subscriptionId)
-      for (const row of changedRows(rows, versionRows(appliedChanges(record), after))) batch.out.version(row)
+      for (const row of changedRows(rows, versionRows(appliedChanges(record), after, batch.book.catalog)))
+        batch.out.version(row)
       differsAtMs = Math.min(differsAtMs, earliestUsageDifference(prices, after) ?? Number.POSITIVE_INFINITY)
     }
     restateMovements(batch, customerId, cause)

@@ -1,12 +1,14 @@
 // The rows of `subscription_versions`: one version is one applied change, in force from its `effective_from` until a
 // higher sequence takes over. A row is written again, with a higher revision, when what it says has changed.
 
+import type { CatalogIndex } from '../../rating/catalog-index.js'
 import { mrrTimeline } from '../../rating/mrr.js'
-import type { SubscriptionPrices } from '../../rating/price-lines.js'
+import { type SubscriptionPrices, unitPrices } from '../../rating/price-lines.js'
 import { type Version, versionAt } from '../../rating/timeline.js'
-import { formatScaled, type Scaled } from '../../schemas/decimal.js'
+import { formatScaled } from '../../schemas/decimal.js'
 import type { SubscriptionChange } from '../../schemas/lifecycle-event.js'
 import type { SubscriptionVersionRow } from '../../schemas/tables.js'
+import { noticesOf } from './notices.js'
 import type { SubscriptionRecord } from './state/records.js'
 
 export type VersionRow = Omit<SubscriptionVersionRow, 'revision' | 'partition' | 'ledgerSequence'>
@@ -22,6 +24,7 @@ export function appliedChanges(record: SubscriptionRecord): readonly Subscriptio
 export function versionRows(
   changes: readonly SubscriptionChange[],
   prices: SubscriptionPrices | undefined,
+  catalog: CatalogIndex,
 ): VersionRow[] {
   if (prices === undefined) return []
   const steps = mrrTimeline(prices)
@@ -31,8 +34,11 @@ export function versionRows(
     const version = versionAt(prices.timeline, change.effectiveFromMs) ?? versionBefore(prices, change)
     const inForce = change.kind === 'cancelled' ? undefined : version
     const endMs = Math.min(...later, inForce?.terms.effectiveUntilMs ?? Number.POSITIVE_INFINITY)
-    const mrr = steps.findLast(step => step.atMs <= change.effectiveFromMs)?.mrr ?? 0n
-    return rowOf(change, version, endMs, mrr, currencyOf(prices))
+    const currency = currencyOf(change, version ?? prices.timeline.versions[0], catalog)
+    // A subscription that went from one currency to another has steps of both.
+    const mrr = steps.findLast(step => step.currency === currency && step.atMs <= change.effectiveFromMs)?.mrr
+    const notices = noticesOf(change, prices, catalog)
+    return { ...rowOf(change, version, endMs, catalog), mrr: mrr ?? 0n, currency, notices }
   })
 }
 
@@ -43,8 +49,9 @@ export function changedRows(before: readonly VersionRow[], after: readonly Versi
 }
 
 function contentOf(row: VersionRow): string {
-  return JSON.stringify({ ...row, quantities: [...row.quantities] }, (_key, value: unknown) =>
-    typeof value === 'bigint' ? value.toString() : value,
+  return JSON.stringify(
+    { ...row, quantities: [...row.quantities], notices: [...row.notices] },
+    (_key, value: unknown) => (typeof value === 'bigint' ? value.toString() : value),
   )
 }
 
@@ -52,23 +59,30 @@ function versionBefore(prices: SubscriptionPrices, change: SubscriptionChange): 
   return prices.timeline.versions.findLast(version => version.fromMs <= change.effectiveFromMs)
 }
 
-function currencyOf(prices: SubscriptionPrices): string {
-  const usage = [...prices.usage.values()].flat()
-  return prices.recurring[0]?.currency ?? usage[0]?.currency ?? ''
+/** That of the plan in force; where nothing ever is, of the plan that the change names. */
+function currencyOf(change: SubscriptionChange, version: Version | undefined, catalog: CatalogIndex): string {
+  const plan = version?.terms.plan ?? change.plan ?? ''
+  const planVersion = version?.terms.planVersion ?? change.planVersion ?? 0
+  return catalog.plan(plan, planVersion)?.currency ?? ''
+}
+
+/** What was said, and the defaults of the prices in force that nothing was said for. */
+function quantitiesOf(version: Version | undefined, catalog: CatalogIndex): Map<string, string> {
+  if (version === undefined) return new Map()
+  const quantities = new Map(version.terms.quantities)
+  for (const { price, defaultQuantity } of unitPrices(version.terms, catalog)) {
+    if (defaultQuantity !== undefined && !quantities.has(price)) quantities.set(price, defaultQuantity)
+  }
+  return new Map([...quantities].map(([price, quantity]) => [price, formatScaled(quantity)]))
 }
 
 function rowOf(
   change: SubscriptionChange,
   version: Version | undefined,
   endMs: number,
-  mrr: Scaled,
-  currency: string,
-): VersionRow {
+  catalog: CatalogIndex,
+): Omit<VersionRow, 'mrr' | 'currency' | 'notices'> {
   const terms = version?.terms
-  const quantities = [...(terms?.quantities ?? [])].map(([price, quantity]) => [
-    price,
-    formatScaled(quantity),
-  ])
   return {
     subscriptionId: change.subscriptionId,
     customerId: change.customerId,
@@ -79,11 +93,11 @@ function rowOf(
     planVersion: terms?.planVersion ?? change.planVersion ?? 0,
     effectiveFromMs: change.effectiveFromMs,
     effectiveUntilMs: Number.isFinite(endMs) ? endMs : undefined,
-    quantities: new Map(quantities as [string, string][]),
-    mrr,
-    currency,
+    quantities: quantitiesOf(version, catalog),
     entityId: terms?.entityId ?? '',
     contractId: terms?.contractId ?? '',
+    poNumber: change.poNumber ?? '',
+    metadata: change.metadata ?? '',
     eventSource: change.eventSource,
     eventId: change.eventId,
     correlationId: change.correlationId,

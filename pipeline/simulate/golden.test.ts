@@ -35,12 +35,14 @@ describe('golden cases', () => {
 })
 
 function agrees(one: GoldenCase, result: Printed): void {
-  const { charges, counts, dead = [], movements } = one.expect
+  const { charges, counts, dead = [], movements, notices = [] } = one.expect
   const { received, ...rest } = result.events
   const notZero = Object.fromEntries(Object.entries(rest).filter(([, count]) => count !== 0))
   const codes = result.dead_letters.map(letter => letter['code'])
   expect({ counts: notZero, dead: codes.sort() }).toEqual({ counts, dead: [...dead].sort() })
   expect(received).toBe(one.events.length)
+  const noticed = result.notices.map(({ id, code, pointer }) => `${id} ${code} ${pointer}`)
+  expect(noticed.sort()).toEqual([...notices].sort())
   if (!areAll(charges, shortCharges(result.charges, charges))) {
     expect(sorted(shortCharges(result.charges, charges))).toEqual(sorted(charges))
   }

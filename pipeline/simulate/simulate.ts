@@ -15,6 +15,7 @@ import { parseInstant } from '../../schemas/time.js'
 import type { ValidEvent } from '../../schemas/usage-event.js'
 import { type CoreInput, type InputMessage, PartitionCore } from '../partition/core.js'
 import { unlimitedCoreLimits } from '../partition/core-limits.js'
+import type { Notice } from '../partition/notices.js'
 import { PartitionState } from '../partition/state/partition-state.js'
 import { type ChargeExplanation, explainCharges } from './explain.js'
 import { MemoryHistory } from './memory-history.js'
@@ -37,6 +38,8 @@ export interface SimulateResult {
   readonly charges: readonly Charge[]
   readonly movements: readonly MrrMovement[]
   readonly deadLetters: readonly DeadLetterRow[]
+  /** What was taken and has no effect yet. */
+  readonly notices: readonly Notice[]
   /** The arithmetic of each charge, in their order, when it was asked for. */
   readonly explanations?: readonly ChargeExplanation[]
 }
@@ -57,6 +60,7 @@ export function simulate(input: SimulateInput): SimulateResult {
     charges,
     movements: known.core.movements(asOfMs),
     deadLetters: whole.deadLetters,
+    notices: whole.core.notices(),
     ...(input.explain === true ? { explanations: explainCharges(known.state, charges, asOfMs) } : {}),
   }
 }

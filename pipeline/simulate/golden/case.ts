@@ -32,6 +32,8 @@ export interface Expectation {
   readonly charges: readonly Fields[]
   readonly dead?: readonly string[]
   readonly movements?: readonly Fields[]
+  /** Where it is left out there are none. */
+  readonly notices?: readonly string[]
 }
 
 export interface Printed {
@@ -39,6 +41,7 @@ export interface Printed {
   readonly charges: readonly Readonly<Record<string, unknown>>[]
   readonly mrr_movements: readonly Readonly<Record<string, unknown>>[]
   readonly dead_letters: readonly Readonly<Record<string, string>>[]
+  readonly notices: readonly { readonly id: string; readonly code: string; readonly pointer: string }[]
 }
 
 export function goldenCases(): GoldenCase[] {

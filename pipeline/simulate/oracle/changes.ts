@@ -81,6 +81,9 @@ function judge(
   const isKnown = (price: Price) =>
     price.kind === 'recurring' || catalog.meters.some(meter => meter.meter === price.meter)
   if (!(change.priceOverrides ?? []).every(isKnown)) return 'unknown_plan'
+  const named = [...(change.quantities?.keys() ?? []), ...(change.priceOverrides ?? []).map(one => one.price)]
+  const isSold = (price: string) => catalog.plans.some(one => one.prices.some(other => other.price === price))
+  if (!named.every(isSold)) return 'invalid_data'
   const lacksQuantity = inForce.some(({ terms, plan }) =>
     pricesInForce(plan!, terms).some(
       price => price.kind === 'recurring' && price.per === 'unit' && quantityOf(price, terms) === undefined,

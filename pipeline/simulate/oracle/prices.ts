@@ -121,11 +121,11 @@ function stretchesOf(changes: readonly SubscriptionChange[], catalog: Catalog): 
   return stretches
 }
 
-/** `discount_periods` are counted from the anchor; without them a discount lasts for ever. */
+/** `discount_periods` are counted from the first anchor; without them a discount lasts for ever. */
 function discountEnd(price: Price, plan: Plan, terms: Terms): number {
   if (price.discountPercent === 0n) return Number.NEGATIVE_INFINITY
   if (price.discountPeriods === undefined) return Number.POSITIVE_INFINITY
-  return periodStart(terms.anchorMs, terms.timezone, plan.billingPeriod, price.discountPeriods)
+  return periodStart(terms.firstAnchorMs, terms.timezone, plan.billingPeriod, price.discountPeriods)
 }
 
 /** Of a price per unit what the subscription says, else the price's default; undefined: neither says. */

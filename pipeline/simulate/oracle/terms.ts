@@ -17,6 +17,8 @@ export interface Terms {
   readonly entityId: string
   readonly contractId: string
   readonly anchorMs: number
+  /** Of the `created`: what discounts are counted from, whatever the anchor becomes. */
+  readonly firstAnchorMs: number
   readonly timezone: string
   readonly trialUntilMs: number
 }
@@ -39,7 +41,10 @@ export function termsAt(changes: readonly SubscriptionChange[], atMs: number): T
     quantities: new Map(known.flatMap(change => [...(change.quantities ?? [])])),
     entityId: last(change => change.entityId) ?? '',
     contractId: last(change => change.contractId) ?? '',
-    anchorMs: last(change =>
+    anchorMs: last(
+      change => change.billingAnchorMs ?? (created(change) ? change.effectiveFromMs : undefined),
+    )!,
+    firstAnchorMs: last(change =>
       created(change) ? (change.billingAnchorMs ?? change.effectiveFromMs) : undefined,
     )!,
     timezone: last(change => (created(change) ? (change.timezone ?? 'UTC') : undefined))!,
@@ -50,7 +55,7 @@ export function termsAt(changes: readonly SubscriptionChange[], atMs: number): T
 /** Every instant at which terms can begin or end, ascending. */
 export function instantsOf(changes: readonly SubscriptionChange[]): number[] {
   const instants = changes.flatMap(one => [one.effectiveFromMs, one.effectiveUntilMs, one.trialUntilMs])
-  const set = new Set(instants.filter(instant => instant !== undefined))
+  const set = new Set(instants.filter(instant => instant !== undefined).filter(Number.isFinite))
   return [...set].sort((a, b) => a - b)
 }
 

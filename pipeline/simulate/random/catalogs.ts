@@ -189,6 +189,8 @@ type Shape = typeof catalogShape extends fc.Arbitrary<infer T> ? T : never
 export interface CatalogChoice {
   readonly plans: readonly { readonly plan: string; readonly version: number }[]
   readonly prices: readonly Wire[]
+  /** The ids of those that some plan has: another one can be named by no change. */
+  readonly sold: ReadonlySet<unknown>
   /** The first part is known from the start. */
   readonly parts: readonly CatalogPart[]
 }
@@ -222,7 +224,8 @@ export function catalogOf(shape: Shape, pace: Pace, whole: boolean): CatalogChoi
     ...lateMeters.map(one => ({ late: true, meters: [one.wire], plans: [] })),
     ...plans.filter(one => one.late).map(one => ({ late: true, meters: [], plans: [one.wire] })),
   ]
-  return { plans: plans.map(one => one.names), prices, parts: [initial, ...lateParts] }
+  const sold = new Set(plans.flatMap(one => (one.wire['prices'] as Wire[]).map(price => price['price'])))
+  return { plans: plans.map(one => one.names), prices, sold, parts: [initial, ...lateParts] }
 }
 
 function isOfOneQuantity({ model: name }: Wire): boolean {

@@ -68,6 +68,8 @@ const longIds = fc.constantFrom<unknown>(
     id,
   ]),
 )
+/** Whether prices are named that no plan has. */
+const careless = fc.constantFrom(...Array<boolean>(14).fill(false), true)
 
 export const subscription = fc.record({
   rank,
@@ -83,6 +85,7 @@ export const subscription = fc.record({
   overrides: seldom(fc.array(index, { maxLength: 2 })),
   entity: seldom(fc.constantFrom('de', 'us')),
   contract: seldom(fc.constant('k1')),
+  careless,
 })
 
 export const change = fc.record({
@@ -101,8 +104,11 @@ export const change = fc.record({
   isVersioned: fc.boolean(),
   seats: sometimes(seats),
   overrides: seldom(fc.array(index, { maxLength: 2 })),
-  until: seldom(instant),
+  until: seldom(fc.oneof(instant, fc.constant(null))),
+  anchor: seldom(fc.constantFrom(...anchors)),
+  trial: seldom(fc.oneof(instant, fc.constant(null))),
   entity: seldom(fc.constantFrom('de', 'us')),
+  careless,
   stranger: fc.constantFrom(...Array<boolean>(15).fill(false), true),
 })
 
@@ -203,10 +209,8 @@ export function timelineOf(one: Chosen, choice: CatalogChoice, clock: Clock): Ra
     event: changeEvent(`created${n}`, clock(0), `s${n}`, sub.customer, 'created', 1, clock(...sub.from), {
       ...termsOf(choice, sub, clock),
       ...planOf(choice, sub.plan, sub.isVersioned),
-      billing_anchor: sub.anchor,
       contract_id: sub.contract,
       timezone: sub.timezone,
-      trial_until: sub.trial === undefined ? undefined : text(clock(...sub.trial)),
     }),
   }))
   const changes = one.changes.map((more, nth) => {
@@ -223,7 +227,7 @@ export function timelineOf(one: Chosen, choice: CatalogChoice, clock: Clock): Ra
       ...planOf(choice, isCreated ? (more.plan ?? 0) : more.plan, more.isVersioned),
     }
     const untilMs = Math.max(clock(...(more.until ?? [slots, 0])), fromMs + dayMs)
-    const renewed = { effective_until: text(untilMs) }
+    const renewed = { effective_until: more.until === null ? null : text(untilMs) }
     const data = more.kind === 'amended' || isCreated ? amended : more.kind === 'renewed' ? renewed : {}
     const id = `change${nth}`
     const sentMs = clock(...(more.sent ?? [0, 0]))
@@ -244,20 +248,28 @@ function planOf(choice: CatalogChoice, pick: number | undefined, isVersioned: bo
 interface TermChoice {
   readonly seats?: unknown
   readonly overrides?: readonly number[] | undefined
-  readonly until?: readonly [number, number] | undefined
+  /** Null: there is none. */
+  readonly until?: readonly [number, number] | null | undefined
+  readonly anchor?: string | undefined
+  readonly trial?: readonly [number, number] | null | undefined
   readonly entity?: string | undefined
+  readonly careless: boolean
 }
 
 function termsOf(
   choice: CatalogChoice,
-  { seats: quantity, overrides, until, entity }: TermChoice,
+  { seats: quantity, overrides, until, anchor, trial, entity, careless: names }: TermChoice,
   clock: Clock,
 ): Wire {
+  const picked = overrides === undefined ? undefined : unique(overrides.map(pick => at(choice.prices, pick)))
+  const hasSeats = names || choice.sold.has('seats')
+  const instantOf = (of: readonly [number, number] | null | undefined) => of && text(clock(...of))
   return {
-    quantities: quantity === undefined ? undefined : { seats: quantity },
-    price_overrides:
-      overrides === undefined ? undefined : unique(overrides.map(pick => at(choice.prices, pick))),
-    effective_until: until === undefined ? undefined : text(clock(...until)),
+    quantities: quantity === undefined || !hasSeats ? undefined : { seats: quantity },
+    price_overrides: picked?.filter(price => names || choice.sold.has(price['price'])),
+    effective_until: instantOf(until),
+    billing_anchor: anchor,
+    trial_until: instantOf(trial),
     entity_id: entity,
   }
 }
