@@ -9,6 +9,7 @@
 // 4. What was made once (genesis.ts) and is gone, or is another one of that name, is never made anew in silence.
 
 import {
+  AckPolicy,
   DiscardPolicy,
   JetStreamApiCodes,
   JetStreamApiError,
@@ -52,6 +53,9 @@ export const natsSubjects = {
   /** Answered by the process that owns the partition; not stored. */
   owner: (partition: number) => `weir.owner.${partition}`,
 } as const
+
+/** The durable consumer of `BILLING` and of `POSTINGS` that belongs to their receiver. */
+export const readerName = 'reader'
 
 export interface TopologyOptions {
   readonly partitions: number
@@ -103,6 +107,7 @@ export async function ensureTopology(
   for (const wanted of streamConfigs(options)) {
     made[wanted.name] = await ensureStream(jsm, wanted, options, genesis.record.streams[wanted.name])
   }
+  for (const stream of ['BILLING', 'POSTINGS'] as const) await ensureReader(jsm, stream)
   await new Objm(nc).create(snapshotBucket, {
     storage: StorageType.File,
     replicas,
@@ -146,6 +151,17 @@ async function openGenesis(
     )
   }
   return GenesisBook.begin(nc, jsm, options.replicas ?? 1)
+}
+
+/** For whoever takes batches or journals: he need not be allowed to make consumers, nor to ask for anything else. */
+async function ensureReader(jsm: JetStreamManager, stream: 'BILLING' | 'POSTINGS'): Promise<void> {
+  try {
+    await jsm.consumers.info(stream, readerName) // what an operator tuned stays as it is
+  } catch (error) {
+    if (!(error instanceof JetStreamApiError) || error.code !== JetStreamApiCodes.ConsumerNotFound)
+      throw error
+    await jsm.consumers.add(stream, { durable_name: readerName, ack_policy: AckPolicy.Explicit })
+  }
 }
 
 type WantedStream = Partial<StreamConfig> & { readonly name: StreamName; readonly subjects: string[] }

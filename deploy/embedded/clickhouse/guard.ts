@@ -33,6 +33,9 @@ const statements: Readonly<Record<Role, ReadonlySet<string>>> = {
   ]),
 }
 
+/** What follows SYSTEM: `STOP MERGES`, `START TTL MERGES`, `FLUSH LOGS`; the grants decide which of them. */
+const tuning = new Set(['STOP', 'START', 'FLUSH'])
+
 /** Table functions that touch no file, no network and no other program; all others of the engine are refused. */
 const harmlessTables = new Set([
   ...[
@@ -86,6 +89,8 @@ export class StatementGuard {
     const all = [...tokens(canonical)]
     const first = all[0]?.text ?? ''
     if (!statements[role].has(first)) throw exceptions.accessDenied(role, `run ${first} statements`)
+    if (first === 'SYSTEM' && !tuning.has(all[1]?.text ?? ''))
+      throw exceptions.accessDenied(role, `run SYSTEM ${all[1]?.text ?? ''}`)
     if (first === 'SET' && all.slice(1, 4).some(token => token.text === 'ROLE'))
       throw exceptions.accessDenied(role, 'change the role of a request')
     const infiles: Token[] = []
