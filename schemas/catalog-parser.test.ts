@@ -9,6 +9,7 @@ import {
   parsePrice,
 } from './catalog-parser.js'
 import { formatScaled } from './decimal.js'
+import { parseJson } from './json-text.js'
 import { packageRoot } from './package-root.js'
 
 const golden = (name: string) => readFileSync(new URL(`schemas/golden/${name}`, packageRoot), 'utf8')
@@ -53,6 +54,44 @@ test('numbers are what was written, not what a double makes of them', () => {
     '{"meters":[],"plans":[{"plan":"p","version":1,"currency":"USD","billing_period":"day","prices":[' +
     '{"price":"b","kind":"recurring","amount":0.100000000001,"per":"unit","timing":"in_arrears"}]}]}'
   expect(catalogToWire(whole(json)).plans[0]).toMatchObject({ prices: [{ amount: '0.100000000001' }] })
+})
+
+test('a number that events are compared with is its plain text, however it is written', () => {
+  const meter = (filters: string) =>
+    `meters: [{ meter: m, event_type: t, aggregation: count, filters: { a: ${filters} } }]\nplans: []`
+  const texts = (filters: string) => [...whole(meter(filters)).meters[0]!.filters.values()][0]
+  const written =
+    '[1.0, 1e2, -0.0, 1.50, 9007199254740993, 1234567890123456789.0, 0x1F, 0o17, .5, 5., +7, "1.0", true]'
+  expect(texts(written)).toEqual([
+    ...['1', '100', '0', '1.5', '9007199254740993', '1234567890123456789', '31', '15', '0.5', '5', '7'],
+    ...['1.0', 'true'],
+  ])
+  expect(texts('[0xFFFFFFFFFFFFFFFF, 12345678901234567890123456789012345678]')).toEqual([
+    '18446744073709551615',
+    '12345678901234567890123456789012345678',
+  ])
+  expect(codes(meter('[1e-13, 1e38, 1e-999999999, .inf, .nan]'))).toEqual([
+    ...['value_out_of_range', 'value_out_of_range', 'value_out_of_range', 'wrong_type', 'wrong_type'],
+  ])
+  const key =
+    'meters: [{ meter: m, event_type: t, aggregation: count, filters: { 9007199254740993: x } }]\nplans: []'
+  expect([...whole(key).meters[0]!.filters.keys()]).toEqual(['9007199254740993'])
+})
+
+test('a catalog in an event has the digits that were sent', () => {
+  const text =
+    '{"meters":[{"meter":"m","event_type":"t","aggregation":"sum","value":"v","dimensions":["d"],' +
+    '"filters":{"f":[9007199254740993,1.0]}}],"plans":[{"plan":"p","version":1.0,"currency":"USD",' +
+    '"billing_period":"month","prices":[{"price":"x","kind":"usage","meter":"m","model":"matrix",' +
+    '"cells":[{"when":{"d":1234567890123456789},"unit_amount":1234567890123456.789}]}]}]}'
+  const json = parseJson(text)
+  const parsed = parseCatalogValue(json.kind === 'ok' ? json.value : undefined)
+  expect(parsed).toEqual({ kind: 'ok', catalog: whole(text) })
+  const wire = catalogToWire(whole(text))
+  expect(wire.meters[0]).toMatchObject({ filters: { f: ['9007199254740993', '1'] } })
+  expect(wire.plans[0]).toMatchObject({
+    prices: [{ cells: [{ when: { d: '1234567890123456789' }, unit_amount: '1234567890123456.789' }] }],
+  })
 })
 
 test('defaults are those of the contract', () => {

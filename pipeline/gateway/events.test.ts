@@ -2,6 +2,7 @@ import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { jetstream } from '@nats-io/jetstream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { customerToken, fnv1a32, partitionOf } from '../../schemas/identifiers.js'
+import { stringifyJson } from '../../schemas/json-text.js'
 import type { Receipt } from './event-publisher.js'
 import { type Broker, post, type Served, serve, startBroker, storedMessages, usage } from './fixture.js'
 
@@ -270,4 +271,37 @@ test('what was taken and refused is counted by code', async () => {
   )
   expect(metrics).toMatch(/weir_gateway_requests_in_flight 0/)
   expect(metrics).toMatch(/weir_gateway_bytes_in_flight 0/)
+})
+
+test('numbers that no double stands for go on with their digits, in every form of a request', async () => {
+  const data = '{"n":9007199254740993,"a":[1234567890123456.789,-1e-999999999],"t":"9007199254740993"}'
+  const line = (id: string, type: string, more: string) =>
+    `{"specversion":"1.0","id":"${id}","source":"digits","type":"${type}","subject":"c1","data":${more}}`
+  const payment = '{"payment_id":"p","customer_id":"c1","currency":"USD","amount":12345678901234567.89}'
+  const answers = [
+    await send(line('d1', 'use', data), { 'content-type': 'application/cloudevents+json' }),
+    await send(`[${line('d2', 'use', data)}]`, { 'content-type': 'application/cloudevents-batch+json' }),
+    await send(`${line('d3', 'use', data)}\n`, { 'content-type': 'application/x-ndjson' }),
+    await send(data, {
+      'content-type': 'application/json',
+      ...{
+        'ce-specversion': '1.0',
+        'ce-id': 'd4',
+        'ce-source': 'digits',
+        'ce-type': 'use',
+        'ce-subject': 'c1',
+      },
+    }),
+    await send(line('d5', 'weir.payment.succeeded', payment), { 'content-type': 'application/json' }),
+  ]
+  expect(answers.map(answer => answer.accepted)).toEqual([1, 1, 1, 1, 1])
+  const stored = [
+    ...(await storedMessages(broker, 'METERING')),
+    ...(await storedMessages(broker, 'LIFECYCLE')),
+  ]
+  const written = stored
+    .flatMap(message => message.events as { source: string; data: unknown }[])
+    .filter(event => event.source === 'digits')
+    .map(event => stringifyJson(event.data))
+  expect(written).toEqual([data, data, data, data, payment])
 })

@@ -2,6 +2,7 @@ import { deserialize } from 'node:v8'
 import { expect, test } from 'vitest'
 import { conservationGap } from '../../schemas/dispositions.js'
 import { partitionOf } from '../../schemas/identifiers.js'
+import { parseJson } from '../../schemas/json-text.js'
 import { PartitionCore } from './core.js'
 import { arrivalMs, change, created, TestBench, testCatalog, usage } from './core-fixture.js'
 
@@ -370,3 +371,17 @@ function linesOf(output: ReturnType<TestBench['send']>): Record<string, unknown>
     .flatMap(one => Buffer.from(one.bytes).toString('utf8').trim().split('\n'))
     .map(line => JSON.parse(line) as Record<string, unknown>)
 }
+
+test('a dead letter holds the digits of a number as they were sent, and sent again it is the same event', () => {
+  const bench = new TestBench()
+  const digits = '{"tokens":1234567890123456.7890000000001,"order":9007199254740993,"tiny":1e-999999999}'
+  const parsed = parseJson(digits)
+  const event = { ...usage(jan(2), 0), data: parsed.kind === 'ok' ? parsed.value : undefined }
+  bench.send([created(), event])
+  expect(bench.codes()).toEqual(['+value_out_of_range'])
+  const payload = bench.deadLetters[0]?.payload ?? ''
+  expect(payload).toContain(digits)
+  const again = parseJson(payload)
+  bench.send([again.kind === 'ok' ? again.value : undefined])
+  expect(bench.last?.counters).toMatchObject({ received: 3, duplicate: 1, conflicting: 0 })
+})

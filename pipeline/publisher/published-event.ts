@@ -20,6 +20,7 @@ export interface PublishedEvent {
   readonly subscriptionid?: string
   readonly correlationid?: string
   readonly traceparent?: string
+  /** A number counts as JavaScript prints it; a bigint, or a text of decimals, is exact beyond that. */
   readonly data: Readonly<Record<string, unknown>>
 }
 
@@ -61,8 +62,18 @@ export function rowOf(event: PublishedEvent, defaults: RowDefaults): TakenRow {
   }
   const data = jsonOf(event.data)
   if (data === undefined) return refused('invalid_data', 'The data cannot be written as JSON.', '/data')
+  // JSON.stringify makes null of NaN and the infinities, which nobody meant.
+  if (data.includes('null') && holdsNoNumber(event.data)) {
+    return refused('invalid_data', 'The data holds a number that is not finite.', '/data')
+  }
   // What validateEvent let pass: texts where the row has texts.
   return { kind: 'ok', row: { ...attributes, time: timeText, data } as UsageRow }
+}
+
+/** The tree is no deeper than the envelope's rules let it be. */
+function holdsNoNumber(value: unknown): boolean {
+  if (typeof value === 'number') return !Number.isFinite(value)
+  return typeof value === 'object' && value !== null && Object.values(value).some(holdsNoNumber)
 }
 
 /** A circle cannot be written. */

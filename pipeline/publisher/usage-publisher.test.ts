@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import { gunzipSync } from 'node:zlib'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { parseMessage } from '../../schemas/cloud-event.js'
+import { stringifyJson } from '../../schemas/json-text.js'
 import { packageRoot } from '../../schemas/package-root.js'
 import {
   type PublishedEvent,
@@ -179,7 +180,8 @@ test('an event that breaks the envelope is refused on the spot and never sent', 
     [{ ...event('1'), time: 'today' }, 'invalid_time'],
     [{ ...event('1'), time: new Date(Number.NaN) }, 'invalid_time'],
     [{ ...event('1'), type: 'weir.usage.retracted' }, 'not_usage'],
-    [event('1', { n: 1n }), 'invalid_data'],
+    [event('1', { n: Number.NaN }), 'invalid_data'],
+    [event('1', { a: [{ n: Number.POSITIVE_INFINITY }] }), 'invalid_data'],
     [event('1', []), 'invalid_data'],
     [event('1', { text: 'x'.repeat(8_000_000) }), 'event_too_large'],
   ]
@@ -192,6 +194,16 @@ test('an event that breaks the envelope is refused on the spot and never sent', 
   expect(sent!['id']).toMatch(/^[0-9a-f-]{36}$/)
   expect(Date.parse(String(sent!['time']))).toBeLessThanOrEqual(Date.now())
   expect(received).toHaveLength(1)
+})
+
+test('a bigint is sent with all of its digits, a number as JavaScript prints it, null as null', async () => {
+  const publisher = await started()
+  const data = { n: 9007199254740993n, list: [0.1, { big: -12345678901234567890n }], none: null }
+  expect(await publisher.publish(event('1', data))).toEqual({ kind: 'landed' })
+  const [sent] = eventsOf(received[0]!)
+  expect(stringifyJson(sent!['data'])).toBe(
+    '{"n":9007199254740993,"list":[0.1,{"big":-12345678901234567890}],"none":null}',
+  )
 })
 
 test('a full buffer says so at once, and room is awaited in turn', async () => {
