@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
+import { sourceBoundProblem } from '../schemas/source-bounds.js'
 import type { Setting } from './config-schema.js'
 
 export interface Origin {
@@ -43,6 +44,12 @@ export class Layers {
     } catch (error) {
       const message = `The file cannot be read: ${error instanceof Error ? error.message : String(error)}`
       this.problems.push({ source: file, path: '', code: 'file_unreadable', message })
+      return
+    }
+    const bound = sourceBoundProblem(source)
+    if (bound !== undefined) {
+      const { line, code, message } = bound
+      this.problems.push({ source: file, line, path: '', code, message })
       return
     }
     const lines = new LineCounter()

@@ -103,7 +103,7 @@ test('a value in the file that a variable overrides is not blamed on the file', 
 
 test('a misspelt setting is told what it may have been', () => {
   const file = yaml('linger-ms: 10\n')
-  expect(describeProblem(problems({ file })[0]!)).toContain('Did you mean commit.linger_ms?')
+  expect(describeProblem(problems({ file })[0]!)).toContain('the nearest is commit.linger_ms.')
 })
 
 test('a file that is missing, broken, twice the same or no map is a problem, not a crash', () => {

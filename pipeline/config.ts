@@ -5,6 +5,8 @@
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import type { z } from 'zod'
+import { issueWords } from '../schemas/issue-words.js'
+import { nearestName } from '../schemas/nearest-name.js'
 import { Layers } from './config-layers.js'
 import { type FileConfig, fileSchema, settings } from './config-schema.js'
 
@@ -92,8 +94,13 @@ export function loadConfig({ file, env, flags = {} }: ConfigSources): LoadedConf
   if (!parsed.success) {
     for (const issue of parsed.error.issues) problems.push(...problemsOf(issue, layers, fileName))
   }
-  if (problems.length > 0 || !parsed.success) return { kind: 'invalid', problems }
+  if (problems.length > 0 || !parsed.success) return { kind: 'invalid', problems: problems.toSorted(byLine) }
   return { kind: 'ok', config: toConfig(parsed.data) }
+}
+
+/** Those of the file in its order, then those that have no line. */
+function byLine(a: ConfigProblem, b: ConfigProblem): number {
+  return (a.line ?? Infinity) - (b.line ?? Infinity) || 0
 }
 
 /** `weir.yaml:3: http.port: …`, one line for people. */
@@ -107,12 +114,19 @@ function problemsOf(issue: z.core.$ZodIssue, layers: Layers, file: string | unde
     return issue.keys.map(key => {
       const path = [...issue.path, key]
       const origin = layers.originOf(path)
-      return problemAt(origin?.source, origin?.line, file, named(path), 'unknown_key', unknownKey(key))
+      return problemAt(
+        origin?.source,
+        origin?.line,
+        file,
+        named(path),
+        'unknown_key',
+        unknownKey(named(path)),
+      )
     })
   }
   const origin = layers.originOf(issue.path)
   const code = issue.code === 'invalid_type' ? 'wrong_type' : 'invalid_value'
-  return [problemAt(origin?.source, origin?.line, file, named(issue.path), code, issue.message)]
+  return [problemAt(origin?.source, origin?.line, file, named(issue.path), code, issueWords(issue))]
 }
 
 function problemAt(
@@ -139,12 +153,14 @@ function named(path: readonly PropertyKey[]): string {
   return path.map(String).join('.')
 }
 
-function unknownKey(key: string): string {
-  const known = settings.map(({ path }) => path.join('.'))
-  const near = known.filter(
-    name => name.split('.').at(-1)!.replaceAll('_', '') === key.replaceAll(/[-_]/g, '').toLowerCase(),
-  )
-  return `There is no such setting.${near.length === 0 ? '' : ` Did you mean ${near.join(' or ')}?`}`
+function unknownKey(path: string): string {
+  const known = settings.map(setting => setting.path.join('.'))
+  const sameName = known.find(name => lastName(name) === lastName(path))
+  return `There is no such setting; the nearest is ${sameName ?? nearestName(path, known)}.`
+}
+
+function lastName(path: string): string {
+  return path.split('.').at(-1)!.replaceAll(/[-_]/g, '').toLowerCase()
 }
 
 function toConfig(file: FileConfig): WeirConfig {

@@ -6,6 +6,7 @@ import { type Alias, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, pa
 import { ExactNumber } from './exact-number.js'
 import { maxDepth } from './json-text.js'
 import { pointerTo } from './rejection.js'
+import { sourceBoundProblem } from './source-bounds.js'
 
 /** One fault of a catalog or configuration. `path` is a JSON pointer; line and column count from 1, 0 when unknown. */
 export interface CatalogProblem {
@@ -76,6 +77,10 @@ export class Problems {
 
 /** The tree of a YAML or JSON text; undefined, with the problems added, when it is neither. */
 export function readSourceText(text: string, problems: Problems): SourceNode | undefined {
+  const bound = sourceBoundProblem(text)
+  if (bound !== undefined) {
+    return problems.add({ path: '', line: bound.line, column: 1 }, bound.code, bound.message)
+  }
   const lines = new LineCounter()
   try {
     const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' })

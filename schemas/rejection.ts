@@ -4,6 +4,7 @@
 /** Every code that an event, a lifecycle change or a message can be refused with. Stable for ever. */
 export type RejectionCode =
   // the message or the envelope
+  | 'empty_message'
   | 'malformed_json'
   | 'malformed_arrow'
   | 'unsupported_content_type'

@@ -14,8 +14,8 @@ export interface BenchArguments {
   readonly events: number
   readonly customers: number
   readonly seed: number
-  /** Of `compare` and `stage`. */
-  readonly rounds: number
+  /** Of `compare` and `stage`. Default 3. */
+  readonly rounds?: number
   /** Of `latency`: the load, instead of half of the full rate. */
   readonly rate?: number
   readonly json: boolean
@@ -34,7 +34,10 @@ export async function benchCommand(args: BenchArguments, io: CliIo): Promise<num
 }
 
 /** Loaded one by one: the peer's driver is no part of an installation for production. */
-async function run({ benchmark, rounds, rate }: BenchArguments, options: BenchOptions): Promise<BenchReport> {
+async function run(
+  { benchmark, rounds = 3, rate }: BenchArguments,
+  options: BenchOptions,
+): Promise<BenchReport> {
   switch (benchmark) {
     case 'end-to-end':
       return (await import('../../bench/end-to-end.js')).endToEnd(options)

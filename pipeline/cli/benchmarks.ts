@@ -1,14 +1,26 @@
-// The benchmarks' names and what each measures, apart from their code, which is loaded when one is run.
+// The benchmarks: their names, what each measures and which options it takes, apart from their code, which is loaded
+// when one is run.
+
+/** `--events`, `--customers` and `--seed` are taken by all. */
+export type BenchOption = 'rounds' | 'rate'
+
+interface Description {
+  readonly measures: string
+  readonly options: readonly BenchOption[]
+}
 
 export const benchmarks = {
-  'end-to-end': 'producers to JetStream to rated rows queryable in ClickHouse',
-  floor: 'the least that any such pipeline must do: read, parse, insert',
-  compare: 'end-to-end and floor in turn, and their ratio',
-  stage: 'each stage alone, nanoseconds per event',
-  'peer-postgres': 'the same events through Node and PostgreSQL',
-  latency: 'arrival to queryable at half load',
-  growth: 'cost and memory of more and more identities, and the restart with them',
-  soak: '5,000 events a second for long, and whether memory grows',
-} as const
+  'end-to-end': { measures: 'producers to JetStream to rated rows queryable in ClickHouse', options: [] },
+  floor: { measures: 'the least that any such pipeline must do: read, parse, insert', options: [] },
+  compare: { measures: 'end-to-end and floor in turn, and their ratio', options: ['rounds'] },
+  stage: { measures: 'each stage alone, nanoseconds per event', options: ['rounds'] },
+  'peer-postgres': { measures: 'the same events through Node and PostgreSQL', options: [] },
+  latency: { measures: 'arrival to queryable at half load', options: ['rate'] },
+  growth: {
+    measures: 'cost and memory of more and more identities, and the restart with them',
+    options: [],
+  },
+  soak: { measures: '5,000 events a second for long, and whether memory grows', options: [] },
+} as const satisfies Readonly<Record<string, Description>>
 
 export type Benchmark = keyof typeof benchmarks

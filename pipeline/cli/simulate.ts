@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { explanationToWire } from '../../rating/explain/explanation.js'
 import { explanationToText } from '../../rating/explain/explanation-text.js'
 import type { Catalog } from '../../schemas/catalog.js'
-import { type CatalogProblem, mergeCatalogs, parseCatalog } from '../../schemas/catalog-parser.js'
+import { type CatalogProblem, mergeCatalogs } from '../../schemas/catalog-parser.js'
 import { chargeToWire } from '../../schemas/charge.js'
 import { parseMessage } from '../../schemas/cloud-event.js'
 import { formatScaled } from '../../schemas/decimal.js'
@@ -14,6 +14,7 @@ import { movementToWire } from '../../schemas/mrr-movement.js'
 import { formatInstant, parseInstant } from '../../schemas/time.js'
 import type { ChargeExplanation } from '../simulate/explain.js'
 import { type SimulateResult, simulate } from '../simulate/simulate.js'
+import { readCatalogFile } from './source-file.js'
 import { plainTable } from './table.js'
 
 export interface SimulateArguments {
@@ -45,11 +46,10 @@ export async function simulateCommand(args: SimulateArguments, io: CommandStream
     say('simulate needs --catalog FILE and --events FILE.')
     return exit.usage
   }
-  const catalogFiles = await readFiles(args.catalog, say)
+  const catalog = await readCatalog(args.catalog, say)
   const eventFiles = await readFiles(args.events, say)
-  if (catalogFiles === undefined || eventFiles === undefined) return exit.failed
-  const catalog = readCatalog(args.catalog, catalogFiles, say)
   if (catalog === undefined) return exit.badCatalog
+  if (eventFiles === undefined) return exit.failed
   const result = simulate({
     catalog,
     bodies: eventFiles,
@@ -99,16 +99,14 @@ function unreadableFile(
   return undefined
 }
 
-function readCatalog(
+async function readCatalog(
   names: readonly string[],
-  files: readonly Buffer[],
   say: (line: string) => void,
-): Catalog | undefined {
+): Promise<Catalog | undefined> {
   const problems: CatalogProblem[] = []
   let catalog: Catalog = { meters: [], plans: [] }
-  for (const [index, bytes] of files.entries()) {
-    const name = names[index] ?? ''
-    const parsed = parseCatalog(bytes.toString('utf8'), name)
+  for (const name of names) {
+    const parsed = await readCatalogFile(name)
     if (parsed.kind === 'invalid') {
       problems.push(...parsed.problems)
       continue

@@ -1,14 +1,13 @@
 // `weir start`: gateway, pipeline and sinks in this process group, until a signal; the first one drains, a second ends.
 
-import { readFile } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import type { Catalog } from '../../schemas/catalog.js'
-import { parseCatalog } from '../../schemas/catalog-parser.js'
 import type { WeirConfig } from '../config.js'
 import { startWeir, type Weir } from '../main.js'
 import { StartProblem } from '../start-problem.js'
 import { type Instance, instanceFile, readInstance, writeInstance } from './instance.js'
 import { type CliIo, exitCodes } from './io.js'
+import { readCatalogFile } from './source-file.js'
 import { describeCatalogProblem } from './validate.js'
 
 export interface StartArguments {
@@ -63,7 +62,7 @@ async function readCatalogs(files: readonly string[], io: CliIo): Promise<Catalo
   const catalogs: Catalog[] = []
   let isValid = true
   for (const file of files) {
-    const parsed = parseCatalog(await readFile(file, 'utf8'), file)
+    const parsed = await readCatalogFile(file)
     if (parsed.kind === 'ok') catalogs.push(parsed.catalog)
     else {
       isValid = false

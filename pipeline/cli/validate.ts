@@ -1,12 +1,13 @@
 // `weir validate`: checks configurations and catalogs, and says everything that is wrong, with file and line.
 
-import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
 import { type CatalogProblem, parseCatalog } from '../../schemas/catalog-parser.js'
+import { sourceBoundProblem } from '../../schemas/source-bounds.js'
 import { type ConfigProblem, describeProblem, loadConfig } from '../config.js'
 import { type CliIo, exitCodes } from './io.js'
+import { readSourceFile } from './source-file.js'
 
-type FileKind = 'catalog' | 'config'
+type FileKind = 'catalog' | 'config' | 'unreadable'
 
 interface FileVerdict {
   readonly file: string
@@ -21,14 +22,11 @@ export async function validateCommand(
 ): Promise<number> {
   const verdicts: FileVerdict[] = []
   for (const file of args.files) {
-    let text: string
-    try {
-      text = await readFile(file, 'utf8')
-    } catch (error) {
-      io.stderr.write(`${file} cannot be read: ${(error as Error).message}\n`)
-      return exitCodes.failed
-    }
-    verdicts.push(kindOf(text) === 'catalog' ? catalogVerdict(file, text) : configVerdict(file))
+    const read = await readSourceFile(file)
+    if (read.kind === 'unreadable') {
+      verdicts.push({ file, kind: 'unreadable', summary: '', problems: [read.problem] })
+    } else
+      verdicts.push(kindOf(read.text) === 'catalog' ? catalogVerdict(file, read.text) : configVerdict(file))
   }
   if (args.json) io.stdout.write(`${JSON.stringify(verdicts)}\n`)
   else for (const verdict of verdicts) io.stdout.write(describe(verdict))
@@ -43,6 +41,7 @@ export function describeCatalogProblem({ file, line, column, path, message }: Ca
 
 /** What has meters or plans is meant as a catalog; what cannot be read as YAML is reported as one. */
 function kindOf(text: string): FileKind {
+  if (sourceBoundProblem(text) !== undefined) return 'catalog'
   try {
     const value: unknown = parse(text, { logLevel: 'silent' })
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'catalog'

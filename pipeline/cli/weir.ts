@@ -1,45 +1,32 @@
 #!/usr/bin/env node
 // The command line: names, options and help. Each command's work is in the file of its name, loaded when it is asked for.
 
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { type Logger, pino } from 'pino'
-import { build as pretty } from 'pino-pretty'
-import { describeProblem, loadConfig, type WeirConfig } from '../config.js'
+import { CommanderError, Option } from 'commander'
+import { nearestHint } from '../../schemas/nearest-name.js'
 import { scopes } from '../gateway/scopes.js'
-import { environment, version } from '../main.js'
-import { type Benchmark, benchmarks } from './benchmarks.js'
-import { readInstance } from './instance.js'
-import { type CliIo, exitCodes } from './io.js'
-
-const io: CliIo = { stdout: process.stdout, stderr: process.stderr, isTTY: process.stdout.isTTY === true }
-
-/** Ends a command with an exit code that is not its own. */
-class Exit extends Error {
-  readonly code: number
-  constructor(code: number) {
-    super()
-    this.code = code
-  }
-}
-
-interface GlobalOptions {
-  readonly config?: string
-  readonly dataDir?: string
-}
+import { environment } from '../main.js'
+import { type Benchmark, type BenchOption, benchmarks } from './benchmarks.js'
+import { exitCodes } from './io.js'
+import {
+  clientOf,
+  configOf,
+  Exit,
+  endOnSignals,
+  finish,
+  type GatewayOptions,
+  gatewayOf,
+  io,
+  logger,
+  program,
+  settingsHelp,
+  wholeNumber,
+} from './program.js'
 
 // `weir simulate … | head` ends when its reader does.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit()
   throw error
 })
-
-const program = new Command('weir')
-  .description('Usage events in, rated money out: exact, once, and traceable.')
-  .version(version)
-  .option('--config <file>', 'YAML configuration (default: $WEIR_CONFIG)')
-  .option('--data-dir <folder>', 'where the embedded servers keep their data')
-  .exitOverride()
-  .showHelpAfterError('(weir --help tells how)')
 
 program
   .command('start')
@@ -48,6 +35,7 @@ program
   .option('--host <host>', 'HTTP address to listen on')
   .option('--catalog <files...>', 'catalogs to publish when they are new')
   .option('--json', 'print one JSON object once it runs')
+  .addHelpText('after', () => `\nSettings (variable):\n${settingsHelp()}`)
   .action(async (options: { port?: string; host?: string; catalog?: string[]; json?: boolean }) => {
     const flags = {
       'http.port': options.port,
@@ -246,36 +234,36 @@ const bench = program
   .command('bench')
   .description('measure this machine; every run ends in an independent sum')
 
-for (const [name, description] of Object.entries(benchmarks)) {
-  bench
+for (const [name, { measures, options: own }] of Object.entries(benchmarks)) {
+  const takes: readonly BenchOption[] = own
+  const command = bench
     .command(name)
-    .description(description)
+    .description(measures)
     .option('--events <count>', 'events to send, duplicates included', wholeNumber, 1_000_000)
     .option('--customers <count>', 'customers, by Zipf', wholeNumber, 50_000)
     .option('--seed <number>', 'the same seed, the same events', wholeNumber, 1)
-    .option('--rounds <count>', 'of compare and stage', wholeNumber, 3)
-    .option('--rate <count>', 'of latency: events a second, instead of half of the full rate', wholeNumber)
+  if (takes.includes('rounds')) command.option('--rounds <count>', 'how often to repeat it', wholeNumber, 3)
+  if (takes.includes('rate')) {
+    command.option('--rate <count>', 'events a second, instead of half of the full rate', wholeNumber)
+  }
+  command
     .option('--json', 'print the report as JSON')
     .option('--verbose', 'log to stderr')
     .action(async (options: BenchFlags) => {
       const { benchCommand } = await import('./bench.js')
       const { events, customers, seed, rounds, rate, json, verbose } = options
       const log = logger(verbose === true ? 'info' : 'error')
-      const figures = { events, customers, seed, rounds, ...(rate === undefined ? {} : { rate }) }
+      const figures = {
+        events,
+        customers,
+        seed,
+        ...(rounds === undefined ? {} : { rounds }),
+        ...(rate === undefined ? {} : { rate }),
+      }
       const args = { ...figures, json: json === true, env: environment(), log }
       endOnSignals()
       await finish(benchCommand({ ...args, benchmark: name as Benchmark }, io))
     })
-}
-
-/** For commands that start servers of their own and have nothing to drain: the servers end with the process, if it exits. */
-function endOnSignals(): void {
-  for (const [signal, code] of [
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-  ] as const) {
-    process.once(signal, () => process.exit(code))
-  }
 }
 
 interface SimulateOptions {
@@ -290,70 +278,36 @@ interface BenchFlags {
   readonly events: number
   readonly customers: number
   readonly seed: number
-  readonly rounds: number
+  readonly rounds?: number
   readonly rate?: number
   readonly json?: boolean
   readonly verbose?: boolean
 }
 
-interface GatewayOptions {
-  readonly url?: string
-  readonly apiKey?: string
-  readonly json?: boolean
-}
-
-function configOf(flags: Readonly<Record<string, unknown>> = {}): WeirConfig {
-  const { config: file, dataDir } = program.opts<GlobalOptions>()
-  const loaded = loadConfig({ file, env: environment(), flags: { data_dir: dataDir, ...flags } })
-  if (loaded.kind === 'ok') return loaded.config
-  for (const problem of loaded.problems) io.stderr.write(`${describeProblem(problem)}\n`)
-  throw new Exit(exitCodes.badConfiguration)
-}
-
-/** The gateway that a command talks to: as told, else the one that was started on the data directory. */
-function gatewayOf(options: { readonly url?: string; readonly apiKey?: string }) {
-  const instance = readInstance(configOf().dataDir)
-  const url = options.url ?? instance?.url
-  if (url === undefined) {
-    io.stderr.write(
-      'No Weir was started on this data directory. Start one with `weir start`, or name it with --url.\n',
-    )
-    throw new Exit(exitCodes.failed)
+/** Commander answers `--help` before it has looked whether the command exists. */
+function refuseUnknownCommand(args: readonly string[]): void {
+  let command = program
+  for (let at = 0; at < args.length; at += 1) {
+    const arg = args[at]!
+    if (arg === '--config' || arg === '--data-dir') at += 1
+    else if (!arg.startsWith('-')) {
+      const next = command.commands.find(one => one.name() === arg)
+      if (next === undefined && command.commands.length > 0 && arg !== 'help') {
+        command.error(
+          `error: there is no command '${arg}'${nearestHint(
+            arg,
+            command.commands.map(one => one.name()),
+          )}`,
+        )
+      }
+      if (next === undefined) return
+      command = next
+    }
   }
-  const apiKey =
-    options.apiKey ??
-    environment()['WEIR_API_KEY'] ??
-    (options.url === undefined ? instance?.api_key : undefined)
-  return { url: url.replace(/\/$/, ''), apiKey }
-}
-
-/** What every command that talks to a running Weir takes. */
-function clientOf(options: GatewayOptions) {
-  return { gateway: gatewayOf(options), json: options.json === true }
-}
-
-/** Lines for people on a terminal, JSON elsewhere. */
-function logger(level: string): Logger {
-  const toPeople = {
-    colorize: true,
-    ignore: 'pid,hostname',
-    translateTime: 'SYS:HH:MM:ss',
-    destination: 2,
-    sync: true,
-  }
-  return pino({ level, base: null }, process.stderr.isTTY ? pretty(toPeople) : pino.destination(2))
-}
-
-function wholeNumber(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It is a whole number above 0.')
-  return Number(text)
-}
-
-async function finish(command: Promise<number>): Promise<void> {
-  process.exitCode = await command
 }
 
 try {
+  refuseUnknownCommand(process.argv.slice(2))
   await program.parseAsync()
 } catch (error) {
   if (error instanceof Exit) process.exitCode = error.code

@@ -2,6 +2,7 @@
 // Invariants: `code` is stable snake_case text that clients may switch on; nothing of a bug's message or stack leaves.
 
 import { z } from 'zod'
+import { issueWords } from '../../schemas/issue-words.js'
 import { pointerTo } from '../../schemas/rejection.js'
 
 export const problemContentType = 'application/problem+json'
@@ -86,7 +87,7 @@ export function invalidRequest(error: z.ZodError, root: '' | '?' = ''): Problem 
     return names.map(name => ({
       pointer: pointerOf(name === undefined ? issue.path : [...issue.path, name], root),
       code: issue.code,
-      detail: issue.message,
+      detail: issueWords(issue),
     }))
   })
   return new Problem(400, 'invalid_request', errors[0]?.detail ?? 'The request is not valid.', { errors })

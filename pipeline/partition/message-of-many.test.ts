@@ -5,6 +5,7 @@ import { maxEventsOfMessage, parseMessage } from '../../schemas/cloud-event.js'
 import { decodeMessages } from '../stages/decode.js'
 import { ScanLayout } from '../stages/scan/layout.js'
 import { UsageScanner } from '../stages/scan/scanner.js'
+import { arrivalMs, TestBench } from './core-fixture.js'
 
 const many = maxEventsOfMessage + 1
 const hostile: readonly (readonly [string, string, string | undefined])[] = [
@@ -33,4 +34,30 @@ test('as many as a message may have are read one by one, blank lines not counted
 test('a file may have any number of events', () => {
   const parsed = parseMessage(new TextEncoder().encode('{}\n'.repeat(many)))
   expect(parsed.kind === 'ok' && parsed.events.length).toBe(many)
+})
+
+function countersOf(text: string, contentType?: string) {
+  const bytes = new TextEncoder().encode(text)
+  const message = {
+    seq: 1,
+    arrivedAtMs: arrivalMs,
+    bytes,
+    ...(contentType === undefined ? {} : { contentType }),
+  }
+  const nothing = { catalog: [], lifecycle: [], orders: [], history: [] }
+  return new TestBench().core.process({ nowMs: arrivalMs, commit: 1, ...nothing, metering: [message] })
+    .counters
+}
+
+test.each([
+  ['nothing', '', undefined],
+  ['blank lines', '\n \n', 'application/x-ndjson'],
+  ['spaces said to be JSON', '  ', 'application/json'],
+  ['what is said to be of another form', '{}', 'text/csv'],
+])('a message of %s is counted, as a dead letter', (_name, text, contentType) => {
+  expect(countersOf(text, contentType)).toMatchObject({ received: 1, dead_lettered: 1 })
+})
+
+test('an empty list of events is no event and no fault', () => {
+  expect(countersOf('[]')).toMatchObject({ received: 0, dead_lettered: 0 })
 })

@@ -76,7 +76,7 @@ export class PlainUsage {
     this.#use(batch.book.catalog)
     const { bytes, contentType, refusal } = message
     const scan = refusal === undefined ? this.#scanner.scan(bytes, contentType) : undefined
-    if (scan === undefined) {
+    if (scan === undefined || scan.count === 0) {
       placeUsage(batch, admit(batch, [], decodeMessages([message])).usage)
       return
     }

@@ -9,7 +9,7 @@ import {
   validateEvent,
 } from '../../schemas/cloud-event.js'
 import { decodeUtf8, isRecord, parseJson } from '../../schemas/json-text.js'
-import type { Rejection } from '../../schemas/rejection.js'
+import { type Rejection, rejected } from '../../schemas/rejection.js'
 import { isUsageBatchType } from '../../schemas/usage-batch-schema.js'
 import type { ValidEvent } from '../../schemas/usage-event.js'
 
@@ -70,6 +70,11 @@ function decodeMessage(message: InputMessage, out: Decoded[]): void {
     out.push({ kind: 'refused', rejection: parsed.rejection, arrivedAtMs, raw: unreadable(message) })
     return
   }
+  if (parsed.events.length === 0 && isBlank(message.bytes)) {
+    const { rejection } = rejected('empty_message', 'The message is empty: its producer sent no event.')
+    out.push({ kind: 'refused', rejection, arrivedAtMs, raw: '' })
+    return
+  }
   for (const item of parsed.events) {
     if (item.kind === 'rejected') {
       out.push({ kind: 'refused', rejection: item.rejection, arrivedAtMs, raw: item.raw })
@@ -77,6 +82,11 @@ function decodeMessage(message: InputMessage, out: Decoded[]): void {
     }
     out.push(validated(item.value, arrivedAtMs))
   }
+}
+
+/** Nothing but ASCII white space, as a message is that was published by mistake. */
+function isBlank(bytes: Uint8Array): boolean {
+  return bytes.every(byte => byte <= 32)
 }
 
 /** One event by its own bytes; undefined when they are not JSON. */

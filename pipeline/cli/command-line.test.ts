@@ -1,0 +1,107 @@
+// The command line as a process: exit codes and what is said where the input is wrong.
+
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { packageRoot } from '../../schemas/package-root.js'
+
+let folder: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'weir-cli-'))
+})
+
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true })
+})
+
+interface Ended {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+function weir(...args: string[]): Promise<Ended> {
+  const program = fileURLToPath(new URL('dist/pipeline/cli/weir.js', packageRoot))
+  return new Promise(resolve => {
+    const child = execFile(process.execPath, [program, ...args], (_error, stdout, stderr) => {
+      resolve({ code: child.exitCode ?? -1, stdout, stderr })
+    })
+  })
+}
+
+async function file(name: string, text: string): Promise<string> {
+  const path = join(folder, name)
+  await writeFile(path, text)
+  return path
+}
+
+test('a command that there is not ends with 2, asked for help or not', async () => {
+  for (const args of [
+    ['nosuch'],
+    ['nosuch', '--help'],
+    ['keys', 'nosuch', '--help'],
+    ['--config', 'x', 'demoo', '-h'],
+  ]) {
+    const ended = await weir(...args)
+    expect(ended, args.join(' ')).toMatchObject({ code: 2, stdout: '' })
+    expect(ended.stderr, args.join(' ')).toContain('there is no command')
+  }
+  expect((await weir('keys', 'create', '--help')).code).toBe(0)
+})
+
+test('catalogs and configurations that cannot be read end with 78, events that cannot be read with 1', async () => {
+  const catalog = await file('catalog.yaml', 'meters: []\nplans: []\n')
+  const absent = join(folder, 'absent')
+  expect(await weir('validate', absent, catalog)).toMatchObject({
+    code: 78,
+    stdout: expect.stringMatching(/absent: There is no such file\.[\s\S]*catalog.yaml: valid catalog/),
+  })
+  expect((await weir('start', '--catalog', absent)).code).toBe(78)
+  expect((await weir('start', '--config', absent)).code).toBe(78)
+  expect((await weir('simulate', '--catalog', absent, '--events', absent)).code).toBe(78)
+  expect((await weir('simulate', '--catalog', catalog, '--events', absent)).code).toBe(1)
+  expect((await weir('validate', folder)).code).toBe(78)
+})
+
+test('the faults of a configuration come in the order of its lines, in words of ours', async () => {
+  const config = await file(
+    'config.yaml',
+    'http:\n  port: hello\npartitions: -4\nnonsense: 1\ncommit:\n  linger_ms: 1.5\n  max_event: 2\nlog_level: loud\n',
+  )
+  const { code, stdout } = await weir('validate', config)
+  expect(code).toBe(78)
+  expect(
+    stdout
+      .trim()
+      .split('\n')
+      .map(line => line.replace(`${config}:`, '')),
+  ).toEqual([
+    '2: http.port: It must be a number.',
+    '3: partitions: It must be at least 1.',
+    expect.stringMatching(/^4: nonsense: There is no such setting; the nearest is /),
+    '6: commit.linger_ms: It must be a whole number.',
+    '7: commit.max_event: There is no such setting; the nearest is commit.max_events.',
+    '8: log_level: It must be one of trace, debug, info, warn, error, silent.',
+  ])
+})
+
+test('a benchmark lists the options that it takes and no others', async () => {
+  const latency = (await weir('bench', 'latency', '--help')).stdout
+  expect(latency).toContain('--rate')
+  expect(latency).not.toContain('--rounds')
+  const compare = (await weir('bench', 'compare', '--help')).stdout
+  expect(compare).toContain('--rounds')
+  expect(compare).not.toContain('--rate')
+  expect((await weir('bench', 'floor', '--rate', '1')).code).toBe(2)
+})
+
+test('the help of start names every setting and its variable', async () => {
+  const { stdout } = await weir('start', '--help')
+  for (const name of ['http.port (WEIR_HTTP_PORT)', 'backpressure.max_pending_bytes (WEIR_BACKPRESSURE_']) {
+    expect(stdout).toContain(name)
+  }
+})
