@@ -17,6 +17,7 @@ import { endOrphans } from '../deploy/embedded/owned-process.js'
 import { passwordFile } from '../deploy/embedded/passwords.js'
 import type { ClickHouseConfig } from '../sinks/clickhouse/config.js'
 import type { WeirConfig } from './config.js'
+import { probeHttp, probeNats, ServerWatch } from './server-watch.js'
 
 export interface Servers {
   /** How our own user connects; also to servers that are not run here. */
@@ -28,6 +29,8 @@ export interface Servers {
   pids(): { readonly nats?: number; readonly clickhouse?: number }
   /** Calls back whenever a server that ended runs again. */
   onRestart(callback: () => void): void
+  /** What is wrong with a server that runs here, in words. */
+  troubles(): readonly { readonly server: string; readonly detail: string }[]
   /** ClickHouse first: it is the last to be written to. */
   stop(): Promise<void>
 }
@@ -42,6 +45,7 @@ export interface ServerEvents {
   readonly searchPath: string
   readonly onNotice: (line: string) => void
   readonly onEnded: (server: string, detail: string) => void
+  readonly onTrouble?: (server: string, detail: string) => void
 }
 
 interface EmbeddedServer {
@@ -98,6 +102,10 @@ export async function startServers(config: WeirConfig, events: ServerEvents): Pr
         )
       : undefined,
   ])
+  const watches = watchServers(config, events, broker, database)
+  restarted.push(() => {
+    for (const { watch } of watches) watch.restarted()
+  })
   return {
     nats: broker?.current().login() ?? (await foreignBroker(nats)),
     clickhouse: {
@@ -117,11 +125,51 @@ export async function startServers(config: WeirConfig, events: ServerEvents): Pr
       ...(database === undefined ? {} : { clickhouse: database.current().pid }),
     }),
     onRestart: callback => restarted.push(callback),
+    troubles: () =>
+      watches.flatMap(({ server, watch }) => {
+        const detail = watch.trouble
+        return detail === undefined ? [] : [{ server, detail }]
+      }),
     async stop() {
+      for (const { watch } of watches) watch.stop()
       await database?.stop()
       await broker?.stop()
     },
   }
+}
+
+interface Watched {
+  readonly server: string
+  readonly watch: ServerWatch
+}
+
+function watchServers(
+  { dataDir }: WeirConfig,
+  events: ServerEvents,
+  broker: Kept<EmbeddedServer> | undefined,
+  database: Kept<EmbeddedServer & { readonly url: string }> | undefined,
+): readonly Watched[] {
+  const watch = (server: string, kept: Kept<EmbeddedServer>, folder: string, probe: () => Promise<void>) => ({
+    server,
+    watch: new ServerWatch({
+      name: server,
+      probe,
+      folder,
+      ...(server === 'nats-server' ? { logFile: join(folder, 'nats-server.log') } : {}),
+      kill: () => process.kill(kept.current().pid, 'SIGKILL'),
+      onTrouble: detail => events.onTrouble?.(server, detail),
+    }),
+  })
+  const watched: Watched[] = []
+  if (broker !== undefined) {
+    const probe = () => probeNats(broker.current().port)
+    watched.push(watch('nats-server', broker, natsFolder(dataDir), probe))
+  }
+  if (database !== undefined) {
+    const probe = () => probeHttp(`${database.current().url}/ping`)
+    watched.push(watch('ClickHouse', database, clickhouseFolder(dataDir), probe))
+  }
+  return watched
 }
 
 function passwordFiles(folder: string, users: readonly string[]): Readonly<Record<string, string>> {

@@ -137,6 +137,7 @@ async function startOnce(
       searchPath: environment()['PATH'] ?? '',
       onNotice,
       onEnded,
+      onTrouble: (server, detail) => log.error({ server, detail }, 'embedded server in trouble'),
     })
     undo.push(() => servers.stop())
     const client = await connect({
@@ -205,7 +206,7 @@ async function compose(ground: Ground): Promise<Weir> {
     log: options.log,
     pressure: gauge.pressure,
     stoppedPartitions: () => stoppedPartitions(engines.status()),
-    readiness: () => readinessOf(status()),
+    readiness: () => readinessOf({ ...status(), servers: servers.troubles(), holdsBack: gauge.holdsBack() }),
     version,
     registry,
     billing: broker.billingRuns,

@@ -78,6 +78,7 @@ export class Deliverer {
   #trouble: DeliveryTrouble | undefined
   #totals = { ranges: 0, messages: 0, bytes: 0, rows: 0 }
   #lastAppliedAtMs = 0
+  #applyingSinceMs: number | undefined
   /** The first claim takes the feed from whoever has it; later ones only when it is vacant. */
   #mayTake = true
   #applied = 0
@@ -136,7 +137,8 @@ export class Deliverer {
       behind: this.#cutter?.behind ?? null,
       ...this.#totals,
       lastAppliedAtMs: this.#lastAppliedAtMs,
-      ...(this.#trouble === undefined ? {} : { trouble: this.#trouble }),
+      ...(this.#applyingSinceMs === undefined ? {} : { applyingSinceMs: this.#applyingSinceMs }),
+      ...(this.#trouble !== undefined && this.#isTroubled() ? { trouble: this.#trouble } : {}),
     }
   }
 
@@ -216,6 +218,7 @@ export class Deliverer {
     )
     this.#cutter = cutter
     try {
+      this.#trouble = undefined
       this.#set('running')
       onProgress()
       await this.#deliverRanges(lease, cutter)
@@ -278,6 +281,7 @@ export class Deliverer {
     for (let attempt = 1; ; attempt += 1) {
       await this.#whilePaused(lease)
       if (this.#stopping.signal.aborted) return false
+      this.#applyingSinceMs ??= Date.now()
       const startedAtMs = performance.now()
       const outcome = await this.#attempt(range)
       if (outcome.kind === 'ok') {
@@ -306,6 +310,7 @@ export class Deliverer {
     const { signal } = this.#stopping
     while (lease.record.paused && !signal.aborted) {
       this.#set('paused')
+      this.#applyingSinceMs = undefined
       await pauseFor(500, signal)
       await lease.refresh()
     }
@@ -322,11 +327,19 @@ export class Deliverer {
     }
     this.#options.tail?.release(range.messages)
     this.#lastAppliedAtMs = Date.now()
+    this.#applyingSinceMs = undefined
     const { storedAtMs = this.#lastAppliedAtMs } = range.messages[0] ?? {}
     const ageSeconds = Math.max(0, this.#lastAppliedAtMs - storedAtMs) / 1_000
     this.#options.onApplied?.({ key: this.#options.key, ageSeconds, applySeconds })
     this.#trouble = undefined
     this.#set('running')
+  }
+
+  /** A reading that was interrupted goes on by itself; it is told while it is interrupted again and again. */
+  #isTroubled(): boolean {
+    if (this.#trouble === undefined) return false
+    const passes = this.#state === 'running' && this.#trouble.code === 'feed_interrupted'
+    return !passes || Date.now() - this.#trouble.atMs < 2 * this.#limits.retryMaxMs
   }
 
   #backOff(failures: number): Promise<void> {

@@ -39,5 +39,7 @@ export interface DeliveryStatus {
   readonly rows: number
   /** Epoch milliseconds, 0 before the first. */
   readonly lastAppliedAtMs: number
+  /** Since when the sink has been given a range that it has not taken. */
+  readonly applyingSinceMs?: number
   readonly trouble?: DeliveryTrouble
 }

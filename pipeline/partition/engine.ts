@@ -68,6 +68,12 @@ export interface EngineStatus {
   readonly lag: { readonly metering: number; readonly lifecycle: number; readonly catalog: number }
   readonly heldBytes: number
   readonly lastCommitAtMs: number | undefined
+  /** Since when a commit waits for the broker's answer. */
+  readonly committingSinceMs: number | undefined
+  /** Since when this state lasts. */
+  readonly stateSinceMs: number
+  /** What last went wrong and is not over. */
+  readonly trouble: string | undefined
   /** Undefined until the partition is claimed. */
   readonly positions: Positions | undefined
   readonly counters: DispositionCounts | undefined

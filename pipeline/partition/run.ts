@@ -17,12 +17,16 @@ import { Session } from './session.js'
 import { SnapshotStore } from './snapshot.js'
 import { Snapshots } from './snapshots.js'
 
+/** How long what went wrong while nothing was to be committed is shown. */
+const troubleShownMs = 5_000
+
 const notClaimed = {
   epoch: 0,
   commit: 0,
   lag: { metering: 0, lifecycle: 0, catalog: 0 },
   heldBytes: 0,
   lastCommitAtMs: undefined,
+  committingSinceMs: undefined,
   positions: undefined,
   counters: undefined,
 }
@@ -36,6 +40,9 @@ export class PartitionEngine {
   #draining = false
   #loop: Promise<void> | undefined
   #settleStart: (() => void) | undefined
+  #stateSinceMs = Date.now()
+  #trouble: string | undefined
+  #troubleAtMs = 0
 
   constructor(options: EngineOptions) {
     this.#options = options
@@ -80,7 +87,11 @@ export class PartitionEngine {
     const { partition } = this.#options
     const failure =
       this.#failure === undefined ? undefined : { code: this.#failure.code, detail: this.#failure.message }
-    return { partition, state: this.#state, failure, ...(this.#session?.status ?? notClaimed) }
+    const session = this.#session?.status ?? notClaimed
+    const isOver = this.#state === 'running' && session.committingSinceMs === undefined
+    const isRecent = Date.now() - this.#troubleAtMs < troubleShownMs
+    const trouble = isOver && !isRecent ? undefined : this.#trouble
+    return { partition, state: this.#state, stateSinceMs: this.#stateSinceMs, failure, trouble, ...session }
   }
 
   async #run(): Promise<void> {
@@ -182,6 +193,8 @@ export class PartitionEngine {
   #interrupted(detail: string): void {
     const { partition, log, telemetry } = this.#options
     if (this.#draining) return
+    this.#trouble = detail
+    this.#troubleAtMs = Date.now()
     log.warn({ partition, detail }, 'partition interrupted')
     telemetry?.interrupted?.(partition, detail)
   }
@@ -189,6 +202,8 @@ export class PartitionEngine {
   #enter(state: EngineState): void {
     if (this.#state === state) return
     this.#state = state
+    this.#stateSinceMs = Date.now()
+    if (state === 'running') this.#trouble = undefined
     this.#options.telemetry?.stateChanged?.(this.#options.partition, state)
   }
 }

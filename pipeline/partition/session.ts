@@ -74,6 +74,7 @@ export class Session {
   /** Of the oldest usage in the commit under way. */
   #arrivedAtMs: number | undefined
   #lastCommitAtMs: number | undefined
+  #committingSinceMs: number | undefined
   #heldBytes = 0
   #holdsCustomers = false
 
@@ -119,6 +120,7 @@ export class Session {
       lag: this.#inputs?.lag ?? { metering: 0, lifecycle: 0, catalog: 0 },
       heldBytes: this.#heldBytes,
       lastCommitAtMs: this.#lastCommitAtMs,
+      committingSinceMs: this.#committingSinceMs,
     }
   }
 
@@ -291,6 +293,7 @@ export class Session {
       { key: this.#claim.key, follows: this.#stateSeq },
     )
     const startedAtMs = Date.now()
+    this.#committingSinceMs = startedAtMs
     this.#inFlight = publishCommit(this.#link, commit, this.#stateSeq).then(committed => {
       ledgerTailOf(this.#link.nc).add(committed.stateSeq, commit.messages)
       const before = this.#checkpoint
@@ -304,6 +307,7 @@ export class Session {
 
   #committed(result: Processed, committed: Committed, before: Checkpoint, startedAtMs: number): void {
     this.#lastCommitAtMs = Date.now()
+    this.#committingSinceMs = undefined
     this.#desk.ask(result.historyRequests, this.#rowsSeq)
     this.#snapshots.committed(this.#checkpoint, committed.stateSeq, result.delta.length)
     release(result.delta)
