@@ -45,6 +45,8 @@ export interface WeirOptions {
   readonly log: Logger
   /** One line for the person who waits, such as that a nats-server is being fetched. */
   readonly onNotice: (line: string) => void
+  /** Called with the first key as soon as it is made, long before the start is through: it cannot be had again. */
+  readonly onFirstKey?: (token: string) => void
   /** Published at the start, when they are new. */
   readonly catalogs?: readonly Catalog[]
 }
@@ -93,8 +95,13 @@ export async function startWeir(config: WeirConfig, options: WeirOptions): Promi
   try {
     await endOrphanServers(config.dataDir)
     await requireFreePorts(config)
-    const weir = await startSpoilt(config, options)
-    return { ...weir, drain: () => weir.drain().finally(() => directory.release()) }
+    let firstKey: string | undefined // also of a start that was spoilt after it was made
+    const onFirstKey = (token: string): void => {
+      firstKey = token
+      options.onFirstKey?.(token)
+    }
+    const weir = await startSpoilt(config, { ...options, onFirstKey })
+    return { ...weir, firstKey, drain: () => weir.drain().finally(() => directory.release()) }
   } catch (error) {
     directory.release()
     throw error
@@ -258,6 +265,7 @@ async function openBroker({ config, options, nc, undo }: Ground): Promise<Broker
     kvm.open('weir_keys'),
   ])
   const firstKey = await ensureFirstKey(keys)
+  if (firstKey !== undefined) options.onFirstKey?.(firstKey.token)
   const keyRing = await KeyRing.open(keys, options.log)
   undo.push(async () => keyRing.close())
   const billingRuns = new BillingRuns({ js, jsm, runs, partitions: config.partitions, nowMs: Date.now })

@@ -1,7 +1,7 @@
 // The running Weir of a data directory: `<data_dir>/weir.json`, written by `weir start`, read by commands that talk to
 // it. It holds the first API key too, so it can be read by its owner alone.
 
-import { readFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { chmod, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -22,8 +22,30 @@ const instanceSchema = z.object({
 
 export type Instance = z.infer<typeof instanceSchema>
 
-export function instanceFile(dataDir: string): string {
+function instanceFile(dataDir: string): string {
   return join(dataDir, 'weir.json')
+}
+
+/** The first key alone, for `$(cat weir-data/api-key)`; kept before anybody is told of it. */
+export function apiKeyFile(dataDir: string): string {
+  return join(dataDir, 'api-key')
+}
+
+export function keepApiKey(dataDir: string, token: string): void {
+  const file = apiKeyFile(dataDir)
+  const unfinished = `${file}.${process.pid}`
+  rmSync(unfinished, { force: true })
+  writeFileSync(unfinished, token, { mode: 0o600, flag: 'wx' })
+  renameSync(unfinished, file)
+}
+
+/** Undefined when the first key was made elsewhere, or its file was taken away. */
+export function readApiKey(dataDir: string): string | undefined {
+  try {
+    return readFileSync(apiKeyFile(dataDir), 'utf8').trim() || undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** Undefined when no Weir was started on this directory. It may have stopped since. */

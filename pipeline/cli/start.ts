@@ -5,7 +5,7 @@ import type { Catalog } from '../../schemas/catalog.js'
 import type { WeirConfig } from '../config.js'
 import { startWeir, type Weir } from '../main.js'
 import { StartProblem } from '../start-problem.js'
-import { type Instance, instanceFile, readInstance, writeInstance } from './instance.js'
+import { apiKeyFile, type Instance, keepApiKey, readApiKey, writeInstance } from './instance.js'
 import { type CliIo, exitCodes } from './io.js'
 import { readCatalogFile } from './source-file.js'
 import { describeCatalogProblem } from './validate.js'
@@ -24,7 +24,12 @@ export async function startCommand(args: StartArguments, io: CliIo): Promise<num
   const stopped = stopSignal(io)
   let weir: Weir
   try {
-    weir = await startWeir(config, { log, catalogs, onNotice: line => io.stderr.write(`${line}\n`) })
+    weir = await startWeir(config, {
+      log,
+      catalogs,
+      onNotice: line => io.stderr.write(`${line}\n`),
+      onFirstKey: token => keepApiKey(config.dataDir, token),
+    })
   } catch (error) {
     if (!(error instanceof StartProblem)) throw error
     const { code, message, facts } = error
@@ -32,12 +37,12 @@ export async function startCommand(args: StartArguments, io: CliIo): Promise<num
     if (args.json) io.stdout.write(`${JSON.stringify({ error: { code, detail: message, ...facts } })}\n`)
     return exitCodes.failed
   }
-  const instance = instanceOf(weir, readInstance(config.dataDir))
+  const instance = instanceOf(weir, readApiKey(config.dataDir))
   await writeInstance(config.dataDir, instance)
   io.stdout.write(
     args.json ? `${JSON.stringify(publicPart(config, instance))}\n` : greeting(config, weir, instance),
   )
-  weir.onServerRestart(() => void writeInstance(config.dataDir, instanceOf(weir, instance)))
+  weir.onServerRestart(() => void writeInstance(config.dataDir, instanceOf(weir, instance.api_key)))
   await stopped
   await weir.drain()
   return exitCodes.ok
@@ -72,9 +77,9 @@ async function readCatalogs(files: readonly string[], io: CliIo): Promise<Catalo
   return isValid ? catalogs : undefined
 }
 
-function instanceOf(weir: Weir, before: Instance | undefined): Instance {
+function instanceOf(weir: Weir, keptKey: string | undefined): Instance {
   const { nats, clickhouse } = weir.pids()
-  const apiKey = weir.firstKey ?? before?.api_key
+  const apiKey = weir.firstKey ?? keptKey
   return {
     pid: process.pid,
     url: weir.url,
@@ -89,7 +94,7 @@ function instanceOf(weir: Weir, before: Instance | undefined): Instance {
 
 /** All but the key itself: a log is read by more people than may hold it. */
 function publicPart(config: WeirConfig, { api_key, ...instance }: Instance) {
-  return { ...instance, ...(api_key === undefined ? {} : { api_key_file: instanceFile(config.dataDir) }) }
+  return { ...instance, ...(api_key === undefined ? {} : { api_key_file: apiKeyFile(config.dataDir) }) }
 }
 
 const analystQuestion = 'SELECT count() FROM rated_usage'
@@ -125,8 +130,8 @@ function greeting(config: WeirConfig, weir: Weir, instance: Instance): string {
 }
 
 function keyLines(config: WeirConfig, weir: Weir, instance: Instance): string[] {
-  const file = instanceFile(config.dataDir)
+  const file = apiKeyFile(config.dataDir)
   if (weir.firstKey !== undefined)
-    return [`  API key     ${weir.firstKey}`, `              (shown once; kept as api_key in ${file})`]
-  return instance.api_key === undefined ? [] : [`  API key     of the first start: api_key in ${file}`]
+    return [`  API key     ${weir.firstKey}`, `              (shown once; kept in ${file})`]
+  return instance.api_key === undefined ? [] : [`  API key     of the first start: in ${file}`]
 }

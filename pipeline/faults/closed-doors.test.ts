@@ -67,11 +67,11 @@ test('passwords and configurations are for their owner alone, and so is the stat
   const modeOf = (path: string) => (statSync(join(weir.dataDir, path)).mode & 0o777).toString(8)
   for (const folder of ['', 'nats', 'clickhouse', 'nats/passwords', 'clickhouse/passwords'])
     expect([folder, modeOf(folder)]).toEqual([folder, '700'])
-  const secrets = ['weir.json', 'nats/nats-server.conf', 'clickhouse/engine-users.xml']
+  const secrets = ['weir.json', 'api-key', 'nats/nats-server.conf', 'clickhouse/engine-users.xml']
   for (const server of ['nats', 'clickhouse'])
     for (const user of readdirSync(join(weir.dataDir, server, 'passwords')))
       secrets.push(`${server}/passwords/${user}`)
-  expect(secrets).toHaveLength(8)
+  expect(secrets).toHaveLength(9)
   for (const file of secrets) expect([file, modeOf(file)]).toEqual([file, '600'])
 })
 

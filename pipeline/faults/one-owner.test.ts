@@ -128,8 +128,26 @@ test(
     const again = await running(second)
     expect(again.nats_pid).not.toBe(nats_pid)
     const told = JSON.parse(second.out()) as Record<string, unknown>
-    expect(told['api_key_file']).toBe(join(dataDir, 'weir.json'))
+    expect(told['api_key_file']).toBe(join(dataDir, 'api-key'))
     expect(second.out()).not.toContain(again.api_key!)
+  },
+  generousMs,
+)
+
+test(
+  'the first key is kept before the start is through: a crash in between does not lock everybody out',
+  async () => {
+    const first = start()
+    const file = join(dataDir, 'api-key')
+    while (!existsSync(file)) await sleep(1)
+    first.child.kill('SIGKILL')
+    await first.code
+    const key = readFileSync(file, 'utf8')
+    expect((statSync(file).mode & 0o777).toString(8)).toBe('600')
+    const { url, api_key } = await running(start())
+    expect(api_key).toBe(key)
+    const answer = await fetch(`${url}/v1/reconciliation`, { headers: { authorization: `Bearer ${key}` } })
+    expect([401, 403]).not.toContain(answer.status)
   },
   generousMs,
 )
