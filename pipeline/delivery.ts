@@ -70,7 +70,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     jsm,
     accountsFile: config.erp.accounts ?? exampleAccounts,
     ...(config.erp.csvDir === undefined ? {} : { csvDir: config.erp.csvDir }),
-    cutoffMsOf: async runId => {
+    cutoffNsOf: async runId => {
       const run = await billingRuns.get(runId)
       return run.kind === 'ok' ? parseInstant(run.value.cutoff) : undefined
     },

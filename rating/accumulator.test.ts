@@ -4,9 +4,10 @@ import { deserialize, serialize } from 'node:v8'
 import { describe, expect, it } from 'vitest'
 import { formatScaled } from '../schemas/decimal.js'
 import { compositeKey } from '../schemas/identifiers.js'
+import { msOf, nsOf } from '../schemas/time.js'
 import { type Accumulator, addSample, type ChargeBasis, levelsAtEnd, newAccumulator } from './accumulator.js'
 import { compareEvents } from './aggregations/sample.js'
-import { meterOf, periodMs, periodStartMs, priceOf, sample, scaled } from './golden-vectors.js'
+import { meterOf, periodNs, periodStartNs, priceOf, sample, scaled } from './golden-vectors.js'
 import { chargeOf, matrixCell } from './rate.js'
 
 function basisOf(
@@ -25,9 +26,9 @@ function basisOf(
     }),
     fraction: { numerator: 1n, denominator: 1n },
     trial: false,
-    fromMs: periodStartMs,
-    untilMs: periodStartMs + periodMs,
-    period: { fromMs: periodStartMs, untilMs: periodStartMs + periodMs },
+    fromNs: periodStartNs,
+    untilNs: periodStartNs + periodNs,
+    period: { fromNs: periodStartNs, untilNs: periodStartNs + periodNs },
     ...part,
   }
 }
@@ -36,8 +37,8 @@ const perUnit = { model: 'per_unit', unit_amount: '1' }
 const percentage = { model: 'percentage', rate: '10', free_units: '100' }
 
 function add(basis: ChargeBasis, to: Accumulator, dayOfPeriod: number, value: string, cell = 0): void {
-  const timeMs = periodStartMs + dayOfPeriod * 86_400_000
-  addSample(basis, to, sample({ timeMs, quantity: scaled(value), key: compositeKey('s', `${timeMs}`), cell }))
+  const timeNs = periodStartNs + nsOf(Math.round(dayOfPeriod * 86_400_000))
+  addSample(basis, to, sample({ timeNs, quantity: scaled(value), key: compositeKey('s', `${timeNs}`), cell }))
 }
 
 const amountOf = (basis: ChargeBasis, accumulator: Accumulator): string =>
@@ -51,7 +52,9 @@ describe('an accumulator', () => {
     add(basis, accumulator, 1, '1')
     add(basis, accumulator, 2, '1')
     const { events, firstMs, lastMs } = accumulator
-    expect([events, firstMs, lastMs].map(n => (n - periodStartMs) / 86_400_000).slice(1)).toEqual([1, 3])
+    expect([events, firstMs, lastMs].map(n => (n - msOf(periodStartNs)) / 86_400_000).slice(1)).toEqual([
+      1, 3,
+    ])
     expect(events).toBe(3)
   })
 
@@ -99,8 +102,8 @@ describe('an accumulator', () => {
 })
 
 describe('a level', () => {
-  const first = { fromMs: periodStartMs, untilMs: periodStartMs + periodMs / 2 }
-  const second = { fromMs: periodStartMs + periodMs / 2, untilMs: periodStartMs + periodMs }
+  const first = { fromNs: periodStartNs, untilNs: periodStartNs + periodNs / 2n }
+  const second = { fromNs: periodStartNs + periodNs / 2n, untilNs: periodStartNs + periodNs }
 
   for (const aggregation of ['weighted_sum', 'time_average']) {
     for (const price of [perUnit, { ...percentage, free_units: '0', rate: '100' }]) {
@@ -194,7 +197,7 @@ describe('matrixCell', () => {
 
 describe('events at one time', () => {
   it('are ordered by id, and by source only when the ids are equal', () => {
-    const order = (a: string, b: string): number => compareEvents(1, a, 1, b)
+    const order = (a: string, b: string): number => compareEvents(1n, a, 1n, b)
     expect(order(compositeKey('a-very-long-source', 'x'), compositeKey('b', 'y'))).toBeLessThan(0)
     expect(order(compositeKey('z', 'x'), compositeKey('a', 'y'))).toBeLessThan(0)
     expect(order(compositeKey('a', 'x'), compositeKey('b', 'x'))).toBeLessThan(0)

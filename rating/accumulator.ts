@@ -6,6 +6,7 @@
 // Nothing is ever removed: a correction builds a new accumulator.
 
 import type { Scaled } from '../schemas/decimal.js'
+import { msOf } from '../schemas/time.js'
 import {
   type AggregationState,
   addToAggregation,
@@ -27,7 +28,7 @@ export type { ChargeBasis } from './charge-basis.js'
 
 export interface Accumulator {
   events: number
-  /** Infinity and -Infinity until the first event. */
+  /** The milliseconds in which the first and the last event lie: bounds. Infinity and -Infinity until there is one. */
   firstMs: number
   lastMs: number
   /**
@@ -58,8 +59,9 @@ export function newAccumulator(basis: ChargeBasis): Accumulator {
 
 export function addSample(basis: ChargeBasis, accumulator: Accumulator, sample: UsageSample): void {
   accumulator.events += 1
-  if (sample.timeMs < accumulator.firstMs) accumulator.firstMs = sample.timeMs
-  if (sample.timeMs > accumulator.lastMs) accumulator.lastMs = sample.timeMs
+  const timeMs = msOf(sample.timeNs)
+  if (timeMs < accumulator.firstMs) accumulator.firstMs = timeMs
+  if (timeMs > accumulator.lastMs) accumulator.lastMs = timeMs
   const { state } = accumulator
   // The commonest state is served without a further call.
   if (state.kind === 'sum') state.total += sample.quantity

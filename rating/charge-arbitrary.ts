@@ -5,7 +5,7 @@ import type { Aggregation, Meter, PriceModel, Tier, UsagePrice } from '../schema
 import { type Scaled, scaledOne } from '../schemas/decimal.js'
 import { compositeKey } from '../schemas/identifiers.js'
 import { type Accumulator, type ChargeBasis, newAccumulator, type UsageSample } from './accumulator.js'
-import { periodMs, periodStartMs } from './golden-vectors.js'
+import { periodNs, periodStartNs } from './golden-vectors.js'
 
 const whole = (max: number): fc.Arbitrary<Scaled> =>
   fc.integer({ min: 0, max }).map(n => BigInt(n) * scaledOne)
@@ -135,19 +135,19 @@ export function cases(
         allowNegative,
       }
       const [numerator, denominator] = part as [bigint, bigint]
-      const lengthMs = Number((BigInt(periodMs) * numerator) / denominator)
+      const lengthNs = (periodNs * numerator) / denominator
       const basis: ChargeBasis = {
         price: usage,
         meter,
         fraction: { numerator, denominator },
         trial: false,
-        fromMs: periodStartMs,
-        untilMs: periodStartMs + lengthMs,
-        period: { fromMs: periodStartMs, untilMs: periodStartMs + periodMs },
+        fromNs: periodStartNs,
+        untilNs: periodStartNs + lengthNs,
+        period: { fromNs: periodStartNs, untilNs: periodStartNs + periodNs },
       }
       const samples = events.map(
         ({ at, quantity: value, cell }, index): UsageSample => ({
-          timeMs: periodStartMs + at * 1_000_003,
+          timeNs: periodStartNs + BigInt(at) * 1_000_003_000_001n,
           quantity: aggregation === 'count' ? scaledOne : value,
           text: String(value),
           key: compositeKey('s', String(index).padStart(3, '0')),

@@ -17,8 +17,8 @@ const created = change('created', 1, '2026-01-01', {
 const unused: UsageTotals = () => ({ quantity: 0n, amount: 0n, events: 0 })
 
 function summary(charges: readonly Charge[]): string[] {
-  return charges.map(({ price, fromMs, untilMs, quantity, amount, status }) => {
-    const [from, until] = [fromMs, untilMs].map(ms => formatInstant(ms).replace('T00:00:00Z', ''))
+  return charges.map(({ price, fromNs, untilNs, quantity, amount, status }) => {
+    const [from, until] = [fromNs, untilNs].map(ms => formatInstant(ms).replace('T00:00:00Z', ''))
     return `${price} ${from}..${until} ${formatScaled(quantity)} ${formatScaled(amount)} ${status}`
   })
 }
@@ -114,8 +114,8 @@ it('a charge says everything about where it comes from', () => {
     meter: 'calls',
     kind: 'usage',
     timing: 'in_arrears',
-    fromMs: at('2026-01-01'),
-    untilMs: at('2026-02-01'),
+    fromNs: at('2026-01-01'),
+    untilNs: at('2026-02-01'),
     quantity: scaled('3'),
     amount: scaled('0.025'),
     amountRounded: scaled('0.03'),
@@ -131,6 +131,6 @@ it('a charge says everything about where it comes from', () => {
 
 it('a charge is due when its service period has ended by the cutoff', () => {
   const [charge] = chargesOf(pricesOf(catalog, created), catalog, at('2026-01-31'), unused)
-  expect(isDue(charge!, at('2026-02-01') - 1)).toBe(false)
+  expect(isDue(charge!, at('2026-02-01') - 1n)).toBe(false)
   expect(isDue(charge!, at('2026-02-01'))).toBe(true)
 })

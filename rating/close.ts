@@ -8,6 +8,7 @@
 import type { Price, RecurringPrice, UsagePrice } from '../schemas/catalog.js'
 import type { Charge } from '../schemas/charge.js'
 import type { Scaled } from '../schemas/decimal.js'
+import { compareInstants } from '../schemas/time.js'
 import type { CatalogIndex } from './catalog-index.js'
 import { type Segment, type SubscriptionPrices, segmentsBefore } from './price-lines.js'
 import { recurringCharge } from './recurring.js'
@@ -20,23 +21,23 @@ export type UsageTotals = (segment: Segment<UsagePrice>) => {
   readonly events: number
 }
 
-/** The charges of all segments that begin before `asOfMs`, by start, then price. */
+/** The charges of all segments that begin before `asOfNs`, by start, then price. */
 export function chargesOf(
   prices: SubscriptionPrices,
   _catalog: CatalogIndex,
-  asOfMs: number,
+  asOfNs: bigint,
   usage: UsageTotals,
 ): Charge[] {
   const charges: Charge[] = []
   for (const line of prices.recurring) {
-    for (const segment of segmentsBefore(line, asOfMs)) charges.push(recurringChargeOf(segment, asOfMs))
+    for (const segment of segmentsBefore(line, asOfNs)) charges.push(recurringChargeOf(segment, asOfNs))
   }
   for (const lines of prices.usage.values()) {
     for (const line of lines) {
-      for (const segment of segmentsBefore(line, asOfMs)) {
+      for (const segment of segmentsBefore(line, asOfNs)) {
         const { quantity, amount, events } = usage(segment)
         if (events === 0 && quantity === 0n && amount === 0n) continue
-        charges.push(usageChargeOf(segment, quantity, amount, asOfMs))
+        charges.push(usageChargeOf(segment, quantity, amount, asOfNs))
       }
     }
   }
@@ -44,29 +45,29 @@ export function chargesOf(
 }
 
 /** Whether a billing run with this cutoff seals the charge: its service period has ended by then. */
-export function isDue(charge: Charge, cutoffMs: number): boolean {
-  return charge.untilMs <= cutoffMs
+export function isDue(charge: Charge, cutoffNs: bigint): boolean {
+  return charge.untilNs <= cutoffNs
 }
 
-function recurringChargeOf(segment: Segment<RecurringPrice>, asOfMs: number): Charge {
+function recurringChargeOf(segment: Segment<RecurringPrice>, asOfNs: bigint): Charge {
   const { quantity, amount } = recurringCharge(segment)
   const { timing } = segment.line.price
-  return { ...commonFields(segment, amount, asOfMs), meter: '', kind: 'recurring', timing, quantity }
+  return { ...commonFields(segment, amount, asOfNs), meter: '', kind: 'recurring', timing, quantity }
 }
 
 function usageChargeOf(
   segment: Segment<UsagePrice>,
   quantity: Scaled,
   amount: Scaled,
-  asOfMs: number,
+  asOfNs: bigint,
 ): Charge {
   const { meter } = segment.line.price
-  return { ...commonFields(segment, amount, asOfMs), meter, kind: 'usage', timing: 'in_arrears', quantity }
+  return { ...commonFields(segment, amount, asOfNs), meter, kind: 'usage', timing: 'in_arrears', quantity }
 }
 
 /** Plan, entity and contract are those in force when the segment begins. */
-function commonFields(segment: Segment<Price>, amount: Scaled, asOfMs: number) {
-  const { line, version, fromMs, untilMs } = segment
+function commonFields(segment: Segment<Price>, amount: Scaled, asOfNs: bigint) {
+  const { line, version, fromNs, untilNs } = segment
   const { terms } = version
   return {
     chargeId: segment.chargeId,
@@ -78,16 +79,16 @@ function commonFields(segment: Segment<Price>, amount: Scaled, asOfMs: number) {
     plan: terms.plan,
     planVersion: terms.planVersion,
     price: line.price.price,
-    fromMs,
-    untilMs,
+    fromNs,
+    untilNs,
     amount,
     amountRounded: roundToCurrency(amount, line.currency, line.rounding),
     currency: line.currency,
-    status: untilMs <= asOfMs ? ('closed' as const) : ('open' as const),
+    status: untilNs <= asOfNs ? ('closed' as const) : ('open' as const),
   }
 }
 
 function byStartThenPrice(a: Charge, b: Charge): number {
-  if (a.fromMs !== b.fromMs) return a.fromMs - b.fromMs
+  if (a.fromNs !== b.fromNs) return compareInstants(a.fromNs, b.fromNs)
   return a.price < b.price ? -1 : a.price > b.price ? 1 : 0
 }

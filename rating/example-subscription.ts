@@ -10,11 +10,11 @@ import { resolvePrices, type SubscriptionPrices } from './price-lines.js'
 import { resolveTimeline, type Timeline } from './timeline.js'
 
 /** A date is midnight UTC, and a time without offset is UTC. */
-export function at(text: string): number {
+export function at(text: string): bigint {
   const [date, time = '00:00:00Z'] = text.split('T')
-  const ms = parseInstant(`${date}T${/Z|[+-]\d\d:\d\d$/.test(time) ? time : `${time}Z`}`)
-  if (ms === undefined) throw new Error(`${text} is no instant`)
-  return ms
+  const instantNs = parseInstant(`${date}T${/Z|[+-]\d\d:\d\d$/.test(time) ? time : `${time}Z`}`)
+  if (instantNs === undefined) throw new Error(`${text} is no instant`)
+  return instantNs
 }
 
 export function scaled(text: string): Scaled {
@@ -50,13 +50,13 @@ export function change(
     subscriptionId: subscriptionId ?? 'sub_1',
     customerId: 'acme',
     sequence,
-    effectiveFromMs: at(from),
+    effectiveFromNs: at(from),
     ...(same.plan === undefined ? {} : { planVersion: 1 }),
     ...same,
     ...(quantities === undefined ? {} : { quantities: quantitiesOf(quantities) }),
-    ...(until === undefined ? {} : { effectiveUntilMs: at(until) }),
-    ...(anchor === undefined ? {} : { billingAnchorMs: at(anchor) }),
-    ...(trialUntil === undefined ? {} : { trialUntilMs: at(trialUntil) }),
+    ...(until === undefined ? {} : { effectiveUntilNs: at(until) }),
+    ...(anchor === undefined ? {} : { billingAnchorNs: at(anchor) }),
+    ...(trialUntil === undefined ? {} : { trialUntilNs: at(trialUntil) }),
     eventSource: 'test',
     eventId: `e${sequence}`,
     correlationId: '',

@@ -30,10 +30,10 @@ const { vectors } = JSON.parse(readFileSync('rating/golden/subscriptions.json', 
 }
 
 function basisOf(segment: Segment<UsagePrice>, catalog: CatalogIndex): ChargeBasis {
-  const { line, fraction, fromMs, untilMs, period } = segment
+  const { line, fraction, fromNs, untilNs, period } = segment
   const meter = catalog.meter(line.price.meter)
   if (meter === undefined) throw new Error(`there is no meter ${line.price.meter}`)
-  return { price: line.price, meter, fraction, trial: line.trial, fromMs, untilMs, period }
+  return { price: line.price, meter, fraction, trial: line.trial, fromNs, untilNs, period }
 }
 
 function charges(vector: Vector) {
@@ -43,9 +43,9 @@ function charges(vector: Vector) {
     const basis = basisOf(segment, catalog)
     const accumulator = newAccumulator(basis)
     for (const [time, value] of vector.usage ?? []) {
-      const timeMs = at(time)
-      if (timeMs < segment.fromMs || timeMs >= segment.untilMs) continue
-      addSample(basis, accumulator, sample({ timeMs, quantity: scaled(value) }))
+      const timeNs = at(time)
+      if (timeNs < segment.fromNs || timeNs >= segment.untilNs) continue
+      addSample(basis, accumulator, sample({ timeNs, quantity: scaled(value) }))
     }
     return { ...chargeOf(basis, accumulator), events: accumulator.events }
   }
@@ -57,8 +57,8 @@ describe('golden subscriptions', () => {
     it(`${vector.name}: ${vector.derivation}`, () => {
       const owed = charges(vector).map(one => [
         one.price,
-        one.fromMs,
-        one.untilMs,
+        one.fromNs,
+        one.untilNs,
         formatScaled(one.quantity),
         formatScaled(one.amount),
       ])

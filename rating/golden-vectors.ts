@@ -6,11 +6,12 @@ import type { Meter, UsagePrice } from '../schemas/catalog.js'
 import { parseCatalogValue, parsePrice } from '../schemas/catalog-parser.js'
 import { parseDecimal, type Scaled, scaledOne } from '../schemas/decimal.js'
 import { compositeKey } from '../schemas/identifiers.js'
+import { nsOf, nsPerMs } from '../schemas/time.js'
 import type { ChargeBasis, UsageSample } from './accumulator.js'
 import { matrixCell } from './rate.js'
 
-export const periodStartMs = Date.UTC(2026, 5, 1)
-export const periodMs = 30 * 86_400_000
+export const periodStartNs = nsOf(Date.UTC(2026, 5, 1))
+export const periodNs = 30n * 86_400_000n * nsPerMs
 
 export interface VectorFile {
   readonly source: string
@@ -45,9 +46,9 @@ export function basisOfVector(file: VectorFile, vector: Vector): ChargeBasis {
     meter,
     fraction: { numerator: BigInt(numerator), denominator: BigInt(denominator) },
     trial: vector.trial ?? false,
-    fromMs: periodStartMs,
-    untilMs: periodStartMs + periodMs,
-    period: { fromMs: periodStartMs, untilMs: periodStartMs + periodMs },
+    fromNs: periodStartNs,
+    untilNs: periodStartNs + periodNs,
+    period: { fromNs: periodStartNs, untilNs: periodStartNs + periodNs },
   }
 }
 
@@ -57,7 +58,7 @@ export function samplesOfVector(basis: ChargeBasis, vector: Vector): UsageSample
     const cell = matrixCell(basis.price, new Map(Object.entries(dimensions)))
     if (cell === undefined) throw new Error(`no cell for event ${index} of ${vector.name}`)
     return sample({
-      timeMs: periodStartMs + index,
+      timeNs: periodStartNs + BigInt(index) * nsPerMs,
       quantity: basis.meter.aggregation === 'count' ? scaledOne : scaled(quantity),
       key: compositeKey('golden', `e${index}`),
       cell,
@@ -67,7 +68,7 @@ export function samplesOfVector(basis: ChargeBasis, vector: Vector): UsageSample
 
 export function sample(fields: Partial<UsageSample>): UsageSample {
   return {
-    timeMs: periodStartMs,
+    timeNs: periodStartNs,
     quantity: scaledOne,
     text: '',
     key: compositeKey('s', 'e'),

@@ -31,11 +31,11 @@ const catalog = catalogOf(
 )
 const created = change('created', 1, '2026-01-01', { plan: 'pro', quantities: { seats: '5' } })
 
-const date = (ms: number) => formatInstant(ms).replace('T00:00:00Z', '')
+const date = (instantNs: bigint) => formatInstant(instantNs).replace('T00:00:00Z', '')
 
 function steps(...changes: Parameters<typeof pricesOf> extends [unknown, ...infer C] ? C : never): string[] {
   return mrrTimeline(pricesOf(catalog, ...changes)).map(
-    one => `${date(one.atMs)} ${formatScaled(one.mrr)} ${one.currency}`,
+    one => `${date(one.atNs)} ${formatScaled(one.mrr)} ${one.currency}`,
   )
 }
 
@@ -109,7 +109,7 @@ function changes(...lines: readonly string[]): MrrChange[] {
       string,
       string?,
     ]
-    return { atMs: at(instant), subscriptionId, mrr: scaled(mrr), currency }
+    return { atNs: at(instant), subscriptionId, mrr: scaled(mrr), currency }
   })
 }
 
@@ -119,7 +119,7 @@ function movements(...lines: readonly string[]): string[] {
 
 function summary(one: MrrMovement): string {
   const [amount, before, after] = [one.amount, one.mrrBefore, one.mrrAfter].map(formatScaled)
-  return `${date(one.effectiveAtMs)} ${one.subscriptionId} ${one.kind} ${amount} ${one.currency} (${before}..${after})`
+  return `${date(one.effectiveAtNs)} ${one.subscriptionId} ${one.kind} ${amount} ${one.currency} (${before}..${after})`
 }
 
 describe('movements', () => {

@@ -7,6 +7,7 @@ import type { BillingPeriod, RecurringPrice } from '../schemas/catalog.js'
 import { divideRounded, type Scaled, scaledOne } from '../schemas/decimal.js'
 import { compositeKey, stableId } from '../schemas/identifiers.js'
 import type { MovementKind, MrrMovement } from '../schemas/mrr-movement.js'
+import { compareInstants, endlessNs, instantKey } from '../schemas/time.js'
 import type { PriceLine, SubscriptionPrices } from './price-lines.js'
 import { keptPercent } from './recurring.js'
 
@@ -14,7 +15,7 @@ export { restate } from './restate.js'
 
 /** From this instant on, the subscription's MRR in this currency is `mrr`. */
 export interface MrrChange {
-  readonly atMs: number
+  readonly atNs: bigint
   readonly subscriptionId: string
   readonly mrr: Scaled
   readonly currency: string
@@ -42,28 +43,28 @@ export function mrrTimeline(prices: SubscriptionPrices): MrrChange[] {
   for (const [currency, steps] of [...stepsByCurrency(prices.recurring)].sort(byKey)) {
     let exact = 0n
     let mrr = 0n
-    for (const [atMs, step] of [...steps].sort(([a], [b]) => a - b)) {
+    for (const [atNs, step] of [...steps].sort(([a], [b]) => compareInstants(a, b))) {
       exact += step
       const next = divideRounded(exact, monthlyScale)
-      if (next !== mrr) changes.push({ atMs, subscriptionId, mrr: next, currency })
+      if (next !== mrr) changes.push({ atNs, subscriptionId, mrr: next, currency })
       mrr = next
     }
   }
-  return changes.sort((a, b) => a.atMs - b.atMs)
+  return changes.sort((a, b) => compareInstants(a.atNs, b.atNs))
 }
 
 /** By currency: how much the exact MRR goes up or down at each instant. */
-function stepsByCurrency(lines: readonly PriceLine<RecurringPrice>[]): Map<string, Map<number, bigint>> {
-  const byCurrency = new Map<string, Map<number, bigint>>()
+function stepsByCurrency(lines: readonly PriceLine<RecurringPrice>[]): Map<string, Map<bigint, bigint>> {
+  const byCurrency = new Map<string, Map<bigint, bigint>>()
   for (const line of lines) {
     // Lines end where a trial or a suspension begins, and there is none while suspended.
     if (line.trial) continue
-    const { price, quantity, currency, fromMs, untilMs } = line
+    const { price, quantity, currency, fromNs, untilNs } = line
     const exact = price.amount * quantity * keptPercent(price) * monthlyTwelfths[line.billingPeriod]
-    const steps = byCurrency.get(currency) ?? new Map<number, bigint>()
+    const steps = byCurrency.get(currency) ?? new Map<bigint, bigint>()
     byCurrency.set(currency, steps)
-    steps.set(fromMs, (steps.get(fromMs) ?? 0n) + exact)
-    if (Number.isFinite(untilMs)) steps.set(untilMs, (steps.get(untilMs) ?? 0n) - exact)
+    steps.set(fromNs, (steps.get(fromNs) ?? 0n) + exact)
+    if (untilNs !== endlessNs) steps.set(untilNs, (steps.get(untilNs) ?? 0n) - exact)
   }
   return byCurrency
 }
@@ -75,22 +76,24 @@ function stepsByCurrency(lines: readonly PriceLine<RecurringPrice>[]): Map<strin
 export function netMovements(customerId: string, changes: readonly MrrChange[]): MrrMovement[] {
   const ordered = changes.toSorted(
     (a, b) =>
-      a.atMs - b.atMs || compare(a.subscriptionId, b.subscriptionId) || compare(a.currency, b.currency),
+      compareInstants(a.atNs, b.atNs) ||
+      compare(a.subscriptionId, b.subscriptionId) ||
+      compare(a.currency, b.currency),
   )
   const mrrOf = new Map<string, Scaled>()
   const totals = new CustomerTotals()
   const movements: MrrMovement[] = []
   for (let at = 0; at < ordered.length; ) {
-    const { atMs } = ordered[at]!
+    const { atNs } = ordered[at]!
     const deltas: Delta[] = []
-    for (; at < ordered.length && ordered[at]!.atMs === atMs; at += 1) {
+    for (; at < ordered.length && ordered[at]!.atNs === atNs; at += 1) {
       const { subscriptionId, currency, mrr } = ordered[at]!
       const key = compositeKey(subscriptionId, currency)
       const amount = mrr - (mrrOf.get(key) ?? 0n)
       mrrOf.set(key, mrr)
       if (amount !== 0n) deltas.push({ subscriptionId, currency, amount })
     }
-    for (const movement of movementsAt(customerId, atMs, deltas, totals)) movements.push(movement)
+    for (const movement of movementsAt(customerId, atNs, deltas, totals)) movements.push(movement)
   }
   return movements
 }
@@ -138,7 +141,7 @@ class CustomerTotals {
 /** All movements of one instant; `totals` goes on to after it. */
 function movementsAt(
   customerId: string,
-  atMs: number,
+  atNs: bigint,
   deltas: readonly Delta[],
   totals: CustomerTotals,
 ): MrrMovement[] {
@@ -152,10 +155,18 @@ function movementsAt(
     runningOf.set(currency, mrrAfter)
     const kind = kinds.get(currency)!
     return {
-      movementId: stableId('mv', customerId, subscriptionId, currency, atMs, kind, amount.toString()),
+      movementId: stableId(
+        'mv',
+        customerId,
+        subscriptionId,
+        currency,
+        instantKey(atNs),
+        kind,
+        amount.toString(),
+      ),
       customerId,
       subscriptionId,
-      effectiveAtMs: atMs,
+      effectiveAtNs: atNs,
       kind,
       amount,
       currency,

@@ -10,6 +10,7 @@
 import type { BillingPeriod, Plan, Price, RecurringPrice, UsagePrice } from '../schemas/catalog.js'
 import { type Scaled, scaledOne } from '../schemas/decimal.js'
 import { compositeKey } from '../schemas/identifiers.js'
+import { beginninglessNs, compareInstants, endlessNs, instantKey } from '../schemas/time.js'
 import type { CatalogIndex } from './catalog-index.js'
 import { priceContentId, withoutDiscount } from './price-content.js'
 import { newSegmentCache, type PriceLine } from './segment.js'
@@ -50,15 +51,15 @@ export function resolvePrices(timeline: Timeline, catalog: CatalogIndex): Subscr
     const { terms } = version
     const plan = catalog.plan(terms.plan, terms.planVersion)
     if (plan === undefined) throw new Error(`The plan ${terms.plan} ${terms.planVersion} is not published.`)
-    const calendar = serviceCalendar(terms.billingAnchorMs, terms.timezone, plan.billingPeriod)
+    const calendar = serviceCalendar(terms.billingAnchorNs, terms.timezone, plan.billingPeriod)
     for (const price of pricesInForce(plan, terms)) {
       if (price.kind === 'recurring' && terms.status !== 'active') continue
       for (const stretch of stretchesOf(price, version, discountEnd(price, terms, plan.billingPeriod))) {
         const line = newLine(timeline, plan, terms, calendar, stretch)
         const known = newest.get(price.price)
-        const before = known?.line.untilMs === line.fromMs ? known : undefined
+        const before = known?.line.untilNs === line.fromNs ? known : undefined
         if (before !== undefined && isEqual(before.line, line)) {
-          before.line.untilMs = line.untilMs
+          before.line.untilNs = line.untilNs
           newest.set(price.price, { line: before.line, written: price })
           continue
         }
@@ -100,34 +101,34 @@ function pricesInForce(plan: Plan, terms: ResolvedTerms): readonly Price[] {
 
 interface Stretch {
   readonly price: Price
-  readonly fromMs: number
-  readonly untilMs: number
+  readonly fromNs: bigint
+  readonly untilNs: bigint
   readonly trial: boolean
 }
 
 /** A version cut where the trial and where the price's discount ends. */
-function stretchesOf(price: Price, version: Version, discountUntilMs: number): Stretch[] {
-  const trialUntilMs = version.terms.trialUntilMs ?? Number.NEGATIVE_INFINITY
-  const cuts = [trialUntilMs, discountUntilMs]
-    .filter(ms => version.fromMs < ms && ms < version.untilMs)
-    .sort((a, b) => a - b)
+function stretchesOf(price: Price, version: Version, discountUntilNs: bigint): Stretch[] {
+  const trialUntilNs = version.terms.trialUntilNs ?? beginninglessNs
+  const cuts = [trialUntilNs, discountUntilNs]
+    .filter(cutNs => version.fromNs < cutNs && cutNs < version.untilNs)
+    .sort(compareInstants)
   const stretches: Stretch[] = []
-  let fromMs = version.fromMs
-  for (const untilMs of [...cuts, version.untilMs]) {
-    if (untilMs === fromMs) continue
-    const discounted = fromMs < discountUntilMs
+  let fromNs = version.fromNs
+  for (const untilNs of [...cuts, version.untilNs]) {
+    if (untilNs === fromNs) continue
+    const discounted = fromNs < discountUntilNs
     const inForce = discounted ? price : withoutDiscount(price)
-    stretches.push({ price: inForce, fromMs, untilMs, trial: fromMs < trialUntilMs })
-    fromMs = untilMs
+    stretches.push({ price: inForce, fromNs, untilNs, trial: fromNs < trialUntilNs })
+    fromNs = untilNs
   }
   return stretches
 }
 
 /** Counted in billing periods from the first anchor: another one lengthens no discount. One never given has ended for ever. */
-function discountEnd(price: Price, terms: ResolvedTerms, period: BillingPeriod): number {
-  if (price.discountPercent === 0n) return Number.NEGATIVE_INFINITY
-  if (price.discountPeriods === undefined) return Number.POSITIVE_INFINITY
-  return serviceCalendar(terms.firstAnchorMs, terms.timezone, period).startOf(price.discountPeriods)
+function discountEnd(price: Price, terms: ResolvedTerms, period: BillingPeriod): bigint {
+  if (price.discountPercent === 0n) return beginninglessNs
+  if (price.discountPeriods === undefined) return endlessNs
+  return serviceCalendar(terms.firstAnchorNs, terms.timezone, period).startOf(price.discountPeriods)
 }
 
 function newLine(
@@ -135,20 +136,20 @@ function newLine(
   plan: Plan,
   terms: ResolvedTerms,
   calendar: ServiceCalendar,
-  { price, fromMs, untilMs, trial }: Stretch,
+  { price, fromNs, untilNs, trial }: Stretch,
 ): GrowingLine {
   return {
     subscriptionId: timeline.subscriptionId,
     customerId: timeline.customerId,
     price,
-    fromMs,
-    untilMs,
+    fromNs,
+    untilNs,
     currency: plan.currency,
     rounding: plan.rounding,
     minimumWhenSuspended: plan.minimumWhenSuspended,
     billingPeriod: plan.billingPeriod,
     prorationUnit: plan.proration,
-    billingAnchorMs: terms.billingAnchorMs,
+    billingAnchorNs: terms.billingAnchorNs,
     timezone: terms.timezone,
     calendar,
     trial,
@@ -168,7 +169,7 @@ export function lineKeyOf(line: PriceLine): string {
     line.minimumWhenSuspended ? 'minimum' : '',
     line.billingPeriod,
     line.prorationUnit,
-    line.billingAnchorMs,
+    instantKey(line.billingAnchorNs),
     line.timezone,
     line.trial ? 'trial' : '',
     line.quantity.toString(),
@@ -198,7 +199,7 @@ function sameFrame(a: PriceLine, b: PriceLine): boolean {
     a.minimumWhenSuspended === b.minimumWhenSuspended &&
     a.billingPeriod === b.billingPeriod &&
     a.prorationUnit === b.prorationUnit &&
-    a.billingAnchorMs === b.billingAnchorMs &&
+    a.billingAnchorNs === b.billingAnchorNs &&
     a.timezone === b.timezone
   )
 }

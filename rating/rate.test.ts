@@ -18,7 +18,7 @@ import {
   start,
 } from './charge-arbitrary.js'
 import { Exact } from './exact.js'
-import { periodStartMs } from './golden-vectors.js'
+import { periodStartNs } from './golden-vectors.js'
 import { chargeOf } from './rate.js'
 import { exactly, slowAmount, slowQuantity, toPlaces } from './slow-oracle.js'
 
@@ -101,7 +101,7 @@ describe('chargeOf', () => {
       prorate: false,
     }
     const [one] = fc.sample(cases(singleQuantityModel, ['sum'], quantity), { numRuns: 1, seed: 1 }) as [Case]
-    const samples = [{ timeMs: periodStartMs, quantity: 10n * scaledOne, text: '', key: '1:s1:e', cell: 0 }]
+    const samples = [{ timeNs: periodStartNs, quantity: 10n * scaledOne, text: '', key: '1:s1:e', cell: 0 }]
     const basis = { ...one.basis, price: exact }
     const off = {
       ...exact,

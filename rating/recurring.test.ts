@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { RecurringPrice } from '../schemas/catalog.js'
 import { formatScaled } from '../schemas/decimal.js'
+import { nsOf } from '../schemas/time.js'
 import { at, base, catalogOf, change, pricesOf, scaled, seats } from './example-subscription.js'
 import { type Segment, segmentAt, segmentsBefore } from './price-lines.js'
 import { recurringCharge } from './recurring.js'
@@ -96,7 +97,7 @@ it('however often a month is cut, its parts cost the month to within their round
         .map((second, n) => {
           const quantities = { seats: n % 2 === 0 ? '5.000000000001' : '5' }
           const amended = change('amended', n + 2, '2026-06-01', { quantities })
-          return { ...amended, effectiveFromMs: at('2026-06-01') + second * 1000 }
+          return { ...amended, effectiveFromNs: at('2026-06-01') + nsOf(second * 1000) }
         })
       const amounts = pricesOf(plans, created, ...changes)
         .recurring.flatMap(line => segmentsBefore(line, at('2026-07-01')))

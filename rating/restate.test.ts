@@ -6,7 +6,7 @@ import { formatScaled } from '../schemas/decimal.js'
 import { compositeKey } from '../schemas/identifiers.js'
 import type { SubscriptionChange } from '../schemas/lifecycle-event.js'
 import type { MrrMovement } from '../schemas/mrr-movement.js'
-import { formatInstant } from '../schemas/time.js'
+import { formatInstant, instantKey, nsOf } from '../schemas/time.js'
 import { at, base, catalogOf, change, pricesOf, seats } from './example-subscription.js'
 import { mrrTimeline, netMovements, restate } from './mrr.js'
 
@@ -33,7 +33,7 @@ function sums(movements: readonly MrrMovement[], keyOf: (one: MrrMovement) => st
   return new Map([...totals].filter(([, total]) => total !== 0n).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-const day = (n: number) => formatInstant(at('2026-01-01') + n * 86_400_000)
+const day = (n: number) => formatInstant(at('2026-01-01') + nsOf(n * 86_400_000))
 const plans = fc.constantFrom('pro', 'year', 'euro', 'free')
 const quantities = fc.constantFrom('0', '1', '5', '7').map(count => ({ seats: count }))
 
@@ -88,7 +88,7 @@ describe('random changes of three subscriptions in random order', () => {
           emitted.push(...restate(before, after, `cause ${n}`))
           before = after
           const placeAndKind = (one: MrrMovement) =>
-            compositeKey(one.subscriptionId, one.currency, one.effectiveAtMs, one.kind)
+            compositeKey(one.subscriptionId, one.currency, instantKey(one.effectiveAtNs), one.kind)
           expect(sums(emitted, placeAndKind)).toEqual(sums(after, placeAndKind))
         }
         expect(new Set(emitted.map(one => one.movementId)).size).toBe(emitted.length)
@@ -111,15 +111,15 @@ describe('random changes of three subscriptions in random order', () => {
         const steps = ids.flatMap(id =>
           mrrTimeline(pricesOf(catalog, ...changes.filter(one => one.subscriptionId === id))),
         )
-        for (const { atMs } of steps) {
+        for (const { atNs } of steps) {
           for (const currency of ['USD', 'EUR']) {
             const latest = ids.map(id =>
               steps.findLast(
-                one => one.subscriptionId === id && one.currency === currency && one.atMs <= atMs,
+                one => one.subscriptionId === id && one.currency === currency && one.atNs <= atNs,
               ),
             )
             const mrr = latest.reduce((sum, one) => sum + (one?.mrr ?? 0n), 0n)
-            const moved = net.filter(one => one.currency === currency && one.effectiveAtMs <= atMs)
+            const moved = net.filter(one => one.currency === currency && one.effectiveAtNs <= atNs)
             expect(moved.reduce((sum, one) => sum + one.amount, 0n)).toBe(mrr)
           }
         }
@@ -134,7 +134,7 @@ describe('one late change', () => {
   const more = change('amended', 2, '2026-03-01', { quantities: { seats: '6' } })
   const late = change('amended', 3, '2026-02-01', { quantities: { seats: '6' } })
   const summary = (one: MrrMovement) =>
-    `${formatInstant(one.effectiveAtMs).slice(0, 10)} ${one.kind} ${formatScaled(one.amount)}`
+    `${formatInstant(one.effectiveAtNs).slice(0, 10)} ${one.kind} ${formatScaled(one.amount)}`
 
   it('takes back what it moved and states it where it belongs; the rest is not repeated', () => {
     const appended = restate(netOf([created, more]), netOf([created, more, late]), 'late')

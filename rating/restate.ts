@@ -4,6 +4,7 @@
 
 import { compositeKey, stableId } from '../schemas/identifiers.js'
 import type { MrrMovement } from '../schemas/mrr-movement.js'
+import { compareInstants, instantKey } from '../schemas/time.js'
 
 /**
  * `before` and `after` are net lists: at most one movement per subscription, currency and instant. What changed in kind
@@ -24,7 +25,7 @@ export function restate(
     .filter(movement => !isSame(movement, known.get(placeOf(movement))))
     .map(movement => ({ ...movement, movementId: idOf(movement, 'stated', causeId) }))
   // The sort is stable: at one instant what is taken back comes before what is stated.
-  return [...reversals, ...additions].sort((a, b) => a.effectiveAtMs - b.effectiveAtMs)
+  return [...reversals, ...additions].sort((a, b) => compareInstants(a.effectiveAtNs, b.effectiveAtNs))
 }
 
 function byPlace(movements: readonly MrrMovement[]): Map<string, MrrMovement> {
@@ -32,7 +33,7 @@ function byPlace(movements: readonly MrrMovement[]): Map<string, MrrMovement> {
 }
 
 function placeOf(movement: MrrMovement): string {
-  return compositeKey(movement.subscriptionId, movement.currency, movement.effectiveAtMs)
+  return compositeKey(movement.subscriptionId, movement.currency, instantKey(movement.effectiveAtNs))
 }
 
 /** The customer's total before may differ: it was right when it was said, and the amounts are what is summed. */
@@ -51,13 +52,13 @@ function reversalOf(movement: MrrMovement, causeId: string): MrrMovement {
 }
 
 function idOf(movement: MrrMovement, act: 'stated' | 'taken back', causeId: string): string {
-  const { customerId, subscriptionId, currency, effectiveAtMs, kind, amount } = movement
+  const { customerId, subscriptionId, currency, effectiveAtNs, kind, amount } = movement
   return stableId(
     'mv',
     customerId,
     subscriptionId,
     currency,
-    effectiveAtMs,
+    instantKey(effectiveAtNs),
     kind,
     amount.toString(),
     act,

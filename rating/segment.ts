@@ -5,26 +5,26 @@
 import type { BillingPeriod, Price, ProrationUnit } from '../schemas/catalog.js'
 import type { Rounding, Scaled } from '../schemas/decimal.js'
 import { stableId } from '../schemas/identifiers.js'
-import { maxInstantMs } from '../schemas/time.js'
+import { earlier, instantKey, later } from '../schemas/time.js'
 import type { ChargeBasis } from './charge-basis.js'
 import { type Fraction, prorationFraction } from './proration.js'
 import type { ServiceCalendar, ServicePeriod } from './service-period.js'
 import { type Timeline, type Version, versionAt } from './timeline.js'
 
-/** A price over [fromMs, untilMs), not cut by service periods. Terms are those of the version at its start. */
+/** A price over [fromNs, untilNs), not cut by service periods. Terms are those of the version at its start. */
 export interface PriceLine<P extends Price = Price> {
   readonly subscriptionId: string
   readonly customerId: string
   /** Without its discount once that has run out. */
   readonly price: P
-  readonly fromMs: number
-  readonly untilMs: number
+  readonly fromNs: bigint
+  readonly untilNs: bigint
   readonly currency: string
   readonly rounding: Rounding
   readonly minimumWhenSuspended: boolean
   readonly billingPeriod: BillingPeriod
   readonly prorationUnit: ProrationUnit
-  readonly billingAnchorMs: number
+  readonly billingAnchorNs: bigint
   readonly timezone: string
   readonly calendar: ServiceCalendar
   readonly trial: boolean
@@ -44,8 +44,8 @@ export interface Segment<P extends Price = Price> {
   readonly line: PriceLine<P>
   /** The whole service period that it is part of. */
   readonly period: ServicePeriod
-  readonly fromMs: number
-  readonly untilMs: number
+  readonly fromNs: bigint
+  readonly untilNs: bigint
   /** Segment over period, by the plan's proration unit. */
   readonly fraction: Fraction
   /** In force at its start. */
@@ -70,12 +70,12 @@ export function newSegmentCache<P extends Price>(timeline: Timeline): SegmentCac
  * The line cut at the service period that holds the instant; undefined outside the line. On the path of every usage
  * event: events come roughly in order of time, so the last segment is nearly always the one.
  */
-export function segmentAt<P extends Price>(line: PriceLine<P>, ms: number): Segment<P> | undefined {
+export function segmentAt<P extends Price>(line: PriceLine<P>, atNs: bigint): Segment<P> | undefined {
   const cache = line.segments
   const last = cache.last
-  if (last !== undefined && last.fromMs <= ms && ms < last.untilMs) return last
-  if (ms < line.fromMs || ms >= line.untilMs) return undefined
-  const period = line.calendar.periodAt(ms)
+  if (last !== undefined && last.fromNs <= atNs && atNs < last.untilNs) return last
+  if (atNs < line.fromNs || atNs >= line.untilNs) return undefined
+  const period = line.calendar.periodAt(atNs)
   let segment = cache.byPeriod?.get(period.index)
   if (segment === undefined) {
     segment = newSegment(line, period)
@@ -90,45 +90,45 @@ export function segmentAt<P extends Price>(line: PriceLine<P>, ms: number): Segm
 
 /** The segment before, if its terms are the same: of this line, or of the one that it continues. */
 export function segmentBefore<P extends Price>(segment: Segment<P>): Segment<P> | undefined {
-  const { line, fromMs } = segment
-  const within = fromMs > line.fromMs ? line : line.previous
-  return within === undefined ? undefined : segmentAt(within, fromMs - 1)
+  const { line, fromNs } = segment
+  const within = fromNs > line.fromNs ? line : line.previous
+  return within === undefined ? undefined : segmentAt(within, fromNs - 1n)
 }
 
 /** The segment that holds an instant, of this line or of one that continues it. */
-export function segmentFrom<P extends Price>(line: PriceLine<P>, ms: number): Segment<P> | undefined {
+export function segmentFrom<P extends Price>(line: PriceLine<P>, atNs: bigint): Segment<P> | undefined {
   let at: PriceLine<P> | undefined = line
-  while (at !== undefined && at.untilMs <= ms) at = at.next
-  return at === undefined ? undefined : segmentAt(at, ms)
+  while (at !== undefined && at.untilNs <= atNs) at = at.next
+  return at === undefined ? undefined : segmentAt(at, atNs)
 }
 
-/** Every segment that begins before an instant, in order. An open line is followed to the year 9999 at most. */
-export function segmentsBefore<P extends Price>(line: PriceLine<P>, asOfMs: number): Segment<P>[] {
-  const endMs = Math.min(asOfMs, line.untilMs, maxInstantMs)
+/** Every segment that begins before an instant, in order. */
+export function segmentsBefore<P extends Price>(line: PriceLine<P>, asOfNs: bigint): Segment<P>[] {
+  const endNs = earlier(asOfNs, line.untilNs)
   const segments: Segment<P>[] = []
-  let atMs = line.fromMs
-  while (atMs < endMs) {
-    const segment = segmentAt(line, atMs)
-    if (segment === undefined) throw new Error(`A price line has no segment at ${atMs}.`)
+  let atNs = line.fromNs
+  while (atNs < endNs) {
+    const segment = segmentAt(line, atNs)
+    if (segment === undefined) throw new Error(`A price line has no segment at ${atNs}.`)
     segments.push(segment)
-    atMs = segment.untilMs
+    atNs = segment.untilNs
   }
   return segments
 }
 
 function newSegment<P extends Price>(line: PriceLine<P>, period: ServicePeriod): Segment<P> {
-  const fromMs = Math.max(line.fromMs, period.fromMs)
-  const untilMs = Math.min(line.untilMs, period.untilMs)
-  const version = versionAt(line.segments.timeline, fromMs)
-  if (version === undefined) throw new Error(`A price line has no version at ${fromMs}.`)
+  const fromNs = later(line.fromNs, period.fromNs)
+  const untilNs = earlier(line.untilNs, period.untilNs)
+  const version = versionAt(line.segments.timeline, fromNs)
+  if (version === undefined) throw new Error(`A price line has no version at ${fromNs}.`)
   return {
     line,
     period,
-    fromMs,
-    untilMs,
-    fraction: prorationFraction(line.prorationUnit, line.timezone, { fromMs, untilMs }, period),
+    fromNs,
+    untilNs,
+    fraction: prorationFraction(line.prorationUnit, line.timezone, { fromNs, untilNs }, period),
     version,
-    chargeId: stableId('ch', line.subscriptionId, line.price.price, fromMs),
+    chargeId: stableId('ch', line.subscriptionId, line.price.price, instantKey(fromNs)),
     basis: undefined,
   }
 }

@@ -7,12 +7,13 @@
 import { Temporal } from 'temporal-polyfill'
 import type { BillingPeriod } from '../schemas/catalog.js'
 import { compositeKey } from '../schemas/identifiers.js'
+import { beginninglessNs, endlessNs, instantKey, msOf } from '../schemas/time.js'
 
-/** [fromMs, untilMs); `index` counts from the period that begins at the anchor. */
+/** [fromNs, untilNs); `index` counts from the period that begins at the anchor. */
 export interface ServicePeriod {
   readonly index: number
-  readonly fromMs: number
-  readonly untilMs: number
+  readonly fromNs: bigint
+  readonly untilNs: bigint
 }
 
 interface Step {
@@ -33,33 +34,33 @@ const steps: Readonly<Record<BillingPeriod, Step>> = {
   year: { unit: 'years', count: 1, meanMs: yearMs },
 }
 
-/** Temporal ends at 8.64e15; the last instant that a message can name is 2.6e14. */
-const farthestMs = 8.6e15
+/** The calendar reaches a little less far than `endlessNs`. Instants that are accepted lie far within. */
+const farthestMs = 9.2e12
 const maxCachedPeriods = 4096
 const maxCalendars = 65_536
 
 export class ServiceCalendar {
-  readonly #anchorMs: number
+  readonly #anchorNs: bigint
   readonly #anchor: Temporal.ZonedDateTime
   readonly #step: Step
   /** Ascending; the cache that spares Temporal, at some 20 microseconds a boundary. */
   #periods: ServicePeriod[] = []
   #last: ServicePeriod | undefined
 
-  constructor(anchorMs: number, timezone: string, billingPeriod: BillingPeriod) {
-    this.#anchorMs = anchorMs
-    this.#anchor = Temporal.Instant.fromEpochMilliseconds(anchorMs).toZonedDateTimeISO(timezone)
+  constructor(anchorNs: bigint, timezone: string, billingPeriod: BillingPeriod) {
+    this.#anchorNs = anchorNs
+    this.#anchor = Temporal.Instant.fromEpochNanoseconds(anchorNs).toZonedDateTimeISO(timezone)
     this.#step = steps[billingPeriod]
   }
 
   /** The period that holds an instant. */
-  periodAt(ms: number): ServicePeriod {
+  periodAt(atNs: bigint): ServicePeriod {
     const last = this.#last
-    if (last !== undefined && last.fromMs <= ms && ms < last.untilMs) return last
-    const at = this.#firstEndingAfter(ms)
+    if (last !== undefined && last.fromNs <= atNs && atNs < last.untilNs) return last
+    const at = this.#firstEndingAfter(atNs)
     let period = this.#periods[at]
-    if (period === undefined || ms < period.fromMs) {
-      period = this.#find(ms)
+    if (period === undefined || atNs < period.fromNs) {
+      period = this.#find(atNs)
       this.#keep(at, period)
     }
     this.#last = period
@@ -67,37 +68,37 @@ export class ServiceCalendar {
   }
 
   /** The boundary of that index, anchor + index x period; infinite beyond what a calendar can hold. */
-  startOf(index: number): number {
+  startOf(index: number): bigint {
     const { unit, count, meanMs } = this.#step
-    if (index === 0) return this.#anchorMs
-    const guessMs = this.#anchorMs + index * meanMs
-    if (Math.abs(guessMs) > farthestMs) return Math.sign(guessMs) * Number.POSITIVE_INFINITY
-    return this.#anchor.add({ [unit]: index * count }).epochMilliseconds
+    if (index === 0) return this.#anchorNs
+    const guessMs = msOf(this.#anchorNs) + index * meanMs
+    if (Math.abs(guessMs) > farthestMs) return guessMs > 0 ? endlessNs : beginninglessNs
+    return this.#anchor.add({ [unit]: index * count }).epochNanoseconds
   }
 
-  #find(ms: number): ServicePeriod {
+  #find(atNs: bigint): ServicePeriod {
     // The guess is at most a few periods off. Empty periods (a skipped calendar day) are stepped over.
-    let index = Math.floor((ms - this.#anchorMs) / this.#step.meanMs)
-    let fromMs = this.startOf(index)
-    while (fromMs > ms) {
+    let index = Math.floor((msOf(atNs) - msOf(this.#anchorNs)) / this.#step.meanMs)
+    let fromNs = this.startOf(index)
+    while (fromNs > atNs) {
       index -= 1
-      fromMs = this.startOf(index)
+      fromNs = this.startOf(index)
     }
-    let untilMs = this.startOf(index + 1)
-    while (untilMs <= ms) {
+    let untilNs = this.startOf(index + 1)
+    while (untilNs <= atNs) {
       index += 1
-      fromMs = untilMs
-      untilMs = this.startOf(index + 1)
+      fromNs = untilNs
+      untilNs = this.startOf(index + 1)
     }
-    return { index, fromMs, untilMs }
+    return { index, fromNs, untilNs }
   }
 
-  #firstEndingAfter(ms: number): number {
+  #firstEndingAfter(atNs: bigint): number {
     let low = 0
     let high = this.#periods.length
     while (low < high) {
       const middle = (low + high) >> 1
-      if (this.#periods[middle]!.untilMs <= ms) low = middle + 1
+      if (this.#periods[middle]!.untilNs <= atNs) low = middle + 1
       else high = middle
     }
     return low
@@ -113,14 +114,14 @@ const calendars = new Map<string, ServiceCalendar>()
 
 /** The same instance for the same arguments, as long as it is among the newest ones. */
 export function serviceCalendar(
-  anchorMs: number,
+  anchorNs: bigint,
   timezone: string,
   billingPeriod: BillingPeriod,
 ): ServiceCalendar {
-  const key = compositeKey(anchorMs, timezone, billingPeriod)
+  const key = compositeKey(instantKey(anchorNs), timezone, billingPeriod)
   const known = calendars.get(key)
   if (known !== undefined) return known
-  const calendar = new ServiceCalendar(anchorMs, timezone, billingPeriod)
+  const calendar = new ServiceCalendar(anchorNs, timezone, billingPeriod)
   const oldest = calendars.size >= maxCalendars ? calendars.keys().next().value : undefined
   if (oldest !== undefined) calendars.delete(oldest)
   calendars.set(key, calendar)

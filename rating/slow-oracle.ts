@@ -186,14 +186,14 @@ function integral(
 ): Exact {
   let area = zero
   let current = level
-  let atMs = basis.fromMs
+  let atNs = basis.fromNs
   for (const event of events) {
-    area = area.plus(current.times(event.timeMs - atMs))
+    area = area.plus(current.times(event.timeNs - atNs))
     current = next(current, exactly(event.quantity))
-    atMs = event.timeMs
+    atNs = event.timeNs
   }
-  area = area.plus(current.times(basis.untilMs - atMs))
-  return area.div(basis.period.untilMs - basis.period.fromMs)
+  area = area.plus(current.times(basis.untilNs - atNs))
+  return area.div(basis.period.untilNs - basis.period.fromNs)
 }
 
 function nearestRank(meter: Meter, values: readonly Exact[]): Exact {
@@ -210,5 +210,8 @@ function nearestRank(meter: Meter, values: readonly Exact[]): Exact {
 
 /** Keys of the property tests are zero-padded ids of one source, so text order is id order. */
 function byTime(samples: readonly UsageSample[]): UsageSample[] {
-  return [...samples].sort((a, b) => a.timeMs - b.timeMs || (a.key < b.key ? -1 : 1))
+  return [...samples].sort((a, b) => {
+    if (a.timeNs !== b.timeNs) return a.timeNs < b.timeNs ? -1 : 1
+    return a.key < b.key ? -1 : 1
+  })
 }

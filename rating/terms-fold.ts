@@ -7,6 +7,7 @@
 import type { Price } from '../schemas/catalog.js'
 import type { Scaled } from '../schemas/decimal.js'
 import type { SubscriptionChange } from '../schemas/lifecycle-event.js'
+import { endlessNs } from '../schemas/time.js'
 
 export interface ResolvedTerms {
   /** The subscription version: the highest sequence in effect. */
@@ -16,14 +17,14 @@ export interface ResolvedTerms {
   readonly planVersion: number
   readonly quantities: ReadonlyMap<string, Scaled>
   readonly priceOverrides: readonly Price[]
-  readonly effectiveUntilMs?: number
+  readonly effectiveUntilNs?: bigint
   readonly entityId: string
   readonly contractId: string
-  readonly billingAnchorMs: number
+  readonly billingAnchorNs: bigint
   /** Of the `created`: what discounts are counted from, whatever the anchor becomes. */
-  readonly firstAnchorMs: number
+  readonly firstAnchorNs: bigint
   readonly timezone: string
-  readonly trialUntilMs?: number
+  readonly trialUntilNs?: bigint
 }
 
 type Status = ResolvedTerms['status']
@@ -52,12 +53,12 @@ export class TermsFold {
   #isCreated = false
   #sequence = Number.NEGATIVE_INFINITY
   readonly #status = new Field<Status>('active')
-  readonly #effectiveUntilMs = new Field<number | undefined>(undefined)
-  readonly #trialUntilMs = new Field<number | undefined>(undefined)
+  readonly #effectiveUntilNs = new Field<bigint | undefined>(undefined)
+  readonly #trialUntilNs = new Field<bigint | undefined>(undefined)
   readonly #entityId = new Field('')
   readonly #contractId = new Field('')
-  readonly #billingAnchorMs = new Field(0)
-  readonly #firstAnchorMs = new Field(0)
+  readonly #billingAnchorNs = new Field(0n)
+  readonly #firstAnchorNs = new Field(0n)
   readonly #timezone = new Field('UTC')
   readonly #quantityOf = new Map<string, Field<Scaled>>()
   #quantities: ReadonlyMap<string, Scaled> = new Map()
@@ -73,25 +74,25 @@ export class TermsFold {
     this.#isCreated ||= isCreated
     this.#sequence = Math.max(this.#sequence, sequence)
     this.#status.set(statusSetBy(change), sequence)
-    this.#effectiveUntilMs.set(change.effectiveUntilMs, sequence)
-    this.#trialUntilMs.set(change.trialUntilMs, sequence)
+    this.#effectiveUntilNs.set(change.effectiveUntilNs, sequence)
+    this.#trialUntilNs.set(change.trialUntilNs, sequence)
     this.#entityId.set(change.entityId, sequence)
     this.#contractId.set(change.contractId, sequence)
     // Left out of a `created`, these two have a default, which it sets.
-    const anchorMs = change.billingAnchorMs ?? (isCreated ? change.effectiveFromMs : undefined)
-    this.#billingAnchorMs.set(anchorMs, sequence)
-    if (isCreated) this.#firstAnchorMs.set(anchorMs, sequence)
+    const anchorNs = change.billingAnchorNs ?? (isCreated ? change.effectiveFromNs : undefined)
+    this.#billingAnchorNs.set(anchorNs, sequence)
+    if (isCreated) this.#firstAnchorNs.set(anchorNs, sequence)
     this.#timezone.set(change.timezone ?? (isCreated ? 'UTC' : undefined), sequence)
     this.#setQuantities(change)
     this.#setPlan(change)
   }
 
   /** Undefined when nothing is in force at that instant, to which all that has taken effect belongs. */
-  termsInForce(ms: number): ResolvedTerms | undefined {
-    const effectiveUntilMs = this.#effectiveUntilMs.value
-    const trialUntilMs = this.#trialUntilMs.value
+  termsInForce(atNs: bigint): ResolvedTerms | undefined {
+    const effectiveUntilNs = this.#effectiveUntilNs.value
+    const trialUntilNs = this.#trialUntilNs.value
     if (!this.#isCreated || this.#status.value === 'cancelled') return undefined
-    if (effectiveUntilMs !== undefined && effectiveUntilMs <= ms) return undefined
+    if (effectiveUntilNs !== undefined && effectiveUntilNs <= atNs) return undefined
     return {
       sequence: this.#sequence,
       status: this.#status.value,
@@ -101,11 +102,11 @@ export class TermsFold {
       priceOverrides: this.#priceOverrides,
       entityId: this.#entityId.value,
       contractId: this.#contractId.value,
-      billingAnchorMs: this.#billingAnchorMs.value,
-      firstAnchorMs: this.#firstAnchorMs.value,
+      billingAnchorNs: this.#billingAnchorNs.value,
+      firstAnchorNs: this.#firstAnchorNs.value,
       timezone: this.#timezone.value,
-      ...(effectiveUntilMs === undefined ? {} : { effectiveUntilMs }),
-      ...(trialUntilMs === undefined ? {} : { trialUntilMs }),
+      ...(effectiveUntilNs === undefined || effectiveUntilNs === endlessNs ? {} : { effectiveUntilNs }),
+      ...(trialUntilNs === undefined ? {} : { trialUntilNs }),
     }
   }
 

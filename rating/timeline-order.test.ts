@@ -5,11 +5,11 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { Price } from '../schemas/catalog.js'
 import type { SubscriptionChange } from '../schemas/lifecycle-event.js'
-import { formatInstant } from '../schemas/time.js'
+import { formatInstant, nsOf } from '../schemas/time.js'
 import { at, change, priceOf } from './example-subscription.js'
 import { resolveTimeline, versionAt } from './timeline.js'
 
-const day = (n: number) => formatInstant(at('2026-01-01') + n * 86_400_000)
+const day = (n: number) => formatInstant(at('2026-01-01') + nsOf(n * 86_400_000))
 
 const overrideLists: readonly (readonly Price[])[] = ['1', '2', '3'].map(amount => [
   priceOf({ price: 'base', kind: 'recurring', amount, per: 'subscription', timing: 'in_advance' }),
@@ -67,8 +67,8 @@ const histories = fc
   )
 
 /** What the contract says about one instant, field by field; undefined when nothing is in force. */
-function obvious(changes: readonly SubscriptionChange[], ms: number) {
-  const known = changes.filter(one => one.effectiveFromMs <= ms).sort((a, b) => b.sequence - a.sequence)
+function obvious(changes: readonly SubscriptionChange[], ns: bigint) {
+  const known = changes.filter(one => one.effectiveFromNs <= ns).sort((a, b) => b.sequence - a.sequence)
   const highest = <T>(read: (one: SubscriptionChange) => T | undefined): T | undefined =>
     known.map(read).find(value => value !== undefined)
   const statuses: Record<string, string> = {
@@ -77,10 +77,10 @@ function obvious(changes: readonly SubscriptionChange[], ms: number) {
     suspended: 'suspended',
     cancelled: 'cancelled',
   }
-  const until = highest(one => one.effectiveUntilMs)
+  const until = highest(one => one.effectiveUntilNs)
   const status = highest(one => statuses[one.kind])
   if (!known.some(one => one.kind === 'created') || status === 'cancelled') return undefined
-  if (until !== undefined && until <= ms) return undefined
+  if (until !== undefined && until <= ns) return undefined
   const planUnder = (sequence: number) => {
     const below = known.filter(one => one.sequence <= sequence)
     const plan = below.find(one => one.plan !== undefined)?.plan ?? ''
@@ -102,13 +102,13 @@ function obvious(changes: readonly SubscriptionChange[], ms: number) {
     overrides: dropped ? [] : (overriding?.priceOverrides ?? []),
     until,
     entity: highest(one => one.entityId) ?? '',
-    trial: highest(one => one.trialUntilMs),
+    trial: highest(one => one.trialUntilNs),
   }
 }
 
-function resolved(changes: readonly SubscriptionChange[], ms: number) {
+function resolved(changes: readonly SubscriptionChange[], ns: bigint) {
   const timeline = resolveTimeline(changes)
-  const version = timeline === undefined ? undefined : versionAt(timeline, ms)
+  const version = timeline === undefined ? undefined : versionAt(timeline, ns)
   if (version === undefined) return undefined
   const { terms } = version
   return {
@@ -118,9 +118,9 @@ function resolved(changes: readonly SubscriptionChange[], ms: number) {
     seats: terms.quantities.get('seats'),
     disks: terms.quantities.get('disks'),
     overrides: terms.priceOverrides,
-    until: terms.effectiveUntilMs,
+    until: terms.effectiveUntilNs,
     entity: terms.entityId,
-    trial: terms.trialUntilMs,
+    trial: terms.trialUntilNs,
   }
 }
 
@@ -129,12 +129,12 @@ it('at any instant the terms are those of the obvious resolver', () => {
   fc.assert(
     fc.property(histories, instants, (changes, hours) => {
       for (const hour of hours) {
-        const ms = at('2026-01-01') + hour * 3_600_000
-        expect(resolved(changes, ms)).toEqual(obvious(changes, ms))
+        const ns = at('2026-01-01') + nsOf(hour * 3_600_000)
+        expect(resolved(changes, ns)).toEqual(obvious(changes, ns))
       }
-      for (const { effectiveFromMs: ms } of changes) {
-        expect(resolved(changes, ms)).toEqual(obvious(changes, ms))
-        expect(resolved(changes, ms - 1)).toEqual(obvious(changes, ms - 1))
+      for (const { effectiveFromNs: ns } of changes) {
+        expect(resolved(changes, ns)).toEqual(obvious(changes, ns))
+        expect(resolved(changes, ns - 1n)).toEqual(obvious(changes, ns - 1n))
       }
     }),
     { numRuns: 1500 },
@@ -159,11 +159,11 @@ it('versions are ordered, do not overlap, are not empty, and touching ones diffe
   fc.assert(
     fc.property(histories, changes => {
       const versions = resolveTimeline(changes)?.versions ?? []
-      for (const [index, { fromMs, untilMs, terms }] of versions.entries()) {
+      for (const [index, { fromNs, untilNs, terms }] of versions.entries()) {
         const next = versions[index + 1]
-        expect(fromMs).toBeLessThan(untilMs)
-        if (next !== undefined) expect(untilMs).toBeLessThanOrEqual(next.fromMs)
-        if (next?.fromMs === untilMs) expect(next.terms).not.toEqual(terms)
+        expect(fromNs).toBeLessThan(untilNs)
+        if (next !== undefined) expect(untilNs).toBeLessThanOrEqual(next.fromNs)
+        if (next?.fromNs === untilNs) expect(next.terms).not.toEqual(terms)
       }
     }),
     { numRuns: 500 },

@@ -1,7 +1,7 @@
 // Which terms are in force when, by example; timeline-order.test.ts holds it against an obvious resolver.
 
 import { describe, expect, it } from 'vitest'
-import { formatInstant } from '../schemas/time.js'
+import { endlessNs, formatInstant } from '../schemas/time.js'
 import { at, change, priceOf, scaled, timelineOf } from './example-subscription.js'
 import { resolveTimeline, type Timeline, versionAt } from './timeline.js'
 
@@ -23,10 +23,10 @@ const cheap = priceOf({
 
 /** `from..until sequence status plan` of each version. */
 function summary(timeline: Timeline): string[] {
-  const day = (ms: number) => (Number.isFinite(ms) ? formatInstant(ms).replace('T00:00:00Z', '') : '')
+  const day = (ns: bigint) => (ns !== endlessNs ? formatInstant(ns).replace('T00:00:00Z', '') : '')
   return timeline.versions.map(
-    ({ fromMs, untilMs, terms }) =>
-      `${day(fromMs)}..${day(untilMs)} ${terms.sequence} ${terms.status} ${terms.plan}`,
+    ({ fromNs, untilNs, terms }) =>
+      `${day(fromNs)}..${day(untilNs)} ${terms.sequence} ${terms.status} ${terms.plan}`,
   )
 }
 
@@ -43,12 +43,12 @@ describe('created', () => {
     const timeline = timelineOf(created, change('amended', 2, '2025-12-01', { quantities: { seats: '9' } }))
     expect(summary(timeline)).toEqual(['2026-01-01.. 2 active pro'])
     expect(seatsAt(timeline, '2026-01-01')).toBe(scaled('9'))
-    expect(versionAt(timeline, at('2026-01-01') - 1)).toBeUndefined()
+    expect(versionAt(timeline, at('2026-01-01') - 1n)).toBeUndefined()
   })
 
   it('gives the anchor, zone, entity and contract, with the defaults of the contract', () => {
     expect(timelineOf(created).versions[0]?.terms).toMatchObject({
-      billingAnchorMs: at('2026-01-01'),
+      billingAnchorNs: at('2026-01-01'),
       timezone: 'UTC',
       entityId: '',
       contractId: '',
@@ -61,7 +61,7 @@ describe('created', () => {
       contractId: 'c7',
     }
     expect(timelineOf(change('created', 1, '2026-01-01', fields)).versions[0]?.terms).toMatchObject({
-      billingAnchorMs: at('2026-02-01'),
+      billingAnchorNs: at('2026-02-01'),
       timezone: 'Europe/Berlin',
       entityId: 'de',
       contractId: 'c7',
@@ -185,7 +185,7 @@ describe('effective_until', () => {
   it('from it on nothing is in force', () => {
     const timeline = timelineOf(ending)
     expect(summary(timeline)).toEqual(['2026-01-01..2026-02-01 1 active pro'])
-    expect(versionAt(timeline, at('2026-02-01') - 1)).toBeDefined()
+    expect(versionAt(timeline, at('2026-02-01') - 1n)).toBeDefined()
     expect(versionAt(timeline, at('2026-02-01'))).toBeUndefined()
   })
 

@@ -6,16 +6,17 @@
 import type { Price } from '../schemas/catalog.js'
 import type { Scaled } from '../schemas/decimal.js'
 import type { SubscriptionChange } from '../schemas/lifecycle-event.js'
+import { compareInstants, endlessNs } from '../schemas/time.js'
 import { priceContentId } from './price-content.js'
 import { type ResolvedTerms, TermsFold } from './terms-fold.js'
 
 export type { ResolvedTerms } from './terms-fold.js'
 
-/** Terms in force, active or suspended, over [fromMs, untilMs). */
+/** Terms in force, active or suspended, over [fromNs, untilNs). */
 export interface Version {
-  readonly fromMs: number
-  /** Infinity when open. */
-  readonly untilMs: number
+  readonly fromNs: bigint
+  /** `endlessNs` when open. */
+  readonly untilNs: bigint
   readonly terms: ResolvedTerms
 }
 
@@ -29,65 +30,67 @@ export interface Timeline {
 export function resolveTimeline(changes: readonly SubscriptionChange[]): Timeline | undefined {
   const created = changes.find(change => change.kind === 'created')
   if (created === undefined) return undefined
-  const byStart = changes.toSorted((a, b) => a.effectiveFromMs - b.effectiveFromMs || a.sequence - b.sequence)
+  const byStart = changes.toSorted(
+    (a, b) => compareInstants(a.effectiveFromNs, b.effectiveFromNs) || a.sequence - b.sequence,
+  )
   const instants = breakpointsOf(byStart)
   const versions: Version[] = []
   const fold = new TermsFold()
   let next = 0
-  for (const [index, fromMs] of instants.entries()) {
-    for (; next < byStart.length && byStart[next]!.effectiveFromMs === fromMs; next += 1) {
+  for (const [index, fromNs] of instants.entries()) {
+    for (; next < byStart.length && byStart[next]!.effectiveFromNs === fromNs; next += 1) {
       fold.takeEffect(byStart[next]!)
     }
-    const terms = fold.termsInForce(fromMs)
-    if (terms !== undefined) append(versions, fromMs, instants[index + 1] ?? Number.POSITIVE_INFINITY, terms)
+    const terms = fold.termsInForce(fromNs)
+    if (terms !== undefined) append(versions, fromNs, instants[index + 1] ?? endlessNs, terms)
   }
   return { subscriptionId: created.subscriptionId, customerId: created.customerId, versions }
 }
 
 /** The version in force at an instant. Binary search: it is on the path of every usage event. */
-export function versionAt(timeline: Timeline, ms: number): Version | undefined {
+export function versionAt(timeline: Timeline, atNs: bigint): Version | undefined {
   const { versions } = timeline
   let low = 0
   let high = versions.length - 1
   while (low <= high) {
     const middle = (low + high) >> 1
     const version = versions[middle]!
-    if (ms < version.fromMs) high = middle - 1
-    else if (ms >= version.untilMs) low = middle + 1
+    if (atNs < version.fromNs) high = middle - 1
+    else if (atNs >= version.untilNs) low = middle + 1
     else return version
   }
   return undefined
 }
 
-/** Whether all of [fromMs, untilMs) is in force and suspended. */
-export function isSuspendedThroughout(timeline: Timeline, fromMs: number, untilMs: number): boolean {
-  let atMs = fromMs
-  while (atMs < untilMs) {
-    const version = versionAt(timeline, atMs)
+/** Whether all of [fromNs, untilNs) is in force and suspended. */
+export function isSuspendedThroughout(timeline: Timeline, fromNs: bigint, untilNs: bigint): boolean {
+  let atNs = fromNs
+  while (atNs < untilNs) {
+    const version = versionAt(timeline, atNs)
     if (version?.terms.status !== 'suspended') return false
-    atMs = version.untilMs
+    atNs = version.untilNs
   }
   return true
 }
 
 /** Every instant at which terms can begin or end, in ascending order. */
-function breakpointsOf(changes: readonly SubscriptionChange[]): number[] {
-  const instants = new Set<number>()
+function breakpointsOf(changes: readonly SubscriptionChange[]): bigint[] {
+  const instants = new Set<bigint>()
   for (const change of changes) {
-    instants.add(change.effectiveFromMs)
-    if (change.effectiveUntilMs !== undefined) instants.add(change.effectiveUntilMs)
+    instants.add(change.effectiveFromNs)
+    if (change.effectiveUntilNs !== undefined) instants.add(change.effectiveUntilNs)
   }
-  return [...instants].sort((a, b) => a - b)
+  return [...instants].sort(compareInstants)
 }
 
 /** Lengthens the last version where the terms stay equal, so that equal terms are one version. */
-function append(versions: Version[], fromMs: number, untilMs: number, terms: ResolvedTerms): void {
+function append(versions: Version[], fromNs: bigint, untilNs: bigint, terms: ResolvedTerms): void {
   const last = versions.at(-1)
-  if (last !== undefined && last.untilMs === fromMs && sameTerms(last.terms, terms)) {
-    versions[versions.length - 1] = { ...last, untilMs }
+  if (last !== undefined && last.untilNs === fromNs && sameTerms(last.terms, terms)) {
+    versions[versions.length - 1] = { ...last, untilNs }
     return
   }
-  versions.push({ fromMs, untilMs, terms })
+  versions.push({ fromNs, untilNs, terms })
 }
 
 function sameTerms(a: ResolvedTerms, b: ResolvedTerms): boolean {
@@ -96,13 +99,13 @@ function sameTerms(a: ResolvedTerms, b: ResolvedTerms): boolean {
     a.status === b.status &&
     a.plan === b.plan &&
     a.planVersion === b.planVersion &&
-    a.effectiveUntilMs === b.effectiveUntilMs &&
+    a.effectiveUntilNs === b.effectiveUntilNs &&
     a.entityId === b.entityId &&
     a.contractId === b.contractId &&
-    a.billingAnchorMs === b.billingAnchorMs &&
-    a.firstAnchorMs === b.firstAnchorMs &&
+    a.billingAnchorNs === b.billingAnchorNs &&
+    a.firstAnchorNs === b.firstAnchorNs &&
     a.timezone === b.timezone &&
-    a.trialUntilMs === b.trialUntilMs &&
+    a.trialUntilNs === b.trialUntilNs &&
     sameOverrides(a.priceOverrides, b.priceOverrides) &&
     sameQuantities(a.quantities, b.quantities)
   )

@@ -11,6 +11,7 @@ import { utf8 } from './arrow-schema.js'
 const encoder = new TextEncoder()
 const firstCapacity = 64
 const twoTo32 = 2 ** 32
+const nanosPerMs = 1_000_000
 const int64Min = -(2n ** 63n)
 const int64Max = 2n ** 63n - 1n
 /** From this many bytes on, copying by a call wins over a loop. */
@@ -136,6 +137,37 @@ export class Int64Column {
 
   at(index: number): number {
     return this.#words[index * 2]! + (this.#words[index * 2 + 1]! | 0) * twoTo32
+  }
+
+  put(batch: IpcBatch, length: number): void {
+    batch.node(length)
+    batch.buffer(this.#words.subarray(0, length * 2))
+  }
+
+  clear(): void {
+    this.#length = 0
+  }
+}
+
+/** Epoch nanoseconds, not negative, as two words of 32 bits each. */
+export class NanosecondColumn {
+  #words = new Uint32Array(firstCapacity * 2)
+  #length = 0
+
+  /** `nanos`: beyond the millisecond, below a million. No double holds all of it, so it is put together by words. */
+  append(ms: number, nanos: number): void {
+    const at = this.#length * 2
+    if (at === this.#words.length) this.#words = doubled(this.#words)
+    const high = Math.floor(ms / twoTo32)
+    const low = (ms - high * twoTo32) * nanosPerMs + nanos
+    const carry = Math.floor(low / twoTo32)
+    this.#words[at] = low - carry * twoTo32
+    this.#words[at + 1] = high * nanosPerMs + carry
+    this.#length += 1
+  }
+
+  at(index: number): bigint {
+    return (BigInt(this.#words[index * 2 + 1]!) << 32n) | BigInt(this.#words[index * 2]!)
   }
 
   put(batch: IpcBatch, length: number): void {

@@ -1,18 +1,18 @@
 // A dictionary for columns of numbers that take few values in a batch: instants of periods, versions, what all rows of a
 // commit have in common. A column of one value costs nothing but that value, since its codes are shared with others.
-// Invariants: those of arrow-dictionary.ts; numbers are safe integers.
+// Invariants: those of arrow-dictionary.ts; numbers are safe integers, nanoseconds bigints.
 
 import { maxTexts } from './arrow-dictionary.js'
 import { IpcBatch, type IpcDictionary } from './arrow-ipc.js'
 import type { ColumnKind } from './tables.js'
 
 export class NumberDictionary {
-  readonly #codes = new Map<number, number>()
-  readonly #values: number[] = []
-  #last = Number.NaN
+  readonly #codes = new Map<number | bigint, number>()
+  readonly #values: (number | bigint)[] = []
+  #last: number | bigint = Number.NaN
   #lastCode = 0
 
-  codeOf(value: number): number {
+  codeOf(value: number | bigint): number {
     if (value === this.#last) return this.#lastCode
     let code = this.#codes.get(value)
     if (code === undefined) {
@@ -35,15 +35,16 @@ export class NumberDictionary {
   }
 }
 
-function valuesOf(kind: ColumnKind, values: readonly number[]): ArrayBufferView {
+function valuesOf(kind: ColumnKind, values: readonly (number | bigint)[]): ArrayBufferView {
   switch (kind) {
     case 'int8':
-      return Int8Array.from(values)
+      return Int8Array.from(values, Number)
     case 'uint32':
-      return Uint32Array.from(values)
+      return Uint32Array.from(values, Number)
     case 'uint64':
     case 'int64':
     case 'instant_ms':
+    case 'instant_ns':
       return BigInt64Array.from(values, BigInt)
     default:
       throw new Error(`Columns of kind ${kind} are no numbers.`)

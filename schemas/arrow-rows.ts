@@ -11,14 +11,13 @@ import {
   type Int64,
   type Map_,
   makeData,
-  type TimestampMillisecond,
+  type TimestampNanosecond,
   type Uint32,
   type Utf8,
 } from 'apache-arrow'
 import { highWord } from './arrow-columns.js'
 import { arrowTypes, encodeBatch, mapEntries, utf8 } from './arrow-schema.js'
 import type { Column, TableDescription } from './tables.js'
-import { parseInstant } from './time.js'
 
 export { concatenateStreams } from './arrow-streams.js'
 
@@ -52,8 +51,15 @@ function encodeColumn(column: Column, rows: readonly Row[]): Data {
         nullCount: 0,
         data: words64(values as number[]) as never,
       })
-    case 'nullable_instant_ms':
-      return encodeNullableInstants(values as (number | undefined)[])
+    case 'instant_ns':
+      return makeData({
+        type: type as TimestampNanosecond,
+        length,
+        nullCount: 0,
+        data: BigInt64Array.from(values as bigint[]) as never,
+      })
+    case 'nullable_instant_ns':
+      return encodeNullableInstants(values as (bigint | undefined)[])
     case 'date':
       return makeData({ type: type as DateDay, length, nullCount: 0, data: days(values as string[]) })
     case 'decimal':
@@ -107,27 +113,27 @@ function writeWord64(words: Uint32Array, at: number, value: number): void {
   words[at * 2 + 1] = Math.floor(value / twoTo32)
 }
 
-function encodeNullableInstants(values: readonly (number | undefined)[]): Data {
+function encodeNullableInstants(values: readonly (bigint | undefined)[]): Data {
   const length = values.length
-  const words = new Uint32Array(length * 2)
+  const words = new BigInt64Array(length)
   const nullBitmap = new Uint8Array((length + 7) >> 3)
   let nullCount = 0
   for (let i = 0; i < length; i += 1) {
     const value = values[i]
-    if (value === undefined || value === Number.POSITIVE_INFINITY) nullCount += 1
+    if (value === undefined) nullCount += 1
     else {
-      writeWord64(words, i, value)
+      words[i] = value
       nullBitmap[i >> 3]! |= 1 << (i & 7)
     }
   }
-  const type = arrowTypes.nullable_instant_ms as TimestampMillisecond
-  return makeData({ type, length, nullCount, nullBitmap, data: new BigInt64Array(words.buffer) as never })
+  const type = arrowTypes.nullable_instant_ns as TimestampNanosecond
+  return makeData({ type, length, nullCount, nullBitmap, data: words as never })
 }
 
 function days(values: readonly string[]): Int32Array {
   return Int32Array.from(values, value => {
-    const instantMs = parseInstant(`${value}T00:00:00Z`)
-    if (instantMs === undefined) throw new Error(`not a date: ${value}`)
+    const instantMs = Date.parse(`${value}T00:00:00Z`)
+    if (Number.isNaN(instantMs)) throw new Error(`not a date: ${value}`)
     return instantMs / msPerDay
   })
 }

@@ -19,6 +19,7 @@ import {
   Schema,
   Struct,
   TimestampMillisecond,
+  TimestampNanosecond,
   Uint16,
   Uint32,
   Uint64,
@@ -38,7 +39,8 @@ export const arrowTypes: Readonly<Record<ColumnKind, DataType>> = {
   string: utf8,
   low_cardinality: utf8,
   instant_ms: new TimestampMillisecond('UTC'),
-  nullable_instant_ms: new TimestampMillisecond('UTC'),
+  instant_ns: new TimestampNanosecond('UTC'),
+  nullable_instant_ns: new TimestampNanosecond('UTC'),
   date: new DateDay(),
   decimal: new Decimal(decimalScale, 38, 128),
   uint32: new Uint32(),
@@ -83,7 +85,7 @@ export function codedSchema(
   }
   const schema = new Schema(
     table.columns.map(
-      column => new Field(column.name, typeOf(column), column.kind === 'nullable_instant_ms'),
+      column => new Field(column.name, typeOf(column), column.kind === 'nullable_instant_ns'),
     ),
   )
   const stream = new RecordBatchStreamWriter().reset(undefined, schema).finish().toUint8Array(true)
@@ -119,7 +121,7 @@ function schemaOf(table: TableDescription<unknown>): Schema {
   if (known !== undefined) return known
   const schema = new Schema(
     table.columns.map(
-      column => new Field(column.name, arrowTypes[column.kind], column.kind === 'nullable_instant_ms'),
+      column => new Field(column.name, arrowTypes[column.kind], column.kind === 'nullable_instant_ns'),
     ),
   )
   schemas.set(table, schema)

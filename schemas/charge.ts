@@ -9,7 +9,7 @@ import { currencyField, decimalField, instantField, nameField, rejectionOfIssues
 
 export type ChargeKind = 'usage' | 'recurring' | 'adjustment'
 
-/** Instants are epoch milliseconds, half-open; amounts are scaled (10^-12), `amountRounded` included. */
+/** Instants are epoch nanoseconds, half-open; amounts are scaled (10^-12), `amountRounded` included. */
 export interface Charge {
   /** Same (subscription, price, segment start), same id, on every machine and in `simulate`. */
   readonly chargeId: string
@@ -25,8 +25,8 @@ export interface Charge {
   readonly meter: string
   readonly kind: ChargeKind
   readonly timing: 'in_advance' | 'in_arrears'
-  readonly fromMs: number
-  readonly untilMs: number
+  readonly fromNs: bigint
+  readonly untilNs: bigint
   readonly quantity: Scaled
   readonly amount: Scaled
   readonly amountRounded: Scaled
@@ -100,7 +100,7 @@ export function chargeToWire(charge: Charge): ChargeWire {
     meter: charge.meter,
     kind: charge.kind,
     timing: charge.timing,
-    service_period: { from: formatInstant(charge.fromMs), until: formatInstant(charge.untilMs) },
+    service_period: { from: formatInstant(charge.fromNs), until: formatInstant(charge.untilNs) },
     quantity: formatScaled(charge.quantity),
     amount: formatScaled(charge.amount),
     amount_rounded: formatScaled(charge.amountRounded),
@@ -131,8 +131,8 @@ export function chargeOf(wire: z.output<typeof chargeSchema>): Charge {
     meter: wire.meter,
     kind: wire.kind,
     timing: wire.timing,
-    fromMs: wire.service_period.from,
-    untilMs: wire.service_period.until,
+    fromNs: wire.service_period.from,
+    untilNs: wire.service_period.until,
     quantity: wire.quantity,
     amount: wire.amount,
     amountRounded: wire.amount_rounded,

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { binaryModeEvent, parseMessage, validateEvent } from './cloud-event.js'
 import type { Parsed } from './rejection.js'
+import { nsOf } from './time.js'
 import type { ValidEvent } from './usage-event.js'
 
 const bytes = (text: string) => Buffer.from(text, 'utf8')
@@ -97,7 +98,7 @@ test('a valid event keeps its attributes', () => {
     type: 'llm.request',
     subject: 'cus_1',
     timeText: '2026-01-02T03:04:05.678Z',
-    timeMs: Date.UTC(2026, 0, 2, 3, 4, 5, 678),
+    timeNs: nsOf(Date.UTC(2026, 0, 2, 3, 4, 5, 678)),
     subscriptionId: 'sub',
     correlationId: 'c',
     traceparent: 't',
@@ -109,7 +110,7 @@ test('an event without time happened when it arrived; null is as good as absent'
   for (const time of [undefined, null]) {
     const event = accepted(validateEvent({ ...usage, time, correlationid: null, subscriptionid: null }, 1234))
     expect(event).toMatchObject({
-      timeMs: 1234,
+      timeNs: nsOf(1234),
       timeText: undefined,
       correlationId: '',
       subscriptionId: undefined,
@@ -142,7 +143,14 @@ test.each<[string, unknown]>([
   ['invalid_time /time', { ...usage, time: '2026-01-01' }],
   ['invalid_time /time', { ...usage, time: '2026-02-30T00:00:00Z' }],
   ['invalid_time /time', { ...usage, time: 1767225600 }],
-  ['ok', { ...usage, time: '9999-12-31T23:59:59.999999999Z' }],
+  ['invalid_time /time', { ...usage, time: '2026-01-01T00:00:00.1234567890Z' }],
+  ['invalid_time /time', { ...usage, time: '2026-06-30T23:59:60Z' }],
+  ['ok', { ...usage, time: '2016-12-31T23:59:60Z' }],
+  ['ok', { ...usage, time: '2199-12-31T23:59:59.999999999Z' }],
+  ['time_out_of_range /time', { ...usage, time: '2200-01-01T00:00:00Z' }],
+  ['time_out_of_range /time', { ...usage, time: '9999-12-31T23:59:59.999999999Z' }],
+  ['time_out_of_range /time', { ...usage, time: '1969-12-31T23:59:59.999999999Z' }],
+  ['time_out_of_range /time', { ...usage, time: '0001-01-01T00:00:00Z' }],
   ['missing_attribute /data', { ...usage, data: undefined }],
   ['invalid_data /data', { ...usage, data: [] }],
   ['invalid_data /data', { ...usage, data: 'text' }],

@@ -12,7 +12,7 @@ import {
   withoutByteOrderMark,
 } from './json-text.js'
 import { type Parsed, type Rejection, rejected } from './rejection.js'
-import { parseInstant } from './time.js'
+import { instantFault, instantFaultText, nsOf, parseInstant } from './time.js'
 import { batchEvents, decodeUsageBatch } from './usage-batch.js'
 import { isUsageBatchType } from './usage-batch-schema.js'
 import type { ValidEvent } from './usage-event.js'
@@ -202,10 +202,8 @@ export function validateEvent(value: unknown, arrivalMs: number): Parsed<ValidEv
   if (!isName(type)) return nameProblem('type', type)
   const customer = subject ?? customerOfData(type, value['data'])
   if (!isName(customer) && !(customer == null && isGlobalType(type))) return nameProblem('subject', customer)
-  const timeMs = time == null ? arrivalMs : typeof time === 'string' ? parseInstant(time) : undefined
-  if (timeMs === undefined) {
-    return rejected('invalid_time', 'The attribute time is not an RFC 3339 instant with an offset.', '/time')
-  }
+  const timeNs = time == null ? nsOf(arrivalMs) : typeof time === 'string' ? parseInstant(time) : undefined
+  if (timeNs === undefined) return timeProblem(time)
   const problem = dataProblem(value) ?? extensionProblem(value)
   if (problem !== undefined) return problem
   return {
@@ -216,7 +214,7 @@ export function validateEvent(value: unknown, arrivalMs: number): Parsed<ValidEv
       type,
       subject: customer ?? '',
       timeText: (time as string | null | undefined) ?? undefined,
-      timeMs,
+      timeNs,
       subscriptionId: (value['subscriptionid'] as string | null | undefined) ?? undefined,
       correlationId: (value['correlationid'] as string | null | undefined) ?? '',
       traceparent: (value['traceparent'] as string | null | undefined) ?? '',
@@ -257,6 +255,11 @@ function nameProblem(name: string, value: unknown): Refusal {
     `The attribute ${name} is not a text of 1 to ${maxAttributeLength} Unicode characters without U+0000.`,
     `/${name}`,
   )
+}
+
+function timeProblem(time: unknown): Refusal {
+  const fault = typeof time === 'string' ? instantFault(time) : 'invalid_time'
+  return rejected(fault, `The attribute time ${instantFaultText(fault)}.`, '/time')
 }
 
 function dataProblem(event: Record<string, unknown>): Refusal | undefined {

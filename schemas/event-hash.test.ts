@@ -26,7 +26,7 @@ function content(event: Partial<ValidEvent>): string {
     type: 't',
     subject: 'c',
     timeText: undefined,
-    timeMs: 0,
+    timeNs: 0n,
     subscriptionId: undefined,
     correlationId: '',
     traceparent: '',
@@ -87,7 +87,7 @@ test.each([
 
 test('every part of the content counts, id and source and arrival do not', () => {
   const same = content({})
-  expect(content({ id: 'other', source: 'other', timeMs: 9 })).toBe(same)
+  expect(content({ id: 'other', source: 'other', timeNs: 9n })).toBe(same)
   const others: Partial<ValidEvent>[] = [
     { type: 'u' },
     { subject: 'd' },

@@ -18,6 +18,7 @@ import { type MrrMovement, movementToWire, mrrMovementSchema } from './mrr-movem
 import { packageRoot } from './package-root.js'
 import { rowToWire } from './row-wire.js'
 import { type RatedUsageRow, ratedUsageTable } from './tables.js'
+import { nsOf } from './time.js'
 
 const bytesOf = (name: string) => readFileSync(new URL(`schemas/golden/${name}`, packageRoot))
 const golden = (name: string): unknown => JSON.parse(bytesOf(name).toString('utf8'))
@@ -35,8 +36,8 @@ const charge: Charge = {
   meter: 'tokens_in',
   kind: 'usage',
   timing: 'in_arrears',
-  fromMs: Date.UTC(2026, 0, 31),
-  untilMs: Date.UTC(2026, 1, 28),
+  fromNs: nsOf(Date.UTC(2026, 0, 31)),
+  untilNs: nsOf(Date.UTC(2026, 1, 28)),
   quantity: 1_234_567_000000000000n,
   amount: 3_469134000001n,
   amountRounded: 3_470000000000n,
@@ -68,7 +69,7 @@ const movement: MrrMovement = {
   movementId: 'mv_1',
   customerId: 'cus_1',
   subscriptionId: 'sub_1',
-  effectiveAtMs: Date.UTC(2026, 2, 1, 12, 30, 0, 250),
+  effectiveAtNs: nsOf(Date.UTC(2026, 2, 1, 12, 30, 0, 250)),
   kind: 'contraction',
   amount: -20_500000000000n,
   currency: 'EUR',
@@ -91,14 +92,14 @@ const entry: JournalEntry = {
   contractId: 'con_1',
   subscriptionId: 'sub_1',
   subscriptionVersion: 3,
-  fromMs: charge.fromMs,
-  untilMs: charge.untilMs,
+  fromNs: charge.fromNs,
+  untilNs: charge.untilNs,
   performanceObligation: 'platform',
   correlationId: 'corr-7',
   source: { billingRunId: 'run_1', batchId: batch.batchId },
   schedule: [
-    { fromMs: charge.fromMs, untilMs: Date.UTC(2026, 1, 1), amount: 3_540000000000n },
-    { fromMs: Date.UTC(2026, 1, 1), untilMs: charge.untilMs, amount: 95_460000000000n },
+    { fromNs: charge.fromNs, untilNs: nsOf(Date.UTC(2026, 1, 1)), amount: 3_540000000000n },
+    { fromNs: nsOf(Date.UTC(2026, 1, 1)), untilNs: charge.untilNs, amount: 95_460000000000n },
   ],
 }
 
@@ -106,7 +107,7 @@ const ratedUsage: RatedUsageRow = {
   eventSource: 'api',
   eventId: 'e1',
   eventType: 'llm.request',
-  eventTimeMs: Date.UTC(2026, 1, 1, 0, 0, 0, 1),
+  eventTimeNs: nsOf(Date.UTC(2026, 1, 1, 0, 0, 0, 1)),
   ingestedAtMs: Date.UTC(2026, 1, 1, 0, 0, 1),
   ratedAtMs: Date.UTC(2026, 1, 1, 0, 0, 2),
   customerId: 'cus_1',
@@ -118,8 +119,8 @@ const ratedUsage: RatedUsageRow = {
   price: 'tokens',
   meter: 'tokens_in',
   chargeId: charge.chargeId,
-  periodFromMs: charge.fromMs,
-  periodUntilMs: charge.untilMs,
+  periodFromNs: charge.fromNs,
+  periodUntilNs: charge.untilNs,
   value: '5',
   quantity: 5_000000000000n,
   amount: 15000000n,

@@ -26,7 +26,7 @@ function contents(count: number, dataOf: (i: number) => Record<string, unknown>)
     type: 't',
     subject: 'c',
     timeText: undefined,
-    timeMs: 0,
+    timeNs: 0n,
     subscriptionId: undefined,
     correlationId: '',
     traceparent: '',

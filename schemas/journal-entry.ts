@@ -16,10 +16,10 @@ export interface JournalLine {
   readonly segments: ReadonlyMap<string, string>
 }
 
-/** A part of deferred revenue, earned over `[fromMs, untilMs)`. */
+/** A part of deferred revenue, earned over `[fromNs, untilNs)`. */
 export interface ScheduleEntry {
-  readonly fromMs: number
-  readonly untilMs: number
+  readonly fromNs: bigint
+  readonly untilNs: bigint
   readonly amount: Scaled
 }
 
@@ -36,8 +36,8 @@ export interface JournalEntry {
   readonly contractId: string
   readonly subscriptionId: string
   readonly subscriptionVersion: number
-  readonly fromMs: number
-  readonly untilMs: number
+  readonly fromNs: bigint
+  readonly untilNs: bigint
   readonly performanceObligation: string
   readonly correlationId: string
   readonly source: { readonly billingRunId: string; readonly batchId: string }
@@ -93,7 +93,7 @@ export function journalToWire(entry: JournalEntry) {
     contract_id: entry.contractId,
     subscription_id: entry.subscriptionId,
     subscription_version: entry.subscriptionVersion,
-    service_period: { from: formatInstant(entry.fromMs), until: formatInstant(entry.untilMs) },
+    service_period: { from: formatInstant(entry.fromNs), until: formatInstant(entry.untilNs) },
     performance_obligation: entry.performanceObligation,
     correlation_id: entry.correlationId,
     source: { billing_run_id: entry.source.billingRunId, batch_id: entry.source.batchId },
@@ -103,8 +103,8 @@ export function journalToWire(entry: JournalEntry) {
 
 function scheduleToWire(entry: ScheduleEntry) {
   return {
-    from: formatInstant(entry.fromMs),
-    until: formatInstant(entry.untilMs),
+    from: formatInstant(entry.fromNs),
+    until: formatInstant(entry.untilNs),
     amount: formatScaled(entry.amount),
   }
 }

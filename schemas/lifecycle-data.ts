@@ -8,6 +8,7 @@ import {
   closedObject,
   currencyField,
   decimalField,
+  endField,
   instantField,
   nameField,
   planVersionField,
@@ -56,7 +57,7 @@ export const createdData = closedObject({
   ...subscriptionFields,
   ...termFields,
   plan: nameField,
-  effective_until: instantField.nullish(),
+  effective_until: endField.optional(),
   timezone: timezoneField.nullish(),
   contract_id: nameField.nullish(),
   po_number: nameField.nullish(),
@@ -70,12 +71,12 @@ export const amendedData = closedObject(
     ...termFields,
     change: z.string().nullish(),
     plan: nameField.nullish(),
-    effective_until: instantField.nullish(),
+    effective_until: endField.optional(),
   },
   { timezone: onlyCreated, contract_id: onlyCreated, po_number: onlyCreated },
 )
 
-export const renewedData = closedObject({ ...subscriptionFields, effective_until: instantField.nullable() })
+export const renewedData = closedObject({ ...subscriptionFields, effective_until: endField })
 
 export const statusData = closedObject({ ...subscriptionFields, reason: z.string().nullish() })
 

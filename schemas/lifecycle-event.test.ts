@@ -9,6 +9,7 @@ import {
 } from './lifecycle-event.js'
 import { packageRoot } from './package-root.js'
 import type { Parsed } from './rejection.js'
+import { beginninglessNs, endlessNs } from './time.js'
 
 interface GoldenEvent {
   readonly event: { readonly type: string; readonly data: Record<string, unknown> }
@@ -120,10 +121,10 @@ test('no end and no trial are said with null, and then set', () => {
     const { plan: _, ...rest } = created.data
     const parsed = parse({ ...created, type, data: { ...rest, ...data } })
     if (parsed.kind === 'rejected' || parsed.value.kind !== 'subscription_change') throw new Error('refused')
-    const { effectiveUntilMs, trialUntilMs } = parsed.value.change
-    return [effectiveUntilMs, trialUntilMs]
+    const { effectiveUntilNs, trialUntilNs } = parsed.value.change
+    return [effectiveUntilNs, trialUntilNs]
   }
-  const none = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
+  const none = [endlessNs, beginninglessNs]
   expect(ends('weir.subscription.amended', { effective_until: null, trial_until: null })).toEqual(none)
   expect(ends('weir.subscription.created', { plan: 'p', effective_until: null, trial_until: null })).toEqual(
     none,
@@ -209,6 +210,32 @@ test('a price override has no unknown field either', () => {
   const parsed = parse({ ...created, data: { ...created.data, price_overrides: [price] } })
   expect(parsed).toMatchObject({
     rejection: { code: 'invalid_data', pointer: '/data/price_overrides/0/currecy' },
+  })
+})
+
+test.each(['9999-12-31T23:59:59Z', '2200-01-01T00:00:00Z', '9999-12-31'])('an end at %s', end => {
+  for (const type of ['created', 'amended', 'renewed']) {
+    const { plan, ...rest } = created.data
+    const data = { ...rest, ...(type === 'created' ? { plan } : {}), effective_until: end }
+    const parsed = parse({ ...created, type: `weir.subscription.${type}`, data })
+    if (end === '9999-12-31') {
+      expect(parsed).toMatchObject({ rejection: { code: 'invalid_time', pointer: '/data/effective_until' } })
+    } else expect(parsed).toMatchObject({ value: { change: { effectiveUntilNs: endlessNs } } })
+  }
+})
+
+test.each([
+  ['weir.subscription.created', 'effective_from', '2200-01-01T00:00:00Z'],
+  ['weir.subscription.created', 'effective_from', '0001-01-01T00:00:00Z'],
+  ['weir.subscription.created', 'effective_until', '1969-12-31T23:59:59.999999999Z'],
+  ['weir.subscription.created', 'trial_until', '9999-12-31T23:59:59Z'],
+  ['weir.subscription.created', 'billing_anchor', '1900-01-01T00:00:00Z'],
+  ['weir.subscription.cancelled', 'effective_from', '9999-12-31T23:59:59Z'],
+])('%s with %s %s is out of range', (type, field, value) => {
+  const { plan, ...rest } = created.data
+  const data = { ...rest, ...(type === 'weir.subscription.created' ? { plan } : {}), [field]: value }
+  expect(parse({ ...created, type, data })).toMatchObject({
+    rejection: { code: 'time_out_of_range', pointer: `/data/${field}` },
   })
 })
 

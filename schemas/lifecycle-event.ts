@@ -22,34 +22,35 @@ import {
 } from './lifecycle-data.js'
 import { nearestHint, shownName } from './nearest-name.js'
 import { type Parsed, rejected } from './rejection.js'
+import { beginninglessNs } from './time.js'
 import type { ValidEvent } from './usage-event.js'
 import { present, rejectionOfIssues } from './wire-fields.js'
 
 export type SubscriptionChangeKind = 'created' | 'amended' | 'renewed' | 'suspended' | 'resumed' | 'cancelled'
 
-/** One lifecycle event of one subscription. Instants are epoch milliseconds. */
+/** One lifecycle event of one subscription. Instants are epoch nanoseconds; `effectiveUntilNs` is `endlessNs` where an end is taken away. */
 export interface SubscriptionChange {
   readonly kind: SubscriptionChangeKind
   readonly subscriptionId: string
   readonly customerId: string
   /** Raised by the system of record with each change; the subscription version. A safe integer >= 0. */
   readonly sequence: number
-  readonly effectiveFromMs: number
+  readonly effectiveFromNs: bigint
   readonly plan?: string
   /** Absent in the event: the newest published when the change is applied, filled in then. */
   readonly planVersion?: number
   readonly quantities?: ReadonlyMap<string, Scaled>
   readonly priceOverrides?: readonly Price[]
-  /** Endless (infinite) where there is none. */
-  readonly effectiveUntilMs?: number
+  /** `endlessNs` where there is none. */
+  readonly effectiveUntilNs?: bigint
   readonly entityId?: string
   /** In `created` only, as are `poNumber` and `timezone`. */
   readonly contractId?: string
   readonly poNumber?: string
-  readonly billingAnchorMs?: number
+  readonly billingAnchorNs?: bigint
   readonly timezone?: string
-  /** Without beginning (infinite) where there is none. */
-  readonly trialUntilMs?: number
+  /** `beginninglessNs` where there is none. */
+  readonly trialUntilNs?: bigint
   readonly reason?: string
   /** JSON text of an object: the sender's own. */
   readonly metadata?: string
@@ -87,7 +88,7 @@ export interface InvoiceEvent {
   readonly subscriptionId?: string
   readonly currency: string
   readonly total: Scaled
-  readonly dueAtMs?: number
+  readonly dueAtNs?: bigint
 }
 
 export interface PaymentEvent {
@@ -105,7 +106,7 @@ export interface FxRate {
   readonly quote: string
   /** Units of `quote` for one of `base`. */
   readonly rate: Scaled
-  readonly effectiveFromMs: number
+  readonly effectiveFromNs: bigint
 }
 
 export type LifecycleEvent =
@@ -179,7 +180,7 @@ function readCreated(event: ValidEvent): Parsed<LifecycleEvent> {
   return change('created', event, data, {
     ...termsOf(data, overrides.value),
     plan: data.plan,
-    effectiveUntilMs: endOf(data.effective_until),
+    effectiveUntilNs: data.effective_until,
     timezone: data.timezone ?? undefined,
     contractId: data.contract_id ?? undefined,
     poNumber: data.po_number ?? undefined,
@@ -195,7 +196,7 @@ function readAmended(event: ValidEvent): Parsed<LifecycleEvent> {
   return change('amended', event, data, {
     ...termsOf(data, overrides.value),
     plan: data.plan ?? undefined,
-    effectiveUntilMs: endOf(data.effective_until),
+    effectiveUntilNs: data.effective_until,
     reason: data.change ?? undefined,
   })
 }
@@ -203,7 +204,7 @@ function readAmended(event: ValidEvent): Parsed<LifecycleEvent> {
 function readRenewed(event: ValidEvent): Parsed<LifecycleEvent> {
   const parsed = dataOf(renewedData, event)
   if (parsed.kind === 'rejected') return parsed
-  return change('renewed', event, parsed.value, { effectiveUntilMs: endOf(parsed.value.effective_until) })
+  return change('renewed', event, parsed.value, { effectiveUntilNs: parsed.value.effective_until })
 }
 
 function readStatus(kind: 'suspended' | 'resumed' | 'cancelled', event: ValidEvent): Parsed<LifecycleEvent> {
@@ -216,8 +217,8 @@ interface TermData {
   readonly plan_version?: number | null | undefined
   readonly quantities?: Record<string, Scaled> | null | undefined
   readonly entity_id?: string | null | undefined
-  readonly billing_anchor?: number | null | undefined
-  readonly trial_until?: number | null | undefined
+  readonly billing_anchor?: bigint | null | undefined
+  readonly trial_until?: bigint | null | undefined
 }
 
 function termsOf(data: TermData, priceOverrides: readonly Price[] | undefined) {
@@ -226,15 +227,10 @@ function termsOf(data: TermData, priceOverrides: readonly Price[] | undefined) {
     quantities: data.quantities == null ? undefined : new Map(Object.entries(data.quantities)),
     priceOverrides,
     entityId: data.entity_id ?? undefined,
-    billingAnchorMs: data.billing_anchor ?? undefined,
+    billingAnchorNs: data.billing_anchor ?? undefined,
     // No trial is one that ended before all time.
-    trialUntilMs: data.trial_until === null ? Number.NEGATIVE_INFINITY : data.trial_until,
+    trialUntilNs: data.trial_until === null ? beginninglessNs : data.trial_until,
   }
-}
-
-/** Null is said, and means that there is no end; undefined was left out. */
-function endOf(end: number | null | undefined): number | undefined {
-  return end === null ? Number.POSITIVE_INFINITY : end
 }
 
 type OptionalFields = {
@@ -247,7 +243,7 @@ interface ChangeData {
   readonly subscription_id: string
   readonly customer_id: string
   readonly sequence: number
-  readonly effective_from: number
+  readonly effective_from: bigint
   readonly metadata?: Record<string, unknown> | null | undefined
 }
 
@@ -257,7 +253,7 @@ function change(
   data: ChangeData,
   fields: OptionalFields,
 ): Parsed<LifecycleEvent> {
-  if (fields.effectiveUntilMs !== undefined && fields.effectiveUntilMs <= data.effective_from) {
+  if (fields.effectiveUntilNs !== undefined && fields.effectiveUntilNs <= data.effective_from) {
     return rejected(
       'invalid_data',
       'The field effective_until is after effective_from.',
@@ -269,7 +265,7 @@ function change(
     subscriptionId: data.subscription_id,
     customerId: data.customer_id,
     sequence: data.sequence,
-    effectiveFromMs: data.effective_from,
+    effectiveFromNs: data.effective_from,
     ...present({ ...fields, metadata: textOf(data.metadata) }),
     eventSource: event.source,
     eventId: event.id,
@@ -341,7 +337,7 @@ function readInvoice(status: InvoiceEvent['status'], event: ValidEvent): Parsed<
     customerId: data.customer_id,
     currency: data.currency,
     total: data.total,
-    ...present({ subscriptionId: data.subscription_id ?? undefined, dueAtMs: data.due_at ?? undefined }),
+    ...present({ subscriptionId: data.subscription_id ?? undefined, dueAtNs: data.due_at ?? undefined }),
   }
   return { kind: 'ok', value: { kind: 'invoice', invoice } }
 }
@@ -374,6 +370,6 @@ function readCatalog(event: ValidEvent): Parsed<LifecycleEvent> {
 function readFxRate(event: ValidEvent): Parsed<LifecycleEvent> {
   const parsed = dataOf(fxRateData, event)
   if (parsed.kind === 'rejected') return parsed
-  const { base, quote, rate, effective_from: effectiveFromMs } = parsed.value
-  return { kind: 'ok', value: { kind: 'fx_rate', rate: { base, quote, rate, effectiveFromMs } } }
+  const { base, quote, rate, effective_from: effectiveFromNs } = parsed.value
+  return { kind: 'ok', value: { kind: 'fx_rate', rate: { base, quote, rate, effectiveFromNs } } }
 }

@@ -12,12 +12,12 @@ export interface MeterReading {
   readonly dimensions: ReadonlyMap<string, string>
 }
 
-/** Instants are epoch milliseconds. Texts that the sender left out are empty. */
+/** Instants are epoch nanoseconds, but that of arrival. Texts that the sender left out are empty. */
 export interface MeteredEvent {
   readonly source: string
   readonly id: string
   readonly type: string
-  readonly timeMs: number
+  readonly timeNs: bigint
   readonly ingestedAtMs: number
   readonly customerId: string
   readonly pinnedSubscriptionId: string

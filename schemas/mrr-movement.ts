@@ -22,7 +22,7 @@ export interface MrrMovement {
   readonly movementId: string
   readonly customerId: string
   readonly subscriptionId: string
-  readonly effectiveAtMs: number
+  readonly effectiveAtNs: bigint
   readonly kind: MovementKind
   readonly amount: Scaled
   readonly currency: string
@@ -60,7 +60,7 @@ export function movementToWire(movement: MrrMovement): MrrMovementWire {
     movement_id: movement.movementId,
     customer_id: movement.customerId,
     subscription_id: movement.subscriptionId,
-    effective_at: formatInstant(movement.effectiveAtMs),
+    effective_at: formatInstant(movement.effectiveAtNs),
     kind: movement.kind,
     amount: formatScaled(movement.amount),
     currency: movement.currency,

@@ -17,6 +17,7 @@ export type RejectionCode =
   | 'invalid_attribute'
   | 'unsupported_specversion'
   | 'invalid_time'
+  | 'time_out_of_range'
   | 'invalid_data'
   | 'unknown_event_type'
   | 'wrong_partition'

@@ -2,7 +2,7 @@
 
 import { formatScaled } from './decimal.js'
 import type { Column, TableDescription } from './tables.js'
-import { formatInstant } from './time.js'
+import { formatInstant, formatInstantMs } from './time.js'
 
 /** Decimals are strings, instants RFC 3339, an open end is null. */
 export function rowToWire<R>(table: TableDescription<R>, row: R): Record<string, unknown> {
@@ -17,9 +17,11 @@ function columnToWire(column: Column, value: unknown): unknown {
     case 'decimal':
       return formatScaled(value as bigint)
     case 'instant_ms':
-      return formatInstant(value as number)
-    case 'nullable_instant_ms':
-      return value === undefined || value === Number.POSITIVE_INFINITY ? null : formatInstant(value as number)
+      return formatInstantMs(value as number)
+    case 'instant_ns':
+      return formatInstant(value as bigint)
+    case 'nullable_instant_ns':
+      return value === undefined ? null : formatInstant(value as bigint)
     case 'map':
       return Object.fromEntries(value as ReadonlyMap<string, string>)
     default:

@@ -6,7 +6,8 @@ export type ColumnKind =
   | 'string'
   | 'low_cardinality'
   | 'instant_ms'
-  | 'nullable_instant_ms'
+  | 'instant_ns'
+  | 'nullable_instant_ns'
   | 'date'
   | 'decimal'
   | 'uint32'
@@ -15,15 +16,15 @@ export type ColumnKind =
   | 'int64'
   | 'map'
 
-/** What a column holds inside: numbers are safe integers, instants epoch milliseconds, dates `YYYY-MM-DD`. */
+/** What a column holds inside: numbers are safe integers, instants epoch milliseconds or (bigint) nanoseconds, dates `YYYY-MM-DD`. */
 export type ColumnValue<K extends ColumnKind> = K extends 'string' | 'low_cardinality' | 'date'
   ? string
-  : K extends 'decimal'
+  : K extends 'decimal' | 'instant_ns'
     ? bigint
     : K extends 'map'
       ? ReadonlyMap<string, string>
-      : K extends 'nullable_instant_ms'
-        ? number | undefined
+      : K extends 'nullable_instant_ns'
+        ? bigint | undefined
         : number
 
 type Columns = Readonly<Record<string, ColumnKind>>
@@ -32,9 +33,11 @@ type CamelCase<S extends string> = S extends `${infer Head}_${infer Tail}`
   ? `${Head}${Capitalize<CamelCase<Tail>>}`
   : S
 
-type FieldName<S extends string, K extends ColumnKind> = K extends 'instant_ms' | 'nullable_instant_ms'
+type FieldName<S extends string, K extends ColumnKind> = K extends 'instant_ms'
   ? `${CamelCase<S>}Ms`
-  : CamelCase<S>
+  : K extends 'instant_ns' | 'nullable_instant_ns'
+    ? `${CamelCase<S>}Ns`
+    : CamelCase<S>
 
 type RowOfColumns<C extends Columns> = {
   readonly [S in keyof C & string as FieldName<S, C[S]>]: ColumnValue<C[S]>
@@ -43,7 +46,7 @@ type RowOfColumns<C extends Columns> = {
 export interface Column {
   readonly name: string
   readonly kind: ColumnKind
-  /** The row's property: the name in camelCase, with `Ms` for an instant. */
+  /** The row's property: the name in camelCase, with `Ms` or `Ns` for an instant. */
   readonly field: string
 }
 
@@ -81,7 +84,7 @@ export const ratedUsageTable = describe('rated_usage', {
   event_source: 'string',
   event_id: 'string',
   event_type: 'low_cardinality',
-  event_time: 'instant_ms',
+  event_time: 'instant_ns',
   ingested_at: 'instant_ms',
   rated_at: 'instant_ms',
   customer_id: 'string',
@@ -94,8 +97,8 @@ export const ratedUsageTable = describe('rated_usage', {
   price: 'low_cardinality',
   meter: 'low_cardinality',
   charge_id: 'string',
-  period_from: 'instant_ms',
-  period_until: 'instant_ms',
+  period_from: 'instant_ns',
+  period_until: 'instant_ns',
   // The reading's text, from which the event can be rated again.
   value: 'string',
   quantity: 'decimal',
@@ -121,8 +124,8 @@ export const subscriptionVersionsTable = describe('subscription_versions', {
   status: 'low_cardinality',
   plan: 'low_cardinality',
   plan_version: 'uint32',
-  effective_from: 'instant_ms',
-  effective_until: 'nullable_instant_ms',
+  effective_from: 'instant_ns',
+  effective_until: 'nullable_instant_ns',
   quantities: 'map',
   mrr: 'decimal',
   currency: 'low_cardinality',
@@ -150,8 +153,8 @@ export const chargesTable = describe('charges', {
   meter: 'low_cardinality',
   kind: 'low_cardinality',
   timing: 'low_cardinality',
-  period_from: 'instant_ms',
-  period_until: 'instant_ms',
+  period_from: 'instant_ns',
+  period_until: 'instant_ns',
   quantity: 'decimal',
   amount: 'decimal',
   amount_rounded: 'decimal',
@@ -195,8 +198,8 @@ export const journalEntriesTable = describe('journal_entries', {
   customer_id: 'string',
   subscription_id: 'string',
   subscription_version: 'uint64',
-  period_from: 'instant_ms',
-  period_until: 'instant_ms',
+  period_from: 'instant_ns',
+  period_until: 'instant_ns',
   performance_obligation: 'low_cardinality',
   correlation_id: 'string',
   billing_run_id: 'string',
@@ -209,7 +212,7 @@ export const mrrMovementsTable = describe('mrr_movements', {
   movement_id: 'string',
   customer_id: 'string',
   subscription_id: 'string',
-  effective_at: 'instant_ms',
+  effective_at: 'instant_ns',
   kind: 'low_cardinality',
   amount: 'decimal',
   currency: 'low_cardinality',
@@ -227,7 +230,7 @@ export const paymentsTable = describe('payments', {
   currency: 'low_cardinality',
   amount: 'decimal',
   reason: 'string',
-  occurred_at: 'instant_ms',
+  occurred_at: 'instant_ns',
   ...cause,
   ...origin,
 })
@@ -239,8 +242,8 @@ export const invoicesTable = describe('invoices', {
   status: 'low_cardinality',
   currency: 'low_cardinality',
   total: 'decimal',
-  due_at: 'nullable_instant_ms',
-  occurred_at: 'instant_ms',
+  due_at: 'nullable_instant_ns',
+  occurred_at: 'instant_ns',
   ...cause,
   ...origin,
 })
@@ -254,7 +257,7 @@ export const customersTable = describe('customers', {
   billing_id: 'string',
   erp_id: 'string',
   metadata: 'string',
-  occurred_at: 'instant_ms',
+  occurred_at: 'instant_ns',
   ...cause,
   ...origin,
 })
@@ -266,7 +269,7 @@ export const deadLettersTable = describe('dead_letters', {
   code: 'low_cardinality',
   detail: 'string',
   customer_id: 'string',
-  event_time: 'nullable_instant_ms',
+  event_time: 'nullable_instant_ns',
   ingested_at: 'instant_ms',
   failed_at: 'instant_ms',
   content_hash: 'string',
@@ -282,7 +285,7 @@ export const fxRatesTable = describe('fx_rates', {
   base: 'low_cardinality',
   quote: 'low_cardinality',
   rate: 'decimal',
-  effective_from: 'instant_ms',
+  effective_from: 'instant_ns',
   recorded_at: 'instant_ms',
   ...origin,
 })
@@ -333,7 +336,8 @@ const clickhouseTypes: Readonly<Record<ColumnKind, string>> = {
   string: 'String',
   low_cardinality: 'LowCardinality(String)',
   instant_ms: "DateTime64(3, 'UTC')",
-  nullable_instant_ms: "Nullable(DateTime64(3, 'UTC'))",
+  instant_ns: "DateTime64(9, 'UTC')",
+  nullable_instant_ns: "Nullable(DateTime64(9, 'UTC'))",
   date: 'Date32',
   decimal: 'Decimal(38, 12)',
   uint32: 'UInt32',
@@ -365,5 +369,6 @@ function describe<const C extends Columns>(name: TableName, columns: C): TableDe
 
 function fieldOf(column: string, kind: ColumnKind): string {
   const camel = column.replace(/_([a-z])/g, (_match, letter: string) => letter.toUpperCase())
-  return kind === 'instant_ms' || kind === 'nullable_instant_ms' ? `${camel}Ms` : camel
+  if (kind === 'instant_ms') return `${camel}Ms`
+  return kind === 'instant_ns' || kind === 'nullable_instant_ns' ? `${camel}Ns` : camel
 }

@@ -3,15 +3,17 @@
 // that is not UTF-8 harms its own row only.
 
 import { isAscii, isUtf8 } from 'node:buffer'
-import { formatInstant, maxInstantMs } from './time.js'
+import { formatInstant, msOf } from './time.js'
 import type { ArrowBlock, ArrowDictionary, ArrowNode } from './usage-batch-stream.js'
 import { ArrowFault } from './usage-batch-stream.js'
 
-/** Stands for bytes that are not UTF-8, and for an instant that RFC 3339 cannot write. */
+/** Stands for bytes that are not UTF-8. */
 export const unreadable: unique symbol = Symbol('unreadable')
+/** Stands for an instant that RFC 3339 cannot write. */
+export const unwritable: unique symbol = Symbol('unwritable')
 
 /** Undefined: null, as if the row did not have the attribute. */
-export type TextValue = string | undefined | typeof unreadable
+export type TextValue = string | undefined | typeof unreadable | typeof unwritable
 
 export interface TextValues {
   readonly length: number
@@ -204,36 +206,31 @@ export class TimestampTexts implements TextValues {
   readonly textBytes: number
   readonly #bitmap: Uint8Array | undefined
   readonly #view: DataView
-  readonly #perMs: bigint
+  readonly #unitNs: bigint
 
-  /** `unit`: 1 millisecond, 2 microsecond, 3 nanosecond. */
-  constructor(cursor: BlockCursor, unit: 1 | 2 | 3) {
+  /** `unit`: 0 second, 1 millisecond, 2 microsecond, 3 nanosecond. */
+  constructor(cursor: BlockCursor, unit: 0 | 1 | 2 | 3) {
     const node = cursor.node()
     this.length = node.length
     this.textBytes = node.length * '2026-01-01T00:00:00.000Z'.length
     this.#bitmap = bitmapOf(cursor, node)
     const buffer = cursor.buffer(node.length * 8)
     this.#view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength)
-    this.#perMs = unit === 1 ? 1n : unit === 2 ? 1_000n : 1_000_000n
+    this.#unitNs = 1_000n ** BigInt(3 - unit)
   }
 
   at(row: number): TextValue {
     if (isNull(this.#bitmap, row)) return undefined
-    return instantText(this.#view.getBigInt64(row * 8, true), this.#perMs)
+    return instantText(this.#view.getBigInt64(row * 8, true) * this.#unitNs)
   }
 }
 
-/** With as many groups of three digits after the second as are needed: none for a whole one. */
-function instantText(value: bigint, perMs: bigint): TextValue {
-  const rest = ((value % perMs) + perMs) % perMs
-  const ms = Number((value - rest) / perMs)
-  if (ms > maxInstantMs || formatInstant(ms) === firstInstant) return unreadable
-  if (rest === 0n) return formatInstant(ms)
-  const belowMs = String(rest)
-    .padStart(perMs === 1_000n ? 3 : 6, '0')
-    .replace(/000$/, '')
-  return `${new Date(ms).toISOString().slice(0, -1)}${belowMs}Z`
-}
+/** What the year 9999 ends with and RFC 3339 can write no more. */
+const writableUntilMs = Date.UTC(10_000, 0, 1)
+/** The start of the year 0. */
+const writableFromMs = -62_167_219_200_000
 
-/** What formatInstant answers for everything before the year 0. */
-const firstInstant = formatInstant(Number.NEGATIVE_INFINITY)
+function instantText(instantNs: bigint): TextValue {
+  const ms = msOf(instantNs)
+  return ms >= writableFromMs && ms < writableUntilMs ? formatInstant(instantNs) : unwritable
+}

@@ -5,6 +5,7 @@
 
 import { parseJson } from './json-text.js'
 import { type Rejection, rejected } from './rejection.js'
+import { instantFaultText } from './time.js'
 import {
   BlockCursor,
   DictionaryTexts,
@@ -14,6 +15,7 @@ import {
   TimestampTexts,
   textColumn,
   unreadable,
+  unwritable,
 } from './usage-batch-columns.js'
 import {
   maxUsageBatchRows,
@@ -106,7 +108,7 @@ class BatchReader {
       return new DictionaryTexts(cursor, dictionary, values)
     }
     if (type.kind === 'utf8') return textColumn(cursor, type.offsetBytes)
-    if (type.kind === 'timestamp') return new TimestampTexts(cursor, type.unit as 1 | 2 | 3)
+    if (type.kind === 'timestamp') return new TimestampTexts(cursor, type.unit as 0 | 1 | 2 | 3)
     return new NullTexts(cursor.node().length)
   }
 
@@ -152,7 +154,7 @@ function typeProblem(
   if (name !== 'time') return `has the type ${typeName(type)}; it is utf8, or a dictionary of utf8`
   if (type.kind !== 'timestamp' || isDictionary)
     return `has the type ${typeName(type)}; it is utf8 or a timestamp in UTC`
-  if (!(type.unit >= 1 && type.unit <= 3)) return 'counts neither milli-, micro- nor nanoseconds'
+  if (!(type.unit >= 0 && type.unit <= 3)) return 'counts neither seconds nor milli-, micro- or nanoseconds'
   return utcNames.has(type.timezone) ? undefined : 'is a timestamp whose time zone is not UTC'
 }
 
@@ -177,7 +179,7 @@ export function rowEvent({ columns }: UsageRows, row: number): RowEvent {
   }
   const broken = unreadableColumn(event)
   if (broken !== undefined) {
-    return { kind: 'rejected', rejection: unreadableText(broken), raw: readable(event) }
+    return { kind: 'rejected', rejection: unreadableText(broken, event), raw: readable(event) }
   }
   if (typeof event.data !== 'string') return { kind: 'ok', value: event }
   const data = parseJson(event.data)
@@ -200,26 +202,34 @@ function unreadableColumn(event: RowValues): UsageColumnName | undefined {
     type !== unreadable &&
     subject !== unreadable &&
     time !== unreadable &&
+    time !== unwritable &&
     data !== unreadable &&
     specversion !== unreadable &&
     subscriptionid !== unreadable &&
     correlationid !== unreadable &&
     traceparent !== unreadable
-  return isSound ? undefined : usageColumnNames.find(name => event[name] === unreadable)
+  return isSound ? undefined : usageColumnNames.find(name => isBroken(event[name]))
 }
 
 /** What can be shown of a row in a dead letter. */
 function readable(event: RowValues): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(event).filter(([, value]) => value !== unreadable))
+  return Object.fromEntries(Object.entries(event).filter(([, value]) => !isBroken(value)))
 }
 
-function unreadableText(name: UsageColumnName): Rejection {
+function isBroken(value: unknown): boolean {
+  return value === unreadable || value === unwritable
+}
+
+function unreadableText(name: UsageColumnName, event: RowValues): Rejection {
+  if (event[name] === unwritable) {
+    return rejected(
+      'time_out_of_range',
+      `The attribute time ${instantFaultText('time_out_of_range')}.`,
+      '/time',
+    ).rejection
+  }
   const code = name === 'time' ? 'invalid_time' : name === 'data' ? 'invalid_data' : 'invalid_attribute'
-  const detail =
-    name === 'time'
-      ? 'The attribute time is not UTF-8, or not within the years 0 to 9999.'
-      : `The attribute ${name} is not UTF-8.`
-  return rejected(code, detail, `/${name}`).rejection
+  return rejected(code, `The attribute ${name} is not UTF-8.`, `/${name}`).rejection
 }
 
 /** Every row in order. */

@@ -1,6 +1,6 @@
 // A usage event after validation: the envelope's attributes as Weir keeps them, `data` as it was sent.
 
-/** The validated CloudEvent that stages work on. Instants are epoch milliseconds. */
+/** The validated CloudEvent that stages work on. Instants are epoch nanoseconds. */
 export interface ValidEvent {
   readonly id: string
   readonly source: string
@@ -9,8 +9,8 @@ export interface ValidEvent {
   readonly subject: string
   /** As sent; undefined when the event had no `time`. */
   readonly timeText: string | undefined
-  /** From `time`, floored to the millisecond; the arrival when the event had none. */
-  readonly timeMs: number
+  /** From `time`; the arrival when the event had none. */
+  readonly timeNs: bigint
   readonly subscriptionId: string | undefined
   readonly correlationId: string
   readonly traceparent: string

@@ -8,7 +8,7 @@ import { parseDecimal, type Scaled } from './decimal.js'
 import { ExactNumber } from './exact-number.js'
 import { nearestHint, shownName } from './nearest-name.js'
 import { pointerTo, type Rejection, type RejectionCode, rejected } from './rejection.js'
-import { parseInstant } from './time.js'
+import { endlessNs, instantFault, instantFaultText, parseEnd, parseInstant } from './time.js'
 
 type Refuse = {
   addIssue: (issue: { code: 'custom'; message: string; params: { code: RejectionCode } }) => void
@@ -47,11 +47,26 @@ export const positiveField = decimalField.transform((value, context) =>
   value <= 0n ? refuse(context, 'value_out_of_range', 'is not greater than 0') : value,
 )
 
-/** RFC 3339 with an offset; epoch milliseconds inside. */
+/** RFC 3339 with an offset, to the nanosecond, from 1970 up to but not including 2200; epoch nanoseconds inside. */
 export const instantField = z
   .string()
   .transform((text, context) => {
-    return parseInstant(text) ?? refuse(context, 'invalid_time', 'is not an RFC 3339 instant with an offset')
+    const instantNs = parseInstant(text)
+    if (instantNs !== undefined) return instantNs
+    const fault = instantFault(text)
+    return refuse(context, fault, instantFaultText(fault))
+  })
+  .meta({ format: 'date-time' })
+
+/** An end: null, and what is later than all that is accepted, are none, `endlessNs` inside. */
+export const endField = z
+  .string()
+  .nullable()
+  .transform((text, context) => {
+    const instantNs = text === null ? endlessNs : parseEnd(text)
+    if (instantNs !== undefined) return instantNs
+    const fault = instantFault(text ?? '')
+    return refuse(context, fault, instantFaultText(fault))
   })
   .meta({ format: 'date-time' })
 

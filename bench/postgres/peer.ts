@@ -201,7 +201,7 @@ class Prices {
     const parsed = parseDecimal(quantity)
     if (parsed.kind !== 'ok') throw new Error(`not a quantity: ${quantity}`)
     const accumulator = newAccumulator(basis)
-    addSample(basis, accumulator, { timeMs: 0, quantity: parsed.value, text: '', key: '', cell: 0 })
+    addSample(basis, accumulator, { timeNs: 0n, quantity: parsed.value, text: '', key: '', cell: 0 })
     return formatScaled(chargeOf(basis, accumulator).amount)
   }
 
@@ -213,7 +213,7 @@ class Prices {
     const price = plan?.prices.find(one => one.kind === 'usage' && one.meter === meterName)
     const meter = this.#index.meter(meterName)
     if (price?.kind !== 'usage' || meter === undefined) throw new Error(`no price for ${key}`)
-    const whole = { fromMs: 0, untilMs: 1 }
+    const whole = { fromNs: 0n, untilNs: 1n }
     const fraction = { numerator: 1n, denominator: 1n }
     const basis: ChargeBasis = { price, meter, fraction, trial: false, ...whole, period: whole }
     this.#bases.set(key, basis)

@@ -16,6 +16,7 @@ import type { Aggregation } from '../../schemas/catalog.js'
 import { aggregations, parseCatalogValue } from '../../schemas/catalog-parser.js'
 import { scaledOne } from '../../schemas/decimal.js'
 import { compositeKey } from '../../schemas/identifiers.js'
+import { nsOf, nsPerMs } from '../../schemas/time.js'
 import { median, rounded } from '../report.js'
 import { Random } from '../workload/random.js'
 
@@ -40,8 +41,8 @@ export interface AggregationSizes {
 
 export const shippedSizes: AggregationSizes = { few: 1_000, many: 1_000_000, events: 50_000, chunk: 500 }
 
-const fromMs = Date.UTC(2026, 0, 1)
-const untilMs = Date.UTC(2026, 1, 1)
+const fromNs = nsOf(Date.UTC(2026, 0, 1))
+const untilNs = nsOf(Date.UTC(2026, 1, 1))
 /** No further chunk is begun after so long. */
 const longestMs = 3_000
 
@@ -114,7 +115,7 @@ function timeChunk({ basis, arrival, chunk, random }: Run, charge: Grown): numbe
 /** A value that may be any, and a text that was not seen before as often as not. `place`: among the events so far. */
 function sampleAt(index: number, place: number, random: Random): UsageSample {
   return {
-    timeMs: fromMs + Math.floor(place),
+    timeNs: fromNs + BigInt(Math.floor(place)) * nsPerMs,
     quantity: BigInt(Math.floor(random.next() * 1e6)) * scaledOne,
     text: `user-${Math.floor(random.next() * (index + 1))}`,
     key: compositeKey('/gw/eu', `req-${index}`),
@@ -147,6 +148,6 @@ function basisOf(aggregation: Aggregation): ChargeBasis {
   const price = parsed.catalog.plans[0]?.prices[0]
   const meter = new CatalogIndex(parsed.catalog).meter('m')
   if (price?.kind !== 'usage' || meter === undefined) throw new Error('the catalog lacks its price')
-  const whole = { fromMs, untilMs }
+  const whole = { fromNs, untilNs }
   return { price, meter, fraction: { numerator: 1n, denominator: 1n }, trial: false, ...whole, period: whole }
 }

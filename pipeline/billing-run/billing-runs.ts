@@ -17,7 +17,7 @@ import {
 } from '../../schemas/billing-run.js'
 import { formatScaled, parseDecimal, type Scaled } from '../../schemas/decimal.js'
 import { stableId } from '../../schemas/identifiers.js'
-import { formatInstant } from '../../schemas/time.js'
+import { formatInstant, formatInstantMs, instantKey, nsOf } from '../../schemas/time.js'
 import type {
   BillingAnswer,
   BillingApi,
@@ -51,9 +51,9 @@ export class BillingRuns implements BillingApi {
     request: BillingRunRequest,
   ): Promise<BillingAnswer<{ readonly run: BillingRunView; readonly created: boolean }>> {
     const nowMs = this.#options.nowMs()
-    const cutoff = formatInstant(request.cutoffMs)
-    if (request.cutoffMs > nowMs) {
-      const detail = `The cutoff ${cutoff} lies in the future; events up to it may still come. It is now ${formatInstant(nowMs)}.`
+    const cutoff = formatInstant(request.cutoffNs)
+    if (request.cutoffNs > nsOf(nowMs)) {
+      const detail = `The cutoff ${cutoff} lies in the future; events up to it may still come. It is now ${formatInstantMs(nowMs)}.`
       return { kind: 'refused', code: 'cutoff_in_future', detail, pointer: '/cutoff' }
     }
     const runId = runIdOf(request) // invariant 1
@@ -107,7 +107,7 @@ export class BillingRuns implements BillingApi {
       return { kind: 'not_found', detail: `The run ${runId} has no batch ${batchId}.` }
     }
     const key = runKeys.acknowledged(runId, batchId)
-    const acknowledgedAt = formatInstant(this.#options.nowMs())
+    const acknowledgedAt = formatInstantMs(this.#options.nowMs())
     await this.#createKey(key, acknowledgedAt)
     const kept = await this.#options.runs.get(key)
     return { kind: 'ok', value: { batch_id: batchId, acknowledged_at: kept?.string() ?? acknowledgedAt } }
@@ -127,7 +127,7 @@ export class BillingRuns implements BillingApi {
       billing_run_id: runId,
       cutoff,
       entity_id: entityId,
-      requested_at: formatInstant(nowMs),
+      requested_at: formatInstantMs(nowMs),
       after: {
         METERING: await lastOf('METERING', natsSubjects.metering), // invariant 2
         LIFECYCLE: await lastOf('LIFECYCLE', natsSubjects.lifecycle),
@@ -211,7 +211,7 @@ function runIdOf(request: BillingRunRequest): string {
   return stableId(
     'br',
     'request',
-    request.cutoffMs,
+    instantKey(request.cutoffNs),
     request.entityId ?? '',
     request.entityId === undefined ? 0 : 1,
   )

@@ -13,6 +13,7 @@ import { type BillingBatchWire, batchFromWire } from '../../schemas/billing-batc
 import { type Charge, chargeToWire } from '../../schemas/charge.js'
 import { formatScaled, parseDecimal, type Scaled, scaledOne } from '../../schemas/decimal.js'
 import type { JournalEntryWire } from '../../schemas/journal-entry.js'
+import { msOf, nsOf } from '../../schemas/time.js'
 import { createBillingSink } from '../../sinks/billing/sink.js'
 import { createErpSink } from '../../sinks/erp/sink.js'
 import { readStretch } from '../../sinks/read-stream.js'
@@ -22,7 +23,7 @@ import { BillingRuns } from './billing-runs.js'
 
 const partitions = 2
 const never = new AbortController().signal
-const cutoffMs = Date.UTC(2026, 10, 1)
+const cutoffNs = nsOf(Date.UTC(2026, 10, 1))
 const accounts = `
 rules:
   - match: { kind: usage }
@@ -54,7 +55,7 @@ beforeAll(async () => {
   jsm = await jetstreamManager(nc)
   await ensureTopology(nc, { partitions })
   kv = await new Kvm(nc).open('weir_runs')
-  runs = new BillingRuns({ js, jsm, runs: kv, partitions, nowMs: () => cutoffMs + 1 })
+  runs = new BillingRuns({ js, jsm, runs: kv, partitions, nowMs: () => msOf(cutoffNs) + 1 })
   billing = createBillingSink({ nc, js, runs: kv, linesPerBatch: 500, timeoutMs: 5_000 })
   erp = createErpSink({
     nc,
@@ -62,7 +63,7 @@ beforeAll(async () => {
     jsm,
     accountsFile: join(folder, 'accounts.yaml'),
     csvDir: join(folder, 'csv'),
-    cutoffMsOf: async () => cutoffMs,
+    cutoffNsOf: async () => cutoffNs,
     timeoutMs: 5_000,
   })
 })
@@ -92,8 +93,8 @@ function charge(id: string, amount: Scaled, more: Partial<Charge> = {}): Charge 
     meter: 'tokens_in',
     kind: 'usage',
     timing: 'in_arrears',
-    fromMs: Date.UTC(2026, 9, 1),
-    untilMs: cutoffMs,
+    fromNs: nsOf(Date.UTC(2026, 9, 1)),
+    untilNs: cutoffNs,
     quantity: scaledOne,
     amount,
     amountRounded: amount,
@@ -104,7 +105,7 @@ function charge(id: string, amount: Scaled, more: Partial<Charge> = {}): Charge 
 }
 
 async function orderRun(): Promise<string> {
-  const answer = await runs.create({ cutoffMs, idempotencyKey: `run ${runNumber}` })
+  const answer = await runs.create({ cutoffNs, idempotencyKey: `run ${runNumber}` })
   if (answer.kind !== 'ok') throw new Error(answer.kind)
   return answer.value.run.billing_run_id
 }
@@ -203,7 +204,7 @@ test('applying the same range again, or by two sinks at once, publishes nothing 
     js,
     jsm,
     accountsFile: join(folder, 'accounts.yaml'),
-    cutoffMsOf: async () => cutoffMs,
+    cutoffNsOf: async () => cutoffNs,
     timeoutMs: 5_000,
   })
   const outcomes = await Promise.all([erp.apply(batches, never), again.apply(batches, never)])
@@ -255,7 +256,7 @@ test('each line is one balanced entry, in POSTINGS and in the CSV, a credit note
       kind: 'recurring',
       timing: 'in_advance',
       price: '=seats',
-      fromMs: Date.UTC(2026, 8, 16),
+      fromNs: nsOf(Date.UTC(2026, 8, 16)),
     }),
   ])
   await billing.apply(await seal(runId, 1, []), never)
@@ -298,19 +299,19 @@ test('a charge without a rule is refused by name, and posted once the mapping is
 })
 
 test('the same request is the same run; a future cutoff and a key used for another request are refused', async () => {
-  const one = await runs.create({ cutoffMs })
-  const two = await runs.create({ cutoffMs })
+  const one = await runs.create({ cutoffNs })
+  const two = await runs.create({ cutoffNs })
   expect(one).toMatchObject({ kind: 'ok', value: { created: true } })
   expect(two).toMatchObject({ kind: 'ok', value: { created: false } })
   expect(
     one.kind === 'ok' && two.kind === 'ok' && one.value.run.billing_run_id === two.value.run.billing_run_id,
   ).toBe(true)
-  expect(await runs.create({ cutoffMs: cutoffMs + 2 })).toMatchObject({
+  expect(await runs.create({ cutoffNs: cutoffNs + 2_000_000n })).toMatchObject({
     kind: 'refused',
     code: 'cutoff_in_future',
   })
-  await runs.create({ cutoffMs, idempotencyKey: 'once' })
-  expect(await runs.create({ cutoffMs: cutoffMs - 1, idempotencyKey: 'once' })).toMatchObject({
+  await runs.create({ cutoffNs, idempotencyKey: 'once' })
+  expect(await runs.create({ cutoffNs: cutoffNs - 1n, idempotencyKey: 'once' })).toMatchObject({
     kind: 'conflict',
     code: 'idempotency_key_reused',
   })

@@ -37,8 +37,8 @@ const exit = { ok: 0, failed: 1, usage: 2, badCatalog: 78 } as const
 
 export async function simulateCommand(args: SimulateArguments, io: CommandStreams): Promise<number> {
   const say = (line: string) => io.stderr.write(`${line}\n`)
-  const asOfMs = args.asOf === undefined ? undefined : parseInstant(args.asOf)
-  if (args.asOf !== undefined && asOfMs === undefined) {
+  const asOfNs = args.asOf === undefined ? undefined : parseInstant(args.asOf)
+  if (args.asOf !== undefined && asOfNs === undefined) {
     say(`--as-of takes an RFC 3339 instant with an offset, such as 2026-02-01T00:00:00Z, not "${args.asOf}".`)
     return exit.usage
   }
@@ -53,7 +53,7 @@ export async function simulateCommand(args: SimulateArguments, io: CommandStream
   const result = simulate({
     catalog,
     bodies: eventFiles,
-    asOfMs,
+    asOfNs,
     nowMs: Date.now(),
     explain: args.explain === true,
   })
@@ -146,7 +146,7 @@ function toTables(result: SimulateResult): string {
   const events = ['received' as const, ...dispositions]
     .filter(name => name === 'received' || result.events[name] !== 0)
     .map(name => `${result.events[name]} ${name.replace('_', '-')}`)
-  const parts = [`As of ${formatInstant(result.asOfMs)}. Events: ${events.join(', ')}.`]
+  const parts = [`As of ${formatInstant(result.asOfNs)}. Events: ${events.join(', ')}.`]
   if (result.charges.length > 0) parts.push(chargesTable(result))
   if (result.explanations !== undefined) parts.push(...result.explanations.map(explanationText))
   if (result.movements.length > 0) parts.push(movementsTable(result))
@@ -161,8 +161,8 @@ function chargesTable(result: SimulateResult): string {
     charge.customerId,
     charge.subscriptionId,
     charge.price,
-    formatInstant(charge.fromMs),
-    formatInstant(charge.untilMs),
+    formatInstant(charge.fromNs),
+    formatInstant(charge.untilNs),
     formatScaled(charge.quantity),
     formatScaled(charge.amount),
     formatScaled(charge.amountRounded),
@@ -174,8 +174,8 @@ function chargesTable(result: SimulateResult): string {
 }
 
 function explanationText({ charge, explanation }: ChargeExplanation): string {
-  const { customerId, subscriptionId, price, fromMs, untilMs, status } = charge
-  const period = `${formatInstant(fromMs)} to ${formatInstant(untilMs)}`
+  const { customerId, subscriptionId, price, fromNs, untilNs, status } = charge
+  const period = `${formatInstant(fromNs)} to ${formatInstant(untilNs)}`
   return [
     `${customerId}, ${subscriptionId}, ${price}, ${period}, ${status}`,
     ...explanationToText(explanation),
@@ -187,7 +187,7 @@ function movementsTable(result: SimulateResult): string {
   const rows = result.movements.map(movement => [
     movement.customerId,
     movement.subscriptionId,
-    formatInstant(movement.effectiveAtMs),
+    formatInstant(movement.effectiveAtNs),
     movement.kind,
     formatScaled(movement.amount),
     formatScaled(movement.mrrAfter),

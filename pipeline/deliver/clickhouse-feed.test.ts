@@ -13,6 +13,7 @@ import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-ser
 import { encodeRows } from '../../schemas/arrow-rows.js'
 import { scaledOne } from '../../schemas/decimal.js'
 import { type RatedUsageRow, ratedUsageTable } from '../../schemas/tables.js'
+import { nsOf } from '../../schemas/time.js'
 import { type ClickHouseConfig, openClickHouse } from '../../sinks/clickhouse/config.js'
 import { migrate } from '../../sinks/clickhouse/migrate.js'
 import { ledgerSubjects } from '../../sinks/clickhouse/records.js'
@@ -83,7 +84,7 @@ function usage(over: Partial<RatedUsageRow> = {}): RatedUsageRow {
   const amount = over.amount ?? BigInt(events)
   total += amount
   const none = { pinnedSubscriptionId: '', correlationId: '', traceparent: '', entityId: '' }
-  const at = { eventTimeMs: Date.UTC(2026, 0, 1) + events, ingestedAtMs: 5, ratedAtMs: 6 }
+  const at = { eventTimeNs: nsOf(Date.UTC(2026, 0, 1) + events), ingestedAtMs: 5, ratedAtMs: 6 }
   const terms = { plan: 'pro', planVersion: 1, price: 'tokens', meter: 'tokens', currency: 'USD' }
   return {
     eventSource: 'svc',
@@ -95,8 +96,8 @@ function usage(over: Partial<RatedUsageRow> = {}): RatedUsageRow {
     subscriptionVersion: 1,
     ...terms,
     chargeId: 'ch1',
-    periodFromMs: 0,
-    periodUntilMs: 1,
+    periodFromNs: 0n,
+    periodUntilNs: 1n,
     value: '1',
     quantity: scaledOne,
     amount,
@@ -160,7 +161,7 @@ test('ClickHouse killed in the middle of inserts and started again: every row on
   let last = 0
   for (let round = 0; round < 3; round += 1) {
     for (let i = 0; i < 30; i += 1)
-      last = await commit([usage(), usage({ eventTimeMs: Date.UTC(2026, i, 1) })])
+      last = await commit([usage(), usage({ eventTimeNs: nsOf(Date.UTC(2026, i, 1)) })])
     process.kill(server.pid, 'SIGKILL')
     await server.exited
     last = await commit([usage()])
@@ -194,8 +195,8 @@ test('two processes that feed one ClickHouse leave no row twice', async () => {
 
 test('history is the net of a customer’s rows, exact, from an instant on, once the sink is that far', async () => {
   const history = new ClickHouseHistory({ clickhouse: client, delivery: start(), maxParallel: 2 })
-  const at = Date.UTC(2026, 5, 1)
-  const of = { customerId: "c'2", chargeId: 'ch2', eventTimeMs: at, eventId: 'kept' }
+  const at = nsOf(Date.UTC(2026, 5, 1), 123_456)
+  const of = { customerId: "c'2", chargeId: 'ch2', eventTimeNs: at, eventId: 'kept' }
   const tiny = usage({ ...of, amount: 123_456_789_012_345_678_901n, quantity: 10n ** 37n, value: '1e25' })
   const moved = usage({ ...of, eventId: 'moved', amount: 5n })
   const rows = [
@@ -212,12 +213,12 @@ test('history is the net of a customer’s rows, exact, from an instant on, once
       amount: 11n,
       quantity: 0n,
     }),
-    usage({ ...of, eventId: 'too early', eventTimeMs: at - 1 }),
+    usage({ ...of, eventId: 'too early', eventTimeNs: at - 1n }),
     usage({ ...of, eventId: 'elsewhere', customerId: 'c3' }),
   ]
   total += 2n
   const last = await commit(rows)
-  const request = { requestId: 'r', customerId: "c'2", fromMs: at }
+  const request = { requestId: 'r', customerId: "c'2", fromNs: at }
   const [answer, again] = await Promise.all([
     history.rowsOf(request, last, signal),
     history.rowsOf(request, last, signal),
@@ -228,7 +229,7 @@ test('history is the net of a customer’s rows, exact, from an instant on, once
       source: 'svc',
       id: 'kept',
       type: 'llm.request',
-      timeMs: at,
+      timeNs: at,
       ingestedAtMs: 5,
       pinnedSubscriptionId: '',
       correlationId: '',
@@ -252,7 +253,7 @@ test('history waits for a sink that is behind', async () => {
   await delivery.close()
   const history = new ClickHouseHistory({ clickhouse: client, delivery })
   const last = await commit([usage({ customerId: 'late' })])
-  const request = { requestId: 'r', customerId: 'late', fromMs: 0 }
+  const request = { requestId: 'r', customerId: 'late', fromNs: 0n }
   await expect(history.rowsOf(request, last, AbortSignal.timeout(300))).rejects.toThrow()
   start()
   expect(await history.rowsOf(request, last, signal)).toHaveLength(1)

@@ -46,7 +46,7 @@ export class ClickHouseHistory implements HistorySource {
     const result = await this.#options.clickhouse.query({
       query: historyQuery,
       format: 'JSONCompactEachRow',
-      query_params: { customer: request.customerId, from: request.fromMs },
+      query_params: { customer: request.customerId, from: request.fromNs.toString() },
       clickhouse_settings: {
         output_format_json_quote_decimals: 1, // invariant 2
         output_format_json_quote_64bit_integers: 0,
@@ -77,11 +77,11 @@ export class ClickHouseHistory implements HistorySource {
 
 /** What an event's rows have in common is taken from any of them; the bounds are instants as they were written. */
 const historyQuery = `
-SELECT event_source, event_id, any(event_type), toUnixTimestamp64Milli(any(event_time)),
+SELECT event_source, event_id, any(event_type), toString(toUnixTimestamp64Nano(any(event_time))),
   toUnixTimestamp64Milli(any(ingested_at)), any(pinned_subscription_id), any(correlation_id), any(traceparent),
   meter, any(value), any(dimensions), sum(r.quantity), subscription_id, price, charge_id, sum(r.amount)
 FROM rated_usage AS r
-WHERE customer_id = {customer: String} AND r.event_time >= fromUnixTimestamp64Milli({from: Int64}, 'UTC')
+WHERE customer_id = {customer: String} AND r.event_time >= fromUnixTimestamp64Nano({from: Int64}, 'UTC')
 GROUP BY event_source, event_id, meter, subscription_id, price, charge_id
 HAVING sum(event_count) != 0`
 
@@ -89,7 +89,7 @@ type AnswerRow = [
   source: string,
   id: string,
   type: string,
-  timeMs: number,
+  timeNs: string,
   ingestedAtMs: number,
   pinnedSubscriptionId: string,
   correlationId: string,
@@ -105,13 +105,13 @@ type AnswerRow = [
 ]
 
 function historyRow(row: AnswerRow): HistoryRow {
-  const [source, id, type, timeMs, ingestedAtMs, pinnedSubscriptionId, correlationId, traceparent] = row
+  const [source, id, type, timeNs, ingestedAtMs, pinnedSubscriptionId, correlationId, traceparent] = row
   const [, , , , , , , , meter, value, dimensions, quantity, subscriptionId, price, chargeId, amount] = row
   return {
     source,
     id,
     type,
-    timeMs,
+    timeNs: BigInt(timeNs),
     ingestedAtMs,
     pinnedSubscriptionId,
     correlationId,

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { parse } from 'yaml'
 import { packageRoot } from '../../schemas/package-root.js'
-import { formatInstant } from '../../schemas/time.js'
+import { formatInstantMs } from '../../schemas/time.js'
 import { openClickHouse } from '../../sinks/clickhouse/config.js'
 import type { WeirConfig } from '../config.js'
 import { startWeir, type Weir } from '../main.js'
@@ -137,7 +137,7 @@ async function bill(weir: Weir, target: SendTarget, cutoffMs: number, progress: 
   const answer = await fetch(`${target.url}/v1/billing-runs`, {
     method: 'POST',
     headers,
-    body: JSON.stringify({ cutoff: formatInstant(cutoffMs) }),
+    body: JSON.stringify({ cutoff: formatInstantMs(cutoffMs) }),
   })
   if (!answer.ok) throw new Error(`POST /v1/billing-runs answered ${answer.status}: ${await answer.text()}`)
   let run = (await answer.json()) as { billing_run_id: string; status: string }

@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises'
 import { parse } from 'csv-parse/sync'
-import { parseInstant } from '../../schemas/time.js'
+import { msOf, parseInstant } from '../../schemas/time.js'
 import type { TraceRow } from './scenario.js'
 
 export type Trace =
@@ -38,7 +38,7 @@ export async function readTrace(file: string): Promise<Trace> {
 function traceRow(record: Record<string, string>): TraceRow | undefined {
   const [timestamp, context, generated] = columns.map(column => record[column] ?? '')
   const timeText = `${timestamp?.replace(' ', 'T')}Z`
-  const timeMs = parseInstant(timeText)
-  if (timeMs === undefined || !/^\d+$/.test(context ?? '') || !/^\d+$/.test(generated ?? '')) return undefined
-  return { timeText, timeMs, inputTokens: Number(context), outputTokens: Number(generated) }
+  const timeNs = parseInstant(timeText)
+  if (timeNs === undefined || !/^\d+$/.test(context ?? '') || !/^\d+$/.test(generated ?? '')) return undefined
+  return { timeText, timeMs: msOf(timeNs), inputTokens: Number(context), outputTokens: Number(generated) }
 }

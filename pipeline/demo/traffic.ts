@@ -2,7 +2,7 @@
 // Invariant: what was made wrong on purpose is counted in `Traffic.expected`, from which the demo knows what must come
 // out of the pipeline.
 
-import { formatInstant } from '../../schemas/time.js'
+import { formatInstantMs } from '../../schemas/time.js'
 import { type DemoAmendment, type DemoCustomer, fixedRandom, type Scenario } from './scenario.js'
 
 export interface CloudEventJson {
@@ -119,9 +119,9 @@ function breakEvent(
 }
 
 function createdEvent(customer: DemoCustomer): CloudEventJson {
-  const from = formatInstant(customer.fromMs)
+  const from = formatInstantMs(customer.fromMs)
   const month = new Date(customer.fromMs)
-  const anchor = formatInstant(Date.UTC(month.getUTCFullYear(), month.getUTCMonth(), 1))
+  const anchor = formatInstantMs(Date.UTC(month.getUTCFullYear(), month.getUTCMonth(), 1))
   return lifecycleEvent('created', customer, 1, {
     plan: customer.plan,
     plan_version: 1,
@@ -135,7 +135,7 @@ function amendedEvent(scenario: Scenario, amendment: DemoAmendment): CloudEventJ
   const customer = scenario.customers[amendment.customer]
   if (customer === undefined) throw new Error('an amendment of no customer')
   return lifecycleEvent('amended', customer, 2, {
-    effective_from: formatInstant(amendment.effectiveFromMs),
+    effective_from: formatInstantMs(amendment.effectiveFromMs),
     ...(amendment.plan === undefined ? {} : { plan: amendment.plan, plan_version: 1 }),
     quantities: { seats: String(amendment.seats) },
   })

@@ -4,7 +4,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { formatInstant } from '../../schemas/time.js'
+import { formatInstantMs } from '../../schemas/time.js'
 import { openClickHouse } from '../../sinks/clickhouse/config.js'
 import type { CloudEventJson } from '../demo/traffic.js'
 import { auditMonth } from './audit.js'
@@ -72,7 +72,7 @@ test(
     await producer.send(month.stragglers, 1)
     await settled(weir)
     await expect.poll(backlog, lookAgain).toMatchObject({ processingHeld: 0, gatewaySlowed: 0 })
-    const cutoff = formatInstant(month.scenario.untilMs)
+    const cutoff = formatInstantMs(month.scenario.untilMs)
     const bill = await weir.run('billing-run', 'create', '--cutoff', cutoff, '--wait', '--json')
     expect(bill.code, bill.stderr).toBe(0)
     const report = await settled(weir)

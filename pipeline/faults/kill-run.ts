@@ -2,7 +2,7 @@
 // for each other, so that events flow around every kill.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { formatInstant } from '../../schemas/time.js'
+import { formatInstantMs } from '../../schemas/time.js'
 import type { ReconcileReport } from '../reconcile/report.js'
 import { Killer } from './killer.js'
 import type { Month } from './month.js'
@@ -82,7 +82,7 @@ export async function settled(weir: SupervisedWeir): Promise<ReconcileReport> {
 
 /** One billing run, asked for as often as it takes: the same request is the same run. */
 async function bill(weir: SupervisedWeir, cutoffMs: number): Promise<void> {
-  const cutoff = formatInstant(cutoffMs)
+  const cutoff = formatInstantMs(cutoffMs)
   while ((await weir.run('billing-run', 'create', '--cutoff', cutoff, '--wait', '--json')).code !== 0)
     await sleep(100)
 }

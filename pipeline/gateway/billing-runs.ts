@@ -7,7 +7,7 @@ import { Problem } from './problem.js'
 import { type ApiCall, type ApiReply, type ApiRoute, needs, readJson, readQuery } from './route.js'
 
 export interface BillingRunRequest {
-  readonly cutoffMs: number
+  readonly cutoffNs: bigint
   /** Absent: all entities. */
   readonly entityId?: string
   /** The same key and request give the same run; the same key and another request are a conflict. */
@@ -115,7 +115,7 @@ function createRoute(billing: BillingApi): ApiRoute {
       const idempotencyKey = readIdempotencyKey(call)
       const body = await readJson(call, createBody)
       const answer = await billing.create({
-        cutoffMs: parseInstant(body.cutoff)!, // the schema has seen that it parses
+        cutoffNs: parseInstant(body.cutoff)!, // the schema has seen that it parses
         ...(body.entity_id == null ? {} : { entityId: body.entity_id }),
         ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
       })

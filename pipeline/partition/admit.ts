@@ -6,6 +6,7 @@
 import { partitionOf } from '../../schemas/identifiers.js'
 import { isLifecycleType } from '../../schemas/lifecycle-event.js'
 import type { Rejection } from '../../schemas/rejection.js'
+import { msOf, nanosOf } from '../../schemas/time.js'
 import type { Decoded, ReceivedEvent } from '../stages/decode.js'
 import { conflictHashes, dedupeEvents } from '../stages/dedupe.js'
 import { type Batch, envelopeOf, envelopeOfRefused } from './batch.js'
@@ -86,10 +87,12 @@ function misplaced(batch: Batch, received: ReceivedEvent, onCatalogStream: boole
 }
 
 function untimely(batch: Batch, received: ReceivedEvent): Rejection | undefined {
-  const { type, timeMs, timeText } = received.event
+  const { type, timeNs, timeText } = received.event
   const { futureToleranceMs, dedupeHorizonMs } = batch.config.limits
   if (timeText === undefined || isGlobalType(type)) return undefined
-  if (timeMs > received.arrivedAtMs + futureToleranceMs) {
+  const timeMs = msOf(timeNs)
+  const latestMs = received.arrivedAtMs + futureToleranceMs
+  if (timeMs > latestMs || (timeMs === latestMs && nanosOf(timeNs) > 0)) {
     return {
       code: 'event_time_in_future',
       detail: `The time ${timeText} is more than ${futureToleranceMs / 60_000} minutes ahead of arrival.`,

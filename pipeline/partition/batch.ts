@@ -5,6 +5,7 @@ import type { Disposition, DispositionCounts } from '../../schemas/dispositions.
 import { zeroDispositions } from '../../schemas/dispositions.js'
 import { stringifyJson } from '../../schemas/json-text.js'
 import type { Rejection } from '../../schemas/rejection.js'
+import { nsOf } from '../../schemas/time.js'
 import { attributeOf, type Decoded, type ReceivedEvent } from '../stages/decode.js'
 import type { CoreConfig } from './core-io.js'
 import type { ContentHashes, LedgerWriter } from './ledger-writer.js'
@@ -70,7 +71,7 @@ export function envelopeOf(received: ReceivedEvent): Envelope {
     id: event.id,
     type: event.type,
     customerId: event.subject,
-    timeMs: event.timeMs,
+    timeNs: event.timeNs,
     arrivedAtMs: received.arrivedAtMs,
     correlationId: event.correlationId,
     traceparent: event.traceparent,
@@ -86,7 +87,7 @@ export function envelopeOfRefused(refused: Exclude<Decoded, ReceivedEvent>): Env
     id: attributeOf(raw, 'id'),
     type: attributeOf(raw, 'type'),
     customerId: attributeOf(raw, 'subject'),
-    timeMs: refused.arrivedAtMs,
+    timeNs: nsOf(refused.arrivedAtMs),
     arrivedAtMs: refused.arrivedAtMs,
     correlationId: '',
     traceparent: '',

@@ -79,11 +79,11 @@ function parseOrder(bytes: Uint8Array, partition: number): PendingOrder['order']
   const parsed = orderSchema.safeParse(value)
   if (!parsed.success) return z.prettifyError(parsed.error)
   const { billing_run_id, cutoff, entity_id, after } = parsed.data
-  const cutoffMs = parseInstant(cutoff)
-  if (cutoffMs === undefined) return `the cutoff ${cutoff} is no instant`
+  const cutoffNs = parseInstant(cutoff)
+  if (cutoffNs === undefined) return `the cutoff ${cutoff} is no instant`
   return {
     billingRunId: billing_run_id,
-    cutoffMs,
+    cutoffNs,
     ...(entity_id == null ? {} : { entityId: entity_id }),
     after: { METERING: after.METERING[partition] ?? 0, LIFECYCLE: after.LIFECYCLE[partition] ?? 0 },
   }

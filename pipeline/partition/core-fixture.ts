@@ -10,6 +10,7 @@ import type {
   RatedUsageRow,
   SubscriptionVersionRow,
 } from '../../schemas/tables.js'
+import { formatInstant, parseInstant } from '../../schemas/time.js'
 import { MemoryHistory } from '../simulate/memory-history.js'
 import { type BillingRunOrder, type CoreConfig, type CoreOutput, PartitionCore } from './core.js'
 import { unlimitedCoreLimits } from './core-limits.js'
@@ -144,10 +145,10 @@ export class TestBench {
 
   /** Amounts by price and start, as of an instant. */
   owed(asOf: string): Record<string, string> {
-    const charges = this.core.charges(Date.parse(asOf))
+    const charges = this.core.charges(parseInstant(asOf)!)
     return Object.fromEntries(
       charges.map(one => [
-        `${one.price} ${new Date(one.fromMs).toISOString().slice(0, 10)}`,
+        `${one.price} ${formatInstant(one.fromNs).slice(0, 10)}`,
         formatScaled(one.amount),
       ]),
     )

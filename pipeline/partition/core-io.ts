@@ -14,7 +14,7 @@ export interface CoreConfig {
 
 export interface BillingRunOrder {
   readonly billingRunId: string
-  readonly cutoffMs: number
+  readonly cutoffNs: bigint
   /** Only the charges of this entity. */
   readonly entityId?: string
 }
@@ -38,7 +38,7 @@ export interface CoreInput {
 export interface HistoryRequest {
   readonly requestId: string
   readonly customerId: string
-  readonly fromMs: number
+  readonly fromNs: bigint
 }
 
 export interface HistoryAnswer {
@@ -51,7 +51,7 @@ export interface HistoryRow {
   readonly source: string
   readonly id: string
   readonly type: string
-  readonly timeMs: number
+  readonly timeNs: bigint
   readonly ingestedAtMs: number
   readonly pinnedSubscriptionId: string
   readonly correlationId: string

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { conservationGap } from '../../schemas/dispositions.js'
 import { partitionOf } from '../../schemas/identifiers.js'
 import { parseJson } from '../../schemas/json-text.js'
+import { nsOf } from '../../schemas/time.js'
 import { PartitionCore } from './core.js'
 import { arrivalMs, change, created, TestBench, testCatalog, usage } from './core-fixture.js'
 
@@ -134,7 +135,7 @@ test('a second change while history is awaited asks further back; the answer to 
   const stale = bench.core.openHistoryRequests().map(request => bench.memory.answer(request))
   bench.send([change('amended', 3, '2026-01-02T00:00:00Z', { plan: 'max', quantities: { seats: '1' } })])
   const [request] = bench.core.openHistoryRequests()
-  expect(request?.fromMs).toBe(Date.UTC(2026, 0, 1))
+  expect(request?.fromNs).toBe(nsOf(Date.UTC(2026, 0, 1)))
   expect(stale[0]?.requestId).not.toBe(request?.requestId)
   const input = { nowMs: arrivalMs, commit: 9, catalog: [], lifecycle: [], metering: [], orders: [] }
   expect(bench.core.process({ ...input, history: stale }).changed).toBe(false)
@@ -255,8 +256,8 @@ test('a level carries over to the next period, also when it is learnt late', () 
 test('a run seals each charge once; late usage becomes an adjustment of the next', () => {
   const bench = new TestBench()
   bench.send([created(), usage(jan(2), 3)])
-  const cutoffMs = Date.UTC(2026, 1, 1)
-  const sealed = bench.send([], arrivalMs, [{ billingRunId: 'run_1', cutoffMs }])
+  const cutoffNs = nsOf(Date.UTC(2026, 1, 1))
+  const sealed = bench.send([], arrivalMs, [{ billingRunId: 'run_1', cutoffNs }])
   expect(sealed.sealedRuns).toEqual(['run_1'])
   const lines = linesOf(sealed)
   expect(lines.map(line => [line['price'] ?? line['end'], line['amount'] ?? line['line_count']])).toEqual([
@@ -264,10 +265,10 @@ test('a run seals each charge once; late usage becomes an adjustment of the next
     ['tokens', '1.5'],
     [true, 2],
   ])
-  const again = bench.send([], arrivalMs, [{ billingRunId: 'run_1', cutoffMs }])
+  const again = bench.send([], arrivalMs, [{ billingRunId: 'run_1', cutoffNs }])
   expect([again.sealedRuns, again.outputs, again.changed]).toEqual([[], [], false])
   bench.send([usage(jan(3), 1)])
-  const adjusted = linesOf(bench.send([], arrivalMs, [{ billingRunId: 'run_2', cutoffMs }]))
+  const adjusted = linesOf(bench.send([], arrivalMs, [{ billingRunId: 'run_2', cutoffNs }]))
   expect(adjusted).toHaveLength(2)
   expect(adjusted[0]).toMatchObject({ kind: 'adjustment', amount: '0.5', quantity: '1' })
   expect(adjusted[0]?.['corrects']).toBe(lines[1]?.['charge_id'])
@@ -277,9 +278,9 @@ test('a run seals each charge once; late usage becomes an adjustment of the next
 test('a run with an earlier cutoff leaves what a later one billed alone', () => {
   const bench = new TestBench()
   bench.send([created(), usage('2026-02-02T00:00:00Z', 3)])
-  bench.send([], arrivalMs, [{ billingRunId: 'run_1', cutoffMs: Date.UTC(2026, 2, 1) }])
+  bench.send([], arrivalMs, [{ billingRunId: 'run_1', cutoffNs: nsOf(Date.UTC(2026, 2, 1)) }])
   const earlier = linesOf(
-    bench.send([], arrivalMs, [{ billingRunId: 'run_2', cutoffMs: Date.UTC(2026, 1, 1) }]),
+    bench.send([], arrivalMs, [{ billingRunId: 'run_2', cutoffNs: nsOf(Date.UTC(2026, 1, 1)) }]),
   )
   expect(earlier).toMatchObject([{ line_count: 0, end: true }])
 })
@@ -288,8 +289,8 @@ test('a run of one entity seals its charges alone', () => {
   const bench = new TestBench()
   const other = change('created', 1, jan(1), { plan: 'pro', subscription_id: 'sub_2', entity_id: 'uk' })
   bench.send([created({ entity_id: 'us' }), other])
-  const cutoffMs = Date.UTC(2026, 1, 1)
-  const lines = linesOf(bench.send([], arrivalMs, [{ billingRunId: 'run_1', cutoffMs, entityId: 'uk' }]))
+  const cutoffNs = nsOf(Date.UTC(2026, 1, 1))
+  const lines = linesOf(bench.send([], arrivalMs, [{ billingRunId: 'run_1', cutoffNs, entityId: 'uk' }]))
   expect(lines).toMatchObject([
     { subscription_id: 'sub_2', entity_id: 'uk' },
     { entity_id: 'uk', line_count: 1 },
@@ -299,12 +300,12 @@ test('a run of one entity seals its charges alone', () => {
 test('a sealed charge that vanishes is adjusted to nothing', () => {
   const bench = new TestBench()
   bench.send([created(), usage(jan(2), 3)])
-  const cutoffMs = Date.UTC(2026, 1, 1)
-  bench.send([], arrivalMs, [{ billingRunId: 'run_1', cutoffMs }])
+  const cutoffNs = nsOf(Date.UTC(2026, 1, 1))
+  bench.send([], arrivalMs, [{ billingRunId: 'run_1', cutoffNs }])
   bench.send([change('cancelled', 2, jan(1))])
   bench.answer()
   expect(bench.last?.counters).toMatchObject({ rated: 0, parked: 1 })
-  const lines = linesOf(bench.send([], arrivalMs, [{ billingRunId: 'run_2', cutoffMs }]))
+  const lines = linesOf(bench.send([], arrivalMs, [{ billingRunId: 'run_2', cutoffNs }]))
   expect(lines.map(line => line['amount']).sort()).toEqual(['-1.5', '-30', undefined])
   expect(bench.sum()).toBe('0')
 })
@@ -360,7 +361,7 @@ test('MRR movements add up, also after a change learnt late', () => {
   bench.send([change('amended', 2, jan(5), { plan: 'max', quantities: { seats: '7' } })])
   const upTo = (day: number) =>
     bench.movements
-      .filter(row => row.effectiveAtMs <= Date.parse(jan(day)))
+      .filter(row => row.effectiveAtNs <= nsOf(Date.parse(jan(day))))
       .reduce((sum, row) => sum + row.amount, 0n) / 1_000_000_000_000n
   expect([upTo(4), upTo(5), upTo(19), upTo(20)]).toEqual([30n, 70n, 70n, 0n])
 })

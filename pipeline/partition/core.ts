@@ -129,16 +129,16 @@ export class PartitionCore {
     return { ...this.#state.counters }
   }
 
-  /** Every charge whose segment began before `asOfMs`, by customer, subscription and then as `chargesOf` orders them. */
-  charges(asOfMs: number): Charge[] {
-    return this.#customers().flatMap(id => chargesOwed(this.#state, this.#book, id, asOfMs))
+  /** Every charge whose segment began before `asOfNs`, by customer, subscription and then as `chargesOf` orders them. */
+  charges(asOfNs: bigint): Charge[] {
+    return this.#customers().flatMap(id => chargesOwed(this.#state, this.#book, id, asOfNs))
   }
 
-  /** The net movements of the timelines as they are, effective by `asOfMs` at the latest. */
-  movements(asOfMs: number): MrrMovement[] {
+  /** The net movements of the timelines as they are, effective by `asOfNs` at the latest. */
+  movements(asOfNs: bigint): MrrMovement[] {
     return this.#customers()
       .flatMap(id => this.#state.customer(id).movements)
-      .filter(movement => movement.effectiveAtMs <= asOfMs)
+      .filter(movement => movement.effectiveAtNs <= asOfNs)
   }
 
   /** What changes in effect say that has no effect yet, and retractions whose event has not come. */

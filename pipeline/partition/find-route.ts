@@ -5,6 +5,7 @@
 import type { SubscriptionPrices } from '../../rating/price-lines.js'
 import { isRatedByTotal, raterOf } from '../../rating/rate.js'
 import { scaledOne } from '../../schemas/decimal.js'
+import { beginninglessNs, earlier, endlessNs, later, msOf } from '../../schemas/time.js'
 import { type Assignment, attachEvent } from '../stages/attach.js'
 import type { PlainMatch } from '../stages/plain-meters.js'
 import { basisOf, chargeOfSegment } from '../stages/rate.js'
@@ -15,7 +16,7 @@ import { none, type RouteTarget, type Stretch } from './state/usage-routes.js'
 const noDimensions: ReadonlyMap<string, string> = new Map()
 
 /** The charges of the route are made if they are not there yet: an event is about to be rated on them. */
-export function findRoute(batch: Batch, customer: number, match: PlainMatch, atMs: number): number {
+export function findRoute(batch: Batch, customer: number, match: PlainMatch, atNs: bigint): number {
   const { book, state } = batch
   const customerId = state.routes.customerId(customer)
   if (state.held.has(customerId) || state.retractedOf.has(customerId)) return none
@@ -26,15 +27,17 @@ export function findRoute(batch: Batch, customer: number, match: PlainMatch, atM
     text: '',
     dimensions: noDimensions,
   }))
-  const attached = attachEvent({ ...unnamed, customerId, timeMs: atMs, readings }, subscriptions)
+  const attached = attachEvent({ ...unnamed, customerId, timeNs: atNs, readings }, subscriptions)
   if (attached.kind !== 'attached') return none
   const { assignments } = attached
   if (!assignments.every(({ segment }) => isRatedByTotal(basisOf(segment, book.catalog)))) return none
+  const stretch = stretchOf(subscriptions, assignments, match, atNs)
+  const atMs = msOf(atNs)
+  if (atMs < stretch.fromMs || atMs >= stretch.untilMs) return none
   const rated = assignments.map(one => ratedTarget(batch, one, readings.indexOf(one.reading), match))
   const unwanted = attached.unwanted.map(one =>
     unwantedTarget(batch, customerId, readings.indexOf(one), match),
   )
-  const stretch = stretchOf(subscriptions, assignments, match, atMs)
   return state.routes.keep(customer, match, stretch, [...rated, ...unwanted])
 }
 
@@ -73,8 +76,8 @@ function ratedTarget(
     subscriptionVersion: sequence,
     planVersion,
     eventCount: 1,
-    fromMs: charge.fromMs,
-    untilMs: charge.untilMs,
+    fromNs: charge.fromNs,
+    untilNs: charge.untilNs,
   }
   return {
     reading,
@@ -90,8 +93,8 @@ function unwantedTarget({ out }: Batch, customerId: string, reading: number, mat
     subscriptionVersion: 0,
     planVersion: 0,
     eventCount: 1,
-    fromMs: undefined,
-    untilMs: undefined,
+    fromNs: undefined,
+    untilNs: undefined,
   }
   return { reading, rated: undefined, terms: out.terms.keep(terms) }
 }
@@ -110,25 +113,33 @@ const noTexts: UsageTerms['texts'] = {
   kind: 'usage',
 }
 
-/** The stretch around an instant in which nothing begins or ends that attach.ts looks at. */
+interface Interval {
+  readonly fromNs: bigint
+  readonly untilNs: bigint
+}
+
+/**
+ * The stretch around an instant in which nothing begins or ends that attach.ts looks at, in whole milliseconds: what lies
+ * in one millisecond with a border has no route, unless the border is its beginning.
+ */
 function stretchOf(
   subscriptions: readonly SubscriptionPrices[],
   assignments: readonly Assignment[],
   match: PlainMatch,
-  atMs: number,
+  atNs: bigint,
 ): Stretch {
-  const borders: Stretch[] = assignments.map(one => one.segment)
+  const borders: Interval[] = assignments.map(one => one.segment)
   for (const { timeline, usage } of subscriptions) {
     borders.push(...timeline.versions)
     for (const { meter } of match.meters) borders.push(...(usage.get(meter.meter) ?? []))
   }
-  let fromMs = Number.NEGATIVE_INFINITY
-  let untilMs = Number.POSITIVE_INFINITY
+  let fromNs = beginninglessNs
+  let untilNs: bigint = endlessNs
   for (const border of borders) {
-    for (const ms of [border.fromMs, border.untilMs]) {
-      if (ms <= atMs) fromMs = Math.max(fromMs, ms)
-      else untilMs = Math.min(untilMs, ms)
+    for (const borderNs of [border.fromNs, border.untilNs]) {
+      if (borderNs <= atNs) fromNs = later(fromNs, borderNs)
+      else untilNs = earlier(untilNs, borderNs)
     }
   }
-  return { fromMs, untilMs }
+  return { fromMs: -msOf(-fromNs), untilMs: msOf(untilNs) }
 }

@@ -11,7 +11,7 @@ import type { HistoryAnswer, HistoryRequest, HistoryRow } from './core-io.js'
 /** Where rated usage can be read back: the ClickHouse sink's tables. */
 export interface HistorySource {
   /**
-   * The customer's rated usage from `request.fromMs` on, complete up to `ledgerSeq`: the LEDGER stream sequence that
+   * The customer's rated usage from `request.fromNs` on, complete up to `ledgerSeq`: the LEDGER stream sequence that
    * the sink must have passed. Waits for the sink. Throws when it cannot be had now.
    */
   rowsOf(request: HistoryRequest, ledgerSeq: number, signal: AbortSignal): Promise<readonly HistoryRow[]>

@@ -6,21 +6,22 @@ import { type Segment, segmentAt } from '../../rating/price-lines.js'
 import { chargeOf } from '../../rating/rate.js'
 import type { UsagePrice } from '../../schemas/catalog.js'
 import { stableId } from '../../schemas/identifiers.js'
+import { compareInstants, instantKey } from '../../schemas/time.js'
 import { basisOf, levelsBefore, newCharge, writeResidual } from '../stages/rate.js'
 import type { Batch } from './batch.js'
 import type { HistoryRequest } from './core-io.js'
 import type { PartitionState } from './state/partition-state.js'
 import type { Hold, UsageCharge } from './state/records.js'
 
-export function requireHistory(batch: Batch, customerId: string, fromMs: number, cause: Hold['cause']): void {
+export function requireHistory(batch: Batch, customerId: string, fromNs: bigint, cause: Hold['cause']): void {
   const customer = batch.state.customer(customerId)
   batch.state.maps.customers.touch(customerId)
-  if (customer.hold !== undefined && customer.hold.fromMs <= fromMs) {
+  if (customer.hold !== undefined && customer.hold.fromNs <= fromNs) {
     customer.hold.cause = cause
     return
   }
-  const requestId = stableId('hr', customerId, fromMs, batch.commit)
-  customer.hold = { requestId, fromMs, cause }
+  const requestId = stableId('hr', customerId, instantKey(fromNs), batch.commit)
+  customer.hold = { requestId, fromNs, cause }
   batch.state.hold(customerId)
 }
 
@@ -28,7 +29,7 @@ export function openRequests(state: PartitionState): HistoryRequest[] {
   return [...state.held].sort().map(customerId => {
     const hold = state.maps.customers.get(customerId)?.hold
     if (hold === undefined) throw new Error(`The customer ${customerId} is not held.`)
-    return { requestId: hold.requestId, customerId, fromMs: hold.fromMs }
+    return { requestId: hold.requestId, customerId, fromNs: hold.fromNs }
   })
 }
 
@@ -36,13 +37,13 @@ export function openRequests(state: PartitionState): HistoryRequest[] {
  * The terms change only after the newest rated event: accumulators stay good, but a segment may now end elsewhere, which
  * a prorated amount or an average over time depends on.
  */
-export function rebaseCharges(batch: Batch, customerId: string, fromMs: number, cause: Hold['cause']): void {
+export function rebaseCharges(batch: Batch, customerId: string, fromNs: bigint, cause: Hold['cause']): void {
   const { state, book, out } = batch
   const kept = state.maps.charges.ofCustomer(customerId)
   // In the order of time, because a level carries over from one to the next.
-  kept.sort((a, b) => a.fromMs - b.fromMs || (a.chargeId < b.chargeId ? -1 : 1))
+  kept.sort((a, b) => compareInstants(a.fromNs, b.fromNs) || (a.chargeId < b.chargeId ? -1 : 1))
   for (const charge of kept) {
-    if (charge.untilMs < fromMs) continue
+    if (charge.untilNs < fromNs) continue
     const segment = segmentOfCharge(batch, charge)
     if (segment === undefined) {
       // Billed without usage, and its terms are gone: what its rows came to is taken back.
@@ -66,12 +67,12 @@ export function rebaseCharges(batch: Batch, customerId: string, fromMs: number, 
 /** The segment that a kept charge stands for, under the terms as they are. */
 export function segmentOfCharge(
   batch: Batch,
-  charge: Pick<UsageCharge, 'chargeId' | 'subscriptionId' | 'meter' | 'fromMs'>,
+  charge: Pick<UsageCharge, 'chargeId' | 'subscriptionId' | 'meter' | 'fromNs'>,
 ): Segment<UsagePrice> | undefined {
   const lines = batch.book.ofSubscription(charge.subscriptionId)?.usage.get(charge.meter) ?? []
   for (const line of lines) {
-    if (line.fromMs > charge.fromMs || charge.fromMs >= line.untilMs) continue
-    const segment = segmentAt(line, charge.fromMs)
+    if (line.fromNs > charge.fromNs || charge.fromNs >= line.untilNs) continue
+    const segment = segmentAt(line, charge.fromNs)
     if (segment?.chargeId === charge.chargeId) return segment
   }
   return undefined

@@ -104,11 +104,11 @@ export class LedgerWriter {
   }
 
   charge(charge: Charge): void {
-    const { fromMs: periodFromMs, untilMs: periodUntilMs, ...rest } = charge
+    const { fromNs: periodFromNs, untilNs: periodUntilNs, ...rest } = charge
     const row: tables.ChargeRow = {
       ...rest,
-      periodFromMs,
-      periodUntilMs,
+      periodFromNs,
+      periodUntilNs,
       corrects: charge.corrects ?? '',
       billingRunId: charge.billingRunId ?? '',
       recordedAtMs: this.#nowMs,
@@ -132,7 +132,7 @@ export class LedgerWriter {
       code: rejection.code,
       detail: `${rejection.detail}${at}`,
       customerId: envelope.customerId,
-      eventTimeMs: envelope.timeMs,
+      eventTimeNs: envelope.timeNs,
       ingestedAtMs: envelope.arrivedAtMs,
       failedAtMs: this.#nowMs,
       contentHash: hashes?.sent ?? '',
@@ -149,7 +149,7 @@ export class LedgerWriter {
     this.#payments.push({
       ...payment,
       invoiceId: payment.invoiceId ?? '',
-      occurredAtMs: envelope.timeMs,
+      occurredAtNs: envelope.timeNs,
       ...causeOf(envelope),
       ...this.#origin,
     })
@@ -159,8 +159,8 @@ export class LedgerWriter {
     this.#invoices.push({
       ...invoice,
       subscriptionId: invoice.subscriptionId ?? '',
-      dueAtMs: invoice.dueAtMs,
-      occurredAtMs: envelope.timeMs,
+      dueAtNs: invoice.dueAtNs,
+      occurredAtNs: envelope.timeNs,
       ...causeOf(envelope),
       ...this.#origin,
     })
@@ -176,7 +176,7 @@ export class LedgerWriter {
       billingId: customer.billingId ?? '',
       erpId: customer.erpId ?? '',
       metadata: customer.metadata ?? '',
-      occurredAtMs: envelope.timeMs,
+      occurredAtNs: envelope.timeNs,
       ...causeOf(envelope),
       ...this.#origin,
     })

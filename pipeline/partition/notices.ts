@@ -21,7 +21,7 @@ export function noticesOf(
   catalog: CatalogIndex,
 ): Notices {
   if (change.quantities === undefined || prices === undefined) return none
-  const terms = versionAt(prices.timeline, change.effectiveFromMs)?.terms
+  const terms = versionAt(prices.timeline, change.effectiveFromNs)?.terms
   const inForce = terms === undefined ? [] : unitPrices(terms, catalog)
   const notices = new Map<string, string>()
   for (const price of change.quantities.keys()) {

@@ -3,6 +3,7 @@
 
 import { expect, test } from 'vitest'
 import { conservationGap } from '../../schemas/dispositions.js'
+import { nsOf } from '../../schemas/time.js'
 import { change, created, TestBench, usage } from './core-fixture.js'
 
 const jan = (day: number) => `2026-01-${String(day).padStart(2, '0')}T00:00:00Z`
@@ -19,7 +20,7 @@ function expectAllInRange(bench: TestBench): void {
     expect(fits(row.quantity), `quantity of ${row.eventId}`).toBe(true)
     expect(fits(row.amount), `amount of ${row.eventId}`).toBe(true)
   }
-  for (const charge of bench.core.charges(Date.parse('2026-02-02T00:00:00Z'))) {
+  for (const charge of bench.core.charges(nsOf(Date.parse('2026-02-02T00:00:00Z')))) {
     expect(fits(charge.quantity), `quantity of ${charge.price}`).toBe(true)
     expect(fits(charge.amount), `amount of ${charge.price}`).toBe(true)
   }

@@ -10,15 +10,15 @@ import { basisOf, levelsBefore } from '../stages/rate.js'
 import type { PartitionState } from './state/partition-state.js'
 import type { PriceBook } from './state/price-book.js'
 
-/** Every segment that began before `asOfMs`, in the order of subscription ids. */
+/** Every segment that began before `asOfNs`, in the order of subscription ids. */
 export function chargesOwed(
   state: PartitionState,
   book: PriceBook,
   customerId: string,
-  asOfMs: number,
+  asOfNs: bigint,
 ): Charge[] {
   const usage = (segment: Segment<UsagePrice>) => usageTotals(state, book, segment)
-  return book.ofCustomer(customerId).flatMap(prices => chargesOf(prices, book.catalog, asOfMs, usage))
+  return book.ofCustomer(customerId).flatMap(prices => chargesOf(prices, book.catalog, asOfNs, usage))
 }
 
 function usageTotals(state: PartitionState, book: PriceBook, segment: Segment<UsagePrice>) {

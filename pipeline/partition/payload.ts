@@ -23,7 +23,7 @@ export function payloadFromReadings(event: MeteredEvent, catalog: CatalogIndex):
     source: event.source,
     type: event.type,
     subject: event.customerId,
-    time: formatInstant(event.timeMs),
+    time: formatInstant(event.timeNs),
     ...(event.pinnedSubscriptionId === '' ? {} : { subscriptionid: event.pinnedSubscriptionId }),
     ...(event.correlationId === '' ? {} : { correlationid: event.correlationId }),
     ...(event.traceparent === '' ? {} : { traceparent: event.traceparent }),

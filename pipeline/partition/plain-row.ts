@@ -3,6 +3,7 @@
 import type { Scaled } from '../../schemas/decimal.js'
 import { scaledOfWords, wordsOfAmount } from '../../schemas/decimal-words.js'
 import type { RatedUsageRow } from '../../schemas/tables.js'
+import { nsOf } from '../../schemas/time.js'
 import { type PlainMeter, textOf } from '../stages/plain-meters.js'
 import { type ScannedEvents, valueKinds } from '../stages/scan/scanned-events.js'
 import type { RatedAt } from './rated-usage-row.js'
@@ -22,6 +23,7 @@ export class PlainRow implements ScannedRow {
   traceparentFrom = -1
   traceparentUntil = -1
   timeMs = 0
+  timeNanos = 0
   ingestedAtMs = 0
   value: string | undefined = undefined
   valueFrom = -1
@@ -35,7 +37,13 @@ export class PlainRow implements ScannedRow {
   readonly dimensionFrom: number[] = []
   readonly dimensionUntil: number[] = []
 
-  beginEvent(scan: ScannedEvents, event: number, timeMs: number, ingestedAtMs: number): void {
+  beginEvent(
+    scan: ScannedEvents,
+    event: number,
+    timeMs: number,
+    timeNanos: number,
+    ingestedAtMs: number,
+  ): void {
     this.bytes = scan.bytes
     this.sameEvent = false
     this.sourceFrom = scan.sourceFrom[event]!
@@ -47,6 +55,7 @@ export class PlainRow implements ScannedRow {
     this.traceparentFrom = scan.traceparentFrom[event]!
     this.traceparentUntil = scan.traceparentUntil[event]!
     this.timeMs = timeMs
+    this.timeNanos = timeNanos
     this.ingestedAtMs = ingestedAtMs
   }
 
@@ -80,11 +89,12 @@ export function plainUsageRow(row: PlainRow, terms: UsageTerms, at: RatedAt): Ra
     if (row.dimensionFrom[i]! >= 0) dimensions.set(name, text(row.dimensionFrom[i]!, row.dimensionUntil[i]!))
   })
   const { texts } = terms
+  const timeNs = nsOf(row.timeMs, row.timeNanos)
   return {
     eventSource: text(row.sourceFrom, row.sourceUntil),
     eventId: text(row.idFrom, row.idUntil),
     eventType: texts.event_type,
-    eventTimeMs: row.timeMs,
+    eventTimeNs: timeNs,
     ingestedAtMs: row.ingestedAtMs,
     ratedAtMs: at.ratedAtMs,
     customerId: texts.customer_id,
@@ -96,8 +106,8 @@ export function plainUsageRow(row: PlainRow, terms: UsageTerms, at: RatedAt): Ra
     price: texts.price,
     meter: texts.meter,
     chargeId: texts.charge_id,
-    periodFromMs: terms.fromMs ?? row.timeMs,
-    periodUntilMs: terms.untilMs ?? row.timeMs,
+    periodFromNs: terms.fromNs ?? timeNs,
+    periodUntilNs: terms.untilNs ?? timeNs,
     value: row.value ?? text(row.valueFrom, row.valueUntil),
     quantity: row.quantity ?? scaledOfWords(row.quantityWords),
     amount: row.amount ?? scaledOfWords(row.amountWords),

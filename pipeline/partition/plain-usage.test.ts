@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseCatalogValue } from '../../schemas/catalog-parser.js'
 import type { DeadLetterRow, RatedUsageRow } from '../../schemas/tables.js'
+import { nsOf } from '../../schemas/time.js'
 import { MemoryHistory } from '../simulate/memory-history.js'
 import { type CoreInput, PartitionCore, type RowTap } from './core.js'
 import { arrivalMs, change, type TestEvent } from './core-fixture.js'
@@ -330,6 +331,6 @@ function expectSame(plain: Side, general: Side): void {
   expect(plain.rated).toEqual(general.rated)
   expect(plain.refused()).toEqual(general.refused())
   expect(plain.core.counters()).toEqual(general.core.counters())
-  expect(plain.core.charges(arrivalMs)).toEqual(general.core.charges(arrivalMs))
+  expect(plain.core.charges(nsOf(arrivalMs))).toEqual(general.core.charges(nsOf(arrivalMs)))
   expect(plain.state()).toEqual(general.state())
 }

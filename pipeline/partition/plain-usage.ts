@@ -8,6 +8,7 @@ import { amountOfTotal } from '../../rating/rate.js'
 import { type Scaled, scaledOne } from '../../schemas/decimal.js'
 import { putScaled, putWhole } from '../../schemas/decimal-words.js'
 import { partitionOf } from '../../schemas/identifiers.js'
+import { nsOf } from '../../schemas/time.js'
 import {
   type Decoded,
   decodeEvent,
@@ -133,7 +134,8 @@ export class PlainUsage {
     if (match?.isPlain === true && this.#readAll(scan, event, match)) {
       const timeMs = timeOf(course, event)
       const known = batch.state.routes.at(customer, match, timeMs)
-      const route = known === none ? findRoute(batch, customer, match, timeMs) : known
+      const route =
+        known === none ? findRoute(batch, customer, match, nsOf(timeMs, scan.timeNanos[event]!)) : known
       if (route !== none && this.#add(batch, route)) {
         this.#rate(course, event, match, route, timeMs)
         return
@@ -203,7 +205,7 @@ export class PlainUsage {
   ): void {
     const { routes } = batch.state
     const row = this.#row
-    row.beginEvent(scan, event, timeMs, message.arrivedAtMs)
+    row.beginEvent(scan, event, timeMs, scan.timeNanos[event]!, message.arrivedAtMs)
     batch.counted('rated')
     const end = routes.endOfTargets(route)
     for (let target = routes.firstTarget(route), i = 0; target < end; target += 1, i += 1) {
@@ -283,7 +285,8 @@ function isOrdinary({ batch, message, scan }: Course, event: number): boolean {
   const sentMs = scan.timeMs[event]!
   if (Number.isNaN(sentMs)) return true
   const { arrivedAtMs } = message
-  return sentMs <= arrivedAtMs + futureToleranceMs && sentMs >= arrivedAtMs - dedupeHorizonMs
+  // In the last millisecond that is allowed, the general way knows.
+  return sentMs < arrivedAtMs + futureToleranceMs && sentMs >= arrivedAtMs - dedupeHorizonMs
 }
 
 /** The number of the customer, if this partition knows him; `before` is what was known when the message was begun. */

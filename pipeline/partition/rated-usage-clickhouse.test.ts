@@ -29,7 +29,7 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true, force: true })
 })
 
-const startMs = Date.UTC(2026, 2, 1)
+const startNs = Date.UTC(2026, 2, 1)
 
 /** Row `i` of chunk `chunk`: texts of many and of few values, among them none, in orders that differ by chunk. */
 function ratedRow(chunk: number, i: number, distinct: number): RatedRow {
@@ -46,8 +46,8 @@ function ratedRow(chunk: number, i: number, distinct: number): RatedRow {
     entityId: at % 3 === 0 ? '' : 'de',
     currency: 'EUR',
     subscriptionVersion: 1,
-    fromMs: startMs,
-    untilMs: startMs + 1_000,
+    fromNs: startNs,
+    untilNs: startNs + 1_000,
   }
   return {
     kind: 'usage',
@@ -55,8 +55,8 @@ function ratedRow(chunk: number, i: number, distinct: number): RatedRow {
       source: text('/källa', 1),
       id: `${chunk}-${String(i).padStart(6, '0')}`,
       type: 'call',
-      timeMs: startMs + i,
-      ingestedAtMs: startMs + 5,
+      timeNs: startNs + i,
+      ingestedAtMs: startNs + 5,
       customerId: charge.customerId,
       pinnedSubscriptionId: '',
       correlationId: i % 5 === 0 ? `corr-${i}` : '',
@@ -90,7 +90,7 @@ async function throughClickHouse(
   const out: LedgerOutput[] = []
   const expected: RatedUsageRow[] = []
   lists.forEach((rows, chunk) => {
-    const at = { ratedAtMs: startMs + chunk, partition: chunk, ledgerSequence: chunk + 1 }
+    const at = { ratedAtMs: startNs + chunk, partition: chunk, ledgerSequence: chunk + 1 }
     for (const rated of rows) columns.add(rated, at, out)
     for (const rated of read[chunk]!) expected.push(ratedUsageRow(rated, at))
     columns.flush(out)

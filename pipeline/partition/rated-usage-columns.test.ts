@@ -5,6 +5,7 @@ import { encodeRows } from '../../schemas/arrow-rows.js'
 import { concatenateStreams } from '../../schemas/arrow-streams.js'
 import { scaledMax } from '../../schemas/decimal.js'
 import { ratedUsageTable } from '../../schemas/tables.js'
+import { msOf, nanosOf, nsOf, rangeEndMs } from '../../schemas/time.js'
 import type { RatedRow } from '../stages/rate.js'
 import type { LedgerOutput } from './core-io.js'
 import { RatedUsageColumns } from './rated-usage-columns.js'
@@ -27,6 +28,10 @@ const text = fc.constantFrom(
   'é'.repeat(50),
 )
 const instant = fc.constantFrom(0, -1, 1, 2 ** 32, 2 ** 32 - 1, -(2 ** 33), Date.UTC(9999, 0, 1))
+const instantNs = fc.oneof(
+  fc.constantFrom(0n, 1n, 2n ** 32n, 2n ** 32n - 1n, nsOf(rangeEndMs) - 1n),
+  fc.bigInt({ min: 0n, max: nsOf(rangeEndMs) - 1n }),
+)
 const decimal = fc.constantFrom(0n, 1n, -1n, 2n ** 63n, -(2n ** 63n), 2n ** 64n, scaledMax, -scaledMax)
 const sharedMaps = [
   new Map(),
@@ -44,7 +49,7 @@ const event = fc.record({
   source: text,
   id: text,
   type: text,
-  timeMs: instant,
+  timeNs: instantNs,
   ingestedAtMs: instant,
   customerId: text,
   pinnedSubscriptionId: text,
@@ -62,8 +67,8 @@ const charge = fc.record({
   entityId: text,
   currency: text,
   subscriptionVersion: fc.constant(1),
-  fromMs: instant,
-  untilMs: instant,
+  fromNs: instantNs,
+  untilNs: instantNs,
 })
 const row = fc.record({
   kind: fc.constantFrom('usage', 'correction', 'retraction'),
@@ -145,7 +150,8 @@ function scanned(columns: RatedUsageColumns, rated: RatedRow, before: RatedRow |
     correlationUntil,
     traceparentFrom,
     traceparentUntil,
-    timeMs: event.timeMs,
+    timeMs: msOf(event.timeNs),
+    timeNanos: nanosOf(event.timeNs),
     ingestedAtMs: event.ingestedAtMs,
     value: reading.text.length % 2 === 0 ? reading.text : undefined,
     valueFrom,
@@ -177,8 +183,8 @@ function termsOf(rated: RatedRow): UsageTerms {
     subscriptionVersion: rated.subscriptionVersion,
     planVersion: rated.planVersion,
     eventCount: rated.eventCount,
-    fromMs: charge?.fromMs,
-    untilMs: charge?.untilMs,
+    fromNs: charge?.fromNs,
+    untilNs: charge?.untilNs,
   }
 }
 

@@ -5,13 +5,14 @@
 // The trick: what all rows of a charge have in common is kept under a number (rated-usage-terms.ts), a row holds the
 // number, and the columns of all that follow from the numbers when the chunk is full.
 
-import { DecimalColumn, Int64Column, TextColumn } from '../../schemas/arrow-columns.js'
+import { DecimalColumn, Int64Column, NanosecondColumn, TextColumn } from '../../schemas/arrow-columns.js'
 import { DictionaryColumn, putConstantCodes } from '../../schemas/arrow-dictionary.js'
 import { IpcBatch, type IpcDictionary, ipcStream, type TakeMemory } from '../../schemas/arrow-ipc.js'
 import { MapColumn } from '../../schemas/arrow-map-column.js'
 import { NumberDictionary } from '../../schemas/arrow-number-dictionary.js'
 import { codedSchema } from '../../schemas/arrow-schema.js'
 import { type ColumnKind, ratedUsageTable } from '../../schemas/tables.js'
+import { msOf, nanosOf } from '../../schemas/time.js'
 import type { RatedRow } from '../stages/rate.js'
 import type { LedgerOutput } from './core-io.js'
 import { type RatedAt, signedQuantity } from './rated-usage-row.js'
@@ -47,7 +48,7 @@ export class RatedUsageColumns implements KeptTerms {
   readonly #terms = new TermsTable()
   readonly #eventSource = new DictionaryColumn()
   readonly #eventId = new TextColumn()
-  readonly #eventTime = new Int64Column()
+  readonly #eventTime = new NanosecondColumn()
   readonly #ingestedAt = new Int64Column()
   readonly #value = new TextColumn()
   readonly #quantity = new DecimalColumn()
@@ -232,7 +233,7 @@ export class RatedUsageColumns implements KeptTerms {
     this.#terms.append(this.#termsOf(rated))
     this.#eventSource.append(event.source)
     this.#eventId.append(event.id)
-    this.#eventTime.append(event.timeMs)
+    this.#eventTime.append(msOf(event.timeNs), nanosOf(event.timeNs))
     this.#ingestedAt.append(event.ingestedAtMs)
     this.#value.append(reading.text)
     this.#quantity.append(signedQuantity(rated))
@@ -257,7 +258,7 @@ export class RatedUsageColumns implements KeptTerms {
       appendSpan(this.#correlationId, bytes, row.correlationFrom, row.correlationUntil)
       appendSpan(this.#traceparent, bytes, row.traceparentFrom, row.traceparentUntil)
     }
-    this.#eventTime.append(row.timeMs)
+    this.#eventTime.append(row.timeMs, row.timeNanos)
     this.#ingestedAt.append(row.ingestedAtMs)
     if (row.value === undefined) this.#value.appendBytes(bytes, row.valueFrom, row.valueUntil)
     else this.#value.append(row.value)
@@ -302,8 +303,8 @@ export class RatedUsageColumns implements KeptTerms {
       subscriptionVersion: rated.subscriptionVersion,
       planVersion: rated.planVersion,
       eventCount: rated.eventCount,
-      fromMs: charge?.fromMs,
-      untilMs: charge?.untilMs,
+      fromNs: charge?.fromNs,
+      untilNs: charge?.untilNs,
     }
     const number = this.#terms.keep(terms)
     this.#terms.release(number) // nobody but the rows of this chunk needs them

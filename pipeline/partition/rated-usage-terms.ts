@@ -6,16 +6,19 @@
 // of their own; all others are shared by many terms and have one number together. So terms that are new in a chunk cost
 // a few looks into memory instead of comparisons of strings.
 
-import { doubled, type Int64Column } from '../../schemas/arrow-columns.js'
+import { doubled, type NanosecondColumn } from '../../schemas/arrow-columns.js'
 import { putCodes } from '../../schemas/arrow-dictionary.js'
 import type { IpcBatch, IpcDictionary } from '../../schemas/arrow-ipc.js'
 import { NumberDictionary } from '../../schemas/arrow-number-dictionary.js'
 import { StringDictionary } from '../../schemas/arrow-string-dictionary.js'
 import { compositeKey } from '../../schemas/identifiers.js'
 import type { ColumnKind } from '../../schemas/tables.js'
+import { beginninglessNs } from '../../schemas/time.js'
 
 const firstCapacity = 64
 const unknownCode = -1
+/** Of terms without a charge. */
+const noInstant = beginninglessNs
 /** Texts of a column are forgotten when they are so many, and so many for each of the terms that are kept. */
 const manyTexts = 1 << 20
 const manyTextsEach = 4
@@ -40,8 +43,8 @@ export interface UsageTerms {
   readonly planVersion: number
   readonly eventCount: number
   /** Of the charge; undefined for a reading that no price wants, whose period is the event's instant. */
-  readonly fromMs: number | undefined
-  readonly untilMs: number | undefined
+  readonly fromNs: bigint | undefined
+  readonly untilNs: bigint | undefined
 }
 
 /** Terms of scanned rows, under numbers. */
@@ -91,6 +94,7 @@ export class TermsTable implements KeptTerms {
   readonly #sharedNumbers = new Map<string, number>()
   #kept = new Int32Array(firstCapacity * stride)
   #keptDoubles = new Float64Array(this.#kept.buffer)
+  #keptLongs = new BigInt64Array(this.#kept.buffer)
   #keptCount = 0
   /** Places whose terms were released; rows of the chunk at hand may still need those of `#released`. */
   #free: number[] = []
@@ -120,12 +124,13 @@ export class TermsTable implements KeptTerms {
     return this.#sharedTexts.length > most || this.#dictionaries.some(one => one.knownCount > most)
   }
 
-  keep({ texts, subscriptionVersion, planVersion, eventCount, fromMs, untilMs }: UsageTerms): number {
+  keep({ texts, subscriptionVersion, planVersion, eventCount, fromNs, untilNs }: UsageTerms): number {
     const kept = this.#free.pop() ?? this.#keptCount++
     const at = kept * stride
     if (at >= this.#kept.length) {
       this.#kept = doubled(this.#kept)
       this.#keptDoubles = new Float64Array(this.#kept.buffer)
+      this.#keptLongs = new BigInt64Array(this.#kept.buffer)
     }
     this.#kept[at] = 0
     ownNames.forEach((name, i) => {
@@ -135,8 +140,8 @@ export class TermsTable implements KeptTerms {
     this.#kept[at + planVersionAt] = planVersion
     this.#kept[at + eventCountAt] = eventCount
     const doubles = kept * doubleStride
-    this.#keptDoubles[doubles + fromAt] = fromMs ?? Number.NaN
-    this.#keptDoubles[doubles + untilAt] = untilMs ?? Number.NaN
+    this.#keptLongs[doubles + fromAt] = fromNs ?? noInstant
+    this.#keptLongs[doubles + untilAt] = untilNs ?? noInstant
     this.#keptDoubles[doubles + subscriptionVersionAt] = subscriptionVersion
     return kept
   }
@@ -153,6 +158,7 @@ export class TermsTable implements KeptTerms {
     this.#free = []
     this.#kept = new Int32Array(firstCapacity * stride)
     this.#keptDoubles = new Float64Array(this.#kept.buffer)
+    this.#keptLongs = new BigInt64Array(this.#kept.buffer)
     this.#sharedTexts.length = 0
     this.#sharedNumbers.clear()
     for (const dictionary of this.#dictionaries) dictionary.forget()
@@ -167,15 +173,15 @@ export class TermsTable implements KeptTerms {
     const shared = sharedNames.map((name, i) => {
       return [name, this.#shared[i]!.dictionary.textOf(texts[i]!)] as const
     })
-    const fromMs = this.#keptDoubles[kept * doubleStride + fromAt]!
-    const untilMs = this.#keptDoubles[kept * doubleStride + untilAt]!
+    const fromNs = this.#keptLongs[kept * doubleStride + fromAt]!
+    const untilNs = this.#keptLongs[kept * doubleStride + untilAt]!
     return {
       texts: Object.fromEntries([...own, ...shared]) as Record<TermText, string>,
       subscriptionVersion: this.#keptDoubles[kept * doubleStride + subscriptionVersionAt]!,
       planVersion: this.#kept[at + planVersionAt]!,
       eventCount: this.#kept[at + eventCountAt]!,
-      fromMs: Number.isNaN(fromMs) ? undefined : fromMs,
-      untilMs: Number.isNaN(untilMs) ? undefined : untilMs,
+      fromNs: fromNs === noInstant ? undefined : fromNs,
+      untilNs: untilNs === noInstant ? undefined : untilNs,
     }
   }
 
@@ -244,12 +250,12 @@ export class TermsTable implements KeptTerms {
     end: 'from' | 'until',
     batch: IpcBatch,
     id: number,
-    times: Int64Column,
+    times: NanosecondColumn,
     rows: number,
   ): IpcDictionary {
     const at = end === 'from' ? fromAt : untilAt
-    const endOf = (kept: number): number => this.#keptDoubles[kept * doubleStride + at]!
-    return this.#putNumbers('instant_ms', batch, id, rows, endOf, times)
+    const endOf = (kept: number): bigint => this.#keptLongs[kept * doubleStride + at]!
+    return this.#putNumbers('instant_ns', batch, id, rows, endOf, times)
   }
 
   putPlanVersions(batch: IpcBatch, id: number, rows: number): IpcDictionary {
@@ -260,20 +266,20 @@ export class TermsTable implements KeptTerms {
     return this.#putNumbers('int8', batch, id, rows, kept => this.#kept[kept * stride + eventCountAt]!)
   }
 
-  /** `otherwise`: by row, what a row has whose terms say NaN. */
+  /** `otherwise`: by row, what a row has whose terms say `noInstant`. */
   #putNumbers(
     kind: ColumnKind,
     batch: IpcBatch,
     id: number,
     rows: number,
-    numberOf: (kept: number) => number,
-    otherwise?: Int64Column,
+    numberOf: (kept: number) => number | bigint,
+    otherwise?: NanosecondColumn,
   ): IpcDictionary {
     const dictionary = new NumberDictionary()
     const codes = new Int32Array(this.#count)
     for (let number = 0; number < codes.length; number += 1) {
       const value = numberOf(this.#terms[number]!)
-      codes[number] = Number.isNaN(value) ? unknownCode : dictionary.codeOf(value)
+      codes[number] = value === noInstant ? unknownCode : dictionary.codeOf(value)
     }
     const ofRows = new Uint16Array(rows)
     for (let i = 0; i < rows; i += 1) {

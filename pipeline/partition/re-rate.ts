@@ -9,6 +9,7 @@ import { addedTo, wouldExceed } from '../../rating/value-range.js'
 import type { Scaled } from '../../schemas/decimal.js'
 import { compositeKey } from '../../schemas/identifiers.js'
 import type { MeterReading } from '../../schemas/metered-event.js'
+import { compareInstants } from '../../schemas/time.js'
 import { type Assignment, attachEvent } from '../stages/attach.js'
 import type { KeyedEvent } from '../stages/metered-event.js'
 import {
@@ -60,15 +61,15 @@ function reRate(batch: Batch, customerId: string, rows: readonly HistoryRow[]): 
   customer.hold = undefined
   state.maps.customers.touch(customerId)
   state.held.delete(customerId)
-  const old = takeCharges(batch, customerId, hold.fromMs)
+  const old = takeCharges(batch, customerId, hold.fromNs)
   const rebuilt = new Map<string, Rebuilt>()
   const homeless: KeyedEvent[] = []
   for (const past of pastEvents(batch, customerId, rows)) {
     if (isRetracted(batch, customerId, past.event.key)) {
       for (const row of past.rows) takeBack(batch, past.event, row, old, 'retraction')
-    } else if (!assignAgain(batch, past, hold.fromMs, old, rebuilt)) homeless.push(past.event)
+    } else if (!assignAgain(batch, past, hold.fromNs, old, rebuilt)) homeless.push(past.event)
   }
-  const inOrder = [...rebuilt.values()].sort((a, b) => a.segment.fromMs - b.segment.fromMs)
+  const inOrder = [...rebuilt.values()].sort((a, b) => compareInstants(a.segment.fromNs, b.segment.fromNs))
   for (const one of inOrder) rebuildCharge(batch, one, old, hold)
   for (const charge of old.values()) leaveUnused(batch, charge, hold)
   for (const event of homeless) {
@@ -77,11 +78,11 @@ function reRate(batch: Batch, customerId: string, rows: readonly HistoryRow[]): 
 }
 
 /** Takes the charges that are rebuilt out of the state. */
-function takeCharges(batch: Batch, customerId: string, fromMs: number): Map<string, UsageCharge> {
+function takeCharges(batch: Batch, customerId: string, fromNs: bigint): Map<string, UsageCharge> {
   const taken = new Map<string, UsageCharge>()
   const kept = batch.state.maps.charges.ofCustomer(customerId)
   for (const charge of kept.sort((a, b) => (a.chargeId < b.chargeId ? -1 : 1))) {
-    if (charge.fromMs < fromMs) continue
+    if (charge.fromNs < fromNs) continue
     taken.set(charge.chargeId, charge)
     batch.state.removeCharge(charge)
   }
@@ -101,7 +102,9 @@ function pastEvents(batch: Batch, customerId: string, rows: readonly HistoryRow[
     event: eventOf(batch, customerId, key, own),
     rows: own,
   }))
-  return events.sort((a, b) => a.event.timeMs - b.event.timeMs || (a.event.key < b.event.key ? -1 : 1))
+  return events.sort(
+    (a, b) => compareInstants(a.event.timeNs, b.event.timeNs) || (a.event.key < b.event.key ? -1 : 1),
+  )
 }
 
 function eventOf(batch: Batch, customerId: string, key: string, rows: readonly HistoryRow[]): KeyedEvent {
@@ -120,7 +123,7 @@ function eventOf(batch: Batch, customerId: string, key: string, rows: readonly H
     source: first.source,
     id: first.id,
     type: first.type,
-    timeMs: first.timeMs,
+    timeNs: first.timeNs,
     ingestedAtMs: first.ingestedAtMs,
     customerId,
     pinnedSubscriptionId: first.pinnedSubscriptionId,
@@ -134,7 +137,7 @@ function eventOf(batch: Batch, customerId: string, key: string, rows: readonly H
 function assignAgain(
   batch: Batch,
   past: PastEvent,
-  fromMs: number,
+  fromNs: bigint,
   old: ReadonlyMap<string, UsageCharge>,
   rebuilt: Map<string, Rebuilt>,
 ): boolean {
@@ -144,8 +147,8 @@ function assignAgain(
   for (const assignment of isAttached ? attachment.assignments : []) {
     const { segment, reading } = assignment
     const isNew = !before.delete(rowKey(reading.meter, segment.chargeId))
-    if (segment.fromMs < fromMs) {
-      if (isNew) throw new Error(`History from ${fromMs} does not reach the charge ${segment.chargeId}.`)
+    if (segment.fromNs < fromNs) {
+      if (isNew) throw new Error(`History from ${fromNs} does not reach the charge ${segment.chargeId}.`)
       continue
     }
     const known = rebuilt.get(segment.chargeId)

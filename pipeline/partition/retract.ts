@@ -23,15 +23,15 @@ export function applyRetraction(batch: Batch, received: ReceivedEvent, retractio
   // Without a horizon every identity is remembered, so an unknown one has no rows yet.
   const forgets = Number.isFinite(batch.config.limits.dedupeHorizonMs)
   if (!forgets && !isKnownIdentity(eventSource, eventId, state.dedupe)) return
-  const fromMs = earliestChargeMs(batch, customerId)
-  if (fromMs !== undefined) requireHistory(batch, customerId, fromMs, received.event)
+  const fromNs = earliestChargeNs(batch, customerId)
+  if (fromNs !== undefined) requireHistory(batch, customerId, fromNs, received.event)
 }
 
 /** The time of the event is not told, so all of the customer's charges are looked through. */
-function earliestChargeMs(batch: Batch, customerId: string): number | undefined {
-  let earliest: number | undefined
-  for (const { fromMs } of batch.state.maps.charges.ofCustomer(customerId)) {
-    if (earliest === undefined || fromMs < earliest) earliest = fromMs
+function earliestChargeNs(batch: Batch, customerId: string): bigint | undefined {
+  let earliest: bigint | undefined
+  for (const { fromNs } of batch.state.maps.charges.ofCustomer(customerId)) {
+    if (earliest === undefined || fromNs < earliest) earliest = fromNs
   }
   return earliest
 }

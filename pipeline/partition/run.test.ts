@@ -265,7 +265,7 @@ test('history is fetched after the commit that asked for it is stored, and hande
         open = open.filter(request => request.requestId !== answer.requestId)
       }
       if (input.commit === 2 && answered.length === 0)
-        open = [{ requestId: 'h1', customerId: 'c', fromMs: 0 }]
+        open = [{ requestId: 'h1', customerId: 'c', fromNs: 0n }]
       const holdsCustomers = open.length > 0
       return {
         ...processed,
@@ -306,7 +306,7 @@ test('usage is not read while too much is held for history, changes are', async 
     patch: (processed, input) => {
       if (input.history.length > 0) holding = false
       else if (input.commit === 1) holding = true
-      const historyRequests = holding ? [{ requestId: 'h', customerId: 'c', fromMs: 0 }] : []
+      const historyRequests = holding ? [{ requestId: 'h', customerId: 'c', fromNs: 0n }] : []
       return { ...processed, historyRequests, holdsCustomers: holding, heldBytes: holding ? 40 << 20 : 0 }
     },
   })

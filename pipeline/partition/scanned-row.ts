@@ -17,6 +17,8 @@ export interface ScannedRow {
   traceparentFrom: number
   traceparentUntil: number
   timeMs: number
+  /** The nanoseconds beyond it. */
+  timeNanos: number
   ingestedAtMs: number
   /** The reading's text: this, or if it is undefined, the span. */
   value: string | undefined

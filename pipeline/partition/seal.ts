@@ -5,7 +5,7 @@
 import { isDue } from '../../rating/close.js'
 import { type Charge, chargeToWire } from '../../schemas/charge.js'
 import { stableId } from '../../schemas/identifiers.js'
-import { formatInstant } from '../../schemas/time.js'
+import { formatInstant, later } from '../../schemas/time.js'
 import { basisOf, levelsBefore, newCharge, writeResidual } from '../stages/rate.js'
 import type { Batch } from './batch.js'
 import type { BillingRunOrder } from './core-io.js'
@@ -17,7 +17,7 @@ export function sealRun(batch: Batch, order: BillingRunOrder): boolean {
   const { state } = batch
   if (state.maps.runs.has(order.billingRunId)) return false
   if (state.held.size > 0) throw new Error('A billing run was handed in while customers are held.')
-  state.maps.runs.set(order.billingRunId, { cutoffMs: order.cutoffMs })
+  state.maps.runs.set(order.billingRunId, { cutoffNs: order.cutoffNs })
   const lines: string[] = []
   for (const customerId of [...state.maps.customers.keys()].sort()) {
     for (const line of sealCustomer(batch, order, customerId)) {
@@ -29,7 +29,7 @@ export function sealRun(batch: Batch, order: BillingRunOrder): boolean {
     JSON.stringify({
       billing_run_id: order.billingRunId,
       partition: batch.config.partition,
-      cutoff: formatInstant(order.cutoffMs),
+      cutoff: formatInstant(order.cutoffNs),
       entity_id: order.entityId ?? null,
       line_count: lines.length,
       end: true,
@@ -43,11 +43,11 @@ function sealCustomer(batch: Batch, order: BillingRunOrder, customerId: string):
   const { state, book } = batch
   const customer = state.customer(customerId)
   // What an earlier run with a later cutoff billed is looked at again, too.
-  const asOfMs = Math.max(order.cutoffMs, customer.sealedUntilMs)
-  const owed = chargesOwed(state, book, customerId, asOfMs)
+  const asOfNs = later(order.cutoffNs, customer.sealedUntilNs)
+  const owed = chargesOwed(state, book, customerId, asOfNs)
   const lines: Charge[] = []
   for (const charge of owed) {
-    if (!isDue(charge, order.cutoffMs)) continue
+    if (!isDue(charge, order.cutoffNs)) continue
     const line = lineFor(batch, order, charge)
     if (line !== undefined) lines.push(line)
   }
@@ -58,8 +58,8 @@ function sealCustomer(batch: Batch, order: BillingRunOrder, customerId: string):
     const line = adjust(batch, order, billed, { ...billed, quantity: 0n, amount: 0n, amountRounded: 0n })
     if (line !== undefined) lines.push(line)
   }
-  if (lines.length > 0 && order.cutoffMs > customer.sealedUntilMs) {
-    customer.sealedUntilMs = order.cutoffMs
+  if (lines.length > 0 && order.cutoffNs > customer.sealedUntilNs) {
+    customer.sealedUntilNs = order.cutoffNs
     state.maps.customers.touch(customerId)
   }
   return lines

@@ -6,6 +6,7 @@
 import { mrrTimeline, netMovements, restate } from '../../rating/mrr.js'
 import type { SubscriptionPrices } from '../../rating/price-lines.js'
 import { compositeKey } from '../../schemas/identifiers.js'
+import { earlier, endlessNs, msOf } from '../../schemas/time.js'
 import type { Batch } from './batch.js'
 import { rebaseCharges, requireHistory } from './hold.js'
 import type { Hold, SubscriptionRecord } from './state/records.js'
@@ -61,17 +62,17 @@ export class CustomerChanges {
 export function settleCustomers(batch: Batch, changes: CustomerChanges): void {
   for (const [customerId, remembered] of changes.byCustomer()) {
     const cause = changes.causeOf(customerId)
-    let differsAtMs = Number.POSITIVE_INFINITY
+    let differsAtNs: bigint = endlessNs
     for (const { record, prices, rows } of remembered) {
       const after = batch.book.ofSubscription(record.subscriptionId)
       for (const row of changedRows(rows, versionRows(appliedChanges(record), after, batch.book.catalog)))
         batch.out.version(row)
-      differsAtMs = Math.min(differsAtMs, earliestUsageDifference(prices, after) ?? Number.POSITIVE_INFINITY)
+      differsAtNs = earlier(differsAtNs, earliestUsageDifference(prices, after) ?? endlessNs)
     }
     restateMovements(batch, customerId, cause)
-    if (differsAtMs !== Number.POSITIVE_INFINITY) {
+    if (differsAtNs !== endlessNs) {
       const before = remembered.map(one => one.prices)
-      settleUsage(batch, customerId, differsAtMs, before, cause)
+      settleUsage(batch, customerId, differsAtNs, before, cause)
     }
     // Whose terms changed need not be who sends usage next, and a batch may change those of everybody.
     for (const { record } of remembered) batch.book.release(record.subscriptionId, customerId)
@@ -81,17 +82,17 @@ export function settleCustomers(batch: Batch, changes: CustomerChanges): void {
 function settleUsage(
   batch: Batch,
   customerId: string,
-  differsAtMs: number,
+  differsAtNs: bigint,
   before: readonly (SubscriptionPrices | undefined)[],
   cause: Hold['cause'],
 ): void {
   const isHeld = batch.state.customer(customerId).hold !== undefined
-  if (isHeld || batch.state.maps.charges.newestMs(customerId) >= differsAtMs) {
+  if (isHeld || batch.state.maps.charges.newestMs(customerId) >= msOf(differsAtNs)) {
     const all = [...before, ...batch.book.ofCustomer(customerId)]
-    requireHistory(batch, customerId, affectedFrom(differsAtMs, all), cause)
+    requireHistory(batch, customerId, affectedFrom(differsAtNs, all), cause)
     return
   }
-  rebaseCharges(batch, customerId, differsAtMs, cause)
+  rebaseCharges(batch, customerId, differsAtNs, cause)
   retryWaiting(batch, customerId)
 }
 

@@ -2,6 +2,7 @@
 
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
+import { nsOf } from '../../schemas/time.js'
 import { usageBatchContentType } from '../../schemas/usage-batch-schema.js'
 import { encodeUsageBatch, type UsageRow } from '../../schemas/usage-batch-writer.js'
 import type { InputMessage } from '../stages/decode.js'
@@ -71,7 +72,7 @@ test('rows of Arrow give the same charges, rows, dead letters and counts as line
     const deadLetters = one.deadLetters.map(({ payload, ...row }) => ({ ...row, raw: JSON.parse(payload) }))
     return {
       counters: output.counters,
-      charges: one.core.charges(arrivalMs),
+      charges: one.core.charges(nsOf(arrivalMs)),
       rated: one.rated.map(row => JSON.stringify(row, (_, value) => textOf(value))).sort(),
       deadLetters: deadLetters.map(row => JSON.stringify(sorted(row), (_, value) => textOf(value))).sort(),
     }

@@ -3,6 +3,7 @@
 
 import { lineKeyOf, type SubscriptionPrices, segmentAt } from '../../rating/price-lines.js'
 import { versionAt } from '../../rating/timeline.js'
+import { compareInstants, earlier, endlessNs, instantKey } from '../../schemas/time.js'
 
 /**
  * The earliest instant at which usage would be attached or priced differently; undefined when there is none. Changes
@@ -11,60 +12,60 @@ import { versionAt } from '../../rating/timeline.js'
 export function earliestUsageDifference(
   before: SubscriptionPrices | undefined,
   after: SubscriptionPrices | undefined,
-): number | undefined {
-  const instants = new Set<number>()
+): bigint | undefined {
+  const instants = new Set<bigint>()
   for (const prices of [before, after]) if (prices !== undefined) addBreakpoints(prices, instants)
-  for (const atMs of [...instants].sort((a, b) => a - b)) {
-    if (usageTermsAt(before, atMs) !== usageTermsAt(after, atMs)) return atMs
+  for (const atNs of [...instants].sort(compareInstants)) {
+    if (usageTermsAt(before, atNs) !== usageTermsAt(after, atNs)) return atNs
   }
   return undefined
 }
 
-function addBreakpoints(prices: SubscriptionPrices, into: Set<number>): void {
+function addBreakpoints(prices: SubscriptionPrices, into: Set<bigint>): void {
   for (const version of prices.timeline.versions) {
-    into.add(version.fromMs)
-    into.add(version.untilMs)
+    into.add(version.fromNs)
+    into.add(version.untilNs)
   }
   for (const lines of prices.usage.values()) {
     for (const line of lines) {
-      into.add(line.fromMs)
-      into.add(line.untilMs)
+      into.add(line.fromNs)
+      into.add(line.untilNs)
     }
   }
-  into.delete(Number.POSITIVE_INFINITY)
+  into.delete(endlessNs)
 }
 
 /** Everything that decides where usage goes and what it costs, as one text. */
-function usageTermsAt(prices: SubscriptionPrices | undefined, atMs: number): string {
+function usageTermsAt(prices: SubscriptionPrices | undefined, atNs: bigint): string {
   if (prices === undefined) return ''
-  const version = versionAt(prices.timeline, atMs)
+  const version = versionAt(prices.timeline, atNs)
   if (version === undefined) return ''
   const lines: string[] = []
   for (const [meter, all] of prices.usage) {
     for (const line of all) {
-      if (line.fromMs > atMs || atMs >= line.untilMs) continue
+      if (line.fromNs > atNs || atNs >= line.untilNs) continue
       // Whether a level goes on from the line before is a difference, too.
       const goesOn = line.previous !== undefined
-      lines.push(JSON.stringify([meter, line.price.price, lineKeyOf(line), line.fromMs, goesOn]))
+      lines.push(JSON.stringify([meter, line.price.price, lineKeyOf(line), instantKey(line.fromNs), goesOn]))
     }
   }
   return `${version.terms.status}${lines.sort().join()}`
 }
 
 /**
- * The start of the earliest segment that a difference at `atMs` cuts, lengthens or moves, in any of the given prices.
- * Every segment that starts from here on lies wholly in the history from here on; those that start earlier end by `atMs`
+ * The start of the earliest segment that a difference at `atNs` cuts, lengthens or moves, in any of the given prices.
+ * Every segment that starts from here on lies wholly in the history from here on; those that start earlier end by `atNs`
  * and are not affected.
  */
-export function affectedFrom(atMs: number, all: Iterable<SubscriptionPrices | undefined>): number {
-  let fromMs = atMs
+export function affectedFrom(atNs: bigint, all: Iterable<SubscriptionPrices | undefined>): bigint {
+  let fromNs = atNs
   for (const prices of all) {
     for (const lines of prices?.usage.values() ?? []) {
       for (const line of lines) {
-        if (line.fromMs > atMs || atMs >= line.untilMs) continue
-        fromMs = Math.min(fromMs, segmentAt(line, atMs)?.fromMs ?? atMs)
+        if (line.fromNs > atNs || atNs >= line.untilNs) continue
+        fromNs = earlier(fromNs, segmentAt(line, atNs)?.fromNs ?? atNs)
       }
     }
   }
-  return fromMs
+  return fromNs
 }

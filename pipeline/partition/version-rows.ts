@@ -8,6 +8,7 @@ import { type Version, versionAt } from '../../rating/timeline.js'
 import { formatScaled } from '../../schemas/decimal.js'
 import type { SubscriptionChange } from '../../schemas/lifecycle-event.js'
 import type { SubscriptionVersionRow } from '../../schemas/tables.js'
+import { earlier, endlessNs, later } from '../../schemas/time.js'
 import { noticesOf } from './notices.js'
 import type { SubscriptionRecord } from './state/records.js'
 
@@ -30,15 +31,16 @@ export function versionRows(
   const steps = mrrTimeline(prices)
   return changes.map((change, index) => {
     // A higher sequence that is effective no later supersedes the version from its first instant on.
-    const later = changes.slice(index + 1).map(one => Math.max(one.effectiveFromMs, change.effectiveFromMs))
-    const version = versionAt(prices.timeline, change.effectiveFromMs) ?? versionBefore(prices, change)
+    const laterFrom = changes.slice(index + 1).map(one => one.effectiveFromNs)
+    const version = versionAt(prices.timeline, change.effectiveFromNs) ?? versionBefore(prices, change)
     const inForce = change.kind === 'cancelled' ? undefined : version
-    const endMs = Math.min(...later, inForce?.terms.effectiveUntilMs ?? Number.POSITIVE_INFINITY)
+    const untilNs = inForce?.terms.effectiveUntilNs ?? endlessNs
+    const endNs = laterFrom.reduce((end, from) => earlier(end, later(from, change.effectiveFromNs)), untilNs)
     const currency = currencyOf(change, version ?? prices.timeline.versions[0], catalog)
     // A subscription that went from one currency to another has steps of both.
-    const mrr = steps.findLast(step => step.currency === currency && step.atMs <= change.effectiveFromMs)?.mrr
+    const mrr = steps.findLast(step => step.currency === currency && step.atNs <= change.effectiveFromNs)?.mrr
     const notices = noticesOf(change, prices, catalog)
-    return { ...rowOf(change, version, endMs, catalog), mrr: mrr ?? 0n, currency, notices }
+    return { ...rowOf(change, version, endNs, catalog), mrr: mrr ?? 0n, currency, notices }
   })
 }
 
@@ -56,7 +58,7 @@ function contentOf(row: VersionRow): string {
 }
 
 function versionBefore(prices: SubscriptionPrices, change: SubscriptionChange): Version | undefined {
-  return prices.timeline.versions.findLast(version => version.fromMs <= change.effectiveFromMs)
+  return prices.timeline.versions.findLast(version => version.fromNs <= change.effectiveFromNs)
 }
 
 /** That of the plan in force; where nothing ever is, of the plan that the change names. */
@@ -79,7 +81,7 @@ function quantitiesOf(version: Version | undefined, catalog: CatalogIndex): Map<
 function rowOf(
   change: SubscriptionChange,
   version: Version | undefined,
-  endMs: number,
+  endNs: bigint,
   catalog: CatalogIndex,
 ): Omit<VersionRow, 'mrr' | 'currency' | 'notices'> {
   const terms = version?.terms
@@ -91,8 +93,8 @@ function rowOf(
     status: change.kind === 'cancelled' ? 'cancelled' : (terms?.status ?? 'active'),
     plan: terms?.plan ?? change.plan ?? '',
     planVersion: terms?.planVersion ?? change.planVersion ?? 0,
-    effectiveFromMs: change.effectiveFromMs,
-    effectiveUntilMs: Number.isFinite(endMs) ? endMs : undefined,
+    effectiveFromNs: change.effectiveFromNs,
+    effectiveUntilNs: endNs === endlessNs ? undefined : endNs,
     quantities: quantitiesOf(version, catalog),
     entityId: terms?.entityId ?? '',
     contractId: terms?.contractId ?? '',

@@ -6,6 +6,7 @@ import { heldBy, wouldExceed } from '../../rating/value-range.js'
 import type { Disposition } from '../../schemas/dispositions.js'
 import { compositeKey } from '../../schemas/identifiers.js'
 import type { Rejection } from '../../schemas/rejection.js'
+import { compareInstants } from '../../schemas/time.js'
 import { type Attachment, attachEvent } from '../stages/attach.js'
 import { forgetIdentity } from '../stages/dedupe.js'
 import type { KeyedEvent } from '../stages/metered-event.js'
@@ -71,7 +72,7 @@ export function retryWaiting(batch: Batch, customerId: string): void {
   const keys = batch.state.waitingOf.get(customerId)
   if (keys === undefined) return
   const all = [...keys].map(key => batch.state.maps.waiting.get(key)!)
-  all.sort((a, b) => a.event.timeMs - b.event.timeMs || (a.event.key < b.event.key ? -1 : 1))
+  all.sort((a, b) => compareInstants(a.event.timeNs, b.event.timeNs) || (a.event.key < b.event.key ? -1 : 1))
   for (const waiting of all) {
     if (staysWaiting(batch, waiting)) continue
     batch.state.removeWaiting(waiting.event.key)
@@ -187,7 +188,7 @@ export function envelopeOfWaiting(waiting: Pick<WaitingEvent, 'event' | 'payload
     id: event.id,
     type: event.type,
     customerId: event.customerId,
-    timeMs: event.timeMs,
+    timeNs: event.timeNs,
     arrivedAtMs: event.ingestedAtMs,
     correlationId: event.correlationId,
     traceparent: event.traceparent,

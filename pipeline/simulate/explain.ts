@@ -20,14 +20,14 @@ export interface ChargeExplanation {
 export function explainCharges(
   state: PartitionState,
   charges: readonly Charge[],
-  asOfMs: number,
+  asOfNs: bigint,
 ): ChargeExplanation[] {
   const book = new PriceBook(state)
   const explanations = new Map<string, Explanation>()
   const wanted = new Set(charges.map(charge => charge.chargeId))
   for (const customerId of new Set(charges.map(charge => charge.customerId))) {
     for (const prices of book.ofCustomer(customerId)) {
-      explainSubscription(state, book, prices, asOfMs, wanted, explanations)
+      explainSubscription(state, book, prices, asOfNs, wanted, explanations)
     }
   }
   return charges.map(charge => {
@@ -41,17 +41,17 @@ function explainSubscription(
   state: PartitionState,
   book: PriceBook,
   prices: SubscriptionPrices,
-  asOfMs: number,
+  asOfNs: bigint,
   wanted: ReadonlySet<string>,
   explanations: Map<string, Explanation>,
 ): void {
   for (const line of prices.recurring) {
-    for (const segment of segmentsBefore(line, asOfMs)) {
+    for (const segment of segmentsBefore(line, asOfNs)) {
       if (wanted.has(segment.chargeId)) explanations.set(segment.chargeId, explainRecurring(segment))
     }
   }
   for (const line of [...prices.usage.values()].flat()) {
-    for (const segment of segmentsBefore(line, asOfMs)) {
+    for (const segment of segmentsBefore(line, asOfNs)) {
       if (!wanted.has(segment.chargeId)) continue
       const basis = basisOf(segment, book.catalog)
       const accumulator = accumulatorOf(state, book, segment)

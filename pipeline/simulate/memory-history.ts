@@ -40,12 +40,12 @@ export class MemoryHistory {
   answer(request: HistoryRequest): HistoryAnswer {
     const rows: HistoryRow[] = []
     for (const { row, count, amount } of this.#byCustomer.get(request.customerId)?.values() ?? []) {
-      if (count === 0 || row.eventTimeMs < request.fromMs) continue
+      if (count === 0 || row.eventTimeNs < request.fromNs) continue
       rows.push({
         source: row.eventSource,
         id: row.eventId,
         type: row.eventType,
-        timeMs: row.eventTimeMs,
+        timeNs: row.eventTimeNs,
         ingestedAtMs: row.ingestedAtMs,
         pinnedSubscriptionId: row.pinnedSubscriptionId,
         correlationId: row.correlationId,

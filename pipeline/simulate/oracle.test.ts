@@ -9,6 +9,7 @@ import { expect, test } from 'vitest'
 import type { Catalog } from '../../schemas/catalog.js'
 import { parseCatalogValue } from '../../schemas/catalog-parser.js'
 import { stringifyJson } from '../../schemas/json-text.js'
+import { parseInstant } from '../../schemas/time.js'
 import { expectAgreement, expectBilled, expectCharges, expectMovements } from './oracle/agree.js'
 import { oracle } from './oracle/oracle.js'
 import { type Breakage, badDay } from './random/bad-day.js'
@@ -40,12 +41,12 @@ test(
     let rated = 0
     forAll(history => {
       const catalog = catalogOf(history)
-      const { batches, arrivalMs, middleMs, endMs } = history
+      const { batches, arrivalMs, middleNs, endNs } = history
       drive(catalog, batches, arrivalMs, (driven, length) => {
         const answer = oracle(catalog, batches.slice(0, length), arrivalMs)
-        expectAgreement(driven, answer, endMs)
+        expectAgreement(driven, answer, endNs)
         if (length < batches.length) return
-        expectCharges(driven.core.charges(middleMs), answer.charges(middleMs))
+        expectCharges(driven.core.charges(middleNs), answer.charges(middleNs))
         rated += answer.counts.rated
       })
     })
@@ -58,16 +59,16 @@ test(
 /** The same events in another order, with late and repeated answers from history, restarts and billing runs. */
 function survivesBadDay(history: History, breakage: Breakage = {}): number {
   const catalog = catalogOf(history)
-  const { batches, again, arrivalMs, endMs, seed } = history
-  const day = badDay({ catalog, batches: again, seed, arrivalMs, endMs, breakage }, (driven, length) => {
-    expectAgreement(driven, oracle(catalog, again.slice(0, length), arrivalMs), endMs, { isBilled: true })
+  const { batches, again, arrivalMs, endNs, seed } = history
+  const day = badDay({ catalog, batches: again, seed, arrivalMs, endNs, breakage }, (driven, length) => {
+    expectAgreement(driven, oracle(catalog, again.slice(0, length), arrivalMs), endNs, { isBilled: true })
   })
   const answer = oracle(catalog, again, arrivalMs)
-  expectBilled(day, answer.charges(endMs))
+  expectBilled(day, answer.charges(endNs))
   if (history.isOrderFree) {
     const inOrder = oracle(catalog, batches, arrivalMs)
     expect(answer.counts).toEqual(inOrder.counts)
-    expect(answer.charges(endMs)).toEqual(inOrder.charges(endMs))
+    expect(answer.charges(endNs)).toEqual(inOrder.charges(endNs))
     expect(answer.movements).toEqual(inOrder.movements)
   }
   return day.answers
@@ -91,14 +92,14 @@ test(
   () => {
     forAll(history => {
       const catalog = catalogOf(history)
-      const { arrivalMs, middleMs, batches } = history
+      const { arrivalMs, middleNs, batches } = history
       const events = batches.flat()
       const bodies = [Buffer.from(stringifyJson(events))]
-      const result = simulate({ catalog, bodies, asOfMs: middleMs, nowMs: arrivalMs, explain: true })
-      const known = oracle(catalog, [happenedBy(history, middleMs)], arrivalMs)
+      const result = simulate({ catalog, bodies, asOfNs: middleNs, nowMs: arrivalMs, explain: true })
+      const known = oracle(catalog, [happenedBy(history, middleNs)], arrivalMs)
       expect(result.events).toEqual(oracle(catalog, [events], arrivalMs).counts)
-      expectCharges(result.charges, known.charges(middleMs))
-      const isPast = (one: { effective_at: string }) => Date.parse(one.effective_at) <= middleMs
+      expectCharges(result.charges, known.charges(middleNs))
+      const isPast = (one: { effective_at: string }) => parseInstant(one.effective_at)! <= middleNs
       expectMovements(result.movements, known.movements.filter(isPast))
       const explained = result.explanations?.map(({ charge, explanation }) => [charge, explanation.amount])
       expect(explained).toEqual(result.charges.map(charge => [charge, charge.amount]))

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import type { Catalog } from '../../schemas/catalog.js'
 import { parseCatalogValue } from '../../schemas/catalog-parser.js'
 import { formatScaled } from '../../schemas/decimal.js'
+import { nsOf } from '../../schemas/time.js'
 import { change, created, testCatalog, usage } from '../partition/core-fixture.js'
 import { type SimulateResult, simulate } from './simulate.js'
 
@@ -20,14 +21,14 @@ function run(events: readonly unknown[], asOf?: string, catalog: unknown = testC
   return simulate({
     catalog: catalogOf(catalog),
     bodies: [Buffer.from(JSON.stringify(events))],
-    asOfMs: asOf === undefined ? undefined : Date.parse(asOf),
+    asOfNs: asOf === undefined ? undefined : nsOf(Date.parse(asOf)),
     nowMs,
   })
 }
 
 test('without --as-of it is the latest event time; periods that ended by then are closed', () => {
   const result = run([created(), usage('2026-01-05T00:00:00Z', 2), usage('2026-02-03T00:00:00Z', 4)])
-  expect(result.asOfMs).toBe(Date.UTC(2026, 1, 3))
+  expect(result.asOfNs).toBe(nsOf(Date.UTC(2026, 1, 3)))
   expect(result.charges.map(one => [one.price, one.status, formatScaled(one.amount)])).toEqual([
     ['base', 'closed', '30'],
     ['tokens', 'closed', '1'],
@@ -60,7 +61,7 @@ test('of two events with one identity that of the first file is kept, whatever e
     [[first], [other, created()]],
   ]) {
     const bodies = files.map(events => Buffer.from(JSON.stringify(events)))
-    const result = simulate({ catalog: catalogOf(testCatalog), bodies, asOfMs: undefined, nowMs })
+    const result = simulate({ catalog: catalogOf(testCatalog), bodies, asOfNs: undefined, nowMs })
     expect(result.events).toMatchObject({ rated: 1, conflicting: 1 })
     const tokens = result.charges.find(charge => charge.price === 'tokens')
     expect(formatScaled(tokens!.quantity)).toBe('1')

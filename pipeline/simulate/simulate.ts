@@ -11,7 +11,7 @@ import { stringifyJson } from '../../schemas/json-text.js'
 import { isLifecycleType } from '../../schemas/lifecycle-event.js'
 import type { MrrMovement } from '../../schemas/mrr-movement.js'
 import type { DeadLetterRow } from '../../schemas/tables.js'
-import { parseInstant } from '../../schemas/time.js'
+import { later, nsOf, parseInstant } from '../../schemas/time.js'
 import type { ValidEvent } from '../../schemas/usage-event.js'
 import { type CoreInput, type InputMessage, PartitionCore } from '../partition/core.js'
 import { unlimitedCoreLimits } from '../partition/core-limits.js'
@@ -25,7 +25,7 @@ export interface SimulateInput {
   /** Bodies of events: an object, an array or NDJSON each. Their order is the order of arrival. */
   readonly bodies: readonly Uint8Array[]
   /** Without it: the latest time of an event. */
-  readonly asOfMs: number | undefined
+  readonly asOfNs: bigint | undefined
   /** The time of arrival of every event, which stands in for a missing `time`. */
   readonly nowMs: number
   /** Without it there are no explanations. */
@@ -33,7 +33,7 @@ export interface SimulateInput {
 }
 
 export interface SimulateResult {
-  readonly asOfMs: number
+  readonly asOfNs: bigint
   readonly events: DispositionCounts
   readonly charges: readonly Charge[]
   readonly movements: readonly MrrMovement[]
@@ -48,39 +48,39 @@ export function simulate(input: SimulateInput): SimulateResult {
   const { nowMs } = input
   const messages = input.bodies.map((bytes, seq): InputMessage => ({ seq, arrivedAtMs: nowMs, bytes }))
   const times = eventTimes(messages, nowMs)
-  const asOfMs = input.asOfMs ?? times.latestMs ?? nowMs
+  const asOfNs = input.asOfNs ?? times.latestNs ?? nsOf(nowMs)
   const whole = runToEnd(input.catalog, messages, nowMs)
   // What comes after that instant has not happened yet; it still counts as received.
-  const isAll = (times.latestMs ?? asOfMs) <= asOfMs && (times.latestUsageMs ?? asOfMs) <= asOfMs
-  const known = isAll ? whole : runToEnd(input.catalog, happenedBy(messages, asOfMs, nowMs), nowMs)
-  const charges = known.core.charges(asOfMs)
+  const isAll = (times.latestNs ?? asOfNs) <= asOfNs && (times.latestUsageNs ?? asOfNs) <= asOfNs
+  const known = isAll ? whole : runToEnd(input.catalog, happenedBy(messages, asOfNs, nowMs), nowMs)
+  const charges = known.core.charges(asOfNs)
   return {
-    asOfMs,
+    asOfNs,
     events: whole.core.counters(),
     charges,
-    movements: known.core.movements(asOfMs),
+    movements: known.core.movements(asOfNs),
     deadLetters: whole.deadLetters,
     notices: whole.core.notices(),
-    ...(input.explain === true ? { explanations: explainCharges(known.state, charges, asOfMs) } : {}),
+    ...(input.explain === true ? { explanations: explainCharges(known.state, charges, asOfNs) } : {}),
   }
 }
 
 interface EventTimes {
-  latestMs: number | undefined
-  latestUsageMs: number | undefined
+  latestNs: bigint | undefined
+  latestUsageNs: bigint | undefined
 }
 
 /** Of a lifecycle event only a `time` that was sent counts: without one, `effective_from` is all that matters. */
 function eventTimes(messages: readonly InputMessage[], nowMs: number): EventTimes {
-  const times: EventTimes = { latestMs: undefined, latestUsageMs: undefined }
+  const times: EventTimes = { latestNs: undefined, latestUsageNs: undefined }
   for (const raw of messages.flatMap(rawEvents)) {
     const parsed = validateEvent(raw, nowMs)
     if (parsed.kind === 'rejected') continue
-    const { timeMs, timeText, type } = parsed.value
+    const { timeNs, timeText, type } = parsed.value
     const isUsage = !isLifecycleType(type)
     if (timeText === undefined && !isUsage) continue
-    times.latestMs = Math.max(times.latestMs ?? timeMs, timeMs)
-    if (isUsage) times.latestUsageMs = Math.max(times.latestUsageMs ?? timeMs, timeMs)
+    times.latestNs = later(times.latestNs ?? timeNs, timeNs)
+    if (isUsage) times.latestUsageNs = later(times.latestUsageNs ?? timeNs, timeNs)
   }
   return times
 }
@@ -91,11 +91,11 @@ function rawEvents(message: InputMessage): unknown[] {
 }
 
 /**
- * The events without usage after `asOfMs`, and without lifecycle changes that were both sent and effective after it: a
+ * The events without usage after `asOfNs`, and without lifecycle changes that were both sent and effective after it: a
  * change sent in time is known ahead, one effective in time belongs to the past that it restates. Of an identity the
  * first event alone is looked at, so that leaving it out does not let a conflicting one in.
  */
-function happenedBy(messages: readonly InputMessage[], asOfMs: number, nowMs: number): InputMessage[] {
+function happenedBy(messages: readonly InputMessage[], asOfNs: bigint, nowMs: number): InputMessage[] {
   const seen = new Set<string>()
   return messages.map(message => {
     const kept = rawEvents(message).filter(raw => {
@@ -104,19 +104,19 @@ function happenedBy(messages: readonly InputMessage[], asOfMs: number, nowMs: nu
       const identity = compositeKey(parsed.value.source, parsed.value.id)
       if (seen.has(identity)) return false
       seen.add(identity)
-      return !isAhead(parsed.value, asOfMs)
+      return !isAhead(parsed.value, asOfNs)
     })
     return { ...message, bytes: Buffer.from(stringifyJson(kept)) }
   })
 }
 
-function isAhead({ type, timeMs, timeText, data }: ValidEvent, asOfMs: number): boolean {
-  if (!isLifecycleType(type)) return timeMs > asOfMs
+function isAhead({ type, timeNs, timeText, data }: ValidEvent, asOfNs: bigint): boolean {
+  if (!isLifecycleType(type)) return timeNs > asOfNs
   // A change without a time that was sent is known ahead.
-  if (timeText === undefined || timeMs <= asOfMs) return false
+  if (timeText === undefined || timeNs <= asOfNs) return false
   const effectiveFrom = data['effective_from']
-  const effectiveFromMs = typeof effectiveFrom === 'string' ? parseInstant(effectiveFrom) : undefined
-  return effectiveFromMs !== undefined && effectiveFromMs > asOfMs
+  const effectiveFromNs = typeof effectiveFrom === 'string' ? parseInstant(effectiveFrom) : undefined
+  return effectiveFromNs !== undefined && effectiveFromNs > asOfNs
 }
 
 function runToEnd(catalog: Catalog, messages: readonly InputMessage[], nowMs: number) {

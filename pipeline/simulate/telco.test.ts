@@ -10,6 +10,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { parseCatalogValue } from '../../schemas/catalog-parser.js'
 import { formatScaled, parseDecimal, type Scaled, scaledOne } from '../../schemas/decimal.js'
+import { nsOf } from '../../schemas/time.js'
 import { Dice } from './random/dice.js'
 import { type SimulateResult, simulate } from './simulate.js'
 
@@ -79,7 +80,7 @@ function run(subscribers: readonly Subscriber[]): SimulateResult {
   })
   if (parsed.kind === 'invalid') throw new Error(JSON.stringify(parsed.problems))
   const bodies = [Buffer.from(subscribers.flatMap(eventsOf).join('\n'))]
-  return simulate({ catalog: parsed.catalog, bodies, asOfMs: fixedDateMs, nowMs: fixedDateMs })
+  return simulate({ catalog: parsed.catalog, bodies, asOfNs: nsOf(fixedDateMs), nowMs: fixedDateMs })
 }
 
 /** Who pays at the fixed date, and how much: the movements added up by customer. */

@@ -38,7 +38,7 @@ function subscription(subscriptionId: string, planName: string, ...more: Partial
     ...base,
     kind: 'created',
     sequence: 1,
-    effectiveFromMs: 100,
+    effectiveFromNs: 100n,
     plan: planName,
     planVersion: 1,
   }
@@ -52,7 +52,7 @@ function event(type: string | undefined, more: Partial<MeteredEvent> = {}): Mete
     source: 's',
     id: '1',
     type: 'job',
-    timeMs: 150,
+    timeNs: 150n,
     ingestedAtMs: 200,
     customerId: 'c',
     pinnedSubscriptionId: '',
@@ -95,10 +95,10 @@ test('two subscriptions that price one meter are ambiguous, a pin decides', () =
 })
 
 test('a suspended subscription refuses, one that is not in force leaves the event waiting', () => {
-  const suspended = subscription('s1', 'both', { kind: 'suspended', effectiveFromMs: 140 })
-  const cancelled = subscription('s1', 'both', { kind: 'cancelled', effectiveFromMs: 150 })
+  const suspended = subscription('s1', 'both', { kind: 'suspended', effectiveFromNs: 140n })
+  const cancelled = subscription('s1', 'both', { kind: 'cancelled', effectiveFromNs: 150n })
   expect(outcome(event('a'), [suspended])).toBe('subscription_suspended')
   expect(outcome(event('a'), [cancelled])).toBe('waiting')
-  expect(outcome(event('a', { timeMs: 149 }), [cancelled])).toEqual(['calls:0', 'gpu:0'])
-  expect(outcome(event('a', { timeMs: 99 }), [subscription('s1', 'both')])).toBe('waiting')
+  expect(outcome(event('a', { timeNs: 149n }), [cancelled])).toEqual(['calls:0', 'gpu:0'])
+  expect(outcome(event('a', { timeNs: 99n }), [subscription('s1', 'both')])).toBe('waiting')
 })

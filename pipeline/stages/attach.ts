@@ -57,20 +57,20 @@ function ownerOf(
   for (const candidate of subscriptions) {
     const { subscriptionId } = candidate.timeline
     if (event.pinnedSubscriptionId !== '' && event.pinnedSubscriptionId !== subscriptionId) continue
-    if (!isPriced(candidate, meter, event.timeMs)) continue
+    if (!isPriced(candidate, meter, event.timeNs)) continue
     if (owner !== undefined) return 'ambiguous'
     owner = candidate
   }
   return owner
 }
 
-function isPriced(prices: SubscriptionPrices, meter: string, atMs: number): boolean {
-  for (const line of prices.usage.get(meter) ?? []) if (covers(line, atMs)) return true
+function isPriced(prices: SubscriptionPrices, meter: string, atNs: bigint): boolean {
+  for (const line of prices.usage.get(meter) ?? []) if (covers(line, atNs)) return true
   return false
 }
 
-function covers(line: PriceLine<UsagePrice>, atMs: number): boolean {
-  return line.fromMs <= atMs && atMs < line.untilMs
+function covers(line: PriceLine<UsagePrice>, atNs: bigint): boolean {
+  return line.fromNs <= atNs && atNs < line.untilNs
 }
 
 function assign(
@@ -79,15 +79,15 @@ function assign(
   prices: SubscriptionPrices,
   out: Assignment[],
 ): Rejection | undefined {
-  const version = versionAt(prices.timeline, event.timeMs)
+  const version = versionAt(prices.timeline, event.timeNs)
   if (version === undefined) throw new Error('A priced instant has no version in force.')
   if (version.terms.status === 'suspended') return suspended(event, prices.timeline.subscriptionId)
   for (const line of prices.usage.get(reading.meter) ?? []) {
-    if (!covers(line, event.timeMs)) continue
+    if (!covers(line, event.timeNs)) continue
     const cell = matrixCell(line.price, reading.dimensions)
     if (cell === undefined) return noCell(line.price, reading)
-    const segment = segmentAt(line, event.timeMs)
-    if (segment === undefined) throw new Error(`A price line has no segment at ${event.timeMs}.`)
+    const segment = segmentAt(line, event.timeNs)
+    if (segment === undefined) throw new Error(`A price line has no segment at ${event.timeNs}.`)
     out.push({ reading, segment, version, cell })
   }
   return undefined

@@ -57,7 +57,7 @@ export function normalizeEvent(received: ReceivedEvent, catalog: CatalogIndex): 
       id: event.id,
       type: event.type,
       customerId: event.subject,
-      timeMs: event.timeMs,
+      timeNs: event.timeNs,
       ingestedAtMs: received.arrivedAtMs,
       pinnedSubscriptionId: event.subscriptionId ?? '',
       correlationId: event.correlationId,

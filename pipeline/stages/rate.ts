@@ -18,6 +18,7 @@ import { isSuspendedThroughout } from '../../rating/timeline.js'
 import type { UsagePrice } from '../../schemas/catalog.js'
 import type { Scaled } from '../../schemas/decimal.js'
 import type { MeteredEvent, MeterReading } from '../../schemas/metered-event.js'
+import { compareInstants, msOf } from '../../schemas/time.js'
 import type { PartitionState } from '../partition/state/partition-state.js'
 import type { UsageCharge } from '../partition/state/records.js'
 import type { Assignment } from './attach.js'
@@ -52,8 +53,8 @@ export function basisOf(segment: Segment<UsagePrice>, catalog: CatalogIndex): Ch
     fraction: segment.fraction,
     trial: line.trial,
     ...(waives ? { suspended: true } : {}),
-    fromMs: segment.fromMs,
-    untilMs: segment.untilMs,
+    fromNs: segment.fromNs,
+    untilNs: segment.untilNs,
     period: segment.period,
   }
   segment.basis = basis
@@ -61,9 +62,9 @@ export function basisOf(segment: Segment<UsagePrice>, catalog: CatalogIndex): Ch
 }
 
 /** Contract section 4: what lies in a suspension from end to end owes no minimum and no flat amount. */
-function isWaived({ line, version, fromMs, untilMs }: Segment<UsagePrice>): boolean {
+function isWaived({ line, version, fromNs, untilNs }: Segment<UsagePrice>): boolean {
   if (line.minimumWhenSuspended || version.terms.status !== 'suspended') return false
-  return isSuspendedThroughout(line.segments.timeline, fromMs, untilMs)
+  return isSuspendedThroughout(line.segments.timeline, fromNs, untilNs)
 }
 
 export function sampleOf(
@@ -73,7 +74,7 @@ export function sampleOf(
   distinct: boolean,
 ): UsageSample {
   return {
-    timeMs: event.timeMs,
+    timeNs: event.timeNs,
     quantity: reading.quantity,
     text: distinct ? reading.text : '',
     key: event.key,
@@ -96,8 +97,8 @@ export function newCharge(segment: Segment<UsagePrice>, basis: ChargeBasis, emit
     entityId: version.terms.entityId,
     currency: line.currency,
     subscriptionVersion: version.terms.sequence,
-    fromMs: segment.fromMs,
-    untilMs: segment.untilMs,
+    fromNs: segment.fromNs,
+    untilNs: segment.untilNs,
     accumulator: newAccumulator(basis),
     emitted,
   }
@@ -172,10 +173,10 @@ function carryLevels(
   const later = state.maps.charges
     .ofCustomer(line.customerId)
     .filter(one => one.subscriptionId === line.subscriptionId && one.price === line.price.price)
-    .filter(one => one.fromMs > changed.fromMs)
-    .sort((a, b) => a.fromMs - b.fromMs)
+    .filter(one => one.fromNs > changed.fromNs)
+    .sort((a, b) => compareInstants(a.fromNs, b.fromNs))
   for (const charge of later) {
-    const segment = segmentFrom(line, charge.fromMs)
+    const segment = segmentFrom(line, charge.fromNs)
     if (segment?.chargeId !== charge.chargeId) continue
     charge.accumulator.levelsAtStart = levelsBefore(segment, state, catalog)
     state.maps.charges.touch(charge.chargeId)
@@ -201,8 +202,8 @@ export function writeResidual(
       source: cause.source,
       id: cause.id,
       type: '',
-      timeMs: charge.fromMs,
-      ingestedAtMs: charge.fromMs,
+      timeNs: charge.fromNs,
+      ingestedAtMs: msOf(charge.fromNs),
       customerId: charge.customerId,
       pinnedSubscriptionId: '',
       correlationId: cause.correlationId,

@@ -84,10 +84,10 @@ export function addToAggregation(basis: ChargeBasis, state: AggregationState, sa
       addToUniqueCount(state, sample.text)
       return
     case 'weighted_sum':
-      addToWeightedSum(state, sample, basis.fromMs)
+      addToWeightedSum(state, sample, basis.fromNs)
       return
     case 'time_average':
-      addToTimeAverage(state, sample, basis.fromMs)
+      addToTimeAverage(state, sample, basis.fromNs)
       return
     case 'percentile':
       addToPercentile(state, sample.quantity)
@@ -112,9 +112,9 @@ export function aggregated(basis: ChargeBasis, state: AggregationState, levelAtS
     case 'unique_count':
       return uniqueCountOf(state)
     case 'weighted_sum':
-      return weightedSumIntegral(state, levelAtStart, basis.fromMs, basis.untilMs)
+      return weightedSumIntegral(state, levelAtStart, basis.fromNs, basis.untilNs)
     case 'time_average':
-      return timeAverageIntegral(state, levelAtStart, basis.fromMs, basis.untilMs)
+      return timeAverageIntegral(state, levelAtStart, basis.fromNs, basis.untilNs)
     case 'percentile':
       return percentileOf(state, basis.meter.percentile)
     default:
@@ -122,10 +122,10 @@ export function aggregated(basis: ChargeBasis, state: AggregationState, levelAtS
   }
 }
 
-/** What `aggregated` is to be divided by: the period's milliseconds for the two averages over time, else 1. */
+/** What `aggregated` is to be divided by: the period's nanoseconds for the two averages over time, else 1. */
 export function aggregationDenominator(basis: ChargeBasis): bigint {
   if (!isLevel(basis.meter.aggregation)) return 1n
-  return BigInt(basis.period.untilMs - basis.period.fromMs)
+  return basis.period.untilNs - basis.period.fromNs
 }
 
 /** Whether the aggregation is of a level that carries over from one period to the next. */

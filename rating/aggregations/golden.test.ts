@@ -4,8 +4,9 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { formatScaled } from '../../schemas/decimal.js'
 import { compositeKey } from '../../schemas/identifiers.js'
+import { nsOf } from '../../schemas/time.js'
 import { addSample, type ChargeBasis, newAccumulator, type UsageSample } from '../accumulator.js'
-import { meterOf, periodMs, periodStartMs, priceOf, sample, scaled } from '../golden-vectors.js'
+import { meterOf, periodNs, periodStartNs, priceOf, sample, scaled } from '../golden-vectors.js'
 import { chargeOf } from '../rate.js'
 
 interface AggregationVector {
@@ -39,9 +40,9 @@ function basisOf(vector: AggregationVector): ChargeBasis {
     meter,
     fraction: { numerator: 1n, denominator: 1n },
     trial: false,
-    fromMs: periodStartMs + Number(vector.from_day ?? '0') * dayMs,
-    untilMs: periodStartMs + Number(vector.until_day ?? '30') * dayMs,
-    period: { fromMs: periodStartMs, untilMs: periodStartMs + periodMs },
+    fromNs: periodStartNs + nsOf(Number(vector.from_day ?? '0') * dayMs),
+    untilNs: periodStartNs + nsOf(Number(vector.until_day ?? '30') * dayMs),
+    period: { fromNs: periodStartNs, untilNs: periodStartNs + periodNs },
   }
 }
 
@@ -66,7 +67,7 @@ describe('aggregations', () => {
       const basis = basisOf(vector)
       const samples = vector.samples.map(({ day, value, id }) =>
         sample({
-          timeMs: periodStartMs + Number(day) * dayMs,
+          timeNs: periodStartNs + nsOf(Number(day) * dayMs),
           quantity: vector.aggregation === 'unique_count' ? 0n : scaled(value),
           text: vector.aggregation === 'unique_count' ? value : '',
           key: compositeKey('golden', id),

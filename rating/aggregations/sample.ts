@@ -4,7 +4,7 @@
 import type { Scaled } from '../../schemas/decimal.js'
 
 export interface UsageSample {
-  readonly timeMs: number
+  readonly timeNs: bigint
   /** The meter's value; one for `count`. */
   readonly quantity: Scaled
   /** For `unique_count` the distinct value as text, else ''. */
@@ -16,27 +16,27 @@ export interface UsageSample {
 }
 
 /** Below 0 when the event (timeA, keyA) comes before (timeB, keyB). */
-export function compareEvents(timeA: number, keyA: string, timeB: number, keyB: string): number {
+export function compareEvents(timeA: bigint, keyA: string, timeB: bigint, keyB: string): number {
   if (timeA !== timeB) return timeA < timeB ? -1 : 1
   return keyA === keyB ? 0 : compareKeys(keyA, keyB)
 }
 
 /** Where an event belongs in parallel arrays in order: the index of the first that comes after it. */
 export function insertionIndex(
-  times: readonly number[],
+  times: readonly bigint[],
   keys: readonly string[],
-  timeMs: number,
+  timeNs: bigint,
   key: string,
 ): number {
   let low = 0
   let high = times.length
   // Events mostly arrive in order, so the end is tried first.
-  if (high === 0 || compareEvents(times[high - 1] as number, keys[high - 1] as string, timeMs, key) <= 0) {
+  if (high === 0 || compareEvents(times[high - 1] as bigint, keys[high - 1] as string, timeNs, key) <= 0) {
     return high
   }
   while (low < high) {
     const middle = (low + high) >>> 1
-    if (compareEvents(times[middle] as number, keys[middle] as string, timeMs, key) <= 0) low = middle + 1
+    if (compareEvents(times[middle] as bigint, keys[middle] as string, timeNs, key) <= 0) low = middle + 1
     else high = middle
   }
   return low

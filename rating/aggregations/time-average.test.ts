@@ -3,31 +3,32 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { compositeKey } from '../../schemas/identifiers.js'
+import { compareInstants, later } from '../../schemas/time.js'
 import type { UsageSample } from './sample.js'
 import { addToTimeAverage, lastLevel, newTimeAverage, timeAverageIntegral } from './time-average.js'
 
-const fromMs = 1_000
-const untilMs = 9_000
+const fromNs = 1_000n
+const untilNs = 9_000n
 /** A segment may begin after its first values. */
-const earliestMs = 900
+const earliestNs = 900n
 
 function plainIntegral(samples: readonly UsageSample[], levelAtStart: bigint): bigint {
-  const inOrder = samples.toSorted((a, b) => a.timeMs - b.timeMs || (a.key < b.key ? -1 : 1))
+  const inOrder = samples.toSorted((a, b) => compareInstants(a.timeNs, b.timeNs) || (a.key < b.key ? -1 : 1))
   let area = 0n
   let level = levelAtStart
-  let atMs = fromMs
-  for (const { timeMs, quantity } of inOrder) {
-    const thenMs = Math.max(timeMs, fromMs)
-    area += level * BigInt(thenMs - atMs)
+  let atNs = fromNs
+  for (const { timeNs, quantity } of inOrder) {
+    const thenNs = later(timeNs, fromNs)
+    area += level * (thenNs - atNs)
     level = quantity
-    atMs = thenMs
+    atNs = thenNs
   }
-  return area + level * BigInt(untilMs - atMs)
+  return area + level * (untilNs - atNs)
 }
 
 it('is the integral of the level, also where late values fall into runs that are long full', () => {
   const place = fc.record({
-    at: fc.nat({ max: untilMs - earliestMs - 1 }),
+    at: fc.nat({ max: Number(untilNs - earliestNs) - 1 }),
     level: fc.integer({ min: -9, max: 9 }),
   })
   const batches = fc.array(place, { minLength: 1_500, maxLength: 2_500 })
@@ -36,7 +37,7 @@ it('is the integral of the level, also where late values fall into runs that are
       const arrival = isInOrder ? places.toSorted((a, b) => a.at - b.at) : places
       const samples = arrival.map(
         ({ at, level }, n): UsageSample => ({
-          timeMs: earliestMs + at,
+          timeNs: earliestNs + BigInt(at),
           quantity: BigInt(level),
           text: '',
           key: compositeKey('s', String(n).padStart(5, '0')),
@@ -45,13 +46,13 @@ it('is the integral of the level, also where late values fall into runs that are
       )
       const state = newTimeAverage()
       for (const [n, sample] of samples.entries()) {
-        addToTimeAverage(state, sample, fromMs)
+        addToTimeAverage(state, sample, fromNs)
         if (n % 500 !== 0 && n < samples.length - 1) continue
         const expected = plainIntegral(samples.slice(0, n + 1), BigInt(start))
-        expect(timeAverageIntegral(state, BigInt(start), fromMs, untilMs)).toBe(expected)
+        expect(timeAverageIntegral(state, BigInt(start), fromNs, untilNs)).toBe(expected)
       }
       const last = samples.reduce((a, b) =>
-        b.timeMs > a.timeMs || (b.timeMs === a.timeMs && b.key > a.key) ? b : a,
+        b.timeNs > a.timeNs || (b.timeNs === a.timeNs && b.key > a.key) ? b : a,
       )
       expect(lastLevel(state)).toBe(last.quantity)
       expect(state.runs.length).toBeGreaterThan(2)

@@ -7,19 +7,20 @@
 // kept up to date at each insertion, so reading it never walks the values.
 
 import type { Scaled } from '../../schemas/decimal.js'
+import { later } from '../../schemas/time.js'
 import { compareEvents, insertionIndex, type UsageSample } from './sample.js'
 
 export interface TimeAverageState {
   readonly kind: 'time_average'
   /** In order within each run and from run to run; no run is empty. Where the runs are cut means nothing. */
   readonly runs: LevelRun[]
-  /** Integral from the first value to the last, in units x ms. */
+  /** Integral from the first value to the last, in units x ns. */
   between: bigint
 }
 
 /** Parallel arrays. */
 export interface LevelRun {
-  readonly times: number[]
+  readonly times: bigint[]
   readonly keys: string[]
   readonly values: Scaled[]
 }
@@ -30,22 +31,22 @@ export function newTimeAverage(): TimeAverageState {
   return { kind: 'time_average', runs: [], between: 0n }
 }
 
-export function addToTimeAverage(state: TimeAverageState, sample: UsageSample, fromMs: number): void {
+export function addToTimeAverage(state: TimeAverageState, sample: UsageSample, fromNs: bigint): void {
   const { runs } = state
   if (runs.length === 0) {
-    runs.push({ times: [sample.timeMs], keys: [sample.key], values: [sample.quantity] })
+    runs.push({ times: [sample.timeNs], keys: [sample.key], values: [sample.quantity] })
     return
   }
   const place = runFor(runs, sample)
   const run = runs[place] as LevelRun
-  const at = insertionIndex(run.times, run.keys, sample.timeMs, sample.key)
-  widenBetween(state, place, at, sample, fromMs)
+  const at = insertionIndex(run.times, run.keys, sample.timeNs, sample.key)
+  widenBetween(state, place, at, sample, fromNs)
   if (at === run.times.length) {
-    run.times.push(sample.timeMs)
+    run.times.push(sample.timeNs)
     run.keys.push(sample.key)
     run.values.push(sample.quantity)
   } else {
-    run.times.splice(at, 0, sample.timeMs)
+    run.times.splice(at, 0, sample.timeNs)
     run.keys.splice(at, 0, sample.key)
     run.values.splice(at, 0, sample.quantity)
   }
@@ -58,21 +59,21 @@ export function lastLevel(state: TimeAverageState): Scaled | undefined {
 }
 
 /** The first run whose last value comes after the sample, else the last one. */
-function runFor(runs: readonly LevelRun[], { timeMs, key }: UsageSample): number {
+function runFor(runs: readonly LevelRun[], { timeNs, key }: UsageSample): number {
   let low = 0
   let high = runs.length - 1
   // Events mostly arrive in order, so the end is tried first.
-  if (high > 0 && !endsAfter(runs[high - 1] as LevelRun, timeMs, key)) return high
+  if (high > 0 && !endsAfter(runs[high - 1] as LevelRun, timeNs, key)) return high
   while (low < high) {
     const middle = (low + high) >>> 1
-    if (endsAfter(runs[middle] as LevelRun, timeMs, key)) high = middle
+    if (endsAfter(runs[middle] as LevelRun, timeNs, key)) high = middle
     else low = middle + 1
   }
   return low
 }
 
-function endsAfter({ times, keys }: LevelRun, timeMs: number, key: string): boolean {
-  return compareEvents(times.at(-1) as number, keys.at(-1) as string, timeMs, key) > 0
+function endsAfter({ times, keys }: LevelRun, timeNs: bigint, key: string): boolean {
+  return compareEvents(times.at(-1) as bigint, keys.at(-1) as string, timeNs, key) > 0
 }
 
 /** The interval that is split loses its tail to the new value; at either end it is only lengthened. */
@@ -81,19 +82,19 @@ function widenBetween(
   place: number,
   at: number,
   sample: UsageSample,
-  fromMs: number,
+  fromNs: bigint,
 ): void {
   const run = state.runs[place] as LevelRun
-  const timeMs = Math.max(sample.timeMs, fromMs)
+  const timeNs = later(sample.timeNs, fromNs)
   const isLast = at === run.times.length
-  const afterMs = isLast ? timeMs : Math.max(run.times[at] as number, fromMs)
+  const afterNs = isLast ? timeNs : later(run.times[at] as bigint, fromNs)
   const [earlier, index] = at > 0 ? [run, at - 1] : [state.runs[place - 1], -1]
   if (earlier !== undefined) {
     const level = earlier.values.at(index) as Scaled
-    const beforeMs = Math.max(earlier.times.at(index) as number, fromMs)
-    state.between += level * BigInt(timeMs - (isLast ? beforeMs : afterMs))
+    const beforeNs = later(earlier.times.at(index) as bigint, fromNs)
+    state.between += level * (timeNs - (isLast ? beforeNs : afterNs))
   }
-  if (!isLast) state.between += sample.quantity * BigInt(afterMs - timeMs)
+  if (!isLast) state.between += sample.quantity * (afterNs - timeNs)
 }
 
 function laterHalf({ times, keys, values }: LevelRun): LevelRun {
@@ -101,20 +102,18 @@ function laterHalf({ times, keys, values }: LevelRun): LevelRun {
   return { times: times.splice(half), keys: keys.splice(half), values: values.splice(half) }
 }
 
-/** The integral of the level over the segment, in units x ms. */
+/** The integral of the level over the segment, in units x ns. */
 export function timeAverageIntegral(
   state: TimeAverageState,
   levelAtStart: Scaled,
-  fromMs: number,
-  untilMs: number,
+  fromNs: bigint,
+  untilNs: bigint,
 ): bigint {
   const last = state.runs.at(-1)
-  if (last === undefined) return levelAtStart * BigInt(untilMs - fromMs)
-  const firstMs = Math.max((state.runs[0] as LevelRun).times[0] as number, fromMs)
-  const endMs = Math.max(last.times.at(-1) as number, fromMs)
+  if (last === undefined) return levelAtStart * (untilNs - fromNs)
+  const firstMs = later((state.runs[0] as LevelRun).times[0] as bigint, fromNs)
+  const endNs = later(last.times.at(-1) as bigint, fromNs)
   return (
-    levelAtStart * BigInt(firstMs - fromMs) +
-    state.between +
-    (last.values.at(-1) as Scaled) * BigInt(untilMs - endMs)
+    levelAtStart * (firstMs - fromNs) + state.between + (last.values.at(-1) as Scaled) * (untilNs - endNs)
   )
 }

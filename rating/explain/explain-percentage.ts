@@ -100,7 +100,7 @@ function walkThrough({ basis, usage, level, scale }: PercentageInput, terms: Per
   })
   const stands = [stand()]
   for (let at = 0; at < head.times.length; at += 1) {
-    const sample = { timeMs: head.times[at]!, key: head.keys[at]!, quantity: head.quantities[at]! }
+    const sample = { timeNs: head.times[at]!, key: head.keys[at]!, quantity: head.quantities[at]! }
     addToAggregation(basis, aggregation, { ...sample, text: head.texts[at]!, cell: 0 })
     walkEvent(terms, walk, aggregated(basis, aggregation, level) * factor)
     stands.push(stand())

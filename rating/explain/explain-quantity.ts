@@ -2,6 +2,7 @@
 // aggregation remembers how it came about (levels by time, ranks), the lines show it.
 
 import { formatScaled, type Scaled, scaledOne } from '../../schemas/decimal.js'
+import { later } from '../../schemas/time.js'
 import { type AggregationState, aggregated, aggregationDenominator } from '../aggregations/aggregation.js'
 import type { PercentileState } from '../aggregations/percentile.js'
 import type { TimeAverageState } from '../aggregations/time-average.js'
@@ -82,18 +83,14 @@ function levelCount(state: TimeAverageState): number {
 
 /** Each level for its part of the period. */
 function explainLevels(steps: Step[], basis: ChargeBasis, usage: Aggregated, state: TimeAverageState): Ratio {
-  const { period, fromMs, untilMs } = basis
+  const { period, fromNs, untilNs } = basis
   const parts: Ratio[] = []
-  const cuts = [
-    fromMs,
-    ...state.runs.flatMap(run => run.times).map(timeMs => Math.max(timeMs, fromMs)),
-    untilMs,
-  ]
+  const cuts = [fromNs, ...state.runs.flatMap(run => run.times).map(timeNs => later(timeNs, fromNs)), untilNs]
   const levels = [usage.level, ...state.runs.flatMap(run => run.values)]
   for (const [index, level] of levels.entries()) {
-    const lengthMs = cuts[index + 1]! - cuts[index]!
-    if (lengthMs === 0 && levels.length > 1) continue
-    const part = partOfTime(BigInt(lengthMs), BigInt(period.untilMs - period.fromMs))
+    const lengthNs = cuts[index + 1]! - cuts[index]!
+    if (lengthNs === 0n && levels.length > 1) continue
+    const part = partOfTime(lengthNs, period.untilNs - period.fromNs)
     const result = times(ofScaled(level), exactOf(part))
     parts.push(result)
     steps.push({
@@ -122,10 +119,10 @@ function explainChanges(
   usage: Aggregated,
   state: WeightedSumState,
 ): Ratio {
-  const { period, fromMs, untilMs } = basis
-  const periodMs = ratio(BigInt(period.untilMs - period.fromMs))
-  const part = partOfTime(BigInt(untilMs - fromMs), BigInt(period.untilMs - period.fromMs))
-  const changes = over(ratio(state.changes * BigInt(untilMs - fromMs) - state.moment, scaledOne), periodMs)
+  const { period, fromNs, untilNs } = basis
+  const periodNs = ratio(period.untilNs - period.fromNs)
+  const part = partOfTime(untilNs - fromNs, period.untilNs - period.fromNs)
+  const changes = over(ratio(state.changes * (untilNs - fromNs) - state.moment, scaledOne), periodNs)
   const carried = times(ofScaled(usage.level), exactOf(part))
   steps.push({
     what: 'level',

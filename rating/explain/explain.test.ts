@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { aggregations } from '../../schemas/catalog-parser.js'
 import { formatScaled, type Scaled, scaledOne } from '../../schemas/decimal.js'
+import { nsOf } from '../../schemas/time.js'
 import { addSample } from '../accumulator.js'
 import {
   type Case,
@@ -129,7 +130,7 @@ describe('an explanation of usage', () => {
 })
 
 describe('an explanation of a recurring price', () => {
-  const june = (second: number) => at('2026-06-01') + second * 1_000
+  const june = (second: number) => at('2026-06-01') + nsOf(second * 1_000)
 
   it('comes to the charge, each line from its values, however the month is cut', () => {
     const seconds = fc.uniqueArray(fc.integer({ min: 1, max: 30 * 86_400 - 1 }), { maxLength: 5 })
@@ -152,7 +153,7 @@ describe('an explanation of a recurring price', () => {
           .toSorted((a, b) => a - b)
           .map((second, n) => ({
             ...change('amended', n + 2, '2026-06-01', quantities(n + 1)),
-            effectiveFromMs: june(second),
+            effectiveFromNs: june(second),
           }))
         const created = change('created', 1, '2026-06-01', { plan: 'pro', ...quantities(0), ...trialUntil })
         const lines = pricesOf(catalog, created, ...changes).recurring
@@ -199,9 +200,9 @@ describe('an explanation for people', () => {
     const basis = { ...one.basis, price: { ...one.basis.price, model: clamped, included: 0n } }
     const accumulator = start({ ...one, basis, level: 0n })
     for (let n = 0; n < 60; n += 1) {
-      const timeMs = basis.fromMs + n
+      const timeNs = basis.fromNs + BigInt(n)
       addSample(basis, accumulator, {
-        timeMs,
+        timeNs,
         quantity: BigInt(n) * scaledOne,
         text: '',
         key: `k${n}`,

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { addSample, newAccumulator } from '../accumulator.js'
 import { at, base, catalogOf, change, pricesOf, scaled, seats } from '../example-subscription.js'
-import { basisOfVector, periodMs, periodStartMs, samplesOfVector, type Vector } from '../golden-vectors.js'
+import { basisOfVector, periodNs, periodStartNs, samplesOfVector, type Vector } from '../golden-vectors.js'
 import { segmentsBefore } from '../price-lines.js'
 import { explainRecurring } from './explain-recurring.js'
 import { explainUsage } from './explain-usage.js'
@@ -84,8 +84,8 @@ function textOf({ terms, level, ...more }: Example): string {
   if (level !== undefined) accumulator.levelsAtStart = new Map([[0, scaled(level)]])
   for (const [index, sample] of samplesOfVector(basis, vector).entries()) {
     // Levels change on the 11th and the 21st.
-    const timeMs = isLevel ? periodStartMs + ((index + 1) * periodMs) / 3 : sample.timeMs
-    addSample(basis, accumulator, { ...sample, timeMs })
+    const timeNs = isLevel ? periodStartNs + (BigInt(index + 1) * periodNs) / 3n : sample.timeNs
+    addSample(basis, accumulator, { ...sample, timeNs })
   }
   return textFile(
     explanationToText(explainUsage(basis, accumulator, { currency: 'USD', rounding: 'half_up' })),

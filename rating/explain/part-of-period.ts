@@ -5,15 +5,15 @@ import { type Ratio, ratio, times } from './ratio.js'
 import { exactOf, partOfTime, quantity, type Step, type StepValue, type StepValues, text } from './step.js'
 
 interface Period {
-  readonly fromMs: number
-  readonly untilMs: number
+  readonly fromNs: bigint
+  readonly untilNs: bigint
 }
 
-/** Undefined for a whole period. A fraction by time has the period's milliseconds below the line, one by day its dates. */
+/** Undefined for a whole period. A fraction by time has the period's nanoseconds below the line, one by day its dates. */
 export function partOfPeriod(fraction: Fraction, period: Period): StepValue | undefined {
   const { numerator, denominator } = fraction
   if (numerator === denominator) return undefined
-  if (denominator === BigInt(period.untilMs - period.fromMs)) return partOfTime(numerator, denominator)
+  if (denominator === period.untilNs - period.fromNs) return partOfTime(numerator, denominator)
   return { kind: 'part', part: numerator, whole: denominator, unit: 'days' }
 }
 

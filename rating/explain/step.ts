@@ -70,20 +70,21 @@ export const scaledQuantity = (value: Scaled): StepValue => quantity(ofScaled(va
 export const count = (value: number): StepValue => quantity(ratio(BigInt(value)))
 
 const units: readonly (readonly [string, bigint])[] = [
-  ['days', 86_400_000n],
-  ['hours', 3_600_000n],
-  ['minutes', 60_000n],
-  ['seconds', 1_000n],
+  ['days', 86_400_000_000_000n],
+  ['hours', 3_600_000_000_000n],
+  ['minutes', 60_000_000_000n],
+  ['seconds', 1_000_000_000n],
+  ['ms', 1_000_000n],
 ]
 
 /** Of two lengths of time: in the longest unit in which both are whole. */
-export function partOfTime(partMs: bigint, wholeMs: bigint): StepValue {
-  for (const [unit, unitMs] of units) {
-    if (partMs % unitMs === 0n && wholeMs % unitMs === 0n) {
-      return { kind: 'part', part: partMs / unitMs, whole: wholeMs / unitMs, unit }
+export function partOfTime(partNs: bigint, wholeNs: bigint): StepValue {
+  for (const [unit, unitNs] of units) {
+    if (partNs % unitNs === 0n && wholeNs % unitNs === 0n) {
+      return { kind: 'part', part: partNs / unitNs, whole: wholeNs / unitNs, unit }
     }
   }
-  return { kind: 'part', part: partMs, whole: wholeMs, unit: 'ms' }
+  return { kind: 'part', part: partNs, whole: wholeNs, unit: 'ns' }
 }
 
 /** The number that a value stands for. */

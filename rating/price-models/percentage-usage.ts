@@ -44,7 +44,7 @@ export interface PercentageUsage {
 
 /** Events as parallel arrays. */
 export interface EventLog {
-  readonly times: number[]
+  readonly times: bigint[]
   readonly keys: string[]
   readonly quantities: Scaled[]
   readonly texts: string[]
@@ -83,13 +83,13 @@ export function addToPercentageUsage(basis: ChargeBasis, usage: PercentageUsage,
     throw new Error(`meter ${basis.meter.meter} has a negative quantity that it does not allow`)
   }
   const last = head.times.length - 1
-  if (usage.settled && compareEvents(head.times[last]!, head.keys[last]!, sample.timeMs, sample.key) <= 0) {
+  if (usage.settled && compareEvents(head.times[last]!, head.keys[last]!, sample.timeNs, sample.key) <= 0) {
     addToTail(basis, usage, quantity)
     return
   }
-  const at = insertionIndex(head.times, head.keys, sample.timeMs, sample.key)
+  const at = insertionIndex(head.times, head.keys, sample.timeNs, sample.key)
   if (at <= last) usage.rewrites += 1
-  head.times.splice(at, 0, sample.timeMs)
+  head.times.splice(at, 0, sample.timeNs)
   head.keys.splice(at, 0, sample.key)
   head.quantities.splice(at, 0, quantity)
   head.texts.splice(at, 0, sample.text)
@@ -162,7 +162,7 @@ function isCurrent(cached: CachedWalk, basis: ChargeBasis, usage: PercentageUsag
 
 function sampleAt(log: EventLog, index: number): UsageSample {
   return {
-    timeMs: log.times[index]!,
+    timeNs: log.times[index]!,
     key: log.keys[index]!,
     quantity: log.quantities[index]!,
     text: log.texts[index]!,

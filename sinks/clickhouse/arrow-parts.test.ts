@@ -8,7 +8,7 @@ const rate = (rate: bigint): FxRateRow => ({
   base: 'EUR',
   quote: 'USD',
   rate,
-  effectiveFromMs: 1,
+  effectiveFromNs: 1n,
   recordedAtMs: 2,
   partition: 0,
   ledgerSequence: 3,

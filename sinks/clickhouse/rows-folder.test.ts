@@ -41,7 +41,7 @@ const rates = (count: number, rate: bigint) =>
         base: 'EUR',
         quote: 'USD',
         rate,
-        effectiveFromMs: i,
+        effectiveFromNs: BigInt(i),
         recordedAtMs: 2,
         partition: 0,
         ledgerSequence: 3,

@@ -11,6 +11,7 @@ import {
   type SubscriptionVersionRow,
   subscriptionVersionsTable,
 } from '../../schemas/tables.js'
+import { nsOf } from '../../schemas/time.js'
 import type { FeedMessage, FeedRange } from '../sink.js'
 import { type ClickHouseConfig, openClickHouse } from './config.js'
 import { migrate } from './migrate.js'
@@ -110,8 +111,8 @@ test('every kind of column arrives as it was', async () => {
     status: 'active',
     plan: 'pro',
     planVersion: 4_294_967_295,
-    effectiveFromMs: Date.UTC(2026, 0, 31, 23, 59, 59, 999),
-    effectiveUntilMs: undefined,
+    effectiveFromNs: nsOf(Date.UTC(2026, 0, 31, 23, 59, 59, 999), 999_999),
+    effectiveUntilNs: undefined,
     quantities: new Map([['seats', '5']]),
     mrr: -(10n ** 38n - 1n),
     currency: 'USD',

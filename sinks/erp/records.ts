@@ -12,6 +12,7 @@ import { minorUnits } from '../../schemas/currency.js'
 import { divideRounded, type Scaled, scaledOne } from '../../schemas/decimal.js'
 import { stableId } from '../../schemas/identifiers.js'
 import type { JournalEntry, ScheduleEntry } from '../../schemas/journal-entry.js'
+import { earlier, msOf, nsOf } from '../../schemas/time.js'
 import { type AccountMapping, type AccountRule, ruleFor } from './config.js'
 
 export type EntriesOfBatch =
@@ -22,8 +23,8 @@ export type EntriesOfBatch =
       readonly detail: string
     }
 
-/** `cutoffMs` of the run dates adjustments: the periods that they adjust are closed. */
-export function entriesOf(batch: BillingBatch, mapping: AccountMapping, cutoffMs: number): EntriesOfBatch {
+/** `cutoffNs` of the run dates adjustments: the periods that they adjust are closed. */
+export function entriesOf(batch: BillingBatch, mapping: AccountMapping, cutoffNs: bigint): EntriesOfBatch {
   const units = minorUnits(batch.currency)
   if (units === undefined) {
     return {
@@ -37,7 +38,7 @@ export function entriesOf(batch: BillingBatch, mapping: AccountMapping, cutoffMs
     const rule = ruleFor(mapping, chargeToWire(charge))
     if (rule === undefined)
       return { kind: 'refused', code: 'no_account_mapping', detail: missingRule(charge) }
-    entries.push(entryOf(batch, charge, rule, units, cutoffMs))
+    entries.push(entryOf(batch, charge, rule, units, cutoffNs))
   }
   return { kind: 'ok', entries }
 }
@@ -56,7 +57,7 @@ function entryOf(
   charge: Charge,
   rule: AccountRule,
   units: number,
-  cutoffMs: number,
+  cutoffNs: bigint,
 ): JournalEntry {
   const journalId = stableId('je', batch.batchId, charge.chargeId)
   const inAdvance = charge.timing === 'in_advance'
@@ -69,7 +70,7 @@ function entryOf(
     idempotencyKey: journalId,
     entityId: batch.entityId,
     currency: batch.currency,
-    accountingDate: accountingDate(charge, cutoffMs),
+    accountingDate: accountingDate(charge, cutoffNs),
     lines: [
       { account: debited, debit: magnitude, credit: 0n, segments: rule.segments },
       { account: credited, debit: 0n, credit: magnitude, segments: rule.segments },
@@ -79,8 +80,8 @@ function entryOf(
     contractId: charge.contractId,
     subscriptionId: charge.subscriptionId,
     subscriptionVersion: charge.subscriptionVersion,
-    fromMs: charge.fromMs,
-    untilMs: charge.untilMs,
+    fromNs: charge.fromNs,
+    untilNs: charge.untilNs,
     performanceObligation: rule.performanceObligation,
     correlationId: '',
     source: { billingRunId: batch.billingRunId, batchId: batch.batchId },
@@ -89,13 +90,13 @@ function entryOf(
 }
 
 /** In arrears the last day of the service period, in advance its first, an adjustment the last day before the cutoff. */
-function accountingDate(charge: Charge, cutoffMs: number): string {
-  if (charge.kind === 'adjustment') return dateOf(cutoffMs - 1)
-  return dateOf(charge.timing === 'in_advance' ? charge.fromMs : charge.untilMs - 1)
+function accountingDate(charge: Charge, cutoffNs: bigint): string {
+  if (charge.kind === 'adjustment') return dateOf(cutoffNs - 1n)
+  return dateOf(charge.timing === 'in_advance' ? charge.fromNs : charge.untilNs - 1n)
 }
 
-function dateOf(instantMs: number): string {
-  return new Date(instantMs).toISOString().slice(0, 10)
+function dateOf(instantNs: bigint): string {
+  return new Date(msOf(instantNs)).toISOString().slice(0, 10)
 }
 
 /**
@@ -103,26 +104,26 @@ function dateOf(instantMs: number): string {
  * each month gets the difference, so that the months add up to the amount exactly.
  */
 export function straightLine(
-  period: { readonly fromMs: number; readonly untilMs: number },
+  period: { readonly fromNs: bigint; readonly untilNs: bigint },
   amount: Scaled,
   units: number,
 ): ScheduleEntry[] {
   const minorUnit = scaledOne / 10n ** BigInt(units)
-  const length = BigInt(period.untilMs - period.fromMs)
+  const length = period.untilNs - period.fromNs
   const items: ScheduleEntry[] = []
   let recognised = 0n
-  for (let fromMs = period.fromMs; fromMs < period.untilMs; ) {
-    const untilMs = Math.min(nextMonth(fromMs), period.untilMs)
-    const elapsed = BigInt(untilMs - period.fromMs)
+  for (let fromNs = period.fromNs; fromNs < period.untilNs; ) {
+    const untilNs = earlier(nextMonth(fromNs), period.untilNs)
+    const elapsed = untilNs - period.fromNs
     const byThen = divideRounded(amount * elapsed, length * minorUnit) * minorUnit
-    items.push({ fromMs, untilMs, amount: byThen - recognised })
+    items.push({ fromNs, untilNs, amount: byThen - recognised })
     recognised = byThen
-    fromMs = untilMs
+    fromNs = untilNs
   }
   return items
 }
 
-function nextMonth(instantMs: number): number {
-  const date = new Date(instantMs)
-  return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1)
+function nextMonth(instantNs: bigint): bigint {
+  const date = new Date(msOf(instantNs))
+  return nsOf(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1))
 }

@@ -27,7 +27,7 @@ export interface ErpSinkOptions {
   /** Where CSV files go; absent: none are written. */
   readonly csvDir?: string
   /** The cutoff of a run, which dates its adjustments; undefined: there is no such run. */
-  readonly cutoffMsOf: (billingRunId: string) => Promise<number | undefined>
+  readonly cutoffNsOf: (billingRunId: string) => Promise<bigint | undefined>
   readonly timeoutMs: number
 }
 
@@ -89,11 +89,11 @@ async function postBatch(
   batch: BillingBatch,
   mapping: AccountMapping,
 ): Promise<number | Refusal> {
-  const cutoffMs = await options.cutoffMsOf(batch.billingRunId)
-  if (cutoffMs === undefined) {
+  const cutoffNs = await options.cutoffNsOf(batch.billingRunId)
+  if (cutoffNs === undefined) {
     return { kind: 'rejected', code: 'unknown_billing_run', detail: `no billing run ${batch.billingRunId}` }
   }
-  const made = entriesOf(batch, mapping, cutoffMs)
+  const made = entriesOf(batch, mapping, cutoffNs)
   if (made.kind === 'refused') return { kind: 'rejected', code: made.code, detail: made.detail }
   const natsSubject = `postings.${entityToken(batch.entityId)}`
   const outgoing = made.entries.map(entry => ({

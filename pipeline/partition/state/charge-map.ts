@@ -20,10 +20,8 @@ interface RunningDelta {
   readonly moved: MovedTotals
 }
 
-/** Without `running`, states of format 3 name what moved on in `moved`, and all that was put in `set`. */
 export interface ChargeDelta extends MapDelta<UsageCharge> {
-  readonly running?: RunningDelta
-  readonly moved?: MovedTotals
+  readonly running: RunningDelta
 }
 
 const runs = { not: 0, sum: 1, count: 2 } as const
@@ -140,14 +138,14 @@ export class ChargeMap {
     }
   }
 
-  apply({ set, deleted, running, moved }: ChargeDelta): void {
+  apply({ set, deleted, running }: ChargeDelta): void {
     for (const chargeId of deleted) this.#remove(chargeId)
     for (const [, charge] of set) {
       this.#table.restore(charge)
       this.#keep(charge)
     }
-    if (running !== undefined) this.#applyPut(running)
-    this.#applyMoved(running?.moved ?? moved)
+    this.#applyPut(running)
+    this.#applyMoved(running.moved)
   }
 
   #applyPut({ put, kinds }: RunningDelta): void {
@@ -160,8 +158,7 @@ export class ChargeMap {
     }
   }
 
-  #applyMoved(moved: MovedTotals | undefined): void {
-    if (moved === undefined) return
+  #applyMoved(moved: MovedTotals): void {
     for (const serial of moved.serials) {
       if (!this.#table.has(serial))
         throw new Error(`The state lacks charge ${serial}, which a delta moves on.`)

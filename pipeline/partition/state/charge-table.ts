@@ -32,7 +32,7 @@ export interface ChargeColumns {
   /** 16 bytes each. */
   readonly ids: Uint8Array
   /** Two each: from, until. */
-  readonly times: Float64Array
+  readonly times: BigInt64Array
   readonly customerIds: readonly string[]
   readonly subscriptionIds: readonly string[]
   /** Which of `shared` each has. */
@@ -47,7 +47,7 @@ const firstCapacity = 64
 const maxLoad = 0.6
 /** Of a charge, in one line of memory: its id; from and until; customer, subscription, shared, the next, whether it is there. */
 const stride = 64
-const doubleStride = stride / 8
+const longStride = stride / 8
 const fromAt = 2
 const untilAt = 3
 const wordStride = stride / 4
@@ -61,7 +61,7 @@ export class ChargeTable {
   #bytes = new Uint8Array(firstCapacity * stride)
   /** The same memory. */
   #words = new Int32Array(this.#bytes.buffer)
-  #doubles = new Float64Array(this.#bytes.buffer)
+  #longs = new BigInt64Array(this.#bytes.buffer)
   /** Serials by id, open addressing. */
   #slots = new Int32Array(firstCapacity * 2).fill(noCharge)
   #count = 0
@@ -151,8 +151,8 @@ export class ChargeTable {
       entityId,
       currency,
       subscriptionVersion,
-      fromMs: this.#doubles[serial * doubleStride + fromAt]!,
-      untilMs: this.#doubles[serial * doubleStride + untilAt]!,
+      fromNs: this.#longs[serial * longStride + fromAt]!,
+      untilNs: this.#longs[serial * longStride + untilAt]!,
       accumulator,
       emitted,
     }
@@ -164,7 +164,7 @@ export class ChargeTable {
 
   columnsOf(serials: readonly number[]): ChargeColumns {
     const ids = new Uint8Array(serials.length * idBytes)
-    const times = new Float64Array(serials.length * 2)
+    const times = new BigInt64Array(serials.length * 2)
     const customerIds: string[] = []
     const subscriptionIds: string[] = []
     const sharedAt = new Uint32Array(serials.length)
@@ -173,8 +173,8 @@ export class ChargeTable {
     serials.forEach((serial, i) => {
       const at = serial * wordStride
       ids.set(this.#bytes.subarray(serial * stride, serial * stride + idBytes), i * idBytes)
-      times[i * 2] = this.#doubles[serial * doubleStride + fromAt]!
-      times[i * 2 + 1] = this.#doubles[serial * doubleStride + untilAt]!
+      times[i * 2] = this.#longs[serial * longStride + fromAt]!
+      times[i * 2 + 1] = this.#longs[serial * longStride + untilAt]!
       customerIds.push(this.#customers.idOf(this.#words[at + customerAt]!))
       subscriptionIds.push(this.#subscriptions.idOf(this.#words[at + subscriptionAt]!))
       const number = this.#words[at + sharedAtWord]!
@@ -209,7 +209,7 @@ export class ChargeTable {
   #write(serial: number, charge: ChargeTerms): void {
     this.#writeId(serial)
     this.#writeOwner(serial, charge.customerId, charge.subscriptionId)
-    this.#writeTerms(serial, this.#numberOfShared(charge), charge.fromMs, charge.untilMs)
+    this.#writeTerms(serial, this.#numberOfShared(charge), charge.fromNs, charge.untilNs)
   }
 
   /** Makes the place of a serial that of the id at hand. */
@@ -225,7 +225,7 @@ export class ChargeTable {
       while (serial >= capacity) capacity *= 2
       this.#bytes = larger(this.#bytes, capacity * stride)
       this.#words = new Int32Array(this.#bytes.buffer)
-      this.#doubles = new Float64Array(this.#bytes.buffer)
+      this.#longs = new BigInt64Array(this.#bytes.buffer)
     }
     this.#bytes.set(this.#id, serial * stride)
     if (this.#count > this.#slots.length * maxLoad) this.#rehash()
@@ -258,10 +258,10 @@ export class ChargeTable {
     return this.#lastOwner
   }
 
-  #writeTerms(serial: number, shared: number, fromMs: number, untilMs: number): void {
+  #writeTerms(serial: number, shared: number, fromNs: bigint, untilNs: bigint): void {
     this.#words[serial * wordStride + sharedAtWord] = shared
-    this.#doubles[serial * doubleStride + fromAt] = fromMs
-    this.#doubles[serial * doubleStride + untilAt] = untilMs
+    this.#longs[serial * longStride + fromAt] = fromNs
+    this.#longs[serial * longStride + untilAt] = untilNs
   }
 
   #numberOfShared(charge: SharedTerms): number {

@@ -5,6 +5,7 @@
 import { deserialize, serialize } from 'node:v8'
 import type { Catalog } from '../../../schemas/catalog.js'
 import { type DispositionCounts, zeroDispositions } from '../../../schemas/dispositions.js'
+import { beginninglessNs } from '../../../schemas/time.js'
 import { ChargeMap } from './charge-map.js'
 import { type DedupeSegment, DedupeTable } from './dedupe-table.js'
 import type {
@@ -18,10 +19,8 @@ import type {
 import { type MapDelta, TrackedMap } from './tracked-map.js'
 import { UsageRoutes } from './usage-routes.js'
 
-/** 4: charges that run are columns. */
-const format = 4
-/** 3: the dedupe table holds the hashes of schemas/event-hash.ts as they are since; those of older states mean nothing. */
-const oldestFormat = 3
+/** 5: instants are nanoseconds; states before it know no more than milliseconds. */
+const format = 5
 const dayMs = 86_400_000
 
 /** One day more than the horizon, because arrivals are kept by the day. */
@@ -39,7 +38,7 @@ interface StateMaps {
   readonly charges: ChargeMap
   readonly sealed: TrackedMap<SealedCharge>
   /** Billing runs that were sealed, by id. */
-  readonly runs: TrackedMap<{ readonly cutoffMs: number }>
+  readonly runs: TrackedMap<{ readonly cutoffNs: bigint }>
   /** Usage events that were taken back, by composite key. */
   readonly retractions: TrackedMap<Retraction>
 }
@@ -136,7 +135,7 @@ export class PartitionState {
       subscriptionIds: [],
       hold: undefined,
       movements: [],
-      sealedUntilMs: Number.NEGATIVE_INFINITY,
+      sealedUntilNs: beginninglessNs,
     }
     this.maps.customers.set(customerId, record)
     return record
@@ -225,10 +224,10 @@ export class PartitionState {
 
   #apply(bytes: Uint8Array): void {
     const stored = deserialize(bytes) as StateBytes
-    if (stored.format < oldestFormat || stored.format > format) {
+    if (stored.format !== format) {
       throw new Error(
-        `State of format ${stored.format} cannot be read; this version reads ${oldestFormat} and ${format}. ` +
-          'Formats 1 and 2 know events by other hashes: run the version that wrote them, or begin on a fresh state.',
+        `State of format ${stored.format} cannot be read; this version reads ${format}. ` +
+          'Run the version that wrote it, or begin on a fresh state.',
       )
     }
     for (const [name, map] of Object.entries(this.maps)) {

@@ -14,7 +14,7 @@ export interface Envelope {
   readonly id: string
   readonly type: string
   readonly customerId: string
-  readonly timeMs: number
+  readonly timeNs: bigint
   readonly arrivedAtMs: number
   readonly correlationId: string
   readonly traceparent: string
@@ -46,7 +46,7 @@ export interface SubscriptionRecord {
 /** An open question to history, and why it was asked. While there is one, the customer's usage is held. */
 export interface Hold {
   requestId: string
-  fromMs: number
+  fromNs: bigint
   /** The last event that made it necessary: what the residual corrections name. */
   cause: { readonly source: string; readonly id: string; readonly correlationId: string }
 }
@@ -58,7 +58,7 @@ export interface CustomerRecord {
   /** The net movements of the timelines as last emitted. */
   movements: readonly MrrMovement[]
   /** The highest cutoff that any charge was sealed at. */
-  sealedUntilMs: number
+  sealedUntilNs: bigint
 }
 
 /**
@@ -89,8 +89,8 @@ export interface UsageCharge {
   readonly entityId: string
   readonly currency: string
   readonly subscriptionVersion: number
-  readonly fromMs: number
-  readonly untilMs: number
+  readonly fromNs: bigint
+  readonly untilNs: bigint
   accumulator: Accumulator
   /** The sum of the amounts of all rows emitted for it. */
   emitted: Scaled

@@ -7,6 +7,7 @@ import { formatScaled } from '../../../schemas/decimal.js'
 import { conservationGap } from '../../../schemas/dispositions.js'
 import { type MrrMovement, movementToWire } from '../../../schemas/mrr-movement.js'
 import type { RatedUsageRow } from '../../../schemas/tables.js'
+import { endlessNs } from '../../../schemas/time.js'
 import type { BadDay } from '../random/bad-day.js'
 import type { Driven } from '../random/drive.js'
 import type { OracleCharge } from './charges.js'
@@ -18,16 +19,16 @@ import type { OracleAnswer } from './oracle.js'
 export function expectAgreement(
   { core, seen }: Driven,
   answer: OracleAnswer,
-  asOfMs: number,
+  asOfNs: bigint,
   { isBilled } = { isBilled: false },
 ): void {
   const counts = core.counters()
   expect(counts).toEqual(answer.counts)
   expect(conservationGap(counts)).toBe(0)
   expectDeadLetters(seen.deadLetters, answer.deadLetters)
-  const owed = answer.charges(asOfMs)
-  expectCharges(core.charges(asOfMs), owed)
-  expectMovements(core.movements(Number.POSITIVE_INFINITY), answer.movements)
+  const owed = answer.charges(asOfNs)
+  expectCharges(core.charges(asOfNs), owed)
+  expectMovements(core.movements(endlessNs), answer.movements)
   expectEmitted(seen.movements, answer.movements)
   expectRows(seen.rows, owed, isBilled)
   if (!isBilled) for (const row of seen.fresh) expectRow(row, answer)
@@ -67,7 +68,7 @@ function expectDeadLetters(streamed: ReadonlyMap<string, number>, expected: read
 /** All movements ever emitted come to the net ones. */
 function expectEmitted(emitted: ReadonlyMap<string, bigint>, movements: readonly OracleMovement[]): void {
   const net = movements.map(one => [
-    JSON.stringify([one.subscription_id, one.currency, Date.parse(one.effective_at), one.kind]),
+    JSON.stringify([one.subscription_id, one.currency, one.effective_at, one.kind]),
     one.amount,
   ])
   const sums = [...emitted].map(([key, amount]) => [key, formatScaled(amount)])

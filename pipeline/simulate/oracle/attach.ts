@@ -17,16 +17,16 @@ export interface Placed {
 
 /** What it is placed on; 'parked' when no meter of it can be attached yet; else the code of its dead letter. */
 export function attach(usage: UsageEvent, subscriptions: readonly Subscription[]): Placed[] | string {
-  const { subject, subscriptionId: pinned, timeMs } = usage.event
+  const { subject, subscriptionId: pinned, timeNs } = usage.event
   const placed: Placed[] = []
   for (const reading of usage.readings) {
     const matching = subscriptions
       .filter(one => one.customerId === subject && (pinned === undefined || pinned === one.id))
-      .map(one => ({ changes: one.changes, lines: one.lines.filter(line => prices(line, reading, timeMs)) }))
+      .map(one => ({ changes: one.changes, lines: one.lines.filter(line => prices(line, reading, timeNs)) }))
       .filter(one => one.lines.length > 0)
     if (matching.length > 1) return 'ambiguous_subscription'
     for (const { changes, lines } of matching) {
-      if (termsAt(changes, timeMs)!.status === 'suspended') return 'subscription_suspended'
+      if (termsAt(changes, timeNs)!.status === 'suspended') return 'subscription_suspended'
       for (const line of lines) {
         const cell = cellOf(line, reading)
         if (cell === undefined) return 'no_matrix_cell'
@@ -37,8 +37,8 @@ export function attach(usage: UsageEvent, subscriptions: readonly Subscription[]
   return placed.length === 0 ? 'parked' : placed
 }
 
-function prices({ price, fromMs, untilMs }: Line, { meter }: Reading, timeMs: number): boolean {
-  return price.kind === 'usage' && price.meter === meter.meter && fromMs <= timeMs && timeMs < untilMs
+function prices({ price, fromNs, untilNs }: Line, { meter }: Reading, timeNs: bigint): boolean {
+  return price.kind === 'usage' && price.meter === meter.meter && fromNs <= timeNs && timeNs < untilNs
 }
 
 /** The matching cell that names the most dimensions, else -1 for the default; undefined: there is none. 0 without a matrix. */

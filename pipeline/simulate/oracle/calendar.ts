@@ -5,8 +5,8 @@
 import type { BillingPeriod } from '../../../schemas/catalog.js'
 
 export interface Period {
-  readonly fromMs: number
-  readonly untilMs: number
+  readonly fromNs: bigint
+  readonly untilNs: bigint
 }
 
 const dayMs = 86_400_000
@@ -15,34 +15,41 @@ const quarterHourMs = 900_000
 
 const formats = new Map<string, Intl.DateTimeFormat>()
 const offsets = new Map<string, number>()
-const boundaries = new Map<string, number>()
+const boundaries = new Map<string, bigint>()
 
 /** The calendar date of an instant in a time zone, in days since 1970. */
-export function dateOf(timezone: string, instantMs: number): number {
-  return Math.floor(wallClock(timezone, instantMs) / dayMs)
+export function dateOf(timezone: string, instantNs: bigint): number {
+  return Math.floor(wallClock(timezone, floorMs(instantNs)) / dayMs)
 }
 
 /** The service period that holds an instant. */
-export function periodAt(anchorMs: number, timezone: string, period: BillingPeriod, atMs: number): Period {
+export function periodAt(anchorNs: bigint, timezone: string, period: BillingPeriod, atNs: bigint): Period {
   let n = 0
-  while (periodStart(anchorMs, timezone, period, n + 1) <= atMs) n += 1
-  while (periodStart(anchorMs, timezone, period, n) > atMs) n -= 1
+  while (periodStart(anchorNs, timezone, period, n + 1) <= atNs) n += 1
+  while (periodStart(anchorNs, timezone, period, n) > atNs) n -= 1
   return {
-    fromMs: periodStart(anchorMs, timezone, period, n),
-    untilMs: periodStart(anchorMs, timezone, period, n + 1),
+    fromNs: periodStart(anchorNs, timezone, period, n),
+    untilNs: periodStart(anchorNs, timezone, period, n + 1),
   }
 }
 
-/** Anchor + n × period. */
-export function periodStart(anchorMs: number, timezone: string, period: BillingPeriod, n: number): number {
-  if (n === 0) return anchorMs
-  const key = `${anchorMs} ${timezone} ${period} ${n}`
+/** Anchor + n × period. Clocks change by whole seconds, so what the anchor has beyond its millisecond stays as it is. */
+export function periodStart(anchorNs: bigint, timezone: string, period: BillingPeriod, n: number): bigint {
+  if (n === 0) return anchorNs
+  const anchorMs = floorMs(anchorNs)
+  const beyondNs = anchorNs - BigInt(anchorMs) * 1_000_000n
+  const key = `${anchorNs} ${timezone} ${period} ${n}`
   const known = boundaries.get(key)
   if (known !== undefined) return known
   const anchor = wallClock(timezone, anchorMs)
-  const startMs = instantOf(timezone, plusPeriods(anchor, period, n))
-  boundaries.set(key, startMs)
-  return startMs
+  const startNs = BigInt(instantOf(timezone, plusPeriods(anchor, period, n))) * 1_000_000n + beyondNs
+  boundaries.set(key, startNs)
+  return startNs
+}
+
+/** Instants are none before 1970. */
+function floorMs(instantNs: bigint): number {
+  return Number(instantNs / 1_000_000n)
 }
 
 /** On the wall clock alone, as if it were UTC. */

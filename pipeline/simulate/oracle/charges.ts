@@ -7,7 +7,7 @@ import type { Catalog, Plan, Price } from '../../../schemas/catalog.js'
 import type { ChargeWire } from '../../../schemas/charge.js'
 import { minorUnits } from '../../../schemas/currency.js'
 import { stableId } from '../../../schemas/identifiers.js'
-import { formatInstant } from '../../../schemas/time.js'
+import { formatInstant, instantKey } from '../../../schemas/time.js'
 import type { Placed } from './attach.js'
 import { partOf, type Segment, type Subscription, segmentsOf } from './prices.js'
 import { termsAt } from './terms.js'
@@ -24,16 +24,16 @@ export function chargesOf(
   subscription: Subscription,
   catalog: Catalog,
   placed: readonly Placed[],
-  asOfMs: number,
+  asOfNs: bigint,
 ): OracleCharge[] {
-  const segments = subscription.lines.flatMap(line => segmentsOf(line, asOfMs))
+  const segments = subscription.lines.flatMap(line => segmentsOf(line, asOfNs))
   return segments.flatMap(segment => {
     const { price } = segment.line
     const total = price.kind === 'recurring' ? recurringTotal(segment) : usageTotal(segment, catalog, placed)
     // A usage charge is one that was used, or that owes something without usage.
     const isNothing = total.events === 0 && total.quantity === '0' && total.amount === '0'
     if (price.kind === 'usage' && isNothing) return []
-    return { wire: wireOf(subscription, segment, total, asOfMs), events: total.events }
+    return { wire: wireOf(subscription, segment, total, asOfNs), events: total.events }
   })
 }
 
@@ -55,12 +55,12 @@ export function keptShare(price: Price): Exact {
   return exactly(price.discountPercent).div(-100).plus(1)
 }
 
-function wireOf(subscription: Subscription, segment: Segment, total: Total, asOfMs: number): ChargeWire {
-  const { line, fromMs, untilMs } = segment
+function wireOf(subscription: Subscription, segment: Segment, total: Total, asOfNs: bigint): ChargeWire {
+  const { line, fromNs, untilNs } = segment
   const { price, plan } = line
-  const terms = termsAt(subscription.changes, fromMs)!
+  const terms = termsAt(subscription.changes, fromNs)!
   return {
-    charge_id: stableId('ch', subscription.id, price.price, fromMs),
+    charge_id: stableId('ch', subscription.id, price.price, instantKey(fromNs)),
     customer_id: subscription.customerId,
     subscription_id: subscription.id,
     subscription_version: terms.sequence,
@@ -72,12 +72,12 @@ function wireOf(subscription: Subscription, segment: Segment, total: Total, asOf
     meter: price.kind === 'usage' ? price.meter : '',
     kind: price.kind,
     timing: price.kind === 'usage' ? 'in_arrears' : price.timing,
-    service_period: { from: formatInstant(fromMs), until: formatInstant(untilMs) },
+    service_period: { from: formatInstant(fromNs), until: formatInstant(untilNs) },
     quantity: total.quantity,
     amount: total.amount,
     amount_rounded: payable(total.amount, plan),
     currency: plan.currency,
-    status: untilMs <= asOfMs ? 'closed' : 'open',
+    status: untilNs <= asOfNs ? 'closed' : 'open',
   }
 }
 

@@ -8,7 +8,7 @@ import type { BillingPeriod } from '../../../schemas/catalog.js'
 import type { MovementKind, MrrMovementWire } from '../../../schemas/mrr-movement.js'
 import { formatInstant } from '../../../schemas/time.js'
 import { keptShare } from './charges.js'
-import type { Subscription } from './prices.js'
+import { never, type Subscription } from './prices.js'
 
 /** Without its id. */
 export type OracleMovement = Omit<MrrMovementWire, 'movement_id'>
@@ -23,27 +23,27 @@ const timesTwelve: Readonly<Record<BillingPeriod, number>> = {
 
 export function movementsOf(customerId: string, subscriptions: readonly Subscription[]): OracleMovement[] {
   const lines = subscriptions.flatMap(one => one.lines)
-  const instants = [...new Set(lines.flatMap(line => [line.fromMs, line.untilMs]))]
+  const instants = [...new Set(lines.flatMap(line => [line.fromNs, line.untilNs]))]
   const currencies = [...new Set(lines.map(line => line.plan.currency))].sort()
   let everPaid = false
   return instants
-    .filter(Number.isFinite)
-    .sort((a, b) => a - b)
-    .flatMap(atMs => {
+    .filter(atNs => atNs !== never)
+    .sort((a, b) => (a < b ? -1 : 1))
+    .flatMap(atNs => {
       const nets = currencies.map(currency => ({
         currency,
-        before: total(subscriptions.map(one => mrrOf(one, currency, atMs - 1))),
-        after: total(subscriptions.map(one => mrrOf(one, currency, atMs))),
+        before: total(subscriptions.map(one => mrrOf(one, currency, atNs - 1n))),
+        after: total(subscriptions.map(one => mrrOf(one, currency, atNs))),
       }))
       const moved = nets.flatMap(net =>
-        movementsAt(customerId, subscriptions, net, atMs, kindOf(net, nets, everPaid)),
+        movementsAt(customerId, subscriptions, net, atNs, kindOf(net, nets, everPaid)),
       )
       everPaid ||= nets.some(net => net.after.gt(0))
       return moved.sort((a, b) => compare(a.subscription_id, b.subscription_id))
     })
 }
 
-/** The customer's MRR in one currency just before an instant (a millisecond) and at it. */
+/** The customer's MRR in one currency just before an instant (a nanosecond) and at it. */
 interface Net {
   readonly currency: string
   readonly before: Exact
@@ -54,18 +54,18 @@ function movementsAt(
   customerId: string,
   subscriptions: readonly Subscription[],
   { currency, before }: Net,
-  atMs: number,
+  atNs: bigint,
   kind: MovementKind,
 ): OracleMovement[] {
   const movements: OracleMovement[] = []
   let running = before
   for (const one of subscriptions) {
-    const amount = mrrOf(one, currency, atMs).minus(mrrOf(one, currency, atMs - 1))
+    const amount = mrrOf(one, currency, atNs).minus(mrrOf(one, currency, atNs - 1n))
     if (amount.eq(0)) continue
     movements.push({
       customer_id: customerId,
       subscription_id: one.id,
-      effective_at: formatInstant(atMs),
+      effective_at: formatInstant(atNs),
       kind,
       amount: toPlaces(amount),
       currency,
@@ -88,9 +88,9 @@ function kindOf({ before, after }: Net, all: readonly Net[], everPaid: boolean):
 }
 
 /** A subscription's MRR at an instant, rounded once. */
-function mrrOf({ lines }: Subscription, currency: string, atMs: number): Exact {
+function mrrOf({ lines }: Subscription, currency: string, atNs: bigint): Exact {
   const exact = lines
-    .filter(line => line.fromMs <= atMs && atMs < line.untilMs && !line.trial)
+    .filter(line => line.fromNs <= atNs && atNs < line.untilNs && !line.trial)
     .filter(line => line.plan.currency === currency)
     .map(({ price, plan, quantity }) => {
       if (price.kind === 'usage') return Exact.of(0)

@@ -20,7 +20,7 @@ export interface OracleAnswer {
   readonly deadLetters: readonly DeadLetter[]
   readonly movements: readonly OracleMovement[]
   /** Those whose segment begins before an instant. */
-  charges(asOfMs: number): OracleCharge[]
+  charges(asOfNs: bigint): OracleCharge[]
   /** The rows of one event, as they are written now. */
   rows(source: string, id: string): OracleRow[]
 }
@@ -61,7 +61,7 @@ export function oracle(
       used.placed
         .filter(({ usage: { event } }) => event.source === source && event.id === id)
         .map(placed => rowOf(placed, subscriptions)),
-    charges: asOfMs => subscriptions.flatMap(one => chargesOf(one, known, used.placed, asOfMs)),
+    charges: asOfNs => subscriptions.flatMap(one => chargesOf(one, known, used.placed, asOfNs)),
   }
 }
 

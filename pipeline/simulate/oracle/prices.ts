@@ -4,9 +4,14 @@
 import type { Catalog, Plan, Price } from '../../../schemas/catalog.js'
 import { type Scaled, scaledOne } from '../../../schemas/decimal.js'
 import type { SubscriptionChange } from '../../../schemas/lifecycle-event.js'
+import { endlessNs } from '../../../schemas/time.js'
 import { dateOf, type Period, periodAt, periodStart } from './calendar.js'
 import { canonical } from './canonical.js'
 import { instantsOf, type Terms, termsAt } from './terms.js'
+
+/** After and before every instant. */
+export const never = endlessNs
+const always = -never
 
 export interface Subscription {
   readonly id: string
@@ -16,14 +21,14 @@ export interface Subscription {
   readonly lines: readonly Line[]
 }
 
-/** One price over [fromMs, untilMs) under terms that stay equal. */
+/** One price over [fromNs, untilNs) under terms that stay equal. */
 export interface Line {
   /** Without its discount once that has run out. */
   readonly price: Price
   readonly plan: Plan
   readonly terms: Terms
-  readonly fromMs: number
-  readonly untilMs: number
+  readonly fromNs: bigint
+  readonly untilNs: bigint
   readonly trial: boolean
   /** The parts of it in which the subscription is suspended. */
   readonly suspensions: readonly Period[]
@@ -40,8 +45,8 @@ export interface Line {
 export interface Segment {
   readonly line: Line
   readonly period: Period
-  readonly fromMs: number
-  readonly untilMs: number
+  readonly fromNs: bigint
+  readonly untilNs: bigint
 }
 
 export function linesOf(changes: readonly SubscriptionChange[], catalog: Catalog): Line[] {
@@ -50,10 +55,10 @@ export function linesOf(changes: readonly SubscriptionChange[], catalog: Catalog
   for (const stretch of stretchesOf(changes, catalog)) {
     const id = stretch.price.price
     const last = newest.get(id)
-    const adjoins = last?.untilMs === stretch.fromMs
+    const adjoins = last?.untilNs === stretch.fromNs
     if (last !== undefined && adjoins && last.key === stretch.key) {
       const suspensions = [...last.suspensions, ...stretch.suspensions]
-      newest.set(id, { ...last, suspensions, untilMs: stretch.untilMs, writtenKey: stretch.writtenKey })
+      newest.set(id, { ...last, suspensions, untilNs: stretch.untilNs, writtenKey: stretch.writtenKey })
       continue
     }
     if (last !== undefined) done.push(last)
@@ -65,30 +70,34 @@ export function linesOf(changes: readonly SubscriptionChange[], catalog: Catalog
 }
 
 /** The line's parts of service periods that begin before an instant, in order. */
-export function segmentsOf(line: Line, beforeMs: number): Segment[] {
+export function segmentsOf(line: Line, beforeNs: bigint): Segment[] {
   const segments: Segment[] = []
-  for (let fromMs = line.fromMs; fromMs < Math.min(line.untilMs, beforeMs); ) {
-    const { anchorMs, timezone } = line.terms
-    const period = periodAt(anchorMs, timezone, line.plan.billingPeriod, fromMs)
-    const untilMs = Math.min(period.untilMs, line.untilMs)
-    segments.push({ line, period, fromMs, untilMs })
-    fromMs = untilMs
+  for (let fromNs = line.fromNs; fromNs < earliest(line.untilNs, beforeNs); ) {
+    const { anchorNs, timezone } = line.terms
+    const period = periodAt(anchorNs, timezone, line.plan.billingPeriod, fromNs)
+    const untilNs = earliest(period.untilNs, line.untilNs)
+    segments.push({ line, period, fromNs, untilNs })
+    fromNs = untilNs
   }
   return segments
 }
 
 /** The segment's share of its period, by the plan's proration: of elapsed time, or of calendar days in the time zone. */
-export function partOf({ line, period, fromMs, untilMs }: Segment): {
+export function partOf({ line, period, fromNs, untilNs }: Segment): {
   numerator: bigint
   denominator: bigint
 } {
-  if (fromMs === period.fromMs && untilMs === period.untilMs) return { numerator: 1n, denominator: 1n }
-  const date = (instantMs: number) => dateOf(line.terms.timezone, instantMs)
-  const days = date(period.untilMs) - date(period.fromMs)
+  if (fromNs === period.fromNs && untilNs === period.untilNs) return { numerator: 1n, denominator: 1n }
+  const date = (instantNs: bigint) => dateOf(line.terms.timezone, instantNs)
+  const days = date(period.untilNs) - date(period.fromNs)
   if (line.plan.proration === 'day' && days > 0) {
-    return { numerator: BigInt(date(untilMs) - date(fromMs)), denominator: BigInt(days) }
+    return { numerator: BigInt(date(untilNs) - date(fromNs)), denominator: BigInt(days) }
   }
-  return { numerator: BigInt(untilMs - fromMs), denominator: BigInt(period.untilMs - period.fromMs) }
+  return { numerator: untilNs - fromNs, denominator: period.untilNs - period.fromNs }
+}
+
+export function earliest(a: bigint, b: bigint): bigint {
+  return a < b ? a : b
 }
 
 export function planOf(catalog: Catalog, plan: string, version: number | undefined): Plan | undefined {
@@ -104,17 +113,17 @@ export function pricesInForce(plan: Plan, terms: Terms): Price[] {
 function stretchesOf(changes: readonly SubscriptionChange[], catalog: Catalog): Line[] {
   const stretches: Line[] = []
   const instants = instantsOf(changes)
-  for (const [index, fromMs] of instants.entries()) {
-    const untilMs = instants[index + 1] ?? Number.POSITIVE_INFINITY
-    const terms = termsAt(changes, fromMs)
+  for (const [index, fromNs] of instants.entries()) {
+    const untilNs = instants[index + 1] ?? never
+    const terms = termsAt(changes, fromNs)
     if (terms === undefined) continue
     const plan = planOf(catalog, terms.plan, terms.planVersion)!
     for (const price of pricesInForce(plan, terms)) {
       // Nothing recurring is owed in a suspension; usage terms stay what they are.
       if (price.kind === 'recurring' && terms.status === 'suspended') continue
-      const endMs = discountEnd(price, plan, terms)
-      for (const cut of cutAt({ fromMs, untilMs }, endMs)) {
-        stretches.push(stretchOf(price, plan, terms, cut, cut.fromMs < endMs))
+      const endNs = discountEnd(price, plan, terms)
+      for (const cut of cutAt({ fromNs, untilNs }, endNs)) {
+        stretches.push(stretchOf(price, plan, terms, cut, cut.fromNs < endNs))
       }
     }
   }
@@ -122,10 +131,10 @@ function stretchesOf(changes: readonly SubscriptionChange[], catalog: Catalog): 
 }
 
 /** `discount_periods` are counted from the first anchor; without them a discount lasts for ever. */
-function discountEnd(price: Price, plan: Plan, terms: Terms): number {
-  if (price.discountPercent === 0n) return Number.NEGATIVE_INFINITY
-  if (price.discountPeriods === undefined) return Number.POSITIVE_INFINITY
-  return periodStart(terms.firstAnchorMs, terms.timezone, plan.billingPeriod, price.discountPeriods)
+function discountEnd(price: Price, plan: Plan, terms: Terms): bigint {
+  if (price.discountPercent === 0n) return always
+  if (price.discountPeriods === undefined) return never
+  return periodStart(terms.firstAnchorNs, terms.timezone, plan.billingPeriod, price.discountPeriods)
 }
 
 /** Of a price per unit what the subscription says, else the price's default; undefined: neither says. */
@@ -139,22 +148,22 @@ function contentOf(price: Price): object {
   return { ...price, defaultQuantity: 0n }
 }
 
-function cutAt({ fromMs, untilMs }: Period, atMs: number): Period[] {
-  if (atMs <= fromMs || untilMs <= atMs) return [{ fromMs, untilMs }]
+function cutAt({ fromNs, untilNs }: Period, atNs: bigint): Period[] {
+  if (atNs <= fromNs || untilNs <= atNs) return [{ fromNs, untilNs }]
   return [
-    { fromMs, untilMs: atMs },
-    { fromMs: atMs, untilMs },
+    { fromNs, untilNs: atNs },
+    { fromNs: atNs, untilNs },
   ]
 }
 
 function stretchOf(written: Price, plan: Plan, terms: Terms, span: Period, discounted: boolean): Line {
   const { discountPeriods: _, ...rest } = written
   const price: Price = discounted ? written : { ...rest, discountPercent: 0n }
-  const trial = span.fromMs < terms.trialUntilMs
+  const trial = span.fromNs < terms.trialUntilNs
   const quantity = quantityOf(price, terms)!
   const { currency, rounding, billingPeriod, proration, minimumWhenSuspended } = plan
   const ofPlan = [currency, rounding, billingPeriod, proration, minimumWhenSuspended]
-  const frame = [...ofPlan, terms.anchorMs, terms.timezone]
+  const frame = [...ofPlan, terms.anchorNs, terms.timezone]
   return {
     price,
     plan,

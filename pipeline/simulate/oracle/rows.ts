@@ -15,18 +15,18 @@ export type OracleRow = Pick<
   | 'plan'
   | 'planVersion'
   | 'entityId'
-  | 'periodFromMs'
-  | 'periodUntilMs'
+  | 'periodFromNs'
+  | 'periodUntilNs'
   | 'quantity'
   | 'currency'
   | 'dimensions'
 >
 
 export function rowOf({ usage, reading, line }: Placed, subscriptions: readonly Subscription[]): OracleRow {
-  const { timeMs } = usage.event
+  const { timeNs } = usage.event
   const owner = subscriptions.find(one => one.lines.includes(line))!
-  const terms = termsAt(owner.changes, timeMs)!
-  const segment = segmentsOf(line, timeMs + 1).at(-1)!
+  const terms = termsAt(owner.changes, timeNs)!
+  const segment = segmentsOf(line, timeNs + 1n).at(-1)!
   return {
     meter: reading.meter.meter,
     price: line.price.price,
@@ -35,8 +35,8 @@ export function rowOf({ usage, reading, line }: Placed, subscriptions: readonly 
     plan: terms.plan,
     planVersion: terms.planVersion,
     entityId: terms.entityId,
-    periodFromMs: segment.fromMs,
-    periodUntilMs: segment.untilMs,
+    periodFromNs: segment.fromNs,
+    periodUntilNs: segment.untilNs,
     quantity: reading.quantity,
     currency: line.plan.currency,
     dimensions: reading.dimensions,

@@ -16,24 +16,24 @@ export interface Terms {
   readonly quantities: ReadonlyMap<string, Scaled>
   readonly entityId: string
   readonly contractId: string
-  readonly anchorMs: number
+  readonly anchorNs: bigint
   /** Of the `created`: what discounts are counted from, whatever the anchor becomes. */
-  readonly firstAnchorMs: number
+  readonly firstAnchorNs: bigint
   readonly timezone: string
-  readonly trialUntilMs: number
+  readonly trialUntilNs: bigint
 }
 
-export function termsAt(changes: readonly SubscriptionChange[], atMs: number): Terms | undefined {
+export function termsAt(changes: readonly SubscriptionChange[], atNs: bigint): Terms | undefined {
   const known = changes
-    .filter(change => change.effectiveFromMs <= atMs)
+    .filter(change => change.effectiveFromNs <= atNs)
     .sort((a, b) => a.sequence - b.sequence)
   const last = <T>(field: (change: SubscriptionChange) => T | undefined): T | undefined =>
     known.map(field).findLast(value => value !== undefined)
   const created = (change: SubscriptionChange) => change.kind === 'created'
   if (!known.some(created)) return undefined
   const status = last(statusOf) ?? 'active'
-  const untilMs = last(change => change.effectiveUntilMs)
-  if (status === 'cancelled' || (untilMs !== undefined && untilMs <= atMs)) return undefined
+  const untilNs = last(change => change.effectiveUntilNs)
+  if (status === 'cancelled' || (untilNs !== undefined && untilNs <= atNs)) return undefined
   return {
     sequence: Math.max(...known.map(change => change.sequence)),
     status,
@@ -41,22 +41,22 @@ export function termsAt(changes: readonly SubscriptionChange[], atMs: number): T
     quantities: new Map(known.flatMap(change => [...(change.quantities ?? [])])),
     entityId: last(change => change.entityId) ?? '',
     contractId: last(change => change.contractId) ?? '',
-    anchorMs: last(
-      change => change.billingAnchorMs ?? (created(change) ? change.effectiveFromMs : undefined),
+    anchorNs: last(
+      change => change.billingAnchorNs ?? (created(change) ? change.effectiveFromNs : undefined),
     )!,
-    firstAnchorMs: last(change =>
-      created(change) ? (change.billingAnchorMs ?? change.effectiveFromMs) : undefined,
+    firstAnchorNs: last(change =>
+      created(change) ? (change.billingAnchorNs ?? change.effectiveFromNs) : undefined,
     )!,
     timezone: last(change => (created(change) ? (change.timezone ?? 'UTC') : undefined))!,
-    trialUntilMs: last(change => change.trialUntilMs) ?? Number.NEGATIVE_INFINITY,
+    trialUntilNs: last(change => change.trialUntilNs) ?? -1n,
   }
 }
 
 /** Every instant at which terms can begin or end, ascending. */
-export function instantsOf(changes: readonly SubscriptionChange[]): number[] {
-  const instants = changes.flatMap(one => [one.effectiveFromMs, one.effectiveUntilMs, one.trialUntilMs])
-  const set = new Set(instants.filter(instant => instant !== undefined).filter(Number.isFinite))
-  return [...set].sort((a, b) => a - b)
+export function instantsOf(changes: readonly SubscriptionChange[]): bigint[] {
+  const instants = changes.flatMap(one => [one.effectiveFromNs, one.effectiveUntilNs, one.trialUntilNs])
+  const set = new Set(instants.filter(instant => instant !== undefined))
+  return [...set].sort((a, b) => (a < b ? -1 : 1))
 }
 
 function statusOf(change: SubscriptionChange): 'active' | 'suspended' | 'cancelled' | undefined {

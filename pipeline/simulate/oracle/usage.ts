@@ -8,7 +8,7 @@ import { exactly, slowAmount, slowQuantity, toPlaces } from '../../../rating/slo
 import type { Catalog, UsagePrice } from '../../../schemas/catalog.js'
 import type { Placed } from './attach.js'
 import { canonical } from './canonical.js'
-import { type Line, partOf, type Segment } from './prices.js'
+import { earliest, type Line, partOf, type Segment } from './prices.js'
 
 export interface Total {
   readonly quantity: string
@@ -18,16 +18,16 @@ export interface Total {
 }
 
 export function usageTotal(segment: Segment, catalog: Catalog, placed: readonly Placed[]): Total {
-  const { line, period, fromMs, untilMs } = segment
+  const { line, period, fromNs, untilNs } = segment
   const { trial } = line
   if (line.price.kind !== 'usage') throw new Error(`${line.price.price} is not a usage price.`)
   const price = isWaived(segment) ? unfloored(line.price) : line.price
   const meter = catalog.meters.find(one => one.meter === price.meter)!
   const fraction = partOf(segment)
-  const basis: ChargeBasis = { price, meter, fraction, trial, fromMs, untilMs, period }
-  const samples = samplesOn([line], placed).filter(one => fromMs <= one.timeMs && one.timeMs < untilMs)
+  const basis: ChargeBasis = { price, meter, fraction, trial, fromNs, untilNs, period }
+  const samples = samplesOn([line], placed).filter(one => fromNs <= one.timeNs && one.timeNs < untilNs)
   const isLevel = meter.aggregation === 'weighted_sum' || meter.aggregation === 'time_average'
-  const earlier = isLevel ? samplesOn(continuedBy(line), placed).filter(one => one.timeMs < fromMs) : []
+  const earlier = isLevel ? samplesOn(continuedBy(line), placed).filter(one => one.timeNs < fromNs) : []
   return remembered(canonical([basis, samples, earlier]), () => {
     const levelOf = (cell: number) =>
       levelAfter(
@@ -43,12 +43,12 @@ export function usageTotal(segment: Segment, catalog: Catalog, placed: readonly 
 }
 
 /** "A service period that lies in a suspension from end to end owes no minimum and no flat amount, unless the plan …" */
-function isWaived({ line, fromMs, untilMs }: Segment): boolean {
-  const suspendedMs = line.suspensions
-    .map(span => Math.min(span.untilMs, untilMs) - Math.max(span.fromMs, fromMs))
-    .filter(ms => ms > 0)
-    .reduce((sum, ms) => sum + ms, 0)
-  return suspendedMs === untilMs - fromMs && !line.plan.minimumWhenSuspended
+function isWaived({ line, fromNs, untilNs }: Segment): boolean {
+  const suspendedNs = line.suspensions
+    .map(span => earliest(span.untilNs, untilNs) - (span.fromNs > fromNs ? span.fromNs : fromNs))
+    .filter(ns => ns > 0n)
+    .reduce((sum, ns) => sum + ns, 0n)
+  return suspendedNs === untilNs - fromNs && !line.plan.minimumWhenSuspended
 }
 
 function unfloored({ minimum: _, ...price }: UsagePrice): UsagePrice {
@@ -61,7 +61,7 @@ function samplesOn(lines: readonly Line[], placed: readonly Placed[]): UsageSamp
   return placed
     .filter(one => lines.includes(one.line))
     .map(({ usage: { event }, reading, cell }) => ({
-      timeMs: event.timeMs,
+      timeNs: event.timeNs,
       quantity: reading.quantity,
       text: reading.text,
       // Of two at one time the one with the greater id comes later, then the one with the greater source.
@@ -76,7 +76,10 @@ function continuedBy(line: Line): Line[] {
 }
 
 function levelAfter(earlier: readonly UsageSample[], aggregation: string): Exact {
-  const inOrder = earlier.toSorted((a, b) => a.timeMs - b.timeMs || (a.key < b.key ? -1 : 1))
+  const inOrder = earlier.toSorted((a, b) => {
+    if (a.timeNs !== b.timeNs) return a.timeNs < b.timeNs ? -1 : 1
+    return a.key < b.key ? -1 : 1
+  })
   const counted = aggregation === 'weighted_sum' ? inOrder : inOrder.slice(-1)
   return counted.reduce((level, one) => level.plus(exactly(one.quantity)), exactly(0n))
 }

@@ -9,6 +9,8 @@ import type { BillingRunOrder, HistoryAnswer, PartitionCore } from '../../partit
 import { Dice } from './dice.js'
 import { type Driven, newCore, nothing, Seen } from './drive.js'
 
+const dayNs = 86_400_000_000_000n
+
 export interface BadDay extends Driven {
   /** Sealed lines, of all runs. */
   readonly sealed: readonly ChargeRow[]
@@ -28,13 +30,13 @@ export interface BadDayInput {
   readonly batches: readonly (readonly unknown[])[]
   readonly seed: number
   readonly arrivalMs: number
-  readonly endMs: number
+  readonly endNs: bigint
   readonly breakage?: Breakage
 }
 
 /** `calm` is called with the number of batches taken whenever nobody is held. The last billing run is not among it. */
 export function badDay(input: BadDayInput, calm: (driven: Driven, batches: number) => void): BadDay {
-  const { catalog, batches, arrivalMs: nowMs, endMs, breakage = {} } = input
+  const { catalog, batches, arrivalMs: nowMs, endNs, breakage = {} } = input
   const dice = new Dice(input.seed ^ 0x5eed)
   const sealed: ChargeRow[] = []
   const seen = new Seen()
@@ -60,13 +62,13 @@ export function badDay(input: BadDayInput, calm: (driven: Driven, batches: numbe
     // An answer that comes once more, or to a request that was replaced, must be harmless.
     stale = dice.chance(0.2) ? asked.map(request => ({ requestId: request.requestId, rows: [] })) : []
     stale = stale.filter(one => !output.historyRequests.some(open => open.requestId === one.requestId))
-    const orders = randomOrders(dice, core, commit, endMs)
+    const orders = randomOrders(dice, core, commit, endNs)
     if (orders.length > 0) storage.committed(core.process({ ...nothing, nowMs, commit, orders }).delta)
     if (dice.chance(0.1)) storage.snapshot(core)
     if (dice.chance(0.15)) core = storage.restore(tap, breakage)
     if (!core.holdsCustomers()) calm({ core, seen }, taken)
   }
-  const last = { billingRunId: 'last', cutoffMs: endMs }
+  const last = { billingRunId: 'last', cutoffNs: endNs }
   core.process({ ...nothing, nowMs, commit: 1_000_000, orders: [last] })
   return { core, seen, sealed, answers }
 }
@@ -107,7 +109,7 @@ function inMessages(dice: Dice, batch: readonly unknown[], arrivedAtMs: number) 
 }
 
 /** A billing run now and then, with any cutoff; the engine hands none in while customers are held. */
-function randomOrders(dice: Dice, core: PartitionCore, commit: number, endMs: number): BillingRunOrder[] {
+function randomOrders(dice: Dice, core: PartitionCore, commit: number, endNs: bigint): BillingRunOrder[] {
   if (core.holdsCustomers() || !dice.chance(0.1)) return []
-  return [{ billingRunId: `run_${commit}`, cutoffMs: endMs - dice.below(120) * 86_400_000 }]
+  return [{ billingRunId: `run_${commit}`, cutoffNs: endNs - BigInt(dice.below(120)) * dayNs }]
 }

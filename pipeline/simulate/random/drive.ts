@@ -5,6 +5,7 @@ import { Buffer } from 'node:buffer'
 import type { Catalog } from '../../../schemas/catalog.js'
 import { stringifyJson } from '../../../schemas/json-text.js'
 import type { DeadLetterRow, MrrMovementRow, RatedUsageRow } from '../../../schemas/tables.js'
+import { formatInstant } from '../../../schemas/time.js'
 import { type CoreInput, PartitionCore, type RowTap } from '../../partition/core.js'
 import { unlimitedCoreLimits } from '../../partition/core-limits.js'
 import { PartitionState } from '../../partition/state/partition-state.js'
@@ -73,8 +74,8 @@ export class Seen {
     else this.deadLetters.set(key, times)
   }
 
-  #movement({ subscriptionId, currency, effectiveAtMs, kind, amount }: MrrMovementRow): void {
-    const key = JSON.stringify([subscriptionId, currency, effectiveAtMs, kind])
+  #movement({ subscriptionId, currency, effectiveAtNs, kind, amount }: MrrMovementRow): void {
+    const key = JSON.stringify([subscriptionId, currency, formatInstant(effectiveAtNs), kind])
     const sum = (this.movements.get(key) ?? 0n) + amount
     if (sum === 0n) this.movements.delete(key)
     else this.movements.set(key, sum)

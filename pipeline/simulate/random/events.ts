@@ -3,6 +3,7 @@
 
 import fc from 'fast-check'
 import { ExactNumber } from '../../../schemas/exact-number.js'
+import { formatInstant, later, nsOf } from '../../../schemas/time.js'
 import { at, type CatalogChoice, dayMs, defined, type Pace, unique } from './catalogs.js'
 
 export type Wire = Readonly<Record<string, unknown>>
@@ -12,12 +13,13 @@ export const slots = 60
 const slot = fc.nat({ max: slots - 1 })
 const index = fc.nat({ max: 59 })
 export const rank = fc.nat({ max: 99 })
-/** Some instants lie off the grid. */
-const jitterMs = fc.oneof(
-  { weight: 5, arbitrary: fc.constant(0) },
-  { weight: 2, arbitrary: fc.constantFrom(1, -1, 1_800_000, 3_600_000, 12_345_678) },
+/** Some instants lie off the grid, in nanoseconds: by less than a millisecond, so that several share one, or by hours. */
+const jitterNs = fc.oneof(
+  { weight: 5, arbitrary: fc.constant(0n) },
+  { weight: 2, arbitrary: fc.constantFrom(1n, -1n, 999_999n, 100_000n, 1_000_000n, -1_000_000n) },
+  { weight: 1, arbitrary: fc.constantFrom(1_800_000_000_000n, 3_600_000_000_001n, 12_345_678_901_234n) },
 )
-const instant = fc.tuple(slot, jitterMs)
+const instant = fc.tuple(slot, jitterNs)
 /** Usage is dense, so that a charge has some. */
 const usageSlot = fc.integer({ min: 14, max: 40 })
 const seldom = <T>(arbitrary: fc.Arbitrary<T>) =>
@@ -74,7 +76,7 @@ const careless = fc.constantFrom(...Array<boolean>(14).fill(false), true)
 export const subscription = fc.record({
   rank,
   customer: fc.constantFrom('c1', 'c1', 'c2'),
-  from: fc.tuple(fc.nat({ max: 15 }), jitterMs),
+  from: fc.tuple(fc.nat({ max: 15 }), jitterNs),
   plan: index,
   isVersioned: fc.boolean(),
   anchor: seldom(fc.constantFrom(...anchors)),
@@ -118,7 +120,7 @@ export const usage = fc.record({
   of: index,
   stranger: fc.constantFrom(...Array<boolean>(14).fill(false), true),
   at: fc.oneof(
-    { weight: 15, arbitrary: fc.tuple(usageSlot, jitterMs) },
+    { weight: 15, arbitrary: fc.tuple(usageSlot, jitterNs) },
     { weight: 1, arbitrary: fc.constant(undefined) },
   ),
   type: fc.constantFrom(...Array<string>(14).fill('use'), 'other', 'unknown'),
@@ -182,23 +184,23 @@ export interface Ranked {
 }
 
 /** From slots to instants. */
-export function clockOf({ startMs, pace }: { startMs: number; pace: Pace }) {
-  return (slotNumber: number, jitter = 0) => startMs + Math.round(slotNumber * pace.stepMs) + jitter
+export function clockOf({ startNs, pace }: { startNs: bigint; pace: Pace }) {
+  return (slotNumber: number, jitter = 0n) => startNs + nsOf(Math.round(slotNumber * pace.stepMs)) + jitter
 }
 
 export type Clock = ReturnType<typeof clockOf>
 
-export const text = (instantMs: number) => new Date(instantMs).toISOString()
+export const text = (instantNs: bigint) => formatInstant(instantNs)
 
 export function event(
   id: string,
   source: string,
   type: string,
   subject: string,
-  timeMs: number | undefined,
+  timeNs: bigint | undefined,
   data: Wire,
 ) {
-  const time = timeMs === undefined ? undefined : text(timeMs)
+  const time = timeNs === undefined ? undefined : text(timeNs)
   return defined({ specversion: '1.0', id, source, type, subject, time, data })
 }
 
@@ -220,20 +222,20 @@ export function timelineOf(one: Chosen, choice: CatalogChoice, clock: Clock): Ra
     const sequence = sequences[n]! + step
     sequences[n] = sequence
     const customer = more.stranger && !one.isOrderly ? 'c9' : sub.customer
-    const fromMs = clock(...more.from)
+    const fromNs = clock(...more.from)
     const isCreated = more.kind === 'created'
     const amended = {
       ...termsOf(choice, more, clock),
       ...planOf(choice, isCreated ? (more.plan ?? 0) : more.plan, more.isVersioned),
     }
-    const untilMs = Math.max(clock(...(more.until ?? [slots, 0])), fromMs + dayMs)
-    const renewed = { effective_until: more.until === null ? null : text(untilMs) }
+    const untilNs = later(clock(...(more.until ?? [slots, 0n])), fromNs + nsOf(dayMs))
+    const renewed = { effective_until: more.until === null ? null : text(untilNs) }
     const data = more.kind === 'amended' || isCreated ? amended : more.kind === 'renewed' ? renewed : {}
     const id = `change${nth}`
-    const sentMs = clock(...(more.sent ?? [0, 0]))
+    const sentNs = clock(...(more.sent ?? [0, 0n]))
     return {
       rank: more.rank,
-      event: changeEvent(id, sentMs, `s${n}`, customer, more.kind, sequence, fromMs, data),
+      event: changeEvent(id, sentNs, `s${n}`, customer, more.kind, sequence, fromNs, data),
     }
   })
   return [...created, ...changes]
@@ -249,9 +251,9 @@ interface TermChoice {
   readonly seats?: unknown
   readonly overrides?: readonly number[] | undefined
   /** Null: there is none. */
-  readonly until?: readonly [number, number] | null | undefined
+  readonly until?: readonly [number, bigint] | null | undefined
   readonly anchor?: string | undefined
-  readonly trial?: readonly [number, number] | null | undefined
+  readonly trial?: readonly [number, bigint] | null | undefined
   readonly entity?: string | undefined
   readonly careless: boolean
 }
@@ -263,7 +265,7 @@ function termsOf(
 ): Wire {
   const picked = overrides === undefined ? undefined : unique(overrides.map(pick => at(choice.prices, pick)))
   const hasSeats = names || choice.sold.has('seats')
-  const instantOf = (of: readonly [number, number] | null | undefined) => of && text(clock(...of))
+  const instantOf = (of: readonly [number, bigint] | null | undefined) => of && text(clock(...of))
   return {
     quantities: quantity === undefined || !hasSeats ? undefined : { seats: quantity },
     price_overrides: picked?.filter(price => names || choice.sold.has(price['price'])),
@@ -276,19 +278,19 @@ function termsOf(
 
 function changeEvent(
   id: string,
-  sentMs: number,
+  sentNs: bigint,
   subscriptionId: string,
   customer: string,
   kind: string,
   sequence: number,
-  fromMs: number,
+  fromNs: bigint,
   data: Wire,
 ): Wire {
-  return event(id, 'crm', `weir.subscription.${kind}`, customer, sentMs, {
+  return event(id, 'crm', `weir.subscription.${kind}`, customer, sentNs, {
     subscription_id: subscriptionId,
     customer_id: customer,
     sequence,
-    effective_from: text(fromMs),
+    effective_from: text(fromNs),
     ...defined(data),
   })
 }
@@ -302,9 +304,9 @@ export function usageEvent(one: Chosen, usageOf: UsageChoice, n: number, clock: 
   const more = tag === undefined ? undefined : { tag }
   // Two sources may use one id, and are two events.
   const id = `u${source === 'app' ? n + 1 : n}`
-  const timeMs = when === undefined ? undefined : clock(...when)
+  const timeNs = when === undefined ? undefined : clock(...when)
   return defined({
-    ...event(id, source, type, customer, timeMs, defined({ ...readable, more })),
+    ...event(id, source, type, customer, timeNs, defined({ ...readable, more })),
     subscriptionid: pinned === undefined ? undefined : `s${pinned}`,
   })
 }
@@ -358,7 +360,7 @@ const conflictsOf = (of: Wire, clock: Clock) => [
   { ...of, data: { ...(of['data'] as Wire), n: '5', effective_from: text(clock(3)) } },
   // Two numbers that one double stands for.
   { ...of, data: { ...(of['data'] as Wire), n: nextNumber((of['data'] as Wire)['n']) } },
-  { ...of, time: text(clock(21, 77)) },
+  { ...of, time: text(clock(21, 77n)) },
   { ...of, correlationid: 'other' },
 ]
 

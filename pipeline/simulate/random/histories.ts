@@ -5,7 +5,7 @@
 import fc from 'fast-check'
 import { validateEvent } from '../../../schemas/cloud-event.js'
 import { isLifecycleType } from '../../../schemas/lifecycle-event.js'
-import { parseInstant } from '../../../schemas/time.js'
+import { msOf, nsOf, parseInstant } from '../../../schemas/time.js'
 import { at, catalogOf, catalogShape, paces } from './catalogs.js'
 import { Dice } from './dice.js'
 import {
@@ -31,9 +31,9 @@ export interface History {
   /** The same events in another order. */
   readonly again: readonly (readonly Wire[])[]
   readonly arrivalMs: number
-  readonly middleMs: number
+  readonly middleNs: bigint
   /** After everything that happens. */
-  readonly endMs: number
+  readonly endNs: bigint
   /** What else is left to chance when a core is driven through it. */
   readonly seed: number
   /** Nothing in it is kept because it came first, so the order of arrival decides nothing. */
@@ -41,12 +41,12 @@ export interface History {
 }
 
 const starts = ['2026-01-29', '2026-02-25', '2026-09-20', '2027-12-24', '2026-03-20'].map(day =>
-  Date.parse(day),
+  nsOf(Date.parse(day)),
 )
 const shape = fc.record({
   catalog: catalogShape,
   pace: fc.constantFrom(...paces),
-  startMs: fc.constantFrom(...starts),
+  startNs: fc.constantFrom(...starts),
   publishRanks: fc.array(rank, { minLength: 8, maxLength: 8 }),
   subscriptions: fc.array(subscription, { minLength: 1, maxLength: 3, size: 'max' }),
   changes: fc.array(change, { maxLength: 5, size: 'max' }),
@@ -95,9 +95,9 @@ function historyOf(one: Shape): History {
     catalog: { meters, plans },
     batches: cut(events, one.sizes),
     again: cut(new Dice(one.seed).shuffled(events), [1, 1 + (one.seed % 5), 2]),
-    arrivalMs: clock(slots / 2),
-    middleMs: clock(20 + (one.seed % 20)),
-    endMs: clock(slots),
+    arrivalMs: msOf(clock(slots / 2)),
+    middleNs: clock(20 + (one.seed % 20)),
+    endNs: clock(slots),
     seed: one.seed,
     isOrderFree: one.isOrderly,
   }
@@ -107,21 +107,21 @@ function historyOf(one: Shape): History {
  * Without the usage after an instant, and the changes both sent and effective after it. Of an identity the first event
  * alone is looked at, so that leaving it out lets no conflicting one in.
  */
-export function happenedBy({ batches, arrivalMs }: History, asOfMs: number): Wire[] {
+export function happenedBy({ batches, arrivalMs }: History, asOfNs: bigint): Wire[] {
   const seen = new Set<string>()
   return batches.flat().filter(one => {
     const parsed = validateEvent(one, arrivalMs)
     if (parsed.kind === 'rejected') return true
-    const { source, id, type, timeMs, timeText, data } = parsed.value
+    const { source, id, type, timeNs, timeText, data } = parsed.value
     const identity = JSON.stringify([source, id])
     const isFirst = !seen.has(identity)
     seen.add(identity)
     const effectiveFrom = data['effective_from']
-    const effectiveFromMs = typeof effectiveFrom === 'string' ? parseInstant(effectiveFrom) : undefined
+    const effectiveFromNs = typeof effectiveFrom === 'string' ? parseInstant(effectiveFrom) : undefined
     const isAhead = isLifecycleType(type)
-      ? timeText !== undefined && effectiveFromMs !== undefined && effectiveFromMs > asOfMs
+      ? timeText !== undefined && effectiveFromNs !== undefined && effectiveFromNs > asOfNs
       : true
-    return isFirst && !(timeMs > asOfMs && isAhead)
+    return isFirst && !(timeNs > asOfNs && isAhead)
   })
 }
 

@@ -138,7 +138,8 @@ test('nulls, dictionaries and timestamps are plain, row by row where they can be
   const words = vectorFromArray(['a', null, 'é', 'a', 'weir.x', 'b'], dictionary())
   expect(same(stream({ type: words }, 6))).toEqual({ plain: 4, other: 2 })
   const times = vectorFromArray([at, at + 7, null, -1], new TimestampMillisecond('UTC'))
-  expect(same(stream({ time: times }, 4))).toEqual({ plain: 4, other: 0 })
+  // What lies before 1970 is refused, which is not for the plain way to say.
+  expect(same(stream({ time: times }, 4))).toEqual({ plain: 3, other: 1 })
   const precise = vectorFromArray([1, 1_000, 1_000_000, 1_234_567], new TimestampMicrosecond('UTC'))
   expect(same(stream({ time: precise }, 4))).toEqual({ plain: 4, other: 0 })
   expect(scanner.scan(Buffer.from('no batch'), usageBatchContentType)).toBeUndefined()

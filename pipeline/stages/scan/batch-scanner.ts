@@ -268,6 +268,7 @@ export class BatchScanner {
     columns.content[event * contentWords] = lanes[0]!
     columns.content[event * contentWords + 1] = lanes[1]!
     columns.timeMs[event] = timeMs
+    columns.timeNanos[event] = Number.isNaN(timeMs) ? 0 : this.#time.nanos
     columns.typeFrom[event] = spans[type * 2]!
     columns.typeUntil[event] = spans[type * 2 + 1]!
     columns.subjectFrom[event] = spans[subject * 2]!

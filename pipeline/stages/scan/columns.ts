@@ -30,6 +30,7 @@ export class Columns implements ScannedEvents {
   traceparentFrom!: Int32Array
   traceparentUntil!: Int32Array
   timeMs!: Float64Array
+  timeNanos!: Int32Array
   identity!: Uint32Array
   content!: Uint32Array
   valueKind!: Uint8Array
@@ -81,6 +82,7 @@ export class Columns implements ScannedEvents {
     const timeMs = new Float64Array(capacity)
     if (this.#capacity < capacity && this.#capacity > 0) timeMs.set(this.timeMs)
     this.timeMs = timeMs
+    this.timeNanos = ints(this.timeNanos)
     this.plain = bytes(this.plain)
     this.from = ints(this.from)
     this.until = ints(this.until)

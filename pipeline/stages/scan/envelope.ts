@@ -173,6 +173,7 @@ export class Envelope {
     columns.content[event * contentWords] = lanes[0]!
     columns.content[event * contentWords + 1] = lanes[1]!
     columns.timeMs[event] = this.#timeMs
+    columns.timeNanos[event] = Number.isNaN(this.#timeMs) ? 0 : this.#time.nanos
     columns.typeFrom[event] = spans[roles.type * 2]!
     columns.typeUntil[event] = spans[roles.type * 2 + 1]!
     columns.subjectFrom[event] = spans[roles.subject * 2]!

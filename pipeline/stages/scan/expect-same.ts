@@ -6,6 +6,7 @@ import { hashContent, hashIdentity, hashText } from '../../../schemas/event-hash
 import { ExactNumber } from '../../../schemas/exact-number.js'
 import { decodeUtf8, isRecord, parseJson } from '../../../schemas/json-text.js'
 import type { Parsed } from '../../../schemas/rejection.js'
+import { msOf, nanosOf } from '../../../schemas/time.js'
 import { isUsageBatchType } from '../../../schemas/usage-batch-schema.js'
 import type { ValidEvent } from '../../../schemas/usage-event.js'
 import { type ScannedEvents, valueKinds } from './scanned-events.js'
@@ -67,6 +68,7 @@ function expectSameEnvelope(scan: ScannedEvents, event: number, valid: ValidEven
       correlationId: text(scan.correlationFrom, scan.correlationUntil),
       traceparent: text(scan.traceparentFrom, scan.traceparentUntil),
       timeMs: scan.timeMs[event],
+      timeNanos: scan.timeNanos[event],
       subscriptionId: undefined,
     },
     {
@@ -76,7 +78,8 @@ function expectSameEnvelope(scan: ScannedEvents, event: number, valid: ValidEven
       subject: valid.subject,
       correlationId: valid.correlationId,
       traceparent: valid.traceparent,
-      timeMs: valid.timeText === undefined ? Number.NaN : valid.timeMs,
+      timeMs: valid.timeText === undefined ? Number.NaN : msOf(valid.timeNs),
+      timeNanos: valid.timeText === undefined ? 0 : nanosOf(valid.timeNs),
       subscriptionId: valid.subscriptionId,
     },
   )

@@ -28,6 +28,8 @@ export interface ScannedEvents {
   readonly traceparentUntil: Int32Array
   /** Epoch milliseconds, floored; NaN when the event has no `time`. */
   readonly timeMs: Float64Array
+  /** The nanoseconds beyond them. */
+  readonly timeNanos: Int32Array
   /** Four words per event, as hashIdentity gives them. */
   readonly identity: Uint32Array
   /** Two words per event, as hashContent gives them. */

@@ -3,6 +3,7 @@
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { formatInstant, nsOf, rangeEndMs } from '../../../schemas/time.js'
 import { expectSame } from './expect-same.js'
 import { anyMessage, Dice, mutated } from './hostile-messages.js'
 import { ScanLayout } from './layout.js'
@@ -77,9 +78,12 @@ const plainEvent = fc.record(
     type: plainName,
     subject: plainName,
     data: fc.dictionary(plainText, tree, { maxKeys: 6 }),
-    time: fc
-      .date({ noInvalidDate: true, min: new Date(0), max: new Date('9999-12-31') })
-      .map(date => date.toISOString()),
+    time: fc.oneof(
+      fc.bigInt({ min: 0n, max: nsOf(rangeEndMs) - 1n }).map(formatInstant),
+      fc
+        .date({ noInvalidDate: true, min: new Date(0), max: new Date(rangeEndMs - 1) })
+        .map(date => date.toISOString()),
+    ),
     correlationid: plainText,
     traceparent: plainText,
     datacontenttype: fc.constant('application/json'),

@@ -1,6 +1,9 @@
 // The `time` of an event from its bytes: the usual forms of RFC 3339, read as schemas/time.ts reads them.
-// Invariant: a number is what parseInstant gives for the same text; whatever is written in another way is NaN here.
+// Invariant: a number is the millisecond of what parseInstant gives for the same text, and `nanos` what is beyond it;
+// whatever is written in another way, or is not accepted, is NaN here.
 // Events follow each other closely, so the day is remembered and only compared.
+
+import * as time from '../../../schemas/time.js'
 
 const dash = 45
 const colon = 58
@@ -8,6 +11,9 @@ const letterT = 84
 const letterZ = 90
 const point = 46
 const msPerDay = 86_400_000
+const { rangeEndMs } = time
+/** By digits of a fraction: what makes it nanoseconds. */
+const powers = Float64Array.of(1e9, 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 100, 10, 1)
 
 export class TimeReader {
   // The last date that was valid, as bytes: YYYY, -MM-, DD.
@@ -15,11 +21,13 @@ export class TimeReader {
   #month = 0
   #day = 0
   #dateMs = 0
+  /** Of the text that was read last: the nanoseconds beyond its millisecond. */
+  nanos = 0
 
-  /** Epoch milliseconds, floored, of the text `[from, until)`; NaN when it is not one of the usual forms. */
+  /** The epoch millisecond of the text `[from, until)`; NaN when it is not one of the usual forms. */
   read(bytes: Uint8Array, view: DataView, from: number, until: number): number {
     const length = until - from
-    if (length < 20 || length > 64) return Number.NaN
+    if (length < 20 || length > 35) return Number.NaN
     if (
       view.getInt32(from, true) !== this.#year ||
       view.getInt32(from + 4, true) !== this.#month ||
@@ -34,24 +42,25 @@ export class TimeReader {
     if (bytes[from + 10] !== letterT || bytes[from + 13] !== colon || bytes[from + 16] !== colon)
       return Number.NaN
     let at = from + 19
-    let milliseconds = 0
+    let fraction = 0
     if (bytes[at] === point) {
       at += 1
       const first = at
-      let weight = 100
       // The byte after the text is its closing quote, so that the digits end.
       for (let digit = bytes[at]! - 48; digit >= 0 && digit <= 9; digit = bytes[at]! - 48) {
-        if (at - first < 3) {
-          milliseconds += digit * weight
-          weight = weight === 100 ? 10 : 1
-        }
+        fraction = fraction * 10 + digit
         at += 1
       }
-      if (at === first) return Number.NaN
+      const digits = at - first
+      if (digits === 0 || digits > 9) return Number.NaN
+      fraction *= powers[digits]!
     }
+    const milliseconds = Math.floor(fraction / 1_000_000)
+    this.nanos = fraction - milliseconds * 1_000_000
     const instant = this.#dateMs + ((hour * 60 + minute) * 60 + second) * 1000 + milliseconds
-    if (bytes[at] === letterZ) return at + 1 === until ? instant : Number.NaN
-    return instant - offsetMs(bytes, at, until)
+    const isZulu = bytes[at] === letterZ && at + 1 === until
+    const instantMs = isZulu ? instant : instant - offsetMs(bytes, at, until)
+    return instantMs >= 0 && instantMs < rangeEndMs ? instantMs : Number.NaN
   }
 
   #readDate(bytes: Uint8Array, view: DataView, from: number): boolean {
