@@ -2,10 +2,8 @@
 // same port when they end by themselves, stopped with us.
 // Invariant: whatever they acknowledged before they died is there when they are back; clients just reconnect.
 
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { credsAuthenticator } from '@nats-io/transport-node'
 import {
   clickhouseMark,
   clickhouseUsers,
@@ -17,6 +15,7 @@ import { endOrphans } from '../deploy/embedded/owned-process.js'
 import { passwordFile } from '../deploy/embedded/passwords.js'
 import type { ClickHouseConfig } from '../sinks/clickhouse/config.js'
 import type { WeirConfig } from './config.js'
+import { foreignBroker } from './foreign-broker.js'
 import { probeHttp, probeNats, ServerWatch } from './server-watch.js'
 
 export interface Servers {
@@ -60,7 +59,7 @@ const firstStarts = 5
 const restartPauseMs = 500
 const restartPauseMaxMs = 15_000
 
-const natsFolder = (dataDir: string) => join(dataDir, 'nats')
+export const natsFolder = (dataDir: string) => join(dataDir, 'nats')
 const clickhouseFolder = (dataDir: string) => join(dataDir, 'clickhouse')
 
 /** Servers that a crash has left running on this directory end before anything else happens on it. */
@@ -174,17 +173,6 @@ function watchServers(
 
 function passwordFiles(folder: string, users: readonly string[]): Readonly<Record<string, string>> {
   return Object.fromEntries(users.map(user => [user, passwordFile(folder, user)]))
-}
-
-/** A broker of one's own, with what the configuration gives to be let in. */
-async function foreignBroker({ url, user, password, token, creds }: WeirConfig['nats']): Promise<NatsLogin> {
-  return {
-    servers: url ?? '',
-    ...(user === undefined ? {} : { user }),
-    ...(password === undefined ? {} : { pass: password }),
-    ...(token === undefined ? {} : { token }),
-    ...(creds === undefined ? {} : { authenticator: credsAuthenticator(await readFile(creds)) }),
-  }
 }
 
 interface Kept<Server extends EmbeddedServer> {

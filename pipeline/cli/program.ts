@@ -91,6 +91,22 @@ export function logger(level: string): Logger {
   return pino({ level, base: null }, process.stderr.isTTY ? pretty(toPeople) : pino.destination(2))
 }
 
+export function wholeOrZero(text: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('It is a whole number.')
+  return Number(text)
+}
+
+/** What a command takes that works on the broker itself. */
+export function brokerArguments() {
+  const config = configOf()
+  return {
+    config,
+    runningUrl: readInstance(config.dataDir)?.nats_url,
+    searchPath: environment()['PATH'] ?? '',
+    onNotice: (line: string) => void io.stderr.write(`${line}\n`),
+  }
+}
+
 export function wholeNumber(text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It is a whole number above 0.')
   return Number(text)

@@ -8,6 +8,7 @@ import { environment } from '../main.js'
 import { type Benchmark, type BenchOption, benchmarks } from './benchmarks.js'
 import { exitCodes } from './io.js'
 import {
+  brokerArguments,
   clientOf,
   configOf,
   Exit,
@@ -20,6 +21,7 @@ import {
   program,
   settingsHelp,
   wholeNumber,
+  wholeOrZero,
 } from './program.js'
 
 // `weir simulate … | head` ends when its reader does.
@@ -166,6 +168,42 @@ billing
     await finish(batchesCommand(options.after === undefined ? args : { ...args, after: options.after }, io))
   })
 
+const retention = program
+  .command('retention')
+  .description('what the streams hold, and what of it is still needed')
+
+retention
+  .command('show', { isDefault: true })
+  .description('bytes and safe positions; changes nothing')
+  .option('--keep-days <count>', 'what is younger stays (default: dedupe_horizon_days)', wholeOrZero)
+  .option('--json', 'print the report as JSON')
+  .action(async (options: RetentionOptions) => {
+    const { retentionCommand } = await import('./retention.js')
+    await finish(retentionCommand({ ...retentionArguments(options), apply: false, yes: false }, io))
+  })
+
+retention
+  .command('apply')
+  .description('purge what no partition, snapshot or sink needs any more; without --yes it only tells')
+  .option('--keep-days <count>', 'what is younger stays (default: dedupe_horizon_days)', wholeOrZero)
+  .option('--yes', 'purge')
+  .option('--json', 'print the report as JSON')
+  .action(async (options: RetentionOptions & { yes?: boolean }) => {
+    const { retentionCommand } = await import('./retention.js')
+    const args = { ...retentionArguments(options), apply: true, yes: options.yes === true }
+    await finish(retentionCommand(args, io))
+  })
+
+retention
+  .command('forget')
+  .description('give up a bucket that was lost and of which there is no backup')
+  .argument('<bucket>')
+  .option('--yes', 'for ever')
+  .action(async (bucket: string, options: { yes?: boolean }) => {
+    const { forgetCommand } = await import('./retention.js')
+    await finish(forgetCommand({ ...brokerArguments(), bucket, yes: options.yes === true }, io))
+  })
+
 const keys = program.command('keys').description('API keys: what each may do, and until when')
 
 keys
@@ -264,6 +302,16 @@ for (const [name, { measures, options: own }] of Object.entries(benchmarks)) {
       endOnSignals()
       await finish(benchCommand({ ...args, benchmark: name as Benchmark }, io))
     })
+}
+
+interface RetentionOptions {
+  readonly keepDays?: number
+  readonly json?: boolean
+}
+
+function retentionArguments({ keepDays, json }: RetentionOptions) {
+  const broker = brokerArguments()
+  return { ...broker, keepDays: keepDays ?? broker.config.dedupeHorizonDays, json: json === true }
 }
 
 interface SimulateOptions {
