@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
+import { recognise } from '../rating/recognition/recognise.js'
 import { packageRoot } from '../schemas/package-root.js'
 import { parseInstant } from '../schemas/time.js'
 import { createBillingSink, defaultLinesPerBatch } from '../sinks/billing/sink.js'
@@ -70,6 +71,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     jsm,
     accountsFile: config.erp.accounts ?? exampleAccounts,
     ...(config.erp.csvDir === undefined ? {} : { csvDir: config.erp.csvDir }),
+    recognise,
     cutoffNsOf: async runId => {
       const run = await billingRuns.get(runId)
       return run.kind === 'ok' ? parseInstant(run.value.cutoff) : undefined

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { Charge } from '../schemas/charge.js'
 import { formatScaled } from '../schemas/decimal.js'
 import { formatInstant } from '../schemas/time.js'
-import { chargesOf, isDue, type UsageTotals } from './close.js'
+import { chargesOf, dueAt, type UsageTotals } from './close.js'
 import { at, base, calls, catalogOf, change, pricesOf, scaled, seats } from './example-subscription.js'
 
 const catalog = catalogOf({ plan: 'pro', prices: [seats, base, calls] })
@@ -116,6 +116,7 @@ it('a charge says everything about where it comes from', () => {
     timing: 'in_arrears',
     fromNs: at('2026-01-01'),
     untilNs: at('2026-02-01'),
+    timezone: 'UTC',
     quantity: scaled('3'),
     amount: scaled('0.025'),
     amountRounded: scaled('0.03'),
@@ -129,8 +130,10 @@ it('a charge says everything about where it comes from', () => {
   })
 })
 
-it('a charge is due when its service period has ended by the cutoff', () => {
-  const [charge] = chargesOf(pricesOf(catalog, created), catalog, at('2026-01-31'), unused)
-  expect(isDue(charge!, at('2026-02-01') - 1n)).toBe(false)
-  expect(isDue(charge!, at('2026-02-01'))).toBe(true)
+it('a charge is due when its service period has ended, in advance when it begins', () => {
+  const usage: UsageTotals = () => ({ events: 1, quantity: scaled('1'), amount: scaled('1') })
+  const charges = chargesOf(pricesOf(catalog, created), catalog, at('2026-01-31'), usage)
+  const due = charges.map(one => [one.price, one.timing, dueAt(one)])
+  expect(due).toContainEqual(['base', 'in_advance', at('2026-01-01')])
+  expect(due).toContainEqual(['calls', 'in_arrears', at('2026-02-01')])
 })

@@ -44,9 +44,9 @@ export function chargesOf(
   return charges.sort(byStartThenPrice)
 }
 
-/** Whether a billing run with this cutoff seals the charge: its service period has ended by then. */
-export function isDue(charge: Charge, cutoffNs: bigint): boolean {
-  return charge.untilNs <= cutoffNs
+/** A charge is due when its service period has ended, or, in advance, when it begins. */
+export function dueAt(charge: Charge): bigint {
+  return charge.timing === 'in_advance' ? charge.fromNs : charge.untilNs
 }
 
 function recurringChargeOf(segment: Segment<RecurringPrice>, asOfNs: bigint): Charge {
@@ -81,6 +81,7 @@ function commonFields(segment: Segment<Price>, amount: Scaled, asOfNs: bigint) {
     price: line.price.price,
     fromNs,
     untilNs,
+    timezone: line.timezone,
     amount,
     amountRounded: roundToCurrency(amount, line.currency, line.rounding),
     currency: line.currency,

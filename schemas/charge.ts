@@ -27,6 +27,8 @@ export interface Charge {
   readonly timing: 'in_advance' | 'in_arrears'
   readonly fromNs: bigint
   readonly untilNs: bigint
+  /** IANA name; its days and months date what is booked. */
+  readonly timezone: string
   readonly quantity: Scaled
   readonly amount: Scaled
   readonly amountRounded: Scaled
@@ -51,6 +53,7 @@ export interface ChargeWire {
   readonly kind: ChargeKind
   readonly timing: 'in_advance' | 'in_arrears'
   readonly service_period: { readonly from: string; readonly until: string }
+  readonly timezone: string
   readonly quantity: string
   readonly amount: string
   readonly amount_rounded: string
@@ -76,6 +79,9 @@ export const chargeSchema = z.object({
   kind: z.enum(['usage', 'recurring', 'adjustment']),
   timing: z.enum(['in_advance', 'in_arrears']),
   service_period: servicePeriodSchema,
+  timezone: nameField.meta({
+    description: 'Of the subscription (IANA); its days and months date what is booked.',
+  }),
   quantity: decimalField,
   amount: decimalField,
   amount_rounded: decimalField,
@@ -101,6 +107,7 @@ export function chargeToWire(charge: Charge): ChargeWire {
     kind: charge.kind,
     timing: charge.timing,
     service_period: { from: formatInstant(charge.fromNs), until: formatInstant(charge.untilNs) },
+    timezone: charge.timezone,
     quantity: formatScaled(charge.quantity),
     amount: formatScaled(charge.amount),
     amount_rounded: formatScaled(charge.amountRounded),
@@ -133,6 +140,7 @@ export function chargeOf(wire: z.output<typeof chargeSchema>): Charge {
     timing: wire.timing,
     fromNs: wire.service_period.from,
     untilNs: wire.service_period.until,
+    timezone: wire.timezone,
     quantity: wire.quantity,
     amount: wire.amount,
     amountRounded: wire.amount_rounded,

@@ -38,6 +38,7 @@ const charge: Charge = {
   timing: 'in_arrears',
   fromNs: nsOf(Date.UTC(2026, 0, 31)),
   untilNs: nsOf(Date.UTC(2026, 1, 28)),
+  timezone: 'Europe/Berlin',
   quantity: 1_234_567_000000000000n,
   amount: 3_469134000001n,
   amountRounded: 3_470000000000n,

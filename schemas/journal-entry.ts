@@ -23,6 +23,14 @@ export interface ScheduleEntry {
   readonly amount: Scaled
 }
 
+/** When a line of a billing batch is booked, and when what it bills in advance is earned. */
+export interface Recognition {
+  /** `YYYY-MM-DD`. */
+  readonly accountingDate: string
+  /** Absent when nothing is deferred. Signed like the charge. */
+  readonly schedule?: readonly ScheduleEntry[]
+}
+
 export interface JournalEntry {
   readonly journalId: string
   readonly idempotencyKey: string

@@ -155,6 +155,7 @@ export const chargesTable = describe('charges', {
   timing: 'low_cardinality',
   period_from: 'instant_ns',
   period_until: 'instant_ns',
+  timezone: 'low_cardinality',
   quantity: 'decimal',
   amount: 'decimal',
   amount_rounded: 'decimal',

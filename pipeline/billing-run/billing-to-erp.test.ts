@@ -9,6 +9,7 @@ import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { parse } from 'csv-parse/sync'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
+import { recognise } from '../../rating/recognition/recognise.js'
 import { type BillingBatchWire, batchFromWire } from '../../schemas/billing-batch.js'
 import { type Charge, chargeToWire } from '../../schemas/charge.js'
 import { formatScaled, parseDecimal, type Scaled, scaledOne } from '../../schemas/decimal.js'
@@ -63,6 +64,7 @@ beforeAll(async () => {
     jsm,
     accountsFile: join(folder, 'accounts.yaml'),
     csvDir: join(folder, 'csv'),
+    recognise,
     cutoffNsOf: async () => cutoffNs,
     timeoutMs: 5_000,
   })
@@ -95,6 +97,7 @@ function charge(id: string, amount: Scaled, more: Partial<Charge> = {}): Charge 
     timing: 'in_arrears',
     fromNs: nsOf(Date.UTC(2026, 9, 1)),
     untilNs: cutoffNs,
+    timezone: 'UTC',
     quantity: scaledOne,
     amount,
     amountRounded: amount,
@@ -204,6 +207,7 @@ test('applying the same range again, or by two sinks at once, publishes nothing 
     js,
     jsm,
     accountsFile: join(folder, 'accounts.yaml'),
+    recognise,
     cutoffNsOf: async () => cutoffNs,
     timeoutMs: 5_000,
   })

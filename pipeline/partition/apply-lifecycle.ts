@@ -37,6 +37,7 @@ function applyLifecycleEvent(batch: Batch, received: ReceivedEvent, touched: Cus
       return
     case 'customer_upserted':
       batch.counted('applied')
+      batch.state.noteEntity(event.customer.entityId)
       batch.out.customer(envelopeOf(received), event.customer)
       return
     case 'invoice':
@@ -84,6 +85,7 @@ function applyChange(
     return
   }
   touched.remember(batch, record)
+  batch.state.noteEntity(change.entityId)
   if (change.kind === 'created' && record.customerId === '') {
     record.customerId = customerId
     const customer = batch.state.customer(customerId)

@@ -17,6 +17,8 @@ export interface BillingRunOrder {
   readonly cutoffNs: bigint
   /** Only the charges of this entity. */
   readonly entityId?: string
+  /** Say what the run would bill, and bill nothing. */
+  readonly preview?: boolean
 }
 
 export interface CoreInput {

@@ -253,63 +253,6 @@ test('a level carries over to the next period, also when it is learnt late', () 
   expect(bench.sum()).toBe('8')
 })
 
-test('a run seals each charge once; late usage becomes an adjustment of the next', () => {
-  const bench = new TestBench()
-  bench.send([created(), usage(jan(2), 3)])
-  const cutoffNs = nsOf(Date.UTC(2026, 1, 1))
-  const sealed = bench.send([], arrivalMs, [{ billingRunId: 'run_1', cutoffNs }])
-  expect(sealed.sealedRuns).toEqual(['run_1'])
-  const lines = linesOf(sealed)
-  expect(lines.map(line => [line['price'] ?? line['end'], line['amount'] ?? line['line_count']])).toEqual([
-    ['base', '30'],
-    ['tokens', '1.5'],
-    [true, 2],
-  ])
-  const again = bench.send([], arrivalMs, [{ billingRunId: 'run_1', cutoffNs }])
-  expect([again.sealedRuns, again.outputs, again.changed]).toEqual([[], [], false])
-  bench.send([usage(jan(3), 1)])
-  const adjusted = linesOf(bench.send([], arrivalMs, [{ billingRunId: 'run_2', cutoffNs }]))
-  expect(adjusted).toHaveLength(2)
-  expect(adjusted[0]).toMatchObject({ kind: 'adjustment', amount: '0.5', quantity: '1' })
-  expect(adjusted[0]?.['corrects']).toBe(lines[1]?.['charge_id'])
-  expect(adjusted[1]).toMatchObject({ billing_run_id: 'run_2', line_count: 1, end: true })
-})
-
-test('a run with an earlier cutoff leaves what a later one billed alone', () => {
-  const bench = new TestBench()
-  bench.send([created(), usage('2026-02-02T00:00:00Z', 3)])
-  bench.send([], arrivalMs, [{ billingRunId: 'run_1', cutoffNs: nsOf(Date.UTC(2026, 2, 1)) }])
-  const earlier = linesOf(
-    bench.send([], arrivalMs, [{ billingRunId: 'run_2', cutoffNs: nsOf(Date.UTC(2026, 1, 1)) }]),
-  )
-  expect(earlier).toMatchObject([{ line_count: 0, end: true }])
-})
-
-test('a run of one entity seals its charges alone', () => {
-  const bench = new TestBench()
-  const other = change('created', 1, jan(1), { plan: 'pro', subscription_id: 'sub_2', entity_id: 'uk' })
-  bench.send([created({ entity_id: 'us' }), other])
-  const cutoffNs = nsOf(Date.UTC(2026, 1, 1))
-  const lines = linesOf(bench.send([], arrivalMs, [{ billingRunId: 'run_1', cutoffNs, entityId: 'uk' }]))
-  expect(lines).toMatchObject([
-    { subscription_id: 'sub_2', entity_id: 'uk' },
-    { entity_id: 'uk', line_count: 1 },
-  ])
-})
-
-test('a sealed charge that vanishes is adjusted to nothing', () => {
-  const bench = new TestBench()
-  bench.send([created(), usage(jan(2), 3)])
-  const cutoffNs = nsOf(Date.UTC(2026, 1, 1))
-  bench.send([], arrivalMs, [{ billingRunId: 'run_1', cutoffNs }])
-  bench.send([change('cancelled', 2, jan(1))])
-  bench.answer()
-  expect(bench.last?.counters).toMatchObject({ rated: 0, parked: 1 })
-  const lines = linesOf(bench.send([], arrivalMs, [{ billingRunId: 'run_2', cutoffNs }]))
-  expect(lines.map(line => line['amount']).sort()).toEqual(['-1.5', '-30', undefined])
-  expect(bench.sum()).toBe('0')
-})
-
 test('a core restored from its snapshot and deltas goes on as if nothing had happened', () => {
   const steady = new TestBench()
   const restarted = new TestBench()
@@ -365,13 +308,6 @@ test('MRR movements add up, also after a change learnt late', () => {
       .reduce((sum, row) => sum + row.amount, 0n) / 1_000_000_000_000n
   expect([upTo(4), upTo(5), upTo(19), upTo(20)]).toEqual([30n, 70n, 70n, 0n])
 })
-
-function linesOf(output: ReturnType<TestBench['send']>): Record<string, unknown>[] {
-  return output.outputs
-    .filter(one => one.table === 'sealed')
-    .flatMap(one => Buffer.from(one.bytes).toString('utf8').trim().split('\n'))
-    .map(line => JSON.parse(line) as Record<string, unknown>)
-}
 
 test('a dead letter holds the digits of a number as they were sent, and sent again it is the same event', () => {
   const bench = new TestBench()

@@ -1,36 +1,42 @@
-// Seals the charges that a billing run is due, once each; what turns out otherwise later becomes an adjustment.
-// Invariants: a run is sealed once, whatever is ordered again; the totals billed for a charge, all runs together, equal
-// what it came to at the last run; the rows of a sealed usage charge add up to it (I4).
+// Carries out a billing run: bills what is due by its cutoff, and adjusts what was billed and has changed since.
+// Contract section 4, "Due".
+// Invariants: a run is sealed once, whatever is ordered again; what stands billed for a charge, all runs together, is
+// what it comes to and is due; the rows of a usage charge that stands billed add up to it (I4); a preview leaves no trace
+// but its lines.
 
-import { isDue } from '../../rating/close.js'
+import { dueAt } from '../../rating/close.js'
+import { runLines } from '../../rating/run-lines.js'
 import { type Charge, chargeToWire } from '../../schemas/charge.js'
-import { stableId } from '../../schemas/identifiers.js'
-import { formatInstant, later } from '../../schemas/time.js'
+import { beginninglessNs, formatInstant, later } from '../../schemas/time.js'
 import { basisOf, levelsBefore, newCharge, writeResidual } from '../stages/rate.js'
 import type { Batch } from './batch.js'
 import type { BillingRunOrder } from './core-io.js'
 import { segmentOfCharge } from './hold.js'
 import { chargesOwed } from './owed.js'
+import type { PartitionState } from './state/partition-state.js'
 
 /** Returns false when the run was sealed before. */
 export function sealRun(batch: Batch, order: BillingRunOrder): boolean {
   const { state } = batch
   if (state.maps.runs.has(order.billingRunId)) return false
   if (state.held.size > 0) throw new Error('A billing run was handed in while customers are held.')
-  state.maps.runs.set(order.billingRunId, { cutoffNs: order.cutoffNs })
+  const { billingRunId, cutoffNs, entityId, preview = false } = order
+  state.maps.runs.set(billingRunId, { cutoffNs, entityId, preview })
+  const reach = new Reach(state, order)
   const lines: string[] = []
   for (const customerId of [...state.maps.customers.keys()].sort()) {
-    for (const line of sealCustomer(batch, order, customerId)) {
-      batch.out.charge(line)
+    for (const line of sealCustomer(batch, order, reach, customerId)) {
+      if (!preview) batch.out.charge(line)
       lines.push(JSON.stringify(chargeToWire(line)))
     }
   }
   lines.push(
     JSON.stringify({
-      billing_run_id: order.billingRunId,
+      billing_run_id: billingRunId,
       partition: batch.config.partition,
-      cutoff: formatInstant(order.cutoffNs),
-      entity_id: order.entityId ?? null,
+      cutoff: formatInstant(cutoffNs),
+      entity_id: entityId ?? null,
+      entity_known: entityId === undefined || state.maps.entities.has(entityId),
       line_count: lines.length,
       end: true,
     }),
@@ -39,65 +45,66 @@ export function sealRun(batch: Batch, order: BillingRunOrder): boolean {
   return true
 }
 
-function sealCustomer(batch: Batch, order: BillingRunOrder, customerId: string): Charge[] {
+/** How far the runs so far have billed, the one under way among them. */
+class Reach {
+  readonly #runs: readonly { readonly cutoffNs: bigint; readonly entityId: string | undefined }[]
+  readonly #byEntity = new Map<string, bigint>()
+
+  constructor(state: PartitionState, order: BillingRunOrder) {
+    const before = [...state.maps.runs.values()].filter(run => !run.preview)
+    this.#runs = [...before, { cutoffNs: order.cutoffNs, entityId: order.entityId }]
+  }
+
+  get furthestNs(): bigint {
+    return furthest(this.#runs)
+  }
+
+  ofEntity(entityId: string): bigint {
+    const known = this.#byEntity.get(entityId)
+    if (known !== undefined) return known
+    const reaching = this.#runs.filter(run => run.entityId === undefined || run.entityId === entityId)
+    const reachNs = furthest(reaching)
+    this.#byEntity.set(entityId, reachNs)
+    return reachNs
+  }
+}
+
+function furthest(runs: readonly { readonly cutoffNs: bigint }[]): bigint {
+  return runs.reduce((ns, run) => later(ns, run.cutoffNs), beginninglessNs)
+}
+
+function sealCustomer(batch: Batch, order: BillingRunOrder, reach: Reach, customerId: string): Charge[] {
   const { state, book } = batch
-  const customer = state.customer(customerId)
-  // What an earlier run with a later cutoff billed is looked at again, too.
-  const asOfNs = later(order.cutoffNs, customer.sealedUntilNs)
-  const owed = chargesOwed(state, book, customerId, asOfNs)
+  // Whatever was billed began no later than some cutoff, and what begins with it is due, in advance.
+  const owed = chargesOwed(state, book, customerId, reach.furthestNs + 1n)
   const lines: Charge[] = []
   for (const charge of owed) {
-    if (!isDue(charge, order.cutoffNs)) continue
-    const line = lineFor(batch, order, charge)
-    if (line !== undefined) lines.push(line)
+    const stands = state.maps.sealed.get(charge.chargeId)?.billed !== undefined
+    // What an earlier run with a later cutoff billed stays billed.
+    const untilNs = stands ? later(order.cutoffNs, reach.ofEntity(charge.entityId)) : order.cutoffNs
+    const due = dueAt(charge) <= untilNs ? charge : undefined
+    lines.push(...billCharge(batch, order, charge.chargeId, due))
   }
   const owedIds = new Set(owed.map(charge => charge.chargeId))
   for (const chargeId of [...(state.sealedOf.get(customerId) ?? [])].sort()) {
-    const billed = state.maps.sealed.get(chargeId)!.charge
-    if (owedIds.has(chargeId) || !isOfEntity(billed, order)) continue
-    const line = adjust(batch, order, billed, { ...billed, quantity: 0n, amount: 0n, amountRounded: 0n })
-    if (line !== undefined) lines.push(line)
-  }
-  if (lines.length > 0 && order.cutoffNs > customer.sealedUntilNs) {
-    customer.sealedUntilNs = order.cutoffNs
-    state.maps.customers.touch(customerId)
+    if (!owedIds.has(chargeId)) lines.push(...billCharge(batch, order, chargeId, undefined))
   }
   return lines
 }
 
-function isOfEntity(charge: Charge, order: BillingRunOrder): boolean {
-  return order.entityId === undefined || charge.entityId === order.entityId
-}
-
-/** The line that a due charge makes in this run, if any. */
-function lineFor(batch: Batch, order: BillingRunOrder, charge: Charge): Charge | undefined {
-  const billed = batch.state.maps.sealed.get(charge.chargeId)?.charge
-  if (!isOfEntity(billed ?? charge, order)) return undefined
-  if (charge.kind === 'usage') completeRows(batch, order, charge)
-  if (billed !== undefined) return adjust(batch, order, billed, charge)
-  batch.state.putSealed({ charge })
-  return { ...charge, status: 'closed', billingRunId: order.billingRunId }
-}
-
-function adjust(batch: Batch, order: BillingRunOrder, billed: Charge, now: Charge): Charge | undefined {
-  const quantity = now.quantity - billed.quantity
-  const amount = now.amount - billed.amount
-  const amountRounded = now.amountRounded - billed.amountRounded
-  if (quantity === 0n && amount === 0n && amountRounded === 0n) return undefined
-  // The billed entity stays: what is taken back is taken back where it was billed.
-  batch.state.putSealed({ charge: { ...now, entityId: billed.entityId } })
-  return {
-    ...now,
-    entityId: billed.entityId,
-    chargeId: stableId('adj', order.billingRunId, billed.chargeId),
-    kind: 'adjustment',
-    quantity,
-    amount,
-    amountRounded,
-    status: 'closed',
-    corrects: billed.chargeId,
-    billingRunId: order.billingRunId,
-  }
+function billCharge(
+  batch: Batch,
+  order: BillingRunOrder,
+  chargeId: string,
+  due: Charge | undefined,
+): readonly Charge[] {
+  const before = batch.state.maps.sealed.get(chargeId)
+  const { lines, billed } = runLines(order, before, due)
+  if (order.preview === true) return lines
+  const [line] = lines
+  if (line !== undefined) batch.state.putSealed({ chargeId, customerId: line.customerId, billed })
+  if (billed === due && due?.kind === 'usage') completeRows(batch, order, due)
+  return lines
 }
 
 /** A charge that is owed without usage has no rows yet; it gets one, so that rows add up to what is billed. */

@@ -17,7 +17,7 @@ import { readStretch } from '../read-stream.js'
 import type { FeedMessage, FeedRange, Sink, SinkOutcome } from '../sink.js'
 import { type AccountMapping, parseAccountMapping } from './config.js'
 import { writePostingCsv } from './csv-file.js'
-import { entriesOf } from './records.js'
+import { entriesOf, type Recognise } from './records.js'
 
 export interface ErpSinkOptions {
   readonly nc: NatsConnection
@@ -26,6 +26,8 @@ export interface ErpSinkOptions {
   readonly accountsFile: string
   /** Where CSV files go; absent: none are written. */
   readonly csvDir?: string
+  /** When a charge is booked and earned. */
+  readonly recognise: Recognise
   /** The cutoff of a run, which dates its adjustments; undefined: there is no such run. */
   readonly cutoffNsOf: (billingRunId: string) => Promise<bigint | undefined>
   readonly timeoutMs: number
@@ -93,7 +95,7 @@ async function postBatch(
   if (cutoffNs === undefined) {
     return { kind: 'rejected', code: 'unknown_billing_run', detail: `no billing run ${batch.billingRunId}` }
   }
-  const made = entriesOf(batch, mapping, cutoffNs)
+  const made = entriesOf(batch, mapping, charge => options.recognise(charge, cutoffNs))
   if (made.kind === 'refused') return { kind: 'rejected', code: made.code, detail: made.detail }
   const natsSubject = `postings.${entityToken(batch.entityId)}`
   const outgoing = made.entries.map(entry => ({
@@ -101,6 +103,7 @@ async function postBatch(
     bytes: new TextEncoder().encode(JSON.stringify(journalToWire(entry))),
     headers: { [sourceHeader]: String(message.sequence) },
   }))
+  if (outgoing.length === 0) return 0
   for (;;) {
     const last = await options.jsm.streams.getMessage('POSTINGS', { last_by_subj: natsSubject })
     if (last !== null && Number(last.header.get(sourceHeader)) >= message.sequence) return 0 // invariant 1

@@ -5,13 +5,13 @@
 import { deserialize, serialize } from 'node:v8'
 import type { Catalog } from '../../../schemas/catalog.js'
 import { type DispositionCounts, zeroDispositions } from '../../../schemas/dispositions.js'
-import { beginninglessNs } from '../../../schemas/time.js'
 import { ChargeMap } from './charge-map.js'
 import { type DedupeSegment, DedupeTable } from './dedupe-table.js'
 import type {
   CustomerRecord,
   Retraction,
   SealedCharge,
+  SealedRun,
   SubscriptionRecord,
   UsageCharge,
   WaitingEvent,
@@ -38,7 +38,9 @@ interface StateMaps {
   readonly charges: ChargeMap
   readonly sealed: TrackedMap<SealedCharge>
   /** Billing runs that were sealed, by id. */
-  readonly runs: TrackedMap<{ readonly cutoffNs: bigint }>
+  readonly runs: TrackedMap<SealedRun>
+  /** Those that any change of a subscription or customer named, by id. */
+  readonly entities: TrackedMap<true>
   /** Usage events that were taken back, by composite key. */
   readonly retractions: TrackedMap<Retraction>
 }
@@ -65,6 +67,7 @@ export class PartitionState {
     charges: new ChargeMap(),
     sealed: new TrackedMap(),
     runs: new TrackedMap(),
+    entities: new TrackedMap(),
     retractions: new TrackedMap(),
   }
   readonly dedupe: DedupeTable
@@ -102,8 +105,8 @@ export class PartitionState {
       if (hold !== undefined) state.held.add(customerId)
     }
     state.recomputeOldestParkedChange()
-    for (const { charge } of state.maps.sealed.values()) {
-      indexUnder(state.sealedOf, charge.customerId, charge.chargeId)
+    for (const { chargeId, customerId } of state.maps.sealed.values()) {
+      indexUnder(state.sealedOf, customerId, chargeId)
     }
     for (const { customerId } of state.maps.retractions.values()) state.retractedOf.add(customerId)
     return state
@@ -135,7 +138,6 @@ export class PartitionState {
       subscriptionIds: [],
       hold: undefined,
       movements: [],
-      sealedUntilNs: beginninglessNs,
     }
     this.maps.customers.set(customerId, record)
     return record
@@ -193,6 +195,10 @@ export class PartitionState {
     this.routes.forget(retraction.customerId)
   }
 
+  noteEntity(entityId: string | undefined): void {
+    if (entityId !== undefined && !this.maps.entities.has(entityId)) this.maps.entities.set(entityId, true)
+  }
+
   putCharge(charge: UsageCharge): void {
     // No route names a charge that was not there.
     if (this.maps.charges.has(charge.chargeId)) this.routes.forget(charge.customerId)
@@ -205,8 +211,8 @@ export class PartitionState {
   }
 
   putSealed(sealed: SealedCharge): void {
-    this.maps.sealed.set(sealed.charge.chargeId, sealed)
-    indexUnder(this.sealedOf, sealed.charge.customerId, sealed.charge.chargeId)
+    this.maps.sealed.set(sealed.chargeId, sealed)
+    indexUnder(this.sealedOf, sealed.customerId, sealed.chargeId)
   }
 
   #indexWaiting(waiting: WaitingEvent): void {

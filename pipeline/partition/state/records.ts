@@ -57,8 +57,6 @@ export interface CustomerRecord {
   hold: Hold | undefined
   /** The net movements of the timelines as last emitted. */
   movements: readonly MrrMovement[]
-  /** The highest cutoff that any charge was sealed at. */
-  sealedUntilNs: bigint
 }
 
 /**
@@ -96,10 +94,20 @@ export interface UsageCharge {
   emitted: Scaled
 }
 
-/** What was billed so far for one charge, all runs together. */
+/** A charge that some run billed. */
 export interface SealedCharge {
-  /** As last billed; quantity and amounts are the totals. */
-  charge: Charge
+  readonly chargeId: string
+  readonly customerId: string
+  /** As it stands billed, all runs together; undefined: all of it was credited. */
+  readonly billed: Charge | undefined
+}
+
+/** A billing run that was carried out. */
+export interface SealedRun {
+  readonly cutoffNs: bigint
+  /** Undefined: of all entities. */
+  readonly entityId: string | undefined
+  readonly preview: boolean
 }
 
 export interface Retraction {

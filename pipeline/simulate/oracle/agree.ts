@@ -8,8 +8,9 @@ import { conservationGap } from '../../../schemas/dispositions.js'
 import { type MrrMovement, movementToWire } from '../../../schemas/mrr-movement.js'
 import type { RatedUsageRow } from '../../../schemas/tables.js'
 import { endlessNs } from '../../../schemas/time.js'
-import type { BadDay } from '../random/bad-day.js'
+import type { BadDay, Run } from '../random/bad-day.js'
 import type { Driven } from '../random/drive.js'
+import { billedTotals, dueNs, OracleBooks, type OracleLine } from './books.js'
 import type { OracleCharge } from './charges.js'
 import type { DeadLetter } from './intake.js'
 import type { OracleMovement } from './movements.js'
@@ -96,32 +97,44 @@ function expectRows(
   for (const [chargeId, sum] of left) expect([chargeId, sum]).toEqual([chargeId, { amount: 0n, count: 0 }])
 }
 
-/** After the last run: what all runs billed for a charge adds up to it, and so do its rows. */
-export function expectBilled({ sealed, seen }: BadDay, owed: readonly OracleCharge[]): void {
-  const billed = new Map<string, { quantity: bigint; amount: bigint; rounded: bigint }>()
-  for (const { chargeId, corrects, quantity, amount, amountRounded } of sealed) {
-    const key = corrects === '' ? chargeId : corrects
-    const sum = billed.get(key) ?? { quantity: 0n, amount: 0n, rounded: 0n }
-    const rounded = sum.rounded + amountRounded
-    billed.set(key, { quantity: sum.quantity + quantity, amount: sum.amount + amount, rounded })
+/** Every run sealed the lines that the oracle's books make of what was known then; a preview sealed none. */
+export function expectRuns(
+  runs: readonly Run[],
+  owedAfter: (batches: number) => readonly OracleCharge[],
+): void {
+  const books = new OracleBooks()
+  const ids = new Set<string>()
+  for (const { order, batches, lines } of runs) {
+    const { billingRunId: id, cutoffNs, entityId: entity, preview: isPreview = false } = order
+    const owed = owedAfter(batches).map(one => one.wire)
+    const expected = books.run({ id, cutoffNs, entity, isPreview }, owed)
+    const said = lines.map(({ charge_id, ...line }) =>
+      line.kind === 'adjustment' ? line : { charge_id, ...line },
+    )
+    expect(sorted(said)).toEqual(sorted(isPreview ? [] : expected))
+    for (const { charge_id } of lines) expect(ids.has(charge_id)).toBe(false)
+    for (const { charge_id } of lines) ids.add(charge_id)
   }
-  for (const { wire } of owed) {
-    const sum = billed.get(wire.charge_id) ?? { quantity: 0n, amount: 0n, rounded: 0n }
-    billed.delete(wire.charge_id)
-    // One that was billed and then lengthened is adjusted when it is due again.
-    if (wire.status === 'open') continue
-    const texts = [sum.quantity, sum.amount, sum.rounded].map(formatScaled)
-    expect([wire.charge_id, ...texts]).toEqual([
-      wire.charge_id,
-      wire.quantity,
-      wire.amount,
-      wire.amount_rounded,
-    ])
+}
+
+/** After a run of all entities with the last cutoff of all: what is billed is what is owed and due, and so are rows. */
+export function expectBilled({ runs, seen }: BadDay, owed: readonly OracleCharge[]): void {
+  const { cutoffNs } = runs.at(-1)!.order
+  const due = owed.map(one => one.wire).filter(wire => dueNs(wire) <= cutoffNs)
+  const billed = billedTotals(runs.flatMap(run => run.lines))
+  expect([...billed].sort()).toEqual([...billedTotals(due)].sort())
+  for (const wire of due) {
     if (wire.kind !== 'usage') continue
     const rows = formatScaled(seen.rows.get(wire.charge_id)?.amount ?? 0n)
     expect([wire.charge_id, rows]).toEqual([wire.charge_id, wire.amount])
   }
-  for (const sum of billed.values()) expect(sum).toEqual({ quantity: 0n, amount: 0n, rounded: 0n })
+}
+
+function sorted(lines: readonly OracleLine[]): unknown[] {
+  return lines
+    .map(line => [JSON.stringify(line), line] as const)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, line]) => line)
 }
 
 function byPlace(a: { charge_id: string }, b: { charge_id: string }): number {

@@ -73,6 +73,7 @@ function wireOf(subscription: Subscription, segment: Segment, total: Total, asOf
     kind: price.kind,
     timing: price.kind === 'usage' ? 'in_arrears' : price.timing,
     service_period: { from: formatInstant(fromNs), until: formatInstant(untilNs) },
+    timezone: line.terms.timezone,
     quantity: total.quantity,
     amount: total.amount,
     amount_rounded: payable(total.amount, plan),

@@ -3,8 +3,10 @@
 
 import { Buffer } from 'node:buffer'
 import type { Catalog } from '../../../schemas/catalog.js'
+import { type Charge, type ChargeWire, chargeToWire } from '../../../schemas/charge.js'
 import { stringifyJson } from '../../../schemas/json-text.js'
 import type { ChargeRow } from '../../../schemas/tables.js'
+import { earlier } from '../../../schemas/time.js'
 import type { BillingRunOrder, HistoryAnswer, PartitionCore } from '../../partition/core.js'
 import { Dice } from './dice.js'
 import { type Driven, newCore, nothing, Seen } from './drive.js'
@@ -12,9 +14,15 @@ import { type Driven, newCore, nothing, Seen } from './drive.js'
 const dayNs = 86_400_000_000_000n
 
 export interface BadDay extends Driven {
-  /** Sealed lines, of all runs. */
-  readonly sealed: readonly ChargeRow[]
+  readonly runs: readonly Run[]
   readonly answers: number
+}
+
+/** A billing run, how many batches were taken before it, and what it sealed. */
+export interface Run {
+  readonly order: BillingRunOrder
+  readonly batches: number
+  readonly lines: readonly ChargeWire[]
 }
 
 /** Ways to break a core on purpose, which a check must notice. */
@@ -38,7 +46,8 @@ export interface BadDayInput {
 export function badDay(input: BadDayInput, calm: (driven: Driven, batches: number) => void): BadDay {
   const { catalog, batches, arrivalMs: nowMs, endNs, breakage = {} } = input
   const dice = new Dice(input.seed ^ 0x5eed)
-  const sealed: ChargeRow[] = []
+  const runs: Run[] = []
+  let sealed: ChargeRow[] = []
   const seen = new Seen()
   const tap = { ...seen.tap(), charge: (row: ChargeRow) => sealed.push(row), only: dice.chance(0.95) }
   let core = newCore(catalog, tap)
@@ -62,15 +71,19 @@ export function badDay(input: BadDayInput, calm: (driven: Driven, batches: numbe
     // An answer that comes once more, or to a request that was replaced, must be harmless.
     stale = dice.chance(0.2) ? asked.map(request => ({ requestId: request.requestId, rows: [] })) : []
     stale = stale.filter(one => !output.historyRequests.some(open => open.requestId === one.requestId))
-    const orders = randomOrders(dice, core, commit, endNs)
-    if (orders.length > 0) storage.committed(core.process({ ...nothing, nowMs, commit, orders }).delta)
+    for (const order of randomOrders(dice, core, runs, endNs)) {
+      storage.committed(core.process({ ...nothing, nowMs, commit, orders: [order] }).delta)
+      runs.push({ order, batches: taken, lines: sealed.map(wireOf) })
+      sealed = []
+    }
     if (dice.chance(0.1)) storage.snapshot(core)
     if (dice.chance(0.15)) core = storage.restore(tap, breakage)
     if (!core.holdsCustomers()) calm({ core, seen }, taken)
   }
   const last = { billingRunId: 'last', cutoffNs: endNs }
   core.process({ ...nothing, nowMs, commit: 1_000_000, orders: [last] })
-  return { core, seen, sealed, answers }
+  runs.push({ order: last, batches: taken, lines: sealed.map(wireOf) })
+  return { core, seen, runs, answers }
 }
 
 /** Restarts from what was stored: the newest snapshot and the deltas after it. */
@@ -108,8 +121,36 @@ function inMessages(dice: Dice, batch: readonly unknown[], arrivedAtMs: number) 
   return messages
 }
 
-/** A billing run now and then, with any cutoff; the engine hands none in while customers are held. */
-function randomOrders(dice: Dice, core: PartitionCore, commit: number, endNs: bigint): BillingRunOrder[] {
-  if (core.holdsCustomers() || !dice.chance(0.1)) return []
-  return [{ billingRunId: `run_${commit}`, cutoffNs: endNs - BigInt(dice.below(120)) * dayNs }]
+/**
+ * A billing run now and then, or two, the engine hands none in while customers are held: with a cutoff before that of
+ * the run before, the same, or later; in the middle of a period, or where one begins; of all entities, or of one.
+ */
+function randomOrders(
+  dice: Dice,
+  core: PartitionCore,
+  runs: readonly Run[],
+  endNs: bigint,
+): BillingRunOrder[] {
+  if (core.holdsCustomers() || !dice.chance(0.3)) return []
+  return Array.from({ length: dice.chance(0.2) ? 2 : 1 }, (_, n) => ({
+    billingRunId: `run_${runs.length + n}`,
+    cutoffNs: randomCutoff(dice, core, runs, endNs),
+    ...(dice.chance(0.8) ? {} : { entityId: dice.pick(['de', 'us', 'nobody']) }),
+    ...(dice.chance(0.9) ? {} : { preview: true }),
+  }))
+}
+
+function randomCutoff(dice: Dice, core: PartitionCore, runs: readonly Run[], endNs: bigint): bigint {
+  const anyDayNs = endNs - BigInt(dice.below(120)) * dayNs
+  const last = runs.at(-1)?.order.cutoffNs
+  if (last !== undefined && dice.chance(0.2)) return last
+  const charges = core.charges(endNs)
+  if (charges.length === 0 || dice.chance(0.3)) return anyDayNs
+  const { fromNs, untilNs } = dice.pick(charges)
+  return earlier(endNs, dice.chance(0.5) ? fromNs : untilNs)
+}
+
+function wireOf(row: ChargeRow): ChargeWire {
+  const { periodFromNs: fromNs, periodUntilNs: untilNs, corrects, ...rest } = row
+  return chargeToWire({ ...rest, fromNs, untilNs, ...(corrects === '' ? {} : { corrects }) } as Charge)
 }

@@ -97,6 +97,7 @@ CREATE TABLE IF NOT EXISTS charges
     timing LowCardinality(String),
     period_from DateTime64(9, 'UTC'),
     period_until DateTime64(9, 'UTC'),
+    timezone LowCardinality(String),
     quantity Decimal(38, 12),
     amount Decimal(38, 12),
     amount_rounded Decimal(38, 12),

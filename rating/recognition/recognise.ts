@@ -1,0 +1,36 @@
+// When a line of a billing batch is booked, and when what it bills in advance is earned. Contract sections 4 ("Due") and 7.
+// Invariant: the schedules of all lines of a charge, of its credits and rebills too, add up in every month to the straight
+// line of what stands billed.
+//
+// That holds because a credit repeats the period of the billed line, so that its schedule is the billed one with the other
+// sign, part by part: what is still deferred leaves deferred revenue, and what was earned in months before is taken back
+// by the same months of the credit's schedule. The rebill has the straight line of what is owed now.
+
+import { Temporal } from 'temporal-polyfill'
+import type { Charge } from '../../schemas/charge.js'
+import { minorUnits } from '../../schemas/currency.js'
+import type { Recognition } from '../../schemas/journal-entry.js'
+import { later } from '../../schemas/time.js'
+import { straightLine } from './straight-line.js'
+
+/** `cutoffNs`: of the run that billed the line. The currency is one of ISO 4217. */
+export function recognise(charge: Charge, cutoffNs: bigint): Recognition {
+  const date = accountingDate(charge, cutoffNs)
+  if (charge.timing === 'in_arrears') return { accountingDate: date }
+  const units = minorUnits(charge.currency)
+  if (units === undefined) throw new Error(`${charge.currency} is no ISO 4217 currency.`)
+  return { accountingDate: date, schedule: straightLine(charge, charge.amountRounded, units) }
+}
+
+/**
+ * In arrears the last day of the service period, in advance its first. An adjustment the last day before the run's
+ * cutoff, because the days that it adjusts are closed, but no earlier than its own period would say.
+ */
+function accountingDate(charge: Charge, cutoffNs: bigint): string {
+  const ownNs = charge.timing === 'in_advance' ? charge.fromNs : charge.untilNs - 1n
+  const atNs = charge.kind === 'adjustment' ? later(ownNs, cutoffNs - 1n) : ownNs
+  return Temporal.Instant.fromEpochNanoseconds(atNs)
+    .toZonedDateTimeISO(charge.timezone)
+    .toPlainDate()
+    .toString()
+}
