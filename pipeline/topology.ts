@@ -37,6 +37,7 @@ export const streamNames = [
 export type StreamName = (typeof streamNames)[number]
 
 export const snapshotBucket = 'weir_snapshots'
+const keyMarkerTtlMs = 60_000
 export const keyValueBuckets = ['weir_sinks', 'weir_runs', 'weir_keys'] as const
 /** Feeds find out by themselves whether their position was lost, and stop alone. */
 const mayBeMadeAgain: ReadonlySet<string> = new Set(['weir_sinks'])
@@ -124,7 +125,8 @@ export async function ensureTopology(
           ` weir retention forget ${bucket} --yes`,
       ) // invariant 4
     }
-    await kvm.create(bucket, { storage: StorageType.File, replicas, history: 1 })
+    // A time to live per key, which previews of billing runs have, needs a time to live of what marks its end.
+    await kvm.create(bucket, { storage: StorageType.File, replicas, history: 1, markerTTL: keyMarkerTtlMs })
   }
   const streams = Object.values(made).map(({ config, created }): [string, string] => [config.name, created])
   await genesis.complete(Object.fromEntries(streams), keyValueBuckets)

@@ -8,6 +8,8 @@ export const billingRunOrderSchema = z.object({
   billing_run_id: z.string().min(1),
   cutoff: z.iso.datetime({ offset: true }),
   entity_id: z.string().nullable(),
+  /** The run says what it would bill, and bills nothing. */
+  preview: z.boolean(),
   requested_at: z.iso.datetime({ offset: true }),
   after: z.object({ METERING: z.array(z.int()), LIFECYCLE: z.array(z.int()) }),
 })
@@ -28,7 +30,9 @@ export type BillingRunRecord = z.infer<typeof billingRunRecordSchema>
 export const billingRunProgressSchema = z.object({
   billing_run_id: z.string(),
   sealed_partitions: z.array(z.int()),
-  /** Absent until every partition has sealed and every batch is published. */
+  /** Whether any partition knows of the run's entity, once every one has sealed. */
+  entity_known: z.boolean().optional(),
+  /** Absent until every partition has sealed and every batch is published, or kept, of a preview. */
   batches: z
     .array(
       z.object({
@@ -41,7 +45,7 @@ export const billingRunProgressSchema = z.object({
         amount_total: z.string(),
         amount_rounded_total: z.string(),
         sha256: z.string(),
-        /** Where the batch lies in `BILLING`. */
+        /** Where the batch lies in `BILLING`; of a preview 0. */
         stream_sequence: z.int(),
       }),
     )
@@ -57,6 +61,8 @@ export const sealedEndSchema = z.object({
   partition: z.int(),
   cutoff: z.string(),
   entity_id: z.string().nullable(),
+  /** Of a run of one entity: whether any subscription or customer of the partition ever had it. Else true. */
+  entity_known: z.boolean(),
   line_count: z.int(),
   end: z.literal(true),
 })
@@ -68,4 +74,6 @@ export const runKeys = {
   record: (runId: string) => `run.${runId}`,
   progress: (runId: string) => `progress.${runId}`,
   acknowledged: (runId: string, batchId: string) => `ack.${runId}.${batchId}`,
+  /** A batch that a preview would make; kept for a day. */
+  preview: (runId: string, batchId: string) => `preview.${runId}.${batchId}`,
 } as const

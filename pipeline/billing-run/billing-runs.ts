@@ -4,7 +4,10 @@
 // 2. A run includes everything that the broker had acknowledged when it was asked for.
 // 3. A crash between the record and the order is healed by the next request, and by `resume` at start; partitions
 //    ignore an order that they have seen.
+// 4. A run of an entity that nobody has does nothing, and is not taken for a success: whoever asks is told so once every
+//    partition has looked, and who asks again later asks anew.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import {
@@ -35,9 +38,13 @@ export interface BillingRunsOptions {
   readonly runs: KV
   readonly partitions: number
   readonly nowMs: () => number
+  /** How long a request of one entity, or of a preview, waits for the partitions. */
+  readonly answerWithinMs?: number
 }
 
 const batchesPerPage = 20
+const defaultAnswerWithinMs = 10_000
+const pollMs = 20
 
 export class BillingRuns implements BillingApi {
   readonly #options: BillingRunsOptions
@@ -51,21 +58,34 @@ export class BillingRuns implements BillingApi {
     request: BillingRunRequest,
   ): Promise<BillingAnswer<{ readonly run: BillingRunView; readonly created: boolean }>> {
     const nowMs = this.#options.nowMs()
-    const cutoff = formatInstant(request.cutoffNs)
     if (request.cutoffNs > nsOf(nowMs)) {
+      const cutoff = formatInstant(request.cutoffNs)
       const detail = `The cutoff ${cutoff} lies in the future; events up to it may still come. It is now ${formatInstantMs(nowMs)}.`
       return { kind: 'refused', code: 'cutoff_in_future', detail, pointer: '/cutoff' }
     }
-    const runId = runIdOf(request) // invariant 1
-    const before = await this.#record(runId)
-    const entityId = request.entityId ?? null
-    if (before !== undefined && (before.cutoff !== cutoff || before.entity_id !== entityId)) {
-      const detail = `This Idempotency-Key belongs to the run with cutoff ${before.cutoff} and entity ${before.entity_id ?? '(all)'}.`
-      return { kind: 'conflict', code: 'idempotency_key_reused', detail }
+    for (let attempt = 0; ; attempt += 1) {
+      const runId = runIdOf(request, attempt, nowMs) // invariant 1
+      const before = await this.#record(runId)
+      const record = before ?? (await this.#createRecord(runId, request, nowMs))
+      const detail = differenceOf(record, request)
+      if (detail !== undefined) return { kind: 'conflict', code: 'idempotency_key_reused', detail }
+      if (!record.ordered) await this.#publishOrder(record)
+      const isAwaited = record.entity_id !== null || record.preview
+      const progress = isAwaited ? await this.#untilSealed(runId) : undefined
+      if (progress?.entity_known !== false) {
+        return { kind: 'ok', value: { run: await this.#view(record), created: before === undefined } }
+      }
+      if (before === undefined) return noEntity(record) // invariant 4
     }
-    const record = before ?? (await this.#createRecord(runId, cutoff, entityId, nowMs))
-    if (!record.ordered) await this.#publishOrder(record)
-    return { kind: 'ok', value: { run: await this.#view(record), created: before === undefined } }
+  }
+
+  async #untilSealed(runId: string): Promise<BillingRunProgress | undefined> {
+    const deadline = performance.now() + (this.#options.answerWithinMs ?? defaultAnswerWithinMs)
+    for (;;) {
+      const progress = await this.#progress(runId)
+      if (progress?.batches !== undefined || performance.now() > deadline) return progress
+      await sleep(pollMs)
+    }
   }
 
   /** From now on it is asked here which partitions have stopped, and why. */
@@ -89,19 +109,28 @@ export class BillingRuns implements BillingApi {
   }
 
   async batches(runId: string, after?: string): Promise<BillingAnswer<BillingBatchPage>> {
-    if ((await this.#record(runId)) === undefined) return noRun(runId)
+    const record = await this.#record(runId)
+    if (record === undefined) return noRun(runId)
     const published = (await this.#progress(runId))?.batches ?? []
     const at = after === undefined ? -1 : published.findIndex(batch => batch.batch_id === after)
     if (after !== undefined && at < 0) {
       return { kind: 'not_found', detail: `The run ${runId} has no batch ${after}.` }
     }
     const page = published.slice(at + 1, at + 1 + batchesPerPage)
-    const batches = await Promise.all(page.map(batch => this.#batch(batch.stream_sequence)))
+    const batches = await Promise.all(
+      page.map(batch =>
+        record.preview ? this.#previewed(runId, batch.batch_id) : this.#batch(batch.stream_sequence),
+      ),
+    )
     const more = at + 1 + page.length < published.length
     return { kind: 'ok', value: { batches, next_after: more ? (page.at(-1)?.batch_id ?? null) : null } }
   }
 
   async ack(runId: string, batchId: string): Promise<BillingAnswer<Readonly<Record<string, unknown>>>> {
+    if ((await this.#record(runId))?.preview === true) {
+      const detail = `The run ${runId} is a preview: there is nothing to acknowledge.`
+      return { kind: 'conflict', code: 'preview', detail }
+    }
     const published = (await this.#progress(runId))?.batches ?? []
     if (!published.some(batch => batch.batch_id === batchId)) {
       return { kind: 'not_found', detail: `The run ${runId} has no batch ${batchId}.` }
@@ -113,20 +142,16 @@ export class BillingRuns implements BillingApi {
     return { kind: 'ok', value: { batch_id: batchId, acknowledged_at: kept?.string() ?? acknowledgedAt } }
   }
 
-  async #createRecord(
-    runId: string,
-    cutoff: string,
-    entityId: string | null,
-    nowMs: number,
-  ): Promise<BillingRunRecord> {
+  async #createRecord(runId: string, request: BillingRunRequest, nowMs: number): Promise<BillingRunRecord> {
     const { jsm, partitions } = this.#options
     const partitionList = Array.from({ length: partitions }, (_, partition) => partition)
     const lastOf = (stream: string, subject: (partition: number) => string): Promise<number[]> =>
       Promise.all(partitionList.map(partition => this.#lastSequence(stream, subject(partition))))
     const record: BillingRunRecord = {
       billing_run_id: runId,
-      cutoff,
-      entity_id: entityId,
+      cutoff: formatInstant(request.cutoffNs),
+      entity_id: request.entityId ?? null,
+      preview: request.preview ?? false,
       requested_at: formatInstantMs(nowMs),
       after: {
         METERING: await lastOf('METERING', natsSubjects.metering), // invariant 2
@@ -161,6 +186,12 @@ export class BillingRuns implements BillingApi {
     const message = await this.#options.jsm.streams.getMessage('BILLING', { seq: sequence })
     if (message === null) throw new Error(`BILLING no longer holds message ${sequence}`)
     return message.json<BillingBatchView>()
+  }
+
+  async #previewed(runId: string, batchId: string): Promise<BillingBatchView> {
+    const entry = await this.#options.runs.get(runKeys.preview(runId, batchId))
+    if (entry === null) throw new Error(`the preview ${runId} is over a day old; ask for another`)
+    return entry.json<BillingBatchView>()
   }
 
   async #view(record: BillingRunRecord): Promise<BillingRunView> {
@@ -206,15 +237,36 @@ export class BillingRuns implements BillingApi {
   }
 }
 
-function runIdOf(request: BillingRunRequest): string {
-  if (request.idempotencyKey !== undefined) return stableId('br', 'key', request.idempotencyKey)
+/** `attempt`: how often the request was in vain before. A preview is another one whenever it is asked for. */
+function runIdOf(request: BillingRunRequest, attempt: number, nowMs: number): string {
+  const again = attempt === 0 ? [] : ['again', attempt]
+  if (request.idempotencyKey !== undefined) return stableId('br', 'key', request.idempotencyKey, ...again)
+  const { cutoffNs, entityId, preview = false } = request
+  const what = preview ? (['preview', nowMs] as const) : (['request'] as const)
   return stableId(
     'br',
-    'request',
-    instantKey(request.cutoffNs),
-    request.entityId ?? '',
-    request.entityId === undefined ? 0 : 1,
+    ...what,
+    instantKey(cutoffNs),
+    entityId ?? '',
+    entityId === undefined ? 0 : 1,
+    ...again,
   )
+}
+
+/** What a record that an Idempotency-Key names says otherwise than the request. */
+function differenceOf(record: BillingRunRecord, request: BillingRunRequest): string | undefined {
+  const isSame =
+    record.cutoff === formatInstant(request.cutoffNs) &&
+    record.entity_id === (request.entityId ?? null) &&
+    record.preview === (request.preview ?? false)
+  if (isSame) return undefined
+  const what = record.preview ? 'preview' : 'run'
+  return `This Idempotency-Key belongs to the ${what} with cutoff ${record.cutoff} and entity ${record.entity_id ?? '(all)'}.`
+}
+
+function noEntity({ entity_id }: BillingRunRecord): BillingAnswer<never> {
+  const detail = `No subscription and no customer has or had the entity ${entity_id}. Nothing is billed.`
+  return { kind: 'not_found', code: 'unknown_entity', detail }
 }
 
 function viewOf(
@@ -230,8 +282,9 @@ function viewOf(
     billing_run_id: record.billing_run_id,
     cutoff: record.cutoff,
     entity_id: record.entity_id,
+    preview: record.preview,
     requested_at: record.requested_at,
-    status: batches === undefined ? 'sealing' : done ? 'acknowledged' : 'published',
+    status: statusOf(record, progress, done),
     partitions: { sealed, of: record.partitions },
     waiting_for: batches === undefined ? waitingFor(record, progress, stopped) : [],
     batches: { published: batches?.length ?? 0, acknowledged },
@@ -249,6 +302,17 @@ function waitingFor(
   return Array.from({ length: record.partitions }, (_, partition) => partition)
     .filter(partition => !sealed.has(partition))
     .map(partition => ({ partition, stopped: stopped.get(partition) ?? null }))
+}
+
+function statusOf(
+  { preview }: BillingRunRecord,
+  progress: BillingRunProgress | undefined,
+  isDone: boolean,
+): string {
+  if (progress?.batches === undefined) return preview ? 'previewing' : 'sealing'
+  if (progress.entity_known === false) return 'unknown_entity'
+  if (preview) return 'previewed'
+  return isDone ? 'acknowledged' : 'published'
 }
 
 function totalsOf(batches: NonNullable<BillingRunProgress['batches']>): Readonly<Record<string, unknown>>[] {

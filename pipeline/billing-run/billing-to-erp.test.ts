@@ -114,12 +114,18 @@ async function orderRun(): Promise<string> {
 }
 
 /** Writes what a partition's core seals, and returns the range of the ledger in which it lies. */
-async function seal(runId: string, partition: number, charges: readonly Charge[]): Promise<FeedRange> {
+async function seal(
+  runId: string,
+  partition: number,
+  charges: readonly Charge[],
+  entityKnown = true,
+): Promise<FeedRange> {
   const end = {
     billing_run_id: runId,
     partition,
     cutoff: '2026-11-01T00:00:00Z',
     entity_id: null,
+    entity_known: entityKnown,
     line_count: charges.length,
     end: true,
   }
@@ -339,6 +345,133 @@ test('an acknowledged batch stays acknowledged, and a run without lines has no b
   expect(await runs.get(empty)).toMatchObject({ value: { status: 'published', batches: { published: 0 } } })
 })
 
+test('a line that rounds to 0 is in its batch and has no entry, and needs no account', async () => {
+  await writeFile(join(folder, 'accounts.yaml'), accounts)
+  const runId = await orderRun()
+  const trial = { kind: 'recurring', timing: 'in_advance' } as const
+  await seal(runId, 0, [charge('ch_trial', 0n, trial), charge('ch_dust', 1n, { amountRounded: 0n })])
+  await billing.apply(await seal(runId, 1, []), never)
+  const batches = await batchesOfRun(runId)
+  expect(json<BillingBatchWire>(batches)[0]?.lines.map(line => line.charge_id)).toEqual([
+    'ch_dust',
+    'ch_trial',
+  ])
+  expect(await erp.apply(batches, never)).toEqual({ kind: 'ok', rows: 0 })
+  expect((await postings()).messages).toHaveLength(0)
+
+  runNumber += 1
+  const mixed = await orderRun()
+  await seal(mixed, 0, [charge('ch_dust', 1n, { amountRounded: 0n }), charge('ch_usage', scaledOne)])
+  await billing.apply(await seal(mixed, 1, []), never)
+  expect(await erp.apply(await batchesOfRun(mixed), never)).toEqual({ kind: 'ok', rows: 1 })
+  expect(json<JournalEntryWire>(await postings()).map(entry => entry.charge_id)).toEqual(['ch_usage'])
+  const csv = await readFile(join(folder, 'csv', `entity-${runNumber}-${mixed}.csv`), 'utf8')
+  expect(csv).not.toContain('ch_dust')
+})
+
+test('dates and months are those of the time zone of the subscription; a credit reverses the schedule', async () => {
+  const runId = await orderRun()
+  const inAdvance = {
+    kind: 'recurring',
+    timing: 'in_advance',
+    timezone: 'America/New_York',
+    fromMs: Date.UTC(2026, 8, 16, 4),
+    untilMs: Date.UTC(2026, 10, 1, 4),
+  } as const
+  const hundred = 100n * scaledOne
+  await seal(runId, 0, [
+    charge('ch_seats', hundred, inAdvance),
+    charge('ch_z', -hundred, { ...inAdvance, kind: 'adjustment', corrects: 'ch_seats' }),
+    charge('ch_usage', scaledOne, { timezone: 'Asia/Tokyo' }),
+  ])
+  await billing.apply(await seal(runId, 1, []), never)
+  await erp.apply(await batchesOfRun(runId), never)
+  const [seats, usage, credit] = json<JournalEntryWire>(await postings())
+  expect([seats?.accounting_date, usage?.accounting_date, credit?.accounting_date]).toEqual([
+    '2026-09-16',
+    '2026-11-01',
+    '2026-10-31',
+  ])
+  expect(seats?.schedule).toEqual([
+    { from: '2026-09-16T04:00:00Z', until: '2026-10-01T04:00:00Z', amount: '32.61' },
+    { from: '2026-10-01T04:00:00Z', until: '2026-11-01T04:00:00Z', amount: '67.39' },
+  ])
+  expect(credit?.schedule?.map(part => part.amount)).toEqual(['-32.61', '-67.39'])
+  expect(credit?.lines.map(line => [line.account, line.debit, line.credit])).toEqual([
+    ['2400', '100', '0'],
+    ['1200', '0', '100'],
+  ])
+})
+
+/** Applies what the partitions seal, as soon as the run is ordered. */
+async function answered<T>(
+  asked: Promise<T>,
+  known: readonly [boolean, boolean],
+  charges: readonly Charge[] = [],
+) {
+  let record: { readonly billing_run_id: string; readonly ordered: boolean } | undefined
+  const before = new Set(done)
+  while (record?.ordered !== true) {
+    for await (const key of await kv.keys('run.*')) {
+      const one = (await kv.get(key))?.json<{ billing_run_id: string; ordered: boolean }>()
+      if (one !== undefined && one.ordered && !before.has(one.billing_run_id)) record = one
+    }
+  }
+  done.add(record.billing_run_id)
+  await seal(record.billing_run_id, 0, charges, known[0])
+  await billing.apply(await seal(record.billing_run_id, 1, [], known[1]), never)
+  return asked
+}
+const done = new Set<string>()
+
+async function forgetRuns(): Promise<void> {
+  for await (const key of await kv.keys('run.*')) done.add(key.slice('run.'.length))
+}
+
+test('a run of an entity that nobody has is not found, whoever asks again asks anew', async () => {
+  await forgetRuns()
+  const request = { cutoffNs, entityId: 'acme-eu' }
+  const unknown = { kind: 'not_found', code: 'unknown_entity' }
+  expect(await answered(runs.create(request), [false, false])).toMatchObject(unknown)
+  expect(await answered(runs.create(request), [false, false])).toMatchObject(unknown)
+  const found = await answered(runs.create(request), [false, true])
+  expect(found).toMatchObject({ kind: 'ok', value: { created: true, run: { status: 'published' } } })
+  const again = await runs.create(request)
+  expect(again).toMatchObject({ kind: 'ok', value: { created: false } })
+  const list = await runs.list()
+  expect(list.filter(run => run.entity_id === 'acme-eu').map(run => run.status)).toEqual([
+    'unknown_entity',
+    'unknown_entity',
+    'published',
+  ])
+})
+
+test('a preview shows its batches and publishes none; it is no run that could be acknowledged', async () => {
+  await forgetRuns()
+  const lines = [charge('ch_a', scaledOne), charge('ch_b', 2n * scaledOne)]
+  const preview = await answered(runs.create({ cutoffNs, preview: true }), [true, true], lines)
+  if (preview.kind !== 'ok') throw new Error(preview.kind)
+  const { billing_run_id: runId } = preview.value.run
+  expect(preview.value.run).toMatchObject({ status: 'previewed', preview: true, batches: { published: 1 } })
+  expect(preview.value.run).toMatchObject({ totals: [{ line_count: 2, amount_total: '3' }] })
+  expect((await batchesOfRun(runId)).messages).toEqual([])
+  const page = await runs.batches(runId)
+  expect(page).toMatchObject({
+    value: { batches: [{ lines: [{ charge_id: 'ch_a' }, { charge_id: 'ch_b' }] }] },
+  })
+  const batchId = page.kind === 'ok' ? page.value.batches[0]!.batch_id : ''
+  expect(await runs.ack(runId, batchId)).toMatchObject({ kind: 'conflict', code: 'preview' })
+})
+
+test('an Idempotency-Key belongs to one request, also when two come at once', async () => {
+  await forgetRuns()
+  const key = { idempotencyKey: `both ${runNumber}` }
+  const asked = [runs.create({ cutoffNs, ...key }), runs.create({ cutoffNs: cutoffNs - 1n, ...key })]
+  expect((await Promise.all(asked)).map(answer => answer.kind).sort()).toEqual(['conflict', 'ok'])
+  expect(await runs.create({ cutoffNs, preview: true, ...key })).toMatchObject({ kind: 'conflict' })
+  expect(await runs.create({ cutoffNs, entityId: 'us', ...key })).toMatchObject({ kind: 'conflict' })
+})
+
 test('a ledger with fewer sealed lines than a partition counted is refused, not billed short', async () => {
   const runId = await orderRun()
   const end = {
@@ -346,6 +479,7 @@ test('a ledger with fewer sealed lines than a partition counted is refused, not 
     partition: 0,
     cutoff: '2026-11-01T00:00:00Z',
     entity_id: null,
+    entity_known: true,
     line_count: 3,
     end: true,
   }

@@ -11,7 +11,9 @@ export interface CreateArguments {
   readonly cutoff: string
   readonly entity?: string
   readonly idempotencyKey?: string
-  /** Come back only when the batches are published. */
+  /** Say what the run would bill, and bill nothing. */
+  readonly preview: boolean
+  /** Come back only when the batches are published; a preview always waits. */
   readonly wait: boolean
   readonly json: boolean
 }
@@ -20,6 +22,7 @@ interface RunWire {
   readonly billing_run_id: string
   readonly cutoff: string
   readonly entity_id: string | null
+  readonly preview: boolean
   readonly status: string
   readonly partitions: { readonly sealed: number; readonly of: number }
   readonly waiting_for?: readonly { readonly partition: number; readonly stopped: string | null }[]
@@ -61,10 +64,11 @@ export async function createCommand(args: CreateArguments, io: CliIo): Promise<n
     const body = JSON.stringify({
       cutoff: args.cutoff,
       ...(args.entity === undefined ? {} : { entity_id: args.entity }),
+      ...(args.preview ? { preview: true } : {}),
     })
     let run = await callGateway<RunWire>(args.gateway, '/v1/billing-runs', { method: 'POST', headers, body })
     let told = ''
-    while (args.wait && run.status === 'sealing') {
+    while ((args.wait && run.status === 'sealing') || run.status === 'previewing') {
       const lines = waitingLines(run, true).join('\n')
       if (lines !== '' && lines !== told) io.stderr.write(`${lines}\n`)
       told = lines
@@ -72,6 +76,7 @@ export async function createCommand(args: CreateArguments, io: CliIo): Promise<n
       run = await callGateway<RunWire>(args.gateway, `/v1/billing-runs/${run.billing_run_id}`)
     }
     io.stdout.write(args.json ? `${JSON.stringify(run)}\n` : describeRun(run))
+    if (run.status === 'unknown_entity') throw new Error(`Nobody has or had the entity ${run.entity_id}.`)
   })
 }
 
@@ -114,9 +119,13 @@ function describeRun(run: RunWire): string {
     total.amount_total,
   ])
   return [
-    `Billing run ${run.billing_run_id}: ${run.status}`,
+    run.preview
+      ? `Preview ${run.billing_run_id}: ${run.status}; nothing is billed`
+      : `Billing run ${run.billing_run_id}: ${run.status}`,
     `cutoff ${run.cutoff}, ${run.entity_id === null ? 'all entities' : `entity ${run.entity_id}`}`,
-    `sealed by ${sealed} of ${of} partitions; ${published} batches, ${acknowledged} acknowledged`,
+    run.preview
+      ? `seen by ${sealed} of ${of} partitions; ${published} batches`
+      : `sealed by ${sealed} of ${of} partitions; ${published} batches, ${acknowledged} acknowledged`,
     ...waitingLines(run, false),
     ...(totals.length === 0
       ? []

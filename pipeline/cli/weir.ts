@@ -114,21 +114,28 @@ const billing = program.command('billing-run').description('seal what is due, an
 
 billing
   .command('create')
-  .description('seal the charges whose period ended by the cutoff')
+  .description('seal the charges that are due by the cutoff, and adjust what was billed and has changed')
   .requiredOption('--cutoff <instant>', 'RFC 3339 instant')
   .option('--entity <id>', 'of one entity alone')
   .option('--idempotency-key <key>', 'a further run with the same cutoff needs a key of its own')
+  .option('--preview', 'say what the run would bill, and bill nothing')
   .option('--wait', 'until the batches are published')
   .option('--url <url>', 'a running Weir')
   .option('--api-key <key>', 'default: $WEIR_API_KEY')
   .option('--json', 'print the run as JSON')
   .action(
     async (
-      options: GatewayOptions & { cutoff: string; entity?: string; idempotencyKey?: string; wait?: boolean },
+      options: GatewayOptions & {
+        cutoff: string
+        entity?: string
+        idempotencyKey?: string
+        preview?: boolean
+        wait?: boolean
+      },
     ) => {
       const { createCommand } = await import('./billing-run.js')
-      const { cutoff, entity, idempotencyKey, wait } = options
-      const args = { gateway: gatewayOf(options), cutoff, wait: wait === true, json: options.json === true }
+      const { cutoff, entity, idempotencyKey, preview = false, wait = false } = options
+      const args = { gateway: gatewayOf(options), cutoff, preview, wait, json: options.json === true }
       await finish(
         createCommand(
           {

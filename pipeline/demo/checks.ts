@@ -38,7 +38,7 @@ export function checksOf(figures: Figures, sum: IndependentSum, expected: Expect
     check('invoiced, each charge to the cent', sum.invoiced, figures.invoiced),
     check('billing batches = charges', figures.invoiced, figures.batched),
     check('lines in batches = charges', figures.charges, figures.batchLines),
-    check('journal entries = lines in batches', figures.batchLines, figures.journalEntries),
+    check('journal entries = lines that move money', figures.linesToPost, figures.journalEntries),
     check('debits posted = invoiced', figures.invoiced, figures.debits),
     check('credits posted = debits', figures.debits, figures.credits),
     check('MRR at the end of the month', sum.mrr, figures.mrr),

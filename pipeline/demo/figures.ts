@@ -22,6 +22,8 @@ export interface Figures {
   readonly invoiced: string
   readonly batches: number
   readonly batchLines: number
+  /** Of lines that do not round to 0, which are posted. */
+  readonly linesToPost: number
   readonly batched: string
   readonly journalEntries: number
   readonly debits: string
@@ -47,7 +49,8 @@ WITH
                sumIf(event_count, meter = 'tokens_in') AS calls
         FROM weir.rated_usage),
   c AS (SELECT count() AS charges, sumIf(amount, kind = 'usage') AS charged_usage,
-               sumIf(amount, kind = 'recurring') AS charged_recurring, sum(amount_rounded) AS invoiced
+               sumIf(amount, kind = 'recurring') AS charged_recurring, sum(amount_rounded) AS invoiced,
+               countIf(amount_rounded != 0) AS to_post
         FROM weir.charges),
   b AS (SELECT count() AS batches, sum(line_count) AS lines, sum(amount_rounded_total) AS batched FROM weir.billing_batches),
   j AS (SELECT uniqExact(journal_id) AS entries, sum(debit) AS debits, sum(credit) AS credits FROM weir.journal_entries),
@@ -58,7 +61,7 @@ SELECT toInt32(received) AS received, toInt32(rated) AS rated, toInt32(applied) 
   toString(tokens_in) AS inputTokens, toString(tokens_out) AS outputTokens, toString(usage_amount) AS usageAmount,
   toInt32(corrections) AS corrections, toString(charged_usage) AS chargedUsage,
   toString(charged_recurring) AS chargedRecurring, toInt32(charges) AS charges, toString(invoiced) AS invoiced,
-  toInt32(batches) AS batches, toInt32(lines) AS batchLines, toString(batched) AS batched,
+  toInt32(batches) AS batches, toInt32(lines) AS batchLines, toInt32(to_post) AS linesToPost, toString(batched) AS batched,
   toInt32(entries) AS journalEntries, toString(debits) AS debits, toString(credits) AS credits, toString(mrr) AS mrr
 FROM d, u, c, b, j, m`
 

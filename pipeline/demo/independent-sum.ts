@@ -13,6 +13,7 @@ export interface IndependentSum {
   readonly outputTokens: string
   /** Exact, at 12 decimal places per charge. */
   readonly usageAmount: string
+  /** Of the month, and of the next where it is paid in advance. */
   readonly recurringAmount: string
   /** Of all charges, each rounded to the cent. */
   readonly invoiced: string
@@ -23,6 +24,7 @@ export interface IndependentSum {
 interface PriceText {
   readonly price: string
   readonly kind: 'recurring' | 'usage'
+  readonly timing?: 'in_advance' | 'in_arrears'
   readonly amount?: string
   readonly per?: 'subscription' | 'unit'
   readonly unit_amount?: string
@@ -66,7 +68,14 @@ export function independentSum(scenario: Scenario, catalogText: string): Indepen
         invoiced = invoiced.plus(amount.toDecimalPlaces(2))
       }
       const last = stretches.at(-1)
-      if (last !== undefined) mrr = mrr.plus(monthlyAmount(pricesOf(last.plan), price, last.seats))
+      if (last === undefined) continue
+      const prices = pricesOf(last.plan)
+      const monthly = monthlyAmount(prices, price, last.seats)
+      mrr = mrr.plus(monthly)
+      // The run at the end of the month takes the next one's fees, in advance.
+      if (prices.find(one => one.price === price)?.timing !== 'in_advance') continue
+      recurringAmount = recurringAmount.plus(monthly)
+      invoiced = invoiced.plus(monthly)
     }
   })
   const tokens = (field: 'inputTokens' | 'outputTokens') =>

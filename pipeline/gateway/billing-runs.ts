@@ -10,6 +10,8 @@ export interface BillingRunRequest {
   readonly cutoffNs: bigint
   /** Absent: all entities. */
   readonly entityId?: string
+  /** Say what the run would bill, and bill nothing. */
+  readonly preview?: boolean
   /** The same key and request give the same run; the same key and another request are a conflict. */
   readonly idempotencyKey?: string
 }
@@ -17,7 +19,7 @@ export interface BillingRunRequest {
 /** `refused` is answered with 422, `conflict` with 409, `not_found` with 404; codes are stable snake_case. */
 export type BillingAnswer<T> =
   | { readonly kind: 'ok'; readonly value: T }
-  | { readonly kind: 'not_found'; readonly detail: string }
+  | { readonly kind: 'not_found'; readonly code?: string; readonly detail: string }
   | { readonly kind: 'conflict'; readonly code: string; readonly detail: string }
   | { readonly kind: 'refused'; readonly code: string; readonly detail: string; readonly pointer?: string }
 
@@ -58,8 +60,12 @@ const createBody = z
     cutoff: z
       .string()
       .refine(text => parseInstant(text) !== undefined, 'The cutoff is an RFC 3339 instant with an offset.')
-      .meta({ format: 'date-time', description: 'Charges whose period ended by then are sealed' }),
+      .meta({
+        format: 'date-time',
+        description: 'What is due at or before it, and not yet billed, is sealed',
+      }),
     entity_id: z.string().min(1).max(256).nullish().describe('Of one entity alone; absent: all'),
+    preview: z.boolean().optional().describe('Say what the run would bill, and bill nothing'),
   })
   .meta({ id: 'BillingRunRequest' })
 
@@ -68,6 +74,7 @@ const runSchema = z
     billing_run_id: z.string(),
     cutoff: z.iso.datetime({ offset: true }),
     entity_id: z.string().nullable(),
+    preview: z.boolean().optional(),
     status: z.string(),
   })
   .meta({ id: 'BillingRun' })
@@ -104,7 +111,7 @@ function createRoute(billing: BillingApi): ApiRoute {
     path: '/v1/billing-runs',
     access: billingScope,
     operationId: 'createBillingRun',
-    summary: 'Seal the charges whose period ended by the cutoff',
+    summary: 'Seal the charges that are due by the cutoff, and adjust what was billed and has changed',
     headers: idempotencyHeader,
     body: { contentTypes: ['application/json'], schema: createBody },
     responses: {
@@ -117,6 +124,7 @@ function createRoute(billing: BillingApi): ApiRoute {
       const answer = await billing.create({
         cutoffNs: parseInstant(body.cutoff)!, // the schema has seen that it parses
         ...(body.entity_id == null ? {} : { entityId: body.entity_id }),
+        ...(body.preview === undefined ? {} : { preview: body.preview }),
         ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
       })
       const { run, created } = valueOrProblem(answer)
@@ -198,7 +206,7 @@ function valueOrProblem<T>(answer: BillingAnswer<T>): T {
     case 'ok':
       return answer.value
     case 'not_found':
-      throw new Problem(404, 'not_found', answer.detail)
+      throw new Problem(404, answer.code ?? 'not_found', answer.detail)
     case 'conflict':
       throw new Problem(409, answer.code, answer.detail)
     case 'refused': {

@@ -14,6 +14,7 @@ const orderSchema = z.object({
   billing_run_id: z.string().min(1),
   cutoff: z.string(),
   entity_id: z.string().nullish(),
+  preview: z.boolean().optional(),
   after: z.object({ METERING: sequences, LIFECYCLE: sequences }),
 })
 
@@ -78,13 +79,14 @@ function parseOrder(bytes: Uint8Array, partition: number): PendingOrder['order']
   }
   const parsed = orderSchema.safeParse(value)
   if (!parsed.success) return z.prettifyError(parsed.error)
-  const { billing_run_id, cutoff, entity_id, after } = parsed.data
+  const { billing_run_id, cutoff, entity_id, preview, after } = parsed.data
   const cutoffNs = parseInstant(cutoff)
   if (cutoffNs === undefined) return `the cutoff ${cutoff} is no instant`
   return {
     billingRunId: billing_run_id,
     cutoffNs,
     ...(entity_id == null ? {} : { entityId: entity_id }),
+    ...(preview === undefined ? {} : { preview }),
     after: { METERING: after.METERING[partition] ?? 0, LIFECYCLE: after.LIFECYCLE[partition] ?? 0 },
   }
 }

@@ -14,7 +14,7 @@ interface MoneyCheck {
 
 /**
  * Rows of a charge that came after its last billing line are the next run's business; hence the bound by the commit of
- * that line, which lies in the same partition.
+ * that line, which lies in the same partition. A charge that was credited altogether is not billed, whatever it used.
  */
 const ratedEqualsCharged = `
 SELECT b.charge_id AS id, toString(b.billed) AS expected, toString(u.used) AS found, b.customer_id AS detail, b.billed = u.used AS same
@@ -23,6 +23,7 @@ FROM
   SELECT if(corrects = '', charge_id, corrects) AS charge_id, any(customer_id) AS customer_id,
     sum(toDecimal256(amount, 12)) AS billed, max(ledger_sequence) AS until
   FROM charges WHERE meter != '' GROUP BY charge_id
+  HAVING billed != 0 OR sum(toDecimal256(quantity, 12)) != 0
 ) AS b
 LEFT JOIN
 (
@@ -64,9 +65,10 @@ FROM billing_batches AS b
 WHERE billing_run_id NOT IN ({open: Array(String)})
 GROUP BY billing_run_id, entity_id, currency`
 
+/** A line that rounds to 0 has no entry. */
 const batchedEqualsPosted = `
 SELECT of_charge AS id, toString(sum(charged)) AS expected, concat(toString(sum(debits)), ' debit, ', toString(sum(credits)), ' credit, ', toString(sum(entries)), ' entries') AS found,
-  any(run) AS detail, sum(charged) = sum(debits) AND sum(debits) = sum(credits) AND sum(entries) = 1 AND sum(charges) = 1 AS same
+  any(run) AS detail, sum(charged) = sum(debits) AND sum(debits) = sum(credits) AND sum(entries) = if(sum(charged) = 0, 0, 1) AND sum(charges) = 1 AS same
 FROM
 (
   SELECT charge_id AS of_charge, billing_run_id AS run, abs(toDecimal256(amount_rounded, 12)) AS charged, 1 AS charges,
@@ -109,7 +111,7 @@ const moneyChecks: readonly MoneyCheck[] = [
   { check: 'batches_whole', claim: 'every billing batch is there once', sql: batchesAreWhole },
   {
     check: 'batched_posted',
-    claim: 'every charge has one balanced journal entry of its amount',
+    claim: 'every charge that does not round to 0 has one balanced journal entry of its amount',
     sql: batchedEqualsPosted,
     needsErp: true,
   },

@@ -4,7 +4,8 @@
 //    sorted, the cut is fixed, the ids follow from the run.
 // 2. A batch is in `BILLING` once. Batches are appended behind the last of their subject under a fence; whoever comes
 //    second reads what is there and goes on behind it.
-// 3. The ledger is the only memory: lines are read from it again whenever a partition's end arrives.
+// 3. The batches of a preview are made alike, kept in `weir_runs` for a day, and never published.
+// 4. The ledger is the only memory: lines are read from it again whenever a partition's end arrives.
 
 import type { JetStreamClient } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
@@ -35,6 +36,8 @@ export interface BillingSinkOptions {
 }
 
 export const defaultLinesPerBatch = 500
+/** A Go duration. */
+const previewTtl = '24h'
 
 export function createBillingSink(options: BillingSinkOptions): Sink {
   return {
@@ -84,13 +87,17 @@ async function publishRun(
     await saveProgress(options.runs, progress)
     return 0
   }
+  const known = [...ends.values()].some(end => end.entity_known)
   const published: PublishedBatch[] = []
   for (const [entityId, batches] of batchesOf(record, lines, options.linesPerBatch)) {
+    const natsSubject = `billing.${entityToken(entityId)}.${runId}`
     published.push(
-      ...(await publishBatches(options, `billing.${entityToken(entityId)}.${runId}`, batches, signal)),
+      ...(record.preview
+        ? await keepPreview(options, batches)
+        : await publishBatches(options, natsSubject, batches, signal)),
     )
   }
-  await saveProgress(options.runs, { ...progress, batches: published })
+  await saveProgress(options.runs, { ...progress, entity_known: known, batches: published })
   return lines.length
 }
 
@@ -171,6 +178,18 @@ async function publishBatches(
       last = outcome.seq
     }
   }
+}
+
+async function keepPreview(
+  options: BillingSinkOptions,
+  batches: readonly BillingBatch[],
+): Promise<PublishedBatch[]> {
+  for (const batch of batches) {
+    const key = runKeys.preview(batch.billingRunId, batch.batchId)
+    if ((await options.runs.get(key)) !== null) continue
+    await options.runs.create(key, JSON.stringify(batchToWire(batch)), previewTtl)
+  }
+  return batches.map(batch => publishedBatch(batch, 0))
 }
 
 async function readBatches(
