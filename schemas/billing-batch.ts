@@ -23,7 +23,7 @@ export interface BillingBatch {
   readonly billingRunId: string
   readonly entityId: string
   readonly currency: string
-  /** From 1 to `of`, within the run and entity. */
+  /** From 1 to `of`, within the run, entity and currency. */
   readonly number: number
   readonly of: number
   readonly lines: readonly Charge[]

@@ -375,8 +375,8 @@ test('dates and months are those of the time zone of the subscription; a credit 
     kind: 'recurring',
     timing: 'in_advance',
     timezone: 'America/New_York',
-    fromMs: Date.UTC(2026, 8, 16, 4),
-    untilMs: Date.UTC(2026, 10, 1, 4),
+    fromNs: nsOf(Date.UTC(2026, 8, 16, 4)),
+    untilNs: nsOf(Date.UTC(2026, 10, 1, 4)),
   } as const
   const hundred = 100n * scaledOne
   await seal(runId, 0, [
@@ -414,7 +414,7 @@ async function answered<T>(
   while (record?.ordered !== true) {
     for await (const key of await kv.keys('run.*')) {
       const one = (await kv.get(key))?.json<{ billing_run_id: string; ordered: boolean }>()
-      if (one !== undefined && one.ordered && !before.has(one.billing_run_id)) record = one
+      if (one?.ordered === true && !before.has(one.billing_run_id)) record = one
     }
   }
   done.add(record.billing_run_id)

@@ -59,7 +59,11 @@ function money(figures: Figures): string {
   return rows([
     ['usage rated', dollars(figures.usageAmount), 'rated_usage in ClickHouse'],
     ['usage charged', dollars(figures.chargedUsage), 'the charges of the billing run'],
-    ['recurring charged', dollars(figures.chargedRecurring), 'prorated by the second'],
+    [
+      'recurring charged',
+      dollars(figures.chargedRecurring),
+      'prorated by the second; the next month where it is paid in advance',
+    ],
     ['invoiced', dollars(figures.invoiced), `${count(figures.charges)} charges, each to the cent`],
     [
       'billing batches',

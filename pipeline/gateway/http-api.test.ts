@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { parseInstant } from '../../schemas/time.js'
 import type { BillingApi, BillingRunRequest } from './billing-runs.js'
 import { type Broker, post, type Served, serve, startBroker } from './fixture.js'
 
@@ -13,7 +14,7 @@ const billing: BillingApi = {
   async create(request) {
     requests.push(request)
     if (request.entityId === 'none')
-      return { kind: 'refused', code: 'unknown_entity', detail: 'No such entity.', pointer: '/entity_id' }
+      return { kind: 'not_found', code: 'unknown_entity', detail: 'No such entity.' }
     if (request.idempotencyKey === 'used')
       return { kind: 'conflict', code: 'idempotency_key_reused', detail: 'Another request had this key.' }
     const created =
@@ -78,7 +79,14 @@ test('a billing run is created once per request; the idempotency key is handed o
   expect([first.status, again.status]).toEqual([201, 200])
   expect(first.headers.get('location')).toBe('/v1/billing-runs/br_1')
   expect(await first.json()).toEqual(run)
-  expect(requests[0]).toEqual({ cutoffMs: Date.UTC(2026, 1, 1), entityId: 'eu', idempotencyKey: 'k1' })
+  expect(requests[0]).toEqual({ cutoffNs: parseInstant(run.cutoff), entityId: 'eu', idempotencyKey: 'k1' })
+})
+
+test('a preview is asked for as such', async () => {
+  await post(`${served.url}/v1/billing-runs`, { cutoff: run.cutoff, preview: true })
+  expect(requests.at(-1)).toMatchObject({ preview: true })
+  await post(`${served.url}/v1/billing-runs`, { cutoff: run.cutoff, preview: false })
+  expect(requests.at(-1)).toMatchObject({ preview: false })
 })
 
 test('a billing run that cannot be is refused with code and pointer', async () => {
@@ -88,7 +96,9 @@ test('a billing run that cannot be is refused with code and pointer', async () =
   expect(await errors({ cutoff: 'tomorrow' })).toMatchObject([{ pointer: '/cutoff' }])
   expect(await errors({ cutoff: run.cutoff, 'enti/ty': 1 })).toMatchObject([{ pointer: '/enti~1ty' }])
   expect(await errors('[')).toMatchObject([{ code: 'malformed_json' }])
-  expect(await errors({ cutoff: run.cutoff, entity_id: 'none' })).toMatchObject([{ code: 'unknown_entity' }])
+  expect(await errors({ cutoff: run.cutoff, preview: 'yes' })).toMatchObject([{ pointer: '/preview' }])
+  const unknown = await create({ cutoff: run.cutoff, entity_id: 'none' })
+  expect(await problemOf(unknown)).toMatchObject({ status: 404, code: 'unknown_entity' })
   const conflict = await create({ cutoff: run.cutoff }, { 'idempotency-key': 'used' })
   expect(await problemOf(conflict)).toMatchObject({ status: 409, code: 'idempotency_key_reused' })
   const keyless = await create({ cutoff: run.cutoff }, { 'idempotency-key': '' })
