@@ -84,12 +84,17 @@ function unmarked(root: unknown): unknown {
     for (const key of Object.keys(members)) {
       const member = members[key]
       if (typeof member === 'object' && member !== null) open.push(member)
-      else if (typeof member === 'string' && member.startsWith(numberMark)) {
+      else if (typeof member === 'string' && isMarked(member)) {
         members[key] = new ExactNumber(member.slice(numberMark.length))
       }
     }
   }
   return holder[0]
+}
+
+/** Most texts are shorter than the mark. */
+function isMarked(text: string): boolean {
+  return text.length > numberMark.length && text.startsWith(numberMark)
 }
 
 /** Behind the closing quote. */

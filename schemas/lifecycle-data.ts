@@ -15,6 +15,7 @@ import {
   positiveField,
   quantityField,
   timezoneField,
+  wholeField,
 } from './wire-fields.js'
 
 /** What is the sender's own, in any of our events. */
@@ -23,7 +24,7 @@ const own = { metadata: z.record(z.string(), z.unknown()).nullish() }
 const subscriptionFields = {
   subscription_id: nameField,
   customer_id: nameField,
-  sequence: z.int().min(0),
+  sequence: wholeField(0, Number.MAX_SAFE_INTEGER),
   effective_from: instantField,
   ...own,
 }

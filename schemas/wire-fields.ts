@@ -87,10 +87,14 @@ export const currencyField = z
   .refine(code => minorUnits(code) !== undefined, { message: 'is not a currency of ISO 4217' })
   .meta({ description: 'ISO 4217 code of a currency that can be billed.' })
 
-export const planVersionField = z
-  .int()
-  .min(1)
-  .max(2 ** 32 - 1)
+/** A whole number that a double holds exactly; said so in plain words of any other. */
+export function wholeField(min: number, max: number) {
+  const error = ({ input }: { readonly input?: unknown }) =>
+    input === undefined ? undefined : `is a whole number from ${min} to ${max}`
+  return z.int({ error }).min(min).max(max)
+}
+
+export const planVersionField = wholeField(1, 2 ** 32 - 1)
 
 const knownTimezones = new Set<string>(['UTC'])
 
