@@ -425,6 +425,22 @@ test(
   generousMs,
 )
 
+test(
+  'questions of analysts that take long hold up neither our own nor an insert',
+  async () => {
+    const long = 'SELECT sleepEachRow(1) FROM numbers(8) SETTINGS max_block_size = 1'
+    let answered = 0
+    const crowd = Array.from({ length: 12 }, () => ask(long).then(() => (answered += 1)))
+    await new Promise(resolve => setTimeout(resolve, 300))
+    expect(await ask('SELECT 1', { as: 'weir' })).toMatchObject({ status: 200 })
+    const insert = "INSERT INTO weir.schema_migrations (name) SELECT 'x' WHERE 0"
+    expect(await ask(insert, { as: 'weir' })).toMatchObject({ status: 200 })
+    expect(answered).toBe(0)
+    await Promise.all(crowd)
+  },
+  generousMs,
+)
+
 test('canary: the words of the attacks are found where they are said, not where they are quoted', async () => {
   const text = "SELECT 'file(1) into outfile', `t`.x AS y FROM (SELECT 1 AS x) AS t -- file(1)"
   expect(await ask(text)).toMatchObject({ status: 200 })

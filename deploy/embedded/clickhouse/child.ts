@@ -33,7 +33,7 @@ process.once('message', message => {
 async function start(options: ChildStart): Promise<void> {
   const engine = new Engine(join(options.dataDir, 'engine'), usersText(options.database))
   const spool = new Spool(options.spoolDir)
-  const answer = await engine.read('', 'SELECT version(), timezone()', 'TabSeparated')
+  const answer = await engine.read('weir', '', 'SELECT version(), timezone()', 'TabSeparated')
   const [version = '', timezone = ''] = answer.bytes.toString().trim().split('\t')
   const facts = { version, timezone, displayName: hostname(), logins: options.logins }
   const handler = new RequestHandler(engine, spool, await StatementGuard.of(engine), facts)

@@ -10,12 +10,15 @@
 import { writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import type { Role } from './access.js'
 import { ClickhouseException, fromEngine } from './exception.js'
 import { Lane } from './lane.js'
 
 /** Together below UV_THREADPOOL_SIZE (16), because file I/O needs threads too. */
-const readers = 8
+const readers = { weir: 4, analyst: 6 }
 const writers = 1
+/** Statements that are read, not run: they must not wait behind those that run. */
+const checkers = 2
 const maxWaiting = 1_000
 
 export interface QueryResult {
@@ -78,12 +81,20 @@ const configText = (usersFile: string) => `<clickhouse>
 </clickhouse>
 `
 
+/** A statement may be as long as the HTTP interface takes it. */
+const wideSettings = 'SET max_query_size = 67108864; '
+
 export class Engine {
   private readonly native: NativeChdb
   private readonly path: string
   /** Held open for as long as the engine lives, because the engine ends with its last connection. */
   private readonly keeper: Connection
-  private readonly readLane = new Lane(readers, maxWaiting)
+  /** An analyst's long questions never hold up what we ask ourselves. */
+  private readonly readLanes: Readonly<Record<Role, Lane>> = {
+    weir: new Lane(readers.weir, maxWaiting),
+    analyst: new Lane(readers.analyst, maxWaiting),
+  }
+  private readonly checkLane = new Lane(checkers, maxWaiting)
   private readonly writeLane = new Lane(writers, maxWaiting)
 
   /** `usersText`: who may do what (access.ts). Both files lie beside the engine's directory. */
@@ -97,8 +108,12 @@ export class Engine {
   }
 
   /** Runs a statement that returns rows (or nothing). `prelude` holds its settings, each ended by a semicolon. */
-  async read(prelude: string, sql: string, format: string): Promise<QueryResult> {
-    return this.using(this.readLane, async connection => {
+  read(role: Role, prelude: string, sql: string, format: string): Promise<QueryResult> {
+    return this.readIn(this.readLanes[role], prelude, sql, format)
+  }
+
+  private readIn(lane: Lane, prelude: string, sql: string, format: string): Promise<QueryResult> {
+    return this.using(lane, async connection => {
       const result = await this.native.QueryAsyncConnection(connection, prelude + sql, format)
       return {
         bytes: Buffer.from(result.bytes.buffer, result.bytes.byteOffset, result.bytes.byteLength),
@@ -114,7 +129,7 @@ export class Engine {
     const text = sql.replace(/[\\']/g, '\\$&')
     const query = `SELECT formatQuerySingleLine('${text}')`
     try {
-      return (await this.read('SET max_query_size = 67108864; ', query, 'RawBLOB')).bytes.toString('utf8')
+      return (await this.readIn(this.checkLane, wideSettings, query, 'RawBLOB')).bytes.toString('utf8')
     } catch (error) {
       const { code, type, message } = fromEngine(error)
       throw new ClickhouseException(code, type, message.replace(/:? In scope SELECT formatQuery.*$/s, ''))
@@ -134,8 +149,13 @@ export class Engine {
    * The result in pieces, each a complete text of the format, so only for formats whose texts may be joined. A scalar
    * subquery would be computed on this thread before the first piece, so only for statements without subqueries.
    */
-  async *stream(prelude: string, sql: string, format: string): AsyncGenerator<Piece, void, undefined> {
-    const leave = await this.readLane.enter()
+  async *stream(
+    role: Role,
+    prelude: string,
+    sql: string,
+    format: string,
+  ): AsyncGenerator<Piece, void, undefined> {
+    const leave = await this.readLanes[role].enter()
     const connection = this.native.CreateConnection(this.path)
     try {
       if (prelude !== '') await this.native.QueryAsyncConnection(connection, prelude, format)

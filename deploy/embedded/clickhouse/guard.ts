@@ -146,6 +146,6 @@ function nameOf(canonical: string, token: Token): string | undefined {
 }
 
 async function names(engine: Engine, query: string): Promise<string[]> {
-  const { bytes } = await engine.read('', query, 'TabSeparated')
+  const { bytes } = await engine.read('weir', '', query, 'TabSeparated')
   return bytes.toString().trim().toLowerCase().split('\n')
 }

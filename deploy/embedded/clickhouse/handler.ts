@@ -213,24 +213,23 @@ export class RequestHandler {
     if (!joinable || !mayBeJoined(format) || parameters.waitEndOfQuery) {
       // Held in memory as a whole; the client's own limit comes after this one and wins.
       const limit = `SET max_result_bytes = ${maxWholeResultBytes}; `
-      const result = await this.engine.read(limit + settings, sql, format)
+      const result = await this.engine.read(exchange.role, limit + settings, sql, format)
       response.setHeader(
         'X-ClickHouse-Summary',
         readSummary(result.rows, result.rawBytes, result.elapsedSeconds),
       )
       return body.sendWhole(result.bytes)
     }
-    await this.readInPieces(body, response, settings, sql, format)
+    await this.readInPieces(exchange, body, sql, format)
   }
 
   private async readInPieces(
+    { role, response, settings }: Exchange,
     body: BodyWriter,
-    response: ServerResponse,
-    settings: string,
     sql: string,
     format: string,
   ): Promise<void> {
-    const pieces = this.engine.stream(settings, sql, format)
+    const pieces = this.engine.stream(role, settings, sql, format)
     const began = performance.now()
     const tag = randomBytes(8).toString('hex')
     try {
