@@ -214,19 +214,26 @@ test('revenue: in advance over its service period to the last digit, the rest wh
     charge('usage', 'in_arrears', '2026-01-01', '2026-02-01', '7.25'),
     charge('adjustment', 'in_arrears', '2026-01-01', '2026-02-01', '-0.25'),
     { ...charge('adjustment', 'in_arrears', '2026-01-01', '2026-02-01', '-1'), charge_id: 'posted later' },
+    {
+      ...charge('usage', 'in_arrears', '2026-01-01', '2026-02-01', '2'),
+      period_until: '2026-02-01T05:00:00Z', // midnight in New York
+      charge_id: 'local',
+    },
   ])
   const line = { charge_id: 'posted later', accounting_date: '2026-02-28' }
   await insert('journal_entries', [
     { ...line, line: 1 },
     { ...line, line: 2 },
+    { charge_id: 'local', accounting_date: '2026-01-31', line: 1 },
+    { charge_id: 'local', accounting_date: '2026-01-31', line: 2 },
   ])
   const [january, february] = await ask(
     'SELECT * EXCEPT (currency, entity_id) FROM revenue_by_month ORDER BY month',
   )
-  expect(january).toEqual(['2026-01-01', '7.25', '16', '-0.25', '23'])
+  expect(january).toEqual(['2026-01-01', '9.25', '16', '-0.25', '25'])
   expect([february?.[0], february?.[1], february?.[3]]).toEqual(['2026-02-01', '0', '-1'])
   expect(february?.[2]).toMatch(/^22\.67123287671[23]$/) // 15 + 100 × 28 / 365
   expect(await ask('SELECT count(), sum(recurring), sum(revenue) FROM revenue_by_month')).toEqual([
-    ['13', '131', '137'],
+    ['13', '131', '139'],
   ])
 })

@@ -200,8 +200,8 @@ GROUP BY month, currency
 ORDER BY currency, month;
 
 -- Charges as invoiced (amount_rounded), in the months in which they are earned: in advance evenly over the service
--- period; an adjustment in the month in which it is posted, because the months that it adjusts are closed; everything
--- else in the month in which its service period ends. The months of a charge add up to it exactly.
+-- period (by months in UTC); in arrears in the month of its accounting date, a local day, and before it is posted in the
+-- month (UTC) in which its service period ends. The months of a charge add up to it exactly.
 CREATE OR REPLACE VIEW revenue_by_month AS
 SELECT
     month, currency, entity_id,
@@ -212,7 +212,7 @@ SELECT
 FROM
 (
     SELECT
-        toStartOfMonth(if(kind = 'adjustment' AND lines > 0,
+        toStartOfMonth(if(lines > 0,
             toDateTime64(posted_on, 3, 'UTC'), period_until - toIntervalMillisecond(1))) AS month,
         currency, entity_id, kind, toDecimal256(amount_rounded, 12) AS earned
     FROM charges
