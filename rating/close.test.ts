@@ -108,6 +108,7 @@ it('a charge says everything about where it comes from', () => {
     subscriptionVersion: 1,
     entityId: 'de',
     contractId: 'c7',
+    correlationId: '',
     plan: 'pro',
     planVersion: 1,
     price: 'calls',

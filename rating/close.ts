@@ -76,6 +76,7 @@ function commonFields(segment: Segment<Price>, amount: Scaled, asOfNs: bigint) {
     subscriptionVersion: terms.sequence,
     entityId: terms.entityId,
     contractId: terms.contractId,
+    correlationId: terms.correlationId,
     plan: terms.plan,
     planVersion: terms.planVersion,
     price: line.price.price,

@@ -109,7 +109,7 @@ function changes(...lines: readonly string[]): MrrChange[] {
       string,
       string?,
     ]
-    return { atNs: at(instant), subscriptionId, mrr: scaled(mrr), currency }
+    return { atNs: at(instant), subscriptionId, mrr: scaled(mrr), currency, correlationId: '' }
   })
 }
 

@@ -10,6 +10,7 @@ import type { MovementKind, MrrMovement } from '../schemas/mrr-movement.js'
 import { compareInstants, endlessNs, instantKey } from '../schemas/time.js'
 import type { PriceLine, SubscriptionPrices } from './price-lines.js'
 import { keptPercent } from './recurring.js'
+import { correlationAt } from './timeline.js'
 
 export { restate } from './restate.js'
 
@@ -19,6 +20,8 @@ export interface MrrChange {
   readonly subscriptionId: string
   readonly mrr: Scaled
   readonly currency: string
+  /** What the movement carries. */
+  readonly correlationId: string
 }
 
 /** Twelfths of a billing period's amount that are a month's: year / 12, quarter / 3, week x 52 / 12, day x 365 / 12. */
@@ -46,7 +49,10 @@ export function mrrTimeline(prices: SubscriptionPrices): MrrChange[] {
     for (const [atNs, step] of [...steps].sort(([a], [b]) => compareInstants(a, b))) {
       exact += step
       const next = divideRounded(exact, monthlyScale)
-      if (next !== mrr) changes.push({ atNs, subscriptionId, mrr: next, currency })
+      if (next !== mrr) {
+        const correlationId = correlationAt(prices.timeline, atNs)
+        changes.push({ atNs, subscriptionId, mrr: next, currency, correlationId })
+      }
       mrr = next
     }
   }
@@ -87,11 +93,11 @@ export function netMovements(customerId: string, changes: readonly MrrChange[]):
     const { atNs } = ordered[at]!
     const deltas: Delta[] = []
     for (; at < ordered.length && ordered[at]!.atNs === atNs; at += 1) {
-      const { subscriptionId, currency, mrr } = ordered[at]!
+      const { subscriptionId, currency, mrr, correlationId } = ordered[at]!
       const key = compositeKey(subscriptionId, currency)
       const amount = mrr - (mrrOf.get(key) ?? 0n)
       mrrOf.set(key, mrr)
-      if (amount !== 0n) deltas.push({ subscriptionId, currency, amount })
+      if (amount !== 0n) deltas.push({ subscriptionId, currency, amount, correlationId })
     }
     for (const movement of movementsAt(customerId, atNs, deltas, totals)) movements.push(movement)
   }
@@ -102,6 +108,7 @@ interface Delta {
   readonly subscriptionId: string
   readonly currency: string
   readonly amount: Scaled
+  readonly correlationId: string
 }
 
 /** A customer's MRR in each currency, up to an instant. */
@@ -149,7 +156,7 @@ function movementsAt(
   for (const { currency, amount } of deltas) nets.set(currency, (nets.get(currency) ?? 0n) + amount)
   const runningOf = new Map([...nets.keys()].map(currency => [currency, totals.of(currency)]))
   const kinds = totals.move(nets)
-  return deltas.map(({ subscriptionId, currency, amount }) => {
+  return deltas.map(({ subscriptionId, currency, amount, correlationId }) => {
     const mrrBefore = runningOf.get(currency)!
     const mrrAfter = mrrBefore + amount
     runningOf.set(currency, mrrAfter)
@@ -172,6 +179,7 @@ function movementsAt(
       currency,
       mrrBefore,
       mrrAfter,
+      correlationId,
     }
   })
 }

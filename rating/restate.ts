@@ -7,8 +7,8 @@ import type { MrrMovement } from '../schemas/mrr-movement.js'
 import { compareInstants, instantKey } from '../schemas/time.js'
 
 /**
- * `before` and `after` are net lists: at most one movement per subscription, currency and instant. What changed in kind
- * or amount is taken back in its own kind, then stated anew. `causeId` names the change that made the difference, once:
+ * `before` and `after` are net lists: at most one movement per subscription, currency and instant. What changed in kind,
+ * amount or correlation id is taken back in its own kind, then stated anew. `causeId` names the change that made the difference, once:
  * the ids of what is appended follow from it, so that a repeated attempt gives the same ids.
  */
 export function restate(
@@ -38,7 +38,7 @@ function placeOf(movement: MrrMovement): string {
 
 /** The customer's total before may differ: it was right when it was said, and the amounts are what is summed. */
 function isSame(a: MrrMovement, b: MrrMovement | undefined): boolean {
-  return b !== undefined && a.kind === b.kind && a.amount === b.amount
+  return b !== undefined && a.kind === b.kind && a.amount === b.amount && a.correlationId === b.correlationId
 }
 
 function reversalOf(movement: MrrMovement, causeId: string): MrrMovement {

@@ -20,6 +20,8 @@ export interface ResolvedTerms {
   readonly effectiveUntilNs?: bigint
   readonly entityId: string
   readonly contractId: string
+  /** Of the change that set this version, else of the `created`. */
+  readonly correlationId: string
   readonly billingAnchorNs: bigint
   /** Of the `created`: what discounts are counted from, whatever the anchor becomes. */
   readonly firstAnchorNs: bigint
@@ -57,6 +59,8 @@ export class TermsFold {
   readonly #trialUntilNs = new Field<bigint | undefined>(undefined)
   readonly #entityId = new Field('')
   readonly #contractId = new Field('')
+  readonly #correlationId = new Field('')
+  readonly #correlationIdOfCreated = new Field('')
   readonly #billingAnchorNs = new Field(0n)
   readonly #firstAnchorNs = new Field(0n)
   readonly #timezone = new Field('UTC')
@@ -78,6 +82,8 @@ export class TermsFold {
     this.#trialUntilNs.set(change.trialUntilNs, sequence)
     this.#entityId.set(change.entityId, sequence)
     this.#contractId.set(change.contractId, sequence)
+    this.#correlationId.set(change.correlationId, sequence)
+    if (isCreated) this.#correlationIdOfCreated.set(change.correlationId, sequence)
     // Left out of a `created`, these two have a default, which it sets.
     const anchorNs = change.billingAnchorNs ?? (isCreated ? change.effectiveFromNs : undefined)
     this.#billingAnchorNs.set(anchorNs, sequence)
@@ -85,6 +91,11 @@ export class TermsFold {
     this.#timezone.set(change.timezone ?? (isCreated ? 'UTC' : undefined), sequence)
     this.#setQuantities(change)
     this.#setPlan(change)
+  }
+
+  /** What is owed from that instant on carries this, also where nothing is in force. */
+  get correlationId(): string {
+    return this.#correlationId.value || this.#correlationIdOfCreated.value
   }
 
   /** Undefined when nothing is in force at that instant, to which all that has taken effect belongs. */
@@ -102,6 +113,7 @@ export class TermsFold {
       priceOverrides: this.#priceOverrides,
       entityId: this.#entityId.value,
       contractId: this.#contractId.value,
+      correlationId: this.correlationId,
       billingAnchorNs: this.#billingAnchorNs.value,
       firstAnchorNs: this.#firstAnchorNs.value,
       timezone: this.#timezone.value,

@@ -24,6 +24,8 @@ export interface Timeline {
   readonly subscriptionId: string
   readonly customerId: string
   readonly versions: readonly Version[]
+  /** Which correlation id holds from when on, ascending, also where nothing is in force. */
+  readonly correlations: readonly { readonly fromNs: bigint; readonly correlationId: string }[]
 }
 
 /** One change per sequence, and `planVersion` wherever `plan` is set. Undefined when there is no `created`. */
@@ -35,16 +37,25 @@ export function resolveTimeline(changes: readonly SubscriptionChange[]): Timelin
   )
   const instants = breakpointsOf(byStart)
   const versions: Version[] = []
+  const correlations: { fromNs: bigint; correlationId: string }[] = []
   const fold = new TermsFold()
   let next = 0
   for (const [index, fromNs] of instants.entries()) {
     for (; next < byStart.length && byStart[next]!.effectiveFromNs === fromNs; next += 1) {
       fold.takeEffect(byStart[next]!)
     }
+    const { correlationId } = fold
+    if ((correlations.at(-1)?.correlationId ?? '') !== correlationId)
+      correlations.push({ fromNs, correlationId })
     const terms = fold.termsInForce(fromNs)
     if (terms !== undefined) append(versions, fromNs, instants[index + 1] ?? endlessNs, terms)
   }
-  return { subscriptionId: created.subscriptionId, customerId: created.customerId, versions }
+  return { subscriptionId: created.subscriptionId, customerId: created.customerId, versions, correlations }
+}
+
+/** The correlation id of the change that set the version at an instant, else of the `created`. */
+export function correlationAt(timeline: Timeline, atNs: bigint): string {
+  return timeline.correlations.findLast(one => one.fromNs <= atNs)?.correlationId ?? ''
 }
 
 /** The version in force at an instant. Binary search: it is on the path of every usage event. */

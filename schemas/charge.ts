@@ -18,6 +18,8 @@ export interface Charge {
   readonly subscriptionVersion: number
   readonly entityId: string
   readonly contractId: string
+  /** Of the lifecycle event that set the version in force, else of the `created`. */
+  readonly correlationId: string
   readonly plan: string
   readonly planVersion: number
   readonly price: string
@@ -46,6 +48,7 @@ export interface ChargeWire {
   readonly subscription_version: number
   readonly entity_id: string
   readonly contract_id: string
+  readonly correlation_id: string
   readonly plan: string
   readonly plan_version: number
   readonly price: string
@@ -72,6 +75,7 @@ export const chargeSchema = z.object({
   subscription_version: z.int().min(0),
   entity_id: z.string(),
   contract_id: z.string(),
+  correlation_id: z.string(),
   plan: nameField,
   plan_version: z.int().min(1),
   price: nameField,
@@ -100,6 +104,7 @@ export function chargeToWire(charge: Charge): ChargeWire {
     subscription_version: charge.subscriptionVersion,
     entity_id: charge.entityId,
     contract_id: charge.contractId,
+    correlation_id: charge.correlationId,
     plan: charge.plan,
     plan_version: charge.planVersion,
     price: charge.price,
@@ -132,6 +137,7 @@ export function chargeOf(wire: z.output<typeof chargeSchema>): Charge {
     subscriptionVersion: wire.subscription_version,
     entityId: wire.entity_id,
     contractId: wire.contract_id,
+    correlationId: wire.correlation_id,
     plan: wire.plan,
     planVersion: wire.plan_version,
     price: wire.price,

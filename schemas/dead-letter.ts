@@ -10,6 +10,7 @@ export interface DeadLetterWire {
   readonly id: string
   readonly code: string
   readonly detail: string
+  readonly correlation_id: string
 }
 
 export const deadLetterSchema = z.object({
@@ -17,6 +18,7 @@ export const deadLetterSchema = z.object({
   id: z.string(),
   code: z.string(),
   detail: z.string(),
+  correlation_id: z.string(),
 })
 
 /** `source` and `id` are empty when the message could not be read so far. */
@@ -25,6 +27,13 @@ export function deadLetterToWire(letter: {
   readonly id: string
   readonly code: RejectionCode | string
   readonly detail: string
+  readonly correlationId: string
 }): DeadLetterWire {
-  return { source: letter.source, id: letter.id, code: letter.code, detail: letter.detail }
+  return {
+    source: letter.source,
+    id: letter.id,
+    code: letter.code,
+    detail: letter.detail,
+    correlation_id: letter.correlationId,
+  }
 }

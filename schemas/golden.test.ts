@@ -30,6 +30,7 @@ const charge: Charge = {
   subscriptionVersion: 3,
   entityId: 'de',
   contractId: 'con_1',
+  correlationId: 'corr-7',
   plan: 'pro',
   planVersion: 1,
   price: 'tokens',
@@ -76,6 +77,7 @@ const movement: MrrMovement = {
   currency: 'EUR',
   mrrBefore: 120_500000000000n,
   mrrAfter: 100_000000000000n,
+  correlationId: 'corr-7',
 }
 
 const entry: JournalEntry = {
@@ -141,6 +143,7 @@ const deadLetter = {
   id: 'e2',
   code: 'no_matrix_cell',
   detail: 'No cell for model=tiny.',
+  correlationId: 'corr-7',
   payload: '{}',
 }
 

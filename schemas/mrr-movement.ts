@@ -29,6 +29,8 @@ export interface MrrMovement {
   /** The customer's total in this currency before and after. */
   readonly mrrBefore: Scaled
   readonly mrrAfter: Scaled
+  /** Of the lifecycle event that set the version in force, else of the `created`. */
+  readonly correlationId: string
 }
 
 export interface MrrMovementWire {
@@ -41,6 +43,7 @@ export interface MrrMovementWire {
   readonly currency: string
   readonly mrr_before: string
   readonly mrr_after: string
+  readonly correlation_id: string
 }
 
 export const mrrMovementSchema = z.object({
@@ -53,6 +56,7 @@ export const mrrMovementSchema = z.object({
   currency: currencyField,
   mrr_before: decimalField,
   mrr_after: decimalField,
+  correlation_id: z.string(),
 })
 
 export function movementToWire(movement: MrrMovement): MrrMovementWire {
@@ -66,5 +70,6 @@ export function movementToWire(movement: MrrMovement): MrrMovementWire {
     currency: movement.currency,
     mrr_before: formatScaled(movement.mrrBefore),
     mrr_after: formatScaled(movement.mrrAfter),
+    correlation_id: movement.correlationId,
   }
 }

@@ -164,6 +164,7 @@ export const chargesTable = describe('charges', {
   corrects: 'string',
   billing_run_id: 'string',
   recorded_at: 'instant_ms',
+  correlation_id: 'string',
   ...origin,
 })
 
@@ -220,6 +221,7 @@ export const mrrMovementsTable = describe('mrr_movements', {
   mrr_before: 'decimal',
   mrr_after: 'decimal',
   recorded_at: 'instant_ms',
+  correlation_id: 'string',
   ...origin,
 })
 
@@ -279,6 +281,7 @@ export const deadLettersTable = describe('dead_letters', {
   payload: 'string',
   // 1: the event failed; -1: it was freed, and its dead letter is taken back.
   change: 'int8',
+  correlation_id: 'string',
   ...origin,
 })
 
@@ -288,6 +291,7 @@ export const fxRatesTable = describe('fx_rates', {
   rate: 'decimal',
   effective_from: 'instant_ns',
   recorded_at: 'instant_ms',
+  ...cause,
   ...origin,
 })
 

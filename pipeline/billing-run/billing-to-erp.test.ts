@@ -89,6 +89,7 @@ function charge(id: string, amount: Scaled, more: Partial<Charge> = {}): Charge 
     subscriptionVersion: 1,
     entityId: `entity-${runNumber}`,
     contractId: '',
+    correlationId: '',
     plan: 'pro',
     planVersion: 1,
     price: 'tokens',

@@ -36,7 +36,7 @@ test('--json prints the object of the contract, from NDJSON, an array, or severa
   const first = await run({})
   expect(first.code).toBe(0)
   const result = JSON.parse(first.stdout) as Record<string, Record<string, unknown>[]>
-  expect(Object.keys(result)).toEqual(['events', 'charges', 'mrr_movements', 'dead_letters'])
+  expect(Object.keys(result)).toEqual(['events', 'charges', 'mrr_movements', 'dead_letters', 'notices'])
   expect(result['charges']?.map(one => [one['price'], one['amount'], one['status']])).toEqual([
     ['base', '30', 'closed'],
     ['tokens', '1.5', 'closed'],

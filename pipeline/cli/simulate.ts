@@ -8,6 +8,7 @@ import type { Catalog } from '../../schemas/catalog.js'
 import { type CatalogProblem, mergeCatalogs } from '../../schemas/catalog-parser.js'
 import { chargeToWire } from '../../schemas/charge.js'
 import { parseMessage } from '../../schemas/cloud-event.js'
+import { deadLetterToWire } from '../../schemas/dead-letter.js'
 import { formatScaled } from '../../schemas/decimal.js'
 import { dispositions } from '../../schemas/dispositions.js'
 import { movementToWire } from '../../schemas/mrr-movement.js'
@@ -130,7 +131,7 @@ export function toWire(result: SimulateResult) {
     events: result.events,
     charges: result.charges.map(chargeToWire),
     mrr_movements: result.movements.map(movementToWire),
-    dead_letters: result.deadLetters.map(({ source, id, code, detail }) => ({ source, id, code, detail })),
+    dead_letters: result.deadLetters.map(deadLetterToWire),
     notices: result.notices,
     ...(result.explanations === undefined
       ? {}

@@ -36,7 +36,7 @@ function applyGlobalEvent(batch: Batch, received: ReceivedEvent): void {
   }
   if (batch.config.partition !== 0) return
   batch.counted('applied')
-  if (parsed.value.kind === 'fx_rate') batch.out.fxRate(parsed.value.rate)
+  if (parsed.value.kind === 'fx_rate') batch.out.fxRate(envelopeOf(received), parsed.value.rate)
 }
 
 function refuseHere(batch: Batch, received: ReceivedEvent, rejection: Rejection): void {

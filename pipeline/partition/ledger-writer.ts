@@ -139,6 +139,7 @@ export class LedgerWriter {
       otherContentHash: hashes?.kept ?? '',
       payload: envelope.payload,
       change,
+      correlationId: envelope.correlationId,
       ...this.#origin,
     }
     this.#deadLetters.push(row)
@@ -182,8 +183,8 @@ export class LedgerWriter {
     })
   }
 
-  fxRate(rate: FxRate): void {
-    this.#fxRates.push({ ...rate, recordedAtMs: this.#nowMs, ...this.#origin })
+  fxRate(envelope: Envelope, rate: FxRate): void {
+    this.#fxRates.push({ ...rate, recordedAtMs: this.#nowMs, ...causeOf(envelope), ...this.#origin })
   }
 
   dispositions(counts: DispositionCounts): void {

@@ -102,6 +102,6 @@ function rowOf(
     metadata: change.metadata ?? '',
     eventSource: change.eventSource,
     eventId: change.eventId,
-    correlationId: change.correlationId,
+    correlationId: change.correlationId || (terms?.correlationId ?? ''),
   }
 }

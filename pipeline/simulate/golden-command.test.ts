@@ -74,7 +74,7 @@ async function run(events: readonly string[], catalogs: readonly string[] = [cat
 
 test('the object has the keys of the contract, money as strings and instants in RFC 3339', async () => {
   const { printed } = await run([file('both.json', JSON.stringify([created, use]))])
-  expect(Object.keys(printed)).toEqual(['events', 'charges', 'mrr_movements', 'dead_letters'])
+  expect(Object.keys(printed)).toEqual(['events', 'charges', 'mrr_movements', 'dead_letters', 'notices'])
   expect(Object.keys(printed.events)).toEqual([
     'received',
     'rated',
@@ -94,6 +94,7 @@ test('the object has the keys of the contract, money as strings and instants in 
     subscription_version: 1,
     entity_id: '',
     contract_id: '',
+    correlation_id: '',
     plan: 'p',
     plan_version: 1,
     price: 'u',
@@ -118,6 +119,7 @@ test('the object has the keys of the contract, money as strings and instants in 
       currency: 'USD',
       mrr_before: '0',
       mrr_after: '31',
+      correlation_id: '',
     },
   ])
 })
@@ -145,7 +147,13 @@ test('a line that is not JSON is a dead letter alone, wherever it stands', async
     const { printed } = await run([file('bad.ndjson', text)])
     expect(printed.events).toMatchObject({ received: 3, rated: 1, applied: 1, dead_lettered: 1 })
     expect(printed.dead_letters).toEqual([
-      { source: '', id: '', code: 'malformed_json', detail: expect.stringContaining(`Line ${bad + 1}`) },
+      {
+        source: '',
+        id: '',
+        code: 'malformed_json',
+        detail: expect.stringContaining(`Line ${bad + 1}`),
+        correlation_id: '',
+      },
     ])
   }
 })

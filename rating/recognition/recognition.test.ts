@@ -23,6 +23,7 @@ const november: Charge = {
   subscriptionVersion: 1,
   entityId: '',
   contractId: '',
+  correlationId: '',
   plan: 'p',
   planVersion: 1,
   price: 'base',

@@ -10,6 +10,9 @@ const rate = (rate: bigint): FxRateRow => ({
   rate,
   effectiveFromNs: 1n,
   recordedAtMs: 2,
+  eventSource: 'ecb',
+  eventId: 'e',
+  correlationId: '',
   partition: 0,
   ledgerSequence: 3,
 })

@@ -27,6 +27,7 @@ const columns = [
   'service_period_until',
   'billing_run_id',
   'batch_id',
+  'correlation_id',
 ] as const
 
 export function postingCsv(entries: readonly JournalEntryWire[]): string {
@@ -52,6 +53,7 @@ export function postingCsv(entries: readonly JournalEntryWire[]): string {
       entry.service_period.until,
       entry.source.billing_run_id,
       entry.source.batch_id,
+      entry.correlation_id,
     ]),
   )
   return stringify([[...columns], ...rows], { escape_formulas: true })

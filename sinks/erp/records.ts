@@ -85,7 +85,7 @@ function entryOf(
     fromNs: charge.fromNs,
     untilNs: charge.untilNs,
     performanceObligation: rule.performanceObligation,
-    correlationId: '',
+    correlationId: charge.correlationId,
     source: { billingRunId: batch.billingRunId, batchId: batch.batchId },
     ...(schedule === undefined ? {} : { schedule }),
   }

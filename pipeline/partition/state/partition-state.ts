@@ -19,7 +19,7 @@ import type {
 import { type MapDelta, TrackedMap } from './tracked-map.js'
 import { UsageRoutes } from './usage-routes.js'
 
-/** 5: instants are nanoseconds; states before it know no more than milliseconds. */
+/** 5: instants are nanoseconds, and what is owed carries correlation ids; older states know neither. */
 const format = 5
 const dayMs = 86_400_000
 

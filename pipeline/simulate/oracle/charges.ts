@@ -66,6 +66,7 @@ function wireOf(subscription: Subscription, segment: Segment, total: Total, asOf
     subscription_version: terms.sequence,
     entity_id: terms.entityId,
     contract_id: terms.contractId,
+    correlation_id: terms.correlationId,
     plan: terms.plan,
     plan_version: terms.planVersion,
     price: price.price,

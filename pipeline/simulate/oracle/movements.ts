@@ -9,6 +9,7 @@ import type { MovementKind, MrrMovementWire } from '../../../schemas/mrr-movemen
 import { formatInstant } from '../../../schemas/time.js'
 import { keptShare } from './charges.js'
 import { never, type Subscription } from './prices.js'
+import { correlationAt } from './terms.js'
 
 /** Without its id. */
 export type OracleMovement = Omit<MrrMovementWire, 'movement_id'>
@@ -71,6 +72,7 @@ function movementsAt(
       currency,
       mrr_before: toPlaces(running),
       mrr_after: toPlaces(running.plus(amount)),
+      correlation_id: correlationAt(one.changes, atNs),
     })
     running = running.plus(amount)
   }

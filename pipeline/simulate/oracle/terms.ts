@@ -16,6 +16,7 @@ export interface Terms {
   readonly quantities: ReadonlyMap<string, Scaled>
   readonly entityId: string
   readonly contractId: string
+  readonly correlationId: string
   readonly anchorNs: bigint
   /** Of the `created`: what discounts are counted from, whatever the anchor becomes. */
   readonly firstAnchorNs: bigint
@@ -40,6 +41,7 @@ export function termsAt(changes: readonly SubscriptionChange[], atNs: bigint): T
     ...planOf(known),
     quantities: new Map(known.flatMap(change => [...(change.quantities ?? [])])),
     entityId: last(change => change.entityId) ?? '',
+    correlationId: correlationAt(changes, atNs),
     contractId: last(change => change.contractId) ?? '',
     anchorNs: last(
       change => change.billingAnchorNs ?? (created(change) ? change.effectiveFromNs : undefined),
@@ -50,6 +52,15 @@ export function termsAt(changes: readonly SubscriptionChange[], atNs: bigint): T
     timezone: last(change => (created(change) ? (change.timezone ?? 'UTC') : undefined))!,
     trialUntilNs: last(change => change.trialUntilNs) ?? -1n,
   }
+}
+
+/** "That of the lifecycle event that set the version in force, else of its created"; also when nothing is in force. */
+export function correlationAt(changes: readonly SubscriptionChange[], atNs: bigint): string {
+  const known = changes
+    .filter(change => change.effectiveFromNs <= atNs)
+    .sort((a, b) => a.sequence - b.sequence)
+  const created = known.findLast(change => change.kind === 'created')
+  return known.at(-1)?.correlationId || created?.correlationId || ''
 }
 
 /** Every instant at which terms can begin or end, ascending. */

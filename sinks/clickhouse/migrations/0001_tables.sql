@@ -106,6 +106,7 @@ CREATE TABLE IF NOT EXISTS charges
     corrects String,
     billing_run_id String,
     recorded_at DateTime64(3, 'UTC'),
+    correlation_id String,
     `partition` UInt32,
     ledger_sequence UInt64
 )
@@ -176,6 +177,7 @@ CREATE TABLE IF NOT EXISTS mrr_movements
     mrr_before Decimal(38, 12),
     mrr_after Decimal(38, 12),
     recorded_at DateTime64(3, 'UTC'),
+    correlation_id String,
     `partition` UInt32,
     ledger_sequence UInt64
 )
@@ -261,6 +263,7 @@ CREATE TABLE IF NOT EXISTS dead_letters
     other_content_hash String,
     payload String CODEC(ZSTD(1)),
     change Int8,
+    correlation_id String,
     `partition` UInt32,
     ledger_sequence UInt64
 )
@@ -276,6 +279,9 @@ CREATE TABLE IF NOT EXISTS fx_rates
     rate Decimal(38, 12),
     effective_from DateTime64(9, 'UTC'),
     recorded_at DateTime64(3, 'UTC'),
+    event_source String,
+    event_id String,
+    correlation_id String,
     `partition` UInt32,
     ledger_sequence UInt64
 )
