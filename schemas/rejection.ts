@@ -39,6 +39,7 @@ export type RejectionCode =
   | 'no_matrix_cell'
   | 'unknown_subscription'
   | 'unknown_plan'
+  | 'unknown_event'
   | 'customer_mismatch'
   | 'invalid_catalog'
   | 'parked_overflow'

@@ -32,7 +32,6 @@ function applyLifecycleEvent(batch: Batch, received: ReceivedEvent, touched: Cus
       applyChange(batch, received, event.change, touched)
       return
     case 'usage_retracted':
-      batch.counted('applied')
       applyRetraction(batch, received, event.retraction)
       return
     case 'customer_upserted':

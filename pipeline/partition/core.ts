@@ -20,7 +20,7 @@ import { placeUsage } from './place-usage.js'
 import { PlainUsage } from './plain-usage.js'
 import { RatedUsageColumns } from './rated-usage-columns.js'
 import { applyHistory } from './re-rate.js'
-import { expireRetractions } from './retract.js'
+import { expireRetractions, settleRetractions } from './retract.js'
 import { sealRun } from './seal.js'
 import { CustomerChanges, settleCustomers } from './settle-customers.js'
 import type { DedupeSegment, DedupeTable } from './state/dedupe-table.js'
@@ -92,6 +92,7 @@ export class PartitionCore {
     for (const message of usageOnly) this.#plainUsage.place(batch, message)
     applyHistory(batch, input.history)
     expireWaiting(batch)
+    settleRetractions(batch)
     expireRetractions(batch)
     const sealedRuns = input.orders.filter(order => sealRun(batch, order)).map(order => order.billingRunId)
     return this.#finish(batch, sealedRuns)

@@ -41,12 +41,12 @@ export function noticesOf(
 export interface Notice {
   readonly source: string
   readonly id: string
-  readonly code: 'price_not_in_plan'
+  readonly code: 'price_not_in_plan' | 'retraction_waits'
   readonly detail: string
   readonly pointer: string
 }
 
-/** Of all changes in effect, by subscription and sequence. */
+/** Of all changes in effect, by subscription and sequence, and of retractions whose event was not seen yet. */
 export function noticesOfState({ maps }: PartitionState, book: PriceBook): Notice[] {
   const notices: Notice[] = []
   for (const subscriptionId of [...maps.subscriptions.keys()].sort()) {
@@ -58,6 +58,12 @@ export function noticesOfState({ maps }: PartitionState, book: PriceBook): Notic
         const { eventSource: source, eventId: id } = change
         notices.push({ source, id, code: 'price_not_in_plan', detail, pointer })
       }
+    }
+  }
+  for (const { eventSource, eventId, waiting } of maps.retractions.values()) {
+    const detail = `The event ${eventId} of ${eventSource} was not seen yet; its retraction waits for it.`
+    for (const { source, id } of waiting) {
+      notices.push({ source, id, code: 'retraction_waits', detail, pointer: '/data/event_id' })
     }
   }
   return notices

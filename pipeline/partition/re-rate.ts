@@ -26,6 +26,7 @@ import type { Batch } from './batch.js'
 import type { HistoryAnswer, HistoryRow } from './core-io.js'
 import { openRequests, segmentOfCharge } from './hold.js'
 import { payloadFromReadings } from './payload.js'
+import { foundInHistory } from './retract.js'
 import type { Hold, UsageCharge } from './state/records.js'
 import { isRetracted, placeEvent, retryWaiting } from './waiting.js'
 
@@ -66,6 +67,7 @@ function reRate(batch: Batch, customerId: string, rows: readonly HistoryRow[]): 
   const homeless: KeyedEvent[] = []
   for (const past of pastEvents(batch, customerId, rows)) {
     if (isRetracted(batch, customerId, past.event.key)) {
+      foundInHistory(batch, customerId, past.event.key)
       for (const row of past.rows) takeBack(batch, past.event, row, old, 'retraction')
     } else if (!assignAgain(batch, past, hold.fromNs, old, rebuilt)) homeless.push(past.event)
   }

@@ -84,6 +84,8 @@ export class PartitionState {
   readonly held = new Set<string>()
   readonly waitingOf = new Map<string, Set<string>>()
   readonly sealedOf = new Map<string, Set<string>>()
+  /** Keys of the retractions whose event was not seen yet. */
+  readonly waitingRetractions = new Set<string>()
   /** Customers who took usage back: nothing of theirs is routed. */
   readonly retractedOf = new Set<string>()
   readonly routes = new UsageRoutes()
@@ -108,7 +110,7 @@ export class PartitionState {
     for (const { chargeId, customerId } of state.maps.sealed.values()) {
       indexUnder(state.sealedOf, customerId, chargeId)
     }
-    for (const { customerId } of state.maps.retractions.values()) state.retractedOf.add(customerId)
+    for (const [key, retraction] of state.maps.retractions.entries()) state.#indexRetraction(key, retraction)
     return state
   }
 
@@ -189,9 +191,15 @@ export class PartitionState {
     this.routes.forget(customerId)
   }
 
+  #indexRetraction(key: string, { customerId, waiting }: Retraction): void {
+    this.retractedOf.add(customerId)
+    if (waiting.length > 0) this.waitingRetractions.add(key)
+    else this.waitingRetractions.delete(key)
+  }
+
   putRetraction(key: string, retraction: Retraction): void {
     this.maps.retractions.set(key, retraction)
-    this.retractedOf.add(retraction.customerId)
+    this.#indexRetraction(key, retraction)
     this.routes.forget(retraction.customerId)
   }
 

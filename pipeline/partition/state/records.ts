@@ -110,7 +110,12 @@ export interface SealedRun {
   readonly preview: boolean
 }
 
+/** A usage event that its customer took back. */
 export interface Retraction {
   readonly customerId: string
+  readonly eventSource: string
+  readonly eventId: string
   readonly arrivedAtMs: number
+  /** Those who say so and wait for the event, which was not seen yet; they are counted as parked. */
+  readonly waiting: readonly Envelope[]
 }

@@ -36,6 +36,8 @@ export interface Intake {
   readonly usage: readonly UsageEvent[]
   readonly retractions: readonly UsageRetraction[]
   readonly deadLetters: readonly DeadLetter[]
+  /** Of every event that was seen. */
+  readonly identities: ReadonlySet<string>
   readonly applied: number
   readonly duplicate: number
   readonly conflicting: number
@@ -69,6 +71,7 @@ class Taking implements Intake {
   readonly usage: UsageEvent[] = []
   readonly retractions: UsageRetraction[] = []
   readonly deadLetters: DeadLetter[] = []
+  readonly identities = new Set<string>()
   applied = 0
   duplicate = 0
   conflicting = 0
@@ -92,6 +95,7 @@ class Taking implements Intake {
     const kept = contents.get(identity)
     if (kept === undefined) {
       contents.set(identity, content)
+      this.identities.add(identity)
       return event
     }
     if (kept === content) this.duplicate += 1
@@ -119,8 +123,9 @@ class Taking implements Intake {
     if (parsed.kind === 'rejected') this.#refuse(event, parsed.rejection.code)
     else if (parsed.value.kind === 'subscription_change') this.#keepVersion(event, parsed.value.change)
     else {
+      // One that waits for its event is parked.
       if (parsed.value.kind === 'usage_retracted') this.retractions.push(parsed.value.retraction)
-      this.applied += 1
+      else this.applied += 1
     }
   }
 

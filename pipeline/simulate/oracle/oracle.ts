@@ -8,6 +8,7 @@
 import type { Catalog } from '../../../schemas/catalog.js'
 import { type DispositionCounts, zeroDispositions } from '../../../schemas/dispositions.js'
 import { attach, type Placed } from './attach.js'
+import { canonical } from './canonical.js'
 import { judgeChanges } from './changes.js'
 import { chargesOf, type OracleCharge } from './charges.js'
 import { type DeadLetter, type Intake, takeIn } from './intake.js'
@@ -37,6 +38,9 @@ export function oracle(
   const { subscriptions } = judged
   const used = placeUsage(intake, subscriptions)
   const deadLetters = [...intake.deadLetters, ...judged.deadLetters, ...used.deadLetters]
+  // "A retraction of an event not seen waits for it."
+  const isSeen = (source: string, id: string) => intake.identities.has(canonical([source, id]))
+  const waiting = intake.retractions.filter(one => !isSeen(one.eventSource, one.eventId)).length
   const customers = [...new Set(subscriptions.map(one => one.customerId))].sort()
   return {
     deadLetters,
@@ -44,10 +48,10 @@ export function oracle(
       ...zeroDispositions(),
       received: batches.flat().length,
       rated: used.rated,
-      applied: intake.applied + judged.applied,
+      applied: intake.applied + judged.applied + intake.retractions.length - waiting,
       duplicate: intake.duplicate,
       conflicting: intake.conflicting,
-      parked: judged.parked + used.parked,
+      parked: judged.parked + used.parked + waiting,
       dead_lettered: deadLetters.length - intake.conflicting,
       unmetered: intake.unmetered,
     },
