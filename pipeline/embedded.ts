@@ -155,7 +155,7 @@ function watchServers(
       probe,
       folder,
       ...(server === 'nats-server' ? { logFile: join(folder, 'nats-server.log') } : {}),
-      kill: () => process.kill(kept.current().pid, 'SIGKILL'),
+      kill: () => kept.kill(),
       onTrouble: detail => events.onTrouble?.(server, detail),
     }),
   })
@@ -177,6 +177,8 @@ function passwordFiles(folder: string, users: readonly string[]): Readonly<Recor
 
 interface Kept<Server extends EmbeddedServer> {
   current(): Server
+  /** Ends the process at once; nothing while it is being started again. */
+  kill(): void
   stop(): Promise<void>
 }
 
@@ -206,10 +208,12 @@ async function keepRunning<Server extends EmbeddedServer>(
   start: (port: number | undefined) => Promise<Server>,
 ): Promise<Kept<Server>> {
   let current = await startFirst(name, events, () => start(port))
+  let isRunning = true
   const stopping = new AbortController()
   const watch = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
       const { code, signal } = await current.exited
+      isRunning = false
       for (
         let pauseMs = restartPauseMs;
         !stopping.signal.aborted;
@@ -218,6 +222,7 @@ async function keepRunning<Server extends EmbeddedServer>(
         events.onEnded(name, `ended with ${signal ?? `code ${code}`}`)
         try {
           current = await start(current.port)
+          isRunning = true
           events.onRunning()
           break
         } catch (error) {
@@ -230,6 +235,9 @@ async function keepRunning<Server extends EmbeddedServer>(
   const watching = watch()
   return {
     current: () => current,
+    kill() {
+      if (isRunning && !stopping.signal.aborted) process.kill(current.pid, 'SIGKILL')
+    },
     async stop() {
       stopping.abort()
       await current.stop()

@@ -97,7 +97,11 @@ export class ServerWatch {
     if (Number.isFinite(this.#killedAtMs)) this.#restartMs = Math.min(2 * this.#restartMs, longestRestartMs)
     this.#killedAtMs = nowMs
     this.#options.onTrouble(`${this.#options.name} does not recover and is started again`)
-    this.#options.kill()
+    try {
+      this.#options.kill()
+    } catch (error) {
+      this.#options.onTrouble(`${this.#options.name} could not be ended: ${String(error)}`) // it ended meanwhile
+    }
   }
 
   async #measure(): Promise<void> {

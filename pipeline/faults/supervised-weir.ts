@@ -41,6 +41,7 @@ export class SupervisedWeir {
   readonly #env: NodeJS.ProcessEnv
   #child: ChildProcess | undefined
   #stopping = false
+  #freezing: NodeJS.Timeout | undefined
   #killed = false
 
   private constructor(dataDir: string, port: number, env: Readonly<Record<string, string>>) {
@@ -100,11 +101,19 @@ export class SupervisedWeir {
     return true
   }
 
-  /** Stops the victim where it stands, or lets it go on: there, and without an answer. */
+  /**
+   * Stops the victim where it stands, or lets it go on: there, and without an answer. Whatever is started in its place is
+   * stopped too.
+   */
   freeze(victim: Victim, isFrozen: boolean): void {
-    const pid = this.#pidOf(victim)
-    if (pid === undefined) throw new Error(`there is no ${victim} to freeze`)
-    process.kill(pid, isFrozen ? 'SIGSTOP' : 'SIGCONT')
+    const signal = (): boolean => {
+      const pid = this.#pidOf(victim)
+      if (pid !== undefined) process.kill(pid, isFrozen ? 'SIGSTOP' : 'SIGCONT')
+      return pid !== undefined
+    }
+    clearInterval(this.#freezing)
+    if (!signal()) throw new Error(`there is no ${victim} to freeze`)
+    if (isFrozen) this.#freezing = setInterval(signal, 50)
   }
 
   /** The command's own, not its servers'. */
@@ -173,6 +182,7 @@ export class SupervisedWeir {
   }
 
   async stop(): Promise<void> {
+    clearInterval(this.#freezing)
     await this.end()
     for (const victim of victims) this.kill(victim) // invariant 2
     while (victims.some(victim => this.#pidOf(victim) !== undefined)) await sleep(20)
