@@ -91,7 +91,7 @@ test('every part of the content counts, id and source and arrival do not', () =>
   const others: Partial<ValidEvent>[] = [
     { type: 'u' },
     { subject: 'd' },
-    { timeText: '2026-01-01T00:00:00Z' },
+    { timeText: '1970-01-01T00:00:00Z' },
     { subscriptionId: 'x' },
     { correlationId: 'x' },
     { traceparent: 'x' },

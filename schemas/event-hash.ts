@@ -11,6 +11,7 @@ import { hash } from 'node:crypto'
 import { beginBytes, putValue, takeBytes } from './canonical-bytes.js'
 import { canonicalNumber } from './decimal-text.js'
 import { ExactNumber, numberOf } from './exact-number.js'
+import { msOf, nanosOf } from './time.js'
 import type { ValidEvent } from './usage-event.js'
 import * as wordHash from './word-hash.js'
 
@@ -85,12 +86,12 @@ export function hashIdentityBytes(
 
 /** Writes the 64 bits of the event's content into the first two words of `out`. */
 export function hashContent(event: ValidEvent, out: Uint32Array): void {
-  // `type`, `subject`, `time` as sent, the three extensions and `data`: what the contract calls the content. It is hashed
+  // `type`, `subject`, `time` (the instant, or that it was left out), the three extensions and `data`: what the contract calls the content. It is hashed
   // as an object of those members; an extension that is only carried is the same absent and empty.
   const sum: EntrySum = { a: 0, b: 0, count: 0 }
   addAttribute(sum, 'type', event.type)
   addAttribute(sum, 'subject', event.subject)
-  if (event.timeText !== undefined) addAttribute(sum, 'time', event.timeText)
+  if (event.timeText !== undefined) addTime(sum, event.timeNs)
   if (event.subscriptionId !== undefined) addAttribute(sum, 'subscriptionid', event.subscriptionId)
   if (event.correlationId !== '') addAttribute(sum, 'correlationid', event.correlationId)
   if (event.traceparent !== '') addAttribute(sum, 'traceparent', event.traceparent)
@@ -110,6 +111,12 @@ export function hashNumber(value: number, first: number, second: number): void {
   double[0] = value === 0 ? 0 : value
   const third = turn(first ^ seeds.number ^ mixWord(doubleWords[0]!), second)
   finish(third, turn(second ^ mixWord(doubleWords[1]!), third), 8)
+}
+
+/** The hash of an instant, in `lanes`, so that it is the same however it was written. */
+export function hashInstant(ms: number, nanos: number, first: number, second: number): void {
+  hashNumber(ms, first, second)
+  hashNumber(nanos, lanes[0]!, lanes[1]!)
 }
 
 /** The same of a number that no double stands for, by its value, in `lanes`. */
@@ -149,13 +156,28 @@ interface EntrySum {
 const attributeKeys = new Map<ContentName, readonly [number, number]>()
 
 function addAttribute(sum: EntrySum, name: ContentName, value: unknown): void {
+  const [first, second] = attributeKey(name)
+  hashValue(value, first, second)
+  addLanes(sum)
+}
+
+function addTime(sum: EntrySum, timeNs: bigint): void {
+  const [first, second] = attributeKey('time')
+  hashInstant(msOf(timeNs), nanosOf(timeNs), first, second)
+  addLanes(sum)
+}
+
+function attributeKey(name: ContentName): readonly [number, number] {
   let key = attributeKeys.get(name)
   if (key === undefined) {
     hashKeyText(name)
     key = [lanes[0]!, lanes[1]!]
     attributeKeys.set(name, key)
   }
-  hashValue(value, key[0], key[1])
+  return key
+}
+
+function addLanes(sum: EntrySum): void {
   sum.a = (sum.a + lanes[0]!) | 0
   sum.b = (sum.b + lanes[1]!) | 0
   sum.count += 1

@@ -12,7 +12,7 @@ import { deadLetterToWire } from '../../schemas/dead-letter.js'
 import { formatScaled } from '../../schemas/decimal.js'
 import { dispositions } from '../../schemas/dispositions.js'
 import { movementToWire } from '../../schemas/mrr-movement.js'
-import { formatInstant, parseInstant } from '../../schemas/time.js'
+import { formatInstant, instantFault, instantFaultText, parseInstant } from '../../schemas/time.js'
 import type { ChargeExplanation } from '../simulate/explain.js'
 import { type SimulateResult, simulate } from '../simulate/simulate.js'
 import { readCatalogFile } from './source-file.js'
@@ -40,7 +40,10 @@ export async function simulateCommand(args: SimulateArguments, io: CommandStream
   const say = (line: string) => io.stderr.write(`${line}\n`)
   const asOfNs = args.asOf === undefined ? undefined : parseInstant(args.asOf)
   if (args.asOf !== undefined && asOfNs === undefined) {
-    say(`--as-of takes an RFC 3339 instant with an offset, such as 2026-02-01T00:00:00Z, not "${args.asOf}".`)
+    const fault = instantFault(args.asOf)
+    say(
+      `--as-of takes an instant such as 2026-02-01T00:00:00Z; "${args.asOf}" ${instantFaultText(fault)} (${fault}).`,
+    )
     return exit.usage
   }
   if (args.catalog.length === 0 || args.events.length === 0) {

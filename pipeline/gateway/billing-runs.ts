@@ -2,7 +2,7 @@
 // decided by whoever implements `BillingApi` (pipeline/billing-run).
 
 import { z } from 'zod'
-import { parseInstant } from '../../schemas/time.js'
+import { instantFault, instantFaultText, parseInstant } from '../../schemas/time.js'
 import { Problem } from './problem.js'
 import { type ApiCall, type ApiReply, type ApiRoute, needs, readJson, readQuery } from './route.js'
 
@@ -59,7 +59,9 @@ const createBody = z
   .strictObject({
     cutoff: z
       .string()
-      .refine(text => parseInstant(text) !== undefined, 'The cutoff is an RFC 3339 instant with an offset.')
+      .refine(text => parseInstant(text) !== undefined, {
+        error: ({ input }) => `The cutoff ${instantFaultText(instantFault(String(input)))}.`,
+      })
       .meta({
         format: 'date-time',
         description: 'What is due at or before it, and not yet billed, is sealed',

@@ -162,13 +162,13 @@ function isPublished({ type }: ValidEvent): boolean {
   return type === 'weir.catalog.published' || type === 'weir.fx_rate.published'
 }
 
-/** "Content is type, subject, time as sent, the extensions above and data, compared as values." */
+/** "Content is type, subject, time (one instant is the same however it is written), the extensions above and data, compared as values." */
 function contentOf(event: ValidEvent): string {
-  const { type, subject, timeText, subscriptionId, correlationId, traceparent, data } = event
+  const { type, subject, timeText, timeNs, subscriptionId, correlationId, traceparent, data } = event
   return canonical([
     type,
     subject,
-    timeText ?? null,
+    timeText === undefined ? null : timeNs,
     subscriptionId ?? null,
     correlationId,
     traceparent,

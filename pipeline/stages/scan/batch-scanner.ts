@@ -22,7 +22,7 @@ import { valueKinds } from './scanned-events.js'
 import { TimeReader } from './time.js'
 
 // An imported binding is looked up at every use; a constant of the module is compiled in.
-const { finishObject, hashIdentityBytes, hashKey } = eventHash
+const { finishObject, hashIdentityBytes, hashInstant, hashKey } = eventHash
 const { hashSpan, lanes, seeds } = wordHash
 const { contentWords, identityWords } = columnLayout
 const { hashFirst, hashSecond, slot: slotField } = field
@@ -70,7 +70,6 @@ export class BatchScanner {
   #stamps: TimestampTexts | undefined
   readonly #stamp = new Uint8Array(stampBytes)
   readonly #stampView = new DataView(this.#stamp.buffer)
-  #stampLength = 0
   /** Of the row under way, by place: from and until; -1 where it has no such attribute. */
   readonly #spans = new Int32Array(names.length * 2)
   /** Hash of each name, two words by place. */
@@ -149,14 +148,13 @@ export class BatchScanner {
     const timeMs = this.#timeMs(row)
     if (timeMs === undefined) return false
     if (!this.#data()) return false
-    this.#hashContent(lanes[0]!, lanes[1]!)
+    this.#hashContent(lanes[0]!, lanes[1]!, timeMs)
     this.#fill(timeMs)
     return true
   }
 
   /** NaN when the row has no time, undefined when it is not plain. */
   #timeMs(row: number): number | undefined {
-    this.#stampLength = 0
     const from = this.#spans[time * 2]!
     const { bytes, view } = this.#walk
     let timeMs = Number.NaN
@@ -165,7 +163,6 @@ export class BatchScanner {
       if (text === undefined) return timeMs
       if (typeof text !== 'string') return undefined
       for (let i = 0; i < text.length; i += 1) this.#stamp[i] = text.charCodeAt(i)
-      this.#stampLength = text.length
       timeMs = this.#time.read(this.#stamp, this.#stampView, 0, text.length)
     } else if (from === -1) return timeMs
     else timeMs = this.#time.read(bytes, view, from, this.#spans[time * 2 + 1]!)
@@ -235,12 +232,12 @@ export class BatchScanner {
   }
 
   /** Begins with the hash of `data`; what event-hash.ts calls the content is then in `lanes`. */
-  #hashContent(first: number, second: number): void {
+  #hashContent(first: number, second: number, timeMs: number): void {
     const { view } = this.#walk
     let a = first
     let b = second
     let count = 1
-    for (let place: number = type; place <= time; place += 1) {
+    for (let place: number = type; place < time; place += 1) {
       const from = this.#spans[place * 2]!
       const until = this.#spans[place * 2 + 1]!
       // An extension that is only carried is the same absent and empty.
@@ -250,9 +247,8 @@ export class BatchScanner {
       b = (b + lanes[1]!) | 0
       count += 1
     }
-    if (this.#stampLength > 0) {
-      const [first, second] = [this.#keys[time * 2]!, this.#keys[time * 2 + 1]!]
-      hashSpan(this.#stampView, 0, this.#stampLength, first ^ seeds.text, second)
+    if (!Number.isNaN(timeMs)) {
+      hashInstant(timeMs, this.#time.nanos, this.#keys[time * 2]!, this.#keys[time * 2 + 1]!)
       a = (a + lanes[0]!) | 0
       b = (b + lanes[1]!) | 0
       count += 1

@@ -11,7 +11,7 @@ import { valueKinds } from './scanned-events.js'
 import { TimeReader } from './time.js'
 
 // An imported binding is looked up at every use; a constant of the module is compiled in.
-const { finishObject, hashIdentityBytes } = eventHash
+const { finishObject, hashIdentityBytes, hashInstant } = eventHash
 const { lanes, seeds } = wordHash
 const { contentWords, identityWords } = columnLayout
 const { field, roles } = keyTree
@@ -38,7 +38,7 @@ const required =
   (1 << roles.subject) |
   (1 << roles.data)
 
-/** Texts that the content holds. */
+/** What the content holds beside `data`: texts, and the instant of `time`. */
 const hashed =
   (1 << roles.type) |
   (1 << roles.subject) |
@@ -132,7 +132,8 @@ export class Envelope {
     const walk = this.#walk
     const from = walk.at
     const isHashed = ((hashed >>> role) & 1) === 1
-    if (!(isHashed ? walk.text(first ^ seeds.text, second) : walk.skipText())) return false
+    if (!(isHashed && role !== roles.time ? walk.text(first ^ seeds.text, second) : walk.skipText()))
+      return false
     const until = walk.at - 1
     const length = until - from
     if (length > maxAttributeBytes || (length === 0 && ((carried >>> role) & 1) === 0)) return false
@@ -141,6 +142,7 @@ export class Envelope {
     if (role === roles.type) return !isOurs(walk, from, length)
     if (role !== roles.time) return true
     this.#timeMs = this.#time.read(walk.bytes, walk.view, from, until)
+    hashInstant(this.#timeMs, this.#time.nanos, first, second)
     return !Number.isNaN(this.#timeMs)
   }
 

@@ -213,7 +213,7 @@ FROM
 (
     SELECT
         toStartOfMonth(if(lines > 0,
-            toDateTime64(posted_on, 3, 'UTC'), period_until - toIntervalMillisecond(1))) AS month,
+            toDateTime64(posted_on, 9, 'UTC'), period_until - toIntervalNanosecond(1))) AS month,
         currency, entity_id, kind, toDecimal256(amount_rounded, 12) AS earned
     FROM charges
     LEFT JOIN
@@ -224,19 +224,19 @@ FROM
     UNION ALL
     -- Earned by the end of the month less earned by its beginning, so that roundings cancel out.
     SELECT month, currency, entity_id, kind,
-        whole * greatest(0, least(length_ms, until_ms - from_ms)) / length_ms
-            - whole * greatest(0, least(length_ms, month_ms - from_ms)) / length_ms AS earned
+        whole * greatest(0, least(length_ns, until_ns - from_ns)) / length_ns
+            - whole * greatest(0, least(length_ns, month_ns - from_ns)) / length_ns AS earned
     FROM
     (
         SELECT
             currency, entity_id, kind, toDecimal256(amount_rounded, 12) AS whole,
-            toUnixTimestamp64Milli(period_from) AS from_ms,
-            greatest(1, toUnixTimestamp64Milli(period_until) - from_ms) AS length_ms,
+            toUnixTimestamp64Nano(period_from) AS from_ns,
+            greatest(1, toUnixTimestamp64Nano(period_until) - from_ns) AS length_ns,
             arrayJoin(arrayMap(
                 n -> addMonths(toStartOfMonth(period_from), n),
-                range(toUInt32(dateDiff('month', period_from, period_until - toIntervalMillisecond(1)) + 1)))) AS month,
-            toUnixTimestamp64Milli(toDateTime64(month, 3, 'UTC')) AS month_ms,
-            toUnixTimestamp64Milli(toDateTime64(addMonths(month, 1), 3, 'UTC')) AS until_ms
+                range(toUInt32(dateDiff('month', period_from, period_until - toIntervalNanosecond(1)) + 1)))) AS month,
+            toUnixTimestamp64Nano(toDateTime64(month, 9, 'UTC')) AS month_ns,
+            toUnixTimestamp64Nano(toDateTime64(addMonths(month, 1), 9, 'UTC')) AS until_ns
         FROM charges
         WHERE timing = 'in_advance' AND period_until > period_from
     )
