@@ -261,7 +261,7 @@ async function headersOf(bytes: Uint8Array | undefined) {
 test('each line is one balanced entry, in POSTINGS and in the CSV, a credit note with its sides swapped', async () => {
   const runId = await orderRun()
   await seal(runId, 0, [
-    charge('ch_usage', 12_340_000_000_000n),
+    charge('ch_usage', 12_340_000_000_000n, { correlationId: 'quote-1' }),
     charge('ch_credit', -5_010_000_000_000n),
     charge('ch_seats', 100n * scaledOne, {
       kind: 'recurring',
@@ -273,6 +273,8 @@ test('each line is one balanced entry, in POSTINGS and in the CSV, a credit note
   await billing.apply(await seal(runId, 1, []), never)
   expect(await erp.apply(await batchesOfRun(runId), never)).toEqual({ kind: 'ok', rows: 3 })
   const entries = json<JournalEntryWire>(await postings())
+  const carried = entries.map(entry => `${entry.charge_id} ${entry.correlation_id}`).sort()
+  expect(carried).toEqual(['ch_credit ', 'ch_seats ', 'ch_usage quote-1'])
   const byCharge = new Map(entries.map(entry => [entry.charge_id, entry]))
   expect(byCharge.get('ch_credit')?.lines.map(line => [line.account, line.debit, line.credit])).toEqual([
     ['4010', '5.01', '0'],

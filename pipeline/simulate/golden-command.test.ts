@@ -102,6 +102,7 @@ test('the object has the keys of the contract, money as strings and instants in 
     kind: 'usage',
     timing: 'in_arrears',
     service_period: { from: '2026-01-01T00:00:00Z', until: '2026-02-01T00:00:00Z' },
+    timezone: 'UTC',
     quantity: '5',
     amount: '0.005',
     amount_rounded: '0.01',
@@ -165,7 +166,7 @@ test('files without events are no events', async () => {
   }
 })
 
-test('a file that is missing, no text or no JSON ends with 1 and is named', async () => {
+test('a file that is missing, no text or no JSON ends with 1 and is named; a catalog that is missing with 78', async () => {
   mkdirSync(join(folder, 'folder'), { recursive: true })
   const bad = [
     file('bytes.json', Uint8Array.of(0xff, 0xfe)),
@@ -176,7 +177,7 @@ test('a file that is missing, no text or no JSON ends with 1 and is named', asyn
     const { code, problems } = await run([name])
     expect([code, problems.startsWith(name)]).toEqual([1, true])
   }
-  expect((await run([file('e.json', '[]')], [join(folder, 'no-catalog.yaml')])).code).toBe(1)
+  expect((await run([file('e.json', '[]')], [join(folder, 'no-catalog.yaml')])).code).toBe(78)
 })
 
 test('a catalog with faults ends with 78 and every fault, with file and line', async () => {

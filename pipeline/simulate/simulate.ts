@@ -46,7 +46,9 @@ export interface SimulateResult {
 
 export function simulate(input: SimulateInput): SimulateResult {
   const { nowMs } = input
-  const messages = input.bodies.map((bytes, seq): InputMessage => ({ seq, arrivedAtMs: nowMs, bytes }))
+  const messages = input.bodies
+    .filter(hasText)
+    .map((bytes, seq): InputMessage => ({ seq, arrivedAtMs: nowMs, bytes }))
   const times = eventTimes(messages, nowMs)
   const asOfNs = input.asOfNs ?? times.latestNs ?? nsOf(nowMs)
   const whole = runToEnd(input.catalog, messages, nowMs)
@@ -63,6 +65,11 @@ export function simulate(input: SimulateInput): SimulateResult {
     notices: whole.core.notices(),
     ...(input.explain === true ? { explanations: explainCharges(known.state, charges, asOfNs) } : {}),
   }
+}
+
+/** A file without text holds no events; a producer's message would be an empty one, which is an event that fails. */
+function hasText(bytes: Uint8Array): boolean {
+  return bytes.some(byte => byte > 0x20)
 }
 
 interface EventTimes {
