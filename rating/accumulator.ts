@@ -7,18 +7,11 @@
 
 import type { Scaled } from '../schemas/decimal.js'
 import { msOf } from '../schemas/time.js'
-import {
-  type AggregationState,
-  addToAggregation,
-  isLevel,
-  levelAfter,
-  newAggregation,
-} from './aggregations/aggregation.js'
+import { type AggregationState, addToAggregation, newAggregation } from './aggregations/aggregation.js'
 import type { UsageSample } from './aggregations/sample.js'
 import type { ChargeBasis } from './charge-basis.js'
 import {
   addToPercentageUsage,
-  loggedAggregation,
   newPercentageUsage,
   type PercentageUsage,
 } from './price-models/percentage-usage.js'
@@ -32,8 +25,8 @@ export interface Accumulator {
   firstMs: number
   lastMs: number
   /**
-   * The level in force when the segment begins, by matrix cell (cell 0 for any other model): what `levelsAtEnd` gave
-   * for the segment before. Set it whenever that changes; only `weighted_sum` and `time_average` look at it.
+   * The level in force when the segment begins, by matrix cell (cell 0 for any other model): as levels.ts tells it.
+   * Set it whenever that changes; only `weighted_sum` and `time_average` look at it.
    */
   levelsAtStart: ReadonlyMap<number, Scaled> | undefined
   readonly state: AccumulatorState
@@ -73,25 +66,6 @@ export function addSample(basis: ChargeBasis, accumulator: Accumulator, sample: 
 /** The level in force when the segment begins; 0 when none was carried over. */
 export function levelAtStart(accumulator: Accumulator, cell: number): Scaled {
   return accumulator.levelsAtStart?.get(cell) ?? 0n
-}
-
-/**
- * The levels in force when the segment ends, by cell: the `levelsAtStart` of the segment that follows, as long as the
- * price's cells are the same. Undefined for an aggregation that has no level.
- */
-export function levelsAtEnd(basis: ChargeBasis, accumulator: Accumulator): Map<number, Scaled> | undefined {
-  if (!isLevel(basis.meter.aggregation)) return undefined
-  const levels = new Map(accumulator.levelsAtStart)
-  const { state } = accumulator
-  if (state.kind === 'matrix') {
-    for (const [cell, usage] of state.cells) {
-      levels.set(cell, levelAfter(usage, levelAtStart(accumulator, cell)))
-    }
-  } else {
-    const single = state.kind === 'percentage' ? loggedAggregation(basis, state) : state
-    levels.set(0, levelAfter(single, levelAtStart(accumulator, 0)))
-  }
-  return levels
 }
 
 function newState(basis: ChargeBasis): AccumulatorState {

@@ -21,8 +21,6 @@ export {
   type PriceLine,
   type Segment,
   segmentAt,
-  segmentBefore,
-  segmentFrom,
   segmentsBefore,
 } from './segment.js'
 
@@ -36,15 +34,9 @@ export interface SubscriptionPrices {
 /** A line while it may still grow. */
 type GrowingLine<P extends Price = Price> = { -readonly [K in keyof PriceLine<P>]: PriceLine<P>[K] }
 
-interface Newest {
-  readonly line: GrowingLine
-  /** The price as it was written last, a running discount aside. */
-  readonly written: Price
-}
-
 /** The catalog holds every plan of the timeline, and every quantity that one needs is set. */
 export function resolvePrices(timeline: Timeline, catalog: CatalogIndex): SubscriptionPrices {
-  const newest = new Map<string, Newest>()
+  const newest = new Map<string, GrowingLine>()
   const usage = new Map<string, PriceLine<UsagePrice>[]>()
   const recurring: PriceLine<RecurringPrice>[] = []
   for (const version of timeline.versions) {
@@ -56,18 +48,12 @@ export function resolvePrices(timeline: Timeline, catalog: CatalogIndex): Subscr
       if (price.kind === 'recurring' && terms.status !== 'active') continue
       for (const stretch of stretchesOf(price, version, discountEnd(price, terms, plan.billingPeriod))) {
         const line = newLine(timeline, plan, terms, calendar, stretch)
-        const known = newest.get(price.price)
-        const before = known?.line.untilNs === line.fromNs ? known : undefined
-        if (before !== undefined && isEqual(before.line, line)) {
-          before.line.untilNs = line.untilNs
-          newest.set(price.price, { line: before.line, written: price })
+        const before = newest.get(price.price)
+        if (before?.untilNs === line.fromNs && isEqual(before, line)) {
+          before.untilNs = line.untilNs
           continue
         }
-        if (before !== undefined && goesOn(before, { line, written: price })) {
-          line.previous = before.line
-          before.line.next = line
-        }
-        newest.set(price.price, { line, written: price })
+        newest.set(price.price, line)
         if (isRecurring(line)) recurring.push(line)
         else if (isUsage(line)) addTo(usage, line.price.meter, line)
       }
@@ -154,8 +140,6 @@ function newLine(
     calendar,
     trial,
     quantity: quantityOf(price, terms),
-    previous: undefined,
-    next: undefined,
     segments: newSegmentCache(timeline),
   }
 }
@@ -178,13 +162,6 @@ export function lineKeyOf(line: PriceLine): string {
 
 function isEqual(a: PriceLine, b: PriceLine): boolean {
   return a.trial === b.trial && a.quantity === b.quantity && sameContent(a.price, b.price) && sameFrame(a, b)
-}
-
-/** Whether the terms, trial and quantity aside, are the same as they were written, or as they are in force. */
-function goesOn(before: Newest, after: Newest): boolean {
-  const samePrice =
-    sameContent(before.written, after.written) || sameContent(before.line.price, after.line.price)
-  return samePrice && sameFrame(before.line, after.line)
 }
 
 function sameContent(a: Price, b: Price): boolean {

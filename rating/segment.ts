@@ -30,12 +30,6 @@ export interface PriceLine<P extends Price = Price> {
   readonly trial: boolean
   /** Of a recurring price per unit; else one. */
   readonly quantity: Scaled
-  /**
-   * The lines that end where this one begins and begin where it ends, if the price's terms are the same and only a trial
-   * or a discount ran out: a level carries over from one to the next.
-   */
-  readonly previous: PriceLine<P> | undefined
-  readonly next: PriceLine<P> | undefined
   /** The segments cut so far: a cache, no part of the terms. */
   readonly segments: SegmentCache<P>
 }
@@ -86,20 +80,6 @@ export function segmentAt<P extends Price>(line: PriceLine<P>, atNs: bigint): Se
   }
   cache.last = segment
   return segment
-}
-
-/** The segment before, if its terms are the same: of this line, or of the one that it continues. */
-export function segmentBefore<P extends Price>(segment: Segment<P>): Segment<P> | undefined {
-  const { line, fromNs } = segment
-  const within = fromNs > line.fromNs ? line : line.previous
-  return within === undefined ? undefined : segmentAt(within, fromNs - 1n)
-}
-
-/** The segment that holds an instant, of this line or of one that continues it. */
-export function segmentFrom<P extends Price>(line: PriceLine<P>, atNs: bigint): Segment<P> | undefined {
-  let at: PriceLine<P> | undefined = line
-  while (at !== undefined && at.untilNs <= atNs) at = at.next
-  return at === undefined ? undefined : segmentAt(at, atNs)
 }
 
 /** Every segment that begins before an instant, in order. */

@@ -72,6 +72,6 @@ function rateAll(
   for (let i = 0; i < events.length; i += 1) {
     const attachment = attached[i]!
     if (attachment.kind !== 'attached') throw new Error('every event of the benchmark has a subscription')
-    rateEvent(events[i]!, attachment.assignments, attachment.unwanted, state, book.catalog, write)
+    rateEvent(events[i]!, attachment.assignments, attachment.unwanted, state, book, write)
   }
 }

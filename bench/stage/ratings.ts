@@ -2,7 +2,7 @@
 // anew. Nothing else of the event is touched.
 
 import type { PriceBook } from '../../pipeline/partition/state/price-book.js'
-import { basisOf } from '../../pipeline/stages/rate.js'
+import { basisOf } from '../../pipeline/stages/basis.js'
 import { amountOfTotal, raterOf } from '../../rating/rate.js'
 import { scaledOne } from '../../schemas/decimal.js'
 import type { Attached } from './general-way.js'

@@ -2,12 +2,12 @@
 // Invariants: at most one open request per customer, and it reaches back far enough for every change since it was
 // asked; an answer to a request that was replaced is ignored.
 
-import { type Segment, segmentAt } from '../../rating/price-lines.js'
 import { chargeOf } from '../../rating/rate.js'
-import type { UsagePrice } from '../../schemas/catalog.js'
 import { stableId } from '../../schemas/identifiers.js'
 import { compareInstants, instantKey } from '../../schemas/time.js'
-import { basisOf, levelsBefore, newCharge, writeResidual } from '../stages/rate.js'
+import { basisOf } from '../stages/basis.js'
+import { levelsBefore } from '../stages/levels.js'
+import { newCharge, writeResidual } from '../stages/rate.js'
 import type { Batch } from './batch.js'
 import type { HistoryRequest } from './core-io.js'
 import type { PartitionState } from './state/partition-state.js'
@@ -44,7 +44,7 @@ export function rebaseCharges(batch: Batch, customerId: string, fromNs: bigint, 
   kept.sort((a, b) => compareInstants(a.fromNs, b.fromNs) || (a.chargeId < b.chargeId ? -1 : 1))
   for (const charge of kept) {
     if (charge.untilNs < fromNs) continue
-    const segment = segmentOfCharge(batch, charge)
+    const segment = book.segmentOf(charge)
     if (segment === undefined) {
       // Billed without usage, and its terms are gone: what its rows came to is taken back.
       if (charge.accumulator.events > 0)
@@ -62,18 +62,4 @@ export function rebaseCharges(batch: Batch, customerId: string, fromNs: bigint, 
     state.putCharge(rebased)
     writeResidual(rebased, chargeOf(basis, rebased.accumulator).amount, cause, row => out.rated(row))
   }
-}
-
-/** The segment that a kept charge stands for, under the terms as they are. */
-export function segmentOfCharge(
-  batch: Batch,
-  charge: Pick<UsageCharge, 'chargeId' | 'subscriptionId' | 'meter' | 'fromNs'>,
-): Segment<UsagePrice> | undefined {
-  const lines = batch.book.ofSubscription(charge.subscriptionId)?.usage.get(charge.meter) ?? []
-  for (const line of lines) {
-    if (line.fromNs > charge.fromNs || charge.fromNs >= line.untilNs) continue
-    const segment = segmentAt(line, charge.fromNs)
-    if (segment?.chargeId === charge.chargeId) return segment
-  }
-  return undefined
 }

@@ -11,11 +11,11 @@ import { compositeKey } from '../../schemas/identifiers.js'
 import type { MeterReading } from '../../schemas/metered-event.js'
 import { compareInstants } from '../../schemas/time.js'
 import { type Assignment, attachEvent } from '../stages/attach.js'
+import { basisOf } from '../stages/basis.js'
+import { levelsBefore, moveLevel } from '../stages/levels.js'
 import type { KeyedEvent } from '../stages/metered-event.js'
 import {
   assignedRow,
-  basisOf,
-  levelsBefore,
   newCharge,
   type RatedKind,
   sampleOf,
@@ -24,7 +24,7 @@ import {
 } from '../stages/rate.js'
 import type { Batch } from './batch.js'
 import type { HistoryAnswer, HistoryRow } from './core-io.js'
-import { openRequests, segmentOfCharge } from './hold.js'
+import { openRequests } from './hold.js'
 import { payloadFromReadings } from './payload.js'
 import { foundInHistory } from './retract.js'
 import type { Hold, UsageCharge } from './state/records.js'
@@ -79,7 +79,7 @@ function reRate(batch: Batch, customerId: string, rows: readonly HistoryRow[]): 
   }
 }
 
-/** Takes the charges that are rebuilt out of the state. */
+/** Takes the charges that are rebuilt, and what their usage did to levels, out of the state. */
 function takeCharges(batch: Batch, customerId: string, fromNs: bigint): Map<string, UsageCharge> {
   const taken = new Map<string, UsageCharge>()
   const kept = batch.state.maps.charges.ofCustomer(customerId)
@@ -88,6 +88,7 @@ function takeCharges(batch: Batch, customerId: string, fromNs: bigint): Map<stri
     taken.set(charge.chargeId, charge)
     batch.state.removeCharge(charge)
   }
+  batch.state.maps.levels.removeFrom(customerId, fromNs)
   return taken
 }
 
@@ -146,8 +147,11 @@ function assignAgain(
   const attachment = attachEvent(past.event, batch.book.ofCustomer(past.event.customerId))
   const before = new Map(past.rows.map(row => [rowKey(row.meter, row.chargeId), row]))
   const isAttached = attachment.kind === 'attached' && !exceedsAny(batch, attachment.assignments, rebuilt)
+  let moved: MeterReading | undefined
   for (const assignment of isAttached ? attachment.assignments : []) {
     const { segment, reading } = assignment
+    if (reading !== moved) moveLevel(past.event, reading, segment, batch.state, batch.book, fromNs)
+    moved = reading
     const isNew = !before.delete(rowKey(reading.meter, segment.chargeId))
     if (segment.fromNs < fromNs) {
       if (isNew) throw new Error(`History from ${fromNs} does not reach the charge ${segment.chargeId}.`)
@@ -242,7 +246,7 @@ function rebuildCharge(batch: Batch, rebuilt: Rebuilt, old: Map<string, UsageCha
 /** No event is left on the charge. Its rows come to nothing, or, where it was billed, to what is owed without usage. */
 function leaveUnused(batch: Batch, charge: UsageCharge, hold: Hold): void {
   const { state, book, out } = batch
-  const segment = segmentOfCharge(batch, charge)
+  const segment = book.segmentOf(charge)
   if (segment === undefined || !state.maps.sealed.has(charge.chargeId)) {
     writeResidual(charge, 0n, hold.cause, row => out.rated(row))
     return

@@ -8,10 +8,11 @@ import { dueAt } from '../../rating/close.js'
 import { runLines } from '../../rating/run-lines.js'
 import { type Charge, chargeToWire } from '../../schemas/charge.js'
 import { beginninglessNs, formatInstant, later } from '../../schemas/time.js'
-import { basisOf, levelsBefore, newCharge, writeResidual } from '../stages/rate.js'
+import { basisOf } from '../stages/basis.js'
+import { levelsBefore } from '../stages/levels.js'
+import { newCharge, writeResidual } from '../stages/rate.js'
 import type { Batch } from './batch.js'
 import type { BillingRunOrder } from './core-io.js'
-import { segmentOfCharge } from './hold.js'
 import { chargesOwed } from './owed.js'
 import type { PartitionState } from './state/partition-state.js'
 
@@ -114,7 +115,7 @@ function completeRows(batch: Batch, order: BillingRunOrder, charge: Charge): voi
   let kept = state.maps.charges.get(charge.chargeId)
   if (kept === undefined) {
     if (charge.amount === 0n) return
-    const segment = segmentOfCharge(batch, charge)
+    const segment = book.segmentOf(charge)
     if (segment === undefined) throw new Error(`The charge ${charge.chargeId} has no segment.`)
     kept = newCharge(segment, basisOf(segment, book.catalog), 0n)
     kept.accumulator.levelsAtStart = levelsBefore(segment, state, book.catalog)

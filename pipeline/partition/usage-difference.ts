@@ -44,9 +44,7 @@ function usageTermsAt(prices: SubscriptionPrices | undefined, atNs: bigint): str
   for (const [meter, all] of prices.usage) {
     for (const line of all) {
       if (line.fromNs > atNs || atNs >= line.untilNs) continue
-      // Whether a level goes on from the line before is a difference, too.
-      const goesOn = line.previous !== undefined
-      lines.push(JSON.stringify([meter, line.price.price, lineKeyOf(line), instantKey(line.fromNs), goesOn]))
+      lines.push(JSON.stringify([meter, line.price.price, lineKeyOf(line), instantKey(line.fromNs)]))
     }
   }
   return `${version.terms.status}${lines.sort().join()}`

@@ -8,9 +8,10 @@ import { compositeKey } from '../../schemas/identifiers.js'
 import type { Rejection } from '../../schemas/rejection.js'
 import { compareInstants } from '../../schemas/time.js'
 import { type Attachment, attachEvent } from '../stages/attach.js'
+import { basisOf } from '../stages/basis.js'
 import { forgetIdentity } from '../stages/dedupe.js'
 import type { KeyedEvent } from '../stages/metered-event.js'
-import { basisOf, rateEvent } from '../stages/rate.js'
+import { rateEvent } from '../stages/rate.js'
 import { type Batch, payloadOf } from './batch.js'
 import type { Envelope, WaitingEvent } from './state/records.js'
 
@@ -64,7 +65,7 @@ export function rateAttached(
 ): void {
   const { state, book, out } = batch
   const { assignments, unwanted } = attachment
-  rateEvent(event, assignments, unwanted, state, book.catalog, row => out.rated(row))
+  rateEvent(event, assignments, unwanted, state, book, row => out.rated(row))
 }
 
 /** Tries what waits for this customer again, in the order of its time. */

@@ -9,7 +9,7 @@ import type { Charge } from '../../schemas/charge.js'
 import { accumulatorOf } from '../partition/owed.js'
 import type { PartitionState } from '../partition/state/partition-state.js'
 import { PriceBook } from '../partition/state/price-book.js'
-import { basisOf } from '../stages/rate.js'
+import { basisOf } from '../stages/basis.js'
 
 export interface ChargeExplanation {
   readonly charge: Charge

@@ -2,26 +2,21 @@
 // Invariants: a row's amount is the charge after the event less the sum of the rows before, so rows add up to the charge
 // to the last digit (I4); before its first event a charge has no rows, so the first one carries what zero events owe.
 
-import {
-  addSample,
-  type ChargeBasis,
-  levelsAtEnd,
-  newAccumulator,
-  type UsageSample,
-} from '../../rating/accumulator.js'
+import { addSample, type ChargeBasis, newAccumulator, type UsageSample } from '../../rating/accumulator.js'
 import { isLevel } from '../../rating/aggregations/aggregation.js'
 import type { CatalogIndex } from '../../rating/catalog-index.js'
-import { withoutMinimum } from '../../rating/price-content.js'
-import { type Segment, segmentBefore, segmentFrom } from '../../rating/price-lines.js'
+import type { Segment } from '../../rating/price-lines.js'
 import { chargeOf } from '../../rating/rate.js'
-import { isSuspendedThroughout } from '../../rating/timeline.js'
 import type { UsagePrice } from '../../schemas/catalog.js'
 import type { Scaled } from '../../schemas/decimal.js'
 import type { MeteredEvent, MeterReading } from '../../schemas/metered-event.js'
-import { compareInstants, msOf } from '../../schemas/time.js'
+import { msOf } from '../../schemas/time.js'
 import type { PartitionState } from '../partition/state/partition-state.js'
+import type { PriceBook } from '../partition/state/price-book.js'
 import type { UsageCharge } from '../partition/state/records.js'
 import type { Assignment } from './attach.js'
+import { basisOf } from './basis.js'
+import { carryLevel, levelsBefore, moveLevel } from './levels.js'
 import type { KeyedEvent } from './metered-event.js'
 
 export type RatedKind = 'usage' | 'correction' | 'retraction'
@@ -39,32 +34,6 @@ export interface RatedRow {
   /** 1 for a row that adds the event, -1 for one that takes it back, 0 for a residual. The quantity's sign is its. */
   readonly eventCount: number
   readonly amount: Scaled
-}
-
-export function basisOf(segment: Segment<UsagePrice>, catalog: CatalogIndex): ChargeBasis {
-  if (segment.basis !== undefined) return segment.basis
-  const { line } = segment
-  const meter = catalog.meter(line.price.meter)
-  if (meter === undefined) throw new Error(`The meter ${line.price.meter} of a price in force is not known.`)
-  const waives = isWaived(segment)
-  const basis: ChargeBasis = {
-    price: waives ? withoutMinimum(line.price) : line.price,
-    meter,
-    fraction: segment.fraction,
-    trial: line.trial,
-    ...(waives ? { suspended: true } : {}),
-    fromNs: segment.fromNs,
-    untilNs: segment.untilNs,
-    period: segment.period,
-  }
-  segment.basis = basis
-  return basis
-}
-
-/** Contract section 4: what lies in a suspension from end to end owes no minimum and no flat amount. */
-function isWaived({ line, version, fromNs, untilNs }: Segment<UsagePrice>): boolean {
-  if (line.minimumWhenSuspended || version.terms.status !== 'suspended') return false
-  return isSuspendedThroughout(line.segments.timeline, fromNs, untilNs)
 }
 
 export function sampleOf(
@@ -124,13 +93,14 @@ export function rateEvent(
   assignments: readonly Assignment[],
   unwanted: readonly MeterReading[],
   state: PartitionState,
-  catalog: CatalogIndex,
+  book: PriceBook,
   write: (row: RatedRow) => void,
 ): void {
+  let moved: MeterReading | undefined
   for (const assignment of assignments) {
     const { segment, reading } = assignment
-    const basis = basisOf(segment, catalog)
-    const charge = chargeOfSegment(segment, state, catalog)
+    const basis = basisOf(segment, book.catalog)
+    const charge = chargeOfSegment(segment, state, book.catalog)
     state.maps.charges.touch(charge.chargeId)
     const distinct = basis.meter.aggregation === 'unique_count'
     addSample(basis, charge.accumulator, sampleOf(event, reading, assignment.cell, distinct))
@@ -138,50 +108,12 @@ export function rateEvent(
     const amount = after - charge.emitted
     charge.emitted = after
     write(assignedRow('usage', event, assignment, charge, amount))
-    if (isLevel(basis.meter.aggregation)) carryLevels(segment, event, state, catalog, write)
+    if (reading === moved || !isLevel(basis.meter.aggregation)) continue
+    moved = reading
+    moveLevel(event, reading, segment, state, book)
+    carryLevel(event, segment, state, book, (later, owed) => writeResidual(later, owed, event, write))
   }
   for (const reading of unwanted) write(unwantedRow('usage', event, reading, 1))
-}
-
-/**
- * The levels in force when a segment begins: those at the end of the last charge of the same terms before it, also over
- * the end of a trial. Other terms begin from zero, as contract section 3 says.
- */
-export function levelsBefore(
-  segment: Segment<UsagePrice>,
-  state: PartitionState,
-  catalog: CatalogIndex,
-): ReadonlyMap<number, Scaled> | undefined {
-  if (!isLevel(basisOf(segment, catalog).meter.aggregation)) return undefined
-  let before = segmentBefore(segment)
-  for (; before !== undefined; before = segmentBefore(before)) {
-    const charge = state.maps.charges.get(before.chargeId)
-    if (charge !== undefined) return levelsAtEnd(basisOf(before, catalog), charge.accumulator)
-  }
-  return undefined
-}
-
-/** A level that changed late changes the later charges of the same terms: each gets a residual correction. */
-function carryLevels(
-  changed: Segment<UsagePrice>,
-  cause: KeyedEvent,
-  state: PartitionState,
-  catalog: CatalogIndex,
-  write: (row: RatedRow) => void,
-): void {
-  const { line } = changed
-  const later = state.maps.charges
-    .ofCustomer(line.customerId)
-    .filter(one => one.subscriptionId === line.subscriptionId && one.price === line.price.price)
-    .filter(one => one.fromNs > changed.fromNs)
-    .sort((a, b) => compareInstants(a.fromNs, b.fromNs))
-  for (const charge of later) {
-    const segment = segmentFrom(line, charge.fromNs)
-    if (segment?.chargeId !== charge.chargeId) continue
-    charge.accumulator.levelsAtStart = levelsBefore(segment, state, catalog)
-    state.maps.charges.touch(charge.chargeId)
-    writeResidual(charge, chargeOf(basisOf(segment, catalog), charge.accumulator).amount, cause, write)
-  }
 }
 
 export type Cause = Pick<MeteredEvent, 'source' | 'id' | 'correlationId'>

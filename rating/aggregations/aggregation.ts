@@ -14,7 +14,6 @@ import type { UsageSample } from './sample.js'
 import { addToSum, newSum, type SumState } from './sum.js'
 import {
   addToTimeAverage,
-  lastLevel,
   newTimeAverage,
   type TimeAverageState,
   timeAverageIntegral,
@@ -129,14 +128,8 @@ export function aggregationDenominator(basis: ChargeBasis): bigint {
 }
 
 /** Whether the aggregation is of a level that carries over from one period to the next. */
-export function isLevel(aggregation: Aggregation): boolean {
+export function isLevel(aggregation: Aggregation): aggregation is 'weighted_sum' | 'time_average' {
   return aggregation === 'weighted_sum' || aggregation === 'time_average'
-}
-
-/** The level in force at the end of the segment; 0 for an aggregation that has no level. */
-export function levelAfter(state: AggregationState, levelAtStart: Scaled): Scaled {
-  if (state.kind === 'time_average') return lastLevel(state) ?? levelAtStart
-  return state.kind === 'weighted_sum' ? levelAtStart + state.changes : 0n
 }
 
 function unknownAggregation(value: never): never {

@@ -53,11 +53,6 @@ export function addToTimeAverage(state: TimeAverageState, sample: UsageSample, f
   if (run.times.length > longestRun) runs.splice(place + 1, 0, laterHalf(run))
 }
 
-/** The level at the end; undefined before the first value. */
-export function lastLevel(state: TimeAverageState): Scaled | undefined {
-  return state.runs.at(-1)?.values.at(-1)
-}
-
 /** The first run whose last value comes after the sample, else the last one. */
 function runFor(runs: readonly LevelRun[], { timeNs, key }: UsageSample): number {
   let low = 0

@@ -7,6 +7,7 @@ import type { Catalog } from '../../../schemas/catalog.js'
 import { type DispositionCounts, zeroDispositions } from '../../../schemas/dispositions.js'
 import { ChargeMap } from './charge-map.js'
 import { type DedupeSegment, DedupeTable } from './dedupe-table.js'
+import { LevelMap } from './level-map.js'
 import type {
   CustomerRecord,
   Retraction,
@@ -36,6 +37,7 @@ interface StateMaps {
   /** By the event's composite key. */
   readonly waiting: TrackedMap<WaitingEvent>
   readonly charges: ChargeMap
+  readonly levels: LevelMap
   readonly sealed: TrackedMap<SealedCharge>
   /** Billing runs that were sealed, by id. */
   readonly runs: TrackedMap<SealedRun>
@@ -65,6 +67,7 @@ export class PartitionState {
     customers: new TrackedMap(),
     waiting: new TrackedMap(),
     charges: new ChargeMap(),
+    levels: new LevelMap(),
     sealed: new TrackedMap(),
     runs: new TrackedMap(),
     entities: new TrackedMap(),

@@ -2,10 +2,17 @@
 // Invariant: it always shows the timelines of the changes that are applied, on the catalog as it is.
 
 import { CatalogIndex } from '../../../rating/catalog-index.js'
-import { resolvePrices, type SubscriptionPrices } from '../../../rating/price-lines.js'
+import {
+  resolvePrices,
+  type Segment,
+  type SubscriptionPrices,
+  segmentAt,
+} from '../../../rating/price-lines.js'
 import { resolveTimeline } from '../../../rating/timeline.js'
+import type { UsagePrice } from '../../../schemas/catalog.js'
 import type { PartitionState } from './partition-state.js'
 import { RecentMap } from './recent-map.js'
+import type { UsageCharge } from './records.js'
 
 const none: readonly SubscriptionPrices[] = []
 /** Some kilobytes each, of small objects; resolved anew when they are asked for again. */
@@ -39,6 +46,18 @@ export class PriceBook {
     const prices = this.#resolve(subscriptionId)
     if (prices !== undefined) this.#bySubscription.set(subscriptionId, prices)
     return prices
+  }
+
+  /** The segment that a kept charge stands for, under the terms as they are. */
+  segmentOf(
+    charge: Pick<UsageCharge, 'chargeId' | 'subscriptionId' | 'meter' | 'fromNs'>,
+  ): Segment<UsagePrice> | undefined {
+    for (const line of this.ofSubscription(charge.subscriptionId)?.usage.get(charge.meter) ?? []) {
+      if (line.fromNs > charge.fromNs || charge.fromNs >= line.untilNs) continue
+      const segment = segmentAt(line, charge.fromNs)
+      if (segment?.chargeId === charge.chargeId) return segment
+    }
+    return undefined
   }
 
   /** All of the customer, in the order of their ids. */

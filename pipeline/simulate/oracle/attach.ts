@@ -42,7 +42,7 @@ function prices({ price, fromNs, untilNs }: Line, { meter }: Reading, timeNs: bi
 }
 
 /** The matching cell that names the most dimensions, else -1 for the default; undefined: there is none. 0 without a matrix. */
-function cellOf({ price }: Line, { dimensions }: Reading): number | undefined {
+export function cellOf({ price }: Line, { dimensions }: Reading): number | undefined {
   const model: PriceModel | undefined = price.kind === 'usage' ? price.model : undefined
   if (model?.model !== 'matrix') return 0
   const matching = [...model.cells.keys()].filter(cell =>

@@ -29,7 +29,10 @@ export function chargesOf(
   const segments = subscription.lines.flatMap(line => segmentsOf(line, asOfNs))
   return segments.flatMap(segment => {
     const { price } = segment.line
-    const total = price.kind === 'recurring' ? recurringTotal(segment) : usageTotal(segment, catalog, placed)
+    const total =
+      price.kind === 'recurring'
+        ? recurringTotal(segment)
+        : usageTotal(segment, subscription.lines, catalog, placed)
     // A usage charge is one that was used, or that owes something without usage.
     const isNothing = total.events === 0 && total.quantity === '0' && total.amount === '0'
     if (price.kind === 'usage' && isNothing) return []

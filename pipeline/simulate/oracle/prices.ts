@@ -35,11 +35,6 @@ export interface Line {
   readonly quantity: Scaled
   /** What makes terms equal. */
   readonly key: string
-  /** The same, trial aside, with the price as it is in force, and as it is written: over either a level carries on. */
-  readonly inForceKey: string
-  readonly writtenKey: string
-  /** Of the line that a level carries over from. */
-  readonly before: Line | undefined
 }
 
 export interface Segment {
@@ -55,16 +50,13 @@ export function linesOf(changes: readonly SubscriptionChange[], catalog: Catalog
   for (const stretch of stretchesOf(changes, catalog)) {
     const id = stretch.price.price
     const last = newest.get(id)
-    const adjoins = last?.untilNs === stretch.fromNs
-    if (last !== undefined && adjoins && last.key === stretch.key) {
+    if (last?.untilNs === stretch.fromNs && last.key === stretch.key) {
       const suspensions = [...last.suspensions, ...stretch.suspensions]
-      newest.set(id, { ...last, suspensions, untilNs: stretch.untilNs, writtenKey: stretch.writtenKey })
+      newest.set(id, { ...last, suspensions, untilNs: stretch.untilNs })
       continue
     }
     if (last !== undefined) done.push(last)
-    // Where only a trial or a discount ran out, no terms were changed.
-    const goesOn = last?.writtenKey === stretch.writtenKey || last?.inForceKey === stretch.inForceKey
-    newest.set(id, { ...stretch, before: adjoins && goesOn ? last : undefined })
+    newest.set(id, stretch)
   }
   return [...done, ...newest.values()]
 }
@@ -173,8 +165,5 @@ function stretchOf(written: Price, plan: Plan, terms: Terms, span: Period, disco
     suspensions: terms.status === 'suspended' ? [span] : [],
     quantity,
     key: canonical([contentOf(price), frame, trial, quantity]),
-    inForceKey: canonical([contentOf(price), frame]),
-    writtenKey: canonical([contentOf(written), frame]),
-    before: undefined,
   }
 }

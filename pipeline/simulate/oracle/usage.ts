@@ -1,12 +1,12 @@
 // What the usage of a segment comes to, by the oracle: all its samples at once, given to rating/slow-oracle.ts, which is
-// exact fractions and the contract's text, and nothing of what rating computes with. A level carries over from earlier
-// segments of the same terms, and begins at 0 under new ones.
+// exact fractions and the contract's text, and nothing of what rating computes with. A level is of the meter: it begins with
+// all that came before in the subscription, under whatever terms.
 
 import type { ChargeBasis, UsageSample } from '../../../rating/accumulator.js'
 import type { Exact } from '../../../rating/exact.js'
 import { exactly, slowAmount, slowQuantity, toPlaces } from '../../../rating/slow-oracle.js'
 import type { Catalog, UsagePrice } from '../../../schemas/catalog.js'
-import type { Placed } from './attach.js'
+import { cellOf, type Placed } from './attach.js'
 import { canonical } from './canonical.js'
 import { earliest, type Line, partOf, type Segment } from './prices.js'
 
@@ -17,7 +17,13 @@ export interface Total {
   readonly events: number
 }
 
-export function usageTotal(segment: Segment, catalog: Catalog, placed: readonly Placed[]): Total {
+/** `lines`: all of the subscription. */
+export function usageTotal(
+  segment: Segment,
+  lines: readonly Line[],
+  catalog: Catalog,
+  placed: readonly Placed[],
+): Total {
   const { line, period, fromNs, untilNs } = segment
   const { trial } = line
   if (line.price.kind !== 'usage') throw new Error(`${line.price.price} is not a usage price.`)
@@ -25,9 +31,9 @@ export function usageTotal(segment: Segment, catalog: Catalog, placed: readonly 
   const meter = catalog.meters.find(one => one.meter === price.meter)!
   const fraction = partOf(segment)
   const basis: ChargeBasis = { price, meter, fraction, trial, fromNs, untilNs, period }
-  const samples = samplesOn([line], placed).filter(one => fromNs <= one.timeNs && one.timeNs < untilNs)
+  const samples = samplesOn(line, placed).filter(one => fromNs <= one.timeNs && one.timeNs < untilNs)
   const isLevel = meter.aggregation === 'weighted_sum' || meter.aggregation === 'time_average'
-  const earlier = isLevel ? samplesOn(continuedBy(line), placed).filter(one => one.timeNs < fromNs) : []
+  const earlier = isLevel ? movesBefore(segment, lines, placed) : []
   return remembered(canonical([basis, samples, earlier]), () => {
     const levelOf = (cell: number) =>
       levelAfter(
@@ -57,22 +63,38 @@ function unfloored({ minimum: _, ...price }: UsagePrice): UsagePrice {
   return { ...price, model: { ...model, tiers: model.tiers.map(tier => ({ ...tier, flatAmount: 0n })) } }
 }
 
-function samplesOn(lines: readonly Line[], placed: readonly Placed[]): UsageSample[] {
-  return placed
-    .filter(one => lines.includes(one.line))
-    .map(({ usage: { event }, reading, cell }) => ({
-      timeNs: event.timeNs,
-      quantity: reading.quantity,
-      text: reading.text,
-      // Of two at one time the one with the greater id comes later, then the one with the greater source.
-      key: `${event.id}\u0000${event.source}`,
-      cell,
-    }))
+function samplesOn(line: Line, placed: readonly Placed[]): UsageSample[] {
+  return placed.filter(one => one.line === line).map(one => sampleOf(one, one.cell))
 }
 
-/** The line and all whose terms it goes on with. */
-function continuedBy(line: Line): Line[] {
-  return line.before === undefined ? [line] : [...continuedBy(line.before), line]
+/**
+ * All usage on the meter in the subscription before the segment, once each, whatever it was priced by; as the segment's own
+ * price sees it. What that has no cell for is no level to it.
+ */
+function movesBefore(
+  { line, fromNs }: Segment,
+  lines: readonly Line[],
+  placed: readonly Placed[],
+): UsageSample[] {
+  const moves = new Map<Placed['usage'], UsageSample>()
+  for (const one of placed) {
+    const isOfMeter = line.price.kind === 'usage' && one.reading.meter.meter === line.price.meter
+    if (!isOfMeter || !lines.includes(one.line) || one.usage.event.timeNs >= fromNs) continue
+    const cell = cellOf(line, one.reading)
+    if (cell !== undefined) moves.set(one.usage, sampleOf(one, cell))
+  }
+  return [...moves.values()]
+}
+
+function sampleOf({ usage: { event }, reading }: Placed, cell: number): UsageSample {
+  return {
+    timeNs: event.timeNs,
+    quantity: reading.quantity,
+    text: reading.text,
+    // Of two at one time the one with the greater id comes later, then the one with the greater source.
+    key: `${event.id}\u0000${event.source}`,
+    cell,
+  }
 }
 
 function levelAfter(earlier: readonly UsageSample[], aggregation: string): Exact {
