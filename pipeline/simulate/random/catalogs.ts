@@ -175,8 +175,11 @@ const plan = fc.record({
 })
 
 export const catalogShape = fc.record({
-  /** Sums and counts at prices of one quantity alone, which have a way of their own through the pipeline. */
-  onlyTotals: fc.constantFrom(false, false, true),
+  /**
+   * Totals: sums and counts at prices of one quantity alone, which have a way of their own through the pipeline. Levels: all
+   * meters have one, and are few, so that changes of price, plan and model meet on the same one.
+   */
+  focus: fc.constantFrom('any', 'any', 'totals', 'levels'),
   meters: fc.array(meter, { minLength: 1, maxLength: 4, size: 'max' }),
   usage: fc.array(usagePrice, { minLength: 2, maxLength: 5, size: 'max' }),
   recurring: fc.array(recurringPrice, { minLength: 1, maxLength: 3 }),
@@ -197,14 +200,15 @@ export interface CatalogChoice {
 
 /** `whole`: all of it is known from the start. */
 export function catalogOf(shape: Shape, pace: Pace, whole: boolean): CatalogChoice {
-  const meters = shape.meters.map((one, n) => ({
+  const metersOf = shape.focus === 'levels' ? shape.meters.slice(0, 2) : shape.meters
+  const meters = metersOf.map((one, n) => ({
     late: one.late && !whole,
-    wire: meterWire(one, n, shape.onlyTotals),
+    wire: meterWire(one, n, shape.focus),
   }))
   const isLateMeter = (id: unknown) => meters.some(one => one.late && one.wire['meter'] === id)
   const usage = shape.usage
     .map(one => ({ ...one.wire, meter: `m${one.meterIndex % meters.length}` }) as Wire)
-    .filter((price, n) => n === 0 || !shape.onlyTotals || isOfOneQuantity(price))
+    .filter((price, n) => n === 0 || shape.focus !== 'totals' || isOfOneQuantity(price))
   const prices: Wire[] = [...usage, ...shape.recurring].sort((a, b) => order(a) - order(b))
   const plans = shape.plans.map((one, n) => {
     const { prices: picks, period, late, ...rest } = one
@@ -228,6 +232,8 @@ export function catalogOf(shape: Shape, pace: Pace, whole: boolean): CatalogChoi
   return { plans: plans.map(one => one.names), prices, sold, parts: [initial, ...lateParts] }
 }
 
+const levels: ReadonlySet<string> = new Set(['weighted_sum', 'time_average'])
+
 function isOfOneQuantity({ model: name }: Wire): boolean {
   return name !== 'percentage' && name !== 'matrix'
 }
@@ -242,8 +248,13 @@ export function unique(prices: readonly Wire[]): Wire[] {
   return [...new Map(prices.toReversed().map(price => [price['price'], price])).values()].reverse()
 }
 
-function meterWire(one: Shape['meters'][number], n: number, onlyTotals: boolean): Wire {
-  const aggregation = onlyTotals ? at(['sum', 'count'], n) : one.aggregation
+function meterWire(one: Shape['meters'][number], n: number, focus: Shape['focus']): Wire {
+  const aggregation =
+    focus === 'totals'
+      ? at(['sum', 'count'], n)
+      : focus === 'levels' && !levels.has(one.aggregation)
+        ? at(['weighted_sum', 'time_average'], n)
+        : one.aggregation
   const value = aggregation === 'unique_count' ? 'user' : 'n'
   return defined({
     meter: `m${n}`,
