@@ -21,6 +21,7 @@ export const testCatalog = {
     { meter: 'calls', event_type: 'api.call', aggregation: 'count' },
     { meter: 'tokens', event_type: 'api.call', aggregation: 'sum', value: 'tokens', dimensions: ['model'] },
     { meter: 'storage', event_type: 'disk', aggregation: 'time_average', value: 'gb' },
+    { meter: 'stored', event_type: 'store', aggregation: 'weighted_sum', value: 'gb', dimensions: ['zone'] },
   ],
   plans: [
     {
