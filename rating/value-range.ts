@@ -30,6 +30,17 @@ export function wouldExceed(
   return [total, owed, owed - emitted].some(amount => magnitude(amount) > largestKept)
 }
 
+/**
+ * Whether a value can bring the level of a meter beyond what one of the meter's prices can charge, be it the price of a later
+ * segment; `reach`: the magnitudes of all that moved the level before.
+ */
+export function levelWouldExceed(prices: Iterable<UsagePrice>, reach: Scaled, quantity: Scaled): boolean {
+  for (const price of prices) {
+    if (reach + magnitude(quantity) > largestQuantity(price) / 2n) return true
+  }
+  return false
+}
+
 /** What a further value is added to; 0 where values are not added up. */
 export function heldBy({ state, levelsAtStart }: Accumulator): Scaled {
   let held = addedUp(state)

@@ -32,6 +32,7 @@ export const testCatalog = {
       prices: [
         { price: 'base', kind: 'recurring', amount: '30', per: 'subscription', timing: 'in_advance' },
         { price: 'tokens', kind: 'usage', meter: 'tokens', model: 'per_unit', unit_amount: '0.5' },
+        { price: 'store', kind: 'usage', meter: 'stored', model: 'per_unit', unit_amount: '1' },
       ],
     },
     {

@@ -25,6 +25,15 @@ export function requireHistory(batch: Batch, customerId: string, fromNs: bigint,
   batch.state.hold(customerId)
 }
 
+/** When the first of all charges of the customer begins. */
+export function earliestCharge(batch: Batch, customerId: string): bigint | undefined {
+  let earliest: bigint | undefined
+  for (const { fromNs } of batch.state.maps.charges.ofCustomer(customerId)) {
+    if (earliest === undefined || fromNs < earliest) earliest = fromNs
+  }
+  return earliest
+}
+
 export function openRequests(state: PartitionState): HistoryRequest[] {
   return [...state.held].sort().map(customerId => {
     const hold = state.maps.customers.get(customerId)?.hold

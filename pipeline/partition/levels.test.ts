@@ -3,6 +3,7 @@
 
 import { expect, test } from 'vitest'
 import { formatScaled } from '../../schemas/decimal.js'
+import { nsOf } from '../../schemas/time.js'
 import { PartitionCore } from './core.js'
 import { change, created, TestBench, type TestEvent, usage } from './core-fixture.js'
 
@@ -25,7 +26,7 @@ function billed(more: readonly TestEvent[] = []): TestBench {
 
 function run(bench: TestBench, billingRunId: string, cutoffMs: number): void {
   bench.answer()
-  bench.send([], Date.UTC(2026, 2, 10), [{ billingRunId, cutoffMs }])
+  bench.send([], Date.UTC(2026, 2, 10), [{ billingRunId, cutoffNs: nsOf(cutoffMs) }])
 }
 
 /** What a run billed for the price, by start, and whether as an adjustment; the rows add up to all that was billed. */

@@ -31,6 +31,45 @@ function fits(value: bigint): boolean {
   return BigInt.asIntN(128, value) === value
 }
 
+const store = (time: string, gb: string) => usage(time, 0, { type: 'store', data: { gb } })
+const atStore = (unitAmount: string) => ({
+  price_overrides: [
+    { price: 'store', kind: 'usage', meter: 'stored', model: 'per_unit', unit_amount: unitAmount },
+  ],
+})
+const four = `4${'0'.repeat(25)}`
+
+test('an event that would bring a level beyond what a later price can charge is a dead letter', () => {
+  const bench = new TestBench()
+  bench.send([created(atStore('1')), change('amended', 2, '2026-01-16T00:00:00Z', atStore('10'))])
+  bench.send([store(jan(2), four), store(jan(3), '3')])
+  expectAllInRange(bench)
+  expect(bench.codes()).toEqual(['+value_out_of_range'])
+  expect(bench.last?.counters).toMatchObject({ rated: 1, dead_lettered: 1 })
+})
+
+test('a later price that cannot charge a level turns what made it into dead letters, and a lower one frees it', () => {
+  const bench = new TestBench()
+  bench.send([created(atStore('1')), store(jan(2), '3'), store(jan(3), four)])
+  expect(bench.codes()).toEqual([])
+  bench.send([change('amended', 2, '2026-01-16T00:00:00Z', atStore('10'))])
+  bench.answer()
+  expectAllInRange(bench)
+  expect(bench.codes()).toEqual(['+value_out_of_range'])
+  bench.send([change('amended', 3, '2026-01-16T00:00:00Z', atStore('1'))])
+  bench.answer()
+  expectAllInRange(bench)
+  expect(bench.codes()).toEqual(['+value_out_of_range', '-value_out_of_range'])
+})
+
+test('events of many periods that bring a level beyond a column are dead letters', () => {
+  const bench = new TestBench()
+  const times = ['2026-01-02', '2026-02-02', '2026-03-02'].map(day => `${day}T00:00:00Z`)
+  bench.send([created(atStore('1')), ...times.map(time => store(time, four))])
+  expectAllInRange(bench)
+  expect(bench.last?.counters).toMatchObject({ rated: 2, dead_lettered: 1 })
+})
+
 test('the largest value that is taken is rated to the last digit', () => {
   const bench = new TestBench()
   const most = `${'9'.repeat(26)}.${'9'.repeat(12)}`

@@ -12,7 +12,7 @@ import type { MeterReading } from '../../schemas/metered-event.js'
 import { compareInstants } from '../../schemas/time.js'
 import { type Assignment, attachEvent } from '../stages/attach.js'
 import { basisOf } from '../stages/basis.js'
-import { levelsBefore, moveLevel } from '../stages/levels.js'
+import { exceedsLevel, levelsBefore, moveLevel } from '../stages/levels.js'
 import type { KeyedEvent } from '../stages/metered-event.js'
 import {
   assignedRow,
@@ -177,13 +177,16 @@ function assignAgain(
 
 /** Whether the event would bring a charge to more than can be written; it is refused when the charges are there again. */
 function exceedsAny(
-  { book }: Batch,
+  { state, book }: Batch,
   assignments: readonly Assignment[],
   rebuilt: ReadonlyMap<string, Rebuilt>,
 ): boolean {
   return assignments.some(({ segment, reading }) => {
     const held = rebuilt.get(segment.chargeId)?.held ?? 0n
-    return wouldExceed(basisOf(segment, book.catalog), held, reading.quantity)
+    return (
+      wouldExceed(basisOf(segment, book.catalog), held, reading.quantity) ||
+      exceedsLevel(segment, reading.quantity, state, book)
+    )
   })
 }
 

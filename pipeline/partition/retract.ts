@@ -8,7 +8,7 @@ import type { UsageRetraction } from '../../schemas/lifecycle-event.js'
 import type { ReceivedEvent } from '../stages/decode.js'
 import { forgetIdentity, isKnownIdentity } from '../stages/dedupe.js'
 import { type Batch, envelopeOf } from './batch.js'
-import { requireHistory } from './hold.js'
+import { earliestCharge, requireHistory } from './hold.js'
 import type { Retraction } from './state/records.js'
 import { dropRetracted, retractionKey } from './waiting.js'
 
@@ -44,7 +44,8 @@ function takeBackSeen(
   // Without a horizon every identity is remembered, so an unknown one has no rows yet.
   const forgets = Number.isFinite(batch.config.limits.dedupeHorizonMs)
   if (!forgets && !isSeen) return
-  const fromNs = earliestChargeNs(batch, customerId)
+  // The time of the event is not told, so all of the customer's charges are looked through.
+  const fromNs = earliestCharge(batch, customerId)
   if (fromNs !== undefined) requireHistory(batch, customerId, fromNs, received.event)
 }
 
@@ -69,15 +70,6 @@ function takeEffect(batch: Batch, key: string, retraction: Retraction): void {
   if (retraction.waiting.length === 0) return
   for (const _ of retraction.waiting) batch.moved('parked', 'applied')
   batch.state.putRetraction(key, { ...retraction, waiting: [] })
-}
-
-/** The time of the event is not told, so all of the customer's charges are looked through. */
-function earliestChargeNs(batch: Batch, customerId: string): bigint | undefined {
-  let earliest: bigint | undefined
-  for (const { fromNs } of batch.state.maps.charges.ofCustomer(customerId)) {
-    if (earliest === undefined || fromNs < earliest) earliest = fromNs
-  }
-  return earliest
 }
 
 /** Retractions are forgotten once their event could not be taken any more; those that waited in vain are dead letters. */

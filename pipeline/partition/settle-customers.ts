@@ -7,8 +7,9 @@ import { mrrTimeline, netMovements, restate } from '../../rating/mrr.js'
 import type { SubscriptionPrices } from '../../rating/price-lines.js'
 import { compositeKey } from '../../schemas/identifiers.js'
 import { earlier, endlessNs, msOf } from '../../schemas/time.js'
+import { exceedsAnyLevel } from '../stages/levels.js'
 import type { Batch } from './batch.js'
-import { rebaseCharges, requireHistory } from './hold.js'
+import { earliestCharge, rebaseCharges, requireHistory } from './hold.js'
 import type { Hold, SubscriptionRecord } from './state/records.js'
 import { affectedFrom, earliestUsageDifference } from './usage-difference.js'
 import { appliedChanges, changedRows, type VersionRow, versionRows } from './version-rows.js'
@@ -87,9 +88,13 @@ function settleUsage(
   cause: Hold['cause'],
 ): void {
   const isHeld = batch.state.customer(customerId).hold !== undefined
-  if (isHeld || batch.state.maps.charges.newestMs(customerId) >= msOf(differsAtNs)) {
+  // A level that a new price cannot charge: the events that made it are judged again.
+  const isBeyond = exceedsAnyLevel(customerId, batch.state, batch.book)
+  if (isHeld || isBeyond || batch.state.maps.charges.newestMs(customerId) >= msOf(differsAtNs)) {
     const all = [...before, ...batch.book.ofCustomer(customerId)]
-    requireHistory(batch, customerId, affectedFrom(differsAtNs, all), cause)
+    const affectedNs = affectedFrom(differsAtNs, all)
+    const earliestNs = isBeyond ? earliestCharge(batch, customerId) : undefined
+    requireHistory(batch, customerId, earlier(affectedNs, earliestNs ?? affectedNs), cause)
     return
   }
   rebaseCharges(batch, customerId, differsAtNs, cause)

@@ -10,6 +10,7 @@ import { compareInstants } from '../../schemas/time.js'
 import { type Attachment, attachEvent } from '../stages/attach.js'
 import { basisOf } from '../stages/basis.js'
 import { forgetIdentity } from '../stages/dedupe.js'
+import { exceedsLevel } from '../stages/levels.js'
 import type { KeyedEvent } from '../stages/metered-event.js'
 import { rateEvent } from '../stages/rate.js'
 import { type Batch, payloadOf } from './batch.js'
@@ -50,7 +51,10 @@ function excessOf(
   for (const { segment, reading } of assignments) {
     const charge = state.maps.charges.get(segment.chargeId)
     const held = charge === undefined ? 0n : heldBy(charge.accumulator)
-    if (!wouldExceed(basisOf(segment, book.catalog), held, reading.quantity, charge?.emitted)) continue
+    const exceeds =
+      wouldExceed(basisOf(segment, book.catalog), held, reading.quantity, charge?.emitted) ||
+      exceedsLevel(segment, reading.quantity, state, book)
+    if (!exceeds) continue
     const { price } = segment.line.price
     const detail = `The value of meter ${reading.meter} brings the price ${price} to more than 38 digits.`
     return { code: 'value_out_of_range', detail }

@@ -4,8 +4,9 @@
 import { isLevel } from '../../rating/aggregations/aggregation.js'
 import type { CatalogIndex } from '../../rating/catalog-index.js'
 import { LevelsByCell, moveOf, stretchStart } from '../../rating/levels.js'
-import type { Segment } from '../../rating/price-lines.js'
+import type { PriceLine, Segment } from '../../rating/price-lines.js'
 import { chargeOf } from '../../rating/rate.js'
+import { levelWouldExceed } from '../../rating/value-range.js'
 import type { UsagePrice } from '../../schemas/catalog.js'
 import type { Scaled } from '../../schemas/decimal.js'
 import type { MeterReading } from '../../schemas/metered-event.js'
@@ -36,6 +37,37 @@ export function moveLevel(
   if (startNs < fromNs) return
   const owner = { customerId, subscriptionId, meter: reading.meter }
   state.maps.levels.add(owner, startNs, moveOf(aggregation, event, reading))
+}
+
+/** Whether the reading could bring the level of its meter beyond what a price of the meter, of any time, can charge. */
+export function exceedsLevel(
+  { line }: Segment<UsagePrice>,
+  quantity: Scaled,
+  state: PartitionState,
+  book: PriceBook,
+): boolean {
+  const { customerId, subscriptionId } = line
+  const { meter } = line.price
+  if (!isLevel(book.catalog.meter(meter)!.aggregation)) return false
+  const lines = book.ofSubscription(subscriptionId)?.usage.get(meter) ?? []
+  const reach = state.maps.levels.reach({ customerId, subscriptionId, meter })
+  return levelWouldExceed(pricesOf(lines), reach, quantity)
+}
+
+/** Whether a level of the customer is beyond what a price can charge that came later. */
+export function exceedsAnyLevel(customerId: string, state: PartitionState, book: PriceBook): boolean {
+  for (const { timeline, usage } of book.ofCustomer(customerId)) {
+    const { subscriptionId } = timeline
+    for (const [meter, lines] of usage) {
+      const reach = state.maps.levels.reach({ customerId, subscriptionId, meter })
+      if (reach !== 0n && levelWouldExceed(pricesOf(lines), reach, 0n)) return true
+    }
+  }
+  return false
+}
+
+function pricesOf(lines: readonly PriceLine<UsagePrice>[]): UsagePrice[] {
+  return lines.map(line => line.price)
 }
 
 /** The levels in force when a segment begins, by cell; undefined for a meter without a level. */

@@ -1,8 +1,10 @@
-// From the ledger's sealed lines to billing batches: grouped by entity and currency, sorted by charge, cut by count.
+// From the ledger's sealed lines to billing batches: grouped by entity and currency, sorted by charge, cut by count, and
+// where the totals would take more than 38 digits.
 
 import { type BillingBatch, sealBatch } from '../../schemas/billing-batch.js'
 import { type BillingRunRecord, type SealedEnd, sealedEndSchema } from '../../schemas/billing-run.js'
 import { type Charge, chargeFromWire } from '../../schemas/charge.js'
+import { type Scaled, scaledMax } from '../../schemas/decimal.js'
 
 export interface SealedLine {
   readonly partition: number
@@ -53,22 +55,45 @@ export function batchesOf(
     const group = groups.get(key)
     if (group === undefined) continue
     const charges = group.charges.toSorted((a, b) => (a.chargeId < b.chargeId ? -1 : 1))
-    const of = Math.ceil(charges.length / linesPerBatch)
+    const slices = cut(charges, linesPerBatch)
     const batches = byEntity.get(group.entityId) ?? []
     byEntity.set(group.entityId, batches)
-    for (let number = 1; number <= of; number += 1) {
-      const slice = charges.slice((number - 1) * linesPerBatch, number * linesPerBatch)
+    for (const [index, slice] of slices.entries()) {
       batches.push(
         sealBatch({
           billingRunId: run.billing_run_id,
           entityId: group.entityId,
           currency: group.currency,
-          number,
-          of,
+          number: index + 1,
+          of: slices.length,
           lines: slice,
         }),
       )
     }
   }
   return byEntity
+}
+
+/** Of one group, in order. A charge alone is within 38 digits, so that no batch is without one. */
+function cut(charges: readonly Charge[], linesPerBatch: number): Charge[][] {
+  const slices: Charge[][] = []
+  let slice: Charge[] = []
+  let amount = 0n
+  let rounded = 0n
+  for (const charge of charges) {
+    amount += charge.amount
+    rounded += charge.amountRounded
+    if (slice.length === 0 || slice.length === linesPerBatch || !isKept(amount) || !isKept(rounded)) {
+      slice = []
+      slices.push(slice)
+      amount = charge.amount
+      rounded = charge.amountRounded
+    }
+    slice.push(charge)
+  }
+  return slices
+}
+
+function isKept(total: Scaled): boolean {
+  return -scaledMax <= total && total <= scaledMax
 }

@@ -12,7 +12,7 @@ export type LevelOwner = Pick<LevelStretch, 'customerId' | 'subscriptionId' | 'm
 
 interface Level {
   readonly stretches: LevelStretch[]
-  /** The magnitudes of all changes: no level at any time is beyond it. */
+  /** The magnitudes of all moves: no level at the start of any stretch is beyond it. */
   reach: Scaled
 }
 
@@ -31,7 +31,7 @@ export class LevelMap {
     return this.#level(owner).stretches
   }
 
-  /** How far the changes of a `weighted_sum` go at most; 0 for any other meter. */
+  /** How far the level goes at most. */
   reach(owner: LevelOwner): Scaled {
     return this.#level(owner).reach
   }
@@ -130,6 +130,7 @@ function insert(stretches: LevelStretch[], stretch: LevelStretch): void {
 }
 
 function sizeOf(move: LevelMove | undefined): Scaled {
-  if (move?.kind !== 'changes') return 0n
-  return move.sum < 0n ? -move.sum : move.sum
+  if (move === undefined) return 0n
+  const moved = move.kind === 'changes' ? move.sum : move.value
+  return moved < 0n ? -moved : moved
 }
