@@ -72,6 +72,7 @@ export type TableName =
   | 'customers'
   | 'dead_letters'
   | 'fx_rates'
+  | 'meters'
   | 'event_dispositions'
 
 /** Which partition wrote the row, and in which of its commits. */
@@ -295,6 +296,15 @@ export const fxRatesTable = describe('fx_rates', {
   ...origin,
 })
 
+/** One row is one meter of the catalog: how its readings add up. A published meter never changes. */
+export const metersTable = describe('meters', {
+  meter: 'low_cardinality',
+  event_type: 'low_cardinality',
+  aggregation: 'low_cardinality',
+  recorded_at: 'instant_ms',
+  ...origin,
+})
+
 /** Differences of one commit, so that a sum over any range holds the conservation law. */
 export const eventDispositionsTable = describe('event_dispositions', {
   recorded_at: 'instant_ms',
@@ -320,6 +330,7 @@ export type InvoiceRow = RowOf<typeof invoicesTable>
 export type CustomerRow = RowOf<typeof customersTable>
 export type DeadLetterRow = RowOf<typeof deadLettersTable>
 export type FxRateRow = RowOf<typeof fxRatesTable>
+export type MeterRow = RowOf<typeof metersTable>
 export type EventDispositionsRow = RowOf<typeof eventDispositionsTable>
 
 export const tables: readonly TableDescription<unknown>[] = [
@@ -334,6 +345,7 @@ export const tables: readonly TableDescription<unknown>[] = [
   customersTable,
   deadLettersTable,
   fxRatesTable,
+  metersTable,
   eventDispositionsTable,
 ]
 

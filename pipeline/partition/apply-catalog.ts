@@ -1,6 +1,7 @@
 // Applies published catalogs and exchange rates. Every partition merges a catalog; partition 0 alone counts the event
 // and writes rows, so that each is counted once in the whole.
 
+import type { Catalog } from '../../schemas/catalog.js'
 import { mergeCatalogs } from '../../schemas/catalog-parser.js'
 import { parseLifecycleEvent } from '../../schemas/lifecycle-event.js'
 import type { Rejection } from '../../schemas/rejection.js'
@@ -33,10 +34,19 @@ function applyGlobalEvent(batch: Batch, received: ReceivedEvent): void {
       merged.catalog.meters.length !== known.meters.length ||
       merged.catalog.plans.length !== known.plans.length
     if (grew) batch.state.catalog = merged.catalog
+    if (batch.config.partition === 0) writeMeters(batch, known)
   }
   if (batch.config.partition !== 0) return
   batch.counted('applied')
   if (parsed.value.kind === 'fx_rate') batch.out.fxRate(envelopeOf(received), parsed.value.rate)
+}
+
+/** For analysts: how the readings of each new meter add up. */
+function writeMeters({ state, out }: Batch, known: Catalog): void {
+  for (const meter of state.catalog.meters) {
+    if (known.meters.some(one => one.meter === meter.meter)) continue
+    out.meter({ meter: meter.meter, eventType: meter.eventType, aggregation: meter.aggregation })
+  }
 }
 
 function refuseHere(batch: Batch, received: ReceivedEvent, rejection: Rejection): void {

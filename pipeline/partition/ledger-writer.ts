@@ -53,6 +53,7 @@ export class LedgerWriter {
   readonly #customers: tables.CustomerRow[] = []
   readonly #deadLetters: tables.DeadLetterRow[] = []
   readonly #fxRates: tables.FxRateRow[] = []
+  readonly #meters: tables.MeterRow[] = []
   readonly #dispositions: tables.EventDispositionsRow[] = []
   readonly #sealed: string[][] = []
 
@@ -183,6 +184,10 @@ export class LedgerWriter {
     })
   }
 
+  meter(meter: Omit<tables.MeterRow, 'recordedAtMs' | 'partition' | 'ledgerSequence'>): void {
+    this.#meters.push({ ...meter, recordedAtMs: this.#nowMs, ...this.#origin })
+  }
+
   fxRate(envelope: Envelope, rate: FxRate): void {
     this.#fxRates.push({ ...rate, recordedAtMs: this.#nowMs, ...causeOf(envelope), ...this.#origin })
   }
@@ -205,6 +210,7 @@ export class LedgerWriter {
     this.#encode(tables.customersTable, this.#customers, out)
     this.#encode(tables.deadLettersTable, this.#deadLetters, out)
     this.#encode(tables.fxRatesTable, this.#fxRates, out)
+    this.#encode(tables.metersTable, this.#meters, out)
     this.#encode(tables.eventDispositionsTable, this.#dispositions, out)
     for (const lines of this.#sealed) this.#encodeSealed(lines, out)
     return out

@@ -131,6 +131,7 @@ test('usage by hour and by day: corrections net out, prices stay apart', async (
     event_count: count,
     currency: 'USD',
   })
+  await insert('meters', [{ meter: 'tokens', aggregation: 'sum' }])
   await insert('rated_usage', [
     usage('2026-01-10T10:59:59.999', 'in', '5', '0.000000000005', 1),
     usage('2026-01-10T10:00:00', 'in', '7', '2', 1),
@@ -140,7 +141,9 @@ test('usage by hour and by day: corrections net out, prices stay apart', async (
     usage('2026-01-10T11:00:00', 'tier', '1', '3', 1),
   ])
   expect(
-    await ask('SELECT hour, price, events, quantity, amount FROM usage_hourly ORDER BY hour, price'),
+    await ask(
+      'SELECT toDateTime(hour), price, events, quantity, amount FROM usage_hourly ORDER BY hour, price',
+    ),
   ).toEqual([
     ['2026-01-10 10:00:00', 'in', '1', '5', '0.500000000005'],
     ['2026-01-10 11:00:00', 'in', '1', '1', '1'],

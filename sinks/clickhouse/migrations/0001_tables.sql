@@ -289,6 +289,19 @@ ENGINE = MergeTree
 ORDER BY (base, quote, effective_from)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
+CREATE TABLE IF NOT EXISTS meters
+(
+    meter LowCardinality(String),
+    event_type LowCardinality(String),
+    aggregation LowCardinality(String),
+    recorded_at DateTime64(3, 'UTC'),
+    `partition` UInt32,
+    ledger_sequence UInt64
+)
+ENGINE = MergeTree
+ORDER BY meter
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+
 CREATE TABLE IF NOT EXISTS event_dispositions
 (
     recorded_at DateTime64(3, 'UTC') CODEC(Delta, LZ4),

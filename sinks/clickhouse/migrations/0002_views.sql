@@ -1,25 +1,63 @@
 -- What analysts ask for first. Plain SQL over the tables; sums in Decimal(76, 12), so that none overflows; rates are
--- Decimal or NULL where there is nothing to divide by. Months are calendar months in UTC, named by their first day.
+-- Decimal or NULL where there is nothing to divide by. Months are calendar months in UTC, named by their first day, as
+-- Date32: Date ends in 2149 and turns what lies beyond into another day.
 -- A statement ends with a semicolon at the end of its line.
 
+-- Each event on each meter and price as it counts now: what was rated, taken back and corrected comes to one row. Where
+-- only sums are wanted, rows need not be put together, so that this is done for the other aggregations alone.
+CREATE OR REPLACE VIEW usage_events AS
+WITH how AS (SELECT m.meter AS meter, any(m.aggregation) AS aggregation FROM meters AS m GROUP BY m.meter)
+SELECT
+    event_time, event_id, value, event_count, quantity, amount,
+    customer_id, subscription_id, plan, price, meter, currency, entity_id,
+    how.aggregation AS aggregation
+FROM rated_usage LEFT JOIN how USING (meter)
+WHERE aggregation IN ('sum', 'count')
+UNION ALL
+SELECT
+    any(r.event_time) AS event_time, event_id, any(r.value) AS value, sum(r.event_count) AS event_count,
+    sum(r.quantity) AS quantity, sum(r.amount) AS amount,
+    customer_id, subscription_id, plan, price, meter, currency, entity_id,
+    any(how.aggregation) AS aggregation
+FROM rated_usage AS r LEFT JOIN how USING (meter)
+WHERE how.aggregation NOT IN ('sum', 'count')
+GROUP BY event_source, event_id, customer_id, subscription_id, plan, price, meter, currency, entity_id;
+
+-- `quantity` is what the meter's aggregation makes of the hour's or the day's events: their sum, their greatest, their
+-- least, their latest, how many different ones; NULL where a part of a period has no such figure (levels over time,
+-- percentiles). `events` and `amount` always add up.
 CREATE OR REPLACE VIEW usage_hourly AS
 SELECT
-    toStartOfHour(event_time) AS hour,
+    fromUnixTimestamp64Second(toUnixTimestamp64Second(event_time) - positiveModulo(toUnixTimestamp64Second(event_time), 3600), 'UTC') AS hour,
     customer_id, subscription_id, plan, price, meter, currency, entity_id,
-    sum(event_count) AS events,
-    sum(toDecimal256(r.quantity, 12)) AS quantity,
-    sum(toDecimal256(r.amount, 12)) AS amount
-FROM rated_usage AS r
+    sum(e.event_count) AS events,
+    multiIf(
+        any(e.aggregation) IN ('sum', 'count'), sum(toDecimal256(e.quantity, 12)),
+        any(e.aggregation) = 'max', maxIf(toDecimal256(e.quantity, 12), e.event_count > 0),
+        any(e.aggregation) = 'min', minIf(toDecimal256(e.quantity, 12), e.event_count > 0),
+        any(e.aggregation) = 'latest', argMaxIf(toDecimal256(e.quantity, 12), (e.event_time, e.event_id), e.event_count > 0),
+        any(e.aggregation) = 'unique_count', toDecimal256(uniqExactIf(e.value, e.event_count > 0), 12),
+        NULL) AS quantity,
+    sum(toDecimal256(e.amount, 12)) AS amount,
+    any(e.aggregation) AS aggregation
+FROM usage_events AS e
 GROUP BY hour, customer_id, subscription_id, plan, price, meter, currency, entity_id;
 
 CREATE OR REPLACE VIEW usage_daily AS
 SELECT
     toDate32(event_time, 'UTC') AS day,
     customer_id, subscription_id, plan, price, meter, currency, entity_id,
-    sum(event_count) AS events,
-    sum(toDecimal256(r.quantity, 12)) AS quantity,
-    sum(toDecimal256(r.amount, 12)) AS amount
-FROM rated_usage AS r
+    sum(e.event_count) AS events,
+    multiIf(
+        any(e.aggregation) IN ('sum', 'count'), sum(toDecimal256(e.quantity, 12)),
+        any(e.aggregation) = 'max', maxIf(toDecimal256(e.quantity, 12), e.event_count > 0),
+        any(e.aggregation) = 'min', minIf(toDecimal256(e.quantity, 12), e.event_count > 0),
+        any(e.aggregation) = 'latest', argMaxIf(toDecimal256(e.quantity, 12), (e.event_time, e.event_id), e.event_count > 0),
+        any(e.aggregation) = 'unique_count', toDecimal256(uniqExactIf(e.value, e.event_count > 0), 12),
+        NULL) AS quantity,
+    sum(toDecimal256(e.amount, 12)) AS amount,
+    any(e.aggregation) AS aggregation
+FROM usage_events AS e
 GROUP BY day, customer_id, subscription_id, plan, price, meter, currency, entity_id;
 
 -- The version with the greatest sequence of each subscription, as it is known now.
@@ -52,14 +90,14 @@ FROM
             sum(moved) AS net
         FROM
         (
-            SELECT toStartOfMonth(effective_at) AS month, currency, kind, toDecimal256(amount, 12) AS moved
+            SELECT makeDate32(toYear(effective_at), toMonth(effective_at), 1) AS month, currency, kind, toDecimal256(amount, 12) AS moved
             FROM mrr_movements
             UNION ALL
             SELECT addMonths(first, arrayJoin(range(months))) AS month, currency, '' AS kind, toDecimal256(0, 12) AS moved
             FROM
             (
                 SELECT
-                    currency, toStartOfMonth(min(effective_at)) AS first,
+                    currency, makeDate32(toYear(min(effective_at)), toMonth(min(effective_at)), 1) AS first,
                     toUInt32(dateDiff('month', min(effective_at), max(effective_at)) + 1) AS months
                 FROM mrr_movements
                 GROUP BY currency
@@ -94,7 +132,7 @@ FROM
         SELECT month, currency, customer_id, sum(moved) AS net, sumIf(moved, kind = 'transfer') AS transfer
         FROM
         (
-            SELECT toStartOfMonth(effective_at) AS month, currency, customer_id, kind, toDecimal256(amount, 12) AS moved
+            SELECT makeDate32(toYear(effective_at), toMonth(effective_at), 1) AS month, currency, customer_id, kind, toDecimal256(amount, 12) AS moved
             FROM mrr_movements
             UNION ALL
             SELECT
@@ -103,8 +141,8 @@ FROM
             FROM
             (
                 SELECT
-                    currency, customer_id, toStartOfMonth(min(effective_at)) AS first,
-                    max(max(toStartOfMonth(effective_at))) OVER (PARTITION BY currency) AS last
+                    currency, customer_id, makeDate32(toYear(min(effective_at)), toMonth(min(effective_at)), 1) AS first,
+                    max(max(makeDate32(toYear(effective_at), toMonth(effective_at), 1))) OVER (PARTITION BY currency) AS last
                 FROM mrr_movements
                 GROUP BY currency, customer_id
             )
@@ -119,7 +157,7 @@ FROM
 CREATE OR REPLACE VIEW churn_by_month AS
 SELECT
     month, currency, customers_opening, customers_churned, opening_mrr, lost_mrr, gained_mrr,
-    if(customers_opening = 0, NULL, toDecimal64(customers_churned, 12) / customers_opening) AS logo_churn,
+    if(customers_opening = 0, NULL, toDecimal128(customers_churned, 12) / customers_opening) AS logo_churn,
     if(opening_mrr <= 0, NULL, divideDecimal(lost_mrr, if(opening_mrr <= 0, toDecimal256(1, 12), opening_mrr), 12)) AS gross_revenue_churn,
     if(opening_mrr <= 0, NULL, divideDecimal(lost_mrr - gained_mrr, if(opening_mrr <= 0, toDecimal256(1, 12), opening_mrr), 12)) AS net_revenue_churn
 FROM
@@ -152,7 +190,7 @@ ORDER BY currency, month;
 CREATE OR REPLACE VIEW cohort_retention AS
 SELECT
     cohort_month, currency, month, months_since, cohort_customers, customers_active, cohort_mrr, mrr,
-    if(cohort_customers = 0, NULL, toDecimal64(customers_active, 12) / cohort_customers) AS logo_retention,
+    if(cohort_customers = 0, NULL, toDecimal128(customers_active, 12) / cohort_customers) AS logo_retention,
     if(cohort_mrr <= 0, NULL, divideDecimal(mrr, if(cohort_mrr <= 0, toDecimal256(1, 12), cohort_mrr), 12)) AS revenue_retention
 FROM
 (
@@ -189,10 +227,10 @@ SELECT
     if(invoiced <= 0, NULL, divideDecimal(collected - refunded, if(invoiced <= 0, toDecimal256(1, 12), invoiced), 12)) AS collection_rate
 FROM
 (
-    SELECT toStartOfMonth(occurred_at) AS month, currency, status AS what, toDecimal256(amount, 12) AS money
+    SELECT makeDate32(toYear(occurred_at), toMonth(occurred_at), 1) AS month, currency, status AS what, toDecimal256(amount, 12) AS money
     FROM payments
     UNION ALL
-    SELECT toStartOfMonth(occurred_at) AS month, currency, status AS what, toDecimal256(total, 12) AS money
+    SELECT makeDate32(toYear(occurred_at), toMonth(occurred_at), 1) AS month, currency, status AS what, toDecimal256(total, 12) AS money
     FROM invoices
     WHERE status IN ('finalized', 'voided')
 )
@@ -212,8 +250,8 @@ SELECT
 FROM
 (
     SELECT
-        toStartOfMonth(if(lines > 0,
-            toDateTime64(posted_on, 9, 'UTC'), period_until - toIntervalNanosecond(1))) AS month,
+        makeDate32(toYear(earned_on), toMonth(earned_on), 1) AS month,
+        if(lines > 0, posted_on, toDate32(period_until - toIntervalNanosecond(1), 'UTC')) AS earned_on,
         currency, entity_id, kind, toDecimal256(amount_rounded, 12) AS earned
     FROM charges
     LEFT JOIN
@@ -223,7 +261,7 @@ FROM
     WHERE timing != 'in_advance'
     UNION ALL
     -- Earned by the end of the month less earned by its beginning, so that roundings cancel out.
-    SELECT month, currency, entity_id, kind,
+    SELECT month, month AS earned_on, currency, entity_id, kind,
         whole * greatest(0, least(length_ns, until_ns - from_ns)) / length_ns
             - whole * greatest(0, least(length_ns, month_ns - from_ns)) / length_ns AS earned
     FROM
@@ -233,7 +271,7 @@ FROM
             toUnixTimestamp64Nano(period_from) AS from_ns,
             greatest(1, toUnixTimestamp64Nano(period_until) - from_ns) AS length_ns,
             arrayJoin(arrayMap(
-                n -> addMonths(toStartOfMonth(period_from), n),
+                n -> addMonths(makeDate32(toYear(period_from), toMonth(period_from), 1), n),
                 range(toUInt32(dateDiff('month', period_from, period_until - toIntervalNanosecond(1)) + 1)))) AS month,
             toUnixTimestamp64Nano(toDateTime64(month, 9, 'UTC')) AS month_ns,
             toUnixTimestamp64Nano(toDateTime64(addMonths(month, 1), 9, 'UTC')) AS until_ns
