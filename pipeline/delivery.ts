@@ -16,7 +16,7 @@ import type { Sink } from '../sinks/sink.js'
 import type { BillingRuns } from './billing-run/billing-runs.js'
 import type { WeirConfig } from './config.js'
 import { commitsUnderWayOf } from './deliver/commits-under-way.js'
-import { type AppliedRange, Deliverer } from './deliver/deliverer.js'
+import { type AppliedRange, Deliverer, type RefusedRecords } from './deliver/deliverer.js'
 import type { DeliveryStatus } from './deliver/delivery-status.js'
 import { type Feed, feeds } from './deliver/feeds.js'
 import type { ForeignMessage } from './deliver/ledger-commits.js'
@@ -34,6 +34,7 @@ export interface DeliveryOptions {
   readonly billingRuns: BillingRuns
   readonly onChange: (status: DeliveryStatus) => void
   readonly onApplied: (applied: AppliedRange) => void
+  readonly onRefused: (refused: RefusedRecords) => void
   readonly onForeign: (message: ForeignMessage) => void
 }
 
@@ -78,8 +79,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     },
     timeoutMs: brokerTimeoutMs,
   })
-  const { onChange, onApplied, onForeign } = options
-  const shared = { js, jsm, kv: options.sinks, onChange, onApplied, onForeign }
+  const { onChange, onApplied, onRefused, onForeign } = options
+  const shared = { js, jsm, kv: options.sinks, onChange, onApplied, onRefused, onForeign }
   const deliverer = (feed: Feed, sink: Sink): Deliverer =>
     new Deliverer({ ...feed, ...shared, sink, authenticates: feed.stream === 'LEDGER' })
   const ledger = new Deliverer({

@@ -16,6 +16,7 @@ import { packageRoot } from '../schemas/package-root.js'
 import { type ClickHouseConfig, openClickHouse } from '../sinks/clickhouse/config.js'
 import { migrate } from '../sinks/clickhouse/migrate.js'
 import { failingWhenLost } from '../sinks/connection-watch.js'
+import type { RefusedRecord } from '../sinks/sink.js'
 import { BillingRuns } from './billing-run/billing-runs.js'
 import type { WeirConfig } from './config.js'
 import { recordedPosition } from './deliver/delivered.js'
@@ -221,6 +222,7 @@ async function compose(ground: Ground): Promise<Weir> {
     reconcile: () =>
       reconcile({
         clickhouse: queryClient,
+        js,
         jsm,
         sinks,
         runs,
@@ -291,6 +293,7 @@ function startDelivery(
     billingRuns,
     onChange,
     onApplied,
+    onRefused: ({ key, records }) => logRefused(options.log, key, records),
     onForeign: message => {
       foreign(message)
       options.log.warn(message, 'a message in LEDGER was not written by Weir and is passed over')
@@ -364,6 +367,11 @@ async function drain(parts: Parts): Promise<void> {
   keyRing.close()
   await nc.close()
   await servers.stop()
+}
+
+function logRefused(log: Logger, feed: string, records: readonly RefusedRecord[]): void {
+  for (const { name, table, sequence, code, detail, content } of records)
+    log.error({ feed, name, table, sequence, code, detail, content }, 'record set aside')
 }
 
 function logDelivery(log: Logger, status: DeliveryStatus): void {

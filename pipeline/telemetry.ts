@@ -118,6 +118,9 @@ function registerGauges(registry: Registry, status: () => PipelineStatus): void 
   gauge('weir_sink_behind_messages', 'Messages that a sink has not taken in hand', 'feed', series => {
     for (const { key, behind } of status().feeds) series.set({ feed: key }, behind ?? 0)
   })
+  gauge('weir_sink_refused', 'Records that a sink refused for what they hold, set aside', 'feed', series => {
+    for (const { key, refused } of status().feeds) series.set({ feed: key }, refused)
+  })
   gauge('weir_sink_position', 'Stream sequence that a sink has delivered', 'feed', series => {
     for (const { key, position } of status().feeds) series.set({ feed: key }, position)
   })

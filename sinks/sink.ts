@@ -21,10 +21,42 @@ export interface FeedRange {
   /** Stable name of this range, for ever: sink, stream with its creation, from and to. */
   readonly token: string
   readonly messages: readonly FeedMessage[]
+  /** What was refused for what it holds, so that it is taken apart and not tried again as a whole. */
+  readonly apart?: readonly Apart[]
+}
+
+/** A part of a range that a sink refused for what it holds. */
+export interface Apart {
+  /** Of the part, within its range. */
+  readonly name: string
+  readonly code: string
+  readonly detail: string
+}
+
+/** One record that a sink refused for what it holds, set aside alone. */
+export interface RefusedRecord {
+  /** Within its feed, for ever. */
+  readonly name: string
+  /** Of the message that it lies in. */
+  readonly sequence: number
+  /** What it would have been a row of. */
+  readonly table: string
+  readonly code: string
+  readonly detail: string
+  /** For people: the record as JSON. */
+  readonly content: string
+  /** For the sink, when it is applied later: what it needs, in base64, and the token under which it is applied. */
+  readonly bytes: string
+  readonly token: string
 }
 
 export type SinkOutcome =
-  | { readonly kind: 'ok'; readonly rows: number }
+  | { readonly kind: 'ok'; readonly rows: number; readonly refused?: readonly RefusedRecord[] }
+  /**
+   * A part holds something that the receiver cannot. The deliver loop writes down that this part is taken apart, so that
+   * it is never again tried under its own name, and calls `apply` again.
+   */
+  | ({ readonly kind: 'apart' } & Apart)
   /** Trouble outside that may pass by itself: connection, time-out, overload. */
   | { readonly kind: 'retryable'; readonly code: string; readonly detail: string }
   /** Nothing will change until somebody acts. Tried again at the slowest pace, so that it heals by itself after that. */
@@ -34,6 +66,8 @@ export interface Sink {
   /** `clickhouse`, `billing`, `erp`: what `weir sinks` lists. */
   readonly name: string
   apply(range: FeedRange, signal: AbortSignal): Promise<SinkOutcome>
+  /** One idempotent attempt to apply a record that was set aside; `ok` with no refusal: it is there. */
+  applyRefused?(record: RefusedRecord, signal: AbortSignal): Promise<SinkOutcome>
   /**
    * Whether nothing of this feed has ever been applied; asked when no position is recorded. Where the answer is no, the
    * position was lost, and beginning again would apply everything under new tokens. May throw: then it is asked again.

@@ -294,7 +294,7 @@ test('each line is one balanced entry, in POSTINGS and in the CSV, a credit note
   expect(sum(rows.map(row => row['debit'] ?? ''))).toBe('117.35')
 })
 
-test('a charge without a rule is refused by name, and posted once the mapping is mended', async () => {
+test('a charge without a rule is set aside alone, and posted once, once the mapping is mended', async () => {
   await writeFile(join(folder, 'accounts.yaml'), accounts)
   const runId = await orderRun()
   await seal(runId, 0, [
@@ -303,12 +303,47 @@ test('a charge without a rule is refused by name, and posted once the mapping is
   ])
   await billing.apply(await seal(runId, 1, []), never)
   const batches = await batchesOfRun(runId)
-  const refused = await erp.apply(batches, never)
-  expect(refused).toMatchObject({ kind: 'rejected', code: 'no_account_mapping' })
-  expect(refused.kind === 'rejected' && refused.detail).toContain('ch_seats')
-  expect((await postings()).messages).toHaveLength(0)
+  const outcome = await erp.apply(batches, never)
+  expect(outcome).toMatchObject({ kind: 'ok', rows: 1, refused: [{ code: 'no_account_mapping' }] })
+  const refused = outcome.kind === 'ok' ? outcome.refused![0]! : undefined
+  expect(JSON.parse(refused!.content)).toMatchObject({ charge_id: 'ch_seats' })
+  expect((await postings()).messages).toHaveLength(1)
+  expect(await erp.applyRefused!(refused!, never)).toMatchObject({
+    kind: 'rejected',
+    code: 'no_account_mapping',
+  })
+
   await writeFile(join(folder, 'accounts.yaml'), accounts + forRecurring)
-  expect(await erp.apply(batches, never)).toEqual({ kind: 'ok', rows: 2 })
+  // Applied again after a crash, under another mapping: what was not posted is set aside, and never lost.
+  expect(await erp.apply(batches, never)).toMatchObject({
+    kind: 'ok',
+    rows: 0,
+    refused: [{ name: refused!.name }],
+  })
+  expect(await erp.applyRefused!(refused!, never)).toEqual({ kind: 'ok', rows: 1 })
+  expect(await erp.applyRefused!(refused!, never)).toEqual({ kind: 'ok', rows: 0 })
+  expect((await postings()).messages).toHaveLength(2)
+  expect(await erp.apply(batches, never)).toEqual({ kind: 'ok', rows: 0 })
+})
+
+test('what is no batch, and a batch of a run that nobody knows, hold up no other batch', async () => {
+  await writeFile(join(folder, 'accounts.yaml'), accounts)
+  const runId = await orderRun()
+  await seal(runId, 0, [charge('ch_usage', scaledOne)])
+  await billing.apply(await seal(runId, 1, []), never)
+  const range = await batchesOfRun(runId)
+  const text = (value: string) => new TextEncoder().encode(value)
+  const broken = { ...range.messages[0]!, sequence: 9_001, bytes: text('{"not": "a batch"}') }
+  const noJson = { ...range.messages[0]!, sequence: 9_002, bytes: text('{') }
+  const outcome = await erp.apply({ ...range, messages: [broken, noJson, ...range.messages] }, never)
+  expect(outcome).toMatchObject({
+    kind: 'ok',
+    rows: 1,
+    refused: [
+      { sequence: 9_001, code: 'invalid_billing_batch' },
+      { sequence: 9_002, code: 'invalid_billing_batch' },
+    ],
+  })
 })
 
 test('the same request is the same run; a future cutoff and a key used for another request are refused', async () => {

@@ -63,10 +63,11 @@ async function askServers(
   const nc = await connect({ ...nats, maxReconnectAttempts: 3 })
   const clickhouse = openClickHouse(config)
   try {
-    const kvm = new Kvm(jetstream(nc))
+    const js = jetstream(nc)
+    const kvm = new Kvm(js)
     const [sinks, runs] = [await kvm.open('weir_sinks'), await kvm.open('weir_runs')]
     const jsm = await jetstreamManager(nc)
-    return await reconcile({ clickhouse, jsm, sinks, runs, ...(waitMs === undefined ? {} : { waitMs }) })
+    return await reconcile({ clickhouse, js, jsm, sinks, runs, ...(waitMs === undefined ? {} : { waitMs }) })
   } finally {
     await clickhouse.close()
     await nc.close()

@@ -7,7 +7,7 @@ import type { ClickHouseClient } from '@clickhouse/client'
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { type KV, Kvm } from '@nats-io/kv'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/embedded/clickhouse-server.js'
 import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
 import { encodeRows } from '../../schemas/arrow-rows.js'
@@ -20,6 +20,7 @@ import { ledgerSubjects } from '../../sinks/clickhouse/records.js'
 import { ClickHouseSink } from '../../sinks/clickhouse/sink.js'
 import { Deliverer, type DelivererOptions } from './deliverer.js'
 import { ClickHouseHistory } from './history-source.js'
+import { listSetAside } from './refused-records.js'
 
 let folder: string
 let broker: NatsServer
@@ -263,4 +264,41 @@ test('a feed whose position was lost does not begin again over rows that are the
   const amnesiac = start({ key: 'clickhouse-renamed' })
   while (amnesiac.status().state !== 'failed') await new Promise(resolve => setTimeout(resolve, 5))
   expect(amnesiac.status().trouble?.code).toBe('position_lost')
+})
+
+test('a row that a column cannot hold is set aside alone, shown, and applied once it can be held', async () => {
+  const limit = 'ALTER TABLE rated_usage ADD CONSTRAINT small CHECK subscription_version < 1000'
+  await client.command({ query: limit })
+  const rows = Array.from({ length: 9 }, (_, i) => usage(i === 4 ? { subscriptionVersion: 5_000 } : {}))
+  const told: string[] = []
+  const onRefused: DelivererOptions['onRefused'] = ({ records }) => told.push(...records.map(one => one.code))
+  const first = start({ onRefused })
+  const last = await commit(rows)
+  await commit([usage()])
+  await first.waitUntilDelivered(last, AbortSignal.timeout(60_000))
+  const count = `SELECT toInt32(count()) AS n FROM rated_usage WHERE event_id IN ({ids: Array(String)})`
+  const there = async (): Promise<number> => {
+    const query_params = { ids: rows.map(row => row.eventId) }
+    const result = await client.query({ query: count, format: 'JSONEachRow', query_params })
+    return (await result.json<{ n: number }>())[0]!.n
+  }
+  expect(await there()).toBe(8)
+  expect(first.status()).toMatchObject({ refused: 1, state: 'running' })
+  expect(told).toEqual(['clickhouse_469'])
+  const [aside] = await listSetAside(kv, 'clickhouse')
+  expect(aside).toMatchObject({ feed: 'clickhouse', table: 'rated_usage', code: 'clickhouse_469' })
+  expect(JSON.parse(aside!.content)).toMatchObject({ event_id: rows[4]!.eventId, customer_id: 'c1' })
+  await first.close()
+
+  // Not yet mended: it stays where it is. Mended: it is there, once.
+  const second = start()
+  await second.waitUntilDelivered(last, AbortSignal.timeout(60_000))
+  await vi.waitFor(() => expect(second.status()).toMatchObject({ refused: 1, state: 'running' }), 20_000)
+  await second.close()
+  await client.command({ query: 'ALTER TABLE rated_usage DROP CONSTRAINT small' })
+  const third = start()
+  await vi.waitFor(async () => expect(await there()).toBe(9), 20_000)
+  await vi.waitFor(async () => expect(await listSetAside(kv)).toEqual([]), 20_000)
+  expect(third.status().refused).toBe(0)
+  expect(await there()).toBe(9)
 })

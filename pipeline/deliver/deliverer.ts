@@ -6,11 +6,12 @@
 // 2. Only the process that holds the lease applies; a fenced one stops at its next write (delivery-lease.ts).
 // 3. Retry, back-off and pause live here and nowhere else. A feed applies one range at a time, so the back-off is the
 //    circuit breaker: a sink that is down gets one attempt per back-off and no more.
-// 4. A sink that is down stops its own feeds only.
+// 4. A sink that is down stops its own feeds only; a record that a sink refuses for what it holds stops nothing: it is set
+//    aside alone (refused-records.ts).
 
 import { randomUUID } from 'node:crypto'
 import type { KV } from '@nats-io/kv'
-import type { FeedRange, Sink, SinkOutcome } from '../../sinks/sink.js'
+import type { Apart, FeedRange, RefusedRecord, Sink, SinkOutcome } from '../../sinks/sink.js'
 import { genesisOf } from '../genesis.js'
 import { backOffMs, pauseFor } from './back-off.js'
 import type { CommitsUnderWay } from './commits-under-way.js'
@@ -30,6 +31,7 @@ import type { LedgerTail } from './ledger-tail.js'
 import { RangeCutter } from './range-cutter.js'
 import { type FeedSource, type ReadMessage, readFeed, readRange } from './read-feed.js'
 import { readLedger } from './read-ledger.js'
+import { listSetAside, setAside, takeBack } from './refused-records.js'
 
 export interface DelivererOptions extends FeedSource {
   /** Key in the bucket: the sink's name, or `<sink>.<feed>` for its further feeds. */
@@ -47,7 +49,14 @@ export interface DelivererOptions extends FeedSource {
   readonly onForeign?: (message: ForeignMessage) => void
   readonly onChange?: (status: DeliveryStatus) => void
   readonly onApplied?: (applied: AppliedRange) => void
+  readonly onRefused?: (refused: RefusedRecords) => void
   readonly random?: () => number
+}
+
+/** Records that the sink refused for what they hold. */
+export interface RefusedRecords {
+  readonly key: string
+  readonly records: readonly RefusedRecord[]
 }
 
 /** A range that the sink has taken. */
@@ -79,6 +88,7 @@ export class Deliverer {
   #totals = { ranges: 0, messages: 0, bytes: 0, rows: 0 }
   #lastAppliedAtMs = 0
   #applyingSinceMs: number | undefined
+  #refused = 0
   /** The first claim takes the feed from whoever has it; later ones only when it is vacant. */
   #mayTake = true
   #applied = 0
@@ -136,6 +146,7 @@ export class Deliverer {
       paused: record?.paused ?? false,
       behind: this.#cutter?.behind ?? null,
       ...this.#totals,
+      refused: this.#refused,
       lastAppliedAtMs: this.#lastAppliedAtMs,
       ...(this.#applyingSinceMs === undefined ? {} : { applyingSinceMs: this.#applyingSinceMs }),
       ...(this.#trouble !== undefined && this.#isTroubled() ? { trouble: this.#trouble } : {}),
@@ -209,6 +220,7 @@ export class Deliverer {
       const detail = `${stream} begins at ${info.state.first_seq}, behind the position ${position}`
       throw new FeedFailure('stream_truncated', detail)
     }
+    await this.#tryRefused(signal)
     const cutter = new RangeCutter(
       (from, cutterSignal) => this.#read(from, cutterSignal),
       lease.record.position + 1,
@@ -277,14 +289,20 @@ export class Deliverer {
 
   /** Attempts until the sink has it; false when told to stop before that. */
   async #apply(lease: DeliveryLease, read: ReadRange): Promise<boolean> {
-    const range: FeedRange = { ...read, messages: read.messages.filter(({ foreign }) => foreign !== true) }
+    const messages = read.messages.filter(({ foreign }) => foreign !== true)
     for (let attempt = 1; ; attempt += 1) {
+      const range: FeedRange = { ...read, messages, apart: lease.record.intent?.apart ?? [] }
       await this.#whilePaused(lease)
       if (this.#stopping.signal.aborted) return false
       this.#applyingSinceMs ??= Date.now()
       const startedAtMs = performance.now()
       const outcome = await this.#attempt(range)
+      if (outcome.kind === 'apart') {
+        await this.#takeApart(lease, outcome)
+        continue
+      }
       if (outcome.kind === 'ok') {
+        await this.#setAside(outcome.refused ?? [])
         this.#noteApplied(range, outcome.rows, (performance.now() - startedAtMs) / 1_000)
         return true
       }
@@ -292,6 +310,39 @@ export class Deliverer {
       this.#set(outcome.kind === 'rejected' ? 'blocked' : 'retrying', outcome.code, outcome.detail, attempt)
       await this.#backOff(outcome.kind === 'rejected' ? 64 : attempt)
       await lease.refresh() // still ours? (invariant 2); learns of a pause too
+    }
+  }
+
+  /** Written down before it is done: what was tried as a whole is never tried so again (sinks/sink.ts). */
+  async #takeApart(lease: DeliveryLease, { name, code, detail }: Apart): Promise<void> {
+    const { intent } = lease.record
+    if (intent === null) throw new Error('a range without an intent')
+    const apart = [...(intent.apart ?? []), { name, code, detail: detail.slice(0, 500) }]
+    await lease.write({ intent: { ...intent, apart } })
+  }
+
+  async #setAside(records: readonly RefusedRecord[]): Promise<void> {
+    if (records.length === 0) return
+    const { kv, key, stream } = this.#options
+    await setAside(kv, key, stream, records)
+    this.#refused = (await listSetAside(kv, key)).length
+    const { code, detail, name } = records[0]!
+    this.#options.onRefused?.({ key, records })
+    this.#set(this.#state, code, `${records.length} records set aside, the first ${name}: ${detail}`)
+  }
+
+  /** What was set aside before is tried once, whenever the feed begins: its reason may have been mended. */
+  async #tryRefused(signal: AbortSignal): Promise<void> {
+    const { kv, key, sink } = this.#options
+    const records = await listSetAside(kv, key)
+    this.#refused = records.length
+    if (sink.applyRefused === undefined) return
+    for (const record of records) {
+      if (signal.aborted) return
+      const outcome = await sink.applyRefused(record, signal)
+      if (outcome.kind !== 'ok' || (outcome.refused ?? []).length > 0) continue
+      await takeBack(kv, record)
+      this.#refused -= 1
     }
   }
 

@@ -2,12 +2,15 @@
 // `position` and `intent` are what recovery needs; `owner` says whose writes count; `paused` is set by anyone.
 
 import { z } from 'zod'
+import type { Apart } from '../../sinks/sink.js'
 import type { Head } from '../partition/partition-commits.js'
 
 export interface Intent {
   readonly from: number
   readonly to: number
   readonly token: string
+  /** Parts of the range that the sink refused for what they hold: they are taken apart, also after a crash. */
+  readonly apart?: readonly Apart[]
 }
 
 export interface DeliveryRecord {
@@ -28,6 +31,8 @@ export type Heads = Readonly<Record<string, Head>>
 
 const count = z.int().nonnegative()
 const headsSchema = z.record(z.string(), z.object({ seq: count, epoch: count, commit: count }))
+
+const apartSchema = z.array(z.object({ name: z.string(), code: z.string(), detail: z.string() }))
 
 const encoder = new TextEncoder()
 
@@ -60,8 +65,11 @@ export function decodeRecord(bytes: Uint8Array): DeliveryRecord | undefined {
 function decodeIntent(value: unknown): Intent | null | undefined {
   if (value === null) return null
   if (typeof value !== 'object') return undefined
-  const { from, to, token } = value as Record<string, unknown>
-  return isSequence(from) && isSequence(to) && typeof token === 'string' ? { from, to, token } : undefined
+  const { from, to, token, apart } = value as Record<string, unknown>
+  if (!isSequence(from) || !isSequence(to) || typeof token !== 'string') return undefined
+  if (apart === undefined) return { from, to, token }
+  const parsed = apartSchema.safeParse(apart)
+  return parsed.success ? { from, to, token, apart: parsed.data } : undefined
 }
 
 function isSequence(value: unknown): value is number {

@@ -37,6 +37,8 @@ export interface DeliveryStatus {
   readonly messages: number
   readonly bytes: number
   readonly rows: number
+  /** Records that the sink refused and that are set aside, as this process knows them. */
+  readonly refused: number
   /** Epoch milliseconds, 0 before the first. */
   readonly lastAppliedAtMs: number
   /** Since when the sink has been given a range that it has not taken. */

@@ -14,7 +14,7 @@ export interface RecordedFeed extends DeliveryRecord {
 export async function listFeeds(kv: KV): Promise<RecordedFeed[]> {
   const feeds: RecordedFeed[] = []
   for await (const key of await kv.keys()) {
-    const feed = await readFeedRecord(kv, key)
+    const feed = key.startsWith('refused.') ? undefined : await readFeedRecord(kv, key)
     if (feed !== undefined) feeds.push(feed)
   }
   return feeds.sort((a, b) => (a.key < b.key ? -1 : 1))

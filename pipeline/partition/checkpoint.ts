@@ -33,6 +33,9 @@ const counters = z.object({
   unmetered: z.number(),
 })
 
+const decimalText = z.string().regex(/^-?\d+$/)
+const figures = z.object({ rows: sequence, checksum: decimalText, sums: z.record(z.string(), decimalText) })
+
 const checkpointSchema = z.object({
   format: z.literal(2),
   partition: sequence,
@@ -48,6 +51,8 @@ const checkpointSchema = z.object({
   follows: sequence,
   /** The messages that lie side by side behind it: the end of their subject, and their bytes. */
   messages: z.array(z.tuple([z.string(), sequence])),
+  /** By table, of all rows since the partition began, those of this commit included: what reconcile holds tables against. */
+  figures: z.record(z.string(), figures),
 })
 
 export type Checkpoint = Readonly<z.infer<typeof checkpointSchema>>
@@ -105,6 +110,24 @@ export async function readCheckpoint(
     return { checkpoint, seq: last.seq, lastSeq: last.seq }
   }
   return searchBack(subject, last.seq)
+}
+
+/** The first checkpoint that lies at or after a sequence. */
+export async function checkpointFrom(
+  jsm: JetStreamManager,
+  partition: number,
+  from: number,
+): Promise<Omit<StoredCheckpoint, 'lastSeq'> | undefined> {
+  const { key } = await genesisOf(jsm)
+  const subject: StateSubject = { jsm, partition, key }
+  for await (const { checkpoint, seq } of statesBetween(
+    subject,
+    Math.max(1, from),
+    Number.MAX_SAFE_INTEGER,
+  )) {
+    if (checkpoint !== undefined && (await isOriginal(subject, checkpoint, seq))) return { checkpoint, seq }
+  }
+  return undefined
 }
 
 interface StateSubject {

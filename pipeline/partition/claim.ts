@@ -143,6 +143,7 @@ function firstCheckpoint(partition: number, inputs: InputInfos): Checkpoint {
     counters: zeroDispositions(),
     follows: 0,
     messages: [],
+    figures: {},
   }
 }
 

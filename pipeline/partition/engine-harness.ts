@@ -111,6 +111,7 @@ export class PlainWorker implements PartitionWorker {
       changed: this.#counters.received > before || runs.length > 0,
       sealedRuns: runs,
       holdsCustomers: false,
+      figures: {},
     }
     return this.#options.patch?.(processed, input) ?? processed
   }

@@ -7,6 +7,7 @@
 // 2. Commits are published one after another, each under the sequence of the checkpoint before it.
 // 3. An order goes into a call of its own, when no customer is held.
 
+import { addTableFigures } from '../../schemas/row-figures.js'
 import { commitsUnderWayOf } from '../deliver/commits-under-way.js'
 import { ledgerTailOf } from '../deliver/ledger-tail.js'
 import { natsSubjects } from '../topology.js'
@@ -286,6 +287,7 @@ export class Session {
         positions,
         snapshot: this.#snapshots.newest ?? this.#checkpoint.snapshot,
         counters: result.counters,
+        figures: addTableFigures(this.#checkpoint.figures, result.figures),
       },
       result.delta,
       result.outputs,

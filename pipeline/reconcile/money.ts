@@ -2,7 +2,14 @@
 // Every check is one query that answers the things that differ; sums are in Decimal(76, 12) and never rounded.
 
 import type { ClickHouseClient } from '@clickhouse/client'
-import { type Check, type CurrencyTotals, checkOf, type Difference, skippedCheck } from './report.js'
+import {
+  type Check,
+  type CurrencyTotals,
+  checkOf,
+  type Difference,
+  skippedCheck,
+  unreadableCheck,
+} from './report.js'
 
 interface MoneyCheck {
   readonly check: string
@@ -135,7 +142,18 @@ async function runCheck(
   { openRuns, hasErp }: MoneyOptions,
 ): Promise<Check> {
   if (needsErp === true && !hasErp) return skippedCheck(check, claim, 'no ERP sink has run here')
-  const query_params = { open: openRuns }
+  try {
+    return await compared(clickhouse, { check, claim, sql }, { open: openRuns })
+  } catch (error) {
+    return unreadableCheck(check, claim, error)
+  }
+}
+
+async function compared(
+  clickhouse: ClickHouseClient,
+  { check, claim, sql }: MoneyCheck,
+  query_params: Record<string, unknown>,
+): Promise<Check> {
   const counts = `SELECT toInt32(count()) AS compared, toInt32(countIf(NOT same)) AS bad FROM (${sql})`
   const counted = await clickhouse.query({ query: counts, format: 'JSONEachRow', query_params })
   const [count] = await counted.json<{ compared: number; bad: number }>()

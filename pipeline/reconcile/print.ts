@@ -2,7 +2,7 @@
 
 import { dispositions } from '../../schemas/dispositions.js'
 import { plainTable } from '../cli/table.js'
-import type { Check, ReconcileReport } from './report.js'
+import { type Check, type CheckState, isTrouble, type ReconcileReport } from './report.js'
 
 export function printReport(report: ReconcileReport): string {
   const parts = [
@@ -10,13 +10,13 @@ export function printReport(report: ReconcileReport): string {
       ['', 'check', 'compared', 'differ'],
       ['left', 'left', 'right', 'right'],
       report.checks.map(one => [
-        mark(one),
+        marks[one.state],
         one.claim,
         String(one.compared),
         one.skipped ?? String(one.difference_count),
       ]),
     ),
-    ...report.checks.filter(one => !one.ok).map(printDifferences),
+    ...report.checks.filter(isTrouble).map(printDifferences),
     printCounts(report),
     printTotals(report),
   ]
@@ -25,9 +25,11 @@ export function printReport(report: ReconcileReport): string {
   return `${parts.filter(part => part !== '').join('\n\n')}\n`
 }
 
-function mark(check: Check): string {
-  if (check.skipped !== undefined) return '-'
-  return check.ok ? 'ok' : 'NO'
+const marks: Readonly<Record<CheckState, string>> = {
+  agrees: 'ok',
+  differs: 'NO',
+  unreadable: 'NO',
+  not_checked: 'not checked',
 }
 
 function printDifferences(check: Check): string {
@@ -72,7 +74,10 @@ function printLags({ lagging, waited_ms }: ReconcileReport): string {
 }
 
 function verdict({ ok, caught_up, checks }: ReconcileReport): string {
-  const failed = checks.filter(one => !one.ok).length
+  const failed = checks.filter(isTrouble).length
   if (!ok) return `${failed} of ${checks.length} checks found differences.`
-  return caught_up ? 'Everything agrees.' : 'What has arrived agrees.'
+  const unchecked = checks.filter(one => one.state === 'not_checked').length
+  const rest = unchecked === 0 ? '' : ` ${unchecked} of ${checks.length} checks could not be made.`
+  if (!caught_up) return `What has arrived agrees.${rest}`
+  return unchecked === 0 ? 'Everything agrees.' : `What was compared agrees.${rest}`
 }

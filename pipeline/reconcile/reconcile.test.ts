@@ -1,4 +1,5 @@
-// A small set of books that agree, and one falsification after another: each must be found, by its id.
+// A small set of books that agree, and one falsification after another: each must be found, by its id. The rows are made
+// by hand, so that no ledger has them: what is held against the ledger is proven in pipeline/faults/falsified.test.ts.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -72,7 +73,7 @@ const checkpoint = async (partition: number, commit: number, counters: typeof ze
   const { key } = await genesisOf(jsm)
   const messages: Checkpoint['messages'] = []
   const at = { partition, epoch: 1, owner: 'me', commit, positions, follows: 0, messages }
-  return encodeCheckpoint({ format: 2, ...at, snapshot: null, delta_chunks: 0, counters }, key)
+  return encodeCheckpoint({ format: 2, ...at, snapshot: null, delta_chunks: 0, counters, figures: {} }, key)
 }
 
 async function publishStreams(): Promise<void> {
@@ -214,14 +215,16 @@ beforeEach(async () => {
   )
 })
 
-const ask = (waitMs = 0): Promise<ReconcileReport> => reconcile({ clickhouse, jsm, sinks, runs, waitMs })
+const ask = (waitMs = 0): Promise<ReconcileReport> => reconcile({ clickhouse, js, jsm, sinks, runs, waitMs })
 const failed = (report: ReconcileReport) =>
-  report.checks.filter(check => !check.ok).map(check => [check.check, check.differences.map(one => one.id)])
+  report.checks
+    .filter(check => !check.ok && !check.check.startsWith('table_'))
+    .map(check => [check.check, check.differences.map(one => one.id)])
 
 test('books that agree are found to agree, whatever came after them', async () => {
   const report = await ask()
   expect(failed(report)).toEqual([])
-  expect(report).toMatchObject({ ok: true, caught_up: true, lagging: [] })
+  expect(report).toMatchObject({ caught_up: true, lagging: [] })
   expect(report.partitions.map(({ partition, gap, commit }) => [partition, gap, commit])).toEqual([
     [0, 0, 2],
     [1, 0, 9],
@@ -273,10 +276,7 @@ const falsifications: readonly [claim: string, table: string, row: object, found
     'an entry posted twice',
     'journal_entries',
     { journal_id: 'j3', charge_id: 'ch1', billing_run_id: 'run1', currency: 'USD' },
-    [
-      ['batched_posted', ['ch1']],
-      ['postings_stream', ['POSTINGS']],
-    ],
+    [['batched_posted', ['ch1']]],
   ],
   [
     'an unbalanced entry',
@@ -332,7 +332,7 @@ test('what lags is waited for, then named', async () => {
 
 test('a partition that has stopped, or lost its checkpoint, is told and hides none of the others', async () => {
   const stopped = await reconcile({
-    ...{ clickhouse, jsm, sinks, runs, waitMs: 0 },
+    ...{ clickhouse, js, jsm, sinks, runs, waitMs: 0 },
     stopped: () => new Map([[1, 'Its input was purged.']]),
   })
   expect(stopped.ok).toBe(false)
@@ -354,7 +354,7 @@ test('a partition that has stopped, or lost its checkpoint, is told and hides no
   }
 })
 
-test('the command prints the report and exits 0 or 1', async () => {
+test('the command prints the report and exits 1 where something differs', async () => {
   const out: string[] = []
   const errors: string[] = []
   const io = {
@@ -363,14 +363,15 @@ test('the command prints the report and exits 0 or 1', async () => {
     isTTY: false,
   }
   const source = { kind: 'servers', nats: { ...broker.login() }, clickhouse: config } as const
-  expect(await reconcileCommand({ source, json: true, waitMs: 0 }, io)).toBe(0)
-  expect(JSON.parse(out.splice(0).join(''))).toMatchObject({ ok: true })
+  expect(await reconcileCommand({ source, json: true, waitMs: 0 }, io)).toBe(1)
+  expect(JSON.parse(out.splice(0).join(''))).toMatchObject({ ok: false })
   await insert('rated_usage', [{ ...extra, charge_id: 'ch1', amount: '1' }])
   expect(await reconcileCommand({ source, json: false, waitMs: 0 }, io)).toBe(1)
   const text = out.join('')
   expect(text).toContain('Not so: rated usage adds up to every charge')
   expect(text).toMatch(/ch1 +1\.500000000001 +2\.500000000001 +c/)
-  expect(text).toContain('1 of 11 checks found differences.')
+  expect(text).toContain('Not so: ClickHouse has every row of rated_usage as the ledger has it')
+  expect(text).toMatch(/\d+ of \d+ checks found differences/)
   const nowhere = { kind: 'gateway', url: 'http://127.0.0.1:2' } as const
   expect(await reconcileCommand({ source: nowhere, json: true }, io)).toBe(1)
   expect(errors.join('')).toMatch(/^weir reconcile: .*ECONNREFUSED/)

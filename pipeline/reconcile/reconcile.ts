@@ -4,19 +4,26 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'
-import type { JetStreamManager } from '@nats-io/jetstream'
+import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import { feeds } from '../deliver/feeds.js'
+import { checkParts } from './clickhouse-parts.js'
 import { checkConservation } from './conservation.js'
-import { findLags, readCheckpoints } from './lag.js'
+import { findLags, readPartitions } from './lag.js'
+import { cutPartition } from './ledger-cut.js'
+import { checkLedgerTables } from './ledger-tables.js'
 import { checkMoney, readTotals } from './money.js'
+import { openBillingRuns } from './open-runs.js'
 import type { Lag, ReconcileReport } from './report.js'
+import { isTrouble } from './report.js'
+import { checkSetAside } from './set-aside.js'
 import { checkPartitions } from './stopped.js'
-import { checkStreams, openBillingRuns } from './streams.js'
+import { checkStreamTables } from './stream-tables.js'
 
 export interface ReconcileOptions {
   /** Its session database is ours. */
   readonly clickhouse: ClickHouseClient
+  readonly js: JetStreamClient
   readonly jsm: JetStreamManager
   /** The bucket `weir_sinks`. */
   readonly sinks: KV
@@ -30,37 +37,71 @@ export interface ReconcileOptions {
 }
 
 export async function reconcile(options: ReconcileOptions): Promise<ReconcileReport> {
-  const { clickhouse, jsm, sinks, runs } = options
+  const { clickhouse, js, jsm, sinks, runs } = options
   const startedMs = performance.now()
+  const openRuns = await openBillingRuns(runs) // before the wait: what is batched since then is not yet compared
   const lagging = await waitForLags(options)
   const waitedMs = Math.round(performance.now() - startedMs)
-  const { checks, partitions } = await checkConservation(clickhouse, await readCheckpoints(jsm))
-  const openRuns = await openBillingRuns(runs)
+  const readings = await readPartitions(jsm)
+  const readable = readings.filter(one => one.kind === 'checkpoint').map(one => one.partition)
+  const cut = await Promise.all(readable.map(one => cutPartition(jsm, sinks, one)))
+  const cuts = cut.filter(one => one !== undefined)
+  const lost = readings.filter(one => one.kind === 'lost').map(one => one.partition)
+  const conservation = await checkConservation(
+    clickhouse,
+    cuts.map(({ cut, newest }) => cut?.checkpoint ?? newest),
+  )
   const hasErp = (await sinks.get(feeds.erp.key)) !== null
-  const all = [
+  const checks = [
     await checkPartitions(jsm, options.stopped?.() ?? new Map()),
-    ...checks,
+    ...conservation.checks,
+    ...(await checkLedgerTables({ clickhouse, js, jsm }, cuts, lost)),
+    ...(await checkStreamTables({ clickhouse, js, jsm, sinks })),
     ...(await checkMoney(clickhouse, { openRuns, hasErp })),
-    ...(await checkStreams(jsm, clickhouse)),
+    await checkParts(clickhouse),
+    await checkSetAside(sinks),
   ]
   return {
-    ok: all.every(check => check.ok),
+    ok: !checks.some(isTrouble),
     checked_at: new Date().toISOString(),
     caught_up: lagging.length === 0,
     waited_ms: waitedMs,
     lagging,
-    partitions,
+    partitions: conservation.partitions,
     totals: await readTotals(clickhouse),
-    checks: all,
+    checks,
   }
 }
 
-async function waitForLags({ jsm, sinks, waitMs, signal }: ReconcileOptions): Promise<Lag[]> {
-  const deadlineMs = performance.now() + (waitMs ?? 10_000)
-  for (;;) {
-    const lags = await findLags({ jsm, sinks })
-    signal?.throwIfAborted()
-    if (lags.length === 0 || performance.now() >= deadlineMs) return lags
-    await sleep(100)
+/** What leads from an event to its posting: each stage may hand on more while the one before it is waited for. */
+const stages = 4
+
+/**
+ * Waits for what was there when it was looked at, stage after stage, and not for what arrives meanwhile. Answers what was
+ * not reached in time.
+ */
+async function waitForLags(options: ReconcileOptions): Promise<Lag[]> {
+  const deadlineMs = performance.now() + (options.waitMs ?? 10_000)
+  for (let stage = 0; stage < stages; stage += 1) {
+    const wanted = await findLags(options)
+    if (wanted.length === 0) break
+    const missed = await waitFor(wanted, options, deadlineMs)
+    if (missed.length > 0) return missed
   }
+  return []
+}
+
+async function waitFor(
+  wanted: readonly Lag[],
+  { jsm, sinks, signal }: ReconcileOptions,
+  deadlineMs: number,
+): Promise<Lag[]> {
+  let missed = [...wanted]
+  while (missed.length > 0 && performance.now() < deadlineMs) {
+    await sleep(100)
+    signal?.throwIfAborted()
+    const now = new Map((await findLags({ jsm, sinks })).map(lag => [lag.what, lag.position]))
+    missed = missed.filter(({ what, last }) => (now.get(what) ?? last) < last)
+  }
+  return missed
 }

@@ -10,10 +10,15 @@ export interface Difference {
   readonly detail?: string
 }
 
+/** `not_checked` is no agreement: nothing was compared, and `skipped` says why. `unreadable`: what was asked failed. */
+export type CheckState = 'agrees' | 'differs' | 'unreadable' | 'not_checked'
+
 export interface Check {
   readonly check: string
   /** The claim in words. */
   readonly claim: string
+  readonly state: CheckState
+  /** It agrees. */
   readonly ok: boolean
   /** How many things were compared. */
   readonly compared: number
@@ -75,6 +80,7 @@ export function checkOf(
   return {
     check,
     claim,
+    state: differenceCount === 0 ? 'agrees' : 'differs',
     ok: differenceCount === 0,
     compared,
     differences: differences.slice(0, shownDifferences),
@@ -83,5 +89,21 @@ export function checkOf(
 }
 
 export function skippedCheck(check: string, claim: string, reason: string): Check {
-  return { ...checkOf(check, claim, 0, []), skipped: reason }
+  return { ...checkOf(check, claim, 0, []), state: 'not_checked', ok: false, skipped: reason }
+}
+
+/** What could not be read may hold anything. */
+export function unreadableCheck(check: string, claim: string, error: unknown): Check {
+  const detail = error instanceof Error ? error.message : String(error)
+  const difference = {
+    id: check,
+    expected: 'rows that can be read',
+    found: 'an error',
+    detail: detail.slice(0, 500),
+  }
+  return { ...checkOf(check, claim, 0, [difference]), state: 'unreadable' }
+}
+
+export function isTrouble({ state }: Check): boolean {
+  return state === 'differs' || state === 'unreadable'
 }

@@ -7,6 +7,7 @@
 // 2. The messages of one stream travel as one buffer, so that a commit of hundreds of messages costs a few transfers.
 // 3. Shared memory has one user at a time: what goes with a call is the worker's until the call returns.
 
+import type { TableFigures } from '../../schemas/row-figures.js'
 import type {
   BillingRunOrder,
   CoreConfig,
@@ -92,6 +93,8 @@ export interface Opened {
 
 export interface Processed extends CoreOutput {
   readonly holdsCustomers: boolean
+  /** Of the rows in `outputs`. */
+  readonly figures: TableFigures
 }
 
 /** The state of one partition, wherever it is held. The engine's only view of it; calls run one after another. */

@@ -3,6 +3,7 @@
 // Invariant: a state in which `process` threw is dropped, since it may be half-way between two commits. Whoever asks
 // again is told that the partition is not open, and opens it from the ledger.
 
+import { figuresOfOutputs } from '../../schemas/row-figures.js'
 import { PartitionCore } from '../partition/core.js'
 import type { CoreConfig } from '../partition/core-io.js'
 import { DedupeTable } from '../partition/state/dedupe-table.js'
@@ -68,7 +69,8 @@ export function process({ partition, input, room: buffers }: ProcessTask): unkno
   cores.set(partition, core) // it did not throw
   const delta = owned(output.delta)
   const outputs = output.outputs.map(one => (isShared(one.bytes) ? one : { ...one, bytes: owned(one.bytes) }))
-  const processed: Processed = { ...output, delta, outputs, holdsCustomers: core.holdsCustomers() }
+  const figures = figuresOfOutputs(outputs)
+  const processed: Processed = { ...output, delta, outputs, figures, holdsCustomers: core.holdsCustomers() }
   const answer: ProcessAnswer = { processed, unused: room.unused }
   const given = [delta, ...outputs.map(({ bytes }) => bytes)].filter(bytes => !isShared(bytes))
   return transfer(answer, given.map(bufferOf))

@@ -50,6 +50,26 @@ const passing = new Set([
   '1002', // UNKNOWN_EXCEPTION
 ])
 
+/** What a record holds that its column cannot. */
+const ofTheRecord = new Set([
+  '6', // CANNOT_PARSE_TEXT
+  '27', // CANNOT_PARSE_INPUT_ASSERTION_FAILED
+  '38', // CANNOT_PARSE_DATE
+  '41', // CANNOT_PARSE_DATETIME
+  '69', // ARGUMENT_OUT_OF_BOUND
+  '70', // CANNOT_CONVERT_TYPE
+  '72', // CANNOT_PARSE_NUMBER
+  '321', // VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
+  '349', // CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
+  '407', // DECIMAL_OVERFLOW
+  '469', // VIOLATED_CONSTRAINT
+])
+
+/** Whether it is what the rows hold that was refused, so that other rows would be taken. */
+export function isOfTheRecord(error: unknown): boolean {
+  return error instanceof ClickHouseError && ofTheRecord.has(error.code)
+}
+
 /** Codes are `clickhouse_<code>` as ClickHouse numbers them, or `connection` when no answer came from ClickHouse. */
 export function outcomeOfError(error: unknown): Exclude<SinkOutcome, { kind: 'ok' }> {
   if (error instanceof ClickHouseError) {

@@ -11,7 +11,7 @@ import {
   journalEntriesTable,
   tables,
 } from '../../schemas/tables.js'
-import type { FeedMessage } from '../sink.js'
+import type { FeedMessage, RefusedRecord } from '../sink.js'
 import { joinStreams } from './arrow-parts.js'
 
 export interface TableInsert {
@@ -23,7 +23,12 @@ export interface TableInsert {
 }
 
 export type RangeInserts =
-  | { readonly kind: 'ok'; readonly inserts: readonly TableInsert[] }
+  /** `refused`: messages that make no row; the others are not held up. */
+  | {
+      readonly kind: 'ok'
+      readonly inserts: readonly TableInsert[]
+      readonly refused?: readonly Omit<RefusedRecord, 'token'>[]
+    }
   | { readonly kind: 'rejected'; readonly code: string; readonly detail: string }
 
 /** Tables whose rows arrive as Arrow streams on `ledger.<partition>.<table>`. */
@@ -63,9 +68,13 @@ function insertsOfTable(table: string, streams: readonly Uint8Array[]): TableIns
 /** Messages of BILLING, one batch each. A batch that contradicts its own control totals is refused, not recorded. */
 export function insertsOfBilling(messages: readonly FeedMessage[]): RangeInserts {
   const rows: BillingBatchRow[] = []
+  const refused: Omit<RefusedRecord, 'token'>[] = []
   for (const message of messages) {
     const parsed = batchFromWire(jsonOf(message))
-    if (parsed.kind === 'rejected') return malformed('billing_batch', message, parsed.rejection.detail)
+    if (parsed.kind === 'rejected') {
+      refused.push(malformed(billingBatchesTable.name, 'billing_batch', message, parsed.rejection.detail))
+      continue
+    }
     const { batchId, billingRunId, entityId, currency, number, of, control } = parsed.value
     const { lineCount, amountTotal, amountRoundedTotal, sha256 } = control
     const [sealedAtMs, ledgerSequence] = [message.storedAtMs ?? 0, message.sequence]
@@ -83,19 +92,25 @@ export function insertsOfBilling(messages: readonly FeedMessage[]): RangeInserts
     })
   }
   const table = billingBatchesTable.name
-  return { kind: 'ok', inserts: [{ table, name: table, parts: [encodeRows(billingBatchesTable, rows)] }] }
+  const inserts = [{ table, name: table, parts: [encodeRows(billingBatchesTable, rows)] }]
+  return { kind: 'ok', inserts: rows.length === 0 ? [] : inserts, refused }
 }
 
 /** Messages of POSTINGS, one entry each, one row per line of it. */
 export function insertsOfPostings(messages: readonly FeedMessage[]): RangeInserts {
   const rows: JournalEntryRow[] = []
+  const refused: Omit<RefusedRecord, 'token'>[] = []
   for (const message of messages) {
     const parsed = journalEntrySchema.safeParse(jsonOf(message))
-    if (!parsed.success) return malformed('journal_entry', message, parsed.error.message)
+    if (!parsed.success) {
+      refused.push(malformed(journalEntriesTable.name, 'journal_entry', message, parsed.error.message))
+      continue
+    }
     rows.push(...rowsOfEntry(parsed.data, message))
   }
   const table = journalEntriesTable.name
-  return { kind: 'ok', inserts: [{ table, name: table, parts: [encodeRows(journalEntriesTable, rows)] }] }
+  const inserts = [{ table, name: table, parts: [encodeRows(journalEntriesTable, rows)] }]
+  return { kind: 'ok', inserts: rows.length === 0 ? [] : inserts, refused }
 }
 
 function rowsOfEntry(entry: ParsedEntry, message: FeedMessage): JournalEntryRow[] {
@@ -136,6 +151,15 @@ function jsonOf(message: FeedMessage): unknown {
   }
 }
 
-function malformed(what: string, message: FeedMessage, detail: string): RangeInserts {
-  return { kind: 'rejected', code: `malformed_${what}`, detail: `message ${message.sequence}: ${detail}` }
+function malformed(
+  table: string,
+  what: string,
+  { sequence, bytes }: FeedMessage,
+  detail: string,
+): Omit<RefusedRecord, 'token'> {
+  const content = new TextDecoder().decode(bytes).slice(0, maxContentLength)
+  const reason = { code: `malformed_${what}`, detail: `message ${sequence}: ${detail}` }
+  return { name: `${table}:${sequence}`, sequence, table, ...reason, content, bytes: '' }
 }
+
+const maxContentLength = 64 * 1024

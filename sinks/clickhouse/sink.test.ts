@@ -166,7 +166,7 @@ test('trouble that may pass is retryable, everything else waits for somebody', a
   expect(await sink.apply(good, AbortSignal.abort())).toMatchObject({ kind: 'retryable' })
 })
 
-test('billing batches and journal entries become rows; a batch that contradicts itself is refused', async () => {
+test('billing batches and journal entries become rows; a batch that contradicts itself is set aside alone', async () => {
   const { readFile } = await import('node:fs/promises')
   const golden = async (name: string) =>
     readFile(new URL(`../../schemas/golden/${name}.json`, import.meta.url))
@@ -179,8 +179,9 @@ test('billing batches and journal entries become rows; a batch that contradicts 
   const text = JSON.parse(batch.toString()) as { control: { line_count: number } }
   text.control.line_count += 1
   expect(await billing.apply(of(Buffer.from(JSON.stringify(text))), signal)).toMatchObject({
-    kind: 'rejected',
-    code: 'malformed_billing_batch',
+    kind: 'ok',
+    rows: 0,
+    refused: [{ code: 'malformed_billing_batch', sequence: 7 }],
   })
   expect((await posting.apply(of(entry), signal)).kind).toBe('ok')
   expect(

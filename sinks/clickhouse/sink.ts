@@ -3,13 +3,15 @@
 // 1. One insert per table and range, named `<token of the range>:<table>`. ClickHouse keeps the first insert of a name
 //    and drops a second in silence, whatever it holds; so a name must always stand for the same rows. The deliver loop
 //    sees to that (it writes the range down before the first attempt); records.ts adds nothing of its own.
-// 2. The answer is `ok` only when every insert was answered: the position of the feed never passes what is not there.
+// 2. An insert that was refused for what it holds wrote nothing. It is taken apart only after that was written down, and is
+//    never again tried as a whole: a name that stood for many rows stands for none.
+// 3. The answer is `ok` only when every insert was answered: the position of the feed never passes what is not there.
 
 import type { ClickHouseClient } from '@clickhouse/client'
-import type { FeedMessage, FeedRange, Sink, SinkOutcome } from '../sink.js'
+import type { Apart, FeedMessage, FeedRange, RefusedRecord, Sink, SinkOutcome } from '../sink.js'
 import { type ClickHouseConfig, openClickHouse } from './config.js'
 import { insertArrow } from './insert.js'
-import { outcomeOfError } from './outcome.js'
+import { isOfTheRecord, outcomeOfError } from './outcome.js'
 import {
   insertsOfBilling,
   insertsOfLedger,
@@ -19,6 +21,7 @@ import {
   type TableInsert,
 } from './records.js'
 import { RowsFolder } from './rows-folder.js'
+import { contentOf, halvesOf, sequenceOf } from './take-apart.js'
 
 export type ReadRange = (messages: readonly FeedMessage[]) => RangeInserts
 
@@ -47,8 +50,23 @@ export class ClickHouseSink implements Sink {
     if (signal.aborted) return { kind: 'retryable', code: 'aborted', detail: 'stopped before the attempt' }
     const read = this.#inserts(range.messages)
     if (read.kind === 'rejected') return read
-    const outcomes = await Promise.all(read.inserts.map(insert => this.#insert(insert, range.token, signal)))
-    return outcomes.find(outcome => outcome.kind !== 'ok') ?? sumOf(outcomes)
+    const malformed = (read.refused ?? []).map(one => ({ ...one, token: `${range.token}:${one.name}` }))
+    const outcomes = await Promise.all(read.inserts.map(insert => this.#put(insert, range, signal)))
+    return firstTrouble(outcomes) ?? sumOf([...outcomes, { kind: 'ok', rows: 0, refused: malformed }])
+  }
+
+  /** A row is inserted under the token that it was refused under: it was not written then. */
+  async applyRefused(
+    { table, name, bytes, token }: RefusedRecord,
+    signal: AbortSignal,
+  ): Promise<SinkOutcome> {
+    if (bytes === '') return { kind: 'rejected', code: 'malformed', detail: 'it makes no row' }
+    const insert = { table, name, parts: [Buffer.from(bytes, 'base64')] }
+    try {
+      return { kind: 'ok', rows: await insertArrow(this.#client, this.#folder, { ...insert, token }, signal) }
+    } catch (error) {
+      return outcomeOfError(error)
+    }
   }
 
   async isUntouched(signal: AbortSignal): Promise<boolean> {
@@ -63,18 +81,54 @@ export class ClickHouseSink implements Sink {
     await this.#client.close()
   }
 
+  /** One insert, or its halves where it was refused before for what it holds. */
+  async #put(insert: TableInsert, range: FeedRange, signal: AbortSignal): Promise<SinkOutcome> {
+    const refused = range.apart?.find(one => one.name === insert.name)
+    if (refused === undefined) return this.#insert(insert, range.token, signal)
+    const halves = halvesOf(insert)
+    if (halves === undefined) return { kind: 'ok', rows: 0, refused: [refusedRow(insert, refused, range)] }
+    const outcomes: SinkOutcome[] = []
+    for (const half of halves) outcomes.push(await this.#put(half, range, signal))
+    return firstTrouble(outcomes) ?? sumOf(outcomes)
+  }
+
   async #insert(insert: TableInsert, rangeToken: string, signal: AbortSignal): Promise<SinkOutcome> {
     try {
       const token = `${rangeToken}:${insert.name}` // invariant 1
       const rows = await insertArrow(this.#client, this.#folder, { ...insert, token }, signal)
       return { kind: 'ok', rows }
     } catch (error) {
-      return outcomeOfError(error)
+      const outcome = outcomeOfError(error)
+      return isOfTheRecord(error) ? { ...outcome, kind: 'apart', name: insert.name } : outcome
     }
   }
 }
 
+/** Trouble of the moment first: what is refused is looked at when the rest can be written. */
+function firstTrouble(outcomes: readonly SinkOutcome[]): SinkOutcome | undefined {
+  const trouble = outcomes.filter(outcome => outcome.kind !== 'ok')
+  return trouble.find(outcome => outcome.kind !== 'apart') ?? trouble[0]
+}
+
 function sumOf(outcomes: readonly SinkOutcome[]): SinkOutcome {
   const rows = outcomes.reduce((sum, outcome) => sum + (outcome.kind === 'ok' ? outcome.rows : 0), 0)
-  return { kind: 'ok', rows }
+  const refused = outcomes.flatMap(outcome => (outcome.kind === 'ok' ? (outcome.refused ?? []) : []))
+  return { kind: 'ok', rows, ...(refused.length === 0 ? {} : { refused }) }
+}
+
+function refusedRow(
+  insert: TableInsert,
+  { code, detail }: Apart,
+  { from, to, token }: FeedRange,
+): RefusedRecord {
+  return {
+    name: `${from}-${to}:${insert.name}`,
+    sequence: sequenceOf(insert),
+    table: insert.table,
+    code,
+    detail,
+    content: contentOf(insert),
+    bytes: Buffer.concat(insert.parts).toString('base64'),
+    token: `${token}:${insert.name}`,
+  }
 }

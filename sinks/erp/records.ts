@@ -13,13 +13,17 @@ import { stableId } from '../../schemas/identifiers.js'
 import type { JournalEntry, Recognition } from '../../schemas/journal-entry.js'
 import { type AccountMapping, type AccountRule, ruleFor } from './config.js'
 
-export type EntriesOfBatch =
-  | { readonly kind: 'ok'; readonly entries: readonly JournalEntry[] }
-  | {
-      readonly kind: 'refused'
-      readonly code: 'no_account_mapping' | 'unknown_currency'
-      readonly detail: string
-    }
+export interface EntriesOfBatch {
+  readonly entries: readonly JournalEntry[]
+  /** Lines that cannot be posted; the others are not held up. */
+  readonly refused: readonly RefusedCharge[]
+}
+
+export interface RefusedCharge {
+  readonly charge: Charge
+  readonly code: 'no_account_mapping' | 'unknown_currency' | 'unknown_billing_run'
+  readonly detail: string
+}
 
 /** When a charge is booked, given the cutoff of the run that billed it. */
 export type Recognise = (charge: Charge, cutoffNs: bigint) => Recognition
@@ -29,22 +33,20 @@ export function entriesOf(
   mapping: AccountMapping,
   recognitionOf: (charge: Charge) => Recognition,
 ): EntriesOfBatch {
-  if (minorUnits(batch.currency) === undefined) {
-    return {
-      kind: 'refused',
-      code: 'unknown_currency',
-      detail: `${batch.batchId}: ${batch.currency} is no ISO 4217 currency`,
-    }
-  }
+  const units = minorUnits(batch.currency)
   const entries: JournalEntry[] = []
+  const refused: RefusedCharge[] = []
   for (const charge of batch.lines) {
     if (charge.amountRounded === 0n) continue
     const rule = ruleFor(mapping, chargeToWire(charge))
-    if (rule === undefined)
-      return { kind: 'refused', code: 'no_account_mapping', detail: missingRule(charge) }
-    entries.push(entryOf(batch, charge, rule, recognitionOf(charge)))
+    if (units === undefined) {
+      const detail = `${batch.batchId}: ${batch.currency} is no ISO 4217 currency`
+      refused.push({ charge, code: 'unknown_currency', detail })
+    } else if (rule === undefined) {
+      refused.push({ charge, code: 'no_account_mapping', detail: missingRule(charge) })
+    } else entries.push(entryOf(batch, charge, rule, recognitionOf(charge)))
   }
-  return { kind: 'ok', entries }
+  return { entries, refused }
 }
 
 function missingRule(charge: Charge): string {

@@ -1,0 +1,58 @@
+// Records that a sink refused for what they hold, set aside in the bucket `weir_sinks` under `refused.<feed>.<name>`, with
+// reason, content and what it takes to apply them later.
+// Invariant: a record is written here before the position of its feed passes it, and removed only when the sink has it.
+
+import type { KV } from '@nats-io/kv'
+import { z } from 'zod'
+import { stableId } from '../../schemas/identifiers.js'
+import type { RefusedRecord } from '../../sinks/sink.js'
+
+const recordSchema = z.object({
+  feed: z.string(),
+  stream: z.string(),
+  refused_at: z.string(),
+  name: z.string(),
+  sequence: z.int(),
+  table: z.string(),
+  code: z.string(),
+  detail: z.string(),
+  content: z.string(),
+  bytes: z.string(),
+  token: z.string(),
+})
+
+export type SetAside = Readonly<z.infer<typeof recordSchema>>
+
+/** Also of a feed whose name is the beginning of another's. */
+function prefixOf(feed: string): string {
+  return `refused.${feed.replaceAll('.', '_')}`
+}
+
+export async function setAside(
+  kv: KV,
+  feed: string,
+  stream: string,
+  records: readonly RefusedRecord[],
+): Promise<void> {
+  for (const record of records) {
+    const entry: SetAside = { feed, stream, refused_at: new Date().toISOString(), ...record }
+    await kv.put(`${prefixOf(feed)}.${stableId('r', record.name)}`, JSON.stringify(entry))
+  }
+}
+
+/** In the order of the stream; without a feed, of every feed. */
+export async function listSetAside(kv: KV, feed?: string): Promise<SetAside[]> {
+  const filter = feed === undefined ? 'refused.>' : `${prefixOf(feed)}.*`
+  const found: SetAside[] = []
+  for await (const key of await kv.keys(filter)) {
+    const entry = await kv.get(key)
+    if (entry === null || entry.operation !== 'PUT') continue
+    const parsed = recordSchema.safeParse(entry.json())
+    if (parsed.success) found.push(parsed.data)
+  }
+  return found.sort((a, b) => a.sequence - b.sequence || (a.name < b.name ? -1 : 1))
+}
+
+export async function takeBack(kv: KV, { feed, name }: SetAside): Promise<void> {
+  await kv.delete(`${prefixOf(feed)}.${stableId('r', name)}`)
+}

@@ -1,0 +1,62 @@
+// What ClickHouse has of a table, added up by ledger_sequence: the figures of any stretch are a subtraction.
+
+import type { ClickHouseClient } from '@clickhouse/client'
+import { addFigures, noFigures, type RowFigures, subtractFigures } from '../../schemas/row-figures.js'
+import type { TableDescription } from '../../schemas/tables.js'
+import { type FigureAnswer, figureColumns, figuresOfAnswer } from '../../sinks/clickhouse/row-figures.js'
+
+export interface Bounds {
+  /** Left out where the table has no partitions. */
+  readonly partition?: number
+  /** The greatest sequence that counts. */
+  readonly until: number
+}
+
+export class FiguresBySequence {
+  /** Ascending, those that have rows. */
+  readonly #sequences: readonly number[]
+  readonly #upTo: readonly RowFigures[]
+
+  private constructor(sequences: readonly number[], upTo: readonly RowFigures[]) {
+    this.#sequences = sequences
+    this.#upTo = upTo
+  }
+
+  static async read(
+    clickhouse: ClickHouseClient,
+    table: TableDescription<unknown>,
+    { partition, until }: Bounds,
+  ): Promise<FiguresBySequence> {
+    const inPartition = partition === undefined ? '' : 'AND t.partition = {partition: UInt32}'
+    const query = `SELECT toString(t.ledger_sequence) AS of, ${figureColumns(table)} FROM ${table.name} AS t
+      WHERE t.ledger_sequence <= {until: UInt64} ${inPartition}
+      GROUP BY t.ledger_sequence ORDER BY t.ledger_sequence`
+    const query_params = { until, ...(partition === undefined ? {} : { partition }) }
+    const result = await clickhouse.query({ query, format: 'JSONEachRow', query_params })
+    const sequences: number[] = []
+    const upTo: RowFigures[] = []
+    let sum = noFigures
+    for (const answer of await result.json<FigureAnswer>()) {
+      sum = addFigures(sum, figuresOfAnswer(table, answer))
+      sequences.push(Number(answer['of']))
+      upTo.push(sum)
+    }
+    return new FiguresBySequence(sequences, upTo)
+  }
+
+  /** Of every row up to a sequence. */
+  upTo(sequence: number): RowFigures {
+    let [low, high] = [0, this.#sequences.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (this.#sequences[middle]! <= sequence) low = middle + 1
+      else high = middle
+    }
+    return this.#upTo[low - 1] ?? noFigures
+  }
+
+  /** Of the rows from one sequence to another, both included. */
+  between(from: number, to: number): RowFigures {
+    return subtractFigures(this.upTo(to), this.upTo(from - 1))
+  }
+}

@@ -1,0 +1,77 @@
+// Where ledger and ClickHouse are cut, so that both sides are the same rows while the pipeline goes on: at the newest
+// commit of each partition that the sink has taken whole. The checkpoint of a commit holds the figures of every row up
+// to it, and every row says by which commit it was written.
+
+import type { ClickHouseClient } from '@clickhouse/client'
+import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
+import type { KV } from '@nats-io/kv'
+import { noFigures, type RowFigures } from '../../schemas/row-figures.js'
+import { isCovered, recordedPosition } from '../deliver/delivered.js'
+import { feeds } from '../deliver/feeds.js'
+import {
+  type Checkpoint,
+  checkpointFrom,
+  readCheckpoint,
+  type StoredCheckpoint,
+} from '../partition/checkpoint.js'
+
+export interface TableSource {
+  readonly clickhouse: ClickHouseClient
+  readonly js: JetStreamClient
+  readonly jsm: JetStreamManager
+}
+
+export interface PartitionCut {
+  readonly partition: number
+  /** The newest commit that the sink has taken whole; undefined: it has taken none that the ledger still holds. */
+  readonly cut: PlacedCheckpoint | undefined
+  /** The newest commit there is. */
+  readonly newest: Checkpoint
+}
+
+/** A checkpoint, and where it lies. */
+export type PlacedCheckpoint = Omit<StoredCheckpoint, 'lastSeq'>
+
+/** Where the last message of its commit lies. */
+export function endOf({ checkpoint, seq }: PlacedCheckpoint): number {
+  return seq + checkpoint.messages.length
+}
+
+export function figuresAt(checkpoint: Checkpoint, table: string): RowFigures {
+  return checkpoint.figures[table] ?? noFigures
+}
+
+export async function cutPartition(
+  jsm: JetStreamManager,
+  sinks: KV,
+  partition: number,
+): Promise<PartitionCut | undefined> {
+  const newest = await readCheckpoint(jsm, partition)
+  if (newest === undefined) return undefined
+  const position = await recordedPosition(sinks, feeds.clickhouse.key)
+  const last = endOf(newest)
+  const { stream, filterSubjects } = feeds.clickhouse
+  const isTaken = position >= last || (await isCovered({ jsm, stream, filterSubjects }, position, last))
+  const cut = isTaken ? newest : await newestWholeUpTo(jsm, partition, position)
+  return { partition, cut, newest: newest.checkpoint }
+}
+
+/** Halves the ledger: a checkpoint whose whole commit lies at or before the position, with none such behind it. */
+async function newestWholeUpTo(
+  jsm: JetStreamManager,
+  partition: number,
+  position: number,
+): Promise<PlacedCheckpoint | undefined> {
+  let found: PlacedCheckpoint | undefined
+  let from = 1
+  let until = position
+  while (from <= until) {
+    const middle = Math.floor((from + until) / 2)
+    const next = await checkpointFrom(jsm, partition, middle)
+    if (next !== undefined && endOf(next) <= position) {
+      found = next
+      from = next.seq + 1
+    } else until = middle - 1
+  }
+  return found
+}

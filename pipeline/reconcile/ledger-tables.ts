@@ -1,0 +1,142 @@
+// Every table that the ledger feeds, held against the ledger: count, sums and checksum of its rows per partition, up to
+// the commit at which both are cut (ledger-cut.ts). What differs is looked for by commit (locate.ts) and named.
+//
+// Invariant: a table that cannot be read, and rows of partitions or commits that never were, are differences too.
+
+import type { ClickHouseClient } from '@clickhouse/client'
+import { addFigures, isSame, noFigures, type RowFigures, subtractFigures } from '../../schemas/row-figures.js'
+import { type TableDescription, tables } from '../../schemas/tables.js'
+import { ledgerTables } from '../../sinks/clickhouse/records.js'
+import { type FigureAnswer, figureColumns, figuresOfAnswer } from '../../sinks/clickhouse/row-figures.js'
+import { readCheckpoint } from '../partition/checkpoint.js'
+import { figuresAt, type PartitionCut, type PlacedCheckpoint, type TableSource } from './ledger-cut.js'
+import { locate } from './locate.js'
+import { type Check, checkOf, type Difference, unreadableCheck } from './report.js'
+
+/** Only what is named in detail takes more than one look. */
+const maxLocated = 8
+
+export async function checkLedgerTables(
+  source: TableSource,
+  cuts: readonly PartitionCut[],
+  /** Partitions whose checkpoint cannot be read: nothing is known of their rows. */
+  lost: readonly number[] = [],
+): Promise<Check[]> {
+  const checks: Check[] = []
+  for (const table of tables)
+    if (ledgerTables.includes(table.name)) checks.push(await checkTable(source, table, cuts, lost))
+  return checks
+}
+
+async function checkTable(
+  source: TableSource,
+  table: TableDescription<unknown>,
+  cuts: readonly PartitionCut[],
+  lost: readonly number[],
+): Promise<Check> {
+  const check = `table_${table.name}`
+  const claim = `ClickHouse has every row of ${table.name} as the ledger has it`
+  try {
+    const found = await figuresOf(source.clickhouse, table, cuts)
+    const differences: Difference[] = []
+    let rows = 0
+    for (const one of cuts) {
+      if (one.cut === undefined) continue
+      const expected = figuresAt(one.cut.checkpoint, table.name)
+      const there = found.get(one.partition) ?? noFigures
+      rows += expected.rows
+      if (isSame(expected, there)) continue
+      differences.push(wholeDifference(table, one.partition, one.cut, expected, there))
+      if (differences.length <= maxLocated)
+        differences.push(...(await locate(source, table, one.partition, one.cut)))
+    }
+    differences.push(...(await strayRows(source, table, cuts, lost)))
+    return checkOf(check, claim, rows, differences)
+  } catch (error) {
+    return unreadableCheck(check, claim, error)
+  }
+}
+
+async function figuresOf(
+  clickhouse: ClickHouseClient,
+  table: TableDescription<unknown>,
+  cuts: readonly PartitionCut[],
+): Promise<Map<number, RowFigures>> {
+  const query = `SELECT toString(t.partition) AS of, ${figureColumns(table)}
+    FROM ${table.name} AS t WHERE t.ledger_sequence <= {cuts: Map(UInt32, UInt64)}[t.partition] GROUP BY t.partition`
+  const query_params = { cuts: cutParameter(cuts) }
+  const result = await clickhouse.query({ query, format: 'JSONEachRow', query_params })
+  const found = new Map<number, RowFigures>()
+  for (const answer of await result.json<FigureAnswer>()) {
+    const partition = Number(answer['of'])
+    found.set(partition, addFigures(found.get(partition) ?? noFigures, figuresOfAnswer(table, answer)))
+  }
+  return found
+}
+
+export function cutParameter(cuts: readonly PartitionCut[]): Map<number, number> {
+  return new Map(
+    cuts.flatMap(one => (one.cut === undefined ? [] : [[one.partition, one.cut.checkpoint.commit]])),
+  )
+}
+
+/** Rows of partitions that never were, and of commits that are still to come. */
+async function strayRows(
+  { clickhouse, jsm }: TableSource,
+  table: TableDescription<unknown>,
+  cuts: readonly PartitionCut[],
+  lost: readonly number[],
+): Promise<Difference[]> {
+  const newest = new Map(cuts.map(one => [one.partition, one.newest.commit]))
+  const query = `SELECT toUInt32(t.partition) AS of, toUInt32(count()) AS rows, toString(t.ledger_sequence) AS commit
+    FROM ${table.name} AS t
+    WHERE t.partition NOT IN ({lost: Array(UInt32)})
+      AND (t.partition NOT IN ({known: Array(UInt32)}) OR t.ledger_sequence > {newest: Map(UInt32, UInt64)}[t.partition])
+    GROUP BY of, t.ledger_sequence ORDER BY of, t.ledger_sequence LIMIT 10000`
+  const query_params = { known: [...newest.keys()], newest, lost }
+  const result = await clickhouse.query({ query, format: 'JSONEachRow', query_params })
+  const above = await result.json<{ of: number; rows: number; commit: string }>()
+  const differences: Difference[] = []
+  for (const partition of new Set(above.map(one => one.of))) {
+    // Read after the rows were: whatever was there then is of a commit that was made before.
+    const reached = newest.has(partition)
+      ? ((await readCheckpoint(jsm, partition))?.checkpoint.commit ?? 0)
+      : -1
+    const strays = above.filter(one => one.of === partition && Number(one.commit) > reached)
+    if (strays.length === 0) continue
+    differences.push({
+      id: `${table.name}, partition ${partition}`,
+      expected: '0 rows',
+      found: `${strays.reduce((sum, one) => sum + one.rows, 0)} rows`,
+      detail: `stray: of ledger_sequence ${strays[0]!.commit} to ${strays.at(-1)!.commit}, which the ledger has not reached`,
+    })
+  }
+  return differences
+}
+
+function wholeDifference(
+  table: TableDescription<unknown>,
+  partition: number,
+  { checkpoint }: PlacedCheckpoint,
+  expected: RowFigures,
+  found: RowFigures,
+): Difference {
+  const difference = subtractFigures(found, expected)
+  return {
+    id: `${table.name}, partition ${partition}`,
+    expected: figuresText(expected),
+    found: figuresText(found),
+    detail: `${inWords(difference)}, up to ledger_sequence ${checkpoint.commit}`,
+  }
+}
+
+function figuresText({ rows, checksum }: RowFigures): string {
+  return `${rows} rows, checksum ${BigInt(checksum).toString(16)}`
+}
+
+/** What ClickHouse has beyond the ledger, in words. */
+export function inWords({ rows, sums }: RowFigures): string {
+  const count = rows < 0 ? `${-rows} rows lost` : rows > 0 ? `${rows} rows too many` : 'rows changed'
+  const moved = Object.entries(sums).map(([column, sum]) => `${column} off by ${sum}`)
+  return [count, ...moved].join(', ')
+}

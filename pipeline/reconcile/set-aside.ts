@@ -1,0 +1,16 @@
+// Records that a sink refused for what they hold and that are set aside: each is something that a table or a stream lacks.
+
+import type { KV } from '@nats-io/kv'
+import { listSetAside } from '../deliver/refused-records.js'
+import { type Check, checkOf } from './report.js'
+
+export async function checkSetAside(sinks: KV): Promise<Check> {
+  const records = await listSetAside(sinks)
+  const differences = records.map(({ feed, name, table, code, detail, content }) => ({
+    id: `${feed}: ${table}, ${name}`,
+    expected: 'delivered',
+    found: code,
+    detail: `${detail} ${content}`.slice(0, 1_000),
+  }))
+  return checkOf('set_aside', 'no record is set aside by a sink', records.length, differences)
+}

@@ -1,0 +1,31 @@
+// An insert in halves, down to the row: what is left when ClickHouse refuses a row for what it holds is that row.
+// Invariant: the halves of an insert are the same whenever it is taken apart, and so are their names.
+
+import { type Table, tableFromIPC, tableToIPC } from 'apache-arrow'
+import type { TableInsert } from './records.js'
+
+/** The two halves; undefined when there is but one row, or none. */
+export function halvesOf(insert: TableInsert): readonly [TableInsert, TableInsert] | undefined {
+  const rows = tableFromIPC(Buffer.concat(insert.parts))
+  if (rows.numRows < 2) return undefined
+  const middle = rows.numRows >> 1
+  return [partOf(insert, rows, 0, middle), partOf(insert, rows, middle, rows.numRows)]
+}
+
+/** The first row as JSON, for people. */
+export function contentOf({ parts }: TableInsert): string {
+  const row = tableFromIPC(Buffer.concat(parts)).get(0)
+  return JSON.stringify(row?.toJSON() ?? {}, (_key, value: unknown) => {
+    if (typeof value === 'bigint') return String(value)
+    return ArrayBuffer.isView(value) ? String(value) : value
+  })
+}
+
+/** `ledger_sequence` of the first row. */
+export function sequenceOf({ parts }: TableInsert): number {
+  return Number(tableFromIPC(Buffer.concat(parts)).get(0)?.['ledger_sequence'] ?? 0)
+}
+
+function partOf({ table, name }: TableInsert, rows: Table, from: number, until: number): TableInsert {
+  return { table, name: `${name}/${from}-${until}`, parts: [tableToIPC(rows.slice(from, until), 'stream')] }
+}
