@@ -167,22 +167,24 @@ async function compared(
 /** The same sums per currency, for the eye. */
 const totalsSql = `
 SELECT currency, toString(sum(a)) AS rated_usage, toString(sum(b)) AS charges, toString(sum(c)) AS charges_rounded,
-  toString(sum(d)) AS batches_rounded, toString(sum(e)) AS debits, toString(sum(f)) AS credits, toString(sum(g)) AS mrr_movements
+  toString(sum(d)) AS batches_rounded, toString(sum(e)) AS debits, toString(sum(f)) AS credits, toString(sum(g)) AS mrr_movements,
+  toString(sum(a) - sum(h)) AS usage_not_billed, toString(sum(c) - sum(d)) AS sealed_not_batched
 FROM
 (
-  SELECT currency, sum(toDecimal256(amount, 12)) AS a, toDecimal256(0, 12) AS b, b AS c, b AS d, b AS e, b AS f, b AS g
+  SELECT currency, sum(toDecimal256(amount, 12)) AS a, toDecimal256(0, 12) AS b, b AS c, b AS d, b AS e, b AS f, b AS g, b AS h
   FROM rated_usage WHERE currency != '' GROUP BY currency
   UNION ALL
-  SELECT currency, toDecimal256(0, 12) AS z, sum(toDecimal256(amount, 12)), sum(toDecimal256(amount_rounded, 12)), z, z, z, z
+  SELECT currency, toDecimal256(0, 12) AS z, sum(toDecimal256(amount, 12)), sum(toDecimal256(amount_rounded, 12)), z, z, z, z,
+    sumIf(toDecimal256(amount, 12), meter != '')
   FROM charges GROUP BY currency
   UNION ALL
-  SELECT currency, toDecimal256(0, 12) AS z, z, z, sum(toDecimal256(amount_rounded_total, 12)), z, z, z
+  SELECT currency, toDecimal256(0, 12) AS z, z, z, sum(toDecimal256(amount_rounded_total, 12)), z, z, z, z
   FROM billing_batches GROUP BY currency
   UNION ALL
-  SELECT currency, toDecimal256(0, 12) AS z, z, z, z, sum(toDecimal256(debit, 12)), sum(toDecimal256(credit, 12)), z
+  SELECT currency, toDecimal256(0, 12) AS z, z, z, z, sum(toDecimal256(debit, 12)), sum(toDecimal256(credit, 12)), z, z
   FROM journal_entries GROUP BY currency
   UNION ALL
-  SELECT currency, toDecimal256(0, 12) AS z, z, z, z, z, z, sum(toDecimal256(amount, 12))
+  SELECT currency, toDecimal256(0, 12) AS z, z, z, z, z, z, sum(toDecimal256(amount, 12)), z
   FROM mrr_movements GROUP BY currency
 )
 GROUP BY currency ORDER BY currency`

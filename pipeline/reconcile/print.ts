@@ -52,8 +52,19 @@ function printCounts({ partitions }: ReconcileReport): string {
 function printTotals({ totals }: ReconcileReport): string {
   if (totals.length === 0) return ''
   return plainTable(
-    ['', 'rated usage', 'charges', 'rounded', 'batches', 'debits', 'credits', 'MRR'],
-    ['left', ...Array.from({ length: 7 }, () => 'right' as const)],
+    [
+      '',
+      'rated usage',
+      'charges',
+      'rounded',
+      'batches',
+      'debits',
+      'credits',
+      'MRR',
+      'usage not billed',
+      'sealed, not batched',
+    ],
+    ['left', ...Array.from({ length: 9 }, () => 'right' as const)],
     totals.map(one => [
       one.currency,
       one.rated_usage,
@@ -63,6 +74,8 @@ function printTotals({ totals }: ReconcileReport): string {
       one.debits,
       one.credits,
       one.mrr_movements,
+      one.usage_not_billed,
+      one.sealed_not_batched,
     ]),
   )
 }

@@ -239,6 +239,8 @@ test('books that agree are found to agree, whatever came after them', async () =
       debits: '1.5',
       credits: '1.5',
       mrr_movements: '0',
+      usage_not_billed: '7',
+      sealed_not_batched: '0',
     },
   ])
 })

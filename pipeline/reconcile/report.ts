@@ -54,6 +54,10 @@ export interface CurrencyTotals {
   readonly debits: string
   readonly credits: string
   readonly mrr_movements: string
+  /** Rated, and in no charge of a run yet: open periods, and what the next run adjusts. */
+  readonly usage_not_billed: string
+  /** Sealed, rounded, and in no billing batch yet. */
+  readonly sealed_not_batched: string
 }
 
 export interface ReconcileReport {
