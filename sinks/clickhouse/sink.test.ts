@@ -138,7 +138,7 @@ test('every kind of column arrives as it was', async () => {
     subscription_id: 'sub "1"\n',
     customer_id: 'Zoë 🚰',
     sequence: '9007199254740991',
-    effective_from: '2026-01-31 23:59:59.999',
+    effective_from: '2026-01-31 23:59:59.999999999',
     effective_until: null,
     quantities: { seats: '5' },
     mrr: '-99999999999999999999999999.999999999999',
