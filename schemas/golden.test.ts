@@ -101,8 +101,18 @@ const entry: JournalEntry = {
   correlationId: 'corr-7',
   source: { billingRunId: 'run_1', batchId: batch.batchId },
   schedule: [
-    { fromNs: charge.fromNs, untilNs: nsOf(Date.UTC(2026, 1, 1)), amount: 3_540000000000n },
-    { fromNs: nsOf(Date.UTC(2026, 1, 1)), untilNs: charge.untilNs, amount: 95_460000000000n },
+    {
+      month: '2026-01-01',
+      fromNs: charge.fromNs,
+      untilNs: nsOf(Date.UTC(2026, 1, 1)),
+      amount: 3_540000000000n,
+    },
+    {
+      month: '2026-02-01',
+      fromNs: nsOf(Date.UTC(2026, 1, 1)),
+      untilNs: charge.untilNs,
+      amount: 95_460000000000n,
+    },
   ],
 }
 

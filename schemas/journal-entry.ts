@@ -16,8 +16,10 @@ export interface JournalLine {
   readonly segments: ReadonlyMap<string, string>
 }
 
-/** A part of deferred revenue, earned over `[fromNs, untilNs)`. */
+/** A part of deferred revenue, earned over `[fromNs, untilNs)`, which lies in one month of the subscription's time zone. */
 export interface ScheduleEntry {
+  /** First day of that local month: `YYYY-MM-01`. */
+  readonly month: string
   readonly fromNs: bigint
   readonly untilNs: bigint
   readonly amount: Scaled
@@ -78,7 +80,9 @@ export const journalEntrySchema = z.object({
   performance_obligation: z.string(),
   correlation_id: z.string(),
   source: z.object({ billing_run_id: nameField, batch_id: nameField }),
-  schedule: z.array(z.object({ from: instantField, until: instantField, amount: decimalField })).optional(),
+  schedule: z
+    .array(z.object({ month: z.iso.date(), from: instantField, until: instantField, amount: decimalField }))
+    .optional(),
 })
 
 export type JournalEntryWire = ReturnType<typeof journalToWire>
@@ -111,6 +115,7 @@ export function journalToWire(entry: JournalEntry) {
 
 function scheduleToWire(entry: ScheduleEntry) {
   return {
+    month: entry.month,
     from: formatInstant(entry.fromNs),
     until: formatInstant(entry.untilNs),
     amount: formatScaled(entry.amount),

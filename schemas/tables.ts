@@ -66,6 +66,7 @@ export type TableName =
   | 'charges'
   | 'billing_batches'
   | 'journal_entries'
+  | 'revenue_schedule'
   | 'mrr_movements'
   | 'payments'
   | 'invoices'
@@ -211,6 +212,31 @@ export const journalEntriesTable = describe('journal_entries', {
   ledger_sequence: 'uint64',
 })
 
+/** One row is one part of the schedule of an entry: what is earned in one month of the subscription's time zone. */
+export const revenueScheduleTable = describe('revenue_schedule', {
+  journal_id: 'string',
+  // From 1, in the order of the schedule.
+  part: 'uint32',
+  entity_id: 'low_cardinality',
+  currency: 'low_cardinality',
+  // First day of the local month.
+  month: 'date',
+  earned_from: 'instant_ns',
+  earned_until: 'instant_ns',
+  amount: 'decimal',
+  charge_id: 'string',
+  contract_id: 'string',
+  customer_id: 'string',
+  subscription_id: 'string',
+  subscription_version: 'uint64',
+  performance_obligation: 'low_cardinality',
+  correlation_id: 'string',
+  billing_run_id: 'string',
+  batch_id: 'string',
+  posted_at: 'instant_ms',
+  ledger_sequence: 'uint64',
+})
+
 export const mrrMovementsTable = describe('mrr_movements', {
   movement_id: 'string',
   customer_id: 'string',
@@ -324,6 +350,7 @@ export type SubscriptionVersionRow = RowOf<typeof subscriptionVersionsTable>
 export type ChargeRow = RowOf<typeof chargesTable>
 export type BillingBatchRow = RowOf<typeof billingBatchesTable>
 export type JournalEntryRow = RowOf<typeof journalEntriesTable>
+export type RevenueScheduleRow = RowOf<typeof revenueScheduleTable>
 export type MrrMovementRow = RowOf<typeof mrrMovementsTable>
 export type PaymentRow = RowOf<typeof paymentsTable>
 export type InvoiceRow = RowOf<typeof invoicesTable>
@@ -339,6 +366,7 @@ export const tables: readonly TableDescription<unknown>[] = [
   chargesTable,
   billingBatchesTable,
   journalEntriesTable,
+  revenueScheduleTable,
   mrrMovementsTable,
   paymentsTable,
   invoicesTable,

@@ -431,8 +431,18 @@ test('dates and months are those of the time zone of the subscription; a credit 
     '2026-10-31',
   ])
   expect(seats?.schedule).toEqual([
-    { from: '2026-09-16T04:00:00Z', until: '2026-10-01T04:00:00Z', amount: '32.61' },
-    { from: '2026-10-01T04:00:00Z', until: '2026-11-01T04:00:00Z', amount: '67.39' },
+    {
+      month: '2026-09-01',
+      from: '2026-09-16T04:00:00Z',
+      until: '2026-10-01T04:00:00Z',
+      amount: '32.61',
+    },
+    {
+      month: '2026-10-01',
+      from: '2026-10-01T04:00:00Z',
+      until: '2026-11-01T04:00:00Z',
+      amount: '67.39',
+    },
   ])
   expect(credit?.schedule?.map(part => part.amount)).toEqual(['-32.61', '-67.39'])
   expect(credit?.lines.map(line => [line.account, line.debit, line.credit])).toEqual([

@@ -181,6 +181,18 @@ const falsifications: readonly Falsification[] = [
     named: /1 rows too many/,
   },
   {
+    what: 'a part of a schedule dropped',
+    table: 'revenue_schedule',
+    sql: `DELETE FROM revenue_schedule WHERE (journal_id, part) = (SELECT min((journal_id, part)) FROM revenue_schedule)`,
+    named: /1 rows lost/,
+  },
+  {
+    what: 'a part of a schedule that no entry has',
+    table: 'revenue_schedule',
+    sql: `INSERT INTO revenue_schedule SELECT * REPLACE (addMonths(month, 1) AS month) FROM revenue_schedule LIMIT 1`,
+    named: /1 rows too many/,
+  },
+  {
     what: 'a billing batch of another entity',
     table: 'billing_batches',
     sql: `INSERT INTO billing_batches (batch_id, entity_id, ledger_sequence) VALUES ('x', 'y', 99999)`,

@@ -11,7 +11,12 @@ import {
   type RowFigures,
   subtractFigures,
 } from '../../schemas/row-figures.js'
-import { billingBatchesTable, journalEntriesTable, type TableDescription } from '../../schemas/tables.js'
+import {
+  billingBatchesTable,
+  journalEntriesTable,
+  revenueScheduleTable,
+  type TableDescription,
+} from '../../schemas/tables.js'
 import { insertsOfBilling, insertsOfPostings } from '../../sinks/clickhouse/records.js'
 import type { ReadRange } from '../../sinks/clickhouse/sink.js'
 import type { FeedMessage } from '../../sinks/sink.js'
@@ -40,6 +45,7 @@ interface StreamTable {
 const streamTables: readonly StreamTable[] = [
   { table: billingBatchesTable, feed: feeds.clickhouseBilling, rowsOf: insertsOfBilling },
   { table: journalEntriesTable, feed: feeds.clickhousePostings, rowsOf: insertsOfPostings },
+  { table: revenueScheduleTable, feed: feeds.clickhousePostings, rowsOf: insertsOfPostings },
 ]
 
 /** Messages that are made into rows together. */
@@ -105,7 +111,7 @@ function figuresOf(
   const read = rowsOf(messages)
   if (read.kind === 'rejected' || (read.refused ?? []).length > 0)
     return { rows: -1, checksum: '0', sums: {} }
-  const [insert] = read.inserts
+  const insert = read.inserts.find(one => one.table === table.name)
   return insert === undefined ? noFigures : figuresOfStream(table, Buffer.concat(insert.parts))
 }
 

@@ -24,17 +24,20 @@ export function straightLine(
   const parts: ScheduleEntry[] = []
   let earned = 0n
   for (let fromNs = period.fromNs; fromNs < period.untilNs; ) {
-    const untilNs = earlier(nextMonth(fromNs, period.timezone), period.untilNs)
+    const month = localMonth(fromNs, period.timezone)
+    const nextMonthNs = month.add({ months: 1 }).toZonedDateTime(period.timezone).epochNanoseconds
+    const untilNs = earlier(nextMonthNs, period.untilNs)
     const elapsed = untilNs - period.fromNs
     const earnedByThen = divideRounded(amount * elapsed, length * minorUnit) * minorUnit
-    parts.push({ fromNs, untilNs, amount: earnedByThen - earned })
+    parts.push({ month: month.toString(), fromNs, untilNs, amount: earnedByThen - earned })
     earned = earnedByThen
     fromNs = untilNs
   }
   return parts
 }
 
-function nextMonth(instantNs: bigint, timezone: string): bigint {
+/** Its first day. */
+function localMonth(instantNs: bigint, timezone: string): Temporal.PlainDate {
   const date = Temporal.Instant.fromEpochNanoseconds(instantNs).toZonedDateTimeISO(timezone).toPlainDate()
-  return date.with({ day: 1 }).add({ months: 1 }).toZonedDateTime(timezone).epochNanoseconds
+  return date.with({ day: 1 })
 }

@@ -9,6 +9,9 @@ import {
   billingBatchesTable,
   type JournalEntryRow,
   journalEntriesTable,
+  type RevenueScheduleRow,
+  revenueScheduleTable,
+  type TableDescription,
   tables,
 } from '../../schemas/tables.js'
 import type { FeedMessage, RefusedRecord } from '../sink.js'
@@ -34,7 +37,7 @@ export type RangeInserts =
 /** Tables whose rows arrive as Arrow streams on `ledger.<partition>.<table>`. */
 export const ledgerTables: readonly string[] = tables
   .map(table => table.name as string)
-  .filter(name => name !== 'billing_batches' && name !== 'journal_entries')
+  .filter(name => !['billing_batches', 'journal_entries', 'revenue_schedule'].includes(name))
 
 /** What the ClickHouse sink reads from the ledger: the filters of its feed. */
 export const ledgerSubjects: readonly string[] = ledgerTables.map(table => `ledger.*.${table}`)
@@ -91,14 +94,13 @@ export function insertsOfBilling(messages: readonly FeedMessage[]): RangeInserts
       ledgerSequence,
     })
   }
-  const table = billingBatchesTable.name
-  const inserts = [{ table, name: table, parts: [encodeRows(billingBatchesTable, rows)] }]
-  return { kind: 'ok', inserts: rows.length === 0 ? [] : inserts, refused }
+  return { kind: 'ok', inserts: insertOf(billingBatchesTable, rows), refused }
 }
 
-/** Messages of POSTINGS, one entry each, one row per line of it. */
+/** Messages of POSTINGS, one entry each, one row per line of it and one per part of its schedule. */
 export function insertsOfPostings(messages: readonly FeedMessage[]): RangeInserts {
   const rows: JournalEntryRow[] = []
+  const parts: RevenueScheduleRow[] = []
   const refused: Omit<RefusedRecord, 'token'>[] = []
   for (const message of messages) {
     const parsed = journalEntrySchema.safeParse(jsonOf(message))
@@ -107,10 +109,15 @@ export function insertsOfPostings(messages: readonly FeedMessage[]): RangeInsert
       continue
     }
     rows.push(...rowsOfEntry(parsed.data, message))
+    parts.push(...rowsOfSchedule(parsed.data, message))
   }
-  const table = journalEntriesTable.name
-  const inserts = [{ table, name: table, parts: [encodeRows(journalEntriesTable, rows)] }]
-  return { kind: 'ok', inserts: rows.length === 0 ? [] : inserts, refused }
+  const inserts = [...insertOf(journalEntriesTable, rows), ...insertOf(revenueScheduleTable, parts)]
+  return { kind: 'ok', inserts, refused }
+}
+
+function insertOf<R>(table: TableDescription<R>, rows: readonly R[]): TableInsert[] {
+  if (rows.length === 0) return []
+  return [{ table: table.name, name: table.name, parts: [encodeRows(table, rows)] }]
 }
 
 function rowsOfEntry(entry: ParsedEntry, message: FeedMessage): JournalEntryRow[] {
@@ -125,20 +132,40 @@ function rowsOfEntry(entry: ParsedEntry, message: FeedMessage): JournalEntryRow[
     debit,
     credit,
     segments: new Map(Object.entries(segments)),
+    periodFromNs: entry.service_period.from,
+    periodUntilNs: entry.service_period.until,
+    ...originOf(entry, message),
+  }))
+}
+
+function rowsOfSchedule(entry: ParsedEntry, message: FeedMessage): RevenueScheduleRow[] {
+  return (entry.schedule ?? []).map(({ month, from, until, amount }, index) => ({
+    journalId: entry.journal_id,
+    part: index + 1,
+    entityId: entry.entity_id,
+    currency: entry.currency,
+    month,
+    earnedFromNs: from,
+    earnedUntilNs: until,
+    amount,
+    ...originOf(entry, message),
+  }))
+}
+
+function originOf(entry: ParsedEntry, message: FeedMessage) {
+  return {
     chargeId: entry.charge_id,
     contractId: entry.contract_id,
     customerId: entry.customer_id,
     subscriptionId: entry.subscription_id,
     subscriptionVersion: entry.subscription_version,
-    periodFromNs: entry.service_period.from,
-    periodUntilNs: entry.service_period.until,
     performanceObligation: entry.performance_obligation,
     correlationId: entry.correlation_id,
     billingRunId: entry.source.billing_run_id,
     batchId: entry.source.batch_id,
     postedAtMs: message.storedAtMs ?? 0,
     ledgerSequence: message.sequence,
-  }))
+  }
 }
 
 type ParsedEntry = ReturnType<typeof journalEntrySchema.parse>

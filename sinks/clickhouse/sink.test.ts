@@ -196,8 +196,13 @@ test('billing batches and journal entries become rows; a batch that contradicts 
     balanced: 1,
     lines: 1,
   })
-  expect(await posting.isUntouched(signal)).toBe(false)
+  expect(
+    await one(`SELECT toString(sum(s.amount)) AS earned, toString(groupArray((s.part, s.month))) AS months,
+      any(s.journal_id) = (SELECT any(j.journal_id) FROM journal_entries AS j) AS same FROM revenue_schedule AS s`),
+  ).toEqual({ earned: '99', months: "[(1,'2026-01-01'),(2,'2026-02-01')]", same: 1 })
   await client.command({ query: 'TRUNCATE TABLE journal_entries' })
+  expect(await posting.isUntouched(signal)).toBe(false)
+  await client.command({ query: 'TRUNCATE TABLE revenue_schedule' })
   expect(await posting.isUntouched(signal)).toBe(true)
   await billing.close()
   await posting.close()

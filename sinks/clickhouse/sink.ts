@@ -29,7 +29,7 @@ export type ReadRange = (messages: readonly FeedMessage[]) => RangeInserts
 const tablesOf = new Map<ReadRange, readonly string[]>([
   [insertsOfLedger, ledgerTables],
   [insertsOfBilling, ['billing_batches']],
-  [insertsOfPostings, ['journal_entries']],
+  [insertsOfPostings, ['journal_entries', 'revenue_schedule']],
 ])
 
 export class ClickHouseSink implements Sink {

@@ -165,6 +165,32 @@ PARTITION BY toYYYYMM(accounting_date)
 ORDER BY (entity_id, account, accounting_date, journal_id)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
+CREATE TABLE IF NOT EXISTS revenue_schedule
+(
+    journal_id String,
+    part UInt32,
+    entity_id LowCardinality(String),
+    currency LowCardinality(String),
+    month Date32,
+    earned_from DateTime64(9, 'UTC'),
+    earned_until DateTime64(9, 'UTC'),
+    amount Decimal(38, 12),
+    charge_id String,
+    contract_id String,
+    customer_id String,
+    subscription_id String,
+    subscription_version UInt64,
+    performance_obligation LowCardinality(String),
+    correlation_id String,
+    billing_run_id String,
+    batch_id String,
+    posted_at DateTime64(3, 'UTC'),
+    ledger_sequence UInt64
+)
+ENGINE = MergeTree
+ORDER BY (entity_id, currency, month, journal_id)
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+
 CREATE TABLE IF NOT EXISTS mrr_movements
 (
     movement_id String,

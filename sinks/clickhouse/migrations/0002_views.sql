@@ -237,9 +237,10 @@ FROM
 GROUP BY month, currency
 ORDER BY currency, month;
 
--- Charges as invoiced (amount_rounded), in the months in which they are earned: in advance evenly over the service
--- period (by months in UTC); in arrears in the month of its accounting date, a local day, and before it is posted in the
--- month (UTC) in which its service period ends. The months of a charge add up to it exactly.
+-- Charges as invoiced (amount_rounded), in the local months of their subscriptions in which they are earned: in advance as
+-- the schedule of its journal entry says; in arrears in the month of its accounting date. Before its entry is here, a
+-- charge counts by months in UTC: in advance evenly over its service period, in arrears when that ends. The months of a
+-- charge add up to it exactly.
 CREATE OR REPLACE VIEW revenue_by_month AS
 SELECT
     month, currency, entity_id,
@@ -260,6 +261,11 @@ FROM
     ) AS posted USING (charge_id)
     WHERE timing != 'in_advance'
     UNION ALL
+    SELECT s.month AS month, s.month AS earned_on, s.currency AS currency, s.entity_id AS entity_id, c.kind AS kind,
+        toDecimal256(s.amount, 12) AS earned
+    FROM revenue_schedule AS s
+    INNER JOIN (SELECT charge_id, kind FROM charges WHERE timing = 'in_advance') AS c USING (charge_id)
+    UNION ALL
     -- Earned by the end of the month less earned by its beginning, so that roundings cancel out.
     SELECT month, month AS earned_on, currency, entity_id, kind,
         whole * greatest(0, least(length_ns, until_ns - from_ns)) / length_ns
@@ -277,6 +283,7 @@ FROM
             toUnixTimestamp64Nano(toDateTime64(addMonths(month, 1), 9, 'UTC')) AS until_ns
         FROM charges
         WHERE timing = 'in_advance' AND period_until > period_from
+            AND charge_id NOT IN (SELECT charge_id FROM revenue_schedule)
     )
 )
 GROUP BY month, currency, entity_id
