@@ -252,7 +252,7 @@ test.each([
   ['wrong_type', '- a', 1],
   ['wrong_type', 'meters: 5', 1],
   ['syntax', '--- {}\n--- {}', 2],
-  ['syntax', `meters: ${'['.repeat(10_000)}${']'.repeat(10_000)}`, 1],
+  ['source_too_deep', `meters: ${'['.repeat(10_000)}${']'.repeat(10_000)}`, 1],
 ])('%s: %.30s', (code, text, line) => {
   const parsed = parseCatalog(text, 'c.yaml')
   if (parsed.kind === 'ok') throw new Error('taken')

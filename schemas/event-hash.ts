@@ -9,6 +9,7 @@
 
 import { hash } from 'node:crypto'
 import { beginBytes, putValue, takeBytes } from './canonical-bytes.js'
+import { comparedData } from './compared-data.js'
 import { canonicalNumber } from './decimal-text.js'
 import { ExactNumber, numberOf } from './exact-number.js'
 import { msOf, nanosOf } from './time.js'
@@ -86,8 +87,9 @@ export function hashIdentityBytes(
 
 /** Writes the 64 bits of the event's content into the first two words of `out`. */
 export function hashContent(event: ValidEvent, out: Uint32Array): void {
-  // `type`, `subject`, `time` (the instant, or that it was left out), the three extensions and `data`: what the contract calls the content. It is hashed
-  // as an object of those members; an extension that is only carried is the same absent and empty.
+  // `type`, `subject`, `time` (the instant, or that it was left out), the three extensions and `data`: what the contract
+  // calls the content. It is hashed as an object of those members; an extension that is only carried is the same absent
+  // and empty.
   const sum: EntrySum = { a: 0, b: 0, count: 0 }
   addAttribute(sum, 'type', event.type)
   addAttribute(sum, 'subject', event.subject)
@@ -95,7 +97,7 @@ export function hashContent(event: ValidEvent, out: Uint32Array): void {
   if (event.subscriptionId !== undefined) addAttribute(sum, 'subscriptionid', event.subscriptionId)
   if (event.correlationId !== '') addAttribute(sum, 'correlationid', event.correlationId)
   if (event.traceparent !== '') addAttribute(sum, 'traceparent', event.traceparent)
-  addAttribute(sum, 'data', event.data)
+  addAttribute(sum, 'data', comparedData(event.type, event.data))
   finishObject(0, 0, sum.a, sum.b, sum.count)
   out[0] = lanes[0]!
   out[1] = lanes[1]!

@@ -5,6 +5,7 @@
 import type { z } from 'zod'
 import type { Catalog, Price } from './catalog.js'
 import { parseCatalogValue, parsePrice, rejectionOf } from './catalog-parser.js'
+import { comparedData } from './compared-data.js'
 import type { Scaled } from './decimal.js'
 import { hashOfValue } from './event-hash.js'
 import { stringifyJson } from './json-text.js'
@@ -270,7 +271,7 @@ function change(
     eventSource: event.source,
     eventId: event.id,
     correlationId: event.correlationId,
-    contentHash: hashOfValue([event.type, event.data]),
+    contentHash: hashOfValue([event.type, comparedData(event.type, event.data)]),
   }
   return { kind: 'ok', value: { kind: 'subscription_change', change: value } }
 }

@@ -113,7 +113,8 @@ test('a consumer that is deleted under way costs nothing', async () => {
   const reading = await read(4)
   const taken = await takeCount(reading, 2)
   for await (const consumer of broker.jsm.consumers.list('METERING')) {
-    if (consumer.config.filter_subject === natsSubjects.metering(4)) {
+    const { filter_subject, filter_subjects = [filter_subject] } = consumer.config
+    if (filter_subjects.includes(natsSubjects.metering(4))) {
       await broker.jsm.consumers.delete('METERING', consumer.name)
     }
   }

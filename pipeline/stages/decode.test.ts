@@ -17,7 +17,7 @@ test('every event of a message becomes one outcome, in order', () => {
 
 test('an event without a time happened when it arrived', () => {
   const [decoded] = decodeMessages([message(JSON.stringify(good))])
-  expect(decoded?.kind === 'event' && decoded.event.timeNs).toBe(7)
+  expect(decoded?.kind === 'event' && decoded.event.timeNs).toBe(7_000_000n)
 })
 
 test('what can be read of a refused event names it', () => {

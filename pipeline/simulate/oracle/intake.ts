@@ -7,6 +7,7 @@ import { mergeCatalogs } from '../../../schemas/catalog-parser.js'
 import { validateEvent } from '../../../schemas/cloud-event.js'
 import type { SubscriptionChange, UsageRetraction } from '../../../schemas/lifecycle-event.js'
 import { isLifecycleType, parseLifecycleEvent } from '../../../schemas/lifecycle-event.js'
+import { parseInstant } from '../../../schemas/time.js'
 import type { ValidEvent } from '../../../schemas/usage-event.js'
 import { canonical } from './canonical.js'
 import { type Reading, readingsOf } from './readings.js'
@@ -172,8 +173,20 @@ function contentOf(event: ValidEvent): string {
     subscriptionId ?? null,
     correlationId,
     traceparent,
-    data,
+    type.startsWith('weir.') ? withInstants(data) : data,
   ])
+}
+
+/** The instants of a change, as what they are instead of as they are written. */
+function withInstants(data: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const isInstant = /^(?:effective_from|effective_until|billing_anchor|trial_until|due_at)$/
+  return Object.fromEntries(
+    Object.entries(data).map(([name, value]) =>
+      isInstant.test(name) && typeof value === 'string'
+        ? [name, parseInstant(value) ?? value]
+        : [name, value],
+    ),
+  )
 }
 
 /** What a dead letter can say of an event that is not valid. */
