@@ -3,6 +3,7 @@
 // Invariants: a bad event is refused alone, with a stable code; nothing throws; a valid event can be hashed and stored
 // exactly (Unicode text, bounded depth).
 
+import { isGlobalType } from './event-stream.js'
 import {
   decodeUtf8,
   isRecord,
@@ -185,11 +186,6 @@ function headerValue(value: string): string | undefined {
     if (error instanceof URIError) return undefined
     throw error
   }
-}
-
-/** Whether an event of this type may come without a customer. */
-function isGlobalType(type: string): boolean {
-  return type === 'weir.catalog.published' || type === 'weir.fx_rate.published'
 }
 
 /** The envelope's rules. `arrivalMs` stands in for a missing `time`. */

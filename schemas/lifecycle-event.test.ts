@@ -1,12 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { validateEvent } from './cloud-event.js'
-import {
-  isLifecycleType,
-  type LifecycleEvent,
-  lifecycleTypes,
-  parseLifecycleEvent,
-} from './lifecycle-event.js'
+import { isLifecycleType } from './event-stream.js'
+import { type LifecycleEvent, lifecycleTypes, parseLifecycleEvent } from './lifecycle-event.js'
 import { packageRoot } from './package-root.js'
 import type { Parsed } from './rejection.js'
 import { beginninglessNs, endlessNs } from './time.js'

@@ -8,6 +8,7 @@ import { parseCatalogValue, parsePrice, rejectionOf } from './catalog-parser.js'
 import { comparedData } from './compared-data.js'
 import type { Scaled } from './decimal.js'
 import { hashOfValue } from './event-hash.js'
+import { isGlobalType } from './event-stream.js'
 import { stringifyJson } from './json-text.js'
 import {
   amendedData,
@@ -119,11 +120,6 @@ export type LifecycleEvent =
   | { readonly kind: 'catalog_published'; readonly catalog: Catalog }
   | { readonly kind: 'fx_rate'; readonly rate: FxRate }
 
-/** Types beginning with `weir.` are ours, known or not; every other type is usage. */
-export function isLifecycleType(type: string): boolean {
-  return type.startsWith('weir.')
-}
-
 type Reader = (event: ValidEvent) => Parsed<LifecycleEvent>
 
 const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
@@ -155,14 +151,10 @@ export function parseLifecycleEvent(event: ValidEvent): Parsed<LifecycleEvent> {
     return rejected('unknown_event_type', `Weir has no event type ${shownName(event.type)}${hint}.`, '/type')
   }
   const customerId = event.data['customer_id']
-  if (typeof customerId === 'string' && event.subject !== customerId && !isGlobal(event.type)) {
+  if (typeof customerId === 'string' && event.subject !== customerId && !isGlobalType(event.type)) {
     return rejected('customer_mismatch', 'The subject is not the customer_id of the data.', '/subject')
   }
   return reader(event)
-}
-
-function isGlobal(type: string): boolean {
-  return type === 'weir.catalog.published' || type === 'weir.fx_rate.published'
 }
 
 function dataOf<S extends z.ZodType>(schema: S, event: ValidEvent): Parsed<z.output<S>> {

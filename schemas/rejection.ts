@@ -21,6 +21,7 @@ export type RejectionCode =
   | 'invalid_data'
   | 'unknown_event_type'
   | 'wrong_partition'
+  | 'wrong_stream'
   // time
   | 'event_time_in_future'
   | 'older_than_dedupe_horizon'

@@ -1,24 +1,18 @@
 // Gathers the accepted events of a request into chunks, by the stream and partition that they go to.
 // Invariant: the order of a request is kept within each lane and form.
 
+import { type EventStream, streamOf } from '../../schemas/event-stream.js'
 import { partitionOf } from '../../schemas/identifiers.js'
-import { isLifecycleType } from '../../schemas/lifecycle-event.js'
 import type { UsageRow } from '../../schemas/usage-batch-writer.js'
 import type { ValidEvent } from '../../schemas/usage-event.js'
 import { natsSubjects } from '../topology.js'
-import { type EventChunk, type EventStream, rowsOverheadBytes } from './event-chunk.js'
+import { type EventChunk, rowsOverheadBytes } from './event-chunk.js'
 import type { Scope } from './scopes.js'
 
 export interface ChunkOptions {
   readonly partitions: number
   /** Where a chunk is cut. */
   readonly chunkBytes: number
-}
-
-/** Which stream an event of this type goes to. */
-export function streamOf(type: string): EventStream {
-  if (type === 'weir.catalog.published' || type === 'weir.fx_rate.published') return 'CATALOG'
-  return isLifecycleType(type) ? 'LIFECYCLE' : 'METERING'
 }
 
 /** The scope that a key needs to send to a stream. */

@@ -10,14 +10,9 @@
 
 import { JetStreamApiError, type JetStreamClient, type PubAck } from '@nats-io/jetstream'
 import { headers, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node'
+import type { EventStream } from '../../schemas/event-stream.js'
 import { BrokerLink } from './broker-link.js'
-import {
-  chunksOfMessage,
-  type EventChunk,
-  type EventStream,
-  type MessageBody,
-  messageOf,
-} from './event-chunk.js'
+import { chunksOfMessage, type EventChunk, type MessageBody, messageOf } from './event-chunk.js'
 import type { GatewayLimits } from './limits.js'
 import type { GatewayTelemetry } from './telemetry.js'
 

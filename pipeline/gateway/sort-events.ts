@@ -4,14 +4,15 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type ParsedEvent, validateEvent } from '../../schemas/cloud-event.js'
+import { type EventStream, streamOf } from '../../schemas/event-stream.js'
 import { partitionOf } from '../../schemas/identifiers.js'
 import { stringifyJson, treeProblem } from '../../schemas/json-text.js'
 import { type Rejection, rejected } from '../../schemas/rejection.js'
 import { rowEvent, type UsageBatch, type UsageRows } from '../../schemas/usage-batch.js'
 import { type UsageRow, usageRowBytes } from '../../schemas/usage-batch-writer.js'
 import type { ValidEvent } from '../../schemas/usage-event.js'
-import { ChunkBuilder, streamOf, streamScopes } from './chunk-builder.js'
-import type { EventChunk, EventStream } from './event-chunk.js'
+import { ChunkBuilder, streamScopes } from './chunk-builder.js'
+import type { EventChunk } from './event-chunk.js'
 import type { ProblemError } from './problem.js'
 import { weirEventProblem } from './weir-events.js'
 

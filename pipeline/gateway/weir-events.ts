@@ -3,7 +3,8 @@
 // a version that conflicts) is not decided here.
 
 import { parseCatalogValue } from '../../schemas/catalog-parser.js'
-import { isLifecycleType, parseLifecycleEvent } from '../../schemas/lifecycle-event.js'
+import { isLifecycleType } from '../../schemas/event-stream.js'
+import { parseLifecycleEvent } from '../../schemas/lifecycle-event.js'
 import type { Rejection } from '../../schemas/rejection.js'
 import type { ValidEvent } from '../../schemas/usage-event.js'
 import type { ProblemError } from './problem.js'

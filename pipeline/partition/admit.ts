@@ -3,8 +3,9 @@
 // each time they are sent they are refused again. Subscription changes and catalogs have no horizon: their sequence and
 // version are remembered for ever.
 
+import { type EventStream, streamOf } from '../../schemas/event-stream.js'
 import { partitionOf } from '../../schemas/identifiers.js'
-import { isLifecycleType } from '../../schemas/lifecycle-event.js'
+import { shownName } from '../../schemas/nearest-name.js'
 import type { Rejection } from '../../schemas/rejection.js'
 import { msOf, nanosOf } from '../../schemas/time.js'
 import type { Decoded, ReceivedEvent } from '../stages/decode.js'
@@ -19,47 +20,53 @@ export interface Admitted {
   readonly global: readonly ReceivedEvent[]
 }
 
-export function isGlobalType(type: string): boolean {
-  return type === 'weir.catalog.published' || type === 'weir.fx_rate.published'
-}
+/** What came, by the stream that it came on. Every partition reads CATALOG, and partition 0 accounts for it. */
+export type Arrivals = Readonly<Record<EventStream, readonly Decoded[]>>
 
-/** `fromCatalog`: what came on the catalog stream, which every partition reads and partition 0 accounts for. */
-export function admit(
-  batch: Batch,
-  fromCatalog: readonly Decoded[],
-  fromStreams: readonly Decoded[],
-): Admitted {
+export function admit(batch: Batch, arrivals: Arrivals): Admitted {
   const accounts = batch.config.partition === 0
   const timely: ReceivedEvent[] = []
   const unaccounted: ReceivedEvent[] = []
-  for (const decoded of fromCatalog) {
-    if (accounts) refuseOrKeep(batch, decoded, true, timely)
-    else if (decoded.kind === 'event' && isGlobalType(decoded.event.type)) unaccounted.push(decoded)
+  for (const decoded of arrivals.CATALOG) {
+    if (accounts) refuseOrKeep(batch, decoded, 'CATALOG', timely)
+    else if (decoded.kind === 'event' && streamOf(decoded.event.type) === 'CATALOG') unaccounted.push(decoded)
   }
-  for (const decoded of fromStreams) refuseOrKeep(batch, decoded, false, timely)
+  for (const decoded of arrivals.LIFECYCLE) refuseOrKeep(batch, decoded, 'LIFECYCLE', timely)
+  for (const decoded of arrivals.METERING) refuseOrKeep(batch, decoded, 'METERING', timely)
   const sightings = dedupeEvents(timely, batch.state.dedupe)
   const lifecycle: ReceivedEvent[] = []
   const usage: ReceivedEvent[] = []
-  const global: ReceivedEvent[] = unaccounted
+  const kept = { METERING: usage, LIFECYCLE: lifecycle, CATALOG: unaccounted }
   timely.forEach((received, index) => {
     const sighting = sightings[index]
     if (sighting === 'duplicate') batch.counted('duplicate')
     else if (sighting === 'conflicting') refuseConflict(batch, received)
-    else if (isGlobalType(received.event.type)) global.push(received)
-    else (isLifecycleType(received.event.type) ? lifecycle : usage).push(received)
+    else kept[streamOf(received.event.type)].push(received)
   })
-  return { lifecycle, usage, global }
+  return { lifecycle, usage, global: unaccounted }
 }
 
-function refuseOrKeep(batch: Batch, decoded: Decoded, onCatalogStream: boolean, kept: ReceivedEvent[]): void {
+/** Usage alone, event by event. */
+export function admitUsage(batch: Batch, decoded: readonly Decoded[]): readonly ReceivedEvent[] {
+  return admit(batch, { CATALOG: [], LIFECYCLE: [], METERING: decoded }).usage
+}
+
+function refuseOrKeep(batch: Batch, decoded: Decoded, stream: EventStream, kept: ReceivedEvent[]): void {
   if (decoded.kind === 'refused') {
     batch.counted('dead_lettered')
     batch.deadLetter(envelopeOfRefused(decoded), decoded.rejection)
     return
   }
-  const rejection = misplaced(batch, decoded, onCatalogStream) ?? untimely(batch, decoded)
+  const rejection = misplaced(batch, decoded, stream) ?? untimely(batch, decoded)
   if (rejection === undefined) kept.push(decoded)
   else refuse(batch, decoded, rejection)
+}
+
+/** How one sends what belongs on a stream. */
+const wayTo: Readonly<Record<EventStream, string>> = {
+  METERING: 'send it to usage.<customer> or to the gateway',
+  LIFECYCLE: 'send it to changes.<customer> or to the gateway',
+  CATALOG: 'send it to the gateway',
 }
 
 /** Counts a received event as dead-lettered. */
@@ -68,15 +75,18 @@ export function refuse(batch: Batch, received: ReceivedEvent, rejection: Rejecti
   batch.deadLetter(envelopeOf(received), rejection)
 }
 
-function misplaced(batch: Batch, received: ReceivedEvent, onCatalogStream: boolean): Rejection | undefined {
-  const { partition, partitions } = batch.config
-  // With one partition there is nothing to get wrong, which is what `simulate` relies on.
-  if (partitions === 1) return undefined
+function misplaced(batch: Batch, received: ReceivedEvent, stream: EventStream): Rejection | undefined {
+  const { partition, partitions, oneSource } = batch.config
   const { type, subject } = received.event
-  if (onCatalogStream || isGlobalType(type)) {
-    if (onCatalogStream && isGlobalType(type)) return undefined
-    return { code: 'wrong_partition', detail: `An event of type ${type} does not belong on this stream.` }
+  const rightStream = streamOf(type)
+  if (stream !== rightStream && oneSource !== true) {
+    return {
+      code: 'wrong_stream',
+      detail: `An event of type ${shownName(type)} belongs on the stream ${rightStream}, not on ${stream}: ${wayTo[rightStream]}.`,
+      pointer: '/type',
+    }
   }
+  if (rightStream === 'CATALOG') return undefined
   const right = partitionOf(subject, partitions)
   if (right === partition) return undefined
   return {
@@ -89,7 +99,7 @@ function misplaced(batch: Batch, received: ReceivedEvent, onCatalogStream: boole
 function untimely(batch: Batch, received: ReceivedEvent): Rejection | undefined {
   const { type, timeNs, timeText } = received.event
   const { futureToleranceMs, dedupeHorizonMs } = batch.config.limits
-  if (timeText === undefined || isGlobalType(type)) return undefined
+  if (timeText === undefined || streamOf(type) === 'CATALOG') return undefined
   const timeMs = msOf(timeNs)
   const latestMs = received.arrivedAtMs + futureToleranceMs
   if (timeMs > latestMs || (timeMs === latestMs && nanosOf(timeNs) > 0)) {

@@ -105,7 +105,13 @@ export class TestBench {
   last: CoreOutput | undefined
 
   constructor(limits: Partial<CoreConfig['limits']> = {}, at: Partial<CoreConfig> = {}) {
-    this.config = { partition: 0, partitions: 1, ...at, limits: { ...unlimitedCoreLimits, ...limits } }
+    this.config = {
+      partition: 0,
+      partitions: 1,
+      oneSource: true,
+      ...at,
+      limits: { ...unlimitedCoreLimits, ...limits },
+    }
     const parsed = parseCatalogValue(testCatalog)
     if (parsed.kind === 'invalid') throw new Error(JSON.stringify(parsed.problems))
     const state = new PartitionState(this.config.limits.dedupeHorizonMs)

@@ -10,6 +10,11 @@ export interface CoreConfig {
   readonly partition: number
   readonly partitions: number
   readonly limits: CoreLimits
+  /**
+   * All events come from one source that may send whatever it likes, as the files of `simulate` do. Otherwise a stream
+   * carries what belongs on it and nothing else.
+   */
+  readonly oneSource?: boolean
 }
 
 export interface BillingRunOrder {
@@ -26,7 +31,6 @@ export interface CoreInput {
   /** `ledger_sequence` of every row of this commit. */
   readonly commit: number
   readonly catalog: readonly InputMessage[]
-  /** `lifecycle` and `metering` are decoded alike: what an event is, its type says. */
   readonly lifecycle: readonly InputMessage[]
   readonly metering: readonly InputMessage[]
   /** Handed in once everything accepted before them was processed and no customer is held. */

@@ -5,7 +5,7 @@
 import type { Charge } from '../../schemas/charge.js'
 import { conservationGap, type DispositionCounts, dispositions } from '../../schemas/dispositions.js'
 import type { MrrMovement } from '../../schemas/mrr-movement.js'
-import { decodeMessages, holdsUsageOnly } from '../stages/decode.js'
+import { decodeMessages, holdsUsageOnly, type InputMessage } from '../stages/decode.js'
 import { dayOf } from '../stages/dedupe.js'
 import { admit } from './admit.js'
 import { applyGlobalEvents } from './apply-catalog.js'
@@ -77,12 +77,13 @@ export class PartitionCore {
     const out = new LedgerWriter(this.#config, input, this.#tap, this.#ratedUsage)
     const batch = new Batch(this.#config, this.#state, this.#book, out, input)
     this.#state.dedupe.sweep(dayOf(batch.nowMs))
-    // Changes come before the usage of the same call, wherever they are. What comes before a message that may hold changes
-    // is taken with it: of one identity the first is kept, in the order of the messages.
-    const changesUntil = input.metering.findLastIndex(message => !holdsUsageOnly(message)) + 1
-    const mixed = [...input.lifecycle, ...input.metering.slice(0, changesUntil)]
-    const usageOnly = input.metering.slice(changesUntil)
-    const admitted = admit(batch, decodeMessages(input.catalog), decodeMessages(mixed))
+    const mixedUntil = this.#config.oneSource === true ? mixedLength(input.metering) : 0
+    const usageOnly = input.metering.slice(mixedUntil)
+    const admitted = admit(batch, {
+      CATALOG: decodeMessages(input.catalog),
+      LIFECYCLE: decodeMessages(input.lifecycle),
+      METERING: decodeMessages(input.metering.slice(0, mixedUntil)),
+    })
     const touched = new CustomerChanges()
     if (applyGlobalEvents(batch, admitted.global)) retryUnknown(batch, touched)
     applyLifecycleEvents(batch, admitted.lifecycle, touched)
@@ -173,4 +174,12 @@ export class PartitionCore {
       sealedRuns,
     }
   }
+}
+
+/**
+ * Up to where one source's messages may hold changes, which come before the usage of the same call, wherever they are. What
+ * comes before such a message is taken with it: of one identity the first is kept, in the order of the messages.
+ */
+function mixedLength(metering: readonly InputMessage[]): number {
+  return metering.findLastIndex(message => !holdsUsageOnly(message)) + 1
 }

@@ -5,6 +5,7 @@
 //    order never changes a result, but usage that waits for a subscription takes room.
 // 2. Positions advance by what was taken, in the order of each stream.
 
+import type { EventStream } from '../../schemas/event-stream.js'
 import { plainLength } from '../stages/decompress.js'
 import { natsSubjects } from '../topology.js'
 import { type InputStream, type Positions, readLastSequence } from './checkpoint.js'
@@ -35,8 +36,6 @@ export interface ReadyInputs {
   /** What was there at the claim is still being read: no reason to linger. */
   readonly catchingUp: boolean
 }
-
-type EventStream = 'CATALOG' | 'LIFECYCLE' | 'METERING'
 
 export class PartitionInputs {
   readonly #readers: Readonly<Record<InputStream, InputReader>>

@@ -30,7 +30,7 @@ import {
 import { ScanLayout } from '../stages/scan/layout.js'
 import { type ScannedEvents, valueKinds } from '../stages/scan/scanned-events.js'
 import { UsageScanner } from '../stages/scan/scanner.js'
-import { admit, refuseConflict } from './admit.js'
+import { admitUsage, refuseConflict } from './admit.js'
 import type { Batch } from './batch.js'
 import { findRoute } from './find-route.js'
 import { placeUsage } from './place-usage.js'
@@ -72,13 +72,13 @@ export class PlainUsage {
   #types: readonly PlainType[] = []
   #scanner = new UsageScanner(new ScanLayout([]))
 
-  /** Places every event of a message that holds usage only. */
+  /** Places every event of a message of usage; what else it may hold is refused. */
   place(batch: Batch, message: InputMessage): void {
     this.#use(batch.book.catalog)
     const { bytes, contentType, refusal } = message
     const scan = refusal === undefined ? this.#scanner.scan(bytes, contentType) : undefined
     if (scan === undefined || scan.count === 0) {
-      placeUsage(batch, admit(batch, [], decodeMessages([message])).usage)
+      placeUsage(batch, admitUsage(batch, decodeMessages([message])))
       return
     }
     const { arrivedAtMs } = message
@@ -87,7 +87,7 @@ export class PlainUsage {
     for (let event = 0; event < scan.count; event += 1) {
       const customer = isOrdinary(course, event) ? customerOf(course, event, customers[event]!) : none
       if (customer !== none) this.#admit(course, event, customer)
-      else placeUsage(batch, admit(batch, [], [decodeAt(course, event)]).usage)
+      else placeUsage(batch, admitUsage(batch, [decodeAt(course, event)]))
     }
   }
 

@@ -6,9 +6,9 @@ import type { Catalog } from '../../schemas/catalog.js'
 import type { Charge } from '../../schemas/charge.js'
 import { parseMessage, validateEvent } from '../../schemas/cloud-event.js'
 import type { DispositionCounts } from '../../schemas/dispositions.js'
+import { isLifecycleType } from '../../schemas/event-stream.js'
 import { compositeKey } from '../../schemas/identifiers.js'
 import { stringifyJson } from '../../schemas/json-text.js'
-import { isLifecycleType } from '../../schemas/lifecycle-event.js'
 import type { MrrMovement } from '../../schemas/mrr-movement.js'
 import type { DeadLetterRow } from '../../schemas/tables.js'
 import { later, nsOf, parseInstant } from '../../schemas/time.js'
@@ -136,7 +136,11 @@ function runToEnd(catalog: Catalog, messages: readonly InputMessage[], nowMs: nu
   }
   const state = new PartitionState(unlimitedCoreLimits.dedupeHorizonMs)
   state.catalog = catalog
-  const core = new PartitionCore({ partition: 0, partitions: 1, limits: unlimitedCoreLimits }, tap, state)
+  const core = new PartitionCore(
+    { partition: 0, partitions: 1, oneSource: true, limits: unlimitedCoreLimits },
+    tap,
+    state,
+  )
   const none: Omit<CoreInput, 'nowMs' | 'commit'> = {
     catalog: [],
     lifecycle: [],

@@ -11,7 +11,7 @@ import { unlimitedCoreLimits } from '../../partition/core-limits.js'
 import { PartitionState } from '../../partition/state/partition-state.js'
 import { MemoryHistory } from '../memory-history.js'
 
-const config = { partition: 0, partitions: 1, limits: unlimitedCoreLimits }
+const config = { partition: 0, partitions: 1, oneSource: true, limits: unlimitedCoreLimits }
 
 export const nothing: Omit<CoreInput, 'nowMs' | 'commit'> = {
   catalog: [],

@@ -4,7 +4,7 @@
 
 import fc from 'fast-check'
 import { validateEvent } from '../../../schemas/cloud-event.js'
-import { isLifecycleType } from '../../../schemas/lifecycle-event.js'
+import { isLifecycleType } from '../../../schemas/event-stream.js'
 import { msOf, nsOf, parseInstant } from '../../../schemas/time.js'
 import { at, catalogOf, catalogShape, paces } from './catalogs.js'
 import { Dice } from './dice.js'
