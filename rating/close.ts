@@ -45,7 +45,7 @@ export function chargesOf(
 }
 
 /** A charge is due when its service period has ended, or, in advance, when it begins. */
-export function dueAt(charge: Charge): bigint {
+export function dueAt(charge: Pick<Charge, 'timing' | 'fromNs' | 'untilNs'>): bigint {
   return charge.timing === 'in_advance' ? charge.fromNs : charge.untilNs
 }
 

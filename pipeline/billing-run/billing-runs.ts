@@ -117,11 +117,14 @@ export class BillingRuns implements BillingApi {
       return { kind: 'not_found', detail: `The run ${runId} has no batch ${after}.` }
     }
     const page = published.slice(at + 1, at + 1 + batchesPerPage)
-    const batches = await Promise.all(
-      page.map(batch =>
-        record.preview ? this.#previewed(runId, batch.batch_id) : this.#batch(batch.stream_sequence),
-      ),
-    )
+    const batches: BillingBatchView[] = []
+    for (const { batch_id, stream_sequence } of page) {
+      const batch = record.preview
+        ? await this.#previewed(runId, batch_id)
+        : await this.#batch(stream_sequence)
+      if (batch === undefined) return record.preview ? previewExpired(record) : batchPurged(runId, batch_id)
+      batches.push(batch)
+    }
     const more = at + 1 + page.length < published.length
     return { kind: 'ok', value: { batches, next_after: more ? (page.at(-1)?.batch_id ?? null) : null } }
   }
@@ -182,16 +185,15 @@ export class BillingRuns implements BillingApi {
     return message?.seq ?? 0
   }
 
-  async #batch(sequence: number): Promise<BillingBatchView> {
+  async #batch(sequence: number): Promise<BillingBatchView | undefined> {
     const message = await this.#options.jsm.streams.getMessage('BILLING', { seq: sequence })
-    if (message === null) throw new Error(`BILLING no longer holds message ${sequence}`)
-    return message.json<BillingBatchView>()
+    return message?.json<BillingBatchView>()
   }
 
-  async #previewed(runId: string, batchId: string): Promise<BillingBatchView> {
+  async #previewed(runId: string, batchId: string): Promise<BillingBatchView | undefined> {
     const entry = await this.#options.runs.get(runKeys.preview(runId, batchId))
-    if (entry === null) throw new Error(`the preview ${runId} is over a day old; ask for another`)
-    return entry.json<BillingBatchView>()
+    // For a while the end of a key's time to live is marked by an entry without a value.
+    return entry?.operation === 'PUT' ? entry.json<BillingBatchView>() : undefined
   }
 
   async #view(record: BillingRunRecord): Promise<BillingRunView> {
@@ -267,6 +269,16 @@ function differenceOf(record: BillingRunRecord, request: BillingRunRequest): str
 function noEntity({ entity_id }: BillingRunRecord): BillingAnswer<never> {
   const detail = `No subscription and no customer has or had the entity ${entity_id}. Nothing is billed.`
   return { kind: 'not_found', code: 'unknown_entity', detail }
+}
+
+function previewExpired({ billing_run_id, requested_at }: BillingRunRecord): BillingAnswer<never> {
+  const detail = `The batches of the preview ${billing_run_id}, asked for at ${requested_at}, were kept for a day and are gone. Ask for another preview.`
+  return { kind: 'gone', code: 'preview_expired', detail }
+}
+
+function batchPurged(runId: string, batchId: string): BillingAnswer<never> {
+  const detail = `BILLING no longer holds the batch ${batchId} of the run ${runId}.`
+  return { kind: 'gone', code: 'batch_purged', detail }
 }
 
 function viewOf(

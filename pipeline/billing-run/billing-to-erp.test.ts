@@ -3,6 +3,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { type KV, Kvm } from '@nats-io/kv'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
@@ -11,6 +12,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
 import { recognise } from '../../rating/recognition/recognise.js'
 import { type BillingBatchWire, batchFromWire } from '../../schemas/billing-batch.js'
+import { runKeys } from '../../schemas/billing-run.js'
 import { type Charge, chargeToWire } from '../../schemas/charge.js'
 import { formatScaled, parseDecimal, type Scaled, scaledOne } from '../../schemas/decimal.js'
 import type { JournalEntryWire } from '../../schemas/journal-entry.js'
@@ -509,6 +511,46 @@ test('a preview shows its batches and publishes none; it is no run that could be
   })
   const batchId = page.kind === 'ok' ? page.value.batches[0]!.batch_id : ''
   expect(await runs.ack(runId, batchId)).toMatchObject({ kind: 'conflict', code: 'preview' })
+})
+
+test('after its day a preview still lists, and its batches are gone, with a code, marked or not', async () => {
+  await forgetRuns()
+  const lines = Array.from({ length: 501 }, (_, index) => charge(`ch_${1_000 + index}`, scaledOne))
+  const preview = await answered(runs.create({ cutoffNs: cutoffNs - 2n, preview: true }), [true, true], lines)
+  if (preview.kind !== 'ok') throw new Error(preview.kind)
+  const { billing_run_id: runId } = preview.value.run
+  const page = await runs.batches(runId)
+  const [first, second] = page.kind === 'ok' ? page.value.batches : []
+  const gone = { kind: 'gone', code: 'preview_expired', detail: expect.stringContaining(runId) }
+  // The second batch goes as its day would take it: its time to live ends, which leaves a mark, and then that goes too.
+  const key = runKeys.preview(runId, second!.batch_id)
+  await kv.purge(key)
+  await kv.create(key, '{}', '1s')
+  while ((await kv.get(key))?.operation === 'PUT') await sleep(50)
+  expect((await kv.get(key))?.operation).toBe('PURGE')
+  expect(await runs.batches(runId)).toMatchObject(gone)
+  expect(await runs.batches(runId, first!.batch_id)).toMatchObject(gone)
+  await jsm.streams.purge('KV_weir_runs', { filter: `$KV.weir_runs.${key}` })
+  expect(await runs.batches(runId)).toMatchObject(gone)
+  expect(await runs.get(runId)).toMatchObject({ kind: 'ok', value: { status: 'previewed' } })
+  expect((await runs.list()).map(run => run.billing_run_id)).toContain(runId)
+  expect(await runs.ack(runId, second!.batch_id)).toMatchObject({ kind: 'conflict', code: 'preview' })
+})
+
+test('a batch that was taken out of BILLING is gone, with a code; those of other runs are read', async () => {
+  const kept = await orderRun()
+  runNumber += 1
+  const purged = await orderRun()
+  for (const runId of [kept, purged]) {
+    await billing.apply(await seal(runId, 0, [charge(`ch ${runId}`, scaledOne)]), never)
+    await billing.apply(await seal(runId, 1, []), never)
+  }
+  await jsm.streams.purge('BILLING', { filter: `billing.*.${purged}` })
+  expect(await runs.batches(purged)).toMatchObject({ kind: 'gone', code: 'batch_purged' })
+  expect(await runs.batches(kept)).toMatchObject({
+    kind: 'ok',
+    value: { batches: [{ billing_run_id: kept }] },
+  })
 })
 
 test('an Idempotency-Key belongs to one request, also when two come at once', async () => {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import type { ChargeWire } from '../../schemas/charge.js'
 import { created, testCatalog, usage } from '../partition/core-fixture.js'
 import { type SimulateArguments, simulateCommand } from './simulate.js'
 
@@ -83,11 +84,22 @@ test('--json --explain adds the key explanations and changes no other', async ()
     unknown
   >
   expect(rest).toEqual(plain)
-  const charges = rest['charges'] as Record<string, unknown>[]
-  const lines = explanations as { charge_id: string; amount: string; steps: Record<string, unknown>[] }[]
+  const charges = rest['charges'] as ChargeWire[]
+  const lines = explanations as {
+    charge_id: string
+    due_at: string
+    amount: string
+    steps: Record<string, unknown>[]
+  }[]
   expect(lines.map(one => [one.charge_id, one.amount])).toEqual(
     charges.map(one => [one['charge_id'], one['amount']]),
   )
+  expect(lines.map(one => one.due_at)).toEqual(
+    charges.map(one =>
+      one['timing'] === 'in_advance' ? one['service_period'].from : one['service_period'].until,
+    ),
+  )
+  expect(new Set(charges.map(one => one['timing']))).toEqual(new Set(['in_advance', 'in_arrears']))
   expect(lines[1]?.steps.find(step => step['what'] === 'model')).toEqual({
     what: 'model',
     label: 'per_unit',
@@ -100,6 +112,9 @@ test('--json --explain adds the key explanations and changes no other', async ()
 test('--explain prints the arithmetic of every charge below the tables', async () => {
   const { code, stdout } = await run({ json: false, explain: true })
   expect(code).toBe(0)
-  expect(stdout).toContain('cus_1, sub_1, tokens, 2026-01-01T00:00:00Z to 2026-02-01T00:00:00Z, closed')
+  expect(stdout).toContain(
+    'cus_1, sub_1, tokens, 2026-01-01T00:00:00Z to 2026-02-01T00:00:00Z, closed, ' +
+      'due 2026-02-01T00:00:00Z, when its service period ends',
+  )
   expect(stdout).toMatch(/^ {2}per_unit +3 × 0\.5 USD = 1\.5 USD$/m)
 })

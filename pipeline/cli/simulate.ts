@@ -3,7 +3,7 @@
 
 import { readFile } from 'node:fs/promises'
 import { explanationToWire } from '../../rating/explain/explanation.js'
-import { explanationToText } from '../../rating/explain/explanation-text.js'
+import { dueToText, explanationToText } from '../../rating/explain/explanation-text.js'
 import type { Catalog } from '../../schemas/catalog.js'
 import { type CatalogProblem, mergeCatalogs } from '../../schemas/catalog-parser.js'
 import { chargeToWire } from '../../schemas/charge.js'
@@ -140,7 +140,7 @@ export function toWire(result: SimulateResult) {
       ? {}
       : {
           explanations: result.explanations.map(({ charge, explanation }) =>
-            explanationToWire(charge.chargeId, explanation),
+            explanationToWire(charge, explanation),
           ),
         }),
   }
@@ -181,7 +181,7 @@ function explanationText({ charge, explanation }: ChargeExplanation): string {
   const { customerId, subscriptionId, price, fromNs, untilNs, status } = charge
   const period = `${formatInstant(fromNs)} to ${formatInstant(untilNs)}`
   return [
-    `${customerId}, ${subscriptionId}, ${price}, ${period}, ${status}`,
+    `${customerId}, ${subscriptionId}, ${price}, ${period}, ${status}, ${dueToText(charge)}`,
     ...explanationToText(explanation),
   ].join('\n')
 }

@@ -16,11 +16,12 @@ export interface BillingRunRequest {
   readonly idempotencyKey?: string
 }
 
-/** `refused` is answered with 422, `conflict` with 409, `not_found` with 404; codes are stable snake_case. */
+/** `refused` is answered with 422, `gone` with 410, `conflict` with 409, `not_found` with 404; codes are stable snake_case. */
 export type BillingAnswer<T> =
   | { readonly kind: 'ok'; readonly value: T }
   | { readonly kind: 'not_found'; readonly code?: string; readonly detail: string }
   | { readonly kind: 'conflict'; readonly code: string; readonly detail: string }
+  | { readonly kind: 'gone'; readonly code: string; readonly detail: string }
   | { readonly kind: 'refused'; readonly code: string; readonly detail: string; readonly pointer?: string }
 
 /** A run as JSON: at least these members, and whatever else its owner shows. */
@@ -172,7 +173,14 @@ function batchesRoute(billing: BillingApi): ApiRoute {
     summary: 'The sealed batches of a run, a page at a time',
     params: runParams,
     query: batchesQuery,
-    responses: { 200: { description: 'The batches that follow `after`', schema: pageSchema } },
+    responses: {
+      200: { description: 'The batches that follow `after`', schema: pageSchema },
+      404: { description: 'There is no such run, or it has no batch `after`' },
+      410: {
+        description:
+          '`preview_expired`: the batches of a preview are kept for a day. `batch_purged`: `BILLING` no longer holds one',
+      },
+    },
     async handle(call: ApiCall): Promise<ApiReply> {
       const { after } = readQuery(call, batchesQuery)
       return { status: 200, body: valueOrProblem(await billing.batches(call.params['id'] ?? '', after)) }
@@ -211,6 +219,8 @@ function valueOrProblem<T>(answer: BillingAnswer<T>): T {
       throw new Problem(404, answer.code ?? 'not_found', answer.detail)
     case 'conflict':
       throw new Problem(409, answer.code, answer.detail)
+    case 'gone':
+      throw new Problem(410, answer.code, answer.detail)
     case 'refused': {
       const { code, detail, pointer } = answer
       const errors = pointer === undefined ? undefined : [{ pointer, code, detail }]

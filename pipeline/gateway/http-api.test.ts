@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parseInstant } from '../../schemas/time.js'
+import { batchesCommand } from '../cli/billing-run.js'
+import { type CliIo, exitCodes } from '../cli/io.js'
 import type { BillingApi, BillingRunRequest } from './billing-runs.js'
 import { type Broker, post, type Served, serve, startBroker } from './fixture.js'
 
@@ -28,10 +30,11 @@ const billing: BillingApi = {
       : { kind: 'not_found', detail: `There is no run ${id}.` }
   },
   list: async () => [run],
-  batches: async (id, after) => ({
-    kind: 'ok',
-    value: { batches: [{ batch_id: `${id}-after-${after ?? 'start'}` }], next_after: null },
-  }),
+  async batches(id, after) {
+    if (id === 'br_old') return { kind: 'gone', code: 'preview_expired', detail: 'It was kept for a day.' }
+    const batches = [{ batch_id: `${id}-after-${after ?? 'start'}` }]
+    return { kind: 'ok', value: { batches, next_after: null } }
+  },
   ack: async (_id, batchId) => ({ kind: 'ok', value: { batch_id: batchId, acknowledged: true } }),
 }
 
@@ -118,6 +121,21 @@ test('runs and batches are read, paged and acknowledged', async () => {
   expect((await problemOf(twice))['errors']).toMatchObject([{ pointer: '?after' }])
   const ack = await fetch(`${served.url}/v1/billing-runs/br_1/batches/bb_7/ack`, { method: 'POST' })
   expect(await ack.json()).toEqual({ batch_id: 'bb_7', acknowledged: true })
+})
+
+test('batches that are gone are 410 with a code, in the OpenAPI document too, and the command line says so', async () => {
+  const problem = await problemOf(await fetch(`${served.url}/v1/billing-runs/br_old/batches`))
+  expect(problem).toMatchObject({ status: 410, title: 'Gone', code: 'preview_expired' })
+  const document = (await (await fetch(`${served.url}/openapi.json`)).json()) as OpenApi
+  const { responses } = document.paths['/v1/billing-runs/{id}/batches']!['get']!
+  expect(responses['410']!.description).toContain('`preview_expired`')
+  expect(responses['410']!.content).toHaveProperty(['application/problem+json'])
+  const said: string[] = []
+  const write = (text: string) => said.push(text)
+  const gateway = { url: served.url, apiKey: undefined }
+  const io = { stdout: { write: () => expect.unreachable() }, stderr: { write } } as unknown as CliIo
+  expect(await batchesCommand({ gateway, id: 'br_old', json: true }, io)).toBe(exitCodes.failed)
+  expect(said).toEqual(['410 preview_expired: It was kept for a day.\n'])
 })
 
 test('a bug is 500 and says nothing of its cause', async () => {

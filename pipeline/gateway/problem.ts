@@ -112,6 +112,7 @@ const titles: ReadonlyMap<number, string> = new Map([
   [405, 'Method not allowed'],
   [408, 'Request timed out'],
   [409, 'Conflict'],
+  [410, 'Gone'],
   [413, 'Too large'],
   [414, 'URI too long'],
   [415, 'Unsupported media type'],

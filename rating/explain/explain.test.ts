@@ -71,12 +71,14 @@ function expectConnected(wire: ExplanationWire): void {
   }
 }
 
+const ofCharge = { chargeId: 'ch_1', timing: 'in_arrears', fromNs: 0n, untilNs: 1n } as const
+
 function explained(one: Case, trial: boolean, pay: Payment) {
   const basis = { ...one.basis, trial }
   const accumulator = start(one)
   for (const sample of one.arrival) addSample(basis, accumulator, sample)
   const explanation = explainUsage(basis, accumulator, pay)
-  const wire = explanationToWire('ch_1', explanation)
+  const wire = explanationToWire(ofCharge, explanation)
   return { charge: chargeOf(basis, accumulator), explanation, wire }
 }
 
@@ -158,7 +160,10 @@ describe('an explanation of a recurring price', () => {
         const created = change('created', 1, '2026-06-01', { plan: 'pro', ...quantities(0), ...trialUntil })
         const lines = pricesOf(catalog, created, ...changes).recurring
         for (const segment of lines.flatMap(line => segmentsBefore(line, at('2026-08-01')))) {
-          const wire = explanationToWire(segment.chargeId, explainRecurring(segment))
+          const wire = explanationToWire(
+            { ...segment, timing: segment.line.price.timing },
+            explainRecurring(segment),
+          )
           expectSound(wire, recurringCharge(segment).amount, { currency, rounding })
         }
       }),

@@ -8,7 +8,7 @@ import { basisOfVector, periodNs, periodStartNs, samplesOfVector, type Vector } 
 import { segmentsBefore } from '../price-lines.js'
 import { explainRecurring } from './explain-recurring.js'
 import { explainUsage } from './explain-usage.js'
-import { explanationToText } from './explanation-text.js'
+import { dueToText, explanationToText } from './explanation-text.js'
 
 const folder = `${process.cwd()}/rating/explain/golden`
 const third = { fraction: ['10', '30'] as const }
@@ -114,7 +114,10 @@ for (const [name, example] of Object.entries(examples)) {
 }
 
 it('recurring prices read as their golden text: seats that change, a discount, a trial', () => {
-  const prices = [{ ...seats, discount_percent: '10' }, base]
+  const prices = [
+    { ...seats, discount_percent: '10', timing: 'in_arrears' },
+    { ...base, timing: 'in_advance' },
+  ]
   const catalog = catalogOf({ plan: 'pro', proration: 'day', prices })
   const lines = pricesOf(
     catalog,
@@ -128,7 +131,11 @@ it('recurring prices read as their golden text: seats that change, a discount, a
   ).recurring
   const texts = lines
     .flatMap(line => segmentsBefore(line, at('2026-07-01')))
-    .map(segment => `${segment.line.price.price}\n${textFile(explanationToText(explainRecurring(segment)))}`)
+    .map(segment => {
+      const { price, timing } = segment.line.price
+      const head = `${price}, ${dueToText({ ...segment, timing })}`
+      return textFile([head, ...explanationToText(explainRecurring(segment))])
+    })
   expect(texts.join('')).toBe(readFileSync(`${folder}/recurring.txt`, 'utf8'))
 })
 

@@ -1,6 +1,9 @@
 // An explanation for people: one line per step, its formula with the values put in. Money carries its currency, parts of
 // a period what they were counted in; a number that does not end is cut off with `…` (the data have it exactly).
 
+import type { Charge } from '../../schemas/charge.js'
+import { formatInstant } from '../../schemas/time.js'
+import { dueAt } from '../close.js'
 import type { Explanation } from './explanation.js'
 import { shortText } from './ratio.js'
 import type { Step, StepValue } from './step.js'
@@ -19,6 +22,12 @@ export function explanationToText(explanation: Explanation): string[] {
     const right = expression === '' ? result : `${expression} ${result}`
     return `${indent}${step.label.padEnd(width)}  ${right}`
   })
+}
+
+/** When a billing run may take the charge, and why then. */
+export function dueToText(charge: Pick<Charge, 'timing' | 'fromNs' | 'untilNs'>): string {
+  const moment = charge.timing === 'in_advance' ? 'begins' : 'ends'
+  return `due ${formatInstant(dueAt(charge))}, when its service period ${moment}`
 }
 
 /** Empty when the formula says no more than the result. */

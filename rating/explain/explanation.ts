@@ -1,8 +1,11 @@
 // The arithmetic of one charge, line by line, as data. Contract: `weir simulate --json --explain`, key `explanations`.
 // Invariant: the last but one step comes to the charge's amount, the last one to its rounded amount.
 
+import type { Charge } from '../../schemas/charge.js'
 import { minorUnits } from '../../schemas/currency.js'
 import { decimalScale, formatScaled, type Rounding, type Scaled } from '../../schemas/decimal.js'
+import { formatInstant } from '../../schemas/time.js'
+import { dueAt } from '../close.js'
 import { roundToCurrency } from '../rounding.js'
 import { exactText, ofScaled, type Ratio, toScaled } from './ratio.js'
 import { count, money, type Step, type StepValue } from './step.js'
@@ -20,9 +23,14 @@ export interface Payment {
   readonly rounding: Rounding
 }
 
+/** What an explanation says of its charge besides the arithmetic. */
+export type ExplainedCharge = Pick<Charge, 'chargeId' | 'timing' | 'fromNs' | 'untilNs'>
+
 /** On the wire a number is an exact decimal, or `n/d` where no decimal ends. */
 export interface ExplanationWire {
   readonly charge_id: string
+  /** RFC 3339: the first cutoff by which a billing run takes the charge. */
+  readonly due_at: string
   readonly currency: string
   readonly steps: readonly {
     readonly what: string
@@ -58,10 +66,11 @@ export function finishExplanation(steps: Step[], exact: Ratio, { currency, round
   return { currency, steps, amount, amountRounded }
 }
 
-export function explanationToWire(chargeId: string, explanation: Explanation): ExplanationWire {
+export function explanationToWire(charge: ExplainedCharge, explanation: Explanation): ExplanationWire {
   const { currency, steps, amount, amountRounded } = explanation
   return {
-    charge_id: chargeId,
+    charge_id: charge.chargeId,
+    due_at: formatInstant(dueAt(charge)),
     currency,
     steps: steps.map(({ what, label, formula, values, result }) => ({
       what,
