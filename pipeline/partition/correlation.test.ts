@@ -30,6 +30,28 @@ test('versions, movements and sealed charges carry that of their version, usage 
   ])
 })
 
+test('a version without an id of its own carries that of its created, whatever was in force before or above it', () => {
+  const bench = new TestBench()
+  bench.send([
+    withId(created(), 'quote'),
+    withId(change('amended', 3, '2026-01-05T00:00:00Z', { entity_id: 'de' }), 'move'),
+    change('amended', 2, '2026-01-10T00:00:00Z', { entity_id: 'fr' }),
+    change('amended', 4, '2025-12-01T00:00:00Z', { trial_until: null }),
+    change('cancelled', 5, '2026-02-01T00:00:00Z'),
+    change('amended', 6, '2026-02-10T00:00:00Z', { entity_id: 'us' }),
+  ])
+  const known = new Map(bench.versions.map(row => [row.sequence, row.correlationId]))
+  expect([...known].sort(([a], [b]) => a - b)).toEqual([
+    [1, 'quote'],
+    [2, 'quote'],
+    [3, 'move'],
+    [4, 'quote'],
+    [5, 'quote'],
+    [6, 'quote'],
+  ])
+  expect(bench.movements.at(-1)).toMatchObject({ kind: 'churn', correlationId: 'quote' })
+})
+
 test('a dead letter carries that of its event, usage or ours', () => {
   const bench = new TestBench()
   bench.send([

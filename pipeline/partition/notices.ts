@@ -4,7 +4,6 @@
 
 import type { CatalogIndex } from '../../rating/catalog-index.js'
 import { type SubscriptionPrices, unitPrices } from '../../rating/price-lines.js'
-import { versionAt } from '../../rating/timeline.js'
 import type { SubscriptionChange } from '../../schemas/lifecycle-event.js'
 import { pointerTo } from '../../schemas/rejection.js'
 import type { PartitionState } from './state/partition-state.js'
@@ -21,7 +20,9 @@ export function noticesOf(
   catalog: CatalogIndex,
 ): Notices {
   if (change.quantities === undefined || prices === undefined) return none
-  const terms = versionAt(prices.timeline, change.effectiveFromNs)?.terms
+  const { versions } = prices.timeline
+  // Where nothing is in force then, what comes next decides.
+  const terms = versions.find(version => version.untilNs > change.effectiveFromNs)?.terms
   const inForce = terms === undefined ? [] : unitPrices(terms, catalog)
   const notices = new Map<string, string>()
   for (const price of change.quantities.keys()) {

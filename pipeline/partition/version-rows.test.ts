@@ -92,6 +92,29 @@ test('a version tells its notices, its default quantities, and what is yours', (
   expect(bench.core.notices()).toMatchObject([{ source: 'crm', code: 'price_not_in_plan', pointer }])
 })
 
+test('a quantity that is set before anything is in force has no notice when the plan that comes has its price', () => {
+  const bench = new TestBench()
+  const early = change('amended', 2, '2025-12-01T00:00:00Z', { quantities: { seats: '2' } })
+  bench.send([early, created({ plan: 'max', quantities: { seats: '1' } })])
+  expect(bench.versions.map(row => [row.sequence, row.notices?.size])).toEqual([
+    [1, 0],
+    [2, 0],
+  ])
+  expect(bench.core.notices()).toEqual([])
+  // In the gap after a cancellation, too; and of a plan that comes and lacks it, it is told.
+  const gap = { quantities: { seats: '3' } }
+  bench.send([
+    change('cancelled', 3, '2026-02-01T00:00:00Z'),
+    change('amended', 4, '2026-02-10T00:00:00Z', gap),
+    change('resumed', 5, '2026-03-01T00:00:00Z'),
+  ])
+  expect(bench.core.notices()).toEqual([])
+  bench.send([change('amended', 6, '2026-03-01T00:00:00Z', { plan: 'pro' })])
+  const { eventId, notices } = bench.versions.findLast(row => row.sequence === 4)!
+  expect([...notices!.keys()]).toEqual(['/data/quantities/seats'])
+  expect(bench.core.notices().map(({ id }) => id)).toEqual([eventId])
+})
+
 test('a quantity or override of a price that no plan has is refused, and freed when one is published', () => {
   const bench = new TestBench()
   bench.send([created(), change('amended', 2, '2026-01-10T00:00:00Z', { quantities: { seets: '1' } })])

@@ -40,7 +40,8 @@ export function versionRows(
     // A subscription that went from one currency to another has steps of both.
     const mrr = steps.findLast(step => step.currency === currency && step.atNs <= change.effectiveFromNs)?.mrr
     const notices = noticesOf(change, prices, catalog)
-    return { ...rowOf(change, version, endNs, catalog), mrr: mrr ?? 0n, currency, notices }
+    const correlationId = change.correlationId || correlationIdOfCreated(changes, change)
+    return { ...rowOf(change, version, endNs, catalog), mrr: mrr ?? 0n, currency, correlationId, notices }
   })
 }
 
@@ -59,6 +60,15 @@ function contentOf(row: VersionRow): string {
 
 function versionBefore(prices: SubscriptionPrices, change: SubscriptionChange): Version | undefined {
   return prices.timeline.versions.findLast(version => version.fromNs <= change.effectiveFromNs)
+}
+
+/** Of the `created` that a version goes back to: the newest up to its sequence, else the first. */
+function correlationIdOfCreated(
+  changes: readonly SubscriptionChange[],
+  { sequence }: SubscriptionChange,
+): string {
+  const created = changes.filter(one => one.kind === 'created')
+  return (created.findLast(one => one.sequence <= sequence) ?? created[0])?.correlationId ?? ''
 }
 
 /** That of the plan in force; where nothing ever is, of the plan that the change names. */
@@ -83,7 +93,7 @@ function rowOf(
   version: Version | undefined,
   endNs: bigint,
   catalog: CatalogIndex,
-): Omit<VersionRow, 'mrr' | 'currency' | 'notices'> {
+): Omit<VersionRow, 'mrr' | 'currency' | 'correlationId' | 'notices'> {
   const terms = version?.terms
   return {
     subscriptionId: change.subscriptionId,
@@ -102,6 +112,5 @@ function rowOf(
     metadata: change.metadata ?? '',
     eventSource: change.eventSource,
     eventId: change.eventId,
-    correlationId: change.correlationId || (terms?.correlationId ?? ''),
   }
 }
