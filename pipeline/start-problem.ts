@@ -5,6 +5,7 @@ export class StartProblem extends Error {
   readonly code:
     | 'state_directory_in_use'
     | 'state_directory_not_lockable'
+    | 'state_directory_not_ours'
     | 'port_in_use'
     | 'address_not_usable'
   /** For programs: who holds what. */

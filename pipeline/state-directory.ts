@@ -4,9 +4,22 @@
 // 1. The lock belongs to an open file of this process, so the system frees it with us however we end, and nobody takes a
 //    process id for its owner that was given away since.
 // 2. Nothing in the directory is touched before the lock is ours.
+// 3. Neither the directory nor anything in it belongs to another user: he could put his own passwords in the place of ours.
 
 import { spawnSync } from 'node:child_process'
-import { chmodSync, closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  ftruncateSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { StartProblem } from './start-problem.js'
@@ -36,10 +49,11 @@ export interface StateDirectory {
   release(): void
 }
 
-/** Throws a `StartProblem` `state_directory_in_use` that names the owner. */
+/** Throws a `StartProblem`: `state_directory_in_use`, which names the owner, or `state_directory_not_ours`. */
 export function ownStateDirectory(dataDir: string, now = new Date()): StateDirectory {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  const file = openSync(join(dataDir, lockName), 'a+', 0o600) // invariant 2: 'a+' changes nothing
+  refuseForeign(dataDir) // invariant 3
+  const file = openLock(join(dataDir, lockName))
   try {
     lock(file, dataDir)
     chmodSync(dataDir, 0o700)
@@ -56,6 +70,40 @@ export function ownStateDirectory(dataDir: string, now = new Date()): StateDirec
       isOwned = false
       closeSync(file)
     },
+  }
+}
+
+function refuseForeign(dataDir: string): void {
+  const self = process.getuid?.()
+  if (self === undefined) return
+  const { uid } = statSync(dataDir)
+  if (uid !== self)
+    throw notOurs(dataDir, uid, `Make it ours (chown -R ${self}) or choose another directory.`)
+  for (const name of readdirSync(dataDir)) {
+    const path = join(dataDir, name)
+    const owner = lstatSync(path).uid
+    if (owner !== self && owner !== 0)
+      throw notOurs(path, owner, 'Somebody else has put it there: look at it first.')
+  }
+}
+
+function notOurs(path: string, uid: number, what: string): StartProblem {
+  return new StartProblem('state_directory_not_ours', `${path} belongs to the user ${uid}. ${what}`, {
+    path,
+    uid,
+  })
+}
+
+/** Changes nothing (invariant 2), and follows no link: what it names is emptied later. */
+function openLock(path: string): number {
+  const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW } = constants
+  try {
+    return openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ELOOP') throw error
+    throw new StartProblem('state_directory_not_ours', `${path} is a link, not our lock. Look at it first.`, {
+      path,
+    })
   }
 }
 

@@ -441,6 +441,16 @@ test(
   generousMs,
 )
 
+test('no table of the engine starts a program, by its name or by a parameter', async () => {
+  const named = ['system.models', '`system`.`models`', '"system" . models', 'system.`\\x6dodels`']
+  for (const table of named)
+    expect([table, (await ask(`SELECT * FROM ${table}`)).code]).toEqual([table, '497'])
+  const search = { param_d: 'system', param_t: 'models' }
+  for (const table of ['{d:Identifier}.{t:Identifier}', 'system.{t:Identifier}', '{d:Identifier}.models'])
+    expect([table, (await ask(`SELECT * FROM ${table}`, { search })).code]).toEqual([table, '497'])
+  expect((await ask('SELECT * FROM models', { search: { database: 'system' } })).status).not.toBe(200)
+})
+
 test('canary: the words of the attacks are found where they are said, not where they are quoted', async () => {
   const text = "SELECT 'file(1) into outfile', `t`.x AS y FROM (SELECT 1 AS x) AS t -- file(1)"
   expect(await ask(text)).toMatchObject({ status: 200 })

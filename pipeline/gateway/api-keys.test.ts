@@ -1,3 +1,4 @@
+import { request } from 'node:http'
 import { type KV, Kvm } from '@nats-io/kv'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApiKey, ensureFirstKey, keyBucket, listApiKeys, revokeApiKey } from './api-keys.js'
@@ -113,6 +114,32 @@ test('probes need no key; metrics need one unless they are asked for on this mac
   expect(await checksOf(viaProxy)).toBeUndefined()
   expect(await checksOf({})).toBeDefined()
   expect(await checksOf({ ...viaProxy, ...bearer(token) })).toBeDefined()
+})
+
+/** Plain HTTP: `fetch` would not let a Host or an Origin through. */
+function statusOf(path: string, headers: Record<string, string>): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const asked = request(`${served.url}${path}`, { headers }, response => {
+      response.resume()
+      resolve(response.statusCode ?? 0)
+    })
+    asked.on('error', reject).end()
+  })
+}
+
+test('a web page in a browser on this machine is no neighbour, whatever name points here', async () => {
+  const pages = [
+    { host: 'evil.example' },
+    { host: 'evil.example:80' },
+    { origin: 'http://evil.example' },
+    { origin: 'null' },
+    { 'sec-fetch-site': 'cross-site' },
+  ] as unknown as Record<string, string>[]
+  for (const headers of pages) {
+    expect([headers, await statusOf('/metrics', headers)]).toEqual([headers, 401])
+    expect([headers, await statusOf('/livez', headers)]).toEqual([headers, 200])
+  }
+  expect(await statusOf('/metrics', { host: 'localhost:8080', origin: 'http://127.0.0.1:3000' })).toBe(200)
 })
 
 test('after the broker was killed, keys still verify, and later revocations still arrive', async () => {

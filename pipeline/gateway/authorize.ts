@@ -1,6 +1,7 @@
 // Who may call what: bearer keys, scopes, and what the machine itself may see without a key.
 
 import type { IncomingMessage } from 'node:http'
+import { visitorProblem } from '../../deploy/embedded/clickhouse/visitor.js'
 import type { KeyVerifier } from './key-ring.js'
 import { Problem } from './problem.js'
 import type { Access } from './route.js'
@@ -64,10 +65,11 @@ function bearerToken(request: IncomingMessage): string | undefined {
   return request.headers.authorization === undefined ? undefined : ''
 }
 
-/** From a loopback address, and not by way of a proxy that runs here. */
+/** From a loopback address, and neither by way of a proxy that runs here nor from a web page that somebody looks at here. */
 function isFromThisMachine(request: IncomingMessage): boolean {
   const { headers } = request
   if (headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined) return false
+  if (visitorProblem(headers) !== undefined) return false
   const address = request.socket.remoteAddress ?? ''
   return address === '::1' || /^(?:::ffff:)?127\./.test(address)
 }

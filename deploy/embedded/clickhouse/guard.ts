@@ -83,8 +83,11 @@ export class StatementGuard {
     return new StatementGuard(engine, refused, [...outwardFunctions, ...models])
   }
 
-  /** Throws for what this role may not say. `rowsFile`: the one file that an INSERT of ours reads. */
-  async admit(sql: string, role: Role, rowsFile?: string): Promise<void> {
+  /**
+   * Throws for what this role may not say; the statement as the engine has understood it. `rowsFile`: the one file that an
+   * INSERT of ours reads.
+   */
+  async admit(sql: string, role: Role, rowsFile?: string): Promise<string> {
     const canonical = await this.engine.canonical(sql)
     const all = [...tokens(canonical)]
     const first = all[0]?.text ?? ''
@@ -105,6 +108,7 @@ export class StatementGuard {
           throw exceptions.accessDenied(role, 'run statements in parallel')
         if (token.text === 'SETTINGS') inSettings = true
       }
+      if (startsProgram(canonical, all, i)) throw exceptions.accessDenied(role, 'read system.models')
       const name = nameOf(canonical, token)
       if (name === undefined) continue
       this.admitName(role, name, before, after)
@@ -115,6 +119,7 @@ export class StatementGuard {
         throw exceptions.accessDenied(role, 'change the profile of a request')
     }
     admitInfiles(canonical, infiles, rowsFile)
+    return canonical
   }
 
   private admitName(role: Role, name: string, before: Token | undefined, after: Token | undefined): void {
@@ -124,6 +129,16 @@ export class StatementGuard {
     if (isCall ? this.refusedCalls.has(lower) : this.refusedNames.has(lower) && !isColumn)
       throw exceptions.accessDenied(role, `use the function ${name}`)
   }
+}
+
+/** `system.models` starts a program to ask it. A parameter after a point may name any table, so none may. */
+function startsProgram(canonical: string, all: readonly Token[], index: number): boolean {
+  const token = all[index] as Token
+  if (all[index - 1]?.text !== '.') return false
+  if (token.text === '{') return true
+  const database = all[index - 2]
+  if (database === undefined || nameOf(canonical, token) !== 'models') return false
+  return database.text === '}' || nameOf(canonical, database) === 'system'
 }
 
 /** An INSERT of ours reads one file, the one that we have written ourselves; no other statement reads any. */

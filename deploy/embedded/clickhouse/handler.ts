@@ -11,6 +11,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { rowsFolderHeader } from '../../../schemas/rows-file.js'
 import type { Role } from './access.js'
+import { beginsAtOnce } from './beginning.js'
 import { fileCompression, readBody, type Spool, type SpooledRows } from './body.js'
 import type { Engine, WriteResult } from './engine.js'
 import { type ClickhouseException, exceptions, exceptionText, fromEngine, httpStatus } from './exception.js'
@@ -131,8 +132,10 @@ export class RequestHandler {
       throw exceptions.bodyTooLarge(maxStatementBytes)
     const isRead = statement.kind === 'read' || statement.kind === 'empty'
     if (!isRead && request.method !== 'POST') throw exceptions.readonlyMethod()
-    if (statement.kind !== 'empty' && statement.kind !== 'insert_data')
-      await this.guard.admit(text.toString('utf8', 0, statement.end), exchange.role)
+    const canonical =
+      statement.kind === 'empty' || statement.kind === 'insert_data'
+        ? ''
+        : await this.guard.admit(text.toString('utf8', 0, statement.end), exchange.role)
     switch (statement.kind) {
       case 'empty':
         throw exceptions.syntaxError('Empty query')
@@ -155,7 +158,8 @@ export class RequestHandler {
           exchange,
           text.toString('utf8', 0, statement.end),
           statement.format,
-          statement.joinable,
+          // Our own statements are known; an analyst's may be anything.
+          statement.joinable && (exchange.role === 'weir' || beginsAtOnce(canonical)),
         )
       default:
         statement satisfies never

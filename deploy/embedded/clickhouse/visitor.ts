@@ -7,14 +7,18 @@ import { exceptions } from './exception.js'
 const loopbackHost = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/i
 
 export function admitVisitor(headers: IncomingHttpHeaders): void {
+  const problem = visitorProblem(headers)
+  if (problem !== undefined) throw exceptions.foreignVisitor(problem)
+}
+
+/** Why a request does not come from a program on this machine; undefined when it may. */
+export function visitorProblem(headers: IncomingHttpHeaders): string | undefined {
   const { host, origin } = headers
   if (host !== undefined && !loopbackHost.test(host.replace(/:\d+$/, '')))
-    throw exceptions.foreignVisitor(`the Host header is ${JSON.stringify(host)}`)
-  if (origin !== undefined && !isLoopback(origin))
-    throw exceptions.foreignVisitor(`the Origin header is ${JSON.stringify(origin)}`)
+    return `the Host header is ${JSON.stringify(host)}`
+  if (origin !== undefined && !isLoopback(origin)) return `the Origin header is ${JSON.stringify(origin)}`
   const site = headers['sec-fetch-site']
-  if (site === 'cross-site' || site === 'same-site')
-    throw exceptions.foreignVisitor(`the Sec-Fetch-Site header is ${site}`)
+  return site === 'cross-site' || site === 'same-site' ? `the Sec-Fetch-Site header is ${site}` : undefined
 }
 
 function isLoopback(origin: string): boolean {
