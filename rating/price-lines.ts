@@ -77,7 +77,7 @@ export function unitPrices(terms: ResolvedTerms, catalog: CatalogIndex): Recurri
 }
 
 /** The plan's prices in its order, an override in the place of the price of that id; overrides of no price follow. */
-function pricesInForce(plan: Plan, terms: ResolvedTerms): readonly Price[] {
+export function pricesInForce(plan: Plan, terms: ResolvedTerms): readonly Price[] {
   if (terms.priceOverrides.length === 0) return plan.prices
   const prices = new Map<string, Price>()
   for (const price of plan.prices) prices.set(price.price, price)

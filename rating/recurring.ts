@@ -8,7 +8,7 @@ import type { Segment } from './price-lines.js'
 
 const wholePercent = 100n * scaledOne
 
-export function recurringCharge(segment: Segment<RecurringPrice>): {
+export function recurringCharge(segment: Pick<Segment<RecurringPrice>, 'line' | 'fraction'>): {
   readonly quantity: Scaled
   readonly amount: Scaled
 } {

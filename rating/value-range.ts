@@ -1,33 +1,57 @@
-// Whether one more value keeps a charge within the 128 bits in which quantities and amounts are stored and written:
-// 38 digits and a little more. Told before the value is added, because nothing is ever taken out of an accumulator.
-// Exact where the amount follows from one total; elsewhere by a bound that is a little small: nobody is owed 10^26.
+// Whether one more value keeps a charge within the 38 digits, 26 of them before the point, in which quantities and amounts
+// are written and read, also when it is rounded to be paid. Told before the value is added, because nothing is ever taken
+// out of an accumulator. Exact where the amount follows from one total; elsewhere by a bound that is a little small.
 // Invariant: what is not refused here never gives a quantity, an amount or a row that is cut off.
 
 import type { Aggregation, PriceModel, UsagePrice } from '../schemas/catalog.js'
-import { type Scaled, scaledOne } from '../schemas/decimal.js'
+import { type Rounding, type Scaled, scaledMax, scaledOne } from '../schemas/decimal.js'
 import type { Accumulator, AccumulatorState } from './accumulator.js'
 import type { ChargeBasis } from './charge-basis.js'
 import { amountOfTotal, isRatedByTotal, raterOf } from './rate.js'
+import { roundToCurrency } from './rounding.js'
 
-export const largestKept = 2n ** 127n - 1n
+/** How an amount is rounded to be paid. */
+export interface PaidIn {
+  readonly currency: string
+  readonly rounding: Rounding
+}
 
-/**
- * `held`: what the charge's values come to, of which `heldBy` and `addedTo` tell; `emitted`: what its rows come to.
- */
-export function wouldExceed(
-  basis: ChargeBasis,
-  held: Scaled,
-  quantity: Scaled,
-  emitted: Scaled = 0n,
-): boolean {
+/** What was there before a value came. */
+export interface Held {
+  /** What the charge's values come to, of which `heldBy` and `addedTo` tell. */
+  readonly total: Scaled
+  readonly events: number
+  /** What its rows come to; 0 where they are written anew. */
+  readonly emitted: Scaled
+}
+
+/** The largest whole number that is kept: whatever it is rounded to, it stays that. */
+const largestWhole = scaledMax + 1n - scaledOne
+
+/** Whether a quantity or an exact amount, also as a row carries it, has more than 38 digits. */
+export function isBeyond(value: Scaled): boolean {
+  return magnitude(value) > scaledMax
+}
+
+/** Whether an amount, or what is paid for it, has more than 38 digits. */
+export function isBeyondPayable(amount: Scaled, { currency, rounding }: PaidIn): boolean {
+  if (magnitude(amount) <= largestWhole) return false
+  return isBeyond(amount) || isBeyond(roundToCurrency(amount, currency, rounding))
+}
+
+export function wouldExceed(basis: ChargeBasis, paidIn: PaidIn, held: Held, quantity: Scaled): boolean {
   if (!isRatedByTotal(basis)) {
+    const { price, meter } = basis
     // From the lowest to the highest is twice as far, and a row is the step between two amounts.
-    const room = largestQuantity(basis.price) / (basis.meter.allowNegative ? 2n : 1n)
-    return magnitude(held) + magnitude(quantity) > room
+    const sides = meter.allowNegative ? 2n : 1n
+    const total = magnitude(held.total) + magnitude(quantity)
+    const { unit, flat, perEvent } = steepest(price.model)
+    const owed = (total * unit) / scaledOne + 1n + flat + perEvent * BigInt(held.events + 1)
+    return total * sides > scaledMax || owed * sides > largestWhole
   }
-  const total = held + quantity
+  const total = held.total + quantity
   const owed = amountOfTotal(raterOf(basis), total)
-  return [total, owed, owed - emitted].some(amount => magnitude(amount) > largestKept)
+  return isBeyond(total) || isBeyondPayable(owed, paidIn) || isBeyond(owed - held.emitted)
 }
 
 /**
@@ -36,7 +60,7 @@ export function wouldExceed(
  */
 export function levelWouldExceed(prices: Iterable<UsagePrice>, reach: Scaled, quantity: Scaled): boolean {
   for (const price of prices) {
-    if (reach + magnitude(quantity) > largestQuantity(price) / 2n) return true
+    if (reach + magnitude(quantity) > largestQuantity(price)) return true
   }
   return false
 }
@@ -88,20 +112,37 @@ const bounds = new WeakMap<UsagePrice, Scaled>()
 function largestQuantity(price: UsagePrice): Scaled {
   let bound = bounds.get(price)
   if (bound === undefined) {
-    const { unit, flat } = steepest(price.model)
-    const room = largestKept - flat
-    const priced = unit === 0n ? largestKept : (room * scaledOne) / unit
-    bound = room <= 0n ? 0n : priced < largestKept ? priced : largestKept
+    const { unit, flat, perEvent } = steepest(price.model)
+    const room = largestWhole - flat - perEvent
+    const priced = unit === 0n ? scaledMax : (room * scaledOne) / unit
+    bound = room <= 0n ? 0n : priced < scaledMax ? priced : scaledMax
     bounds.set(price, bound)
   }
   return bound
 }
 
-/** The most that one unit may cost, and what may come on top of the units. */
-function steepest(model: PriceModel): { readonly unit: Scaled; readonly flat: Scaled } {
+/** The most that one unit and one event may cost, and what may come on top of them. */
+interface Steepest {
+  readonly unit: Scaled
+  readonly flat: Scaled
+  readonly perEvent: Scaled
+}
+
+const slopes = new WeakMap<PriceModel, Steepest>()
+
+function steepest(model: PriceModel): Steepest {
+  let slope = slopes.get(model)
+  if (slope === undefined) {
+    slope = { flat: 0n, perEvent: 0n, ...steepnessOf(model) }
+    slopes.set(model, slope)
+  }
+  return slope
+}
+
+function steepnessOf(model: PriceModel): Pick<Steepest, 'unit'> & Partial<Steepest> {
   switch (model.model) {
     case 'per_unit':
-      return { unit: magnitude(model.unitAmount), flat: 0n }
+      return { unit: magnitude(model.unitAmount) }
     case 'graduated':
     case 'volume': {
       const flat = model.tiers.reduce((sum, tier) => sum + magnitude(tier.flatAmount), 0n)
@@ -112,16 +153,12 @@ function steepest(model: PriceModel): { readonly unit: Scaled; readonly flat: Sc
       const unit = (magnitude(model.packageAmount) * scaledOne) / model.packageSize + 1n
       return { unit, flat: magnitude(model.packageAmount) }
     }
-    case 'percentage':
-      return {
-        unit: magnitude(model.rate) / 100n + 1n,
-        flat: magnitude(model.fixedAmount ?? 0n) + magnitude(model.perEventMinimum ?? 0n),
-      }
+    case 'percentage': {
+      const perEvent = magnitude(model.fixedAmount ?? 0n) + magnitude(model.perEventMinimum ?? 0n)
+      return { unit: magnitude(model.rate) / 100n + 1n, perEvent }
+    }
     case 'matrix':
-      return {
-        unit: largest([...model.cells.map(cell => cell.unitAmount), model.defaultUnitAmount ?? 0n]),
-        flat: 0n,
-      }
+      return { unit: largest([...model.cells.map(cell => cell.unitAmount), model.defaultUnitAmount ?? 0n]) }
     default:
       return model satisfies never
   }

@@ -348,6 +348,30 @@ test('what is no batch, and a batch of a run that nobody knows, hold up no other
   })
 })
 
+test('sealed lines that cannot be read are set aside alone, with their reason; the others become batches', async () => {
+  const runId = await orderRun()
+  const scaledTenTo26 = 10n ** 38n
+  const tooMuch = charge('ch_much', scaledTenTo26)
+  const roundedUp = charge('ch_rounded', scaledTenTo26 - 1n, { amountRounded: scaledTenTo26 })
+  const quantity = charge('ch_quantity', 1n, { quantity: -scaledTenTo26 })
+  await seal(runId, 0, [tooMuch, charge('ch_a', scaledOne), roundedUp])
+  const last = await seal(runId, 1, [charge('ch_b', scaledOne), quantity])
+  const outcome = await billing.apply(last, never)
+  expect(outcome).toMatchObject({ kind: 'ok', rows: 2 })
+  const refused = outcome.kind === 'ok' ? (outcome.refused ?? []) : []
+  expect(refused.map(one => one.code)).toEqual(Array(3).fill('sealed_line_unreadable'))
+  expect(refused.map(one => JSON.parse(one.content).charge_id)).toEqual([
+    'ch_much',
+    'ch_rounded',
+    'ch_quantity',
+  ])
+  expect(new Set(refused.map(one => one.name)).size).toBe(3)
+  expect(refused.every(one => one.detail !== '')).toBe(true)
+  const batches = json<BillingBatchWire>(await batchesOfRun(runId))
+  expect(batches.flatMap(one => one.lines.map(line => line.charge_id))).toEqual(['ch_a', 'ch_b'])
+  expect(await billing.apply(last, never)).toEqual(outcome)
+})
+
 test('the same request is the same run; a future cutoff and a key used for another request are refused', async () => {
   const one = await runs.create({ cutoffNs })
   const two = await runs.create({ cutoffNs })

@@ -94,7 +94,7 @@ function applyChange(
   const fresh: ChangeRecord = { change, envelope: keptEnvelopeOf(received), state: applied }
   record.changes = [...record.changes, fresh]
   subscriptions.set(subscriptionId, record)
-  account(batch, settleChanges(record, batch.book.catalog, fresh), touched)
+  account(batch, settle(batch, record, touched, fresh), touched)
   batch.book.forget(subscriptionId, record.customerId)
 }
 
@@ -121,7 +121,7 @@ export function retryUnknown(batch: Batch, touched: CustomerChanges): void {
   for (const record of batch.state.maps.subscriptions.values()) {
     if (record.changes.every(one => one.state.kind === 'applied')) continue
     touched.remember(batch, record)
-    account(batch, settleChanges(record, batch.book.catalog), touched)
+    account(batch, settle(batch, record, touched), touched)
     batch.state.maps.subscriptions.touch(record.subscriptionId)
     batch.book.forget(record.subscriptionId, record.customerId)
   }
@@ -144,11 +144,17 @@ export function expireChanges(batch: Batch, touched: CustomerChanges): void {
       batch.deadLetter(one.envelope, one.state.rejection)
       forgetIdentity(one.envelope.source, one.envelope.id, batch.state.dedupe)
     }
-    account(batch, settleChanges(record, batch.book.catalog), touched)
+    account(batch, settle(batch, record, touched), touched)
     batch.state.maps.subscriptions.touch(record.subscriptionId)
     batch.book.forget(record.subscriptionId, record.customerId)
   }
   batch.state.recomputeOldestParkedChange()
+}
+
+function settle(batch: Batch, record: SubscriptionRecord, touched: CustomerChanges, fresh?: ChangeRecord) {
+  const exceeds = (accepted: readonly SubscriptionChange[]) =>
+    touched.mrr.wouldExceed(batch, record, accepted)
+  return settleChanges(record, batch.book.catalog, exceeds, fresh)
 }
 
 const dispositionOf = { applied: 'applied', parked: 'parked', refused: 'dead_lettered' } as const

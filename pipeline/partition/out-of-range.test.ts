@@ -1,7 +1,9 @@
-// What must become of an event whose amount, or whose charge, does not fit into the 128 bits of a column, which hold 38
-// digits and a little more: `value_out_of_range`, never a row with other digits.
+// What must become of an event whose amount, or whose charge, would have more than 38 digits, 26 of them before the point,
+// also when it is rounded to be paid: `value_out_of_range`, never a row, a charge or a sealed line that nobody can read.
 
 import { expect, test } from 'vitest'
+import { chargeFromWire, chargeToWire } from '../../schemas/charge.js'
+import { scaledMax } from '../../schemas/decimal.js'
 import { conservationGap } from '../../schemas/dispositions.js'
 import { nsOf } from '../../schemas/time.js'
 import { change, created, TestBench, usage } from './core-fixture.js'
@@ -23,12 +25,13 @@ function expectAllInRange(bench: TestBench): void {
   for (const charge of bench.core.charges(nsOf(Date.parse('2026-02-02T00:00:00Z')))) {
     expect(fits(charge.quantity), `quantity of ${charge.price}`).toBe(true)
     expect(fits(charge.amount), `amount of ${charge.price}`).toBe(true)
+    expect(chargeFromWire(chargeToWire(charge)).kind, `line of ${charge.price}`).toBe('ok')
   }
   expect(conservationGap(bench.core.counters())).toBe(0)
 }
 
 function fits(value: bigint): boolean {
-  return BigInt.asIntN(128, value) === value
+  return -scaledMax <= value && value <= scaledMax
 }
 
 const store = (time: string, gb: string) => usage(time, 0, { type: 'store', data: { gb } })
@@ -70,13 +73,61 @@ test('events of many periods that bring a level beyond a column are dead letters
   expect(bench.last?.counters).toMatchObject({ rated: 2, dead_lettered: 1 })
 })
 
-test('the largest value that is taken is rated to the last digit', () => {
+test('the largest amount that can be paid is rated to the last digit', () => {
   const bench = new TestBench()
-  const most = `${'9'.repeat(26)}.${'9'.repeat(12)}`
+  const most = `${'9'.repeat(26)}.${'9'.repeat(2)}4${'9'.repeat(9)}`
   bench.send([created(atUnitAmount('1')), usage(jan(2), most)])
   expect(bench.sum()).toBe(most)
   expectAllInRange(bench)
 })
+
+test('an amount that would be paid with 27 digits is refused, though it has fewer itself', () => {
+  for (const value of [`${'9'.repeat(26)}.995`, `${'9'.repeat(26)}.${'9'.repeat(12)}`]) {
+    const bench = new TestBench()
+    bench.send([created(atUnitAmount('1')), usage(jan(2), value), usage(jan(3), 2)])
+    expectAllInRange(bench)
+    expect(bench.codes()).toEqual(['+value_out_of_range'])
+    expect(bench.sum()).toBe('2')
+  }
+})
+
+test('between 10^26 and 128 bits nothing is kept: neither a value of one price nor the sum of two', () => {
+  const bench = new TestBench()
+  bench.send([created(atUnitAmount('1.2')), usage(jan(2), ninety), usage(jan(3), 1)])
+  bench.send([usage(jan(4), `8${'0'.repeat(25)}`), usage(jan(5), `1${'0'.repeat(25)}`)])
+  expectAllInRange(bench)
+  expect(bench.codes()).toEqual(['+value_out_of_range', '+value_out_of_range'])
+})
+
+const models: readonly (readonly [string, object, readonly unknown[]])[] = [
+  [
+    'tiers',
+    {
+      model: 'graduated',
+      tiers: [
+        { up_to: 1, unit_amount: '1', flat_amount: ninety },
+        { up_to: null, unit_amount: '1', flat_amount: ninety },
+      ],
+    },
+    [1, 2],
+  ],
+  ['packages', { model: 'package', package_size: '10', package_amount: `6${'0'.repeat(25)}` }, [1, 10]],
+  ['volume', { model: 'volume', tiers: [{ up_to: null, unit_amount: '2' }] }, [1, `6${'0'.repeat(25)}`]],
+  ['a fee per event', { model: 'percentage', rate: '1', fixed_amount: `6${'0'.repeat(25)}` }, [1, 1]],
+  ['a per cent', { model: 'percentage', rate: '200' }, [1, `6${'0'.repeat(25)}`]],
+]
+
+test.each(models)(
+  'what brings a charge by %s beyond 26 digits is refused, and nothing beside it',
+  (_, model, values) => {
+    const bench = new TestBench()
+    const price = { price: 'tokens', kind: 'usage', meter: 'tokens', ...model }
+    bench.send([created({ price_overrides: [price] }), ...values.map((value, n) => usage(jan(2 + n), value))])
+    expectAllInRange(bench)
+    expect(bench.codes()).toEqual(['+value_out_of_range'])
+    expect(bench.last?.counters).toMatchObject({ rated: 1, dead_lettered: 1 })
+  },
+)
 
 test('an event whose amount does not fit into a column is a dead letter alone', () => {
   const bench = new TestBench()

@@ -182,9 +182,10 @@ function exceedsAny(
   rebuilt: ReadonlyMap<string, Rebuilt>,
 ): boolean {
   return assignments.some(({ segment, reading }) => {
-    const held = rebuilt.get(segment.chargeId)?.held ?? 0n
+    const known = rebuilt.get(segment.chargeId)
+    const held = { total: known?.held ?? 0n, events: known?.samples.length ?? 0, emitted: 0n }
     return (
-      wouldExceed(basisOf(segment, book.catalog), held, reading.quantity) ||
+      wouldExceed(basisOf(segment, book.catalog), segment.line, held, reading.quantity) ||
       exceedsLevel(segment, reading.quantity, state, book)
     )
   })

@@ -1,11 +1,12 @@
 // Decides which changes of one subscription are in effect: a pure function of all that are kept and of the catalog, so
 // the order in which they arrived does not matter (I3).
 // The `created` come first, then the others, in ascending sequence; each is judged on the changes accepted before it.
-// A change waits while the subscription or its plan is unknown, and is refused when its terms would lack a quantity or
-// when it names a price that no plan has: it never takes effect in part.
+// A change waits while the subscription or its plan is unknown, and is refused when its terms would lack a quantity, when
+// it names a price that no plan has, or when what it makes would have more than 38 digits: it never takes effect in part.
 
 import type { CatalogIndex } from '../../rating/catalog-index.js'
-import { missingQuantities } from '../../rating/price-lines.js'
+import { missingQuantities, resolvePrices } from '../../rating/price-lines.js'
+import { beyondRange, mayBeLarge } from '../../rating/price-range.js'
 import { resolveTimeline } from '../../rating/timeline.js'
 import type { SubscriptionChange } from '../../schemas/lifecycle-event.js'
 import { nearestHint, shownName } from '../../schemas/nearest-name.js'
@@ -22,27 +23,59 @@ const applied: ChangeState = { kind: 'applied' }
 
 /**
  * Judges all changes again, writes their states, and returns those that became something else. A change without a
- * known state, the one that just arrived, is in `fresh`.
+ * known state, the one that just arrived, is in `fresh`. `exceeds`: whether the customer's total would have too many digits
+ * with these changes; then those that were refused before stay so, and if that is not enough, the fresh one is refused.
  */
 export function settleChanges(
   subscription: SubscriptionRecord,
   catalog: CatalogIndex,
+  exceeds: (accepted: readonly SubscriptionChange[]) => boolean,
   fresh?: ChangeRecord,
 ): Settled[] {
   const order = subscription.changes.toSorted((a, b) => rank(a) - rank(b) || sequenceOf(a) - sequenceOf(b))
   // Only what comes last can be judged alone: nothing after it depends on it.
   const allApplied = subscription.changes.every(one => one === fresh || one.state.kind === 'applied')
   const from = fresh !== undefined && allApplied && order.at(-1) === fresh ? order.length - 1 : 0
-  const accepted = order.slice(0, from).map(one => one.change)
+  const barred = new Set<ChangeRecord>()
+  let judged = judgeFrom(from, order, barred, subscription, catalog)
+  if (exceeds(judged.accepted)) {
+    for (const one of order) if (one !== fresh && one.state.kind === 'refused') barred.add(one)
+    judged = judgeFrom(from, order, barred, subscription, catalog)
+    if (fresh !== undefined && (barred.size === 0 || exceeds(judged.accepted))) {
+      barred.add(fresh)
+      judged = judgeFrom(from, order, barred, subscription, catalog)
+    }
+  }
   const settled: Settled[] = []
-  for (const record of order.slice(from)) {
-    const after = judge(record, accepted, subscription, catalog)
-    if (after.kind === 'applied') accepted.push(record.change)
+  for (const [record, after] of judged.states) {
     const before = record === fresh ? undefined : record.state
     record.state = after
     if (before === undefined || !sameState(before, after)) settled.push({ record, before, after })
   }
   return settled
+}
+
+function judgeFrom(
+  from: number,
+  order: readonly ChangeRecord[],
+  barred: ReadonlySet<ChangeRecord>,
+  subscription: SubscriptionRecord,
+  catalog: CatalogIndex,
+) {
+  const accepted = order.slice(0, from).map(one => one.change)
+  const states: [ChangeRecord, ChangeState][] = []
+  for (const record of order.slice(from)) {
+    const judgement = judge(record, accepted, subscription, catalog)
+    const after = judgement.kind === 'applied' && barred.has(record) ? refused(totalBeyond) : judgement
+    if (after.kind === 'applied') accepted.push(record.change)
+    states.push([record, after])
+  }
+  return { accepted, states }
+}
+
+const totalBeyond: Rejection = {
+  code: 'value_out_of_range',
+  detail: "It brings the customer's total MRR to more than 38 digits.",
 }
 
 function rank(record: ChangeRecord): number {
@@ -88,7 +121,10 @@ function judge(
     const detail = `The prices ${names} are per unit; their quantities are missing, and none is assumed.`
     return refused({ code: 'invalid_data', detail, pointer: '/data/quantities' })
   }
-  return applied
+  if (!timeline.versions.some(({ terms }) => mayBeLarge(terms, catalog))) return applied
+  const beyond = beyondRange(resolvePrices(timeline, catalog), catalog)
+  if (beyond === undefined) return applied
+  return refused({ code: 'value_out_of_range', detail: `${beyond} comes to more than 38 digits.` })
 }
 
 /** A quantity or an override of a price that no plan of the catalog has. */

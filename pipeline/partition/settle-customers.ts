@@ -9,6 +9,7 @@ import { compositeKey } from '../../schemas/identifiers.js'
 import { earlier, endlessNs, msOf } from '../../schemas/time.js'
 import { exceedsAnyLevel } from '../stages/levels.js'
 import type { Batch } from './batch.js'
+import { CustomerMrr } from './customer-mrr.js'
 import { earliestCharge, rebaseCharges, requireHistory } from './hold.js'
 import type { Hold, SubscriptionRecord } from './state/records.js'
 import { affectedFrom, earliestUsageDifference } from './usage-difference.js'
@@ -25,6 +26,7 @@ interface Remembered {
 export class CustomerChanges {
   readonly #before = new Map<string, Remembered>()
   readonly #causes = new Map<string, Hold['cause']>()
+  readonly mrr = new CustomerMrr()
 
   /** To be called before the first change of a subscription. */
   remember(batch: Batch, record: SubscriptionRecord): void {

@@ -7,8 +7,9 @@ import { isLevel } from '../../rating/aggregations/aggregation.js'
 import type { CatalogIndex } from '../../rating/catalog-index.js'
 import type { Segment } from '../../rating/price-lines.js'
 import { chargeOf } from '../../rating/rate.js'
+import { isBeyond } from '../../rating/value-range.js'
 import type { UsagePrice } from '../../schemas/catalog.js'
-import type { Scaled } from '../../schemas/decimal.js'
+import { type Scaled, scaledMax } from '../../schemas/decimal.js'
 import type { MeteredEvent, MeterReading } from '../../schemas/metered-event.js'
 import { msOf } from '../../schemas/time.js'
 import type { PartitionState } from '../partition/state/partition-state.js'
@@ -118,17 +119,30 @@ export function rateEvent(
 
 export type Cause = Pick<MeteredEvent, 'source' | 'id' | 'correlationId'>
 
-/** Brings the sum of a charge's rows to `target` by a row that stands for no event. */
+/**
+ * Brings the sum of a charge's rows to `target` by a row that stands for no event: by two or more where one would carry
+ * more than 38 digits, as from the lowest amount to the highest.
+ */
 export function writeResidual(
   charge: UsageCharge,
   target: Scaled,
   cause: Cause,
   write: (row: RatedRow) => void,
 ): void {
-  const amount = target - charge.emitted
-  if (amount === 0n) return
-  charge.emitted = target
-  write({
+  while (charge.emitted !== target) {
+    const amount = withinDigits(target - charge.emitted)
+    charge.emitted += amount
+    write(residualRow(charge, amount, cause))
+  }
+}
+
+function withinDigits(amount: Scaled): Scaled {
+  if (!isBeyond(amount)) return amount
+  return amount > 0n ? scaledMax : -scaledMax
+}
+
+function residualRow(charge: UsageCharge, amount: Scaled, cause: Cause): RatedRow {
+  return {
     kind: 'correction',
     event: {
       source: cause.source,
@@ -149,7 +163,7 @@ export function writeResidual(
     entityId: charge.entityId,
     eventCount: 0,
     amount,
-  })
+  }
 }
 
 const noDimensions: ReadonlyMap<string, string> = new Map()

@@ -14,6 +14,8 @@ export interface SealedLine {
 
 export type SealedMessageLine =
   | { readonly kind: 'line'; readonly runId: string; readonly charge: Charge }
+  /** What cannot be read: no batch can hold it. */
+  | { readonly kind: 'unreadable'; readonly content: string; readonly detail: string }
   | { readonly kind: 'end'; readonly end: SealedEnd }
 
 /** Trouble with what the ledger holds, which no retry heals. */
@@ -21,20 +23,31 @@ export class SealedLinesError extends Error {
   override readonly name = 'SealedLinesError'
 }
 
-/** The lines of one `ledger.<p>.sealed` message (NDJSON). Throws on anything else: only the core writes there. */
+/** The lines of one `ledger.<p>.sealed` message (NDJSON), each by itself. */
 export function sealedMessageLines(bytes: Uint8Array): SealedMessageLine[] {
-  const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  return text
+  return new TextDecoder('utf-8', { fatal: true })
+    .decode(bytes)
     .split('\n')
     .filter(line => line !== '')
-    .map(line => {
-      const value: unknown = JSON.parse(line)
-      const end = sealedEndSchema.safeParse(value)
-      if (end.success) return { kind: 'end', end: end.data }
-      const charge = chargeFromWire(value)
-      if (charge.kind === 'rejected') throw new SealedLinesError(`a sealed line: ${charge.rejection.detail}`)
-      return { kind: 'line', runId: charge.value.billingRunId ?? '', charge: charge.value }
-    })
+    .map(readLine)
+}
+
+function readLine(content: string): SealedMessageLine {
+  const value = jsonOf(content)
+  if (value instanceof SyntaxError) return { kind: 'unreadable', content, detail: value.message }
+  const end = sealedEndSchema.safeParse(value)
+  if (end.success) return { kind: 'end', end: end.data }
+  const charge = chargeFromWire(value)
+  if (charge.kind === 'rejected') return { kind: 'unreadable', content, detail: charge.rejection.detail }
+  return { kind: 'line', runId: charge.value.billingRunId ?? '', charge: charge.value }
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    return error
+  }
 }
 
 /** By entity, in the order in which they are published. The same lines in any order give the same batches. */

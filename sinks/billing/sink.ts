@@ -6,7 +6,9 @@
 //    second reads what is there and goes on behind it.
 // 3. The batches of a preview are made alike, kept in `weir_runs` for a day, and never published.
 // 4. The ledger is the only memory: lines are read from it again whenever a partition's end arrives.
+// 5. A line that cannot be read is set aside alone when its run is published; the others become batches.
 
+import { Buffer } from 'node:buffer'
 import type { JetStreamClient } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
@@ -23,7 +25,7 @@ import { entityToken } from '../../schemas/identifiers.js'
 import { publishBatch } from '../atomic-batch.js'
 import { brokerUnavailable } from '../broker-outcome.js'
 import { readStretch } from '../read-stream.js'
-import type { FeedRange, Sink, SinkOutcome } from '../sink.js'
+import type { FeedRange, RefusedRecord, Sink, SinkOutcome } from '../sink.js'
 import { batchesOf, type SealedLine, SealedLinesError, sealedMessageLines } from './records.js'
 
 export interface BillingSinkOptions {
@@ -45,8 +47,13 @@ export function createBillingSink(options: BillingSinkOptions): Sink {
     async apply(range, signal): Promise<SinkOutcome> {
       try {
         let rows = 0
-        for (const runId of runsEndedIn(range)) rows += await publishRun(options, runId, range.to, signal)
-        return { kind: 'ok', rows }
+        const refused: RefusedRecord[] = []
+        for (const runId of runsEndedIn(range)) {
+          const published = await publishRun(options, runId, range, signal)
+          rows += published.rows
+          refused.push(...published.refused)
+        }
+        return { kind: 'ok', rows, ...(refused.length === 0 ? {} : { refused }) }
       } catch (error) {
         if (error instanceof SealedLinesError) {
           return { kind: 'rejected', code: 'sealed_lines_incomplete', detail: error.message }
@@ -66,26 +73,33 @@ function runsEndedIn(range: FeedRange): string[] {
   return [...runs]
 }
 
-/** Publishes the run's batches when it is complete up to `ledgerTo`. Returns how many lines they hold. */
+interface PublishedRun {
+  /** How many lines the batches hold. */
+  readonly rows: number
+  readonly refused: readonly RefusedRecord[]
+}
+
+/** Publishes the run's batches when it is complete up to the end of the range. */
 async function publishRun(
   options: BillingSinkOptions,
   runId: string,
-  ledgerTo: number,
+  range: FeedRange,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<PublishedRun> {
   const entry = await options.runs.get(runKeys.record(runId))
   if (entry === null)
     throw new SealedLinesError(`the ledger names billing run ${runId}, which nobody asked for`)
   const record = billingRunRecordSchema.parse(entry.json())
-  const { lines, ends } = await readSealed(options.js, record, ledgerTo, signal)
-  assertComplete(runId, lines, ends)
+  const sealed = await readSealed(options.js, record, range.to, signal)
+  assertComplete(runId, sealed)
+  const { lines, ends, unreadable } = sealed
   const progress: BillingRunProgress = {
     billing_run_id: runId,
     sealed_partitions: [...ends.keys()].sort((a, b) => a - b),
   }
   if (ends.size < record.partitions) {
     await saveProgress(options.runs, progress)
-    return 0
+    return { rows: 0, refused: [] }
   }
   const known = [...ends.values()].some(end => end.entity_known)
   const published: PublishedBatch[] = []
@@ -98,12 +112,38 @@ async function publishRun(
     )
   }
   await saveProgress(options.runs, { ...progress, entity_known: known, batches: published })
-  return lines.length
+  return { rows: lines.length, refused: unreadable.map(one => refusedLine(one, range.token)) }
+}
+
+interface UnreadableLine {
+  readonly partition: number
+  readonly sequence: number
+  /** Among the lines of its message. */
+  readonly index: number
+  readonly content: string
+  readonly detail: string
 }
 
 interface Sealed {
   readonly lines: readonly SealedLine[]
+  readonly unreadable: readonly UnreadableLine[]
   readonly ends: ReadonlyMap<number, SealedEnd>
+}
+
+function refusedLine({ sequence, index, content, detail }: UnreadableLine, token: string): RefusedRecord {
+  const bytes = Buffer.from(content).toString('base64')
+  const name = `sealed:${sequence}:${index}`
+  const table = 'billing_batches'
+  return {
+    name,
+    sequence,
+    table,
+    code: 'sealed_line_unreadable',
+    detail,
+    content,
+    bytes,
+    token: `${token}:${name}`,
+  }
 }
 
 async function readSealed(
@@ -119,23 +159,33 @@ async function readSealed(
     to: ledgerTo,
   }
   const lines: SealedLine[] = []
+  const unreadable: UnreadableLine[] = []
   const ends = new Map<number, SealedEnd>()
+  /** By partition: what may be of any run, until the end that follows says of which it is. */
+  const pending = new Map<number, UnreadableLine[]>()
   for await (const message of readStretch(js, stretch, signal)) {
-    for (const line of sealedMessageLines(message.data)) {
-      if (line.kind === 'end') {
-        if (line.end.billing_run_id === record.billing_run_id) ends.set(line.end.partition, line.end)
-      } else if (line.runId === record.billing_run_id) {
-        lines.push({ ...line, partition: Number(message.subject.split('.')[1]) })
-      }
+    const partition = Number(message.subject.split('.')[1])
+    for (const [index, line] of sealedMessageLines(message.data).entries()) {
+      if (line.kind === 'unreadable') {
+        const { content, detail } = line
+        const before = pending.get(partition) ?? []
+        pending.set(partition, [...before, { partition, sequence: message.seq, index, content, detail }])
+      } else if (line.kind === 'end') {
+        const own = pending.get(partition) ?? []
+        pending.delete(partition)
+        if (line.end.billing_run_id !== record.billing_run_id) continue
+        ends.set(partition, line.end)
+        unreadable.push(...own)
+      } else if (line.runId === record.billing_run_id) lines.push({ ...line, partition })
     }
   }
-  return { lines, ends }
+  return { lines, unreadable, ends }
 }
 
 /** What a partition says that it sealed must be what was read. */
-function assertComplete(runId: string, lines: readonly SealedLine[], ends: Sealed['ends']): void {
+function assertComplete(runId: string, { lines, unreadable, ends }: Sealed): void {
   for (const [partition, end] of ends) {
-    const found = lines.filter(line => line.partition === partition).length
+    const found = [...lines, ...unreadable].filter(line => line.partition === partition).length
     if (found !== end.line_count) {
       throw new SealedLinesError(
         `partition ${partition} sealed ${end.line_count} lines of billing run ${runId}, the ledger holds ${found}`,

@@ -5,6 +5,7 @@
 import type { Catalog, Price } from '../../../schemas/catalog.js'
 import type { SubscriptionChange } from '../../../schemas/lifecycle-event.js'
 import type { DeadLetter, Intake, ReceivedChange } from './intake.js'
+import { isTooLarge } from './largest.js'
 import { linesOf, planOf, pricesInForce, quantityOf, type Subscription } from './prices.js'
 import { instantsOf, termsAt } from './terms.js'
 
@@ -15,7 +16,13 @@ export interface Judged {
   readonly parked: number
 }
 
-type Verdict = 'applied' | 'unknown_subscription' | 'unknown_plan' | 'invalid_data' | 'customer_mismatch'
+type Verdict =
+  | 'applied'
+  | 'unknown_subscription'
+  | 'unknown_plan'
+  | 'invalid_data'
+  | 'customer_mismatch'
+  | 'value_out_of_range'
 
 export function judgeChanges(intake: Intake, catalog: Catalog): Judged {
   const subscriptions: Subscription[] = []
@@ -89,5 +96,6 @@ function judge(
       price => price.kind === 'recurring' && price.per === 'unit' && quantityOf(price, terms) === undefined,
     ),
   )
-  return lacksQuantity ? 'invalid_data' : 'applied'
+  if (lacksQuantity) return 'invalid_data'
+  return isTooLarge(linesOf(together, catalog), catalog) ? 'value_out_of_range' : 'applied'
 }

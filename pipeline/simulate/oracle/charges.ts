@@ -87,6 +87,6 @@ function wireOf(subscription: Subscription, segment: Segment, total: Total, asOf
 }
 
 /** The amount in the currency's minor unit, half away from zero unless the plan says half to even. */
-function payable(amount: string, { currency, rounding }: Plan): string {
+export function payable(amount: string, { currency, rounding }: Plan): string {
   return Exact.of(amount).toPlaces(minorUnits(currency)!, rounding === 'half_even' ? 'even' : 'away')
 }

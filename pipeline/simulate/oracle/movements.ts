@@ -90,7 +90,7 @@ function kindOf({ before, after }: Net, all: readonly Net[], everPaid: boolean):
 }
 
 /** A subscription's MRR at an instant, rounded once. */
-function mrrOf({ lines }: Subscription, currency: string, atNs: bigint): Exact {
+export function mrrOf({ lines }: Pick<Subscription, 'lines'>, currency: string, atNs: bigint): Exact {
   const exact = lines
     .filter(line => line.fromNs <= atNs && atNs < line.untilNs && !line.trial)
     .filter(line => line.plan.currency === currency)
