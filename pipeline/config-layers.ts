@@ -96,7 +96,7 @@ export class Layers {
     for (const [name, value] of Object.entries(flags)) {
       if (value === undefined) continue
       const setting = settings.find(({ path }) => path.join('.') === name)
-      const source = `--${name.replaceAll(/[._]/g, '-')}`
+      const source = flagOf(name)
       if (setting === undefined) {
         this.problems.push({ source, path: name, code: 'unknown_key', message: 'There is no such setting.' })
       } else {
@@ -166,4 +166,9 @@ function settingValue(text: string, { kind }: Setting): unknown {
     default:
       return kind satisfies never
   }
+}
+
+/** The flag as it is typed: those of the HTTP listener carry no prefix. */
+function flagOf(setting: string): string {
+  return `--${setting.replace(/^http\./, '').replaceAll(/[._]/g, '-')}`
 }

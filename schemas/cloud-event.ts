@@ -15,7 +15,7 @@ import {
 import { type Parsed, type Rejection, rejected } from './rejection.js'
 import { instantFault, instantFaultText, nsOf, parseInstant } from './time.js'
 import { batchEvents, decodeUsageBatch } from './usage-batch.js'
-import { isUsageBatchType } from './usage-batch-schema.js'
+import { isUsageBatchType, usageBatchContentType } from './usage-batch-schema.js'
 import type { ValidEvent } from './usage-event.js'
 
 /** Characters (code points) of `id`, `source`, `type`, `subject` and the extensions that name something. */
@@ -66,7 +66,7 @@ export function parseMessage(
   if (format === undefined || (media?.charset ?? 'utf-8') !== 'utf-8') {
     return rejected(
       'unsupported_content_type',
-      `The content type ${JSON.stringify(contentType)} is not one of ours.`,
+      `The content type ${JSON.stringify(contentType)} is not taken; ${[...formats.keys(), usageBatchContentType].join(', ')} are.`,
     )
   }
   const text = decodeUtf8(body)

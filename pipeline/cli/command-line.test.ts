@@ -62,7 +62,9 @@ test('catalogs and configurations that cannot be read end with 78, events that c
   })
   expect((await weir('start', '--catalog', absent)).code).toBe(78)
   expect((await weir('start', '--config', absent)).code).toBe(78)
-  expect((await weir('simulate', '--catalog', absent, '--events', absent)).code).toBe(78)
+  const simulated = await weir('simulate', '--catalog', absent, '--events', absent)
+  expect(simulated.code).toBe(78)
+  expect(simulated.stderr).toContain(`${absent}: There is no such file. (file_unreadable)`)
   expect((await weir('simulate', '--catalog', catalog, '--events', absent)).code).toBe(1)
   expect((await weir('validate', folder)).code).toBe(78)
 })
@@ -103,5 +105,31 @@ test('the help of start names every setting and its variable', async () => {
   const { stdout } = await weir('start', '--help')
   for (const name of ['http.port (WEIR_HTTP_PORT)', 'backpressure.max_pending_bytes (WEIR_BACKPRESSURE_']) {
     expect(stdout).toContain(name)
+  }
+})
+
+test('a flag that is wrong is named as it was typed', async () => {
+  const ended = await weir('--data-dir', join(folder, 'unused'), 'start', '--port', '99999')
+  expect(ended.code).toBe(78)
+  expect(ended.stderr).toMatch(/^http\.port: .* \(from --port\)$/m)
+})
+
+test('a Weir that cannot be asked is named with the reason, whichever command asks', async () => {
+  const unused = join(folder, 'unused')
+  const away = ['--url', 'http://127.0.0.1:2']
+  for (const command of [
+    ['reconcile'],
+    ['billing-run', 'show', 'br_1'],
+    ['keys', 'ls'],
+    ['keys', 'create', '--name', 'n', '--scope', 'read'],
+  ]) {
+    const nothing = await weir('--data-dir', unused, ...command)
+    expect(nothing.code, command.join(' ')).toBe(1)
+    expect(nothing.stderr).toContain(`No Weir was started on the data directory ${unused}. Start one`)
+    const silent = await weir('--data-dir', unused, ...command, ...away)
+    expect(silent.code, command.join(' ')).toBe(1)
+    expect(silent.stderr).toContain('No Weir answers at http://127.0.0.1:2 (connect ECONNREFUSED')
+    const wrong = await weir('--data-dir', unused, ...command, '--url', 'nonsense')
+    expect(wrong.stderr).toContain('No Weir answers at nonsense (Invalid URL)')
   }
 })

@@ -13,8 +13,7 @@ export async function answer(io: CliIo, work: () => Promise<void>): Promise<numb
     await work()
     return exitCodes.ok
   } catch (error) {
-    const { message, cause } = error as Error
-    io.stderr.write(`${message}${cause instanceof Error ? `: ${cause.message}` : ''}\n`)
+    io.stderr.write(`${(error as Error).message}\n`)
     return exitCodes.failed
   }
 }
@@ -29,15 +28,23 @@ export async function callGateway<T>(gateway: Gateway, path: string, init: Reque
       headers: { ...init.headers, ...authorization },
     })
   } catch (cause) {
-    throw new Error(
-      `No Weir answers at ${gateway.url}. Start one with \`weir start\`, or name it with --url`,
-      { cause },
-    )
+    const where = `${gateway.url} (${innermost(cause)})`
+    throw new Error(`No Weir answers at ${where}. Start one with \`weir start\`, or name it with --url.`, {
+      cause,
+    })
   }
   const text = await response.text()
   if (response.ok) return JSON.parse(text) as T
   const problem = problemOf(text)
   throw new Error(`${response.status} ${problem ?? text}`)
+}
+
+/** `fetch failed` says nothing; what lies under it does. */
+function innermost(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if (error.cause !== undefined) return innermost(error.cause)
+  const { code } = error as NodeJS.ErrnoException
+  return error.message === '' ? (code ?? error.name) : error.message
 }
 
 function problemOf(text: string): string | undefined {

@@ -59,11 +59,12 @@ export function configOf(flags: Readonly<Record<string, unknown>> = {}): WeirCon
 
 /** The gateway that a command talks to: as told, else the one that was started on the data directory. */
 export function gatewayOf(options: { readonly url?: string; readonly apiKey?: string }) {
-  const instance = readInstance(configOf().dataDir)
+  const { dataDir } = configOf()
+  const instance = readInstance(dataDir)
   const url = options.url ?? instance?.url
   if (url === undefined) {
     io.stderr.write(
-      'No Weir was started on this data directory. Start one with `weir start`, or name it with --url.\n',
+      `No Weir was started on the data directory ${dataDir}. Start one with \`weir start\`, name another directory with --data-dir, or a running Weir with --url.\n`,
     )
     throw new Exit(exitCodes.failed)
   }

@@ -8,6 +8,7 @@ import { type ClickHouseConfig, openClickHouse } from '../../sinks/clickhouse/co
 import { printReport } from '../reconcile/print.js'
 import { reconcile } from '../reconcile/reconcile.js'
 import type { ReconcileReport } from '../reconcile/report.js'
+import { callGateway } from './gateway-client.js'
 import { type CliIo, exitCodes } from './io.js'
 
 export type ReconcileSource =
@@ -46,13 +47,8 @@ function readReport({ source, waitMs }: ReconcileArgs): Promise<ReconcileReport>
   }
 }
 
-async function askGateway(url: string, apiKey: string | undefined): Promise<ReconcileReport> {
-  const response = await fetch(new URL('/v1/reconciliation', url), {
-    headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` },
-  })
-  const text = await response.text()
-  if (!response.ok) throw new Error(`${url} answered ${response.status}: ${text}`)
-  return JSON.parse(text) as ReconcileReport
+function askGateway(url: string, apiKey: string | undefined): Promise<ReconcileReport> {
+  return callGateway<ReconcileReport>({ url, apiKey }, '/v1/reconciliation')
 }
 
 async function askServers(

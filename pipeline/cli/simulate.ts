@@ -17,6 +17,7 @@ import type { ChargeExplanation } from '../simulate/explain.js'
 import { type SimulateResult, simulate } from '../simulate/simulate.js'
 import { readCatalogFile } from './source-file.js'
 import { plainTable } from './table.js'
+import { describeCatalogProblem } from './validate.js'
 
 export interface SimulateArguments {
   readonly catalog: readonly string[]
@@ -121,7 +122,7 @@ async function readCatalog(
       problems.push({ ...nowhere, file: name, code: merged.rejection.code, message: merged.rejection.detail })
   }
   for (const problem of problems) {
-    say(`${problem.file}:${problem.line}:${problem.column}: ${problem.message} (${problem.code})`)
+    say(`${describeCatalogProblem(problem)} (${problem.code})`)
   }
   return problems.length === 0 ? catalog : undefined
 }

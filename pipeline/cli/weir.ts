@@ -30,6 +30,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error
 })
 
+const urlDefault = 'a running Weir (default: the one of the data directory)'
+const apiKeyDefault = 'default: $WEIR_API_KEY, or without --url the key of the data directory'
+
 program
   .command('start')
   .description('run gateway, pipeline and sinks; NATS and ClickHouse too unless their URLs are configured')
@@ -100,8 +103,8 @@ program
 program
   .command('reconcile')
   .description('the conservation law, and ingest = rated = billed = posted = ClickHouse')
-  .option('--url <url>', 'a running Weir (default: the one of the data directory)')
-  .option('--api-key <key>', 'default: $WEIR_API_KEY, or the key of the data directory')
+  .option('--url <url>', urlDefault)
+  .option('--api-key <key>', apiKeyDefault)
   .option('--json', 'print the report as JSON')
   .action(async (options: { url?: string; apiKey?: string; json?: boolean }) => {
     const { reconcileCommand } = await import('./reconcile.js')
@@ -120,8 +123,8 @@ billing
   .option('--idempotency-key <key>', 'a further run with the same cutoff needs a key of its own')
   .option('--preview', 'say what the run would bill, and bill nothing')
   .option('--wait', 'until the batches are published')
-  .option('--url <url>', 'a running Weir')
-  .option('--api-key <key>', 'default: $WEIR_API_KEY')
+  .option('--url <url>', urlDefault)
+  .option('--api-key <key>', apiKeyDefault)
   .option('--json', 'print the run as JSON')
   .action(
     async (
@@ -153,8 +156,8 @@ billing
   .command('show')
   .description('status and totals of a run')
   .argument('<id>')
-  .option('--url <url>', 'a running Weir')
-  .option('--api-key <key>', 'default: $WEIR_API_KEY')
+  .option('--url <url>', urlDefault)
+  .option('--api-key <key>', apiKeyDefault)
   .option('--json', 'print the run as JSON')
   .action(async (id: string, options: GatewayOptions) => {
     const { showCommand } = await import('./billing-run.js')
@@ -166,8 +169,8 @@ billing
   .description('the sealed batches of a run')
   .argument('<id>')
   .option('--after <batch>', 'those that follow this batch')
-  .option('--url <url>', 'a running Weir')
-  .option('--api-key <key>', 'default: $WEIR_API_KEY')
+  .option('--url <url>', urlDefault)
+  .option('--api-key <key>', apiKeyDefault)
   .option('--json', 'print the batches as JSON, lines included')
   .action(async (id: string, options: GatewayOptions & { after?: string }) => {
     const { batchesCommand } = await import('./billing-run.js')
@@ -221,8 +224,8 @@ keys
     new Option('--scope <scopes...>', 'what it may do').choices([...scopes]).makeOptionMandatory(true),
   )
   .option('--expires <instant>', 'RFC 3339 instant; default: never')
-  .option('--url <url>', 'a running Weir')
-  .option('--api-key <key>', 'default: $WEIR_API_KEY')
+  .option('--url <url>', urlDefault)
+  .option('--api-key <key>', apiKeyDefault)
   .option('--json', 'print the key as JSON')
   .action(async (options: GatewayOptions & { name: string; scope: string[]; expires?: string }) => {
     const { createKeyCommand } = await import('./keys.js')
@@ -234,8 +237,8 @@ keys
 keys
   .command('ls')
   .description('all keys, revoked and expired ones too')
-  .option('--url <url>', 'a running Weir')
-  .option('--api-key <key>', 'default: $WEIR_API_KEY')
+  .option('--url <url>', urlDefault)
+  .option('--api-key <key>', apiKeyDefault)
   .option('--json', 'print the keys as JSON')
   .action(async (options: GatewayOptions) => {
     const { listKeysCommand } = await import('./keys.js')
@@ -248,8 +251,8 @@ keys
   .argument('<id>')
   .option('--overlap-seconds <count>', 'how long the old key goes on (default: a day)', wholeNumber)
   .option('--expires <instant>', 'of the new key; default: never')
-  .option('--url <url>', 'a running Weir')
-  .option('--api-key <key>', 'default: $WEIR_API_KEY')
+  .option('--url <url>', urlDefault)
+  .option('--api-key <key>', apiKeyDefault)
   .option('--json', 'print the key as JSON')
   .action(async (id: string, options: GatewayOptions & { overlapSeconds?: number; expires?: string }) => {
     const { rotateKeyCommand } = await import('./keys.js')
@@ -267,8 +270,8 @@ keys
   .command('revoke')
   .description('end a key, at once and for ever')
   .argument('<id>')
-  .option('--url <url>', 'a running Weir')
-  .option('--api-key <key>', 'default: $WEIR_API_KEY')
+  .option('--url <url>', urlDefault)
+  .option('--api-key <key>', apiKeyDefault)
   .option('--json', 'print the key as JSON')
   .action(async (id: string, options: GatewayOptions) => {
     const { revokeKeyCommand } = await import('./keys.js')

@@ -37,7 +37,12 @@ async function send(body: unknown, headers: Record<string, string> = {}): Promis
 async function refused(body: unknown, headers: Record<string, string> = {}, to = url) {
   const response = await post(to, body, headers)
   expect(response.headers.get('content-type')).toBe('application/problem+json')
-  const problem = (await response.json()) as { status: number; code: string; errors?: { pointer: string }[] }
+  const problem = (await response.json()) as {
+    status: number
+    code: string
+    detail?: string
+    errors?: { pointer: string }[]
+  }
   expect(problem.status).toBe(response.status)
   return { ...problem, headers: response.headers }
 }
@@ -230,6 +235,7 @@ test('what is no JSON is 400 with a pointer, and an unknown type is 415 with wha
   expect(await refused(new Uint8Array([0x22, 0xff, 0x22]))).toMatchObject({ status: 400 })
   const xml = await refused('<a/>', { 'content-type': 'application/xml' })
   expect(xml).toMatchObject({ status: 415, code: 'unsupported_content_type' })
+  expect(xml.detail).toMatch(/"application\/xml" is not taken; .*application\/json, application\/x-ndjson/)
   expect(xml.headers.get('accept')).toContain('application/x-ndjson')
   expect(await refused('{}', { 'content-type': 'nonsense' })).toMatchObject({ status: 415 })
 })

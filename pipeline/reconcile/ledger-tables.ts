@@ -4,6 +4,7 @@
 // Invariant: a table that cannot be read, and rows of partitions or commits that never were, are differences too.
 
 import type { ClickHouseClient } from '@clickhouse/client'
+import { formatScaled } from '../../schemas/decimal.js'
 import { addFigures, isSame, noFigures, type RowFigures, subtractFigures } from '../../schemas/row-figures.js'
 import { type TableDescription, tables } from '../../schemas/tables.js'
 import { ledgerTables } from '../../sinks/clickhouse/records.js'
@@ -126,7 +127,7 @@ function wholeDifference(
     id: `${table.name}, partition ${partition}`,
     expected: figuresText(expected),
     found: figuresText(found),
-    detail: `${inWords(difference)}, up to ledger_sequence ${checkpoint.commit}`,
+    detail: `${inWords(table, difference)}, up to ledger_sequence ${checkpoint.commit}`,
   }
 }
 
@@ -135,8 +136,11 @@ function figuresText({ rows, checksum }: RowFigures): string {
 }
 
 /** What ClickHouse has beyond the ledger, in words. */
-export function inWords({ rows, sums }: RowFigures): string {
+export function inWords(table: TableDescription<unknown>, { rows, sums }: RowFigures): string {
   const count = rows < 0 ? `${-rows} rows lost` : rows > 0 ? `${rows} rows too many` : 'rows changed'
-  const moved = Object.entries(sums).map(([column, sum]) => `${column} off by ${sum}`)
+  const moved = Object.entries(sums).map(([column, sum]) => {
+    const isDecimal = table.columns.some(({ name, kind }) => name === column && kind === 'decimal')
+    return `${column} off by ${isDecimal ? formatScaled(BigInt(sum)) : sum}`
+  })
   return [count, ...moved].join(', ')
 }

@@ -103,7 +103,8 @@ export function unreadableCheck(check: string, claim: string, error: unknown): C
     id: check,
     expected: 'rows that can be read',
     found: 'an error',
-    detail: detail.slice(0, 500),
+    // ClickHouse repeats the whole query after `in scope`.
+    detail: detail.replace(/ in scope SELECT [\s\S]*$/, '').slice(0, 500),
   }
   return { ...checkOf(check, claim, 0, [difference]), state: 'unreadable' }
 }

@@ -131,7 +131,7 @@ function differenceOf(
     ]
   const expected = figuresOf(table, rowsOf, [message])
   if (isSame(expected, there)) return []
-  const detail = inWords(subtractFigures(there, expected))
+  const detail = inWords(table, subtractFigures(there, expected))
   return [{ id, expected: `${expected.rows} rows`, found: `${there.rows} rows`, detail }]
 }
 
