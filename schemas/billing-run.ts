@@ -3,6 +3,8 @@
 
 import { z } from 'zod'
 
+export const runsBucket = 'weir_runs'
+
 /** `after[stream][p]`: the run includes everything that lay in the stream for partition p by this sequence. */
 export const billingRunOrderSchema = z.object({
   billing_run_id: z.string().min(1),

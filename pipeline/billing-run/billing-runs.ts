@@ -17,10 +17,12 @@ import {
   billingRunProgressSchema,
   billingRunRecordSchema,
   runKeys,
+  runsBucket,
 } from '../../schemas/billing-run.js'
 import { formatScaled, parseDecimal, type Scaled } from '../../schemas/decimal.js'
 import { stableId } from '../../schemas/identifiers.js'
 import { formatInstant, formatInstantMs, instantKey, nsOf } from '../../schemas/time.js'
+import { bucketKeys } from '../../sinks/bucket-keys.js'
 import type {
   BillingAnswer,
   BillingApi,
@@ -203,9 +205,7 @@ export class BillingRuns implements BillingApi {
   }
 
   async #acknowledged(runId: string): Promise<number> {
-    let count = 0
-    for await (const _ of await this.#options.runs.keys(`ack.${runId}.*`)) count += 1
-    return count
+    return (await bucketKeys(this.#options.jsm, runsBucket, `ack.${runId}.*`)).length
   }
 
   async #record(runId: string): Promise<BillingRunRecord | undefined> {
@@ -214,13 +214,15 @@ export class BillingRuns implements BillingApi {
     return entry === null ? undefined : billingRunRecordSchema.parse(entry.json())
   }
 
+  /** In the order in which they were asked for. */
   async #records(): Promise<BillingRunRecord[]> {
-    const records: BillingRunRecord[] = []
-    for await (const key of await this.#options.runs.keys('run.*')) {
-      const record = await this.#record(key.slice('run.'.length))
-      if (record !== undefined) records.push(record)
+    const found: FoundRun[] = []
+    for (const key of await bucketKeys(this.#options.jsm, runsBucket, 'run.*')) {
+      const entry = await this.#options.runs.get(key)
+      if (entry === null) continue
+      found.push({ record: billingRunRecordSchema.parse(entry.json()), revision: entry.revision })
     }
-    return records.sort((a, b) => (a.requested_at < b.requested_at ? -1 : 1))
+    return found.sort(byRequest).map(({ record }) => record)
   }
 
   async #progress(runId: string): Promise<BillingRunProgress | undefined> {
@@ -269,6 +271,13 @@ function differenceOf(record: BillingRunRecord, request: BillingRunRequest): str
 function noEntity({ entity_id }: BillingRunRecord): BillingAnswer<never> {
   const detail = `No subscription and no customer has or had the entity ${entity_id}. Nothing is billed.`
   return { kind: 'not_found', code: 'unknown_entity', detail }
+}
+
+type FoundRun = { readonly record: BillingRunRecord; readonly revision: number }
+
+function byRequest(a: FoundRun, b: FoundRun): number {
+  const [early, late] = [a.record.requested_at, b.record.requested_at]
+  return early === late ? a.revision - b.revision : early < late ? -1 : 1
 }
 
 function previewExpired({ billing_run_id, requested_at }: BillingRunRecord): BillingAnswer<never> {

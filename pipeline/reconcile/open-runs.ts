@@ -1,12 +1,14 @@
 // Which billing runs are on their way: their charges are sealed, and their batches not all published.
 
+import type { JetStreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
-import { billingRunProgressSchema } from '../../schemas/billing-run.js'
+import { billingRunProgressSchema, runsBucket } from '../../schemas/billing-run.js'
+import { bucketKeys } from '../../sinks/bucket-keys.js'
 
 /** Billing runs whose batches are not all published yet: their charges are on the way. */
-export async function openBillingRuns(runs: KV): Promise<string[]> {
-  const ids: string[] = []
-  for await (const key of await runs.keys('run.>')) ids.push(key.slice('run.'.length))
+export async function openBillingRuns(jsm: JetStreamManager, runs: KV): Promise<string[]> {
+  const keys = await bucketKeys(jsm, runsBucket, 'run.*')
+  const ids = keys.map(key => key.slice('run.'.length))
   const open = await Promise.all(ids.map(async id => ((await isBatched(runs, id)) ? undefined : id)))
   return open.filter(id => id !== undefined).sort()
 }

@@ -39,7 +39,7 @@ export interface ReconcileOptions {
 export async function reconcile(options: ReconcileOptions): Promise<ReconcileReport> {
   const { clickhouse, js, jsm, sinks, runs } = options
   const startedMs = performance.now()
-  const openRuns = await openBillingRuns(runs) // before the wait: what is batched since then is not yet compared
+  const openRuns = await openBillingRuns(jsm, runs) // before the wait: what is batched since then is not yet compared
   const lagging = await waitForLags(options)
   const waitedMs = Math.round(performance.now() - startedMs)
   const readings = await readPartitions(jsm)
