@@ -441,6 +441,34 @@ test(
   generousMs,
 )
 
+/** Each takes a while before its first row, and no limit of time ends it meanwhile. */
+const slowBeginnings = [
+  'SELECT length(range(100000000))',
+  'SELECT length(arraySort(x -> sipHash64(x), range(3000000)))',
+  'SELECT length(arrayMap(x -> sipHash128(toString(x)), range(2000000))) FROM weir.charges',
+]
+
+test(
+  'what an analyst asks for holds up no other answer before its first row',
+  async () => {
+    for (const sql of slowBeginnings) {
+      let isDone = false
+      const slow = ask(sql).finally(() => {
+        isDone = true
+      })
+      let answered = 0
+      while (!isDone) {
+        await ask('', { as: 'nobody', method: 'GET', path: '/ping' })
+        answered += isDone ? 0 : 1
+        await new Promise(resolve => setTimeout(resolve, 20))
+      }
+      expect([sql, (await slow).status]).toEqual([sql, 200])
+      expect(answered, sql).toBeGreaterThan(3)
+    }
+  },
+  generousMs,
+)
+
 test('no table of the engine starts a program, by its name or by a parameter', async () => {
   const named = ['system.models', '`system`.`models`', '"system" . models', 'system.`\\x6dodels`']
   for (const table of named)
