@@ -111,6 +111,8 @@ export const change = fc.record({
   step: fc.constantFrom(1, 1, 1, 2, 3, 1, 1, 1, 0),
   plan: sometimes(index),
   isVersioned: fc.boolean(),
+  /** A version of whatever plan is in force, where no plan is named. */
+  version: seldom(fc.constantFrom(1, 2)),
   seats: sometimes(seats),
   overrides: seldom(fc.array(index, { maxLength: 2 })),
   until: seldom(fc.oneof(instant, fc.constant(null))),
@@ -233,7 +235,9 @@ export function timelineOf(one: Chosen, choice: CatalogChoice, clock: Clock): Ra
     const isCreated = more.kind === 'created'
     const amended = {
       ...termsOf(choice, ofOneLarge(more, n), clock),
-      ...planOf(choice, isCreated ? (more.plan ?? 0) : more.plan, more.isVersioned),
+      ...(isCreated || more.plan !== undefined
+        ? planOf(choice, more.plan ?? 0, more.isVersioned)
+        : { plan_version: more.version }),
     }
     const untilNs = later(clock(...(more.until ?? [slots, 0n])), fromNs + nsOf(dayMs))
     const renewed = { effective_until: more.until === null ? null : text(untilNs) }
@@ -248,8 +252,7 @@ export function timelineOf(one: Chosen, choice: CatalogChoice, clock: Clock): Ra
   return [...created, ...changes]
 }
 
-function planOf(choice: CatalogChoice, pick: number | undefined, isVersioned: boolean): Wire {
-  if (pick === undefined) return {}
+function planOf(choice: CatalogChoice, pick: number, isVersioned: boolean): Wire {
   const { plan, version } = at(choice.plans, pick)
   return { plan, plan_version: isVersioned ? version : undefined }
 }
