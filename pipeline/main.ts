@@ -222,6 +222,7 @@ async function compose(ground: Ground): Promise<Weir> {
     reconcile: () =>
       reconcile({
         clickhouse: queryClient,
+        nc,
         js,
         jsm,
         sinks,

@@ -63,7 +63,15 @@ async function askServers(
     const kvm = new Kvm(js)
     const [sinks, runs] = [await kvm.open('weir_sinks'), await kvm.open('weir_runs')]
     const jsm = await jetstreamManager(nc)
-    return await reconcile({ clickhouse, js, jsm, sinks, runs, ...(waitMs === undefined ? {} : { waitMs }) })
+    return await reconcile({
+      clickhouse,
+      nc,
+      js,
+      jsm,
+      sinks,
+      runs,
+      ...(waitMs === undefined ? {} : { waitMs }),
+    })
   } finally {
     await clickhouse.close()
     await nc.close()

@@ -12,12 +12,14 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/embedded/clickhouse-server.js'
 import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
 import { tables } from '../../schemas/tables.js'
+import { nsOf } from '../../schemas/time.js'
 import { type ClickHouseConfig, openClickHouse } from '../../sinks/clickhouse/config.js'
 import { migrate } from '../../sinks/clickhouse/migrate.js'
 import { reconcileCommand } from '../cli/reconcile.js'
 import { encodeRecord } from '../deliver/delivery-record.js'
 import { genesisOf, writeBirth } from '../genesis.js'
 import { type Checkpoint, encodeCheckpoint } from '../partition/checkpoint.js'
+import { PartitionState } from '../partition/state/partition-state.js'
 import { ensureTopology } from '../topology.js'
 import { reconcile } from './reconcile.js'
 import type { ReconcileReport } from './report.js'
@@ -57,6 +59,9 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
+/** Ids of charges are those of a state. */
+const charge1 = 'ch_11111111111111111111111111111111'
+
 const zero = {
   received: 0,
   rated: 0,
@@ -69,18 +74,49 @@ const zero = {
 }
 const created = { created: '2026-01-01T00:00:00Z', seq: 0 }
 const positions = { CATALOG: created, CONTROL: created, LIFECYCLE: created, METERING: created }
-const checkpoint = async (partition: number, commit: number, counters: typeof zero) => {
+const checkpoint = async (
+  partition: number,
+  commit: number,
+  counters: typeof zero,
+  messages: Checkpoint['messages'] = [],
+  { follows, epoch } = { follows: 0, epoch: 1 },
+) => {
   const { key } = await genesisOf(jsm)
-  const messages: Checkpoint['messages'] = []
-  const at = { partition, epoch: 1, owner: 'me', commit, positions, follows: 0, messages }
+  const at = { partition, epoch, owner: 'me', commit, positions, follows, messages }
   return encodeCheckpoint({ format: 2, ...at, snapshot: null, delta_chunks: 0, counters, figures: {} }, key)
 }
 
+/** A delta of a state that has the charge `charge1`, for which so much is owed. */
+function deltaOwing(emitted: bigint): Uint8Array {
+  const state = new PartitionState(86_400_000)
+  state.putCharge({
+    ...{ chargeId: charge1, serial: -1, customerId: 'c', subscriptionId: 'sub', price: 'p', meter: 'm' },
+    ...{ plan: 'pro', planVersion: 1, entityId: '', currency: 'USD', subscriptionVersion: 1 },
+    ...{ fromNs: 0n, untilNs: nsOf(86_400_000), emitted },
+    accumulator: {
+      ...{ events: 2, firstMs: 0, lastMs: 1, levelsAtStart: undefined },
+      state: { kind: 'sum', total: 2n },
+    },
+  })
+  return state.takeDelta()
+}
+
+const counted = { ...zero, received: 4, rated: 2, applied: 1, duplicate: 1 }
+
+let lastState = { follows: 0, epoch: 0 }
+
+/** Partition 0, claimed again, owes so much after its second commit. */
+async function publishOwing(emitted: bigint): Promise<void> {
+  const delta = deltaOwing(emitted)
+  lastState.epoch += 1
+  const body = await checkpoint(0, 2, counted, [['delta', delta.length]], lastState)
+  const { seq } = await js.publish('ledger.0.state', body)
+  await js.publish('ledger.0.delta', delta)
+  lastState = { ...lastState, follows: seq }
+}
+
 async function publishStreams(): Promise<void> {
-  await js.publish(
-    'ledger.0.state',
-    await checkpoint(0, 2, { ...zero, received: 4, rated: 2, applied: 1, duplicate: 1 }),
-  )
+  await publishOwing(1_500_000_000_001n)
   await js.publish('ledger.1.state', await checkpoint(1, 9, zero))
   await js.publish('billing.default.run1', '{}')
   await js.publish('postings.default', '{}')
@@ -108,7 +144,7 @@ beforeEach(async () => {
   const usage = {
     ...origin,
     event_source: 's',
-    charge_id: 'ch1',
+    charge_id: charge1,
     currency: 'USD',
     event_count: 1,
     meter: 'm',
@@ -130,7 +166,7 @@ beforeEach(async () => {
   await insert('charges', [
     {
       ...charge,
-      charge_id: 'ch1',
+      charge_id: charge1,
       amount: '1.000000000001',
       amount_rounded: '1',
       kind: 'usage',
@@ -139,7 +175,7 @@ beforeEach(async () => {
     {
       ...charge,
       charge_id: 'adj1',
-      corrects: 'ch1',
+      corrects: charge1,
       amount: '0.5',
       amount_rounded: '0.5',
       kind: 'adjustment',
@@ -169,8 +205,8 @@ beforeEach(async () => {
   ])
   const entry = { billing_run_id: 'run1', batch_id: 'b1', currency: 'USD' }
   await insert('journal_entries', [
-    { ...entry, journal_id: 'j1', charge_id: 'ch1', line: 1, debit: '1' },
-    { ...entry, journal_id: 'j1', charge_id: 'ch1', line: 2, credit: '1' },
+    { ...entry, journal_id: 'j1', charge_id: charge1, line: 1, debit: '1' },
+    { ...entry, journal_id: 'j1', charge_id: charge1, line: 2, credit: '1' },
     { ...entry, journal_id: 'j2', charge_id: 'adj1', line: 1, debit: '0.5' },
     { ...entry, journal_id: 'j2', charge_id: 'adj1', line: 2, credit: '0.5' },
   ])
@@ -215,7 +251,8 @@ beforeEach(async () => {
   )
 })
 
-const ask = (waitMs = 0): Promise<ReconcileReport> => reconcile({ clickhouse, js, jsm, sinks, runs, waitMs })
+const ask = (waitMs = 0): Promise<ReconcileReport> =>
+  reconcile({ clickhouse, nc, js, jsm, sinks, runs, waitMs })
 const failed = (report: ReconcileReport) =>
   report.checks
     .filter(check => !check.ok && !check.check.startsWith('table_'))
@@ -256,8 +293,17 @@ const falsifications: readonly [claim: string, table: string, row: object, found
   [
     'a usage row too many',
     'rated_usage',
-    { ...extra, charge_id: 'ch1', amount: '0.000000000001' },
-    [['rated_charged', ['ch1']]],
+    { ...extra, charge_id: charge1, amount: '0.000000000001' },
+    [
+      ['owed_rated', [charge1]],
+      ['rated_charged', [charge1]],
+    ],
+  ],
+  [
+    'a usage row of an open period too many',
+    'rated_usage',
+    { ...extra, charge_id: 'another', amount: '0.000000000001' },
+    [['owed_rated', ['another']]],
   ],
   [
     'a charge that is in no batch',
@@ -277,14 +323,14 @@ const falsifications: readonly [claim: string, table: string, row: object, found
   [
     'an entry posted twice',
     'journal_entries',
-    { journal_id: 'j3', charge_id: 'ch1', billing_run_id: 'run1', currency: 'USD' },
-    [['batched_posted', ['ch1']]],
+    { journal_id: 'j3', charge_id: charge1, billing_run_id: 'run1', currency: 'USD' },
+    [['batched_posted', [charge1]]],
   ],
   [
     'an unbalanced entry',
     'journal_entries',
-    { journal_id: 'j1', charge_id: 'ch1', billing_run_id: 'run1', credit: '0.01' },
-    [['batched_posted', ['ch1']]],
+    { journal_id: 'j1', charge_id: charge1, billing_run_id: 'run1', credit: '0.01' },
+    [['batched_posted', [charge1]]],
   ],
   [
     'a movement without a version',
@@ -316,6 +362,23 @@ for (const [claim, table, row, found] of falsifications) {
   })
 }
 
+test('a charge that the state has otherwise than its rows is found and named, in an open period too', async () => {
+  await publishOwing(1_500_000_000_002n)
+  try {
+    const report = await ask()
+    const owed = report.checks.find(({ check }) => check === 'owed_rated')
+    expect(owed).toMatchObject({
+      state: 'differs',
+      difference_count: 1,
+      differences: [{ id: charge1, expected: '1.500000000002', found: '1.500000000001' }],
+    })
+    expect(owed!.differences[0]!.detail).toContain('customer c, partition 0')
+  } finally {
+    await publishOwing(1_500_000_000_001n)
+  }
+  expect(failed(await ask())).toEqual([])
+})
+
 test('what lags is waited for, then named', async () => {
   const before = await sinks.get('clickhouse')
   await js.publish('ledger.0.charges', 'rows')
@@ -334,7 +397,7 @@ test('what lags is waited for, then named', async () => {
 
 test('a partition that has stopped, or lost its checkpoint, is told and hides none of the others', async () => {
   const stopped = await reconcile({
-    ...{ clickhouse, js, jsm, sinks, runs, waitMs: 0 },
+    ...{ clickhouse, nc, js, jsm, sinks, runs, waitMs: 0 },
     stopped: () => new Map([[1, 'Its input was purged.']]),
   })
   expect(stopped.ok).toBe(false)
@@ -367,11 +430,11 @@ test('the command prints the report and exits 1 where something differs', async 
   const source = { kind: 'servers', nats: { ...broker.login() }, clickhouse: config } as const
   expect(await reconcileCommand({ source, json: true, waitMs: 0 }, io)).toBe(1)
   expect(JSON.parse(out.splice(0).join(''))).toMatchObject({ ok: false })
-  await insert('rated_usage', [{ ...extra, charge_id: 'ch1', amount: '1' }])
+  await insert('rated_usage', [{ ...extra, charge_id: charge1, amount: '1' }])
   expect(await reconcileCommand({ source, json: false, waitMs: 0 }, io)).toBe(1)
   const text = out.join('')
   expect(text).toContain('Not so: rated usage adds up to every charge')
-  expect(text).toMatch(/ch1 +1\.500000000001 +2\.500000000001 +c/)
+  expect(text).toMatch(/ch_1+ +1\.500000000001 +2\.500000000001 +c/)
   expect(text).toContain('Not so: ClickHouse has every row of rated_usage as the ledger has it')
   expect(text).toMatch(/\d+ of \d+ checks found differences/)
   const nowhere = { kind: 'gateway', url: 'http://127.0.0.1:2' } as const

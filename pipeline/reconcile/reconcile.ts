@@ -1,4 +1,4 @@
-// Holds the whole pipeline against itself: the conservation law, and ingest = rated = billed = posted = ClickHouse.
+// Holds the whole pipeline against itself: the conservation law, and ingest = rated = owed = billed = posted = ClickHouse.
 // It only reads, and may run at any time beside a working pipeline: what is compared is bounded by commits, and what is
 // still on its way is waited for, up to a limit, and then named.
 
@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { feeds } from '../deliver/feeds.js'
 import { checkParts } from './clickhouse-parts.js'
 import { checkConservation } from './conservation.js'
@@ -14,6 +15,7 @@ import { cutPartition } from './ledger-cut.js'
 import { checkLedgerTables } from './ledger-tables.js'
 import { checkMoney, readTotals } from './money.js'
 import { openBillingRuns } from './open-runs.js'
+import { checkOwed } from './owed-rated.js'
 import type { Lag, ReconcileReport } from './report.js'
 import { isTrouble } from './report.js'
 import { checkSetAside } from './set-aside.js'
@@ -23,6 +25,7 @@ import { checkStreamTables } from './stream-tables.js'
 export interface ReconcileOptions {
   /** Its session database is ours. */
   readonly clickhouse: ClickHouseClient
+  readonly nc: NatsConnection
   readonly js: JetStreamClient
   readonly jsm: JetStreamManager
   /** The bucket `weir_sinks`. */
@@ -37,7 +40,7 @@ export interface ReconcileOptions {
 }
 
 export async function reconcile(options: ReconcileOptions): Promise<ReconcileReport> {
-  const { clickhouse, js, jsm, sinks, runs } = options
+  const { clickhouse, nc, js, jsm, sinks, runs } = options
   const startedMs = performance.now()
   const openRuns = await openBillingRuns(jsm, runs) // before the wait: what is batched since then is not yet compared
   const lagging = await waitForLags(options)
@@ -56,6 +59,7 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileRep
     await checkPartitions(jsm, options.stopped?.() ?? new Map()),
     ...conservation.checks,
     ...(await checkLedgerTables({ clickhouse, js, jsm }, cuts, lost)),
+    await checkOwed({ clickhouse, js, jsm }, nc, cuts),
     ...(await checkStreamTables({ clickhouse, js, jsm, sinks })),
     ...(await checkMoney(clickhouse, { openRuns, hasErp })),
     await checkParts(clickhouse),

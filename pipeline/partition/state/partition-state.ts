@@ -5,7 +5,7 @@
 import { deserialize, serialize } from 'node:v8'
 import type { Catalog } from '../../../schemas/catalog.js'
 import { type DispositionCounts, zeroDispositions } from '../../../schemas/dispositions.js'
-import { ChargeMap } from './charge-map.js'
+import { type ChargeDelta, ChargeMap } from './charge-map.js'
 import { type DedupeSegment, DedupeTable } from './dedupe-table.js'
 import { LevelMap } from './level-map.js'
 import type {
@@ -240,13 +240,7 @@ export class PartitionState {
   }
 
   #apply(bytes: Uint8Array): void {
-    const stored = deserialize(bytes) as StateBytes
-    if (stored.format !== format) {
-      throw new Error(
-        `State of format ${stored.format} cannot be read; this version reads ${format}. ` +
-          'Run the version that wrote it, or begin on a fresh state.',
-      )
-    }
+    const stored = storedState(bytes)
     for (const [name, map] of Object.entries(this.maps)) {
       const delta = stored.maps[name]
       if (delta === undefined) throw new Error(`The state lacks its map ${name}.`)
@@ -255,6 +249,27 @@ export class PartitionState {
     this.dedupe.apply(stored.dedupe)
     this.counters = stored.counters
   }
+}
+
+/** The usage charges alone of a state that is stored so; of what else there is nothing is kept in memory. */
+export function usageChargesOf(
+  snapshot: Uint8Array | undefined,
+  deltas: readonly Uint8Array[],
+): Iterable<UsageCharge> {
+  const charges = new ChargeMap()
+  for (const bytes of snapshot === undefined ? deltas : [snapshot, ...deltas]) {
+    charges.apply(storedState(bytes).maps['charges'] as ChargeDelta)
+  }
+  return charges.values()
+}
+
+function storedState(bytes: Uint8Array): StateBytes {
+  const stored = deserialize(bytes) as StateBytes
+  if (stored.format === format) return stored
+  throw new Error(
+    `State of format ${stored.format} cannot be read; this version reads ${format}. ` +
+      'Run the version that wrote it, or begin on a fresh state.',
+  )
 }
 
 function indexUnder(index: Map<string, Set<string>>, owner: string, key: string): void {

@@ -1,0 +1,38 @@
+// The thread that tells what a partition's state has of its usage charges. It lives for one question, so that no thread
+// that rates or publishes waits for it.
+
+import { formatScaled } from '../../schemas/decimal.js'
+import { usageChargesOf } from '../partition/state/partition-state.js'
+import { bufferOf } from './protocol.js'
+import { transfer } from './transfer.js'
+
+export interface OwedTask {
+  readonly snapshot: Uint8Array | undefined
+  /** Those after the snapshot, in their order. */
+  readonly deltas: readonly Uint8Array[]
+}
+
+const linesEach = 10_000
+
+/** One line of JSON per charge, as ClickHouse reads them. */
+export function owedLines({ snapshot, deltas }: OwedTask): unknown {
+  const pieces: Buffer[] = []
+  let lines: string[] = []
+  const cut = (): void => {
+    if (lines.length > 0) pieces.push(Buffer.from(`${lines.join('\n')}\n`))
+    lines = []
+  }
+  for (const { chargeId, customerId, currency, emitted } of usageChargesOf(snapshot, deltas)) {
+    const line = { charge_id: chargeId, customer_id: customerId, currency, owed: formatScaled(emitted) }
+    lines.push(JSON.stringify(line))
+    if (lines.length === linesEach) cut()
+  }
+  cut()
+  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
+  let end = 0
+  for (const piece of pieces) {
+    bytes.set(piece, end)
+    end += piece.length
+  }
+  return transfer(bytes, [bufferOf(bytes)])
+}
