@@ -5,7 +5,14 @@ import { z } from 'zod'
 import { formatScaled, type Scaled } from './decimal.js'
 import type { Parsed } from './rejection.js'
 import { formatInstant } from './time.js'
-import { currencyField, decimalField, instantField, nameField, rejectionOfIssues } from './wire-fields.js'
+import {
+  boundaryField,
+  currencyField,
+  decimalField,
+  instantField,
+  nameField,
+  rejectionOfIssues,
+} from './wire-fields.js'
 
 export type ChargeKind = 'usage' | 'recurring' | 'adjustment'
 
@@ -66,7 +73,7 @@ export interface ChargeWire {
   readonly billing_run_id?: string
 }
 
-export const servicePeriodSchema = z.object({ from: instantField, until: instantField })
+export const servicePeriodSchema = z.object({ from: instantField, until: boundaryField })
 
 export const chargeSchema = z.object({
   charge_id: nameField,

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { servicePeriodSchema } from './charge.js'
 import { formatScaled, type Scaled } from './decimal.js'
 import { formatInstant } from './time.js'
-import { currencyField, decimalField, instantField, nameField } from './wire-fields.js'
+import { boundaryField, currencyField, decimalField, nameField } from './wire-fields.js'
 
 export interface JournalLine {
   readonly account: string
@@ -81,7 +81,7 @@ export const journalEntrySchema = z.object({
   correlation_id: z.string(),
   source: z.object({ billing_run_id: nameField, batch_id: nameField }),
   schedule: z
-    .array(z.object({ month: z.iso.date(), from: instantField, until: instantField, amount: decimalField }))
+    .array(z.object({ month: z.iso.date(), from: boundaryField, until: boundaryField, amount: decimalField }))
     .optional(),
 })
 

@@ -10,6 +10,7 @@ import {
   msOf,
   nanosOf,
   nsOf,
+  parseBoundary,
   parseEnd,
   parseInstant,
   rangeEndMs,
@@ -36,6 +37,17 @@ test.each([
 ])('%s is an instant', (text, instantNs) => {
   expect(parseInstant(text)).toBe(instantNs)
   expect(parseEnd(text)).toBe(instantNs)
+})
+
+test.each([
+  ['1969-12-31T23:59:59.999999999Z', undefined],
+  ['1970-01-01T00:00:00Z', 0n],
+  ['2200-12-31T23:59:59.999999999Z', at(2201, 0, 1) - 1n],
+  ['2201-01-01T11:00:00Z', at(2201, 0, 1, 11)],
+  ['2201-01-03T00:00:00Z', undefined],
+  ['2200-01-01', undefined],
+])('%s as a boundary of a period is %s', (text, boundary) => {
+  expect(parseBoundary(text)).toBe(boundary)
 })
 
 test.each([

@@ -16,6 +16,9 @@ export const beginninglessNs = -(2n ** 63n)
 /** The first millisecond that is too late to be accepted: 2200-01-01. The first accepted one is 0. */
 export const rangeEndMs = Date.UTC(2200, 0, 1)
 
+/** No boundary that follows from accepted instants lies as late: the longest period is a year, and clocks are set by hours. */
+const boundaryEndMs = Date.UTC(2201, 0, 3)
+
 export type InstantFault = 'invalid_time' | 'time_out_of_range'
 
 const zero = 48
@@ -37,6 +40,12 @@ export function parseInstant(text: string): bigint | undefined {
 export function parseEnd(text: string): bigint | undefined {
   if (!readInstant(text) || foundMs < 0) return undefined
   return foundMs >= rangeEndMs ? endlessNs : nsOf(foundMs, foundNanos)
+}
+
+/** The same for what we worked out: a period that begins before 2200 ends, and is earned, up to a year beyond. */
+export function parseBoundary(text: string): bigint | undefined {
+  if (!readInstant(text) || foundMs < 0 || foundMs >= boundaryEndMs) return undefined
+  return nsOf(foundMs, foundNanos)
 }
 
 /** Why a text is not accepted as an instant. */

@@ -8,7 +8,7 @@ import { parseDecimal, type Scaled } from './decimal.js'
 import { ExactNumber } from './exact-number.js'
 import { nearestHint, shownName } from './nearest-name.js'
 import { pointerTo, type Rejection, type RejectionCode, rejected } from './rejection.js'
-import { endlessNs, instantFault, instantFaultText, parseEnd, parseInstant } from './time.js'
+import { endlessNs, instantFault, instantFaultText, parseBoundary, parseEnd, parseInstant } from './time.js'
 
 type Refuse = {
   addIssue: (issue: { code: 'custom'; message: string; params: { code: RejectionCode } }) => void
@@ -55,6 +55,18 @@ export const instantField = z
     if (instantNs !== undefined) return instantNs
     const fault = instantFault(text)
     return refuse(context, fault, instantFaultText(fault))
+  })
+  .meta({ format: 'date-time' })
+
+/** A boundary of a period of ours, or of a part of it: it may lie up to a year after 2199. */
+export const boundaryField = z
+  .string()
+  .transform((text, context) => {
+    const instantNs = parseBoundary(text)
+    if (instantNs !== undefined) return instantNs
+    return instantFault(text) === 'invalid_time'
+      ? refuse(context, 'invalid_time', instantFaultText('invalid_time'))
+      : refuse(context, 'time_out_of_range', 'is before 1970-01-01 or more than a year after 2199')
   })
   .meta({ format: 'date-time' })
 

@@ -6,7 +6,7 @@
 import type { ChargeWire } from '../../../schemas/charge.js'
 import { formatScaled, parseDecimal, type Scaled } from '../../../schemas/decimal.js'
 import { compositeKey } from '../../../schemas/identifiers.js'
-import { parseInstant } from '../../../schemas/time.js'
+import { parseBoundary } from '../../../schemas/time.js'
 
 export interface OracleRun {
   readonly id: string
@@ -69,7 +69,7 @@ export function billedTotals(lines: readonly ChargeWire[]): Map<string, readonly
 }
 
 export function dueNs({ timing, service_period }: ChargeWire): bigint {
-  return parseInstant(timing === 'in_advance' ? service_period.from : service_period.until)!
+  return parseBoundary(timing === 'in_advance' ? service_period.from : service_period.until)!
 }
 
 function isRunOf({ entity }: OracleRun, entityId: string): boolean {
