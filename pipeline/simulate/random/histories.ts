@@ -7,21 +7,9 @@ import { validateEvent } from '../../../schemas/cloud-event.js'
 import { isLifecycleType } from '../../../schemas/event-stream.js'
 import { msOf, nsOf, parseInstant } from '../../../schemas/time.js'
 import { at, catalogOf, catalogShape, paces } from './catalogs.js'
+import { change, extra, rank, slots, subscription, usage } from './choices.js'
 import { Dice } from './dice.js'
-import {
-  change,
-  clockOf,
-  event,
-  extra,
-  extraEvent,
-  rank,
-  slots,
-  subscription,
-  timelineOf,
-  usage,
-  usageEvent,
-  type Wire,
-} from './events.js'
+import { clockOf, event, extraEvent, timelineOf, usageEvent, type Wire } from './events.js'
 
 export interface History {
   /** Known from the start, as it is sent. */
