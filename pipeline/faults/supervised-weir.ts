@@ -181,6 +181,12 @@ export class SupervisedWeir {
     return ended
   }
 
+  /** Starts what `end` ended, on the same data directory. */
+  startAgain(): void {
+    this.#stopping = false
+    this.#spawn()
+  }
+
   async stop(): Promise<void> {
     clearInterval(this.#freezing)
     await this.end()

@@ -3,7 +3,13 @@
 import type { ClickHouseClient } from '@clickhouse/client'
 import { conservationGap, type DispositionCounts, dispositions } from '../../schemas/dispositions.js'
 import type { Checkpoint } from '../partition/checkpoint.js'
-import { type Check, checkOf, type Difference, type PartitionConservation } from './report.js'
+import {
+  type Check,
+  checkOf,
+  type Difference,
+  type PartitionConservation,
+  unreadableCheck,
+} from './report.js'
 
 const names = ['received', ...dispositions] as const
 
@@ -26,19 +32,26 @@ export async function checkConservation(
       found: String(counts.received - gap),
       detail: 'received against the sum of the dispositions',
     }))
-  const recorded = await Promise.all(checkpoints.map(one => recordedDifferences(clickhouse, one)))
   const law = 'received = rated + applied + duplicate + conflicting + parked + dead-lettered + unmetered'
   return {
     partitions,
     checks: [
       checkOf('conservation', law, partitions.length, broken),
-      checkOf(
-        'dispositions',
-        'ClickHouse has the dispositions of every commit',
-        partitions.length,
-        recorded.flat(),
-      ),
+      await checkDispositions(clickhouse, checkpoints),
     ],
+  }
+}
+
+async function checkDispositions(
+  clickhouse: ClickHouseClient,
+  checkpoints: readonly Checkpoint[],
+): Promise<Check> {
+  const [check, claim] = ['dispositions', 'ClickHouse has the dispositions of every commit']
+  try {
+    const recorded = await Promise.all(checkpoints.map(one => recordedDifferences(clickhouse, one)))
+    return checkOf(check, claim, checkpoints.length, recorded.flat())
+  } catch (error) {
+    return unreadableCheck(check, claim, error)
   }
 }
 

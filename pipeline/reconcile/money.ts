@@ -189,7 +189,14 @@ FROM
 )
 GROUP BY currency ORDER BY currency`
 
-export async function readTotals(clickhouse: ClickHouseClient): Promise<CurrencyTotals[]> {
-  const result = await clickhouse.query({ query: totalsSql, format: 'JSONEachRow' })
-  return result.json<CurrencyTotals>()
+/** Of a table that cannot be read no sum can be had; the check says so, and the rest of the report stands. */
+export async function readTotals(
+  clickhouse: ClickHouseClient,
+): Promise<{ readonly totals: readonly CurrencyTotals[]; readonly checks: readonly Check[] }> {
+  try {
+    const result = await clickhouse.query({ query: totalsSql, format: 'JSONEachRow' })
+    return { totals: await result.json<CurrencyTotals>(), checks: [] }
+  } catch (error) {
+    return { totals: [], checks: [unreadableCheck('totals', 'the sums per currency can be read', error)] }
+  }
 }

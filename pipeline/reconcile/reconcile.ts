@@ -55,6 +55,7 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileRep
     cuts.map(({ cut, newest }) => cut?.checkpoint ?? newest),
   )
   const hasErp = (await sinks.get(feeds.erp.key)) !== null
+  const { totals, checks: unread } = await readTotals(clickhouse)
   const checks = [
     await checkPartitions(jsm, options.stopped?.() ?? new Map()),
     ...conservation.checks,
@@ -64,6 +65,7 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileRep
     ...(await checkMoney(clickhouse, { openRuns, hasErp })),
     await checkParts(clickhouse),
     await checkSetAside(sinks),
+    ...unread,
   ]
   return {
     ok: !checks.some(isTrouble),
@@ -72,7 +74,7 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileRep
     waited_ms: waitedMs,
     lagging,
     partitions: conservation.partitions,
-    totals: await readTotals(clickhouse),
+    totals,
     checks,
   }
 }

@@ -98,7 +98,10 @@ export function skippedCheck(check: string, claim: string, reason: string): Chec
 
 /** What could not be read may hold anything. */
 export function unreadableCheck(check: string, claim: string, error: unknown): Check {
-  const detail = error instanceof Error ? error.message : String(error)
+  const text = error instanceof Error ? error.message : String(error)
+  // ClickHouse names a damaged part last, behind its folders.
+  const [, part, table] = /from part \S*?([^/\s]+)\/? in table (\S+)/.exec(text) ?? []
+  const detail = part === undefined ? text : `${table}, part ${part}: ${text}`
   const difference = {
     id: check,
     expected: 'rows that can be read',
