@@ -27,9 +27,7 @@ export class CustomerMrr {
     const isLarge = timeline.versions.some(({ terms }) => mayBeLarge(terms, catalog))
     if (isLarge) this.#large.add(customerId)
     else if (!this.#large.has(customerId) && !hasLarge(customer.movements)) return false
-    const others = batch.book
-      .ofCustomer(customerId)
-      .filter(other => other.timeline.subscriptionId !== subscriptionId)
+    const others = batch.book.othersOfCustomer(customerId, subscriptionId)
     const steps = [...others, resolvePrices(timeline, catalog)].flatMap(mrrTimeline)
     return netMovements(customerId, steps).some(one => isBeyond(one.mrrBefore) || isBeyond(one.mrrAfter))
   }

@@ -69,8 +69,13 @@ export class PriceBook {
     return all
   }
 
+  /** The customer's other subscriptions. The one that is left out may be in the middle of a change, and is not looked at. */
+  othersOfCustomer(customerId: string, leftOut: string): readonly SubscriptionPrices[] {
+    return this.#ofAll(customerId, id => (id === leftOut ? undefined : this.ofSubscription(id)))
+  }
+
   /**
-   * The same for who keeps what follows from them, as plain usage keeps its routes, and will not ask for long: prices
+   * All of the customer, for who keeps what follows from them, as plain usage keeps its routes, and will not ask for long: prices
    * that stay here are objects that the collector copies, and marks again and again.
    */
   ofCustomerOnce(customerId: string): readonly SubscriptionPrices[] {
