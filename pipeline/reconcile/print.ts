@@ -33,10 +33,18 @@ const marks: Readonly<Record<CheckState, string>> = {
 }
 
 function printDifferences(check: Check): string {
-  const rows = check.differences.map(one => [one.id, one.expected, one.found, one.detail ?? ''])
+  const rows = check.differences.map(one => [one.id, one.expected, one.found, oneLine(one.detail ?? '')])
   const rest = check.difference_count - rows.length
   const table = plainTable(['what', 'expected', 'found', ''], ['left', 'right', 'right', 'left'], rows)
   return `Not so: ${check.claim}\n${table}${rest > 0 ? `\nand ${rest} more` : ''}`
+}
+
+const longestDetail = 200
+
+/** A detail may quote what was found; a table has room for its beginning. */
+function oneLine(detail: string): string {
+  const line = detail.replaceAll(/\s+/g, ' ')
+  return line.length <= longestDetail ? line : `${line.slice(0, longestDetail)}…`
 }
 
 function printCounts({ partitions }: ReconcileReport): string {
