@@ -107,7 +107,11 @@ test('megabytes of blank lines in a few hundred bytes are read at once', async (
   const hostile = Array.from({ length: 20 }, () => post(`${served.url}/v1/events`, bytes, headers))
   expect(new Set(await askMany(20, 'blank lines'))).toEqual(new Set([202]))
   for (const response of await Promise.all(hostile)) {
-    expect(await response.json()).toMatchObject({ accepted: 0, rejected: [] })
+    // Those that unpack at one time may hold the key's whole share; then the rest are told to come again.
+    expect([202, 429]).toContain(response.status)
+    expect(await response.json()).toMatchObject(
+      response.status === 202 ? { accepted: 0, rejected: [] } : { code: 'too_much_in_flight' },
+    )
   }
   const refused = await post(`${served.url}/v1/events`, spaced, headers)
   expect(refused.status).toBe(413)
