@@ -115,8 +115,7 @@ test('what the total refused leaves the next changes of its subscription alone, 
 test('a change that waits for its plan version does not stop the partition of a customer with large prices', () => {
   const bench = new TestBench()
   bench.send([created({ ...recurring(ninety), subscription_id: 'sub_2' })])
-  bench.send([change('amended', 2, jan(1), { plan_version: 2 })])
-  bench.send([created()])
+  bench.send([created(), change('amended', 2, jan(1), { plan_version: 2 })])
   expect(bench.core.counters()).toMatchObject({ applied: 2, parked: 1 })
   expectReadable(bench)
 })

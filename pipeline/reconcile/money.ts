@@ -104,8 +104,8 @@ LEFT JOIN mrr_movements AS m ON m.subscription_id = v.subscription_id
 GROUP BY v.subscription_id, v.sequence, v.mrr, v.effective_from`
 
 const movementsAddUp = `
-SELECT movement_id AS id, toString(mrr_after) AS expected, toString(mrr_before + amount) AS found, customer_id AS detail,
-  mrr_before + amount = mrr_after AS same
+SELECT movement_id AS id, toString(mrr_after) AS expected, toString(toDecimal256(mrr_before, 12) + amount) AS found, customer_id AS detail,
+  toDecimal256(mrr_before, 12) + amount = mrr_after AS same
 FROM mrr_movements`
 
 const moneyChecks: readonly MoneyCheck[] = [
