@@ -1,51 +1,110 @@
-// The import ladder: schemas <- rating | sinks <- pipeline <- bench; deploy/embedded stands beside sinks.
-const forbid = (name, comment, from, to) => ({
-  name,
-  comment,
-  severity: 'error',
-  from: { path: from },
-  to: { path: to },
-})
+// The import ladder: schemas <- rating | sinks <- pipeline <- bench; deploy/embedded stands beside sinks. Within
+// pipeline each folder names the folders that it may import; what it does not name, it must not know.
+// `ladder-canary.test.ts` shows that every rule below can fail.
+
+const test = '(\\.test\\.ts$|/testing/)'
+const product = folder => ({ path: `^${folder}/`, pathNot: test })
+
+const forbid = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to })
+
+/** What each room of the pipeline may import of the pipeline. `schemas` is free to all of them. */
+const rooms = {
+  core: [],
+  memory: [],
+  config: ['core'],
+  workers: ['core', 'memory'],
+  broker: ['core', 'memory'],
+  ledger: ['broker', 'config', 'memory'],
+  engine: ['broker', 'config', 'core', 'ledger', 'memory', 'workers'],
+  deliver: ['broker', 'config', 'ledger'],
+  history: ['core', 'engine'],
+  servers: ['broker', 'config'],
+  terminal: [],
+  gateway: ['broker', 'terminal'],
+  // Features: each may use the rooms above, and none another's inside.
+  billing: ['broker', 'deliver', 'gateway', 'ledger', 'terminal'],
+  postings: ['broker', 'deliver', 'ledger', 'terminal'],
+  publisher: ['broker'],
+  simulate: ['core', 'terminal'],
+  retention: ['broker', 'deliver', 'ledger', 'servers', 'terminal'],
+  reconcile: ['broker', 'deliver', 'engine', 'gateway', 'ledger', 'terminal', 'workers'],
+  health: ['broker', 'deliver', 'engine', 'gateway'],
+  // Above the roots: what starts a whole Weir.
+  demo: ['', 'config', 'reconcile', 'terminal'],
+}
+
+const everyRoom = Object.keys(rooms).join('|')
 
 module.exports = {
   forbidden: [
-    {
-      name: 'no-circles',
-      comment: 'no file imports itself by way of others',
-      severity: 'error',
-      from: {},
-      to: { circular: true },
-    },
+    forbid('no-circles', 'no file imports itself by way of others', {}, { circular: true }),
     forbid(
       'schemas-lowest',
       'schemas imports nothing of ours',
-      '^schemas/',
-      '^(rating|sinks|pipeline|bench|deploy)/',
-    ),
-    forbid('rating-is-pure', 'rating knows shapes alone', '^rating/', '^(sinks|pipeline|bench|deploy)/'),
-    forbid(
-      'rating-no-io',
-      'rating has no clock and no I/O',
-      '^rating/(?!.*\\.test\\.ts$)',
-      '^(node:|fs|http|net|worker_threads|@nats-io|@clickhouse|fastify|pino)',
+      { path: '^schemas/' },
+      { path: '^(rating|sinks|pipeline|bench|deploy)/' },
     ),
     forbid(
-      'sinks-never-rate',
-      'a sink decides nothing about money',
-      '^sinks/(?!.*\\.test\\.ts$)',
-      '^(rating|pipeline|bench|deploy)/',
+      'rating-is-pure',
+      'rating knows shapes alone',
+      { path: '^rating/' },
+      { path: '^(sinks|pipeline|bench|deploy)/' },
+    ),
+    forbid('rating-no-io', 'rating has no clock and no I/O', product('rating'), {
+      path: '^(node:|fs|http|net|worker_threads|node_modules/(@nats-io|@clickhouse|fastify|pino)/)',
+      dependencyTypesNot: ['local'],
+    }),
+    forbid('sinks-never-rate', 'a sink decides nothing about money', product('sinks'), {
+      path: '^(rating|pipeline|bench|deploy)/',
+    }),
+    forbid('sinks-no-broker', 'a sink talks to a system of record, never to the broker', product('sinks'), {
+      path: '^node_modules/@nats-io/',
+    }),
+    forbid('deploy-beside-sinks', 'embedded servers know nothing of the pipeline', product('deploy'), {
+      path: '^(rating|sinks|pipeline|bench)/',
+    }),
+    forbid('core-no-io', 'the core is a pure function of its inputs', product('pipeline/core'), {
+      path: '^(fs|net|http|https|tls|dns|child_process|worker_threads|cluster|timers|perf_hooks|os|process|node_modules/(@nats-io|@clickhouse|fastify|pino|piscina)/)',
+    }),
+    ...Object.entries(rooms).map(([room, mayImport]) =>
+      forbid(
+        `room-${room}`,
+        `pipeline/${room} may import of the pipeline: ${mayImport.filter(Boolean).join(', ') || 'nothing'}`,
+        product(`pipeline/${room}`),
+        {
+          path: mayImport.includes('') ? '^pipeline/[^/]+/' : '^pipeline/',
+          pathNot: `^pipeline/(${[room, ...mayImport].filter(Boolean).join('|')})/`,
+        },
+      ),
     ),
     forbid(
-      'deploy-beside-sinks',
-      'embedded servers know nothing of the pipeline',
-      '^deploy/',
-      '^(rating|sinks|pipeline|bench)/',
+      'rooms-know-no-roots',
+      'no room imports the composition roots, except what starts a whole Weir',
+      { path: `^pipeline/(?!demo|cli)(${everyRoom})/`, pathNot: test },
+      { path: '^pipeline/[^/]+\\.ts$' },
     ),
-    forbid('bench-on-top', 'nothing imports the benchmarks', '^pipeline/(?!cli/)', '^bench/'),
+    forbid(
+      'product-knows-no-tests',
+      'what ships imports nothing that only tests need',
+      {
+        path: '^(schemas|rating|sinks|pipeline|bench|deploy)/',
+        pathNot: test,
+      },
+      { path: '/testing/' },
+    ),
+    forbid(
+      'bench-on-top',
+      'nothing imports the benchmarks but the command line, and tests',
+      {
+        path: '^pipeline/(?!cli/)',
+        pathNot: test,
+      },
+      { path: '^bench/' },
+    ),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '^dist/' },
+    exclude: { path: '^(dist|\\.cache)/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: { extensions: ['.ts', '.js'] },

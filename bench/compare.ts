@@ -1,10 +1,10 @@
 // `weir bench compare`: end-to-end and floor in turn, several rounds, on the same events; the ratio of what they move
 // per second. Alternating, so that a machine that is busy for a while slows both; and the ratio of their processor time.
 
-import type { BenchOptions } from './context.js'
 import { type EndToEndReport, endToEndFrom } from './end-to-end.js'
 import { type FloorReport, floorFrom } from './floor/floor.js'
-import { type BenchReport, median, rounded } from './report.js'
+import type { BenchOptions } from './measure/context.js'
+import { type BenchReport, median, rounded } from './measure/report.js'
 import { Producer } from './workload/producer.js'
 
 export interface CompareRound {

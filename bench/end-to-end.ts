@@ -4,10 +4,10 @@
 
 import type { Weir } from '../pipeline/main.js'
 import { openClickHouse } from '../sinks/clickhouse/config.js'
-import { type BenchOptions, trafficOf, withWeir } from './context.js'
-import { producersName, type Usage, UsageMeter } from './process-usage.js'
-import { type BenchReport, type Difference, factsOf, reportOf, rounded } from './report.js'
-import { dispositionDifferences, rowDifferences, rowsQueryable } from './verdict.js'
+import { type BenchOptions, trafficOf, withWeir } from './measure/context.js'
+import { producersName, type Usage, UsageMeter } from './measure/process-usage.js'
+import { type BenchReport, type Difference, factsOf, reportOf, rounded } from './measure/report.js'
+import { dispositionDifferences, rowDifferences, rowsQueryable } from './measure/verdict.js'
 import { Producer } from './workload/producer.js'
 import type { Expectation } from './workload/traffic.js'
 

@@ -7,20 +7,20 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import { recognise } from '../rating/recognition/recognise.js'
 import { packageRoot } from '../schemas/package-root.js'
 import { parseInstant } from '../schemas/time.js'
-import { createBillingSink, defaultLinesPerBatch } from '../sinks/billing/sink.js'
 import type { ClickHouseConfig } from '../sinks/clickhouse/config.js'
 import { insertsOfBilling, insertsOfPostings } from '../sinks/clickhouse/records.js'
 import { ClickHouseSink } from '../sinks/clickhouse/sink.js'
-import { createErpSink } from '../sinks/erp/sink.js'
 import type { Sink } from '../sinks/sink.js'
-import type { BillingRuns } from './billing-run/billing-runs.js'
-import type { WeirConfig } from './config.js'
-import { commitsUnderWayOf } from './deliver/commits-under-way.js'
+import type { BillingRuns } from './billing/billing-runs.js'
+import { createBillingSink, defaultLinesPerBatch } from './billing/billing-sink.js'
+import type { WeirConfig } from './config/config.js'
 import { type AppliedRange, Deliverer, type RefusedRecords } from './deliver/deliverer.js'
 import type { DeliveryStatus } from './deliver/delivery-status.js'
 import { type Feed, feeds } from './deliver/feeds.js'
 import type { ForeignMessage } from './deliver/ledger-commits.js'
-import { ledgerTailOf } from './deliver/ledger-tail.js'
+import { commitsUnderWayOf } from './ledger/commits-under-way.js'
+import { ledgerTailOf } from './ledger/ledger-tail.js'
+import { createErpSink } from './postings/postings-sink.js'
 
 export interface DeliveryOptions {
   readonly config: WeirConfig
@@ -49,7 +49,7 @@ export interface Delivery {
 }
 
 /** The mapping that ships with Weir, used until the configuration names another. */
-const exampleAccounts = fileURLToPath(new URL('sinks/erp/accounts.example.yaml', packageRoot))
+const exampleAccounts = fileURLToPath(new URL('sinks/mapping/accounts.example.yaml', packageRoot))
 const brokerTimeoutMs = 10_000
 
 export function createDelivery(options: DeliveryOptions): Delivery {

@@ -11,35 +11,37 @@ import { connect, type NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from 'pino'
 import { Registry } from 'prom-client'
 import type { NatsLogin } from '../deploy/embedded/nats-server.js'
-import type { Catalog } from '../schemas/catalog.js'
+import type { Catalog } from '../schemas/catalog/catalog.js'
 import { packageRoot } from '../schemas/package-root.js'
 import { type ClickHouseConfig, openClickHouse } from '../sinks/clickhouse/config.js'
 import { migrate } from '../sinks/clickhouse/migrate.js'
-import { failingWhenLost } from '../sinks/connection-watch.js'
 import type { RefusedRecord } from '../sinks/sink.js'
-import { BillingRuns } from './billing-run/billing-runs.js'
-import type { WeirConfig } from './config.js'
+import { BillingRuns } from './billing/billing-runs.js'
+import { billingRunRoutes } from './billing/routes.js'
+import { failingWhenLost } from './broker/connection-watch.js'
+import { publishCatalogs } from './broker/publish-catalogs.js'
+import { ensureTopology } from './broker/topology.js'
+import type { WeirConfig } from './config/config.js'
+import { limitsOfConfig } from './config/limits.js'
 import { recordedPosition } from './deliver/delivered.js'
 import type { DeliveryStatus } from './deliver/delivery-status.js'
 import { feeds } from './deliver/feeds.js'
-import { ClickHouseHistory } from './deliver/history-source.js'
 import { createDelivery, type Delivery } from './delivery.js'
-import { endOrphanServers, type ServerLogins, type Servers, startServers } from './embedded.js'
-import { requireFreePorts } from './free-ports.js'
+import type { EngineStatus } from './engine/engine.js'
+import { Engines, type EnginesOptions } from './engine/engines.js'
 import { ensureFirstKey } from './gateway/api-keys.js'
 import { createGateway, type Gateway } from './gateway/gateway.js'
 import { KeyRing } from './gateway/key-ring.js'
 import { keyRoutes } from './gateway/key-routes.js'
-import { limitsOfConfig } from './limits.js'
-import type { EngineStatus } from './partition/engine.js'
-import { Engines, type EnginesOptions } from './partition/engines.js'
-import { PressureGauge, registerPressure, stoppedPartitions } from './pressure.js'
-import { publishCatalogs } from './publish-catalogs.js'
-import { readinessOf } from './readiness.js'
+import { PressureGauge, registerPressure, stoppedPartitions } from './health/pressure.js'
+import { readinessOf } from './health/readiness.js'
+import { type PipelineTelemetry, pipelineTelemetry } from './health/telemetry.js'
+import { ClickHouseHistory } from './history/clickhouse-history.js'
 import { reconcile } from './reconcile/reconcile.js'
-import { ownStateDirectory } from './state-directory.js'
-import { type PipelineTelemetry, pipelineTelemetry } from './telemetry.js'
-import { ensureTopology } from './topology.js'
+import { reconciliationRoute } from './reconcile/routes.js'
+import { endOrphanServers, type ServerLogins, type Servers, startServers } from './servers/embedded.js'
+import { requireFreePorts } from './servers/free-ports.js'
+import { ownStateDirectory } from './servers/state-directory.js'
 import { WorkerPool } from './workers/pool.js'
 
 export interface WeirOptions {
@@ -217,18 +219,21 @@ async function compose(ground: Ground): Promise<Weir> {
     readiness: () => readinessOf({ ...status(), servers: servers.troubles(), holdsBack: gauge.holdsBack() }),
     version,
     registry,
-    billing: broker.billingRuns,
-    routes: keyRoutes(broker.keys),
-    reconcile: () =>
-      reconcile({
-        clickhouse: queryClient,
-        nc,
-        js,
-        jsm,
-        sinks,
-        runs,
-        stopped: () => stoppedPartitions(engines.status()),
-      }),
+    routes: [
+      ...keyRoutes(broker.keys),
+      ...billingRunRoutes(broker.billingRuns),
+      reconciliationRoute(() =>
+        reconcile({
+          clickhouse: queryClient,
+          nc,
+          js,
+          jsm,
+          sinks,
+          runs,
+          stopped: () => stoppedPartitions(engines.status()),
+        }),
+      ),
+    ],
   })
   undo.push(() => gateway.close())
   const { url } = await gateway.start()

@@ -4,6 +4,9 @@
 
 import { hash } from 'node:crypto'
 
+/** Characters (code points) of `id`, `source`, `type`, `subject` and the extensions that name something. */
+export const maxAttributeLength = 256
+
 const tokenSafe = /^[A-Za-z0-9_\-=]+$/
 
 /** The NATS subject token of a customer id: the id itself when it is plain, else percent-encoded UTF-8 with `=` for `%`. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseCatalog } from './catalog-parser.js'
+import { parseCatalog } from './catalog/catalog-parser.js'
 import { maxSourceLength, sourceBoundProblem } from './source-bounds.js'
 
 const deep: readonly (readonly [string, string])[] = [

@@ -1,5 +1,5 @@
 // The rounds of Weir's fast hashes: 64 bits in two lanes of 32, over words of four bytes, little-endian. Who hashes what
-// is decided by event-hash.ts and, with the same rounds in its own loops, by pipeline/stages/scan.
+// is decided by event-hash.ts and, with the same rounds in its own loops, by pipeline/core/scan.
 // Invariants: one round is a bijection of the state for any word, and of the word for any state; two texts of one length
 // collide only if at least three of their words differ, and then with 2^-64; a text ends with its length in bytes.
 // Not for secrets: whoever wants two texts of one hash can make them. event-hash.ts says why that does no harm here.

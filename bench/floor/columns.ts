@@ -3,10 +3,10 @@
 // No logic: what only rating could tell is a constant of the usual form, and `amount` repeats `quantity`.
 // The trick: all first rows, then all second rows, so that a column that both share is encoded once and then copied.
 
-import { ratedUsageSchema } from '../../pipeline/partition/rated-usage-columns.js'
-import { DictionaryColumn, putConstantCodes } from '../../schemas/arrow-dictionary.js'
-import { IpcBatch, type IpcDictionary, ipcStream } from '../../schemas/arrow-ipc.js'
-import { NumberDictionary } from '../../schemas/arrow-number-dictionary.js'
+import { ratedUsageSchema } from '../../pipeline/core/rows/rated-usage-columns.js'
+import { DictionaryColumn, putConstantCodes } from '../../schemas/arrow/arrow-dictionary.js'
+import { IpcBatch, type IpcDictionary, ipcStream } from '../../schemas/arrow/arrow-ipc.js'
+import { NumberDictionary } from '../../schemas/arrow/arrow-number-dictionary.js'
 import { type ColumnKind, ratedUsageTable } from '../../schemas/tables.js'
 
 export interface FloorEvent {

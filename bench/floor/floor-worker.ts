@@ -1,7 +1,7 @@
 // The floor's worker thread: message bytes in, the rows of `rated_usage` as Arrow streams out.
 
+import { transfer } from '../../pipeline/memory/transfer.js'
 import { bufferOf, type PackedMessages, unpackMessages } from '../../pipeline/workers/protocol.js'
-import { transfer } from '../../pipeline/workers/transfer.js'
 import { type FloorEvent, floorRows } from './columns.js'
 
 export function encode(packed: PackedMessages): unknown {

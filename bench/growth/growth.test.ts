@@ -2,7 +2,7 @@
 
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
-import type { BenchOptions } from '../context.js'
+import type { BenchOptions } from '../measure/context.js'
 import { growth } from './growth.js'
 import { writeIdentity } from './identities.js'
 import { soak } from './soak.js'

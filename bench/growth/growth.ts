@@ -1,8 +1,8 @@
 // `weir bench growth`: what it costs to remember more and more identities, and to come back with them. `--events` is how
 // many: 100,000,000 fill 3.6 GB. The restart is measured with at most 10,000,000 of them and `--customers`.
 
-import type { BenchOptions } from '../context.js'
-import { type BenchReport, factsOf, reportOf } from '../report.js'
+import type { BenchOptions } from '../measure/context.js'
+import { type BenchReport, factsOf, reportOf } from '../measure/report.js'
 import { measureRestart, type RestartFigures } from './restart.js'
 import { fillTables, type GrowthStep } from './table.js'
 

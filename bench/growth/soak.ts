@@ -1,21 +1,21 @@
 // `weir bench soak`: a constant, moderate load for a long time, and whether memory grows with it. Weir runs as a user
 // starts it, in processes of its own; resident memory of each is read every ten seconds.
 //
-// What may grow are the identities: 36 bytes each (pipeline/partition/state). They are taken off the slope of Weir's own
+// What may grow are the identities: 36 bytes each (pipeline/core/state). They are taken off the slope of Weir's own
 // process; the rest is reported as it is. The first quarter is left out: caches fill, heaps find their size.
 
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { jetstream } from '@nats-io/jetstream'
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node'
-import { SupervisedWeir } from '../../pipeline/faults/supervised-weir.js'
-import { natsSubjects } from '../../pipeline/topology.js'
+import { natsSubjects } from '../../pipeline/broker/topology.js'
 import { partitionOf } from '../../schemas/identifiers.js'
 import { openClickHouse } from '../../sinks/clickhouse/config.js'
-import type { BenchOptions } from '../context.js'
-import { cpuSecondsOf } from '../process-usage.js'
-import { type BenchReport, difference, factsOf, reportOf, rounded } from '../report.js'
-import { rowDifferences, rowsQueryable } from '../verdict.js'
+import type { BenchOptions } from '../measure/context.js'
+import { cpuSecondsOf } from '../measure/process-usage.js'
+import { type BenchReport, difference, factsOf, reportOf, rounded } from '../measure/report.js'
+import { SupervisedWeir } from '../measure/supervised-weir.js'
+import { rowDifferences, rowsQueryable } from '../measure/verdict.js'
 import { decimalText, IndependentSum } from '../workload/independent-sum.js'
 import { customerIdOf } from '../workload/price-list.js'
 import { Random } from '../workload/random.js'

@@ -2,8 +2,8 @@
 // Two partitions, batches of the size of a commit, one event in a thousand sent twice: as the pipeline does it, without
 // the rest of it. The clock is the processor's, so that other work on the machine does not count.
 
-import { DedupeTable } from '../../pipeline/partition/state/dedupe-table.js'
-import { type Difference, difference, rounded } from '../report.js'
+import { DedupeTable } from '../../pipeline/core/state/dedupe-table.js'
+import { type Difference, difference, rounded } from '../measure/report.js'
 import { threadCpuNs } from '../stage/stage-clock.js'
 import { writeIdentity } from './identities.js'
 

@@ -9,15 +9,15 @@ import {
   type ChargeBasis,
   newAccumulator,
   type UsageSample,
-} from '../../rating/accumulator.js'
-import { CatalogIndex } from '../../rating/catalog-index.js'
-import { chargeOf } from '../../rating/rate.js'
-import type { Aggregation } from '../../schemas/catalog.js'
-import { aggregations, parseCatalogValue } from '../../schemas/catalog-parser.js'
-import { scaledOne } from '../../schemas/decimal.js'
+} from '../../rating/charges/accumulator.js'
+import { chargeOf } from '../../rating/charges/rate.js'
+import { CatalogIndex } from '../../rating/timeline/catalog-index.js'
+import type { Aggregation } from '../../schemas/catalog/catalog.js'
+import { aggregations, parseCatalogValue } from '../../schemas/catalog/catalog-parser.js'
 import { compositeKey } from '../../schemas/identifiers.js'
+import { scaledOne } from '../../schemas/money/decimal.js'
 import { nsOf, nsPerMs } from '../../schemas/time.js'
-import { median, rounded } from '../report.js'
+import { median, rounded } from '../measure/report.js'
 import { Random } from '../workload/random.js'
 
 export interface AggregationFigure {

@@ -2,17 +2,17 @@
 // matrix and percentage prices, escapes in its texts, an event that is parked or held). Each stage gets what the one
 // before it made, on the state that the whole core left.
 
-import { LedgerWriter } from '../../pipeline/partition/ledger-writer.js'
-import { RatedUsageColumns } from '../../pipeline/partition/rated-usage-columns.js'
-import { DedupeTable } from '../../pipeline/partition/state/dedupe-table.js'
-import { daysKept, type PartitionState } from '../../pipeline/partition/state/partition-state.js'
-import type { PriceBook } from '../../pipeline/partition/state/price-book.js'
-import { type Attachment, attachEvent } from '../../pipeline/stages/attach.js'
-import { type Decoded, decodeMessages, type ReceivedEvent } from '../../pipeline/stages/decode.js'
-import { dedupeEvents } from '../../pipeline/stages/dedupe.js'
-import type { KeyedEvent } from '../../pipeline/stages/metered-event.js'
-import { normalizeEvents } from '../../pipeline/stages/normalize.js'
-import { type RatedRow, rateEvent } from '../../pipeline/stages/rate.js'
+import { type Decoded, decodeMessages, type ReceivedEvent } from '../../pipeline/core/decode/decode.js'
+import { type Attachment, attachEvent } from '../../pipeline/core/rate/attach.js'
+import { normalizeEvents } from '../../pipeline/core/rate/normalize.js'
+import { type RatedRow, rateEvent } from '../../pipeline/core/rate/rate.js'
+import { LedgerWriter } from '../../pipeline/core/rows/ledger-writer.js'
+import { RatedUsageColumns } from '../../pipeline/core/rows/rated-usage-columns.js'
+import { DedupeTable } from '../../pipeline/core/state/dedupe-table.js'
+import type { KeyedEvent } from '../../pipeline/core/state/metered-event.js'
+import { daysKept, type PartitionState } from '../../pipeline/core/state/partition-state.js'
+import type { PriceBook } from '../../pipeline/core/state/price-book.js'
+import { dedupeEvents } from '../../pipeline/core/step/dedupe.js'
 import type { StageClock } from './stage-clock.js'
 import { type Batch, coreConfig } from './whole-core.js'
 

@@ -2,15 +2,15 @@
 // look-up of what is in those columns. Where an event goes, its rating and its rows are one loop in the core (plain-usage
 // of pipeline/partition) and are what is left of its steady state.
 
-import { DedupeTable } from '../../pipeline/partition/state/dedupe-table.js'
-import { daysKept } from '../../pipeline/partition/state/partition-state.js'
-import { dayOf } from '../../pipeline/stages/dedupe.js'
-import { PlainCatalog } from '../../pipeline/stages/plain-meters.js'
-import { ScanLayout } from '../../pipeline/stages/scan/layout.js'
-import type { ScannedEvents } from '../../pipeline/stages/scan/scanned-events.js'
-import { UsageScanner } from '../../pipeline/stages/scan/scanner.js'
-import type { CatalogIndex } from '../../rating/catalog-index.js'
-import { type Difference, difference } from '../report.js'
+import { ScanLayout } from '../../pipeline/core/scan/layout.js'
+import { PlainCatalog } from '../../pipeline/core/scan/plain-meters.js'
+import type { ScannedEvents } from '../../pipeline/core/scan/scanned-events.js'
+import { UsageScanner } from '../../pipeline/core/scan/scanner.js'
+import { DedupeTable } from '../../pipeline/core/state/dedupe-table.js'
+import { daysKept } from '../../pipeline/core/state/partition-state.js'
+import { dayOf } from '../../pipeline/core/step/dedupe.js'
+import type { CatalogIndex } from '../../rating/timeline/catalog-index.js'
+import { type Difference, difference } from '../measure/report.js'
 import type { StageClock } from './stage-clock.js'
 import { type Batch, coreConfig } from './whole-core.js'
 

@@ -1,10 +1,10 @@
 // One rating alone, as plain usage is rated: a value is added to a running total, and what is owed for the total is told
 // anew. Nothing else of the event is touched.
 
-import type { PriceBook } from '../../pipeline/partition/state/price-book.js'
-import { basisOf } from '../../pipeline/stages/basis.js'
-import { amountOfTotal, raterOf } from '../../rating/rate.js'
-import { scaledOne } from '../../schemas/decimal.js'
+import { basisOf } from '../../pipeline/core/rate/basis.js'
+import type { PriceBook } from '../../pipeline/core/state/price-book.js'
+import { amountOfTotal, raterOf } from '../../rating/charges/rate.js'
+import { scaledOne } from '../../schemas/money/decimal.js'
 import type { Attached } from './general-way.js'
 import type { StageClock } from './stage-clock.js'
 

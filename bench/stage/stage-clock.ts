@@ -2,7 +2,7 @@
 // Beside the clock, the time that this thread was on a processor: other work on the machine does not count there.
 
 import { readFileSync } from 'node:fs'
-import { median, rounded } from '../report.js'
+import { median, rounded } from '../measure/report.js'
 
 export interface StageFigure {
   readonly stage: string

@@ -5,10 +5,10 @@
 
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { PriceBook } from '../../pipeline/partition/state/price-book.js'
-import { type BenchOptions, trafficOf } from '../context.js'
-import type { Usage } from '../process-usage.js'
-import { type BenchReport, type Difference, factsOf, median, reportOf } from '../report.js'
+import { PriceBook } from '../../pipeline/core/state/price-book.js'
+import { type BenchOptions, trafficOf } from '../measure/context.js'
+import type { Usage } from '../measure/process-usage.js'
+import { type BenchReport, type Difference, factsOf, median, reportOf } from '../measure/report.js'
 import { makeTraffic } from '../workload/traffic.js'
 import {
   type AggregationFigure,

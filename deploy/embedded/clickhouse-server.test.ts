@@ -8,8 +8,8 @@ import { ClickHouseLogLevel, createClient } from '@clickhouse/client'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { builtFile } from '../../schemas/package-root.js'
 import { cityHash128 } from './clickhouse/city-hash.js'
-import { describeConformance } from './clickhouse/conformance.js'
 import { type EmbeddedClickhouse, spoolFolder, startEmbeddedClickhouse } from './clickhouse-server.js'
+import { describeConformance } from './testing/conformance.js'
 
 const login = { user: 'weir', password: "p'ass" }
 let dataDir: string

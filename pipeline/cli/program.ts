@@ -3,11 +3,11 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { type Logger, pino } from 'pino'
 import { build as pretty } from 'pino-pretty'
-import { describeProblem, loadConfig, type WeirConfig } from '../config.js'
-import { settings } from '../config-schema.js'
+import { describeProblem, loadConfig, type WeirConfig } from '../config/config.js'
+import { settings } from '../config/config-schema.js'
 import { environment, version } from '../main.js'
-import { readInstance } from './instance.js'
-import { type CliIo, exitCodes } from './io.js'
+import { readInstance } from '../servers/instance.js'
+import { type CliIo, exitCodes } from '../terminal/io.js'
 
 interface GlobalOptions {
   readonly config?: string

@@ -1,14 +1,13 @@
 // `weir start`: gateway, pipeline and sinks in this process group, until a signal; the first one drains, a second ends.
 
 import type { Logger } from 'pino'
-import type { Catalog } from '../../schemas/catalog.js'
-import type { WeirConfig } from '../config.js'
+import type { Catalog } from '../../schemas/catalog/catalog.js'
+import type { WeirConfig } from '../config/config.js'
 import { startWeir, type Weir } from '../main.js'
-import { StartProblem } from '../start-problem.js'
-import { apiKeyFile, type Instance, keepApiKey, readApiKey, writeInstance } from './instance.js'
-import { type CliIo, exitCodes } from './io.js'
-import { readCatalogFile } from './source-file.js'
-import { describeCatalogProblem } from './validate.js'
+import { apiKeyFile, type Instance, keepApiKey, readApiKey, writeInstance } from '../servers/instance.js'
+import { StartProblem } from '../servers/start-problem.js'
+import { type CliIo, exitCodes } from '../terminal/io.js'
+import { describeCatalogProblem, readCatalogFile } from '../terminal/source-file.js'
 
 export interface StartArguments {
   readonly config: WeirConfig

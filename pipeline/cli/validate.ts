@@ -1,11 +1,11 @@
 // `weir validate`: checks configurations and catalogs, and says everything that is wrong, with file and line.
 
 import { parse } from 'yaml'
-import { type CatalogProblem, parseCatalog } from '../../schemas/catalog-parser.js'
+import { type CatalogProblem, parseCatalog } from '../../schemas/catalog/catalog-parser.js'
 import { sourceBoundProblem } from '../../schemas/source-bounds.js'
-import { type ConfigProblem, describeProblem, loadConfig } from '../config.js'
-import { type CliIo, exitCodes } from './io.js'
-import { readSourceFile } from './source-file.js'
+import { type ConfigProblem, describeProblem, loadConfig } from '../config/config.js'
+import { type CliIo, exitCodes } from '../terminal/io.js'
+import { describeCatalogProblem, readSourceFile } from '../terminal/source-file.js'
 
 type FileKind = 'catalog' | 'config' | 'unreadable'
 
@@ -31,12 +31,6 @@ export async function validateCommand(
   if (args.json) io.stdout.write(`${JSON.stringify(verdicts)}\n`)
   else for (const verdict of verdicts) io.stdout.write(describe(verdict))
   return verdicts.every(verdict => verdict.problems.length === 0) ? exitCodes.ok : exitCodes.badConfiguration
-}
-
-/** `catalog.yaml:12:7: prices/0: …`, one line for people. */
-export function describeCatalogProblem({ file, line, column, path, message }: CatalogProblem): string {
-  const place = line === 0 ? file : `${file}:${line}:${column}`
-  return `${place}: ${path === '' ? '' : `${path}: `}${message}`
 }
 
 /** What has meters or plans is meant as a catalog; what cannot be read as YAML is reported as one. */

@@ -2,11 +2,11 @@
 // The command line: names, options and help. Each command's work is in the file of its name, loaded when it is asked for.
 
 import { CommanderError, Option } from 'commander'
+import { type Benchmark, type BenchOption, benchmarks } from '../../bench/benchmarks.js'
 import { nearestHint } from '../../schemas/nearest-name.js'
 import { scopes } from '../gateway/scopes.js'
 import { environment } from '../main.js'
-import { type Benchmark, type BenchOption, benchmarks } from './benchmarks.js'
-import { exitCodes } from './io.js'
+import { exitCodes } from '../terminal/io.js'
 import {
   brokerArguments,
   clientOf,
@@ -68,7 +68,7 @@ program
       json?: boolean
       verbose?: boolean
     }) => {
-      const { demoCommand } = await import('./demo.js')
+      const { demoCommand } = await import('../demo/command.js')
       const { trace, customers, events, json, verbose } = options
       const log = logger(verbose === true ? 'info' : 'silent')
       const args = { customers, events, json: json === true, env: environment(), log }
@@ -86,7 +86,7 @@ program
   .option('--explain', 'show the arithmetic of every charge, line by line')
   .option('--json', 'print the object of the contract')
   .action(async (options: SimulateOptions) => {
-    const { simulateCommand } = await import('./simulate.js')
+    const { simulateCommand } = await import('../simulate/command.js')
     await finish(simulateCommand({ ...options, json: options.json === true }, io))
   })
 
@@ -107,7 +107,7 @@ program
   .option('--api-key <key>', apiKeyDefault)
   .option('--json', 'print the report as JSON')
   .action(async (options: { url?: string; apiKey?: string; json?: boolean }) => {
-    const { reconcileCommand } = await import('./reconcile.js')
+    const { reconcileCommand } = await import('../reconcile/command.js')
     const { url, apiKey } = gatewayOf(options)
     const source = { kind: 'gateway', url, ...(apiKey === undefined ? {} : { apiKey }) } as const
     await finish(reconcileCommand({ source, json: options.json === true }, io))
@@ -136,7 +136,7 @@ billing
         wait?: boolean
       },
     ) => {
-      const { createCommand } = await import('./billing-run.js')
+      const { createCommand } = await import('../billing/command.js')
       const { cutoff, entity, idempotencyKey, preview = false, wait = false } = options
       const args = { gateway: gatewayOf(options), cutoff, preview, wait, json: options.json === true }
       await finish(
@@ -160,7 +160,7 @@ billing
   .option('--api-key <key>', apiKeyDefault)
   .option('--json', 'print the run as JSON')
   .action(async (id: string, options: GatewayOptions) => {
-    const { showCommand } = await import('./billing-run.js')
+    const { showCommand } = await import('../billing/command.js')
     await finish(showCommand({ gateway: gatewayOf(options), id, json: options.json === true }, io))
   })
 
@@ -173,7 +173,7 @@ billing
   .option('--api-key <key>', apiKeyDefault)
   .option('--json', 'print the batches as JSON, lines included')
   .action(async (id: string, options: GatewayOptions & { after?: string }) => {
-    const { batchesCommand } = await import('./billing-run.js')
+    const { batchesCommand } = await import('../billing/command.js')
     const args = { gateway: gatewayOf(options), id, json: options.json === true }
     await finish(batchesCommand(options.after === undefined ? args : { ...args, after: options.after }, io))
   })
@@ -188,7 +188,7 @@ retention
   .option('--keep-days <count>', 'what is younger stays (default: dedupe_horizon_days)', wholeOrZero)
   .option('--json', 'print the report as JSON')
   .action(async (options: RetentionOptions) => {
-    const { retentionCommand } = await import('./retention.js')
+    const { retentionCommand } = await import('../retention/command.js')
     await finish(retentionCommand({ ...retentionArguments(options), apply: false, yes: false }, io))
   })
 
@@ -199,7 +199,7 @@ retention
   .option('--yes', 'purge')
   .option('--json', 'print the report as JSON')
   .action(async (options: RetentionOptions & { yes?: boolean }) => {
-    const { retentionCommand } = await import('./retention.js')
+    const { retentionCommand } = await import('../retention/command.js')
     const args = { ...retentionArguments(options), apply: true, yes: options.yes === true }
     await finish(retentionCommand(args, io))
   })
@@ -210,7 +210,7 @@ retention
   .argument('<bucket>')
   .option('--yes', 'for ever')
   .action(async (bucket: string, options: { yes?: boolean }) => {
-    const { forgetCommand } = await import('./retention.js')
+    const { forgetCommand } = await import('../retention/command.js')
     await finish(forgetCommand({ ...brokerArguments(), bucket, yes: options.yes === true }, io))
   })
 
@@ -228,7 +228,7 @@ keys
   .option('--api-key <key>', apiKeyDefault)
   .option('--json', 'print the key as JSON')
   .action(async (options: GatewayOptions & { name: string; scope: string[]; expires?: string }) => {
-    const { createKeyCommand } = await import('./keys.js')
+    const { createKeyCommand } = await import('../gateway/keys-command.js')
     const { name, scope, expires } = options
     const args = { ...clientOf(options), name, scopes: scope }
     await finish(createKeyCommand(expires === undefined ? args : { ...args, expires }, io))
@@ -241,7 +241,7 @@ keys
   .option('--api-key <key>', apiKeyDefault)
   .option('--json', 'print the keys as JSON')
   .action(async (options: GatewayOptions) => {
-    const { listKeysCommand } = await import('./keys.js')
+    const { listKeysCommand } = await import('../gateway/keys-command.js')
     await finish(listKeysCommand(clientOf(options), io))
   })
 
@@ -255,7 +255,7 @@ keys
   .option('--api-key <key>', apiKeyDefault)
   .option('--json', 'print the key as JSON')
   .action(async (id: string, options: GatewayOptions & { overlapSeconds?: number; expires?: string }) => {
-    const { rotateKeyCommand } = await import('./keys.js')
+    const { rotateKeyCommand } = await import('../gateway/keys-command.js')
     const { overlapSeconds, expires } = options
     const args = {
       ...clientOf(options),
@@ -274,7 +274,7 @@ keys
   .option('--api-key <key>', apiKeyDefault)
   .option('--json', 'print the key as JSON')
   .action(async (id: string, options: GatewayOptions) => {
-    const { revokeKeyCommand } = await import('./keys.js')
+    const { revokeKeyCommand } = await import('../gateway/keys-command.js')
     await finish(revokeKeyCommand({ ...clientOf(options), id }, io))
   })
 
@@ -298,7 +298,7 @@ for (const [name, { measures, options: own }] of Object.entries(benchmarks)) {
     .option('--json', 'print the report as JSON')
     .option('--verbose', 'log to stderr')
     .action(async (options: BenchFlags) => {
-      const { benchCommand } = await import('./bench.js')
+      const { benchCommand } = await import('../../bench/command.js')
       const { events, customers, seed, rounds, rate, json, verbose } = options
       const log = logger(verbose === true ? 'info' : 'error')
       const figures = {

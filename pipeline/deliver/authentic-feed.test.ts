@@ -3,15 +3,15 @@
 import { type JetStreamClient, jetstream } from '@nats-io/jetstream'
 import { type KV, Kvm } from '@nats-io/kv'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { zeroDispositions } from '../../schemas/dispositions.js'
+import { zeroDispositions } from '../../schemas/event/dispositions.js'
 import type { FeedRange, Sink, SinkOutcome } from '../../sinks/sink.js'
-import { pipelineLimits } from '../limits.js'
-import { type Claim, claimPartition } from '../partition/claim.js'
-import { buildCommit, type CommitLink, publishCommit } from '../partition/commit.js'
-import { type Broker, startBroker, until } from '../partition/engine-harness.js'
+import { pipelineLimits } from '../config/limits.js'
+import { type Claim, claimPartition } from '../engine/claim.js'
+import { buildCommit, type CommitLink, publishCommit } from '../ledger/commit.js'
+import { LedgerTail } from '../ledger/ledger-tail.js'
+import { type Broker, startBroker, until } from '../testing/engine-harness.js'
 import { Deliverer } from './deliverer.js'
 import type { ForeignMessage } from './ledger-commits.js'
-import { LedgerTail } from './ledger-tail.js'
 
 let broker: Broker
 let js: JetStreamClient

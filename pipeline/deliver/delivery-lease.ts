@@ -8,7 +8,7 @@
 import { JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import type { Sink } from '../../sinks/sink.js'
-import { pauseFor } from './back-off.js'
+import { pauseFor } from '../broker/back-off.js'
 import {
   type DeliveryRecord,
   decodeRecord,

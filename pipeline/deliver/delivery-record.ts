@@ -3,7 +3,7 @@
 
 import { z } from 'zod'
 import type { Apart } from '../../sinks/sink.js'
-import type { Head } from '../partition/partition-commits.js'
+import type { Head } from '../ledger/partition-commits.js'
 
 export interface Intent {
   readonly from: number

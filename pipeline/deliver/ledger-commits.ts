@@ -7,10 +7,10 @@
 //    older state of it, stops the feed.
 
 import type { JetStreamManager } from '@nats-io/jetstream'
-import type { Genesis } from '../genesis.js'
-import { parseCheckpoint } from '../partition/checkpoint.js'
-import { type Head, LedgerGap, PartitionCommits } from '../partition/partition-commits.js'
-import { natsSubjects } from '../topology.js'
+import type { Genesis } from '../broker/genesis.js'
+import { natsSubjects } from '../broker/topology.js'
+import { parseCheckpoint } from '../ledger/checkpoint.js'
+import { type Head, LedgerGap, PartitionCommits } from '../ledger/partition-commits.js'
 import { FeedFailure } from './delivery-lease.js'
 import type { Heads } from './delivery-record.js'
 import type { FeedSource, ReadMessage } from './read-feed.js'

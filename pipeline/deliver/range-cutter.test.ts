@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest'
-import { CommitsUnderWay } from './commits-under-way.js'
+import { CommitsUnderWay } from '../ledger/commits-under-way.js'
 import { defaultDeliverLimits } from './deliver-limits.js'
 import { RangeCutter } from './range-cutter.js'
 import type { ReadMessage } from './read-feed.js'

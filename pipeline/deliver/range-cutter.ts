@@ -3,8 +3,8 @@
 // Invariants: messages leave in the order they came; what is held never exceeds the buffer by more than one message;
 // an interrupted reading goes on behind the last message held; one that cannot go on is told after what is held.
 
-import { backOffMs, pauseFor } from './back-off.js'
-import type { CommitsUnderWay } from './commits-under-way.js'
+import { backOffMs, pauseFor } from '../broker/back-off.js'
+import type { CommitsUnderWay } from '../ledger/commits-under-way.js'
 import type { DeliverLimits } from './deliver-limits.js'
 import { FeedFailure } from './delivery-lease.js'
 import type { ReadMessage } from './read-feed.js'

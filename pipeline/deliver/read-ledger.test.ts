@@ -7,9 +7,9 @@ import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManage
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
-import { type BatchMessage, publishBatch } from '../../sinks/atomic-batch.js'
+import { type BatchMessage, publishBatch } from '../broker/atomic-batch.js'
+import { LedgerTail } from '../ledger/ledger-tail.js'
 import { defaultDeliverLimits } from './deliver-limits.js'
-import { LedgerTail } from './ledger-tail.js'
 import type { ReadMessage } from './read-feed.js'
 import { matcherOf, readLedger } from './read-ledger.js'
 

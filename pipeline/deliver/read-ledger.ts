@@ -7,10 +7,10 @@
 //    says that nothing of this feed lies in it.
 // 2. While the tail is quiet the stream is asked now and then whether somebody else has written to it; then it is read.
 
-import { pauseFor } from './back-off.js'
+import { pauseFor } from '../broker/back-off.js'
+import type { LedgerTail, StoredMessages } from '../ledger/ledger-tail.js'
 import type { DeliverLimits } from './deliver-limits.js'
 import { isCovered } from './delivered.js'
-import type { LedgerTail, StoredMessages } from './ledger-tail.js'
 import { type FeedSource, type ReadMessage, readFeed } from './read-feed.js'
 
 type ReadLimits = Pick<DeliverLimits, 'pullBytes' | 'pullExpiresMs' | 'idleHeartbeatMs'>

@@ -2,7 +2,7 @@
 
 import { Decimal } from 'decimal.js'
 import picocolors from 'picocolors'
-import { plainTable } from '../cli/table.js'
+import { plainTable } from '../terminal/table.js'
 import type { Check } from './checks.js'
 import type { CustomerFigure, Figures } from './figures.js'
 

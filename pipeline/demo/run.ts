@@ -10,9 +10,10 @@ import { parse } from 'yaml'
 import { packageRoot } from '../../schemas/package-root.js'
 import { formatInstantMs } from '../../schemas/time.js'
 import { openClickHouse } from '../../sinks/clickhouse/config.js'
-import type { WeirConfig } from '../config.js'
+import type { WeirConfig } from '../config/config.js'
 import { startWeir, type Weir } from '../main.js'
 import type { ReconcileReport } from '../reconcile/report.js'
+import type { Progress } from '../terminal/progress.js'
 import { type Check, checksOf } from './checks.js'
 import { readFigures, readTopCustomers } from './figures.js'
 import { independentSum } from './independent-sum.js'
@@ -27,13 +28,7 @@ export interface DemoOptions {
   /** The configuration of a demo: everything but the data directory, which is fresh. */
   readonly configOf: (dataDir: string) => WeirConfig
   readonly log: Logger
-  readonly progress: DemoProgress
-}
-
-/** The steps as they go by; `total` 0: not known beforehand. */
-export interface DemoProgress {
-  step(name: string, total: number): { advance(count: number): void; done(): void }
-  notice(line: string): void
+  readonly progress: Progress
 }
 
 /** More than a month of arrival delay: the demo's events may be years old. */
@@ -131,7 +126,7 @@ async function delivered(weir: Weir, options: DemoOptions, accepted: number): Pr
   rating.done()
 }
 
-async function bill(weir: Weir, target: SendTarget, cutoffMs: number, progress: DemoProgress): Promise<void> {
+async function bill(weir: Weir, target: SendTarget, cutoffMs: number, progress: Progress): Promise<void> {
   const billing = progress.step('billing run: sealing, batches, postings', 0)
   const headers = { authorization: `Bearer ${target.apiKey}`, 'content-type': 'application/json' }
   const answer = await fetch(`${target.url}/v1/billing-runs`, {

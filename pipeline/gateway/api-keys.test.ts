@@ -1,8 +1,17 @@
 import { request } from 'node:http'
 import { type KV, Kvm } from '@nats-io/kv'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { reconciliationRoute } from '../reconcile/routes.js'
+import {
+  type Broker,
+  post,
+  type Served,
+  serve,
+  silent,
+  startBroker,
+  usage,
+} from '../testing/gateway-fixture.js'
 import { createApiKey, ensureFirstKey, keyBucket, listApiKeys, revokeApiKey } from './api-keys.js'
-import { type Broker, post, type Served, serve, silent, startBroker, usage } from './fixture.js'
 import { KeyRing } from './key-ring.js'
 
 let broker: Broker
@@ -14,7 +23,7 @@ beforeAll(async () => {
   broker = await startBroker(2)
   kv = await new Kvm(broker.nc).open(keyBucket)
   ring = await KeyRing.open(kv, silent)
-  served = await serve(broker, 2, { keys: ring, reconcile: async () => ({ ok: true }) })
+  served = await serve(broker, 2, { keys: ring, routes: [reconciliationRoute(async () => ({ ok: true }))] })
 })
 
 afterAll(async () => {

@@ -1,11 +1,11 @@
 // Gathers the accepted events of a request into chunks, by the stream and partition that they go to.
 // Invariant: the order of a request is kept within each lane and form.
 
-import { type EventStream, streamOf } from '../../schemas/event-stream.js'
+import { type EventStream, streamOf } from '../../schemas/event/event-stream.js'
+import type { ValidEvent } from '../../schemas/event/usage-event.js'
 import { partitionOf } from '../../schemas/identifiers.js'
-import type { UsageRow } from '../../schemas/usage-batch-writer.js'
-import type { ValidEvent } from '../../schemas/usage-event.js'
-import { natsSubjects } from '../topology.js'
+import type { UsageRow } from '../../schemas/usage-batch/usage-batch-writer.js'
+import { natsSubjects } from '../broker/topology.js'
 import { type EventChunk, rowsOverheadBytes } from './event-chunk.js'
 import type { Scope } from './scopes.js'
 

@@ -1,9 +1,13 @@
 // Events of one request for one lane, and the message that chunks of one lane make together.
 // Invariants: chunks are joined only with their like; the bytes of a message are made once, so that a retry repeats them.
 
-import type { EventStream } from '../../schemas/event-stream.js'
-import { usageBatchContentType } from '../../schemas/usage-batch-schema.js'
-import { encodeUsageBatch, type UsageRow, usageBatchOverheadBytes } from '../../schemas/usage-batch-writer.js'
+import type { EventStream } from '../../schemas/event/event-stream.js'
+import { usageBatchContentType } from '../../schemas/usage-batch/usage-batch-schema.js'
+import {
+  encodeUsageBatch,
+  type UsageRow,
+  usageBatchOverheadBytes,
+} from '../../schemas/usage-batch/usage-batch-writer.js'
 
 export type ChunkBody =
   /** Each line ended by a line feed. */

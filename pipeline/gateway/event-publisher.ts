@@ -10,7 +10,7 @@
 
 import { JetStreamApiError, type JetStreamClient, type PubAck } from '@nats-io/jetstream'
 import { headers, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node'
-import type { EventStream } from '../../schemas/event-stream.js'
+import type { EventStream } from '../../schemas/event/event-stream.js'
 import { BrokerLink } from './broker-link.js'
 import { chunksOfMessage, type EventChunk, type MessageBody, messageOf } from './event-chunk.js'
 import type { GatewayLimits } from './limits.js'

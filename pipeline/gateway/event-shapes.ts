@@ -1,8 +1,12 @@
 // What an event request and its answer look like, for the OpenAPI document. The rules that are enforced are those of
-// schemas/cloud-event.ts; these shapes only tell them.
+// schemas/event/cloud-event.ts; these shapes only tell them.
 
 import { z } from 'zod'
-import { optionalColumns, requiredColumns, usageBatchContentType } from '../../schemas/usage-batch-schema.js'
+import {
+  optionalColumns,
+  requiredColumns,
+  usageBatchContentType,
+} from '../../schemas/usage-batch/usage-batch-schema.js'
 import { problemErrorSchema } from './problem.js'
 
 const jsonContentTypes: readonly string[] = [

@@ -2,9 +2,17 @@ import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { jetstream } from '@nats-io/jetstream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { customerToken, fnv1a32, partitionOf } from '../../schemas/identifiers.js'
-import { stringifyJson } from '../../schemas/json-text.js'
+import { stringifyJson } from '../../schemas/json/json-text.js'
+import {
+  type Broker,
+  post,
+  type Served,
+  serve,
+  startBroker,
+  storedMessages,
+  usage,
+} from '../testing/gateway-fixture.js'
 import type { Receipt } from './event-publisher.js'
-import { type Broker, post, type Served, serve, startBroker, storedMessages, usage } from './fixture.js'
 
 const partitions = 4
 let broker: Broker

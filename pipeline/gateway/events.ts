@@ -7,11 +7,11 @@
 // 3. A body that is no JSON at all, or no batch in Arrow, is 400; that is the producer's transport, not one event.
 
 import type { IncomingHttpHeaders } from 'node:http'
-import { binaryModeEvent, type ParsedEvent, parseMessage } from '../../schemas/cloud-event.js'
-import type { EventStream } from '../../schemas/event-stream.js'
+import { binaryModeEvent, type ParsedEvent, parseMessage } from '../../schemas/event/cloud-event.js'
+import type { EventStream } from '../../schemas/event/event-stream.js'
 import type { Rejection } from '../../schemas/rejection.js'
-import { decodeUsageBatch, type UsageBatch } from '../../schemas/usage-batch.js'
-import { isUsageBatchType } from '../../schemas/usage-batch-schema.js'
+import { decodeUsageBatch, type UsageBatch } from '../../schemas/usage-batch/usage-batch.js'
+import { isUsageBatchType } from '../../schemas/usage-batch/usage-batch-schema.js'
 import type { Admission, Seat } from './admission.js'
 import { streamScopes } from './chunk-builder.js'
 import type { EventChunk } from './event-chunk.js'

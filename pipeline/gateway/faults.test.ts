@@ -3,9 +3,17 @@ import { connect as connectSocket, type Socket } from 'node:net'
 import { type JetStreamClient, type JetStreamPublishOptions, jetstream } from '@nats-io/jetstream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { partitionOf } from '../../schemas/identifiers.js'
+import {
+  type Broker,
+  post,
+  type Served,
+  serve,
+  startBroker,
+  storedMessages,
+  usage,
+} from '../testing/gateway-fixture.js'
 import type { Receipt } from './event-publisher.js'
 import type { Pressure } from './events.js'
-import { type Broker, post, type Served, serve, startBroker, storedMessages, usage } from './fixture.js'
 
 const partitions = 4
 let broker: Broker

@@ -10,13 +10,11 @@ import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import { Admission } from './admission.js'
 import type { Authentication } from './authorize.js'
-import { type BillingApi, billingRunRoutes } from './billing-runs.js'
 import { EventPublisher } from './event-publisher.js'
 import { type EventIntake, eventRoutes, type Pressure } from './events.js'
 import { healthRoutes, type Readiness } from './health.js'
 import { type GatewayLimits, gatewayLimits } from './limits.js'
 import { openApiRoute } from './openapi.js'
-import { type Reconcile, reconciliationRoute } from './reconciliation.js'
 import type { ApiRoute } from './route.js'
 import { httpServer } from './server.js'
 import { gatewayTelemetry } from './telemetry.js'
@@ -41,10 +39,7 @@ export interface GatewayOptions {
   readonly readiness: () => Readiness
   readonly version: string
   readonly registry: Registry
-  /** Routes without an implementation are not registered. */
-  readonly billing?: BillingApi
-  readonly reconcile?: Reconcile
-  /** Routes of others: webhooks, dead letters, sinks, explain. They appear in the OpenAPI document too. */
+  /** The routes of the features. They appear in the OpenAPI document beside the gateway's own. */
   readonly routes?: readonly ApiRoute[]
 }
 
@@ -121,8 +116,6 @@ function allRoutes(
 ): readonly ApiRoute[] {
   const routes = [
     ...eventRoutes(intake),
-    ...(options.billing === undefined ? [] : billingRunRoutes(options.billing)),
-    ...(options.reconcile === undefined ? [] : [reconciliationRoute(options.reconcile)]),
     ...(options.routes ?? []),
     ...healthRoutes({ readiness, registry: options.registry, version: options.version }),
   ]

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parseInstant } from '../../schemas/time.js'
-import { batchesCommand } from '../cli/billing-run.js'
-import { type CliIo, exitCodes } from '../cli/io.js'
-import type { BillingApi, BillingRunRequest } from './billing-runs.js'
-import { type Broker, post, type Served, serve, startBroker } from './fixture.js'
+import { batchesCommand } from '../billing/command.js'
+import { type BillingApi, type BillingRunRequest, billingRunRoutes } from '../billing/routes.js'
+import { reconciliationRoute } from '../reconcile/routes.js'
+import { type CliIo, exitCodes } from '../terminal/io.js'
+import { type Broker, post, type Served, serve, startBroker } from '../testing/gateway-fixture.js'
 
 let broker: Broker
 let served: Served
@@ -40,7 +41,12 @@ const billing: BillingApi = {
 
 beforeAll(async () => {
   broker = await startBroker(1)
-  served = await serve(broker, 1, { billing, reconcile: async () => ({ ok: false, differences: [1] }) })
+  served = await serve(broker, 1, {
+    routes: [
+      ...billingRunRoutes(billing),
+      reconciliationRoute(async () => ({ ok: false, differences: [1] })),
+    ],
+  })
   bare = await serve(broker, 1)
 })
 

@@ -1,6 +1,6 @@
 import { type KV, Kvm } from '@nats-io/kv'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createApiKey, ensureFirstKey, keyBucket, listApiKeys } from './api-keys.js'
+import { reconciliationRoute } from '../reconcile/routes.js'
 import {
   type Broker,
   post,
@@ -10,7 +10,8 @@ import {
   startBroker,
   storedMessages,
   usage,
-} from './fixture.js'
+} from '../testing/gateway-fixture.js'
+import { createApiKey, ensureFirstKey, keyBucket, listApiKeys } from './api-keys.js'
 import { KeyRing } from './key-ring.js'
 import { keyRoutes } from './key-routes.js'
 import type { Scope } from './scopes.js'
@@ -28,8 +29,7 @@ beforeAll(async () => {
   ring = await KeyRing.open(kv, silent, () => nowMs)
   served = await serve(broker, 2, {
     keys: ring,
-    reconcile: async () => ({ ok: true }),
-    routes: keyRoutes(kv, () => nowMs),
+    routes: [reconciliationRoute(async () => ({ ok: true })), ...keyRoutes(kv, () => nowMs)],
   })
   admin = (await ensureFirstKey(kv))!.token
 })

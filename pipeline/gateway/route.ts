@@ -4,7 +4,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { z } from 'zod'
-import { decodeUtf8, parseJson } from '../../schemas/json-text.js'
+import { decodeUtf8, parseJson } from '../../schemas/json/json-text.js'
 import { invalidRequest, malformedBody, Problem } from './problem.js'
 import { readBody } from './read-body.js'
 import type { Caller, Scope } from './scopes.js'

@@ -1,10 +1,18 @@
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { partitionOf } from '../../schemas/identifiers.js'
-import { usageBatchContentType } from '../../schemas/usage-batch-schema.js'
-import { encodeUsageBatch, type UsageRow } from '../../schemas/usage-batch-writer.js'
+import { usageBatchContentType } from '../../schemas/usage-batch/usage-batch-schema.js'
+import { encodeUsageBatch, type UsageRow } from '../../schemas/usage-batch/usage-batch-writer.js'
+import {
+  type Broker,
+  post,
+  type Served,
+  serve,
+  startBroker,
+  storedMessages,
+  usage,
+} from '../testing/gateway-fixture.js'
 import type { Receipt } from './event-publisher.js'
-import { type Broker, post, type Served, serve, startBroker, storedMessages, usage } from './fixture.js'
 
 const partitions = 4
 let broker: Broker

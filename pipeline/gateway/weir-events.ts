@@ -2,11 +2,11 @@
 // parser, so that a system of record learns of it from the answer. What depends on what came before (an unknown plan,
 // a version that conflicts) is not decided here.
 
-import { parseCatalogValue } from '../../schemas/catalog-parser.js'
-import { isLifecycleType } from '../../schemas/event-stream.js'
-import { parseLifecycleEvent } from '../../schemas/lifecycle-event.js'
+import { parseCatalogValue } from '../../schemas/catalog/catalog-parser.js'
+import { isLifecycleType } from '../../schemas/event/event-stream.js'
+import type { ValidEvent } from '../../schemas/event/usage-event.js'
+import { parseLifecycleEvent } from '../../schemas/lifecycle/lifecycle-event.js'
 import type { Rejection } from '../../schemas/rejection.js'
-import type { ValidEvent } from '../../schemas/usage-event.js'
 import type { ProblemError } from './problem.js'
 
 export interface WeirEventProblem extends Rejection {

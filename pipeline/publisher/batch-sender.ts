@@ -3,7 +3,7 @@
 // Invariants: a batch in the spool is removed only after it has landed, and set aside when it never can; `deliver`
 // never rejects for what the other side does.
 
-import { backOffMs, pauseFor } from '../deliver/back-off.js'
+import { backOffMs, pauseFor } from '../broker/back-off.js'
 import type { Settle } from './gathering.js'
 import type { PublisherLimits } from './publisher-limits.js'
 import { Slots } from './slots.js'

@@ -10,8 +10,8 @@ import { connect } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { NatsLogin } from '../../deploy/embedded/nats-server.js'
 import { partitionOf } from '../../schemas/identifiers.js'
-import { builtFile } from '../../schemas/package-root.js'
-import { type Broker, serve, startBroker, storedMessages } from '../gateway/fixture.js'
+import { builtTestFile } from '../testing/built-test-file.js'
+import { type Broker, serve, startBroker, storedMessages } from '../testing/gateway-fixture.js'
 import { type PublishedEvent, type PublishResult, UsagePublisher } from './usage-publisher.js'
 
 const partitions = 4
@@ -135,7 +135,7 @@ class Producer {
   readonly #child: ChildProcess
 
   constructor(login: NatsLogin, spool: string, prefix: string, count: number) {
-    const file = fileURLToPath(builtFile('pipeline/publisher/crash-child.js'))
+    const file = fileURLToPath(builtTestFile('pipeline/testing/publisher-crash-child.js'))
     this.#child = fork(file, [spool, prefix, String(count)], {
       env: { WEIR_TEST_LOGIN: JSON.stringify(login) },
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],

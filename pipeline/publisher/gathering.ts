@@ -1,7 +1,11 @@
 // Gathers rows into batches, by lane: a batch is full by events, by bytes, or by the time that its first row waited.
 // Invariant: every row that was added is in exactly one batch handed to `onFull`, at the latest after the linger.
 
-import { UsageBatchWriter, type UsageRow, usageBatchOverheadBytes } from '../../schemas/usage-batch-writer.js'
+import {
+  UsageBatchWriter,
+  type UsageRow,
+  usageBatchOverheadBytes,
+} from '../../schemas/usage-batch/usage-batch-writer.js'
 import type { Refusal } from './transport.js'
 
 export type PublishResult =

@@ -13,7 +13,7 @@ import {
 } from '@nats-io/jetstream'
 import { headers, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node'
 import { customerToken, partitionOf } from '../../schemas/identifiers.js'
-import { unlessLost, watchOf } from '../../sinks/connection-watch.js'
+import { unlessLost, watchOf } from '../broker/connection-watch.js'
 import type { BatchBody, SendOutcome, Transport } from './transport.js'
 
 export interface NatsTarget {

@@ -1,9 +1,9 @@
 // An event as a producer hands it over, and the row that it becomes. Held against the envelope's rules at once, so that a
 // producer learns of its own mistake on the spot and not from a dead letter.
 
-import { validateEvent } from '../../schemas/cloud-event.js'
-import { stringifyJson } from '../../schemas/json-text.js'
-import type { UsageRow } from '../../schemas/usage-batch-writer.js'
+import { validateEvent } from '../../schemas/event/cloud-event.js'
+import { stringifyJson } from '../../schemas/json/json-text.js'
+import type { UsageRow } from '../../schemas/usage-batch/usage-batch-writer.js'
 import type { Refusal } from './transport.js'
 
 /** A usage event: the CloudEvents attributes of contract section 2. */

@@ -8,8 +8,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { gunzipSync } from 'node:zlib'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { parseMessage } from '../../schemas/cloud-event.js'
-import { stringifyJson } from '../../schemas/json-text.js'
+import { parseMessage } from '../../schemas/event/cloud-event.js'
+import { stringifyJson } from '../../schemas/json/json-text.js'
 import { packageRoot } from '../../schemas/package-root.js'
 import {
   type PublishedEvent,

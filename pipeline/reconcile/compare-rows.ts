@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto'
 import type { TableDescription } from '../../schemas/tables.js'
 import { insertArrow } from '../../sinks/clickhouse/insert.js'
 import { RowsFolder } from '../../sinks/clickhouse/rows-folder.js'
-import { natsSubjects } from '../topology.js'
+import { natsSubjects } from '../broker/topology.js'
 import { endOf, type PlacedCheckpoint, type TableSource } from './ledger-cut.js'
 import type { Difference } from './report.js'
 

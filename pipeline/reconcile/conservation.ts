@@ -1,8 +1,8 @@
 // The conservation law, from two sides: the counters in each partition's checkpoint, and the sums that ClickHouse has.
 
 import type { ClickHouseClient } from '@clickhouse/client'
-import { conservationGap, type DispositionCounts, dispositions } from '../../schemas/dispositions.js'
-import type { Checkpoint } from '../partition/checkpoint.js'
+import { conservationGap, type DispositionCounts, dispositions } from '../../schemas/event/dispositions.js'
+import type { Checkpoint } from '../ledger/checkpoint.js'
 import {
   type Check,
   checkOf,

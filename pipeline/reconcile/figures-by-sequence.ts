@@ -1,7 +1,7 @@
 // What ClickHouse has of a table, added up by ledger_sequence: the figures of any stretch are a subtraction.
 
 import type { ClickHouseClient } from '@clickhouse/client'
-import { addFigures, noFigures, type RowFigures, subtractFigures } from '../../schemas/row-figures.js'
+import { addFigures, noFigures, type RowFigures, subtractFigures } from '../../schemas/rows/row-figures.js'
 import type { TableDescription } from '../../schemas/tables.js'
 import { type FigureAnswer, figureColumns, figuresOfAnswer } from '../../sinks/clickhouse/row-figures.js'
 

@@ -2,12 +2,12 @@
 
 import type { JetStreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
+import { wasBorn } from '../broker/genesis.js'
+import { natsSubjects } from '../broker/topology.js'
 import { isCovered, recordedPosition } from '../deliver/delivered.js'
 import { type Feed, feeds } from '../deliver/feeds.js'
-import { wasBorn } from '../genesis.js'
-import { type Checkpoint, readCheckpoint, readLastSequence } from '../partition/checkpoint.js'
-import { PartitionFailure } from '../partition/failures.js'
-import { natsSubjects } from '../topology.js'
+import { type Checkpoint, readCheckpoint, readLastSequence } from '../ledger/checkpoint.js'
+import { PartitionFailure } from '../ledger/failures.js'
 import type { Lag } from './report.js'
 
 export interface Broker {

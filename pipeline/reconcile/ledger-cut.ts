@@ -5,7 +5,7 @@
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
-import { noFigures, type RowFigures } from '../../schemas/row-figures.js'
+import { noFigures, type RowFigures } from '../../schemas/rows/row-figures.js'
 import { isCovered, recordedPosition } from '../deliver/delivered.js'
 import { feeds } from '../deliver/feeds.js'
 import {
@@ -13,7 +13,7 @@ import {
   checkpointFrom,
   readCheckpoint,
   type StoredCheckpoint,
-} from '../partition/checkpoint.js'
+} from '../ledger/checkpoint.js'
 
 export interface TableSource {
   readonly clickhouse: ClickHouseClient

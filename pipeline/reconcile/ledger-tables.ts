@@ -4,12 +4,18 @@
 // Invariant: a table that cannot be read, and rows of partitions or commits that never were, are differences too.
 
 import type { ClickHouseClient } from '@clickhouse/client'
-import { formatScaled } from '../../schemas/decimal.js'
-import { addFigures, isSame, noFigures, type RowFigures, subtractFigures } from '../../schemas/row-figures.js'
+import { formatScaled } from '../../schemas/money/decimal.js'
+import {
+  addFigures,
+  isSame,
+  noFigures,
+  type RowFigures,
+  subtractFigures,
+} from '../../schemas/rows/row-figures.js'
 import { type TableDescription, tables } from '../../schemas/tables.js'
 import { ledgerTables } from '../../sinks/clickhouse/records.js'
 import { type FigureAnswer, figureColumns, figuresOfAnswer } from '../../sinks/clickhouse/row-figures.js'
-import { readCheckpoint } from '../partition/checkpoint.js'
+import { readCheckpoint } from '../ledger/checkpoint.js'
 import { figuresAt, type PartitionCut, type PlacedCheckpoint, type TableSource } from './ledger-cut.js'
 import { locate } from './locate.js'
 import { type Check, checkOf, type Difference, unreadableCheck } from './report.js'

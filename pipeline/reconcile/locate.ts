@@ -4,9 +4,9 @@
 // Invariant: what is named here explains the difference and decides nothing: a commit whose checkpoint or rows the ledger
 // no longer holds is named by its range.
 
-import { isSame, subtractFigures } from '../../schemas/row-figures.js'
+import { isSame, subtractFigures } from '../../schemas/rows/row-figures.js'
 import type { TableDescription } from '../../schemas/tables.js'
-import { checkpointFrom } from '../partition/checkpoint.js'
+import { checkpointFrom } from '../ledger/checkpoint.js'
 import { compareRows } from './compare-rows.js'
 import { FiguresBySequence } from './figures-by-sequence.js'
 import { figuresAt, type PlacedCheckpoint, type TableSource } from './ledger-cut.js'

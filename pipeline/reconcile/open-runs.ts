@@ -2,8 +2,8 @@
 
 import type { JetStreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
-import { billingRunProgressSchema, runsBucket } from '../../schemas/billing-run.js'
-import { bucketKeys } from '../../sinks/bucket-keys.js'
+import { billingRunProgressSchema, runsBucket } from '../../schemas/billing/billing-run.js'
+import { bucketKeys } from '../broker/bucket-keys.js'
 
 /** Billing runs whose batches are not all published yet: their charges are on the way. */
 export async function openBillingRuns(jsm: JetStreamManager, runs: KV): Promise<string[]> {

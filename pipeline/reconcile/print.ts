@@ -1,7 +1,7 @@
 // The report for people: a line per check, the differences below, the counts and the totals.
 
-import { dispositions } from '../../schemas/dispositions.js'
-import { plainTable } from '../cli/table.js'
+import { dispositions } from '../../schemas/event/dispositions.js'
+import { plainTable } from '../terminal/table.js'
 import { type Check, type CheckState, isTrouble, type ReconcileReport } from './report.js'
 
 export function printReport(report: ReconcileReport): string {

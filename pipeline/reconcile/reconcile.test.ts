@@ -1,5 +1,5 @@
 // A small set of books that agree, and one falsification after another: each must be found, by its id. The rows are made
-// by hand, so that no ledger has them: what is held against the ledger is proven in pipeline/faults/falsified.test.ts.
+// by hand, so that no ledger has them: what is held against the ledger is proven in pipeline/testing/faults/falsified.test.ts.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -15,12 +15,12 @@ import { tables } from '../../schemas/tables.js'
 import { nsOf } from '../../schemas/time.js'
 import { type ClickHouseConfig, openClickHouse } from '../../sinks/clickhouse/config.js'
 import { migrate } from '../../sinks/clickhouse/migrate.js'
-import { reconcileCommand } from '../cli/reconcile.js'
+import { genesisOf, writeBirth } from '../broker/genesis.js'
+import { ensureTopology } from '../broker/topology.js'
+import { PartitionState } from '../core/state/partition-state.js'
 import { encodeRecord } from '../deliver/delivery-record.js'
-import { genesisOf, writeBirth } from '../genesis.js'
-import { type Checkpoint, encodeCheckpoint } from '../partition/checkpoint.js'
-import { PartitionState } from '../partition/state/partition-state.js'
-import { ensureTopology } from '../topology.js'
+import { type Checkpoint, encodeCheckpoint } from '../ledger/checkpoint.js'
+import { reconcileCommand } from './command.js'
 import { reconcile } from './reconcile.js'
 import type { ReconcileReport } from './report.js'
 

@@ -1,6 +1,6 @@
 // What `weir reconcile` and GET /v1/reconciliation answer. Keys are snake_case: the object is the JSON.
 
-import type { DispositionCounts } from '../../schemas/dispositions.js'
+import type { DispositionCounts } from '../../schemas/event/dispositions.js'
 
 export interface Difference {
   /** What differs: a partition, a charge, a batch, a subscription. */

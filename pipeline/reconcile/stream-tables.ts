@@ -10,7 +10,7 @@ import {
   noFigures,
   type RowFigures,
   subtractFigures,
-} from '../../schemas/row-figures.js'
+} from '../../schemas/rows/row-figures.js'
 import {
   billingBatchesTable,
   journalEntriesTable,

@@ -4,12 +4,12 @@
 import { explainRecurring } from '../../rating/explain/explain-recurring.js'
 import { explainUsage } from '../../rating/explain/explain-usage.js'
 import type { Explanation } from '../../rating/explain/explanation.js'
-import { type SubscriptionPrices, segmentsBefore } from '../../rating/price-lines.js'
-import type { Charge } from '../../schemas/charge.js'
-import { accumulatorOf } from '../partition/owed.js'
-import type { PartitionState } from '../partition/state/partition-state.js'
-import { PriceBook } from '../partition/state/price-book.js'
-import { basisOf } from '../stages/basis.js'
+import { type SubscriptionPrices, segmentsBefore } from '../../rating/timeline/price-lines.js'
+import type { Charge } from '../../schemas/billing/charge.js'
+import { accumulatorOf } from '../core/billing/owed.js'
+import { basisOf } from '../core/rate/basis.js'
+import type { PartitionState } from '../core/state/partition-state.js'
+import { PriceBook } from '../core/state/price-book.js'
 
 export interface ChargeExplanation {
   readonly charge: Charge

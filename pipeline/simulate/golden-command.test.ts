@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { simulateCommand } from '../cli/simulate.js'
+import { simulateCommand } from './command.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'weir-command-'))
 afterAll(() => rmSync(folder, { recursive: true }))

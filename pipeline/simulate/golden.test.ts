@@ -9,8 +9,8 @@ import {
   shortCharges,
   shortMovements,
   sorted,
-} from './golden/case.js'
-import { Dice } from './random/dice.js'
+} from '../testing/golden/case.js'
+import { Dice } from '../testing/random/dice.js'
 
 const orders = [1, 2, 3, 4, 5]
 

@@ -4,7 +4,7 @@
 
 import { compositeKey } from '../../schemas/identifiers.js'
 import type { RatedUsageRow } from '../../schemas/tables.js'
-import type { HistoryAnswer, HistoryRequest, HistoryRow } from '../partition/core.js'
+import type { HistoryAnswer, HistoryRequest, HistoryRow } from '../core/core.js'
 
 interface Net {
   readonly row: RatedUsageRow

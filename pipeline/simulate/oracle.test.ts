@@ -6,15 +6,21 @@
 import { Buffer } from 'node:buffer'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Catalog } from '../../schemas/catalog.js'
-import { parseCatalogValue } from '../../schemas/catalog-parser.js'
-import { stringifyJson } from '../../schemas/json-text.js'
+import type { Catalog } from '../../schemas/catalog/catalog.js'
+import { parseCatalogValue } from '../../schemas/catalog/catalog-parser.js'
+import { stringifyJson } from '../../schemas/json/json-text.js'
 import { parseInstant } from '../../schemas/time.js'
-import { expectAgreement, expectBilled, expectCharges, expectMovements, expectRuns } from './oracle/agree.js'
-import { oracle } from './oracle/oracle.js'
-import { type Breakage, badDay } from './random/bad-day.js'
-import { drive } from './random/drive.js'
-import { type History, happenedBy, histories } from './random/histories.js'
+import {
+  expectAgreement,
+  expectBilled,
+  expectCharges,
+  expectMovements,
+  expectRuns,
+} from '../testing/oracle/agree.js'
+import { oracle } from '../testing/oracle/oracle.js'
+import { type Breakage, badDay } from '../testing/random/bad-day.js'
+import { drive } from '../testing/random/drive.js'
+import { type History, happenedBy, histories } from '../testing/random/histories.js'
 import { simulate } from './simulate.js'
 
 const { WEIR_ORACLE_RUNS, WEIR_ORACLE_SEED, WEIR_ORACLE_PATH } = process.env

@@ -2,11 +2,11 @@
 // That it equals the oracle, in any order and with any duplicates, is oracle.test.ts.
 
 import { expect, test } from 'vitest'
-import type { Catalog } from '../../schemas/catalog.js'
-import { parseCatalogValue } from '../../schemas/catalog-parser.js'
-import { formatScaled } from '../../schemas/decimal.js'
+import type { Catalog } from '../../schemas/catalog/catalog.js'
+import { parseCatalogValue } from '../../schemas/catalog/catalog-parser.js'
+import { formatScaled } from '../../schemas/money/decimal.js'
 import { nsOf } from '../../schemas/time.js'
-import { change, created, testCatalog, usage } from '../partition/core-fixture.js'
+import { change, created, testCatalog, usage } from '../testing/core-fixture.js'
 import { type SimulateResult, simulate } from './simulate.js'
 
 const nowMs = Date.UTC(2026, 6, 1)

@@ -8,10 +8,10 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { parseCatalogValue } from '../../schemas/catalog-parser.js'
-import { formatScaled, parseDecimal, type Scaled, scaledOne } from '../../schemas/decimal.js'
+import { parseCatalogValue } from '../../schemas/catalog/catalog-parser.js'
+import { formatScaled, parseDecimal, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { nsOf } from '../../schemas/time.js'
-import { Dice } from './random/dice.js'
+import { Dice } from '../testing/random/dice.js'
 import { type SimulateResult, simulate } from './simulate.js'
 
 const csvPath = process.env['WEIR_TELCO_CSV'] ?? ''

@@ -1,10 +1,10 @@
 // The thread that tells what a partition's state has of its usage charges. It lives for one question, so that no thread
 // that rates or publishes waits for it.
 
-import { formatScaled } from '../../schemas/decimal.js'
-import { usageChargesOf } from '../partition/state/partition-state.js'
+import { formatScaled } from '../../schemas/money/decimal.js'
+import { usageChargesOf } from '../core/state/partition-state.js'
+import { transfer } from '../memory/transfer.js'
 import { bufferOf } from './protocol.js'
-import { transfer } from './transfer.js'
 
 export interface OwedTask {
   readonly snapshot: Uint8Array | undefined

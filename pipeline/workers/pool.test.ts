@@ -4,8 +4,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { partitionOf } from '../../schemas/identifiers.js'
 import { packageRoot } from '../../schemas/package-root.js'
-import { limitsOfConfig } from '../limits.js'
-import { defaultCoreLimits } from '../partition/core-limits.js'
+import { natsSubjects } from '../broker/topology.js'
+import { limitsOfConfig } from '../config/limits.js'
+import { defaultCoreLimits } from '../core/ports/core-limits.js'
 import {
   type Broker,
   type EngineUnderTest,
@@ -13,8 +14,7 @@ import {
   readLedger,
   startBroker,
   until,
-} from '../partition/engine-harness.js'
-import { natsSubjects } from '../topology.js'
+} from '../testing/engine-harness.js'
 import { WorkerPool } from './pool.js'
 import { owned, packMessages, unpackMessages } from './protocol.js'
 

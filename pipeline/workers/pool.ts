@@ -10,6 +10,7 @@
 import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
 import { builtFile } from '../../schemas/package-root.js'
+import { sharedMemory } from '../memory/shared-memory.js'
 import {
   bufferOf,
   inputBuffers,
@@ -25,7 +26,6 @@ import {
   type ProcessTask,
   type StateSnapshot,
 } from './protocol.js'
-import { sharedMemory } from './shared-memory.js'
 
 export interface WorkerPoolOptions {
   readonly workers: number

@@ -7,18 +7,18 @@
 // 2. The messages of one stream travel as one buffer, so that a commit of hundreds of messages costs a few transfers.
 // 3. Shared memory has one user at a time: what goes with a call is the worker's until the call returns.
 
-import type { TableFigures } from '../../schemas/row-figures.js'
+import type { TableFigures } from '../../schemas/rows/row-figures.js'
+import type { InputMessage } from '../core/decode/decode.js'
+import { decompress } from '../core/decode/decompress.js'
 import type {
   BillingRunOrder,
   CoreConfig,
   CoreOutput,
   HistoryAnswer,
   HistoryRequest,
-} from '../partition/core-io.js'
-import type { DedupeSegment } from '../partition/state/dedupe-table.js'
-import type { InputMessage } from '../stages/decode.js'
-import { decompress } from '../stages/decompress.js'
-import { copyInto } from './shared-memory.js'
+} from '../core/ports/core-io.js'
+import type { DedupeSegment } from '../core/state/dedupe-table.js'
+import { copyInto } from '../memory/shared-memory.js'
 
 /** Many messages in one buffer; the i-th ends at `ends[i]` and begins where the one before it ends. */
 export interface PackedMessages {

@@ -3,11 +3,13 @@
 // Invariant: a state in which `process` threw is dropped, since it may be half-way between two commits. Whoever asks
 // again is told that the partition is not open, and opens it from the ledger.
 
-import { figuresOfOutputs } from '../../schemas/row-figures.js'
-import { PartitionCore } from '../partition/core.js'
-import type { CoreConfig } from '../partition/core-io.js'
-import { DedupeTable } from '../partition/state/dedupe-table.js'
-import { daysKept } from '../partition/state/partition-state.js'
+import { figuresOfOutputs } from '../../schemas/rows/row-figures.js'
+import { PartitionCore } from '../core/core.js'
+import type { CoreConfig } from '../core/ports/core-io.js'
+import { DedupeTable } from '../core/state/dedupe-table.js'
+import { daysKept } from '../core/state/partition-state.js'
+import { Room } from '../memory/shared-memory.js'
+import { transfer } from '../memory/transfer.js'
 import {
   bufferOf,
   isShared,
@@ -21,8 +23,6 @@ import {
   type ProcessTask,
   unpackMessages,
 } from './protocol.js'
-import { Room } from './shared-memory.js'
-import { transfer } from './transfer.js'
 
 const cores = new Map<number, PartitionCore>()
 

@@ -2,9 +2,9 @@
 // Invariants: a state is plain data that survives structured clone, is changed in place, and depends on the set of
 // samples alone, never on the order in which they were added.
 
-import type { Aggregation } from '../../schemas/catalog.js'
-import type { Scaled } from '../../schemas/decimal.js'
-import type { ChargeBasis } from '../charge-basis.js'
+import type { Aggregation } from '../../schemas/catalog/catalog.js'
+import type { Scaled } from '../../schemas/money/decimal.js'
+import type { ChargeBasis } from '../periods/charge-basis.js'
 import { addToCount, type CountState, newCount } from './count.js'
 import { addToLatest, type LatestState, newLatest } from './latest.js'
 import { addToMax, type MaxState, newMax } from './max.js'

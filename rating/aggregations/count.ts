@@ -1,6 +1,6 @@
 // `count`: how many events. Three events give 3.
 
-import { type Scaled, scaledOne } from '../../schemas/decimal.js'
+import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 
 export interface CountState {
   readonly kind: 'count'

@@ -2,12 +2,12 @@
 
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { formatScaled } from '../../schemas/decimal.js'
 import { compositeKey } from '../../schemas/identifiers.js'
+import { formatScaled } from '../../schemas/money/decimal.js'
 import { nsOf } from '../../schemas/time.js'
-import { addSample, type ChargeBasis, newAccumulator, type UsageSample } from '../accumulator.js'
-import { meterOf, periodNs, periodStartNs, priceOf, sample, scaled } from '../golden-vectors.js'
-import { chargeOf } from '../rate.js'
+import { addSample, type ChargeBasis, newAccumulator, type UsageSample } from '../charges/accumulator.js'
+import { chargeOf } from '../charges/rate.js'
+import { meterOf, periodNs, periodStartNs, priceOf, sample, scaled } from '../testing/golden-vectors.js'
 
 interface AggregationVector {
   readonly name: string

@@ -1,7 +1,7 @@
 // `latest`: the value of the latest `time`; of two at the same time the one with the greater id (then the greater
 // source). 5 at 10:00 and 3 at 09:00 give 5, whichever arrives first. No events: 0.
 
-import type { Scaled } from '../../schemas/decimal.js'
+import type { Scaled } from '../../schemas/money/decimal.js'
 import { beginninglessNs } from '../../schemas/time.js'
 import { compareEvents, type UsageSample } from './sample.js'
 

@@ -1,6 +1,6 @@
 // `max`: the greatest value. 3, 9 and 4 give 9; -3 and -9 give -3; no events: 0.
 
-import type { Scaled } from '../../schemas/decimal.js'
+import type { Scaled } from '../../schemas/money/decimal.js'
 
 export interface MaxState {
   readonly kind: 'max'

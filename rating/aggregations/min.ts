@@ -1,6 +1,6 @@
 // `min`: the least value. 3, 9 and 4 give 3; no events: 0.
 
-import type { Scaled } from '../../schemas/decimal.js'
+import type { Scaled } from '../../schemas/money/decimal.js'
 
 export interface MinState {
   readonly kind: 'min'

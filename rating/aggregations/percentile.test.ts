@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { scaledOne } from '../../schemas/decimal.js'
+import { scaledOne } from '../../schemas/money/decimal.js'
 import { addToPercentile, newPercentile, percentileOf } from './percentile.js'
 
 it('finds every rank among more values than one run holds', () => {

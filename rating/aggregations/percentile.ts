@@ -4,7 +4,7 @@
 //
 // The values are kept in runs of bounded length, so that neither an insertion nor a look-up touches them all.
 
-import { type Scaled, scaledOne } from '../../schemas/decimal.js'
+import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 
 export interface PercentileState {
   readonly kind: 'percentile'

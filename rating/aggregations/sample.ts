@@ -1,7 +1,7 @@
 // One event as one meter sees it, and the order of events in time.
 // Invariant: the order is total and depends on nothing but the events: time, then the greater id, then the source.
 
-import type { Scaled } from '../../schemas/decimal.js'
+import type { Scaled } from '../../schemas/money/decimal.js'
 
 export interface UsageSample {
   readonly timeNs: bigint

@@ -1,6 +1,6 @@
 // `sum`: the values added up. 1.5, 2 and 0.25 give 3.75. No events: 0.
 
-import type { Scaled } from '../../schemas/decimal.js'
+import type { Scaled } from '../../schemas/money/decimal.js'
 
 export interface SumState {
   readonly kind: 'sum'

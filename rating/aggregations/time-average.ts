@@ -6,7 +6,7 @@
 // that a late one moves the few after it in its run and no others. The integral between the first and the last value is
 // kept up to date at each insertion, so reading it never walks the values.
 
-import type { Scaled } from '../../schemas/decimal.js'
+import type { Scaled } from '../../schemas/money/decimal.js'
 import { later } from '../../schemas/time.js'
 import { compareEvents, insertionIndex, type UsageSample } from './sample.js'
 

@@ -1,7 +1,7 @@
 // `unique_count`: distinct values of `value`, compared as text. 'a', 'b', 'a' give 2. Exact, never a sketch, so it
 // remembers each distinct value for as long as its segment is open.
 
-import { type Scaled, scaledOne } from '../../schemas/decimal.js'
+import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 
 export interface UniqueCountState {
   readonly kind: 'unique_count'

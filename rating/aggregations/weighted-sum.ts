@@ -6,7 +6,7 @@
 // A change of q at t adds q x (until - t) to the integral, so two totals are enough and order does not matter:
 // the integral is until x (sum of q) - (sum of q x t). Times before the segment count as its start.
 
-import type { Scaled } from '../../schemas/decimal.js'
+import type { Scaled } from '../../schemas/money/decimal.js'
 import type { UsageSample } from './sample.js'
 
 export interface WeightedSumState {

@@ -1,11 +1,11 @@
 // `matrix`: a quantity per cell, then each cell's units, less what is included, at its unit amount.
 // Formula: ../price-models/matrix.ts. Included units are taken from the cells in the catalog's order, the default last.
 
-import { type Accumulator, levelAtStart, type MatrixUsage } from '../accumulator.js'
 import { newAggregation } from '../aggregations/aggregation.js'
-import type { ChargeBasis } from '../charge-basis.js'
+import { type Accumulator, levelAtStart, type MatrixUsage } from '../charges/accumulator.js'
+import { cellsInOrder } from '../charges/rate.js'
+import type { ChargeBasis } from '../periods/charge-basis.js'
 import { cellUnitAmount, defaultCell, type MatrixModel } from '../price-models/matrix.js'
-import { cellsInOrder } from '../rate.js'
 import { explainQuantity } from './explain-quantity.js'
 import { greater, lesser, minus, ofScaled, type Ratio, times, zero } from './ratio.js'
 import { money, quantity, type Step, type StepValue, scaledMoney, sumStep, text } from './step.js'

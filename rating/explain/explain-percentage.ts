@@ -2,7 +2,7 @@
 // The walk through the events is the model's own (../price-models/percentage.ts, where the rules are); this file tells
 // what it found. Totals of events that are no longer kept one by one are lines of their own.
 
-import { type Scaled, scaledOne } from '../../schemas/decimal.js'
+import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import {
   addToAggregation,
   aggregated,
@@ -10,7 +10,7 @@ import {
   newAggregation,
 } from '../aggregations/aggregation.js'
 import { idOf } from '../aggregations/sample.js'
-import type { ChargeBasis } from '../charge-basis.js'
+import type { ChargeBasis } from '../periods/charge-basis.js'
 import { beyondIncluded } from '../price-models/included.js'
 import {
   compilePercentage,

@@ -1,13 +1,13 @@
 // From the events of a segment to one quantity, line by line. The quantity itself is the aggregation's own; where the
 // aggregation remembers how it came about (levels by time, ranks), the lines show it.
 
-import { formatScaled, type Scaled, scaledOne } from '../../schemas/decimal.js'
+import { formatScaled, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { later } from '../../schemas/time.js'
 import { type AggregationState, aggregated, aggregationDenominator } from '../aggregations/aggregation.js'
 import type { PercentileState } from '../aggregations/percentile.js'
 import type { TimeAverageState } from '../aggregations/time-average.js'
 import type { WeightedSumState } from '../aggregations/weighted-sum.js'
-import type { ChargeBasis } from '../charge-basis.js'
+import type { ChargeBasis } from '../periods/charge-basis.js'
 import { ceilingOf, ofScaled, over, type Ratio, ratio, times } from './ratio.js'
 import {
   count,

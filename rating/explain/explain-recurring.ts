@@ -1,10 +1,10 @@
 // Why a recurring charge comes to what it does: amount x quantity x part of the period, less the discount.
 // Invariant: computed apart from ../recurring.ts, in plain fractions; asserted to come to the same.
 
-import type { RecurringPrice } from '../../schemas/catalog.js'
-import { formatScaled } from '../../schemas/decimal.js'
-import type { Segment } from '../price-lines.js'
-import { recurringCharge } from '../recurring.js'
+import type { RecurringPrice } from '../../schemas/catalog/catalog.js'
+import { formatScaled } from '../../schemas/money/decimal.js'
+import { recurringCharge } from '../charges/recurring.js'
+import type { Segment } from '../timeline/price-lines.js'
 import { explainDiscount, explainTrial } from './explain-usage.js'
 import { type Explanation, finishExplanation } from './explanation.js'
 import { explainProration, partOfPeriod } from './part-of-period.js'

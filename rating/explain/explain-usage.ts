@@ -2,12 +2,12 @@
 // roundings, one line each. Contract section 3.
 // Invariant: computed apart from rate.ts, in plain fractions; `explainUsage` asserts that both come to the same.
 
-import { formatScaled, type Scaled, scaledOne } from '../../schemas/decimal.js'
-import { type Accumulator, levelAtStart } from '../accumulator.js'
+import { formatScaled, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { aggregationDenominator } from '../aggregations/aggregation.js'
-import type { ChargeBasis } from '../charge-basis.js'
+import { type Accumulator, levelAtStart } from '../charges/accumulator.js'
+import { chargeOf } from '../charges/rate.js'
+import type { ChargeBasis } from '../periods/charge-basis.js'
 import { loggedAggregation } from '../price-models/percentage-usage.js'
-import { chargeOf } from '../rate.js'
 import { type CellUnits, explainCells, explainMatrix } from './explain-matrix.js'
 import { explainPercentage } from './explain-percentage.js'
 import { explainQuantity } from './explain-quantity.js'

@@ -3,10 +3,13 @@
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { aggregations } from '../../schemas/catalog-parser.js'
-import { formatScaled, type Scaled, scaledOne } from '../../schemas/decimal.js'
+import { aggregations } from '../../schemas/catalog/catalog-parser.js'
+import { formatScaled, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { nsOf } from '../../schemas/time.js'
-import { addSample } from '../accumulator.js'
+import { addSample } from '../charges/accumulator.js'
+import { chargeOf } from '../charges/rate.js'
+import { recurringCharge } from '../charges/recurring.js'
+import { roundToCurrency } from '../charges/rounding.js'
 import {
   type Case,
   cases,
@@ -16,17 +19,14 @@ import {
   quantity,
   singleQuantityModel,
   start,
-} from '../charge-arbitrary.js'
-import { at, base, catalogOf, change, pricesOf, scaled, seats } from '../example-subscription.js'
-import { segmentsBefore } from '../price-lines.js'
-import { chargeOf } from '../rate.js'
-import { recurringCharge } from '../recurring.js'
-import { roundToCurrency } from '../rounding.js'
+} from '../testing/charge-arbitrary.js'
+import { at, base, catalogOf, change, pricesOf, scaled, seats } from '../testing/example-subscription.js'
+import { evaluate, isEqual, numberOf } from '../testing/formula-oracle.js'
+import { segmentsBefore } from '../timeline/price-lines.js'
 import { explainRecurring } from './explain-recurring.js'
 import { explainUsage } from './explain-usage.js'
 import { type Explanation, type ExplanationWire, explanationToWire, type Payment } from './explanation.js'
 import { explanationToText } from './explanation-text.js'
-import { evaluate, isEqual, numberOf } from './formula-oracle.js'
 
 const payment = fc.constantFrom<Payment>(
   { currency: 'USD', rounding: 'half_up' },

@@ -2,10 +2,16 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
-import { addSample, newAccumulator } from '../accumulator.js'
-import { at, base, catalogOf, change, pricesOf, scaled, seats } from '../example-subscription.js'
-import { basisOfVector, periodNs, periodStartNs, samplesOfVector, type Vector } from '../golden-vectors.js'
-import { segmentsBefore } from '../price-lines.js'
+import { addSample, newAccumulator } from '../charges/accumulator.js'
+import { at, base, catalogOf, change, pricesOf, scaled, seats } from '../testing/example-subscription.js'
+import {
+  basisOfVector,
+  periodNs,
+  periodStartNs,
+  samplesOfVector,
+  type Vector,
+} from '../testing/golden-vectors.js'
+import { segmentsBefore } from '../timeline/price-lines.js'
 import { explainRecurring } from './explain-recurring.js'
 import { explainUsage } from './explain-usage.js'
 import { dueToText, explanationToText } from './explanation-text.js'

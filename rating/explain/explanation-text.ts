@@ -1,9 +1,9 @@
 // An explanation for people: one line per step, its formula with the values put in. Money carries its currency, parts of
 // a period what they were counted in; a number that does not end is cut off with `…` (the data have it exactly).
 
-import type { Charge } from '../../schemas/charge.js'
+import type { Charge } from '../../schemas/billing/charge.js'
 import { formatInstant } from '../../schemas/time.js'
-import { dueAt } from '../close.js'
+import { dueAt } from '../charges/close.js'
 import type { Explanation } from './explanation.js'
 import { shortText } from './ratio.js'
 import type { Step, StepValue } from './step.js'

@@ -1,12 +1,12 @@
 // The arithmetic of one charge, line by line, as data. Contract: `weir simulate --json --explain`, key `explanations`.
 // Invariant: the last but one step comes to the charge's amount, the last one to its rounded amount.
 
-import type { Charge } from '../../schemas/charge.js'
-import { minorUnits } from '../../schemas/currency.js'
-import { decimalScale, formatScaled, type Rounding, type Scaled } from '../../schemas/decimal.js'
+import type { Charge } from '../../schemas/billing/charge.js'
+import { minorUnits } from '../../schemas/money/currency.js'
+import { decimalScale, formatScaled, type Rounding, type Scaled } from '../../schemas/money/decimal.js'
 import { formatInstant } from '../../schemas/time.js'
-import { dueAt } from '../close.js'
-import { roundToCurrency } from '../rounding.js'
+import { dueAt } from '../charges/close.js'
+import { roundToCurrency } from '../charges/rounding.js'
 import { exactText, ofScaled, type Ratio, toScaled } from './ratio.js'
 import { count, money, type Step, type StepValue } from './step.js'
 

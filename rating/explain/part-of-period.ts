@@ -1,6 +1,6 @@
 // The proration fraction as a line of its own, counted as it was taken: in calendar days or in elapsed time.
 
-import type { Fraction } from '../proration.js'
+import type { Fraction } from '../periods/proration.js'
 import { type Ratio, ratio, times } from './ratio.js'
 import { exactOf, partOfTime, quantity, type Step, type StepValue, type StepValues, text } from './step.js'
 

@@ -1,8 +1,8 @@
 // Exact fractions, for explanations alone: what a charge comes to on the way, before its one rounding.
 // Invariants: always in lowest terms with a positive denominator; nothing here rounds but `toScaled`, which is told how.
 
-import { divideRounded, type Rounding, type Scaled, scaledOne } from '../../schemas/decimal.js'
-import type { Fraction } from '../proration.js'
+import { divideRounded, type Rounding, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
+import type { Fraction } from '../periods/proration.js'
 
 export type Ratio = Fraction
 

@@ -5,7 +5,7 @@
 // Formulas are made of names, whole numbers, + - * / ( ), min, max, ceil, round(x, places) and
 // round_half_even(x, places); `round` goes half away from zero.
 
-import type { Scaled } from '../../schemas/decimal.js'
+import type { Scaled } from '../../schemas/money/decimal.js'
 import { ofScaled, over, type Ratio, ratio, sumOf } from './ratio.js'
 
 export type StepKind =

@@ -2,10 +2,10 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { formatScaled } from '../../schemas/decimal.js'
-import { addSample, type ChargeBasis, newAccumulator, type UsageSample } from '../accumulator.js'
-import { basisOfVector, samplesOfVector, type VectorFile } from '../golden-vectors.js'
-import { chargeOf } from '../rate.js'
+import { formatScaled } from '../../schemas/money/decimal.js'
+import { addSample, type ChargeBasis, newAccumulator, type UsageSample } from '../charges/accumulator.js'
+import { chargeOf } from '../charges/rate.js'
+import { basisOfVector, samplesOfVector, type VectorFile } from '../testing/golden-vectors.js'
 
 // From the working directory, not from this file: the built copy has no vectors beside it.
 const folder = `${process.cwd()}/rating/golden/price-models`

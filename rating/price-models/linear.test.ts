@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { scaledOne } from '../../schemas/decimal.js'
-import { cases, singleQuantityModel } from '../charge-arbitrary.js'
-import { amountOfTotal, raterOf } from '../rate.js'
+import { scaledOne } from '../../schemas/money/decimal.js'
+import { amountOfTotal, raterOf } from '../charges/rate.js'
+import { cases, singleQuantityModel } from '../testing/charge-arbitrary.js'
 import { growthOf, linearPerUnit } from './linear.js'
 
 const one = cases(singleQuantityModel, ['sum'], fc.constant(0n))

@@ -3,7 +3,7 @@
 // Invariants: `growthOf` says what the models and the final rounding would, or nothing; a factor or a product that a
 // double does not hold exactly is left to them.
 
-import { type Scaled, scaledOne } from '../../schemas/decimal.js'
+import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import type { TierTable } from './tier-table.js'
 
 export interface Linear {

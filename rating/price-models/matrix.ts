@@ -2,13 +2,13 @@
 // sum over the cells of quantity x unit amount, and the charge's quantity the sum of the cells' quantities.
 // Worked example: {region: eu} 0.02, default 0.05. 100 units in eu and 10 in us: 100 x 0.02 + 10 x 0.05 = 2.5.
 // Of the cells all of whose dimensions match, the one with the most dimensions decides; none: the default, cell -1.
-// schemas/catalog-matrix.ts refuses a matrix in which two could match with equally many.
+// schemas/catalog/catalog-matrix.ts refuses a matrix in which two could match with equally many.
 // `included` units are taken from the cells in the catalog's order, the default last, so that the order of events
 // does not matter. Source: Orb, "Matrix pricing" (cells by dimension values, default unit amount).
 
-import type { PriceModel, UsagePrice } from '../../schemas/catalog.js'
-import type { Scaled } from '../../schemas/decimal.js'
+import type { PriceModel, UsagePrice } from '../../schemas/catalog/catalog.js'
 import { compositeKey } from '../../schemas/identifiers.js'
+import type { Scaled } from '../../schemas/money/decimal.js'
 
 export type MatrixModel = Extract<PriceModel, { model: 'matrix' }>
 

@@ -3,7 +3,7 @@
 // The ceiling of a negative quotient is towards zero: only whole packages given back are credited (-150: -5).
 // Source: Stripe, "Package pricing" (transform_quantity, round up); Lago, "Package charges".
 
-import { type Scaled, scaledOne } from '../../schemas/decimal.js'
+import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { quantityBound, type Scale } from './scale.js'
 
 export interface Package {

@@ -7,7 +7,7 @@
 // The head holds everything when nothing less would do: with an aggregation other than `count` or `sum`, and, where
 // negative events are allowed, with something free beside per-event clamps or with free units beside a fixed amount.
 
-import { type Scaled, scaledOne } from '../../schemas/decimal.js'
+import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import {
   type AggregationState,
   addToAggregation,
@@ -15,7 +15,7 @@ import {
   newAggregation,
 } from '../aggregations/aggregation.js'
 import { compareEvents, insertionIndex, type UsageSample } from '../aggregations/sample.js'
-import type { ChargeBasis } from '../charge-basis.js'
+import type { ChargeBasis } from '../periods/charge-basis.js'
 import {
   compilePercentage,
   fullFee,

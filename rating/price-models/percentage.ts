@@ -14,8 +14,8 @@
 // Beyond `sum` and `count` an event's units are what it adds to the aggregated quantity when events come in by time.
 // A negative event takes from R; its fee follows the same rules and may be negative. Scale: amounts / 10^26.
 
-import type { PriceModel } from '../../schemas/catalog.js'
-import { type Scaled, scaledOne } from '../../schemas/decimal.js'
+import type { PriceModel } from '../../schemas/catalog/catalog.js'
+import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { beyondIncluded } from './included.js'
 import type { Scale } from './scale.js'
 

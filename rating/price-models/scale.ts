@@ -2,7 +2,7 @@
 // A quantity q stands for q / (denominator x 10^12) units; an amount a for a / (denominator x 10^24) of the currency.
 // `denominator` is 1 unless a quantity is an average over time or the price is prorated.
 
-import { type Scaled, scaledOne } from '../../schemas/decimal.js'
+import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 
 export interface Scale {
   readonly denominator: bigint

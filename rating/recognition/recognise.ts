@@ -7,9 +7,9 @@
 // by the same months of the credit's schedule. The rebill has the straight line of what is owed now.
 
 import { Temporal } from 'temporal-polyfill'
-import type { Charge } from '../../schemas/charge.js'
-import { minorUnits } from '../../schemas/currency.js'
-import type { Recognition } from '../../schemas/journal-entry.js'
+import type { Charge } from '../../schemas/billing/charge.js'
+import type { Recognition } from '../../schemas/billing/journal-entry.js'
+import { minorUnits } from '../../schemas/money/currency.js'
 import { later } from '../../schemas/time.js'
 import { straightLine } from './straight-line.js'
 

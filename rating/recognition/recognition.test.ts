@@ -2,10 +2,10 @@
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Charge } from '../../schemas/charge.js'
-import { formatScaled, parseDecimal, type Scaled, scaledOne } from '../../schemas/decimal.js'
+import type { Charge } from '../../schemas/billing/charge.js'
+import { formatScaled, parseDecimal, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { msOf, nsOf } from '../../schemas/time.js'
-import { runLines } from '../run-lines.js'
+import { runLines } from '../charges/run-lines.js'
 import { recognise } from './recognise.js'
 import { straightLine } from './straight-line.js'
 

@@ -5,9 +5,9 @@
 // Worked example: 100.00 for 16 September to 1 November are earned 32.61 in September (15 of 46 days), 67.39 in October.
 
 import { Temporal } from 'temporal-polyfill'
-import type { Charge } from '../../schemas/charge.js'
-import { divideRounded, type Scaled, scaledOne } from '../../schemas/decimal.js'
-import type { ScheduleEntry } from '../../schemas/journal-entry.js'
+import type { Charge } from '../../schemas/billing/charge.js'
+import type { ScheduleEntry } from '../../schemas/billing/journal-entry.js'
+import { divideRounded, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { earlier } from '../../schemas/time.js'
 
 /**

@@ -1,6 +1,6 @@
 import { tableFromIPC } from 'apache-arrow'
 import { expect, test } from 'vitest'
-import { concatenateStreams, encodeRows } from '../../schemas/arrow-rows.js'
+import { concatenateStreams, encodeRows } from '../../schemas/arrow/arrow-rows.js'
 import { eventDispositionsTable, type FxRateRow, fxRatesTable } from '../../schemas/tables.js'
 import { joinStreams } from './arrow-parts.js'
 

@@ -2,7 +2,7 @@
 
 import { Readable } from 'node:stream'
 import { type ClickHouseClient, ClickHouseError } from '@clickhouse/client'
-import { rowsFileParameter } from '../../schemas/rows-file.js'
+import { rowsFileParameter } from '../../schemas/rows/rows-file.js'
 import { insertSettings } from './config.js'
 import type { RowsFolder } from './rows-folder.js'
 

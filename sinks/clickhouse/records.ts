@@ -1,9 +1,9 @@
 // From the messages of a range to what is inserted: one Arrow stream per table.
 // Rows of the ledger are Arrow already and are joined, never decoded.
 
-import { encodeRows } from '../../schemas/arrow-rows.js'
-import { batchFromWire } from '../../schemas/billing-batch.js'
-import { journalEntrySchema } from '../../schemas/journal-entry.js'
+import { encodeRows } from '../../schemas/arrow/arrow-rows.js'
+import { batchFromWire } from '../../schemas/billing/billing-batch.js'
+import { journalEntrySchema } from '../../schemas/billing/journal-entry.js'
 import {
   type BillingBatchRow,
   billingBatchesTable,

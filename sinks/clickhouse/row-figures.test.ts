@@ -4,14 +4,14 @@ import { join } from 'node:path'
 import { query } from 'chdb'
 import fc from 'fast-check'
 import { afterAll, expect, test } from 'vitest'
-import { encodeRows } from '../../schemas/arrow-rows.js'
+import { encodeRows } from '../../schemas/arrow/arrow-rows.js'
 import {
   addFigures,
   figuresOfStream,
   noFigures,
   type RowFigures,
   subtractFigures,
-} from '../../schemas/row-figures.js'
+} from '../../schemas/rows/row-figures.js'
 import {
   type ColumnKind,
   clickhouseStructure,

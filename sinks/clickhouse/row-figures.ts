@@ -1,4 +1,4 @@
-// The control figures of schemas/row-figures.ts as ClickHouse computes them from the rows that it has.
+// The control figures of schemas/rows/row-figures.ts as ClickHouse computes them from the rows that it has.
 // Invariant: the same rows give the same figures, whoever computes them; a test holds one against the other for every
 // table and every kind of column.
 
@@ -9,7 +9,7 @@ import {
   type RowFigures,
   rowFigures,
   summedColumns,
-} from '../../schemas/row-figures.js'
+} from '../../schemas/rows/row-figures.js'
 import type { Column, TableDescription } from '../../schemas/tables.js'
 
 /** Columns of a query that answers figures: `rows`, `checksum`, and `sum_<column>` as scaled integers in text. */

@@ -1,11 +1,11 @@
-// Hands the rows of an insert to a ClickHouse on this machine as a file, where it offers that (schemas/rows-file.ts).
+// Hands the rows of an insert to a ClickHouse on this machine as a file, where it offers that (schemas/rows/rows-file.ts).
 // Invariants: without an offer, and whenever a file cannot be written, rows go in the body as with any server; a file
 // lives no longer than its insert.
 
 import { randomUUID } from 'node:crypto'
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { rowsFolderHeader } from '../../schemas/rows-file.js'
+import { rowsFolderHeader } from '../../schemas/rows/rows-file.js'
 import type { ClickHouseConfig } from './config.js'
 
 /** Fewer bytes go through the socket as fast as a file is made. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/embedded/clickhouse-server.js'
-import { encodeRows } from '../../schemas/arrow-rows.js'
+import { encodeRows } from '../../schemas/arrow/arrow-rows.js'
 import {
   type EventDispositionsRow,
   eventDispositionsTable,

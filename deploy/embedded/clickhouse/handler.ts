@@ -9,7 +9,7 @@
 import { randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { rowsFolderHeader } from '../../../schemas/rows-file.js'
+import { rowsFolderHeader } from '../../../schemas/rows/rows-file.js'
 import type { Role } from './access.js'
 import { beginsAtOnce } from './beginning.js'
 import { fileCompression, readBody, type Spool, type SpooledRows } from './body.js'

@@ -2,7 +2,7 @@
 // Settings become a prelude of SET statements on the request's own connection, which ends with the request.
 
 import type { IncomingHttpHeaders } from 'node:http'
-import { rowsFileParameter } from '../../../schemas/rows-file.js'
+import { rowsFileParameter } from '../../../schemas/rows/rows-file.js'
 import { type Role, rolePrelude } from './access.js'
 import { exceptions } from './exception.js'
 
@@ -45,7 +45,7 @@ const ownNames = new Set([
     'http_zlib_compression_level',
     'stacktrace',
   ],
-  // Ours: the rows of an insert as a file (schemas/rows-file.ts).
+  // Ours: the rows of an insert as a file (schemas/rows/rows-file.ts).
   rowsFileParameter,
   ...['send_progress_in_http_headers', 'http_headers_progress_interval_ms', 'add_http_cors_header', 'role'],
 ])

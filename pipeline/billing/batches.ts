@@ -1,0 +1,112 @@
+// From the ledger's sealed lines to billing batches: grouped by entity and currency, sorted by charge, cut by count, and
+// where the totals would take more than 38 digits.
+
+import { type BillingBatch, sealBatch } from '../../schemas/billing/billing-batch.js'
+import { type BillingRunRecord, type SealedEnd, sealedEndSchema } from '../../schemas/billing/billing-run.js'
+import { type Charge, chargeFromWire } from '../../schemas/billing/charge.js'
+import { type Scaled, scaledMax } from '../../schemas/money/decimal.js'
+
+export interface SealedLine {
+  readonly partition: number
+  readonly runId: string
+  readonly charge: Charge
+}
+
+export type SealedMessageLine =
+  | { readonly kind: 'line'; readonly runId: string; readonly charge: Charge }
+  /** What cannot be read: no batch can hold it. */
+  | { readonly kind: 'unreadable'; readonly content: string; readonly detail: string }
+  | { readonly kind: 'end'; readonly end: SealedEnd }
+
+/** Trouble with what the ledger holds, which no retry heals. */
+export class SealedLinesError extends Error {
+  override readonly name = 'SealedLinesError'
+}
+
+/** The lines of one `ledger.<p>.sealed` message (NDJSON), each by itself. */
+export function sealedMessageLines(bytes: Uint8Array): SealedMessageLine[] {
+  return new TextDecoder('utf-8', { fatal: true })
+    .decode(bytes)
+    .split('\n')
+    .filter(line => line !== '')
+    .map(readLine)
+}
+
+function readLine(content: string): SealedMessageLine {
+  const value = jsonOf(content)
+  if (value instanceof SyntaxError) return { kind: 'unreadable', content, detail: value.message }
+  const end = sealedEndSchema.safeParse(value)
+  if (end.success) return { kind: 'end', end: end.data }
+  const charge = chargeFromWire(value)
+  if (charge.kind === 'rejected') return { kind: 'unreadable', content, detail: charge.rejection.detail }
+  return { kind: 'line', runId: charge.value.billingRunId ?? '', charge: charge.value }
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    return error
+  }
+}
+
+/** By entity, in the order in which they are published. The same lines in any order give the same batches. */
+export function batchesOf(
+  run: BillingRunRecord,
+  lines: readonly SealedLine[],
+  linesPerBatch: number,
+): Map<string, BillingBatch[]> {
+  const groups = new Map<string, { entityId: string; currency: string; charges: Charge[] }>()
+  for (const { charge } of lines) {
+    const key = JSON.stringify([charge.entityId, charge.currency])
+    const group = groups.get(key) ?? { entityId: charge.entityId, currency: charge.currency, charges: [] }
+    groups.set(key, group)
+    group.charges.push(charge)
+  }
+  const byEntity = new Map<string, BillingBatch[]>()
+  for (const key of [...groups.keys()].sort()) {
+    const group = groups.get(key)
+    if (group === undefined) continue
+    const charges = group.charges.toSorted((a, b) => (a.chargeId < b.chargeId ? -1 : 1))
+    const slices = cut(charges, linesPerBatch)
+    const batches = byEntity.get(group.entityId) ?? []
+    byEntity.set(group.entityId, batches)
+    for (const [index, slice] of slices.entries()) {
+      batches.push(
+        sealBatch({
+          billingRunId: run.billing_run_id,
+          entityId: group.entityId,
+          currency: group.currency,
+          number: index + 1,
+          of: slices.length,
+          lines: slice,
+        }),
+      )
+    }
+  }
+  return byEntity
+}
+
+/** Of one group, in order. A charge alone is within 38 digits, so that no batch is without one. */
+function cut(charges: readonly Charge[], linesPerBatch: number): Charge[][] {
+  const slices: Charge[][] = []
+  let slice: Charge[] = []
+  let amount = 0n
+  let rounded = 0n
+  for (const charge of charges) {
+    amount += charge.amount
+    rounded += charge.amountRounded
+    if (slice.length === 0 || slice.length === linesPerBatch || !isKept(amount) || !isKept(rounded)) {
+      slice = []
+      slices.push(slice)
+      amount = charge.amount
+      rounded = charge.amountRounded
+    }
+    slice.push(charge)
+  }
+  return slices
+}
+
+function isKept(total: Scaled): boolean {
+  return -scaledMax <= total && total <= scaledMax
+}

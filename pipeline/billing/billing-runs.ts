@@ -1,0 +1,375 @@
+// Billing runs: ordering one, and telling how far it is.
+// Invariants:
+// 1. The same request is the same run, whoever asks and how often: the run's id follows from the request.
+// 2. A run includes everything that the broker had acknowledged when it was asked for.
+// 3. A crash between the record and the order is healed by the next request, and by `resume` at start; partitions
+//    ignore an order that they have seen.
+// 4. A run of an entity that nobody has does nothing, and is not taken for a success: whoever asks is told so once every
+//    partition has looked, and who asks again later asks anew.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
+import type { KV } from '@nats-io/kv'
+import {
+  type BillingRunOrder,
+  type BillingRunProgress,
+  type BillingRunRecord,
+  billingRunProgressSchema,
+  billingRunRecordSchema,
+  runKeys,
+  runsBucket,
+} from '../../schemas/billing/billing-run.js'
+import { stableId } from '../../schemas/identifiers.js'
+import { formatScaled, parseDecimal, type Scaled } from '../../schemas/money/decimal.js'
+import { formatInstant, formatInstantMs, instantKey, nsOf } from '../../schemas/time.js'
+import { bucketKeys } from '../broker/bucket-keys.js'
+import { natsSubjects } from '../broker/topology.js'
+import type {
+  BillingAnswer,
+  BillingApi,
+  BillingBatchPage,
+  BillingBatchView,
+  BillingRunRequest,
+  BillingRunView,
+} from './routes.js'
+
+export interface BillingRunsOptions {
+  readonly js: JetStreamClient
+  readonly jsm: JetStreamManager
+  /** The bucket `weir_runs`. */
+  readonly runs: KV
+  readonly partitions: number
+  readonly nowMs: () => number
+  /** How long a request of one entity, or of a preview, waits for the partitions. */
+  readonly answerWithinMs?: number
+}
+
+const batchesPerPage = 20
+const defaultAnswerWithinMs = 10_000
+const pollMs = 20
+
+export class BillingRuns implements BillingApi {
+  readonly #options: BillingRunsOptions
+  #stopped: () => ReadonlyMap<number, string> = () => new Map()
+
+  constructor(options: BillingRunsOptions) {
+    this.#options = options
+  }
+
+  async create(
+    request: BillingRunRequest,
+  ): Promise<BillingAnswer<{ readonly run: BillingRunView; readonly created: boolean }>> {
+    const nowMs = this.#options.nowMs()
+    if (request.cutoffNs > nsOf(nowMs)) {
+      const cutoff = formatInstant(request.cutoffNs)
+      const detail = `The cutoff ${cutoff} lies in the future; events up to it may still come. It is now ${formatInstantMs(nowMs)}.`
+      return { kind: 'refused', code: 'cutoff_in_future', detail, pointer: '/cutoff' }
+    }
+    for (let attempt = 0; ; attempt += 1) {
+      const runId = runIdOf(request, attempt, nowMs) // invariant 1
+      const before = await this.#record(runId)
+      const record = before ?? (await this.#createRecord(runId, request, nowMs))
+      const detail = differenceOf(record, request)
+      if (detail !== undefined) return { kind: 'conflict', code: 'idempotency_key_reused', detail }
+      if (!record.ordered) await this.#publishOrder(record)
+      const isAwaited = record.entity_id !== null || record.preview
+      const progress = isAwaited ? await this.#untilSealed(runId) : undefined
+      if (progress?.entity_known !== false) {
+        return { kind: 'ok', value: { run: await this.#view(record), created: before === undefined } }
+      }
+      if (before === undefined) return noEntity(record) // invariant 4
+    }
+  }
+
+  async #untilSealed(runId: string): Promise<BillingRunProgress | undefined> {
+    const deadline = performance.now() + (this.#options.answerWithinMs ?? defaultAnswerWithinMs)
+    for (;;) {
+      const progress = await this.#progress(runId)
+      if (progress?.batches !== undefined || performance.now() > deadline) return progress
+      await sleep(pollMs)
+    }
+  }
+
+  /** From now on it is asked here which partitions have stopped, and why. */
+  observe(stopped: () => ReadonlyMap<number, string>): void {
+    this.#stopped = stopped
+  }
+
+  /** Publishes orders that a crash left unpublished (invariant 3). */
+  async resume(): Promise<void> {
+    for (const record of await this.#records()) if (!record.ordered) await this.#publishOrder(record)
+  }
+
+  async get(runId: string): Promise<BillingAnswer<BillingRunView>> {
+    const record = await this.#record(runId)
+    return record === undefined ? noRun(runId) : { kind: 'ok', value: await this.#view(record) }
+  }
+
+  async list(): Promise<readonly BillingRunView[]> {
+    const records = await this.#records()
+    return Promise.all(records.map(record => this.#view(record)))
+  }
+
+  async batches(runId: string, after?: string): Promise<BillingAnswer<BillingBatchPage>> {
+    const record = await this.#record(runId)
+    if (record === undefined) return noRun(runId)
+    const published = (await this.#progress(runId))?.batches ?? []
+    const at = after === undefined ? -1 : published.findIndex(batch => batch.batch_id === after)
+    if (after !== undefined && at < 0) {
+      return { kind: 'not_found', detail: `The run ${runId} has no batch ${after}.` }
+    }
+    const page = published.slice(at + 1, at + 1 + batchesPerPage)
+    const batches: BillingBatchView[] = []
+    for (const { batch_id, stream_sequence } of page) {
+      const batch = record.preview
+        ? await this.#previewed(runId, batch_id)
+        : await this.#batch(stream_sequence)
+      if (batch === undefined) return record.preview ? previewExpired(record) : batchPurged(runId, batch_id)
+      batches.push(batch)
+    }
+    const more = at + 1 + page.length < published.length
+    return { kind: 'ok', value: { batches, next_after: more ? (page.at(-1)?.batch_id ?? null) : null } }
+  }
+
+  async ack(runId: string, batchId: string): Promise<BillingAnswer<Readonly<Record<string, unknown>>>> {
+    if ((await this.#record(runId))?.preview === true) {
+      const detail = `The run ${runId} is a preview: there is nothing to acknowledge.`
+      return { kind: 'conflict', code: 'preview', detail }
+    }
+    const published = (await this.#progress(runId))?.batches ?? []
+    if (!published.some(batch => batch.batch_id === batchId)) {
+      return { kind: 'not_found', detail: `The run ${runId} has no batch ${batchId}.` }
+    }
+    const key = runKeys.acknowledged(runId, batchId)
+    const acknowledgedAt = formatInstantMs(this.#options.nowMs())
+    await this.#createKey(key, acknowledgedAt)
+    const kept = await this.#options.runs.get(key)
+    return { kind: 'ok', value: { batch_id: batchId, acknowledged_at: kept?.string() ?? acknowledgedAt } }
+  }
+
+  async #createRecord(runId: string, request: BillingRunRequest, nowMs: number): Promise<BillingRunRecord> {
+    const { jsm, partitions } = this.#options
+    const partitionList = Array.from({ length: partitions }, (_, partition) => partition)
+    const lastOf = (stream: string, subject: (partition: number) => string): Promise<number[]> =>
+      Promise.all(partitionList.map(partition => this.#lastSequence(stream, subject(partition))))
+    const record: BillingRunRecord = {
+      billing_run_id: runId,
+      cutoff: formatInstant(request.cutoffNs),
+      entity_id: request.entityId ?? null,
+      preview: request.preview ?? false,
+      requested_at: formatInstantMs(nowMs),
+      after: {
+        METERING: await lastOf('METERING', natsSubjects.metering), // invariant 2
+        LIFECYCLE: await lastOf('LIFECYCLE', natsSubjects.lifecycle),
+      },
+      partitions,
+      ledger_after: (await jsm.streams.info('LEDGER')).state.last_seq,
+      ordered: false,
+    }
+    await this.#createKey(runKeys.record(runId), JSON.stringify(record))
+    // Another process may have been first: what the bucket holds is the run.
+    const kept = await this.#record(runId)
+    if (kept === undefined) throw new Error(`the record of billing run ${runId} vanished`)
+    return kept
+  }
+
+  async #publishOrder(record: BillingRunRecord): Promise<void> {
+    const { partitions: _, ledger_after: __, ordered: ___, ...order } = record
+    await this.#options.js.publish(natsSubjects.billingRun, JSON.stringify(order satisfies BillingRunOrder))
+    await this.#options.runs.put(
+      runKeys.record(record.billing_run_id),
+      JSON.stringify({ ...record, ordered: true }),
+    )
+  }
+
+  async #lastSequence(stream: string, natsSubject: string): Promise<number> {
+    const message = await this.#options.jsm.streams.getMessage(stream, { last_by_subj: natsSubject })
+    return message?.seq ?? 0
+  }
+
+  async #batch(sequence: number): Promise<BillingBatchView | undefined> {
+    const message = await this.#options.jsm.streams.getMessage('BILLING', { seq: sequence })
+    return message?.json<BillingBatchView>()
+  }
+
+  async #previewed(runId: string, batchId: string): Promise<BillingBatchView | undefined> {
+    const entry = await this.#options.runs.get(runKeys.preview(runId, batchId))
+    // For a while the end of a key's time to live is marked by an entry without a value.
+    return entry?.operation === 'PUT' ? entry.json<BillingBatchView>() : undefined
+  }
+
+  async #view(record: BillingRunRecord): Promise<BillingRunView> {
+    const progress = await this.#progress(record.billing_run_id)
+    const acknowledged = await this.#acknowledged(record.billing_run_id)
+    return viewOf(record, progress, acknowledged, this.#stopped())
+  }
+
+  async #acknowledged(runId: string): Promise<number> {
+    return (await bucketKeys(this.#options.jsm, runsBucket, `ack.${runId}.*`)).length
+  }
+
+  async #record(runId: string): Promise<BillingRunRecord | undefined> {
+    if (!/^br_[0-9a-f]+$/.test(runId)) return undefined
+    const entry = await this.#options.runs.get(runKeys.record(runId))
+    return entry === null ? undefined : billingRunRecordSchema.parse(entry.json())
+  }
+
+  /** In the order in which they were asked for. */
+  async #records(): Promise<BillingRunRecord[]> {
+    const found: FoundRun[] = []
+    for (const key of await bucketKeys(this.#options.jsm, runsBucket, 'run.*')) {
+      const entry = await this.#options.runs.get(key)
+      if (entry === null) continue
+      found.push({ record: billingRunRecordSchema.parse(entry.json()), revision: entry.revision })
+    }
+    return found.sort(byRequest).map(({ record }) => record)
+  }
+
+  async #progress(runId: string): Promise<BillingRunProgress | undefined> {
+    if (!/^br_[0-9a-f]+$/.test(runId)) return undefined
+    const entry = await this.#options.runs.get(runKeys.progress(runId))
+    return entry === null ? undefined : billingRunProgressSchema.parse(entry.json())
+  }
+
+  /** Writes a key that is not there yet; leaves one that is. */
+  async #createKey(key: string, value: string): Promise<void> {
+    try {
+      await this.#options.runs.create(key, value)
+    } catch (error) {
+      if ((await this.#options.runs.get(key)) === null) throw error
+    }
+  }
+}
+
+/** `attempt`: how often the request was in vain before. A preview is another one whenever it is asked for. */
+function runIdOf(request: BillingRunRequest, attempt: number, nowMs: number): string {
+  const again = attempt === 0 ? [] : ['again', attempt]
+  if (request.idempotencyKey !== undefined) return stableId('br', 'key', request.idempotencyKey, ...again)
+  const { cutoffNs, entityId, preview = false } = request
+  const what = preview ? (['preview', nowMs] as const) : (['request'] as const)
+  return stableId(
+    'br',
+    ...what,
+    instantKey(cutoffNs),
+    entityId ?? '',
+    entityId === undefined ? 0 : 1,
+    ...again,
+  )
+}
+
+/** What a record that an Idempotency-Key names says otherwise than the request. */
+function differenceOf(record: BillingRunRecord, request: BillingRunRequest): string | undefined {
+  const isSame =
+    record.cutoff === formatInstant(request.cutoffNs) &&
+    record.entity_id === (request.entityId ?? null) &&
+    record.preview === (request.preview ?? false)
+  if (isSame) return undefined
+  const what = record.preview ? 'preview' : 'run'
+  return `This Idempotency-Key belongs to the ${what} with cutoff ${record.cutoff} and entity ${record.entity_id ?? '(all)'}.`
+}
+
+function noEntity({ entity_id }: BillingRunRecord): BillingAnswer<never> {
+  const detail = `No subscription and no customer has or had the entity ${entity_id}. Nothing is billed.`
+  return { kind: 'not_found', code: 'unknown_entity', detail }
+}
+
+type FoundRun = { readonly record: BillingRunRecord; readonly revision: number }
+
+function byRequest(a: FoundRun, b: FoundRun): number {
+  const [early, late] = [a.record.requested_at, b.record.requested_at]
+  return early === late ? a.revision - b.revision : early < late ? -1 : 1
+}
+
+function previewExpired({ billing_run_id, requested_at }: BillingRunRecord): BillingAnswer<never> {
+  const detail = `The batches of the preview ${billing_run_id}, asked for at ${requested_at}, were kept for a day and are gone. Ask for another preview.`
+  return { kind: 'gone', code: 'preview_expired', detail }
+}
+
+function batchPurged(runId: string, batchId: string): BillingAnswer<never> {
+  const detail = `BILLING no longer holds the batch ${batchId} of the run ${runId}.`
+  return { kind: 'gone', code: 'batch_purged', detail }
+}
+
+function viewOf(
+  record: BillingRunRecord,
+  progress: BillingRunProgress | undefined,
+  acknowledged: number,
+  stopped: ReadonlyMap<number, string>,
+): BillingRunView & Readonly<Record<string, unknown>> {
+  const batches = progress?.batches
+  const sealed = progress?.sealed_partitions.length ?? 0
+  const done = batches !== undefined && batches.length > 0 && acknowledged === batches.length
+  return {
+    billing_run_id: record.billing_run_id,
+    cutoff: record.cutoff,
+    entity_id: record.entity_id,
+    preview: record.preview,
+    requested_at: record.requested_at,
+    status: statusOf(record, progress, done),
+    partitions: { sealed, of: record.partitions },
+    waiting_for: batches === undefined ? waitingFor(record, progress, stopped) : [],
+    batches: { published: batches?.length ?? 0, acknowledged },
+    totals: totalsOf(batches ?? []),
+  }
+}
+
+/** Partitions that have not sealed yet; `stopped` says why one will not by itself. */
+function waitingFor(
+  record: BillingRunRecord,
+  progress: BillingRunProgress | undefined,
+  stopped: ReadonlyMap<number, string>,
+): { readonly partition: number; readonly stopped: string | null }[] {
+  const sealed = new Set(progress?.sealed_partitions)
+  return Array.from({ length: record.partitions }, (_, partition) => partition)
+    .filter(partition => !sealed.has(partition))
+    .map(partition => ({ partition, stopped: stopped.get(partition) ?? null }))
+}
+
+function statusOf(
+  { preview }: BillingRunRecord,
+  progress: BillingRunProgress | undefined,
+  isDone: boolean,
+): string {
+  if (progress?.batches === undefined) return preview ? 'previewing' : 'sealing'
+  if (progress.entity_known === false) return 'unknown_entity'
+  if (preview) return 'previewed'
+  return isDone ? 'acknowledged' : 'published'
+}
+
+function totalsOf(batches: NonNullable<BillingRunProgress['batches']>): Readonly<Record<string, unknown>>[] {
+  const totals = new Map<
+    string,
+    { entity: string; currency: string; lines: number; exact: Scaled; rounded: Scaled }
+  >()
+  for (const batch of batches) {
+    const key = JSON.stringify([batch.entity_id, batch.currency])
+    const total = totals.get(key) ?? {
+      entity: batch.entity_id,
+      currency: batch.currency,
+      lines: 0,
+      exact: 0n,
+      rounded: 0n,
+    }
+    totals.set(key, total)
+    total.lines += batch.line_count
+    total.exact += scaled(batch.amount_total)
+    total.rounded += scaled(batch.amount_rounded_total)
+  }
+  return [...totals.values()].map(total => ({
+    entity_id: total.entity,
+    currency: total.currency,
+    line_count: total.lines,
+    amount_total: formatScaled(total.exact),
+    amount_rounded_total: formatScaled(total.rounded),
+  }))
+}
+
+function scaled(text: string): Scaled {
+  const result = parseDecimal(text)
+  if (result.kind !== 'ok') throw new Error(`${text} is not a decimal`)
+  return result.value
+}
+
+function noRun(runId: string): { readonly kind: 'not_found'; readonly detail: string } {
+  return { kind: 'not_found', detail: `There is no billing run ${runId}.` }
+}

@@ -1,0 +1,280 @@
+// The billing sink: sealed charges in, billing batches out.
+// Invariants:
+// 1. A run becomes batches only when every partition has sealed it, and then always the same batches: the lines are
+//    sorted, the cut is fixed, the ids follow from the run.
+// 2. A batch is in `BILLING` once. Batches are appended behind the last of their subject under a fence; whoever comes
+//    second reads what is there and goes on behind it.
+// 3. The batches of a preview are made alike, kept in `weir_runs` for a day, and never published.
+// 4. The ledger is the only memory: lines are read from it again whenever a partition's end arrives.
+// 5. A line that cannot be read is set aside alone when its run is published; the others become batches.
+
+import { Buffer } from 'node:buffer'
+import type { JetStreamClient } from '@nats-io/jetstream'
+import type { KV } from '@nats-io/kv'
+import type { NatsConnection } from '@nats-io/transport-node'
+import { type BillingBatch, batchToWire } from '../../schemas/billing/billing-batch.js'
+import {
+  type BillingRunProgress,
+  type BillingRunRecord,
+  billingRunRecordSchema,
+  type PublishedBatch,
+  runKeys,
+  type SealedEnd,
+} from '../../schemas/billing/billing-run.js'
+import { entityToken } from '../../schemas/identifiers.js'
+import type { FeedRange, RefusedRecord, Sink, SinkOutcome } from '../../sinks/sink.js'
+import { publishBatch } from '../broker/atomic-batch.js'
+import { brokerUnavailable } from '../broker/broker-outcome.js'
+import { readStretch } from '../broker/read-stream.js'
+import { batchesOf, type SealedLine, SealedLinesError, sealedMessageLines } from './batches.js'
+
+export interface BillingSinkOptions {
+  readonly nc: NatsConnection
+  readonly js: JetStreamClient
+  /** The bucket `weir_runs`. */
+  readonly runs: KV
+  readonly linesPerBatch: number
+  readonly timeoutMs: number
+}
+
+export const defaultLinesPerBatch = 500
+/** A Go duration. */
+const previewTtl = '24h'
+
+export function createBillingSink(options: BillingSinkOptions): Sink {
+  return {
+    name: 'billing',
+    async apply(range, signal): Promise<SinkOutcome> {
+      try {
+        let rows = 0
+        const refused: RefusedRecord[] = []
+        for (const runId of runsEndedIn(range)) {
+          const published = await publishRun(options, runId, range, signal)
+          rows += published.rows
+          refused.push(...published.refused)
+        }
+        return { kind: 'ok', rows, ...(refused.length === 0 ? {} : { refused }) }
+      } catch (error) {
+        if (error instanceof SealedLinesError) {
+          return { kind: 'rejected', code: 'sealed_lines_incomplete', detail: error.message }
+        }
+        return brokerUnavailable(error)
+      }
+    },
+  }
+}
+
+function runsEndedIn(range: FeedRange): string[] {
+  const runs = new Set<string>()
+  for (const message of range.messages) {
+    for (const line of sealedMessageLines(message.bytes))
+      if (line.kind === 'end') runs.add(line.end.billing_run_id)
+  }
+  return [...runs]
+}
+
+interface PublishedRun {
+  /** How many lines the batches hold. */
+  readonly rows: number
+  readonly refused: readonly RefusedRecord[]
+}
+
+/** Publishes the run's batches when it is complete up to the end of the range. */
+async function publishRun(
+  options: BillingSinkOptions,
+  runId: string,
+  range: FeedRange,
+  signal: AbortSignal,
+): Promise<PublishedRun> {
+  const entry = await options.runs.get(runKeys.record(runId))
+  if (entry === null)
+    throw new SealedLinesError(`the ledger names billing run ${runId}, which nobody asked for`)
+  const record = billingRunRecordSchema.parse(entry.json())
+  const sealed = await readSealed(options.js, record, range.to, signal)
+  assertComplete(runId, sealed)
+  const { lines, ends, unreadable } = sealed
+  const progress: BillingRunProgress = {
+    billing_run_id: runId,
+    sealed_partitions: [...ends.keys()].sort((a, b) => a - b),
+  }
+  if (ends.size < record.partitions) {
+    await saveProgress(options.runs, progress)
+    return { rows: 0, refused: [] }
+  }
+  const known = [...ends.values()].some(end => end.entity_known)
+  const published: PublishedBatch[] = []
+  for (const [entityId, batches] of batchesOf(record, lines, options.linesPerBatch)) {
+    const natsSubject = `billing.${entityToken(entityId)}.${runId}`
+    published.push(
+      ...(record.preview
+        ? await keepPreview(options, batches)
+        : await publishBatches(options, natsSubject, batches, signal)),
+    )
+  }
+  await saveProgress(options.runs, { ...progress, entity_known: known, batches: published })
+  return { rows: lines.length, refused: unreadable.map(one => refusedLine(one, range.token)) }
+}
+
+interface UnreadableLine {
+  readonly partition: number
+  readonly sequence: number
+  /** Among the lines of its message. */
+  readonly index: number
+  readonly content: string
+  readonly detail: string
+}
+
+interface Sealed {
+  readonly lines: readonly SealedLine[]
+  readonly unreadable: readonly UnreadableLine[]
+  readonly ends: ReadonlyMap<number, SealedEnd>
+}
+
+function refusedLine({ sequence, index, content, detail }: UnreadableLine, token: string): RefusedRecord {
+  const bytes = Buffer.from(content).toString('base64')
+  const name = `sealed:${sequence}:${index}`
+  const table = 'billing_batches'
+  return {
+    name,
+    sequence,
+    table,
+    code: 'sealed_line_unreadable',
+    detail,
+    content,
+    bytes,
+    token: `${token}:${name}`,
+  }
+}
+
+async function readSealed(
+  js: JetStreamClient,
+  record: BillingRunRecord,
+  ledgerTo: number,
+  signal: AbortSignal,
+): Promise<Sealed> {
+  const stretch = {
+    stream: 'LEDGER',
+    filterSubject: 'ledger.*.sealed',
+    from: record.ledger_after + 1,
+    to: ledgerTo,
+  }
+  const lines: SealedLine[] = []
+  const unreadable: UnreadableLine[] = []
+  const ends = new Map<number, SealedEnd>()
+  /** By partition: what may be of any run, until the end that follows says of which it is. */
+  const pending = new Map<number, UnreadableLine[]>()
+  for await (const message of readStretch(js, stretch, signal)) {
+    const partition = Number(message.subject.split('.')[1])
+    for (const [index, line] of sealedMessageLines(message.data).entries()) {
+      if (line.kind === 'unreadable') {
+        const { content, detail } = line
+        const before = pending.get(partition) ?? []
+        pending.set(partition, [...before, { partition, sequence: message.seq, index, content, detail }])
+      } else if (line.kind === 'end') {
+        const own = pending.get(partition) ?? []
+        pending.delete(partition)
+        if (line.end.billing_run_id !== record.billing_run_id) continue
+        ends.set(partition, line.end)
+        unreadable.push(...own)
+      } else if (line.runId === record.billing_run_id) lines.push({ ...line, partition })
+    }
+  }
+  return { lines, unreadable, ends }
+}
+
+/** What a partition says that it sealed must be what was read. */
+function assertComplete(runId: string, { lines, unreadable, ends }: Sealed): void {
+  for (const [partition, end] of ends) {
+    const found = [...lines, ...unreadable].filter(line => line.partition === partition).length
+    if (found !== end.line_count) {
+      throw new SealedLinesError(
+        `partition ${partition} sealed ${end.line_count} lines of billing run ${runId}, the ledger holds ${found}`,
+      )
+    }
+  }
+}
+
+/** Appends what is missing (invariant 2) and returns where every batch lies. */
+async function publishBatches(
+  options: BillingSinkOptions,
+  natsSubject: string,
+  batches: readonly BillingBatch[],
+  signal: AbortSignal,
+): Promise<PublishedBatch[]> {
+  for (;;) {
+    const there = await readBatches(options.js, natsSubject, signal)
+    there.forEach((one, index) => {
+      if (one.batchId !== batches[index]?.batchId) {
+        throw new SealedLinesError(
+          `${natsSubject} holds batch ${one.batchId}, which the ledger does not yield`,
+        )
+      }
+    })
+    if (there.length === batches.length) {
+      return batches.map((batch, index) => publishedBatch(batch, there[index]?.sequence ?? 0))
+    }
+    let last = there.at(-1)?.sequence ?? 0
+    for (const batch of batches.slice(there.length)) {
+      const bytes = new TextEncoder().encode(JSON.stringify(batchToWire(batch)))
+      const message = { natsSubject, bytes, headers: { 'weir-batch': batch.batchId } }
+      const outcome = await publishBatch(
+        options.nc,
+        [message],
+        { lastSubjectSequence: last },
+        options.timeoutMs,
+      )
+      if (outcome.kind === 'fenced') break
+      if (outcome.kind !== 'stored') throw new Error(`${outcome.kind}: ${outcome.detail}`)
+      last = outcome.seq
+    }
+  }
+}
+
+async function keepPreview(
+  options: BillingSinkOptions,
+  batches: readonly BillingBatch[],
+): Promise<PublishedBatch[]> {
+  for (const batch of batches) {
+    const key = runKeys.preview(batch.billingRunId, batch.batchId)
+    if ((await options.runs.get(key)) !== null) continue
+    await options.runs.create(key, JSON.stringify(batchToWire(batch)), previewTtl)
+  }
+  return batches.map(batch => publishedBatch(batch, 0))
+}
+
+async function readBatches(
+  js: JetStreamClient,
+  natsSubject: string,
+  signal: AbortSignal,
+): Promise<{ readonly batchId: string; readonly sequence: number }[]> {
+  const found: { batchId: string; sequence: number }[] = []
+  for await (const message of readStretch(
+    js,
+    { stream: 'BILLING', filterSubject: natsSubject, from: 1 },
+    signal,
+  )) {
+    found.push({ batchId: message.headers?.get('weir-batch') ?? '', sequence: message.seq })
+  }
+  return found
+}
+
+function publishedBatch(batch: BillingBatch, sequence: number): PublishedBatch {
+  const { batch_id, entity_id, currency, number, of, control } = batchToWire(batch)
+  const { line_count, amount_total, amount_rounded_total, sha256 } = control
+  return {
+    batch_id,
+    entity_id,
+    currency,
+    number,
+    of,
+    line_count,
+    amount_total,
+    amount_rounded_total,
+    sha256,
+    stream_sequence: sequence,
+  }
+}
+
+async function saveProgress(runs: KV, progress: BillingRunProgress): Promise<void> {
+  await runs.put(runKeys.progress(progress.billing_run_id), JSON.stringify(progress))
+}

@@ -1,0 +1,304 @@
+// `revenue_by_month` over charges of several time zones, credits and rebills, posted as the sinks post them, held against
+// the same months computed the slow and obvious way: by looking at clocks, not by calendars.
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ClickHouseClient } from '@clickhouse/client'
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/embedded/clickhouse-server.js'
+import { runLines } from '../../rating/charges/run-lines.js'
+import { recognise } from '../../rating/recognition/recognise.js'
+import { sealBatch } from '../../schemas/billing/billing-batch.js'
+import type { Charge } from '../../schemas/billing/charge.js'
+import { journalToWire } from '../../schemas/billing/journal-entry.js'
+import { formatScaled, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
+import { formatInstant, msOf, nsOf } from '../../schemas/time.js'
+import { type ClickHouseConfig, openClickHouse } from '../../sinks/clickhouse/config.js'
+import { migrate } from '../../sinks/clickhouse/migrate.js'
+import { insertsOfPostings } from '../../sinks/clickhouse/records.js'
+import { ClickHouseSink } from '../../sinks/clickhouse/sink.js'
+import { parseAccountMapping } from '../../sinks/mapping/account-mapping.js'
+import { entriesOf } from '../postings/entries.js'
+
+const generousMs = 300_000
+const never = new AbortController().signal
+const zones = ['Pacific/Auckland', 'America/Los_Angeles', 'UTC', 'Asia/Kolkata'] as const
+const halfHourNs = nsOf(1_800_000)
+
+let dataDir: string
+let server: EmbeddedClickhouse
+let client: ClickHouseClient
+let sink: ClickHouseSink
+let posted = 0
+
+beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'weir-revenue-'))
+  server = await startEmbeddedClickhouse({ dataDir })
+  const config: ClickHouseConfig = { url: server.url, ...server.login, database: 'weir' }
+  await migrate(config)
+  client = openClickHouse(config)
+  sink = new ClickHouseSink(config, insertsOfPostings)
+}, generousMs)
+
+afterAll(async () => {
+  await sink?.close()
+  await client?.close()
+  await server?.stop()
+  await rm(dataDir, { recursive: true, force: true })
+})
+
+const parsedMapping = parseAccountMapping(
+  `rules:
+  - match: {}
+    accounts: { receivable: "1200", revenue: "4000", deferred_revenue: "2400" }
+    performance_obligation: subscription`,
+  'accounts.yaml',
+)
+const mapping = parsedMapping.kind === 'ok' ? parsedMapping.mapping : { rules: [] }
+
+interface Line {
+  readonly charge: Charge
+  readonly cutoffNs: bigint
+}
+
+/** What the feeds of LEDGER and POSTINGS bring into ClickHouse for the lines of billing runs. */
+async function bring(lines: readonly Line[]): Promise<void> {
+  for (const table of ['charges', 'journal_entries', 'revenue_schedule'])
+    await client.command({ query: `TRUNCATE TABLE ${table}` })
+  const values = lines.map(({ charge }) => ({
+    charge_id: charge.chargeId,
+    entity_id: charge.entityId,
+    kind: charge.kind,
+    timing: charge.timing,
+    period_from: formatInstant(charge.fromNs),
+    period_until: formatInstant(charge.untilNs),
+    timezone: charge.timezone,
+    amount_rounded: formatScaled(charge.amountRounded),
+    currency: charge.currency,
+  }))
+  const settings = { date_time_input_format: 'best_effort' } as const
+  if (values.length > 0)
+    await client.insert({
+      table: 'charges',
+      values,
+      format: 'JSONEachRow',
+      clickhouse_settings: settings,
+    })
+  const messages = lines.flatMap(({ charge, cutoffNs }) => {
+    const { entityId, currency } = charge
+    const run = { billingRunId: charge.billingRunId ?? '', number: 1, of: 1 }
+    const batch = sealBatch({ ...run, entityId, currency, lines: [charge] })
+    const { entries, refused } = entriesOf(batch, mapping, one => recognise(one, cutoffNs))
+    expect(refused).toEqual([])
+    return entries.map(entry => {
+      posted += 1
+      const bytes = Buffer.from(JSON.stringify(journalToWire(entry)))
+      return { sequence: posted, natsSubject: 'postings.x', bytes, storedAtMs: 1_700_000_000_000 }
+    })
+  })
+  if (messages.length === 0) return
+  const [from, to] = [messages[0]!.sequence, posted]
+  const range = { stream: 'POSTINGS', from, to, token: `t${to}`, messages }
+  const outcome = await sink.apply(range, never)
+  expect(outcome).toEqual({ kind: 'ok', rows: expect.any(Number) }) // nothing refused
+}
+
+/** Figures by month, currency and column that are not 0. */
+async function revenue(): Promise<Map<string, string>> {
+  const settings = { output_format_json_quote_decimals: 1 } as const
+  const query = 'SELECT * FROM revenue_by_month'
+  const result = await client.query({ query, format: 'JSONEachRow', clickhouse_settings: settings })
+  const figures = new Map<string, string>()
+  for (const row of await result.json<Record<string, string>>()) {
+    for (const column of ['usage', 'recurring', 'adjustments', 'revenue'])
+      if (row[column] !== '0') figures.set(`${row['month']} ${row['currency']} ${column}`, row[column]!)
+  }
+  return new Map([...figures].sort())
+}
+
+const clocks = new Map(
+  zones.map(zone => {
+    const timeZone = { timeZone: zone, year: 'numeric', month: '2-digit' } as const
+    return [
+      zone as string,
+      { clock: new Intl.DateTimeFormat('en-CA', timeZone), seen: new Map<bigint, string>() },
+    ]
+  }),
+)
+
+/** What the wall calendar shows, looked up each half hour: no zone here changes its month between. */
+function localMonth(atNs: bigint, zone: string): string {
+  const { clock, seen } = clocks.get(zone)!
+  const halfHour = atNs / halfHourNs
+  const known = seen.get(halfHour)
+  if (known !== undefined) return known
+  const month = `${clock.format(msOf(halfHour * halfHourNs))}-01`
+  seen.set(halfHour, month)
+  return month
+}
+
+function slowRevenue(lines: readonly Line[]): Map<string, string> {
+  const sums = new Map<string, Scaled>()
+  for (const { charge, cutoffNs } of lines) {
+    for (const [month, amount] of earnedOf(charge, cutoffNs)) {
+      for (const column of [charge.kind === 'adjustment' ? 'adjustments' : charge.kind, 'revenue']) {
+        const key = `${month} ${charge.currency} ${column}`
+        sums.set(key, (sums.get(key) ?? 0n) + amount)
+      }
+    }
+  }
+  const figures = [...sums]
+    .filter(([, sum]) => sum !== 0n)
+    .map(([key, sum]) => [key, formatScaled(sum)] as const)
+  return new Map(figures.sort())
+}
+
+function earnedOf(charge: Charge, cutoffNs: bigint): [month: string, amount: Scaled][] {
+  const { fromNs, untilNs, timezone, amountRounded: whole, currency } = charge
+  if (charge.timing === 'in_arrears') {
+    const bookedNs = charge.kind === 'adjustment' && cutoffNs > untilNs ? cutoffNs - 1n : untilNs - 1n
+    return [[localMonth(bookedNs, timezone), whole]]
+  }
+  const unit = currency === 'JPY' ? scaledOne : scaledOne / 100n
+  const sign = whole < 0n ? -1n : 1n
+  const length = untilNs - fromNs
+  // Half up of the magnitude, which is half away from zero.
+  const earnedBy = (atNs: bigint): Scaled =>
+    sign * unit * ((2n * ((sign * whole) / unit) * (atNs - fromNs) + length) / (2n * length))
+  const parts: [string, Scaled][] = []
+  let beganNs = fromNs
+  for (let atNs = fromNs; atNs < untilNs; atNs += halfHourNs) {
+    const endsNs = atNs + halfHourNs
+    const month = localMonth(atNs, timezone)
+    if (endsNs < untilNs && localMonth(endsNs, timezone) === month) continue
+    parts.push([month, earnedBy(endsNs) - earnedBy(beganNs)])
+    beganNs = endsNs
+  }
+  return parts
+}
+
+const december = (zone: string, from: string, until: string, more: Partial<Charge> = {}): Charge => ({
+  chargeId: `ch ${zone} ${from}`,
+  customerId: `of ${zone}`,
+  subscriptionId: 's',
+  subscriptionVersion: 1,
+  entityId: '',
+  contractId: '',
+  correlationId: '',
+  plan: 'p',
+  planVersion: 1,
+  price: 'base',
+  meter: '',
+  kind: 'recurring',
+  timing: 'in_advance',
+  fromNs: nsOf(Date.parse(from)),
+  untilNs: nsOf(Date.parse(until)),
+  timezone: zone,
+  quantity: scaledOne,
+  amount: 31n * scaledOne,
+  amountRounded: 31n * scaledOne,
+  currency: 'USD',
+  status: 'closed',
+  billingRunId: 'r1',
+  ...more,
+})
+
+test(
+  'a local December is December alone, wherever it is; a credit and a rebill move what is earned after it',
+  async () => {
+    const cutoffNs = nsOf(Date.UTC(2027, 0, 2))
+    const whole = [
+      december('Pacific/Auckland', '2026-12-01T00:00:00+13:00', '2027-01-01T00:00:00+13:00'),
+      december('America/Los_Angeles', '2026-12-01T00:00:00-08:00', '2027-01-01T00:00:00-08:00'),
+      december('UTC', '2026-12-01T00:00:00Z', '2027-01-01T00:00:00Z'),
+    ]
+    const inTwo = december('Pacific/Auckland', '2026-12-16T00:00:00+13:00', '2027-01-16T00:00:00+13:00')
+    const shorter = { ...inTwo, untilNs: whole[0]!.untilNs, amountRounded: 16n * scaledOne }
+    const lines = [...whole, inTwo].map(charge => ({ charge, cutoffNs }))
+    await bring(lines)
+    expect([...(await revenue())]).toEqual([
+      ['2026-12-01 USD recurring', '109'],
+      ['2026-12-01 USD revenue', '109'],
+      ['2027-01-01 USD recurring', '15'],
+      ['2027-01-01 USD revenue', '15'],
+    ])
+    const adjusted = runLines({ billingRunId: 'r2' }, { billed: inTwo }, shorter).lines
+    expect(adjusted).toHaveLength(2)
+    const all = [...lines, ...adjusted.map(charge => ({ charge, cutoffNs }))]
+    await bring(all)
+    const expected = [
+      ['2026-12-01 USD recurring', '109'],
+      ['2026-12-01 USD revenue', '109'],
+      ['2027-01-01 USD adjustments', '-15'],
+      ['2027-01-01 USD recurring', '15'],
+    ]
+    expect([...(await revenue())]).toEqual(expected)
+    expect([...slowRevenue(all)]).toEqual(expected)
+  },
+  generousMs,
+)
+
+const state = fc.option(
+  fc.record({
+    halfHours: fc.integer({ min: 1, max: 48 * 100 }),
+    units: fc.integer({ min: -99_999, max: 99_999 }),
+    timing: fc.constantFrom('in_advance' as const, 'in_advance' as const, 'in_arrears' as const),
+  }),
+)
+const histories = fc.array(
+  fc.record({
+    beginsAfter: fc.nat(48 * 120),
+    timezone: fc.constantFrom(...zones),
+    currency: fc.constantFrom('USD', 'JPY'),
+    kind: fc.constantFrom('recurring' as const, 'usage' as const),
+    states: fc.array(state, { minLength: 1, maxLength: 4 }),
+  }),
+  { minLength: 1, maxLength: 8 },
+)
+
+function linesOf(all: typeof histories extends fc.Arbitrary<infer T> ? T : never): Line[] {
+  return all.flatMap(({ beginsAfter, timezone, currency, kind, states }, index) => {
+    const unit = currency === 'JPY' ? scaledOne : scaledOne / 100n
+    const fromNs = nsOf(Date.UTC(2026, 7, 20)) + BigInt(beginsAfter) * halfHourNs
+    let before: { billed: Charge | undefined } | undefined
+    return states.flatMap((one, run) => {
+      const amount = BigInt(one?.units ?? 0) * unit
+      const due: Charge | undefined =
+        one === null
+          ? undefined
+          : {
+              ...december(timezone, '2026-12-01T00:00:00Z', '2026-12-02T00:00:00Z'),
+              ...{
+                chargeId: `ch_${index}`,
+                kind,
+                currency,
+                timing: one.timing,
+                fromNs,
+                amount,
+                amountRounded: amount,
+              },
+              untilNs: fromNs + BigInt(one.halfHours) * halfHourNs,
+            }
+      const { lines, billed } = runLines({ billingRunId: `r${run}` }, before, due)
+      if (lines.length > 0) before = { billed }
+      return lines.map(charge => ({ charge, cutoffNs: nsOf(Date.UTC(2026, 9 + run * 2, 1)) }))
+    })
+  })
+}
+
+test(
+  'revenue by month is what the clocks of the subscriptions say, to the minor unit, over credits and rebills',
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(histories, async all => {
+        const lines = linesOf(all)
+        await bring(lines)
+        expect([...(await revenue())]).toEqual([...slowRevenue(lines)])
+      }),
+      { numRuns: 12, endOnFailure: true },
+    )
+  },
+  generousMs,
+)

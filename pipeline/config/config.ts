@@ -1,0 +1,203 @@
+// The configuration: defaults, a YAML file, `WEIR_*` variables and flags, in rising order. Contract section 5.
+// Invariants: nothing outside reads a file or a variable of ours; every problem is reported, not only the first, each
+// with the file and line, the variable or the flag that it comes from.
+
+import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
+import type { z } from 'zod'
+import { issueWords } from '../../schemas/issue-words.js'
+import { nearestName } from '../../schemas/nearest-name.js'
+import { Layers } from './config-layers.js'
+import { type FileConfig, fileSchema, settings } from './config-schema.js'
+
+export interface WeirConfig {
+  /** Absolute, like every path here. The embedded servers live in `nats` and `clickhouse` below it. */
+  readonly dataDir: string
+  readonly nats: {
+    /** Connect to this; undefined: run one here. */
+    readonly url: string | undefined
+    /** Of `url`; a server that runs here has users of its own. */
+    readonly user: string | undefined
+    readonly password: string | undefined
+    readonly token: string | undefined
+    /** Path of a credentials file. */
+    readonly creds: string | undefined
+    readonly server: string | undefined
+    readonly port: number | undefined
+    /** Of streams that are made; default 1. */
+    readonly replicas: number
+  }
+  readonly clickhouse: {
+    readonly url: string | undefined
+    /** Undefined: `default` with `url`, else the user that is made here. */
+    readonly user: string | undefined
+    readonly password: string | undefined
+    readonly database: string
+    readonly port: number | undefined
+  }
+  readonly http: {
+    readonly host: string
+    /** 0: a free one. */
+    readonly port: number
+    /** `open`: nobody is asked for a key. */
+    readonly auth: 'keys' | 'open'
+  }
+  readonly partitions: number
+  readonly workers: number
+  readonly dedupeHorizonDays: number
+  readonly parkedTtlDays: number
+  readonly parkedBytes: number
+  readonly commit: { readonly maxEvents: number; readonly lingerMs: number }
+  readonly backpressure: {
+    readonly maxPendingMessages: number
+    readonly maxPendingBytes: number
+    readonly maxLedgerBytes: number
+    readonly maxInFlightBytes: number
+  }
+  readonly erp: { readonly accounts: string | undefined; readonly csvDir: string | undefined }
+  readonly catalog: readonly string[]
+  readonly logLevel: FileConfig['log_level']
+}
+
+export interface ConfigProblem {
+  readonly file?: string
+  readonly line?: number
+  /** Of the setting, dotted; '' for the file as a whole. */
+  readonly path: string
+  readonly code: string
+  readonly message: string
+}
+
+export interface ConfigSources {
+  /** Default: the variable `WEIR_CONFIG`; without both, no file is read. */
+  readonly file?: string | undefined
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** By the setting's dotted name in the file: `{ 'http.port': 8080 }`. Undefined values are as if absent. */
+  readonly flags?: Readonly<Record<string, unknown>>
+}
+
+export type LoadedConfig =
+  | { readonly kind: 'ok'; readonly config: WeirConfig }
+  | { readonly kind: 'invalid'; readonly problems: readonly ConfigProblem[] }
+
+export function loadConfig({ file, env, flags = {} }: ConfigSources): LoadedConfig {
+  const layers = new Layers()
+  const path = file ?? env['WEIR_CONFIG']
+  const fileName = path === undefined || path === '' ? undefined : path
+  if (fileName !== undefined) layers.addFile(fileName, settings)
+  layers.addVariables(env, settings)
+  layers.addFlags(flags, settings)
+  const parsed = fileSchema.safeParse(layers.raw)
+  const problems: ConfigProblem[] = layers.problems.map(({ source, line, path, code, message }) =>
+    problemAt(source, line, fileName, path, code, message),
+  )
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) problems.push(...problemsOf(issue, layers, fileName))
+  }
+  if (problems.length > 0 || !parsed.success) return { kind: 'invalid', problems: problems.toSorted(byLine) }
+  return { kind: 'ok', config: toConfig(parsed.data) }
+}
+
+/** Those of the file in its order, then those that have no line. */
+function byLine(a: ConfigProblem, b: ConfigProblem): number {
+  return (a.line ?? Infinity) - (b.line ?? Infinity) || 0
+}
+
+/** `weir.yaml:3: http.port: …`, one line for people. */
+export function describeProblem({ file, line, path, message }: ConfigProblem): string {
+  const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `
+  return `${place}${path === '' ? '' : `${path}: `}${message}`
+}
+
+function problemsOf(issue: z.core.$ZodIssue, layers: Layers, file: string | undefined): ConfigProblem[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map(key => {
+      const path = [...issue.path, key]
+      const origin = layers.originOf(path)
+      return problemAt(
+        origin?.source,
+        origin?.line,
+        file,
+        named(path),
+        'unknown_key',
+        unknownKey(named(path)),
+      )
+    })
+  }
+  const origin = layers.originOf(issue.path)
+  const code = issue.code === 'invalid_type' ? 'wrong_type' : 'invalid_value'
+  return [problemAt(origin?.source, origin?.line, file, named(issue.path), code, issueWords(issue))]
+}
+
+function problemAt(
+  source: string | undefined,
+  line: number | undefined,
+  file: string | undefined,
+  path: string,
+  code: string,
+  message: string,
+): ConfigProblem {
+  if (source === undefined || source === file) {
+    return {
+      ...(source === undefined ? {} : { file: source }),
+      ...(line === undefined ? {} : { line }),
+      path,
+      code,
+      message,
+    }
+  }
+  return { path, code, message: `${message} (from ${source})` }
+}
+
+function named(path: readonly PropertyKey[]): string {
+  return path.map(String).join('.')
+}
+
+function unknownKey(path: string): string {
+  const known = settings.map(setting => setting.path.join('.'))
+  const sameName = known.find(name => lastName(name) === lastName(path))
+  return `There is no such setting; the nearest is ${sameName ?? nearestName(path, known)}.`
+}
+
+function lastName(path: string): string {
+  return path.split('.').at(-1)!.replaceAll(/[-_]/g, '').toLowerCase()
+}
+
+function toConfig(file: FileConfig): WeirConfig {
+  return {
+    dataDir: resolve(file.data_dir),
+    nats: {
+      url: file.nats.url,
+      user: file.nats.user,
+      password: file.nats.password,
+      token: file.nats.token,
+      creds: file.nats.creds,
+      server: file.nats.server,
+      port: file.nats.port,
+      replicas: file.nats.replicas,
+    },
+    clickhouse: {
+      url: file.clickhouse.url,
+      user: file.clickhouse.user,
+      password: file.clickhouse.password,
+      database: file.clickhouse.database,
+      port: file.clickhouse.port,
+    },
+    http: file.http,
+    partitions: file.partitions,
+    workers: Math.min(file.workers ?? availableParallelism(), file.partitions),
+    dedupeHorizonDays: file.dedupe_horizon_days,
+    parkedTtlDays: file.parked_ttl_days,
+    parkedBytes: file.parked_bytes,
+    commit: { maxEvents: file.commit.max_events, lingerMs: file.commit.linger_ms },
+    backpressure: {
+      maxPendingMessages: file.backpressure.max_pending_messages,
+      maxPendingBytes: file.backpressure.max_pending_bytes,
+      maxLedgerBytes: file.backpressure.max_ledger_bytes,
+      maxInFlightBytes: file.backpressure.max_in_flight_bytes,
+    },
+    erp: { accounts: file.erp.accounts, csvDir: file.erp.csv_dir },
+    catalog: file.catalog,
+    logLevel: file.log_level,
+  }
+}

@@ -1,0 +1,203 @@
+// The limits of the engine that runs a partition, and the relations between all of them, held at start.
+// Each sub-folder with a life of its own (gateway, deliver) keeps its own limits; the core's are beside the core.
+
+import { type CoreLimits, defaultCoreLimits } from '../core/ports/core-limits.js'
+import type { WeirConfig } from './config.js'
+
+export interface EngineLimits {
+  /** About so many events make a commit; counted by the bytes that events have had so far. */
+  readonly commitMaxEvents: number
+  /** The most input that one commit takes. */
+  readonly commitMaxBytes: number
+  /** The beat to which partitions commit, and so the most that an event waits for company. */
+  readonly lingerMs: number
+  /** How long an event that comes alone waits, so that what was sent together is committed together. */
+  readonly settleMs: number
+  /** Input that one reader holds ahead of the worker. */
+  readonly prefetchBytes: number
+  /** One pull of one reader; a larger message is asked for by itself. All readers share one connection. */
+  readonly pullBytes: number
+  readonly pullExpiresMs: number
+  readonly idleHeartbeatMs: number
+  /** Reading is begun anew after so many watchdog ticks (one a second) without a sign of life. */
+  readonly silentTicks: number
+  readonly consumerInactiveMs: number
+  /** Messages of one atomic batch; the server's own limit. */
+  readonly batchMaxMessages: number
+  /** State deltas are cut into chunks of this size. */
+  readonly deltaChunkBytes: number
+  /** What the broker takes in one message, as it said when we connected: while it is away the client does not know. */
+  readonly maxPayload: number
+  /** Of `maxPayload`: left free for the headers of a message. */
+  readonly headerBytes: number
+  /** Wait for the broker's answer to a commit; then the checkpoint is read to learn what happened. */
+  readonly commitTimeoutMs: number
+  readonly retryMinMs: number
+  readonly retryMaxMs: number
+  /**
+   * A snapshot is taken when the deltas since the last one outgrow this and the last one's state. Their identities are in
+   * memory a second time until then, and a restore reads them, so all partitions of a process share 64 MiB.
+   */
+  readonly snapshotDeltaBytes: number
+  readonly snapshotCommits: number
+  readonly snapshotChunkBytes: number
+  /** The core is called at least this often, so that what is parked times out. */
+  readonly tickMs: number
+  /** Metering is not read while more than this is held and history is awaited. */
+  readonly heldPauseBytes: number
+  /** A checkpoint is written when only positions moved, once they moved by so much. */
+  readonly idleCheckpointSequences: number
+  /** One question to whoever may own the partition, and how many unanswered ones mean that nobody does. */
+  readonly ownerProbeMs: number
+  readonly ownerProbes: number
+  /** How often a standby asks. */
+  readonly standbyMs: number
+  /** Failures of the worker without a commit in between, before the partition is given up. */
+  readonly maxFailures: number
+  readonly drainMs: number
+}
+
+const mib = 1 << 20
+
+export const defaultEngineLimits: EngineLimits = {
+  maxPayload: 8 * mib,
+  commitMaxEvents: 50_000,
+  commitMaxBytes: 16 * mib,
+  lingerMs: 200,
+  settleMs: 10,
+  prefetchBytes: 16 * mib,
+  pullBytes: 4 * mib,
+  pullExpiresMs: 5_000,
+  idleHeartbeatMs: 1_000,
+  silentTicks: 4,
+  consumerInactiveMs: 60_000,
+  batchMaxMessages: 1_000,
+  deltaChunkBytes: mib,
+  headerBytes: 16 * 1024,
+  commitTimeoutMs: 10_000,
+  retryMinMs: 50,
+  retryMaxMs: 5_000,
+  snapshotDeltaBytes: 64 * mib,
+  snapshotCommits: 10_000,
+  snapshotChunkBytes: mib,
+  tickMs: 60_000,
+  heldPauseBytes: 32 * mib,
+  idleCheckpointSequences: 10_000,
+  ownerProbeMs: 1_000,
+  ownerProbes: 3,
+  standbyMs: 2_000,
+  maxFailures: 5,
+  drainMs: 20_000,
+}
+
+/** Smaller ones are not worth a snapshot. */
+const leastSnapshotDeltaBytes = 8 * mib
+/** What all readers of one connection may have asked for at once: half of the server's `max_pending`. */
+const connectionPullBytes = 32 * mib
+/** Of the stream `LEDGER`: atomic batches under way at once (the server's limit is 50, abandoned ones included). */
+const mostPartitions = 32
+
+export interface PipelineLimits {
+  readonly engine: EngineLimits
+  readonly core: CoreLimits
+}
+
+export interface LimitOverrides {
+  readonly engine?: Partial<EngineLimits>
+  readonly core?: Partial<CoreLimits>
+}
+
+export interface LimitSurroundings {
+  /** How many partitions this process may have to run. */
+  readonly partitions: number
+  /** Bytes that the broker takes in one message: `nc.info.max_payload`. Chunks are cut to fit into it. */
+  readonly maxPayload: number
+}
+
+/** Throws when the limits contradict each other. */
+export function pipelineLimits(around: LimitSurroundings, overrides: LimitOverrides = {}): PipelineLimits {
+  const { partitions, maxPayload } = around
+  // A chunk is closed by the row that makes it too large, so half of the payload is left for that row. Larger chunks
+  // cost the broker more: per byte, a message of 4 MiB takes it twice the time of one of 1 MiB.
+  const chunkBytes = Math.min(mib, Math.floor((maxPayload - defaultEngineLimits.headerBytes) / 2))
+  const engine: EngineLimits = {
+    ...defaultEngineLimits,
+    maxPayload,
+    pullBytes: Math.min(defaultEngineLimits.pullBytes, Math.floor(connectionPullBytes / partitions)),
+    deltaChunkBytes: chunkBytes,
+    snapshotDeltaBytes: Math.max(
+      leastSnapshotDeltaBytes,
+      Math.floor(defaultEngineLimits.snapshotDeltaBytes / partitions),
+    ),
+    snapshotChunkBytes: Math.min(mib, chunkBytes),
+    ...overrides.engine,
+  }
+  const chunks = { outputChunkBytes: chunkBytes, outputChunkRows: 65_536 }
+  const limits = { engine, core: { ...defaultCoreLimits, ...chunks, ...overrides.core } }
+  assertLimits(limits, around)
+  return limits
+}
+
+const dayMs = 86_400_000
+
+type LimitsConfig = Pick<
+  WeirConfig,
+  'partitions' | 'commit' | 'dedupeHorizonDays' | 'parkedTtlDays' | 'parkedBytes'
+>
+
+/** The limits that a configuration asks for. `maxPayload`: `nc.info.max_payload`. */
+export function limitsOfConfig(config: LimitsConfig, maxPayload: number): PipelineLimits {
+  const { partitions, commit, dedupeHorizonDays, parkedTtlDays, parkedBytes } = config
+  const engine = {
+    commitMaxEvents: commit.maxEvents,
+    lingerMs: commit.lingerMs,
+    tickMs: tickOf(parkedTtlDays * dayMs, commit.lingerMs),
+  }
+  const core = {
+    dedupeHorizonMs: dedupeHorizonDays * dayMs,
+    parkedTtlMs: parkedTtlDays * dayMs,
+    parkedBytes,
+  }
+  return pipelineLimits({ partitions, maxPayload }, { engine, core })
+}
+
+const leastTickMs = 100
+
+/** What is parked is given up at most a tenth of its time late, also when nothing arrives. */
+function tickOf(parkedTtlMs: number, lingerMs: number): number {
+  const tickMs = Math.min(defaultEngineLimits.tickMs, Math.floor(parkedTtlMs / 10))
+  return Math.max(leastTickMs, lingerMs + 1, tickMs)
+}
+
+function assertLimits({ engine, core }: PipelineLimits, { partitions, maxPayload }: LimitSurroundings): void {
+  const room = maxPayload - engine.headerBytes
+  const positive = Object.entries(engine).map(([name, value]): [boolean, string] => [
+    value > 0 || name === 'lingerMs',
+    `${name} must be above 0`,
+  ])
+  const relations: [boolean, string][] = [
+    ...positive,
+    [partitions >= 1 && partitions <= mostPartitions, `partitions must be 1 to ${mostPartitions}`],
+    [
+      engine.pullBytes * partitions <= connectionPullBytes,
+      'the pulls of all partitions must fit the connection',
+    ],
+    [engine.prefetchBytes >= engine.pullBytes, 'prefetchBytes must hold a pull'],
+    [engine.prefetchBytes >= engine.commitMaxBytes, 'prefetchBytes must hold a commit'],
+    [engine.pullExpiresMs > 2 * engine.idleHeartbeatMs, 'two heartbeats must fit into a pull'],
+    [engine.silentTicks * 1_000 > 2 * engine.idleHeartbeatMs, 'silence is longer than two heartbeats'],
+    [engine.consumerInactiveMs > engine.pullExpiresMs, 'a consumer must outlive a pull'],
+    [engine.retryMinMs <= engine.retryMaxMs, 'back-off grows'],
+    [engine.batchMaxMessages <= 1_000, 'the server takes 1,000 messages a batch'],
+    [
+      engine.heldPauseBytes + engine.commitMaxBytes <= core.parkedBytes,
+      'reading pauses before the held overflow',
+    ],
+    [engine.lingerMs < engine.tickMs, 'a commit lingers less than a tick'],
+    [core.outputChunkBytes * 2 <= room, 'an output chunk must fit twice into max_payload'],
+    [engine.deltaChunkBytes <= room, 'a delta chunk must fit into max_payload'],
+    [engine.snapshotChunkBytes <= room, 'a snapshot chunk must fit into max_payload'],
+    [engine.standbyMs >= engine.ownerProbeMs, 'a standby asks no faster than it may be answered'],
+  ]
+  for (const [holds, relation] of relations) if (!holds) throw new Error(`pipeline limits: ${relation}`)
+}

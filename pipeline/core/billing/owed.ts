@@ -1,0 +1,42 @@
+// What a customer owes as of an instant: the charges of all its subscriptions, usage from the kept accumulators.
+
+import { type Accumulator, newAccumulator } from '../../../rating/charges/accumulator.js'
+import { chargesOf } from '../../../rating/charges/close.js'
+import { chargeOf } from '../../../rating/charges/rate.js'
+import type { Segment } from '../../../rating/timeline/price-lines.js'
+import type { Charge } from '../../../schemas/billing/charge.js'
+import type { UsagePrice } from '../../../schemas/catalog/catalog.js'
+import { basisOf } from '../rate/basis.js'
+import { levelsBefore } from '../rate/levels.js'
+import type { PartitionState } from '../state/partition-state.js'
+import type { PriceBook } from '../state/price-book.js'
+
+/** Every segment that began before `asOfNs`, in the order of subscription ids. */
+export function chargesOwed(
+  state: PartitionState,
+  book: PriceBook,
+  customerId: string,
+  asOfNs: bigint,
+): Charge[] {
+  const usage = (segment: Segment<UsagePrice>) => usageTotals(state, book, segment)
+  return book.ofCustomer(customerId).flatMap(prices => chargesOf(prices, book.catalog, asOfNs, usage))
+}
+
+function usageTotals(state: PartitionState, book: PriceBook, segment: Segment<UsagePrice>) {
+  const accumulator = accumulatorOf(state, book, segment)
+  return { ...chargeOf(basisOf(segment, book.catalog), accumulator), events: accumulator.events }
+}
+
+/** What the state keeps of a segment's usage, or, when nothing came in it, what stands for none. */
+export function accumulatorOf(
+  state: PartitionState,
+  book: PriceBook,
+  segment: Segment<UsagePrice>,
+): Accumulator {
+  const charge = state.maps.charges.get(segment.chargeId)
+  if (charge !== undefined) return charge.accumulator
+  // A flat amount, a minimum or a level carried over may be owed without usage.
+  const accumulator = newAccumulator(basisOf(segment, book.catalog))
+  accumulator.levelsAtStart = levelsBefore(segment, state, book.catalog)
+  return accumulator
+}

@@ -1,0 +1,185 @@
+// PartitionCore: the state of one partition and the pure function that moves it on. The workers and `simulate` run the
+// same one.
+// Invariants: no clock, no I/O, no randomness: the same state and input give the same output; received = the sum of the dispositions after every call (I5), or it throws.
+
+import type { Charge } from '../../schemas/billing/charge.js'
+import type { MrrMovement } from '../../schemas/billing/mrr-movement.js'
+import { conservationGap, type DispositionCounts, dispositions } from '../../schemas/event/dispositions.js'
+import { chargesOwed } from './billing/owed.js'
+import { sealRun } from './billing/seal.js'
+import { decodeMessages, holdsUsageOnly, type InputMessage } from './decode/decode.js'
+import { applyGlobalEvents } from './lifecycle/apply-catalog.js'
+import { applyLifecycleEvents, expireChanges, retryUnknown } from './lifecycle/apply-lifecycle.js'
+import { type Notice, noticesOfState } from './lifecycle/notices.js'
+import { CustomerChanges, settleCustomers } from './lifecycle/settle-customers.js'
+import type { CoreConfig, CoreInput, CoreOutput, HistoryRequest } from './ports/core-io.js'
+import { openRequests } from './re-rate/hold.js'
+import { applyHistory } from './re-rate/re-rate.js'
+import { expireRetractions, settleRetractions } from './re-rate/retract.js'
+import { expireWaiting } from './re-rate/waiting.js'
+import { LedgerWriter, type RowTap } from './rows/ledger-writer.js'
+import { RatedUsageColumns } from './rows/rated-usage-columns.js'
+import type { DedupeSegment, DedupeTable } from './state/dedupe-table.js'
+import { PartitionState } from './state/partition-state.js'
+import { PriceBook } from './state/price-book.js'
+import { admit } from './step/admit.js'
+import { Batch } from './step/batch.js'
+import { dayOf } from './step/dedupe.js'
+import { placeUsage } from './usage/place-usage.js'
+import { PlainUsage } from './usage/plain-usage.js'
+
+export type { InputMessage } from './decode/decode.js'
+export type {
+  BillingRunOrder,
+  CoreConfig,
+  CoreInput,
+  CoreOutput,
+  HistoryAnswer,
+  HistoryRequest,
+  HistoryRow,
+  LedgerOutput,
+} from './ports/core-io.js'
+export type { RowTap } from './rows/ledger-writer.js'
+
+export class PartitionCore {
+  readonly #config: CoreConfig
+  readonly #state: PartitionState
+  readonly #book: PriceBook
+  readonly #tap: RowTap | undefined
+  readonly #ratedUsage: RatedUsageColumns
+  readonly #plainUsage = new PlainUsage()
+
+  /** `tap` sees every row as it is written, before it is encoded. */
+  constructor(config: CoreConfig, tap?: RowTap, state?: PartitionState) {
+    this.#config = config
+    this.#state = state ?? new PartitionState(config.limits.dedupeHorizonMs)
+    this.#book = new PriceBook(this.#state)
+    this.#tap = tap
+    this.#ratedUsage = new RatedUsageColumns(config.limits.outputChunkRows, config.limits.outputChunkBytes)
+    this.#state.routes.clear() // those of another core name terms that it kept
+    this.#state.routes.takeReleasedTerms()
+  }
+
+  /** The deltas are those after the snapshot, in their order. `dedupe`: a table that holds the segments, if any. */
+  static restore(
+    config: CoreConfig,
+    snapshot: Uint8Array | undefined,
+    deltas: readonly Uint8Array[],
+    tap?: RowTap,
+    dedupe?: DedupeTable,
+  ): PartitionCore {
+    const state = PartitionState.restore(config.limits.dedupeHorizonMs, snapshot, deltas, dedupe)
+    return new PartitionCore(config, tap, state)
+  }
+
+  process(input: CoreInput): CoreOutput {
+    this.#freeTerms()
+    const out = new LedgerWriter(this.#config, input, this.#tap, this.#ratedUsage)
+    const batch = new Batch(this.#config, this.#state, this.#book, out, input)
+    this.#state.dedupe.sweep(dayOf(batch.nowMs))
+    const mixedUntil = this.#config.oneSource === true ? mixedLength(input.metering) : 0
+    const usageOnly = input.metering.slice(mixedUntil)
+    const admitted = admit(batch, {
+      CATALOG: decodeMessages(input.catalog),
+      LIFECYCLE: decodeMessages(input.lifecycle),
+      METERING: decodeMessages(input.metering.slice(0, mixedUntil)),
+    })
+    const touched = new CustomerChanges()
+    if (applyGlobalEvents(batch, admitted.global)) retryUnknown(batch, touched)
+    applyLifecycleEvents(batch, admitted.lifecycle, touched)
+    expireChanges(batch, touched)
+    settleCustomers(batch, touched)
+    placeUsage(batch, admitted.usage)
+    for (const message of usageOnly) this.#plainUsage.place(batch, message)
+    applyHistory(batch, input.history)
+    expireWaiting(batch)
+    settleRetractions(batch)
+    expireRetractions(batch)
+    const sealedRuns = input.orders.filter(order => sealRun(batch, order)).map(order => order.billingRunId)
+    return this.#finish(batch, sealedRuns)
+  }
+
+  /** Between calls, when no row needs any. */
+  #freeTerms(): void {
+    const { routes } = this.#state
+    if (this.#ratedUsage.isFull) {
+      routes.clear()
+      routes.takeReleasedTerms()
+      this.#ratedUsage.forgetTerms()
+    }
+    for (const terms of routes.takeReleasedTerms()) this.#ratedUsage.release(terms)
+  }
+
+  snapshot(): Uint8Array {
+    return this.#state.snapshot()
+  }
+
+  /** The state without the dedupe table, and what that table has seen since it was asked last. */
+  takeSnapshot(): { readonly state: Uint8Array; readonly dedupe: DedupeSegment } {
+    return this.#state.takeSnapshot()
+  }
+
+  openHistoryRequests(): HistoryRequest[] {
+    return openRequests(this.#state)
+  }
+
+  holdsCustomers(): boolean {
+    return this.#state.held.size > 0
+  }
+
+  counters(): DispositionCounts {
+    return { ...this.#state.counters }
+  }
+
+  /** Every charge whose segment began before `asOfNs`, by customer, subscription and then as `chargesOf` orders them. */
+  charges(asOfNs: bigint): Charge[] {
+    return this.#customers().flatMap(id => chargesOwed(this.#state, this.#book, id, asOfNs))
+  }
+
+  /** The net movements of the timelines as they are, effective by `asOfNs` at the latest. */
+  movements(asOfNs: bigint): MrrMovement[] {
+    return this.#customers()
+      .flatMap(id => this.#state.customer(id).movements)
+      .filter(movement => movement.effectiveAtNs <= asOfNs)
+  }
+
+  /** What changes in effect say that has no effect yet, and retractions whose event has not come. */
+  notices(): Notice[] {
+    return noticesOfState(this.#state, this.#book)
+  }
+
+  #customers(): string[] {
+    return [...this.#state.maps.customers.keys()].sort()
+  }
+
+  #finish(batch: Batch, sealedRuns: readonly string[]): CoreOutput {
+    const { counters } = this.#state
+    const hasCounts = dispositions.some(name => batch.counts[name] !== 0) || batch.counts.received !== 0
+    if (hasCounts) {
+      counters.received += batch.counts.received
+      for (const name of dispositions) counters[name] += batch.counts[name]
+      batch.out.dispositions(batch.counts)
+    }
+    const gap = conservationGap(counters)
+    if (gap !== 0) throw new Error(`The conservation law does not hold: ${gap} events are unaccounted for.`)
+    const outputs = batch.out.take()
+    const changed = hasCounts || outputs.length > 0 || this.#state.changed
+    return {
+      delta: this.#state.takeDelta(),
+      outputs,
+      historyRequests: this.openHistoryRequests(),
+      heldBytes: this.#state.waitingBytes,
+      counters: { ...counters },
+      changed,
+      sealedRuns,
+    }
+  }
+}
+
+/**
+ * Up to where one source's messages may hold changes, which come before the usage of the same call, wherever they are. What
+ * comes before such a message is taken with it: of one identity the first is kept, in the order of the messages.
+ */
+function mixedLength(metering: readonly InputMessage[]): number {
+  return metering.findLastIndex(message => !holdsUsageOnly(message)) + 1
+}

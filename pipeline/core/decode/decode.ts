@@ -1,0 +1,118 @@
+// decode: message bytes to events with a valid envelope. What an event means is decided after this.
+// Invariants: nothing is lost: every event of a message becomes one outcome, in order; a message that cannot be read at
+// all is one outcome.
+
+import {
+  maxEventsOfMessage,
+  type ParsedMessage,
+  parseMessage,
+  validateEvent,
+} from '../../../schemas/event/cloud-event.js'
+import type { ValidEvent } from '../../../schemas/event/usage-event.js'
+import { decodeUtf8, isRecord, parseJson } from '../../../schemas/json/json-text.js'
+import { type Rejection, rejected } from '../../../schemas/rejection.js'
+import { isUsageBatchType } from '../../../schemas/usage-batch/usage-batch-schema.js'
+
+/** One stream message: one or many events. */
+export interface InputMessage {
+  readonly seq: number
+  readonly arrivedAtMs: number
+  readonly bytes: Uint8Array
+  readonly contentType?: string
+  /** Of `bytes`, as they came from the broker; gone once a worker has them. */
+  readonly contentEncoding?: string
+  /** Why the message cannot be read at all, when that is known before its events are looked for. */
+  readonly refusal?: Rejection
+}
+
+export interface ReceivedEvent {
+  readonly kind: 'event'
+  readonly event: ValidEvent
+  readonly arrivedAtMs: number
+  /** The parsed JSON as it was sent: the payload of a dead letter. */
+  readonly raw: unknown
+}
+
+export interface RefusedEvent {
+  readonly kind: 'refused'
+  readonly rejection: Rejection
+  readonly arrivedAtMs: number
+  readonly raw: unknown
+}
+
+export type Decoded = ReceivedEvent | RefusedEvent
+
+/** How much of an unreadable message is kept as the payload of its dead letter. */
+const unreadableBytesKept = 4096
+
+export function decodeMessages(messages: readonly InputMessage[], out: Decoded[] = []): Decoded[] {
+  for (const message of messages) decodeMessage(message, out)
+  return out
+}
+
+/**
+ * Whether no event of the message can be of a type `weir.*`, by its bytes alone: neither the name nor an escape that
+ * could spell it occurs. May say no of a message that holds usage only, never yes of one that does not.
+ */
+export function holdsUsageOnly(message: InputMessage): boolean {
+  const { buffer, byteOffset, byteLength } = message.bytes
+  const bytes = Buffer.from(buffer, byteOffset, byteLength)
+  return !bytes.includes('weir.') && !bytes.includes('\\u')
+}
+
+function decodeMessage(message: InputMessage, out: Decoded[]): void {
+  const { arrivedAtMs } = message
+  const parsed: ParsedMessage =
+    message.refusal === undefined
+      ? parseMessage(message.bytes, message.contentType, maxEventsOfMessage)
+      : { kind: 'rejected', rejection: message.refusal }
+  if (parsed.kind === 'rejected') {
+    out.push({ kind: 'refused', rejection: parsed.rejection, arrivedAtMs, raw: unreadable(message) })
+    return
+  }
+  if (parsed.events.length === 0 && isBlank(message.bytes)) {
+    const { rejection } = rejected('empty_message', 'The message is empty: its producer sent no event.')
+    out.push({ kind: 'refused', rejection, arrivedAtMs, raw: '' })
+    return
+  }
+  for (const item of parsed.events) {
+    if (item.kind === 'rejected') {
+      out.push({ kind: 'refused', rejection: item.rejection, arrivedAtMs, raw: item.raw })
+      continue
+    }
+    out.push(validated(item.value, arrivedAtMs))
+  }
+}
+
+/** Nothing but ASCII white space, as a message is that was published by mistake. */
+function isBlank(bytes: Uint8Array): boolean {
+  return bytes.every(byte => byte <= 32)
+}
+
+/** One event by its own bytes; undefined when they are not JSON. */
+export function decodeEvent(bytes: Uint8Array, arrivedAtMs: number): Decoded | undefined {
+  const text = decodeUtf8(bytes)
+  const parsed = text === undefined ? undefined : parseJson(text)
+  return parsed?.kind === 'ok' ? validated(parsed.value, arrivedAtMs) : undefined
+}
+
+function validated(value: unknown, arrivedAtMs: number): Decoded {
+  const valid = validateEvent(value, arrivedAtMs)
+  return valid.kind === 'ok'
+    ? { kind: 'event', event: valid.value, arrivedAtMs, raw: value }
+    : { kind: 'refused', rejection: valid.rejection, arrivedAtMs, raw: value }
+}
+
+/** The beginning of a message that cannot be read, for its dead letter: as text, or in base64 where it is none. */
+function unreadable({ bytes, contentType, contentEncoding }: InputMessage): string {
+  const isBinary = contentEncoding !== undefined || isUsageBatchType(contentType)
+  const kept = Buffer.from(bytes.subarray(0, isBinary ? (unreadableBytesKept / 4) * 3 : unreadableBytesKept))
+  return kept.toString(isBinary ? 'base64' : 'utf8')
+}
+
+/** An attribute of an event that was refused, for its dead letter; '' when it cannot be read. */
+export function attributeOf(raw: unknown, name: 'source' | 'id' | 'type' | 'subject'): string {
+  const value = isRecord(raw) ? raw[name] : undefined
+  // By way of UTF-8, so that half a surrogate pair becomes a replacement character.
+  return typeof value === 'string' ? Buffer.from(value.slice(0, 256), 'utf8').toString('utf8') : ''
+}

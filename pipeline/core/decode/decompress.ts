@@ -1,0 +1,55 @@
+// decompress: a message as its producer packed it, to the plain message that the other stages know.
+// Invariants: what a message will take is known before it is opened, by the length that gzip keeps at its end, and a
+// message that holds more than it says is refused; so memory is bounded whatever was packed. Nothing throws.
+
+import { gunzipSync } from 'node:zlib'
+import { type Rejection, rejected } from '../../../schemas/rejection.js'
+import type { InputMessage } from './decode.js'
+
+/** As much as a plain message may have at a broker of ours. */
+export const maxPlainBytes = 8 * 1024 * 1024
+
+/** Header and trailer without anything in between. */
+const leastGzipBytes = 18
+
+/** Bytes that the message takes once it is plain; never less than it takes now. */
+export function plainLength({ bytes, contentEncoding }: InputMessage): number {
+  if (contentEncoding === undefined || !isGzip(contentEncoding)) return bytes.length
+  return Math.max(bytes.length, Math.min(saidLength(bytes), maxPlainBytes))
+}
+
+/** The plain message, or the message with the reason why it cannot be read. */
+export function decompress(message: InputMessage): InputMessage {
+  const { contentEncoding, ...plain } = message
+  const encoding = (contentEncoding ?? 'identity').trim().toLowerCase()
+  if (encoding === 'identity' || encoding === '') return plain
+  if (!isGzip(encoding)) {
+    const detail = `The content encoding ${JSON.stringify(contentEncoding)} is not taken; gzip is.`
+    return refused(message, rejected('unsupported_content_encoding', detail).rejection)
+  }
+  const length = saidLength(message.bytes)
+  if (length > maxPlainBytes) {
+    const detail = `By its own word the message has ${length} bytes when it is decompressed; ${maxPlainBytes} are taken.`
+    return refused(message, rejected('body_too_large', detail).rejection)
+  }
+  try {
+    return { ...plain, bytes: gunzipSync(message.bytes, { maxOutputLength: Math.max(1, length) }) }
+  } catch {
+    const detail = 'The message is not one member of gzip, with its length at its end.'
+    return refused(message, rejected('malformed_encoding', detail).rejection)
+  }
+}
+
+function isGzip(encoding: string): boolean {
+  return /^\s*(?:x-)?gzip\s*$/i.test(encoding)
+}
+
+/** ISIZE of RFC 1952: the last four bytes. */
+function saidLength(bytes: Uint8Array): number {
+  if (bytes.length < leastGzipBytes) return 0
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(bytes.length - 4, true)
+}
+
+function refused(message: InputMessage, refusal: Rejection): InputMessage {
+  return { ...message, refusal }
+}

@@ -1,0 +1,43 @@
+// Whether a subscription, as it would be, brings its customer's total MRR to more than 38 digits: then the change that does
+// it is refused. Which one that is, where several subscriptions come together, depends on which came first.
+
+import { mrrTimeline, netMovements } from '../../../rating/mrr/mrr.js'
+import { largeMrr, mayBeLarge } from '../../../rating/ranges/price-range.js'
+import { isBeyond } from '../../../rating/ranges/value-range.js'
+import { resolvePrices } from '../../../rating/timeline/price-lines.js'
+import { resolveTimeline } from '../../../rating/timeline/timeline.js'
+import type { MrrMovement } from '../../../schemas/billing/mrr-movement.js'
+import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
+import type { SubscriptionRecord } from '../state/records.js'
+import type { Batch } from '../step/batch.js'
+
+/** Of a customer's movements, once per list. */
+const largeLists = new WeakMap<readonly MrrMovement[], boolean>()
+
+export class CustomerMrr {
+  /** Customers of whom a large change came in this batch: their movements do not show it yet. */
+  readonly #large = new Set<string>()
+
+  wouldExceed(batch: Batch, record: SubscriptionRecord, changes: readonly SubscriptionChange[]): boolean {
+    const { subscriptionId, customerId } = record
+    const customer = batch.state.maps.customers.get(customerId)
+    const timeline = resolveTimeline(changes)
+    if (customer === undefined || timeline === undefined) return false
+    const { catalog } = batch.book
+    const isLarge = timeline.versions.some(({ terms }) => mayBeLarge(terms, catalog))
+    if (isLarge) this.#large.add(customerId)
+    else if (!this.#large.has(customerId) && !hasLarge(customer.movements)) return false
+    const others = batch.book.othersOfCustomer(customerId, subscriptionId)
+    const steps = [...others, resolvePrices(timeline, catalog)].flatMap(mrrTimeline)
+    return netMovements(customerId, steps).some(one => isBeyond(one.mrrBefore) || isBeyond(one.mrrAfter))
+  }
+}
+
+function hasLarge(movements: readonly MrrMovement[]): boolean {
+  let known = largeLists.get(movements)
+  if (known === undefined) {
+    known = movements.some(({ mrrAfter }) => mrrAfter > largeMrr || mrrAfter < -largeMrr)
+    largeLists.set(movements, known)
+  }
+  return known
+}

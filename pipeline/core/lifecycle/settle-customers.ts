@@ -1,0 +1,116 @@
+// What follows from changed subscriptions, once per batch and customer: version rows, MRR movements, and usage that
+// must be rated again or can be attached now.
+// Invariant: it compares the state before the batch with the state after it, so neither the order of the changes in the
+// batch nor how they are split into batches alters where the customer ends up (I3).
+
+import { mrrTimeline, netMovements, restate } from '../../../rating/mrr/mrr.js'
+import type { SubscriptionPrices } from '../../../rating/timeline/price-lines.js'
+import { compositeKey } from '../../../schemas/identifiers.js'
+import { earlier, endlessNs, msOf } from '../../../schemas/time.js'
+import { exceedsAnyLevel } from '../rate/levels.js'
+import { earliestCharge, rebaseCharges, requireHistory } from '../re-rate/hold.js'
+import { affectedFrom, earliestUsageDifference } from '../re-rate/usage-difference.js'
+import { retryWaiting } from '../re-rate/waiting.js'
+import type { Hold, SubscriptionRecord } from '../state/records.js'
+import type { Batch } from '../step/batch.js'
+import { CustomerMrr } from './customer-mrr.js'
+import { appliedChanges, changedRows, type VersionRow, versionRows } from './version-rows.js'
+
+interface Remembered {
+  readonly record: SubscriptionRecord
+  readonly prices: SubscriptionPrices | undefined
+  readonly rows: readonly VersionRow[]
+}
+
+/** The subscriptions that a batch changes, as they were before it. */
+export class CustomerChanges {
+  readonly #before = new Map<string, Remembered>()
+  readonly #causes = new Map<string, Hold['cause']>()
+  readonly mrr = new CustomerMrr()
+
+  /** To be called before the first change of a subscription. */
+  remember(batch: Batch, record: SubscriptionRecord): void {
+    if (this.#before.has(record.subscriptionId)) return
+    const prices = batch.book.ofSubscription(record.subscriptionId)
+    const rows = versionRows(appliedChanges(record), prices, batch.book.catalog)
+    this.#before.set(record.subscriptionId, { record, prices, rows })
+  }
+
+  /** The event that names what follows; the last one wins. */
+  causedBy(customerId: string, cause: Hold['cause']): void {
+    this.#causes.set(customerId, {
+      source: cause.source,
+      id: cause.id,
+      correlationId: cause.correlationId,
+    })
+  }
+
+  byCustomer(): Map<string, Remembered[]> {
+    const grouped = new Map<string, Remembered[]>()
+    for (const remembered of this.#before.values()) {
+      const { customerId } = remembered.record
+      if (customerId === '') continue
+      const known = grouped.get(customerId)
+      if (known === undefined) grouped.set(customerId, [remembered])
+      else known.push(remembered)
+    }
+    return grouped
+  }
+
+  causeOf(customerId: string): Hold['cause'] {
+    return this.#causes.get(customerId) ?? { source: '', id: '', correlationId: '' }
+  }
+}
+
+export function settleCustomers(batch: Batch, changes: CustomerChanges): void {
+  for (const [customerId, remembered] of changes.byCustomer()) {
+    const cause = changes.causeOf(customerId)
+    let differsAtNs: bigint = endlessNs
+    for (const { record, prices, rows } of remembered) {
+      const after = batch.book.ofSubscription(record.subscriptionId)
+      for (const row of changedRows(rows, versionRows(appliedChanges(record), after, batch.book.catalog)))
+        batch.out.version(row)
+      differsAtNs = earlier(differsAtNs, earliestUsageDifference(prices, after) ?? endlessNs)
+    }
+    restateMovements(batch, customerId, cause)
+    if (differsAtNs !== endlessNs) {
+      const before = remembered.map(one => one.prices)
+      settleUsage(batch, customerId, differsAtNs, before, cause)
+    }
+    // Whose terms changed need not be who sends usage next, and a batch may change those of everybody.
+    for (const { record } of remembered) batch.book.release(record.subscriptionId, customerId)
+  }
+}
+
+function settleUsage(
+  batch: Batch,
+  customerId: string,
+  differsAtNs: bigint,
+  before: readonly (SubscriptionPrices | undefined)[],
+  cause: Hold['cause'],
+): void {
+  const isHeld = batch.state.customer(customerId).hold !== undefined
+  // A level that a new price cannot charge: the events that made it are judged again.
+  const isBeyond = exceedsAnyLevel(customerId, batch.state, batch.book)
+  if (isHeld || isBeyond || batch.state.maps.charges.newestMs(customerId) >= msOf(differsAtNs)) {
+    const all = [...before, ...batch.book.ofCustomer(customerId)]
+    const affectedNs = affectedFrom(differsAtNs, all)
+    const earliestNs = isBeyond ? earliestCharge(batch, customerId) : undefined
+    requireHistory(batch, customerId, earlier(affectedNs, earliestNs ?? affectedNs), cause)
+    return
+  }
+  rebaseCharges(batch, customerId, differsAtNs, cause)
+  retryWaiting(batch, customerId)
+}
+
+function restateMovements(batch: Batch, customerId: string, cause: Hold['cause']): void {
+  const customer = batch.state.customer(customerId)
+  const steps = batch.book.ofCustomer(customerId).flatMap(prices => mrrTimeline(prices))
+  const after = netMovements(customerId, steps)
+  const causeId = compositeKey(cause.source, cause.id)
+  const appended = restate(customer.movements, after, causeId)
+  if (appended.length === 0) return
+  for (const movement of appended) batch.out.movement(movement)
+  customer.movements = after
+  batch.state.maps.customers.touch(customerId)
+}

@@ -1,0 +1,98 @@
+// What goes into the pure core and what comes out: all that the engine, the workers and `simulate` hand over.
+
+import type { TakeMemory } from '../../../schemas/arrow/arrow-ipc.js'
+import type { DispositionCounts } from '../../../schemas/event/dispositions.js'
+import type { Scaled } from '../../../schemas/money/decimal.js'
+import type { InputMessage } from '../decode/decode.js'
+import type { CoreLimits } from './core-limits.js'
+
+export interface CoreConfig {
+  readonly partition: number
+  readonly partitions: number
+  readonly limits: CoreLimits
+  /**
+   * All events come from one source that may send whatever it likes, as the files of `simulate` do. Otherwise a stream
+   * carries what belongs on it and nothing else.
+   */
+  readonly oneSource?: boolean
+}
+
+export interface BillingRunOrder {
+  readonly billingRunId: string
+  readonly cutoffNs: bigint
+  /** Only the charges of this entity. */
+  readonly entityId?: string
+  /** Say what the run would bill, and bill nothing. */
+  readonly preview?: boolean
+}
+
+export interface CoreInput {
+  readonly nowMs: number
+  /** `ledger_sequence` of every row of this commit. */
+  readonly commit: number
+  readonly catalog: readonly InputMessage[]
+  readonly lifecycle: readonly InputMessage[]
+  readonly metering: readonly InputMessage[]
+  /** Handed in once everything accepted before them was processed and no customer is held. */
+  readonly orders: readonly BillingRunOrder[]
+  readonly history: readonly HistoryAnswer[]
+  /** Where rated usage is written; without it each message gets memory of its own. */
+  readonly memory?: TakeMemory
+}
+
+/** Asks for the customer's rated usage from an instant on. */
+export interface HistoryRequest {
+  readonly requestId: string
+  readonly customerId: string
+  readonly fromNs: bigint
+}
+
+export interface HistoryAnswer {
+  readonly requestId: string
+  readonly rows: readonly HistoryRow[]
+}
+
+/** The net of the rated rows of one (event, meter, subscription, price, charge), where their `event_count`s are not 0. */
+export interface HistoryRow {
+  readonly source: string
+  readonly id: string
+  readonly type: string
+  readonly timeNs: bigint
+  readonly ingestedAtMs: number
+  readonly pinnedSubscriptionId: string
+  readonly correlationId: string
+  readonly traceparent: string
+  readonly meter: string
+  /** The text of the reading. */
+  readonly value: string
+  readonly dimensions: ReadonlyMap<string, string>
+  /** The reading. */
+  readonly quantity: Scaled
+  readonly subscriptionId: string
+  /** '' when no price wanted the meter. */
+  readonly price: string
+  readonly chargeId: string
+  /** Net sum of its rows. */
+  readonly amount: Scaled
+}
+
+/** One message of the ledger: an Arrow stream of a table, or `sealed` lines. */
+export interface LedgerOutput {
+  readonly table: string
+  readonly bytes: Uint8Array
+  readonly rows: number
+}
+
+export interface CoreOutput {
+  readonly delta: Uint8Array
+  readonly outputs: readonly LedgerOutput[]
+  /** All that are open and not yet answered. */
+  readonly historyRequests: readonly HistoryRequest[]
+  /** Bytes of events that wait. */
+  readonly heldBytes: number
+  /** Cumulative. */
+  readonly counters: DispositionCounts
+  /** False: there is nothing to commit. */
+  readonly changed: boolean
+  readonly sealedRuns: readonly string[]
+}

@@ -1,0 +1,35 @@
+// The limits of the pure core. Each bounds a queue, a wait or a message; `pipeline/config/limits.ts` relates them to others.
+
+export interface CoreLimits {
+  /** How far an event's `time` may be ahead of its arrival. */
+  readonly futureToleranceMs: number
+  /** How long an identity is remembered; events older than this at arrival are refused. Infinity: no arrival limits. */
+  readonly dedupeHorizonMs: number
+  /** How long usage waits for a subscription, from its arrival. */
+  readonly parkedTtlMs: number
+  /** Bytes of events that may wait (parked, refused at attach, held for history). */
+  readonly parkedBytes: number
+  /** About how large one output message may be. */
+  readonly outputChunkBytes: number
+  readonly outputChunkRows: number
+}
+
+const dayMs = 86_400_000
+
+export const defaultCoreLimits: CoreLimits = {
+  futureToleranceMs: 5 * 60_000,
+  dedupeHorizonMs: 35 * dayMs,
+  parkedTtlMs: 7 * dayMs,
+  parkedBytes: 64 * 1024 * 1024,
+  outputChunkBytes: 1024 * 1024,
+  outputChunkRows: 8192,
+}
+
+/** For `simulate`: what arrives is taken, however early, late or long in waiting. */
+export const unlimitedCoreLimits: CoreLimits = {
+  ...defaultCoreLimits,
+  futureToleranceMs: Number.POSITIVE_INFINITY,
+  dedupeHorizonMs: Number.POSITIVE_INFINITY,
+  parkedTtlMs: Number.POSITIVE_INFINITY,
+  parkedBytes: Number.POSITIVE_INFINITY,
+}

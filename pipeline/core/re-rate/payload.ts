@@ -1,0 +1,52 @@
+// The JSON of an event whose bytes are gone: what its meters read, put back where they read it. It gives the same
+// readings when it is sent again, which is what redriving its dead letter needs.
+
+import type { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
+import type { Meter } from '../../../schemas/catalog/catalog.js'
+import type { MeteredEvent } from '../../../schemas/event/metered-event.js'
+import { formatInstant } from '../../../schemas/time.js'
+
+type Tree = { [key: string]: Tree | string }
+
+export function payloadFromReadings(event: MeteredEvent, catalog: CatalogIndex): string {
+  const data: Tree = {}
+  for (const reading of event.readings) {
+    const meter = catalog.meter(reading.meter)
+    if (meter === undefined) continue
+    putFilters(data, meter)
+    for (const [name, value] of reading.dimensions) put(data, name.split('.'), value)
+    if (meter.value !== undefined) put(data, meter.value, reading.text)
+  }
+  return JSON.stringify({
+    specversion: '1.0',
+    id: event.id,
+    source: event.source,
+    type: event.type,
+    subject: event.customerId,
+    time: formatInstant(event.timeNs),
+    ...(event.pinnedSubscriptionId === '' ? {} : { subscriptionid: event.pinnedSubscriptionId }),
+    ...(event.correlationId === '' ? {} : { correlationid: event.correlationId }),
+    ...(event.traceparent === '' ? {} : { traceparent: event.traceparent }),
+    data,
+  })
+}
+
+/** Which of the accepted values the event had is not kept; any of them matches. */
+function putFilters(data: Tree, meter: Meter): void {
+  for (const [path, accepted] of meter.filters) {
+    if (accepted[0] !== undefined) put(data, path.replace(/^\$\./, '').split('.'), accepted[0])
+  }
+}
+
+function put(tree: Tree, path: readonly string[], value: string): void {
+  const [key, ...rest] = path
+  if (key === undefined) return
+  if (rest.length === 0) {
+    tree[key] = value
+    return
+  }
+  const known = tree[key]
+  const below: Tree = typeof known === 'object' ? known : {}
+  tree[key] = below
+  put(below, rest, value)
+}

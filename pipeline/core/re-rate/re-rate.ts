@@ -1,0 +1,262 @@
+// Rates a customer's usage again from history, after a change of terms in the past or a retraction.
+// Emits a correction for every assignment that changed and one residual per charge, so that rows add up to the charge
+// (I4); nothing that was written is edited. Charges that begin before the request's instant are not affected and are
+// left alone: their events come out where they were (usage-difference.ts).
+
+import { addSample, type ChargeBasis } from '../../../rating/charges/accumulator.js'
+import { chargeOf } from '../../../rating/charges/rate.js'
+import { addedTo, wouldExceed } from '../../../rating/ranges/value-range.js'
+import type { MeterReading } from '../../../schemas/event/metered-event.js'
+import { compositeKey } from '../../../schemas/identifiers.js'
+import type { Scaled } from '../../../schemas/money/decimal.js'
+import { compareInstants } from '../../../schemas/time.js'
+import type { HistoryAnswer, HistoryRow } from '../ports/core-io.js'
+import { type Assignment, attachEvent } from '../rate/attach.js'
+import { basisOf } from '../rate/basis.js'
+import { exceedsLevel, levelsBefore, moveLevel } from '../rate/levels.js'
+import { assignedRow, newCharge, type RatedKind, sampleOf, unwantedRow, writeResidual } from '../rate/rate.js'
+import type { KeyedEvent } from '../state/metered-event.js'
+import type { Hold, UsageCharge } from '../state/records.js'
+import type { Batch } from '../step/batch.js'
+import { openRequests } from './hold.js'
+import { payloadFromReadings } from './payload.js'
+import { foundInHistory } from './retract.js'
+import { isRetracted, placeEvent, retryWaiting } from './waiting.js'
+
+interface PastEvent {
+  readonly event: KeyedEvent
+  readonly rows: readonly HistoryRow[]
+}
+
+interface Rebuilt {
+  readonly segment: Assignment['segment']
+  /** What a further value would be added to. */
+  held: Scaled
+  readonly samples: { readonly event: KeyedEvent; readonly assignment: Assignment; readonly isNew: boolean }[]
+}
+
+/** Rates again whoever waited for one of these answers; what nobody waits for any more is passed over. */
+export function applyHistory(batch: Batch, answers: readonly HistoryAnswer[]): void {
+  if (answers.length === 0) return
+  const asked = new Map(openRequests(batch.state).map(request => [request.requestId, request.customerId]))
+  for (const answer of answers) {
+    const customerId = asked.get(answer.requestId)
+    if (customerId === undefined || !asked.delete(answer.requestId)) continue
+    reRate(batch, customerId, answer.rows)
+    retryWaiting(batch, customerId)
+  }
+}
+
+function reRate(batch: Batch, customerId: string, rows: readonly HistoryRow[]): void {
+  const { state } = batch
+  const customer = state.customer(customerId)
+  const { hold } = customer
+  if (hold === undefined) throw new Error(`The customer ${customerId} is not held.`)
+  customer.hold = undefined
+  state.maps.customers.touch(customerId)
+  state.held.delete(customerId)
+  const old = takeCharges(batch, customerId, hold.fromNs)
+  const rebuilt = new Map<string, Rebuilt>()
+  const homeless: KeyedEvent[] = []
+  for (const past of pastEvents(batch, customerId, rows)) {
+    if (isRetracted(batch, customerId, past.event.key)) {
+      foundInHistory(batch, customerId, past.event.key)
+      for (const row of past.rows) takeBack(batch, past.event, row, old, 'retraction')
+    } else if (!assignAgain(batch, past, hold.fromNs, old, rebuilt)) homeless.push(past.event)
+  }
+  const inOrder = [...rebuilt.values()].sort((a, b) => compareInstants(a.segment.fromNs, b.segment.fromNs))
+  for (const one of inOrder) rebuildCharge(batch, one, old, hold)
+  for (const charge of old.values()) leaveUnused(batch, charge, hold)
+  for (const event of homeless) {
+    placeEvent(batch, event, payloadFromReadings(event, batch.book.catalog), 'rated')
+  }
+}
+
+/** Takes the charges that are rebuilt, and what their usage did to levels, out of the state. */
+function takeCharges(batch: Batch, customerId: string, fromNs: bigint): Map<string, UsageCharge> {
+  const taken = new Map<string, UsageCharge>()
+  const kept = batch.state.maps.charges.ofCustomer(customerId)
+  for (const charge of kept.sort((a, b) => (a.chargeId < b.chargeId ? -1 : 1))) {
+    if (charge.fromNs < fromNs) continue
+    taken.set(charge.chargeId, charge)
+    batch.state.removeCharge(charge)
+  }
+  batch.state.maps.levels.removeFrom(customerId, fromNs)
+  return taken
+}
+
+/** History as events, in the order of their time. */
+function pastEvents(batch: Batch, customerId: string, rows: readonly HistoryRow[]): PastEvent[] {
+  const byEvent = new Map<string, HistoryRow[]>()
+  for (const row of rows) {
+    const key = compositeKey(row.source, row.id)
+    const known = byEvent.get(key)
+    if (known === undefined) byEvent.set(key, [row])
+    else known.push(row)
+  }
+  const events = [...byEvent].map(([key, own]) => ({
+    event: eventOf(batch, customerId, key, own),
+    rows: own,
+  }))
+  return events.sort(
+    (a, b) => compareInstants(a.event.timeNs, b.event.timeNs) || (a.event.key < b.event.key ? -1 : 1),
+  )
+}
+
+function eventOf(batch: Batch, customerId: string, key: string, rows: readonly HistoryRow[]): KeyedEvent {
+  const first = rows[0]!
+  const readings = new Map<string, MeterReading>()
+  for (const { meter, quantity, value: text, dimensions } of rows) {
+    readings.set(meter, { meter, quantity, text, dimensions })
+  }
+  // In the catalog's order, as normalize reads them.
+  const ordered = batch.book.catalog
+    .metersOfType(first.type)
+    .map(({ meter }) => readings.get(meter))
+    .filter(reading => reading !== undefined)
+  return {
+    key,
+    source: first.source,
+    id: first.id,
+    type: first.type,
+    timeNs: first.timeNs,
+    ingestedAtMs: first.ingestedAtMs,
+    customerId,
+    pinnedSubscriptionId: first.pinnedSubscriptionId,
+    correlationId: first.correlationId,
+    traceparent: first.traceparent,
+    readings: ordered,
+  }
+}
+
+/** False: the event cannot be attached any more; all its rows are taken back. */
+function assignAgain(
+  batch: Batch,
+  past: PastEvent,
+  fromNs: bigint,
+  old: ReadonlyMap<string, UsageCharge>,
+  rebuilt: Map<string, Rebuilt>,
+): boolean {
+  const attachment = attachEvent(past.event, batch.book.ofCustomer(past.event.customerId))
+  const before = new Map(past.rows.map(row => [rowKey(row.meter, row.chargeId), row]))
+  const isAttached = attachment.kind === 'attached' && !exceedsAny(batch, attachment.assignments, rebuilt)
+  let moved: MeterReading | undefined
+  for (const assignment of isAttached ? attachment.assignments : []) {
+    const { segment, reading } = assignment
+    if (reading !== moved) moveLevel(past.event, reading, segment, batch.state, batch.book, fromNs)
+    moved = reading
+    const isNew = !before.delete(rowKey(reading.meter, segment.chargeId))
+    if (segment.fromNs < fromNs) {
+      if (isNew) throw new Error(`History from ${fromNs} does not reach the charge ${segment.chargeId}.`)
+      continue
+    }
+    const known = rebuilt.get(segment.chargeId)
+    const sample = { event: past.event, assignment, isNew }
+    const { aggregation } = basisOf(segment, batch.book.catalog).meter
+    const held = addedTo(known?.held ?? 0n, aggregation, reading.quantity)
+    if (known === undefined) rebuilt.set(segment.chargeId, { segment, held, samples: [sample] })
+    else {
+      known.samples.push(sample)
+      known.held = held
+    }
+  }
+  for (const reading of isAttached ? attachment.unwanted : []) {
+    if (before.delete(rowKey(reading.meter, ''))) continue
+    batch.out.rated(unwantedRow('correction', past.event, reading, 1))
+  }
+  for (const row of before.values()) takeBack(batch, past.event, row, old, 'correction')
+  return isAttached
+}
+
+/** Whether the event would bring a charge to more than can be written; it is refused when the charges are there again. */
+function exceedsAny(
+  { state, book }: Batch,
+  assignments: readonly Assignment[],
+  rebuilt: ReadonlyMap<string, Rebuilt>,
+): boolean {
+  return assignments.some(({ segment, reading }) => {
+    const known = rebuilt.get(segment.chargeId)
+    const held = { total: known?.held ?? 0n, events: known?.samples.length ?? 0, emitted: 0n }
+    return (
+      wouldExceed(basisOf(segment, book.catalog), segment.line, held, reading.quantity) ||
+      exceedsLevel(segment, reading.quantity, state, book)
+    )
+  })
+}
+
+function rowKey(meter: string, chargeId: string): string {
+  return compositeKey(meter, chargeId)
+}
+
+function takeBack(
+  batch: Batch,
+  event: KeyedEvent,
+  row: HistoryRow,
+  old: ReadonlyMap<string, UsageCharge>,
+  kind: RatedKind,
+): void {
+  const { meter, quantity, value: text, dimensions } = row
+  const reading: MeterReading = { meter, quantity, text, dimensions }
+  if (row.chargeId === '') {
+    batch.out.rated(unwantedRow(kind, event, reading, -1))
+    return
+  }
+  const charge = old.get(row.chargeId)
+  if (charge === undefined) throw new Error(`The charge ${row.chargeId} of a rated event is not known.`)
+  charge.emitted -= row.amount
+  batch.out.rated({
+    kind,
+    event,
+    reading,
+    charge,
+    subscriptionVersion: charge.subscriptionVersion,
+    plan: charge.plan,
+    planVersion: charge.planVersion,
+    entityId: charge.entityId,
+    eventCount: -1,
+    amount: -row.amount,
+  })
+}
+
+/** A new accumulator from all samples; rows for the new ones, and the residual. */
+function rebuildCharge(batch: Batch, rebuilt: Rebuilt, old: Map<string, UsageCharge>, hold: Hold): void {
+  const { state, book, out } = batch
+  const { segment, samples } = rebuilt
+  const basis = basisOf(segment, book.catalog)
+  const charge = newCharge(segment, basis, old.get(segment.chargeId)?.emitted ?? 0n)
+  old.delete(segment.chargeId)
+  charge.accumulator.levelsAtStart = levelsBefore(segment, state, book.catalog)
+  const distinct = basis.meter.aggregation === 'unique_count'
+  for (const { event, assignment, isNew } of samples) {
+    const before = isNew ? rowsBefore(basis, charge) : 0n
+    addSample(basis, charge.accumulator, sampleOf(event, assignment.reading, assignment.cell, distinct))
+    if (!isNew) continue
+    const amount = chargeOf(basis, charge.accumulator).amount - before
+    charge.emitted += amount
+    out.rated(assignedRow('correction', event, assignment, charge, amount))
+  }
+  const target = chargeOf(basis, charge.accumulator).amount
+  writeResidual(charge, target, hold.cause, row => out.rated(row))
+  state.putCharge(charge)
+}
+
+/** No event is left on the charge. Its rows come to nothing, or, where it was billed, to what is owed without usage. */
+function leaveUnused(batch: Batch, charge: UsageCharge, hold: Hold): void {
+  const { state, book, out } = batch
+  const segment = book.segmentOf(charge)
+  if (segment === undefined || !state.maps.sealed.has(charge.chargeId)) {
+    writeResidual(charge, 0n, hold.cause, row => out.rated(row))
+    return
+  }
+  const basis = basisOf(segment, book.catalog)
+  const unused = newCharge(segment, basis, charge.emitted)
+  unused.accumulator.levelsAtStart = levelsBefore(segment, state, book.catalog)
+  const target = chargeOf(basis, unused.accumulator).amount
+  writeResidual(unused, target, hold.cause, row => out.rated(row))
+  state.putCharge(unused)
+}
+
+/** What the rows before this one would add up to, had they been written in the order of time. */
+function rowsBefore(basis: ChargeBasis, charge: UsageCharge): Scaled {
+  return charge.accumulator.events === 0 ? 0n : chargeOf(basis, charge.accumulator).amount
+}

@@ -1,0 +1,265 @@
+// Collects the rows of one commit, table by table, and turns them into ledger messages of bounded size.
+// Owns how our values become rows; what is written and why is decided by its callers.
+
+import type { TakeMemory } from '../../../schemas/arrow/arrow-ipc.js'
+import { encodeRows } from '../../../schemas/arrow/arrow-rows.js'
+import type { Charge } from '../../../schemas/billing/charge.js'
+import type { MrrMovement } from '../../../schemas/billing/mrr-movement.js'
+import type { DispositionCounts } from '../../../schemas/event/dispositions.js'
+import type {
+  CustomerProfile,
+  FxRate,
+  InvoiceEvent,
+  PaymentEvent,
+} from '../../../schemas/lifecycle/lifecycle-event.js'
+import type { Rejection } from '../../../schemas/rejection.js'
+import * as tables from '../../../schemas/tables.js'
+import type { CoreConfig, LedgerOutput } from '../ports/core-io.js'
+import type { RatedRow } from '../rate/rate.js'
+import type { KeptTerms } from '../state/rated-usage-terms.js'
+import type { Envelope } from '../state/records.js'
+import { type PlainRow, plainUsageRow } from './plain-row.js'
+import type { RatedUsageColumns } from './rated-usage-columns.js'
+import { type RatedAt, ratedUsageRow } from './rated-usage-row.js'
+
+export interface ContentHashes {
+  readonly kept: string
+  readonly sent: string
+}
+
+/** Sees every row before it is encoded: how `simulate` and tests look at them. */
+export interface RowTap {
+  /** Rows go to the tap and nowhere else; nothing is encoded. */
+  readonly only?: boolean
+  readonly rated?: (row: tables.RatedUsageRow) => void
+  readonly deadLetter?: (row: tables.DeadLetterRow) => void
+  readonly movement?: (row: tables.MrrMovementRow) => void
+  readonly version?: (row: tables.SubscriptionVersionRow) => void
+  readonly charge?: (row: tables.ChargeRow) => void
+}
+
+type SubscriptionVersion = Omit<tables.SubscriptionVersionRow, 'revision' | 'partition' | 'ledgerSequence'>
+
+export class LedgerWriter {
+  readonly #config: CoreConfig
+  readonly #nowMs: number
+  readonly #commit: number
+  readonly #ratedAt: RatedAt
+  readonly #origin: { readonly partition: number; readonly ledgerSequence: number }
+  readonly #tap: RowTap | undefined
+  readonly #ratedUsage: RatedUsageColumns
+  /** Chunks of rated usage that are full. */
+  readonly #outputs: LedgerOutput[] = []
+  readonly #versions: tables.SubscriptionVersionRow[] = []
+  readonly #charges: tables.ChargeRow[] = []
+  readonly #movements: tables.MrrMovementRow[] = []
+  readonly #payments: tables.PaymentRow[] = []
+  readonly #invoices: tables.InvoiceRow[] = []
+  readonly #customers: tables.CustomerRow[] = []
+  readonly #deadLetters: tables.DeadLetterRow[] = []
+  readonly #fxRates: tables.FxRateRow[] = []
+  readonly #meters: tables.MeterRow[] = []
+  readonly #dispositions: tables.EventDispositionsRow[] = []
+  readonly #sealed: string[][] = []
+
+  /** `ratedUsage` is emptied first: its memory serves one commit after the other. */
+  constructor(
+    config: CoreConfig,
+    at: { nowMs: number; commit: number; memory?: TakeMemory },
+    tap: RowTap | undefined,
+    ratedUsage: RatedUsageColumns,
+  ) {
+    this.#config = config
+    this.#ratedUsage = ratedUsage
+    ratedUsage.clear()
+    ratedUsage.writeInto(at.memory)
+    this.#nowMs = at.nowMs
+    this.#commit = at.commit
+    this.#origin = { partition: config.partition, ledgerSequence: at.commit }
+    this.#ratedAt = { ratedAtMs: at.nowMs, ...this.#origin }
+    this.#tap = tap
+  }
+
+  /** The hot path: no row is made unless somebody looks at it. */
+  rated(rated: RatedRow): void {
+    if (this.#tap?.only !== true) this.#ratedUsage.add(rated, this.#ratedAt, this.#outputs)
+    this.#tap?.rated?.(ratedUsageRow(rated, this.#ratedAt))
+  }
+
+  /** The same for a plain event. */
+  ratedPlain(row: PlainRow): void {
+    if (this.#tap?.only !== true) this.#ratedUsage.addScanned(row, this.#ratedAt, this.#outputs)
+    this.#tap?.rated?.(plainUsageRow(row, this.#ratedUsage.termsOf(row.terms), this.#ratedAt))
+  }
+
+  /** Where plain rows have their terms. */
+  get terms(): KeptTerms {
+    return this.#ratedUsage
+  }
+
+  version(version: SubscriptionVersion): void {
+    const row = { ...version, revision: this.#commit, ...this.#origin }
+    this.#versions.push(row)
+    this.#tap?.version?.(row)
+  }
+
+  movement(movement: MrrMovement): void {
+    const row = { ...movement, recordedAtMs: this.#nowMs, ...this.#origin }
+    this.#movements.push(row)
+    this.#tap?.movement?.(row)
+  }
+
+  charge(charge: Charge): void {
+    const { fromNs: periodFromNs, untilNs: periodUntilNs, ...rest } = charge
+    const row: tables.ChargeRow = {
+      ...rest,
+      periodFromNs,
+      periodUntilNs,
+      corrects: charge.corrects ?? '',
+      billingRunId: charge.billingRunId ?? '',
+      recordedAtMs: this.#nowMs,
+      ...this.#origin,
+    }
+    this.#charges.push(row)
+    this.#tap?.charge?.(row)
+  }
+
+  /** `lines` are JSON texts; the last one ends the run. Each run has messages of its own. */
+  sealed(lines: string[]): void {
+    this.#sealed.push(lines)
+  }
+
+  deadLetter(envelope: Envelope, rejection: Rejection, change: 1 | -1, hashes?: ContentHashes): void {
+    const at = rejection.pointer === undefined ? '' : ` (${rejection.pointer})`
+    const row: tables.DeadLetterRow = {
+      source: envelope.source,
+      id: envelope.id,
+      type: envelope.type,
+      code: rejection.code,
+      detail: `${rejection.detail}${at}`,
+      customerId: envelope.customerId,
+      eventTimeNs: envelope.timeNs,
+      ingestedAtMs: envelope.arrivedAtMs,
+      failedAtMs: this.#nowMs,
+      contentHash: hashes?.sent ?? '',
+      otherContentHash: hashes?.kept ?? '',
+      payload: envelope.payload,
+      change,
+      correlationId: envelope.correlationId,
+      ...this.#origin,
+    }
+    this.#deadLetters.push(row)
+    this.#tap?.deadLetter?.(row)
+  }
+
+  payment(envelope: Envelope, payment: PaymentEvent): void {
+    this.#payments.push({
+      ...payment,
+      invoiceId: payment.invoiceId ?? '',
+      occurredAtNs: envelope.timeNs,
+      ...causeOf(envelope),
+      ...this.#origin,
+    })
+  }
+
+  invoice(envelope: Envelope, invoice: InvoiceEvent): void {
+    this.#invoices.push({
+      ...invoice,
+      subscriptionId: invoice.subscriptionId ?? '',
+      dueAtNs: invoice.dueAtNs,
+      occurredAtNs: envelope.timeNs,
+      ...causeOf(envelope),
+      ...this.#origin,
+    })
+  }
+
+  customer(envelope: Envelope, customer: CustomerProfile): void {
+    this.#customers.push({
+      customerId: customer.customerId,
+      name: customer.name ?? '',
+      entityId: customer.entityId ?? '',
+      currency: customer.currency ?? '',
+      crmId: customer.crmId ?? '',
+      billingId: customer.billingId ?? '',
+      erpId: customer.erpId ?? '',
+      metadata: customer.metadata ?? '',
+      occurredAtNs: envelope.timeNs,
+      ...causeOf(envelope),
+      ...this.#origin,
+    })
+  }
+
+  meter(meter: Omit<tables.MeterRow, 'recordedAtMs' | 'partition' | 'ledgerSequence'>): void {
+    this.#meters.push({ ...meter, recordedAtMs: this.#nowMs, ...this.#origin })
+  }
+
+  fxRate(envelope: Envelope, rate: FxRate): void {
+    this.#fxRates.push({ ...rate, recordedAtMs: this.#nowMs, ...causeOf(envelope), ...this.#origin })
+  }
+
+  dispositions(counts: DispositionCounts): void {
+    const { dead_lettered: deadLettered, ...rest } = counts
+    this.#dispositions.push({ ...rest, deadLettered, recordedAtMs: this.#nowMs, ...this.#origin })
+  }
+
+  /** Everything written, as ledger messages. */
+  take(): LedgerOutput[] {
+    const out = this.#outputs
+    if (this.#tap?.only === true) return out
+    this.#ratedUsage.flush(out)
+    this.#encode(tables.subscriptionVersionsTable, this.#versions, out)
+    this.#encode(tables.chargesTable, this.#charges, out)
+    this.#encode(tables.mrrMovementsTable, this.#movements, out)
+    this.#encode(tables.paymentsTable, this.#payments, out)
+    this.#encode(tables.invoicesTable, this.#invoices, out)
+    this.#encode(tables.customersTable, this.#customers, out)
+    this.#encode(tables.deadLettersTable, this.#deadLetters, out)
+    this.#encode(tables.fxRatesTable, this.#fxRates, out)
+    this.#encode(tables.metersTable, this.#meters, out)
+    this.#encode(tables.eventDispositionsTable, this.#dispositions, out)
+    for (const lines of this.#sealed) this.#encodeSealed(lines, out)
+    return out
+  }
+
+  #encode<R>(table: tables.TableDescription<R>, rows: readonly R[], out: LedgerOutput[]): void {
+    const { outputChunkRows, outputChunkBytes } = this.#config.limits
+    // Rows differ in size; a chunk that comes out too large is cut, and the next ones begin with what fitted.
+    let size = outputChunkRows
+    for (let start = 0; start < rows.length; ) {
+      const chunk = rows.slice(start, start + size)
+      const bytes = encodeRows(table, chunk)
+      if (bytes.byteLength > outputChunkBytes && chunk.length > 1) {
+        size = Math.max(1, Math.floor(chunk.length * (outputChunkBytes / bytes.byteLength) * 0.9))
+        continue
+      }
+      out.push({ table: table.name, bytes, rows: chunk.length })
+      start += chunk.length
+    }
+  }
+
+  #encodeSealed(lines: readonly string[], out: LedgerOutput[]): void {
+    const { outputChunkBytes } = this.#config.limits
+    let chunk: string[] = []
+    let length = 0
+    const flush = () => {
+      if (chunk.length === 0) return
+      out.push({ table: 'sealed', bytes: Buffer.from(`${chunk.join('\n')}\n`), rows: chunk.length })
+      chunk = []
+      length = 0
+    }
+    for (const line of lines) {
+      if (length + line.length > outputChunkBytes) flush()
+      chunk.push(line)
+      length += line.length + 1
+    }
+    flush()
+  }
+}
+
+function causeOf(envelope: Envelope) {
+  return {
+    eventSource: envelope.source,
+    eventId: envelope.id,
+    correlationId: envelope.correlationId,
+  }
+}

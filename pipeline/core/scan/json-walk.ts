@@ -1,0 +1,389 @@
+// Walks JSON values byte by byte: checks the grammar, hashes what it passes as schemas/event/event-hash.ts does, and notes where
+// the values stand that the layout asks for.
+// Invariants: what is walked to its end is JSON that parseJson of schemas/json/json-text.ts reads as the same values, and holds no escape, no key
+// twice, nothing deeper than `maxPlainDepth`; anything else ends the walk with false, and says nothing about the bytes.
+//
+// The tricks: texts are read four bytes at a time, and one expression finds the quote, the backslash and the control
+// characters among them; keys are guessed (key-tree.ts); the bytes are copied first, so that the end is marked by zeros, which no
+// JSON holds, and is never asked for.
+
+import * as eventHash from '../../../schemas/event/event-hash.js'
+import { numberOf } from '../../../schemas/money/exact-number.js'
+import * as wordHash from '../../../schemas/word-hash.js'
+import type { Columns } from './columns.js'
+import { field, type KeyTree, maxKeyBytes as keyBytes } from './key-tree.js'
+import type { ScanLayout } from './layout.js'
+import { valueKinds } from './scanned-events.js'
+
+/** Objects and arrays inside each other, `data` being the first. Far below what is refused (maxDepth). */
+export const maxPlainDepth = 16
+
+/** What `member` says at the end of an object. */
+export const noMember = -1
+
+const firstCapacity = 1 << 18
+const keptCapacity = 1 << 23
+/** Zeros behind the bytes: more than any look ahead. */
+const padding = 16
+
+// An imported binding is looked up at every use; a constant of the module is compiled in.
+const { hashExactNumber, hashNumber } = eventHash
+const { finish, lanes, mixWord, tailMask, turn } = wordHash
+const seedOf = wordHash.seeds
+const {
+  stamp,
+  length: keyLength,
+  slot: slotField,
+  hashFirst,
+  hashSecond,
+  firstChild,
+  next: nextField,
+} = field
+const maxKeyBytes = keyBytes
+const kinds = valueKinds
+
+const quote = 34
+const comma = 44
+const point = 46
+const colon = 58
+const openArray = 91
+const closeArray = 93
+const letterF = 102
+const letterN = 110
+const letterT = 116
+const openObject = 123
+const closeObject = 125
+
+// Four letters as one word.
+const wordTrue = 0x65757274
+const wordNull = 0x6c6c756e
+const wordAlse = 0x65736c61
+const highBits = 0x80808080 | 0
+
+/** Every power here is exact, so that a whole number of up to 15 digits divided by it is rounded once, as it should be. */
+const powersOfTen = Float64Array.from({ length: 16 }, (_, exponent) => 10 ** exponent)
+const maxExactDigits = 15
+
+export class JsonWalk {
+  readonly tree: KeyTree
+  bytes = new Uint8Array(firstCapacity + padding)
+  view = new DataView(this.bytes.buffer)
+  /** Where the message ends. */
+  end = 0
+  at = 0
+  /** A line feed where it is white space, -1 where it ends the event. */
+  lineFeed = 10
+  readonly #columns: Columns
+  readonly #nextSlot: Int32Array
+
+  constructor(tree: KeyTree, layout: ScanLayout, columns: Columns) {
+    this.tree = tree
+    this.#columns = columns
+    this.#nextSlot = layout.nextSlot
+  }
+
+  /** Takes a copy of the message. */
+  load(message: Uint8Array): void {
+    const capacity = this.bytes.length - padding
+    if (message.length > capacity || capacity > keptCapacity) {
+      let grown = firstCapacity
+      while (grown < message.length) grown *= 2
+      this.bytes = new Uint8Array(grown + padding)
+      this.view = new DataView(this.bytes.buffer)
+    }
+    this.bytes.set(message)
+    this.bytes.fill(0, message.length, message.length + padding)
+    // Whoever looks for the end of the last line finds it here, and not in what an earlier message left.
+    this.bytes[message.length + padding - 1] = 10
+    this.end = message.length
+    this.at = 0
+  }
+
+  /** Passes white space; the byte that follows. */
+  space(): number {
+    const { bytes, lineFeed } = this
+    let { at } = this
+    let byte = bytes[at]!
+    while (byte === 32 || byte === lineFeed || byte === 9 || byte === 13) {
+      at += 1
+      byte = bytes[at]!
+    }
+    this.at = at
+    return byte
+  }
+
+  /** Passes a text whose opening quote was passed. Its hash, begun with the two words, is in `lanes`. */
+  text(first: number, second: number): boolean {
+    const { view, at: from } = this
+    let a = first | 0
+    let b = second | 0
+    let at = from
+    for (;;) {
+      const word = view.getInt32(at, true)
+      const end = mayEnd(word) === 0 ? 0 : ends(word)
+      if (end === 0) {
+        const next = turn(a ^ mixWord(word), b)
+        a = b
+        b = next
+        at += 4
+        continue
+      }
+      const count = (31 - Math.clz32(end & -end)) >>> 3
+      if (((word >>> (count << 3)) & 0xff) !== quote) return false
+      if (count !== 0) {
+        const next = turn(a ^ mixWord(word & tailMask(count)), b)
+        a = b
+        b = next
+        at += count
+      }
+      finish(a, b, at - from)
+      this.at = at + 1
+      return true
+    }
+  }
+
+  /** Passes a text whose opening quote was passed, without hashing it. */
+  skipText(): boolean {
+    const { view } = this
+    let { at } = this
+    for (;;) {
+      const word = view.getInt32(at, true)
+      const end = mayEnd(word) === 0 ? 0 : ends(word)
+      if (end !== 0) {
+        const count = (31 - Math.clz32(end & -end)) >>> 3
+        this.at = at + count + 1
+        return ((word >>> (count << 3)) & 0xff) === quote
+      }
+      at += 4
+    }
+  }
+
+  /**
+   * From behind a value, or from before an object's opening brace, to the next value: passes what stands before a key
+   * (`before`, a comma or the brace), the key and its colon. `link` is the field that says which key came here the last
+   * time. The key's node; `noMember` at the object's end, which is passed; 0 when it is not plain.
+   */
+  member(parent: number, link: number, object: number, before: number): number {
+    const { tree, bytes, at } = this
+    const { nodes } = tree
+    const node = nodes[link]!
+    if (bytes[at] === before && tree.matches(node, this.view, at + 1) && nodes[node + stamp] !== object) {
+      nodes[node + stamp] = object
+      this.at = at + 1 + nodes[node + keyLength]!
+      return node
+    }
+    if (bytes[at] === closeObject && before === comma) {
+      this.at = at + 1
+      return noMember
+    }
+    return this.#otherMember(parent, link, object, before)
+  }
+
+  /** A member that is not the one that came here the last time, or that has white space around it. */
+  #otherMember(parent: number, link: number, object: number, before: number): number {
+    const { tree } = this
+    const { nodes } = tree
+    let byte = this.space()
+    if (byte === before) {
+      this.at += 1
+      byte = this.space()
+      if (byte === quote) {
+        const node = this.#key(parent)
+        if (node === 0 || nodes[node + stamp] === object || this.space() !== colon) return 0
+        this.at += 1
+        nodes[node + stamp] = object
+        nodes[link] = node
+        return node
+      }
+      // After a comma comes a key.
+      if (before === comma) return 0
+    }
+    if (byte !== closeObject) return 0
+    this.at += 1
+    return noMember
+  }
+
+  /** Passes the key whose opening quote is here; its node, 0 when there is no room for it. */
+  #key(parent: number): number {
+    this.at += 1
+    const from = this.at
+    if (!this.text(seedOf.key, 0)) return 0
+    const until = this.at - 1
+    if (until - from > maxKeyBytes) return 0
+    return this.tree.find(parent, lanes[0]!, lanes[1]!, this.view, from, until)
+  }
+
+  /** Passes a value. Its hash, begun with the two words, is in `lanes`. `depth` is that of what it is in. */
+  value(node: number, first: number, second: number, depth: number): boolean {
+    switch (this.bytes[this.at]) {
+      case quote:
+        this.at += 1
+        return this.text(first ^ seedOf.text, second)
+      case openObject:
+        return depth < maxPlainDepth && this.object(node, first, second, depth + 1)
+      case openArray:
+        return depth < maxPlainDepth && this.#array(node, first, second, depth + 1)
+      case letterT:
+        if (this.view.getInt32(this.at, true) !== wordTrue) return false
+        return this.#literal(4, first ^ seedOf.true, second)
+      case letterF:
+        if (this.view.getInt32(this.at + 1, true) !== wordAlse) return false
+        return this.#literal(5, first ^ seedOf.false, second)
+      case letterN:
+        if (this.view.getInt32(this.at, true) !== wordNull) return false
+        return this.#literal(4, first ^ seedOf.null, second)
+      default:
+        return this.#number(first, second)
+    }
+  }
+
+  /** Passes an object, whose values go to the slots of the event under way. Its hash is in `lanes`. */
+  object(parent: number, first: number, second: number, depth: number): boolean {
+    const { tree, bytes } = this
+    const { nodes } = tree
+    const object = tree.newObject()
+    let a = 0
+    let b = 0
+    let count = 0
+    let node = this.member(parent, parent + firstChild, object, openObject)
+    while (node > 0) {
+      if (bytes[this.at]! <= 32) this.space()
+      const from = this.at
+      if (bytes[from] === quote) {
+        this.at = from + 1
+        if (!this.text(nodes[node + hashFirst]! ^ seedOf.text, nodes[node + hashSecond]!)) return false
+      } else if (!this.value(node, nodes[node + hashFirst]!, nodes[node + hashSecond]!, depth)) {
+        return false
+      }
+      a = (a + lanes[0]!) | 0
+      b = (b + lanes[1]!) | 0
+      count += 1
+      const slot = nodes[node + slotField]!
+      if (slot !== -1) this.note(slot, from)
+      node = this.member(parent, node + nextField, object, comma)
+    }
+    if (node === 0) return false
+    const third = turn(first ^ seedOf.object ^ mixWord(a), second)
+    finish(third, turn(second ^ mixWord(b), third), count)
+    return true
+  }
+
+  /** Notes the value `[from, at)` in every slot of a chain. */
+  note(slot: number, from: number): void {
+    const { valueKind, valueFrom, valueUntil, count, slots } = this.#columns
+    const kind = kindOf(this.bytes[from]!)
+    const quotes = kind === kinds.text ? 1 : 0
+    for (let next = slot; next !== -1; next = this.#nextSlot[next]!) {
+      const place = count * slots + next
+      valueKind[place] = kind
+      valueFrom[place] = from + quotes
+      valueUntil[place] = this.at - quotes
+    }
+  }
+
+  #array(parent: number, first: number, second: number, depth: number): boolean {
+    let a = first ^ seedOf.array
+    let b = second | 0
+    let count = 0
+    this.at += 1
+    let byte = this.space()
+    if (byte !== closeArray) {
+      const node = this.tree.elementsOf(parent)
+      if (node === 0) return false
+      for (;;) {
+        if (!this.value(node, a, b, depth)) return false
+        a = lanes[0]!
+        b = lanes[1]!
+        count += 1
+        byte = this.space()
+        if (byte !== comma) break
+        this.at += 1
+        this.space()
+      }
+      if (byte !== closeArray) return false
+    }
+    this.at += 1
+    finish(a, b, count)
+    return true
+  }
+
+  #literal(length: number, first: number, second: number): boolean {
+    this.at += length
+    finish(first, second, 0)
+    return true
+  }
+
+  #number(first: number, second: number): boolean {
+    const { bytes, at: from } = this
+    const whole = bytes[from] === 45 ? from + 1 : from
+    let at = whole
+    let value = 0
+    let digit = bytes[at]! - 48
+    for (; digit >= 0 && digit <= 9; digit = bytes[at]! - 48) {
+      value = value * 10 + digit
+      at += 1
+    }
+    let digits = at - whole
+    if (digits === 0 || (digits > 1 && bytes[whole] === 48)) return false
+    if (bytes[at] === point) {
+      at += 1
+      const fraction = at
+      digit = bytes[at]! - 48
+      for (; digit >= 0 && digit <= 9; digit = bytes[at]! - 48) {
+        value = value * 10 + digit
+        at += 1
+      }
+      if (at === fraction) return false
+      digits += at - fraction
+      if (digits <= maxExactDigits) value /= powersOfTen[at - fraction]!
+    }
+    this.at = at
+    if (digits > maxExactDigits || (bytes[at]! | 32) === 101) return this.#longNumber(from, first, second)
+    hashNumber(whole === from ? value : -value, first, second)
+    return true
+  }
+
+  /** A number with an exponent, which is `at`, or with more digits than an exact calculation here has room for. */
+  #longNumber(from: number, first: number, second: number): boolean {
+    const { bytes } = this
+    let { at } = this
+    if ((bytes[at]! | 32) === 101) {
+      at += 1
+      if (bytes[at] === 43 || bytes[at] === 45) at += 1
+      const exponent = at
+      while (bytes[at]! >= 48 && bytes[at]! <= 57) at += 1
+      if (at === exponent) return false
+    }
+    const value = numberOf(Buffer.from(bytes.buffer, from, at - from).toString('latin1'))
+    this.at = at
+    if (typeof value === 'number') hashNumber(value, first, second)
+    else hashExactNumber(value, first, second)
+    return true
+  }
+}
+
+/** 0 when none of the word's four bytes is a quote, a backslash or a control character; else they may be. */
+function mayEnd(word: number): number {
+  const escapes = word ^ 0x5c5c5c5c
+  return (((word - 0x23232323) & ~word) | ((escapes - 0x01010101) & ~escapes)) & highBits
+}
+
+/** The lowest bit set is the high bit of the first byte that is a quote, a backslash or a control character. */
+function ends(word: number): number {
+  const quotes = word ^ 0x22222222
+  const escapes = word ^ 0x5c5c5c5c
+  return (
+    (((quotes - 0x01010101) & ~quotes) |
+      ((escapes - 0x01010101) & ~escapes) |
+      ((word - 0x20202020) & ~word)) &
+    highBits
+  )
+}
+
+/** What a value is, by its first byte. */
+function kindOf(byte: number): number {
+  if (byte === quote) return kinds.text
+  if (byte === openObject || byte === openArray || byte === letterN) return kinds.other
+  if (byte === letterT) return kinds.true
+  return byte === letterF ? kinds.false : kinds.number
+}

@@ -1,0 +1,209 @@
+// Finds the events of a message in its bytes, in the forms that parseMessage of schemas/event/cloud-event.ts reads: one object,
+// an array, or lines. Each event is read by envelope.ts; what is not plain is passed over here.
+// Invariants: the events are those of parseMessage, in number and order; a message of which that cannot be said for sure
+// is left to it as a whole. The bytes are gone over at most three times, so that the cost is linear whatever they hold.
+
+import { isUtf8 } from 'node:buffer'
+import { maxEventsOfMessage } from '../../../schemas/event/cloud-event.js'
+import { parseJson } from '../../../schemas/json/json-text.js'
+import { isUsageBatchType } from '../../../schemas/usage-batch/usage-batch-schema.js'
+import { BatchScanner } from './batch-scanner.js'
+import { Columns } from './columns.js'
+import { Envelope } from './envelope.js'
+import { JsonWalk } from './json-walk.js'
+import { KeyTree } from './key-tree.js'
+import type { ScanLayout } from './layout.js'
+import type { ScannedEvents } from './scanned-events.js'
+
+type Form = 'json' | 'lines' | 'detect'
+
+const forms: ReadonlyMap<string, Form> = new Map([
+  ['application/cloudevents+json', 'json'],
+  ['application/cloudevents-batch+json', 'json'],
+  ['application/json', 'detect'],
+  ['application/x-ndjson', 'lines'],
+  ['application/ndjson', 'lines'],
+  ['application/jsonl', 'lines'],
+])
+
+const lineFeed = 10
+const quote = 34
+const comma = 44
+const openArray = 91
+const backslash = 92
+const closeArray = 93
+const openObject = 123
+const closeObject = 125
+
+export class UsageScanner {
+  readonly #columns: Columns
+  readonly #walk: JsonWalk
+  readonly #envelope: Envelope
+  readonly #batch: BatchScanner
+
+  constructor(layout: ScanLayout) {
+    this.#columns = new Columns(layout.slots)
+    this.#walk = new JsonWalk(new KeyTree(layout), layout, this.#columns)
+    this.#envelope = new Envelope(this.#walk, this.#columns)
+    this.#batch = new BatchScanner(this.#walk, this.#columns)
+  }
+
+  /**
+   * The events of one message; the next scan overwrites them. Undefined when the message is to be read by parseMessage
+   * as a whole. An event that is not plain is a JSON object, or of lines anything that is not blank: `[from, until)`; a
+   * row of a batch in Arrow has no bytes of its own.
+   */
+  scan(message: Uint8Array, contentType: string | undefined): ScannedEvents | undefined {
+    if (isUsageBatchType(contentType)) return this.#batch.scan(message) ? this.#columns : undefined
+    const form = formOf(contentType)
+    if (form === undefined || !isUtf8(message)) return undefined
+    const walk = this.#walk
+    walk.load(message)
+    this.#columns.begin(message)
+    walk.lineFeed = lineFeed
+    const isWhole = form === 'lines' ? this.#lines() : this.#document(form)
+    return isWhole ? this.#columns : undefined
+  }
+
+  #document(form: Form): boolean {
+    const walk = this.#walk
+    const first = walk.space()
+    if (first === openArray) return this.#array()
+    if (first !== openObject) return false
+    return form === 'detect' && this.#hasLines(walk.at) ? this.#lines() : this.#single()
+  }
+
+  /** The whole message is one object; a plain one, because nothing is gained by passing it over. */
+  #single(): boolean {
+    const walk = this.#walk
+    const columns = this.#columns
+    columns.reserve()
+    const from = walk.at
+    if (!this.#envelope.read()) return false
+    columns.add(true, from, walk.at)
+    walk.space()
+    return walk.at === walk.end
+  }
+
+  #array(): boolean {
+    const walk = this.#walk
+    const columns = this.#columns
+    walk.at += 1
+    let byte = walk.space()
+    if (byte === closeArray) walk.at += 1
+    while (byte !== closeArray) {
+      if (byte !== openObject) return false
+      if (columns.count === maxEventsOfMessage) return false
+      const from = walk.at
+      columns.reserve()
+      const isPlain = this.#envelope.read()
+      if (!isPlain && !this.#passObject(from)) return false
+      columns.add(isPlain, from, walk.at)
+      byte = walk.space()
+      if (byte !== comma && byte !== closeArray) return false
+      walk.at += 1
+      if (byte === comma) byte = walk.space()
+    }
+    walk.space()
+    return walk.at === walk.end
+  }
+
+  #lines(): boolean {
+    const walk = this.#walk
+    const columns = this.#columns
+    walk.lineFeed = -1
+    walk.at = 0
+    while (walk.at < walk.end) {
+      const start = walk.at
+      const byte = walk.space()
+      if (walk.at < walk.end && byte !== lineFeed) {
+        if (columns.count === maxEventsOfMessage) return false
+        columns.reserve()
+        const from = walk.at
+        const isPlain = byte === openObject && this.#envelope.read()
+        const until = walk.at
+        if (isPlain && this.#isLineEnd()) columns.add(true, from, until)
+        else {
+          walk.at = this.#lineEnd(start)
+          if (byte !== openObject && !this.#isVisible(start, walk.at)) return false
+          columns.add(false, start, walk.at)
+        }
+      }
+      walk.at += 1
+    }
+    return true
+  }
+
+  /** Whether an object that begins here ends on its line and more follows; then the message cannot be one value. */
+  #hasLines(from: number): boolean {
+    const walk = this.#walk
+    const lineEnd = this.#lineEnd(from)
+    walk.at = lineEnd
+    walk.space()
+    const isAlone = walk.at === walk.end
+    walk.at = from
+    if (isAlone) return false
+    this.#columns.reserve()
+    walk.lineFeed = -1
+    const isObject = (this.#envelope.read() && this.#isLineEnd()) || this.#isJson(from, lineEnd)
+    walk.lineFeed = lineFeed
+    walk.at = from
+    return isObject
+  }
+
+  /** Passes white space; whether nothing else stands on the line. */
+  #isLineEnd(): boolean {
+    const walk = this.#walk
+    return walk.space() === lineFeed || walk.at === walk.end
+  }
+
+  #lineEnd(from: number): number {
+    const { bytes, end } = this.#walk
+    const place = bytes.indexOf(lineFeed, from)
+    return place === -1 || place > end ? end : place
+  }
+
+  /** Whether a line is surely not blank: what counts as blank beyond ASCII is not known here. */
+  #isVisible(from: number, until: number): boolean {
+    const { bytes } = this.#walk
+    for (let at = from; at < until; at += 1) if (bytes[at]! > 32 && bytes[at]! < 127) return true
+    return false
+  }
+
+  /** Passes an object that is not plain, if it is JSON. */
+  #passObject(from: number): boolean {
+    const walk = this.#walk
+    const until = objectEnd(walk.bytes, from, walk.end)
+    walk.at = until
+    return this.#isJson(from, until)
+  }
+
+  #isJson(from: number, until: number): boolean {
+    const { buffer } = this.#walk.bytes
+    return parseJson(Buffer.from(buffer, from, until - from).toString('utf8')).kind === 'ok'
+  }
+}
+
+function formOf(contentType: string | undefined): Form | undefined {
+  if (contentType === undefined) return 'detect'
+  return forms.get(contentType) ?? forms.get(contentType.toLowerCase().replace(/;\s*charset="?utf-8"?$/, ''))
+}
+
+/** Where the brackets that open at `from` are closed again; the end of the message if nowhere. */
+function objectEnd(bytes: Uint8Array, from: number, end: number): number {
+  let depth = 0
+  let isText = false
+  for (let at = from; at < end; at += 1) {
+    const byte = bytes[at]!
+    if (isText) {
+      if (byte === backslash) at += 1
+      else if (byte === quote) isText = false
+    } else if (byte === quote) isText = true
+    else if (byte === openObject || byte === openArray) depth += 1
+    else if (byte === closeObject || byte === closeArray) {
+      depth -= 1
+      if (depth === 0) return at + 1
+    }
+  }
+  return end
+}

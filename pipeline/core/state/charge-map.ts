@@ -1,0 +1,249 @@
+// The usage charges of a partition, by id. What they are lies in a table (charge-table.ts); a charge that is a plain sum or
+// count may run: its totals lie in typed arrays too (running-totals.ts), which is what plain usage moves on, and there is
+// no record of it. Whoever asks for the charge gets one, as it is now.
+// Invariants: a charge either runs or has a record; `get` ends the run, so a record that was got may be changed until the
+// next event is rated, or the next delta is taken; deltas and dumps restore the same charges, running or not.
+
+import type { Accumulator } from '../../../rating/charges/accumulator.js'
+import { type Scaled, scaledMax } from '../../../schemas/money/decimal.js'
+import { type ChargeColumns, ChargeTable, noCharge } from './charge-table.js'
+import type { UsageCharge } from './records.js'
+import { type MovedTotals, RunningTotals } from './running-totals.js'
+import type { MapDelta } from './tracked-map.js'
+import { larger } from './typed-memory.js'
+
+/** Charges that are stored as columns: those that run and were put, and the totals of those and of all that moved on. */
+interface RunningDelta {
+  readonly put: ChargeColumns
+  /** `runs` of each. */
+  readonly kinds: Uint8Array
+  readonly moved: MovedTotals
+}
+
+export interface ChargeDelta extends MapDelta<UsageCharge> {
+  readonly running: RunningDelta
+}
+
+const runs = { not: 0, sum: 1, count: 2 } as const
+/** Marks of a charge since the last delta: it changed; it was put. */
+const changedMark = 1
+const putMark = 2
+const firstCapacity = 64
+
+export class ChargeMap {
+  readonly #table = new ChargeTable()
+  readonly #totals = new RunningTotals()
+  /** Of those that do not run, by serial. */
+  readonly #records = new Map<number, UsageCharge>()
+  #runs = new Uint8Array(firstCapacity)
+  #marks = new Uint8Array(firstCapacity)
+  /** Serials with a mark, in the order of their first change. */
+  #dirty: number[] = []
+  readonly #deleted = new Set<string>()
+
+  get changed(): boolean {
+    return this.#dirty.length > 0 || this.#deleted.size > 0 || this.#totals.changed
+  }
+
+  has(chargeId: string): boolean {
+    return this.#table.find(chargeId) !== noCharge
+  }
+
+  get(chargeId: string): UsageCharge | undefined {
+    const serial = this.#table.find(chargeId)
+    return serial === noCharge ? undefined : this.#record(serial)
+  }
+
+  /** In the order in which they were put. */
+  ofCustomer(customerId: string): UsageCharge[] {
+    return this.#table.serialsOf(customerId).map(serial => this.#record(serial))
+  }
+
+  /** The time of the customer's newest event that is rated; -Infinity without any. */
+  newestMs(customerId: string): number {
+    let newestMs = Number.NEGATIVE_INFINITY
+    for (const serial of this.#table.serialsOf(customerId)) {
+      const { lastMs } = this.#records.get(serial)?.accumulator ?? { lastMs: this.#totals.lastMs(serial) }
+      newestMs = Math.max(newestMs, lastMs)
+    }
+    return newestMs
+  }
+
+  *values(): IterableIterator<UsageCharge> {
+    for (const serial of this.#serials()) yield this.#record(serial)
+  }
+
+  *entries(): IterableIterator<[string, UsageCharge]> {
+    for (const charge of this.values()) yield [charge.chargeId, charge]
+  }
+
+  /** Gives the charge its serial: that of the charge whose place it takes, else the next. */
+  set(charge: UsageCharge): void {
+    charge.serial = this.#table.put(charge)
+    this.#keep(charge)
+    this.#deleted.delete(charge.chargeId)
+    this.#mark(charge.serial, putMark)
+  }
+
+  touch(chargeId: string): void {
+    const serial = this.#table.find(chargeId)
+    if (serial !== noCharge) this.#mark(serial, changedMark)
+  }
+
+  delete(chargeId: string): void {
+    if (this.#remove(chargeId)) this.#deleted.add(chargeId)
+  }
+
+  /** The totals, with this charge running in them; undefined when it is no sum or count, or too large to run. */
+  running(serial: number): RunningTotals | undefined {
+    return this.#runs[serial] !== runs.not || this.#start(serial) ? this.#totals : undefined
+  }
+
+  /** Reads from the totals of a charge, so that they are near when they are needed; `serial` need not be one. */
+  warm(serial: number): number {
+    return serial >= 0 && serial < this.#table.count ? this.#totals.events(serial) : 0
+  }
+
+  takeDelta(): ChargeDelta {
+    const set: [string, UsageCharge][] = []
+    const put: number[] = []
+    for (const serial of this.#dirty) {
+      const mark = this.#marks[serial]!
+      this.#marks[serial] = 0
+      if (!this.#table.has(serial)) continue
+      if (this.running(serial) !== undefined) {
+        if ((mark & putMark) !== 0) put.push(serial)
+        this.#totals.move(serial)
+      } else {
+        const record = this.#record(serial)
+        set.push([record.chargeId, record])
+      }
+    }
+    const deleted = [...this.#deleted]
+    this.#dirty = []
+    this.#deleted.clear()
+    // Of a charge that moved and does not run any more, the record is in the delta.
+    const moved = this.#totals.takeMoved(serial => this.#runs[serial] !== runs.not)
+    return { set, deleted, running: { ...this.#columnsOf(put), moved } }
+  }
+
+  dump(): ChargeDelta {
+    const all = [...this.#serials()]
+    const running = all.filter(serial => this.#runs[serial] !== runs.not)
+    const records = all.filter(serial => this.#runs[serial] === runs.not).map(serial => this.#record(serial))
+    return {
+      set: records.map(record => [record.chargeId, record]),
+      deleted: [],
+      running: { ...this.#columnsOf(running), moved: this.#totals.copyOf(running) },
+    }
+  }
+
+  apply({ set, deleted, running }: ChargeDelta): void {
+    for (const chargeId of deleted) this.#remove(chargeId)
+    for (const [, charge] of set) {
+      this.#table.restore(charge)
+      this.#keep(charge)
+    }
+    this.#applyPut(running)
+    this.#applyMoved(running.moved)
+  }
+
+  #applyPut({ put, kinds }: RunningDelta): void {
+    this.#table.restoreColumns(put)
+    for (let i = 0; i < kinds.length; i += 1) {
+      const serial = put.serials[i]!
+      this.#reserve(serial)
+      this.#records.delete(serial)
+      this.#runs[serial] = kinds[i]!
+    }
+  }
+
+  #applyMoved(moved: MovedTotals): void {
+    for (const serial of moved.serials) {
+      if (!this.#table.has(serial))
+        throw new Error(`The state lacks charge ${serial}, which a delta moves on.`)
+      // The amounts of the record do not matter: those that it runs with come now.
+      const kind = this.#records.get(serial)?.accumulator.state.kind
+      if (kind === undefined) continue
+      if (kind !== 'sum' && kind !== 'count') throw new Error(`A ${kind} cannot run.`)
+      this.#runs[serial] = runs[kind]
+      this.#records.delete(serial)
+    }
+    this.#totals.apply(moved)
+  }
+
+  #columnsOf(serials: readonly number[]): Pick<RunningDelta, 'put' | 'kinds'> {
+    return { put: this.#table.columnsOf(serials), kinds: Uint8Array.from(serials, at => this.#runs[at]!) }
+  }
+
+  *#serials(): IterableIterator<number> {
+    for (let serial = 0; serial < this.#table.count; serial += 1) if (this.#table.has(serial)) yield serial
+  }
+
+  #remove(chargeId: string): boolean {
+    const serial = this.#table.find(chargeId)
+    if (serial === noCharge) return false
+    this.#table.remove(serial)
+    this.#records.delete(serial)
+    this.#runs[serial] = runs.not
+    return true
+  }
+
+  #keep(charge: UsageCharge): void {
+    this.#reserve(charge.serial)
+    this.#records.set(charge.serial, charge)
+    this.#runs[charge.serial] = runs.not
+  }
+
+  #reserve(serial: number): void {
+    this.#totals.reserve(serial)
+    if (serial < this.#runs.length) return
+    const capacity = Math.max(serial + 1, this.#runs.length * 2)
+    this.#runs = larger(this.#runs, capacity)
+    this.#marks = larger(this.#marks, capacity)
+  }
+
+  #mark(serial: number, mark: number): void {
+    if (this.#marks[serial] === 0) this.#dirty.push(serial)
+    this.#marks[serial]! |= mark
+  }
+
+  #start(serial: number): boolean {
+    const charge = this.#records.get(serial)
+    if (charge === undefined) return false
+    const { accumulator, emitted } = charge
+    const { state, levelsAtStart } = accumulator
+    if ((state.kind !== 'sum' && state.kind !== 'count') || levelsAtStart !== undefined) return false
+    if (!isWithin(state.total) || !isWithin(emitted)) return false
+    this.#totals.set(serial, accumulator.events, accumulator.firstMs, accumulator.lastMs)
+    this.#totals.setAmounts(serial, state.total, emitted)
+    this.#runs[serial] = runs[state.kind]
+    this.#records.delete(serial)
+    return true
+  }
+
+  /** The record of a charge; one that runs stops. */
+  #record(serial: number): UsageCharge {
+    const known = this.#records.get(serial)
+    if (known !== undefined) return known
+    const totals = this.#totals
+    const accumulator: Accumulator = {
+      events: totals.events(serial),
+      firstMs: totals.firstMs(serial),
+      lastMs: totals.lastMs(serial),
+      levelsAtStart: undefined,
+      state: { kind: this.#runs[serial] === runs.sum ? 'sum' : 'count', total: totals.total(serial) },
+    }
+    const charge = this.#table.record(serial, accumulator, totals.emitted(serial))
+    this.#records.set(serial, charge)
+    this.#runs[serial] = runs.not
+    // What moved it on is in the record now, which may change further.
+    if (totals.hasMoved(serial)) this.#mark(serial, changedMark)
+    return charge
+  }
+}
+
+/** Far within 128 bits, so that one more value of a column fits as well. */
+function isWithin(amount: Scaled): boolean {
+  return amount <= scaledMax && amount >= -scaledMax
+}

@@ -1,0 +1,258 @@
+// Where the plain usage of a customer goes: to which charges, at which prices, with which texts in its rows. A cache over
+// timelines and charges, never stored.
+// Invariants: a route holds for every instant of [fromMs, untilMs); whoever changes what a route was made from (a charge
+// that is put or removed, a timeline, a hold, a retraction) forgets the customer's routes, and a new catalog all of them.
+// The terms that targets name are kept elsewhere (rated-usage-terms.ts) until they are released here; whoever forgets them
+// clears all routes.
+// The trick: customers, routes and targets are numbers, and what belongs to a number lies in one piece of a typed array,
+// so that an event of any of many customers finds its way over a few lines of memory.
+
+import type { Rater } from '../../../rating/charges/rate.js'
+import type { PlainMatch } from '../scan/plain-meters.js'
+import type { ScannedEvents } from '../scan/scanned-events.js'
+import type { ChargeMap } from './charge-map.js'
+import { CustomerNumbers } from './customer-numbers.js'
+import type { KeptTerms } from './rated-usage-terms.js'
+import type { UsageCharge } from './records.js'
+import { larger } from './typed-memory.js'
+
+/** One reading and its row. */
+export interface RouteTarget {
+  /** Which of the meters that the event was matched with. */
+  readonly reading: number
+  /** Undefined: no price wants the reading. */
+  readonly rated: { readonly charge: UsageCharge; readonly rater: Rater } | undefined
+  /** The number of the terms of its rows. */
+  readonly terms: number
+}
+
+export interface Stretch {
+  readonly fromMs: number
+  readonly untilMs: number
+}
+
+/** No such customer, route or charge. */
+export const none = -1
+const firstCapacity = 1024
+/** Of one customer: late events belong to periods that are over, and to earlier terms. */
+const routesKept = 8
+/** From, until, match, next route of the customer, first target, end of its targets. */
+const routeStride = 6
+/** Serial of the charge, number of the rater, reading, number of the terms. */
+const targetStride = 4
+const termsAt = 3
+/** Forgotten routes leave their place behind; all are forgotten when they are this many, and most. */
+const maxForgotten = 65_536
+
+export class UsageRoutes {
+  #customers = new CustomerNumbers()
+  /** By customer, one more than its number, so that 0 is none. */
+  #firstRoutes = new Int32Array(firstCapacity)
+  #routes = new Float64Array(firstCapacity * routeStride)
+  #routeCount = 0
+  #forgotten = 0
+  #numbers = new Int32Array(firstCapacity * targetStride)
+  #warm = new Int32Array(firstCapacity)
+  #warmTerms = new Int32Array(firstCapacity * 2)
+  #targetCount = 0
+  #raters: Rater[] = []
+  #raterNumbers = new Map<Rater, number>()
+  /** Terms of routes that are no more. */
+  #released: number[] = []
+
+  /** The customer whose id is these bytes; `none` when he was not added. */
+  customer(bytes: Uint8Array, from: number, until: number): number {
+    return this.#customers.find(bytes, from, until)
+  }
+
+  /** The same for all events of a message that are plain; `none` for the others. */
+  customersOf({ bytes, count, plain, subjectFrom, subjectUntil }: ScannedEvents, into: Int32Array): void {
+    this.#customers.findAll(bytes, plain, subjectFrom, subjectUntil, count, into)
+  }
+
+  addCustomer(customerId: string): number {
+    return this.#customers.numberOf(customerId)
+  }
+
+  customerId(customer: number): string {
+    return this.#customers.idOf(customer)
+  }
+
+  /**
+   * Reads what the customers' newest routes, the totals of their charges and the terms of their rows begin with, and does
+   * nothing with it. A look into memory takes as long as a hundred steps of a program, but many are under way at once where
+   * none waits for the one before it: so a whole message is looked up here, field by field, before its events are rated.
+   */
+  warm(customers: Int32Array, count: number, charges: ChargeMap, terms: KeptTerms): number {
+    if (this.#warm.length < count) {
+      this.#warm = new Int32Array(count)
+      this.#warmTerms = new Int32Array(count * 2)
+    }
+    const at = this.#warm
+    const ofTerms = this.#warmTerms
+    const routes = this.#routes
+    const numbers = this.#numbers
+    let sum = 0
+    for (let i = 0; i < count; i += 1) at[i] = customers[i] === none ? none : this.#first(customers[i]!)
+    for (let i = 0; i < count; i += 1)
+      if (at[i] !== none) at[i] = routes[at[i]! * routeStride + 4]! * targetStride
+    for (let i = 0; i < count; i += 1) {
+      const target = at[i]!
+      // Mostly there is a second one behind it; if not, it is somebody else's or nothing.
+      ofTerms[i * 2] = target === none ? none : numbers[target + termsAt]!
+      ofTerms[i * 2 + 1] = target === none ? none : (numbers[target + targetStride + termsAt] ?? none)
+    }
+    for (let i = 0; i < count; i += 1) {
+      const target = at[i]!
+      if (target !== none)
+        sum += charges.warm(numbers[target]!) + charges.warm(numbers[target + targetStride] ?? none)
+    }
+    return sum + terms.warm(ofTerms, count * 2)
+  }
+
+  /** The route for events of a kind at an instant, or `none`. */
+  at(customer: number, match: PlainMatch, atMs: number): number {
+    const routes = this.#routes
+    let route = this.#first(customer)
+    while (route !== none) {
+      const at = route * routeStride
+      if (routes[at]! <= atMs && atMs < routes[at + 1]! && routes[at + 2] === match.number) return route
+      route = routes[at + 3]!
+    }
+    return none
+  }
+
+  firstTarget(route: number): number {
+    return this.#routes[route * routeStride + 4]!
+  }
+
+  endOfTargets(route: number): number {
+    return this.#routes[route * routeStride + 5]!
+  }
+
+  /** `none`: no price wants the reading. */
+  chargeSerial(target: number): number {
+    return this.#numbers[target * targetStride]!
+  }
+
+  /** Of a target that has a charge. */
+  rater(target: number): Rater {
+    return this.#raters[this.#numbers[target * targetStride + 1]!]!
+  }
+
+  reading(target: number): number {
+    return this.#numbers[target * targetStride + 2]!
+  }
+
+  terms(target: number): number {
+    return this.#numbers[target * targetStride + termsAt]!
+  }
+
+  /** Keeps a route; the customer's oldest one goes when there are too many. */
+  keep(customer: number, match: PlainMatch, stretch: Stretch, targets: readonly RouteTarget[]): number {
+    if (this.#forgotten > maxForgotten && this.#forgotten * 2 > this.#routeCount) this.#forgetRoutes()
+    const route = this.#routeCount
+    const at = route * routeStride
+    if (at === this.#routes.length) this.#routes = larger(this.#routes, at * 2)
+    this.#routes.set([stretch.fromMs, stretch.untilMs, match.number, this.#first(customer)], at)
+    this.#routes[at + 4] = this.#targetCount
+    for (const target of targets) this.#addTarget(target)
+    this.#routes[at + 5] = this.#targetCount
+    this.#routeCount = route + 1
+    this.#setFirst(customer, route)
+    this.#dropOldest(route)
+    return route
+  }
+
+  forget(customerId: string): void {
+    const id = Buffer.from(customerId, 'utf8')
+    const customer = this.#customers.find(id, 0, id.length)
+    if (customer === none || this.#first(customer) === none) return
+    this.#releaseFrom(this.#first(customer))
+    this.#setFirst(customer, none)
+    this.#forgotten += 1
+  }
+
+  /** The numbers of terms that no route names any more. */
+  takeReleasedTerms(): readonly number[] {
+    const released = this.#released
+    if (released.length > 0) this.#released = []
+    return released
+  }
+
+  clear(): void {
+    this.#customers = new CustomerNumbers()
+    this.#forgetRoutes()
+  }
+
+  #first(customer: number): number {
+    return customer < this.#firstRoutes.length ? this.#firstRoutes[customer]! - 1 : none
+  }
+
+  #setFirst(customer: number, route: number): void {
+    let { length } = this.#firstRoutes
+    while (customer >= length) length *= 2
+    if (length > this.#firstRoutes.length) this.#firstRoutes = larger(this.#firstRoutes, length)
+    this.#firstRoutes[customer] = route + 1
+  }
+
+  #addTarget(target: RouteTarget): void {
+    const at = this.#targetCount * targetStride
+    if (at === this.#numbers.length) this.#numbers = larger(this.#numbers, at * 2)
+    const { rated, reading, terms } = target
+    this.#numbers[at] = rated === undefined ? none : rated.charge.serial
+    this.#numbers[at + 1] = rated === undefined ? none : this.#numberOfRater(rated.rater)
+    this.#numbers[at + 2] = reading
+    this.#numbers[at + termsAt] = terms
+    this.#targetCount += 1
+  }
+
+  #numberOfRater(rater: Rater): number {
+    const known = this.#raterNumbers.get(rater)
+    if (known !== undefined) return known
+    this.#raterNumbers.set(rater, this.#raters.length)
+    return this.#raters.push(rater) - 1
+  }
+
+  #dropOldest(first: number): void {
+    let route = first
+    for (let kept = 1; kept < routesKept && route !== none; kept += 1) route = this.#next(route)
+    if (route === none || this.#next(route) === none) return
+    this.#releaseFrom(this.#next(route))
+    this.#routes[route * routeStride + 3] = none
+    this.#forgotten += 1
+  }
+
+  #next(route: number): number {
+    return this.#routes[route * routeStride + 3]!
+  }
+
+  /** The terms of a route and of those after it. */
+  #releaseFrom(first: number): void {
+    for (let route = first; route !== none; route = this.#next(route)) {
+      const end = this.endOfTargets(route)
+      for (let target = this.firstTarget(route); target < end; target += 1) {
+        this.#released.push(this.terms(target))
+      }
+    }
+  }
+
+  #forgetRoutes(): void {
+    for (const first of this.#firstRoutes) if (first > 0) this.#releaseFrom(first - 1)
+    this.#firstRoutes = new Int32Array(firstCapacity)
+    this.#routes = new Float64Array(firstCapacity * routeStride)
+    this.#numbers = new Int32Array(firstCapacity * targetStride)
+    this.#targetCount = 0
+    this.#raters = []
+    this.#raterNumbers = new Map()
+    this.#routeCount = 0
+    this.#forgotten = 0
+  }
+}
+
+export function isSpan(text: Uint8Array, bytes: Uint8Array, from: number, until: number): boolean {
+  const { length } = text
+  if (length !== until - from) return false
+  for (let i = 0; i < length; i += 1) if (text[i] !== bytes[from + i]) return false
+  return true
+}

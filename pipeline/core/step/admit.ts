@@ -1,0 +1,134 @@
+// Admits what was decoded: refuses what cannot be read, is not ours, or comes too late or too early; drops duplicates.
+// Invariants: an event that passes has taken its identity; malformed, misplaced, future and too old events have not, so
+// each time they are sent they are refused again. Subscription changes and catalogs have no horizon: their sequence and
+// version are remembered for ever.
+
+import { type EventStream, streamOf } from '../../../schemas/event/event-stream.js'
+import { partitionOf } from '../../../schemas/identifiers.js'
+import { shownName } from '../../../schemas/nearest-name.js'
+import type { Rejection } from '../../../schemas/rejection.js'
+import { msOf, nanosOf } from '../../../schemas/time.js'
+import type { Decoded, ReceivedEvent } from '../decode/decode.js'
+import { type Batch, envelopeOf, envelopeOfRefused } from './batch.js'
+import { conflictHashes, dedupeEvents } from './dedupe.js'
+
+export interface Admitted {
+  /** `weir.*` events of customers. */
+  readonly lifecycle: readonly ReceivedEvent[]
+  readonly usage: readonly ReceivedEvent[]
+  /** `weir.catalog.published` and `weir.fx_rate.published`. */
+  readonly global: readonly ReceivedEvent[]
+}
+
+/** What came, by the stream that it came on. Every partition reads CATALOG, and partition 0 accounts for it. */
+export type Arrivals = Readonly<Record<EventStream, readonly Decoded[]>>
+
+export function admit(batch: Batch, arrivals: Arrivals): Admitted {
+  const accounts = batch.config.partition === 0
+  const timely: ReceivedEvent[] = []
+  const unaccounted: ReceivedEvent[] = []
+  for (const decoded of arrivals.CATALOG) {
+    if (accounts) refuseOrKeep(batch, decoded, 'CATALOG', timely)
+    else if (decoded.kind === 'event' && streamOf(decoded.event.type) === 'CATALOG') unaccounted.push(decoded)
+  }
+  for (const decoded of arrivals.LIFECYCLE) refuseOrKeep(batch, decoded, 'LIFECYCLE', timely)
+  for (const decoded of arrivals.METERING) refuseOrKeep(batch, decoded, 'METERING', timely)
+  const sightings = dedupeEvents(timely, batch.state.dedupe)
+  const lifecycle: ReceivedEvent[] = []
+  const usage: ReceivedEvent[] = []
+  const kept = { METERING: usage, LIFECYCLE: lifecycle, CATALOG: unaccounted }
+  timely.forEach((received, index) => {
+    const sighting = sightings[index]
+    if (sighting === 'duplicate') batch.counted('duplicate')
+    else if (sighting === 'conflicting') refuseConflict(batch, received)
+    else kept[streamOf(received.event.type)].push(received)
+  })
+  return { lifecycle, usage, global: unaccounted }
+}
+
+/** Usage alone, event by event. */
+export function admitUsage(batch: Batch, decoded: readonly Decoded[]): readonly ReceivedEvent[] {
+  return admit(batch, { CATALOG: [], LIFECYCLE: [], METERING: decoded }).usage
+}
+
+function refuseOrKeep(batch: Batch, decoded: Decoded, stream: EventStream, kept: ReceivedEvent[]): void {
+  if (decoded.kind === 'refused') {
+    batch.counted('dead_lettered')
+    batch.deadLetter(envelopeOfRefused(decoded), decoded.rejection)
+    return
+  }
+  const rejection = misplaced(batch, decoded, stream) ?? untimely(batch, decoded)
+  if (rejection === undefined) kept.push(decoded)
+  else refuse(batch, decoded, rejection)
+}
+
+/** How one sends what belongs on a stream. */
+const wayTo: Readonly<Record<EventStream, string>> = {
+  METERING: 'send it to usage.<customer> or to the gateway',
+  LIFECYCLE: 'send it to changes.<customer> or to the gateway',
+  CATALOG: 'send it to the gateway',
+}
+
+/** Counts a received event as dead-lettered. */
+export function refuse(batch: Batch, received: ReceivedEvent, rejection: Rejection): void {
+  batch.counted('dead_lettered')
+  batch.deadLetter(envelopeOf(received), rejection)
+}
+
+function misplaced(batch: Batch, received: ReceivedEvent, stream: EventStream): Rejection | undefined {
+  const { partition, partitions, oneSource } = batch.config
+  const { type, subject } = received.event
+  const rightStream = streamOf(type)
+  if (stream !== rightStream && oneSource !== true) {
+    return {
+      code: 'wrong_stream',
+      detail: `An event of type ${shownName(type)} belongs on the stream ${rightStream}, not on ${stream}: ${wayTo[rightStream]}.`,
+      pointer: '/type',
+    }
+  }
+  if (rightStream === 'CATALOG') return undefined
+  const right = partitionOf(subject, partitions)
+  if (right === partition) return undefined
+  return {
+    code: 'wrong_partition',
+    detail: `The customer belongs to partition ${right}; the event was published to partition ${partition}.`,
+    pointer: '/subject',
+  }
+}
+
+function untimely(batch: Batch, received: ReceivedEvent): Rejection | undefined {
+  const { type, timeNs, timeText } = received.event
+  const { futureToleranceMs, dedupeHorizonMs } = batch.config.limits
+  if (timeText === undefined || streamOf(type) === 'CATALOG') return undefined
+  const timeMs = msOf(timeNs)
+  const latestMs = received.arrivedAtMs + futureToleranceMs
+  if (timeMs > latestMs || (timeMs === latestMs && nanosOf(timeNs) > 0)) {
+    return {
+      code: 'event_time_in_future',
+      detail: `The time ${timeText} is more than ${futureToleranceMs / 60_000} minutes ahead of arrival.`,
+      pointer: '/time',
+    }
+  }
+  if (timeMs < received.arrivedAtMs - dedupeHorizonMs && !type.startsWith('weir.subscription.')) {
+    return {
+      code: 'older_than_dedupe_horizon',
+      detail: `The time ${timeText} is more than ${dedupeHorizonMs / 86_400_000} days before arrival.`,
+      pointer: '/time',
+    }
+  }
+  return undefined
+}
+
+export function refuseConflict(batch: Batch, received: ReceivedEvent): void {
+  const { kept, sent } = conflictHashes(received, batch.state.dedupe)
+  const { source, id } = received.event
+  batch.counted('conflicting')
+  batch.deadLetter(
+    envelopeOf(received),
+    {
+      code: 'conflicting_duplicate',
+      detail: `An event ${id} of ${source} with other content is kept: content ${kept}, sent now ${sent}.`,
+    },
+    { kept, sent },
+  )
+}

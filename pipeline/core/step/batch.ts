@@ -1,0 +1,101 @@
+// One process() call under way: the state it works on, what it counts, and the rows it writes.
+// Invariant: every change of an event's disposition goes through `moved` or `counted`, so received = the sum (I5).
+
+import type { Disposition, DispositionCounts } from '../../../schemas/event/dispositions.js'
+import { zeroDispositions } from '../../../schemas/event/dispositions.js'
+import { stringifyJson } from '../../../schemas/json/json-text.js'
+import type { Rejection } from '../../../schemas/rejection.js'
+import { nsOf } from '../../../schemas/time.js'
+import { attributeOf, type Decoded, type ReceivedEvent } from '../decode/decode.js'
+import type { CoreConfig } from '../ports/core-io.js'
+import type { ContentHashes, LedgerWriter } from '../rows/ledger-writer.js'
+import type { PartitionState } from '../state/partition-state.js'
+import type { PriceBook } from '../state/price-book.js'
+import type { Envelope } from '../state/records.js'
+
+export class Batch {
+  readonly config: CoreConfig
+  readonly state: PartitionState
+  readonly book: PriceBook
+  readonly out: LedgerWriter
+  readonly nowMs: number
+  readonly commit: number
+  /** Differences to the state before this call. */
+  readonly counts: DispositionCounts = zeroDispositions()
+
+  constructor(
+    config: CoreConfig,
+    state: PartitionState,
+    book: PriceBook,
+    out: LedgerWriter,
+    at: { readonly nowMs: number; readonly commit: number },
+  ) {
+    this.config = config
+    this.state = state
+    this.book = book
+    this.out = out
+    this.nowMs = at.nowMs
+    this.commit = at.commit
+  }
+
+  /** A received event ends, for now, as this. */
+  counted(disposition: Disposition): void {
+    this.counts.received += 1
+    this.counts[disposition] += 1
+  }
+
+  /** An event that was counted before is something else now. */
+  moved(from: Disposition, to: Disposition): void {
+    this.counts[from] -= 1
+    this.counts[to] += 1
+  }
+
+  /** `hashes`: of a conflict, the content that is kept and the one that was sent now. */
+  deadLetter(envelope: Envelope, rejection: Rejection, hashes?: ContentHashes): void {
+    this.out.deadLetter(envelope, rejection, 1, hashes)
+  }
+
+  /** The event of a dead letter is taken up after all. */
+  takeBackDeadLetter(envelope: Envelope, rejection: Rejection): void {
+    this.out.deadLetter(envelope, rejection, -1)
+  }
+}
+
+/** The payload of a dead letter is bounded; what is cut off is still in the input stream. */
+const maxPayloadLength = 64 * 1024
+
+export function envelopeOf(received: ReceivedEvent): Envelope {
+  const { event } = received
+  return {
+    source: event.source,
+    id: event.id,
+    type: event.type,
+    customerId: event.subject,
+    timeNs: event.timeNs,
+    arrivedAtMs: received.arrivedAtMs,
+    correlationId: event.correlationId,
+    traceparent: event.traceparent,
+    payload: payloadOf(received.raw),
+  }
+}
+
+/** Of something that has no valid envelope: what can be read of it. */
+export function envelopeOfRefused(refused: Exclude<Decoded, ReceivedEvent>): Envelope {
+  const { raw } = refused
+  return {
+    source: attributeOf(raw, 'source'),
+    id: attributeOf(raw, 'id'),
+    type: attributeOf(raw, 'type'),
+    customerId: attributeOf(raw, 'subject'),
+    timeNs: nsOf(refused.arrivedAtMs),
+    arrivedAtMs: refused.arrivedAtMs,
+    correlationId: '',
+    traceparent: '',
+    payload: payloadOf(raw),
+  }
+}
+
+export function payloadOf(raw: unknown): string {
+  const text = typeof raw === 'string' ? raw : stringifyJson(raw)
+  return text.length <= maxPayloadLength ? text : text.slice(0, maxPayloadLength)
+}

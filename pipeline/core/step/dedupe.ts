@@ -1,0 +1,45 @@
+// dedupe: whether an event was seen before, and with the same content.
+// An identity is taken by the first event with a valid envelope that arrives in time, whatever becomes of it; it is let
+// go when a waiting event is given up for good, so that its dead letter can be redriven.
+
+import { hashContent, hashIdentity, hashWords } from '../../../schemas/event/event-hash.js'
+import type { ReceivedEvent } from '../decode/decode.js'
+import { type DedupeTable, forever, type Sighting } from '../state/dedupe-table.js'
+
+const dayMs = 86_400_000
+const identity = new Uint32Array(hashWords)
+const content = new Uint32Array(hashWords)
+
+export function dayOf(instantMs: number): number {
+  return Math.min(forever - 1, Math.max(2, Math.floor(instantMs / dayMs)))
+}
+
+/** Looks up and remembers a whole batch; the answers line up with it. */
+export function dedupeEvents(batch: readonly ReceivedEvent[], table: DedupeTable): Sighting[] {
+  return batch.map(received => dedupeEvent(received, table))
+}
+
+export function dedupeEvent(received: ReceivedEvent, table: DedupeTable): Sighting {
+  hashIdentity(received.event.source, received.event.id, identity)
+  hashContent(received.event, content)
+  // An event without a time is known for ever, since its age cannot be told when it comes again.
+  return table.see(identity, content, dayOf(received.arrivedAtMs), received.event.timeText === undefined)
+}
+
+/** Both content hashes of a conflict: what was kept, and what came now. The 56 bits that are kept, hexadecimal. */
+export function conflictHashes(received: ReceivedEvent, table: DedupeTable): { kept: string; sent: string } {
+  hashIdentity(received.event.source, received.event.id, identity)
+  hashContent(received.event, content)
+  const sent = [content[0]!, content[1]!].map(word => word.toString(16).padStart(8, '0')).join('')
+  return { kept: table.contentOf(identity), sent: sent.slice(0, 14) }
+}
+
+export function forgetIdentity(source: string, id: string, table: DedupeTable): void {
+  hashIdentity(source, id, identity)
+  table.forget(identity)
+}
+
+export function isKnownIdentity(source: string, id: string, table: DedupeTable): boolean {
+  hashIdentity(source, id, identity)
+  return table.contentOf(identity) !== ''
+}

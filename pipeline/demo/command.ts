@@ -1,0 +1,60 @@
+// `weir demo`: everything on a fresh state with realistic traffic; exits 0 only when all totals agree.
+
+import { basename } from 'node:path'
+import type { Logger } from 'pino'
+import { loadConfig } from '../config/config.js'
+import { type CliIo, exitCodes } from '../terminal/io.js'
+import { showProgress } from '../terminal/progress.js'
+import { demoPage } from './page.js'
+import { runDemo } from './run.js'
+import { type Scenario, scenarioOfTrace, syntheticScenario } from './scenario.js'
+import { readTrace } from './trace.js'
+
+export interface DemoArguments {
+  /** A CSV of LLM calls; absent: synthetic traffic. */
+  readonly trace?: string
+  readonly customers: number
+  readonly events: number
+  readonly json: boolean
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly log: Logger
+}
+
+/** A month may lie years back; nothing in the demo is too old. */
+const dedupeHorizonDays = 36_500
+
+export async function demoCommand(args: DemoArguments, io: CliIo): Promise<number> {
+  const scenario = await scenarioOf(args)
+  if (typeof scenario === 'string') {
+    io.stderr.write(`${scenario}\n`)
+    return exitCodes.failed
+  }
+  const report = await runDemo({
+    scenario,
+    disorder:
+      args.trace === undefined
+        ? { duplicates: 0.003, late: 0.002, broken: 0.002 }
+        : { duplicates: 0.001, late: 0.001, broken: 0.001 },
+    configOf: dataDir => demoConfig(dataDir, args),
+    log: args.log,
+    progress: showProgress(io, args.json),
+  })
+  io.stdout.write(args.json ? `${JSON.stringify(report)}\n` : demoPage(report, io.isTTY))
+  return report.checks.every(check => check.ok) ? exitCodes.ok : exitCodes.failed
+}
+
+async function scenarioOf(args: DemoArguments): Promise<Scenario | string> {
+  if (args.trace === undefined) return syntheticScenario(args.events, args.customers)
+  const trace = await readTrace(args.trace)
+  if (trace.kind === 'invalid') return trace.detail
+  return scenarioOfTrace(`the trace ${basename(args.trace)}`, trace.rows, args.customers)
+}
+
+function demoConfig(dataDir: string, args: DemoArguments) {
+  // Of the environment only how to find a nats-server: a demo never touches a system that is running.
+  const env = { WEIR_NATS_SERVER: args.env['WEIR_NATS_SERVER'] }
+  const flags = { data_dir: dataDir, 'http.port': 0, dedupe_horizon_days: dedupeHorizonDays }
+  const loaded = loadConfig({ env, flags })
+  if (loaded.kind === 'invalid') throw new Error(loaded.problems.map(problem => problem.message).join('\n'))
+  return loaded.config
+}

@@ -1,0 +1,92 @@
+// Orders to seal charges, read from CONTROL, and when they are due.
+//
+// Invariant: an order is handed to the core only when this partition has processed all that was accepted before the
+// run was created and holds no customer; orders are carried out in their order.
+
+import { z } from 'zod'
+import { parseInstant } from '../../schemas/time.js'
+import type { ReadMessage } from '../broker/pull-protocol.js'
+import type { BillingRunOrder } from '../core/ports/core-io.js'
+import type { Positions } from '../ledger/checkpoint.js'
+
+const sequences = z.array(z.number().nullable())
+const orderSchema = z.object({
+  billing_run_id: z.string().min(1),
+  cutoff: z.string(),
+  entity_id: z.string().nullish(),
+  preview: z.boolean().optional(),
+  after: z.object({ METERING: sequences, LIFECYCLE: sequences }),
+})
+
+interface PendingOrder {
+  readonly seq: number
+  /** Undefined: it cannot be read; it is passed over once it is its turn. */
+  readonly order:
+    | (BillingRunOrder & { readonly after: Readonly<Record<'METERING' | 'LIFECYCLE', number>> })
+    | undefined
+}
+
+export interface DueOrders {
+  readonly orders: readonly BillingRunOrder[]
+  /** Position in CONTROL once they are carried out. */
+  readonly seq: number
+}
+
+export class BillingOrders {
+  readonly #partition: number
+  readonly #pending: PendingOrder[] = []
+  readonly #onUnreadable: (detail: string) => void
+
+  constructor(partition: number, onUnreadable: (detail: string) => void) {
+    this.#partition = partition
+    this.#onUnreadable = onUnreadable
+  }
+
+  get count(): number {
+    return this.#pending.length
+  }
+
+  add(message: ReadMessage): void {
+    const order = parseOrder(message.bytes, this.#partition)
+    if (typeof order === 'string') this.#onUnreadable(`control message ${message.seq}: ${order}`)
+    this.#pending.push({ seq: message.seq, order: typeof order === 'string' ? undefined : order })
+  }
+
+  /** Takes what is due. Undefined when nothing is. */
+  takeDue(positions: Positions, holdsCustomers: boolean): DueOrders | undefined {
+    if (holdsCustomers) return undefined
+    const orders: BillingRunOrder[] = []
+    let seq: number | undefined
+    for (let head = this.#pending[0]; head !== undefined; head = this.#pending[0]) {
+      if (head.order !== undefined) {
+        const { after, ...order } = head.order
+        if (positions.METERING.seq < after.METERING || positions.LIFECYCLE.seq < after.LIFECYCLE) break
+        orders.push(order)
+      }
+      seq = head.seq
+      this.#pending.shift()
+    }
+    return seq === undefined ? undefined : { orders, seq }
+  }
+}
+
+function parseOrder(bytes: Uint8Array, partition: number): PendingOrder['order'] | string {
+  let value: unknown
+  try {
+    value = JSON.parse(Buffer.from(bytes).toString('utf8'))
+  } catch (error) {
+    return `not JSON: ${error instanceof Error ? error.message : String(error)}`
+  }
+  const parsed = orderSchema.safeParse(value)
+  if (!parsed.success) return z.prettifyError(parsed.error)
+  const { billing_run_id, cutoff, entity_id, preview, after } = parsed.data
+  const cutoffNs = parseInstant(cutoff)
+  if (cutoffNs === undefined) return `the cutoff ${cutoff} is no instant`
+  return {
+    billingRunId: billing_run_id,
+    cutoffNs,
+    ...(entity_id == null ? {} : { entityId: entity_id }),
+    ...(preview === undefined ? {} : { preview }),
+    after: { METERING: after.METERING[partition] ?? 0, LIFECYCLE: after.LIFECYCLE[partition] ?? 0 },
+  }
+}

@@ -1,0 +1,175 @@
+// Claiming a partition: whoever writes the next checkpoint under the sequence of the newest one owns it.
+//
+// Invariants:
+// 1. A claim raises the epoch by one and changes nothing else. Whoever held the partition is fenced by it.
+// 2. What is in memory always follows a claim: no state survives a change of owner, not even our own.
+// 3. A partition begins at the beginning only if it was never born: one that has no checkpoint any more stops.
+
+import type { StreamInfo } from '@nats-io/jetstream'
+import { zeroDispositions } from '../../schemas/event/dispositions.js'
+import { publishBatch } from '../broker/atomic-batch.js'
+import { type Genesis, GenesisMissing, genesisOf, wasBorn, writeBirth } from '../broker/genesis.js'
+import { natsSubjects, streamInfo } from '../broker/topology.js'
+import {
+  type Checkpoint,
+  encodeCheckpoint,
+  type InputStream,
+  inputStreams,
+  type Positions,
+  readCheckpoint,
+  readLastSequence,
+  type StoredCheckpoint,
+} from '../ledger/checkpoint.js'
+import { type CommitLink, commitHeader } from '../ledger/commit.js'
+import { PartitionFailure, RetryableError } from '../ledger/failures.js'
+import { ledgerTailOf } from '../ledger/ledger-tail.js'
+
+export type InputInfos = Readonly<Record<InputStream, StreamInfo>>
+
+export interface Claim extends StoredCheckpoint {
+  readonly inputs: InputInfos
+  /** Seals the checkpoints. */
+  readonly key: Uint8Array
+}
+
+/** An owner that commits all the time moves the checkpoint between our reading and our writing; one of a few tries lands. */
+const claimTries = 20
+
+/** `owner` is unique to this call: host, process and something random. Throws `RetryableError` when others are faster. */
+export async function claimPartition(link: CommitLink, partition: number, owner: string): Promise<Claim> {
+  const genesis = await readGenesis(link)
+  const inputsBefore = await readInputs(link)
+  const isBorn = await wasBorn(link.jsm, partition)
+  // What the checkpoint is held against is read after the claim: until then somebody else moved on.
+  const claimed = async (stored: StoredCheckpoint): Promise<Claim> => {
+    if (!isBorn) await writeBirth(link.nc, partition)
+    return { ...stored, key: genesis.key, inputs: await readInputs(link) }
+  }
+  let detail = ''
+  for (let tries = 0; tries < claimTries; tries += 1) {
+    link.signal.throwIfAborted()
+    const newest = await readCheckpoint(link.jsm, partition)
+    if (newest?.checkpoint.owner === owner) return claimed(newest) // the answer was lost, the claim was not
+    if (newest === undefined && isBorn) throw checkpointMissing(partition) // invariant 3
+    const before = newest?.checkpoint ?? firstCheckpoint(partition, inputsBefore)
+    const checkpoint: Checkpoint = {
+      ...before,
+      epoch: before.epoch + 1, // invariant 1
+      owner,
+      follows: newest?.seq ?? 0,
+      messages: [],
+    }
+    const natsSubject = natsSubjects.ledger(partition, 'state')
+    const message = {
+      natsSubject,
+      bytes: encodeCheckpoint(checkpoint, genesis.key),
+      headers: { [commitHeader]: String(checkpoint.commit) },
+    }
+    if (newest !== undefined && newest.lastSeq > newest.seq) link.onRetry(strangers(partition, newest))
+    const lastSeq = newest?.lastSeq ?? (await readLastSequence(link.jsm, 'LEDGER', natsSubject))
+    const fence = { lastSubjectSequence: lastSeq }
+    const outcome = await publishBatch(link.nc, [message], fence, link.limits.commitTimeoutMs)
+    if (outcome.kind === 'stored') {
+      ledgerTailOf(link.nc).add(outcome.seq, [message])
+      return claimed({ checkpoint, seq: outcome.seq, lastSeq: outcome.seq })
+    }
+    detail = outcome.detail
+  }
+  throw new RetryableError(`partition ${partition} could not be claimed: ${detail}`)
+}
+
+/** What lies on the subject above the newest checkpoint, for the log. */
+export function strangers(partition: number, { seq, lastSeq }: StoredCheckpoint): string {
+  return `what lies on ${natsSubjects.ledger(partition, 'state')} above ${seq}, up to ${lastSeq}, was not written by Weir and is passed over`
+}
+
+function checkpointMissing(partition: number): PartitionFailure {
+  return new PartitionFailure(
+    'checkpoint_missing',
+    `Partition ${partition} has worked before, and LEDGER holds no checkpoint of it any more: it was purged or lost, by` +
+      ` something other than weir retention. Beginning anew would count every event twice. Restore LEDGER from a backup.`,
+  )
+}
+
+/** What was made once; LEDGER must be that one. */
+async function readGenesis({ jsm }: CommitLink): Promise<Genesis> {
+  const genesis = await genesisOf(jsm).catch(cause => {
+    if (!(cause instanceof GenesisMissing)) throw cause
+    throw new PartitionFailure('genesis_missing', cause.message, { cause })
+  })
+  const ledger = await streamInfo(jsm, 'LEDGER')
+  const once = genesis.streams['LEDGER']
+  if (ledger !== undefined && (once === undefined || ledger.created === once)) return genesis
+  const found = ledger === undefined ? 'LEDGER is gone' : `LEDGER was made at ${ledger.created}`
+  throw new PartitionFailure(
+    'ledger_recreated',
+    `${found}; this installation's was made at ${once}. Restore that stream from a backup.`,
+  )
+}
+
+async function readInputs({ jsm }: CommitLink): Promise<InputInfos> {
+  const found: Partial<Record<InputStream, StreamInfo>> = {}
+  for (const stream of inputStreams) {
+    const info = await streamInfo(jsm, stream)
+    if (info === undefined) {
+      const detail = `The stream ${stream} does not exist. Restore it from a backup; starting weir makes an empty one.`
+      throw new PartitionFailure('input_recreated', detail)
+    }
+    found[stream] = info
+  }
+  return found as InputInfos
+}
+
+/** Of a partition that was never claimed: everything that the inputs still hold is to be read. */
+function firstCheckpoint(partition: number, inputs: InputInfos): Checkpoint {
+  const start = (stream: InputStream) => {
+    const { created, state } = inputs[stream]
+    return { created, seq: Math.max(0, state.first_seq - 1) }
+  }
+  return {
+    format: 2,
+    partition,
+    epoch: 0,
+    owner: '',
+    commit: 0,
+    positions: {
+      CATALOG: start('CATALOG'),
+      CONTROL: start('CONTROL'),
+      LIFECYCLE: start('LIFECYCLE'),
+      METERING: start('METERING'),
+    } satisfies Positions,
+    snapshot: null,
+    delta_chunks: 0,
+    counters: zeroDispositions(),
+    follows: 0,
+    messages: [],
+    figures: {},
+  }
+}
+
+/** Holds an input stream against the position from which it is to be read on. */
+export function assertInput(stream: InputStream, info: StreamInfo, position: Positions[InputStream]): void {
+  const { first_seq: first, last_seq: last } = info.state
+  const next = position.seq + 1
+  if (info.created !== position.created) {
+    throw new PartitionFailure(
+      'input_recreated',
+      `${stream} was made at ${info.created}; the checkpoint read the one of ${position.created}. Restore that stream,` +
+        ` or begin with an empty NATS account or data directory.`,
+    )
+  }
+  if (last < position.seq) {
+    throw new PartitionFailure(
+      'input_behind_checkpoint',
+      `${stream} ends at ${last}; the checkpoint has processed up to ${position.seq}. The stream was restored from an` +
+        ` older backup: restore LEDGER from the same backup.`,
+    )
+  }
+  if (first > next) {
+    throw new PartitionFailure(
+      'input_purged',
+      `${stream} begins at ${first}; ${next} is the next to be processed. What lay between was purged before it was` +
+        ` processed: restore the stream from a backup.`,
+    )
+  }
+}

@@ -1,0 +1,69 @@
+// All partitions of this process: one engine each, over one pool of workers and one connection.
+// Invariant: each stops and fails alone; starting, draining and aborting reach all of them.
+
+import type { JetStreamManager } from '@nats-io/jetstream'
+import type { NatsConnection } from '@nats-io/transport-node'
+import type { PipelineLimits } from '../config/limits.js'
+import { PartitionFailure } from '../ledger/failures.js'
+import type { WorkerPool } from '../workers/pool.js'
+import type { EngineLog, EngineStatus, EngineTelemetry } from './engine.js'
+import type { HistorySource } from './history-desk.js'
+import { PartitionEngine } from './run.js'
+
+export interface EnginesOptions {
+  readonly partitions: number
+  readonly nc: NatsConnection
+  readonly jsm: JetStreamManager
+  readonly pool: WorkerPool
+  readonly limits: PipelineLimits
+  readonly history: HistorySource
+  readonly log: EngineLog
+  readonly telemetry?: EngineTelemetry
+  /** One partition has stopped for good; the others go on. */
+  readonly onFatal: (partition: number, failure: PartitionFailure) => void
+  readonly takeOver?: boolean
+  /** While it says so no usage is read: what comes after the ledger is too far behind. */
+  readonly holdsBack?: () => boolean
+}
+
+export class Engines {
+  readonly #engines: readonly PartitionEngine[]
+
+  constructor(options: EnginesOptions) {
+    const { pool, onFatal, ...shared } = options
+    this.#engines = Array.from(
+      { length: options.partitions },
+      (_, partition) =>
+        new PartitionEngine({
+          ...shared,
+          partition,
+          worker: pool.partition(partition),
+          onFatal: failure => onFatal(partition, failure),
+        }),
+    )
+  }
+
+  /** Resolves when each partition runs, stands by, or has failed; what failed was told to `onFatal`. */
+  async start(): Promise<void> {
+    const started = await Promise.allSettled(this.#engines.map(engine => engine.start()))
+    for (const result of started) {
+      if (result.status === 'rejected' && !(result.reason instanceof PartitionFailure)) throw result.reason
+    }
+  }
+
+  async drain(): Promise<void> {
+    await Promise.all(this.#engines.map(engine => engine.drain()))
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#engines.map(engine => engine.close()))
+  }
+
+  async abort(): Promise<void> {
+    await Promise.all(this.#engines.map(engine => engine.abort()))
+  }
+
+  status(): readonly EngineStatus[] {
+    return this.#engines.map(engine => engine.status())
+  }
+}

@@ -1,0 +1,89 @@
+// Fetches the history that the core asks for, while the partition goes on, and hands it back with the next input.
+//
+// Invariants:
+// 1. A request is fetched once at a time, and is repeated until it succeeds or the partition is let go.
+// 2. The rows asked for include everything that was committed before the request became known.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { EngineLimits } from '../config/limits.js'
+import type { HistoryAnswer, HistoryRequest, HistoryRow } from '../core/ports/core-io.js'
+
+/** Where rated usage can be read back: the ClickHouse sink's tables. */
+export interface HistorySource {
+  /**
+   * The customer's rated usage from `request.fromNs` on, complete up to `ledgerSeq`: the LEDGER stream sequence that
+   * the sink must have passed. Waits for the sink. Throws when it cannot be had now.
+   */
+  rowsOf(request: HistoryRequest, ledgerSeq: number, signal: AbortSignal): Promise<readonly HistoryRow[]>
+}
+
+export class HistoryDesk {
+  readonly #source: HistorySource
+  readonly #limits: EngineLimits
+  readonly #signal: AbortSignal
+  readonly #onAnswer: () => void
+  readonly #onRetry: (detail: string) => void
+  readonly #open = new Set<string>()
+  #answers: HistoryAnswer[] = []
+
+  constructor(options: {
+    readonly source: HistorySource
+    readonly limits: EngineLimits
+    readonly signal: AbortSignal
+    readonly onAnswer: () => void
+    readonly onRetry: (detail: string) => void
+  }) {
+    this.#source = options.source
+    this.#limits = options.limits
+    this.#signal = options.signal
+    this.#onAnswer = options.onAnswer
+    this.#onRetry = options.onRetry
+  }
+
+  /** Requests under way, and answers that wait. */
+  get count(): number {
+    return this.#open.size
+  }
+
+  get hasAnswers(): boolean {
+    return this.#answers.length > 0
+  }
+
+  /** `ledgerSeq`: of the last row that was committed by the time the requests were reported. */
+  ask(requests: readonly HistoryRequest[], ledgerSeq: number): void {
+    for (const request of requests) {
+      if (this.#open.has(request.requestId)) continue
+      this.#open.add(request.requestId)
+      void this.#fetch(request, ledgerSeq)
+    }
+  }
+
+  takeAnswers(): readonly HistoryAnswer[] {
+    const answers = this.#answers
+    this.#answers = []
+    return answers
+  }
+
+  /** Requests that the core no longer has open after these answers were handed in. */
+  settled(answers: readonly HistoryAnswer[]): void {
+    for (const { requestId } of answers) this.#open.delete(requestId)
+  }
+
+  async #fetch(request: HistoryRequest, ledgerSeq: number): Promise<void> {
+    const { retryMinMs, retryMaxMs } = this.#limits
+    for (let waitMs = retryMinMs; !this.#signal.aborted; waitMs = Math.min(waitMs * 2, retryMaxMs)) {
+      try {
+        const rows = await this.#source.rowsOf(request, ledgerSeq, this.#signal)
+        this.#answers.push({ requestId: request.requestId, rows })
+        this.#onAnswer()
+        return
+      } catch (error) {
+        if (this.#signal.aborted) return
+        this.#onRetry(
+          `history of ${request.customerId}: ${error instanceof Error ? error.message : String(error)}`,
+        )
+        await sleep(waitMs, undefined, { signal: this.#signal }).catch(() => undefined)
+      }
+    }
+  }
+}

@@ -1,0 +1,313 @@
+// Reads one input stream of one partition, ahead of the worker and within a byte budget.
+//
+// The pull protocol is spoken here and not through the client's iterators, because what matters is exactly when the
+// next pull is made, and that silence is told from a busy event loop.
+// Invariants:
+// 1. Messages are handed out in the order of the stream and without a hole: the server numbers what it delivers to this
+//    consumer, and any number but the next one begins reading anew after the last message that arrived.
+// 2. The consumer is a cursor that acknowledges nothing. Losing it (restart of the server, inactivity) loses nothing.
+// 3. At most `prefetchBytes` and one message are held; what came compressed counts as what it will be.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  AckPolicy,
+  DeliverPolicy,
+  JetStreamApiCodes,
+  JetStreamApiError,
+  type JetStreamManager,
+} from '@nats-io/jetstream'
+import { type NatsConnection, nanos } from '@nats-io/transport-node'
+import { type OpenReading, pullLinkOf } from '../broker/pull-link.js'
+import { type Delivery, deliveryOf, type ReadMessage, statusOf } from '../broker/pull-protocol.js'
+import { streamInfo } from '../broker/topology.js'
+import { MessageHead, type WireMessage } from '../broker/wire-parser.js'
+import type { EngineLimits } from '../config/limits.js'
+import { plainLength } from '../core/decode/decompress.js'
+import { PartitionFailure } from '../ledger/failures.js'
+
+export interface ReaderOptions {
+  readonly nc: NatsConnection
+  readonly jsm: JetStreamManager
+  readonly stream: string
+  readonly filterSubjects: readonly string[]
+  /** The stream's creation time: reading another stream of that name is refused. */
+  readonly created: string
+  /** The first sequence to be read. */
+  readonly fromSeq: number
+  readonly limits: EngineLimits
+  /** Something arrived. */
+  readonly onMessage: () => void
+  /** Reading is over for good. */
+  readonly onFailure: (failure: PartitionFailure) => void
+  /** Reading was interrupted and is begun anew. */
+  readonly onInterruption: (detail: string) => void
+}
+
+export class InputReader {
+  readonly #options: ReaderOptions
+  readonly #waiting: ReadMessage[] = []
+  #bytes = 0
+  #nextSeq: number
+  #cursor: Cursor | undefined
+  #pending = 0
+  #largePull = false
+  #stopped = false
+  #starting = false
+  readonly #watchdog: NodeJS.Timeout
+
+  constructor(options: ReaderOptions) {
+    this.#options = options
+    this.#nextSeq = options.fromSeq
+    this.#watchdog = setInterval(() => this.#watch(), 1_000)
+    void this.#begin(undefined)
+  }
+
+  /** Bytes that wait here. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get count(): number {
+    return this.#waiting.length
+  }
+
+  /** Messages that are not handed out yet, here and at the server, as far as is known. */
+  get lag(): number {
+    return this.#pending + this.#waiting.length
+  }
+
+  /** When the oldest message that waits here came to this process. */
+  get oldestReadAtMs(): number | undefined {
+    return this.#waiting[0]?.readAtMs
+  }
+
+  stop(): void {
+    this.#stopped = true
+    clearInterval(this.#watchdog)
+    this.#drop()
+  }
+
+  /** The oldest messages, up to so many bytes, at least one if there is any. Their memory goes back to the link. */
+  take(maxBytes: number): ReadMessage[] {
+    let bytes = 0
+    let count = 0
+    for (; count < this.#waiting.length; count += 1) {
+      const next = plainLength(this.#waiting[count]!)
+      if (count > 0 && bytes + next > maxBytes) break
+      bytes += next
+    }
+    this.#bytes -= bytes
+    const taken = this.#waiting.splice(0, count)
+    if (count > 0) this.#pull()
+    return taken
+  }
+
+  /**
+   * Up to which sequence of the stream nothing is left for this reader, when nothing waits; undefined when unknown.
+   * The stream's end is read first: what the consumer then says to have delivered includes everything up to it.
+   */
+  async quietUpTo(): Promise<number | undefined> {
+    const { jsm, stream } = this.#options
+    const cursor = this.#cursor
+    if (cursor === undefined || this.#waiting.length > 0) return undefined
+    const end = (await jsm.streams.info(stream)).state.last_seq
+    const info = await jsm.consumers.info(stream, cursor.consumer)
+    const all = info.num_pending === 0 && info.delivered.consumer_seq === cursor.delivered
+    if (!all || cursor !== this.#cursor || this.#waiting.length > 0) return undefined
+    this.#nextSeq = Math.max(this.#nextSeq, end + 1)
+    return end
+  }
+
+  #interrupt(detail: string): void {
+    void this.#begin(detail)
+  }
+
+  /** Makes a consumer after the last message that arrived, and tries again until there is one. */
+  async #begin(interruption: string | undefined): Promise<void> {
+    if (this.#stopped || this.#starting) return
+    this.#starting = true
+    this.#drop()
+    if (interruption !== undefined) this.#options.onInterruption(interruption)
+    const { limits } = this.#options
+    for (let waitMs = limits.retryMinMs; !this.#stopped; waitMs = Math.min(waitMs * 2, limits.retryMaxMs)) {
+      try {
+        await this.#open()
+        break
+      } catch (error) {
+        if (error instanceof PartitionFailure) {
+          this.stop()
+          this.#options.onFailure(error)
+          break
+        }
+        this.#options.onInterruption(error instanceof Error ? error.message : String(error))
+        await sleep(waitMs)
+      }
+    }
+    this.#starting = false
+    this.#pull()
+  }
+
+  async #open(): Promise<void> {
+    const { nc, jsm, stream, filterSubjects, limits } = this.#options
+    await this.#assertStream()
+    const info = await jsm.consumers.add(stream, {
+      ack_policy: AckPolicy.None, // invariant 2
+      deliver_policy: DeliverPolicy.StartSequence,
+      opt_start_seq: this.#nextSeq,
+      filter_subjects: [...filterSubjects],
+      mem_storage: true,
+      num_replicas: 1,
+      inactive_threshold: nanos(limits.consumerInactiveMs),
+    })
+    this.#pending = info.num_pending
+    const reading = await pullLinkOf(nc).open({
+      onMessage: message => this.#receive(cursor, message),
+      onLost: detail => {
+        if (cursor === this.#cursor) this.#interrupt(detail)
+      },
+    })
+    const cursor: Cursor = {
+      consumer: info.name,
+      reading,
+      delivered: 0,
+      deliveredBeforePull: 0,
+      pulling: false,
+      silentTicks: 0,
+    }
+    if (this.#stopped) reading.close()
+    else this.#cursor = cursor
+  }
+
+  async #assertStream(): Promise<void> {
+    const { jsm, stream, created } = this.#options
+    const info = await streamInfo(jsm, stream)
+    if (info === undefined || info.created !== created) {
+      const detail = `${stream} was deleted or made anew while it was read. Restore it from a backup.`
+      throw new PartitionFailure('input_recreated', detail)
+    }
+    if (info.state.first_seq > this.#nextSeq) {
+      const detail = `${stream} begins at ${info.state.first_seq}; ${this.#nextSeq} was to be read next. It was purged too far: restore it from a backup.`
+      throw new PartitionFailure('input_purged', detail)
+    }
+  }
+
+  #pull(): void {
+    const { limits, stream } = this.#options
+    const cursor = this.#cursor
+    if (cursor === undefined || cursor.pulling || this.#stopped) return
+    const largest = limits.maxPayload + limits.headerBytes
+    const bytes = this.#largePull ? Math.max(largest, limits.pullBytes) : limits.pullBytes
+    if (this.#bytes > 0 && this.#bytes + bytes > limits.prefetchBytes) return // invariant 3
+    cursor.pulling = true
+    cursor.silentTicks = 0
+    cursor.deliveredBeforePull = cursor.delivered
+    const request = {
+      batch: this.#largePull ? 1 : 100_000,
+      max_bytes: bytes,
+      expires: nanos(limits.pullExpiresMs),
+      idle_heartbeat: nanos(limits.idleHeartbeatMs),
+    }
+    this.#largePull = false
+    const natsSubject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${cursor.consumer}`
+    cursor.reading.pull(natsSubject, JSON.stringify(request))
+  }
+
+  #receive(cursor: Cursor, message: WireMessage): void {
+    const delivery = cursor === this.#cursor ? deliveryOf(message.reply) : undefined
+    const head = new MessageHead(message.memory.subarray(0, message.headLength))
+    if (delivery !== undefined && delivery.consumerSeq === cursor.delivered + 1) {
+      cursor.silentTicks = 0
+      this.#keep(cursor, message, head, delivery)
+      return
+    }
+    pullLinkOf(this.#options.nc).memory.give(message.memory)
+    if (cursor !== this.#cursor) return
+    cursor.silentTicks = 0
+    if (delivery === undefined) this.#onStatus(cursor, head)
+    else this.#interrupt('a message was lost on the way') // invariant 1
+  }
+
+  #keep(cursor: Cursor, { memory, headLength }: WireMessage, head: MessageHead, delivery: Delivery): void {
+    cursor.delivered += 1
+    this.#nextSeq = delivery.streamSeq + 1
+    this.#pending = delivery.pending
+    const contentType = head.get('content-type')
+    const contentEncoding = head.get('content-encoding')
+    const message = {
+      seq: delivery.streamSeq,
+      arrivedAtMs: delivery.storedAtMs,
+      bytes: memory.subarray(headLength),
+      readAtMs: Date.now(),
+      head,
+      memory,
+      ...(contentType === undefined ? {} : { contentType }),
+      ...(contentEncoding === undefined ? {} : { contentEncoding }),
+    }
+    this.#waiting.push(message)
+    this.#bytes += plainLength(message)
+    this.#options.onMessage()
+  }
+
+  #onStatus(cursor: Cursor, head: MessageHead): void {
+    const status = statusOf(head)
+    switch (status.kind) {
+      case 'heartbeat':
+        break
+      case 'end_of_pull':
+        cursor.pulling = false
+        // A message that is larger than a pull is asked for by itself.
+        this.#largePull = status.tooLarge && cursor.delivered === cursor.deliveredBeforePull
+        this.#pull()
+        break
+      case 'interrupted':
+        this.#interrupt(status.detail)
+        break
+      default:
+        status satisfies never
+    }
+  }
+
+  /** Ticks, not time: after a busy stretch one tick is late, and what arrived meanwhile is seen before the next. */
+  #watch(): void {
+    const cursor = this.#cursor
+    if (cursor === undefined) return
+    if (!cursor.pulling) {
+      void this.#countPending(cursor)
+      return
+    }
+    cursor.silentTicks += 1
+    if (cursor.silentTicks > this.#options.limits.silentTicks) this.#interrupt('the server is silent')
+  }
+
+  /** While nothing is read, what waits at the server still grows. A consumer that expired meanwhile is made again. */
+  async #countPending(cursor: Cursor): Promise<void> {
+    const { jsm, stream } = this.#options
+    try {
+      const { num_pending } = await jsm.consumers.info(stream, cursor.consumer)
+      if (cursor === this.#cursor && !cursor.pulling) this.#pending = num_pending
+    } catch (error) {
+      const isGone = error instanceof JetStreamApiError && error.code === JetStreamApiCodes.ConsumerNotFound
+      if (isGone && cursor === this.#cursor) void this.#begin(undefined)
+    }
+  }
+
+  #drop(): void {
+    const cursor = this.#cursor
+    this.#cursor = undefined
+    if (cursor === undefined) return
+    cursor.reading.close()
+    const { jsm, stream } = this.#options
+    jsm.consumers.delete(stream, cursor.consumer).catch(() => false) // it expires by itself
+  }
+}
+
+interface Cursor {
+  readonly consumer: string
+  readonly reading: OpenReading
+  /** Messages that arrived; the server's number of the last one. */
+  delivered: number
+  deliveredBeforePull: number
+  /** A pull is under way. */
+  pulling: boolean
+  silentTicks: number
+}

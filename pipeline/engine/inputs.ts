@@ -1,0 +1,175 @@
+// The four inputs of a partition, and in which order they are taken.
+//
+// Invariants:
+// 1. What the catalogs and the customers' changes were when the partition was claimed is processed before any usage:
+//    order never changes a result, but usage that waits for a subscription takes room.
+// 2. Positions advance by what was taken, in the order of each stream.
+
+import type { EventStream } from '../../schemas/event/event-stream.js'
+import type { ReadMessage } from '../broker/pull-protocol.js'
+import { natsSubjects } from '../broker/topology.js'
+import { plainLength } from '../core/decode/decompress.js'
+import { type InputStream, type Positions, readLastSequence } from '../ledger/checkpoint.js'
+import type { CommitLink } from '../ledger/commit.js'
+import type { PartitionFailure } from '../ledger/failures.js'
+import type { Claim } from './claim.js'
+import { InputReader } from './input-reader.js'
+
+export interface InputEvents {
+  readonly onMessage: () => void
+  readonly onInterruption: (detail: string) => void
+  readonly onFailure: (failure: PartitionFailure) => void
+}
+
+export interface TakenInputs {
+  readonly catalog: readonly ReadMessage[]
+  readonly lifecycle: readonly ReadMessage[]
+  readonly metering: readonly ReadMessage[]
+  readonly bytes: number
+}
+
+export interface ReadyInputs {
+  readonly bytes: number
+  readonly count: number
+  /** When the first of them came to this process. */
+  readonly oldestReadAtMs: number
+  /** What was there at the claim is still being read: no reason to linger. */
+  readonly catchingUp: boolean
+}
+
+export class PartitionInputs {
+  readonly #readers: Readonly<Record<InputStream, InputReader>>
+  /** Sequences of CATALOG and LIFECYCLE at the claim. */
+  readonly #endsAtClaim: Readonly<Record<'CATALOG' | 'LIFECYCLE', number>>
+  readonly #taken: Record<InputStream, number>
+  readonly #created: Readonly<Record<InputStream, string>>
+
+  static async open(link: CommitLink, claim: Claim, events: InputEvents): Promise<PartitionInputs> {
+    const { partition } = claim.checkpoint
+    const ends = {
+      CATALOG: await readLastSequence(link.jsm, 'CATALOG', natsSubjects.catalog),
+      LIFECYCLE: await readLastSequence(link.jsm, 'LIFECYCLE', natsSubjects.lifecycle(partition)),
+    }
+    return new PartitionInputs(link, claim, events, ends)
+  }
+
+  private constructor(
+    link: CommitLink,
+    claim: Claim,
+    events: InputEvents,
+    endsAtClaim: Record<'CATALOG' | 'LIFECYCLE', number>,
+  ) {
+    const { partition, positions } = claim.checkpoint
+    const { nc, jsm, limits } = link
+    const reader = (stream: InputStream, natsSubject: string) => {
+      const { created, seq } = positions[stream]
+      return new InputReader({
+        nc,
+        jsm,
+        stream,
+        filterSubjects: [natsSubject],
+        created,
+        fromSeq: seq + 1,
+        limits,
+        ...events,
+      })
+    }
+    this.#endsAtClaim = endsAtClaim
+    this.#readers = {
+      CATALOG: reader('CATALOG', natsSubjects.catalog),
+      CONTROL: reader('CONTROL', natsSubjects.billingRun),
+      LIFECYCLE: reader('LIFECYCLE', natsSubjects.lifecycle(partition)),
+      METERING: reader('METERING', natsSubjects.metering(partition)),
+    }
+    const each = <T>(of: (stream: InputStream) => T) => ({
+      CATALOG: of('CATALOG'),
+      CONTROL: of('CONTROL'),
+      LIFECYCLE: of('LIFECYCLE'),
+      METERING: of('METERING'),
+    })
+    this.#created = each(stream => positions[stream].created)
+    this.#taken = each(stream => positions[stream].seq)
+  }
+
+  get lag(): { readonly metering: number; readonly lifecycle: number; readonly catalog: number } {
+    const { METERING, LIFECYCLE, CATALOG } = this.#readers
+    return { metering: METERING.lag, lifecycle: LIFECYCLE.lag, catalog: CATALOG.lag }
+  }
+
+  /** What may be taken now. */
+  ready(pauseMetering: boolean): ReadyInputs {
+    let bytes = 0
+    let count = 0
+    let oldestReadAtMs = Number.POSITIVE_INFINITY
+    const open = this.#open(pauseMetering)
+    for (const stream of open) {
+      const reader = this.#readers[stream]
+      bytes += reader.bytes
+      count += reader.count
+      oldestReadAtMs = Math.min(oldestReadAtMs, reader.oldestReadAtMs ?? Number.POSITIVE_INFINITY)
+    }
+    return { bytes, count, oldestReadAtMs, catchingUp: this.#catchingUp() !== undefined }
+  }
+
+  /** Takes up to so many bytes, catalogs first, then changes, then usage. */
+  take(maxBytes: number, pauseMetering: boolean): TakenInputs {
+    const taken: Record<EventStream, readonly ReadMessage[]> = { CATALOG: [], LIFECYCLE: [], METERING: [] }
+    let bytes = 0
+    for (const stream of this.#open(pauseMetering)) {
+      if (bytes >= maxBytes) break
+      const messages = this.#readers[stream].take(maxBytes - bytes)
+      taken[stream] = messages
+      for (const message of messages) bytes += plainLength(message)
+      this.#taken[stream] = messages.at(-1)?.seq ?? this.#taken[stream]
+    }
+    return { catalog: taken.CATALOG, lifecycle: taken.LIFECYCLE, metering: taken.METERING, bytes }
+  }
+
+  takeControl(): readonly ReadMessage[] {
+    return this.#readers.CONTROL.take(Number.POSITIVE_INFINITY)
+  }
+
+  /** What was taken, and `control`: up to where the orders were carried out. */
+  positions(control: number): Positions {
+    const at = (stream: InputStream, seq: number) => ({ created: this.#created[stream], seq })
+    return {
+      CATALOG: at('CATALOG', this.#taken.CATALOG),
+      CONTROL: at('CONTROL', control),
+      LIFECYCLE: at('LIFECYCLE', this.#taken.LIFECYCLE),
+      METERING: at('METERING', this.#taken.METERING),
+    }
+  }
+
+  /**
+   * Moves the positions of inputs that have nothing for us over what others had meanwhile, so that a stream may be
+   * purged up to the positions of all partitions although some of them are idle. Returns how far they moved.
+   */
+  async skipQuiet(): Promise<number> {
+    let moved = 0
+    for (const stream of ['LIFECYCLE', 'METERING'] as const) {
+      const before = this.#taken[stream]
+      const end = await this.#readers[stream].quietUpTo()
+      if (end === undefined || this.#taken[stream] !== before || end <= before) continue
+      moved += end - before
+      this.#taken[stream] = end
+    }
+    return moved
+  }
+
+  stop(): void {
+    for (const reader of Object.values(this.#readers)) reader.stop()
+  }
+
+  #catchingUp(): 'CATALOG' | 'LIFECYCLE' | undefined {
+    for (const stream of ['CATALOG', 'LIFECYCLE'] as const) {
+      if (this.#taken[stream] < this.#endsAtClaim[stream]) return stream
+    }
+    return undefined
+  }
+
+  #open(pauseMetering: boolean): readonly EventStream[] {
+    const first = this.#catchingUp()
+    if (first !== undefined) return [first] // invariant 1
+    return pauseMetering ? ['CATALOG', 'LIFECYCLE'] : ['CATALOG', 'LIFECYCLE', 'METERING']
+  }
+}

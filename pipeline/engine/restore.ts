@@ -1,0 +1,155 @@
+// Restoring: the snapshot that the checkpoint names, and every state delta after it.
+//
+// Invariants:
+// 1. Every commit after the snapshot has its delta, whole: a hole stops the partition, it is never skipped. What no
+//    commit names is.
+// 2. The inputs are the streams that the checkpoint read, and still hold what is to be read next.
+
+import { natsSubjects, streamInfo } from '../broker/topology.js'
+import { inputStreams, type SnapshotRef } from '../ledger/checkpoint.js'
+import type { CommitLink } from '../ledger/commit.js'
+import { PartitionFailure, RetryableError } from '../ledger/failures.js'
+import { LedgerGap, PartitionCommits } from '../ledger/partition-commits.js'
+import { assertInput, type Claim } from './claim.js'
+import { InputReader } from './input-reader.js'
+import type { Manifest, SnapshotStore } from './snapshot.js'
+import { Wake } from './wake.js'
+
+export interface RestoredBytes {
+  /** Names the segments of identities, which are not among the bytes: there may be gigabytes of them. */
+  readonly manifest: Manifest | undefined
+  readonly snapshot: Uint8Array | undefined
+  readonly deltas: readonly Uint8Array[]
+  readonly deltaBytes: number
+}
+
+export async function restoreBytes(
+  link: CommitLink,
+  claim: Claim,
+  snapshots: SnapshotStore,
+): Promise<RestoredBytes> {
+  const { checkpoint, inputs } = claim
+  for (const stream of inputStreams) assertInput(stream, inputs[stream], checkpoint.positions[stream]) // invariant 2
+  const { snapshot: ref } = checkpoint
+  const manifest = ref === null ? undefined : await snapshots.manifest(ref.object)
+  const snapshot = manifest === undefined ? undefined : await snapshots.read(manifest.state.object)
+  const joiner = new DeltaJoiner(claim, ref ?? undefined)
+  await readCommits(link, claim, ref?.ledger_seq ?? 1, joiner)
+  const { deltas } = joiner
+  return { manifest, snapshot, deltas, deltaBytes: deltas.reduce((sum, delta) => sum + delta.length, 0) }
+}
+
+/** Reads checkpoints and deltas from a sequence up to the claim. */
+async function readCommits(
+  link: CommitLink,
+  claim: Claim,
+  fromSeq: number,
+  joiner: DeltaJoiner,
+): Promise<void> {
+  const { nc, jsm, limits, signal, onRetry } = link
+  const { partition } = claim.checkpoint
+  const ledger = await streamInfo(jsm, 'LEDGER')
+  if (ledger === undefined) throw new RetryableError('LEDGER is gone') // the next claim says what to do
+  const wake = new Wake()
+  let failure: PartitionFailure | undefined
+  const reader = new InputReader({
+    nc,
+    jsm,
+    limits,
+    stream: 'LEDGER',
+    filterSubjects: [natsSubjects.ledger(partition, 'state'), natsSubjects.ledger(partition, 'delta')],
+    created: ledger.created,
+    fromSeq: Math.max(fromSeq, ledger.state.first_seq),
+    onMessage: () => wake.ring(),
+    onInterruption: onRetry,
+    onFailure: error => {
+      failure = error
+      wake.ring()
+    },
+  })
+  try {
+    for (let seq = 0; seq < claim.seq; ) {
+      await wake.wait(limits.tickMs)
+      signal.throwIfAborted()
+      if (failure !== undefined) throw failure
+      for (const message of reader.take(limits.prefetchBytes)) {
+        if (message.seq > claim.seq) break
+        seq = message.seq
+        if (!joiner.add(seq, message.bytes)) {
+          onRetry(`the message ${seq} of LEDGER was not written by Weir and is passed over`)
+        }
+      }
+    }
+  } finally {
+    reader.stop()
+  }
+  joiner.finish()
+}
+
+/** Joins the chunks of each commit and checks that none is missing. */
+export class DeltaJoiner {
+  readonly deltas: Uint8Array[] = []
+  readonly #claim: Pick<Claim, 'checkpoint' | 'seq'>
+  readonly #commits: PartitionCommits
+  readonly #afterCommit: number
+  #chunks: Uint8Array[] = []
+
+  /** Deltas of commits up to the snapshot's are in it and skipped. */
+  constructor(claim: Pick<Claim, 'checkpoint' | 'key' | 'seq'>, snapshot?: SnapshotRef) {
+    this.#claim = claim
+    this.#afterCommit = snapshot?.commit ?? 0
+    this.#commits = new PartitionCommits({
+      partition: claim.checkpoint.partition,
+      key: claim.key,
+      reads: what => what === 'delta',
+      ...(snapshot === undefined ? {} : { beginsAt: snapshot.ledger_seq }),
+    })
+  }
+
+  /** Checkpoints and deltas, in the order of the stream. False: it is a stranger's and skipped. */
+  add(seq: number, bytes: Uint8Array): boolean {
+    try {
+      const seen = this.#commits.see(seq, bytes)
+      if (seen.kind === 'checkpoint') this.#join()
+      if (seen.kind === 'named' && (this.#commits.head?.commit ?? 0) > this.#afterCommit) {
+        this.#chunks.push(Uint8Array.from(bytes))
+      }
+      return seen.kind !== 'foreign'
+    } catch (error) {
+      throw error instanceof LedgerGap ? this.#incomplete(error.message) : error
+    }
+  }
+
+  /** After the checkpoint of the claim. */
+  finish(): void {
+    const { head } = this.#commits
+    const { seq, checkpoint } = this.#claim
+    const commits = this.#afterCommit + this.deltas.length
+    if (head?.seq === seq && commits === checkpoint.commit) return
+    throw this.#incomplete(`${commits} commits can be restored, the checkpoint names ${checkpoint.commit}.`)
+  }
+
+  #join(): void {
+    const chunks = this.#chunks
+    if (chunks.length === 0) return
+    this.deltas.push(chunks.length === 1 ? chunks[0]! : Uint8Array.from(Buffer.concat(chunks)))
+    this.#chunks = []
+  }
+
+  #incomplete(detail: string): PartitionFailure {
+    const { partition } = this.#claim.checkpoint
+    return new PartitionFailure(
+      'ledger_incomplete',
+      `The state of partition ${partition} cannot be restored from LEDGER: ${detail} It was purged by something other than` +
+        ` weir retention, or restored from a backup that does not fit: restore LEDGER and the object store from the same backup.`,
+    )
+  }
+}
+
+/** For the engine: what a failed restore means. Kept here so that the list of codes has one reader. */
+export function restoreTrouble(error: unknown): Error {
+  if (error instanceof PartitionFailure) return error
+  return new RetryableError(`restoring failed: ${error instanceof Error ? error.message : String(error)}`, {
+    cause: error,
+  })
+}

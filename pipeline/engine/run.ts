@@ -1,0 +1,218 @@
+// The engine of one partition: stands by, claims, restores, runs, and begins again when that ends early.
+//
+// Invariants:
+// 1. Nothing is kept in memory from one session to the next: each begins with a claim and a restore.
+// 2. An engine that was fenced does not fight: it claims again only when nobody answers for the partition.
+// 3. A failure of one partition ends that partition alone.
+
+import { hostname } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { nuid } from '@nats-io/transport-node'
+import type { CommitLink } from '../ledger/commit.js'
+import { describe, Fenced, PartitionFailure, ProcessingError } from '../ledger/failures.js'
+import { claimPartition } from './claim.js'
+import type { EngineOptions, EngineState, EngineStatus } from './engine.js'
+import { answerAsOwner, findOwner } from './incumbent.js'
+import { Session } from './session.js'
+import { SnapshotStore } from './snapshot.js'
+import { Snapshots } from './snapshots.js'
+
+/** How long what went wrong while nothing was to be committed is shown. */
+const troubleShownMs = 5_000
+
+const notClaimed = {
+  epoch: 0,
+  commit: 0,
+  lag: { metering: 0, lifecycle: 0, catalog: 0 },
+  heldBytes: 0,
+  lastCommitAtMs: undefined,
+  committingSinceMs: undefined,
+  positions: undefined,
+  counters: undefined,
+}
+
+export class PartitionEngine {
+  readonly #options: EngineOptions
+  readonly #abort = new AbortController()
+  #state: EngineState = 'stopped'
+  #session: Session | undefined
+  #failure: PartitionFailure | undefined
+  #draining = false
+  #loop: Promise<void> | undefined
+  #settleStart: (() => void) | undefined
+  #stateSinceMs = Date.now()
+  #trouble: string | undefined
+  #troubleAtMs = 0
+
+  constructor(options: EngineOptions) {
+    this.#options = options
+  }
+
+  /** Resolves when the partition runs, or stands by for another process; rejects when it cannot run. */
+  start(): Promise<void> {
+    const started = new Promise<void>(resolve => {
+      this.#settleStart = resolve
+    })
+    this.#loop = this.#run()
+    return started.then(() => {
+      if (this.#failure !== undefined) throw this.#failure
+    })
+  }
+
+  /** Commits what is being processed and stops. Aborts when that takes longer than `drainMs`. */
+  async drain(): Promise<void> {
+    this.#draining = true
+    this.#session?.drain()
+    if (this.#loop === undefined) return
+    const late = sleep(this.#options.limits.engine.drainMs, 'late', { ref: false })
+    if ((await Promise.race([this.#loop, late])) === 'late') await this.abort()
+  }
+
+  /** `drain`, and nothing more: the connection and the workers are whoever's made them. */
+  close(): Promise<void> {
+    return this.drain()
+  }
+
+  /** Stops at once; what is not committed is processed again by whoever claims next. */
+  async abort(): Promise<void> {
+    this.#draining = true
+    this.#abort.abort(new Fenced('the engine was stopped'))
+    this.#session?.drain()
+    const late = sleep(1_000, undefined, { ref: false }) // a call into the worker cannot be interrupted
+    if (this.#loop !== undefined) await Promise.race([this.#loop, late])
+    this.#enter('stopped')
+  }
+
+  status(): EngineStatus {
+    const { partition } = this.#options
+    const failure =
+      this.#failure === undefined ? undefined : { code: this.#failure.code, detail: this.#failure.message }
+    const session = this.#session?.status ?? notClaimed
+    const isOver = this.#state === 'running' && session.committingSinceMs === undefined
+    const isRecent = Date.now() - this.#troubleAtMs < troubleShownMs
+    const trouble = isOver && !isRecent ? undefined : this.#trouble
+    return { partition, state: this.#state, stateSinceMs: this.#stateSinceMs, failure, trouble, ...session }
+  }
+
+  async #run(): Promise<void> {
+    const { limits } = this.#options
+    let ask = this.#options.takeOver !== true
+    let failures = 0
+    let waitMs = limits.engine.retryMinMs
+    while (!this.#draining) {
+      const before = this.#session?.status.commit ?? 0
+      try {
+        if (ask) await this.#standBy()
+        await this.#own()
+      } catch (error) {
+        if (this.#draining) break
+        ask = true
+        if (error instanceof PartitionFailure) return this.#fail(error)
+        const progress = (this.#session?.status.commit ?? 0) > before
+        if (progress) waitMs = limits.engine.retryMinMs
+        failures = error instanceof ProcessingError ? (progress ? 1 : failures + 1) : failures
+        if (failures >= limits.engine.maxFailures) {
+          return this.#fail(gaveUp(this.#options.partition, failures, error))
+        }
+        if (error instanceof Fenced) waitMs = limits.engine.standbyMs // invariant 2
+        this.#enter(error instanceof Fenced ? 'fenced' : 'claiming')
+        this.#interrupted(describe(error))
+        await this.#pause(waitMs)
+        waitMs = Math.min(waitMs * 2, limits.engine.retryMaxMs)
+      }
+    }
+    this.#enter('stopped')
+    this.#settleStart?.()
+  }
+
+  /** One session, from the claim on. Returns when it was drained. */
+  async #own(): Promise<void> {
+    const { nc, jsm, partition, partitions, worker, limits, log } = this.#options
+    this.#enter('claiming')
+    const end = new AbortController()
+    const signal = AbortSignal.any([end.signal, this.#abort.signal])
+    const onRetry = (detail: string) => this.#interrupted(detail)
+    const link: CommitLink = { nc, jsm, limits: limits.engine, signal, onRetry }
+    const claim = await claimPartition(link, partition, `${hostname()}:${process.pid}:${nuid.next()}`)
+    const { epoch, owner, snapshot } = claim.checkpoint
+    const silence = answerAsOwner(nc, partition, owner)
+    let session: Session | undefined
+    try {
+      this.#enter('restoring')
+      const store = await SnapshotStore.open(nc, partition, limits.engine.snapshotChunkBytes)
+      store.sweep(epoch, snapshot?.object).catch(error => onRetry(describe(error)))
+      session = new Session(
+        this.#options,
+        link,
+        worker,
+        claim,
+        new Snapshots(store, snapshot, limits.engine, onRetry, partition / partitions),
+      )
+      this.#session = session
+      await session.restore()
+      this.#enter('running')
+      log.info({ partition, epoch, commit: claim.checkpoint.commit }, 'partition runs')
+      this.#settleStart?.()
+      if (this.#draining) session.drain()
+      await session.run()
+    } finally {
+      silence()
+      end.abort(new Fenced('the session is over'))
+      await session?.close()
+    }
+  }
+
+  /** Returns when nobody answers for the partition. */
+  async #standBy(): Promise<void> {
+    const { nc, partition, limits } = this.#options
+    for (;;) {
+      const owner = await findOwner(nc, partition, limits.engine)
+      if (owner === undefined || this.#draining) return
+      this.#enter('fenced')
+      this.#settleStart?.()
+      await this.#pause(limits.engine.standbyMs)
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const signal = this.#abort.signal
+    for (let left = ms; left > 0 && !this.#draining && !signal.aborted; left -= 100) {
+      await sleep(Math.min(100, left))
+    }
+  }
+
+  #fail(failure: PartitionFailure): void {
+    this.#failure = failure
+    this.#enter('failed')
+    const { partition, log, onFatal } = this.#options
+    log.error({ partition, code: failure.code, detail: failure.message }, 'partition stopped')
+    onFatal(failure)
+    this.#settleStart?.()
+  }
+
+  #interrupted(detail: string): void {
+    const { partition, log, telemetry } = this.#options
+    if (this.#draining) return
+    this.#trouble = detail
+    this.#troubleAtMs = Date.now()
+    log.warn({ partition, detail }, 'partition interrupted')
+    telemetry?.interrupted?.(partition, detail)
+  }
+
+  #enter(state: EngineState): void {
+    if (this.#state === state) return
+    this.#state = state
+    this.#stateSinceMs = Date.now()
+    if (state === 'running') this.#trouble = undefined
+    this.#options.telemetry?.stateChanged?.(this.#options.partition, state)
+  }
+}
+
+function gaveUp(partition: number, tries: number, cause: unknown): PartitionFailure {
+  return new PartitionFailure(
+    'processing_failed',
+    `Partition ${partition} failed ${tries} times in a row without getting on: ${describe(cause)} (this is a bug in` +
+      ` Weir). Nothing is lost: the partition goes on from its checkpoint once a fixed version is started.`,
+    { cause },
+  )
+}

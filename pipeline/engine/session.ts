@@ -1,0 +1,336 @@
+// One stretch of owning a partition: from a claim to a drain, a failure, or the loss of the claim.
+//
+// gather -> process in the worker -> commit; the next batch is processed while the last one commits.
+// Invariants:
+// 1. The state in the worker is the committed state plus at most two batches, and is thrown away when a commit fails:
+//    the session ends, and the next one begins with a claim.
+// 2. Commits are published one after another, each under the sequence of the checkpoint before it.
+// 3. An order goes into a call of its own, when no customer is held.
+
+import { addTableFigures } from '../../schemas/rows/row-figures.js'
+import { pullLinkOf } from '../broker/pull-link.js'
+import type { ReadMessage } from '../broker/pull-protocol.js'
+import { natsSubjects } from '../broker/topology.js'
+import type { HistoryAnswer } from '../core/ports/core-io.js'
+import { type Checkpoint, type Positions, readLastSequence } from '../ledger/checkpoint.js'
+import { buildCommit, type CommitLink, type Committed, publishCommit } from '../ledger/commit.js'
+import { commitsUnderWayOf } from '../ledger/commits-under-way.js'
+import { describe, Fenced, ProcessingError } from '../ledger/failures.js'
+import { ledgerTailOf } from '../ledger/ledger-tail.js'
+import { sharedMemory } from '../memory/shared-memory.js'
+import { release } from '../memory/transfer.js'
+import {
+  type PackedMessages,
+  type PartitionWorker,
+  type Processed,
+  packMessages,
+} from '../workers/protocol.js'
+import { BillingOrders, type DueOrders } from './billing-orders.js'
+import type { Claim } from './claim.js'
+import { untilCommitMs } from './commit-beat.js'
+import type { EngineOptions } from './engine.js'
+import { HistoryDesk } from './history-desk.js'
+import { PartitionInputs, type TakenInputs } from './inputs.js'
+import { restoreBytes } from './restore.js'
+import type { Snapshots } from './snapshots.js'
+import { Wake } from './wake.js'
+
+/** What one call of the core gets. */
+interface Batch extends TakenInputs {
+  readonly due: DueOrders | undefined
+  readonly answers: readonly HistoryAnswer[]
+}
+
+const nothingTaken: TakenInputs = { catalog: [], lifecycle: [], metering: [], bytes: 0 }
+/** While we are held back nothing wakes us. */
+const holdsBackAgainMs = 200
+/** Until the first commit has told how large events are. */
+const assumedEventBytes = 250
+
+export class Session {
+  readonly #options: EngineOptions
+  readonly #link: CommitLink
+  readonly #worker: PartitionWorker
+  readonly #claim: Claim
+  readonly #snapshots: Snapshots
+  readonly #wake = new Wake()
+  readonly #orders: BillingOrders
+  readonly #desk: HistoryDesk
+  #inputs: PartitionInputs | undefined
+  #failure: Error | undefined
+  #draining = false
+  /** The newest commit that is known to be stored. */
+  #checkpoint: Checkpoint
+  #stateSeq: number
+  /** Of the last table row that is known to be stored. */
+  #rowsSeq = 0
+  #commitNumber: number
+  #controlSeq: number
+  #processed: Positions
+  #quietMoved = 0
+  #inFlight: Promise<void> = Promise.resolve()
+  #received: number
+  #eventBytes = assumedEventBytes
+  #processedAtMs = 0
+  /** Of the oldest usage in the commit under way. */
+  #arrivedAtMs: number | undefined
+  #lastCommitAtMs: number | undefined
+  #committingSinceMs: number | undefined
+  #heldBytes = 0
+  #holdsCustomers = false
+
+  constructor(
+    options: EngineOptions,
+    link: CommitLink,
+    worker: PartitionWorker,
+    claim: Claim,
+    snapshots: Snapshots,
+  ) {
+    this.#options = options
+    this.#link = link
+    this.#worker = worker
+    this.#claim = claim
+    this.#snapshots = snapshots
+    this.#checkpoint = claim.checkpoint
+    this.#stateSeq = claim.seq
+    this.#commitNumber = claim.checkpoint.commit
+    this.#received = claim.checkpoint.counters.received
+    this.#processed = claim.checkpoint.positions
+    this.#controlSeq = claim.checkpoint.positions.CONTROL.seq
+    const { partition, log } = options
+    this.#orders = new BillingOrders(partition, detail =>
+      log.error({ partition, detail }, 'unreadable order'),
+    )
+    this.#desk = new HistoryDesk({
+      source: options.history,
+      limits: link.limits,
+      signal: link.signal,
+      onAnswer: () => this.#wake.ring(),
+      onRetry: link.onRetry,
+    })
+  }
+
+  get status() {
+    const { epoch, owner, commit, counters } = this.#checkpoint
+    return {
+      epoch,
+      owner,
+      commit,
+      counters,
+      positions: this.#checkpoint.positions,
+      lag: this.#inputs?.lag ?? { metering: 0, lifecycle: 0, catalog: 0 },
+      heldBytes: this.#heldBytes,
+      lastCommitAtMs: this.#lastCommitAtMs,
+      committingSinceMs: this.#committingSinceMs,
+    }
+  }
+
+  /** Loads the state into the worker and begins to read. */
+  async restore(): Promise<void> {
+    const { partition, partitions, limits } = this.#options
+    const config = { partition, partitions, limits: limits.core }
+    const bytes = await restoreBytes(this.#link, this.#claim, this.#snapshots.store)
+    const { snapshot, deltas, manifest } = bytes
+    const segments = manifest?.segments ?? []
+    const bytesInAll = segments.reduce((sum, segment) => sum + segment.bytes, 0)
+    for (const [index, { object }] of segments.entries()) {
+      const entries = await this.#snapshots.store.read(object)
+      await this.#worker.load({ config, index, entries, bytesInAll })
+    }
+    const opened = await this.#worker
+      .open({ config, snapshot, deltas, segments: segments.length })
+      .catch(cause => {
+        throw new ProcessingError(`the state cannot be opened: ${describe(cause)}`, { cause })
+      })
+    this.#snapshots.restored(bytes)
+    this.#holdsCustomers = opened.holdsCustomers
+    for (const table of ['rated_usage', 'event_dispositions']) {
+      const natsSubject = natsSubjects.ledger(partition, table)
+      this.#rowsSeq = Math.max(this.#rowsSeq, await readLastSequence(this.#link.jsm, 'LEDGER', natsSubject))
+    }
+    this.#desk.ask(opened.historyRequests, this.#rowsSeq)
+    this.#inputs = await PartitionInputs.open(this.#link, this.#claim, {
+      onMessage: () => this.#wake.ring(),
+      onInterruption: this.#link.onRetry,
+      onFailure: failure => this.#fail(failure),
+    })
+  }
+
+  /** Runs until `drain` (returns), or until it cannot go on (throws). */
+  async run(): Promise<void> {
+    for (;;) {
+      const batch = await this.#gather()
+      if (batch === undefined) break
+      const end = commitsUnderWayOf(this.#link.nc).begin()
+      try {
+        if (!(await this.#commitBatch(batch))) continue
+      } finally {
+        this.#inFlight.then(end, end)
+      }
+      await this.#snapshotIfDue()
+    }
+    await this.#inFlight
+  }
+
+  /** Processes a batch and begins to commit what came of it; false when that was nothing. */
+  async #commitBatch(batch: Batch): Promise<boolean> {
+    const positions = this.#inputs!.positions(this.#controlSeq)
+    const result = await this.#process(batch)
+    await this.#inFlight // invariant 2
+    this.#desk.settled(batch.answers)
+    this.#processed = positions
+    this.#holdsCustomers = result.holdsCustomers
+    this.#heldBytes = result.heldBytes
+    const isNothing = !result.changed && batch.bytes === 0 && batch.due === undefined
+    if (isNothing && this.#quietMoved === 0) return false
+    this.#arrivedAtMs = batch.metering[0]?.arrivedAtMs
+    this.#startCommit(result, positions)
+    return true
+  }
+
+  /** Ends `run` after the batch at hand. What was read and not processed is read again by whoever comes next. */
+  drain(): void {
+    this.#draining = true
+    this.#wake.ring()
+  }
+
+  /** Stops reading and forgets the state. */
+  async close(): Promise<void> {
+    this.#inputs?.stop()
+    this.#fail(new Fenced('the session is over'))
+    await this.#worker.close().catch(() => undefined) // a thread that died holds nothing
+  }
+
+  #fail(failure: Error): void {
+    this.#failure ??= failure
+    this.#wake.ring()
+  }
+
+  async #gather(): Promise<Batch | undefined> {
+    const { limits } = this.#link
+    for (;;) {
+      this.#link.signal.throwIfAborted()
+      if (this.#failure !== undefined) throw this.#failure
+      if (this.#draining) return undefined
+      for (const message of this.#inputs!.takeControl()) this.#orders.add(message)
+      const due = this.#orders.takeDue(this.#processed, this.#holdsCustomers)
+      if (due !== undefined) {
+        this.#controlSeq = due.seq
+        return { ...nothingTaken, due, answers: [] } // invariant 3
+      }
+      const nowMs = Date.now()
+      const holdsBack = this.#options.holdsBack?.() === true
+      const pause = holdsBack || (this.#desk.count > 0 && this.#heldBytes > limits.heldPauseBytes)
+      const ready = this.#inputs!.ready(pause)
+      const wantedBytes = Math.min(limits.commitMaxBytes, limits.commitMaxEvents * this.#eventBytes)
+      const { oldestReadAtMs } = ready
+      const lingerMs = untilCommitMs(limits, oldestReadAtMs, this.#processedAtMs, nowMs)
+      const lingered = ready.catchingUp || lingerMs <= 0
+      if (this.#desk.hasAnswers || ready.bytes >= wantedBytes || (ready.count > 0 && lingered)) {
+        const answers = this.#desk.takeAnswers()
+        return { ...this.#inputs!.take(wantedBytes, pause), due: undefined, answers }
+      }
+      const sinceMs = nowMs - this.#processedAtMs
+      if (sinceMs >= limits.tickMs) return await this.#tick()
+      const askAgainMs = holdsBack ? holdsBackAgainMs : Number.POSITIVE_INFINITY
+      await this.#wake.wait(Math.max(1, Math.min(lingerMs, limits.tickMs - sinceMs, askAgainMs)))
+    }
+  }
+
+  /** Time passes for what is parked, also when nothing arrives. */
+  async #tick(): Promise<Batch> {
+    const before = this.#checkpoint.positions
+    await this.#inputs!.skipQuiet().catch(error => this.#link.onRetry(describe(error)))
+    const now = this.#inputs!.positions(this.#controlSeq)
+    const moved = now.METERING.seq - before.METERING.seq + (now.LIFECYCLE.seq - before.LIFECYCLE.seq)
+    this.#quietMoved = moved >= this.#link.limits.idleCheckpointSequences ? moved : 0
+    return { ...nothingTaken, due: undefined, answers: [] }
+  }
+
+  async #process(batch: Batch): Promise<Processed> {
+    this.#processedAtMs = Date.now()
+    const link = pullLinkOf(this.#link.nc)
+    const packed: PackedMessages[] = []
+    const pack = (messages: readonly ReadMessage[]): PackedMessages => {
+      const all = packMessages(messages, length => sharedMemory.take(length))
+      for (const { memory } of messages) link.memory.give(memory)
+      packed.push(all)
+      return all
+    }
+    try {
+      const result = await this.#worker.process({
+        nowMs: this.#processedAtMs,
+        commit: this.#commitNumber + 1,
+        catalog: pack(batch.catalog),
+        lifecycle: pack(batch.lifecycle),
+        metering: pack(batch.metering),
+        orders: batch.due?.orders ?? [],
+        history: batch.answers,
+      })
+      for (const { bytes } of packed) sharedMemory.give(bytes)
+      const events = result.counters.received - this.#received
+      this.#received = result.counters.received
+      if (events > 0 && batch.bytes > 0) this.#eventBytes = Math.max(1, batch.bytes / events)
+      return result
+    } catch (cause) {
+      throw new ProcessingError(`processing failed: ${describe(cause)}`, { cause })
+    }
+  }
+
+  #startCommit(result: Processed, positions: Positions): void {
+    this.#commitNumber += 1
+    this.#quietMoved = 0
+    const commit = buildCommit(
+      {
+        ...this.#checkpoint,
+        commit: this.#commitNumber,
+        positions,
+        snapshot: this.#snapshots.newest ?? this.#checkpoint.snapshot,
+        counters: result.counters,
+        figures: addTableFigures(this.#checkpoint.figures, result.figures),
+      },
+      result.delta,
+      result.outputs,
+      this.#link.limits,
+      { key: this.#claim.key, follows: this.#stateSeq },
+    )
+    const startedAtMs = Date.now()
+    this.#committingSinceMs = startedAtMs
+    this.#inFlight = publishCommit(this.#link, commit, this.#stateSeq).then(committed => {
+      ledgerTailOf(this.#link.nc).add(committed.stateSeq, commit.messages)
+      const before = this.#checkpoint
+      this.#checkpoint = commit.checkpoint
+      this.#stateSeq = committed.stateSeq
+      if (commit.endsInRows) this.#rowsSeq = committed.lastSeq
+      this.#committed(result, committed, before, startedAtMs)
+    })
+    this.#inFlight.catch(error => this.#fail(error instanceof Error ? error : new Error(String(error))))
+  }
+
+  #committed(result: Processed, committed: Committed, before: Checkpoint, startedAtMs: number): void {
+    this.#lastCommitAtMs = Date.now()
+    this.#committingSinceMs = undefined
+    this.#desk.ask(result.historyRequests, this.#rowsSeq)
+    this.#snapshots.committed(this.#checkpoint, committed.stateSeq, result.delta.length)
+    release(result.delta)
+    this.#options.telemetry?.committed?.({
+      partition: this.#options.partition,
+      commit: this.#checkpoint.commit,
+      counters: this.#checkpoint.counters,
+      events: this.#checkpoint.counters.received - before.counters.received,
+      lastSeq: committed.lastSeq,
+      seconds: (this.#lastCommitAtMs - startedAtMs) / 1_000,
+      arrivedAtMs: this.#arrivedAtMs,
+      sealedRuns: result.sealedRuns,
+    })
+  }
+
+  async #snapshotIfDue(): Promise<void> {
+    if (!this.#snapshots.due()) return
+    const commit = this.#commitNumber
+    const taken = await this.#worker.snapshot().catch(cause => {
+      throw new ProcessingError(`the snapshot failed: ${describe(cause)}`, { cause })
+    })
+    this.#snapshots.taken(this.#checkpoint.epoch, commit, taken)
+  }
+}

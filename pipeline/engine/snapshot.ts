@@ -1,0 +1,174 @@
+// Snapshots of a partition's state in the object store: a manifest, the state without the dedupe table, and the table as
+// segments, which are written once and named by many manifests.
+//
+//   p<partition>-e<epoch>-<commit>         manifest: JSON, the names of the others
+//   p<partition>-e<epoch>-<commit>.state   all maps and counters, as of the commit
+//   p<partition>-e<epoch>-<commit>.ids     the identities that came since the segment before; `.kept.ids`: older ones
+//
+// Invariants:
+// 1. A snapshot counts only once a committed checkpoint names its manifest, which is written last; before that it is
+//    objects that nobody reads.
+// 2. Names hold the epoch, so two processes never write the same object.
+// 3. An object is deleted only after a checkpoint whose manifest does not name it was committed, or by a later epoch
+//    whose checkpoint does not.
+// 4. The segments of a manifest, in their order, are every identity that may still count (state/dedupe-table.ts).
+//
+// Small segments are joined with the next as long as that is no smaller, so there are few of them and each identity is
+// rewritten a few times at most; a full one is left as it is until its newest day is over. Then it goes, but for the
+// identities that are kept for ever, which are written anew.
+
+import { type ObjectStore, Objm, setSha256Backend } from '@nats-io/obj'
+import type { NatsConnection } from '@nats-io/transport-node'
+import { z } from 'zod'
+import { snapshotBucket } from '../broker/topology.js'
+import { forever, foreverEntries } from '../core/state/dedupe-table.js'
+import { PartitionFailure } from '../ledger/failures.js'
+import type { StateSnapshot } from '../workers/protocol.js'
+import { ObjectWriter } from './object-writer.js'
+
+/** Every object is hashed as it is read: by default in JavaScript, on the main thread. */
+setSha256Backend('native')
+
+/** Of a segment: joining ends here. */
+const fullSegmentBytes = 64 << 20
+
+const count = z.int().nonnegative()
+const manifestSchema = z.object({
+  format: z.literal(2),
+  state: z.object({ object: z.string(), bytes: count }),
+  /** `forever`: some of its identities are kept after its newest day is over. */
+  segments: z.array(z.object({ object: z.string(), bytes: count, newest_day: count, forever: z.boolean() })),
+})
+
+export type Manifest = Readonly<z.infer<typeof manifestSchema>>
+
+export class SnapshotStore {
+  readonly #store: ObjectStore
+  readonly #writer: ObjectWriter
+  readonly #partition: number
+  readonly #chunkBytes: number
+
+  static async open(nc: NatsConnection, partition: number, chunkBytes: number): Promise<SnapshotStore> {
+    const store = await new Objm(nc).open(snapshotBucket)
+    const writer = await ObjectWriter.open(nc, store, snapshotBucket)
+    return new SnapshotStore(store, writer, partition, chunkBytes)
+  }
+
+  private constructor(store: ObjectStore, writer: ObjectWriter, partition: number, chunkBytes: number) {
+    this.#store = store
+    this.#writer = writer
+    this.#partition = partition
+    this.#chunkBytes = chunkBytes
+  }
+
+  /** Stores the state as it was after `commit`, behind the segments of the manifest before it. */
+  async put(
+    epoch: number,
+    commit: number,
+    taken: StateSnapshot,
+    before: Manifest | undefined,
+  ): Promise<{ readonly object: string; readonly manifest: Manifest }> {
+    const object = `p${this.#partition}-e${epoch}-${commit}` // invariant 2
+    const { newestDay, keptFromDay } = taken.dedupe
+    const segments = await this.#segmentsKept(object, before, keptFromDay)
+    let keepsForever = taken.dedupe.forever
+    const pieces = [...taken.dedupe.pieces]
+    let bytes = lengthOf(pieces)
+    for (
+      let last = segments.at(-1);
+      bytes > 0 && last !== undefined && last.bytes <= bytes && last.bytes + bytes <= fullSegmentBytes;
+      last = segments.at(-1)
+    ) {
+      pieces.unshift(await this.read(last.object))
+      bytes += last.bytes
+      keepsForever ||= last.forever
+      segments.pop()
+    }
+    if (bytes > 0) {
+      await this.#write(`${object}.ids`, pieces)
+      segments.push({ object: `${object}.ids`, bytes, newest_day: newestDay, forever: keepsForever })
+    }
+    await this.#write(`${object}.state`, [taken.state])
+    const state = { object: `${object}.state`, bytes: taken.state.length }
+    const manifest: Manifest = { format: 2, state, segments }
+    await this.#write(object, [Buffer.from(JSON.stringify(manifest), 'utf8')]) // invariant 1
+    return { object, manifest }
+  }
+
+  /** Those whose days are not over, and what is kept for ever of the others, joined in their order. */
+  async #segmentsKept(
+    object: string,
+    before: Manifest | undefined,
+    keptFromDay: number,
+  ): Promise<Manifest['segments'][number][]> {
+    const all = before?.segments ?? []
+    const isKept = (segment: Manifest['segments'][number]) => segment.newest_day >= keptFromDay
+    const kept = all.filter(isKept)
+    const over = all.filter(segment => !isKept(segment) && segment.forever)
+    if (over.length === 0) return kept
+    const isSmallRest = ({ newest_day, bytes }: Manifest['segments'][number]) =>
+      newest_day === forever && bytes < fullSegmentBytes
+    over.unshift(...kept.filter(isSmallRest)) // what was kept of older ones before
+    const pieces: Uint8Array[] = []
+    for (const segment of over) pieces.push(foreverEntries(await this.read(segment.object)))
+    const name = `${object}.kept.ids`
+    await this.#write(name, pieces)
+    const rest = { object: name, bytes: lengthOf(pieces), newest_day: forever, forever: true }
+    // An older rest comes first, what came after it next: the order of the identities.
+    const rests = kept.filter(segment => segment.newest_day === forever && !isSmallRest(segment))
+    return [...rests, rest, ...kept.filter(segment => segment.newest_day !== forever)]
+  }
+
+  async manifest(object: string): Promise<Manifest> {
+    const text = Buffer.from(await this.read(object)).toString('utf8')
+    const parsed = manifestSchema.safeParse(parsedJson(text))
+    if (parsed.success) return parsed.data
+    throw new PartitionFailure(
+      'snapshot_missing',
+      `The snapshot ${object} of partition ${this.#partition} cannot be read: it was written by another version of Weir.`,
+    )
+  }
+
+  async read(object: string): Promise<Uint8Array> {
+    const bytes = await this.#store.getBlob(object)
+    if (bytes !== null) return bytes
+    const detail = `The object ${object} of the snapshot of partition ${this.#partition} is gone. Restore the object store ${snapshotBucket} from a backup.`
+    throw new PartitionFailure('snapshot_missing', detail)
+  }
+
+  async delete(objects: readonly string[]): Promise<void> {
+    for (const object of objects) await this.#store.delete(object)
+  }
+
+  /** Deletes what earlier epochs left behind. `named`: the manifest that the claimed checkpoint names. */
+  async sweep(epoch: number, named: string | undefined): Promise<void> {
+    const kept = new Set(named === undefined ? [] : objectsOf(named, await this.manifest(named)))
+    const mine = new RegExp(`^p${this.#partition}-e(\\d+)-\\d+(\\.state|\\.ids|\\.kept\\.ids)?$`)
+    for (const info of await this.#store.list()) {
+      const made = mine.exec(info.name)
+      if (made === null || kept.has(info.name) || info.deleted) continue
+      if (Number(made[1]) < epoch) await this.#store.delete(info.name) // invariant 3
+    }
+  }
+
+  async #write(name: string, pieces: readonly Uint8Array[]): Promise<void> {
+    await this.#writer.write(name, pieces, this.#chunkBytes)
+  }
+}
+
+/** Every object that a manifest stands for, itself included. */
+export function objectsOf(object: string, manifest: Manifest): readonly string[] {
+  return [object, manifest.state.object, ...manifest.segments.map(segment => segment.object)]
+}
+
+function lengthOf(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, piece) => sum + piece.length, 0)
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined // the schema refuses it
+  }
+}

@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest'
+import type { DeliveryStatus } from '../deliver/delivery-status.js'
+import type { EngineStatus } from '../engine/engine.js'
+import { readinessOf } from './readiness.js'
+
+const nowMs = 1_000_000
+const none = { metering: 0, lifecycle: 0, catalog: 0 }
+
+function engine(change: Partial<EngineStatus> = {}): EngineStatus {
+  const base = { partition: 0, state: 'running', stateSinceMs: 0, lag: none, failure: undefined }
+  return { ...base, ...change } as EngineStatus
+}
+
+function feed(change: Partial<DeliveryStatus> = {}): DeliveryStatus {
+  return { key: 'clickhouse', sink: 'clickhouse', state: 'running', ...change } as DeliveryStatus
+}
+
+const ofEngine = (change: Partial<EngineStatus>, holdsBack = false) =>
+  readinessOf({ partitions: [engine(change)], feeds: [], holdsBack }, nowMs)
+const ofFeed = (change: Partial<DeliveryStatus>) =>
+  readinessOf({ partitions: [engine()], feeds: [feed(change)] }, nowMs)
+
+test('a commit that the broker does not answer takes readiness away, in the broker’s words', () => {
+  const trouble = 'no space left on device'
+  const waits = ofEngine({ committingSinceMs: nowMs - 6_000, trouble })
+  expect(waits.ready).toBe(false)
+  expect(waits.checks[0]!.detail).toBe('a commit has waited for 6 s: no space left on device')
+  expect(ofEngine({ committingSinceMs: nowMs - 500 }).ready).toBe(true)
+})
+
+test('input that waits while nothing is committed takes readiness away; idleness does not', () => {
+  const lag = { ...none, metering: 3 }
+  expect(ofEngine({ lag, lastCommitAtMs: nowMs - 31_000 }).ready).toBe(false)
+  expect(ofEngine({ lag, lastCommitAtMs: nowMs - 31_000 }, true).ready).toBe(true) // held back on purpose
+  expect(ofEngine({ lag, lastCommitAtMs: nowMs - 1_000 }).ready).toBe(true)
+  expect(ofEngine({ lag, stateSinceMs: nowMs - 1_000 }).ready).toBe(true) // it has only begun
+  expect(ofEngine({ lastCommitAtMs: nowMs - 3_600_000 }).ready).toBe(true)
+})
+
+test('a partition that stopped shows its code, one that is claimed again what is wrong', () => {
+  const failure = { code: 'checkpoint_missing', detail: 'It was purged.' } as const
+  expect(ofEngine({ state: 'failed', failure }).checks[0]!.detail).toBe('checkpoint_missing: It was purged.')
+  expect(ofEngine({ state: 'claiming', trouble: 'timeout' })).toMatchObject({
+    ready: false,
+    checks: [{ detail: 'claiming: timeout' }],
+  })
+  expect(ofEngine({ state: 'fenced' }).ready).toBe(true)
+})
+
+test('a sink that has not taken its range is shown soon and takes readiness away late; a paused one never', () => {
+  expect(ofFeed({ applyingSinceMs: nowMs - 1_000 })).toMatchObject({
+    ready: true,
+    checks: [{}, { ok: true }],
+  })
+  const slow = ofFeed({ applyingSinceMs: nowMs - 15_000 })
+  expect(slow).toMatchObject({ ready: true, checks: [{}, { ok: false }] })
+  expect(slow.checks[1]!.detail).toContain('15 s ago')
+  expect(ofFeed({ applyingSinceMs: nowMs - 31_000, state: 'retrying' }).ready).toBe(false)
+  expect(ofFeed({ applyingSinceMs: nowMs - 31_000, state: 'paused' }).ready).toBe(true)
+  expect(ofFeed({}).ready).toBe(true)
+})
+
+test('what is wrong with a server that runs here is said first', () => {
+  const servers = [{ server: 'nats-server', detail: 'no space left on device: 0 bytes are free on /data' }]
+  const { ready, checks } = readinessOf({ partitions: [engine()], feeds: [], servers }, nowMs)
+  expect(ready).toBe(false)
+  expect(checks[0]).toMatchObject({ name: 'server_nats_server', ok: false, detail: servers[0]!.detail })
+})

@@ -1,0 +1,86 @@
+// Whether Weir is ready, told from the work that is done: every partition that has something to do commits, here or
+// elsewhere, every feed that has something in hand delivers, and the servers that run here answer and can write.
+//
+// A sink in trouble is shown at once, and takes readiness away only when nothing was delivered for long: until then events
+// are safe in the ledger and taken as ever (I7).
+
+import type { DeliveryStatus } from '../deliver/delivery-status.js'
+import type { EngineStatus } from '../engine/engine.js'
+import type { Readiness, ReadinessCheck } from '../gateway/health.js'
+
+export interface Work {
+  readonly partitions: readonly EngineStatus[]
+  readonly feeds: readonly DeliveryStatus[]
+  /** What is wrong with the servers that run here. */
+  readonly servers?: readonly { readonly server: string; readonly detail: string }[]
+  /** Usage is left unread because ClickHouse is behind. */
+  readonly holdsBack?: boolean
+}
+
+/** By when the broker has answered a commit. */
+const mostCommitMs = 5_000
+/** How long a partition may have input and not commit. */
+const mostIdleMs = 30_000
+/** By when a sink has taken a range, or is said to be slow. */
+const mostApplyMs = 10_000
+/** How long a feed with a range in hand may deliver nothing before this process is not ready. */
+const mostStaleMs = 30_000
+
+export function readinessOf(work: Work, nowMs = Date.now()): Readiness {
+  const partitions = work.partitions.map(engine => partitionCheck(engine, work.holdsBack === true, nowMs))
+  const feeds = work.feeds.map(feed => feedCheck(feed, nowMs))
+  const servers = (work.servers ?? []).map(({ server, detail }) => ({
+    name: `server_${server.toLowerCase().replace(/[^a-z0-9]+/g, '_')}`,
+    ok: false,
+    detail,
+  }))
+  const ready =
+    partitions.every(check => check.ok) &&
+    servers.length === 0 &&
+    work.feeds.every(feed => staleMs(feed, nowMs) < mostStaleMs)
+  return { ready, checks: [...servers, ...partitions, ...feeds] }
+}
+
+function partitionCheck(engine: EngineStatus, holdsBack: boolean, nowMs: number): ReadinessCheck {
+  const name = `partition_${engine.partition}`
+  const { failure, state, trouble } = engine
+  const because = trouble === undefined ? '' : `: ${trouble}`
+  if (failure !== undefined) return { name, ok: false, detail: `${failure.code}: ${failure.detail}` }
+  if (state === 'fenced') return { name, ok: true, detail: state }
+  if (state !== 'running') return { name, ok: false, detail: `${state}${because}` }
+  const committingMs = nowMs - (engine.committingSinceMs ?? nowMs)
+  if (committingMs > mostCommitMs) {
+    return { name, ok: false, detail: `a commit has waited for ${seconds(committingMs)}${because}` }
+  }
+  const { lag } = engine
+  const waits = lag.lifecycle + lag.catalog + (holdsBack ? 0 : lag.metering)
+  const idleMs = nowMs - Math.max(engine.lastCommitAtMs ?? 0, engine.stateSinceMs)
+  if (waits > 0 && idleMs > mostIdleMs) {
+    const detail = `${waits} messages wait, and nothing was committed for ${seconds(idleMs)}${because}`
+    return { name, ok: false, detail }
+  }
+  return { name, ok: true, detail: `${state}${because}` }
+}
+
+function feedCheck(feed: DeliveryStatus, nowMs: number): ReadinessCheck {
+  const name = `sink_${feed.key}`
+  const { state, trouble } = feed
+  const because = trouble === undefined ? '' : `: ${trouble.code}: ${trouble.detail}`
+  const applyingMs = staleMs(feed, nowMs)
+  if (applyingMs > mostApplyMs) {
+    const detail = `${state}: ${feed.sink} has not taken what it was given ${seconds(applyingMs)} ago${because}`
+    return { name, ok: false, detail }
+  }
+  return { name, ok: state === 'running' || state === 'standby', detail: `${state}${because}` }
+}
+
+/** For how long the sink has had a range in hand. */
+function staleMs({ applyingSinceMs, state }: DeliveryStatus, nowMs: number): number {
+  return applyingSinceMs === undefined || state === 'paused' || state === 'standby'
+    ? 0
+    : nowMs - applyingSinceMs
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 1_000)} s`
+}

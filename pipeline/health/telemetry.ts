@@ -1,0 +1,127 @@
+// The pipeline's metrics: one series per named event of the engines, and gauges read when somebody asks.
+// Telemetry is once per commit, never once per event.
+
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { type DispositionCounts, dispositions } from '../../schemas/event/dispositions.js'
+import type { AppliedRange } from '../deliver/deliverer.js'
+import type { DeliveryStatus } from '../deliver/delivery-status.js'
+import type { ForeignMessage } from '../deliver/ledger-commits.js'
+import type { CommittedFacts, EngineStatus, EngineTelemetry } from '../engine/engine.js'
+
+export interface PipelineTelemetry extends EngineTelemetry {
+  /** A sink has taken a range. */
+  applied(range: AppliedRange): void
+  /** A message that no commit names was passed over. */
+  foreign(message: ForeignMessage): void
+  /** From now on the gauges are read from here. */
+  observe(status: () => PipelineStatus): void
+}
+
+interface PipelineStatus {
+  readonly partitions: readonly EngineStatus[]
+  readonly feeds: readonly DeliveryStatus[]
+}
+
+export function pipelineTelemetry(registry: Registry): PipelineTelemetry {
+  const registers = [registry]
+  const events = new Gauge({
+    name: 'weir_events',
+    help: 'Events of a partition since its first commit, by disposition; received is their sum',
+    labelNames: ['partition', 'disposition'],
+    registers,
+  })
+  const commits = new Counter({
+    name: 'weir_commits_total',
+    help: 'Commits',
+    labelNames: ['partition'],
+    registers,
+  })
+  const commitSeconds = new Histogram({
+    name: 'weir_commit_seconds',
+    help: 'From publishing a commit to the answer of the broker',
+    labelNames: ['partition'],
+    registers,
+  })
+  const arrivalToCommit = new Histogram({
+    name: 'weir_arrival_to_commit_seconds',
+    help: 'From the arrival of the oldest usage of a commit until the commit is stored',
+    labelNames: ['partition'],
+    registers,
+  })
+  const commitToSink = new Histogram({
+    name: 'weir_commit_to_sink_seconds',
+    help: 'From storing the oldest message of a range until its sink has it; of clickhouse: until it is queryable',
+    labelNames: ['feed'],
+    registers,
+  })
+  const sinkApply = new Histogram({
+    name: 'weir_sink_apply_seconds',
+    help: 'What a sink took for a range',
+    labelNames: ['feed'],
+    registers,
+  })
+  const foreign = new Counter({
+    name: 'weir_ledger_foreign_messages_total',
+    help: 'Messages on a subject of LEDGER that Weir did not write and passed over, once for each feed',
+    labelNames: ['partition'],
+    registers,
+  })
+  const interruptions = new Counter({
+    name: 'weir_interruptions_total',
+    help: 'Restores of a partition after trouble',
+    labelNames: ['partition'],
+    registers,
+  })
+  return {
+    committed({ partition, counters, seconds, arrivedAtMs }: CommittedFacts) {
+      commits.inc({ partition })
+      commitSeconds.observe({ partition }, seconds)
+      if (arrivedAtMs !== undefined)
+        arrivalToCommit.observe({ partition }, Math.max(0, Date.now() - arrivedAtMs) / 1_000)
+      for (const name of ['received', ...dispositions] satisfies (keyof DispositionCounts)[]) {
+        events.set({ partition, disposition: name }, counters[name])
+      }
+    },
+    applied({ key, ageSeconds, applySeconds }) {
+      commitToSink.observe({ feed: key }, ageSeconds)
+      sinkApply.observe({ feed: key }, applySeconds)
+    },
+    foreign: ({ natsSubject }) => foreign.inc({ partition: natsSubject.split('.')[1] ?? '' }),
+    interrupted: partition => interruptions.inc({ partition }),
+    observe: status => registerGauges(registry, status),
+  }
+}
+
+function registerGauges(registry: Registry, status: () => PipelineStatus): void {
+  const gauge = (name: string, help: string, label: string, read: (gauge: Gauge) => void): void => {
+    new Gauge({
+      name,
+      help,
+      labelNames: [label],
+      registers: [registry],
+      collect() {
+        read(this)
+      },
+    })
+  }
+  gauge('weir_partition_lag_messages', 'Input messages that wait to be processed', 'partition', series => {
+    for (const { partition, lag } of status().partitions)
+      series.set({ partition }, lag.metering + lag.lifecycle)
+  })
+  gauge('weir_partition_held_bytes', 'Events that are parked or held', 'partition', series => {
+    for (const { partition, heldBytes } of status().partitions) series.set({ partition }, heldBytes)
+  })
+  gauge('weir_partition_running', '1 when the partition is worked on here', 'partition', series => {
+    for (const { partition, state } of status().partitions)
+      series.set({ partition }, state === 'running' ? 1 : 0)
+  })
+  gauge('weir_sink_behind_messages', 'Messages that a sink has not taken in hand', 'feed', series => {
+    for (const { key, behind } of status().feeds) series.set({ feed: key }, behind ?? 0)
+  })
+  gauge('weir_sink_refused', 'Records that a sink refused for what they hold, set aside', 'feed', series => {
+    for (const { key, refused } of status().feeds) series.set({ feed: key }, refused)
+  })
+  gauge('weir_sink_position', 'Stream sequence that a sink has delivered', 'feed', series => {
+    for (const { key, position } of status().feeds) series.set({ feed: key }, position)
+  })
+}

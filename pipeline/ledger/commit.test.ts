@@ -1,0 +1,214 @@
+import type { JetStreamManager } from '@nats-io/jetstream'
+import type { NatsConnection } from '@nats-io/transport-node'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { zeroDispositions } from '../../schemas/event/dispositions.js'
+import { publishBatch } from '../broker/atomic-batch.js'
+import { pipelineLimits } from '../config/limits.js'
+import { type Claim, claimPartition } from '../engine/claim.js'
+import { DeltaJoiner } from '../engine/restore.js'
+import { type Broker, readLedger, startBroker } from '../testing/engine-harness.js'
+import { type Losses, type LossyProxy, lossyProxy } from '../testing/lossy-proxy.js'
+import { encodeCheckpoint, parseCheckpoint, readCheckpoint } from './checkpoint.js'
+import { buildCommit, type CommitLink, commitHeader, publishCommit } from './commit.js'
+import { Fenced } from './failures.js'
+
+let broker: Broker
+const proxies: LossyProxy[] = []
+const controller = new AbortController()
+
+beforeAll(async () => {
+  broker = await startBroker(8)
+})
+
+afterAll(async () => {
+  controller.abort(new Error('over'))
+  for (const proxy of proxies) await proxy.close()
+  await broker?.stop()
+})
+
+function linkOf(nc: NatsConnection = broker.nc, jsm: JetStreamManager = broker.jsm): CommitLink {
+  const limits = pipelineLimits(
+    { partitions: 8, maxPayload: nc.info!.max_payload },
+    { engine: { commitTimeoutMs: 500, retryMinMs: 10 } },
+  ).engine
+  return { nc, jsm, limits, signal: controller.signal, onRetry: () => undefined }
+}
+
+const text = (value: string) => Buffer.from(value)
+
+function next({ checkpoint, key, seq }: Claim, link: CommitLink, delta = text('delta'), rows = text('rows')) {
+  const outputs = [
+    { table: 'event_dispositions', bytes: text('counts') },
+    { table: 'sealed', bytes: text('sealed') },
+    { table: 'rated_usage', bytes: rows },
+  ]
+  const step = { ...checkpoint, commit: checkpoint.commit + 1, counters: zeroDispositions() }
+  return buildCommit(step, delta, outputs, link.limits, { key, follows: seq })
+}
+
+test('a commit begins with its checkpoint, ends with its counts, and every message names it', async () => {
+  const link = linkOf()
+  const claim = await claimPartition(link, 0, 'me')
+  const committed = await publishCommit(link, next(claim, link), claim.seq)
+  const messages = await readLedger(broker, 0, '>')
+  const [, ...batch] = messages
+  expect(batch.map(message => message.head.get(commitHeader))).toEqual(['1', '1', '1', '1', '1'])
+  expect(batch.map(message => Buffer.from(message.bytes).toString()).slice(1)).toEqual([
+    'delta',
+    'sealed',
+    'rows',
+    'counts',
+  ])
+  expect(committed).toEqual({ stateSeq: batch[0]!.seq, lastSeq: batch.at(-1)!.seq })
+  expect((await readCheckpoint(broker.jsm, 0))?.seq).toBe(committed.stateSeq)
+})
+
+test('each claim raises the epoch and keeps everything else', async () => {
+  const link = linkOf()
+  const first = await claimPartition(link, 1, 'a')
+  const { stateSeq } = await publishCommit(link, next(first, link), first.seq)
+  const second = await claimPartition(link, 1, 'b')
+  const changed = { epoch: 2, owner: 'b', commit: 1, delta_chunks: 1, follows: stateSeq }
+  expect(second.checkpoint).toEqual({ ...first.checkpoint, ...changed })
+})
+
+test('a stale owner is refused by the server and nothing of its batch is stored', async () => {
+  const link = linkOf()
+  const stale = await claimPartition(link, 2, 'stale')
+  await claimPartition(link, 2, 'new')
+  const before = (await broker.jsm.streams.info('LEDGER')).state.last_seq
+  const commit = next(stale, link)
+  const outcome = await publishBatch(broker.nc, commit.messages, { lastSubjectSequence: stale.seq }, 2_000)
+  expect(outcome.kind).toBe('fenced')
+  await expect(publishCommit(link, commit, stale.seq)).rejects.toBeInstanceOf(Fenced)
+  expect((await broker.jsm.streams.info('LEDGER')).state.last_seq).toBe(before)
+})
+
+test('without its fence a stale batch would go through: the fence is what refuses it', async () => {
+  const link = linkOf()
+  const stale = await claimPartition(link, 3, 'stale')
+  const now = await claimPartition(link, 3, 'new')
+  const commit = next(stale, link)
+  const outcome = await publishBatch(broker.nc, commit.messages, { lastSubjectSequence: now.seq }, 2_000)
+  expect(outcome.kind).toBe('stored')
+})
+
+/** A commit's answer, as it comes over the link. */
+const isAnswer = (wire: string) => wire.includes('"batch":')
+
+async function lossyLink(losses: Losses): Promise<CommitLink> {
+  const proxy = await lossyProxy(broker.nc, broker.server.port, losses)
+  proxies.push(proxy)
+  return linkOf(proxy.nc)
+}
+
+test('a claim whose answer was lost is found by reading the checkpoint', async () => {
+  let losses = 0
+  const losing = new Proxy(broker.nc, {
+    get(target, key) {
+      if (key === 'request') {
+        return async (...args: Parameters<NatsConnection['request']>) => {
+          const answer = await target.request(...args)
+          if (!args[0].startsWith('ledger.')) return answer
+          losses += 1
+          if (losses === 1) throw new Error('the answer was lost')
+          return answer
+        }
+      }
+      const value: unknown = Reflect.get(target, key, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  const claim = await claimPartition(linkOf(losing), 7, 'me')
+  expect(claim.checkpoint.epoch).toBe(1)
+  expect(losses).toBe(1)
+})
+
+test('a commit whose answer was lost is found by reading the checkpoint, and not stored twice', async () => {
+  let losses = 0
+  const link = await lossyLink({
+    answered: wire => {
+      if (isAnswer(wire)) losses += 1
+      return isAnswer(wire)
+    },
+  })
+  const claim = await claimPartition(link, 4, 'me')
+  const committed = await publishCommit(link, next(claim, link), claim.seq)
+  expect(losses).toBe(1)
+  const rows = await readLedger(broker, 4, 'rated_usage')
+  expect(rows).toHaveLength(1)
+  expect(committed.lastSeq).toBe((await readLedger(broker, 4, '>')).at(-1)!.seq)
+})
+
+test('a commit whose last message was lost is sent again under the same fence', async () => {
+  let dropped = false
+  const link = await lossyLink({
+    sent: message => {
+      if (dropped || !message.includes('Nats-Batch-Commit')) return 'passes'
+      dropped = true
+      return 'cut_before'
+    },
+  })
+  const claim = await claimPartition(link, 5, 'me')
+  await publishCommit(link, next(claim, link), claim.seq)
+  expect(dropped).toBe(true)
+  expect(await readLedger(broker, 5, 'rated_usage')).toHaveLength(1)
+  expect(await readLedger(broker, 5, 'delta')).toHaveLength(1)
+})
+
+test('more messages than a batch takes are refused before anything is sent', async () => {
+  const link = linkOf()
+  const claim = await claimPartition(link, 6, 'me')
+  const outputs = Array.from({ length: 1_000 }, () => ({ table: 'rated_usage', bytes: text('x') }))
+  const step = { ...claim.checkpoint, commit: 1 }
+  expect(() =>
+    buildCommit(step, text(''), outputs, link.limits, { key: claim.key, follows: claim.seq }),
+  ).toThrow(/1002 messages/)
+  const most = buildCommit(step, text(''), outputs.slice(2), link.limits, {
+    key: claim.key,
+    follows: claim.seq,
+  })
+  expect(most.messages).toHaveLength(1_000)
+  await publishCommit(link, most, claim.seq)
+  expect(await readLedger(broker, 6, 'rated_usage')).toHaveLength(998)
+})
+
+test('a checkpoint that is not ours is passed over; one of another version stops, and says why', async () => {
+  const { checkpoint, key } = await claimPartition(linkOf(), 0, 'again')
+  const sealed = encodeCheckpoint(checkpoint, key)
+  expect(parseCheckpoint(sealed, 0, key)).toEqual(checkpoint)
+  expect(parseCheckpoint(sealed, 1, key)).toBeUndefined()
+  expect(parseCheckpoint(sealed, 0, Buffer.alloc(32))).toBeUndefined()
+  expect(parseCheckpoint(text('{'), 0, key)).toBeUndefined()
+  const changed = Buffer.from(sealed.toString().replace('"owner":"again"', '"owner":"other"'))
+  expect(parseCheckpoint(changed, 0, key)).toBeUndefined()
+  const later = encodeCheckpoint({ ...checkpoint, format: 3 } as never, key)
+  expect(() => parseCheckpoint(later, 0, key)).toThrow(/another version/)
+})
+
+test('a delta that is missing, cut short or foreign is told', async () => {
+  const { checkpoint: claimed, key } = await claimPartition(linkOf(), 0, 'deltas')
+  const state = (seq: number, commit: number, follows: number, lengths: readonly number[]) => {
+    const messages = lengths.map((length): [string, number] => ['delta', length])
+    const checkpoint = { ...claimed, epoch: 1, commit, follows, messages }
+    return { seq, checkpoint, bytes: encodeCheckpoint(checkpoint, key) }
+  }
+  const [one, two, end] = [state(1, 1, 0, [1, 2]), state(4, 2, 1, [3]), state(7, 3, 4, [])]
+  const all = [one, { seq: 2, bytes: text('a') }, { seq: 3, bytes: text('bb') }, two]
+  const joined = new DeltaJoiner({ ...two, key, seq: 4 })
+  for (const { seq, bytes } of all) expect(joined.add(seq, bytes)).toBe(true)
+  joined.add(5, text('ccc'))
+  expect(joined.add(6, text('foreign'))).toBe(false)
+  expect(joined.add(6, one.bytes)).toBe(false) // sent again
+  expect(() => joined.finish()).toThrow(/1 commits can be restored, the checkpoint names 2/)
+  joined.add(7, end.bytes)
+  expect(joined.deltas.map(bytes => Buffer.from(bytes).toString())).toEqual(['abb', 'ccc'])
+  const holed = () => new DeltaJoiner({ ...two, key, seq: 4 })
+  const read = (joiner: DeltaJoiner, messages: readonly { seq: number; bytes: Uint8Array }[]) => {
+    for (const { seq, bytes } of messages) joiner.add(seq, bytes)
+  }
+  expect(() => read(holed(), [one, all[2]!])).toThrow(/the message 2 \(delta\) of commit 1 is gone/)
+  expect(() => read(holed(), [one, all[1]!, two])).toThrow(/the message 3/)
+  expect(() => read(holed(), [two])).toThrow(/follows 1/)
+  expect(() => read(holed(), [one, { seq: 2, bytes: text('longer') }])).toThrow(/6 bytes/)
+})

@@ -1,0 +1,221 @@
+// A commit: the checkpoint with its fence, the state delta and the outputs, as one atomic batch.
+//
+// Invariants:
+// 1. I2: a commit is visible as a whole or not at all, and only while nobody else has claimed the partition.
+// 2. An answer that was lost is never guessed at: the newest checkpoint tells whether the commit went through. A try is
+//    repeated with the same bytes, so whichever try lands, it is the same commit.
+// 3. The messages of `event_dispositions` come last, so that a sink which has passed them has passed the whole commit.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { JetStreamManager } from '@nats-io/jetstream'
+import type { NatsConnection } from '@nats-io/transport-node'
+import type { BatchMessage, BatchOutcome } from '../broker/atomic-batch.js'
+import { watchOf } from '../broker/connection-watch.js'
+import { publishLinkOf } from '../broker/publish-link.js'
+import { natsSubjects } from '../broker/topology.js'
+import type { EngineLimits } from '../config/limits.js'
+import { type Checkpoint, encodeCheckpoint, readCheckpoint } from './checkpoint.js'
+import { Fenced, PartitionFailure, RetryableError } from './failures.js'
+
+export interface CommitOutput {
+  /** A table name, or `sealed`. */
+  readonly table: string
+  readonly bytes: Uint8Array
+}
+
+export interface Commit {
+  readonly checkpoint: Checkpoint
+  readonly messages: readonly BatchMessage[]
+  /** The last message is rows of a table. */
+  readonly endsInRows: boolean
+}
+
+export interface Committed {
+  /** Of the checkpoint: the fence of the next commit. */
+  readonly stateSeq: number
+  /** Of the last message. */
+  readonly lastSeq: number
+}
+
+export interface CommitLink {
+  readonly nc: NatsConnection
+  readonly jsm: JetStreamManager
+  readonly limits: EngineLimits
+  readonly signal: AbortSignal
+  readonly onRetry: (detail: string) => void
+}
+
+export const commitHeader = 'weir-commit'
+/** Of a delta message: `2/3` is the second of three chunks of its commit. */
+export const chunkHeader = 'weir-chunk'
+
+/** What makes a checkpoint the next one. */
+export interface NextCheckpoint {
+  readonly key: Uint8Array
+  /** Where the checkpoint before it lies. */
+  readonly follows: number
+}
+
+/** Lays the messages of a commit out. What the checkpoint says of them is set here. */
+export function buildCommit(
+  checkpoint: Omit<Checkpoint, 'delta_chunks' | 'follows' | 'messages'>,
+  delta: Uint8Array,
+  outputs: readonly CommitOutput[],
+  limits: EngineLimits,
+  { key, follows }: NextCheckpoint,
+): Commit {
+  const { partition } = checkpoint
+  const commit = { [commitHeader]: String(checkpoint.commit) }
+  const chunks = cut(delta, limits.deltaChunkBytes)
+  const ordered = [...outputs].sort((a, b) => rank(a) - rank(b)) // invariant 3
+  const whole: Checkpoint = {
+    ...checkpoint,
+    delta_chunks: chunks.length,
+    follows,
+    messages: [
+      ...chunks.map((bytes): [string, number] => ['delta', bytes.byteLength]),
+      ...ordered.map(({ table, bytes }): [string, number] => [table, bytes.byteLength]),
+    ],
+  }
+  const messages: BatchMessage[] = [
+    {
+      natsSubject: natsSubjects.ledger(partition, 'state'),
+      bytes: encodeCheckpoint(whole, key),
+      headers: commit,
+    },
+  ]
+  chunks.forEach((bytes, index) => {
+    const headers = { ...commit, [chunkHeader]: `${index + 1}/${chunks.length}` }
+    messages.push({ natsSubject: natsSubjects.ledger(partition, 'delta'), bytes, headers })
+  })
+  for (const { table, bytes } of ordered) {
+    messages.push({ natsSubject: natsSubjects.ledger(partition, table), bytes, headers: commit })
+  }
+  assertFits(messages, checkpoint, limits)
+  const last = ordered.at(-1)
+  return { checkpoint: whole, messages, endsInRows: last !== undefined && rank(last) > 0 }
+}
+
+function rank({ table }: CommitOutput): number {
+  if (table === 'sealed') return 0
+  return table === 'event_dispositions' ? 2 : 1
+}
+
+/**
+ * Publishes until it is known that the commit is stored, or that it never will be. `fenceSeq`: the last sequence on the
+ * checkpoint's subject; it moves when a stranger publishes there.
+ */
+export async function publishCommit(link: CommitLink, commit: Commit, fenceSeq: number): Promise<Committed> {
+  const { nc, limits, signal } = link
+  let lastSubjectSequence = fenceSeq
+  for (let waitMs = limits.retryMinMs; ; waitMs = Math.min(waitMs * 2, limits.retryMaxMs)) {
+    signal.throwIfAborted()
+    const fence = { lastSubjectSequence }
+    const outcome = await publishLinkOf(nc).publishBatch(commit.messages, fence, limits.commitTimeoutMs)
+    const settled = await settle(link, commit, outcome)
+    if (settled.kind === 'stored') return settled.committed
+    lastSubjectSequence = settled.lastSeq ?? lastSubjectSequence
+    link.onRetry(outcomeDetail(outcome))
+    await sleep(waitMs, undefined, { signal })
+  }
+}
+
+type Settled =
+  | { readonly kind: 'stored'; readonly committed: Committed }
+  /** Try again; `lastSeq`: under this fence. */
+  | { readonly kind: 'again'; readonly lastSeq?: number }
+
+async function settle(link: CommitLink, commit: Commit, outcome: BatchOutcome): Promise<Settled> {
+  const { partition, commit: number } = commit.checkpoint
+  switch (outcome.kind) {
+    case 'stored':
+      return {
+        kind: 'stored',
+        committed: { stateSeq: outcome.seq - outcome.count + 1, lastSeq: outcome.seq },
+      }
+    case 'busy':
+      return { kind: 'again' }
+    case 'fenced':
+    case 'unknown':
+      return recall(link, commit) // an earlier try of ours may be what fences this one
+    case 'too_large':
+      throw new PartitionFailure(
+        'commit_too_large',
+        `Commit ${number} of partition ${partition} is too large for the broker: ${outcome.detail}. Raise max_payload.`,
+      )
+    case 'refused':
+      throw new PartitionFailure(
+        'commit_refused',
+        `The broker refuses commit ${number} of partition ${partition}: ${outcome.detail}.`,
+      )
+    default:
+      return outcome satisfies never
+  }
+}
+
+/** Reads the newest checkpoint to learn what became of a commit. */
+async function recall(
+  { nc, jsm, limits, signal, onRetry }: CommitLink,
+  { checkpoint, messages }: Commit,
+): Promise<Settled> {
+  for (let waitMs = limits.retryMinMs; ; waitMs = Math.min(waitMs * 2, limits.retryMaxMs)) {
+    signal.throwIfAborted()
+    try {
+      await watchOf(nc).reached(limits.commitTimeoutMs)
+      const newest = await readCheckpoint(jsm, checkpoint.partition)
+      if (newest === undefined)
+        throw new Fenced(`the checkpoint of partition ${checkpoint.partition} is gone`)
+      if (newest.seq === checkpoint.follows) return { kind: 'again', lastSeq: newest.lastSeq }
+      const { owner, epoch, commit } = newest.checkpoint
+      if (owner === checkpoint.owner && epoch === checkpoint.epoch && commit === checkpoint.commit) {
+        const committed = { stateSeq: newest.seq, lastSeq: newest.seq + messages.length - 1 }
+        return { kind: 'stored', committed } // invariant 2
+      }
+      throw new Fenced(`partition ${checkpoint.partition} is owned by ${owner} since epoch ${epoch}`)
+    } catch (error) {
+      if (error instanceof Fenced || error instanceof PartitionFailure) throw error
+      onRetry(`the checkpoint cannot be read: ${String(error)}`)
+    }
+    await sleep(waitMs, undefined, { signal })
+  }
+}
+
+function outcomeDetail(outcome: BatchOutcome): string {
+  return outcome.kind === 'stored' ? '' : outcome.detail
+}
+
+/** At least one chunk, so that every commit leaves a trace among the deltas and a hole can be told. */
+function cut(bytes: Uint8Array, chunkBytes: number): Uint8Array[] {
+  const chunks: Uint8Array[] = []
+  for (let at = 0; at === 0 || at < bytes.length; at += chunkBytes)
+    chunks.push(bytes.subarray(at, at + chunkBytes))
+  return chunks
+}
+
+function assertFits(
+  messages: readonly BatchMessage[],
+  checkpoint: Pick<Checkpoint, 'partition' | 'commit'>,
+  limits: EngineLimits,
+): void {
+  const which = `Commit ${checkpoint.commit} of partition ${checkpoint.partition}`
+  if (messages.length > limits.batchMaxMessages) {
+    const detail = `${which} has ${messages.length} messages; a batch takes ${limits.batchMaxMessages}.`
+    throw new PartitionFailure(
+      'commit_too_large',
+      `${detail} Raise the broker's max_payload, so that chunks grow.`,
+    )
+  }
+  const largest = messages.reduce((most, message) => Math.max(most, message.bytes.length), 0)
+  if (largest + limits.headerBytes > limits.maxPayload) {
+    const detail = `${which} has a message of ${largest} bytes; the broker takes ${limits.maxPayload}.`
+    throw new PartitionFailure('commit_too_large', `${detail} Raise max_payload.`)
+  }
+}
+
+/** What a failed call to the broker is for the engine: trouble that may pass. */
+export function brokerTrouble(what: string, cause: unknown): Error {
+  if (cause instanceof Fenced || cause instanceof PartitionFailure || cause instanceof RetryableError)
+    return cause
+  const detail = cause instanceof Error ? cause.message : String(cause)
+  return new RetryableError(`${what}: ${detail}`, { cause })
+}

@@ -1,0 +1,182 @@
+// What the streams hold, what of it is still needed, and the purge of the rest.
+//
+// Invariants:
+// 1. Of an input nothing goes that a partition has not processed: the smallest position of all, since an idle partition
+//    must find the stream beginning at or before what it reads next.
+// 2. Of LEDGER nothing goes that a restore or a feed needs: for each partition the newest checkpoint, the snapshot that it
+//    names with everything after it, and the newest checkpoint that each feed has delivered, by which it goes on.
+// 3. What cannot be read keeps everything: a partition or a feed that is not known holds from the beginning.
+// 4. Positions only grow, so what was not needed when it was looked at is not needed when it is purged.
+// 5. Nothing younger than `keepDays` goes.
+
+import type { JetStreamManager } from '@nats-io/jetstream'
+import { type KV, Kvm } from '@nats-io/kv'
+import type { NatsConnection } from '@nats-io/transport-node'
+import { GenesisBook } from '../broker/genesis.js'
+import { keyValueBuckets, natsSubjects, streamNames } from '../broker/topology.js'
+import { decodeRecord } from '../deliver/delivery-record.js'
+import { feeds } from '../deliver/feeds.js'
+import { type Checkpoint, readCheckpoint } from '../ledger/checkpoint.js'
+
+/** Of one partition in LEDGER, or of a whole input. */
+export interface SafePosition {
+  readonly partition: number | null
+  /** What lies before this sequence is not needed; 1: everything is. */
+  readonly before: number
+  /** Who needs what lies there. */
+  readonly held_by: string
+  /** Messages that went; null: nothing was purged. */
+  readonly purged: number | null
+}
+
+export interface StreamRetention {
+  readonly stream: string
+  readonly messages: number
+  readonly bytes: number
+  readonly first_seq: number
+  readonly last_seq: number
+  /** Empty: this stream is kept whole. */
+  readonly safe: readonly SafePosition[]
+}
+
+export interface RetentionReport {
+  readonly applied: boolean
+  readonly keep_days: number
+  readonly streams: readonly StreamRetention[]
+}
+
+export interface RetentionOptions {
+  readonly jsm: JetStreamManager
+  /** The bucket `weir_sinks`. */
+  readonly sinks: KV
+  readonly keepDays: number
+  readonly nowMs: number
+  /** Purge; else only tell. */
+  readonly apply: boolean
+}
+
+interface Bound {
+  readonly before: number
+  readonly heldBy: string
+}
+
+const dayMs = 86_400_000
+const inputs = ['METERING', 'LIFECYCLE'] as const
+
+export async function retain(options: RetentionOptions): Promise<RetentionReport> {
+  const { jsm, apply, keepDays } = options
+  const checkpoints = await readAll(jsm)
+  const streams: StreamRetention[] = []
+  for (const stream of streamNames) {
+    const safe: SafePosition[] = []
+    for (const { partition, filter, bound } of await boundsOf(options, stream, checkpoints)) {
+      const { before, heldBy } = bound
+      const purged = apply && before > 1 ? await purge(jsm, stream, filter, before) : null
+      safe.push({ partition, before, held_by: heldBy, purged })
+    }
+    const { state } = await jsm.streams.info(stream)
+    const { messages, bytes, first_seq, last_seq } = state
+    streams.push({ stream, messages, bytes, first_seq, last_seq, safe })
+  }
+  return { applied: apply, keep_days: keepDays, streams }
+}
+
+/** Gives up a bucket that is lost, so that the next start makes an empty one. False: nothing of that name is missing. */
+export async function forgetBucket(
+  nc: NatsConnection,
+  jsm: JetStreamManager,
+  bucket: string,
+): Promise<boolean> {
+  const isOurs = (keyValueBuckets as readonly string[]).includes(bucket)
+  const genesis = isOurs ? await GenesisBook.open(nc, jsm) : undefined
+  if (genesis === undefined || !genesis.record.buckets.includes(bucket)) return false
+  for await (const name of new Kvm(nc).list()) if (name.bucket === bucket) return false
+  await genesis.forget(bucket)
+  return true
+}
+
+interface StreamBound {
+  readonly partition: number | null
+  readonly filter: string | undefined
+  readonly bound: Bound
+}
+
+async function boundsOf(
+  options: RetentionOptions,
+  stream: string,
+  checkpoints: readonly (Checkpoint | undefined)[],
+): Promise<StreamBound[]> {
+  const young = await firstYoung(options, stream)
+  const isInput = inputs.find(name => name === stream)
+  if (isInput !== undefined) {
+    const bounds = checkpoints.map((one, partition) => ({
+      before: (one?.positions[isInput].seq ?? 0) + 1,
+      heldBy: `partition ${partition}`,
+    }))
+    return [{ partition: null, filter: undefined, bound: least([young, ...bounds]) }] // invariant 1
+  }
+  if (stream !== 'LEDGER') return []
+  const records = await Promise.all(
+    Object.values(feeds)
+      .filter(feed => feed.stream === 'LEDGER')
+      .map(async ({ key }) => ({ key, record: await recordOf(options.sinks, key) })),
+  )
+  return checkpoints.map((checkpoint, partition) => {
+    const ofFeeds = records.map(({ key, record }) => ({
+      before: record?.heads?.[partition]?.seq ?? 1, // invariant 3
+      heldBy: `sink ${key}`,
+    }))
+    const snapshot = { before: checkpoint?.snapshot?.ledger_seq ?? 1, heldBy: 'the newest snapshot' }
+    const bound = least([young, snapshot, ...ofFeeds]) // invariant 2
+    return { partition, filter: natsSubjects.ledger(partition, '>'), bound }
+  })
+}
+
+function least(bounds: readonly Bound[]): Bound {
+  return bounds.reduce((low, bound) => (bound.before < low.before ? bound : low))
+}
+
+async function recordOf(sinks: KV, key: string) {
+  const entry = await sinks.get(key)
+  return entry === null ? undefined : decodeRecord(entry.value)
+}
+
+/** By partition; undefined: it has none that can be read. */
+async function readAll(jsm: JetStreamManager): Promise<readonly (Checkpoint | undefined)[]> {
+  const { config } = await jsm.streams.info('LEDGER')
+  const count = Number(config.metadata?.['weir.partitions'])
+  if (!Number.isSafeInteger(count) || count < 1)
+    throw new Error('LEDGER does not say how many partitions it has.')
+  return Promise.all(
+    Array.from({ length: count }, async (_, p) => (await readCheckpoint(jsm, p))?.checkpoint),
+  )
+}
+
+/** The first message that is younger than `keepDays` (invariant 5): a search among sequences, whose times only grow. */
+async function firstYoung({ jsm, keepDays, nowMs }: RetentionOptions, stream: string): Promise<Bound> {
+  const { state } = await jsm.streams.info(stream)
+  const oldestMs = nowMs - keepDays * dayMs
+  let low = Math.max(1, state.first_seq)
+  let high = state.last_seq + 1
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    const query = { seq: middle, next_by_subj: '>' }
+    const found = await jsm.streams.getMessage(stream, query)
+    if (found === null || found.time.getTime() >= oldestMs) high = middle
+    else low = found.seq + 1
+  }
+  return { before: low, heldBy: `--keep-days ${keepDays}` }
+}
+
+async function purge(
+  jsm: JetStreamManager,
+  stream: string,
+  filter: string | undefined,
+  before: number,
+): Promise<number> {
+  const { purged } = await jsm.streams.purge(stream, {
+    seq: before,
+    ...(filter === undefined ? {} : { filter }),
+  })
+  return purged
+}

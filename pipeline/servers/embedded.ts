@@ -1,0 +1,271 @@
+// The embedded nats-server and ClickHouse of one data directory: started when no URL is configured, started again on the
+// same port when they end by themselves, stopped with us.
+// Invariant: whatever they acknowledged before they died is there when they are back; clients just reconnect.
+
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  clickhouseMark,
+  clickhouseUsers,
+  startEmbeddedClickhouse,
+} from '../../deploy/embedded/clickhouse-server.js'
+import { natsUsers } from '../../deploy/embedded/nats-config.js'
+import { type NatsLogin, natsMark, startNatsServer } from '../../deploy/embedded/nats-server.js'
+import { endOrphans } from '../../deploy/embedded/owned-process.js'
+import { passwordFile } from '../../deploy/embedded/passwords.js'
+import type { ClickHouseConfig } from '../../sinks/clickhouse/config.js'
+import type { WeirConfig } from '../config/config.js'
+import { foreignBroker } from './foreign-broker.js'
+import { probeHttp, probeNats, ServerWatch } from './server-watch.js'
+
+export interface Servers {
+  /** How our own user connects; also to servers that are not run here. */
+  readonly nats: NatsLogin
+  readonly clickhouse: ClickHouseConfig
+  /** What a person needs to connect to what runs here: users and the files that hold their passwords. */
+  readonly logins: ServerLogins
+  /** Process ids of what runs embedded now. */
+  pids(): { readonly nats?: number; readonly clickhouse?: number }
+  /** Calls back whenever a server that ended runs again. */
+  onRestart(callback: () => void): void
+  /** What is wrong with a server that runs here, in words. */
+  troubles(): readonly { readonly server: string; readonly detail: string }[]
+  /** ClickHouse first: it is the last to be written to. */
+  stop(): Promise<void>
+}
+
+/** User → path of the file with his password; empty for servers of one's own. */
+export interface ServerLogins {
+  readonly nats: Readonly<Record<string, string>>
+  readonly clickhouse: Readonly<Record<string, string>>
+}
+
+export interface ServerEvents {
+  readonly searchPath: string
+  readonly onNotice: (line: string) => void
+  readonly onEnded: (server: string, detail: string) => void
+  readonly onTrouble?: (server: string, detail: string) => void
+}
+
+interface EmbeddedServer {
+  readonly pid: number
+  readonly port: number
+  readonly exited: Promise<{ readonly code: number | null; readonly signal: string | null }>
+  stop(): Promise<void>
+}
+
+/** How often a server may be killed while it starts for the first time, before the start is given up. */
+const firstStarts = 5
+const restartPauseMs = 500
+const restartPauseMaxMs = 15_000
+
+export const natsFolder = (dataDir: string) => join(dataDir, 'nats')
+const clickhouseFolder = (dataDir: string) => join(dataDir, 'clickhouse')
+
+/** Servers that a crash has left running on this directory end before anything else happens on it. */
+export async function endOrphanServers(dataDir: string): Promise<void> {
+  await Promise.all([
+    endOrphans(natsMark(natsFolder(dataDir))),
+    endOrphans(clickhouseMark(clickhouseFolder(dataDir))),
+  ])
+}
+
+export async function startServers(config: WeirConfig, events: ServerEvents): Promise<Servers> {
+  const restarted: (() => void)[] = []
+  const onRunning = (): void => {
+    for (const callback of restarted) callback()
+  }
+  const { nats, clickhouse, dataDir } = config
+  // Side by side: each takes a second or more, and neither needs the other.
+  const [broker, database] = await allOrNone([
+    nats.url === undefined
+      ? keepRunning('nats-server', { ...events, onRunning }, nats.port, port =>
+          startNatsServer({
+            storeDir: natsFolder(dataDir),
+            port,
+            binary: nats.server,
+            searchPath: events.searchPath,
+            onNotice: events.onNotice,
+          }),
+        )
+      : undefined,
+    clickhouse.url === undefined
+      ? keepRunning('ClickHouse', { ...events, onRunning }, clickhouse.port, port =>
+          startEmbeddedClickhouse({
+            dataDir: clickhouseFolder(dataDir),
+            port,
+            user: clickhouse.user,
+            password: clickhouse.password,
+            database: clickhouse.database,
+          }),
+        )
+      : undefined,
+  ])
+  const watches = watchServers(config, events, broker, database)
+  restarted.push(() => {
+    for (const { watch } of watches) watch.restarted()
+  })
+  return {
+    nats: broker?.current().login() ?? (await foreignBroker(nats)),
+    clickhouse: {
+      url: clickhouse.url ?? database?.current().url ?? '',
+      ...(database?.current().login ?? {
+        user: clickhouse.user ?? 'default',
+        password: clickhouse.password ?? '',
+      }),
+      database: clickhouse.database,
+    },
+    logins: {
+      nats: broker === undefined ? {} : passwordFiles(natsFolder(dataDir), natsUsers),
+      clickhouse: database === undefined ? {} : passwordFiles(clickhouseFolder(dataDir), clickhouseUsers),
+    },
+    pids: () => ({
+      ...(broker === undefined ? {} : { nats: broker.current().pid }),
+      ...(database === undefined ? {} : { clickhouse: database.current().pid }),
+    }),
+    onRestart: callback => restarted.push(callback),
+    troubles: () =>
+      watches.flatMap(({ server, watch }) => {
+        const detail = watch.trouble
+        return detail === undefined ? [] : [{ server, detail }]
+      }),
+    async stop() {
+      for (const { watch } of watches) watch.stop()
+      await database?.stop()
+      await broker?.stop()
+    },
+  }
+}
+
+interface Watched {
+  readonly server: string
+  readonly watch: ServerWatch
+}
+
+function watchServers(
+  { dataDir }: WeirConfig,
+  events: ServerEvents,
+  broker: Kept<EmbeddedServer> | undefined,
+  database: Kept<EmbeddedServer & { readonly url: string }> | undefined,
+): readonly Watched[] {
+  const watch = (server: string, kept: Kept<EmbeddedServer>, folder: string, probe: () => Promise<void>) => ({
+    server,
+    watch: new ServerWatch({
+      name: server,
+      probe,
+      folder,
+      ...(server === 'nats-server' ? { logFile: join(folder, 'nats-server.log') } : {}),
+      kill: () => kept.kill(),
+      onTrouble: detail => events.onTrouble?.(server, detail),
+    }),
+  })
+  const watched: Watched[] = []
+  if (broker !== undefined) {
+    const probe = () => probeNats(broker.current().port)
+    watched.push(watch('nats-server', broker, natsFolder(dataDir), probe))
+  }
+  if (database !== undefined) {
+    const probe = () => probeHttp(`${database.current().url}/ping`)
+    watched.push(watch('ClickHouse', database, clickhouseFolder(dataDir), probe))
+  }
+  return watched
+}
+
+function passwordFiles(folder: string, users: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(users.map(user => [user, passwordFile(folder, user)]))
+}
+
+interface Kept<Server extends EmbeddedServer> {
+  current(): Server
+  /** Ends the process at once; nothing while it is being started again. */
+  kill(): void
+  stop(): Promise<void>
+}
+
+/** Waits for both; when one does not start, the other is stopped. */
+async function allOrNone<First extends Stoppable, Second extends Stoppable>(
+  starting: readonly [Promise<First> | undefined, Promise<Second> | undefined],
+): Promise<readonly [First | undefined, Second | undefined]> {
+  const settled = await Promise.allSettled(starting)
+  const [first, second] = settled
+  if (first.status === 'fulfilled' && second.status === 'fulfilled') return [first.value, second.value]
+  let reason: unknown
+  for (const one of settled) {
+    if (one.status === 'fulfilled') await one.value?.stop()
+    else reason ??= one.reason
+  }
+  throw reason
+}
+
+interface Stoppable {
+  stop(): Promise<void>
+}
+
+async function keepRunning<Server extends EmbeddedServer>(
+  name: string,
+  events: ServerEvents & { readonly onRunning: () => void },
+  port: number | undefined,
+  start: (port: number | undefined) => Promise<Server>,
+): Promise<Kept<Server>> {
+  let current = await startFirst(name, events, () => start(port))
+  let isRunning = true
+  const stopping = new AbortController()
+  const watch = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      const { code, signal } = await current.exited
+      isRunning = false
+      for (
+        let pauseMs = restartPauseMs;
+        !stopping.signal.aborted;
+        pauseMs = Math.min(2 * pauseMs, restartPauseMaxMs)
+      ) {
+        events.onEnded(name, `ended with ${signal ?? `code ${code}`}`)
+        try {
+          current = await start(current.port)
+          isRunning = true
+          events.onRunning()
+          break
+        } catch (error) {
+          events.onEnded(name, `did not start: ${(error as Error).message}`)
+          await sleep(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined)
+        }
+      }
+    }
+  }
+  const watching = watch()
+  return {
+    current: () => current,
+    kill() {
+      if (isRunning && !stopping.signal.aborted) process.kill(current.pid, 'SIGKILL')
+    },
+    async stop() {
+      stopping.abort()
+      await current.stop()
+      await watching
+      await current.stop() // one that was being started meanwhile
+    },
+  }
+}
+
+/** A server that is killed under way is started again; one that ends by itself has a reason that will not go away. */
+async function startFirst<Server>(
+  name: string,
+  events: ServerEvents,
+  start: () => Promise<Server>,
+): Promise<Server> {
+  for (let starts = 1; ; starts += 1) {
+    try {
+      return await start()
+    } catch (error) {
+      if (starts === firstStarts || !wasKilled(error)) throw error
+      events.onEnded(name, (error as Error).message)
+      await sleep(restartPauseMs)
+    }
+  }
+}
+
+/** By what both servers say of a process that ended before it was ready: `it ended with <signal or code>`. */
+function wasKilled(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return /\bended with SIG[A-Z]+/.test(error.message) || wasKilled(error.cause)
+}

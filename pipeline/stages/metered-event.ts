@@ -1,9 +1,0 @@
-// A metered event with the key that it is known by in the partition's state.
-
-import type { MeteredEvent } from '../../schemas/metered-event.js'
-
-/** Plain data: it survives v8.serialize. */
-export interface KeyedEvent extends MeteredEvent {
-  /** Composite key of source and id. */
-  readonly key: string
-}

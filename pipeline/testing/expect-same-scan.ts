@@ -1,0 +1,125 @@
+// For tests: holds what a scan says against the general way, parseMessage and validateEvent, column by column.
+
+import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict'
+import { parseMessage, validateEvent } from '../../schemas/event/cloud-event.js'
+import { hashContent, hashIdentity, hashText } from '../../schemas/event/event-hash.js'
+import type { ValidEvent } from '../../schemas/event/usage-event.js'
+import { decodeUtf8, isRecord, parseJson } from '../../schemas/json/json-text.js'
+import { ExactNumber } from '../../schemas/money/exact-number.js'
+import type { Parsed } from '../../schemas/rejection.js'
+import { msOf, nanosOf } from '../../schemas/time.js'
+import { isUsageBatchType } from '../../schemas/usage-batch/usage-batch-schema.js'
+import { type ScannedEvents, valueKinds } from '../core/scan/scanned-events.js'
+import type { UsageScanner } from '../core/scan/scanner.js'
+
+export type Path = readonly string[]
+
+const arrivalMs = 1_700_000_000_000
+
+/** How many events the scan took as plain, and how many not; undefined when it left the message. Throws if it is wrong. */
+export function expectSame(
+  scanner: UsageScanner,
+  paths: readonly Path[],
+  message: Uint8Array,
+  contentType?: string,
+): { readonly plain: number; readonly other: number } | undefined {
+  const scan = scanner.scan(message, contentType)
+  if (scan === undefined) return undefined
+  strictEqual(scan.bytes, message)
+  const general = parseMessage(message, contentType)
+  if (general.kind !== 'ok')
+    throw new Error(`The general way refuses the message: ${general.rejection.detail}`)
+  strictEqual(scan.count, general.events.length)
+  let plain = 0
+  for (const [event, item] of general.events.entries()) {
+    if (!isUsageBatchType(contentType)) expectSameBytes(scan, event, item)
+    if (scan.plain[event] !== 1) continue
+    plain += 1
+    const valid = item.kind === 'ok' ? validateEvent(item.value, arrivalMs) : item
+    if (valid.kind !== 'ok') throw new Error(`A plain event is refused: ${valid.rejection.detail}`)
+    expectSameEnvelope(scan, event, valid.value)
+    expectSameHashes(scan, event, valid.value)
+    for (const [slot, path] of paths.entries()) {
+      expectSameValue(scan, event * scan.slots + slot, valueAt(valid.value.data, path))
+    }
+  }
+  return { plain, other: scan.count - plain }
+}
+
+/** The event's own bytes are the event. */
+function expectSameBytes(scan: ScannedEvents, event: number, item: Parsed<unknown>): void {
+  const text = decodeUtf8(scan.bytes.subarray(scan.from[event], scan.until[event]))
+  const own = text === undefined ? undefined : parseJson(text)
+  if (own?.kind === 'ok') deepStrictEqual([item.kind, item.kind === 'ok' && item.value], ['ok', own.value])
+  else strictEqual(item.kind === 'rejected' || scan.bytes[scan.from[event]!] === 0xef, true)
+}
+
+function expectSameEnvelope(scan: ScannedEvents, event: number, valid: ValidEvent): void {
+  const text = (from: Int32Array, until: Int32Array) => {
+    if (from[event] === -1) strictEqual(until[event], -1)
+    return from[event] === -1 ? '' : textAt(scan, from[event]!, until[event]!)
+  }
+  deepStrictEqual(
+    {
+      id: text(scan.idFrom, scan.idUntil),
+      source: text(scan.sourceFrom, scan.sourceUntil),
+      type: text(scan.typeFrom, scan.typeUntil),
+      subject: text(scan.subjectFrom, scan.subjectUntil),
+      correlationId: text(scan.correlationFrom, scan.correlationUntil),
+      traceparent: text(scan.traceparentFrom, scan.traceparentUntil),
+      timeMs: scan.timeMs[event],
+      timeNanos: scan.timeNanos[event],
+      subscriptionId: undefined,
+    },
+    {
+      id: valid.id,
+      source: valid.source,
+      type: valid.type,
+      subject: valid.subject,
+      correlationId: valid.correlationId,
+      traceparent: valid.traceparent,
+      timeMs: valid.timeText === undefined ? Number.NaN : msOf(valid.timeNs),
+      timeNanos: valid.timeText === undefined ? 0 : nanosOf(valid.timeNs),
+      subscriptionId: valid.subscriptionId,
+    },
+  )
+  ok(!valid.type.startsWith('weir.'))
+}
+
+function expectSameHashes(scan: ScannedEvents, event: number, valid: ValidEvent): void {
+  const words = new Uint32Array(4)
+  hashIdentity(valid.source, valid.id, words)
+  strictEqual(hashText(scan.identity.subarray(event * 4), 4), hashText(words, 4))
+  hashContent(valid, words)
+  strictEqual(hashText(scan.content.subarray(event * 2), 2), hashText(words, 2))
+}
+
+function expectSameValue(scan: ScannedEvents, place: number, value: unknown): void {
+  const kind = scan.valueKind[place]
+  const span = [scan.valueFrom[place]!, scan.valueUntil[place]!] as const
+  if (value === undefined) deepStrictEqual([kind, ...span], [valueKinds.missing, -1, -1])
+  else if (typeof value === 'string') {
+    deepStrictEqual([kind, textAt(scan, ...span)], [valueKinds.text, value])
+  } else {
+    const expected =
+      typeof value === 'number' || value instanceof ExactNumber
+        ? valueKinds.number
+        : typeof value === 'boolean'
+          ? valueKinds[`${value}`]
+          : valueKinds.other
+    deepStrictEqual([kind, parseJson(textAt(scan, ...span))], [expected, { kind: 'ok', value }])
+  }
+}
+
+function textAt(scan: ScannedEvents, from: number, until: number): string {
+  return Buffer.from(scan.bytes.subarray(from, until)).toString('utf8')
+}
+
+function valueAt(data: unknown, path: Path): unknown {
+  let value = data
+  for (const key of path) {
+    if (!isRecord(value) || !Object.hasOwn(value, key)) return undefined
+    value = value[key]
+  }
+  return value
+}

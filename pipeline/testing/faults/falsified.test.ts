@@ -1,0 +1,258 @@
+// Canaries of `weir reconcile`: a running Weir agrees with itself at any moment; then one thing after another is done to
+// its tables behind its back, and each must be found and named. What was done is undone before the next.
+
+import type { ClickHouseClient } from '@clickhouse/client'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { SupervisedWeir } from '../../../bench/measure/supervised-weir.js'
+import { formatInstantMs } from '../../../schemas/time.js'
+import { openClickHouse } from '../../../sinks/clickhouse/config.js'
+import type { ReconcileReport } from '../../reconcile/report.js'
+import { settled } from './kill-run.js'
+import { type Month, monthOf } from './month.js'
+import { Producer } from './producer.js'
+
+const generousMs = 600_000
+
+let weir: SupervisedWeir
+let month: Month
+let clickhouse: ClickHouseClient
+/** Made while usage was flowing. */
+const inTraffic: ReconcileReport[] = []
+
+async function reconciled(): Promise<ReconcileReport> {
+  const { stdout, stderr } = await weir.run('reconcile', '--json')
+  if (stdout === '') throw new Error(stderr)
+  return JSON.parse(stdout) as ReconcileReport
+}
+
+beforeAll(async () => {
+  month = await monthOf(20_000, 60)
+  weir = await SupervisedWeir.start({ env: { WEIR_COMMIT_MAX_EVENTS: '500' } })
+  await weir.ready()
+  const producer = new Producer(weir)
+  await producer.send(month.opening, 1)
+  let isFlowing = true
+  const flow = producer.send(month.usage, 2).finally(() => {
+    isFlowing = false
+  })
+  while (isFlowing) inTraffic.push(await reconciled())
+  await flow
+  await producer.send(month.amendments, 1)
+  await producer.send(month.stragglers, 1)
+  await settled(weir)
+  const cutoff = formatInstantMs(month.scenario.untilMs)
+  await weir.run('billing-run', 'create', '--cutoff', cutoff, '--wait', '--json')
+  await settled(weir)
+  clickhouse = openClickHouse(weir.clickhouse)
+}, generousMs)
+
+afterAll(async () => {
+  await clickhouse?.close()
+  await weir?.stop()
+}, generousMs)
+
+test(
+  'an untouched system agrees, in the middle of traffic, at rest, and after a kill of everything',
+  async () => {
+    expect(inTraffic.length).toBeGreaterThan(0)
+    const atRest = await reconciled()
+    for (const report of [...inTraffic, atRest]) {
+      expect(
+        report.checks.filter(check => check.state !== 'agrees' && check.state !== 'not_checked'),
+      ).toEqual([])
+      expect(report.ok).toBe(true)
+    }
+    // At rest nothing is left out, and what is said to agree was compared.
+    expect(atRest.checks.filter(check => check.state !== 'agrees')).toEqual([])
+    const compared = new Map(atRest.checks.map(check => [check.check, check.compared]))
+    for (const name of ['owed_rated', 'table_rated_usage', 'table_charges', 'rated_charged']) {
+      expect(compared.get(name), name).toBeGreaterThan(0)
+    }
+    for (const victim of ['clickhouse', 'nats-server', 'weir'] as const) weir.kill(victim)
+    await weir.ready()
+    await clickhouse.close()
+    clickhouse = openClickHouse(weir.clickhouse)
+    expect((await settled(weir)).ok).toBe(true)
+  },
+  generousMs,
+)
+
+const mutations = { mutations_sync: '2' } as const
+
+interface Falsification {
+  readonly what: string
+  readonly table: string
+  readonly sql: string
+  /** In the detail of a difference. */
+  readonly named: RegExp
+}
+
+const aCustomer = `(SELECT min(customer_id) FROM rated_usage WHERE amount != 0)`
+const anEvent = `(SELECT min((event_id, meter)) FROM rated_usage WHERE amount != 0)`
+
+const falsifications: readonly Falsification[] = [
+  {
+    what: "a customer's usage deleted",
+    table: 'rated_usage',
+    sql: `ALTER TABLE rated_usage DELETE WHERE customer_id = ${aCustomer}`,
+    named: /rows lost|lost: event_id/,
+  },
+  {
+    what: 'a usage row doubled',
+    table: 'rated_usage',
+    sql: `INSERT INTO rated_usage SELECT * FROM rated_usage WHERE (event_id, meter) = ${anEvent}`,
+    named: /doubled: event_id .+, customer /,
+  },
+  {
+    what: 'a stray usage row of a customer that nobody has',
+    table: 'rated_usage',
+    sql: `INSERT INTO rated_usage (event_id, customer_id, amount, event_count, ledger_sequence) VALUES ('x', 'nobody', 1, 1, 2)`,
+    named: /stray: event_id x, customer nobody/,
+  },
+  {
+    what: 'a stray row of a partition that is not there',
+    table: 'rated_usage',
+    sql: `INSERT INTO rated_usage (event_id, partition, ledger_sequence) VALUES ('x', 4711, 1)`,
+    named: /which the ledger has not reached/,
+  },
+  {
+    what: 'a stray row of a commit that has not been made',
+    table: 'charges',
+    sql: `INSERT INTO charges (charge_id, partition, ledger_sequence) VALUES ('x', 0, 1000000)`,
+    named: /which the ledger has not reached/,
+  },
+  {
+    what: 'an amount changed in an open period',
+    table: 'rated_usage',
+    sql: `ALTER TABLE rated_usage UPDATE amount = amount + toDecimal128('0.000000000001', 12) WHERE (event_id, meter) = ${anEvent}`,
+    named: /changed, as it is: event_id .+, customer /,
+  },
+  {
+    what: 'other dimensions on a row, no sum of which changes',
+    table: 'rated_usage',
+    sql: `ALTER TABLE rated_usage UPDATE dimensions = map('model', 'another') WHERE (event_id, meter) = ${anEvent}`,
+    named: /changed, as it is: event_id /,
+  },
+  {
+    what: 'the instant of an event moved by the least there is',
+    table: 'rated_usage',
+    sql: `ALTER TABLE rated_usage UPDATE ingested_at = addMilliseconds(ingested_at, 1) WHERE (event_id, meter) = ${anEvent}`,
+    named: /changed, as it is: event_id /,
+  },
+  {
+    what: 'dead letters emptied',
+    table: 'dead_letters',
+    sql: `TRUNCATE TABLE dead_letters`,
+    named: /rows lost/,
+  },
+  {
+    what: 'a dead letter with another detail',
+    table: 'dead_letters',
+    sql: `ALTER TABLE dead_letters UPDATE detail = 'another' WHERE id = (SELECT min(id) FROM dead_letters)`,
+    named: /changed, as it was: id /,
+  },
+  {
+    what: 'a charge dropped',
+    table: 'charges',
+    sql: `ALTER TABLE charges DELETE WHERE charge_id = (SELECT min(charge_id) FROM charges)`,
+    named: /lost: charge_id .+, customer /,
+  },
+  {
+    what: 'a version of a subscription doubled',
+    table: 'subscription_versions',
+    sql: `INSERT INTO subscription_versions SELECT * FROM subscription_versions LIMIT 1`,
+    named: /doubled: event_id .+, customer /,
+  },
+  {
+    what: 'a movement of MRR dated another day',
+    table: 'mrr_movements',
+    sql: `INSERT INTO mrr_movements SELECT * REPLACE (addDays(effective_at, 1) AS effective_at) FROM mrr_movements LIMIT 1`,
+    named: /stray|changed/,
+  },
+  {
+    what: 'the counts of a commit doubled',
+    table: 'event_dispositions',
+    sql: `INSERT INTO event_dispositions SELECT * FROM event_dispositions WHERE received > 0 LIMIT 1`,
+    named: /doubled/,
+  },
+  {
+    what: 'a line of a journal entry dropped',
+    table: 'journal_entries',
+    sql: `DELETE FROM journal_entries WHERE (journal_id, line) = (SELECT min((journal_id, line)) FROM journal_entries)`,
+    named: /1 rows lost/,
+  },
+  {
+    what: 'an account changed in a journal entry',
+    table: 'journal_entries',
+    sql: `INSERT INTO journal_entries SELECT * REPLACE ('4711' AS account) FROM journal_entries LIMIT 1`,
+    named: /1 rows too many/,
+  },
+  {
+    what: 'a part of a schedule dropped',
+    table: 'revenue_schedule',
+    sql: `DELETE FROM revenue_schedule WHERE (journal_id, part) = (SELECT min((journal_id, part)) FROM revenue_schedule)`,
+    named: /1 rows lost/,
+  },
+  {
+    what: 'a part of a schedule that no entry has',
+    table: 'revenue_schedule',
+    sql: `INSERT INTO revenue_schedule SELECT * REPLACE (addMonths(month, 1) AS month) FROM revenue_schedule LIMIT 1`,
+    named: /1 rows too many/,
+  },
+  {
+    what: 'a billing batch of another entity',
+    table: 'billing_batches',
+    sql: `INSERT INTO billing_batches (batch_id, entity_id, ledger_sequence) VALUES ('x', 'y', 99999)`,
+    named: /where BILLING has no message/,
+  },
+]
+
+for (const { what, table, sql, named } of falsifications) {
+  test(
+    `${what} is found and named`,
+    async () => {
+      await clickhouse.command({ query: `CREATE TABLE kept AS ${table} ENGINE = MergeTree ORDER BY tuple()` })
+      await clickhouse.command({ query: `INSERT INTO kept SELECT * FROM ${table}` })
+      try {
+        await clickhouse.command({
+          query: sql,
+          clickhouse_settings: { ...mutations, allow_nondeterministic_mutations: 1 },
+        })
+        const { code, stdout } = await weir.run('reconcile', '--json')
+        const report = JSON.parse(stdout) as ReconcileReport
+        expect([code, report.ok]).toEqual([1, false])
+        const check = report.checks.find(one => one.check === `table_${table}`)
+        expect(check).toMatchObject({ state: 'differs', ok: false })
+        expect(check!.differences.map(one => one.detail).join('\n')).toMatch(named)
+      } finally {
+        await clickhouse.command({ query: `TRUNCATE TABLE ${table}` })
+        await clickhouse.command({
+          query: `INSERT INTO ${table} SELECT * FROM kept SETTINGS insert_deduplicate = 0`,
+        })
+        await clickhouse.command({ query: 'DROP TABLE kept' })
+      }
+    },
+    generousMs,
+  )
+}
+
+test(
+  'a detached part is found, with the part and the rows that went with it',
+  async () => {
+    const result = await clickhouse.query({
+      query: `SELECT name FROM system.parts WHERE database = currentDatabase() AND table = 'charges' AND active LIMIT 1`,
+      format: 'JSONEachRow',
+    })
+    const [part] = await result.json<{ name: string }>()
+    await clickhouse.command({ query: `ALTER TABLE charges DETACH PART '${part!.name}'` })
+    const report = await reconciled()
+    expect(report.ok).toBe(false)
+    expect(report.checks.find(one => one.check === 'table_charges')).toMatchObject({ state: 'differs' })
+    expect(report.checks.find(one => one.check === 'clickhouse_parts')!.differences).toEqual([
+      expect.objectContaining({ id: `charges, part ${part!.name}`, found: 'detached' }),
+    ])
+    await clickhouse.command({ query: `ALTER TABLE charges ATTACH PART '${part!.name}'` })
+    expect((await reconciled()).ok).toBe(true)
+  },
+  generousMs,
+)

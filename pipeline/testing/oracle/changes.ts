@@ -1,0 +1,101 @@
+// Which changes the oracle holds for in effect. Contract section 2: a change waits while its subscription or its plan is
+// unknown; a quantity that is missing is never assumed, the change is refused; nobody changes another's subscription.
+// `created` comes first, then the others by sequence; each is judged on those in effect before it.
+
+import type { Catalog, Price } from '../../../schemas/catalog/catalog.js'
+import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
+import type { DeadLetter, Intake, ReceivedChange } from './intake.js'
+import { isTooLarge } from './largest.js'
+import { linesOf, planOf, pricesInForce, quantityOf, type Subscription } from './prices.js'
+import { instantsOf, termsAt } from './terms.js'
+
+export interface Judged {
+  readonly subscriptions: readonly Subscription[]
+  readonly deadLetters: readonly DeadLetter[]
+  readonly applied: number
+  readonly parked: number
+}
+
+type Verdict =
+  | 'applied'
+  | 'unknown_subscription'
+  | 'unknown_plan'
+  | 'invalid_data'
+  | 'customer_mismatch'
+  | 'value_out_of_range'
+
+export function judgeChanges(intake: Intake, catalog: Catalog): Judged {
+  const subscriptions: Subscription[] = []
+  const deadLetters: DeadLetter[] = []
+  let applied = 0
+  let parked = 0
+  for (const id of new Set(intake.changes.map(one => one.change.subscriptionId))) {
+    const received = intake.changes.filter(one => one.change.subscriptionId === id)
+    // The subscription is of the customer whose `created` came first.
+    const owner = received.find(one => one.change.kind === 'created')?.change.customerId
+    const inEffect: SubscriptionChange[] = []
+    for (const one of inOrder(received)) {
+      const change = withPlanVersion(one, intake.catalogs)
+      const verdict = judge(change, inEffect, owner, catalog)
+      if (verdict === 'applied') {
+        inEffect.push(change)
+        applied += 1
+      } else if (verdict.startsWith('unknown_')) parked += 1
+      else deadLetters.push({ source: change.eventSource, id: change.eventId, code: verdict })
+    }
+    if (owner === undefined || inEffect.length === 0) continue
+    subscriptions.push({ id, customerId: owner, changes: inEffect, lines: linesOf(inEffect, catalog) })
+  }
+  subscriptions.sort((a, b) => (a.id < b.id ? -1 : 1))
+  return { subscriptions, deadLetters, applied, parked }
+}
+
+function inOrder(received: readonly ReceivedChange[]): ReceivedChange[] {
+  const isLater = (one: ReceivedChange) => Number(one.change.kind !== 'created')
+  return received.toSorted((a, b) => isLater(a) - isLater(b) || a.change.sequence - b.change.sequence)
+}
+
+/** "Else the newest published": when the change came, or when the plan was first published if it came before that. */
+function withPlanVersion(
+  { change, batch }: ReceivedChange,
+  catalogs: readonly Catalog[],
+): SubscriptionChange {
+  if (change.plan === undefined || change.planVersion !== undefined) return change
+  for (const catalog of catalogs.slice(batch)) {
+    const versions = catalog.plans.filter(one => one.plan === change.plan).map(one => one.version)
+    if (versions.length > 0) return { ...change, planVersion: Math.max(...versions) }
+  }
+  return change
+}
+
+function judge(
+  change: SubscriptionChange,
+  inEffect: readonly SubscriptionChange[],
+  owner: string | undefined,
+  catalog: Catalog,
+): Verdict {
+  if (owner !== undefined && change.customerId !== owner) return 'customer_mismatch'
+  const together = [...inEffect, change]
+  if (!together.some(one => one.kind === 'created')) return 'unknown_subscription'
+  if (change.plan !== undefined && planOf(catalog, change.plan, change.planVersion) === undefined) {
+    return 'unknown_plan'
+  }
+  const inForce = instantsOf(together)
+    .map(instant => termsAt(together, instant))
+    .filter(terms => terms !== undefined)
+    .map(terms => ({ terms, plan: planOf(catalog, terms.plan, terms.planVersion) }))
+  if (inForce.some(one => one.plan === undefined)) return 'unknown_plan'
+  const isKnown = (price: Price) =>
+    price.kind === 'recurring' || catalog.meters.some(meter => meter.meter === price.meter)
+  if (!(change.priceOverrides ?? []).every(isKnown)) return 'unknown_plan'
+  const named = [...(change.quantities?.keys() ?? []), ...(change.priceOverrides ?? []).map(one => one.price)]
+  const isSold = (price: string) => catalog.plans.some(one => one.prices.some(other => other.price === price))
+  if (!named.every(isSold)) return 'invalid_data'
+  const lacksQuantity = inForce.some(({ terms, plan }) =>
+    pricesInForce(plan!, terms).some(
+      price => price.kind === 'recurring' && price.per === 'unit' && quantityOf(price, terms) === undefined,
+    ),
+  )
+  if (lacksQuantity) return 'invalid_data'
+  return isTooLarge(linesOf(together, catalog), catalog) ? 'value_out_of_range' : 'applied'
+}

@@ -1,0 +1,92 @@
+// The oracle's charges. Contract sections 3 and 4: one per (subscription, price, segment), with the terms in force when
+// the segment begins; closed if its service period ended by then, else open as if nothing more happened.
+
+import { Exact } from '../../../rating/testing/exact.js'
+import { exactly, toPlaces } from '../../../rating/testing/slow-oracle.js'
+import type { ChargeWire } from '../../../schemas/billing/charge.js'
+import type { Catalog, Plan, Price } from '../../../schemas/catalog/catalog.js'
+import { stableId } from '../../../schemas/identifiers.js'
+import { minorUnits } from '../../../schemas/money/currency.js'
+import { formatInstant, instantKey } from '../../../schemas/time.js'
+import type { Placed } from './attach.js'
+import { partOf, type Segment, type Subscription, segmentsOf } from './prices.js'
+import { termsAt } from './terms.js'
+import { type Total, usageTotal } from './usage.js'
+
+export interface OracleCharge {
+  readonly wire: ChargeWire
+  /** Readings that it counts. */
+  readonly events: number
+}
+
+/** Those of all segments that begin before an instant. */
+export function chargesOf(
+  subscription: Subscription,
+  catalog: Catalog,
+  placed: readonly Placed[],
+  asOfNs: bigint,
+): OracleCharge[] {
+  const segments = subscription.lines.flatMap(line => segmentsOf(line, asOfNs))
+  return segments.flatMap(segment => {
+    const { price } = segment.line
+    const total =
+      price.kind === 'recurring'
+        ? recurringTotal(segment)
+        : usageTotal(segment, subscription.lines, catalog, placed)
+    // A usage charge is one that was used, or that owes something without usage.
+    const isNothing = total.events === 0 && total.quantity === '0' && total.amount === '0'
+    if (price.kind === 'usage' && isNothing) return []
+    return { wire: wireOf(subscription, segment, total, asOfNs), events: total.events }
+  })
+}
+
+/** amount × quantity, prorated over the part of the period in which its terms were in force, net of the discount. */
+function recurringTotal(segment: Segment): Total {
+  const { price, quantity, trial } = segment.line
+  if (price.kind !== 'recurring') throw new Error(`${price.price} is not recurring.`)
+  const { numerator, denominator } = partOf(segment)
+  const amount = exactly(price.amount)
+    .times(exactly(quantity))
+    .times(keptShare(price))
+    .times(numerator)
+    .div(denominator)
+  return { quantity: toPlaces(exactly(quantity)), amount: trial ? '0' : toPlaces(amount), events: 0 }
+}
+
+/** What is left of an amount after `discount_percent`. */
+export function keptShare(price: Price): Exact {
+  return exactly(price.discountPercent).div(-100).plus(1)
+}
+
+function wireOf(subscription: Subscription, segment: Segment, total: Total, asOfNs: bigint): ChargeWire {
+  const { line, fromNs, untilNs } = segment
+  const { price, plan } = line
+  const terms = termsAt(subscription.changes, fromNs)!
+  return {
+    charge_id: stableId('ch', subscription.id, price.price, instantKey(fromNs)),
+    customer_id: subscription.customerId,
+    subscription_id: subscription.id,
+    subscription_version: terms.sequence,
+    entity_id: terms.entityId,
+    contract_id: terms.contractId,
+    correlation_id: terms.correlationId,
+    plan: terms.plan,
+    plan_version: terms.planVersion,
+    price: price.price,
+    meter: price.kind === 'usage' ? price.meter : '',
+    kind: price.kind,
+    timing: price.kind === 'usage' ? 'in_arrears' : price.timing,
+    service_period: { from: formatInstant(fromNs), until: formatInstant(untilNs) },
+    timezone: line.terms.timezone,
+    quantity: total.quantity,
+    amount: total.amount,
+    amount_rounded: payable(total.amount, plan),
+    currency: plan.currency,
+    status: untilNs <= asOfNs ? 'closed' : 'open',
+  }
+}
+
+/** The amount in the currency's minor unit, half away from zero unless the plan says half to even. */
+export function payable(amount: string, { currency, rounding }: Plan): string {
+  return Exact.of(amount).toPlaces(minorUnits(currency)!, rounding === 'half_even' ? 'even' : 'away')
+}

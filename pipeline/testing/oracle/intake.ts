@@ -1,0 +1,201 @@
+// What the oracle makes of events before it rates them: of each identity the first one, in the order of arrival, read
+// with the wire parsers of schemas/. Contract section 2. What an event publishes is known to all that come with it.
+// A meter reads the usage that comes after it was published; the rest follows from the set of events.
+
+import type { Catalog } from '../../../schemas/catalog/catalog.js'
+import { mergeCatalogs } from '../../../schemas/catalog/catalog-parser.js'
+import { validateEvent } from '../../../schemas/event/cloud-event.js'
+import { isLifecycleType } from '../../../schemas/event/event-stream.js'
+import type { ValidEvent } from '../../../schemas/event/usage-event.js'
+import type { SubscriptionChange, UsageRetraction } from '../../../schemas/lifecycle/lifecycle-event.js'
+import { parseLifecycleEvent } from '../../../schemas/lifecycle/lifecycle-event.js'
+import { parseInstant } from '../../../schemas/time.js'
+import { canonical } from './canonical.js'
+import { type Reading, readingsOf } from './readings.js'
+
+export interface DeadLetter {
+  readonly source: string
+  readonly id: string
+  readonly code: string
+}
+
+export interface UsageEvent {
+  readonly event: ValidEvent
+  readonly readings: readonly Reading[]
+}
+
+export interface ReceivedChange {
+  readonly change: SubscriptionChange
+  /** The number of its batch. */
+  readonly batch: number
+}
+
+export interface Intake {
+  /** As it was after each batch. */
+  readonly catalogs: readonly Catalog[]
+  /** The first of each version, in the order of arrival. */
+  readonly changes: readonly ReceivedChange[]
+  readonly usage: readonly UsageEvent[]
+  readonly retractions: readonly UsageRetraction[]
+  readonly deadLetters: readonly DeadLetter[]
+  /** Of every event that was seen. */
+  readonly identities: ReadonlySet<string>
+  readonly applied: number
+  readonly duplicate: number
+  readonly conflicting: number
+  readonly unmetered: number
+}
+
+/** A batch is what is handed over at once. */
+export function takeIn(
+  catalog: Catalog,
+  batches: readonly (readonly unknown[])[],
+  arrivalMs: number,
+): Intake {
+  const intake = new Taking(catalog)
+  const content = new Map<string, string>()
+  for (const batch of batches) {
+    const taken = batch.map(raw => intake.identify(raw, arrivalMs, content)).filter(one => one !== undefined)
+    for (const event of taken.filter(isPublished)) intake.publish(event)
+    intake.catalogs.push(intake.catalog)
+    for (const event of taken.filter(one => !isPublished(one))) {
+      if (isLifecycleType(event.type)) intake.applyOurs(event)
+      else intake.read(event)
+    }
+  }
+  return intake
+}
+
+class Taking implements Intake {
+  catalog: Catalog
+  readonly catalogs: Catalog[] = []
+  readonly changes: ReceivedChange[] = []
+  readonly usage: UsageEvent[] = []
+  readonly retractions: UsageRetraction[] = []
+  readonly deadLetters: DeadLetter[] = []
+  readonly identities = new Set<string>()
+  applied = 0
+  duplicate = 0
+  conflicting = 0
+  unmetered = 0
+
+  constructor(catalog: Catalog) {
+    this.catalog = catalog
+  }
+
+  /** The event, if it is the first with its identity; one that is not valid takes no identity. */
+  identify(raw: unknown, arrivalMs: number, contents: Map<string, string>): ValidEvent | undefined {
+    const parsed = validateEvent(raw, arrivalMs)
+    if (parsed.kind === 'rejected') {
+      const { source, id } = namesOf(raw)
+      this.deadLetters.push({ source, id, code: parsed.rejection.code })
+      return undefined
+    }
+    const event = parsed.value
+    const identity = canonical([event.source, event.id])
+    const content = contentOf(event)
+    const kept = contents.get(identity)
+    if (kept === undefined) {
+      contents.set(identity, content)
+      this.identities.add(identity)
+      return event
+    }
+    if (kept === content) this.duplicate += 1
+    else {
+      this.conflicting += 1
+      this.#refuse(event, 'conflicting_duplicate')
+    }
+    return undefined
+  }
+
+  publish(event: ValidEvent): void {
+    const parsed = parseLifecycleEvent(event)
+    const published = parsed.kind === 'ok' && parsed.value.kind === 'catalog_published'
+    const merged = published ? mergeCatalogs(this.catalog, parsed.value.catalog) : undefined
+    if (parsed.kind === 'rejected') this.#refuse(event, parsed.rejection.code)
+    else if (merged?.kind === 'conflict') this.#refuse(event, merged.rejection.code)
+    else {
+      this.catalog = merged?.catalog ?? this.catalog
+      this.applied += 1
+    }
+  }
+
+  applyOurs(event: ValidEvent): void {
+    const parsed = parseLifecycleEvent(event)
+    if (parsed.kind === 'rejected') this.#refuse(event, parsed.rejection.code)
+    else if (parsed.value.kind === 'subscription_change') this.#keepVersion(event, parsed.value.change)
+    else {
+      // One that waits for its event is parked.
+      if (parsed.value.kind === 'usage_retracted') this.retractions.push(parsed.value.retraction)
+      else this.applied += 1
+    }
+  }
+
+  read(event: ValidEvent): void {
+    const readings = readingsOf(
+      event.data,
+      this.catalog.meters.filter(one => one.eventType === event.type),
+    )
+    if (typeof readings === 'string') this.#refuse(event, readings)
+    else if (readings.length === 0) this.unmetered += 1
+    else this.usage.push({ event, readings })
+  }
+
+  /** Of one sequence the first is kept; the same again is a duplicate, other content a dead letter. */
+  #keepVersion(event: ValidEvent, change: SubscriptionChange): void {
+    const { subscriptionId, customerId, sequence } = change
+    const same = this.changes.find(
+      one =>
+        one.change.subscriptionId === subscriptionId &&
+        one.change.customerId === customerId &&
+        one.change.sequence === sequence,
+    )
+    if (same === undefined) this.changes.push({ change, batch: this.catalogs.length - 1 })
+    else if (same.change.contentHash === change.contentHash) this.duplicate += 1
+    else this.#refuse(event, 'conflicting_version')
+  }
+
+  #refuse({ source, id }: ValidEvent, code: string): void {
+    this.deadLetters.push({ source, id, code })
+  }
+}
+
+function isPublished({ type }: ValidEvent): boolean {
+  return type === 'weir.catalog.published' || type === 'weir.fx_rate.published'
+}
+
+/** "Content is type, subject, time (one instant is the same however it is written), the extensions above and data, compared as values." */
+function contentOf(event: ValidEvent): string {
+  const { type, subject, timeText, timeNs, subscriptionId, correlationId, traceparent, data } = event
+  return canonical([
+    type,
+    subject,
+    timeText === undefined ? null : timeNs,
+    subscriptionId ?? null,
+    correlationId,
+    traceparent,
+    type.startsWith('weir.') ? withInstants(data) : data,
+  ])
+}
+
+/** The instants of a change, as what they are instead of as they are written. */
+function withInstants(data: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const isInstant = /^(?:effective_from|effective_until|billing_anchor|trial_until|due_at)$/
+  return Object.fromEntries(
+    Object.entries(data).map(([name, value]) =>
+      isInstant.test(name) && typeof value === 'string'
+        ? [name, parseInstant(value) ?? value]
+        : [name, value],
+    ),
+  )
+}
+
+/** What a dead letter can say of an event that is not valid. */
+function namesOf(raw: unknown): { source: string; id: string } {
+  const event = typeof raw === 'object' && raw !== null ? raw : {}
+  const text = (name: string) => {
+    const value: unknown = Reflect.get(event, name)
+    return typeof value === 'string' ? value : ''
+  }
+  return { source: text('source'), id: text('id') }
+}

@@ -1,0 +1,40 @@
+// The oracle's bound. Contract section 1: amounts have 38 digits, 26 of them before the point. A change is refused when, by
+// itself, one of its prices would come to more in a whole billing period, paid or exact, or its MRR at any time.
+
+import { Exact } from '../../../rating/testing/exact.js'
+import { exactly, slowAmount } from '../../../rating/testing/slow-oracle.js'
+import type { Catalog } from '../../../schemas/catalog/catalog.js'
+import { keptShare, payable } from './charges.js'
+import { mrrOf } from './movements.js'
+import { type Line, never } from './prices.js'
+
+export function isTooLarge(lines: readonly Line[], catalog: Catalog): boolean {
+  const owed = lines
+    .filter(line => !line.trial)
+    .some(line => {
+      const amount = withoutUsage(line, catalog).toPlaces(12, 'away')
+      return digitsBeforePoint(amount) > 26 || digitsBeforePoint(payable(amount, line.plan)) > 26
+    })
+  if (owed) return true
+  const instants = [...new Set(lines.flatMap(line => [line.fromNs, line.untilNs]))].filter(at => at !== never)
+  return [...new Set(lines.map(line => line.plan.currency))].some(currency =>
+    instants.some(atNs => {
+      const [before, at] = [mrrOf({ lines }, currency, atNs - 1n), mrrOf({ lines }, currency, atNs)]
+      return [at, at.minus(before)].some(mrr => digitsBeforePoint(mrr.toPlaces(12, 'away')) > 26)
+    }),
+  )
+}
+
+/** In a whole period: of a recurring price all, of a usage price what is asked for nothing. */
+function withoutUsage({ price, plan: _, quantity, fromNs }: Line, catalog: Catalog): Exact {
+  if (price.kind === 'recurring')
+    return exactly(price.amount).times(exactly(quantity)).times(keptShare(price))
+  const meter = catalog.meters.find(one => one.meter === price.meter)!
+  const period = { fromNs, untilNs: fromNs + 1n }
+  const fraction = { numerator: 1n, denominator: 1n }
+  return slowAmount({ price, meter, fraction, trial: false, ...period, period }, [], () => Exact.of(0))
+}
+
+function digitsBeforePoint(amount: string): number {
+  return amount.replace('-', '').split('.')[0]!.length
+}

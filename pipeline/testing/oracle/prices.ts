@@ -1,0 +1,169 @@
+// The oracle's price lines. Contract section 3, "What restarts when a subscription changes": maximal stretches of equal
+// terms of one price, and the segments that service periods cut them into.
+
+import type { Catalog, Plan, Price } from '../../../schemas/catalog/catalog.js'
+import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
+import { type Scaled, scaledOne } from '../../../schemas/money/decimal.js'
+import { endlessNs } from '../../../schemas/time.js'
+import { dateOf, type Period, periodAt, periodStart } from './calendar.js'
+import { canonical } from './canonical.js'
+import { instantsOf, type Terms, termsAt } from './terms.js'
+
+/** After and before every instant. */
+export const never = endlessNs
+const always = -never
+
+export interface Subscription {
+  readonly id: string
+  readonly customerId: string
+  /** Those in effect. */
+  readonly changes: readonly SubscriptionChange[]
+  readonly lines: readonly Line[]
+}
+
+/** One price over [fromNs, untilNs) under terms that stay equal. */
+export interface Line {
+  /** Without its discount once that has run out. */
+  readonly price: Price
+  readonly plan: Plan
+  readonly terms: Terms
+  readonly fromNs: bigint
+  readonly untilNs: bigint
+  readonly trial: boolean
+  /** The parts of it in which the subscription is suspended. */
+  readonly suspensions: readonly Period[]
+  readonly quantity: Scaled
+  /** What makes terms equal. */
+  readonly key: string
+}
+
+export interface Segment {
+  readonly line: Line
+  readonly period: Period
+  readonly fromNs: bigint
+  readonly untilNs: bigint
+}
+
+export function linesOf(changes: readonly SubscriptionChange[], catalog: Catalog): Line[] {
+  const done: Line[] = []
+  const newest = new Map<string, Line>()
+  for (const stretch of stretchesOf(changes, catalog)) {
+    const id = stretch.price.price
+    const last = newest.get(id)
+    if (last?.untilNs === stretch.fromNs && last.key === stretch.key) {
+      const suspensions = [...last.suspensions, ...stretch.suspensions]
+      newest.set(id, { ...last, suspensions, untilNs: stretch.untilNs })
+      continue
+    }
+    if (last !== undefined) done.push(last)
+    newest.set(id, stretch)
+  }
+  return [...done, ...newest.values()]
+}
+
+/** The line's parts of service periods that begin before an instant, in order. */
+export function segmentsOf(line: Line, beforeNs: bigint): Segment[] {
+  const segments: Segment[] = []
+  for (let fromNs = line.fromNs; fromNs < earliest(line.untilNs, beforeNs); ) {
+    const { anchorNs, timezone } = line.terms
+    const period = periodAt(anchorNs, timezone, line.plan.billingPeriod, fromNs)
+    const untilNs = earliest(period.untilNs, line.untilNs)
+    segments.push({ line, period, fromNs, untilNs })
+    fromNs = untilNs
+  }
+  return segments
+}
+
+/** The segment's share of its period, by the plan's proration: of elapsed time, or of calendar days in the time zone. */
+export function partOf({ line, period, fromNs, untilNs }: Segment): {
+  numerator: bigint
+  denominator: bigint
+} {
+  if (fromNs === period.fromNs && untilNs === period.untilNs) return { numerator: 1n, denominator: 1n }
+  const date = (instantNs: bigint) => dateOf(line.terms.timezone, instantNs)
+  const days = date(period.untilNs) - date(period.fromNs)
+  if (line.plan.proration === 'day' && days > 0) {
+    return { numerator: BigInt(date(untilNs) - date(fromNs)), denominator: BigInt(days) }
+  }
+  return { numerator: untilNs - fromNs, denominator: period.untilNs - period.fromNs }
+}
+
+export function earliest(a: bigint, b: bigint): bigint {
+  return a < b ? a : b
+}
+
+export function planOf(catalog: Catalog, plan: string, version: number | undefined): Plan | undefined {
+  return catalog.plans.find(one => one.plan === plan && one.version === version)
+}
+
+/** An override takes the place of the plan's price of that id, or comes beside them. */
+export function pricesInForce(plan: Plan, terms: Terms): Price[] {
+  return [...new Map([...plan.prices, ...terms.overrides].map(price => [price.price, price])).values()]
+}
+
+/** Each price in force between any two instants at which anything may change. */
+function stretchesOf(changes: readonly SubscriptionChange[], catalog: Catalog): Line[] {
+  const stretches: Line[] = []
+  const instants = instantsOf(changes)
+  for (const [index, fromNs] of instants.entries()) {
+    const untilNs = instants[index + 1] ?? never
+    const terms = termsAt(changes, fromNs)
+    if (terms === undefined) continue
+    const plan = planOf(catalog, terms.plan, terms.planVersion)!
+    for (const price of pricesInForce(plan, terms)) {
+      // Nothing recurring is owed in a suspension; usage terms stay what they are.
+      if (price.kind === 'recurring' && terms.status === 'suspended') continue
+      const endNs = discountEnd(price, plan, terms)
+      for (const cut of cutAt({ fromNs, untilNs }, endNs)) {
+        stretches.push(stretchOf(price, plan, terms, cut, cut.fromNs < endNs))
+      }
+    }
+  }
+  return stretches
+}
+
+/** `discount_periods` are counted from the first anchor; without them a discount lasts for ever. */
+function discountEnd(price: Price, plan: Plan, terms: Terms): bigint {
+  if (price.discountPercent === 0n) return always
+  if (price.discountPeriods === undefined) return never
+  return periodStart(terms.firstAnchorNs, terms.timezone, plan.billingPeriod, price.discountPeriods)
+}
+
+/** Of a price per unit what the subscription says, else the price's default; undefined: neither says. */
+export function quantityOf(price: Price, terms: Terms): Scaled | undefined {
+  if (price.kind === 'usage' || price.per === 'subscription') return scaledOne
+  return terms.quantities.get(price.price) ?? price.defaultQuantity
+}
+
+/** What makes it the same price: a default quantity is told by the quantity that it comes to. */
+function contentOf(price: Price): object {
+  return { ...price, defaultQuantity: 0n }
+}
+
+function cutAt({ fromNs, untilNs }: Period, atNs: bigint): Period[] {
+  if (atNs <= fromNs || untilNs <= atNs) return [{ fromNs, untilNs }]
+  return [
+    { fromNs, untilNs: atNs },
+    { fromNs: atNs, untilNs },
+  ]
+}
+
+function stretchOf(written: Price, plan: Plan, terms: Terms, span: Period, discounted: boolean): Line {
+  const { discountPeriods: _, ...rest } = written
+  const price: Price = discounted ? written : { ...rest, discountPercent: 0n }
+  const trial = span.fromNs < terms.trialUntilNs
+  const quantity = quantityOf(price, terms)!
+  const { currency, rounding, billingPeriod, proration, minimumWhenSuspended } = plan
+  const ofPlan = [currency, rounding, billingPeriod, proration, minimumWhenSuspended]
+  const frame = [...ofPlan, terms.anchorNs, terms.timezone]
+  return {
+    price,
+    plan,
+    terms,
+    ...span,
+    trial,
+    suspensions: terms.status === 'suspended' ? [span] : [],
+    quantity,
+    key: canonical([contentOf(price), frame, trial, quantity]),
+  }
+}

@@ -1,0 +1,57 @@
+// What meters read from usage, for the oracle. Contract section 3: an event must match all filters of a meter; a value
+// is a decimal, for unique_count any scalar; negative values need `allow_negative`.
+
+import type { Meter } from '../../../schemas/catalog/catalog.js'
+import { type Scaled, scaledOne } from '../../../schemas/money/decimal.js'
+import { comparedText, quantityOf } from './numbers.js'
+
+export interface Reading {
+  readonly meter: Meter
+  readonly quantity: Scaled
+  /** The distinct value of `unique_count`. */
+  readonly text: string
+  readonly dimensions: ReadonlyMap<string, string>
+}
+
+/** One reading for each meter that the event matches, or the code of the first that cannot read it. */
+export function readingsOf(data: unknown, meters: readonly Meter[]): Reading[] | string {
+  const readings: Reading[] = []
+  for (const meter of meters) {
+    const filters = [...meter.filters].map(
+      ([path, accepted]) => [comparedText(at(data, path.split('.'))), accepted] as const,
+    )
+    // The first filter that does not let the event through decides.
+    const stopped = filters.find(([text, accepted]) => text === undefined || !accepted.includes(text))
+    if (stopped?.[0] === 'value_out_of_range') return stopped[0]
+    if (stopped !== undefined) continue
+    const dimensions = meter.dimensions
+      .map(name => [name, comparedText(at(data, name.split('.')))] as const)
+      .filter((entry): entry is readonly [string, string] => entry[1] !== undefined)
+    if (dimensions.some(([, text]) => text === 'value_out_of_range')) return 'value_out_of_range'
+    const value = valueIn(meter, data)
+    if (typeof value === 'string') return value
+    readings.push({ meter, ...value, dimensions: new Map(dimensions) })
+  }
+  return readings
+}
+
+function valueIn(meter: Meter, data: unknown): { quantity: Scaled; text: string } | string {
+  if (meter.aggregation === 'count') return { quantity: scaledOne, text: '' }
+  const value = at(data, meter.value ?? [])
+  if (meter.aggregation === 'unique_count') {
+    const text = comparedText(value)
+    if (text === undefined) return 'invalid_value'
+    return text === 'value_out_of_range' ? text : { quantity: scaledOne, text }
+  }
+  const quantity = quantityOf(value)
+  if (typeof quantity === 'string') return quantity
+  if (quantity < 0n && !meter.allowNegative) return 'negative_value'
+  return { quantity, text: '' }
+}
+
+function at(data: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (value, key) => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined),
+    data,
+  )
+}

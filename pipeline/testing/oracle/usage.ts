@@ -1,0 +1,121 @@
+// What the usage of a segment comes to, by the oracle: all its samples at once, given to rating/testing/slow-oracle.ts, which is
+// exact fractions and the contract's text, and nothing of what rating computes with. A level is of the meter: it begins with
+// all that came before in the subscription, under whatever terms.
+
+import type { ChargeBasis, UsageSample } from '../../../rating/charges/accumulator.js'
+import type { Exact } from '../../../rating/testing/exact.js'
+import { exactly, slowAmount, slowQuantity, toPlaces } from '../../../rating/testing/slow-oracle.js'
+import type { Catalog, UsagePrice } from '../../../schemas/catalog/catalog.js'
+import { cellOf, type Placed } from './attach.js'
+import { canonical } from './canonical.js'
+import { earliest, type Line, partOf, type Segment } from './prices.js'
+
+export interface Total {
+  readonly quantity: string
+  readonly amount: string
+  /** Readings that it counts. */
+  readonly events: number
+}
+
+/** `lines`: all of the subscription. */
+export function usageTotal(
+  segment: Segment,
+  lines: readonly Line[],
+  catalog: Catalog,
+  placed: readonly Placed[],
+): Total {
+  const { line, period, fromNs, untilNs } = segment
+  const { trial } = line
+  if (line.price.kind !== 'usage') throw new Error(`${line.price.price} is not a usage price.`)
+  const price = isWaived(segment) ? unfloored(line.price) : line.price
+  const meter = catalog.meters.find(one => one.meter === price.meter)!
+  const fraction = partOf(segment)
+  const basis: ChargeBasis = { price, meter, fraction, trial, fromNs, untilNs, period }
+  const samples = samplesOn(line, placed).filter(one => fromNs <= one.timeNs && one.timeNs < untilNs)
+  const isLevel = meter.aggregation === 'weighted_sum' || meter.aggregation === 'time_average'
+  const earlier = isLevel ? movesBefore(segment, lines, placed) : []
+  return remembered(canonical([basis, samples, earlier]), () => {
+    const levelOf = (cell: number) =>
+      levelAfter(
+        earlier.filter(one => one.cell === cell),
+        meter.aggregation,
+      )
+    return {
+      quantity: toPlaces(slowQuantity(basis, samples, levelOf)),
+      amount: toPlaces(slowAmount(basis, samples, levelOf)),
+      events: samples.length,
+    }
+  })
+}
+
+/** "A service period that lies in a suspension from end to end owes no minimum and no flat amount, unless the plan …" */
+function isWaived({ line, fromNs, untilNs }: Segment): boolean {
+  const suspendedNs = line.suspensions
+    .map(span => earliest(span.untilNs, untilNs) - (span.fromNs > fromNs ? span.fromNs : fromNs))
+    .filter(ns => ns > 0n)
+    .reduce((sum, ns) => sum + ns, 0n)
+  return suspendedNs === untilNs - fromNs && !line.plan.minimumWhenSuspended
+}
+
+function unfloored({ minimum: _, ...price }: UsagePrice): UsagePrice {
+  const { model } = price
+  if (model.model !== 'graduated' && model.model !== 'volume') return price
+  return { ...price, model: { ...model, tiers: model.tiers.map(tier => ({ ...tier, flatAmount: 0n })) } }
+}
+
+function samplesOn(line: Line, placed: readonly Placed[]): UsageSample[] {
+  return placed.filter(one => one.line === line).map(one => sampleOf(one, one.cell))
+}
+
+/**
+ * All usage on the meter in the subscription before the segment, once each, whatever it was priced by; as the segment's own
+ * price sees it. What that has no cell for is no level to it.
+ */
+function movesBefore(
+  { line, fromNs }: Segment,
+  lines: readonly Line[],
+  placed: readonly Placed[],
+): UsageSample[] {
+  const moves = new Map<Placed['usage'], UsageSample>()
+  for (const one of placed) {
+    const isOfMeter = line.price.kind === 'usage' && one.reading.meter.meter === line.price.meter
+    if (!isOfMeter || !lines.includes(one.line) || one.usage.event.timeNs >= fromNs) continue
+    const cell = cellOf(line, one.reading)
+    if (cell !== undefined) moves.set(one.usage, sampleOf(one, cell))
+  }
+  return [...moves.values()]
+}
+
+function sampleOf({ usage: { event }, reading }: Placed, cell: number): UsageSample {
+  return {
+    timeNs: event.timeNs,
+    quantity: reading.quantity,
+    text: reading.text,
+    // Of two at one time the one with the greater id comes later, then the one with the greater source.
+    key: `${event.id}\u0000${event.source}`,
+    cell,
+  }
+}
+
+function levelAfter(earlier: readonly UsageSample[], aggregation: string): Exact {
+  const inOrder = earlier.toSorted((a, b) => {
+    if (a.timeNs !== b.timeNs) return a.timeNs < b.timeNs ? -1 : 1
+    return a.key < b.key ? -1 : 1
+  })
+  const counted = aggregation === 'weighted_sum' ? inOrder : inOrder.slice(-1)
+  return counted.reduce((level, one) => level.plus(exactly(one.quantity)), exactly(0n))
+}
+
+const totals = new Map<string, Total>()
+const mostTotals = 20_000
+
+/** The same segment with the same samples comes to the same, prefix after prefix: it need not be computed again. */
+function remembered(key: string, total: () => Total): Total {
+  let known = totals.get(key)
+  if (known === undefined) {
+    known = total()
+    if (totals.size >= mostTotals) totals.clear()
+    totals.set(key, known)
+  }
+  return known
+}

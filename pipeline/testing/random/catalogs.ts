@@ -1,0 +1,274 @@
+// Random catalogs as they are sent: every aggregation, price model, option and billing period. Always valid, and from a
+// small pool of prices, so that plans, versions and overrides often share one and an amendment leaves it as it is.
+// Nothing is chained and every choice is an index, so that fast-check shrinks each by itself.
+
+import fc from 'fast-check'
+import { aggregations } from '../../../schemas/catalog/catalog-parser.js'
+import { ExactNumber } from '../../../schemas/money/exact-number.js'
+
+type Wire = Readonly<Record<string, unknown>>
+
+/** A part of the catalog: known from the start, or published by an event. */
+export interface CatalogPart {
+  readonly late: boolean
+  readonly meters: readonly Wire[]
+  readonly plans: readonly Wire[]
+}
+
+export const dayMs = 86_400_000
+
+/** How long the billing periods of a history are at least, and the step that its instants are multiples of. */
+export const paces = [
+  { periods: ['month', 'month', 'quarter', 'year'], stepMs: 2 * dayMs },
+  { periods: ['day', 'week', 'month'], stepMs: dayMs / 8 },
+  { periods: ['week', 'month', 'year'], stepMs: (2 * dayMs) / 3 },
+  { periods: ['quarter', 'year', 'quarter'], stepMs: 6 * dayMs },
+  { periods: ['year', 'quarter'], stepMs: 20 * dayMs },
+] as const
+
+export type Pace = (typeof paces)[number]
+
+const often = <T>(usual: T, ...others: readonly T[]): fc.Arbitrary<T> =>
+  fc.oneof({ weight: 4, arbitrary: fc.constant(usual) }, { weight: 3, arbitrary: fc.constantFrom(...others) })
+const mostly = <T>(usual: T, ...others: readonly T[]): fc.Arbitrary<T> =>
+  fc.oneof({ weight: 9, arbitrary: fc.constant(usual) }, { weight: 1, arbitrary: fc.constantFrom(...others) })
+const index = fc.nat({ max: 59 })
+export const at = <T>(values: readonly T[], n: number): T => values[n % values.length]!
+
+const meter = fc.record({
+  // A level carries over, which is what is hard about it.
+  aggregation: fc.constantFrom(...aggregations, 'weighted_sum' as const, 'time_average' as const),
+  eventType: mostly('use', 'other'),
+  filters: mostly(
+    undefined,
+    { region: ['eu', 7, new ExactNumber('9007199254740993.0')] },
+    { region: 'us', 'more.tag': [true] },
+  ),
+  percentile: fc.constantFrom('50', '95', '99.9', '100', '0.5'),
+  allowNegative: often(undefined, true),
+  late: mostly(false, true),
+})
+
+const amount = mostly('0.37', '0').chain(one =>
+  fc.constantFrom(one, '1', '20', '0.0000025', '99.99', '0.333333333333', '10.005'),
+)
+const optionalAmount = often(undefined, '3', '0.5', '12.34')
+
+const tiers = fc
+  .tuple(
+    fc.subarray(['1', '2', '5', '10', '12']),
+    fc.array(fc.tuple(amount, optionalAmount), { minLength: 6, maxLength: 6 }),
+  )
+  .map(([bounds, amounts]) =>
+    [...bounds, null].map((up_to, tier) => {
+      const [unit_amount, flat_amount] = amounts[tier]!
+      return defined({ up_to, unit_amount, flat_amount })
+    }),
+  )
+
+const percentage = fc
+  .record({
+    rate: fc.constantFrom('2', '0.5', '100', '33.3'),
+    fixed_amount: optionalAmount,
+    free_units: often(undefined, '4', '0', '2.5'),
+    free_events: often(undefined, 0, 1, 3),
+    clamps: often([undefined, undefined], ['0.2', undefined], [undefined, '0.5'], ['0.1', '0.3']),
+  })
+  .map(({ clamps: [per_event_minimum, per_event_maximum], ...rest }) =>
+    defined({ model: 'percentage', ...rest, per_event_minimum, per_event_maximum }),
+  )
+
+/** In any order: it is the number of dimensions that decides. Two of one dimension exclude each other. */
+const cells = fc
+  .tuple(
+    fc.constantFrom(
+      [
+        { when: { model: 'small' }, unit_amount: '2' },
+        { when: { model: 'large' }, unit_amount: '0.5' },
+      ],
+      [
+        { when: { region: 'eu' }, unit_amount: '0.25' },
+        { when: { region: 7 }, unit_amount: '4' },
+        { when: { region: new ExactNumber('9007199254740993') }, unit_amount: '1.5' },
+      ],
+    ),
+    fc.constantFrom('first', 'last'),
+  )
+  .chain(([broad, place]) => {
+    const narrow = [
+      { when: { model: 'small', region: 'eu' }, unit_amount: '3' },
+      { when: { region: 'us', model: 'large' }, unit_amount: '7' },
+    ]
+    return fc.subarray<Wire>(place === 'first' ? [...broad, ...narrow] : [...narrow, ...broad])
+  })
+
+const matrix = fc.tuple(cells, often('5', undefined)).map(([some, more]) =>
+  defined({
+    model: 'matrix',
+    cells: some,
+    default_unit_amount: some.length === 0 ? '1' : more,
+  }),
+)
+
+const model: fc.Arbitrary<Wire> = fc.oneof(
+  amount.map(unit_amount => ({ model: 'per_unit', unit_amount })),
+  tiers.map(list => ({ model: 'graduated', tiers: list })),
+  tiers.map(list => ({ model: 'volume', tiers: list })),
+  fc
+    .tuple(fc.constantFrom('3', '0.7', '1'), amount)
+    .map(([package_size, package_amount]) => ({ model: 'package', package_size, package_amount })),
+  percentage,
+  matrix,
+)
+
+const discount = fc.oneof(
+  { weight: 3, arbitrary: fc.constant({}) },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(fc.constantFrom('10', '100', '33.3', '0'), often(undefined, 1, 2))
+      .map(([discount_percent, discount_periods]) => defined({ discount_percent, discount_periods })),
+  },
+)
+
+const usagePrice = fc
+  .record({
+    id: fc.constantFrom('ua', 'ub', 'uc'),
+    meter: index,
+    model,
+    included: often(undefined, '2', '0.5', '10'),
+    discount,
+    minimum: often(undefined, '4', '0.1'),
+    maximum: often(undefined, '6', '40'),
+    prorate: often(undefined, true, false),
+  })
+  .map(({ id, meter: meterIndex, model: wireModel, discount: less, ...rest }) => ({
+    meterIndex,
+    wire: { price: id, kind: 'usage', ...wireModel, ...defined(rest), ...less },
+  }))
+
+const recurringPrice = fc
+  .record({
+    price: fc.constantFrom('base', 'seats', 'ub'),
+    amount,
+    timing: fc.constantFrom('in_advance', 'in_arrears'),
+    discount,
+    defaultQuantity: often(undefined, '3', '0'),
+  })
+  .map(({ discount: less, defaultQuantity, ...rest }) => ({
+    kind: 'recurring',
+    ...rest,
+    ...(rest.price === 'seats'
+      ? defined({ per: 'unit', default_quantity: defaultQuantity })
+      : { per: 'subscription' }),
+    ...less,
+  }))
+
+const plan = fc.record({
+  prices: fc.array(index, { minLength: 1, maxLength: 4, size: 'max' }),
+  period: often(0, 1, 2, 3),
+  proration: fc.constantFrom('second', 'day'),
+  rounding: often(undefined, 'half_even'),
+  minimum_when_suspended: often(undefined, true, false),
+  currency: often('USD', 'EUR', 'JPY', 'BHD'),
+  late: mostly(false, true),
+})
+
+export const catalogShape = fc.record({
+  /**
+   * Totals: sums and counts at prices of one quantity alone, which have a way of their own through the pipeline. Levels: all
+   * meters have one, and are few, so that changes of price, plan and model meet on the same one.
+   */
+  focus: fc.constantFrom('any', 'any', 'totals', 'levels'),
+  meters: fc.array(meter, { minLength: 1, maxLength: 4, size: 'max' }),
+  usage: fc.array(usagePrice, { minLength: 2, maxLength: 5, size: 'max' }),
+  recurring: fc.array(recurringPrice, { minLength: 1, maxLength: 3 }),
+  plans: fc.array(plan, { minLength: 1, maxLength: 3, size: 'max' }),
+})
+
+type Shape = typeof catalogShape extends fc.Arbitrary<infer T> ? T : never
+
+/** What a timeline refers to by index. */
+export interface CatalogChoice {
+  readonly plans: readonly { readonly plan: string; readonly version: number }[]
+  readonly prices: readonly Wire[]
+  /** The ids of those that some plan has: another one can be named by no change. */
+  readonly sold: ReadonlySet<unknown>
+  /** The first part is known from the start. */
+  readonly parts: readonly CatalogPart[]
+}
+
+/** `whole`: all of it is known from the start. */
+export function catalogOf(shape: Shape, pace: Pace, whole: boolean): CatalogChoice {
+  const metersOf = shape.focus === 'levels' ? shape.meters.slice(0, 2) : shape.meters
+  const meters = metersOf.map((one, n) => ({
+    late: one.late && !whole,
+    wire: meterWire(one, n, shape.focus),
+  }))
+  const isLateMeter = (id: unknown) => meters.some(one => one.late && one.wire['meter'] === id)
+  const usage = shape.usage
+    .map(one => ({ ...one.wire, meter: `m${one.meterIndex % meters.length}` }) as Wire)
+    .filter((price, n) => n === 0 || shape.focus !== 'totals' || isOfOneQuantity(price))
+  const prices: Wire[] = [...usage, ...shape.recurring].sort((a, b) => order(a) - order(b))
+  const plans = shape.plans.map((one, n) => {
+    const { prices: picks, period, late, ...rest } = one
+    const own = unique([at(usage, picks[0]!), ...picks.map(pick => at(prices, pick))])
+    // Of one plan two versions.
+    const names = { plan: n === 2 ? 'b' : 'a', version: n === 1 ? 2 : 1 }
+    const wire = defined({ ...names, ...rest, billing_period: at(pace.periods, period), prices: own })
+    return { late: (late && !whole) || own.some(price => isLateMeter(price['meter'])), names, wire }
+  })
+  const initial = {
+    late: false,
+    meters: meters.filter(one => !one.late).map(one => one.wire),
+    plans: plans.filter(one => !one.late).map(one => one.wire),
+  }
+  const lateMeters = meters.filter(one => one.late)
+  const lateParts = [
+    ...lateMeters.map(one => ({ late: true, meters: [one.wire], plans: [] })),
+    ...plans.filter(one => one.late).map(one => ({ late: true, meters: [], plans: [one.wire] })),
+  ]
+  const sold = new Set(plans.flatMap(one => (one.wire['prices'] as Wire[]).map(price => price['price'])))
+  return { plans: plans.map(one => one.names), prices, sold, parts: [initial, ...lateParts] }
+}
+
+const levels: ReadonlySet<string> = new Set(['weighted_sum', 'time_average'])
+
+function isOfOneQuantity({ model: name }: Wire): boolean {
+  return name !== 'percentage' && name !== 'matrix'
+}
+
+/** Usage and recurring prices in turns, so that few picks have both. */
+function order(price: Wire): number {
+  return ['ua', 'base', 'ub', 'seats', 'uc'].indexOf(price['price'] as string)
+}
+
+/** The first of each id. */
+export function unique(prices: readonly Wire[]): Wire[] {
+  return [...new Map(prices.toReversed().map(price => [price['price'], price])).values()].reverse()
+}
+
+function meterWire(one: Shape['meters'][number], n: number, focus: Shape['focus']): Wire {
+  const aggregation =
+    focus === 'totals'
+      ? at(['sum', 'count'], n)
+      : focus === 'levels' && !levels.has(one.aggregation)
+        ? at(['weighted_sum', 'time_average'], n)
+        : one.aggregation
+  const value = aggregation === 'unique_count' ? 'user' : 'n'
+  return defined({
+    meter: `m${n}`,
+    event_type: one.eventType,
+    aggregation,
+    value: aggregation === 'count' ? undefined : value,
+    percentile: aggregation === 'percentile' ? one.percentile : undefined,
+    filters: one.filters,
+    dimensions: ['model', 'region'],
+    allow_negative: one.allowNegative,
+  })
+}
+
+/** Without the members that are undefined. */
+export function defined(wire: Wire): Wire {
+  return Object.fromEntries(Object.entries(wire).filter(([, value]) => value !== undefined))
+}

@@ -1,0 +1,107 @@
+// A core under test, what it was seen to write, and the calm way to drive it: batch by batch, each answered from history
+// until nobody is held, as `simulate` does.
+
+import { Buffer } from 'node:buffer'
+import type { Catalog } from '../../../schemas/catalog/catalog.js'
+import { stringifyJson } from '../../../schemas/json/json-text.js'
+import type { DeadLetterRow, MrrMovementRow, RatedUsageRow } from '../../../schemas/tables.js'
+import { formatInstant } from '../../../schemas/time.js'
+import { type CoreInput, PartitionCore, type RowTap } from '../../core/core.js'
+import { unlimitedCoreLimits } from '../../core/ports/core-limits.js'
+import { PartitionState } from '../../core/state/partition-state.js'
+import { MemoryHistory } from '../../simulate/memory-history.js'
+
+const config = { partition: 0, partitions: 1, oneSource: true, limits: unlimitedCoreLimits }
+
+export const nothing: Omit<CoreInput, 'nowMs' | 'commit'> = {
+  catalog: [],
+  lifecycle: [],
+  metering: [],
+  orders: [],
+  history: [],
+}
+
+export interface Driven {
+  readonly core: PartitionCore
+  readonly seen: Seen
+}
+
+/** From a snapshot and the deltas after it, or afresh with a catalog. */
+export function newCore(
+  catalog: Catalog | undefined,
+  tap: RowTap,
+  snapshot?: Uint8Array,
+  deltas: readonly Uint8Array[] = [],
+): PartitionCore {
+  if (catalog === undefined) return PartitionCore.restore(config, snapshot, deltas, tap)
+  const state = new PartitionState(unlimitedCoreLimits.dedupeHorizonMs)
+  state.catalog = catalog
+  return new PartitionCore(config, tap, state)
+}
+
+/** The net of the rows that were written. */
+export class Seen {
+  readonly history = new MemoryHistory()
+  /** Rows of usage since they were looked at last. */
+  fresh: RatedUsageRow[] = []
+  /** By charge: the sum of its rows and how many events they count. */
+  readonly rows = new Map<string, { amount: bigint; count: number }>()
+  /** By source, id and code: how often it is a dead letter now. */
+  readonly deadLetters = new Map<string, number>()
+  /** By all that a movement says, aside of its amount and totals. */
+  readonly movements = new Map<string, bigint>()
+
+  tap(): RowTap {
+    return {
+      only: true,
+      rated: row => this.#rated(row),
+      deadLetter: row => this.#deadLetter(row),
+      movement: row => this.#movement(row),
+    }
+  }
+
+  #rated(row: RatedUsageRow): void {
+    this.history.add(row)
+    if (row.kind === 'usage' && row.price !== '') this.fresh.push(row)
+    const sum = this.rows.get(row.chargeId) ?? { amount: 0n, count: 0 }
+    this.rows.set(row.chargeId, { amount: sum.amount + row.amount, count: sum.count + row.eventCount })
+  }
+
+  #deadLetter({ source, id, code, change }: DeadLetterRow): void {
+    const key = JSON.stringify([source, id, code])
+    const times = (this.deadLetters.get(key) ?? 0) + change
+    if (times === 0) this.deadLetters.delete(key)
+    else this.deadLetters.set(key, times)
+  }
+
+  #movement({ subscriptionId, currency, effectiveAtNs, kind, amount }: MrrMovementRow): void {
+    const key = JSON.stringify([subscriptionId, currency, formatInstant(effectiveAtNs), kind])
+    const sum = (this.movements.get(key) ?? 0n) + amount
+    if (sum === 0n) this.movements.delete(key)
+    else this.movements.set(key, sum)
+  }
+}
+
+/** `after` is called when a batch is dealt with. */
+export function drive(
+  catalog: Catalog,
+  batches: readonly (readonly unknown[])[],
+  nowMs: number,
+  after: (driven: Driven, batches: number) => void,
+): void {
+  const seen = new Seen()
+  const core = newCore(catalog, seen.tap())
+  let commit = 0
+  for (const [index, batch] of batches.entries()) {
+    const bytes = Buffer.from(stringifyJson(batch))
+    commit += 1
+    core.process({ ...nothing, nowMs, commit, metering: [{ seq: index, arrivedAtMs: nowMs, bytes }] })
+    while (core.holdsCustomers()) {
+      commit += 1
+      const history = core.openHistoryRequests().map(request => seen.history.answer(request))
+      core.process({ ...nothing, nowMs, commit, history })
+    }
+    after({ core, seen }, index + 1)
+    seen.fresh = []
+  }
+}

@@ -1,0 +1,85 @@
+// The accumulator: what is remembered of the usage of one charge, so that its amount can be told at any moment
+// without the events. It owns no price arithmetic (rate.ts) and no single aggregation (aggregations/).
+// Invariants: plain data that survives structured clone; changed in place; the same set of samples gives the same
+// charge whatever the order; it depends on the price, the meter and the segment's start alone, so it stays good when
+// the segment's end, its fraction, the trial or the level at its start turn out otherwise.
+// Nothing is ever removed: a correction builds a new accumulator.
+
+import type { Scaled } from '../../schemas/money/decimal.js'
+import { msOf } from '../../schemas/time.js'
+import { type AggregationState, addToAggregation, newAggregation } from '../aggregations/aggregation.js'
+import type { UsageSample } from '../aggregations/sample.js'
+import type { ChargeBasis } from '../periods/charge-basis.js'
+import {
+  addToPercentageUsage,
+  newPercentageUsage,
+  type PercentageUsage,
+} from '../price-models/percentage-usage.js'
+
+export type { UsageSample } from '../aggregations/sample.js'
+export type { ChargeBasis } from '../periods/charge-basis.js'
+
+export interface Accumulator {
+  events: number
+  /** The milliseconds in which the first and the last event lie: bounds. Infinity and -Infinity until there is one. */
+  firstMs: number
+  lastMs: number
+  /**
+   * The level in force when the segment begins, by matrix cell (cell 0 for any other model): as levels.ts tells it.
+   * Set it whenever that changes; only `weighted_sum` and `time_average` look at it.
+   */
+  levelsAtStart: ReadonlyMap<number, Scaled> | undefined
+  readonly state: AccumulatorState
+}
+
+/** One aggregation, or one per matrix cell, or the events that a percentage price still needs one by one. */
+export type AccumulatorState = AggregationState | MatrixUsage | PercentageUsage
+
+export interface MatrixUsage {
+  readonly kind: 'matrix'
+  readonly cells: Map<number, AggregationState>
+}
+
+export function newAccumulator(basis: ChargeBasis): Accumulator {
+  return {
+    events: 0,
+    firstMs: Number.POSITIVE_INFINITY,
+    lastMs: Number.NEGATIVE_INFINITY,
+    levelsAtStart: undefined,
+    state: newState(basis),
+  }
+}
+
+export function addSample(basis: ChargeBasis, accumulator: Accumulator, sample: UsageSample): void {
+  accumulator.events += 1
+  const timeMs = msOf(sample.timeNs)
+  if (timeMs < accumulator.firstMs) accumulator.firstMs = timeMs
+  if (timeMs > accumulator.lastMs) accumulator.lastMs = timeMs
+  const { state } = accumulator
+  // The commonest state is served without a further call.
+  if (state.kind === 'sum') state.total += sample.quantity
+  else if (state.kind === 'matrix') addToCell(basis, state, sample)
+  else if (state.kind === 'percentage') addToPercentageUsage(basis, state, sample)
+  else addToAggregation(basis, state, sample)
+}
+
+/** The level in force when the segment begins; 0 when none was carried over. */
+export function levelAtStart(accumulator: Accumulator, cell: number): Scaled {
+  return accumulator.levelsAtStart?.get(cell) ?? 0n
+}
+
+function newState(basis: ChargeBasis): AccumulatorState {
+  const { model } = basis.price.model
+  if (model === 'matrix') return { kind: 'matrix', cells: new Map() }
+  if (model === 'percentage') return newPercentageUsage()
+  return newAggregation(basis.meter.aggregation)
+}
+
+function addToCell(basis: ChargeBasis, usage: MatrixUsage, sample: UsageSample): void {
+  let state = usage.cells.get(sample.cell)
+  if (state === undefined) {
+    state = newAggregation(basis.meter.aggregation)
+    usage.cells.set(sample.cell, state)
+  }
+  addToAggregation(basis, state, sample)
+}

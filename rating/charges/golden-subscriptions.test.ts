@@ -1,0 +1,74 @@
+// Whole subscriptions against vectors worked out by hand: which charges there are, over what, and what they come to.
+
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import type { UsagePrice } from '../../schemas/catalog/catalog.js'
+import type { SubscriptionChangeKind } from '../../schemas/lifecycle/lifecycle-event.js'
+import { formatScaled } from '../../schemas/money/decimal.js'
+import { at, catalogOf, change, pricesOf, scaled } from '../testing/example-subscription.js'
+import { sample } from '../testing/golden-vectors.js'
+import type { CatalogIndex } from '../timeline/catalog-index.js'
+import type { Segment } from '../timeline/price-lines.js'
+import { addSample, type ChargeBasis, newAccumulator } from './accumulator.js'
+import { chargesOf } from './close.js'
+import { chargeOf } from './rate.js'
+
+interface Vector {
+  readonly name: string
+  readonly derivation: string
+  readonly plans: readonly Readonly<Record<string, unknown>>[]
+  readonly changes: readonly (readonly [SubscriptionChangeKind, string, Parameters<typeof change>[3]])[]
+  /** Of the meter `bytes`: time and value. */
+  readonly usage?: readonly (readonly [string, string])[]
+  readonly as_of: string
+  /** Price, from, until, quantity, amount. */
+  readonly charges: readonly (readonly [string, string, string, string, string])[]
+}
+
+const { vectors } = JSON.parse(readFileSync('rating/golden/subscriptions.json', 'utf8')) as {
+  vectors: readonly Vector[]
+}
+
+function basisOf(segment: Segment<UsagePrice>, catalog: CatalogIndex): ChargeBasis {
+  const { line, fraction, fromNs, untilNs, period } = segment
+  const meter = catalog.meter(line.price.meter)
+  if (meter === undefined) throw new Error(`there is no meter ${line.price.meter}`)
+  return { price: line.price, meter, fraction, trial: line.trial, fromNs, untilNs, period }
+}
+
+function charges(vector: Vector) {
+  const catalog = catalogOf(...vector.plans)
+  const changes = vector.changes.map(([kind, from, fields], index) => change(kind, index + 1, from, fields))
+  const totals = (segment: Segment<UsagePrice>) => {
+    const basis = basisOf(segment, catalog)
+    const accumulator = newAccumulator(basis)
+    for (const [time, value] of vector.usage ?? []) {
+      const timeNs = at(time)
+      if (timeNs < segment.fromNs || timeNs >= segment.untilNs) continue
+      addSample(basis, accumulator, sample({ timeNs, quantity: scaled(value) }))
+    }
+    return { ...chargeOf(basis, accumulator), events: accumulator.events }
+  }
+  return chargesOf(pricesOf(catalog, ...changes), catalog, at(vector.as_of), totals)
+}
+
+describe('golden subscriptions', () => {
+  for (const vector of vectors) {
+    it(`${vector.name}: ${vector.derivation}`, () => {
+      const owed = charges(vector).map(one => [
+        one.price,
+        one.fromNs,
+        one.untilNs,
+        formatScaled(one.quantity),
+        formatScaled(one.amount),
+      ])
+      const expected = vector.charges.map(([price, from, until, ...rest]) => [
+        price,
+        at(from),
+        at(until),
+        ...rest,
+      ])
+      expect(owed).toEqual(expected)
+    })
+  }
+})

@@ -1,0 +1,114 @@
+// Levels: what `weighted_sum` and `time_average` have in force when a segment begins. Contract section 3: a level is not
+// usage; it belongs to a meter of a subscription, whatever prices, plans and terms come and go, and goes on in time through
+// suspensions, cancellations and gaps in which nothing prices the meter.
+// Invariants: a level follows from the set of events that are attached to the meter in the subscription, each counted
+// once, however many prices the meter has; it is kept by dimensions, so that a matrix finds it under any cells.
+//
+// What events did to a level is kept by stretches: from one start of a segment on the meter to the next. Levels are asked
+// for at such starts alone, so the stretches before one hold all that comes before it, and nothing else.
+
+import type { UsagePrice } from '../../schemas/catalog/catalog.js'
+import type { MeterReading } from '../../schemas/event/metered-event.js'
+import { compositeKey } from '../../schemas/identifiers.js'
+import type { Scaled } from '../../schemas/money/decimal.js'
+import { beginninglessNs } from '../../schemas/time.js'
+import { compareEvents } from '../aggregations/sample.js'
+import { type PriceLine, segmentAt } from '../timeline/price-lines.js'
+import { matrixCell } from './rate.js'
+
+/** What events of one combination of dimensions did: the sum of their changes, or the value that came last. */
+export type LevelMove =
+  | { readonly kind: 'changes'; readonly dimensions: Dimensions; readonly sum: Scaled }
+  | {
+      readonly kind: 'value'
+      readonly dimensions: Dimensions
+      readonly timeNs: bigint
+      readonly key: string
+      readonly value: Scaled
+    }
+
+type Dimensions = ReadonlyMap<string, string>
+
+/** Plain data. */
+export interface LevelStretch {
+  readonly customerId: string
+  readonly subscriptionId: string
+  readonly meter: string
+  /** The latest start of a segment on the meter at or before its events. */
+  readonly fromNs: bigint
+  /** By `dimensionsKey`. */
+  readonly moves: Map<string, LevelMove>
+}
+
+/** What an event does to the level of a meter with this aggregation. */
+export function moveOf(
+  aggregation: 'weighted_sum' | 'time_average',
+  event: { readonly timeNs: bigint; readonly key: string },
+  { dimensions, quantity }: MeterReading,
+): LevelMove {
+  if (aggregation === 'weighted_sum') return { kind: 'changes', dimensions, sum: quantity }
+  return { kind: 'value', dimensions, timeNs: event.timeNs, key: event.key, value: quantity }
+}
+
+/** Both in one, in whatever order they come. */
+export function joined(known: LevelMove | undefined, move: LevelMove): LevelMove {
+  if (known === undefined) return move
+  if (known.kind === 'changes') {
+    return move.kind === 'changes' ? { ...known, sum: known.sum + move.sum } : otherKind()
+  }
+  if (move.kind !== 'value') return otherKind()
+  return compareEvents(known.timeNs, known.key, move.timeNs, move.key) < 0 ? move : known
+}
+
+/** Equal texts, equal dimensions. */
+export function dimensionsKey(dimensions: Dimensions): string {
+  if (dimensions.size === 0) return ''
+  return compositeKey(...[...dimensions].sort(([a], [b]) => (a < b ? -1 : 1)).flat())
+}
+
+/** The latest start of a segment at or before an instant, also of lines that have ended by then; `lines`: of the meter. */
+export function stretchStart(lines: readonly PriceLine<UsagePrice>[], atNs: bigint): bigint {
+  let fromNs = beginninglessNs
+  for (const line of lines) {
+    if (line.fromNs > atNs) continue
+    const segment = segmentAt(line, atNs < line.untilNs ? atNs : line.untilNs - 1n)
+    if (segment !== undefined && segment.fromNs > fromNs) fromNs = segment.fromNs
+  }
+  return fromNs
+}
+
+/**
+ * The levels by the cells of one price, stretch after stretch; cell 0 for any model but a matrix. A level in dimensions
+ * that the price has no cell for is nothing to it, and is there again when another price knows them.
+ */
+export class LevelsByCell {
+  readonly #price: UsagePrice
+  readonly #cells = new Map<string, number | undefined>()
+  readonly #moves = new Map<number, LevelMove>()
+
+  constructor(price: UsagePrice) {
+    this.#price = price
+  }
+
+  add(stretch: LevelStretch): void {
+    for (const [key, move] of stretch.moves) {
+      const cell = this.#cellOf(key, move)
+      if (cell !== undefined) this.#moves.set(cell, joined(this.#moves.get(cell), move))
+    }
+  }
+
+  levels(): Map<number, Scaled> {
+    const levels = new Map<number, Scaled>()
+    for (const [cell, move] of this.#moves) levels.set(cell, move.kind === 'changes' ? move.sum : move.value)
+    return levels
+  }
+
+  #cellOf(key: string, { dimensions }: LevelMove): number | undefined {
+    if (!this.#cells.has(key)) this.#cells.set(key, matrixCell(this.#price, dimensions))
+    return this.#cells.get(key)
+  }
+}
+
+function otherKind(): never {
+  throw new Error('A level is moved by changes or by values, never by both.')
+}

@@ -1,0 +1,25 @@
+// What a recurring price owes for a segment: amount x quantity x part of the period, less the discount.
+// Invariant: an exact rational of integers, rounded once to 12 places, half away from zero; nothing in a trial.
+// Worked example: 20 per seat, 5 seats, 10 % off, 12 of 30 days: 20 x 5 x 12/30 x 90/100 = 36.
+
+import type { RecurringPrice } from '../../schemas/catalog/catalog.js'
+import { divideRounded, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
+import type { Segment } from '../timeline/price-lines.js'
+
+const wholePercent = 100n * scaledOne
+
+export function recurringCharge(segment: Pick<Segment<RecurringPrice>, 'line' | 'fraction'>): {
+  readonly quantity: Scaled
+  readonly amount: Scaled
+} {
+  const { line, fraction } = segment
+  const { quantity, price } = line
+  if (line.trial) return { quantity, amount: 0n }
+  const numerator = price.amount * quantity * fraction.numerator * keptPercent(price)
+  return { quantity, amount: divideRounded(numerator, scaledOne * fraction.denominator * wholePercent) }
+}
+
+/** 100 % less the discount, scaled; a discount over 100 % is one of 100 %. */
+export function keptPercent(price: RecurringPrice): bigint {
+  return price.discountPercent > wholePercent ? 0n : wholePercent - price.discountPercent
+}

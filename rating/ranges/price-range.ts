@@ -1,0 +1,76 @@
+// Whether what a subscription owes by itself, usage aside, keeps to 38 digits: what its recurring prices come to in a whole
+// billing period, its MRR, and what its usage prices ask without usage. Usage is value-range.ts.
+// Invariant: a subscription that passes has no charge and no MRR that cannot be written, whatever part of a period it has.
+
+import type { Price, UsagePrice } from '../../schemas/catalog/catalog.js'
+import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
+import { newAccumulator } from '../charges/accumulator.js'
+import { chargeOf } from '../charges/rate.js'
+import { recurringCharge } from '../charges/recurring.js'
+import { type MrrChange, mrrTimeline } from '../mrr/mrr.js'
+import type { ChargeBasis } from '../periods/charge-basis.js'
+import type { CatalogIndex } from '../timeline/catalog-index.js'
+import { type PriceLine, pricesInForce, type SubscriptionPrices } from '../timeline/price-lines.js'
+import type { ResolvedTerms } from '../timeline/timeline.js'
+import { isBeyond, isBeyondPayable } from './value-range.js'
+
+const whole = { numerator: 1n, denominator: 1n }
+/** 10^14 units a month: of less, more than a partition holds would have to come together. */
+export const largeMrr: Scaled = 10n ** 14n * scaledOne
+
+/** A quick look: false for what is far from 38 digits, so that nearly no change costs more than this. */
+export function mayBeLarge(terms: ResolvedTerms, catalog: CatalogIndex): boolean {
+  const plan = catalog.plan(terms.plan, terms.planVersion)
+  if (plan === undefined) return false
+  let perPeriod = 0n
+  for (const price of pricesInForce(plan, terms)) perPeriod += mostWithoutUsage(price, terms)
+  // A month has not quite 31 days.
+  return perPeriod * 31n > largeMrr
+}
+
+function mostWithoutUsage(price: Price, terms: ResolvedTerms): Scaled {
+  if (price.kind === 'recurring') {
+    const { amount, per, defaultQuantity } = price
+    const quantity = per === 'unit' ? (terms.quantities.get(price.price) ?? defaultQuantity ?? 0n) : scaledOne
+    return magnitude(amount * quantity) / scaledOne + 1n
+  }
+  const { model, minimum = 0n } = price
+  const flat =
+    model.model === 'graduated' || model.model === 'volume' ? (model.tiers[0]?.flatAmount ?? 0n) : 0n
+  return magnitude(minimum) + magnitude(flat)
+}
+
+/** The price that comes to more than 38 digits, or `MRR`. */
+export function beyondRange(prices: SubscriptionPrices, catalog: CatalogIndex): string | undefined {
+  for (const line of prices.recurring) {
+    if (isBeyondPayable(recurringCharge({ line, fraction: whole }).amount, line))
+      return `The price ${line.price.price}`
+  }
+  for (const line of [...prices.usage.values()].flat()) {
+    if (isBeyondPayable(owedUnused(line, catalog), line))
+      return `The price ${line.price.price}, without usage,`
+  }
+  return isAnyBeyond(mrrTimeline(prices)) ? 'The MRR of the subscription' : undefined
+}
+
+/** Steps from one MRR to the next are the amounts of movements. */
+function isAnyBeyond(changes: readonly MrrChange[]): boolean {
+  const mrrOf = new Map<string, Scaled>()
+  return changes.some(({ currency, mrr }) => {
+    const before = mrrOf.get(currency) ?? 0n
+    mrrOf.set(currency, mrr)
+    return isBeyond(mrr) || isBeyond(mrr - before)
+  })
+}
+
+function owedUnused({ price, trial, fromNs }: PriceLine<UsagePrice>, catalog: CatalogIndex): Scaled {
+  const meter = catalog.meter(price.meter)
+  if (meter === undefined) throw new Error(`The meter ${price.meter} of a price in force is not known.`)
+  const span = { fromNs, untilNs: fromNs + 1n }
+  const basis: ChargeBasis = { price, meter, fraction: whole, trial, ...span, period: span }
+  return chargeOf(basis, newAccumulator(basis)).amount
+}
+
+function magnitude(value: Scaled): Scaled {
+  return value < 0n ? -value : value
+}

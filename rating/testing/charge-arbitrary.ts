@@ -1,0 +1,176 @@
+// Random charges for property tests: every model and aggregation, parts of a period, levels and orders of arrival.
+
+import fc from 'fast-check'
+import type { Aggregation, Meter, PriceModel, Tier, UsagePrice } from '../../schemas/catalog/catalog.js'
+import { compositeKey } from '../../schemas/identifiers.js'
+import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
+import {
+  type Accumulator,
+  type ChargeBasis,
+  newAccumulator,
+  type UsageSample,
+} from '../charges/accumulator.js'
+import { periodNs, periodStartNs } from './golden-vectors.js'
+
+const whole = (max: number): fc.Arbitrary<Scaled> =>
+  fc.integer({ min: 0, max }).map(n => BigInt(n) * scaledOne)
+/** Whole numbers, quarters, and the last of twelve places on either side of a whole number. */
+export const quantity = fc
+  .tuple(fc.integer({ min: 0, max: 15 }), fc.constantFrom(0n, 0n, 0n, scaledOne / 4n, 1n, scaledOne - 1n))
+  .map(([units, more]) => BigInt(units) * scaledOne + more)
+const price = fc.integer({ min: 0, max: 5_000 }).map(n => BigInt(n) * 1_234_567n * 1_000n)
+const optional = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
+  fc.option(arbitrary, { nil: undefined })
+
+const tiers: fc.Arbitrary<Tier[]> = fc
+  .tuple(
+    fc.uniqueArray(fc.integer({ min: 1, max: 60 }), { maxLength: 6 }),
+    fc.array(fc.record({ unitAmount: price, flatAmount: fc.oneof(fc.constant(0n), price) }), {
+      minLength: 7,
+      maxLength: 7,
+    }),
+  )
+  .map(([bounds, amounts]) => [
+    ...bounds
+      .toSorted((a, b) => a - b)
+      .map((bound, index) => ({ upTo: BigInt(bound) * scaledOne, ...amounts[index]! })),
+    { upTo: null, ...amounts[6]! },
+  ])
+
+export const percentage: fc.Arbitrary<PriceModel> = fc
+  .record({
+    rate: fc.integer({ min: 0, max: 1_000 }).map(n => BigInt(n) * 10_000_000_000n),
+    fixedAmount: optional(price),
+    freeUnits: optional(whole(40)),
+    freeEvents: optional(fc.integer({ min: 0, max: 6 })),
+    clamp: optional(fc.tuple(price, price)),
+    clampAt: fc.constantFrom('minimum', 'maximum', 'both'),
+  })
+  .map(({ rate, fixedAmount, freeUnits, freeEvents, clamp, clampAt }) => {
+    const [low, high] = (clamp ?? [0n, 0n]).toSorted((a, b) => (a < b ? -1 : 1)) as [Scaled, Scaled]
+    return {
+      model: 'percentage' as const,
+      rate,
+      ...(fixedAmount === undefined ? {} : { fixedAmount }),
+      ...(freeUnits === undefined ? {} : { freeUnits }),
+      ...(freeEvents === undefined ? {} : { freeEvents }),
+      ...(clamp === undefined || clampAt === 'maximum' ? {} : { perEventMinimum: low }),
+      ...(clamp === undefined || clampAt === 'minimum' ? {} : { perEventMaximum: high }),
+    }
+  })
+
+export const matrix: fc.Arbitrary<PriceModel> = fc
+  .tuple(price, price, price)
+  .map(([a, b, defaultUnitAmount]) => ({
+    model: 'matrix' as const,
+    cells: [
+      { when: new Map([['region', 'eu']]), unitAmount: a },
+      { when: new Map([['region', 'us']]), unitAmount: b },
+    ],
+    defaultUnitAmount,
+  }))
+
+export const singleQuantityModel: fc.Arbitrary<PriceModel> = fc.oneof(
+  price.map(unitAmount => ({ model: 'per_unit' as const, unitAmount })),
+  tiers.map(list => ({ model: 'graduated' as const, tiers: list })),
+  tiers.map(list => ({ model: 'volume' as const, tiers: list })),
+  fc.tuple(fc.integer({ min: 1, max: 80 }), price).map(([size, packageAmount]) => ({
+    model: 'package' as const,
+    packageSize: (BigInt(size) * scaledOne) / 4n,
+    packageAmount,
+  })),
+)
+
+function usagePrice(model: fc.Arbitrary<PriceModel>): fc.Arbitrary<UsagePrice> {
+  return fc
+    .record({
+      model,
+      included: fc.oneof(fc.constant(0n), whole(30)),
+      discountPercent: fc.oneof(fc.constant(0n), whole(100)),
+      minimum: optional(price),
+      maximum: optional(price),
+      prorate: fc.boolean(),
+    })
+    .map(({ minimum, maximum, ...rest }) => ({
+      kind: 'usage' as const,
+      price: 'p',
+      meter: 'm',
+      ...rest,
+      ...(minimum === undefined ? {} : { minimum }),
+      ...(maximum === undefined ? {} : { maximum }),
+    }))
+}
+
+export interface Case {
+  readonly basis: ChargeBasis
+  readonly samples: readonly UsageSample[]
+  /** The same samples in another order. */
+  readonly arrival: readonly UsageSample[]
+  readonly level: Scaled
+}
+
+export function cases(
+  model: fc.Arbitrary<PriceModel>,
+  of: readonly Aggregation[],
+  quantities: fc.Arbitrary<Scaled>,
+  allowNegative = false,
+): fc.Arbitrary<Case> {
+  const event = fc.record({
+    at: fc.integer({ min: 0, max: 40 }),
+    quantity: quantities,
+    cell: fc.integer({ min: -1, max: 1 }),
+  })
+  return fc
+    .record({
+      price: usagePrice(model),
+      aggregation: fc.constantFrom(...of),
+      percentile: fc.integer({ min: 1, max: 100 }),
+      events: fc.array(event, { maxLength: 14 }),
+      part: fc.constantFrom([1n, 1n], [1n, 3n], [2n, 7n], [15n, 30n]),
+      level: fc.oneof(fc.constant(0n), quantity),
+    })
+    .chain(({ price: usage, aggregation, percentile, events, part, level }) => {
+      const meter: Meter = {
+        meter: 'm',
+        eventType: 't',
+        aggregation,
+        percentile: BigInt(percentile) * scaledOne,
+        filters: new Map(),
+        dimensions: ['region'],
+        allowNegative,
+      }
+      const [numerator, denominator] = part as [bigint, bigint]
+      const lengthNs = (periodNs * numerator) / denominator
+      const basis: ChargeBasis = {
+        price: usage,
+        meter,
+        fraction: { numerator, denominator },
+        trial: false,
+        fromNs: periodStartNs,
+        untilNs: periodStartNs + lengthNs,
+        period: { fromNs: periodStartNs, untilNs: periodStartNs + periodNs },
+      }
+      const samples = events.map(
+        ({ at, quantity: value, cell }, index): UsageSample => ({
+          timeNs: periodStartNs + BigInt(at) * 1_000_003_000_001n,
+          quantity: aggregation === 'count' ? scaledOne : value,
+          text: String(value),
+          key: compositeKey('s', String(index).padStart(3, '0')),
+          cell: usage.model.model === 'matrix' ? cell : 0,
+        }),
+      )
+      return fc
+        .shuffledSubarray(samples, { minLength: samples.length, maxLength: samples.length })
+        .map(arrival => ({ basis, samples, arrival, level }))
+    })
+}
+
+/** With nothing added yet, at the level of the case. */
+export function start({ basis, level }: Case): Accumulator {
+  const accumulator = newAccumulator(basis)
+  const cells = basis.price.model.model === 'matrix' ? [0, 1, -1] : [0]
+  accumulator.levelsAtStart = new Map(cells.map(cell => [cell, level]))
+  return accumulator
+}
+
+export const negativeToo = fc.tuple(quantity, fc.boolean()).map(([value, minus]) => (minus ? -value : value))

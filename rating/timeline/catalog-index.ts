@@ -1,0 +1,58 @@
+// The catalog, ready to be asked: meters by id and event type, plans by id and version.
+// Invariant: never changes once it is made; a catalog that grew gets a new index.
+
+import type { Catalog, Meter, Plan } from '../../schemas/catalog/catalog.js'
+
+const noMeters: readonly Meter[] = []
+
+export class CatalogIndex {
+  readonly #meters: ReadonlyMap<string, Meter>
+  readonly #byType = new Map<string, Meter[]>()
+  readonly #plans = new Map<string, Map<number, Plan>>()
+  readonly #newest = new Map<string, number>()
+  readonly #prices = new Set<string>()
+
+  constructor(catalog: Catalog) {
+    this.#meters = new Map(catalog.meters.map(meter => [meter.meter, meter]))
+    for (const meter of this.#meters.values()) {
+      const known = this.#byType.get(meter.eventType)
+      if (known === undefined) this.#byType.set(meter.eventType, [meter])
+      else known.push(meter)
+    }
+    for (const plan of catalog.plans) {
+      const versions = this.#plans.get(plan.plan)
+      if (versions === undefined) this.#plans.set(plan.plan, new Map([[plan.version, plan]]))
+      else versions.set(plan.version, plan)
+      for (const { price } of plan.prices) this.#prices.add(price)
+      this.#newest.set(plan.plan, Math.max(plan.version, this.#newest.get(plan.plan) ?? plan.version))
+    }
+  }
+
+  meter(id: string): Meter | undefined {
+    return this.#meters.get(id)
+  }
+
+  plan(plan: string, version: number): Plan | undefined {
+    return this.#plans.get(plan)?.get(version)
+  }
+
+  /** The highest version published; undefined when there is no such plan. */
+  newestVersion(plan: string): number | undefined {
+    return this.#newest.get(plan)
+  }
+
+  /** The ids of the prices that some plan has, in some version. */
+  prices(): ReadonlySet<string> {
+    return this.#prices
+  }
+
+  /** Those that some meter wants. */
+  eventTypes(): string[] {
+    return [...this.#byType.keys()]
+  }
+
+  /** In the catalog's order. */
+  metersOfType(eventType: string): readonly Meter[] {
+    return this.#byType.get(eventType) ?? noMeters
+  }
+}

@@ -1,0 +1,203 @@
+// Price lines: which prices of a subscription are in force when, as maximal stretches of equal terms. Contract section
+// 3, "What restarts when a subscription changes". segment.ts cuts them at service periods.
+// Invariants: a line is as long as its terms stay equal, whatever else changes beside it (seats leave usage lines
+// alone, a plan change with an equal price does not cut it); of one price, no two lines overlap.
+//
+// Equal terms: the price's content, currency, rounding, billing period, proration unit, anchor, time zone, whether a
+// minimum is owed in a suspension, trial or not, and for recurring prices the quantity. A discount that has run out is no content any more, so a line is cut
+// where it ends. Nothing recurring is owed in a suspension, so it cuts recurring lines; usage lines run through it.
+
+import type { BillingPeriod, Plan, Price, RecurringPrice, UsagePrice } from '../../schemas/catalog/catalog.js'
+import { compositeKey } from '../../schemas/identifiers.js'
+import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
+import { beginninglessNs, compareInstants, endlessNs, instantKey } from '../../schemas/time.js'
+import { type ServiceCalendar, serviceCalendar } from '../periods/service-period.js'
+import type { CatalogIndex } from './catalog-index.js'
+import { priceContentId, withoutDiscount } from './price-content.js'
+import { newSegmentCache, type PriceLine } from './segment.js'
+import type { ResolvedTerms, Timeline, Version } from './timeline.js'
+
+export {
+  type PriceLine,
+  type Segment,
+  segmentAt,
+  segmentsBefore,
+} from './segment.js'
+
+export interface SubscriptionPrices {
+  readonly timeline: Timeline
+  /** By meter, in order of their start. */
+  readonly usage: ReadonlyMap<string, readonly PriceLine<UsagePrice>[]>
+  readonly recurring: readonly PriceLine<RecurringPrice>[]
+}
+
+/** A line while it may still grow. */
+type GrowingLine<P extends Price = Price> = { -readonly [K in keyof PriceLine<P>]: PriceLine<P>[K] }
+
+/** The catalog holds every plan of the timeline, and every quantity that one needs is set. */
+export function resolvePrices(timeline: Timeline, catalog: CatalogIndex): SubscriptionPrices {
+  const newest = new Map<string, GrowingLine>()
+  const usage = new Map<string, PriceLine<UsagePrice>[]>()
+  const recurring: PriceLine<RecurringPrice>[] = []
+  for (const version of timeline.versions) {
+    const { terms } = version
+    const plan = catalog.plan(terms.plan, terms.planVersion)
+    if (plan === undefined) throw new Error(`The plan ${terms.plan} ${terms.planVersion} is not published.`)
+    const calendar = serviceCalendar(terms.billingAnchorNs, terms.timezone, plan.billingPeriod)
+    for (const price of pricesInForce(plan, terms)) {
+      if (price.kind === 'recurring' && terms.status !== 'active') continue
+      for (const stretch of stretchesOf(price, version, discountEnd(price, terms, plan.billingPeriod))) {
+        const line = newLine(timeline, plan, terms, calendar, stretch)
+        const before = newest.get(price.price)
+        if (before?.untilNs === line.fromNs && isEqual(before, line)) {
+          before.untilNs = line.untilNs
+          continue
+        }
+        newest.set(price.price, line)
+        if (isRecurring(line)) recurring.push(line)
+        else if (isUsage(line)) addTo(usage, line.price.meter, line)
+      }
+    }
+  }
+  return { timeline, usage, recurring }
+}
+
+/** Ids of the prices per unit in force whose quantity neither the terms nor the price say: a reason to refuse the change. */
+export function missingQuantities(terms: ResolvedTerms, catalog: CatalogIndex): string[] {
+  return unitPrices(terms, catalog)
+    .filter(({ price, defaultQuantity }) => defaultQuantity === undefined && !terms.quantities.has(price))
+    .map(({ price }) => price)
+}
+
+/** The prices per unit in force. */
+export function unitPrices(terms: ResolvedTerms, catalog: CatalogIndex): RecurringPrice[] {
+  const plan = catalog.plan(terms.plan, terms.planVersion)
+  const prices = plan === undefined ? [] : pricesInForce(plan, terms)
+  return prices.filter(price => price.kind === 'recurring').filter(price => price.per === 'unit')
+}
+
+/** The plan's prices in its order, an override in the place of the price of that id; overrides of no price follow. */
+export function pricesInForce(plan: Plan, terms: ResolvedTerms): readonly Price[] {
+  if (terms.priceOverrides.length === 0) return plan.prices
+  const prices = new Map<string, Price>()
+  for (const price of plan.prices) prices.set(price.price, price)
+  for (const price of terms.priceOverrides) prices.set(price.price, price)
+  return [...prices.values()]
+}
+
+interface Stretch {
+  readonly price: Price
+  readonly fromNs: bigint
+  readonly untilNs: bigint
+  readonly trial: boolean
+}
+
+/** A version cut where the trial and where the price's discount ends. */
+function stretchesOf(price: Price, version: Version, discountUntilNs: bigint): Stretch[] {
+  const trialUntilNs = version.terms.trialUntilNs ?? beginninglessNs
+  const cuts = [trialUntilNs, discountUntilNs]
+    .filter(cutNs => version.fromNs < cutNs && cutNs < version.untilNs)
+    .sort(compareInstants)
+  const stretches: Stretch[] = []
+  let fromNs = version.fromNs
+  for (const untilNs of [...cuts, version.untilNs]) {
+    if (untilNs === fromNs) continue
+    const discounted = fromNs < discountUntilNs
+    const inForce = discounted ? price : withoutDiscount(price)
+    stretches.push({ price: inForce, fromNs, untilNs, trial: fromNs < trialUntilNs })
+    fromNs = untilNs
+  }
+  return stretches
+}
+
+/** Counted in billing periods from the first anchor: another one lengthens no discount. One never given has ended for ever. */
+function discountEnd(price: Price, terms: ResolvedTerms, period: BillingPeriod): bigint {
+  if (price.discountPercent === 0n) return beginninglessNs
+  if (price.discountPeriods === undefined) return endlessNs
+  return serviceCalendar(terms.firstAnchorNs, terms.timezone, period).startOf(price.discountPeriods)
+}
+
+function newLine(
+  timeline: Timeline,
+  plan: Plan,
+  terms: ResolvedTerms,
+  calendar: ServiceCalendar,
+  { price, fromNs, untilNs, trial }: Stretch,
+): GrowingLine {
+  return {
+    subscriptionId: timeline.subscriptionId,
+    customerId: timeline.customerId,
+    price,
+    fromNs,
+    untilNs,
+    currency: plan.currency,
+    rounding: plan.rounding,
+    minimumWhenSuspended: plan.minimumWhenSuspended,
+    billingPeriod: plan.billingPeriod,
+    prorationUnit: plan.proration,
+    billingAnchorNs: terms.billingAnchorNs,
+    timezone: terms.timezone,
+    calendar,
+    trial,
+    quantity: quantityOf(price, terms),
+    segments: newSegmentCache(timeline),
+  }
+}
+
+/** Equal keys, equal terms. */
+export function lineKeyOf(line: PriceLine): string {
+  return compositeKey(
+    priceContentId(line.price),
+    line.currency,
+    line.rounding,
+    line.minimumWhenSuspended ? 'minimum' : '',
+    line.billingPeriod,
+    line.prorationUnit,
+    instantKey(line.billingAnchorNs),
+    line.timezone,
+    line.trial ? 'trial' : '',
+    line.quantity.toString(),
+  )
+}
+
+function isEqual(a: PriceLine, b: PriceLine): boolean {
+  return a.trial === b.trial && a.quantity === b.quantity && sameContent(a.price, b.price) && sameFrame(a, b)
+}
+
+function sameContent(a: Price, b: Price): boolean {
+  return a === b || priceContentId(a) === priceContentId(b)
+}
+
+/** What a plan and a subscription say of all their prices. */
+function sameFrame(a: PriceLine, b: PriceLine): boolean {
+  return (
+    a.currency === b.currency &&
+    a.rounding === b.rounding &&
+    a.minimumWhenSuspended === b.minimumWhenSuspended &&
+    a.billingPeriod === b.billingPeriod &&
+    a.prorationUnit === b.prorationUnit &&
+    a.billingAnchorNs === b.billingAnchorNs &&
+    a.timezone === b.timezone
+  )
+}
+
+function quantityOf(price: Price, terms: ResolvedTerms): Scaled {
+  if (price.kind === 'usage' || price.per === 'subscription') return scaledOne
+  const quantity = terms.quantities.get(price.price) ?? price.defaultQuantity
+  if (quantity === undefined) throw new Error(`The price ${price.price} is per unit and has no quantity.`)
+  return quantity
+}
+
+function isUsage(line: PriceLine): line is PriceLine<UsagePrice> {
+  return line.price.kind === 'usage'
+}
+
+function isRecurring(line: PriceLine): line is PriceLine<RecurringPrice> {
+  return line.price.kind === 'recurring'
+}
+
+function addTo<T>(lists: Map<string, T[]>, key: string, item: T): void {
+  const list = lists.get(key)
+  if (list === undefined) lists.set(key, [item])
+  else list.push(item)
+}

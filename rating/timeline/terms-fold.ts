@@ -1,0 +1,187 @@
+// The fold behind the timeline: the terms that the changes in effect come to, field by field. Contract section 2.
+// Invariants: a field has the value given by the highest sequence that set it, in whatever order changes take effect;
+// a change of plan drops the overrides that lower sequences set.
+// A change that takes effect is weighed once against each field that it sets, so that thousands of changes, in any
+// order of their sequences, cost little. Plan and overrides alone depend on the sequences between: see `#refoldPlan`.
+
+import type { Price } from '../../schemas/catalog/catalog.js'
+import type { SubscriptionChange } from '../../schemas/lifecycle/lifecycle-event.js'
+import type { Scaled } from '../../schemas/money/decimal.js'
+import { endlessNs } from '../../schemas/time.js'
+
+export interface ResolvedTerms {
+  /** The subscription version: the highest sequence in effect. */
+  readonly sequence: number
+  readonly status: 'active' | 'suspended' | 'cancelled'
+  readonly plan: string
+  readonly planVersion: number
+  readonly quantities: ReadonlyMap<string, Scaled>
+  readonly priceOverrides: readonly Price[]
+  readonly effectiveUntilNs?: bigint
+  readonly entityId: string
+  readonly contractId: string
+  /** Of the change that set this version, else of the `created`. */
+  readonly correlationId: string
+  readonly billingAnchorNs: bigint
+  /** Of the `created`: what discounts are counted from, whatever the anchor becomes. */
+  readonly firstAnchorNs: bigint
+  readonly timezone: string
+  readonly trialUntilNs?: bigint
+}
+
+type Status = ResolvedTerms['status']
+
+const noPrices: readonly Price[] = []
+
+/** A value and the sequence that set it. */
+class Field<T> {
+  value: T
+  #sequence = Number.NEGATIVE_INFINITY
+
+  constructor(initial: T) {
+    this.value = initial
+  }
+
+  /** Returns whether the value is in force now. What is left out sets nothing. */
+  set(value: T | undefined, sequence: number): boolean {
+    if (value === undefined || sequence < this.#sequence) return false
+    this.value = value
+    this.#sequence = sequence
+    return true
+  }
+}
+
+export class TermsFold {
+  #isCreated = false
+  #sequence = Number.NEGATIVE_INFINITY
+  readonly #status = new Field<Status>('active')
+  readonly #effectiveUntilNs = new Field<bigint | undefined>(undefined)
+  readonly #trialUntilNs = new Field<bigint | undefined>(undefined)
+  readonly #entityId = new Field('')
+  readonly #contractId = new Field('')
+  readonly #correlationId = new Field('')
+  readonly #correlationIdOfCreated = new Field('')
+  readonly #billingAnchorNs = new Field(0n)
+  readonly #firstAnchorNs = new Field(0n)
+  readonly #timezone = new Field('UTC')
+  readonly #quantityOf = new Map<string, Field<Scaled>>()
+  #quantities: ReadonlyMap<string, Scaled> = new Map()
+  /** The changes in effect that set plan, version or overrides, in ascending sequence. */
+  readonly #planChanges: SubscriptionChange[] = []
+  #plan = ''
+  #planVersion = 0
+  #priceOverrides = noPrices
+
+  takeEffect(change: SubscriptionChange): void {
+    const { sequence } = change
+    const isCreated = change.kind === 'created'
+    this.#isCreated ||= isCreated
+    this.#sequence = Math.max(this.#sequence, sequence)
+    this.#status.set(statusSetBy(change), sequence)
+    this.#effectiveUntilNs.set(change.effectiveUntilNs, sequence)
+    this.#trialUntilNs.set(change.trialUntilNs, sequence)
+    this.#entityId.set(change.entityId, sequence)
+    this.#contractId.set(change.contractId, sequence)
+    this.#correlationId.set(change.correlationId, sequence)
+    if (isCreated) this.#correlationIdOfCreated.set(change.correlationId, sequence)
+    // Left out of a `created`, these two have a default, which it sets.
+    const anchorNs = change.billingAnchorNs ?? (isCreated ? change.effectiveFromNs : undefined)
+    this.#billingAnchorNs.set(anchorNs, sequence)
+    if (isCreated) this.#firstAnchorNs.set(anchorNs, sequence)
+    this.#timezone.set(change.timezone ?? (isCreated ? 'UTC' : undefined), sequence)
+    this.#setQuantities(change)
+    this.#setPlan(change)
+  }
+
+  /** What is owed from that instant on carries this, also where nothing is in force. */
+  get correlationId(): string {
+    return this.#correlationId.value || this.#correlationIdOfCreated.value
+  }
+
+  /** Undefined when nothing is in force at that instant, to which all that has taken effect belongs. */
+  termsInForce(atNs: bigint): ResolvedTerms | undefined {
+    const effectiveUntilNs = this.#effectiveUntilNs.value
+    const trialUntilNs = this.#trialUntilNs.value
+    if (!this.#isCreated || this.#status.value === 'cancelled') return undefined
+    if (effectiveUntilNs !== undefined && effectiveUntilNs <= atNs) return undefined
+    return {
+      sequence: this.#sequence,
+      status: this.#status.value,
+      plan: this.#plan,
+      planVersion: this.#planVersion,
+      quantities: this.#quantities,
+      priceOverrides: this.#priceOverrides,
+      entityId: this.#entityId.value,
+      contractId: this.#contractId.value,
+      correlationId: this.correlationId,
+      billingAnchorNs: this.#billingAnchorNs.value,
+      firstAnchorNs: this.#firstAnchorNs.value,
+      timezone: this.#timezone.value,
+      ...(effectiveUntilNs === undefined || effectiveUntilNs === endlessNs ? {} : { effectiveUntilNs }),
+      ...(trialUntilNs === undefined ? {} : { trialUntilNs }),
+    }
+  }
+
+  /** The quantity of each price is a field of its own. The map in force is never changed in place. */
+  #setQuantities({ quantities, sequence }: SubscriptionChange): void {
+    const changed = new Map<string, Scaled>()
+    for (const [price, quantity] of quantities ?? []) {
+      const field = this.#quantityOf.get(price) ?? new Field(quantity)
+      this.#quantityOf.set(price, field)
+      if (field.set(quantity, sequence)) changed.set(price, quantity)
+    }
+    if (changed.size > 0) this.#quantities = new Map([...this.#quantities, ...changed])
+  }
+
+  #setPlan(change: SubscriptionChange): void {
+    const { plan, planVersion, priceOverrides, sequence } = change
+    if (plan === undefined && planVersion === undefined && priceOverrides === undefined) return
+    const changes = this.#planChanges
+    if ((changes.at(-1)?.sequence ?? sequence) <= sequence) {
+      changes.push(change)
+      this.#layPlan(change)
+      return
+    }
+    const above = changes.findIndex(other => other.sequence > sequence)
+    changes.splice(above, 0, change)
+    this.#refoldPlan()
+  }
+
+  /** A change beneath others: whether those are changes of plan depends on it, so they are laid again. */
+  #refoldPlan(): void {
+    this.#plan = ''
+    this.#planVersion = 0
+    this.#priceOverrides = noPrices
+    for (const change of this.#planChanges) this.#layPlan(change)
+  }
+
+  #layPlan(change: SubscriptionChange): void {
+    const { plan = this.#plan, planVersion = this.#planVersion } = change
+    if (plan !== this.#plan || planVersion !== this.#planVersion) this.#priceOverrides = noPrices
+    this.#plan = plan
+    this.#planVersion = planVersion
+    if (change.priceOverrides !== undefined) this.#priceOverrides = change.priceOverrides
+  }
+}
+
+/** Undefined where the change leaves the status as it is. */
+function statusSetBy(change: SubscriptionChange): Status | undefined {
+  switch (change.kind) {
+    case 'created':
+    case 'resumed':
+      return 'active'
+    case 'suspended':
+      return 'suspended'
+    case 'cancelled':
+      return 'cancelled'
+    case 'amended':
+    case 'renewed':
+      return undefined
+    default:
+      return unknownKind(change.kind)
+  }
+}
+
+function unknownKind(kind: never): never {
+  throw new Error(`unknown change ${String(kind)}`)
+}

@@ -1,0 +1,165 @@
+// The charge: what is owed for one price over one segment of a service period. Contract section 4.
+// Inside and on the wire. Invariant: what is written is read back equal.
+
+import { z } from 'zod'
+import {
+  boundaryField,
+  currencyField,
+  decimalField,
+  instantField,
+  nameField,
+  rejectionOfIssues,
+} from '../json/wire-fields.js'
+import { formatScaled, type Scaled } from '../money/decimal.js'
+import type { Parsed } from '../rejection.js'
+import { formatInstant } from '../time.js'
+
+export type ChargeKind = 'usage' | 'recurring' | 'adjustment'
+
+/** Instants are epoch nanoseconds, half-open; amounts are scaled (10^-12), `amountRounded` included. */
+export interface Charge {
+  /** Same (subscription, price, segment start), same id, on every machine and in `simulate`. */
+  readonly chargeId: string
+  readonly customerId: string
+  readonly subscriptionId: string
+  readonly subscriptionVersion: number
+  readonly entityId: string
+  readonly contractId: string
+  /** Of the lifecycle event that set the version in force, else of the `created`. */
+  readonly correlationId: string
+  readonly plan: string
+  readonly planVersion: number
+  readonly price: string
+  /** Empty for a recurring price. */
+  readonly meter: string
+  readonly kind: ChargeKind
+  readonly timing: 'in_advance' | 'in_arrears'
+  readonly fromNs: bigint
+  readonly untilNs: bigint
+  /** IANA name; its days and months date what is booked. */
+  readonly timezone: string
+  readonly quantity: Scaled
+  readonly amount: Scaled
+  readonly amountRounded: Scaled
+  readonly currency: string
+  readonly status: 'open' | 'closed'
+  readonly corrects?: string
+  readonly billingRunId?: string
+}
+
+/** A charge as JSON: in batches, in `simulate --json` and in the ledger's sealed lines. */
+export interface ChargeWire {
+  readonly charge_id: string
+  readonly customer_id: string
+  readonly subscription_id: string
+  readonly subscription_version: number
+  readonly entity_id: string
+  readonly contract_id: string
+  readonly correlation_id: string
+  readonly plan: string
+  readonly plan_version: number
+  readonly price: string
+  readonly meter: string
+  readonly kind: ChargeKind
+  readonly timing: 'in_advance' | 'in_arrears'
+  readonly service_period: { readonly from: string; readonly until: string }
+  readonly timezone: string
+  readonly quantity: string
+  readonly amount: string
+  readonly amount_rounded: string
+  readonly currency: string
+  readonly status: 'open' | 'closed'
+  readonly corrects?: string
+  readonly billing_run_id?: string
+}
+
+export const servicePeriodSchema = z.object({ from: instantField, until: boundaryField })
+
+export const chargeSchema = z.object({
+  charge_id: nameField,
+  customer_id: nameField,
+  subscription_id: nameField,
+  subscription_version: z.int().min(0),
+  entity_id: z.string(),
+  contract_id: z.string(),
+  correlation_id: z.string(),
+  plan: nameField,
+  plan_version: z.int().min(1),
+  price: nameField,
+  meter: z.string().meta({ description: 'Empty for a recurring price.' }),
+  kind: z.enum(['usage', 'recurring', 'adjustment']),
+  timing: z.enum(['in_advance', 'in_arrears']),
+  service_period: servicePeriodSchema,
+  timezone: nameField.meta({
+    description: 'Of the subscription (IANA); its days and months date what is booked.',
+  }),
+  quantity: decimalField,
+  amount: decimalField,
+  amount_rounded: decimalField,
+  currency: currencyField,
+  status: z.enum(['open', 'closed']),
+  corrects: nameField.optional(),
+  billing_run_id: nameField.optional(),
+})
+
+/** Keys are always in this order, on which the checksum of a billing batch rests. */
+export function chargeToWire(charge: Charge): ChargeWire {
+  return {
+    charge_id: charge.chargeId,
+    customer_id: charge.customerId,
+    subscription_id: charge.subscriptionId,
+    subscription_version: charge.subscriptionVersion,
+    entity_id: charge.entityId,
+    contract_id: charge.contractId,
+    correlation_id: charge.correlationId,
+    plan: charge.plan,
+    plan_version: charge.planVersion,
+    price: charge.price,
+    meter: charge.meter,
+    kind: charge.kind,
+    timing: charge.timing,
+    service_period: { from: formatInstant(charge.fromNs), until: formatInstant(charge.untilNs) },
+    timezone: charge.timezone,
+    quantity: formatScaled(charge.quantity),
+    amount: formatScaled(charge.amount),
+    amount_rounded: formatScaled(charge.amountRounded),
+    currency: charge.currency,
+    status: charge.status,
+    ...(charge.corrects === undefined ? {} : { corrects: charge.corrects }),
+    ...(charge.billingRunId === undefined ? {} : { billing_run_id: charge.billingRunId }),
+  }
+}
+
+export function chargeFromWire(value: unknown): Parsed<Charge> {
+  const parsed = chargeSchema.safeParse(value)
+  if (!parsed.success) return { kind: 'rejected', rejection: rejectionOfIssues(parsed.error, '') }
+  return { kind: 'ok', value: chargeOf(parsed.data) }
+}
+
+export function chargeOf(wire: z.output<typeof chargeSchema>): Charge {
+  return {
+    chargeId: wire.charge_id,
+    customerId: wire.customer_id,
+    subscriptionId: wire.subscription_id,
+    subscriptionVersion: wire.subscription_version,
+    entityId: wire.entity_id,
+    contractId: wire.contract_id,
+    correlationId: wire.correlation_id,
+    plan: wire.plan,
+    planVersion: wire.plan_version,
+    price: wire.price,
+    meter: wire.meter,
+    kind: wire.kind,
+    timing: wire.timing,
+    fromNs: wire.service_period.from,
+    untilNs: wire.service_period.until,
+    timezone: wire.timezone,
+    quantity: wire.quantity,
+    amount: wire.amount,
+    amountRounded: wire.amount_rounded,
+    currency: wire.currency,
+    status: wire.status,
+    ...(wire.corrects === undefined ? {} : { corrects: wire.corrects }),
+    ...(wire.billing_run_id === undefined ? {} : { billingRunId: wire.billing_run_id }),
+  }
+}

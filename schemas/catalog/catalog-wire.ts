@@ -1,0 +1,175 @@
+// The catalog as JSON, in the words of the contract, and merging one into another.
+// Invariants: what is written is read back equal; a published meter or (plan, version) never changes.
+
+import { hashOfValue } from '../event/event-hash.js'
+import { formatScaled, type Scaled } from '../money/decimal.js'
+import { type Rejection, rejected } from '../rejection.js'
+import type { Catalog, Meter, Plan, Price, PriceModel } from './catalog.js'
+import { modelFault } from './catalog-price.js'
+
+type Wire = Record<string, unknown>
+
+/** The catalog in the contract's form; defaults that are zero, false or empty are left out. */
+export function catalogToWire(catalog: Catalog): { meters: Wire[]; plans: Wire[] } {
+  return { meters: catalog.meters.map(meterToWire), plans: catalog.plans.map(planToWire) }
+}
+
+/** Whether meters of this aggregation take negative values without being told to: changes of a level go both ways. */
+export function negativeByDefault(aggregation: Meter['aggregation']): boolean {
+  return aggregation === 'weighted_sum'
+}
+
+export function meterToWire(meter: Meter): Wire {
+  return {
+    meter: meter.meter,
+    event_type: meter.eventType,
+    aggregation: meter.aggregation,
+    ...(meter.value === undefined ? {} : { value: meter.value.join('.') }),
+    ...decimal('percentile', meter.percentile),
+    ...(meter.filters.size === 0 ? {} : { filters: Object.fromEntries(meter.filters) }),
+    ...(meter.dimensions.length === 0 ? {} : { dimensions: meter.dimensions }),
+    ...(meter.unit === undefined ? {} : { unit: meter.unit }),
+    ...(meter.allowNegative === negativeByDefault(meter.aggregation)
+      ? {}
+      : { allow_negative: meter.allowNegative }),
+  }
+}
+
+export function planToWire(plan: Plan): Wire {
+  return {
+    plan: plan.plan,
+    version: plan.version,
+    currency: plan.currency,
+    billing_period: plan.billingPeriod,
+    proration: plan.proration,
+    rounding: plan.rounding,
+    ...(plan.minimumWhenSuspended ? { minimum_when_suspended: true } : {}),
+    prices: plan.prices.map(priceToWire),
+  }
+}
+
+export function priceToWire(price: Price): Wire {
+  const discount = {
+    ...(price.discountPercent === 0n && price.discountPeriods === undefined
+      ? {}
+      : decimal('discount_percent', price.discountPercent)),
+    ...(price.discountPeriods === undefined ? {} : { discount_periods: price.discountPeriods }),
+  }
+  if (price.kind === 'recurring') {
+    const { kind, per, timing } = price
+    return {
+      price: price.price,
+      kind,
+      ...decimal('amount', price.amount),
+      per,
+      ...decimal('default_quantity', price.defaultQuantity),
+      timing,
+      ...discount,
+    }
+  }
+  return {
+    price: price.price,
+    kind: price.kind,
+    meter: price.meter,
+    ...modelToWire(price.model),
+    ...(price.included === 0n ? {} : decimal('included', price.included)),
+    ...discount,
+    ...decimal('minimum', price.minimum),
+    ...decimal('maximum', price.maximum),
+    ...(price.prorate ? { prorate: true } : {}),
+  }
+}
+
+function modelToWire(model: PriceModel): Wire {
+  switch (model.model) {
+    case 'per_unit':
+      return { model: model.model, ...decimal('unit_amount', model.unitAmount) }
+    case 'graduated':
+    case 'volume': {
+      const tiers = model.tiers.map(tier => ({
+        up_to: tier.upTo === null ? null : formatScaled(tier.upTo),
+        unit_amount: formatScaled(tier.unitAmount),
+        ...(tier.flatAmount === 0n ? {} : decimal('flat_amount', tier.flatAmount)),
+      }))
+      return { model: model.model, tiers }
+    }
+    case 'package':
+      return {
+        model: model.model,
+        ...decimal('package_size', model.packageSize),
+        ...decimal('package_amount', model.packageAmount),
+      }
+    case 'percentage':
+      return {
+        model: model.model,
+        ...decimal('rate', model.rate),
+        ...decimal('fixed_amount', model.fixedAmount),
+        ...decimal('free_units', model.freeUnits),
+        ...(model.freeEvents === undefined ? {} : { free_events: model.freeEvents }),
+        ...decimal('per_event_minimum', model.perEventMinimum),
+        ...decimal('per_event_maximum', model.perEventMaximum),
+      }
+    case 'matrix':
+      return {
+        model: model.model,
+        cells: model.cells.map(cell => ({
+          when: Object.fromEntries(cell.when),
+          ...decimal('unit_amount', cell.unitAmount),
+        })),
+        ...decimal('default_unit_amount', model.defaultUnitAmount),
+      }
+    default:
+      return model satisfies never
+  }
+}
+
+function decimal(name: string, value: Scaled | undefined): Wire {
+  return value === undefined ? {} : { [name]: formatScaled(value) }
+}
+
+export type MergedCatalog =
+  | { readonly kind: 'ok'; readonly catalog: Catalog }
+  | { readonly kind: 'conflict'; readonly rejection: Rejection }
+
+/**
+ * Both catalogs in one, by meter and by (plan, version). Equal content is no conflict; other content is
+ * `conflicting_catalog`, and a price on a meter that neither has is `invalid_catalog`.
+ */
+export function mergeCatalogs(base: Catalog, added: Catalog): MergedCatalog {
+  const meters = new Map(base.meters.map(meter => [meter.meter, meter]))
+  const plans = new Map(base.plans.map(plan => [planKey(plan), plan]))
+  for (const meter of added.meters) {
+    const known = meters.get(meter.meter)
+    if (known === undefined) meters.set(meter.meter, meter)
+    else if (hashOfValue(meterToWire(known)) !== hashOfValue(meterToWire(meter))) {
+      return conflict(`The meter ${meter.meter} is published with other content.`)
+    }
+  }
+  for (const plan of added.plans) {
+    const known = plans.get(planKey(plan))
+    if (known === undefined) plans.set(planKey(plan), plan)
+    else if (hashOfValue(planToWire(known)) !== hashOfValue(planToWire(plan))) {
+      return conflict(`Version ${plan.version} of the plan ${plan.plan} is published with other content.`)
+    }
+    const fault = plan.prices.map(price => referenceFault(price, meters)).find(text => text !== undefined)
+    if (fault !== undefined)
+      return { kind: 'conflict', rejection: rejected('invalid_catalog', fault).rejection }
+  }
+  return { kind: 'ok', catalog: { meters: [...meters.values()], plans: [...plans.values()] } }
+}
+
+function planKey(plan: Plan): string {
+  return `${plan.version}:${plan.plan}`
+}
+
+function referenceFault(price: Price, meters: ReadonlyMap<string, Meter>): string | undefined {
+  if (price.kind !== 'usage') return undefined
+  const meter = meters.get(price.meter)
+  if (meter === undefined)
+    return `The price ${price.price} names the meter ${price.meter}, which is not published.`
+  return modelFault(price.model, meter)?.message
+}
+
+function conflict(detail: string): MergedCatalog {
+  return { kind: 'conflict', rejection: rejected('conflicting_catalog', detail).rejection }
+}

@@ -1,0 +1,109 @@
+// The catalog: meters and plans with their prices, as they are inside. Contract section 3.
+// Invariants: a parsed catalog is whole (every reference resolves, tiers are ordered and end in null), and a
+// published version never changes. Decimals are scaled integers (10^-12).
+
+import type { Rounding, Scaled } from '../money/decimal.js'
+
+export type Aggregation =
+  | 'count'
+  | 'sum'
+  | 'max'
+  | 'min'
+  | 'latest'
+  | 'unique_count'
+  | 'weighted_sum'
+  | 'time_average'
+  | 'percentile'
+
+export type BillingPeriod = 'day' | 'week' | 'month' | 'quarter' | 'year'
+export type ProrationUnit = 'second' | 'day'
+
+export interface Meter {
+  readonly meter: string
+  readonly eventType: string
+  readonly aggregation: Aggregation
+  /** Path into `data`, split at dots. Absent for `count` alone. */
+  readonly value?: readonly string[]
+  /** For `percentile` alone: scaled, above 0 and up to 100. */
+  readonly percentile?: Scaled
+  /** Path into `data` (dotted) to the accepted values, as text. An event must match all. */
+  readonly filters: ReadonlyMap<string, readonly string[]>
+  readonly dimensions: readonly string[]
+  readonly unit?: string
+  readonly allowNegative: boolean
+}
+
+export interface Tier {
+  /** Inclusive upper bound; null for the last tier. */
+  readonly upTo: Scaled | null
+  readonly unitAmount: Scaled
+  readonly flatAmount: Scaled
+}
+
+export type PriceModel =
+  | { readonly model: 'per_unit'; readonly unitAmount: Scaled }
+  | { readonly model: 'graduated'; readonly tiers: readonly Tier[] }
+  | { readonly model: 'volume'; readonly tiers: readonly Tier[] }
+  | { readonly model: 'package'; readonly packageSize: Scaled; readonly packageAmount: Scaled }
+  | {
+      readonly model: 'percentage'
+      readonly rate: Scaled
+      readonly fixedAmount?: Scaled
+      readonly freeUnits?: Scaled
+      readonly freeEvents?: number
+      readonly perEventMinimum?: Scaled
+      readonly perEventMaximum?: Scaled
+    }
+  | {
+      readonly model: 'matrix'
+      readonly cells: readonly { readonly when: ReadonlyMap<string, string>; readonly unitAmount: Scaled }[]
+      readonly defaultUnitAmount?: Scaled
+    }
+
+export interface UsagePrice {
+  readonly kind: 'usage'
+  readonly price: string
+  readonly meter: string
+  readonly model: PriceModel
+  /** Units free per service period. */
+  readonly included: Scaled
+  /** Per cent, scaled. */
+  readonly discountPercent: Scaled
+  /** Billing periods, counted from the subscription's anchor, that the discount lasts; absent: for ever. */
+  readonly discountPeriods?: number
+  readonly minimum?: Scaled
+  readonly maximum?: Scaled
+  readonly prorate: boolean
+}
+
+export interface RecurringPrice {
+  readonly kind: 'recurring'
+  readonly price: string
+  readonly amount: Scaled
+  readonly per: 'subscription' | 'unit'
+  /** Of a price per unit: the quantity where a subscription says none. */
+  readonly defaultQuantity?: Scaled
+  readonly timing: 'in_advance' | 'in_arrears'
+  readonly discountPercent: Scaled
+  readonly discountPeriods?: number
+}
+
+export type Price = UsagePrice | RecurringPrice
+
+export interface Plan {
+  readonly plan: string
+  readonly version: number
+  /** ISO 4217. */
+  readonly currency: string
+  readonly billingPeriod: BillingPeriod
+  readonly proration: ProrationUnit
+  readonly rounding: Rounding
+  /** Whether minimums and flat amounts are owed for a service period that lies in a suspension from end to end. */
+  readonly minimumWhenSuspended: boolean
+  readonly prices: readonly Price[]
+}
+
+export interface Catalog {
+  readonly meters: readonly Meter[]
+  readonly plans: readonly Plan[]
+}

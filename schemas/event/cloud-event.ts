@@ -1,0 +1,297 @@
+// CloudEvents 1.0 as they arrive: messages of one or many events, the HTTP binary mode, and the envelope's rules.
+// Contract section 2. What `data` means is not decided here.
+// Invariants: a bad event is refused alone, with a stable code; nothing throws; a valid event can be hashed and stored
+// exactly (Unicode text, bounded depth).
+
+import { maxAttributeLength } from '../identifiers.js'
+import {
+  decodeUtf8,
+  isRecord,
+  isUnicodeText,
+  parseJson,
+  treeProblem,
+  withoutByteOrderMark,
+} from '../json/json-text.js'
+import { type Parsed, type Rejection, rejected } from '../rejection.js'
+import { instantFault, instantFaultText, nsOf, parseInstant } from '../time.js'
+import { batchEvents, decodeUsageBatch } from '../usage-batch/usage-batch.js'
+import { isUsageBatchType, usageBatchContentType } from '../usage-batch/usage-batch-schema.js'
+import { isGlobalType } from './event-stream.js'
+import type { ValidEvent } from './usage-event.js'
+
+/** Events of one message of a stream: a message of two kilobytes, unpacked, must not become a million dead letters. */
+export const maxEventsOfMessage = 50_000
+
+/** One event of a message. `raw`: what can be read of one that is refused. */
+export type ParsedEvent =
+  | { readonly kind: 'ok'; readonly value: unknown }
+  | { readonly kind: 'rejected'; readonly rejection: Rejection; readonly raw?: unknown }
+
+export type ParsedMessage =
+  | { readonly kind: 'ok'; readonly events: readonly ParsedEvent[] }
+  | { readonly kind: 'rejected'; readonly rejection: Rejection }
+
+type MessageFormat = 'json' | 'ndjson' | 'detect'
+
+const formats: ReadonlyMap<string, MessageFormat> = new Map([
+  ['application/cloudevents+json', 'json'],
+  ['application/cloudevents-batch+json', 'json'],
+  ['application/json', 'detect'],
+  ['application/x-ndjson', 'ndjson'],
+  ['application/ndjson', 'ndjson'],
+  ['application/jsonl', 'ndjson'],
+])
+
+/**
+ * The events of one message: an object, an array, NDJSON, or a batch in Arrow. Without a content type (a file, a NATS
+ * message) the form is seen from the text. A broken NDJSON line or row is refused alone; its place in `events` is its
+ * index. More than `maxEvents` is no message; that is seen before any event is looked at.
+ */
+export function parseMessage(
+  body: Uint8Array,
+  contentType?: string,
+  maxEvents = Number.POSITIVE_INFINITY,
+): ParsedMessage {
+  if (isUsageBatchType(contentType)) {
+    const decoded = decodeUsageBatch(body)
+    if (decoded.kind !== 'ok') return decoded
+    return decoded.batch.rows > maxEvents
+      ? tooManyEvents(maxEvents)
+      : { kind: 'ok', events: batchEvents(decoded.batch) }
+  }
+  const media = contentType === undefined ? undefined : mediaType(contentType)
+  const format = media === undefined ? 'detect' : formats.get(media.type)
+  if (format === undefined || (media?.charset ?? 'utf-8') !== 'utf-8') {
+    return rejected(
+      'unsupported_content_type',
+      `The content type ${JSON.stringify(contentType)} is not taken; ${[...formats.keys(), usageBatchContentType].join(', ')} are.`,
+    )
+  }
+  const text = decodeUtf8(body)
+  if (text === undefined) return rejected('malformed_json', 'The body is not UTF-8.')
+  if (format === 'ndjson') return parseLines(text, maxEvents)
+  if (media === undefined && text.trim() === '') return { kind: 'ok', events: [] }
+  const whole = parseJson(text)
+  if (whole.kind === 'ok') {
+    const values: readonly unknown[] = Array.isArray(whole.value) ? whole.value : [whole.value]
+    if (values.length > maxEvents) return tooManyEvents(maxEvents)
+    return { kind: 'ok', events: values.map(value => ({ kind: 'ok', value })) }
+  }
+  if (format === 'detect' && looksLikeLines(text)) return parseLines(text, maxEvents)
+  return rejected('malformed_json', `The body is not JSON: ${whole.detail}.`)
+}
+
+/** Objects that begin at the start of lines, or a first line that ends one: not one object over several lines. */
+function looksLikeLines(text: string): boolean {
+  const firstLine = text.trimStart().split('\n', 1)[0]!.trimEnd()
+  return (firstLine.startsWith('{') && firstLine.endsWith('}')) || /\n\{[ \t]*"/.test(text)
+}
+
+function tooManyEvents(maxEvents: number): ParsedMessage {
+  return rejected('too_many_events', `A message has at most ${maxEvents} events; this one has more.`)
+}
+
+function parseLines(text: string, maxEvents: number): ParsedMessage {
+  const events: Parsed<unknown>[] = []
+  let lineNumber = 0
+  let looked = 0
+  for (let start = 0; start < text.length; ) {
+    // A message may be lines with nothing on them, millions of them: those cost no more than a look.
+    if (text.charCodeAt(start) === 10) {
+      start += 1
+      lineNumber += 1
+      continue
+    }
+    const newline = text.indexOf('\n', start)
+    const end = newline === -1 ? text.length : newline
+    const line = withoutByteOrderMark(text.slice(start, end))
+    start = end + 1
+    lineNumber += 1
+    looked += 1
+    if (looked > maxEvents) return tooManyEvents(maxEvents)
+    if (line.trim() === '') continue
+    const parsed = parseJson(line)
+    events.push(
+      parsed.kind === 'ok'
+        ? parsed
+        : rejected('malformed_json', `Line ${lineNumber} is not JSON: ${parsed.detail}.`),
+    )
+  }
+  return { kind: 'ok', events }
+}
+
+interface MediaType {
+  readonly type: string
+  readonly charset: string
+}
+
+function mediaType(contentType: string): MediaType {
+  const [type = '', ...parameters] = contentType.split(';')
+  const charset = parameters
+    .map(parameter => /^\s*charset\s*=\s*"?([^"\s]*)"?\s*$/i.exec(parameter)?.[1])
+    .find(value => value !== undefined)
+  return { type: type.trim().toLowerCase(), charset: normalCharset(charset ?? 'utf-8') }
+}
+
+function normalCharset(charset: string): string {
+  const lower = charset.toLowerCase()
+  return lower === 'utf8' || lower === 'us-ascii' ? 'utf-8' : lower
+}
+
+function isJsonMediaType(type: string): boolean {
+  return type === 'application/json' || type === 'text/json' || type.endsWith('+json')
+}
+
+/** One event of the HTTP binary mode: attributes in `ce-` headers (names in lower case), `data` as the body. */
+export function binaryModeEvent(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+  body: Uint8Array,
+): Parsed<unknown> {
+  const event: Record<string, unknown> = Object.create(null)
+  for (const [name, value] of Object.entries(headers)) {
+    if (!name.startsWith('ce-') || value === undefined) continue
+    const decoded = typeof value === 'string' ? headerValue(value) : undefined
+    if (decoded === undefined) {
+      return rejected(
+        'invalid_attribute',
+        `The header ${name} is given twice or is not percent-encoded UTF-8.`,
+      )
+    }
+    event[name.slice(3)] = decoded
+  }
+  if (body.length === 0) return { kind: 'ok', value: { ...event } }
+  const contentType = headers['content-type']
+  const media = mediaType(typeof contentType === 'string' ? contentType : 'application/json')
+  if (!isJsonMediaType(media.type) || media.charset !== 'utf-8') {
+    return rejected('unsupported_content_type', `Data of type ${JSON.stringify(contentType)} is not JSON.`)
+  }
+  const text = decodeUtf8(body)
+  if (text === undefined) return rejected('malformed_json', 'The body is not UTF-8.', '/data')
+  const data = parseJson(text)
+  if (data.kind === 'malformed')
+    return rejected('malformed_json', `The body is not JSON: ${data.detail}.`, '/data')
+  return { kind: 'ok', value: { ...event, data: data.value } }
+}
+
+/** CloudEvents HTTP binding 1.0.2, section 3.1.3.2: an optional quoted string, then one round of percent-decoding. */
+function headerValue(value: string): string | undefined {
+  const trimmed = value.trim()
+  const isQuoted = trimmed.length >= 2 && trimmed.startsWith('"') && trimmed.endsWith('"')
+  const text = isQuoted ? trimmed.slice(1, -1).replace(/\\(.)/g, '$1') : trimmed
+  try {
+    return text.replace(/(?:%[0-9A-Fa-f]{2})+/g, decodeURIComponent)
+  } catch (error) {
+    if (error instanceof URIError) return undefined
+    throw error
+  }
+}
+
+/** The envelope's rules. `arrivalMs` stands in for a missing `time`. */
+export function validateEvent(value: unknown, arrivalMs: number): Parsed<ValidEvent> {
+  if (!isRecord(value)) return rejected('not_an_object', 'An event is a JSON object.', '')
+  const { specversion, id, source, type, subject, time } = value
+  if (specversion !== '1.0') return specversionProblem(specversion)
+  if (!isName(id)) return nameProblem('id', id)
+  if (!isName(source)) return nameProblem('source', source)
+  if (!isName(type)) return nameProblem('type', type)
+  const customer = subject ?? customerOfData(type, value['data'])
+  if (!isName(customer) && !(customer == null && isGlobalType(type))) return nameProblem('subject', customer)
+  const timeNs = time == null ? nsOf(arrivalMs) : typeof time === 'string' ? parseInstant(time) : undefined
+  if (timeNs === undefined) return timeProblem(time)
+  const problem = dataProblem(value) ?? extensionProblem(value)
+  if (problem !== undefined) return problem
+  return {
+    kind: 'ok',
+    value: {
+      id,
+      source,
+      type,
+      subject: customer ?? '',
+      timeText: (time as string | null | undefined) ?? undefined,
+      timeNs,
+      subscriptionId: (value['subscriptionid'] as string | null | undefined) ?? undefined,
+      correlationId: (value['correlationid'] as string | null | undefined) ?? '',
+      traceparent: (value['traceparent'] as string | null | undefined) ?? '',
+      data: value['data'] as Readonly<Record<string, unknown>>,
+    },
+  }
+}
+
+/** Invoice and payment events name their customer in `data`; the contract asks no more of them. */
+function customerOfData(type: string, data: unknown): unknown {
+  if (!type.startsWith('weir.invoice.') && !type.startsWith('weir.payment.')) return undefined
+  return isRecord(data) ? data['customer_id'] : undefined
+}
+
+function isName(value: unknown): value is string {
+  if (typeof value !== 'string' || value.length === 0) return false
+  if (value.length > maxAttributeLength && codePoints(value) > maxAttributeLength) return false
+  return isUnicodeText(value) && !value.includes('\u0000')
+}
+
+function codePoints(text: string): number {
+  // Only a text of at most twice the length can come down to it; a longer one is not worth the walk.
+  return text.length > maxAttributeLength * 2 ? text.length : Array.from(text).length
+}
+
+type Refusal = ReturnType<typeof rejected>
+
+function specversionProblem(value: unknown): Refusal {
+  return value == null
+    ? rejected('missing_attribute', 'The attribute specversion is missing; it is "1.0".', '/specversion')
+    : rejected('unsupported_specversion', 'The attribute specversion is not "1.0".', '/specversion')
+}
+
+function nameProblem(name: string, value: unknown): Refusal {
+  if (value == null) return rejected('missing_attribute', `The attribute ${name} is missing.`, `/${name}`)
+  return rejected(
+    'invalid_attribute',
+    `The attribute ${name} is not a text of 1 to ${maxAttributeLength} Unicode characters without U+0000.`,
+    `/${name}`,
+  )
+}
+
+function timeProblem(time: unknown): Refusal {
+  const fault = typeof time === 'string' ? instantFault(time) : 'invalid_time'
+  return rejected(fault, `The attribute time ${instantFaultText(fault)}.`, '/time')
+}
+
+function dataProblem(event: Record<string, unknown>): Refusal | undefined {
+  const data = event['data']
+  if (event['data_base64'] != null) {
+    return rejected(
+      'invalid_data',
+      'Binary data (data_base64) is not taken; data is a JSON object.',
+      '/data_base64',
+    )
+  }
+  const contentType = event['datacontenttype']
+  if (
+    contentType != null &&
+    !(typeof contentType === 'string' && isJsonMediaType(mediaType(contentType).type))
+  ) {
+    return rejected(
+      'unsupported_content_type',
+      'The attribute datacontenttype is not JSON.',
+      '/datacontenttype',
+    )
+  }
+  if (data == null)
+    return rejected('missing_attribute', 'The event has no data; it is a JSON object.', '/data')
+  if (!isRecord(data)) return rejected('invalid_data', 'The data is not a JSON object.', '/data')
+  const problem = treeProblem(data)
+  if (problem === undefined) return undefined
+  return rejected('invalid_data', `The data ${problem.detail}.`, `/data${problem.pointer}`)
+}
+
+function extensionProblem(event: Record<string, unknown>): Refusal | undefined {
+  const subscription = event['subscriptionid']
+  if (subscription != null && !isName(subscription)) return nameProblem('subscriptionid', subscription)
+  return carriedProblem('correlationid', event) ?? carriedProblem('traceparent', event)
+}
+
+/** An extension that is only carried may be empty. */
+function carriedProblem(name: string, event: Record<string, unknown>): Refusal | undefined {
+  const value = event[name]
+  return value == null || value === '' || isName(value) ? undefined : nameProblem(name, value)
+}

@@ -1,0 +1,29 @@
+// The data of an event as contents are compared: of events of ours an instant is compared as an instant, however it is
+// written (contract 2). What usage carries is its producer's, and is compared as it stands.
+
+import { formatInstant, parseInstant } from '../time.js'
+
+/** The members of the data of `weir.*` events that hold an instant. */
+const instantFields = [
+  'effective_from',
+  'effective_until',
+  'billing_anchor',
+  'trial_until',
+  'due_at',
+] as const
+
+type Data = Readonly<Record<string, unknown>>
+
+export function comparedData(type: string, data: Data): Data {
+  if (!type.startsWith('weir.')) return data
+  let compared: Record<string, unknown> | undefined
+  for (const name of instantFields) {
+    const written = data[name]
+    if (typeof written !== 'string') continue
+    const instantNs = parseInstant(written)
+    if (instantNs === undefined) continue
+    compared ??= { ...data }
+    compared[name] = formatInstant(instantNs)
+  }
+  return compared ?? data
+}

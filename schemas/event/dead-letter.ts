@@ -1,0 +1,39 @@
+// The dead letter: an event that could not be taken, and why. Contract sections 2 and 5.
+// The row of the table `dead_letters`, with payload and hashes, is in tables.ts.
+
+import { z } from 'zod'
+import type { RejectionCode } from '../rejection.js'
+
+/** As `simulate --json` and the dead-letter API print it. */
+export interface DeadLetterWire {
+  readonly source: string
+  readonly id: string
+  readonly code: string
+  readonly detail: string
+  readonly correlation_id: string
+}
+
+export const deadLetterSchema = z.object({
+  source: z.string(),
+  id: z.string(),
+  code: z.string(),
+  detail: z.string(),
+  correlation_id: z.string(),
+})
+
+/** `source` and `id` are empty when the message could not be read so far. */
+export function deadLetterToWire(letter: {
+  readonly source: string
+  readonly id: string
+  readonly code: RejectionCode | string
+  readonly detail: string
+  readonly correlationId: string
+}): DeadLetterWire {
+  return {
+    source: letter.source,
+    id: letter.id,
+    code: letter.code,
+    detail: letter.detail,
+    correlation_id: letter.correlationId,
+  }
+}

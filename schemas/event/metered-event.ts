@@ -1,0 +1,27 @@
+// A usage event after normalising: what every matching meter reads from it. It is what is parked, rated, written to
+// `rated_usage` and read back from history, so that an event can be rated again without its original bytes.
+
+import type { Scaled } from '../money/decimal.js'
+
+export interface MeterReading {
+  readonly meter: string
+  /** The meter's value; 1 for `count` and `unique_count`. */
+  readonly quantity: Scaled
+  /** The value as text: the distinct value for `unique_count`, else the decimal. */
+  readonly text: string
+  readonly dimensions: ReadonlyMap<string, string>
+}
+
+/** Instants are epoch nanoseconds, but that of arrival. Texts that the sender left out are empty. */
+export interface MeteredEvent {
+  readonly source: string
+  readonly id: string
+  readonly type: string
+  readonly timeNs: bigint
+  readonly ingestedAtMs: number
+  readonly customerId: string
+  readonly pinnedSubscriptionId: string
+  readonly correlationId: string
+  readonly traceparent: string
+  readonly readings: readonly MeterReading[]
+}

@@ -1,0 +1,19 @@
+// The text of a scalar in an event's data, as filters, dimensions, matrix cells and distinct values compare it.
+// Invariant: equal numbers have one text, however they are written: their plain decimal, `1.0` is `1` and `1e2` is `100`.
+
+import { plainNumberText } from '../money/decimal-text.js'
+import { ExactNumber } from '../money/exact-number.js'
+
+/** A number of more than 38 digits, or 12 after the point. */
+export const tooManyDigits = Symbol('too many digits')
+
+/** Undefined for what is neither a text, a number nor a boolean. */
+export function scalarText(value: unknown): string | typeof tooManyDigits | undefined {
+  if (typeof value === 'string') return value
+  if (typeof value === 'number') {
+    if (Number.isSafeInteger(value)) return String(value)
+    return Number.isFinite(value) ? (plainNumberText(String(value)) ?? tooManyDigits) : undefined
+  }
+  if (typeof value === 'boolean') return String(value)
+  return value instanceof ExactNumber ? (plainNumberText(value.text) ?? tooManyDigits) : undefined
+}

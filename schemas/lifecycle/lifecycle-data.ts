@@ -1,0 +1,133 @@
+// The `data` of every `weir.*` event as zod schemas, which are also where their JSON Schemas come from.
+// Contract section 2. Invariants: a field that is not named here is refused, so that a change never takes effect in part;
+// `metadata` holds what is the sender's own. Null in an optional field is as good as leaving it out, but for
+// `effective_until` and `trial_until`, where it means that there is none.
+
+import { z } from 'zod'
+import {
+  closedObject,
+  currencyField,
+  decimalField,
+  endField,
+  instantField,
+  nameField,
+  planVersionField,
+  positiveField,
+  quantityField,
+  timezoneField,
+  wholeField,
+} from '../json/wire-fields.js'
+
+/** What is the sender's own, in any of our events. */
+const own = { metadata: z.record(z.string(), z.unknown()).nullish() }
+
+const subscriptionFields = {
+  subscription_id: nameField,
+  customer_id: nameField,
+  sequence: wholeField(0, Number.MAX_SAFE_INTEGER),
+  effective_from: instantField,
+  ...own,
+}
+
+/** Codes of coupons. No catalog has coupons yet, so there is none that could take effect. */
+const couponsField = z
+  .array(nameField)
+  .superRefine((codes, context) => {
+    const [code] = codes
+    if (code === undefined) return
+    context.addIssue({
+      code: 'custom',
+      path: [0],
+      message: `names the coupon ${code}, which no catalog has`,
+      params: { code: 'invalid_data' },
+    })
+  })
+  .nullish()
+
+const termFields = {
+  plan_version: planVersionField.nullish(),
+  quantities: z.record(z.string(), quantityField).nullish(),
+  price_overrides: z.array(z.unknown()).nullish(),
+  entity_id: nameField.nullish(),
+  billing_anchor: instantField.nullish(),
+  trial_until: instantField.nullish(),
+  coupons: couponsField,
+}
+
+export const createdData = closedObject({
+  ...subscriptionFields,
+  ...termFields,
+  plan: nameField,
+  effective_until: endField.optional(),
+  timezone: timezoneField.nullish(),
+  contract_id: nameField.nullish(),
+  po_number: nameField.nullish(),
+})
+
+const onlyCreated = 'cannot be amended; it is set when the subscription is created'
+
+export const amendedData = closedObject(
+  {
+    ...subscriptionFields,
+    ...termFields,
+    change: z.string().nullish(),
+    plan: nameField.nullish(),
+    effective_until: endField.optional(),
+  },
+  { timezone: onlyCreated, contract_id: onlyCreated, po_number: onlyCreated },
+)
+
+export const renewedData = closedObject({ ...subscriptionFields, effective_until: endField })
+
+export const statusData = closedObject({ ...subscriptionFields, reason: z.string().nullish() })
+
+export const customerData = closedObject({
+  customer_id: nameField,
+  name: z.string().nullish(),
+  entity_id: nameField.nullish(),
+  currency: currencyField.nullish(),
+  external_ids: closedObject({
+    crm: z.string().nullish(),
+    billing: z.string().nullish(),
+    erp: z.string().nullish(),
+  }).nullish(),
+  ...own,
+})
+
+export const retractionData = closedObject({
+  event_source: nameField,
+  event_id: nameField,
+  reason: z.string().nullish(),
+  ...own,
+})
+
+export const invoiceData = closedObject({
+  invoice_id: nameField,
+  customer_id: nameField,
+  currency: currencyField,
+  total: decimalField,
+  due_at: instantField.nullish(),
+  subscription_id: nameField.nullish(),
+  ...own,
+})
+
+export const paymentData = closedObject({
+  payment_id: nameField,
+  customer_id: nameField,
+  currency: currencyField,
+  amount: decimalField,
+  invoice_id: nameField.nullish(),
+  reason: z.string().nullish(),
+  ...own,
+})
+
+export const fxRateData = closedObject({
+  base: currencyField,
+  quote: currencyField,
+  rate: positiveField,
+  effective_from: instantField,
+  ...own,
+})
+
+/** The catalog itself is read by catalog-parser.ts. */
+export const catalogData = closedObject({ catalog: z.unknown(), ...own })

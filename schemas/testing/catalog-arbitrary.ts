@@ -1,0 +1,159 @@
+// Random whole catalogs for property tests: every model, aggregation and option, always valid.
+
+import fc from 'fast-check'
+import type {
+  Catalog,
+  Meter,
+  Plan,
+  Price,
+  PriceModel,
+  RecurringPrice,
+  Tier,
+  UsagePrice,
+} from '../catalog/catalog.js'
+import { aggregations } from '../catalog/catalog-parser.js'
+import { currencyCodes } from '../money/currency.js'
+import { type Scaled, scaledMax, scaledOne } from '../money/decimal.js'
+
+const name = fc.oneof(
+  fc.stringMatching(/^[a-z][a-z0-9_]{0,12}$/),
+  fc.string({ unit: 'grapheme', minLength: 1, maxLength: 8 }).filter(text => !text.includes('\u0000')),
+)
+const amount = fc.bigInt({ min: 0n, max: scaledMax })
+const perCent = fc.bigInt({ min: 0n, max: 100n * scaledOne })
+
+function optional<T, K extends string>(
+  key: K,
+  value: fc.Arbitrary<T>,
+): fc.Arbitrary<{ readonly [P in K]?: T }> {
+  return fc.option(value).map(some => (some === null ? {} : ({ [key]: some } as { [P in K]: T })))
+}
+
+const meter: fc.Arbitrary<Omit<Meter, 'meter'>> = fc
+  .tuple(
+    fc.constantFrom(...aggregations),
+    name.filter(text => !text.startsWith('weir.')),
+    fc.array(fc.stringMatching(/^[a-z]{1,5}$/), { minLength: 1, maxLength: 3 }),
+    fc.bigInt({ min: 1n, max: 100n * scaledOne }),
+    fc.dictionary(fc.stringMatching(/^[a-z.]{1,6}$/), fc.array(fc.string(), { minLength: 1, maxLength: 3 })),
+    fc.uniqueArray(name, { maxLength: 3 }),
+    optional('unit', name),
+    fc.boolean(),
+  )
+  .map(([aggregation, eventType, value, percentile, filters, dimensions, unit, allowNegative]) => ({
+    eventType,
+    aggregation,
+    ...(aggregation === 'count' ? {} : { value }),
+    ...(aggregation === 'percentile' ? { percentile } : {}),
+    filters: new Map(Object.entries(filters)),
+    dimensions,
+    ...unit,
+    allowNegative,
+  }))
+
+const tiers: fc.Arbitrary<Tier[]> = fc
+  .tuple(
+    fc.uniqueArray(fc.bigInt({ min: 1n, max: scaledMax }), { maxLength: 4 }),
+    fc.array(fc.tuple(amount, amount), { minLength: 5, maxLength: 5 }),
+  )
+  .map(([bounds, amounts]) =>
+    [...bounds.sort((a, b) => (a < b ? -1 : 1)), null].map((upTo, i) => ({
+      upTo,
+      unitAmount: amounts[i]![0],
+      flatAmount: amounts[i]![1],
+    })),
+  )
+
+function modelFor(target: Meter): fc.Arbitrary<PriceModel> {
+  const models: fc.Arbitrary<PriceModel>[] = [
+    fc.record({ model: fc.constant('per_unit' as const), unitAmount: amount }),
+    fc.record({ model: fc.constant('graduated' as const), tiers }),
+    fc.record({ model: fc.constant('volume' as const), tiers }),
+    fc.record({
+      model: fc.constant('package' as const),
+      packageSize: fc.bigInt({ min: 1n, max: scaledMax }),
+      packageAmount: amount,
+    }),
+    fc
+      .tuple(
+        amount,
+        optional('fixedAmount', amount),
+        optional('freeUnits', amount),
+        optional('freeEvents', fc.nat()),
+      )
+      .map(([rate, fixed, units, events]) => ({ model: 'percentage', rate, ...fixed, ...units, ...events })),
+  ]
+  if (target.dimensions.length > 0) models.push(matrixOver(target.dimensions))
+  return fc.oneof(...models)
+}
+
+function matrixOver(dimensions: readonly string[]): fc.Arbitrary<PriceModel> {
+  const values = fc.uniqueArray(fc.string(), { minLength: 1, maxLength: 4 })
+  return fc.tuple(values, fc.constantFrom(...dimensions), amount, optional('defaultUnitAmount', amount)).map(
+    ([texts, dimension, unitAmount, fallback]): PriceModel => ({
+      model: 'matrix',
+      cells: texts.map(text => ({ when: new Map([[dimension, text]]), unitAmount })),
+      ...fallback,
+    }),
+  )
+}
+
+const discount: fc.Arbitrary<{ discountPercent: Scaled; discountPeriods?: number }> = fc
+  .tuple(perCent, optional('discountPeriods', fc.integer({ min: 1, max: 100 })))
+  .map(([discountPercent, periods]) => ({ discountPercent, ...periods }))
+
+function usagePrice(target: Meter): fc.Arbitrary<Omit<UsagePrice, 'price'>> {
+  return fc
+    .tuple(modelFor(target), amount, discount, optional('minimum', amount), fc.boolean())
+    .map(([model, included, discounted, minimum, prorate]) => ({
+      kind: 'usage',
+      meter: target.meter,
+      model,
+      included,
+      ...discounted,
+      ...minimum,
+      prorate,
+    }))
+}
+
+const recurringPrice: fc.Arbitrary<Omit<RecurringPrice, 'price'>> = fc
+  .tuple(
+    amount,
+    fc.constantFrom('subscription', 'unit'),
+    fc.constantFrom('in_advance', 'in_arrears'),
+    discount,
+    optional('defaultQuantity', amount),
+  )
+  .map(([value, per, timing, discounted, defaultQuantity]) => ({
+    kind: 'recurring',
+    amount: value,
+    per,
+    ...(per === 'unit' ? defaultQuantity : {}),
+    timing,
+    ...discounted,
+  }))
+
+function plan(meters: readonly Meter[]): fc.Arbitrary<Omit<Plan, 'version'>> {
+  const price = fc.oneof(recurringPrice, ...meters.map(usagePrice))
+  return fc.record({
+    plan: name,
+    currency: fc.constantFrom(...currencyCodes),
+    billingPeriod: fc.constantFrom('day', 'week', 'month', 'quarter', 'year'),
+    proration: fc.constantFrom('second', 'day'),
+    rounding: fc.constantFrom('half_up', 'half_even'),
+    minimumWhenSuspended: fc.boolean(),
+    prices: fc
+      .uniqueArray(fc.tuple(name, price), { maxLength: 4, selector: ([id]) => id })
+      .map(pairs => pairs.map(([id, rest]): Price => ({ price: id, ...rest }))),
+  })
+}
+
+export const catalogArbitrary: fc.Arbitrary<Catalog> = fc
+  .uniqueArray(fc.tuple(name, meter), { maxLength: 4, selector: ([id]) => id })
+  .map(pairs => pairs.map(([id, rest]): Meter => ({ meter: id, ...rest })))
+  .chain(meters =>
+    fc.array(plan(meters), { maxLength: 3 }).map(plans => ({
+      meters,
+      plans: plans.map((each, i): Plan => ({ ...each, version: i + 1 })),
+    })),
+  )

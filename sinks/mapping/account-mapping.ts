@@ -1,0 +1,107 @@
+// The account mapping: which accounts a charge is posted to. Rules in order, the first that matches decides.
+// Invariant: there is no default account. A charge that no rule matches is refused, by name.
+
+import type { ChargeWire } from '../../schemas/billing/charge.js'
+import { asList, asMap, FieldReader, readComparable, readText } from '../../schemas/catalog/catalog-reader.js'
+import {
+  type CatalogProblem,
+  type MapNode,
+  Problems,
+  readSourceText,
+  type SourceNode,
+} from '../../schemas/catalog/catalog-source.js'
+
+const matchFields = ['entity_id', 'plan', 'price', 'meter', 'kind', 'timing', 'currency'] as const
+type MatchField = (typeof matchFields)[number]
+
+export interface AccountRule {
+  readonly match: ReadonlyMap<MatchField, string>
+  readonly receivable: string
+  readonly revenue: string
+  /** Needed for charges in advance. */
+  readonly deferredRevenue?: string
+  readonly performanceObligation: string
+  /** Dimensions of the chart of accounts, such as a cost centre; on every line of the entry. */
+  readonly segments: ReadonlyMap<string, string>
+}
+
+export interface AccountMapping {
+  readonly rules: readonly AccountRule[]
+}
+
+export type ParsedMapping =
+  | { readonly kind: 'ok'; readonly mapping: AccountMapping }
+  | { readonly kind: 'invalid'; readonly problems: readonly CatalogProblem[] }
+
+export function parseAccountMapping(text: string, fileName: string): ParsedMapping {
+  const problems = new Problems(fileName)
+  const root = readSourceText(text, problems)
+  const map = root === undefined ? undefined : asMap(root, 'An account mapping', problems)
+  const rules = map === undefined ? [] : readRules(map, problems)
+  if (problems.count > 0) return { kind: 'invalid', problems: problems.inOrder() }
+  return { kind: 'ok', mapping: { rules } }
+}
+
+/** The rule that a charge is posted by; undefined: none matches, and the charge must not be posted. */
+export function ruleFor(mapping: AccountMapping, charge: ChargeWire): AccountRule | undefined {
+  return mapping.rules.find(
+    rule =>
+      [...rule.match].every(([field, value]) => String(charge[field] ?? '') === value) &&
+      (charge.timing !== 'in_advance' || rule.deferredRevenue !== undefined),
+  )
+}
+
+function readRules(map: MapNode, problems: Problems): AccountRule[] {
+  const reader = new FieldReader(map, problems)
+  const list = reader.requiredField('rules')
+  reader.refuseOthers('an account mapping')
+  const items = list === undefined ? [] : (asList(list, 'rules', problems)?.items ?? [])
+  return items.map(item => readRule(item, problems)).filter(rule => rule !== undefined)
+}
+
+function readRule(node: SourceNode, problems: Problems): AccountRule | undefined {
+  const map = asMap(node, 'A rule', problems)
+  if (map === undefined) return undefined
+  const reader = new FieldReader(map, problems)
+  const match = readTexts(reader.field('match'), 'match', problems)
+  for (const field of match.keys()) {
+    if ((matchFields as readonly string[]).includes(field)) continue
+    reader.fault(
+      'match',
+      'unknown_key',
+      `A rule cannot match on ${field}; it can on ${matchFields.join(', ')}.`,
+    )
+  }
+  const accounts = reader.requiredField('accounts')
+  const performanceObligation = reader.requiredText('performance_obligation')
+  const segments = readTexts(reader.field('segments'), 'segments', problems)
+  reader.refuseOthers('a rule')
+  const accountsMap = accounts === undefined ? undefined : asMap(accounts, 'accounts', problems)
+  if (accountsMap === undefined) return undefined
+  const account = new FieldReader(accountsMap, problems)
+  const receivable = account.requiredText('receivable')
+  const revenue = account.requiredText('revenue')
+  const deferredRevenue = account.text('deferred_revenue')
+  account.refuseOthers('accounts')
+  if (receivable === undefined || revenue === undefined || performanceObligation === undefined)
+    return undefined
+  return {
+    match: match as ReadonlyMap<MatchField, string>,
+    receivable,
+    revenue,
+    ...(deferredRevenue === undefined ? {} : { deferredRevenue }),
+    performanceObligation,
+    segments,
+  }
+}
+
+function readTexts(node: SourceNode | undefined, what: string, problems: Problems): Map<string, string> {
+  const texts = new Map<string, string>()
+  const map = node === undefined ? undefined : asMap(node, what, problems)
+  for (const [name, member] of map?.members ?? []) {
+    const text =
+      what === 'match' ? readComparable(member.value, name, problems) : readText(member.value, name, problems)
+    if (text !== undefined) texts.set(name, text)
+  }
+  return texts
+}
