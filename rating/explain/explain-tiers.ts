@@ -1,7 +1,7 @@
 // The tiers of `graduated` and `volume`, one line each. Formulas: ../price-models/graduated.ts and volume.ts.
 // Bounds of tiers are never prorated, flat amounts are with their price.
 
-import type { Tier } from '../../schemas/catalog/catalog.js'
+import type { Tier } from '../../schemas/catalog/models/tiers.js'
 import { formatScaled } from '../../schemas/money/decimal.js'
 import { prorated } from './part-of-period.js'
 import { isAbove, lesser, minus, ofScaled, plus, type Ratio, times, zero } from './ratio.js'

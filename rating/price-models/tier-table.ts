@@ -1,7 +1,7 @@
 // Tiers compiled for look-up: the tier that holds a quantity is found by binary search, and what all the tiers below
 // it amount to is known beforehand. Invariant: `bounds` ascend; tier i holds bounds[i-1] < q <= bounds[i].
 
-import type { Tier } from '../../schemas/catalog/catalog.js'
+import type { Tier } from '../../schemas/catalog/models/tiers.js'
 import type { Scaled } from '../../schemas/money/decimal.js'
 import { flatAmountOf, quantityBound, type Scale } from './scale.js'
 

@@ -1,7 +1,8 @@
 // The slow and obvious way to the same amounts, for property tests alone: exact fractions, the whole set of events at
 // once, units one by one. It is written from the contract's text and shares no code with what it tests.
 
-import type { Meter, PriceModel, Tier } from '../../schemas/catalog/catalog.js'
+import type { Meter, PriceModel } from '../../schemas/catalog/catalog.js'
+import type { Tier } from '../../schemas/catalog/models/tiers.js'
 import type { Scaled } from '../../schemas/money/decimal.js'
 import type { ChargeBasis, UsageSample } from '../charges/accumulator.js'
 import { Exact } from './exact.js'

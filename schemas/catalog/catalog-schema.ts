@@ -3,19 +3,19 @@
 
 import { z } from 'zod'
 import {
+  comparableField,
   currencyField,
   nameField,
   planVersionField,
   positiveField,
   quantityField,
 } from '../json/wire-fields.js'
-
-const comparable = z.union([z.string(), z.number(), z.boolean()])
+import { priceModels, shapeOf } from './models/registry.js'
 
 const meterFields = {
   meter: nameField,
   event_type: nameField,
-  filters: z.record(z.string(), z.union([comparable, z.array(comparable).min(1)])).optional(),
+  filters: z.record(z.string(), z.union([comparableField, z.array(comparableField).min(1)])).optional(),
   dimensions: z.array(nameField).optional(),
   unit: nameField.optional(),
   allow_negative: z.boolean().optional(),
@@ -72,45 +72,10 @@ const usageFields = {
   prorate: z.boolean().optional(),
 }
 
-const tier = z.strictObject({
-  up_to: positiveField.nullable().meta({ description: 'Inclusive; null in the last tier.' }),
-  unit_amount: quantityField.optional(),
-  flat_amount: quantityField.optional(),
-})
-
-const usagePrice = z.discriminatedUnion('model', [
-  z.strictObject({ ...usageFields, model: z.literal('per_unit'), unit_amount: quantityField }),
-  z.strictObject({ ...usageFields, model: z.literal('graduated'), tiers: z.array(tier).min(1) }),
-  z.strictObject({ ...usageFields, model: z.literal('volume'), tiers: z.array(tier).min(1) }),
-  z.strictObject({
-    ...usageFields,
-    model: z.literal('package'),
-    package_size: positiveField,
-    package_amount: quantityField,
-  }),
-  z.strictObject({
-    ...usageFields,
-    model: z.literal('percentage'),
-    rate: quantityField.meta({ description: 'Per cent.' }),
-    fixed_amount: quantityField.optional(),
-    free_units: quantityField.optional(),
-    free_events: z.int().min(0).optional(),
-    per_event_minimum: quantityField.optional(),
-    per_event_maximum: quantityField.optional(),
-  }),
-  z.strictObject({
-    ...usageFields,
-    model: z.literal('matrix'),
-    cells: z
-      .array(z.strictObject({ when: z.record(z.string(), comparable), unit_amount: quantityField }))
-      .meta({
-        description:
-          'Of several cells that match an event, the one with the most dimensions wins. Two that could match one event ' +
-          'with equally many are refused.',
-      }),
-    default_unit_amount: quantityField.optional(),
-  }),
-])
+const [firstModel, ...otherModels] = priceModels.map(model =>
+  z.strictObject({ ...usageFields, model: z.literal(model), ...shapeOf(model).fields }),
+)
+const usagePrice = z.discriminatedUnion('model', [firstModel!, ...otherModels])
 
 export const priceSchema = z.union([recurringPrice, usagePrice])
 

@@ -2,12 +2,10 @@
 // Invariants: what is written is read back equal; a published meter or (plan, version) never changes.
 
 import { hashOfValue } from '../event/event-hash.js'
-import { formatScaled, type Scaled } from '../money/decimal.js'
 import { type Rejection, rejected } from '../rejection.js'
-import type { Catalog, Meter, Plan, Price, PriceModel } from './catalog.js'
-import { modelFault } from './catalog-price.js'
-
-type Wire = Record<string, unknown>
+import type { Catalog, Meter, Plan, Price } from './catalog.js'
+import { decimal, type Wire } from './models/model-shape.js'
+import { shapeOf } from './models/registry.js'
 
 /** The catalog in the contract's form; defaults that are zero, false or empty are left out. */
 export function catalogToWire(catalog: Catalog): { meters: Wire[]; plans: Wire[] } {
@@ -71,60 +69,14 @@ export function priceToWire(price: Price): Wire {
     price: price.price,
     kind: price.kind,
     meter: price.meter,
-    ...modelToWire(price.model),
+    model: price.model.model,
+    ...shapeOf(price.model.model).toWire(price.model),
     ...(price.included === 0n ? {} : decimal('included', price.included)),
     ...discount,
     ...decimal('minimum', price.minimum),
     ...decimal('maximum', price.maximum),
     ...(price.prorate ? { prorate: true } : {}),
   }
-}
-
-function modelToWire(model: PriceModel): Wire {
-  switch (model.model) {
-    case 'per_unit':
-      return { model: model.model, ...decimal('unit_amount', model.unitAmount) }
-    case 'graduated':
-    case 'volume': {
-      const tiers = model.tiers.map(tier => ({
-        up_to: tier.upTo === null ? null : formatScaled(tier.upTo),
-        unit_amount: formatScaled(tier.unitAmount),
-        ...(tier.flatAmount === 0n ? {} : decimal('flat_amount', tier.flatAmount)),
-      }))
-      return { model: model.model, tiers }
-    }
-    case 'package':
-      return {
-        model: model.model,
-        ...decimal('package_size', model.packageSize),
-        ...decimal('package_amount', model.packageAmount),
-      }
-    case 'percentage':
-      return {
-        model: model.model,
-        ...decimal('rate', model.rate),
-        ...decimal('fixed_amount', model.fixedAmount),
-        ...decimal('free_units', model.freeUnits),
-        ...(model.freeEvents === undefined ? {} : { free_events: model.freeEvents }),
-        ...decimal('per_event_minimum', model.perEventMinimum),
-        ...decimal('per_event_maximum', model.perEventMaximum),
-      }
-    case 'matrix':
-      return {
-        model: model.model,
-        cells: model.cells.map(cell => ({
-          when: Object.fromEntries(cell.when),
-          ...decimal('unit_amount', cell.unitAmount),
-        })),
-        ...decimal('default_unit_amount', model.defaultUnitAmount),
-      }
-    default:
-      return model satisfies never
-  }
-}
-
-function decimal(name: string, value: Scaled | undefined): Wire {
-  return value === undefined ? {} : { [name]: formatScaled(value) }
 }
 
 export type MergedCatalog =
@@ -167,7 +119,7 @@ function referenceFault(price: Price, meters: ReadonlyMap<string, Meter>): strin
   const meter = meters.get(price.meter)
   if (meter === undefined)
     return `The price ${price.price} names the meter ${price.meter}, which is not published.`
-  return modelFault(price.model, meter)?.message
+  return shapeOf(price.model.model).fault?.(price.model, meter)?.message
 }
 
 function conflict(detail: string): MergedCatalog {

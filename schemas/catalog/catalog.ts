@@ -3,6 +3,9 @@
 // published version never changes. Decimals are scaled integers (10^-12).
 
 import type { Rounding, Scaled } from '../money/decimal.js'
+import type { PriceModel } from './models/registry.js'
+
+export type { PriceModel } from './models/registry.js'
 
 export type Aggregation =
   | 'count'
@@ -32,33 +35,6 @@ export interface Meter {
   readonly unit?: string
   readonly allowNegative: boolean
 }
-
-export interface Tier {
-  /** Inclusive upper bound; null for the last tier. */
-  readonly upTo: Scaled | null
-  readonly unitAmount: Scaled
-  readonly flatAmount: Scaled
-}
-
-export type PriceModel =
-  | { readonly model: 'per_unit'; readonly unitAmount: Scaled }
-  | { readonly model: 'graduated'; readonly tiers: readonly Tier[] }
-  | { readonly model: 'volume'; readonly tiers: readonly Tier[] }
-  | { readonly model: 'package'; readonly packageSize: Scaled; readonly packageAmount: Scaled }
-  | {
-      readonly model: 'percentage'
-      readonly rate: Scaled
-      readonly fixedAmount?: Scaled
-      readonly freeUnits?: Scaled
-      readonly freeEvents?: number
-      readonly perEventMinimum?: Scaled
-      readonly perEventMaximum?: Scaled
-    }
-  | {
-      readonly model: 'matrix'
-      readonly cells: readonly { readonly when: ReadonlyMap<string, string>; readonly unitAmount: Scaled }[]
-      readonly defaultUnitAmount?: Scaled
-    }
 
 export interface UsagePrice {
   readonly kind: 'usage'

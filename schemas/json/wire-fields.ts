@@ -47,6 +47,9 @@ export const positiveField = decimalField.transform((value, context) =>
   value <= 0n ? refuse(context, 'value_out_of_range', 'is not greater than 0') : value,
 )
 
+/** What is compared as text, whichever of them it was written as. */
+export const comparableField = z.union([z.string(), z.number(), z.boolean()])
+
 /** RFC 3339 with an offset, to the nanosecond, from 1970 up to but not including 2200; epoch nanoseconds inside. */
 export const instantField = z
   .string()

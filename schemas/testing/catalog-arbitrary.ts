@@ -8,10 +8,10 @@ import type {
   Price,
   PriceModel,
   RecurringPrice,
-  Tier,
   UsagePrice,
 } from '../catalog/catalog.js'
 import { aggregations } from '../catalog/catalog-parser.js'
+import type { Tier } from '../catalog/models/tiers.js'
 import { currencyCodes } from '../money/currency.js'
 import { type Scaled, scaledMax, scaledOne } from '../money/decimal.js'
 

@@ -1,13 +1,49 @@
-// The cells of a `matrix` price. Contract section 3: of several cells that match an event the one with the most
+// The shape of a `matrix` price: cells by dimensions. Contract section 3: of several cells that match an event the one with the most
 // dimensions wins, and two that could both match with equally many are refused when they are read.
 // Invariant: of the cells that come out, no event matches two with equally many dimensions.
 
-import type { Scaled } from '../money/decimal.js'
-import type { PriceModel } from './catalog.js'
-import { asList, asMap, FieldReader, readComparable } from './catalog-reader.js'
-import type { Place, Problems } from './catalog-source.js'
+import { z } from 'zod'
+import { comparableField, quantityField } from '../../json/wire-fields.js'
+import type { Scaled } from '../../money/decimal.js'
+import { asList, asMap, FieldReader, readComparable } from '../catalog-reader.js'
+import type { Place, Problems } from '../catalog-source.js'
+import { decimal, fromZero, type ModelShape } from './model-shape.js'
 
 type When = ReadonlyMap<string, string>
+
+export interface Matrix {
+  readonly model: 'matrix'
+  readonly cells: readonly { readonly when: When; readonly unitAmount: Scaled }[]
+  readonly defaultUnitAmount?: Scaled
+}
+
+const cellField = z.strictObject({ when: z.record(z.string(), comparableField), unit_amount: quantityField })
+
+export const matrix: ModelShape<Matrix> = {
+  fields: {
+    cells: z.array(cellField).meta({
+      description:
+        'Of several cells that match an event, the one with the most dimensions wins. Two that could match one event ' +
+        'with equally many are refused.',
+    }),
+    default_unit_amount: quantityField.optional(),
+  },
+  read: readMatrix,
+  toWire: ({ cells, defaultUnitAmount }) => ({
+    cells: cells.map(({ when, unitAmount }) => ({
+      when: Object.fromEntries(when),
+      ...decimal('unit_amount', unitAmount),
+    })),
+    ...decimal('default_unit_amount', defaultUnitAmount),
+  }),
+  fault({ cells }, { meter, dimensions }) {
+    const named = new Set(cells.flatMap(cell => [...cell.when.keys()]))
+    const unknown = [...named].filter(name => !dimensions.includes(name))
+    if (unknown.length === 0) return undefined
+    const message = `The meter ${meter} has no dimension ${unknown.join(', ')}, so the cell can never match.`
+    return { field: 'cells', code: 'unknown_dimension', message }
+  },
+}
 
 interface ReadCell {
   readonly when: When
@@ -19,10 +55,10 @@ interface ReadCell {
 /** A matrix that names more different sets of dimensions than this is a mistake, and slow to check. */
 const mostDimensionSets = 256
 
-export function readMatrix(reader: FieldReader, problems: Problems): PriceModel | undefined {
+function readMatrix(reader: FieldReader, problems: Problems): Matrix | undefined {
   const node = reader.requiredField('cells')
   const list = node === undefined ? undefined : asList(node, 'The field cells', problems)
-  const defaultUnitAmount = reader.decimal('default_unit_amount', { sign: 'from_zero' })
+  const defaultUnitAmount = reader.decimal('default_unit_amount', fromZero)
   if (list === undefined) return undefined
   if (list.items.length === 0 && defaultUnitAmount === undefined) {
     return problems.add(list, 'missing_field', 'A matrix has a cell or a default_unit_amount.')
@@ -33,7 +69,7 @@ export function readMatrix(reader: FieldReader, problems: Problems): PriceModel 
     if (map === undefined) continue
     const cell = new FieldReader(map, problems)
     const when = readWhen(cell, problems)
-    const unitAmount = cell.requiredDecimal('unit_amount', { sign: 'from_zero' })
+    const unitAmount = cell.requiredDecimal('unit_amount', fromZero)
     cell.refuseOthers('a cell')
     if (when !== undefined && unitAmount !== undefined)
       cells.push({ when, unitAmount, place: cell.place('when') })

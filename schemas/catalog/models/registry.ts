@@ -1,0 +1,33 @@
+// The price models: the one list of them. Each line names a model and the file that knows its shape; the type
+// `PriceModel` follows from it, and rating/models/registry.ts does not compile until it has the same names.
+
+import { matrix } from './matrix.js'
+import type { ModelShape } from './model-shape.js'
+import { packages } from './package.js'
+import { perUnit } from './per-unit.js'
+import { percentage } from './percentage.js'
+import { tieredShape } from './tiers.js'
+
+const shapes = {
+  per_unit: perUnit,
+  graduated: tieredShape('graduated'),
+  volume: tieredShape('volume'),
+  package: packages,
+  percentage,
+  matrix,
+}
+
+type ShapeName = keyof typeof shapes
+type ModelOf<S> = S extends ModelShape<infer M> ? M : never
+export type PriceModel = ModelOf<(typeof shapes)[ShapeName]>
+
+/** By name. The type holds that each stands under the name that its model has. */
+export const modelShapes: {
+  readonly [N in PriceModel['model']]: ModelShape<Extract<PriceModel, { model: N }>>
+} = shapes
+
+export const priceModels = Object.keys(shapes) as readonly ShapeName[]
+
+export function shapeOf(model: PriceModel['model']): ModelShape<PriceModel> {
+  return modelShapes[model]
+}
