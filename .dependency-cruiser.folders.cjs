@@ -9,7 +9,9 @@ module.exports = {
       comment: 'no folder imports itself by way of others',
       severity: 'error',
       scope: 'folder',
-      from: {},
+      // The whole of `pipeline` and `bench`: the command line lists the benchmarks, which start a whole Weir. That
+      // nothing else of pipeline imports bench is the ladder's rule `bench-on-top`.
+      from: { pathNot: '^(pipeline|bench)$' },
       to: { circular: true },
     },
   ],
