@@ -73,4 +73,5 @@ export interface Sink {
    * position was lost, and beginning again would apply everything under new tokens. May throw: then it is asked again.
    */
   isUntouched?(signal: AbortSignal): Promise<boolean>
+  close?(): Promise<void>
 }

@@ -20,6 +20,8 @@ import { claimPartition } from '../../pipeline/engine/claim.js'
 import { Engines } from '../../pipeline/engine/engines.js'
 import { type Manifest, SnapshotStore } from '../../pipeline/engine/snapshot.js'
 import { encodeCheckpoint } from '../../pipeline/ledger/checkpoint.js'
+import { CommitsUnderWay } from '../../pipeline/ledger/commits-under-way.js'
+import { LedgerTail } from '../../pipeline/ledger/ledger-tail.js'
 import { WorkerPool } from '../../pipeline/workers/pool.js'
 import { type BenchOptions, inFreshDirectory } from '../measure/context.js'
 import { type Difference, difference, rounded } from '../measure/report.js'
@@ -105,6 +107,8 @@ async function restart(
     pool,
     limits: limitsOf(nc),
     history: { rowsOf: async () => [] },
+    tail: new LedgerTail(),
+    underWay: new CommitsUnderWay(),
     log: { info: quiet, warn: quiet, error: quiet },
     onFatal: (_, failure) => {
       throw failure
@@ -232,6 +236,7 @@ async function storeState(
   const link = {
     nc,
     jsm,
+    tail: new LedgerTail(),
     limits: limits.engine,
     signal: new AbortController().signal,
     onRetry: () => undefined,

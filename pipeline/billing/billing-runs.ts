@@ -40,6 +40,8 @@ export interface BillingRunsOptions {
   readonly runs: KV
   readonly partitions: number
   readonly nowMs: () => number
+  /** Partitions that have stopped, and why. */
+  readonly stoppedPartitions: () => ReadonlyMap<number, string>
   /** How long a request of one entity, or of a preview, waits for the partitions. */
   readonly answerWithinMs?: number
 }
@@ -50,7 +52,6 @@ const pollMs = 20
 
 export class BillingRuns implements BillingApi {
   readonly #options: BillingRunsOptions
-  #stopped: () => ReadonlyMap<number, string> = () => new Map()
 
   constructor(options: BillingRunsOptions) {
     this.#options = options
@@ -88,11 +89,6 @@ export class BillingRuns implements BillingApi {
       if (progress?.batches !== undefined || performance.now() > deadline) return progress
       await sleep(pollMs)
     }
-  }
-
-  /** From now on it is asked here which partitions have stopped, and why. */
-  observe(stopped: () => ReadonlyMap<number, string>): void {
-    this.#stopped = stopped
   }
 
   /** Publishes orders that a crash left unpublished (invariant 3). */
@@ -201,7 +197,7 @@ export class BillingRuns implements BillingApi {
   async #view(record: BillingRunRecord): Promise<BillingRunView> {
     const progress = await this.#progress(record.billing_run_id)
     const acknowledged = await this.#acknowledged(record.billing_run_id)
-    return viewOf(record, progress, acknowledged, this.#stopped())
+    return viewOf(record, progress, acknowledged, this.#options.stoppedPartitions())
   }
 
   async #acknowledged(runId: string): Promise<number> {

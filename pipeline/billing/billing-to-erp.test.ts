@@ -48,6 +48,7 @@ let kv: KV
 let runs: BillingRuns
 let billing: Sink
 let erp: Sink
+let stopped: ReadonlyMap<number, string> = new Map()
 let runNumber = 0
 
 beforeAll(async () => {
@@ -58,7 +59,14 @@ beforeAll(async () => {
   jsm = await jetstreamManager(nc)
   await ensureTopology(nc, { partitions })
   kv = await new Kvm(nc).open('weir_runs')
-  runs = new BillingRuns({ js, jsm, runs: kv, partitions, nowMs: () => msOf(cutoffNs) + 1 })
+  runs = new BillingRuns({
+    js,
+    jsm,
+    runs: kv,
+    partitions,
+    nowMs: () => msOf(cutoffNs) + 1,
+    stoppedPartitions: () => stopped,
+  })
   billing = createBillingSink({ nc, js, runs: kv, linesPerBatch: 500, timeoutMs: 5_000 })
   erp = createErpSink({
     nc,
@@ -179,11 +187,11 @@ test('a run becomes batches only when every partition has sealed it, and the bat
       waiting_for: [{ partition: 1, stopped: null }],
     },
   })
-  runs.observe(() => new Map([[1, 'It was purged.']]))
+  stopped = new Map([[1, 'It was purged.']])
   expect(await runs.get(runId)).toMatchObject({
     value: { waiting_for: [{ partition: 1, stopped: 'It was purged.' }] },
   })
-  runs.observe(() => new Map())
+  stopped = new Map()
 
   const second = await seal(runId, 1, lines.slice(700).reverse())
   expect(await billing.apply(second, never)).toEqual({ kind: 'ok', rows: 1_201 })

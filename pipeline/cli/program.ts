@@ -5,7 +5,8 @@ import { type Logger, pino } from 'pino'
 import { build as pretty } from 'pino-pretty'
 import { describeProblem, loadConfig, type WeirConfig } from '../config/config.js'
 import { settings } from '../config/config-schema.js'
-import { environment, version } from '../main.js'
+import { environment, version } from '../environment.js'
+import { feedsOf } from '../feature/feature.js'
 import { readInstance } from '../servers/instance.js'
 import { type CliIo, exitCodes } from '../terminal/io.js'
 
@@ -98,10 +99,12 @@ export function wholeOrZero(text: string): number {
 }
 
 /** What a command takes that works on the broker itself. */
-export function brokerArguments() {
+export async function brokerArguments() {
   const config = configOf()
+  const { features } = await import('../features.js')
   return {
     config,
+    feeds: feedsOf(features, config),
     runningUrl: readInstance(config.dataDir)?.nats_url,
     searchPath: environment()['PATH'] ?? '',
     onNotice: (line: string) => void io.stderr.write(`${line}\n`),

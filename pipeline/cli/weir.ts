@@ -4,8 +4,8 @@
 import { CommanderError, Option } from 'commander'
 import { type Benchmark, type BenchOption, benchmarks } from '../../bench/benchmarks.js'
 import { nearestHint } from '../../schemas/nearest-name.js'
+import { environment } from '../environment.js'
 import { scopes } from '../gateway/scopes.js'
-import { environment } from '../main.js'
 import { exitCodes } from '../terminal/io.js'
 import {
   brokerArguments,
@@ -107,10 +107,9 @@ program
   .option('--api-key <key>', apiKeyDefault)
   .option('--json', 'print the report as JSON')
   .action(async (options: { url?: string; apiKey?: string; json?: boolean }) => {
-    const { reconcileCommand } = await import('../reconcile/command.js')
-    const { url, apiKey } = gatewayOf(options)
-    const source = { kind: 'gateway', url, ...(apiKey === undefined ? {} : { apiKey }) } as const
-    await finish(reconcileCommand({ source, json: options.json === true }, io))
+    const { askGateway, reconcileCommand } = await import('../reconcile/command.js')
+    const gateway = gatewayOf(options)
+    await finish(reconcileCommand({ read: () => askGateway(gateway), json: options.json === true }, io))
   })
 
 const billing = program.command('billing-run').description('seal what is due, and see the batches')
@@ -189,7 +188,7 @@ retention
   .option('--json', 'print the report as JSON')
   .action(async (options: RetentionOptions) => {
     const { retentionCommand } = await import('../retention/command.js')
-    await finish(retentionCommand({ ...retentionArguments(options), apply: false, yes: false }, io))
+    await finish(retentionCommand({ ...(await retentionArguments(options)), apply: false, yes: false }, io))
   })
 
 retention
@@ -200,7 +199,7 @@ retention
   .option('--json', 'print the report as JSON')
   .action(async (options: RetentionOptions & { yes?: boolean }) => {
     const { retentionCommand } = await import('../retention/command.js')
-    const args = { ...retentionArguments(options), apply: true, yes: options.yes === true }
+    const args = { ...(await retentionArguments(options)), apply: true, yes: options.yes === true }
     await finish(retentionCommand(args, io))
   })
 
@@ -211,7 +210,7 @@ retention
   .option('--yes', 'for ever')
   .action(async (bucket: string, options: { yes?: boolean }) => {
     const { forgetCommand } = await import('../retention/command.js')
-    await finish(forgetCommand({ ...brokerArguments(), bucket, yes: options.yes === true }, io))
+    await finish(forgetCommand({ ...(await brokerArguments()), bucket, yes: options.yes === true }, io))
   })
 
 const keys = program.command('keys').description('API keys: what each may do, and until when')
@@ -228,7 +227,7 @@ keys
   .option('--api-key <key>', apiKeyDefault)
   .option('--json', 'print the key as JSON')
   .action(async (options: GatewayOptions & { name: string; scope: string[]; expires?: string }) => {
-    const { createKeyCommand } = await import('../gateway/keys-command.js')
+    const { createKeyCommand } = await import('../keys/command.js')
     const { name, scope, expires } = options
     const args = { ...clientOf(options), name, scopes: scope }
     await finish(createKeyCommand(expires === undefined ? args : { ...args, expires }, io))
@@ -241,7 +240,7 @@ keys
   .option('--api-key <key>', apiKeyDefault)
   .option('--json', 'print the keys as JSON')
   .action(async (options: GatewayOptions) => {
-    const { listKeysCommand } = await import('../gateway/keys-command.js')
+    const { listKeysCommand } = await import('../keys/command.js')
     await finish(listKeysCommand(clientOf(options), io))
   })
 
@@ -255,7 +254,7 @@ keys
   .option('--api-key <key>', apiKeyDefault)
   .option('--json', 'print the key as JSON')
   .action(async (id: string, options: GatewayOptions & { overlapSeconds?: number; expires?: string }) => {
-    const { rotateKeyCommand } = await import('../gateway/keys-command.js')
+    const { rotateKeyCommand } = await import('../keys/command.js')
     const { overlapSeconds, expires } = options
     const args = {
       ...clientOf(options),
@@ -274,7 +273,7 @@ keys
   .option('--api-key <key>', apiKeyDefault)
   .option('--json', 'print the key as JSON')
   .action(async (id: string, options: GatewayOptions) => {
-    const { revokeKeyCommand } = await import('../gateway/keys-command.js')
+    const { revokeKeyCommand } = await import('../keys/command.js')
     await finish(revokeKeyCommand({ ...clientOf(options), id }, io))
   })
 
@@ -319,8 +318,8 @@ interface RetentionOptions {
   readonly json?: boolean
 }
 
-function retentionArguments({ keepDays, json }: RetentionOptions) {
-  const broker = brokerArguments()
+async function retentionArguments({ keepDays, json }: RetentionOptions) {
+  const broker = await brokerArguments()
   return { ...broker, keepDays: keepDays ?? broker.config.dedupeHorizonDays, json: json === true }
 }
 

@@ -50,7 +50,7 @@ afterAll(async () => {
 function link(): CommitLink {
   const { nc, jsm } = broker
   const limits = pipelineLimits({ partitions: 4, maxPayload: nc.info!.max_payload }).engine
-  return { nc, jsm, limits, signal: controller.signal, onRetry: () => undefined }
+  return { nc, jsm, tail: new LedgerTail(), limits, signal: controller.signal, onRetry: () => undefined }
 }
 
 class Writer {

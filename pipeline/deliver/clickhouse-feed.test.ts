@@ -18,7 +18,7 @@ import { type ClickHouseConfig, openClickHouse } from '../../sinks/clickhouse/co
 import { migrate } from '../../sinks/clickhouse/migrate.js'
 import { ledgerSubjects } from '../../sinks/clickhouse/records.js'
 import { ClickHouseSink } from '../../sinks/clickhouse/sink.js'
-import { ClickHouseHistory } from '../history/clickhouse-history.js'
+import { ClickHouseHistory } from '../clickhouse/clickhouse-history.js'
 import { Deliverer, type DelivererOptions } from './deliverer.js'
 import { listSetAside } from './refused-records.js'
 

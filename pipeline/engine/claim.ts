@@ -22,7 +22,6 @@ import {
 } from '../ledger/checkpoint.js'
 import { type CommitLink, commitHeader } from '../ledger/commit.js'
 import { PartitionFailure, RetryableError } from '../ledger/failures.js'
-import { ledgerTailOf } from '../ledger/ledger-tail.js'
 
 export type InputInfos = Readonly<Record<InputStream, StreamInfo>>
 
@@ -70,7 +69,7 @@ export async function claimPartition(link: CommitLink, partition: number, owner:
     const fence = { lastSubjectSequence: lastSeq }
     const outcome = await publishBatch(link.nc, [message], fence, link.limits.commitTimeoutMs)
     if (outcome.kind === 'stored') {
-      ledgerTailOf(link.nc).add(outcome.seq, [message])
+      link.tail.add(outcome.seq, [message])
       return claimed({ checkpoint, seq: outcome.seq, lastSeq: outcome.seq })
     }
     detail = outcome.detail

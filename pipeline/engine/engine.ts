@@ -5,7 +5,9 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import type { DispositionCounts } from '../../schemas/event/dispositions.js'
 import type { PipelineLimits } from '../config/limits.js'
 import type { Positions } from '../ledger/checkpoint.js'
+import type { CommitsUnderWay } from '../ledger/commits-under-way.js'
 import type { PartitionFailure, PartitionFailureCode } from '../ledger/failures.js'
+import type { LedgerTail } from '../ledger/ledger-tail.js'
 import type { PartitionWorker } from '../workers/protocol.js'
 import type { HistorySource } from './history-desk.js'
 
@@ -17,6 +19,9 @@ export interface EngineOptions {
   readonly worker: PartitionWorker
   readonly limits: PipelineLimits
   readonly history: HistorySource
+  /** What is committed here, for the deliverer in this process. */
+  readonly tail: LedgerTail
+  readonly underWay: CommitsUnderWay
   readonly log: EngineLog
   readonly telemetry?: EngineTelemetry
   /** The partition has stopped for good; `code` says why and the message what to do. */

@@ -4,7 +4,9 @@
 import type { JetStreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { PipelineLimits } from '../config/limits.js'
+import type { CommitsUnderWay } from '../ledger/commits-under-way.js'
 import { PartitionFailure } from '../ledger/failures.js'
+import type { LedgerTail } from '../ledger/ledger-tail.js'
 import type { WorkerPool } from '../workers/pool.js'
 import type { EngineLog, EngineStatus, EngineTelemetry } from './engine.js'
 import type { HistorySource } from './history-desk.js'
@@ -17,6 +19,9 @@ export interface EnginesOptions {
   readonly pool: WorkerPool
   readonly limits: PipelineLimits
   readonly history: HistorySource
+  /** What is committed here, for the deliverer in this process. */
+  readonly tail: LedgerTail
+  readonly underWay: CommitsUnderWay
   readonly log: EngineLog
   readonly telemetry?: EngineTelemetry
   /** One partition has stopped for good; the others go on. */

@@ -127,13 +127,13 @@ export class PartitionEngine {
 
   /** One session, from the claim on. Returns when it was drained. */
   async #own(): Promise<void> {
-    const { nc, jsm, partition, partitions, worker, limits, log } = this.#options
+    const { nc, jsm, partition, partitions, worker, limits, log, tail } = this.#options
     this.#enter('claiming')
     const end = new AbortController()
     const signal = AbortSignal.any([end.signal, this.#abort.signal])
     const onRetry = (detail: string) => this.#interrupted(detail)
-    const link: CommitLink = { nc, jsm, limits: limits.engine, signal, onRetry }
-    const claim = await claimPartition(link, partition, `${hostname()}:${process.pid}:${nuid.next()}`)
+    const link: CommitLink = { nc, jsm, tail, limits: limits.engine, signal, onRetry }
+    const claim = await claimPartition(link, partition, ownerId())
     const { epoch, owner, snapshot } = claim.checkpoint
     const silence = answerAsOwner(nc, partition, owner)
     let session: Session | undefined
@@ -206,6 +206,11 @@ export class PartitionEngine {
     if (state === 'running') this.#trouble = undefined
     this.#options.telemetry?.stateChanged?.(this.#options.partition, state)
   }
+}
+
+/** Unique to a claim. */
+function ownerId(): string {
+  return `${hostname()}:${process.pid}:${nuid.next()}`
 }
 
 function gaveUp(partition: number, tries: number, cause: unknown): PartitionFailure {

@@ -14,9 +14,7 @@ import { natsSubjects } from '../broker/topology.js'
 import type { HistoryAnswer } from '../core/ports/core-io.js'
 import { type Checkpoint, type Positions, readLastSequence } from '../ledger/checkpoint.js'
 import { buildCommit, type CommitLink, type Committed, publishCommit } from '../ledger/commit.js'
-import { commitsUnderWayOf } from '../ledger/commits-under-way.js'
 import { describe, Fenced, ProcessingError } from '../ledger/failures.js'
-import { ledgerTailOf } from '../ledger/ledger-tail.js'
 import { sharedMemory } from '../memory/shared-memory.js'
 import { release } from '../memory/transfer.js'
 import {
@@ -161,7 +159,7 @@ export class Session {
     for (;;) {
       const batch = await this.#gather()
       if (batch === undefined) break
-      const end = commitsUnderWayOf(this.#link.nc).begin()
+      const end = this.#options.underWay.begin()
       try {
         if (!(await this.#commitBatch(batch))) continue
       } finally {
@@ -297,7 +295,7 @@ export class Session {
     const startedAtMs = Date.now()
     this.#committingSinceMs = startedAtMs
     this.#inFlight = publishCommit(this.#link, commit, this.#stateSeq).then(committed => {
-      ledgerTailOf(this.#link.nc).add(committed.stateSeq, commit.messages)
+      this.#link.tail.add(committed.stateSeq, commit.messages)
       const before = this.#checkpoint
       this.#checkpoint = commit.checkpoint
       this.#stateSeq = committed.stateSeq

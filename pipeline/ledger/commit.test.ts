@@ -11,6 +11,7 @@ import { type Losses, type LossyProxy, lossyProxy } from '../testing/lossy-proxy
 import { encodeCheckpoint, parseCheckpoint, readCheckpoint } from './checkpoint.js'
 import { buildCommit, type CommitLink, commitHeader, publishCommit } from './commit.js'
 import { Fenced } from './failures.js'
+import { LedgerTail } from './ledger-tail.js'
 
 let broker: Broker
 const proxies: LossyProxy[] = []
@@ -31,7 +32,7 @@ function linkOf(nc: NatsConnection = broker.nc, jsm: JetStreamManager = broker.j
     { partitions: 8, maxPayload: nc.info!.max_payload },
     { engine: { commitTimeoutMs: 500, retryMinMs: 10 } },
   ).engine
-  return { nc, jsm, limits, signal: controller.signal, onRetry: () => undefined }
+  return { nc, jsm, tail: new LedgerTail(), limits, signal: controller.signal, onRetry: () => undefined }
 }
 
 const text = (value: string) => Buffer.from(value)

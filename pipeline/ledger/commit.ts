@@ -16,6 +16,7 @@ import { natsSubjects } from '../broker/topology.js'
 import type { EngineLimits } from '../config/limits.js'
 import { type Checkpoint, encodeCheckpoint, readCheckpoint } from './checkpoint.js'
 import { Fenced, PartitionFailure, RetryableError } from './failures.js'
+import type { LedgerTail } from './ledger-tail.js'
 
 export interface CommitOutput {
   /** A table name, or `sealed`. */
@@ -40,6 +41,8 @@ export interface Committed {
 export interface CommitLink {
   readonly nc: NatsConnection
   readonly jsm: JetStreamManager
+  /** Takes what is stored, for the deliverer in this process. */
+  readonly tail: LedgerTail
   readonly limits: EngineLimits
   readonly signal: AbortSignal
   readonly onRetry: (detail: string) => void

@@ -1,19 +1,6 @@
 // Which partitions of this process are about to commit: whoever gathers their commits into one insert waits for those
 // rather than for a time. Only ever a hint: other processes commit too, and a commit may fail.
 
-import type { NatsConnection } from '@nats-io/transport-node'
-
-const all = new WeakMap<NatsConnection, CommitsUnderWay>()
-
-/** One for each connection, as for the ledger's tail. */
-export function commitsUnderWayOf(nc: NatsConnection): CommitsUnderWay {
-  const before = all.get(nc)
-  if (before !== undefined) return before
-  const made = new CommitsUnderWay()
-  all.set(nc, made)
-  return made
-}
-
 export class CommitsUnderWay {
   /** Numbers of the batches, in the order in which they began. */
   readonly #active = new Set<number>()

@@ -8,7 +8,6 @@
 // 3. What is added is the tail's, memory included: it gives back what nobody took. What was taken is the reader's, until
 //    he calls `release`.
 
-import type { NatsConnection } from '@nats-io/transport-node'
 import type { FeedMessage } from '../../sinks/sink.js'
 import type { BatchMessage } from '../broker/atomic-batch.js'
 import { sharedMemory } from '../memory/shared-memory.js'
@@ -24,16 +23,6 @@ export interface StoredMessages {
 }
 
 const mostBytes = 64 << 20
-const tails = new WeakMap<NatsConnection, LedgerTail>()
-
-/** One for each connection: who commits and who delivers over the same one meet here. */
-export function ledgerTailOf(nc: NatsConnection): LedgerTail {
-  const before = tails.get(nc)
-  if (before !== undefined) return before
-  const tail = new LedgerTail(mostBytes)
-  tails.set(nc, tail)
-  return tail
-}
 
 export class LedgerTail {
   readonly #mostBytes: number
@@ -43,8 +32,8 @@ export class LedgerTail {
   #readers = 0
   readonly #callbacks = new Set<() => void>()
 
-  constructor(mostBytes: number) {
-    this.#mostBytes = mostBytes
+  constructor(most = mostBytes) {
+    this.#mostBytes = most
   }
 
   /** The broker has stored these messages, the first of them under this sequence. */

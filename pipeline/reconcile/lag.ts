@@ -5,7 +5,7 @@ import type { KV } from '@nats-io/kv'
 import { wasBorn } from '../broker/genesis.js'
 import { natsSubjects } from '../broker/topology.js'
 import { isCovered, recordedPosition } from '../deliver/delivered.js'
-import { type Feed, feeds } from '../deliver/feeds.js'
+import type { Feed } from '../deliver/feed.js'
 import { type Checkpoint, readCheckpoint, readLastSequence } from '../ledger/checkpoint.js'
 import { PartitionFailure } from '../ledger/failures.js'
 import type { Lag } from './report.js'
@@ -14,6 +14,8 @@ export interface Broker {
   readonly jsm: JetStreamManager
   /** The bucket `weir_sinks`. */
   readonly sinks: KV
+  /** Of every feature. */
+  readonly feeds: readonly Feed[]
 }
 
 /** As the streams were made (topology.ts). */
@@ -56,9 +58,9 @@ async function readPartition(jsm: JetStreamManager, partition: number): Promise<
 }
 
 /** Everything that is behind; empty when the pipeline and its sinks have caught up. */
-export async function findLags({ jsm, sinks }: Broker): Promise<Lag[]> {
+export async function findLags({ jsm, sinks, feeds }: Broker): Promise<Lag[]> {
   const partitions = await Promise.all((await readCheckpoints(jsm)).map(one => partitionLags(jsm, one)))
-  const ofFeeds = await Promise.all(Object.values(feeds).map(feed => feedLag(jsm, sinks, feed)))
+  const ofFeeds = await Promise.all(feeds.map(feed => feedLag(jsm, sinks, feed)))
   return [...partitions.flat(), ...ofFeeds.filter(lag => lag !== undefined)]
 }
 

@@ -7,7 +7,7 @@ import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import { noFigures, type RowFigures } from '../../schemas/rows/row-figures.js'
 import { isCovered, recordedPosition } from '../deliver/delivered.js'
-import { feeds } from '../deliver/feeds.js'
+import type { Feed } from '../deliver/feed.js'
 import {
   type Checkpoint,
   checkpointFrom,
@@ -41,16 +41,18 @@ export function figuresAt(checkpoint: Checkpoint, table: string): RowFigures {
   return checkpoint.figures[table] ?? noFigures
 }
 
+/** `feed`: that of the ledger into ClickHouse. */
 export async function cutPartition(
   jsm: JetStreamManager,
   sinks: KV,
+  feed: Feed,
   partition: number,
 ): Promise<PartitionCut | undefined> {
   const newest = await readCheckpoint(jsm, partition)
   if (newest === undefined) return undefined
-  const position = await recordedPosition(sinks, feeds.clickhouse.key)
+  const position = await recordedPosition(sinks, feed.key)
   const last = endOf(newest)
-  const { stream, filterSubjects } = feeds.clickhouse
+  const { stream, filterSubjects } = feed
   const isTaken = position >= last || (await isCovered({ jsm, stream, filterSubjects }, position, last))
   const cut = isTaken ? newest : await newestWholeUpTo(jsm, partition, position)
   return { partition, cut, newest: newest.checkpoint }

@@ -17,12 +17,17 @@ import { type ClickHouseConfig, openClickHouse } from '../../sinks/clickhouse/co
 import { migrate } from '../../sinks/clickhouse/migrate.js'
 import { genesisOf, writeBirth } from '../broker/genesis.js'
 import { ensureTopology } from '../broker/topology.js'
+import type { WeirConfig } from '../config/config.js'
 import { PartitionState } from '../core/state/partition-state.js'
 import { encodeRecord } from '../deliver/delivery-record.js'
+import { feedsOf } from '../feature/feature.js'
+import { features } from '../features.js'
 import { type Checkpoint, encodeCheckpoint } from '../ledger/checkpoint.js'
-import { reconcileCommand } from './command.js'
+import { askGateway, reconcileCommand } from './command.js'
 import { reconcile } from './reconcile.js'
 import type { ReconcileReport } from './report.js'
+
+const feeds = feedsOf(features, {} as WeirConfig)
 
 let folder: string
 let broker: NatsServer
@@ -252,7 +257,7 @@ beforeEach(async () => {
 })
 
 const ask = (waitMs = 0): Promise<ReconcileReport> =>
-  reconcile({ clickhouse, nc, js, jsm, sinks, runs, waitMs })
+  reconcile({ clickhouse, nc, js, jsm, sinks, runs, feeds, waitMs })
 const failed = (report: ReconcileReport) =>
   report.checks
     .filter(check => !check.ok && !check.check.startsWith('table_'))
@@ -397,7 +402,7 @@ test('what lags is waited for, then named', async () => {
 
 test('a partition that has stopped, or lost its checkpoint, is told and hides none of the others', async () => {
   const stopped = await reconcile({
-    ...{ clickhouse, nc, js, jsm, sinks, runs, waitMs: 0 },
+    ...{ clickhouse, nc, js, jsm, sinks, runs, feeds, waitMs: 0 },
     stopped: () => new Map([[1, 'Its input was purged.']]),
   })
   expect(stopped.ok).toBe(false)
@@ -427,17 +432,16 @@ test('the command prints the report and exits 1 where something differs', async 
     stderr: { write: (text: string) => errors.push(text) },
     isTTY: false,
   }
-  const source = { kind: 'servers', nats: { ...broker.login() }, clickhouse: config } as const
-  expect(await reconcileCommand({ source, json: true, waitMs: 0 }, io)).toBe(1)
+  expect(await reconcileCommand({ read: () => ask(), json: true }, io)).toBe(1)
   expect(JSON.parse(out.splice(0).join(''))).toMatchObject({ ok: false })
   await insert('rated_usage', [{ ...extra, charge_id: charge1, amount: '1' }])
-  expect(await reconcileCommand({ source, json: false, waitMs: 0 }, io)).toBe(1)
+  expect(await reconcileCommand({ read: () => ask(), json: false }, io)).toBe(1)
   const text = out.join('')
   expect(text).toContain('Not so: rated usage adds up to every charge')
   expect(text).toMatch(/ch_1+ +1\.500000000001 +2\.500000000001 +c/)
   expect(text).toContain('Not so: ClickHouse has every row of rated_usage as the ledger has it')
   expect(text).toMatch(/\d+ of \d+ checks found differences/)
-  const nowhere = { kind: 'gateway', url: 'http://127.0.0.1:2' } as const
-  expect(await reconcileCommand({ source: nowhere, json: true }, io)).toBe(1)
+  const read = () => askGateway({ url: 'http://127.0.0.1:2', apiKey: undefined })
+  expect(await reconcileCommand({ read, json: true }, io)).toBe(1)
   expect(errors.join('')).toMatch(/^weir reconcile: .*ECONNREFUSED/)
 })

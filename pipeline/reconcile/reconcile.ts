@@ -7,7 +7,7 @@ import type { ClickHouseClient } from '@clickhouse/client'
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
-import { feeds } from '../deliver/feeds.js'
+import { type Feed, feedOf } from '../deliver/feed.js'
 import { checkParts } from './clickhouse-parts.js'
 import { checkConservation } from './conservation.js'
 import { findLags, readPartitions } from './lag.js'
@@ -32,6 +32,8 @@ export interface ReconcileOptions {
   readonly sinks: KV
   /** The bucket `weir_runs`. */
   readonly runs: KV
+  /** Of every feature. */
+  readonly feeds: readonly Feed[]
   /** How long to wait for what lags. Default 10 s. */
   readonly waitMs?: number
   readonly signal?: AbortSignal
@@ -40,28 +42,29 @@ export interface ReconcileOptions {
 }
 
 export async function reconcile(options: ReconcileOptions): Promise<ReconcileReport> {
-  const { clickhouse, nc, js, jsm, sinks, runs } = options
+  const { clickhouse, nc, js, jsm, sinks, runs, feeds } = options
   const startedMs = performance.now()
   const openRuns = await openBillingRuns(jsm, runs) // before the wait: what is batched since then is not yet compared
   const lagging = await waitForLags(options)
   const waitedMs = Math.round(performance.now() - startedMs)
   const readings = await readPartitions(jsm)
   const readable = readings.filter(one => one.kind === 'checkpoint').map(one => one.partition)
-  const cut = await Promise.all(readable.map(one => cutPartition(jsm, sinks, one)))
+  const ledger = feedOf(feeds, 'clickhouse')
+  const cut = await Promise.all(readable.map(one => cutPartition(jsm, sinks, ledger, one)))
   const cuts = cut.filter(one => one !== undefined)
   const lost = readings.filter(one => one.kind === 'lost').map(one => one.partition)
   const conservation = await checkConservation(
     clickhouse,
     cuts.map(({ cut, newest }) => cut?.checkpoint ?? newest),
   )
-  const hasErp = (await sinks.get(feeds.erp.key)) !== null
+  const hasErp = (await sinks.get(feedOf(feeds, 'erp').key)) !== null
   const { totals, checks: unread } = await readTotals(clickhouse)
   const checks = [
     await checkPartitions(jsm, options.stopped?.() ?? new Map()),
     ...conservation.checks,
     ...(await checkLedgerTables({ clickhouse, js, jsm }, cuts, lost)),
     await checkOwed({ clickhouse, js, jsm }, nc, cuts),
-    ...(await checkStreamTables({ clickhouse, js, jsm, sinks })),
+    ...(await checkStreamTables({ clickhouse, js, jsm, sinks, feeds })),
     ...(await checkMoney(clickhouse, { openRuns, hasErp })),
     await checkParts(clickhouse),
     await checkSetAside(sinks),
@@ -99,14 +102,14 @@ async function waitForLags(options: ReconcileOptions): Promise<Lag[]> {
 
 async function waitFor(
   wanted: readonly Lag[],
-  { jsm, sinks, signal }: ReconcileOptions,
+  { jsm, sinks, feeds, signal }: ReconcileOptions,
   deadlineMs: number,
 ): Promise<Lag[]> {
   let missed = [...wanted]
   while (missed.length > 0 && performance.now() < deadlineMs) {
     await sleep(100)
     signal?.throwIfAborted()
-    const now = new Map((await findLags({ jsm, sinks })).map(lag => [lag.what, lag.position]))
+    const now = new Map((await findLags({ jsm, sinks, feeds })).map(lag => [lag.what, lag.position]))
     missed = missed.filter(({ what, last }) => (now.get(what) ?? last) < last)
   }
   return missed

@@ -22,7 +22,7 @@ import type { ReadRange } from '../../sinks/clickhouse/sink.js'
 import type { FeedMessage } from '../../sinks/sink.js'
 import { defaultDeliverLimits } from '../deliver/deliver-limits.js'
 import { recordedPosition } from '../deliver/delivered.js'
-import { type Feed, feeds } from '../deliver/feeds.js'
+import { type Feed, feedOf } from '../deliver/feed.js'
 import { readFeed } from '../deliver/read-feed.js'
 import { FiguresBySequence } from './figures-by-sequence.js'
 import { inWords } from './ledger-tables.js'
@@ -34,18 +34,20 @@ export interface StreamSource {
   readonly jsm: JetStreamManager
   /** The bucket `weir_sinks`. */
   readonly sinks: KV
+  readonly feeds: readonly Feed[]
 }
 
 interface StreamTable {
   readonly table: TableDescription<unknown>
-  readonly feed: Feed
+  /** Key of its feed. */
+  readonly feed: string
   readonly rowsOf: ReadRange
 }
 
 const streamTables: readonly StreamTable[] = [
-  { table: billingBatchesTable, feed: feeds.clickhouseBilling, rowsOf: insertsOfBilling },
-  { table: journalEntriesTable, feed: feeds.clickhousePostings, rowsOf: insertsOfPostings },
-  { table: revenueScheduleTable, feed: feeds.clickhousePostings, rowsOf: insertsOfPostings },
+  { table: billingBatchesTable, feed: 'clickhouse.billing', rowsOf: insertsOfBilling },
+  { table: journalEntriesTable, feed: 'clickhouse.postings', rowsOf: insertsOfPostings },
+  { table: revenueScheduleTable, feed: 'clickhouse.postings', rowsOf: insertsOfPostings },
 ]
 
 /** Messages that are made into rows together. */
@@ -55,7 +57,8 @@ export function checkStreamTables(source: StreamSource): Promise<Check[]> {
   return Promise.all(streamTables.map(one => checkTable(source, one)))
 }
 
-async function checkTable(source: StreamSource, { table, feed, rowsOf }: StreamTable): Promise<Check> {
+async function checkTable(source: StreamSource, { table, feed: key, rowsOf }: StreamTable): Promise<Check> {
+  const feed = feedOf(source.feeds, key)
   const check = `table_${table.name}`
   const claim = `ClickHouse has every row of ${table.name} as ${feed.stream} has it`
   try {

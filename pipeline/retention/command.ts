@@ -4,12 +4,15 @@
 import { jetstreamManager } from '@nats-io/jetstream'
 import { Kvm } from '@nats-io/kv'
 import { GenesisBook } from '../broker/genesis.js'
+import type { Feed } from '../deliver/feed.js'
 import { type BrokerAccessOptions, withBroker } from '../servers/broker-access.js'
 import { type CliIo, exitCodes } from '../terminal/io.js'
 import { plainTable } from '../terminal/table.js'
 import { forgetBucket, type RetentionReport, retain } from './retention.js'
 
 export interface RetentionArguments extends BrokerAccessOptions {
+  /** Of every feature. */
+  readonly feeds: readonly Feed[]
   readonly keepDays: number
   /** Purge; needs `yes`. */
   readonly apply: boolean
@@ -26,7 +29,14 @@ export function retentionCommand(args: RetentionArguments, io: CliIo): Promise<n
     }
     const sinks = await new Kvm(nc).open('weir_sinks')
     const apply = args.apply && args.yes
-    const report = await retain({ jsm, sinks, keepDays: args.keepDays, nowMs: Date.now(), apply })
+    const report = await retain({
+      jsm,
+      sinks,
+      feeds: args.feeds,
+      keepDays: args.keepDays,
+      nowMs: Date.now(),
+      apply,
+    })
     io.stdout.write(args.json ? `${JSON.stringify(report, null, 2)}\n` : describe(report))
     if (args.apply && !args.yes) io.stderr.write('Nothing was purged. To do it: weir retention apply --yes\n')
     return exitCodes.ok

@@ -5,7 +5,10 @@ import { type KV, Kvm } from '@nats-io/kv'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { FeedRange, Sink, SinkOutcome } from '../../sinks/sink.js'
 import { ensureTopology, natsSubjects } from '../broker/topology.js'
+import type { WeirConfig } from '../config/config.js'
 import { Deliverer } from '../deliver/deliverer.js'
+import { feedsOf } from '../feature/feature.js'
+import { features } from '../features.js'
 import { readCheckpoint } from '../ledger/checkpoint.js'
 import {
   type Broker,
@@ -18,6 +21,7 @@ import {
 } from '../testing/engine-harness.js'
 import { forgetBucket, type RetentionReport, retain } from './retention.js'
 
+const feeds = feedsOf(features, {} as WeirConfig)
 const partitions = [0, 1, 2, 3]
 let broker: Broker
 let js: JetStreamClient
@@ -109,7 +113,7 @@ async function delivered(): Promise<void> {
 }
 
 function retention(apply: boolean, keepDays = 0): Promise<RetentionReport> {
-  return retain({ jsm: broker.jsm, sinks, keepDays, nowMs: Date.now() + 1_000, apply })
+  return retain({ jsm: broker.jsm, sinks, feeds, keepDays, nowMs: Date.now() + 1_000, apply })
 }
 
 const ofStream = (report: RetentionReport, name: string) =>

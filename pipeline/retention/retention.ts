@@ -15,7 +15,7 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import { GenesisBook } from '../broker/genesis.js'
 import { keyValueBuckets, natsSubjects, streamNames } from '../broker/topology.js'
 import { decodeRecord } from '../deliver/delivery-record.js'
-import { feeds } from '../deliver/feeds.js'
+import type { Feed } from '../deliver/feed.js'
 import { type Checkpoint, readCheckpoint } from '../ledger/checkpoint.js'
 
 /** Of one partition in LEDGER, or of a whole input. */
@@ -49,6 +49,8 @@ export interface RetentionOptions {
   readonly jsm: JetStreamManager
   /** The bucket `weir_sinks`. */
   readonly sinks: KV
+  /** Of every feature. */
+  readonly feeds: readonly Feed[]
   readonly keepDays: number
   readonly nowMs: number
   /** Purge; else only tell. */
@@ -117,7 +119,7 @@ async function boundsOf(
   }
   if (stream !== 'LEDGER') return []
   const records = await Promise.all(
-    Object.values(feeds)
+    options.feeds
       .filter(feed => feed.stream === 'LEDGER')
       .map(async ({ key }) => ({ key, record: await recordOf(options.sinks, key) })),
   )

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { loadConfig, type WeirConfig } from '../config/config.js'
-import { environment } from '../main.js'
+import { environment } from '../environment.js'
 import { type Servers, startServers } from './embedded.js'
 
 let dataDir: string

@@ -10,7 +10,7 @@ import { connect } from '@nats-io/transport-node'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ensureTopology } from '../broker/topology.js'
 import { loadConfig } from '../config/config.js'
-import { environment } from '../main.js'
+import { environment } from '../environment.js'
 import { type Servers, startServers } from './embedded.js'
 
 let dataDir: string

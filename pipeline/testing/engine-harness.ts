@@ -16,7 +16,9 @@ import type { EngineOptions, EngineState } from '../engine/engine.js'
 import { InputReader } from '../engine/input-reader.js'
 import { PartitionEngine } from '../engine/run.js'
 import { Wake } from '../engine/wake.js'
+import { CommitsUnderWay } from '../ledger/commits-under-way.js'
 import type { PartitionFailure } from '../ledger/failures.js'
+import { LedgerTail } from '../ledger/ledger-tail.js'
 import {
   type Opened,
   type OpenTask,
@@ -192,6 +194,8 @@ export async function makeEngine(
     worker: new PlainWorker(),
     limits,
     history: { rowsOf: async () => [] },
+    tail: new LedgerTail(),
+    underWay: new CommitsUnderWay(),
     log: { info: quiet, warn: quiet, error: quiet },
     telemetry: {
       committed: facts => commits.push(facts.seconds),

@@ -15,10 +15,10 @@ import {
 import { type NatsServer, startNatsServer } from '../../../deploy/embedded/nats-server.js'
 import { openClickHouse } from '../../../sinks/clickhouse/config.js'
 import { migrate } from '../../../sinks/clickhouse/migrate.js'
+import { ledgerSubjects } from '../../../sinks/clickhouse/records.js'
 import { ClickHouseSink } from '../../../sinks/clickhouse/sink.js'
 import type { FeedRange, Sink, SinkOutcome } from '../../../sinks/sink.js'
 import { Deliverer } from '../../deliver/deliverer.js'
-import { feeds } from '../../deliver/feeds.js'
 import { auditEvents } from './audit.js'
 import { killRun } from './kill-run.js'
 import { type Month, monthOf } from './month.js'
@@ -77,7 +77,16 @@ async function deliveredAgain(database: string, tokenOf: (range: FeedRange) => s
   const sink = losingAnswers(inner, tokenOf)
   const kv = await new Kvm(js).open('weir_sinks')
   const limits = { rangeMessages: 20, paceMinMs: 0, paceMaxMs: 5, retryMinMs: 1, retryMaxMs: 10 }
-  const deliverer = new Deliverer({ ...feeds.clickhouse, key: database, sink, js, jsm, kv, limits })
+  const deliverer = new Deliverer({
+    stream: 'LEDGER',
+    filterSubjects: ledgerSubjects,
+    key: database,
+    sink,
+    js,
+    jsm,
+    kv,
+    limits,
+  })
   const client = openClickHouse(config)
   try {
     deliverer.start()

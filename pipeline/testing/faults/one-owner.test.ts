@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { builtFile } from '../../../schemas/package-root.js'
-import { environment } from '../../main.js'
+import { environment } from '../../environment.js'
 import { type Instance, readInstance } from '../../servers/instance.js'
 
 const command = fileURLToPath(builtFile('pipeline/cli/weir.js'))

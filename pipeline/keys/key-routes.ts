@@ -11,10 +11,10 @@ import {
   listApiKeys,
   revokeApiKey,
   rotateApiKey,
-} from './api-keys.js'
-import { Problem } from './problem.js'
-import { type ApiCall, type ApiReply, type ApiRoute, needs, readJson } from './route.js'
-import { scopes } from './scopes.js'
+} from '../gateway/api-keys.js'
+import { Problem } from '../gateway/problem.js'
+import { type ApiCall, type ApiReply, type ApiRoute, needs, readJson } from '../gateway/route.js'
+import { scopes } from '../gateway/scopes.js'
 
 const admin = needs('admin')
 const keyParams = z.object({ id: z.string() })

@@ -1,5 +1,8 @@
 import { type KV, Kvm } from '@nats-io/kv'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createApiKey, ensureFirstKey, keyBucket, listApiKeys } from '../gateway/api-keys.js'
+import { KeyRing } from '../gateway/key-ring.js'
+import type { Scope } from '../gateway/scopes.js'
 import { reconciliationRoute } from '../reconcile/routes.js'
 import {
   type Broker,
@@ -11,10 +14,7 @@ import {
   storedMessages,
   usage,
 } from '../testing/gateway-fixture.js'
-import { createApiKey, ensureFirstKey, keyBucket, listApiKeys } from './api-keys.js'
-import { KeyRing } from './key-ring.js'
 import { keyRoutes } from './key-routes.js'
-import type { Scope } from './scopes.js'
 
 let broker: Broker
 let kv: KV

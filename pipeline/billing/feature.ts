@@ -1,0 +1,39 @@
+// Billing runs and their batches: the feed that makes sealed charges into batches, and the routes.
+
+import type { Feature } from '../feature/feature.js'
+import { BillingRuns } from './billing-runs.js'
+import { createBillingSink, defaultLinesPerBatch } from './billing-sink.js'
+import { billingRunRoutes } from './routes.js'
+
+const brokerTimeoutMs = 10_000
+
+export const billingFeature: Feature = {
+  name: 'billing',
+  feeds: () => [
+    {
+      key: 'billing',
+      stream: 'LEDGER',
+      filterSubjects: ['ledger.*.sealed'],
+      openSink: ({ nc, js, buckets }) =>
+        createBillingSink({
+          nc,
+          js,
+          runs: buckets.runs,
+          linesPerBatch: defaultLinesPerBatch,
+          timeoutMs: brokerTimeoutMs,
+        }),
+    },
+  ],
+  async routes({ config, js, jsm, buckets, stoppedPartitions }) {
+    const billingRuns = new BillingRuns({
+      js,
+      jsm,
+      runs: buckets.runs,
+      partitions: config.partitions,
+      nowMs: Date.now,
+      stoppedPartitions,
+    })
+    await billingRuns.resume()
+    return billingRunRoutes(billingRuns)
+  },
+}

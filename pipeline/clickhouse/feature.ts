@@ -1,0 +1,37 @@
+// Everything in ClickHouse: the feeds of the ledger, of billing batches and of postings, the schema, and the history that
+// partitions read back.
+
+import { migrate } from '../../sinks/clickhouse/migrate.js'
+import { insertsOfBilling, insertsOfPostings, ledgerSubjects } from '../../sinks/clickhouse/records.js'
+import { ClickHouseSink } from '../../sinks/clickhouse/sink.js'
+import type { Feature, FeatureFeed } from '../feature/feature.js'
+import { ClickHouseHistory } from './clickhouse-history.js'
+
+const feeds: readonly FeatureFeed[] = [
+  {
+    key: 'clickhouse',
+    stream: 'LEDGER',
+    filterSubjects: ledgerSubjects,
+    openSink: ({ clickhouse }) => new ClickHouseSink(clickhouse),
+    isAwaited: true,
+  },
+  {
+    key: 'clickhouse.billing',
+    stream: 'BILLING',
+    filterSubjects: ['billing.>'],
+    openSink: ({ clickhouse }) => new ClickHouseSink(clickhouse, insertsOfBilling),
+  },
+  {
+    key: 'clickhouse.postings',
+    stream: 'POSTINGS',
+    filterSubjects: ['postings.>'],
+    openSink: ({ clickhouse }) => new ClickHouseSink(clickhouse, insertsOfPostings),
+  },
+]
+
+export const clickhouseFeature: Feature = {
+  name: 'clickhouse',
+  migrate,
+  feeds: () => feeds,
+  history: ({ queries }, delivery) => new ClickHouseHistory({ clickhouse: queries, delivery }),
+}

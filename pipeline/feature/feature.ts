@@ -1,0 +1,65 @@
+// What a feature brings to a running Weir: a plain object that the roots list (pipeline/features.ts). A feature knows no
+// other feature and no root; all that it needs is handed in.
+//
+// Beside it a feature may have `commands.ts`, its commands on the command line, and `settings.ts`, its section of the
+// configuration file. Those are loaded by every command, so they load nothing heavy.
+
+import type { ClickHouseClient } from '@clickhouse/client'
+import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
+import type { KV } from '@nats-io/kv'
+import type { NatsConnection } from '@nats-io/transport-node'
+import type { Logger } from 'pino'
+import type { ClickHouseConfig } from '../../sinks/clickhouse/config.js'
+import type { Sink } from '../../sinks/sink.js'
+import type { WeirConfig } from '../config/config.js'
+import { type Feed, feedStreams } from '../deliver/feed.js'
+import type { HistorySource } from '../engine/history-desk.js'
+import type { ApiRoute } from '../gateway/route.js'
+
+/** What the process has, for every feature. */
+export interface FeatureParts {
+  readonly config: WeirConfig
+  readonly log: Logger
+  readonly nc: NatsConnection
+  readonly js: JetStreamClient
+  readonly jsm: JetStreamManager
+  /** The key-value buckets `weir_sinks`, `weir_runs` and `weir_keys`. */
+  readonly buckets: { readonly sinks: KV; readonly runs: KV; readonly keys: KV }
+  readonly clickhouse: ClickHouseConfig
+  /** For queries; its session database is ours. */
+  readonly queries: ClickHouseClient
+  /** Of every feature. */
+  readonly feeds: readonly Feed[]
+  /** Partitions that have stopped, and why. */
+  readonly stoppedPartitions: () => ReadonlyMap<number, string>
+}
+
+/** A feed and how its sink is made. */
+export interface FeatureFeed extends Feed {
+  openSink(parts: FeatureParts): Sink
+  /** The partitions take no usage while this feed is far behind, and hand it their commits from memory. */
+  readonly isAwaited?: true
+}
+
+export interface Feature {
+  readonly name: string
+  /** Brings the database to the schema of this program; answers what was applied now. */
+  readonly migrate?: (clickhouse: ClickHouseConfig) => Promise<readonly string[]>
+  readonly feeds?: (config: WeirConfig) => readonly FeatureFeed[]
+  /** Called once, when everything else runs. */
+  readonly routes?: (parts: FeatureParts) => readonly ApiRoute[] | Promise<readonly ApiRoute[]>
+  /** Where partitions read rated usage back. One feature brings it. */
+  readonly history?: (parts: FeatureParts, awaited: AwaitedFeed) => HistorySource
+}
+
+/** The feed that the partitions wait for. */
+export interface AwaitedFeed {
+  /** Resolves when the sink has everything up to this sequence of LEDGER. */
+  waitUntilDelivered(sequence: number, signal: AbortSignal): Promise<void>
+}
+
+/** The feeds of all features, those of a stream before those of the streams that it leads to. */
+export function feedsOf(features: readonly Feature[], config: WeirConfig): readonly FeatureFeed[] {
+  const feeds = features.flatMap(feature => feature.feeds?.(config) ?? [])
+  return feedStreams.flatMap(stream => feeds.filter(feed => feed.stream === stream))
+}

@@ -1,0 +1,16 @@
+// The features of a running Weir. The one list of them: the roles name nothing inside a feature.
+
+import { billingFeature } from './billing/feature.js'
+import { clickhouseFeature } from './clickhouse/feature.js'
+import type { Feature } from './feature/feature.js'
+import { keysFeature } from './keys/feature.js'
+import { postingsFeature } from './postings/feature.js'
+import { reconcileFeature } from './reconcile/feature.js'
+
+export const features: readonly Feature[] = [
+  keysFeature,
+  clickhouseFeature,
+  billingFeature,
+  postingsFeature,
+  reconcileFeature,
+]

@@ -1,0 +1,41 @@
+// Postings: the feed that makes billing batches into journal entries.
+
+import { fileURLToPath } from 'node:url'
+import type { KV } from '@nats-io/kv'
+import { recognise } from '../../rating/recognition/recognise.js'
+import { billingRunRecordSchema, runKeys } from '../../schemas/billing/billing-run.js'
+import { packageRoot } from '../../schemas/package-root.js'
+import { parseInstant } from '../../schemas/time.js'
+import type { Feature } from '../feature/feature.js'
+import { createErpSink } from './postings-sink.js'
+
+const brokerTimeoutMs = 10_000
+/** The mapping that ships with Weir, used until the configuration names another. */
+const exampleAccounts = fileURLToPath(new URL('sinks/mapping/accounts.example.yaml', packageRoot))
+
+export const postingsFeature: Feature = {
+  name: 'postings',
+  feeds: () => [
+    {
+      key: 'erp',
+      stream: 'BILLING',
+      filterSubjects: ['billing.>'],
+      openSink: ({ config: { erp }, nc, js, jsm, buckets }) =>
+        createErpSink({
+          nc,
+          js,
+          jsm,
+          accountsFile: erp.accounts ?? exampleAccounts,
+          ...(erp.csvDir === undefined ? {} : { csvDir: erp.csvDir }),
+          recognise,
+          cutoffNsOf: runId => cutoffNsOf(buckets.runs, runId),
+          timeoutMs: brokerTimeoutMs,
+        }),
+    },
+  ],
+}
+
+async function cutoffNsOf(runs: KV, runId: string): Promise<bigint | undefined> {
+  const entry = await runs.get(runKeys.record(runId))
+  return entry === null ? undefined : parseInstant(billingRunRecordSchema.parse(entry.json()).cutoff)
+}

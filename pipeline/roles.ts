@@ -1,0 +1,235 @@
+// The three roles of a Weir: delivery, partitions, gateway. Each is made from what is handed in and can be drained alone.
+// They meet in the broker; in one process the delivery also takes what the partitions have just committed from memory.
+//
+// Invariant: a role that does not start leaves to `undo` whatever it has begun.
+
+import type { NatsConnection } from '@nats-io/transport-node'
+import type { Logger } from 'pino'
+import type { Registry } from 'prom-client'
+import type { RefusedRecord, Sink } from '../sinks/sink.js'
+import { limitsOfConfig } from './config/limits.js'
+import { recordedPosition } from './deliver/delivered.js'
+import { Deliverer, type DelivererOptions } from './deliver/deliverer.js'
+import type { DeliveryStatus } from './deliver/delivery-status.js'
+import { feedStreams } from './deliver/feed.js'
+import type { EngineStatus } from './engine/engine.js'
+import { Engines } from './engine/engines.js'
+import type { AwaitedFeed, Feature, FeatureFeed, FeatureParts } from './feature/feature.js'
+import { createGateway } from './gateway/gateway.js'
+import type { KeyRing } from './gateway/key-ring.js'
+import { PressureGauge, registerPressure } from './health/pressure.js'
+import { readinessOf } from './health/readiness.js'
+import type { PipelineTelemetry } from './health/telemetry.js'
+import type { CommitsUnderWay } from './ledger/commits-under-way.js'
+import type { LedgerTail } from './ledger/ledger-tail.js'
+import type { WorkerPool } from './workers/pool.js'
+
+export interface RoleParts extends FeatureParts {
+  readonly features: readonly Feature[]
+  readonly feeds: readonly FeatureFeed[]
+  readonly registry: Registry
+  readonly telemetry: PipelineTelemetry
+  /** What this process commits, for its own delivery. */
+  readonly tail: LedgerTail
+  readonly underWay: CommitsUnderWay
+  /** What ends what was begun, in the order in which it was begun. */
+  readonly undo: (() => Promise<unknown>)[]
+}
+
+export interface Delivery {
+  /** The feed that the partitions wait for. */
+  readonly awaited: AwaitedFeed
+  status(): readonly DeliveryStatus[]
+  /** Resolves when every sink has what its stream held, and what that led to in the next stream. */
+  delivered(signal: AbortSignal): Promise<void>
+  /** Delivers what the streams hold now, up to a deadline for each feed. */
+  drain(): Promise<void>
+}
+
+const deliverDrainMs = 10_000
+
+/** A deliverer for each feed, with its sink. */
+export function delivery(parts: RoleParts): Delivery {
+  const opened = parts.feeds.map(feed => openFeed(parts, feed))
+  const closeSinks = () => Promise.all(opened.map(({ sink }) => sink.close?.()))
+  parts.undo.push(closeSinks, () => Promise.all(opened.map(({ deliverer }) => deliverer.abort())))
+  const awaited = opened.find(({ feed }) => feed.isAwaited)?.deliverer
+  if (awaited === undefined) throw new Error('no feature brings the feed that the partitions wait for')
+  for (const { deliverer } of opened) deliverer.start()
+  return {
+    awaited,
+    status: () => opened.map(({ deliverer }) => deliverer.status()),
+    async delivered(signal) {
+      for (const stream of feedStreams) {
+        const { state } = await parts.jsm.streams.info(stream)
+        const ofStream = opened.filter(({ feed }) => feed.stream === stream)
+        await Promise.all(
+          ofStream.map(({ deliverer }) => deliverer.waitUntilDelivered(state.last_seq, signal)),
+        )
+      }
+    },
+    async drain() {
+      for (const { deliverer } of opened) await deliverer.drain(deliverDrainMs)
+      await closeSinks()
+    },
+  }
+}
+
+interface OpenFeed {
+  readonly feed: FeatureFeed
+  readonly sink: Sink
+  readonly deliverer: Deliverer
+}
+
+function openFeed(parts: RoleParts, feed: FeatureFeed): OpenFeed {
+  const { js, jsm, buckets, log, telemetry, tail, underWay } = parts
+  const { key, stream, filterSubjects } = feed
+  const sink = feed.openSink(parts)
+  const options: DelivererOptions = {
+    key,
+    stream,
+    filterSubjects,
+    sink,
+    js,
+    jsm,
+    kv: buckets.sinks,
+    authenticates: stream === 'LEDGER',
+    ...(feed.isAwaited ? { tail, underWay } : {}),
+    onChange: status => logDelivery(log, status),
+    onApplied: telemetry.applied,
+    onRefused: ({ key, records }) => logRefused(log, key, records),
+    onForeign: message => {
+      telemetry.foreign(message)
+      log.warn(message, 'a message in LEDGER was not written by Weir and is passed over')
+    },
+  }
+  return { feed, sink, deliverer: new Deliverer(options) }
+}
+
+function logRefused(log: Logger, feed: string, records: readonly RefusedRecord[]): void {
+  for (const { name, table, sequence, code, detail, content } of records)
+    log.error({ feed, name, table, sequence, code, detail, content }, 'record set aside')
+}
+
+function logDelivery(log: Logger, status: DeliveryStatus): void {
+  const facts = { feed: status.key, state: status.state, position: status.position, trouble: status.trouble }
+  if (status.state === 'blocked' || status.state === 'failed') log.error(facts, 'sink needs help')
+  else if (status.trouble !== undefined) log.warn(facts, 'sink in trouble')
+  else log.debug(facts, 'sink')
+}
+
+export interface Partitions {
+  readonly gauge: PressureGauge
+  status(): readonly EngineStatus[]
+  /** Commits what is being processed. */
+  drain(): Promise<void>
+}
+
+/** An engine for each partition, held back while the awaited feed is far behind. */
+export async function partitions(
+  parts: RoleParts,
+  awaited: AwaitedFeed,
+  pool: WorkerPool,
+): Promise<Partitions> {
+  const { config, nc, jsm, log, telemetry, tail, underWay, undo } = parts
+  const history = parts.features.find(feature => feature.history !== undefined)?.history?.(parts, awaited)
+  if (history === undefined) throw new Error('no feature brings the history')
+  const gauge = await startGauge(parts)
+  const engines = new Engines({
+    partitions: config.partitions,
+    nc,
+    jsm,
+    pool,
+    limits: limitsOfConfig(config, maxPayloadOf(nc)),
+    history,
+    telemetry,
+    tail,
+    underWay,
+    log,
+    holdsBack: gauge.holdsBack,
+    onFatal: (partition, failure) => log.error({ partition, code: failure.code }, failure.message),
+  })
+  undo.push(() => engines.abort())
+  await engines.start()
+  gauge.observe(() => engines.status())
+  return {
+    gauge,
+    status: () => engines.status(),
+    async drain() {
+      await engines.drain()
+      await pool.close()
+      gauge.close()
+    },
+  }
+}
+
+function maxPayloadOf({ info }: NatsConnection): number {
+  if (info?.max_payload === undefined) throw new Error('the broker has not said how large a message may be')
+  return info.max_payload
+}
+
+async function startGauge({ config, jsm, buckets, feeds, log, registry, undo }: RoleParts) {
+  const awaited = feeds.filter(feed => feed.isAwaited)
+  const gauge = new PressureGauge({
+    jsm,
+    limits: config.backpressure,
+    ledgerPosition: async () =>
+      Math.min(...(await Promise.all(awaited.map(({ key }) => recordedPosition(buckets.sinks, key))))),
+    onTrouble: error => log.warn({ error }, 'the backlog is not known'),
+  })
+  undo.push(async () => gauge.close())
+  await gauge.start()
+  registerPressure(registry, gauge)
+  return gauge
+}
+
+export interface GatewayOptions {
+  readonly keyRing: KeyRing
+  readonly version: string
+  readonly gauge: PressureGauge
+  readonly status: () => {
+    readonly partitions: readonly EngineStatus[]
+    readonly feeds: readonly DeliveryStatus[]
+  }
+  /** What is wrong with a server that runs here. */
+  readonly troubles: () => readonly { readonly server: string; readonly detail: string }[]
+}
+
+export interface RunningGateway {
+  readonly url: string
+  /** Refuses new events and answers what is at work. */
+  drain(): Promise<void>
+}
+
+/** The HTTP API, with the routes of the features. */
+export async function gateway(parts: RoleParts, options: GatewayOptions): Promise<RunningGateway> {
+  const { config, nc, js, log, registry, undo } = parts
+  const { keyRing, version, gauge, status, troubles } = options
+  const routes = await Promise.all(parts.features.map(feature => feature.routes?.(parts) ?? []))
+  const made = createGateway({
+    host: config.http.host,
+    port: config.http.port,
+    nc,
+    js,
+    partitions: config.partitions,
+    keys: config.http.auth === 'open' ? 'open' : keyRing,
+    limits: { maxInFlightBytes: config.backpressure.maxInFlightBytes },
+    log,
+    pressure: gauge.pressure,
+    stoppedPartitions: parts.stoppedPartitions,
+    readiness: () => readinessOf({ ...status(), servers: troubles(), holdsBack: gauge.holdsBack() }),
+    version,
+    registry,
+    routes: routes.flat(),
+  })
+  undo.push(() => made.close())
+  const { url } = await made.start()
+  return {
+    url,
+    async drain() {
+      await made.drain()
+      await made.close()
+      keyRing.close()
+    },
+  }
+}
