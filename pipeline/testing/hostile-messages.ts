@@ -53,6 +53,11 @@ const escapes = [
   '\\ud83d\\ude00',
   '\\u0000',
   '\\/',
+  '\\u00E9',
+  '\\u20ac\\t',
+  '\\udc00',
+  '\\ud83d\\u0041',
+  '\\u12',
   '\\x',
   '\t',
   '\n',
@@ -317,8 +322,16 @@ function anyObject(dice: Dice, depth: number): string {
 }
 
 function member(dice: Dice, name: string, value: string): string {
-  const key = dice.roll(300) === 0 ? JSON.stringify(name).replace(/[a-z]/, '\\u0061') : JSON.stringify(name)
+  const key = dice.roll(60) === 0 ? escapedName(dice, name) : JSON.stringify(name)
   return `${key}${space(dice)}:${space(dice)}${value}`
+}
+
+/** The name with one of its characters as an escape: mostly the right one. */
+function escapedName(dice: Dice, name: string): string {
+  const at = dice.roll(Math.max(1, name.length))
+  const code = dice.roll(8) === 0 ? dice.roll(0x10000) : name.charCodeAt(at) || 0x61
+  const written = `\\u${code.toString(16).padStart(4, '0')}`
+  return `${JSON.stringify(name.slice(0, at)).slice(0, -1)}${written}${JSON.stringify(name.slice(at + 1)).slice(1)}`
 }
 
 function nested(dice: Dice): string {
@@ -330,7 +343,7 @@ function nested(dice: Dice): string {
 
 function text(dice: Dice): string {
   const parts = Array.from({ length: 1 + dice.roll(3) }, () =>
-    dice.pick(dice.roll(60) === 0 ? escapes : texts),
+    dice.pick(dice.roll(25) === 0 ? escapes : texts),
   )
   return `"${parts.join('')}"`
 }

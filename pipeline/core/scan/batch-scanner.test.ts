@@ -134,7 +134,12 @@ test('nulls, dictionaries and timestamps are plain, row by row where they can be
   expect(same(stream({}))).toEqual({ plain: 2, other: 0 })
   expect(same(stream({ traceparent: vectorFromArray([null, null], new Null()) }))).toMatchObject({ plain: 2 })
   expect(same(stream({ specversion: utf8('1.0', '0.3') }))).toEqual({ plain: 1, other: 1 })
-  expect(same(stream({ subscriptionid: utf8(null, 'sub_1') }))).toEqual({ plain: 1, other: 1 })
+  expect(same(stream({ subscriptionid: utf8(null, 'sub_1') }))).toEqual({ plain: 2, other: 0 })
+  expect(same(stream({ subscriptionid: utf8('', 'sub_1') }))).toEqual({ plain: 1, other: 1 })
+  expect(same(stream({ data: utf8('{"a":"\\u00e9\\n"}', '{"\\u0061":"x"}') }))).toEqual({
+    plain: 2,
+    other: 0,
+  })
   const words = vectorFromArray(['a', null, 'é', 'a', 'weir.x', 'b'], dictionary())
   expect(same(stream({ type: words }, 6))).toEqual({ plain: 4, other: 2 })
   const times = vectorFromArray([at, at + 7, null, -1], new TimestampMillisecond('UTC'))

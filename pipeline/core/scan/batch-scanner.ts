@@ -16,38 +16,25 @@ import {
 import * as wordHash from '../../../schemas/word-hash.js'
 import type { Columns } from './columns.js'
 import * as columnLayout from './columns.js'
+import { isOurs } from './envelope.js'
 import type { JsonWalk } from './json-walk.js'
 import { field } from './key-tree.js'
-import { valueKinds } from './scanned-events.js'
 import { TimeReader } from './time.js'
 
 // An imported binding is looked up at every use; a constant of the module is compiled in.
-const { finishObject, hashIdentityBytes, hashInstant, hashKey } = eventHash
+const { finishObject, hashInstant, hashKey } = eventHash
 const { hashSpan, lanes, seeds } = wordHash
-const { contentWords, identityWords } = columnLayout
+const { textPlaces } = columnLayout
 const { hashFirst, hashSecond, slot: slotField } = field
-const { missing } = valueKinds
 
 /** An attribute of more bytes might have too many characters. */
 const maxAttributeBytes = 256
 const openObject = 123
-/** `weir` as a word. */
-const wordWeir = 0x72696577
-const point = 46
 
 /** The columns that are read, by place. The first four are names, which are not empty. */
-const places = {
-  id: 0,
-  source: 1,
-  type: 2,
-  subject: 3,
-  correlationid: 4,
-  traceparent: 5,
-  time: 6,
-  data: 7,
-} as const
+const places = { ...textPlaces, time: 7, data: 8 } as const
 const names = Object.keys(places) as readonly (keyof typeof places)[]
-const { id, source, type, subject, correlationid, traceparent, time, data } = places
+const { type, subject, subscriptionid, time, data } = places
 const lastName = subject
 
 const noOffsets = new Int32Array(0)
@@ -76,7 +63,6 @@ export class BatchScanner {
   readonly #keys = new Int32Array(names.length * 2)
   readonly #dataKey = new DataView(new ArrayBuffer(16))
   #version: TextValues | undefined
-  #pinned: TextValues | undefined
   #dataNode = 0
   #objects = 0
 
@@ -98,7 +84,6 @@ export class BatchScanner {
     if (decoded.kind === 'rejected' || decoded.batch.rows > maxEventsOfMessage) return false
     this.#walk.load(message)
     this.#walk.lineFeed = 10
-    this.#columns.begin(message)
     this.#dataNode = 0
     for (const part of decoded.batch.parts) this.#rows(part, message)
     return true
@@ -116,7 +101,6 @@ export class BatchScanner {
   /** Whether the columns are texts that may be used as they stand. */
   #use({ columns }: UsageRows, message: Uint8Array): boolean {
     this.#version = present(columns.specversion)
-    this.#pinned = present(columns.subscriptionid)
     this.#stamps = columns.time instanceof TimestampTexts ? columns.time : undefined
     for (let place = 0; place < names.length; place += 1) {
       const isStamps = place === time && this.#stamps !== undefined
@@ -141,7 +125,6 @@ export class BatchScanner {
   /** Fills the row's columns; whether it is plain. */
   #row(row: number): boolean {
     if (this.#version !== undefined && this.#version.at(row) !== '1.0') return false
-    if (this.#pinned !== undefined && this.#pinned.at(row) !== undefined) return false
     if (!this.#findTexts(row) || isOurs(this.#walk, this.#spans[type * 2]!, this.#spans[type * 2 + 1]!)) {
       return false
     }
@@ -149,7 +132,7 @@ export class BatchScanner {
     if (timeMs === undefined) return false
     if (!this.#data()) return false
     this.#hashContent(lanes[0]!, lanes[1]!, timeMs)
-    this.#fill(timeMs)
+    this.#columns.fill(this.#columns.count, this.#spans, this.#walk.view, timeMs, this.#time.nanos)
     return true
   }
 
@@ -184,7 +167,7 @@ export class BatchScanner {
       const from = bases[place]! + offsets[at]!
       const until = bases[place]! + offsets[at + 1]!
       if (until - from > maxAttributeBytes && place !== data) return false
-      if (from === until && place <= lastName) return false
+      if (from === until && (place <= lastName || place === subscriptionid)) return false
       spans[place * 2] = from
       spans[place * 2 + 1] = until
     }
@@ -198,7 +181,7 @@ export class BatchScanner {
     const node = this.#findData()
     const from = this.#spans[data * 2]!
     walk.at = from
-    this.#noValues()
+    this.#columns.noValues(this.#columns.count)
     if (node === 0 || walk.bytes[from] !== openObject) return false
     const { nodes } = tree
     if (!walk.object(node, nodes[node + hashFirst]!, nodes[node + hashSecond]!, 1)) return false
@@ -219,16 +202,6 @@ export class BatchScanner {
     }
     this.#objects = objects
     return this.#dataNode
-  }
-
-  #noValues(): void {
-    const { slots, valueKind, valueFrom, valueUntil, count } = this.#columns
-    const until = (count + 1) * slots
-    for (let place = count * slots; place < until; place += 1) {
-      valueKind[place] = missing
-      valueFrom[place] = -1
-      valueUntil[place] = -1
-    }
   }
 
   /** Begins with the hash of `data`; what event-hash.ts calls the content is then in `lanes`. */
@@ -255,35 +228,6 @@ export class BatchScanner {
     }
     finishObject(0, 0, a, b, count)
   }
-
-  /** Writes the row; the content's hash is in `lanes`. */
-  #fill(timeMs: number): void {
-    const columns = this.#columns
-    const spans = this.#spans
-    const event = columns.count
-    columns.content[event * contentWords] = lanes[0]!
-    columns.content[event * contentWords + 1] = lanes[1]!
-    columns.timeMs[event] = timeMs
-    columns.timeNanos[event] = Number.isNaN(timeMs) ? 0 : this.#time.nanos
-    columns.typeFrom[event] = spans[type * 2]!
-    columns.typeUntil[event] = spans[type * 2 + 1]!
-    columns.subjectFrom[event] = spans[subject * 2]!
-    columns.subjectUntil[event] = spans[subject * 2 + 1]!
-    columns.correlationFrom[event] = spans[correlationid * 2]!
-    columns.correlationUntil[event] = spans[correlationid * 2 + 1]!
-    columns.traceparentFrom[event] = spans[traceparent * 2]!
-    columns.traceparentUntil[event] = spans[traceparent * 2 + 1]!
-    const sourceFrom = spans[source * 2]!
-    const sourceUntil = spans[source * 2 + 1]!
-    const idFrom = spans[id * 2]!
-    const idUntil = spans[id * 2 + 1]!
-    columns.sourceFrom[event] = sourceFrom
-    columns.sourceUntil[event] = sourceUntil
-    columns.idFrom[event] = idFrom
-    columns.idUntil[event] = idUntil
-    const { view } = this.#walk
-    hashIdentityBytes(view, sourceFrom, sourceUntil, idFrom, idUntil, columns.identity, event * identityWords)
-  }
 }
 
 /** A column of nulls is as good as none. */
@@ -296,9 +240,4 @@ function isUsable(column: TextValues | undefined): boolean {
   if (!(column instanceof PlainTexts) || column.coding === 'checked') return false
   const { bytes, offsets, length } = column
   return !bytes.subarray(offsets[0], offsets[length]).includes(0)
-}
-
-/** Whether a type begins with `weir.`. */
-function isOurs(walk: JsonWalk, from: number, until: number): boolean {
-  return until - from >= 5 && walk.view.getInt32(from, true) === wordWeir && walk.bytes[from + 4] === point
 }

@@ -1,7 +1,14 @@
 // The columns that a scan fills, kept from one scan to the next.
 // Invariant: they grow by doubling and are given back when a giant message has grown them.
 
-import type { ScannedEvents } from './scanned-events.js'
+import * as eventHash from '../../../schemas/event/event-hash.js'
+import * as wordHash from '../../../schemas/word-hash.js'
+import { type ScannedEvents, valueKinds } from './scanned-events.js'
+
+// An imported binding is looked up at every use; a constant of the module is compiled in.
+const { hashIdentityBytes } = eventHash
+const { lanes } = wordHash
+const { missing } = valueKinds
 
 const firstCapacity = 1024
 /** Of events; columns for more are not kept. */
@@ -9,6 +16,18 @@ const keptCapacity = 1 << 16
 
 export const identityWords = 4
 export const contentWords = 2
+
+/** The texts of an event, in the order in which `fill` takes their spans: from, until. */
+export const textPlaces = {
+  id: 0,
+  source: 1,
+  type: 2,
+  subject: 3,
+  correlationid: 4,
+  traceparent: 5,
+  subscriptionid: 6,
+} as const
+const { id, source, type, subject, correlationid, traceparent, subscriptionid } = textPlaces
 
 export class Columns implements ScannedEvents {
   readonly slots: number
@@ -29,6 +48,8 @@ export class Columns implements ScannedEvents {
   correlationUntil!: Int32Array
   traceparentFrom!: Int32Array
   traceparentUntil!: Int32Array
+  pinnedFrom!: Int32Array
+  pinnedUntil!: Int32Array
   timeMs!: Float64Array
   timeNanos!: Int32Array
   identity!: Uint32Array
@@ -60,6 +81,44 @@ export class Columns implements ScannedEvents {
     this.from[event] = from
     this.until[event] = until
     this.count = event + 1
+  }
+
+  /** As if `data` of the event held nothing. */
+  noValues(event: number): void {
+    const { slots, valueKind, valueFrom, valueUntil } = this
+    const until = (event + 1) * slots
+    for (let place = event * slots; place < until; place += 1) {
+      valueKind[place] = missing
+      valueFrom[place] = -1
+      valueUntil[place] = -1
+    }
+  }
+
+  /** Writes all of an event but its values; its content's hash is in `lanes`. `view`: of `bytes`. */
+  fill(event: number, spans: Int32Array, view: DataView, timeMs: number, timeNanos: number): void {
+    this.content[event * contentWords] = lanes[0]!
+    this.content[event * contentWords + 1] = lanes[1]!
+    this.timeMs[event] = timeMs
+    this.timeNanos[event] = Number.isNaN(timeMs) ? 0 : timeNanos
+    this.typeFrom[event] = spans[type * 2]!
+    this.typeUntil[event] = spans[type * 2 + 1]!
+    this.subjectFrom[event] = spans[subject * 2]!
+    this.subjectUntil[event] = spans[subject * 2 + 1]!
+    this.correlationFrom[event] = spans[correlationid * 2]!
+    this.correlationUntil[event] = spans[correlationid * 2 + 1]!
+    this.traceparentFrom[event] = spans[traceparent * 2]!
+    this.traceparentUntil[event] = spans[traceparent * 2 + 1]!
+    this.pinnedFrom[event] = spans[subscriptionid * 2]!
+    this.pinnedUntil[event] = spans[subscriptionid * 2 + 1]!
+    const sourceFrom = spans[source * 2]!
+    const sourceUntil = spans[source * 2 + 1]!
+    const idFrom = spans[id * 2]!
+    const idUntil = spans[id * 2 + 1]!
+    this.sourceFrom[event] = sourceFrom
+    this.sourceUntil[event] = sourceUntil
+    this.idFrom[event] = idFrom
+    this.idUntil[event] = idUntil
+    hashIdentityBytes(view, sourceFrom, sourceUntil, idFrom, idUntil, this.identity, event * identityWords)
   }
 
   #resize(capacity: number): void {
@@ -98,6 +157,8 @@ export class Columns implements ScannedEvents {
     this.correlationUntil = ints(this.correlationUntil)
     this.traceparentFrom = ints(this.traceparentFrom)
     this.traceparentUntil = ints(this.traceparentUntil)
+    this.pinnedFrom = ints(this.pinnedFrom)
+    this.pinnedUntil = ints(this.pinnedUntil)
     this.identity = words(this.identity, identityWords)
     this.content = words(this.content, contentWords)
     this.valueKind = bytes(this.valueKind, slots)

@@ -4,18 +4,14 @@
 import * as eventHash from '../../../schemas/event/event-hash.js'
 import * as wordHash from '../../../schemas/word-hash.js'
 import type { Columns } from './columns.js'
-import * as columnLayout from './columns.js'
 import type { JsonWalk } from './json-walk.js'
 import * as keyTree from './key-tree.js'
-import { valueKinds } from './scanned-events.js'
 import { TimeReader } from './time.js'
 
 // An imported binding is looked up at every use; a constant of the module is compiled in.
-const { finishObject, hashIdentityBytes, hashInstant } = eventHash
+const { finishObject, hashInstant } = eventHash
 const { lanes, seeds } = wordHash
-const { contentWords, identityWords } = columnLayout
 const { field, roles } = keyTree
-const { missing } = valueKinds
 
 /** An attribute of more bytes might have too many characters. */
 const maxAttributeBytes = 256
@@ -44,7 +40,11 @@ const hashed =
   (1 << roles.subject) |
   (1 << roles.correlationid) |
   (1 << roles.traceparent) |
+  (1 << roles.subscriptionid) |
   (1 << roles.time)
+/** The role of the first of `textPlaces`; the others follow. */
+const firstText = roles.id
+const optionalSpans = (roles.correlationid - firstText) * 2
 /** Texts that may be empty, which is then the same as absent. */
 const carried = (1 << roles.correlationid) | (1 << roles.traceparent)
 
@@ -52,8 +52,8 @@ export class Envelope {
   readonly #walk: JsonWalk
   readonly #columns: Columns
   readonly #time = new TimeReader()
-  /** Where the texts of the event under way stand, by role: from, until. */
-  readonly #spans = new Int32Array((roles.time + 1) * 2)
+  /** Where the texts of the event under way stand, in the order of `textPlaces`: from, until. */
+  readonly #spans = new Int32Array((roles.time - firstText) * 2)
   #timeMs = Number.NaN
 
   constructor(walk: JsonWalk, columns: Columns) {
@@ -88,24 +88,15 @@ export class Envelope {
     }
     if (node === 0 || (seen & required) !== required) return false
     finishObject(0, 0, a, b, count)
-    this.#fill()
+    this.#columns.fill(this.#columns.count, this.#spans, walk.view, this.#timeMs, this.#time.nanos)
     return true
   }
 
   #begin(): void {
-    const { slots, valueKind, valueFrom, valueUntil, count } = this.#columns
     // The others are there whenever the row is filled.
-    this.#spans[roles.correlationid * 2] = -1
-    this.#spans[roles.correlationid * 2 + 1] = -1
-    this.#spans[roles.traceparent * 2] = -1
-    this.#spans[roles.traceparent * 2 + 1] = -1
+    for (let i = optionalSpans; i < this.#spans.length; i += 1) this.#spans[i] = -1
     this.#timeMs = Number.NaN
-    const until = (count + 1) * slots
-    for (let place = count * slots; place < until; place += 1) {
-      valueKind[place] = missing
-      valueFrom[place] = -1
-      valueUntil[place] = -1
-    }
+    this.#columns.noValues(this.#columns.count)
   }
 
   /** Passes the value of a member; its hash is in `lanes` if it has a part in the content. */
@@ -130,17 +121,20 @@ export class Envelope {
 
   #attribute(role: number, first: number, second: number): boolean {
     const walk = this.#walk
-    const from = walk.at
     const isHashed = ((hashed >>> role) & 1) === 1
     if (!(isHashed && role !== roles.time ? walk.text(first ^ seeds.text, second) : walk.skipText()))
       return false
-    const until = walk.at - 1
+    const from = walk.textFrom
+    const until = walk.textUntil
     const length = until - from
     if (length > maxAttributeBytes || (length === 0 && ((carried >>> role) & 1) === 0)) return false
-    this.#spans[role * 2] = from
-    this.#spans[role * 2 + 1] = until
-    if (role === roles.type) return !isOurs(walk, from, length)
-    if (role !== roles.time) return true
+    // Only an escape can have brought U+0000, which no attribute may hold.
+    if (from > walk.end && walk.bytes.subarray(from, until).includes(0)) return false
+    if (role !== roles.time) {
+      this.#spans[(role - firstText) * 2] = from
+      this.#spans[(role - firstText) * 2 + 1] = until
+      return role !== roles.type || !isOurs(walk, from, until)
+    }
     this.#timeMs = this.#time.read(walk.bytes, walk.view, from, until)
     hashInstant(this.#timeMs, this.#time.nanos, first, second)
     return !Number.isNaN(this.#timeMs)
@@ -148,7 +142,7 @@ export class Envelope {
 
   /** An extension that is only carried and is empty. */
   #isLeftOut(role: number): boolean {
-    return ((carried >>> role) & 1) === 1 && this.#spans[role * 2] === this.#spans[role * 2 + 1]
+    return ((carried >>> role) & 1) === 1 && this.#walk.textFrom === this.#walk.textUntil
   }
 
   #isVersionOne(): boolean {
@@ -166,38 +160,9 @@ export class Envelope {
     walk.at += jsonContentType.length
     return true
   }
-
-  /** Writes the row; the content's hash is in `lanes`. */
-  #fill(): void {
-    const columns = this.#columns
-    const spans = this.#spans
-    const event = columns.count
-    columns.content[event * contentWords] = lanes[0]!
-    columns.content[event * contentWords + 1] = lanes[1]!
-    columns.timeMs[event] = this.#timeMs
-    columns.timeNanos[event] = Number.isNaN(this.#timeMs) ? 0 : this.#time.nanos
-    columns.typeFrom[event] = spans[roles.type * 2]!
-    columns.typeUntil[event] = spans[roles.type * 2 + 1]!
-    columns.subjectFrom[event] = spans[roles.subject * 2]!
-    columns.subjectUntil[event] = spans[roles.subject * 2 + 1]!
-    columns.correlationFrom[event] = spans[roles.correlationid * 2]!
-    columns.correlationUntil[event] = spans[roles.correlationid * 2 + 1]!
-    columns.traceparentFrom[event] = spans[roles.traceparent * 2]!
-    columns.traceparentUntil[event] = spans[roles.traceparent * 2 + 1]!
-    const sourceFrom = spans[roles.source * 2]!
-    const sourceUntil = spans[roles.source * 2 + 1]!
-    const idFrom = spans[roles.id * 2]!
-    const idUntil = spans[roles.id * 2 + 1]!
-    columns.sourceFrom[event] = sourceFrom
-    columns.sourceUntil[event] = sourceUntil
-    columns.idFrom[event] = idFrom
-    columns.idUntil[event] = idUntil
-    const { view } = this.#walk
-    hashIdentityBytes(view, sourceFrom, sourceUntil, idFrom, idUntil, columns.identity, event * identityWords)
-  }
 }
 
 /** Whether a type begins with `weir.`. */
-function isOurs(walk: JsonWalk, from: number, length: number): boolean {
-  return length >= 5 && walk.view.getInt32(from, true) === wordWeir && walk.bytes[from + 4] === 46
+export function isOurs(walk: JsonWalk, from: number, until: number): boolean {
+  return until - from >= 5 && walk.view.getInt32(from, true) === wordWeir && walk.bytes[from + 4] === 46
 }

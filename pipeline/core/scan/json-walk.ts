@@ -1,11 +1,12 @@
 // Walks JSON values byte by byte: checks the grammar, hashes what it passes as schemas/event/event-hash.ts does, and notes where
 // the values stand that the layout asks for.
-// Invariants: what is walked to its end is JSON that parseJson of schemas/json/json-text.ts reads as the same values, and holds no escape, no key
-// twice, nothing deeper than `maxPlainDepth`; anything else ends the walk with false, and says nothing about the bytes.
+// Invariants: what is walked to its end is JSON that parseJson of schemas/json/json-text.ts reads as the same values, and holds
+// no key twice, no half of a surrogate pair and nothing deeper than `maxPlainDepth`; anything else ends the walk with
+// false, and says nothing about the bytes. A text that has escapes is hashed and noted without them.
 //
 // The tricks: texts are read four bytes at a time, and one expression finds the quote, the backslash and the control
-// characters among them; keys are guessed (key-tree.ts); the bytes are copied first, so that the end is marked by zeros, which no
-// JSON holds, and is never asked for.
+// characters among them; keys are guessed (key-tree.ts); the end is marked by zeros (message-bytes.ts) and is
+// never asked for.
 
 import * as eventHash from '../../../schemas/event/event-hash.js'
 import { numberOf } from '../../../schemas/money/exact-number.js'
@@ -13,6 +14,7 @@ import * as wordHash from '../../../schemas/word-hash.js'
 import type { Columns } from './columns.js'
 import { field, type KeyTree, maxKeyBytes as keyBytes } from './key-tree.js'
 import type { ScanLayout } from './layout.js'
+import { MessageBytes } from './message-bytes.js'
 import { valueKinds } from './scanned-events.js'
 
 /** Objects and arrays inside each other, `data` being the first. Far below what is refused (maxDepth). */
@@ -21,14 +23,9 @@ export const maxPlainDepth = 16
 /** What `member` says at the end of an object. */
 export const noMember = -1
 
-const firstCapacity = 1 << 18
-const keptCapacity = 1 << 23
-/** Zeros behind the bytes: more than any look ahead. */
-const padding = 16
-
 // An imported binding is looked up at every use; a constant of the module is compiled in.
 const { hashExactNumber, hashNumber } = eventHash
-const { finish, lanes, mixWord, tailMask, turn } = wordHash
+const { finish, hashSpan, lanes, mixWord, tailMask, turn } = wordHash
 const seedOf = wordHash.seeds
 const {
   stamp,
@@ -47,6 +44,7 @@ const comma = 44
 const point = 46
 const colon = 58
 const openArray = 91
+const backslash = 92
 const closeArray = 93
 const letterF = 102
 const letterN = 110
@@ -64,39 +62,16 @@ const highBits = 0x80808080 | 0
 const powersOfTen = Float64Array.from({ length: 16 }, (_, exponent) => 10 ** exponent)
 const maxExactDigits = 15
 
-export class JsonWalk {
+export class JsonWalk extends MessageBytes {
   readonly tree: KeyTree
-  bytes = new Uint8Array(firstCapacity + padding)
-  view = new DataView(this.bytes.buffer)
-  /** Where the message ends. */
-  end = 0
-  at = 0
   /** A line feed where it is white space, -1 where it ends the event. */
   lineFeed = 10
-  readonly #columns: Columns
   readonly #nextSlot: Int32Array
 
   constructor(tree: KeyTree, layout: ScanLayout, columns: Columns) {
+    super(columns)
     this.tree = tree
-    this.#columns = columns
     this.#nextSlot = layout.nextSlot
-  }
-
-  /** Takes a copy of the message. */
-  load(message: Uint8Array): void {
-    const capacity = this.bytes.length - padding
-    if (message.length > capacity || capacity > keptCapacity) {
-      let grown = firstCapacity
-      while (grown < message.length) grown *= 2
-      this.bytes = new Uint8Array(grown + padding)
-      this.view = new DataView(this.bytes.buffer)
-    }
-    this.bytes.set(message)
-    this.bytes.fill(0, message.length, message.length + padding)
-    // Whoever looks for the end of the last line finds it here, and not in what an earlier message left.
-    this.bytes[message.length + padding - 1] = 10
-    this.end = message.length
-    this.at = 0
   }
 
   /** Passes white space; the byte that follows. */
@@ -129,7 +104,8 @@ export class JsonWalk {
         continue
       }
       const count = (31 - Math.clz32(end & -end)) >>> 3
-      if (((word >>> (count << 3)) & 0xff) !== quote) return false
+      const byte = (word >>> (count << 3)) & 0xff
+      if (byte !== quote) return byte === backslash && this.#escapedTextHashed(first, second)
       if (count !== 0) {
         const next = turn(a ^ mixWord(word & tailMask(count)), b)
         a = b
@@ -137,22 +113,34 @@ export class JsonWalk {
         at += count
       }
       finish(a, b, at - from)
+      this.textFrom = from
+      this.textUntil = at
       this.at = at + 1
       return true
     }
   }
 
+  #escapedTextHashed(first: number, second: number): boolean {
+    if (!this.escapedText()) return false
+    hashSpan(this.view, this.textFrom, this.textUntil, first, second)
+    return true
+  }
+
   /** Passes a text whose opening quote was passed, without hashing it. */
   skipText(): boolean {
-    const { view } = this
-    let { at } = this
+    const { view, at: from } = this
+    let at = from
     for (;;) {
       const word = view.getInt32(at, true)
       const end = mayEnd(word) === 0 ? 0 : ends(word)
       if (end !== 0) {
         const count = (31 - Math.clz32(end & -end)) >>> 3
+        const byte = (word >>> (count << 3)) & 0xff
+        if (byte !== quote) return byte === backslash && this.escapedText()
+        this.textFrom = from
+        this.textUntil = at + count
         this.at = at + count + 1
-        return ((word >>> (count << 3)) & 0xff) === quote
+        return true
       }
       at += 4
     }
@@ -206,11 +194,10 @@ export class JsonWalk {
   /** Passes the key whose opening quote is here; its node, 0 when there is no room for it. */
   #key(parent: number): number {
     this.at += 1
-    const from = this.at
     if (!this.text(seedOf.key, 0)) return 0
-    const until = this.at - 1
-    if (until - from > maxKeyBytes) return 0
-    return this.tree.find(parent, lanes[0]!, lanes[1]!, this.view, from, until)
+    const { textFrom, textUntil } = this
+    if (textUntil - textFrom > maxKeyBytes) return 0
+    return this.tree.find(parent, lanes[0]!, lanes[1]!, this.view, textFrom, textUntil)
   }
 
   /** Passes a value. Its hash, begun with the two words, is in `lanes`. `depth` is that of what it is in. */
@@ -270,14 +257,14 @@ export class JsonWalk {
 
   /** Notes the value `[from, at)` in every slot of a chain. */
   note(slot: number, from: number): void {
-    const { valueKind, valueFrom, valueUntil, count, slots } = this.#columns
+    const { valueKind, valueFrom, valueUntil, count, slots } = this.columns
     const kind = kindOf(this.bytes[from]!)
-    const quotes = kind === kinds.text ? 1 : 0
+    const isText = kind === kinds.text
     for (let next = slot; next !== -1; next = this.#nextSlot[next]!) {
       const place = count * slots + next
       valueKind[place] = kind
-      valueFrom[place] = from + quotes
-      valueUntil[place] = this.at - quotes
+      valueFrom[place] = isText ? this.textFrom : from
+      valueUntil[place] = isText ? this.textUntil : this.at
     }
   }
 

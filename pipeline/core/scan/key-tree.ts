@@ -2,7 +2,8 @@
 // and the slot that wants its value. Events of one kind have the same keys in the same order, so every node remembers
 // which key came next the last time: comparing a few words then replaces hashing the key.
 // Invariants: a node stands for exactly one path, so its stamp tells a key that came twice in one object; the tree is
-// bounded and is emptied between events; a look-up takes at most `maxProbes` steps, whatever the keys.
+// bounded and is emptied between events; a look-up takes at most `maxProbes` steps, whatever the keys. A key that cannot
+// stand in JSON without an escape is never guessed, since its bytes there are others.
 //
 // A node is an offset into `nodes`, which is 64 bytes, one line of the cache. 0 is the event itself and also says "none".
 
@@ -18,12 +19,13 @@ export const roles = {
   subject: 4,
   correlationid: 5,
   traceparent: 6,
-  time: 7,
-  data: 8,
-  specversion: 9,
-  datacontenttype: 10,
+  subscriptionid: 7,
+  time: 8,
+  data: 9,
+  specversion: 10,
+  datacontenttype: 11,
   /** What is not plain when it is there at all. */
-  unusual: 11,
+  unusual: 12,
 } as const
 
 const roleOfName: ReadonlyMap<string, number> = new Map([
@@ -37,7 +39,7 @@ const roleOfName: ReadonlyMap<string, number> = new Map([
   ['data', roles.data],
   ['specversion', roles.specversion],
   ['datacontenttype', roles.datacontenttype],
-  ['subscriptionid', roles.unusual],
+  ['subscriptionid', roles.subscriptionid],
   ['data_base64', roles.unusual],
 ])
 
@@ -69,6 +71,7 @@ const { wordFrom, wordLast, lastMask, length: keyLength, parent: parentField } =
 
 const quote = 34
 const colon = 58
+const backslash = 92
 const nodeSize = 16
 const maxNodes = 4096
 const tableSize = maxNodes * 2
@@ -184,7 +187,10 @@ export class KeyTree {
     bytes[length - 1] = colon
     this.nodes[node + wordFrom] = this.#wordsUntil
     this.nodes[node + wordLast] = this.#wordsUntil + count - 1
-    this.nodes[node + lastMask] = (length & 3) === 0 ? -1 : tailMask(length & 3)
+    const isGuessed = bytes
+      .subarray(1, length - 2)
+      .every(byte => byte >= 32 && byte !== quote && byte !== backslash)
+    this.nodes[node + lastMask] = isGuessed ? ((length & 3) === 0 ? -1 : tailMask(length & 3)) : 0
     this.nodes[node + keyLength] = length
     this.#wordsUntil += count
   }

@@ -1,12 +1,13 @@
-// What a scan leaves of one message: where things are, in columns, one entry per event. No text is copied and no object is
-// made per event; whoever needs more of an event parses its own bytes, `[from, until)`, which are none where it is a row of a batch in Arrow.
+// What a scan leaves of one message: where things are, in columns, one entry per event. No object is made per event, and no
+// text is copied but one that has escapes; whoever needs more of an event parses its own bytes, `[from, until)`, which are
+// none where it is a row of a batch in Arrow.
 // Invariant: an event that is `plain` reads here exactly as parseMessage and validateEvent would read it; whatever could
 // be read otherwise is not plain and goes the general way.
 
 /** What stands at a path of `data`. */
 export const valueKinds = { missing: 0, text: 1, number: 2, true: 3, false: 4, other: 5 } as const
 
-/** Spans are byte offsets into `bytes`, without the quotes of a text; an attribute that is absent has -1 and -1. */
+/** Spans are byte offsets into `bytes`, which holds the message and more than it, without the quotes of a text; an attribute that is absent has -1 and -1. */
 export interface ScannedEvents {
   readonly bytes: Uint8Array
   readonly count: number
@@ -26,6 +27,8 @@ export interface ScannedEvents {
   readonly correlationUntil: Int32Array
   readonly traceparentFrom: Int32Array
   readonly traceparentUntil: Int32Array
+  readonly pinnedFrom: Int32Array
+  readonly pinnedUntil: Int32Array
   /** Epoch milliseconds, floored; NaN when the event has no `time`. */
   readonly timeMs: Float64Array
   /** The nanoseconds beyond them. */

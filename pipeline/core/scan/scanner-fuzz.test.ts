@@ -52,12 +52,20 @@ test('a plain event of any message is what the general way reads', () => {
   for (const count of Object.values(seen)) expect(count).toBeGreaterThan(scans / 10)
 }, 3_600_000)
 
-const plainText = fc
-  .string({ unit: 'grapheme', maxLength: 20 })
-  .filter(text => JSON.stringify(text) === `"${text}"`)
-const plainName = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }).filter(text => {
-  return JSON.stringify(text) === `"${text}"` && !text.startsWith('weir.') && Buffer.byteLength(text) <= 256
+/** With quotes, backslashes, control characters: much of it is written with escapes. */
+const plainText = fc.oneof(
+  fc.string({ unit: 'grapheme', maxLength: 20 }),
+  fc.string({ unit: 'binary', maxLength: 20 }),
+  fc.string({
+    unit: fc.constantFrom('"', '\\', '/', '\n', '\u0000', '\u001f', 'é', '😀', 'a'),
+    maxLength: 8,
+  }),
+)
+const plainName = plainText.filter(text => {
+  const length = Buffer.byteLength(text)
+  return length > 0 && length <= 256 && !text.startsWith('weir.') && !text.includes('\u0000')
 })
+const escapeOf = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
 const { tree } = fc.letrec<{ tree: unknown }>(tie => ({
   tree: fc.oneof(
     { maxDepth: 6, depthSize: 'small' },
@@ -84,15 +92,16 @@ const plainEvent = fc.record(
         .date({ noInvalidDate: true, min: new Date(0), max: new Date(rangeEndMs - 1) })
         .map(date => date.toISOString()),
     ),
-    correlationid: plainText,
-    traceparent: plainText,
+    correlationid: plainName,
+    traceparent: plainName,
+    subscriptionid: plainName,
     datacontenttype: fc.constant('application/json'),
     other: tree,
   },
   { requiredKeys: ['specversion', 'id', 'source', 'type', 'subject', 'data'] },
 )
 
-test('every event that JSON.stringify writes without an escape is plain, in every form', () => {
+test('every event that JSON.stringify writes is plain, in every form', () => {
   const scanner = new UsageScanner(new ScanLayout(paths))
   fc.assert(
     fc.property(
@@ -102,9 +111,13 @@ test('every event that JSON.stringify writes without an escape is plain, in ever
         const all = { plain: events.length, other: 0 }
         const lines = Buffer.from(events.map(event => JSON.stringify(event)).join('\n'))
         const array = Buffer.from(JSON.stringify(events, undefined, indent))
+        const escaped = Buffer.from(
+          events.map(event => JSON.stringify(event).replace(/[\u0080-\uffff]/g, escapeOf)).join('\n'),
+        )
         const one = Buffer.from(JSON.stringify(events[0], undefined, indent))
         expect(expectSame(scanner, paths, lines, 'application/x-ndjson')).toEqual(all)
         expect(expectSame(scanner, paths, lines)).toEqual(all)
+        expect(expectSame(scanner, paths, escaped)).toEqual(all)
         expect(expectSame(scanner, paths, array)).toEqual(all)
         expect(expectSame(scanner, paths, array, 'application/cloudevents-batch+json')).toEqual(all)
         expect(expectSame(scanner, paths, one, 'application/json')).toEqual({ plain: 1, other: 0 })

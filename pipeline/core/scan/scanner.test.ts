@@ -40,6 +40,7 @@ test('the columns say where everything stands', () => {
 
 const pretty = JSON.stringify(JSON.parse(good), undefined, 2)
 const escaped = good.replace('"e1"', '"e\\u0031"')
+const unpaired = good.replace('{', '{"note":"\\ud800",')
 
 test.each<[string, string, string | undefined, ReturnType<typeof counts>]>([
   ['one object', good, undefined, onePlain],
@@ -57,8 +58,13 @@ test.each<[string, string, string | undefined, ReturnType<typeof counts>]>([
   ['a broken line', `${good}\n{"a":\n${good}\n`, undefined, { plain: 2, other: 1 }],
   ['a line of two objects', `${good}${good}\n${good}`, 'application/x-ndjson', { plain: 1, other: 1 }],
   ['a line that is no object', `[${good}]\n${good}`, 'application/x-ndjson', { plain: 1, other: 1 }],
-  ['lines of which the first is not plain', `${escaped}\n${good}`, undefined, { plain: 1, other: 1 }],
-  ['an array with one that is not plain', `[${good},${escaped},${good}]`, undefined, { plain: 2, other: 1 }],
+  ['lines of which the first is not plain', `${unpaired}\n${good}`, undefined, { plain: 1, other: 1 }],
+  [
+    'an array with one that is not plain',
+    `[${escaped},${unpaired},${good}]`,
+    undefined,
+    { plain: 2, other: 1 },
+  ],
   ['a media type with its charset', good, 'application/json; charset=UTF-8', onePlain],
 ])('%s is scanned', (_name, message, contentType, expected) => {
   expect(counts(message, contentType)).toEqual(expected)
@@ -75,7 +81,7 @@ test.each<[string, string | Uint8Array, string | undefined]>([
   ['an array with something that is no object', `[${good},1]`, undefined],
   ['an array with an object that is not JSON', `[${good},${good.replace(':7', ':07')}]`, undefined],
   ['something behind the array', `[${good}] x`, undefined],
-  ['one object that is not plain', escaped, undefined],
+  ['one object that is not plain', unpaired, undefined],
   ['a line of white space that only Unicode knows', `${good}\n\u00a0\n`, 'application/x-ndjson'],
   ['an empty body', '', undefined],
 ])('%s is left to the general way', (_name, message, contentType) => {
@@ -85,8 +91,20 @@ test.each<[string, string | Uint8Array, string | undefined]>([
 const withAttribute = (name: string, value: unknown) => JSON.stringify({ ...JSON.parse(good), [name]: value })
 
 test.each<[string, string]>([
-  ['an escape in a text', escaped],
-  ['an escape in a key', good.replace('"id"', '"\\u0069d"')],
+  ['half of a surrogate pair', unpaired],
+  ['half of a pair before an escape', good.replace('"x"', '"\\ud83d\\n"')],
+  ['the second half of a pair in a key', good.replace('"n"', '"\\ude00"')],
+  ['an escape that is none', good.replace('"x"', '"\\x"')],
+  ['an escape that is cut off', good.replace('"x"', '"\\u00e"')],
+  ['U+0000 in an attribute', good.replace('"e1"', '"e\\u0000"')],
+  ['U+0000 in what is not hashed', good.replace('{', '{"traceparent":"\\u0000",')],
+  ['a line feed in a text with an escape', good.replace('"x"', '"\\n\n"').replace('\n', '\u0001')],
+  ['a key twice, once with an escape', good.replace('"n":7', '"n":6,"\\u006e":7')],
+  [
+    'an attribute that escapes make too long',
+    withAttribute('id', `${'x'.repeat(254)}a`).replace('xa"', 'x\\u20ac"'),
+  ],
+  ['an event of ours by its escapes', good.replace('llm.request', 'we\\u0069r.x')],
   ['a key twice', good.replace('"id":"e1"', '"id":"e0","id":"e1"')],
   ['a key of data twice', good.replace('"n":7', '"n":6,"n":7')],
   [
@@ -104,7 +122,8 @@ test.each<[string, string]>([
   ['no subject', withAttribute('subject', undefined)],
   ['a time that is null', withAttribute('time', null)],
   ['another specversion', withAttribute('specversion', '1.1')],
-  ['a pinned subscription', withAttribute('subscriptionid', 's1')],
+  ['a pinned subscription without a name', withAttribute('subscriptionid', '')],
+  ['a pinned subscription that is null', withAttribute('subscriptionid', null)],
   ['binary data', withAttribute('data_base64', 'AA==')],
   ['data of another type', withAttribute('datacontenttype', 'text/xml')],
   ['data that is no object', withAttribute('data', [1])],
@@ -119,6 +138,14 @@ test.each<[string, string]>([
     'numbers that no double stands for',
     good.replace(':7', ':[1e999,-1e-999999999,9007199254740993,1234567890123456.789,0.1000000000000000055]'),
   ],
+  ['an escape in an attribute', escaped],
+  ['an escape in a key of the event', good.replace('"id"', '"\\u0069d"')],
+  ['every short escape, in a value that is read', good.replace('"x"', '"\\"\\\\\\/\\b\\f\\n\\r\\t"')],
+  ['escapes of every length in UTF-8', good.replace('"x"', '"a\\u0000\\u00E9é\\u20ac\\ud83d\\uDE00\\u2028"')],
+  ['escapes in keys that are read', good.replace('"n"', '"\\u006e"').replace('"b"', '"\\u0062"')],
+  ['keys that need an escape', good.replace('"n"', '"a\\"b":1,"a\\\\":2,"\\n":3,"\\u0000":4,"n"')],
+  ['a time with escapes', good.replace('2026-01-02T', '2026\\u002d01-02\\u0054')],
+  ['a pinned subscription', withAttribute('subscriptionid', 's"1')],
   ['UTF-8 of every length', good.replace('"x"', '"aé€😀\u007f\u2028"').replace('e1', '😀')],
   ['keys that look like prototypes', good.replace('{"n"', '{"__proto__":{"n":1},"constructor":2,"":3,"n"')],
   ['unknown attributes of any value', good.replace('{"spec', '{"x":{"id":[null,true,false]},"y":-1,"spec')],
@@ -151,6 +178,22 @@ test('keys without end are plain as well: those kept are forgotten in time', () 
   )
   const message = Buffer.from(events.join('\n'))
   expect(expectSame(scanner, paths, message)).toEqual({ plain: 5_000, other: 0 })
+})
+
+test('a key with a quote is not taken for two keys, though it was met before', () => {
+  const scanner = newScanner()
+  const quoted = good.replace('"n"', '"a\\"b"')
+  const broken = good.replace('"n"', '"a"b"')
+  const message = Buffer.from([quoted, quoted, broken, quoted].join('\n'))
+  expect(expectSame(scanner, paths, message, 'application/x-ndjson')).toEqual({ plain: 3, other: 1 })
+})
+
+test('texts with escapes that are longer than the message has room for are scanned', () => {
+  const scanner = newScanner()
+  const one = good.replace('"x"', `"${'\\u20ac'.repeat(40_000)}"`)
+  const message = Buffer.from([escaped, one, one, escaped].join('\n'))
+  expect(expectSame(scanner, paths, message)).toEqual({ plain: 4, other: 0 })
+  expect(expectSame(scanner, paths, Buffer.from(escaped))).toEqual(onePlain)
 })
 
 test('a message of megabytes is scanned, and the next small one too', () => {

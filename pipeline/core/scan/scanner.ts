@@ -59,7 +59,6 @@ export class UsageScanner {
     if (form === undefined || !isUtf8(message)) return undefined
     const walk = this.#walk
     walk.load(message)
-    this.#columns.begin(message)
     walk.lineFeed = lineFeed
     const isWhole = form === 'lines' ? this.#lines() : this.#document(form)
     return isWhole ? this.#columns : undefined

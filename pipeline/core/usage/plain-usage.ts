@@ -278,9 +278,9 @@ function timeOf({ message, scan }: Course, event: number): number {
   return Number.isNaN(sentMs) ? message.arrivedAtMs : sentMs
 }
 
-/** Whether the event is plain and neither too early nor too late. */
+/** Whether the event is plain, names no subscription and is neither too early nor too late. */
 function isOrdinary({ batch, message, scan }: Course, event: number): boolean {
-  if (scan.plain[event] === 0) return false
+  if (scan.plain[event] === 0 || scan.pinnedFrom[event] !== -1) return false
   const { futureToleranceMs, dedupeHorizonMs } = batch.config.limits
   const sentMs = scan.timeMs[event]!
   if (Number.isNaN(sentMs)) return true

@@ -1,0 +1,84 @@
+// The bytes of a message while it is scanned, and behind them the texts that do not stand in it as they are: those that
+// were written with escapes, and those that somebody `put`s.
+// Invariants: the message is copied, so that zeros, which no JSON holds, mark its end; a place stays what it is until the
+// next `load`, also when the buffer grows, but the buffer is then another one, which `columns.bytes` is.
+
+import { isUnicodeText, parseJson } from '../../../schemas/json/json-text.js'
+import type { Columns } from './columns.js'
+
+const firstCapacity = 1 << 18
+const keptCapacity = 1 << 23
+/** Zeros behind the bytes: more than any look ahead. */
+const padding = 16
+const lineFeed = 10
+const quote = 34
+const backslash = 92
+const encoder = new TextEncoder()
+
+export class MessageBytes {
+  bytes = new Uint8Array(firstCapacity + padding)
+  view = new DataView(this.bytes.buffer)
+  /** Where the message ends. */
+  end = 0
+  at = 0
+  /** The text that was passed or put last. */
+  textFrom = 0
+  textUntil = 0
+  protected readonly columns: Columns
+  /** Where the next text behind the message goes. */
+  #free = 0
+
+  constructor(columns: Columns) {
+    this.columns = columns
+  }
+
+  /** Takes a copy of the message. */
+  load(message: Uint8Array): void {
+    const capacity = this.bytes.length - padding
+    if (message.length > capacity || capacity > keptCapacity) this.#resize(message.length)
+    this.bytes.set(message)
+    this.bytes.fill(0, message.length, message.length + padding)
+    // Whoever looks for the end of the last line finds it here, and not in what an earlier message left.
+    this.bytes[message.length + padding - 1] = lineFeed
+    this.end = message.length
+    this.at = 0
+    this.#free = message.length + padding
+    this.columns.begin(this.bytes)
+  }
+
+  /** Writes a text behind the message. */
+  put(text: string): void {
+    const needed = this.#free + text.length * 3 + padding
+    if (needed > this.bytes.length) {
+      const { bytes } = this
+      this.#resize(needed)
+      this.bytes.set(bytes)
+      this.columns.bytes = this.bytes
+    }
+    this.textFrom = this.#free
+    this.textUntil = this.#free + encoder.encodeInto(text, this.bytes.subarray(this.#free)).written
+    // As in the message: what reads the digits of a text ends at its quote.
+    this.bytes[this.textUntil] = quote
+    this.#free = this.textUntil + 1
+  }
+
+  /** Passes a text whose opening quote was passed and that holds an escape; false when it is no text of Unicode. */
+  protected escapedText(): boolean {
+    const { bytes, at: from } = this
+    let until = from
+    while (bytes[until] !== quote && until < this.end) until += bytes[until] === backslash ? 2 : 1
+    const written = Buffer.from(bytes.buffer, from - 1, until + 2 - from).toString('utf8')
+    const parsed = parseJson(written)
+    if (parsed.kind !== 'ok' || !isUnicodeText(parsed.value as string)) return false
+    this.put(parsed.value as string)
+    this.at = until + 1
+    return true
+  }
+
+  #resize(needed: number): void {
+    let grown = firstCapacity
+    while (grown < needed) grown *= 2
+    this.bytes = new Uint8Array(grown + padding)
+    this.view = new DataView(this.bytes.buffer)
+  }
+}
