@@ -66,6 +66,13 @@ export interface Sink {
   /** `clickhouse`, `billing`, `erp`: what `weir sinks` lists. */
   readonly name: string
   apply(range: FeedRange, signal: AbortSignal): Promise<SinkOutcome>
+  /**
+   * What the sink does beside taking ranges, while this process owns the feed: from the claim until `stopping` fires, and
+   * then until what is in hand is done; with `aborting` at once. When it rejects, the feed is claimed anew.
+   */
+  attend?(stopping: AbortSignal, aborting: AbortSignal): Promise<void>
+  /** What keeps that work from going on, if anything does. */
+  trouble?(): { readonly code: string; readonly detail: string; readonly isStopped: boolean } | undefined
   /** One idempotent attempt to apply a record that was set aside; `ok` with no refusal: it is there. */
   applyRefused?(record: RefusedRecord, signal: AbortSignal): Promise<SinkOutcome>
   /**

@@ -1,0 +1,406 @@
+// The loop of one connection: takes records in from its feed, sends them one page at a time, and moves each delivery
+// through the states of schemas/billing/delivery.ts. To its feed it is a sink that has taken a range when the range is
+// written down; sending goes on beside that.
+// Invariants:
+// 1. Retry, waiting and look-ups are here and in no connector.
+// 2. `sending` is in the log before a connector sees a record, and what it answered is in the log before anything else
+//    happens to that record. So after a crash at any point the log tells which records may be half-way.
+// 3. What is `unclear`, or was left in `sending`, is looked up before it is sent again, and `absent` counts only when the
+//    receiver cannot be at work on the earlier request any more.
+// 4. A refused record is set aside before its delivery becomes `refused`, and its neighbours go on.
+// 5. Memory is bounded: beyond `openMost` records nothing more is taken in; the rest waits in the source stream.
+
+import { type ChangedDelivery, type Delivery, withAttempt } from '../../schemas/billing/delivery.js'
+import { stableId } from '../../schemas/identifiers.js'
+import { formatInstantMs } from '../../schemas/time.js'
+import type { Connector, ConnectorRecord, PutOutcome } from '../../sinks/connector.js'
+import type { FeedMessage, FeedRange, RefusedRecord, Sink, SinkOutcome } from '../../sinks/sink.js'
+import { backOffMs } from '../broker/back-off.js'
+import { DeliveryBook, type OpenDelivery } from './delivery-book.js'
+import type { DeliveryLog } from './delivery-log.js'
+import { type RefusedDelivery, refusedDelivery, reopenedDelivery } from './refused-deliveries.js'
+
+export interface ConnectionLimits {
+  readonly openMost: number
+  /** One step of the log holds so many records that are taken in. */
+  readonly stepRecords: number
+  readonly stepBytes: number
+  readonly retryMinMs: number
+  readonly retryMaxMs: number
+  /** A connection that cannot go on is asked again after this. */
+  readonly stoppedMs: number
+  /** What is written and not posted is looked at again after this. */
+  readonly writtenMs: number
+  /** The first look-up after an unclear answer. */
+  readonly lookupMs: number
+  readonly lookupsAtOnce: number
+}
+
+export const defaultConnectionLimits: ConnectionLimits = {
+  openMost: 10_000,
+  stepRecords: 500,
+  stepBytes: 1 << 20,
+  retryMinMs: 1_000,
+  retryMaxMs: 300_000,
+  stoppedMs: 60_000,
+  writtenMs: 600_000,
+  lookupMs: 1_000,
+  lookupsAtOnce: 100,
+}
+
+export interface Clock {
+  nowMs(): number
+  /** Ends early, without an error, when the signal fires. */
+  pause(ms: number, signal: AbortSignal): Promise<void>
+}
+
+/** Where refused records of this connection are kept for people (refused-records.ts). */
+export interface Exceptions {
+  list(): Promise<readonly RefusedRecord[]>
+  setAside(records: readonly RefusedRecord[]): Promise<void>
+  takeBack(record: RefusedRecord): Promise<void>
+}
+
+export interface TakenIn {
+  readonly records: readonly ConnectorRecord[]
+  /** The message, when it makes no record. */
+  readonly refused?: RefusedRecord
+}
+
+export interface ConnectionTrouble {
+  readonly code: string
+  readonly detail: string
+  /** Nothing is sent until somebody acts. */
+  readonly isStopped: boolean
+}
+
+export interface ConnectionLoopOptions {
+  readonly connection: string
+  readonly connector: Connector
+  readonly log: DeliveryLog
+  readonly exceptions: Exceptions
+  readonly clock: Clock
+  /** What a message of the source stream holds for this connection. */
+  readonly recordsOf: (message: FeedMessage) => TakenIn
+  readonly limits?: Partial<ConnectionLimits>
+  readonly random?: () => number
+  readonly onTrouble?: (trouble: ConnectionTrouble) => void
+  readonly onRefused?: (records: readonly RefusedRecord[]) => void
+}
+
+const waiting: ReadonlySet<Delivery['state']> = new Set(['waiting'])
+const lookedUp: ReadonlySet<Delivery['state']> = new Set(['unclear', 'written'])
+
+export class ConnectionLoop implements Sink {
+  readonly name: string
+  readonly #options: ConnectionLoopOptions
+  readonly #limits: ConnectionLimits
+  #book: DeliveryBook | undefined
+  /** The signals of the process that attends. */
+  #aborting: AbortSignal = new AbortController().signal
+  #writes: Promise<unknown> = Promise.resolve()
+  #woken = new AbortController()
+  #pausedUntilMs = 0
+  #failures = 0
+  #trouble: ConnectionTrouble | undefined
+
+  constructor(options: ConnectionLoopOptions) {
+    this.name = options.connection
+    this.#options = options
+    this.#limits = { ...defaultConnectionLimits, ...options.limits }
+  }
+
+  trouble(): ConnectionTrouble | undefined {
+    return this.#trouble
+  }
+
+  /** Takes the records of a range in. What was taken in before a crash is not taken in again. */
+  async apply(range: FeedRange, signal: AbortSignal): Promise<SinkOutcome> {
+    const refused: RefusedRecord[] = []
+    let changed: ChangedDelivery[] = []
+    let [rows, bytes] = [0, 0]
+    for (const message of range.messages) {
+      const taken = this.#options.recordsOf(message)
+      if (taken.refused !== undefined) refused.push(taken.refused)
+      if (!(await this.#hasRoom(signal)))
+        return { kind: 'retryable', code: 'connection_backlog', detail: 'too much waits to be sent' }
+      if (message.sequence > (this.#book?.takenUpTo ?? 0)) {
+        changed.push(...taken.records.map(record => this.#waitingFor(record, message.sequence)))
+        rows += taken.records.length
+        bytes += message.bytes.byteLength
+      }
+      const isLast = message === range.messages.at(-1)
+      if (!isLast && changed.length < this.#limits.stepRecords && bytes < this.#limits.stepBytes) continue
+      const [takenIn, takenUpTo] = [changed, message.sequence]
+      if (takenUpTo > (this.#book?.takenUpTo ?? 0)) await this.#append(() => takenIn, takenUpTo)
+      ;[changed, bytes] = [[], 0]
+    }
+    this.#woken.abort()
+    return { kind: 'ok', rows, ...(refused.length === 0 ? {} : { refused }) }
+  }
+
+  /** Sends until `stopping` fires, then ends after the page in hand; with `aborting` at once. */
+  async attend(stopping: AbortSignal, aborting: AbortSignal): Promise<void> {
+    this.#aborting = aborting
+    try {
+      this.#book = DeliveryBook.of(await this.#options.log.open(stopping))
+      await this.#reopen()
+      while (!stopping.aborted) await this.#turn(stopping)
+    } finally {
+      this.#book = undefined
+    }
+  }
+
+  async #turn(stopping: AbortSignal): Promise<void> {
+    const { connector, clock } = this.#options
+    const nowMs = clock.nowMs()
+    this.#woken = new AbortController()
+    const book = this.#book!
+    if (nowMs >= this.#pausedUntilMs) {
+      const unclear = book.due(lookedUp, nowMs, this.#limits.lookupsAtOnce)
+      if (unclear.length > 0) return this.#lookUp(unclear, stopping)
+      // After trouble one record goes ahead.
+      const page = book.due(waiting, nowMs, this.#failures > 0 ? 1 : connector.pageSize)
+      if (page.length > 0) return this.#send(page, stopping)
+    }
+    const dueMs = [book.nextDueMs(lookedUp), book.nextDueMs(waiting)].filter(ms => ms !== undefined)
+    const untilMs = dueMs.length === 0 ? Infinity : Math.max(Math.min(...dueMs), this.#pausedUntilMs)
+    const waitMs = Math.min(60_000, untilMs - nowMs)
+    await clock.pause(waitMs, AbortSignal.any([stopping, this.#woken.signal]))
+  }
+
+  async #send(page: readonly OpenDelivery[], stopping: AbortSignal): Promise<void> {
+    if (this.#failures > 0 && !(await this.#isReady(stopping))) return
+    await this.#append(() => page.map(open => this.#inState(open.delivery, 'sending'))) // invariant 2
+    const outcomes = await this.#put(page.map(({ record }) => record))
+    const settled = page.map((open, index) => ({ open, outcome: outcomes[index]! }))
+    const refused = settled.flatMap(({ open, outcome }) =>
+      outcome.kind === 'refused' ? [refusedDelivery(open, outcome)] : [],
+    )
+    if (refused.length > 0) await this.#setAside(refused) // invariant 4
+    await this.#append(() => settled.map(({ open, outcome }) => this.#afterPut(open.delivery, outcome)))
+    const lookupAtMs = this.#options.clock.nowMs() + this.#limits.lookupMs
+    const writtenAtMs = this.#options.clock.nowMs() + this.#limits.writtenMs
+    for (const { open, outcome } of settled) {
+      if (outcome.kind === 'unclear') this.#book?.postpone(open.delivery.delivery_id, lookupAtMs, 0)
+      if (outcome.kind === 'written') this.#book?.postpone(open.delivery.delivery_id, writtenAtMs, 0)
+    }
+    this.#pace(outcomes)
+  }
+
+  async #put(records: readonly ConnectorRecord[]): Promise<readonly PutOutcome[]> {
+    const { connector } = this.#options
+    const signal = AbortSignal.any([AbortSignal.timeout(connector.attemptMs), this.#aborting])
+    const bug = (detail: string): PutOutcome[] =>
+      records.map(() => ({ kind: 'unclear', code: 'connector_bug', detail }))
+    try {
+      const outcomes = await connector.put(records, signal)
+      if (outcomes.length === records.length) return outcomes
+      return bug(`${outcomes.length} outcomes for ${records.length} records`)
+    } catch (error) {
+      if (this.#aborting.aborted) throw error
+      return bug(String(error)) // the port forbids it: what became of the records is not known
+    }
+  }
+
+  #afterPut(delivery: Delivery, outcome: PutOutcome): Delivery {
+    const code = 'code' in outcome ? { code: outcome.code, detail: outcome.detail.slice(0, 500) } : {}
+    const tried = withAttempt(delivery, { at: this.#now(), outcome: outcome.kind, ...code })
+    switch (outcome.kind) {
+      case 'accepted':
+        return { ...this.#inState(tried, 'posted'), external_id: outcome.externalId }
+      case 'written':
+        return { ...this.#inState(tried, 'written'), external_id: outcome.externalId }
+      case 'refused':
+        return this.#inState(tried, 'refused')
+      case 'unclear':
+        return this.#inState(tried, 'unclear')
+      case 'throttled':
+      case 'stopped':
+        return this.#inState(tried, 'waiting')
+      default:
+        return outcome satisfies never
+    }
+  }
+
+  /** How fast to go on: what one page answered decides for the whole connection. */
+  #pace(outcomes: readonly PutOutcome[]): void {
+    const nowMs = this.#options.clock.nowMs()
+    const stopped = outcomes.find(one => one.kind === 'stopped')
+    const trouble = stopped ?? outcomes.find(one => one.kind === 'throttled' || one.kind === 'unclear')
+    if (trouble === undefined) {
+      this.#failures = 0
+      this.#trouble = undefined
+      return
+    }
+    const waits = outcomes.flatMap(one =>
+      one.kind === 'throttled' && one.retryAfterMs !== undefined ? [one.retryAfterMs] : [],
+    )
+    const asked = waits.length === 0 ? undefined : Math.max(...waits)
+    this.#hold(trouble, stopped !== undefined, nowMs, asked)
+  }
+
+  #hold(
+    { code, detail }: { readonly code: string; readonly detail: string },
+    isStopped: boolean,
+    nowMs: number,
+    askedMs?: number,
+  ): void {
+    this.#failures += 1
+    const random = (this.#options.random ?? Math.random)()
+    const waitMs = isStopped
+      ? this.#limits.stoppedMs
+      : (askedMs ?? backOffMs(this.#failures, this.#limits, random))
+    this.#pausedUntilMs = nowMs + waitMs
+    this.#trouble = { code, detail, isStopped }
+    this.#options.onTrouble?.(this.#trouble)
+  }
+
+  async #isReady(stopping: AbortSignal): Promise<boolean> {
+    const { connector, clock } = this.#options
+    const signal = AbortSignal.any([stopping, AbortSignal.timeout(connector.attemptMs)])
+    const outcome = await connector.check(signal)
+    if (outcome.kind === 'ready') return true
+    const isStopped = outcome.kind === 'stopped'
+    this.#hold(
+      outcome,
+      isStopped,
+      clock.nowMs(),
+      'retryAfterMs' in outcome ? outcome.retryAfterMs : undefined,
+    )
+    return false
+  }
+
+  async #lookUp(due: readonly OpenDelivery[], stopping: AbortSignal): Promise<void> {
+    const { connector, clock } = this.#options
+    const changed: Delivery[] = []
+    for (const open of due) {
+      if (stopping.aborted) break
+      const signal = AbortSignal.any([AbortSignal.timeout(connector.attemptMs), this.#aborting])
+      const outcome = await connector.find(open.record, signal)
+      const next = await this.#afterFind(open, outcome, clock.nowMs())
+      if (next !== undefined) changed.push(next)
+      if (outcome.kind === 'stopped') break
+    }
+    if (changed.length > 0) await this.#append(() => changed)
+  }
+
+  /** Undefined: it stays as it is and is looked up again. */
+  async #afterFind(
+    open: OpenDelivery,
+    outcome: Awaited<ReturnType<Connector['find']>>,
+    nowMs: number,
+  ): Promise<Delivery | undefined> {
+    const { delivery, lookups } = open
+    const { delivery_id: id } = delivery
+    const found = withAttempt(delivery, { at: this.#now(), outcome: `found_${outcome.kind}` })
+    switch (outcome.kind) {
+      case 'there': {
+        const { state, externalId } = outcome
+        if (state === delivery.state) return this.#again(id, nowMs + this.#limits.writtenMs, 0)
+        return { ...this.#inState(found, state), external_id: externalId }
+      }
+      case 'absent': {
+        if (delivery.state === 'written') return this.#gone(open)
+        const settledAtMs = this.#settledAtMs(delivery)
+        if (nowMs < settledAtMs) return this.#again(id, settledAtMs, lookups + 1) // invariant 3
+        return this.#inState(found, 'waiting')
+      }
+      case 'repeatable':
+        return delivery.state === 'written' ? this.#inState(found, 'posted') : this.#inState(found, 'waiting')
+      case 'unknown_yet':
+        return this.#again(id, nowMs + backOffMs(lookups + 1, this.#limits, 1), lookups + 1)
+      case 'stopped':
+        this.#hold(outcome, true, nowMs)
+        return undefined
+      default:
+        return outcome satisfies never
+    }
+  }
+
+  #again(id: string, dueAtMs: number, lookups: number): undefined {
+    this.#book?.postpone(id, dueAtMs, lookups)
+  }
+
+  /** From when on the receiver, and a process that was ours, cannot be at work on the request any more. */
+  #settledAtMs({ at }: Delivery): number {
+    const { settlesWithinMs, attemptMs } = this.#options.connector
+    return settlesWithinMs === 0 ? 0 : Date.parse(at) + attemptMs + settlesWithinMs
+  }
+
+  /** What was written and not yet posted has been taken away on the other side. */
+  async #gone(open: OpenDelivery): Promise<Delivery> {
+    const reason = {
+      code: 'written_record_gone',
+      detail: `${open.delivery.external_id ?? ''} is not there any more`,
+    }
+    await this.#setAside([refusedDelivery(open, reason)])
+    return this.#inState(withAttempt(open.delivery, { at: this.#now(), outcome: 'found_absent' }), 'refused')
+  }
+
+  async #setAside(refused: readonly RefusedDelivery[]): Promise<void> {
+    await this.#options.exceptions.setAside(refused)
+    this.#options.onRefused?.(refused)
+  }
+
+  /** What was refused before is tried once whenever the connection begins: its reason may have been mended. */
+  async #reopen(): Promise<void> {
+    const { exceptions } = this.#options
+    for (const record of await exceptions.list()) {
+      const reopened = reopenedDelivery(record)
+      if (reopened === undefined) continue
+      if (this.#book!.size >= this.#limits.openMost) return
+      const isOpen = this.#book!.get(reopened.delivery_id) !== undefined
+      if (!isOpen) await this.#append(() => [{ ...reopened, state: 'waiting', at: this.#now() }])
+      await exceptions.takeBack(record)
+    }
+  }
+
+  /** One step at a time, made of the book as it is then. */
+  #append(changed: () => readonly ChangedDelivery[], takenUpTo?: number): Promise<void> {
+    const done = this.#writes.then(async () => {
+      const book = this.#book
+      if (book === undefined) throw new Error(`${this.name} is attended no longer`)
+      const step = book.step([...changed()], takenUpTo)
+      const sequence = await this.#options.log.append(step, this.#aborting)
+      book.apply({ ...step, step: '', sequence })
+    })
+    this.#writes = done.catch(() => undefined)
+    return done
+  }
+
+  #waitingFor(record: ConnectorRecord, sourceSequence: number): ChangedDelivery {
+    const { connection } = this.#options
+    const { kind, id, key, recordedAt, document } = record
+    return {
+      delivery_id: stableId('dl', connection, kind, id),
+      connection,
+      record: { kind, id },
+      key,
+      state: 'waiting',
+      at: this.#now(),
+      attempts: [],
+      attempt_count: 0,
+      recorded_at: recordedAt,
+      document: { ...document },
+      source_sequence: sourceSequence,
+    }
+  }
+
+  #inState(delivery: Delivery, state: Delivery['state']): Delivery {
+    return { ...delivery, state, at: this.#now() }
+  }
+
+  #now(): string {
+    return formatInstantMs(this.#options.clock.nowMs())
+  }
+
+  /** False when the signal ended the wait, or nobody attends. */
+  async #hasRoom(signal: AbortSignal): Promise<boolean> {
+    while (!signal.aborted) {
+      if (this.#book !== undefined && this.#book.size < this.#limits.openMost) return true
+      await this.#options.clock.pause(100, signal)
+    }
+    return false
+  }
+}

@@ -1,0 +1,107 @@
+// What a connection has yet to settle, in memory, folded from the steps of its log. No clock and no I/O.
+// Invariants:
+// 1. The book changes by `apply` alone, with what the log has stored, so that it is at any time what a new process would
+//    read from the log.
+// 2. A delivery that a process left in `sending` is unclear: nobody knows what became of the request.
+// 3. The oldest message that an unsettled delivery needs is known, so that the next start reads from there.
+
+import { type Delivery, isSettled } from '../../schemas/billing/delivery.js'
+import type { ConnectorRecord } from '../../sinks/connector.js'
+import type { StepBody, StoredStep } from './delivery-log.js'
+
+export interface OpenDelivery {
+  readonly delivery: Delivery
+  readonly record: ConnectorRecord
+  readonly sourceSequence: number
+  /** In DELIVERIES: the message that brought its document. */
+  readonly documentSequence: number
+  /** When it is to be taken in hand again; epoch milliseconds. */
+  readonly dueAtMs: number
+  /** Look-ups that brought nothing, since it was sent. */
+  readonly lookups: number
+}
+
+export class DeliveryBook {
+  readonly #open = new Map<string, OpenDelivery>()
+  #takenUpTo = 0
+
+  static of(steps: readonly StoredStep[]): DeliveryBook {
+    const book = new DeliveryBook()
+    for (const step of steps) book.apply(step)
+    for (const [id, open] of book.#open) {
+      if (open.delivery.state !== 'sending') continue
+      book.#open.set(id, { ...open, delivery: { ...open.delivery, state: 'unclear' } }) // invariant 2
+    }
+    return book
+  }
+
+  get takenUpTo(): number {
+    return this.#takenUpTo
+  }
+
+  get size(): number {
+    return this.#open.size
+  }
+
+  get(deliveryId: string): OpenDelivery | undefined {
+    return this.#open.get(deliveryId)
+  }
+
+  apply(step: StoredStep): void {
+    this.#takenUpTo = step.taken_up_to
+    for (const { document, recorded_at, source_sequence, ...delivery } of step.changed) {
+      const before = this.#open.get(delivery.delivery_id)
+      if (isSettled(delivery.state)) {
+        this.#open.delete(delivery.delivery_id)
+      } else if (document !== undefined) {
+        const { record, key } = delivery
+        this.#open.set(delivery.delivery_id, {
+          delivery,
+          record: { ...record, key, recordedAt: recorded_at ?? delivery.at, document },
+          sourceSequence: source_sequence ?? 0,
+          documentSequence: step.sequence,
+          dueAtMs: 0,
+          lookups: 0,
+        })
+      } else if (before !== undefined) {
+        this.#open.set(delivery.delivery_id, { ...before, delivery, lookups: 0 })
+      }
+    }
+  }
+
+  /** Looked at again at that time. */
+  postpone(deliveryId: string, dueAtMs: number, lookups: number): void {
+    const open = this.#open.get(deliveryId)
+    if (open !== undefined) this.#open.set(deliveryId, { ...open, dueAtMs, lookups })
+  }
+
+  /** What is waiting and due, the oldest first. */
+  due(states: ReadonlySet<Delivery['state']>, nowMs: number, most: number): OpenDelivery[] {
+    const found: OpenDelivery[] = []
+    for (const open of this.#open.values()) {
+      if (found.length === most) break
+      if (states.has(open.delivery.state) && open.dueAtMs <= nowMs) found.push(open)
+    }
+    return found
+  }
+
+  /** When the next delivery in one of these states is due; undefined: none is there. */
+  nextDueMs(states: ReadonlySet<Delivery['state']>): number | undefined {
+    let next: number | undefined
+    for (const { delivery, dueAtMs } of this.#open.values()) {
+      if (states.has(delivery.state) && (next === undefined || dueAtMs < next)) next = dueAtMs
+    }
+    return next
+  }
+
+  /** The step for these changes: how far the source is taken in, and from where the next start reads (invariant 3). */
+  step(changed: StepBody['changed'], takenUpTo = this.#takenUpTo): StepBody {
+    const settled = new Set(changed.filter(one => isSettled(one.state)).map(one => one.delivery_id))
+    let replayFrom = 0
+    for (const [id, { documentSequence }] of this.#open) {
+      if (settled.has(id)) continue
+      if (replayFrom === 0 || documentSequence < replayFrom) replayFrom = documentSequence
+    }
+    return { taken_up_to: takenUpTo, replay_from: replayFrom, changed }
+  }
+}

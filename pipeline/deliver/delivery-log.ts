@@ -1,0 +1,119 @@
+// The states of one connection's deliveries in the stream DELIVERIES, subject `deliveries.<connection>`: the only memory
+// of a connection.
+//
+// Why a stream with one message per step, and not a bucket with one key per delivery: a step changes a page of deliveries
+// and how far the source was taken in, all or nothing; one fence on one subject keeps a second process out; ClickHouse is
+// fed from the same messages; and a start reads only what is not settled, however many deliveries there have been.
+// Invariants:
+// 1. Every step is written under a fence: the last message of the subject is the one that this writer knows. Whoever opens
+//    the log writes a step first, so that an earlier writer is refused at its next one.
+// 2. A step whose answer was lost is written again under the same fence. If it is refused then, the last message tells
+//    whether it was our own.
+
+import { randomUUID } from 'node:crypto'
+import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
+import type { NatsConnection } from '@nats-io/transport-node'
+import { type DeliveryStep, deliveryStepSchema } from '../../schemas/billing/delivery.js'
+import { publishBatch } from '../broker/atomic-batch.js'
+import { backOffMs, pauseFor } from '../broker/back-off.js'
+import { readStretch } from '../broker/read-stream.js'
+import { FencedError } from './delivery-lease.js'
+
+export type StepBody = Omit<DeliveryStep, 'step'>
+
+export interface StoredStep extends DeliveryStep {
+  readonly sequence: number
+}
+
+export interface DeliveryLog {
+  /** Keeps other writers out from now on. The steps that tell what is not settled, the last one this writer's own. */
+  open(signal: AbortSignal): Promise<readonly StoredStep[]>
+  /** The sequence of the step. Throws `FencedError` when another process has opened the log. */
+  append(step: StepBody, signal: AbortSignal): Promise<number>
+}
+
+export interface DeliveryLogOptions {
+  readonly nc: NatsConnection
+  readonly js: JetStreamClient
+  readonly jsm: JetStreamManager
+  readonly connection: string
+  readonly timeoutMs: number
+}
+
+export const deliveriesStream = 'DELIVERIES'
+export const deliveriesSubject = (connection: string): string => `deliveries.${connection}`
+const retry = { retryMinMs: 50, retryMaxMs: 2_000 }
+
+export function openDeliveryLog(options: DeliveryLogOptions): DeliveryLog {
+  let last = 0
+  return {
+    async open(signal) {
+      for (;;) {
+        const before = await lastStep(options)
+        const begin =
+          before === undefined ? 0 : before.replay_from === 0 ? before.sequence : before.replay_from
+        const claim = { taken_up_to: before?.taken_up_to ?? 0, replay_from: begin, changed: [] }
+        try {
+          last = await write(options, claim, before?.sequence ?? 0, signal)
+        } catch (error) {
+          if (error instanceof FencedError) continue // another wrote in between: read again
+          throw error
+        }
+        return readSteps(options, begin === 0 ? last : begin, last, signal)
+      }
+    },
+    async append(step, signal) {
+      last = await write(options, step, last, signal)
+      return last
+    },
+  }
+}
+
+async function write(
+  options: DeliveryLogOptions,
+  body: StepBody,
+  lastSubjectSequence: number,
+  signal: AbortSignal,
+): Promise<number> {
+  const step = randomUUID()
+  const bytes = new TextEncoder().encode(JSON.stringify({ step, ...body }))
+  const message = { natsSubject: deliveriesSubject(options.connection), bytes }
+  for (let failures = 1; ; failures += 1) {
+    const outcome = await publishBatch(options.nc, [message], { lastSubjectSequence }, options.timeoutMs)
+    if (outcome.kind === 'stored') return outcome.seq
+    if (outcome.kind === 'fenced') {
+      const found = await lastStep(options) // invariant 2
+      if (found?.step === step) return found.sequence
+      throw new FencedError(`another process delivers to ${options.connection}`)
+    }
+    if (outcome.kind === 'too_large' || outcome.kind === 'refused')
+      throw new Error(`a step of ${options.connection} was not stored: ${outcome.detail}`)
+    signal.throwIfAborted()
+    await pauseFor(backOffMs(failures, retry, Math.random()), signal)
+  }
+}
+
+async function lastStep({ jsm, connection }: DeliveryLogOptions): Promise<StoredStep | undefined> {
+  const found = await jsm.streams.getMessage(deliveriesStream, {
+    last_by_subj: deliveriesSubject(connection),
+  })
+  return found === null ? undefined : stepOf(found.data, found.seq)
+}
+
+async function readSteps(
+  { js, connection }: DeliveryLogOptions,
+  from: number,
+  to: number,
+  signal: AbortSignal,
+): Promise<StoredStep[]> {
+  const stretch = { stream: deliveriesStream, filterSubject: deliveriesSubject(connection), from, to }
+  const steps: StoredStep[] = []
+  for await (const message of readStretch(js, stretch, signal)) steps.push(stepOf(message.data, message.seq))
+  if (steps.at(-1)?.sequence !== to)
+    throw new Error(`${deliveriesStream} does not hold what was just written to it`)
+  return steps
+}
+
+function stepOf(bytes: Uint8Array, sequence: number): StoredStep {
+  return { ...deliveryStepSchema.parse(JSON.parse(new TextDecoder().decode(bytes))), sequence }
+}

@@ -1,0 +1,45 @@
+// A delivery that its receiver refused, as a record that is set aside (refused-records.ts), and back again.
+
+import { z } from 'zod'
+import { type ChangedDelivery, deliverySchema } from '../../schemas/billing/delivery.js'
+import type { RefusedRecord } from '../../sinks/sink.js'
+import type { OpenDelivery } from './delivery-book.js'
+
+export type RefusedDelivery = RefusedRecord
+
+/** What it takes to send it later. */
+const keptSchema = deliverySchema.extend({
+  recorded_at: z.string(),
+  document: z.record(z.string(), z.unknown()),
+  source_sequence: z.int(),
+})
+
+const maxContentLength = 64 * 1024
+
+export function refusedDelivery(
+  { delivery, record, sourceSequence }: OpenDelivery,
+  { code, detail }: { readonly code: string; readonly detail: string },
+): RefusedDelivery {
+  const kept = {
+    ...delivery,
+    recorded_at: record.recordedAt,
+    document: record.document,
+    source_sequence: sourceSequence,
+  }
+  return {
+    name: delivery.delivery_id,
+    sequence: sourceSequence,
+    table: 'deliveries',
+    code,
+    detail,
+    content: JSON.stringify(record.document).slice(0, maxContentLength),
+    bytes: Buffer.from(JSON.stringify(kept)).toString('base64'),
+    token: delivery.delivery_id,
+  }
+}
+
+/** Undefined: it is no delivery, such as a message that made no record. */
+export function reopenedDelivery({ table, bytes }: RefusedRecord): ChangedDelivery | undefined {
+  if (table !== 'deliveries' || bytes === '') return undefined
+  return keptSchema.parse(JSON.parse(Buffer.from(bytes, 'base64').toString('utf8')))
+}

@@ -1,0 +1,89 @@
+// A delivery: one record for one connection, and how far it has come. Contract section 11.
+//
+//   waiting -> sending -> posted                       sent, and the receiver has it
+//                      -> written -> posted            there, and posted later by somebody
+//                      -> unclear -> (looked up)       posted, written, or waiting again
+//                      -> waiting                      surely not taken: sent again later
+//                      -> refused                      set aside as an exception
+//   held: something holds it back.  superseded: another delivery takes its place.
+//
+// Invariant: attempts are kept up to a limit, the first ones and the last ones; `attempt_count` counts them all.
+
+import { z } from 'zod'
+
+export const deliveryStates = [
+  'waiting',
+  'sending',
+  'unclear',
+  'written',
+  'posted',
+  'refused',
+  'held',
+  'superseded',
+] as const
+export type DeliveryState = (typeof deliveryStates)[number]
+
+/** No further step is expected: the delivery needs no place in memory. */
+export function isSettled(state: DeliveryState): boolean {
+  return state === 'posted' || state === 'refused' || state === 'superseded'
+}
+
+const recordKinds = ['batch_line', 'journal', 'credit_note', 'release'] as const
+
+const attemptSchema = z.object({
+  at: z.string(),
+  /** Of a put: `accepted`, `written`, `refused`, `throttled`, `unclear`, `stopped`; of a look-up: `found_…`. */
+  outcome: z.string(),
+  code: z.string().optional(),
+  detail: z.string().optional(),
+})
+
+export const deliverySchema = z.object({
+  delivery_id: z.string(),
+  connection: z.string(),
+  record: z.object({ kind: z.enum(recordKinds), id: z.string() }),
+  key: z.string(),
+  state: z.enum(deliveryStates),
+  external_id: z.string().optional(),
+  /** When it came into this state. */
+  at: z.string(),
+  attempts: z.array(attemptSchema),
+  attempt_count: z.int().min(0),
+})
+
+export type Attempt = Readonly<z.infer<typeof attemptSchema>>
+export type Delivery = Readonly<z.infer<typeof deliverySchema>>
+
+const keptFirst = 2
+const keptLast = 6
+
+export function withAttempt(delivery: Delivery, attempt: Attempt): Delivery {
+  const attempts = [...delivery.attempts, attempt]
+  if (attempts.length > keptFirst + keptLast) attempts.splice(keptFirst, 1)
+  return { ...delivery, attempts, attempt_count: delivery.attempt_count + 1 }
+}
+
+/**
+ * One message of the stream DELIVERIES, on `deliveries.<connection>`: the deliveries of one connection that changed
+ * together, whole, so that the last message that names a delivery says all of it.
+ */
+export const deliveryStepSchema = z.object({
+  /** Unique to this message. */
+  step: z.string(),
+  /** The sequence of the source stream up to which records have been taken in. */
+  taken_up_to: z.int().min(0),
+  /** What is not settled stands in messages from this sequence on; 0: from this message on. */
+  replay_from: z.int().min(0),
+  changed: z.array(
+    deliverySchema.extend({
+      /** With `waiting`: what is to be sent. */
+      recorded_at: z.string().optional(),
+      document: z.record(z.string(), z.unknown()).optional(),
+      /** With `waiting`: the message of the source stream that the record came from. */
+      source_sequence: z.int().optional(),
+    }),
+  ),
+})
+
+export type DeliveryStep = Readonly<z.infer<typeof deliveryStepSchema>>
+export type ChangedDelivery = DeliveryStep['changed'][number]

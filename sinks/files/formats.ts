@@ -1,0 +1,67 @@
+// The formats of files: which keys a file holds, and the file with further records behind them.
+// Invariants: what a file holds stays in it, byte for byte or value for value; numbers are exact, as decimal text or as
+// DECIMAL; no cell of a CSV file begins a formula when a spreadsheet opens it.
+
+import { parse } from 'csv-parse/sync'
+import { stringify } from 'csv-stringify/sync'
+import type { ConnectorRecord } from '../connector.js'
+import { type Layout, layoutOf } from './columns.js'
+import type { FileFormat } from './config.js'
+import { parquetFile, recordsInParquet } from './parquet.js'
+
+export interface Format {
+  keysIn(file: Uint8Array, layout: Layout): Promise<ReadonlySet<string>>
+  /** `file`: as it is, undefined for a new one. The records are of one kind and not yet in it. */
+  withRecords(
+    file: Uint8Array | undefined,
+    layout: Layout,
+    records: readonly ConnectorRecord[],
+  ): Promise<Uint8Array | string>
+}
+
+/** One line per record: its key, then the record. */
+const ndjson: Format = {
+  async keysIn(file) {
+    const lines = textOf(file).split('\n')
+    return new Set(lines.filter(line => line !== '').map(line => (JSON.parse(line) as { key: string }).key))
+  },
+  async withRecords(file, _layout, records) {
+    const lines = records.map(({ key, document }) => `${JSON.stringify({ key, ...document })}\n`)
+    return `${textOf(file)}${lines.join('')}`
+  },
+}
+
+const csv: Format = {
+  async keysIn(file, layout) {
+    const rows: Record<string, string>[] = parse(Buffer.from(file), { columns: true })
+    return new Set(rows.map(row => row[layout.keyColumn] ?? ''))
+  },
+  async withRecords(file, layout, records) {
+    const head = file === undefined ? [layout.columns.map(({ name }) => name)] : []
+    const rows = records.flatMap(record => layout.rowsOf(record))
+    return `${textOf(file)}${stringify([...head, ...rows], { escape_formulas: true })}`
+  },
+}
+
+const parquet: Format = {
+  async keysIn(file) {
+    return new Set((await recordsInParquet(file)).map(({ key }) => key))
+  },
+  async withRecords(file, layout, records) {
+    const before = file === undefined ? [] : await recordsInParquet(file)
+    return parquetFile(layout, [...before, ...records])
+  },
+}
+
+export const formats: Readonly<Record<FileFormat, Format>> = { ndjson, csv, parquet }
+
+function textOf(file: Uint8Array | undefined): string {
+  return file === undefined ? '' : Buffer.from(file).toString('utf8')
+}
+
+/** The records as one CSV file. */
+export async function csvOf(records: readonly ConnectorRecord[]): Promise<string> {
+  const layout = layoutOf(records[0]?.kind ?? 'journal')
+  if (layout === undefined) throw new Error('files do not take such records')
+  return String(await csv.withRecords(undefined, layout, records))
+}

@@ -1,0 +1,27 @@
+// Takes secrets out of everything that is logged or kept: what a receiver says, what an error tells.
+// Invariant: no secret of a connection leaves it but in the request that needs it.
+
+const shown = 1_000
+
+/** Text as it may be kept: at most 1,000 characters, on one line, with the secrets and what looks like one taken out. */
+export function redactor(secrets: readonly string[]): (text: string) => string {
+  const forms = [...new Set(secrets.flatMap(formsOf))].toSorted((a, b) => b.length - a.length)
+  return text => {
+    let clean = text
+    for (const form of forms) clean = clean.replaceAll(form, '[secret]')
+    return clean
+      .replaceAll(/\bwhsec_[A-Za-z0-9+/=_-]+/g, '[secret]')
+      .replaceAll(/\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}/gi, '$1 [secret]')
+      .replaceAll(/\/\/[^/\s:@]*:[^/\s@]*@/g, '//[secret]@')
+      .replaceAll(/[\p{Cc}\s]+/gu, ' ')
+      .trim()
+      .slice(0, shown)
+  }
+}
+
+/** A secret is also told as it stands in an address or in a header of basic authentication. */
+function formsOf(secret: string): string[] {
+  if (secret.length < 4) return secret === '' ? [] : [secret]
+  const encoded = encodeURIComponent(secret)
+  return [secret, encoded, Buffer.from(secret).toString('base64')]
+}

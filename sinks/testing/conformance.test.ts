@@ -1,0 +1,53 @@
+// The suite itself: a connector that obeys the port passes, and one that takes `unclear` for a no is caught.
+
+import { describe, expect, test } from 'vitest'
+import type { Connector } from '../connector.js'
+import { type ConformanceSubject, conformanceOf, doubledBy } from './conformance.js'
+import { LedgerFake } from './ledger-fake.js'
+
+const ledger: ConformanceSubject = {
+  name: 'a ledger without idempotency',
+  start: async nowMs => new LedgerFake(nowMs),
+  faults: [
+    'timeout_before',
+    'timeout_after',
+    'throttled',
+    'throttled_for_a_minute',
+    'outage',
+    'credentials_expired',
+  ],
+  refuses: true,
+  recordOf: n => ({
+    kind: 'journal',
+    id: `je_${n}`,
+    key: `je_${n}`,
+    recordedAt: '2026-11-01T00:00:00Z',
+    document: { n },
+  }),
+}
+
+conformanceOf(ledger)
+
+const takingNoAnswerForNo = (connector: Connector): Connector => ({
+  ...connector,
+  put: async (records, signal) =>
+    (await connector.put(records, signal)).map(one =>
+      one.kind === 'unclear' ? { ...one, kind: 'throttled' } : one,
+    ),
+})
+
+const forgettingToSettle = (connector: Connector): Connector => ({ ...connector, settlesWithinMs: 0 })
+
+describe('the suite catches', () => {
+  test('a connector that takes a lost answer for a no', async () => {
+    expect(await doubledBy({ ...ledger, disguise: takingNoAnswerForNo }, 'timeout_after')).not.toEqual([])
+  })
+
+  test('a connector that believes `absent` while the receiver is still at work', async () => {
+    expect(await doubledBy({ ...ledger, disguise: forgettingToSettle }, 'timeout_after')).not.toEqual([])
+  })
+
+  test('and finds nothing in one that obeys', async () => {
+    expect(await doubledBy(ledger, 'timeout_after')).toEqual([])
+  })
+})
