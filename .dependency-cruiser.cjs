@@ -21,19 +21,19 @@ const rooms = {
   terminal: [],
   gateway: ['broker', 'terminal'],
   // What a feature brings, as a type, and what it is handed.
-  feature: ['config', 'deliver', 'engine', 'gateway'],
+  feature: ['config', 'deliver', 'engine', 'gateway', 'terminal'],
   // Features: each may use the rooms above, and none another's inside.
   billing: ['broker', 'deliver', 'feature', 'gateway', 'ledger', 'terminal'],
   clickhouse: ['core', 'engine', 'feature'],
   keys: ['feature', 'gateway', 'terminal'],
-  postings: ['broker', 'deliver', 'feature', 'ledger', 'terminal'],
+  postings: ['broker', 'config', 'deliver', 'feature', 'ledger', 'terminal'],
   publisher: ['broker'],
-  simulate: ['core', 'terminal'],
-  retention: ['broker', 'deliver', 'ledger', 'servers', 'terminal'],
+  simulate: ['core', 'feature', 'terminal'],
+  retention: ['broker', 'deliver', 'feature', 'ledger', 'servers', 'terminal'],
   reconcile: ['broker', 'deliver', 'engine', 'feature', 'gateway', 'ledger', 'terminal', 'workers'],
   health: ['broker', 'deliver', 'engine', 'gateway'],
   // Above the roots: what starts a whole Weir.
-  demo: ['', 'config', 'reconcile', 'terminal'],
+  demo: ['', 'config', 'feature', 'reconcile', 'terminal'],
 }
 
 const everyRoom = Object.keys(rooms).join('|')

@@ -11,6 +11,7 @@ import type { Logger } from 'pino'
 import { natsSubjects } from '../../pipeline/broker/topology.js'
 import { loadConfig, type WeirConfig } from '../../pipeline/config/config.js'
 import { startWeir, type Weir } from '../../pipeline/main.js'
+import { sections } from '../../pipeline/settings.js'
 import type { Progress } from '../../pipeline/terminal/progress.js'
 import { makeSubscriptions, type TrafficOptions } from '../workload/traffic.js'
 
@@ -31,7 +32,7 @@ const settleDeadlineMs = 600_000
 export function benchConfig(dataDir: string, options: BenchOptions): WeirConfig {
   const env = { WEIR_NATS_SERVER: options.natsServer }
   const flags = { data_dir: dataDir, 'http.port': 0, partitions }
-  const loaded = loadConfig({ env, flags })
+  const loaded = loadConfig({ sections, env, flags })
   if (loaded.kind === 'invalid') throw new Error(loaded.problems.map(problem => problem.message).join('\n'))
   return loaded.config
 }

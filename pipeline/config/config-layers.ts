@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
 import { sourceBoundProblem } from '../../schemas/source-bounds.js'
-import type { Setting } from './config-schema.js'
+import type { Setting } from './setting.js'
 
 export interface Origin {
   /** A file, a variable or a flag. */

@@ -1,14 +1,14 @@
-// Every setting: its name in the file, its variable, its bounds and default. The names in `WeirConfig` are the same in
-// camelCase.
+// What a configuration file holds: each setting with its bounds and default, and the sections that features bring. The names
+// in `WeirConfig` are the same in camelCase; a feature reads its section as it stands in the file.
 
 import { z } from 'zod'
+import type { SettingsSection } from './setting.js'
 
 const mib = 1 << 20
 const text = z.string().min(1)
 const port = z.int().min(0).max(65_535)
 
-/** What a configuration file holds. Unknown keys are refused: a setting that is misspelt must not be a default. */
-export const fileSchema = z.strictObject({
+const before = {
   data_dir: text.default('weir-data'),
   nats: z
     .strictObject({
@@ -90,62 +90,19 @@ export const fileSchema = z.strictObject({
       max_in_flight_bytes: z.int().min(8_000_000).default(128_000_000),
     })
     .prefault({}),
-  erp: z.strictObject({ accounts: text.optional(), csv_dir: text.optional() }).prefault({}),
+}
+
+const after = {
   /** Catalog files that are published at start when they are new. */
   catalog: z.array(text).default([]),
   log_level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
-})
-
-export type FileConfig = z.output<typeof fileSchema>
-
-export interface Setting {
-  /** Path in the file. */
-  readonly path: readonly string[]
-  readonly kind: 'text' | 'number' | 'list'
-  /** A path on disk: relative to the file that names it, else to the working directory. */
-  readonly isPath: boolean
-  readonly variable: string
 }
 
-const setting = (path: string, kind: Setting['kind'] = 'text', isPath = false): Setting => ({
-  path: path.split('.'),
-  kind,
-  isPath,
-  variable: `WEIR_${path.replaceAll('.', '_').toUpperCase()}`,
-})
+const base = z.strictObject({ ...before, ...after })
+export type FileConfig = z.output<typeof base>
 
-/** What a variable or a flag can set. `http.port` is the flag's key, `WEIR_HTTP_PORT` the variable. */
-export const settings: readonly Setting[] = [
-  setting('data_dir', 'text', true),
-  setting('nats.url'),
-  setting('nats.user'),
-  setting('nats.password'),
-  setting('nats.token'),
-  setting('nats.creds', 'text', true),
-  setting('nats.server', 'text', true),
-  setting('nats.port', 'number'),
-  setting('nats.replicas', 'number'),
-  setting('clickhouse.url'),
-  setting('clickhouse.user'),
-  setting('clickhouse.password'),
-  setting('clickhouse.database'),
-  setting('clickhouse.port', 'number'),
-  setting('http.host'),
-  setting('http.port', 'number'),
-  setting('http.auth'),
-  setting('partitions', 'number'),
-  setting('workers', 'number'),
-  setting('dedupe_horizon_days', 'number'),
-  setting('parked_ttl_days', 'number'),
-  setting('parked_bytes', 'number'),
-  setting('commit.max_events', 'number'),
-  setting('commit.linger_ms', 'number'),
-  setting('backpressure.max_pending_messages', 'number'),
-  setting('backpressure.max_pending_bytes', 'number'),
-  setting('backpressure.max_ledger_bytes', 'number'),
-  setting('backpressure.max_in_flight_bytes', 'number'),
-  setting('erp.accounts', 'text', true),
-  setting('erp.csv_dir', 'text', true),
-  setting('catalog', 'list', true),
-  setting('log_level'),
-]
+/** Unknown keys are refused: a setting that is misspelt must not be a default. */
+export function fileSchemaWith(sections: readonly SettingsSection[]): typeof base {
+  const ofFeatures: object = Object.fromEntries(sections.map(({ name, schema }) => [name, schema(z)]))
+  return z.strictObject({ ...before, ...ofFeatures, ...after })
+}

@@ -2,7 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { describeProblem, loadConfig, type WeirConfig } from './config.js'
+import { erpSettings } from '../postings/settings.js'
+import { sections } from '../settings.js'
+import { describeProblem, loadConfig, sectionOf, type WeirConfig } from './config.js'
 
 const dir = mkdtempSync(join(tmpdir(), 'weir-config-'))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
@@ -16,13 +18,13 @@ function yaml(text: string): string {
 }
 
 function config(sources: Partial<Parameters<typeof loadConfig>[0]>): WeirConfig {
-  const loaded = loadConfig({ env: {}, ...sources })
+  const loaded = loadConfig({ sections, env: {}, ...sources })
   if (loaded.kind === 'invalid') throw new Error(loaded.problems.map(describeProblem).join('\n'))
   return loaded.config
 }
 
 function problems(sources: Partial<Parameters<typeof loadConfig>[0]>) {
-  const loaded = loadConfig({ env: {}, ...sources })
+  const loaded = loadConfig({ sections, env: {}, ...sources })
   if (loaded.kind === 'ok') throw new Error('it was taken')
   return loaded.problems
 }
@@ -64,7 +66,7 @@ test('paths in a file are relative to it, others to the working directory', () =
   const made = config({ file })
   expect(made.dataDir).toBe(join(dir, 'state'))
   expect(made.catalog).toEqual([join(dir, 'a.yaml'), '/abs/b.yaml'])
-  expect(made.erp.csvDir).toBe(join(dir, 'out'))
+  expect(sectionOf(made, erpSettings).csv_dir).toBe(join(dir, 'out'))
   expect(config({ env: { WEIR_DATA_DIR: 'here', WEIR_CATALOG: 'x.yaml, y.yaml' } })).toMatchObject({
     dataDir: resolve('here'),
     catalog: [resolve('x.yaml'), resolve('y.yaml')],

@@ -7,8 +7,10 @@ import { resolve } from 'node:path'
 import type { z } from 'zod'
 import { issueWords } from '../../schemas/issue-words.js'
 import { nearestName } from '../../schemas/nearest-name.js'
+import { settingsWith } from './base-settings.js'
 import { Layers } from './config-layers.js'
-import { type FileConfig, fileSchema, settings } from './config-schema.js'
+import { type FileConfig, fileSchemaWith } from './config-schema.js'
+import type { Setting, SettingsSection } from './setting.js'
 
 export interface WeirConfig {
   /** Absolute, like every path here. The embedded servers live in `nats` and `clickhouse` below it. */
@@ -54,7 +56,8 @@ export interface WeirConfig {
     readonly maxLedgerBytes: number
     readonly maxInFlightBytes: number
   }
-  readonly erp: { readonly accounts: string | undefined; readonly csvDir: string | undefined }
+  /** By name, as read: what features bring. `sectionOf` gives the type. */
+  readonly sections: Readonly<Record<string, unknown>>
   readonly catalog: readonly string[]
   readonly logLevel: FileConfig['log_level']
 }
@@ -69,6 +72,8 @@ export interface ConfigProblem {
 }
 
 export interface ConfigSources {
+  /** What features bring. */
+  readonly sections: readonly SettingsSection[]
   /** Default: the variable `WEIR_CONFIG`; without both, no file is read. */
   readonly file?: string | undefined
   readonly env: Readonly<Record<string, string | undefined>>
@@ -80,22 +85,28 @@ export type LoadedConfig =
   | { readonly kind: 'ok'; readonly config: WeirConfig }
   | { readonly kind: 'invalid'; readonly problems: readonly ConfigProblem[] }
 
-export function loadConfig({ file, env, flags = {} }: ConfigSources): LoadedConfig {
+/** A section of a feature. */
+export function sectionOf<T>(config: WeirConfig, { name }: SettingsSection<T>): T {
+  return config.sections[name] as T // the section's own schema has read it
+}
+
+export function loadConfig({ sections, file, env, flags = {} }: ConfigSources): LoadedConfig {
+  const settings = settingsWith(sections)
   const layers = new Layers()
   const path = file ?? env['WEIR_CONFIG']
   const fileName = path === undefined || path === '' ? undefined : path
   if (fileName !== undefined) layers.addFile(fileName, settings)
   layers.addVariables(env, settings)
   layers.addFlags(flags, settings)
-  const parsed = fileSchema.safeParse(layers.raw)
+  const parsed = fileSchemaWith(sections).safeParse(layers.raw)
   const problems: ConfigProblem[] = layers.problems.map(({ source, line, path, code, message }) =>
     problemAt(source, line, fileName, path, code, message),
   )
   if (!parsed.success) {
-    for (const issue of parsed.error.issues) problems.push(...problemsOf(issue, layers, fileName))
+    for (const issue of parsed.error.issues) problems.push(...problemsOf(issue, layers, fileName, settings))
   }
   if (problems.length > 0 || !parsed.success) return { kind: 'invalid', problems: problems.toSorted(byLine) }
-  return { kind: 'ok', config: toConfig(parsed.data) }
+  return { kind: 'ok', config: toConfig(parsed.data, sections) }
 }
 
 /** Those of the file in its order, then those that have no line. */
@@ -109,7 +120,12 @@ export function describeProblem({ file, line, path, message }: ConfigProblem): s
   return `${place}${path === '' ? '' : `${path}: `}${message}`
 }
 
-function problemsOf(issue: z.core.$ZodIssue, layers: Layers, file: string | undefined): ConfigProblem[] {
+function problemsOf(
+  issue: z.core.$ZodIssue,
+  layers: Layers,
+  file: string | undefined,
+  settings: readonly Setting[],
+): ConfigProblem[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map(key => {
       const path = [...issue.path, key]
@@ -120,7 +136,7 @@ function problemsOf(issue: z.core.$ZodIssue, layers: Layers, file: string | unde
         file,
         named(path),
         'unknown_key',
-        unknownKey(named(path)),
+        unknownKey(named(path), settings),
       )
     })
   }
@@ -153,7 +169,7 @@ function named(path: readonly PropertyKey[]): string {
   return path.map(String).join('.')
 }
 
-function unknownKey(path: string): string {
+function unknownKey(path: string, settings: readonly Setting[]): string {
   const known = settings.map(setting => setting.path.join('.'))
   const sameName = known.find(name => lastName(name) === lastName(path))
   return `There is no such setting; the nearest is ${sameName ?? nearestName(path, known)}.`
@@ -163,7 +179,8 @@ function lastName(path: string): string {
   return path.split('.').at(-1)!.replaceAll(/[-_]/g, '').toLowerCase()
 }
 
-function toConfig(file: FileConfig): WeirConfig {
+function toConfig(file: FileConfig, sections: readonly SettingsSection[]): WeirConfig {
+  const values: Readonly<Record<string, unknown>> = file
   return {
     dataDir: resolve(file.data_dir),
     nats: {
@@ -196,7 +213,7 @@ function toConfig(file: FileConfig): WeirConfig {
       maxLedgerBytes: file.backpressure.max_ledger_bytes,
       maxInFlightBytes: file.backpressure.max_in_flight_bytes,
     },
-    erp: { accounts: file.erp.accounts, csvDir: file.erp.csv_dir },
+    sections: Object.fromEntries(sections.map(({ name }) => [name, values[name]])),
     catalog: file.catalog,
     logLevel: file.log_level,
   }

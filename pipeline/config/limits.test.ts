@@ -32,7 +32,7 @@ test('limits that contradict each other are refused by name', () => {
 
 test('every configuration within its bounds gives limits that agree', () => {
   const flags = { parked_bytes: 48 << 20, 'commit.linger_ms': 10_000, 'commit.max_events': 1, partitions: 32 }
-  const loaded = loadConfig({ env: {}, flags })
+  const loaded = loadConfig({ sections: [], env: {}, flags })
   if (loaded.kind === 'invalid') throw new Error(JSON.stringify(loaded.problems))
   const { engine, core } = limitsOfConfig(loaded.config, 1 << 20)
   expect(engine).toMatchObject({ commitMaxEvents: 1, lingerMs: 10_000 })

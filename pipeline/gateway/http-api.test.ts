@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parseInstant } from '../../schemas/time.js'
-import { batchesCommand } from '../billing/command.js'
+import { batchesCommand } from '../billing/billing-run-command.js'
 import { type BillingApi, type BillingRunRequest, billingRunRoutes } from '../billing/routes.js'
 import { reconciliationRoute } from '../reconcile/routes.js'
 import { type CliIo, exitCodes } from '../terminal/io.js'

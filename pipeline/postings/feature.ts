@@ -6,8 +6,10 @@ import { recognise } from '../../rating/recognition/recognise.js'
 import { billingRunRecordSchema, runKeys } from '../../schemas/billing/billing-run.js'
 import { packageRoot } from '../../schemas/package-root.js'
 import { parseInstant } from '../../schemas/time.js'
+import { sectionOf } from '../config/config.js'
 import type { Feature } from '../feature/feature.js'
 import { createErpSink } from './postings-sink.js'
+import { erpSettings } from './settings.js'
 
 const brokerTimeoutMs = 10_000
 /** The mapping that ships with Weir, used until the configuration names another. */
@@ -20,17 +22,19 @@ export const postingsFeature: Feature = {
       key: 'erp',
       stream: 'BILLING',
       filterSubjects: ['billing.>'],
-      openSink: ({ config: { erp }, nc, js, jsm, buckets }) =>
-        createErpSink({
+      openSink({ config, nc, js, jsm, buckets }) {
+        const { accounts = exampleAccounts, csv_dir: csvDir } = sectionOf(config, erpSettings)
+        return createErpSink({
           nc,
           js,
           jsm,
-          accountsFile: erp.accounts ?? exampleAccounts,
-          ...(erp.csvDir === undefined ? {} : { csvDir: erp.csvDir }),
+          accountsFile: accounts,
+          ...(csvDir === undefined ? {} : { csvDir }),
           recognise,
           cutoffNsOf: runId => cutoffNsOf(buckets.runs, runId),
           timeoutMs: brokerTimeoutMs,
-        }),
+        })
+      },
     },
   ],
 }

@@ -23,8 +23,8 @@ import { encodeRecord } from '../deliver/delivery-record.js'
 import { feedsOf } from '../feature/feature.js'
 import { features } from '../features.js'
 import { type Checkpoint, encodeCheckpoint } from '../ledger/checkpoint.js'
-import { askGateway, reconcileCommand } from './command.js'
 import { reconcile } from './reconcile.js'
+import { askGateway, reconcileCommand } from './reconcile-command.js'
 import type { ReconcileReport } from './report.js'
 
 const feeds = feedsOf(features, {} as WeirConfig)

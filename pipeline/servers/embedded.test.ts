@@ -27,7 +27,7 @@ afterEach(async () => {
 
 function configOf(flags: Readonly<Record<string, unknown>> = {}): WeirConfig {
   const env = { WEIR_NATS_SERVER: environment()['WEIR_NATS_SERVER'] }
-  const loaded = loadConfig({ env, flags: { data_dir: dataDir, ...flags } })
+  const loaded = loadConfig({ sections: [], env, flags: { data_dir: dataDir, ...flags } })
   if (loaded.kind === 'invalid') throw new Error(JSON.stringify(loaded.problems))
   return loaded.config
 }

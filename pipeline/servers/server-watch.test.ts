@@ -33,7 +33,7 @@ afterEach(async () => {
 
 async function start(): Promise<Servers> {
   const env = { WEIR_NATS_SERVER: environment()['WEIR_NATS_SERVER'] }
-  const loaded = loadConfig({ env, flags: { data_dir: dataDir } })
+  const loaded = loadConfig({ sections: [], env, flags: { data_dir: dataDir } })
   if (loaded.kind === 'invalid') throw new Error(JSON.stringify(loaded.problems))
   servers = await startServers(loaded.config, {
     searchPath: environment()['PATH'] ?? '',

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { simulateCommand } from './command.js'
+import { simulateCommand } from './simulate-command.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'weir-command-'))
 afterAll(() => rmSync(folder, { recursive: true }))

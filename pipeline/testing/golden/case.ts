@@ -11,7 +11,7 @@ import { parseDocument, visit } from 'yaml'
 import { ExactNumber } from '../../../schemas/money/exact-number.js'
 import { stringifyJson } from '../../../schemas/json/json-text.js'
 import { packageRoot } from '../../../schemas/package-root.js'
-import { simulateCommand } from '../../simulate/command.js'
+import { simulateCommand } from '../../simulate/simulate-command.js'
 
 type Fields = Record<string, unknown>
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import type { ChargeWire } from '../../schemas/billing/charge.js'
 import { created, testCatalog, usage } from '../testing/core-fixture.js'
-import { type SimulateArguments, simulateCommand } from './command.js'
+import { type SimulateArguments, simulateCommand } from './simulate-command.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'weir-simulate-'))
 afterAll(() => rmSync(folder, { recursive: true }))

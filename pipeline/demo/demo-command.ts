@@ -3,6 +3,7 @@
 import { basename } from 'node:path'
 import type { Logger } from 'pino'
 import { loadConfig } from '../config/config.js'
+import { sections } from '../settings.js'
 import { type CliIo, exitCodes } from '../terminal/io.js'
 import { showProgress } from '../terminal/progress.js'
 import { demoPage } from './page.js'
@@ -54,7 +55,7 @@ function demoConfig(dataDir: string, args: DemoArguments) {
   // Of the environment only how to find a nats-server: a demo never touches a system that is running.
   const env = { WEIR_NATS_SERVER: args.env['WEIR_NATS_SERVER'] }
   const flags = { data_dir: dataDir, 'http.port': 0, dedupe_horizon_days: dedupeHorizonDays }
-  const loaded = loadConfig({ env, flags })
+  const loaded = loadConfig({ sections, env, flags })
   if (loaded.kind === 'invalid') throw new Error(loaded.problems.map(problem => problem.message).join('\n'))
   return loaded.config
 }

@@ -1,0 +1,115 @@
+// The command line as the commands see it: the program they belong to, the configuration, the running Weir they talk to,
+// how they end. Everything heavy is loaded when it is asked for.
+
+import { Command } from 'commander'
+import { environment, version } from '../environment.js'
+import type { CommandLine } from '../feature/command-line.js'
+import { sections } from '../settings.js'
+import { type CliIo, exitCodes } from '../terminal/io.js'
+
+interface GlobalOptions {
+  readonly config?: string
+  readonly dataDir?: string
+}
+
+const io: CliIo = {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  isTTY: process.stdout.isTTY === true,
+}
+
+/** Ends a command with an exit code that is not its own. */
+export class Exit extends Error {
+  readonly code: number
+  constructor(code: number) {
+    super()
+    this.code = code
+  }
+}
+
+export const program = new Command('weir')
+  .description('Usage events in, rated money out: exact, once, and traceable.')
+  .version(version)
+  .option('--config <file>', 'YAML configuration (default: $WEIR_CONFIG)')
+  .option('--data-dir <folder>', 'where the embedded servers keep their data')
+  .exitOverride()
+  .showHelpAfterError('(weir --help tells how)')
+  .addHelpText(
+    'after',
+    `
+Settings come from the file of --config, from variables and from flags, in rising order. Each setting of the file has a
+variable: http.port is WEIR_HTTP_PORT. \`weir start --help\` lists them all.`,
+  )
+
+export const line: CommandLine = {
+  io,
+  env: environment(),
+
+  async run(work) {
+    process.exitCode = await work()
+  },
+
+  async runUntilSignal(work) {
+    for (const [signal, code] of [
+      ['SIGINT', 130],
+      ['SIGTERM', 143],
+    ] as const) {
+      process.once(signal, () => process.exit(code))
+    }
+    process.exitCode = await work()
+  },
+
+  async config(flags = {}) {
+    const { describeProblem, loadConfig } = await import('../config/config.js')
+    const { config: file, dataDir } = program.opts<GlobalOptions>()
+    const given = { data_dir: dataDir, ...flags }
+    const loaded = loadConfig({ sections, file, env: environment(), flags: given })
+    if (loaded.kind === 'ok') return loaded.config
+    for (const problem of loaded.problems) io.stderr.write(`${describeProblem(problem)}\n`)
+    throw new Exit(exitCodes.badConfiguration)
+  },
+
+  async gateway(options) {
+    const { readInstance } = await import('../servers/instance.js')
+    const { dataDir } = await line.config()
+    const instance = readInstance(dataDir)
+    const url = options.url ?? instance?.url
+    if (url === undefined) {
+      io.stderr.write(
+        `No Weir was started on the data directory ${dataDir}. Start one with \`weir start\`, name another directory with --data-dir, or a running Weir with --url.\n`,
+      )
+      throw new Exit(exitCodes.failed)
+    }
+    const ofInstance = options.url === undefined ? instance?.api_key : undefined
+    const apiKey = options.apiKey ?? environment()['WEIR_API_KEY'] ?? ofInstance
+    return { url: url.replace(/\/$/, ''), apiKey }
+  },
+
+  async broker() {
+    const config = await line.config()
+    const { readInstance } = await import('../servers/instance.js')
+    const { feedsOf } = await import('../feature/feature.js')
+    const { features } = await import('../features.js')
+    return {
+      config,
+      feeds: feedsOf(features, config),
+      runningUrl: readInstance(config.dataDir)?.nats_url,
+      searchPath: environment()['PATH'] ?? '',
+      onNotice: text => void io.stderr.write(`${text}\n`),
+    }
+  },
+
+  async logger(level) {
+    const { pino } = await import('pino')
+    if (!process.stderr.isTTY) return pino({ level, base: null }, pino.destination(2))
+    const { build: pretty } = await import('pino-pretty')
+    const toPeople = {
+      colorize: true,
+      ignore: 'pid,hostname',
+      translateTime: 'SYS:HH:MM:ss',
+      destination: 2,
+      sync: true,
+    }
+    return pino({ level, base: null }, pretty(toPeople))
+  },
+}

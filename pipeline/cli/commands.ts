@@ -1,0 +1,45 @@
+// `weir start` and `weir validate`: the commands that belong to no feature.
+
+import type { DeclareCommands } from '../feature/command-line.js'
+import { settings } from '../settings.js'
+
+interface StartOptions {
+  readonly port?: string
+  readonly host?: string
+  readonly catalog?: readonly string[]
+  readonly json?: boolean
+}
+
+export const startCommands: DeclareCommands = (program, line) => {
+  program
+    .command('start')
+    .description('run gateway, pipeline and sinks; NATS and ClickHouse too unless their URLs are configured')
+    .option('--port <port>', 'HTTP port, 0 for a free one')
+    .option('--host <host>', 'HTTP address to listen on')
+    .option('--catalog <files...>', 'catalogs to publish when they are new')
+    .option('--json', 'print one JSON object once it runs')
+    .addHelpText('after', () => `\nSettings (variable):\n${settingsHelp()}`)
+    .action(({ port, host, catalog, json = false }: StartOptions) =>
+      line.run(async () => {
+        const flags = { 'http.port': port, 'http.host': host, catalog: catalog?.join(',') }
+        const config = await line.config(flags)
+        const { startCommand } = await import('./start-command.js')
+        return startCommand({ config, json, log: await line.logger(config.logLevel) }, line.io)
+      }),
+    )
+}
+
+export const validateCommands: DeclareCommands = (program, line) => {
+  program
+    .command('validate')
+    .description('check configurations and catalogs')
+    .argument('<files...>')
+    .option('--json', 'print the verdicts as JSON')
+    .action((files: string[], { json = false }: { readonly json?: boolean }) =>
+      line.run(async () => (await import('./validate-command.js')).validateCommand({ files, json }, line.io)),
+    )
+}
+
+function settingsHelp(): string {
+  return settings.map(({ path, variable }) => `  ${path.join('.')} (${variable})`).join('\n')
+}

@@ -1,0 +1,41 @@
+// The settings that belong to no feature, by their names, and the list of all of them. What each may hold is in
+// config-schema.ts.
+
+import { type Setting, type SettingsSection, setting } from './setting.js'
+
+const before: readonly Setting[] = [
+  setting('data_dir', 'text', true),
+  setting('nats.url'),
+  setting('nats.user'),
+  setting('nats.password'),
+  setting('nats.token'),
+  setting('nats.creds', 'text', true),
+  setting('nats.server', 'text', true),
+  setting('nats.port', 'number'),
+  setting('nats.replicas', 'number'),
+  setting('clickhouse.url'),
+  setting('clickhouse.user'),
+  setting('clickhouse.password'),
+  setting('clickhouse.database'),
+  setting('clickhouse.port', 'number'),
+  setting('http.host'),
+  setting('http.port', 'number'),
+  setting('http.auth'),
+  setting('partitions', 'number'),
+  setting('workers', 'number'),
+  setting('dedupe_horizon_days', 'number'),
+  setting('parked_ttl_days', 'number'),
+  setting('parked_bytes', 'number'),
+  setting('commit.max_events', 'number'),
+  setting('commit.linger_ms', 'number'),
+  setting('backpressure.max_pending_messages', 'number'),
+  setting('backpressure.max_pending_bytes', 'number'),
+  setting('backpressure.max_ledger_bytes', 'number'),
+  setting('backpressure.max_in_flight_bytes', 'number'),
+]
+const after: readonly Setting[] = [setting('catalog', 'list', true), setting('log_level')]
+
+/** What a variable or a flag can set. `http.port` is the flag's key, `WEIR_HTTP_PORT` the variable. */
+export function settingsWith(sections: readonly SettingsSection[]): readonly Setting[] {
+  return [...before, ...sections.flatMap(section => section.settings), ...after]
+}

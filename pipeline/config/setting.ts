@@ -1,0 +1,31 @@
+// A setting by its names, and a section of the file that a feature brings. Loads nothing, so that the help can name every
+// setting at once.
+
+import type { z } from 'zod'
+
+export interface Setting {
+  /** Path in the file. */
+  readonly path: readonly string[]
+  readonly kind: 'text' | 'number' | 'list'
+  /** A path on disk: relative to the file that names it, else to the working directory. */
+  readonly isPath: boolean
+  readonly variable: string
+}
+
+export function setting(path: string, kind: Setting['kind'] = 'text', isPath = false): Setting {
+  return {
+    path: path.split('.'),
+    kind,
+    isPath,
+    variable: `WEIR_${path.replaceAll('.', '_').toUpperCase()}`,
+  }
+}
+
+export interface SettingsSection<T = unknown> {
+  /** Its key in the file. */
+  readonly name: string
+  /** What a variable or a flag can set of it. */
+  readonly settings: readonly Setting[]
+  /** Called with zod when a configuration is read. Has a default for a file that does not name the section. */
+  readonly schema: (zod: typeof z) => z.ZodType<T>
+}

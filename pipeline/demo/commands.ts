@@ -1,0 +1,29 @@
+// `weir demo`.
+
+import { type DeclareCommands, wholeNumber } from '../feature/command-line.js'
+
+interface DemoOptions {
+  readonly trace?: string
+  readonly customers: number
+  readonly events: number
+  readonly json?: boolean
+  readonly verbose?: boolean
+}
+
+export const demoCommands: DeclareCommands = (program, line) => {
+  program
+    .command('demo')
+    .description('run a month of traffic through a fresh Weir and check every total')
+    .option('--trace <file>', 'CSV of LLM calls: TIMESTAMP,ContextTokens,GeneratedTokens')
+    .option('--customers <count>', 'customers', wholeNumber, 500)
+    .option('--events <count>', 'usage events without --trace', wholeNumber, 30_000)
+    .option('--json', 'print the report as JSON')
+    .option('--verbose', 'log to stderr')
+    .action((options: DemoOptions) =>
+      line.runUntilSignal(async () => {
+        const { demoCommand } = await import('./demo-command.js')
+        const log = await line.logger(options.verbose === true ? 'info' : 'silent')
+        return demoCommand({ ...options, json: options.json === true, env: line.env, log }, line.io)
+      }),
+    )
+}

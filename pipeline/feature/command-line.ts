@@ -1,0 +1,65 @@
+// What the commands of features are declared with: the command line as they see it, and the options that several share.
+//
+// Invariant: this file and every `commands.ts` load nothing but commander, so that `weir --help` answers at once. The work
+// of a command is loaded in its action.
+
+import { type Command, InvalidArgumentError } from 'commander'
+import type { Logger } from 'pino'
+import type { WeirConfig } from '../config/config.js'
+import type { Feed } from '../deliver/feed.js'
+import type { Gateway } from '../terminal/gateway-client.js'
+import type { CliIo } from '../terminal/io.js'
+
+/** Declares the commands of a feature. */
+export type DeclareCommands = (program: Command, line: CommandLine) => void
+
+export interface CommandLine {
+  readonly io: CliIo
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Does the work of a command: what it answers is the exit code of the process. */
+  run(work: () => Promise<number>): Promise<void>
+  /** As `run`, for a command that starts servers of its own and has nothing to drain: a signal ends the process. */
+  runUntilSignal(work: () => Promise<number>): Promise<void>
+  /** `flags`: by the dotted name of the setting. */
+  config(flags?: Readonly<Record<string, unknown>>): Promise<WeirConfig>
+  /** The gateway that a command talks to: as told, else the one that was started on the data directory. */
+  gateway(options: GatewayOptions): Promise<Gateway>
+  /** What a command takes that works on the broker itself. */
+  broker(): Promise<BrokerArguments>
+  /** Lines for people on a terminal, JSON elsewhere. */
+  logger(level: string): Promise<Logger>
+}
+
+export interface GatewayOptions {
+  readonly url?: string
+  readonly apiKey?: string
+  readonly json?: boolean
+}
+
+export interface BrokerArguments {
+  readonly config: WeirConfig
+  /** Of every feature. */
+  readonly feeds: readonly Feed[]
+  /** Of the Weir that was started on the data directory. */
+  readonly runningUrl: string | undefined
+  readonly searchPath: string
+  readonly onNotice: (line: string) => void
+}
+
+/** Adds the options of every command that talks to a running Weir. */
+export function withGateway(command: Command, json: string): Command {
+  return command
+    .option('--url <url>', 'a running Weir (default: the one of the data directory)')
+    .option('--api-key <key>', 'default: $WEIR_API_KEY, or without --url the key of the data directory')
+    .option('--json', json)
+}
+
+export function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It is a whole number above 0.')
+  return Number(text)
+}
+
+export function wholeOrZero(text: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('It is a whole number.')
+  return Number(text)
+}

@@ -1,0 +1,28 @@
+// `weir simulate`.
+
+import type { DeclareCommands } from '../feature/command-line.js'
+
+interface SimulateOptions {
+  readonly catalog: readonly string[]
+  readonly events: readonly string[]
+  readonly asOf?: string
+  readonly explain?: boolean
+  readonly json?: boolean
+}
+
+export const simulateCommands: DeclareCommands = (program, line) => {
+  program
+    .command('simulate')
+    .description('rate events from files with no broker and no database')
+    .requiredOption('--catalog <files...>', 'YAML or JSON')
+    .requiredOption('--events <files...>', 'CloudEvents: one, an array, or NDJSON')
+    .option('--as-of <instant>', 'charges of the periods that began before it (default: the latest event)')
+    .option('--explain', 'show the arithmetic of every charge, line by line')
+    .option('--json', 'print the object of the contract')
+    .action((options: SimulateOptions) =>
+      line.run(async () => {
+        const { simulateCommand } = await import('./simulate-command.js')
+        return simulateCommand({ ...options, json: options.json === true }, line.io)
+      }),
+    )
+}
