@@ -1,18 +1,19 @@
-// The general way, verb by verb: what every event takes that is not plain usage on running totals (other aggregations,
-// matrix and percentage prices, escapes in its texts, an event that is parked or held). Each stage gets what the one
-// before it made, on the state that the whole core left.
+// Usage that is placed as an object, verb by verb: every event that is not rated on running totals (other aggregations,
+// matrix and percentage prices, an event that is parked or held). Each stage gets what the one before it made, on the
+// state that the whole core left.
 
-import { type Decoded, decodeMessages, type ReceivedEvent } from '../../pipeline/core/decode/decode.js'
+import type { InputMessage } from '../../pipeline/core/decode/decode.js'
 import { type Attachment, attachEvent } from '../../pipeline/core/rate/attach.js'
-import { normalizeEvents } from '../../pipeline/core/rate/normalize.js'
+import { Normalizer } from '../../pipeline/core/rate/normalize.js'
 import { type RatedRow, rateEvent } from '../../pipeline/core/rate/rate.js'
 import { LedgerWriter } from '../../pipeline/core/rows/ledger-writer.js'
 import { RatedUsageColumns } from '../../pipeline/core/rows/rated-usage-columns.js'
-import { DedupeTable } from '../../pipeline/core/state/dedupe-table.js'
+import { ScanLayout } from '../../pipeline/core/scan/layout.js'
+import { MeterCatalog, MeterMatch } from '../../pipeline/core/scan/meter-slots.js'
+import { UsageScanner } from '../../pipeline/core/scan/scanner.js'
 import type { KeyedEvent } from '../../pipeline/core/state/metered-event.js'
-import { daysKept, type PartitionState } from '../../pipeline/core/state/partition-state.js'
+import type { PartitionState } from '../../pipeline/core/state/partition-state.js'
 import type { PriceBook } from '../../pipeline/core/state/price-book.js'
-import { dedupeEvents } from '../../pipeline/core/step/dedupe.js'
 import type { StageClock } from './stage-clock.js'
 import { type Batch, coreConfig } from './whole-core.js'
 
@@ -29,15 +30,11 @@ export function runGeneralWay(
   nowMs: number,
   clock: StageClock,
 ): Attached {
-  const dedupe = new DedupeTable(daysKept(coreConfig.limits.dedupeHorizonMs))
+  const reader = new EventReader(book)
   const columns = new RatedUsageColumns(coreConfig.limits.outputChunkRows, coreConfig.limits.outputChunkBytes)
   let last: Attached = { events: [], attached: [] }
   batches.forEach(({ messages, events: count }, index) => {
-    const decoded = clock.time('decode', count, () => decodeMessages(messages))
-    const received = decoded.filter(isEvent)
-    clock.time('dedupe', count, () => dedupeEvents(received, dedupe))
-    const normalized = clock.time('normalize', count, () => normalizeEvents(received, book.catalog))
-    const events = normalized.flatMap(one => (one.kind === 'metered' ? [one.event] : []))
+    const events = clock.time('scan and normalize', count, () => messages.flatMap(one => reader.read(one)))
     for (const event of events) book.ofCustomer(event.customerId) // resolved once, not per event
     const attached = clock.time('attach', count, () => attachAll(events, book))
     const rows: RatedRow[] = []
@@ -53,8 +50,30 @@ export function runGeneralWay(
   return last
 }
 
-function isEvent(decoded: Decoded): decoded is ReceivedEvent {
-  return decoded.kind === 'event'
+/** Reads the usage of a catalog that has one type of it, as objects. */
+class EventReader {
+  readonly #types: MeterCatalog['types']
+  readonly #scanner: UsageScanner
+  readonly #normalizer: Normalizer
+
+  constructor({ catalog }: PriceBook) {
+    const { paths, types } = new MeterCatalog(catalog)
+    this.#types = types
+    this.#scanner = new UsageScanner(new ScanLayout(paths))
+    this.#normalizer = new Normalizer(this.#scanner)
+  }
+
+  read({ arrivedAtMs, bytes, contentType }: InputMessage): KeyedEvent[] {
+    const scan = this.#scanner.scan(bytes, contentType)
+    const [type] = this.#types
+    if (scan === undefined || type === undefined)
+      throw new Error('the traffic of the benchmark is plain usage')
+    return Array.from({ length: scan.count }, (_, event) => {
+      const match = this.#normalizer.read(scan, event, type)
+      if (!(match instanceof MeterMatch)) throw new Error(match.detail)
+      return this.#normalizer.meteredEvent(scan, event, match, arrivedAtMs)
+    })
+  }
 }
 
 function attachAll(events: readonly KeyedEvent[], book: PriceBook): Attachment[] {

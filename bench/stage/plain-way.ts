@@ -3,7 +3,7 @@
 // of pipeline/partition) and are what is left of its steady state.
 
 import { ScanLayout } from '../../pipeline/core/scan/layout.js'
-import { PlainCatalog } from '../../pipeline/core/scan/plain-meters.js'
+import { MeterCatalog } from '../../pipeline/core/scan/meter-slots.js'
 import type { ScannedEvents } from '../../pipeline/core/scan/scanned-events.js'
 import { UsageScanner } from '../../pipeline/core/scan/scanner.js'
 import { DedupeTable } from '../../pipeline/core/state/dedupe-table.js'
@@ -28,7 +28,7 @@ export function runPlainWay(
   duplicates: number,
   clock: StageClock,
 ): Difference[] {
-  const scanner = new UsageScanner(new ScanLayout(new PlainCatalog(catalog).paths))
+  const scanner = new UsageScanner(new ScanLayout(new MeterCatalog(catalog).paths))
   const dedupe = new DedupeTable(daysKept(coreConfig.limits.dedupeHorizonMs))
   let plain = 0
   let seen = 0

@@ -25,8 +25,7 @@ import { PriceBook } from './state/price-book.js'
 import { admit } from './step/admit.js'
 import { Batch } from './step/batch.js'
 import { dayOf } from './step/dedupe.js'
-import { placeUsage } from './usage/place-usage.js'
-import { PlainUsage } from './usage/plain-usage.js'
+import { UsagePlacer } from './usage/place-usage.js'
 
 export type { InputMessage } from './decode/decode.js'
 export type {
@@ -47,7 +46,7 @@ export class PartitionCore {
   readonly #book: PriceBook
   readonly #tap: RowTap | undefined
   readonly #ratedUsage: RatedUsageColumns
-  readonly #plainUsage = new PlainUsage()
+  readonly #usage = new UsagePlacer()
 
   /** `tap` sees every row as it is written, before it is encoded. */
   constructor(config: CoreConfig, tap?: RowTap, state?: PartitionState) {
@@ -89,8 +88,8 @@ export class PartitionCore {
     applyLifecycleEvents(batch, admitted.lifecycle, touched)
     expireChanges(batch, touched)
     settleCustomers(batch, touched)
-    placeUsage(batch, admitted.usage)
-    for (const message of usageOnly) this.#plainUsage.place(batch, message)
+    this.#usage.placeAdmitted(batch, admitted.usage)
+    for (const message of usageOnly) this.#usage.place(batch, message)
     applyHistory(batch, input.history)
     expireWaiting(batch)
     settleRetractions(batch)

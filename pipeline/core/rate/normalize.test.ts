@@ -2,8 +2,10 @@ import { expect, test } from 'vitest'
 import { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
 import { parseCatalogValue } from '../../../schemas/catalog/catalog-parser.js'
 import { formatScaled } from '../../../schemas/money/decimal.js'
-import { decodeMessages, type ReceivedEvent } from '../decode/decode.js'
-import { normalizeEvents } from './normalize.js'
+import { ScanLayout } from '../scan/layout.js'
+import { MeterCatalog, MeterMatch } from '../scan/meter-slots.js'
+import { UsageScanner } from '../scan/scanner.js'
+import { Normalizer } from './normalize.js'
 
 const parsed = parseCatalogValue({
   meters: [
@@ -15,20 +17,30 @@ const parsed = parseCatalogValue({
   plans: [],
 })
 if (parsed.kind === 'invalid') throw new Error(JSON.stringify(parsed.problems))
-const catalog = new CatalogIndex(parsed.catalog)
+const catalog = new MeterCatalog(new CatalogIndex(parsed.catalog))
+const scanner = new UsageScanner(new ScanLayout(catalog.paths))
+const normalizer = new Normalizer(scanner)
 
+/** `data`: a value, or its JSON text. */
 function read(type: string, data: unknown) {
-  const event = { specversion: '1.0', id: '1', source: 's', type, subject: 'c', data }
-  const bytes = Buffer.from(JSON.stringify(event))
-  const decoded = decodeMessages([{ seq: 1, arrivedAtMs: 5, bytes }])
-  const [outcome] = normalizeEvents(decoded as ReceivedEvent[], catalog)
-  if (outcome?.kind !== 'metered') return outcome?.kind === 'refused' ? outcome.rejection : outcome?.kind
-  return outcome.event.readings.map(one => [
-    one.meter,
-    one.text,
-    formatScaled(one.quantity),
-    Object.fromEntries(one.dimensions),
-  ])
+  const event = { specversion: '1.0', id: '1', source: 's', type, subject: 'c', data: {} }
+  const json = typeof data === 'string' ? data : JSON.stringify(data)
+  const bytes = Buffer.from(JSON.stringify(event).replace('{}', json))
+  const scan = scanner.scan(bytes, undefined)
+  if (scan?.plain[0] !== 1) throw new Error('the event is not plain')
+  const metered = catalog.types.find(one => one.bytes.toString() === type)
+  if (metered === undefined) return 'unmetered'
+  const match = normalizer.read(scan, 0, metered)
+  if (!(match instanceof MeterMatch)) return match
+  if (match.meters.length === 0) return 'unmetered'
+  return normalizer
+    .meteredEvent(scan, 0, match, 5)
+    .readings.map(one => [
+      one.meter,
+      one.text,
+      formatScaled(one.quantity),
+      Object.fromEntries(one.dimensions),
+    ])
 }
 
 test('every meter of the type reads its value, filters deciding which', () => {
@@ -60,4 +72,49 @@ test('a value that cannot be read refuses the event, with its place', () => {
 test('a path never reads what is inherited', () => {
   expect(read('login', {})).toMatchObject({ code: 'invalid_value' })
   expect(read('t', { usage: { tokens: 1 }, model: { constructor: 'x' } })).toEqual([['tokens', '1', '1', {}]])
+})
+
+const long = '1234567890123456789012345678.0123456789012'
+test.each<[string, string, unknown]>([
+  [
+    'an exponent',
+    '{"usage":{"tokens":1.5e3},"model":1.5e3}',
+    [['tokens', '1500', '1500', { model: '1500' }]],
+  ],
+  [
+    'zeros at the end',
+    '{"usage":{"tokens":"2.50"},"model":2.50}',
+    [['tokens', '2.5', '2.5', { model: '2.5' }]],
+  ],
+  [
+    'a text keeps its zeros',
+    '{"usage":{"tokens":"007"},"model":"007"}',
+    [['tokens', '7', '7', { model: '007' }]],
+  ],
+  ['minus zero', '{"usage":{"tokens":-0},"model":-0}', [['tokens', '0', '0', { model: '0' }]]],
+  [
+    'digits that no double holds',
+    '{"usage":{"tokens":9007199254740993},"model":9007199254740993}',
+    [['tokens', '9007199254740993', '9007199254740993', { model: '9007199254740993' }]],
+  ],
+  [
+    'escapes',
+    '{"usage":{"tokens":"\\u0031e\\u0032"},"model":"\\u00fc\\n"}',
+    [['tokens', '100', '100', { model: 'ü\n' }]],
+  ],
+  [
+    'a null and an object',
+    '{"usage":{"tokens":1},"model":{"a":1},"request":null}',
+    [['tokens', '1', '1', {}]],
+  ],
+])('%s is read exactly, whatever its spelling', (_name, json, expected) => {
+  expect(read('t', json)).toEqual(expected)
+})
+
+test.each<[string, string, string]>([
+  ['a filter', `{"request":{"region":${long}},"usage":{"tokens":"x"}}`, '/data/request/region'],
+  ['a dimension', `{"model":${long},"usage":{"tokens":"x"}}`, '/data/model'],
+  ['a value', `{"usage":{"tokens":${long}}}`, '/data/usage/tokens'],
+])('%s of too many digits refuses the event, in the order of the meters', (_name, json, pointer) => {
+  expect(read('t', json)).toMatchObject({ code: 'value_out_of_range', pointer })
 })

@@ -1,160 +1,227 @@
-// normalize: what every matching meter reads from a usage event. Contract section 3.
+// normalize: what every meter of a usage event's type reads from the columns of its scan. Contract section 3.
 // Invariants: a value is read or the event is refused, never guessed; the readings are in the order of the catalog's
-// meters, so the same event always gives the same readings.
+// meters, so the same event always gives the same readings. After `read` the slots of the match hold the texts of the
+// event's rows: equal numbers have one text, however they were written.
+// The trick: what is written plainly is read by its digits and stays where it is; only a number that is written in
+// another way is made a value, and its text is put behind the message.
 
-import type { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
-import type { Meter } from '../../../schemas/catalog/catalog.js'
 import type { MeterReading } from '../../../schemas/event/metered-event.js'
 import { compositeKey } from '../../../schemas/identifiers.js'
-import { isRecord } from '../../../schemas/json/json-text.js'
 import { scalarText, tooManyDigits } from '../../../schemas/json/scalar-text.js'
-import { formatScaled, parseDecimal, scaledOne } from '../../../schemas/money/decimal.js'
+import { formatScaled, parseDecimal, type Scaled, scaledOne } from '../../../schemas/money/decimal.js'
+import { numberOf } from '../../../schemas/money/exact-number.js'
 import { pointerTo, type Rejection } from '../../../schemas/rejection.js'
-import type { ReceivedEvent } from '../decode/decode.js'
+import { nsOf } from '../../../schemas/time.js'
+import type { MeteredType, MeterMatch, MeterSlots, PathSlot } from '../scan/meter-slots.js'
+import { isPlainText, plainQuantity, plainWhole } from '../scan/plain-number.js'
+import { type ScannedEvents, textOf, valueKinds } from '../scan/scanned-events.js'
+import type { UsageScanner } from '../scan/scanner.js'
 import type { KeyedEvent } from '../state/metered-event.js'
 
-export type Normalized =
-  | { readonly kind: 'metered'; readonly event: KeyedEvent }
-  | { readonly kind: 'unmetered' }
-  | { readonly kind: 'refused'; readonly rejection: Rejection }
+/** 15 digits before the point. */
+const largestSmall = 10n ** 15n * scaledOne
+const noNames: readonly string[] = []
 
-type Data = Readonly<Record<string, unknown>>
+export class Normalizer {
+  /** Of the event that was read last, by reading: whole units; -1: they are none, or too many, and `#quantities` has them. */
+  readonly units: number[] = []
+  readonly #quantities: Scaled[] = []
+  readonly #scanner: UsageScanner
 
-const unmetered: Normalized = { kind: 'unmetered' }
+  constructor(scanner: UsageScanner) {
+    this.#scanner = scanner
+  }
 
-/** Reads a whole batch; the outcomes line up with it. */
-export function normalizeEvents(batch: readonly ReceivedEvent[], catalog: CatalogIndex): Normalized[] {
-  return batch.map(received => normalizeEvent(received, catalog))
-}
-
-export function normalizeEvent(received: ReceivedEvent, catalog: CatalogIndex): Normalized {
-  const { event } = received
-  const readings: MeterReading[] = []
-  let dimensions = noDimensions
-  let dimensionsKey = ''
-  for (const meter of catalog.metersOfType(event.type)) {
-    const paths = pathsOf(meter)
-    const matches = matchesFilters(meter, paths, event.data)
-    if (typeof matches === 'object') return { kind: 'refused', rejection: matches }
-    if (!matches) continue
-    // Meters of one event mostly have the same dimensions: they share one map.
-    if (paths.dimensionsKey !== dimensionsKey) {
-      const read = readDimensions(meter, paths, event.data)
-      if ('code' in read) return { kind: 'refused', rejection: read }
-      dimensions = read
-      dimensionsKey = paths.dimensionsKey
+  /** The meters that want the event, none of them perhaps, or why it is refused. */
+  read(scan: ScannedEvents, event: number, type: MeteredType): MeterMatch | Rejection {
+    let match = type.none
+    let dimensionNames = noNames
+    let readings = 0
+    for (const meter of type.meters) {
+      if (meter.filters.length > 0) {
+        const passes = this.#passesFilters(scan, event, meter)
+        if (typeof passes === 'object') return passes
+        if (!passes) continue
+      }
+      if (meter.dimensionNames !== dimensionNames) {
+        dimensionNames = meter.dimensionNames
+        for (const dimension of meter.dimensions) {
+          if (!this.#settle(scan, event, dimension)) return tooLong(meter, dimension)
+        }
+      }
+      const problem = this.#readValue(scan, event, meter, readings)
+      if (problem !== undefined) return problem
+      readings += 1
+      if (type.all === undefined) match = match.with(meter)
     }
-    const reading = readMeter(meter, event.data, dimensions)
-    if ('code' in reading) return { kind: 'refused', rejection: reading }
-    readings.push(reading)
+    return type.all ?? match
   }
-  if (readings.length === 0) return unmetered
-  return {
-    kind: 'metered',
-    event: {
-      key: compositeKey(event.source, event.id),
-      source: event.source,
-      id: event.id,
-      type: event.type,
-      customerId: event.subject,
-      timeNs: event.timeNs,
-      ingestedAtMs: received.arrivedAtMs,
-      pinnedSubscriptionId: event.subscriptionId ?? '',
-      correlationId: event.correlationId,
-      traceparent: event.traceparent,
-      readings,
-    },
+
+  quantity(reading: number): Scaled {
+    const units = this.units[reading]!
+    return units >= 0 ? BigInt(units) * scaledOne : this.#quantities[reading]!
+  }
+
+  /** Whether no reading is near the limit of 38 digits, which is looked at only where an event is placed as an object. */
+  isSmall({ meters }: MeterMatch): boolean {
+    for (let reading = 0; reading < meters.length; reading += 1) {
+      if (this.units[reading]! >= 0) continue
+      const quantity = this.#quantities[reading]!
+      if (quantity > largestSmall || quantity < -largestSmall) return false
+    }
+    return true
+  }
+
+  /** The event that was read last, with all that it is attached and rated by. */
+  meteredEvent(scan: ScannedEvents, event: number, match: MeterMatch, arrivedAtMs: number): KeyedEvent {
+    const text = (from: Int32Array, until: Int32Array): string =>
+      textOf(scan.bytes, from[event]!, until[event]!)
+    const source = text(scan.sourceFrom, scan.sourceUntil)
+    const id = text(scan.idFrom, scan.idUntil)
+    const timeMs = scan.timeMs[event]!
+    return {
+      key: compositeKey(source, id),
+      source,
+      id,
+      type: match.type,
+      customerId: text(scan.subjectFrom, scan.subjectUntil),
+      timeNs: Number.isNaN(timeMs) ? nsOf(arrivedAtMs) : nsOf(timeMs, scan.timeNanos[event]!),
+      ingestedAtMs: arrivedAtMs,
+      pinnedSubscriptionId: text(scan.pinnedFrom, scan.pinnedUntil),
+      correlationId: text(scan.correlationFrom, scan.correlationUntil),
+      traceparent: text(scan.traceparentFrom, scan.traceparentUntil),
+      readings: this.#readings(scan, event, match),
+    }
+  }
+
+  /** Meters of one event mostly have the same dimensions: they share one map. */
+  #readings(scan: ScannedEvents, event: number, { meters }: MeterMatch): MeterReading[] {
+    let names: readonly string[] | undefined
+    let dimensions: ReadonlyMap<string, string> = new Map()
+    return meters.map((meter, reading) => {
+      if (meter.dimensionNames !== names) {
+        names = meter.dimensionNames
+        dimensions = dimensionsOf(scan, event, meter)
+      }
+      const text = meter.value === undefined ? '1' : slotText(scan, event, meter.value)!
+      return { meter: meter.meter.meter, quantity: this.quantity(reading), text, dimensions }
+    })
+  }
+
+  #passesFilters(scan: ScannedEvents, event: number, meter: MeterSlots): boolean | Rejection {
+    for (const filter of meter.filters) {
+      if (!this.#settle(scan, event, filter)) return tooLong(meter, filter)
+      const text = slotText(scan, event, filter)
+      if (text === undefined || !filter.accepted.has(text)) return false
+    }
+    return true
+  }
+
+  /** Makes what stands in a slot the one text of its value; false when it is a number of too many digits. */
+  #settle(scan: ScannedEvents, event: number, { slot }: PathSlot): boolean {
+    const place = event * scan.slots + slot
+    if (scan.valueKind[place] !== valueKinds.number) return true
+    const from = scan.valueFrom[place]!
+    const until = scan.valueUntil[place]!
+    if (isPlainText(scan.bytes, from, until)) return true
+    const text = scalarText(numberOf(textOf(scan.bytes, from, until)))
+    if (text === undefined || text === tooManyDigits) return false
+    this.#put(scan, place, text)
+    scan.valueKind[place] = valueKinds.text
+    return true
+  }
+
+  #put(scan: ScannedEvents, place: number, text: string): void {
+    const { textFrom, textUntil } = this.#scanner.put(text)
+    scan.valueFrom[place] = textFrom
+    scan.valueUntil[place] = textUntil
+  }
+
+  #readValue(scan: ScannedEvents, event: number, meter: MeterSlots, reading: number): Rejection | undefined {
+    const { value } = meter
+    this.units[reading] = 1
+    if (value === undefined) return undefined
+    const place = event * scan.slots + value.slot
+    const kind = scan.valueKind[place]
+    if (meter.meter.aggregation === 'unique_count') {
+      if (kind === valueKinds.missing || kind === valueKinds.other)
+        return refusal('invalid_value', meter, value, 'is not a text, number or boolean')
+      return this.#settle(scan, event, value) ? undefined : tooLong(meter, value)
+    }
+    if (kind !== valueKinds.number && kind !== valueKinds.text) {
+      const problem = kind === valueKinds.missing ? 'is missing' : 'is not a number'
+      return refusal('invalid_value', meter, value, problem)
+    }
+    const from = scan.valueFrom[place]!
+    const until = scan.valueUntil[place]!
+    const units = plainWhole(scan.bytes, from, until)
+    this.units[reading] = units
+    if (units >= 0) return undefined
+    const quantity = plainQuantity(scan.bytes, from, until)
+    if (quantity === undefined) return this.#readExactly(scan, place, meter, value, reading)
+    return this.#keepQuantity(meter, value, reading, quantity)
+  }
+
+  /** A number that is not written as the decimal that it is. */
+  #readExactly(
+    scan: ScannedEvents,
+    place: number,
+    meter: MeterSlots,
+    value: PathSlot,
+    reading: number,
+  ): Rejection | undefined {
+    const written = textOf(scan.bytes, scan.valueFrom[place]!, scan.valueUntil[place]!)
+    const parsed = parseDecimal(scan.valueKind[place] === valueKinds.text ? written : numberOf(written))
+    if (parsed.kind === 'invalid_value') return refusal('invalid_value', meter, value, 'is not a number')
+    if (parsed.kind === 'value_out_of_range') {
+      return refusal(
+        'value_out_of_range',
+        meter,
+        value,
+        'has more than 26 digits before or 12 after the point',
+      )
+    }
+    this.#put(scan, place, formatScaled(parsed.value))
+    return this.#keepQuantity(meter, value, reading, parsed.value)
+  }
+
+  #keepQuantity(
+    meter: MeterSlots,
+    value: PathSlot,
+    reading: number,
+    quantity: Scaled,
+  ): Rejection | undefined {
+    this.#quantities[reading] = quantity
+    const isRefused = quantity < 0n && !meter.meter.allowNegative
+    return isRefused ? refusal('negative_value', meter, value, 'is negative') : undefined
   }
 }
 
-interface MeterPaths {
-  readonly filters: readonly { readonly path: readonly string[]; readonly accepted: ReadonlySet<string> }[]
-  readonly dimensions: readonly { readonly name: string; readonly path: readonly string[] }[]
-  /** Equal keys, equal dimensions; '' without any. */
-  readonly dimensionsKey: string
+/** Undefined for what is no scalar. */
+function slotText(scan: ScannedEvents, event: number, { slot }: PathSlot): string | undefined {
+  const place = event * scan.slots + slot
+  const kind = scan.valueKind[place]
+  if (kind === valueKinds.missing || kind === valueKinds.other) return undefined
+  return textOf(scan.bytes, scan.valueFrom[place]!, scan.valueUntil[place]!)
 }
 
-const pathsByMeter = new WeakMap<Meter, MeterPaths>()
-
-function pathsOf(meter: Meter): MeterPaths {
-  const known = pathsByMeter.get(meter)
-  if (known !== undefined) return known
-  const paths = {
-    filters: [...meter.filters].map(([path, accepted]) => ({
-      path: path.replace(/^\$\./, '').split('.'),
-      accepted: new Set(accepted),
-    })),
-    dimensions: meter.dimensions.map(name => ({ name, path: name.split('.') })),
-    dimensionsKey: compositeKey(...meter.dimensions),
-  }
-  pathsByMeter.set(meter, paths)
-  return paths
-}
-
-function matchesFilters(meter: Meter, paths: MeterPaths, data: Data): boolean | Rejection {
-  for (const filter of paths.filters) {
-    const text = scalarText(valueAt(data, filter.path))
-    if (text === tooManyDigits) return tooLong(meter, filter.path)
-    if (text === undefined || !filter.accepted.has(text)) return false
-  }
-  return true
-}
-
-const noDimensions: ReadonlyMap<string, string> = new Map()
-
-function readMeter(
-  meter: Meter,
-  data: Data,
-  dimensions: ReadonlyMap<string, string>,
-): MeterReading | Rejection {
-  if (meter.aggregation === 'count') {
-    return { meter: meter.meter, text: '1', quantity: scaledOne, dimensions }
-  }
-  const path = meter.value ?? []
-  const value = valueAt(data, path)
-  if (meter.aggregation === 'unique_count') {
-    const text = scalarText(value)
-    if (text === undefined) return refusal('invalid_value', meter, path, 'is not a text, number or boolean')
-    if (text === tooManyDigits) return tooLong(meter, path)
-    return { meter: meter.meter, text, quantity: scaledOne, dimensions }
-  }
-  const parsed = parseDecimal(value)
-  if (parsed.kind === 'invalid_value') {
-    return refusal('invalid_value', meter, path, value === undefined ? 'is missing' : 'is not a number')
-  }
-  if (parsed.kind === 'value_out_of_range') {
-    return refusal('value_out_of_range', meter, path, 'has more than 26 digits before or 12 after the point')
-  }
-  if (parsed.value < 0n && !meter.allowNegative) {
-    return refusal('negative_value', meter, path, 'is negative')
-  }
-  // A whole number that JavaScript prints without an exponent is its own shortest decimal.
-  const text = Number.isSafeInteger(value) ? String(value) : formatScaled(parsed.value)
-  return { meter: meter.meter, text, quantity: parsed.value, dimensions }
-}
-
-function readDimensions(
-  meter: Meter,
-  paths: MeterPaths,
-  data: Data,
-): ReadonlyMap<string, string> | Rejection {
+function dimensionsOf(scan: ScannedEvents, event: number, meter: MeterSlots): ReadonlyMap<string, string> {
   const dimensions = new Map<string, string>()
-  for (const { name, path } of paths.dimensions) {
-    const text = scalarText(valueAt(data, path))
-    if (text === tooManyDigits) return tooLong(meter, path)
-    if (text !== undefined) dimensions.set(name, text)
-  }
+  meter.dimensions.forEach((dimension, i) => {
+    const text = slotText(scan, event, dimension)
+    if (text !== undefined) dimensions.set(meter.dimensionNames[i]!, text)
+  })
   return dimensions
 }
 
-function tooLong(meter: Meter, path: readonly string[]): Rejection {
-  return refusal('value_out_of_range', meter, path, 'has more than 38 digits, or 12 after the point')
+function tooLong(meter: MeterSlots, at: PathSlot): Rejection {
+  return refusal('value_out_of_range', meter, at, 'has more than 38 digits, or 12 after the point')
 }
 
 function refusal(
   code: 'invalid_value' | 'value_out_of_range' | 'negative_value',
-  meter: Meter,
-  path: readonly string[],
+  { meter }: MeterSlots,
+  { path }: PathSlot,
   problem: string,
 ): Rejection {
   return {
@@ -162,13 +229,4 @@ function refusal(
     detail: `The value of meter ${meter.meter} at data.${path.join('.')} ${problem}.`,
     pointer: path.reduce<string>(pointerTo, '/data'),
   }
-}
-
-function valueAt(data: Data, path: readonly string[]): unknown {
-  let value: unknown = data
-  for (const key of path) {
-    if (!isRecord(value) || !Object.hasOwn(value, key)) return undefined
-    value = value[key]
-  }
-  return value
 }

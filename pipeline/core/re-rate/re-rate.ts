@@ -68,7 +68,7 @@ function reRate(batch: Batch, customerId: string, rows: readonly HistoryRow[]): 
   for (const one of inOrder) rebuildCharge(batch, one, old, hold)
   for (const charge of old.values()) leaveUnused(batch, charge, hold)
   for (const event of homeless) {
-    placeEvent(batch, event, payloadFromReadings(event, batch.book.catalog), 'rated')
+    placeEvent(batch, event, () => payloadFromReadings(event, batch.book.catalog), 'rated')
   }
 }
 

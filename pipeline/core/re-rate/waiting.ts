@@ -23,7 +23,7 @@ const eventOverheadBytes = 512
 export type Standing = 'received' | 'rated' | 'parked' | 'dead_lettered'
 
 /** Rates an event, or lets it wait, or refuses it; its disposition moves from `standing`. `raw`: JSON, parsed or text. */
-export function placeEvent(batch: Batch, event: KeyedEvent, raw: unknown, standing: Standing): void {
+export function placeEvent(batch: Batch, event: KeyedEvent, raw: () => unknown, standing: Standing): void {
   if (isRetracted(batch, event.customerId, event.key)) {
     // Taken back before it came: it counts as rated, with rows that would add up to nothing and are left out.
     move(batch, standing, 'rated')
@@ -88,7 +88,7 @@ export function retryWaiting(batch: Batch, customerId: string): void {
     if (waiting.state.kind === 'refused') {
       batch.takeBackDeadLetter(envelopeOfWaiting(waiting), waiting.state.rejection)
     }
-    placeEvent(batch, waiting.event, waiting.payload, standingOf(waiting))
+    placeEvent(batch, waiting.event, () => waiting.payload, standingOf(waiting))
   }
 }
 
@@ -135,11 +135,11 @@ export function expireWaiting(batch: Batch): void {
 function keep(
   batch: Batch,
   event: KeyedEvent,
-  raw: unknown,
+  raw: () => unknown,
   standing: Standing,
   state: WaitingEvent['state'],
 ): void {
-  const payload = payloadOf(raw)
+  const payload = payloadOf(raw())
   const bytes = payload.length + eventOverheadBytes
   const hasRoom = batch.state.waitingBytes + bytes <= batch.config.limits.parkedBytes
   if (state.kind === 'refused') {

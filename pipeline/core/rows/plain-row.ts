@@ -4,8 +4,8 @@ import type { Scaled } from '../../../schemas/money/decimal.js'
 import { scaledOfWords, wordsOfAmount } from '../../../schemas/money/decimal-words.js'
 import type { RatedUsageRow } from '../../../schemas/tables.js'
 import { nsOf } from '../../../schemas/time.js'
-import { type PlainMeter, textOf } from '../scan/plain-meters.js'
-import { type ScannedEvents, valueKinds } from '../scan/scanned-events.js'
+import type { MeterSlots } from '../scan/meter-slots.js'
+import { type ScannedEvents, textOf, valueKinds } from '../scan/scanned-events.js'
 import type { UsageTerms } from '../state/rated-usage-terms.js'
 import type { RatedAt } from './rated-usage-row.js'
 import type { ScannedRow } from './scanned-row.js'
@@ -60,19 +60,15 @@ export class PlainRow implements ScannedRow {
   }
 
   /** What the meter reads; the dimensions are left as they are where the meter before had the same. */
-  putReading(
-    scan: ScannedEvents,
-    event: number,
-    { valueSlot, dimensions, dimensionNames }: PlainMeter,
-  ): void {
+  putReading(scan: ScannedEvents, event: number, { value, dimensions, dimensionNames }: MeterSlots): void {
     const first = event * scan.slots
-    this.value = valueSlot === -1 ? '1' : undefined
-    this.valueFrom = valueSlot === -1 ? -1 : scan.valueFrom[first + valueSlot]!
-    this.valueUntil = valueSlot === -1 ? -1 : scan.valueUntil[first + valueSlot]!
+    this.value = value === undefined ? '1' : undefined
+    this.valueFrom = value === undefined ? -1 : scan.valueFrom[first + value.slot]!
+    this.valueUntil = value === undefined ? -1 : scan.valueUntil[first + value.slot]!
     if (this.sameEvent && this.dimensions === dimensionNames) return
     this.dimensions = dimensionNames
     for (let i = 0; i < dimensions.length; i += 1) {
-      const at = first + dimensions[i]!
+      const at = first + dimensions[i]!.slot
       const kind = scan.valueKind[at]
       const isKept = kind !== valueKinds.missing && kind !== valueKinds.other
       this.dimensionFrom[i] = isKept ? scan.valueFrom[at]! : -1
@@ -83,7 +79,7 @@ export class PlainRow implements ScannedRow {
 
 /** The same as an object, for those who look at rows. */
 export function plainUsageRow(row: PlainRow, terms: UsageTerms, at: RatedAt): RatedUsageRow {
-  const text = (from: number, until: number): string => (from < 0 ? '' : textOf(row.bytes, from, until))
+  const text = (from: number, until: number): string => textOf(row.bytes, from, until)
   const dimensions = new Map<string, string>()
   row.dimensions.forEach((name, i) => {
     if (row.dimensionFrom[i]! >= 0) dimensions.set(name, text(row.dimensionFrom[i]!, row.dimensionUntil[i]!))

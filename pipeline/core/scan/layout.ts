@@ -8,7 +8,9 @@ interface LayoutNode {
 }
 
 export class ScanLayout {
-  /** Paths, which is slots per event. */
+  /** By slot. */
+  readonly paths: readonly (readonly string[])[]
+  /** Per event. */
   readonly slots: number
   /** The path that ends where this one does; -1 at the end of the chain. */
   readonly nextSlot: Int32Array
@@ -17,6 +19,7 @@ export class ScanLayout {
 
   /** Paths into `data`, by key; the slot of a path is its index. */
   constructor(paths: readonly (readonly string[])[]) {
+    this.paths = paths
     this.slots = paths.length
     this.nextSlot = new Int32Array(paths.length).fill(-1)
     for (const [slot, path] of paths.entries()) {

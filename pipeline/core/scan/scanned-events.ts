@@ -43,3 +43,8 @@ export interface ScannedEvents {
   readonly valueFrom: Int32Array
   readonly valueUntil: Int32Array
 }
+
+/** The text of a span; '' of what is not there. */
+export function textOf(bytes: Uint8Array, from: number, until: number): string {
+  return from < 0 ? '' : Buffer.from(bytes.buffer, bytes.byteOffset + from, until - from).toString('utf8')
+}

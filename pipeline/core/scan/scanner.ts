@@ -5,6 +5,7 @@
 
 import { isUtf8 } from 'node:buffer'
 import { maxEventsOfMessage } from '../../../schemas/event/cloud-event.js'
+import type { ValidEvent } from '../../../schemas/event/usage-event.js'
 import { parseJson } from '../../../schemas/json/json-text.js'
 import { isUsageBatchType } from '../../../schemas/usage-batch/usage-batch-schema.js'
 import { BatchScanner } from './batch-scanner.js'
@@ -13,7 +14,10 @@ import { Envelope } from './envelope.js'
 import { JsonWalk } from './json-walk.js'
 import { KeyTree } from './key-tree.js'
 import type { ScanLayout } from './layout.js'
+import { putParsedEvent } from './parsed-event.js'
 import type { ScannedEvents } from './scanned-events.js'
+
+const noBytes = new Uint8Array(0)
 
 type Form = 'json' | 'lines' | 'detect'
 
@@ -36,12 +40,14 @@ const openObject = 123
 const closeObject = 125
 
 export class UsageScanner {
+  readonly #layout: ScanLayout
   readonly #columns: Columns
   readonly #walk: JsonWalk
   readonly #envelope: Envelope
   readonly #batch: BatchScanner
 
   constructor(layout: ScanLayout) {
+    this.#layout = layout
     this.#columns = new Columns(layout.slots)
     this.#walk = new JsonWalk(new KeyTree(layout), layout, this.#columns)
     this.#envelope = new Envelope(this.#walk, this.#columns)
@@ -62,6 +68,26 @@ export class UsageScanner {
     walk.lineFeed = lineFeed
     const isWhole = form === 'lines' ? this.#lines() : this.#document(form)
     return isWhole ? this.#columns : undefined
+  }
+
+  /** Fills the row of an event that is not plain from what the parser read of it. */
+  putParsed(event: number, parsed: ValidEvent): void {
+    putParsedEvent(this.#walk, this.#columns, this.#layout, event, parsed)
+  }
+
+  /** What the parser read of one event, as a scan of it; the next scan overwrites it. */
+  scanParsed(parsed: ValidEvent): ScannedEvents {
+    this.#walk.load(noBytes)
+    this.#columns.reserve()
+    this.#columns.add(false, 0, 0)
+    this.putParsed(0, parsed)
+    return this.#columns
+  }
+
+  /** Writes a text behind the message of the scan, and says where it is. */
+  put(text: string): Pick<JsonWalk, 'textFrom' | 'textUntil'> {
+    this.#walk.put(text)
+    return this.#walk
   }
 
   #document(form: Form): boolean {

@@ -8,7 +8,7 @@
 // so that an event of any of many customers finds its way over a few lines of memory.
 
 import type { Rater } from '../../../rating/charges/rate.js'
-import type { PlainMatch } from '../scan/plain-meters.js'
+import type { MeterMatch } from '../scan/meter-slots.js'
 import type { ScannedEvents } from '../scan/scanned-events.js'
 import type { ChargeMap } from './charge-map.js'
 import { CustomerNumbers } from './customer-numbers.js'
@@ -111,7 +111,7 @@ export class UsageRoutes {
   }
 
   /** The route for events of a kind at an instant, or `none`. */
-  at(customer: number, match: PlainMatch, atMs: number): number {
+  at(customer: number, match: MeterMatch, atMs: number): number {
     const routes = this.#routes
     let route = this.#first(customer)
     while (route !== none) {
@@ -149,7 +149,7 @@ export class UsageRoutes {
   }
 
   /** Keeps a route; the customer's oldest one goes when there are too many. */
-  keep(customer: number, match: PlainMatch, stretch: Stretch, targets: readonly RouteTarget[]): number {
+  keep(customer: number, match: MeterMatch, stretch: Stretch, targets: readonly RouteTarget[]): number {
     if (this.#forgotten > maxForgotten && this.#forgotten * 2 > this.#routeCount) this.#forgetRoutes()
     const route = this.#routeCount
     const at = route * routeStride

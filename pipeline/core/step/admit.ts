@@ -27,12 +27,15 @@ export function admit(batch: Batch, arrivals: Arrivals): Admitted {
   const accounts = batch.config.partition === 0
   const timely: ReceivedEvent[] = []
   const unaccounted: ReceivedEvent[] = []
+  const keep = (decoded: Decoded, stream: EventStream): void => {
+    if (isAdmissible(batch, decoded, stream)) timely.push(decoded)
+  }
   for (const decoded of arrivals.CATALOG) {
-    if (accounts) refuseOrKeep(batch, decoded, 'CATALOG', timely)
+    if (accounts) keep(decoded, 'CATALOG')
     else if (decoded.kind === 'event' && streamOf(decoded.event.type) === 'CATALOG') unaccounted.push(decoded)
   }
-  for (const decoded of arrivals.LIFECYCLE) refuseOrKeep(batch, decoded, 'LIFECYCLE', timely)
-  for (const decoded of arrivals.METERING) refuseOrKeep(batch, decoded, 'METERING', timely)
+  for (const decoded of arrivals.LIFECYCLE) keep(decoded, 'LIFECYCLE')
+  for (const decoded of arrivals.METERING) keep(decoded, 'METERING')
   const sightings = dedupeEvents(timely, batch.state.dedupe)
   const lifecycle: ReceivedEvent[] = []
   const usage: ReceivedEvent[] = []
@@ -46,20 +49,16 @@ export function admit(batch: Batch, arrivals: Arrivals): Admitted {
   return { lifecycle, usage, global: unaccounted }
 }
 
-/** Usage alone, event by event. */
-export function admitUsage(batch: Batch, decoded: readonly Decoded[]): readonly ReceivedEvent[] {
-  return admit(batch, { CATALOG: [], LIFECYCLE: [], METERING: decoded }).usage
-}
-
-function refuseOrKeep(batch: Batch, decoded: Decoded, stream: EventStream, kept: ReceivedEvent[]): void {
+/** Whether an event is valid, on its stream and in time; it is refused if not. */
+export function isAdmissible(batch: Batch, decoded: Decoded, stream: EventStream): decoded is ReceivedEvent {
   if (decoded.kind === 'refused') {
     batch.counted('dead_lettered')
     batch.deadLetter(envelopeOfRefused(decoded), decoded.rejection)
-    return
+    return false
   }
   const rejection = misplaced(batch, decoded, stream) ?? untimely(batch, decoded)
-  if (rejection === undefined) kept.push(decoded)
-  else refuse(batch, decoded, rejection)
+  if (rejection !== undefined) refuse(batch, decoded, rejection)
+  return rejection === undefined
 }
 
 /** How one sends what belongs on a stream. */

@@ -9,7 +9,7 @@ import { beginninglessNs, earlier, endlessNs, later, msOf } from '../../../schem
 import { type Assignment, attachEvent } from '../rate/attach.js'
 import { basisOf } from '../rate/basis.js'
 import { chargeOfSegment } from '../rate/rate.js'
-import type { PlainMatch } from '../scan/plain-meters.js'
+import type { MeterMatch } from '../scan/meter-slots.js'
 import type { UsageTerms } from '../state/rated-usage-terms.js'
 import { none, type RouteTarget, type Stretch } from '../state/usage-routes.js'
 import type { Batch } from '../step/batch.js'
@@ -17,7 +17,7 @@ import type { Batch } from '../step/batch.js'
 const noDimensions: ReadonlyMap<string, string> = new Map()
 
 /** The charges of the route are made if they are not there yet: an event is about to be rated on them. */
-export function findRoute(batch: Batch, customer: number, match: PlainMatch, atNs: bigint): number {
+export function findRoute(batch: Batch, customer: number, match: MeterMatch, atNs: bigint): number {
   const { book, state } = batch
   const customerId = state.routes.customerId(customer)
   if (state.held.has(customerId) || state.retractedOf.has(customerId)) return none
@@ -57,7 +57,7 @@ function ratedTarget(
   { book, out, state }: Batch,
   { segment, version }: Assignment,
   reading: number,
-  match: PlainMatch,
+  match: MeterMatch,
 ): RouteTarget {
   const charge = chargeOfSegment(segment, state, book.catalog)
   const { sequence, plan, planVersion, entityId } = version.terms
@@ -87,7 +87,7 @@ function ratedTarget(
   }
 }
 
-function unwantedTarget({ out }: Batch, customerId: string, reading: number, match: PlainMatch): RouteTarget {
+function unwantedTarget({ out }: Batch, customerId: string, reading: number, match: MeterMatch): RouteTarget {
   const { meter } = match.meters[reading]!.meter
   const terms: UsageTerms = {
     texts: { ...noTexts, event_type: match.type, customer_id: customerId, meter },
@@ -126,7 +126,7 @@ interface Interval {
 function stretchOf(
   subscriptions: readonly SubscriptionPrices[],
   assignments: readonly Assignment[],
-  match: PlainMatch,
+  match: MeterMatch,
   atNs: bigint,
 ): Stretch {
   const borders: Interval[] = assignments.map(one => one.segment)

@@ -1,17 +1,305 @@
-// Usage that was admitted, the general way: what its meters read of it, then where it goes.
+// Usage, from its columns to rows. Every event is admitted, told from duplicates and read by its meters there; where its
+// values are added to running totals, it is rated without an object, and what was looked up once for a customer is kept
+// for his next event (find-route.ts). For every other event an object is made of the columns, and placeEvent decides.
+// Invariant: whether an event is rated on running totals makes no difference to what becomes of it; a test sends the same
+// events both ways.
 
-import type { ReceivedEvent } from '../decode/decode.js'
-import { normalizeEvents } from '../rate/normalize.js'
+import { amountOfTotal } from '../../../rating/charges/rate.js'
+import { growthOf } from '../../../rating/price-models/linear.js'
+import { partitionOf } from '../../../schemas/identifiers.js'
+import type { Scaled } from '../../../schemas/money/decimal.js'
+import { putScaled, putWhole } from '../../../schemas/money/decimal-words.js'
+import { nsOf } from '../../../schemas/time.js'
+import {
+  type Decoded,
+  decodeEvent,
+  decodeMessages,
+  type InputMessage,
+  type ReceivedEvent,
+} from '../decode/decode.js'
+import { Normalizer } from '../rate/normalize.js'
 import { placeEvent } from '../re-rate/waiting.js'
-import { refuse } from '../step/admit.js'
+import { PlainRow } from '../rows/plain-row.js'
+import { ScanLayout } from '../scan/layout.js'
+import { MeterCatalog, type MeteredType, MeterMatch } from '../scan/meter-slots.js'
+import { type ScannedEvents, textOf } from '../scan/scanned-events.js'
+import { UsageScanner } from '../scan/scanner.js'
+import type { PriceBook } from '../state/price-book.js'
+import { isSpan, none } from '../state/usage-routes.js'
+import { isAdmissible, refuse, refuseConflict } from '../step/admit.js'
 import type { Batch } from '../step/batch.js'
+import { dayOf } from '../step/dedupe.js'
+import { findRoute } from './find-route.js'
 
-export function placeUsage(batch: Batch, usage: readonly ReceivedEvent[]): void {
-  const normalized = normalizeEvents(usage, batch.book.catalog)
-  normalized.forEach((outcome, index) => {
-    const received = usage[index]!
-    if (outcome.kind === 'metered') placeEvent(batch, outcome.event, received.raw, 'received')
-    else if (outcome.kind === 'unmetered') batch.counted('unmetered')
-    else refuse(batch, received, outcome.rejection)
-  })
+const identityWords = 4
+const contentWords = 2
+const firstCapacity = 1024
+/** A customer of another partition. */
+const elsewhere = -2
+
+/** The events of one scan while they are placed. */
+interface Course {
+  readonly batch: Batch
+  readonly scan: ScannedEvents
+  readonly arrivedAtMs: number
+  readonly message: InputMessage | undefined
+  /** All events of the message as the parser reads them, once they were asked for. */
+  whole: readonly Decoded[] | undefined
+}
+
+export class UsagePlacer {
+  readonly #identity = new Uint32Array(identityWords)
+  readonly #content = new Uint32Array(contentWords)
+  /** By target of its route: what the amount grows by, scaled; NaN: as the totals say. */
+  readonly #growths: number[] = []
+  /** By target of its route: all that was used, and what is owed for it. */
+  readonly #totals: Scaled[] = []
+  readonly #owed: Scaled[] = []
+  readonly #row = new PlainRow()
+  #customers = new Int32Array(firstCapacity)
+  /** Of no use but to keep the looks into memory from being left out. */
+  warmth = 0
+  #catalog: PriceBook['catalog'] | undefined
+  #types: readonly MeteredType[] = []
+  #scanner = new UsageScanner(new ScanLayout([]))
+  #normalizer = new Normalizer(this.#scanner)
+
+  /** Places every event of a message of usage; what else it may hold is refused. */
+  place(batch: Batch, message: InputMessage): void {
+    this.#use(batch.book.catalog)
+    const { arrivedAtMs, bytes, contentType, refusal } = message
+    const scan = refusal === undefined ? this.#scanner.scan(bytes, contentType) : undefined
+    if (scan === undefined || scan.count === 0) {
+      for (const decoded of decodeMessages([message])) {
+        if (isAdmissible(batch, decoded, 'METERING')) this.#placeParsed(batch, decoded, false)
+      }
+      return
+    }
+    const course: Course = { batch, scan, arrivedAtMs, message, whole: undefined }
+    const customers = this.#findCustomers(batch, scan)
+    for (let event = 0; event < scan.count; event += 1) this.#admit(course, event, customers[event]!)
+  }
+
+  /** Places events that were admitted and are no duplicates. */
+  placeAdmitted(batch: Batch, usage: readonly ReceivedEvent[]): void {
+    this.#use(batch.book.catalog)
+    for (const received of usage) this.#placeParsed(batch, received, true)
+  }
+
+  #placeParsed(batch: Batch, received: ReceivedEvent, isNew: boolean): void {
+    const scan = this.#scanner.scanParsed(received.event)
+    const { arrivedAtMs } = received
+    const course: Course = { batch, scan, arrivedAtMs, message: undefined, whole: [received] }
+    const customer = customerOf(course, 0, none)
+    if (isNew || this.#isNew(course, 0)) this.#placeNew(course, 0, customer)
+  }
+
+  /** The customers that are known already, and a first look at what their events will need (`warm`). */
+  #findCustomers({ out, state }: Batch, scan: ScannedEvents): Int32Array {
+    const { count } = scan
+    if (this.#customers.length < count) this.#customers = new Int32Array(count)
+    const customers = this.#customers
+    state.routes.customersOf(scan, customers)
+    this.warmth += state.dedupe.warm(scan.identity, count)
+    this.warmth += state.routes.warm(customers, count, state.maps.charges, out.terms)
+    return customers
+  }
+
+  #use(catalog: PriceBook['catalog']): void {
+    if (catalog === this.#catalog) return
+    const { paths, types } = new MeterCatalog(catalog)
+    this.#catalog = catalog
+    this.#types = types
+    this.#scanner = new UsageScanner(new ScanLayout(paths))
+    this.#normalizer = new Normalizer(this.#scanner)
+  }
+
+  /** What is not surely valid, in time and ours is parsed, and is refused for what is found then. */
+  #admit(course: Course, event: number, before: number): void {
+    const isPlain = course.scan.plain[event] === 1
+    let customer = isPlain ? customerOf(course, event, before) : elsewhere
+    if (customer === elsewhere || !isTimely(course, event)) {
+      const decoded = decodeAt(course, event)
+      if (!isAdmissible(course.batch, decoded, 'METERING')) return
+      if (!isPlain) {
+        this.#scanner.putParsed(event, decoded.event)
+        customer = customerOf(course, event, none)
+      }
+    }
+    if (this.#isNew(course, event)) this.#placeNew(course, event, customer)
+  }
+
+  #isNew(course: Course, event: number): boolean {
+    const { arrivedAtMs, batch, scan } = course
+    for (let i = 0; i < identityWords; i += 1) {
+      this.#identity[i] = scan.identity[event * identityWords + i]!
+    }
+    for (let i = 0; i < contentWords; i += 1) this.#content[i] = scan.content[event * contentWords + i]!
+    const hasNoTime = Number.isNaN(scan.timeMs[event]!)
+    const sighting = batch.state.dedupe.see(this.#identity, this.#content, dayOf(arrivedAtMs), hasNoTime)
+    if (sighting === 'duplicate') batch.counted('duplicate')
+    else if (sighting === 'conflicting') refuseConflict(batch, receivedAt(course, event))
+    return sighting === 'new'
+  }
+
+  #placeNew(course: Course, event: number, customer: number): void {
+    const { arrivedAtMs, batch, scan } = course
+    const type = this.#typeOf(scan, event)
+    const read = type === undefined ? undefined : this.#normalizer.read(scan, event, type)
+    if (read !== undefined && !(read instanceof MeterMatch)) refuse(batch, receivedAt(course, event), read)
+    else if (read === undefined || read.meters.length === 0) batch.counted('unmetered')
+    else if (!this.#isAddedUp(course, event, read, customer)) {
+      const metered = this.#normalizer.meteredEvent(scan, event, read, arrivedAtMs)
+      placeEvent(batch, metered, () => receivedAt(course, event).raw, 'received')
+    }
+  }
+
+  /** Rates the event on running totals, if that is all that its customer's prices need. */
+  #isAddedUp(course: Course, event: number, match: MeterMatch, customer: number): boolean {
+    const { batch, scan } = course
+    if (customer === none || !match.isAddedUp || scan.pinnedFrom[event] !== -1) return false
+    if (!this.#normalizer.isSmall(match)) return false
+    const timeMs = timeOf(course, event)
+    const known = batch.state.routes.at(customer, match, timeMs)
+    const route =
+      known === none ? findRoute(batch, customer, match, nsOf(timeMs, scan.timeNanos[event]!)) : known
+    if (route === none || !this.#add(batch, route)) return false
+    this.#rate(course, event, match, route, timeMs)
+    return true
+  }
+
+  #typeOf(scan: ScannedEvents, event: number): MeteredType | undefined {
+    const from = scan.typeFrom[event]!
+    const until = scan.typeUntil[event]!
+    for (const type of this.#types) if (isSpan(type.bytes, scan.bytes, from, until)) return type
+    return undefined
+  }
+
+  /** What the event brings each charge to; false when some amount is too large to run. */
+  #add(batch: Batch, route: number): boolean {
+    const { maps, routes } = batch.state
+    const end = routes.endOfTargets(route)
+    for (let target = routes.firstTarget(route), i = 0; target < end; target += 1, i += 1) {
+      const serial = routes.chargeSerial(target)
+      if (serial === none) continue
+      const running = maps.charges.running(serial)
+      if (running === undefined) return false
+      const reading = routes.reading(target)
+      const rater = routes.rater(target)
+      const units = this.#normalizer.units[reading]!
+      const growth =
+        units >= 0 && rater.linear !== undefined
+          ? growthOf(rater.linear, running.units(serial), units)
+          : Number.NaN
+      this.#growths[i] = growth
+      if (!Number.isNaN(growth)) continue
+      const total = running.total(serial) + this.#normalizer.quantity(reading)
+      const owed = amountOfTotal(rater, total)
+      if (isLarge(total) || isLarge(owed)) return false
+      this.#totals[i] = total
+      this.#owed[i] = owed
+    }
+    return true
+  }
+
+  #rate(
+    { arrivedAtMs, batch, scan }: Course,
+    event: number,
+    match: MeterMatch,
+    route: number,
+    timeMs: number,
+  ): void {
+    const { routes } = batch.state
+    const row = this.#row
+    row.beginEvent(scan, event, timeMs, scan.timeNanos[event]!, arrivedAtMs)
+    batch.counted('rated')
+    const end = routes.endOfTargets(route)
+    for (let target = routes.firstTarget(route), i = 0; target < end; target += 1, i += 1) {
+      const serial = routes.chargeSerial(target)
+      const reading = routes.reading(target)
+      this.#putQuantity(reading)
+      if (serial === none) row.amount = 0n
+      else this.#moveOn(batch, serial, reading, i, timeMs)
+      row.terms = routes.terms(target)
+      row.putReading(scan, event, match.meters[reading]!)
+      batch.out.ratedPlain(row)
+      row.sameEvent = true
+    }
+  }
+
+  #putQuantity(reading: number): void {
+    const units = this.#normalizer.units[reading]!
+    if (units < 0) this.#row.quantity = this.#normalizer.quantity(reading)
+    else {
+      this.#row.quantity = undefined
+      putWhole(units, this.#row.quantityWords)
+    }
+  }
+
+  /** Brings a charge to what `#add` found, and the amount that this makes into the row. */
+  #moveOn(batch: Batch, serial: number, reading: number, i: number, timeMs: number): void {
+    const running = batch.state.maps.charges.running(serial)
+    if (running === undefined) throw new Error(`The charge ${serial} does not run.`)
+    const growth = this.#growths[i]!
+    const units = this.#normalizer.units[reading]!
+    if (Number.isNaN(growth)) {
+      const owed = this.#owed[i]!
+      this.#row.amount = owed - running.emitted(serial)
+      running.add(serial, timeMs, this.#totals[i]!, owed, units >= 0)
+    } else {
+      this.#row.amount = undefined
+      putScaled(growth, this.#row.amountWords)
+      running.grow(serial, timeMs, units, growth)
+    }
+  }
+}
+
+/** Beyond this the general way decides, which knows the limit of 38 digits. */
+const largest = 1n << 120n
+
+function isLarge(amount: Scaled): boolean {
+  return amount > largest || amount < -largest
+}
+
+function timeOf({ arrivedAtMs, scan }: Course, event: number): number {
+  const sentMs = scan.timeMs[event]!
+  return Number.isNaN(sentMs) ? arrivedAtMs : sentMs
+}
+
+/** Whether the event is surely neither too early nor too late; in the last millisecond that is allowed, the parser knows. */
+function isTimely({ arrivedAtMs, batch, scan }: Course, event: number): boolean {
+  const { futureToleranceMs, dedupeHorizonMs } = batch.config.limits
+  const sentMs = scan.timeMs[event]!
+  if (Number.isNaN(sentMs)) return true
+  return sentMs < arrivedAtMs + futureToleranceMs && sentMs >= arrivedAtMs - dedupeHorizonMs
+}
+
+/** The customer's number, `none` for one of ours who has nothing yet; `before`: what was known when the scan was begun. */
+function customerOf({ batch, scan }: Course, event: number, before: number): number {
+  if (before !== none) return before
+  const { config, state } = batch
+  const from = scan.subjectFrom[event]!
+  const until = scan.subjectUntil[event]!
+  const known = state.routes.customer(scan.bytes, from, until)
+  if (known !== none) return known
+  const customerId = textOf(scan.bytes, from, until)
+  if (partitionOf(customerId, config.partitions) !== config.partition) return elsewhere
+  return state.maps.customers.has(customerId) ? state.routes.addCustomer(customerId) : none
+}
+
+/** The event as the parser reads it. What is broken in it is told as of the whole message. */
+function decodeAt(course: Course, event: number): Decoded {
+  const { arrivedAtMs, message, scan } = course
+  const bytes = scan.bytes.subarray(scan.from[event], scan.until[event])
+  const own = bytes.length === 0 ? undefined : decodeEvent(bytes, arrivedAtMs)
+  if (own !== undefined) return own
+  course.whole ??= decodeMessages(message === undefined ? [] : [message])
+  return course.whole[event]!
+}
+
+function receivedAt(course: Course, event: number): ReceivedEvent {
+  const decoded = decodeAt(course, event)
+  if (decoded.kind === 'refused')
+    throw new Error(`An event that was admitted is refused: ${decoded.rejection.code}.`)
+  return decoded
 }

@@ -9,9 +9,10 @@ import { arrivalMs, change, type TestEvent } from '../../testing/core-fixture.js
 import { type CoreInput, PartitionCore, type RowTap } from '../core.js'
 import { defaultCoreLimits } from '../ports/core-limits.js'
 import { PartitionState } from '../state/partition-state.js'
+import { none } from '../state/usage-routes.js'
 
-// Two cores take the same messages: one as they are, the other with an attribute that means nothing given twice, which
-// keeps all of a message off the fast way.
+// Two cores take the same messages: one as they are, the other with an attribute that means nothing given twice, so that
+// every event is parsed, and with a state that keeps no route, so that none is rated on running totals without an object.
 
 /** For runs of many thousands. */
 const generousMs = 600_000
@@ -239,11 +240,17 @@ class Side {
       },
       deadLetter: (row: DeadLetterRow) => this.#refused.push(row),
     }
-    this.core = new PartitionCore(this.#config, this.#tap, state)
+    this.core = this.#coreOf(state)
+  }
+
+  #coreOf(state: PartitionState): PartitionCore {
+    if (!this.#isPlain) state.routes.keep = () => none
+    return new PartitionCore(this.#config, this.#tap, state)
   }
 
   restart(): void {
-    this.core = PartitionCore.restore(this.#config, this.core.snapshot(), [], this.#tap)
+    const snapshot = this.core.snapshot()
+    this.core = this.#coreOf(PartitionState.restore(defaultCoreLimits.dedupeHorizonMs, snapshot, []))
   }
 
   send(lifecycle: readonly TestEvent[], usage: readonly TestEvent[], isArray: boolean): void {

@@ -1,0 +1,117 @@
+// The catalog's meters as the scanner meets them: at which paths of `data` to look, and which meters want an event.
+// What a meter reads there is decided by normalize.ts.
+
+import type { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
+import type { Aggregation, Meter } from '../../../schemas/catalog/catalog.js'
+
+/** A path of `data`, and the slot that its value is noted in. */
+export interface PathSlot {
+  readonly path: readonly string[]
+  readonly slot: number
+}
+
+export interface MeterSlots {
+  readonly meter: Meter
+  /** Undefined: it reads no value. */
+  readonly value: PathSlot | undefined
+  readonly filters: readonly (PathSlot & { readonly accepted: ReadonlySet<string> })[]
+  /** In the order of the names. */
+  readonly dimensions: readonly PathSlot[]
+  /** Meters of the same dimensions share one list. */
+  readonly dimensionNames: readonly string[]
+}
+
+/** The meters that want an event. One object for each combination, so that it can be compared and kept. */
+export class MeterMatch {
+  /** Its own: no two matches share one. */
+  readonly number: number
+  readonly type: string
+  readonly meters: readonly MeterSlots[]
+  /** Whether nothing is needed of an event but its values, and that in any order. */
+  readonly isAddedUp: boolean
+  readonly #longer = new Map<MeterSlots, MeterMatch>()
+
+  constructor(type: string, meters: readonly MeterSlots[]) {
+    matches += 1
+    this.number = matches
+    this.type = type
+    this.meters = meters
+    this.isAddedUp = meters.every(({ meter }) => isAddedUp(meter.aggregation))
+  }
+
+  /** These meters and one more. */
+  with(meter: MeterSlots): MeterMatch {
+    const known = this.#longer.get(meter)
+    if (known !== undefined) return known
+    const longer = new MeterMatch(this.type, [...this.meters, meter])
+    this.#longer.set(meter, longer)
+    return longer
+  }
+}
+
+let matches = 0
+
+export interface MeteredType {
+  readonly bytes: Uint8Array
+  readonly meters: readonly MeterSlots[]
+  /** None of them. */
+  readonly none: MeterMatch
+  /** All of them, where no filter decides; else undefined. */
+  readonly all: MeterMatch | undefined
+}
+
+export class MeterCatalog {
+  readonly paths: readonly (readonly string[])[]
+  readonly types: readonly MeteredType[]
+
+  constructor(catalog: CatalogIndex) {
+    const slots = new Map<string, PathSlot>()
+    // A text and a quantity are noted apart, since what is read is put into the slot in its place.
+    const slotOf = (path: readonly string[], use: 'text' | 'quantity' = 'text'): PathSlot => {
+      const key = JSON.stringify([use, ...path])
+      const known = slots.get(key) ?? { path, slot: slots.size }
+      slots.set(key, known)
+      return known
+    }
+    const names = new Map<string, readonly string[]>()
+    const sharedNames = (own: readonly string[]): readonly string[] => {
+      const key = JSON.stringify(own)
+      const known = names.get(key) ?? own
+      names.set(key, known)
+      return known
+    }
+    this.types = catalog.eventTypes().map(type => {
+      const meters = catalog.metersOfType(type).map(meter => slotsOf(meter, slotOf, sharedNames))
+      const isFiltered = meters.some(({ filters }) => filters.length > 0)
+      const none = new MeterMatch(type, [])
+      const all = isFiltered ? undefined : meters.reduce((match, meter) => match.with(meter), none)
+      return { bytes: Buffer.from(type), meters, none, all }
+    })
+    this.paths = [...slots.values()].map(({ path }) => path)
+  }
+}
+
+function slotsOf(
+  meter: Meter,
+  slotOf: (path: readonly string[], use?: 'text' | 'quantity') => PathSlot,
+  sharedNames: (names: readonly string[]) => readonly string[],
+): MeterSlots {
+  const { aggregation, value = [] } = meter
+  return {
+    meter,
+    value:
+      aggregation === 'count'
+        ? undefined
+        : slotOf(value, aggregation === 'unique_count' ? 'text' : 'quantity'),
+    filters: [...meter.filters].map(([path, accepted]) => ({
+      ...slotOf(path.replace(/^\$\./, '').split('.')),
+      accepted: new Set(accepted),
+    })),
+    dimensions: meter.dimensions.map(name => slotOf(name.split('.'))),
+    dimensionNames: sharedNames(meter.dimensions),
+  }
+}
+
+function isAddedUp(aggregation: Aggregation): boolean {
+  return aggregation === 'sum' || aggregation === 'count'
+}
