@@ -27,6 +27,7 @@ import { stoppedPartitions } from './health/pressure.js'
 import { pipelineTelemetry } from './health/telemetry.js'
 import { CommitsUnderWay } from './ledger/commits-under-way.js'
 import { LedgerTail } from './ledger/ledger-tail.js'
+import { SharedMemory } from './memory/shared-memory.js'
 import { delivery, gateway, partitions, type RoleParts } from './roles.js'
 import { endOrphanServers, type ServerLogins, type Servers, startServers } from './servers/embedded.js'
 import { requireFreePorts } from './servers/free-ports.js'
@@ -120,7 +121,9 @@ async function startOnce(
   const undo: (() => Promise<unknown>)[] = []
   try {
     // The threads load their code while the servers start.
+    const memory = new SharedMemory()
     const pool = new WorkerPool({
+      memory,
       workers: config.workers,
       onCrash: (worker, error) => log.error({ worker, err: error }, 'worker died'),
     })
@@ -144,7 +147,7 @@ async function startOnce(
     const { clickhouse } = servers
     const applied = (await Promise.all(features.map(feature => feature.migrate?.(clickhouse) ?? []))).flat()
     if (applied.length > 0) log.info({ applied }, 'schema migrated')
-    return await startRoles({ config, options, pool, servers, nc, undo })
+    return await startRoles({ config, options, memory, pool, servers, nc, undo })
   } catch (error) {
     if (undo.length > 1 && !isSpoilt()) await sleep(endNoticedMs)
     for (const step of undo.reverse()) await step().catch(() => undefined) // the first error is the one to tell
@@ -155,6 +158,7 @@ async function startOnce(
 interface Started {
   readonly config: WeirConfig
   readonly options: WeirOptions
+  readonly memory: SharedMemory
   readonly pool: WorkerPool
   readonly servers: Servers
   readonly nc: NatsConnection
@@ -162,7 +166,7 @@ interface Started {
 }
 
 async function startRoles(started: Started): Promise<Weir> {
-  const { config, options, pool, servers, nc, undo } = started
+  const { config, options, memory, pool, servers, nc, undo } = started
   const { clickhouse } = servers
   const js = jetstream(nc)
   const jsm = await jetstreamManager(nc)
@@ -177,8 +181,9 @@ async function startRoles(started: Started): Promise<Weir> {
     ...{ config, log: options.log, nc, js, jsm, buckets, clickhouse, queries, features, registry, undo },
     feeds: feedsOf(features, config),
     telemetry: pipelineTelemetry(registry),
-    tail: new LedgerTail(),
+    tail: new LedgerTail(memory),
     underWay: new CommitsUnderWay(),
+    memory,
     stoppedPartitions: () => stoppedPartitions(partitionStatus()),
   }
   const delivering = delivery(parts)

@@ -22,6 +22,7 @@ import { readinessOf } from './health/readiness.js'
 import type { PipelineTelemetry } from './health/telemetry.js'
 import type { CommitsUnderWay } from './ledger/commits-under-way.js'
 import type { LedgerTail } from './ledger/ledger-tail.js'
+import type { SharedMemory } from './memory/shared-memory.js'
 import type { WorkerPool } from './workers/pool.js'
 
 export interface RoleParts extends FeatureParts {
@@ -32,6 +33,7 @@ export interface RoleParts extends FeatureParts {
   /** What this process commits, for its own delivery. */
   readonly tail: LedgerTail
   readonly underWay: CommitsUnderWay
+  readonly memory: SharedMemory
   /** What ends what was begun, in the order in which it was begun. */
   readonly undo: (() => Promise<unknown>)[]
 }
@@ -131,7 +133,7 @@ export async function partitions(
   awaited: AwaitedFeed,
   pool: WorkerPool,
 ): Promise<Partitions> {
-  const { config, nc, jsm, log, telemetry, tail, underWay, undo } = parts
+  const { config, nc, jsm, log, telemetry, tail, underWay, memory, undo } = parts
   const history = parts.features.find(feature => feature.history !== undefined)?.history?.(parts, awaited)
   if (history === undefined) throw new Error('no feature brings the history')
   const gauge = await startGauge(parts)
@@ -145,6 +147,7 @@ export async function partitions(
     telemetry,
     tail,
     underWay,
+    memory,
     log,
     holdsBack: gauge.holdsBack,
     onFatal: (partition, failure) => log.error({ partition, code: failure.code }, failure.message),

@@ -22,6 +22,7 @@ import { type Manifest, SnapshotStore } from '../../pipeline/engine/snapshot.js'
 import { encodeCheckpoint } from '../../pipeline/ledger/checkpoint.js'
 import { CommitsUnderWay } from '../../pipeline/ledger/commits-under-way.js'
 import { LedgerTail } from '../../pipeline/ledger/ledger-tail.js'
+import { SharedMemory } from '../../pipeline/memory/shared-memory.js'
 import { WorkerPool } from '../../pipeline/workers/pool.js'
 import { type BenchOptions, inFreshDirectory } from '../measure/context.js'
 import { type Difference, difference, rounded } from '../measure/report.js'
@@ -59,6 +60,8 @@ const eventsEach = 4
 const binaryOf = (options: BenchOptions) =>
   options.natsServer === undefined ? {} : { binary: options.natsServer }
 
+const memory = new SharedMemory()
+
 export async function measureRestart(
   ids: number,
   options: BenchOptions,
@@ -69,7 +72,7 @@ export async function measureRestart(
     const startedAt = performance.now()
     const cpuBefore = process.cpuUsage()
     const server = await startNatsServer({ storeDir, ...binaryOf(options) })
-    const pool = new WorkerPool({ workers })
+    const pool = new WorkerPool({ workers, memory })
     try {
       return await restart(server, pool, prepared, {
         ids,
@@ -107,7 +110,8 @@ async function restart(
     pool,
     limits: limitsOf(nc),
     history: { rowsOf: async () => [] },
-    tail: new LedgerTail(),
+    memory,
+    tail: new LedgerTail(memory),
     underWay: new CommitsUnderWay(),
     log: { info: quiet, warn: quiet, error: quiet },
     onFatal: (_, failure) => {
@@ -236,7 +240,7 @@ async function storeState(
   const link = {
     nc,
     jsm,
-    tail: new LedgerTail(),
+    tail: new LedgerTail(memory),
     limits: limits.engine,
     signal: new AbortController().signal,
     onRetry: () => undefined,

@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url'
 import { builtFile } from '../../schemas/package-root.js'
 import type { ChildReady, ChildStart } from './clickhouse/protocol.js'
 import {
+  EndedEarly,
   endOrphans,
   endWithUs,
   exitOf,
@@ -143,9 +144,10 @@ async function handOver(
   const answered = new Promise<ChildReady>(resolveAnswer => {
     child.once('message', message => resolveAnswer(message as ChildReady))
   })
-  const ended = exited.then((exit): ChildReady => {
-    return { kind: 'failed', reason: `it ended with ${exit.code ?? exit.signal ?? 'an error'}` }
+  const ended = exited.then((exit): never => {
+    throw new EndedEarly(exit)
   })
+  ended.catch(() => undefined)
   child.send(start)
   const answer = await Promise.race([answered, ended])
   if (answer.kind === 'failed') throw new Error(answer.reason)

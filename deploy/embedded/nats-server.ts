@@ -17,6 +17,7 @@ import { connect, type NodeConnectionOptions } from '@nats-io/transport-node'
 import { findNatsServer } from './nats-binary.js'
 import { type NatsUser, natsConfigText, natsUsers } from './nats-config.js'
 import {
+  EndedEarly,
   endOrphans,
   endWithUs,
   exitOf,
@@ -131,8 +132,7 @@ async function waitUntilReady(
   let cause: unknown
   for (;;) {
     const exit = ended()
-    if (exit !== undefined)
-      throw new Error(`it ended with ${exit.code ?? exit.signal ?? 'an error'}`, { cause })
+    if (exit !== undefined) throw new EndedEarly(exit, { cause })
     if (Date.now() > deadline) throw new Error('it was not ready in time', { cause })
     try {
       const port = portOf(await readFile(portsFile, 'utf8'))

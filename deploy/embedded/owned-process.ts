@@ -17,6 +17,17 @@ export interface ProcessExit {
   readonly signal: NodeJS.Signals | null
 }
 
+/** A server ended before it was ready. */
+export class EndedEarly extends Error {
+  override readonly name = 'EndedEarly'
+  readonly exit: ProcessExit
+
+  constructor(exit: ProcessExit, options?: ErrorOptions) {
+    super(`it ended with ${exit.code ?? exit.signal ?? 'an error'}`, options)
+    this.exit = exit
+  }
+}
+
 /** How a server of a directory is recognised. */
 export interface ProcessMark {
   /** To be in its environment. */

@@ -42,12 +42,8 @@ export class GenesisMissing extends Error {
   override readonly name = 'GenesisMissing'
 }
 
-const known = new WeakMap<JetStreamManager, Genesis>()
-
-/** Of an installation that was made. Throws `GenesisMissing`. Asked of the leader once for each manager. */
+/** Of an installation that was made. Throws `GenesisMissing`. Asked of the leader; who asks often keeps the answer. */
 export async function genesisOf(jsm: JetStreamManager): Promise<Genesis> {
-  const before = known.get(jsm)
-  if (before !== undefined) return before
   const bytes = await readKey(jsm, recordKey)
   const record = bytes === undefined ? undefined : decode(bytes)
   if (record === undefined) {
@@ -55,9 +51,7 @@ export async function genesisOf(jsm: JetStreamManager): Promise<Genesis> {
       `The bucket ${genesisBucket} does not say what this installation was made of. Restore it from a backup.`,
     )
   }
-  const genesis = { key: Buffer.from(record.key, 'base64'), streams: record.streams }
-  if (record.made) known.set(jsm, genesis)
-  return genesis
+  return { key: Buffer.from(record.key, 'base64'), streams: record.streams }
 }
 
 /** Whether the partition has ever had a checkpoint. */

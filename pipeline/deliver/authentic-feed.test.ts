@@ -9,6 +9,7 @@ import { pipelineLimits } from '../config/limits.js'
 import { type Claim, claimPartition } from '../engine/claim.js'
 import { buildCommit, type CommitLink, publishCommit } from '../ledger/commit.js'
 import { LedgerTail } from '../ledger/ledger-tail.js'
+import { SharedMemory } from '../memory/shared-memory.js'
 import { type Broker, startBroker, until } from '../testing/engine-harness.js'
 import { Deliverer } from './deliverer.js'
 import type { ForeignMessage } from './ledger-commits.js'
@@ -50,7 +51,14 @@ afterAll(async () => {
 function link(): CommitLink {
   const { nc, jsm } = broker
   const limits = pipelineLimits({ partitions: 4, maxPayload: nc.info!.max_payload }).engine
-  return { nc, jsm, tail: new LedgerTail(), limits, signal: controller.signal, onRetry: () => undefined }
+  return {
+    nc,
+    jsm,
+    tail: new LedgerTail(new SharedMemory()),
+    limits,
+    signal: controller.signal,
+    onRetry: () => undefined,
+  }
 }
 
 class Writer {
@@ -188,7 +196,7 @@ test('a ledger that no longer holds what was delivered stops the feed', async ()
 })
 
 test('from the tail of this process the same is delivered, foreign messages between', async () => {
-  const deliverer = start(new LedgerTail(1 << 20))
+  const deliverer = start(new LedgerTail(new SharedMemory(), 1 << 20))
   await until(() => deliverer.status().state === 'running')
   await writer.commit('a')
   await js.publish('ledger.1.rated_usage', 'forged')

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
 import { type BatchMessage, publishBatch } from '../broker/atomic-batch.js'
 import { LedgerTail } from '../ledger/ledger-tail.js'
+import { SharedMemory } from '../memory/shared-memory.js'
 import { defaultDeliverLimits } from './deliver-limits.js'
 import type { ReadMessage } from './read-feed.js'
 import { matcherOf, readLedger } from './read-ledger.js'
@@ -110,7 +111,7 @@ class Ledger {
 }
 
 test('what was stored before the reading began comes from the stream, what is stored later from the tail', async () => {
-  const ledger = await new Ledger(new LedgerTail(mib)).make()
+  const ledger = await new Ledger(new LedgerTail(new SharedMemory(), mib)).make()
   await ledger.commit(3)
   await ledger.commit(2)
   expect(ledger.tail.count).toBe(0) // nobody read
@@ -123,7 +124,7 @@ test('what was stored before the reading began comes from the stream, what is st
 })
 
 test('commits that the tail never hears of, or hears of out of turn, are read in their place', async () => {
-  const ledger = await new Ledger(new LedgerTail(mib)).make()
+  const ledger = await new Ledger(new LedgerTail(new SharedMemory(), mib)).make()
   ledger.begin()
   for (let round = 0; round < 4; round += 1) {
     await ledger.commit(3)
@@ -143,7 +144,7 @@ test('commits that the tail never hears of, or hears of out of turn, are read in
 })
 
 test('what no longer fits into the tail is read from the stream', async () => {
-  const ledger = await new Ledger(new LedgerTail(200_000)).make()
+  const ledger = await new Ledger(new LedgerTail(new SharedMemory(), 200_000)).make()
   ledger.begin()
   for (let commit = 0; commit < 12; commit += 1) await ledger.commit(4, true, 20_000)
   await ledger.expectAllRead()
@@ -152,7 +153,7 @@ test('what no longer fits into the tail is read from the stream', async () => {
 })
 
 test('a reading that begins in the middle of a commit skips what lies before', async () => {
-  const ledger = await new Ledger(new LedgerTail(mib)).make()
+  const ledger = await new Ledger(new LedgerTail(new SharedMemory(), mib)).make()
   const leave = ledger.tail.open()
   await ledger.commit(5)
   ledger.begin(4)

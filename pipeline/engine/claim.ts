@@ -47,7 +47,7 @@ export async function claimPartition(link: CommitLink, partition: number, owner:
   let detail = ''
   for (let tries = 0; tries < claimTries; tries += 1) {
     link.signal.throwIfAborted()
-    const newest = await readCheckpoint(link.jsm, partition)
+    const newest = await readCheckpoint(link.jsm, partition, genesis.key)
     if (newest?.checkpoint.owner === owner) return claimed(newest) // the answer was lost, the claim was not
     if (newest === undefined && isBorn) throw checkpointMissing(partition) // invariant 3
     const before = newest?.checkpoint ?? firstCheckpoint(partition, inputsBefore)

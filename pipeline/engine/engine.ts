@@ -8,6 +8,7 @@ import type { Positions } from '../ledger/checkpoint.js'
 import type { CommitsUnderWay } from '../ledger/commits-under-way.js'
 import type { PartitionFailure, PartitionFailureCode } from '../ledger/failures.js'
 import type { LedgerTail } from '../ledger/ledger-tail.js'
+import type { SharedMemory } from '../memory/shared-memory.js'
 import type { PartitionWorker } from '../workers/protocol.js'
 import type { HistorySource } from './history-desk.js'
 
@@ -22,6 +23,7 @@ export interface EngineOptions {
   /** What is committed here, for the deliverer in this process. */
   readonly tail: LedgerTail
   readonly underWay: CommitsUnderWay
+  readonly memory: SharedMemory
   readonly log: EngineLog
   readonly telemetry?: EngineTelemetry
   /** The partition has stopped for good; `code` says why and the message what to do. */

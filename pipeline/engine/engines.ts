@@ -7,6 +7,7 @@ import type { PipelineLimits } from '../config/limits.js'
 import type { CommitsUnderWay } from '../ledger/commits-under-way.js'
 import { PartitionFailure } from '../ledger/failures.js'
 import type { LedgerTail } from '../ledger/ledger-tail.js'
+import type { SharedMemory } from '../memory/shared-memory.js'
 import type { WorkerPool } from '../workers/pool.js'
 import type { EngineLog, EngineStatus, EngineTelemetry } from './engine.js'
 import type { HistorySource } from './history-desk.js'
@@ -22,6 +23,7 @@ export interface EnginesOptions {
   /** What is committed here, for the deliverer in this process. */
   readonly tail: LedgerTail
   readonly underWay: CommitsUnderWay
+  readonly memory: SharedMemory
   readonly log: EngineLog
   readonly telemetry?: EngineTelemetry
   /** One partition has stopped for good; the others go on. */

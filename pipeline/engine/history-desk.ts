@@ -4,7 +4,7 @@
 // 1. A request is fetched once at a time, and is repeated until it succeeds or the partition is let go.
 // 2. The rows asked for include everything that was committed before the request became known.
 
-import { setTimeout as sleep } from 'node:timers/promises'
+import { backOffMs, pauseFor } from '../broker/back-off.js'
 import type { EngineLimits } from '../config/limits.js'
 import type { HistoryAnswer, HistoryRequest, HistoryRow } from '../core/ports/core-io.js'
 
@@ -70,8 +70,7 @@ export class HistoryDesk {
   }
 
   async #fetch(request: HistoryRequest, ledgerSeq: number): Promise<void> {
-    const { retryMinMs, retryMaxMs } = this.#limits
-    for (let waitMs = retryMinMs; !this.#signal.aborted; waitMs = Math.min(waitMs * 2, retryMaxMs)) {
+    for (let failures = 1; !this.#signal.aborted; failures += 1) {
       try {
         const rows = await this.#source.rowsOf(request, ledgerSeq, this.#signal)
         this.#answers.push({ requestId: request.requestId, rows })
@@ -82,7 +81,7 @@ export class HistoryDesk {
         this.#onRetry(
           `history of ${request.customerId}: ${error instanceof Error ? error.message : String(error)}`,
         )
-        await sleep(waitMs, undefined, { signal: this.#signal }).catch(() => undefined)
+        await pauseFor(backOffMs(failures, this.#limits), this.#signal)
       }
     }
   }

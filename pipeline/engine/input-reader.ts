@@ -17,6 +17,7 @@ import {
   type JetStreamManager,
 } from '@nats-io/jetstream'
 import { type NatsConnection, nanos } from '@nats-io/transport-node'
+import { backOffMs } from '../broker/back-off.js'
 import { type OpenReading, pullLinkOf } from '../broker/pull-link.js'
 import { type Delivery, deliveryOf, type ReadMessage, statusOf } from '../broker/pull-protocol.js'
 import { streamInfo } from '../broker/topology.js'
@@ -129,7 +130,7 @@ export class InputReader {
     this.#drop()
     if (interruption !== undefined) this.#options.onInterruption(interruption)
     const { limits } = this.#options
-    for (let waitMs = limits.retryMinMs; !this.#stopped; waitMs = Math.min(waitMs * 2, limits.retryMaxMs)) {
+    for (let failures = 1; !this.#stopped; failures += 1) {
       try {
         await this.#open()
         break
@@ -140,7 +141,7 @@ export class InputReader {
           break
         }
         this.#options.onInterruption(error instanceof Error ? error.message : String(error))
-        await sleep(waitMs)
+        await sleep(backOffMs(failures, limits))
       }
     }
     this.#starting = false

@@ -8,6 +8,7 @@
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { nuid } from '@nats-io/transport-node'
+import { backOffMs, within } from '../broker/back-off.js'
 import type { CommitLink } from '../ledger/commit.js'
 import { describe, Fenced, PartitionFailure, ProcessingError } from '../ledger/failures.js'
 import { claimPartition } from './claim.js'
@@ -19,6 +20,9 @@ import { Snapshots } from './snapshots.js'
 
 /** How long what went wrong while nothing was to be committed is shown. */
 const troubleShownMs = 5_000
+
+/** How long an abort waits for what is under way. */
+const abortMs = 1_000
 
 const notClaimed = {
   epoch: 0,
@@ -64,8 +68,7 @@ export class PartitionEngine {
     this.#draining = true
     this.#session?.drain()
     if (this.#loop === undefined) return
-    const late = sleep(this.#options.limits.engine.drainMs, 'late', { ref: false })
-    if ((await Promise.race([this.#loop, late])) === 'late') await this.abort()
+    if (!(await within(this.#options.limits.engine.drainMs, this.#loop))) await this.abort()
   }
 
   /** `drain`, and nothing more: the connection and the workers are whoever's made them. */
@@ -78,8 +81,8 @@ export class PartitionEngine {
     this.#draining = true
     this.#abort.abort(new Fenced('the engine was stopped'))
     this.#session?.drain()
-    const late = sleep(1_000, undefined, { ref: false }) // a call into the worker cannot be interrupted
-    if (this.#loop !== undefined) await Promise.race([this.#loop, late])
+    // A call into the worker cannot be interrupted.
+    if (this.#loop !== undefined) await within(abortMs, this.#loop)
     this.#enter('stopped')
   }
 
@@ -98,7 +101,7 @@ export class PartitionEngine {
     const { limits } = this.#options
     let ask = this.#options.takeOver !== true
     let failures = 0
-    let waitMs = limits.engine.retryMinMs
+    let waits = 0
     while (!this.#draining) {
       const before = this.#session?.status.commit ?? 0
       try {
@@ -109,16 +112,15 @@ export class PartitionEngine {
         ask = true
         if (error instanceof PartitionFailure) return this.#fail(error)
         const progress = (this.#session?.status.commit ?? 0) > before
-        if (progress) waitMs = limits.engine.retryMinMs
+        waits = progress ? 1 : waits + 1
         failures = error instanceof ProcessingError ? (progress ? 1 : failures + 1) : failures
         if (failures >= limits.engine.maxFailures) {
           return this.#fail(gaveUp(this.#options.partition, failures, error))
         }
-        if (error instanceof Fenced) waitMs = limits.engine.standbyMs // invariant 2
         this.#enter(error instanceof Fenced ? 'fenced' : 'claiming')
         this.#interrupted(describe(error))
-        await this.#pause(waitMs)
-        waitMs = Math.min(waitMs * 2, limits.engine.retryMaxMs)
+        const { standbyMs } = limits.engine // invariant 2
+        await this.#pause(error instanceof Fenced ? standbyMs : backOffMs(waits, limits.engine))
       }
     }
     this.#enter('stopped')

@@ -15,7 +15,6 @@ import type { HistoryAnswer } from '../core/ports/core-io.js'
 import { type Checkpoint, type Positions, readLastSequence } from '../ledger/checkpoint.js'
 import { buildCommit, type CommitLink, type Committed, publishCommit } from '../ledger/commit.js'
 import { describe, Fenced, ProcessingError } from '../ledger/failures.js'
-import { sharedMemory } from '../memory/shared-memory.js'
 import { release } from '../memory/transfer.js'
 import {
   type PackedMessages,
@@ -248,10 +247,11 @@ export class Session {
   async #process(batch: Batch): Promise<Processed> {
     this.#processedAtMs = Date.now()
     const link = pullLinkOf(this.#link.nc)
+    const { memory } = this.#options
     const packed: PackedMessages[] = []
     const pack = (messages: readonly ReadMessage[]): PackedMessages => {
-      const all = packMessages(messages, length => sharedMemory.take(length))
-      for (const { memory } of messages) link.memory.give(memory)
+      const all = packMessages(messages, length => memory.take(length))
+      for (const message of messages) link.memory.give(message.memory)
       packed.push(all)
       return all
     }
@@ -265,7 +265,7 @@ export class Session {
         orders: batch.due?.orders ?? [],
         history: batch.answers,
       })
-      for (const { bytes } of packed) sharedMemory.give(bytes)
+      for (const { bytes } of packed) memory.give(bytes)
       const events = result.counters.received - this.#received
       this.#received = result.counters.received
       if (events > 0 && batch.bytes > 0) this.#eventBytes = Math.max(1, batch.bytes / events)

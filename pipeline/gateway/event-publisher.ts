@@ -8,9 +8,11 @@
 // 3. A message is repeated with the same bytes; the pipeline recognises what comes twice.
 // 4. While the broker is out of reach nothing is handed to the client, which would hoard a copy per try.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { JetStreamApiError, type JetStreamClient, type PubAck } from '@nats-io/jetstream'
 import { headers, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node'
 import type { EventStream } from '../../schemas/event/event-stream.js'
+import { backOffMs } from '../broker/back-off.js'
 import { BrokerLink } from './broker-link.js'
 import { chunksOfMessage, type EventChunk, type MessageBody, messageOf } from './event-chunk.js'
 import type { GatewayLimits } from './limits.js'
@@ -53,8 +55,7 @@ export interface EventPublisherOptions {
 
 /** Room that headers and subject take of the broker's `max_payload`. */
 const envelopeBytes = 4096
-const firstPauseMs = 50
-const longestPauseMs = 1_000
+const retry = { retryMinMs: 50, retryMaxMs: 1_000 }
 
 export class EventPublisher {
   readonly #options: EventPublisherOptions
@@ -128,7 +129,8 @@ export class EventPublisher {
     const body = messageOf(batch.map(({ chunk: part }) => part)) // invariant 3
     const count = batch.reduce((sum, { chunk: part }) => sum + part.count, 0)
     let last: Attempt = { kind: 'again', detail: 'the broker is out of reach' }
-    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+    for (let failures = 1; ; failures += 1) {
+      const pauseMs = backOffMs(failures, retry)
       if (!(await this.#link.reached(deadlineMs - performance.now()))) break
       const startedMs = performance.now()
       last = await this.#attempt(chunk, body, deadlineMs - startedMs)
@@ -139,7 +141,7 @@ export class EventPublisher {
       }
       if (last.kind === 'refused' || performance.now() + pauseMs >= deadlineMs) break
       telemetry.publishRetried(chunk.stream)
-      await new Promise(resolve => setTimeout(resolve, pauseMs))
+      await sleep(pauseMs)
     }
     telemetry.publishFailed(chunk.stream)
     return last

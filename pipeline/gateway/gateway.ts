@@ -8,6 +8,7 @@ import type { JetStreamClient } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
+import { within } from '../broker/back-off.js'
 import { Admission } from './admission.js'
 import type { Authentication } from './authorize.js'
 import { EventPublisher } from './event-publisher.js'
@@ -129,14 +130,4 @@ function gatewayReadiness(given: Readiness, isConnected: boolean, isDraining: bo
     { name: 'gateway', ok: !isDraining, detail: isDraining ? 'draining' : 'serving' },
   ]
   return { ready: given.ready && isConnected && !isDraining, checks }
-}
-
-/** Resolves with the work, or when its time is up. */
-async function within(deadlineMs: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>(resolve => {
-    timer = setTimeout(resolve, deadlineMs)
-  })
-  await Promise.race([work, late])
-  clearTimeout(timer)
 }

@@ -6,6 +6,7 @@
 // watch was interrupted.
 
 import { timingSafeEqual } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { KV } from '@nats-io/kv'
 import type { Logger } from 'pino'
 import { type ApiKeyRecord, keyRecordOf, readToken } from './api-keys.js'
@@ -130,7 +131,7 @@ export class KeyRing implements KeyVerifier {
         if (!ready) throw error
         this.#log.warn({ err: error }, 'the watch on the API keys was interrupted')
       }
-      if (!this.#closed) await new Promise(resolve => setTimeout(resolve, rewatchMs).unref())
+      if (!this.#closed) await sleep(rewatchMs, undefined, { ref: false })
     }
   }
 

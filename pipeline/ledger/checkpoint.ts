@@ -95,12 +95,16 @@ export interface StoredCheckpoint {
   readonly lastSeq: number
 }
 
-/** The newest checkpoint, from the leader of LEDGER: never a direct get, which a replica may answer. */
+/**
+ * The newest checkpoint, from the leader of LEDGER: never a direct get, which a replica may answer. `known`: the key of the
+ * installation, where the caller has it; else it is read.
+ */
 export async function readCheckpoint(
   jsm: JetStreamManager,
   partition: number,
+  known?: Uint8Array,
 ): Promise<StoredCheckpoint | undefined> {
-  const { key } = await genesisOf(jsm)
+  const key = known ?? (await genesisOf(jsm)).key
   const natsSubject = natsSubjects.ledger(partition, 'state')
   const last = await jsm.streams.getMessage('LEDGER', { last_by_subj: natsSubject })
   if (last === null) return undefined

@@ -6,6 +6,7 @@ import { publishBatch } from '../broker/atomic-batch.js'
 import { pipelineLimits } from '../config/limits.js'
 import { type Claim, claimPartition } from '../engine/claim.js'
 import { DeltaJoiner } from '../engine/restore.js'
+import { SharedMemory } from '../memory/shared-memory.js'
 import { type Broker, readLedger, startBroker } from '../testing/engine-harness.js'
 import { type Losses, type LossyProxy, lossyProxy } from '../testing/lossy-proxy.js'
 import { encodeCheckpoint, parseCheckpoint, readCheckpoint } from './checkpoint.js'
@@ -32,7 +33,14 @@ function linkOf(nc: NatsConnection = broker.nc, jsm: JetStreamManager = broker.j
     { partitions: 8, maxPayload: nc.info!.max_payload },
     { engine: { commitTimeoutMs: 500, retryMinMs: 10 } },
   ).engine
-  return { nc, jsm, tail: new LedgerTail(), limits, signal: controller.signal, onRetry: () => undefined }
+  return {
+    nc,
+    jsm,
+    tail: new LedgerTail(new SharedMemory()),
+    limits,
+    signal: controller.signal,
+    onRetry: () => undefined,
+  }
 }
 
 const text = (value: string) => Buffer.from(value)

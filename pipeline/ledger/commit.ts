@@ -6,10 +6,10 @@
 //    repeated with the same bytes, so whichever try lands, it is the same commit.
 // 3. The messages of `event_dispositions` come last, so that a sink which has passed them has passed the whole commit.
 
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { JetStreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { BatchMessage, BatchOutcome } from '../broker/atomic-batch.js'
+import { backOffMs, pauseFor } from '../broker/back-off.js'
 import { watchOf } from '../broker/connection-watch.js'
 import { publishLinkOf } from '../broker/publish-link.js'
 import { natsSubjects } from '../broker/topology.js'
@@ -29,6 +29,8 @@ export interface Commit {
   readonly messages: readonly BatchMessage[]
   /** The last message is rows of a table. */
   readonly endsInRows: boolean
+  /** Has sealed the checkpoint. */
+  readonly key: Uint8Array
 }
 
 export interface Committed {
@@ -96,7 +98,7 @@ export function buildCommit(
   }
   assertFits(messages, checkpoint, limits)
   const last = ordered.at(-1)
-  return { checkpoint: whole, messages, endsInRows: last !== undefined && rank(last) > 0 }
+  return { checkpoint: whole, messages, endsInRows: last !== undefined && rank(last) > 0, key }
 }
 
 function rank({ table }: CommitOutput): number {
@@ -111,7 +113,7 @@ function rank({ table }: CommitOutput): number {
 export async function publishCommit(link: CommitLink, commit: Commit, fenceSeq: number): Promise<Committed> {
   const { nc, limits, signal } = link
   let lastSubjectSequence = fenceSeq
-  for (let waitMs = limits.retryMinMs; ; waitMs = Math.min(waitMs * 2, limits.retryMaxMs)) {
+  for (let failures = 1; ; failures += 1) {
     signal.throwIfAborted()
     const fence = { lastSubjectSequence }
     const outcome = await publishLinkOf(nc).publishBatch(commit.messages, fence, limits.commitTimeoutMs)
@@ -119,7 +121,7 @@ export async function publishCommit(link: CommitLink, commit: Commit, fenceSeq: 
     if (settled.kind === 'stored') return settled.committed
     lastSubjectSequence = settled.lastSeq ?? lastSubjectSequence
     link.onRetry(outcomeDetail(outcome))
-    await sleep(waitMs, undefined, { signal })
+    await pauseFor(backOffMs(failures, limits), signal)
   }
 }
 
@@ -159,13 +161,13 @@ async function settle(link: CommitLink, commit: Commit, outcome: BatchOutcome): 
 /** Reads the newest checkpoint to learn what became of a commit. */
 async function recall(
   { nc, jsm, limits, signal, onRetry }: CommitLink,
-  { checkpoint, messages }: Commit,
+  { checkpoint, messages, key }: Commit,
 ): Promise<Settled> {
-  for (let waitMs = limits.retryMinMs; ; waitMs = Math.min(waitMs * 2, limits.retryMaxMs)) {
+  for (let failures = 1; ; failures += 1) {
     signal.throwIfAborted()
     try {
       await watchOf(nc).reached(limits.commitTimeoutMs)
-      const newest = await readCheckpoint(jsm, checkpoint.partition)
+      const newest = await readCheckpoint(jsm, checkpoint.partition, key)
       if (newest === undefined)
         throw new Fenced(`the checkpoint of partition ${checkpoint.partition} is gone`)
       if (newest.seq === checkpoint.follows) return { kind: 'again', lastSeq: newest.lastSeq }
@@ -179,7 +181,7 @@ async function recall(
       if (error instanceof Fenced || error instanceof PartitionFailure) throw error
       onRetry(`the checkpoint cannot be read: ${String(error)}`)
     }
-    await sleep(waitMs, undefined, { signal })
+    await pauseFor(backOffMs(failures, limits), signal)
   }
 }
 

@@ -1,10 +1,11 @@
 // Who gives the memory of a commit back, and when.
 
 import { afterEach, expect, test } from 'vitest'
-import { sharedMemory } from '../memory/shared-memory.js'
+import { SharedMemory } from '../memory/shared-memory.js'
 import { LedgerTail } from './ledger-tail.js'
 
 const size = 100_000
+const sharedMemory = new SharedMemory()
 let lent: Uint8Array[] = []
 
 afterEach(() => {
@@ -35,12 +36,12 @@ function givenBack(messages: readonly { bytes: Uint8Array }[]): number {
 
 test('while nobody reads, what is added is given back at once', () => {
   const messages = commit(2)
-  new LedgerTail(1 << 20).add(1, messages)
+  new LedgerTail(sharedMemory, 1 << 20).add(1, messages)
   expect(givenBack(messages)).toBe(2)
 })
 
 test("what is taken is the reader's until he releases it", () => {
-  const tail = new LedgerTail(1 << 20)
+  const tail = new LedgerTail(sharedMemory, 1 << 20)
   tail.open()
   const messages = commit(3)
   tail.add(1, messages)
@@ -58,7 +59,7 @@ test("what is taken is the reader's until he releases it", () => {
 })
 
 test('what does not fit, lies behind the reader, or is left when he goes is given back', () => {
-  const tail = new LedgerTail(size * 4)
+  const tail = new LedgerTail(sharedMemory, size * 4)
   const leave = tail.open()
   const commits = [commit(2), commit(2), commit(1)]
   for (const [i, messages] of commits.entries()) tail.add(1 + i * 3, messages)

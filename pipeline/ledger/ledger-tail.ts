@@ -10,7 +10,7 @@
 
 import type { FeedMessage } from '../../sinks/sink.js'
 import type { BatchMessage } from '../broker/atomic-batch.js'
-import { sharedMemory } from '../memory/shared-memory.js'
+import type { SharedMemory } from '../memory/shared-memory.js'
 
 /** Messages that lie side by side in the stream. */
 export interface StoredMessages {
@@ -25,6 +25,7 @@ export interface StoredMessages {
 const mostBytes = 64 << 20
 
 export class LedgerTail {
+  readonly #memory: SharedMemory
   readonly #mostBytes: number
   /** In the order of their sequences. */
   #stored: StoredMessages[] = []
@@ -32,7 +33,8 @@ export class LedgerTail {
   #readers = 0
   readonly #callbacks = new Set<() => void>()
 
-  constructor(most = mostBytes) {
+  constructor(memory: SharedMemory, most = mostBytes) {
+    this.#memory = memory
     this.#mostBytes = most
   }
 
@@ -72,7 +74,7 @@ export class LedgerTail {
 
   /** Gives the memory of these messages back, where it came from here, once nobody needs them any more. */
   release(messages: readonly Pick<FeedMessage, 'bytes'>[]): void {
-    for (const { bytes } of messages) sharedMemory.give(bytes)
+    for (const { bytes } of messages) this.#memory.give(bytes)
   }
 
   /** Lets go of what lies before this sequence. */

@@ -13,7 +13,12 @@ import { BytePool, capacityFor } from './byte-pool.js'
 /** Enough for one delivered range to come back while another is on its way. */
 const idleBytes = 128 << 20
 
-export const sharedMemory = new BytePool(idleBytes, bytes => new SharedArrayBuffer(bytes))
+/** One for a process: its root makes it and hands it to whoever takes or gives back such bytes. */
+export class SharedMemory extends BytePool<SharedArrayBuffer> {
+  constructor() {
+    super(idleBytes, bytes => new SharedArrayBuffer(bytes))
+  }
+}
 
 /** A buffer so many times too large is left for something larger. */
 const mostWaste = 2

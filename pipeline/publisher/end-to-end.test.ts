@@ -9,6 +9,7 @@ import { parse } from 'yaml'
 import { customerToken } from '../../schemas/identifiers.js'
 import { packageRoot } from '../../schemas/package-root.js'
 import { usageBatchContentType } from '../../schemas/usage-batch/usage-batch-schema.js'
+import { SharedMemory } from '../memory/shared-memory.js'
 import { type EngineUnderTest, makeEngine, readLedger, until } from '../testing/engine-harness.js'
 import { type Broker, post, type Served, serve, startBroker } from '../testing/gateway-fixture.js'
 import { WorkerPool } from '../workers/pool.js'
@@ -24,7 +25,7 @@ let engines: EngineUnderTest[]
 beforeAll(async () => {
   broker = await startBroker(partitions)
   served = await serve(broker, partitions)
-  pool = new WorkerPool({ workers: 1 })
+  pool = new WorkerPool({ workers: 1, memory: new SharedMemory() })
   engines = await Promise.all(
     Array.from({ length: partitions }, (_, p) =>
       makeEngine(broker.nc, p, { worker: pool.partition(p), partitions, takeOver: true }),

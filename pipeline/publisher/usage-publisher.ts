@@ -15,6 +15,7 @@ import { promisify } from 'node:util'
 import zlib from 'node:zlib'
 import { usageBatchContentType } from '../../schemas/usage-batch/usage-batch-schema.js'
 import { usageBatchOverheadBytes, usageRowBytes } from '../../schemas/usage-batch/usage-batch-writer.js'
+import { within } from '../broker/back-off.js'
 import { BatchSender } from './batch-sender.js'
 import { BufferRoom } from './buffer-room.js'
 import { type FullBatch, Gathering, type PublishResult } from './gathering.js'
@@ -260,14 +261,4 @@ function told({ onRefused, onTrouble, random }: UsagePublisherOptions) {
     ...(onRefused === undefined ? {} : { onRefused }),
     ...(onTrouble === undefined ? {} : { onTrouble }),
   }
-}
-
-/** Resolves with the work, or when its time is up. */
-async function within(deadlineMs: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>(resolve => {
-    timer = setTimeout(resolve, deadlineMs)
-  })
-  await Promise.race([work, late])
-  clearTimeout(timer)
 }

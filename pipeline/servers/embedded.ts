@@ -11,9 +11,10 @@ import {
 } from '../../deploy/embedded/clickhouse-server.js'
 import { natsUsers } from '../../deploy/embedded/nats-config.js'
 import { type NatsLogin, natsMark, startNatsServer } from '../../deploy/embedded/nats-server.js'
-import { endOrphans } from '../../deploy/embedded/owned-process.js'
+import { EndedEarly, endOrphans } from '../../deploy/embedded/owned-process.js'
 import { passwordFile } from '../../deploy/embedded/passwords.js'
 import type { ClickHouseConfig } from '../../sinks/clickhouse/config.js'
+import { backOffMs, pauseFor } from '../broker/back-off.js'
 import type { WeirConfig } from '../config/config.js'
 import { foreignBroker } from './foreign-broker.js'
 import { probeHttp, probeNats, ServerWatch } from './server-watch.js'
@@ -56,8 +57,7 @@ interface EmbeddedServer {
 
 /** How often a server may be killed while it starts for the first time, before the start is given up. */
 const firstStarts = 5
-const restartPauseMs = 500
-const restartPauseMaxMs = 15_000
+const restartPause = { retryMinMs: 500, retryMaxMs: 15_000 }
 
 export const natsFolder = (dataDir: string) => join(dataDir, 'nats')
 const clickhouseFolder = (dataDir: string) => join(dataDir, 'clickhouse')
@@ -214,11 +214,7 @@ async function keepRunning<Server extends EmbeddedServer>(
     while (!stopping.signal.aborted) {
       const { code, signal } = await current.exited
       isRunning = false
-      for (
-        let pauseMs = restartPauseMs;
-        !stopping.signal.aborted;
-        pauseMs = Math.min(2 * pauseMs, restartPauseMaxMs)
-      ) {
+      for (let failures = 1; !stopping.signal.aborted; failures += 1) {
         events.onEnded(name, `ended with ${signal ?? `code ${code}`}`)
         try {
           current = await start(current.port)
@@ -227,7 +223,7 @@ async function keepRunning<Server extends EmbeddedServer>(
           break
         } catch (error) {
           events.onEnded(name, `did not start: ${(error as Error).message}`)
-          await sleep(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined)
+          await pauseFor(backOffMs(failures, restartPause), stopping.signal)
         }
       }
     }
@@ -259,13 +255,12 @@ async function startFirst<Server>(
     } catch (error) {
       if (starts === firstStarts || !wasKilled(error)) throw error
       events.onEnded(name, (error as Error).message)
-      await sleep(restartPauseMs)
+      await sleep(restartPause.retryMinMs)
     }
   }
 }
 
-/** By what both servers say of a process that ended before it was ready: `it ended with <signal or code>`. */
 function wasKilled(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  return /\bended with SIG[A-Z]+/.test(error.message) || wasKilled(error.cause)
+  if (error instanceof EndedEarly && error.exit.signal !== null) return true
+  return error instanceof Error && wasKilled(error.cause)
 }

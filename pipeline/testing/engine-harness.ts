@@ -19,6 +19,7 @@ import { Wake } from '../engine/wake.js'
 import { CommitsUnderWay } from '../ledger/commits-under-way.js'
 import type { PartitionFailure } from '../ledger/failures.js'
 import { LedgerTail } from '../ledger/ledger-tail.js'
+import { SharedMemory } from '../memory/shared-memory.js'
 import {
   type Opened,
   type OpenTask,
@@ -186,6 +187,7 @@ export async function makeEngine(
   const interruptions: string[] = []
   const commits: number[] = []
   const quiet = () => undefined
+  const memory = new SharedMemory()
   const engine = new PartitionEngine({
     partition,
     partitions: 4,
@@ -194,7 +196,8 @@ export async function makeEngine(
     worker: new PlainWorker(),
     limits,
     history: { rowsOf: async () => [] },
-    tail: new LedgerTail(),
+    memory,
+    tail: new LedgerTail(memory),
     underWay: new CommitsUnderWay(),
     log: { info: quiet, warn: quiet, error: quiet },
     telemetry: {

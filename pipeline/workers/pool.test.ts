@@ -7,6 +7,7 @@ import { packageRoot } from '../../schemas/package-root.js'
 import { natsSubjects } from '../broker/topology.js'
 import { limitsOfConfig } from '../config/limits.js'
 import { defaultCoreLimits } from '../core/ports/core-limits.js'
+import { SharedMemory } from '../memory/shared-memory.js'
 import {
   type Broker,
   type EngineUnderTest,
@@ -23,7 +24,7 @@ let pool: WorkerPool
 
 beforeAll(async () => {
   broker = await startBroker(4)
-  pool = new WorkerPool({ workers: 2 })
+  pool = new WorkerPool({ workers: 2, memory: new SharedMemory() })
 })
 
 afterAll(async () => {

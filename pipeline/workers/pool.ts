@@ -10,7 +10,7 @@
 import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
 import { builtFile } from '../../schemas/package-root.js'
-import { sharedMemory } from '../memory/shared-memory.js'
+import type { SharedMemory } from '../memory/shared-memory.js'
 import {
   bufferOf,
   inputBuffers,
@@ -29,14 +29,17 @@ import {
 
 export interface WorkerPoolOptions {
   readonly workers: number
+  readonly memory: SharedMemory
   /** Told of a thread that died. Its partitions restore themselves. */
   readonly onCrash?: (worker: number, error: Error) => void
 }
 
 export class WorkerPool {
   readonly #threads: readonly Piscina[]
+  readonly #memory: SharedMemory
 
   constructor(options: WorkerPoolOptions) {
+    this.#memory = options.memory
     this.#threads = Array.from({ length: options.workers }, (_, worker) => {
       const thread = new Piscina({
         filename: fileURLToPath(builtFile('pipeline/workers/worker.js')),
@@ -55,7 +58,8 @@ export class WorkerPool {
 
   /** The worker of this partition, as the engine sees it. */
   partition(partition: number): PartitionWorker {
-    return new PooledPartition(this.#threads[partition % this.#threads.length]!, partition) // invariant 1
+    const thread = this.#threads[partition % this.#threads.length]! // invariant 1
+    return new PooledPartition(thread, partition, this.#memory)
   }
 
   /** Lets what is running end, within Piscina's time-out, and ends the threads. */
@@ -72,11 +76,13 @@ export class WorkerPool {
 class PooledPartition implements PartitionWorker {
   readonly #thread: Piscina
   readonly #partition: number
+  readonly #memory: SharedMemory
   /** Of what the last call made: what the next one may need. */
   #lastLengths: readonly number[] = []
 
-  constructor(thread: Piscina, partition: number) {
+  constructor(thread: Piscina, partition: number, memory: SharedMemory) {
     this.#thread = thread
+    this.#memory = memory
     this.#partition = partition
   }
 
@@ -93,13 +99,13 @@ class PooledPartition implements PartitionWorker {
   }
 
   async process(input: PackedInput): Promise<Processed> {
-    const room = this.#lastLengths.map(length => sharedMemory.handOver(length))
+    const room = this.#lastLengths.map(length => this.#memory.handOver(length))
     const task: ProcessTask = { partition: this.#partition, input, room }
     const options = { name: 'process', transferList: inputBuffers(input) }
     const { processed, unused } = (await this.#thread.run(task, options)) as ProcessAnswer
-    for (const buffer of unused) sharedMemory.giveBuffer(buffer)
+    for (const buffer of unused) this.#memory.giveBuffer(buffer)
     const shared = processed.outputs.map(({ bytes }) => bytes).filter(isShared)
-    for (const bytes of shared) sharedMemory.adopt(bytes)
+    for (const bytes of shared) this.#memory.adopt(bytes)
     this.#lastLengths = shared.map(({ length }) => length)
     return processed
   }
