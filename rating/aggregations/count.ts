@@ -1,16 +1,19 @@
 // `count`: how many events. Three events give 3.
 
 import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
+import type { AggregationPart } from './aggregation.js'
 
 export interface CountState {
   readonly kind: 'count'
   total: Scaled
 }
 
-export function newCount(): CountState {
-  return { kind: 'count', total: 0n }
-}
-
-export function addToCount(state: CountState): void {
-  state.total += scaledOne
+export const count: AggregationPart<CountState> = {
+  additive: true,
+  start: () => ({ kind: 'count', total: 0n }),
+  add(state) {
+    state.total += scaledOne
+  },
+  total: state => state.total,
+  held: state => state.total,
 }

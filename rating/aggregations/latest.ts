@@ -3,7 +3,8 @@
 
 import type { Scaled } from '../../schemas/money/decimal.js'
 import { beginninglessNs } from '../../schemas/time.js'
-import { compareEvents, type UsageSample } from './sample.js'
+import type { AggregationPart } from './aggregation.js'
+import { compareEvents } from './sample.js'
 
 export interface LatestState {
   readonly kind: 'latest'
@@ -13,13 +14,13 @@ export interface LatestState {
   value: Scaled
 }
 
-export function newLatest(): LatestState {
-  return { kind: 'latest', timeNs: beginninglessNs, key: '', value: 0n }
-}
-
-export function addToLatest(state: LatestState, sample: UsageSample): void {
-  if (compareEvents(state.timeNs, state.key, sample.timeNs, sample.key) > 0) return
-  state.timeNs = sample.timeNs
-  state.key = sample.key
-  state.value = sample.quantity
+export const latest: AggregationPart<LatestState> = {
+  start: () => ({ kind: 'latest', timeNs: beginninglessNs, key: '', value: 0n }),
+  add(state, { timeNs, key, quantity }) {
+    if (compareEvents(state.timeNs, state.key, timeNs, key) > 0) return
+    state.timeNs = timeNs
+    state.key = key
+    state.value = quantity
+  },
+  total: state => state.value,
 }

@@ -1,6 +1,7 @@
 // `max`: the greatest value. 3, 9 and 4 give 9; -3 and -9 give -3; no events: 0.
 
 import type { Scaled } from '../../schemas/money/decimal.js'
+import type { AggregationPart } from './aggregation.js'
 
 export interface MaxState {
   readonly kind: 'max'
@@ -8,10 +9,10 @@ export interface MaxState {
   greatest: Scaled | undefined
 }
 
-export function newMax(): MaxState {
-  return { kind: 'max', greatest: undefined }
-}
-
-export function addToMax(state: MaxState, quantity: Scaled): void {
-  if (state.greatest === undefined || quantity > state.greatest) state.greatest = quantity
+export const max: AggregationPart<MaxState> = {
+  start: () => ({ kind: 'max', greatest: undefined }),
+  add(state, { quantity }) {
+    if (state.greatest === undefined || quantity > state.greatest) state.greatest = quantity
+  },
+  total: state => state.greatest ?? 0n,
 }

@@ -1,6 +1,7 @@
 // `min`: the least value. 3, 9 and 4 give 3; no events: 0.
 
 import type { Scaled } from '../../schemas/money/decimal.js'
+import type { AggregationPart } from './aggregation.js'
 
 export interface MinState {
   readonly kind: 'min'
@@ -8,10 +9,10 @@ export interface MinState {
   least: Scaled | undefined
 }
 
-export function newMin(): MinState {
-  return { kind: 'min', least: undefined }
-}
-
-export function addToMin(state: MinState, quantity: Scaled): void {
-  if (state.least === undefined || quantity < state.least) state.least = quantity
+export const min: AggregationPart<MinState> = {
+  start: () => ({ kind: 'min', least: undefined }),
+  add(state, { quantity }) {
+    if (state.least === undefined || quantity < state.least) state.least = quantity
+  },
+  total: state => state.least ?? 0n,
 }

@@ -5,6 +5,11 @@
 // The values are kept in runs of bounded length, so that neither an insertion nor a look-up touches them all.
 
 import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
+import type { ChargeBasis } from '../periods/charge-basis.js'
+import { ceilingOf, ofScaled, over, ratio, times } from '../steps/ratio.js'
+import { quantity, type Step, type StepValues, scaledQuantity } from '../steps/step.js'
+import type { AggregationPart } from './aggregation.js'
+import type { UsageSample } from './sample.js'
 
 export interface PercentileState {
   readonly kind: 'percentile'
@@ -16,11 +21,14 @@ export interface PercentileState {
 const longestRun = 512
 const hundred = 100n * scaledOne
 
-export function newPercentile(): PercentileState {
-  return { kind: 'percentile', count: 0, runs: [] }
+export const percentile: AggregationPart<PercentileState> = {
+  start: () => ({ kind: 'percentile', count: 0, runs: [] }),
+  add: addValue,
+  total: (state, { meter }) => percentileOf(state, meter.percentile),
+  explain: explainRank,
 }
 
-export function addToPercentile(state: PercentileState, quantity: Scaled): void {
+function addValue(state: PercentileState, { quantity }: UsageSample): void {
   const { runs } = state
   state.count += 1
   // The first run whose last value is not below the new one, else the last run.
@@ -40,11 +48,11 @@ export function addToPercentile(state: PercentileState, quantity: Scaled): void 
   if (run.length > longestRun) runs.splice(low + 1, 0, run.splice(longestRun / 2))
 }
 
-/** `percentile` is scaled, above 0 and up to 100; a meter without one is a bug of the catalog's parser. */
-export function percentileOf(state: PercentileState, percentile: Scaled | undefined): Scaled {
-  if (percentile === undefined) throw new Error('a percentile meter has no percentile')
+/** `percent` is scaled, above 0 and up to 100; a meter without one is a bug of the catalog's parser. */
+export function percentileOf(state: PercentileState, percent: Scaled | undefined): Scaled {
+  if (percent === undefined) throw new Error('a percentile meter has no percentile')
   if (state.count === 0) return 0n
-  const rank = Number((percentile * BigInt(state.count) + hundred - 1n) / hundred)
+  const rank = Number((percent * BigInt(state.count) + hundred - 1n) / hundred)
   return rank * 2 > state.count ? fromEnd(state, state.count - rank) : fromStart(state, rank - 1)
 }
 
@@ -78,4 +86,24 @@ function firstAbove(run: readonly Scaled[], quantity: Scaled): number {
     else high = middle
   }
   return low
+}
+
+/** Of the quantity it says at which rank it stands. */
+function explainRank(
+  steps: Step[],
+  { meter }: ChargeBasis,
+  { count }: PercentileState,
+  _levelAtStart: Scaled,
+  about: StepValues,
+): string {
+  const percent = meter.percentile ?? 0n
+  const events = ratio(BigInt(count))
+  steps.push({
+    what: 'rank',
+    label: 'rank among the values in ascending order',
+    formula: 'ceil(percentile / 100 * events)',
+    values: { percentile: scaledQuantity(percent), events: quantity(events), ...about },
+    result: quantity(ceilingOf(times(over(ofScaled(percent), ratio(100n)), events))),
+  })
+  return 'value_at_rank'
 }

@@ -4,8 +4,9 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { compositeKey } from '../../schemas/identifiers.js'
 import { compareInstants, later } from '../../schemas/time.js'
+import type { ChargeBasis } from '../periods/charge-basis.js'
 import type { UsageSample } from './sample.js'
-import { addToTimeAverage, newTimeAverage, timeAverageIntegral } from './time-average.js'
+import { timeAverage } from './time-average.js'
 
 const fromNs = 1_000n
 const untilNs = 9_000n
@@ -44,12 +45,12 @@ it('is the integral of the level, also where late values fall into runs that are
           cell: 0,
         }),
       )
-      const state = newTimeAverage()
+      const state = timeAverage.start()
       for (const [n, sample] of samples.entries()) {
-        addToTimeAverage(state, sample, fromNs)
+        timeAverage.add(state, sample, fromNs)
         if (n % 500 !== 0 && n < samples.length - 1) continue
         const expected = plainIntegral(samples.slice(0, n + 1), BigInt(start))
-        expect(timeAverageIntegral(state, BigInt(start), fromNs, untilNs)).toBe(expected)
+        expect(timeAverage.total(state, { fromNs, untilNs } as ChargeBasis, BigInt(start))).toBe(expected)
       }
       expect(state.runs.length).toBeGreaterThan(2)
     }),

@@ -8,6 +8,10 @@
 
 import type { Scaled } from '../../schemas/money/decimal.js'
 import { later } from '../../schemas/time.js'
+import type { ChargeBasis } from '../periods/charge-basis.js'
+import { ofScaled, type Ratio, times } from '../steps/ratio.js'
+import { exactOf, partOfTime, quantity, type Step, scaledQuantity } from '../steps/step.js'
+import type { AggregationPart } from './aggregation.js'
 import { compareEvents, insertionIndex, type UsageSample } from './sample.js'
 
 export interface TimeAverageState {
@@ -27,11 +31,21 @@ export interface LevelRun {
 
 const longestRun = 512
 
-export function newTimeAverage(): TimeAverageState {
-  return { kind: 'time_average', runs: [], between: 0n }
+/** More levels than these are given as one sum. */
+const listedLevels = 50
+
+export const timeAverage: AggregationPart<TimeAverageState> = {
+  level: 'value',
+  start: () => ({ kind: 'time_average', runs: [], between: 0n }),
+  add: addLevel,
+  total: integral,
+  explain: (steps, basis, state, level) =>
+    state.runs.reduce((sum, run) => sum + run.times.length, 0) > listedLevels
+      ? state.kind
+      : explainLevels(steps, basis, state, level),
 }
 
-export function addToTimeAverage(state: TimeAverageState, sample: UsageSample, fromNs: bigint): void {
+function addLevel(state: TimeAverageState, sample: UsageSample, fromNs: bigint): void {
   const { runs } = state
   if (runs.length === 0) {
     runs.push({ times: [sample.timeNs], keys: [sample.key], values: [sample.quantity] })
@@ -98,17 +112,41 @@ function laterHalf({ times, keys, values }: LevelRun): LevelRun {
 }
 
 /** The integral of the level over the segment, in units x ns. */
-export function timeAverageIntegral(
-  state: TimeAverageState,
+function integral(
+  { runs, between }: TimeAverageState,
+  { fromNs, untilNs }: ChargeBasis,
   levelAtStart: Scaled,
-  fromNs: bigint,
-  untilNs: bigint,
 ): bigint {
-  const last = state.runs.at(-1)
+  const last = runs.at(-1)
   if (last === undefined) return levelAtStart * (untilNs - fromNs)
-  const firstMs = later((state.runs[0] as LevelRun).times[0] as bigint, fromNs)
-  const endNs = later(last.times.at(-1) as bigint, fromNs)
-  return (
-    levelAtStart * (firstMs - fromNs) + state.between + (last.values.at(-1) as Scaled) * (untilNs - endNs)
-  )
+  const firstNs = later(runs[0]!.times[0]!, fromNs)
+  const endNs = later(last.times.at(-1)!, fromNs)
+  return levelAtStart * (firstNs - fromNs) + between + last.values.at(-1)! * (untilNs - endNs)
+}
+
+/** Each level for its part of the period. */
+function explainLevels(
+  steps: Step[],
+  { period, fromNs, untilNs }: ChargeBasis,
+  { runs }: TimeAverageState,
+  levelAtStart: Scaled,
+): Ratio[] {
+  const parts: Ratio[] = []
+  const cuts = [fromNs, ...runs.flatMap(run => run.times).map(timeNs => later(timeNs, fromNs)), untilNs]
+  const levels = [levelAtStart, ...runs.flatMap(run => run.values)]
+  for (const [index, level] of levels.entries()) {
+    const lengthNs = cuts[index + 1]! - cuts[index]!
+    if (lengthNs === 0n && levels.length > 1) continue
+    const part = partOfTime(lengthNs, period.untilNs - period.fromNs)
+    const result = times(ofScaled(level), exactOf(part))
+    parts.push(result)
+    steps.push({
+      what: 'level',
+      label: index === 0 ? 'level carried over' : `level from value ${index} on`,
+      formula: 'level * part',
+      values: { level: scaledQuantity(level), part },
+      result: quantity(result),
+    })
+  }
+  return parts
 }

@@ -6,8 +6,11 @@
 // A change of q at t adds q x (until - t) to the integral, so two totals are enough and order does not matter:
 // the integral is until x (sum of q) - (sum of q x t). Times before the segment count as its start.
 
-import type { Scaled } from '../../schemas/money/decimal.js'
-import type { UsageSample } from './sample.js'
+import { formatScaled, magnitude, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
+import type { ChargeBasis } from '../periods/charge-basis.js'
+import { ofScaled, over, type Ratio, ratio, times } from '../steps/ratio.js'
+import { exactOf, partOfTime, quantity, type Step, scaledQuantity } from '../steps/step.js'
+import type { AggregationPart } from './aggregation.js'
 
 export interface WeightedSumState {
   readonly kind: 'weighted_sum'
@@ -16,21 +19,44 @@ export interface WeightedSumState {
   moment: bigint
 }
 
-export function newWeightedSum(): WeightedSumState {
-  return { kind: 'weighted_sum', changes: 0n, moment: 0n }
+export const weightedSum: AggregationPart<WeightedSumState> = {
+  level: 'changes',
+  start: () => ({ kind: 'weighted_sum', changes: 0n, moment: 0n }),
+  add(state, { timeNs, quantity }, fromNs) {
+    state.changes += quantity
+    if (timeNs > fromNs) state.moment += quantity * (timeNs - fromNs)
+  },
+  /** The integral of the level over the segment, in units x ns. */
+  total: (state, { fromNs, untilNs }, levelAtStart) =>
+    (levelAtStart + state.changes) * (untilNs - fromNs) - state.moment,
+  held: state => magnitude(state.changes),
+  explain: explainChanges,
 }
 
-export function addToWeightedSum(state: WeightedSumState, sample: UsageSample, fromNs: bigint): void {
-  state.changes += sample.quantity
-  if (sample.timeNs > fromNs) state.moment += sample.quantity * (sample.timeNs - fromNs)
-}
-
-/** The integral of the level over the segment, in units x ns. */
-export function weightedSumIntegral(
-  state: WeightedSumState,
-  levelAtStart: Scaled,
-  fromNs: bigint,
-  untilNs: bigint,
-): bigint {
-  return (levelAtStart + state.changes) * (untilNs - fromNs) - state.moment
+/** The level carried over for the segment, and every change for what was left of it. */
+function explainChanges(
+  steps: Step[],
+  { period, fromNs, untilNs }: ChargeBasis,
+  { changes, moment }: WeightedSumState,
+  level: Scaled,
+): Ratio[] {
+  const periodNs = period.untilNs - period.fromNs
+  const part = partOfTime(untilNs - fromNs, periodNs)
+  const left = over(ratio(changes * (untilNs - fromNs) - moment, scaledOne), ratio(periodNs))
+  const carried = times(ofScaled(level), exactOf(part))
+  steps.push({
+    what: 'level',
+    label: 'level carried over',
+    formula: 'level * part',
+    values: { level: scaledQuantity(level), part },
+    result: quantity(carried),
+  })
+  steps.push({
+    what: 'level',
+    label: `changes of ${formatScaled(changes)} in all, each for the part of the period left`,
+    formula: 'changes',
+    values: { changes: quantity(left) },
+    result: quantity(left),
+  })
+  return [carried, left]
 }

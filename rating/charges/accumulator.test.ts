@@ -6,9 +6,10 @@ import { compositeKey } from '../../schemas/identifiers.js'
 import { formatScaled } from '../../schemas/money/decimal.js'
 import { msOf, nsOf } from '../../schemas/time.js'
 import { compareEvents } from '../aggregations/sample.js'
+import { cellOf } from '../models/registry.js'
 import { meterOf, periodNs, periodStartNs, priceOf, sample, scaled } from '../testing/golden-vectors.js'
 import { type Accumulator, addSample, type ChargeBasis, newAccumulator } from './accumulator.js'
-import { chargeOf, matrixCell } from './rate.js'
+import { chargeOf } from './rate.js'
 
 function basisOf(
   aggregation: string,
@@ -148,7 +149,7 @@ describe('a level', () => {
   })
 })
 
-describe('matrixCell', () => {
+describe('cellOf', () => {
   const cells = Array.from({ length: 12 }, (_, n) => ({ when: { region: `r${n}` }, unit_amount: '1' }))
 
   it('finds the same cell in a long list as in a short one', () => {
@@ -161,20 +162,18 @@ describe('matrixCell', () => {
       cells: cells.slice(0, 3),
     })
     for (const region of ['r0', 'r2']) {
-      expect(matrixCell(long, new Map([['region', region]]))).toBe(
-        matrixCell(short, new Map([['region', region]])),
-      )
+      expect(cellOf(long, new Map([['region', region]]))).toBe(cellOf(short, new Map([['region', region]])))
     }
-    expect(matrixCell(long, new Map([['region', 'r11']]))).toBe(11)
+    expect(cellOf(long, new Map([['region', 'r11']]))).toBe(11)
   })
 
   it('is undefined without cell and default, -1 with a default, 0 for another model', () => {
     const bare = { price: 'p', kind: 'usage', meter: 'm', model: 'matrix', cells }
     const elsewhere = new Map([['region', 'nowhere']])
-    expect(matrixCell(priceOf(bare), elsewhere)).toBeUndefined()
-    expect(matrixCell(priceOf(bare), new Map())).toBeUndefined()
-    expect(matrixCell(priceOf({ ...bare, default_unit_amount: '1' }), elsewhere)).toBe(-1)
-    expect(matrixCell(priceOf({ price: 'p', kind: 'usage', meter: 'm', ...perUnit }), elsewhere)).toBe(0)
+    expect(cellOf(priceOf(bare), elsewhere)).toBeUndefined()
+    expect(cellOf(priceOf(bare), new Map())).toBeUndefined()
+    expect(cellOf(priceOf({ ...bare, default_unit_amount: '1' }), elsewhere)).toBe(-1)
+    expect(cellOf(priceOf({ price: 'p', kind: 'usage', meter: 'm', ...perUnit }), elsewhere)).toBe(0)
   })
 })
 

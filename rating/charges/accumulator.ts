@@ -7,14 +7,10 @@
 
 import type { Scaled } from '../../schemas/money/decimal.js'
 import { msOf } from '../../schemas/time.js'
-import { type AggregationState, addToAggregation, newAggregation } from '../aggregations/aggregation.js'
+import { type AggregationState, addToAggregation, newAggregation } from '../aggregations/registry.js'
 import type { UsageSample } from '../aggregations/sample.js'
+import { type ModelUsage, modelPart } from '../models/registry.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
-import {
-  addToPercentageUsage,
-  newPercentageUsage,
-  type PercentageUsage,
-} from '../price-models/percentage-usage.js'
 
 export type { UsageSample } from '../aggregations/sample.js'
 export type { ChargeBasis } from '../periods/charge-basis.js'
@@ -32,13 +28,8 @@ export interface Accumulator {
   readonly state: AccumulatorState
 }
 
-/** One aggregation, or one per matrix cell, or the events that a percentage price still needs one by one. */
-export type AccumulatorState = AggregationState | MatrixUsage | PercentageUsage
-
-export interface MatrixUsage {
-  readonly kind: 'matrix'
-  readonly cells: Map<number, AggregationState>
-}
+/** One aggregation, or what a model remembers that needs more than one quantity. */
+export type AccumulatorState = AggregationState | ModelUsage
 
 export function newAccumulator(basis: ChargeBasis): Accumulator {
   return {
@@ -58,28 +49,19 @@ export function addSample(basis: ChargeBasis, accumulator: Accumulator, sample: 
   const { state } = accumulator
   // The commonest state is served without a further call.
   if (state.kind === 'sum') state.total += sample.quantity
-  else if (state.kind === 'matrix') addToCell(basis, state, sample)
-  else if (state.kind === 'percentage') addToPercentageUsage(basis, state, sample)
-  else addToAggregation(basis, state, sample)
-}
-
-/** The level in force when the segment begins; 0 when none was carried over. */
-export function levelAtStart(accumulator: Accumulator, cell: number): Scaled {
-  return accumulator.levelsAtStart?.get(cell) ?? 0n
-}
-
-function newState(basis: ChargeBasis): AccumulatorState {
-  const { model } = basis.price.model
-  if (model === 'matrix') return { kind: 'matrix', cells: new Map() }
-  if (model === 'percentage') return newPercentageUsage()
-  return newAggregation(basis.meter.aggregation)
-}
-
-function addToCell(basis: ChargeBasis, usage: MatrixUsage, sample: UsageSample): void {
-  let state = usage.cells.get(sample.cell)
-  if (state === undefined) {
-    state = newAggregation(basis.meter.aggregation)
-    usage.cells.set(sample.cell, state)
+  else {
+    const part = modelPart(basis.price.model)
+    if (part.kind === 'usage') part.add(basis, state, sample)
+    else addToAggregation(basis, soleAggregation(state), sample)
   }
-  addToAggregation(basis, state, sample)
+}
+
+/** The aggregation of a charge whose model needs no more than that. */
+export function soleAggregation(state: AccumulatorState): AggregationState {
+  return state as AggregationState
+}
+
+function newState({ price, meter }: ChargeBasis): AccumulatorState {
+  const part = modelPart(price.model)
+  return part.kind === 'usage' ? (part.start() as ModelUsage) : newAggregation(meter.aggregation)
 }

@@ -7,14 +7,15 @@
 // What events did to a level is kept by stretches: from one start of a segment on the meter to the next. Levels are asked
 // for at such starts alone, so the stretches before one hold all that comes before it, and nothing else.
 
-import type { UsagePrice } from '../../schemas/catalog/catalog.js'
+import type { Aggregation, UsagePrice } from '../../schemas/catalog/catalog.js'
 import type { MeterReading } from '../../schemas/event/metered-event.js'
 import { compositeKey } from '../../schemas/identifiers.js'
 import type { Scaled } from '../../schemas/money/decimal.js'
 import { beginninglessNs } from '../../schemas/time.js'
+import { aggregationPart } from '../aggregations/registry.js'
 import { compareEvents } from '../aggregations/sample.js'
+import { cellOf } from '../models/registry.js'
 import { type PriceLine, segmentAt } from '../timeline/price-lines.js'
-import { matrixCell } from './rate.js'
 
 /** What events of one combination of dimensions did: the sum of their changes, or the value that came last. */
 export type LevelMove =
@@ -42,11 +43,11 @@ export interface LevelStretch {
 
 /** What an event does to the level of a meter with this aggregation. */
 export function moveOf(
-  aggregation: 'weighted_sum' | 'time_average',
+  aggregation: Aggregation,
   event: { readonly timeNs: bigint; readonly key: string },
   { dimensions, quantity }: MeterReading,
 ): LevelMove {
-  if (aggregation === 'weighted_sum') return { kind: 'changes', dimensions, sum: quantity }
+  if (aggregationPart(aggregation).level === 'changes') return { kind: 'changes', dimensions, sum: quantity }
   return { kind: 'value', dimensions, timeNs: event.timeNs, key: event.key, value: quantity }
 }
 
@@ -104,7 +105,7 @@ export class LevelsByCell {
   }
 
   #cellOf(key: string, { dimensions }: LevelMove): number | undefined {
-    if (!this.#cells.has(key)) this.#cells.set(key, matrixCell(this.#price, dimensions))
+    if (!this.#cells.has(key)) this.#cells.set(key, cellOf(this.#price, dimensions))
     return this.#cells.get(key)
   }
 }

@@ -6,30 +6,17 @@
 // What does not depend on the usage is compiled once per basis (`Rater`), with every constant already at the scale of
 // the final division, so that an event costs a few multiplications and one division of integers.
 
-import type { UsagePrice } from '../../schemas/catalog/catalog.js'
+import type { PriceModel, UsagePrice } from '../../schemas/catalog/catalog.js'
 import { divideRounded, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
-import { aggregated, aggregationDenominator, isLevel, newAggregation } from '../aggregations/aggregation.js'
+import { aggregated, aggregationDenominator, isLevel } from '../aggregations/registry.js'
+import { beyondIncluded } from '../models/included.js'
+import type { Linear } from '../models/linear.js'
+import type { Compiled, ModelPart } from '../models/model.js'
+import { modelPart } from '../models/registry.js'
+import type { Scale } from '../models/scale.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
 import type { Fraction } from '../periods/proration.js'
-import { graduatedAmount } from '../price-models/graduated.js'
-import { beyondIncluded } from '../price-models/included.js'
-import { type Linear, linearPerUnit, linearTiers } from '../price-models/linear.js'
-import { cellUnitAmount, defaultCell, type MatrixModel } from '../price-models/matrix.js'
-import { compilePackage, type Package, packageAmountOf } from '../price-models/package.js'
-import { perUnitAmount } from '../price-models/per-unit.js'
-import { compilePercentage, type PercentageTerms, percentageScale } from '../price-models/percentage.js'
-import {
-  isAllFree,
-  type PercentageUsage,
-  percentageAmount,
-  percentageQuantity,
-} from '../price-models/percentage-usage.js'
-import type { Scale } from '../price-models/scale.js'
-import { compileTiers, type TierTable } from '../price-models/tier-table.js'
-import { volumeAmount } from '../price-models/volume.js'
-import { type Accumulator, levelAtStart, type MatrixUsage } from './accumulator.js'
-
-export { matrixCell } from '../price-models/matrix.js'
+import { type Accumulator, soleAggregation } from './accumulator.js'
 
 export interface Rated {
   /** Aggregated, before `included`; rounded to 12 places if it does not end. */
@@ -37,23 +24,13 @@ export interface Rated {
   readonly amount: Scaled
 }
 
-type CompiledModel =
-  | { readonly model: 'per_unit'; readonly unitAmount: Scaled }
-  | { readonly model: 'graduated'; readonly tiers: TierTable }
-  | { readonly model: 'volume'; readonly tiers: TierTable }
-  | { readonly model: 'package'; readonly packages: Package }
-  | { readonly model: 'percentage'; readonly terms: PercentageTerms }
-  | { readonly model: 'matrix'; readonly cells: MatrixModel }
-
 /** A basis compiled. */
-export interface Rater {
+export interface Rater extends Compiled<unknown> {
   readonly trial: boolean
-  readonly compiled: CompiledModel
+  /** What compiled the terms, and alone may read them. */
+  readonly part: ModelPart<PriceModel>
   /** What an aggregated quantity is divided by to be a `Scaled`. */
   readonly quantityDenominator: bigint
-  /** What an aggregated quantity is multiplied by to be at the models' scale. */
-  readonly factor: bigint
-  readonly included: bigint
   /** 100 % less the discount, in 10^-14; undefined without discount. */
   readonly kept: bigint | undefined
   /** At the scale of the discounted amount. */
@@ -72,14 +49,16 @@ const raters = new WeakMap<ChargeBasis, Rater>()
 const sharedRaters = { paid: new WeakMap<UsagePrice, Rater>(), trial: new WeakMap<UsagePrice, Rater>() }
 
 /** What is owed for the accumulated usage; without any, what is owed for zero. In a trial the amount is 0. */
-export function chargeOf(basis: ChargeBasis, accumulator: Accumulator): Rated {
+export function chargeOf(basis: ChargeBasis, { state, levelsAtStart }: Accumulator): Rated {
   const rater = raterOf(basis)
-  const { state } = accumulator
-  if (state.kind === 'matrix') return matrixCharge(basis, rater, accumulator, state)
-  const level = levelAtStart(accumulator, 0)
-  if (state.kind === 'percentage') return percentageCharge(basis, rater, state, level)
-  const total = aggregated(basis, state, level)
-  const quantity = rater.quantityDenominator === 1n ? total : divideRounded(total, rater.quantityDenominator)
+  const { part, quantityDenominator } = rater
+  if (part.kind === 'usage') {
+    const { total, amount } = part.owed(basis, rater, state, levelsAtStart)
+    const quantity = divideRounded(total, quantityDenominator)
+    return { quantity, amount: basis.trial ? 0n : adjusted(rater, amount) }
+  }
+  const total = aggregated(basis, soleAggregation(state), levelsAtStart?.get(0) ?? 0n)
+  const quantity = quantityDenominator === 1n ? total : divideRounded(total, quantityDenominator)
   return { quantity, amount: amountOfTotal(rater, total) }
 }
 
@@ -101,34 +80,17 @@ function compiledOnce<K extends object>(known: WeakMap<K, Rater>, key: K, basis:
 
 /** Whether the amount follows from one aggregated quantity alone, as `amountOfTotal` has it. */
 export function isRatedByTotal({ price, meter }: ChargeBasis): boolean {
-  const { model } = price.model
-  return model !== 'matrix' && model !== 'percentage' && !isLevel(meter.aggregation)
+  return modelPart(price.model).kind === 'total' && !isLevel(meter.aggregation)
 }
 
 /** What is owed for an aggregated quantity, for a basis that `isRatedByTotal`. */
 export function amountOfTotal(rater: Rater, total: bigint): Scaled {
+  const { part } = rater
+  if (part.kind !== 'total') throw new Error('The amount does not follow from one quantity.')
   if (rater.trial) return 0n
   const units = rater.factor === 1n ? total : total * rater.factor
   const beyond = rater.included === 0n ? units : beyondIncluded(units, rater.included)
-  return adjusted(rater, modelAmount(rater.compiled, beyond))
-}
-
-function modelAmount(compiled: CompiledModel, units: bigint): bigint {
-  switch (compiled.model) {
-    case 'per_unit':
-      return perUnitAmount(units, compiled.unitAmount)
-    case 'graduated':
-      return graduatedAmount(units, compiled.tiers)
-    case 'volume':
-      return volumeAmount(units, compiled.tiers)
-    case 'package':
-      return packageAmountOf(units, compiled.packages)
-    case 'percentage':
-    case 'matrix':
-      throw new Error(`a ${compiled.model} price cannot be rated from one quantity`)
-    default:
-      return unknownModel(compiled)
-  }
+  return adjusted(rater, part.amountOf(beyond, rater.terms))
 }
 
 /** discount_percent, minimum, maximum, then the one rounding. */
@@ -140,44 +102,6 @@ function adjusted(rater: Rater, modelled: bigint): Scaled {
   return amount >= 0n ? (amount + rater.half) / rater.divisor : (amount - rater.half) / rater.divisor
 }
 
-function matrixCharge(basis: ChargeBasis, rater: Rater, accumulator: Accumulator, usage: MatrixUsage): Rated {
-  const { compiled, factor } = rater
-  if (compiled.model !== 'matrix') throw new Error('matrix usage under another price model')
-  let total = 0n
-  let amount = 0n
-  let included = rater.included
-  for (const cell of cellsInOrder(accumulator, usage)) {
-    const state = usage.cells.get(cell) ?? newAggregation(basis.meter.aggregation)
-    const cellTotal = aggregated(basis, state, levelAtStart(accumulator, cell))
-    total += cellTotal
-    const units = cellTotal * factor
-    const beyond = beyondIncluded(units, included)
-    included -= units - beyond
-    amount += perUnitAmount(beyond, cellUnitAmount(compiled.cells, cell))
-  }
-  const quantity = divideRounded(total, rater.quantityDenominator)
-  return { quantity, amount: basis.trial ? 0n : adjusted(rater, amount) }
-}
-
-/** Cells with usage or a level carried over, in the catalog's order, the default last. */
-export function cellsInOrder(accumulator: Accumulator, usage: MatrixUsage): number[] {
-  const cells = new Set([...usage.cells.keys(), ...(accumulator.levelsAtStart?.keys() ?? [])])
-  const hasDefault = cells.delete(defaultCell)
-  const ordered = [...cells].sort((a, b) => a - b)
-  return hasDefault ? [...ordered, defaultCell] : ordered
-}
-
-function percentageCharge(basis: ChargeBasis, rater: Rater, usage: PercentageUsage, level: Scaled): Rated {
-  const { compiled } = rater
-  if (compiled.model !== 'percentage') throw new Error('percentage usage under another price model')
-  const quantity = divideRounded(percentageQuantity(basis, usage, level), rater.quantityDenominator)
-  if (basis.trial) return { quantity, amount: 0n }
-  const amount = isAllFree(basis, usage)
-    ? 0n
-    : percentageAmount(basis, compiled.terms, rater.factor, usage, level)
-  return { quantity, amount: adjusted(rater, amount) }
-}
-
 function compileRater(basis: ChargeBasis): Rater {
   const { price } = basis
   const { numerator, denominator } = price.prorate ? reduced(basis.fraction) : whole
@@ -186,52 +110,31 @@ function compileRater(basis: ChargeBasis): Rater {
     denominator: quantityDenominator * denominator,
     prorated: quantityDenominator * numerator,
   }
-  const modelScale = price.model.model === 'percentage' ? percentageScale : scaledOne
+  const part = modelPart(price.model)
+  const modelScale = part.kind === 'usage' ? part.amountScale : scaledOne
+  const included = price.included * scale.prorated
   const kept = keptOf(price.discountPercent)
   const divisor = scale.denominator * modelScale * (kept === undefined ? 1n : wholePercent)
   // A scaled amount x divisor is at the scale of the discounted amount; the fraction's denominator divides it.
   const limit = (amount: Scaled | undefined): bigint | undefined =>
     amount === undefined ? undefined : (amount * divisor * numerator) / denominator
-  const compiled = compileModel(price, scale)
+  const terms = part.compile(price.model, scale, included)
   const isPlain =
     !basis.trial && divisor === scaledOne && price.minimum === undefined && price.maximum === undefined
   return {
     trial: basis.trial,
-    compiled,
+    part,
+    terms,
     quantityDenominator,
     factor: denominator,
-    included: price.included * scale.prorated,
+    included,
     kept,
     minimum: limit(price.minimum),
     maximum: limit(price.maximum),
     divisor,
     half: divisor / 2n,
-    linear: isPlain ? linearOf(compiled, price.included) : undefined,
-  }
-}
-
-/** At a scale of one: a unit of the model is one of ours. */
-function linearOf(compiled: CompiledModel, included: Scaled): Linear | undefined {
-  if (compiled.model === 'per_unit') return linearPerUnit(compiled.unitAmount, included)
-  return compiled.model === 'graduated' && included === 0n ? linearTiers(compiled.tiers) : undefined
-}
-
-function compileModel(price: UsagePrice, scale: Scale): CompiledModel {
-  const { model } = price
-  switch (model.model) {
-    case 'per_unit':
-      return { model: 'per_unit', unitAmount: model.unitAmount }
-    case 'graduated':
-    case 'volume':
-      return { model: model.model, tiers: compileTiers(model.tiers, scale) }
-    case 'package':
-      return { model: 'package', packages: compilePackage(scale, model.packageSize, model.packageAmount) }
-    case 'percentage':
-      return { model: 'percentage', terms: compilePercentage(model, scale, price.included * scale.prorated) }
-    case 'matrix':
-      return { model: 'matrix', cells: model }
-    default:
-      return unknownModel(model)
+    // At a scale of one a unit of the model is one of ours.
+    linear: isPlain && part.kind === 'total' ? part.linear?.(terms, price.included) : undefined,
   }
 }
 
@@ -250,8 +153,4 @@ function reduced(fraction: Fraction): Fraction {
 
 function greatestCommonDivisor(a: bigint, b: bigint): bigint {
   return b === 0n ? a : greatestCommonDivisor(b, a % b)
-}
-
-function unknownModel(value: never): never {
-  throw new Error(`unknown price model ${String(value)}`)
 }

@@ -4,12 +4,12 @@
 import type { RecurringPrice } from '../../schemas/catalog/catalog.js'
 import { formatScaled } from '../../schemas/money/decimal.js'
 import { recurringCharge } from '../charges/recurring.js'
+import { explainProration, partOfPeriod } from '../steps/part-of-period.js'
+import { ofScaled, type Ratio, times } from '../steps/ratio.js'
+import { exactOf, money, type Step, type StepValue, scaledMoney, scaledQuantity } from '../steps/step.js'
 import type { Segment } from '../timeline/price-lines.js'
 import { explainDiscount, explainTrial } from './explain-usage.js'
 import { type Explanation, finishExplanation } from './explanation.js'
-import { explainProration, partOfPeriod } from './part-of-period.js'
-import { ofScaled, type Ratio, times } from './ratio.js'
-import { exactOf, money, type Step, type StepValue, scaledMoney, scaledQuantity } from './step.js'
 
 export function explainRecurring(segment: Segment<RecurringPrice>): Explanation {
   const { line } = segment

@@ -4,9 +4,9 @@
 import type { Charge } from '../../schemas/billing/charge.js'
 import { formatInstant } from '../../schemas/time.js'
 import { dueAt } from '../charges/close.js'
+import { shortText } from '../steps/ratio.js'
+import type { Step, StepValue } from '../steps/step.js'
 import type { Explanation } from './explanation.js'
-import { shortText } from './ratio.js'
-import type { Step, StepValue } from './step.js'
 
 const indent = '  '
 /** A longer sum is of the lines above it, which need not be said again. */

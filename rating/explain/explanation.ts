@@ -7,8 +7,8 @@ import { decimalScale, formatScaled, type Rounding, type Scaled } from '../../sc
 import { formatInstant } from '../../schemas/time.js'
 import { dueAt } from '../charges/close.js'
 import { roundToCurrency } from '../charges/rounding.js'
-import { exactText, ofScaled, type Ratio, toScaled } from './ratio.js'
-import { count, money, type Step, type StepValue } from './step.js'
+import { exactText, ofScaled, type Ratio, toScaled } from '../steps/ratio.js'
+import { count, money, type Step, type StepValue } from '../steps/step.js'
 
 export interface Explanation {
   readonly currency: string

@@ -3,10 +3,11 @@
 // Invariant: a subscription that passes has no charge and no MRR that cannot be written, whatever part of a period it has.
 
 import type { Price, UsagePrice } from '../../schemas/catalog/catalog.js'
-import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
+import { magnitude, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { newAccumulator } from '../charges/accumulator.js'
 import { chargeOf } from '../charges/rate.js'
 import { recurringCharge } from '../charges/recurring.js'
+import { modelPart } from '../models/registry.js'
 import { type MrrChange, mrrTimeline } from '../mrr/mrr.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
 import type { CatalogIndex } from '../timeline/catalog-index.js'
@@ -35,8 +36,7 @@ function mostWithoutUsage(price: Price, terms: ResolvedTerms): Scaled {
     return magnitude(amount * quantity) / scaledOne + 1n
   }
   const { model, minimum = 0n } = price
-  const flat =
-    model.model === 'graduated' || model.model === 'volume' ? (model.tiers[0]?.flatAmount ?? 0n) : 0n
+  const flat = modelPart(model).dueUnused?.(model) ?? 0n
   return magnitude(minimum) + magnitude(flat)
 }
 
@@ -69,8 +69,4 @@ function owedUnused({ price, trial, fromNs }: PriceLine<UsagePrice>, catalog: Ca
   const span = { fromNs, untilNs: fromNs + 1n }
   const basis: ChargeBasis = { price, meter, fraction: whole, trial, ...span, period: span }
   return chargeOf(basis, newAccumulator(basis)).amount
-}
-
-function magnitude(value: Scaled): Scaled {
-  return value < 0n ? -value : value
 }

@@ -3,11 +3,14 @@
 // out of an accumulator. Exact where the amount follows from one total; elsewhere by a bound that is a little small.
 // Invariant: what is not refused here never gives a quantity, an amount or a row that is cut off.
 
-import type { Aggregation, PriceModel, UsagePrice } from '../../schemas/catalog/catalog.js'
-import { type Rounding, type Scaled, scaledMax, scaledOne } from '../../schemas/money/decimal.js'
-import type { Accumulator, AccumulatorState } from '../charges/accumulator.js'
+import type { PriceModel, UsagePrice } from '../../schemas/catalog/catalog.js'
+import { magnitude, type Rounding, type Scaled, scaledMax, scaledOne } from '../../schemas/money/decimal.js'
+import { heldIn } from '../aggregations/registry.js'
+import { type Accumulator, soleAggregation } from '../charges/accumulator.js'
 import { amountOfTotal, isRatedByTotal, raterOf } from '../charges/rate.js'
 import { roundToCurrency } from '../charges/rounding.js'
+import type { Bound } from '../models/model.js'
+import { modelPart } from '../models/registry.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
 
 /** How an amount is rounded to be paid. */
@@ -18,7 +21,7 @@ export interface PaidIn {
 
 /** What was there before a value came. */
 export interface Held {
-  /** What the charge's values come to, of which `heldBy` and `addedTo` tell. */
+  /** What the charge's values come to, of which `heldBy` and `heldAfter` tell. */
   readonly total: Scaled
   readonly events: number
   /** What its rows come to; 0 where they are written anew. */
@@ -66,44 +69,10 @@ export function levelWouldExceed(prices: Iterable<UsagePrice>, reach: Scaled, qu
 }
 
 /** What a further value is added to; 0 where values are not added up. */
-export function heldBy({ state, levelsAtStart }: Accumulator): Scaled {
-  let held = addedUp(state)
-  if (state.kind === 'weighted_sum' || state.kind === 'matrix') {
-    for (const level of levelsAtStart?.values() ?? []) held = magnitude(held) + magnitude(level)
-  }
-  return held
-}
-
-/** The same, value by value. */
-export function addedTo(held: Scaled, aggregation: Aggregation, quantity: Scaled): Scaled {
-  switch (aggregation) {
-    case 'sum':
-    case 'count':
-      return held + quantity
-    case 'weighted_sum':
-      return magnitude(held) + magnitude(quantity)
-    default:
-      return 0n
-  }
-}
-
-function addedUp(state: AccumulatorState): bigint {
-  switch (state.kind) {
-    case 'sum':
-    case 'count':
-      return state.total
-    case 'weighted_sum':
-      return magnitude(state.changes)
-    case 'percentage':
-      return magnitude(state.headTotal) + magnitude(state.tailTotal)
-    case 'matrix': {
-      let total = 0n
-      for (const cell of state.cells.values()) total += magnitude(addedUp(cell))
-      return total
-    }
-    default:
-      return 0n
-  }
+export function heldBy({ price }: ChargeBasis, { state, levelsAtStart }: Accumulator): Scaled {
+  const part = modelPart(price.model)
+  if (part.kind === 'usage') return part.held(state, levelsAtStart)
+  return heldIn(soleAggregation(state), levelsAtStart?.values() ?? [])
 }
 
 const bounds = new WeakMap<UsagePrice, Scaled>()
@@ -121,55 +90,13 @@ function largestQuantity(price: UsagePrice): Scaled {
   return bound
 }
 
-/** The most that one unit and one event may cost, and what may come on top of them. */
-interface Steepest {
-  readonly unit: Scaled
-  readonly flat: Scaled
-  readonly perEvent: Scaled
-}
+const slopes = new WeakMap<PriceModel, Required<Bound>>()
 
-const slopes = new WeakMap<PriceModel, Steepest>()
-
-function steepest(model: PriceModel): Steepest {
+function steepest(model: PriceModel): Required<Bound> {
   let slope = slopes.get(model)
   if (slope === undefined) {
-    slope = { flat: 0n, perEvent: 0n, ...steepnessOf(model) }
+    slope = { flat: 0n, perEvent: 0n, ...modelPart(model).bound(model) }
     slopes.set(model, slope)
   }
   return slope
-}
-
-function steepnessOf(model: PriceModel): Pick<Steepest, 'unit'> & Partial<Steepest> {
-  switch (model.model) {
-    case 'per_unit':
-      return { unit: magnitude(model.unitAmount) }
-    case 'graduated':
-    case 'volume': {
-      const flat = model.tiers.reduce((sum, tier) => sum + magnitude(tier.flatAmount), 0n)
-      return { unit: largest(model.tiers.map(tier => tier.unitAmount)), flat }
-    }
-    case 'package': {
-      // Rounded up to whole packages, the last of which may be nearly empty.
-      const unit = (magnitude(model.packageAmount) * scaledOne) / model.packageSize + 1n
-      return { unit, flat: magnitude(model.packageAmount) }
-    }
-    case 'percentage': {
-      const perEvent = magnitude(model.fixedAmount ?? 0n) + magnitude(model.perEventMinimum ?? 0n)
-      return { unit: magnitude(model.rate) / 100n + 1n, perEvent }
-    }
-    case 'matrix':
-      return { unit: largest([...model.cells.map(cell => cell.unitAmount), model.defaultUnitAmount ?? 0n]) }
-    default:
-      return model satisfies never
-  }
-}
-
-function largest(amounts: readonly Scaled[]): Scaled {
-  let most = 0n
-  for (const amount of amounts) if (magnitude(amount) > most) most = magnitude(amount)
-  return most
-}
-
-function magnitude(value: Scaled): Scaled {
-  return value < 0n ? -value : value
 }

@@ -8,7 +8,7 @@ import { compositeKey } from '../../schemas/identifiers.js'
 import { parseDecimal, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { nsOf, nsPerMs } from '../../schemas/time.js'
 import type { ChargeBasis, UsageSample } from '../charges/accumulator.js'
-import { matrixCell } from '../charges/rate.js'
+import { cellOf } from '../models/registry.js'
 
 export const periodStartNs = nsOf(Date.UTC(2026, 5, 1))
 export const periodNs = 30n * 86_400_000n * nsPerMs
@@ -55,7 +55,7 @@ export function basisOfVector(file: VectorFile, vector: Vector): ChargeBasis {
 export function samplesOfVector(basis: ChargeBasis, vector: Vector): UsageSample[] {
   return vector.usage.map((event, index) => {
     const { quantity, dimensions } = typeof event === 'string' ? { quantity: event, dimensions: {} } : event
-    const cell = matrixCell(basis.price, new Map(Object.entries(dimensions)))
+    const cell = cellOf(basis.price, new Map(Object.entries(dimensions)))
     if (cell === undefined) throw new Error(`no cell for event ${index} of ${vector.name}`)
     return sample({
       timeNs: periodStartNs + BigInt(index) * nsPerMs,

@@ -2,8 +2,9 @@
 // Invariants: prices that differ in no value have the same id, whatever the order of their keys; a discount of nothing
 // is no discount, whatever its length. A default quantity is no content: what it comes to is the line's quantity.
 
-import type { Price, PriceModel, UsagePrice } from '../../schemas/catalog/catalog.js'
+import type { Price, UsagePrice } from '../../schemas/catalog/catalog.js'
 import { stableId } from '../../schemas/identifiers.js'
+import { modelPart } from '../models/registry.js'
 
 // Prices belong to published catalogs and to changes, which live long and are shared: each is read once.
 const ids = new WeakMap<Price, string>()
@@ -36,15 +37,11 @@ export function withoutMinimum(price: UsagePrice): UsagePrice {
   let bare = unfloored.get(price)
   if (bare === undefined) {
     const { minimum: _, ...rest } = price
-    bare = { ...rest, model: withoutFlatAmounts(price.model) }
+    const { model } = price
+    bare = { ...rest, model: modelPart(model).withoutFlatAmounts?.(model) ?? model }
     unfloored.set(price, bare)
   }
   return bare
-}
-
-function withoutFlatAmounts(model: PriceModel): PriceModel {
-  if (model.model !== 'graduated' && model.model !== 'volume') return model
-  return { ...model, tiers: model.tiers.map(tier => ({ ...tier, flatAmount: 0n })) }
 }
 
 function canonicalText(value: unknown): string {

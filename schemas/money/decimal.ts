@@ -68,11 +68,22 @@ export function divideRounded(
   rounding: Rounding = 'half_up',
 ): bigint {
   const negative = numerator < 0n
-  const magnitude = negative ? -numerator : numerator
-  const quotient = magnitude / denominator
-  const twice = (magnitude - quotient * denominator) * 2n
+  const size = magnitude(numerator)
+  const quotient = size / denominator
+  const twice = (size - quotient * denominator) * 2n
   const up =
     twice > denominator || (twice === denominator && (rounding === 'half_up' || (quotient & 1n) === 1n))
   const rounded = up ? quotient + 1n : quotient
   return negative ? -rounded : rounded
+}
+
+export function magnitude(value: bigint): bigint {
+  return value < 0n ? -value : value
+}
+
+/** The greatest magnitude of them; 0 without any. */
+export function greatest(values: readonly bigint[]): bigint {
+  let most = 0n
+  for (const value of values) if (magnitude(value) > most) most = magnitude(value)
+  return most
 }

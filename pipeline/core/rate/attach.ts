@@ -2,7 +2,7 @@
 // Invariants: an event is atomic: a reading that is ambiguous, suspended or without a matrix cell refuses all of it,
 // and it waits only when none of its readings can be attached. The answer depends on the timelines alone.
 
-import { matrixCell } from '../../../rating/charges/rate.js'
+import { cellOf } from '../../../rating/models/registry.js'
 import {
   type PriceLine,
   type Segment,
@@ -89,7 +89,7 @@ function assign(
   if (version.terms.status === 'suspended') return suspended(event, prices.timeline.subscriptionId)
   for (const line of prices.usage.get(reading.meter) ?? []) {
     if (!covers(line, event.timeNs)) continue
-    const cell = matrixCell(line.price, reading.dimensions)
+    const cell = cellOf(line.price, reading.dimensions)
     if (cell === undefined) return noCell(line.price, reading)
     const segment = segmentAt(line, event.timeNs)
     if (segment === undefined) throw new Error(`A price line has no segment at ${event.timeNs}.`)

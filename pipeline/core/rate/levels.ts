@@ -1,7 +1,7 @@
 // The level of a meter as usage is rated: what an event does to it, which level a segment begins with, and what a level
 // that changed late changes in the charges after it. rating/charges/levels.ts says what a level is.
 
-import { isLevel } from '../../../rating/aggregations/aggregation.js'
+import { isLevel } from '../../../rating/aggregations/registry.js'
 import { LevelsByCell, moveOf, stretchStart } from '../../../rating/charges/levels.js'
 import { chargeOf } from '../../../rating/charges/rate.js'
 import { levelWouldExceed } from '../../../rating/ranges/value-range.js'

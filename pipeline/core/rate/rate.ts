@@ -2,7 +2,7 @@
 // Invariants: a row's amount is the charge after the event less the sum of the rows before, so rows add up to the charge
 // to the last digit (I4); before its first event a charge has no rows, so the first one carries what zero events owe.
 
-import { isLevel } from '../../../rating/aggregations/aggregation.js'
+import { isLevel } from '../../../rating/aggregations/registry.js'
 import {
   addSample,
   type ChargeBasis,

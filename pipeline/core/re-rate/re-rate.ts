@@ -3,9 +3,10 @@
 // (I4); nothing that was written is edited. Charges that begin before the request's instant are not affected and are
 // left alone: their events come out where they were (usage-difference.ts).
 
+import { heldAfter } from '../../../rating/aggregations/registry.js'
 import { addSample, type ChargeBasis } from '../../../rating/charges/accumulator.js'
 import { chargeOf } from '../../../rating/charges/rate.js'
-import { addedTo, wouldExceed } from '../../../rating/ranges/value-range.js'
+import { wouldExceed } from '../../../rating/ranges/value-range.js'
 import type { MeterReading } from '../../../schemas/event/metered-event.js'
 import { compositeKey } from '../../../schemas/identifiers.js'
 import type { Scaled } from '../../../schemas/money/decimal.js'
@@ -153,7 +154,7 @@ function assignAgain(
     const known = rebuilt.get(segment.chargeId)
     const sample = { event: past.event, assignment, isNew }
     const { aggregation } = basisOf(segment, batch.book.catalog).meter
-    const held = addedTo(known?.held ?? 0n, aggregation, reading.quantity)
+    const held = heldAfter(known?.held ?? 0n, aggregation, reading.quantity)
     if (known === undefined) rebuilt.set(segment.chargeId, { segment, held, samples: [sample] })
     else {
       known.samples.push(sample)

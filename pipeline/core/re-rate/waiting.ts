@@ -50,13 +50,14 @@ function excessOf(
 ): Rejection | undefined {
   for (const { segment, reading } of assignments) {
     const charge = state.maps.charges.get(segment.chargeId)
+    const basis = basisOf(segment, book.catalog)
     const held = {
-      total: charge === undefined ? 0n : heldBy(charge.accumulator),
+      total: charge === undefined ? 0n : heldBy(basis, charge.accumulator),
       events: charge?.accumulator.events ?? 0,
       emitted: charge?.emitted ?? 0n,
     }
     const exceeds =
-      wouldExceed(basisOf(segment, book.catalog), segment.line, held, reading.quantity) ||
+      wouldExceed(basis, segment.line, held, reading.quantity) ||
       exceedsLevel(segment, reading.quantity, state, book)
     if (!exceeds) continue
     const { price } = segment.line.price

@@ -5,7 +5,7 @@
 // events both ways.
 
 import { amountOfTotal } from '../../../rating/charges/rate.js'
-import { growthOf } from '../../../rating/price-models/linear.js'
+import { growthOf } from '../../../rating/models/linear.js'
 import { partitionOf } from '../../../schemas/identifiers.js'
 import type { Scaled } from '../../../schemas/money/decimal.js'
 import { putScaled, putWhole } from '../../../schemas/money/decimal-words.js'

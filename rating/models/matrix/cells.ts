@@ -1,16 +1,10 @@
-// `matrix`: a price per unit by the event's dimensions. Each cell has its own aggregated quantity; the amount is the
-// sum over the cells of quantity x unit amount, and the charge's quantity the sum of the cells' quantities.
-// Worked example: {region: eu} 0.02, default 0.05. 100 units in eu and 10 in us: 100 x 0.02 + 10 x 0.05 = 2.5.
+// Which cell of a `matrix` price an event belongs to, by its dimensions.
 // Of the cells all of whose dimensions match, the one with the most dimensions decides; none: the default, cell -1.
-// schemas/catalog/catalog-matrix.ts refuses a matrix in which two could match with equally many.
-// `included` units are taken from the cells in the catalog's order, the default last, so that the order of events
-// does not matter. Source: Orb, "Matrix pricing" (cells by dimension values, default unit amount).
+// schemas/catalog/models/matrix.ts refuses a matrix in which two could match with equally many.
 
-import type { PriceModel, UsagePrice } from '../../schemas/catalog/catalog.js'
-import { compositeKey } from '../../schemas/identifiers.js'
-import type { Scaled } from '../../schemas/money/decimal.js'
-
-export type MatrixModel = Extract<PriceModel, { model: 'matrix' }>
+import type { Matrix } from '../../../schemas/catalog/models/matrix.js'
+import { compositeKey } from '../../../schemas/identifiers.js'
+import type { Scaled } from '../../../schemas/money/decimal.js'
 
 export const defaultCell = -1
 
@@ -21,12 +15,10 @@ interface CellIndex {
 }
 
 /** Those of the most dimensions first. */
-const indexes = new WeakMap<MatrixModel, readonly CellIndex[]>()
+const indexes = new WeakMap<Matrix, readonly CellIndex[]>()
 
-/** The cell of an event with these dimensions; 0 for any other model; undefined: no cell and no default. */
-export function matrixCell(price: UsagePrice, dimensions: ReadonlyMap<string, string>): number | undefined {
-  const { model } = price
-  if (model.model !== 'matrix') return 0
+/** The cell of an event with these dimensions; undefined: no cell and no default. */
+export function matrixCell(model: Matrix, dimensions: ReadonlyMap<string, string>): number | undefined {
   for (const index of indexesOf(model)) {
     const cell = cellIn(index, dimensions)
     if (cell !== undefined) return cell
@@ -35,7 +27,7 @@ export function matrixCell(price: UsagePrice, dimensions: ReadonlyMap<string, st
 }
 
 /** The unit amount of a cell that `matrixCell` gave. */
-export function cellUnitAmount(model: MatrixModel, cell: number): Scaled {
+export function cellUnitAmount(model: Matrix, cell: number): Scaled {
   const unitAmount = cell === defaultCell ? model.defaultUnitAmount : model.cells[cell]?.unitAmount
   if (unitAmount === undefined) throw new Error(`a matrix price has no cell ${cell}`)
   return unitAmount
@@ -51,7 +43,7 @@ function cellIn(index: CellIndex, dimensions: ReadonlyMap<string, string>): numb
   return index.cells.get(compositeKey(...values))
 }
 
-function indexesOf(model: MatrixModel): readonly CellIndex[] {
+function indexesOf(model: Matrix): readonly CellIndex[] {
   let known = indexes.get(model)
   if (known === undefined) {
     known = indexCells(model)
@@ -60,7 +52,7 @@ function indexesOf(model: MatrixModel): readonly CellIndex[] {
   return known
 }
 
-function indexCells(model: MatrixModel): CellIndex[] {
+function indexCells(model: Matrix): CellIndex[] {
   const bySet = new Map<string, { dimensions: readonly string[]; cells: Map<string, number> }>()
   for (const [cell, { when }] of model.cells.entries()) {
     const dimensions = [...when.keys()].sort()

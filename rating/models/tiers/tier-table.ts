@@ -1,9 +1,10 @@
-// Tiers compiled for look-up: the tier that holds a quantity is found by binary search, and what all the tiers below
-// it amount to is known beforehand. Invariant: `bounds` ascend; tier i holds bounds[i-1] < q <= bounds[i].
+// What `graduated` and `volume` share: tiers compiled for look-up. The tier that holds a quantity is found by binary
+// search, and what all the tiers below it amount to is known beforehand. Invariant: `bounds` ascend; tier i holds bounds[i-1] < q <= bounds[i].
 
-import type { Tier } from '../../schemas/catalog/models/tiers.js'
-import type { Scaled } from '../../schemas/money/decimal.js'
-import { flatAmountOf, quantityBound, type Scale } from './scale.js'
+import type { Tier, Tiered } from '../../../schemas/catalog/models/tiers.js'
+import { greatest, magnitude, type Scaled } from '../../../schemas/money/decimal.js'
+import type { TotalModel } from '../model.js'
+import { flatAmountOf, quantityBound, type Scale } from '../scale.js'
 
 export interface TierTable {
   /** Inclusive upper bounds of all tiers but the last, which has none. */
@@ -16,7 +17,25 @@ export interface TierTable {
   readonly amountsAtStart: readonly bigint[]
 }
 
-export function compileTiers(tiers: readonly Tier[], scale: Scale): TierTable {
+type TieredModel<N extends string> = Omit<TotalModel<Tiered<N>, TierTable>, 'kind' | 'amountOf' | 'explain'>
+
+/** All but what a quantity comes to. */
+export function tieredModel<N extends string>(): TieredModel<N> {
+  return {
+    compile: ({ tiers }, scale) => compileTiers(tiers, scale),
+    bound: ({ tiers }) => ({
+      unit: greatest(tiers.map(tier => tier.unitAmount)),
+      flat: tiers.reduce((sum, tier) => sum + magnitude(tier.flatAmount), 0n),
+    }),
+    dueUnused: ({ tiers }) => tiers[0]?.flatAmount ?? 0n,
+    withoutFlatAmounts: model => ({
+      ...model,
+      tiers: model.tiers.map(tier => ({ ...tier, flatAmount: 0n })),
+    }),
+  }
+}
+
+function compileTiers(tiers: readonly Tier[], scale: Scale): TierTable {
   const bounds: bigint[] = []
   const starts: bigint[] = []
   const amountsAtStart: bigint[] = []

@@ -7,25 +7,26 @@
 // The head holds everything when nothing less would do: with an aggregation other than `count` or `sum`, and, where
 // negative events are allowed, with something free beside per-event clamps or with free units beside a fixed amount.
 
-import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
+import type { Percentage } from '../../../schemas/catalog/models/percentage.js'
+import { type Scaled, scaledOne } from '../../../schemas/money/decimal.js'
 import {
   type AggregationState,
   addToAggregation,
   aggregated,
+  isAdditive,
   newAggregation,
-} from '../aggregations/aggregation.js'
-import { compareEvents, insertionIndex, type UsageSample } from '../aggregations/sample.js'
-import type { ChargeBasis } from '../periods/charge-basis.js'
+} from '../../aggregations/registry.js'
+import { compareEvents, insertionIndex, type UsageSample } from '../../aggregations/sample.js'
+import type { ChargeBasis } from '../../periods/charge-basis.js'
 import {
   compilePercentage,
   fullFee,
-  type PercentageModel,
   type PercentageTerms,
   type PercentageWalk,
   startWalk,
   unclampedAmount,
   walkEvent,
-} from './percentage.js'
+} from './walk.js'
 
 export interface PercentageUsage {
   readonly kind: 'percentage'
@@ -60,7 +61,7 @@ interface CachedWalk {
 
 // Beside the state, so that the state stays plain data: losing an entry costs time alone.
 const cachedWalks = new WeakMap<PercentageUsage, CachedWalk>()
-const tailTerms = new WeakMap<PercentageModel, PercentageTerms>()
+const tailTerms = new WeakMap<Percentage, PercentageTerms>()
 
 export function newPercentageUsage(): PercentageUsage {
   const head: EventLog = { times: [], keys: [], quantities: [], texts: [] }
@@ -189,14 +190,14 @@ function shedTail(basis: ChargeBasis, usage: PercentageUsage): void {
 function addToTail(basis: ChargeBasis, usage: PercentageUsage, quantity: Scaled): void {
   usage.tailEvents += 1
   usage.tailTotal += quantity
-  const model = basis.price.model as PercentageModel
+  const model = basis.price.model as Percentage
   if (isClamped(model)) usage.tailFees += fullFee(tailTermsOf(model), quantity)
 }
 
 /** Whether a head of so many events and this total holds all that the free units and events depend on. */
 function isSettled(basis: ChargeBasis, events: number, total: Scaled): boolean {
   if (!mayShedTail(basis)) return false
-  const model = basis.price.model as PercentageModel
+  const model = basis.price.model as Percentage
   const { freeUnits, freeEvents } = model
   const pastFreeEvents = freeEvents === undefined ? isOrderFree(model) && events > 0 : events > freeEvents
   if (basis.meter.allowNegative) return pastFreeEvents
@@ -207,26 +208,22 @@ function isSettled(basis: ChargeBasis, events: number, total: Scaled): boolean {
 
 function mayShedTail(basis: ChargeBasis): boolean {
   if (!isAdditive(basis)) return false
-  const model = basis.price.model as PercentageModel
+  const model = basis.price.model as Percentage
   if (!basis.meter.allowNegative || !isClamped(model)) return true
   // Without anything free each event's fee is its own, whatever came before.
   return model.freeUnits === undefined && model.freeEvents === undefined && basis.price.included === 0n
 }
 
 /** Without free events the amount follows from totals alone when no event's own fee depends on the free units. */
-function isOrderFree(model: PercentageModel): boolean {
+function isOrderFree(model: Percentage): boolean {
   return model.freeUnits === undefined || (model.fixedAmount === undefined && !isClamped(model))
 }
 
-function isAdditive(basis: ChargeBasis): boolean {
-  return basis.meter.aggregation === 'sum' || basis.meter.aggregation === 'count'
-}
-
-function isClamped(model: PercentageModel): boolean {
+function isClamped(model: Percentage): boolean {
   return model.perEventMinimum !== undefined || model.perEventMaximum !== undefined
 }
 
-function tailTermsOf(model: PercentageModel): PercentageTerms {
+function tailTermsOf(model: Percentage): PercentageTerms {
   let terms = tailTerms.get(model)
   if (terms === undefined) {
     terms = compilePercentage(model, { denominator: 1n, prorated: 1n }, 0n)

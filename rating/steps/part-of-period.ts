@@ -1,8 +1,21 @@
 // The proration fraction as a line of its own, counted as it was taken: in calendar days or in elapsed time.
 
+import type { Scaled } from '../../schemas/money/decimal.js'
 import type { Fraction } from '../periods/proration.js'
-import { type Ratio, ratio, times } from './ratio.js'
-import { exactOf, partOfTime, quantity, type Step, type StepValue, type StepValues, text } from './step.js'
+import { greater, isAbove, minus, type Ratio, ratio, times, zero } from './ratio.js'
+import {
+  exactOf,
+  partOfTime,
+  quantity,
+  type Step,
+  type StepValue,
+  type StepValues,
+  scaledQuantity,
+  text,
+} from './step.js'
+
+/** Of a prorated price: the part of the period that it is owed for. */
+export type Part = StepValue | undefined
 
 interface Period {
   readonly fromNs: bigint
@@ -10,14 +23,14 @@ interface Period {
 }
 
 /** Undefined for a whole period. A fraction by time has the period's nanoseconds below the line, one by day its dates. */
-export function partOfPeriod(fraction: Fraction, period: Period): StepValue | undefined {
+export function partOfPeriod(fraction: Fraction, period: Period): Part {
   const { numerator, denominator } = fraction
   if (numerator === denominator) return undefined
   if (denominator === period.untilNs - period.fromNs) return partOfTime(numerator, denominator)
   return { kind: 'part', part: numerator, whole: denominator, unit: 'days' }
 }
 
-export function explainProration(steps: Step[], part: StepValue | undefined): void {
+export function explainProration(steps: Step[], part: Part): void {
   if (part?.kind !== 'part') return
   steps.push({
     what: 'proration',
@@ -35,7 +48,7 @@ export interface Prorated {
   readonly exact: Ratio
 }
 
-export function prorated(name: string, constant: StepValue, part: StepValue | undefined): Prorated {
+export function prorated(name: string, constant: StepValue, part: Part): Prorated {
   const exact = exactOf(constant)
   if (part === undefined) return { formula: name, values: { [name]: constant }, exact }
   return {
@@ -43,4 +56,20 @@ export function prorated(name: string, constant: StepValue, part: StepValue | un
     values: { [name]: constant, fraction: part },
     exact: times(exact, exactOf(part)),
   }
+}
+
+/** Units beyond the included ones. */
+export function explainIncluded(steps: Step[], included: Scaled, part: Part, units: Ratio): Ratio {
+  if (included === 0n) return units
+  const free = prorated('included', scaledQuantity(included), part)
+  const isPositive = isAbove(units, zero)
+  const result = isPositive ? greater(minus(units, free.exact), zero) : units
+  steps.push({
+    what: 'beyond_included',
+    label: 'units beyond the included',
+    formula: isPositive ? `max(quantity - ${free.formula}, 0)` : 'quantity',
+    values: { quantity: quantity(units), ...free.values },
+    result: quantity(result),
+  })
+  return result
 }

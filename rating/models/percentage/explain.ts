@@ -1,28 +1,19 @@
 // `percentage`: what is free, what is chargeable, rate and fixed amounts; with per-event bounds each event's fee.
-// The walk through the events is the model's own (../price-models/percentage.ts, where the rules are); this file tells
-// what it found. Totals of events that are no longer kept one by one are lines of their own.
+// The walk through the events is the model's own (walk.ts, where the rules are); this file tells what it found. Totals of
+// events that are no longer kept one by one are lines of their own.
 
-import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
+import type { Percentage } from '../../../schemas/catalog/models/percentage.js'
+import { type Scaled, scaledOne } from '../../../schemas/money/decimal.js'
+import { explainQuantity } from '../../aggregations/explain-quantity.js'
 import {
   addToAggregation,
   aggregated,
   aggregationDenominator,
   newAggregation,
-} from '../aggregations/aggregation.js'
-import { idOf } from '../aggregations/sample.js'
-import type { ChargeBasis } from '../periods/charge-basis.js'
-import { beyondIncluded } from '../price-models/included.js'
-import {
-  compilePercentage,
-  type PercentageModel,
-  type PercentageTerms,
-  type PercentageWalk,
-  percentageScale,
-  startWalk,
-  walkEvent,
-} from '../price-models/percentage.js'
-import type { PercentageUsage } from '../price-models/percentage-usage.js'
-import type { Scale } from '../price-models/scale.js'
+} from '../../aggregations/registry.js'
+import { idOf } from '../../aggregations/sample.js'
+import type { ChargeBasis } from '../../periods/charge-basis.js'
+import { explainIncluded, type Part } from '../../steps/part-of-period.js'
 import {
   greater,
   isAbove,
@@ -35,7 +26,7 @@ import {
   ratio,
   times,
   zero,
-} from './ratio.js'
+} from '../../steps/ratio.js'
 import {
   count,
   money,
@@ -46,7 +37,19 @@ import {
   scaledQuantity,
   sumStep,
   text,
-} from './step.js'
+} from '../../steps/step.js'
+import { beyondIncluded } from '../included.js'
+import type { Used } from '../model.js'
+import type { Scale } from '../scale.js'
+import { loggedAggregation, type PercentageUsage } from './usage.js'
+import {
+  compilePercentage,
+  type PercentageTerms,
+  type PercentageWalk,
+  percentageScale,
+  startWalk,
+  walkEvent,
+} from './walk.js'
 
 /** Where the walk stood after an event (or, first, before any). */
 interface Stand {
@@ -65,20 +68,30 @@ interface Walked {
 /** More events than these are given as one sum. */
 const listedEvents = 50
 
-export interface PercentageInput {
-  readonly basis: ChargeBasis
-  readonly model: PercentageModel
-  readonly usage: PercentageUsage
-  readonly level: Scaled
-  readonly scale: Scale
+type UsedEvents = Used<Percentage, PercentageUsage>
+
+interface PercentageInput extends UsedEvents {
   /** Of the charge, beyond `included`. */
   readonly units: Ratio
 }
 
-export function explainPercentage(steps: Step[], input: PercentageInput): Ratio {
-  const { basis, model, scale } = input
-  const terms = compilePercentage(model, scale, basis.price.included * scale.prorated)
-  const walked = walkThrough(input, terms)
+export function explainEvents(steps: Step[], { basis, usage, levels, events }: UsedEvents): Ratio {
+  const logged = loggedAggregation(basis, usage)
+  // Of `sum` and `count` the later events are remembered as a total.
+  const state =
+    logged.kind === 'sum' || logged.kind === 'count'
+      ? { kind: logged.kind, total: usage.headTotal + usage.tailTotal }
+      : logged
+  return explainQuantity(steps, basis, { state, level: levels?.get(0) ?? 0n, events, cell: '' })
+}
+
+export function explainPercentage(steps: Step[], used: UsedEvents, quantity: Ratio, part: Part): Ratio {
+  const { basis, model } = used
+  const { included } = basis.price
+  const input = { ...used, units: explainIncluded(steps, included, part, quantity) }
+  const scale = scaleOf(basis)
+  const terms = compilePercentage(model, scale, included * scale.prorated)
+  const walked = walkThrough(input, terms, scale)
   if (terms.clamped) return explainFees(steps, input, terms, walked)
   const parts = [explainRate(steps, input, walked)]
   if (model.fixedAmount !== undefined && model.fixedAmount !== 0n) {
@@ -87,8 +100,16 @@ export function explainPercentage(steps: Step[], input: PercentageInput): Ratio 
   return sumStep(steps, 'model', 'percentage', 'part', parts, money)
 }
 
-function walkThrough({ basis, usage, level, scale }: PercentageInput, terms: PercentageTerms): Walked {
+/** The scale in which the events are walked through. */
+function scaleOf(basis: ChargeBasis): Scale {
+  const quantityDenominator = aggregationDenominator(basis)
+  const { numerator, denominator } = basis.price.prorate ? basis.fraction : { numerator: 1n, denominator: 1n }
+  return { denominator: quantityDenominator * denominator, prorated: quantityDenominator * numerator }
+}
+
+function walkThrough({ basis, usage, levels }: UsedEvents, terms: PercentageTerms, scale: Scale): Walked {
   const { head } = usage
+  const level = levels?.get(0) ?? 0n
   const factor = scale.denominator / aggregationDenominator(basis)
   const aggregation = newAggregation(basis.meter.aggregation)
   const walk = startWalk(terms, aggregated(basis, aggregation, level) * factor)
@@ -221,7 +242,7 @@ function explainFees(steps: Step[], input: PercentageInput, terms: PercentageTer
 
 function explainFee(
   steps: Step[],
-  model: PercentageModel,
+  model: Percentage,
   key: string,
   number: number,
   before: Stand,
@@ -263,6 +284,6 @@ function explainFee(
   return fee
 }
 
-function rateOf(model: PercentageModel, chargeable: Ratio): Ratio {
+function rateOf(model: Percentage, chargeable: Ratio): Ratio {
   return over(times(chargeable, ofScaled(model.rate)), ratio(100n))
 }

@@ -14,12 +14,10 @@
 // Beyond `sum` and `count` an event's units are what it adds to the aggregated quantity when events come in by time.
 // A negative event takes from R; its fee follows the same rules and may be negative. Scale: amounts / 10^26.
 
-import type { PriceModel } from '../../schemas/catalog/catalog.js'
-import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
-import { beyondIncluded } from './included.js'
-import type { Scale } from './scale.js'
-
-export type PercentageModel = Extract<PriceModel, { model: 'percentage' }>
+import type { Percentage } from '../../../schemas/catalog/models/percentage.js'
+import { type Scaled, scaledOne } from '../../../schemas/money/decimal.js'
+import { beyondIncluded } from '../included.js'
+import type { Scale } from '../scale.js'
 
 /** `rate` is in per cent, so an amount has two digits more than with the other models. */
 export const percentageScale = 100n * scaledOne
@@ -50,7 +48,7 @@ export interface PercentageWalk {
   fees: bigint
 }
 
-export function compilePercentage(model: PercentageModel, scale: Scale, included: bigint): PercentageTerms {
+export function compilePercentage(model: Percentage, scale: Scale, included: bigint): PercentageTerms {
   const { denominator } = scale
   const amount = (value: Scaled): bigint => value * percentageScale * denominator
   const { freeUnits, perEventMinimum, perEventMaximum } = model

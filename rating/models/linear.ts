@@ -4,7 +4,6 @@
 // double does not hold exactly is left to them.
 
 import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
-import type { TierTable } from './tier-table.js'
 
 export interface Linear {
   /** Whole units, inclusive upper bounds; the last is infinite. */
@@ -15,11 +14,7 @@ export interface Linear {
 
 /** `free`: units that cost nothing, before the others. Undefined when some figure is not exact. */
 export function linearPerUnit(unitAmount: Scaled, free: Scaled): Linear | undefined {
-  return free === 0n ? linear([], [unitAmount]) : linear([free], [0n, unitAmount])
-}
-
-export function linearTiers({ bounds, unitAmounts }: TierTable): Linear | undefined {
-  return linear(bounds, unitAmounts)
+  return free === 0n ? linearTiers([], [unitAmount]) : linearTiers([free], [0n, unitAmount])
 }
 
 /**
@@ -37,7 +32,7 @@ export function growthOf({ bounds, unitAmounts }: Linear, before: number, by: nu
     : Number.NaN
 }
 
-function linear(bounds: readonly Scaled[], unitAmounts: readonly Scaled[]): Linear | undefined {
+export function linearTiers(bounds: readonly Scaled[], unitAmounts: readonly Scaled[]): Linear | undefined {
   const areWhole = bounds.every(bound => bound > 0n && bound % scaledOne === 0n && isExact(bound / scaledOne))
   if (!areWhole || !unitAmounts.every(isExact)) return undefined
   return {

@@ -1,0 +1,41 @@
+// From the events of a segment to one quantity, line by line. The quantity itself is the aggregation's own; where the
+// aggregation remembers how it came about (levels by time, ranks), the lines show it.
+
+import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
+import type { ChargeBasis } from '../periods/charge-basis.js'
+import { over, type Ratio, ratio } from '../steps/ratio.js'
+import { count, quantity, type Step, sumStep, text } from '../steps/step.js'
+import { type AggregationState, aggregated, aggregationDenominator, aggregationPart } from './registry.js'
+
+export interface Aggregated {
+  readonly state: AggregationState
+  readonly level: Scaled
+  /** Of a cell it is not known. */
+  readonly events: number | undefined
+  /** The matrix cell; empty for the whole charge. */
+  readonly cell: string
+}
+
+export function explainQuantity(
+  steps: Step[],
+  basis: ChargeBasis,
+  { state, level, events, cell }: Aggregated,
+): Ratio {
+  const { aggregation } = basis.meter
+  const inCell = cell === '' ? {} : { cell: text(cell) }
+  const found = aggregationPart(state.kind).explain?.(steps, basis, state, level, inCell) ?? state.kind
+  const of = events === undefined ? '' : ` of ${events} ${events === 1 ? 'event' : 'events'}`
+  const what = cell === '' ? 'quantity' : 'cell_quantity'
+  const label = `${cell === '' ? 'quantity' : `quantity in ${cell}`}, ${aggregation}${of}`
+  const about = {
+    aggregation: text(aggregation),
+    ...inCell,
+    ...(events === undefined ? {} : { events: count(events) }),
+  }
+  if (typeof found !== 'string') return sumStep(steps, what, label, 'level', found, quantity, about)
+  const total = ratio(aggregated(basis, state, level))
+  const result = over(total, ratio(aggregationDenominator(basis) * scaledOne))
+  const values = { ...about, [found]: quantity(result) }
+  steps.push({ what, label, formula: found, values, result: quantity(result) })
+  return result
+}

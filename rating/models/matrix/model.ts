@@ -1,0 +1,67 @@
+// `matrix`: a price per unit by the event's dimensions. Each cell has its own aggregated quantity; the amount is the
+// sum over the cells of quantity x unit amount, and the charge's quantity the sum of the cells' quantities.
+// Worked example: {region: eu} 0.02, default 0.05. 100 units in eu and 10 in us: 100 x 0.02 + 10 x 0.05 = 2.5.
+// `included` units are taken from the cells in the catalog's order, the default last, so that the order of events
+// does not matter. Source: Orb, "Matrix pricing" (cells by dimension values, default unit amount).
+
+import type { Matrix } from '../../../schemas/catalog/models/matrix.js'
+import { greatest, magnitude, scaledOne } from '../../../schemas/money/decimal.js'
+import { addToAggregation, aggregated, heldIn, newAggregation } from '../../aggregations/registry.js'
+import type { UsageSample } from '../../aggregations/sample.js'
+import type { ChargeBasis } from '../../periods/charge-basis.js'
+import { beyondIncluded } from '../included.js'
+import type { Compiled, Levels, Owed, UsageModel } from '../model.js'
+import { cellUnitAmount, matrixCell } from './cells.js'
+import { explainCells, explainMatrix } from './explain.js'
+import { cellsInOrder, type MatrixUsage } from './usage.js'
+
+export const matrix: UsageModel<Matrix, Matrix, MatrixUsage> = {
+  kind: 'usage',
+  amountScale: scaledOne,
+  cellOf: matrixCell,
+  start: () => ({ kind: 'matrix', cells: new Map() }),
+  add: addToCell,
+  compile: model => model,
+  owed,
+  held({ cells }, levels) {
+    let held = 0n
+    for (const cell of cells.values()) held += magnitude(heldIn(cell, []))
+    for (const level of levels?.values() ?? []) held += magnitude(level)
+    return held
+  },
+  bound: ({ cells, defaultUnitAmount = 0n }) => ({
+    unit: greatest([...cells.map(cell => cell.unitAmount), defaultUnitAmount]),
+  }),
+  explainQuantity: explainCells,
+  explain: explainMatrix,
+}
+
+function addToCell(basis: ChargeBasis, { cells }: MatrixUsage, sample: UsageSample): void {
+  let state = cells.get(sample.cell)
+  if (state === undefined) {
+    state = newAggregation(basis.meter.aggregation)
+    cells.set(sample.cell, state)
+  }
+  addToAggregation(basis, state, sample)
+}
+
+function owed(
+  basis: ChargeBasis,
+  { terms, factor, included }: Compiled<Matrix>,
+  usage: MatrixUsage,
+  levels: Levels,
+): Owed {
+  let total = 0n
+  let amount = 0n
+  let left = included
+  for (const cell of cellsInOrder(usage, levels)) {
+    const state = usage.cells.get(cell) ?? newAggregation(basis.meter.aggregation)
+    const inCell = aggregated(basis, state, levels?.get(cell) ?? 0n)
+    total += inCell
+    const units = inCell * factor
+    const beyond = beyondIncluded(units, left)
+    left -= units - beyond
+    amount += beyond * cellUnitAmount(terms, cell)
+  }
+  return { total, amount }
+}

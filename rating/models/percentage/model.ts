@@ -1,0 +1,37 @@
+// `percentage`: a rate per cent on the units, and a fixed amount with each event, beyond what is free. The rules, with a
+// worked example, are in walk.ts; what is remembered of the events is usage.ts.
+
+import type { Percentage } from '../../../schemas/catalog/models/percentage.js'
+import { magnitude } from '../../../schemas/money/decimal.js'
+import type { UsageModel } from '../model.js'
+import { explainEvents, explainPercentage } from './explain.js'
+import {
+  addToPercentageUsage,
+  isAllFree,
+  newPercentageUsage,
+  type PercentageUsage,
+  percentageAmount,
+  percentageQuantity,
+} from './usage.js'
+import { compilePercentage, type PercentageTerms, percentageScale } from './walk.js'
+
+export const percentage: UsageModel<Percentage, PercentageTerms, PercentageUsage> = {
+  kind: 'usage',
+  amountScale: percentageScale,
+  start: newPercentageUsage,
+  add: addToPercentageUsage,
+  compile: compilePercentage,
+  owed(basis, { terms, factor }, usage, levels) {
+    const level = levels?.get(0) ?? 0n
+    const total = percentageQuantity(basis, usage, level)
+    const isFree = basis.trial || isAllFree(basis, usage)
+    return { total, amount: isFree ? 0n : percentageAmount(basis, terms, factor, usage, level) }
+  },
+  held: ({ headTotal, tailTotal }) => magnitude(headTotal) + magnitude(tailTotal),
+  bound({ rate, fixedAmount = 0n, perEventMinimum = 0n }) {
+    const perEvent = magnitude(fixedAmount) + magnitude(perEventMinimum)
+    return { unit: magnitude(rate) / 100n + 1n, perEvent }
+  },
+  explainQuantity: explainEvents,
+  explain: explainPercentage,
+}
