@@ -37,12 +37,15 @@ export function newAggregation(aggregation: Aggregation): AggregationState {
   return aggregations[aggregation].start()
 }
 
+/** Here and below the commonest state is served without a look-up. */
 export function addToAggregation(basis: ChargeBasis, state: AggregationState, sample: UsageSample): void {
-  aggregationPart(state.kind).add(state, sample, basis.fromNs)
+  if (state.kind === 'sum') state.total += sample.quantity
+  else aggregationPart(state.kind).add(state, sample, basis.fromNs)
 }
 
 /** The aggregated quantity x `aggregationDenominator`: exact. Only the averages over time look at `levelAtStart`. */
 export function aggregated(basis: ChargeBasis, state: AggregationState, levelAtStart: Scaled): bigint {
+  if (state.kind === 'sum') return state.total
   return aggregationPart(state.kind).total(state, basis, levelAtStart)
 }
 

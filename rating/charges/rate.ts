@@ -8,10 +8,16 @@
 
 import type { PriceModel, UsagePrice } from '../../schemas/catalog/catalog.js'
 import { divideRounded, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
-import { aggregated, aggregationDenominator, isLevel } from '../aggregations/registry.js'
+import type { AggregationPart } from '../aggregations/aggregation.js'
+import {
+  type AggregationState,
+  aggregationDenominator,
+  aggregationPart,
+  isLevel,
+} from '../aggregations/registry.js'
 import { beyondIncluded } from '../models/included.js'
 import type { Linear } from '../models/linear.js'
-import type { Compiled, ModelPart } from '../models/model.js'
+import type { Compiled, UsageModel } from '../models/model.js'
 import { modelPart } from '../models/registry.js'
 import type { Scale } from '../models/scale.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
@@ -27,8 +33,10 @@ export interface Rated {
 /** A basis compiled. */
 export interface Rater extends Compiled<unknown> {
   readonly trial: boolean
-  /** What compiled the terms, and alone may read them. */
-  readonly part: ModelPart<PriceModel>
+  /** One of these two, of the model: what is asked for each event is found without a look-up, whatever the model. */
+  readonly amountOf: ((units: bigint, terms: unknown) => bigint) | undefined
+  readonly usage: UsageModel<PriceModel, unknown, unknown> | undefined
+  readonly aggregation: AggregationPart<AggregationState>
   /** What an aggregated quantity is divided by to be a `Scaled`. */
   readonly quantityDenominator: bigint
   /** 100 % less the discount, in 10^-14; undefined without discount. */
@@ -51,29 +59,27 @@ const sharedRaters = { paid: new WeakMap<UsagePrice, Rater>(), trial: new WeakMa
 /** What is owed for the accumulated usage; without any, what is owed for zero. In a trial the amount is 0. */
 export function chargeOf(basis: ChargeBasis, { state, levelsAtStart }: Accumulator): Rated {
   const rater = raterOf(basis)
-  const { part, quantityDenominator } = rater
-  if (part.kind === 'usage') {
-    const { total, amount } = part.owed(basis, rater, state, levelsAtStart)
+  const { usage, aggregation, quantityDenominator } = rater
+  if (usage !== undefined) {
+    const { total, amount } = usage.owed(basis, rater, state, levelsAtStart)
     const quantity = divideRounded(total, quantityDenominator)
     return { quantity, amount: basis.trial ? 0n : adjusted(rater, amount) }
   }
-  const total = aggregated(basis, soleAggregation(state), levelsAtStart?.get(0) ?? 0n)
+  const total = aggregation.total(soleAggregation(state), basis, levelsAtStart?.get(0) ?? 0n)
   const quantity = quantityDenominator === 1n ? total : divideRounded(total, quantityDenominator)
   return { quantity, amount: amountOfTotal(rater, total) }
 }
 
 /** Compiled once per basis, by identity, or once for all that would be compiled alike. */
 export function raterOf(basis: ChargeBasis): Rater {
-  const { price, meter } = basis
-  if (price.prorate || isLevel(meter.aggregation)) return compiledOnce(raters, basis, basis)
-  return compiledOnce(basis.trial ? sharedRaters.trial : sharedRaters.paid, price, basis)
-}
-
-function compiledOnce<K extends object>(known: WeakMap<K, Rater>, key: K, basis: ChargeBasis): Rater {
-  let rater = known.get(key)
+  const { price, trial, meter } = basis
+  const shared = trial ? sharedRaters.trial : sharedRaters.paid
+  let rater = price.prorate ? undefined : shared.get(price)
+  rater ??= raters.get(basis)
   if (rater === undefined) {
     rater = compileRater(basis)
-    known.set(key, rater)
+    if (price.prorate || isLevel(meter.aggregation)) raters.set(basis, rater)
+    else shared.set(price, rater)
   }
   return rater
 }
@@ -85,12 +91,12 @@ export function isRatedByTotal({ price, meter }: ChargeBasis): boolean {
 
 /** What is owed for an aggregated quantity, for a basis that `isRatedByTotal`. */
 export function amountOfTotal(rater: Rater, total: bigint): Scaled {
-  const { part } = rater
-  if (part.kind !== 'total') throw new Error('The amount does not follow from one quantity.')
+  const { amountOf } = rater
+  if (amountOf === undefined) throw new Error('The amount does not follow from one quantity.')
   if (rater.trial) return 0n
   const units = rater.factor === 1n ? total : total * rater.factor
   const beyond = rater.included === 0n ? units : beyondIncluded(units, rater.included)
-  return adjusted(rater, part.amountOf(beyond, rater.terms))
+  return adjusted(rater, amountOf(beyond, rater.terms))
 }
 
 /** discount_percent, minimum, maximum, then the one rounding. */
@@ -123,7 +129,9 @@ function compileRater(basis: ChargeBasis): Rater {
     !basis.trial && divisor === scaledOne && price.minimum === undefined && price.maximum === undefined
   return {
     trial: basis.trial,
-    part,
+    amountOf: part.kind === 'total' ? part.amountOf : undefined,
+    usage: part.kind === 'usage' ? part : undefined,
+    aggregation: aggregationPart(basis.meter.aggregation),
     terms,
     quantityDenominator,
     factor: denominator,

@@ -68,7 +68,7 @@ export function divideRounded(
   rounding: Rounding = 'half_up',
 ): bigint {
   const negative = numerator < 0n
-  const size = magnitude(numerator)
+  const size = negative ? -numerator : numerator
   const quotient = size / denominator
   const twice = (size - quotient * denominator) * 2n
   const up =

@@ -119,7 +119,7 @@ export function isAllFree(basis: ChargeBasis, usage: PercentageUsage): boolean {
 
 /** The aggregated quantity x `aggregationDenominator`. */
 export function percentageQuantity(basis: ChargeBasis, usage: PercentageUsage, level: Scaled): bigint {
-  if (isAdditive(basis)) return usage.headTotal + usage.tailTotal
+  if (usage.settled || isAdditive(basis)) return usage.headTotal + usage.tailTotal
   return aggregated(basis, loggedAggregation(basis, usage), level)
 }
 
