@@ -6,16 +6,10 @@ import { describe, expect, it } from 'vitest'
 import type { UsagePrice } from '../../schemas/catalog/catalog.js'
 import { aggregations } from '../../schemas/catalog/catalog-parser.js'
 import { formatScaled, scaledOne } from '../../schemas/money/decimal.js'
-import {
-  type Case,
-  cases,
-  matrix,
-  negativeToo,
-  percentage,
-  quantity,
-  singleQuantityModel,
-  start,
-} from '../testing/charge-arbitrary.js'
+import { matrix } from '../models/matrix/testing/arbitrary.js'
+import { percentage } from '../models/percentage/testing/arbitrary.js'
+import { singleQuantityModel } from '../models/testing/registry.js'
+import { type Case, cases, negativeToo, quantity, start } from '../testing/charge-arbitrary.js'
 import { Exact } from '../testing/exact.js'
 import { periodStartNs } from '../testing/golden-vectors.js'
 import { exactly, slowAmount, slowQuantity, toPlaces } from '../testing/slow-oracle.js'

@@ -10,16 +10,10 @@ import { addSample } from '../charges/accumulator.js'
 import { chargeOf } from '../charges/rate.js'
 import { recurringCharge } from '../charges/recurring.js'
 import { roundToCurrency } from '../charges/rounding.js'
-import {
-  type Case,
-  cases,
-  matrix,
-  negativeToo,
-  percentage,
-  quantity,
-  singleQuantityModel,
-  start,
-} from '../testing/charge-arbitrary.js'
+import { matrix } from '../models/matrix/testing/arbitrary.js'
+import { percentage } from '../models/percentage/testing/arbitrary.js'
+import { singleQuantityModel } from '../models/testing/registry.js'
+import { type Case, cases, negativeToo, quantity, start } from '../testing/charge-arbitrary.js'
 import { at, base, catalogOf, change, pricesOf, scaled, seats } from '../testing/example-subscription.js'
 import { evaluate, isEqual, numberOf } from '../testing/formula-oracle.js'
 import { segmentsBefore } from '../timeline/price-lines.js'

@@ -2,8 +2,9 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { scaledOne } from '../../schemas/money/decimal.js'
 import { amountOfTotal, raterOf } from '../charges/rate.js'
-import { cases, singleQuantityModel } from '../testing/charge-arbitrary.js'
+import { cases } from '../testing/charge-arbitrary.js'
 import { growthOf, linearPerUnit } from './linear.js'
+import { singleQuantityModel } from './testing/registry.js'
 
 const one = cases(singleQuantityModel, ['sum'], fc.constant(0n))
 const units = fc.oneof(fc.integer({ min: 0, max: 80 }), fc.integer({ min: 0, max: 2 ** 40 }))

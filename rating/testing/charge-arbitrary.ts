@@ -2,7 +2,6 @@
 
 import fc from 'fast-check'
 import type { Aggregation, Meter, PriceModel, UsagePrice } from '../../schemas/catalog/catalog.js'
-import type { Tier } from '../../schemas/catalog/models/tiers.js'
 import { compositeKey } from '../../schemas/identifiers.js'
 import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import {
@@ -11,77 +10,13 @@ import {
   newAccumulator,
   type UsageSample,
 } from '../charges/accumulator.js'
+import { optional, price, whole } from './arbitrary-values.js'
 import { periodNs, periodStartNs } from './golden-vectors.js'
 
-const whole = (max: number): fc.Arbitrary<Scaled> =>
-  fc.integer({ min: 0, max }).map(n => BigInt(n) * scaledOne)
 /** Whole numbers, quarters, and the last of twelve places on either side of a whole number. */
 export const quantity = fc
   .tuple(fc.integer({ min: 0, max: 15 }), fc.constantFrom(0n, 0n, 0n, scaledOne / 4n, 1n, scaledOne - 1n))
   .map(([units, more]) => BigInt(units) * scaledOne + more)
-const price = fc.integer({ min: 0, max: 5_000 }).map(n => BigInt(n) * 1_234_567n * 1_000n)
-const optional = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
-  fc.option(arbitrary, { nil: undefined })
-
-const tiers: fc.Arbitrary<Tier[]> = fc
-  .tuple(
-    fc.uniqueArray(fc.integer({ min: 1, max: 60 }), { maxLength: 6 }),
-    fc.array(fc.record({ unitAmount: price, flatAmount: fc.oneof(fc.constant(0n), price) }), {
-      minLength: 7,
-      maxLength: 7,
-    }),
-  )
-  .map(([bounds, amounts]) => [
-    ...bounds
-      .toSorted((a, b) => a - b)
-      .map((bound, index) => ({ upTo: BigInt(bound) * scaledOne, ...amounts[index]! })),
-    { upTo: null, ...amounts[6]! },
-  ])
-
-export const percentage: fc.Arbitrary<PriceModel> = fc
-  .record({
-    rate: fc.integer({ min: 0, max: 1_000 }).map(n => BigInt(n) * 10_000_000_000n),
-    fixedAmount: optional(price),
-    freeUnits: optional(whole(40)),
-    freeEvents: optional(fc.integer({ min: 0, max: 6 })),
-    clamp: optional(fc.tuple(price, price)),
-    clampAt: fc.constantFrom('minimum', 'maximum', 'both'),
-  })
-  .map(({ rate, fixedAmount, freeUnits, freeEvents, clamp, clampAt }) => {
-    const [low, high] = (clamp ?? [0n, 0n]).toSorted((a, b) => (a < b ? -1 : 1)) as [Scaled, Scaled]
-    return {
-      model: 'percentage' as const,
-      rate,
-      ...(fixedAmount === undefined ? {} : { fixedAmount }),
-      ...(freeUnits === undefined ? {} : { freeUnits }),
-      ...(freeEvents === undefined ? {} : { freeEvents }),
-      ...(clamp === undefined || clampAt === 'maximum' ? {} : { perEventMinimum: low }),
-      ...(clamp === undefined || clampAt === 'minimum' ? {} : { perEventMaximum: high }),
-    }
-  })
-
-export const matrix: fc.Arbitrary<PriceModel> = fc
-  .tuple(price, price, price)
-  .map(([a, b, defaultUnitAmount]) => ({
-    model: 'matrix' as const,
-    cells: [
-      { when: new Map([['region', 'eu']]), unitAmount: a },
-      { when: new Map([['region', 'us']]), unitAmount: b },
-    ],
-    defaultUnitAmount,
-  }))
-
-export const singleQuantityModel: fc.Arbitrary<PriceModel> = fc.oneof(
-  price.map(unitAmount => ({ model: 'per_unit' as const, unitAmount })),
-  tiers.map(list => ({ model: 'graduated' as const, tiers: list })),
-  tiers.map(list => ({ model: 'volume' as const, tiers: list })),
-  fc.tuple(fc.integer({ min: 1, max: 80 }), price).map(([size, packageAmount]) => ({
-    model: 'package' as const,
-    packageSize: (BigInt(size) * scaledOne) / 4n,
-    packageAmount,
-  })),
-)
-
 function usagePrice(model: fc.Arbitrary<PriceModel>): fc.Arbitrary<UsagePrice> {
   return fc
     .record({

@@ -1,0 +1,16 @@
+// Random `matrix` prices, of the two cells and the default that random usage falls in.
+
+import fc from 'fast-check'
+import type { Matrix } from '../../../../schemas/catalog/models/matrix.js'
+import { price } from '../../../testing/arbitrary-values.js'
+
+export const matrix: fc.Arbitrary<Matrix> = fc
+  .tuple(price, price, price)
+  .map(([a, b, defaultUnitAmount]) => ({
+    model: 'matrix' as const,
+    cells: [
+      { when: new Map([['region', 'eu']]), unitAmount: a },
+      { when: new Map([['region', 'us']]), unitAmount: b },
+    ],
+    defaultUnitAmount,
+  }))
