@@ -19,8 +19,6 @@ import type { Column, TableDescription } from '../tables.js'
 import { highWord } from './arrow-columns.js'
 import { arrowTypes, encodeBatch, mapEntries, utf8 } from './arrow-schema.js'
 
-export { concatenateStreams } from './arrow-streams.js'
-
 type Row = Readonly<Record<string, unknown>>
 
 const msPerDay = 86_400_000
@@ -34,10 +32,10 @@ export function encodeRows<R>(table: TableDescription<R>, rows: readonly R[]): U
 }
 
 function encodeColumn(column: Column, rows: readonly Row[]): Data {
-  const { kind } = column
+  const { field, kind } = column
   const length = rows.length
   const type = arrowTypes[kind]
-  const values = pluck(column, rows)
+  const values = rows.map(row => row[field])
   switch (kind) {
     case 'string':
     case 'low_cardinality':
@@ -78,27 +76,6 @@ function encodeColumn(column: Column, rows: readonly Row[]): Data {
     default:
       return kind satisfies never
   }
-}
-
-type Plucker = (rows: readonly Row[], values: unknown[]) => void
-
-const pluckers = new WeakMap<Column, Plucker>()
-
-/**
- * One column's values. Each column has a loop of its own, made from its name, so that the engine learns one property of
- * one shape there; one loop for all of them looks every property up anew, at ten times the cost.
- */
-function pluck(column: Column, rows: readonly Row[]): unknown[] {
-  let plucker = pluckers.get(column)
-  if (plucker === undefined) {
-    if (!/^[a-zA-Z][a-zA-Z0-9]*$/.test(column.field)) throw new Error(`not a row's field: ${column.field}`)
-    const body = `for (let i = 0; i < rows.length; i += 1) values[i] = rows[i].${column.field}`
-    plucker = new Function('rows', 'values', body) as Plucker
-    pluckers.set(column, plucker)
-  }
-  const values = new Array<unknown>(rows.length)
-  plucker(rows, values)
-  return values
 }
 
 /** Safe integers as two 32-bit words each, which spares a BigInt per value. */

@@ -1,6 +1,6 @@
 // Writes batches of usage events as Arrow IPC streams: what publishers send and what the gateway passes on.
 // Invariants: a batch that is written reads back as the very events; the same events give the same bytes; columns are
-// plain utf8, without dictionaries, so that streams with the same columns can be joined by concatenateStreams.
+// plain utf8, without dictionaries, so that streams with the same columns can be joined by joinStreams.
 
 import {
   type Data,

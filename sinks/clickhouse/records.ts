@@ -2,6 +2,7 @@
 // Rows of the ledger are Arrow already and are joined, never decoded.
 
 import { encodeRows } from '../../schemas/arrow/arrow-rows.js'
+import { joinStreams } from '../../schemas/arrow/arrow-streams.js'
 import { batchFromWire } from '../../schemas/billing/billing-batch.js'
 import { journalEntrySchema } from '../../schemas/billing/journal-entry.js'
 import {
@@ -15,7 +16,6 @@ import {
   tables,
 } from '../../schemas/tables.js'
 import type { FeedMessage, RefusedRecord } from '../sink.js'
-import { joinStreams } from './arrow-parts.js'
 
 export interface TableInsert {
   readonly table: string

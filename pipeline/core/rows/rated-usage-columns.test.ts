@@ -2,7 +2,7 @@ import { tableFromIPC } from 'apache-arrow'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { encodeRows } from '../../../schemas/arrow/arrow-rows.js'
-import { concatenateStreams } from '../../../schemas/arrow/arrow-streams.js'
+import { joinStreams } from '../../../schemas/arrow/arrow-streams.js'
 import { scaledMax } from '../../../schemas/money/decimal.js'
 import { ratedUsageTable } from '../../../schemas/tables.js'
 import { msOf, nanosOf, nsOf, rangeEndMs } from '../../../schemas/time.js'
@@ -93,7 +93,7 @@ function encoded(rows: readonly RatedRow[], maxRows: number, maxBytes: number): 
 
 /** Decoded by another reader than ours; what cannot be text is replaced in both. */
 function decoded(streams: readonly Uint8Array[]): string[] {
-  const table = tableFromIPC(concatenateStreams(streams))
+  const table = tableFromIPC(Buffer.concat(joinStreams(streams)!))
   return table.toArray().map(row => row.toString())
 }
 
@@ -238,7 +238,7 @@ test('terms that are kept from chunk to chunk stay what they are, whatever is re
   }
   columns.flush(out)
   expect(kept.map(terms => columns.termsOf(terms).texts.plan)).toEqual(kept.map((_, i) => `plan-${i}`))
-  const table = tableFromIPC(concatenateStreams(out.map(({ bytes }) => bytes)))
+  const table = tableFromIPC(Buffer.concat(joinStreams(out.map(({ bytes }) => bytes))!))
   expect([...table.getChild('plan')!]).toEqual(expected)
 })
 
@@ -251,7 +251,7 @@ test('forgotten terms make room for others, in the same texts and in new ones', 
     const out: LedgerOutput[] = []
     for (const rated of rows) columns.addScanned(scanned(columns, rated, undefined), at, out)
     columns.flush(out)
-    const table = tableFromIPC(concatenateStreams(out.map(({ bytes }) => bytes)))
+    const table = tableFromIPC(Buffer.concat(joinStreams(out.map(({ bytes }) => bytes))!))
     expect([...table.getChild('plan')!]).toEqual(plans)
   }
 })
@@ -286,7 +286,7 @@ test('chunks keep their bounds, hold every row once and in order, and serve one 
     const out: LedgerOutput[] = []
     for (const rated of rows) columns.add(rated, at, out)
     columns.flush(out)
-    const table = tableFromIPC(concatenateStreams(out.map(({ bytes }) => bytes)))
+    const table = tableFromIPC(Buffer.concat(joinStreams(out.map(({ bytes }) => bytes))!))
     expect([...table.getChild('event_id')!]).toEqual(rows.map(rated => rated.event.id))
     for (const { bytes, rows: count } of out) {
       expect(count).toBeLessThanOrEqual(100)
