@@ -5,7 +5,8 @@
 // dictionaries. No text is in a dictionary twice: ClickHouse refuses such a batch ("Arrow dictionary contains duplicate
 // values"; pipeline/core/rows/rated-usage-clickhouse.test.ts).
 
-import { doubled, grown, writeUtf8 } from './arrow-columns.js'
+import { ByteKeys } from '../byte-keys.js'
+import { doubled } from './arrow-columns.js'
 import { IpcBatch, type IpcDictionary } from './arrow-ipc.js'
 
 const firstCapacity = 64
@@ -24,12 +25,9 @@ export function nextGeneration(): number {
 /** Shared by all columns that have one text, so that a batch holds their codes once. Never written to. */
 let zeros = new Uint16Array(firstCapacity)
 
-/** The texts of a dictionary: open addressing over their UTF-8, with a map before it for those that come as strings. */
+/** The texts of a dictionary, with a map before them for those that come as strings. */
 export class TextDictionary {
-  #bytes = new Uint8Array(firstCapacity * 16)
-  #offsets = new Int32Array(firstCapacity + 1)
-  #slots = new Int32Array(firstCapacity * 4).fill(unknown)
-  #count = 0
+  readonly #keys = new ByteKeys()
   readonly #codes = new Map<string, number>()
   #lastText: string | undefined
   #lastCode = 0
@@ -40,21 +38,19 @@ export class TextDictionary {
   }
 
   get count(): number {
-    return this.#count
+    return this.#keys.count
   }
 
   /** Bytes of text and of where each lies. */
   get size(): number {
-    return this.#offsets[this.#count]! + this.#count * 4
+    return this.#keys.size + this.#keys.count * 4
   }
 
   codeOf(text: string): number {
     if (text === this.#lastText) return this.#lastCode
     let code = this.#codes.get(text)
     if (code === undefined) {
-      const end = this.#offsets[this.#count]!
-      this.#reserve(end + text.length * 3)
-      code = this.#codeAtEnd(writeUtf8(text, this.#bytes, end))
+      code = fitting(this.#keys.numberOfText(text))
       this.#codes.set(text, code)
     }
     this.#lastText = text
@@ -63,15 +59,10 @@ export class TextDictionary {
   }
 
   codeOfBytes(bytes: Uint8Array, from: number, until: number): number {
-    const length = until - from
     const last = this.#lastCode
-    if (last < this.#count && this.#equals(last, bytes, from, length)) return last
-    const end = this.#offsets[this.#count]!
-    this.#reserve(end + length)
-    const own = this.#bytes
-    for (let i = 0; i < length; i += 1) own[end + i] = bytes[from + i]!
+    if (last < this.#keys.count && this.#keys.isKey(last, bytes, from, until)) return last
     this.#lastText = undefined
-    this.#lastCode = this.#codeAtEnd(length)
+    this.#lastCode = fitting(this.#keys.numberOf(bytes, from, until))
     return this.#lastCode
   }
 
@@ -79,65 +70,23 @@ export class TextDictionary {
   put(id: number, count: number): IpcDictionary {
     const texts = new IpcBatch(count)
     texts.node(count)
-    texts.buffer(this.#offsets.subarray(0, count + 1))
-    texts.buffer(this.#bytes.subarray(0, this.#offsets[count]))
+    texts.buffer(this.#keys.endsOf(count))
+    texts.buffer(this.#keys.bytesOf(count))
     return { id, texts }
   }
 
   clear(): void {
-    if (this.#count > 0) {
-      this.#slots.fill(unknown)
-      this.#codes.clear()
-    }
-    this.#count = 0
+    this.#keys.clear()
+    this.#codes.clear()
     this.#lastText = undefined
     this.#lastCode = 0
     this.#generation = nextGeneration()
   }
+}
 
-  /** The code of the text that was written behind the last one; it stays there only if it is new. */
-  #codeAtEnd(length: number): number {
-    const start = this.#offsets[this.#count]!
-    const bytes = this.#bytes
-    const mask = this.#slots.length - 1
-    let slot = hashOf(bytes, start, length) & mask
-    for (let code = this.#slots[slot]!; code !== unknown; code = this.#slots[slot]!) {
-      if (this.#equals(code, bytes, start, length)) return code
-      slot = (slot + 1) & mask
-    }
-    if (this.#count === maxTexts) throw new Error('An Arrow dictionary of more than 65,536 texts.')
-    const code = this.#count
-    this.#slots[slot] = code
-    this.#count = code + 1
-    if (this.#count === this.#offsets.length) this.#offsets = doubled(this.#offsets)
-    this.#offsets[this.#count] = start + length
-    if (this.#count * 2 > this.#slots.length) this.#rehash()
-    return code
-  }
-
-  #equals(code: number, bytes: Uint8Array, from: number, length: number): boolean {
-    const start = this.#offsets[code]!
-    if (this.#offsets[code + 1]! - start !== length) return false
-    const own = this.#bytes
-    for (let i = 0; i < length; i += 1) if (own[start + i] !== bytes[from + i]) return false
-    return true
-  }
-
-  #reserve(until: number): void {
-    if (until > this.#bytes.length) this.#bytes = grown(this.#bytes, until)
-  }
-
-  #rehash(): void {
-    const slots = new Int32Array(this.#slots.length * 2).fill(unknown)
-    const mask = slots.length - 1
-    for (let code = 0; code < this.#count; code += 1) {
-      const start = this.#offsets[code]!
-      let slot = hashOf(this.#bytes, start, this.#offsets[code + 1]! - start) & mask
-      while (slots[slot] !== unknown) slot = (slot + 1) & mask
-      slots[slot] = code
-    }
-    this.#slots = slots
-  }
+function fitting(code: number): number {
+  if (code >= maxTexts) throw new Error('An Arrow dictionary of more than 65,536 texts.')
+  return code
 }
 
 /** A column of texts of a dictionary of its own. */
@@ -218,11 +167,4 @@ export function putCodes(batch: IpcBatch, codes: Uint16Array, length: number): n
 export function putConstantCodes(batch: IpcBatch, length: number): void {
   if (length > zeros.length) zeros = new Uint16Array(length * 2)
   batch.buffer(zeros.subarray(0, length))
-}
-
-/** FNV-1a. */
-function hashOf(bytes: Uint8Array, start: number, length: number): number {
-  let hash = 0x811c9dc5
-  for (let i = start; i < start + length; i += 1) hash = Math.imul(hash ^ bytes[i]!, 0x01000193)
-  return hash ^ (hash >>> 15)
 }

@@ -4,9 +4,9 @@
 // serial; texts are Unicode (decode.ts refuses others), so that their UTF-8 stands for them.
 
 import type { Accumulator } from '../../../rating/charges/accumulator.js'
+import { ByteKeys, unknownKey } from '../../../schemas/byte-keys.js'
 import { compositeKey } from '../../../schemas/identifiers.js'
 import type { Scaled } from '../../../schemas/money/decimal.js'
-import { CustomerNumbers, unknownCustomer } from './customer-numbers.js'
 import type { UsageCharge } from './records.js'
 import { larger } from './typed-memory.js'
 
@@ -65,8 +65,8 @@ export class ChargeTable {
   /** Serials by id, open addressing. */
   #slots = new Int32Array(firstCapacity * 2).fill(noCharge)
   #count = 0
-  readonly #customers = new CustomerNumbers()
-  readonly #subscriptions = new CustomerNumbers()
+  readonly #customers = new ByteKeys()
+  readonly #subscriptions = new ByteKeys()
   /** By customer: one more than the serial of his newest charge; each names the one before it. */
   #newestOf = new Int32Array(firstCapacity)
   #lastOwner: Owner | undefined
@@ -124,10 +124,9 @@ export class ChargeTable {
 
   /** In the order in which they were put. */
   serialsOf(customerId: string): number[] {
-    const id = Buffer.from(customerId, 'utf8')
-    const customer = this.#customers.find(id, 0, id.length)
+    const customer = this.#customers.findText(customerId)
     const serials: number[] = []
-    if (customer === unknownCustomer) return serials
+    if (customer === unknownKey) return serials
     for (let at = this.#newestOf[customer]!; at !== 0; at = this.#words[(at - 1) * wordStride + nextAt]!) {
       serials.push(at - 1)
     }
@@ -142,8 +141,8 @@ export class ChargeTable {
     return {
       chargeId: this.idOf(serial),
       serial,
-      customerId: this.#customers.idOf(this.#words[at + customerAt]!),
-      subscriptionId: this.#subscriptions.idOf(this.#words[at + subscriptionAt]!),
+      customerId: this.#customers.textOf(this.#words[at + customerAt]!),
+      subscriptionId: this.#subscriptions.textOf(this.#words[at + subscriptionAt]!),
       price,
       meter,
       plan,
@@ -175,8 +174,8 @@ export class ChargeTable {
       ids.set(this.#bytes.subarray(serial * stride, serial * stride + idBytes), i * idBytes)
       times[i * 2] = this.#longs[serial * longStride + fromAt]!
       times[i * 2 + 1] = this.#longs[serial * longStride + untilAt]!
-      customerIds.push(this.#customers.idOf(this.#words[at + customerAt]!))
-      subscriptionIds.push(this.#subscriptions.idOf(this.#words[at + subscriptionAt]!))
+      customerIds.push(this.#customers.textOf(this.#words[at + customerAt]!))
+      subscriptionIds.push(this.#subscriptions.textOf(this.#words[at + subscriptionAt]!))
       const number = this.#words[at + sharedAtWord]!
       const known = numbers.get(number) ?? shared.push(this.#shared[number]!) - 1
       numbers.set(number, known)
@@ -252,8 +251,8 @@ export class ChargeTable {
   #ownerOf(customerId: string, subscriptionId: string): Owner {
     const last = this.#lastOwner
     if (last?.customerId === customerId && last.subscriptionId === subscriptionId) return last
-    const customer = this.#customers.numberOf(customerId)
-    const subscription = this.#subscriptions.numberOf(subscriptionId)
+    const customer = this.#customers.numberOfText(customerId)
+    const subscription = this.#subscriptions.numberOfText(subscriptionId)
     this.#lastOwner = { customerId, subscriptionId, customer, subscription }
     return this.#lastOwner
   }

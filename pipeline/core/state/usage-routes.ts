@@ -8,10 +8,10 @@
 // so that an event of any of many customers finds its way over a few lines of memory.
 
 import type { Rater } from '../../../rating/charges/rate.js'
+import { ByteKeys } from '../../../schemas/byte-keys.js'
 import type { MeterMatch } from '../scan/meter-slots.js'
 import type { ScannedEvents } from '../scan/scanned-events.js'
 import type { ChargeMap } from './charge-map.js'
-import { CustomerNumbers } from './customer-numbers.js'
 import type { KeptTerms } from './rated-usage-terms.js'
 import type { UsageCharge } from './records.js'
 import { larger } from './typed-memory.js'
@@ -45,7 +45,7 @@ const termsAt = 3
 const maxForgotten = 65_536
 
 export class UsageRoutes {
-  #customers = new CustomerNumbers()
+  #customers = new ByteKeys()
   /** By customer, one more than its number, so that 0 is none. */
   #firstRoutes = new Int32Array(firstCapacity)
   #routes = new Float64Array(firstCapacity * routeStride)
@@ -71,11 +71,11 @@ export class UsageRoutes {
   }
 
   addCustomer(customerId: string): number {
-    return this.#customers.numberOf(customerId)
+    return this.#customers.numberOfText(customerId)
   }
 
   customerId(customer: number): string {
-    return this.#customers.idOf(customer)
+    return this.#customers.textOf(customer)
   }
 
   /**
@@ -165,8 +165,7 @@ export class UsageRoutes {
   }
 
   forget(customerId: string): void {
-    const id = Buffer.from(customerId, 'utf8')
-    const customer = this.#customers.find(id, 0, id.length)
+    const customer = this.#customers.findText(customerId)
     if (customer === none || this.#first(customer) === none) return
     this.#releaseFrom(this.#first(customer))
     this.#setFirst(customer, none)
@@ -181,7 +180,7 @@ export class UsageRoutes {
   }
 
   clear(): void {
-    this.#customers = new CustomerNumbers()
+    this.#customers = new ByteKeys()
     this.#forgetRoutes()
   }
 
