@@ -10,7 +10,12 @@ import { IpcBatch, type IpcDictionary } from './arrow-ipc.js'
 const firstCapacity = 64
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what ASCII is
 const ascii = /^[\u0000-\u007f]*$/
-/** Of a known text: the generation of its code, the code, where its bytes begin, how many they are. */
+// A known text, four words of 32 bits; the code is that of the batch whose generation stands beside it:
+//
+//   word  0            1      2                      3
+//        ┌────────────┬──────┬──────────────────────┬────────┐
+//        │ generation │ code │ where its bytes begin│ length │
+//        └────────────┴──────┴──────────────────────┴────────┘
 const stride = 4
 /** From this many bytes on, copying by a call wins over a loop. */
 const longText = 48

@@ -14,6 +14,17 @@ const firstCapacity = 1024
 /** Of events; columns for more are not kept. */
 const keptCapacity = 1 << 16
 
+// Columns have one value per event, but for these, where those of an event lie side by side; `value…` has one per slot of
+// the scan's layout:
+//
+//            event 0                        event 1
+//           ┌──────┬──────┬──────┬──────┬──────┬──────┬─
+//   identity│ id 0 │ id 1 │ id 2 │ id 3 │ id 0 │ id 1 │ …   4 words of 32 bits
+//           ├──────┼──────┼──────┴──────┴──────┴──────┴─
+//   content │ c 0  │ c 1  │ …                              2 words of 32 bits
+//           ├──────┼──────┼──────┬──────────┬──────┬────
+//   value…  │slot 0│slot 1│  …   │ last slot│slot 0│ …    as many as there are slots
+//           └──────┴──────┴──────┴──────────┴──────┴────
 export const identityWords = 4
 export const contentWords = 2
 

@@ -45,7 +45,14 @@ const idPrefix = 'ch_'
 const idBytes = 16
 const firstCapacity = 64
 const maxLoad = 0.6
-/** Of a charge, in one line of memory: its id; from and until; customer, subscription, shared, the next, whether it is there. */
+// A charge, 64 bytes, one line of memory; `customer`, `subscription` and `shared` are numbers, `next` is one more than the
+// serial of the customer's charge before it, `here` is 1 unless the charge was removed:
+//
+//   byte  0              16       24       32         36             40       44     48     52
+//        ┌──────────────┬────────┬────────┬──────────┬──────────────┬────────┬──────┬──────┬────────┐
+//        │ id           │ fromNs │ untilNs│ customer │ subscription │ shared │ next │ here │ unused │
+//        └──────────────┴────────┴────────┴──────────┴──────────────┴────────┴──────┴──────┴────────┘
+//   as    16 bytes       long 2   long 3   word 8     word 9         word 10  11     12     13 to 15
 const stride = 64
 const longStride = stride / 8
 const fromAt = 2

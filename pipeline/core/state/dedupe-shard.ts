@@ -1,8 +1,16 @@
 // One of the 256 parts of the dedupe table: open addressing in one typed array, 24 bytes per slot.
 // Owns the layout of a slot, probing, and how large a shard is. Knows nothing of time; a day is a number to it.
 //
-// A slot: 120 bits of the identity (the first eight are the shard's number), 56 bits of the content, 16 bits of the day,
-// in one place, so that a look-up touches one stretch of memory. An empty slot is a day of 0, a forgotten key a day of 1.
+// A slot, 6 words of 32 bits in one place, so that a look-up touches one stretch of memory. It keeps 120 bits of the
+// identity (the first eight are the shard's number), 56 bits of the content (c) and the day, 0 in an empty slot and 1 in
+// that of a forgotten key:
+//
+//   word  0                  1            2            3            4          5
+//        ┌────────┬─────────┬────────────┬────────────┬────────────┬──────────┬────────┬────────┐
+//        │ c 8..15│ id 0..23│ identity 1 │ identity 2 │ identity 3 │ c word 0 │ c16..31│ day    │
+//        └────────┴─────────┴────────────┴────────────┴────────────┴──────────┴────────┴────────┘
+//   bits  31..24   23..0                                                       31..16   15..0
+//        (c 8..15 and c 16..31 are bits of the content's second word; its last eight are not kept)
 //
 // A slot's place is the identity scaled to the capacity, so it keeps its order when the capacity changes: moving a shard
 // reads and writes memory from front to back, and costs a few nanoseconds per key however large the table is.

@@ -31,7 +31,12 @@ import { EntryBlocks } from './entry-blocks.js'
 
 const shardBits = 8
 const shardCount = 1 << shardBits
-/** As stored: four words of identity, two of content, little-endian, and 16 bits of the day. */
+// An entry as it is stored, 26 bytes, little-endian; the last eight bits of the content are 0:
+//
+//   byte  0                     16              24      26
+//        ┌─────────────────────┬───────────────┬───────┐
+//        │ identity, 4 words   │ content, 2    │ day   │
+//        └─────────────────────┴───────────────┴───────┘
 const entryWords = 6
 export const entryBytes = entryWords * 4 + 2
 /** The day of a key that is kept for ever; real days end before it. */

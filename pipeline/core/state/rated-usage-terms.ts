@@ -55,13 +55,21 @@ export interface KeptTerms {
   warm(numbers: Int32Array, count: number): number
 }
 
-/** Words of 32 bits: generation and number in its chunk, the numbers of its texts, plan version, count of events. */
+// Kept terms, 16 words of 32 bits, one line of memory. `number` is theirs in the chunk whose generation they name; texts
+// are the numbers of theirs in the dictionaries, `shared` is that of all `sharedNames` together:
+//
+//   word  0            1        2          3              4        5        6              7
+//        ┌────────────┬────────┬──────────┬──────────────┬────────┬────────┬──────────────┬─────────────┐
+//        │ generation │ number │ customer │ subscription │ charge │ shared │ plan version │ event count │
+//        ├────────────┴────────┼──────────┴──────────────┼────────┴────────┼──────────────┴─────────────┤
+//        │ fromNs              │ untilNs                 │ subscr. version │ unused                     │
+//        └─────────────────────┴─────────────────────────┴─────────────────┴────────────────────────────┘
+//   word  8 (long 4)            10 (long 5)               12 (double 6)     14
 const stride = 16
 const ownAt = 2
 const sharedAt = ownAt + ownNames.length
 const planVersionAt = sharedAt + 1
 const eventCountAt = planVersionAt + 1
-/** Words of 64 bits, in the same memory. */
 const doubleStride = stride / 2
 const fromAt = 4
 const untilAt = 5

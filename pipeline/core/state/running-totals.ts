@@ -15,10 +15,14 @@ export interface MovedTotals {
 
 const numbersEach = 3
 const wordsEach = 4
-/**
- * Of 64 bits: total and emitted, two words each, then events, first, last, and the total in whole units; 64 bytes a charge,
- * one line of memory.
- */
+// The totals of a charge, 8 words of 64 bits, one line of memory. Amounts are of two words, the low one first; `units` is
+// the total in whole units where that is known, else 0:
+//
+//   word  0             2               4          5           6          7
+//        ┌─────────────┬───────────────┬──────────┬───────────┬──────────┬─────────┐
+//        │ total       │ emitted       │ events   │ firstMs   │ lastMs   │ units   │
+//        └─────────────┴───────────────┴──────────┴───────────┴──────────┴─────────┘
+//   as    two longs     two longs       double     double      double     double
 const stride = 8
 const numbersAt = wordsEach
 const unitsAt = numbersAt + 3

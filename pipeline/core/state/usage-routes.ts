@@ -36,9 +36,20 @@ export const none = -1
 const firstCapacity = 1024
 /** Of one customer: late events belong to periods that are over, and to earlier terms. */
 const routesKept = 8
-/** From, until, match, next route of the customer, first target, end of its targets. */
+// A route, 6 doubles, by its number; `next` is the customer's route before it, `none` after the last, and its targets lie
+// side by side:
+//
+//   double  0        1         2       3      4              5
+//          ┌────────┬─────────┬───────┬──────┬──────────────┬────────────────┐
+//          │ fromMs │ untilMs │ match │ next │ first target │ end of targets │
+//          └────────┴─────────┴───────┴──────┴──────────────┴────────────────┘
 const routeStride = 6
-/** Serial of the charge, number of the rater, reading, number of the terms. */
+// A target, 4 words of 32 bits; charge and rater are `none` where no price wants the reading:
+//
+//   word  0                1         2         3
+//        ┌────────────────┬─────────┬─────────┬─────────┐
+//        │ charge, serial │ rater   │ reading │ terms   │
+//        └────────────────┴─────────┴─────────┴─────────┘
 const targetStride = 4
 const termsAt = 3
 /** Forgotten routes leave their place behind; all are forgotten when they are this many, and most. */
