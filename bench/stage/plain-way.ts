@@ -1,6 +1,6 @@
 // What the core does to plain usage, as far as it can be done alone: messages to columns of spans and hashes, and the
-// look-up of what is in those columns. Where an event goes, its rating and its rows are one loop in the core (plain-usage
-// of pipeline/partition) and are what is left of its steady state.
+// look-up of what is in those columns. Where an event goes, its rating and its rows are one loop in the core (place-usage.ts
+// of pipeline/core/usage) and are what is left of its steady state.
 
 import { ScanLayout } from '../../pipeline/core/scan/layout.js'
 import { MeterCatalog } from '../../pipeline/core/scan/meter-slots.js'

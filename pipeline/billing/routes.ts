@@ -1,5 +1,5 @@
 // The billing-run routes of contract section 7, over an interface: the gateway speaks HTTP, what a run does is
-// decided by whoever implements `BillingApi` (pipeline/billing-run).
+// decided by whoever implements `BillingApi` (billing-runs.ts).
 
 import { z } from 'zod'
 import { instantFault, instantFaultText, parseInstant } from '../../schemas/time.js'

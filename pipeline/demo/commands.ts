@@ -1,4 +1,4 @@
-// `weir demo`.
+// Declares `weir demo` and its options. The work is in demo-command.ts.
 
 import { type DeclareCommands, wholeNumber } from '../feature/command-line.js'
 

@@ -1,4 +1,4 @@
-// `weir reconcile`.
+// Declares `weir reconcile` and its options. The work is in reconcile-command.ts.
 
 import { type DeclareCommands, type GatewayOptions, withGateway } from '../feature/command-line.js'
 

@@ -1,4 +1,4 @@
-// `weir simulate`.
+// Declares `weir simulate` and its options. The work is in simulate-command.ts.
 
 import type { DeclareCommands } from '../feature/command-line.js'
 

@@ -1,5 +1,5 @@
 // The ClickHouse engine (chDB) of this process: one data directory, many connections.
-// Owns: connections, how many statements run at once. Does not own: SQL text (statement.ts), HTTP (http.ts).
+// Owns: connections, how many statements run at once. Does not own: SQL text (statement.ts), HTTP (handler.ts).
 //
 // Invariants:
 // 1. Every request has a connection of its own (0.1 ms), so that settings, parameters and the current database of one

@@ -1,3 +1,4 @@
+// One way of rating usage against the other, over random histories: the same rows, dead letters and state.
 import { deserialize } from 'node:v8'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

@@ -4,7 +4,7 @@
 -- written after that and must never be ahead.
 -- A statement ends with a semicolon at the end of its line.
 
--- By day, then by one of 512 groups of customers: what rating again (pipeline/history/clickhouse-history.ts) and most
+-- By day, then by one of 512 groups of customers: what rating again (pipeline/deliver/history-source.ts) and most
 -- questions ask for is found by the key, and a merge copies stretches of rows. By customer and time it would pick them
 -- one by one, at four times the cost of a merge.
 -- Partitions go by the month in which a row was rated, not by that of its event: an insert is then one part, where a few
