@@ -23,8 +23,8 @@ import type { DedupeSegment, DedupeTable } from './state/dedupe-table.js'
 import { PartitionState } from './state/partition-state.js'
 import { PriceBook } from './state/price-book.js'
 import { admit } from './step/admit.js'
-import { Batch } from './step/batch.js'
 import { dayOf } from './step/dedupe.js'
+import { Step } from './step/step.js'
 import { UsagePlacer } from './usage/place-usage.js'
 
 export type { InputMessage } from './decode/decode.js'
@@ -74,28 +74,28 @@ export class PartitionCore {
   process(input: CoreInput): CoreOutput {
     this.#freeTerms()
     const out = new LedgerWriter(this.#config, input, this.#tap, this.#ratedUsage)
-    const batch = new Batch(this.#config, this.#state, this.#book, out, input)
-    this.#state.dedupe.sweep(dayOf(batch.nowMs))
+    const step = new Step(this.#config, this.#state, this.#book, out, input)
+    this.#state.dedupe.sweep(dayOf(step.nowMs))
     const mixedUntil = this.#config.oneSource === true ? mixedLength(input.metering) : 0
     const usageOnly = input.metering.slice(mixedUntil)
-    const admitted = admit(batch, {
+    const admitted = admit(step, {
       CATALOG: decodeMessages(input.catalog),
       LIFECYCLE: decodeMessages(input.lifecycle),
       METERING: decodeMessages(input.metering.slice(0, mixedUntil)),
     })
     const touched = new CustomerChanges()
-    if (applyGlobalEvents(batch, admitted.global)) retryUnknown(batch, touched)
-    applyLifecycleEvents(batch, admitted.lifecycle, touched)
-    expireChanges(batch, touched)
-    settleCustomers(batch, touched)
-    this.#usage.placeAdmitted(batch, admitted.usage)
-    for (const message of usageOnly) this.#usage.place(batch, message)
-    applyHistory(batch, input.history)
-    expireWaiting(batch)
-    settleRetractions(batch)
-    expireRetractions(batch)
-    const sealedRuns = input.orders.filter(order => sealRun(batch, order)).map(order => order.billingRunId)
-    return this.#finish(batch, sealedRuns)
+    if (applyGlobalEvents(step, admitted.global)) retryUnknown(step, touched)
+    applyLifecycleEvents(step, admitted.lifecycle, touched)
+    expireChanges(step, touched)
+    settleCustomers(step, touched)
+    this.#usage.placeAdmitted(step, admitted.usage)
+    for (const message of usageOnly) this.#usage.place(step, message)
+    applyHistory(step, input.history)
+    expireWaiting(step)
+    settleRetractions(step)
+    expireRetractions(step)
+    const sealedRuns = input.orders.filter(order => sealRun(step, order)).map(order => order.billingRunId)
+    return this.#finish(step, sealedRuns)
   }
 
   /** Between calls, when no row needs any. */
@@ -151,17 +151,17 @@ export class PartitionCore {
     return [...this.#state.maps.customers.keys()].sort()
   }
 
-  #finish(batch: Batch, sealedRuns: readonly string[]): CoreOutput {
+  #finish(step: Step, sealedRuns: readonly string[]): CoreOutput {
     const { counters } = this.#state
-    const hasCounts = dispositions.some(name => batch.counts[name] !== 0) || batch.counts.received !== 0
+    const hasCounts = dispositions.some(name => step.counts[name] !== 0) || step.counts.received !== 0
     if (hasCounts) {
-      counters.received += batch.counts.received
-      for (const name of dispositions) counters[name] += batch.counts[name]
-      batch.out.dispositions(batch.counts)
+      counters.received += step.counts.received
+      for (const name of dispositions) counters[name] += step.counts[name]
+      step.out.dispositions(step.counts)
     }
     const gap = conservationGap(counters)
     if (gap !== 0) throw new Error(`The conservation law does not hold: ${gap} events are unaccounted for.`)
-    const outputs = batch.out.take()
+    const outputs = step.out.take()
     const changed = hasCounts || outputs.length > 0 || this.#state.changed
     return {
       delta: this.#state.takeDelta(),

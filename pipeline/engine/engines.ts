@@ -11,7 +11,7 @@ import type { SharedMemory } from '../memory/shared-memory.js'
 import type { WorkerPool } from '../workers/pool.js'
 import type { EngineLog, EngineStatus, EngineTelemetry } from './engine.js'
 import type { HistorySource } from './history-desk.js'
-import { PartitionEngine } from './run.js'
+import { PartitionEngine } from './partition-engine.js'
 
 export interface EnginesOptions {
   readonly partitions: number

@@ -33,7 +33,7 @@ export function accumulatorOf(
   book: PriceBook,
   segment: Segment<UsagePrice>,
 ): Accumulator {
-  const charge = state.maps.charges.get(segment.chargeId)
+  const charge = state.maps.charges.stopRunning(segment.chargeId)
   if (charge !== undefined) return charge.accumulator
   // A flat amount, a minimum or a level carried over may be owed without usage.
   const accumulator = newAccumulator(basisOf(segment, book.catalog))

@@ -13,12 +13,12 @@ import { basisOf } from '../rate/basis.js'
 import { levelsBefore } from '../rate/levels.js'
 import { newCharge, writeResidual } from '../rate/rate.js'
 import type { PartitionState } from '../state/partition-state.js'
-import type { Batch } from '../step/batch.js'
+import type { Step } from '../step/step.js'
 import { chargesOwed } from './owed.js'
 
 /** Returns false when the run was sealed before. */
-export function sealRun(batch: Batch, order: BillingRunOrder): boolean {
-  const { state } = batch
+export function sealRun(step: Step, order: BillingRunOrder): boolean {
+  const { state } = step
   if (state.maps.runs.has(order.billingRunId)) return false
   if (state.held.size > 0) throw new Error('A billing run was handed in while customers are held.')
   const { billingRunId, cutoffNs, entityId, preview = false } = order
@@ -26,15 +26,15 @@ export function sealRun(batch: Batch, order: BillingRunOrder): boolean {
   const reach = new Reach(state, order)
   const lines: string[] = []
   for (const customerId of [...state.maps.customers.keys()].sort()) {
-    for (const line of sealCustomer(batch, order, reach, customerId)) {
-      if (!preview) batch.out.charge(line)
+    for (const line of sealCustomer(step, order, reach, customerId)) {
+      if (!preview) step.out.charge(line)
       lines.push(JSON.stringify(chargeToWire(line)))
     }
   }
   lines.push(
     JSON.stringify({
       billing_run_id: billingRunId,
-      partition: batch.config.partition,
+      partition: step.config.partition,
       cutoff: formatInstant(cutoffNs),
       entity_id: entityId ?? null,
       entity_known: entityId === undefined || state.maps.entities.has(entityId),
@@ -42,7 +42,7 @@ export function sealRun(batch: Batch, order: BillingRunOrder): boolean {
       end: true,
     }),
   )
-  batch.out.sealed(lines)
+  step.out.sealed(lines)
   return true
 }
 
@@ -74,8 +74,8 @@ function furthest(runs: readonly { readonly cutoffNs: bigint }[]): bigint {
   return runs.reduce((ns, run) => later(ns, run.cutoffNs), beginninglessNs)
 }
 
-function sealCustomer(batch: Batch, order: BillingRunOrder, reach: Reach, customerId: string): Charge[] {
-  const { state, book } = batch
+function sealCustomer(step: Step, order: BillingRunOrder, reach: Reach, customerId: string): Charge[] {
+  const { state, book } = step
   // Whatever was billed began no later than some cutoff, and what begins with it is due, in advance.
   const owed = chargesOwed(state, book, customerId, reach.furthestNs + 1n)
   const lines: Charge[] = []
@@ -84,35 +84,35 @@ function sealCustomer(batch: Batch, order: BillingRunOrder, reach: Reach, custom
     // What an earlier run with a later cutoff billed stays billed.
     const untilNs = stands ? later(order.cutoffNs, reach.ofEntity(charge.entityId)) : order.cutoffNs
     const due = dueAt(charge) <= untilNs ? charge : undefined
-    lines.push(...billCharge(batch, order, charge.chargeId, due))
+    lines.push(...billCharge(step, order, charge.chargeId, due))
   }
   const owedIds = new Set(owed.map(charge => charge.chargeId))
   for (const chargeId of [...(state.sealedOf.get(customerId) ?? [])].sort()) {
-    if (!owedIds.has(chargeId)) lines.push(...billCharge(batch, order, chargeId, undefined))
+    if (!owedIds.has(chargeId)) lines.push(...billCharge(step, order, chargeId, undefined))
   }
   return lines
 }
 
 function billCharge(
-  batch: Batch,
+  step: Step,
   order: BillingRunOrder,
   chargeId: string,
   due: Charge | undefined,
 ): readonly Charge[] {
-  const before = batch.state.maps.sealed.get(chargeId)
+  const before = step.state.maps.sealed.get(chargeId)
   const { lines, billed } = runLines(order, before, due)
   if (order.preview === true) return lines
   const [line] = lines
-  if (line !== undefined) batch.state.putSealed({ chargeId, customerId: line.customerId, billed })
-  if (billed === due && due?.kind === 'usage') completeRows(batch, order, due)
+  if (line !== undefined) step.state.putSealed({ chargeId, customerId: line.customerId, billed })
+  if (billed === due && due?.kind === 'usage') completeRows(step, order, due)
   return lines
 }
 
 /** A charge that is owed without usage has no rows yet; it gets one, so that rows add up to what is billed. */
-function completeRows(batch: Batch, order: BillingRunOrder, charge: Charge): void {
-  const { state, book, out } = batch
+function completeRows(step: Step, order: BillingRunOrder, charge: Charge): void {
+  const { state, book, out } = step
   const cause = { source: 'weir/billing-run', id: order.billingRunId, correlationId: '' }
-  let kept = state.maps.charges.get(charge.chargeId)
+  let kept = state.maps.charges.stopRunning(charge.chargeId)
   if (kept === undefined) {
     if (charge.amount === 0n) return
     const segment = book.segmentOf(charge)

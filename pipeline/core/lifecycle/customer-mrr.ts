@@ -9,25 +9,25 @@ import { resolveTimeline } from '../../../rating/timeline/timeline.js'
 import type { MrrMovement } from '../../../schemas/billing/mrr-movement.js'
 import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
 import type { SubscriptionRecord } from '../state/records.js'
-import type { Batch } from '../step/batch.js'
+import type { Step } from '../step/step.js'
 
 /** Of a customer's movements, once per list. */
 const largeLists = new WeakMap<readonly MrrMovement[], boolean>()
 
 export class CustomerMrr {
-  /** Customers of whom a large change came in this batch: their movements do not show it yet. */
+  /** Customers of whom a large change came in this step: their movements do not show it yet. */
   readonly #large = new Set<string>()
 
-  wouldExceed(batch: Batch, record: SubscriptionRecord, changes: readonly SubscriptionChange[]): boolean {
+  wouldExceed(step: Step, record: SubscriptionRecord, changes: readonly SubscriptionChange[]): boolean {
     const { subscriptionId, customerId } = record
-    const customer = batch.state.maps.customers.get(customerId)
+    const customer = step.state.maps.customers.get(customerId)
     const timeline = resolveTimeline(changes)
     if (customer === undefined || timeline === undefined) return false
-    const { catalog } = batch.book
+    const { catalog } = step.book
     const isLarge = timeline.versions.some(({ terms }) => mayBeLarge(terms, catalog))
     if (isLarge) this.#large.add(customerId)
     else if (!this.#large.has(customerId) && !hasLarge(customer.movements)) return false
-    const others = batch.book.othersOfCustomer(customerId, subscriptionId)
+    const others = step.book.othersOfCustomer(customerId, subscriptionId)
     const steps = [...others, resolvePrices(timeline, catalog)].flatMap(mrrTimeline)
     return netMovements(customerId, steps).some(one => isBeyond(one.mrrBefore) || isBeyond(one.mrrAfter))
   }

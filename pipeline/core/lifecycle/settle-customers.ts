@@ -1,7 +1,7 @@
-// What follows from changed subscriptions, once per batch and customer: version rows, MRR movements, and usage that
+// What follows from changed subscriptions, once per step and customer: version rows, MRR movements, and usage that
 // must be rated again or can be attached now.
-// Invariant: it compares the state before the batch with the state after it, so neither the order of the changes in the
-// batch nor how they are split into batches alters where the customer ends up (I3).
+// Invariant: it compares the state before the step with the state after it, so neither the order of the changes in the
+// step nor how they are split into steps alters where the customer ends up (I3).
 
 import { mrrTimeline, netMovements, restate } from '../../../rating/mrr/mrr.js'
 import type { SubscriptionPrices } from '../../../rating/timeline/price-lines.js'
@@ -12,7 +12,7 @@ import { earliestCharge, rebaseCharges, requireHistory } from '../re-rate/hold.j
 import { affectedFrom, earliestUsageDifference } from '../re-rate/usage-difference.js'
 import { retryWaiting } from '../re-rate/waiting.js'
 import type { Hold, SubscriptionRecord } from '../state/records.js'
-import type { Batch } from '../step/batch.js'
+import type { Step } from '../step/step.js'
 import { CustomerMrr } from './customer-mrr.js'
 import { appliedChanges, changedRows, type VersionRow, versionRows } from './version-rows.js'
 
@@ -22,17 +22,17 @@ interface Remembered {
   readonly rows: readonly VersionRow[]
 }
 
-/** The subscriptions that a batch changes, as they were before it. */
+/** The subscriptions that a step changes, as they were before it. */
 export class CustomerChanges {
   readonly #before = new Map<string, Remembered>()
   readonly #causes = new Map<string, Hold['cause']>()
   readonly mrr = new CustomerMrr()
 
   /** To be called before the first change of a subscription. */
-  remember(batch: Batch, record: SubscriptionRecord): void {
+  remember(step: Step, record: SubscriptionRecord): void {
     if (this.#before.has(record.subscriptionId)) return
-    const prices = batch.book.ofSubscription(record.subscriptionId)
-    const rows = versionRows(appliedChanges(record), prices, batch.book.catalog)
+    const prices = step.book.ofSubscription(record.subscriptionId)
+    const rows = versionRows(appliedChanges(record), prices, step.book.catalog)
     this.#before.set(record.subscriptionId, { record, prices, rows })
   }
 
@@ -62,55 +62,55 @@ export class CustomerChanges {
   }
 }
 
-export function settleCustomers(batch: Batch, changes: CustomerChanges): void {
+export function settleCustomers(step: Step, changes: CustomerChanges): void {
   for (const [customerId, remembered] of changes.byCustomer()) {
     const cause = changes.causeOf(customerId)
     let differsAtNs: bigint = endlessNs
     for (const { record, prices, rows } of remembered) {
-      const after = batch.book.ofSubscription(record.subscriptionId)
-      for (const row of changedRows(rows, versionRows(appliedChanges(record), after, batch.book.catalog)))
-        batch.out.version(row)
+      const after = step.book.ofSubscription(record.subscriptionId)
+      for (const row of changedRows(rows, versionRows(appliedChanges(record), after, step.book.catalog)))
+        step.out.version(row)
       differsAtNs = earlier(differsAtNs, earliestUsageDifference(prices, after) ?? endlessNs)
     }
-    restateMovements(batch, customerId, cause)
+    restateMovements(step, customerId, cause)
     if (differsAtNs !== endlessNs) {
       const before = remembered.map(one => one.prices)
-      settleUsage(batch, customerId, differsAtNs, before, cause)
+      settleUsage(step, customerId, differsAtNs, before, cause)
     }
-    // Whose terms changed need not be who sends usage next, and a batch may change those of everybody.
-    for (const { record } of remembered) batch.book.release(record.subscriptionId, customerId)
+    // Whose terms changed need not be who sends usage next, and a step may change those of everybody.
+    for (const { record } of remembered) step.book.release(record.subscriptionId, customerId)
   }
 }
 
 function settleUsage(
-  batch: Batch,
+  step: Step,
   customerId: string,
   differsAtNs: bigint,
   before: readonly (SubscriptionPrices | undefined)[],
   cause: Hold['cause'],
 ): void {
-  const isHeld = batch.state.customer(customerId).hold !== undefined
+  const isHeld = step.state.customer(customerId).hold !== undefined
   // A level that a new price cannot charge: the events that made it are judged again.
-  const isBeyond = exceedsAnyLevel(customerId, batch.state, batch.book)
-  if (isHeld || isBeyond || batch.state.maps.charges.newestMs(customerId) >= msOf(differsAtNs)) {
-    const all = [...before, ...batch.book.ofCustomer(customerId)]
+  const isBeyond = exceedsAnyLevel(customerId, step.state, step.book)
+  if (isHeld || isBeyond || step.state.maps.charges.newestMs(customerId) >= msOf(differsAtNs)) {
+    const all = [...before, ...step.book.ofCustomer(customerId)]
     const affectedNs = affectedFrom(differsAtNs, all)
-    const earliestNs = isBeyond ? earliestCharge(batch, customerId) : undefined
-    requireHistory(batch, customerId, earlier(affectedNs, earliestNs ?? affectedNs), cause)
+    const earliestNs = isBeyond ? earliestCharge(step, customerId) : undefined
+    requireHistory(step, customerId, earlier(affectedNs, earliestNs ?? affectedNs), cause)
     return
   }
-  rebaseCharges(batch, customerId, differsAtNs, cause)
-  retryWaiting(batch, customerId)
+  rebaseCharges(step, customerId, differsAtNs, cause)
+  retryWaiting(step, customerId)
 }
 
-function restateMovements(batch: Batch, customerId: string, cause: Hold['cause']): void {
-  const customer = batch.state.customer(customerId)
-  const steps = batch.book.ofCustomer(customerId).flatMap(prices => mrrTimeline(prices))
+function restateMovements(step: Step, customerId: string, cause: Hold['cause']): void {
+  const customer = step.state.customer(customerId)
+  const steps = step.book.ofCustomer(customerId).flatMap(prices => mrrTimeline(prices))
   const after = netMovements(customerId, steps)
   const causeId = compositeKey(cause.source, cause.id)
   const appended = restate(customer.movements, after, causeId)
   if (appended.length === 0) return
-  for (const movement of appended) batch.out.movement(movement)
+  for (const movement of appended) step.out.movement(movement)
   customer.movements = after
-  batch.state.maps.customers.touch(customerId)
+  step.state.maps.customers.touch(customerId)
 }

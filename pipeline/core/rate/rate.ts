@@ -85,7 +85,7 @@ export function chargeOfSegment(
   state: PartitionState,
   catalog: CatalogIndex,
 ): UsageCharge {
-  const known = state.maps.charges.get(segment.chargeId)
+  const known = state.maps.charges.stopRunning(segment.chargeId)
   if (known !== undefined) return known
   const charge = newCharge(segment, basisOf(segment, catalog), 0n)
   charge.accumulator.levelsAtStart = levelsBefore(segment, state, catalog)

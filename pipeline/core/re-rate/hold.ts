@@ -11,24 +11,24 @@ import { levelsBefore } from '../rate/levels.js'
 import { newCharge, writeResidual } from '../rate/rate.js'
 import type { PartitionState } from '../state/partition-state.js'
 import type { Hold, UsageCharge } from '../state/records.js'
-import type { Batch } from '../step/batch.js'
+import type { Step } from '../step/step.js'
 
-export function requireHistory(batch: Batch, customerId: string, fromNs: bigint, cause: Hold['cause']): void {
-  const customer = batch.state.customer(customerId)
-  batch.state.maps.customers.touch(customerId)
+export function requireHistory(step: Step, customerId: string, fromNs: bigint, cause: Hold['cause']): void {
+  const customer = step.state.customer(customerId)
+  step.state.maps.customers.touch(customerId)
   if (customer.hold !== undefined && customer.hold.fromNs <= fromNs) {
     customer.hold.cause = cause
     return
   }
-  const requestId = stableId('hr', customerId, instantKey(fromNs), batch.commit)
+  const requestId = stableId('hr', customerId, instantKey(fromNs), step.commit)
   customer.hold = { requestId, fromNs, cause }
-  batch.state.hold(customerId)
+  step.state.hold(customerId)
 }
 
 /** When the first of all charges of the customer begins. */
-export function earliestCharge(batch: Batch, customerId: string): bigint | undefined {
+export function earliestCharge(step: Step, customerId: string): bigint | undefined {
   let earliest: bigint | undefined
-  for (const { fromNs } of batch.state.maps.charges.ofCustomer(customerId)) {
+  for (const { fromNs } of step.state.maps.charges.ofCustomer(customerId)) {
     if (earliest === undefined || fromNs < earliest) earliest = fromNs
   }
   return earliest
@@ -46,8 +46,8 @@ export function openRequests(state: PartitionState): HistoryRequest[] {
  * The terms change only after the newest rated event: accumulators stay good, but a segment may now end elsewhere, which
  * a prorated amount or an average over time depends on.
  */
-export function rebaseCharges(batch: Batch, customerId: string, fromNs: bigint, cause: Hold['cause']): void {
-  const { state, book, out } = batch
+export function rebaseCharges(step: Step, customerId: string, fromNs: bigint, cause: Hold['cause']): void {
+  const { state, book, out } = step
   const kept = state.maps.charges.ofCustomer(customerId)
   // In the order of time, because a level carries over from one to the next.
   kept.sort((a, b) => compareInstants(a.fromNs, b.fromNs) || (a.chargeId < b.chargeId ? -1 : 1))

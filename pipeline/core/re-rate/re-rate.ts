@@ -18,7 +18,7 @@ import { exceedsLevel, levelsBefore, moveLevel } from '../rate/levels.js'
 import { assignedRow, newCharge, type RatedKind, sampleOf, unwantedRow, writeResidual } from '../rate/rate.js'
 import type { KeyedEvent } from '../state/metered-event.js'
 import type { Hold, UsageCharge } from '../state/records.js'
-import type { Batch } from '../step/batch.js'
+import type { Step } from '../step/step.js'
 import { openRequests } from './hold.js'
 import { payloadFromReadings } from './payload.js'
 import { foundInHistory } from './retract.js'
@@ -37,57 +37,57 @@ interface Rebuilt {
 }
 
 /** Rates again whoever waited for one of these answers; what nobody waits for any more is passed over. */
-export function applyHistory(batch: Batch, answers: readonly HistoryAnswer[]): void {
+export function applyHistory(step: Step, answers: readonly HistoryAnswer[]): void {
   if (answers.length === 0) return
-  const asked = new Map(openRequests(batch.state).map(request => [request.requestId, request.customerId]))
+  const asked = new Map(openRequests(step.state).map(request => [request.requestId, request.customerId]))
   for (const answer of answers) {
     const customerId = asked.get(answer.requestId)
     if (customerId === undefined || !asked.delete(answer.requestId)) continue
-    reRate(batch, customerId, answer.rows)
-    retryWaiting(batch, customerId)
+    reRate(step, customerId, answer.rows)
+    retryWaiting(step, customerId)
   }
 }
 
-function reRate(batch: Batch, customerId: string, rows: readonly HistoryRow[]): void {
-  const { state } = batch
+function reRate(step: Step, customerId: string, rows: readonly HistoryRow[]): void {
+  const { state } = step
   const customer = state.customer(customerId)
   const { hold } = customer
   if (hold === undefined) throw new Error(`The customer ${customerId} is not held.`)
   customer.hold = undefined
   state.maps.customers.touch(customerId)
   state.held.delete(customerId)
-  const old = takeCharges(batch, customerId, hold.fromNs)
+  const old = takeCharges(step, customerId, hold.fromNs)
   const rebuilt = new Map<string, Rebuilt>()
   const homeless: KeyedEvent[] = []
-  for (const past of pastEvents(batch, customerId, rows)) {
-    if (isRetracted(batch, customerId, past.event.key)) {
-      foundInHistory(batch, customerId, past.event.key)
-      for (const row of past.rows) takeBack(batch, past.event, row, old, 'retraction')
-    } else if (!assignAgain(batch, past, hold.fromNs, old, rebuilt)) homeless.push(past.event)
+  for (const past of pastEvents(step, customerId, rows)) {
+    if (isRetracted(step, customerId, past.event.key)) {
+      foundInHistory(step, customerId, past.event.key)
+      for (const row of past.rows) takeBack(step, past.event, row, old, 'retraction')
+    } else if (!assignAgain(step, past, hold.fromNs, old, rebuilt)) homeless.push(past.event)
   }
   const inOrder = [...rebuilt.values()].sort((a, b) => compareInstants(a.segment.fromNs, b.segment.fromNs))
-  for (const one of inOrder) rebuildCharge(batch, one, old, hold)
-  for (const charge of old.values()) leaveUnused(batch, charge, hold)
+  for (const one of inOrder) rebuildCharge(step, one, old, hold)
+  for (const charge of old.values()) leaveUnused(step, charge, hold)
   for (const event of homeless) {
-    placeEvent(batch, event, () => payloadFromReadings(event, batch.book.catalog), 'rated')
+    placeEvent(step, event, () => payloadFromReadings(event, step.book.catalog), 'rated')
   }
 }
 
 /** Takes the charges that are rebuilt, and what their usage did to levels, out of the state. */
-function takeCharges(batch: Batch, customerId: string, fromNs: bigint): Map<string, UsageCharge> {
+function takeCharges(step: Step, customerId: string, fromNs: bigint): Map<string, UsageCharge> {
   const taken = new Map<string, UsageCharge>()
-  const kept = batch.state.maps.charges.ofCustomer(customerId)
+  const kept = step.state.maps.charges.ofCustomer(customerId)
   for (const charge of kept.sort((a, b) => (a.chargeId < b.chargeId ? -1 : 1))) {
     if (charge.fromNs < fromNs) continue
     taken.set(charge.chargeId, charge)
-    batch.state.removeCharge(charge)
+    step.state.removeCharge(charge)
   }
-  batch.state.maps.levels.removeFrom(customerId, fromNs)
+  step.state.maps.levels.removeFrom(customerId, fromNs)
   return taken
 }
 
 /** History as events, in the order of their time. */
-function pastEvents(batch: Batch, customerId: string, rows: readonly HistoryRow[]): PastEvent[] {
+function pastEvents(step: Step, customerId: string, rows: readonly HistoryRow[]): PastEvent[] {
   const byEvent = new Map<string, HistoryRow[]>()
   for (const row of rows) {
     const key = compositeKey(row.source, row.id)
@@ -96,7 +96,7 @@ function pastEvents(batch: Batch, customerId: string, rows: readonly HistoryRow[
     else known.push(row)
   }
   const events = [...byEvent].map(([key, own]) => ({
-    event: eventOf(batch, customerId, key, own),
+    event: eventOf(step, customerId, key, own),
     rows: own,
   }))
   return events.sort(
@@ -104,14 +104,14 @@ function pastEvents(batch: Batch, customerId: string, rows: readonly HistoryRow[
   )
 }
 
-function eventOf(batch: Batch, customerId: string, key: string, rows: readonly HistoryRow[]): KeyedEvent {
+function eventOf(step: Step, customerId: string, key: string, rows: readonly HistoryRow[]): KeyedEvent {
   const first = rows[0]!
   const readings = new Map<string, MeterReading>()
   for (const { meter, quantity, value: text, dimensions } of rows) {
     readings.set(meter, { meter, quantity, text, dimensions })
   }
   // In the catalog's order, as normalize reads them.
-  const ordered = batch.book.catalog
+  const ordered = step.book.catalog
     .metersOfType(first.type)
     .map(({ meter }) => readings.get(meter))
     .filter(reading => reading !== undefined)
@@ -132,19 +132,19 @@ function eventOf(batch: Batch, customerId: string, key: string, rows: readonly H
 
 /** False: the event cannot be attached any more; all its rows are taken back. */
 function assignAgain(
-  batch: Batch,
+  step: Step,
   past: PastEvent,
   fromNs: bigint,
   old: ReadonlyMap<string, UsageCharge>,
   rebuilt: Map<string, Rebuilt>,
 ): boolean {
-  const attachment = attachEvent(past.event, batch.book.ofCustomer(past.event.customerId))
+  const attachment = attachEvent(past.event, step.book.ofCustomer(past.event.customerId))
   const before = new Map(past.rows.map(row => [rowKey(row.meter, row.chargeId), row]))
-  const isAttached = attachment.kind === 'attached' && !exceedsAny(batch, attachment.assignments, rebuilt)
+  const isAttached = attachment.kind === 'attached' && !exceedsAny(step, attachment.assignments, rebuilt)
   let moved: MeterReading | undefined
   for (const assignment of isAttached ? attachment.assignments : []) {
     const { segment, reading } = assignment
-    if (reading !== moved) moveLevel(past.event, reading, segment, batch.state, batch.book, fromNs)
+    if (reading !== moved) moveLevel(past.event, reading, segment, step.state, step.book, fromNs)
     moved = reading
     const isNew = !before.delete(rowKey(reading.meter, segment.chargeId))
     if (segment.fromNs < fromNs) {
@@ -153,7 +153,7 @@ function assignAgain(
     }
     const known = rebuilt.get(segment.chargeId)
     const sample = { event: past.event, assignment, isNew }
-    const { aggregation } = basisOf(segment, batch.book.catalog).meter
+    const { aggregation } = basisOf(segment, step.book.catalog).meter
     const held = heldAfter(known?.held ?? 0n, aggregation, reading.quantity)
     if (known === undefined) rebuilt.set(segment.chargeId, { segment, held, samples: [sample] })
     else {
@@ -163,15 +163,15 @@ function assignAgain(
   }
   for (const reading of isAttached ? attachment.unwanted : []) {
     if (before.delete(rowKey(reading.meter, ''))) continue
-    batch.out.rated(unwantedRow('correction', past.event, reading, 1))
+    step.out.rated(unwantedRow('correction', past.event, reading, 1))
   }
-  for (const row of before.values()) takeBack(batch, past.event, row, old, 'correction')
+  for (const row of before.values()) takeBack(step, past.event, row, old, 'correction')
   return isAttached
 }
 
 /** Whether the event would bring a charge to more than can be written; it is refused when the charges are there again. */
 function exceedsAny(
-  { state, book }: Batch,
+  { state, book }: Step,
   assignments: readonly Assignment[],
   rebuilt: ReadonlyMap<string, Rebuilt>,
 ): boolean {
@@ -190,7 +190,7 @@ function rowKey(meter: string, chargeId: string): string {
 }
 
 function takeBack(
-  batch: Batch,
+  step: Step,
   event: KeyedEvent,
   row: HistoryRow,
   old: ReadonlyMap<string, UsageCharge>,
@@ -199,13 +199,13 @@ function takeBack(
   const { meter, quantity, value: text, dimensions } = row
   const reading: MeterReading = { meter, quantity, text, dimensions }
   if (row.chargeId === '') {
-    batch.out.rated(unwantedRow(kind, event, reading, -1))
+    step.out.rated(unwantedRow(kind, event, reading, -1))
     return
   }
   const charge = old.get(row.chargeId)
   if (charge === undefined) throw new Error(`The charge ${row.chargeId} of a rated event is not known.`)
   charge.emitted -= row.amount
-  batch.out.rated({
+  step.out.rated({
     kind,
     event,
     reading,
@@ -220,8 +220,8 @@ function takeBack(
 }
 
 /** A new accumulator from all samples; rows for the new ones, and the residual. */
-function rebuildCharge(batch: Batch, rebuilt: Rebuilt, old: Map<string, UsageCharge>, hold: Hold): void {
-  const { state, book, out } = batch
+function rebuildCharge(step: Step, rebuilt: Rebuilt, old: Map<string, UsageCharge>, hold: Hold): void {
+  const { state, book, out } = step
   const { segment, samples } = rebuilt
   const basis = basisOf(segment, book.catalog)
   const charge = newCharge(segment, basis, old.get(segment.chargeId)?.emitted ?? 0n)
@@ -242,8 +242,8 @@ function rebuildCharge(batch: Batch, rebuilt: Rebuilt, old: Map<string, UsageCha
 }
 
 /** No event is left on the charge. Its rows come to nothing, or, where it was billed, to what is owed without usage. */
-function leaveUnused(batch: Batch, charge: UsageCharge, hold: Hold): void {
-  const { state, book, out } = batch
+function leaveUnused(step: Step, charge: UsageCharge, hold: Hold): void {
+  const { state, book, out } = step
   const segment = book.segmentOf(charge)
   if (segment === undefined || !state.maps.sealed.has(charge.chargeId)) {
     writeResidual(charge, 0n, hold.cause, row => out.rated(row))

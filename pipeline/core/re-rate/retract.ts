@@ -7,86 +7,86 @@ import { compositeKey } from '../../../schemas/identifiers.js'
 import type { UsageRetraction } from '../../../schemas/lifecycle/lifecycle-event.js'
 import type { ReceivedEvent } from '../decode/decode.js'
 import type { Retraction } from '../state/records.js'
-import { type Batch, envelopeOf } from '../step/batch.js'
 import { forgetIdentity, isKnownIdentity } from '../step/dedupe.js'
+import { envelopeOf, type Step } from '../step/step.js'
 import { earliestCharge, requireHistory } from './hold.js'
 import { dropRetracted, retractionKey } from './waiting.js'
 
-export function applyRetraction(batch: Batch, received: ReceivedEvent, retraction: UsageRetraction): void {
-  const { state } = batch
+export function applyRetraction(step: Step, received: ReceivedEvent, retraction: UsageRetraction): void {
+  const { state } = step
   const { customerId, eventSource, eventId } = retraction
   const key = retractionKey(customerId, compositeKey(eventSource, eventId))
   const isSeen = isKnownIdentity(eventSource, eventId, state.dedupe)
   const known = state.maps.retractions.get(key)
   const waits = known === undefined ? !isSeen : known.waiting.length > 0
-  batch.counted(waits ? 'parked' : 'applied')
+  step.counted(waits ? 'parked' : 'applied')
   const { arrivedAtMs } = received
   const waiting = [...(known?.waiting ?? []), ...(waits ? [envelopeOf(received)] : [])]
   if (known === undefined || waits) {
     state.putRetraction(key, { customerId, eventSource, eventId, arrivedAtMs, waiting })
   }
-  if (known === undefined) takeBackSeen(batch, received, retraction, isSeen)
+  if (known === undefined) takeBackSeen(step, received, retraction, isSeen)
 }
 
 /** Takes back what came before the retraction, from what waits or from history. */
 function takeBackSeen(
-  batch: Batch,
+  step: Step,
   received: ReceivedEvent,
   { customerId, eventSource, eventId }: UsageRetraction,
   isSeen: boolean,
 ): void {
   const key = compositeKey(eventSource, eventId)
-  const waiting = batch.state.maps.waiting.get(key)
+  const waiting = step.state.maps.waiting.get(key)
   if (waiting !== undefined) {
-    if (waiting.event.customerId === customerId) dropRetracted(batch, key)
+    if (waiting.event.customerId === customerId) dropRetracted(step, key)
     return
   }
   // Without a horizon every identity is remembered, so an unknown one has no rows yet.
-  const forgets = Number.isFinite(batch.config.limits.dedupeHorizonMs)
+  const forgets = Number.isFinite(step.config.limits.dedupeHorizonMs)
   if (!forgets && !isSeen) return
   // The time of the event is not told, so all of the customer's charges are looked through.
-  const fromNs = earliestCharge(batch, customerId)
-  if (fromNs !== undefined) requireHistory(batch, customerId, fromNs, received.event)
+  const fromNs = earliestCharge(step, customerId)
+  if (fromNs !== undefined) requireHistory(step, customerId, fromNs, received.event)
 }
 
 /** History has the event: its retraction waits no longer. */
-export function foundInHistory(batch: Batch, customerId: string, eventKey: string): void {
+export function foundInHistory(step: Step, customerId: string, eventKey: string): void {
   const key = retractionKey(customerId, eventKey)
-  const retraction = batch.state.maps.retractions.get(key)
-  if (retraction !== undefined) takeEffect(batch, key, retraction)
+  const retraction = step.state.maps.retractions.get(key)
+  if (retraction !== undefined) takeEffect(step, key, retraction)
 }
 
-/** At the end of a batch: retractions whose event has come, whatever became of it, have taken effect. */
-export function settleRetractions(batch: Batch): void {
-  const { waitingRetractions, maps, dedupe } = batch.state
+/** At the end of a step: retractions whose event has come, whatever became of it, have taken effect. */
+export function settleRetractions(step: Step): void {
+  const { waitingRetractions, maps, dedupe } = step.state
   for (const key of [...waitingRetractions]) {
     const retraction = maps.retractions.get(key)!
     const { eventSource, eventId } = retraction
-    if (isKnownIdentity(eventSource, eventId, dedupe)) takeEffect(batch, key, retraction)
+    if (isKnownIdentity(eventSource, eventId, dedupe)) takeEffect(step, key, retraction)
   }
 }
 
-function takeEffect(batch: Batch, key: string, retraction: Retraction): void {
+function takeEffect(step: Step, key: string, retraction: Retraction): void {
   if (retraction.waiting.length === 0) return
-  for (const _ of retraction.waiting) batch.moved('parked', 'applied')
-  batch.state.putRetraction(key, { ...retraction, waiting: [] })
+  for (const _ of retraction.waiting) step.moved('parked', 'applied')
+  step.state.putRetraction(key, { ...retraction, waiting: [] })
 }
 
 /** Retractions are forgotten once their event could not be taken any more; those that waited in vain are dead letters. */
-export function expireRetractions(batch: Batch): void {
-  const keptMs = batch.config.limits.dedupeHorizonMs + 86_400_000
+export function expireRetractions(step: Step): void {
+  const keptMs = step.config.limits.dedupeHorizonMs + 86_400_000
   if (!Number.isFinite(keptMs)) return
-  const { retractions } = batch.state.maps
+  const { retractions } = step.state.maps
   for (const [key, { arrivedAtMs, eventSource, eventId, waiting }] of [...retractions.entries()]) {
-    if (arrivedAtMs >= batch.nowMs - keptMs) continue
+    if (arrivedAtMs >= step.nowMs - keptMs) continue
     retractions.delete(key)
-    batch.state.waitingRetractions.delete(key)
+    step.state.waitingRetractions.delete(key)
     for (const envelope of waiting) {
       const days = keptMs / 86_400_000
       const detail = `The event ${eventId} of ${eventSource} did not come within ${days} days.`
-      batch.moved('parked', 'dead_lettered')
-      batch.deadLetter(envelope, { code: 'unknown_event', detail, pointer: '/data/event_id' })
-      forgetIdentity(envelope.source, envelope.id, batch.state.dedupe)
+      step.moved('parked', 'dead_lettered')
+      step.deadLetter(envelope, { code: 'unknown_event', detail, pointer: '/data/event_id' })
+      forgetIdentity(envelope.source, envelope.id, step.state.dedupe)
     }
   }
 }

@@ -100,7 +100,7 @@ test('a customer has the charges that were put for him, in their order, and not 
     expect(live.ofCustomer(customerId).map(one => one.chargeId)).toEqual(own)
   }
   expect(live.ofCustomer('cus_2')).toEqual([])
-  expect(removed.map(({ chargeId }) => live.get(chargeId))).toEqual(removed.map(() => undefined))
+  expect(removed.map(({ chargeId }) => live.stopRunning(chargeId))).toEqual(removed.map(() => undefined))
 })
 
 test('a charge that a snapshot does not know is put again later, under another serial, and is found', () => {
@@ -115,8 +115,8 @@ test('a charge that a snapshot does not know is put again later, under another s
   second.set(charge(0))
   const third = new ChargeMap()
   for (const delta of [beginning, removal, second.takeDelta()]) third.apply(delta)
-  expect(third.get(id)?.chargeId).toBe(id)
-  expect(third.get(id)?.serial).toBe(second.get(id)?.serial)
+  expect(third.stopRunning(id)?.chargeId).toBe(id)
+  expect(third.stopRunning(id)?.serial).toBe(second.stopRunning(id)?.serial)
   expect([...third.values()]).toHaveLength(9)
 })
 
@@ -126,7 +126,7 @@ test('only the id of a charge names one', () => {
   const { chargeId } = charge(1)
   live.set(charge(1))
   for (const other of [chargeId.toUpperCase(), `${chargeId}0`, `xx${chargeId.slice(2)}`, '']) {
-    expect(live.get(other)).toBeUndefined()
+    expect(live.stopRunning(other)).toBeUndefined()
   }
 })
 
@@ -162,7 +162,7 @@ interface Values {
 }
 
 function change(live: PartitionState, index: number, act: string, { state, emitted, events }: Values): void {
-  const known = live.maps.charges.get(idOf(index))
+  const known = live.maps.charges.stopRunning(idOf(index))
   if (act === 'remove') {
     if (known !== undefined) live.removeCharge(known)
   } else if (act === 'put' || known === undefined) {
@@ -179,7 +179,7 @@ function change(live: PartitionState, index: number, act: string, { state, emitt
 
 /** An event more, as plain usage brings it. */
 function runOn(live: PartitionState, index: number, { emitted, events }: Values): void {
-  const known = live.maps.charges.get(idOf(index))
+  const known = live.maps.charges.stopRunning(idOf(index))
   const running = known === undefined ? undefined : live.maps.charges.running(known.serial)
   if (known === undefined || running === undefined) return
   const { serial } = known

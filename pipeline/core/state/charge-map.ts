@@ -49,12 +49,13 @@ export class ChargeMap {
     return this.#table.find(chargeId) !== noCharge
   }
 
-  get(chargeId: string): UsageCharge | undefined {
+  /** The record of a charge, which may then be changed: it no longer runs in the totals. */
+  stopRunning(chargeId: string): UsageCharge | undefined {
     const serial = this.#table.find(chargeId)
     return serial === noCharge ? undefined : this.#record(serial)
   }
 
-  /** In the order in which they were put. */
+  /** In the order in which they were put. None of them runs any more, as with `stopRunning`. */
   ofCustomer(customerId: string): UsageCharge[] {
     return this.#table.serialsOf(customerId).map(serial => this.#record(serial))
   }

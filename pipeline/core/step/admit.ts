@@ -9,8 +9,8 @@ import { shownName } from '../../../schemas/nearest-name.js'
 import type { Rejection } from '../../../schemas/rejection.js'
 import { msOf, nanosOf } from '../../../schemas/time.js'
 import type { Decoded, ReceivedEvent } from '../decode/decode.js'
-import { type Batch, envelopeOf, envelopeOfRefused } from './batch.js'
 import { conflictHashes, dedupeEvents } from './dedupe.js'
+import { envelopeOf, envelopeOfRefused, type Step } from './step.js'
 
 export interface Admitted {
   /** `weir.*` events of customers. */
@@ -23,12 +23,12 @@ export interface Admitted {
 /** What came, by the stream that it came on. Every partition reads CATALOG, and partition 0 accounts for it. */
 export type Arrivals = Readonly<Record<EventStream, readonly Decoded[]>>
 
-export function admit(batch: Batch, arrivals: Arrivals): Admitted {
-  const accounts = batch.config.partition === 0
+export function admit(step: Step, arrivals: Arrivals): Admitted {
+  const accounts = step.config.partition === 0
   const timely: ReceivedEvent[] = []
   const unaccounted: ReceivedEvent[] = []
   const keep = (decoded: Decoded, stream: EventStream): void => {
-    if (isAdmissible(batch, decoded, stream)) timely.push(decoded)
+    if (isAdmissible(step, decoded, stream)) timely.push(decoded)
   }
   for (const decoded of arrivals.CATALOG) {
     if (accounts) keep(decoded, 'CATALOG')
@@ -36,28 +36,28 @@ export function admit(batch: Batch, arrivals: Arrivals): Admitted {
   }
   for (const decoded of arrivals.LIFECYCLE) keep(decoded, 'LIFECYCLE')
   for (const decoded of arrivals.METERING) keep(decoded, 'METERING')
-  const sightings = dedupeEvents(timely, batch.state.dedupe)
+  const sightings = dedupeEvents(timely, step.state.dedupe)
   const lifecycle: ReceivedEvent[] = []
   const usage: ReceivedEvent[] = []
   const kept = { METERING: usage, LIFECYCLE: lifecycle, CATALOG: unaccounted }
   timely.forEach((received, index) => {
     const sighting = sightings[index]
-    if (sighting === 'duplicate') batch.counted('duplicate')
-    else if (sighting === 'conflicting') refuseConflict(batch, received)
+    if (sighting === 'duplicate') step.counted('duplicate')
+    else if (sighting === 'conflicting') refuseConflict(step, received)
     else kept[streamOf(received.event.type)].push(received)
   })
   return { lifecycle, usage, global: unaccounted }
 }
 
 /** Whether an event is valid, on its stream and in time; it is refused if not. */
-export function isAdmissible(batch: Batch, decoded: Decoded, stream: EventStream): decoded is ReceivedEvent {
+export function isAdmissible(step: Step, decoded: Decoded, stream: EventStream): decoded is ReceivedEvent {
   if (decoded.kind === 'refused') {
-    batch.counted('dead_lettered')
-    batch.deadLetter(envelopeOfRefused(decoded), decoded.rejection)
+    step.counted('dead_lettered')
+    step.deadLetter(envelopeOfRefused(decoded), decoded.rejection)
     return false
   }
-  const rejection = misplaced(batch, decoded, stream) ?? untimely(batch, decoded)
-  if (rejection !== undefined) refuse(batch, decoded, rejection)
+  const rejection = misplaced(step, decoded, stream) ?? untimely(step, decoded)
+  if (rejection !== undefined) refuse(step, decoded, rejection)
   return rejection === undefined
 }
 
@@ -69,13 +69,13 @@ const wayTo: Readonly<Record<EventStream, string>> = {
 }
 
 /** Counts a received event as dead-lettered. */
-export function refuse(batch: Batch, received: ReceivedEvent, rejection: Rejection): void {
-  batch.counted('dead_lettered')
-  batch.deadLetter(envelopeOf(received), rejection)
+export function refuse(step: Step, received: ReceivedEvent, rejection: Rejection): void {
+  step.counted('dead_lettered')
+  step.deadLetter(envelopeOf(received), rejection)
 }
 
-function misplaced(batch: Batch, received: ReceivedEvent, stream: EventStream): Rejection | undefined {
-  const { partition, partitions, oneSource } = batch.config
+function misplaced(step: Step, received: ReceivedEvent, stream: EventStream): Rejection | undefined {
+  const { partition, partitions, oneSource } = step.config
   const { type, subject } = received.event
   const rightStream = streamOf(type)
   if (stream !== rightStream && oneSource !== true) {
@@ -95,9 +95,9 @@ function misplaced(batch: Batch, received: ReceivedEvent, stream: EventStream): 
   }
 }
 
-function untimely(batch: Batch, received: ReceivedEvent): Rejection | undefined {
+function untimely(step: Step, received: ReceivedEvent): Rejection | undefined {
   const { type, timeNs, timeText } = received.event
-  const { futureToleranceMs, dedupeHorizonMs } = batch.config.limits
+  const { futureToleranceMs, dedupeHorizonMs } = step.config.limits
   if (timeText === undefined || streamOf(type) === 'CATALOG') return undefined
   const timeMs = msOf(timeNs)
   const latestMs = received.arrivedAtMs + futureToleranceMs
@@ -118,11 +118,11 @@ function untimely(batch: Batch, received: ReceivedEvent): Rejection | undefined 
   return undefined
 }
 
-export function refuseConflict(batch: Batch, received: ReceivedEvent): void {
-  const { kept, sent } = conflictHashes(received, batch.state.dedupe)
+export function refuseConflict(step: Step, received: ReceivedEvent): void {
+  const { kept, sent } = conflictHashes(received, step.state.dedupe)
   const { source, id } = received.event
-  batch.counted('conflicting')
-  batch.deadLetter(
+  step.counted('conflicting')
+  step.deadLetter(
     envelopeOf(received),
     {
       code: 'conflicting_duplicate',

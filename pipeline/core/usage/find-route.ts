@@ -12,13 +12,13 @@ import { chargeOfSegment } from '../rate/rate.js'
 import type { MeterMatch } from '../scan/meter-slots.js'
 import type { UsageTerms } from '../state/rated-usage-terms.js'
 import { none, type RouteTarget, type Stretch } from '../state/usage-routes.js'
-import type { Batch } from '../step/batch.js'
+import type { Step } from '../step/step.js'
 
 const noDimensions: ReadonlyMap<string, string> = new Map()
 
 /** The charges of the route are made if they are not there yet: an event is about to be rated on them. */
-export function findRoute(batch: Batch, customer: number, match: MeterMatch, atNs: bigint): number {
-  const { book, state } = batch
+export function findRoute(step: Step, customer: number, match: MeterMatch, atNs: bigint): number {
+  const { book, state } = step
   const customerId = state.routes.customerId(customer)
   if (state.held.has(customerId) || state.retractedOf.has(customerId)) return none
   const subscriptions = book.ofCustomerOnce(customerId)
@@ -35,9 +35,9 @@ export function findRoute(batch: Batch, customer: number, match: MeterMatch, atN
   const stretch = stretchOf(subscriptions, assignments, match, atNs)
   const atMs = msOf(atNs)
   if (atMs < stretch.fromMs || atMs >= stretch.untilMs) return none
-  const rated = assignments.map(one => ratedTarget(batch, one, readings.indexOf(one.reading), match))
+  const rated = assignments.map(one => ratedTarget(step, one, readings.indexOf(one.reading), match))
   const unwanted = attached.unwanted.map(one =>
-    unwantedTarget(batch, customerId, readings.indexOf(one), match),
+    unwantedTarget(step, customerId, readings.indexOf(one), match),
   )
   return state.routes.keep(customer, match, stretch, [...rated, ...unwanted])
 }
@@ -54,7 +54,7 @@ const unnamed = {
 }
 
 function ratedTarget(
-  { book, out, state }: Batch,
+  { book, out, state }: Step,
   { segment, version }: Assignment,
   reading: number,
   match: MeterMatch,
@@ -87,7 +87,7 @@ function ratedTarget(
   }
 }
 
-function unwantedTarget({ out }: Batch, customerId: string, reading: number, match: MeterMatch): RouteTarget {
+function unwantedTarget({ out }: Step, customerId: string, reading: number, match: MeterMatch): RouteTarget {
   const { meter } = match.meters[reading]!.meter
   const terms: UsageTerms = {
     texts: { ...noTexts, event_type: match.type, customer_id: customerId, meter },

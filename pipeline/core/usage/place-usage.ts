@@ -27,8 +27,8 @@ import { UsageScanner } from '../scan/scanner.js'
 import type { PriceBook } from '../state/price-book.js'
 import { isSpan, none } from '../state/usage-routes.js'
 import { isAdmissible, refuse, refuseConflict } from '../step/admit.js'
-import type { Batch } from '../step/batch.js'
 import { dayOf } from '../step/dedupe.js'
+import type { Step } from '../step/step.js'
 import { findRoute } from './find-route.js'
 
 const identityWords = 4
@@ -38,8 +38,8 @@ const firstCapacity = 1024
 const elsewhere = -2
 
 /** The events of one scan while they are placed. */
-interface Course {
-  readonly batch: Batch
+interface Placement {
+  readonly step: Step
   readonly scan: ScannedEvents
   readonly arrivedAtMs: number
   readonly message: InputMessage | undefined
@@ -65,37 +65,37 @@ export class UsagePlacer {
   #normalizer = new Normalizer(this.#scanner)
 
   /** Places every event of a message of usage; what else it may hold is refused. */
-  place(batch: Batch, message: InputMessage): void {
-    this.#use(batch.book.catalog)
+  place(step: Step, message: InputMessage): void {
+    this.#use(step.book.catalog)
     const { arrivedAtMs, bytes, contentType, refusal } = message
     const scan = refusal === undefined ? this.#scanner.scan(bytes, contentType) : undefined
     if (scan === undefined || scan.count === 0) {
       for (const decoded of decodeMessages([message])) {
-        if (isAdmissible(batch, decoded, 'METERING')) this.#placeParsed(batch, decoded, false)
+        if (isAdmissible(step, decoded, 'METERING')) this.#placeParsed(step, decoded, false)
       }
       return
     }
-    const course: Course = { batch, scan, arrivedAtMs, message, whole: undefined }
-    const customers = this.#findCustomers(batch, scan)
-    for (let event = 0; event < scan.count; event += 1) this.#admit(course, event, customers[event]!)
+    const placement: Placement = { step, scan, arrivedAtMs, message, whole: undefined }
+    const customers = this.#findCustomers(step, scan)
+    for (let event = 0; event < scan.count; event += 1) this.#admit(placement, event, customers[event]!)
   }
 
   /** Places events that were admitted and are no duplicates. */
-  placeAdmitted(batch: Batch, usage: readonly ReceivedEvent[]): void {
-    this.#use(batch.book.catalog)
-    for (const received of usage) this.#placeParsed(batch, received, true)
+  placeAdmitted(step: Step, usage: readonly ReceivedEvent[]): void {
+    this.#use(step.book.catalog)
+    for (const received of usage) this.#placeParsed(step, received, true)
   }
 
-  #placeParsed(batch: Batch, received: ReceivedEvent, isNew: boolean): void {
+  #placeParsed(step: Step, received: ReceivedEvent, isNew: boolean): void {
     const scan = this.#scanner.scanParsed(received.event)
     const { arrivedAtMs } = received
-    const course: Course = { batch, scan, arrivedAtMs, message: undefined, whole: [received] }
-    const customer = customerOf(course, 0, none)
-    if (isNew || this.#isNew(course, 0)) this.#placeNew(course, 0, customer)
+    const placement: Placement = { step, scan, arrivedAtMs, message: undefined, whole: [received] }
+    const customer = customerOf(placement, 0, none)
+    if (isNew || this.#isNew(placement, 0)) this.#placeNew(placement, 0, customer)
   }
 
   /** The customers that are known already, and a first look at what their events will need (`warm`). */
-  #findCustomers({ out, state }: Batch, scan: ScannedEvents): Int32Array {
+  #findCustomers({ out, state }: Step, scan: ScannedEvents): Int32Array {
     const { count } = scan
     if (this.#customers.length < count) this.#customers = new Int32Array(count)
     const customers = this.#customers
@@ -115,56 +115,56 @@ export class UsagePlacer {
   }
 
   /** What is not surely valid, in time and ours is parsed, and is refused for what is found then. */
-  #admit(course: Course, event: number, before: number): void {
-    const isPlain = course.scan.plain[event] === 1
-    let customer = isPlain ? customerOf(course, event, before) : elsewhere
-    if (customer === elsewhere || !isTimely(course, event)) {
-      const decoded = decodeAt(course, event)
-      if (!isAdmissible(course.batch, decoded, 'METERING')) return
+  #admit(placement: Placement, event: number, before: number): void {
+    const isPlain = placement.scan.plain[event] === 1
+    let customer = isPlain ? customerOf(placement, event, before) : elsewhere
+    if (customer === elsewhere || !isTimely(placement, event)) {
+      const decoded = decodeAt(placement, event)
+      if (!isAdmissible(placement.step, decoded, 'METERING')) return
       if (!isPlain) {
         this.#scanner.putParsed(event, decoded.event)
-        customer = customerOf(course, event, none)
+        customer = customerOf(placement, event, none)
       }
     }
-    if (this.#isNew(course, event)) this.#placeNew(course, event, customer)
+    if (this.#isNew(placement, event)) this.#placeNew(placement, event, customer)
   }
 
-  #isNew(course: Course, event: number): boolean {
-    const { arrivedAtMs, batch, scan } = course
+  #isNew(placement: Placement, event: number): boolean {
+    const { arrivedAtMs, step, scan } = placement
     for (let i = 0; i < identityWords; i += 1) {
       this.#identity[i] = scan.identity[event * identityWords + i]!
     }
     for (let i = 0; i < contentWords; i += 1) this.#content[i] = scan.content[event * contentWords + i]!
     const hasNoTime = Number.isNaN(scan.timeMs[event]!)
-    const sighting = batch.state.dedupe.see(this.#identity, this.#content, dayOf(arrivedAtMs), hasNoTime)
-    if (sighting === 'duplicate') batch.counted('duplicate')
-    else if (sighting === 'conflicting') refuseConflict(batch, receivedAt(course, event))
+    const sighting = step.state.dedupe.see(this.#identity, this.#content, dayOf(arrivedAtMs), hasNoTime)
+    if (sighting === 'duplicate') step.counted('duplicate')
+    else if (sighting === 'conflicting') refuseConflict(step, receivedAt(placement, event))
     return sighting === 'new'
   }
 
-  #placeNew(course: Course, event: number, customer: number): void {
-    const { arrivedAtMs, batch, scan } = course
+  #placeNew(placement: Placement, event: number, customer: number): void {
+    const { arrivedAtMs, step, scan } = placement
     const type = this.#typeOf(scan, event)
     const read = type === undefined ? undefined : this.#normalizer.read(scan, event, type)
-    if (read !== undefined && !(read instanceof MeterMatch)) refuse(batch, receivedAt(course, event), read)
-    else if (read === undefined || read.meters.length === 0) batch.counted('unmetered')
-    else if (!this.#isAddedUp(course, event, read, customer)) {
+    if (read !== undefined && !(read instanceof MeterMatch)) refuse(step, receivedAt(placement, event), read)
+    else if (read === undefined || read.meters.length === 0) step.counted('unmetered')
+    else if (!this.#isAddedUp(placement, event, read, customer)) {
       const metered = this.#normalizer.meteredEvent(scan, event, read, arrivedAtMs)
-      placeEvent(batch, metered, () => receivedAt(course, event).raw, 'received')
+      placeEvent(step, metered, () => receivedAt(placement, event).raw, 'received')
     }
   }
 
   /** Rates the event on running totals, if that is all that its customer's prices need. */
-  #isAddedUp(course: Course, event: number, match: MeterMatch, customer: number): boolean {
-    const { batch, scan } = course
+  #isAddedUp(placement: Placement, event: number, match: MeterMatch, customer: number): boolean {
+    const { step, scan } = placement
     if (customer === none || !match.isAddedUp || scan.pinnedFrom[event] !== -1) return false
     if (!this.#normalizer.isSmall(match)) return false
-    const timeMs = timeOf(course, event)
-    const known = batch.state.routes.at(customer, match, timeMs)
+    const timeMs = timeOf(placement, event)
+    const known = step.state.routes.at(customer, match, timeMs)
     const route =
-      known === none ? findRoute(batch, customer, match, nsOf(timeMs, scan.timeNanos[event]!)) : known
-    if (route === none || !this.#add(batch, route)) return false
-    this.#rate(course, event, match, route, timeMs)
+      known === none ? findRoute(step, customer, match, nsOf(timeMs, scan.timeNanos[event]!)) : known
+    if (route === none || !this.#add(step, route)) return false
+    this.#rate(placement, event, match, route, timeMs)
     return true
   }
 
@@ -176,8 +176,8 @@ export class UsagePlacer {
   }
 
   /** What the event brings each charge to; false when some amount is too large to run. */
-  #add(batch: Batch, route: number): boolean {
-    const { maps, routes } = batch.state
+  #add(step: Step, route: number): boolean {
+    const { maps, routes } = step.state
     const end = routes.endOfTargets(route)
     for (let target = routes.firstTarget(route), i = 0; target < end; target += 1, i += 1) {
       const serial = routes.chargeSerial(target)
@@ -203,26 +203,26 @@ export class UsagePlacer {
   }
 
   #rate(
-    { arrivedAtMs, batch, scan }: Course,
+    { arrivedAtMs, step, scan }: Placement,
     event: number,
     match: MeterMatch,
     route: number,
     timeMs: number,
   ): void {
-    const { routes } = batch.state
+    const { routes } = step.state
     const row = this.#row
     row.beginEvent(scan, event, timeMs, scan.timeNanos[event]!, arrivedAtMs)
-    batch.counted('rated')
+    step.counted('rated')
     const end = routes.endOfTargets(route)
     for (let target = routes.firstTarget(route), i = 0; target < end; target += 1, i += 1) {
       const serial = routes.chargeSerial(target)
       const reading = routes.reading(target)
       this.#putQuantity(reading)
       if (serial === none) row.amount = 0n
-      else this.#moveOn(batch, serial, reading, i, timeMs)
+      else this.#moveOn(step, serial, reading, i, timeMs)
       row.terms = routes.terms(target)
       row.putReading(scan, event, match.meters[reading]!)
-      batch.out.ratedPlain(row)
+      step.out.ratedPlain(row)
       row.sameEvent = true
     }
   }
@@ -237,8 +237,8 @@ export class UsagePlacer {
   }
 
   /** Brings a charge to what `#add` found, and the amount that this makes into the row. */
-  #moveOn(batch: Batch, serial: number, reading: number, i: number, timeMs: number): void {
-    const running = batch.state.maps.charges.running(serial)
+  #moveOn(step: Step, serial: number, reading: number, i: number, timeMs: number): void {
+    const running = step.state.maps.charges.running(serial)
     if (running === undefined) throw new Error(`The charge ${serial} does not run.`)
     const growth = this.#growths[i]!
     const units = this.#normalizer.units[reading]!
@@ -261,23 +261,23 @@ function isLarge(amount: Scaled): boolean {
   return amount > largest || amount < -largest
 }
 
-function timeOf({ arrivedAtMs, scan }: Course, event: number): number {
+function timeOf({ arrivedAtMs, scan }: Placement, event: number): number {
   const sentMs = scan.timeMs[event]!
   return Number.isNaN(sentMs) ? arrivedAtMs : sentMs
 }
 
 /** Whether the event is surely neither too early nor too late; in the last millisecond that is allowed, the parser knows. */
-function isTimely({ arrivedAtMs, batch, scan }: Course, event: number): boolean {
-  const { futureToleranceMs, dedupeHorizonMs } = batch.config.limits
+function isTimely({ arrivedAtMs, step, scan }: Placement, event: number): boolean {
+  const { futureToleranceMs, dedupeHorizonMs } = step.config.limits
   const sentMs = scan.timeMs[event]!
   if (Number.isNaN(sentMs)) return true
   return sentMs < arrivedAtMs + futureToleranceMs && sentMs >= arrivedAtMs - dedupeHorizonMs
 }
 
 /** The customer's number, `none` for one of ours who has nothing yet; `before`: what was known when the scan was begun. */
-function customerOf({ batch, scan }: Course, event: number, before: number): number {
+function customerOf({ step, scan }: Placement, event: number, before: number): number {
   if (before !== none) return before
-  const { config, state } = batch
+  const { config, state } = step
   const from = scan.subjectFrom[event]!
   const until = scan.subjectUntil[event]!
   const known = state.routes.customer(scan.bytes, from, until)
@@ -288,17 +288,17 @@ function customerOf({ batch, scan }: Course, event: number, before: number): num
 }
 
 /** The event as the parser reads it. What is broken in it is told as of the whole message. */
-function decodeAt(course: Course, event: number): Decoded {
-  const { arrivedAtMs, message, scan } = course
+function decodeAt(placement: Placement, event: number): Decoded {
+  const { arrivedAtMs, message, scan } = placement
   const bytes = scan.bytes.subarray(scan.from[event], scan.until[event])
   const own = bytes.length === 0 ? undefined : decodeEvent(bytes, arrivedAtMs)
   if (own !== undefined) return own
-  course.whole ??= decodeMessages(message === undefined ? [] : [message])
-  return course.whole[event]!
+  placement.whole ??= decodeMessages(message === undefined ? [] : [message])
+  return placement.whole[event]!
 }
 
-function receivedAt(course: Course, event: number): ReceivedEvent {
-  const decoded = decodeAt(course, event)
+function receivedAt(placement: Placement, event: number): ReceivedEvent {
+  const decoded = decodeAt(placement, event)
   if (decoded.kind === 'refused')
     throw new Error(`An event that was admitted is refused: ${decoded.rejection.code}.`)
   return decoded

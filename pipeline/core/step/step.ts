@@ -13,7 +13,7 @@ import type { PartitionState } from '../state/partition-state.js'
 import type { PriceBook } from '../state/price-book.js'
 import type { Envelope } from '../state/records.js'
 
-export class Batch {
+export class Step {
   readonly config: CoreConfig
   readonly state: PartitionState
   readonly book: PriceBook
