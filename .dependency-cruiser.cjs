@@ -37,6 +37,7 @@ const rooms = {
   clickhouse: ['core', 'engine', 'feature'],
   keys: ['feature', 'gateway', 'terminal'],
   postings: ['broker', 'config', 'deliver', 'feature', 'ledger', 'terminal'],
+  connections: ['broker', 'config', 'deliver', 'feature'],
   publisher: ['broker'],
   simulate: ['core', 'feature', 'terminal'],
   retention: ['broker', 'deliver', 'feature', 'ledger', 'servers', 'terminal'],

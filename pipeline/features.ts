@@ -2,6 +2,7 @@
 
 import { billingFeature } from './billing/feature.js'
 import { clickhouseFeature } from './clickhouse/feature.js'
+import { connectionsFeature } from './connections/feature.js'
 import type { Feature } from './feature/feature.js'
 import { keysFeature } from './keys/feature.js'
 import { postingsFeature } from './postings/feature.js'
@@ -12,5 +13,6 @@ export const features: readonly Feature[] = [
   clickhouseFeature,
   billingFeature,
   postingsFeature,
+  connectionsFeature,
   reconcileFeature,
 ]

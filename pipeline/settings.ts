@@ -2,9 +2,10 @@
 
 import { settingsWith } from './config/base-settings.js'
 import type { SettingsSection } from './config/setting.js'
+import { connectionsSettings } from './connections/settings.js'
 import { erpSettings } from './postings/settings.js'
 
-export const sections: readonly SettingsSection[] = [erpSettings]
+export const sections: readonly SettingsSection[] = [erpSettings, connectionsSettings]
 
 /** What a variable or a flag can set. */
 export const settings = settingsWith(sections)

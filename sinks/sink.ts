@@ -62,17 +62,34 @@ export type SinkOutcome =
   /** Nothing will change until somebody acts. Tried again at the slowest pace, so that it heals by itself after that. */
   | { readonly kind: 'rejected'; readonly code: string; readonly detail: string }
 
+/** While a process owns a feed. */
+export interface Attendance {
+  /** Fires when the work is to end after what is in hand. */
+  readonly stopping: AbortSignal
+  /** Fires when it is to end at once. */
+  readonly aborting: AbortSignal
+  isPaused(): boolean
+}
+
+export interface SinkTrouble {
+  readonly code: string
+  readonly detail: string
+  readonly attempts: number
+  readonly atMs: number
+  /** Nothing moves until somebody acts. */
+  readonly isStopped: boolean
+}
+
 export interface Sink {
   /** `clickhouse`, `billing`, `erp`: what `weir sinks` lists. */
   readonly name: string
   apply(range: FeedRange, signal: AbortSignal): Promise<SinkOutcome>
   /**
-   * What the sink does beside taking ranges, while this process owns the feed: from the claim until `stopping` fires, and
-   * then until what is in hand is done; with `aborting` at once. When it rejects, the feed is claimed anew.
+   * What the sink does beside taking ranges, while this process owns the feed. When it rejects, the feed is claimed anew.
    */
-  attend?(stopping: AbortSignal, aborting: AbortSignal): Promise<void>
+  attend?(attendance: Attendance): Promise<void>
   /** What keeps that work from going on, if anything does. */
-  trouble?(): { readonly code: string; readonly detail: string; readonly isStopped: boolean } | undefined
+  trouble?(): SinkTrouble | undefined
   /** One idempotent attempt to apply a record that was set aside; `ok` with no refusal: it is there. */
   applyRefused?(record: RefusedRecord, signal: AbortSignal): Promise<SinkOutcome>
   /**

@@ -33,6 +33,7 @@ export const streamNames = [
   'LEDGER',
   'BILLING',
   'POSTINGS',
+  'DELIVERIES',
 ] as const
 export type StreamName = (typeof streamNames)[number]
 
@@ -199,6 +200,12 @@ function streamConfigs({ partitions }: TopologyOptions): readonly WantedStream[]
     },
     { name: 'BILLING', description: 'Sealed billing batches', subjects: ['billing.>'], allow_atomic: true },
     { name: 'POSTINGS', description: 'Journal entries', subjects: ['postings.>'], allow_atomic: true },
+    {
+      name: 'DELIVERIES',
+      description: 'What became of each record at each connection',
+      subjects: ['deliveries.>'],
+      allow_atomic: true,
+    },
   ]
 }
 

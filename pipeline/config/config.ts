@@ -3,7 +3,7 @@
 // with the file and line, the variable or the flag that it comes from.
 
 import { availableParallelism } from 'node:os'
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import type { z } from 'zod'
 import { issueWords } from '../../schemas/issue-words.js'
 import { nearestName } from '../../schemas/nearest-name.js'
@@ -58,6 +58,10 @@ export interface WeirConfig {
   }
   /** By name, as read: what features bring. `sectionOf` gives the type. */
   readonly sections: Readonly<Record<string, unknown>>
+  /** What paths within a section are relative to: the folder of the file, else the working directory. */
+  readonly folder: string
+  /** A variable that a section names, such as one that holds a secret. */
+  readonly variable: (name: string) => string | undefined
   readonly catalog: readonly string[]
   readonly logLevel: FileConfig['log_level']
 }
@@ -106,7 +110,9 @@ export function loadConfig({ sections, file, env, flags = {} }: ConfigSources): 
     for (const issue of parsed.error.issues) problems.push(...problemsOf(issue, layers, fileName, settings))
   }
   if (problems.length > 0 || !parsed.success) return { kind: 'invalid', problems: problems.toSorted(byLine) }
-  return { kind: 'ok', config: toConfig(parsed.data, sections) }
+  const folder = fileName === undefined ? resolve('.') : dirname(resolve(fileName))
+  const config = { ...toConfig(parsed.data, sections), folder, variable: (name: string) => env[name] }
+  return { kind: 'ok', config }
 }
 
 /** Those of the file in its order, then those that have no line. */
@@ -179,7 +185,10 @@ function lastName(path: string): string {
   return path.split('.').at(-1)!.replaceAll(/[-_]/g, '').toLowerCase()
 }
 
-function toConfig(file: FileConfig, sections: readonly SettingsSection[]): WeirConfig {
+function toConfig(
+  file: FileConfig,
+  sections: readonly SettingsSection[],
+): Omit<WeirConfig, 'folder' | 'variable'> {
   const values: Readonly<Record<string, unknown>> = file
   return {
     dataDir: resolve(file.data_dir),

@@ -14,7 +14,15 @@ import { type ChangedDelivery, type Delivery, withAttempt } from '../../schemas/
 import { stableId } from '../../schemas/identifiers.js'
 import { formatInstantMs } from '../../schemas/time.js'
 import type { Connector, ConnectorRecord, PutOutcome } from '../../sinks/connector.js'
-import type { FeedMessage, FeedRange, RefusedRecord, Sink, SinkOutcome } from '../../sinks/sink.js'
+import type {
+  Attendance,
+  FeedMessage,
+  FeedRange,
+  RefusedRecord,
+  Sink,
+  SinkOutcome,
+  SinkTrouble,
+} from '../../sinks/sink.js'
 import { backOffMs } from '../broker/back-off.js'
 import { DeliveryBook, type OpenDelivery } from './delivery-book.js'
 import type { DeliveryLog } from './delivery-log.js'
@@ -67,13 +75,6 @@ export interface TakenIn {
   readonly refused?: RefusedRecord
 }
 
-export interface ConnectionTrouble {
-  readonly code: string
-  readonly detail: string
-  /** Nothing is sent until somebody acts. */
-  readonly isStopped: boolean
-}
-
 export interface ConnectionLoopOptions {
   readonly connection: string
   readonly connector: Connector
@@ -84,10 +85,11 @@ export interface ConnectionLoopOptions {
   readonly recordsOf: (message: FeedMessage) => TakenIn
   readonly limits?: Partial<ConnectionLimits>
   readonly random?: () => number
-  readonly onTrouble?: (trouble: ConnectionTrouble) => void
+  readonly onTrouble?: (trouble: SinkTrouble) => void
   readonly onRefused?: (records: readonly RefusedRecord[]) => void
 }
 
+const pausedMs = 500
 const waiting: ReadonlySet<Delivery['state']> = new Set(['waiting'])
 const lookedUp: ReadonlySet<Delivery['state']> = new Set(['unclear', 'written'])
 
@@ -102,7 +104,7 @@ export class ConnectionLoop implements Sink {
   #woken = new AbortController()
   #pausedUntilMs = 0
   #failures = 0
-  #trouble: ConnectionTrouble | undefined
+  #trouble: SinkTrouble | undefined
 
   constructor(options: ConnectionLoopOptions) {
     this.name = options.connection
@@ -110,7 +112,7 @@ export class ConnectionLoop implements Sink {
     this.#limits = { ...defaultConnectionLimits, ...options.limits }
   }
 
-  trouble(): ConnectionTrouble | undefined {
+  trouble(): SinkTrouble | undefined {
     return this.#trouble
   }
 
@@ -139,13 +141,16 @@ export class ConnectionLoop implements Sink {
     return { kind: 'ok', rows, ...(refused.length === 0 ? {} : { refused }) }
   }
 
-  /** Sends until `stopping` fires, then ends after the page in hand; with `aborting` at once. */
-  async attend(stopping: AbortSignal, aborting: AbortSignal): Promise<void> {
+  /** Sends what is taken in; ends after the page in hand. */
+  async attend({ stopping, aborting, isPaused }: Attendance): Promise<void> {
     this.#aborting = aborting
     try {
       this.#book = DeliveryBook.of(await this.#options.log.open(stopping))
       await this.#reopen()
-      while (!stopping.aborted) await this.#turn(stopping)
+      while (!stopping.aborted) {
+        if (isPaused()) await this.#options.clock.pause(pausedMs, stopping)
+        else await this.#turn(stopping)
+      }
     } finally {
       this.#book = undefined
     }
@@ -252,7 +257,7 @@ export class ConnectionLoop implements Sink {
       ? this.#limits.stoppedMs
       : (askedMs ?? backOffMs(this.#failures, this.#limits, random))
     this.#pausedUntilMs = nowMs + waitMs
-    this.#trouble = { code, detail, isStopped }
+    this.#trouble = { code, detail, isStopped, attempts: this.#failures, atMs: nowMs }
     this.#options.onTrouble?.(this.#trouble)
   }
 

@@ -91,6 +91,8 @@ export class Deliverer {
   #refused = 0
   /** The first claim takes the feed from whoever has it; later ones only when it is vacant. */
   #mayTake = true
+  /** Fires when this process is to deliver no longer: it stops, or what the sink does beside has failed. */
+  #ending: AbortSignal = this.#stopping.signal
   #applied = 0
   readonly #waiters = new Set<() => void>()
 
@@ -137,19 +139,24 @@ export class Deliverer {
 
   status(): DeliveryStatus {
     const record = this.#lease?.record
+    const beside = this.#state === 'running' ? this.#options.sink.trouble?.() : undefined
     return {
       key: this.#options.key,
       sink: this.#options.sink.name,
       stream: this.#options.stream,
-      state: this.#state,
+      state: beside === undefined ? this.#state : beside.isStopped ? 'blocked' : 'retrying',
       position: Math.max(this.#applied, record?.position ?? 0),
       paused: record?.paused ?? false,
       behind: this.#cutter?.behind ?? null,
       ...this.#totals,
       refused: this.#refused,
       lastAppliedAtMs: this.#lastAppliedAtMs,
-      ...(this.#applyingSinceMs === undefined ? {} : { applyingSinceMs: this.#applyingSinceMs }),
+      // What a sink that sends by itself has not taken in waits in the stream; its receiver is not this process.
+      ...(this.#applyingSinceMs === undefined || this.#options.sink.attend !== undefined
+        ? {}
+        : { applyingSinceMs: this.#applyingSinceMs }),
       ...(this.#trouble !== undefined && this.#isTroubled() ? { trouble: this.#trouble } : {}),
+      ...(beside === undefined ? {} : { trouble: beside }),
     }
   }
 
@@ -211,16 +218,41 @@ export class Deliverer {
     this.#mayTake = false
     const { position, intent } = lease.record
     this.#commits = await this.#openCommits(lease)
-    if (intent !== null) {
-      const read = this.#read(position + 1, signal)
-      const range = await readRange(this.#options, intent, read, signal)
-      if (signal.aborted || !(await this.#apply(lease, range))) return
-      await lease.write({ position: intent.to, intent: null, ...this.#headsAt(intent.to) })
-    } else if (info.state.first_seq > position + 1) {
-      const detail = `${stream} begins at ${info.state.first_seq}, behind the position ${position}`
-      throw new FeedFailure('stream_truncated', detail)
+    await this.#whileAttended(lease, async () => {
+      const signal = this.#ending
+      if (intent !== null) {
+        const read = this.#read(position + 1, signal)
+        const range = await readRange(this.#options, intent, read, signal)
+        if (signal.aborted || !(await this.#apply(lease, range))) return
+        await lease.write({ position: intent.to, intent: null, ...this.#headsAt(intent.to) })
+      } else if (info.state.first_seq > position + 1) {
+        const detail = `${stream} begins at ${info.state.first_seq}, behind the position ${position}`
+        throw new FeedFailure('stream_truncated', detail)
+      }
+      await this.#tryRefused(signal)
+      await this.#deliverFrom(lease, onProgress)
+    })
+  }
+
+  /** The sink's own work goes on while its feed is delivered. Each ends the other, and an error of either is thrown. */
+  async #whileAttended(lease: DeliveryLease, deliver: () => Promise<void>): Promise<void> {
+    const { sink } = this.#options
+    if (sink.attend === undefined) return deliver()
+    const ended = new AbortController()
+    this.#ending = AbortSignal.any([this.#stopping.signal, ended.signal])
+    const attendance = {
+      stopping: this.#ending,
+      aborting: this.#aborting.signal,
+      isPaused: () => lease.record.paused,
     }
-    await this.#tryRefused(signal)
+    const attended = sink.attend(attendance).finally(() => ended.abort())
+    const [delivered, work] = await Promise.allSettled([deliver().finally(() => ended.abort()), attended])
+    this.#ending = this.#stopping.signal
+    if (delivered.status === 'rejected') throw delivered.reason
+    if (work.status === 'rejected') throw work.reason
+  }
+
+  async #deliverFrom(lease: DeliveryLease, onProgress: () => void): Promise<void> {
     const cutter = new RangeCutter(
       (from, cutterSignal) => this.#read(from, cutterSignal),
       lease.record.position + 1,
@@ -267,7 +299,7 @@ export class Deliverer {
   }
 
   async #deliverRanges(lease: DeliveryLease, cutter: RangeCutter): Promise<void> {
-    const { signal } = this.#stopping
+    const signal = this.#ending
     for (;;) {
       const messages = await cutter.next(signal)
       const [first, last] = [messages[0], messages.at(-1)]
@@ -293,7 +325,7 @@ export class Deliverer {
     for (let attempt = 1; ; attempt += 1) {
       const range: FeedRange = { ...read, messages, apart: lease.record.intent?.apart ?? [] }
       await this.#whilePaused(lease)
-      if (this.#stopping.signal.aborted) return false
+      if (this.#ending.aborted) return false
       this.#applyingSinceMs ??= Date.now()
       const startedAtMs = performance.now()
       const outcome = await this.#attempt(range)
@@ -358,7 +390,7 @@ export class Deliverer {
   }
 
   async #whilePaused(lease: DeliveryLease): Promise<void> {
-    const { signal } = this.#stopping
+    const signal = this.#ending
     while (lease.record.paused && !signal.aborted) {
       this.#set('paused')
       this.#applyingSinceMs = undefined
@@ -395,7 +427,7 @@ export class Deliverer {
 
   #backOff(failures: number): Promise<void> {
     const random = this.#options.random ?? Math.random
-    return pauseFor(backOffMs(failures, this.#limits, random()), this.#stopping.signal)
+    return pauseFor(backOffMs(failures, this.#limits, random()), this.#ending)
   }
 
   /** Keeps the lease alive while idle, during a long attempt and in a back-off; a fence shows at the next write. */

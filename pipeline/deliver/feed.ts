@@ -9,7 +9,7 @@ export interface Feed {
 }
 
 /** In the order in which they depend on one another: what a stream's feeds write may lie in the next stream. */
-export const feedStreams = ['LEDGER', 'BILLING', 'POSTINGS'] as const
+export const feedStreams = ['LEDGER', 'BILLING', 'POSTINGS', 'DELIVERIES'] as const
 export type FeedStream = (typeof feedStreams)[number]
 
 /** Throws when there is no feed of that key: that is a bug of whoever lists the feeds. */

@@ -53,6 +53,6 @@ export async function listSetAside(kv: KV, feed?: string): Promise<SetAside[]> {
   return found.sort((a, b) => a.sequence - b.sequence || (a.name < b.name ? -1 : 1))
 }
 
-export async function takeBack(kv: KV, { feed, name }: SetAside): Promise<void> {
+export async function takeBack(kv: KV, { feed, name }: Pick<SetAside, 'feed' | 'name'>): Promise<void> {
   await kv.delete(`${prefixOf(feed)}.${stableId('r', name)}`)
 }

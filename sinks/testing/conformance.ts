@@ -108,7 +108,8 @@ class Rig {
       random: () => 1,
     })
     const untilMs = this.clock.nowMs() + forMs
-    const attended = loop.attend(stopping.signal, new AbortController().signal)
+    const aborting = new AbortController().signal
+    const attended = loop.attend({ stopping: stopping.signal, aborting, isPaused: () => false })
     const crashed = attended.then(
       () => false,
       error => {

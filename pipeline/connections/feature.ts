@@ -1,0 +1,83 @@
+// Connections: a feed for each one of the configuration, whose sink is the loop that sends its records.
+
+import { entityToken } from '../../schemas/identifiers.js'
+import { pauseFor } from '../broker/back-off.js'
+import { sectionOf } from '../config/config.js'
+import { ConnectionLoop, type Exceptions } from '../deliver/connection-loop.js'
+import { openDeliveryLog } from '../deliver/delivery-log.js'
+import type { FeedStream } from '../deliver/feed.js'
+import { listSetAside, setAside, takeBack } from '../deliver/refused-records.js'
+import type { Feature, FeatureFeed, FeatureParts } from '../feature/feature.js'
+import { connectorOf } from './connectors.js'
+import { batchLinesOf, journalOf } from './records-of-message.js'
+import { type ConnectionSettings, connectionsSettings } from './settings.js'
+
+const brokerTimeoutMs = 10_000
+const clock = { nowMs: Date.now, pause: pauseFor }
+
+export const connectionsFeature: Feature = {
+  name: 'connections',
+  feeds: config => sectionOf(config, connectionsSettings).map(feedOfConnection),
+}
+
+function feedOfConnection(connection: ConnectionSettings): FeatureFeed {
+  const { name, entity, records } = connection
+  const token = entity === undefined ? undefined : entityToken(entity)
+  const key = `connection.${name}`
+  switch (records) {
+    case 'journals': {
+      const filterSubjects = [`postings.${token ?? '>'}`]
+      return {
+        key,
+        stream: 'POSTINGS',
+        filterSubjects,
+        openSink: loopOf(connection, key, 'POSTINGS', journalOf),
+      }
+    }
+    case 'batch_lines': {
+      const filterSubjects = [token === undefined ? 'billing.>' : `billing.${token}.>`]
+      return {
+        key,
+        stream: 'BILLING',
+        filterSubjects,
+        openSink: loopOf(connection, key, 'BILLING', batchLinesOf),
+      }
+    }
+    default:
+      return records satisfies never
+  }
+}
+
+function loopOf(
+  connection: ConnectionSettings,
+  key: string,
+  stream: FeedStream,
+  recordsOf: typeof journalOf,
+): (parts: FeatureParts) => ConnectionLoop {
+  return ({ config, nc, js, jsm, log, buckets }) =>
+    new ConnectionLoop({
+      connection: connection.name,
+      connector: connectorOf(connection, config),
+      log: openDeliveryLog({ nc, js, jsm, connection: connection.name, timeoutMs: brokerTimeoutMs }),
+      exceptions: exceptionsOf(buckets.sinks, key, stream),
+      clock,
+      recordsOf,
+      onTrouble: ({ isStopped, ...trouble }) => {
+        const facts = { connection: connection.name, ...trouble }
+        if (isStopped) log.error(facts, 'connection needs help')
+        else log.warn(facts, 'connection in trouble')
+      },
+      onRefused: records => {
+        for (const { name, code, detail } of records)
+          log.error({ connection: connection.name, delivery: name, code, detail }, 'record set aside')
+      },
+    })
+}
+
+function exceptionsOf(kv: FeatureParts['buckets']['sinks'], feed: string, stream: FeedStream): Exceptions {
+  return {
+    list: () => listSetAside(kv, feed),
+    setAside: records => setAside(kv, feed, stream, records),
+    takeBack: ({ name }) => takeBack(kv, { feed, name }),
+  }
+}

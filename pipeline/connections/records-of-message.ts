@@ -1,0 +1,62 @@
+// What a message of POSTINGS or BILLING holds for a connection: one journal, or the lines of a billing batch one by one.
+// Invariant: the id and the key of a record follow from the record alone, so that it is the same delivery whenever it is read.
+
+import { batchFromWire } from '../../schemas/billing/billing-batch.js'
+import { chargeToWire } from '../../schemas/billing/charge.js'
+import { type JournalEntryWire, journalEntrySchema } from '../../schemas/billing/journal-entry.js'
+import { stableId } from '../../schemas/identifiers.js'
+import { formatInstantMs } from '../../schemas/time.js'
+import type { ConnectorRecord } from '../../sinks/connector.js'
+import type { FeedMessage, RefusedRecord } from '../../sinks/sink.js'
+import type { TakenIn } from '../deliver/connection-loop.js'
+
+const maxContentLength = 64 * 1024
+
+export function journalOf(message: FeedMessage): TakenIn {
+  const value = jsonOf(message)
+  const parsed = journalEntrySchema.safeParse(value)
+  if (!parsed.success) return malformed('journal_entry', message, parsed.error.message)
+  const document = value as JournalEntryWire
+  const { journal_id: id, idempotency_key: key } = document
+  return {
+    records: [{ kind: 'journal', id, key, recordedAt: recordedAt(message), document: { ...document } }],
+  }
+}
+
+export function batchLinesOf(message: FeedMessage): TakenIn {
+  const parsed = batchFromWire(jsonOf(message))
+  if (parsed.kind === 'rejected') return malformed('billing_batch', message, parsed.rejection.detail)
+  const { batchId, lines } = parsed.value
+  const records = lines.map((line): ConnectorRecord => {
+    const id = stableId('bl', batchId, line.chargeId)
+    const document = { ...chargeToWire(line), batch_id: batchId }
+    return { kind: 'batch_line', id, key: id, recordedAt: recordedAt(message), document }
+  })
+  return { records }
+}
+
+function recordedAt({ storedAtMs = 0 }: FeedMessage): string {
+  return formatInstantMs(storedAtMs)
+}
+
+function jsonOf({ bytes }: FeedMessage): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes))
+  } catch {
+    return undefined // which no schema accepts
+  }
+}
+
+function malformed(what: string, { sequence, bytes }: FeedMessage, detail: string): TakenIn {
+  const refused: RefusedRecord = {
+    name: `message:${sequence}`,
+    sequence,
+    table: 'deliveries',
+    code: `malformed_${what}`,
+    detail: `message ${sequence}: ${detail}`.slice(0, 2_000),
+    content: new TextDecoder().decode(bytes).slice(0, maxContentLength),
+    bytes: '',
+    token: '',
+  }
+  return { records: [], refused }
+}

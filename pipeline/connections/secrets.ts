@@ -1,0 +1,33 @@
+// Reads the secrets of a connection from where its settings say. They are read when the connection begins, and are in no
+// configuration, log or detail.
+
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { keyOfSecret } from '../../sinks/webhook/config.js'
+import type { WeirConfig } from '../config/config.js'
+import type { SecretSource } from './settings.js'
+
+export type Secrets =
+  | { readonly kind: 'ok'; readonly secrets: readonly string[] }
+  | { readonly kind: 'missing'; readonly detail: string }
+
+export function readSecrets(
+  sources: readonly SecretSource[],
+  { folder, variable }: Pick<WeirConfig, 'folder' | 'variable'>,
+): Secrets {
+  const secrets: string[] = []
+  for (const source of sources) {
+    const where = 'file' in source ? resolve(folder, source.file) : `the variable ${source.variable}`
+    let secret: string | undefined
+    try {
+      secret = 'file' in source ? readFileSync(where, 'utf8').trim() : variable(source.variable)
+    } catch (error) {
+      return { kind: 'missing', detail: `${where} cannot be read: ${(error as NodeJS.ErrnoException).code}` }
+    }
+    if (secret === undefined || secret === '') return { kind: 'missing', detail: `${where} holds no secret` }
+    if (keyOfSecret(secret) === undefined)
+      return { kind: 'missing', detail: `${where} holds no secret of 24 to 64 bytes in base64 behind whsec_` }
+    secrets.push(secret)
+  }
+  return { kind: 'ok', secrets }
+}

@@ -1,0 +1,71 @@
+// The settings of connections as `weir validate` reads them, and their secrets.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { describeProblem, loadConfig, sectionOf } from '../config/config.js'
+import { readSecrets } from './secrets.js'
+import { connectionsSettings } from './settings.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'weir-settings-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+function load(text: string) {
+  const file = join(folder, 'weir.yaml')
+  writeFileSync(file, text)
+  return loadConfig({ sections: [connectionsSettings], file, env: { HOOK: 'not-a-secret', EMPTY: '' } })
+}
+
+test('what is wrong with a connection is told with its line', () => {
+  const loaded = load(`connections:
+  - { name: hook, kind: webhook, url: "https://a:b@x.example", auth: { secrets: [ whsec_plain ] } }
+  - { name: books, kind: file, folder: out, format: xlsx }
+  - { name: ledger, kind: netsuite }
+  - { name: late, kind: file, folder: late, format: csv, mode: shadow }
+`)
+  const problems = loaded.kind === 'invalid' ? loaded.problems.map(describeProblem) : []
+  expect(problems.map(text => text.replace(folder, ''))).toEqual([
+    '/weir.yaml:2: connections.0.url: no credentials here: a webhook is signed with auth.secrets.',
+    '/weir.yaml:2: connections.0.auth.secrets.0: a secret is named by { file: … } or { variable: … }.',
+    '/weir.yaml:3: connections.1.format: It must be one of ndjson, csv, parquet.',
+    '/weir.yaml:4: connections.2.kind: is webhook or file; other kinds come with later releases.',
+    '/weir.yaml:5: connections.3.mode: comes with a later release; leave it out.',
+  ])
+})
+
+test('two connections share neither a name nor a folder', () => {
+  const loaded = load(`connections:
+  - { name: a, kind: file, folder: out, format: csv }
+  - { name: a, kind: file, folder: out, format: csv }
+`)
+  expect(loaded.kind === 'invalid' ? loaded.problems.map(({ path }) => path) : []).toEqual([
+    'connections.1.name',
+    'connections.1.folder',
+  ])
+})
+
+test('without the section there is no connection', () => {
+  const loaded = load('partitions: 1\n')
+  if (loaded.kind === 'invalid') throw new Error(loaded.problems.map(describeProblem).join())
+  expect(sectionOf(loaded.config, connectionsSettings)).toEqual([])
+})
+
+test('a secret comes from a file beside the configuration or from a variable, and what is none is told and not shown', () => {
+  const loaded = load('partitions: 1\n')
+  if (loaded.kind === 'invalid') throw new Error('it is valid')
+  const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
+  writeFileSync(join(folder, 'secret'), `${secret}\n`)
+  const { config } = loaded
+  expect(readSecrets([{ file: 'secret' }], config)).toEqual({ kind: 'ok', secrets: [secret] })
+  for (const source of [
+    { file: 'gone' },
+    { variable: 'HOOK' },
+    { variable: 'EMPTY' },
+    { variable: 'UNSET' },
+  ]) {
+    const read = readSecrets([source], config)
+    expect(read.kind).toBe('missing')
+    expect(JSON.stringify(read)).not.toContain('not-a-secret')
+  }
+})
