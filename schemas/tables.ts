@@ -67,6 +67,7 @@ export type TableName =
   | 'billing_batches'
   | 'journal_entries'
   | 'revenue_schedule'
+  | 'deliveries'
   | 'mrr_movements'
   | 'payments'
   | 'invoices'
@@ -212,6 +213,24 @@ export const journalEntriesTable = describe('journal_entries', {
   ledger_sequence: 'uint64',
 })
 
+/** One row is one change of one delivery; the last one by `ledger_sequence`, that of DELIVERIES, is how it stands. */
+export const deliveriesTable = describe('deliveries', {
+  delivery_id: 'string',
+  connection: 'low_cardinality',
+  record_kind: 'low_cardinality',
+  record_id: 'string',
+  key: 'string',
+  state: 'low_cardinality',
+  external_id: 'string',
+  changed_at: 'instant_ms',
+  attempt_count: 'uint32',
+  // Of the last attempt or look-up.
+  outcome: 'low_cardinality',
+  code: 'low_cardinality',
+  detail: 'string',
+  ledger_sequence: 'uint64',
+})
+
 /** One row is one part of the schedule of an entry: what is earned in one month of the subscription's time zone. */
 export const revenueScheduleTable = describe('revenue_schedule', {
   journal_id: 'string',
@@ -350,6 +369,7 @@ export type SubscriptionVersionRow = RowOf<typeof subscriptionVersionsTable>
 export type ChargeRow = RowOf<typeof chargesTable>
 export type BillingBatchRow = RowOf<typeof billingBatchesTable>
 export type JournalEntryRow = RowOf<typeof journalEntriesTable>
+export type DeliveryRow = RowOf<typeof deliveriesTable>
 export type RevenueScheduleRow = RowOf<typeof revenueScheduleTable>
 export type MrrMovementRow = RowOf<typeof mrrMovementsTable>
 export type PaymentRow = RowOf<typeof paymentsTable>
@@ -367,6 +387,7 @@ export const tables: readonly TableDescription<unknown>[] = [
   billingBatchesTable,
   journalEntriesTable,
   revenueScheduleTable,
+  deliveriesTable,
   mrrMovementsTable,
   paymentsTable,
   invoicesTable,

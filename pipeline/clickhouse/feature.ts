@@ -1,8 +1,13 @@
-// Everything in ClickHouse: the feeds of the ledger, of billing batches and of postings, the schema, and the history that
+// Everything in ClickHouse: the feeds of the ledger, of billing batches, of postings and of deliveries, the schema, and the history that
 // partitions read back.
 
 import { migrate } from '../../sinks/clickhouse/migrate.js'
-import { insertsOfBilling, insertsOfPostings, ledgerSubjects } from '../../sinks/clickhouse/records.js'
+import {
+  insertsOfBilling,
+  insertsOfDeliveries,
+  insertsOfPostings,
+  ledgerSubjects,
+} from '../../sinks/clickhouse/records.js'
 import { ClickHouseSink } from '../../sinks/clickhouse/sink.js'
 import type { Feature, FeatureFeed } from '../feature/feature.js'
 import { ClickHouseHistory } from './clickhouse-history.js'
@@ -26,6 +31,12 @@ const feeds: readonly FeatureFeed[] = [
     stream: 'POSTINGS',
     filterSubjects: ['postings.>'],
     openSink: ({ clickhouse }) => new ClickHouseSink(clickhouse, insertsOfPostings),
+  },
+  {
+    key: 'clickhouse.deliveries',
+    stream: 'DELIVERIES',
+    filterSubjects: ['deliveries.>'],
+    openSink: ({ clickhouse }) => new ClickHouseSink(clickhouse, insertsOfDeliveries),
   },
 ]
 

@@ -9,6 +9,7 @@
 //    comes again, the lines that are not there are set aside.
 
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import {
@@ -24,12 +25,14 @@ import {
   journalToWire,
 } from '../../schemas/billing/journal-entry.js'
 import { entityToken } from '../../schemas/identifiers.js'
+import type { ConnectorRecord } from '../../sinks/connector.js'
+import { csvOf } from '../../sinks/files/formats.js'
+import { writeWhole } from '../../sinks/files/whole-file.js'
 import { type AccountMapping, parseAccountMapping } from '../../sinks/mapping/account-mapping.js'
 import type { FeedMessage, FeedRange, RefusedRecord, Sink, SinkOutcome } from '../../sinks/sink.js'
 import { publishBatch } from '../broker/atomic-batch.js'
 import { brokerUnavailable } from '../broker/broker-outcome.js'
 import { readStretch } from '../broker/read-stream.js'
-import { writePostingCsv } from './csv-file.js'
 import { entriesOf, type Recognise, type RefusedCharge } from './entries.js'
 
 export interface ErpSinkOptions {
@@ -252,5 +255,11 @@ async function writeCsv(options: ErpSinkOptions, batch: BillingBatch, signal: Ab
   const entries: JournalEntryWire[] = []
   for await (const entry of entriesIn(options, batch.entityId, signal))
     if (entry.source.billing_run_id === batch.billingRunId) entries.push(entry)
-  await writePostingCsv(options.csvDir, batch.entityId, batch.billingRunId, entries)
+  const file = join(options.csvDir, `${entityToken(batch.entityId)}-${batch.billingRunId}.csv`)
+  await writeWhole(file, await csvOf(entries.map(recordOf)))
+}
+
+function recordOf(entry: JournalEntryWire): ConnectorRecord {
+  const { journal_id: id, idempotency_key: key } = entry
+  return { kind: 'journal', id, key, recordedAt: '', document: { ...entry } }
 }

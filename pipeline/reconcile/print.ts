@@ -19,6 +19,7 @@ export function printReport(report: ReconcileReport): string {
     ...report.checks.filter(isTrouble).map(printDifferences),
     printCounts(report),
     printTotals(report),
+    printDeliveries(report),
   ]
   if (!report.caught_up) parts.push(printLags(report))
   parts.push(verdict(report))
@@ -55,6 +56,12 @@ function printCounts({ partitions }: ReconcileReport): string {
     names.map(() => 'right' as const),
     [sums.map(String)],
   )
+}
+
+function printDeliveries({ deliveries }: ReconcileReport): string {
+  if (deliveries.length === 0) return ''
+  const rows = deliveries.map(one => [one.connection, one.state, String(one.deliveries)])
+  return plainTable(['connection', 'state', 'deliveries'], ['left', 'left', 'right'], rows)
 }
 
 function printTotals({ totals }: ReconcileReport): string {

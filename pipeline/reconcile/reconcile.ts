@@ -10,6 +10,7 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import { type Feed, feedOf } from '../deliver/feed.js'
 import { checkParts } from './clickhouse-parts.js'
 import { checkConservation } from './conservation.js'
+import { countDeliveries } from './deliveries.js'
 import { findLags, readPartitions } from './lag.js'
 import { cutPartition } from './ledger-cut.js'
 import { checkLedgerTables } from './ledger-tables.js'
@@ -78,6 +79,7 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileRep
     lagging,
     partitions: conservation.partitions,
     totals,
+    deliveries: await countDeliveries(clickhouse),
     checks,
   }
 }

@@ -60,6 +60,13 @@ export interface CurrencyTotals {
   readonly sealed_not_batched: string
 }
 
+/** As they stand. */
+export interface DeliveryTotal {
+  readonly connection: string
+  readonly state: string
+  readonly deliveries: number
+}
+
 export interface ReconcileReport {
   readonly ok: boolean
   readonly checked_at: string
@@ -69,6 +76,7 @@ export interface ReconcileReport {
   readonly lagging: readonly Lag[]
   readonly partitions: readonly PartitionConservation[]
   readonly totals: readonly CurrencyTotals[]
+  readonly deliveries: readonly DeliveryTotal[]
   readonly checks: readonly Check[]
 }
 

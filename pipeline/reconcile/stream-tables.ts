@@ -1,4 +1,4 @@
-// The tables that BILLING and POSTINGS feed, held against what these streams hold: every message is read again and made
+// The tables that BILLING, POSTINGS and DELIVERIES feed, held against what these streams hold: every message is read again and made
 // into rows as the sink makes them, and the figures of both are compared, message by message where they differ.
 
 import type { ClickHouseClient } from '@clickhouse/client'
@@ -13,11 +13,12 @@ import {
 } from '../../schemas/rows/row-figures.js'
 import {
   billingBatchesTable,
+  deliveriesTable,
   journalEntriesTable,
   revenueScheduleTable,
   type TableDescription,
 } from '../../schemas/tables.js'
-import { insertsOfBilling, insertsOfPostings } from '../../sinks/clickhouse/records.js'
+import { insertsOfBilling, insertsOfDeliveries, insertsOfPostings } from '../../sinks/clickhouse/records.js'
 import type { ReadRange } from '../../sinks/clickhouse/sink.js'
 import type { FeedMessage } from '../../sinks/sink.js'
 import { defaultDeliverLimits } from '../deliver/deliver-limits.js'
@@ -48,6 +49,7 @@ const streamTables: readonly StreamTable[] = [
   { table: billingBatchesTable, feed: 'clickhouse.billing', rowsOf: insertsOfBilling },
   { table: journalEntriesTable, feed: 'clickhouse.postings', rowsOf: insertsOfPostings },
   { table: revenueScheduleTable, feed: 'clickhouse.postings', rowsOf: insertsOfPostings },
+  { table: deliveriesTable, feed: 'clickhouse.deliveries', rowsOf: insertsOfDeliveries },
 ]
 
 /** Messages that are made into rows together. */

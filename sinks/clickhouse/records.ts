@@ -4,10 +4,13 @@
 import { encodeRows } from '../../schemas/arrow/arrow-rows.js'
 import { joinStreams } from '../../schemas/arrow/arrow-streams.js'
 import { batchFromWire } from '../../schemas/billing/billing-batch.js'
+import { type DeliveryStep, deliveryStepSchema } from '../../schemas/billing/delivery.js'
 import { journalEntrySchema } from '../../schemas/billing/journal-entry.js'
 import {
   type BillingBatchRow,
   billingBatchesTable,
+  type DeliveryRow,
+  deliveriesTable,
   type JournalEntryRow,
   journalEntriesTable,
   type RevenueScheduleRow,
@@ -37,7 +40,7 @@ export type RangeInserts =
 /** Tables whose rows arrive as Arrow streams on `ledger.<partition>.<table>`. */
 export const ledgerTables: readonly string[] = tables
   .map(table => table.name as string)
-  .filter(name => !['billing_batches', 'journal_entries', 'revenue_schedule'].includes(name))
+  .filter(name => !['billing_batches', 'journal_entries', 'revenue_schedule', 'deliveries'].includes(name))
 
 /** What the ClickHouse sink reads from the ledger: the filters of its feed. */
 export const ledgerSubjects: readonly string[] = ledgerTables.map(table => `ledger.*.${table}`)
@@ -113,6 +116,39 @@ export function insertsOfPostings(messages: readonly FeedMessage[]): RangeInsert
   }
   const inserts = [...insertOf(journalEntriesTable, rows), ...insertOf(revenueScheduleTable, parts)]
   return { kind: 'ok', inserts, refused }
+}
+
+/** Messages of DELIVERIES, one step each, one row per delivery that changed. */
+export function insertsOfDeliveries(messages: readonly FeedMessage[]): RangeInserts {
+  const rows: DeliveryRow[] = []
+  const refused: Omit<RefusedRecord, 'token'>[] = []
+  for (const message of messages) {
+    const parsed = deliveryStepSchema.safeParse(jsonOf(message))
+    if (parsed.success) rows.push(...rowsOfStep(parsed.data, message.sequence))
+    else refused.push(malformed(deliveriesTable.name, 'delivery_step', message, parsed.error.message))
+  }
+  return { kind: 'ok', inserts: insertOf(deliveriesTable, rows), refused }
+}
+
+function rowsOfStep({ changed }: DeliveryStep, ledgerSequence: number): DeliveryRow[] {
+  return changed.map(one => {
+    const last = one.attempts.at(-1)
+    return {
+      deliveryId: one.delivery_id,
+      connection: one.connection,
+      recordKind: one.record.kind,
+      recordId: one.record.id,
+      key: one.key,
+      state: one.state,
+      externalId: one.external_id ?? '',
+      changedAtMs: Date.parse(one.at),
+      attemptCount: one.attempt_count,
+      outcome: last?.outcome ?? '',
+      code: last?.code ?? '',
+      detail: last?.detail ?? '',
+      ledgerSequence,
+    }
+  })
 }
 
 function insertOf<R>(table: TableDescription<R>, rows: readonly R[]): TableInsert[] {

@@ -14,6 +14,7 @@ import { insertArrow } from './insert.js'
 import { isOfTheRecord, outcomeOfError } from './outcome.js'
 import {
   insertsOfBilling,
+  insertsOfDeliveries,
   insertsOfLedger,
   insertsOfPostings,
   ledgerTables,
@@ -30,6 +31,7 @@ const tablesOf = new Map<ReadRange, readonly string[]>([
   [insertsOfLedger, ledgerTables],
   [insertsOfBilling, ['billing_batches']],
   [insertsOfPostings, ['journal_entries', 'revenue_schedule']],
+  [insertsOfDeliveries, ['deliveries']],
 ])
 
 export class ClickHouseSink implements Sink {
@@ -38,7 +40,7 @@ export class ClickHouseSink implements Sink {
   readonly #folder: RowsFolder
   readonly #inserts: ReadRange
 
-  /** `inserts` is that of the feed: `insertsOfLedger`, `insertsOfBilling` or `insertsOfPostings`. */
+  /** `inserts` is that of the feed: `insertsOfLedger`, `insertsOfBilling`, `insertsOfPostings` or `insertsOfDeliveries`. */
   constructor(config: ClickHouseConfig, inserts: ReadRange = insertsOfLedger) {
     this.#client = openClickHouse(config)
     this.#folder = new RowsFolder(config)

@@ -191,6 +191,27 @@ ENGINE = MergeTree
 ORDER BY (entity_id, currency, month, journal_id)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
+-- One row is one change of one delivery; deliveries_latest has the last ones.
+CREATE TABLE IF NOT EXISTS deliveries
+(
+    delivery_id String,
+    connection LowCardinality(String),
+    record_kind LowCardinality(String),
+    record_id String,
+    key String,
+    state LowCardinality(String),
+    external_id String,
+    changed_at DateTime64(3, 'UTC'),
+    attempt_count UInt32,
+    outcome LowCardinality(String),
+    code LowCardinality(String),
+    detail String,
+    ledger_sequence UInt64
+)
+ENGINE = MergeTree
+ORDER BY (connection, delivery_id, ledger_sequence)
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+
 CREATE TABLE IF NOT EXISTS mrr_movements
 (
     movement_id String,

@@ -60,6 +60,13 @@ SELECT
 FROM usage_events AS e
 GROUP BY day, customer_id, subscription_id, plan, price, meter, currency, entity_id;
 
+-- How each delivery stands: SELECT connection, state, count() FROM deliveries_latest GROUP BY connection, state.
+CREATE OR REPLACE VIEW deliveries_latest AS
+SELECT *
+FROM deliveries
+ORDER BY ledger_sequence DESC
+LIMIT 1 BY connection, delivery_id;
+
 -- The version with the greatest sequence of each subscription, as it is known now.
 CREATE OR REPLACE VIEW subscription_versions_latest AS
 SELECT *
