@@ -19,7 +19,8 @@ import { migrate } from '../../sinks/clickhouse/migrate.js'
 import { ledgerSubjects } from '../../sinks/clickhouse/records.js'
 import { ClickHouseSink } from '../../sinks/clickhouse/sink.js'
 import { ClickHouseHistory } from '../clickhouse/clickhouse-history.js'
-import { Deliverer, type DelivererOptions } from './deliverer.js'
+import { Deliverer } from './deliverer.js'
+import type { DelivererOptions } from './deliverer-options.js'
 import { listSetAside } from './refused-records.js'
 
 let folder: string

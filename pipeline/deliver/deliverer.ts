@@ -10,14 +10,12 @@
 //    aside alone (refused-records.ts).
 
 import { randomUUID } from 'node:crypto'
-import type { KV } from '@nats-io/kv'
-import type { Apart, FeedRange, RefusedRecord, Sink, SinkOutcome } from '../../sinks/sink.js'
+import type { Apart, FeedRange, RefusedRecord, SinkOutcome } from '../../sinks/sink.js'
 import { backOffMs, pauseFor } from '../broker/back-off.js'
 import { genesisOf } from '../broker/genesis.js'
-import type { CommitsUnderWay } from '../ledger/commits-under-way.js'
-import type { LedgerTail } from '../ledger/ledger-tail.js'
 import { assertDeliverLimits, type DeliverLimits, defaultDeliverLimits } from './deliver-limits.js'
 import { isCovered, recordedPosition } from './delivered.js'
+import type { DelivererOptions } from './deliverer-options.js'
 import {
   DeliveryLease,
   FeedFailure,
@@ -27,46 +25,11 @@ import {
 } from './delivery-lease.js'
 import type { Heads, Intent } from './delivery-record.js'
 import type { DeliveryState, DeliveryStatus, DeliveryTrouble } from './delivery-status.js'
-import { type ForeignMessage, LedgerCommits } from './ledger-commits.js'
+import { LedgerCommits } from './ledger-commits.js'
 import { RangeCutter } from './range-cutter.js'
-import { type FeedSource, type ReadMessage, readFeed, readRange } from './read-feed.js'
+import { type ReadMessage, readFeed, readRange } from './read-feed.js'
 import { readLedger } from './read-ledger.js'
 import { listSetAside, setAside, takeBack } from './refused-records.js'
-
-export interface DelivererOptions extends FeedSource {
-  /** Key in the bucket: the sink's name, or `<sink>.<feed>` for its further feeds. */
-  readonly key: string
-  readonly sink: Sink
-  /** The bucket `weir_sinks`. */
-  readonly kv: KV
-  /** What this process commits, where the stream is LEDGER: saves reading it back. */
-  readonly tail?: LedgerTail
-  /** The commits that are about to come, where the stream is LEDGER and they come from this process. */
-  readonly underWay?: CommitsUnderWay
-  readonly limits?: Partial<DeliverLimits>
-  /** The stream is LEDGER, and only what its commits name goes to the sink. */
-  readonly authenticates?: boolean
-  readonly onForeign?: (message: ForeignMessage) => void
-  readonly onChange?: (status: DeliveryStatus) => void
-  readonly onApplied?: (applied: AppliedRange) => void
-  readonly onRefused?: (refused: RefusedRecords) => void
-  readonly random?: () => number
-}
-
-/** Records that the sink refused for what they hold. */
-export interface RefusedRecords {
-  readonly key: string
-  readonly records: readonly RefusedRecord[]
-}
-
-/** A range that the sink has taken. */
-export interface AppliedRange {
-  readonly key: string
-  /** Since the broker stored the oldest message. */
-  readonly ageSeconds: number
-  /** Of the attempt that succeeded. */
-  readonly applySeconds: number
-}
 
 type ReadRange = Omit<FeedRange, 'messages'> & { readonly messages: readonly ReadMessage[] }
 

@@ -3,7 +3,7 @@
 
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import { type DispositionCounts, dispositions } from '../../schemas/event/dispositions.js'
-import type { AppliedRange } from '../deliver/deliverer.js'
+import type { AppliedRange } from '../deliver/deliverer-options.js'
 import type { DeliveryStatus } from '../deliver/delivery-status.js'
 import type { ForeignMessage } from '../deliver/ledger-commits.js'
 import type { CommittedFacts, EngineStatus, EngineTelemetry } from '../engine/engine.js'
