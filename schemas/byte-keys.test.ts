@@ -1,3 +1,5 @@
+// Byte strings under numbers: exact, whatever their hashes do, and the same number for the same bytes.
+
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ByteKeys, unknownKey } from './byte-keys.js'

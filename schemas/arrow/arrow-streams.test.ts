@@ -1,3 +1,5 @@
+// Streams of one table, joined without a copy, are read as one.
+
 import { tableFromIPC } from 'apache-arrow'
 import { expect, test } from 'vitest'
 import { eventDispositionsTable, type FxRateRow, fxRatesTable } from '../tables.js'
