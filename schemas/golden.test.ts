@@ -1,3 +1,5 @@
+// One example of every shape, and the JSON Schemas held current.
+
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import {

@@ -1,3 +1,5 @@
+// Partitions, tokens and ids against published values.
+
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { compositeKey, customerToken, entityToken, fnv1a32, partitionOf, stableId } from './identifiers.js'

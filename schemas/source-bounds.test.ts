@@ -1,3 +1,5 @@
+// Texts that would take a parser minutes are refused before it reads them.
+
 import { expect, test } from 'vitest'
 import { parseCatalog } from './catalog/catalog-parser.js'
 import { maxSourceLength, sourceBoundProblem } from './source-bounds.js'

@@ -1,3 +1,5 @@
+// Instants to the nanosecond, leap seconds included.
+
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { leapSecondEnds } from './leap-seconds.js'

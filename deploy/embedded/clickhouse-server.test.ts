@@ -1,3 +1,5 @@
+// The embedded ClickHouse as a process: what every server has to pass, its framing, its restarts, its end.
+
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'

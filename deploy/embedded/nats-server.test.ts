@@ -1,3 +1,5 @@
+// The embedded nats-server as a process: what it acknowledged survives kills, and it ends with us.
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,3 +1,5 @@
+// The keys of a bucket, asked of a real broker without leaving a consumer behind.
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

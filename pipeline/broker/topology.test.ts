@@ -1,3 +1,5 @@
+// The streams and buckets on a real broker: made once, held to what was made, refused when they differ.
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,3 +1,5 @@
+// The NATS protocol taken apart, wherever the reads of a socket cut it.
+
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { MessageHead, WireParser } from './wire-parser.js'

@@ -1,3 +1,5 @@
+// The layers of the configuration, and every fault told with its place.
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'

@@ -1,3 +1,5 @@
+// The limits and the relations between them.
+
 import { expect, test } from 'vitest'
 import { loadConfig } from './config.js'
 import { limitsOfConfig, pipelineLimits } from './limits.js'

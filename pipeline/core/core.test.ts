@@ -1,3 +1,5 @@
+// The core as a whole: small histories, and what becomes of each event.
+
 import { deserialize } from 'node:v8'
 import { expect, test } from 'vitest'
 import { conservationGap } from '../../schemas/event/dispositions.js'

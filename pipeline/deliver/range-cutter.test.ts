@@ -1,3 +1,5 @@
+// How what was read is cut into ranges, and what a range waits for.
+
 import { afterEach, expect, test } from 'vitest'
 import { CommitsUnderWay } from '../ledger/commits-under-way.js'
 import { defaultDeliverLimits } from './deliver-limits.js'

@@ -1,3 +1,5 @@
+// How long what was read waits until it is committed.
+
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { untilCommitMs } from './commit-beat.js'

@@ -1,3 +1,5 @@
+// An input read from a real broker: in order, without a hole, within its budget.
+
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'

@@ -1,3 +1,5 @@
+// One engine on a real broker: stopped, started again, raced and cut off.
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { conservationGap } from '../../schemas/event/dispositions.js'

@@ -1,3 +1,5 @@
+// How much work callers may have in the gateway, and each one's share.
+
 import { expect, test } from 'vitest'
 import { Admission } from './admission.js'
 

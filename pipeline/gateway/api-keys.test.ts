@@ -1,3 +1,5 @@
+// API keys over HTTP: made, asked for, rotated, revoked.
+
 import { request } from 'node:http'
 import { type KV, Kvm } from '@nats-io/kv'
 import { afterAll, beforeAll, expect, test } from 'vitest'

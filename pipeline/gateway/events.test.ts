@@ -1,3 +1,5 @@
+// Ingestion over HTTP against a real broker: verdicts, receipts, and what lies where.
+
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { jetstream } from '@nats-io/jetstream'
 import { afterAll, beforeAll, expect, test } from 'vitest'

@@ -1,3 +1,5 @@
+// The gateway with a broker that is killed and with clients that misbehave; a canary shows that it can fail.
+
 import { once } from 'node:events'
 import { connect as connectSocket, type Socket } from 'node:net'
 import { type JetStreamClient, type JetStreamPublishOptions, jetstream } from '@nats-io/jetstream'

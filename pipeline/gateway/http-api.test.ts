@@ -1,3 +1,5 @@
+// The surface of the HTTP API: refusals, routes, and the document that describes them.
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parseInstant } from '../../schemas/time.js'
 import { batchesCommand } from '../billing/billing-run-command.js'

@@ -1,3 +1,5 @@
+// Whose large body is read next.
+
 import { expect, test } from 'vitest'
 import { Turns } from './turns.js'
 

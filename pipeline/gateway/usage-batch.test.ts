@@ -1,3 +1,5 @@
+// Batches in Arrow over HTTP: passed on or dealt out, row by row.
+
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { partitionOf } from '../../schemas/identifiers.js'

@@ -1,3 +1,5 @@
+// When producers and partitions have to wait, and when they go on.
+
 import type { JetStreamManager } from '@nats-io/jetstream'
 import { afterEach, expect, test } from 'vitest'
 import { Backlog } from '../broker/backlog.js'

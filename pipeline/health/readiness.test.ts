@@ -1,3 +1,5 @@
+// What takes readiness away, and in which words.
+
 import { expect, test } from 'vitest'
 import type { DeliveryStatus } from '../deliver/delivery-status.js'
 import type { EngineStatus } from '../engine/engine.js'

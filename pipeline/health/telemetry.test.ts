@@ -1,3 +1,5 @@
+// The metrics of the way from arrival to queryable.
+
 import { Registry } from 'prom-client'
 import { expect, test } from 'vitest'
 import { zeroDispositions } from '../../schemas/event/dispositions.js'

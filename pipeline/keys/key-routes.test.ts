@@ -1,3 +1,5 @@
+// What a key may do, scope by scope, over HTTP.
+
 import { type KV, Kvm } from '@nats-io/kv'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApiKey, ensureFirstKey, keyBucket, listApiKeys } from '../gateway/api-keys.js'

@@ -1,3 +1,5 @@
+// Commits on a real broker: whole or not at all, and only by the owner of the partition.
+
 import type { JetStreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'

@@ -1,3 +1,5 @@
+// Memory that is lent and given back: never to two at once.
+
 import { expect, test } from 'vitest'
 import { BytePool, capacityFor } from './byte-pool.js'
 

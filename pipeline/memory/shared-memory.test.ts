@@ -1,3 +1,5 @@
+// Shared memory that is lent and given back, and copied into.
+
 import { expect, test } from 'vitest'
 import { capacityFor } from './byte-pool.js'
 import { copyInto, Room } from './shared-memory.js'

@@ -1,3 +1,5 @@
+// Batches on disk: whole, counted, and there for the next process.
+
 import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

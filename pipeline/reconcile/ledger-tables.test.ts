@@ -1,3 +1,5 @@
+// How a difference between ledger and table is said.
+
 import { expect, test } from 'vitest'
 import { tables } from '../../schemas/tables.js'
 import { inWords } from './ledger-tables.js'

@@ -1,3 +1,5 @@
+// How the report says what could not be asked.
+
 import { expect, test } from 'vitest'
 import { unreadableCheck } from './report.js'
 

@@ -1,3 +1,5 @@
+// The state directory and its lock, where somebody has put a link.
+
 import { chownSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

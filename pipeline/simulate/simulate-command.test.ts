@@ -1,3 +1,5 @@
+// The command `weir simulate` as users run it: files in, the object of the contract out.
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,3 +1,5 @@
+// The real core in worker threads: started, killed, restored.
+
 import { readFileSync } from 'node:fs'
 import { tableFromIPC } from 'apache-arrow'
 import { afterAll, beforeAll, expect, test } from 'vitest'

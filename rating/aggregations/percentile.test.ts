@@ -1,3 +1,5 @@
+// Percentiles over more values than one run holds.
+
 import { expect, it } from 'vitest'
 import { scaledOne } from '../../schemas/money/decimal.js'
 import { sample } from '../testing/golden-vectors.js'

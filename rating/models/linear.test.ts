@@ -1,3 +1,5 @@
+// The short cut of prices that are units times an amount, against the models.
+
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { scaledOne } from '../../schemas/money/decimal.js'

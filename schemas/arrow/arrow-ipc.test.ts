@@ -1,3 +1,5 @@
+// Streams written into memory that was used before.
+
 import { tableFromIPC } from 'apache-arrow'
 import { expect, test } from 'vitest'
 import type { TableDescription } from '../tables.js'

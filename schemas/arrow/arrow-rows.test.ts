@@ -1,3 +1,5 @@
+// Rows as Arrow, read back by the Arrow library: to the last digit.
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

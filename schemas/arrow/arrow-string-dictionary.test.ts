@@ -1,3 +1,5 @@
+// Texts and their codes, batch after batch.
+
 import { expect, test } from 'vitest'
 import { StringDictionary } from './arrow-string-dictionary.js'
 

@@ -1,3 +1,5 @@
+// Catalogs from text: exact numbers, and every fault with its place.
+
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { parseJson } from '../json/json-text.js'

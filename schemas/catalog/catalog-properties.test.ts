@@ -1,3 +1,5 @@
+// Random catalogs: written, read back, merged, and held against the JSON Schema.
+
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { stringify } from 'yaml'

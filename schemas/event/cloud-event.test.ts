@@ -1,3 +1,5 @@
+// Messages and envelopes: what is taken, and what is refused alone.
+
 import { expect, test } from 'vitest'
 import type { Parsed } from '../rejection.js'
 import { nsOf } from '../time.js'

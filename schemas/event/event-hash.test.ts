@@ -1,3 +1,5 @@
+// Identity and content of events as hashes: what makes a difference and what does not.
+
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

@@ -1,3 +1,5 @@
+// JSON that keeps every digit, whatever the text looks like.
+
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { hashOfValue } from '../event/event-hash.js'

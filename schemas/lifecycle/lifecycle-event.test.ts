@@ -1,3 +1,5 @@
+// Every type of `weir.*` event against golden files, and what is refused in them.
+
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { validateEvent } from '../event/cloud-event.js'

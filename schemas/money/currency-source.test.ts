@@ -1,3 +1,5 @@
+// The table of currencies against ISO 4217's own list.
+
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { expect, test } from 'vitest'

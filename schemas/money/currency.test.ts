@@ -1,3 +1,5 @@
+// The minor units that amounts are paid in.
+
 import { expect, test } from 'vitest'
 import { currencyCodes, minorUnits } from './currency.js'
 

@@ -1,3 +1,5 @@
+// Sums in words of 32 bits against bigints.
+
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { scaledOne } from './decimal.js'

@@ -1,3 +1,5 @@
+// Decimals against decimal.js: text, scaling, rounding.
+
 import { Decimal } from 'decimal.js'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

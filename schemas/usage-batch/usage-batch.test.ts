@@ -1,3 +1,5 @@
+// Batches of usage in Arrow: each row means what the JSON event means; hostile bytes are refused.
+
 import { readFileSync } from 'node:fs'
 import {
   Dictionary,

@@ -1,3 +1,5 @@
+// The schema on a real engine: its columns, its settings, made by two at once.
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,3 +1,5 @@
+// Control figures in SQL against those that the worker takes.
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,3 +1,5 @@
+// Rows handed over as a file, on a real engine.
+
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'

@@ -1,3 +1,5 @@
+// Ranges into a real engine: once, whatever is repeated.
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

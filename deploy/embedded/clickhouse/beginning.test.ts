@@ -1,3 +1,5 @@
+// Which statements compute something before their first row, and which do not.
+
 import { expect, test } from 'vitest'
 import { beginsAtOnce } from './beginning.js'
 

@@ -1,3 +1,5 @@
+// What a request's SQL is taken for, whatever stands in strings, names and comments.
+
 import { expect, test } from 'vitest'
 import { multipartFields } from './multipart.js'
 import { tokens } from './sql-tokens.js'

@@ -1,3 +1,5 @@
+// Messages to events: one outcome each, in order.
+
 import { expect, test } from 'vitest'
 import { attributeOf, decodeMessages } from './decode.js'
 

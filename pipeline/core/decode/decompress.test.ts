@@ -1,3 +1,5 @@
+// Compressed messages: opened within bounds, or refused.
+
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { packMessages, unpackMessages } from '../../workers/protocol.js'

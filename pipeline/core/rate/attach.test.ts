@@ -1,3 +1,5 @@
+// Where usage goes, waits or is refused.
+
 import { expect, test } from 'vitest'
 import { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
 import { resolvePrices } from '../../../rating/timeline/price-lines.js'

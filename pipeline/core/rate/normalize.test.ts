@@ -1,3 +1,5 @@
+// What meters read from an event, and what they refuse.
+
 import { expect, test } from 'vitest'
 import { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
 import { parseCatalogValue } from '../../../schemas/catalog/catalog-parser.js'

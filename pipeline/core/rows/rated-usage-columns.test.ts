@@ -1,3 +1,5 @@
+// Rows written as columns against the same rows written as objects.
+
 import { tableFromIPC } from 'apache-arrow'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

@@ -1,3 +1,5 @@
+// What a scan says of a message, against the parser that makes objects.
+
 import { expect, test } from 'vitest'
 import { expectSame } from '../../testing/expect-same-scan.js'
 import { ScanLayout } from './layout.js'

@@ -1,3 +1,5 @@
+// Charges in typed arrays: what deltas and snapshots give back.
+
 import { deserialize, serialize } from 'node:v8'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

@@ -1,3 +1,5 @@
+// Which identities are known, for how long, and in how much memory.
+
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type DedupeSegment, DedupeTable, forever, foreverEntries } from './dedupe-table.js'

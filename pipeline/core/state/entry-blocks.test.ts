@@ -1,3 +1,5 @@
+// Bytes that are gathered and taken: each once.
+
 import { expect, test } from 'vitest'
 import { EntryBlocks } from './entry-blocks.js'
 

@@ -1,3 +1,5 @@
+// The cache of resolved prices against resolving them anew.
+
 import { expect, test } from 'vitest'
 import { created, TestBench } from '../../testing/core-fixture.js'
 import { PartitionState } from './partition-state.js'

@@ -1,3 +1,5 @@
+// The map that forgets, against its promise of what it keeps.
+
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { RecentMap } from './recent-map.js'

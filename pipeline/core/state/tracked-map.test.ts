@@ -1,3 +1,5 @@
+// Deltas and dumps of a map rebuild the map.
+
 import { expect, test } from 'vitest'
 import { TrackedMap } from './tracked-map.js'
 
