@@ -27,7 +27,7 @@ import { reconcile } from './reconcile.js'
 import { askGateway, reconcileCommand } from './reconcile-command.js'
 import type { ReconcileReport } from './report.js'
 
-const feeds = feedsOf(features, {} as WeirConfig)
+const feeds = feedsOf(features, { sections: { connections: [] } } as Partial<WeirConfig> as WeirConfig)
 
 let folder: string
 let broker: NatsServer
