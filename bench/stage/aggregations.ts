@@ -11,9 +11,10 @@ import {
   type UsageSample,
 } from '../../rating/charges/accumulator.js'
 import { chargeOf } from '../../rating/charges/rate.js'
+import { raterOf } from '../../rating/charges/rater.js'
 import { CatalogIndex } from '../../rating/timeline/catalog-index.js'
-import type { Aggregation } from '../../schemas/catalog/catalog.js'
-import { aggregations, parseCatalogValue } from '../../schemas/catalog/catalog-parser.js'
+import { type Aggregation, aggregations } from '../../schemas/catalog/aggregations.js'
+import { parseCatalogValue } from '../../schemas/catalog/catalog-parser.js'
 import { compositeKey } from '../../schemas/identifiers.js'
 import { scaledOne } from '../../schemas/money/decimal.js'
 import { nsOf, nsPerMs } from '../../schemas/time.js'
@@ -106,8 +107,9 @@ function timeChunk({ basis, arrival, chunk, random }: Run, charge: Grown): numbe
   })
   const startedAt = performance.now()
   for (let i = 0; i < chunk; i += 1) {
-    addSample(basis, accumulator, samples[i]!)
-    chargeOf(basis, accumulator)
+    const rater = raterOf(basis)
+    addSample(basis, accumulator, samples[i]!, rater)
+    chargeOf(basis, accumulator, rater)
   }
   return ((performance.now() - startedAt) * 1e6) / chunk
 }

@@ -3,7 +3,8 @@
 
 import { basisOf } from '../../pipeline/core/rate/basis.js'
 import type { PriceBook } from '../../pipeline/core/state/price-book.js'
-import { amountOfTotal, raterOf } from '../../rating/charges/rate.js'
+import { amountOfTotal } from '../../rating/charges/rate.js'
+import { raterOf } from '../../rating/charges/rater.js'
 import { scaledOne } from '../../schemas/money/decimal.js'
 import type { Attached } from './general-way.js'
 import type { StageClock } from './stage-clock.js'

@@ -18,8 +18,6 @@ export interface AggregationPart<S> {
   total(state: S, basis: ChargeBasis, levelAtStart: Scaled): bigint
   /** Of a level, which carries over from one period to the next: a value changes it, or is it from then on. */
   readonly level?: 'changes' | 'value'
-  /** Whether the quantity is the sum of what each event adds by itself. */
-  readonly additive?: true
   /** What a further value is added to. Absent: values are not added up, so they cannot run beyond what is kept. */
   held?(state: S): Scaled
   /**

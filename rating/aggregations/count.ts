@@ -9,7 +9,6 @@ export interface CountState {
 }
 
 export const count: AggregationPart<CountState> = {
-  additive: true,
   start: () => ({ kind: 'count', total: 0n }),
   add(state) {
     state.total += scaledOne

@@ -5,7 +5,7 @@ import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
 import { over, type Ratio, ratio } from '../steps/ratio.js'
 import { count, quantity, type Step, sumStep, text } from '../steps/step.js'
-import { type AggregationState, aggregated, aggregationDenominator, aggregationPart } from './registry.js'
+import { type AggregationState, aggregationDenominator, aggregatorOf } from './registry.js'
 
 export interface Aggregated {
   readonly state: AggregationState
@@ -23,7 +23,8 @@ export function explainQuantity(
 ): Ratio {
   const { aggregation } = basis.meter
   const inCell = cell === '' ? {} : { cell: text(cell) }
-  const found = aggregationPart(state.kind).explain?.(steps, basis, state, level, inCell) ?? state.kind
+  const { explain, total } = aggregatorOf(state.kind)
+  const found = explain?.(steps, basis, state, level, inCell) ?? state.kind
   const of = events === undefined ? '' : ` of ${events} ${events === 1 ? 'event' : 'events'}`
   const what = cell === '' ? 'quantity' : 'cell_quantity'
   const label = `${cell === '' ? 'quantity' : `quantity in ${cell}`}, ${aggregation}${of}`
@@ -33,8 +34,7 @@ export function explainQuantity(
     ...(events === undefined ? {} : { events: count(events) }),
   }
   if (typeof found !== 'string') return sumStep(steps, what, label, 'level', found, quantity, about)
-  const total = ratio(aggregated(basis, state, level))
-  const result = over(total, ratio(aggregationDenominator(basis) * scaledOne))
+  const result = over(ratio(total(state, basis, level)), ratio(aggregationDenominator(basis) * scaledOne))
   const values = { ...about, [found]: quantity(result) }
   steps.push({ what, label, formula: found, values, result: quantity(result) })
   return result

@@ -9,7 +9,6 @@ export interface SumState {
 }
 
 export const sum: AggregationPart<SumState> = {
-  additive: true,
   start: () => ({ kind: 'sum', total: 0n }),
   add(state, sample) {
     state.total += sample.quantity

@@ -7,10 +7,11 @@
 
 import type { Scaled } from '../../schemas/money/decimal.js'
 import { msOf } from '../../schemas/time.js'
-import { type AggregationState, addToAggregation, newAggregation } from '../aggregations/registry.js'
+import type { AggregationState } from '../aggregations/registry.js'
 import type { UsageSample } from '../aggregations/sample.js'
-import { type ModelUsage, modelPart } from '../models/registry.js'
+import type { ModelUsage } from '../models/registry.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
+import { type Rater, raterOf } from './rater.js'
 
 export type { UsageSample } from '../aggregations/sample.js'
 export type { ChargeBasis } from '../periods/charge-basis.js'
@@ -32,36 +33,33 @@ export interface Accumulator {
 export type AccumulatorState = AggregationState | ModelUsage
 
 export function newAccumulator(basis: ChargeBasis): Accumulator {
+  const { usage, aggregation } = raterOf(basis)
   return {
     events: 0,
     firstMs: Number.POSITIVE_INFINITY,
     lastMs: Number.NEGATIVE_INFINITY,
     levelsAtStart: undefined,
-    state: newState(basis),
+    state: usage === undefined ? aggregation.start() : (usage.start() as ModelUsage),
   }
 }
 
-export function addSample(basis: ChargeBasis, accumulator: Accumulator, sample: UsageSample): void {
+/** Who adds and charges event by event finds the rater once and hands it to both. */
+export function addSample(
+  basis: ChargeBasis,
+  accumulator: Accumulator,
+  sample: UsageSample,
+  rater: Rater = raterOf(basis),
+): void {
   accumulator.events += 1
   const timeMs = msOf(sample.timeNs)
   if (timeMs < accumulator.firstMs) accumulator.firstMs = timeMs
   if (timeMs > accumulator.lastMs) accumulator.lastMs = timeMs
-  const { state } = accumulator
-  // The commonest state is served without a further call.
-  if (state.kind === 'sum') state.total += sample.quantity
-  else {
-    const part = modelPart(basis.price.model)
-    if (part.kind === 'usage') part.add(basis, state, sample)
-    else addToAggregation(basis, soleAggregation(state), sample)
-  }
+  const { usage, aggregation } = rater
+  if (usage !== undefined) usage.add(basis, rater, accumulator.state, sample)
+  else aggregation.add(soleAggregation(accumulator.state), sample, basis.fromNs)
 }
 
 /** The aggregation of a charge whose model needs no more than that. */
 export function soleAggregation(state: AccumulatorState): AggregationState {
   return state as AggregationState
-}
-
-function newState({ price, meter }: ChargeBasis): AccumulatorState {
-  const part = modelPart(price.model)
-  return part.kind === 'usage' ? (part.start() as ModelUsage) : newAggregation(meter.aggregation)
 }

@@ -7,12 +7,13 @@
 // What events did to a level is kept by stretches: from one start of a segment on the meter to the next. Levels are asked
 // for at such starts alone, so the stretches before one hold all that comes before it, and nothing else.
 
-import type { Aggregation, UsagePrice } from '../../schemas/catalog/catalog.js'
+import type { Aggregation } from '../../schemas/catalog/aggregations.js'
+import type { UsagePrice } from '../../schemas/catalog/catalog.js'
 import type { MeterReading } from '../../schemas/event/metered-event.js'
 import { compositeKey } from '../../schemas/identifiers.js'
 import type { Scaled } from '../../schemas/money/decimal.js'
 import { beginninglessNs } from '../../schemas/time.js'
-import { aggregationPart } from '../aggregations/registry.js'
+import { aggregatorOf } from '../aggregations/registry.js'
 import { compareEvents } from '../aggregations/sample.js'
 import { cellOf } from '../models/registry.js'
 import { type PriceLine, segmentAt } from '../timeline/price-lines.js'
@@ -47,7 +48,7 @@ export function moveOf(
   event: { readonly timeNs: bigint; readonly key: string },
   { dimensions, quantity }: MeterReading,
 ): LevelMove {
-  if (aggregationPart(aggregation).level === 'changes') return { kind: 'changes', dimensions, sum: quantity }
+  if (aggregatorOf(aggregation).level === 'changes') return { kind: 'changes', dimensions, sum: quantity }
   return { kind: 'value', dimensions, timeNs: event.timeNs, key: event.key, value: quantity }
 }
 

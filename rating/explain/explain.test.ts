@@ -3,7 +3,7 @@
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { aggregations } from '../../schemas/catalog/catalog-parser.js'
+import { aggregations } from '../../schemas/catalog/aggregations.js'
 import { formatScaled, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { nsOf } from '../../schemas/time.js'
 import { addSample } from '../charges/accumulator.js'

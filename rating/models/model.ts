@@ -3,6 +3,7 @@
 // Invariants: nothing is rounded inside a model; what is owed follows from the terms and the set of samples alone.
 
 import type { Scaled } from '../../schemas/money/decimal.js'
+import type { Aggregator } from '../aggregations/registry.js'
 import type { UsageSample } from '../aggregations/sample.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
 import type { Part } from '../steps/part-of-period.js'
@@ -43,6 +44,7 @@ export type Levels = ReadonlyMap<number, Scaled> | undefined
 /** A basis as a model compiled it. */
 export interface Compiled<T> {
   readonly terms: T
+  readonly aggregation: Aggregator
   /** What an aggregated quantity is multiplied by to be at the models' scale. */
   readonly factor: bigint
   /** At that scale. */
@@ -72,7 +74,7 @@ export interface UsageModel<M, T, U> extends AnyModel<M> {
   /** Where an event with these dimensions belongs; undefined: nowhere. Left out: all in cell 0. */
   cellOf?(model: M, dimensions: ReadonlyMap<string, string>): number | undefined
   start(): U
-  add(basis: ChargeBasis, usage: U, sample: UsageSample): void
+  add(basis: ChargeBasis, compiled: Compiled<T>, usage: U, sample: UsageSample): void
   compile(model: M, scale: Scale, included: bigint): T
   owed(basis: ChargeBasis, compiled: Compiled<T>, usage: U, levels: Levels): Owed
   /** What a further value is added to. */

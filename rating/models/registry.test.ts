@@ -3,10 +3,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { aggregations } from '../../schemas/catalog/catalog-parser.js'
+import { aggregations } from '../../schemas/catalog/aggregations.js'
 import { priceModels } from '../../schemas/catalog/models/registry.js'
 import { magnitude, scaledOne } from '../../schemas/money/decimal.js'
-import { addToAggregation, heldAfter, heldIn, newAggregation } from '../aggregations/registry.js'
+import { aggregatorOf, heldAfter, heldIn } from '../aggregations/registry.js'
 import { addSample } from '../charges/accumulator.js'
 import { chargeOf } from '../charges/rate.js'
 import { explainUsage } from '../explain/explain-usage.js'
@@ -72,11 +72,12 @@ describe.each(aggregations)('the aggregation %s', aggregation => {
   it('holds no more than what its values were added up to, one by one', () => {
     fc.assert(
       fc.property(cases(arbitraryPrice, [aggregation], negativeToo, true), ({ basis, arrival }) => {
-        const state = newAggregation(aggregation)
+        const { start: startOf, add } = aggregatorOf(aggregation)
+        const state = startOf()
         expect(state.kind).toBe(aggregation)
         let held = 0n
         for (const sample of arrival) {
-          addToAggregation(basis, state, sample)
+          add(state, sample, basis.fromNs)
           held = heldAfter(held, aggregation, sample.quantity)
         }
         expect(magnitude(heldIn(state, []))).toBeLessThanOrEqual(magnitude(held))

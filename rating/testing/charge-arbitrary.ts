@@ -1,7 +1,8 @@
 // Random charges for property tests: every model and aggregation, parts of a period, levels and orders of arrival.
 
 import fc from 'fast-check'
-import type { Aggregation, Meter, PriceModel, UsagePrice } from '../../schemas/catalog/catalog.js'
+import type { Aggregation } from '../../schemas/catalog/aggregations.js'
+import type { Meter, PriceModel, UsagePrice } from '../../schemas/catalog/catalog.js'
 import { compositeKey } from '../../schemas/identifiers.js'
 import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import {

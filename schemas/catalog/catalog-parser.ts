@@ -4,7 +4,8 @@
 import { minorUnits } from '../money/currency.js'
 import { scaledOne } from '../money/decimal.js'
 import { type Parsed, type Rejection, rejected } from '../rejection.js'
-import type { Aggregation, Catalog, Meter, Plan, Price } from './catalog.js'
+import { type Aggregation, aggregationFacts, aggregations } from './aggregations.js'
+import type { Catalog, Meter, Plan, Price } from './catalog.js'
 import { type MeterScope, readPrice } from './catalog-price.js'
 import { asList, asMap, FieldReader, readComparable, readText } from './catalog-reader.js'
 import {
@@ -14,7 +15,6 @@ import {
   readSourceValue,
   type SourceNode,
 } from './catalog-source.js'
-import { negativeByDefault } from './catalog-wire.js'
 
 export type { CatalogProblem } from './catalog-source.js'
 export { catalogToWire, type MergedCatalog, mergeCatalogs, priceToWire } from './catalog-wire.js'
@@ -22,18 +22,6 @@ export { catalogToWire, type MergedCatalog, mergeCatalogs, priceToWire } from '.
 export type ParsedCatalog =
   | { readonly kind: 'ok'; readonly catalog: Catalog }
   | { readonly kind: 'invalid'; readonly problems: readonly CatalogProblem[] }
-
-export const aggregations: readonly Aggregation[] = [
-  'count',
-  'sum',
-  'max',
-  'min',
-  'latest',
-  'unique_count',
-  'weighted_sum',
-  'time_average',
-  'percentile',
-]
 
 /** Plan versions are UInt32 columns. */
 const maxPlanVersion = 2 ** 32 - 1
@@ -117,7 +105,8 @@ function readMeter(node: SourceNode, declared: Set<string>, problems: Problems):
   const aggregation = reader.requiredChoice('aggregation', aggregations)
   const value = readValuePath(reader, aggregation)
   const percentile = reader.decimal('percentile', { sign: 'positive', max: 100n * scaledOne })
-  if (aggregation === 'percentile') reader.requiredField('percentile')
+  const facts = aggregation && aggregationFacts[aggregation]
+  if (facts?.takesPercentile) reader.requiredField('percentile')
   else if (aggregation !== undefined && reader.has('percentile')) {
     reader.fault('percentile', 'unknown_key', `The aggregation ${aggregation} takes no percentile.`)
   }
@@ -136,13 +125,14 @@ function readMeter(node: SourceNode, declared: Set<string>, problems: Problems):
     filters,
     dimensions,
     ...(unit === undefined ? {} : { unit }),
-    allowNegative: allowNegative ?? negativeByDefault(aggregation),
+    allowNegative: allowNegative ?? facts?.negativeByDefault ?? false,
   }
 }
 
 function readValuePath(reader: FieldReader, aggregation: Aggregation | undefined): string[] | undefined {
-  if (aggregation === 'count') {
-    if (reader.has('value')) reader.fault('value', 'unknown_key', 'The aggregation count takes no value.')
+  if (aggregation !== undefined && aggregationFacts[aggregation].reads === 'nothing') {
+    if (reader.has('value'))
+      reader.fault('value', 'unknown_key', `The aggregation ${aggregation} takes no value.`)
     return undefined
   }
   const text = aggregation === undefined ? reader.text('value') : reader.requiredText('value')

@@ -10,6 +10,7 @@ import {
   positiveField,
   quantityField,
 } from '../json/wire-fields.js'
+import { type Aggregation, type AggregationFacts, aggregationFacts, aggregations } from './aggregations.js'
 import { priceModels, shapeOf } from './models/registry.js'
 
 const meterFields = {
@@ -23,16 +24,20 @@ const meterFields = {
 
 const valuePath = nameField.meta({ description: 'Path into data, its steps separated by dots.' })
 
+/** The aggregations that ask the same fields of a meter. */
+function metersOf(asks: (facts: AggregationFacts) => boolean, fields: z.ZodRawShape) {
+  const [first, ...others] = aggregations.filter(name => asks(aggregationFacts[name])) as [
+    Aggregation,
+    ...Aggregation[],
+  ]
+  const aggregation = others.length === 0 ? z.literal(first) : z.enum([first, ...others])
+  return z.strictObject({ ...meterFields, aggregation, ...fields })
+}
+
 const meter = z.union([
-  z.strictObject({ ...meterFields, aggregation: z.literal('count') }),
-  z.strictObject({
-    ...meterFields,
-    aggregation: z.enum(['sum', 'max', 'min', 'latest', 'unique_count', 'weighted_sum', 'time_average']),
-    value: valuePath,
-  }),
-  z.strictObject({
-    ...meterFields,
-    aggregation: z.literal('percentile'),
+  metersOf(({ reads }) => reads === 'nothing', {}),
+  metersOf(({ reads, takesPercentile }) => reads !== 'nothing' && !takesPercentile, { value: valuePath }),
+  metersOf(({ takesPercentile }) => takesPercentile === true, {
     value: valuePath,
     percentile: positiveField,
   }),

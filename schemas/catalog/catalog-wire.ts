@@ -3,6 +3,7 @@
 
 import { hashOfValue } from '../event/event-hash.js'
 import { type Rejection, rejected } from '../rejection.js'
+import { aggregationFacts } from './aggregations.js'
 import type { Catalog, Meter, Plan, Price } from './catalog.js'
 import { decimal, type Wire } from './models/model-shape.js'
 import { shapeOf } from './models/registry.js'
@@ -10,11 +11,6 @@ import { shapeOf } from './models/registry.js'
 /** The catalog in the contract's form; defaults that are zero, false or empty are left out. */
 export function catalogToWire(catalog: Catalog): { meters: Wire[]; plans: Wire[] } {
   return { meters: catalog.meters.map(meterToWire), plans: catalog.plans.map(planToWire) }
-}
-
-/** Whether meters of this aggregation take negative values without being told to: changes of a level go both ways. */
-export function negativeByDefault(aggregation: Meter['aggregation']): boolean {
-  return aggregation === 'weighted_sum'
 }
 
 export function meterToWire(meter: Meter): Wire {
@@ -27,7 +23,7 @@ export function meterToWire(meter: Meter): Wire {
     ...(meter.filters.size === 0 ? {} : { filters: Object.fromEntries(meter.filters) }),
     ...(meter.dimensions.length === 0 ? {} : { dimensions: meter.dimensions }),
     ...(meter.unit === undefined ? {} : { unit: meter.unit }),
-    ...(meter.allowNegative === negativeByDefault(meter.aggregation)
+    ...(meter.allowNegative === (aggregationFacts[meter.aggregation].negativeByDefault ?? false)
       ? {}
       : { allow_negative: meter.allowNegative }),
   }

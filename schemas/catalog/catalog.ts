@@ -3,20 +3,10 @@
 // published version never changes. Decimals are scaled integers (10^-12).
 
 import type { Rounding, Scaled } from '../money/decimal.js'
+import type { Aggregation } from './aggregations.js'
 import type { PriceModel } from './models/registry.js'
 
 export type { PriceModel } from './models/registry.js'
-
-export type Aggregation =
-  | 'count'
-  | 'sum'
-  | 'max'
-  | 'min'
-  | 'latest'
-  | 'unique_count'
-  | 'weighted_sum'
-  | 'time_average'
-  | 'percentile'
 
 export type BillingPeriod = 'day' | 'week' | 'month' | 'quarter' | 'year'
 export type ProrationUnit = 'second' | 'day'

@@ -1,6 +1,7 @@
 // Random whole catalogs for property tests: every model, aggregation and option, always valid.
 
 import fc from 'fast-check'
+import { aggregations } from '../catalog/aggregations.js'
 import type {
   Catalog,
   Meter,
@@ -10,7 +11,6 @@ import type {
   RecurringPrice,
   UsagePrice,
 } from '../catalog/catalog.js'
-import { aggregations } from '../catalog/catalog-parser.js'
 import type { Tier } from '../catalog/models/tiers.js'
 import { currencyCodes } from '../money/currency.js'
 import { type Scaled, scaledMax, scaledOne } from '../money/decimal.js'

@@ -143,7 +143,7 @@ export class Normalizer {
     if (value === undefined) return undefined
     const place = event * scan.slots + value.slot
     const kind = scan.valueKind[place]
-    if (meter.meter.aggregation === 'unique_count') {
+    if (meter.readsText) {
       if (kind === valueKinds.missing || kind === valueKinds.other)
         return refusal('invalid_value', meter, value, 'is not a text, number or boolean')
       return this.#settle(scan, event, value) ? undefined : tooLong(meter, value)

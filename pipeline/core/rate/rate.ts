@@ -2,7 +2,6 @@
 // Invariants: a row's amount is the charge after the event less the sum of the rows before, so rows add up to the charge
 // to the last digit (I4); before its first event a charge has no rows, so the first one carries what zero events owe.
 
-import { isLevel } from '../../../rating/aggregations/registry.js'
 import {
   addSample,
   type ChargeBasis,
@@ -10,6 +9,7 @@ import {
   type UsageSample,
 } from '../../../rating/charges/accumulator.js'
 import { chargeOf } from '../../../rating/charges/rate.js'
+import { raterOf } from '../../../rating/charges/rater.js'
 import { isBeyond } from '../../../rating/ranges/value-range.js'
 import type { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
 import type { Segment } from '../../../rating/timeline/price-lines.js'
@@ -46,12 +46,12 @@ export function sampleOf(
   event: KeyedEvent,
   reading: MeterReading,
   cell: number,
-  distinct: boolean,
+  readsText: boolean,
 ): UsageSample {
   return {
     timeNs: event.timeNs,
     quantity: reading.quantity,
-    text: distinct ? reading.text : '',
+    text: readsText ? reading.text : '',
     key: event.key,
     cell,
   }
@@ -108,13 +108,15 @@ export function rateEvent(
     const basis = basisOf(segment, book.catalog)
     const charge = chargeOfSegment(segment, state, book.catalog)
     state.maps.charges.touch(charge.chargeId)
-    const distinct = basis.meter.aggregation === 'unique_count'
-    addSample(basis, charge.accumulator, sampleOf(event, reading, assignment.cell, distinct))
-    const after = chargeOf(basis, charge.accumulator).amount
+    const rater = raterOf(basis)
+    const { aggregation } = rater
+    const sample = sampleOf(event, reading, assignment.cell, aggregation.readsText)
+    addSample(basis, charge.accumulator, sample, rater)
+    const after = chargeOf(basis, charge.accumulator, rater).amount
     const amount = after - charge.emitted
     charge.emitted = after
     write(assignedRow('usage', event, assignment, charge, amount))
-    if (reading === moved || !isLevel(basis.meter.aggregation)) continue
+    if (reading === moved || aggregation.level === undefined) continue
     moved = reading
     moveLevel(event, reading, segment, state, book)
     carryLevel(event, segment, state, book, (later, owed) => writeResidual(later, owed, event, write))

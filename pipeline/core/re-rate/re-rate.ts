@@ -6,6 +6,7 @@
 import { heldAfter } from '../../../rating/aggregations/registry.js'
 import { addSample, type ChargeBasis } from '../../../rating/charges/accumulator.js'
 import { chargeOf } from '../../../rating/charges/rate.js'
+import { raterOf } from '../../../rating/charges/rater.js'
 import { wouldExceed } from '../../../rating/ranges/value-range.js'
 import type { MeterReading } from '../../../schemas/event/metered-event.js'
 import { compositeKey } from '../../../schemas/identifiers.js'
@@ -227,12 +228,18 @@ function rebuildCharge(step: Step, rebuilt: Rebuilt, old: Map<string, UsageCharg
   const charge = newCharge(segment, basis, old.get(segment.chargeId)?.emitted ?? 0n)
   old.delete(segment.chargeId)
   charge.accumulator.levelsAtStart = levelsBefore(segment, state, book.catalog)
-  const distinct = basis.meter.aggregation === 'unique_count'
+  const rater = raterOf(basis)
+  const { readsText } = rater.aggregation
   for (const { event, assignment, isNew } of samples) {
     const before = isNew ? rowsBefore(basis, charge) : 0n
-    addSample(basis, charge.accumulator, sampleOf(event, assignment.reading, assignment.cell, distinct))
+    addSample(
+      basis,
+      charge.accumulator,
+      sampleOf(event, assignment.reading, assignment.cell, readsText),
+      rater,
+    )
     if (!isNew) continue
-    const amount = chargeOf(basis, charge.accumulator).amount - before
+    const amount = chargeOf(basis, charge.accumulator, rater).amount - before
     charge.emitted += amount
     out.rated(assignedRow('correction', event, assignment, charge, amount))
   }

@@ -2,7 +2,8 @@
 // What a meter reads there is decided by normalize.ts.
 
 import type { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
-import type { Aggregation, Meter } from '../../../schemas/catalog/catalog.js'
+import { aggregationFacts } from '../../../schemas/catalog/aggregations.js'
+import type { Meter } from '../../../schemas/catalog/catalog.js'
 
 /** A path of `data`, and the slot that its value is noted in. */
 export interface PathSlot {
@@ -12,6 +13,8 @@ export interface PathSlot {
 
 export interface MeterSlots {
   readonly meter: Meter
+  /** The value as text, whatever scalar it is; else a quantity. */
+  readonly readsText: boolean
   /** Undefined: it reads no value. */
   readonly value: PathSlot | undefined
   readonly filters: readonly (PathSlot & { readonly accepted: ReadonlySet<string> })[]
@@ -36,7 +39,7 @@ export class MeterMatch {
     this.number = matches
     this.type = type
     this.meters = meters
-    this.isAddedUp = meters.every(({ meter }) => isAddedUp(meter.aggregation))
+    this.isAddedUp = meters.every(({ meter }) => aggregationFacts[meter.aggregation].additive !== undefined)
   }
 
   /** These meters and one more. */
@@ -96,13 +99,12 @@ function slotsOf(
   slotOf: (path: readonly string[], use?: 'text' | 'quantity') => PathSlot,
   sharedNames: (names: readonly string[]) => readonly string[],
 ): MeterSlots {
-  const { aggregation, value = [] } = meter
+  const { value = [] } = meter
+  const { reads } = aggregationFacts[meter.aggregation]
   return {
     meter,
-    value:
-      aggregation === 'count'
-        ? undefined
-        : slotOf(value, aggregation === 'unique_count' ? 'text' : 'quantity'),
+    readsText: reads === 'text',
+    value: reads === 'nothing' ? undefined : slotOf(value, reads),
     filters: [...meter.filters].map(([path, accepted]) => ({
       ...slotOf(path.replace(/^\$\./, '').split('.')),
       accepted: new Set(accepted),
@@ -110,8 +112,4 @@ function slotsOf(
     dimensions: meter.dimensions.map(name => slotOf(name.split('.'))),
     dimensionNames: sharedNames(meter.dimensions),
   }
-}
-
-function isAddedUp(aggregation: Aggregation): boolean {
-  return aggregation === 'sum' || aggregation === 'count'
 }

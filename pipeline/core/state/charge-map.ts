@@ -4,7 +4,9 @@
 // Invariants: a charge either runs or has a record; `get` ends the run, so a record that was got may be changed until the
 // next event is rated, or the next delta is taken; deltas and dumps restore the same charges, running or not.
 
+import { type AdditiveState, isAdditiveState } from '../../../rating/aggregations/registry.js'
 import type { Accumulator } from '../../../rating/charges/accumulator.js'
+import { aggregationFacts, aggregations } from '../../../schemas/catalog/aggregations.js'
 import { type Scaled, scaledMax } from '../../../schemas/money/decimal.js'
 import { type ChargeColumns, ChargeTable, noCharge } from './charge-table.js'
 import type { UsageCharge } from './records.js'
@@ -15,7 +17,7 @@ import { larger } from './typed-memory.js'
 /** Charges that are stored as columns: those that run and were put, and the totals of those and of all that moved on. */
 interface RunningDelta {
   readonly put: ChargeColumns
-  /** `runs` of each. */
+  /** The number of each one's aggregation. */
   readonly kinds: Uint8Array
   readonly moved: MovedTotals
 }
@@ -24,7 +26,9 @@ export interface ChargeDelta extends MapDelta<UsageCharge> {
   readonly running: RunningDelta
 }
 
-const runs = { not: 0, sum: 1, count: 2 } as const
+/** Of a charge that runs the number that its aggregation has in stored state; of any other this. */
+const notRunning = 0
+const runningNames = new Map(aggregations.map(name => [aggregationFacts[name].additive, name]))
 /** Marks of a charge since the last delta: it changed; it was put. */
 const changedMark = 1
 const putMark = 2
@@ -97,7 +101,7 @@ export class ChargeMap {
 
   /** The totals, with this charge running in them; undefined when it is no sum or count, or too large to run. */
   running(serial: number): RunningTotals | undefined {
-    return this.#runs[serial] !== runs.not || this.#start(serial) ? this.#totals : undefined
+    return this.#runs[serial] !== notRunning || this.#start(serial) ? this.#totals : undefined
   }
 
   /** Reads from the totals of a charge, so that they are near when they are needed; `serial` need not be one. */
@@ -124,14 +128,16 @@ export class ChargeMap {
     this.#dirty = []
     this.#deleted.clear()
     // Of a charge that moved and does not run any more, the record is in the delta.
-    const moved = this.#totals.takeMoved(serial => this.#runs[serial] !== runs.not)
+    const moved = this.#totals.takeMoved(serial => this.#runs[serial] !== notRunning)
     return { set, deleted, running: { ...this.#columnsOf(put), moved } }
   }
 
   dump(): ChargeDelta {
     const all = [...this.#serials()]
-    const running = all.filter(serial => this.#runs[serial] !== runs.not)
-    const records = all.filter(serial => this.#runs[serial] === runs.not).map(serial => this.#record(serial))
+    const running = all.filter(serial => this.#runs[serial] !== notRunning)
+    const records = all
+      .filter(serial => this.#runs[serial] === notRunning)
+      .map(serial => this.#record(serial))
     return {
       set: records.map(record => [record.chargeId, record]),
       deleted: [],
@@ -164,10 +170,10 @@ export class ChargeMap {
       if (!this.#table.has(serial))
         throw new Error(`The state lacks charge ${serial}, which a delta moves on.`)
       // The amounts of the record do not matter: those that it runs with come now.
-      const kind = this.#records.get(serial)?.accumulator.state.kind
-      if (kind === undefined) continue
-      if (kind !== 'sum' && kind !== 'count') throw new Error(`A ${kind} cannot run.`)
-      this.#runs[serial] = runs[kind]
+      const state = this.#records.get(serial)?.accumulator.state
+      if (state === undefined) continue
+      if (!isAdditiveState(state)) throw new Error(`A ${state.kind} cannot run.`)
+      this.#runs[serial] = aggregationFacts[state.kind].additive
       this.#records.delete(serial)
     }
     this.#totals.apply(moved)
@@ -186,14 +192,14 @@ export class ChargeMap {
     if (serial === noCharge) return false
     this.#table.remove(serial)
     this.#records.delete(serial)
-    this.#runs[serial] = runs.not
+    this.#runs[serial] = notRunning
     return true
   }
 
   #keep(charge: UsageCharge): void {
     this.#reserve(charge.serial)
     this.#records.set(charge.serial, charge)
-    this.#runs[charge.serial] = runs.not
+    this.#runs[charge.serial] = notRunning
   }
 
   #reserve(serial: number): void {
@@ -214,11 +220,11 @@ export class ChargeMap {
     if (charge === undefined) return false
     const { accumulator, emitted } = charge
     const { state, levelsAtStart } = accumulator
-    if ((state.kind !== 'sum' && state.kind !== 'count') || levelsAtStart !== undefined) return false
+    if (!isAdditiveState(state) || levelsAtStart !== undefined) return false
     if (!isWithin(state.total) || !isWithin(emitted)) return false
     this.#totals.set(serial, accumulator.events, accumulator.firstMs, accumulator.lastMs)
     this.#totals.setAmounts(serial, state.total, emitted)
-    this.#runs[serial] = runs[state.kind]
+    this.#runs[serial] = aggregationFacts[state.kind].additive
     this.#records.delete(serial)
     return true
   }
@@ -233,11 +239,11 @@ export class ChargeMap {
       firstMs: totals.firstMs(serial),
       lastMs: totals.lastMs(serial),
       levelsAtStart: undefined,
-      state: { kind: this.#runs[serial] === runs.sum ? 'sum' : 'count', total: totals.total(serial) },
+      state: { kind: runningNames.get(this.#runs[serial]), total: totals.total(serial) } as AdditiveState,
     }
     const charge = this.#table.record(serial, accumulator, totals.emitted(serial))
     this.#records.set(serial, charge)
-    this.#runs[serial] = runs.not
+    this.#runs[serial] = notRunning
     // What moved it on is in the record now, which may change further.
     if (totals.hasMoved(serial)) this.#mark(serial, changedMark)
     return charge

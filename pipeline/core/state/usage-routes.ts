@@ -7,7 +7,7 @@
 // The trick: customers, routes and targets are numbers, and what belongs to a number lies in one piece of a typed array,
 // so that an event of any of many customers finds its way over a few lines of memory.
 
-import type { Rater } from '../../../rating/charges/rate.js'
+import type { Rater } from '../../../rating/charges/rater.js'
 import { ByteKeys } from '../../../schemas/byte-keys.js'
 import type { MeterMatch } from '../scan/meter-slots.js'
 import type { ScannedEvents } from '../scan/scanned-events.js'

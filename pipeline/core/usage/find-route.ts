@@ -2,7 +2,8 @@
 // Invariant: a route is given only where every event of the kind is rated by adding its values to running totals; for
 // everything else there is none, and the general way decides.
 
-import { isRatedByTotal, raterOf } from '../../../rating/charges/rate.js'
+import { isRatedByTotal } from '../../../rating/charges/rate.js'
+import { raterOf } from '../../../rating/charges/rater.js'
 import type { SubscriptionPrices } from '../../../rating/timeline/price-lines.js'
 import { scaledOne } from '../../../schemas/money/decimal.js'
 import { beginninglessNs, earlier, endlessNs, later, msOf } from '../../../schemas/time.js'

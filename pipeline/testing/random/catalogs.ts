@@ -3,7 +3,7 @@
 // Nothing is chained and every choice is an index, so that fast-check shrinks each by itself.
 
 import fc from 'fast-check'
-import { aggregations } from '../../../schemas/catalog/catalog-parser.js'
+import { aggregations } from '../../../schemas/catalog/aggregations.js'
 import { ExactNumber } from '../../../schemas/money/exact-number.js'
 
 type Wire = Readonly<Record<string, unknown>>

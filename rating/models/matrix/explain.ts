@@ -3,7 +3,7 @@
 
 import type { Matrix } from '../../../schemas/catalog/models/matrix.js'
 import { explainQuantity } from '../../aggregations/explain-quantity.js'
-import { newAggregation } from '../../aggregations/registry.js'
+import { aggregatorOf } from '../../aggregations/registry.js'
 import { type Part, prorated } from '../../steps/part-of-period.js'
 import { greater, lesser, minus, ofScaled, type Ratio, times, zero } from '../../steps/ratio.js'
 import {
@@ -33,7 +33,7 @@ export function explainCells(steps: Step[], used: UsedCells): Ratio {
 function unitsByCell(steps: Step[], { basis, model, usage, levels }: UsedCells) {
   return cellsInOrder(usage, levels).map(cell => {
     const name = nameOf(model, cell)
-    const state = usage.cells.get(cell) ?? newAggregation(basis.meter.aggregation)
+    const state = usage.cells.get(cell) ?? aggregatorOf(basis.meter.aggregation).start()
     const level = levels?.get(cell) ?? 0n
     const units = explainQuantity(steps, basis, { state, level, events: undefined, cell: name })
     return { cell, name, units }

@@ -6,7 +6,7 @@
 
 import type { Matrix } from '../../../schemas/catalog/models/matrix.js'
 import { greatest, magnitude, scaledOne } from '../../../schemas/money/decimal.js'
-import { addToAggregation, aggregated, heldIn, newAggregation } from '../../aggregations/registry.js'
+import { heldIn } from '../../aggregations/registry.js'
 import type { UsageSample } from '../../aggregations/sample.js'
 import type { ChargeBasis } from '../../periods/charge-basis.js'
 import { beyondIncluded } from '../included.js'
@@ -36,18 +36,23 @@ export const matrix: UsageModel<Matrix, Matrix, MatrixUsage> = {
   explain: explainMatrix,
 }
 
-function addToCell(basis: ChargeBasis, { cells }: MatrixUsage, sample: UsageSample): void {
+function addToCell(
+  { fromNs }: ChargeBasis,
+  { aggregation }: Compiled<Matrix>,
+  { cells }: MatrixUsage,
+  sample: UsageSample,
+): void {
   let state = cells.get(sample.cell)
   if (state === undefined) {
-    state = newAggregation(basis.meter.aggregation)
+    state = aggregation.start()
     cells.set(sample.cell, state)
   }
-  addToAggregation(basis, state, sample)
+  aggregation.add(state, sample, fromNs)
 }
 
 function owed(
   basis: ChargeBasis,
-  { terms, factor, included }: Compiled<Matrix>,
+  { terms, factor, included, aggregation }: Compiled<Matrix>,
   usage: MatrixUsage,
   levels: Levels,
 ): Owed {
@@ -55,8 +60,8 @@ function owed(
   let amount = 0n
   let left = included
   for (const cell of cellsInOrder(usage, levels)) {
-    const state = usage.cells.get(cell) ?? newAggregation(basis.meter.aggregation)
-    const inCell = aggregated(basis, state, levels?.get(cell) ?? 0n)
+    const state = usage.cells.get(cell) ?? aggregation.start()
+    const inCell = aggregation.total(state, basis, levels?.get(cell) ?? 0n)
     total += inCell
     const units = inCell * factor
     const beyond = beyondIncluded(units, left)

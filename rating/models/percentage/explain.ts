@@ -5,12 +5,7 @@
 import type { Percentage } from '../../../schemas/catalog/models/percentage.js'
 import { type Scaled, scaledOne } from '../../../schemas/money/decimal.js'
 import { explainQuantity } from '../../aggregations/explain-quantity.js'
-import {
-  addToAggregation,
-  aggregated,
-  aggregationDenominator,
-  newAggregation,
-} from '../../aggregations/registry.js'
+import { aggregationDenominator, aggregatorOf, isAdditiveState } from '../../aggregations/registry.js'
 import { idOf } from '../../aggregations/sample.js'
 import type { ChargeBasis } from '../../periods/charge-basis.js'
 import { explainIncluded, type Part } from '../../steps/part-of-period.js'
@@ -77,11 +72,8 @@ interface PercentageInput extends UsedEvents {
 
 export function explainEvents(steps: Step[], { basis, usage, levels, events }: UsedEvents): Ratio {
   const logged = loggedAggregation(basis, usage)
-  // Of `sum` and `count` the later events are remembered as a total.
-  const state =
-    logged.kind === 'sum' || logged.kind === 'count'
-      ? { kind: logged.kind, total: usage.headTotal + usage.tailTotal }
-      : logged
+  // Where events are added up, the later ones are remembered as a total.
+  const state = isAdditiveState(logged) ? { ...logged, total: usage.headTotal + usage.tailTotal } : logged
   return explainQuantity(steps, basis, { state, level: levels?.get(0) ?? 0n, events, cell: '' })
 }
 
@@ -111,8 +103,9 @@ function walkThrough({ basis, usage, levels }: UsedEvents, terms: PercentageTerm
   const { head } = usage
   const level = levels?.get(0) ?? 0n
   const factor = scale.denominator / aggregationDenominator(basis)
-  const aggregation = newAggregation(basis.meter.aggregation)
-  const walk = startWalk(terms, aggregated(basis, aggregation, level) * factor)
+  const aggregator = aggregatorOf(basis.meter.aggregation)
+  const state = aggregator.start()
+  const walk = startWalk(terms, aggregator.total(state, basis, level) * factor)
   const stand = (): Stand => ({
     free: walk.free,
     units: ratio(beyondIncluded(walk.gross, terms.included), scale.denominator * scaledOne),
@@ -122,8 +115,8 @@ function walkThrough({ basis, usage, levels }: UsedEvents, terms: PercentageTerm
   const stands = [stand()]
   for (let at = 0; at < head.times.length; at += 1) {
     const sample = { timeNs: head.times[at]!, key: head.keys[at]!, quantity: head.quantities[at]! }
-    addToAggregation(basis, aggregation, { ...sample, text: head.texts[at]!, cell: 0 })
-    walkEvent(terms, walk, aggregated(basis, aggregation, level) * factor)
+    aggregator.add(state, { ...sample, text: head.texts[at]!, cell: 0 }, basis.fromNs)
+    walkEvent(terms, walk, aggregator.total(state, basis, level) * factor)
     stands.push(stand())
   }
   return { walk, stands }

@@ -21,11 +21,11 @@ export const percentage: UsageModel<Percentage, PercentageTerms, PercentageUsage
   start: newPercentageUsage,
   add: addToPercentageUsage,
   compile: compilePercentage,
-  owed(basis, { terms, factor }, usage, levels) {
+  owed(basis, compiled, usage, levels) {
     const level = levels?.get(0) ?? 0n
-    const total = percentageQuantity(basis, usage, level)
-    const isFree = basis.trial || isAllFree(basis, usage)
-    return { total, amount: isFree ? 0n : percentageAmount(basis, terms, factor, usage, level) }
+    const total = percentageQuantity(basis, compiled, usage, level)
+    const isFree = basis.trial || isAllFree(basis, compiled, usage)
+    return { total, amount: isFree ? 0n : percentageAmount(basis, compiled, usage, level) }
   },
   held: ({ headTotal, tailTotal }) => magnitude(headTotal) + magnitude(tailTotal),
   bound({ rate, fixedAmount = 0n, perEventMinimum = 0n }) {

@@ -8,16 +8,11 @@
 // negative events are allowed, with something free beside per-event clamps or with free units beside a fixed amount.
 
 import type { Percentage } from '../../../schemas/catalog/models/percentage.js'
-import { type Scaled, scaledOne } from '../../../schemas/money/decimal.js'
-import {
-  type AggregationState,
-  addToAggregation,
-  aggregated,
-  isAdditive,
-  newAggregation,
-} from '../../aggregations/registry.js'
+import type { Scaled } from '../../../schemas/money/decimal.js'
+import { type AggregationState, aggregatorOf } from '../../aggregations/registry.js'
 import { compareEvents, insertionIndex, type UsageSample } from '../../aggregations/sample.js'
 import type { ChargeBasis } from '../../periods/charge-basis.js'
+import type { Compiled } from '../model.js'
 import {
   compilePercentage,
   fullFee,
@@ -55,7 +50,7 @@ interface CachedWalk {
   readonly basis: ChargeBasis
   readonly level: Scaled
   readonly rewrites: number
-  readonly aggregation: AggregationState
+  readonly state: AggregationState
   readonly walk: PercentageWalk
 }
 
@@ -77,15 +72,20 @@ export function newPercentageUsage(): PercentageUsage {
   }
 }
 
-export function addToPercentageUsage(basis: ChargeBasis, usage: PercentageUsage, sample: UsageSample): void {
+export function addToPercentageUsage(
+  basis: ChargeBasis,
+  compiled: Compiled<PercentageTerms>,
+  usage: PercentageUsage,
+  sample: UsageSample,
+): void {
   const { head } = usage
-  const quantity = basis.meter.aggregation === 'count' ? scaledOne : sample.quantity
-  if (quantity < 0n && mayShedTail(basis) && !basis.meter.allowNegative) {
+  const { quantity } = sample
+  if (quantity < 0n && mayShedTail(basis, compiled) && !basis.meter.allowNegative) {
     throw new Error(`meter ${basis.meter.meter} has a negative quantity that it does not allow`)
   }
   const last = head.times.length - 1
   if (usage.settled && compareEvents(head.times[last]!, head.keys[last]!, sample.timeNs, sample.key) <= 0) {
-    addToTail(basis, usage, quantity)
+    addToTail(basis, compiled.terms, usage, quantity)
     return
   }
   const at = insertionIndex(head.times, head.keys, sample.timeNs, sample.key)
@@ -95,64 +95,75 @@ export function addToPercentageUsage(basis: ChargeBasis, usage: PercentageUsage,
   head.quantities.splice(at, 0, quantity)
   head.texts.splice(at, 0, sample.text)
   usage.headTotal += quantity
-  usage.settled = isSettled(basis, head.times.length, usage.headTotal)
-  if (usage.settled) shedTail(basis, usage)
+  usage.settled = isSettled(basis, compiled, head.times.length, usage.headTotal)
+  if (usage.settled) shedTail(basis, compiled, usage)
 }
 
-/** The amount at the scale of `percentage`: exact. `factor` turns an aggregated quantity into one at `terms`' scale. */
+/** The amount at the scale of `percentage`: exact. */
 export function percentageAmount(
   basis: ChargeBasis,
-  terms: PercentageTerms,
-  factor: bigint,
+  compiled: Compiled<PercentageTerms>,
   usage: PercentageUsage,
   level: Scaled,
 ): bigint {
-  const { walk } = walkOf(basis, terms, factor, usage, level)
+  const { terms, factor } = compiled
+  const { walk } = walkOf(basis, compiled, usage, level)
   if (terms.clamped) return walk.fees + usage.tailFees * factor
   return unclampedAmount(terms, walk, walk.gross + usage.tailTotal * factor, walk.events + usage.tailEvents)
 }
 
 /** No event is beyond the free yet, so nothing is owed and no walk is needed. */
-export function isAllFree(basis: ChargeBasis, usage: PercentageUsage): boolean {
-  return !usage.settled && basis.price.included === 0n && mayShedTail(basis) && !basis.meter.allowNegative
+export function isAllFree(
+  basis: ChargeBasis,
+  compiled: Compiled<PercentageTerms>,
+  usage: PercentageUsage,
+): boolean {
+  if (usage.settled || basis.price.included !== 0n || basis.meter.allowNegative) return false
+  return mayShedTail(basis, compiled)
 }
 
 /** The aggregated quantity x `aggregationDenominator`. */
-export function percentageQuantity(basis: ChargeBasis, usage: PercentageUsage, level: Scaled): bigint {
-  if (usage.settled || isAdditive(basis)) return usage.headTotal + usage.tailTotal
-  return aggregated(basis, loggedAggregation(basis, usage), level)
+export function percentageQuantity(
+  basis: ChargeBasis,
+  { aggregation }: Compiled<PercentageTerms>,
+  usage: PercentageUsage,
+  level: Scaled,
+): bigint {
+  if (usage.settled || aggregation.isAdditive) return usage.headTotal + usage.tailTotal
+  return aggregation.total(loggedAggregation(basis, usage), basis, level)
 }
 
 /** The head's events aggregated. */
 export function loggedAggregation(basis: ChargeBasis, usage: PercentageUsage): AggregationState {
   const cached = cachedWalks.get(usage)
   const isComplete = cached !== undefined && cached.walk.events === usage.head.times.length
-  if (isComplete && cached.basis === basis && cached.rewrites === usage.rewrites) return cached.aggregation
-  const aggregation = newAggregation(basis.meter.aggregation)
+  if (isComplete && cached.basis === basis && cached.rewrites === usage.rewrites) return cached.state
+  const { start, add } = aggregatorOf(basis.meter.aggregation)
+  const state = start()
   for (let index = 0; index < usage.head.times.length; index += 1) {
-    addToAggregation(basis, aggregation, sampleAt(usage.head, index))
+    add(state, sampleAt(usage.head, index), basis.fromNs)
   }
-  return aggregation
+  return state
 }
 
 /** The walk through the head, carried on from where it stood if the head only grew at its end. */
 function walkOf(
   basis: ChargeBasis,
-  terms: PercentageTerms,
-  factor: bigint,
+  compiled: Compiled<PercentageTerms>,
   usage: PercentageUsage,
   level: Scaled,
 ): CachedWalk {
+  const { terms, factor, aggregation } = compiled
   let cached = cachedWalks.get(usage)
   if (cached === undefined || !isCurrent(cached, basis, usage, level)) {
-    const aggregation = newAggregation(basis.meter.aggregation)
-    const walk = startWalk(terms, aggregated(basis, aggregation, level) * factor)
-    cached = { basis, level, rewrites: usage.rewrites, aggregation, walk }
+    const state = aggregation.start()
+    const walk = startWalk(terms, aggregation.total(state, basis, level) * factor)
+    cached = { basis, level, rewrites: usage.rewrites, state, walk }
     cachedWalks.set(usage, cached)
   }
   while (cached.walk.events < usage.head.times.length) {
-    addToAggregation(basis, cached.aggregation, sampleAt(usage.head, cached.walk.events))
-    walkEvent(terms, cached.walk, aggregated(basis, cached.aggregation, level) * factor)
+    aggregation.add(cached.state, sampleAt(usage.head, cached.walk.events), basis.fromNs)
+    walkEvent(terms, cached.walk, aggregation.total(cached.state, basis, level) * factor)
   }
   return cached
 }
@@ -171,56 +182,62 @@ function sampleAt(log: EventLog, index: number): UsageSample {
   }
 }
 
-function shedTail(basis: ChargeBasis, usage: PercentageUsage): void {
+function shedTail(basis: ChargeBasis, compiled: Compiled<PercentageTerms>, usage: PercentageUsage): void {
   const { head } = usage
   for (;;) {
     const last = head.times.length - 1
     const quantity = head.quantities[last]!
-    if (!isSettled(basis, last, usage.headTotal - quantity)) return
+    if (!isSettled(basis, compiled, last, usage.headTotal - quantity)) return
     head.times.pop()
     head.keys.pop()
     head.quantities.pop()
     head.texts.pop()
     usage.headTotal -= quantity
     usage.rewrites += 1
-    addToTail(basis, usage, quantity)
+    addToTail(basis, compiled.terms, usage, quantity)
   }
 }
 
-function addToTail(basis: ChargeBasis, usage: PercentageUsage, quantity: Scaled): void {
+function addToTail(
+  basis: ChargeBasis,
+  { clamped }: PercentageTerms,
+  usage: PercentageUsage,
+  quantity: Scaled,
+): void {
   usage.tailEvents += 1
   usage.tailTotal += quantity
-  const model = basis.price.model as Percentage
-  if (isClamped(model)) usage.tailFees += fullFee(tailTermsOf(model), quantity)
+  if (clamped) usage.tailFees += fullFee(tailTermsOf(basis.price.model as Percentage), quantity)
 }
 
 /** Whether a head of so many events and this total holds all that the free units and events depend on. */
-function isSettled(basis: ChargeBasis, events: number, total: Scaled): boolean {
-  if (!mayShedTail(basis)) return false
+function isSettled(
+  basis: ChargeBasis,
+  compiled: Compiled<PercentageTerms>,
+  events: number,
+  total: Scaled,
+): boolean {
+  if (!mayShedTail(basis, compiled)) return false
   const model = basis.price.model as Percentage
   const { freeUnits, freeEvents } = model
-  const pastFreeEvents = freeEvents === undefined ? isOrderFree(model) && events > 0 : events > freeEvents
+  const pastFreeEvents =
+    freeEvents === undefined ? isOrderFree(model, compiled.terms) && events > 0 : events > freeEvents
   if (basis.meter.allowNegative) return pastFreeEvents
   const { included } = basis.price
   const pastFreeUnits = freeUnits !== undefined && total > included + freeUnits
   return total >= included && (pastFreeEvents || pastFreeUnits)
 }
 
-function mayShedTail(basis: ChargeBasis): boolean {
-  if (!isAdditive(basis)) return false
+function mayShedTail(basis: ChargeBasis, { aggregation, terms }: Compiled<PercentageTerms>): boolean {
+  if (!aggregation.isAdditive) return false
+  if (!basis.meter.allowNegative || !terms.clamped) return true
   const model = basis.price.model as Percentage
-  if (!basis.meter.allowNegative || !isClamped(model)) return true
   // Without anything free each event's fee is its own, whatever came before.
   return model.freeUnits === undefined && model.freeEvents === undefined && basis.price.included === 0n
 }
 
 /** Without free events the amount follows from totals alone when no event's own fee depends on the free units. */
-function isOrderFree(model: Percentage): boolean {
-  return model.freeUnits === undefined || (model.fixedAmount === undefined && !isClamped(model))
-}
-
-function isClamped(model: Percentage): boolean {
-  return model.perEventMinimum !== undefined || model.perEventMaximum !== undefined
+function isOrderFree(model: Percentage, { clamped }: PercentageTerms): boolean {
+  return model.freeUnits === undefined || (model.fixedAmount === undefined && !clamped)
 }
 
 function tailTermsOf(model: Percentage): PercentageTerms {

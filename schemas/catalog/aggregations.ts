@@ -1,0 +1,36 @@
+// The aggregations that a meter can name: the one list of them, with what reading a meter depends on.
+// How each one aggregates is in rating/aggregations; a name that is missing there does not compile. Contract section 3.
+
+export interface AggregationFacts {
+  /** What a meter reads at its `value`. */
+  readonly reads: 'nothing' | 'text' | 'quantity'
+  /** Meters take negative values unless told otherwise: changes of a level go both ways. */
+  readonly negativeByDefault?: true
+  readonly takesPercentile?: true
+  /** The quantity is the sum of what each event adds by itself. The number stands for the name in stored state. */
+  readonly additive?: number
+}
+
+const facts = {
+  count: { reads: 'nothing', additive: 2 },
+  sum: { reads: 'quantity', additive: 1 },
+  max: { reads: 'quantity' },
+  min: { reads: 'quantity' },
+  latest: { reads: 'quantity' },
+  unique_count: { reads: 'text' },
+  weighted_sum: { reads: 'quantity', negativeByDefault: true },
+  time_average: { reads: 'quantity' },
+  percentile: { reads: 'quantity', takesPercentile: true },
+} as const satisfies Readonly<Record<string, AggregationFacts>>
+
+export type Aggregation = keyof typeof facts
+
+export type AdditiveAggregation = {
+  [A in Aggregation]: (typeof facts)[A] extends { additive: number } ? A : never
+}[Aggregation]
+
+export const aggregations = Object.keys(facts) as readonly Aggregation[]
+
+/** Of an additive one the number is known to the compiler. */
+export const aggregationFacts: Readonly<Record<Aggregation, AggregationFacts>> &
+  Readonly<Record<AdditiveAggregation, { readonly additive: number }>> = facts
