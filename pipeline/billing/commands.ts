@@ -25,18 +25,15 @@ export const billingCommands: DeclareCommands = (program, line) => {
     .option('--wait', 'until the batches are published')
   withGateway(create, 'print the run as JSON').action((options: CreateOptions) =>
     line.run(async () => {
-      const { preview = false, wait = false, json = false } = options
+      const { preview = false, wait = false } = options
       const { createCommand } = await load()
-      return createCommand({ ...options, gateway: await line.gateway(options), preview, wait, json }, line.io)
+      return createCommand({ ...options, ...(await line.gateway(options)), preview, wait }, line.io)
     }),
   )
 
   const show = billing.command('show').description('status and totals of a run').argument('<id>')
   withGateway(show, 'print the run as JSON').action((id: string, options: GatewayOptions) =>
-    line.run(async () => {
-      const { showCommand } = await load()
-      return showCommand({ gateway: await line.gateway(options), id, json: options.json === true }, line.io)
-    }),
+    line.run(async () => (await load()).showCommand({ id, ...(await line.gateway(options)) }, line.io)),
   )
 
   const batches = billing
@@ -48,8 +45,7 @@ export const billingCommands: DeclareCommands = (program, line) => {
     (id: string, options: GatewayOptions & { readonly after?: string }) =>
       line.run(async () => {
         const { batchesCommand } = await load()
-        const args = { ...options, gateway: await line.gateway(options), id, json: options.json === true }
-        return batchesCommand(args, line.io)
+        return batchesCommand({ ...options, id, ...(await line.gateway(options)) }, line.io)
       }),
   )
 }

@@ -1,5 +1,5 @@
-// The command line as the commands see it: the program they belong to, the configuration, the running Weir they talk to,
-// how they end. Everything heavy is loaded when it is asked for.
+// The command line that commands are declared on: it loads the configuration, finds the running Weir, makes the logger and
+// sets the exit code. It loads a module that is slow to load only when a command needs it.
 
 import { Command } from 'commander'
 import { environment, version } from '../environment.js'
@@ -82,7 +82,7 @@ export const line: CommandLine = {
     }
     const ofInstance = options.url === undefined ? instance?.api_key : undefined
     const apiKey = options.apiKey ?? environment()['WEIR_API_KEY'] ?? ofInstance
-    return { url: url.replace(/\/$/, ''), apiKey }
+    return { gateway: { url: url.replace(/\/$/, ''), apiKey }, json: options.json === true }
   },
 
   async broker() {

@@ -1,4 +1,4 @@
-// What the commands of features are declared with: the command line as they see it, and the options that several share.
+// What a feature declares its commands with: the interface of the command line, and the options that several commands share.
 //
 // Invariant: this file and every `commands.ts` load nothing but commander, so that `weir --help` answers at once. The work
 // of a command is loaded in its action.
@@ -16,15 +16,15 @@ export type DeclareCommands = (program: Command, line: CommandLine) => void
 export interface CommandLine {
   readonly io: CliIo
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Does the work of a command: what it answers is the exit code of the process. */
+  /** Does the work of a command. The answer of `work` is the exit code of the process. */
   run(work: () => Promise<number>): Promise<void>
   /** As `run`, for a command that starts servers of its own and has nothing to drain: a signal ends the process. */
   runUntilSignal(work: () => Promise<number>): Promise<void>
-  /** `flags`: by the dotted name of the setting. */
+  /** Keys of `flags` are dotted names of settings. */
   config(flags?: Readonly<Record<string, unknown>>): Promise<WeirConfig>
-  /** The gateway that a command talks to: as told, else the one that was started on the data directory. */
-  gateway(options: GatewayOptions): Promise<Gateway>
-  /** What a command takes that works on the broker itself. */
+  /** For a command that talks to a gateway: the given one, else the one that was started on the data directory. */
+  gateway(options: GatewayOptions): Promise<GatewayArguments>
+  /** For a command that works on the broker itself. */
   broker(): Promise<BrokerArguments>
   /** Lines for people on a terminal, JSON elsewhere. */
   logger(level: string): Promise<Logger>
@@ -34,6 +34,11 @@ export interface GatewayOptions {
   readonly url?: string
   readonly apiKey?: string
   readonly json?: boolean
+}
+
+export interface GatewayArguments {
+  readonly gateway: Gateway
+  readonly json: boolean
 }
 
 export interface BrokerArguments {

@@ -24,10 +24,6 @@ const load = () => import('./keys-command.js')
 
 export const keysCommands: DeclareCommands = (program, line) => {
   const keys = program.command('keys').description('API keys: what each may do, and until when')
-  const common = async (options: GatewayOptions) => ({
-    gateway: await line.gateway(options),
-    json: options.json === true,
-  })
 
   const create = keys
     .command('create')
@@ -40,13 +36,16 @@ export const keysCommands: DeclareCommands = (program, line) => {
   withGateway(create, 'print the key as JSON').action((options: CreateOptions) =>
     line.run(async () => {
       const { createKeyCommand } = await load()
-      return createKeyCommand({ ...options, scopes: options.scope, ...(await common(options)) }, line.io)
+      return createKeyCommand(
+        { ...options, scopes: options.scope, ...(await line.gateway(options)) },
+        line.io,
+      )
     }),
   )
 
   const ls = keys.command('ls').description('all keys, revoked and expired ones too')
   withGateway(ls, 'print the keys as JSON').action((options: GatewayOptions) =>
-    line.run(async () => (await load()).listKeysCommand(await common(options), line.io)),
+    line.run(async () => (await load()).listKeysCommand(await line.gateway(options), line.io)),
   )
 
   const rotate = keys
@@ -58,12 +57,12 @@ export const keysCommands: DeclareCommands = (program, line) => {
   withGateway(rotate, 'print the key as JSON').action((id: string, options: RotateOptions) =>
     line.run(async () => {
       const { rotateKeyCommand } = await load()
-      return rotateKeyCommand({ ...options, id, ...(await common(options)) }, line.io)
+      return rotateKeyCommand({ ...options, id, ...(await line.gateway(options)) }, line.io)
     }),
   )
 
   const revoke = keys.command('revoke').description('end a key, at once and for ever').argument('<id>')
   withGateway(revoke, 'print the key as JSON').action((id: string, options: GatewayOptions) =>
-    line.run(async () => (await load()).revokeKeyCommand({ id, ...(await common(options)) }, line.io)),
+    line.run(async () => (await load()).revokeKeyCommand({ id, ...(await line.gateway(options)) }, line.io)),
   )
 }

@@ -9,8 +9,8 @@ export const reconcileCommands: DeclareCommands = (program, line) => {
   withGateway(reconcile, 'print the report as JSON').action((options: GatewayOptions) =>
     line.run(async () => {
       const { askGateway, reconcileCommand } = await import('./reconcile-command.js')
-      const gateway = await line.gateway(options)
-      return reconcileCommand({ read: () => askGateway(gateway), json: options.json === true }, line.io)
+      const { gateway, json } = await line.gateway(options)
+      return reconcileCommand({ read: () => askGateway(gateway), json }, line.io)
     }),
   )
 }
