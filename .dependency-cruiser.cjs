@@ -31,7 +31,7 @@ const rooms = {
   terminal: [],
   gateway: ['broker', 'terminal'],
   // What a feature brings, as a type, and what it is handed.
-  feature: ['config', 'deliver', 'engine', 'gateway', 'terminal'],
+  feature: ['broker', 'config', 'deliver', 'engine', 'gateway', 'terminal'],
   // Features: each may use the rooms above, and none another's inside.
   billing: ['broker', 'deliver', 'feature', 'gateway', 'ledger', 'terminal'],
   clickhouse: ['core', 'engine', 'feature'],

@@ -6,13 +6,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type JetStreamClient, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { type KV, Kvm } from '@nats-io/kv'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from 'pino'
 import { Registry } from 'prom-client'
 import type { NatsLogin } from '../deploy/embedded/nats-server.js'
 import type { Catalog } from '../schemas/catalog/catalog.js'
 import { type ClickHouseConfig, openClickHouse } from '../sinks/clickhouse/config.js'
-import { failingWhenLost } from './broker/connection-watch.js'
+import type { BulkTransport } from './broker/bulk-transport.js'
+import { connectBroker } from './broker/connect-broker.js'
 import { publishCatalogs } from './broker/publish-catalogs.js'
 import { ensureTopology } from './broker/topology.js'
 import type { WeirConfig } from './config/config.js'
@@ -135,19 +136,18 @@ async function startOnce(
       onTrouble: (server, detail) => log.error({ server, detail }, 'embedded server in trouble'),
     })
     undo.push(() => servers.stop())
-    const client = await connect({
+    const { nc, bulk } = await connectBroker({
       ...servers.nats,
       maxReconnectAttempts: -1,
       reconnectTimeWait: 250,
       name: 'weir',
     })
-    const nc = failingWhenLost(client)
     undo.push(() => nc.close())
     await ensureTopology(nc, { partitions: config.partitions, replicas: config.nats.replicas })
     const { clickhouse } = servers
     const applied = (await Promise.all(features.map(feature => feature.migrate?.(clickhouse) ?? []))).flat()
     if (applied.length > 0) log.info({ applied }, 'schema migrated')
-    return await startRoles({ config, options, memory, pool, servers, nc, undo })
+    return await startRoles({ config, options, memory, pool, servers, nc, bulk, undo })
   } catch (error) {
     if (undo.length > 1 && !isSpoilt()) await sleep(endNoticedMs)
     for (const step of undo.reverse()) await step().catch(() => undefined) // the first error is the one to tell
@@ -162,11 +162,12 @@ interface Started {
   readonly pool: WorkerPool
   readonly servers: Servers
   readonly nc: NatsConnection
+  readonly bulk: BulkTransport
   readonly undo: (() => Promise<unknown>)[]
 }
 
 async function startRoles(started: Started): Promise<Weir> {
-  const { config, options, memory, pool, servers, nc, undo } = started
+  const { config, options, memory, pool, servers, nc, bulk, undo } = started
   const { clickhouse } = servers
   const js = jetstream(nc)
   const jsm = await jetstreamManager(nc)
@@ -178,7 +179,20 @@ async function startRoles(started: Started): Promise<Weir> {
   const engines: { status(): readonly EngineStatus[] }[] = []
   const partitionStatus = () => engines.flatMap(one => one.status())
   const parts: RoleParts = {
-    ...{ config, log: options.log, nc, js, jsm, buckets, clickhouse, queries, features, registry, undo },
+    ...{
+      config,
+      log: options.log,
+      nc,
+      bulk,
+      js,
+      jsm,
+      buckets,
+      clickhouse,
+      queries,
+      features,
+      registry,
+      undo,
+    },
     feeds: feedsOf(features, config),
     telemetry: pipelineTelemetry(registry),
     tail: new LedgerTail(memory),

@@ -134,13 +134,14 @@ export async function partitions(
   awaited: AwaitedFeed,
   pool: WorkerPool,
 ): Promise<Partitions> {
-  const { config, nc, jsm, log, telemetry, tail, underWay, memory, undo } = parts
+  const { config, nc, bulk, jsm, log, telemetry, tail, underWay, memory, undo } = parts
   const history = parts.features.find(feature => feature.history !== undefined)?.history?.(parts, awaited)
   if (history === undefined) throw new Error('no feature brings the history')
   const gauge = await startGauge(parts)
   const engines = new Engines({
     partitions: config.partitions,
     nc,
+    bulk,
     jsm,
     pool,
     limits: limitsOfConfig(config, maxPayloadOf(nc)),

@@ -6,8 +6,10 @@
 import { fileURLToPath } from 'node:url'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { jetstreamManager } from '@nats-io/jetstream'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { Piscina } from 'piscina'
+import type { BulkTransport } from '../../pipeline/broker/bulk-transport.js'
+import { connectBroker } from '../../pipeline/broker/connect-broker.js'
 import { ensureTopology } from '../../pipeline/broker/topology.js'
 import { defaultEngineLimits } from '../../pipeline/config/limits.js'
 import type { InputMessage } from '../../pipeline/core/decode/decode.js'
@@ -60,12 +62,12 @@ export async function floorFrom(producer: Producer, options: BenchOptions): Prom
     const onEnded = (server: string, detail: string) => options.log.error({ server, detail }, 'server ended')
     const searchPath = process.env['PATH'] ?? ''
     const servers = await startServers(config, { searchPath, onNotice: progress.notice, onEnded })
-    const nc = await connect(servers.nats)
+    const { nc, bulk } = await connectBroker(servers.nats)
     await ensureTopology(nc, { partitions: traffic.partitions })
     const login = servers.clickhouse
     await migrate(login)
     const clickhouse = openClickHouse(login)
-    const mover = await Mover.start(nc, clickhouse, new RowsFolder(login))
+    const mover = await Mover.start(nc, bulk, clickhouse, new RowsFolder(login))
     const pids = servers.pids()
     const meter = new UsageMeter({
       weir: process.pid,
@@ -115,12 +117,17 @@ class Mover {
   #wake: () => void = () => undefined
   #failure: Error | undefined
 
-  static async start(nc: NatsConnection, clickhouse: ClickHouseClient, folder: RowsFolder): Promise<Mover> {
+  static async start(
+    nc: NatsConnection,
+    bulk: BulkTransport,
+    clickhouse: ClickHouseClient,
+    folder: RowsFolder,
+  ): Promise<Mover> {
     const mover = new Mover(clickhouse, folder)
     const jsm = await jetstreamManager(nc)
     const { created } = await jsm.streams.info('METERING')
     mover.#reader = new InputReader({
-      nc,
+      bulk,
       jsm,
       stream: 'METERING',
       filterSubjects: ['metering.>'],

@@ -7,8 +7,9 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
+import { type BrokerConnection, connectBroker } from '../../pipeline/broker/connect-broker.js'
 import { ensureTopology, natsSubjects } from '../../pipeline/broker/topology.js'
 import { type PipelineLimits, pipelineLimits } from '../../pipeline/config/limits.js'
 import { PartitionCore } from '../../pipeline/core/core.js'
@@ -99,13 +100,14 @@ async function restart(
   },
 ) {
   const since = (): number => rounded((performance.now() - run.startedAt) / 1_000, 3)
-  const nc = await connect({ ...server.login() })
+  const { nc, bulk } = await connectBroker(server.login())
   await ensureTopology(nc, { partitions })
   const brokerSeconds = since()
   const quiet = () => undefined
   const engines = new Engines({
     partitions,
     nc,
+    bulk,
     jsm: await jetstreamManager(nc),
     pool,
     limits: limitsOf(nc),
@@ -182,7 +184,8 @@ function limitsOf(nc: NatsConnection): PipelineLimits {
 }
 
 async function prepare(server: NatsServer, ids: number, options: BenchOptions): Promise<Prepared> {
-  const nc = await connect({ ...server.login() })
+  const broker = await connectBroker(server.login())
+  const { nc } = broker
   try {
     await ensureTopology(nc, { partitions })
     const nowMs = Date.now()
@@ -198,7 +201,7 @@ async function prepare(server: NatsServer, ids: number, options: BenchOptions): 
         lifecycle: of(subscriptions),
         metering: of(messages),
       }
-      manifests.push(await storeState(nc, partition, Math.ceil(ids / partitions), inputs, nowMs))
+      manifests.push(await storeState(broker, partition, Math.ceil(ids / partitions), inputs, nowMs))
     }
     return { traffic: messages, manifests }
   } finally {
@@ -214,7 +217,7 @@ interface Inputs {
 
 /** Makes the state, stores it as snapshots are, and has a checkpoint name it. */
 async function storeState(
-  nc: NatsConnection,
+  { nc, bulk }: BrokerConnection,
   partition: number,
   ids: number,
   inputs: Inputs,
@@ -225,7 +228,7 @@ async function storeState(
   const state = new PartitionState(limits.core.dedupeHorizonMs, dedupe)
   const core = new PartitionCore({ partition, partitions, limits: limits.core }, undefined, state)
   core.process({ nowMs, commit: 1, ...inputs, orders: [], history: [] })
-  const store = await SnapshotStore.open(nc, partition, limits.engine.snapshotChunkBytes)
+  const store = await SnapshotStore.open(nc, bulk, partition, limits.engine.snapshotChunkBytes)
   let stored: { readonly object: string; readonly manifest: Manifest } | undefined
   const identity = new Uint32Array(4)
   for (let n = 0; n < ids || stored === undefined; ) {
@@ -239,6 +242,7 @@ async function storeState(
   const jsm = await jetstreamManager(nc)
   const link = {
     nc,
+    bulk,
     jsm,
     tail: new LedgerTail(memory),
     limits: limits.engine,

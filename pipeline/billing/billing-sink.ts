@@ -11,7 +11,6 @@
 import { Buffer } from 'node:buffer'
 import type { JetStreamClient } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
-import type { NatsConnection } from '@nats-io/transport-node'
 import { type BillingBatch, batchToWire } from '../../schemas/billing/billing-batch.js'
 import {
   type BillingRunProgress,
@@ -25,11 +24,12 @@ import { entityToken } from '../../schemas/identifiers.js'
 import type { FeedRange, RefusedRecord, Sink, SinkOutcome } from '../../sinks/sink.js'
 import { publishBatch } from '../broker/atomic-batch.js'
 import { brokerUnavailable } from '../broker/broker-outcome.js'
+import type { BulkTransport } from '../broker/bulk-transport.js'
 import { readStretch } from '../broker/read-stream.js'
 import { batchesOf, type SealedLine, SealedLinesError, sealedMessageLines } from './batches.js'
 
 export interface BillingSinkOptions {
-  readonly nc: NatsConnection
+  readonly bulk: BulkTransport
   readonly js: JetStreamClient
   /** The bucket `weir_runs`. */
   readonly runs: KV
@@ -218,7 +218,7 @@ async function publishBatches(
       const bytes = new TextEncoder().encode(JSON.stringify(batchToWire(batch)))
       const message = { natsSubject, bytes, headers: { 'weir-batch': batch.batchId } }
       const outcome = await publishBatch(
-        options.nc,
+        options.bulk,
         [message],
         { lastSubjectSequence: last },
         options.timeoutMs,

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { type KV, Kvm } from '@nats-io/kv'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { parse } from 'csv-parse/sync'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
@@ -18,9 +18,11 @@ import type { JournalEntryWire } from '../../schemas/billing/journal-entry.js'
 import { formatScaled, parseDecimal, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { msOf, nsOf } from '../../schemas/time.js'
 import type { FeedRange, Sink } from '../../sinks/sink.js'
+import type { BulkTransport } from '../broker/bulk-transport.js'
 import { readStretch } from '../broker/read-stream.js'
 import { ensureTopology } from '../broker/topology.js'
 import { createErpSink } from '../postings/postings-sink.js'
+import { connectTo } from '../testing/engine-harness.js'
 import { BillingRuns } from './billing-runs.js'
 import { createBillingSink } from './billing-sink.js'
 
@@ -42,6 +44,7 @@ const forRecurring = `
 let folder: string
 let server: NatsServer
 let nc: NatsConnection
+let bulk: BulkTransport
 let js: JetStreamClient
 let jsm: JetStreamManager
 let kv: KV
@@ -54,7 +57,9 @@ let runNumber = 0
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'weir-billing-'))
   server = await startNatsServer({ storeDir: join(folder, 'nats') })
-  nc = await connect({ ...server.login() })
+  const connection = await connectTo(server.login())
+  nc = connection.nc
+  bulk = connection.bulk
   js = jetstream(nc)
   jsm = await jetstreamManager(nc)
   await ensureTopology(nc, { partitions })
@@ -67,9 +72,9 @@ beforeAll(async () => {
     nowMs: () => msOf(cutoffNs) + 1,
     stoppedPartitions: () => stopped,
   })
-  billing = createBillingSink({ nc, js, runs: kv, linesPerBatch: 500, timeoutMs: 5_000 })
+  billing = createBillingSink({ bulk, js, runs: kv, linesPerBatch: 500, timeoutMs: 5_000 })
   erp = createErpSink({
-    nc,
+    bulk,
     js,
     jsm,
     accountsFile: join(folder, 'accounts.yaml'),
@@ -213,14 +218,14 @@ test('applying the same range again, or by two sinks at once, publishes nothing 
   const runId = await orderRun()
   await seal(runId, 0, [charge('ch_a', scaledOne), charge('ch_b', scaledOne, { currency: 'EUR' })])
   const range = await seal(runId, 1, [])
-  const other = createBillingSink({ nc, js, runs: kv, linesPerBatch: 500, timeoutMs: 5_000 })
+  const other = createBillingSink({ bulk, js, runs: kv, linesPerBatch: 500, timeoutMs: 5_000 })
   await Promise.all([billing.apply(range, never), other.apply(range, never)])
   await billing.apply(range, never)
   const batches = await batchesOfRun(runId)
   expect(json<BillingBatchWire>(batches).map(batch => batch.currency)).toEqual(['EUR', 'USD'])
 
   const again = createErpSink({
-    nc,
+    bulk,
     js,
     jsm,
     accountsFile: join(folder, 'accounts.yaml'),
@@ -236,7 +241,7 @@ test('applying the same range again, or by two sinks at once, publishes nothing 
 
 test('a sink that was killed between two batches goes on behind the first', async () => {
   const runId = await orderRun()
-  const small = createBillingSink({ nc, js, runs: kv, linesPerBatch: 2, timeoutMs: 5_000 })
+  const small = createBillingSink({ bulk, js, runs: kv, linesPerBatch: 2, timeoutMs: 5_000 })
   await seal(
     runId,
     0,

@@ -14,9 +14,9 @@ export const billingFeature: Feature = {
       key: 'billing',
       stream: 'LEDGER',
       filterSubjects: ['ledger.*.sealed'],
-      openSink: ({ nc, js, buckets }) =>
+      openSink: ({ bulk, js, buckets }) =>
         createBillingSink({
-          nc,
+          bulk,
           js,
           runs: buckets.runs,
           linesPerBatch: defaultLinesPerBatch,

@@ -1,14 +1,13 @@
 // One JetStream atomic batch: every message of it is stored, or none.
 //
 // The client's own batch publisher is not used: it drops `expect` on every message but the first and hides the server's
-// error code behind a count that does not fit. The protocol is three headers, spoken here. How the messages are sent is
-// left open: `publishBatch` does it over the client; whoever has a socket of his own asks for the headers and the outcome.
+// error code behind a count that does not fit. The protocol is three headers, spoken here over the bulk transport.
 // Invariants:
 // 1. The fence travels on the first message; the server checks it when the batch commits.
 // 2. The answer to the last message decides. No answer is `unknown`, never taken for a no.
 
-import { errors, headers, type Msg, type NatsConnection, nuid } from '@nats-io/transport-node'
-import { unlessLost, watchOf } from './connection-watch.js'
+import { nuid } from '@nats-io/transport-node'
+import type { BulkTransport } from './bulk-transport.js'
 
 export interface BatchMessage {
   readonly natsSubject: string
@@ -39,61 +38,67 @@ const tooLarge = new Set([10054, 10199])
 const passing = new Set([10008, 10009, 10023, 10028, 10047, 10077, 10167, 10176, 10210])
 
 /** Publishes the messages as one batch and says what became of them. Never throws for what the broker may do. */
-export async function publishBatch(
-  nc: NatsConnection,
+export function publishBatch(
+  bulk: BulkTransport,
   messages: readonly BatchMessage[],
   fence: Fence,
   timeoutMs: number,
 ): Promise<BatchOutcome> {
   const id = nuid.next()
-  let answer: Promise<Msg> | undefined
-  // What is sent while the connection is down is dropped.
-  if (!(await watchOf(nc).reached(timeoutMs)))
-    return { kind: 'unknown', detail: 'the broker is out of reach' }
-  try {
-    messages.forEach((message, index) => {
-      const head = headers()
-      for (const [key, value] of batchHeaders(id, messages, index, fence)) head.set(key, value)
-      if (index < messages.length - 1) {
-        nc.publish(message.natsSubject, message.bytes, { headers: head })
-      } else {
-        answer = nc.request(message.natsSubject, message.bytes, { headers: head, timeout: timeoutMs })
-      }
-    })
-    const message = await unlessLost(nc, answer!)
-    if (message === undefined) return { kind: 'unknown', detail: 'the connection to the broker was lost' }
-    return outcomeOf(message.json(), messages.length)
-  } catch (error) {
-    return classifyError(error)
-  }
+  return publish(bulk, messages, index => batchHeaders(id, messages, index, fence), timeoutMs)
 }
 
-/** Names and values: the message's own, and those that make it one of a batch. `id` is the batch's. */
-export function batchHeaders(
+/** Publishes one message to a stream, of no batch, and says what became of it. */
+export function publishOne(
+  bulk: BulkTransport,
+  message: BatchMessage,
+  timeoutMs: number,
+): Promise<BatchOutcome> {
+  return publish(bulk, [message], () => message.headers ?? {}, timeoutMs)
+}
+
+async function publish(
+  bulk: BulkTransport,
+  messages: readonly BatchMessage[],
+  headersOf: (index: number) => Readonly<Record<string, string>>,
+  timeoutMs: number,
+): Promise<BatchOutcome> {
+  const outgoing = messages.map((message, index) => ({ ...message, headers: headersOf(index) }))
+  const answer = await bulk.request(outgoing, timeoutMs)
+  if (answer.kind === 'answered') return outcomeOf(answer.text, messages.length)
+  return answer.kind === 'no_answer' ? unknown(answer.detail) : answer
+}
+
+/** The message's own headers, and those that make it one of a batch. `id` is the batch's. */
+function batchHeaders(
   id: string,
   messages: readonly BatchMessage[],
   index: number,
   fence: Fence,
-): [string, string][] {
-  const own = Object.entries(messages[index]?.headers ?? {})
-  own.push(['Nats-Batch-Id', id], ['Nats-Batch-Sequence', String(index + 1)])
-  if (index === 0) own.push(['Nats-Expected-Last-Subject-Sequence', String(fence.lastSubjectSequence)]) // invariant 1
-  if (index === messages.length - 1) own.push(['Nats-Batch-Commit', '1'])
-  return own
+): Readonly<Record<string, string>> {
+  return {
+    ...messages[index]?.headers,
+    'Nats-Batch-Id': id,
+    'Nats-Batch-Sequence': String(index + 1),
+    ...(index === 0 ? { 'Nats-Expected-Last-Subject-Sequence': String(fence.lastSubjectSequence) } : {}), // invariant 1
+    ...(index === messages.length - 1 ? { 'Nats-Batch-Commit': '1' } : {}),
+  }
 }
 
 /** What the server answers to the last message. */
-export interface BatchAnswer {
+interface BatchAnswer {
   readonly seq?: number
   readonly count?: number
   readonly error?: { readonly code: number; readonly err_code: number; readonly description: string }
 }
 
-/** What became of a batch of so many messages. */
-export function outcomeOf(answer: BatchAnswer, count: number): BatchOutcome {
-  if (answer.error === undefined) {
-    if (answer.seq !== undefined && answer.count === count) return { kind: 'stored', seq: answer.seq, count }
-    return { kind: 'unknown', detail: `the broker answered ${JSON.stringify(answer)}` }
+/** What became of so many messages. One that is no batch is answered without a count. */
+function outcomeOf(text: string, count: number): BatchOutcome {
+  const answer = answerIn(text)
+  if (answer?.error === undefined) {
+    const { seq, count: stored = count === 1 ? 1 : undefined } = answer ?? {}
+    if (seq !== undefined && stored === count) return { kind: 'stored', seq, count }
+    return unknown(`the broker answered ${text}`)
   }
   const { code, err_code, description } = answer.error
   const detail = `${description} (${err_code})`
@@ -103,8 +108,14 @@ export function outcomeOf(answer: BatchAnswer, count: number): BatchOutcome {
   return { kind: 'refused', code: err_code, detail }
 }
 
-function classifyError(error: unknown): BatchOutcome {
-  const detail = error instanceof Error ? error.message : String(error)
-  if (error instanceof errors.InvalidArgumentError) return { kind: 'too_large', detail }
+function answerIn(text: string): BatchAnswer | undefined {
+  try {
+    return JSON.parse(text) as BatchAnswer
+  } catch {
+    return undefined
+  }
+}
+
+function unknown(detail: string): BatchOutcome {
   return { kind: 'unknown', detail }
 }

@@ -7,12 +7,12 @@ import { jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
-import { publishBatch } from './atomic-batch.js'
-import { failingWhenLost, unlessLost, watchOf } from './connection-watch.js'
+import { type ConnectionWatch, failingWhenLost, unlessLost, watchConnection } from './connection-watch.js'
 
 let storeDir: string
 let broker: NatsServer
 let nc: NatsConnection
+let watch: ConnectionWatch
 /** Far longer than the test may take: a wait that ends by its own time-out fails it. */
 const tooLongMs = 600_000
 
@@ -20,6 +20,7 @@ beforeAll(async () => {
   storeDir = await mkdtemp(join(tmpdir(), 'weir-watch-'))
   broker = await startNatsServer({ storeDir })
   nc = await connect({ ...broker.login(), maxReconnectAttempts: -1, reconnectTimeWait: 50 })
+  watch = watchConnection(nc)
 })
 
 afterAll(async () => {
@@ -33,26 +34,20 @@ async function kill(): Promise<void> {
   await broker.exited
 }
 
-test('a request under way ends when the connection is lost, and a batch waits until it is back', async () => {
+test('a request under way ends when the connection is lost, and one may wait until it is back', async () => {
   nc.subscribe('deaf') // somebody who never answers
-  const request = unlessLost(nc, nc.request('deaf', undefined, { timeout: tooLongMs }))
+  const request = unlessLost(watch, nc.request('deaf', undefined, { timeout: tooLongMs }))
   await nc.flush()
   await kill()
   expect(await request).toBeUndefined()
-  expect(watchOf(nc).isUp).toBe(false)
-  expect(await watchOf(nc).reached(10)).toBe(false)
-  const message = { natsSubject: 'nobody', bytes: new Uint8Array(1) }
-  expect(await publishBatch(nc, [message], { lastSubjectSequence: 0 }, 10)).toMatchObject({ kind: 'unknown' })
-
-  const published = publishBatch(nc, [message], { lastSubjectSequence: 0 }, tooLongMs)
+  expect(watch.isUp).toBe(false)
+  expect(await watch.reached(10)).toBe(false)
   broker = await startNatsServer({ storeDir, port: broker.port })
-  expect(await watchOf(nc).reached(tooLongMs)).toBe(true)
-  // No stream listens there: the broker itself says so, which only a message that was sent can bring about.
-  expect(await published).toMatchObject({ kind: 'unknown', detail: expect.stringMatching(/no responders/i) })
+  expect(await watch.reached(tooLongMs)).toBe(true)
 })
 
 test('requests fail when the connection is lost, those of JetStream too, and those made meanwhile are sent when it is back', async () => {
-  const failing = failingWhenLost(nc)
+  const failing = failingWhenLost(nc, watch)
   const jsm = await jetstreamManager(failing, { timeout: tooLongMs })
   await jsm.streams.add({ name: 'KEPT', subjects: ['kept'] })
   const lost = expect(failing.request('deaf', undefined, { timeout: tooLongMs })).rejects.toThrow(/was lost/)
@@ -71,7 +66,7 @@ test('requests fail when the connection is lost, those of JetStream too, and tho
 })
 
 test('requests are sent in the order of the calls, among what is published', async () => {
-  const failing = failingWhenLost(nc)
+  const failing = failingWhenLost(nc, watch)
   const seen: string[] = []
   nc.subscribe('order.*', {
     callback: (_error, msg) => {

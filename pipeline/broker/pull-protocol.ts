@@ -1,15 +1,13 @@
 // What a JetStream server sends in answer to a pull: messages, whose reply subject numbers them, and status lines.
 
 import type { InputMessage } from '../core/decode/decode.js'
-import type { MessageHead } from './wire-parser.js'
+import type { MessageHead } from './bulk-transport.js'
 
 /** An input message as it was read. */
 export interface ReadMessage extends InputMessage {
   /** When this process had it. */
   readonly readAtMs: number
   readonly head: MessageHead
-  /** Of `bytes`: the link's, to be given back. */
-  readonly memory: Uint8Array
 }
 
 export interface Delivery {

@@ -54,11 +54,11 @@ function loopOf(
   stream: FeedStream,
   recordsOf: typeof journalOf,
 ): (parts: FeatureParts) => ConnectionLoop {
-  return ({ config, nc, js, jsm, log, buckets }) =>
+  return ({ config, bulk, js, jsm, log, buckets }) =>
     new ConnectionLoop({
       connection: connection.name,
       connector: connectorOf(connection, config),
-      log: openDeliveryLog({ nc, js, jsm, connection: connection.name, timeoutMs: brokerTimeoutMs }),
+      log: openDeliveryLog({ bulk, js, jsm, connection: connection.name, timeoutMs: brokerTimeoutMs }),
       exceptions: exceptionsOf(buckets.sinks, key, stream),
       clock,
       recordsOf,

@@ -49,10 +49,11 @@ afterAll(async () => {
 })
 
 function link(): CommitLink {
-  const { nc, jsm } = broker
+  const { nc, bulk, jsm } = broker
   const limits = pipelineLimits({ partitions: 4, maxPayload: nc.info!.max_payload }).engine
   return {
     nc,
+    bulk,
     jsm,
     tail: new LedgerTail(new SharedMemory()),
     limits,

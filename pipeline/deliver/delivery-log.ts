@@ -12,10 +12,10 @@
 
 import { randomUUID } from 'node:crypto'
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
-import type { NatsConnection } from '@nats-io/transport-node'
 import { type DeliveryStep, deliveryStepSchema } from '../../schemas/billing/delivery.js'
 import { publishBatch } from '../broker/atomic-batch.js'
 import { backOffMs, pauseFor } from '../broker/back-off.js'
+import type { BulkTransport } from '../broker/bulk-transport.js'
 import { readStretch } from '../broker/read-stream.js'
 import { FencedError } from './delivery-lease.js'
 
@@ -33,7 +33,7 @@ export interface DeliveryLog {
 }
 
 export interface DeliveryLogOptions {
-  readonly nc: NatsConnection
+  readonly bulk: BulkTransport
   readonly js: JetStreamClient
   readonly jsm: JetStreamManager
   readonly connection: string
@@ -79,7 +79,7 @@ async function write(
   const bytes = new TextEncoder().encode(JSON.stringify({ step, ...body }))
   const message = { natsSubject: deliveriesSubject(options.connection), bytes }
   for (let failures = 1; ; failures += 1) {
-    const outcome = await publishBatch(options.nc, [message], { lastSubjectSequence }, options.timeoutMs)
+    const outcome = await publishBatch(options.bulk, [message], { lastSubjectSequence }, options.timeoutMs)
     if (outcome.kind === 'stored') return outcome.seq
     if (outcome.kind === 'fenced') {
       const found = await lastStep(options) // invariant 2

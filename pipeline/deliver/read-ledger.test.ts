@@ -4,19 +4,20 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
 import { type BatchMessage, publishBatch } from '../broker/atomic-batch.js'
+import type { BrokerConnection } from '../broker/connect-broker.js'
 import { LedgerTail } from '../ledger/ledger-tail.js'
 import { SharedMemory } from '../memory/shared-memory.js'
+import { connectTo } from '../testing/engine-harness.js'
 import { defaultDeliverLimits } from './deliver-limits.js'
 import type { ReadMessage } from './read-feed.js'
 import { matcherOf, readLedger } from './read-ledger.js'
 
 let storeDir: string
 let server: NatsServer
-let nc: NatsConnection
+let connection: BrokerConnection
 let js: JetStreamClient
 let jsm: JetStreamManager
 let made = 0
@@ -24,13 +25,13 @@ let made = 0
 beforeAll(async () => {
   storeDir = await mkdtemp(join(tmpdir(), 'weir-tail-'))
   server = await startNatsServer({ storeDir })
-  nc = await connect({ ...server.login() })
-  js = jetstream(nc)
-  jsm = await jetstreamManager(nc)
+  connection = await connectTo(server.login())
+  js = jetstream(connection.nc)
+  jsm = await jetstreamManager(connection.nc)
 })
 
 afterAll(async () => {
-  await nc?.close()
+  await connection?.nc.close()
   await server?.stop()
   await rm(storeDir, { recursive: true, force: true })
 })
@@ -83,7 +84,7 @@ class Ledger {
     ]
     const { state } = await jsm.streams.info(this.#name, { subjects_filter: `${this.#prefix}.0.state` })
     const last = state.subjects === undefined ? 0 : await this.#lastState()
-    const outcome = await publishBatch(nc, messages, { lastSubjectSequence: last }, 5_000)
+    const outcome = await publishBatch(connection.bulk, messages, { lastSubjectSequence: last }, 5_000)
     if (outcome.kind !== 'stored') throw new Error(JSON.stringify(outcome))
     const tell = () => this.tail.add(outcome.seq - outcome.count + 1, messages)
     if (told) tell()

@@ -67,7 +67,7 @@ export async function claimPartition(link: CommitLink, partition: number, owner:
     if (newest !== undefined && newest.lastSeq > newest.seq) link.onRetry(strangers(partition, newest))
     const lastSeq = newest?.lastSeq ?? (await readLastSequence(link.jsm, 'LEDGER', natsSubject))
     const fence = { lastSubjectSequence: lastSeq }
-    const outcome = await publishBatch(link.nc, [message], fence, link.limits.commitTimeoutMs)
+    const outcome = await publishBatch(link.bulk, [message], fence, link.limits.commitTimeoutMs)
     if (outcome.kind === 'stored') {
       link.tail.add(outcome.seq, [message])
       return claimed({ checkpoint, seq: outcome.seq, lastSeq: outcome.seq })

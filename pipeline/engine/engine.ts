@@ -3,6 +3,7 @@
 import type { JetStreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { DispositionCounts } from '../../schemas/event/dispositions.js'
+import type { BulkTransport } from '../broker/bulk-transport.js'
 import type { PipelineLimits } from '../config/limits.js'
 import type { Positions } from '../ledger/checkpoint.js'
 import type { CommitsUnderWay } from '../ledger/commits-under-way.js'
@@ -16,6 +17,7 @@ export interface EngineOptions {
   readonly partition: number
   readonly partitions: number
   readonly nc: NatsConnection
+  readonly bulk: BulkTransport
   readonly jsm: JetStreamManager
   readonly worker: PartitionWorker
   readonly limits: PipelineLimits

@@ -3,6 +3,7 @@
 
 import type { JetStreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
+import type { BulkTransport } from '../broker/bulk-transport.js'
 import type { PipelineLimits } from '../config/limits.js'
 import type { CommitsUnderWay } from '../ledger/commits-under-way.js'
 import { PartitionFailure } from '../ledger/failures.js'
@@ -16,6 +17,7 @@ import { PartitionEngine } from './partition-engine.js'
 export interface EnginesOptions {
   readonly partitions: number
   readonly nc: NatsConnection
+  readonly bulk: BulkTransport
   readonly jsm: JetStreamManager
   readonly pool: WorkerPool
   readonly limits: PipelineLimits

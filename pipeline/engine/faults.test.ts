@@ -4,10 +4,10 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { NatsConnection } from '@nats-io/transport-node'
 import { afterEach, expect, test } from 'vitest'
 import { startNatsServer } from '../../deploy/embedded/nats-server.js'
 import { conservationGap } from '../../schemas/event/dispositions.js'
+import type { BrokerConnection } from '../broker/connect-broker.js'
 import { natsSubjects } from '../broker/topology.js'
 import { readCheckpoint } from '../ledger/checkpoint.js'
 import { builtTestFile } from '../testing/built-test-file.js'
@@ -25,12 +25,12 @@ import {
 } from '../testing/engine-harness.js'
 
 let broker: Broker | undefined
-let nc: NatsConnection | undefined
+let connection: BrokerConnection | undefined
 const engines: EngineUnderTest[] = []
 
 afterEach(async () => {
   await Promise.all(engines.splice(0).map(({ engine }) => engine.abort()))
-  await nc?.close()
+  await connection?.nc.close()
   await broker?.stop()
 })
 
@@ -44,13 +44,13 @@ async function killBroker(): Promise<void> {
 
 test('kill -9 of the broker in the middle of commits loses nothing and counts nothing twice', async () => {
   broker = await startBroker(4)
-  nc = await connectTo(broker.server.login())
+  connection = await connectTo(broker.server.login())
   const limits = {
     engine: { lingerMs: 1, commitMaxEvents: 200, commitTimeoutMs: 1_000, snapshotCommits: 20 },
   }
   for (const partition of [0, 1]) {
     const worker = new PlainWorker({ ballast: 200_000 })
-    const made = await makeEngine(nc, partition, { ...limits, worker, takeOver: true })
+    const made = await makeEngine(connection, partition, { ...limits, worker, takeOver: true })
     engines.push(made)
     await made.engine.start()
   }
@@ -60,7 +60,7 @@ test('kill -9 of the broker in the middle of commits loses nothing and counts no
     while (sending) {
       const from = sent[partition]!.length
       const more = Array.from({ length: 50 }, (_, i) => ({ id: `p${partition}-${from + i}`, value: i }))
-      await publish(nc!, natsSubjects.gatewayMetering(partition), more)
+      await publish(connection!.nc, natsSubjects.gatewayMetering(partition), more)
       sent[partition]!.push(...more)
     }
   })
@@ -106,7 +106,7 @@ test('kill -9 of the engine at every write of its commits loses nothing and coun
     }
   }
   expect(deaths).toBe(18)
-  const last = await makeEngine(broker.nc, 2, { takeOver: true })
+  const last = await makeEngine(broker, 2, { takeOver: true })
   engines.push(last)
   await last.engine.start()
   await until(() => last.engine.status().counters?.received === list.length)

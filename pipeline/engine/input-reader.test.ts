@@ -32,12 +32,12 @@ async function read(
   limits: LimitOverrides['engine'] = {},
   fromSeq?: number,
 ): Promise<Reading> {
-  const { nc, jsm } = broker
+  const { nc, bulk, jsm } = broker
   const failures: PartitionFailure[] = []
   const interruptions: string[] = []
   const { created, state } = await jsm.streams.info('METERING')
   const reader = new InputReader({
-    nc,
+    bulk,
     jsm,
     stream: 'METERING',
     filterSubjects: [natsSubjects.metering(partition)],

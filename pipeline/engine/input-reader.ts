@@ -16,18 +16,17 @@ import {
   JetStreamApiError,
   type JetStreamManager,
 } from '@nats-io/jetstream'
-import { type NatsConnection, nanos } from '@nats-io/transport-node'
+import { nanos } from '@nats-io/transport-node'
 import { backOffMs } from '../broker/back-off.js'
-import { type OpenReading, pullLinkOf } from '../broker/pull-link.js'
+import type { BulkTransport, MessageHead, OpenReading, PulledMessage } from '../broker/bulk-transport.js'
 import { type Delivery, deliveryOf, type ReadMessage, statusOf } from '../broker/pull-protocol.js'
 import { streamInfo } from '../broker/topology.js'
-import { MessageHead, type WireMessage } from '../broker/wire-parser.js'
 import type { EngineLimits } from '../config/limits.js'
 import { plainLength } from '../core/decode/decompress.js'
 import { PartitionFailure } from '../ledger/failures.js'
 
 export interface ReaderOptions {
-  readonly nc: NatsConnection
+  readonly bulk: BulkTransport
   readonly jsm: JetStreamManager
   readonly stream: string
   readonly filterSubjects: readonly string[]
@@ -88,7 +87,7 @@ export class InputReader {
     this.#drop()
   }
 
-  /** The oldest messages, up to so many bytes, at least one if there is any. Their memory goes back to the link. */
+  /** The oldest messages, up to so many bytes, at least one if there is any. */
   take(maxBytes: number): ReadMessage[] {
     let bytes = 0
     let count = 0
@@ -149,7 +148,7 @@ export class InputReader {
   }
 
   async #open(): Promise<void> {
-    const { nc, jsm, stream, filterSubjects, limits } = this.#options
+    const { bulk, jsm, stream, filterSubjects, limits } = this.#options
     await this.#assertStream()
     const info = await jsm.consumers.add(stream, {
       ack_policy: AckPolicy.None, // invariant 2
@@ -161,7 +160,7 @@ export class InputReader {
       inactive_threshold: nanos(limits.consumerInactiveMs),
     })
     this.#pending = info.num_pending
-    const reading = await pullLinkOf(nc).open({
+    const reading = await bulk.open({
       onMessage: message => this.#receive(cursor, message),
       onLost: detail => {
         if (cursor === this.#cursor) this.#interrupt(detail)
@@ -213,22 +212,20 @@ export class InputReader {
     cursor.reading.pull(natsSubject, JSON.stringify(request))
   }
 
-  #receive(cursor: Cursor, message: WireMessage): void {
+  #receive(cursor: Cursor, message: PulledMessage): void {
     const delivery = cursor === this.#cursor ? deliveryOf(message.reply) : undefined
-    const head = new MessageHead(message.memory.subarray(0, message.headLength))
     if (delivery !== undefined && delivery.consumerSeq === cursor.delivered + 1) {
       cursor.silentTicks = 0
-      this.#keep(cursor, message, head, delivery)
+      this.#keep(cursor, message, delivery)
       return
     }
-    pullLinkOf(this.#options.nc).memory.give(message.memory)
     if (cursor !== this.#cursor) return
     cursor.silentTicks = 0
-    if (delivery === undefined) this.#onStatus(cursor, head)
+    if (delivery === undefined) this.#onStatus(cursor, message.head)
     else this.#interrupt('a message was lost on the way') // invariant 1
   }
 
-  #keep(cursor: Cursor, { memory, headLength }: WireMessage, head: MessageHead, delivery: Delivery): void {
+  #keep(cursor: Cursor, { head, bytes }: PulledMessage, delivery: Delivery): void {
     cursor.delivered += 1
     this.#nextSeq = delivery.streamSeq + 1
     this.#pending = delivery.pending
@@ -237,10 +234,9 @@ export class InputReader {
     const message = {
       seq: delivery.streamSeq,
       arrivedAtMs: delivery.storedAtMs,
-      bytes: memory.subarray(headLength),
+      bytes,
       readAtMs: Date.now(),
       head,
-      memory,
       ...(contentType === undefined ? {} : { contentType }),
       ...(contentEncoding === undefined ? {} : { contentEncoding }),
     }

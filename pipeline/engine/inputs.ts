@@ -60,11 +60,11 @@ export class PartitionInputs {
     endsAtClaim: Record<'CATALOG' | 'LIFECYCLE', number>,
   ) {
     const { partition, positions } = claim.checkpoint
-    const { nc, jsm, limits } = link
+    const { bulk, jsm, limits } = link
     const reader = (stream: InputStream, natsSubject: string) => {
       const { created, seq } = positions[stream]
       return new InputReader({
-        nc,
+        bulk,
         jsm,
         stream,
         filterSubjects: [natsSubject],

@@ -3,7 +3,7 @@
 import { type ObjectStore, Objm } from '@nats-io/obj'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { snapshotBucket } from '../broker/topology.js'
-import { type Broker, startBroker } from '../testing/engine-harness.js'
+import { type Broker, connectTo, startBroker } from '../testing/engine-harness.js'
 import { lossyProxy } from '../testing/lossy-proxy.js'
 import { ObjectWriter } from './object-writer.js'
 
@@ -14,7 +14,7 @@ let writer: ObjectWriter
 beforeAll(async () => {
   broker = await startBroker(1)
   store = await new Objm(broker.nc).open(snapshotBucket)
-  writer = await ObjectWriter.open(broker.nc, store, snapshotBucket)
+  writer = await ObjectWriter.open(broker.nc, broker.bulk, store, snapshotBucket)
 })
 
 afterAll(async () => {
@@ -52,21 +52,23 @@ test('an object takes the place of the one before it, and goes when the client d
 
 test('an object whose chunk is lost on the way is not there, and leaves nothing behind', async () => {
   let chunks = 0
-  const proxy = await lossyProxy(broker.nc, broker.server.port, {
+  const proxy = await lossyProxy(broker.server.port, {
     sent: () => {
       chunks += 1
       return chunks === 3 ? 'cut_before' : 'passes'
     },
   })
+  const lossy = await connectTo({ ...broker.server.login(), servers: proxy.servers })
   try {
     const before = await messages()
-    const cut = await ObjectWriter.open(proxy.nc, store, snapshotBucket)
+    const cut = await ObjectWriter.open(broker.nc, lossy.bulk, store, snapshotBucket)
     await expect(cut.write('cut', [bytesOf(5_000, 1)], 1_000)).rejects.toThrow(/chunk was not stored/)
     expect(await store.info('cut')).toBeNull()
     expect(await messages()).toBe(before)
     await cut.write('cut', [bytesOf(5_000, 1)], 1_000)
     expect((await store.getBlob('cut'))?.length).toBe(5_000)
   } finally {
+    await lossy.nc.close()
     await proxy.close()
   }
 })

@@ -10,7 +10,8 @@ import { createHash } from 'node:crypto'
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import type { ObjectStore } from '@nats-io/obj'
 import { headers, type NatsConnection, nuid } from '@nats-io/transport-node'
-import { type PublishLink, publishLinkOf } from '../broker/publish-link.js'
+import { publishOne } from '../broker/atomic-batch.js'
+import type { BulkTransport } from '../broker/bulk-transport.js'
 import { RetryableError } from '../ledger/failures.js'
 
 const timeoutMs = 10_000
@@ -20,18 +21,29 @@ export class ObjectWriter {
   readonly #bucket: string
   readonly #js: JetStreamClient
   readonly #jsm: JetStreamManager
-  readonly #link: PublishLink
+  readonly #bulk: BulkTransport
 
-  static async open(nc: NatsConnection, store: ObjectStore, bucket: string): Promise<ObjectWriter> {
-    return new ObjectWriter(nc, store, bucket, await jetstreamManager(nc))
+  static async open(
+    nc: NatsConnection,
+    bulk: BulkTransport,
+    store: ObjectStore,
+    bucket: string,
+  ): Promise<ObjectWriter> {
+    return new ObjectWriter(jetstream(nc), await jetstreamManager(nc), bulk, store, bucket)
   }
 
-  private constructor(nc: NatsConnection, store: ObjectStore, bucket: string, jsm: JetStreamManager) {
+  private constructor(
+    js: JetStreamClient,
+    jsm: JetStreamManager,
+    bulk: BulkTransport,
+    store: ObjectStore,
+    bucket: string,
+  ) {
     this.#store = store
     this.#bucket = bucket
-    this.#js = jetstream(nc)
+    this.#js = js
     this.#jsm = jsm
-    this.#link = publishLinkOf(nc)
+    this.#bulk = bulk
   }
 
   /** Writes the pieces as one object, in place of what had this name. */
@@ -62,7 +74,7 @@ export class ObjectWriter {
         digest.update(bytes)
         size += bytes.length
         chunks += 1
-        const outcome = await this.#link.publish({ natsSubject: this.#chunksOf(id), bytes }, timeoutMs)
+        const outcome = await publishOne(this.#bulk, { natsSubject: this.#chunksOf(id), bytes }, timeoutMs)
         if (outcome.kind !== 'stored') throw new RetryableError(`a chunk was not stored: ${outcome.detail}`)
       }
     }

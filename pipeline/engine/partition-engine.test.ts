@@ -43,7 +43,7 @@ afterEach(async () => {
 })
 
 async function run(overrides: Parameters<typeof makeEngine>[2] = {}): Promise<EngineUnderTest> {
-  const made = await makeEngine(broker.nc, partition, overrides)
+  const made = await makeEngine(broker, partition, overrides)
   running.push(made)
   await made.engine.start()
   return made
@@ -353,7 +353,7 @@ test('a purge past what was processed stops the partition with what to do', asyn
   await first.engine.drain()
   await send(events(20, 'lost'))
   await broker.jsm.streams.purge('METERING')
-  const second = await makeEngine(broker.nc, partition)
+  const second = await makeEngine(broker, partition)
   running.push(second)
   await expect(second.engine.start()).rejects.toMatchObject({ code: 'input_purged' })
   expect(second.failures[0]!.message).toContain('restore the stream from a backup')

@@ -129,19 +129,19 @@ export class PartitionEngine {
 
   /** One session, from the claim on. Returns when it was drained. */
   async #own(): Promise<void> {
-    const { nc, jsm, partition, partitions, worker, limits, log, tail } = this.#options
+    const { nc, bulk, jsm, partition, partitions, worker, limits, log, tail } = this.#options
     this.#enter('claiming')
     const end = new AbortController()
     const signal = AbortSignal.any([end.signal, this.#abort.signal])
     const onRetry = (detail: string) => this.#interrupted(detail)
-    const link: CommitLink = { nc, jsm, tail, limits: limits.engine, signal, onRetry }
+    const link: CommitLink = { nc, bulk, jsm, tail, limits: limits.engine, signal, onRetry }
     const claim = await claimPartition(link, partition, ownerId())
     const { epoch, owner, snapshot } = claim.checkpoint
     const silence = answerAsOwner(nc, partition, owner)
     let session: Session | undefined
     try {
       this.#enter('restoring')
-      const store = await SnapshotStore.open(nc, partition, limits.engine.snapshotChunkBytes)
+      const store = await SnapshotStore.open(nc, bulk, partition, limits.engine.snapshotChunkBytes)
       store.sweep(epoch, snapshot?.object).catch(error => onRetry(describe(error)))
       session = new Session(
         this.#options,

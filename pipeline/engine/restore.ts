@@ -46,14 +46,14 @@ async function readCommits(
   fromSeq: number,
   joiner: DeltaJoiner,
 ): Promise<void> {
-  const { nc, jsm, limits, signal, onRetry } = link
+  const { bulk, jsm, limits, signal, onRetry } = link
   const { partition } = claim.checkpoint
   const ledger = await streamInfo(jsm, 'LEDGER')
   if (ledger === undefined) throw new RetryableError('LEDGER is gone') // the next claim says what to do
   const wake = new Wake()
   let failure: PartitionFailure | undefined
   const reader = new InputReader({
-    nc,
+    bulk,
     jsm,
     limits,
     stream: 'LEDGER',

@@ -8,7 +8,6 @@
 // 3. An order goes into a call of its own, when no customer is held.
 
 import { addTableFigures } from '../../schemas/rows/row-figures.js'
-import { pullLinkOf } from '../broker/pull-link.js'
 import type { ReadMessage } from '../broker/pull-protocol.js'
 import { natsSubjects } from '../broker/topology.js'
 import type { HistoryAnswer } from '../core/ports/core-io.js'
@@ -246,12 +245,10 @@ export class Session {
 
   async #process(batch: Batch): Promise<Processed> {
     this.#processedAtMs = Date.now()
-    const link = pullLinkOf(this.#link.nc)
     const { memory } = this.#options
     const packed: PackedMessages[] = []
     const pack = (messages: readonly ReadMessage[]): PackedMessages => {
       const all = packMessages(messages, length => memory.take(length))
-      for (const message of messages) link.memory.give(message.memory)
       packed.push(all)
       return all
     }

@@ -20,6 +20,7 @@
 import { type ObjectStore, Objm, setSha256Backend } from '@nats-io/obj'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { z } from 'zod'
+import type { BulkTransport } from '../broker/bulk-transport.js'
 import { snapshotBucket } from '../broker/topology.js'
 import { forever, foreverEntries } from '../core/state/dedupe-table.js'
 import { PartitionFailure } from '../ledger/failures.js'
@@ -42,19 +43,56 @@ const manifestSchema = z.object({
 
 export type Manifest = Readonly<z.infer<typeof manifestSchema>>
 
-export class SnapshotStore {
+export class SnapshotReader {
+  readonly #store: ObjectStore
+  readonly #partition: number
+
+  constructor(store: ObjectStore, partition: number) {
+    this.#store = store
+    this.#partition = partition
+  }
+
+  async manifest(object: string): Promise<Manifest> {
+    const text = Buffer.from(await this.read(object)).toString('utf8')
+    const parsed = manifestSchema.safeParse(parsedJson(text))
+    if (parsed.success) return parsed.data
+    throw new PartitionFailure(
+      'snapshot_missing',
+      `The snapshot ${object} of partition ${this.#partition} cannot be read: it was written by another version of Weir.`,
+    )
+  }
+
+  async read(object: string): Promise<Uint8Array> {
+    const bytes = await this.#store.getBlob(object)
+    if (bytes !== null) return bytes
+    const detail = `The object ${object} of the snapshot of partition ${this.#partition} is gone. Restore the object store ${snapshotBucket} from a backup.`
+    throw new PartitionFailure('snapshot_missing', detail)
+  }
+}
+
+export async function openSnapshots(nc: NatsConnection, partition: number): Promise<SnapshotReader> {
+  return new SnapshotReader(await new Objm(nc).open(snapshotBucket), partition)
+}
+
+export class SnapshotStore extends SnapshotReader {
   readonly #store: ObjectStore
   readonly #writer: ObjectWriter
   readonly #partition: number
   readonly #chunkBytes: number
 
-  static async open(nc: NatsConnection, partition: number, chunkBytes: number): Promise<SnapshotStore> {
+  static async open(
+    nc: NatsConnection,
+    bulk: BulkTransport,
+    partition: number,
+    chunkBytes: number,
+  ): Promise<SnapshotStore> {
     const store = await new Objm(nc).open(snapshotBucket)
-    const writer = await ObjectWriter.open(nc, store, snapshotBucket)
+    const writer = await ObjectWriter.open(nc, bulk, store, snapshotBucket)
     return new SnapshotStore(store, writer, partition, chunkBytes)
   }
 
   private constructor(store: ObjectStore, writer: ObjectWriter, partition: number, chunkBytes: number) {
+    super(store, partition)
     this.#store = store
     this.#writer = writer
     this.#partition = partition
@@ -117,23 +155,6 @@ export class SnapshotStore {
     // An older rest comes first, what came after it next: the order of the identities.
     const rests = kept.filter(segment => segment.newest_day === forever && !isSmallRest(segment))
     return [...rests, rest, ...kept.filter(segment => segment.newest_day !== forever)]
-  }
-
-  async manifest(object: string): Promise<Manifest> {
-    const text = Buffer.from(await this.read(object)).toString('utf8')
-    const parsed = manifestSchema.safeParse(parsedJson(text))
-    if (parsed.success) return parsed.data
-    throw new PartitionFailure(
-      'snapshot_missing',
-      `The snapshot ${object} of partition ${this.#partition} cannot be read: it was written by another version of Weir.`,
-    )
-  }
-
-  async read(object: string): Promise<Uint8Array> {
-    const bytes = await this.#store.getBlob(object)
-    if (bytes !== null) return bytes
-    const detail = `The object ${object} of the snapshot of partition ${this.#partition} is gone. Restore the object store ${snapshotBucket} from a backup.`
-    throw new PartitionFailure('snapshot_missing', detail)
   }
 
   async delete(objects: readonly string[]): Promise<void> {

@@ -21,7 +21,7 @@ afterAll(async () => {
 })
 
 async function storeOf(partition: number): Promise<SnapshotStore> {
-  return SnapshotStore.open(broker.nc, partition, 1_000)
+  return SnapshotStore.open(broker.nc, broker.bulk, partition, 1_000)
 }
 
 function taken(idBytes: number, newestDay: number, fill = newestDay): StateSnapshot {

@@ -11,6 +11,7 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from 'pino'
 import type { ClickHouseConfig } from '../../sinks/clickhouse/config.js'
 import type { Sink } from '../../sinks/sink.js'
+import type { BulkTransport } from '../broker/bulk-transport.js'
 import type { WeirConfig } from '../config/config.js'
 import { type Feed, feedStreams } from '../deliver/feed.js'
 import type { HistorySource } from '../engine/history-desk.js'
@@ -21,6 +22,8 @@ export interface FeatureParts {
   readonly config: WeirConfig
   readonly log: Logger
   readonly nc: NatsConnection
+  /** For batches, snapshots and inputs. */
+  readonly bulk: BulkTransport
   readonly js: JetStreamClient
   readonly jsm: JetStreamManager
   /** The key-value buckets `weir_sinks`, `weir_runs` and `weir_keys`. */

@@ -40,7 +40,7 @@ function events(count: number): TestEvent[] {
 }
 
 async function run(options: Parameters<typeof makeEngine>[2] = {}): Promise<EngineUnderTest> {
-  const made = await makeEngine(broker.nc, partition, { takeOver: true, ...options })
+  const made = await makeEngine(broker, partition, { takeOver: true, ...options })
   engines.push(made)
   return made
 }

@@ -1,23 +1,22 @@
 // Commits on a real broker: whole or not at all, and only by the owner of the partition.
 
-import type { JetStreamManager } from '@nats-io/jetstream'
-import type { NatsConnection } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { zeroDispositions } from '../../schemas/event/dispositions.js'
 import { publishBatch } from '../broker/atomic-batch.js'
+import type { BulkTransport } from '../broker/bulk-transport.js'
 import { pipelineLimits } from '../config/limits.js'
 import { type Claim, claimPartition } from '../engine/claim.js'
 import { DeltaJoiner } from '../engine/restore.js'
 import { SharedMemory } from '../memory/shared-memory.js'
-import { type Broker, readLedger, startBroker } from '../testing/engine-harness.js'
-import { type Losses, type LossyProxy, lossyProxy } from '../testing/lossy-proxy.js'
+import { type Broker, connectTo, readLedger, startBroker } from '../testing/engine-harness.js'
+import { type Losses, lossyProxy } from '../testing/lossy-proxy.js'
 import { encodeCheckpoint, parseCheckpoint, readCheckpoint } from './checkpoint.js'
 import { buildCommit, type CommitLink, commitHeader, publishCommit } from './commit.js'
 import { Fenced } from './failures.js'
 import { LedgerTail } from './ledger-tail.js'
 
 let broker: Broker
-const proxies: LossyProxy[] = []
+const undo: (() => Promise<void>)[] = []
 const controller = new AbortController()
 
 beforeAll(async () => {
@@ -26,17 +25,19 @@ beforeAll(async () => {
 
 afterAll(async () => {
   controller.abort(new Error('over'))
-  for (const proxy of proxies) await proxy.close()
+  for (const step of undo) await step()
   await broker?.stop()
 })
 
-function linkOf(nc: NatsConnection = broker.nc, jsm: JetStreamManager = broker.jsm): CommitLink {
+function linkOf(bulk: BulkTransport = broker.bulk): CommitLink {
+  const { nc, jsm } = broker
   const limits = pipelineLimits(
     { partitions: 8, maxPayload: nc.info!.max_payload },
     { engine: { commitTimeoutMs: 500, retryMinMs: 10 } },
   ).engine
   return {
     nc,
+    bulk,
     jsm,
     tail: new LedgerTail(new SharedMemory()),
     limits,
@@ -89,7 +90,7 @@ test('a stale owner is refused by the server and nothing of its batch is stored'
   await claimPartition(link, 2, 'new')
   const before = (await broker.jsm.streams.info('LEDGER')).state.last_seq
   const commit = next(stale, link)
-  const outcome = await publishBatch(broker.nc, commit.messages, { lastSubjectSequence: stale.seq }, 2_000)
+  const outcome = await publishBatch(broker.bulk, commit.messages, { lastSubjectSequence: stale.seq }, 2_000)
   expect(outcome.kind).toBe('fenced')
   await expect(publishCommit(link, commit, stale.seq)).rejects.toBeInstanceOf(Fenced)
   expect((await broker.jsm.streams.info('LEDGER')).state.last_seq).toBe(before)
@@ -100,7 +101,7 @@ test('without its fence a stale batch would go through: the fence is what refuse
   const stale = await claimPartition(link, 3, 'stale')
   const now = await claimPartition(link, 3, 'new')
   const commit = next(stale, link)
-  const outcome = await publishBatch(broker.nc, commit.messages, { lastSubjectSequence: now.seq }, 2_000)
+  const outcome = await publishBatch(broker.bulk, commit.messages, { lastSubjectSequence: now.seq }, 2_000)
   expect(outcome.kind).toBe('stored')
 })
 
@@ -108,29 +109,24 @@ test('without its fence a stale batch would go through: the fence is what refuse
 const isAnswer = (wire: string) => wire.includes('"batch":')
 
 async function lossyLink(losses: Losses): Promise<CommitLink> {
-  const proxy = await lossyProxy(broker.nc, broker.server.port, losses)
-  proxies.push(proxy)
-  return linkOf(proxy.nc)
+  const proxy = await lossyProxy(broker.server.port, losses)
+  const connection = await connectTo({ ...broker.server.login(), servers: proxy.servers })
+  undo.push(
+    () => connection.nc.close(),
+    () => proxy.close(),
+  )
+  return linkOf(connection.bulk)
 }
 
 test('a claim whose answer was lost is found by reading the checkpoint', async () => {
   let losses = 0
-  const losing = new Proxy(broker.nc, {
-    get(target, key) {
-      if (key === 'request') {
-        return async (...args: Parameters<NatsConnection['request']>) => {
-          const answer = await target.request(...args)
-          if (!args[0].startsWith('ledger.')) return answer
-          losses += 1
-          if (losses === 1) throw new Error('the answer was lost')
-          return answer
-        }
-      }
-      const value: unknown = Reflect.get(target, key, target)
-      return typeof value === 'function' ? value.bind(target) : value
+  const link = await lossyLink({
+    answered: wire => {
+      if (isAnswer(wire)) losses += 1
+      return isAnswer(wire)
     },
   })
-  const claim = await claimPartition(linkOf(losing), 7, 'me')
+  const claim = await claimPartition(link, 7, 'me')
   expect(claim.checkpoint.epoch).toBe(1)
   expect(losses).toBe(1)
 })
@@ -143,7 +139,7 @@ test('a commit whose answer was lost is found by reading the checkpoint, and not
       return isAnswer(wire)
     },
   })
-  const claim = await claimPartition(link, 4, 'me')
+  const claim = await claimPartition(linkOf(), 4, 'me')
   const committed = await publishCommit(link, next(claim, link), claim.seq)
   expect(losses).toBe(1)
   const rows = await readLedger(broker, 4, 'rated_usage')
@@ -160,7 +156,7 @@ test('a commit whose last message was lost is sent again under the same fence', 
       return 'cut_before'
     },
   })
-  const claim = await claimPartition(link, 5, 'me')
+  const claim = await claimPartition(linkOf(), 5, 'me')
   await publishCommit(link, next(claim, link), claim.seq)
   expect(dropped).toBe(true)
   expect(await readLedger(broker, 5, 'rated_usage')).toHaveLength(1)

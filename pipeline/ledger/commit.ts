@@ -8,10 +8,9 @@
 
 import type { JetStreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
-import type { BatchMessage, BatchOutcome } from '../broker/atomic-batch.js'
+import { type BatchMessage, type BatchOutcome, publishBatch } from '../broker/atomic-batch.js'
 import { backOffMs, pauseFor } from '../broker/back-off.js'
-import { watchOf } from '../broker/connection-watch.js'
-import { publishLinkOf } from '../broker/publish-link.js'
+import type { BulkTransport } from '../broker/bulk-transport.js'
 import { natsSubjects } from '../broker/topology.js'
 import type { EngineLimits } from '../config/limits.js'
 import { type Checkpoint, encodeCheckpoint, readCheckpoint } from './checkpoint.js'
@@ -42,6 +41,7 @@ export interface Committed {
 
 export interface CommitLink {
   readonly nc: NatsConnection
+  readonly bulk: BulkTransport
   readonly jsm: JetStreamManager
   /** Takes what is stored, for the deliverer in this process. */
   readonly tail: LedgerTail
@@ -111,12 +111,12 @@ function rank({ table }: CommitOutput): number {
  * checkpoint's subject; it moves when a stranger publishes there.
  */
 export async function publishCommit(link: CommitLink, commit: Commit, fenceSeq: number): Promise<Committed> {
-  const { nc, limits, signal } = link
+  const { bulk, limits, signal } = link
   let lastSubjectSequence = fenceSeq
   for (let failures = 1; ; failures += 1) {
     signal.throwIfAborted()
     const fence = { lastSubjectSequence }
-    const outcome = await publishLinkOf(nc).publishBatch(commit.messages, fence, limits.commitTimeoutMs)
+    const outcome = await publishBatch(bulk, commit.messages, fence, limits.commitTimeoutMs)
     const settled = await settle(link, commit, outcome)
     if (settled.kind === 'stored') return settled.committed
     lastSubjectSequence = settled.lastSeq ?? lastSubjectSequence
@@ -160,13 +160,12 @@ async function settle(link: CommitLink, commit: Commit, outcome: BatchOutcome): 
 
 /** Reads the newest checkpoint to learn what became of a commit. */
 async function recall(
-  { nc, jsm, limits, signal, onRetry }: CommitLink,
+  { jsm, limits, signal, onRetry }: CommitLink,
   { checkpoint, messages, key }: Commit,
 ): Promise<Settled> {
   for (let failures = 1; ; failures += 1) {
     signal.throwIfAborted()
     try {
-      await watchOf(nc).reached(limits.commitTimeoutMs)
       const newest = await readCheckpoint(jsm, checkpoint.partition, key)
       if (newest === undefined)
         throw new Fenced(`the checkpoint of partition ${checkpoint.partition} is gone`)

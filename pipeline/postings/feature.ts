@@ -22,10 +22,10 @@ export const postingsFeature: Feature = {
       key: 'erp',
       stream: 'BILLING',
       filterSubjects: ['billing.>'],
-      openSink({ config, nc, js, jsm, buckets }) {
+      openSink({ config, bulk, js, jsm, buckets }) {
         const { accounts = exampleAccounts, csv_dir: csvDir } = sectionOf(config, erpSettings)
         return createErpSink({
-          nc,
+          bulk,
           js,
           jsm,
           accountsFile: accounts,

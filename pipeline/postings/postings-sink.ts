@@ -11,7 +11,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
-import type { NatsConnection } from '@nats-io/transport-node'
 import {
   type BillingBatch,
   batchFromWire,
@@ -32,11 +31,12 @@ import { type AccountMapping, parseAccountMapping } from '../../sinks/mapping/ac
 import type { FeedMessage, FeedRange, RefusedRecord, Sink, SinkOutcome } from '../../sinks/sink.js'
 import { publishBatch } from '../broker/atomic-batch.js'
 import { brokerUnavailable } from '../broker/broker-outcome.js'
+import type { BulkTransport } from '../broker/bulk-transport.js'
 import { readStretch } from '../broker/read-stream.js'
 import { entriesOf, type Recognise, type RefusedCharge } from './entries.js'
 
 export interface ErpSinkOptions {
-  readonly nc: NatsConnection
+  readonly bulk: BulkTransport
   readonly js: JetStreamClient
   readonly jsm: JetStreamManager
   readonly accountsFile: string
@@ -220,7 +220,7 @@ async function append(
       return { natsSubject, bytes, headers }
     })
     const fence = { lastSubjectSequence: last?.seq ?? 0 }
-    const outcome = await publishBatch(options.nc, outgoing, fence, options.timeoutMs)
+    const outcome = await publishBatch(options.bulk, outgoing, fence, options.timeoutMs)
     if (outcome.kind === 'stored') return outgoing.length
     if (outcome.kind !== 'fenced') throw new Error(`${outcome.kind}: ${outcome.detail}`)
   }

@@ -28,7 +28,7 @@ beforeAll(async () => {
   pool = new WorkerPool({ workers: 1, memory: new SharedMemory() })
   engines = await Promise.all(
     Array.from({ length: partitions }, (_, p) =>
-      makeEngine(broker.nc, p, { worker: pool.partition(p), partitions, takeOver: true }),
+      makeEngine(broker, p, { worker: pool.partition(p), partitions, takeOver: true }),
     ),
   )
   await Promise.all(engines.map(({ engine }) => engine.start()))

@@ -13,7 +13,7 @@ import {
 } from '@nats-io/jetstream'
 import { headers, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node'
 import { customerToken, partitionOf } from '../../schemas/identifiers.js'
-import { unlessLost, watchOf } from '../broker/connection-watch.js'
+import { type ConnectionWatch, unlessLost, watchConnection } from '../broker/connection-watch.js'
 import type { BatchBody, SendOutcome, Transport } from './transport.js'
 
 export interface NatsTarget {
@@ -34,6 +34,7 @@ const maxBatchEvents = 10_000
 export class NatsTransport implements Transport {
   readonly maxBatchEvents = maxBatchEvents
   readonly #nc: NatsConnection
+  readonly #watch: ConnectionWatch
   readonly #js: JetStreamClient
   readonly #timeoutMs: number
   #maxPayload: number
@@ -43,6 +44,7 @@ export class NatsTransport implements Transport {
 
   constructor({ connection, partitions = 'discover' }: NatsTarget, timeoutMs: number) {
     this.#nc = connection
+    this.#watch = watchConnection(connection)
     this.#js = jetstream(connection)
     this.#timeoutMs = timeoutMs
     this.#maxPayload = connection.info?.max_payload ?? 1 << 20
@@ -93,7 +95,7 @@ export class NatsTransport implements Transport {
 
   async send(body: BatchBody, signal: AbortSignal): Promise<SendOutcome> {
     const away: SendOutcome = { kind: 'again', detail: 'the broker is out of reach' }
-    if (!(await watchOf(this.#nc).reached(this.#timeoutMs)) || signal.aborted) return away // invariant 2
+    if (!(await this.#watch.reached(this.#timeoutMs)) || signal.aborted) return away // invariant 2
     const made = headers()
     made.set('Content-Type', body.contentType)
     if (body.contentEncoding !== undefined) made.set('Content-Encoding', body.contentEncoding)
@@ -103,7 +105,7 @@ export class NatsTransport implements Transport {
         timeout: this.#timeoutMs,
         expect: { streamName: stream },
       })
-      const ack = await unlessLost(this.#nc, published)
+      const ack = await unlessLost(this.#watch, published)
       return ack === undefined ? away : { kind: 'landed', refused: [] } // invariant 1
     } catch (error) {
       return outcomeOf(error)

@@ -10,7 +10,7 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import { Piscina } from 'piscina'
 import { builtFile } from '../../schemas/package-root.js'
 import { genesisOf } from '../broker/genesis.js'
-import { SnapshotStore } from '../engine/snapshot.js'
+import { openSnapshots } from '../engine/snapshot.js'
 import { parseCheckpoint, readCheckpoint } from '../ledger/checkpoint.js'
 import { PartitionFailure } from '../ledger/failures.js'
 import type { OwedTask } from '../workers/owed-worker.js'
@@ -49,9 +49,6 @@ export async function checkOwed(
   }
 }
 
-/** Nothing is written here. */
-const unusedChunkBytes = 1 << 17
-
 function replaced(partition: number): string {
   return `the snapshot of partition ${partition} was replaced while it was to be read; ask again`
 }
@@ -64,7 +61,7 @@ async function readState(
 ): Promise<OwedTask | undefined> {
   const { partition, snapshot: ref } = cut.checkpoint
   try {
-    const store = await SnapshotStore.open(nc, partition, unusedChunkBytes)
+    const store = await openSnapshots(nc, partition)
     const manifest = ref === null ? undefined : await store.manifest(ref.object)
     const snapshot = manifest === undefined ? undefined : await store.read(manifest.state.object)
     return { snapshot, deltas: await readDeltas(jsm, cut) }

@@ -64,7 +64,7 @@ class Rows implements Sink {
 async function start(): Promise<void> {
   engines = []
   for (const partition of partitions) {
-    const made = await makeEngine(broker.nc, partition, {
+    const made = await makeEngine(broker, partition, {
       takeOver: true,
       engine: { snapshotCommits: 2, tickMs: 200, idleCheckpointSequences: 1, lingerMs: 5 },
     })

@@ -1,7 +1,6 @@
 // For tests: a process that runs one partition and kills itself, as `kill -9` would, at a chosen write to the ledger.
 // `WEIR_TEST_LOGIN`: how to connect. Arguments: partition, the number of the write (0: never), `before` or `after` the broker has it.
 
-import type { NatsConnection } from '@nats-io/transport-node'
 import type { NatsLogin } from '../../deploy/embedded/nats-server.js'
 import { connectTo, makeEngine, PlainWorker } from './engine-harness.js'
 import { lossyProxy } from './lossy-proxy.js'
@@ -9,7 +8,6 @@ import { lossyProxy } from './lossy-proxy.js'
 process.on('disconnect', () => process.exit(0)) // never outlives the test
 const [partition, fatalWrite, when] = process.argv.slice(2)
 const login = JSON.parse(process.env['WEIR_TEST_LOGIN']!) as NatsLogin
-const client = await connectTo(login)
 let writes = 0
 
 function isFatal(natsSubject: string): boolean {
@@ -20,34 +18,16 @@ function isFatal(natsSubject: string): boolean {
 
 const die = () => process.kill(process.pid, 'SIGKILL')
 
-/** Commits. */
-const { nc } = await lossyProxy(client, Number(new URL(login.servers).port), {
+const proxy = await lossyProxy(Number(new URL(login.servers).port), {
   sent: message => {
     if (!isFatal(message.split(' ')[1]!)) return 'passes'
     return when === 'after' ? 'cut_after' : 'cut_before'
   },
   onCut: die,
 })
+const broker = await connectTo({ ...login, servers: proxy.servers })
 
-/** The claim, which goes over the client. */
-const dying: NatsConnection = new Proxy(nc, {
-  get(target, key) {
-    const value: unknown = Reflect.get(target, key, target)
-    if (key !== 'request') return value
-    return (...args: Parameters<NatsConnection['request']>) => {
-      if (!isFatal(args[0])) return nc.request(...args)
-      if (when === 'before') return die()
-      const written = nc.request(...args)
-      // The server has read it once it answers the ping of `flush`; the answer to the write itself is never seen.
-      return nc.flush().then(() => {
-        die()
-        return written
-      })
-    }
-  },
-})
-
-const { engine } = await makeEngine(dying, Number(partition), {
+const { engine } = await makeEngine(broker, Number(partition), {
   worker: new PlainWorker({ ballast: 50_000 }),
   engine: { lingerMs: 1, commitMaxEvents: 100, deltaChunkBytes: 60, snapshotCommits: 4 },
   onFatal: () => process.exit(1),

@@ -6,9 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { type NatsLogin, type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
 import { zeroDispositions } from '../../schemas/event/dispositions.js'
+import { type BrokerConnection, connectBroker } from '../broker/connect-broker.js'
 import type { ReadMessage } from '../broker/pull-protocol.js'
 import { ensureTopology, natsSubjects } from '../broker/topology.js'
 import { type LimitOverrides, pipelineLimits } from '../config/limits.js'
@@ -130,10 +131,9 @@ export class PlainWorker implements PartitionWorker {
   }
 }
 
-export interface Broker {
+export interface Broker extends Pick<BrokerConnection, 'nc' | 'bulk'> {
   server: NatsServer
   readonly storeDir: string
-  readonly nc: NatsConnection
   readonly jsm: JetStreamManager
   stop(): Promise<void>
 }
@@ -141,12 +141,13 @@ export interface Broker {
 export async function startBroker(partitions: number): Promise<Broker> {
   const storeDir = await mkdtemp(join(tmpdir(), 'weir-engine-'))
   const server = await startNatsServer({ storeDir })
-  const nc = await connectTo(server.login())
+  const { nc, bulk } = await connectTo(server.login())
   await ensureTopology(nc, { partitions })
   const broker: Broker = {
     server,
     storeDir,
     nc,
+    bulk,
     jsm: await jetstreamManager(nc),
     async stop() {
       await nc.close()
@@ -157,8 +158,9 @@ export async function startBroker(partitions: number): Promise<Broker> {
   return broker
 }
 
-export function connectTo(login: NatsLogin): Promise<NatsConnection> {
-  return connect({ ...login, maxReconnectAttempts: -1, reconnectTimeWait: 50, waitOnFirstConnect: true })
+export function connectTo(login: NatsLogin): Promise<BrokerConnection> {
+  const options = { ...login, maxReconnectAttempts: -1, reconnectTimeWait: 50, waitOnFirstConnect: true }
+  return connectBroker(options)
 }
 
 export interface EngineUnderTest {
@@ -171,7 +173,7 @@ export interface EngineUnderTest {
 }
 
 export async function makeEngine(
-  nc: NatsConnection,
+  { nc, bulk }: Pick<BrokerConnection, 'nc' | 'bulk'>,
   partition: number,
   overrides: LimitOverrides & Partial<EngineOptions> & { readonly worker?: PartitionWorker } = {},
 ): Promise<EngineUnderTest> {
@@ -192,6 +194,7 @@ export async function makeEngine(
     partition,
     partitions: 4,
     nc,
+    bulk,
     jsm: await jetstreamManager(nc, { timeout: 2_000 }),
     worker: new PlainWorker(),
     limits,
@@ -230,7 +233,7 @@ export async function publish(
 
 /** Everything in LEDGER of one partition and kind, in order. */
 export async function readLedger(
-  { nc, jsm }: Pick<Broker, 'nc' | 'jsm'>,
+  { nc, bulk, jsm }: Pick<Broker, 'nc' | 'bulk' | 'jsm'>,
   partition: number,
   what: string,
 ): Promise<readonly ReadMessage[]> {
@@ -240,7 +243,7 @@ export async function readLedger(
   const wake = new Wake()
   const messages: ReadMessage[] = []
   const reader = new InputReader({
-    nc,
+    bulk,
     jsm,
     stream: 'LEDGER',
     filterSubjects: [filterSubject],
@@ -269,7 +272,7 @@ export interface RatedTotals {
 }
 
 export async function ratedTotals(
-  broker: Pick<Broker, 'nc' | 'jsm'>,
+  broker: Pick<Broker, 'nc' | 'bulk' | 'jsm'>,
   partition: number,
 ): Promise<RatedTotals> {
   const byId = new Map<string, number>()

@@ -4,14 +4,16 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
-import { connect, Match, type NatsConnection } from '@nats-io/transport-node'
+import { Match, type NatsConnection } from '@nats-io/transport-node'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
 import { parseMessage } from '../../schemas/event/cloud-event.js'
+import type { BulkTransport } from '../broker/bulk-transport.js'
 import { ensureTopology } from '../broker/topology.js'
 import { decompress } from '../core/decode/decompress.js'
 import { createGateway, type Gateway, type GatewayOptions } from '../gateway/gateway.js'
+import { connectTo } from './engine-harness.js'
 
 export const silent = pino({ level: 'silent' })
 
@@ -19,6 +21,7 @@ export interface Broker {
   server: NatsServer
   readonly storeDir: string
   readonly nc: NatsConnection
+  readonly bulk: BulkTransport
   readonly jsm: JetStreamManager
   /** kill -9, and the same store again on the same port. */
   kill(): Promise<void>
@@ -30,13 +33,14 @@ export interface Broker {
 export async function startBroker(partitions: number): Promise<Broker> {
   const storeDir = await mkdtemp(join(tmpdir(), 'weir-gateway-'))
   const server = await startNatsServer({ storeDir })
-  const nc = await connect({ ...server.login(), maxReconnectAttempts: -1, reconnectTimeWait: 100 })
+  const { nc, bulk } = await connectTo(server.login())
   const jsm = await jetstreamManager(nc)
   await ensureTopology(nc, { partitions })
   const broker: Broker = {
     server,
     storeDir,
     nc,
+    bulk,
     jsm,
     async kill() {
       process.kill(broker.server.pid, 'SIGKILL')

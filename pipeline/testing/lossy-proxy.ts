@@ -1,9 +1,8 @@
-// For tests: stands between the broker and whoever dials it beside the client, and cuts the connection at a chosen message
-// on its way to the broker, or at a chosen answer.
+// For tests: stands between the broker and whoever connects to it, and cuts a connection at a chosen message on its way to
+// the broker, or at a chosen answer.
 
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
-import type { NatsConnection } from '@nats-io/transport-node'
 
 /** What becomes of a message: `cut_before` and `cut_after` end the connection without it, or with it but no answer. */
 export type Fate = 'passes' | 'cut_before' | 'cut_after'
@@ -18,12 +17,12 @@ export interface Losses {
 }
 
 export interface LossyProxy {
-  /** The client itself, but for the address that others learn from it. */
-  readonly nc: NatsConnection
+  /** Where to connect. */
+  readonly servers: string
   close(): Promise<void>
 }
 
-export async function lossyProxy(nc: NatsConnection, port: number, losses: Losses): Promise<LossyProxy> {
+export async function lossyProxy(port: number, losses: Losses): Promise<LossyProxy> {
   const sockets = new Set<Socket>()
   const server = createServer(near => {
     const far = connect(port, '127.0.0.1')
@@ -38,15 +37,8 @@ export async function lossyProxy(nc: NatsConnection, port: number, losses: Losse
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port: own } = server.address() as { port: number }
-  const through = new Proxy(nc, {
-    get(target, key) {
-      if (key === 'getServer') return () => `127.0.0.1:${own}`
-      const value: unknown = Reflect.get(target, key, target)
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
   return {
-    nc: through,
+    servers: `nats://127.0.0.1:${own}`,
     async close() {
       for (const socket of sockets) socket.destroy()
       server.close()

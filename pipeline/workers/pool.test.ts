@@ -82,7 +82,7 @@ async function ratedRows(): Promise<number> {
 }
 
 async function runEngine(): Promise<EngineUnderTest> {
-  const made = await makeEngine(broker.nc, 0, { worker: pool.partition(0), partitions: 1, takeOver: true })
+  const made = await makeEngine(broker, 0, { worker: pool.partition(0), partitions: 1, takeOver: true })
   await made.engine.start()
   return made
 }
@@ -182,7 +182,7 @@ test('an idle partition gives up what is parked when its time is over, usage and
     },
     broker.nc.info!.max_payload,
   )
-  const made = await makeEngine(broker.nc, partition, {
+  const made = await makeEngine(broker, partition, {
     worker: pool.partition(partition),
     takeOver: true,
     engine,
