@@ -34,7 +34,7 @@ function summary(charges: readonly Charge[]): string[] {
 
 describe('charges as of an instant', () => {
   it('every service period that began has its charges: closed if it ended by then, else open and whole', () => {
-    const charges = chargesOf(pricesOf(catalog, created), catalog, at('2026-02-10'), unused)
+    const charges = chargesOf(pricesOf(catalog, created), at('2026-02-10'), unused)
     expect(summary(charges)).toEqual([
       'base 2026-01-01..2026-02-01 1 99 closed',
       'seats 2026-01-01..2026-02-01 5 100 closed',
@@ -44,9 +44,9 @@ describe('charges as of an instant', () => {
   })
 
   it('a period that begins at the instant has not begun before it, and one that ends at it is closed', () => {
-    const charges = chargesOf(pricesOf(catalog, created), catalog, at('2026-02-01'), unused)
+    const charges = chargesOf(pricesOf(catalog, created), at('2026-02-01'), unused)
     expect(charges.map(charge => charge.status)).toEqual(['closed', 'closed'])
-    expect(chargesOf(pricesOf(catalog, created), catalog, at('2026-01-01'), unused)).toEqual([])
+    expect(chargesOf(pricesOf(catalog, created), at('2026-01-01'), unused)).toEqual([])
   })
 
   it('an in-advance charge is the part of the period in which its terms were in force', () => {
@@ -55,7 +55,7 @@ describe('charges as of an instant', () => {
       created,
       change('amended', 2, '2026-01-11', { quantities: { seats: '8' } }),
     )
-    const charges = chargesOf(prices, catalog, at('2026-02-01'), unused).filter(one => one.price === 'seats')
+    const charges = chargesOf(prices, at('2026-02-01'), unused).filter(one => one.price === 'seats')
     // 100 x 10/31 = 32.258064516129|03; 160 x 21/31 = 108.387096774193|55
     expect(summary(charges)).toEqual([
       'seats 2026-01-01..2026-01-11 5 32.258064516129 closed',
@@ -70,7 +70,7 @@ describe('charges as of an instant', () => {
       quantities: { seats: '5' },
       trialUntil: '2026-01-15',
     })
-    const charges = chargesOf(pricesOf(catalog, trial), catalog, at('2026-01-02'), unused)
+    const charges = chargesOf(pricesOf(catalog, trial), at('2026-01-02'), unused)
     expect(summary(charges)).toEqual([
       'base 2026-01-01..2026-01-15 1 0 open',
       'seats 2026-01-01..2026-01-15 5 0 open',
@@ -84,9 +84,7 @@ describe('usage', () => {
   }
   const usageOf = (usage: UsageTotals) =>
     summary(
-      chargesOf(pricesOf(catalog, created), catalog, at('2026-01-31'), usage).filter(
-        one => one.kind === 'usage',
-      ),
+      chargesOf(pricesOf(catalog, created), at('2026-01-31'), usage).filter(one => one.kind === 'usage'),
     )
 
   it('unused usage that owes nothing has no charge', () => {
@@ -109,7 +107,7 @@ describe('usage', () => {
 
 it('a charge says everything about where it comes from', () => {
   const usage: UsageTotals = () => ({ events: 3, quantity: scaled('3'), amount: scaled('0.025') })
-  const charges = chargesOf(pricesOf(catalog, created), catalog, at('2026-01-31'), usage)
+  const charges = chargesOf(pricesOf(catalog, created), at('2026-01-31'), usage)
   expect(charges.find(one => one.kind === 'usage')).toEqual({
     chargeId: expect.stringMatching(/^ch_[0-9a-f]{32}$/) as string,
     customerId: 'acme',
@@ -142,7 +140,7 @@ it('a charge says everything about where it comes from', () => {
 
 it('a charge is due when its service period has ended, in advance when it begins', () => {
   const usage: UsageTotals = () => ({ events: 1, quantity: scaled('1'), amount: scaled('1') })
-  const charges = chargesOf(pricesOf(catalog, created), catalog, at('2026-01-31'), usage)
+  const charges = chargesOf(pricesOf(catalog, created), at('2026-01-31'), usage)
   const due = charges.map(one => [one.price, one.timing, dueAt(one)])
   expect(due).toContainEqual(['base', 'in_advance', at('2026-01-01')])
   expect(due).toContainEqual(['calls', 'in_arrears', at('2026-02-01')])

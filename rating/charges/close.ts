@@ -6,10 +6,9 @@
 // was used (an event, or a level carried into it) or owes something without usage (a flat amount, a minimum).
 
 import type { Charge } from '../../schemas/billing/charge.js'
-import type { Price, RecurringPrice, UsagePrice } from '../../schemas/catalog/catalog.js'
+import type { UsagePrice } from '../../schemas/catalog/catalog.js'
 import type { Scaled } from '../../schemas/money/decimal.js'
 import { compareInstants } from '../../schemas/time.js'
-import type { CatalogIndex } from '../timeline/catalog-index.js'
 import { type Segment, type SubscriptionPrices, segmentsBefore } from '../timeline/price-lines.js'
 import { recurringCharge } from './recurring.js'
 import { roundToCurrency } from './rounding.js'
@@ -22,22 +21,20 @@ export type UsageTotals = (segment: Segment<UsagePrice>) => {
 }
 
 /** The charges of all segments that begin before `asOfNs`, by start, then price. */
-export function chargesOf(
-  prices: SubscriptionPrices,
-  _catalog: CatalogIndex,
-  asOfNs: bigint,
-  usage: UsageTotals,
-): Charge[] {
+export function chargesOf(prices: SubscriptionPrices, asOfNs: bigint, usage: UsageTotals): Charge[] {
   const charges: Charge[] = []
   for (const line of prices.recurring) {
-    for (const segment of segmentsBefore(line, asOfNs)) charges.push(recurringChargeOf(segment, asOfNs))
+    for (const segment of segmentsBefore(line, asOfNs)) {
+      const { quantity, amount } = recurringCharge(segment)
+      charges.push(chargeOfSegment(segment, quantity, amount, asOfNs))
+    }
   }
   for (const lines of prices.usage.values()) {
     for (const line of lines) {
       for (const segment of segmentsBefore(line, asOfNs)) {
         const { quantity, amount, events } = usage(segment)
         if (events === 0 && quantity === 0n && amount === 0n) continue
-        charges.push(usageChargeOf(segment, quantity, amount, asOfNs))
+        charges.push(chargeOfSegment(segment, quantity, amount, asOfNs))
       }
     }
   }
@@ -49,26 +46,11 @@ export function dueAt(charge: Pick<Charge, 'timing' | 'fromNs' | 'untilNs'>): bi
   return charge.timing === 'in_advance' ? charge.fromNs : charge.untilNs
 }
 
-function recurringChargeOf(segment: Segment<RecurringPrice>, asOfNs: bigint): Charge {
-  const { quantity, amount } = recurringCharge(segment)
-  const { timing } = segment.line.price
-  return { ...commonFields(segment, amount, asOfNs), meter: '', kind: 'recurring', timing, quantity }
-}
-
-function usageChargeOf(
-  segment: Segment<UsagePrice>,
-  quantity: Scaled,
-  amount: Scaled,
-  asOfNs: bigint,
-): Charge {
-  const { meter } = segment.line.price
-  return { ...commonFields(segment, amount, asOfNs), meter, kind: 'usage', timing: 'in_arrears', quantity }
-}
-
 /** Plan, entity and contract are those in force when the segment begins. */
-function commonFields(segment: Segment<Price>, amount: Scaled, asOfNs: bigint) {
+function chargeOfSegment(segment: Segment, quantity: Scaled, amount: Scaled, asOfNs: bigint): Charge {
   const { line, version, fromNs, untilNs } = segment
   const { terms } = version
+  const { price } = line
   return {
     chargeId: segment.chargeId,
     customerId: line.customerId,
@@ -79,18 +61,21 @@ function commonFields(segment: Segment<Price>, amount: Scaled, asOfNs: bigint) {
     correlationId: terms.correlationId,
     plan: terms.plan,
     planVersion: terms.planVersion,
-    price: line.price.price,
+    price: price.price,
+    meter: price.kind === 'usage' ? price.meter : '',
+    kind: price.kind,
+    timing: price.kind === 'usage' ? 'in_arrears' : price.timing,
+    quantity,
     fromNs,
     untilNs,
     timezone: line.timezone,
     amount,
     amountRounded: roundToCurrency(amount, line.currency, line.rounding),
     currency: line.currency,
-    status: untilNs <= asOfNs ? ('closed' as const) : ('open' as const),
+    status: untilNs <= asOfNs ? 'closed' : 'open',
   }
 }
 
 function byStartThenPrice(a: Charge, b: Charge): number {
-  if (a.fromNs !== b.fromNs) return compareInstants(a.fromNs, b.fromNs)
-  return a.price < b.price ? -1 : a.price > b.price ? 1 : 0
+  return compareInstants(a.fromNs, b.fromNs) || (a.price < b.price ? -1 : Number(a.price > b.price))
 }

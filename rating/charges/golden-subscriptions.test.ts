@@ -49,7 +49,7 @@ function charges(vector: Vector) {
     }
     return { ...chargeOf(basis, accumulator), events: accumulator.events }
   }
-  return chargesOf(pricesOf(catalog, ...changes), catalog, at(vector.as_of), totals)
+  return chargesOf(pricesOf(catalog, ...changes), at(vector.as_of), totals)
 }
 
 describe('golden subscriptions', () => {

@@ -11,7 +11,8 @@ import type { Compiled, UsageModel } from '../models/model.js'
 import { modelPart } from '../models/registry.js'
 import type { Scale } from '../models/scale.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
-import type { Fraction } from '../periods/proration.js'
+import { one, ratio } from '../steps/ratio.js'
+import { keptPercent, wholePercent } from './recurring.js'
 
 export interface Rater extends Compiled<unknown> {
   readonly trial: boolean
@@ -32,7 +33,6 @@ export interface Rater extends Compiled<unknown> {
   readonly linear: Linear | undefined
 }
 
-const wholePercent = 100n * scaledOne
 const raters = new WeakMap<ChargeBasis, Rater>()
 /** Of prices that ask nothing of the basis but whether it is in a trial: many customers share one. */
 const sharedRaters = { paid: new WeakMap<UsagePrice, Rater>(), trial: new WeakMap<UsagePrice, Rater>() }
@@ -53,7 +53,9 @@ export function raterOf(basis: ChargeBasis): Rater {
 
 function compileRater(basis: ChargeBasis): Rater {
   const { price } = basis
-  const { numerator, denominator } = price.prorate ? reduced(basis.fraction) : whole
+  const { numerator, denominator } = price.prorate
+    ? ratio(basis.fraction.numerator, basis.fraction.denominator)
+    : one
   const quantityDenominator = aggregationDenominator(basis)
   const scale: Scale = {
     denominator: quantityDenominator * denominator,
@@ -62,7 +64,7 @@ function compileRater(basis: ChargeBasis): Rater {
   const part = modelPart(price.model)
   const modelScale = part.kind === 'usage' ? part.amountScale : scaledOne
   const included = price.included * scale.prorated
-  const kept = keptOf(price.discountPercent)
+  const kept = price.discountPercent === 0n ? undefined : keptPercent(price)
   const divisor = scale.denominator * modelScale * (kept === undefined ? 1n : wholePercent)
   // A scaled amount x divisor is at the scale of the discounted amount; the fraction's denominator divides it.
   const limit = (amount: Scaled | undefined): bigint | undefined =>
@@ -87,21 +89,4 @@ function compileRater(basis: ChargeBasis): Rater {
     // At a scale of one a unit of the model is one of ours.
     linear: isPlain && part.kind === 'total' ? part.linear?.(terms, price.included) : undefined,
   }
-}
-
-/** 100 % less the discount, at most the whole: a discount over 100 % is one of 100 %. */
-function keptOf(discountPercent: Scaled): bigint | undefined {
-  if (discountPercent === 0n) return undefined
-  return discountPercent > wholePercent ? 0n : wholePercent - discountPercent
-}
-
-const whole: Fraction = { numerator: 1n, denominator: 1n }
-
-function reduced(fraction: Fraction): Fraction {
-  const divisor = greatestCommonDivisor(fraction.numerator, fraction.denominator)
-  return { numerator: fraction.numerator / divisor, denominator: fraction.denominator / divisor }
-}
-
-function greatestCommonDivisor(a: bigint, b: bigint): bigint {
-  return b === 0n ? a : greatestCommonDivisor(b, a % b)
 }

@@ -2,11 +2,11 @@
 // Invariant: an exact rational of integers, rounded once to 12 places, half away from zero; nothing in a trial.
 // Worked example: 20 per seat, 5 seats, 10 % off, 12 of 30 days: 20 x 5 x 12/30 x 90/100 = 36.
 
-import type { RecurringPrice } from '../../schemas/catalog/catalog.js'
+import type { Price, RecurringPrice } from '../../schemas/catalog/catalog.js'
 import { divideRounded, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import type { Segment } from '../timeline/price-lines.js'
 
-const wholePercent = 100n * scaledOne
+export const wholePercent = 100n * scaledOne
 
 export function recurringCharge(segment: Pick<Segment<RecurringPrice>, 'line' | 'fraction'>): {
   readonly quantity: Scaled
@@ -20,6 +20,6 @@ export function recurringCharge(segment: Pick<Segment<RecurringPrice>, 'line' | 
 }
 
 /** 100 % less the discount, scaled; a discount over 100 % is one of 100 %. */
-export function keptPercent(price: RecurringPrice): bigint {
-  return price.discountPercent > wholePercent ? 0n : wholePercent - price.discountPercent
+export function keptPercent({ discountPercent }: Price): bigint {
+  return discountPercent > wholePercent ? 0n : wholePercent - discountPercent
 }

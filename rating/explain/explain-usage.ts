@@ -2,10 +2,11 @@
 // roundings, one line each. Contract section 3.
 // Invariant: computed apart from rate.ts, in plain fractions; `explainUsage` asserts that both come to the same.
 
-import { formatScaled, scaledOne } from '../../schemas/money/decimal.js'
+import { formatScaled } from '../../schemas/money/decimal.js'
 import { explainQuantity } from '../aggregations/explain-quantity.js'
 import { type Accumulator, soleAggregation } from '../charges/accumulator.js'
 import { chargeOf } from '../charges/rate.js'
+import { wholePercent } from '../charges/recurring.js'
 import { modelPart } from '../models/registry.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
 import {
@@ -98,8 +99,6 @@ function explainAround(steps: Step[], basis: ChargeBasis, part: Part, modelled: 
   })
   return result
 }
-
-const wholePercent = 100n * scaledOne
 
 /** A discount over 100 % is one of 100 %. */
 export function explainDiscount(steps: Step[], discountPercent: bigint, amount: Ratio): Ratio {

@@ -11,6 +11,7 @@ import { amountOfTotal, isRatedByTotal } from '../charges/rate.js'
 import { raterOf } from '../charges/rater.js'
 import { roundToCurrency } from '../charges/rounding.js'
 import type { Bound } from '../models/model.js'
+import { oncePer } from '../models/once-per.js'
 import { modelPart } from '../models/registry.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
 
@@ -76,28 +77,14 @@ export function heldBy({ price }: ChargeBasis, { state, levelsAtStart }: Accumul
   return heldIn(soleAggregation(state), levelsAtStart?.values() ?? [])
 }
 
-const bounds = new WeakMap<UsagePrice, Scaled>()
+/** Up to which no part of what the price comes to can exceed. */
+const largestQuantity = oncePer((price: UsagePrice): Scaled => {
+  const { unit, flat, perEvent } = steepest(price.model)
+  const left = largestWhole - flat - perEvent
+  const priced = unit === 0n ? scaledMax : (left * scaledOne) / unit
+  return left <= 0n ? 0n : priced < scaledMax ? priced : scaledMax
+})
 
-/** Up to which no part of what the price comes to can exceed. Compiled once per price, by identity. */
-function largestQuantity(price: UsagePrice): Scaled {
-  let bound = bounds.get(price)
-  if (bound === undefined) {
-    const { unit, flat, perEvent } = steepest(price.model)
-    const room = largestWhole - flat - perEvent
-    const priced = unit === 0n ? scaledMax : (room * scaledOne) / unit
-    bound = room <= 0n ? 0n : priced < scaledMax ? priced : scaledMax
-    bounds.set(price, bound)
-  }
-  return bound
-}
-
-const slopes = new WeakMap<PriceModel, Required<Bound>>()
-
-function steepest(model: PriceModel): Required<Bound> {
-  let slope = slopes.get(model)
-  if (slope === undefined) {
-    slope = { flat: 0n, perEvent: 0n, ...modelPart(model).bound(model) }
-    slopes.set(model, slope)
-  }
-  return slope
-}
+const steepest = oncePer(
+  (model: PriceModel): Required<Bound> => ({ flat: 0n, perEvent: 0n, ...modelPart(model).bound(model) }),
+)

@@ -4,45 +4,32 @@
 
 import type { Price, UsagePrice } from '../../schemas/catalog/catalog.js'
 import { stableId } from '../../schemas/identifiers.js'
+import { oncePer } from '../models/once-per.js'
 import { modelPart } from '../models/registry.js'
 
 // Prices belong to published catalogs and to changes, which live long and are shared: each is read once.
-const ids = new WeakMap<Price, string>()
-const undiscounted = new WeakMap<Price, Price>()
-const unfloored = new WeakMap<UsagePrice, UsagePrice>()
 
-export function priceContentId(price: Price): string {
-  let id = ids.get(price)
-  if (id === undefined) {
-    id = stableId('terms', canonicalText({ ...price, defaultQuantity: undefined }))
-    ids.set(price, id)
-  }
-  return id
+export const priceContentId = oncePer((price: Price) =>
+  stableId('terms', canonicalText({ ...price, defaultQuantity: undefined })),
+)
+
+export function isSamePrice(a: Price, b: Price): boolean {
+  return a === b || priceContentId(a) === priceContentId(b)
 }
 
 /** The price as it is when its discount has run out; the same object each time. */
-export function withoutDiscount(price: Price): Price {
-  if (price.discountPercent === 0n && price.discountPeriods === undefined) return price
-  let bare = undiscounted.get(price)
-  if (bare === undefined) {
-    const { discountPeriods: _, ...rest } = price
-    bare = { ...rest, discountPercent: 0n }
-    undiscounted.set(price, bare)
-  }
-  return bare
-}
+export const withoutDiscount = oncePer((price: Price): Price => {
+  const { discountPeriods, ...rest } = price
+  return price.discountPercent === 0n && discountPeriods === undefined
+    ? price
+    : { ...rest, discountPercent: 0n }
+})
 
 /** The price as it is owed where a suspension waives minimum and flat amounts; the same object each time. */
-export function withoutMinimum(price: UsagePrice): UsagePrice {
-  let bare = unfloored.get(price)
-  if (bare === undefined) {
-    const { minimum: _, ...rest } = price
-    const { model } = price
-    bare = { ...rest, model: modelPart(model).withoutFlatAmounts?.(model) ?? model }
-    unfloored.set(price, bare)
-  }
-  return bare
-}
+export const withoutMinimum = oncePer(({ minimum: _, ...rest }: UsagePrice): UsagePrice => {
+  const { model } = rest
+  return { ...rest, model: modelPart(model).withoutFlatAmounts?.(model) ?? model }
+})
 
 function canonicalText(value: unknown): string {
   if (typeof value === 'bigint') return `${value}n`

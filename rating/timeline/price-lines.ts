@@ -13,16 +13,11 @@ import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { beginninglessNs, compareInstants, endlessNs, instantKey } from '../../schemas/time.js'
 import { type ServiceCalendar, serviceCalendar } from '../periods/service-period.js'
 import type { CatalogIndex } from './catalog-index.js'
-import { priceContentId, withoutDiscount } from './price-content.js'
+import { isSamePrice, priceContentId, withoutDiscount } from './price-content.js'
 import { newSegmentCache, type PriceLine } from './segment.js'
 import type { ResolvedTerms, Timeline, Version } from './timeline.js'
 
-export {
-  type PriceLine,
-  type Segment,
-  segmentAt,
-  segmentsBefore,
-} from './segment.js'
+export { type PriceLine, type Segment, segmentAt, segmentsBefore } from './segment.js'
 
 export interface SubscriptionPrices {
   readonly timeline: Timeline
@@ -54,8 +49,8 @@ export function resolvePrices(timeline: Timeline, catalog: CatalogIndex): Subscr
           continue
         }
         newest.set(price.price, line)
-        if (isRecurring(line)) recurring.push(line)
-        else if (isUsage(line)) addTo(usage, line.price.meter, line)
+        if (line.price.kind === 'recurring') recurring.push(line as PriceLine<RecurringPrice>)
+        else addTo(usage, line.price.meter, line as PriceLine<UsagePrice>)
       }
     }
   }
@@ -160,25 +155,14 @@ export function lineKeyOf(line: PriceLine): string {
   )
 }
 
+/** The terms of a line beside its price. */
+const ownTerms = [
+  ...(['trial', 'quantity', 'currency', 'rounding', 'minimumWhenSuspended', 'billingPeriod'] as const),
+  ...(['prorationUnit', 'billingAnchorNs', 'timezone'] as const),
+]
+
 function isEqual(a: PriceLine, b: PriceLine): boolean {
-  return a.trial === b.trial && a.quantity === b.quantity && sameContent(a.price, b.price) && sameFrame(a, b)
-}
-
-function sameContent(a: Price, b: Price): boolean {
-  return a === b || priceContentId(a) === priceContentId(b)
-}
-
-/** What a plan and a subscription say of all their prices. */
-function sameFrame(a: PriceLine, b: PriceLine): boolean {
-  return (
-    a.currency === b.currency &&
-    a.rounding === b.rounding &&
-    a.minimumWhenSuspended === b.minimumWhenSuspended &&
-    a.billingPeriod === b.billingPeriod &&
-    a.prorationUnit === b.prorationUnit &&
-    a.billingAnchorNs === b.billingAnchorNs &&
-    a.timezone === b.timezone
-  )
+  return ownTerms.every(name => a[name] === b[name]) && isSamePrice(a.price, b.price)
 }
 
 function quantityOf(price: Price, terms: ResolvedTerms): Scaled {
@@ -186,14 +170,6 @@ function quantityOf(price: Price, terms: ResolvedTerms): Scaled {
   const quantity = terms.quantities.get(price.price) ?? price.defaultQuantity
   if (quantity === undefined) throw new Error(`The price ${price.price} is per unit and has no quantity.`)
   return quantity
-}
-
-function isUsage(line: PriceLine): line is PriceLine<UsagePrice> {
-  return line.price.kind === 'usage'
-}
-
-function isRecurring(line: PriceLine): line is PriceLine<RecurringPrice> {
-  return line.price.kind === 'recurring'
 }
 
 function addTo<T>(lists: Map<string, T[]>, key: string, item: T): void {

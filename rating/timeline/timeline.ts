@@ -7,7 +7,7 @@ import type { Price } from '../../schemas/catalog/catalog.js'
 import type { SubscriptionChange } from '../../schemas/lifecycle/lifecycle-event.js'
 import type { Scaled } from '../../schemas/money/decimal.js'
 import { compareInstants, endlessNs } from '../../schemas/time.js'
-import { priceContentId } from './price-content.js'
+import { isSamePrice } from './price-content.js'
 import { type ResolvedTerms, TermsFold } from './terms-fold.js'
 
 export type { ResolvedTerms } from './terms-fold.js'
@@ -104,29 +104,21 @@ function append(versions: Version[], fromNs: bigint, untilNs: bigint, terms: Res
   versions.push({ fromNs, untilNs, terms })
 }
 
+const plainTerms = [
+  ...(['sequence', 'status', 'plan', 'planVersion', 'effectiveUntilNs', 'entityId', 'contractId'] as const),
+  ...(['billingAnchorNs', 'firstAnchorNs', 'timezone', 'trialUntilNs'] as const),
+]
+
 function sameTerms(a: ResolvedTerms, b: ResolvedTerms): boolean {
   return (
-    a.sequence === b.sequence &&
-    a.status === b.status &&
-    a.plan === b.plan &&
-    a.planVersion === b.planVersion &&
-    a.effectiveUntilNs === b.effectiveUntilNs &&
-    a.entityId === b.entityId &&
-    a.contractId === b.contractId &&
-    a.billingAnchorNs === b.billingAnchorNs &&
-    a.firstAnchorNs === b.firstAnchorNs &&
-    a.timezone === b.timezone &&
-    a.trialUntilNs === b.trialUntilNs &&
+    plainTerms.every(name => a[name] === b[name]) &&
     sameOverrides(a.priceOverrides, b.priceOverrides) &&
     sameQuantities(a.quantities, b.quantities)
   )
 }
 
 function sameOverrides(a: readonly Price[], b: readonly Price[]): boolean {
-  if (a === b) return true
-  return (
-    a.length === b.length && a.every((price, index) => priceContentId(price) === priceContentId(b[index]!))
-  )
+  return a === b || (a.length === b.length && a.every((price, index) => isSamePrice(price, b[index]!)))
 }
 
 function sameQuantities(a: ReadonlyMap<string, Scaled>, b: ReadonlyMap<string, Scaled>): boolean {

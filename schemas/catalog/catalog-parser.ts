@@ -7,7 +7,7 @@ import { type Parsed, type Rejection, rejected } from '../rejection.js'
 import { type Aggregation, aggregationFacts, aggregations } from './aggregations.js'
 import type { Catalog, Meter, Plan, Price } from './catalog.js'
 import { type MeterScope, readPrice } from './catalog-price.js'
-import { asList, asMap, FieldReader, readComparable, readText } from './catalog-reader.js'
+import { asMap, FieldReader, readComparable, readText } from './catalog-reader.js'
 import {
   type CatalogProblem,
   Problems,
@@ -211,11 +211,9 @@ function readPlan(
 }
 
 function readPrices(reader: FieldReader, scope: MeterScope | undefined, problems: Problems): Price[] {
-  const node = reader.requiredField('prices')
-  const list = node === undefined ? undefined : asList(node, 'The field prices', problems)
   const prices = new Map<string, Price>()
   const places = new Set<string>()
-  for (const item of list?.items ?? []) {
+  for (const item of reader.list('prices', reader.requiredField('prices')) ?? []) {
     const id = item.kind === 'map' ? item.members.get('price')?.value : undefined
     const name = id?.kind === 'scalar' && typeof id.value === 'string' ? id.value : undefined
     if (id !== undefined && name !== undefined) {

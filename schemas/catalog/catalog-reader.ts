@@ -7,7 +7,7 @@ import { parseDecimal, type Scaled, scaledOne } from '../money/decimal.js'
 import { decimalParts } from '../money/decimal-text.js'
 import { ExactNumber } from '../money/exact-number.js'
 import { nearestHint, shownName } from '../nearest-name.js'
-import type { ListNode, MapNode, Place, Problems, ScalarNode, SourceNode } from './catalog-source.js'
+import type { MapNode, Place, Problems, ScalarNode, SourceNode } from './catalog-source.js'
 
 export interface DecimalBounds {
   /** 'positive' refuses 0, 'from_zero' refuses less than 0. */
@@ -58,24 +58,20 @@ export class FieldReader {
     return node
   }
 
-  text(name: string): string | undefined {
-    const node = this.field(name)
+  text(name: string, node = this.field(name)): string | undefined {
     return node === undefined ? undefined : readText(node, name, this.#problems)
   }
 
   requiredText(name: string): string | undefined {
-    const node = this.requiredField(name)
-    return node === undefined ? undefined : readText(node, name, this.#problems)
+    return this.text(name, this.requiredField(name))
   }
 
-  decimal(name: string, bounds: DecimalBounds): Scaled | undefined {
-    const node = this.field(name)
+  decimal(name: string, bounds: DecimalBounds, node = this.field(name)): Scaled | undefined {
     return node === undefined ? undefined : readDecimal(node, name, bounds, this.#problems)
   }
 
   requiredDecimal(name: string, bounds: DecimalBounds): Scaled | undefined {
-    const node = this.requiredField(name)
-    return node === undefined ? undefined : readDecimal(node, name, bounds, this.#problems)
+    return this.decimal(name, bounds, this.requiredField(name))
   }
 
   whole(name: string, min: number, max: number): number | undefined {
@@ -108,8 +104,7 @@ export class FieldReader {
     return this.fault(name, 'wrong_type', `The field ${name} is true or false.`)
   }
 
-  list(name: string): readonly SourceNode[] | undefined {
-    const node = this.field(name)
+  list(name: string, node = this.field(name)): readonly SourceNode[] | undefined {
     if (node === undefined) return undefined
     if (node.kind === 'list') return node.items
     return this.fault(name, 'wrong_type', `The field ${name} is a list.`)
@@ -131,10 +126,6 @@ export class FieldReader {
 
 export function asMap(node: SourceNode, what: string, problems: Problems): MapNode | undefined {
   return node.kind === 'map' ? node : problems.add(node, 'wrong_type', `${what} is a mapping of fields.`)
-}
-
-export function asList(node: SourceNode, what: string, problems: Problems): ListNode | undefined {
-  return node.kind === 'list' ? node : problems.add(node, 'wrong_type', `${what} is a list.`)
 }
 
 /** A name: a text of 1 to 256 characters. */

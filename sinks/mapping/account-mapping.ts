@@ -2,7 +2,7 @@
 // Invariant: there is no default account. A charge that no rule matches is refused, by name.
 
 import type { ChargeWire } from '../../schemas/billing/charge.js'
-import { asList, asMap, FieldReader, readComparable, readText } from '../../schemas/catalog/catalog-reader.js'
+import { asMap, FieldReader, readComparable, readText } from '../../schemas/catalog/catalog-reader.js'
 import {
   type CatalogProblem,
   type MapNode,
@@ -53,9 +53,8 @@ export function ruleFor(mapping: AccountMapping, charge: ChargeWire): AccountRul
 
 function readRules(map: MapNode, problems: Problems): AccountRule[] {
   const reader = new FieldReader(map, problems)
-  const list = reader.requiredField('rules')
+  const items = reader.list('rules', reader.requiredField('rules')) ?? []
   reader.refuseOthers('an account mapping')
-  const items = list === undefined ? [] : (asList(list, 'rules', problems)?.items ?? [])
   return items.map(item => readRule(item, problems)).filter(rule => rule !== undefined)
 }
 

@@ -19,7 +19,7 @@ export function chargesOwed(
   asOfNs: bigint,
 ): Charge[] {
   const usage = (segment: Segment<UsagePrice>) => usageTotals(state, book, segment)
-  return book.ofCustomer(customerId).flatMap(prices => chargesOf(prices, book.catalog, asOfNs, usage))
+  return book.ofCustomer(customerId).flatMap(prices => chargesOf(prices, asOfNs, usage))
 }
 
 function usageTotals(state: PartitionState, book: PriceBook, segment: Segment<UsagePrice>) {

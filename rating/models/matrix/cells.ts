@@ -5,6 +5,9 @@
 import type { Matrix } from '../../../schemas/catalog/models/matrix.js'
 import { compositeKey } from '../../../schemas/identifiers.js'
 import type { Scaled } from '../../../schemas/money/decimal.js'
+import type { AggregationState } from '../../aggregations/registry.js'
+import type { Levels } from '../model.js'
+import { oncePer } from '../once-per.js'
 
 export const defaultCell = -1
 
@@ -14,8 +17,19 @@ interface CellIndex {
   readonly cells: ReadonlyMap<string, number>
 }
 
-/** Those of the most dimensions first. */
-const indexes = new WeakMap<Matrix, readonly CellIndex[]>()
+/** What the price remembers of its usage: an aggregation for each cell. */
+export interface MatrixUsage {
+  readonly kind: 'matrix'
+  readonly cells: Map<number, AggregationState>
+}
+
+/** Cells with usage or a level carried over, in the catalog's order, the default last. */
+export function cellsInOrder(usage: MatrixUsage, levels: Levels): number[] {
+  const cells = new Set([...usage.cells.keys(), ...(levels?.keys() ?? [])])
+  const hasDefault = cells.delete(defaultCell)
+  const ordered = [...cells].sort((a, b) => a - b)
+  return hasDefault ? [...ordered, defaultCell] : ordered
+}
 
 /** The cell of an event with these dimensions; undefined: no cell and no default. */
 export function matrixCell(model: Matrix, dimensions: ReadonlyMap<string, string>): number | undefined {
@@ -43,16 +57,8 @@ function cellIn(index: CellIndex, dimensions: ReadonlyMap<string, string>): numb
   return index.cells.get(compositeKey(...values))
 }
 
-function indexesOf(model: Matrix): readonly CellIndex[] {
-  let known = indexes.get(model)
-  if (known === undefined) {
-    known = indexCells(model)
-    indexes.set(model, known)
-  }
-  return known
-}
-
-function indexCells(model: Matrix): CellIndex[] {
+/** Those of the most dimensions first. */
+const indexesOf = oncePer((model: Matrix): readonly CellIndex[] => {
   const bySet = new Map<string, { dimensions: readonly string[]; cells: Map<string, number> }>()
   for (const [cell, { when }] of model.cells.entries()) {
     const dimensions = [...when.keys()].sort()
@@ -62,4 +68,4 @@ function indexCells(model: Matrix): CellIndex[] {
     index.cells.set(compositeKey(...dimensions.map(dimension => when.get(dimension) as string)), cell)
   }
   return [...bySet.values()].sort((a, b) => b.dimensions.length - a.dimensions.length)
-}
+})

@@ -17,8 +17,7 @@ import {
   text,
 } from '../../steps/step.js'
 import type { Used } from '../model.js'
-import { cellUnitAmount, defaultCell } from './cells.js'
-import { cellsInOrder, type MatrixUsage } from './usage.js'
+import { cellsInOrder, cellUnitAmount, defaultCell, type MatrixUsage } from './cells.js'
 
 type UsedCells = Used<Matrix, MatrixUsage>
 

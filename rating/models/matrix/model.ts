@@ -11,9 +11,8 @@ import type { UsageSample } from '../../aggregations/sample.js'
 import type { ChargeBasis } from '../../periods/charge-basis.js'
 import { beyondIncluded } from '../included.js'
 import type { Compiled, Levels, Owed, UsageModel } from '../model.js'
-import { cellUnitAmount, matrixCell } from './cells.js'
+import { cellsInOrder, cellUnitAmount, type MatrixUsage, matrixCell } from './cells.js'
 import { explainCells, explainMatrix } from './explain.js'
-import { cellsInOrder, type MatrixUsage } from './usage.js'
 
 export const matrix: UsageModel<Matrix, Matrix, MatrixUsage> = {
   kind: 'usage',

@@ -36,7 +36,7 @@ import {
 import { beyondIncluded } from '../included.js'
 import type { Used } from '../model.js'
 import type { Scale } from '../scale.js'
-import { loggedAggregation, type PercentageUsage } from './usage.js'
+import { loggedAggregation, type PercentageUsage, sampleAt } from './usage.js'
 import {
   compilePercentage,
   type PercentageTerms,
@@ -114,8 +114,7 @@ function walkThrough({ basis, usage, levels }: UsedEvents, terms: PercentageTerm
   })
   const stands = [stand()]
   for (let at = 0; at < head.times.length; at += 1) {
-    const sample = { timeNs: head.times[at]!, key: head.keys[at]!, quantity: head.quantities[at]! }
-    aggregator.add(state, { ...sample, text: head.texts[at]!, cell: 0 }, basis.fromNs)
+    aggregator.add(state, sampleAt(head, at), basis.fromNs)
     walkEvent(terms, walk, aggregator.total(state, basis, level) * factor)
     stands.push(stand())
   }

@@ -5,14 +5,7 @@ import type { Percentage } from '../../../schemas/catalog/models/percentage.js'
 import { magnitude } from '../../../schemas/money/decimal.js'
 import type { UsageModel } from '../model.js'
 import { explainEvents, explainPercentage } from './explain.js'
-import {
-  addToPercentageUsage,
-  isAllFree,
-  newPercentageUsage,
-  type PercentageUsage,
-  percentageAmount,
-  percentageQuantity,
-} from './usage.js'
+import { addToPercentageUsage, newPercentageUsage, type PercentageUsage, percentageOwed } from './usage.js'
 import { compilePercentage, type PercentageTerms, percentageScale } from './walk.js'
 
 export const percentage: UsageModel<Percentage, PercentageTerms, PercentageUsage> = {
@@ -21,12 +14,7 @@ export const percentage: UsageModel<Percentage, PercentageTerms, PercentageUsage
   start: newPercentageUsage,
   add: addToPercentageUsage,
   compile: compilePercentage,
-  owed(basis, compiled, usage, levels) {
-    const level = levels?.get(0) ?? 0n
-    const total = percentageQuantity(basis, compiled, usage, level)
-    const isFree = basis.trial || isAllFree(basis, compiled, usage)
-    return { total, amount: isFree ? 0n : percentageAmount(basis, compiled, usage, level) }
-  },
+  owed: percentageOwed,
   held: ({ headTotal, tailTotal }) => magnitude(headTotal) + magnitude(tailTotal),
   bound({ rate, fixedAmount = 0n, perEventMinimum = 0n }) {
     const perEvent = magnitude(fixedAmount) + magnitude(perEventMinimum)

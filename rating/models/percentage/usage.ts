@@ -12,7 +12,8 @@ import type { Scaled } from '../../../schemas/money/decimal.js'
 import { type AggregationState, aggregatorOf } from '../../aggregations/registry.js'
 import { compareEvents, insertionIndex, type UsageSample } from '../../aggregations/sample.js'
 import type { ChargeBasis } from '../../periods/charge-basis.js'
-import type { Compiled } from '../model.js'
+import type { Compiled, Levels, Owed } from '../model.js'
+import { oncePer } from '../once-per.js'
 import {
   compilePercentage,
   fullFee,
@@ -56,7 +57,6 @@ interface CachedWalk {
 
 // Beside the state, so that the state stays plain data: losing an entry costs time alone.
 const cachedWalks = new WeakMap<PercentageUsage, CachedWalk>()
-const tailTerms = new WeakMap<Percentage, PercentageTerms>()
 
 export function newPercentageUsage(): PercentageUsage {
   const head: EventLog = { times: [], keys: [], quantities: [], texts: [] }
@@ -99,38 +99,31 @@ export function addToPercentageUsage(
   if (usage.settled) shedTail(basis, compiled, usage)
 }
 
-/** The amount at the scale of `percentage`: exact. */
-export function percentageAmount(
+export function percentageOwed(
   basis: ChargeBasis,
   compiled: Compiled<PercentageTerms>,
   usage: PercentageUsage,
-  level: Scaled,
-): bigint {
-  const { terms, factor } = compiled
+  levels: Levels,
+): Owed {
+  const { terms, factor, aggregation } = compiled
+  const { headTotal, tailTotal, tailEvents, tailFees } = usage
+  const level = levels?.get(0) ?? 0n
+  const isSum = usage.settled || aggregation.isAdditive
+  const total = isSum
+    ? headTotal + tailTotal
+    : aggregation.total(loggedAggregation(basis, usage), basis, level)
+  if (basis.trial || isAllFree(basis, compiled, usage)) return { total, amount: 0n }
   const { walk } = walkOf(basis, compiled, usage, level)
-  if (terms.clamped) return walk.fees + usage.tailFees * factor
-  return unclampedAmount(terms, walk, walk.gross + usage.tailTotal * factor, walk.events + usage.tailEvents)
+  const amount = terms.clamped
+    ? walk.fees + tailFees * factor
+    : unclampedAmount(terms, walk, walk.gross + tailTotal * factor, walk.events + tailEvents)
+  return { total, amount }
 }
 
 /** No event is beyond the free yet, so nothing is owed and no walk is needed. */
-export function isAllFree(
-  basis: ChargeBasis,
-  compiled: Compiled<PercentageTerms>,
-  usage: PercentageUsage,
-): boolean {
+function isAllFree(basis: ChargeBasis, compiled: Compiled<PercentageTerms>, usage: PercentageUsage): boolean {
   if (usage.settled || basis.price.included !== 0n || basis.meter.allowNegative) return false
   return mayShedTail(basis, compiled)
-}
-
-/** The aggregated quantity x `aggregationDenominator`. */
-export function percentageQuantity(
-  basis: ChargeBasis,
-  { aggregation }: Compiled<PercentageTerms>,
-  usage: PercentageUsage,
-  level: Scaled,
-): bigint {
-  if (usage.settled || aggregation.isAdditive) return usage.headTotal + usage.tailTotal
-  return aggregation.total(loggedAggregation(basis, usage), basis, level)
 }
 
 /** The head's events aggregated. */
@@ -172,7 +165,7 @@ function isCurrent(cached: CachedWalk, basis: ChargeBasis, usage: PercentageUsag
   return cached.basis === basis && cached.level === level && cached.rewrites === usage.rewrites
 }
 
-function sampleAt(log: EventLog, index: number): UsageSample {
+export function sampleAt(log: EventLog, index: number): UsageSample {
   return {
     timeNs: log.times[index]!,
     key: log.keys[index]!,
@@ -240,11 +233,6 @@ function isOrderFree(model: Percentage, { clamped }: PercentageTerms): boolean {
   return model.freeUnits === undefined || (model.fixedAmount === undefined && !clamped)
 }
 
-function tailTermsOf(model: Percentage): PercentageTerms {
-  let terms = tailTerms.get(model)
-  if (terms === undefined) {
-    terms = compilePercentage(model, { denominator: 1n, prorated: 1n }, 0n)
-    tailTerms.set(model, terms)
-  }
-  return terms
-}
+const tailTermsOf = oncePer((model: Percentage) =>
+  compilePercentage(model, { denominator: 1n, prorated: 1n }, 0n),
+)

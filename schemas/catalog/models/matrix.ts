@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { comparableField, quantityField } from '../../json/wire-fields.js'
 import type { Scaled } from '../../money/decimal.js'
-import { asList, asMap, FieldReader, readComparable } from '../catalog-reader.js'
+import { asMap, FieldReader, readComparable } from '../catalog-reader.js'
 import type { Place, Problems } from '../catalog-source.js'
 import { decimal, fromZero, type ModelShape } from './model-shape.js'
 
@@ -56,15 +56,14 @@ interface ReadCell {
 const mostDimensionSets = 256
 
 function readMatrix(reader: FieldReader, problems: Problems): Matrix | undefined {
-  const node = reader.requiredField('cells')
-  const list = node === undefined ? undefined : asList(node, 'The field cells', problems)
+  const items = reader.list('cells', reader.requiredField('cells'))
   const defaultUnitAmount = reader.decimal('default_unit_amount', fromZero)
-  if (list === undefined) return undefined
-  if (list.items.length === 0 && defaultUnitAmount === undefined) {
-    return problems.add(list, 'missing_field', 'A matrix has a cell or a default_unit_amount.')
+  if (items === undefined) return undefined
+  if (items.length === 0 && defaultUnitAmount === undefined) {
+    return reader.fault('cells', 'missing_field', 'A matrix has a cell or a default_unit_amount.')
   }
   const cells: ReadCell[] = []
-  for (const item of list.items) {
+  for (const item of items) {
     const map = asMap(item, 'A cell', problems)
     if (map === undefined) continue
     const cell = new FieldReader(map, problems)
@@ -74,8 +73,8 @@ function readMatrix(reader: FieldReader, problems: Problems): Matrix | undefined
     if (when !== undefined && unitAmount !== undefined)
       cells.push({ when, unitAmount, place: cell.place('when') })
   }
-  refuseAmbiguous(cells, list, problems)
-  if (cells.length !== list.items.length) return undefined
+  refuseAmbiguous(cells, reader.place('cells'), problems)
+  if (cells.length !== items.length) return undefined
   return {
     model: 'matrix',
     cells: cells.map(({ when, unitAmount }) => ({ when, unitAmount })),

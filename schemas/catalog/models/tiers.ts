@@ -4,7 +4,7 @@
 import { z } from 'zod'
 import { positiveField, quantityField } from '../../json/wire-fields.js'
 import { formatScaled, type Scaled } from '../../money/decimal.js'
-import { asList, asMap, FieldReader } from '../catalog-reader.js'
+import { asMap, FieldReader } from '../catalog-reader.js'
 import type { Problems } from '../catalog-source.js'
 import { decimal, fromZero, type ModelShape, positive } from './model-shape.js'
 
@@ -45,17 +45,16 @@ export function tieredShape<N extends string>(model: N): ModelShape<Tiered<N>> {
 
 /** Tiers have no gaps by their form: each begins where the one before ends. */
 function readTiers(reader: FieldReader, problems: Problems): Tier[] | undefined {
-  const node = reader.requiredField('tiers')
-  const list = node === undefined ? undefined : asList(node, 'The field tiers', problems)
-  if (list === undefined) return undefined
-  if (list.items.length === 0) return problems.add(list, 'missing_field', 'There is at least one tier.')
+  const items = reader.list('tiers', reader.requiredField('tiers'))
+  if (items === undefined) return undefined
+  if (items.length === 0) return reader.fault('tiers', 'missing_field', 'There is at least one tier.')
   const tiers: Tier[] = []
   let previous: Scaled = 0n
-  for (const [index, item] of list.items.entries()) {
+  for (const [index, item] of items.entries()) {
     const map = asMap(item, 'A tier', problems)
     if (map === undefined) continue
     const tier = new FieldReader(map, problems)
-    const upTo = readUpTo(tier, index === list.items.length - 1)
+    const upTo = readUpTo(tier, index === items.length - 1)
     const unitAmount = tier.decimal('unit_amount', fromZero) ?? 0n
     const flatAmount = tier.decimal('flat_amount', fromZero) ?? 0n
     tier.refuseOthers('a tier')
@@ -67,7 +66,7 @@ function readTiers(reader: FieldReader, problems: Problems): Tier[] | undefined 
     }
     if (upTo !== undefined) tiers.push({ upTo, unitAmount, flatAmount })
   }
-  return tiers.length === list.items.length ? tiers : undefined
+  return tiers.length === items.length ? tiers : undefined
 }
 
 function readUpTo(tier: FieldReader, last: boolean): Scaled | null | undefined {
