@@ -18,7 +18,7 @@ export function customerToken(customerId: string): string {
   }).join('')
 }
 
-/** The NATS subject token of a legal entity; `default` stands for none, and an entity of that very name is escaped. */
+/** The NATS subject token of a legal entity; `default` means none; an entity named `default` is escaped. */
 export function entityToken(entityId: string): string {
   if (entityId === '') return 'default'
   return entityId === 'default' ? '=64efault' : customerToken(entityId)

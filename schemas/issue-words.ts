@@ -13,7 +13,7 @@ const kinds: ReadonlyMap<string, string> = new Map([
   ['array', 'a list'],
 ])
 
-/** One sentence. `value`: what stands there, where that is known. */
+/** One sentence. `value`: the value at fault, where it is known. */
 export function issueWords(issue: z.core.$ZodIssue): string {
   if (!/^(?:Invalid|Too |Unrecognized)/.test(issue.message)) return sentence(issue.message)
   switch (issue.code) {

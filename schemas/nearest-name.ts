@@ -1,4 +1,4 @@
-// Names that nobody knows: which known one is nearest, so that a typing error is told and mended at once.
+// Finds the known name nearest to an unknown one, so that an error message can suggest it.
 
 import { closest } from 'fastest-levenshtein'
 
@@ -7,7 +7,7 @@ const maxShownLength = 64
 /** The known name that begins with it, else the one with the fewest letters to change; undefined when there are none. */
 export function nearestName(name: string, known: Iterable<string>): string | undefined {
   const names = [...known]
-  // The distance takes time with the square of the length: what is longer than any name is cut.
+  // The distance costs the square of the length, so a text longer than any name is cut.
   const shown = shownName(name)
   const begun = shown.length >= 3 ? names.find(one => one.startsWith(shown)) : undefined
   return begun ?? (names.length === 0 ? undefined : closest(shown, names))

@@ -42,7 +42,7 @@ export function sourceBoundProblem(text: string): SourceBoundProblem | undefined
     }
     for (; at < end; at += 1) {
       const char = text.charCodeAt(at)
-      // `[ ] { }`: a bracket within a text counts too, which a text of a catalog has room for.
+      // `[ ] { }`: a bracket within a text counts too; the limit is high enough for the texts of a catalog.
       if (char === 91 || char === 123) brackets += 1
       else if (char === 93 || char === 125) brackets = Math.max(0, brackets - 1)
       else if (brackets === 0 && isIndicator(char) && endsWord(text.charCodeAt(at + 1))) indicators += 1

@@ -213,7 +213,7 @@ export const journalEntriesTable = describe('journal_entries', {
   ledger_sequence: 'uint64',
 })
 
-/** One row is one change of one delivery; the last one by `ledger_sequence`, that of DELIVERIES, is how it stands. */
+/** One row is one change of one delivery; the last one by `ledger_sequence`, that of DELIVERIES, is its current state. */
 export const deliveriesTable = describe('deliveries', {
   delivery_id: 'string',
   connection: 'low_cardinality',
@@ -231,7 +231,7 @@ export const deliveriesTable = describe('deliveries', {
   ledger_sequence: 'uint64',
 })
 
-/** One row is one part of the schedule of an entry: what is earned in one month of the subscription's time zone. */
+/** One row is one part of the schedule of an entry: the amount earned in one month of the subscription's time zone. */
 export const revenueScheduleTable = describe('revenue_schedule', {
   journal_id: 'string',
   // From 1, in the order of the schedule.

@@ -36,7 +36,7 @@ export function parseInstant(text: string): bigint | undefined {
   return nsOf(foundMs, foundNanos)
 }
 
-/** The same for an end: what is later than everything accepted means that there is none. */
+/** The same for an end: an instant after the latest accepted one means no end. */
 export function parseEnd(text: string): bigint | undefined {
   if (!readInstant(text) || foundMs < 0) return undefined
   return foundMs >= rangeEndMs ? endlessNs : nsOf(foundMs, foundNanos)
@@ -102,7 +102,7 @@ export function formatInstantMs(instantMs: number): string {
   return new Date(instantMs).toISOString().replace('.000Z', 'Z')
 }
 
-/** For ids and keys: milliseconds, and what is beyond them as a fraction only where there is something. */
+/** For ids and keys: milliseconds, with the rest as a fraction only where it is not 0. */
 export function instantKey(instantNs: bigint): string {
   const nanos = nanosOf(instantNs)
   const ms = String(msOf(instantNs))

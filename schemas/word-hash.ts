@@ -5,9 +5,9 @@
 // Not for secrets: whoever wants two texts of one hash can make them. event-hash.ts says why that does no harm here.
 //
 // Every function gives one int32, so that they are inlined and nothing is allocated; a pair of results is left in `lanes`.
-// `| 0` on what is int32 anyway tells the compiler so; else it adds doubles.
+// `| 0` on an int32 tells the compiler its type; without it the compiler adds doubles.
 
-/** Seeds of what is hashed, so that equal bytes of different kinds differ. */
+/** One seed per kind of value, so that equal bytes of different kinds hash differently. */
 export const seeds = {
   key: 0x243f6a88,
   text: 0x13198a2e,
@@ -50,7 +50,7 @@ export function finish(first: number, second: number, length: number): void {
 const mix = mixWord
 const step = turn
 
-/** Hashes the bytes `[from, until)`. The view must reach three bytes further; what stands there does not matter. */
+/** Hashes the bytes `[from, until)`. The view must reach three bytes further; their content does not matter. */
 export function hashSpan(view: DataView, from: number, until: number, first: number, second: number): void {
   let a = first | 0
   let b = second | 0

@@ -1,5 +1,5 @@
-// From the events of a segment to one quantity, line by line. The quantity itself is the aggregation's own; where the
-// aggregation remembers how it came about (levels by time, ranks), the lines show it.
+// Explains the quantity of a segment, line by line. Aggregations that remember how it came about (levels by time,
+// ranks) write lines of their own.
 
 import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
@@ -10,7 +10,7 @@ import { type AggregationState, aggregationDenominator, aggregatorOf } from './r
 export interface Aggregated {
   readonly state: AggregationState
   readonly level: Scaled
-  /** Of a cell it is not known. */
+  /** Undefined for a cell: events are counted for the whole charge only. */
   readonly events: number | undefined
   /** The matrix cell; empty for the whole charge. */
   readonly cell: string

@@ -88,7 +88,7 @@ function firstAbove(run: readonly Scaled[], quantity: Scaled): number {
   return low
 }
 
-/** Of the quantity it says at which rank it stands. */
+/** Writes the rank of the quantity. */
 function explainRank(
   steps: Step[],
   { meter }: ChargeBasis,

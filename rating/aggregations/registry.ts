@@ -1,4 +1,4 @@
-// The aggregations: the one list of them, and the one place that finds an aggregation by its name.
+// The list of all aggregations, and the only place that looks an aggregation up by its name.
 
 import {
   type AdditiveAggregation,
@@ -59,7 +59,7 @@ export function isAdditiveState(state: { readonly kind: string }): state is Addi
   return Object.hasOwn(parts, state.kind) && aggregatorOf(state.kind as Aggregation).isAdditive
 }
 
-/** What the aggregator's total is to be divided by: the period's nanoseconds for the two averages over time, else 1. */
+/** The divisor of an aggregator's total: the period's nanoseconds for the two averages over time, else 1. */
 export function aggregationDenominator({ meter, period }: ChargeBasis): bigint {
   return isLevel(meter.aggregation) ? period.untilNs - period.fromNs : 1n
 }
@@ -69,7 +69,7 @@ export function isLevel(aggregation: Aggregation): boolean {
   return aggregatorOf(aggregation).level !== undefined
 }
 
-/** What a further value is added to, the levels carried over included; 0 where values are not added up. */
+/** The sum that the next value is added to, with the levels carried over; 0 where values are not added up. */
 export function heldIn(state: AggregationState, levels: Iterable<Scaled>): Scaled {
   const { held: heldOf, level: kind } = aggregatorOf(state.kind)
   let held = heldOf?.(state) ?? 0n
@@ -77,7 +77,7 @@ export function heldIn(state: AggregationState, levels: Iterable<Scaled>): Scale
   return held
 }
 
-/** The same, value by value. Changes of a level count whichever way they go, for it may stand anywhere in between. */
+/** The same, one value at a time. Changes of a level count by magnitude: in another order the level may peak higher. */
 export function heldAfter(held: Scaled, aggregation: Aggregation, quantity: Scaled): Scaled {
   const { held: heldOf, level } = aggregatorOf(aggregation)
   if (heldOf === undefined) return 0n

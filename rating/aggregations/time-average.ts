@@ -16,7 +16,7 @@ import { compareEvents, insertionIndex, type UsageSample } from './sample.js'
 
 export interface TimeAverageState {
   readonly kind: 'time_average'
-  /** In order within each run and from run to run; no run is empty. Where the runs are cut means nothing. */
+  /** In order within each run and from run to run; no run is empty. The places of the cuts have no meaning. */
   readonly runs: LevelRun[]
   /** Integral from the first value to the last, in units x ns. */
   between: bigint
@@ -85,7 +85,7 @@ function endsAfter({ times, keys }: LevelRun, timeNs: bigint, key: string): bool
   return compareEvents(times.at(-1) as bigint, keys.at(-1) as string, timeNs, key) > 0
 }
 
-/** The interval that is split loses its tail to the new value; at either end it is only lengthened. */
+/** A value in between takes over the later part of the interval it splits; one at either end only adds an interval. */
 function widenBetween(
   state: TimeAverageState,
   place: number,

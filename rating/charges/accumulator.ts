@@ -1,8 +1,8 @@
-// The accumulator: what is remembered of the usage of one charge, so that its amount can be told at any moment
+// The accumulator: the state that the usage of one charge is added to, so that its amount can be computed at any moment
 // without the events. It owns no price arithmetic (rate.ts) and no single aggregation (aggregations/).
 // Invariants: plain data that survives structured clone; changed in place; the same set of samples gives the same
-// charge whatever the order; it depends on the price, the meter and the segment's start alone, so it stays good when
-// the segment's end, its fraction, the trial or the level at its start turn out otherwise.
+// charge whatever the order; it depends on the price, the meter and the segment's start alone, so it stays valid when
+// the segment's end, its fraction, the trial or the level at its start change.
 // Nothing is ever removed: a correction builds a new accumulator.
 
 import type { Scaled } from '../../schemas/money/decimal.js'
@@ -29,7 +29,7 @@ export interface Accumulator {
   readonly state: AccumulatorState
 }
 
-/** One aggregation, or what a model remembers that needs more than one quantity. */
+/** The state of one aggregation, or a model's own state where it needs more than one quantity. */
 export type AccumulatorState = AggregationState | ModelUsage
 
 export function newAccumulator(basis: ChargeBasis): Accumulator {
@@ -43,7 +43,7 @@ export function newAccumulator(basis: ChargeBasis): Accumulator {
   }
 }
 
-/** Who adds and charges event by event finds the rater once and hands it to both. */
+/** A caller that adds and charges per event looks the rater up once and passes it to both. */
 export function addSample(
   basis: ChargeBasis,
   accumulator: Accumulator,
@@ -59,7 +59,7 @@ export function addSample(
   else aggregation.add(soleAggregation(accumulator.state), sample, basis.fromNs)
 }
 
-/** The aggregation of a charge whose model needs no more than that. */
+/** The aggregation's state of a charge whose model has no state of its own. */
 export function soleAggregation(state: AccumulatorState): AggregationState {
   return state as AggregationState
 }

@@ -1,8 +1,8 @@
 // Close: the charges of a subscription as of an instant. Contract section 4, "Charge", and section 5, `simulate`.
-// It owns which segments have a charge and when one is due; what usage came to is handed in.
+// It owns which segments have a charge and when a charge is due; the caller passes in the totals of usage.
 // Invariants: one charge per segment; an open charge is computed as if nothing more happened until its segment ends.
 //
-// Every recurring segment has a charge, in a trial one of 0: it says what was in force. A usage segment has one when it
+// Every recurring segment has a charge, in a trial one of 0 that records the terms in force. A usage segment has one when it
 // was used (an event, or a level carried into it) or owes something without usage (a flat amount, a minimum).
 
 import type { Charge } from '../../schemas/billing/charge.js'
@@ -13,7 +13,7 @@ import { type Segment, type SubscriptionPrices, segmentsBefore } from '../timeli
 import { recurringCharge } from './recurring.js'
 import { roundToCurrency } from './rounding.js'
 
-/** What the usage of a segment came to; without any, what is owed for zero. */
+/** The totals of a segment's usage; without usage, the amount owed for zero. */
 export type UsageTotals = (segment: Segment<UsagePrice>) => {
   readonly quantity: Scaled
   readonly amount: Scaled

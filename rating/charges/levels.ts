@@ -1,11 +1,11 @@
-// Levels: what `weighted_sum` and `time_average` have in force when a segment begins. Contract section 3: a level is not
-// usage; it belongs to a meter of a subscription, whatever prices, plans and terms come and go, and goes on in time through
-// suspensions, cancellations and gaps in which nothing prices the meter.
+// Levels: the values of `weighted_sum` and `time_average` when a segment begins. Contract section 3: a level is not
+// usage; it belongs to a meter of a subscription, survives changes of price, plan and terms, and carries over through
+// suspensions, cancellations and gaps in which no price uses the meter.
 // Invariants: a level follows from the set of events that are attached to the meter in the subscription, each counted
 // once, however many prices the meter has; it is kept by dimensions, so that a matrix finds it under any cells.
 //
-// What events did to a level is kept by stretches: from one start of a segment on the meter to the next. Levels are asked
-// for at such starts alone, so the stretches before one hold all that comes before it, and nothing else.
+// The changes of a level are kept per interval between two starts of segments on the meter. A level is asked for only at
+// such a start, so the intervals before it hold exactly the events before it.
 
 import type { Aggregation } from '../../schemas/catalog/aggregations.js'
 import type { UsagePrice } from '../../schemas/catalog/catalog.js'

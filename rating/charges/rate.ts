@@ -17,7 +17,7 @@ export interface Rated {
   readonly amount: Scaled
 }
 
-/** What is owed for the accumulated usage; without any, what is owed for zero. In a trial the amount is 0. */
+/** The charge for the accumulated usage; without usage, the charge for zero. In a trial the amount is 0. */
 export function chargeOf(
   basis: ChargeBasis,
   { state, levelsAtStart }: Accumulator,
@@ -34,12 +34,12 @@ export function chargeOf(
   return { quantity, amount: amountOfTotal(rater, total) }
 }
 
-/** Whether the amount follows from one aggregated quantity alone, as `amountOfTotal` has it. */
+/** Whether `amountOfTotal` can compute the amount: it follows from one aggregated quantity alone. */
 export function isRatedByTotal({ price, meter }: ChargeBasis): boolean {
   return modelPart(price.model).kind === 'total' && !isLevel(meter.aggregation)
 }
 
-/** What is owed for an aggregated quantity, for a basis that `isRatedByTotal`. */
+/** The amount for an aggregated quantity; the basis must satisfy `isRatedByTotal`. */
 export function amountOfTotal(rater: Rater, total: bigint): Scaled {
   const { amountOf } = rater
   if (amountOf === undefined) throw new Error('The amount does not follow from one quantity.')

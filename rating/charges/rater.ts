@@ -1,5 +1,5 @@
-// A charge basis compiled: what its usage is rated by, found once, so that an event looks nothing up. Every constant is
-// at the scale of the final division, so that an event costs a few multiplications and one division of integers.
+// A compiled charge basis: the functions and constants that rate its usage, looked up once and not per event. Constants
+// are at the scale of the final division, so that an event costs a few multiplications and one division of integers.
 // It owns the proration of a part period; rate.ts owns the order in which the rater's fields are applied.
 // Invariant: it follows from the basis alone.
 
@@ -19,7 +19,7 @@ export interface Rater extends Compiled<unknown> {
   /** The model has one of these two. */
   readonly amountOf: ((units: bigint, terms: unknown) => bigint) | undefined
   readonly usage: UsageModel<PriceModel, unknown, unknown> | undefined
-  /** What an aggregated quantity is divided by to be a `Scaled`. */
+  /** The divisor that turns an aggregated total into a `Scaled`. */
   readonly quantityDenominator: bigint
   /** 100 % less the discount, in 10^-14; undefined without discount. */
   readonly kept: bigint | undefined
@@ -29,15 +29,15 @@ export interface Rater extends Compiled<unknown> {
   /** Discounted amount / divisor = scaled amount. Even, so that its half is whole. */
   readonly divisor: bigint
   readonly half: bigint
-  /** Where an amount is nothing but units times a price; undefined where there is more to it. */
+  /** Set where the amount is units times a price and nothing else. */
   readonly linear: Linear | undefined
 }
 
 const raters = new WeakMap<ChargeBasis, Rater>()
-/** Of prices that ask nothing of the basis but whether it is in a trial: many customers share one. */
+/** For prices whose rater depends on nothing else of the basis than `trial`: many customers share one. */
 const sharedRaters = { paid: new WeakMap<UsagePrice, Rater>(), trial: new WeakMap<UsagePrice, Rater>() }
 
-/** Compiled once per basis, by identity, or once for all that would be compiled alike. */
+/** Compiled once per basis object, or once per price where the result depends on the price and trial alone. */
 export function raterOf(basis: ChargeBasis): Rater {
   const { price, trial, meter } = basis
   const shared = trial ? sharedRaters.trial : sharedRaters.paid
@@ -86,7 +86,7 @@ function compileRater(basis: ChargeBasis): Rater {
     maximum: limit(price.maximum),
     divisor,
     half: divisor / 2n,
-    // At a scale of one a unit of the model is one of ours.
+    // Only at a scale of one are the model's units whole units.
     linear: isPlain && part.kind === 'total' ? part.linear?.(terms, price.included) : undefined,
   }
 }

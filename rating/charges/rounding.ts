@@ -1,5 +1,5 @@
 // From an exact amount to one that can be paid: the currency's ISO 4217 minor unit.
-// Invariant: rounded once, from the amount at 12 places, in the way that the plan names.
+// Invariant: rounded once, from the amount at 12 places, by the plan's rounding.
 
 import { minorUnits } from '../../schemas/money/currency.js'
 import { decimalScale, divideRounded, type Rounding, type Scaled } from '../../schemas/money/decimal.js'

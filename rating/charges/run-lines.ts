@@ -1,6 +1,6 @@
-// What a billing run bills for one charge, given what stands billed and what is due now. Contract section 4, "Due".
-// Invariants: after the run, what stands billed is what is due, or, where the run may not touch it, what stood before;
-// the lines of all runs add up to what stands billed; a credit takes back exactly what was billed, where it was billed.
+// Computes the lines by which a billing run bills one charge, from what earlier runs billed and what is due now.
+// Contract section 4, "Due". Invariants: after the run the billed amount equals the amount due, unless the run is limited
+// to another entity; the lines of all runs add up to the billed amount; a credit repeats the billed line exactly.
 //
 // A charge is billed once under its own id. What changes later is two lines of kind `adjustment`: the credit repeats the
 // billed line with the other sign, the rebill says what is due now. Both name the charge in `corrects`. When nothing is
@@ -17,13 +17,13 @@ export interface RunScope {
 
 /** What earlier runs made of a charge. */
 export interface BilledBefore {
-  /** As it stands billed; undefined: all of it was credited. */
+  /** The charge as billed; undefined: it was credited in full. */
   readonly billed: Charge | undefined
 }
 
 export interface RunLines {
   readonly lines: readonly Charge[]
-  /** What stands billed after the run. */
+  /** The charge as billed after the run. */
   readonly billed: Charge | undefined
 }
 
@@ -50,9 +50,8 @@ function isOfEntity(charge: Charge, { entityId }: RunScope): boolean {
 }
 
 /**
- * Whether an amount billed so needs no adjustment: what is owed, and all that decides where and when it is booked. When
- * an amount in advance is earned depends on the period, too; usage that is the same in a shorter segment is not billed
- * again.
+ * Whether a billed charge needs no adjustment: same amounts, and same fields that decide where and when it is booked.
+ * An amount in advance is earned over its period, so that must be the same; usage may end earlier unchanged.
  */
 function isBilledAlike(billed: Charge, due: Charge): boolean {
   const isSameSum =

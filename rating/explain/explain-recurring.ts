@@ -1,5 +1,5 @@
-// Why a recurring charge comes to what it does: amount x quantity x part of the period, less the discount.
-// Invariant: computed apart from ../recurring.ts, in plain fractions; asserted to come to the same.
+// Explains the amount of a recurring charge: amount x quantity x part of the period, less the discount.
+// Invariant: computed independently of ../charges/recurring.ts, in plain fractions; asserts that both are equal.
 
 import type { RecurringPrice } from '../../schemas/catalog/catalog.js'
 import { formatScaled } from '../../schemas/money/decimal.js'

@@ -1,6 +1,6 @@
-// Why a usage charge comes to what it does: quantity, part of the period, included, model, discount, minimum, maximum,
+// Explains the amount of a usage charge: quantity, part of the period, included, model, discount, minimum, maximum,
 // roundings, one line each. Contract section 3.
-// Invariant: computed apart from rate.ts, in plain fractions; `explainUsage` asserts that both come to the same.
+// Invariant: computed independently of rate.ts, in plain fractions; `explainUsage` asserts that both are equal.
 
 import { formatScaled } from '../../schemas/money/decimal.js'
 import { explainQuantity } from '../aggregations/explain-quantity.js'
@@ -32,7 +32,7 @@ export function explainUsage(basis: ChargeBasis, accumulator: Accumulator, payme
   return explanation
 }
 
-/** Quantity, then what the model makes of it, then what goes around every model. */
+/** Quantity, then the model's amount, then discount, minimum and maximum. */
 function explainAmount(steps: Step[], basis: ChargeBasis, accumulator: Accumulator): Ratio {
   const { model, included, prorate } = basis.price
   const { state, levelsAtStart: levels, events } = accumulator
@@ -60,7 +60,7 @@ export function explainTrial(steps: Step[]): Ratio {
   return zero
 }
 
-/** The price of the basis is without minimum and flat amounts; this says why. */
+/** Says why the price of the basis has no minimum and no flat amounts. */
 function explainSuspension(steps: Step[]): void {
   steps.push({
     what: 'suspension',

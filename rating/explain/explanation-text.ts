@@ -1,5 +1,5 @@
-// An explanation for people: one line per step, its formula with the values put in. Money carries its currency, parts of
-// a period what they were counted in; a number that does not end is cut off with `…` (the data have it exactly).
+// An explanation for people: one line per step, its formula with the values put in. Money shows its currency, a part
+// of a period its unit; a number that does not end is cut off with `…` (the data have it exactly).
 
 import type { Charge } from '../../schemas/billing/charge.js'
 import { formatInstant } from '../../schemas/time.js'

@@ -1,5 +1,5 @@
 // The arithmetic of one charge, line by line, as data. Contract: `weir simulate --json --explain`, key `explanations`.
-// Invariant: the last but one step comes to the charge's amount, the last one to its rounded amount.
+// Invariant: the result of the last step but one is the charge's amount, that of the last step its rounded amount.
 
 import type { Charge } from '../../schemas/billing/charge.js'
 import { minorUnits } from '../../schemas/money/currency.js'

@@ -1,14 +1,14 @@
-// Stretches of totals over which an amount grows by the same for every whole unit, in doubles: for the prices that are
-// most common, an event's amount is one multiplication, and exact.
-// Invariants: `growthOf` says what the models and the final rounding would, or nothing; a factor or a product that a
-// double does not hold exactly is left to them.
+// Intervals of totals in which every whole unit costs the same, as doubles: for the most common prices the amount of an
+// event is then one multiplication, and exact.
+// Invariants: `growthOf` equals the difference of two rounded amounts of the model, or is NaN; a factor or a product that
+// a double cannot hold exactly gives NaN.
 
 import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 
 export interface Linear {
   /** Whole units, inclusive upper bounds; the last is infinite. */
   readonly bounds: readonly number[]
-  /** Scaled amount of one whole unit of each stretch. */
+  /** Scaled amount of one whole unit in each interval. */
   readonly unitAmounts: readonly number[]
 }
 
@@ -18,15 +18,15 @@ export function linearPerUnit(unitAmount: Scaled, free: Scaled): Linear | undefi
 }
 
 /**
- * What an amount grows by, scaled, when a total of `before` whole units becomes `by` units more, neither of them negative.
- * NaN where it is not one stretch: at its very beginning too, where a flat amount may be due.
+ * How much the scaled amount grows when `by` whole units are added to a total of `before`, neither of them negative.
+ * NaN unless both totals lie in one interval, its lower bound excluded: there a flat amount may become due.
  */
 export function growthOf({ bounds, unitAmounts }: Linear, before: number, by: number): number {
   const after = before + by
-  let stretch = 0
-  while (bounds[stretch]! < after) stretch += 1
-  const begin = stretch === 0 ? 0 : bounds[stretch - 1]!
-  const growth = unitAmounts[stretch]! * by
+  let interval = 0
+  while (bounds[interval]! < after) interval += 1
+  const begin = interval === 0 ? 0 : bounds[interval - 1]!
+  const growth = unitAmounts[interval]! * by
   return before > begin && after <= Number.MAX_SAFE_INTEGER && growth <= Number.MAX_SAFE_INTEGER
     ? growth
     : Number.NaN

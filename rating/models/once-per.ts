@@ -1,4 +1,4 @@
-// What is derived from an object that never changes (a price, a model), derived once and kept for as long as the object.
+// Memoizes a function of an immutable object (a price, a model) by the object's identity, as long as the object lives.
 
 export function oncePer<K extends object, V extends {}>(derive: (from: K) => V): (from: K) => V {
   const known = new WeakMap<K, V>()

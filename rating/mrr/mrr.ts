@@ -1,5 +1,5 @@
 // MRR: the monthly recurring revenue of a subscription over time, and the movements of a customer's total.
-// Contract section 4, "MRR movement". Restating what was emitted before is restate.ts.
+// Contract section 4, "MRR movement". timeline/restate.ts restates what was emitted before.
 // Invariants: a movement's mrrAfter - mrrBefore is its amount, and the next one of that currency begins where it ended;
 // the sum of the amounts effective by an instant is the MRR at that instant. Currencies never mix.
 
@@ -20,11 +20,11 @@ export interface MrrChange {
   readonly subscriptionId: string
   readonly mrr: Scaled
   readonly currency: string
-  /** What the movement carries. */
+  /** Of the movement. */
   readonly correlationId: string
 }
 
-/** Twelfths of a billing period's amount that are a month's: year / 12, quarter / 3, week x 52 / 12, day x 365 / 12. */
+/** How many twelfths of a billing period's amount are one month's: year / 12, quarter / 3, week x 52 / 12, day x 365 / 12. */
 const monthlyTwelfths: Readonly<Record<BillingPeriod, bigint>> = {
   year: 1n,
   quarter: 4n,
@@ -33,7 +33,7 @@ const monthlyTwelfths: Readonly<Record<BillingPeriod, bigint>> = {
   day: 365n,
 }
 
-/** amount x quantity x per cent kept x twelfths, each scaled: what a `Scaled` is multiplied by to be one of these. */
+/** amount x quantity x per cent kept x twelfths, each scaled: the factor from a `Scaled` to this product. */
 const monthlyScale = 12n * scaledOne * 100n * scaledOne
 
 /**
@@ -120,7 +120,7 @@ class CustomerTotals {
     return this.#mrrOf.get(currency) ?? 0n
   }
 
-  /** Goes on by the net changes of one instant, and says what kind each of them is. */
+  /** Applies the net changes of one instant and returns the kind of each. */
   move(nets: ReadonlyMap<string, Scaled>): ReadonlyMap<string, MovementKind> {
     const wasPaying = this.#isPaying()
     for (const [currency, net] of nets) this.#mrrOf.set(currency, this.of(currency) + net)
@@ -133,7 +133,7 @@ class CustomerTotals {
       [...nets].map(([currency, net]) => {
         if (isPaying && !wasPaying) return [currency, gained]
         if (wasPaying && !isPaying) return [currency, 'churn']
-        // Up in one currency and down in another: the currency changes, and no rate says whether it is more or less.
+        // Up in one currency and down in another: the currency changes, and without a rate neither is more.
         if (net === 0n || goesBothWays) return [currency, 'transfer']
         return [currency, net > 0n ? 'expansion' : 'contraction']
       }),

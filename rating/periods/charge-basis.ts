@@ -1,12 +1,12 @@
-// What an amount depends on beside the usage itself: the price, its meter and the segment that it is owed for.
-// Invariants: a basis never changes once it was used (it is compiled once, by identity: keep one per segment and
-// reuse it); `fromNs` and `untilNs` bound the segment, `period` the whole service period that it is part of.
+// The charge basis: everything but usage that an amount depends on: the price, its meter and the segment that it is owed for.
+// Invariants: a basis never changes after its first use (it is compiled once per object: keep and reuse one per
+// segment); `fromNs` and `untilNs` bound the segment, `period` the whole service period that it is part of.
 
 import type { Meter, UsagePrice } from '../../schemas/catalog/catalog.js'
 import type { Fraction } from './proration.js'
 
 export interface ChargeBasis {
-  /** As it is owed: without what a suspension waives. */
+  /** Without minimum and flat amounts where a suspension waives them. */
   readonly price: UsagePrice
   readonly meter: Meter
   /** The segment's part of the service period, by the plan's proration unit. Only `prorate: true` looks at it. */
@@ -16,6 +16,6 @@ export interface ChargeBasis {
   readonly suspended?: true
   readonly fromNs: bigint
   readonly untilNs: bigint
-  /** The whole service period: what `weighted_sum` and `time_average` divide by. */
+  /** The whole service period: `weighted_sum` and `time_average` divide by its length. */
   readonly period: { readonly fromNs: bigint; readonly untilNs: bigint }
 }

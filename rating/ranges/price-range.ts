@@ -1,6 +1,6 @@
-// Whether what a subscription owes by itself, usage aside, keeps to 38 digits: what its recurring prices come to in a whole
-// billing period, its MRR, and what its usage prices ask without usage. Usage is value-range.ts.
-// Invariant: a subscription that passes has no charge and no MRR that cannot be written, whatever part of a period it has.
+// Checks that the amounts of a subscription without usage fit into 38 digits: its recurring prices over a whole billing
+// period, its MRR, and the minimums of its usage prices. Usage is checked in value-range.ts.
+// Invariant: a subscription that passes has no charge and no MRR of more than 38 digits, for any part of a period.
 
 import type { Price, UsagePrice } from '../../schemas/catalog/catalog.js'
 import { magnitude, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
@@ -19,7 +19,7 @@ const whole = { numerator: 1n, denominator: 1n }
 /** 10^14 units a month: of less, more than a partition holds would have to come together. */
 export const largeMrr: Scaled = 10n ** 14n * scaledOne
 
-/** A quick look: false for what is far from 38 digits, so that nearly no change costs more than this. */
+/** A cheap first check: false where amounts are far below 38 digits, which ends the check for nearly every change. */
 export function mayBeLarge(terms: ResolvedTerms, catalog: CatalogIndex): boolean {
   const plan = catalog.plan(terms.plan, terms.planVersion)
   if (plan === undefined) return false
@@ -40,7 +40,7 @@ function mostWithoutUsage(price: Price, terms: ResolvedTerms): Scaled {
   return magnitude(minimum) + magnitude(flat)
 }
 
-/** The price that comes to more than 38 digits, or `MRR`. */
+/** The price whose amount has more than 38 digits, or `MRR`. */
 export function beyondRange(prices: SubscriptionPrices, catalog: CatalogIndex): string | undefined {
   for (const line of prices.recurring) {
     if (isBeyondPayable(recurringCharge({ line, fraction: whole }).amount, line))

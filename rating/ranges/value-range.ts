@@ -1,7 +1,7 @@
-// Whether one more value keeps a charge within the 38 digits, 26 of them before the point, in which quantities and amounts
-// are written and read, also when it is rounded to be paid. Told before the value is added, because nothing is ever taken
-// out of an accumulator. Exact where the amount follows from one total; elsewhere by a bound that is a little small.
-// Invariant: what is not refused here never gives a quantity, an amount or a row that is cut off.
+// Checks that a charge with one more value fits into the 38 digits, 26 before the point, of quantities and amounts on the
+// wire, also rounded to be paid. The check precedes the addition, because an accumulator cannot undo one. It is exact
+// where the amount follows from one total; elsewhere it uses an upper bound and may refuse slightly early.
+// Invariant: a value that passes never causes a quantity, an amount or a row that is cut off.
 
 import type { PriceModel, UsagePrice } from '../../schemas/catalog/catalog.js'
 import { magnitude, type Rounding, type Scaled, scaledMax, scaledOne } from '../../schemas/money/decimal.js'
@@ -21,16 +21,16 @@ export interface PaidIn {
   readonly rounding: Rounding
 }
 
-/** What was there before a value came. */
+/** The charge before the value. */
 export interface Held {
-  /** What the charge's values come to, of which `heldBy` and `heldAfter` tell. */
+  /** The sum of the charge's values, from `heldBy` or `heldAfter`. */
   readonly total: Scaled
   readonly events: number
-  /** What its rows come to; 0 where they are written anew. */
+  /** The sum of its rows; 0 where they are written anew. */
   readonly emitted: Scaled
 }
 
-/** The largest whole number that is kept: whatever it is rounded to, it stays that. */
+/** The largest whole number within 38 digits: no rounding to a currency makes it larger. */
 const largestWhole = scaledMax + 1n - scaledOne
 
 /** Whether a quantity or an exact amount, also as a row carries it, has more than 38 digits. */
@@ -70,14 +70,14 @@ export function levelWouldExceed(prices: Iterable<UsagePrice>, reach: Scaled, qu
   return false
 }
 
-/** What a further value is added to; 0 where values are not added up. */
+/** The sum that the next value is added to; 0 where values are not added up. */
 export function heldBy({ price }: ChargeBasis, { state, levelsAtStart }: Accumulator): Scaled {
   const part = modelPart(price.model)
   if (part.kind === 'usage') return part.held(state, levelsAtStart)
   return heldIn(soleAggregation(state), levelsAtStart?.values() ?? [])
 }
 
-/** Up to which no part of what the price comes to can exceed. */
+/** Up to this quantity no amount of the price can exceed the digits. */
 const largestQuantity = oncePer((price: UsagePrice): Scaled => {
   const { unit, flat, perEvent } = steepest(price.model)
   const left = largestWhole - flat - perEvent

@@ -1,10 +1,10 @@
 // When a line of a billing batch is booked, and when what it bills in advance is earned. Contract sections 4 ("Due") and 7.
-// Invariant: the schedules of all lines of a charge, of its credits and rebills too, add up in every month to the straight
-// line of what stands billed.
+// Invariant: the schedules of all lines of a charge, its credits and rebills included, add up in every month to the
+// straight-line schedule of the billed amount.
 //
-// That holds because a credit repeats the period of the billed line, so that its schedule is the billed one with the other
-// sign, part by part: what is still deferred leaves deferred revenue, and what was earned in months before is taken back
-// by the same months of the credit's schedule. The rebill has the straight line of what is owed now.
+// That holds because a credit repeats the period of the billed line, so its schedule is the billed one with the other
+// sign, part by part: the deferred rest leaves deferred revenue, and the months already earned are reversed by the same
+// months of the credit's schedule. The rebill has the straight-line schedule of the amount owed now.
 
 import { Temporal } from 'temporal-polyfill'
 import type { Charge } from '../../schemas/billing/charge.js'

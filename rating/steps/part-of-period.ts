@@ -1,4 +1,4 @@
-// The proration fraction as a line of its own, counted as it was taken: in calendar days or in elapsed time.
+// Writes the proration fraction as a line of its own, in its unit: calendar days or elapsed time.
 
 import type { Scaled } from '../../schemas/money/decimal.js'
 import type { Fraction } from '../periods/proration.js'
@@ -14,7 +14,7 @@ import {
   text,
 } from './step.js'
 
-/** Of a prorated price: the part of the period that it is owed for. */
+/** The part of the period that a prorated price is owed for. */
 export type Part = StepValue | undefined
 
 interface Period {

@@ -1,5 +1,5 @@
-// Exact fractions, for explanations alone: what a charge comes to on the way, before its one rounding.
-// Invariants: always in lowest terms with a positive denominator; nothing here rounds but `toScaled`, which is told how.
+// Exact fractions, for explanations and for compiling proration.
+// Invariants: always in lowest terms with a positive denominator; only `toScaled` rounds, by the rounding it is given.
 
 import { divideRounded, type Rounding, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import type { Fraction } from '../periods/proration.js'
@@ -51,7 +51,7 @@ export function sumOf(parts: readonly Ratio[]): Ratio {
   return parts.reduce(plus, zero)
 }
 
-/** The least whole number that is not below it: of a negative one towards zero. */
+/** Rounded up to a whole number; a negative value towards zero. */
 export function ceilingOf({ numerator, denominator }: Ratio): Ratio {
   const quotient = numerator / denominator
   return ratio(numerator > quotient * denominator ? quotient + 1n : quotient)

@@ -1,5 +1,5 @@
-// A line of an explanation: a formula, the values that it names, and what it comes to.
-// Invariant: the result is what the formula gives for the values, exactly; a step's numbers are constants of the price,
+// A line of an explanation: a formula, the values that it names, and the result.
+// Invariant: the result is exactly the value of the formula for these values; a step's numbers are constants of the price,
 // totals of the usage, or results of the steps before it.
 //
 // Formulas are made of names, whole numbers, + - * / ( ), min, max, ceil, round(x, places) and
@@ -93,7 +93,7 @@ export function exactOf(value: StepValue): Ratio {
   return value.kind === 'part' ? over(ratio(value.part), ratio(value.whole)) : value.exact
 }
 
-/** What several steps come to together: `name_1 + name_2`; 0 without any. */
+/** Writes the sum of several steps: `name_1 + name_2`; 0 without any. */
 export function sumStep(
   steps: Step[],
   what: StepKind,

@@ -1,4 +1,4 @@
-// The catalog, ready to be asked: meters by id and event type, plans by id and version.
+// Looks up the catalog: meters by id and event type, plans by id and version.
 // Invariant: never changes once it is made; a catalog that grew gets a new index.
 
 import type { Catalog, Meter, Plan } from '../../schemas/catalog/catalog.js'

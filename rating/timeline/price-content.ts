@@ -1,13 +1,13 @@
-// The content of a price: what two prices must share to be the same terms, wherever they are written.
-// Invariants: prices that differ in no value have the same id, whatever the order of their keys; a discount of nothing
-// is no discount, whatever its length. A default quantity is no content: what it comes to is the line's quantity.
+// The content of a price: the fields that two prices must have equal to be the same terms.
+// Invariants: prices that differ in no value have the same id, whatever the order of their keys; a discount of 0 %
+// is no discount, whatever its length. The default quantity is left out: the price line has the resolved quantity.
 
 import type { Price, UsagePrice } from '../../schemas/catalog/catalog.js'
 import { stableId } from '../../schemas/identifiers.js'
 import { oncePer } from '../models/once-per.js'
 import { modelPart } from '../models/registry.js'
 
-// Prices belong to published catalogs and to changes, which live long and are shared: each is read once.
+// Prices belong to published catalogs and to changes, which live long and are shared: each is derived from once.
 
 export const priceContentId = oncePer((price: Price) =>
   stableId('terms', canonicalText({ ...price, defaultQuantity: undefined })),
@@ -17,7 +17,7 @@ export function isSamePrice(a: Price, b: Price): boolean {
   return a === b || priceContentId(a) === priceContentId(b)
 }
 
-/** The price as it is when its discount has run out; the same object each time. */
+/** The price after its discount has ended; the same object each time. */
 export const withoutDiscount = oncePer((price: Price): Price => {
   const { discountPeriods, ...rest } = price
   return price.discountPercent === 0n && discountPeriods === undefined
@@ -25,7 +25,7 @@ export const withoutDiscount = oncePer((price: Price): Price => {
     : { ...rest, discountPercent: 0n }
 })
 
-/** The price as it is owed where a suspension waives minimum and flat amounts; the same object each time. */
+/** The price without minimum and flat amounts, which a suspension waives; the same object each time. */
 export const withoutMinimum = oncePer(({ minimum: _, ...rest }: UsagePrice): UsagePrice => {
   const { model } = rest
   return { ...rest, model: modelPart(model).withoutFlatAmounts?.(model) ?? model }

@@ -1,11 +1,11 @@
-// Price lines: which prices of a subscription are in force when, as maximal stretches of equal terms. Contract section
+// Price lines: which prices of a subscription are in force when, as intervals of equal terms, as long as possible. Contract section
 // 3, "What restarts when a subscription changes". segment.ts cuts them at service periods.
 // Invariants: a line is as long as its terms stay equal, whatever else changes beside it (seats leave usage lines
 // alone, a plan change with an equal price does not cut it); of one price, no two lines overlap.
 //
 // Equal terms: the price's content, currency, rounding, billing period, proration unit, anchor, time zone, whether a
-// minimum is owed in a suspension, trial or not, and for recurring prices the quantity. A discount that has run out is no content any more, so a line is cut
-// where it ends. Nothing recurring is owed in a suspension, so it cuts recurring lines; usage lines run through it.
+// minimum is owed in a suspension, trial or not, and for recurring prices the quantity. An ended discount is not part of the content, so a line is cut
+// where the discount ends. Nothing recurring is owed in a suspension, so it cuts recurring lines; usage lines run through it.
 
 import type { BillingPeriod, Plan, Price, RecurringPrice, UsagePrice } from '../../schemas/catalog/catalog.js'
 import { compositeKey } from '../../schemas/identifiers.js'
@@ -41,8 +41,8 @@ export function resolvePrices(timeline: Timeline, catalog: CatalogIndex): Subscr
     const calendar = serviceCalendar(terms.billingAnchorNs, terms.timezone, plan.billingPeriod)
     for (const price of pricesInForce(plan, terms)) {
       if (price.kind === 'recurring' && terms.status !== 'active') continue
-      for (const stretch of stretchesOf(price, version, discountEnd(price, terms, plan.billingPeriod))) {
-        const line = newLine(timeline, plan, terms, calendar, stretch)
+      for (const interval of intervalsOf(price, version, discountEnd(price, terms, plan.billingPeriod))) {
+        const line = newLine(timeline, plan, terms, calendar, interval)
         const before = newest.get(price.price)
         if (before?.untilNs === line.fromNs && isEqual(before, line)) {
           before.untilNs = line.untilNs
@@ -80,7 +80,7 @@ export function pricesInForce(plan: Plan, terms: ResolvedTerms): readonly Price[
   return [...prices.values()]
 }
 
-interface Stretch {
+interface Interval {
   readonly price: Price
   readonly fromNs: bigint
   readonly untilNs: bigint
@@ -88,24 +88,24 @@ interface Stretch {
 }
 
 /** A version cut where the trial and where the price's discount ends. */
-function stretchesOf(price: Price, version: Version, discountUntilNs: bigint): Stretch[] {
+function intervalsOf(price: Price, version: Version, discountUntilNs: bigint): Interval[] {
   const trialUntilNs = version.terms.trialUntilNs ?? beginninglessNs
   const cuts = [trialUntilNs, discountUntilNs]
     .filter(cutNs => version.fromNs < cutNs && cutNs < version.untilNs)
     .sort(compareInstants)
-  const stretches: Stretch[] = []
+  const intervals: Interval[] = []
   let fromNs = version.fromNs
   for (const untilNs of [...cuts, version.untilNs]) {
     if (untilNs === fromNs) continue
     const discounted = fromNs < discountUntilNs
     const inForce = discounted ? price : withoutDiscount(price)
-    stretches.push({ price: inForce, fromNs, untilNs, trial: fromNs < trialUntilNs })
+    intervals.push({ price: inForce, fromNs, untilNs, trial: fromNs < trialUntilNs })
     fromNs = untilNs
   }
-  return stretches
+  return intervals
 }
 
-/** Counted in billing periods from the first anchor: another one lengthens no discount. One never given has ended for ever. */
+/** Counted in billing periods from the first anchor, so that a new anchor does not lengthen it. Without a discount: the beginning of time. */
 function discountEnd(price: Price, terms: ResolvedTerms, period: BillingPeriod): bigint {
   if (price.discountPercent === 0n) return beginninglessNs
   if (price.discountPeriods === undefined) return endlessNs
@@ -117,7 +117,7 @@ function newLine(
   plan: Plan,
   terms: ResolvedTerms,
   calendar: ServiceCalendar,
-  { price, fromNs, untilNs, trial }: Stretch,
+  { price, fromNs, untilNs, trial }: Interval,
 ): GrowingLine {
   return {
     subscriptionId: timeline.subscriptionId,

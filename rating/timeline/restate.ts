@@ -1,6 +1,6 @@
-// Restating MRR: the movements to append when a customer's net movements turn out otherwise than was emitted.
+// Restating MRR: the movements to append when a customer's net movements differ from those emitted.
 // Invariants: nothing emitted is edited; after appending, the sum of everything ever emitted equals the new net list, at
-// every instant and for every (subscription, currency, instant, kind); what did not change is not repeated.
+// every instant and for every (subscription, currency, instant, kind); unchanged movements are not repeated.
 
 import type { MrrMovement } from '../../schemas/billing/mrr-movement.js'
 import { compositeKey, stableId } from '../../schemas/identifiers.js'
@@ -36,7 +36,7 @@ function placeOf(movement: MrrMovement): string {
   return compositeKey(movement.subscriptionId, movement.currency, instantKey(movement.effectiveAtNs))
 }
 
-/** The customer's total before may differ: it was right when it was said, and the amounts are what is summed. */
+/** The customer's total before may differ: it was right when emitted, and only amounts are summed. */
 function isSame(a: MrrMovement, b: MrrMovement | undefined): boolean {
   return b !== undefined && a.kind === b.kind && a.amount === b.amount && a.correlationId === b.correlationId
 }

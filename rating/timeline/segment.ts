@@ -1,6 +1,6 @@
 // Segments: a price line cut at service periods. One charge is owed per segment. Contract section 4, "Charge".
 // Invariants: the segments of a line cover it without overlap; the same instant gives the same object each time, so
-// that what is compiled for a segment can be kept with it; the id follows from subscription, price and start alone.
+// that values compiled for a segment can be cached on it; the id follows from subscription, price and start alone.
 
 import type { BillingPeriod, Price, ProrationUnit } from '../../schemas/catalog/catalog.js'
 import { stableId } from '../../schemas/identifiers.js'
@@ -30,13 +30,13 @@ export interface PriceLine<P extends Price = Price> {
   readonly trial: boolean
   /** Of a recurring price per unit; else one. */
   readonly quantity: Scaled
-  /** The segments cut so far: a cache, no part of the terms. */
+  /** A cache of the segments cut so far; not part of the terms. */
   readonly segments: SegmentCache<P>
 }
 
 export interface Segment<P extends Price = Price> {
   readonly line: PriceLine<P>
-  /** The whole service period that it is part of. */
+  /** The whole service period that contains it. */
   readonly period: ServicePeriod
   readonly fromNs: bigint
   readonly untilNs: bigint
@@ -45,7 +45,7 @@ export interface Segment<P extends Price = Price> {
   /** In force at its start. */
   readonly version: Version
   readonly chargeId: string
-  /** What usage is rated by, kept here once it was asked for: a cache. */
+  /** A cache of the charge basis, filled on first use. */
   basis: ChargeBasis | undefined
 }
 

@@ -1,8 +1,8 @@
-// The fold behind the timeline: the terms that the changes in effect come to, field by field. Contract section 2.
+// Folds the changes in effect into the terms in force, field by field, for the timeline. Contract section 2.
 // Invariants: a field has the value given by the highest sequence that set it, in whatever order changes take effect;
 // a change of plan drops the overrides that lower sequences set.
-// A change that takes effect is weighed once against each field that it sets, so that thousands of changes, in any
-// order of their sequences, cost little. Plan and overrides alone depend on the sequences between: see `#refoldPlan`.
+// Each change is compared once with each field that it sets, so that thousands of changes, in any order of their
+// sequences, cost little. Only plan and overrides depend on the sequences in between: see `#refoldPlan`.
 
 import type { Price } from '../../schemas/catalog/catalog.js'
 import type { SubscriptionChange } from '../../schemas/lifecycle/lifecycle-event.js'
@@ -42,7 +42,7 @@ class Field<T> {
     this.value = initial
   }
 
-  /** Returns whether the value is in force now. What is left out sets nothing. */
+  /** Returns whether the value is now in force. Undefined sets nothing. */
   set(value: T | undefined, sequence: number): boolean {
     if (value === undefined || sequence < this.#sequence) return false
     this.value = value
@@ -93,7 +93,7 @@ export class TermsFold {
     this.#setPlan(change)
   }
 
-  /** What is owed from that instant on carries this, also where nothing is in force. */
+  /** Charges and movements from that instant on have this id, also where nothing is in force. */
   get correlationId(): string {
     return this.#correlationId.value || this.#correlationIdOfCreated.value
   }
@@ -139,7 +139,7 @@ export class TermsFold {
     const changes = this.#planChanges
     if ((changes.at(-1)?.sequence ?? sequence) <= sequence) {
       changes.push(change)
-      this.#layPlan(change)
+      this.#applyPlan(change)
       return
     }
     const above = changes.findIndex(other => other.sequence > sequence)
@@ -147,15 +147,15 @@ export class TermsFold {
     this.#refoldPlan()
   }
 
-  /** A change beneath others: whether those are changes of plan depends on it, so they are laid again. */
+  /** After a change with a lower sequence: whether later ones change the plan depends on it, so all are applied again. */
   #refoldPlan(): void {
     this.#plan = ''
     this.#planVersion = 0
     this.#priceOverrides = noPrices
-    for (const change of this.#planChanges) this.#layPlan(change)
+    for (const change of this.#planChanges) this.#applyPlan(change)
   }
 
-  #layPlan(change: SubscriptionChange): void {
+  #applyPlan(change: SubscriptionChange): void {
     const { plan = this.#plan, planVersion = this.#planVersion } = change
     if (plan !== this.#plan || planVersion !== this.#planVersion) this.#priceOverrides = noPrices
     this.#plan = plan

@@ -1,7 +1,7 @@
 // Arrow columns that grow by one value at a time, for the table that gets a row with every event.
 // Invariants: values become UTF-8 bytes and words at once, so that nothing is kept of a row but its bytes; what `put`
 // hands on are views, good until the next `append` or `clear`; `clear` keeps the memory for the next batch.
-// The trick: a text equal to the one before it is copied from there, and what is short is written by a loop, which is
+// The trick: a text equal to the one before it is copied from there, and a short text is written by a loop, which is
 // cheaper than a call out of JavaScript.
 
 import { type Data, makeData } from 'apache-arrow'
@@ -91,7 +91,7 @@ export class TextColumn {
     this.#last = ''
   }
 
-  /** Copies what is between a place and the end to the end. */
+  /** Appends a copy of the bytes from a place to the end. */
   #copyFrom(from: number): void {
     const until = this.#end
     const length = until - from
@@ -230,7 +230,7 @@ export function highWord(value: bigint): bigint {
   return high
 }
 
-/** Writes UTF-8 into memory with room for three bytes a character; returns how many bytes it took. */
+/** Writes UTF-8 into memory that has three bytes per character; returns the number of bytes written. */
 export function writeUtf8(text: string, into: Uint8Array, at: number): number {
   const { length } = text
   for (let i = 0; i < length; i += 1) {

@@ -85,7 +85,7 @@ export class IpcBatch {
     return (isDictionary ? 112 : 80) + pairBytes * (this.#nodeLengths.length + this.#buffers.length)
   }
 
-  /** A flatbuffer: vtables stand before their tables, offsets count from where they stand. */
+  /** A flatbuffer: vtables come before their tables, offsets count from their own place. */
   #writeMetadata(view: DataView, dictionaryId: number | undefined): void {
     view.setUint32(0, 16, true)
     // Message: version, header_type, header, bodyLength.
@@ -127,7 +127,7 @@ export class IpcBatch {
   }
 }
 
-/** What a schema calls by an id, and the texts that codes stand for. */
+/** The dictionary that a schema refers to by id: the texts of its codes. */
 export interface IpcDictionary {
   readonly id: number
   readonly texts: IpcBatch

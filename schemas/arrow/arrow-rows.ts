@@ -1,4 +1,4 @@
-// Rows to Arrow IPC streams, which go from the core through the ledger into ClickHouse as they are.
+// Rows to Arrow IPC streams, which go from the core through the ledger into ClickHouse unchanged.
 // Invariants: one schema and no dictionaries, so that streams of one table can be joined without decoding; decimals are
 // the scaled integers themselves; text is UTF-8.
 // The trick: whole columns at a time into typed arrays, with no object and no builder call per value.
@@ -144,7 +144,7 @@ function encodeStrings(values: readonly string[]): Data<Utf8> {
   const data = new Uint8Array(total)
   const { read, written } = encoder.encodeInto(isConstant ? first : values.join(''), data)
   if (read === written && written === (isConstant ? first.length : total)) {
-    // Doubling what is there: a constant column costs next to nothing.
+    // Doubles the bytes already written: a constant column costs next to nothing.
     for (let filled = written; filled < total && filled > 0; filled *= 2) data.copyWithin(filled, 0, filled)
     return makeData({ type: utf8, length, nullCount: 0, valueOffsets, data })
   }

@@ -1,4 +1,4 @@
-// Tables as Arrow sees them: the type of each kind of column, the schema of a table, and one record batch as a stream.
+// Tables in Arrow: the type of each kind of column, the schema of a table, and one record batch as a stream.
 // Invariant: one schema per table and encoding, so that streams of one table can be joined without decoding: either every
 // value is plain (rows that are few), or those of the columns that say so are codes of dictionaries of 16 bits (rows that
 // come with every event). ClickHouse takes both for the same columns.

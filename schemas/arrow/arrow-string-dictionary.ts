@@ -10,7 +10,7 @@ import { IpcBatch, type IpcDictionary } from './arrow-ipc.js'
 const firstCapacity = 64
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what ASCII is
 const ascii = /^[\u0000-\u007f]*$/
-// A known text, four words of 32 bits; the code is that of the batch whose generation stands beside it:
+// A known text, four words of 32 bits; the code belongs to the batch of the generation next to it:
 //
 //   word  0            1      2                      3
 //        ┌────────────┬──────┬──────────────────────┬────────┐

@@ -1,5 +1,5 @@
 // The billing batch: sealed charges of one run, entity and currency, with control totals. Contract section 7.
-// Invariants: a batch's id and content follow from its run and lines alone; what is sealed never changes; the control
+// Invariants: a batch's id and content follow from its run and lines alone; a sealed batch never changes; the control
 // totals are those of the lines.
 
 import { createHash } from 'node:crypto'

@@ -1,4 +1,4 @@
-// The billing run: the order that every partition seals its due charges by, and what became of it.
+// The billing run: the order to every partition to seal its due charges, and its outcome.
 // Kept in the key-value bucket `weir_runs`; the order is published on `control.billing_run`.
 
 import { z } from 'zod'

@@ -1,5 +1,5 @@
-// The charge: what is owed for one price over one segment of a service period. Contract section 4.
-// Inside and on the wire. Invariant: what is written is read back equal.
+// The charge: the amount owed for one price over one segment of a service period, in memory and on the wire.
+// Contract section 4. Invariant: a written charge is read back equal.
 
 import { z } from 'zod'
 import {
@@ -36,7 +36,7 @@ export interface Charge {
   readonly timing: 'in_advance' | 'in_arrears'
   readonly fromNs: bigint
   readonly untilNs: bigint
-  /** IANA name; its days and months date what is booked. */
+  /** IANA name; entries are booked by its days and months. */
   readonly timezone: string
   readonly quantity: Scaled
   readonly amount: Scaled

@@ -72,11 +72,11 @@ export const deliveryStepSchema = z.object({
   step: z.string(),
   /** The sequence of the source stream up to which records have been taken in. */
   taken_up_to: z.int().min(0),
-  /** What is not settled stands in messages from this sequence on; 0: from this message on. */
+  /** Unsettled records are in messages from this sequence on; 0: from this message on. */
   replay_from: z.int().min(0),
   changed: z.array(
     deliverySchema.extend({
-      /** With `waiting`: what is to be sent. */
+      /** With `waiting`: the record to send. */
       recorded_at: z.string().optional(),
       document: z.record(z.string(), z.unknown()).optional(),
       /** With `waiting`: the message of the source stream that the record came from. */

@@ -49,7 +49,7 @@ export function parsePrice(value: unknown): Parsed<Price> {
   const problems = new Problems('')
   const price = readPrice(readSourceValue(value), undefined, problems)
   if (price !== undefined && problems.count === 0) return { kind: 'ok', value: price }
-  // What nobody knows comes first: it tells what is missing.
+  // Unknown keys come first: a misspelt key explains a missing one.
   const isUnknown = (one: CatalogProblem) => Number(one.code !== 'unknown_key')
   const ordered = problems.inOrder().toSorted((a, b) => isUnknown(a) - isUnknown(b))
   const rejection = rejectionOf(ordered, '')

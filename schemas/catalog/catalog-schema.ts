@@ -1,5 +1,5 @@
 // The catalog's form as a zod schema: the source of its JSON Schema, for editors and other languages.
-// catalog-parser.ts is what decides; this says the same as far as JSON Schema can (a test holds them together).
+// catalog-parser.ts decides what is valid; this says the same as far as JSON Schema can (a test compares them).
 
 import { z } from 'zod'
 import {
@@ -24,7 +24,7 @@ const meterFields = {
 
 const valuePath = nameField.meta({ description: 'Path into data, its steps separated by dots.' })
 
-/** The aggregations that ask the same fields of a meter. */
+/** Meters of the aggregations that need the same fields. */
 function metersOf(asks: (facts: AggregationFacts) => boolean, fields: z.ZodRawShape) {
   const [first, ...others] = aggregations.filter(name => asks(aggregationFacts[name])) as [
     Aggregation,

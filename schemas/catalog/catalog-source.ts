@@ -1,4 +1,4 @@
-// Where a catalog comes from: YAML or JSON text, or a value inside an event, as one tree that knows its places.
+// Reads YAML or JSON text, or a value inside an event, into one tree whose nodes know their place in the source.
 // Invariants: a number keeps the text it was written with (0.10, 40 digits) or sent with, every node knows its path and, from text,
 // its line and column; aliases cannot blow the tree up.
 

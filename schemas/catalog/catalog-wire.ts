@@ -1,5 +1,5 @@
-// The catalog as JSON, in the words of the contract, and merging one into another.
-// Invariants: what is written is read back equal; a published meter or (plan, version) never changes.
+// Writes a catalog as JSON in the contract's form, and merges one catalog into another.
+// Invariants: a written catalog is read back equal; a published meter or (plan, version) never changes.
 
 import { hashOfValue } from '../event/event-hash.js'
 import { type Rejection, rejected } from '../rejection.js'

@@ -1,5 +1,5 @@
-// The catalog: meters and plans with their prices, as they are inside. Contract section 3.
-// Invariants: a parsed catalog is whole (every reference resolves, tiers are ordered and end in null), and a
+// The catalog in memory: meters, and plans with their prices. Contract section 3.
+// Invariants: a parsed catalog is complete (every reference resolves, tiers are ordered and end in null), and a
 // published version never changes. Decimals are scaled integers (10^-12).
 
 import type { Rounding, Scaled } from '../money/decimal.js'
@@ -47,7 +47,7 @@ export interface RecurringPrice {
   readonly price: string
   readonly amount: Scaled
   readonly per: 'subscription' | 'unit'
-  /** Of a price per unit: the quantity where a subscription says none. */
+  /** Of a price per unit: the quantity of a subscription that sets none. */
   readonly defaultQuantity?: Scaled
   readonly timing: 'in_advance' | 'in_arrears'
   readonly discountPercent: Scaled

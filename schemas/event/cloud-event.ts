@@ -186,7 +186,7 @@ function headerValue(value: string): string | undefined {
   }
 }
 
-/** The envelope's rules. `arrivalMs` stands in for a missing `time`. */
+/** The envelope's rules. `arrivalMs` replaces a missing `time`. */
 export function validateEvent(value: unknown, arrivalMs: number): Parsed<ValidEvent> {
   if (!isRecord(value)) return rejected('not_an_object', 'An event is a JSON object.', '')
   const { specversion, id, source, type, subject, time } = value

@@ -1,5 +1,5 @@
 // The data of an event as contents are compared: of events of ours an instant is compared as an instant, however it is
-// written (contract 2). What usage carries is its producer's, and is compared as it stands.
+// written (contract 2). The data of usage are compared as the producer wrote them.
 
 import { formatInstant, parseInstant } from '../time.js'
 

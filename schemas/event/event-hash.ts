@@ -1,10 +1,10 @@
-// Hashes of an event: its identity (source and id), and its content, by which a duplicate is told from a conflict.
+// Hashes of an event: its identity (source and id), and its content, which distinguishes a duplicate from a conflict.
 // Invariants: equal values hash alike whatever their key order, white space and spelling of numbers; a hash is of UTF-8
 // bytes, so that the text form here and the byte form of pipeline/core/scan agree.
 //
 // These two are not cryptographic, because nobody gains by forging one. 128 bits of the identity: 10^9 ids collide by
 // chance with 10^-21. 64 bits of the content are compared with those of one other event, the one of the same identity. A
-// sender who crafts ids or contents that collide loses events of his own, which he could as well not have sent.
+// sender who crafts colliding ids or contents loses only events of his own.
 // What is compared beyond one sender, `hashOfValue`, stays SHA-256.
 
 import { hash } from 'node:crypto'
@@ -73,7 +73,7 @@ export function hashIdentityBytes(
   pair[2] = 0x636920d8
   pair[3] = 0x71574e69
   absorbSpan(view, sourceFrom, sourceUntil)
-  // Between the two stands the length of the first; so they cannot run together.
+  // The length of the first comes between the two, so that no other pair gives the same bytes.
   absorbLength(sourceUntil - sourceFrom)
   absorbSpan(view, idFrom, idUntil)
   const length = idUntil - idFrom
@@ -239,7 +239,7 @@ function hashKeyText(key: string): void {
   hashKey(scratchView, 0, encodeText(key, 0))
 }
 
-/** The text as UTF-8 at `from` of the scratch buffer, which has the room; where it ends. */
+/** Writes the text as UTF-8 at `from` of the scratch buffer, which is large enough; returns its end. */
 function encodeText(text: string, from: number): number {
   const bytes = scratch
   const { length } = text

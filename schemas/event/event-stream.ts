@@ -1,5 +1,5 @@
-// Which stream an event belongs to. Its type alone says so, and no other stream carries it: who may send usage does not
-// thereby change subscriptions or set prices, and who changes subscriptions does not thereby set prices.
+// Decides by an event's type which stream it belongs to. No other stream takes it, so that permission to send usage is
+// not permission to change subscriptions or prices, and permission to change subscriptions not one to set prices.
 
 export type EventStream = 'METERING' | 'LIFECYCLE' | 'CATALOG'
 

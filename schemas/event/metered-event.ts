@@ -1,4 +1,4 @@
-// A usage event after normalising: what every matching meter reads from it. It is what is parked, rated, written to
+// A usage event after normalising: with the value that every matching meter reads. This is what is parked, rated, written to
 // `rated_usage` and read back from history, so that an event can be rated again without its original bytes.
 
 import type { Scaled } from '../money/decimal.js'

@@ -27,7 +27,7 @@ const tagObject = 6
 const tagEnd = 7
 const tagExactNumber = 8
 
-/** Begins anew. What follows up to `takeBytes` must be one synchronous stretch. */
+/** Starts a new text. No await may come between this and `takeBytes`. */
 export function beginBytes(): void {
   at = 0
   if (bytes.length > keptCapacity) bytes = new Uint8Array(initialCapacity)

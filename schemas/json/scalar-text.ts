@@ -7,7 +7,7 @@ import { ExactNumber } from '../money/exact-number.js'
 /** A number of more than 38 digits, or 12 after the point. */
 export const tooManyDigits = Symbol('too many digits')
 
-/** Undefined for what is neither a text, a number nor a boolean. */
+/** Undefined for a value that is neither a text, a number nor a boolean. */
 export function scalarText(value: unknown): string | typeof tooManyDigits | undefined {
   if (typeof value === 'string') return value
   if (typeof value === 'number') {

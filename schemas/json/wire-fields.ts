@@ -22,7 +22,7 @@ function refuse(context: Refuse, code: RejectionCode, message: string): typeof z
 /** What no schema of zod takes apart: an ExactNumber is a number of JSON, and no number of JavaScript. */
 const stringOrNumber = z.unknown().meta({ anyOf: [{ type: 'string' }, { type: 'number' }] })
 
-/** A decimal string, or a JSON number as its digits stand in the text; scaled inside. */
+/** A decimal string, or a JSON number with the digits of its text; a `Scaled` in memory. */
 export const decimalField = stringOrNumber
   .transform((value, context): Scaled => {
     if (typeof value !== 'string' && typeof value !== 'number' && !(value instanceof ExactNumber)) {
@@ -73,7 +73,7 @@ export const boundaryField = z
   })
   .meta({ format: 'date-time' })
 
-/** An end: null, and what is later than all that is accepted, are none, `endlessNs` inside. */
+/** An end: null, or an instant after the latest accepted one, means none: `endlessNs` in memory. */
 export const endField = z
   .string()
   .nullable()
@@ -149,7 +149,7 @@ export function closedObject<S extends z.ZodRawShape>(
   })
 }
 
-/** The first issue as a rejection, its pointer below `pointer`. An unknown name comes first: it tells what is missing. */
+/** The first issue as a rejection, its pointer below `pointer`. An unknown name comes first: a misspelt name explains a missing one. */
 export function rejectionOfIssues(error: z.ZodError, pointer: string): Rejection {
   const issue = error.issues.find(one => one.code === 'unrecognized_keys') ?? error.issues[0]
   if (issue === undefined) return rejected('invalid_data', 'The data is not valid.', pointer).rejection

@@ -1,5 +1,5 @@
 // Lifecycle and revenue events: what the `data` of each `weir.*` type means inside. Contract section 2.
-// Invariants: a parsed change says exactly which fields it sets; what is absent was left out by the sender. The content
+// Invariants: a parsed change says exactly which fields it sets; an absent field was left out by the sender. The content
 // of a version is the event's type and data, not the id or time of the message that carried it.
 
 import type { z } from 'zod'
@@ -60,7 +60,7 @@ export interface SubscriptionChange {
   readonly eventSource: string
   readonly eventId: string
   readonly correlationId: string
-  /** Hash of type and data, by which the same version sent again is told from a conflicting one. */
+  /** Hash of type and data, which distinguishes a version sent again from a conflicting one. */
   readonly contentHash: string
 }
 

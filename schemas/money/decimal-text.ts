@@ -1,11 +1,11 @@
-// The text of a decimal number taken apart: sign, digits, exponent; and the one text that stands for its value.
+// Splits the text of a decimal number into sign, digits and exponent, and writes the canonical text of its value.
 // Invariant: exact, linear in the length of the text, and free of any number of the size that the exponent names.
 
 export interface DecimalParts {
   readonly isNegative: boolean
   /** Without zeros at either end; '' for 0. The value is `digits` × 10^`exponent`. */
   readonly digits: string
-  /** An infinity where what is written is beyond 2^53; canonicalNumber is exact there too. */
+  /** Infinity where the written exponent is beyond 2^53; canonicalNumber is exact there too. */
   readonly exponent: number
 }
 

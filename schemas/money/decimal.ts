@@ -1,5 +1,5 @@
-// Decimal numbers: their text form, and the scaled integers that stand for them inside.
-// Invariant: every conversion is exact or is refused; nothing here rounds except `divideRounded`, which is told how.
+// Decimal numbers: their text form, and the scaled integers that represent them in memory.
+// Invariant: every conversion is exact or is refused; only `divideRounded` rounds, by the rounding it is given.
 
 import { decimalParts } from './decimal-text.js'
 import { ExactNumber } from './exact-number.js'

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { canonicalNumber } from './decimal-text.js'
 
 export class ExactNumber {
-  /** The digits as they stand in the JSON text. */
+  /** The digits of the JSON text. */
   readonly text: string
 
   constructor(text: string) {

@@ -40,7 +40,7 @@ export function summedColumns(table: TableDescription<unknown>): readonly Column
   return table.columns.filter(({ kind }) => kind === 'decimal' || kind === 'int8' || kind === 'int64')
 }
 
-/** Of the streams of one commit; what is no table's is left out. */
+/** Of the streams of one commit; a stream of no table is left out. */
 export function figuresOfOutputs(
   outputs: readonly { readonly table: string; readonly bytes: Uint8Array }[],
 ): TableFigures {
@@ -74,7 +74,7 @@ export function figuresOfStream(table: TableDescription<unknown>, bytes: Uint8Ar
 
 export const noFigures: RowFigures = { rows: 0, checksum: '0', sums: {} }
 
-/** The one way to make them, so that equal figures are equal texts. */
+/** The only writer of figures, so that equal figures are equal texts. */
 export function rowFigures(
   rows: number,
   checksum: bigint,

@@ -59,7 +59,7 @@ function isNull(bitmap: Uint8Array | undefined, row: number): boolean {
 /** `checked`: each text must be looked at by itself, because not all of them are UTF-8. */
 type TextCoding = 'ascii' | 'utf8' | 'checked'
 
-/** A column whose texts stand one behind the other; whoever wants no strings reads the bytes. */
+/** A column whose texts lie one after another as bytes, which can be read without making strings. */
 export class PlainTexts implements TextValues {
   readonly length: number
   readonly textBytes: number
@@ -139,7 +139,7 @@ export class DictionaryTexts implements TextValues {
   readonly length: number
   readonly textBytes: number
   readonly texts: PlainTexts | undefined
-  /** By row, where the value of the row stands in `texts`. */
+  /** By row, the index of its value in `texts`. */
   readonly indices: Uint32Array
   readonly #values: readonly TextValue[]
   readonly #bitmap: Uint8Array | undefined

@@ -44,7 +44,7 @@ export interface ArrowBlock {
 
 export interface ArrowVisitor {
   schema(fields: readonly ArrowField[]): void
-  /** `isDelta`: what is there is added to. */
+  /** `isDelta`: appends to the dictionary in place of replacing it. */
   dictionary(id: number, block: ArrowBlock, isDelta: boolean): void
   batch(block: ArrowBlock): void
 }

@@ -162,7 +162,7 @@ function typeName(type: ArrowField['type']): string {
   return type.kind === 'other' ? type.name : type.kind
 }
 
-/** The row as an event. Absent attributes are undefined, so that the envelope's rules say what is missing. */
+/** The row as an event. Absent attributes are undefined, so that the envelope's rules report them. */
 export function rowEvent({ columns }: UsageRows, row: number): RowEvent {
   const { specversion } = columns
   const event = {

@@ -1,4 +1,4 @@
-// Which cell of a `matrix` price an event belongs to, by its dimensions.
+// The cells of a `matrix` price: which one an event belongs to, and the state that is kept for each.
 // Of the cells all of whose dimensions match, the one with the most dimensions decides; none: the default, cell -1.
 // schemas/catalog/models/matrix.ts refuses a matrix in which two could match with equally many.
 
@@ -11,13 +11,13 @@ import { oncePer } from '../once-per.js'
 
 export const defaultCell = -1
 
-/** The cells that name the same dimensions, by the values of these. */
+/** The cells that name the same dimensions, by the dimensions' values. */
 interface CellIndex {
   readonly dimensions: readonly string[]
   readonly cells: ReadonlyMap<string, number>
 }
 
-/** What the price remembers of its usage: an aggregation for each cell. */
+/** The state of the charge: one aggregation per cell. */
 export interface MatrixUsage {
   readonly kind: 'matrix'
   readonly cells: Map<number, AggregationState>

@@ -1,6 +1,6 @@
 // `percentage`: what is free, what is chargeable, rate and fixed amounts; with per-event bounds each event's fee.
-// The walk through the events is the model's own (walk.ts, where the rules are); this file tells what it found. Totals of
-// events that are no longer kept one by one are lines of their own.
+// The walk through the events is the model's own (walk.ts, where the rules are); this file reports its results.
+// Totals of events that are no longer kept one by one are lines of their own.
 
 import type { Percentage } from '../../../schemas/catalog/models/percentage.js'
 import { type Scaled, scaledOne } from '../../../schemas/money/decimal.js'
@@ -46,7 +46,7 @@ import {
   walkEvent,
 } from './walk.js'
 
-/** Where the walk stood after an event (or, first, before any). */
+/** The state of the walk after an event (the first entry: before any event). */
 interface Stand {
   readonly free: boolean
   /** Beyond `included`. */

@@ -1,5 +1,5 @@
 // `percentage`: a rate per cent on the units, and a fixed amount with each event, beyond what is free. The rules, with a
-// worked example, are in walk.ts; what is remembered of the events is usage.ts.
+// worked example, are in walk.ts; the state that is kept of the events is usage.ts.
 
 import type { Percentage } from '../../../schemas/catalog/models/percentage.js'
 import { magnitude } from '../../../schemas/money/decimal.js'

@@ -1,8 +1,8 @@
-// The usage that a percentage price remembers: one by one the events that its free units and free events still depend
-// on, in order of time, and mere totals of all that come later. Ordinary plans so keep a handful of events.
+// The state of a percentage charge: the head keeps, one by one in order of time, the events that the free units and free
+// events depend on; the tail keeps only totals of all later events. Ordinary plans keep a handful of events.
 // Invariants: `head` is in order; every event outside the head comes after it and is chargeable in full, so its order
-// does not matter; what is in the head depends on the samples alone, not on the order in which they came, nor on the
-// segment's fraction (the head waits for the whole, unprorated, `included`).
+// does not matter; the head depends on the samples alone, not on their order of arrival, nor on the segment's fraction
+// (the head is kept until the whole, unprorated `included` is used).
 //
 // The head holds everything when nothing less would do: with an aggregation other than `count` or `sum`, and, where
 // negative events are allowed, with something free beside per-event clamps or with free units beside a fixed amount.
@@ -29,7 +29,7 @@ export interface PercentageUsage {
   readonly head: EventLog
   /** Sum of the head's quantities. */
   headTotal: Scaled
-  /** How often the head changed other than at its end: what tells a cached walk that it is stale. */
+  /** How often the head changed other than at its end: a cached walk with another number is stale. */
   rewrites: number
   /** An event after the head's last is chargeable in full. */
   settled: boolean
@@ -55,7 +55,7 @@ interface CachedWalk {
   readonly walk: PercentageWalk
 }
 
-// Beside the state, so that the state stays plain data: losing an entry costs time alone.
+// Kept apart from the state, which stays plain data. A lost entry only costs time.
 const cachedWalks = new WeakMap<PercentageUsage, CachedWalk>()
 
 export function newPercentageUsage(): PercentageUsage {

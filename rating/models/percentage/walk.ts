@@ -4,8 +4,8 @@
 // (free units are the smaller of 500 and the 450 of the first three events), of the fifth 0.7; amount 2.
 //
 // The rules, for events in order of time with running total R:
-// - Free units F: the smaller of `free_units` and R after the first `free_events` events, of those that are set;
-//   neither set: 0. Chargeable units are what R has beyond F.
+// - Free units F: the smaller of `free_units` and R after the first `free_events` events; one of them set: that one;
+//   neither: 0. Chargeable units: R - F.
 // - The fixed amount of an event is free while R, that event included, stays within `free_units` and the number of
 //   events within `free_events`; once one went beyond, none after it is free. Neither set: none is free.
 // - With a per-event minimum or maximum each event's fee is clamped: first up to the minimum, then down to the maximum.
@@ -34,7 +34,7 @@ export interface PercentageTerms {
   readonly included: bigint
 }
 
-/** Where the walk through the events in order of time stands. */
+/** The state of the walk through the events in order of time. */
 export interface PercentageWalk {
   events: number
   /** No event yet went beyond what is free. */
@@ -64,7 +64,7 @@ export function compilePercentage(model: Percentage, scale: Scale, included: big
   }
 }
 
-/** `gross`: what is aggregated before any event (a level that was carried over). */
+/** `gross`: the aggregated quantity before any event (a level carried over). */
 export function startWalk(terms: PercentageTerms, gross: bigint): PercentageWalk {
   const units = beyondIncluded(gross, terms.included)
   const freeUnits = freeUnitsAfter(terms, 0, units, 0n)

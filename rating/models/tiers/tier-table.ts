@@ -19,7 +19,7 @@ export interface TierTable {
 
 type TieredModel<N extends string> = Omit<TotalModel<Tiered<N>, TierTable>, 'kind' | 'amountOf' | 'explain'>
 
-/** All but what a quantity comes to. */
+/** The parts that graduated and volume share: all but the amount. */
 export function tieredModel<N extends string>(): TieredModel<N> {
   return {
     compile: ({ tiers }, scale) => compileTiers(tiers, scale),

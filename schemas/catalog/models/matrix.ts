@@ -48,7 +48,7 @@ export const matrix: ModelShape<Matrix> = {
 interface ReadCell {
   readonly when: When
   readonly unitAmount: Scaled
-  /** Where its dimensions stand. */
+  /** Of its field `when`. */
   readonly place: Place
 }
 

@@ -1,6 +1,5 @@
-// What the border knows of a price model: its fields as they are read, written and described. What a model owes is
-// rating/models/<model>/.
-// Invariant: what is written is read back equal.
+// The shape of a price model: how its fields are read, written and described. Its arithmetic is rating/models/<model>/.
+// Invariant: a written model is read back equal.
 
 import type { z } from 'zod'
 import { formatScaled, type Scaled } from '../../money/decimal.js'
@@ -9,14 +8,14 @@ import type { Problems } from '../catalog-source.js'
 
 export type Wire = Record<string, unknown>
 
-/** Its parts are methods on purpose: the shape of one model then passes for that of any. */
+/** Methods, not properties, so that the shape of one model is assignable to that of any. */
 export interface ModelShape<M extends { readonly model: string }> {
   /** In the JSON Schema, beside the fields of every usage price. */
   readonly fields: Readonly<Record<string, z.ZodType>>
-  /** The model's own fields; undefined when one is missing or wrong, which the reader was told. */
+  /** The model's own fields; undefined when one is missing or wrong; the reader then has the fault. */
   read(reader: FieldReader, problems: Problems): M | undefined
   toWire(model: M): Wire
-  /** What keeps the model from pricing a meter, once both are known, and the field to blame. */
+  /** Why the model cannot price this meter, and the field at fault; undefined: it can. */
   fault?(
     model: M,
     meter: { readonly meter: string; readonly dimensions: readonly string[] },

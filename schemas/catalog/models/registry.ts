@@ -1,4 +1,4 @@
-// The price models: the one list of them. Each line names a model and the file that knows its shape; the type
+// The list of all price models. Each line names a model and its shape; the type
 // `PriceModel` follows from it, and rating/models/registry.ts does not compile until it has the same names.
 
 import { matrix } from './matrix.js'
@@ -21,7 +21,7 @@ type ShapeName = keyof typeof shapes
 type ModelOf<S> = S extends ModelShape<infer M> ? M : never
 export type PriceModel = ModelOf<(typeof shapes)[ShapeName]>
 
-/** By name. The type holds that each stands under the name that its model has. */
+/** By name. The type ensures that each key is the name of its model. */
 export const modelShapes: {
   readonly [N in PriceModel['model']]: ModelShape<Extract<PriceModel, { model: N }>>
 } = shapes
