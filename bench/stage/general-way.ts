@@ -30,11 +30,11 @@ export function runGeneralWay(
   nowMs: number,
   clock: StageClock,
 ): Attached {
-  const reader = new EventReader(book)
+  const read = readerOf(book)
   const columns = new RatedUsageColumns(coreConfig.limits.outputChunkRows, coreConfig.limits.outputChunkBytes)
   let last: Attached = { events: [], attached: [] }
   batches.forEach(({ messages, events: count }, index) => {
-    const events = clock.time('scan and normalize', count, () => messages.flatMap(one => reader.read(one)))
+    const events = clock.time('scan and normalize', count, () => messages.flatMap(read))
     for (const event of events) book.ofCustomer(event.customerId) // resolved once, not per event
     const attached = clock.time('attach', count, () => attachAll(events, book))
     const rows: RatedRow[] = []
@@ -50,28 +50,18 @@ export function runGeneralWay(
   return last
 }
 
-/** Reads the usage of a catalog that has one type of it, as objects. */
-class EventReader {
-  readonly #types: MeterCatalog['types']
-  readonly #scanner: UsageScanner
-  readonly #normalizer: Normalizer
-
-  constructor({ catalog }: PriceBook) {
-    const { paths, types } = new MeterCatalog(catalog)
-    this.#types = types
-    this.#scanner = new UsageScanner(new ScanLayout(paths))
-    this.#normalizer = new Normalizer(this.#scanner)
-  }
-
-  read({ arrivedAtMs, bytes, contentType }: InputMessage): KeyedEvent[] {
-    const scan = this.#scanner.scan(bytes, contentType)
-    const [type] = this.#types
-    if (scan === undefined || type === undefined)
-      throw new Error('the traffic of the benchmark is plain usage')
+/** Reads usage as objects; all of the traffic is of one type. */
+function readerOf({ catalog }: PriceBook): (message: InputMessage) => KeyedEvent[] {
+  const { paths, types } = new MeterCatalog(catalog)
+  const scanner = new UsageScanner(new ScanLayout(paths))
+  const normalizer = new Normalizer(scanner)
+  return ({ arrivedAtMs, bytes, contentType }) => {
+    const scan = scanner.scan(bytes, contentType)
+    if (scan === undefined) throw new Error('the traffic of the benchmark is plain usage')
     return Array.from({ length: scan.count }, (_, event) => {
-      const match = this.#normalizer.read(scan, event, type)
+      const match = normalizer.read(scan, event, types[0]!)
       if (!(match instanceof MeterMatch)) throw new Error(match.detail)
-      return this.#normalizer.meteredEvent(scan, event, match, arrivedAtMs)
+      return normalizer.meteredEvent(scan, event, match, arrivedAtMs)
     })
   }
 }

@@ -9,7 +9,7 @@ import { ExactNumber } from '../../schemas/money/exact-number.js'
 import type { Parsed } from '../../schemas/rejection.js'
 import { msOf, nanosOf } from '../../schemas/time.js'
 import { isUsageBatchType } from '../../schemas/usage-batch/usage-batch-schema.js'
-import { type ScannedEvents, valueKinds } from '../core/scan/scanned-events.js'
+import { type ScannedEvents, textAt, textPlaces, textWords, valueKinds } from '../core/scan/scanned-events.js'
 import type { UsageScanner } from '../core/scan/scanner.js'
 
 export type Path = readonly string[]
@@ -61,21 +61,27 @@ function expectSameBytes(scan: ScannedEvents, event: number, item: Parsed<unknow
 }
 
 function expectSameEnvelope(scan: ScannedEvents, event: number, valid: ValidEvent): void {
-  const text = (from: Int32Array, until: Int32Array) => {
-    if (from[event] === -1) strictEqual(until[event], -1)
-    return from[event] === -1 ? '' : textAt(scan, from[event]!, until[event]!)
+  const text = (place: number) => {
+    const at = event * textWords + place * 2
+    if (scan.texts[at] === -1) strictEqual(scan.texts[at + 1], -1)
+    return textAt(scan, event, place)
   }
+  const { subject } = textPlaces
+  deepStrictEqual(
+    [scan.subjectFrom[event], scan.subjectUntil[event]],
+    [...scan.texts.subarray(event * textWords + subject * 2, event * textWords + subject * 2 + 2)],
+  )
   deepStrictEqual(
     {
-      id: text(scan.idFrom, scan.idUntil),
-      source: text(scan.sourceFrom, scan.sourceUntil),
-      type: text(scan.typeFrom, scan.typeUntil),
-      subject: text(scan.subjectFrom, scan.subjectUntil),
-      correlationId: text(scan.correlationFrom, scan.correlationUntil),
-      traceparent: text(scan.traceparentFrom, scan.traceparentUntil),
+      id: text(textPlaces.id),
+      source: text(textPlaces.source),
+      type: text(textPlaces.type),
+      subject: text(textPlaces.subject),
+      correlationId: text(textPlaces.correlationid),
+      traceparent: text(textPlaces.traceparent),
       timeMs: scan.timeMs[event],
       timeNanos: scan.timeNanos[event],
-      subscriptionId: text(scan.pinnedFrom, scan.pinnedUntil) || undefined,
+      subscriptionId: text(textPlaces.subscriptionid) || undefined,
     },
     {
       id: valid.id,
@@ -104,7 +110,7 @@ function expectSameValue(scan: ScannedEvents, place: number, value: unknown): vo
   const span = [scan.valueFrom[place]!, scan.valueUntil[place]!] as const
   if (value === undefined) deepStrictEqual([kind, ...span], [valueKinds.missing, -1, -1])
   else if (typeof value === 'string') {
-    deepStrictEqual([kind, textAt(scan, ...span)], [valueKinds.text, value])
+    deepStrictEqual([kind, spanText(scan, ...span)], [valueKinds.text, value])
   } else {
     const expected =
       typeof value === 'number' || value instanceof ExactNumber
@@ -114,12 +120,12 @@ function expectSameValue(scan: ScannedEvents, place: number, value: unknown): vo
           : valueKinds.other
     strictEqual(kind, expected)
     // Of an object the parser leaves no text.
-    if (span[0] !== -1) deepStrictEqual(parseJson(textAt(scan, ...span)), { kind: 'ok', value })
+    if (span[0] !== -1) deepStrictEqual(parseJson(spanText(scan, ...span)), { kind: 'ok', value })
     else strictEqual(kind, valueKinds.other)
   }
 }
 
-function textAt(scan: ScannedEvents, from: number, until: number): string {
+function spanText(scan: ScannedEvents, from: number, until: number): string {
   return Buffer.from(scan.bytes.subarray(from, until)).toString('utf8')
 }
 

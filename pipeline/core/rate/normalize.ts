@@ -14,7 +14,7 @@ import { pointerTo, type Rejection } from '../../../schemas/rejection.js'
 import { nsOf } from '../../../schemas/time.js'
 import type { MeteredType, MeterMatch, MeterSlots, PathSlot } from '../scan/meter-slots.js'
 import { isPlainText, plainQuantity, plainWhole } from '../scan/plain-number.js'
-import { type ScannedEvents, textOf, valueKinds } from '../scan/scanned-events.js'
+import { type ScannedEvents, textAt, textOf, textPlaces, valueKinds } from '../scan/scanned-events.js'
 import type { UsageScanner } from '../scan/scanner.js'
 import type { KeyedEvent } from '../state/metered-event.js'
 
@@ -25,6 +25,8 @@ const noNames: readonly string[] = []
 export class Normalizer {
   /** Of the event that was read last, by reading: whole units; -1: they are none, or too many, and `#quantities` has them. */
   readonly units: number[] = []
+  /** Whether none of them is near the limit of 38 digits, which is looked at only where an event is placed as an object. */
+  isSmall = true
   readonly #quantities: Scaled[] = []
   readonly #scanner: UsageScanner
 
@@ -37,6 +39,7 @@ export class Normalizer {
     let match = type.none
     let dimensionNames = noNames
     let readings = 0
+    this.isSmall = true
     for (const meter of type.meters) {
       if (meter.filters.length > 0) {
         const passes = this.#passesFilters(scan, event, meter)
@@ -62,34 +65,23 @@ export class Normalizer {
     return units >= 0 ? BigInt(units) * scaledOne : this.#quantities[reading]!
   }
 
-  /** Whether no reading is near the limit of 38 digits, which is looked at only where an event is placed as an object. */
-  isSmall({ meters }: MeterMatch): boolean {
-    for (let reading = 0; reading < meters.length; reading += 1) {
-      if (this.units[reading]! >= 0) continue
-      const quantity = this.#quantities[reading]!
-      if (quantity > largestSmall || quantity < -largestSmall) return false
-    }
-    return true
-  }
-
   /** The event that was read last, with all that it is attached and rated by. */
   meteredEvent(scan: ScannedEvents, event: number, match: MeterMatch, arrivedAtMs: number): KeyedEvent {
-    const text = (from: Int32Array, until: Int32Array): string =>
-      textOf(scan.bytes, from[event]!, until[event]!)
-    const source = text(scan.sourceFrom, scan.sourceUntil)
-    const id = text(scan.idFrom, scan.idUntil)
+    const text = (place: number): string => textAt(scan, event, place)
+    const source = text(textPlaces.source)
+    const id = text(textPlaces.id)
     const timeMs = scan.timeMs[event]!
     return {
       key: compositeKey(source, id),
       source,
       id,
       type: match.type,
-      customerId: text(scan.subjectFrom, scan.subjectUntil),
+      customerId: text(textPlaces.subject),
       timeNs: Number.isNaN(timeMs) ? nsOf(arrivedAtMs) : nsOf(timeMs, scan.timeNanos[event]!),
       ingestedAtMs: arrivedAtMs,
-      pinnedSubscriptionId: text(scan.pinnedFrom, scan.pinnedUntil),
-      correlationId: text(scan.correlationFrom, scan.correlationUntil),
-      traceparent: text(scan.traceparentFrom, scan.traceparentUntil),
+      pinnedSubscriptionId: text(textPlaces.subscriptionid),
+      correlationId: text(textPlaces.correlationid),
+      traceparent: text(textPlaces.traceparent),
       readings: this.#readings(scan, event, match),
     }
   }
@@ -126,15 +118,9 @@ export class Normalizer {
     if (isPlainText(scan.bytes, from, until)) return true
     const text = scalarText(numberOf(textOf(scan.bytes, from, until)))
     if (text === undefined || text === tooManyDigits) return false
-    this.#put(scan, place, text)
+    this.#scanner.putValue(place, text)
     scan.valueKind[place] = valueKinds.text
     return true
-  }
-
-  #put(scan: ScannedEvents, place: number, text: string): void {
-    const { textFrom, textUntil } = this.#scanner.put(text)
-    scan.valueFrom[place] = textFrom
-    scan.valueUntil[place] = textUntil
   }
 
   #readValue(scan: ScannedEvents, event: number, meter: MeterSlots, reading: number): Rejection | undefined {
@@ -181,7 +167,8 @@ export class Normalizer {
         'has more than 26 digits before or 12 after the point',
       )
     }
-    this.#put(scan, place, formatScaled(parsed.value))
+    if (parsed.value > largestSmall || parsed.value < -largestSmall) this.isSmall = false
+    this.#scanner.putValue(place, formatScaled(parsed.value))
     return this.#keepQuantity(meter, value, reading, parsed.value)
   }
 

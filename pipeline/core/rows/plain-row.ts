@@ -5,14 +5,22 @@ import { scaledOfWords, wordsOfAmount } from '../../../schemas/money/decimal-wor
 import type { RatedUsageRow } from '../../../schemas/tables.js'
 import { nsOf } from '../../../schemas/time.js'
 import type { MeterSlots } from '../scan/meter-slots.js'
+import * as scanned from '../scan/scanned-events.js'
 import { type ScannedEvents, textOf, valueKinds } from '../scan/scanned-events.js'
 import type { UsageTerms } from '../state/rated-usage-terms.js'
-import type { RatedAt } from './rated-usage-row.js'
-import type { ScannedRow } from './scanned-row.js'
+import { fieldsOfTerms, type RatedAt } from './rated-usage-row.js'
 
-/** A row that serves one event after the other. */
-export class PlainRow implements ScannedRow {
+// An imported binding is looked up at every use; a constant of the module is compiled in.
+const { textWords } = scanned
+const { id, source, correlationid, traceparent } = scanned.textPlaces
+
+/**
+ * A row that serves one event after the other: nothing of it is kept. Spans are offsets into `bytes`, which holds valid
+ * UTF-8 there and no escapes; -1 is a text that is not there.
+ */
+export class PlainRow {
   bytes: Uint8Array = new Uint8Array()
+  /** Whether the row before this one was of the same event; then only what follows `value` is looked at, and `dimensions`. */
   sameEvent = false
   sourceFrom = -1
   sourceUntil = -1
@@ -23,16 +31,21 @@ export class PlainRow implements ScannedRow {
   traceparentFrom = -1
   traceparentUntil = -1
   timeMs = 0
+  /** The nanoseconds beyond it. */
   timeNanos = 0
   ingestedAtMs = 0
+  /** The reading's text: this, or if it is undefined, the span. */
   value: string | undefined = undefined
   valueFrom = -1
   valueUntil = -1
+  /** Undefined: as the words beside it say. */
   quantity: Scaled | undefined = undefined
-  readonly quantityWords = new Uint32Array(wordsOfAmount)
+  readonly quantityWords: Uint32Array = new Uint32Array(wordsOfAmount)
   amount: Scaled | undefined = undefined
-  readonly amountWords = new Uint32Array(wordsOfAmount)
+  readonly amountWords: Uint32Array = new Uint32Array(wordsOfAmount)
+  /** As `keep` returned it. */
   terms = -1
+  /** Names of the meter's dimensions in their order, and where their values are; those that the event lacks have -1. */
   dimensions: readonly string[] = []
   readonly dimensionFrom: number[] = []
   readonly dimensionUntil: number[] = []
@@ -46,14 +59,16 @@ export class PlainRow implements ScannedRow {
   ): void {
     this.bytes = scan.bytes
     this.sameEvent = false
-    this.sourceFrom = scan.sourceFrom[event]!
-    this.sourceUntil = scan.sourceUntil[event]!
-    this.idFrom = scan.idFrom[event]!
-    this.idUntil = scan.idUntil[event]!
-    this.correlationFrom = scan.correlationFrom[event]!
-    this.correlationUntil = scan.correlationUntil[event]!
-    this.traceparentFrom = scan.traceparentFrom[event]!
-    this.traceparentUntil = scan.traceparentUntil[event]!
+    const { texts } = scan
+    const at = event * textWords
+    this.sourceFrom = texts[at + source * 2]!
+    this.sourceUntil = texts[at + source * 2 + 1]!
+    this.idFrom = texts[at + id * 2]!
+    this.idUntil = texts[at + id * 2 + 1]!
+    this.correlationFrom = texts[at + correlationid * 2]!
+    this.correlationUntil = texts[at + correlationid * 2 + 1]!
+    this.traceparentFrom = texts[at + traceparent * 2]!
+    this.traceparentUntil = texts[at + traceparent * 2 + 1]!
     this.timeMs = timeMs
     this.timeNanos = timeNanos
     this.ingestedAtMs = ingestedAtMs
@@ -77,44 +92,28 @@ export class PlainRow implements ScannedRow {
   }
 }
 
+/** What a row says, whoever has filled it. */
+export type RowSpans = Omit<PlainRow, 'beginEvent' | 'putReading'>
+
 /** The same as an object, for those who look at rows. */
-export function plainUsageRow(row: PlainRow, terms: UsageTerms, at: RatedAt): RatedUsageRow {
+export function plainUsageRow(row: RowSpans, terms: UsageTerms, at: RatedAt): RatedUsageRow {
   const text = (from: number, until: number): string => textOf(row.bytes, from, until)
   const dimensions = new Map<string, string>()
   row.dimensions.forEach((name, i) => {
     if (row.dimensionFrom[i]! >= 0) dimensions.set(name, text(row.dimensionFrom[i]!, row.dimensionUntil[i]!))
   })
-  const { texts } = terms
   const timeNs = nsOf(row.timeMs, row.timeNanos)
   return {
     eventSource: text(row.sourceFrom, row.sourceUntil),
     eventId: text(row.idFrom, row.idUntil),
-    eventType: texts.event_type,
     eventTimeNs: timeNs,
     ingestedAtMs: row.ingestedAtMs,
-    ratedAtMs: at.ratedAtMs,
-    customerId: texts.customer_id,
-    pinnedSubscriptionId: texts.pinned_subscription_id,
-    subscriptionId: texts.subscription_id,
-    subscriptionVersion: terms.subscriptionVersion,
-    plan: texts.plan,
-    planVersion: terms.planVersion,
-    price: texts.price,
-    meter: texts.meter,
-    chargeId: texts.charge_id,
-    periodFromNs: terms.fromNs ?? timeNs,
-    periodUntilNs: terms.untilNs ?? timeNs,
     value: row.value ?? text(row.valueFrom, row.valueUntil),
     quantity: row.quantity ?? scaledOfWords(row.quantityWords),
     amount: row.amount ?? scaledOfWords(row.amountWords),
-    currency: texts.currency,
-    entityId: texts.entity_id,
-    kind: texts.kind,
-    eventCount: terms.eventCount,
     dimensions,
     correlationId: text(row.correlationFrom, row.correlationUntil),
     traceparent: text(row.traceparentFrom, row.traceparentUntil),
-    partition: at.partition,
-    ledgerSequence: at.ledgerSequence,
+    ...fieldsOfTerms(terms, timeNs, at),
   }
 }

@@ -11,9 +11,9 @@ import { msOf, nanosOf, nsOf, rangeEndMs } from '../../../schemas/time.js'
 import type { LedgerOutput } from '../ports/core-io.js'
 import type { RatedRow } from '../rate/rate.js'
 import type { UsageTerms } from '../state/rated-usage-terms.js'
+import type { RowSpans } from './plain-row.js'
 import { RatedUsageColumns } from './rated-usage-columns.js'
 import { ratedUsageRow } from './rated-usage-row.js'
-import type { ScannedRow } from './scanned-row.js'
 
 const at = { ratedAtMs: Date.UTC(2026, 0, 20), partition: 3, ledgerSequence: 17 }
 
@@ -117,7 +117,7 @@ test('columns written value by value are the columns of the rows', () => {
 })
 
 /** The row's texts as bytes in a row, with the spans of each. */
-function scanned(columns: RatedUsageColumns, rated: RatedRow, before: RatedRow | undefined): ScannedRow {
+function scanned(columns: RatedUsageColumns, rated: RatedRow, before: RatedRow | undefined): RowSpans {
   const { event, reading } = rated
   const parts: Buffer[] = [Buffer.from('{')]
   let end = 1

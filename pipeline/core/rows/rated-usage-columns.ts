@@ -21,8 +21,8 @@ import { msOf, nanosOf } from '../../../schemas/time.js'
 import type { LedgerOutput } from '../ports/core-io.js'
 import type { RatedRow } from '../rate/rate.js'
 import { type KeptTerms, TermsTable, type TermText, type UsageTerms } from '../state/rated-usage-terms.js'
-import { type RatedAt, signedQuantity } from './rated-usage-row.js'
-import type { ScannedRow } from './scanned-row.js'
+import type { RowSpans } from './plain-row.js'
+import { type RatedAt, signedQuantity, termsOf } from './rated-usage-row.js'
 
 /** How rows of usage lie in the ledger. */
 export const ratedUsageSchema = codedSchema(
@@ -112,7 +112,7 @@ export class RatedUsageColumns implements KeptTerms {
   }
 
   /** The same for a row that is no object. */
-  addScanned(row: ScannedRow, at: RatedAt, out: LedgerOutput[]): void {
+  addScanned(row: RowSpans, at: RatedAt, out: LedgerOutput[]): void {
     this.#begin(at, out)
     this.#appendScanned(row)
     if (this.#closeRow(out)) this.addScanned(row, at, out)
@@ -248,7 +248,7 @@ export class RatedUsageColumns implements KeptTerms {
     this.#traceparent.append(event.traceparent)
   }
 
-  #appendScanned(row: ScannedRow): void {
+  #appendScanned(row: RowSpans): void {
     const { bytes } = row
     const repeats = row.sameEvent && this.#rows > 0
     this.#terms.append(row.terms)
@@ -275,7 +275,7 @@ export class RatedUsageColumns implements KeptTerms {
     else this.#appendDimensions(row)
   }
 
-  #appendDimensions(row: ScannedRow): void {
+  #appendDimensions(row: RowSpans): void {
     const { dimensions, dimensionFrom, dimensionUntil } = row
     for (let i = 0; i < dimensions.length; i += 1) {
       const from = dimensionFrom[i]!
@@ -287,30 +287,10 @@ export class RatedUsageColumns implements KeptTerms {
 
   /** Rows of one charge mostly have the same terms. */
   #termsOf(rated: RatedRow): number {
-    const { charge, event, reading } = rated
-    const key = charge ?? reading.meter
+    const key = rated.charge ?? rated.reading.meter
     const known = this.#known.get(key)
     if (known !== undefined && hasTerms(known.terms, rated)) return known.number
-    const terms: UsageTerms = {
-      texts: {
-        event_type: event.type,
-        customer_id: event.customerId,
-        pinned_subscription_id: event.pinnedSubscriptionId,
-        subscription_id: charge === undefined ? '' : charge.subscriptionId,
-        plan: rated.plan,
-        price: charge === undefined ? '' : charge.price,
-        meter: reading.meter,
-        charge_id: charge === undefined ? '' : charge.chargeId,
-        currency: charge === undefined ? '' : charge.currency,
-        entity_id: rated.entityId,
-        kind: rated.kind,
-      },
-      subscriptionVersion: rated.subscriptionVersion,
-      planVersion: rated.planVersion,
-      eventCount: rated.eventCount,
-      fromNs: charge?.fromNs,
-      untilNs: charge?.untilNs,
-    }
+    const terms = termsOf(rated)
     const number = this.#terms.keep(terms)
     this.#terms.release(number) // nobody but the rows of this chunk needs them
     this.#known.set(key, { number, terms })

@@ -3,6 +3,7 @@
 
 import type { RatedUsageRow } from '../../../schemas/tables.js'
 import type { RatedRow } from '../rate/rate.js'
+import type { UsageTerms } from '../state/rated-usage-terms.js'
 
 /** What all rows of one commit have in common. */
 export interface RatedAt {
@@ -16,37 +17,66 @@ export function signedQuantity({ eventCount, reading }: RatedRow): bigint {
   return eventCount < 0 ? -reading.quantity : reading.quantity
 }
 
+/** What the row has in common with others of its charge and version. */
+export function termsOf({ charge, event, reading, ...rated }: RatedRow): UsageTerms {
+  return {
+    texts: {
+      event_type: event.type,
+      customer_id: event.customerId,
+      pinned_subscription_id: event.pinnedSubscriptionId,
+      subscription_id: charge === undefined ? '' : charge.subscriptionId,
+      plan: rated.plan,
+      price: charge === undefined ? '' : charge.price,
+      meter: reading.meter,
+      charge_id: charge === undefined ? '' : charge.chargeId,
+      currency: charge === undefined ? '' : charge.currency,
+      entity_id: rated.entityId,
+      kind: rated.kind,
+    },
+    subscriptionVersion: rated.subscriptionVersion,
+    planVersion: rated.planVersion,
+    eventCount: rated.eventCount,
+    fromNs: charge?.fromNs,
+    untilNs: charge?.untilNs,
+  }
+}
+
 export function ratedUsageRow(rated: RatedRow, at: RatedAt): RatedUsageRow {
-  const { event, reading, charge } = rated
+  const { event, reading } = rated
   return {
     eventSource: event.source,
     eventId: event.id,
-    eventType: event.type,
     eventTimeNs: event.timeNs,
     ingestedAtMs: event.ingestedAtMs,
-    ratedAtMs: at.ratedAtMs,
-    customerId: event.customerId,
-    pinnedSubscriptionId: event.pinnedSubscriptionId,
-    subscriptionId: charge === undefined ? '' : charge.subscriptionId,
-    subscriptionVersion: rated.subscriptionVersion,
-    plan: rated.plan,
-    planVersion: rated.planVersion,
-    price: charge === undefined ? '' : charge.price,
-    meter: reading.meter,
-    chargeId: charge === undefined ? '' : charge.chargeId,
-    periodFromNs: charge === undefined ? event.timeNs : charge.fromNs,
-    periodUntilNs: charge === undefined ? event.timeNs : charge.untilNs,
     value: reading.text,
     quantity: signedQuantity(rated),
     amount: rated.amount,
-    currency: charge === undefined ? '' : charge.currency,
-    entityId: rated.entityId,
-    kind: rated.kind,
-    eventCount: rated.eventCount,
     dimensions: reading.dimensions,
     correlationId: event.correlationId,
     traceparent: event.traceparent,
-    partition: at.partition,
-    ledgerSequence: at.ledgerSequence,
+    ...fieldsOfTerms(termsOf(rated), event.timeNs, at),
+  }
+}
+
+/** What the row has of its terms and of its commit. */
+export function fieldsOfTerms({ texts, ...terms }: UsageTerms, eventTimeNs: bigint, at: RatedAt) {
+  return {
+    ...at,
+    eventType: texts.event_type,
+    customerId: texts.customer_id,
+    pinnedSubscriptionId: texts.pinned_subscription_id,
+    subscriptionId: texts.subscription_id,
+    subscriptionVersion: terms.subscriptionVersion,
+    plan: texts.plan,
+    planVersion: terms.planVersion,
+    price: texts.price,
+    meter: texts.meter,
+    chargeId: texts.charge_id,
+    periodFromNs: terms.fromNs ?? eventTimeNs,
+    periodUntilNs: terms.untilNs ?? eventTimeNs,
+    currency: texts.currency,
+    entityId: texts.entity_id,
+    kind: texts.kind,
+    eventCount: terms.eventCount,
   }
 }

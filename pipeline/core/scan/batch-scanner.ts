@@ -14,17 +14,15 @@ import {
   TimestampTexts,
 } from '../../../schemas/usage-batch/usage-batch-columns.js'
 import * as wordHash from '../../../schemas/word-hash.js'
-import type { Columns } from './columns.js'
-import * as columnLayout from './columns.js'
 import { isOurs } from './envelope.js'
 import type { JsonWalk } from './json-walk.js'
 import { field } from './key-tree.js'
+import { type Columns, textPlaces } from './scanned-events.js'
 import { TimeReader } from './time.js'
 
 // An imported binding is looked up at every use; a constant of the module is compiled in.
 const { finishObject, hashInstant, hashKey } = eventHash
 const { hashSpan, lanes, seeds } = wordHash
-const { textPlaces } = columnLayout
 const { hashFirst, hashSecond, slot: slotField } = field
 
 /** An attribute of more bytes might have too many characters. */

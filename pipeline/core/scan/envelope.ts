@@ -3,9 +3,9 @@
 
 import * as eventHash from '../../../schemas/event/event-hash.js'
 import * as wordHash from '../../../schemas/word-hash.js'
-import type { Columns } from './columns.js'
 import type { JsonWalk } from './json-walk.js'
 import * as keyTree from './key-tree.js'
+import type { Columns } from './scanned-events.js'
 import { TimeReader } from './time.js'
 
 // An imported binding is looked up at every use; a constant of the module is compiled in.

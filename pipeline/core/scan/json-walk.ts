@@ -11,11 +11,10 @@
 import * as eventHash from '../../../schemas/event/event-hash.js'
 import { numberOf } from '../../../schemas/money/exact-number.js'
 import * as wordHash from '../../../schemas/word-hash.js'
-import type { Columns } from './columns.js'
 import { field, type KeyTree, maxKeyBytes as keyBytes } from './key-tree.js'
 import type { ScanLayout } from './layout.js'
 import { MessageBytes } from './message-bytes.js'
-import { valueKinds } from './scanned-events.js'
+import { type Columns, valueKinds } from './scanned-events.js'
 
 /** Objects and arrays inside each other, `data` being the first. Far below what is refused (maxDepth). */
 export const maxPlainDepth = 16

@@ -4,7 +4,7 @@
 // next `load`, also when the buffer grows, but the buffer is then another one, which `columns.bytes` is.
 
 import { isUnicodeText, parseJson } from '../../../schemas/json/json-text.js'
-import type { Columns } from './columns.js'
+import type { Columns } from './scanned-events.js'
 
 const firstCapacity = 1 << 18
 const keptCapacity = 1 << 23
@@ -60,6 +60,13 @@ export class MessageBytes {
     // As in the message: what reads the digits of a text ends at its quote.
     this.bytes[this.textUntil] = quote
     this.#free = this.textUntil + 1
+  }
+
+  /** Writes the text of a value behind the message, and notes it at its place in the columns. */
+  putValue(place: number, text: string): void {
+    this.put(text)
+    this.columns.valueFrom[place] = this.textFrom
+    this.columns.valueUntil[place] = this.textUntil
   }
 
   /** Passes a text whose opening quote was passed and that holds an escape; false when it is no text of Unicode. */

@@ -8,13 +8,12 @@ import { isRecord } from '../../../schemas/json/json-text.js'
 import { ExactNumber } from '../../../schemas/money/exact-number.js'
 import { msOf, nanosOf } from '../../../schemas/time.js'
 import { lanes } from '../../../schemas/word-hash.js'
-import { type Columns, contentWords, textPlaces } from './columns.js'
 import type { ScanLayout } from './layout.js'
 import type { MessageBytes } from './message-bytes.js'
-import { valueKinds } from './scanned-events.js'
+import { type Columns, contentWords, textWords, valueKinds } from './scanned-events.js'
 
 const content = new Uint32Array(contentWords)
-const spans = new Int32Array(Object.keys(textPlaces).length * 2)
+const spans = new Int32Array(textWords)
 
 /** Fills the row of an event, which the caller has reserved. Its texts are written behind the message. */
 export function putParsedEvent(
@@ -45,10 +44,8 @@ function putValue(bytes: MessageBytes, columns: Columns, place: number, value: u
   if (value === undefined) return
   const kind = kindOf(value)
   columns.valueKind[place] = kind
-  if (kind === valueKinds.other) return
-  bytes.put(value instanceof ExactNumber ? value.text : String(value))
-  columns.valueFrom[place] = bytes.textFrom
-  columns.valueUntil[place] = bytes.textUntil
+  if (kind !== valueKinds.other)
+    bytes.putValue(place, value instanceof ExactNumber ? value.text : String(value))
 }
 
 function kindOf(value: unknown): number {

@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest'
 import { expectSame } from '../../testing/expect-same-scan.js'
 import { ScanLayout } from './layout.js'
-import { type ScannedEvents, valueKinds } from './scanned-events.js'
+import { type ScannedEvents, textAt, textPlaces, textWords, valueKinds } from './scanned-events.js'
 import { UsageScanner } from './scanner.js'
 
 const paths = [['n'], ['a', 'b'], ['a'], ['n']]
@@ -25,9 +25,9 @@ test('the columns say where everything stands', () => {
   const text = (from: Int32Array, until: Int32Array) => bytes.toString('utf8', from[0], until[0])
   expect(scan.count).toBe(1)
   expect(text(scan.from, scan.until)).toBe(good)
-  expect(text(scan.idFrom, scan.idUntil)).toBe('e1')
-  expect(text(scan.subjectFrom, scan.subjectUntil)).toBe('cus_1')
-  expect([scan.correlationFrom[0], scan.traceparentUntil[0]]).toEqual([-1, -1])
+  expect(textAt(scan, 0, textPlaces.id)).toBe('e1')
+  expect(textAt(scan, 0, textPlaces.subject)).toBe('cus_1')
+  expect([...scan.texts.subarray(textPlaces.correlationid * 2, textWords)]).toEqual([-1, -1, -1, -1, -1, -1])
   expect(scan.timeMs[0]).toBe(Date.UTC(2026, 0, 2, 3, 4, 5, 678))
   expect([...scan.valueKind.subarray(0, 4)]).toEqual([
     valueKinds.number,

@@ -9,13 +9,12 @@ import type { ValidEvent } from '../../../schemas/event/usage-event.js'
 import { parseJson } from '../../../schemas/json/json-text.js'
 import { isUsageBatchType } from '../../../schemas/usage-batch/usage-batch-schema.js'
 import { BatchScanner } from './batch-scanner.js'
-import { Columns } from './columns.js'
 import { Envelope } from './envelope.js'
 import { JsonWalk } from './json-walk.js'
 import { KeyTree } from './key-tree.js'
 import type { ScanLayout } from './layout.js'
 import { putParsedEvent } from './parsed-event.js'
-import type { ScannedEvents } from './scanned-events.js'
+import { Columns, type ScannedEvents } from './scanned-events.js'
 
 const noBytes = new Uint8Array(0)
 
@@ -84,10 +83,9 @@ export class UsageScanner {
     return this.#columns
   }
 
-  /** Writes a text behind the message of the scan, and says where it is. */
-  put(text: string): Pick<JsonWalk, 'textFrom' | 'textUntil'> {
-    this.#walk.put(text)
-    return this.#walk
+  /** Gives a value of the scan another text. */
+  putValue(place: number, text: string): void {
+    this.#walk.putValue(place, text)
   }
 
   #document(form: Form): boolean {

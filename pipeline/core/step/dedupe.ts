@@ -16,14 +16,12 @@ export function dayOf(instantMs: number): number {
 
 /** Looks up and remembers a whole batch; the answers line up with it. */
 export function dedupeEvents(batch: readonly ReceivedEvent[], table: DedupeTable): Sighting[] {
-  return batch.map(received => dedupeEvent(received, table))
-}
-
-export function dedupeEvent(received: ReceivedEvent, table: DedupeTable): Sighting {
-  hashIdentity(received.event.source, received.event.id, identity)
-  hashContent(received.event, content)
-  // An event without a time is known for ever, since its age cannot be told when it comes again.
-  return table.see(identity, content, dayOf(received.arrivedAtMs), received.event.timeText === undefined)
+  return batch.map(({ arrivedAtMs, event }) => {
+    hashIdentity(event.source, event.id, identity)
+    hashContent(event, content)
+    // An event without a time is known for ever, since its age cannot be told when it comes again.
+    return table.see(identity, content, dayOf(arrivedAtMs), event.timeText === undefined)
+  })
 }
 
 /** Both content hashes of a conflict: what was kept, and what came now. The 56 bits that are kept, hexadecimal. */

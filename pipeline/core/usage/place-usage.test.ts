@@ -277,7 +277,7 @@ class Side {
     this.core.process({ nowMs: arrivalMs, commit: this.#commit, ...nothing, ...input })
   }
 
-  /** Of one message the general way refuses first what it cannot admit, so the order is not the same. */
+  /** A message that is parsed as a whole may refuse in another order. */
   refused(): DeadLetterRow[] {
     const keyOf = (row: DeadLetterRow) =>
       JSON.stringify([row.ledgerSequence, row.source, row.id, row.code, row.payload])
@@ -290,7 +290,7 @@ class Side {
 }
 
 test(
-  'plain usage comes to the same, row by row, as the general way brings it to',
+  'usage that is added up comes to the same, row by row, as it does by way of objects',
   () => {
     fc.assert(
       fc.property(fc.array(message, { minLength: 1, maxLength: 6 }), messages => {

@@ -22,7 +22,7 @@ import { placeEvent } from '../re-rate/waiting.js'
 import { PlainRow } from '../rows/plain-row.js'
 import { ScanLayout } from '../scan/layout.js'
 import { MeterCatalog, type MeteredType, MeterMatch } from '../scan/meter-slots.js'
-import { type ScannedEvents, textOf } from '../scan/scanned-events.js'
+import { type ScannedEvents, textOf, textPlaces, textWords } from '../scan/scanned-events.js'
 import { UsageScanner } from '../scan/scanner.js'
 import type { PriceBook } from '../state/price-book.js'
 import { isSpan, none } from '../state/usage-routes.js'
@@ -157,8 +157,8 @@ export class UsagePlacer {
   /** Rates the event on running totals, if that is all that its customer's prices need. */
   #isAddedUp(placement: Placement, event: number, match: MeterMatch, customer: number): boolean {
     const { step, scan } = placement
-    if (customer === none || !match.isAddedUp || scan.pinnedFrom[event] !== -1) return false
-    if (!this.#normalizer.isSmall(match)) return false
+    const pinnedFrom = scan.texts[event * textWords + textPlaces.subscriptionid * 2]
+    if (customer === none || pinnedFrom !== -1 || !match.isAddedUp || !this.#normalizer.isSmall) return false
     const timeMs = timeOf(placement, event)
     const known = step.state.routes.at(customer, match, timeMs)
     const route =
@@ -169,8 +169,9 @@ export class UsagePlacer {
   }
 
   #typeOf(scan: ScannedEvents, event: number): MeteredType | undefined {
-    const from = scan.typeFrom[event]!
-    const until = scan.typeUntil[event]!
+    const at = event * textWords + textPlaces.type * 2
+    const from = scan.texts[at]!
+    const until = scan.texts[at + 1]!
     for (const type of this.#types) if (isSpan(type.bytes, scan.bytes, from, until)) return type
     return undefined
   }
@@ -254,7 +255,7 @@ export class UsagePlacer {
   }
 }
 
-/** Beyond this the general way decides, which knows the limit of 38 digits. */
+/** Beyond this placeEvent decides, which knows the limit of 38 digits. */
 const largest = 1n << 120n
 
 function isLarge(amount: Scaled): boolean {
