@@ -1,24 +1,24 @@
-// Puts events into the streams and says where they lie. One lane per (stream, partition): while a message of a lane is
-// on its way, what other requests bring for that lane gathers, and goes out as the next message (group commit), so
-// that many small requests cost few messages and few writes to disk.
+// Publishes events to the streams and returns where they were stored. There is one queue per NATS subject. While a message
+// of a queue waits for its acknowledgement, further chunks for the subject gather and become the next message (group
+// commit), so that many small requests cost few messages and few writes to disk.
 //
 // Invariants:
-// 1. I1: a chunk is resolved as landed only after the broker acknowledged the message that holds it.
-// 2. A lane has one message on its way, so the order of chunks within a lane is the order of `publish`.
-// 3. A message is repeated with the same bytes; the pipeline recognises what comes twice.
-// 4. While the broker is out of reach nothing is handed to the client, which would hoard a copy per try.
+// 1. I1: a chunk counts as landed only after the broker acknowledged the message that holds it.
+// 2. A queue has one unacknowledged message at most, so its chunks are stored in the order of `publish`.
+// 3. A retry sends the same bytes; the pipeline recognises duplicates.
+// 4. Nothing is published while the connection is down: the client would buffer one copy for each retry.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { JetStreamApiError, type JetStreamClient, type PubAck } from '@nats-io/jetstream'
 import { headers, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node'
 import type { EventStream } from '../../schemas/event/event-stream.js'
 import { backOffMs } from '../broker/back-off.js'
-import { BrokerLink } from './broker-link.js'
+import { type ConnectionWatch, unlessLost, watchConnection } from '../broker/connection-watch.js'
 import { chunksOfMessage, type EventChunk, type MessageBody, messageOf } from './event-chunk.js'
 import type { GatewayLimits } from './limits.js'
 import type { GatewayTelemetry } from './telemetry.js'
 
-/** Where events lie. Requests that shared a message share its `stream_sequence`; `count` is this request's part. */
+/** Where events are stored. Requests that share a message have the same `stream_sequence`; `count` is this request's part. */
 export interface Receipt {
   readonly stream: EventStream
   readonly partition: number | null
@@ -36,7 +36,7 @@ interface Waiting {
   readonly settle: (outcome: ChunkOutcome) => void
 }
 
-interface Lane {
+interface Queue {
   readonly waiting: Waiting[]
   busy: boolean
 }
@@ -53,25 +53,25 @@ export interface EventPublisherOptions {
   readonly telemetry: GatewayTelemetry
 }
 
-/** Room that headers and subject take of the broker's `max_payload`. */
+/** Bytes of the broker's `max_payload` that are left for headers and subject. */
 const envelopeBytes = 4096
 const retry = { retryMinMs: 50, retryMaxMs: 1_000 }
 
 export class EventPublisher {
   readonly #options: EventPublisherOptions
-  readonly #link: BrokerLink
-  readonly #lanes = new Map<string, Lane>()
+  readonly #watch: ConnectionWatch
+  readonly #queues = new Map<string, Queue>()
   #maxPayload = 1 << 20
 
   constructor(options: EventPublisherOptions) {
     this.#options = options
-    this.#link = new BrokerLink(options.nc)
+    this.#watch = watchConnection(options.nc)
     this.#maxPayload = options.nc.info?.max_payload ?? this.#maxPayload
   }
 
   /** The most bytes that one message may hold at this broker. */
   get maxMessageBytes(): number {
-    // The client forgets what the broker said while it reconnects; that must not make a large event a bad one.
+    // The client has no `info` while it reconnects. Without the last value a large event would be refused for good.
     this.#maxPayload = this.#options.nc.info?.max_payload ?? this.#maxPayload
     return Math.max(1, this.#maxPayload - envelopeBytes)
   }
@@ -82,45 +82,41 @@ export class EventPublisher {
   }
 
   get connected(): boolean {
-    return this.#link.connected
+    return this.#watch.isUp
   }
 
   /** Resolves when the chunk has landed or is given up; never rejects. */
   publish(chunk: EventChunk): Promise<ChunkOutcome> {
     return new Promise(settle => {
       const deadlineMs = performance.now() + this.#options.limits.publishDeadlineMs
-      const lane = this.#lane(chunk.natsSubject)
-      lane.waiting.push({ chunk, deadlineMs, settle })
-      if (!lane.busy) void this.#run(lane)
+      const queue = this.#queue(chunk.natsSubject)
+      queue.waiting.push({ chunk, deadlineMs, settle })
+      if (!queue.busy) void this.#run(queue)
     })
   }
 
-  close(): void {
-    this.#link.close()
-  }
-
-  #lane(natsSubject: string): Lane {
-    let lane = this.#lanes.get(natsSubject)
-    if (lane === undefined) {
-      lane = { waiting: [], busy: false }
-      this.#lanes.set(natsSubject, lane)
+  #queue(natsSubject: string): Queue {
+    let queue = this.#queues.get(natsSubject)
+    if (queue === undefined) {
+      queue = { waiting: [], busy: false }
+      this.#queues.set(natsSubject, queue)
     }
-    return lane
+    return queue
   }
 
-  /** Invariant 2: the only place that publishes for this lane. */
-  async #run(lane: Lane): Promise<void> {
-    lane.busy = true
-    while (lane.waiting.length > 0) {
-      const chunks = lane.waiting.map(({ chunk }) => chunk)
-      const batch = lane.waiting.splice(0, chunksOfMessage(chunks, this.messageBytes))
+  /** Invariant 2: the only place that publishes for this subject. */
+  async #run(queue: Queue): Promise<void> {
+    queue.busy = true
+    while (queue.waiting.length > 0) {
+      const chunks = queue.waiting.map(({ chunk }) => chunk)
+      const batch = queue.waiting.splice(0, chunksOfMessage(chunks, this.messageBytes))
       const outcome = await this.#deliver(batch)
       for (const { chunk, settle } of batch) {
         if (outcome.kind !== 'acknowledged') settle({ kind: 'failed', detail: outcome.detail })
         else settle({ kind: 'landed', receipt: receiptOf(chunk, outcome.ack) })
       }
     }
-    lane.busy = false
+    queue.busy = false
   }
 
   async #deliver(batch: readonly Waiting[]): Promise<Attempt> {
@@ -131,7 +127,7 @@ export class EventPublisher {
     let last: Attempt = { kind: 'again', detail: 'the broker is out of reach' }
     for (let failures = 1; ; failures += 1) {
       const pauseMs = backOffMs(failures, retry)
-      if (!(await this.#link.reached(deadlineMs - performance.now()))) break
+      if (!(await this.#watch.reached(deadlineMs - performance.now()))) break
       const startedMs = performance.now()
       last = await this.#attempt(chunk, body, deadlineMs - startedMs)
       if (last.kind === 'acknowledged') {
@@ -149,12 +145,6 @@ export class EventPublisher {
 
   async #attempt(chunk: EventChunk, body: MessageBody, remainingMs: number): Promise<Attempt> {
     const timeout = Math.max(1, Math.ceil(Math.min(this.#options.limits.publishAttemptMs, remainingMs)))
-    let stopListening = () => {}
-    const lost = new Promise<Attempt>(resolve => {
-      stopListening = this.#link.onLost(() =>
-        resolve({ kind: 'again', detail: 'the connection to the broker was lost' }),
-      )
-    })
     const published = this.#options.js
       .publish(chunk.natsSubject, body.bytes, {
         timeout,
@@ -162,11 +152,8 @@ export class EventPublisher {
         expect: { streamName: chunk.stream },
       })
       .then((ack): Attempt => ({ kind: 'acknowledged', ack }), classify)
-    try {
-      return await Promise.race([published, lost])
-    } finally {
-      stopListening()
-    }
+    const attempt = await unlessLost(this.#watch, published)
+    return attempt ?? { kind: 'again', detail: 'the connection to the broker was lost' }
   }
 }
 
@@ -179,7 +166,7 @@ function receiptOf(chunk: EventChunk, ack: PubAck): Receipt {
   }
 }
 
-/** A server that says no for a reason that will not pass is not asked again; everything else may pass. */
+/** A refusal below 500 is final; every other error may pass, and is tried again. */
 function classify(error: unknown): Attempt {
   const detail = error instanceof Error ? error.message : String(error)
   const isFinal = error instanceof JetStreamApiError && error.status < 500

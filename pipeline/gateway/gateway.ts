@@ -103,7 +103,6 @@ export function createGateway(options: GatewayOptions): Gateway {
         // Node counts a connection that never sent a request as busy, and would wait for it.
         app.server.closeAllConnections()
         await closed
-        publisher.close()
       })()
       return closing
     },
