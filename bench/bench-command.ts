@@ -18,7 +18,7 @@ export interface BenchArguments {
   readonly rounds?: number
   /** Of `latency`: the load, instead of half of the full rate. */
   readonly rate?: number
-  readonly json: boolean
+  readonly json?: boolean
   readonly env: Readonly<Record<string, string | undefined>>
   readonly log: Logger
 }
@@ -26,7 +26,7 @@ export interface BenchArguments {
 export async function benchCommand(args: BenchArguments, io: CliIo): Promise<number> {
   const { events, customers, seed, log } = args
   const asJson = args.json || !io.isTTY
-  const progress = showProgress(io, args.json)
+  const progress = showProgress(io, args.json === true)
   const options = { events, customers, seed, natsServer: args.env['WEIR_NATS_SERVER'], log, progress }
   const report = await run(args, options)
   io.stdout.write(asJson ? `${JSON.stringify(report, null, 2)}\n` : page(report))

@@ -1,17 +1,10 @@
 // `weir bench …`: one command for each benchmark.
 
 import { type DeclareCommands, wholeNumber } from '../pipeline/feature/command-line.js'
+import type { BenchArguments } from './bench-command.js'
 import { type Benchmark, type BenchOption, benchmarks } from './benchmarks.js'
 
-interface BenchFlags {
-  readonly events: number
-  readonly customers: number
-  readonly seed: number
-  readonly rounds?: number
-  readonly rate?: number
-  readonly json?: boolean
-  readonly verbose?: boolean
-}
+type BenchFlags = Omit<BenchArguments, 'benchmark' | 'env' | 'log'> & { readonly verbose?: boolean }
 
 export const benchCommands: DeclareCommands = (program, line) => {
   const bench = program
@@ -36,8 +29,7 @@ export const benchCommands: DeclareCommands = (program, line) => {
         line.runUntilSignal(async () => {
           const { benchCommand } = await import('./bench-command.js')
           const log = await line.logger(flags.verbose === true ? 'info' : 'error')
-          const args = { ...flags, json: flags.json === true, env: line.env, log }
-          return benchCommand({ ...args, benchmark: name as Benchmark }, line.io)
+          return benchCommand({ ...flags, env: line.env, log, benchmark: name as Benchmark }, line.io)
         }),
       )
   }

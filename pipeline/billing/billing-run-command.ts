@@ -2,20 +2,18 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseInstant } from '../../schemas/time.js'
-import { answer, callGateway, type Gateway } from '../terminal/gateway-client.js'
+import { answer, callGateway, type GatewayArguments } from '../terminal/gateway-client.js'
 import { type CliIo, exitCodes } from '../terminal/io.js'
 import { plainTable } from '../terminal/table.js'
 
-export interface CreateArguments {
-  readonly gateway: Gateway
+export interface CreateArguments extends GatewayArguments {
   readonly cutoff: string
   readonly entity?: string
   readonly idempotencyKey?: string
   /** Say what the run would bill, and bill nothing. */
-  readonly preview: boolean
-  /** Come back only when the batches are published; a preview always waits. */
-  readonly wait: boolean
-  readonly json: boolean
+  readonly preview?: boolean
+  /** Return only when the batches are published; a preview always waits. */
+  readonly wait?: boolean
 }
 
 interface RunWire {
@@ -80,10 +78,7 @@ export async function createCommand(args: CreateArguments, io: CliIo): Promise<n
   })
 }
 
-export function showCommand(
-  args: { readonly gateway: Gateway; readonly id: string; readonly json: boolean },
-  io: CliIo,
-): Promise<number> {
+export function showCommand(args: GatewayArguments & { readonly id: string }, io: CliIo): Promise<number> {
   return answer(io, async () => {
     const run = await callGateway<RunWire>(args.gateway, `/v1/billing-runs/${encodeURIComponent(args.id)}`)
     io.stdout.write(args.json ? `${JSON.stringify(run)}\n` : describeRun(run))
@@ -91,7 +86,7 @@ export function showCommand(
 }
 
 export function batchesCommand(
-  args: { readonly gateway: Gateway; readonly id: string; readonly after?: string; readonly json: boolean },
+  args: GatewayArguments & { readonly id: string; readonly after?: string },
   io: CliIo,
 ): Promise<number> {
   return answer(io, async () => {

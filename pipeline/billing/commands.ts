@@ -1,14 +1,9 @@
 // `weir billing-run create|show|batches`.
 
 import { type DeclareCommands, type GatewayOptions, withGateway } from '../feature/command-line.js'
+import type { CreateArguments } from './billing-run-command.js'
 
-interface CreateOptions extends GatewayOptions {
-  readonly cutoff: string
-  readonly entity?: string
-  readonly idempotencyKey?: string
-  readonly preview?: boolean
-  readonly wait?: boolean
-}
+type CreateOptions = GatewayOptions & Omit<CreateArguments, 'gateway' | 'json'>
 
 const load = () => import('./billing-run-command.js')
 
@@ -25,9 +20,8 @@ export const billingCommands: DeclareCommands = (program, line) => {
     .option('--wait', 'until the batches are published')
   withGateway(create, 'print the run as JSON').action((options: CreateOptions) =>
     line.run(async () => {
-      const { preview = false, wait = false } = options
       const { createCommand } = await load()
-      return createCommand({ ...options, ...(await line.gateway(options)), preview, wait }, line.io)
+      return createCommand({ ...options, ...(await line.gateway(options)) }, line.io)
     }),
   )
 

@@ -1,14 +1,9 @@
 // Declares `weir demo` and its options. The work is in demo-command.ts.
 
 import { type DeclareCommands, wholeNumber } from '../feature/command-line.js'
+import type { DemoArguments } from './demo-command.js'
 
-interface DemoOptions {
-  readonly trace?: string
-  readonly customers: number
-  readonly events: number
-  readonly json?: boolean
-  readonly verbose?: boolean
-}
+type DemoOptions = Omit<DemoArguments, 'env' | 'log'> & { readonly verbose?: boolean }
 
 export const demoCommands: DeclareCommands = (program, line) => {
   program
@@ -23,7 +18,7 @@ export const demoCommands: DeclareCommands = (program, line) => {
       line.runUntilSignal(async () => {
         const { demoCommand } = await import('./demo-command.js')
         const log = await line.logger(options.verbose === true ? 'info' : 'silent')
-        return demoCommand({ ...options, json: options.json === true, env: line.env, log }, line.io)
+        return demoCommand({ ...options, env: line.env, log }, line.io)
       }),
     )
 }

@@ -16,7 +16,7 @@ export interface DemoArguments {
   readonly trace?: string
   readonly customers: number
   readonly events: number
-  readonly json: boolean
+  readonly json?: boolean
   readonly env: Readonly<Record<string, string | undefined>>
   readonly log: Logger
 }
@@ -38,7 +38,7 @@ export async function demoCommand(args: DemoArguments, io: CliIo): Promise<numbe
         : { duplicates: 0.001, late: 0.001, broken: 0.001 },
     configOf: dataDir => demoConfig(dataDir, args),
     log: args.log,
-    progress: showProgress(io, args.json),
+    progress: showProgress(io, args.json === true),
   })
   io.stdout.write(args.json ? `${JSON.stringify(report)}\n` : demoPage(report, io.isTTY))
   return report.checks.every(check => check.ok) ? exitCodes.ok : exitCodes.failed

@@ -7,7 +7,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { Logger } from 'pino'
 import type { WeirConfig } from '../config/config.js'
 import type { Feed } from '../deliver/feed.js'
-import type { Gateway } from '../terminal/gateway-client.js'
+import type { GatewayArguments } from '../terminal/gateway-client.js'
 import type { CliIo } from '../terminal/io.js'
 
 /** Declares the commands of a feature. */
@@ -34,11 +34,6 @@ export interface GatewayOptions {
   readonly url?: string
   readonly apiKey?: string
   readonly json?: boolean
-}
-
-export interface GatewayArguments {
-  readonly gateway: Gateway
-  readonly json: boolean
 }
 
 export interface BrokerArguments {

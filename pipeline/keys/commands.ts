@@ -8,17 +8,10 @@ import {
   withGateway,
 } from '../feature/command-line.js'
 import { scopes } from '../gateway/scopes.js'
+import type { CreateKeyArguments, RotateKeyArguments } from './keys-command.js'
 
-interface CreateOptions extends GatewayOptions {
-  readonly name: string
-  readonly scope: readonly string[]
-  readonly expires?: string
-}
-
-interface RotateOptions extends GatewayOptions {
-  readonly overlapSeconds?: number
-  readonly expires?: string
-}
+type CreateOptions = GatewayOptions & Omit<CreateKeyArguments, 'gateway' | 'json'>
+type RotateOptions = GatewayOptions & Omit<RotateKeyArguments, 'gateway' | 'json' | 'id'>
 
 const load = () => import('./keys-command.js')
 
@@ -36,10 +29,7 @@ export const keysCommands: DeclareCommands = (program, line) => {
   withGateway(create, 'print the key as JSON').action((options: CreateOptions) =>
     line.run(async () => {
       const { createKeyCommand } = await load()
-      return createKeyCommand(
-        { ...options, scopes: options.scope, ...(await line.gateway(options)) },
-        line.io,
-      )
+      return createKeyCommand({ ...options, ...(await line.gateway(options)) }, line.io)
     }),
   )
 

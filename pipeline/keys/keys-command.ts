@@ -1,6 +1,6 @@
 // `weir keys create|ls|rotate|revoke`: the API keys of a running Weir.
 
-import { answer, callGateway, type Gateway } from '../terminal/gateway-client.js'
+import { answer, callGateway, type Gateway, type GatewayArguments } from '../terminal/gateway-client.js'
 import type { CliIo } from '../terminal/io.js'
 import { plainTable } from '../terminal/table.js'
 
@@ -17,36 +17,31 @@ interface MadeKeyWire extends KeyWire {
   readonly token: string
 }
 
-interface Common {
-  readonly gateway: Gateway
-  readonly json: boolean
-}
-
-export interface CreateKeyArguments extends Common {
+export interface CreateKeyArguments extends GatewayArguments {
   readonly name: string
-  readonly scopes: readonly string[]
+  readonly scope: readonly string[]
   readonly expires?: string
 }
 
-export interface RotateKeyArguments extends Common {
+export interface RotateKeyArguments extends GatewayArguments {
   readonly id: string
   readonly overlapSeconds?: number
   readonly expires?: string
 }
 
 export function createKeyCommand(args: CreateKeyArguments, io: CliIo): Promise<number> {
-  const { name, scopes, expires } = args
+  const { name, scope, expires } = args
   return answer(io, async () => {
     const made = await send<MadeKeyWire>(args.gateway, 'POST', '/v1/keys', {
       name,
-      scopes,
+      scopes: scope,
       ...(expires === undefined ? {} : { expires_at: expires }),
     })
     io.stdout.write(args.json ? `${JSON.stringify(made)}\n` : describeMade(made))
   })
 }
 
-export function listKeysCommand({ gateway, json }: Common, io: CliIo): Promise<number> {
+export function listKeysCommand({ gateway, json }: GatewayArguments, io: CliIo): Promise<number> {
   return answer(io, async () => {
     const { keys } = await callGateway<{ keys: readonly KeyWire[] }>(gateway, '/v1/keys')
     io.stdout.write(json ? `${JSON.stringify(keys)}\n` : describeKeys(keys))
@@ -65,7 +60,7 @@ export function rotateKeyCommand(args: RotateKeyArguments, io: CliIo): Promise<n
 }
 
 export function revokeKeyCommand(
-  { gateway, json, id }: Common & { readonly id: string },
+  { gateway, json, id }: GatewayArguments & { readonly id: string },
   io: CliIo,
 ): Promise<number> {
   return answer(io, async () => {

@@ -1,14 +1,7 @@
 // Declares `weir simulate` and its options. The work is in simulate-command.ts.
 
 import type { DeclareCommands } from '../feature/command-line.js'
-
-interface SimulateOptions {
-  readonly catalog: readonly string[]
-  readonly events: readonly string[]
-  readonly asOf?: string
-  readonly explain?: boolean
-  readonly json?: boolean
-}
+import type { SimulateArguments } from './simulate-command.js'
 
 export const simulateCommands: DeclareCommands = (program, line) => {
   program
@@ -19,10 +12,10 @@ export const simulateCommands: DeclareCommands = (program, line) => {
     .option('--as-of <instant>', 'charges of the periods that began before it (default: the latest event)')
     .option('--explain', 'show the arithmetic of every charge, line by line')
     .option('--json', 'print the object of the contract')
-    .action((options: SimulateOptions) =>
+    .action((options: SimulateArguments) =>
       line.run(async () => {
         const { simulateCommand } = await import('./simulate-command.js')
-        return simulateCommand({ ...options, json: options.json === true }, line.io)
+        return simulateCommand(options, line.io)
       }),
     )
 }

@@ -23,8 +23,8 @@ export interface SimulateArguments {
   readonly events: readonly string[]
   /** RFC 3339. */
   readonly asOf?: string
-  readonly json: boolean
-  /** With the arithmetic of every charge, line by line. */
+  readonly json?: boolean
+  /** Print the arithmetic of every charge, line by line. */
   readonly explain?: boolean
 }
 

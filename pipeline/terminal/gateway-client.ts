@@ -1,4 +1,4 @@
-// How commands talk to a running Weir: one HTTP request, and trouble told in one sentence.
+// How commands call the HTTP API of a running Weir, and report an error in one sentence.
 
 import { type CliIo, exitCodes } from './io.js'
 
@@ -7,7 +7,13 @@ export interface Gateway {
   readonly apiKey: string | undefined
 }
 
-/** Runs what talks to the gateway; trouble is one sentence and exit code 1. */
+export interface GatewayArguments {
+  readonly gateway: Gateway
+  /** Print JSON instead of text for people. */
+  readonly json: boolean
+}
+
+/** Runs `work`; an error is printed in one sentence, with exit code 1. */
 export async function answer(io: CliIo, work: () => Promise<void>): Promise<number> {
   try {
     await work()
@@ -18,7 +24,7 @@ export async function answer(io: CliIo, work: () => Promise<void>): Promise<numb
   }
 }
 
-/** One request; anything but success throws one sentence with the code of the problem. */
+/** One request. Throws unless it succeeds; the message holds the code of the problem. */
 export async function callGateway<T>(gateway: Gateway, path: string, init: RequestInit = {}): Promise<T> {
   const authorization = gateway.apiKey === undefined ? {} : { authorization: `Bearer ${gateway.apiKey}` }
   let response: Response
@@ -39,7 +45,7 @@ export async function callGateway<T>(gateway: Gateway, path: string, init: Reque
   throw new Error(`${response.status} ${problem ?? text}`)
 }
 
-/** `fetch failed` says nothing; what lies under it does. */
+/** The innermost cause: the message of `fetch` itself is only "fetch failed". */
 function innermost(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (error.cause !== undefined) return innermost(error.cause)
