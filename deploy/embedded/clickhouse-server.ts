@@ -8,7 +8,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { closeSync, openSync, statfsSync } from 'node:fs'
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { builtFile } from '../../schemas/package-root.js'
@@ -18,6 +18,7 @@ import {
   endOrphans,
   endWithUs,
   exitOf,
+  lastLines,
   type ProcessExit,
   type ProcessMark,
   processMark,
@@ -67,7 +68,7 @@ export async function startEmbeddedClickhouse(
   const kept = keepPasswords(dataDir, clickhouseUsers)
   const login = {
     user: options.user || kept.weir.user,
-    password: options.password || kept.weir.password, // an empty one would be an open door
+    password: options.password || kept.weir.password, // never an empty one
   }
   const childFile = fileURLToPath(builtFile(childPath))
   const pidFile = join(dataDir, 'clickhouse.pid')
@@ -108,10 +109,9 @@ export async function startEmbeddedClickhouse(
     return { url, pid, port, login, analyst: kept.analyst, exited, stop }
   } catch (cause) {
     await stopProcess(child, exited)
-    const text = await readFile(logFile, 'utf8').catch(() => '')
-    const tail = text.trim().split('\n').slice(-5).join('\n')
+    const log = await lastLines(logFile)
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new Error(`the embedded ClickHouse did not start in ${dataDir}: ${reason}\n${tail}`, { cause })
+    throw new Error(`the embedded ClickHouse did not start in ${dataDir}: ${reason}\n${log}`, { cause })
   }
 }
 
@@ -120,7 +120,7 @@ export function clickhouseMark(dataDir: string): ProcessMark {
   return processMark(resolve(dataDir), [fileURLToPath(builtFile(childPath)), resolve(dataDir)])
 }
 
-/** In memory if there is room for inserts (containers often have 64 MB there), else beside the data. */
+/** In memory if there is enough of it for inserts (containers often have 64 MB), else beside the data. */
 export function spoolFolder(dataDir: string): string {
   const id = createHash('sha256').update(dataDir).digest('hex').slice(0, 16)
   return hasRoom('/dev/shm') ? join('/dev/shm', `weir-clickhouse-${id}`) : join(dataDir, 'spool')

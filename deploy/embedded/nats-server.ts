@@ -21,6 +21,7 @@ import {
   endOrphans,
   endWithUs,
   exitOf,
+  lastLines,
   type ProcessExit,
   type ProcessMark,
   processMark,
@@ -110,9 +111,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
     return { url, pid, port, login, exited, stop: () => stopProcess(child, exited) }
   } catch (cause) {
     await stopProcess(child, exited)
-    const log = await readFile(logFile, 'utf8').catch(() => '')
-    const tail = log.trim().split('\n').slice(-5).join('\n')
-    throw new Error(`nats-server did not start in ${storeDir}:\n${tail}`, { cause })
+    throw new Error(`nats-server did not start in ${storeDir}:\n${await lastLines(logFile)}`, { cause })
   }
 }
 

@@ -10,6 +10,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface ProcessExit {
@@ -66,6 +67,12 @@ export function exitOf(child: ChildProcess): Promise<ProcessExit> {
     child.once('exit', (code, signal) => resolve({ code, signal }))
     child.once('error', () => resolve({ code: null, signal: null }))
   })
+}
+
+/** The end of a log, for an error message. */
+export async function lastLines(logFile: string): Promise<string> {
+  const text = await readFile(logFile, 'utf8').catch(() => '')
+  return text.trim().split('\n').slice(-5).join('\n')
 }
 
 /** SIGTERM, and SIGKILL when the deadline passes. */

@@ -133,7 +133,8 @@ export function isInForce(key: Pick<ApiKeyRecord, 'revoked_at' | 'expires_at'>, 
   return key.revoked_at === null && (key.expires_at === null || Date.parse(key.expires_at) > nowMs)
 }
 
-async function readKey(
+/** A stored key; undefined when it does not exist. */
+export async function readKey(
   kv: KV,
   keyId: string,
 ): Promise<{ readonly record: ApiKeyRecord; readonly revision: number } | undefined> {
@@ -147,9 +148,8 @@ async function readKey(
 export async function listApiKeys(kv: KV): Promise<readonly ApiKeyRecord[]> {
   const records: ApiKeyRecord[] = []
   for await (const keyId of await kv.keys()) {
-    const entry = await kv.get(keyId)
-    const record = entry === null ? undefined : keyRecordOf(entry)
-    if (record !== undefined) records.push(record)
+    const found = await readKey(kv, keyId)
+    if (found !== undefined) records.push(found.record)
   }
   return records.sort((a, b) => (a.created_at < b.created_at ? -1 : a.created_at > b.created_at ? 1 : 0))
 }

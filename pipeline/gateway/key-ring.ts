@@ -1,20 +1,21 @@
 // The API keys in memory, kept current by a watch on the bucket, so that no request waits for the broker.
-// Invariants: every comparison takes the same time whether the key exists or not; a key unknown here is looked up once
-// in the bucket (a key that was just made works at once), and while the bucket is out of reach nobody is told that his
-// key is wrong; a revocation is in force as soon as the watch brings it, an expiry at its
-// instant, and the whole bucket is read again whenever the
-// watch was interrupted.
+// Invariants:
+// 1. Verifying a token takes the same time whether its key exists or not.
+// 2. A key that is not in memory is looked up in the bucket, so that a new key works at once. While the bucket cannot be
+//    read the answer is 503, never 401.
+// 3. A revocation counts as soon as the watch reports it, an expiry at its instant. After an interruption of the watch the
+//    whole bucket is read again.
 
 import { timingSafeEqual } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { KV } from '@nats-io/kv'
 import type { Logger } from 'pino'
-import { type ApiKeyRecord, keyRecordOf, readToken } from './api-keys.js'
+import { type ApiKeyRecord, keyRecordOf, readKey, readToken } from './api-keys.js'
 import { type Problem, unavailable } from './problem.js'
 import type { Caller, Scope } from './scopes.js'
 
 export interface KeyVerifier {
-  /** Who bears this token, or undefined. Throws a `Problem` of 503 while that cannot be told. */
+  /** The owner of the token, or undefined. Throws a `Problem` of 503 while the key cannot be looked up. */
   verify(token: string): Promise<Caller | undefined>
 }
 
@@ -28,11 +29,11 @@ interface HeldKey {
 }
 
 const nobody = Buffer.alloc(32)
-/** Ids that were looked up and not found are not looked up again for so long; bounded in number. */
+/** How long an id that was not found is not looked up again. At most `maxAbsent` ids are remembered. */
 const absentForMs = 2_000
 const maxAbsent = 10_000
 const rewatchMs = 1_000
-/** After a look-up that failed none is tried for so long: an outage must not gather one request per caller. */
+/** How long after a failed look-up none is tried, so that requests do not pile up during an outage. */
 const outOfReachMs = 500
 const retryAfterSeconds = 2
 
@@ -80,11 +81,9 @@ export class KeyRing implements KeyVerifier {
     if ((this.#absentUntilMs.get(keyId) ?? 0) > nowMs) return undefined
     if (this.#outOfReachUntilMs > nowMs) throw outOfReach()
     try {
-      const entry = await this.#kv.get(keyId)
-      const record = entry === null ? undefined : keyRecordOf(entry)
-      if (entry !== null && record !== undefined) this.#hold(record, entry.revision)
+      const found = await readKey(this.#kv, keyId)
+      if (found !== undefined) this.#hold(found.record, found.revision)
     } catch (error) {
-      // Whoever is not in memory may hold a good key all the same.
       this.#outOfReachUntilMs = performance.now() + outOfReachMs
       this.#log.warn({ err: error, keyId }, 'an API key could not be looked up')
       throw outOfReach()
@@ -97,7 +96,7 @@ export class KeyRing implements KeyVerifier {
     return held
   }
 
-  /** The watch and the look-up race; the higher revision is the truth. */
+  /** The watch and a look-up may bring the same key in any order; the higher revision counts. */
   #hold(record: ApiKeyRecord, revision: number): void {
     const known = this.#held.get(record.key_id)
     if (known !== undefined && known.revision > revision) return
@@ -111,12 +110,12 @@ export class KeyRing implements KeyVerifier {
     })
   }
 
-  /** Watches until closed. `onReady` is called when the first reading is through; before that, trouble is thrown. */
+  /** Watches until closed. Calls `onReady` after the first reading; an error before that is thrown. */
   async #watch(onReady: () => void): Promise<void> {
     let ready = false
     while (!this.#closed) {
       try {
-        // What is there now, and then what changes; the watch is opened first, so nothing falls between.
+        // The watch is opened before the bucket is read, so that no change is missed in between.
         const changes = await this.#kv.watch()
         this.#stopWatch = () => changes.stop()
         await this.#readAll()
@@ -139,9 +138,8 @@ export class KeyRing implements KeyVerifier {
     const present = new Set<string>()
     for await (const keyId of await this.#kv.keys()) {
       present.add(keyId)
-      const entry = await this.#kv.get(keyId)
-      const record = entry === null ? undefined : keyRecordOf(entry)
-      if (entry !== null && record !== undefined) this.#hold(record, entry.revision)
+      const found = await readKey(this.#kv, keyId)
+      if (found !== undefined) this.#hold(found.record, found.revision)
     }
     for (const keyId of this.#held.keys()) if (!present.has(keyId)) this.#held.delete(keyId)
   }

@@ -12,7 +12,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import type { Role } from './access.js'
 import { ClickhouseException, fromEngine } from './exception.js'
-import { Lane } from './lane.js'
+import { StatementQueue } from './statement-queue.js'
 
 /** Together below UV_THREADPOOL_SIZE (16), because file I/O needs threads too. */
 const readers = { weir: 4, analyst: 6 }
@@ -90,12 +90,12 @@ export class Engine {
   /** Held open for as long as the engine lives, because the engine ends with its last connection. */
   private readonly keeper: Connection
   /** An analyst's long questions never hold up what we ask ourselves. */
-  private readonly readLanes: Readonly<Record<Role, Lane>> = {
-    weir: new Lane(readers.weir, maxWaiting),
-    analyst: new Lane(readers.analyst, maxWaiting),
+  private readonly readQueues: Readonly<Record<Role, StatementQueue>> = {
+    weir: new StatementQueue(readers.weir, maxWaiting),
+    analyst: new StatementQueue(readers.analyst, maxWaiting),
   }
-  private readonly checkLane = new Lane(checkers, maxWaiting)
-  private readonly writeLane = new Lane(writers, maxWaiting)
+  private readonly checkQueue = new StatementQueue(checkers, maxWaiting)
+  private readonly writeQueue = new StatementQueue(writers, maxWaiting)
 
   /** `usersText`: who may do what (access.ts). Both files lie beside the engine's directory. */
   constructor(path: string, usersText: string) {
@@ -109,11 +109,11 @@ export class Engine {
 
   /** Runs a statement that returns rows (or nothing). `prelude` holds its settings, each ended by a semicolon. */
   read(role: Role, prelude: string, sql: string, format: string): Promise<QueryResult> {
-    return this.readIn(this.readLanes[role], prelude, sql, format)
+    return this.readIn(this.readQueues[role], prelude, sql, format)
   }
 
-  private readIn(lane: Lane, prelude: string, sql: string, format: string): Promise<QueryResult> {
-    return this.using(lane, async connection => {
+  private readIn(queue: StatementQueue, prelude: string, sql: string, format: string): Promise<QueryResult> {
+    return this.using(queue, async connection => {
       const result = await this.native.QueryAsyncConnection(connection, prelude + sql, format)
       return {
         bytes: Buffer.from(result.bytes.buffer, result.bytes.byteOffset, result.bytes.byteLength),
@@ -129,7 +129,7 @@ export class Engine {
     const text = sql.replace(/[\\']/g, '\\$&')
     const query = `SELECT formatQuerySingleLine('${text}')`
     try {
-      return (await this.readIn(this.checkLane, wideSettings, query, 'RawBLOB')).bytes.toString('utf8')
+      return (await this.readIn(this.checkQueue, wideSettings, query, 'RawBLOB')).bytes.toString('utf8')
     } catch (error) {
       const { code, type, message } = fromEngine(error)
       throw new ClickhouseException(code, type, message.replace(/:? In scope SELECT formatQuery.*$/s, ''))
@@ -138,7 +138,7 @@ export class Engine {
 
   /** Runs a statement that changes something and returns no rows. */
   async write(prelude: string, sql: string): Promise<WriteResult> {
-    return this.using(this.writeLane, async connection => {
+    return this.using(this.writeQueue, async connection => {
       const nothing = Buffer.alloc(0)
       const result = await this.native.InsertRawAsyncConnection(connection, prelude + sql, nothing, false)
       return { elapsedSeconds: result.elapsed, rows: result.rowsWritten, rawBytes: result.bytesWritten }
@@ -155,7 +155,7 @@ export class Engine {
     sql: string,
     format: string,
   ): AsyncGenerator<Piece, void, undefined> {
-    const leave = await this.readLanes[role].enter()
+    const leave = await this.readQueues[role].enter()
     const connection = this.native.CreateConnection(this.path)
     try {
       if (prelude !== '') await this.native.QueryAsyncConnection(connection, prelude, format)
@@ -183,8 +183,8 @@ export class Engine {
     this.native.CloseConnection(this.keeper)
   }
 
-  private async using<T>(lane: Lane, work: (connection: Connection) => Promise<T>): Promise<T> {
-    const leave = await lane.enter()
+  private async using<T>(queue: StatementQueue, work: (connection: Connection) => Promise<T>): Promise<T> {
+    const leave = await queue.enter()
     try {
       const connection = this.native.CreateConnection(this.path) // invariant 1
       try {

@@ -1,8 +1,9 @@
-// A bounded queue before the engine: so many statements at once, the rest wait in order, and too many are refused.
+// A bounded queue in front of the engine: it lets a number of statements run at once, keeps further ones waiting in order,
+// and refuses those beyond its limit.
 
 import { exceptions } from './exception.js'
 
-export class Lane {
+export class StatementQueue {
   private free: number
   private readonly waiting: (() => void)[] = []
   private readonly maxWaiting: number
@@ -12,7 +13,7 @@ export class Lane {
     this.maxWaiting = maxWaiting
   }
 
-  /** Resolves with the function that gives the place back. */
+  /** Resolves when the statement may run, with the function to call when it has ended. */
   async enter(): Promise<() => void> {
     if (this.free > 0) this.free--
     else {
