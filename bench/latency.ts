@@ -2,7 +2,7 @@
 // with its rows, told by marker events among the traffic (workload/markers.ts). The load is half of what the same events
 // were moved at on this machine just before, or the rate that is asked for, and comes evenly.
 // It begins cold: code is compiled and most customers are met within the first seconds. All markers count in the figures
-// of the report; those of the first `coldSeconds` and the rest are told apart beside them.
+// of the report; those of the first `coldSeconds` and the rest are reported separately beside them.
 
 import type { Weir } from '../pipeline/main.js'
 import { openClickHouse } from '../sinks/clickhouse/config.js'

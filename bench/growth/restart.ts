@@ -150,7 +150,7 @@ async function restart(
   }
 }
 
-/** Twice each, the second counts: between two snapshots of a running pipeline the code is warm. */
+/** Twice each, the second counts: in a running pipeline V8 has compiled this code. */
 async function pausesOf(pool: WorkerPool): Promise<number[]> {
   const pauses: number[] = []
   for (let call = 0; call < partitions * 2; call += 1) {

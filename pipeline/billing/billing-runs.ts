@@ -1,11 +1,11 @@
-// Billing runs: ordering one, and telling how far it is.
+// Billing runs: orders one, and reports its progress.
 // Invariants:
 // 1. The same request is the same run, whoever asks and how often: the run's id follows from the request.
 // 2. A run includes everything that the broker had acknowledged when it was asked for.
 // 3. A crash between the record and the order is healed by the next request, and by `resume` at start; partitions
 //    ignore an order that they have seen.
-// 4. A run of an entity that nobody has does nothing, and is not taken for a success: whoever asks is told so once every
-//    partition has looked, and who asks again later asks anew.
+// 4. A run of an entity that no customer has does nothing, and is reported as `unknown_entity` once every partition has
+//    looked. A later request for it is a new run.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
@@ -190,7 +190,7 @@ export class BillingRuns implements BillingApi {
 
   async #previewed(runId: string, batchId: string): Promise<BillingBatchView | undefined> {
     const entry = await this.#options.runs.get(runKeys.preview(runId, batchId))
-    // For a while the end of a key's time to live is marked by an entry without a value.
+    // When a key expires, the bucket holds an entry without a value for a while.
     return entry?.operation === 'PUT' ? entry.json<BillingBatchView>() : undefined
   }
 

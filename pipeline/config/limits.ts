@@ -1,32 +1,32 @@
-// The limits of the engine that runs a partition, and the relations between all of them, held at start.
-// Each sub-folder with a life of its own (gateway, deliver) keeps its own limits; the core's are beside the core.
+// The limits of the engine that runs a partition, and the relations between all limits, checked at start.
+// The gateway, the delivery and the core keep their own limits in their folders.
 
 import { type CoreLimits, defaultCoreLimits } from '../core/ports/core-limits.js'
 import type { WeirConfig } from './config.js'
 
 export interface EngineLimits {
-  /** About so many events make a commit; counted by the bytes that events have had so far. */
+  /** About how many events one commit takes; estimated from the mean size of earlier events. */
   readonly commitMaxEvents: number
   /** The most input that one commit takes. */
   readonly commitMaxBytes: number
-  /** The beat to which partitions commit, and so the most that an event waits for company. */
+  /** The interval at which partitions commit, and so the longest that an event waits for others. */
   readonly lingerMs: number
-  /** How long an event that comes alone waits, so that what was sent together is committed together. */
+  /** How long a single event waits, so that events sent together are committed together. */
   readonly settleMs: number
   /** Input that one reader holds ahead of the worker. */
   readonly prefetchBytes: number
-  /** One pull of one reader; a larger message is asked for by itself. All readers share one connection. */
+  /** Bytes of one pull of one reader; a larger message is pulled alone. All readers share one connection. */
   readonly pullBytes: number
   readonly pullExpiresMs: number
   readonly idleHeartbeatMs: number
-  /** Reading is begun anew after so many watchdog ticks (one a second) without a sign of life. */
+  /** Reading restarts after this many seconds without a message or heartbeat. */
   readonly silentTicks: number
   readonly consumerInactiveMs: number
   /** Messages of one atomic batch; the server's own limit. */
   readonly batchMaxMessages: number
   /** State deltas are cut into chunks of this size. */
   readonly deltaChunkBytes: number
-  /** What the broker takes in one message, as it said when we connected: while it is away the client does not know. */
+  /** `max_payload` of the broker, kept from the connect: the client has no `info` while it is disconnected. */
   readonly maxPayload: number
   /** Of `maxPayload`: left free for the headers of a message. */
   readonly headerBytes: number
@@ -170,7 +170,7 @@ function tickOf(parkedTtlMs: number, lingerMs: number): number {
 }
 
 function assertLimits({ engine, core }: PipelineLimits, { partitions, maxPayload }: LimitSurroundings): void {
-  const room = maxPayload - engine.headerBytes
+  const bodyBytes = maxPayload - engine.headerBytes
   const positive = Object.entries(engine).map(([name, value]): [boolean, string] => [
     value > 0 || name === 'lingerMs',
     `${name} must be above 0`,
@@ -194,9 +194,9 @@ function assertLimits({ engine, core }: PipelineLimits, { partitions, maxPayload
       'reading pauses before the held overflow',
     ],
     [engine.lingerMs < engine.tickMs, 'a commit lingers less than a tick'],
-    [core.outputChunkBytes * 2 <= room, 'an output chunk must fit twice into max_payload'],
-    [engine.deltaChunkBytes <= room, 'a delta chunk must fit into max_payload'],
-    [engine.snapshotChunkBytes <= room, 'a snapshot chunk must fit into max_payload'],
+    [core.outputChunkBytes * 2 <= bodyBytes, 'an output chunk must fit twice into max_payload'],
+    [engine.deltaChunkBytes <= bodyBytes, 'a delta chunk must fit into max_payload'],
+    [engine.snapshotChunkBytes <= bodyBytes, 'a snapshot chunk must fit into max_payload'],
     [engine.standbyMs >= engine.ownerProbeMs, 'a standby asks no faster than it may be answered'],
   ]
   for (const [holds, relation] of relations) if (!holds) throw new Error(`pipeline limits: ${relation}`)

@@ -93,7 +93,7 @@ function usageEvent(scenario: Scenario, index: number): CloudEventJson {
   }
 }
 
-/** One of four mistakes, each with its own end: refused at the door, dead letter, parked, conflicting. */
+/** One of four mistakes, each with its own outcome: refused by the gateway, dead letter, parked, conflicting. */
 function breakEvent(
   event: CloudEventJson,
   index: number,

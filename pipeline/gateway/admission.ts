@@ -1,6 +1,8 @@
-// How much event work may be in the gateway at once, requests and bytes of bodies, and each caller's share of it.
-// Invariants: room is taken by what has come, never by what was promised; no caller holds more than his share, so that
-// there is always room for another; what was taken is given back exactly once.
+// Limits the event requests, and the bytes of their bodies, that the gateway holds at once, in all and for each caller.
+// Invariants:
+// 1. Bytes count once they have arrived; a declared length counts nothing.
+// 2. No caller holds more than its share, so that another caller is always admitted.
+// 3. What a request took is given back exactly once.
 
 export interface AdmissionLimits {
   readonly maxInFlightRequests: number
@@ -14,11 +16,11 @@ interface Use {
   bytes: number
 }
 
-/** One request's place. */
+/** What one request holds. */
 export interface Seat {
-  /** Takes room for bytes that have come; false when there is none, or the caller's share is used up. */
+  /** Counts bytes that have arrived; false when they exceed the limit or the caller's share. */
   take(bytes: number): boolean
-  /** Gives the place and all its room back. Idempotent. */
+  /** Gives back the request and its bytes. Idempotent. */
   leave(): void
 }
 
@@ -32,17 +34,17 @@ export class Admission {
     this.#limits = limits
   }
 
-  /** A place for a request of this caller; undefined when there is none. Who is nobody in particular has no share. */
+  /** Admits a request; undefined when a limit is reached. An undefined caller has no share of its own. */
   enter(caller: string | undefined): Seat | undefined {
     const use = caller === undefined ? undefined : (this.#callers.get(caller) ?? { requests: 0, bytes: 0 })
-    if (!this.#hasRoom(use, 1, 0)) return undefined
+    if (!this.#fits(use, 1, 0)) return undefined
     if (caller !== undefined) this.#callers.set(caller, use!)
     this.#add(use, 1, 0)
     let taken = 0
     let hasLeft = false
     return {
       take: bytes => {
-        if (hasLeft || !this.#hasRoom(use, 0, bytes)) return false
+        if (hasLeft || !this.#fits(use, 0, bytes)) return false
         this.#add(use, 0, bytes)
         taken += bytes
         return true
@@ -61,13 +63,13 @@ export class Admission {
     return { ...this.#total }
   }
 
-  /** Resolves when nothing is at work. */
+  /** Resolves when no request is held. */
   idle(): Promise<void> {
     if (this.#total.requests === 0) return Promise.resolve()
     return new Promise(resolve => this.#idle.push(resolve))
   }
 
-  #hasRoom(use: Use | undefined, requests: number, bytes: number): boolean {
+  #fits(use: Use | undefined, requests: number, bytes: number): boolean {
     const { maxInFlightRequests, maxInFlightBytes, callerShare } = this.#limits
     return (
       fits(this.#total, requests, bytes, maxInFlightRequests, maxInFlightBytes) &&

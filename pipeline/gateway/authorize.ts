@@ -1,13 +1,13 @@
-// Who may call what: bearer keys, scopes, and what the machine itself may see without a key.
+// Decides who may call a route: by API key and scope, or from this machine without a key.
 
 import type { IncomingMessage } from 'node:http'
 import { visitorProblem } from '../../deploy/embedded/clickhouse/visitor.js'
 import type { KeyVerifier } from './key-ring.js'
 import { Problem } from './problem.js'
 import type { Access } from './route.js'
-import { anybodyAllowed, type Caller, holds, neighbour, type Scope, stranger } from './scopes.js'
+import { anybodyAllowed, type Caller, holds, localCaller, type Scope, unknownCaller } from './scopes.js'
 
-/** `open` asks nobody for a key: tests, and a gateway behind something that does. */
+/** `open` asks nobody for a key: for tests, and for a gateway behind a proxy that authenticates. */
 export type Authentication = KeyVerifier | 'open'
 
 /** Throws a `Problem` of 401, 403 or, while a key cannot be looked up, 503. */
@@ -20,11 +20,11 @@ export async function authorize(
   const near = isFromThisMachine(request)
   const token = bearerToken(request)
   if (access.kind === 'anyone') {
-    if (near) return neighbour
-    return token === undefined ? stranger : knownOrStranger(token, keys)
+    if (near) return localCaller
+    return token === undefined ? unknownCaller : knownOrUnknown(token, keys)
   }
   if (token === undefined) {
-    if (access.kind === 'scope_or_loopback' && near) return neighbour
+    if (access.kind === 'scope_or_loopback' && near) return localCaller
     throw unauthenticated('Give an API key: Authorization: Bearer weir_…', undefined)
   }
   const caller = await keys.verify(token)
@@ -42,12 +42,12 @@ export function lacksScope(anyOf: readonly Scope[]): Problem {
   })
 }
 
-/** A probe must be answered during an outage too; then it is shown what anyone is. */
-async function knownOrStranger(token: string, keys: KeyVerifier): Promise<Caller> {
+/** A probe is answered during an outage too, with what any caller may see. */
+async function knownOrUnknown(token: string, keys: KeyVerifier): Promise<Caller> {
   try {
-    return (await keys.verify(token)) ?? stranger
+    return (await keys.verify(token)) ?? unknownCaller
   } catch (error) {
-    if (error instanceof Problem) return stranger
+    if (error instanceof Problem) return unknownCaller
     throw error
   }
 }
@@ -61,11 +61,11 @@ function unauthenticated(detail: string, error: 'invalid_token' | undefined): Pr
 function bearerToken(request: IncomingMessage): string | undefined {
   const match = /^Bearer +([^\s]+) *$/i.exec(request.headers.authorization ?? '')
   if (match !== null) return match[1]
-  // Something else than a bearer token is a wrong key, not a missing one.
+  // Another scheme than bearer is a wrong key, not a missing one.
   return request.headers.authorization === undefined ? undefined : ''
 }
 
-/** From a loopback address, and neither by way of a proxy that runs here nor from a web page that somebody looks at here. */
+/** From a loopback address, and neither through a proxy on this machine nor from a web page in a browser on it. */
 function isFromThisMachine(request: IncomingMessage): boolean {
   const { headers } = request
   if (headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined) return false

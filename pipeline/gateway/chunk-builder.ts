@@ -1,5 +1,5 @@
 // Gathers the accepted events of a request into chunks, by the stream and partition that they go to.
-// Invariant: the order of a request is kept within each lane and form.
+// Invariant: the order of a request is kept for each NATS subject and form of body.
 
 import { type EventStream, streamOf } from '../../schemas/event/event-stream.js'
 import type { ValidEvent } from '../../schemas/event/usage-event.js'
@@ -22,19 +22,19 @@ export const streamScopes: Readonly<Record<EventStream, Scope>> = {
   CATALOG: 'ingest:catalog',
 }
 
-interface Lane {
+interface Target {
   readonly stream: EventStream
   readonly partition: number | null
   readonly natsSubject: string
 }
 
-interface OpenLines extends Lane {
+interface OpenLines extends Target {
   text: string
   bytes: number
   count: number
 }
 
-interface OpenRows extends Lane {
+interface OpenRows extends Target {
   readonly rows: UsageRow[]
   bytes: number
 }
@@ -51,15 +51,15 @@ export class ChunkBuilder {
 
   /** An event as JSON text of so many bytes, the line feed included. */
   addText(event: ValidEvent, text: string, bytes: number): void {
-    const lane = this.#laneOf(event)
-    let chunk = this.#lines.get(lane.natsSubject)
+    const target = this.#targetOf(event)
+    let chunk = this.#lines.get(target.natsSubject)
     if (chunk !== undefined && chunk.bytes + bytes > this.#options.chunkBytes) {
       this.#closeLines(chunk)
       chunk = undefined
     }
     if (chunk === undefined) {
-      chunk = { ...lane, text: '', bytes: 0, count: 0 }
-      this.#lines.set(lane.natsSubject, chunk)
+      chunk = { ...target, text: '', bytes: 0, count: 0 }
+      this.#lines.set(target.natsSubject, chunk)
     }
     chunk.text += `${text}\n`
     chunk.bytes += bytes
@@ -68,15 +68,15 @@ export class ChunkBuilder {
 
   /** An event as a row of so many bytes. */
   addRow(event: ValidEvent, row: UsageRow, bytes: number): void {
-    const lane = this.#laneOf(event)
-    let chunk = this.#rows.get(lane.natsSubject)
+    const target = this.#targetOf(event)
+    let chunk = this.#rows.get(target.natsSubject)
     if (chunk !== undefined && chunk.bytes + bytes > this.#options.chunkBytes) {
       this.#closeRows(chunk)
       chunk = undefined
     }
     if (chunk === undefined) {
-      chunk = { ...lane, rows: [], bytes: rowsOverheadBytes }
-      this.#rows.set(lane.natsSubject, chunk)
+      chunk = { ...target, rows: [], bytes: rowsOverheadBytes }
+      this.#rows.set(target.natsSubject, chunk)
     }
     chunk.rows.push(row)
     chunk.bytes += bytes
@@ -88,7 +88,7 @@ export class ChunkBuilder {
     return this.#finished
   }
 
-  #laneOf({ type, subject }: ValidEvent): Lane {
+  #targetOf({ type, subject }: ValidEvent): Target {
     const stream = streamOf(type)
     if (stream === 'CATALOG') return { stream, partition: null, natsSubject: natsSubjects.catalog }
     const partition = partitionOf(subject, this.#options.partitions)

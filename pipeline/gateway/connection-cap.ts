@@ -1,7 +1,7 @@
-// How many connections the gateway keeps open. When there are too many, one without a request makes room: first of those
-// that never asked for anything, then of those that did, the longest idle. So a flood of connections that ask for
-// nothing neither shuts anybody out nor cuts off who is between two requests.
-// Invariant: a connection with a request at work is never ended here.
+// Limits the open connections of the gateway. Above the limit it closes an idle one: first the oldest that never sent a
+// request, then the one idle for longest. So a flood of silent connections neither keeps clients out nor cuts off a client
+// between two requests.
+// Invariant: a connection whose request is being answered is never closed here.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'

@@ -1,5 +1,5 @@
-// Events of one request for one lane, and the message that chunks of one lane make together.
-// Invariants: chunks are joined only with their like; the bytes of a message are made once, so that a retry repeats them.
+// A chunk: events of one request for one NATS subject; and the message that chunks for one subject are joined into.
+// Invariants: only chunks of the same form are joined; the bytes of a message are made once, so that a retry repeats them.
 
 import type { EventStream } from '../../schemas/event/event-stream.js'
 import { usageBatchContentType } from '../../schemas/usage-batch/usage-batch-schema.js'
@@ -13,7 +13,7 @@ export type ChunkBody =
   /** Each line ended by a line feed. */
   | { readonly kind: 'lines'; readonly bytes: Buffer }
   | { readonly kind: 'rows'; readonly rows: readonly UsageRow[] }
-  /** An Arrow stream as it came; travels alone. */
+  /** An Arrow stream as it was received; it is a message by itself. */
   | { readonly kind: 'batch'; readonly bytes: Uint8Array }
 
 export interface EventChunk {
@@ -22,7 +22,7 @@ export interface EventChunk {
   readonly partition: number | null
   readonly natsSubject: string
   readonly count: number
-  /** Bytes that it takes in a message, at most. */
+  /** The most bytes that it adds to a message. */
   readonly size: number
   readonly body: ChunkBody
 }

@@ -1,10 +1,10 @@
 // POST /v1/events, and the same for OpenMeter producers. Contract sections 2 and 7.
 // Invariants:
-// 1. I1: `accepted` counts events that the broker has on disk; a 503 says which part of the request landed all the
-//    same, and sending everything again is harmless.
-// 2. A refused event costs its neighbours nothing. The answer is 202 even when all are refused: the request was
-//    understood, and a producer that retries on 4xx must not resend what can never be taken.
-// 3. A body that is no JSON at all, or no batch in Arrow, is 400; that is the producer's transport, not one event.
+// 1. I1: `accepted` counts events that the broker has on disk. A 503 says which part of the request is on disk; sending
+//    all of it again is harmless.
+// 2. A refused event does not affect the others. The answer is 202 even when all are refused, because a producer that
+//    retries on 4xx must not resend what can never be accepted.
+// 3. A body that is neither JSON nor an Arrow batch is 400: no single event is at fault.
 
 import type { IncomingHttpHeaders } from 'node:http'
 import { binaryModeEvent, type ParsedEvent, parseMessage } from '../../schemas/event/cloud-event.js'
@@ -32,7 +32,7 @@ import {
 import type { GatewayTelemetry } from './telemetry.js'
 import type { Turns } from './turns.js'
 
-/** How the pipeline behind the gateway feels. */
+/** Whether the pipeline behind the gateway keeps up. */
 export type Pressure =
   | { readonly kind: 'ok' }
   | { readonly kind: 'slow'; readonly retryAfterSeconds: number }
@@ -46,7 +46,7 @@ export interface EventIntake {
   readonly publisher: EventPublisher
   readonly telemetry: GatewayTelemetry
   pressure(): Pressure
-  /** Partitions that have stopped, and why: their customers' events are not taken, those of others are. */
+  /** Stopped partitions, each with the reason. Events of their customers are refused, all others are accepted. */
   stoppedPartitions(): ReadonlyMap<number, string>
 }
 
@@ -131,13 +131,13 @@ async function takeAll(intake: EventIntake, call: ApiCall, seat: Seat) {
   return { status: 204 }
 }
 
-/** Nothing of the request could be taken, for a reason that is not the sender's. */
+/** All of the request is refused for a reason that the sender cannot mend. */
 function stoppedProblem({ detail }: EventVerdict, rejected?: readonly EventVerdict[]): Problem {
   const extra = rejected === undefined ? {} : { accepted: 0, rejected }
   return unavailable(503, partitionStopped, detail, stoppedRetryAfterSeconds, extra)
 }
 
-/** Refuses while the pipeline is behind, bounds what is in flight, and gives the room back whatever happens. */
+/** Refuses while the pipeline is behind or a limit on requests in flight is reached; releases what `work` held. */
 async function admitted<T>(intake: EventIntake, call: ApiCall, work: (seat: Seat) => Promise<T>): Promise<T> {
   const pressure = intake.pressure()
   if (pressure.kind === 'slow') {
@@ -224,10 +224,10 @@ function isBinaryMode(headers: IncomingHttpHeaders): boolean {
   return ['ce-specversion', 'ce-id', 'ce-source', 'ce-type'].some(name => headers[name] !== undefined)
 }
 
-/** What others build on goes first, so that a request which brings plans, subscriptions and usage parks nothing. */
+/** Plans before subscriptions before usage, so that a request with all three parks no event. */
 const publishOrder: readonly EventStream[] = ['CATALOG', 'LIFECYCLE', 'METERING']
 
-/** The receipts, once all chunks have landed; else a `Problem` of 503 that says which did. */
+/** The receipts, once all chunks have landed. Else throws a `Problem` of 503 that names those that did. */
 async function publish(intake: EventIntake, sorted: SortedEvents): Promise<readonly Receipt[]> {
   const receipts: Receipt[] = []
   for (const stream of publishOrder) {

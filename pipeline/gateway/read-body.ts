@@ -11,17 +11,17 @@ import { Problem, unavailable } from './problem.js'
 export interface BodyLimits {
   readonly maxBytes: number
   readonly timeoutMs: number
-  /** Given up when nothing comes for so long. */
+  /** Fails when no bytes arrive for this long. */
   readonly idleMs: number
-  /** Takes room for what has come; false when there is none. Absent: what `maxBytes` allows is there. */
+  /** Counts bytes that have arrived; false when a limit is reached. Absent: only `maxBytes` holds. */
   readonly take?: (bytes: number) => boolean
-  /** `Retry-After` when there is no room. */
+  /** `Retry-After` when `take` answers false. */
   readonly retryAfterSeconds: number
 }
 
 type Inflate = (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>
 
-/** The client went away while it was sending; nobody is left to answer. */
+/** The client closed the connection while sending, so no answer is possible. */
 export class ClientGone extends Error {
   override readonly name = 'ClientGone'
 }
@@ -34,17 +34,17 @@ const encodings: ReadonlyMap<string, Inflate> = new Map<string, Inflate>([
   ...zstd(),
 ])
 
-/** Node has zstd from 22.15 on; it is offered where it is there. */
+/** Offered from Node 22.15 on, which has zstd. */
 function zstd(): [string, Inflate][] {
   const found: unknown = Reflect.get(zlib, 'zstdDecompress')
   if (typeof found !== 'function') return []
   return [['zstd', promisify(found as typeof zlib.gunzip) as Inflate]]
 }
 
-/** What a refused encoding is answered with, and what the OpenAPI document names. */
+/** Named in the answer to an unknown encoding, and in the OpenAPI document. */
 export const acceptedEncodings: readonly string[] = ['identity', ...encodings.keys()]
 
-/** A client that honestly sends too much still reads its 413 when the rest is swallowed, up to this many times over. */
+/** Up to this multiple of the limit the rest of a body is read and dropped, so that the client can read its 413. */
 const swallowFactor = 4
 
 /** The body's bytes. Throws a `Problem` of 400, 408, 413 or 415, or `ClientGone`. */
@@ -127,7 +127,7 @@ function noRoom({ retryAfterSeconds }: BodyLimits): Problem {
   return unavailable(429, 'too_much_in_flight', detail, retryAfterSeconds)
 }
 
-/** Asks the client to close, because what is still on its way is not going to be read. */
+/** Asks the client to close, because the rest of its body will not be read. */
 function tooLarge(maxBytes: number, what: string): Problem {
   return new Problem(413, 'body_too_large', `Send at most ${maxBytes} bytes at a time; ${what} is larger.`, {
     headers: { connection: 'close' },

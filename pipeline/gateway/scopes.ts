@@ -19,23 +19,23 @@ export const scopes = [
 
 export type Scope = (typeof scopes)[number]
 
-/** Those of which an event request needs one; each event needs the scope of its stream. */
+/** An event request needs one of these; each event needs the scope of its stream. */
 export const ingestScopes: readonly Scope[] = ['ingest:usage', 'ingest:lifecycle', 'ingest:catalog']
 
 export interface Caller {
-  /** Undefined for who needed no key. */
+  /** Undefined for a caller without a key. */
   readonly keyId: string | undefined
   readonly scopes: ReadonlySet<Scope>
 }
 
-/** Who calls where nobody is asked for a key. */
+/** The caller where keys are not asked for. */
 export const anybodyAllowed: Caller = { keyId: undefined, scopes: new Set<Scope>(['admin']) }
 
-/** A caller without a key, where one is not needed. */
-export const stranger: Caller = { keyId: undefined, scopes: new Set() }
+/** A caller without a key, on a route that needs none. */
+export const unknownCaller: Caller = { keyId: undefined, scopes: new Set() }
 
-/** A caller on this machine without a key: he may see what the `read` scope shows of health. */
-export const neighbour: Caller = { keyId: undefined, scopes: new Set<Scope>(['read']) }
+/** A caller on this machine without a key: it may see what the `read` scope shows of health. */
+export const localCaller: Caller = { keyId: undefined, scopes: new Set<Scope>(['read']) }
 
 export function holds(caller: Caller, scope: Scope): boolean {
   return caller.scopes.has(scope) || caller.scopes.has('admin')

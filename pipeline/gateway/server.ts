@@ -20,7 +20,7 @@ import type { GatewayLimits } from './limits.js'
 import { Problem, problemContentType, unavailable } from './problem.js'
 import { ClientGone } from './read-body.js'
 import type { ApiReply, ApiRoute } from './route.js'
-import { type Caller, stranger } from './scopes.js'
+import { type Caller, unknownCaller } from './scopes.js'
 import type { GatewayTelemetry } from './telemetry.js'
 
 export interface HttpServerOptions {
@@ -35,7 +35,7 @@ export interface HttpServerOptions {
   draining(): boolean
 }
 
-/** What is answered to the end. */
+/** Paths that are answered while draining. */
 const alwaysOpen: ReadonlySet<string> = new Set(['/livez', '/readyz', '/metrics', '/version'])
 
 export function httpServer(options: HttpServerOptions): FastifyInstance {
@@ -83,7 +83,7 @@ function register(app: FastifyInstance, route: ApiRoute, options: HttpServerOpti
         query: request.query as Record<string, unknown>,
         headers: request.headers,
         body: request.raw as Readable,
-        caller: callers.get(request.raw) ?? stranger,
+        caller: callers.get(request.raw) ?? unknownCaller,
       })
       return sendReply(answer, reply)
     },

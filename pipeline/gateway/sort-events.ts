@@ -1,4 +1,4 @@
-// From the events of one request to a verdict on each and to chunks for the streams.
+// Sorts the events of one request: a verdict on each, and chunks of the accepted ones for the streams.
 // Invariants: a bad event is refused alone; the order of a request is kept within each partition; the bytes of a chunk
 // hold the events as they were sent, compared as values.
 
@@ -38,7 +38,7 @@ export interface SortOptions {
   readonly arrivalMs: number
   /** Where a chunk is cut. */
   readonly chunkBytes: number
-  /** What an event alone may have. */
+  /** The most bytes of one event. */
   readonly maxEventBytes: number
   /** Whether the caller's key may send to this stream. */
   readonly maySend: (stream: EventStream) => boolean
@@ -46,7 +46,7 @@ export interface SortOptions {
   readonly stopped: ReadonlyMap<number, string>
 }
 
-/** Of an event whose partition has stopped: nothing is wrong with it, and it can be sent again later. */
+/** The code of an event whose partition has stopped: the event is good and can be sent again later. */
 export const partitionStopped = 'partition_stopped'
 
 /** Events between two turns of the event loop: some milliseconds. */
@@ -166,7 +166,7 @@ function tooLarge(bytes: number, { maxEventBytes }: SortOptions): Verdict {
   }
 }
 
-/** Who may send usage does not thereby set prices: the key needs the scope of the event's own stream. */
+/** The key needs the scope of the event's own stream: a key for usage cannot set prices. */
 function scopeProblem(type: string, { maySend }: SortOptions): Verdict | undefined {
   const stream = streamOf(type)
   if (maySend(stream)) return undefined

@@ -1,15 +1,15 @@
-// Whose large body is read next. Reading one takes the event loop for as long as its bytes last, so that callers take
-// turns: one body at a time, and whatever else the loop has to do in between.
+// Decides whose large body is parsed next. Parsing one blocks the event loop, so callers take turns: one body at a time,
+// with other work of the loop in between.
 // Invariant: a caller waits for at most one body of each other caller, however many those have sent.
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
 export class Turns {
-  /** Who waits, by caller, in the order in which callers came; a caller is at the end again after his turn. */
+  /** Waiting requests by caller, in the order of the callers' arrival; after its turn a caller goes to the end. */
   readonly #waiting = new Map<string, (() => void)[]>()
   #isRunning = false
 
-  /** Resolves when it is this caller's turn, which lasts until his work lets go of the event loop. */
+  /** Resolves when it is this caller's turn, which lasts until its work yields the event loop. */
   take(caller: string): Promise<void> {
     return new Promise(resolve => {
       const queue = this.#waiting.get(caller)

@@ -1,6 +1,6 @@
-// Our own event types at the door: what the pipeline would dead-letter for its form is refused at once, by the same
-// parser, so that a system of record learns of it from the answer. What depends on what came before (an unknown plan,
-// a version that conflicts) is not decided here.
+// Checks `weir.*` events on arrival with the parser of the pipeline: an event that the pipeline would dead-letter for its
+// form is refused in the answer. What depends on earlier events (an unknown plan, a conflicting version) is not checked
+// here.
 
 import { parseCatalogValue } from '../../schemas/catalog/catalog-parser.js'
 import { isLifecycleType } from '../../schemas/event/event-stream.js'
@@ -16,7 +16,7 @@ export interface WeirEventProblem extends Rejection {
 
 const maxProblems = 100
 
-/** Why an event of ours is refused; undefined for usage and for what is well formed. */
+/** Why a `weir.*` event is refused; undefined for usage and for well-formed events. */
 export function weirEventProblem(event: ValidEvent): WeirEventProblem | undefined {
   if (!isLifecycleType(event.type)) return undefined
   const parsed = parseLifecycleEvent(event)

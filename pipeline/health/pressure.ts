@@ -30,10 +30,10 @@ export interface PressureLimits {
 export interface PressureOptions {
   readonly jsm: Pick<JetStreamManager, 'streams'>
   readonly limits: PressureLimits
-  /** Up to where ClickHouse has LEDGER. */
+  /** The sequence of LEDGER up to which ClickHouse has everything. */
   readonly ledgerPosition: () => Promise<number>
   readonly onTrouble: (error: unknown) => void
-  /** Default 1 s: about so long may a limit be overrun. */
+  /** Default 1 s: about how long a limit may be exceeded unnoticed. */
   readonly everyMs?: number
 }
 
@@ -46,7 +46,7 @@ export interface PressureReading {
   readonly slowsProducers: boolean
 }
 
-/** A limit that was reached holds until the backlog is down to this part of it. */
+/** A reached limit stays in force until the backlog has fallen to this fraction of it. */
 const releaseAt = 0.8
 const retryAfterSeconds = { slow: 2, held: 10, stopped: 30 }
 
@@ -82,7 +82,7 @@ export class PressureGauge {
     return this.#reading
   }
 
-  /** Whether the partitions shall leave usage where it is. */
+  /** Whether partitions must stop reading usage. */
   readonly holdsBack = (): boolean => this.#reading.holdsBack
 
   /** What the gateway tells producers. */

@@ -1,5 +1,5 @@
-// Whether Weir is ready, told from the work that is done: every partition that has something to do commits, here or
-// elsewhere, every feed that has something in hand delivers, and the servers that run here answer and can write.
+// Decides whether Weir is ready, from progress: every partition with input commits, here or in another process; every feed
+// with a pending range delivers; the embedded servers answer and can write.
 //
 // A sink in trouble is shown at once, and takes readiness away only when nothing was delivered for long: until then events
 // are safe in the ledger and taken as ever (I7).
@@ -17,13 +17,13 @@ export interface Work {
   readonly holdsBack?: boolean
 }
 
-/** By when the broker has answered a commit. */
+/** How long a commit may wait for the broker. */
 const mostCommitMs = 5_000
 /** How long a partition may have input and not commit. */
 const mostIdleMs = 30_000
-/** By when a sink has taken a range, or is said to be slow. */
+/** After this long without applying a range a sink is reported as slow. */
 const mostApplyMs = 10_000
-/** How long a feed with a range in hand may deliver nothing before this process is not ready. */
+/** How long a feed with a pending range may deliver nothing before this process is not ready. */
 const mostStaleMs = 30_000
 
 export function readinessOf(work: Work, nowMs = Date.now()): Readiness {

@@ -2,11 +2,11 @@
 // Invariants:
 // 1. The entries of one batch are posted together, in one atomic batch behind the last posting of their entity, under
 //    a fence. That last posting names the batch it came from, so what is posted is read from the stream itself.
-// 2. A line whose accounts the mapping does not name is set aside alone, with what lies around it posted. It is posted
-//    behind the last posting of its entity once the mapping names them; the header of such a posting is that of the
-//    posting before it, so that invariant 1 holds on.
-// 3. What was posted of a batch is what the stream holds of it, not what the mapping of today would give: when a batch
-//    comes again, the lines that are not there are set aside.
+// 2. A line whose accounts the mapping does not name is set aside; the other lines are posted. Once the mapping names the
+//    accounts, the line is posted behind the last posting of its entity, with that posting's header, so that invariant 1
+//    still holds.
+// 3. The stream, not today's mapping, says what was posted of a batch: when a batch comes again, its lines that the stream
+//    lacks are set aside.
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'

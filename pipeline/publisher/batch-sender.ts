@@ -1,5 +1,4 @@
-// Sends batches until they have landed: so many at once, each with its own back-off, and tells every event what became
-// of it.
+// Sends batches until they have landed: several at once, each with its own back-off, and reports the outcome of every event.
 // Invariants: a batch in the spool is removed only after it has landed, and set aside when it never can; `deliver`
 // never rejects for what the other side does.
 

@@ -11,7 +11,7 @@ export interface HttpTarget {
   readonly key?: string
 }
 
-/** What the gateway takes, less some room. */
+/** The gateway's limit, less a margin. */
 const maxBatchBytes = 7_900_000
 const maxBatchEvents = 10_000
 const final: ReadonlySet<number> = new Set([400, 413, 415, 422])
@@ -98,7 +98,7 @@ function jsonOf(text: string): unknown {
   }
 }
 
-/** `fetch failed` says nothing; its cause does. */
+/** With the cause: the message of `fetch` itself is only "fetch failed". */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message

@@ -1,7 +1,7 @@
 // Batches straight to the broker: JetStream, stream METERING.
 // Invariants:
 // 1. Only an acknowledgement of the stream is a yes, and it comes after the broker has the bytes on disk.
-// 2. While the broker is out of reach nothing is handed to the client, which would hoard a copy per attempt.
+// 2. Nothing is published while the connection is down: the client would buffer one copy for each attempt.
 // 3. The partition of a customer is counted as Weir counts it; the number of partitions is fixed when the stream is made.
 
 import {
@@ -122,7 +122,7 @@ function mayNotAsk(error: unknown): boolean {
   return error instanceof PermissionViolationError || mayNotAsk(error.cause)
 }
 
-/** A server that says no for a reason that will not pass is not asked again; everything else may pass. */
+/** A refusal below 500 is final; every other error may pass, and is tried again. */
 function outcomeOf(error: unknown): SendOutcome {
   const detail = error instanceof Error ? error.message : String(error)
   if (error instanceof JetStreamApiError && error.status < 500) {

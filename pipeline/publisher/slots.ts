@@ -1,4 +1,4 @@
-// So many at once, the others wait in line.
+// A semaphore: a fixed number work at once, the others wait in order.
 
 export class Slots {
   #free: number

@@ -9,7 +9,7 @@ import { natsSubjects } from '../broker/topology.js'
 import { endOf, type PlacedCheckpoint, type TableSource } from './ledger-cut.js'
 import type { Difference } from './report.js'
 
-/** What tells rows apart for people, in this order where a table has it. */
+/** The columns by which a report names a row, in this order, where the table has them. */
 const identities = [
   'event_id',
   'id',

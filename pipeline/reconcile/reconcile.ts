@@ -1,6 +1,6 @@
-// Holds the whole pipeline against itself: the conservation law, and ingest = rated = owed = billed = posted = ClickHouse.
-// It only reads, and may run at any time beside a working pipeline: what is compared is bounded by commits, and what is
-// still on its way is waited for, up to a limit, and then named.
+// The reconciliation: checks the conservation law, and ingest = rated = owed = billed = posted = ClickHouse.
+// It only reads, and may run while the pipeline works: commits bound what is compared. It waits for what is still on its
+// way, up to a limit, and then names it.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'

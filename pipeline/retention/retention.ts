@@ -1,12 +1,12 @@
 // What the streams hold, what of it is still needed, and the purge of the rest.
 //
 // Invariants:
-// 1. Of an input nothing goes that a partition has not processed: the smallest position of all, since an idle partition
-//    must find the stream beginning at or before what it reads next.
-// 2. Of LEDGER nothing goes that a restore or a feed needs: for each partition the newest checkpoint, the snapshot that it
+// 1. An input is purged only below the smallest position of all partitions, since an idle partition must find the stream
+//    beginning at or before what it reads next.
+// 2. LEDGER keeps what a restore or a feed needs: for each partition the newest checkpoint, the snapshot that it
 //    names with everything after it, and the newest checkpoint that each feed has delivered, by which it goes on.
-// 3. What cannot be read keeps everything: a partition or a feed that is not known holds from the beginning.
-// 4. Positions only grow, so what was not needed when it was looked at is not needed when it is purged.
+// 3. A partition or feed whose position cannot be read keeps its whole stream.
+// 4. Positions only grow, so what is not needed when it is read is not needed when it is purged.
 // 5. Nothing younger than `keepDays` goes.
 
 import type { JetStreamManager } from '@nats-io/jetstream'

@@ -154,9 +154,9 @@ function describeFailing(suite: Suite): void {
   })
 
   test('a wrong password is refused with 516', async () => {
-    const stranger = suite.connect({ password: 'wrong' })
-    await expect(stranger.command({ query: 'SELECT 1' })).rejects.toMatchObject({ code: '516' })
-    await stranger.close()
+    const wrongLogin = suite.connect({ password: 'wrong' })
+    await expect(wrongLogin.command({ query: 'SELECT 1' })).rejects.toMatchObject({ code: '516' })
+    await wrongLogin.close()
   })
 
   test('a failure in the middle of a stream reaches the reader as an error', async () => {
