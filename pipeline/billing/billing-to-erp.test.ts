@@ -57,21 +57,13 @@ let runNumber = 0
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'weir-billing-'))
   server = await startNatsServer({ storeDir: join(folder, 'nats') })
-  const connection = await connectTo(server.login())
-  nc = connection.nc
-  bulk = connection.bulk
+  ;({ nc, bulk } = await connectTo(server.login()))
   js = jetstream(nc)
   jsm = await jetstreamManager(nc)
   await ensureTopology(nc, { partitions })
   kv = await new Kvm(nc).open('weir_runs')
-  runs = new BillingRuns({
-    js,
-    jsm,
-    runs: kv,
-    partitions,
-    nowMs: () => msOf(cutoffNs) + 1,
-    stoppedPartitions: () => stopped,
-  })
+  const nowMs = (): number => msOf(cutoffNs) + 1
+  runs = new BillingRuns({ js, jsm, runs: kv, partitions, nowMs, stoppedPartitions: () => stopped })
   billing = createBillingSink({ bulk, js, runs: kv, linesPerBatch: 500, timeoutMs: 5_000 })
   erp = createErpSink({
     bulk,

@@ -54,7 +54,7 @@ export class ClientTransport implements BulkTransport {
     }
   }
 
-  /** Without a wait between the messages (invariant 1 of the port). */
+  /** Without a wait between the messages, so that they are sent in order. */
   #send(messages: readonly OutgoingMessage[], timeoutMs: number): Promise<Msg> {
     for (const { natsSubject, bytes, headers } of messages.slice(0, -1))
       this.#nc.publish(natsSubject, bytes, { headers: headersOf(headers) })
