@@ -23,8 +23,8 @@ import { parseMessage, validateEvent } from './event/cloud-event.js'
 import { deadLetterSchema, deadLetterToWire } from './event/dead-letter.js'
 import { cloudEventSchema, jsonSchemas } from './json-schema/json-schema.js'
 import { packageRoot } from './package-root.js'
-import { rowToWire } from './rows/row-wire.js'
 import { type RatedUsageRow, ratedUsageTable } from './tables.js'
+import { rowToWire } from './testing/row-wire.js'
 import { nsOf } from './time.js'
 
 const bytesOf = (name: string) => readFileSync(new URL(`schemas/golden/${name}`, packageRoot))

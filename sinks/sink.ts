@@ -81,7 +81,7 @@ export interface SinkTrouble {
 }
 
 export interface Sink {
-  /** `clickhouse`, `billing`, `erp`: what `weir sinks` lists. */
+  /** `clickhouse`, `billing`, `erp`: as it is named in the status and in logs. */
   readonly name: string
   apply(range: FeedRange, signal: AbortSignal): Promise<SinkOutcome>
   /**

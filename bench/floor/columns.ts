@@ -7,7 +7,8 @@ import { ratedUsageSchema } from '../../pipeline/core/rows/rated-usage-columns.j
 import { DictionaryColumn, putConstantCodes } from '../../schemas/arrow/arrow-dictionary.js'
 import { IpcBatch, type IpcDictionary, ipcStream } from '../../schemas/arrow/arrow-ipc.js'
 import { NumberDictionary } from '../../schemas/arrow/arrow-number-dictionary.js'
-import { type ColumnKind, ratedUsageTable } from '../../schemas/tables.js'
+import type { ColumnKind } from '../../schemas/table-description.js'
+import { ratedUsageTable } from '../../schemas/tables.js'
 
 export interface FloorEvent {
   readonly id: string

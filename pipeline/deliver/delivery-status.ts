@@ -1,4 +1,4 @@
-// What one feed says about itself: for `weir sinks ls`, the metrics and the readiness check.
+// What one feed says about itself: for the metrics and the readiness check.
 
 export type DeliveryState =
   | 'starting'

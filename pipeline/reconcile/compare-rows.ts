@@ -2,7 +2,7 @@
 // The ledger's own bytes are read into a table of their own in memory, which goes when the comparison is over.
 
 import { randomUUID } from 'node:crypto'
-import type { TableDescription } from '../../schemas/tables.js'
+import type { TableDescription } from '../../schemas/table-description.js'
 import { insertArrow } from '../../sinks/clickhouse/insert.js'
 import { RowsFolder } from '../../sinks/clickhouse/rows-folder.js'
 import { natsSubjects } from '../broker/topology.js'

@@ -2,7 +2,7 @@
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import { addFigures, noFigures, type RowFigures, subtractFigures } from '../../schemas/rows/row-figures.js'
-import type { TableDescription } from '../../schemas/tables.js'
+import type { TableDescription } from '../../schemas/table-description.js'
 import { type FigureAnswer, figureColumns, figuresOfAnswer } from '../../sinks/clickhouse/row-figures.js'
 
 export interface Bounds {

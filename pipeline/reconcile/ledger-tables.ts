@@ -12,7 +12,8 @@ import {
   type RowFigures,
   subtractFigures,
 } from '../../schemas/rows/row-figures.js'
-import { type TableDescription, tables } from '../../schemas/tables.js'
+import type { TableDescription } from '../../schemas/table-description.js'
+import { tables } from '../../schemas/tables.js'
 import { ledgerTables } from '../../sinks/clickhouse/records.js'
 import { type FigureAnswer, figureColumns, figuresOfAnswer } from '../../sinks/clickhouse/row-figures.js'
 import { readCheckpoint } from '../ledger/checkpoint.js'

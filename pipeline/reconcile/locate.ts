@@ -5,7 +5,7 @@
 // no longer holds is named by its range.
 
 import { isSame, subtractFigures } from '../../schemas/rows/row-figures.js'
-import type { TableDescription } from '../../schemas/tables.js'
+import type { TableDescription } from '../../schemas/table-description.js'
 import { checkpointFrom } from '../ledger/checkpoint.js'
 import { compareRows } from './compare-rows.js'
 import { FiguresBySequence } from './figures-by-sequence.js'

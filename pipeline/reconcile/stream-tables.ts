@@ -11,12 +11,12 @@ import {
   type RowFigures,
   subtractFigures,
 } from '../../schemas/rows/row-figures.js'
+import type { TableDescription } from '../../schemas/table-description.js'
 import {
   billingBatchesTable,
   deliveriesTable,
   journalEntriesTable,
   revenueScheduleTable,
-  type TableDescription,
 } from '../../schemas/tables.js'
 import { insertsOfBilling, insertsOfDeliveries, insertsOfPostings } from '../../sinks/clickhouse/records.js'
 import type { ReadRange } from '../../sinks/clickhouse/sink.js'

@@ -2,7 +2,7 @@
 
 import { tableFromIPC } from 'apache-arrow'
 import { expect, test } from 'vitest'
-import type { TableDescription } from '../tables.js'
+import type { TableDescription } from '../table-description.js'
 import { Int64Column, TextColumn } from './arrow-columns.js'
 import { DictionaryColumn } from './arrow-dictionary.js'
 import { IpcBatch, type IpcDictionary, ipcStream, type TakeMemory } from './arrow-ipc.js'

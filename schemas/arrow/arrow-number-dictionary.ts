@@ -2,7 +2,7 @@
 // commit have in common. A column of one value costs nothing but that value, since its codes are shared with others.
 // Invariants: those of arrow-dictionary.ts; numbers are safe integers, nanoseconds bigints.
 
-import type { ColumnKind } from '../tables.js'
+import type { ColumnKind } from '../table-description.js'
 import { maxTexts } from './arrow-dictionary.js'
 import { IpcBatch, type IpcDictionary } from './arrow-ipc.js'
 

@@ -6,14 +6,8 @@ import { join } from 'node:path'
 import { query } from 'chdb'
 import { afterAll, expect, test } from 'vitest'
 import { formatScaled, scaledMax } from '../money/decimal.js'
-import {
-  type ColumnKind,
-  clickhouseStructure,
-  ratedUsageTable,
-  subscriptionVersionsTable,
-  type TableDescription,
-  tables,
-} from '../tables.js'
+import { type ColumnKind, clickhouseStructure, type TableDescription } from '../table-description.js'
+import { ratedUsageTable, subscriptionVersionsTable, tables } from '../tables.js'
 import { nsOf, rangeEndMs } from '../time.js'
 import { encodeRows } from './arrow-rows.js'
 import { joinStreams } from './arrow-streams.js'

@@ -15,7 +15,7 @@ import {
   type Uint32,
   type Utf8,
 } from 'apache-arrow'
-import type { Column, TableDescription } from '../tables.js'
+import type { Column, TableDescription } from '../table-description.js'
 import { highWord } from './arrow-columns.js'
 import { arrowTypes, encodeBatch, mapEntries, utf8 } from './arrow-schema.js'
 

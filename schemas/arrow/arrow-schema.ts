@@ -26,7 +26,7 @@ import {
   Utf8,
 } from 'apache-arrow'
 import { decimalScale } from '../money/decimal.js'
-import type { Column, ColumnKind, TableDescription } from '../tables.js'
+import type { Column, ColumnKind, TableDescription } from '../table-description.js'
 
 export const utf8 = new Utf8()
 

@@ -21,7 +21,8 @@ import {
   retractionData,
   statusData,
 } from '../lifecycle/lifecycle-data.js'
-import { type ColumnKind, ratedUsageTable, type TableDescription } from '../tables.js'
+import type { ColumnKind, TableDescription } from '../table-description.js'
+import { ratedUsageTable } from '../tables.js'
 
 export const cloudEventSchema = z.looseObject({
   specversion: z.literal('1.0'),

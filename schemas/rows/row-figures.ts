@@ -11,7 +11,8 @@
 // once.
 
 import { type Data, RecordBatchReader } from 'apache-arrow'
-import { type Column, type TableDescription, tables } from '../tables.js'
+import type { Column, TableDescription } from '../table-description.js'
+import { tables } from '../tables.js'
 import { murmur3 } from '../word-murmur.js'
 
 export interface RowFigures {

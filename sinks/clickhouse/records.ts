@@ -6,6 +6,7 @@ import { joinStreams } from '../../schemas/arrow/arrow-streams.js'
 import { batchFromWire } from '../../schemas/billing/billing-batch.js'
 import { type DeliveryStep, deliveryStepSchema } from '../../schemas/billing/delivery.js'
 import { journalEntrySchema } from '../../schemas/billing/journal-entry.js'
+import type { TableDescription } from '../../schemas/table-description.js'
 import {
   type BillingBatchRow,
   billingBatchesTable,
@@ -15,7 +16,6 @@ import {
   journalEntriesTable,
   type RevenueScheduleRow,
   revenueScheduleTable,
-  type TableDescription,
   tables,
 } from '../../schemas/tables.js'
 import type { FeedMessage, RefusedRecord } from '../sink.js'

@@ -17,10 +17,9 @@ import {
 import {
   type ColumnKind,
   clickhouseStructure,
-  paymentsTable,
   type TableDescription,
-  tables,
-} from '../../schemas/tables.js'
+} from '../../schemas/table-description.js'
+import { paymentsTable, tables } from '../../schemas/tables.js'
 import { figureColumns, figuresOfAnswer } from './row-figures.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'weir-figures-'))

@@ -10,7 +10,7 @@ import {
   rowFigures,
   summedColumns,
 } from '../../schemas/rows/row-figures.js'
-import type { Column, TableDescription } from '../../schemas/tables.js'
+import type { Column, TableDescription } from '../../schemas/table-description.js'
 
 /** Columns of a query that answers figures: `rows`, `checksum`, and `sum_<column>` as scaled integers in text. */
 export function figureColumns(table: TableDescription<unknown>): string {

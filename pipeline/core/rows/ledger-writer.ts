@@ -13,6 +13,7 @@ import type {
   PaymentEvent,
 } from '../../../schemas/lifecycle/lifecycle-event.js'
 import type { Rejection } from '../../../schemas/rejection.js'
+import type { TableDescription } from '../../../schemas/table-description.js'
 import * as tables from '../../../schemas/tables.js'
 import type { CoreConfig, LedgerOutput } from '../ports/core-io.js'
 import type { RatedRow } from '../rate/rate.js'
@@ -221,7 +222,7 @@ export class LedgerWriter {
     return out
   }
 
-  #encode<R>(table: tables.TableDescription<R>, rows: readonly R[], out: LedgerOutput[]): void {
+  #encode<R>(table: TableDescription<R>, rows: readonly R[], out: LedgerOutput[]): void {
     const { outputChunkRows, outputChunkBytes } = this.#config.limits
     // Rows differ in size; a chunk that comes out too large is cut, and the next ones begin with what fitted.
     let size = outputChunkRows

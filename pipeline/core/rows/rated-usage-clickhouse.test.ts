@@ -8,8 +8,8 @@ import {
   type EmbeddedClickhouse,
   startEmbeddedClickhouse,
 } from '../../../deploy/embedded/clickhouse-server.js'
-import { rowToWire } from '../../../schemas/rows/row-wire.js'
 import { type RatedUsageRow, ratedUsageTable } from '../../../schemas/tables.js'
+import { rowToWire } from '../../../schemas/testing/row-wire.js'
 import { nsOf } from '../../../schemas/time.js'
 import { openClickHouse } from '../../../sinks/clickhouse/config.js'
 import { migrate } from '../../../sinks/clickhouse/migrate.js'

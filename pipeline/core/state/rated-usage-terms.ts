@@ -12,7 +12,7 @@ import type { IpcBatch, IpcDictionary } from '../../../schemas/arrow/arrow-ipc.j
 import { NumberDictionary } from '../../../schemas/arrow/arrow-number-dictionary.js'
 import { StringDictionary } from '../../../schemas/arrow/arrow-string-dictionary.js'
 import { compositeKey } from '../../../schemas/identifiers.js'
-import type { ColumnKind } from '../../../schemas/tables.js'
+import type { ColumnKind } from '../../../schemas/table-description.js'
 import { beginninglessNs } from '../../../schemas/time.js'
 
 const firstCapacity = 64

@@ -1,7 +1,7 @@
-// A table's row as JSON, under the names and in the forms that ClickHouse shows it: for `explain`, the API and tests.
+// A table's row as JSON, under the names and in the forms that ClickHouse shows it, for tests to compare.
 
 import { formatScaled } from '../money/decimal.js'
-import type { Column, TableDescription } from '../tables.js'
+import type { Column, TableDescription } from '../table-description.js'
 import { formatInstant, formatInstantMs } from '../time.js'
 
 /** Decimals are strings, instants RFC 3339, an open end is null. */
