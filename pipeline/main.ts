@@ -27,7 +27,7 @@ import { KeyRing } from './gateway/key-ring.js'
 import { stoppedPartitions } from './health/pressure.js'
 import { pipelineTelemetry } from './health/telemetry.js'
 import { CommitsUnderWay } from './ledger/commits-under-way.js'
-import { LedgerTail } from './ledger/ledger-tail.js'
+import { RecentCommits } from './ledger/recent-commits.js'
 import { SharedMemory } from './memory/shared-memory.js'
 import { delivery, gateway, partitions, type RoleParts } from './roles.js'
 import { endOrphanServers, type ServerLogins, type Servers, startServers } from './servers/embedded.js'
@@ -195,7 +195,7 @@ async function startRoles(started: Started): Promise<Weir> {
     },
     feeds: feedsOf(features, config),
     telemetry: pipelineTelemetry(registry),
-    tail: new LedgerTail(memory),
+    recent: new RecentCommits(memory),
     underWay: new CommitsUnderWay(),
     memory,
     stoppedPartitions: () => stoppedPartitions(partitionStatus()),

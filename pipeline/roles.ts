@@ -22,7 +22,7 @@ import { PressureGauge, registerPressure } from './health/pressure.js'
 import { readinessOf } from './health/readiness.js'
 import type { PipelineTelemetry } from './health/telemetry.js'
 import type { CommitsUnderWay } from './ledger/commits-under-way.js'
-import type { LedgerTail } from './ledger/ledger-tail.js'
+import type { RecentCommits } from './ledger/recent-commits.js'
 import type { SharedMemory } from './memory/shared-memory.js'
 import type { WorkerPool } from './workers/pool.js'
 
@@ -32,7 +32,7 @@ export interface RoleParts extends FeatureParts {
   readonly registry: Registry
   readonly telemetry: PipelineTelemetry
   /** What this process commits, for its own delivery. */
-  readonly tail: LedgerTail
+  readonly recent: RecentCommits
   readonly underWay: CommitsUnderWay
   readonly memory: SharedMemory
   /** What ends what was begun, in the order in which it was begun. */
@@ -85,7 +85,7 @@ interface OpenFeed {
 }
 
 function openFeed(parts: RoleParts, feed: FeatureFeed): OpenFeed {
-  const { js, jsm, buckets, log, telemetry, tail, underWay } = parts
+  const { js, jsm, buckets, log, telemetry, recent, underWay } = parts
   const { key, stream, filterSubjects } = feed
   const sink = feed.openSink(parts)
   const options: DelivererOptions = {
@@ -97,7 +97,7 @@ function openFeed(parts: RoleParts, feed: FeatureFeed): OpenFeed {
     jsm,
     kv: buckets.sinks,
     authenticates: stream === 'LEDGER',
-    ...(feed.isAwaited ? { tail, underWay } : {}),
+    ...(feed.isAwaited ? { recent, underWay } : {}),
     onChange: status => logDelivery(log, status),
     onApplied: telemetry.applied,
     onRefused: ({ key, records }) => logRefused(log, key, records),
@@ -134,7 +134,7 @@ export async function partitions(
   awaited: AwaitedFeed,
   pool: WorkerPool,
 ): Promise<Partitions> {
-  const { config, nc, bulk, jsm, log, telemetry, tail, underWay, memory, undo } = parts
+  const { config, nc, bulk, jsm, log, telemetry, recent, underWay, memory, undo } = parts
   const history = parts.features.find(feature => feature.history !== undefined)?.history?.(parts, awaited)
   if (history === undefined) throw new Error('no feature brings the history')
   const gauge = await startGauge(parts)
@@ -147,7 +147,7 @@ export async function partitions(
     limits: limitsOfConfig(config, maxPayloadOf(nc)),
     history,
     telemetry,
-    tail,
+    recent,
     underWay,
     memory,
     log,

@@ -22,7 +22,7 @@ import { Engines } from '../../pipeline/engine/engines.js'
 import { type Manifest, SnapshotStore } from '../../pipeline/engine/snapshot.js'
 import { encodeCheckpoint } from '../../pipeline/ledger/checkpoint.js'
 import { CommitsUnderWay } from '../../pipeline/ledger/commits-under-way.js'
-import { LedgerTail } from '../../pipeline/ledger/ledger-tail.js'
+import { RecentCommits } from '../../pipeline/ledger/recent-commits.js'
 import { SharedMemory } from '../../pipeline/memory/shared-memory.js'
 import { WorkerPool } from '../../pipeline/workers/pool.js'
 import { type BenchOptions, inFreshDirectory } from '../measure/context.js'
@@ -113,7 +113,7 @@ async function restart(
     limits: limitsOf(nc),
     history: { rowsOf: async () => [] },
     memory,
-    tail: new LedgerTail(memory),
+    recent: new RecentCommits(memory),
     underWay: new CommitsUnderWay(),
     log: { info: quiet, warn: quiet, error: quiet },
     onFatal: (_, failure) => {
@@ -244,7 +244,7 @@ async function storeState(
     nc,
     bulk,
     jsm,
-    tail: new LedgerTail(memory),
+    recent: new RecentCommits(memory),
     limits: limits.engine,
     signal: new AbortController().signal,
     onRetry: () => undefined,

@@ -7,8 +7,8 @@ import { zeroDispositions } from '../../schemas/event/dispositions.js'
 import type { FeedRange, Sink, SinkOutcome } from '../../sinks/sink.js'
 import { pipelineLimits } from '../config/limits.js'
 import { type Claim, claimPartition } from '../engine/claim.js'
-import { buildCommit, type CommitLink, publishCommit } from '../ledger/commit.js'
-import { LedgerTail } from '../ledger/ledger-tail.js'
+import { buildCommit, type LedgerAccess, publishCommit } from '../ledger/commit.js'
+import { RecentCommits } from '../ledger/recent-commits.js'
 import { SharedMemory } from '../memory/shared-memory.js'
 import { type Broker, startBroker, until } from '../testing/engine-harness.js'
 import { Deliverer } from './deliverer.js'
@@ -34,7 +34,7 @@ beforeEach(async () => {
   broker = await startBroker(4)
   js = jetstream(broker.nc)
   kv = await new Kvm(js).open('weir_sinks')
-  writer = new Writer(await claimPartition(link(), 1, 'me'))
+  writer = new Writer(await claimPartition(access(), 1, 'me'))
   sink = new TextSink()
   foreign = []
 })
@@ -48,14 +48,14 @@ afterAll(async () => {
   await broker?.stop()
 })
 
-function link(): CommitLink {
+function access(): LedgerAccess {
   const { nc, bulk, jsm } = broker
   const limits = pipelineLimits({ partitions: 4, maxPayload: nc.info!.max_payload }).engine
   return {
     nc,
     bulk,
     jsm,
-    tail: new LedgerTail(new SharedMemory()),
+    recent: new RecentCommits(new SharedMemory()),
     limits,
     signal: controller.signal,
     onRetry: () => undefined,
@@ -77,8 +77,8 @@ class Writer {
     const { checkpoint, key, seq } = this.#claim
     const outputs = rows.map(row => ({ table: 'rated_usage', bytes: Buffer.from(row) }))
     const step = { ...checkpoint, commit: this.#commit, counters: zeroDispositions() }
-    const commit = buildCommit(step, Buffer.from('d'), outputs, link().limits, { key, follows: seq })
-    const committed = await publishCommit(link(), commit, seq)
+    const commit = buildCommit(step, Buffer.from('d'), outputs, access().limits, { key, follows: seq })
+    const committed = await publishCommit(access(), commit, seq)
     this.#claim = { ...this.#claim, seq: committed.stateSeq }
     return committed.lastSeq
   }
@@ -96,7 +96,7 @@ class TextSink implements Sink {
   }
 }
 
-function start(tail?: LedgerTail): Deliverer {
+function start(recent?: RecentCommits): Deliverer {
   const deliverer = new Deliverer({
     js,
     jsm: broker.jsm,
@@ -108,7 +108,7 @@ function start(tail?: LedgerTail): Deliverer {
     authenticates: true,
     onForeign: message => foreign.push(message),
     limits: { paceMinMs: 0, paceMaxMs: 5, rangeMessages: 2, retryMinMs: 10, retryMaxMs: 50, leaseMs: 2_000 },
-    ...(tail === undefined ? {} : { tail }),
+    ...(recent === undefined ? {} : { recent }),
   })
   deliverers.push(deliverer)
   deliverer.start()
@@ -196,8 +196,8 @@ test('a ledger that no longer holds what was delivered stops the feed', async ()
   expect(await failure(start())).toBe('ledger_rolled_back')
 })
 
-test('from the tail of this process the same is delivered, foreign messages between', async () => {
-  const deliverer = start(new LedgerTail(new SharedMemory(), 1 << 20))
+test('from the recent commits of this process the same is delivered, foreign messages between', async () => {
+  const deliverer = start(new RecentCommits(new SharedMemory(), 1 << 20))
   await until(() => deliverer.status().state === 'running')
   await writer.commit('a')
   await js.publish('ledger.1.rated_usage', 'forged')

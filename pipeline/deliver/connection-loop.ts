@@ -97,7 +97,7 @@ export class ConnectionLoop implements Sink {
     for (const message of range.messages) {
       const taken = this.#options.recordsOf(message)
       if (taken.refused !== undefined) refused.push(taken.refused)
-      if (!(await this.#hasRoom(signal)))
+      if (!(await this.#mayTakeIn(signal)))
         return { kind: 'retryable', code: 'connection_backlog', detail: 'too much waits to be sent' }
       if (message.sequence > (this.#book?.takenUpTo ?? 0)) {
         changed.push(...taken.records.map(record => this.#waitingFor(record, message.sequence)))
@@ -374,7 +374,7 @@ export class ConnectionLoop implements Sink {
   }
 
   /** False when the signal ended the wait, or nobody attends. */
-  async #hasRoom(signal: AbortSignal): Promise<boolean> {
+  async #mayTakeIn(signal: AbortSignal): Promise<boolean> {
     while (!signal.aborted) {
       if (this.#book !== undefined && this.#book.size < this.#limits.openMost) return true
       await this.#options.clock.pause(100, signal)

@@ -3,7 +3,7 @@
 import type { KV } from '@nats-io/kv'
 import type { RefusedRecord, Sink } from '../../sinks/sink.js'
 import type { CommitsUnderWay } from '../ledger/commits-under-way.js'
-import type { LedgerTail } from '../ledger/ledger-tail.js'
+import type { RecentCommits } from '../ledger/recent-commits.js'
 import type { DeliverLimits } from './deliver-limits.js'
 import type { DeliveryStatus } from './delivery-status.js'
 import type { ForeignMessage } from './ledger-commits.js'
@@ -16,7 +16,7 @@ export interface DelivererOptions extends FeedSource {
   /** The bucket `weir_sinks`. */
   readonly kv: KV
   /** What this process commits, where the stream is LEDGER: saves reading it back. */
-  readonly tail?: LedgerTail
+  readonly recent?: RecentCommits
   /** The commits that are about to come, where the stream is LEDGER and they come from this process. */
   readonly underWay?: CommitsUnderWay
   readonly limits?: Partial<DeliverLimits>

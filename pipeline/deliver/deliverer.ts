@@ -23,8 +23,9 @@ import {
   refuseLostPosition,
   waitForVacancy,
 } from './delivery-lease.js'
+import { DeliveryProgress } from './delivery-progress.js'
 import type { Heads, Intent } from './delivery-record.js'
-import type { DeliveryState, DeliveryStatus, DeliveryTrouble } from './delivery-status.js'
+import type { DeliveryState, DeliveryStatus } from './delivery-status.js'
 import { LedgerCommits } from './ledger-commits.js'
 import { RangeCutter } from './range-cutter.js'
 import { type ReadMessage, readFeed, readRange } from './read-feed.js'
@@ -46,23 +47,20 @@ export class Deliverer {
   #lease: DeliveryLease | undefined
   #cutter: RangeCutter | undefined
   #commits: LedgerCommits | undefined
-  #state: DeliveryState = 'stopped'
-  #trouble: DeliveryTrouble | undefined
-  #totals = { ranges: 0, messages: 0, bytes: 0, rows: 0 }
-  #lastAppliedAtMs = 0
-  #applyingSinceMs: number | undefined
-  #refused = 0
+  readonly #progress: DeliveryProgress
   /** The first claim takes the feed from whoever has it; later ones only when it is vacant. */
   #mayTake = true
   /** Fires when this process is to deliver no longer: it stops, or what the sink does beside has failed. */
   #ending: AbortSignal = this.#stopping.signal
-  #applied = 0
-  readonly #waiters = new Set<() => void>()
 
   constructor(options: DelivererOptions) {
     this.#options = options
     this.#limits = { ...defaultDeliverLimits, ...options.limits }
     assertDeliverLimits(this.#limits)
+    this.#progress = new DeliveryProgress(options, this.#limits.retryMaxMs, () => ({
+      record: this.#lease?.record,
+      behind: this.#cutter?.behind,
+    }))
   }
 
   /** Begins to deliver in the background; trouble shows in the status. */
@@ -77,9 +75,9 @@ export class Deliverer {
   async drain(deadlineMs: number): Promise<void> {
     const signal = AbortSignal.timeout(deadlineMs)
     const info = await this.#options.jsm.streams.info(this.#options.stream)
-    while (!signal.aborted && !motionless.has(this.#state)) {
+    while (!signal.aborted && !motionless.has(this.#progress.state)) {
       if (await this.#isDelivered(info.state.last_seq)) break
-      await this.#changed(signal, 100)
+      await this.#progress.changed(signal, 100)
     }
     await this.close()
   }
@@ -89,7 +87,7 @@ export class Deliverer {
     this.#stopping.abort()
     await this.#end()
     await this.#lease?.release().catch(() => undefined) // a standby takes over when the lease runs out
-    this.#set('stopped')
+    this.#progress.set('stopped')
   }
 
   /** Ends at once, the attempt in hand included. */
@@ -97,37 +95,18 @@ export class Deliverer {
     this.#aborting.abort()
     this.#stopping.abort()
     await this.#end()
-    this.#set('stopped')
+    this.#progress.set('stopped')
   }
 
   status(): DeliveryStatus {
-    const record = this.#lease?.record
-    const beside = this.#state === 'running' ? this.#options.sink.trouble?.() : undefined
-    return {
-      key: this.#options.key,
-      sink: this.#options.sink.name,
-      stream: this.#options.stream,
-      state: beside === undefined ? this.#state : beside.isStopped ? 'blocked' : 'retrying',
-      position: Math.max(this.#applied, record?.position ?? 0),
-      paused: record?.paused ?? false,
-      behind: this.#cutter?.behind ?? null,
-      ...this.#totals,
-      refused: this.#refused,
-      lastAppliedAtMs: this.#lastAppliedAtMs,
-      // What a sink that sends by itself has not taken in waits in the stream; its receiver is not this process.
-      ...(this.#applyingSinceMs === undefined || this.#options.sink.attend !== undefined
-        ? {}
-        : { applyingSinceMs: this.#applyingSinceMs }),
-      ...(this.#trouble !== undefined && this.#isTroubled() ? { trouble: this.#trouble } : {}),
-      ...(beside === undefined ? {} : { trouble: beside }),
-    }
+    return this.#progress.status()
   }
 
   /** Resolves when the sink has everything up to this stream sequence, whichever process delivers it. */
   async waitUntilDelivered(sequence: number, signal: AbortSignal): Promise<void> {
     while (!(await this.#isDelivered(sequence))) {
       signal.throwIfAborted()
-      await this.#changed(signal, this.#state === 'running' ? 500 : 100)
+      await this.#progress.changed(signal, this.#progress.state === 'running' ? 500 : 100)
     }
   }
 
@@ -138,7 +117,7 @@ export class Deliverer {
   }
 
   async #position(): Promise<number> {
-    const ours = Math.max(this.#applied, this.#lease?.record.position ?? 0)
+    const ours = Math.max(this.#progress.applied, this.#lease?.record.position ?? 0)
     if (this.#cutter !== undefined) return ours
     return Math.max(ours, await recordedPosition(this.#options.kv, this.#options.key)) // another may deliver
   }
@@ -148,15 +127,15 @@ export class Deliverer {
     let failures = 0
     while (!signal.aborted) {
       try {
-        this.#set('starting')
+        this.#progress.set('starting')
         await this.#deliver(() => (failures = 0))
       } catch (error) {
         if (signal.aborted) return
-        if (error instanceof FeedFailure) return this.#set('failed', error.code, error.message)
+        if (error instanceof FeedFailure) return this.#progress.set('failed', error.code, error.message)
         if (error instanceof FencedError) await this.#standBy(error.message)
         else {
           failures += 1
-          this.#set('retrying', 'not_started', String(error))
+          this.#progress.set('retrying', 'not_started', String(error))
           await this.#backOff(failures)
         }
       }
@@ -165,7 +144,7 @@ export class Deliverer {
 
   async #standBy(detail: string): Promise<void> {
     this.#lease = undefined
-    this.#set('standby', 'fenced', detail)
+    this.#progress.set('standby', 'fenced', detail)
     await waitForVacancy(this.#options.kv, this.#options.key, this.#limits.leaseMs, this.#stopping.signal)
     this.#mayTake = true
   }
@@ -220,13 +199,12 @@ export class Deliverer {
       (from, cutterSignal) => this.#read(from, cutterSignal),
       lease.record.position + 1,
       this.#limits,
-      error => this.#set(this.#state, 'feed_interrupted', String(error)),
+      error => this.#progress.set(this.#progress.state, 'feed_interrupted', String(error)),
       this.#options.underWay,
     )
     this.#cutter = cutter
     try {
-      this.#trouble = undefined
-      this.#set('running')
+      this.#progress.run()
       onProgress()
       await this.#deliverRanges(lease, cutter)
     } finally {
@@ -252,12 +230,12 @@ export class Deliverer {
   }
 
   #read(from: number, signal: AbortSignal): AsyncIterable<ReadMessage> {
-    const { tail } = this.#options
+    const { recent } = this.#options
     const source = this.#commits?.source ?? this.#options
     const messages =
-      tail === undefined
+      recent === undefined
         ? readFeed(source, from, this.#limits, signal)
-        : readLedger(source, tail, from, this.#limits, signal)
+        : readLedger(source, recent, from, this.#limits, signal)
     return this.#commits?.authentic(messages) ?? messages
   }
 
@@ -268,7 +246,7 @@ export class Deliverer {
       const [first, last] = [messages[0], messages.at(-1)]
       if (first === undefined || last === undefined) return
       const intent = this.#intent(lease, first.sequence, last.sequence)
-      const position = Math.max(this.#applied, lease.record.position)
+      const position = Math.max(this.#progress.applied, lease.record.position)
       await lease.write({ position, intent, ...this.#headsAt(position) }) // invariant 1
       if (!(await this.#apply(lease, { stream: this.#options.stream, messages, ...intent }))) return
       // With the next range at hand, its intent carries the position along: one write per range under load.
@@ -289,7 +267,7 @@ export class Deliverer {
       const range: FeedRange = { ...read, messages, apart: lease.record.intent?.apart ?? [] }
       await this.#whilePaused(lease)
       if (this.#ending.aborted) return false
-      this.#applyingSinceMs ??= Date.now()
+      this.#progress.applyingSinceMs ??= Date.now()
       const startedAtMs = performance.now()
       const outcome = await this.#attempt(range)
       if (outcome.kind === 'apart') {
@@ -298,11 +276,17 @@ export class Deliverer {
       }
       if (outcome.kind === 'ok') {
         await this.#setAside(outcome.refused ?? [])
-        this.#noteApplied(range, outcome.rows, (performance.now() - startedAtMs) / 1_000)
+        this.#options.recent?.release(range.messages)
+        this.#progress.noteApplied(range, outcome.rows, (performance.now() - startedAtMs) / 1_000)
         return true
       }
       if (this.#aborting.signal.aborted) return false
-      this.#set(outcome.kind === 'rejected' ? 'blocked' : 'retrying', outcome.code, outcome.detail, attempt)
+      this.#progress.set(
+        outcome.kind === 'rejected' ? 'blocked' : 'retrying',
+        outcome.code,
+        outcome.detail,
+        attempt,
+      )
       await this.#backOff(outcome.kind === 'rejected' ? 64 : attempt)
       await lease.refresh() // still ours? (invariant 2); learns of a pause too
     }
@@ -320,24 +304,28 @@ export class Deliverer {
     if (records.length === 0) return
     const { kv, key, stream } = this.#options
     await setAside(kv, key, stream, records)
-    this.#refused = (await listSetAside(kv, key)).length
+    this.#progress.refused = (await listSetAside(kv, key)).length
     const { code, detail, name } = records[0]!
     this.#options.onRefused?.({ key, records })
-    this.#set(this.#state, code, `${records.length} records set aside, the first ${name}: ${detail}`)
+    this.#progress.set(
+      this.#progress.state,
+      code,
+      `${records.length} records set aside, the first ${name}: ${detail}`,
+    )
   }
 
   /** What was set aside before is tried once, whenever the feed begins: its reason may have been mended. */
   async #tryRefused(signal: AbortSignal): Promise<void> {
     const { kv, key, sink } = this.#options
     const records = await listSetAside(kv, key)
-    this.#refused = records.length
+    this.#progress.refused = records.length
     if (sink.applyRefused === undefined) return
     for (const record of records) {
       if (signal.aborted) return
       const outcome = await sink.applyRefused(record, signal)
       if (outcome.kind !== 'ok' || (outcome.refused ?? []).length > 0) continue
       await takeBack(kv, record)
-      this.#refused -= 1
+      this.#progress.refused -= 1
     }
   }
 
@@ -355,37 +343,12 @@ export class Deliverer {
   async #whilePaused(lease: DeliveryLease): Promise<void> {
     const signal = this.#ending
     while (lease.record.paused && !signal.aborted) {
-      this.#set('paused')
-      this.#applyingSinceMs = undefined
+      this.#progress.set('paused')
+      this.#progress.applyingSinceMs = undefined
       await pauseFor(500, signal)
       await lease.refresh()
     }
-    if (this.#state === 'paused' && !signal.aborted) this.#set('running')
-  }
-
-  #noteApplied(range: FeedRange, rows: number, applySeconds: number): void {
-    this.#applied = range.to
-    this.#totals = {
-      ranges: this.#totals.ranges + 1,
-      messages: this.#totals.messages + range.messages.length,
-      bytes: this.#totals.bytes + range.messages.reduce((sum, message) => sum + message.bytes.byteLength, 0),
-      rows: this.#totals.rows + rows,
-    }
-    this.#options.tail?.release(range.messages)
-    this.#lastAppliedAtMs = Date.now()
-    this.#applyingSinceMs = undefined
-    const { storedAtMs = this.#lastAppliedAtMs } = range.messages[0] ?? {}
-    const ageSeconds = Math.max(0, this.#lastAppliedAtMs - storedAtMs) / 1_000
-    this.#options.onApplied?.({ key: this.#options.key, ageSeconds, applySeconds })
-    this.#trouble = undefined
-    this.#set('running')
-  }
-
-  /** A reading that was interrupted goes on by itself; it is told while it is interrupted again and again. */
-  #isTroubled(): boolean {
-    if (this.#trouble === undefined) return false
-    const passes = this.#state === 'running' && this.#trouble.code === 'feed_interrupted'
-    return !passes || Date.now() - this.#trouble.atMs < 2 * this.#limits.retryMaxMs
+    if (this.#progress.state === 'paused' && !signal.aborted) this.#progress.set('running')
   }
 
   #backOff(failures: number): Promise<void> {
@@ -395,27 +358,13 @@ export class Deliverer {
 
   /** Keeps the lease alive while idle, during a long attempt and in a back-off; a fence shows at the next write. */
   #renew(): void {
-    if (this.#lease === undefined || this.#state === 'standby' || this.#state === 'failed') return
+    if (this.#lease === undefined || this.#progress.state === 'standby' || this.#progress.state === 'failed')
+      return
     if (this.#lease.idleMs > this.#limits.leaseMs / 3) this.#lease.write({}).catch(() => undefined)
-  }
-
-  #set(state: DeliveryState, code?: string, detail = '', attempts = 0): void {
-    this.#state = state
-    if (code !== undefined) this.#trouble = { code, detail, attempts, atMs: Date.now() }
-    for (const waiter of [...this.#waiters]) waiter()
-    this.#options.onChange?.(this.status())
   }
 
   async #end(): Promise<void> {
     if (this.#renewal !== undefined) clearInterval(this.#renewal)
     await this.#loop
-  }
-
-  async #changed(signal: AbortSignal, mostMs: number): Promise<void> {
-    const woken = new AbortController()
-    const wake = (): void => woken.abort()
-    this.#waiters.add(wake)
-    await pauseFor(mostMs, AbortSignal.any([signal, woken.signal]))
-    this.#waiters.delete(wake)
   }
 }

@@ -1,4 +1,4 @@
-// Whatever of the stream is in the tail, a reading gives every message of the feed once and in order.
+// Whatever of the stream is in the recent commits, a reading gives every message of the feed once and in order.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
 import { type BatchMessage, publishBatch } from '../broker/atomic-batch.js'
 import type { BrokerConnection } from '../broker/connect-broker.js'
-import { LedgerTail } from '../ledger/ledger-tail.js'
+import { RecentCommits } from '../ledger/recent-commits.js'
 import { SharedMemory } from '../memory/shared-memory.js'
 import { connectTo } from '../testing/engine-harness.js'
 import { defaultDeliverLimits } from './deliver-limits.js'
@@ -23,7 +23,7 @@ let jsm: JetStreamManager
 let made = 0
 
 beforeAll(async () => {
-  storeDir = await mkdtemp(join(tmpdir(), 'weir-tail-'))
+  storeDir = await mkdtemp(join(tmpdir(), 'weir-recent-'))
   server = await startNatsServer({ storeDir })
   connection = await connectTo(server.login())
   js = jetstream(connection.nc)
@@ -40,7 +40,7 @@ const mib = 1 << 20
 
 /** A stream of its own, commits into it, and a reading of its rows. */
 class Ledger {
-  readonly tail: LedgerTail
+  readonly recent: RecentCommits
   readonly read: ReadMessage[] = []
   readonly #stop = new AbortController()
   readonly #name: string
@@ -48,9 +48,9 @@ class Ledger {
   #published = 0
   #reading: Promise<void> | undefined
 
-  constructor(tail: LedgerTail) {
+  constructor(recent: RecentCommits) {
     made += 1
-    this.tail = tail
+    this.recent = recent
     this.#name = `LEDGER${made}`
     this.#prefix = `t${made}`
   }
@@ -64,13 +64,13 @@ class Ledger {
     const source = { js, jsm, stream: this.#name, filterSubjects: [`${this.#prefix}.*.rows`] }
     const { signal } = this.#stop
     const read = async () => {
-      for await (const message of readLedger(source, this.tail, fromSequence, defaultDeliverLimits, signal))
+      for await (const message of readLedger(source, this.recent, fromSequence, defaultDeliverLimits, signal))
         this.read.push({ ...message, bytes: Uint8Array.from(message.bytes) })
     }
     this.#reading = read()
   }
 
-  /** A commit of a state message and of so many rows; `told`: whether the tail hears of it. */
+  /** A commit of a state message and of so many rows; `told`: whether the recent commits hear of it. */
   async commit(rows: number, told = true, rowBytes = 10): Promise<() => void> {
     const messages: BatchMessage[] = [
       { natsSubject: `${this.#prefix}.0.state`, bytes: Buffer.from('state') },
@@ -86,7 +86,7 @@ class Ledger {
     const last = state.subjects === undefined ? 0 : await this.#lastState()
     const outcome = await publishBatch(connection.bulk, messages, { lastSubjectSequence: last }, 5_000)
     if (outcome.kind !== 'stored') throw new Error(JSON.stringify(outcome))
-    const tell = () => this.tail.add(outcome.seq - outcome.count + 1, messages)
+    const tell = () => this.recent.add(outcome.seq - outcome.count + 1, messages)
     if (told) tell()
     return tell
   }
@@ -111,21 +111,21 @@ class Ledger {
   }
 }
 
-test('what was stored before the reading began comes from the stream, what is stored later from the tail', async () => {
-  const ledger = await new Ledger(new LedgerTail(new SharedMemory(), mib)).make()
+test('what was stored before the reading began comes from the stream, what is stored later from memory', async () => {
+  const ledger = await new Ledger(new RecentCommits(new SharedMemory(), mib)).make()
   await ledger.commit(3)
   await ledger.commit(2)
-  expect(ledger.tail.count).toBe(0) // nobody read
+  expect(ledger.recent.count).toBe(0) // nobody read
   ledger.begin()
   await ledger.expectAllRead()
   for (let commit = 0; commit < 5; commit += 1) await ledger.commit(commit)
   await ledger.expectAllRead()
   await ledger.stop()
-  expect(ledger.tail.count).toBe(0)
+  expect(ledger.recent.count).toBe(0)
 })
 
-test('commits that the tail never hears of, or hears of out of turn, are read in their place', async () => {
-  const ledger = await new Ledger(new LedgerTail(new SharedMemory(), mib)).make()
+test('commits that are never added, or added out of turn, are read in their place', async () => {
+  const ledger = await new Ledger(new RecentCommits(new SharedMemory(), mib)).make()
   ledger.begin()
   for (let round = 0; round < 4; round += 1) {
     await ledger.commit(3)
@@ -144,18 +144,18 @@ test('commits that the tail never hears of, or hears of out of turn, are read in
   await ledger.stop()
 })
 
-test('what no longer fits into the tail is read from the stream', async () => {
-  const ledger = await new Ledger(new LedgerTail(new SharedMemory(), 200_000)).make()
+test('what no longer fits into memory is read from the stream', async () => {
+  const ledger = await new Ledger(new RecentCommits(new SharedMemory(), 200_000)).make()
   ledger.begin()
   for (let commit = 0; commit < 12; commit += 1) await ledger.commit(4, true, 20_000)
   await ledger.expectAllRead()
-  expect(ledger.tail.count * 20_000).toBeLessThan(300_000)
+  expect(ledger.recent.count * 20_000).toBeLessThan(300_000)
   await ledger.stop()
 })
 
 test('a reading that begins in the middle of a commit skips what lies before', async () => {
-  const ledger = await new Ledger(new LedgerTail(new SharedMemory(), mib)).make()
-  const leave = ledger.tail.open()
+  const ledger = await new Ledger(new RecentCommits(new SharedMemory(), mib)).make()
+  const leave = ledger.recent.open()
   await ledger.commit(5)
   ledger.begin(4)
   while (ledger.read.length < 3) await new Promise(resolve => setTimeout(resolve, 5))

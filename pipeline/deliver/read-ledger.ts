@@ -1,21 +1,21 @@
-// Reads a feed of LEDGER where it is nearest: from the tail that this process keeps of its own commits, else from the
-// stream. To the range cutter it is one reading.
+// Reads a feed of LEDGER from the recent commits that this process keeps in memory, and from the stream where they do not
+// have it. To the range cutter it is one reading.
 //
 // Invariants:
-// 1. Sequences decide: every message of the feed is handed out once and in the order of the stream, whichever way it
-//    came. From the tail only what begins exactly where the reading is; a gap is passed only when the stream's leader
-//    says that nothing of this feed lies in it.
-// 2. While the tail is quiet the stream is asked now and then whether somebody else has written to it; then it is read.
+// 1. Sequences decide: every message of the feed is handed out once and in the order of the stream, wherever it came
+//    from. From the recent commits only what begins exactly where the reading is; a gap is passed only when the stream's
+//    leader says that nothing of this feed lies in it.
+// 2. While no commit is added the stream is asked now and then whether another process has written to it; then it is read.
 
 import { pauseFor } from '../broker/back-off.js'
-import type { LedgerTail, StoredMessages } from '../ledger/ledger-tail.js'
+import type { RecentCommits, StoredMessages } from '../ledger/recent-commits.js'
 import type { DeliverLimits } from './deliver-limits.js'
 import { isCovered } from './delivered.js'
 import { type FeedSource, type ReadMessage, readFeed } from './read-feed.js'
 
 type ReadLimits = Pick<DeliverLimits, 'pullBytes' | 'pullExpiresMs' | 'idleHeartbeatMs'>
 
-/** How long the tail may be quiet before the stream is asked. */
+/** How long no commit may be added before the stream is asked. */
 const quietMs = 1_000
 /** How long a commit that the broker stored earlier may be reported later. */
 const outOfTurnMs = 50
@@ -23,26 +23,26 @@ const outOfTurnMs = 50
 /** Everything from `fromSequence` on, for as long as the caller iterates. Throws when the reading is interrupted. */
 export async function* readLedger(
   source: FeedSource,
-  tail: LedgerTail,
+  recent: RecentCommits,
   fromSequence: number,
   limits: ReadLimits,
   signal: AbortSignal,
 ): AsyncGenerator<ReadMessage, void, undefined> {
   const matches = matcherOf(source.filterSubjects)
-  const leave = tail.open()
+  const leave = recent.open()
   let next = fromSequence
   try {
     while (!signal.aborted) {
-      for await (const message of untilTail(source, tail, next, limits, signal)) {
+      for await (const message of untilRecent(source, recent, next, limits, signal)) {
         next = message.sequence + 1
         yield message
-        if (tail.has(next)) break
+        if (recent.has(next)) break
       }
       for (;;) {
-        const at = await whereTailGoesOn(source, tail, next, signal)
-        const stored = at === undefined ? undefined : tail.take(at)
+        const at = await whereRecentGoesOn(source, recent, next, signal)
+        const stored = at === undefined ? undefined : recent.take(at)
         if (stored === undefined) break
-        yield* messagesOf(stored, next, matches, tail.count)
+        yield* messagesOf(stored, next, matches, recent.count)
         next = stored.lastSeq + 1
       }
     }
@@ -51,25 +51,25 @@ export async function* readLedger(
   }
 }
 
-/** From the stream, until the tail has what comes next; ended early where something was added while nothing came. */
-async function* untilTail(
+/** From the stream, until the recent commits have what comes next; ends early when one is added while the stream is at its end. */
+async function* untilRecent(
   source: FeedSource,
-  tail: LedgerTail,
+  recent: RecentCommits,
   fromSequence: number,
   limits: ReadLimits,
   signal: AbortSignal,
 ): AsyncGenerator<ReadMessage, void, undefined> {
-  if (tail.has(fromSequence)) return
+  if (recent.has(fromSequence)) return
   const added = new AbortController()
   let atEnd = false
-  const takeBack = tail.onAdd(() => {
+  const takeBack = recent.onAdd(() => {
     if (atEnd) added.abort()
   })
   // What was stored before this reading began is only in the stream; the first look at it tells whether there is more.
   const end = (await source.jsm.streams.info(source.stream)).state.last_seq
   atEnd = end < fromSequence || (await isCovered(source, fromSequence - 1, end))
   try {
-    if (atEnd && tail.firstSeq !== undefined) return
+    if (atEnd && recent.firstSeq !== undefined) return
     for await (const message of readFeed(
       source,
       fromSequence,
@@ -85,27 +85,27 @@ async function* untilTail(
 }
 
 /**
- * Waits until the tail has `next`, or begins behind it with nothing of this feed between. Returns the sequence to take
+ * Waits until the recent commits have `next`, or begin after it with nothing of this feed between. Returns the sequence to take
  * there; undefined: ask the stream.
  */
-async function whereTailGoesOn(
+async function whereRecentGoesOn(
   source: FeedSource,
-  tail: LedgerTail,
+  recent: RecentCommits,
   next: number,
   signal: AbortSignal,
 ): Promise<number | undefined> {
   while (!signal.aborted) {
-    if (tail.has(next)) return next
-    tail.forget(next) // what was handed out from the stream
-    const first = tail.firstSeq
+    if (recent.has(next)) return next
+    recent.forget(next) // what was handed out from the stream
+    const first = recent.firstSeq
     if (first === undefined) {
-      if (await added(tail, quietMs, signal)) continue
+      if (await added(recent, quietMs, signal)) continue
       const { state } = await source.jsm.streams.info(source.stream)
       if (state.last_seq < next) continue
-      if (!(await added(tail, outOfTurnMs, signal))) return undefined // invariant 2
+      if (!(await added(recent, outOfTurnMs, signal))) return undefined // invariant 2
     } else {
       await pauseFor(outOfTurnMs, signal)
-      if (tail.has(next)) return next
+      if (recent.has(next)) return next
       return (await isCovered(source, next - 1, first - 1)) ? first : undefined // invariant 1
     }
   }
@@ -127,9 +127,9 @@ function* messagesOf(
 }
 
 /** Whether something was added before the time was over. */
-async function added(tail: LedgerTail, waitMs: number, signal: AbortSignal): Promise<boolean> {
+async function added(recent: RecentCommits, waitMs: number, signal: AbortSignal): Promise<boolean> {
   const woken = new AbortController()
-  const takeBack = tail.onAdd(() => woken.abort())
+  const takeBack = recent.onAdd(() => woken.abort())
   await pauseFor(waitMs, AbortSignal.any([signal, woken.signal]))
   takeBack()
   return woken.signal.aborted

@@ -20,7 +20,7 @@ import {
   readLastSequence,
   type StoredCheckpoint,
 } from '../ledger/checkpoint.js'
-import { type CommitLink, commitHeader } from '../ledger/commit.js'
+import { commitHeader, type LedgerAccess } from '../ledger/commit.js'
 import { PartitionFailure, RetryableError } from '../ledger/failures.js'
 
 export type InputInfos = Readonly<Record<InputStream, StreamInfo>>
@@ -35,19 +35,19 @@ export interface Claim extends StoredCheckpoint {
 const claimTries = 20
 
 /** `owner` is unique to this call: host, process and something random. Throws `RetryableError` when others are faster. */
-export async function claimPartition(link: CommitLink, partition: number, owner: string): Promise<Claim> {
-  const genesis = await readGenesis(link)
-  const inputsBefore = await readInputs(link)
-  const isBorn = await wasBorn(link.jsm, partition)
+export async function claimPartition(access: LedgerAccess, partition: number, owner: string): Promise<Claim> {
+  const genesis = await readGenesis(access)
+  const inputsBefore = await readInputs(access)
+  const isBorn = await wasBorn(access.jsm, partition)
   // What the checkpoint is held against is read after the claim: until then somebody else moved on.
   const claimed = async (stored: StoredCheckpoint): Promise<Claim> => {
-    if (!isBorn) await writeBirth(link.nc, partition)
-    return { ...stored, key: genesis.key, inputs: await readInputs(link) }
+    if (!isBorn) await writeBirth(access.nc, partition)
+    return { ...stored, key: genesis.key, inputs: await readInputs(access) }
   }
   let detail = ''
   for (let tries = 0; tries < claimTries; tries += 1) {
-    link.signal.throwIfAborted()
-    const newest = await readCheckpoint(link.jsm, partition, genesis.key)
+    access.signal.throwIfAborted()
+    const newest = await readCheckpoint(access.jsm, partition, genesis.key)
     if (newest?.checkpoint.owner === owner) return claimed(newest) // the answer was lost, the claim was not
     if (newest === undefined && isBorn) throw checkpointMissing(partition) // invariant 3
     const before = newest?.checkpoint ?? firstCheckpoint(partition, inputsBefore)
@@ -64,12 +64,12 @@ export async function claimPartition(link: CommitLink, partition: number, owner:
       bytes: encodeCheckpoint(checkpoint, genesis.key),
       headers: { [commitHeader]: String(checkpoint.commit) },
     }
-    if (newest !== undefined && newest.lastSeq > newest.seq) link.onRetry(strangers(partition, newest))
-    const lastSeq = newest?.lastSeq ?? (await readLastSequence(link.jsm, 'LEDGER', natsSubject))
+    if (newest !== undefined && newest.lastSeq > newest.seq) access.onRetry(strangers(partition, newest))
+    const lastSeq = newest?.lastSeq ?? (await readLastSequence(access.jsm, 'LEDGER', natsSubject))
     const fence = { lastSubjectSequence: lastSeq }
-    const outcome = await publishBatch(link.bulk, [message], fence, link.limits.commitTimeoutMs)
+    const outcome = await publishBatch(access.bulk, [message], fence, access.limits.commitTimeoutMs)
     if (outcome.kind === 'stored') {
-      link.tail.add(outcome.seq, [message])
+      access.recent.add(outcome.seq, [message])
       return claimed({ checkpoint, seq: outcome.seq, lastSeq: outcome.seq })
     }
     detail = outcome.detail
@@ -91,7 +91,7 @@ function checkpointMissing(partition: number): PartitionFailure {
 }
 
 /** What was made once; LEDGER must be that one. */
-async function readGenesis({ jsm }: CommitLink): Promise<Genesis> {
+async function readGenesis({ jsm }: LedgerAccess): Promise<Genesis> {
   const genesis = await genesisOf(jsm).catch(cause => {
     if (!(cause instanceof GenesisMissing)) throw cause
     throw new PartitionFailure('genesis_missing', cause.message, { cause })
@@ -106,7 +106,7 @@ async function readGenesis({ jsm }: CommitLink): Promise<Genesis> {
   )
 }
 
-async function readInputs({ jsm }: CommitLink): Promise<InputInfos> {
+async function readInputs({ jsm }: LedgerAccess): Promise<InputInfos> {
   const found: Partial<Record<InputStream, StreamInfo>> = {}
   for (const stream of inputStreams) {
     const info = await streamInfo(jsm, stream)

@@ -8,7 +8,7 @@ import type { PipelineLimits } from '../config/limits.js'
 import type { Positions } from '../ledger/checkpoint.js'
 import type { CommitsUnderWay } from '../ledger/commits-under-way.js'
 import type { PartitionFailure, PartitionFailureCode } from '../ledger/failures.js'
-import type { LedgerTail } from '../ledger/ledger-tail.js'
+import type { RecentCommits } from '../ledger/recent-commits.js'
 import type { SharedMemory } from '../memory/shared-memory.js'
 import type { PartitionWorker } from '../workers/protocol.js'
 import type { HistorySource } from './history-desk.js'
@@ -23,7 +23,7 @@ export interface EngineOptions {
   readonly limits: PipelineLimits
   readonly history: HistorySource
   /** What is committed here, for the deliverer in this process. */
-  readonly tail: LedgerTail
+  readonly recent: RecentCommits
   readonly underWay: CommitsUnderWay
   readonly memory: SharedMemory
   readonly log: EngineLog

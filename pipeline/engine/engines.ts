@@ -7,7 +7,7 @@ import type { BulkTransport } from '../broker/bulk-transport.js'
 import type { PipelineLimits } from '../config/limits.js'
 import type { CommitsUnderWay } from '../ledger/commits-under-way.js'
 import { PartitionFailure } from '../ledger/failures.js'
-import type { LedgerTail } from '../ledger/ledger-tail.js'
+import type { RecentCommits } from '../ledger/recent-commits.js'
 import type { SharedMemory } from '../memory/shared-memory.js'
 import type { WorkerPool } from '../workers/pool.js'
 import type { EngineLog, EngineStatus, EngineTelemetry } from './engine.js'
@@ -23,7 +23,7 @@ export interface EnginesOptions {
   readonly limits: PipelineLimits
   readonly history: HistorySource
   /** What is committed here, for the deliverer in this process. */
-  readonly tail: LedgerTail
+  readonly recent: RecentCommits
   readonly underWay: CommitsUnderWay
   readonly memory: SharedMemory
   readonly log: EngineLog

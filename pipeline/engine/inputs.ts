@@ -10,7 +10,7 @@ import type { ReadMessage } from '../broker/pull-protocol.js'
 import { natsSubjects } from '../broker/topology.js'
 import { plainLength } from '../core/decode/decompress.js'
 import { type InputStream, type Positions, readLastSequence } from '../ledger/checkpoint.js'
-import type { CommitLink } from '../ledger/commit.js'
+import type { LedgerAccess } from '../ledger/commit.js'
 import type { PartitionFailure } from '../ledger/failures.js'
 import type { Claim } from './claim.js'
 import { InputReader } from './input-reader.js'
@@ -44,23 +44,23 @@ export class PartitionInputs {
   readonly #taken: Record<InputStream, number>
   readonly #created: Readonly<Record<InputStream, string>>
 
-  static async open(link: CommitLink, claim: Claim, events: InputEvents): Promise<PartitionInputs> {
+  static async open(access: LedgerAccess, claim: Claim, events: InputEvents): Promise<PartitionInputs> {
     const { partition } = claim.checkpoint
     const ends = {
-      CATALOG: await readLastSequence(link.jsm, 'CATALOG', natsSubjects.catalog),
-      LIFECYCLE: await readLastSequence(link.jsm, 'LIFECYCLE', natsSubjects.lifecycle(partition)),
+      CATALOG: await readLastSequence(access.jsm, 'CATALOG', natsSubjects.catalog),
+      LIFECYCLE: await readLastSequence(access.jsm, 'LIFECYCLE', natsSubjects.lifecycle(partition)),
     }
-    return new PartitionInputs(link, claim, events, ends)
+    return new PartitionInputs(access, claim, events, ends)
   }
 
   private constructor(
-    link: CommitLink,
+    access: LedgerAccess,
     claim: Claim,
     events: InputEvents,
     endsAtClaim: Record<'CATALOG' | 'LIFECYCLE', number>,
   ) {
     const { partition, positions } = claim.checkpoint
-    const { bulk, jsm, limits } = link
+    const { bulk, jsm, limits } = access
     const reader = (stream: InputStream, natsSubject: string) => {
       const { created, seq } = positions[stream]
       return new InputReader({

@@ -9,7 +9,7 @@ import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { nuid } from '@nats-io/transport-node'
 import { backOffMs, within } from '../broker/back-off.js'
-import type { CommitLink } from '../ledger/commit.js'
+import type { LedgerAccess } from '../ledger/commit.js'
 import { describe, Fenced, PartitionFailure, ProcessingError } from '../ledger/failures.js'
 import { claimPartition } from './claim.js'
 import type { EngineOptions, EngineState, EngineStatus } from './engine.js'
@@ -129,13 +129,13 @@ export class PartitionEngine {
 
   /** One session, from the claim on. Returns when it was drained. */
   async #own(): Promise<void> {
-    const { nc, bulk, jsm, partition, partitions, worker, limits, log, tail } = this.#options
+    const { nc, bulk, jsm, partition, partitions, worker, limits, log, recent } = this.#options
     this.#enter('claiming')
     const end = new AbortController()
     const signal = AbortSignal.any([end.signal, this.#abort.signal])
     const onRetry = (detail: string) => this.#interrupted(detail)
-    const link: CommitLink = { nc, bulk, jsm, tail, limits: limits.engine, signal, onRetry }
-    const claim = await claimPartition(link, partition, ownerId())
+    const access: LedgerAccess = { nc, bulk, jsm, recent, limits: limits.engine, signal, onRetry }
+    const claim = await claimPartition(access, partition, ownerId())
     const { epoch, owner, snapshot } = claim.checkpoint
     const silence = answerAsOwner(nc, partition, owner)
     let session: Session | undefined
@@ -145,7 +145,7 @@ export class PartitionEngine {
       store.sweep(epoch, snapshot?.object).catch(error => onRetry(describe(error)))
       session = new Session(
         this.#options,
-        link,
+        access,
         worker,
         claim,
         new Snapshots(store, snapshot, limits.engine, onRetry, partition / partitions),

@@ -7,7 +7,7 @@
 
 import { natsSubjects, streamInfo } from '../broker/topology.js'
 import { inputStreams, type SnapshotRef } from '../ledger/checkpoint.js'
-import type { CommitLink } from '../ledger/commit.js'
+import type { LedgerAccess } from '../ledger/commit.js'
 import { PartitionFailure, RetryableError } from '../ledger/failures.js'
 import { LedgerGap, PartitionCommits } from '../ledger/partition-commits.js'
 import { assertInput, type Claim } from './claim.js'
@@ -24,7 +24,7 @@ export interface RestoredBytes {
 }
 
 export async function restoreBytes(
-  link: CommitLink,
+  access: LedgerAccess,
   claim: Claim,
   snapshots: SnapshotStore,
 ): Promise<RestoredBytes> {
@@ -34,19 +34,19 @@ export async function restoreBytes(
   const manifest = ref === null ? undefined : await snapshots.manifest(ref.object)
   const snapshot = manifest === undefined ? undefined : await snapshots.read(manifest.state.object)
   const joiner = new DeltaJoiner(claim, ref ?? undefined)
-  await readCommits(link, claim, ref?.ledger_seq ?? 1, joiner)
+  await readCommits(access, claim, ref?.ledger_seq ?? 1, joiner)
   const { deltas } = joiner
   return { manifest, snapshot, deltas, deltaBytes: deltas.reduce((sum, delta) => sum + delta.length, 0) }
 }
 
 /** Reads checkpoints and deltas from a sequence up to the claim. */
 async function readCommits(
-  link: CommitLink,
+  access: LedgerAccess,
   claim: Claim,
   fromSeq: number,
   joiner: DeltaJoiner,
 ): Promise<void> {
-  const { bulk, jsm, limits, signal, onRetry } = link
+  const { bulk, jsm, limits, signal, onRetry } = access
   const { partition } = claim.checkpoint
   const ledger = await streamInfo(jsm, 'LEDGER')
   if (ledger === undefined) throw new RetryableError('LEDGER is gone') // the next claim says what to do

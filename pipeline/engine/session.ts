@@ -12,7 +12,7 @@ import type { ReadMessage } from '../broker/pull-protocol.js'
 import { natsSubjects } from '../broker/topology.js'
 import type { HistoryAnswer } from '../core/ports/core-io.js'
 import { type Checkpoint, type Positions, readLastSequence } from '../ledger/checkpoint.js'
-import { buildCommit, type CommitLink, type Committed, publishCommit } from '../ledger/commit.js'
+import { buildCommit, type Committed, type LedgerAccess, publishCommit } from '../ledger/commit.js'
 import { describe, Fenced, ProcessingError } from '../ledger/failures.js'
 import { release } from '../memory/transfer.js'
 import {
@@ -23,7 +23,7 @@ import {
 } from '../workers/protocol.js'
 import { BillingOrders, type DueOrders } from './billing-orders.js'
 import type { Claim } from './claim.js'
-import { untilCommitMs } from './commit-beat.js'
+import { untilCommitMs } from './commit-interval.js'
 import type { EngineOptions } from './engine.js'
 import { HistoryDesk } from './history-desk.js'
 import { PartitionInputs, type TakenInputs } from './inputs.js'
@@ -45,7 +45,7 @@ const assumedEventBytes = 250
 
 export class Session {
   readonly #options: EngineOptions
-  readonly #link: CommitLink
+  readonly #access: LedgerAccess
   readonly #worker: PartitionWorker
   readonly #claim: Claim
   readonly #snapshots: Snapshots
@@ -77,13 +77,13 @@ export class Session {
 
   constructor(
     options: EngineOptions,
-    link: CommitLink,
+    access: LedgerAccess,
     worker: PartitionWorker,
     claim: Claim,
     snapshots: Snapshots,
   ) {
     this.#options = options
-    this.#link = link
+    this.#access = access
     this.#worker = worker
     this.#claim = claim
     this.#snapshots = snapshots
@@ -99,10 +99,10 @@ export class Session {
     )
     this.#desk = new HistoryDesk({
       source: options.history,
-      limits: link.limits,
-      signal: link.signal,
+      limits: access.limits,
+      signal: access.signal,
       onAnswer: () => this.#wake.ring(),
-      onRetry: link.onRetry,
+      onRetry: access.onRetry,
     })
   }
 
@@ -125,7 +125,7 @@ export class Session {
   async restore(): Promise<void> {
     const { partition, partitions, limits } = this.#options
     const config = { partition, partitions, limits: limits.core }
-    const bytes = await restoreBytes(this.#link, this.#claim, this.#snapshots.store)
+    const bytes = await restoreBytes(this.#access, this.#claim, this.#snapshots.store)
     const { snapshot, deltas, manifest } = bytes
     const segments = manifest?.segments ?? []
     const bytesInAll = segments.reduce((sum, segment) => sum + segment.bytes, 0)
@@ -142,12 +142,12 @@ export class Session {
     this.#holdsCustomers = opened.holdsCustomers
     for (const table of ['rated_usage', 'event_dispositions']) {
       const natsSubject = natsSubjects.ledger(partition, table)
-      this.#rowsSeq = Math.max(this.#rowsSeq, await readLastSequence(this.#link.jsm, 'LEDGER', natsSubject))
+      this.#rowsSeq = Math.max(this.#rowsSeq, await readLastSequence(this.#access.jsm, 'LEDGER', natsSubject))
     }
     this.#desk.ask(opened.historyRequests, this.#rowsSeq)
-    this.#inputs = await PartitionInputs.open(this.#link, this.#claim, {
+    this.#inputs = await PartitionInputs.open(this.#access, this.#claim, {
       onMessage: () => this.#wake.ring(),
-      onInterruption: this.#link.onRetry,
+      onInterruption: this.#access.onRetry,
       onFailure: failure => this.#fail(failure),
     })
   }
@@ -203,9 +203,9 @@ export class Session {
   }
 
   async #gather(): Promise<Batch | undefined> {
-    const { limits } = this.#link
+    const { limits } = this.#access
     for (;;) {
-      this.#link.signal.throwIfAborted()
+      this.#access.signal.throwIfAborted()
       if (this.#failure !== undefined) throw this.#failure
       if (this.#draining) return undefined
       for (const message of this.#inputs!.takeControl()) this.#orders.add(message)
@@ -236,10 +236,10 @@ export class Session {
   /** Time passes for what is parked, also when nothing arrives. */
   async #tick(): Promise<Batch> {
     const before = this.#checkpoint.positions
-    await this.#inputs!.skipQuiet().catch(error => this.#link.onRetry(describe(error)))
+    await this.#inputs!.skipQuiet().catch(error => this.#access.onRetry(describe(error)))
     const now = this.#inputs!.positions(this.#controlSeq)
     const moved = now.METERING.seq - before.METERING.seq + (now.LIFECYCLE.seq - before.LIFECYCLE.seq)
-    this.#quietMoved = moved >= this.#link.limits.idleCheckpointSequences ? moved : 0
+    this.#quietMoved = moved >= this.#access.limits.idleCheckpointSequences ? moved : 0
     return { ...nothingTaken, due: undefined, answers: [] }
   }
 
@@ -286,13 +286,13 @@ export class Session {
       },
       result.delta,
       result.outputs,
-      this.#link.limits,
+      this.#access.limits,
       { key: this.#claim.key, follows: this.#stateSeq },
     )
     const startedAtMs = Date.now()
     this.#committingSinceMs = startedAtMs
-    this.#inFlight = publishCommit(this.#link, commit, this.#stateSeq).then(committed => {
-      this.#link.tail.add(committed.stateSeq, commit.messages)
+    this.#inFlight = publishCommit(this.#access, commit, this.#stateSeq).then(committed => {
+      this.#access.recent.add(committed.stateSeq, commit.messages)
       const before = this.#checkpoint
       this.#checkpoint = commit.checkpoint
       this.#stateSeq = committed.stateSeq

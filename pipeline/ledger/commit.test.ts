@@ -11,9 +11,9 @@ import { SharedMemory } from '../memory/shared-memory.js'
 import { type Broker, connectTo, readLedger, startBroker } from '../testing/engine-harness.js'
 import { type Losses, lossyProxy } from '../testing/lossy-proxy.js'
 import { encodeCheckpoint, parseCheckpoint, readCheckpoint } from './checkpoint.js'
-import { buildCommit, type CommitLink, commitHeader, publishCommit } from './commit.js'
+import { buildCommit, commitHeader, type LedgerAccess, publishCommit } from './commit.js'
 import { Fenced } from './failures.js'
-import { LedgerTail } from './ledger-tail.js'
+import { RecentCommits } from './recent-commits.js'
 
 let broker: Broker
 const undo: (() => Promise<void>)[] = []
@@ -29,7 +29,7 @@ afterAll(async () => {
   await broker?.stop()
 })
 
-function linkOf(bulk: BulkTransport = broker.bulk): CommitLink {
+function accessOf(bulk: BulkTransport = broker.bulk): LedgerAccess {
   const { nc, jsm } = broker
   const limits = pipelineLimits(
     { partitions: 8, maxPayload: nc.info!.max_payload },
@@ -39,7 +39,7 @@ function linkOf(bulk: BulkTransport = broker.bulk): CommitLink {
     nc,
     bulk,
     jsm,
-    tail: new LedgerTail(new SharedMemory()),
+    recent: new RecentCommits(new SharedMemory()),
     limits,
     signal: controller.signal,
     onRetry: () => undefined,
@@ -48,20 +48,25 @@ function linkOf(bulk: BulkTransport = broker.bulk): CommitLink {
 
 const text = (value: string) => Buffer.from(value)
 
-function next({ checkpoint, key, seq }: Claim, link: CommitLink, delta = text('delta'), rows = text('rows')) {
+function next(
+  { checkpoint, key, seq }: Claim,
+  access: LedgerAccess,
+  delta = text('delta'),
+  rows = text('rows'),
+) {
   const outputs = [
     { table: 'event_dispositions', bytes: text('counts') },
     { table: 'sealed', bytes: text('sealed') },
     { table: 'rated_usage', bytes: rows },
   ]
   const step = { ...checkpoint, commit: checkpoint.commit + 1, counters: zeroDispositions() }
-  return buildCommit(step, delta, outputs, link.limits, { key, follows: seq })
+  return buildCommit(step, delta, outputs, access.limits, { key, follows: seq })
 }
 
 test('a commit begins with its checkpoint, ends with its counts, and every message names it', async () => {
-  const link = linkOf()
-  const claim = await claimPartition(link, 0, 'me')
-  const committed = await publishCommit(link, next(claim, link), claim.seq)
+  const access = accessOf()
+  const claim = await claimPartition(access, 0, 'me')
+  const committed = await publishCommit(access, next(claim, access), claim.seq)
   const messages = await readLedger(broker, 0, '>')
   const [, ...batch] = messages
   expect(batch.map(message => message.head.get(commitHeader))).toEqual(['1', '1', '1', '1', '1'])
@@ -76,71 +81,71 @@ test('a commit begins with its checkpoint, ends with its counts, and every messa
 })
 
 test('each claim raises the epoch and keeps everything else', async () => {
-  const link = linkOf()
-  const first = await claimPartition(link, 1, 'a')
-  const { stateSeq } = await publishCommit(link, next(first, link), first.seq)
-  const second = await claimPartition(link, 1, 'b')
+  const access = accessOf()
+  const first = await claimPartition(access, 1, 'a')
+  const { stateSeq } = await publishCommit(access, next(first, access), first.seq)
+  const second = await claimPartition(access, 1, 'b')
   const changed = { epoch: 2, owner: 'b', commit: 1, delta_chunks: 1, follows: stateSeq }
   expect(second.checkpoint).toEqual({ ...first.checkpoint, ...changed })
 })
 
 test('a stale owner is refused by the server and nothing of its batch is stored', async () => {
-  const link = linkOf()
-  const stale = await claimPartition(link, 2, 'stale')
-  await claimPartition(link, 2, 'new')
+  const access = accessOf()
+  const stale = await claimPartition(access, 2, 'stale')
+  await claimPartition(access, 2, 'new')
   const before = (await broker.jsm.streams.info('LEDGER')).state.last_seq
-  const commit = next(stale, link)
+  const commit = next(stale, access)
   const outcome = await publishBatch(broker.bulk, commit.messages, { lastSubjectSequence: stale.seq }, 2_000)
   expect(outcome.kind).toBe('fenced')
-  await expect(publishCommit(link, commit, stale.seq)).rejects.toBeInstanceOf(Fenced)
+  await expect(publishCommit(access, commit, stale.seq)).rejects.toBeInstanceOf(Fenced)
   expect((await broker.jsm.streams.info('LEDGER')).state.last_seq).toBe(before)
 })
 
 test('without its fence a stale batch would go through: the fence is what refuses it', async () => {
-  const link = linkOf()
-  const stale = await claimPartition(link, 3, 'stale')
-  const now = await claimPartition(link, 3, 'new')
-  const commit = next(stale, link)
+  const access = accessOf()
+  const stale = await claimPartition(access, 3, 'stale')
+  const now = await claimPartition(access, 3, 'new')
+  const commit = next(stale, access)
   const outcome = await publishBatch(broker.bulk, commit.messages, { lastSubjectSequence: now.seq }, 2_000)
   expect(outcome.kind).toBe('stored')
 })
 
-/** A commit's answer, as it comes over the link. */
+/** A commit's answer, as it comes over the access. */
 const isAnswer = (wire: string) => wire.includes('"batch":')
 
-async function lossyLink(losses: Losses): Promise<CommitLink> {
+async function lossyAccess(losses: Losses): Promise<LedgerAccess> {
   const proxy = await lossyProxy(broker.server.port, losses)
   const connection = await connectTo({ ...broker.server.login(), servers: proxy.servers })
   undo.push(
     () => connection.nc.close(),
     () => proxy.close(),
   )
-  return linkOf(connection.bulk)
+  return accessOf(connection.bulk)
 }
 
 test('a claim whose answer was lost is found by reading the checkpoint', async () => {
   let losses = 0
-  const link = await lossyLink({
+  const access = await lossyAccess({
     answered: wire => {
       if (isAnswer(wire)) losses += 1
       return isAnswer(wire)
     },
   })
-  const claim = await claimPartition(link, 7, 'me')
+  const claim = await claimPartition(access, 7, 'me')
   expect(claim.checkpoint.epoch).toBe(1)
   expect(losses).toBe(1)
 })
 
 test('a commit whose answer was lost is found by reading the checkpoint, and not stored twice', async () => {
   let losses = 0
-  const link = await lossyLink({
+  const access = await lossyAccess({
     answered: wire => {
       if (isAnswer(wire)) losses += 1
       return isAnswer(wire)
     },
   })
-  const claim = await claimPartition(linkOf(), 4, 'me')
-  const committed = await publishCommit(link, next(claim, link), claim.seq)
+  const claim = await claimPartition(accessOf(), 4, 'me')
+  const committed = await publishCommit(access, next(claim, access), claim.seq)
   expect(losses).toBe(1)
   const rows = await readLedger(broker, 4, 'rated_usage')
   expect(rows).toHaveLength(1)
@@ -149,39 +154,39 @@ test('a commit whose answer was lost is found by reading the checkpoint, and not
 
 test('a commit whose last message was lost is sent again under the same fence', async () => {
   let dropped = false
-  const link = await lossyLink({
+  const access = await lossyAccess({
     sent: message => {
       if (dropped || !message.includes('Nats-Batch-Commit')) return 'passes'
       dropped = true
       return 'cut_before'
     },
   })
-  const claim = await claimPartition(linkOf(), 5, 'me')
-  await publishCommit(link, next(claim, link), claim.seq)
+  const claim = await claimPartition(accessOf(), 5, 'me')
+  await publishCommit(access, next(claim, access), claim.seq)
   expect(dropped).toBe(true)
   expect(await readLedger(broker, 5, 'rated_usage')).toHaveLength(1)
   expect(await readLedger(broker, 5, 'delta')).toHaveLength(1)
 })
 
 test('more messages than a batch takes are refused before anything is sent', async () => {
-  const link = linkOf()
-  const claim = await claimPartition(link, 6, 'me')
+  const access = accessOf()
+  const claim = await claimPartition(access, 6, 'me')
   const outputs = Array.from({ length: 1_000 }, () => ({ table: 'rated_usage', bytes: text('x') }))
   const step = { ...claim.checkpoint, commit: 1 }
   expect(() =>
-    buildCommit(step, text(''), outputs, link.limits, { key: claim.key, follows: claim.seq }),
+    buildCommit(step, text(''), outputs, access.limits, { key: claim.key, follows: claim.seq }),
   ).toThrow(/1002 messages/)
-  const most = buildCommit(step, text(''), outputs.slice(2), link.limits, {
+  const most = buildCommit(step, text(''), outputs.slice(2), access.limits, {
     key: claim.key,
     follows: claim.seq,
   })
   expect(most.messages).toHaveLength(1_000)
-  await publishCommit(link, most, claim.seq)
+  await publishCommit(access, most, claim.seq)
   expect(await readLedger(broker, 6, 'rated_usage')).toHaveLength(998)
 })
 
 test('a checkpoint that is not ours is passed over; one of another version stops, and says why', async () => {
-  const { checkpoint, key } = await claimPartition(linkOf(), 0, 'again')
+  const { checkpoint, key } = await claimPartition(accessOf(), 0, 'again')
   const sealed = encodeCheckpoint(checkpoint, key)
   expect(parseCheckpoint(sealed, 0, key)).toEqual(checkpoint)
   expect(parseCheckpoint(sealed, 1, key)).toBeUndefined()
@@ -194,7 +199,7 @@ test('a checkpoint that is not ours is passed over; one of another version stops
 })
 
 test('a delta that is missing, cut short or foreign is told', async () => {
-  const { checkpoint: claimed, key } = await claimPartition(linkOf(), 0, 'deltas')
+  const { checkpoint: claimed, key } = await claimPartition(accessOf(), 0, 'deltas')
   const state = (seq: number, commit: number, follows: number, lengths: readonly number[]) => {
     const messages = lengths.map((length): [string, number] => ['delta', length])
     const checkpoint = { ...claimed, epoch: 1, commit, follows, messages }

@@ -15,7 +15,7 @@ import { natsSubjects } from '../broker/topology.js'
 import type { EngineLimits } from '../config/limits.js'
 import { type Checkpoint, encodeCheckpoint, readCheckpoint } from './checkpoint.js'
 import { Fenced, PartitionFailure, RetryableError } from './failures.js'
-import type { LedgerTail } from './ledger-tail.js'
+import type { RecentCommits } from './recent-commits.js'
 
 export interface CommitOutput {
   /** A table name, or `sealed`. */
@@ -39,12 +39,12 @@ export interface Committed {
   readonly lastSeq: number
 }
 
-export interface CommitLink {
+export interface LedgerAccess {
   readonly nc: NatsConnection
   readonly bulk: BulkTransport
   readonly jsm: JetStreamManager
   /** Takes what is stored, for the deliverer in this process. */
-  readonly tail: LedgerTail
+  readonly recent: RecentCommits
   readonly limits: EngineLimits
   readonly signal: AbortSignal
   readonly onRetry: (detail: string) => void
@@ -110,17 +110,21 @@ function rank({ table }: CommitOutput): number {
  * Publishes until it is known that the commit is stored, or that it never will be. `fenceSeq`: the last sequence on the
  * checkpoint's subject; it moves when a stranger publishes there.
  */
-export async function publishCommit(link: CommitLink, commit: Commit, fenceSeq: number): Promise<Committed> {
-  const { bulk, limits, signal } = link
+export async function publishCommit(
+  access: LedgerAccess,
+  commit: Commit,
+  fenceSeq: number,
+): Promise<Committed> {
+  const { bulk, limits, signal } = access
   let lastSubjectSequence = fenceSeq
   for (let failures = 1; ; failures += 1) {
     signal.throwIfAborted()
     const fence = { lastSubjectSequence }
     const outcome = await publishBatch(bulk, commit.messages, fence, limits.commitTimeoutMs)
-    const settled = await settle(link, commit, outcome)
+    const settled = await settle(access, commit, outcome)
     if (settled.kind === 'stored') return settled.committed
     lastSubjectSequence = settled.lastSeq ?? lastSubjectSequence
-    link.onRetry(outcomeDetail(outcome))
+    access.onRetry(outcomeDetail(outcome))
     await pauseFor(backOffMs(failures, limits), signal)
   }
 }
@@ -130,7 +134,7 @@ type Settled =
   /** Try again; `lastSeq`: under this fence. */
   | { readonly kind: 'again'; readonly lastSeq?: number }
 
-async function settle(link: CommitLink, commit: Commit, outcome: BatchOutcome): Promise<Settled> {
+async function settle(access: LedgerAccess, commit: Commit, outcome: BatchOutcome): Promise<Settled> {
   const { partition, commit: number } = commit.checkpoint
   switch (outcome.kind) {
     case 'stored':
@@ -142,7 +146,7 @@ async function settle(link: CommitLink, commit: Commit, outcome: BatchOutcome): 
       return { kind: 'again' }
     case 'fenced':
     case 'unknown':
-      return recall(link, commit) // an earlier try of ours may be what fences this one
+      return recall(access, commit) // an earlier try of ours may be what fences this one
     case 'too_large':
       throw new PartitionFailure(
         'commit_too_large',
@@ -160,7 +164,7 @@ async function settle(link: CommitLink, commit: Commit, outcome: BatchOutcome): 
 
 /** Reads the newest checkpoint to learn what became of a commit. */
 async function recall(
-  { jsm, limits, signal, onRetry }: CommitLink,
+  { jsm, limits, signal, onRetry }: LedgerAccess,
   { checkpoint, messages, key }: Commit,
 ): Promise<Settled> {
   for (let failures = 1; ; failures += 1) {

@@ -19,7 +19,7 @@ import { PartitionEngine } from '../engine/partition-engine.js'
 import { Wake } from '../engine/wake.js'
 import { CommitsUnderWay } from '../ledger/commits-under-way.js'
 import type { PartitionFailure } from '../ledger/failures.js'
-import { LedgerTail } from '../ledger/ledger-tail.js'
+import { RecentCommits } from '../ledger/recent-commits.js'
 import { SharedMemory } from '../memory/shared-memory.js'
 import {
   type Opened,
@@ -200,7 +200,7 @@ export async function makeEngine(
     limits,
     history: { rowsOf: async () => [] },
     memory,
-    tail: new LedgerTail(memory),
+    recent: new RecentCommits(memory),
     underWay: new CommitsUnderWay(),
     log: { info: quiet, warn: quiet, error: quiet },
     telemetry: {

@@ -1,12 +1,12 @@
-// What this process has just stored in LEDGER, kept for the deliverer that would otherwise read it back from the broker
-// a moment later: reading back cost the broker and the main thread more than writing.
+// The newest commits that this process stored in LEDGER, kept in memory for its own deliverer, because reading them back
+// from the broker cost the broker and the main thread more than writing them.
 //
 // Invariants:
-// 1. It is a short cut and never the source: messages lie under the sequences that the broker gave them, and what is not
-//    here is read from the stream.
+// 1. The stream stays the source: messages are kept under the sequences that the broker gave them, and what is not here
+//    is read from the stream.
 // 2. At most `mostBytes` are kept, the newest, and nothing while nobody reads.
-// 3. What is added is the tail's, memory included: it gives back what nobody took. What was taken is the reader's, until
-//    he calls `release`.
+// 3. This class owns the memory of what is added, and gives back what nobody took. A reader owns what it took until it
+//    calls `release`.
 
 import type { FeedMessage } from '../../sinks/sink.js'
 import type { BatchMessage } from '../broker/atomic-batch.js'
@@ -24,7 +24,7 @@ export interface StoredMessages {
 
 const mostBytes = 64 << 20
 
-export class LedgerTail {
+export class RecentCommits {
   readonly #memory: SharedMemory
   readonly #mostBytes: number
   /** In the order of their sequences. */

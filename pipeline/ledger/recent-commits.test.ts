@@ -2,7 +2,7 @@
 
 import { afterEach, expect, test } from 'vitest'
 import { SharedMemory } from '../memory/shared-memory.js'
-import { LedgerTail } from './ledger-tail.js'
+import { RecentCommits } from './recent-commits.js'
 
 const size = 100_000
 const sharedMemory = new SharedMemory()
@@ -36,39 +36,39 @@ function givenBack(messages: readonly { bytes: Uint8Array }[]): number {
 
 test('while nobody reads, what is added is given back at once', () => {
   const messages = commit(2)
-  new LedgerTail(sharedMemory, 1 << 20).add(1, messages)
+  new RecentCommits(sharedMemory, 1 << 20).add(1, messages)
   expect(givenBack(messages)).toBe(2)
 })
 
 test("what is taken is the reader's until he releases it", () => {
-  const tail = new LedgerTail(sharedMemory, 1 << 20)
-  tail.open()
+  const recent = new RecentCommits(sharedMemory, 1 << 20)
+  recent.open()
   const messages = commit(3)
-  tail.add(1, messages)
-  const taken = tail.take(2)
+  recent.add(1, messages)
+  const taken = recent.take(2)
   expect(taken?.messages).toBe(messages)
   const rows = taken!.messages.slice(1)
   rows[0]!.bytes.fill(7)
-  tail.forget(100)
+  recent.forget(100)
   expect(sharedMemory.take(size).buffer).not.toBe(rows[0]!.bytes.buffer)
   const idle = sharedMemory.idleBytes
-  tail.release(rows)
-  tail.release(rows)
+  recent.release(rows)
+  recent.release(rows)
   expect(sharedMemory.idleBytes).toBeGreaterThan(idle)
   expect(givenBack(rows)).toBe(3)
 })
 
 test('what does not fit, lies behind the reader, or is left when he goes is given back', () => {
-  const tail = new LedgerTail(sharedMemory, size * 4)
-  const leave = tail.open()
+  const recent = new RecentCommits(sharedMemory, size * 4)
+  const leave = recent.open()
   const commits = [commit(2), commit(2), commit(1)]
-  for (const [i, messages] of commits.entries()) tail.add(1 + i * 3, messages)
-  expect(tail.firstSeq).toBe(4)
+  for (const [i, messages] of commits.entries()) recent.add(1 + i * 3, messages)
+  expect(recent.firstSeq).toBe(4)
   expect(givenBack(commits[0]!)).toBe(2)
-  tail.forget(7)
+  recent.forget(7)
   expect(givenBack(commits[1]!)).toBe(2)
-  expect(tail.has(7)).toBe(true)
+  expect(recent.has(7)).toBe(true)
   leave()
-  expect(tail.count).toBe(0)
+  expect(recent.count).toBe(0)
   expect(givenBack(commits[2]!)).toBe(1)
 })

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { untilCommitMs } from './commit-beat.js'
+import { untilCommitMs } from './commit-interval.js'
 
 const limits = { lingerMs: 200, settleMs: 10 }
 
@@ -10,13 +10,13 @@ test('an event that comes alone hardly waits', () => {
   expect(untilCommitMs(limits, 5_003, 4_000, 5_004)).toBe(9)
 })
 
-test('behind a recent batch events wait for the beat, which is the same for every partition', () => {
+test('after a recent step events wait for the next interval, which is the same for every partition', () => {
   for (const processedAtMs of [4_990, 4_804, 5_010]) {
     expect(untilCommitMs(limits, 5_003, processedAtMs, 5_020)).toBe(180)
   }
 })
 
-test('what waited for a beat while the worker was busy is due at once', () => {
+test('what waited for an interval while the worker was busy is due at once', () => {
   expect(untilCommitMs(limits, 5_003, 5_001, 5_260)).toBeLessThanOrEqual(0)
 })
 
