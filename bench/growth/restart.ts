@@ -25,6 +25,7 @@ import { CommitsUnderWay } from '../../pipeline/ledger/commits-under-way.js'
 import { RecentCommits } from '../../pipeline/ledger/recent-commits.js'
 import { SharedMemory } from '../../pipeline/memory/shared-memory.js'
 import { WorkerPool } from '../../pipeline/workers/pool.js'
+import { ndjsonType } from '../../schemas/event/media-types.js'
 import { type BenchOptions, inFreshDirectory } from '../measure/context.js'
 import { type Difference, difference, rounded } from '../measure/report.js'
 import { makeSubscriptions, makeTraffic, type TrafficMessage } from '../workload/traffic.js'
@@ -263,5 +264,5 @@ function inputOf(messages: readonly TrafficMessage[], partition: number, nowMs: 
 }
 
 function inputMessage(bytes: Uint8Array, nowMs: number): InputMessage {
-  return { seq: 1, arrivedAtMs: nowMs, bytes, contentType: 'application/x-ndjson' }
+  return { seq: 1, arrivedAtMs: nowMs, bytes, contentType: ndjsonType }
 }

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { jetstream } from '@nats-io/jetstream'
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node'
 import { natsSubjects } from '../../pipeline/broker/topology.js'
+import { ndjsonType } from '../../schemas/event/media-types.js'
 import { partitionOf } from '../../schemas/identifiers.js'
 import { openClickHouse } from '../../sinks/clickhouse/config.js'
 import type { BenchOptions } from '../measure/context.js'
@@ -186,7 +187,7 @@ function addEvent(
 
 function ndjson() {
   const type = headers()
-  type.set('content-type', 'application/x-ndjson')
+  type.set('content-type', ndjsonType)
   return type
 }
 

@@ -13,6 +13,7 @@ import { loadConfig, type WeirConfig } from '../../pipeline/config/config.js'
 import { startWeir, type Weir } from '../../pipeline/main.js'
 import { sections } from '../../pipeline/settings.js'
 import type { Progress } from '../../pipeline/terminal/progress.js'
+import { ndjsonType } from '../../schemas/event/media-types.js'
 import { makeSubscriptions, type TrafficOptions } from '../workload/traffic.js'
 
 export interface BenchOptions {
@@ -86,7 +87,7 @@ async function subscribe(weir: Weir, options: BenchOptions, traffic: TrafficOpti
     const js = jetstream(nc)
     await js.publish(natsSubjects.catalog, catalog)
     const contentType = headers()
-    contentType.set('content-type', 'application/x-ndjson')
+    contentType.set('content-type', ndjsonType)
     for (const { partition, bytes } of messages)
       await js.publish(natsSubjects.gatewayLifecycle(partition), bytes, { headers: contentType })
   } finally {

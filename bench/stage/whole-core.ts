@@ -8,6 +8,7 @@ import type { CoreInput } from '../../pipeline/core/ports/core-io.js'
 import { defaultCoreLimits } from '../../pipeline/core/ports/core-limits.js'
 import { DedupeTable } from '../../pipeline/core/state/dedupe-table.js'
 import { daysKept, PartitionState } from '../../pipeline/core/state/partition-state.js'
+import { ndjsonType } from '../../schemas/event/media-types.js'
 import { formatScaled } from '../../schemas/money/decimal.js'
 import { type Usage, UsageMeter } from '../measure/process-usage.js'
 import { type Difference, difference } from '../measure/report.js'
@@ -42,7 +43,7 @@ export function batchesOf(messages: readonly TrafficMessage[], arrivedAtMs: numb
         seq: start + index + 1,
         arrivedAtMs,
         bytes,
-        contentType: 'application/x-ndjson',
+        contentType: ndjsonType,
       })),
       events: some.reduce((sum, { events }) => sum + events, 0),
     })

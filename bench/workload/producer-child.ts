@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type JetStreamClient, jetstream } from '@nats-io/jetstream'
 import { connect, headers } from '@nats-io/transport-node'
 import type { NatsLogin } from '../../deploy/embedded/nats-server.js'
+import { ndjsonType } from '../../schemas/event/media-types.js'
 import type { ProducerOrder, ProducerReply, Published } from './producer.js'
 import { makeTraffic, type TrafficMessage } from './traffic.js'
 
@@ -56,7 +57,7 @@ async function publishAll(nats: NatsLogin, eventsPerSecond: number | undefined):
 /** Once and never again: a repeated message would be duplicates that nobody counted. */
 async function publish(js: JetStreamClient, { partition, bytes }: TrafficMessage): Promise<void> {
   const contentType = headers()
-  contentType.set('content-type', 'application/x-ndjson')
+  contentType.set('content-type', ndjsonType)
   await js.publish(`metering.${partition}.bench`, bytes, { headers: contentType, timeout: acknowledgeMs })
 }
 

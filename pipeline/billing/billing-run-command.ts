@@ -1,6 +1,7 @@
 // `weir billing-run create|show|batches`: the billing API of a running Weir, for people and scripts.
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { jsonType } from '../../schemas/event/media-types.js'
 import { parseInstant } from '../../schemas/time.js'
 import { answer, callGateway, type GatewayArguments } from '../terminal/gateway-client.js'
 import { type CliIo, exitCodes } from '../terminal/io.js'
@@ -57,7 +58,7 @@ export async function createCommand(args: CreateArguments, io: CliIo): Promise<n
     return exitCodes.usage
   }
   return answer(io, async () => {
-    const headers: Record<string, string> = { 'content-type': 'application/json' }
+    const headers: Record<string, string> = { 'content-type': jsonType }
     if (args.idempotencyKey !== undefined) headers['idempotency-key'] = args.idempotencyKey
     const body = JSON.stringify({
       cutoff: args.cutoff,

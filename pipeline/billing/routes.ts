@@ -2,6 +2,7 @@
 // decided by whoever implements `BillingApi` (billing-runs.ts).
 
 import { z } from 'zod'
+import { jsonType } from '../../schemas/event/media-types.js'
 import { instantFault, instantFaultText, parseInstant } from '../../schemas/time.js'
 import { Problem } from '../gateway/problem.js'
 import { type ApiCall, type ApiReply, type ApiRoute, needs, readJson, readQuery } from '../gateway/route.js'
@@ -116,7 +117,7 @@ function createRoute(billing: BillingApi): ApiRoute {
     operationId: 'createBillingRun',
     summary: 'Seal the charges that are due by the cutoff, and adjust what was billed and has changed',
     headers: idempotencyHeader,
-    body: { contentTypes: ['application/json'], schema: createBody },
+    body: { contentTypes: [jsonType], schema: createBody },
     responses: {
       201: { description: 'The run was created', schema: runSchema },
       200: { description: 'The same request came before; this is its run', schema: runSchema },

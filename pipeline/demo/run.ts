@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { parse } from 'yaml'
+import { jsonType } from '../../schemas/event/media-types.js'
 import { packageRoot } from '../../schemas/package-root.js'
 import { formatInstantMs } from '../../schemas/time.js'
 import { openClickHouse } from '../../sinks/clickhouse/config.js'
@@ -128,7 +129,7 @@ async function delivered(weir: Weir, options: DemoOptions, accepted: number): Pr
 
 async function bill(weir: Weir, target: SendTarget, cutoffMs: number, progress: Progress): Promise<void> {
   const billing = progress.step('billing run: sealing, batches, postings', 0)
-  const headers = { authorization: `Bearer ${target.apiKey}`, 'content-type': 'application/json' }
+  const headers = { authorization: `Bearer ${target.apiKey}`, 'content-type': jsonType }
   const answer = await fetch(`${target.url}/v1/billing-runs`, {
     method: 'POST',
     headers,

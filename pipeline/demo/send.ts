@@ -1,5 +1,6 @@
 // Posts events to a gateway as a producer would: many per request, several requests at once, every one checked.
 
+import { cloudEventsType } from '../../schemas/event/media-types.js'
 import type { CloudEventJson } from './traffic.js'
 
 export interface SendTarget {
@@ -51,7 +52,7 @@ async function post(target: SendTarget, events: readonly CloudEventJson[]): Prom
     const response = await fetch(`${target.url}/v1/events`, {
       method: 'POST',
       headers: {
-        'content-type': 'application/cloudevents-batch+json',
+        'content-type': cloudEventsType,
         authorization: `Bearer ${target.apiKey}`,
       },
       body,

@@ -2,7 +2,7 @@
 // Invariants: only chunks of the same form are joined; the bytes of a message are made once, so that a retry repeats them.
 
 import type { EventStream } from '../../schemas/event/event-stream.js'
-import { usageBatchContentType } from '../../schemas/usage-batch/usage-batch-schema.js'
+import { ndjsonType, usageBatchType } from '../../schemas/event/media-types.js'
 import {
   encodeUsageBatch,
   type UsageRow,
@@ -54,15 +54,15 @@ export function messageOf(chunks: readonly EventChunk[]): MessageBody {
       const parts = chunks.map(chunk => (chunk.body.kind === 'lines' ? chunk.body.bytes : Buffer.alloc(0)))
       return {
         bytes: parts.length === 1 ? body.bytes : Buffer.concat(parts),
-        contentType: 'application/x-ndjson',
+        contentType: ndjsonType,
       }
     }
     case 'rows': {
       const rows = chunks.flatMap(chunk => (chunk.body.kind === 'rows' ? chunk.body.rows : []))
-      return { bytes: encodeUsageBatch(rows), contentType: usageBatchContentType }
+      return { bytes: encodeUsageBatch(rows), contentType: usageBatchType }
     }
     case 'batch':
-      return { bytes: body.bytes, contentType: usageBatchContentType }
+      return { bytes: body.bytes, contentType: usageBatchType }
     default:
       return body satisfies never
   }

@@ -3,20 +3,18 @@
 
 import { z } from 'zod'
 import {
-  optionalColumns,
-  requiredColumns,
-  usageBatchContentType,
-} from '../../schemas/usage-batch/usage-batch-schema.js'
+  cloudEventsType,
+  cloudEventType,
+  jsonType,
+  ndjsonType,
+  usageBatchType,
+} from '../../schemas/event/media-types.js'
+import { optionalColumns, requiredColumns } from '../../schemas/usage-batch/usage-batch-schema.js'
 import { problemErrorSchema } from './problem.js'
 
-const jsonContentTypes: readonly string[] = [
-  'application/cloudevents+json',
-  'application/cloudevents-batch+json',
-  'application/json',
-  'application/x-ndjson',
-]
+const jsonContentTypes: readonly string[] = [cloudEventType, cloudEventsType, jsonType, ndjsonType]
 
-export const eventContentTypes: readonly string[] = [...jsonContentTypes, usageBatchContentType]
+export const eventContentTypes: readonly string[] = [...jsonContentTypes, usageBatchType]
 
 const name = z.string().min(1).max(256)
 
@@ -39,7 +37,7 @@ export const eventBody = {
   contentTypes: jsonContentTypes,
   schema: z.union([cloudEventSchema, z.array(cloudEventSchema)]),
   binary: {
-    contentType: usageBatchContentType,
+    contentType: usageBatchType,
     description:
       `An Arrow IPC stream. Columns of utf8 (plain, large or by a dictionary): ${requiredColumns.join(', ')}; ` +
       `optional and nullable: time (or a timestamp in UTC), ${optionalColumns.join(', ')}. data is JSON text. ` +

@@ -9,9 +9,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { binaryModeEvent, type ParsedEvent, parseMessage } from '../../schemas/event/cloud-event.js'
 import type { EventStream } from '../../schemas/event/event-stream.js'
+import { messageFormOf } from '../../schemas/event/media-types.js'
 import type { Rejection } from '../../schemas/rejection.js'
 import { decodeUsageBatch, type UsageBatch } from '../../schemas/usage-batch/usage-batch.js'
-import { isUsageBatchType } from '../../schemas/usage-batch/usage-batch-schema.js'
 import type { Admission, Seat } from './admission.js'
 import { streamScopes } from './chunk-builder.js'
 import type { EventChunk } from './event-chunk.js'
@@ -199,7 +199,7 @@ type Form =
 function formOf(headers: IncomingHttpHeaders, body: Buffer, { maxEvents }: GatewayLimits): Form {
   if (isBinaryMode(headers)) return { kind: 'events', events: [binaryModeEvent(headers, body)] }
   const contentType = headers['content-type']
-  if (isUsageBatchType(contentType)) {
+  if (messageFormOf(contentType) === 'usage_batch') {
     const decoded = decodeUsageBatch(body)
     if (decoded.kind === 'rejected') throw unreadable(decoded.rejection)
     return { kind: 'batch', batch: decoded.batch }

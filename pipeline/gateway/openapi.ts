@@ -2,7 +2,8 @@
 // Invariant: every registered route is in the document, this one included.
 
 import { z } from 'zod'
-import { problemContentType, problemSchema } from './problem.js'
+import { jsonType, problemType } from '../../schemas/event/media-types.js'
+import { problemSchema } from './problem.js'
 import type { ApiBodyDoc, ApiResponseDoc, ApiRoute } from './route.js'
 
 type Json = Readonly<Record<string, unknown>>
@@ -108,7 +109,7 @@ function parametersOf(
 }
 
 function responsesOf(route: ApiRoute, problem: Json, components: Record<string, unknown>): Json {
-  const refusal = { [problemContentType]: { schema: problem } }
+  const refusal = { [problemType]: { schema: problem } }
   const responses: Record<string, unknown> = {}
   for (const [status, doc] of Object.entries(route.responses)) {
     const content = Number(status) >= 400 && doc.schema === undefined ? refusal : contentOf(doc, components)
@@ -120,7 +121,7 @@ function responsesOf(route: ApiRoute, problem: Json, components: Record<string, 
 
 function contentOf(doc: ApiResponseDoc, components: Record<string, unknown>): Json | undefined {
   if (doc.schema === undefined) return undefined
-  return { [doc.contentType ?? 'application/json']: { schema: schemaOf(doc.schema, 'output', components) } }
+  return { [doc.contentType ?? jsonType]: { schema: schemaOf(doc.schema, 'output', components) } }
 }
 
 /** The JSON schema; what has an id (zod puts it into `$defs`) is moved to the components and referred to. */

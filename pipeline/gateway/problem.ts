@@ -5,8 +5,6 @@ import { z } from 'zod'
 import { issueWords } from '../../schemas/issue-words.js'
 import { pointerTo } from '../../schemas/rejection.js'
 
-export const problemContentType = 'application/problem+json'
-
 export const problemErrorSchema = z.object({
   pointer: z.string().describe('JSON pointer (RFC 6901) into the body, or `?name` for a query parameter'),
   code: z.string(),

@@ -4,6 +4,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { z } from 'zod'
+import { jsonType } from '../../schemas/event/media-types.js'
 import { decodeUtf8, parseJson } from '../../schemas/json/json-text.js'
 import { invalidRequest, malformedBody, Problem } from './problem.js'
 import { readBody } from './read-body.js'
@@ -83,7 +84,7 @@ export async function readJson<T extends z.ZodType>(call: ApiCall, schema: T): P
   const type = call.headers['content-type']
   if (type !== undefined && !/^application\/(?:[\w.-]+\+)?json\b/i.test(type)) {
     throw new Problem(415, 'unsupported_content_type', 'The body is application/json.', {
-      headers: { accept: 'application/json' },
+      headers: { accept: jsonType },
     })
   }
   const bytes = await readBody(call.body, call.headers, {

@@ -13,11 +13,12 @@ import Fastify, {
   type FastifyRequest,
 } from 'fastify'
 import type { Logger } from 'pino'
+import { jsonType, problemType } from '../../schemas/event/media-types.js'
 import type { Admission } from './admission.js'
 import { type Authentication, authorize } from './authorize.js'
 import { capConnections } from './connection-cap.js'
 import type { GatewayLimits } from './limits.js'
-import { Problem, problemContentType, unavailable } from './problem.js'
+import { Problem, unavailable } from './problem.js'
 import { ClientGone } from './read-body.js'
 import type { ApiReply, ApiRoute } from './route.js'
 import { type Caller, unknownCaller } from './scopes.js'
@@ -94,7 +95,7 @@ function sendReply(answer: ApiReply, reply: FastifyReply): FastifyReply {
   reply.code(answer.status)
   for (const [name, value] of Object.entries(answer.headers ?? {})) reply.header(name, value)
   if (answer.body === undefined) return reply.send()
-  reply.header('content-type', answer.contentType ?? 'application/json')
+  reply.header('content-type', answer.contentType ?? jsonType)
   return reply.send(bytesOf(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body)))
 }
 
@@ -102,7 +103,7 @@ function sendProblem(problem: Problem, reply: FastifyReply): FastifyReply {
   for (const [name, value] of Object.entries(problem.headers)) reply.header(name, value)
   return reply
     .code(problem.status)
-    .header('content-type', problemContentType)
+    .header('content-type', problemType)
     .send(bytesOf(JSON.stringify(problem.body())))
 }
 
@@ -157,7 +158,7 @@ function answerBrokenHttp(error: Error & { code?: string }, socket: Socket): voi
   const problem = brokenHttp(error.code)
   const body = JSON.stringify(problem.body())
   socket.end(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nContent-Type: ${problemContentType}\r\n` +
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nContent-Type: ${problemType}\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   )
 }

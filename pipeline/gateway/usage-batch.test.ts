@@ -2,8 +2,8 @@
 
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { usageBatchType } from '../../schemas/event/media-types.js'
 import { partitionOf } from '../../schemas/identifiers.js'
-import { usageBatchContentType } from '../../schemas/usage-batch/usage-batch-schema.js'
 import { encodeUsageBatch, type UsageRow } from '../../schemas/usage-batch/usage-batch-writer.js'
 import {
   type Broker,
@@ -44,7 +44,7 @@ function rowOf(event: Record<string, unknown>): UsageRow {
 }
 
 function postBatch(bytes: Uint8Array, headers: Record<string, string> = {}, to = url): Promise<Response> {
-  return post(to, bytes, { 'content-type': usageBatchContentType, ...headers })
+  return post(to, bytes, { 'content-type': usageBatchType, ...headers })
 }
 
 async function sendRows(rows: readonly UsageRow[]): Promise<Answer> {
@@ -74,7 +74,7 @@ test('the rows of a batch lie where the receipts say, still in columns, and mean
   expect(stored.map(({ events: found }) => found.length).sort()).toEqual(
     answer.receipts.map(({ count }) => count).sort(),
   )
-  expect(new Set(stored.map(({ contentType }) => contentType))).toEqual(new Set([usageBatchContentType]))
+  expect(new Set(stored.map(({ contentType }) => contentType))).toEqual(new Set([usageBatchType]))
   expect(stored.flatMap(message => message.events).sort(byId)).toEqual([...events].sort(byId))
   for (const { natsSubject, events: found } of stored) {
     for (const event of found)
@@ -130,7 +130,7 @@ test('what else a batch holds goes to its own stream as JSON', async () => {
   expect(stored.map(({ contentType }) => contentType)).toEqual([
     'application/x-ndjson',
     'application/x-ndjson',
-    usageBatchContentType,
+    usageBatchType,
   ])
   expect(stored.map(({ events }) => events[0]!['data'])).toEqual([rate, retraction, { tokens: 1 }])
 })
@@ -192,5 +192,5 @@ test('the OpenAPI document names the form', async () => {
     paths: Record<string, { post: { requestBody: { content: Record<string, unknown> } } }>
   }
   const { content } = document.paths['/v1/events']!.post.requestBody
-  expect(Object.keys(content)).toContain(usageBatchContentType)
+  expect(Object.keys(content)).toContain(usageBatchType)
 })

@@ -3,6 +3,7 @@
 
 import type { KV } from '@nats-io/kv'
 import { z } from 'zod'
+import { jsonType } from '../../schemas/event/media-types.js'
 import {
   type ApiKeyRecord,
   type CreatedApiKey,
@@ -74,7 +75,7 @@ function createRoute(kv: KV, nowMs: () => number): ApiRoute {
     access: admin,
     operationId: 'createApiKey',
     summary: 'Make an API key; its token is in this answer and nowhere else',
-    body: { contentTypes: ['application/json'], schema: createBody },
+    body: { contentTypes: [jsonType], schema: createBody },
     responses: { 201: { description: 'The key', schema: madeSchema } },
     async handle(call: ApiCall): Promise<ApiReply> {
       const body = await readJson(call, createBody)
@@ -108,7 +109,7 @@ function rotateRoute(kv: KV, nowMs: () => number): ApiRoute {
     operationId: 'rotateApiKey',
     summary: 'Make a key with the same name and scopes; the old one expires after an overlap',
     params: keyParams,
-    body: { contentTypes: ['application/json'], schema: rotateBody },
+    body: { contentTypes: [jsonType], schema: rotateBody },
     responses: {
       201: { description: 'The new key', schema: madeSchema },
       404: { description: 'There is no such key' },

@@ -1,5 +1,6 @@
 // `weir keys create|ls|rotate|revoke`: the API keys of a running Weir.
 
+import { jsonType } from '../../schemas/event/media-types.js'
 import { answer, callGateway, type Gateway, type GatewayArguments } from '../terminal/gateway-client.js'
 import type { CliIo } from '../terminal/io.js'
 import { plainTable } from '../terminal/table.js'
@@ -72,7 +73,7 @@ export function revokeKeyCommand(
 }
 
 function send<T>(gateway: Gateway, method: string, path: string, body: object): Promise<T> {
-  const headers = { 'content-type': 'application/json' }
+  const headers = { 'content-type': jsonType }
   return callGateway<T>(gateway, path, { method, headers, body: JSON.stringify(body) })
 }
 

@@ -6,9 +6,9 @@ import { headers } from '@nats-io/transport-node'
 import { tableFromIPC } from 'apache-arrow'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { usageBatchType } from '../../schemas/event/media-types.js'
 import { customerToken } from '../../schemas/identifiers.js'
 import { packageRoot } from '../../schemas/package-root.js'
-import { usageBatchContentType } from '../../schemas/usage-batch/usage-batch-schema.js'
 import { SharedMemory } from '../memory/shared-memory.js'
 import { type EngineUnderTest, makeEngine, readLedger, until } from '../testing/engine-harness.js'
 import { type Broker, post, type Served, serve, startBroker } from '../testing/gateway-fixture.js'
@@ -147,7 +147,7 @@ test('a batch that is broken is one dead letter, and what comes after it is rate
   const before = { rated: counted('rated'), dead: counted('dead_lettered') }
   const natsSubject = `usage.${customerToken('cus_1')}`
   const arrow = headers()
-  arrow.set('Content-Type', usageBatchContentType)
+  arrow.set('Content-Type', usageBatchType)
   const zipped = headers()
   zipped.set('Content-Encoding', 'gzip')
   await broker.nc.request(natsSubject, 'no batch', { headers: arrow, timeout: 5_000 })

@@ -13,7 +13,7 @@
 import { randomUUID } from 'node:crypto'
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
-import { usageBatchContentType } from '../../schemas/usage-batch/usage-batch-schema.js'
+import { usageBatchType } from '../../schemas/event/media-types.js'
 import { usageBatchOverheadBytes, usageRowBytes } from '../../schemas/usage-batch/usage-batch-writer.js'
 import { within } from '../broker/back-off.js'
 import { BatchSender } from './batch-sender.js'
@@ -236,7 +236,7 @@ export class UsagePublisher {
     return {
       lane,
       count: settle.length,
-      contentType: usageBatchContentType,
+      contentType: usageBatchType,
       contentEncoding: isPlain ? undefined : 'gzip',
       bytes: isPlain ? bytes : await gzip(bytes, { level: gzipLevel }),
     }

@@ -15,8 +15,8 @@ import {
 import { type Parsed, type Rejection, rejected } from '../rejection.js'
 import { instantFault, instantFaultText, nsOf, parseInstant } from '../time.js'
 import { batchEvents, decodeUsageBatch } from '../usage-batch/usage-batch.js'
-import { isUsageBatchType, usageBatchContentType } from '../usage-batch/usage-batch-schema.js'
 import { isGlobalType } from './event-stream.js'
+import { eventTypes, isJsonType, jsonType, mediaTypeOf, messageFormOf } from './media-types.js'
 import type { ValidEvent } from './usage-event.js'
 
 /** Events of one message of a stream: a message of two kilobytes, unpacked, must not become a million dead letters. */
@@ -31,17 +31,6 @@ export type ParsedMessage =
   | { readonly kind: 'ok'; readonly events: readonly ParsedEvent[] }
   | { readonly kind: 'rejected'; readonly rejection: Rejection }
 
-type MessageFormat = 'json' | 'ndjson' | 'detect'
-
-const formats: ReadonlyMap<string, MessageFormat> = new Map([
-  ['application/cloudevents+json', 'json'],
-  ['application/cloudevents-batch+json', 'json'],
-  ['application/json', 'detect'],
-  ['application/x-ndjson', 'ndjson'],
-  ['application/ndjson', 'ndjson'],
-  ['application/jsonl', 'ndjson'],
-])
-
 /**
  * The events of one message: an object, an array, NDJSON, or a batch in Arrow. Without a content type (a file, a NATS
  * message) the form is seen from the text. A broken NDJSON line or row is refused alone; its place in `events` is its
@@ -52,32 +41,31 @@ export function parseMessage(
   contentType?: string,
   maxEvents = Number.POSITIVE_INFINITY,
 ): ParsedMessage {
-  if (isUsageBatchType(contentType)) {
+  const form = messageFormOf(contentType)
+  if (form === 'usage_batch') {
     const decoded = decodeUsageBatch(body)
     if (decoded.kind !== 'ok') return decoded
     return decoded.batch.rows > maxEvents
       ? tooManyEvents(maxEvents)
       : { kind: 'ok', events: batchEvents(decoded.batch) }
   }
-  const media = contentType === undefined ? undefined : mediaType(contentType)
-  const format = media === undefined ? 'detect' : formats.get(media.type)
-  if (format === undefined || (media?.charset ?? 'utf-8') !== 'utf-8') {
+  if (form === undefined) {
     return rejected(
       'unsupported_content_type',
-      `The content type ${JSON.stringify(contentType)} is not taken; ${[...formats.keys(), usageBatchContentType].join(', ')} are.`,
+      `The content type ${JSON.stringify(contentType)} is not taken; ${eventTypes.join(', ')} are.`,
     )
   }
   const text = decodeUtf8(body)
   if (text === undefined) return rejected('malformed_json', 'The body is not UTF-8.')
-  if (format === 'ndjson') return parseLines(text, maxEvents)
-  if (media === undefined && text.trim() === '') return { kind: 'ok', events: [] }
+  if (form === 'lines') return parseLines(text, maxEvents)
+  if (contentType === undefined && text.trim() === '') return { kind: 'ok', events: [] }
   const whole = parseJson(text)
   if (whole.kind === 'ok') {
     const values: readonly unknown[] = Array.isArray(whole.value) ? whole.value : [whole.value]
     if (values.length > maxEvents) return tooManyEvents(maxEvents)
     return { kind: 'ok', events: values.map(value => ({ kind: 'ok', value })) }
   }
-  if (format === 'detect' && looksLikeLines(text)) return parseLines(text, maxEvents)
+  if (form === 'detect' && looksLikeLines(text)) return parseLines(text, maxEvents)
   return rejected('malformed_json', `The body is not JSON: ${whole.detail}.`)
 }
 
@@ -120,28 +108,6 @@ function parseLines(text: string, maxEvents: number): ParsedMessage {
   return { kind: 'ok', events }
 }
 
-interface MediaType {
-  readonly type: string
-  readonly charset: string
-}
-
-function mediaType(contentType: string): MediaType {
-  const [type = '', ...parameters] = contentType.split(';')
-  const charset = parameters
-    .map(parameter => /^\s*charset\s*=\s*"?([^"\s]*)"?\s*$/i.exec(parameter)?.[1])
-    .find(value => value !== undefined)
-  return { type: type.trim().toLowerCase(), charset: normalCharset(charset ?? 'utf-8') }
-}
-
-function normalCharset(charset: string): string {
-  const lower = charset.toLowerCase()
-  return lower === 'utf8' || lower === 'us-ascii' ? 'utf-8' : lower
-}
-
-function isJsonMediaType(type: string): boolean {
-  return type === 'application/json' || type === 'text/json' || type.endsWith('+json')
-}
-
 /** One event of the HTTP binary mode: attributes in `ce-` headers (names in lower case), `data` as the body. */
 export function binaryModeEvent(
   headers: Readonly<Record<string, string | string[] | undefined>>,
@@ -161,8 +127,8 @@ export function binaryModeEvent(
   }
   if (body.length === 0) return { kind: 'ok', value: { ...event } }
   const contentType = headers['content-type']
-  const media = mediaType(typeof contentType === 'string' ? contentType : 'application/json')
-  if (!isJsonMediaType(media.type) || media.charset !== 'utf-8') {
+  const media = mediaTypeOf(typeof contentType === 'string' ? contentType : jsonType)
+  if (!isJsonType(media.type) || media.charset !== 'utf-8') {
     return rejected('unsupported_content_type', `Data of type ${JSON.stringify(contentType)} is not JSON.`)
   }
   const text = decodeUtf8(body)
@@ -268,7 +234,7 @@ function dataProblem(event: Record<string, unknown>): Refusal | undefined {
   const contentType = event['datacontenttype']
   if (
     contentType != null &&
-    !(typeof contentType === 'string' && isJsonMediaType(mediaType(contentType).type))
+    !(typeof contentType === 'string' && isJsonType(mediaTypeOf(contentType).type))
   ) {
     return rejected(
       'unsupported_content_type',

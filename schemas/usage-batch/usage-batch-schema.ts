@@ -1,14 +1,6 @@
-// A batch of usage events as an Arrow IPC stream: its content type, its columns, and how much one may hold.
+// A batch of usage events as an Arrow IPC stream: its columns, and how much one may hold.
 // Columns bear the names of the CloudEvents attributes. A row is the JSON event with these attributes, an absent column
 // or a null an absent attribute.
-
-export const usageBatchContentType = 'application/vnd.apache.arrow.stream'
-
-export function isUsageBatchType(contentType: string | undefined): boolean {
-  return (
-    contentType !== undefined && /^\s*application\/vnd\.apache\.arrow\.stream\s*(?:;|$)/i.test(contentType)
-  )
-}
 
 /** Rows of one batch. */
 export const maxUsageBatchRows = 65_536

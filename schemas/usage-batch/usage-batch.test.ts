@@ -23,18 +23,19 @@ import {
 } from 'apache-arrow'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { messageFormOf, usageBatchType } from '../../schemas/event/media-types.js'
 import { parseMessage, validateEvent } from '../event/cloud-event.js'
 import { hashContent, hashIdentity, hashWords } from '../event/event-hash.js'
 import { packageRoot } from '../package-root.js'
 import { decodeUsageBatch } from './usage-batch.js'
-import { isUsageBatchType, maxUsageBatchRows, usageBatchContentType } from './usage-batch-schema.js'
+import { maxUsageBatchRows } from './usage-batch-schema.js'
 import { encodeUsageBatch, type UsageRow } from './usage-batch-writer.js'
 
 const row: UsageRow = { id: 'e1', source: 'api', type: 'llm.request', subject: 'cus_1', data: '{"tokens":5}' }
 
 /** Each event's code, or ok; or the code of the whole. */
 function codes(bytes: Uint8Array): string[] {
-  const message = parseMessage(bytes, usageBatchContentType)
+  const message = parseMessage(bytes, usageBatchType)
   if (message.kind === 'rejected') return [`message: ${message.rejection.code}`]
   return message.events.map(event => {
     const valid = event.kind === 'ok' ? validateEvent(event.value, 0) : event
@@ -82,7 +83,7 @@ test('a row means what the JSON event with its attributes means: same verdict, s
       const json = events.map(one => JSON.stringify({ specversion: '1.0', ...one }))
       const lines = parseMessage(Buffer.from(json.join('\n')), 'application/x-ndjson')
       const batch = encodeUsageBatch(events.map(one => ({ ...one, data: JSON.stringify(one.data) })))
-      const rows = parseMessage(batch, usageBatchContentType)
+      const rows = parseMessage(batch, usageBatchType)
       if (lines.kind === 'rejected' || rows.kind === 'rejected') throw new Error('refused as a whole')
       expect(rows.events.length).toBe(events.length)
       rows.events.forEach((one, index) => {
@@ -146,7 +147,7 @@ test('texts may come by way of a dictionary, with 64-bit offsets, and as a colum
 
 test('a timestamp is the shortest RFC 3339 text of its instant', () => {
   const timesOf = (column: Vector) => {
-    const message = parseMessage(stream({ time: column }, column.length), usageBatchContentType)
+    const message = parseMessage(stream({ time: column }, column.length), usageBatchType)
     if (message.kind === 'rejected') throw new Error(message.rejection.detail)
     return message.events.map(event =>
       event.kind === 'ok' ? (event.value as { time?: string }).time : event.rejection.pointer,
@@ -239,7 +240,7 @@ test('the golden batch is the golden events, and is still written as it was', ()
   const asJson = JSON.parse(golden('cloud-events.json').toString()) as Record<string, unknown>[]
   // JSON text says of itself what it is; a batch has no column for that.
   const events = asJson.map(({ datacontenttype: _, ...event }) => event)
-  const message = parseMessage(golden('usage-batch.arrow'), usageBatchContentType)
+  const message = parseMessage(golden('usage-batch.arrow'), usageBatchType)
   expect(message).toEqual({ kind: 'ok', events: events.map(value => ({ kind: 'ok', value })) })
   const rows = events.map(({ specversion: _, data, ...attributes }) => {
     return { ...attributes, data: JSON.stringify(data) } as UsageRow
@@ -293,8 +294,8 @@ test('flipped, cut and swapped bytes are answered, whatever they claim', () => {
 })
 
 test('the content type is recognised with its parameters', () => {
-  expect(isUsageBatchType('application/vnd.apache.arrow.stream')).toBe(true)
-  expect(isUsageBatchType('Application/Vnd.Apache.Arrow.Stream; x=y')).toBe(true)
-  expect(isUsageBatchType('application/vnd.apache.arrow.file')).toBe(false)
-  expect(isUsageBatchType(undefined)).toBe(false)
+  expect(messageFormOf('application/vnd.apache.arrow.stream')).toBe('usage_batch')
+  expect(messageFormOf('Application/Vnd.Apache.Arrow.Stream; x=y')).toBe('usage_batch')
+  expect(messageFormOf('application/vnd.apache.arrow.file')).not.toBe('usage_batch')
+  expect(messageFormOf(undefined)).not.toBe('usage_batch')
 })

@@ -3,6 +3,7 @@
 // a repetition; the key stands in the body too.
 
 import { createHmac } from 'node:crypto'
+import { jsonType } from '../../schemas/event/media-types.js'
 import type { ConnectorRecord } from '../connector.js'
 import type { HttpRequest } from '../http/request.js'
 
@@ -15,7 +16,7 @@ export function requestOf(
   const body = bodyOf(record)
   const timestamp = String(Math.floor(nowMs / 1_000))
   const headers = {
-    'content-type': 'application/json',
+    'content-type': jsonType,
     'user-agent': 'weir',
     'webhook-id': record.key,
     'webhook-timestamp': timestamp,

@@ -8,10 +8,10 @@ import {
   parseMessage,
   validateEvent,
 } from '../../../schemas/event/cloud-event.js'
+import { messageFormOf } from '../../../schemas/event/media-types.js'
 import type { ValidEvent } from '../../../schemas/event/usage-event.js'
 import { decodeUtf8, isRecord, parseJson } from '../../../schemas/json/json-text.js'
 import { type Rejection, rejected } from '../../../schemas/rejection.js'
-import { isUsageBatchType } from '../../../schemas/usage-batch/usage-batch-schema.js'
 
 /** One stream message: one or many events. */
 export interface InputMessage {
@@ -105,7 +105,7 @@ function validated(value: unknown, arrivedAtMs: number): Decoded {
 
 /** The beginning of a message that cannot be read, for its dead letter: as text, or in base64 where it is none. */
 function unreadable({ bytes, contentType, contentEncoding }: InputMessage): string {
-  const isBinary = contentEncoding !== undefined || isUsageBatchType(contentType)
+  const isBinary = contentEncoding !== undefined || messageFormOf(contentType) === 'usage_batch'
   const kept = Buffer.from(bytes.subarray(0, isBinary ? (unreadableBytesKept / 4) * 3 : unreadableBytesKept))
   return kept.toString(isBinary ? 'base64' : 'utf8')
 }

@@ -3,6 +3,7 @@
 // message that holds more than it says is refused; so memory is bounded whatever was packed. Nothing throws.
 
 import { gunzipSync } from 'node:zlib'
+import { isGzip } from '../../../schemas/event/media-types.js'
 import { type Rejection, rejected } from '../../../schemas/rejection.js'
 import type { InputMessage } from './decode.js'
 
@@ -38,10 +39,6 @@ export function decompress(message: InputMessage): InputMessage {
     const detail = 'The message is not one member of gzip, with its length at its end.'
     return refused(message, rejected('malformed_encoding', detail).rejection)
   }
-}
-
-function isGzip(encoding: string): boolean {
-  return /^\s*(?:x-)?gzip\s*$/i.test(encoding)
 }
 
 /** ISIZE of RFC 1952: the last four bytes. */

@@ -15,7 +15,7 @@ import {
 } from 'apache-arrow'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { usageBatchContentType } from '../../../schemas/usage-batch/usage-batch-schema.js'
+import { usageBatchType } from '../../../schemas/event/media-types.js'
 import { encodeUsageBatch, type UsageRow } from '../../../schemas/usage-batch/usage-batch-writer.js'
 import { expectSame } from '../../testing/expect-same-scan.js'
 import { anyMessage, Dice, mutated } from '../../testing/hostile-messages.js'
@@ -25,7 +25,7 @@ import { UsageScanner } from './scanner.js'
 const scans = Number(process.env['WEIR_FUZZ_SCANS'] ?? 20_000)
 const paths = [['a'], ['tokens'], ['a', 'b'], ['é'], ['tokens'], [], ['__proto__']]
 const scanner = new UsageScanner(new ScanLayout(paths))
-const same = (message: Uint8Array) => expectSame(scanner, paths, message, usageBatchContentType)
+const same = (message: Uint8Array) => expectSame(scanner, paths, message, usageBatchType)
 
 const row: UsageRow = {
   id: 'e1',
@@ -147,7 +147,7 @@ test('nulls, dictionaries and timestamps are plain, row by row where they can be
   expect(same(stream({ time: times }, 4))).toEqual({ plain: 3, other: 1 })
   const precise = vectorFromArray([1, 1_000, 1_000_000, 1_234_567], new TimestampMicrosecond('UTC'))
   expect(same(stream({ time: precise }, 4))).toEqual({ plain: 4, other: 0 })
-  expect(scanner.scan(Buffer.from('no batch'), usageBatchContentType)).toBeUndefined()
+  expect(scanner.scan(Buffer.from('no batch'), usageBatchType)).toBeUndefined()
 })
 
 test('flipped bytes of dictionaries and timestamps change nothing of what is plain', () => {

@@ -5,9 +5,9 @@
 
 import { isUtf8 } from 'node:buffer'
 import { maxEventsOfMessage } from '../../../schemas/event/cloud-event.js'
+import { messageFormOf, type TextForm } from '../../../schemas/event/media-types.js'
 import type { ValidEvent } from '../../../schemas/event/usage-event.js'
 import { parseJson } from '../../../schemas/json/json-text.js'
-import { isUsageBatchType } from '../../../schemas/usage-batch/usage-batch-schema.js'
 import { BatchScanner } from './batch-scanner.js'
 import { Envelope } from './envelope.js'
 import { JsonWalk } from './json-walk.js'
@@ -17,17 +17,6 @@ import { putParsedEvent } from './parsed-event.js'
 import { Columns, type ScannedEvents } from './scanned-events.js'
 
 const noBytes = new Uint8Array(0)
-
-type Form = 'json' | 'lines' | 'detect'
-
-const forms: ReadonlyMap<string, Form> = new Map([
-  ['application/cloudevents+json', 'json'],
-  ['application/cloudevents-batch+json', 'json'],
-  ['application/json', 'detect'],
-  ['application/x-ndjson', 'lines'],
-  ['application/ndjson', 'lines'],
-  ['application/jsonl', 'lines'],
-])
 
 const lineFeed = 10
 const quote = 34
@@ -59,8 +48,8 @@ export class UsageScanner {
    * row of a batch in Arrow has no bytes of its own.
    */
   scan(message: Uint8Array, contentType: string | undefined): ScannedEvents | undefined {
-    if (isUsageBatchType(contentType)) return this.#batch.scan(message) ? this.#columns : undefined
-    const form = formOf(contentType)
+    const form = messageFormOf(contentType)
+    if (form === 'usage_batch') return this.#batch.scan(message) ? this.#columns : undefined
     if (form === undefined || !isUtf8(message)) return undefined
     const walk = this.#walk
     walk.load(message)
@@ -88,7 +77,7 @@ export class UsageScanner {
     this.#walk.putValue(place, text)
   }
 
-  #document(form: Form): boolean {
+  #document(form: TextForm): boolean {
     const walk = this.#walk
     const first = walk.space()
     if (first === openArray) return this.#array()
@@ -205,11 +194,6 @@ export class UsageScanner {
     const { buffer } = this.#walk.bytes
     return parseJson(Buffer.from(buffer, from, until - from).toString('utf8')).kind === 'ok'
   }
-}
-
-function formOf(contentType: string | undefined): Form | undefined {
-  if (contentType === undefined) return 'detect'
-  return forms.get(contentType) ?? forms.get(contentType.toLowerCase().replace(/;\s*charset="?utf-8"?$/, ''))
 }
 
 /** Where the brackets that open at `from` are closed again; the end of the message if nowhere. */

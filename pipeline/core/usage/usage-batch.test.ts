@@ -2,8 +2,8 @@
 
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
+import { usageBatchType } from '../../../schemas/event/media-types.js'
 import { nsOf } from '../../../schemas/time.js'
-import { usageBatchContentType } from '../../../schemas/usage-batch/usage-batch-schema.js'
 import { encodeUsageBatch, type UsageRow } from '../../../schemas/usage-batch/usage-batch-writer.js'
 import { arrivalMs, created, TestBench, type TestEvent, usage } from '../../testing/core-fixture.js'
 import { packMessages, unpackMessages } from '../../workers/protocol.js'
@@ -21,7 +21,7 @@ const asRows: Form = events => ({
       return { ...attributes, data: JSON.stringify(data) } as UsageRow
     }),
   ),
-  contentType: usageBatchContentType,
+  contentType: usageBatchType,
 })
 const zipped =
   (form: Form): Form =>
