@@ -94,7 +94,8 @@ export class Envelope {
 
   #begin(): void {
     // The others are there whenever the row is filled.
-    for (let i = optionalSpans; i < this.#spans.length; i += 1) this.#spans[i] = -1
+    const spans = this.#spans
+    for (let i = optionalSpans; i < spans.length; i += 1) spans[i] = -1
     this.#timeMs = Number.NaN
     this.#columns.noValues(this.#columns.count)
   }

@@ -121,7 +121,9 @@ export class Columns {
     this.content[event * contentWords + 1] = lanes[1]!
     this.timeMs[event] = timeMs
     this.timeNanos[event] = Number.isNaN(timeMs) ? 0 : timeNanos
-    for (let i = 0; i < textWords; i += 1) this.texts[event * textWords + i] = spans[i]!
+    const { texts } = this
+    const at = event * textWords
+    for (let i = 0; i < textWords; i += 1) texts[at + i] = spans[i]!
     const sourceFrom = spans[source * 2]!
     const sourceUntil = spans[source * 2 + 1]!
     const idFrom = spans[id * 2]!
