@@ -43,7 +43,10 @@ export const retentionCommands: DeclareCommands = (program, line) => {
     .description('give up a bucket that was lost and of which there is no backup')
     .argument('<bucket>')
     .option('--yes', 'for ever')
-    .action((bucket: string, { yes = false }: { readonly yes?: boolean }) =>
-      line.run(async () => (await load()).forgetCommand({ ...(await line.broker()), bucket, yes }, line.io)),
+    .option('--json', 'print what was done as JSON')
+    .action((bucket: string, { yes = false, json = false }: RetentionOptions) =>
+      line.run(async () =>
+        (await load()).forgetCommand({ ...(await line.broker()), bucket, yes, json }, line.io),
+      ),
     )
 }

@@ -44,11 +44,11 @@ export function retentionCommand(args: RetentionArguments, io: CliIo): Promise<n
 }
 
 export function forgetCommand(
-  args: BrokerAccessOptions & { readonly bucket: string; readonly yes: boolean },
+  args: BrokerAccessOptions & { readonly bucket: string; readonly yes: boolean; readonly json: boolean },
   io: CliIo,
 ): Promise<number> {
   return withBroker(args, async nc => {
-    const { bucket, yes } = args
+    const { bucket, yes, json } = args
     if (!yes) {
       io.stderr.write(
         `This gives up for ever what ${bucket} held. If so: weir retention forget ${bucket} --yes\n`,
@@ -56,7 +56,8 @@ export function forgetCommand(
       return exitCodes.usage
     }
     if (await forgetBucket(nc, await jetstreamManager(nc), bucket)) {
-      io.stdout.write(`The next start makes an empty ${bucket}.\n`)
+      const done = json ? JSON.stringify({ forgotten: bucket }) : `The next start makes an empty ${bucket}.`
+      io.stdout.write(`${done}\n`)
       return exitCodes.ok
     }
     io.stderr.write(`${bucket} is no bucket of Weir that is lost.\n`)

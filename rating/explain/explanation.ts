@@ -2,7 +2,7 @@
 // Invariant: the result of the last step but one is the charge's amount, that of the last step its rounded amount.
 
 import type { Charge } from '../../schemas/billing/charge.js'
-import { minorUnits } from '../../schemas/money/currency.js'
+import { minorUnitsOf } from '../../schemas/money/currency.js'
 import { decimalScale, formatScaled, type Rounding, type Scaled } from '../../schemas/money/decimal.js'
 import { formatInstant } from '../../schemas/time.js'
 import { dueAt } from '../charges/close.js'
@@ -45,8 +45,7 @@ export interface ExplanationWire {
 
 /** Adds the two roundings: to 12 places, and from there to the currency's minor unit. */
 export function finishExplanation(steps: Step[], exact: Ratio, { currency, rounding }: Payment): Explanation {
-  const digits = minorUnits(currency)
-  if (digits === undefined) throw new Error(`The currency ${currency} has no minor unit.`)
+  const digits = minorUnitsOf(currency)
   const amount = toScaled(exact)
   steps.push({
     what: 'amount',

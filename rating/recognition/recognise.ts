@@ -9,7 +9,7 @@
 import { Temporal } from 'temporal-polyfill'
 import type { Charge } from '../../schemas/billing/charge.js'
 import type { Recognition } from '../../schemas/billing/journal-entry.js'
-import { minorUnits } from '../../schemas/money/currency.js'
+import { minorUnitsOf } from '../../schemas/money/currency.js'
 import { later } from '../../schemas/time.js'
 import { straightLine } from './straight-line.js'
 
@@ -17,9 +17,8 @@ import { straightLine } from './straight-line.js'
 export function recognise(charge: Charge, cutoffNs: bigint): Recognition {
   const date = accountingDate(charge, cutoffNs)
   if (charge.timing === 'in_arrears') return { accountingDate: date }
-  const units = minorUnits(charge.currency)
-  if (units === undefined) throw new Error(`${charge.currency} is no ISO 4217 currency.`)
-  return { accountingDate: date, schedule: straightLine(charge, charge.amountRounded, units) }
+  const schedule = straightLine(charge, charge.amountRounded, minorUnitsOf(charge.currency))
+  return { accountingDate: date, schedule }
 }
 
 /**

@@ -11,5 +11,12 @@ export function minorUnits(currency: string): number | undefined {
   return minorUnitsByCode.get(currency)
 }
 
+/** The same, of a currency that was checked before. Throws for one that cannot be billed. */
+export function minorUnitsOf(currency: string): number {
+  const digits = minorUnits(currency)
+  if (digits === undefined) throw new Error(`The currency ${currency} has no minor unit.`)
+  return digits
+}
+
 /** Every code that has a minor unit. */
 export const currencyCodes: readonly string[] = [...minorUnitsByCode.keys()].sort()
