@@ -145,7 +145,7 @@ function wrongs(
 ): Difference[] {
   const { received, rated, duplicate } = core.counters()
   let amount = 0n
-  for (const charge of state.maps.charges.values()) amount += charge.emitted
+  for (const charge of state.maps.charges.stopAllRunning()) amount += charge.emitted
   return [
     ...difference('rated', expected.unique, rated),
     ...difference('duplicate', expected.duplicates, duplicate),

@@ -2,19 +2,19 @@
 
 import { expect, test } from 'vitest'
 import { capacityFor } from './byte-pool.js'
-import { copyInto, Room } from './shared-memory.js'
+import { copyInto, LentBuffers } from './shared-memory.js'
 
-test('a room lends the smallest buffer that fits, each once, and makes what it lacks', () => {
+test('of the lent buffers the smallest that fits is taken, each once, and a missing one is made', () => {
   const sizes = [capacityFor(10_000), capacityFor(30_000), capacityFor(1 << 20)]
   const buffers = sizes.map(size => new SharedArrayBuffer(size))
-  const room = new Room(buffers)
-  expect(room.take(9_000).buffer).toBe(buffers[0])
-  const second = room.take(9_000)
+  const lent = new LentBuffers(buffers)
+  expect(lent.take(9_000).buffer).toBe(buffers[0])
+  const second = lent.take(9_000)
   expect(buffers).not.toContain(second.buffer)
   expect(second.length).toBe(9_000)
   expect(second.buffer.byteLength).toBe(capacityFor(9_000))
-  expect(room.unused).toEqual([buffers[1], buffers[2]])
-  expect(room.take(1 << 20).buffer).toBe(buffers[2])
+  expect(lent.unused).toEqual([buffers[1], buffers[2]])
+  expect(lent.take(1 << 20).buffer).toBe(buffers[2])
 })
 
 test('bytes are copied into shared memory wherever they lie', () => {

@@ -1,19 +1,19 @@
-// Memory that all threads see, for the bytes that pass between them: nothing is copied on the way, and nothing is
-// transferred. Transferring is cheap, but it moves what V8 counts as external memory from one heap to the other, and
-// every few dozen megabytes of that make it mark a heap in which nothing has changed. Shared memory it does not count.
+// Shared memory for the bytes that pass between threads, which are neither copied nor transferred. A transfer is cheap, but
+// it moves external memory from one V8 heap to the other, and every few dozen megabytes of it make V8 mark a heap in which
+// nothing has changed. V8 does not count shared memory.
 //
 // Invariants:
-// 1. The pool is the main thread's. With a call it hands memory over to a worker (`Room`), which comes back with the
-//    result; what a failed call or a dead thread had is not used again.
-// 2. Whoever has such bytes gives them back when they are done. What is only dropped is freed too, but V8, which does
-//    not count it, sees no reason to hurry.
+// 1. The pool belongs to the main thread. With a call it lends buffers to a worker (`LentBuffers`), which come back with
+//    the result; buffers of a failed call or a dead thread are not used again.
+// 2. Whoever has such bytes gives them back when they are done. Bytes that are only dropped are freed late, because V8 does
+//    not count them.
 
 import { BytePool, capacityFor } from './byte-pool.js'
 
-/** Enough for one delivered range to come back while another is on its way. */
+/** Enough for one delivered range to come back while another is being delivered. */
 const idleBytes = 128 << 20
 
-/** One for a process: its root makes it and hands it to whoever takes or gives back such bytes. */
+/** One per process, made at start and handed to whoever takes or gives back such bytes. */
 export class SharedMemory extends BytePool<SharedArrayBuffer> {
   constructor() {
     super(idleBytes, bytes => new SharedArrayBuffer(bytes))
@@ -23,20 +23,20 @@ export class SharedMemory extends BytePool<SharedArrayBuffer> {
 /** A buffer so many times too large is left for something larger. */
 const mostWaste = 2
 
-/** In a worker: memory for the results of one call. */
-export class Room {
+/** In a worker: the memory that the main thread lent for the results of one call. */
+export class LentBuffers {
   readonly #unused: SharedArrayBuffer[]
 
   constructor(buffers: readonly SharedArrayBuffer[]) {
     this.#unused = [...buffers]
   }
 
-  /** What was not needed. */
+  /** Buffers that were not needed. */
   get unused(): readonly SharedArrayBuffer[] {
     return this.#unused
   }
 
-  /** So many bytes, with whatever was in them before. */
+  /** `length` bytes, with whatever was in them before. */
   take(length: number): Uint8Array<SharedArrayBuffer> {
     const capacity = capacityFor(length)
     let best: SharedArrayBuffer | undefined

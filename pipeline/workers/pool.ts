@@ -77,7 +77,7 @@ class PooledPartition implements PartitionWorker {
   readonly #thread: Piscina
   readonly #partition: number
   readonly #memory: SharedMemory
-  /** Of what the last call made: what the next one may need. */
+  /** Lengths of the rated usage of the last call: the next call is lent as much. */
   #lastLengths: readonly number[] = []
 
   constructor(thread: Piscina, partition: number, memory: SharedMemory) {
@@ -99,8 +99,8 @@ class PooledPartition implements PartitionWorker {
   }
 
   async process(input: PackedInput): Promise<Processed> {
-    const room = this.#lastLengths.map(length => this.#memory.handOver(length))
-    const task: ProcessTask = { partition: this.#partition, input, room }
+    const lent = this.#lastLengths.map(length => this.#memory.handOver(length))
+    const task: ProcessTask = { partition: this.#partition, input, lent }
     const options = { name: 'process', transferList: inputBuffers(input) }
     const { processed, unused } = (await this.#thread.run(task, options)) as ProcessAnswer
     for (const buffer of unused) this.#memory.giveBuffer(buffer)

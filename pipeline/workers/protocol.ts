@@ -63,13 +63,13 @@ export interface PackedInput {
 export interface ProcessTask {
   readonly partition: number
   readonly input: PackedInput
-  /** For the rated usage that comes of it. */
-  readonly room: readonly SharedArrayBuffer[]
+  /** Memory for the rated usage that the call writes. */
+  readonly lent: readonly SharedArrayBuffer[]
 }
 
 export interface ProcessAnswer {
   readonly processed: Processed
-  /** Of the room, what was not needed. */
+  /** The lent buffers that were not needed. */
   readonly unused: readonly SharedArrayBuffer[]
 }
 

@@ -1,14 +1,14 @@
 // The worker thread: holds the state of its partitions and computes. No clock, no I/O; bytes in, bytes out.
 //
-// Invariant: a state in which `process` threw is dropped, since it may be half-way between two commits. Whoever asks
-// again is told that the partition is not open, and opens it from the ledger.
+// Invariant: a state in which `process` threw is dropped, since it may be half-way between two commits. The next call
+// fails because the partition is not open, and the engine opens it from the ledger.
 
 import { figuresOfOutputs } from '../../schemas/rows/row-figures.js'
 import { PartitionCore } from '../core/core.js'
 import type { CoreConfig } from '../core/ports/core-io.js'
 import { DedupeTable } from '../core/state/dedupe-table.js'
 import { daysKept } from '../core/state/partition-state.js'
-import { Room } from '../memory/shared-memory.js'
+import { LentBuffers } from '../memory/shared-memory.js'
 import { transfer } from '../memory/transfer.js'
 import {
   bufferOf,
@@ -52,10 +52,10 @@ export function open({ config, snapshot, deltas, segments = 0 }: OpenTask): Open
   return { historyRequests: core.openHistoryRequests(), holdsCustomers: core.holdsCustomers() }
 }
 
-export function process({ partition, input, room: buffers }: ProcessTask): unknown {
+export function process({ partition, input, lent }: ProcessTask): unknown {
   const core = coreOf(partition)
   cores.delete(partition)
-  const room = new Room(buffers)
+  const buffers = new LentBuffers(lent)
   const output = core.process({
     nowMs: input.nowMs,
     commit: input.commit,
@@ -64,14 +64,14 @@ export function process({ partition, input, room: buffers }: ProcessTask): unkno
     metering: unpackMessages(input.metering),
     orders: input.orders,
     history: input.history,
-    memory: length => room.take(length),
+    memory: length => buffers.take(length),
   })
   cores.set(partition, core) // it did not throw
   const delta = owned(output.delta)
   const outputs = output.outputs.map(one => (isShared(one.bytes) ? one : { ...one, bytes: owned(one.bytes) }))
   const figures = figuresOfOutputs(outputs)
   const processed: Processed = { ...output, delta, outputs, figures, holdsCustomers: core.holdsCustomers() }
-  const answer: ProcessAnswer = { processed, unused: room.unused }
+  const answer: ProcessAnswer = { processed, unused: buffers.unused }
   const given = [delta, ...outputs.map(({ bytes }) => bytes)].filter(bytes => !isShared(bytes))
   return transfer(answer, given.map(bufferOf))
 }

@@ -98,7 +98,7 @@ export function carryLevel(
   const { customerId, subscriptionId } = line
   const { meter } = line.price
   const later = state.maps.charges
-    .ofCustomer(customerId)
+    .stopRunningOf(customerId)
     .filter(one => one.subscriptionId === subscriptionId && one.meter === meter)
     .filter(one => one.fromNs > event.timeNs)
     .sort((a, b) => compareInstants(a.fromNs, b.fromNs))

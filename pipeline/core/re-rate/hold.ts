@@ -28,7 +28,7 @@ export function requireHistory(step: Step, customerId: string, fromNs: bigint, c
 /** When the first of all charges of the customer begins. */
 export function earliestCharge(step: Step, customerId: string): bigint | undefined {
   let earliest: bigint | undefined
-  for (const { fromNs } of step.state.maps.charges.ofCustomer(customerId)) {
+  for (const { fromNs } of step.state.maps.charges.stopRunningOf(customerId)) {
     if (earliest === undefined || fromNs < earliest) earliest = fromNs
   }
   return earliest
@@ -48,7 +48,7 @@ export function openRequests(state: PartitionState): HistoryRequest[] {
  */
 export function rebaseCharges(step: Step, customerId: string, fromNs: bigint, cause: Hold['cause']): void {
   const { state, book, out } = step
-  const kept = state.maps.charges.ofCustomer(customerId)
+  const kept = state.maps.charges.stopRunningOf(customerId)
   // In the order of time, because a level carries over from one to the next.
   kept.sort((a, b) => compareInstants(a.fromNs, b.fromNs) || (a.chargeId < b.chargeId ? -1 : 1))
   for (const charge of kept) {

@@ -77,7 +77,7 @@ function reRate(step: Step, customerId: string, rows: readonly HistoryRow[]): vo
 /** Takes the charges that are rebuilt, and what their usage did to levels, out of the state. */
 function takeCharges(step: Step, customerId: string, fromNs: bigint): Map<string, UsageCharge> {
   const taken = new Map<string, UsageCharge>()
-  const kept = step.state.maps.charges.ofCustomer(customerId)
+  const kept = step.state.maps.charges.stopRunningOf(customerId)
   for (const charge of kept.sort((a, b) => (a.chargeId < b.chargeId ? -1 : 1))) {
     if (charge.fromNs < fromNs) continue
     taken.set(charge.chargeId, charge)

@@ -1,8 +1,9 @@
-// The usage charges of a partition, by id. What they are lies in a table (charge-table.ts); a charge that is a plain sum or
-// count may run: its totals lie in typed arrays too (running-totals.ts), which is what plain usage moves on, and there is
-// no record of it. Whoever asks for the charge gets one, as it is now.
-// Invariants: a charge either runs or has a record; `get` ends the run, so a record that was got may be changed until the
-// next event is rated, or the next delta is taken; deltas and dumps restore the same charges, running or not.
+// The usage charges of a partition, by id. Their ids, owners and terms lie in a table (charge-table.ts). A charge that is a
+// plain sum or count may run: its totals then lie in typed arrays (running-totals.ts), to which plain usage is added, and
+// it has no record object.
+// Invariants: a charge either runs or has a record; the methods named `stop…` turn a running charge into a record, which
+// the caller may change until the next event is rated or the next delta is taken; deltas and dumps restore the same
+// charges, running or not.
 
 import { type AdditiveState, isAdditiveState } from '../../../rating/aggregations/registry.js'
 import type { Accumulator } from '../../../rating/charges/accumulator.js'
@@ -14,7 +15,7 @@ import { type MovedTotals, RunningTotals } from './running-totals.js'
 import type { MapDelta } from './tracked-map.js'
 import { larger } from './typed-memory.js'
 
-/** Charges that are stored as columns: those that run and were put, and the totals of those and of all that moved on. */
+/** Running charges, stored as columns: those that were put, and the totals of these and of all that usage was added to. */
 interface RunningDelta {
   readonly put: ChargeColumns
   /** The number of each one's aggregation. */
@@ -26,10 +27,10 @@ export interface ChargeDelta extends MapDelta<UsageCharge> {
   readonly running: RunningDelta
 }
 
-/** Of a charge that runs the number that its aggregation has in stored state; of any other this. */
+/** A running charge has the number of its aggregation in stored state; any other charge has this. */
 const notRunning = 0
 const runningNames = new Map(aggregations.map(name => [aggregationFacts[name].additive, name]))
-/** Marks of a charge since the last delta: it changed; it was put. */
+/** Bits that are set when a charge has changed, or was put, since the last delta. */
 const changedMark = 1
 const putMark = 2
 const firstCapacity = 64
@@ -37,7 +38,7 @@ const firstCapacity = 64
 export class ChargeMap {
   readonly #table = new ChargeTable()
   readonly #totals = new RunningTotals()
-  /** Of those that do not run, by serial. */
+  /** The charges that do not run, by serial. */
   readonly #records = new Map<number, UsageCharge>()
   #runs = new Uint8Array(firstCapacity)
   #marks = new Uint8Array(firstCapacity)
@@ -59,8 +60,8 @@ export class ChargeMap {
     return serial === noCharge ? undefined : this.#record(serial)
   }
 
-  /** In the order in which they were put. None of them runs any more, as with `stopRunning`. */
-  ofCustomer(customerId: string): UsageCharge[] {
+  /** The records of all charges of a customer, in the order in which they were put. None of them runs any more. */
+  stopRunningOf(customerId: string): UsageCharge[] {
     return this.#table.serialsOf(customerId).map(serial => this.#record(serial))
   }
 
@@ -74,15 +75,12 @@ export class ChargeMap {
     return newestMs
   }
 
-  *values(): IterableIterator<UsageCharge> {
+  /** The records of all charges. A charge stops running when the iterator reaches it. */
+  *stopAllRunning(): IterableIterator<UsageCharge> {
     for (const serial of this.#serials()) yield this.#record(serial)
   }
 
-  *entries(): IterableIterator<[string, UsageCharge]> {
-    for (const charge of this.values()) yield [charge.chargeId, charge]
-  }
-
-  /** Gives the charge its serial: that of the charge whose place it takes, else the next. */
+  /** Gives the charge a serial: that of the charge with this id if there was one, else the next. */
   set(charge: UsageCharge): void {
     charge.serial = this.#table.put(charge)
     this.#keep(charge)
@@ -99,7 +97,7 @@ export class ChargeMap {
     if (this.#remove(chargeId)) this.#deleted.add(chargeId)
   }
 
-  /** The totals, with this charge running in them; undefined when it is no sum or count, or too large to run. */
+  /** Starts the charge if needed and returns the totals; undefined when it is no sum or count, or too large to run. */
   running(serial: number): RunningTotals | undefined {
     return this.#runs[serial] !== notRunning || this.#start(serial) ? this.#totals : undefined
   }
@@ -127,7 +125,7 @@ export class ChargeMap {
     const deleted = [...this.#deleted]
     this.#dirty = []
     this.#deleted.clear()
-    // Of a charge that moved and does not run any more, the record is in the delta.
+    // A charge that moved and no longer runs is in the delta as a record.
     const moved = this.#totals.takeMoved(serial => this.#runs[serial] !== notRunning)
     return { set, deleted, running: { ...this.#columnsOf(put), moved } }
   }
@@ -169,7 +167,7 @@ export class ChargeMap {
     for (const serial of moved.serials) {
       if (!this.#table.has(serial))
         throw new Error(`The state lacks charge ${serial}, which a delta moves on.`)
-      // The amounts of the record do not matter: those that it runs with come now.
+      // The amounts of the record do not matter: the delta brings those of the totals.
       const state = this.#records.get(serial)?.accumulator.state
       if (state === undefined) continue
       if (!isAdditiveState(state)) throw new Error(`A ${state.kind} cannot run.`)
@@ -229,7 +227,7 @@ export class ChargeMap {
     return true
   }
 
-  /** The record of a charge; one that runs stops. */
+  /** The record of a charge. A running charge stops. */
   #record(serial: number): UsageCharge {
     const known = this.#records.get(serial)
     if (known !== undefined) return known
@@ -244,13 +242,13 @@ export class ChargeMap {
     const charge = this.#table.record(serial, accumulator, totals.emitted(serial))
     this.#records.set(serial, charge)
     this.#runs[serial] = notRunning
-    // What moved it on is in the record now, which may change further.
+    // The usage since the last delta is in the record now, so the delta must hold the record.
     if (totals.hasMoved(serial)) this.#mark(serial, changedMark)
     return charge
   }
 }
 
-/** Far within 128 bits, so that one more value of a column fits as well. */
+/** Far within 128 bits, so that one more value still fits. */
 function isWithin(amount: Scaled): boolean {
   return amount <= scaledMax && amount >= -scaledMax
 }

@@ -260,7 +260,7 @@ export function usageChargesOf(
   for (const bytes of snapshot === undefined ? deltas : [snapshot, ...deltas]) {
     charges.apply(storedState(bytes).maps['charges'] as ChargeDelta)
   }
-  return charges.values()
+  return charges.stopAllRunning()
 }
 
 function storedState(bytes: Uint8Array): StateBytes {
