@@ -58,8 +58,8 @@ export class StringDictionary {
     return this.#known[at] === this.#generation ? this.#known[at + 1]! : this.#add(at)
   }
 
-  /** Reads what `codeOf` will. */
-  warm(number: number): number {
+  /** Prefetches what `codeOf` will read. */
+  prefetch(number: number): number {
     return this.#knownBytes[this.#known[number * stride + 2]!]!
   }
 

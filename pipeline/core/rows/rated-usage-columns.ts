@@ -95,8 +95,8 @@ export class RatedUsageColumns implements KeptTerms {
     return this.#terms.termsOf(kept)
   }
 
-  warm(numbers: Int32Array, count: number): number {
-    return this.#terms.warm(numbers, count)
+  prefetch(numbers: Int32Array, count: number): number {
+    return this.#terms.prefetch(numbers, count)
   }
 
   /** Drops the rows of the chunk at hand, and no number holds any more. */

@@ -102,8 +102,8 @@ export class ChargeMap {
     return this.#runs[serial] !== notRunning || this.#start(serial) ? this.#totals : undefined
   }
 
-  /** Reads from the totals of a charge, so that they are near when they are needed; `serial` need not be one. */
-  warm(serial: number): number {
+  /** Prefetches the totals of a charge by reading from them; `serial` need not be one. */
+  prefetch(serial: number): number {
     return serial >= 0 && serial < this.#table.count ? this.#totals.events(serial) : 0
   }
 

@@ -1,7 +1,7 @@
-// The usage charges of a partition without what was used on them: ids, owners and terms in typed arrays, by serial. No
-// object per charge, so that millions of them are nothing to mark for the collector.
-// Invariants: exact: ids are compared, a hash only says where to look; a charge that is removed and put again keeps its
-// serial; texts are Unicode (decode.ts refuses others), so that their UTF-8 stands for them.
+// Ids, owners and terms of the usage charges of a partition, in typed arrays by serial; what was used is kept elsewhere
+// (charge-map.ts). There is no object per charge, so millions of them cost the garbage collector nothing.
+// Invariants: whole ids are compared, a hash only says where to look; a charge that is removed and put again keeps its
+// serial; texts are Unicode (decode.ts refuses others), so equal UTF-8 means equal text.
 
 import type { Accumulator } from '../../../rating/charges/accumulator.js'
 import { ByteKeys, unknownKey } from '../../../schemas/byte-keys.js'
@@ -18,7 +18,7 @@ type SharedTerms = Pick<
   'price' | 'meter' | 'plan' | 'planVersion' | 'entityId' | 'currency' | 'subscriptionVersion'
 >
 
-/** Whose a charge is, with their numbers. */
+/** The customer and the subscription of a charge, with their numbers. */
 interface Owner {
   readonly customerId: string
   readonly subscriptionId: string
@@ -29,13 +29,13 @@ interface Owner {
 /** Charges, column by column: the form in which they are stored. */
 export interface ChargeColumns {
   readonly serials: Uint32Array
-  /** 16 bytes each. */
+  /** 16 bytes for each charge. */
   readonly ids: Uint8Array
-  /** Two each: from, until. */
+  /** Two for each charge: from, until. */
   readonly times: BigInt64Array
   readonly customerIds: readonly string[]
   readonly subscriptionIds: readonly string[]
-  /** Which of `shared` each has. */
+  /** For each charge, the index of its terms in `shared`. */
   readonly sharedAt: Uint32Array
   readonly shared: readonly SharedTerms[]
 }
@@ -79,13 +79,13 @@ export class ChargeTable {
   #lastOwner: Owner | undefined
   readonly #shared: SharedTerms[] = []
   readonly #sharedNumbers = new Map<string, number>()
-  /** The id that is looked for. */
+  /** The id of the current look-up. */
   readonly #id = new Uint8Array(idBytes)
   readonly #idWords = new Int32Array(this.#id.buffer)
-  /** As text; '' when it was not read from one. A charge is mostly looked for, put and touched in a row. */
+  /** The same as text, '' when it was not read from text: mostly one charge is looked up, put and touched in a row. */
   #idText = ''
 
-  /** Serials are below it. */
+  /** All serials are below this. */
   get count(): number {
     return this.#count
   }
@@ -99,7 +99,7 @@ export class ChargeTable {
     return serial < this.#count && this.#words[serial * wordStride + hereAt] === 1
   }
 
-  /** Puts a charge, or what it is now; returns its serial. */
+  /** Adds a charge or replaces the one with its id; returns its serial. */
   put(charge: ChargeTerms): number {
     this.#useId(charge.chargeId)
     const known = this.#locate()
@@ -108,7 +108,7 @@ export class ChargeTable {
     return serial
   }
 
-  /** As it was stored: under the serial that it has. */
+  /** Puts a stored charge under the serial that it has. */
   restore(charge: ChargeTerms): void {
     this.#useId(charge.chargeId)
     this.#write(charge.serial, charge)

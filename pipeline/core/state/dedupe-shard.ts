@@ -1,5 +1,5 @@
 // One of the 256 parts of the dedupe table: open addressing in one typed array, 24 bytes per slot.
-// Owns the layout of a slot, probing, and how large a shard is. Knows nothing of time; a day is a number to it.
+// Owns the layout of a slot, probing, and the size of a shard. A day is only a number here.
 //
 // A slot, 6 words of 32 bits in one place, so that a look-up touches one stretch of memory. It keeps 120 bits of the
 // identity (the first eight are the shard's number), 56 bits of the content (c) and the day, 0 in an empty slot and 1 in
@@ -20,7 +20,7 @@ const slotBytes = slotWords * 4
 const firstCapacity = 16
 const maxLoad = 0.8
 const growth = 1.4
-/** Room that a shard has after it was moved, so that it is not moved again at once. */
+/** Free slots that a shard has after it was moved, so that it is not moved again at once. */
 const spare = 1.05
 const low24 = 0xff_ffff
 const dayMask = 0xffff
@@ -38,7 +38,7 @@ export interface DedupeShard {
   words: Int32Array
 }
 
-/** With room for so many keys. */
+/** An empty shard with free slots for `keys` keys. */
 export function emptyShard(phase: number, keys = 0): DedupeShard {
   const capacity = capacityFor(keys, phase)
   return {
@@ -167,7 +167,7 @@ export function move(shard: DedupeShard, oldest: number, kept: number): void {
   shard.used = kept
 }
 
-/** The least step of the shard's growth that holds so many keys and has room for more. */
+/** The least step of the shard's growth that holds so many keys and has free slots for more. */
 function capacityFor(keys: number, phase: number): number {
   const needed = (keys * spare + 1) / maxLoad
   const step = Math.ceil(Math.log(needed / firstCapacity) / Math.log(growth) - phase)

@@ -2,9 +2,9 @@
 // Owns what a key means, when it ends, and what is stored of it; memory and look-up are the shards' (dedupe-shard.ts),
 // and what an event's identity and content are is decided by schemas/event/event-hash.ts.
 // Invariants:
-// 1. Exact on the 128 bits; a key is known for `keepDays` after the day it arrived and, whether it has been swept or not,
-//    unknown afterwards, so that a restored table answers as the one that it was made from. A key of the day `forever` is
-//    never unknown: that of an event that tells no time of its own, since nothing else would tell that it is an old one.
+// 1. Exact on the 128 bits; a key is known for `keepDays` after the day it arrived and unknown afterwards, swept or not, so
+//    a restored table answers like the one that was stored. A key of the day `forever` stays known: its event has no `time`
+//    of its own, so nothing else would show that it is old.
 // 2. The segments taken so far and the entries since, applied in their order, make this table. A segment whose newest day
 //    is before `keptFromDay` may be left out, but for its keys of the day `forever`. Days of segments never go down.
 //
@@ -47,9 +47,9 @@ const noContent = new Uint32Array(2)
 
 export type Sighting = 'new' | 'duplicate' | 'conflicting'
 
-/** What was added or let go since the last segment, in entries. */
+/** The entries of keys that were added or forgotten since the last segment. */
 export interface DedupeSegment {
-  /** To be read one after another: an entry may lie in two of them. */
+  /** To be read as one run of bytes: an entry may begin in one piece and end in the next. */
   readonly pieces: readonly Uint8Array[]
   /** No entry of this segment or of one before it has a later day, but for those kept for ever. */
   readonly newestDay: number
@@ -62,7 +62,7 @@ export interface DedupeSegment {
 export class DedupeTable {
   readonly #keepDays: number
   readonly #shards: DedupeShard[] = Array.from({ length: shardCount }, (_, i) => emptyShard(i / shardCount))
-  /** Undefined: nobody asks for segments, and nothing is kept for them. */
+  /** Undefined when nobody asks for segments. */
   readonly #sinceSegment: EntryBlocks | undefined
   #newestDay = 0
   #foreverSinceSegment = false
@@ -107,8 +107,8 @@ export class DedupeTable {
     return 'new'
   }
 
-  /** Reads where `count` identities, four words each, belong, so that these places are near when they are needed. */
-  warm(identities: Uint32Array, count: number): number {
+  /** Prefetches the slots of `count` identities, four words each, by reading from them. */
+  prefetch(identities: Uint32Array, count: number): number {
     let sum = 0
     for (let i = 0; i < count; i += 1) {
       const shard = this.#shards[identities[i * 4]! >>> (32 - shardBits)]!
@@ -134,7 +134,7 @@ export class DedupeTable {
     this.#note(identity, noContent, letGo)
   }
 
-  /** Frees a few shards of keys whose time is over, once a day each; called once per batch. */
+  /** Removes keys whose time is over from a few shards, each shard once a day; called once per step. */
   sweep(day: number): void {
     if (!Number.isFinite(this.#keepDays)) return
     if (this.#swept.shard === shardCount) {
@@ -150,7 +150,7 @@ export class DedupeTable {
     }
   }
 
-  /** What was added or let go since the last call, 26 bytes each. */
+  /** The entries of keys that were added or forgotten since the last call, 26 bytes each. */
   takeDelta(): Uint8Array {
     const taken = this.#log.slice(0, this.#logged)
     this.#logged = 0
@@ -239,7 +239,7 @@ export class DedupeTable {
   }
 }
 
-/** Of a segment: what is left of it once its days are over, what was let go included, in its order. */
+/** The entries of a segment that count when its days are over: keys kept for ever and keys forgotten, in their order. */
 export function foreverEntries(entries: Uint8Array): Uint8Array {
   const out = new Uint8Array(entries.length)
   let length = 0

@@ -1,5 +1,6 @@
-// The levels of a partition's meters: what usage did to them, stretch by stretch, by customer, subscription and meter.
-// Invariants: the stretches of a meter are in the order of time; indexes follow from them and are never stored.
+// The levels of a partition's meters, by customer, subscription and meter: how usage moved each level in each stretch of
+// time.
+// Invariants: the stretches of a meter are in the order of time; indexes are made from them and never stored.
 
 import { dimensionsKey, joined, type LevelMove, type LevelStretch } from '../../../rating/charges/levels.js'
 import { compositeKey } from '../../../schemas/identifiers.js'
@@ -7,7 +8,7 @@ import type { Scaled } from '../../../schemas/money/decimal.js'
 import { compareInstants, instantKey } from '../../../schemas/time.js'
 import { type MapDelta, TrackedMap } from './tracked-map.js'
 
-/** Whose level it is. */
+/** The customer, subscription and meter of a level. */
 export type LevelOwner = Pick<LevelStretch, 'customerId' | 'subscriptionId' | 'meter'>
 
 interface Level {
@@ -20,7 +21,7 @@ const none: Level = { stretches: [], reach: 0n }
 
 export class LevelMap {
   readonly #stretches = new TrackedMap<LevelStretch>()
-  /** By customer, then by subscription and meter; made when it is asked for. */
+  /** By customer, then by subscription and meter; made at the first look-up. */
   #levels: Map<string, Map<string, Level>> | undefined
 
   get changed(): boolean {
@@ -31,7 +32,7 @@ export class LevelMap {
     return this.#level(owner).stretches
   }
 
-  /** How far the level goes at most. */
+  /** No magnitude of the level is greater than this. */
   reach(owner: LevelOwner): Scaled {
     return this.#level(owner).reach
   }
@@ -53,7 +54,7 @@ export class LevelMap {
     stretch.moves.set(dimensions, after)
   }
 
-  /** Forgets what usage of the customer did in stretches that begin at or after an instant. */
+  /** Forgets the customer's stretches that begin at or after an instant. */
   removeFrom(customerId: string, fromNs: bigint): void {
     for (const level of this.#index().get(customerId)?.values() ?? []) {
       for (let last = level.stretches.at(-1); last !== undefined; last = level.stretches.at(-1)) {

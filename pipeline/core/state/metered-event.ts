@@ -1,4 +1,4 @@
-// A metered event with the key that it is known by in the partition's state.
+// A metered event with its key in the partition's state.
 
 import type { MeteredEvent } from '../../../schemas/event/metered-event.js'
 

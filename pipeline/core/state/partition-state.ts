@@ -20,7 +20,7 @@ import type {
 import { type MapDelta, TrackedMap } from './tracked-map.js'
 import { UsageRoutes } from './usage-routes.js'
 
-/** 5: instants are nanoseconds, and what is owed carries correlation ids; older states know neither. */
+/** 5: instants are nanoseconds, and charges carry correlation ids; older formats have neither. */
 const format = 5
 const dayMs = 86_400_000
 
@@ -41,7 +41,7 @@ interface StateMaps {
   readonly sealed: TrackedMap<SealedCharge>
   /** Billing runs that were sealed, by id. */
   readonly runs: TrackedMap<SealedRun>
-  /** Those that any change of a subscription or customer named, by id. */
+  /** Entities that some change of a subscription or customer named, by id. */
   readonly entities: TrackedMap<true>
   /** Usage events that were taken back, by composite key. */
   readonly retractions: TrackedMap<Retraction>
@@ -251,7 +251,7 @@ export class PartitionState {
   }
 }
 
-/** The usage charges alone of a state that is stored so; of what else there is nothing is kept in memory. */
+/** The usage charges of a stored state; nothing else of it is kept in memory. */
 export function usageChargesOf(
   snapshot: Uint8Array | undefined,
   deltas: readonly Uint8Array[],

@@ -1,5 +1,5 @@
-// The prices of every subscription of a partition, resolved: a cache of bounded size over the records, never stored.
-// Invariant: it always shows the timelines of the changes that are applied, on the catalog as it is.
+// The resolved prices of a partition's subscriptions: a cache of bounded size over the records, never stored.
+// Invariant: prices always follow from the changes that are applied now and from the present catalog.
 
 import { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
 import {
@@ -48,7 +48,7 @@ export class PriceBook {
     return prices
   }
 
-  /** The segment that a kept charge stands for, under the terms as they are. */
+  /** The segment of a charge in the state, under the present terms. */
   segmentOf(
     charge: Pick<UsageCharge, 'chargeId' | 'subscriptionId' | 'meter' | 'fromNs'>,
   ): Segment<UsagePrice> | undefined {
@@ -75,21 +75,21 @@ export class PriceBook {
   }
 
   /**
-   * All of the customer, for who keeps what follows from them, as plain usage keeps its routes, and will not ask for long: prices
-   * that stay here are objects that the collector copies, and marks again and again.
+   * All of the customer, not kept here. For callers that keep what they made of the prices, as plain usage keeps its routes,
+   * and do not soon ask again: kept prices are objects that the garbage collector copies and marks again and again.
    */
   ofCustomerOnce(customerId: string): readonly SubscriptionPrices[] {
     const resolve = (id: string) => this.#bySubscription.get(id) ?? this.#resolve(id)
     return this.#byCustomer.get(customerId) ?? this.#ofAll(customerId, resolve)
   }
 
-  /** Nobody is expected to ask for these soon. */
+  /** Drops the prices of a subscription, which nobody is expected to ask for soon. */
   release(subscriptionId: string, customerId: string): void {
     this.#bySubscription.delete(subscriptionId)
     this.#byCustomer.delete(customerId)
   }
 
-  /** The changes of this subscription are others now. */
+  /** To be called when the changes of this subscription have changed. */
   forget(subscriptionId: string, customerId: string): void {
     this.release(subscriptionId, customerId)
     this.#state.routes.forget(customerId)

@@ -2,9 +2,9 @@
 // number that its terms have in the chunk at hand, and the columns follow from the numbers when the chunk is written.
 // Invariants: a number of kept terms holds until `release` or `forget`; which number a row has is not seen in the chunk,
 // so the same terms under two numbers do no harm.
-// The trick: what a row needs of its terms is one line of memory. Texts in which nearly all customers differ have numbers
-// of their own; all others are shared by many terms and have one number together. So terms that are new in a chunk cost
-// a few looks into memory instead of comparisons of strings.
+// For speed, the terms of a row lie in one cache line. Texts in which nearly all customers differ have a number each; the
+// others are shared by many terms and have one number together. So terms that are new in a chunk cost a few reads of memory
+// instead of comparisons of strings.
 
 import { doubled, type NanosecondColumn } from '../../../schemas/arrow/arrow-columns.js'
 import { putCodes } from '../../../schemas/arrow/arrow-dictionary.js'
@@ -19,7 +19,7 @@ const firstCapacity = 64
 const unknownCode = -1
 /** Of terms without a charge. */
 const noInstant = beginninglessNs
-/** Texts of a column are forgotten when they are so many, and so many for each of the terms that are kept. */
+/** The texts of a column are forgotten when there are this many, and this many for each of the kept terms. */
 const manyTexts = 1 << 20
 const manyTextsEach = 4
 
@@ -51,8 +51,8 @@ export interface UsageTerms {
 export interface KeptTerms {
   /** Keeps terms until they are released; the number is what a scanned row names them by. */
   keep(terms: UsageTerms): number
-  /** Reads what rows of the first `count` of these terms will need, so that it is near; a number need not be one. */
-  warm(numbers: Int32Array, count: number): number
+  /** Prefetches what rows of the first `count` of these terms will need; a number that names no terms is skipped. */
+  prefetch(numbers: Int32Array, count: number): number
 }
 
 // Kept terms, 16 words of 32 bits, one line of memory. `number` is theirs in the chunk whose generation they name; texts
@@ -154,7 +154,7 @@ export class TermsTable implements KeptTerms {
     return kept
   }
 
-  /** Nobody needs these terms any more, but for the rows of the chunk at hand. */
+  /** Frees these terms, once the chunk at hand is written. */
   release(kept: number): void {
     this.#released.push(kept)
   }
@@ -193,7 +193,7 @@ export class TermsTable implements KeptTerms {
     }
   }
 
-  warm(numbers: Int32Array, count: number): number {
+  prefetch(numbers: Int32Array, count: number): number {
     if (this.#absent.length < count) this.#absent = new Int32Array(count)
     const absent = this.#absent
     const kept = this.#kept
@@ -208,7 +208,7 @@ export class TermsTable implements KeptTerms {
     let sum = 0
     for (let column = 0; column < ownNames.length; column += 1) {
       const { dictionary } = this.#own[column]!
-      for (let i = 0; i < absentCount; i += 1) sum += dictionary.warm(kept[absent[i]! + column]!)
+      for (let i = 0; i < absentCount; i += 1) sum += dictionary.prefetch(kept[absent[i]! + column]!)
     }
     return sum
   }

@@ -1,4 +1,4 @@
-// A map that forgets what was not asked for in a while: a cache of bounded size, without a clock and without a list.
+// A cache of bounded size that forgets keys not used lately, without a clock and without a list.
 // Invariant: it holds at least the `kept` keys that were used last, and at most twice as many.
 
 export class RecentMap<V> {

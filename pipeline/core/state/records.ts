@@ -8,7 +8,7 @@ import type { Scaled } from '../../../schemas/money/decimal.js'
 import type { Rejection } from '../../../schemas/rejection.js'
 import type { KeyedEvent } from './metered-event.js'
 
-/** What is kept of an event besides its meaning, for its dead letter. */
+/** The attributes of an event that its dead letter needs. */
 export interface Envelope {
   readonly source: string
   readonly id: string
@@ -39,7 +39,7 @@ export interface SubscriptionRecord {
   readonly subscriptionId: string
   /** Of the first `created`; '' until there is one. Changes of other customers are refused. */
   customerId: string
-  /** In order of arrival. Replaced, not grown in place: an array that grows has room for sixteen more. */
+  /** In order of arrival. Replaced, not grown in place: V8 leaves space for sixteen more in an array that grows. */
   changes: readonly ChangeRecord[]
 }
 
@@ -76,7 +76,7 @@ export interface WaitingEvent {
 /** One usage charge with its accumulator. */
 export interface UsageCharge {
   readonly chargeId: string
-  /** What the state's deltas name it by; given by `putCharge`, -1 before. */
+  /** The charge's number in the state's deltas; given by `putCharge`, -1 before. */
   serial: number
   readonly customerId: string
   readonly subscriptionId: string
@@ -116,6 +116,6 @@ export interface Retraction {
   readonly eventSource: string
   readonly eventId: string
   readonly arrivedAtMs: number
-  /** Those who say so and wait for the event, which was not seen yet; they are counted as parked. */
+  /** Envelopes of the retractions that wait for the event, which was not seen yet; they are counted as parked. */
   readonly waiting: readonly Envelope[]
 }

@@ -1,6 +1,6 @@
 // The running totals of charges that are sums and counts, in typed arrays by the charge's serial: what nearly every event
 // changes, and nothing else. An event leaves no garbage here, and a delta is a copy of some rows.
-// Invariant: amounts are exact; whoever writes one sees to it that 128 bits hold it, as every column of amounts does.
+// Invariant: amounts are exact; callers write only amounts that 128 bits hold, as every column of amounts does.
 
 import { type Scaled, scaledOne } from '../../../schemas/money/decimal.js'
 import { addWords, putScaled, putWhole, wordsOfAmount } from '../../../schemas/money/decimal-words.js'
@@ -43,7 +43,7 @@ export class RunningTotals {
     return this.#moved.length > 0
   }
 
-  /** Makes room; called before a serial is used. */
+  /** Makes the arrays long enough for a serial; called before it is used. */
   reserve(serial: number): void {
     let capacity = this.#isMoved.length
     if (serial < capacity) return
@@ -95,14 +95,14 @@ export class RunningTotals {
     this.#write(at + 2, emitted)
   }
 
-  /** One event more, which brings the charge to what is owed for it. `isWhole`: the event's quantity was. */
+  /** Adds one event, after which the charge has emitted what is owed. `isWhole`: its quantity was a whole number. */
   add(serial: number, timeMs: number, total: Scaled, owed: Scaled, isWhole: boolean): void {
     this.#count(serial, timeMs)
     this.setAmounts(serial, total, owed)
     this.#numbers[serial * stride + unitsAt] = isWhole ? wholeUnitsOf(total) : 0
   }
 
-  /** One event more, of a charge whose `units` are known, fewer than `wholeLimit`; `growth` is scaled. */
+  /** Adds one event to a charge whose `units` are known and below `wholeLimit`; `growth` is scaled. */
   grow(serial: number, timeMs: number, units: number, growth: number): void {
     this.#count(serial, timeMs)
     const at = serial * halvesStride
@@ -133,7 +133,7 @@ export class RunningTotals {
     return this.#isMoved[serial] === 1
   }
 
-  /** What moved since the last call, as far as it is wanted. */
+  /** The totals that moved since the last call, of the serials that are wanted. */
   takeMoved(isWanted: (serial: number) => boolean): MovedTotals {
     const moved = this.copyOf(this.#moved.filter(isWanted))
     for (const serial of this.#moved) this.#isMoved[serial] = 0
@@ -183,7 +183,7 @@ export class RunningTotals {
   }
 
   #write(word: number, amount: Scaled): void {
-    // The array takes the low 64 bits of what it is given, which are mostly all.
+    // The array keeps the low 64 bits of the amount; mostly there are no others.
     this.#words[word] = amount
     if (this.#words[word] !== amount) {
       this.#words[word + 1] = amount >> 64n

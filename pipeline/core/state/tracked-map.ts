@@ -1,8 +1,8 @@
-// A map of plain data that knows what changed since it was last asked: the unit of a partition's state.
+// A map of plain data that records what changed since the last delta. A partition's state is made of such maps.
 // Invariants: a dump, or the deltas in their order, rebuild the same map in the same iteration order of keys that were
 // never deleted; a value changed in place is named by `touch`, or its change is lost at the next restore.
-// The trick: a key is nearly always touched or set right after it was looked up, so the entry found last is kept, and
-// whether it changed is a mark on the entry itself: one look-up in a large map instead of two or three.
+// For speed, the map remembers the entry found last and marks changes on the entry itself: a key is nearly always touched
+// or set right after it was looked up, which then costs one look-up in a large map instead of two or three.
 
 export interface MapDelta<V> {
   readonly set: readonly (readonly [string, V])[]
@@ -12,7 +12,7 @@ export interface MapDelta<V> {
 interface Entry<V> {
   readonly key: string
   value: V
-  /** It is in the list of what changed. */
+  /** Whether it is in the list of changed entries. */
   isDirty: boolean
 }
 

@@ -1,11 +1,11 @@
-// Where the plain usage of a customer goes: to which charges, at which prices, with which texts in its rows. A cache over
-// timelines and charges, never stored.
-// Invariants: a route holds for every instant of [fromMs, untilMs); whoever changes what a route was made from (a charge
-// that is put or removed, a timeline, a hold, a retraction) forgets the customer's routes, and a new catalog all of them.
-// The terms that targets name are kept elsewhere (rated-usage-terms.ts) until they are released here; whoever forgets them
+// The routes of plain usage: to which charges a customer's event goes, at which prices, with which texts in its rows. A
+// cache over timelines and charges, never stored.
+// Invariants: a route holds for every instant of [fromMs, untilMs); code that changes what a route was made from (a charge
+// that is put or removed, a timeline, a hold, a retraction) forgets the customer's routes, and a new catalog clears all.
+// The terms that targets name are kept elsewhere (rated-usage-terms.ts) until they are released here; forgetting the terms
 // clears all routes.
-// The trick: customers, routes and targets are numbers, and what belongs to a number lies in one piece of a typed array,
-// so that an event of any of many customers finds its way over a few lines of memory.
+// For speed, customers, routes and targets are numbers, and the data of each number lies together in a typed array, so the
+// route of an event is found in a few cache lines, however many customers there are.
 
 import type { Rater } from '../../../rating/charges/rater.js'
 import { ByteKeys } from '../../../schemas/byte-keys.js'
@@ -34,7 +34,7 @@ export interface Stretch {
 /** No such customer, route or charge. */
 export const none = -1
 const firstCapacity = 1024
-/** Of one customer: late events belong to periods that are over, and to earlier terms. */
+/** Routes of one customer at most. There are several, because late events belong to earlier periods and terms. */
 const routesKept = 8
 // A route, 6 doubles, by its number; `next` is the customer's route before it, `none` after the last, and its targets lie
 // side by side:
@@ -52,7 +52,7 @@ const routeStride = 6
 //        └────────────────┴─────────┴─────────┴─────────┘
 const targetStride = 4
 const termsAt = 3
-/** Forgotten routes leave their place behind; all are forgotten when they are this many, and most. */
+/** Forgotten routes keep their place; when they are this many and the majority, all routes are cleared. */
 const maxForgotten = 65_536
 
 export class UsageRoutes {
@@ -63,12 +63,12 @@ export class UsageRoutes {
   #routeCount = 0
   #forgotten = 0
   #numbers = new Int32Array(firstCapacity * targetStride)
-  #warm = new Int32Array(firstCapacity)
-  #warmTerms = new Int32Array(firstCapacity * 2)
+  #prefetched = new Int32Array(firstCapacity)
+  #prefetchedTerms = new Int32Array(firstCapacity * 2)
   #targetCount = 0
   #raters: Rater[] = []
   #raterNumbers = new Map<Rater, number>()
-  /** Terms of routes that are no more. */
+  /** Terms of forgotten routes. */
   #released: number[] = []
 
   /** The customer whose id is these bytes; `none` when he was not added. */
@@ -76,7 +76,7 @@ export class UsageRoutes {
     return this.#customers.find(bytes, from, until)
   }
 
-  /** The same for all events of a message that are plain; `none` for the others. */
+  /** The customers of all plain events of a message; `none` for the other events. */
   customersOf({ bytes, count, plain, subjectFrom, subjectUntil }: ScannedEvents, into: Int32Array): void {
     this.#customers.findAll(bytes, plain, subjectFrom, subjectUntil, count, into)
   }
@@ -90,17 +90,18 @@ export class UsageRoutes {
   }
 
   /**
-   * Reads what the customers' newest routes, the totals of their charges and the terms of their rows begin with, and does
-   * nothing with it. A look into memory takes as long as a hundred steps of a program, but many are under way at once where
-   * none waits for the one before it: so a whole message is looked up here, field by field, before its events are rated.
+   * Prefetches the customers' newest routes, the totals of their charges and the terms of their rows into the CPU's cache,
+   * by reading the first word of each. A read that misses the cache costs about a hundred instructions, but reads that do
+   * not depend on each other overlap: so this runs over a whole message, field by field, before its events are rated. The
+   * sum keeps the reads from being optimized away.
    */
-  warm(customers: Int32Array, count: number, charges: ChargeMap, terms: KeptTerms): number {
-    if (this.#warm.length < count) {
-      this.#warm = new Int32Array(count)
-      this.#warmTerms = new Int32Array(count * 2)
+  prefetch(customers: Int32Array, count: number, charges: ChargeMap, terms: KeptTerms): number {
+    if (this.#prefetched.length < count) {
+      this.#prefetched = new Int32Array(count)
+      this.#prefetchedTerms = new Int32Array(count * 2)
     }
-    const at = this.#warm
-    const ofTerms = this.#warmTerms
+    const at = this.#prefetched
+    const ofTerms = this.#prefetchedTerms
     const routes = this.#routes
     const numbers = this.#numbers
     let sum = 0
@@ -109,16 +110,16 @@ export class UsageRoutes {
       if (at[i] !== none) at[i] = routes[at[i]! * routeStride + 4]! * targetStride
     for (let i = 0; i < count; i += 1) {
       const target = at[i]!
-      // Mostly there is a second one behind it; if not, it is somebody else's or nothing.
+      // Mostly the route has a second target behind the first; if not, reading another route's does no harm.
       ofTerms[i * 2] = target === none ? none : numbers[target + termsAt]!
       ofTerms[i * 2 + 1] = target === none ? none : (numbers[target + targetStride + termsAt] ?? none)
     }
     for (let i = 0; i < count; i += 1) {
       const target = at[i]!
       if (target !== none)
-        sum += charges.warm(numbers[target]!) + charges.warm(numbers[target + targetStride] ?? none)
+        sum += charges.prefetch(numbers[target]!) + charges.prefetch(numbers[target + targetStride] ?? none)
     }
-    return sum + terms.warm(ofTerms, count * 2)
+    return sum + terms.prefetch(ofTerms, count * 2)
   }
 
   /** The route for events of a kind at an instant, or `none`. */

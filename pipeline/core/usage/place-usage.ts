@@ -58,7 +58,7 @@ export class UsagePlacer {
   readonly #row = new PlainRow()
   #customers = new Int32Array(firstCapacity)
   /** Of no use but to keep the looks into memory from being left out. */
-  warmth = 0
+  prefetched = 0
   #catalog: PriceBook['catalog'] | undefined
   #types: readonly MeteredType[] = []
   #scanner = new UsageScanner(new ScanLayout([]))
@@ -94,14 +94,14 @@ export class UsagePlacer {
     if (isNew || this.#isNew(placement, 0)) this.#placeNew(placement, 0, customer)
   }
 
-  /** The customers that are known already, and a first look at what their events will need (`warm`). */
+  /** Finds the customers that have a number, and prefetches what their events will need. */
   #findCustomers({ out, state }: Step, scan: ScannedEvents): Int32Array {
     const { count } = scan
     if (this.#customers.length < count) this.#customers = new Int32Array(count)
     const customers = this.#customers
     state.routes.customersOf(scan, customers)
-    this.warmth += state.dedupe.warm(scan.identity, count)
-    this.warmth += state.routes.warm(customers, count, state.maps.charges, out.terms)
+    this.prefetched += state.dedupe.prefetch(scan.identity, count)
+    this.prefetched += state.routes.prefetch(customers, count, state.maps.charges, out.terms)
     return customers
   }
 
