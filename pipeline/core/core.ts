@@ -1,5 +1,5 @@
-// PartitionCore: the state of one partition and the pure function that moves it on. The workers and `simulate` run the
-// same one.
+// PartitionCore: the state of one partition and the pure function that applies input to it. The workers and `simulate` run
+// the same code.
 // Invariants: no clock, no I/O, no randomness: the same state and input give the same output; received = the sum of the dispositions after every call (I5), or it throws.
 
 import type { Charge } from '../../schemas/billing/charge.js'
@@ -98,7 +98,7 @@ export class PartitionCore {
     return this.#finish(step, sealedRuns)
   }
 
-  /** Between calls, when no row needs any. */
+  /** To be called between calls, when no row needs released terms. */
   #freeTerms(): void {
     const { routes } = this.#state
     if (this.#ratedUsage.isFull) {
@@ -142,7 +142,7 @@ export class PartitionCore {
       .filter(movement => movement.effectiveAtNs <= asOfNs)
   }
 
-  /** What changes in effect say that has no effect yet, and retractions whose event has not come. */
+  /** Notices of parts of applied changes that have no effect yet, and of retractions whose event has not come. */
   notices(): Notice[] {
     return noticesOfState(this.#state, this.#book)
   }
@@ -176,8 +176,8 @@ export class PartitionCore {
 }
 
 /**
- * Up to where one source's messages may hold changes, which come before the usage of the same call, wherever they are. What
- * comes before such a message is taken with it: of one identity the first is kept, in the order of the messages.
+ * How many messages there are up to the last one that may hold changes. Changes are applied before the usage of the same
+ * call; these messages are decoded together, so that of events with one identity the first is kept.
  */
 function mixedLength(metering: readonly InputMessage[]): number {
   return metering.findLastIndex(message => !holdsUsageOnly(message)) + 1

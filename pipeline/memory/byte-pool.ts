@@ -1,10 +1,10 @@
-// Memory for bytes that come and go by the hundred megabytes a second. Left to the garbage collector, buffers that are
-// taken and dropped at that rate make it mark the whole heap again and again, although nothing in it has changed.
+// A pool of buffers for bytes that are allocated and freed at hundreds of megabytes a second. Buffers dropped at that rate
+// make the garbage collector mark the whole heap again and again, although nothing in it has changed.
 //
 // Invariants:
-// 1. What was given back is never touched by who gave it. It is known by the very view that `take` returned, so giving it
-//    a second time does nothing, even when the memory serves somebody else by then.
-// 2. At most `mostBytes` lie idle. What is dropped instead of given back is the garbage collector's.
+// 1. A caller never touches memory that it gave back. Memory is given back by the very view that `take` returned, so giving
+//    it a second time does nothing, even if the memory is lent to another caller by then.
+// 2. At most `mostBytes` lie idle. The garbage collector frees memory that is dropped instead of given back.
 
 const leastBytes = 4 * 1024
 /** A buffer up to so many sizes too large is taken before another one is made. */
@@ -27,7 +27,7 @@ export class BytePool<B extends ArrayBufferLike> {
     return this.#idleBytes
   }
 
-  /** So many bytes, with whatever was in them before. */
+  /** `length` bytes, with whatever was in them before. */
   take(length: number): Uint8Array<B> {
     const bytes = new Uint8Array(this.handOver(length), 0, length)
     this.#taken.add(bytes)
@@ -39,7 +39,7 @@ export class BytePool<B extends ArrayBufferLike> {
     if (this.#taken.delete(bytes)) this.giveBuffer(bytes.buffer as B) // invariant 1
   }
 
-  /** Memory for at least so many bytes, which from now on is its taker's, and may come back from somewhere else. */
+  /** A buffer of at least `length` bytes, which the pool no longer tracks: it may come back from another thread. */
   handOver(length: number): B {
     let capacity = capacityFor(length)
     const least = capacity
@@ -51,12 +51,12 @@ export class BytePool<B extends ArrayBufferLike> {
     return idle
   }
 
-  /** Takes memory over that was handed over, or was made elsewhere by `capacityFor`, with what was written into it. */
+  /** Tracks memory again that was handed over or was made elsewhere by `capacityFor`, with its content. */
   adopt(bytes: Uint8Array<B>): void {
     this.#taken.add(bytes)
   }
 
-  /** The same, with nothing in it. */
+  /** Takes back a buffer that nobody uses any more. */
   giveBuffer(buffer: B): void {
     const capacity = buffer.byteLength
     if (capacity !== capacityFor(capacity) || this.#idleBytes + capacity > this.#mostBytes) return // invariant 2

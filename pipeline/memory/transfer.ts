@@ -1,4 +1,4 @@
-// Memory that passes between threads: given up by transfer instead of copied, and freed when nobody needs it any more.
+// Passes memory between threads by transfer instead of copying, and frees memory without the garbage collector.
 
 import { MessageChannel } from 'node:worker_threads'
 import { move, transferableSymbol, valueSymbol } from 'piscina'

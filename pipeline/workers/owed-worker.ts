@@ -1,5 +1,5 @@
-// The thread that tells what a partition's state has of its usage charges. It lives for one question, so that no thread
-// that rates or publishes waits for it.
+// A thread that reads the owed amounts of all usage charges from a partition's stored state. It answers one request and
+// ends, so that no thread that rates or publishes waits for it.
 
 import { formatScaled } from '../../schemas/money/decimal.js'
 import { usageChargesOf } from '../core/state/partition-state.js'
@@ -8,7 +8,7 @@ import { bufferOf } from './protocol.js'
 
 export interface OwedTask {
   readonly snapshot: Uint8Array | undefined
-  /** Those after the snapshot, in their order. */
+  /** The deltas after the snapshot, in their order. */
   readonly deltas: readonly Uint8Array[]
 }
 

@@ -1,5 +1,5 @@
-// The worker threads: as many Piscina pools of one thread as there are workers, since a partition's state lives in one
-// thread and every call for it must reach that one.
+// The worker threads: one Piscina pool of one thread per worker, because a partition's state lives in one thread and every
+// call for the partition must reach that thread.
 //
 // Invariants:
 // 1. Partition p is always worked on by worker p mod n.
@@ -56,7 +56,7 @@ export class WorkerPool {
     return this.#threads.length
   }
 
-  /** The worker of this partition, as the engine sees it. */
+  /** The partition's worker, as the engine uses it. */
   partition(partition: number): PartitionWorker {
     const thread = this.#threads[partition % this.#threads.length]! // invariant 1
     return new PooledPartition(thread, partition, this.#memory)

@@ -1,9 +1,9 @@
-// What passes between the main thread and a worker: the bulk in shared memory, other bytes by transfer, small facts by
+// The messages between the main thread and a worker: most bytes pass in shared memory, others by transfer, small values by
 // copy.
 //
 // Invariants:
-// 1. An ArrayBuffer that is transferred belongs to the one value that is sent. Views into shared or pooled memory
-//    (what the NATS client hands out, small Buffers) are copied first.
+// 1. A transferred ArrayBuffer holds one value only. Views into memory that others use (from the NATS client, small
+//    Buffers) are copied first.
 // 2. The messages of one stream travel as one buffer, so that a commit of hundreds of messages costs a few transfers.
 // 3. Shared memory has one user at a time: what goes with a call is the worker's until the call returns.
 
@@ -38,7 +38,7 @@ export interface LoadTask {
   /** 0 begins anew. */
   readonly index: number
   readonly entries: Uint8Array
-  /** Of all segments that will be loaded: memory is made once. */
+  /** The size of all segments together, so that memory is allocated once. */
   readonly bytesInAll: number
 }
 
@@ -139,7 +139,7 @@ export function packMessages(
   return { bytes, ends, seqs, arrivedAtMs, contentTypes, contentEncodings }
 }
 
-/** Views into the packed buffer: no copy, but for what came compressed and is plain from here on. */
+/** Views into the packed buffer, without a copy; compressed messages are decompressed. */
 export function unpackMessages(packed: PackedMessages): InputMessage[] {
   const messages: InputMessage[] = []
   let start = 0
@@ -172,7 +172,7 @@ export function isShared(bytes: Uint8Array): bytes is Uint8Array<SharedArrayBuff
   return bytes.buffer instanceof SharedArrayBuffer
 }
 
-/** The same bytes alone in a buffer of their own, which may then be transferred. Copies when they share theirs. */
+/** The same bytes in a buffer of their own, which may be transferred; copied unless they already are. */
 export function owned(bytes: Uint8Array): Uint8Array {
   const alone = bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength
   return alone ? new Uint8Array(bytes.buffer) : Uint8Array.from(bytes) // invariant 1

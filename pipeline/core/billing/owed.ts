@@ -1,4 +1,4 @@
-// What a customer owes as of an instant: the charges of all its subscriptions, usage from the kept accumulators.
+// The charges that a customer owes as of an instant, over all its subscriptions; usage comes from the state's accumulators.
 
 import { type Accumulator, newAccumulator } from '../../../rating/charges/accumulator.js'
 import { chargesOf } from '../../../rating/charges/close.js'
@@ -27,7 +27,7 @@ function usageTotals(state: PartitionState, book: PriceBook, segment: Segment<Us
   return { ...chargeOf(basisOf(segment, book.catalog), accumulator), events: accumulator.events }
 }
 
-/** What the state keeps of a segment's usage, or, when nothing came in it, what stands for none. */
+/** The accumulator of a segment's usage in the state, or a new one when the segment has no usage. */
 export function accumulatorOf(
   state: PartitionState,
   book: PriceBook,

@@ -1,8 +1,8 @@
 // Carries out a billing run: bills what is due by its cutoff, and adjusts what was billed and has changed since.
 // Contract section 4, "Due".
-// Invariants: a run is sealed once, whatever is ordered again; what stands billed for a charge, all runs together, is
-// what it comes to and is due; the rows of a usage charge that stands billed add up to it (I4); a preview leaves no trace
-// but its lines.
+// Invariants: a run is sealed once, even if it is ordered again; after a run, the amount billed for a charge over all runs
+// is the amount that is due; the rows of a billed usage charge add up to it (I4); a preview changes nothing and only
+// returns lines.
 
 import { dueAt } from '../../../rating/charges/close.js'
 import { runLines } from '../../../rating/charges/run-lines.js'
@@ -46,7 +46,7 @@ export function sealRun(step: Step, order: BillingRunOrder): boolean {
   return true
 }
 
-/** How far the runs so far have billed, the one under way among them. */
+/** The latest cutoff of all runs, this one included, over all entities and for one. */
 class Reach {
   readonly #runs: readonly { readonly cutoffNs: bigint; readonly entityId: string | undefined }[]
   readonly #byEntity = new Map<string, bigint>()
@@ -76,12 +76,12 @@ function furthest(runs: readonly { readonly cutoffNs: bigint }[]): bigint {
 
 function sealCustomer(step: Step, order: BillingRunOrder, reach: Reach, customerId: string): Charge[] {
   const { state, book } = step
-  // Whatever was billed began no later than some cutoff, and what begins with it is due, in advance.
+  // Every billed charge began at or before some cutoff; one that begins at the cutoff is due if it is paid in advance.
   const owed = chargesOwed(state, book, customerId, reach.furthestNs + 1n)
   const lines: Charge[] = []
   for (const charge of owed) {
     const stands = state.maps.sealed.get(charge.chargeId)?.billed !== undefined
-    // What an earlier run with a later cutoff billed stays billed.
+    // A charge that an earlier run with a later cutoff billed stays billed.
     const untilNs = stands ? later(order.cutoffNs, reach.ofEntity(charge.entityId)) : order.cutoffNs
     const due = dueAt(charge) <= untilNs ? charge : undefined
     lines.push(...billCharge(step, order, charge.chargeId, due))
@@ -108,7 +108,7 @@ function billCharge(
   return lines
 }
 
-/** A charge that is owed without usage has no rows yet; it gets one, so that rows add up to what is billed. */
+/** Writes a row for a charge that is owed without usage, so that rows add up to what is billed (I4). */
 function completeRows(step: Step, order: BillingRunOrder, charge: Charge): void {
   const { state, book, out } = step
   const cause = { source: 'weir/billing-run', id: order.billingRunId, correlationId: '' }

@@ -1,6 +1,6 @@
-// decode: message bytes to events with a valid envelope. What an event means is decided after this.
-// Invariants: nothing is lost: every event of a message becomes one outcome, in order; a message that cannot be read at
-// all is one outcome.
+// Turns message bytes into events with a valid envelope; later stages interpret the events.
+// Invariant: nothing is lost. Every event of a message gives one outcome, in order; a message that cannot be read at all
+// gives one outcome.
 
 import {
   maxEventsOfMessage,
@@ -19,9 +19,9 @@ export interface InputMessage {
   readonly arrivedAtMs: number
   readonly bytes: Uint8Array
   readonly contentType?: string
-  /** Of `bytes`, as they came from the broker; gone once a worker has them. */
+  /** The encoding of `bytes` as they came from the broker; undefined once a worker has decompressed them. */
   readonly contentEncoding?: string
-  /** Why the message cannot be read at all, when that is known before its events are looked for. */
+  /** Why the message cannot be read at all, when that is known before it is parsed. */
   readonly refusal?: Rejection
 }
 
@@ -84,12 +84,12 @@ function decodeMessage(message: InputMessage, out: Decoded[]): void {
   }
 }
 
-/** Nothing but ASCII white space, as a message is that was published by mistake. */
+/** Whether there is nothing but ASCII white space, as in a message that was published by mistake. */
 function isBlank(bytes: Uint8Array): boolean {
   return bytes.every(byte => byte <= 32)
 }
 
-/** One event by its own bytes; undefined when they are not JSON. */
+/** Decodes the bytes of one event; undefined when they are not JSON. */
 export function decodeEvent(bytes: Uint8Array, arrivedAtMs: number): Decoded | undefined {
   const text = decodeUtf8(bytes)
   const parsed = text === undefined ? undefined : parseJson(text)
@@ -103,7 +103,7 @@ function validated(value: unknown, arrivedAtMs: number): Decoded {
     : { kind: 'refused', rejection: valid.rejection, arrivedAtMs, raw: value }
 }
 
-/** The beginning of a message that cannot be read, for its dead letter: as text, or in base64 where it is none. */
+/** The beginning of a message that cannot be read, for its dead letter: as text, or in base64 when it is binary. */
 function unreadable({ bytes, contentType, contentEncoding }: InputMessage): string {
   const isBinary = contentEncoding !== undefined || messageFormOf(contentType) === 'usage_batch'
   const kept = Buffer.from(bytes.subarray(0, isBinary ? (unreadableBytesKept / 4) * 3 : unreadableBytesKept))
@@ -113,6 +113,6 @@ function unreadable({ bytes, contentType, contentEncoding }: InputMessage): stri
 /** An attribute of an event that was refused, for its dead letter; '' when it cannot be read. */
 export function attributeOf(raw: unknown, name: 'source' | 'id' | 'type' | 'subject'): string {
   const value = isRecord(raw) ? raw[name] : undefined
-  // By way of UTF-8, so that half a surrogate pair becomes a replacement character.
+  // Through UTF-8 and back, so that half a surrogate pair becomes a replacement character.
   return typeof value === 'string' ? Buffer.from(value.slice(0, 256), 'utf8').toString('utf8') : ''
 }

@@ -1,16 +1,16 @@
-// decompress: a message as its producer packed it, to the plain message that the other stages know.
-// Invariants: what a message will take is known before it is opened, by the length that gzip keeps at its end, and a
-// message that holds more than it says is refused; so memory is bounded whatever was packed. Nothing throws.
+// Decompresses a message that its producer sent with a content encoding; the other stages see plain messages only.
+// Invariants: the plain length is known before, from the length at the end of the gzip data, and a message that holds more
+// is refused, so memory is bounded whatever was sent; nothing throws.
 
 import { gunzipSync } from 'node:zlib'
 import { isGzip } from '../../../schemas/event/media-types.js'
 import { type Rejection, rejected } from '../../../schemas/rejection.js'
 import type { InputMessage } from './decode.js'
 
-/** As much as a plain message may have at a broker of ours. */
+/** The largest plain message that Weir's broker takes. */
 export const maxPlainBytes = 8 * 1024 * 1024
 
-/** Header and trailer without anything in between. */
+/** A gzip header and trailer with nothing in between. */
 const leastGzipBytes = 18
 
 /** Bytes that the message takes once it is plain; never less than it takes now. */

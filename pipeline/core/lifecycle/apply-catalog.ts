@@ -1,5 +1,5 @@
-// Applies published catalogs and exchange rates. Every partition merges a catalog; partition 0 alone counts the event
-// and writes rows, so that each is counted once in the whole.
+// Applies published catalogs and exchange rates. Every partition merges a catalog; only partition 0 counts the event and
+// writes rows, so that each event is counted once over all partitions.
 
 import type { Catalog } from '../../../schemas/catalog/catalog.js'
 import { mergeCatalogs } from '../../../schemas/catalog/catalog-parser.js'
@@ -8,7 +8,7 @@ import type { Rejection } from '../../../schemas/rejection.js'
 import type { ReceivedEvent } from '../decode/decode.js'
 import { envelopeOf, type Step } from '../step/step.js'
 
-/** Returns whether the catalog grew, so that what waits for a plan is tried again. */
+/** Returns whether the catalog grew; then changes that wait for a plan must be tried again. */
 export function applyGlobalEvents(step: Step, events: readonly ReceivedEvent[]): boolean {
   const before = step.state.catalog
   for (const received of events) applyGlobalEvent(step, received)
@@ -41,7 +41,7 @@ function applyGlobalEvent(step: Step, received: ReceivedEvent): void {
   if (parsed.value.kind === 'fx_rate') step.out.fxRate(envelopeOf(received), parsed.value.rate)
 }
 
-/** For analysts: how the readings of each new meter add up. */
+/** Writes a row of `meters` for each new meter, which tells analysts how its readings add up. */
 function writeMeters({ state, out }: Step, known: Catalog): void {
   for (const meter of state.catalog.meters) {
     if (known.meters.some(one => one.meter === meter.meter)) continue

@@ -1,6 +1,6 @@
 // Applies `weir.*` events of customers: subscription changes to timelines, revenue events to rows.
-// Invariant: which changes are in effect does not depend on their order (settle-changes.ts); what follows from them for
-// usage, versions and MRR is done once per step, by settle-customers.ts.
+// Invariant: which changes are in effect does not depend on their order (settle-changes.ts). settle-customers.ts carries
+// their consequences for usage, versions and MRR out, once per step.
 
 import { parseLifecycleEvent, type SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
 import type { ReceivedEvent } from '../decode/decode.js'
@@ -99,7 +99,7 @@ function applyChange(
 }
 
 const applied: ChangeState = { kind: 'applied' }
-/** Every text is read anew from its message; those that all changes share are kept once. */
+/** Texts that many changes share, kept once; parsing makes a new string for each message. */
 const sharedTexts = new Map<string, string>()
 const maxSharedTexts = 1_000
 

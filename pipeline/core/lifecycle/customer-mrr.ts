@@ -1,5 +1,5 @@
-// Whether a subscription, as it would be, brings its customer's total MRR to more than 38 digits: then the change that does
-// it is refused. Which one that is, where several subscriptions come together, depends on which came first.
+// Tells whether a change of a subscription would bring its customer's total MRR to more than 38 digits; such a change is
+// refused. Where several subscriptions together exceed the limit, the order of arrival decides which change is refused.
 
 import { mrrTimeline, netMovements } from '../../../rating/mrr/mrr.js'
 import { largeMrr, mayBeLarge } from '../../../rating/ranges/price-range.js'
@@ -11,11 +11,11 @@ import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-ev
 import type { SubscriptionRecord } from '../state/records.js'
 import type { Step } from '../step/step.js'
 
-/** Of a customer's movements, once per list. */
+/** By a customer's list of movements, so that each list is added up once. */
 const largeLists = new WeakMap<readonly MrrMovement[], boolean>()
 
 export class CustomerMrr {
-  /** Customers of whom a large change came in this step: their movements do not show it yet. */
+  /** Customers with a large change in this step, which their movements do not show yet. */
   readonly #large = new Set<string>()
 
   wouldExceed(step: Step, record: SubscriptionRecord, changes: readonly SubscriptionChange[]): boolean {

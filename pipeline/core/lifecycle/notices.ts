@@ -1,6 +1,6 @@
-// Notices: what a change says that is kept and has no effect yet. Contract section 2: a quantity of a price that only
-// the plan in force lacks takes effect when a plan has it.
-// Invariant: a pure function of the change and the prices of its subscription, so that it does not depend on order.
+// Notices of the parts of a change that are kept and have no effect yet. Contract section 2: a quantity of a price that the
+// plan in force lacks takes effect when a plan has the price.
+// Invariant: notices are a pure function of the change and the prices of its subscription, so order does not matter.
 
 import type { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
 import { type SubscriptionPrices, unitPrices } from '../../../rating/timeline/price-lines.js'
@@ -9,7 +9,7 @@ import { pointerTo } from '../../../schemas/rejection.js'
 import type { PartitionState } from '../state/partition-state.js'
 import type { PriceBook } from '../state/price-book.js'
 
-/** By the pointer of the value in the event: what there is to know about it. */
+/** Details by the JSON pointer of the value in the event. */
 export type Notices = ReadonlyMap<string, string>
 
 const none: Notices = new Map()
@@ -21,7 +21,7 @@ export function noticesOf(
 ): Notices {
   if (change.quantities === undefined || prices === undefined) return none
   const { versions } = prices.timeline
-  // Where nothing is in force then, what comes next decides.
+  // When no version is in force at that instant, the next one decides.
   const terms = versions.find(version => version.untilNs > change.effectiveFromNs)?.terms
   const inForce = terms === undefined ? [] : unitPrices(terms, catalog)
   const notices = new Map<string, string>()

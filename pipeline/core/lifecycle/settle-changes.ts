@@ -2,7 +2,7 @@
 // the order in which they arrived does not matter (I3).
 // The `created` come first, then the others, in ascending sequence; each is judged on the changes accepted before it.
 // A change waits while the subscription or its plan is unknown, and is refused when its terms would lack a quantity, when
-// it names a price that no plan has, or when what it makes would have more than 38 digits: it never takes effect in part.
+// it names a price that no plan has, or when its result would have more than 38 digits: it never takes effect in part.
 
 import { beyondRange, mayBeLarge } from '../../../rating/ranges/price-range.js'
 import type { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
@@ -22,9 +22,9 @@ export interface Settled {
 const applied: ChangeState = { kind: 'applied' }
 
 /**
- * Judges all changes again, writes their states, and returns those that became something else. A change without a
- * known state, the one that just arrived, is in `fresh`. `exceeds`: whether the customer's total would have too many digits
- * with these changes; then those that were refused before stay so, and if that is not enough, the fresh one is refused.
+ * Judges all changes again, writes their states, and returns the changes whose state is another one now. `fresh` is the
+ * change that just arrived. `exceeds` tells whether these changes would give the customer's total too many digits; then
+ * changes that were refused before stay refused, and if that is not enough, the fresh one is refused.
  */
 export function settleChanges(
   subscription: SubscriptionRecord,
@@ -33,7 +33,7 @@ export function settleChanges(
   fresh?: ChangeRecord,
 ): Settled[] {
   const order = subscription.changes.toSorted((a, b) => rank(a) - rank(b) || sequenceOf(a) - sequenceOf(b))
-  // Only what comes last can be judged alone: nothing after it depends on it.
+  // Only the last change can be judged alone, because no other depends on it.
   const allApplied = subscription.changes.every(one => one === fresh || one.state.kind === 'applied')
   const from = fresh !== undefined && allApplied && order.at(-1) === fresh ? order.length - 1 : 0
   const barred = new Set<ChangeRecord>()
@@ -149,7 +149,7 @@ function refused(rejection: Rejection): ChangeState {
   return { kind: 'refused', rejection }
 }
 
-/** A plan without a version is the newest that is published when the change is first judged; that stays. */
+/** Without a version, the newest that is published when the change is first judged; it never changes afterwards. */
 function fillPlanVersion(record: ChangeRecord, catalog: CatalogIndex): void {
   const { plan, planVersion } = record.change
   if (plan === undefined || planVersion !== undefined) return

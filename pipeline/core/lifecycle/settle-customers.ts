@@ -1,7 +1,7 @@
-// What follows from changed subscriptions, once per step and customer: version rows, MRR movements, and usage that
-// must be rated again or can be attached now.
-// Invariant: it compares the state before the step with the state after it, so neither the order of the changes in the
-// step nor how they are split into steps alters where the customer ends up (I3).
+// Carries out what follows from changed subscriptions, once per step and customer: version rows, MRR movements, and usage
+// that must be rated again or can be attached now.
+// Invariant: it compares the state before the step with the state after it, so the customer's final state depends neither
+// on the order of the changes nor on their division into steps (I3).
 
 import { mrrTimeline, netMovements, restate } from '../../../rating/mrr/mrr.js'
 import type { SubscriptionPrices } from '../../../rating/timeline/price-lines.js'
@@ -36,7 +36,7 @@ export class CustomerChanges {
     this.#before.set(record.subscriptionId, { record, prices, rows })
   }
 
-  /** The event that names what follows; the last one wins. */
+  /** Sets the event that is named as the cause of what follows; the last one wins. */
   causedBy(customerId: string, cause: Hold['cause']): void {
     this.#causes.set(customerId, {
       source: cause.source,
@@ -77,7 +77,7 @@ export function settleCustomers(step: Step, changes: CustomerChanges): void {
       const before = remembered.map(one => one.prices)
       settleUsage(step, customerId, differsAtNs, before, cause)
     }
-    // Whose terms changed need not be who sends usage next, and a step may change those of everybody.
+    // Their usage may not come soon, and a step may change the terms of all customers, which would fill the cache.
     for (const { record } of remembered) step.book.release(record.subscriptionId, customerId)
   }
 }
@@ -90,7 +90,7 @@ function settleUsage(
   cause: Hold['cause'],
 ): void {
   const isHeld = step.state.customer(customerId).hold !== undefined
-  // A level that a new price cannot charge: the events that made it are judged again.
+  // When a new price cannot charge a level, the events that made the level are judged again.
   const isBeyond = exceedsAnyLevel(customerId, step.state, step.book)
   if (isHeld || isBeyond || step.state.maps.charges.newestMs(customerId) >= msOf(differsAtNs)) {
     const all = [...before, ...step.book.ofCustomer(customerId)]

@@ -1,5 +1,5 @@
 // The rows of `subscription_versions`: one version is one applied change, in force from its `effective_from` until a
-// higher sequence takes over. A row is written again, with a higher revision, when what it says has changed.
+// higher sequence takes over. A row is written again, with a higher revision, when its content has changed.
 
 import { mrrTimeline } from '../../../rating/mrr/mrr.js'
 import type { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
@@ -45,7 +45,7 @@ export function versionRows(
   })
 }
 
-/** Those of `after` that say something else than their row in `before`. */
+/** The rows of `after` whose content differs from their row in `before`. */
 export function changedRows(before: readonly VersionRow[], after: readonly VersionRow[]): VersionRow[] {
   const known = new Map(before.map(row => [row.sequence, contentOf(row)]))
   return after.filter(row => known.get(row.sequence) !== contentOf(row))
@@ -62,7 +62,7 @@ function versionBefore(prices: SubscriptionPrices, change: SubscriptionChange): 
   return prices.timeline.versions.findLast(version => version.fromNs <= change.effectiveFromNs)
 }
 
-/** Of the `created` that a version goes back to: the newest up to its sequence, else the first. */
+/** The correlation id of a version's `created`: the newest up to the version's sequence, else the first. */
 function correlationIdOfCreated(
   changes: readonly SubscriptionChange[],
   { sequence }: SubscriptionChange,
@@ -71,14 +71,14 @@ function correlationIdOfCreated(
   return (created.findLast(one => one.sequence <= sequence) ?? created[0])?.correlationId ?? ''
 }
 
-/** That of the plan in force; where nothing ever is, of the plan that the change names. */
+/** The currency of the plan in force; if no plan ever is, of the plan that the change names. */
 function currencyOf(change: SubscriptionChange, version: Version | undefined, catalog: CatalogIndex): string {
   const plan = version?.terms.plan ?? change.plan ?? ''
   const planVersion = version?.terms.planVersion ?? change.planVersion ?? 0
   return catalog.plan(plan, planVersion)?.currency ?? ''
 }
 
-/** What was said, and the defaults of the prices in force that nothing was said for. */
+/** The stated quantities, and the defaults of the prices in force without one. */
 function quantitiesOf(version: Version | undefined, catalog: CatalogIndex): Map<string, string> {
   if (version === undefined) return new Map()
   const quantities = new Map(version.terms.quantities)

@@ -1,4 +1,4 @@
-// What goes into the pure core and what comes out: all that the engine, the workers and `simulate` hand over.
+// The input and the output of the pure core, as the engine, the workers and `simulate` hand them over.
 
 import type { TakeMemory } from '../../../schemas/arrow/arrow-ipc.js'
 import type { DispositionCounts } from '../../../schemas/event/dispositions.js'
@@ -11,8 +11,8 @@ export interface CoreConfig {
   readonly partitions: number
   readonly limits: CoreLimits
   /**
-   * All events come from one source that may send whatever it likes, as the files of `simulate` do. Otherwise a stream
-   * carries what belongs on it and nothing else.
+   * All events come from one source that may mix events of any type, as the files of `simulate` do. Otherwise each stream
+   * carries its own types only.
    */
   readonly oneSource?: boolean
 }
@@ -22,7 +22,7 @@ export interface BillingRunOrder {
   readonly cutoffNs: bigint
   /** Only the charges of this entity. */
   readonly entityId?: string
-  /** Say what the run would bill, and bill nothing. */
+  /** Only report what the run would bill. */
   readonly preview?: boolean
 }
 
@@ -36,7 +36,7 @@ export interface CoreInput {
   /** Handed in once everything accepted before them was processed and no customer is held. */
   readonly orders: readonly BillingRunOrder[]
   readonly history: readonly HistoryAnswer[]
-  /** Where rated usage is written; without it each message gets memory of its own. */
+  /** Gives the memory into which rated usage is written; without it each message gets its own. */
   readonly memory?: TakeMemory
 }
 
@@ -63,7 +63,7 @@ export interface HistoryRow {
   readonly correlationId: string
   readonly traceparent: string
   readonly meter: string
-  /** The text of the reading. */
+  /** The reading as text. */
   readonly value: string
   readonly dimensions: ReadonlyMap<string, string>
   /** The reading. */

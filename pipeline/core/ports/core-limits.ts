@@ -1,4 +1,4 @@
-// The limits of the pure core. Each bounds a queue, a wait or a message; `pipeline/config/limits.ts` relates them to others.
+// The limits of the pure core: each bounds a queue, a wait or a message. `pipeline/config/limits.ts` checks them together.
 
 export interface CoreLimits {
   /** How far an event's `time` may be ahead of its arrival. */
@@ -25,7 +25,7 @@ export const defaultCoreLimits: CoreLimits = {
   outputChunkRows: 8192,
 }
 
-/** For `simulate`: what arrives is taken, however early, late or long in waiting. */
+/** For `simulate`: events are taken however early or late they are, and wait without limit. */
 export const unlimitedCoreLimits: CoreLimits = {
   ...defaultCoreLimits,
   futureToleranceMs: Number.POSITIVE_INFINITY,

@@ -25,7 +25,7 @@ export function requireHistory(step: Step, customerId: string, fromNs: bigint, c
   step.state.hold(customerId)
 }
 
-/** When the first of all charges of the customer begins. */
+/** The start of the customer's first charge. */
 export function earliestCharge(step: Step, customerId: string): bigint | undefined {
   let earliest: bigint | undefined
   for (const { fromNs } of step.state.maps.charges.stopRunningOf(customerId)) {
@@ -43,8 +43,8 @@ export function openRequests(state: PartitionState): HistoryRequest[] {
 }
 
 /**
- * The terms change only after the newest rated event: accumulators stay good, but a segment may now end elsewhere, which
- * a prorated amount or an average over time depends on.
+ * For a change of terms after the newest rated event: accumulators stay valid, but a segment may now end elsewhere, and a
+ * prorated amount or an average over time depends on its end.
  */
 export function rebaseCharges(step: Step, customerId: string, fromNs: bigint, cause: Hold['cause']): void {
   const { state, book, out } = step
@@ -55,7 +55,7 @@ export function rebaseCharges(step: Step, customerId: string, fromNs: bigint, ca
     if (charge.untilNs < fromNs) continue
     const segment = book.segmentOf(charge)
     if (segment === undefined) {
-      // Billed without usage, and its terms are gone: what its rows came to is taken back.
+      // It was billed without usage, and its terms are gone: the amount of its rows is taken back.
       if (charge.accumulator.events > 0)
         throw new Error(`The charge ${charge.chargeId} has no terms any more.`)
       writeResidual(charge, 0n, cause, row => out.rated(row))
@@ -64,7 +64,7 @@ export function rebaseCharges(step: Step, customerId: string, fromNs: bigint, ca
     }
     const basis = basisOf(segment, book.catalog)
     const fresh = newCharge(segment, basis, charge.emitted)
-    // Billed without usage: what it remembers may be of terms that never were.
+    // A charge that was billed without usage may hold an accumulator of terms that never came into effect.
     const isUsed = charge.accumulator.events > 0
     const rebased: UsageCharge = isUsed ? { ...fresh, accumulator: charge.accumulator } : fresh
     rebased.accumulator.levelsAtStart = levelsBefore(segment, state, book.catalog)

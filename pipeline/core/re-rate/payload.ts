@@ -1,5 +1,5 @@
-// The JSON of an event whose bytes are gone: what its meters read, put back where they read it. It gives the same
-// readings when it is sent again, which is what redriving its dead letter needs.
+// Makes the JSON of an event whose bytes are gone: each reading is put back at the path of its meter. Sent again, it gives
+// the same readings, so that its dead letter can be redriven.
 
 import type { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
 import type { Meter } from '../../../schemas/catalog/catalog.js'
@@ -31,7 +31,7 @@ export function payloadFromReadings(event: MeteredEvent, catalog: CatalogIndex):
   })
 }
 
-/** Which of the accepted values the event had is not kept; any of them matches. */
+/** The state does not keep which accepted value the event had; any of them matches. */
 function putFilters(data: Tree, meter: Meter): void {
   for (const [path, accepted] of meter.filters) {
     if (accepted[0] !== undefined) put(data, path.replace(/^\$\./, '').split('.'), accepted[0])

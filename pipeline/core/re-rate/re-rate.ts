@@ -32,12 +32,12 @@ interface PastEvent {
 
 interface Rebuilt {
   readonly segment: Assignment['segment']
-  /** What a further value would be added to. */
+  /** The total so far, to which the next value is added. */
   held: Scaled
   readonly samples: { readonly event: KeyedEvent; readonly assignment: Assignment; readonly isNew: boolean }[]
 }
 
-/** Rates again whoever waited for one of these answers; what nobody waits for any more is passed over. */
+/** Rates the customers again that waited for one of these answers; answers to other requests are ignored. */
 export function applyHistory(step: Step, answers: readonly HistoryAnswer[]): void {
   if (answers.length === 0) return
   const asked = new Map(openRequests(step.state).map(request => [request.requestId, request.customerId]))
@@ -59,22 +59,22 @@ function reRate(step: Step, customerId: string, rows: readonly HistoryRow[]): vo
   state.held.delete(customerId)
   const old = takeCharges(step, customerId, hold.fromNs)
   const rebuilt = new Map<string, Rebuilt>()
-  const homeless: KeyedEvent[] = []
+  const unattached: KeyedEvent[] = []
   for (const past of pastEvents(step, customerId, rows)) {
     if (isRetracted(step, customerId, past.event.key)) {
       foundInHistory(step, customerId, past.event.key)
       for (const row of past.rows) takeBack(step, past.event, row, old, 'retraction')
-    } else if (!assignAgain(step, past, hold.fromNs, old, rebuilt)) homeless.push(past.event)
+    } else if (!assignAgain(step, past, hold.fromNs, old, rebuilt)) unattached.push(past.event)
   }
   const inOrder = [...rebuilt.values()].sort((a, b) => compareInstants(a.segment.fromNs, b.segment.fromNs))
   for (const one of inOrder) rebuildCharge(step, one, old, hold)
   for (const charge of old.values()) leaveUnused(step, charge, hold)
-  for (const event of homeless) {
+  for (const event of unattached) {
     placeEvent(step, event, () => payloadFromReadings(event, step.book.catalog), 'rated')
   }
 }
 
-/** Takes the charges that are rebuilt, and what their usage did to levels, out of the state. */
+/** Takes the charges that are rebuilt, and their moves of levels, out of the state. */
 function takeCharges(step: Step, customerId: string, fromNs: bigint): Map<string, UsageCharge> {
   const taken = new Map<string, UsageCharge>()
   const kept = step.state.maps.charges.stopRunningOf(customerId)
@@ -170,7 +170,7 @@ function assignAgain(
   return isAttached
 }
 
-/** Whether the event would bring a charge to more than can be written; it is refused when the charges are there again. */
+/** Whether the event would bring a charge to more than 38 digits; it is refused once the charges are rebuilt. */
 function exceedsAny(
   { state, book }: Step,
   assignments: readonly Assignment[],
@@ -248,7 +248,7 @@ function rebuildCharge(step: Step, rebuilt: Rebuilt, old: Map<string, UsageCharg
   state.putCharge(charge)
 }
 
-/** No event is left on the charge. Its rows come to nothing, or, where it was billed, to what is owed without usage. */
+/** For a charge without events: brings its rows to zero or, if it was billed, to the amount owed without usage. */
 function leaveUnused(step: Step, charge: UsageCharge, hold: Hold): void {
   const { state, book, out } = step
   const segment = book.segmentOf(charge)
@@ -264,7 +264,7 @@ function leaveUnused(step: Step, charge: UsageCharge, hold: Hold): void {
   state.putCharge(unused)
 }
 
-/** What the rows before this one would add up to, had they been written in the order of time. */
+/** The sum of the rows before this one, if they had been written in the order of time. */
 function rowsBefore(basis: ChargeBasis, charge: UsageCharge): Scaled {
   return charge.accumulator.events === 0 ? 0n : chargeOf(basis, charge.accumulator).amount
 }

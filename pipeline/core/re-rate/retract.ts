@@ -1,7 +1,7 @@
-// Takes a usage event back: out of what waits, or by retraction rows once history is there, or, when the retraction
-// comes first, as soon as the event comes. A retracted event stays `rated`, with rows that add up to nothing.
-// Invariant: a retraction is `parked` until its event was seen, then `applied`, whichever came first; one that waited
-// in vain is a dead letter, never nothing.
+// Takes a usage event back: it removes a waiting event, writes retraction rows for a rated one once history is there, and
+// keeps a retraction that came first until its event comes. A retracted event stays `rated`, with rows that add up to zero.
+// Invariant: a retraction is `parked` until its event was seen, then `applied`, whichever came first; one whose event never
+// comes becomes a dead letter.
 
 import { compositeKey } from '../../../schemas/identifiers.js'
 import type { UsageRetraction } from '../../../schemas/lifecycle/lifecycle-event.js'
@@ -28,7 +28,7 @@ export function applyRetraction(step: Step, received: ReceivedEvent, retraction:
   if (known === undefined) takeBackSeen(step, received, retraction, isSeen)
 }
 
-/** Takes back what came before the retraction, from what waits or from history. */
+/** Takes back an event that came before its retraction: it waits, or history is asked for it. */
 function takeBackSeen(
   step: Step,
   received: ReceivedEvent,
@@ -44,19 +44,19 @@ function takeBackSeen(
   // Without a horizon every identity is remembered, so an unknown one has no rows yet.
   const forgets = Number.isFinite(step.config.limits.dedupeHorizonMs)
   if (!forgets && !isSeen) return
-  // The time of the event is not told, so all of the customer's charges are looked through.
+  // A retraction does not name the time of the event, so history is needed from the customer's first charge on.
   const fromNs = earliestCharge(step, customerId)
   if (fromNs !== undefined) requireHistory(step, customerId, fromNs, received.event)
 }
 
-/** History has the event: its retraction waits no longer. */
+/** To be called when the event was found in history, so that its retraction takes effect. */
 export function foundInHistory(step: Step, customerId: string, eventKey: string): void {
   const key = retractionKey(customerId, eventKey)
   const retraction = step.state.maps.retractions.get(key)
   if (retraction !== undefined) takeEffect(step, key, retraction)
 }
 
-/** At the end of a step: retractions whose event has come, whatever became of it, have taken effect. */
+/** At the end of a step: retractions whose event has come, whatever its disposition, take effect. */
 export function settleRetractions(step: Step): void {
   const { waitingRetractions, maps, dedupe } = step.state
   for (const key of [...waitingRetractions]) {
@@ -72,7 +72,7 @@ function takeEffect(step: Step, key: string, retraction: Retraction): void {
   step.state.putRetraction(key, { ...retraction, waiting: [] })
 }
 
-/** Retractions are forgotten once their event could not be taken any more; those that waited in vain are dead letters. */
+/** Forgets retractions when their event would be too old to be accepted; those that still wait become dead letters. */
 export function expireRetractions(step: Step): void {
   const keptMs = step.config.limits.dedupeHorizonMs + 86_400_000
   if (!Number.isFinite(keptMs)) return

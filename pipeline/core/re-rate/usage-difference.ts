@@ -1,5 +1,5 @@
-// From which instant on a change of a subscription makes its usage come out differently, and from where the customer's
-// history is needed to rate it again.
+// Finds the instant from which a change of a subscription alters how its usage is rated, and the instant from which the
+// customer's history is needed to rate it again.
 
 import { lineKeyOf, type SubscriptionPrices, segmentAt } from '../../../rating/timeline/price-lines.js'
 import { versionAt } from '../../../rating/timeline/timeline.js'

@@ -1,6 +1,7 @@
-// Usage that is not rated: parked, held while history is awaited, or refused at attach; how it gets there and leaves.
-// Invariants: what waits is within the byte budget; an event leaves exactly once, rated, retracted or given up; an event
-// that is given up lets its identity go, so that its dead letter can be redriven.
+// Usage that waits: parked without a subscription, held until history comes, or refused at attach. Puts it there, tries it
+// again and gives it up.
+// Invariants: waiting events stay within the byte budget; an event leaves exactly once, rated, retracted or given up; the
+// identity of an event that is given up is forgotten, so that its dead letter can be redriven.
 
 import { heldBy, wouldExceed } from '../../../rating/ranges/value-range.js'
 import type { Disposition } from '../../../schemas/event/dispositions.js'
@@ -16,16 +17,16 @@ import type { Envelope, WaitingEvent } from '../state/records.js'
 import { forgetIdentity } from '../step/dedupe.js'
 import { payloadOf, type Step } from '../step/step.js'
 
-/** What an event costs in memory besides its payload, roughly. */
+/** About the memory that an event takes besides its payload. */
 const eventOverheadBytes = 512
 
-/** Where an event stands before it is placed: not counted yet, or counted as this. */
+/** The disposition as which an event is counted before it is placed; `received`: it is not counted yet. */
 export type Standing = 'received' | 'rated' | 'parked' | 'dead_lettered'
 
 /** Rates an event, or lets it wait, or refuses it; its disposition moves from `standing`. `raw`: JSON, parsed or text. */
 export function placeEvent(step: Step, event: KeyedEvent, raw: () => unknown, standing: Standing): void {
   if (isRetracted(step, event.customerId, event.key)) {
-    // Taken back before it came: it counts as rated, with rows that would add up to nothing and are left out.
+    // It was retracted before it came: it counts as rated, and its rows, which would add up to zero, are left out.
     move(step, standing, 'rated')
     return
   }
@@ -43,7 +44,7 @@ export function placeEvent(step: Step, event: KeyedEvent, raw: () => unknown, st
   else keep(step, event, raw, standing, { kind: 'refused', rejection: attachment.rejection })
 }
 
-/** Why the charges cannot take the event, if one of them would come to more than can be written. */
+/** The rejection of an event that would bring one of its charges to more than 38 digits. */
 function excessOf(
   { state, book }: Step,
   { assignments }: Extract<Attachment, { kind: 'attached' }>,
@@ -77,7 +78,7 @@ export function rateAttached(
   rateEvent(event, assignments, unwanted, state, book, row => out.rated(row))
 }
 
-/** Tries what waits for this customer again, in the order of its time. */
+/** Tries the customer's waiting events again, in the order of their times. */
 export function retryWaiting(step: Step, customerId: string): void {
   const keys = step.state.waitingOf.get(customerId)
   if (keys === undefined) return
@@ -93,7 +94,7 @@ export function retryWaiting(step: Step, customerId: string): void {
   }
 }
 
-/** Whether trying the event again would leave it as it is, so that nothing need be written. */
+/** Whether trying the event again would change nothing, so that nothing need be written. */
 function staysWaiting(step: Step, waiting: WaitingEvent): boolean {
   if (isRetracted(step, waiting.event.customerId, waiting.event.key)) return false
   const attachment = attachEvent(waiting.event, step.book.ofCustomer(waiting.event.customerId))
@@ -102,7 +103,7 @@ function staysWaiting(step: Step, waiting: WaitingEvent): boolean {
   return waiting.state.kind === 'refused' && rejection?.code === waiting.state.rejection.code
 }
 
-/** The event was retracted while it waited. */
+/** Removes an event that was retracted while it waited. */
 export function dropRetracted(step: Step, key: string): void {
   const waiting = step.state.maps.waiting.get(key)
   if (waiting === undefined) return
@@ -113,7 +114,7 @@ export function dropRetracted(step: Step, key: string): void {
   move(step, standingOf(waiting), 'rated')
 }
 
-/** Gives up what has waited too long. Held events stay: their answer is on its way. */
+/** Gives up events that have waited too long. Held events stay, because the answer from history will come. */
 export function expireWaiting(step: Step): void {
   const { parkedTtlMs } = step.config.limits
   const oldestMs = step.nowMs - parkedTtlMs
@@ -126,7 +127,7 @@ export function expireWaiting(step: Step): void {
       const detail = `No subscription of ${waiting.event.customerId} took the event within ${days} days.`
       giveUp(step, waiting.event, waiting.payload, 'parked', { code: 'no_subscription', detail })
     } else {
-      // It is a dead letter already; it only stops to be freed by itself.
+      // It is a dead letter already; from now on no later change rates it, but it can be sent again.
       forgetIdentity(waiting.event.source, waiting.event.id, step.state.dedupe)
     }
   }
@@ -171,10 +172,10 @@ function giveUp(
   forgetIdentity(event.source, event.id, step.state.dedupe)
 }
 
-/** Whether the customer took the event back; what another customer says of it counts for nothing. */
+/** Whether the customer took the event back; retractions by other customers do not count. */
 export function isRetracted(step: Step, customerId: string, eventKey: string): boolean {
   const { retractions } = step.state.maps
-  // There are hardly ever any, and the look-up is what makes one text of the key.
+  // Mostly there are none; then the key need not be built.
   return retractions.size > 0 && retractions.has(retractionKey(customerId, eventKey))
 }
 

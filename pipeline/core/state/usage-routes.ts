@@ -92,8 +92,7 @@ export class UsageRoutes {
   /**
    * Prefetches the customers' newest routes, the totals of their charges and the terms of their rows into the CPU's cache,
    * by reading the first word of each. A read that misses the cache costs about a hundred instructions, but reads that do
-   * not depend on each other overlap: so this runs over a whole message, field by field, before its events are rated. The
-   * sum keeps the reads from being optimized away.
+   * not depend on each other overlap: so this runs over a whole message, field by field, before its events are rated.
    */
   prefetch(customers: Int32Array, count: number, charges: ChargeMap, terms: KeptTerms): number {
     if (this.#prefetched.length < count) {

@@ -57,7 +57,7 @@ export class UsagePlacer {
   readonly #owed: Scaled[] = []
   readonly #row = new PlainRow()
   #customers = new Int32Array(firstCapacity)
-  /** Of no use but to keep the looks into memory from being left out. */
+  /** The sum of all words that were prefetched; it keeps the reads from being optimized away. */
   prefetched = 0
   #catalog: PriceBook['catalog'] | undefined
   #types: readonly MeteredType[] = []
