@@ -31,6 +31,7 @@ function feedOfConnection(connection: ConnectionSettings): FeatureFeed {
         key,
         stream: 'POSTINGS',
         filterSubjects,
+        ofRecords: { connection: name, recordsOf: journalOf },
         openSink: loopOf(connection, key, 'POSTINGS', journalOf),
       }
     }
@@ -40,6 +41,7 @@ function feedOfConnection(connection: ConnectionSettings): FeatureFeed {
         key,
         stream: 'BILLING',
         filterSubjects,
+        ofRecords: { connection: name, recordsOf: batchLinesOf },
         openSink: loopOf(connection, key, 'BILLING', batchLinesOf),
       }
     }

@@ -1,7 +1,8 @@
 // A real `weir start` that delivers to a webhook receiver and to a folder, and is killed while requests are under way. The
-// receiver takes records and cuts the connection, or never answers. At the end every record is there, and none twice.
+// receiver takes records and cuts the connection, or never answers. At the end every record is there, and none twice, and
+// `weir reconcile` tells so from the table `deliveries`; a row that is falsified or lost is named.
 
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -12,14 +13,18 @@ import { type JetStreamClient, jetstream, jetstreamManager } from '@nats-io/jets
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
+import { readLogin } from '../../deploy/embedded/passwords.js'
 import { type ChangedDelivery, deliveryStepSchema } from '../../schemas/billing/delivery.js'
 import type { JournalEntryWire } from '../../schemas/billing/journal-entry.js'
 import { builtFile } from '../../schemas/package-root.js'
+import { openClickHouse } from '../../sinks/clickhouse/config.js'
 import { recordsInParquet } from '../../sinks/files/parquet.js'
 import { WebhookReceiver } from '../../sinks/webhook/testing/fake.js'
 import { readStretch } from '../broker/read-stream.js'
 import { ensureTopology } from '../broker/topology.js'
 import { environment } from '../environment.js'
+import type { Difference, ReconcileReport } from '../reconcile/report.js'
+import { readInstance } from '../servers/instance.js'
 
 const command = fileURLToPath(builtFile('pipeline/cli/weir.js'))
 const generousMs = 300_000
@@ -58,23 +63,46 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 200 })
 }, generousMs)
 
-function startWeir(): void {
+function variables(): Record<string, string | undefined> {
   const { PATH, HOME } = environment()
   const login = broker.login()
+  return {
+    PATH,
+    HOME,
+    WEIR_DATA_DIR: join(folder, 'data'),
+    WEIR_LOG_LEVEL: 'error',
+    WEIR_NATS_URL: `nats://127.0.0.1:${broker.port}`,
+    WEIR_NATS_USER: login.user,
+    WEIR_NATS_PASSWORD: login.pass,
+    HOOK_SECRET: secret,
+  }
+}
+
+/** What `weir reconcile` says, once its feeds have caught up. */
+async function reconciled(): Promise<ReconcileReport> {
+  for (;;) {
+    const stdout = await new Promise<string>(resolve => {
+      const args = [command, 'reconcile', '--json']
+      execFile(process.execPath, args, { env: variables(), maxBuffer: 2 ** 26 }, (_, out) => resolve(out))
+    })
+    const report = stdout === '' ? undefined : (JSON.parse(stdout) as ReconcileReport)
+    if (report?.caught_up === true) return report
+    await sleep(200)
+  }
+}
+
+function differencesOf({ checks }: ReconcileReport, name: string): readonly Difference[] {
+  const found = checks.find(({ check }) => check === name)
+  if (found === undefined) throw new Error(`there is no check ${name}`)
+  return found.differences
+}
+
+function startWeir(): void {
   weir = spawn(
     process.execPath,
     [command, 'start', '--config', join(folder, 'weir.yaml'), '--json', '--port', '0'],
     {
-      env: {
-        PATH,
-        HOME,
-        WEIR_DATA_DIR: join(folder, 'data'),
-        WEIR_LOG_LEVEL: 'error',
-        WEIR_NATS_URL: `nats://127.0.0.1:${broker.port}`,
-        WEIR_NATS_USER: login.user,
-        WEIR_NATS_PASSWORD: login.pass,
-        HOOK_SECRET: secret,
-      },
+      env: variables(),
       stdio: 'ignore',
     },
   )
@@ -122,6 +150,41 @@ async function states(): Promise<ChangedDelivery[][]> {
   return [...histories.values()]
 }
 
+/** The table and the reconciliation say what was delivered, and find what is done to the table behind their back. */
+async function expectTold(): Promise<void> {
+  const told = await reconciled()
+  expect(told.deliveries).toEqual(
+    ['books', 'hook'].map(connection => ({ connection, state: 'posted', deliveries: journals })),
+  )
+  expect(told.checks.find(({ check }) => check === 'records_delivered')).toMatchObject({
+    state: 'agrees',
+    compared: 2 * journals,
+  })
+  expect(differencesOf(told, 'table_deliveries')).toEqual([])
+  const url = readInstance(join(folder, 'data'))!.clickhouse_url
+  const login = readLogin(join(folder, 'data', 'clickhouse'), 'weir')
+  const clickhouse = openClickHouse({ url, ...login, database: 'weir' })
+  try {
+    const clickhouse_settings = { mutations_sync: '2' } as const
+    const hook = `connection = 'hook' AND record_id =`
+    const falsify = `ALTER TABLE deliveries UPDATE state = 'refused' WHERE ${hook} 'je_0007' AND state = 'posted'`
+    await clickhouse.command({ query: falsify, clickhouse_settings })
+    const falsified = await reconciled()
+    expect(falsified.ok).toBe(false)
+    expect(differencesOf(falsified, 'table_deliveries')).not.toEqual([])
+    expect(falsified.deliveries).toContainEqual({ connection: 'hook', state: 'refused', deliveries: 1 })
+    await clickhouse.command({
+      query: `ALTER TABLE deliveries DELETE WHERE ${hook} 'je_0011'`,
+      clickhouse_settings,
+    })
+    expect(differencesOf(await reconciled(), 'records_delivered').map(({ id }) => id)).toEqual([
+      'hook: journal je_0011',
+    ])
+  } finally {
+    await clickhouse.close()
+  }
+}
+
 async function untilPosted(count: number): Promise<ChangedDelivery[][]> {
   for (;;) {
     const found = await states()
@@ -158,6 +221,7 @@ test(
     }
     startWeir()
     const histories = await untilPosted(2 * journals)
+    await expectTold()
     await kill('SIGTERM')
 
     const { state } = await jsm.streams.info('POSTINGS')

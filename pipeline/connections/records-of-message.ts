@@ -8,7 +8,7 @@ import { stableId } from '../../schemas/identifiers.js'
 import { formatInstantMs } from '../../schemas/time.js'
 import type { ConnectorRecord } from '../../sinks/connector.js'
 import type { FeedMessage, RefusedRecord } from '../../sinks/sink.js'
-import type { TakenIn } from '../deliver/connection-loop.js'
+import type { TakenIn } from '../deliver/feed.js'
 
 const maxContentLength = 64 * 1024
 

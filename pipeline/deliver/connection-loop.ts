@@ -10,13 +10,16 @@
 // 4. A refused record is set aside before its delivery becomes `refused`, and its neighbours go on.
 // 5. Memory is bounded: beyond `openMost` records nothing more is taken in; the rest waits in the source stream.
 
-import { type ChangedDelivery, type Delivery, withAttempt } from '../../schemas/billing/delivery.js'
-import { stableId } from '../../schemas/identifiers.js'
+import {
+  type ChangedDelivery,
+  type Delivery,
+  deliveryIdOf,
+  withAttempt,
+} from '../../schemas/billing/delivery.js'
 import { formatInstantMs } from '../../schemas/time.js'
 import type { Connector, ConnectorRecord, PutOutcome } from '../../sinks/connector.js'
 import type {
   Attendance,
-  FeedMessage,
   FeedRange,
   RefusedRecord,
   Sink,
@@ -27,6 +30,7 @@ import { backOffMs } from '../broker/back-off.js'
 import { type ConnectionLimits, defaultConnectionLimits } from './connection-limits.js'
 import { DeliveryBook, type OpenDelivery } from './delivery-book.js'
 import type { DeliveryLog } from './delivery-log.js'
+import type { RecordFeed } from './feed.js'
 import { type RefusedDelivery, refusedDelivery, reopenedDelivery } from './refused-deliveries.js'
 
 export interface Clock {
@@ -42,12 +46,6 @@ export interface Exceptions {
   takeBack(record: RefusedRecord): Promise<void>
 }
 
-export interface TakenIn {
-  readonly records: readonly ConnectorRecord[]
-  /** The message, when it makes no record. */
-  readonly refused?: RefusedRecord
-}
-
 export interface ConnectionLoopOptions {
   readonly connection: string
   readonly connector: Connector
@@ -55,7 +53,7 @@ export interface ConnectionLoopOptions {
   readonly exceptions: Exceptions
   readonly clock: Clock
   /** What a message of the source stream holds for this connection. */
-  readonly recordsOf: (message: FeedMessage) => TakenIn
+  readonly recordsOf: RecordFeed['recordsOf']
   readonly limits?: Partial<ConnectionLimits>
   readonly random?: () => number
   readonly onTrouble?: (trouble: SinkTrouble) => void
@@ -351,7 +349,7 @@ export class ConnectionLoop implements Sink {
     const { connection } = this.#options
     const { kind, id, key, recordedAt, document } = record
     return {
-      delivery_id: stableId('dl', connection, kind, id),
+      delivery_id: deliveryIdOf(connection, record),
       connection,
       record: { kind, id },
       key,

@@ -10,7 +10,7 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import { type Feed, feedOf } from '../deliver/feed.js'
 import { checkParts } from './clickhouse-parts.js'
 import { checkConservation } from './conservation.js'
-import { countDeliveries } from './deliveries.js'
+import { checkDelivered, countDeliveries, readTakenUpTo } from './deliveries.js'
 import { findLags, readPartitions } from './lag.js'
 import { cutPartition } from './ledger-cut.js'
 import { checkLedgerTables } from './ledger-tables.js'
@@ -46,6 +46,7 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileRep
   const { clickhouse, nc, js, jsm, sinks, runs, feeds } = options
   const startedMs = performance.now()
   const openRuns = await openBillingRuns(jsm, runs) // before the wait: what is batched since then is not yet compared
+  const taken = await readTakenUpTo(feeds, sinks)
   const lagging = await waitForLags(options)
   const waitedMs = Math.round(performance.now() - startedMs)
   const readings = await readPartitions(jsm)
@@ -66,6 +67,7 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileRep
     ...(await checkLedgerTables({ clickhouse, js, jsm }, cuts, lost)),
     await checkOwed({ clickhouse, js, jsm }, nc, cuts),
     ...(await checkStreamTables({ clickhouse, js, jsm, sinks, feeds })),
+    await checkDelivered({ clickhouse, js, jsm }, taken),
     ...(await checkMoney(clickhouse, { openRuns, hasErp })),
     await checkParts(clickhouse),
     await checkSetAside(sinks),

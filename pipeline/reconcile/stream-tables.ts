@@ -86,8 +86,8 @@ async function checkTable(source: StreamSource, { table, feed: key, rowsOf }: St
   }
 }
 
-async function* chunksOf(
-  { js, jsm }: StreamSource,
+export async function* chunksOf(
+  { js, jsm }: Pick<StreamSource, 'js' | 'jsm'>,
   { stream, filterSubjects }: Feed,
   from: number,
   until: number,

@@ -10,6 +10,7 @@
 // Invariant: attempts are kept up to a limit, the first ones and the last ones; `attempt_count` counts them all.
 
 import { z } from 'zod'
+import { stableId } from '../identifiers.js'
 
 export const deliveryStates = [
   'waiting',
@@ -53,6 +54,14 @@ export const deliverySchema = z.object({
 
 export type Attempt = Readonly<z.infer<typeof attemptSchema>>
 export type Delivery = Readonly<z.infer<typeof deliverySchema>>
+
+/** The same record is the same delivery whenever it is read. */
+export function deliveryIdOf(
+  connection: string,
+  { kind, id }: { readonly kind: string; readonly id: string },
+): string {
+  return stableId('dl', connection, kind, id)
+}
 
 const keptFirst = 2
 const keptLast = 6
