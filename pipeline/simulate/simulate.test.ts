@@ -82,10 +82,10 @@ test('what a catalog event publishes is known to every event, wherever it stands
   expect(result.events).toMatchObject({ rated: 1, applied: 2, parked: 0 })
 })
 
-test('a dead letter names its event and says why', () => {
+test('a dead letter names its event and says why, in the order of the file', () => {
   const result = run([usage('2026-01-02T00:00:00Z', 'much', { id: 'bad' }), 5])
   expect(result.deadLetters.map(({ source, id, code }) => [source, id, code])).toEqual([
-    ['', '', 'not_an_object'],
     ['api', 'bad', 'invalid_value'],
+    ['', '', 'not_an_object'],
   ])
 })
