@@ -1,58 +1,59 @@
-// The port of a connector: what the deliver loop of a connection asks a system of record, and what it may answer.
+// The port of a connector: what the deliver loop of a connection asks of it, and what it may answer.
 //
-// A connector takes single records and answers for each one. It makes one attempt per call: it does not retry, wait for
-// better times or remember anything that a restart would lose. That is the work of pipeline/deliver/connection-loop.ts.
+// A connector takes single records and answers for each one. It makes one attempt per call: it does not retry
+// or wait, and keeps no state that a restart would lose. pipeline/deliver/connection-loop.ts does all of
+// that.
 // Invariants:
-// 1. `put` answers one outcome per record, lined up by index. It throws for nothing that the other side may do.
-// 2. Our key stands inside the document that the receiver keeps (an external id, a reference, metadata), since headers
-//    are forgotten after minutes or hours. `find` looks for it.
-// 3. A success is read from what the receiver says of the record. What is not known is `unclear`, never a guess.
+// 1. `put` answers one outcome per record, in their order. It never throws when the receiver fails.
+// 2. The document that the receiver keeps contains our key (as external id, reference or metadata), because
+//    receivers forget headers after minutes or hours. `find` looks for that key.
+// 3. Only the receiver's answer about a record proves success. An unknown result is `unclear`, never a guess.
 
 export const recordKinds = ['batch_line', 'journal', 'credit_note', 'release'] as const
 export type RecordKind = (typeof recordKinds)[number]
 
-/** What is delivered: one document, the same bytes whenever it is tried. */
+/** One document to deliver, with the same bytes at every attempt. */
 export interface ConnectorRecord {
   readonly kind: RecordKind
-  /** Of a journal its `journal_id`. */
+  /** The id of the record; for a journal its `journal_id`. */
   readonly id: string
-  /** Ours, at most 40 letters, digits, `_` and `-`; the same for ever for the same record. */
+  /** Our key, at most 40 letters, digits, `_` and `-`. The key of a record never changes. */
   readonly key: string
-  /** When we recorded it: RFC 3339. */
+  /** When Weir recorded it: RFC 3339. */
   readonly recordedAt: string
-  /** The record as it stands on the wire, in snake_case. */
+  /** The record in wire form, in snake_case. */
   readonly document: Readonly<Record<string, unknown>>
 }
 
 interface Reason {
-  /** Stable, in snake_case. */
+  /** A stable code in snake_case. */
   readonly code: string
-  /** For people: the receiver's own words where there are any, without secrets. */
+  /** Text for people: the receiver's own words if it sent any, without secrets. */
   readonly detail: string
 }
 
-/** The connection cannot go on: lost credentials, a missing mapping file. Nothing of the record was taken. */
+/** The connection cannot go on: lost credentials, a missing mapping file. No record was taken. */
 export type Stopped = { readonly kind: 'stopped' } & Reason
 
 export type PutOutcome =
-  /** It is there and counts. */
+  /** The receiver has the record, and it is in effect. */
   | { readonly kind: 'accepted'; readonly externalId: string }
-  /** It is there, and somebody or something has yet to post it. */
+  /** The receiver has the record, but a person or a job has yet to post it. */
   | { readonly kind: 'written'; readonly externalId: string }
-  /** The receiver will not have this record as it is. Others are not held up. */
+  /** The receiver refuses this record as it is. Other records go on. */
   | ({ readonly kind: 'refused' } & Reason)
-  /** It was surely not taken, and may be later: too many requests, no connection, maintenance. */
+  /** The receiver did certainly not take the record but may later: rate limit, no connection, maintenance. */
   | ({ readonly kind: 'throttled'; readonly retryAfterMs?: number } & Reason)
-  /** It may have been taken. It is looked up before it is sent again. */
+  /** The receiver may have taken the record. It is looked up before it is sent again. */
   | ({ readonly kind: 'unclear' } & Reason)
   | Stopped
 
 export type FindOutcome =
   | { readonly kind: 'there'; readonly externalId: string; readonly state: 'written' | 'posted' }
   | { readonly kind: 'absent' }
-  /** No answer, or an answer that proves nothing. It is asked again. */
+  /** No answer, or an answer that proves nothing. The record is looked up again later. */
   | ({ readonly kind: 'unknown_yet' } & Reason)
-  /** Cannot be looked up, and need not be: of two with the same key the receiver keeps one. */
+  /** The receiver has no look-up and needs none: of two records with the same key it keeps one. */
   | { readonly kind: 'repeatable' }
   | Stopped
 
@@ -62,15 +63,15 @@ export type CheckOutcome =
   | Stopped
 
 export interface Connector {
-  /** How many records one `put` takes at most. */
+  /** The largest number of records for one `put`. */
   readonly pageSize: number
-  /** How long one call may take; then its signal fires. */
+  /** The longest that one call may take; after that its signal fires. */
   readonly attemptMs: number
-  /** How long the receiver may go on with a request after we stopped waiting: until then `absent` proves nothing. */
+  /** How long a receiver may still work on a request that we gave up; `absent` proves nothing before that. */
   readonly settlesWithinMs: number
-  /** Whether a record could be put now, as far as that can be told without putting one. */
+  /** Whether the receiver would take a record now, as far as this is known without sending one. */
   check(signal: AbortSignal): Promise<CheckOutcome>
   put(records: readonly ConnectorRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]>
-  /** The whole record is handed in: many receivers find a key only by customer, entity or date. */
+  /** Takes the whole record, because many receivers find a key only by customer, entity or date. */
   find(record: ConnectorRecord, signal: AbortSignal): Promise<FindOutcome>
 }

@@ -1,7 +1,7 @@
-// The port of every sink: what the deliver loop hands it and what it answers.
+// The port of every sink: what the deliver loop hands to a sink, and what the sink answers.
 // Invariants:
-// 1. A range is named by its token: the same token always comes with the same messages, whoever sends it and how often.
-// 2. `apply` is one idempotent attempt. It never retries and never throws for what a system of record may do: it
+// 1. A token names a range: one token always comes with the same messages, from any process, at any attempt.
+// 2. `apply` is one idempotent attempt. It never retries, and never throws when a system of record fails: it
 //    answers `retryable` or `rejected`, and the deliver loop decides when to try again.
 
 /** One message of a stream, in the order of the stream. */
@@ -9,43 +9,43 @@ export interface FeedMessage {
   readonly sequence: number
   readonly natsSubject: string
   readonly bytes: Uint8Array
-  /** When the broker stored it. Left out where a range is made by hand. */
+  /** When the broker stored the message. Left out when a range is built without the broker. */
   readonly storedAtMs?: number
 }
 
-/** Messages from sequence `from` to sequence `to`, both included; those between that no filter matches are not there. */
+/** The messages that the feed's filters match, from sequence `from` to sequence `to`, both included. */
 export interface FeedRange {
   readonly stream: string
   readonly from: number
   readonly to: number
-  /** Stable name of this range, for ever: sink, stream with its creation, from and to. */
+  /** The permanent name of this range: sink, stream with its time of creation, from and to. */
   readonly token: string
   readonly messages: readonly FeedMessage[]
-  /** What was refused for what it holds, so that it is taken apart and not tried again as a whole. */
+  /** The parts whose content the sink refused: it splits each of them and never tries it again as a whole. */
   readonly apart?: readonly Apart[]
 }
 
-/** A part of a range that a sink refused for what it holds. */
+/** A part of a range whose content a sink refused. */
 export interface Apart {
-  /** Of the part, within its range. */
+  /** Name of the part, unique within its range. */
   readonly name: string
   readonly code: string
   readonly detail: string
 }
 
-/** One record that a sink refused for what it holds, set aside alone. */
+/** One record whose content a sink refused. It alone is set aside. */
 export interface RefusedRecord {
-  /** Within its feed, for ever. */
+  /** Permanent name of the record, unique within its feed. */
   readonly name: string
-  /** Of the message that it lies in. */
+  /** Sequence of the message that holds the record. */
   readonly sequence: number
-  /** What it would have been a row of. */
+  /** The table that would have held the record as a row. */
   readonly table: string
   readonly code: string
   readonly detail: string
-  /** For people: the record as JSON. */
+  /** The record as JSON, for people to read. */
   readonly content: string
-  /** For the sink, when it is applied later: what it needs, in base64, and the token under which it is applied. */
+  /** What the sink needs to apply the record later: its data in base64, and the token to apply it under. */
   readonly bytes: string
   readonly token: string
 }
@@ -53,20 +53,20 @@ export interface RefusedRecord {
 export type SinkOutcome =
   | { readonly kind: 'ok'; readonly rows: number; readonly refused?: readonly RefusedRecord[] }
   /**
-   * A part holds something that the receiver cannot. The deliver loop writes down that this part is taken apart, so that
-   * it is never again tried under its own name, and calls `apply` again.
+   * The receiver cannot hold the content of one part. The deliver loop records that this part is split, so
+   * that it is never tried again under its own name, and calls `apply` again.
    */
   | ({ readonly kind: 'apart' } & Apart)
-  /** Trouble outside that may pass by itself: connection, time-out, overload. */
+  /** A failure outside that may pass by itself: connection, time-out, overload. */
   | { readonly kind: 'retryable'; readonly code: string; readonly detail: string }
-  /** Nothing will change until somebody acts. Tried again at the slowest pace, so that it heals by itself after that. */
+  /** An operator has to act. The range is retried at the longest interval, so no restart is needed then. */
   | { readonly kind: 'rejected'; readonly code: string; readonly detail: string }
 
-/** While a process owns a feed. */
+/** Signals to the sink's own work while this process owns the feed. */
 export interface Attendance {
-  /** Fires when the work is to end after what is in hand. */
+  /** Fires when the work should finish what it has begun and then end. */
   readonly stopping: AbortSignal
-  /** Fires when it is to end at once. */
+  /** Fires when the work should end at once. */
   readonly aborting: AbortSignal
   isPaused(): boolean
 }
@@ -76,25 +76,26 @@ export interface SinkTrouble {
   readonly detail: string
   readonly attempts: number
   readonly atMs: number
-  /** Nothing moves until somebody acts. */
+  /** The work stands still until an operator acts. */
   readonly isStopped: boolean
 }
 
 export interface Sink {
-  /** `clickhouse`, `billing`, `erp`: as it is named in the status and in logs. */
+  /** The name in the status and in logs, such as `clickhouse`, `billing` or `erp`. */
   readonly name: string
   apply(range: FeedRange, signal: AbortSignal): Promise<SinkOutcome>
   /**
-   * What the sink does beside taking ranges, while this process owns the feed. When it rejects, the feed is claimed anew.
+   * Work of the sink beside ranges, while this process owns the feed. If it rejects, the feed is claimed
+   * again.
    */
   attend?(attendance: Attendance): Promise<void>
-  /** What keeps that work from going on, if anything does. */
+  /** The failure that blocks the work of `attend`, if there is one. */
   trouble?(): SinkTrouble | undefined
-  /** One idempotent attempt to apply a record that was set aside; `ok` with no refusal: it is there. */
+  /** One idempotent attempt to apply a record that was set aside; `ok` without `refused`: it is written. */
   applyRefused?(record: RefusedRecord, signal: AbortSignal): Promise<SinkOutcome>
   /**
-   * Whether nothing of this feed has ever been applied; asked when no position is recorded. Where the answer is no, the
-   * position was lost, and beginning again would apply everything under new tokens. May throw: then it is asked again.
+   * Whether nothing of this feed was ever applied; called when no position is recorded. If something was, the
+   * position was lost, and a new start would apply it all under new tokens. If it throws, it is called again.
    */
   isUntouched?(signal: AbortSignal): Promise<boolean>
   close?(): Promise<void>

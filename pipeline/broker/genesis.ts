@@ -1,13 +1,15 @@
-// What was made when this installation began, and the key that seals its checkpoints: the bucket `weir_genesis`.
+// The bucket `weir_genesis`: which streams and buckets this installation made, and the key that seals
+// checkpoints.
 //
-// Absence proves nothing: a stream that was lost, purged or made anew looks like one that has just been made. So the
-// beginning is written down, and whatever is missing later is missing, not new.
+// A stream that was lost, purged or made again looks like a new one. So a record of the installation is
+// written at its first start; a stream that the record names and that is missing was lost.
 // Invariants:
-// 1. The record is written before the first stream is made, and never on streams that are there already.
-// 2. Once everything is made it names each stream with its time of creation, and each bucket. From then on nothing that
-//    it names is made again by itself.
-// 3. A partition is born when its first checkpoint is stored; `born.<p>` is written before anything is processed.
-// 4. The key never changes: a checkpoint that it does not seal was not written by Weir.
+// 1. The record is written before the first stream is made, and never when streams exist already.
+// 2. Once all streams and buckets are made, the record names each stream with its time of creation, and each
+//    bucket. From then on Weir makes nothing again that the record names.
+// 3. `born.<p>` is written after the first checkpoint of a partition is stored and before it processes any
+//    input.
+// 4. The key never changes: Weir did not write a checkpoint that this key does not seal.
 
 import { createHmac, randomBytes } from 'node:crypto'
 import { JetStreamApiCodes, JetStreamApiError, type JetStreamManager } from '@nats-io/jetstream'
@@ -21,9 +23,9 @@ const keyBytes = 32
 
 const recordSchema = z.object({
   format: z.literal(1),
-  /** Base64. */
+  /** The sealing key in base64. */
   key: z.string(),
-  /** Everything was made once; false while the first start is under way. */
+  /** Whether all streams and buckets have been made; false during the first start. */
   made: z.boolean(),
   /** Name and time of creation. */
   streams: z.record(z.string(), z.string()),
@@ -37,12 +39,12 @@ export interface Genesis {
   readonly streams: Readonly<Record<string, string>>
 }
 
-/** The record is gone, or cannot be read: nothing can be told from absence any more. */
+/** The record is gone or cannot be read: a lost stream can no longer be told from a new one. */
 export class GenesisMissing extends Error {
   override readonly name = 'GenesisMissing'
 }
 
-/** Of an installation that was made. Throws `GenesisMissing`. Asked of the leader; who asks often keeps the answer. */
+/** Reads the record from the leader; callers who need it often keep it. Throws `GenesisMissing`. */
 export async function genesisOf(jsm: JetStreamManager): Promise<Genesis> {
   const bytes = await readKey(jsm, recordKey)
   const record = bytes === undefined ? undefined : decode(bytes)
@@ -68,7 +70,7 @@ function bornKey(partition: number): string {
   return `born.${partition}`
 }
 
-/** Undefined when there is no such key, or no bucket. Never a direct get, which a replica may answer. */
+/** Undefined when the key or the bucket does not exist. Not a direct get, which a replica may answer. */
 async function readKey(jsm: JetStreamManager, key: string): Promise<Uint8Array | undefined> {
   try {
     const stored = await jsm.streams.getMessage(`KV_${genesisBucket}`, {
@@ -82,7 +84,7 @@ async function readKey(jsm: JetStreamManager, key: string): Promise<Uint8Array |
   }
 }
 
-/** The record as `ensureTopology` works with it. */
+/** The record, for `ensureTopology` to read and complete. */
 export class GenesisBook {
   record: GenesisRecord
   readonly #kv: KV
@@ -104,7 +106,7 @@ export class GenesisBook {
     return new GenesisBook(kv, record, entry.revision)
   }
 
-  /** Writes the first record, unless another process was faster; then that one's is taken. */
+  /** Writes the first record. If another process was faster, opens the record of that process. */
   static async begin(nc: NatsConnection, jsm: JetStreamManager, replicas: number): Promise<GenesisBook> {
     const kv = await new Kvm(nc).create(genesisBucket, { replicas, history: 1, allow_direct: false })
     const key = randomBytes(keyBytes).toString('base64')
@@ -118,7 +120,7 @@ export class GenesisBook {
     }
   }
 
-  /** Everything is there (invariant 2). A no-op when the record says so already. */
+  /** Records that all streams and buckets exist (invariant 2). Does nothing if the record says so already. */
   async complete(streams: Readonly<Record<string, string>>, buckets: readonly string[]): Promise<void> {
     for (;;) {
       const { record } = this
@@ -139,7 +141,7 @@ export class GenesisBook {
     }
   }
 
-  /** Gives a lost bucket up: the next start makes it empty. */
+  /** Removes a lost bucket from the record: the next start makes an empty one. */
   async forget(bucket: string): Promise<void> {
     const next = { ...this.record, buckets: this.record.buckets.filter(name => name !== bucket) }
     this.#revision = await this.#kv.update(recordKey, JSON.stringify(next), this.#revision)
@@ -167,13 +169,13 @@ const sealPattern = /,"seal":"([\w-]{43})"\}$/
 /** `,"seal":"<43>"}` */
 const sealLength = 54
 
-/** An object's JSON with the key's seal of it as the last member. */
+/** The JSON of an object, with the seal by this key as its last member. */
 export function sealJson(value: object, key: Uint8Array): Buffer {
   const text = JSON.stringify(value)
   return Buffer.from(`${text.slice(0, -1)},"seal":"${sealOf(text, key)}"}`, 'utf8')
 }
 
-/** What was sealed; undefined when this key did not seal these bytes. */
+/** The sealed object; undefined when this key did not seal these bytes. */
 export function openSealed(bytes: Uint8Array, key: Uint8Array): unknown {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
   const seal = sealPattern.exec(text.slice(-sealLength))?.[1]

@@ -2,11 +2,11 @@
 //
 // Owns their names and settings. Does not own who reads or writes them.
 // Invariants:
-// 1. The number of partitions is written into each stream and never changes: it decides where a customer's events are.
-// 2. A message for a partition that does not exist is refused by the broker, not stored where nobody reads it.
-// 3. `ensureTopology` may run at any time, in any number of processes at once. What an operator tuned (replicas,
-//    placement, compression, limits) stays as it is.
-// 4. What was made once (genesis.ts) and is gone, or is another one of that name, is never made anew in silence.
+// 1. Each stream records the number of partitions, which never changes: it decides a customer's partition.
+// 2. The broker refuses a message for a partition that does not exist: nobody would read the message.
+// 3. `ensureTopology` may run at any time, in any number of processes at once. It keeps the settings that an
+//    operator changed (replicas, placement, compression, limits).
+// 4. A stream or bucket that genesis.ts names and that is lost or replaced is never silently made again.
 
 import {
   AckPolicy,
@@ -40,10 +40,10 @@ export type StreamName = (typeof streamNames)[number]
 export const snapshotBucket = 'weir_snapshots'
 const keyMarkerTtlMs = 60_000
 export const keyValueBuckets = ['weir_sinks', 'weir_runs', 'weir_keys'] as const
-/** Feeds find out by themselves whether their position was lost, and stop alone. */
+/** Positions of feeds: each feed notices by itself that its position was lost, and stops alone. */
 const mayBeMadeAgain: ReadonlySet<string> = new Set(['weir_sinks'])
 
-/** Where things are published and read. A partition's wildcard subjects are what its consumers filter by. */
+/** Subjects to publish to and read from. The consumers of a partition filter by its wildcard subjects. */
 export const natsSubjects = {
   gatewayMetering: (partition: number) => `metering.${partition}.gateway`,
   gatewayLifecycle: (partition: number) => `lifecycle.${partition}.gateway`,
@@ -52,7 +52,7 @@ export const natsSubjects = {
   catalog: 'catalog.published',
   billingRun: 'control.billing_run',
   ledger: (partition: number, what: string) => `ledger.${partition}.${what}`,
-  /** Answered by the process that owns the partition; not stored. */
+  /** For requests that the owner of the partition answers; not stored in a stream. */
   owner: (partition: number) => `weir.owner.${partition}`,
 } as const
 
@@ -61,11 +61,11 @@ export const readerName = 'reader'
 
 export interface TopologyOptions {
   readonly partitions: number
-  /** Of streams that are made now. Default 1; 3 in a cluster. */
+  /** Replicas of the streams that are made now. Default 1; 3 in a cluster. */
   readonly replicas?: number
 }
 
-/** Something about the broker that we must not work with. `code` is stable. */
+/** A state of the broker with which Weir must not start. `code` is stable. */
 export class TopologyError extends Error {
   override readonly name = 'TopologyError'
   readonly code: TopologyErrorCode
@@ -81,7 +81,7 @@ export type TopologyErrorCode =
   | 'format_differs'
   | 'server_too_old'
   | 'not_a_weir_stream'
-  /** Something that was made once is gone, or is not the one that was made. */
+  /** The genesis record, a stream or a bucket is gone, or was replaced. */
   | 'genesis_missing'
   | 'stream_missing'
   | 'stream_replaced'
@@ -91,7 +91,7 @@ const formatNumber = '2'
 /** Server 2.12: atomic batches. */
 const leastApiLevel = 2
 
-/** Makes what is missing and checks what is there. Returns the streams as they are. */
+/** Makes missing streams and buckets, and checks the others. Returns the state of the streams. */
 export async function ensureTopology(
   nc: NatsConnection,
   options: TopologyOptions,
@@ -126,7 +126,7 @@ export async function ensureTopology(
           ` weir retention forget ${bucket} --yes`,
       ) // invariant 4
     }
-    // A time to live per key, which previews of billing runs have, needs a time to live of what marks its end.
+    // Previews of billing runs set a time to live per key, which needs a time to live for delete markers.
     await kvm.create(bucket, { storage: StorageType.File, replicas, history: 1, markerTTL: keyMarkerTtlMs })
   }
   const streams = Object.values(made).map(({ config, created }): [string, string] => [config.name, created])
@@ -134,7 +134,7 @@ export async function ensureTopology(
   return made as Record<StreamName, StreamInfo>
 }
 
-/** The record of the beginning; made only where nothing of ours is. */
+/** Opens the genesis record. Makes it only if no stream of Weir exists. */
 async function openGenesis(
   nc: NatsConnection,
   jsm: JetStreamManager,
@@ -145,7 +145,7 @@ async function openGenesis(
   for (const name of streamNames) {
     const found = await streamInfo(jsm, name)
     if (found === undefined) continue
-    const meanwhile = await GenesisBook.open(nc, jsm) // another process made both
+    const meanwhile = await GenesisBook.open(nc, jsm) // another process made the record and the stream
     if (meanwhile !== undefined) return meanwhile
     assertOurs(found, name, options.partitions)
     throw new TopologyError(
@@ -156,10 +156,10 @@ async function openGenesis(
   return GenesisBook.begin(nc, jsm, options.replicas ?? 1)
 }
 
-/** For whoever takes batches or journals: he need not be allowed to make consumers, nor to ask for anything else. */
+/** Makes the consumer of the receiver of billing batches or journals, who then needs no right to make one. */
 async function ensureReader(jsm: JetStreamManager, stream: 'BILLING' | 'POSTINGS'): Promise<void> {
   try {
-    await jsm.consumers.info(stream, readerName) // what an operator tuned stays as it is
+    await jsm.consumers.info(stream, readerName) // keeps the settings that an operator changed
   } catch (error) {
     if (!(error instanceof JetStreamApiError) || error.code !== JetStreamApiCodes.ConsumerNotFound)
       throw error
@@ -172,7 +172,7 @@ type WantedStream = Partial<StreamConfig> & { readonly name: StreamName; readonl
 function streamConfigs({ partitions }: TopologyOptions): readonly WantedStream[] {
   const each = (subject: (partition: number) => string) =>
     Array.from({ length: partitions }, (_, p) => subject(p))
-  // The partition of `usage.<customer token>` is counted by the broker itself.
+  // The broker itself computes the partition of `usage.<customer token>`.
   const split = (from: string, to: string) => ({
     src: `${from}.*`,
     dest: `${to}.{{partition(${partitions},1)}}.{{wildcard(1)}}`,
@@ -209,14 +209,14 @@ function streamConfigs({ partitions }: TopologyOptions): readonly WantedStream[]
   ]
 }
 
-/** Nothing ages out, and no single message can be deleted. Purging what was processed long ago stays possible. */
+/** Messages never expire, and no single message can be deleted. Processed messages can be purged. */
 const common: Partial<StreamConfig> = {
   storage: StorageType.File,
   retention: RetentionPolicy.Limits,
   discard: DiscardPolicy.New,
   max_age: 0,
   deny_delete: true,
-  allow_direct: false, // a direct get may be answered by a replica that is behind
+  allow_direct: false, // a replica that is behind may answer a direct get
 }
 
 async function ensureStream(
@@ -232,7 +232,7 @@ async function ensureStream(
   try {
     return await jsm.streams.add({ ...common, ...wanted, metadata, num_replicas: options.replicas ?? 1 })
   } catch (error) {
-    // Another process made it between our question and our request, with other replicas or partitions.
+    // Another process made the stream after we looked, with other replicas or partitions.
     const made = await streamInfo(jsm, wanted.name)
     if (made === undefined) throw error
     return updateStream(jsm, made, wanted, options.partitions)

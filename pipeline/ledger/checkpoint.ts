@@ -1,12 +1,12 @@
-// The checkpoint: the JSON of `ledger.<p>.state`, which names everything that a partition needs to go on.
+// The checkpoint: the JSON of `ledger.<p>.state`, which names everything that a partition needs to continue.
 //
 // Invariants:
-// 1. The newest checkpoint of a partition is the truth about how far it is. It is only ever replaced by a message that
-//    carries the sequence of the one it replaces.
-// 2. A checkpoint counts only if the installation's key sealed it and nothing as new was sealed before it: what a stranger
-//    publishes on its subject, an old checkpoint sent again included, is passed over.
-// 3. It names the messages that lie behind it, and the checkpoint that it follows.
-// 4. `positions` are what was processed, not what was delivered or acknowledged.
+// 1. The newest checkpoint alone says how far a partition is. Only a message that carries the last sequence
+//    on the subject as its fence can replace it.
+// 2. A checkpoint counts only if the installation's key sealed it and none before it is as new or newer.
+//    Readers ignore what unknown writers publish on the subject, also an old checkpoint that is sent again.
+// 3. A checkpoint names the messages of its commit, which come right after it, and the checkpoint before it.
+// 4. `positions` say which input was processed, not which was delivered or acknowledged.
 
 import type { JetStreamManager } from '@nats-io/jetstream'
 import { z } from 'zod'
@@ -19,7 +19,7 @@ export type InputStream = (typeof inputStreams)[number]
 
 const sequence = z.int().nonnegative()
 const position = z.object({ created: z.string(), seq: sequence })
-/** `ledger_seq`: where the checkpoint of the snapshot's commit lies in LEDGER; deltas are read from there. */
+/** `ledger_seq`: sequence in LEDGER of the checkpoint of the snapshot's commit; deltas follow it. */
 const snapshotRef = z.object({ object: z.string(), commit: sequence, ledger_seq: sequence })
 
 const counters = z.object({
@@ -47,11 +47,11 @@ const checkpointSchema = z.object({
   snapshot: snapshotRef.nullable(),
   delta_chunks: sequence,
   counters,
-  /** Where the checkpoint before it lies in LEDGER; 0: it is the first. */
+  /** Sequence in LEDGER of the checkpoint before this one; 0 in the first. */
   follows: sequence,
-  /** The messages that lie side by side behind it: the end of their subject, and their bytes. */
+  /** The messages right after the checkpoint, in order: last token of the subject, size in bytes. */
   messages: z.array(z.tuple([z.string(), sequence])),
-  /** By table, of all rows since the partition began, those of this commit included: what reconcile holds tables against. */
+  /** By table: control figures of all rows up to this commit, which reconcile compares with the tables. */
   figures: z.record(z.string(), figures),
 })
 
@@ -64,7 +64,7 @@ export function encodeCheckpoint(checkpoint: Checkpoint, key: Uint8Array): Buffe
   return sealJson(checkpoint, key)
 }
 
-/** Undefined when it is not ours, or not of this partition. */
+/** Undefined when this key did not seal it, or when it belongs to another partition. */
 export function parseCheckpoint(
   bytes: Uint8Array,
   partition: number,
@@ -80,7 +80,7 @@ export function parseCheckpoint(
   return parsed.data.partition === partition ? parsed.data : undefined
 }
 
-/** Which of two checkpoints of a partition is the newer: claims raise the epoch, commits the commit. */
+/** Whether `one` is newer than `other`. A claim raises the epoch, a commit raises the commit number. */
 export function isNewer(one: OrderOfCheckpoint, other: OrderOfCheckpoint): boolean {
   return one.epoch > other.epoch || (one.epoch === other.epoch && one.commit > other.commit)
 }
@@ -89,15 +89,15 @@ export type OrderOfCheckpoint = Pick<Checkpoint, 'epoch' | 'commit'>
 
 export interface StoredCheckpoint {
   readonly checkpoint: Checkpoint
-  /** Its sequence in LEDGER: what the next one follows. */
+  /** Its sequence in LEDGER, which the next checkpoint names in `follows`. */
   readonly seq: number
-  /** The last sequence on its subject, which the next one must carry as its fence; above `seq` lie strangers' messages. */
+  /** The last sequence on the subject: the fence. It is above `seq` if an unknown writer published. */
   readonly lastSeq: number
 }
 
 /**
- * The newest checkpoint, from the leader of LEDGER: never a direct get, which a replica may answer. `known`: the key of the
- * installation, where the caller has it; else it is read.
+ * Reads the newest checkpoint from the leader of LEDGER; a replica that is behind might answer a direct get.
+ * `known` is the installation's key; without it the key is read from the broker.
  */
 export async function readCheckpoint(
   jsm: JetStreamManager,
@@ -116,7 +116,7 @@ export async function readCheckpoint(
   return searchBack(subject, last.seq)
 }
 
-/** The first checkpoint that lies at or after a sequence. */
+/** The first checkpoint at or after a sequence. */
 export async function checkpointFrom(
   jsm: JetStreamManager,
   partition: number,
@@ -142,11 +142,11 @@ interface StateSubject {
 
 interface FoundState {
   readonly seq: number
-  /** Undefined: a stranger's. */
+  /** Undefined when an unknown writer published the message. */
   readonly checkpoint: Checkpoint | undefined
 }
 
-/** What lies on the subject from a sequence on, up to another one. */
+/** Reads the messages on the state subject from one sequence to another, both included. */
 async function* statesBetween(
   { jsm, partition, key }: StateSubject,
   from: number,
@@ -163,7 +163,7 @@ async function* statesBetween(
   }
 }
 
-/** Whether nothing as new lies between it and what it follows: else somebody sent an old one again (invariant 2). */
+/** Whether no checkpoint after `follows` is as new or newer; else this one was sent again (invariant 2). */
 async function isOriginal(subject: StateSubject, checkpoint: Checkpoint, seq: number): Promise<boolean> {
   for await (const before of statesBetween(subject, checkpoint.follows + 1, seq - 1)) {
     if (before.checkpoint !== undefined && !isNewer(checkpoint, before.checkpoint)) return false
@@ -174,7 +174,7 @@ async function isOriginal(subject: StateSubject, checkpoint: Checkpoint, seq: nu
 const firstSpan = 64
 const spanGrowth = 16
 
-/** The newest original among strangers' messages: looked for near the end first. */
+/** Searches messages of unknown writers for the newest original checkpoint, from the end backwards. */
 async function searchBack(subject: StateSubject, lastSeq: number): Promise<StoredCheckpoint | undefined> {
   for (let span = firstSpan; ; span *= spanGrowth) {
     const from = Math.max(1, lastSeq - span)

@@ -1,10 +1,10 @@
-// A commit: the checkpoint with its fence, the state delta and the outputs, as one atomic batch.
+// A commit: the checkpoint with its fence, the state delta and the outputs, as one NATS atomic batch.
 //
 // Invariants:
 // 1. I2: a commit is visible as a whole or not at all, and only while nobody else has claimed the partition.
-// 2. An answer that was lost is never guessed at: the newest checkpoint tells whether the commit went through. A try is
-//    repeated with the same bytes, so whichever try lands, it is the same commit.
-// 3. The messages of `event_dispositions` come last, so that a sink which has passed them has passed the whole commit.
+// 2. If the answer is lost, the newest checkpoint tells whether the commit was stored; nothing is guessed.
+//    All attempts have the same bytes, so the broker stores the same commit whichever attempt succeeds.
+// 3. The messages of `event_dispositions` come last: a sink that has read them has read the whole commit.
 
 import type { JetStreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
@@ -26,16 +26,16 @@ export interface CommitOutput {
 export interface Commit {
   readonly checkpoint: Checkpoint
   readonly messages: readonly BatchMessage[]
-  /** The last message is rows of a table. */
+  /** Whether the last message holds rows of a table. */
   readonly endsInRows: boolean
-  /** Has sealed the checkpoint. */
+  /** The key that sealed the checkpoint. */
   readonly key: Uint8Array
 }
 
 export interface Committed {
-  /** Of the checkpoint: the fence of the next commit. */
+  /** Sequence of the checkpoint, which is the fence of the next commit. */
   readonly stateSeq: number
-  /** Of the last message. */
+  /** Sequence of the last message. */
   readonly lastSeq: number
 }
 
@@ -43,7 +43,7 @@ export interface LedgerAccess {
   readonly nc: NatsConnection
   readonly bulk: BulkTransport
   readonly jsm: JetStreamManager
-  /** Takes what is stored, for the deliverer in this process. */
+  /** Keeps stored commits for the deliverer in this process. */
   readonly recent: RecentCommits
   readonly limits: EngineLimits
   readonly signal: AbortSignal
@@ -51,17 +51,17 @@ export interface LedgerAccess {
 }
 
 export const commitHeader = 'weir-commit'
-/** Of a delta message: `2/3` is the second of three chunks of its commit. */
+/** Header of a delta message: `2/3` is the second of the three chunks in its commit. */
 export const chunkHeader = 'weir-chunk'
 
-/** What makes a checkpoint the next one. */
+/** What a new checkpoint needs to follow the one before it. */
 export interface NextCheckpoint {
   readonly key: Uint8Array
-  /** Where the checkpoint before it lies. */
+  /** Sequence in LEDGER of the checkpoint before it. */
   readonly follows: number
 }
 
-/** Lays the messages of a commit out. What the checkpoint says of them is set here. */
+/** Builds the messages of a commit, in order, and enters them into its checkpoint. */
 export function buildCommit(
   checkpoint: Omit<Checkpoint, 'delta_chunks' | 'follows' | 'messages'>,
   delta: Uint8Array,
@@ -107,8 +107,8 @@ function rank({ table }: CommitOutput): number {
 }
 
 /**
- * Publishes until it is known that the commit is stored, or that it never will be. `fenceSeq`: the last sequence on the
- * checkpoint's subject; it moves when a stranger publishes there.
+ * Publishes until the commit is known to be stored; throws when it never will be. `fenceSeq` is the last
+ * sequence on the checkpoint's subject, which rises when an unknown writer publishes there.
  */
 export async function publishCommit(
   access: LedgerAccess,
@@ -131,7 +131,7 @@ export async function publishCommit(
 
 type Settled =
   | { readonly kind: 'stored'; readonly committed: Committed }
-  /** Try again; `lastSeq`: under this fence. */
+  /** Try again, with the fence `lastSeq` if it is given. */
   | { readonly kind: 'again'; readonly lastSeq?: number }
 
 async function settle(access: LedgerAccess, commit: Commit, outcome: BatchOutcome): Promise<Settled> {
@@ -146,7 +146,7 @@ async function settle(access: LedgerAccess, commit: Commit, outcome: BatchOutcom
       return { kind: 'again' }
     case 'fenced':
     case 'unknown':
-      return recall(access, commit) // an earlier try of ours may be what fences this one
+      return recall(access, commit) // an earlier attempt of ours may have moved the fence
     case 'too_large':
       throw new PartitionFailure(
         'commit_too_large',
@@ -192,7 +192,7 @@ function outcomeDetail(outcome: BatchOutcome): string {
   return outcome.kind === 'stored' ? '' : outcome.detail
 }
 
-/** At least one chunk, so that every commit leaves a trace among the deltas and a hole can be told. */
+/** Returns at least one chunk: every commit then has a delta message, and a missing one is noticed. */
 function cut(bytes: Uint8Array, chunkBytes: number): Uint8Array[] {
   const chunks: Uint8Array[] = []
   for (let at = 0; at === 0 || at < bytes.length; at += chunkBytes)
@@ -220,7 +220,7 @@ function assertFits(
   }
 }
 
-/** What a failed call to the broker is for the engine: trouble that may pass. */
+/** Wraps the error of a call to the broker in a `RetryableError`, except the errors of failures.ts. */
 export function brokerTrouble(what: string, cause: unknown): Error {
   if (cause instanceof Fenced || cause instanceof PartitionFailure || cause instanceof RetryableError)
     return cause

@@ -1,23 +1,23 @@
-// The newest commits that this process stored in LEDGER, kept in memory for its own deliverer, because reading them back
-// from the broker cost the broker and the main thread more than writing them.
+// The newest commits that this process stored in LEDGER, kept in memory for its own deliverer: reading them
+// back costs the broker and the main thread more than writing them.
 //
 // Invariants:
-// 1. The stream stays the source: messages are kept under the sequences that the broker gave them, and what is not here
-//    is read from the stream.
-// 2. At most `mostBytes` are kept, the newest, and nothing while nobody reads.
-// 3. This class owns the memory of what is added, and gives back what nobody took. A reader owns what it took until it
-//    calls `release`.
+// 1. The stream is the source: messages are kept under the sequences that the broker gave them; a reader
+//    reads from the stream what is not kept here.
+// 2. At most the newest `mostBytes` are kept, and nothing while there is no reader.
+// 3. This class owns the memory of added messages, and gives back what no reader took. A reader owns what it
+//    took until it calls `release`.
 
 import type { FeedMessage } from '../../sinks/sink.js'
 import type { BatchMessage } from '../broker/atomic-batch.js'
 import type { SharedMemory } from '../memory/shared-memory.js'
 
-/** Messages that lie side by side in the stream. */
+/** Messages with consecutive sequences in the stream. */
 export interface StoredMessages {
   readonly firstSeq: number
   readonly lastSeq: number
   readonly storedAtMs: number
-  /** When they were added; some are freed before they leave. */
+  /** Their size when they were added; the memory of some is given back before they are removed. */
   readonly bytes: number
   readonly messages: readonly BatchMessage[]
 }
@@ -27,7 +27,7 @@ const mostBytes = 64 << 20
 export class RecentCommits {
   readonly #memory: SharedMemory
   readonly #mostBytes: number
-  /** In the order of their sequences. */
+  /** Ordered by sequence. */
   #stored: StoredMessages[] = []
   #bytes = 0
   #readers = 0
@@ -38,7 +38,7 @@ export class RecentCommits {
     this.#mostBytes = most
   }
 
-  /** The broker has stored these messages, the first of them under this sequence. */
+  /** Adds messages that the broker has stored, the first of them under `firstSeq`. */
   add(firstSeq: number, messages: readonly BatchMessage[]): void {
     if (this.#readers === 0) {
       this.release(messages) // invariant 2
@@ -47,14 +47,14 @@ export class RecentCommits {
     const lastSeq = firstSeq + messages.length - 1
     const bytes = messages.reduce((sum, message) => sum + message.bytes.byteLength, 0)
     const stored = { firstSeq, lastSeq, storedAtMs: Date.now(), bytes, messages }
-    const at = this.#stored.findLastIndex(one => one.firstSeq < firstSeq) + 1 // partitions may answer out of turn
+    const at = this.#stored.findLastIndex(one => one.firstSeq < firstSeq) + 1 // answers may be out of order
     this.#stored.splice(at, 0, stored)
     this.#bytes += bytes
     while (this.#bytes > this.#mostBytes) this.#drop()
     for (const callback of [...this.#callbacks]) callback()
   }
 
-  /** Begins to keep what is added, for one reader, who calls the returned function when it is done. */
+  /** Registers a reader, for whom added messages are kept. It calls the returned function when it is done. */
   open(): () => void {
     this.#readers += 1
     return () => {
@@ -63,7 +63,7 @@ export class RecentCommits {
     }
   }
 
-  /** Takes the messages among which this sequence is, and forgets what lies before it; undefined: it is not here. */
+  /** Takes the messages that include this sequence and drops earlier ones; undefined if it is not kept. */
   take(seq: number): StoredMessages | undefined {
     this.forget(seq)
     const first = this.#stored[0]
@@ -72,12 +72,12 @@ export class RecentCommits {
     return first
   }
 
-  /** Gives the memory of these messages back, where it came from here, once nobody needs them any more. */
+  /** Gives back the memory of messages that nobody needs any more, if it came from `memory`. */
   release(messages: readonly Pick<FeedMessage, 'bytes'>[]): void {
     for (const { bytes } of messages) this.#memory.give(bytes)
   }
 
-  /** Lets go of what lies before this sequence. */
+  /** Drops the messages before this sequence. */
   forget(seq: number): void {
     while (this.#stored[0] !== undefined && this.#stored[0].lastSeq < seq) this.#drop()
   }
@@ -87,17 +87,17 @@ export class RecentCommits {
     return this.#stored.some(one => one.firstSeq <= seq && seq <= one.lastSeq)
   }
 
-  /** The first sequence that is here, whatever lies before it. */
+  /** The lowest sequence that is kept. */
   get firstSeq(): number | undefined {
     return this.#stored[0]?.firstSeq
   }
 
-  /** Messages that are kept. */
+  /** The number of messages that are kept. */
   get count(): number {
     return this.#stored.reduce((sum, one) => sum + one.messages.length, 0)
   }
 
-  /** Calls back whenever something was added, until taken back by the returned function. */
+  /** Calls back after each `add`, until the returned function is called. */
   onAdd(callback: () => void): () => void {
     this.#callbacks.add(callback)
     return () => this.#callbacks.delete(callback)
