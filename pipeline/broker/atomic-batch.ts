@@ -1,10 +1,10 @@
-// One JetStream atomic batch: every message of it is stored, or none.
+// One NATS atomic batch: JetStream stores all of its messages or none.
 //
-// The client's own batch publisher is not used: it drops `expect` on every message but the first and hides the server's
-// error code behind a count that does not fit. The protocol is three headers, spoken here over the bulk transport.
+// The client's own batch publisher is not used: it drops `expect` on every message but the first, and reports
+// a wrong count instead of the server's error code. The protocol has three headers, which this file sets.
 // Invariants:
-// 1. The fence travels on the first message; the server checks it when the batch commits.
-// 2. The answer to the last message decides. No answer is `unknown`, never taken for a no.
+// 1. The first message carries the fence; the server checks it when the NATS atomic batch commits.
+// 2. The answer to the last message decides. A missing answer is `unknown`, never a refusal.
 
 import { nuid } from '@nats-io/transport-node'
 import type { BulkTransport } from './bulk-transport.js'
@@ -12,32 +12,32 @@ import type { BulkTransport } from './bulk-transport.js'
 export interface BatchMessage {
   readonly natsSubject: string
   readonly bytes: Uint8Array
-  /** Headers of ours. */
+  /** Weir's own headers. */
   readonly headers?: Readonly<Record<string, string>>
 }
 
 export interface Fence {
-  /** The sequence that the last message on the first message's subject has; 0: there is none. */
+  /** The last sequence on the subject of the first message; 0 when the subject has none. */
   readonly lastSubjectSequence: number
 }
 
 export type BatchOutcome =
-  /** `seq`: of the last message; the messages of a batch lie side by side. */
+  /** `seq` is that of the last message; the messages have consecutive sequences. */
   | { readonly kind: 'stored'; readonly seq: number; readonly count: number }
   | { readonly kind: 'fenced'; readonly detail: string }
   | { readonly kind: 'too_large'; readonly detail: string }
-  /** Refused for a reason that may pass: overload, no leader, no room. Nothing was stored. */
+  /** Refused for a reason that may pass: overload, no leader, no storage left. Nothing was stored. */
   | { readonly kind: 'busy'; readonly detail: string }
   | { readonly kind: 'refused'; readonly code: number; readonly detail: string }
-  /** No answer came: it may be stored, now or a little later, or not. */
+  /** No answer came: the messages may be stored, may be stored a little later, or not at all. */
   | { readonly kind: 'unknown'; readonly detail: string }
 
 const wrongLastSequence = new Set([10071, 10164])
 const tooLarge = new Set([10054, 10199])
-/** Incomplete or unknown batch, too many under way, no leader, storage, resources: from the server's error table. */
+/** The server's error codes for: incomplete, unknown or too many batches, no leader, storage, resources. */
 const passing = new Set([10008, 10009, 10023, 10028, 10047, 10077, 10167, 10176, 10210])
 
-/** Publishes the messages as one batch and says what became of them. Never throws for what the broker may do. */
+/** Publishes the messages as one NATS atomic batch. Never throws for the broker's failures. */
 export function publishBatch(
   bulk: BulkTransport,
   messages: readonly BatchMessage[],
@@ -48,7 +48,7 @@ export function publishBatch(
   return publish(bulk, messages, index => batchHeaders(id, messages, index, fence), timeoutMs)
 }
 
-/** Publishes one message to a stream, of no batch, and says what became of it. */
+/** Publishes one message to a stream, outside any NATS atomic batch. */
 export function publishOne(
   bulk: BulkTransport,
   message: BatchMessage,
@@ -69,7 +69,7 @@ async function publish(
   return answer.kind === 'no_answer' ? unknown(answer.detail) : answer
 }
 
-/** The message's own headers, and those that make it one of a batch. `id` is the batch's. */
+/** The message's own headers, and those of the NATS atomic batch `id`. */
 function batchHeaders(
   id: string,
   messages: readonly BatchMessage[],
@@ -85,14 +85,14 @@ function batchHeaders(
   }
 }
 
-/** What the server answers to the last message. */
+/** The server's answer to the last message. */
 interface BatchAnswer {
   readonly seq?: number
   readonly count?: number
   readonly error?: { readonly code: number; readonly err_code: number; readonly description: string }
 }
 
-/** What became of so many messages. One that is no batch is answered without a count. */
+/** The outcome for `count` messages. The answer to a single message outside a batch has no count. */
 function outcomeOf(text: string, count: number): BatchOutcome {
   const answer = answerIn(text)
   if (answer?.error === undefined) {

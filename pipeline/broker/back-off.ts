@@ -1,4 +1,5 @@
-// The one way to wait: for how long after a failure, until a signal, up to a deadline.
+// All waiting in the pipeline: the pause after a failure, a pause that a signal ends, and a deadline for
+// work.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -8,8 +9,8 @@ export interface BackOff {
 }
 
 /**
- * Doubles per failure up to the limit. `random`, from 0 to 1, takes up to half of it away, so that processes do not return
- * in step; without it the pause is whole.
+ * Doubles per failure up to the limit. `random`, from 0 to 1, shortens the pause by up to half, so that
+ * processes do not retry at the same time; without it the pause is not shortened.
  */
 export function backOffMs(failures: number, { retryMinMs, retryMaxMs }: BackOff, random = 1): number {
   const fullMs = Math.min(retryMaxMs, retryMinMs * 2 ** Math.min(failures - 1, 30))
@@ -21,7 +22,7 @@ export async function pauseFor(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal }).catch(() => undefined)
 }
 
-/** Whether the work ended within the time; a failure of it is thrown. What becomes of it later is nobody's. */
+/** Whether the work ended within the time; throws the work's error. What happens after the time is ignored. */
 export async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
   const ended = new AbortController()
   const late = sleep(ms, false, { signal: ended.signal }).catch(() => false)

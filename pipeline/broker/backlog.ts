@@ -1,6 +1,6 @@
-// How many bytes of a stream lie behind a position, from what the broker tells of the stream as a whole now and then:
-// its last sequence and its bytes. Between two readings sequences are taken to be equally large.
-// Invariant: at most `mostReadings` are kept; the older the coarser, since a backlog that old is large anyway.
+// Estimates how many bytes of a stream come after a position, from occasional readings of the stream's last
+// sequence and size. Messages between two readings are assumed to be of equal size.
+// Invariant: at most `mostReadings` are kept. Older ones are fewer, since a backlog that old is large anyway.
 
 const mostReadings = 512
 
@@ -14,10 +14,10 @@ export class Backlog {
   #readings: { readonly seq: number; readonly bytes: number }[] = []
   #firstSeq = 0
 
-  /** The stream as it is now. */
+  /** Adds a reading of the stream. */
   read({ firstSeq, lastSeq, bytes }: StreamExtent): void {
     const newest = this.#readings.at(-1)
-    // Purged, or made anew: what was read before no longer fits.
+    // The stream was purged or made again: earlier readings are no longer valid.
     if (firstSeq !== this.#firstSeq || (newest !== undefined && lastSeq < newest.seq)) this.#readings = []
     this.#firstSeq = firstSeq
     if (this.#readings.length === 0) this.#readings.push({ seq: firstSeq - 1, bytes: 0 })

@@ -1,4 +1,4 @@
-// What an error of the broker means for a sink that writes back into JetStream: always that trying again may help.
+// The outcome of a broker error for a sink that writes back into JetStream: always `retryable`.
 
 import type { SinkOutcome } from '../../sinks/sink.js'
 

@@ -1,13 +1,13 @@
-// The port for bulk traffic with the broker: batches and snapshots on their way there, inputs on their way here.
-// What passes it is known by the tests of bulk-transport.test.ts, which any implementation must pass.
+// The port for bulk traffic with the broker: NATS atomic batches and snapshots go out, inputs come in.
+// Every implementation must pass bulk-transport.test.ts.
 //
 // Invariants:
-// 1. The messages of one `request` are sent side by side on one connection, or none of them is. A message that is larger
-//    than the broker takes is refused as `too_large` before anything is sent.
-// 2. Nothing is asked for twice. When the connection is lost, each request under way is answered with `no_answer` and each
-//    reading is told so, at once; whoever waits for either asks again.
-// 3. What is begun while the connection is down waits until it is back: a request up to its time-out, a reading until the
-//    connection is closed.
+// 1. The messages of one `request` are sent one after another on one connection, or none is sent. A message
+//    that is too large for the broker is refused as `too_large` before anything is sent.
+// 2. The transport repeats nothing. When the connection is lost, it answers each open request with
+//    `no_answer` and calls `onLost` of each reading, at once; the caller asks again.
+// 3. Calls made while the connection is down wait until it is back: a request until its time-out, a reading
+//    until the connection is closed.
 
 export interface OutgoingMessage {
   readonly natsSubject: string
@@ -18,42 +18,42 @@ export interface OutgoingMessage {
 export type BulkAnswer =
   | { readonly kind: 'answered'; readonly text: string }
   | { readonly kind: 'too_large'; readonly detail: string }
-  /** Whether the broker has the messages is not known. */
+  /** It is not known whether the broker has the messages. */
   | { readonly kind: 'no_answer'; readonly detail: string }
 
-/** Header lines of a message, and the status that the broker gives in place of one. */
+/** Headers of a message, or the status that the broker sends instead of a message. */
 export interface MessageHead {
-  /** 0 where there is no status. */
+  /** The status code; 0 when there is none. */
   readonly code: number
   readonly description: string
-  /** The first value, whichever way its name was written; undefined when there is none, or an empty one. */
+  /** The first value of a header, in any case of letters; undefined when it is missing or empty. */
   get(name: string): string | undefined
 }
 
 export interface PulledMessage {
-  /** The subject for an answer, in which JetStream numbers its messages. */
+  /** The reply subject, which contains JetStream's sequence numbers. */
   readonly reply: string
   readonly head: MessageHead
-  /** The reader's to keep. */
+  /** The reader may keep these bytes. */
   readonly bytes: Uint8Array
 }
 
-/** What the broker sends for one reading. */
+/** The callbacks of one reading. */
 export interface PullReading {
   readonly onMessage: (message: PulledMessage) => void
-  /** The connection is lost, and this reading with it. */
+  /** The connection is lost, and this reading has ended. */
   readonly onLost: (detail: string) => void
 }
 
 export interface OpenReading {
-  /** Asks for more; dropped when the connection is lost. */
+  /** Asks for more messages; does nothing once the connection is lost. */
   pull(natsSubject: string, request: string): void
   close(): void
 }
 
 export interface BulkTransport {
-  /** Publishes the messages and says what the broker answers to the last. Never throws for what the broker may do. */
+  /** Publishes the messages and returns the broker's answer to the last. Never throws for the broker's failures. */
   request(messages: readonly OutgoingMessage[], timeoutMs: number): Promise<BulkAnswer>
-  /** Begins a reading. Throws when the connection is closed before it is up. */
+  /** Begins a reading. Throws when the connection is closed instead of coming up. */
   open(reading: PullReading): Promise<OpenReading>
 }

@@ -1,5 +1,5 @@
-// Bulk traffic over the connection of the stock client, whose memory is the garbage collector's: it copies what it sends,
-// and what it reads lies in buffers that nobody uses again.
+// The bulk transport over the stock client, which leaves memory to the garbage collector: it copies what it
+// sends, and never reuses the buffers of what it reads.
 
 import {
   createInbox,
@@ -20,13 +20,13 @@ import type {
 } from './bulk-transport.js'
 import { type ConnectionWatch, unlessLost } from './connection-watch.js'
 
-/** Between two looks whether the connection was closed for good. */
+/** The interval of checks whether the connection was closed for good. */
 const lookAgainMs = 1_000
 
 export class ClientTransport implements BulkTransport {
   readonly #nc: NatsConnection
   readonly #watch: ConnectionWatch
-  /** What ends each reading. */
+  /** The functions that end the open readings. */
   readonly #readings = new Set<() => void>()
 
   constructor(nc: NatsConnection, watch: ConnectionWatch) {
@@ -38,7 +38,7 @@ export class ClientTransport implements BulkTransport {
   }
 
   async request(messages: readonly OutgoingMessage[], timeoutMs: number): Promise<BulkAnswer> {
-    // What is sent while the connection is down is dropped by the client.
+    // The client drops what is sent while the connection is down.
     if (!(await this.#watch.reached(timeoutMs))) return noAnswer('the broker is out of reach')
     const largest = messages.reduce((most, message) => Math.max(most, lengthOf(message)), 0)
     const maxPayload = this.#nc.info?.max_payload ?? largest
@@ -54,7 +54,7 @@ export class ClientTransport implements BulkTransport {
     }
   }
 
-  /** Without a wait between the messages, so that they are sent in order. */
+  /** Sends the messages without an `await` between them, so that they keep their order. */
   #send(messages: readonly OutgoingMessage[], timeoutMs: number): Promise<Msg> {
     for (const { natsSubject, bytes, headers } of messages.slice(0, -1))
       this.#nc.publish(natsSubject, bytes, { headers: headersOf(headers) })
@@ -114,7 +114,7 @@ function noAnswer(detail: string): BulkAnswer {
   return { kind: 'no_answer', detail }
 }
 
-/** As the broker counts: the payload and the head, `NATS/1.0`, a line for each header and an empty one. */
+/** Size as the broker counts it: payload, the line `NATS/1.0`, a line for each header, an empty line. */
 function lengthOf({ bytes, headers }: OutgoingMessage): number {
   let length = bytes.length + 12
   for (const [name, value] of Object.entries(headers)) length += name.length + value.length + 4

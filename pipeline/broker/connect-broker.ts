@@ -1,4 +1,4 @@
-// Our connection to the broker: the client, and what is made once with it and handed to whoever works with the broker.
+// Connects to the broker: makes the client and its bulk transport, once, for all who work with the broker.
 
 import { connect, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node'
 import type { BulkTransport } from './bulk-transport.js'
@@ -13,7 +13,7 @@ export interface BrokerConnection {
 
 export async function connectBroker(options: NodeConnectionOptions): Promise<BrokerConnection> {
   const client = await connect({ ...options })
-  // A server that was down when we began is dropped by the client for good, and would be missed when another one dies.
+  // The client drops for good a server that is down at the start; it may be needed when another server fails.
   if (Array.isArray(options.servers))
     client.setServers([...new Set([...options.servers, ...client.getServers().map(({ listen }) => listen)])])
   const watch = watchConnection(client)

@@ -1,18 +1,19 @@
-// Whether a connection to the broker is up, for whoever waits for an answer on it: the client drops what is under way when
-// the connection is lost, and what is sent before it is back, and lets the caller wait for the time-out.
-// Invariant: this is a matter of time alone. A loss says nothing about what the broker stored.
+// Tells callers that wait for an answer whether the connection to the broker is up. The client drops open
+// requests when the connection is lost, drops what is sent while it is down, and lets the caller wait for the
+// time-out.
+// Invariant: this only shortens waiting. A lost connection says nothing about what the broker stored.
 
 import { errors, type NatsConnection } from '@nats-io/transport-node'
 
 export interface ConnectionWatch {
   readonly isUp: boolean
-  /** True once the connection is up, false when it is not by then, or was closed. */
+  /** True once the connection is up; false when it is closed, or still down after `withinMs`. */
   reached(withinMs: number): Promise<boolean>
-  /** Calls back at every loss and at every return until taken back by the returned function. */
+  /** Calls back whenever the connection is lost or back, until the returned function is called. */
   onChange(callback: (isUp: boolean) => void): () => void
 }
 
-/** What `answer` answers, or undefined as soon as the connection is lost. What comes of it later is nobody's. */
+/** Resolves to `answer`, or to undefined as soon as the connection is lost; a later result is ignored. */
 export async function unlessLost<T>(watch: ConnectionWatch, answer: Promise<T>): Promise<T | undefined> {
   let takeBack = () => {}
   const lost = new Promise<undefined>(resolve => {
@@ -29,13 +30,13 @@ export async function unlessLost<T>(watch: ConnectionWatch, answer: Promise<T>):
 }
 
 /**
- * The same connection, but a request on it, those of JetStream and of buckets included, fails as soon as the connection is
- * lost, and one that is made while it is down is sent when it is back. The client lets each run into its time-out, and
- * drops what is sent meanwhile. Everything else is the client's own; `nc` itself is left as it is.
+ * Wraps the connection: a request (also of JetStream and of buckets) fails as soon as the connection is lost,
+ * and a request made while it is down is sent once it is back. The client alone would wait for the time-out,
+ * and drop what is sent meanwhile. All else is passed to `nc`, which is not changed.
  */
 export function failingWhenLost(nc: NatsConnection, watch: ConnectionWatch): NatsConnection {
   const request: NatsConnection['request'] = async (natsSubject, payload, options) => {
-    // Without a wait where there is none: what is requested goes out in the order of the calls, as with the client.
+    // No `await` while the connection is up, so that requests are sent in the order of the calls.
     if (!watch.isUp && !(await watch.reached(options?.timeout ?? defaultTimeoutMs)))
       throw new errors.ConnectionError('the broker is out of reach')
     const answer = await unlessLost(watch, nc.request(natsSubject, payload, options))
@@ -47,10 +48,10 @@ export function failingWhenLost(nc: NatsConnection, watch: ConnectionWatch): Nat
   })
 }
 
-/** The client's own, of a request that names none. */
+/** The client's default time-out of a request. */
 const defaultTimeoutMs = 1_000
 
-/** It ends with the connection. */
+/** Watches the connection until it is closed. */
 export function watchConnection(nc: NatsConnection): ConnectionWatch {
   const callbacks = new Set<(isUp: boolean) => void>()
   let isUp = nc.info !== undefined

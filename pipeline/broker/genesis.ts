@@ -1,5 +1,4 @@
-// The bucket `weir_genesis`: which streams and buckets this installation made, and the key that seals
-// checkpoints.
+// The bucket `weir_genesis`: which streams and buckets were made, and the key that seals checkpoints.
 //
 // A stream that was lost, purged or made again looks like a new one. So a record of the installation is
 // written at its first start; a stream that the record names and that is missing was lost.
@@ -7,8 +6,7 @@
 // 1. The record is written before the first stream is made, and never when streams exist already.
 // 2. Once all streams and buckets are made, the record names each stream with its time of creation, and each
 //    bucket. From then on Weir makes nothing again that the record names.
-// 3. `born.<p>` is written after the first checkpoint of a partition is stored and before it processes any
-//    input.
+// 3. `born.<p>` is written once a partition's first checkpoint is stored, and before any input is processed.
 // 4. The key never changes: Weir did not write a checkpoint that this key does not seal.
 
 import { createHmac, randomBytes } from 'node:crypto'

@@ -1,5 +1,5 @@
-// Publishes the catalog files of the configuration, as a system of record would by `weir.catalog.published`.
-// Invariant: the event's identity is the file's content, so publishing at every start is publishing once.
+// Publishes the catalog files of the configuration as `weir.catalog.published`, as a system of record would.
+// Invariant: the id of the event is a hash of the content, so that the same file counts once over all starts.
 
 import type { JetStreamClient } from '@nats-io/jetstream'
 import type { Catalog } from '../../schemas/catalog/catalog.js'

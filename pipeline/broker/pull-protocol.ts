@@ -1,18 +1,18 @@
-// What a JetStream server sends in answer to a pull: messages, whose reply subject numbers them, and status lines.
+// Parses a JetStream server's answers to a pull: messages, numbered in their reply subject, and status lines.
 
 import type { InputMessage } from '../core/decode/decode.js'
 import type { MessageHead } from './bulk-transport.js'
 
 /** An input message as it was read. */
 export interface ReadMessage extends InputMessage {
-  /** When this process had it. */
+  /** When this process read the message. */
   readonly readAtMs: number
   readonly head: MessageHead
 }
 
 export interface Delivery {
   readonly streamSeq: number
-  /** Counts what this consumer was sent, from 1. */
+  /** The number of this delivery on its consumer, from 1. */
   readonly consumerSeq: number
   readonly storedAtMs: number
   /** Messages that the server still has for this consumer. */
@@ -21,11 +21,11 @@ export interface Delivery {
 
 export type PullStatus =
   | { readonly kind: 'heartbeat' }
-  /** `tooLarge`: the next message does not fit into what is left of the pull. */
+  /** `tooLarge`: the next message exceeds the bytes that are left of the pull. */
   | { readonly kind: 'end_of_pull'; readonly tooLarge: boolean }
   | { readonly kind: 'interrupted'; readonly detail: string }
 
-/** What the reply subject of a message says; undefined when it is a status line. */
+/** Parses the reply subject of a message; undefined for a status line. */
 export function deliveryOf(reply: string): Delivery | undefined {
   if (!reply.startsWith('$JS.ACK.')) return undefined
   const tokens = reply.split('.')

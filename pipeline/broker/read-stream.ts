@@ -1,11 +1,11 @@
-// Reads what a stream holds of some subjects, from one sequence to another, once.
+// Reads the messages of a stream on some subjects once, from one sequence to another.
 
 import { DeliverPolicy, type JetStreamClient, type JsMsg } from '@nats-io/jetstream'
 
 export interface StreamStretch {
   readonly stream: string
   readonly filterSubject: string
-  /** Both included. `to` undefined: what is there when the reading reaches the end. */
+  /** Both included. Without `to` the reading ends when it reaches the end of the stream. */
   readonly from: number
   readonly to?: number
 }
@@ -36,7 +36,7 @@ export async function* readStretch(
       messages.stop()
     }
   } finally {
-    await consumer.delete().catch(() => false) // it would expire by itself
+    await consumer.delete().catch(() => false) // the consumer would expire by itself
   }
   signal.throwIfAborted()
 }
