@@ -22,7 +22,7 @@ export async function pauseFor(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal }).catch(() => undefined)
 }
 
-/** Whether the work ended within the time; throws the work's error. What happens after the time is ignored. */
+/** Whether the work ended within the time; throws the work's error. A later result is ignored. */
 export async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
   const ended = new AbortController()
   const late = sleep(ms, false, { signal: ended.signal }).catch(() => false)

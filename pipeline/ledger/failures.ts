@@ -1,6 +1,6 @@
-// The three ways in which running a partition ends early. The engine acts on the class and shows the code.
+// The errors with which running a partition ends early. The engine acts on the class and shows the code.
 
-/** Nothing will change until somebody acts: the partition stops and says what to do. Codes are stable. */
+/** An operator has to act: the partition stops, and the error says what to do. Codes are stable. */
 export class PartitionFailure extends Error {
   override readonly name = 'PartitionFailure'
   readonly code: PartitionFailureCode
@@ -12,15 +12,15 @@ export class PartitionFailure extends Error {
 }
 
 export type PartitionFailureCode =
-  /** An input stream is not the one that the checkpoint read, or no longer holds what is to be read next. */
+  /** An input stream is not the one of the checkpoint, or no longer holds the message to read next. */
   | 'input_recreated'
   | 'input_purged'
   | 'input_behind_checkpoint'
-  /** What was there once is gone, or is another one of that name: never a reason to begin anew. */
+  /** The genesis record, LEDGER or the checkpoint is gone or was replaced; the partition never starts from zero. */
   | 'genesis_missing'
   | 'ledger_recreated'
   | 'checkpoint_missing'
-  /** The ledger cannot give back the state. */
+  /** The state cannot be restored from the ledger. */
   | 'checkpoint_unreadable'
   | 'snapshot_missing'
   | 'ledger_incomplete'
@@ -30,17 +30,17 @@ export type PartitionFailureCode =
   /** The same input fails again and again. */
   | 'processing_failed'
 
-/** Somebody else owns the partition now: let go, write nothing. */
+/** Another session owns the partition now: stop working on it and write nothing. */
 export class Fenced extends Error {
   override readonly name = 'Fenced'
 }
 
-/** Trouble outside, or a worker that died: drop what is in memory, claim again and go on from the checkpoint. */
+/** A failure outside, or a worker died: drop the state in memory, claim again, continue from the checkpoint. */
 export class RetryableError extends Error {
   override readonly name = 'RetryableError'
 }
 
-/** The worker could not open or process. Tried again from the ledger a few times; then `processing_failed`. */
+/** The worker failed to open the state or to process. Retried from the ledger; then `processing_failed`. */
 export class ProcessingError extends Error {
   override readonly name = 'ProcessingError'
 }

@@ -1,28 +1,28 @@
-// Holds the messages of one partition in LEDGER, as they are read, against the checkpoints that name them.
+// Compares the messages of one partition in LEDGER, as they are read, with the checkpoints that name them.
 //
 // Invariants:
-// 1. A message counts only if a checkpoint names it: it lies as far behind the checkpoint as that says, on that subject,
-//    with so many bytes. A batch lies in one piece, so nobody else's message can lie there.
-// 2. A checkpoint counts only if our key sealed it and it is newer than the one before it: an old one that is sent again
-//    is a stranger's message like any other.
-// 3. What counts is whole: each checkpoint follows the one before it, and everything named that the reader asked for has
-//    come before the next one. A hole throws.
+// 1. A message counts only if a checkpoint names its offset after the checkpoint, its subject and its size. A
+//    NATS atomic batch has consecutive sequences, so no other writer's message can be among its messages.
+// 2. A checkpoint counts only if our key sealed it and it is newer than the one before it. An old checkpoint
+//    that is sent again is foreign, like any message of an unknown writer.
+// 3. Nothing is missing: each checkpoint follows the one before it, and all named messages that the reader
+//    reads come before the next checkpoint. A gap throws `LedgerGap`.
 
 import { type Checkpoint, isNewer, type OrderOfCheckpoint, parseCheckpoint } from './checkpoint.js'
 
-/** Of the newest checkpoint that was read. */
+/** The position of the newest checkpoint that was read. */
 export interface Head extends OrderOfCheckpoint {
   readonly seq: number
 }
 
 export type Seen =
   | { readonly kind: 'checkpoint'; readonly checkpoint: Checkpoint }
-  /** `what`: the end of its subject. */
+  /** A message that a checkpoint names; `what` is the last token of its subject. */
   | { readonly kind: 'named'; readonly what: string }
-  /** No commit names it. */
+  /** A message that no checkpoint names. */
   | { readonly kind: 'foreign' }
 
-/** LEDGER lacks something that a checkpoint names. */
+/** LEDGER lacks a message that a checkpoint names. */
 export class LedgerGap extends Error {
   override readonly name = 'LedgerGap'
 }
@@ -30,9 +30,9 @@ export class LedgerGap extends Error {
 export interface PartitionCommitsOptions {
   readonly partition: number
   readonly key: Uint8Array
-  /** Whether messages on this end of a subject are read, beside the checkpoints. */
+  /** Whether the reader reads messages whose subject ends in `what`, besides the checkpoints. */
   readonly reads: (what: string) => boolean
-  /** The first checkpoint is the one of this sequence. Default: the first of the partition. */
+  /** The sequence of the first checkpoint to read. Default: the first of the partition. */
   readonly beginsAt?: number
 }
 
@@ -42,7 +42,7 @@ export class PartitionCommits {
   readonly #options: PartitionCommitsOptions
   #head: Head | undefined
   #named: Checkpoint['messages'] = []
-  /** Of `#named`: what was seen, or is not read. */
+  /** How many messages of `#named` were seen or are not read. */
   #passed = 0
 
   constructor(options: PartitionCommitsOptions) {
@@ -53,13 +53,13 @@ export class PartitionCommits {
     return this.#head
   }
 
-  /** Goes on where another reading ended: `passed` is the last sequence that it had seen. */
+  /** Continues an earlier reading; `passed` is the last sequence that it saw. */
   resume(seq: number, checkpoint: Checkpoint, passed: number): void {
     this.#begin(seq, checkpoint)
     this.#passed = Math.min(Math.max(0, passed - seq), checkpoint.messages.length)
   }
 
-  /** In the order of the stream. `what`: the end of the subject; undefined where the reader does not know it. */
+  /** Takes the next message of the stream. `what`: last token of its subject; undefined if the reader lacks it. */
   see(seq: number, bytes: Uint8Array, what?: string): Seen {
     const index = this.#head === undefined ? -1 : seq - this.#head.seq - 1
     const named = this.#named[index]
@@ -105,7 +105,7 @@ export class PartitionCommits {
     return { kind: 'named', what: name }
   }
 
-  /** Invariant 3. */
+  /** Throws when a message before `index` that the reader reads has not been seen (invariant 3). */
   #assertPassed(index: number): void {
     for (let at = this.#passed; at < index; at += 1) {
       const [name] = this.#named[at]!

@@ -1,4 +1,4 @@
-// How to reach ClickHouse, and the settings that every insert is pinned to.
+// The connection to ClickHouse, and the settings of every insert.
 
 import {
   type ClickHouseClient,
@@ -14,9 +14,9 @@ export interface ClickHouseConfig {
   readonly password: string
   /** Created by the migrations. */
   readonly database: string
-  /** gzip on the way in. Default false: on loopback and in a data centre it costs more time than it saves. */
+  /** Compresses inserts with gzip. Default false: on loopback and in a data centre gzip costs more time than it saves. */
   readonly compressInserts?: boolean
-  /** One request, an insert included. Default 120 s. */
+  /** Time-out of one request, also of an insert. Default 120 s. */
   readonly requestTimeoutMs?: number
   /** Default 10. */
   readonly maxConnections?: number
@@ -32,7 +32,7 @@ export function openClickHouse(config: ClickHouseConfig, database = config.datab
     application: 'weir',
     request_timeout: config.requestTimeoutMs ?? 120_000,
     max_open_connections: config.maxConnections ?? 10,
-    // Every error comes back as an outcome; the client would print it a second time, with the statement.
+    // Every error becomes an outcome; the client's log would repeat it, with the statement.
     log: { level: ClickHouseLogLevel.OFF },
     compression: { request: config.compressInserts ?? false, response: false },
   })

@@ -1,10 +1,11 @@
-// What an error of ClickHouse means for the range in hand: worth trying again, or waiting for somebody.
-// Invariant: no error is a success. An insert whose fate is unknown is tried again; its token makes that harmless.
+// Maps a ClickHouse error to the outcome of the range: `retryable`, or `rejected` until an operator acts.
+// Invariant: no error is a success. An insert with an unknown result is retried; its token makes that
+// harmless.
 
 import { ClickHouseError } from '@clickhouse/client'
 import type { SinkOutcome } from '../sink.js'
 
-/** Trouble of the moment: load, memory, disk, network, coordination, or an insert cut short. */
+/** Errors that may pass by themselves: load, memory, disk, network, coordination, or an interrupted insert. */
 const passing = new Set([
   '3', // UNEXPECTED_END_OF_FILE: the request was cut
   '23', // CANNOT_READ_FROM_SOCKET
@@ -50,7 +51,7 @@ const passing = new Set([
   '1002', // UNKNOWN_EXCEPTION
 ])
 
-/** What a record holds that its column cannot. */
+/** Errors that say that a column cannot hold the value of a record. */
 const ofTheRecord = new Set([
   '6', // CANNOT_PARSE_TEXT
   '27', // CANNOT_PARSE_INPUT_ASSERTION_FAILED
@@ -65,7 +66,7 @@ const ofTheRecord = new Set([
   '469', // VIOLATED_CONSTRAINT
 ])
 
-/** Whether it is what the rows hold that was refused, so that other rows would be taken. */
+/** Whether ClickHouse refused the content of the rows, so that it would accept other rows. */
 export function isOfTheRecord(error: unknown): boolean {
   return error instanceof ClickHouseError && ofTheRecord.has(error.code)
 }
@@ -80,7 +81,7 @@ export function outcomeOfError(error: unknown): Exclude<SinkOutcome, { kind: 'ok
   return { kind: 'retryable', code: 'connection', detail: connectionDetail(error) }
 }
 
-/** Node leaves the message of an AggregateError empty; what was refused stands in its parts. */
+/** Node leaves the message of an AggregateError empty; its parts have the messages. */
 function connectionDetail(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(String).join('; ')
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error)

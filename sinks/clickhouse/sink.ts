@@ -1,11 +1,13 @@
 // Writes one range of messages into ClickHouse in one idempotent attempt.
 // Invariants:
-// 1. One insert per table and range, named `<token of the range>:<table>`. ClickHouse keeps the first insert of a name
-//    and drops a second in silence, whatever it holds; so a name must always stand for the same rows. The deliver loop
-//    sees to that (it writes the range down before the first attempt); records.ts adds nothing of its own.
-// 2. An insert that was refused for what it holds wrote nothing. It is taken apart only after that was written down, and is
-//    never again tried as a whole: a name that stood for many rows stands for none.
-// 3. The answer is `ok` only when every insert was answered: the position of the feed never passes what is not there.
+// 1. One insert per table and range, with the token `<token of the range>:<table>`. ClickHouse keeps the
+//    first insert of a token and silently drops a second, even with other rows; so a token must always have
+//    the same rows. The deliver loop ensures this (it records the range before the first attempt); records.ts
+//    adds no data of its own.
+// 2. An insert whose content was refused wrote nothing. It is split only after that was recorded, and is
+//    never tried as a whole again.
+// 3. The answer is `ok` only when every insert succeeded: the position of the feed never passes unwritten
+//    rows.
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { Apart, FeedMessage, FeedRange, RefusedRecord, Sink, SinkOutcome } from '../sink.js'
@@ -26,7 +28,7 @@ import { contentOf, halvesOf, sequenceOf } from './take-apart.js'
 
 export type ReadRange = (messages: readonly FeedMessage[]) => RangeInserts
 
-/** Where the rows of each kind of feed go. */
+/** The tables of each kind of feed. */
 const tablesOf = new Map<ReadRange, readonly string[]>([
   [insertsOfLedger, ledgerTables],
   [insertsOfBilling, ['billing_batches']],
@@ -40,7 +42,7 @@ export class ClickHouseSink implements Sink {
   readonly #folder: RowsFolder
   readonly #inserts: ReadRange
 
-  /** `inserts` is that of the feed: `insertsOfLedger`, `insertsOfBilling`, `insertsOfPostings` or `insertsOfDeliveries`. */
+  /** `inserts` is the function of the feed: `insertsOfLedger`, `insertsOfBilling`, `insertsOfPostings` or `insertsOfDeliveries`. */
   constructor(config: ClickHouseConfig, inserts: ReadRange = insertsOfLedger) {
     this.#client = openClickHouse(config)
     this.#folder = new RowsFolder(config)
@@ -48,7 +50,7 @@ export class ClickHouseSink implements Sink {
   }
 
   async apply(range: FeedRange, signal: AbortSignal): Promise<SinkOutcome> {
-    // The client only hears of a signal that fires later.
+    // The client ignores a signal that has fired already.
     if (signal.aborted) return { kind: 'retryable', code: 'aborted', detail: 'stopped before the attempt' }
     const read = this.#inserts(range.messages)
     if (read.kind === 'rejected') return read
@@ -57,7 +59,7 @@ export class ClickHouseSink implements Sink {
     return firstTrouble(outcomes) ?? sumOf([...outcomes, { kind: 'ok', rows: 0, refused: malformed }])
   }
 
-  /** A row is inserted under the token that it was refused under: it was not written then. */
+  /** Inserts a row under the token under which it was refused; that attempt wrote nothing. */
   async applyRefused(
     { table, name, bytes, token }: RefusedRecord,
     signal: AbortSignal,
@@ -83,7 +85,7 @@ export class ClickHouseSink implements Sink {
     await this.#client.close()
   }
 
-  /** One insert, or its halves where it was refused before for what it holds. */
+  /** Writes an insert, or its halves if its content was refused before. */
   async #put(insert: TableInsert, range: FeedRange, signal: AbortSignal): Promise<SinkOutcome> {
     const refused = range.apart?.find(one => one.name === insert.name)
     if (refused === undefined) return this.#insert(insert, range.token, signal)
@@ -106,7 +108,7 @@ export class ClickHouseSink implements Sink {
   }
 }
 
-/** Trouble of the moment first: what is refused is looked at when the rest can be written. */
+/** The first failure; `apart` comes last, so that inserts are split only when the others can be written. */
 function firstTrouble(outcomes: readonly SinkOutcome[]): SinkOutcome | undefined {
   const trouble = outcomes.filter(outcome => outcome.kind !== 'ok')
   return trouble.find(outcome => outcome.kind !== 'apart') ?? trouble[0]

@@ -1,10 +1,10 @@
-// An insert in halves, down to the row: what is left when ClickHouse refuses a row for what it holds is that row.
-// Invariant: the halves of an insert are the same whenever it is taken apart, and so are their names.
+// Splits an insert into halves, down to single rows, to find the rows whose content ClickHouse refuses.
+// Invariant: an insert always splits into the same halves, with the same names.
 
 import { type Table, tableFromIPC, tableToIPC } from 'apache-arrow'
 import type { TableInsert } from './records.js'
 
-/** The two halves; undefined when there is but one row, or none. */
+/** The two halves; undefined for an insert of one row or none. */
 export function halvesOf(insert: TableInsert): readonly [TableInsert, TableInsert] | undefined {
   const rows = tableFromIPC(Buffer.concat(insert.parts))
   if (rows.numRows < 2) return undefined
