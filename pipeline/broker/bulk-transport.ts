@@ -52,7 +52,7 @@ export interface OpenReading {
 }
 
 export interface BulkTransport {
-  /** Publishes the messages and returns the broker's answer to the last. Does not throw if the broker fails. */
+  /** Publishes the messages; returns the broker's answer to the last. Never throws if the broker fails. */
   request(messages: readonly OutgoingMessage[], timeoutMs: number): Promise<BulkAnswer>
   /** Begins a reading. Throws when the connection is closed instead of coming up. */
   open(reading: PullReading): Promise<OpenReading>

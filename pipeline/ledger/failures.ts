@@ -16,7 +16,7 @@ export type PartitionFailureCode =
   | 'input_recreated'
   | 'input_purged'
   | 'input_behind_checkpoint'
-  /** The genesis record, LEDGER or the checkpoint is gone or was replaced; the partition never starts from zero. */
+  /** The genesis record, LEDGER or the checkpoint was lost or replaced; the partition never starts anew. */
   | 'genesis_missing'
   | 'ledger_recreated'
   | 'checkpoint_missing'
@@ -35,7 +35,7 @@ export class Fenced extends Error {
   override readonly name = 'Fenced'
 }
 
-/** A failure outside, or a worker died: drop the state in memory, claim again, continue from the checkpoint. */
+/** A failure outside, or a worker died: drop the memory, claim again, continue from the checkpoint. */
 export class RetryableError extends Error {
   override readonly name = 'RetryableError'
 }

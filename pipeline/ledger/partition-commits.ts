@@ -59,7 +59,7 @@ export class PartitionCommits {
     this.#passed = Math.min(Math.max(0, passed - seq), checkpoint.messages.length)
   }
 
-  /** Takes the next message of the stream. `what`: last token of its subject; undefined if the reader lacks it. */
+  /** Takes the next message of the stream. `what`: last token of its subject, if the reader knows it. */
   see(seq: number, bytes: Uint8Array, what?: string): Seen {
     const index = this.#head === undefined ? -1 : seq - this.#head.seq - 1
     const named = this.#named[index]

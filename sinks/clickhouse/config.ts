@@ -14,7 +14,7 @@ export interface ClickHouseConfig {
   readonly password: string
   /** Created by the migrations. */
   readonly database: string
-  /** Compresses inserts with gzip. Default false: on loopback and in a data centre gzip costs more time than it saves. */
+  /** gzip for inserts. Default false: on loopback and in a data centre it costs more time than it saves. */
   readonly compressInserts?: boolean
   /** Time-out of one request, also of an insert. Default 120 s. */
   readonly requestTimeoutMs?: number

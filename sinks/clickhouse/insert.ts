@@ -1,4 +1,4 @@
-// One insert of one Arrow stream, by whichever way is cheaper: as a file on the same machine, else as the request's body.
+// Inserts one Arrow stream: as a file if ClickHouse on this machine takes it, else as the request's body.
 
 import { Readable } from 'node:stream'
 import { type ClickHouseClient, ClickHouseError } from '@clickhouse/client'
@@ -16,7 +16,7 @@ export interface ArrowInsert {
   readonly token: string
 }
 
-/** Returns how many rows were written once ClickHouse has them on disk. */
+/** Returns the number of rows written, once ClickHouse has them on disk. */
 export async function insertArrow(
   client: ClickHouseClient,
   folder: RowsFolder,

@@ -1,10 +1,11 @@
 // Brings the database to the schema of this program: the SQL files of `migrations/`, in order, each once.
 // Invariants:
-// 1. A statement may run twice without harm (IF NOT EXISTS, OR REPLACE), so a crash inside a file, or two processes at
-//    once, are healed by running the file again. The file is recorded after its last statement.
-// 2. A file that was applied never changes: another content under its name is refused.
+// 1. A statement may run twice without harm (IF NOT EXISTS, OR REPLACE), so running a file again repairs a
+//    crash inside it, or two processes at once. The file is recorded after its last statement.
+// 2. A file that was applied never changes: other content under its name is refused.
 // 3. A database that a newer Weir has migrated is refused.
-// Tables are named without a database, which the client's session gives. A statement ends with `;` at a line's end.
+// Tables are named without a database, which the client's session gives. A statement ends with `;` at a
+// line's end.
 
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
@@ -22,7 +23,7 @@ export class MigrationRefused extends Error {
   override readonly name = 'MigrationRefused'
 }
 
-/** The names of the files that were applied now, none when the schema was current. */
+/** Returns the names of the files that were applied now; none if the schema was current. */
 export async function migrate(
   config: ClickHouseConfig,
   migrations?: readonly Migration[],

@@ -5,7 +5,7 @@
 import { ClickHouseError } from '@clickhouse/client'
 import type { SinkOutcome } from '../sink.js'
 
-/** Errors that may pass by themselves: load, memory, disk, network, coordination, or an interrupted insert. */
+/** Errors that may pass by themselves: load, memory, disk, network, coordination, interrupted inserts. */
 const passing = new Set([
   '3', // UNEXPECTED_END_OF_FILE: the request was cut
   '23', // CANNOT_READ_FROM_SOCKET

@@ -1,5 +1,5 @@
-// From the messages of a range to what is inserted: one Arrow stream per table.
-// Rows of the ledger are Arrow already and are joined, never decoded.
+// Turns the messages of a range into inserts: one Arrow stream per table.
+// Rows from LEDGER are in Arrow already; they are joined and never decoded.
 
 import { encodeRows } from '../../schemas/arrow/arrow-rows.js'
 import { joinStreams } from '../../schemas/arrow/arrow-streams.js'
@@ -22,14 +22,14 @@ import type { FeedMessage, RefusedRecord } from '../sink.js'
 
 export interface TableInsert {
   readonly table: string
-  /** What tells this insert from the others of its range: the table, and a number where one table needs several. */
+  /** Name of the insert within its range: the table, with a number if the table needs several inserts. */
   readonly name: string
   /** One Arrow stream, in pieces. */
   readonly parts: readonly Uint8Array[]
 }
 
 export type RangeInserts =
-  /** `refused`: messages that make no row; the others are not held up. */
+  /** `refused`: messages that cannot become a row; the other messages go on. */
   | {
       readonly kind: 'ok'
       readonly inserts: readonly TableInsert[]
@@ -42,10 +42,10 @@ export const ledgerTables: readonly string[] = tables
   .map(table => table.name as string)
   .filter(name => !['billing_batches', 'journal_entries', 'revenue_schedule', 'deliveries'].includes(name))
 
-/** What the ClickHouse sink reads from the ledger: the filters of its feed. */
+/** The subjects of LEDGER that the feed of the ClickHouse sink reads. */
 export const ledgerSubjects: readonly string[] = ledgerTables.map(table => `ledger.*.${table}`)
 
-/** Messages of the ledger, by table in the order of the ledger. */
+/** Inserts for messages of LEDGER, by table, in stream order. */
 export function insertsOfLedger(messages: readonly FeedMessage[]): RangeInserts {
   const byTable = new Map<string, Uint8Array[]>()
   for (const { natsSubject, bytes, sequence } of messages) {
@@ -62,8 +62,8 @@ export function insertsOfLedger(messages: readonly FeedMessage[]): RangeInserts 
 }
 
 /**
- * One insert, unless a release that added a column lies inside the range: then one per message. Either way the same
- * messages give the same inserts, which is what their tokens rest on.
+ * One insert, or one per message if a column was added by a release within the range. In both cases the same
+ * messages give the same inserts, as their tokens require.
  */
 function insertsOfTable(table: string, streams: readonly Uint8Array[]): TableInsert[] {
   const parts = joinStreams(streams)
@@ -71,7 +71,7 @@ function insertsOfTable(table: string, streams: readonly Uint8Array[]): TableIns
   return streams.map((bytes, index) => ({ table, name: `${table}:${index}`, parts: [bytes] }))
 }
 
-/** Messages of BILLING, one batch each. A batch that contradicts its own control totals is refused, not recorded. */
+/** Messages of BILLING, one billing batch each. One that contradicts its own control totals is refused. */
 export function insertsOfBilling(messages: readonly FeedMessage[]): RangeInserts {
   const rows: BillingBatchRow[] = []
   const refused: Omit<RefusedRecord, 'token'>[] = []
@@ -100,7 +100,7 @@ export function insertsOfBilling(messages: readonly FeedMessage[]): RangeInserts
   return { kind: 'ok', inserts: insertOf(billingBatchesTable, rows), refused }
 }
 
-/** Messages of POSTINGS, one entry each, one row per line of it and one per part of its schedule. */
+/** Messages of POSTINGS, one entry each: a row per line of the entry and per part of its schedule. */
 export function insertsOfPostings(messages: readonly FeedMessage[]): RangeInserts {
   const rows: JournalEntryRow[] = []
   const parts: RevenueScheduleRow[] = []
@@ -118,7 +118,7 @@ export function insertsOfPostings(messages: readonly FeedMessage[]): RangeInsert
   return { kind: 'ok', inserts, refused }
 }
 
-/** Messages of DELIVERIES, one step each, one row per delivery that changed. */
+/** Messages of DELIVERIES, with one row per delivery that changed. */
 export function insertsOfDeliveries(messages: readonly FeedMessage[]): RangeInserts {
   const rows: DeliveryRow[] = []
   const refused: Omit<RefusedRecord, 'token'>[] = []
@@ -210,7 +210,7 @@ function jsonOf(message: FeedMessage): unknown {
   try {
     return JSON.parse(new TextDecoder().decode(message.bytes))
   } catch {
-    return undefined // which no schema accepts
+    return undefined // no schema accepts undefined
   }
 }
 

@@ -1,6 +1,7 @@
-// Hands the rows of an insert to a ClickHouse on this machine as a file, where it offers that (schemas/rows/rows-file.ts).
-// Invariants: without an offer, and whenever a file cannot be written, rows go in the body as with any server; a file
-// lives no longer than its insert.
+// Passes the rows of an insert as a file to a ClickHouse on this machine that offers it
+// (schemas/rows/rows-file.ts).
+// Invariants: without an offer, or if a file cannot be written, rows go in the request's body as for any
+// server; a file is removed after its insert.
 
 import { randomUUID } from 'node:crypto'
 import { type FileHandle, open, rm } from 'node:fs/promises'
@@ -8,7 +9,7 @@ import { join } from 'node:path'
 import { rowsFolderHeader } from '../../schemas/rows/rows-file.js'
 import type { ClickHouseConfig } from './config.js'
 
-/** Fewer bytes go through the socket as fast as a file is made. */
+/** Up to this size, sending through the socket is as fast as making a file. */
 const smallInsertBytes = 256 << 10
 const pingTimeoutMs = 5_000
 const loopback = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/
@@ -28,7 +29,7 @@ export class RowsFolder {
     this.#server = server
   }
 
-  /** Undefined when the rows have to go in the body. */
+  /** Undefined when the rows have to go in the request's body. */
   async write(parts: readonly Uint8Array[]): Promise<RowsFile | undefined> {
     if (parts.reduce((sum, part) => sum + part.byteLength, 0) < smallInsertBytes) return undefined
     this.#folder ??= offeredFolder(this.#server)
@@ -44,7 +45,7 @@ export class RowsFolder {
         await file.close()
       }
     } catch {
-      // The folder of a server that has gone, or of another machine, or full: asked again before the next insert.
+      // The folder is full, or its server stopped or is on another machine: ask again at the next insert.
       this.forget()
       await rm(path, { force: true }).catch(() => undefined)
       return undefined
@@ -52,12 +53,12 @@ export class RowsFolder {
     return { name, remove: () => rm(path, { force: true }).catch(() => undefined) }
   }
 
-  /** What was offered may not hold any more: the server may have been started again. */
+  /** Drops the offer, which may be out of date: the server may have been restarted. */
   forget(): void {
     this.#folder = undefined
   }
 
-  /** The server does not see our files; it sees another machine's folder of the same name. */
+  /** For a server that does not see our files but another machine's folder of the same name. */
   giveUp(): void {
     this.#folder = Promise.resolve(undefined)
   }
@@ -67,14 +68,14 @@ async function offeredFolder({ url, user, password }: RowsServer): Promise<strin
   const { hostname, protocol } = new URL(url)
   if (protocol !== 'http:' || !loopback.test(hostname)) return undefined
   try {
-    // Only our own user is told.
+    // The server makes the offer only to Weir's own user.
     const headers = { 'X-ClickHouse-User': user, 'X-ClickHouse-Key': password }
     const answer = await fetch(new URL('/ping', url), { headers, signal: AbortSignal.timeout(pingTimeoutMs) })
     await answer.arrayBuffer()
     const folder = answer.headers.get(rowsFolderHeader)
     return folder === null ? undefined : decodeURIComponent(folder)
   } catch {
-    return undefined // the insert itself will tell what is wrong
+    return undefined // the insert will report the error
   }
 }
 

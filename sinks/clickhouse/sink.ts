@@ -42,7 +42,7 @@ export class ClickHouseSink implements Sink {
   readonly #folder: RowsFolder
   readonly #inserts: ReadRange
 
-  /** `inserts` is the function of the feed: `insertsOfLedger`, `insertsOfBilling`, `insertsOfPostings` or `insertsOfDeliveries`. */
+  /** `inserts` is the function of records.ts for the feed, such as `insertsOfLedger`. */
   constructor(config: ClickHouseConfig, inserts: ReadRange = insertsOfLedger) {
     this.#client = openClickHouse(config)
     this.#folder = new RowsFolder(config)

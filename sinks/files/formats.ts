@@ -1,6 +1,6 @@
-// The formats of files: which keys a file holds, and the file with further records behind them.
-// Invariants: what a file holds stays in it, byte for byte or value for value; numbers are exact, as decimal text or as
-// DECIMAL; no cell of a CSV file begins a formula when a spreadsheet opens it.
+// The formats of files: reading the keys in a file, and adding further records to a file.
+// Invariants: the records in a file stay, byte for byte or value for value; numbers are exact, as decimal
+// text or as DECIMAL; no cell of a CSV file begins a formula when a spreadsheet opens it.
 
 import { parse } from 'csv-parse/sync'
 import { stringify } from 'csv-stringify/sync'

@@ -1,10 +1,10 @@
 // The file connector: one file per legal entity and billing run, `<entity>-<run>.<format>`.
 //
-// A file is replaced whole whenever further records of its run arrive, so that whoever collects it finds everything that was
-// delivered of the run so far, and never half a record.
+// When further records of its run arrive, the whole file is replaced: a reader finds all records of the run
+// that were delivered so far, and never half a record.
 // Invariants:
-// 1. A record is in the files once. What a file holds is read before it is written again, so this outlives a crash.
-// 2. A file appears whole (whole-file.ts).
+// 1. The files contain a record once, also after a crash: a file is read before it is replaced.
+// 2. A reader never sees a file half written (whole-file.ts).
 // 3. A record that the format cannot hold is refused alone.
 
 import { join } from 'node:path'
@@ -16,7 +16,7 @@ import { formats } from './formats.js'
 import { parquetValue } from './parquet.js'
 import { PlacementUnclear, readWhole, writeWhole } from './whole-file.js'
 
-/** File systems take 255 bytes. */
+/** File systems allow names of 255 bytes. */
 const longestName = 200
 
 export class FilesConnector implements Connector {

@@ -1,4 +1,4 @@
-// Puts a file in place whole: whoever looks sees the old one or the new one, also after a crash or a loss of power.
+// Replaces a file atomically: a reader sees the old file or the new one, also after a crash or loss of power.
 
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
@@ -8,7 +8,7 @@ export class PlacementUnclear extends Error {
   override readonly name = 'PlacementUnclear'
 }
 
-/** When it throws anything but `PlacementUnclear`, the old file is as it was. */
+/** If it throws any error but `PlacementUnclear`, the old file is unchanged. */
 export async function writeWhole(file: string, content: Uint8Array | string): Promise<void> {
   const folder = dirname(file)
   await mkdir(folder, { recursive: true })
@@ -27,7 +27,7 @@ export async function writeWhole(file: string, content: Uint8Array | string): Pr
     throw error
   }
   try {
-    const handle = await open(folder, 'r') // the name is on disk when its folder is
+    const handle = await open(folder, 'r') // syncing the folder brings the file's name to disk
     await handle.sync().finally(() => handle.close())
   } catch (error) {
     throw new PlacementUnclear(String(error))

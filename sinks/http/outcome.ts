@@ -1,11 +1,11 @@
-// What the status of an answer means for a record, where the receiver follows HTTP. Connectors whose receivers answer 200
-// with an error inside read the body first.
+// What the status of an answer means for a record, where the receiver follows HTTP. Connectors whose
+// receivers answer 200 with an error inside read the body first.
 
 import type { PutOutcome } from '../connector.js'
 import type { HttpAnswer } from './request.js'
 import { retryAfterMs } from './retry-after.js'
 
-/** Undefined: 2xx, and the connector reads from the answer what became of the record. */
+/** Undefined for 2xx: the connector then reads the outcome from the answer. */
 export function outcomeOfAnswer(
   answer: HttpAnswer,
   redact: (text: string) => string,
@@ -31,7 +31,7 @@ export function outcomeOfAnswer(
     const where = redact(headers.get('location') ?? '')
     return { kind: 'stopped', code: 'redirected', detail: `the receiver answers ${status}: ${where}` }
   }
-  // A request that timed out on the other side, or met an error there, may have done its work.
+  // The receiver may have carried out a request that timed out or failed on its side.
   if (status === 408 || status >= 500) return { kind: 'unclear', code, detail }
   return { kind: 'refused', code, detail }
 }

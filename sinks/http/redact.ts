@@ -1,5 +1,5 @@
-// Takes secrets out of everything that is logged or kept: what a receiver says, what an error tells.
-// Invariant: no secret of a connection leaves it but in the request that needs it.
+// Removes secrets from the texts of receivers and errors before these are logged or kept.
+// Invariant: a secret of a connection leaves it only in the request that needs the secret.
 
 const shown = 1_000
 
@@ -19,7 +19,7 @@ export function redactor(secrets: readonly string[]): (text: string) => string {
   }
 }
 
-/** A secret is also told as it stands in an address or in a header of basic authentication. */
+/** The forms of a secret: plain, as in an address, and as in a header of basic authentication. */
 function formsOf(secret: string): string[] {
   if (secret.length < 4) return secret === '' ? [] : [secret]
   const encoded = encodeURIComponent(secret)

@@ -1,9 +1,9 @@
-// One HTTP request with a deadline, and what is known of it afterwards.
+// Sends one HTTP request with a deadline, and says whether the receiver may have seen it.
 // Invariants:
-// 1. Never throws for what a network or a receiver may do.
-// 2. `not_sent` only where the receiver cannot have seen the request: no connection was made. Everything else that ends
-//    without an answer is `no_answer`: it may have been carried out.
-// 3. No redirect is followed: a signed document goes where the configuration says and nowhere else.
+// 1. Failures of the network or the receiver never throw.
+// 2. `not_sent` means that no connection was made, so the receiver cannot have seen the request. Any other
+//    end without an answer is `no_answer`: the receiver may have carried the request out.
+// 3. No redirect is followed: a signed document goes only to the address in the configuration.
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'PUT'
@@ -17,7 +17,7 @@ export type HttpAnswer =
       readonly kind: 'answer'
       readonly status: number
       readonly headers: Headers
-      /** Its beginning, up to `maxAnswerBytes`. */
+      /** The beginning of the body, up to `maxAnswerBytes`. */
       readonly body: string
     }
   | { readonly kind: 'not_sent' | 'no_answer'; readonly code: string; readonly detail: string }
@@ -67,7 +67,7 @@ export async function send(
   }
 }
 
-/** The status is known even where the body breaks off. */
+/** Reads the beginning of the body. Does not throw when the body is cut off, since the status is known. */
 async function beginningOf(response: Response): Promise<string> {
   const chunks: Uint8Array[] = []
   let length = 0
@@ -75,15 +75,15 @@ async function beginningOf(response: Response): Promise<string> {
     for await (const chunk of response.body ?? []) {
       chunks.push(chunk as Uint8Array)
       length += (chunk as Uint8Array).byteLength
-      if (length >= maxAnswerBytes) break // leaving the loop lets go of the connection
+      if (length >= maxAnswerBytes) break // leaving the loop frees the connection
     }
   } catch {
-    // What arrived is what there is.
+    // The body was cut off: keep what arrived.
   }
   return Buffer.concat(chunks).subarray(0, maxAnswerBytes).toString('utf8')
 }
 
-/** fetch hides what happened in the cause; several addresses of one host hide it one level deeper. */
+/** fetch puts the error in `cause`; for a host with several addresses it is one level deeper. */
 function codeOf(error: unknown): string {
   for (const one of causesOf(error)) {
     const { code } = one as { code?: unknown }
@@ -99,7 +99,7 @@ function wordsOf(error: unknown): string {
     .join('; ')
 }
 
-/** The innermost first. */
+/** The error and its causes, the innermost first. */
 function causesOf(error: unknown): unknown[] {
   if (error === undefined || error === null) return []
   const { cause, errors } = error as { cause?: unknown; errors?: unknown[] }

@@ -1,6 +1,6 @@
-// A system of record without any idempotency of its own, as several ERPs are: what is posted twice is there twice. It keeps
-// documents, takes pages, answers 200 with errors inside, finds documents by our key, and commits late where it is told to.
-// And the connector to it, which is the smallest that obeys the port.
+// A fake system of record without idempotency, like several ERPs: it keeps a document twice that is posted
+// twice. It takes pages, answers 200 with errors inside, finds documents by our key, and commits late if told
+// to. Also the connector to it, the smallest one that fulfils the port.
 
 import type { Connector, ConnectorRecord, FindOutcome, PutOutcome } from '../connector.js'
 import type { Fault, Receiver } from './conformance.js'

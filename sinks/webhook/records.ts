@@ -1,6 +1,6 @@
-// From a record to a signed request of Standard Webhooks (https://www.standardwebhooks.com, version 1).
-// Invariants: the body of a record is the same bytes at every attempt; `webhook-id` is our key, so that the receiver knows
-// a repetition; the key stands in the body too.
+// Turns a record into a signed request of Standard Webhooks (https://www.standardwebhooks.com, version 1).
+// Invariants: the body of a record has the same bytes at every attempt; `webhook-id` is our key, so that the
+// receiver recognises a repetition; the body contains the key too.
 
 import { createHmac } from 'node:crypto'
 import { jsonType } from '../../schemas/event/media-types.js'

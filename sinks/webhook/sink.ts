@@ -1,5 +1,5 @@
 // The webhook connector: one signed request per record.
-// Invariant: a record is repeated under its own `webhook-id`, by which a receiver of Standard Webhooks drops what it has.
+// Invariant: every attempt of a record has the same `webhook-id`, so that the receiver can drop repetitions.
 
 import type { CheckOutcome, Connector, ConnectorRecord, FindOutcome, PutOutcome } from '../connector.js'
 import { type Send, sendAtRate } from '../http/rate.js'
@@ -11,9 +11,9 @@ import { requestOf } from './records.js'
 const defaultAttemptMs = 20_000
 
 export class WebhookConnector implements Connector {
-  /** Requests that are under way at the same time. */
+  /** The number of requests in progress at the same time. */
   readonly pageSize = 8
-  /** Of a page: the last request may have to wait for its turn. */
+  /** Time for a whole page, whose last request may have to wait for the rate limit. */
   readonly attemptMs: number
   readonly settlesWithinMs = 0
   readonly #url: string
@@ -23,7 +23,7 @@ export class WebhookConnector implements Connector {
   readonly #redact: (text: string) => string
   readonly #nowMs: () => number
 
-  /** Throws for a secret that is none; the configuration has seen to that before. */
+  /** Throws for an invalid secret; the configuration has checked the secrets before. */
   constructor(config: WebhookConfig, nowMs: () => number = Date.now) {
     const { url, secrets, perSecond, attemptMs = defaultAttemptMs } = config
     this.#url = url
@@ -40,7 +40,7 @@ export class WebhookConnector implements Connector {
     this.#nowMs = nowMs
   }
 
-  /** A receiver of webhooks offers nothing to ask for. */
+  /** Always ready: a receiver of webhooks has no request that checks it. */
   async check(): Promise<CheckOutcome> {
     return { kind: 'ready' }
   }
