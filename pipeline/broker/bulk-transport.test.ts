@@ -14,7 +14,7 @@ import type { OpenReading } from './bulk-transport.js'
 import { type BrokerConnection, connectBroker } from './connect-broker.js'
 import { deliveryOf, statusOf } from './pull-protocol.js'
 
-/** Whatever implements the port is held against the same tests. */
+/** Every implementation of the port runs the same tests. */
 const implementations = [{ name: 'the client', connect: connectBroker }]
 type Connect = typeof connectBroker
 const logins: readonly LoginKind[] = ['password', 'token', 'nkey', 'jwt', 'tls', 'tls and password']
@@ -203,7 +203,7 @@ describe.each(implementations)('bulk over $name', ({ connect }) => {
       kind: 'unknown',
       detail: expect.stringMatching(/no responders/i),
     })
-    nc.subscribe('nobody') // somebody who never answers
+    nc.subscribe('nobody') // a subscriber that never answers
     await nc.flush()
     expect(await publishBatch(bulk, on('nobody'), unfenced, 50)).toEqual({
       kind: 'unknown',
@@ -260,7 +260,7 @@ describe.each(implementations)('bulk over $name', ({ connect }) => {
     await until(() => first.read.length === 2)
     await brokers.kill(broker.server)
     await until(() => first.lost.length === 1 && second.lost.length === 1)
-    first.pull(100) // into the void
+    first.pull(100) // the reading is lost: nothing is sent
     const waiting = startReading(broker, broker.jsm, 3)
     await brokers.start(broker.port)
     const { read, pull } = await waiting
@@ -299,7 +299,7 @@ describe.each(implementations)('bulk over $name', ({ connect }) => {
     }
     const slow = await startReading(broker, broker.jsm)
     slow.pull(count, 1 << 30)
-    await broker.nc.flush() // it is asked for
+    await broker.nc.flush() // the broker has the request
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_000) // nothing is read meanwhile
     await until(() => slow.lost.length === 1)
     expect(slow.read.length).toBeLessThan(count)

@@ -35,7 +35,7 @@ async function kill(): Promise<void> {
 }
 
 test('a request under way ends when the connection is lost, and one may wait until it is back', async () => {
-  nc.subscribe('deaf') // somebody who never answers
+  nc.subscribe('deaf') // a subscriber that never answers
   const request = unlessLost(watch, nc.request('deaf', undefined, { timeout: tooLongMs }))
   await nc.flush()
   await kill()

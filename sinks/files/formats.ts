@@ -11,7 +11,7 @@ import { parquetFile, recordsInParquet } from './parquet.js'
 
 export interface Format {
   keysIn(file: Uint8Array, layout: Layout): Promise<ReadonlySet<string>>
-  /** `file`: as it is, undefined for a new one. The records are of one kind and not yet in it. */
+  /** `file`: its present content, undefined for a new file. The records are of one kind and not yet in it. */
   withRecords(
     file: Uint8Array | undefined,
     layout: Layout,

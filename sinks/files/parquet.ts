@@ -32,7 +32,7 @@ const elements: Readonly<Record<ColumnType, Omit<SchemaElement, 'name'>>> = {
 const dayMs = 86_400_000
 const greatestInt64 = 2n ** 63n - 1n
 
-/** Throws a `RangeError` for what the column cannot hold. */
+/** Throws a `RangeError` for a value that the column cannot hold. */
 export function parquetValue(type: ColumnType, text: string): bigint | number | string {
   switch (type) {
     case 'text':

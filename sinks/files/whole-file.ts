@@ -27,7 +27,7 @@ export async function writeWhole(file: string, content: Uint8Array | string): Pr
     throw error
   }
   try {
-    const handle = await open(folder, 'r') // syncing the folder brings the file's name to disk
+    const handle = await open(folder, 'r') // syncing the folder brings the new name to disk
     await handle.sync().finally(() => handle.close())
   } catch (error) {
     throw new PlacementUnclear(String(error))

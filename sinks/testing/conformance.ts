@@ -11,7 +11,7 @@ import { type Delivery, isSettled } from '../../schemas/billing/delivery.js'
 import type { Connector, ConnectorRecord } from '../connector.js'
 import type { FeedMessage, RefusedRecord } from '../sink.js'
 
-/** What goes wrong with one request. */
+/** The fault that one request meets. */
 export type Fault =
   | 'timeout_before'
   /** The receiver takes the records, perhaps a little later, and its answer is lost. */
@@ -22,11 +22,11 @@ export type Fault =
   | 'credentials_expired'
 
 export interface Receiver {
-  /** A new connector, as a process that has just started makes one. */
+  /** Makes a new connector, as after a restart of the process. */
   connector(): Connector
-  /** The next requests meet these faults, one each. */
+  /** Gives the next requests these faults, one each. */
   fail(...faults: readonly Fault[]): void
-  /** From now on the receiver refuses these records, with these words. */
+  /** Makes the receiver refuse these records from now on, with these texts. */
   refuse(refuses: (record: ConnectorRecord) => string | undefined): void
   heal(): void
   /** Our key of every effect that the receiver shows: a key twice is a record twice. */
@@ -39,7 +39,7 @@ export interface ConformanceSubject {
   start(nowMs: () => number): Promise<Receiver>
   readonly faults: readonly Fault[]
   readonly recordOf: (n: number) => ConnectorRecord
-  /** Whether the receiver can refuse a record for what it holds. */
+  /** Whether the receiver can refuse the content of a record. */
   readonly refuses: boolean
   /** Changes the connector on its way to the loop; for the canary. */
   readonly disguise?: (connector: Connector) => Connector
@@ -63,7 +63,7 @@ class WaitedClock implements Clock {
   }
 }
 
-/** What outlives a process: the log, the exceptions, how far the feed is, and the receiver. */
+/** State that a restart keeps: the log, the exceptions, the position of the feed, and the receiver. */
 class Rig {
   readonly clock = new WaitedClock()
   readonly steps: StoredStep[] = []
@@ -151,7 +151,7 @@ class Rig {
     return states.length === this.records.length && states.every(one => isSettled(one.state))
   }
 
-  /** Every call is two places to die at: before its effect and after it. A dead process does nothing more. */
+  /** A process can crash at every call, before its effect or after it. It does nothing more after that. */
   #mortal<T extends object>(target: T, life: { alive: boolean }): T {
     const perhapsDie = (): void => {
       this.calls += 1
@@ -209,7 +209,7 @@ async function expectEachOnce(rig: Rig): Promise<void> {
   expect(rig.shelf.size).toBe(0)
 }
 
-/** No state follows another that it cannot follow; nothing is sent that was not looked up. */
+/** Asserts that no record leaves `posted`, and that none leaves `unclear` before it was looked up. */
 function expectLawfulSteps(rig: Rig): void {
   const last = new Map<string, string>()
   for (const { delivery_id: id, state, attempts } of rig.steps.flatMap(step => step.changed)) {

@@ -4,7 +4,7 @@ export interface WebhookConfig {
   readonly url: string
   /** `whsec_` and base64. Two while a secret is being replaced: each request is signed with both. */
   readonly secrets: readonly string[]
-  /** Default: as many as there are to send. */
+  /** The most requests per second. Default: no limit. */
   readonly perSecond?: number
   /** Default 20 s, within the 15 to 30 s of the specification. */
   readonly attemptMs?: number
@@ -12,7 +12,7 @@ export interface WebhookConfig {
 
 export const secretPrefix = 'whsec_'
 
-/** The key of a secret: 24 to 64 bytes. Undefined when the text is no such secret. */
+/** The key of a secret: 24 to 64 bytes. Undefined when the text is not a secret of this form. */
 export function keyOfSecret(secret: string): Uint8Array | undefined {
   const text = secret.startsWith(secretPrefix) ? secret.slice(secretPrefix.length) : secret
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return undefined

@@ -27,9 +27,9 @@ export type Answer = (request: ReceivedRequest, response: ServerResponse) => boo
 
 export class WebhookReceiver implements Receiver {
   readonly url: string
-  /** Every request with a sound signature, repetitions included. */
+  /** Every request with a valid signature, repetitions included. */
   readonly requests: ReceivedRequest[] = []
-  /** Answers instead of the receiver where it returns true. */
+  /** Answers instead of the receiver if it returns true. */
   answer: Answer = () => false
   readonly #server: Server
   readonly #secrets: readonly string[]
