@@ -42,7 +42,7 @@ export function parseAccountMapping(text: string, fileName: string): ParsedMappi
   return { kind: 'ok', mapping: { rules } }
 }
 
-/** The rule that a charge is posted by; undefined: none matches, and the charge must not be posted. */
+/** The rule for posting a charge; undefined if none matches, and then the charge must not be posted. */
 export function ruleFor(mapping: AccountMapping, charge: ChargeWire): AccountRule | undefined {
   return mapping.rules.find(
     rule =>

@@ -1,8 +1,8 @@
-// What every connector must pass, run by the real loop of a connection over a log, a shelf of exceptions and a clock that
-// are kept in memory, so that a process can be thrown away between any two of its awaits.
+// The suite that every connector must pass. It runs the real loop of a connection over a log, exceptions and
+// a clock in memory, so that a process can crash between any two of its awaits.
 //
-// Each receiver says which faults it can be put into. The claims are the same for all: every record takes effect once,
-// whatever went wrong on the way; nothing is lost; what is refused is set aside alone.
+// Each receiver names the faults that it can simulate. The claims are the same for all: every record takes
+// effect once, under every fault; no record is lost; a refused record is set aside alone.
 
 import { describe, expect, test } from 'vitest'
 import { type Clock, ConnectionLoop } from '../../pipeline/deliver/connection-loop.js'
