@@ -1,4 +1,4 @@
-// The engine of one partition: stands by, claims, restores, runs, and begins again when that ends early.
+// The engine of one partition: stands by, claims, restores, runs, and begins again when a session ends early.
 //
 // Invariants:
 // 1. Nothing is kept in memory from one session to the next: each begins with a claim and a restore.
@@ -18,10 +18,10 @@ import { Session } from './session.js'
 import { SnapshotStore } from './snapshot.js'
 import { Snapshots } from './snapshots.js'
 
-/** How long what went wrong while nothing was to be committed is shown. */
+/** How long the status shows a trouble that came while no commit was under way. */
 const troubleShownMs = 5_000
 
-/** How long an abort waits for what is under way. */
+/** How long an abort waits for the current session to end. */
 const abortMs = 1_000
 
 const notClaimed = {
@@ -71,12 +71,12 @@ export class PartitionEngine {
     if (!(await within(this.#options.limits.engine.drainMs, this.#loop))) await this.abort()
   }
 
-  /** `drain`, and nothing more: the connection and the workers are whoever's made them. */
+  /** The same as `drain`: whoever made the connection and the workers closes them. */
   close(): Promise<void> {
     return this.drain()
   }
 
-  /** Stops at once; what is not committed is processed again by whoever claims next. */
+  /** Stops at once; the next owner processes again what is not committed. */
   async abort(): Promise<void> {
     this.#draining = true
     this.#abort.abort(new Fenced('the engine was stopped'))
@@ -127,7 +127,7 @@ export class PartitionEngine {
     this.#settleStart?.()
   }
 
-  /** One session, from the claim on. Returns when it was drained. */
+  /** Runs one session, beginning with the claim. Returns when the session was drained. */
   async #own(): Promise<void> {
     const { nc, bulk, jsm, partition, partitions, worker, limits, log, recent } = this.#options
     this.#enter('claiming')
@@ -210,7 +210,7 @@ export class PartitionEngine {
   }
 }
 
-/** Unique to a claim. */
+/** A name for the owner that is unique to each claim. */
 function ownerId(): string {
   return `${hostname()}:${process.pid}:${nuid.next()}`
 }

@@ -1,9 +1,9 @@
-// Restoring: the snapshot that the checkpoint names, and every state delta after it.
+// Reads what a restore needs: the snapshot that the checkpoint names, and every state delta after it.
 //
 // Invariants:
-// 1. Every commit after the snapshot has its delta, whole: a hole stops the partition, it is never skipped. What no
-//    commit names is.
-// 2. The inputs are the streams that the checkpoint read, and still hold what is to be read next.
+// 1. Every commit after the snapshot has its whole delta: if a message is missing, the partition stops. A
+//    message that no commit names is skipped.
+// 2. The inputs are the streams that the checkpoint was made from, and still hold the next messages to read.
 
 import { natsSubjects, streamInfo } from '../broker/topology.js'
 import { inputStreams, type SnapshotRef } from '../ledger/checkpoint.js'
@@ -16,7 +16,7 @@ import type { Manifest, SnapshotStore } from './snapshot.js'
 import { Wake } from './wake.js'
 
 export interface RestoredBytes {
-  /** Names the segments of identities, which are not among the bytes: there may be gigabytes of them. */
+  /** Names the segments of identities. Their bytes are not in here, as they may be gigabytes. */
   readonly manifest: Manifest | undefined
   readonly snapshot: Uint8Array | undefined
   readonly deltas: readonly Uint8Array[]
@@ -86,7 +86,7 @@ async function readCommits(
   joiner.finish()
 }
 
-/** Joins the chunks of each commit and checks that none is missing. */
+/** Joins the pieces of each commit's delta and checks that none is missing. */
 export class DeltaJoiner {
   readonly deltas: Uint8Array[] = []
   readonly #claim: Pick<Claim, 'checkpoint' | 'seq'>
@@ -94,7 +94,7 @@ export class DeltaJoiner {
   readonly #afterCommit: number
   #chunks: Uint8Array[] = []
 
-  /** Deltas of commits up to the snapshot's are in it and skipped. */
+  /** Skips the deltas of commits up to the snapshot's: the snapshot holds them already. */
   constructor(claim: Pick<Claim, 'checkpoint' | 'key' | 'seq'>, snapshot?: SnapshotRef) {
     this.#claim = claim
     this.#afterCommit = snapshot?.commit ?? 0
@@ -106,7 +106,7 @@ export class DeltaJoiner {
     })
   }
 
-  /** Checkpoints and deltas, in the order of the stream. False: it is a stranger's and skipped. */
+  /** Takes a checkpoint or delta, in the order of the stream. False: an unknown writer's message, skipped. */
   add(seq: number, bytes: Uint8Array): boolean {
     try {
       const seen = this.#commits.see(seq, bytes)
@@ -120,7 +120,7 @@ export class DeltaJoiner {
     }
   }
 
-  /** After the checkpoint of the claim. */
+  /** To be called after the checkpoint of the claim: throws when a commit is missing. */
   finish(): void {
     const { head } = this.#commits
     const { seq, checkpoint } = this.#claim
@@ -146,7 +146,7 @@ export class DeltaJoiner {
   }
 }
 
-/** For the engine: what a failed restore means. Kept here so that the list of codes has one reader. */
+/** The engine's error for a failed restore: a `PartitionFailure` as it is, others as `RetryableError`. */
 export function restoreTrouble(error: unknown): Error {
   if (error instanceof PartitionFailure) return error
   return new RetryableError(`restoring failed: ${error instanceof Error ? error.message : String(error)}`, {

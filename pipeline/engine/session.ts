@@ -1,11 +1,11 @@
-// One stretch of owning a partition: from a claim to a drain, a failure, or the loss of the claim.
+// One session of owning a partition: from a claim to a drain, a failure, or the loss of the claim.
 //
-// gather -> process in the worker -> commit; the next batch is processed while the last one commits.
+// gather -> process in the worker -> commit; the next step is processed while the last one commits.
 // Invariants:
-// 1. The state in the worker is the committed state plus at most two batches, and is thrown away when a commit fails:
-//    the session ends, and the next one begins with a claim.
+// 1. The state in the worker is the committed state plus at most two steps. When a commit fails the session
+//    ends and the state is dropped; the next session begins with a claim.
 // 2. Commits are published one after another, each under the sequence of the checkpoint before it.
-// 3. An order goes into a call of its own, when no customer is held.
+// 3. A billing order is processed in a step of its own, and only when no customer is held for history.
 
 import { addTableFigures } from '../../schemas/rows/row-figures.js'
 import type { ReadMessage } from '../broker/pull-protocol.js'
@@ -31,16 +31,16 @@ import { restoreBytes } from './restore.js'
 import type { Snapshots } from './snapshots.js'
 import { Wake } from './wake.js'
 
-/** What one call of the core gets. */
+/** The input of one step, that is, of one call of the core. */
 interface Batch extends TakenInputs {
   readonly due: DueOrders | undefined
   readonly answers: readonly HistoryAnswer[]
 }
 
 const nothingTaken: TakenInputs = { catalog: [], lifecycle: [], metering: [], bytes: 0 }
-/** While we are held back nothing wakes us. */
+/** How often `holdsBack` is asked again: nothing wakes the session when it becomes false. */
 const holdsBackAgainMs = 200
-/** Until the first commit has told how large events are. */
+/** The assumed bytes per event until the first step has measured them. */
 const assumedEventBytes = 250
 
 export class Session {
@@ -58,7 +58,7 @@ export class Session {
   /** The newest commit that is known to be stored. */
   #checkpoint: Checkpoint
   #stateSeq: number
-  /** Of the last table row that is known to be stored. */
+  /** LEDGER sequence of the last table row that is known to be stored. */
   #rowsSeq = 0
   #commitNumber: number
   #controlSeq: number
@@ -68,7 +68,7 @@ export class Session {
   #received: number
   #eventBytes = assumedEventBytes
   #processedAtMs = 0
-  /** Of the oldest usage in the commit under way. */
+  /** When the oldest usage in the commit under way came to the broker. */
   #arrivedAtMs: number | undefined
   #lastCommitAtMs: number | undefined
   #committingSinceMs: number | undefined
@@ -168,7 +168,7 @@ export class Session {
     await this.#inFlight
   }
 
-  /** Processes a batch and begins to commit what came of it; false when that was nothing. */
+  /** Processes one step and begins to commit its result; false when nothing came of it. */
   async #commitBatch(batch: Batch): Promise<boolean> {
     const positions = this.#inputs!.positions(this.#controlSeq)
     const result = await this.#process(batch)
@@ -184,13 +184,13 @@ export class Session {
     return true
   }
 
-  /** Ends `run` after the batch at hand. What was read and not processed is read again by whoever comes next. */
+  /** Ends `run` after the current step. The next session reads again what was read and not processed. */
   drain(): void {
     this.#draining = true
     this.#wake.ring()
   }
 
-  /** Stops reading and forgets the state. */
+  /** Stops reading and drops the state in the worker. */
   async close(): Promise<void> {
     this.#inputs?.stop()
     this.#fail(new Fenced('the session is over'))
@@ -233,7 +233,7 @@ export class Session {
     }
   }
 
-  /** Time passes for what is parked, also when nothing arrives. */
+  /** An empty step: parked usage expires by the clock, also when no message arrives. */
   async #tick(): Promise<Batch> {
     const before = this.#checkpoint.positions
     await this.#inputs!.skipQuiet().catch(error => this.#access.onRetry(describe(error)))

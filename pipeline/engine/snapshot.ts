@@ -1,21 +1,21 @@
-// Snapshots of a partition's state in the object store: a manifest, the state without the dedupe table, and the table as
-// segments, which are written once and named by many manifests.
+// Snapshots of a partition's state in the object store: a manifest, the state without the dedupe table, and
+// the dedupe table as segments. A segment is written once and named by many manifests.
 //
-//   p<partition>-e<epoch>-<commit>         manifest: JSON, the names of the others
-//   p<partition>-e<epoch>-<commit>.state   all maps and counters, as of the commit
-//   p<partition>-e<epoch>-<commit>.ids     the identities that came since the segment before; `.kept.ids`: older ones
-//
+//   p<partition>-e<epoch>-<commit>            manifest: JSON, the names of the other objects
+//   p<partition>-e<epoch>-<commit>.state      all maps and counters, as of the commit
+//   p<partition>-e<epoch>-<commit>.ids        a segment: the identities since the segment before
+//   p<partition>-e<epoch>-<commit>.kept.ids   a segment: older identities that are kept for ever
 // Invariants:
-// 1. A snapshot counts only once a committed checkpoint names its manifest, which is written last; before that it is
-//    objects that nobody reads.
+// 1. The manifest is written last; a snapshot is read only once a committed checkpoint names its manifest.
 // 2. Names hold the epoch, so two processes never write the same object.
-// 3. An object is deleted only after a checkpoint whose manifest does not name it was committed, or by a later epoch
-//    whose checkpoint does not.
-// 4. The segments of a manifest, in their order, are every identity that may still count (state/dedupe-table.ts).
+// 3. An object is deleted only after a checkpoint whose manifest does not name it was committed, or by a
+//    later epoch whose checkpoint does not name it.
+// 4. The segments of a manifest, in their order, hold every identity that is still needed to find duplicates
+//    (pipeline/core/state/dedupe-table.ts).
 //
-// Small segments are joined with the next as long as that is no smaller, so there are few of them and each identity is
-// rewritten a few times at most; a full one is left as it is until its newest day is over. Then it goes, but for the
-// identities that are kept for ever, which are written anew.
+// A new segment is joined with the one before it if that is no larger and both fit into a full segment, so
+// there are few segments. A segment is dropped when its newest day is over; its identities that are kept for
+// ever are written to a new segment first.
 
 import { type ObjectStore, Objm, setSha256Backend } from '@nats-io/obj'
 import type { NatsConnection } from '@nats-io/transport-node'
@@ -27,10 +27,10 @@ import { PartitionFailure } from '../ledger/failures.js'
 import type { StateSnapshot } from '../workers/protocol.js'
 import { ObjectWriter } from './object-writer.js'
 
-/** Every object is hashed as it is read: by default in JavaScript, on the main thread. */
+/** The client hashes every object that it reads; its default is JavaScript on the main thread. */
 setSha256Backend('native')
 
-/** Of a segment: joining ends here. */
+/** Segments are joined only up to this size. */
 const fullSegmentBytes = 64 << 20
 
 const count = z.int().nonnegative()
@@ -133,7 +133,7 @@ export class SnapshotStore extends SnapshotReader {
     return { object, manifest }
   }
 
-  /** Those whose days are not over, and what is kept for ever of the others, joined in their order. */
+  /** The segments whose days are not over, and one with the kept-for-ever identities of the others. */
   async #segmentsKept(
     object: string,
     before: Manifest | undefined,
@@ -146,13 +146,13 @@ export class SnapshotStore extends SnapshotReader {
     if (over.length === 0) return kept
     const isSmallRest = ({ newest_day, bytes }: Manifest['segments'][number]) =>
       newest_day === forever && bytes < fullSegmentBytes
-    over.unshift(...kept.filter(isSmallRest)) // what was kept of older ones before
+    over.unshift(...kept.filter(isSmallRest)) // earlier segments of this kind
     const pieces: Uint8Array[] = []
     for (const segment of over) pieces.push(foreverEntries(await this.read(segment.object)))
     const name = `${object}.kept.ids`
     await this.#write(name, pieces)
     const rest = { object: name, bytes: lengthOf(pieces), newest_day: forever, forever: true }
-    // An older rest comes first, what came after it next: the order of the identities.
+    // In the order of the identities: full segments of kept ones, the new one, then the segments with days.
     const rests = kept.filter(segment => segment.newest_day === forever && !isSmallRest(segment))
     return [...rests, rest, ...kept.filter(segment => segment.newest_day !== forever)]
   }
@@ -161,7 +161,7 @@ export class SnapshotStore extends SnapshotReader {
     for (const object of objects) await this.#store.delete(object)
   }
 
-  /** Deletes what earlier epochs left behind. `named`: the manifest that the claimed checkpoint names. */
+  /** Deletes objects of earlier epochs, but for those of `named`, the claimed checkpoint's manifest. */
   async sweep(epoch: number, named: string | undefined): Promise<void> {
     const kept = new Set(named === undefined ? [] : objectsOf(named, await this.manifest(named)))
     const mine = new RegExp(`^p${this.#partition}-e(\\d+)-\\d+(\\.state|\\.ids|\\.kept\\.ids)?$`)
@@ -177,7 +177,7 @@ export class SnapshotStore extends SnapshotReader {
   }
 }
 
-/** Every object that a manifest stands for, itself included. */
+/** Every object that a manifest names, and the manifest itself. */
 export function objectsOf(object: string, manifest: Manifest): readonly string[] {
   return [object, manifest.state.object, ...manifest.segments.map(segment => segment.object)]
 }

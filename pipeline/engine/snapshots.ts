@@ -1,12 +1,12 @@
-// When a snapshot is due, and its way from the worker into a checkpoint.
+// Decides when a snapshot is due, stores it, and hands it to the next checkpoint.
 //
 // Invariants:
-// 1. A snapshot is of a commit; it is stored only after that commit is, and named by a later one. Which of the two is
-//    ready first does not matter.
-// 2. Writing snapshots costs at most as much again as the deltas: one is due when the deltas since the last one outgrow
-//    its state, by up to as much again, and identities are written once. So a restore reads at most the identities and
-//    three times the state, or the state and twice `snapshotDeltaBytes`.
-// 3. What the worker gave is stored or the session ends: the identities in it are in no later snapshot.
+// 1. A snapshot holds the state after one commit. It is stored only after that commit is stored, and a later
+//    commit names it. The snapshot may be ready before its commit is stored or after it.
+// 2. A snapshot is due when the deltas since the last one are larger than its state (with the most patience:
+//    twice its state), and identities are written once. So snapshots write at most as much as deltas do, and a
+//    restore reads the identities, the state, and deltas of twice the state or twice `snapshotDeltaBytes`.
+// 3. A snapshot that the worker made is stored or the session ends: no later snapshot holds its identities.
 
 import type { EngineLimits } from '../config/limits.js'
 import type { Checkpoint, SnapshotRef } from '../ledger/checkpoint.js'
@@ -23,7 +23,7 @@ export class Snapshots {
   readonly #onTrouble: (detail: string) => void
   #newest: SnapshotRef | undefined
   #manifest: Manifest | undefined
-  /** The one that the newest stored checkpoint names, and its objects. */
+  /** The manifest that the newest stored checkpoint names, and below all of its objects. */
   #named: string | undefined
   #namedObjects: readonly string[] = []
   #stateBytes = 0
@@ -36,8 +36,8 @@ export class Snapshots {
   #retryAtMs = 0
 
   /**
-   * `patience`: of 0 to 1, how much longer than others it waits. Partitions grow alike, and a worker that makes all their
-   * snapshots one after another keeps everybody's events waiting.
+   * `patience`, 0 to 1: the share by which this partition waits longer. Partitions grow alike; if all were due
+   * at once, a worker would make their snapshots one after another while the events of all of them wait.
    */
   constructor(
     store: SnapshotStore,
@@ -53,7 +53,7 @@ export class Snapshots {
     this.#onTrouble = onTrouble
   }
 
-  /** To be named by the next checkpoint, if any was stored in this session. */
+  /** The snapshot for the next checkpoint to name; undefined when this session has stored none. */
   get newest(): SnapshotRef | undefined {
     return this.#newest
   }
@@ -78,7 +78,7 @@ export class Snapshots {
     )
   }
 
-  /** The state as it is after `commit`, which is on its way, or was stored while the snapshot was made. */
+  /** Takes the state after `commit`, which is being published, or was stored while the snapshot was made. */
   taken(epoch: number, commit: number, snapshot: StateSnapshot): void {
     const ledgerSeq = this.#stored.commit === commit ? this.#stored.seq : undefined
     this.#taken = { epoch, commit, snapshot, ledgerSeq }
@@ -105,7 +105,7 @@ export class Snapshots {
     void this.#upload(taken, taken.ledgerSeq)
   }
 
-  /** The checkpoint that names it is stored: what it no longer needs can go. */
+  /** Called when the checkpoint that names `named` is stored: deletes the objects no longer needed. */
   #forgetBefore(named: string): void {
     const old = this.#namedObjects
     this.#named = named

@@ -1,4 +1,4 @@
-// A bell: whoever waits is woken, and a ring while nobody waits is kept for the next one.
+// A wake-up signal: `ring` wakes the waiting caller; if nobody waits, the next wait returns at once.
 
 export class Wake {
   #rung = false
@@ -9,7 +9,7 @@ export class Wake {
     this.#waiting?.()
   }
 
-  /** Resolves at the next ring, at once if it rang since the last wait, or after so long. One waits at a time. */
+  /** Resolves at the next ring or time-out, at once if it rang since the last wait. One caller at a time. */
   wait(timeoutMs: number): Promise<void> {
     if (this.#rung) {
       this.#rung = false
