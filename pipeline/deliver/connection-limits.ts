@@ -2,16 +2,16 @@
 
 export interface ConnectionLimits {
   readonly openMost: number
-  /** One step of the log holds so many records that are taken in. */
+  /** The most records taken in with one step of the log. */
   readonly stepRecords: number
   readonly stepBytes: number
   readonly retryMinMs: number
   readonly retryMaxMs: number
-  /** A connection that cannot go on is asked again after this. */
+  /** How long a connection that answered `stopped` waits before it is checked again. */
   readonly stoppedMs: number
-  /** What is written and not posted is looked at again after this. */
+  /** How long until a record that is written and not posted is looked up again. */
   readonly writtenMs: number
-  /** The first look-up after an unclear answer. */
+  /** How long after an unclear answer the first look-up comes. */
   readonly lookupMs: number
   readonly lookupsAtOnce: number
 }

@@ -1,14 +1,14 @@
-// The loop of one connection: takes records in from its feed, sends them one page at a time, and moves each delivery
-// through the states of schemas/billing/delivery.ts. To its feed it is a sink that has taken a range when the range is
-// written down; sending goes on beside that.
+// The loop of one connection: takes records in from its feed, sends them one page at a time, and moves each
+// delivery through the states of schemas/billing/delivery.ts. Its feed uses it as a sink, which has applied a
+// range once the delivery log holds the range's records; `attend` sends them at the same time.
 // Invariants:
 // 1. Retry, waiting and look-ups are here and in no connector.
-// 2. `sending` is in the log before a connector sees a record, and what it answered is in the log before anything else
-//    happens to that record. So after a crash at any point the log tells which records may be half-way.
-// 3. What is `unclear`, or was left in `sending`, is looked up before it is sent again, and `absent` counts only when the
-//    receiver cannot be at work on the earlier request any more.
+// 2. `sending` is in the log before a connector gets a record, and its answer is in the log before anything
+//    else happens to that record. So after a crash the log tells which records may have been sent.
+// 3. A delivery that is `unclear`, or was left in `sending`, is looked up before it is sent again; `absent`
+//    counts only when the receiver can no longer be at work on the earlier request.
 // 4. A refused record is set aside before its delivery becomes `refused`, and its neighbours go on.
-// 5. Memory is bounded: beyond `openMost` records nothing more is taken in; the rest waits in the source stream.
+// 5. Memory is bounded: with `openMost` records open, further ones wait in the source stream.
 
 import {
   type ChangedDelivery,
@@ -69,7 +69,7 @@ export class ConnectionLoop implements Sink {
   readonly #options: ConnectionLoopOptions
   readonly #limits: ConnectionLimits
   #book: DeliveryBook | undefined
-  /** The signals of the process that attends. */
+  /** Fires when the process aborts; set by `attend`. */
   #aborting: AbortSignal = new AbortController().signal
   #writes: Promise<unknown> = Promise.resolve()
   #woken = new AbortController()
@@ -87,7 +87,7 @@ export class ConnectionLoop implements Sink {
     return this.#trouble
   }
 
-  /** Takes the records of a range in. What was taken in before a crash is not taken in again. */
+  /** Takes the records of a range in. Records taken in before a crash are not taken in again. */
   async apply(range: FeedRange, signal: AbortSignal): Promise<SinkOutcome> {
     const refused: RefusedRecord[] = []
     let changed: ChangedDelivery[] = []
@@ -112,7 +112,7 @@ export class ConnectionLoop implements Sink {
     return { kind: 'ok', rows, ...(refused.length === 0 ? {} : { refused }) }
   }
 
-  /** Sends what is taken in; ends after the page in hand. */
+  /** Sends the records that were taken in; when told to stop, ends after the current page. */
   async attend({ stopping, aborting, isPaused }: Attendance): Promise<void> {
     this.#aborting = aborting
     try {
@@ -135,7 +135,7 @@ export class ConnectionLoop implements Sink {
     if (nowMs >= this.#pausedUntilMs) {
       const unclear = book.due(lookedUp, nowMs, this.#limits.lookupsAtOnce)
       if (unclear.length > 0) return this.#lookUp(unclear, stopping)
-      // After trouble one record goes ahead.
+      // After a failure one record is sent alone first.
       const page = book.due(waiting, nowMs, this.#failures > 0 ? 1 : connector.pageSize)
       if (page.length > 0) return this.#send(page, stopping)
     }
@@ -175,7 +175,7 @@ export class ConnectionLoop implements Sink {
       return bug(`${outcomes.length} outcomes for ${records.length} records`)
     } catch (error) {
       if (this.#aborting.aborted) throw error
-      return bug(String(error)) // the port forbids it: what became of the records is not known
+      return bug(String(error)) // `Connector` forbids it: whether the records arrived is unknown
     }
   }
 
@@ -199,7 +199,7 @@ export class ConnectionLoop implements Sink {
     }
   }
 
-  /** How fast to go on: what one page answered decides for the whole connection. */
+  /** Decides from one page's outcomes whether the whole connection waits before the next page. */
   #pace(outcomes: readonly PutOutcome[]): void {
     const nowMs = this.#options.clock.nowMs()
     const stopped = outcomes.find(one => one.kind === 'stopped')
@@ -261,7 +261,7 @@ export class ConnectionLoop implements Sink {
     if (changed.length > 0) await this.#append(() => changed)
   }
 
-  /** Undefined: it stays as it is and is looked up again. */
+  /** The delivery after a look-up; undefined when it stays as it is and is looked up again. */
   async #afterFind(
     open: OpenDelivery,
     outcome: Awaited<ReturnType<Connector['find']>>,
@@ -298,13 +298,13 @@ export class ConnectionLoop implements Sink {
     this.#book?.postpone(id, dueAtMs, lookups)
   }
 
-  /** From when on the receiver, and a process that was ours, cannot be at work on the request any more. */
+  /** From then on neither the receiver nor an earlier process of ours can be at work on the request. */
   #settledAtMs({ at }: Delivery): number {
     const { settlesWithinMs, attemptMs } = this.#options.connector
     return settlesWithinMs === 0 ? 0 : Date.parse(at) + attemptMs + settlesWithinMs
   }
 
-  /** What was written and not yet posted has been taken away on the other side. */
+  /** Refuses a delivery that was written and not posted, because the receiver no longer has it. */
   async #gone(open: OpenDelivery): Promise<Delivery> {
     const reason = {
       code: 'written_record_gone',
@@ -319,7 +319,7 @@ export class ConnectionLoop implements Sink {
     this.#options.onRefused?.(refused)
   }
 
-  /** What was refused before is tried once whenever the connection begins: its reason may have been mended. */
+  /** Tries each refused record once whenever the connection begins, as somebody may have fixed the reason. */
   async #reopen(): Promise<void> {
     const { exceptions } = this.#options
     for (const record of await exceptions.list()) {
@@ -332,7 +332,7 @@ export class ConnectionLoop implements Sink {
     }
   }
 
-  /** One step at a time, made of the book as it is then. */
+  /** Writes one step of the log at a time, made from the book as it is when its turn comes. */
   #append(changed: () => readonly ChangedDelivery[], takenUpTo?: number): Promise<void> {
     const done = this.#writes.then(async () => {
       const book = this.#book
@@ -371,7 +371,7 @@ export class ConnectionLoop implements Sink {
     return formatInstantMs(this.#options.clock.nowMs())
   }
 
-  /** False when the signal ended the wait, or nobody attends. */
+  /** Waits until `attend` runs and fewer than `openMost` records are open; false when the signal fired. */
   async #mayTakeIn(signal: AbortSignal): Promise<boolean> {
     while (!signal.aborted) {
       if (this.#book !== undefined && this.#book.size < this.#limits.openMost) return true

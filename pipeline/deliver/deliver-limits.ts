@@ -2,31 +2,31 @@
 
 export interface DeliverLimits {
   /**
-   * A range is cut when its messages reach this. The most that one insert carries, give or take a message. Reached only
-   * under load, where larger inserts mean fewer merges.
+   * A range is cut when its messages reach this, so one insert carries at most this and one more message.
+   * Ranges reach it only under load, where larger inserts mean fewer merges.
    */
   readonly rangeBytes: number
   readonly rangeMessages: number
   /**
-   * From cut to cut, and the most that a message waits for others, unless a range is full: twice what the last range took
-   * the sink, within these bounds. Every insert is a part that has to be merged; a sink that is busy gets fewer and larger
-   * ones.
+   * Bounds of the pace: the time from one cut to the next, and the longest that a message waits for others,
+   * unless a range is full. The pace is twice what the sink took for the last range: every insert makes a
+   * part that ClickHouse must merge, so a busy sink gets fewer and larger inserts.
    */
   readonly paceMinMs: number
   readonly paceMaxMs: number
-  /** The least that a message waits: what was committed together is delivered together. */
+  /** The shortest time that a message waits, so that messages committed together are delivered together. */
   readonly settleMs: number
-  /** Read ahead of the range being applied. */
+  /** Bytes of messages prefetched while a range is applied. */
   readonly bufferBytes: number
-  /** One pull: at least the largest message. */
+  /** The most bytes of one pull; larger than the largest message. */
   readonly pullBytes: number
   readonly pullExpiresMs: number
   readonly idleHeartbeatMs: number
-  /** One attempt of a sink. */
+  /** How long one attempt of a sink may take. */
   readonly applyTimeoutMs: number
   readonly retryMinMs: number
   readonly retryMaxMs: number
-  /** A record that nobody has renewed for this long may be taken over by a deliverer on standby. */
+  /** A deliverer on standby may take over a feed whose record has not been renewed for this long. */
   readonly leaseMs: number
 }
 

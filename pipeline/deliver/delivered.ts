@@ -1,6 +1,6 @@
-// Whether a sink has everything up to a sequence, although the last message meant for it lies before that.
-// Asked of the stream's leader, message by message, so the answer is exact on a cluster too; a consumer's count of
-// pending messages may lag behind there.
+// Whether a sink has everything up to a sequence, although the last message of its feed lies before it. The
+// stream's leader is asked for the next message, so the answer is exact on a cluster too, where a consumer's
+// count of pending messages may lag.
 
 import type { KV } from '@nats-io/kv'
 import { decodeRecord } from './delivery-record.js'
@@ -22,7 +22,7 @@ export async function isCovered(
   return nexts.every(next => next === null || next.seq > sequence)
 }
 
-/** The position as recorded, by whichever process delivers; 0 before the first delivery. */
+/** The position that whichever process delivers has recorded; 0 before the first delivery. */
 export async function recordedPosition(kv: KV, key: string): Promise<number> {
   const entry = await kv.get(key)
   return (entry === null ? undefined : decodeRecord(entry.value))?.position ?? 0

@@ -1,4 +1,4 @@
-// What a deliverer is handed, and what it calls back with.
+// The options of a deliverer, and what its callbacks get.
 
 import type { KV } from '@nats-io/kv'
 import type { RefusedRecord, Sink } from '../../sinks/sink.js'
@@ -15,12 +15,12 @@ export interface DelivererOptions extends FeedSource {
   readonly sink: Sink
   /** The bucket `weir_sinks`. */
   readonly kv: KV
-  /** What this process commits, where the stream is LEDGER: saves reading it back. */
+  /** The commits of this process, when the stream is LEDGER, so that they need not be read back. */
   readonly recent?: RecentCommits
-  /** The commits that are about to come, where the stream is LEDGER and they come from this process. */
+  /** This process's commits that are not stored yet, when the stream is LEDGER. */
   readonly underWay?: CommitsUnderWay
   readonly limits?: Partial<DeliverLimits>
-  /** The stream is LEDGER, and only what its commits name goes to the sink. */
+  /** True: the stream is LEDGER, and only messages that a commit names go to the sink. */
   readonly authenticates?: boolean
   readonly onForeign?: (message: ForeignMessage) => void
   readonly onChange?: (status: DeliveryStatus) => void
@@ -29,7 +29,7 @@ export interface DelivererOptions extends FeedSource {
   readonly random?: () => number
 }
 
-/** Records that the sink refused for what they hold. */
+/** Records that the sink refused because of their content. */
 export interface RefusedRecords {
   readonly key: string
   readonly records: readonly RefusedRecord[]
@@ -40,6 +40,6 @@ export interface AppliedRange {
   readonly key: string
   /** Since the broker stored the oldest message. */
   readonly ageSeconds: number
-  /** Of the attempt that succeeded. */
+  /** How long the attempt that succeeded took. */
   readonly applySeconds: number
 }

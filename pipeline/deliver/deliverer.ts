@@ -1,13 +1,13 @@
-// The one loop that feeds every sink, once per feed: read a range, write the intent down, let the sink apply it in one
-// idempotent attempt, record the position.
+// The loop that feeds a sink, one deliverer per feed: read a range, record the intent, let the sink apply it
+// in one idempotent attempt, record the position.
 // Invariants:
-// 1. Nothing is applied that is not the recorded intent, and nothing becomes the intent before the last one is applied.
+// 1. Only the recorded intent is applied, and the next intent is recorded only after the last one is applied.
 //    So after a crash the same range goes to the sink again, under the same token, before anything else.
 // 2. Only the process that holds the lease applies; a fenced one stops at its next write (delivery-lease.ts).
-// 3. Retry, back-off and pause live here and nowhere else. A feed applies one range at a time, so the back-off is the
-//    circuit breaker: a sink that is down gets one attempt per back-off and no more.
-// 4. A sink that is down stops its own feeds only; a record that a sink refuses for what it holds stops nothing: it is set
-//    aside alone (refused-records.ts).
+// 3. Retry, back-off and pause are here and in no sink. A feed applies one range at a time, so the back-off
+//    is the circuit breaker: a sink that is down gets one attempt per back-off.
+// 4. A sink that is down stops only its own feeds. A record that a sink refuses because of its content stops
+//    no feed: it is set aside alone (refused-records.ts).
 
 import { randomUUID } from 'node:crypto'
 import type { Apart, FeedRange, RefusedRecord, SinkOutcome } from '../../sinks/sink.js'
@@ -48,9 +48,9 @@ export class Deliverer {
   #cutter: RangeCutter | undefined
   #commits: LedgerCommits | undefined
   readonly #progress: DeliveryProgress
-  /** The first claim takes the feed from whoever has it; later ones only when it is vacant. */
+  /** The first claim takes the feed from its owner; later claims succeed only when the feed is vacant. */
   #mayTake = true
-  /** Fires when this process is to deliver no longer: it stops, or what the sink does beside has failed. */
+  /** Fires when delivery must end: this deliverer stops, or the sink's `attend` has ended or failed. */
   #ending: AbortSignal = this.#stopping.signal
 
   constructor(options: DelivererOptions) {
@@ -71,7 +71,7 @@ export class Deliverer {
     this.#renewal.unref()
   }
 
-  /** Delivers what the stream holds now, then closes. Gives up at the deadline, or at once when nothing moves. */
+  /** Delivers what the stream holds now, then closes; closes earlier at the deadline or when motionless. */
   async drain(deadlineMs: number): Promise<void> {
     const signal = AbortSignal.timeout(deadlineMs)
     const info = await this.#options.jsm.streams.info(this.#options.stream)
@@ -82,7 +82,7 @@ export class Deliverer {
     await this.close()
   }
 
-  /** Ends after the attempt in hand and lets go of the feed. */
+  /** Ends after the current attempt and releases the lease. */
   async close(): Promise<void> {
     this.#stopping.abort()
     await this.#end()
@@ -90,7 +90,7 @@ export class Deliverer {
     this.#progress.set('stopped')
   }
 
-  /** Ends at once, the attempt in hand included. */
+  /** Ends at once and aborts the current attempt. */
   async abort(): Promise<void> {
     this.#aborting.abort()
     this.#stopping.abort()
@@ -176,7 +176,7 @@ export class Deliverer {
     })
   }
 
-  /** The sink's own work goes on while its feed is delivered. Each ends the other, and an error of either is thrown. */
+  /** Runs the sink's `attend` beside the delivery. When one ends, so does the other; errors are thrown. */
   async #whileAttended(lease: DeliveryLease, deliver: () => Promise<void>): Promise<void> {
     const { sink } = this.#options
     if (sink.attend === undefined) return deliver()
@@ -249,7 +249,7 @@ export class Deliverer {
       const position = Math.max(this.#progress.applied, lease.record.position)
       await lease.write({ position, intent, ...this.#headsAt(position) }) // invariant 1
       if (!(await this.#apply(lease, { stream: this.#options.stream, messages, ...intent }))) return
-      // With the next range at hand, its intent carries the position along: one write per range under load.
+      // When the next range is ready, the write of its intent records this position: one write per range.
       if (!cutter.ready) await lease.write({ position: intent.to, intent: null, ...this.#headsAt(intent.to) })
     }
   }
@@ -260,7 +260,7 @@ export class Deliverer {
     return { from, to, token: `${key}:${stream}@${created}:${from}-${to}` }
   }
 
-  /** Attempts until the sink has it; false when told to stop before that. */
+  /** Attempts the range until the sink has it; false when told to stop before that. */
   async #apply(lease: DeliveryLease, read: ReadRange): Promise<boolean> {
     const messages = read.messages.filter(({ foreign }) => foreign !== true)
     for (let attempt = 1; ; attempt += 1) {
@@ -288,11 +288,11 @@ export class Deliverer {
         attempt,
       )
       await this.#backOff(outcome.kind === 'rejected' ? 64 : attempt)
-      await lease.refresh() // still ours? (invariant 2); learns of a pause too
+      await lease.refresh() // throws when the lease is lost (invariant 2); reads `paused`
     }
   }
 
-  /** Written down before it is done: what was tried as a whole is never tried so again (sinks/sink.ts). */
+  /** Records first which part is taken apart, so that it is never tried whole again (sinks/sink.ts). */
   async #takeApart(lease: DeliveryLease, { name, code, detail }: Apart): Promise<void> {
     const { intent } = lease.record
     if (intent === null) throw new Error('a range without an intent')
@@ -314,7 +314,7 @@ export class Deliverer {
     )
   }
 
-  /** What was set aside before is tried once, whenever the feed begins: its reason may have been mended. */
+  /** Tries each record set aside once whenever the feed begins, as somebody may have fixed the reason. */
   async #tryRefused(signal: AbortSignal): Promise<void> {
     const { kv, key, sink } = this.#options
     const records = await listSetAside(kv, key)
@@ -335,7 +335,7 @@ export class Deliverer {
     try {
       return await this.#options.sink.apply(range, AbortSignal.any([timeout, this.#aborting.signal]))
     } catch (error) {
-      // The port forbids it, so this is a bug of the sink; it must not end the other feeds (invariant 4).
+      // `Sink` forbids throwing, so this is a bug of the sink; it must not end the other feeds (invariant 4).
       return { kind: 'rejected', code: 'sink_bug', detail: String((error as Error).stack ?? error) }
     }
   }

@@ -1,8 +1,8 @@
-// What a connection has yet to settle, in memory, folded from the steps of its log. No clock and no I/O.
+// The unsettled deliveries of a connection, built in memory from the steps of its log. No clock, no I/O.
 // Invariants:
-// 1. The book changes by `apply` alone, with what the log has stored, so that it is at any time what a new process would
-//    read from the log.
-// 2. A delivery that a process left in `sending` is unclear: nobody knows what became of the request.
+// 1. A delivery changes state only by `apply`, with a step that the log has stored, so the book is always
+//    what a new process would read from the log.
+// 2. A delivery that a process left in `sending` becomes `unclear`: the receiver may have taken the request.
 // 3. The oldest message that an unsettled delivery needs is known, so that the next start reads from there.
 
 import { type Delivery, isSettled } from '../../schemas/billing/delivery.js'
@@ -13,11 +13,11 @@ export interface OpenDelivery {
   readonly delivery: Delivery
   readonly record: ConnectorRecord
   readonly sourceSequence: number
-  /** In DELIVERIES: the message that brought its document. */
+  /** Sequence in DELIVERIES of the message that holds its document. */
   readonly documentSequence: number
-  /** When it is to be taken in hand again; epoch milliseconds. */
+  /** When it is to be sent or looked up next; epoch milliseconds. */
   readonly dueAtMs: number
-  /** Look-ups that brought nothing, since it was sent. */
+  /** Look-ups without a result since it was sent. */
   readonly lookups: number
 }
 
@@ -69,13 +69,13 @@ export class DeliveryBook {
     }
   }
 
-  /** Looked at again at that time. */
+  /** Sets when the delivery is due next. */
   postpone(deliveryId: string, dueAtMs: number, lookups: number): void {
     const open = this.#open.get(deliveryId)
     if (open !== undefined) this.#open.set(deliveryId, { ...open, dueAtMs, lookups })
   }
 
-  /** What is waiting and due, the oldest first. */
+  /** The deliveries in one of these states that are due, the oldest first. */
   due(states: ReadonlySet<Delivery['state']>, nowMs: number, most: number): OpenDelivery[] {
     const found: OpenDelivery[] = []
     for (const open of this.#open.values()) {
@@ -85,7 +85,7 @@ export class DeliveryBook {
     return found
   }
 
-  /** When the next delivery in one of these states is due; undefined: none is there. */
+  /** When the next delivery in one of these states is due; undefined when there is none. */
   nextDueMs(states: ReadonlySet<Delivery['state']>): number | undefined {
     let next: number | undefined
     for (const { delivery, dueAtMs } of this.#open.values()) {

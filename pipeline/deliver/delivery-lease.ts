@@ -1,8 +1,8 @@
-// Who delivers a feed, and the only writer of its record in the bucket `weir_sinks`.
+// The ownership of a feed: claims, writes and releases its record in the bucket `weir_sinks`.
 // Invariants:
-// 1. Every write names the revision that it replaces, so of two processes that think they own a feed one is refused:
-//    the revision is the fence. Time decides only when a standby may try.
-// 2. The newest claim wins; whoever is fenced goes on standby and does not claim back while the record is renewed.
+// 1. Every write names the revision that it replaces: the fence. So of two processes that believe to own a
+//    feed one is refused. Time decides only when a standby may claim.
+// 2. The newest claim wins; a fenced process goes on standby and claims only when the record is not renewed.
 // 3. A change of `paused` by anybody else is adopted, never overwritten.
 
 import { JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream'
@@ -22,7 +22,7 @@ export class FencedError extends Error {
   override readonly name = 'FencedError'
 }
 
-/** Nothing that waiting would heal; the feed stops and says so. */
+/** A failure that does not pass by waiting: the feed stops, and its status has the code. */
 export class FeedFailure extends Error {
   override readonly name = 'FeedFailure'
   readonly code: string
@@ -54,7 +54,7 @@ export class DeliveryLease {
     this.#lastWriteMs = performance.now()
   }
 
-  /** `owner` is unique to this deliverer. With `mayTake` it takes the feed, whoever had it (invariant 2). */
+  /** `owner` is unique to this deliverer. With `mayTake` it takes the feed from any owner (invariant 2). */
   static async claim(
     kv: KV,
     key: string,
@@ -102,12 +102,12 @@ export class DeliveryLease {
     return this.#enqueue(() => this.#write(patch, this.record.owner))
   }
 
-  /** Reads the record again: throws `FencedError` when the feed is someone else's, learns of a pause. */
+  /** Reads the record and `paused` again; throws `FencedError` when another process owns the feed. */
   refresh(): Promise<void> {
     return this.#enqueue(() => this.#adopt())
   }
 
-  /** Lets go, so that a standby need not wait for the lease to run out. */
+  /** Removes the owner, so that a standby need not wait for the lease to run out. */
   release(): Promise<void> {
     return this.#enqueue(() => this.#write({}, ''))
   }
@@ -133,7 +133,7 @@ export class DeliveryLease {
     }
   }
 
-  /** After a refused write: someone set `paused`, or our own write landed unseen, or we are fenced. */
+  /** After a refused write: someone set `paused`, our own write was stored unseen, or we are fenced. */
   async #adopt(): Promise<void> {
     const entry = await this.#kv.get(this.#key)
     const found = entry === null ? undefined : decodeRecord(entry.value)
@@ -144,7 +144,7 @@ export class DeliveryLease {
   }
 }
 
-/** Resolves when the feed has no owner, or its record stood still for `leaseMs` by this machine's own clock. */
+/** Resolves when the feed has no owner, or its record is unchanged for `leaseMs` by this machine's clock. */
 export async function waitForVacancy(
   kv: KV,
   key: string,
@@ -158,7 +158,7 @@ export async function waitForVacancy(
     const record = entry ? decodeRecord(entry.value) : undefined
     if (entry === null || record?.owner === '') return
     if (entry === undefined || entry.revision !== revision) {
-      // Seen to move, or not seen at all: the time begins again.
+      // The record has changed or could not be read: the time begins again.
       revision = entry?.revision ?? -1
       unchangedSinceMs = performance.now()
     }
@@ -167,7 +167,7 @@ export async function waitForVacancy(
   }
 }
 
-/** Without a record, a sink that holds something would be given everything a second time, under other tokens. */
+/** Throws when a sink has rows but no record: it would get all messages again, under other tokens. */
 export async function refuseLostPosition(
   kv: KV,
   key: string,

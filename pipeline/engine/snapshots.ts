@@ -4,8 +4,8 @@
 // 1. A snapshot holds the state after one commit. It is stored only after that commit is stored, and a later
 //    commit names it. The snapshot may be ready before its commit is stored or after it.
 // 2. A snapshot is due when the deltas since the last one are larger than its state (with the most patience:
-//    twice its state), and identities are written once. So snapshots write at most as much as deltas do, and a
-//    restore reads the identities, the state, and deltas of twice the state or twice `snapshotDeltaBytes`.
+//    twice its state), and identities are written once. So snapshots write at most as much as deltas do, and
+//    a restore reads the identities, the state, and deltas of twice the state or twice `snapshotDeltaBytes`.
 // 3. A snapshot that the worker made is stored or the session ends: no later snapshot holds its identities.
 
 import type { EngineLimits } from '../config/limits.js'
@@ -36,7 +36,7 @@ export class Snapshots {
   #retryAtMs = 0
 
   /**
-   * `patience`, 0 to 1: the share by which this partition waits longer. Partitions grow alike; if all were due
+   * `patience`, 0 to 1: the share by which this partition waits longer. Partitions grow alike; were all due
    * at once, a worker would make their snapshots one after another while the events of all of them wait.
    */
   constructor(
