@@ -1,14 +1,15 @@
-// The states of one connection's deliveries in the stream DELIVERIES, subject `deliveries.<connection>`: the only memory
-// of a connection.
+// The log of one connection: the states of its deliveries in the stream DELIVERIES, subject
+// `deliveries.<connection>`. A connection keeps nothing else. A step of the log is one message.
 //
-// Why a stream with one message per step, and not a bucket with one key per delivery: a step changes a page of deliveries
-// and how far the source was taken in, all or nothing; one fence on one subject keeps a second process out; ClickHouse is
-// fed from the same messages; and a start reads only what is not settled, however many deliveries there have been.
+// A step changes a page of deliveries and how far the source was taken in, all or nothing. A bucket with one
+// key per delivery could not do that. Also, one fence on one subject keeps a second process out, ClickHouse
+// is fed from the same messages, and a start reads only from the oldest unsettled delivery on.
 // Invariants:
-// 1. Every step is written under a fence: the last message of the subject is the one that this writer knows. Whoever opens
-//    the log writes a step first, so that an earlier writer is refused at its next one.
-// 2. A step whose answer was lost is written again under the same fence. If it is refused then, the last message tells
-//    whether it was our own.
+// 1. Every step is written under a fence: the subject's last message must be the last one that this writer
+//    knows. A process that opens the log writes a step first, so an earlier writer is refused at its next
+//    step.
+// 2. A step whose answer was lost is written again under the same fence. If it is then refused, the last
+//    message tells whether the first write was stored.
 
 import { randomUUID } from 'node:crypto'
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
@@ -26,9 +27,9 @@ export interface StoredStep extends DeliveryStep {
 }
 
 export interface DeliveryLog {
-  /** Keeps other writers out from now on. The steps that tell what is not settled, the last one this writer's own. */
+  /** Fences earlier writers. Returns the steps from the oldest unsettled delivery on; the last is its own. */
   open(signal: AbortSignal): Promise<readonly StoredStep[]>
-  /** The sequence of the step. Throws `FencedError` when another process has opened the log. */
+  /** Returns the step's sequence. Throws `FencedError` when another process has opened the log. */
   append(step: StepBody, signal: AbortSignal): Promise<number>
 }
 

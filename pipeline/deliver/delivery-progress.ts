@@ -1,4 +1,4 @@
-// How far one feed has come in this process and what keeps it: states, totals, trouble, and who waits for a change of them.
+// The progress of one feed in this process: state, totals, trouble, and the callers that wait for a change.
 
 import type { FeedRange } from '../../sinks/sink.js'
 import { pauseFor } from '../broker/back-off.js'
@@ -49,7 +49,7 @@ export class DeliveryProgress {
       ...this.#totals,
       refused: this.refused,
       lastAppliedAtMs: this.#lastAppliedAtMs,
-      // A sink that sends by itself may leave messages in the stream for long: its receiver is slow, not this process.
+      // A sink with `attend` may leave messages in the stream for long when its receiver is slow.
       ...(this.applyingSinceMs === undefined || sink.attend !== undefined
         ? {}
         : { applyingSinceMs: this.applyingSinceMs }),
@@ -57,7 +57,7 @@ export class DeliveryProgress {
     }
   }
 
-  /** With a code it is in trouble; without one, a trouble told before stays. */
+  /** Sets the state. With a code also the trouble; without one, the trouble stays as it was. */
   set(state: DeliveryState, code?: string, detail = '', attempts = 0): void {
     this.state = state
     if (code !== undefined) this.#trouble = { code, detail, attempts, atMs: Date.now() }
@@ -65,7 +65,7 @@ export class DeliveryProgress {
     this.#options.onChange?.(this.status())
   }
 
-  /** It delivers, and trouble is over. */
+  /** Sets the state `running` and ends the trouble. */
   run(): void {
     this.#trouble = undefined
     this.set('running')
@@ -96,7 +96,7 @@ export class DeliveryProgress {
     this.#waiters.delete(wake)
   }
 
-  /** A reading that was interrupted goes on by itself; it is told while it is interrupted again and again. */
+  /** An interrupted reading goes on by itself; the status shows it for a while after the last one. */
   #isTroubled(): boolean {
     if (this.#trouble === undefined) return false
     const passes = this.state === 'running' && this.#trouble.code === 'feed_interrupted'

@@ -1,5 +1,5 @@
-// What is remembered about one feed in the bucket `weir_sinks`: its JSON and nothing else.
-// `position` and `intent` are what recovery needs; `owner` says whose writes count; `paused` is set by anyone.
+// The record of one feed in the bucket `weir_sinks`, and its JSON. Recovery needs `position` and `intent`;
+// `owner` is the process whose writes count; any process may set `paused`.
 
 import { z } from 'zod'
 import type { Apart } from '../../sinks/sink.js'
@@ -9,21 +9,21 @@ export interface Intent {
   readonly from: number
   readonly to: number
   readonly token: string
-  /** Parts of the range that the sink refused for what they hold: they are taken apart, also after a crash. */
+  /** Parts of the range that the sink refused because of their content; taken apart, also after a crash. */
   readonly apart?: readonly Apart[]
 }
 
 export interface DeliveryRecord {
   /** The last stream sequence whose messages the sink has. */
   readonly position: number
-  /** The range that may be half-way into the sink; the next to apply, exactly as it is. */
+  /** The range that the sink may have applied in part; it is applied next, unchanged. */
   readonly intent: Intent | null
   readonly paused: boolean
-  /** The process that delivers; empty when it let go. */
+  /** The process that delivers; empty when it has released the feed. */
   readonly owner: string
   /** When the stream was created: positions mean nothing in another stream of the same name. */
   readonly streamCreated: string
-  /** Of LEDGER: the newest checkpoint of each partition up to the position. */
+  /** For feeds of LEDGER: the newest checkpoint of each partition up to the position. */
   readonly heads?: Heads
 }
 
@@ -43,7 +43,7 @@ export function encodeRecord(record: DeliveryRecord): Uint8Array {
   )
 }
 
-/** Undefined when the bytes are no delivery record. */
+/** Undefined when the bytes are not a delivery record. */
 export function decodeRecord(bytes: Uint8Array): DeliveryRecord | undefined {
   let json: unknown
   try {

@@ -1,4 +1,4 @@
-// What one feed says about itself: for the metrics and the readiness check.
+// The status of one feed, for the metrics and the readiness check.
 
 export type DeliveryState =
   | 'starting'
@@ -17,7 +17,7 @@ export type DeliveryState =
 export interface DeliveryTrouble {
   readonly code: string
   readonly detail: string
-  /** Attempts on the range in hand so far; 0 when no range is in hand. */
+  /** Attempts on the current range so far; 0 when there is none. */
   readonly attempts: number
   readonly atMs: number
 }
@@ -30,14 +30,14 @@ export interface DeliveryStatus {
   /** The last stream sequence whose messages the sink has. */
   readonly position: number
   readonly paused: boolean
-  /** Messages not yet taken in hand, as far as is known; null while this process does not read. */
+  /** Messages not yet cut into a range, as far as is known; null while this process does not read. */
   readonly behind: number | null
-  /** Since the start of this process. */
+  /** These four count since the start of this process. */
   readonly ranges: number
   readonly messages: number
   readonly bytes: number
   readonly rows: number
-  /** Records that the sink refused and that are set aside, as this process knows them. */
+  /** Number of records that the sink refused and that are set aside, as far as this process knows. */
   readonly refused: number
   /** Epoch milliseconds, 0 before the first. */
   readonly lastAppliedAtMs: number

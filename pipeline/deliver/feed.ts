@@ -1,10 +1,10 @@
-// A feed: which messages of which stream go to which sink, and under which key its position is kept. Features bring the
-// feeds; the roots hand the list of all of them to whoever asks how far each is.
+// A feed: which messages of which stream go to which sink, and the key of its position. Features bring feeds;
+// the composition roots hand the list of all feeds to the parts that ask for their positions.
 
 import type { ConnectorRecord } from '../../sinks/connector.js'
 import type { FeedMessage, RefusedRecord } from '../../sinks/sink.js'
 
-/** A feed of single records: which message holds which of them. */
+/** A feed of single records for a connection: which records each message holds. */
 export interface RecordFeed {
   readonly connection: string
   readonly recordsOf: (message: FeedMessage) => TakenIn
@@ -12,7 +12,7 @@ export interface RecordFeed {
 
 export interface TakenIn {
   readonly records: readonly ConnectorRecord[]
-  /** The message, when it makes no record. */
+  /** The message itself, when no record can be made of it. */
   readonly refused?: RefusedRecord
 }
 
@@ -24,11 +24,11 @@ export interface Feed {
   readonly ofRecords?: RecordFeed
 }
 
-/** In the order in which they depend on one another: what a stream's feeds write may lie in the next stream. */
+/** In the order of their dependence: the feeds of a stream may write to the next stream. */
 export const feedStreams = ['LEDGER', 'BILLING', 'POSTINGS', 'DELIVERIES'] as const
 export type FeedStream = (typeof feedStreams)[number]
 
-/** Throws when there is no feed of that key: that is a bug of whoever lists the feeds. */
+/** Throws when there is no feed of that key, which is a bug in the list of feeds. */
 export function feedOf<F extends Feed>(feeds: readonly F[], key: string): F {
   const found = feeds.find(feed => feed.key === key)
   if (found === undefined) throw new Error(`there is no feed ${key}`)

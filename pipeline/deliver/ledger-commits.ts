@@ -1,10 +1,10 @@
-// Holds what a feed reads from LEDGER against the commits that name it, partition by partition.
-//
+// Checks the messages that a feed reads from LEDGER against the commits that name them, per partition.
 // Invariants:
-// 1. A sink gets only what a commit names, and all of it: a stranger's message is passed over, a hole stops the feed.
-// 2. The heads that are recorded with a position are those of what lies up to it. A reading that begins behind it goes on
-//    exactly there, also in the middle of a commit, and only if LEDGER still holds those heads: another LEDGER, or an
-//    older state of it, stops the feed.
+// 1. A sink gets all messages that a commit names, and no others: an unknown writer's message is skipped, a
+//    missing one stops the feed.
+// 2. The heads recorded with a position are each partition's newest checkpoint up to it. A reading goes on
+//    after the position, also in the middle of a commit, but only if LEDGER still holds those heads: another
+//    LEDGER, or an older state of it, stops the feed.
 
 import type { JetStreamManager } from '@nats-io/jetstream'
 import type { Genesis } from '../broker/genesis.js'
@@ -25,7 +25,7 @@ export interface LedgerCommitsOptions {
   readonly source: FeedSource
   readonly genesis: Genesis
   readonly heads: Heads
-  /** Where the heads belong to. */
+  /** The position that the heads were recorded with. */
   readonly position: number
   readonly onForeign: (message: ForeignMessage) => void
 }
@@ -37,7 +37,7 @@ export class LedgerCommits {
   readonly #reads: (what: string) => boolean
   readonly #partitions = new Map<number, PartitionCommits>()
   #seenUpTo: number
-  /** Heads that came behind the last position asked for, in the order of their sequences. */
+  /** Heads after the last position that `headsAt` was asked for, in the order of their sequences. */
   #later: { readonly partition: number; readonly head: Head }[] = []
   #heads: Heads
 
@@ -57,16 +57,16 @@ export class LedgerCommits {
     this.#reads = what => ends.has(what)
   }
 
-  /** What the feed reads, and the checkpoints that name it. */
+  /** The feed's source, with the checkpoints that name its messages. */
   get source(): FeedSource {
     const { source } = this.#options
     return { ...source, filterSubjects: [...source.filterSubjects, 'ledger.*.state'] }
   }
 
-  /** The messages that commits name, and strangers' without their bytes, so that a position passes over them. */
+  /** The messages that commits name; others come without bytes, so that the position passes over them. */
   async *authentic(messages: AsyncIterable<ReadMessage>): AsyncGenerator<ReadMessage, void, undefined> {
     for await (const message of messages) {
-      if (message.sequence <= this.#seenUpTo) continue // read anew after an interruption: a checkpoint
+      if (message.sequence <= this.#seenUpTo) continue // a checkpoint, read again after an interruption
       const kind = this.#see(message)
       this.#seenUpTo = message.sequence
       if (kind === 'named') yield message
@@ -76,7 +76,7 @@ export class LedgerCommits {
     }
   }
 
-  /** As of a position; those before it are forgotten. */
+  /** The heads as of a position; older heads are dropped. */
   headsAt(position: number): Heads {
     let count = 0
     const heads: Record<string, Head> = { ...this.#heads }
@@ -112,7 +112,7 @@ export class LedgerCommits {
     return made
   }
 
-  /** Invariant 2. */
+  /** Checks that LEDGER holds the head, and goes on from it (invariant 2). */
   async #resume(partition: number, head: Head, jsm: JetStreamManager): Promise<void> {
     const stored = await jsm.streams.getMessage('LEDGER', { seq: head.seq })
     const isThere = stored?.subject === natsSubjects.ledger(partition, 'state')

@@ -1,7 +1,8 @@
-// Reads ahead of the sink and cuts what was read into ranges: by bytes, by messages, or at a pace, which is the slower the
-// longer the sink takes; sooner where it is known that nothing more is about to come.
-// Invariants: messages leave in the order they came; what is held never exceeds the buffer by more than one message;
-// an interrupted reading goes on behind the last message held; one that cannot go on is told after what is held.
+// Prefetches messages for the sink and cuts them into ranges: when one is full by bytes or messages, after
+// the pace (twice what the sink took for the last range), or earlier when no commit under way can add more.
+// Invariants: messages leave in the order they came; the held messages exceed the buffer by one message at
+// most; an interrupted reading goes on after the last held message; a failure is thrown after the held
+// messages are cut.
 
 import { backOffMs, pauseFor } from '../broker/back-off.js'
 import type { CommitsUnderWay } from '../ledger/commits-under-way.js'
@@ -24,7 +25,7 @@ export class RangeCutter {
   #lastCutMs = Number.NEGATIVE_INFINITY
   #paceMs: number
   #lastCommitMs = Number.NEGATIVE_INFINITY
-  /** The commits that had begun when the first message came are waited for; later ones would never end under load. */
+  /** A cut waits for commits up to this one, begun by the first message's arrival; later ones never end. */
   #awaitedUpTo = 0
   #nextSequence: number
   #behind = 0
@@ -60,7 +61,7 @@ export class RangeCutter {
   /** The messages of the next range; none when the signal ended the wait. */
   async next(signal: AbortSignal): Promise<ReadMessage[]> {
     const { paceMinMs, paceMaxMs } = this.#limits
-    // Whoever asks has applied what was cut before: half of the time at most goes into that while it can keep up.
+    // The caller has applied the last range, so this is how long the sink took; it is busy half of the pace.
     const tookMs = performance.now() - this.#lastCutMs
     this.#paceMs = Number.isFinite(tookMs) ? Math.min(paceMaxMs, Math.max(paceMinMs, 2 * tookMs)) : paceMinMs
     while (!this.ready) {
@@ -111,7 +112,7 @@ export class RangeCutter {
     }
   }
 
-  /** Until what belongs together is here and the last cut is a pace ago; never longer than a pace. */
+  /** Until the awaited commits are here and the last cut is a pace ago; at most a pace from the first message. */
   #untilCutMs(): number | undefined {
     const first = this.#held[0]
     if (first === undefined) return undefined

@@ -1,11 +1,12 @@
 // Reads the messages of a stream by sequence, in order and without a hole.
 // Invariants:
-// 1. Where to begin is said by the caller's record. The consumer is ephemeral and acknowledges nothing: it is a cursor.
-// 2. The server numbers what it delivers; a number that is not the next one, or a silence in which the server has
-//    delivered more than arrived here, throws. Nothing is ever skipped.
+// 1. The caller's record says where to begin. The consumer is ephemeral and acknowledges nothing: it is a
+//    cursor.
+// 2. Nothing is skipped. The server numbers what it delivers: a number that is not the next one throws, and
+//    so does a pull without messages after which the server has delivered more than arrived here.
 //
-// `fetch` with `max_bytes` also asks for at most 100 messages, and ends a pull that ran into either limit with an error
-// 409 after the messages; both are how a full pull ends, so they are no errors here.
+// `fetch` with `max_bytes` also asks for at most 100 messages. A pull that reaches either limit ends with an
+// error 409 after the messages; that is not an error here.
 
 import {
   AckPolicy,
@@ -31,7 +32,7 @@ export interface FeedSource {
 export interface ReadMessage extends FeedMessage {
   /** Messages of this feed that the server still holds after this one. */
   readonly pending: number
-  /** No commit names it: it is passed over, and its bytes are left out. */
+  /** No commit names it: it is skipped, and its bytes are left out. */
   readonly foreign?: true
 }
 
@@ -73,8 +74,8 @@ export async function* readFeed(
 }
 
 /**
- * The messages of an intent, exactly. `read`: what the feed has behind its position. Throws `FeedFailure` when the stream
- * no longer holds them.
+ * Exactly the messages of an intent. `read`: the feed's messages after its position. Throws `FeedFailure`
+ * when the stream no longer holds them.
  */
 export async function readRange(
   source: FeedSource,

@@ -1,11 +1,11 @@
-// Reads a feed of LEDGER from the recent commits that this process keeps in memory, and from the stream where they do not
-// have it. To the range cutter it is one reading.
-//
+// Reads a feed of LEDGER from the recent commits that this process keeps in memory, and from the stream where
+// they have gaps. The range cutter sees one sequence of messages.
 // Invariants:
-// 1. Sequences decide: every message of the feed is handed out once and in the order of the stream, wherever it came
-//    from. From the recent commits only what begins exactly where the reading is; a gap is passed only when the stream's
-//    leader says that nothing of this feed lies in it.
-// 2. While no commit is added the stream is asked now and then whether another process has written to it; then it is read.
+// 1. Every message of the feed is handed out once and in the order of the stream. The recent commits are read
+//    only from the sequence that comes next; a gap before them is passed over only when the stream's leader
+//    says that it holds no message of this feed.
+// 2. While no commit is added, the stream is asked now and then for messages of another process, and then
+//    read.
 
 import { pauseFor } from '../broker/back-off.js'
 import type { RecentCommits, StoredMessages } from '../ledger/recent-commits.js'
@@ -15,9 +15,9 @@ import { type FeedSource, type ReadMessage, readFeed } from './read-feed.js'
 
 type ReadLimits = Pick<DeliverLimits, 'pullBytes' | 'pullExpiresMs' | 'idleHeartbeatMs'>
 
-/** How long no commit may be added before the stream is asked. */
+/** After this time without an added commit the stream is asked. */
 const quietMs = 1_000
-/** How long a commit that the broker stored earlier may be reported later. */
+/** How long after a commit an earlier one in the stream may still be reported. */
 const outOfTurnMs = 50
 
 /** Everything from `fromSequence` on, for as long as the caller iterates. Throws when the reading is interrupted. */
@@ -51,7 +51,7 @@ export async function* readLedger(
   }
 }
 
-/** From the stream, until the recent commits have what comes next; ends early when one is added while the stream is at its end. */
+/** Reads the stream until the recent commits have the next sequence, or one is added at the stream's end. */
 async function* untilRecent(
   source: FeedSource,
   recent: RecentCommits,
@@ -65,7 +65,7 @@ async function* untilRecent(
   const takeBack = recent.onAdd(() => {
     if (atEnd) added.abort()
   })
-  // What was stored before this reading began is only in the stream; the first look at it tells whether there is more.
+  // Messages stored before this reading began are only in the stream: is it at its end for this feed?
   const end = (await source.jsm.streams.info(source.stream)).state.last_seq
   atEnd = end < fromSequence || (await isCovered(source, fromSequence - 1, end))
   try {
@@ -85,8 +85,8 @@ async function* untilRecent(
 }
 
 /**
- * Waits until the recent commits have `next`, or begin after it with nothing of this feed between. Returns the sequence to take
- * there; undefined: ask the stream.
+ * Waits until the recent commits have `next`, or begin after it with no message of this feed between. Returns
+ * the sequence to take from them; undefined when the stream must be read.
  */
 async function whereRecentGoesOn(
   source: FeedSource,
@@ -96,7 +96,7 @@ async function whereRecentGoesOn(
 ): Promise<number | undefined> {
   while (!signal.aborted) {
     if (recent.has(next)) return next
-    recent.forget(next) // what was handed out from the stream
+    recent.forget(next) // the stream's reading has handed out what lies before `next`
     const first = recent.firstSeq
     if (first === undefined) {
       if (await added(recent, quietMs, signal)) continue
@@ -126,7 +126,7 @@ function* messagesOf(
   }
 }
 
-/** Whether something was added before the time was over. */
+/** Waits for a commit to be added; false when the time was over first. */
 async function added(recent: RecentCommits, waitMs: number, signal: AbortSignal): Promise<boolean> {
   const woken = new AbortController()
   const takeBack = recent.onAdd(() => woken.abort())

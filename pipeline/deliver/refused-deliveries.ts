@@ -1,4 +1,4 @@
-// A delivery that its receiver refused, as a record that is set aside (refused-records.ts), and back again.
+// Turns a delivery that its receiver refused into a record to set aside (refused-records.ts), and back.
 
 import { z } from 'zod'
 import { type ChangedDelivery, deliverySchema } from '../../schemas/billing/delivery.js'
@@ -7,7 +7,7 @@ import type { OpenDelivery } from './delivery-book.js'
 
 export type RefusedDelivery = RefusedRecord
 
-/** What it takes to send it later. */
+/** The delivery with all that is needed to send it later. */
 const keptSchema = deliverySchema.extend({
   recorded_at: z.string(),
   document: z.record(z.string(), z.unknown()),
@@ -38,7 +38,7 @@ export function refusedDelivery(
   }
 }
 
-/** Undefined: it is no delivery, such as a message that made no record. */
+/** Undefined when the record is not a delivery, such as a message that made no record. */
 export function reopenedDelivery({ table, bytes }: RefusedRecord): ChangedDelivery | undefined {
   if (table !== 'deliveries' || bytes === '') return undefined
   return keptSchema.parse(JSON.parse(Buffer.from(bytes, 'base64').toString('utf8')))

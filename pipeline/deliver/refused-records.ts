@@ -1,6 +1,7 @@
-// Records that a sink refused for what they hold, set aside in the bucket `weir_sinks` under `refused.<feed>.<name>`, with
-// reason, content and what it takes to apply them later.
-// Invariant: a record is written here before the position of its feed passes it, and removed only when the sink has it.
+// Records that a sink refused because of their content, set aside in the bucket `weir_sinks` under the key
+// `refused.<feed>.<name>`, with the reason, the content, and what is needed to apply them later.
+// Invariant: a record is set aside before its feed's position passes it, and removed only when the sink has
+// it.
 
 import type { KV } from '@nats-io/kv'
 import { z } from 'zod'
@@ -23,7 +24,7 @@ const recordSchema = z.object({
 
 export type SetAside = Readonly<z.infer<typeof recordSchema>>
 
-/** Also of a feed whose name is the beginning of another's. */
+/** The beginning of a feed's keys; dots are replaced, so that no feed's keys match another's filter. */
 function prefixOf(feed: string): string {
   return `refused.${feed.replaceAll('.', '_')}`
 }

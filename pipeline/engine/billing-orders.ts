@@ -1,7 +1,7 @@
-// Orders to seal charges, read from CONTROL, and when they are due.
+// The orders for billing runs, read from CONTROL, and when they are due.
 //
-// Invariant: an order is handed to the core only when this partition has processed all that was accepted before the
-// run was created and holds no customer; orders are carried out in their order.
+// Invariant: an order goes to the core only when this partition has processed all events accepted before the
+// run was created and holds no customer; orders are carried out in the order of CONTROL.
 
 import { z } from 'zod'
 import { parseInstant } from '../../schemas/time.js'
@@ -20,7 +20,7 @@ const orderSchema = z.object({
 
 interface PendingOrder {
   readonly seq: number
-  /** Undefined: it cannot be read; it is passed over once it is its turn. */
+  /** Undefined when the message cannot be read; it is skipped when its turn comes. */
   readonly order:
     | (BillingRunOrder & { readonly after: Readonly<Record<'METERING' | 'LIFECYCLE', number>> })
     | undefined
@@ -52,7 +52,7 @@ export class BillingOrders {
     this.#pending.push({ seq: message.seq, order: typeof order === 'string' ? undefined : order })
   }
 
-  /** Takes what is due. Undefined when nothing is. */
+  /** Takes the orders that are due; undefined when none is. */
   takeDue(positions: Positions, holdsCustomers: boolean): DueOrders | undefined {
     if (holdsCustomers) return undefined
     const orders: BillingRunOrder[] = []

@@ -1,9 +1,10 @@
-// Claiming a partition: whoever writes the next checkpoint under the sequence of the newest one owns it.
+// Claims a partition: the process that writes the next checkpoint, fenced by the newest one's sequence, owns
+// it.
 //
 // Invariants:
-// 1. A claim raises the epoch by one and changes nothing else. Whoever held the partition is fenced by it.
-// 2. What is in memory always follows a claim: no state survives a change of owner, not even our own.
-// 3. A partition begins at the beginning only if it was never born: one that has no checkpoint any more stops.
+// 1. A claim raises the epoch by one and changes no other state. It fences the owner before.
+// 2. State is loaded into memory only after a claim: none is kept from before it, not even our own.
+// 3. A partition begins at the beginning only if it never worked: one that has lost its checkpoints stops.
 
 import type { StreamInfo } from '@nats-io/jetstream'
 import { zeroDispositions } from '../../schemas/event/dispositions.js'
@@ -27,11 +28,11 @@ export type InputInfos = Readonly<Record<InputStream, StreamInfo>>
 
 export interface Claim extends StoredCheckpoint {
   readonly inputs: InputInfos
-  /** Seals the checkpoints. */
+  /** The key that authenticates the checkpoints. */
   readonly key: Uint8Array
 }
 
-/** An owner that commits all the time moves the checkpoint between our reading and our writing; one of a few tries lands. */
+/** A busy owner may commit between our reading of the checkpoint and our writing; then we try again. */
 const claimTries = 20
 
 /** `owner` is unique to this call: host, process and something random. Throws `RetryableError` when others are faster. */
@@ -39,7 +40,7 @@ export async function claimPartition(access: LedgerAccess, partition: number, ow
   const genesis = await readGenesis(access)
   const inputsBefore = await readInputs(access)
   const isBorn = await wasBorn(access.jsm, partition)
-  // What the checkpoint is held against is read after the claim: until then somebody else moved on.
+  // The inputs that the checkpoint is checked against are read after the claim: until then it may change.
   const claimed = async (stored: StoredCheckpoint): Promise<Claim> => {
     if (!isBorn) await writeBirth(access.nc, partition)
     return { ...stored, key: genesis.key, inputs: await readInputs(access) }
@@ -77,7 +78,7 @@ export async function claimPartition(access: LedgerAccess, partition: number, ow
   throw new RetryableError(`partition ${partition} could not be claimed: ${detail}`)
 }
 
-/** What lies on the subject above the newest checkpoint, for the log. */
+/** The log line about messages on the subject above the newest checkpoint, which Weir did not write. */
 export function strangers(partition: number, { seq, lastSeq }: StoredCheckpoint): string {
   return `what lies on ${natsSubjects.ledger(partition, 'state')} above ${seq}, up to ${lastSeq}, was not written by Weir and is passed over`
 }
@@ -90,7 +91,7 @@ function checkpointMissing(partition: number): PartitionFailure {
   )
 }
 
-/** What was made once; LEDGER must be that one. */
+/** The record of this installation's beginning; throws when LEDGER is not the stream that it names. */
 async function readGenesis({ jsm }: LedgerAccess): Promise<Genesis> {
   const genesis = await genesisOf(jsm).catch(cause => {
     if (!(cause instanceof GenesisMissing)) throw cause
@@ -119,7 +120,7 @@ async function readInputs({ jsm }: LedgerAccess): Promise<InputInfos> {
   return found as InputInfos
 }
 
-/** Of a partition that was never claimed: everything that the inputs still hold is to be read. */
+/** The checkpoint of a partition that was never claimed: it reads everything that the inputs still hold. */
 function firstCheckpoint(partition: number, inputs: InputInfos): Checkpoint {
   const start = (stream: InputStream) => {
     const { created, state } = inputs[stream]
@@ -146,7 +147,7 @@ function firstCheckpoint(partition: number, inputs: InputInfos): Checkpoint {
   }
 }
 
-/** Holds an input stream against the position from which it is to be read on. */
+/** Throws when an input stream does not fit the position from which it is to be read. */
 export function assertInput(stream: InputStream, info: StreamInfo, position: Positions[InputStream]): void {
   const { first_seq: first, last_seq: last } = info.state
   const next = position.seq + 1

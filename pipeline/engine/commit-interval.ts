@@ -1,4 +1,4 @@
-// When what was read becomes a commit.
+// When the events that were read are processed and committed.
 //
 // All partitions commit at the same multiples of `lingerMs` on the clock, so that their commits end together and their rows
 // go into one insert per table. Out of step, rows would wait as long again for those of other partitions, or each partition

@@ -1,4 +1,4 @@
-// What an engine is given and what it shows: the border between a partition and the rest of the process.
+// The options, telemetry and status of an engine: what a partition and the rest of the process share.
 
 import type { JetStreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
@@ -22,7 +22,7 @@ export interface EngineOptions {
   readonly worker: PartitionWorker
   readonly limits: PipelineLimits
   readonly history: HistorySource
-  /** What is committed here, for the deliverer in this process. */
+  /** The commits of this process, for its deliverer. */
   readonly recent: RecentCommits
   readonly underWay: CommitsUnderWay
   readonly memory: SharedMemory
@@ -32,11 +32,11 @@ export interface EngineOptions {
   readonly onFatal: (failure: PartitionFailure) => void
   /** Claim at the start without asking whether somebody else works on the partition. Default false. */
   readonly takeOver?: boolean
-  /** While it says so no usage is read: what comes after the ledger is too far behind. */
+  /** While this returns true no usage is read, because delivery is too far behind the ledger. */
   readonly holdsBack?: () => boolean
 }
 
-/** What pino's loggers offer. */
+/** The part of pino's loggers that the engines use. */
 export interface EngineLog {
   info(facts: object, message: string): void
   warn(facts: object, message: string): void
@@ -52,20 +52,20 @@ export interface EngineTelemetry {
 export interface CommittedFacts {
   readonly partition: number
   readonly commit: number
-  /** Cumulative. */
+  /** Totals of the partition since its beginning. */
   readonly counters: DispositionCounts
-  /** Received with this commit. */
+  /** Events received with this commit. */
   readonly events: number
-  /** Of its last message in LEDGER. */
+  /** Sequence of its last message in LEDGER. */
   readonly lastSeq: number
-  /** From publishing to the broker's answer. */
+  /** Time from publishing to the broker's answer. */
   readonly seconds: number
   /** When the oldest usage in it came to the broker; undefined when there was none. */
   readonly arrivedAtMs: number | undefined
   readonly sealedRuns: readonly string[]
 }
 
-/** `fenced`: somebody else works on it; this engine stands by. */
+/** `fenced`: another process works on the partition; this engine stands by. */
 export type EngineState = 'claiming' | 'restoring' | 'running' | 'fenced' | 'stopped' | 'failed'
 
 export interface EngineStatus {
@@ -81,7 +81,7 @@ export interface EngineStatus {
   readonly committingSinceMs: number | undefined
   /** Since when this state lasts. */
   readonly stateSinceMs: number
-  /** What last went wrong and is not over. */
+  /** The last trouble, while it is not over. */
   readonly trouble: string | undefined
   /** Undefined until the partition is claimed. */
   readonly positions: Positions | undefined

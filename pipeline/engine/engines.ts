@@ -22,7 +22,7 @@ export interface EnginesOptions {
   readonly pool: WorkerPool
   readonly limits: PipelineLimits
   readonly history: HistorySource
-  /** What is committed here, for the deliverer in this process. */
+  /** The commits of this process, for its deliverer. */
   readonly recent: RecentCommits
   readonly underWay: CommitsUnderWay
   readonly memory: SharedMemory
@@ -31,7 +31,7 @@ export interface EnginesOptions {
   /** One partition has stopped for good; the others go on. */
   readonly onFatal: (partition: number, failure: PartitionFailure) => void
   readonly takeOver?: boolean
-  /** While it says so no usage is read: what comes after the ledger is too far behind. */
+  /** While this returns true no usage is read, because delivery is too far behind the ledger. */
   readonly holdsBack?: () => boolean
 }
 
@@ -52,7 +52,7 @@ export class Engines {
     )
   }
 
-  /** Resolves when each partition runs, stands by, or has failed; what failed was told to `onFatal`. */
+  /** Resolves when each partition runs, stands by, or has failed; failures go to `onFatal`. */
   async start(): Promise<void> {
     const started = await Promise.allSettled(this.#engines.map(engine => engine.start()))
     for (const result of started) {

@@ -1,14 +1,14 @@
-// Fetches the history that the core asks for, while the partition goes on, and hands it back with the next input.
+// Fetches the history that the core asks for while the partition goes on; the answer goes into the next step.
 //
 // Invariants:
-// 1. A request is fetched once at a time, and is repeated until it succeeds or the partition is let go.
-// 2. The rows asked for include everything that was committed before the request became known.
+// 1. A request is fetched once at a time, and is repeated until it succeeds or the session ends.
+// 2. The rows include everything that was committed before the core reported the request.
 
 import { backOffMs, pauseFor } from '../broker/back-off.js'
 import type { EngineLimits } from '../config/limits.js'
 import type { HistoryAnswer, HistoryRequest, HistoryRow } from '../core/ports/core-io.js'
 
-/** Where rated usage can be read back: the ClickHouse sink's tables. */
+/** Reads rated usage back from the ClickHouse sink's tables. */
 export interface HistorySource {
   /**
    * The customer's rated usage from `request.fromNs` on, complete up to `ledgerSeq`: the LEDGER stream sequence that
@@ -40,7 +40,7 @@ export class HistoryDesk {
     this.#onRetry = options.onRetry
   }
 
-  /** Requests under way, and answers that wait. */
+  /** Number of requests under way and of answers not yet processed. */
   get count(): number {
     return this.#open.size
   }
@@ -49,7 +49,7 @@ export class HistoryDesk {
     return this.#answers.length > 0
   }
 
-  /** `ledgerSeq`: of the last row that was committed by the time the requests were reported. */
+  /** `ledgerSeq`: the sequence of the last row committed by the time the requests were reported. */
   ask(requests: readonly HistoryRequest[], ledgerSeq: number): void {
     for (const request of requests) {
       if (this.#open.has(request.requestId)) continue
@@ -64,7 +64,7 @@ export class HistoryDesk {
     return answers
   }
 
-  /** Requests that the core no longer has open after these answers were handed in. */
+  /** To be called when the core has processed these answers: their requests are no longer open. */
   settled(answers: readonly HistoryAnswer[]): void {
     for (const { requestId } of answers) this.#open.delete(requestId)
   }

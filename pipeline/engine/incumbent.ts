@@ -1,7 +1,8 @@
-// Who works on a partition right now, asked over core NATS: a courtesy between processes of the same installation, so
-// that a second one stands by instead of fencing the first. Correctness rests on the fence alone.
+// Asks over core NATS which process works on a partition, so that a second process of the installation stands
+// by instead of fencing the first. Correctness rests on the fence alone.
 //
-// Invariant: silence is never proof; whoever claims after it may still be fenced or fence another, and nothing breaks.
+// Invariant: silence proves nothing. A process that claims after it may fence another or be fenced; both are
+// safe.
 
 import { errors, type NatsConnection } from '@nats-io/transport-node'
 import { natsSubjects } from '../broker/topology.js'
@@ -15,7 +16,7 @@ export function answerAsOwner(nc: NatsConnection, partition: number, owner: stri
   return () => subscription.unsubscribe()
 }
 
-/** The name of a living owner, undefined when nobody answers. No responders is known at once, without a wait. */
+/** The name of the owner that answers; undefined when none does. "No responders" ends the wait at once. */
 export async function findOwner(
   nc: NatsConnection,
   partition: number,

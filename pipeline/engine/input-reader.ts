@@ -1,12 +1,13 @@
-// Reads one input stream of one partition, ahead of the worker and within a byte budget.
+// Prefetches one input stream of one partition for the worker, within a limit of bytes.
 //
-// The pull protocol is spoken here and not through the client's iterators, because what matters is exactly when the
-// next pull is made, and that silence is told from a busy event loop.
+// This file speaks the pull protocol itself and does not use the client's iterators: it must decide exactly
+// when to make the next pull, and tell a silent server from a busy event loop.
 // Invariants:
-// 1. Messages are handed out in the order of the stream and without a hole: the server numbers what it delivers to this
-//    consumer, and any number but the next one begins reading anew after the last message that arrived.
-// 2. The consumer is a cursor that acknowledges nothing. Losing it (restart of the server, inactivity) loses nothing.
-// 3. At most `prefetchBytes` and one message are held; what came compressed counts as what it will be.
+// 1. Messages are handed out in the order of the stream and without a hole: the server numbers what it
+//    delivers, and on any number but the next one the reader begins anew after the last message that arrived.
+// 2. The consumer is a cursor that acknowledges nothing. Losing it (restart of the server, inactivity) loses
+//    nothing.
+// 3. At most `prefetchBytes` and one message are held; a compressed message counts with its plain length.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
@@ -35,11 +36,11 @@ export interface ReaderOptions {
   /** The first sequence to be read. */
   readonly fromSeq: number
   readonly limits: EngineLimits
-  /** Something arrived. */
+  /** A message arrived. */
   readonly onMessage: () => void
-  /** Reading is over for good. */
+  /** Reading has ended and does not begin again. */
   readonly onFailure: (failure: PartitionFailure) => void
-  /** Reading was interrupted and is begun anew. */
+  /** Reading was interrupted and begins again. */
   readonly onInterruption: (detail: string) => void
 }
 
@@ -103,8 +104,8 @@ export class InputReader {
   }
 
   /**
-   * Up to which sequence of the stream nothing is left for this reader, when nothing waits; undefined when unknown.
-   * The stream's end is read first: what the consumer then says to have delivered includes everything up to it.
+   * The sequence up to which the stream has nothing more for this reader; undefined when messages wait or it
+   * is unknown. The stream's end is read before the consumer's state, so that state covers all up to the end.
    */
   async quietUpTo(): Promise<number | undefined> {
     const { jsm, stream } = this.#options
@@ -264,7 +265,7 @@ export class InputReader {
     }
   }
 
-  /** Ticks, not time: after a busy stretch one tick is late, and what arrived meanwhile is seen before the next. */
+  /** Counts ticks, not time: after a busy event loop one tick is late; messages are read before the next. */
   #watch(): void {
     const cursor = this.#cursor
     if (cursor === undefined) return
@@ -276,7 +277,7 @@ export class InputReader {
     if (cursor.silentTicks > this.#options.limits.silentTicks) this.#interrupt('the server is silent')
   }
 
-  /** While nothing is read, what waits at the server still grows. A consumer that expired meanwhile is made again. */
+  /** Updates the lag while nothing is pulled. Makes the consumer again if it has expired. */
   async #countPending(cursor: Cursor): Promise<void> {
     const { jsm, stream } = this.#options
     try {

@@ -1,9 +1,9 @@
-// The four inputs of a partition, and in which order they are taken.
+// The four inputs of a partition, and the order in which they are taken.
 //
 // Invariants:
-// 1. What the catalogs and the customers' changes were when the partition was claimed is processed before any usage:
-//    order never changes a result, but usage that waits for a subscription takes room.
-// 2. Positions advance by what was taken, in the order of each stream.
+// 1. All catalogs, then all changes, that the streams held at the claim are processed before any usage. The
+//    order never changes a result, but usage that waits for a subscription takes memory.
+// 2. Positions advance to the last message taken, in the order of each stream.
 
 import type { EventStream } from '../../schemas/event/event-stream.js'
 import type { ReadMessage } from '../broker/pull-protocol.js'
@@ -33,7 +33,7 @@ export interface ReadyInputs {
   readonly count: number
   /** When the first of them came to this process. */
   readonly oldestReadAtMs: number
-  /** What was there at the claim is still being read: no reason to linger. */
+  /** Catalogs or changes from before the claim are still being read: process them without lingering. */
   readonly catchingUp: boolean
 }
 
@@ -96,7 +96,7 @@ export class PartitionInputs {
     return { metering: METERING.lag, lifecycle: LIFECYCLE.lag, catalog: CATALOG.lag }
   }
 
-  /** What may be taken now. */
+  /** The size and age of the messages that `take` would take from now. */
   ready(pauseMetering: boolean): ReadyInputs {
     let bytes = 0
     let count = 0
@@ -129,7 +129,7 @@ export class PartitionInputs {
     return this.#readers.CONTROL.take(Number.POSITIVE_INFINITY)
   }
 
-  /** What was taken, and `control`: up to where the orders were carried out. */
+  /** The positions of the taken messages; `control`: the position up to which orders were carried out. */
   positions(control: number): Positions {
     const at = (stream: InputStream, seq: number) => ({ created: this.#created[stream], seq })
     return {
@@ -141,8 +141,8 @@ export class PartitionInputs {
   }
 
   /**
-   * Moves the positions of inputs that have nothing for us over what others had meanwhile, so that a stream may be
-   * purged up to the positions of all partitions although some of them are idle. Returns how far they moved.
+   * Moves the positions of inputs without messages for this partition past those of other partitions, so that
+   * an idle partition does not keep a stream from being purged. Returns how far they moved.
    */
   async skipQuiet(): Promise<number> {
     let moved = 0

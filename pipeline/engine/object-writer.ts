@@ -1,9 +1,9 @@
-// Writes objects of the object store: chunks first, then the entry that names them, as the client does, which copies each
-// chunk four times on its way. Everything else about objects is left to the client.
-// Format: https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-20.md
+// Writes objects of the object store: chunks first, then the entry that names them. The client does the same
+// but copies each chunk four times; it does everything else about objects. Format:
+// https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-20.md
 //
 // Invariants:
-// 1. An object is there once its entry is, which is written last and carries the digest of all chunks.
+// 1. An object exists once its entry does; the entry is written last and has the digest of all chunks.
 // 2. The bytes stay untouched until `write` has returned or thrown.
 
 import { createHash } from 'node:crypto'
@@ -46,7 +46,7 @@ export class ObjectWriter {
     this.#bulk = bulk
   }
 
-  /** Writes the pieces as one object, in place of what had this name. */
+  /** Writes the pieces as one object, and replaces the object that had this name. */
   async write(name: string, pieces: readonly Uint8Array[], chunkBytes: number): Promise<void> {
     const before = await this.#store.info(name)
     const id = nuid.next()
@@ -98,7 +98,7 @@ export class ObjectWriter {
   }
 }
 
-/** Node leaves out what base64 ends in; the client's names and digests have it. */
+/** Adds the `=` at the end of base64, which Node leaves out and the client's names and digests have. */
 function padded(base64url: string): string {
   return base64url.padEnd(Math.ceil(base64url.length / 4) * 4, '=')
 }
