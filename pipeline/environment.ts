@@ -1,4 +1,4 @@
-// What the process finds around it: its environment and its own version. The only file that reads the environment; it is
+// The environment of the process and the version of the program. No other file reads the environment; it is
 // apart from `main.ts` because every command needs it and most need nothing else.
 
 import { readFileSync } from 'node:fs'
@@ -6,7 +6,7 @@ import { packageRoot } from '../schemas/package-root.js'
 
 export const version: string = JSON.parse(readFileSync(new URL('package.json', packageRoot), 'utf8')).version
 
-/** `WEIR_*`, PATH and what the terminal wants, for whoever is asked by a command. */
+/** The environment of the process, for the parts that a command calls: `WEIR_*`, PATH and the terminal's. */
 export function environment(): NodeJS.ProcessEnv {
   return process.env
 }

@@ -1,4 +1,4 @@
-// The features of a running Weir. The one list of them: the roles name nothing inside a feature.
+// The only list of the features of a running Weir: the roles name nothing inside a feature.
 
 import { billingFeature } from './billing/feature.js'
 import { clickhouseFeature } from './clickhouse/feature.js'

@@ -37,11 +37,11 @@ import { WorkerPool } from './workers/pool.js'
 
 export interface WeirOptions {
   readonly log: Logger
-  /** One line for the person who waits, such as that a nats-server is being fetched. */
+  /** Gets one line for the person who waits, for example that a nats-server is being fetched. */
   readonly onNotice: (line: string) => void
-  /** Called with the first key as soon as it is made, long before the start is through: it cannot be had again. */
+  /** Called with the first key as soon as it is made, before the start is done: the key is shown only once. */
   readonly onFirstKey?: (token: string) => void
-  /** Published at the start, when they are new. */
+  /** Catalogs to publish at the start, when they are new. */
   readonly catalogs?: readonly Catalog[]
 }
 
@@ -71,18 +71,18 @@ export interface Weir {
   drain(): Promise<void>
 }
 
-/** How often a start may be spoilt by an embedded server that somebody kills under it. */
+/** How many starts are tried when an embedded server is killed during a start. */
 const mostStarts = 3
-/** By when the end of a server is known to us, after it has made a step of the start fail. */
+/** How long after a failed part of a start the exit of an embedded server may be noticed. */
 const endNoticedMs = 300
 
-/** Throws a `StartProblem` when the state directory has an owner, or a port is taken: nothing has been touched then. */
+/** Throws a `StartProblem`, before anything is changed, when the state directory has an owner or a port is taken. */
 export async function startWeir(config: WeirConfig, options: WeirOptions): Promise<Weir> {
   const directory = ownStateDirectory(config.dataDir)
   try {
     await endOrphanServers(config.dataDir)
     await requireFreePorts(config)
-    let firstKey: string | undefined // also of a start that was spoilt after it was made
+    let firstKey: string | undefined // also when the start failed after it was made
     const onFirstKey = (token: string): void => {
       firstKey = token
       options.onFirstKey?.(token)
@@ -95,7 +95,7 @@ export async function startWeir(config: WeirConfig, options: WeirOptions): Promi
   }
 }
 
-/** Begins anew when an embedded server is killed under a start. */
+/** Starts again when an embedded server is killed during a start. */
 async function startSpoilt(config: WeirConfig, options: WeirOptions): Promise<Weir> {
   for (let starts = 1; ; starts += 1) {
     let isSpoilt = false
@@ -217,7 +217,7 @@ async function startRoles(started: Started): Promise<Weir> {
     onServerRestart: callback => servers.onRestart(callback),
     status,
     delivered: signal => delivering.delivered(signal),
-    // What is not processed or delivered by the deadlines waits on disk for the next start.
+    // Events not processed or delivered by the deadlines wait on disk for the next start.
     async drain() {
       await serving.drain()
       await working.drain()

@@ -1,7 +1,8 @@
-// The three roles of a Weir: delivery, partitions, gateway. Each is made from what is handed in and can be drained alone.
-// They meet in the broker; in one process the delivery also takes what the partitions have just committed from memory.
+// The three roles of a Weir: delivery, partitions, gateway. Each is made from its parameters and is drained
+// alone. They exchange messages through the broker; in one process, delivery also takes recent commits from
+// memory.
 //
-// Invariant: a role that does not start leaves to `undo` whatever it has begun.
+// Invariant: a role adds the end of everything that it begins to `undo`, for the case that it does not start.
 
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from 'pino'
@@ -31,11 +32,11 @@ export interface RoleParts extends FeatureParts {
   readonly feeds: readonly FeatureFeed[]
   readonly registry: Registry
   readonly telemetry: PipelineTelemetry
-  /** What this process commits, for its own delivery. */
+  /** The commits of this process, for its own delivery. */
   readonly recent: RecentCommits
   readonly underWay: CommitsUnderWay
   readonly memory: SharedMemory
-  /** What ends what was begun, in the order in which it was begun. */
+  /** Functions that end what was begun, in the order of the beginning. */
   readonly undo: (() => Promise<unknown>)[]
 }
 
@@ -43,7 +44,7 @@ export interface Delivery {
   /** The feed that the partitions wait for. */
   readonly awaited: AwaitedFeed
   status(): readonly DeliveryStatus[]
-  /** Resolves when every sink has what its stream held, and what that led to in the next stream. */
+  /** Resolves when every sink has its stream's messages, also those that feeds before it wrote to the stream. */
   delivered(signal: AbortSignal): Promise<void>
   /** Delivers what the streams hold now, up to a deadline for each feed. */
   drain(): Promise<void>
@@ -196,13 +197,13 @@ export interface GatewayOptions {
     readonly partitions: readonly EngineStatus[]
     readonly feeds: readonly DeliveryStatus[]
   }
-  /** What is wrong with a server that runs here. */
+  /** The troubles of the embedded servers. */
   readonly troubles: () => readonly { readonly server: string; readonly detail: string }[]
 }
 
 export interface RunningGateway {
   readonly url: string
-  /** Refuses new events and answers what is at work. */
+  /** Refuses new events and answers the requests under way. */
   drain(): Promise<void>
 }
 

@@ -1,4 +1,4 @@
-// The sections of the configuration that features bring, and with them every setting that there is.
+// The sections of the configuration that features bring, and all settings, theirs included.
 
 import { settingsWith } from './config/base-settings.js'
 import type { SettingsSection } from './config/setting.js'
@@ -7,5 +7,5 @@ import { erpSettings } from './postings/settings.js'
 
 export const sections: readonly SettingsSection[] = [erpSettings, connectionsSettings]
 
-/** What a variable or a flag can set. */
+/** The settings that a variable or a flag can set. */
 export const settings = settingsWith(sections)

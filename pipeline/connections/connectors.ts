@@ -1,5 +1,5 @@
-// Which connector stands behind each kind of connection. A new system of record is one more case here, its folder in sinks,
-// and its settings in settings.ts.
+// Makes the connector for each kind of connection. A new system of record needs one more case here, a folder
+// in sinks, and its settings in settings.ts.
 
 import { resolve } from 'node:path'
 import type { Connector, Stopped } from '../../sinks/connector.js'
@@ -31,7 +31,7 @@ export function connectorOf(connection: ConnectionSettings, config: WeirConfig):
   }
 }
 
-/** Records wait, and everything else goes on. */
+/** A connector that answers `stopped` to every call: its records wait, and everything else goes on. */
 function stoppedConnector(code: string, detail: string): Connector {
   const stopped: Stopped = { kind: 'stopped', code, detail }
   return {

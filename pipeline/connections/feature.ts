@@ -1,4 +1,5 @@
-// Connections: a feed for each one of the configuration, whose sink is the loop that sends its records.
+// The feature of connections: a feed for each connection of the configuration. Its sink is the connection
+// loop.
 
 import { entityToken } from '../../schemas/identifiers.js'
 import { pauseFor } from '../broker/back-off.js'

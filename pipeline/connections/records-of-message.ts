@@ -1,5 +1,7 @@
-// What a message of POSTINGS or BILLING holds for a connection: one journal, or the lines of a billing batch one by one.
-// Invariant: the id and the key of a record follow from the record alone, so that it is the same delivery whenever it is read.
+// The records that a message of POSTINGS or BILLING holds for a connection: one journal, or a billing batch's
+// lines.
+// Invariant: a record's id and key follow from the record alone, so it is the same delivery whenever it is
+// read.
 
 import { batchFromWire } from '../../schemas/billing/billing-batch.js'
 import { chargeToWire } from '../../schemas/billing/charge.js'

@@ -1,5 +1,5 @@
-// Reads the secrets of a connection from where its settings say. They are read when the connection begins, and are in no
-// configuration, log or detail.
+// Reads the secrets of a connection from the file or variable that its settings name. They are read when the
+// connection begins, and stand in no configuration, log or error detail.
 
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'

@@ -1,6 +1,6 @@
 // The section `connections` of the configuration. Contract section 11.
-// Invariants: a key that is not built yet is refused, never passed over; a secret is named by its file or variable and stands
-// in no configuration.
+// Invariants: a key that is not built yet is refused, never ignored; the configuration names a secret's file
+// or variable and never holds the secret.
 
 import type { z as Zod } from 'zod'
 import { type FileFormat, fileFormats } from '../../sinks/files/config.js'
@@ -10,7 +10,7 @@ export type SecretSource = { readonly file: string } | { readonly variable: stri
 
 interface SharedSettings {
   readonly name: string
-  /** Only the records of this legal entity. */
+  /** Only the records of this legal entity are sent. */
   readonly entity?: string | undefined
   readonly records: 'journals' | 'batch_lines'
 }
@@ -18,7 +18,7 @@ interface SharedSettings {
 export interface WebhookSettings extends SharedSettings {
   readonly kind: 'webhook'
   readonly url: string
-  /** Two while one is being replaced by the other. */
+  /** Two secrets while one is being replaced by the other. */
   readonly auth: { readonly secrets: readonly SecretSource[] }
   readonly rate?: { readonly per_second: number } | undefined
 }
@@ -88,7 +88,7 @@ function file(z: typeof Zod) {
   })
 }
 
-/** Two connections have neither one name nor one folder. */
+/** Refuses two connections with the same name or the same folder. */
 function refuseShared(
   connections: readonly ConnectionSettings[],
   context: { addIssue: (issue: { code: 'custom'; path: PropertyKey[]; message: string }) => void },

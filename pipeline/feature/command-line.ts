@@ -1,7 +1,7 @@
-// What a feature declares its commands with: the interface of the command line, and the options that several commands share.
+// The interface with which a feature declares its commands, and the options that several commands share.
 //
-// Invariant: this file and every `commands.ts` load nothing but commander, so that `weir --help` answers at once. The work
-// of a command is loaded in its action.
+// Invariant: this file and every `commands.ts` load nothing but commander, so that `weir --help` answers at
+// once. The work of a command is loaded in its action.
 
 import { type Command, InvalidArgumentError } from 'commander'
 import type { Logger } from 'pino'
@@ -18,7 +18,7 @@ export interface CommandLine {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Does the work of a command. The answer of `work` is the exit code of the process. */
   run(work: () => Promise<number>): Promise<void>
-  /** As `run`, for a command that starts servers of its own and has nothing to drain: a signal ends the process. */
+  /** Like `run`, for a command with its own servers and nothing to drain: a signal ends the process. */
   runUntilSignal(work: () => Promise<number>): Promise<void>
   /** Keys of `flags` are dotted names of settings. */
   config(flags?: Readonly<Record<string, unknown>>): Promise<WeirConfig>
@@ -38,9 +38,9 @@ export interface GatewayOptions {
 
 export interface BrokerArguments {
   readonly config: WeirConfig
-  /** Of every feature. */
+  /** The feeds of all features. */
   readonly feeds: readonly Feed[]
-  /** Of the Weir that was started on the data directory. */
+  /** The URL of the Weir that was started on the data directory. */
   readonly runningUrl: string | undefined
   readonly searchPath: string
   readonly onNotice: (line: string) => void

@@ -1,8 +1,8 @@
-// What a feature brings to a running Weir: a plain object that the roots list (pipeline/features.ts). A feature knows no
-// other feature and no root; all that it needs is handed in.
+// The type of a feature: a plain object with its feeds, routes and schema, listed in pipeline/features.ts. A
+// feature knows no other feature and no composition root; it gets what it needs as parameters.
 //
-// Beside it a feature may have `commands.ts`, its commands on the command line, and `settings.ts`, its section of the
-// configuration file. Those are loaded by every command, so they load nothing heavy.
+// Beside it a feature may have `commands.ts`, its commands on the command line, and `settings.ts`, its
+// section of the configuration file. Those are loaded by every command, so they load nothing heavy.
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
@@ -17,23 +17,23 @@ import { type Feed, feedStreams } from '../deliver/feed.js'
 import type { HistorySource } from '../engine/history-desk.js'
 import type { ApiRoute } from '../gateway/route.js'
 
-/** What the process has, for every feature. */
+/** The parts of the process that every feature gets. */
 export interface FeatureParts {
   readonly config: WeirConfig
   readonly log: Logger
   readonly nc: NatsConnection
-  /** For batches, snapshots and inputs. */
+  /** The broker's transport for NATS atomic batches, snapshots and inputs. */
   readonly bulk: BulkTransport
   readonly js: JetStreamClient
   readonly jsm: JetStreamManager
   /** The key-value buckets `weir_sinks`, `weir_runs` and `weir_keys`. */
   readonly buckets: { readonly sinks: KV; readonly runs: KV; readonly keys: KV }
   readonly clickhouse: ClickHouseConfig
-  /** For queries; its session database is ours. */
+  /** The client for queries; its database is Weir's. */
   readonly queries: ClickHouseClient
-  /** Of every feature. */
+  /** The feeds of all features. */
   readonly feeds: readonly Feed[]
-  /** Partitions that have stopped, and why. */
+  /** The partitions that have stopped, with the reason. */
   readonly stoppedPartitions: () => ReadonlyMap<number, string>
 }
 
@@ -51,7 +51,7 @@ export interface Feature {
   readonly feeds?: (config: WeirConfig) => readonly FeatureFeed[]
   /** Called once, when everything else runs. */
   readonly routes?: (parts: FeatureParts) => readonly ApiRoute[] | Promise<readonly ApiRoute[]>
-  /** Where partitions read rated usage back. One feature brings it. */
+  /** The source from which partitions read rated usage back. One feature brings it. */
   readonly history?: (parts: FeatureParts, awaited: AwaitedFeed) => HistorySource
 }
 
