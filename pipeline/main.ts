@@ -39,7 +39,7 @@ export interface WeirOptions {
   readonly log: Logger
   /** Gets one line for the person who waits, for example that a nats-server is being fetched. */
   readonly onNotice: (line: string) => void
-  /** Called with the first key as soon as it is made, before the start is done: the key is shown only once. */
+  /** Called with the first key as soon as it is made, before the start is done: it is shown only once. */
   readonly onFirstKey?: (token: string) => void
   /** Catalogs to publish at the start, when they are new. */
   readonly catalogs?: readonly Catalog[]
@@ -76,7 +76,7 @@ const mostStarts = 3
 /** How long after a failed part of a start the exit of an embedded server may be noticed. */
 const endNoticedMs = 300
 
-/** Throws a `StartProblem`, before anything is changed, when the state directory has an owner or a port is taken. */
+/** Throws a `StartProblem`, with nothing changed, when the state directory has an owner or a port is taken. */
 export async function startWeir(config: WeirConfig, options: WeirOptions): Promise<Weir> {
   const directory = ownStateDirectory(config.dataDir)
   try {

@@ -1,6 +1,5 @@
-// The three roles of a Weir: delivery, partitions, gateway. Each is made from its parameters and is drained
-// alone. They exchange messages through the broker; in one process, delivery also takes recent commits from
-// memory.
+// The three roles of a Weir: delivery, partitions, gateway. Each is made from its parameters and drained alone.
+// They meet in the broker; in one process, delivery also takes recent commits from memory.
 //
 // Invariant: a role adds the end of everything that it begins to `undo`, for the case that it does not start.
 
@@ -44,7 +43,7 @@ export interface Delivery {
   /** The feed that the partitions wait for. */
   readonly awaited: AwaitedFeed
   status(): readonly DeliveryStatus[]
-  /** Resolves when every sink has its stream's messages, also those that feeds before it wrote to the stream. */
+  /** Resolves when every sink has its stream's messages, including those that earlier feeds led to. */
   delivered(signal: AbortSignal): Promise<void>
   /** Delivers what the streams hold now, up to a deadline for each feed. */
   drain(): Promise<void>

@@ -1,5 +1,4 @@
-// The feature of connections: a feed for each connection of the configuration. Its sink is the connection
-// loop.
+// The feature of connections: a feed for each connection of the configuration, with the loop as its sink.
 
 import { entityToken } from '../../schemas/identifiers.js'
 import { pauseFor } from '../broker/back-off.js'

@@ -1,7 +1,5 @@
-// The records that a message of POSTINGS or BILLING holds for a connection: one journal, or a billing batch's
-// lines.
-// Invariant: a record's id and key follow from the record alone, so it is the same delivery whenever it is
-// read.
+// The records of a message of POSTINGS or BILLING for a connection: one journal, or a billing batch's lines.
+// Invariant: a record's id and key follow from the record alone, so each reading gives the same delivery.
 
 import { batchFromWire } from '../../schemas/billing/billing-batch.js'
 import { chargeToWire } from '../../schemas/billing/charge.js'

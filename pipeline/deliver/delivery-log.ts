@@ -6,8 +6,7 @@
 // is fed from the same messages, and a start reads only from the oldest unsettled delivery on.
 // Invariants:
 // 1. Every step is written under a fence: the subject's last message must be the last one that this writer
-//    knows. A process that opens the log writes a step first, so an earlier writer is refused at its next
-//    step.
+//    knows. Opening the log writes a step, so an earlier writer is refused at its next one.
 // 2. A step whose answer was lost is written again under the same fence. If it is then refused, the last
 //    message tells whether the first write was stored.
 

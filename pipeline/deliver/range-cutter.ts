@@ -1,8 +1,7 @@
 // Prefetches messages for the sink and cuts them into ranges: when one is full by bytes or messages, after
 // the pace (twice what the sink took for the last range), or earlier when no commit under way can add more.
-// Invariants: messages leave in the order they came; the held messages exceed the buffer by one message at
-// most; an interrupted reading goes on after the last held message; a failure is thrown after the held
-// messages are cut.
+// Invariants: messages leave in the order they came; at most the buffer and one message are held; an
+// interrupted reading goes on after the last held message; a failure is thrown once all of them are cut.
 
 import { backOffMs, pauseFor } from '../broker/back-off.js'
 import type { CommitsUnderWay } from '../ledger/commits-under-way.js'
@@ -112,7 +111,7 @@ export class RangeCutter {
     }
   }
 
-  /** Until the awaited commits are here and the last cut is a pace ago; at most a pace from the first message. */
+  /** Until the awaited commits are here and the last cut is a pace ago; a pace after the first at most. */
   #untilCutMs(): number | undefined {
     const first = this.#held[0]
     if (first === undefined) return undefined

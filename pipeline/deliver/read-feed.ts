@@ -1,7 +1,6 @@
 // Reads the messages of a stream by sequence, in order and without a hole.
 // Invariants:
-// 1. The caller's record says where to begin. The consumer is ephemeral and acknowledges nothing: it is a
-//    cursor.
+// 1. The caller's record says where to begin. The consumer is an ephemeral cursor that acknowledges nothing.
 // 2. Nothing is skipped. The server numbers what it delivers: a number that is not the next one throws, and
 //    so does a pull without messages after which the server has delivered more than arrived here.
 //

@@ -1,7 +1,6 @@
-// Records that a sink refused because of their content, set aside in the bucket `weir_sinks` under the key
+// Records that a sink refused because of their content, in the bucket `weir_sinks` under the key
 // `refused.<feed>.<name>`, with the reason, the content, and what is needed to apply them later.
-// Invariant: a record is set aside before its feed's position passes it, and removed only when the sink has
-// it.
+// Invariant: a record is set aside before its feed's position passes it, and kept until the sink has it.
 
 import type { KV } from '@nats-io/kv'
 import { z } from 'zod'

@@ -1,5 +1,4 @@
-// Claims a partition: the process that writes the next checkpoint, fenced by the newest one's sequence, owns
-// it.
+// Claims a partition: its owner is whoever writes the next checkpoint under the newest one's sequence.
 //
 // Invariants:
 // 1. A claim raises the epoch by one and changes no other state. It fences the owner before.

@@ -1,8 +1,7 @@
 // Asks over core NATS which process works on a partition, so that a second process of the installation stands
 // by instead of fencing the first. Correctness rests on the fence alone.
 //
-// Invariant: silence proves nothing. A process that claims after it may fence another or be fenced; both are
-// safe.
+// Invariant: silence proves nothing. Who claims after it may fence another or be fenced; both are safe.
 
 import { errors, type NatsConnection } from '@nats-io/transport-node'
 import { natsSubjects } from '../broker/topology.js'

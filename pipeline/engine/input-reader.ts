@@ -5,8 +5,7 @@
 // Invariants:
 // 1. Messages are handed out in the order of the stream and without a hole: the server numbers what it
 //    delivers, and on any number but the next one the reader begins anew after the last message that arrived.
-// 2. The consumer is a cursor that acknowledges nothing. Losing it (restart of the server, inactivity) loses
-//    nothing.
+// 2. The consumer is a cursor that acknowledges nothing. When the server drops it, no message is lost.
 // 3. At most `prefetchBytes` and one message are held; a compressed message counts with its plain length.
 
 import { setTimeout as sleep } from 'node:timers/promises'
