@@ -76,7 +76,7 @@ const mostStarts = 3
 /** How long after a failed part of a start the exit of an embedded server may be noticed. */
 const endNoticedMs = 300
 
-/** Throws a `StartProblem`, with nothing changed, when the state directory has an owner or a port is taken. */
+/** Throws a `StartProblem`, with nothing changed, if the state directory has an owner or a port is taken. */
 export async function startWeir(config: WeirConfig, options: WeirOptions): Promise<Weir> {
   const directory = ownStateDirectory(config.dataDir)
   try {

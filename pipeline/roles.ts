@@ -1,4 +1,4 @@
-// The three roles of a Weir: delivery, partitions, gateway. Each is made from its parameters and drained alone.
+// The roles of a Weir: delivery, partitions, gateway. Each is made from its parameters and drained alone.
 // They meet in the broker; in one process, delivery also takes recent commits from memory.
 //
 // Invariant: a role adds the end of everything that it begins to `undo`, for the case that it does not start.

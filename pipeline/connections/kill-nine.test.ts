@@ -1,6 +1,6 @@
-// A real `weir start` that delivers to a webhook receiver and to a folder, and is killed while requests are under way. The
-// receiver takes records and cuts the connection, or never answers. At the end every record is there, and none twice, and
-// `weir reconcile` tells so from the table `deliveries`; a row that is falsified or lost is named.
+// A real `weir start` delivers to a webhook receiver and to a folder, and is killed during requests. The
+// receiver takes records and cuts the connection, or never answers. In the end every record has arrived once;
+// `weir reconcile` confirms it from the table `deliveries`, and names a row that is falsified or lost.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'

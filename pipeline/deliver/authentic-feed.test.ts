@@ -1,4 +1,4 @@
-// A feed of LEDGER gives its sink what commits name, once and whole, whatever else is published there.
+// A feed of LEDGER gives its sink every message that a commit names, once, and no others.
 
 import { type JetStreamClient, jetstream } from '@nats-io/jetstream'
 import { type KV, Kvm } from '@nats-io/kv'

@@ -1,4 +1,4 @@
-// Ledger to ClickHouse with a real broker and a real ClickHouse, both of which die on the way.
+// From the ledger to ClickHouse, with a real broker and a real ClickHouse that are both killed meanwhile.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -291,7 +291,7 @@ test('a row that a column cannot hold is set aside alone, shown, and applied onc
   expect(JSON.parse(aside!.content)).toMatchObject({ event_id: rows[4]!.eventId, customer_id: 'c1' })
   await first.close()
 
-  // Not yet mended: it stays where it is. Mended: it is there, once.
+  // Until the reason is fixed the record stays set aside; afterwards the table has it once.
   const second = start()
   await second.waitUntilDelivered(last, AbortSignal.timeout(60_000))
   await vi.waitFor(() => expect(second.status()).toMatchObject({ refused: 1, state: 'running' }), 20_000)

@@ -1,4 +1,4 @@
-// How what was read is cut into ranges, and what a range waits for.
+// How messages are cut into ranges, and what a range waits for.
 
 import { afterEach, expect, test } from 'vitest'
 import { CommitsUnderWay } from '../ledger/commits-under-way.js'

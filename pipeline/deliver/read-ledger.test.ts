@@ -1,4 +1,4 @@
-// Whatever of the stream is in the recent commits, a reading gives every message of the feed once and in order.
+// A reading gives every message of the feed once and in order, whichever of them are in the recent commits.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

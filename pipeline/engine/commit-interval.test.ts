@@ -1,4 +1,4 @@
-// How long what was read waits until it is committed.
+// How long the events that were read wait until they are committed.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

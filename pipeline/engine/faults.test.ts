@@ -1,5 +1,5 @@
-// The broker is killed at any moment, the engine's process at every write of its commits; afterwards everything that was
-// acknowledged is there once.
+// The broker is killed at any moment, and the engine's process at every write of its commits; afterwards
+// every acknowledged event is counted once.
 
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -34,7 +34,7 @@ afterEach(async () => {
   await broker?.stop()
 })
 
-/** Kills the broker without a word and starts it again on its store and port. */
+/** Kills the broker with SIGKILL and starts it again on its store and port. */
 async function killBroker(): Promise<void> {
   const { server, storeDir } = broker!
   process.kill(server.pid, 'SIGKILL')

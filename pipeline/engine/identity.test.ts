@@ -1,4 +1,4 @@
-// Together source and id are the identity of an event for ever: sent again it is known or refused, never counted.
+// Source and id identify an event for ever: an event sent again is a duplicate or refused, never counted.
 
 import { describe, expect, test } from 'vitest'
 import { PartitionCore } from '../core/core.js'

@@ -1,4 +1,4 @@
-// An input read from a real broker: in order, without a hole, within its budget.
+// Reads an input from a real broker: in order, without a hole, within the limit of bytes.
 
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -1,4 +1,4 @@
-// A stream carries what belongs on it and nothing else: who sends usage changes no subscription and sets no price.
+// Each stream takes only its own event types: a sender of usage changes no subscription and sets no price.
 
 import { expect, test } from 'vitest'
 import { type EventStream, streamOf } from '../../schemas/event/event-stream.js'

@@ -49,7 +49,7 @@ async function readCommits(
   const { bulk, jsm, limits, signal, onRetry } = access
   const { partition } = claim.checkpoint
   const ledger = await streamInfo(jsm, 'LEDGER')
-  if (ledger === undefined) throw new RetryableError('LEDGER is gone') // the next claim says what to do
+  if (ledger === undefined) throw new RetryableError('LEDGER is gone') // the next claim fails with the advice
   const wake = new Wake()
   let failure: PartitionFailure | undefined
   const reader = new InputReader({
