@@ -1,7 +1,7 @@
-// The rows of a batch in Arrow, as events of a scan: what the columns hold is used where it stands, and `data` is walked
-// like that of any other event.
-// Invariants: the rows are those of parseMessage, in number and order; a row that is plain reads here as validateEvent and
-// the hashes read it. A row has no bytes of its own: `from` and `until` are 0.
+// Reads the rows of an Arrow record batch as events of a scan: column values are used in place, and `data` is
+// walked like that of any other event.
+// Invariants: the rows are those of parseMessage, in number and order; a plain row reads here as
+// validateEvent and the hash functions read it. A row has no bytes of its own: its `from` and `until` are 0.
 
 import { maxEventsOfMessage } from '../../../schemas/event/cloud-event.js'
 import * as eventHash from '../../../schemas/event/event-hash.js'
@@ -20,7 +20,7 @@ import { field } from './key-tree.js'
 import { type Columns, textPlaces } from './scanned-events.js'
 import { TimeReader } from './time.js'
 
-// An imported binding is looked up at every use; a constant of the module is compiled in.
+// An imported binding is looked up at every use; a constant of this module is compiled in.
 const { finishObject, hashInstant, hashKey } = eventHash
 const { hashSpan, lanes, seeds } = wordHash
 const { hashFirst, hashSecond, slot: slotField } = field
@@ -29,35 +29,35 @@ const { hashFirst, hashSecond, slot: slotField } = field
 const maxAttributeBytes = 256
 const openObject = 123
 
-/** The columns that are read, by place. The first four are names, which are not empty. */
+/** The columns that are read, in the order of `places`. The first four are names, which must not be empty. */
 const places = { ...textPlaces, time: 7, data: 8 } as const
 const names = Object.keys(places) as readonly (keyof typeof places)[]
 const { type, subject, subscriptionid, time, data } = places
 const lastName = subject
 
 const noOffsets = new Int32Array(0)
-/** An RFC 3339 text to the nanosecond, and what a look ahead reads. */
+/** Bytes for an RFC 3339 text to the nanosecond, and for what a look-ahead reads behind it. */
 const stampBytes = 64
 
 export class BatchScanner {
   readonly #walk: JsonWalk
   readonly #columns: Columns
   readonly #time = new TimeReader()
-  /** By place; none where the batch has no such column. */
+  /** By place; empty where the batch has no such column. */
   readonly #offsets: Int32Array[] = names.map(() => noOffsets)
-  /** Where the bytes of the column begin in the message. */
+  /** Where the column's bytes begin in the message. */
   readonly #bases = new Int32Array(names.length)
-  /** Of a dictionary: by row, which of its texts is meant. */
+  /** Of a dictionary column: each row's index into its texts. */
   readonly #indices: (Uint32Array | undefined)[] = names.map(() => undefined)
   /** The columns that have nulls. */
   readonly #nullable: (PlainTexts | DictionaryTexts | undefined)[] = names.map(() => undefined)
-  /** Where `time` is a column of timestamps: the column, and the text of the row under way. */
+  /** If `time` is a column of timestamps: that column, and the text of the current row. */
   #stamps: TimestampTexts | undefined
   readonly #stamp = new Uint8Array(stampBytes)
   readonly #stampView = new DataView(this.#stamp.buffer)
-  /** Of the row under way, by place: from and until; -1 where it has no such attribute. */
+  /** Spans of the current row, by place: from and until; -1 for an absent attribute. */
   readonly #spans = new Int32Array(names.length * 2)
-  /** Hash of each name, two words by place. */
+  /** Hash of each column name, two words by place. */
   readonly #keys = new Int32Array(names.length * 2)
   readonly #dataKey = new DataView(new ArrayBuffer(16))
   #version: TextValues | undefined
@@ -69,14 +69,14 @@ export class BatchScanner {
     this.#columns = columns
     const key = new Uint8Array(this.#dataKey.buffer)
     for (let place = 0; place < names.length; place += 1) {
-      // The last of them is `data`, whose name is looked up again later.
+      // The last one is `data`, whose name is looked up again later.
       const { written } = new TextEncoder().encodeInto(names[place]!, key)
       hashKey(this.#dataKey, 0, written)
       this.#keys.set(lanes, place * 2)
     }
   }
 
-  /** False when the message is to be refused by parseMessage. */
+  /** Returns false when parseMessage would refuse the message. */
   scan(message: Uint8Array): boolean {
     const decoded = decodeUsageBatch(message)
     if (decoded.kind === 'rejected' || decoded.batch.rows > maxEventsOfMessage) return false
@@ -96,7 +96,7 @@ export class BatchScanner {
     }
   }
 
-  /** Whether the columns are texts that may be used as they stand. */
+  /** Whether the columns hold texts that can be used in place. */
   #use({ columns }: UsageRows, message: Uint8Array): boolean {
     this.#version = present(columns.specversion)
     this.#stamps = columns.time instanceof TimestampTexts ? columns.time : undefined
@@ -120,7 +120,7 @@ export class BatchScanner {
     return true
   }
 
-  /** Fills the row's columns; whether it is plain. */
+  /** Fills the row's columns. Returns whether the row is plain. */
   #row(row: number): boolean {
     if (this.#version !== undefined && this.#version.at(row) !== '1.0') return false
     if (!this.#findTexts(row) || isOurs(this.#walk, this.#spans[type * 2]!, this.#spans[type * 2 + 1]!)) {
@@ -134,7 +134,7 @@ export class BatchScanner {
     return true
   }
 
-  /** NaN when the row has no time, undefined when it is not plain. */
+  /** NaN when the row has no time; undefined when the row is not plain. */
   #timeMs(row: number): number | undefined {
     const from = this.#spans[time * 2]!
     const { bytes, view } = this.#walk
@@ -172,7 +172,10 @@ export class BatchScanner {
     return true
   }
 
-  /** Walks `data`, whose hash is then in `lanes`. It ends where the text does, so nothing else was read. */
+  /**
+   * Walks `data`; its hash is then in `lanes`. The walk must end where the text ends, so it has read nothing
+   * else.
+   */
   #data(): boolean {
     const walk = this.#walk
     const { tree } = walk
@@ -188,7 +191,7 @@ export class BatchScanner {
     return true
   }
 
-  /** The node of `data`, which is another after the tree was emptied; its count of objects tells. */
+  /** The node of `data`. It changes when the tree is emptied, which the tree's count of objects reveals. */
   #findData(): number {
     const { tree } = this.#walk
     tree.makeRoom()
@@ -202,7 +205,7 @@ export class BatchScanner {
     return this.#dataNode
   }
 
-  /** Begins with the hash of `data`; what event-hash.ts calls the content is then in `lanes`. */
+  /** Seeded with the hash of `data`; the content hash as event-hash.ts defines it is then in `lanes`. */
   #hashContent(first: number, second: number, timeMs: number): void {
     const { view } = this.#walk
     let a = first
@@ -211,7 +214,7 @@ export class BatchScanner {
     for (let place: number = type; place < time; place += 1) {
       const from = this.#spans[place * 2]!
       const until = this.#spans[place * 2 + 1]!
-      // An extension that is only carried is the same absent and empty.
+      // An extension that Weir only carries means the same when it is empty as when it is absent.
       if (from === until) continue
       hashSpan(view, from, until, this.#keys[place * 2]! ^ seeds.text, this.#keys[place * 2 + 1]!)
       a = (a + lanes[0]!) | 0
@@ -228,12 +231,14 @@ export class BatchScanner {
   }
 }
 
-/** A column of nulls is as good as none. */
+/** A column of nulls counts as absent. */
 function present(column: TextValues | undefined): TextValues | undefined {
   return column instanceof NullTexts ? undefined : column
 }
 
-/** Texts of UTF-8 without U+0000, which no attribute may hold. In `data` the walk would find one. */
+/**
+ * Whether the texts are UTF-8 without U+0000, which no attribute may hold. In `data` the walk would find one.
+ */
 function isUsable(column: TextValues | undefined): boolean {
   if (!(column instanceof PlainTexts) || column.coding === 'checked') return false
   const { bytes, offsets, length } = column

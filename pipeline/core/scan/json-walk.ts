@@ -1,12 +1,12 @@
-// Walks JSON values byte by byte: checks the grammar, hashes what it passes as schemas/event/event-hash.ts does, and notes where
-// the values stand that the layout asks for.
-// Invariants: what is walked to its end is JSON that parseJson of schemas/json/json-text.ts reads as the same values, and holds
-// no key twice, no half of a surrogate pair and nothing deeper than `maxPlainDepth`; anything else ends the walk with
-// false, and says nothing about the bytes. A text that has escapes is hashed and noted without them.
-//
-// The tricks: texts are read four bytes at a time, and one expression finds the quote, the backslash and the control
-// characters among them; keys are guessed (key-tree.ts); the end is marked by zeros (message-bytes.ts) and is
-// never asked for.
+// Walks JSON values byte by byte: checks the grammar, hashes what it passes as schemas/event/event-hash.ts
+// does, and notes where the values stand that the layout asks for.
+// Invariants: a value that is walked to its end is JSON that parseJson of schemas/json/json-text.ts reads as
+// the same values; it has no duplicate key, no lone surrogate and no nesting deeper than `maxPlainDepth`.
+// Anything else ends the walk with false, which says nothing about the bytes. A text with escapes is hashed
+// and noted unescaped.
+// The tricks: texts are read four bytes at a time, and one expression finds a quote, a backslash or a control
+// character among them; keys are guessed (key-tree.ts); zeros mark the end of the bytes (message-bytes.ts),
+// so no loop compares a length.
 
 import * as eventHash from '../../../schemas/event/event-hash.js'
 import { numberOf } from '../../../schemas/money/exact-number.js'
@@ -16,13 +16,16 @@ import type { ScanLayout } from './layout.js'
 import { MessageBytes } from './message-bytes.js'
 import { type Columns, valueKinds } from './scanned-events.js'
 
-/** Objects and arrays inside each other, `data` being the first. Far below what is refused (maxDepth). */
+/**
+ * The deepest nesting of objects and arrays, counting `data` as the first. Far below maxDepth, which is
+ * refused.
+ */
 export const maxPlainDepth = 16
 
-/** What `member` says at the end of an object. */
+/** What `member` returns at the end of an object. */
 export const noMember = -1
 
-// An imported binding is looked up at every use; a constant of the module is compiled in.
+// An imported binding is looked up at every use; a constant of this module is compiled in.
 const { hashExactNumber, hashNumber } = eventHash
 const { finish, hashSpan, lanes, mixWord, tailMask, turn } = wordHash
 const seedOf = wordHash.seeds
@@ -57,13 +60,13 @@ const wordNull = 0x6c6c756e
 const wordAlse = 0x65736c61
 const highBits = 0x80808080 | 0
 
-/** Every power here is exact, so that a whole number of up to 15 digits divided by it is rounded once, as it should be. */
+/** Every power here is exact, so dividing a whole number of up to 15 digits by one rounds only once. */
 const powersOfTen = Float64Array.from({ length: 16 }, (_, exponent) => 10 ** exponent)
 const maxExactDigits = 15
 
 export class JsonWalk extends MessageBytes {
   readonly tree: KeyTree
-  /** A line feed where it is white space, -1 where it ends the event. */
+  /** The line feed where it counts as white space; -1 where it ends the event. */
   lineFeed = 10
   readonly #nextSlot: Int32Array
 
@@ -73,7 +76,7 @@ export class JsonWalk extends MessageBytes {
     this.#nextSlot = layout.nextSlot
   }
 
-  /** Passes white space; the byte that follows. */
+  /** Passes white space; returns the byte after it. */
   space(): number {
     const { bytes, lineFeed } = this
     let { at } = this
@@ -86,7 +89,7 @@ export class JsonWalk extends MessageBytes {
     return byte
   }
 
-  /** Passes a text whose opening quote was passed. Its hash, begun with the two words, is in `lanes`. */
+  /** Passes a text from behind its opening quote. Its hash, seeded with the two words, is then in `lanes`. */
   text(first: number, second: number): boolean {
     const { view, at: from } = this
     let a = first | 0
@@ -125,7 +128,7 @@ export class JsonWalk extends MessageBytes {
     return true
   }
 
-  /** Passes a text whose opening quote was passed, without hashing it. */
+  /** Passes a text from behind its opening quote, without hashing it. */
   skipText(): boolean {
     const { view, at: from } = this
     let at = from
@@ -146,9 +149,10 @@ export class JsonWalk extends MessageBytes {
   }
 
   /**
-   * From behind a value, or from before an object's opening brace, to the next value: passes what stands before a key
-   * (`before`, a comma or the brace), the key and its colon. `link` is the field that says which key came here the last
-   * time. The key's node; `noMember` at the object's end, which is passed; 0 when it is not plain.
+   * Moves to the next value of an object, from behind a value or from before the opening brace. Passes
+   * `before` (a comma or the brace), the key and its colon. `link` is the node field that names the key found
+   * here last time. Returns the key's node; `noMember` at the end of the object, which is passed; 0 when the
+   * object is not plain.
    */
   member(parent: number, link: number, object: number, before: number): number {
     const { tree, bytes, at } = this
@@ -166,7 +170,7 @@ export class JsonWalk extends MessageBytes {
     return this.#otherMember(parent, link, object, before)
   }
 
-  /** A member that is not the one that came here the last time, or that has white space around it. */
+  /** Handles a member whose key is not the one found here last time, or that has white space around it. */
   #otherMember(parent: number, link: number, object: number, before: number): number {
     const { tree } = this
     const { nodes } = tree
@@ -182,7 +186,7 @@ export class JsonWalk extends MessageBytes {
         nodes[link] = node
         return node
       }
-      // After a comma comes a key.
+      // A key must follow a comma.
       if (before === comma) return 0
     }
     if (byte !== closeObject) return 0
@@ -190,7 +194,7 @@ export class JsonWalk extends MessageBytes {
     return noMember
   }
 
-  /** Passes the key whose opening quote is here; its node, 0 when there is no room for it. */
+  /** Passes the key whose opening quote is here. Returns its node, or 0 when the tree is full. */
   #key(parent: number): number {
     this.at += 1
     if (!this.text(seedOf.key, 0)) return 0
@@ -199,7 +203,10 @@ export class JsonWalk extends MessageBytes {
     return this.tree.find(parent, lanes[0]!, lanes[1]!, this.view, textFrom, textUntil)
   }
 
-  /** Passes a value. Its hash, begun with the two words, is in `lanes`. `depth` is that of what it is in. */
+  /**
+   * Passes a value. Its hash, seeded with the two words, is then in `lanes`. `depth` is the depth of its
+   * container.
+   */
   value(node: number, first: number, second: number, depth: number): boolean {
     switch (this.bytes[this.at]) {
       case quote:
@@ -223,7 +230,7 @@ export class JsonWalk extends MessageBytes {
     }
   }
 
-  /** Passes an object, whose values go to the slots of the event under way. Its hash is in `lanes`. */
+  /** Passes an object and notes its values in the slots of the current event. Its hash is then in `lanes`. */
   object(parent: number, first: number, second: number, depth: number): boolean {
     const { tree, bytes } = this
     const { nodes } = tree
@@ -329,7 +336,9 @@ export class JsonWalk extends MessageBytes {
     return true
   }
 
-  /** A number with an exponent, which is `at`, or with more digits than an exact calculation here has room for. */
+  /**
+   * A number with an exponent (which is `at`), or with more digits than exact arithmetic in a double allows.
+   */
   #longNumber(from: number, first: number, second: number): boolean {
     const { bytes } = this
     let { at } = this
@@ -348,7 +357,9 @@ export class JsonWalk extends MessageBytes {
   }
 }
 
-/** 0 when none of the word's four bytes is a quote, a backslash or a control character; else they may be. */
+/**
+ * 0 when none of the word's four bytes is a quote, a backslash or a control character. Otherwise one may be.
+ */
 function mayEnd(word: number): number {
   const escapes = word ^ 0x5c5c5c5c
   return (((word - 0x23232323) & ~word) | ((escapes - 0x01010101) & ~escapes)) & highBits
@@ -366,7 +377,7 @@ function ends(word: number): number {
   )
 }
 
-/** What a value is, by its first byte. */
+/** The kind of a value, judged by its first byte. */
 function kindOf(byte: number): number {
   if (byte === quote) return kinds.text
   if (byte === openObject || byte === openArray || byte === letterN) return kinds.other

@@ -1,16 +1,17 @@
-// The keys met so far, by where they stand: one node per path of keys from the event down, with the key's hash, its role
-// and the slot that wants its value. Events of one kind have the same keys in the same order, so every node remembers
-// which key came next the last time: comparing a few words then replaces hashing the key.
-// Invariants: a node stands for exactly one path, so its stamp tells a key that came twice in one object; the tree is
-// bounded and is emptied between events; a look-up takes at most `maxProbes` steps, whatever the keys. A key that cannot
-// stand in JSON without an escape is never guessed, since its bytes there are others.
-//
-// A node is an offset into `nodes`, which is 64 bytes, one line of the cache. 0 is the event itself and also says "none".
+// The keys met so far, by their path: one node per path of keys below the event, with the key's hash, its
+// role and the slot that wants its value. Events of one kind have the same keys in the same order, so each
+// node remembers which key came next last time: comparing a few words then replaces hashing the key.
+// Invariants: a node stands for exactly one path, so its stamp shows when a key comes twice in one object.
+// The tree is bounded and is emptied only between events. A look-up takes at most `maxProbes` probes,
+// whatever the keys. A key that JSON must escape is never guessed, because its bytes in the message differ
+// from its text.
+// A node is an offset into `nodes` and takes 64 bytes, one cache line. Node 0 is the event itself and also
+// means "none".
 
 import { tailMask } from '../../../schemas/word-hash.js'
 import { layoutOfData, type ScanLayout } from './layout.js'
 
-/** What a member of the event is to Weir. */
+/** What a member of the event means to Weir. */
 export const roles = {
   other: 0,
   id: 1,
@@ -24,7 +25,7 @@ export const roles = {
   data: 9,
   specversion: 10,
   datacontenttype: 11,
-  /** What is not plain when it is there at all. */
+  /** A member whose mere presence makes the event not plain. */
   unusual: 12,
 } as const
 
@@ -48,25 +49,29 @@ export const field = {
   parent: 0,
   hashFirst: 1,
   hashSecond: 2,
-  /** The key's words in `keyWords`: first, last, and the bits of the last that count. Quotes and colon are part of it. */
+  /**
+   * Where the key's words stand in `keyWords`: first, last, and which bits of the last count. Includes quotes
+   * and colon.
+   */
   wordFrom: 3,
   wordLast: 4,
   lastMask: 5,
-  /** Bytes, with the quotes and the colon. */
+  /** Length in bytes, with the quotes and the colon. */
   length: 6,
-  /** The key that came first within this one's object, and the one that came after this one, the last time. */
+  /** Last time: the first key within this key's object, and the key that followed this one. */
   firstChild: 7,
   next: 8,
-  /** The node of all elements of the array here. */
+  /** The node that stands for all elements of the array at this path. */
   elements: 9,
-  /** The object that had this key last. */
+  /** The stamp of the object that had this key last. */
   stamp: 10,
   role: 11,
   slot: 12,
   layout: 13,
 } as const
 
-// A binding that is exported or imported is looked up at every use; a constant of the module's own is compiled in.
+// An exported or imported binding is looked up at every use; a constant private to this module is compiled
+// in.
 const { wordFrom, wordLast, lastMask, length: keyLength, parent: parentField } = field
 
 const quote = 34
@@ -93,18 +98,18 @@ export class KeyTree {
     this.#empty()
   }
 
-  /** Called between events. Forgets all keys when there is little room left. */
+  /** Called between events. Forgets all keys when the tree is nearly full. */
   makeRoom(): void {
     if (this.#nodesUntil > this.nodes.length / 2 || this.#objects > 0x3fff_ffff) this.#empty()
   }
 
-  /** A number that no object had before: the stamp of its keys. */
+  /** A number that no earlier object had: the stamp of this object's keys. */
   newObject(): number {
     this.#objects += 1
     return this.#objects
   }
 
-  /** Whether the bytes at `at` begin with the node's key, its quotes and a colon. Never true of node 0. */
+  /** Whether the bytes at `at` begin with the node's key, its quotes and a colon. Always false for node 0. */
   matches(node: number, view: DataView, at: number): boolean {
     const { nodes, keyWords } = this
     const last = nodes[node + wordLast]!
@@ -116,7 +121,7 @@ export class KeyTree {
     return (view.getInt32(place, true) & nodes[node + lastMask]!) === keyWords[last]
   }
 
-  /** The node of a key `[from, until)` with these hash words; 0 when there is no more room for it. */
+  /** The node of a key `[from, until)` with these hash words; 0 when the tree is full. */
   find(parent: number, first: number, second: number, view: DataView, from: number, until: number): number {
     const { nodes } = this
     let at = (first ^ Math.imul(parent, 0x9e3779b1)) & (tableSize - 1)
@@ -136,7 +141,7 @@ export class KeyTree {
     return 0
   }
 
-  /** The node of the elements of an array; 0 when there is no more room for it. */
+  /** The node of the elements of an array; 0 when the tree is full. */
   elementsOf(parent: number): number {
     const known = this.nodes[parent + field.elements]!
     if (known !== 0) return known
@@ -170,7 +175,7 @@ export class KeyTree {
     return node
   }
 
-  /** Keeps `"key":`, the form in which a key is looked for. */
+  /** Stores `"key":`, the form in which the key is compared with the message. */
   #keepKey(node: number, view: DataView, from: number, until: number): void {
     const length = until - from + 3
     const count = (length + 3) >> 2
@@ -218,7 +223,7 @@ export class KeyTree {
     this.#objects = 0
     this.#table.fill(0)
     this.#newNode(0)
-    // Bits that are never set, so that "none" matches nothing.
+    // These bits are never set, so that "none" matches nothing.
     this.keyWords[0] = 1
     this.#wordsUntil = 1
   }

@@ -1,21 +1,22 @@
-// What a scan leaves of one message: where things are, in columns, one entry per event. No object is made per event, and no
-// text is copied but one that has escapes; whoever needs more of an event parses its own bytes, `[from, until)`, which are
-// none where it is a row of a batch in Arrow. The columns are kept from one scan to the next.
-// Invariants: an event that is `plain` reads here exactly as parseMessage and validateEvent would read it; whatever could
-// be read otherwise is not plain, and is parsed. The columns grow by doubling and are given back when a giant message has
-// grown them.
+// The result of scanning one message: columns, one entry per event, that say where each value stands in the
+// bytes. No object is made per event, and only texts with escapes are copied. A caller that needs more parses
+// the event's own bytes, `[from, until)`; the row of an Arrow batch has none. The columns are reused by the
+// next scan.
+// Invariants: a `plain` event reads here exactly as parseMessage and validateEvent would read it; an event
+// that could be read otherwise is not plain and is parsed. Columns grow by doubling; they are released after
+// a giant message has grown them.
 
 import * as eventHash from '../../../schemas/event/event-hash.js'
 import * as wordHash from '../../../schemas/word-hash.js'
 
-// An imported binding is looked up at every use; a constant of the module is compiled in.
+// An imported binding is looked up at every use; a constant of this module is compiled in.
 const { hashIdentityBytes } = eventHash
 const { lanes } = wordHash
 
-/** What stands at a path of `data`. */
+/** The kind of JSON value at a path of `data`. */
 export const valueKinds = { missing: 0, text: 1, number: 2, true: 3, false: 4, other: 5 } as const
 
-/** The texts of an event, in the order in which `fill` takes their spans: from, until. */
+/** The texts of an event, in the order in which `fill` takes their spans (from, until). */
 export const textPlaces = {
   id: 0,
   source: 1,
@@ -25,18 +26,18 @@ export const textPlaces = {
   traceparent: 5,
   subscriptionid: 6,
 } as const
-/** From and until of each. */
+/** Words per event: from and until of each text. */
 export const textWords = 14
 
 const { id, source, subject } = textPlaces
 const { missing } = valueKinds
 
 const firstCapacity = 1024
-/** Of events; columns for more are not kept. */
+/** The largest number of events whose columns are kept for the next scan. */
 const keptCapacity = 1 << 16
 
-// Columns have one value per event, but for these, where those of an event lie side by side; `value…` has one per slot of
-// the scan's layout:
+// A column has one value per event, except the columns below, where an event has several values side by side.
+// A `value…` column has one value per slot of the scan's layout:
 //
 //            event 0                        event 1
 //           ┌──────┬──────┬──────┬──────┬──────┬──────┬─
@@ -51,29 +52,29 @@ const keptCapacity = 1 << 16
 export const identityWords = 4
 export const contentWords = 2
 
-/** Spans are byte offsets into `bytes`, without the quotes of a text; an attribute that is absent has -1 and -1. */
+/** Spans are byte offsets into `bytes`, without a text's quotes; an absent attribute has -1 and -1. */
 export class Columns {
-  /** The message and more than it. */
+  /** Holds the message, and other bytes behind it. */
   bytes: Uint8Array = new Uint8Array(0)
   count = 0
-  /** 1: what follows holds for the event. 0: only `from` and `until` do. */
+  /** 1: all columns hold for the event. 0: only `from` and `until` do. */
   plain = new Uint8Array(0)
   from = new Int32Array(0)
   until = new Int32Array(0)
-  /** The texts of the event, `textWords` each: from and until by `textPlaces`. */
+  /** The texts of the event: `textWords` words each, from and until in the order of `textPlaces`. */
   texts = new Int32Array(0)
-  /** Of the subject once more, since customers are looked up many at once. */
+  /** The subject's span once more, because customers are looked up many at a time. */
   subjectFrom = new Int32Array(0)
   subjectUntil = new Int32Array(0)
   /** Epoch milliseconds, floored; NaN when the event has no `time`. */
   timeMs = new Float64Array(0)
-  /** The nanoseconds beyond them. */
+  /** The nanoseconds beyond that millisecond. */
   timeNanos = new Int32Array(0)
   /** Four words per event, as hashIdentity gives them. */
   identity = new Uint32Array(0)
   /** Two words per event, as hashContent gives them. */
   content = new Uint32Array(0)
-  /** Slots per event: the values at the paths that were asked for, slot `event * slots + path`. */
+  /** Slots per event. The value at a requested path is in slot `event * slots + path`. */
   readonly slots: number
   valueKind = new Uint8Array(0)
   valueFrom = new Int32Array(0)
@@ -91,7 +92,7 @@ export class Columns {
     if (this.#capacity > keptCapacity) this.#resize(firstCapacity)
   }
 
-  /** Room for one more event, whose index is `count`; it counts when `add` says so. */
+  /** Ensures capacity for one more event, at index `count`. `add` then counts it. */
   reserve(): void {
     if (this.count === this.#capacity) this.#resize(this.#capacity * 2)
   }
@@ -104,7 +105,7 @@ export class Columns {
     this.count = event + 1
   }
 
-  /** As if `data` of the event held nothing. */
+  /** Marks every slot of the event as absent, as if its `data` were empty. */
   noValues(event: number): void {
     const { slots, valueKind, valueFrom, valueUntil } = this
     const until = (event + 1) * slots
@@ -115,7 +116,10 @@ export class Columns {
     }
   }
 
-  /** Writes all of an event but its values; its content's hash is in `lanes`. `view`: of `bytes`. */
+  /**
+   * Writes everything of an event except its values. `lanes` holds its content hash; `view` is a view of
+   * `bytes`.
+   */
   fill(event: number, spans: Int32Array, view: DataView, timeMs: number, timeNanos: number): void {
     this.content[event * contentWords] = lanes[0]!
     this.content[event * contentWords + 1] = lanes[1]!
@@ -154,17 +158,17 @@ export class Columns {
 
 type Column = Uint8Array | Int32Array | Uint32Array | Float64Array
 
-/** A longer column begins with what was in it; a shorter one is empty. */
+/** A longer column keeps its old values; a shorter one is empty. */
 function resized<T extends Column>(column: T, length: number): T {
   const made = new (column.constructor as new (length: number) => T)(length)
   if (length > column.length) made.set(column)
   return made
 }
 
-/** What a reader sees of the columns. */
+/** The columns as a reader sees them. */
 export type ScannedEvents = Readonly<Omit<Columns, 'begin' | 'reserve' | 'add' | 'noValues' | 'fill'>>
 
-/** The text of a span; '' of what is not there. */
+/** The text of a span; '' for an absent one. */
 export function textOf(bytes: Uint8Array, from: number, until: number): string {
   return from < 0 ? '' : Buffer.from(bytes.buffer, bytes.byteOffset + from, until - from).toString('utf8')
 }
