@@ -1,9 +1,9 @@
-// Which values of `data` a scan is to find: paths of keys, as a tree that the scanner follows key by key.
+// The values of `data` that a scan must find: paths of keys, as a tree that the scanner follows key by key.
 
-/** A place in the tree of paths; its slots are a chain, because two paths may be the same. */
+/** A node in the tree of paths. Its slots form a chain, because two paths may be equal. */
 interface LayoutNode {
   readonly children: Map<string, number>
-  /** The last path that ends here; -1 for none. */
+  /** The last path that ends here; -1 if none does. */
   slot: number
 }
 
@@ -12,9 +12,9 @@ export class ScanLayout {
   readonly paths: readonly (readonly string[])[]
   /** Per event. */
   readonly slots: number
-  /** The path that ends where this one does; -1 at the end of the chain. */
+  /** The next path with the same end; -1 at the end of the chain. */
   readonly nextSlot: Int32Array
-  /** 0 is nowhere, 1 is `data` itself. */
+  /** Node 0 means that no path leads here; node 1 is `data` itself. */
   readonly #nodes: LayoutNode[] = [newNode(), newNode()]
 
   /** Paths into `data`, by key; the slot of a path is its index. */
@@ -29,12 +29,12 @@ export class ScanLayout {
     }
   }
 
-  /** Where a key leads; 0 when no path goes there. */
+  /** The node that a key leads to; 0 when no path goes there. */
   child(at: number, key: string): number {
     return this.#nodes[at]!.children.get(key) ?? 0
   }
 
-  /** The first slot of those that want the value here; -1 when none does. */
+  /** The first slot that wants the value here; -1 when none does. */
   slotAt(at: number): number {
     return this.#nodes[at]!.slot
   }
@@ -47,7 +47,7 @@ export class ScanLayout {
   }
 }
 
-/** The place of `data` in every layout. */
+/** The node of `data` in every layout. */
 export const layoutOfData = 1
 
 function newNode(): LayoutNode {

@@ -1,14 +1,15 @@
-// The bytes of a message while it is scanned, and behind them the texts that do not stand in it as they are: those that
-// were written with escapes, and those that somebody `put`s.
-// Invariants: the message is copied, so that zeros, which no JSON holds, mark its end; a place stays what it is until the
-// next `load`, also when the buffer grows, but the buffer is then another one, which `columns.bytes` is.
+// The bytes of a message while it is scanned, followed by the texts that the message does not hold verbatim:
+// texts written with escapes, and texts that a caller `put`s.
+// Invariants: the message is copied, so zeros, which JSON never holds, mark its end. A place stays valid
+// until the next `load`, even when the buffer grows; growing replaces the buffer, so read it as
+// `columns.bytes`.
 
 import { isUnicodeText, parseJson } from '../../../schemas/json/json-text.js'
 import type { Columns } from './scanned-events.js'
 
 const firstCapacity = 1 << 18
 const keptCapacity = 1 << 23
-/** Zeros behind the bytes: more than any look ahead. */
+/** Zeros behind the bytes: more than any look-ahead reads. */
 const padding = 16
 const lineFeed = 10
 const quote = 34
@@ -21,11 +22,11 @@ export class MessageBytes {
   /** Where the message ends. */
   end = 0
   at = 0
-  /** The text that was passed or put last. */
+  /** The span of the text that was passed or put last. */
   textFrom = 0
   textUntil = 0
   protected readonly columns: Columns
-  /** Where the next text behind the message goes. */
+  /** Where the next text behind the message is written. */
   #free = 0
 
   constructor(columns: Columns) {
@@ -38,7 +39,7 @@ export class MessageBytes {
     if (message.length > capacity || capacity > keptCapacity) this.#resize(message.length)
     this.bytes.set(message)
     this.bytes.fill(0, message.length, message.length + padding)
-    // Whoever looks for the end of the last line finds it here, and not in what an earlier message left.
+    // A search for the end of the last line stops here, and not in the remains of an earlier message.
     this.bytes[message.length + padding - 1] = lineFeed
     this.end = message.length
     this.at = 0
@@ -57,19 +58,21 @@ export class MessageBytes {
     }
     this.textFrom = this.#free
     this.textUntil = this.#free + encoder.encodeInto(text, this.bytes.subarray(this.#free)).written
-    // As in the message: what reads the digits of a text ends at its quote.
+    // A quote ends the text, as in the message, so that a reader of digits stops there.
     this.bytes[this.textUntil] = quote
     this.#free = this.textUntil + 1
   }
 
-  /** Writes the text of a value behind the message, and notes it at its place in the columns. */
+  /** Writes the text of a value behind the message, and notes its place in the columns. */
   putValue(place: number, text: string): void {
     this.put(text)
     this.columns.valueFrom[place] = this.textFrom
     this.columns.valueUntil[place] = this.textUntil
   }
 
-  /** Passes a text whose opening quote was passed and that holds an escape; false when it is no text of Unicode. */
+  /**
+   * Passes a text with an escape, from behind its opening quote; false when the text is not valid Unicode.
+   */
   protected escapedText(): boolean {
     const { bytes, at: from } = this
     let until = from

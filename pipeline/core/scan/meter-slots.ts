@@ -1,5 +1,5 @@
-// The catalog's meters as the scanner meets them: at which paths of `data` to look, and which meters want an event.
-// What a meter reads there is decided by normalize.ts.
+// The catalog's meters in the form that the scanner uses: which paths of `data` to look at, and which meters
+// want an event. normalize.ts decides what a meter reads there.
 
 import type { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
 import { aggregationFacts } from '../../../schemas/catalog/aggregations.js'
@@ -13,24 +13,27 @@ export interface PathSlot {
 
 export interface MeterSlots {
   readonly meter: Meter
-  /** The value as text, whatever scalar it is; else a quantity. */
+  /** True: the value of any scalar, as text. False: a quantity. */
   readonly readsText: boolean
-  /** Undefined: it reads no value. */
+  /** Undefined when the meter reads no value. */
   readonly value: PathSlot | undefined
   readonly filters: readonly (PathSlot & { readonly accepted: ReadonlySet<string> })[]
-  /** In the order of the names. */
+  /** In the order of the dimensions' names. */
   readonly dimensions: readonly PathSlot[]
-  /** Meters of the same dimensions share one list. */
+  /** Meters with the same dimensions share one list. */
   readonly dimensionNames: readonly string[]
 }
 
-/** The meters that want an event. One object for each combination, so that it can be compared and kept. */
+/**
+ * A set of meters that want an event. Each combination has one object, so matches can be compared by identity
+ * and kept.
+ */
 export class MeterMatch {
-  /** Its own: no two matches share one. */
+  /** Unique to this match. */
   readonly number: number
   readonly type: string
   readonly meters: readonly MeterSlots[]
-  /** Whether nothing is needed of an event but its values, and that in any order. */
+  /** Whether rating needs only the event's values, in any order. */
   readonly isAddedUp: boolean
   readonly #longer = new Map<MeterSlots, MeterMatch>()
 
@@ -57,9 +60,9 @@ let matches = 0
 export interface MeteredType {
   readonly bytes: Uint8Array
   readonly meters: readonly MeterSlots[]
-  /** None of them. */
+  /** The match without any meter. */
   readonly none: MeterMatch
-  /** All of them, where no filter decides; else undefined. */
+  /** The match of all meters, if no filter decides; else undefined. */
   readonly all: MeterMatch | undefined
 }
 
@@ -69,7 +72,7 @@ export class MeterCatalog {
 
   constructor(catalog: CatalogIndex) {
     const slots = new Map<string, PathSlot>()
-    // A text and a quantity are noted apart, since what is read is put into the slot in its place.
+    // A text and a quantity get separate slots, because normalize writes what it reads back into the slot.
     const slotOf = (path: readonly string[], use: 'text' | 'quantity' = 'text'): PathSlot => {
       const key = JSON.stringify([use, ...path])
       const known = slots.get(key) ?? { path, slot: slots.size }

@@ -1,5 +1,5 @@
-// An event that the scanner cannot read but the parser can, in the columns of a scan: what comes after has one form to
-// read. Such are events with a key twice, a leap second, an attribute that is null, and data of unusual depth.
+// Puts an event that only the parser can read into the columns of a scan, so that later stages read one form.
+// Such an event has a duplicate key, a leap second, an attribute that is null, or unusually deep data.
 // Invariant: the columns say what the scanner would say of the same event written plainly.
 
 import { hashContent } from '../../../schemas/event/event-hash.js'
@@ -15,7 +15,9 @@ import { type Columns, contentWords, textWords, valueKinds } from './scanned-eve
 const content = new Uint32Array(contentWords)
 const spans = new Int32Array(textWords)
 
-/** Fills the row of an event, which the caller has reserved. Its texts are written behind the message. */
+/**
+ * Fills the row of an event, which the caller has reserved. The event's texts are written behind the message.
+ */
 export function putParsedEvent(
   bytes: MessageBytes,
   columns: Columns,

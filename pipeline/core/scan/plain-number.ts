@@ -1,6 +1,6 @@
-// Numbers that are written as the decimals that they are, read by their bytes alone.
-// Invariant: what is read is what parseDecimal and scalarText read of the same text; what is written in another way is left
-// to them.
+// Reads numbers that are written as plain decimals from their bytes alone.
+// Invariant: a number is read as parseDecimal and scalarText read the same text; a number in another form is
+// left to them.
 
 import type { Scaled } from '../../../schemas/money/decimal.js'
 import { wholeLimit } from '../../../schemas/money/decimal-words.js'
@@ -9,12 +9,12 @@ const zero = 0x30
 const nine = 0x39
 const point = 0x2e
 const minus = 0x2d
-/** Exact in a double, and the shortest text of that double. */
+/** Exact in a double, and written as the shortest text of that double. */
 const maxDigits = 15
 const powers = Array.from({ length: 13 }, (_, digits) => 10 ** digits)
 const bigPowers = Array.from({ length: 13 }, (_, digits) => 10n ** BigInt(digits))
 
-/** Whether a number is its own text: every one but a plain whole one may have another. */
+/** Whether a number's spelling is its canonical text. Only plain whole numbers are certain to be. */
 export function isPlainText(bytes: Uint8Array, from: number, until: number): boolean {
   if (until - from > maxDigits) return false
   for (let i = from; i < until; i += 1) if (bytes[i]! < zero || bytes[i]! > nine) return false
@@ -22,8 +22,8 @@ export function isPlainText(bytes: Uint8Array, from: number, until: number): boo
 }
 
 /**
- * The value of a number, or of a text, that is written as the decimal that it is: no exponent, no zeros that could be
- * left out, at most 15 digits, 12 of them after the point. Undefined for any other.
+ * The value of a number, or of a text, that is written as a plain decimal: no exponent, no superfluous zeros,
+ * at most 15 digits, 12 of them after the point. Undefined for any other.
  */
 export function plainQuantity(bytes: Uint8Array, from: number, until: number): Scaled | undefined {
   const isNegative = bytes[from] === minus
@@ -49,7 +49,7 @@ export function plainQuantity(bytes: Uint8Array, from: number, until: number): S
   return isNegative ? -magnitude : magnitude
 }
 
-/** The same for a number of whole units, as the double that it is; -1 for any other. */
+/** The same for a whole number, as a double; -1 for any other. */
 export function plainWhole(bytes: Uint8Array, from: number, until: number): number {
   const length = until - from
   if (length === 0 || length > maxDigits || (length > 1 && bytes[from] === zero)) return -1

@@ -1,7 +1,9 @@
-// Finds the events of a message in its bytes, in the forms that parseMessage of schemas/event/cloud-event.ts reads: one object,
-// an array, or lines. Each event is read by envelope.ts; what is not plain is passed over here.
-// Invariants: the events are those of parseMessage, in number and order; a message of which that cannot be said for sure
-// is left to it as a whole. The bytes are gone over at most three times, so that the cost is linear whatever they hold.
+// Finds the events of a message in its bytes, in the forms that parseMessage of schemas/event/cloud-event.ts
+// reads: one object, an array, or lines. envelope.ts reads each event; this file passes over the events that
+// are not plain.
+// Invariants: the events are those of parseMessage, in number and order; a message for which that is not
+// certain is left to parseMessage as a whole. The bytes are read at most three times, so the cost is linear
+// whatever they hold.
 
 import { isUtf8 } from 'node:buffer'
 import { maxEventsOfMessage } from '../../../schemas/event/cloud-event.js'
@@ -43,9 +45,9 @@ export class UsageScanner {
   }
 
   /**
-   * The events of one message; the next scan overwrites them. Undefined when the message is to be read by parseMessage
-   * as a whole. An event that is not plain is a JSON object, or of lines anything that is not blank: `[from, until)`; a
-   * row of a batch in Arrow has no bytes of its own.
+   * The events of one message; the next scan overwrites them. Undefined when parseMessage must read the
+   * message as a whole. The bytes `[from, until)` of an event that is not plain are a JSON object or, in a
+   * message of lines, any line that is not blank; a row of an Arrow batch has no bytes of its own.
    */
   scan(message: Uint8Array, contentType: string | undefined): ScannedEvents | undefined {
     const form = messageFormOf(contentType)
@@ -58,12 +60,12 @@ export class UsageScanner {
     return isWhole ? this.#columns : undefined
   }
 
-  /** Fills the row of an event that is not plain from what the parser read of it. */
+  /** Fills the row of an event that is not plain from the parser's reading of it. */
   putParsed(event: number, parsed: ValidEvent): void {
     putParsedEvent(this.#walk, this.#columns, this.#layout, event, parsed)
   }
 
-  /** What the parser read of one event, as a scan of it; the next scan overwrites it. */
+  /** Returns the parser's reading of one event as a scan; the next scan overwrites it. */
   scanParsed(parsed: ValidEvent): ScannedEvents {
     this.#walk.load(noBytes)
     this.#columns.reserve()
@@ -72,7 +74,7 @@ export class UsageScanner {
     return this.#columns
   }
 
-  /** Gives a value of the scan another text. */
+  /** Replaces the text of a value of the scan. */
   putValue(place: number, text: string): void {
     this.#walk.putValue(place, text)
   }
@@ -85,7 +87,7 @@ export class UsageScanner {
     return form === 'detect' && this.#hasLines(walk.at) ? this.#lines() : this.#single()
   }
 
-  /** The whole message is one object; a plain one, because nothing is gained by passing it over. */
+  /** The whole message is one object. It must be plain, because passing over it would gain nothing. */
   #single(): boolean {
     const walk = this.#walk
     const columns = this.#columns
@@ -146,7 +148,9 @@ export class UsageScanner {
     return true
   }
 
-  /** Whether an object that begins here ends on its line and more follows; then the message cannot be one value. */
+  /**
+   * Whether an object begins here, ends on its line, and more follows it. Then the message is not one value.
+   */
   #hasLines(from: number): boolean {
     const walk = this.#walk
     const lineEnd = this.#lineEnd(from)
@@ -163,7 +167,7 @@ export class UsageScanner {
     return isObject
   }
 
-  /** Passes white space; whether nothing else stands on the line. */
+  /** Passes white space; returns whether nothing else stands on the line. */
   #isLineEnd(): boolean {
     const walk = this.#walk
     return walk.space() === lineFeed || walk.at === walk.end
@@ -175,7 +179,7 @@ export class UsageScanner {
     return place === -1 || place > end ? end : place
   }
 
-  /** Whether a line is surely not blank: what counts as blank beyond ASCII is not known here. */
+  /** Whether a line is certainly not blank. Characters beyond ASCII are left to the parser. */
   #isVisible(from: number, until: number): boolean {
     const { bytes } = this.#walk
     for (let at = from; at < until; at += 1) if (bytes[at]! > 32 && bytes[at]! < 127) return true

@@ -1,7 +1,8 @@
-// The `time` of an event from its bytes: the usual forms of RFC 3339, read as schemas/time.ts reads them.
-// Invariant: a number is the millisecond of what parseInstant gives for the same text, and `nanos` what is beyond it;
-// whatever is written in another way, or is not accepted, is NaN here.
-// Events follow each other closely, so the day is remembered and only compared.
+// Reads the `time` of an event from its bytes: the usual forms of RFC 3339, read as schemas/time.ts reads
+// them.
+// Invariant: a number is the millisecond of what parseInstant gives for the same text, and `nanos` the
+// nanoseconds beyond it; a text in any other form, or one that is not accepted, gives NaN.
+// Successive events have close times, so the last valid day is remembered and compared instead of computed.
 
 import * as time from '../../../schemas/time.js'
 
@@ -12,7 +13,7 @@ const letterZ = 90
 const point = 46
 const msPerDay = 86_400_000
 const { rangeEndMs } = time
-/** By digits of a fraction: what makes it nanoseconds. */
+/** By the number of digits in a fraction: the factor that makes it nanoseconds. */
 const powers = Float64Array.of(1e9, 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 100, 10, 1)
 
 export class TimeReader {
@@ -21,7 +22,7 @@ export class TimeReader {
   #month = 0
   #day = 0
   #dateMs = 0
-  /** Of the text that was read last: the nanoseconds beyond its millisecond. */
+  /** The nanoseconds beyond the millisecond of the text that was read last. */
   nanos = 0
 
   /** The epoch millisecond of the text `[from, until)`; NaN when it is not one of the usual forms. */
@@ -46,7 +47,7 @@ export class TimeReader {
     if (bytes[at] === point) {
       at += 1
       const first = at
-      // The byte after the text is its closing quote, so that the digits end.
+      // The byte after the text is its closing quote, so reading digits stops there.
       for (let digit = bytes[at]! - 48; digit >= 0 && digit <= 9; digit = bytes[at]! - 48) {
         fraction = fraction * 10 + digit
         at += 1
@@ -82,7 +83,7 @@ export class TimeReader {
   }
 }
 
-/** `+hh:mm` or `-hh:mm`, which must be the rest of the text; else NaN. */
+/** Reads `+hh:mm` or `-hh:mm`, which must be the rest of the text; else NaN. */
 function offsetMs(bytes: Uint8Array, at: number, until: number): number {
   const sign = bytes[at]
   if ((sign !== 43 && sign !== dash) || at + 6 !== until) return Number.NaN

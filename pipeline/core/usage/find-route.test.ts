@@ -1,4 +1,4 @@
-// A kept route ends where anything begins or ends that decides what becomes of usage.
+// A cached route ends wherever anything begins or ends that decides where usage goes.
 
 import { expect, test } from 'vitest'
 import { change, created, TestBench, usage } from '../../testing/core-fixture.js'

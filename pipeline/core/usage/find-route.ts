@@ -1,6 +1,7 @@
-// Finds where the usage of a customer goes at an instant, and for how long that stays so, by asking attach.ts once.
-// Invariant: a route is given only where every event of the kind is rated by adding its values to running totals; for
-// everything else there is none, and placeEvent decides.
+// Finds the charges that a customer's usage goes to at an instant, and for how long that holds, by asking
+// attach.ts once.
+// Invariant: a route is given only where every event of the kind is rated by adding its values to running
+// totals; otherwise there is no route and placeEvent decides.
 
 import { isRatedByTotal } from '../../../rating/charges/rate.js'
 import { raterOf } from '../../../rating/charges/rater.js'
@@ -18,7 +19,7 @@ import type { Step } from '../step/step.js'
 
 const noDimensions: ReadonlyMap<string, string> = new Map()
 
-/** The charges of the route are made if they are not there yet: an event is about to be rated on them. */
+/** Makes the charges of the route that do not exist yet, because an event is about to be rated on them. */
 export function findRoute(step: Step, customer: number, match: MeterMatch, atNs: bigint): number {
   const { book, out, state } = step
   const customerId = state.routes.customerId(customer)
@@ -52,7 +53,7 @@ export function findRoute(step: Step, customer: number, match: MeterMatch, atNs:
   return state.routes.keep(customer, match, stretch, [...rated, ...unwanted])
 }
 
-/** What a metered event has and attach.ts does not ask for. */
+/** The fields of a metered event that attach.ts does not read. */
 const unnamed = {
   key: '',
   source: '',
@@ -69,8 +70,9 @@ interface Interval {
 }
 
 /**
- * The stretch around an instant in which nothing begins or ends that attach.ts looks at, in whole milliseconds: what lies
- * in one millisecond with a border has no route, unless the border is its beginning.
+ * The range around an instant, in whole milliseconds, in which nothing that attach.ts looks at begins or
+ * ends. An instant in the same millisecond as a border has no route, unless the border is the beginning of
+ * that millisecond.
  */
 function stretchOf(
   subscriptions: readonly SubscriptionPrices[],

@@ -1,4 +1,4 @@
-// One way of rating usage against the other, over random histories: the same rows, dead letters and state.
+// Compares the two ways of rating usage over random histories: the same rows, dead letters and state.
 import { deserialize } from 'node:v8'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -12,8 +12,9 @@ import { defaultCoreLimits } from '../ports/core-limits.js'
 import { PartitionState } from '../state/partition-state.js'
 import { none } from '../state/usage-routes.js'
 
-// Two cores take the same messages: one as they are, the other with an attribute that means nothing given twice, so that
-// every event is parsed, and with a state that keeps no route, so that none is rated on running totals without an object.
+// Two cores take the same messages. One gets them as they are. The other gets them with a meaningless
+// attribute given twice, so that every event is parsed, and its state keeps no route, so that every event is
+// rated as an object.
 
 /** For runs of many thousands. */
 const generousMs = 600_000
@@ -197,7 +198,7 @@ const message = fc.record({
   isAnswered: fc.boolean(),
 })
 
-/** Whole units under plain prices, many to a charge; now and then something else between them. */
+/** Whole units under plain prices, many per charge, with other events in between now and then. */
 const units = fc
   .record({
     id: fc.integer({ min: 1, max: 900 }).map(String),
@@ -265,7 +266,7 @@ class Side {
     })
   }
 
-  /** Hands in the history that was asked for. */
+  /** Hands in the history that the core asked for. */
   answer(): void {
     const history = this.core.openHistoryRequests().map(request => this.#memory.answer(request))
     this.#process({ history })
@@ -277,7 +278,7 @@ class Side {
     this.core.process({ nowMs: arrivalMs, commit: this.#commit, ...nothing, ...input })
   }
 
-  /** A message that is parsed as a whole may refuse in another order. */
+  /** A message that is parsed as a whole may refuse its events in another order. */
   refused(): DeadLetterRow[] {
     const keyOf = (row: DeadLetterRow) =>
       JSON.stringify([row.ledgerSequence, row.source, row.id, row.code, row.payload])

@@ -1,7 +1,8 @@
-// Usage, from its columns to rows. Every event is admitted, told from duplicates and read by its meters there; where its
-// values are added to running totals, it is rated without an object, and what was looked up once for a customer is kept
-// for his next event (find-route.ts). For every other event an object is made of the columns, and placeEvent decides.
-// Invariant: whether an event is rated on running totals makes no difference to what becomes of it; a test sends the same
+// Turns usage from columns into rows. Every event is admitted, checked for duplicates and read by its meters
+// from the columns. If its values are only added to running totals, it is rated without an object, and what
+// was looked up for its customer is kept for the customer's next event (find-route.ts). For every other event
+// an object is made of the columns, and placeEvent decides.
+// Invariant: rating on running totals changes nothing in what becomes of an event; a test sends the same
 // events both ways.
 
 import { amountOfTotal } from '../../../rating/charges/rate.js'
@@ -34,7 +35,7 @@ import { findRoute } from './find-route.js'
 const identityWords = 4
 const contentWords = 2
 const firstCapacity = 1024
-/** A customer of another partition. */
+/** The number given to a customer of another partition. */
 const elsewhere = -2
 
 /** The events of one scan while they are placed. */
@@ -43,28 +44,28 @@ interface Placement {
   readonly scan: ScannedEvents
   readonly arrivedAtMs: number
   readonly message: InputMessage | undefined
-  /** All events of the message as the parser reads them, once they were asked for. */
+  /** All events of the message as the parser reads them, once they have been requested. */
   whole: readonly Decoded[] | undefined
 }
 
 export class UsagePlacer {
   readonly #identity = new Uint32Array(identityWords)
   readonly #content = new Uint32Array(contentWords)
-  /** By target of its route: what the amount grows by, scaled; NaN: as the totals say. */
+  /** By target of the route: the increase of the amount, scaled; NaN when the totals must tell it. */
   readonly #growths: number[] = []
-  /** By target of its route: all that was used, and what is owed for it. */
+  /** By target of the route: the total usage, and the amount owed for it. */
   readonly #totals: Scaled[] = []
   readonly #owed: Scaled[] = []
   readonly #row = new PlainRow()
   #customers = new Int32Array(firstCapacity)
-  /** The sum of all words that were prefetched; it keeps the reads from being optimized away. */
+  /** The sum of all prefetched words; it keeps the reads from being optimized away. */
   prefetched = 0
   #catalog: PriceBook['catalog'] | undefined
   #types: readonly MeteredType[] = []
   #scanner = new UsageScanner(new ScanLayout([]))
   #normalizer = new Normalizer(this.#scanner)
 
-  /** Places every event of a message of usage; what else it may hold is refused. */
+  /** Places every event of a usage message; anything else in the message is refused. */
   place(step: Step, message: InputMessage): void {
     this.#use(step.book.catalog)
     const { arrivedAtMs, bytes, contentType, refusal } = message
@@ -80,7 +81,7 @@ export class UsagePlacer {
     for (let event = 0; event < scan.count; event += 1) this.#admit(placement, event, customers[event]!)
   }
 
-  /** Places events that were admitted and are no duplicates. */
+  /** Places events that were admitted and are not duplicates. */
   placeAdmitted(step: Step, usage: readonly ReceivedEvent[]): void {
     this.#use(step.book.catalog)
     for (const received of usage) this.#placeParsed(step, received, true)
@@ -114,7 +115,10 @@ export class UsagePlacer {
     this.#normalizer = new Normalizer(this.#scanner)
   }
 
-  /** What is not surely valid, in time and ours is parsed, and is refused for what is found then. */
+  /**
+   * Parses every event that is not certainly valid, in time and in our partition, and refuses it for what the
+   * parser finds.
+   */
   #admit(placement: Placement, event: number, before: number): void {
     const isPlain = placement.scan.plain[event] === 1
     let customer = isPlain ? customerOf(placement, event, before) : elsewhere
@@ -154,7 +158,7 @@ export class UsagePlacer {
     }
   }
 
-  /** Rates the event on running totals, if that is all that its customer's prices need. */
+  /** Rates the event on running totals, if its customer's prices need nothing more. */
   #isAddedUp(placement: Placement, event: number, match: MeterMatch, customer: number): boolean {
     const { step, scan } = placement
     const pinnedFrom = scan.texts[event * textWords + textPlaces.subscriptionid * 2]
@@ -176,7 +180,7 @@ export class UsagePlacer {
     return undefined
   }
 
-  /** What the event brings each charge to; false when some amount is too large to run. */
+  /** Computes each charge after the event; false when an amount is too large for a running total. */
   #add(step: Step, route: number): boolean {
     const { maps, routes } = step.state
     const end = routes.endOfTargets(route)
@@ -237,7 +241,7 @@ export class UsagePlacer {
     }
   }
 
-  /** Brings a charge to what `#add` found, and the amount that this makes into the row. */
+  /** Sets a charge to the totals that `#add` found, and writes the resulting amount into the row. */
   #moveOn(step: Step, serial: number, reading: number, i: number, timeMs: number): void {
     const running = step.state.maps.charges.running(serial)
     if (running === undefined) throw new Error(`The charge ${serial} does not run.`)
@@ -255,7 +259,7 @@ export class UsagePlacer {
   }
 }
 
-/** Beyond this placeEvent decides, which knows the limit of 38 digits. */
+/** Larger amounts go to placeEvent, which enforces the limit of 38 digits. */
 const largest = 1n << 120n
 
 function isLarge(amount: Scaled): boolean {
@@ -267,7 +271,10 @@ function timeOf({ arrivedAtMs, scan }: Placement, event: number): number {
   return Number.isNaN(sentMs) ? arrivedAtMs : sentMs
 }
 
-/** Whether the event is surely neither too early nor too late; in the last millisecond that is allowed, the parser knows. */
+/**
+ * Whether the event is certainly neither too early nor too late; in the last allowed millisecond the parser
+ * decides.
+ */
 function isTimely({ arrivedAtMs, step, scan }: Placement, event: number): boolean {
   const { futureToleranceMs, dedupeHorizonMs } = step.config.limits
   const sentMs = scan.timeMs[event]!
@@ -275,7 +282,10 @@ function isTimely({ arrivedAtMs, step, scan }: Placement, event: number): boolea
   return sentMs < arrivedAtMs + futureToleranceMs && sentMs >= arrivedAtMs - dedupeHorizonMs
 }
 
-/** The customer's number, `none` for one of ours who has nothing yet; `before`: what was known when the scan was begun. */
+/**
+ * The customer's number; `none` for a customer of ours without any state. `before`: what was known when the
+ * scan began.
+ */
 function customerOf({ step, scan }: Placement, event: number, before: number): number {
   if (before !== none) return before
   const { config, state } = step
@@ -288,7 +298,7 @@ function customerOf({ step, scan }: Placement, event: number, before: number): n
   return state.maps.customers.has(customerId) ? state.routes.addCustomer(customerId) : none
 }
 
-/** The event as the parser reads it. What is broken in it is told as of the whole message. */
+/** The event as the parser reads it. Faults are reported as parsing the whole message reports them. */
 function decodeAt(placement: Placement, event: number): Decoded {
   const { arrivedAtMs, message, scan } = placement
   const bytes = scan.bytes.subarray(scan.from[event], scan.until[event])
