@@ -93,7 +93,7 @@ export class Envelope {
   }
 
   #begin(): void {
-    // The others are there whenever the row is filled.
+    // The remaining texts are present whenever the row is filled.
     const spans = this.#spans
     for (let i = optionalSpans; i < spans.length; i += 1) spans[i] = -1
     this.#timeMs = Number.NaN
