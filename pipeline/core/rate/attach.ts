@@ -1,6 +1,8 @@
-// attach: which subscription and prices the readings of a usage event belong to. Contract section 2, "Attach".
-// Invariants: an event is atomic: a reading that is ambiguous, suspended or without a matrix cell refuses all of it,
-// and it waits only when none of its readings can be attached. The answer depends on the timelines alone.
+// attach: decides which subscription and prices the readings of a usage event belong to. Contract section 2,
+// "Attach".
+// Invariants: an event is atomic: one reading that is ambiguous, suspended or without a matrix cell refuses
+// the whole event, and the event waits only when none of its readings can be attached. The answer depends on
+// the timelines alone.
 
 import { cellOf } from '../../../rating/models/registry.js'
 import {
@@ -14,11 +16,11 @@ import type { UsagePrice } from '../../../schemas/catalog/catalog.js'
 import type { MeteredEvent, MeterReading } from '../../../schemas/event/metered-event.js'
 import type { Rejection } from '../../../schemas/rejection.js'
 
-/** One reading on one price: where its quantity goes. */
+/** One reading on one price, with the segment that its quantity goes to. */
 export interface Assignment {
   readonly reading: MeterReading
   readonly segment: Segment<UsagePrice>
-  /** In force at the event's time. */
+  /** The subscription version in force at the event's time. */
   readonly version: Version
   readonly cell: number
 }
@@ -35,7 +37,7 @@ export type Attachment =
 
 const waiting: Attachment = { kind: 'waiting' }
 
-/** `subscriptions` are all of the event's customer. */
+/** `subscriptions` are all subscriptions of the event's customer. */
 export function attachEvent(event: MeteredEvent, subscriptions: readonly SubscriptionPrices[]): Attachment {
   const assignments: Assignment[] = []
   const unwanted: MeterReading[] = []

@@ -1,5 +1,5 @@
-// What the amount of a segment depends on beside its usage, made once per segment: the price as it is owed there, its
-// meter and the part of the period.
+// What the amount of a segment depends on besides its usage, computed once per segment: the price as it
+// applies there, its meter and the share of the period.
 
 import type { ChargeBasis } from '../../../rating/periods/charge-basis.js'
 import type { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
@@ -28,7 +28,7 @@ export function basisOf(segment: Segment<UsagePrice>, catalog: CatalogIndex): Ch
   return basis
 }
 
-/** Contract section 4: what lies in a suspension from end to end owes no minimum and no flat amount. */
+/** Contract section 4: a segment that lies wholly in a suspension owes no minimum and no flat amount. */
 function isWaived({ line, version, fromNs, untilNs }: Segment<UsagePrice>): boolean {
   if (line.minimumWhenSuspended || version.terms.status !== 'suspended') return false
   return isSuspendedThroughout(line.segments.timeline, fromNs, untilNs)

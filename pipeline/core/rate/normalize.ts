@@ -1,9 +1,10 @@
-// normalize: what every meter of a usage event's type reads from the columns of its scan. Contract section 3.
-// Invariants: a value is read or the event is refused, never guessed; the readings are in the order of the catalog's
-// meters, so the same event always gives the same readings. After `read` the slots of the match hold the texts of the
-// event's rows: equal numbers have one text, however they were written.
-// The trick: what is written plainly is read by its digits and stays where it is; only a number that is written in
-// another way is made a value, and its text is put behind the message.
+// normalize: determines what every meter of a usage event's type reads from the columns of its scan. Contract
+// section 3.
+// Invariants: a value is read or the event is refused, never guessed; the readings are in the order of the
+// catalog's meters, so the same event always gives the same readings. After `read` the slots of the match
+// hold the texts of the event's rows: equal numbers have one text, however they were written.
+// The trick: a plainly written number is read from its digits and stays in the message; only a number written
+// in another way becomes a value, whose text is put behind the message.
 
 import type { MeterReading } from '../../../schemas/event/metered-event.js'
 import { compositeKey } from '../../../schemas/identifiers.js'
@@ -23,9 +24,15 @@ const largestSmall = 10n ** 15n * scaledOne
 const noNames: readonly string[] = []
 
 export class Normalizer {
-  /** Of the event that was read last, by reading: whole units; -1: they are none, or too many, and `#quantities` has them. */
+  /**
+   * By reading of the last event read: its whole units; -1 when it has a fraction or too many units (see
+   * `#quantities`).
+   */
   readonly units: number[] = []
-  /** Whether none of them is near the limit of 38 digits, which is looked at only where an event is placed as an object. */
+  /**
+   * Whether every reading is far below the limit of 38 digits, which is checked only for events placed as
+   * objects.
+   */
   isSmall = true
   readonly #quantities: Scaled[] = []
   readonly #scanner: UsageScanner
@@ -34,7 +41,7 @@ export class Normalizer {
     this.#scanner = scanner
   }
 
-  /** The meters that want the event, none of them perhaps, or why it is refused. */
+  /** The meters that want the event, possibly none; or why the event is refused. */
   read(scan: ScannedEvents, event: number, type: MeteredType): MeterMatch | Rejection {
     let match = type.none
     let dimensionNames = noNames
@@ -65,7 +72,7 @@ export class Normalizer {
     return units >= 0 ? BigInt(units) * scaledOne : this.#quantities[reading]!
   }
 
-  /** The event that was read last, with all that it is attached and rated by. */
+  /** The event that was read last, with all that attach and rate need. */
   meteredEvent(scan: ScannedEvents, event: number, match: MeterMatch, arrivedAtMs: number): KeyedEvent {
     const text = (place: number): string => textAt(scan, event, place)
     const source = text(textPlaces.source)
@@ -86,7 +93,7 @@ export class Normalizer {
     }
   }
 
-  /** Meters of one event mostly have the same dimensions: they share one map. */
+  /** Meters of one event mostly have the same dimensions, so they share one map. */
   #readings(scan: ScannedEvents, event: number, { meters }: MeterMatch): MeterReading[] {
     let names: readonly string[] | undefined
     let dimensions: ReadonlyMap<string, string> = new Map()
@@ -109,7 +116,10 @@ export class Normalizer {
     return true
   }
 
-  /** Makes what stands in a slot the one text of its value; false when it is a number of too many digits. */
+  /**
+   * Replaces the text in a slot by the canonical text of its value; false when the number has too many
+   * digits.
+   */
   #settle(scan: ScannedEvents, event: number, { slot }: PathSlot): boolean {
     const place = event * scan.slots + slot
     if (scan.valueKind[place] !== valueKinds.number) return true
@@ -148,7 +158,7 @@ export class Normalizer {
     return this.#keepQuantity(meter, value, reading, quantity)
   }
 
-  /** A number that is not written as the decimal that it is. */
+  /** Handles a number that is not written as a plain decimal. */
   #readExactly(
     scan: ScannedEvents,
     place: number,
@@ -184,7 +194,7 @@ export class Normalizer {
   }
 }
 
-/** Undefined for what is no scalar. */
+/** Undefined for a value that is not a scalar. */
 function slotText(scan: ScannedEvents, event: number, { slot }: PathSlot): string | undefined {
   const place = event * scan.slots + slot
   const kind = scan.valueKind[place]

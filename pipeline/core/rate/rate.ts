@@ -1,6 +1,7 @@
-// rate: adds an attached event to the accumulators of its charges and writes the rows that it makes.
-// Invariants: a row's amount is the charge after the event less the sum of the rows before, so rows add up to the charge
-// to the last digit (I4); before its first event a charge has no rows, so the first one carries what zero events owe.
+// rate: adds an attached event to the accumulators of its charges and writes the resulting rows.
+// Invariants: a row's amount is the charge after the event less the sum of the rows before, so rows add up to
+// the charge to the last digit (I4). A charge has no rows before its first event, so the first row includes
+// what zero events owe.
 
 import {
   addSample,
@@ -27,7 +28,10 @@ import { carryLevel, levelsBefore, moveLevel } from './levels.js'
 
 export type RatedKind = 'usage' | 'correction' | 'retraction'
 
-/** One row of `rated_usage`, before it is a row. Without a charge: a reading that no price wants. */
+/**
+ * The values of one row of `rated_usage` before it is encoded. Without a charge: a reading that no price
+ * wants.
+ */
 export interface RatedRow {
   readonly kind: RatedKind
   readonly event: Omit<MeteredEvent, 'readings'>
@@ -37,7 +41,10 @@ export interface RatedRow {
   readonly plan: string
   readonly planVersion: number
   readonly entityId: string
-  /** 1 for a row that adds the event, -1 for one that takes it back, 0 for a residual. The quantity's sign is its. */
+  /**
+   * 1 for a row that adds the event, -1 for a row that takes it back, 0 for a residual. The quantity has the
+   * same sign.
+   */
   readonly eventCount: number
   readonly amount: Scaled
 }
@@ -57,7 +64,7 @@ export function sampleOf(
   }
 }
 
-/** The charge of a segment as the state keeps it, new when nothing was rated on it yet. */
+/** The charge of a segment from the state; a new one when nothing was rated on the segment yet. */
 export function newCharge(segment: Segment<UsagePrice>, basis: ChargeBasis, emitted: Scaled): UsageCharge {
   const { line, version } = segment
   return {
@@ -79,7 +86,7 @@ export function newCharge(segment: Segment<UsagePrice>, basis: ChargeBasis, emit
   }
 }
 
-/** The charge that is kept for a segment, made now if nothing was rated on it yet. */
+/** The charge kept in the state for a segment; it is made now if nothing was rated on the segment yet. */
 export function chargeOfSegment(
   segment: Segment<UsagePrice>,
   state: PartitionState,
@@ -127,8 +134,8 @@ export function rateEvent(
 export type Cause = Pick<MeteredEvent, 'source' | 'id' | 'correlationId'>
 
 /**
- * Brings the sum of a charge's rows to `target` by a row that stands for no event: by two or more where one would carry
- * more than 38 digits, as from the lowest amount to the highest.
+ * Brings the sum of a charge's rows to `target` by a row without an event. Two or more rows are written where
+ * one would need more than 38 digits, as from the lowest amount to the highest.
  */
 export function writeResidual(
   charge: UsageCharge,

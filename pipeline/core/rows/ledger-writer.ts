@@ -1,5 +1,5 @@
 // Collects the rows of one commit, table by table, and turns them into ledger messages of bounded size.
-// Owns how our values become rows; what is written and why is decided by its callers.
+// Owns how our values become rows; its callers decide what is written and why.
 
 import type { TakeMemory } from '../../../schemas/arrow/arrow-ipc.js'
 import { encodeRows } from '../../../schemas/arrow/arrow-rows.js'
@@ -28,9 +28,9 @@ export interface ContentHashes {
   readonly sent: string
 }
 
-/** Sees every row before it is encoded: how `simulate` and tests look at them. */
+/** Sees every row before it is encoded; `simulate` and tests use it to look at rows. */
 export interface RowTap {
-  /** Rows go to the tap and nowhere else; nothing is encoded. */
+  /** Rows go only to the tap; nothing is encoded. */
   readonly only?: boolean
   readonly rated?: (row: tables.RatedUsageRow) => void
   readonly deadLetter?: (row: tables.DeadLetterRow) => void
@@ -49,7 +49,7 @@ export class LedgerWriter {
   readonly #origin: { readonly partition: number; readonly ledgerSequence: number }
   readonly #tap: RowTap | undefined
   readonly #ratedUsage: RatedUsageColumns
-  /** Chunks of rated usage that are full. */
+  /** Full chunks of rated usage. */
   readonly #outputs: LedgerOutput[] = []
   readonly #versions: tables.SubscriptionVersionRow[] = []
   readonly #charges: tables.ChargeRow[] = []
@@ -63,7 +63,7 @@ export class LedgerWriter {
   readonly #dispositions: tables.EventDispositionsRow[] = []
   readonly #sealed: string[][] = []
 
-  /** `ratedUsage` is emptied first: its memory serves one commit after the other. */
+  /** `ratedUsage` is emptied first, because its memory is reused by every commit. */
   constructor(
     config: CoreConfig,
     at: { nowMs: number; commit: number; memory?: TakeMemory },
@@ -81,7 +81,7 @@ export class LedgerWriter {
     this.#tap = tap
   }
 
-  /** The hot path: no row is made unless somebody looks at it. */
+  /** The hot path: a row object is made only for the tap. */
   rated(rated: RatedRow): void {
     if (this.#tap?.only !== true) this.#ratedUsage.add(rated, this.#ratedAt, this.#outputs)
     this.#tap?.rated?.(ratedUsageRow(rated, this.#ratedAt))
@@ -93,7 +93,7 @@ export class LedgerWriter {
     this.#tap?.rated?.(plainUsageRow(row, this.#ratedUsage.termsOf(row.terms), this.#ratedAt))
   }
 
-  /** Where plain rows have their terms. */
+  /** Where plain rows keep their terms. */
   get terms(): KeptTerms {
     return this.#ratedUsage
   }
@@ -125,7 +125,7 @@ export class LedgerWriter {
     this.#tap?.charge?.(row)
   }
 
-  /** `lines` are JSON texts; the last one ends the run. Each run has messages of its own. */
+  /** `lines` are JSON texts; the last one ends the billing run. Each run has its own ledger messages. */
   sealed(lines: string[]): void {
     this.#sealed.push(lines)
   }
@@ -203,7 +203,7 @@ export class LedgerWriter {
     this.#dispositions.push({ ...rest, deadLettered, recordedAtMs: this.#nowMs, ...this.#origin })
   }
 
-  /** Everything written, as ledger messages. */
+  /** Returns everything that was written, as ledger messages. */
   take(): LedgerOutput[] {
     const out = this.#outputs
     if (this.#tap?.only === true) return out
@@ -224,7 +224,8 @@ export class LedgerWriter {
 
   #encode<R>(table: TableDescription<R>, rows: readonly R[], out: LedgerOutput[]): void {
     const { outputChunkRows, outputChunkBytes } = this.#config.limits
-    // Rows differ in size; a chunk that comes out too large is cut, and the next ones begin with what fitted.
+    // Rows differ in size. A chunk that is too large is cut, and later chunks start with the size that
+    // fitted.
     let size = outputChunkRows
     for (let start = 0; start < rows.length; ) {
       const chunk = rows.slice(start, start + size)

@@ -1,4 +1,4 @@
-// The rows of a plain event: which spans of its message, and what of its route, go into them.
+// Fills the rows of a plain event: which spans of its message, and which values of its route, go into them.
 
 import type { Scaled } from '../../../schemas/money/decimal.js'
 import { scaledOfWords, wordsOfAmount } from '../../../schemas/money/decimal-words.js'
@@ -10,17 +10,20 @@ import { type ScannedEvents, textOf, valueKinds } from '../scan/scanned-events.j
 import type { UsageTerms } from '../state/rated-usage-terms.js'
 import { fieldsOfTerms, type RatedAt } from './rated-usage-row.js'
 
-// An imported binding is looked up at every use; a constant of the module is compiled in.
+// An imported binding is looked up at every use; a constant of this module is compiled in.
 const { textWords } = scanned
 const { id, source, correlationid, traceparent } = scanned.textPlaces
 
 /**
- * A row that serves one event after the other: nothing of it is kept. Spans are offsets into `bytes`, which holds valid
- * UTF-8 there and no escapes; -1 is a text that is not there.
+ * A row object that is reused for one event after another; nothing may keep it. Spans are offsets into
+ * `bytes`, which holds valid UTF-8 without escapes there; -1 stands for an absent text.
  */
 export class PlainRow {
   bytes: Uint8Array = new Uint8Array()
-  /** Whether the row before this one was of the same event; then only what follows `value` is looked at, and `dimensions`. */
+  /**
+   * Whether the previous row had the same event; then a reader looks only at `dimensions` and at what follows
+   * `value`.
+   */
   sameEvent = false
   sourceFrom = -1
   sourceUntil = -1
@@ -31,21 +34,24 @@ export class PlainRow {
   traceparentFrom = -1
   traceparentUntil = -1
   timeMs = 0
-  /** The nanoseconds beyond it. */
+  /** The nanoseconds beyond `timeMs`. */
   timeNanos = 0
   ingestedAtMs = 0
-  /** The reading's text: this, or if it is undefined, the span. */
+  /** The reading's text; if undefined, the span holds it. */
   value: string | undefined = undefined
   valueFrom = -1
   valueUntil = -1
-  /** Undefined: as the words beside it say. */
+  /** If undefined, the words below hold it. */
   quantity: Scaled | undefined = undefined
   readonly quantityWords: Uint32Array = new Uint32Array(wordsOfAmount)
   amount: Scaled | undefined = undefined
   readonly amountWords: Uint32Array = new Uint32Array(wordsOfAmount)
-  /** As `keep` returned it. */
+  /** The number that `keep` returned. */
   terms = -1
-  /** Names of the meter's dimensions in their order, and where their values are; those that the event lacks have -1. */
+  /**
+   * The meter's dimension names in order, and the spans of their values; -1 for a dimension that the event
+   * lacks.
+   */
   dimensions: readonly string[] = []
   readonly dimensionFrom: number[] = []
   readonly dimensionUntil: number[] = []
@@ -74,7 +80,7 @@ export class PlainRow {
     this.ingestedAtMs = ingestedAtMs
   }
 
-  /** What the meter reads; the dimensions are left as they are where the meter before had the same. */
+  /** Sets what the meter reads. The dimensions stay as they are when the previous meter had the same ones. */
   putReading(scan: ScannedEvents, event: number, { value, dimensions, dimensionNames }: MeterSlots): void {
     const first = event * scan.slots
     this.value = value === undefined ? '1' : undefined
@@ -92,10 +98,10 @@ export class PlainRow {
   }
 }
 
-/** What a row says, whoever has filled it. */
+/** What a row says, whichever way it was filled. */
 export type RowSpans = Omit<PlainRow, 'beginEvent' | 'putReading'>
 
-/** The same as an object, for those who look at rows. */
+/** The same row as an object, for callers that look at rows. */
 export function plainUsageRow(row: RowSpans, terms: UsageTerms, at: RatedAt): RatedUsageRow {
   const text = (from: number, until: number): string => textOf(row.bytes, from, until)
   const dimensions = new Map<string, string>()

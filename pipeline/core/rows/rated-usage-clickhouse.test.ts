@@ -1,4 +1,4 @@
-// What the core writes is what ClickHouse reads: the codes of rated usage against the texts that they stand for.
+// ClickHouse reads what the core writes: the codes of rated usage decode to the texts that they stand for.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -36,7 +36,10 @@ afterAll(async () => {
 const startMs = Date.UTC(2026, 2, 1)
 const startNs = nsOf(startMs)
 
-/** Row `i` of chunk `chunk`: texts of many and of few values, among them none, in orders that differ by chunk. */
+/**
+ * Row `i` of chunk `chunk`: texts with many and with few distinct values, some empty, in an order that
+ * differs by chunk.
+ */
 function ratedRow(chunk: number, i: number, distinct: number): RatedRow {
   const at = (i * (2 * chunk + 1)) % distinct
   const text = (prefix: string, empty: number) => (at === empty ? '' : `${prefix}-${at}`)
@@ -83,7 +86,7 @@ function ratedRow(chunk: number, i: number, distinct: number): RatedRow {
   } as unknown as RatedRow
 }
 
-/** Writes each list as chunks of its own, all of them in one insert; returns what ClickHouse has then. */
+/** Writes each list as its own chunks, all in one insert; returns what ClickHouse then holds. */
 async function throughClickHouse(
   database: string,
   lists: readonly RatedRow[][],
@@ -127,7 +130,7 @@ async function throughClickHouse(
   }
 }
 
-/** An instant as the wire writes it: no zeros at the end of its fraction. */
+/** An instant as the wire writes it: without zeros at the end of its fraction. */
 const trimmed = (text: string): string => text.replace(/(\.\d*?)0+Z$/, '$1Z').replace('.Z', 'Z')
 
 const normal = (row: Record<string, unknown>) =>

@@ -1,4 +1,4 @@
-// Rows written as columns against the same rows written as objects.
+// Compares rows written as columns with the same rows written as objects.
 
 import { tableFromIPC } from 'apache-arrow'
 import fc from 'fast-check'
@@ -17,7 +17,7 @@ import { ratedUsageRow } from './rated-usage-row.js'
 
 const at = { ratedAtMs: Date.UTC(2026, 0, 20), partition: 3, ledgerSequence: 17 }
 
-/** Few values, so that neighbours are often equal, and hostile ones among them. */
+/** Few distinct values, so that neighbours are often equal, and some hostile ones. */
 const text = fc.constantFrom(
   '',
   'a',
@@ -93,7 +93,7 @@ function encoded(rows: readonly RatedRow[], maxRows: number, maxBytes: number): 
   return out
 }
 
-/** Decoded by another reader than ours; what cannot be text is replaced in both. */
+/** Decoded by an independent reader; bytes that are not valid text are replaced in both. */
 function decoded(streams: readonly Uint8Array[]): string[] {
   const table = tableFromIPC(Buffer.concat(joinStreams(streams)!))
   return table.toArray().map(row => row.toString())
@@ -116,7 +116,7 @@ test('columns written value by value are the columns of the rows', () => {
   )
 })
 
-/** The row's texts as bytes in a row, with the spans of each. */
+/** The row's texts as consecutive bytes, with the span of each. */
 function scanned(columns: RatedUsageColumns, rated: RatedRow, before: RatedRow | undefined): RowSpans {
   const { event, reading } = rated
   const parts: Buffer[] = [Buffer.from('{')]
@@ -272,14 +272,14 @@ test('columns that say the same of every row share their codes', () => {
     })
   const [same] = encoded(rows(false), 1_000, 1e9)
   const [other] = encoded(rows(true), 1_000, 1e9)
-  // Two bytes a row, less the one text that the other dictionary lacks.
+  // Two bytes per row, less the one text that the other dictionary lacks.
   expect(other!.bytes.length - same!.bytes.length).toBeGreaterThan(1_950)
 })
 
 test('chunks keep their bounds, hold every row once and in order, and serve one commit after the other', () => {
   const [sample] = fc.sample(row, { numRuns: 1, seed: 4 })
   const rows = Array.from({ length: 500 }, (_, i): RatedRow => {
-    // One row is larger than a chunk may be, and stands alone.
+    // One row is larger than a chunk may be, so it gets a chunk of its own.
     const id = i === 77 ? 'x'.repeat(50_000) : `id-${i}`
     return { ...sample!, event: { ...sample!.event, id } }
   })
@@ -298,7 +298,7 @@ test('chunks keep their bounds, hold every row once and in order, and serve one 
   }
 })
 
-/** In words, where that can be. */
+/** The decimals as words, where that is possible. */
 function amountsOf(rated: RatedRow) {
   const quantity = rated.eventCount < 0 ? -rated.reading.quantity : rated.reading.quantity
   const words = (value: bigint): Uint32Array =>

@@ -1,9 +1,11 @@
-// The rows of `rated_usage` on their way into Arrow: from a rated reading straight into columns, with no row between.
-// Owns which value goes into which column; rated-usage-row.ts is the same as an object, for those who look at rows.
-// Invariants: a chunk is at most `maxRows` and about `maxBytes` long, unless it is a single row; a row has the same bytes
-// whether it came through `add` or through `addScanned`.
-// The trick: what all rows of a charge have in common is kept under a number (rated-usage-terms.ts), a row holds the
-// number, and the columns of all that follow from the numbers when the chunk is full.
+// Puts the rows of `rated_usage` into Arrow: from a rated reading directly into columns, without a row
+// object.
+// Owns which value goes into which column; rated-usage-row.ts makes the same row as an object, for callers
+// that look at rows.
+// Invariants: a chunk has at most `maxRows` rows and about `maxBytes` bytes, unless it is a single row; a row
+// has the same bytes whether it was added by `add` or by `addScanned`.
+// The trick: the values that all rows of a charge share are kept under a number (rated-usage-terms.ts) and a
+// row holds that number; when the chunk is full, the columns of the shared values are made from the numbers.
 
 import {
   DecimalColumn,
@@ -25,7 +27,7 @@ import { type KeptTerms, TermsTable, type TermText, type UsageTerms } from '../s
 import type { RowSpans } from './plain-row.js'
 import { type RatedAt, signedQuantity, termsOf } from './rated-usage-row.js'
 
-/** How rows of usage lie in the ledger. */
+/** How rows of usage are encoded in the ledger. */
 export const ratedUsageSchema = codedSchema(
   ratedUsageTable,
   ['event_id', 'value', 'correlation_id', 'traceparent'],
@@ -42,11 +44,14 @@ export const ratedUsageSchema = codedSchema(
 )
 const columnNames = ratedUsageTable.columns.map(column => column.name as OwnColumn | TermText)
 
-/** Of a row: its instants, its decimals, codes and the offsets of its texts. */
+/** Fixed bytes of a row: its instants, its decimals, its codes and the offsets of its texts. */
 const fixedRowBytes = 2 * 8 + 2 * 16 + 18 * 2 + 5 * 4
-/** Of a message: the schema, and for each dictionary and buffer where it lies. */
+/** Overhead of a ledger message: the schema, and the position of each dictionary and buffer. */
 const overheadBytes = 12 * 1024
-/** Codes have 16 bits. A row brings at most one text to a dictionary, and to those of its map as many as it has. */
+/**
+ * Codes have 16 bits. A row adds at most one text to a dictionary, but its map may add several to the map's
+ * dictionaries.
+ */
 const maxRowsOfCodes = 65_536
 const maxDimensionTexts = 32_768
 
@@ -67,9 +72,9 @@ export class RatedUsageColumns implements KeptTerms {
   #at: RatedAt = { ratedAtMs: 0, partition: 0, ledgerSequence: 0 }
   #rows = 0
   #memory: TakeMemory | undefined
-  /** Of the last scanned row. */
+  /** The dimension names of the last scanned row. */
   #lastDimensions: readonly string[] | undefined
-  /** Of rows that came as objects, by charge, or by meter where there is none; of the chunk at hand. */
+  /** Terms of rows in this chunk that came as objects, by charge, or by meter where there is no charge. */
   readonly #known = new Map<object | string, { readonly number: number; readonly terms: UsageTerms }>()
 
   constructor(maxRows: number, maxBytes: number) {
@@ -77,7 +82,7 @@ export class RatedUsageColumns implements KeptTerms {
     this.#maxBytes = maxBytes
   }
 
-  /** It is time for `forgetTerms`. */
+  /** True when the caller must call `forgetTerms`. */
   get isFull(): boolean {
     return this.#terms.isFull
   }
@@ -90,7 +95,7 @@ export class RatedUsageColumns implements KeptTerms {
     this.#terms.release(kept)
   }
 
-  /** Of a number that was kept. */
+  /** The terms kept under a number. */
   termsOf(kept: number): UsageTerms {
     return this.#terms.termsOf(kept)
   }
@@ -99,32 +104,32 @@ export class RatedUsageColumns implements KeptTerms {
     return this.#terms.prefetch(numbers, count)
   }
 
-  /** Drops the rows of the chunk at hand, and no number holds any more. */
+  /** Drops the rows of the current chunk and makes every kept number invalid. */
   forgetTerms(): void {
     this.clear()
     this.#terms.forget()
   }
 
-  /** Adds a row; a chunk that is full goes to `out`. */
+  /** Adds a row. If the chunk is full, it is written to `out`. */
   add(rated: RatedRow, at: RatedAt, out: LedgerOutput[]): void {
     this.#begin(at, out)
     this.#append(rated)
     if (this.#closeRow(out)) this.add(rated, at, out)
   }
 
-  /** The same for a row that is no object. */
+  /** The same for a row given as spans. */
   addScanned(row: RowSpans, at: RatedAt, out: LedgerOutput[]): void {
     this.#begin(at, out)
     this.#appendScanned(row)
     if (this.#closeRow(out)) this.addScanned(row, at, out)
   }
 
-  /** Everything that was added goes to `out`. */
+  /** Writes everything that was added to `out`. */
   flush(out: LedgerOutput[]): void {
     if (this.#rows > 0) this.#flushRows(out)
   }
 
-  /** From where the memory of the next chunks is taken; undefined: each gets its own. */
+  /** Where the memory of the next chunks is taken from; undefined: each chunk allocates its own. */
   writeInto(memory: TakeMemory | undefined): void {
     this.#memory = memory
   }
@@ -151,11 +156,14 @@ export class RatedUsageColumns implements KeptTerms {
     this.#at = at
   }
 
-  /** True when the row did not fit: then it has left with nothing of it, and the chunk before it went to `out`. */
+  /**
+   * True when the row did not fit: then the row has been removed again, and the rows before it were written
+   * to `out`.
+   */
   #closeRow(out: LedgerOutput[]): boolean {
     this.#rows += 1
     const isTooLarge = this.#rows > 1 && this.#size() > this.#maxBytes
-    // The row that was too much begins the next chunk.
+    // The row that did not fit begins the next chunk.
     if (isTooLarge) this.#rows -= 1
     if (isTooLarge || this.#rows >= this.#maxRows || this.#dimensions.count >= maxDimensionTexts)
       this.#flushRows(out)
@@ -298,7 +306,7 @@ export class RatedUsageColumns implements KeptTerms {
     return number
   }
 
-  /** About how long the chunk would be now. */
+  /** Roughly the size of the chunk if it were written now. */
   #size(): number {
     return (
       overheadBytes +
@@ -314,7 +322,7 @@ export class RatedUsageColumns implements KeptTerms {
   }
 }
 
-/** Columns of the table that are not of the terms. */
+/** The columns that are not made from the terms. */
 type OwnColumn =
   | 'event_source'
   | 'event_id'
@@ -345,7 +353,7 @@ function appendSpan(
   else column.appendBytes(bytes, from, until)
 }
 
-/** The same number in every row. */
+/** Writes a column with the same number in every row. */
 function putConstant(
   batch: IpcBatch,
   id: number,
@@ -360,7 +368,7 @@ function putConstant(
   return dictionary.put(id, kind)
 }
 
-/** What the charge does not tell. */
+/** Compares the terms that the charge does not determine. */
 function hasTerms(terms: UsageTerms, rated: RatedRow): boolean {
   const { event } = rated
   const { texts } = terms

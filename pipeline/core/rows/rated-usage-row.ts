@@ -1,23 +1,23 @@
-// A row of `rated_usage` as an object, for those who look at rows: the tap of `simulate`, tests. The same values go into
-// columns in rated-usage-columns.ts, with no object between.
+// Makes a row of `rated_usage` as an object, for callers that look at rows: the tap of `simulate`, and tests.
+// rated-usage-columns.ts puts the same values into columns without an object.
 
 import type { RatedUsageRow } from '../../../schemas/tables.js'
 import type { RatedRow } from '../rate/rate.js'
 import type { UsageTerms } from '../state/rated-usage-terms.js'
 
-/** What all rows of one commit have in common. */
+/** What all rows of one commit share. */
 export interface RatedAt {
   readonly ratedAtMs: number
   readonly partition: number
   readonly ledgerSequence: number
 }
 
-/** A row that takes an event back takes its quantity back. */
+/** The sign follows `change`: a row that takes an event back has the negated quantity. */
 export function signedQuantity({ eventCount, reading }: RatedRow): bigint {
   return eventCount < 0 ? -reading.quantity : reading.quantity
 }
 
-/** What the row has in common with others of its charge and version. */
+/** What the row shares with other rows of its charge and version. */
 export function termsOf({ charge, event, reading, ...rated }: RatedRow): UsageTerms {
   return {
     texts: {
@@ -58,7 +58,7 @@ export function ratedUsageRow(rated: RatedRow, at: RatedAt): RatedUsageRow {
   }
 }
 
-/** What the row has of its terms and of its commit. */
+/** The values that the row takes from its terms and from its commit. */
 export function fieldsOfTerms({ texts, ...terms }: UsageTerms, eventTimeNs: bigint, at: RatedAt) {
   return {
     ...at,

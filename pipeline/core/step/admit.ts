@@ -1,7 +1,8 @@
-// Admits what was decoded: refuses what cannot be read, is not ours, or comes too late or too early; drops duplicates.
-// Invariants: an event that passes has taken its identity; malformed, misplaced, future and too old events have not, so
-// each time they are sent they are refused again. Subscription changes and catalogs have no horizon: their sequence and
-// version are remembered for ever.
+// Admits decoded events: refuses those that cannot be read, belong elsewhere, or come too late or too early;
+// drops duplicates.
+// Invariants: an event that passes has taken its identity; malformed, misplaced, future and too old events
+// have not, so they are refused again each time they are sent. Subscription changes and catalogs have no
+// horizon: their sequence and version are remembered for ever.
 
 import { type EventStream, streamOf } from '../../../schemas/event/event-stream.js'
 import { partitionOf } from '../../../schemas/identifiers.js'
@@ -20,7 +21,9 @@ export interface Admitted {
   readonly global: readonly ReceivedEvent[]
 }
 
-/** What came, by the stream that it came on. Every partition reads CATALOG, and partition 0 accounts for it. */
+/**
+ * The events by the stream that they came on. Every partition reads CATALOG, and partition 0 accounts for it.
+ */
 export type Arrivals = Readonly<Record<EventStream, readonly Decoded[]>>
 
 export function admit(step: Step, arrivals: Arrivals): Admitted {
@@ -49,7 +52,7 @@ export function admit(step: Step, arrivals: Arrivals): Admitted {
   return { lifecycle, usage, global: unaccounted }
 }
 
-/** Whether an event is valid, on its stream and in time; it is refused if not. */
+/** Whether an event is valid, on its stream and in time; otherwise it is refused. */
 export function isAdmissible(step: Step, decoded: Decoded, stream: EventStream): decoded is ReceivedEvent {
   if (decoded.kind === 'refused') {
     step.counted('dead_lettered')
@@ -61,7 +64,7 @@ export function isAdmissible(step: Step, decoded: Decoded, stream: EventStream):
   return rejection === undefined
 }
 
-/** How one sends what belongs on a stream. */
+/** What to tell a producer about how to send the events of each stream. */
 const wayTo: Readonly<Record<EventStream, string>> = {
   METERING: 'send it to usage.<customer> or to the gateway',
   LIFECYCLE: 'send it to changes.<customer> or to the gateway',

@@ -1,6 +1,6 @@
 // dedupe: whether an event was seen before, and with the same content.
-// An identity is taken by the first event with a valid envelope that arrives in time, whatever becomes of it; it is let
-// go when a waiting event is given up for good, so that its dead letter can be redriven.
+// The first timely event with a valid envelope takes its identity, whatever becomes of it. The identity is
+// released when a waiting event is given up for good, so that its dead letter can be redriven.
 
 import { hashContent, hashIdentity, hashWords } from '../../../schemas/event/event-hash.js'
 import type { ReceivedEvent } from '../decode/decode.js'
@@ -14,7 +14,7 @@ export function dayOf(instantMs: number): number {
   return Math.min(forever - 1, Math.max(2, Math.floor(instantMs / dayMs)))
 }
 
-/** Looks up and remembers a whole batch; the answers line up with it. */
+/** Looks up and remembers all given events; the answers have the same order. */
 export function dedupeEvents(batch: readonly ReceivedEvent[], table: DedupeTable): Sighting[] {
   return batch.map(({ arrivedAtMs, event }) => {
     hashIdentity(event.source, event.id, identity)
@@ -24,7 +24,10 @@ export function dedupeEvents(batch: readonly ReceivedEvent[], table: DedupeTable
   })
 }
 
-/** Both content hashes of a conflict: what was kept, and what came now. The 56 bits that are kept, hexadecimal. */
+/**
+ * Both content hashes of a conflict: the kept one and the new one, as hexadecimal of the 56 bits that are
+ * kept.
+ */
 export function conflictHashes(received: ReceivedEvent, table: DedupeTable): { kept: string; sent: string } {
   hashIdentity(received.event.source, received.event.id, identity)
   hashContent(received.event, content)

@@ -20,7 +20,7 @@ export class Step {
   readonly out: LedgerWriter
   readonly nowMs: number
   readonly commit: number
-  /** Differences to the state before this call. */
+  /** Differences from the state before this call. */
   readonly counts: DispositionCounts = zeroDispositions()
 
   constructor(
@@ -38,30 +38,30 @@ export class Step {
     this.commit = at.commit
   }
 
-  /** A received event ends, for now, as this. */
+  /** Counts the disposition that a received event has for now. */
   counted(disposition: Disposition): void {
     this.counts.received += 1
     this.counts[disposition] += 1
   }
 
-  /** An event that was counted before is something else now. */
+  /** Changes the disposition of an event that was counted before. */
   moved(from: Disposition, to: Disposition): void {
     this.counts[from] -= 1
     this.counts[to] += 1
   }
 
-  /** `hashes`: of a conflict, the content that is kept and the one that was sent now. */
+  /** `hashes` of a conflict: of the kept content and of the content sent now. */
   deadLetter(envelope: Envelope, rejection: Rejection, hashes?: ContentHashes): void {
     this.out.deadLetter(envelope, rejection, 1, hashes)
   }
 
-  /** The event of a dead letter is taken up after all. */
+  /** Takes an event back from its dead letter, because it is now rated after all. */
   takeBackDeadLetter(envelope: Envelope, rejection: Rejection): void {
     this.out.deadLetter(envelope, rejection, -1)
   }
 }
 
-/** The payload of a dead letter is bounded; what is cut off is still in the input stream. */
+/** The payload of a dead letter is bounded; the part that is cut off is still in the input stream. */
 const maxPayloadLength = 64 * 1024
 
 export function envelopeOf(received: ReceivedEvent): Envelope {
@@ -79,7 +79,7 @@ export function envelopeOf(received: ReceivedEvent): Envelope {
   }
 }
 
-/** Of something that has no valid envelope: what can be read of it. */
+/** For an event without a valid envelope: what can be read of it. */
 export function envelopeOfRefused(refused: Exclude<Decoded, ReceivedEvent>): Envelope {
   const { raw } = refused
   return {

@@ -116,8 +116,8 @@ export class UsagePlacer {
   }
 
   /**
-   * Parses every event that is not certainly valid, in time and in our partition, and refuses it for what the
-   * parser finds.
+   * Parses every event that is not certainly valid, in time and in our partition, and refuses it if the
+   * parser finds a fault.
    */
   #admit(placement: Placement, event: number, before: number): void {
     const isPlain = placement.scan.plain[event] === 1
