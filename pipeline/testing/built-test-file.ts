@@ -1,4 +1,4 @@
-// Where the built JavaScript of a child process lies that only tests start: what tests need is not in dist.
+// Locates the built JavaScript of a child process that only tests start; test support is not in dist.
 
 import { packageRoot } from '../../schemas/package-root.js'
 

@@ -1,5 +1,5 @@
-// For tests: nats-servers with a configuration of the test's own: logins of every kind, TLS, limits, clusters. All of them
-// end when `stop` is called.
+// For tests: nats-servers with a test's own configuration: logins of every kind, TLS, limits, clusters.
+// `stop` ends all of them.
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -16,7 +16,7 @@ import {
 } from '@nats-io/transport-node'
 import { findNatsServer } from '../../deploy/embedded/nats-binary.js'
 
-/** Lines of the server's configuration, and how one connects to it. */
+/** Lines of the server's configuration, and how a client connects to it. */
 export interface Login {
   readonly lines: readonly string[]
   readonly options: NodeConnectionOptions
@@ -36,7 +36,7 @@ export class ConfiguredBrokers {
     this.#folder = folder
   }
 
-  /** Starts a server on this port, with the store that an earlier one on the port left. */
+  /** Starts a server on this port, with the store that an earlier server on the port left. */
   async start(port: number, lines: readonly string[] = []): Promise<ChildProcess> {
     const file = join(this.#folder, `${port}.conf`)
     const store = JSON.stringify(join(this.#folder, `store-${port}`))
@@ -88,7 +88,7 @@ export class ConfiguredBrokers {
     }
   }
 
-  /** With a certificate for `localhost` alone, made here. */
+  /** With a certificate, made here, for `localhost` alone. */
   async #tlsLogin({ lines, options }: Login): Promise<Login> {
     const [key, cert] = [join(this.#folder, 'key.pem'), join(this.#folder, 'cert.pem')]
     const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost']

@@ -1,4 +1,5 @@
-// What the tests of the core share: a small catalog, events in one line each, and a core that is driven to its end.
+// What the tests of the core share: a small catalog, one-line events, and a core that is driven until it asks
+// for nothing.
 
 import { parseCatalogValue } from '../../schemas/catalog/catalog-parser.js'
 import { stringifyJson } from '../../schemas/json/json-text.js'
@@ -91,7 +92,7 @@ export const created = (data: TestEvent = {}) =>
 
 export const arrivalMs = Date.UTC(2026, 0, 20)
 
-/** A core, the rows that it wrote, and history in memory. */
+/** A core, the rows that it wrote, and a history kept in memory. */
 export class TestBench {
   readonly rated: RatedUsageRow[] = []
   readonly deadLetters: DeadLetterRow[] = []
@@ -137,7 +138,7 @@ export class TestBench {
     return this.process(events, nowMs, orders, [])
   }
 
-  /** Answers everything that is asked. */
+  /** Answers every request of the core. */
   answer(nowMs = arrivalMs): CoreOutput | undefined {
     while (this.core.holdsCustomers()) {
       const answers = this.core.openHistoryRequests().map(request => this.memory.answer(request))

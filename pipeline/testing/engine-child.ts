@@ -1,5 +1,6 @@
-// For tests: a process that runs one partition and kills itself, as `kill -9` would, at a chosen write to the ledger.
-// `WEIR_TEST_LOGIN`: how to connect. Arguments: partition, the number of the write (0: never), `before` or `after` the broker has it.
+// For tests: a process that runs one partition and kills itself, as `kill -9` would, at a chosen write to the
+// ledger. `WEIR_TEST_LOGIN`: how to connect. Arguments: partition; the number of the write (0: never);
+// whether to die `before` or `after` the broker has it.
 
 import type { NatsLogin } from '../../deploy/embedded/nats-server.js'
 import { connectTo, makeEngine, PlainWorker } from './engine-harness.js'

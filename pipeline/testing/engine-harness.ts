@@ -1,5 +1,6 @@
-// For tests: a partition's engine on a real nats-server, with a core so plain that what must come out can be counted by
-// hand. An event is a line `{"id", "value"}`; each id is rated once, its value is its amount.
+// For tests: a partition's engine on a real nats-server, with a core so simple that the expected output can
+// be counted by hand. An event is a line `{"id", "value"}`; each id is rated once, and its value is its
+// amount.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -42,7 +43,7 @@ interface PlainState {
   runs: string[]
 }
 
-/** What the core does beyond counting, for tests that need it. */
+/** What the core does besides counting, for tests that need it. */
 export interface PlainCoreOptions {
   /** Bytes added to each commit's rows, to make it large. */
   readonly ballast?: number
@@ -168,7 +169,7 @@ export interface EngineUnderTest {
   readonly states: EngineState[]
   readonly failures: PartitionFailure[]
   readonly interruptions: string[]
-  /** Seconds that each commit took. */
+  /** Duration of each commit, in seconds. */
   readonly commits: number[]
 }
 
@@ -214,7 +215,7 @@ export async function makeEngine(
   return { engine, states, failures, interruptions, commits }
 }
 
-/** Publishes and waits for the broker's word, again and again if it must, as the gateway does. */
+/** Publishes until the broker acknowledges, retrying as the gateway does. */
 export async function publish(
   nc: NatsConnection,
   natsSubject: string,
@@ -289,7 +290,7 @@ export async function ratedTotals(
   return { rows, sum, byId }
 }
 
-/** Waits until the condition holds; the test's own time-out is what bounds it. */
+/** Waits until the condition holds; only the test's own time-out bounds the wait. */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await holds())) await sleep(20)
 }

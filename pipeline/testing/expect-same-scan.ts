@@ -1,4 +1,4 @@
-// For tests: holds what a scan says against the general way, parseMessage and validateEvent, column by column.
+// For tests: compares a scan with the parser (parseMessage and validateEvent), column by column.
 
 import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict'
 import { parseMessage, validateEvent } from '../../schemas/event/cloud-event.js'
@@ -16,7 +16,10 @@ export type Path = readonly string[]
 
 const arrivalMs = 1_700_000_000_000
 
-/** How many events the scan took as plain, and how many not; undefined when it left the message. Throws if it is wrong. */
+/**
+ * How many events the scan took as plain and how many not; undefined when it left the whole message to the
+ * parser. Throws when the scan is wrong.
+ */
 export function expectSame(
   scanner: UsageScanner,
   paths: readonly Path[],
@@ -40,7 +43,7 @@ export function expectSame(
       if (isPlain) throw new Error(`A plain event is refused: ${valid.rejection.detail}`)
       continue
     }
-    // What the parser reads is held against itself in the same columns.
+    // Compares the scan with the parser's reading of the same event, put into the same columns.
     if (!isPlain) scanner.putParsed(event, valid.value)
     else ok(!valid.value.type.startsWith('weir.'))
     expectSameEnvelope(scan, event, valid.value)
@@ -52,7 +55,7 @@ export function expectSame(
   return { plain, other: scan.count - plain }
 }
 
-/** The event's own bytes are the event. */
+/** Checks that the event's own bytes are the event. */
 function expectSameBytes(scan: ScannedEvents, event: number, item: Parsed<unknown>): void {
   const text = decodeUtf8(scan.bytes.subarray(scan.from[event], scan.until[event]))
   const own = text === undefined ? undefined : parseJson(text)
@@ -119,7 +122,8 @@ function expectSameValue(scan: ScannedEvents, place: number, value: unknown): vo
           ? valueKinds[`${value}`]
           : valueKinds.other
     strictEqual(kind, expected)
-    // Of an object the parser leaves no text. No reader of a value tells -0 from 0, and the text of a parsed one is 0.
+    // The parser keeps no text of an object. No reader of a value tells -0 from 0, and the text of a parsed
+    // one is 0.
     if (span[0] === -1) strictEqual(kind, valueKinds.other)
     else if (value === 0) ok(Number(spanText(scan, ...span)) === 0)
     else deepStrictEqual(parseJson(spanText(scan, ...span)), { kind: 'ok', value })

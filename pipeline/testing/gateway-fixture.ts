@@ -23,7 +23,7 @@ export interface Broker {
   readonly nc: NatsConnection
   readonly bulk: BulkTransport
   readonly jsm: JetStreamManager
-  /** kill -9, and the same store again on the same port. */
+  /** Kills the broker (`kill -9`) and starts it again on the same store and port. */
   kill(): Promise<void>
   restart(): Promise<void>
   close(): Promise<void>

@@ -1,4 +1,4 @@
-// For tests: messages that a producer might send, and what becomes of them on a bad day, from a seed.
+// For tests: messages that a producer might send, whole or damaged, made from a seed.
 
 const attributes = ['specversion', 'id', 'source', 'type', 'subject', 'time', 'data'] as const
 const rare = [
@@ -199,7 +199,7 @@ export class Dice {
   }
 }
 
-/** A message of events that are mostly good. */
+/** A message whose events are mostly valid. */
 export function anyMessage(dice: Dice): string {
   const events = Array.from({ length: dice.roll(5) }, () => anyEvent(dice))
   switch (dice.roll(6)) {
@@ -222,7 +222,7 @@ export function anyMessage(dice: Dice): string {
   }
 }
 
-/** The message with a few bytes changed, or as it is. */
+/** The message with a few bytes changed, or unchanged. */
 export function mutated(message: Uint8Array, dice: Dice): Uint8Array {
   let bytes = Buffer.from(message)
   for (let times = dice.roll(4); times > 0; times -= 1) {
@@ -312,7 +312,7 @@ function anyValue(dice: Dice, depth: number): string {
 }
 
 function anyObject(dice: Dice, depth: number): string {
-  // Neighbours of a ring, so that a key seldom comes twice.
+  // Each key is the neighbour of the last one in a ring, so that a key seldom comes twice.
   const first = dice.roll(keys.length)
   const members = Array.from({ length: dice.roll(5) }, (_, i) => {
     const key = dice.roll(100) === 0 ? dice.pick(keys) : keys[(first + i * 5) % keys.length]!
@@ -326,7 +326,7 @@ function member(dice: Dice, name: string, value: string): string {
   return `${key}${space(dice)}:${space(dice)}${value}`
 }
 
-/** The name with one of its characters as an escape: mostly the right one. */
+/** The name with one of its characters written as an escape, mostly a correct one. */
 function escapedName(dice: Dice, name: string): string {
   const at = dice.roll(Math.max(1, name.length))
   const code = dice.roll(8) === 0 ? dice.roll(0x10000) : name.charCodeAt(at) || 0x61

@@ -1,18 +1,21 @@
-// For tests: stands between the broker and whoever connects to it, and cuts a connection at a chosen message on its way to
-// the broker, or at a chosen answer.
+// For tests: a proxy between the broker and its client that cuts the connection at a chosen message to the
+// broker, or at a chosen answer.
 
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 
-/** What becomes of a message: `cut_before` and `cut_after` end the connection without it, or with it but no answer. */
+/**
+ * The fate of a message. `cut_before` ends the connection without forwarding it; `cut_after` forwards it and
+ * drops the answer.
+ */
 export type Fate = 'passes' | 'cut_before' | 'cut_after'
 
 export interface Losses {
-  /** Sees each message with its head. */
+  /** Called with each message and its protocol line. */
   readonly sent?: (message: string) => Fate
-  /** Sees what the broker answers; true: it is lost, and the connection with it. */
+  /** Called with what the broker answers. True: the answer is lost, and so is the connection. */
   readonly answered?: (wire: string) => boolean
-  /** The connection was cut, and the broker has seen all that was sent before. */
+  /** Called when the connection was cut and the broker has read everything that was sent before. */
   readonly onCut?: () => void
 }
 
@@ -73,7 +76,7 @@ function relay(near: Socket, far: Socket, { sent, answered, onCut }: Losses): vo
   })
 }
 
-/** Where the first line ends, or the message that it announces; undefined while it is not whole. */
+/** Where the first line ends, or the message that the line announces; undefined while it is incomplete. */
 function endOfFrame(read: Buffer): number | undefined {
   const lineEnd = read.indexOf('\r\n')
   if (lineEnd < 0) return undefined

@@ -1,5 +1,6 @@
-// For tests: a producer process that publishes without end and tells its parent what the spool has, until it is killed.
-// `WEIR_TEST_LOGIN`: how to connect. Arguments: folder of the spool, prefix of its ids, how many to publish (0: without end).
+// For tests: a producer process that publishes without end and tells its parent what its spool holds, until
+// it is killed. `WEIR_TEST_LOGIN`: how to connect. Arguments: folder of the spool, prefix of its ids, how
+// many to publish (0: without end).
 
 import { connect } from '@nats-io/transport-node'
 import { UsagePublisher } from '../publisher/usage-publisher.js'

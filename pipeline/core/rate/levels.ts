@@ -1,5 +1,5 @@
-// The level of a meter as usage is rated: what an event does to it, which level a segment begins with, and what a level
-// that changed late changes in the charges after it. rating/charges/levels.ts says what a level is.
+// The level of a meter while usage is rated: how an event changes it, which level a segment begins with, and
+// how a late change of the level changes later charges. rating/charges/levels.ts defines a level.
 
 import { isLevel } from '../../../rating/aggregations/registry.js'
 import { LevelsByCell, moveOf, stretchStart } from '../../../rating/charges/levels.js'
@@ -18,8 +18,8 @@ import type { UsageCharge } from '../state/records.js'
 import { basisOf } from './basis.js'
 
 /**
- * An event moves the level of the meter that a segment is of; not if that is where only earlier stretches count
- * (`fromNs`). To be called once for a reading, whatever number of prices it is on.
+ * Applies an event to the level of the segment's meter, unless the event's range begins before `fromNs`. Call
+ * it once per reading, however many prices the reading is on.
  */
 export function moveLevel(
   event: KeyedEvent,
@@ -39,7 +39,10 @@ export function moveLevel(
   state.maps.levels.add(owner, startNs, moveOf(aggregation, event, reading))
 }
 
-/** Whether the reading could bring the level of its meter beyond what a price of the meter, of any time, can charge. */
+/**
+ * Whether the reading could raise the level of its meter beyond what any price of the meter, at any time, can
+ * charge.
+ */
 export function exceedsLevel(
   { line }: Segment<UsagePrice>,
   quantity: Scaled,
@@ -54,7 +57,7 @@ export function exceedsLevel(
   return levelWouldExceed(pricesOf(lines), reach, quantity)
 }
 
-/** Whether a level of the customer is beyond what a price can charge that came later. */
+/** Whether a level of the customer exceeds what a price that was added later can charge. */
 export function exceedsAnyLevel(customerId: string, state: PartitionState, book: PriceBook): boolean {
   for (const { timeline, usage } of book.ofCustomer(customerId)) {
     const { subscriptionId } = timeline
@@ -70,7 +73,7 @@ function pricesOf(lines: readonly PriceLine<UsagePrice>[]): UsagePrice[] {
   return lines.map(line => line.price)
 }
 
-/** The levels in force when a segment begins, by cell; undefined for a meter without a level. */
+/** The levels in force when a segment begins, by matrix cell; undefined for a meter without a level. */
 export function levelsBefore(
   segment: Segment<UsagePrice>,
   state: PartitionState,
@@ -87,7 +90,10 @@ export function levelsBefore(
   return byCell.levels()
 }
 
-/** A level that an event changed changes the later charges of the meter, whatever their price: each is told its amount. */
+/**
+ * A level that an event changed changes all later charges of the meter, whatever their price. `restated` gets
+ * the new amount of each.
+ */
 export function carryLevel(
   event: KeyedEvent,
   { line }: Segment<UsagePrice>,
@@ -103,7 +109,7 @@ export function carryLevel(
     .filter(one => one.fromNs > event.timeNs)
     .sort((a, b) => compareInstants(a.fromNs, b.fromNs))
   const stretches = state.maps.levels.of({ customerId, subscriptionId, meter })
-  /** By price: the stretches so far, and how many they are. */
+  /** By price: the ranges so far, and how many there are. */
   const known = new Map<UsagePrice, { readonly byCell: LevelsByCell; count: number }>()
   for (const charge of later) {
     const segment = book.segmentOf(charge)

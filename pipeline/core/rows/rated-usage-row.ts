@@ -12,7 +12,7 @@ export interface RatedAt {
   readonly ledgerSequence: number
 }
 
-/** The sign follows `change`: a row that takes an event back has the negated quantity. */
+/** A row that takes an event back has the negated quantity. */
 export function signedQuantity({ eventCount, reading }: RatedRow): bigint {
   return eventCount < 0 ? -reading.quantity : reading.quantity
 }

@@ -1,5 +1,6 @@
-// What must hold when everything has settled, whatever was killed: asked of ClickHouse in plain SQL, and held against what
-// was acknowledged and against the independent sum. Answers what does not hold, in words; nothing means that all does.
+// Checks what must hold when everything has settled, whatever was killed: queries ClickHouse in plain SQL,
+// and compares the results with what was acknowledged and with the independent sum. Returns a sentence for
+// each difference.
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import { Decimal } from 'decimal.js'
@@ -8,7 +9,7 @@ import { readFigures } from '../../demo/figures.js'
 import { independentSum } from '../../demo/independent-sum.js'
 import type { Month } from './month.js'
 
-/** The usage events that producers have a yes for, by position in the scenario. Absent: all of them. */
+/** The usage events that producers have a 202 for, by position in the scenario. Absent: all of them. */
 export interface AuditOptions {
   readonly acknowledged?: readonly number[]
 }
@@ -23,7 +24,8 @@ export async function auditMonth(
 ): Promise<string[]> {
   const { scenario, catalogText, expected } = month
   const figures = await readFigures(clickhouse, scenario.untilMs)
-  // A request that was sent again makes more of these; it may never make fewer, nor more of anything else.
+  // A request that was sent again may add rows of these kinds. No kind may have fewer rows, and no other kind
+  // more.
   const { received, duplicate, conflicting } = figures
   const resent = { accepted: received, duplicate, conflicting }
   const problems = checksOf(figures, independentSum(scenario, catalogText), { ...expected, ...resent })
@@ -43,7 +45,10 @@ export async function auditMonth(
   return [...problems, ...(await auditEvents(clickhouse, month, options))]
 }
 
-/** Each acknowledged event on each of its two meters once, with its own quantity; and no other event. */
+/**
+ * Checks that each acknowledged event has one row on each of its two meters with its own quantity, and no
+ * other event has any.
+ */
 export async function auditEvents(
   clickhouse: ClickHouseClient,
   { scenario }: Pick<Month, 'scenario'>,

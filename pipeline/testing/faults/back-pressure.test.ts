@@ -1,6 +1,6 @@
-// ClickHouse stands still while producers go on: LEDGER grows to its limit, then METERING to its own, then producers are
-// told to slow down, and the memory of the process depends on none of it. When ClickHouse goes on everything drains,
-// every acknowledged event is in, none twice, and all sums are exact.
+// ClickHouse stops while producers go on. LEDGER grows to its limit, then METERING to its own, then producers
+// are refused; the memory of the process depends on none of this. When ClickHouse runs again, everything
+// drains: every acknowledged event is stored once, and all sums are exact.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -16,12 +16,15 @@ import { Producer } from './producer.js'
 const events = 150_000
 const mib = 1 << 20
 const limitBytes = 2 * mib
-/** Read ahead by four partitions, held for and by the sink, and garbage in between: whatever the backlog. */
+/**
+ * The prefetch of four partitions, what the sink holds, and garbage in between. It does not depend on the
+ * backlog.
+ */
 const memoryRoomBytes = 500 * mib
 const generousMs = 600_000
 const stallsWithinMs = 120_000
 const eventsAtOnce = 4_000
-/** Backlogs are looked at about once a second, so that what `/metrics` says of them is of a moment ago. */
+/** Backlogs are measured about once a second, so `/metrics` shows a value that is up to a second old. */
 const lookAgain = { timeout: 30_000, interval: 250 }
 
 let weir: SupervisedWeir
@@ -106,8 +109,8 @@ test(
 )
 
 /**
- * Not all at once: backlogs are looked at about once a second, and what arrives in that second is taken. A refused request
- * is tried again until it is taken.
+ * Producers are not refused all at once: backlogs are measured about once a second, and what arrives within
+ * that second is taken. A refused request is repeated until it is taken.
  */
 async function sendSteadily(producer: Producer, usage: readonly CloudEventJson[]): Promise<void> {
   for (let start = 0; start < usage.length; start += eventsAtOnce) {
@@ -116,7 +119,10 @@ async function sendSteadily(producer: Producer, usage: readonly CloudEventJson[]
   }
 }
 
-/** Waits until producers are refused and no request has been acknowledged between two looks. Answers how many events were. */
+/**
+ * Waits until producers are refused and no request was acknowledged between two checks. Returns how many
+ * events were.
+ */
 async function stalledAt(producer: Producer): Promise<number> {
   const deadlineMs = Date.now() + stallsWithinMs
   for (let last = -1; Date.now() < deadlineMs; await sleep(3_000)) {
@@ -127,7 +133,7 @@ async function stalledAt(producer: Producer): Promise<number> {
   throw new Error(`Producers were not slowed: ${producer.acknowledged} events were acknowledged.`)
 }
 
-/** A request that is refused has not been taken in part: the event may be sent again under the same id. */
+/** A refused request was not taken in part: its event may be sent again under the same id. */
 async function attempt() {
   const answer = await fetch(`${weir.url}/v1/events`, {
     method: 'POST',

@@ -1,5 +1,5 @@
-// Hostile clients of NATS: nobody without a password gets in, and who has one for producers or for readers reaches neither
-// the ledger nor the keys nor the orders, by whatever subject, reply or consumer he names.
+// Hostile clients of NATS: nobody connects without a password, and a login for producers or readers reaches
+// neither the ledger nor the keys nor the orders, whatever subject, reply or consumer it names.
 
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { Kvm } from '@nats-io/kv'
@@ -32,7 +32,7 @@ afterAll(async () => {
   await weir?.stop()
 }, generousMs)
 
-/** Messages of every stream, buckets included. */
+/** The number of messages in every stream, buckets included. */
 async function stored(): Promise<Record<string, number>> {
   const counts: Record<string, number> = {}
   for await (const { config, state } of (await jetstreamManager(ours)).streams.list())
@@ -40,7 +40,10 @@ async function stored(): Promise<Record<string, number>> {
   return counts
 }
 
-/** What of it changed; the partitions and the deliverer write as they like into some. */
+/**
+ * The streams whose contents changed, except those that the partitions and the deliverer write to at any
+ * time.
+ */
 async function changedBy(work: () => Promise<unknown>, theirs: readonly string[] = []): Promise<string[]> {
   const before = await stored()
   await work()
