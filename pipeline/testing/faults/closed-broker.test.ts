@@ -32,7 +32,7 @@ afterAll(async () => {
   await weir?.stop()
 }, generousMs)
 
-/** The number of messages in every stream, buckets included. */
+/** The last sequence of every stream, the streams of buckets included. */
 async function stored(): Promise<Record<string, number>> {
   const counts: Record<string, number> = {}
   for await (const { config, state } of (await jetstreamManager(ours)).streams.list())

@@ -1,5 +1,5 @@
-// Hostile neighbours: whoever shares the machine with a Weir, or shows a web page to somebody on it, finds its ClickHouse
-// closed. A real server on loopback, as a user starts it.
+// Hostile neighbours: whoever shares the machine with a Weir, or shows a web page to a user on it, cannot use
+// its ClickHouse. Runs a real server on loopback, as a user starts it.
 
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
@@ -42,7 +42,7 @@ interface Question {
   readonly path?: string
 }
 
-/** Plain HTTP: `fetch` would not let a Host or an Origin through. */
+/** Plain HTTP, because `fetch` does not let a caller set Host or Origin. */
 function ask(sql: string, { as = 'analyst', method = 'POST', search, headers, path = '/' }: Question = {}) {
   const url = new URL(path, weir.clickhouse.url)
   for (const [name, value] of Object.entries(search ?? {})) url.searchParams.set(name, value)
@@ -312,7 +312,7 @@ const writing = (path: string): string[] => [
   'SYSTEM DROP FILESYSTEM CACHE',
 ]
 
-/** What ClickHouse says of things that one may not do, or that there are not. */
+/** What ClickHouse says of things that a user may not do, or that do not exist. */
 const refusals = new Set(['497', '452', '164', '358', '78', '46', '62', '516'])
 
 test('neither user reaches a file, a program or the network, by any statement, with POST or GET', async () => {
@@ -441,7 +441,7 @@ test(
   generousMs,
 )
 
-/** Each takes a while before its first row, and no limit of time ends it meanwhile. */
+/** Each takes a while before its first row, and no time limit ends it meanwhile. */
 const slowBeginnings = [
   'SELECT length(range(100000000))',
   'SELECT length(arraySort(x -> sipHash64(x), range(3000000)))',

@@ -1,5 +1,5 @@
-// `weir reconcile` over files of ClickHouse that were damaged while it was down, and over rows that came in twice: the
-// table is named, and the rest of the report still stands.
+// Runs `weir reconcile` over ClickHouse files that were damaged while it was down, and over rows that were
+// stored twice: the report names the table, and its other lines still hold.
 
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

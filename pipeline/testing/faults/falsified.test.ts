@@ -1,5 +1,5 @@
-// Canaries of `weir reconcile`: a running Weir agrees with itself at any moment; then one thing after another is done to
-// its tables behind its back, and each must be found and named. What was done is undone before the next.
+// Canaries of `weir reconcile`: a running Weir is consistent at any moment. Then its tables are falsified in
+// one way after another; reconcile must find and name each, and each is undone before the next.
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -16,7 +16,7 @@ const generousMs = 600_000
 let weir: SupervisedWeir
 let month: Month
 let clickhouse: ClickHouseClient
-/** Made while usage was flowing. */
+/** Reports made while usage was flowing. */
 const inTraffic: ReconcileReport[] = []
 
 async function reconciled(): Promise<ReconcileReport> {
@@ -62,7 +62,7 @@ test(
       ).toEqual([])
       expect(report.ok).toBe(true)
     }
-    // At rest nothing is left out, and what is said to agree was compared.
+    // When nothing flows, no check is left out, and every check that agrees has compared something.
     expect(atRest.checks.filter(check => check.state !== 'agrees')).toEqual([])
     const compared = new Map(atRest.checks.map(check => [check.check, check.compared]))
     for (const name of ['owed_rated', 'table_rated_usage', 'table_charges', 'rated_charged']) {
@@ -83,7 +83,7 @@ interface Falsification {
   readonly what: string
   readonly table: string
   readonly sql: string
-  /** In the detail of a difference. */
+  /** Text expected in the detail of a difference. */
   readonly named: RegExp
 }
 

@@ -1,5 +1,6 @@
-// The kill test: a month of events while `kill -9` takes the command, nats-server and ClickHouse again and again. At the
-// end every acknowledged event is in, none twice, and all sums are exact. Its canaries show that it can fail.
+// The kill test: a month of events while `kill -9` hits the command, nats-server and ClickHouse again and
+// again. At the end every acknowledged event is stored once and all sums are exact. Its canaries show that it
+// can fail.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { SupervisedWeir, victims } from '../../../bench/measure/supervised-weir.js'

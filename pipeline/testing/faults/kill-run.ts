@@ -1,5 +1,5 @@
-// A month of traffic through a Weir that is killed all the time: the producer's side, the killer's side, and how both wait
-// for each other, so that events flow around every kill.
+// Sends a month of traffic through a Weir that is killed all the time: the producer's side, the killer's
+// side, and how each waits for the other, so that events flow around every kill.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SupervisedWeir } from '../../../bench/measure/supervised-weir.js'
@@ -11,7 +11,10 @@ import { eventsPerRequest, Producer } from './producer.js'
 
 export interface KillRunOptions {
   readonly seed: string
-  /** Rounds of one kill of each process: while usage flows, while stragglers and the backlog drain, while bills are made. */
+  /**
+   * Rounds (one kill of each process): while usage flows, while stragglers and the backlog drain, while bills
+   * are made.
+   */
   readonly rounds: { readonly usage: number; readonly drain: number; readonly billing: number }
 }
 
@@ -23,7 +26,7 @@ export interface KillRun {
 }
 
 const requestsInFlight = 4
-/** A kill falls within this time after the last one has been recovered from. */
+/** A kill comes at most this long after the recovery from the last one. */
 const beforeKillMs = 1_200
 const beforeKillInDrainMs = 400
 
@@ -53,7 +56,9 @@ async function killInRounds(killer: Killer, rounds: number): Promise<void> {
   for (let round = 0; round < rounds; round += 1) await killer.round(beforeKillMs)
 }
 
-/** Usage is released in step with the kills; the amendments come when a third of it is acknowledged. */
+/**
+ * Usage is released in step with the kills; amendments are sent when a third of the usage is acknowledged.
+ */
 async function sendUsage(producer: Producer, killer: Killer, month: Month, rounds: number): Promise<void> {
   const kills = rounds * 3
   const requests = Math.ceil(month.usage.length / eventsPerRequest)
@@ -70,7 +75,7 @@ async function sendUsage(producer: Producer, killer: Killer, month: Month, round
   await Promise.all([usage, producer.send(month.amendments, 1)])
 }
 
-/** The reconciliation of the command line, once nothing lags. */
+/** Runs `weir reconcile` once nothing lags. */
 export async function settled(weir: SupervisedWeir): Promise<ReconcileReport> {
   for (;;) {
     const { stdout } = await weir.run('reconcile', '--json')
@@ -80,7 +85,7 @@ export async function settled(weir: SupervisedWeir): Promise<ReconcileReport> {
   }
 }
 
-/** One billing run, asked for as often as it takes: the same request is the same run. */
+/** Requests one billing run, repeated until it succeeds: the same request is the same run. */
 async function bill(weir: SupervisedWeir, cutoffMs: number): Promise<void> {
   const cutoff = formatInstantMs(cutoffMs)
   while ((await weir.run('billing-run', 'create', '--cutoff', cutoff, '--wait', '--json')).code !== 0)

@@ -1,5 +1,6 @@
-// Kills the three processes of a running Weir at random moments, in rounds: each round kills every one once, in an order
-// of its own, sometimes before the last victim is back. Everything random follows from the seed.
+// Kills the three processes of a running Weir at random moments, in rounds. Each round kills every process
+// once, in an order of its own, sometimes before the last victim is back. Everything random follows from the
+// seed.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type SupervisedWeir, type Victim, victims } from '../../../bench/measure/supervised-weir.js'
@@ -7,7 +8,7 @@ import { fixedRandom } from '../../demo/scenario.js'
 
 export interface Kill {
   readonly victim: Victim
-  /** Until everything was ready again; undefined when the next victim was killed before that. */
+  /** Time until everything was ready again; undefined when the next victim was killed before that. */
   readonly recoveryMs: number | undefined
 }
 
@@ -28,7 +29,7 @@ export class Killer {
     return fixedRandom(`${this.#seed} draw ${this.#draws}`)
   }
 
-  /** Kills each victim once. `beforeMs`: the most that passes before a kill. */
+  /** Kills each victim once. `beforeMs`: the longest wait before a kill. */
   async round(beforeMs: number): Promise<void> {
     const order = victims.map(victim => ({ victim, at: this.random() })).sort((a, b) => a.at - b.at)
     for (const { victim } of order) await this.strike(victim, beforeMs)
@@ -48,7 +49,7 @@ export class Killer {
     this.kills.push({ victim, recoveryMs: performance.now() - killedAt })
   }
 
-  /** Kills by victim, and the median of the recoveries. */
+  /** The number of kills by victim, and the median recovery time. */
   summary(): Record<Victim, { readonly kills: number; readonly medianMs: number | undefined }> {
     const of = (victim: Victim) => {
       const kills = this.kills.filter(kill => kill.victim === victim)

@@ -1,6 +1,6 @@
-// The checks of the kill test have teeth: a ledger is delivered to ClickHouse with every answer lost once, as a kill
-// between an insert and the record of it does. Under the range's token nothing is doubled; under a new token for each
-// attempt everything is, and the audit says so.
+// Shows that the checks of the kill test can fail. A ledger is delivered to ClickHouse and every answer is
+// lost once, as when a kill comes between an insert and the record of it. Under the range's token nothing is
+// doubled; under a new token for each attempt everything is doubled, and the audit reports it.
 
 import { join } from 'node:path'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
@@ -67,7 +67,7 @@ test(
   generousMs,
 )
 
-/** Delivers the whole ledger into a database of its own, every range twice, and audits what is there. */
+/** Delivers the whole ledger into its own database, every range twice, and audits the result. */
 async function deliveredAgain(database: string, tokenOf: (range: FeedRange) => string): Promise<string[]> {
   const config = { url: clickhouse.url, ...clickhouse.login, database }
   await migrate(config)
@@ -101,7 +101,7 @@ async function deliveredAgain(database: string, tokenOf: (range: FeedRange) => s
   }
 }
 
-/** The first attempt of each range goes through, and nobody hears of it. */
+/** The first attempt of each range succeeds, but its answer is lost. */
 function losingAnswers(inner: Sink, tokenOf: (range: FeedRange) => string): Sink {
   const lost = new Set<string>()
   return {

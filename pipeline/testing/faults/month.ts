@@ -1,6 +1,7 @@
-// What the producers of the fault tests send: the demo's month of calls, more amendments than the demo, and every kind of
-// disorder, in phases whose order decides nothing.
-// Invariant: the outcome follows from the scenario alone; sending a batch again changes only how many duplicates there are.
+// What the producers of the fault tests send: the demo's month of calls, more amendments than the demo has,
+// and every kind of disorder, in phases whose order changes no result.
+// Invariant: the outcome follows from the scenario alone; sending a request again changes only the number of
+// duplicates.
 
 import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
@@ -11,20 +12,20 @@ import { type CloudEventJson, type Expected, trafficOf } from '../../demo/traffi
 export interface Month {
   readonly scenario: Scenario
   readonly catalogText: string
-  /** The catalog and the subscriptions; before anything else. */
+  /** The catalog and the subscriptions; sent before anything else. */
   readonly opening: readonly CloudEventJson[]
-  /** In any order, several requests at once. */
+  /** Sent in any order, several requests at once. */
   readonly usage: readonly CloudEventJson[]
-  /** Back-dated, in between the usage. */
+  /** Back-dated amendments, sent in between the usage. */
   readonly amendments: readonly CloudEventJson[]
-  /** After the usage: the late, the repeated, the broken. */
+  /** Sent after the usage: late, repeated and broken events. */
   readonly stragglers: readonly CloudEventJson[]
-  /** Had nothing been sent twice by retries. */
+  /** The counts to expect if retries had sent nothing twice. */
   readonly expected: Expected
 }
 
 const dayMs = 86_400_000
-/** Of a hundred customers, so many are amended afterwards. */
+/** How many of a hundred customers are amended afterwards. */
 const amendedPercent = 12
 
 export async function monthOf(events: number, customers: number): Promise<Month> {
@@ -50,7 +51,7 @@ export async function monthOf(events: number, customers: number): Promise<Month>
   }
 }
 
-/** The demo's two, and an upgrade or more seats for many others, each from another day on. */
+/** The demo's two amendments, and an upgrade or more seats for many others, each from a different day. */
 function manyAmendments(scenario: Scenario): DemoAmendment[] {
   const amendments = [...scenario.amendments]
   const taken = new Set(amendments.map(amendment => amendment.customer))
@@ -64,7 +65,7 @@ function manyAmendments(scenario: Scenario): DemoAmendment[] {
   return amendments
 }
 
-/** Which of two contents of one event is the first must not depend on which of two requests arrives first. */
+/** Which of two contents of one event comes first must not depend on which request arrives first. */
 function withoutRaces(all: readonly CloudEventJson[]): { stragglers: CloudEventJson[]; dropped: number } {
   const isConflict = (event: CloudEventJson) => (event.data as { model?: string }).model === 'another'
   const late = new Set(all.filter(event => !isConflict(event)).map(event => event.id))

@@ -1,4 +1,4 @@
-// One owner of a state directory, servers that end with him, and starts that are refused before they touch anything.
+// A state directory has one owner, its servers end with that owner, and refused starts have touched nothing.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'

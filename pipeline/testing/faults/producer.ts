@@ -1,5 +1,5 @@
-// A producer that does what producers should: it sends the same bytes again until it has a yes, and believes nothing else.
-// Invariant: an event counts as acknowledged only by a 202; an answer that was lost is no answer.
+// A producer that does what producers should: it repeats the same bytes until it gets a 202.
+// Invariant: an event counts as acknowledged only by a 202; a lost answer counts as no answer.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SupervisedWeir } from '../../../bench/measure/supervised-weir.js'
@@ -11,12 +11,12 @@ const retryPauseMs = 50
 
 export class Producer {
   readonly #weir: SupervisedWeir
-  /** Events in acknowledged requests, those that were refused one by one included. */
+  /** The number of events in acknowledged requests, including those refused one by one. */
   acknowledged = 0
   accepted = 0
   /** Requests that had to be sent again. */
   resent = 0
-  /** Answers other than 202 and their number: the test looks at what producers get to see. */
+  /** Answers other than 202, and how many of each: the test checks what producers see. */
   readonly answers = new Map<string, number>()
 
   constructor(weir: SupervisedWeir) {

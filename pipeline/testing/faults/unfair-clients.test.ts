@@ -1,4 +1,5 @@
-// Clients that would take the gateway away from the others: each in turn, beside a producer who must not notice.
+// Clients that try to take the gateway from the others, one after another, beside a producer that must notice
+// nothing.
 
 import { type ClientRequest, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
@@ -60,7 +61,7 @@ async function askMany(count: number, during: string): Promise<number[]> {
   return asked.map(({ status }) => status)
 }
 
-/** A request that promises a body, sends its beginning, and says no more. Its answer, if one comes. */
+/** A request that announces a body, sends only its beginning, and then stops. Its answer, if one comes. */
 function promise(token: string, length: number, beginning: string): Promise<number> {
   return new Promise(resolve => {
     const open = request(`${served.url}/v1/events`, {
@@ -107,7 +108,8 @@ test('megabytes of blank lines in a few hundred bytes are read at once', async (
   const hostile = Array.from({ length: 20 }, () => post(`${served.url}/v1/events`, bytes, headers))
   expect(new Set(await askMany(20, 'blank lines'))).toEqual(new Set([202]))
   for (const response of await Promise.all(hostile)) {
-    // Those that unpack at one time may hold the key's whole share; then the rest are told to come again.
+    // Bodies that are unpacked at one time may use the key's whole share; further requests must be repeated
+    // later.
     expect([202, 429]).toContain(response.status)
     expect(await response.json()).toMatchObject(
       response.status === 202 ? { accepted: 0, rejected: [] } : { code: 'too_much_in_flight' },

@@ -27,12 +27,12 @@ export interface GoldenCase {
 }
 
 export interface Expectation {
-  /** Those that are not 0, without `received`. */
+  /** The counts that are not 0, without `received`. */
   readonly counts: Readonly<Record<string, number>>
   readonly charges: readonly Fields[]
   readonly dead?: readonly string[]
   readonly movements?: readonly Fields[]
-  /** Where it is left out there are none. */
+  /** If left out, no entry is expected. */
   readonly notices?: readonly string[]
 }
 

@@ -1,5 +1,5 @@
-// Holds a core that was driven so far against the oracle's answer to the same events: every field of every charge and
-// movement, every disposition and dead letter, and rows that add up. Throws what differs.
+// Compares a core with the oracle's answer to the same events so far: every field of every charge and
+// movement, every disposition and dead letter, and that rows add up. Throws the differences.
 
 import { expect } from 'vitest'
 import { type Charge, chargeToWire } from '../../../schemas/billing/charge.js'
@@ -16,7 +16,7 @@ import type { DeadLetter } from './intake.js'
 import type { OracleMovement } from './movements.js'
 import type { OracleAnswer } from './oracle.js'
 
-/** `isBilled`: charges that were billed have rows also without usage. */
+/** `isBilled`: whether billed charges exist, which have rows even without usage. */
 export function expectAgreement(
   { core, seen }: Driven,
   answer: OracleAnswer,
@@ -35,7 +35,7 @@ export function expectAgreement(
   if (!isBilled) for (const row of seen.fresh) expectRow(row, answer)
 }
 
-/** A row says what was in force at the time of its event. */
+/** Checks that a row states what was in force at the time of its event. */
 function expectRow(row: RatedUsageRow, answer: OracleAnswer): void {
   const rows = answer.rows(row.eventSource, row.eventId)
   const expected = rows.find(one => one.price === row.price && one.meter === row.meter)
@@ -45,7 +45,7 @@ function expectRow(row: RatedUsageRow, answer: OracleAnswer): void {
 export function expectCharges(charges: readonly Charge[], owed: readonly OracleCharge[]): void {
   const streamed = charges.map(charge => chargeToWire(charge)).sort(byPlace)
   const expected = owed.map(one => one.wire).sort(byPlace)
-  // The comparison that explains itself is slow, and is made where there is something to explain.
+  // The comparison that explains a difference is slow, so it runs only when there is one.
   if (JSON.stringify(streamed) !== JSON.stringify(expected)) expect(streamed).toEqual(expected)
 }
 
@@ -66,7 +66,7 @@ function expectDeadLetters(streamed: ReadonlyMap<string, number>, expected: read
   expect(repeated.sort()).toEqual(texts.sort())
 }
 
-/** All movements ever emitted come to the net ones. */
+/** Checks that all movements ever emitted add up to the net ones. */
 function expectEmitted(emitted: ReadonlyMap<string, bigint>, movements: readonly OracleMovement[]): void {
   const net = movements.map(one => [
     JSON.stringify([one.subscription_id, one.currency, one.effective_at, one.kind]),
@@ -76,7 +76,10 @@ function expectEmitted(emitted: ReadonlyMap<string, bigint>, movements: readonly
   expect(sums.sort()).toEqual(net.sort())
 }
 
-/** Σ rows = charge, and as many events as it counts; what is no charge any more came to nothing. */
+/**
+ * Checks that Σ rows = charge, with the same count of events; rows of what is no longer a charge must add up
+ * to nothing.
+ */
 function expectRows(
   rows: ReadonlyMap<string, { amount: bigint; count: number }>,
   owed: readonly OracleCharge[],
@@ -89,7 +92,7 @@ function expectRows(
     const sum = left.get(chargeId) ?? { amount: 0n, count: 0 }
     left.delete(chargeId)
     expect([chargeId, sum.count]).toEqual([chargeId, events])
-    // Without usage a charge has no rows, until it is billed.
+    // A charge without usage has no rows until it is billed.
     if (events > 0) expect([chargeId, formatScaled(sum.amount)]).toEqual([chargeId, wire.amount])
     else if (!isBilled) expect([chargeId, sum.amount]).toEqual([chargeId, 0n])
   }

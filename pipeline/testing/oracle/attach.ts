@@ -7,7 +7,7 @@ import type { Line, Subscription } from './prices.js'
 import type { Reading } from './readings.js'
 import { termsAt } from './terms.js'
 
-/** One reading on one price. */
+/** One reading on one price, and its matrix cell. */
 export interface Placed {
   readonly usage: UsageEvent
   readonly reading: Reading

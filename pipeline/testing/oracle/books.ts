@@ -1,7 +1,7 @@
-// The oracle's billing. Contract section 4, "Due": a charge is due when its service period has ended, or, in advance,
-// when it begins. A run bills what is due at or before its cutoff; of what was billed before it keeps what is still due,
-// by this or an earlier cutoff, as it is owed now. Each difference is a credit of what was billed and a rebill of what is
-// owed, each a line.
+// The oracle's billing. Contract section 4, "Due": a charge is due when its service period has ended, or, in
+// advance, when it begins. A run bills what is due at or before its cutoff. What was billed before and is
+// still due, by this or an earlier cutoff, is billed as it is owed now: each difference makes two lines, a
+// credit of what was billed and a rebill of what is owed.
 
 import type { ChargeWire } from '../../../schemas/billing/charge.js'
 import { compositeKey } from '../../../schemas/identifiers.js'
@@ -53,7 +53,7 @@ export class OracleBooks {
   }
 }
 
-/** What lines come to, by charge and currency, without those that come to nothing. */
+/** The sum of lines by charge and currency, without sums of nothing. */
 export function billedTotals(lines: readonly ChargeWire[]): Map<string, readonly string[]> {
   const sums = new Map<string, Scaled[]>()
   for (const line of lines) {
@@ -76,7 +76,7 @@ function isRunOf({ entity }: OracleRun, entityId: string): boolean {
   return entity === undefined || entity === entityId
 }
 
-/** Whether the books would say the same of both. */
+/** Whether both charges would be booked in the same way. */
 function isSame(was: ChargeWire, due: ChargeWire): boolean {
   const owed = (one: ChargeWire) => [...figuresOf(one), one.currency, one.entity_id]
   const booked = (one: ChargeWire) => [one.timing, one.plan, one.meter, one.contract_id]

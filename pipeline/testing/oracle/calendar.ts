@@ -47,12 +47,12 @@ export function periodStart(anchorNs: bigint, timezone: string, period: BillingP
   return startNs
 }
 
-/** Instants are none before 1970. */
+/** No instant lies before 1970. */
 function floorMs(instantNs: bigint): number {
   return Number(instantNs / 1_000_000n)
 }
 
-/** On the wall clock alone, as if it were UTC. */
+/** The time on the wall clock, as if it were UTC. */
 function plusPeriods(wallMs: number, period: BillingPeriod, n: number): number {
   switch (period) {
     case 'day':
@@ -84,7 +84,7 @@ function wallClock(timezone: string, instantMs: number): number {
 }
 
 function instantOf(timezone: string, wallMs: number): number {
-  // The offsets a day before and a day after are all that the clock can show around that time.
+  // Around that time the clock can only show the offset of the day before or of the day after.
   const before = wallMs - offsetAt(timezone, wallMs - dayMs)
   const after = wallMs - offsetAt(timezone, wallMs + dayMs)
   const shown = [before, after].filter(instantMs => wallClock(timezone, instantMs) === wallMs)

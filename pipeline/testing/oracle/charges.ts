@@ -15,11 +15,11 @@ import { type Total, usageTotal } from './usage.js'
 
 export interface OracleCharge {
   readonly wire: ChargeWire
-  /** Readings that it counts. */
+  /** The number of readings that it counts. */
   readonly events: number
 }
 
-/** Those of all segments that begin before an instant. */
+/** The charges of all segments that begin before an instant. */
 export function chargesOf(
   subscription: Subscription,
   catalog: Catalog,
@@ -33,7 +33,7 @@ export function chargesOf(
       price.kind === 'recurring'
         ? recurringTotal(segment)
         : usageTotal(segment, subscription.lines, catalog, placed)
-    // A usage charge is one that was used, or that owes something without usage.
+    // A usage charge exists if it has usage or owes something without usage.
     const isNothing = total.events === 0 && total.quantity === '0' && total.amount === '0'
     if (price.kind === 'usage' && isNothing) return []
     return { wire: wireOf(subscription, segment, total, asOfNs), events: total.events }

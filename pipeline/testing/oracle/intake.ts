@@ -1,6 +1,7 @@
-// What the oracle makes of events before it rates them: of each identity the first one, in the order of arrival, read
-// with the wire parsers of schemas/. Contract section 2. What an event publishes is known to all that come with it.
-// A meter reads the usage that comes after it was published; the rest follows from the set of events.
+// How the oracle takes in events before rating them: it keeps the first event of each identity in the order
+// of arrival, read with the wire parsers of schemas/. Contract section 2. What an event publishes is known to
+// all events handed over with it. A meter reads only usage that comes after its publication; everything else
+// follows from the set of events.
 
 import type { Catalog } from '../../../schemas/catalog/catalog.js'
 import { mergeCatalogs } from '../../../schemas/catalog/catalog-parser.js'
@@ -26,19 +27,19 @@ export interface UsageEvent {
 
 export interface ReceivedChange {
   readonly change: SubscriptionChange
-  /** The number of its batch. */
+  /** The number of the group of events that it was handed over with. */
   readonly batch: number
 }
 
 export interface Intake {
-  /** As it was after each batch. */
+  /** The catalog after each group of events. */
   readonly catalogs: readonly Catalog[]
-  /** The first of each version, in the order of arrival. */
+  /** The first event of each version, in the order of arrival. */
   readonly changes: readonly ReceivedChange[]
   readonly usage: readonly UsageEvent[]
   readonly retractions: readonly UsageRetraction[]
   readonly deadLetters: readonly DeadLetter[]
-  /** Of every event that was seen. */
+  /** For every event that was seen. */
   readonly identities: ReadonlySet<string>
   readonly applied: number
   readonly duplicate: number
@@ -46,7 +47,7 @@ export interface Intake {
   readonly unmetered: number
 }
 
-/** A batch is what is handed over at once. */
+/** `batches`: each is a group of events that were handed over at once. */
 export function takeIn(
   catalog: Catalog,
   batches: readonly (readonly unknown[])[],
@@ -83,7 +84,7 @@ class Taking implements Intake {
     this.catalog = catalog
   }
 
-  /** The event, if it is the first with its identity; one that is not valid takes no identity. */
+  /** Returns the event if it is the first with its identity; an invalid event takes no identity. */
   identify(raw: unknown, arrivalMs: number, contents: Map<string, string>): ValidEvent | undefined {
     const parsed = validateEvent(raw, arrivalMs)
     if (parsed.kind === 'rejected') {
@@ -125,7 +126,7 @@ class Taking implements Intake {
     if (parsed.kind === 'rejected') this.#refuse(event, parsed.rejection.code)
     else if (parsed.value.kind === 'subscription_change') this.#keepVersion(event, parsed.value.change)
     else {
-      // One that waits for its event is parked.
+      // A retraction that waits for its event is parked.
       if (parsed.value.kind === 'usage_retracted') this.retractions.push(parsed.value.retraction)
       else this.applied += 1
     }
@@ -141,7 +142,10 @@ class Taking implements Intake {
     else this.usage.push({ event, readings })
   }
 
-  /** Of one sequence the first is kept; the same again is a duplicate, other content a dead letter. */
+  /**
+   * The first change of a sequence is kept; the same content again is a duplicate, other content a dead
+   * letter.
+   */
   #keepVersion(event: ValidEvent, change: SubscriptionChange): void {
     const { subscriptionId, customerId, sequence } = change
     const same = this.changes.find(
@@ -190,7 +194,7 @@ function withInstants(data: Readonly<Record<string, unknown>>): Record<string, u
   )
 }
 
-/** What a dead letter can say of an event that is not valid. */
+/** What a dead letter can say of an invalid event. */
 function namesOf(raw: unknown): { source: string; id: string } {
   const event = typeof raw === 'object' && raw !== null ? raw : {}
   const text = (name: string) => {

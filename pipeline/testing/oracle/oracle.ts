@@ -1,6 +1,6 @@
-// The oracle that tests hold the streamed core against: contract sections 2 to 4 done the slow and obvious way, over the
-// whole set of events at once, nothing carried from one answer to the next.
-// It shares the wire parsers of schemas/ with the product, and neither arithmetic nor timeline nor calendar.
+// The oracle that tests compare the streamed core with: contract sections 2 to 4 computed in the slow and
+// obvious way, over the whole set of events at once, with nothing carried from one answer to the next.
+// It shares the wire parsers of schemas/ with the product, but no arithmetic, timeline or calendar.
 //
 //  events ─▶ intake ─▶ changes ─▶ prices ─▶ attach ─▶ charges (usage)
 //            readings   terms     calendar          ─▶ movements
@@ -20,13 +20,13 @@ export interface OracleAnswer {
   readonly counts: DispositionCounts
   readonly deadLetters: readonly DeadLetter[]
   readonly movements: readonly OracleMovement[]
-  /** Those whose segment begins before an instant. */
+  /** The charges whose segment begins before an instant. */
   charges(asOfNs: bigint): OracleCharge[]
   /** The rows of one event, as they are written now. */
   rows(source: string, id: string): OracleRow[]
 }
 
-/** `batches`: the events as they were sent, in the order of arrival, those that were handed over at once together. */
+/** `batches`: the events in the order of arrival, grouped as they were handed over. */
 export function oracle(
   catalog: Catalog,
   batches: readonly (readonly unknown[])[],

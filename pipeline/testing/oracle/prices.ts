@@ -1,5 +1,5 @@
-// The oracle's price lines. Contract section 3, "What restarts when a subscription changes": maximal stretches of equal
-// terms of one price, and the segments that service periods cut them into.
+// The oracle's price lines. Contract section 3, "What restarts when a subscription changes": maximal ranges
+// of equal terms of one price, and the segments that service periods cut them into.
 
 import type { Catalog, Plan, Price } from '../../../schemas/catalog/catalog.js'
 import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
@@ -9,7 +9,7 @@ import { dateOf, type Period, periodAt, periodStart } from './calendar.js'
 import { canonical } from './canonical.js'
 import { instantsOf, type Terms, termsAt } from './terms.js'
 
-/** After and before every instant. */
+/** `never` is an instant after every other one, `always` one before every other one. */
 export const never = endlessNs
 const always = -never
 
@@ -33,7 +33,7 @@ export interface Line {
   /** The parts of it in which the subscription is suspended. */
   readonly suspensions: readonly Period[]
   readonly quantity: Scaled
-  /** What makes terms equal. */
+  /** The text by which terms are compared: equal texts, equal terms. */
   readonly key: string
 }
 
@@ -101,7 +101,7 @@ export function pricesInForce(plan: Plan, terms: Terms): Price[] {
   return [...new Map([...plan.prices, ...terms.overrides].map(price => [price.price, price])).values()]
 }
 
-/** Each price in force between any two instants at which anything may change. */
+/** Each price in force between two neighbouring instants at which anything may change. */
 function stretchesOf(changes: readonly SubscriptionChange[], catalog: Catalog): Line[] {
   const stretches: Line[] = []
   const instants = instantsOf(changes)
@@ -129,7 +129,10 @@ function discountEnd(price: Price, plan: Plan, terms: Terms): bigint {
   return periodStart(terms.firstAnchorNs, terms.timezone, plan.billingPeriod, price.discountPeriods)
 }
 
-/** Of a price per unit what the subscription says, else the price's default; undefined: neither says. */
+/**
+ * The quantity of a price per unit: from the subscription, else the price's default; undefined if neither
+ * gives one.
+ */
 export function quantityOf(price: Price, terms: Terms): Scaled | undefined {
   if (price.kind === 'usage' || price.per === 'subscription') return scaledOne
   return terms.quantities.get(price.price) ?? price.defaultQuantity

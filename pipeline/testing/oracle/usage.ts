@@ -13,11 +13,11 @@ import { earliest, type Line, partOf, type Segment } from './prices.js'
 export interface Total {
   readonly quantity: string
   readonly amount: string
-  /** Readings that it counts. */
+  /** The number of readings that it counts. */
   readonly events: number
 }
 
-/** `lines`: all of the subscription. */
+/** `lines`: all price lines of the subscription. */
 export function usageTotal(
   segment: Segment,
   lines: readonly Line[],
@@ -91,7 +91,8 @@ function sampleOf({ usage: { event }, reading }: Placed, cell: number): UsageSam
     timeNs: event.timeNs,
     quantity: reading.quantity,
     text: reading.text,
-    // Of two at one time the one with the greater id comes later, then the one with the greater source.
+    // Of two samples at one time, the one with the greater id comes later, then the one with the greater
+    // source.
     key: `${event.id}\u0000${event.source}`,
     cell,
   }
@@ -109,7 +110,7 @@ function levelAfter(earlier: readonly UsageSample[], aggregation: string): Exact
 const totals = new Map<string, Total>()
 const mostTotals = 20_000
 
-/** The same segment with the same samples comes to the same, prefix after prefix: it need not be computed again. */
+/** The same segment with the same samples has the same result after every prefix, so it is computed once. */
 function remembered(key: string, total: () => Total): Total {
   let known = totals.get(key)
   if (known === undefined) {
