@@ -1,5 +1,5 @@
-// Drives a core through batches of events as the engine would on a bad day: late, repeated and stale answers from
-// history, restarts from snapshot and deltas, billing runs in between. The same seed, the same run.
+// Drives a core through groups of events as the engine would under faults: late, repeated and stale answers
+// from history, restarts from snapshot and deltas, billing runs in between. The same seed gives the same run.
 
 import { Buffer } from 'node:buffer'
 import { type Charge, type ChargeWire, chargeToWire } from '../../../schemas/billing/charge.js'
@@ -18,14 +18,14 @@ export interface BadDay extends Driven {
   readonly answers: number
 }
 
-/** A billing run, how many batches were taken before it, and what it sealed. */
+/** A billing run, how many groups of events were taken before it, and what it sealed. */
 export interface Run {
   readonly order: BillingRunOrder
   readonly batches: number
   readonly lines: readonly ChargeWire[]
 }
 
-/** Ways to break a core on purpose, which a check must notice. */
+/** Ways to break a core on purpose; a check must notice each. */
 export interface Breakage {
   /** Loses a row of each answer from history. */
   readonly losesHistory?: boolean
@@ -42,7 +42,10 @@ export interface BadDayInput {
   readonly breakage?: Breakage
 }
 
-/** `calm` is called with the number of batches taken whenever nobody is held. The last billing run is not among it. */
+/**
+ * `calm` is called with the number of groups taken whenever no customer is held. The last billing run is not
+ * counted.
+ */
 export function badDay(input: BadDayInput, calm: (driven: Driven, batches: number) => void): BadDay {
   const { catalog, batches, arrivalMs: nowMs, endNs, breakage = {} } = input
   const dice = new Dice(input.seed ^ 0x5eed)
@@ -68,7 +71,7 @@ export function badDay(input: BadDayInput, calm: (driven: Driven, batches: numbe
     const way = dice.chance(0.5) ? { lifecycle: messages } : { metering: messages }
     const output = core.process({ ...nothing, nowMs, commit, ...way, history })
     storage.committed(output.delta)
-    // An answer that comes once more, or to a request that was replaced, must be harmless.
+    // An answer that comes again, or that answers a replaced request, must be harmless.
     stale = dice.chance(0.2) ? asked.map(request => ({ requestId: request.requestId, rows: [] })) : []
     stale = stale.filter(one => !output.historyRequests.some(open => open.requestId === one.requestId))
     for (const order of randomOrders(dice, core, runs, endNs)) {
@@ -109,7 +112,7 @@ class Storage {
   }
 }
 
-/** One batch as a few messages. */
+/** Splits one group of events into a few messages. */
 function inMessages(dice: Dice, batch: readonly unknown[], arrivedAtMs: number) {
   const messages: { seq: number; arrivedAtMs: number; bytes: Uint8Array }[] = []
   for (let at = 0; at < batch.length; ) {
@@ -122,8 +125,9 @@ function inMessages(dice: Dice, batch: readonly unknown[], arrivedAtMs: number) 
 }
 
 /**
- * A billing run now and then, or two, the engine hands none in while customers are held: with a cutoff before that of
- * the run before, the same, or later; in the middle of a period, or where one begins; of all entities, or of one.
+ * Now and then hands in one billing run, or two, but none while customers are held, as the engine does. The
+ * cutoff is before, equal to or after that of the previous run, within a period or at its beginning; the run
+ * covers all entities or one.
  */
 function randomOrders(
   dice: Dice,

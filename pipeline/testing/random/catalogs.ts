@@ -1,6 +1,7 @@
-// Random catalogs as they are sent: every aggregation, price model, option and billing period. Always valid, and from a
-// small pool of prices, so that plans, versions and overrides often share one and an amendment leaves it as it is.
-// Nothing is chained and every choice is an index, so that fast-check shrinks each by itself.
+// Random catalogs as they are sent: every aggregation, price model, option and billing period. They are
+// always valid and use a small set of prices, so that plans, versions and overrides often share one and an
+// amendment often leaves it unchanged.
+// Nothing is chained and every choice is an index, so fast-check shrinks each choice separately.
 
 import fc from 'fast-check'
 import { aggregations } from '../../../schemas/catalog/aggregations.js'
@@ -17,7 +18,7 @@ export interface CatalogPart {
 
 export const dayMs = 86_400_000
 
-/** How long the billing periods of a history are at least, and the step that its instants are multiples of. */
+/** The shortest billing period of a history, and the step that its instants are multiples of. */
 export const paces = [
   { periods: ['month', 'month', 'quarter', 'year'], stepMs: 2 * dayMs },
   { periods: ['day', 'week', 'month'], stepMs: dayMs / 8 },
@@ -36,7 +37,7 @@ const index = fc.nat({ max: 59 })
 export const at = <T>(values: readonly T[], n: number): T => values[n % values.length]!
 
 const meter = fc.record({
-  // A level carries over, which is what is hard about it.
+  // A level carries over from one segment to the next, which is the hard part.
   aggregation: fc.constantFrom(...aggregations, 'weighted_sum' as const, 'time_average' as const),
   eventType: mostly('use', 'other'),
   filters: mostly(
@@ -78,7 +79,10 @@ const percentage = fc
     defined({ model: 'percentage', ...rest, per_event_minimum, per_event_maximum }),
   )
 
-/** In any order: it is the number of dimensions that decides. Two of one dimension exclude each other. */
+/**
+ * In any order, because only the number of dimensions matters. Two values of one dimension exclude each
+ * other.
+ */
 const cells = fc
   .tuple(
     fc.constantFrom(
@@ -176,8 +180,8 @@ const plan = fc.record({
 
 export const catalogShape = fc.record({
   /**
-   * Totals: sums and counts at prices of one quantity alone, which have a way of their own through the pipeline. Levels: all
-   * meters have one, and are few, so that changes of price, plan and model meet on the same one.
+   * `totals`: sums and counts at prices that depend only on a quantity, which are rated on running totals.
+   * `levels`: few meters, all with a level, so that changes of price, plan and model meet on the same meter.
    */
   focus: fc.constantFrom('any', 'any', 'totals', 'levels'),
   meters: fc.array(meter, { minLength: 1, maxLength: 4, size: 'max' }),
@@ -188,17 +192,17 @@ export const catalogShape = fc.record({
 
 type Shape = typeof catalogShape extends fc.Arbitrary<infer T> ? T : never
 
-/** What a timeline refers to by index. */
+/** What the indices of a timeline refer to. */
 export interface CatalogChoice {
   readonly plans: readonly { readonly plan: string; readonly version: number }[]
   readonly prices: readonly Wire[]
-  /** The ids of those that some plan has: another one can be named by no change. */
+  /** The ids of prices that some plan has; a change can name no other price. */
   readonly sold: ReadonlySet<unknown>
   /** The first part is known from the start. */
   readonly parts: readonly CatalogPart[]
 }
 
-/** `whole`: all of it is known from the start. */
+/** `whole`: whether all of the catalog is known from the start. */
 export function catalogOf(shape: Shape, pace: Pace, whole: boolean): CatalogChoice {
   const metersOf = shape.focus === 'levels' ? shape.meters.slice(0, 2) : shape.meters
   const meters = metersOf.map((one, n) => ({
@@ -213,7 +217,7 @@ export function catalogOf(shape: Shape, pace: Pace, whole: boolean): CatalogChoi
   const plans = shape.plans.map((one, n) => {
     const { prices: picks, period, late, ...rest } = one
     const own = unique([at(usage, picks[0]!), ...picks.map(pick => at(prices, pick))])
-    // Of one plan two versions.
+    // Two versions of one plan.
     const names = { plan: n === 2 ? 'b' : 'a', version: n === 1 ? 2 : 1 }
     const wire = defined({ ...names, ...rest, billing_period: at(pace.periods, period), prices: own })
     return { late: (late && !whole) || own.some(price => isLateMeter(price['meter'])), names, wire }
@@ -238,12 +242,12 @@ function isOfOneQuantity({ model: name }: Wire): boolean {
   return name !== 'percentage' && name !== 'matrix'
 }
 
-/** Usage and recurring prices in turns, so that few picks have both. */
+/** Alternates usage and recurring prices, so that a few picks contain both. */
 function order(price: Wire): number {
   return ['ua', 'base', 'ub', 'seats', 'uc'].indexOf(price['price'] as string)
 }
 
-/** The first of each id. */
+/** Keeps the first item of each id. */
 export function unique(prices: readonly Wire[]): Wire[] {
   return [...new Map(prices.toReversed().map(price => [price['price'], price])).values()].reverse()
 }
@@ -268,7 +272,7 @@ function meterWire(one: Shape['meters'][number], n: number, focus: Shape['focus'
   })
 }
 
-/** Without the members that are undefined. */
+/** Removes the members that are undefined. */
 export function defined(wire: Wire): Wire {
   return Object.fromEntries(Object.entries(wire).filter(([, value]) => value !== undefined))
 }

@@ -1,22 +1,25 @@
-// What random events are chosen from: of a subscription, a change, usage, and what comes beside them. Every choice is an
-// index or a small constant; events.ts makes events of them.
+// The values that random events are chosen from: for a subscription, a change, usage, and other events. Every
+// choice is an index or a small constant; events.ts makes events from the choices.
 
 import fc from 'fast-check'
 import { ExactNumber } from '../../../schemas/money/exact-number.js'
 
-/** Instants are so many steps of the pace from the start. */
+/** An instant is a number of steps of the pace after the start. */
 export const slots = 60
 const slot = fc.nat({ max: slots - 1 })
 const index = fc.nat({ max: 59 })
 export const rank = fc.nat({ max: 99 })
-/** Some instants lie off the grid, in nanoseconds: by less than a millisecond, so that several share one, or by hours. */
+/**
+ * Some instants lie off the grid by some nanoseconds: by less than a millisecond, so that several share one,
+ * or by hours.
+ */
 const jitterNs = fc.oneof(
   { weight: 5, arbitrary: fc.constant(0n) },
   { weight: 2, arbitrary: fc.constantFrom(1n, -1n, 999_999n, 100_000n, 1_000_000n, -1_000_000n) },
   { weight: 1, arbitrary: fc.constantFrom(1_800_000_000_000n, 3_600_000_000_001n, 12_345_678_901_234n) },
 )
 const instant = fc.tuple(slot, jitterNs)
-/** Usage is dense, so that a charge has some. */
+/** Usage is dense, so that each charge has some. */
 const usageSlot = fc.integer({ min: 14, max: 40 })
 const seldom = <T>(arbitrary: fc.Arbitrary<T>) =>
   fc.oneof({ weight: 4, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary })
@@ -46,7 +49,10 @@ const seats = fc.constantFrom<unknown>(
   `7${'0'.repeat(25)}`,
 )
 
-/** Numbers as JSON may write them, whether a double stands for them or not; so many digits before the point. */
+/**
+ * Numbers as JSON may write them, whether or not a double can hold them; the argument limits the digits
+ * before the point.
+ */
 const digitsOf = (before: number) =>
   fc
     .record({
@@ -59,7 +65,7 @@ const digitsOf = (before: number) =>
       const places = fraction === '' ? zeros : `${fraction}${zeros}`
       return `${whole}${places === '' ? '' : `.${places}`}${exponent}`
     })
-/** Of up to 32 digits, so that the amounts of a few have room in 38. */
+/** Numbers of up to 32 digits, so that the sum of a few amounts fits in 38. */
 const manyDigits = digitsOf(20).chain(digits =>
   fc.constantFrom<unknown>(new ExactNumber(digits), new ExactNumber(digits), digits),
 )
@@ -73,7 +79,7 @@ const longIds = fc.constantFrom<unknown>(
     id,
   ]),
 )
-/** Whether prices are named that no plan has. */
+/** Whether changes may name prices that no plan has. */
 const careless = fc.constantFrom(...Array<boolean>(14).fill(false), true)
 
 export const subscription = fc.record({
@@ -101,13 +107,13 @@ export const change = fc.record({
     ...(['resumed', 'resumed', 'cancelled', 'renewed', 'created'] as const),
   ),
   from: instant,
-  /** Else before all that happens. */
+  /** Otherwise before everything that happens. */
   sent: seldom(instant),
-  /** 0: the sequence of the change before. */
+  /** 0: the same sequence as the change before. */
   step: fc.constantFrom(1, 1, 1, 2, 3, 1, 1, 1, 0),
   plan: sometimes(index),
   isVersioned: fc.boolean(),
-  /** A version of whatever plan is in force, where no plan is named. */
+  /** A version of the plan in force, for a change that names no plan. */
   version: seldom(fc.constantFrom(1, 2)),
   seats: sometimes(seats),
   overrides: seldom(fc.array(index, { maxLength: 2 })),
@@ -121,7 +127,7 @@ export const change = fc.record({
 
 export const usage = fc.record({
   rank,
-  /** Of which subscription it is the customer's; or of nobody's. */
+  /** The subscription whose customer the event belongs to; or no subscription's customer. */
   of: index,
   stranger: fc.constantFrom(...Array<boolean>(14).fill(false), true),
   at: fc.oneof(
@@ -178,6 +184,6 @@ export type ExtraChoice = Value<typeof extra>
 export interface Chosen {
   readonly subscriptions: readonly Value<typeof subscription>[]
   readonly changes: readonly Value<typeof change>[]
-  /** Nothing comes late or in two versions. */
+  /** True: nothing comes late or in two versions. */
   readonly isOrderly: boolean
 }

@@ -1,4 +1,4 @@
-// Numbers from a seed: the same seed, the same numbers, on every machine.
+// Numbers from a seed: the same seed gives the same numbers on every machine.
 
 /** mulberry32: small, fast, and good enough to shuffle with. */
 function randomNumbers(seed: number): () => number {

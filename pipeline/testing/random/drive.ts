@@ -1,5 +1,5 @@
-// A core under test, what it was seen to write, and the calm way to drive it: batch by batch, each answered from history
-// until nobody is held, as `simulate` does.
+// A core under test, a record of what it wrote, and a way to drive it without faults: one group of events at
+// a time, answering from history until no customer is held, as `simulate` does.
 
 import { Buffer } from 'node:buffer'
 import type { Catalog } from '../../../schemas/catalog/catalog.js'
@@ -26,7 +26,7 @@ export interface Driven {
   readonly seen: Seen
 }
 
-/** From a snapshot and the deltas after it, or afresh with a catalog. */
+/** Makes a core from a snapshot and the deltas after it, or a new one with a catalog. */
 export function newCore(
   catalog: Catalog | undefined,
   tap: RowTap,
@@ -39,16 +39,16 @@ export function newCore(
   return new PartitionCore(config, tap, state)
 }
 
-/** The net of the rows that were written. */
+/** The net result of the rows that were written. */
 export class Seen {
   readonly history = new MemoryHistory()
-  /** Rows of usage since they were looked at last. */
+  /** Rows of usage since the last look. */
   fresh: RatedUsageRow[] = []
   /** By charge: the sum of its rows and how many events they count. */
   readonly rows = new Map<string, { amount: bigint; count: number }>()
-  /** By source, id and code: how often it is a dead letter now. */
+  /** By source, id and code: how many dead letters stand now. */
   readonly deadLetters = new Map<string, number>()
-  /** By all that a movement says, aside of its amount and totals. */
+  /** The net amount of movements, by all their fields except amount and totals. */
   readonly movements = new Map<string, bigint>()
 
   tap(): RowTap {
@@ -82,7 +82,7 @@ export class Seen {
   }
 }
 
-/** `after` is called when a batch is dealt with. */
+/** `after` is called when a group of events has been processed. */
 export function drive(
   catalog: Catalog,
   batches: readonly (readonly unknown[])[],

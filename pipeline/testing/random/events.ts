@@ -1,5 +1,5 @@
-// Random events: timelines, usage, and what comes beside them: retractions, copies, conflicts, and what is not valid.
-// Instants lie on a coarse grid, so that they often coincide. What refers to something else does so by index.
+// Random events: timelines, usage, retractions, copies, conflicts and invalid events. Instants lie on a
+// coarse grid, so that they often coincide. References between events are indices.
 
 import { ExactNumber } from '../../../schemas/money/exact-number.js'
 import { formatInstant, later, nsOf } from '../../../schemas/time.js'
@@ -9,12 +9,12 @@ import { type Chosen, type ExtraChoice, slots, type UsageChoice } from './choice
 export type Wire = Readonly<Record<string, unknown>>
 
 export interface Ranked {
-  /** Its place in the order of arrival. */
+  /** The position of the event in the order of arrival. */
   readonly rank: number
   readonly event: Wire
 }
 
-/** From slots to instants. */
+/** Converts slots to instants. */
 export function clockOf({ startNs, pace }: { startNs: bigint; pace: Pace }) {
   return (slotNumber: number, jitter = 0n) => startNs + nsOf(Math.round(slotNumber * pace.stepMs)) + jitter
 }
@@ -82,7 +82,7 @@ function planOf(choice: CatalogChoice, pick: number, isVersioned: boolean): Wire
 interface TermChoice {
   readonly seats?: unknown
   readonly overrides?: readonly number[] | undefined
-  /** Null: there is none. */
+  /** Null: the event has none. */
   readonly until?: readonly [number, bigint] | null | undefined
   readonly anchor?: string | undefined
   readonly trial?: readonly [number, bigint] | null | undefined
@@ -90,7 +90,10 @@ interface TermChoice {
   readonly careless: boolean
 }
 
-/** Of subscriptions that together come to too much, which one is refused depends on their order: only the first is large. */
+/**
+ * If subscriptions exceed a limit together, their order decides which is refused; so only the first one is
+ * large.
+ */
 function ofOneLarge<T extends TermChoice>(choice: T, n: number): T {
   return n === 0 || String(choice.seats).length < 26 ? choice : { ...choice, seats: '5' }
 }
@@ -130,7 +133,7 @@ function changeEvent(
     effective_from: text(fromNs),
     ...defined(data),
   })
-  // Some carry one, so that what others owe falls back to that of the created.
+  // Some changes carry one; otherwise what is owed takes the one of `created`.
   return Number(id.slice(-1)) % 2 === 0 ? { ...own, correlationid: `corr-${id}` } : own
 }
 
@@ -141,7 +144,7 @@ export function usageEvent(one: Chosen, usageOf: UsageChoice, n: number, clock: 
   const pinned = pin === 'own' ? of % length : pin === undefined ? undefined : pin % (length + 1)
   const { rank: _, ...readable } = data
   const more = tag === undefined ? undefined : { tag }
-  // Two sources may use one id, and are two events.
+  // Two sources may use the same id; these are two events.
   const id = `u${source === 'app' ? n + 1 : n}`
   const timeNs = when === undefined ? undefined : clock(...when)
   return defined({
@@ -162,13 +165,13 @@ export function extraEvent(
     case 'retraction': {
       const target = used.length === 0 ? of : at(used, more.of).event
       const subject = more.stranger ? 'c2' : (target['subject'] as string)
-      // Now and then of an event that nobody sent.
+      // Now and then the retracted event is one that nobody sent.
       const id = more.which % 8 === 7 ? 'never' : target['id']
       const data = { event_source: target['source'], event_id: id }
       return event(`r${n}`, 'ops', 'weir.usage.retracted', subject, clock(0), data)
     }
     case 'copy':
-      // The keys in another order and the numbers in another spelling are the same content.
+      // Keys in another order and numbers in another spelling are the same content.
       return Object.fromEntries(Object.entries({ ...of, data: respelled(of['data']) }).reverse())
     case 'conflict':
       return at(conflictsOf(of, clock), more.which)
@@ -181,7 +184,10 @@ export function extraEvent(
   }
 }
 
-/** The same values, each number written in another way; but what the oracle reads as a whole number of JavaScript. */
+/**
+ * The same values, with each number written another way, except numbers that the oracle reads as JavaScript
+ * integers.
+ */
 function respelled(value: unknown): unknown {
   if (typeof value === 'number') return new ExactNumber(`${value}e0`)
   if (value instanceof ExactNumber) {
@@ -194,10 +200,10 @@ function respelled(value: unknown): unknown {
   )
 }
 
-/** Another value, another instant, another extension: each is other content. */
+/** Another value, instant or extension: each makes other content. */
 const conflictsOf = (of: Wire, clock: Clock) => [
   { ...of, data: { ...(of['data'] as Wire), n: '5', effective_from: text(clock(3)) } },
-  // Two numbers that one double stands for.
+  // Two numbers that round to the same double.
   { ...of, data: { ...(of['data'] as Wire), n: nextNumber((of['data'] as Wire)['n']) } },
   { ...of, time: text(clock(21, 77n)) },
   { ...of, correlationid: 'other' },

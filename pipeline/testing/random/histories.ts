@@ -12,19 +12,19 @@ import { Dice } from './dice.js'
 import { clockOf, event, extraEvent, timelineOf, usageEvent, type Wire } from './events.js'
 
 export interface History {
-  /** Known from the start, as it is sent. */
+  /** The catalog known from the start, as it is sent. */
   readonly catalog: unknown
-  /** In the order of arrival, cut into what is handed over at once. */
+  /** In the order of arrival, cut into groups that are handed over at once. */
   readonly batches: readonly (readonly Wire[])[]
   /** The same events in another order. */
   readonly again: readonly (readonly Wire[])[]
   readonly arrivalMs: number
   readonly middleNs: bigint
-  /** After everything that happens. */
+  /** An instant after everything that happens. */
   readonly endNs: bigint
-  /** What else is left to chance when a core is driven through it. */
+  /** The other random choices made while a core is driven through the history. */
   readonly seed: number
-  /** Nothing in it is kept because it came first, so the order of arrival decides nothing. */
+  /** True when nothing is kept because it came first, so the order of arrival decides nothing. */
   readonly isOrderFree: boolean
 }
 
@@ -42,7 +42,7 @@ const shape = fc.record({
   extras: fc.array(extra, { maxLength: 5, size: 'max' }),
   /** Most changes come before the usage that they concern. */
   isSettled: fc.boolean(),
-  /** Nothing comes late or in two versions. */
+  /** True: nothing comes late or in two versions. */
   isOrderly: fc.boolean(),
   sizes: fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 4 }),
   seed: fc.nat({ max: 99_999 }),
@@ -50,7 +50,7 @@ const shape = fc.record({
 
 type Shape = typeof shape extends fc.Arbitrary<infer T> ? T : never
 
-/** Without fast-check's bias to the ends of ranges: the choices above are weighed by hand. */
+/** Turns off fast-check's bias to the ends of ranges: the choices above are weighted by hand. */
 export const histories: fc.Arbitrary<History> = fc.noBias(shape.map(historyOf))
 
 function historyOf(one: Shape): History {
@@ -92,8 +92,8 @@ function historyOf(one: Shape): History {
 }
 
 /**
- * Without the usage after an instant, and the changes both sent and effective after it. Of an identity the first event
- * alone is looked at, so that leaving it out lets no conflicting one in.
+ * Leaves out the usage after an instant, and the changes both sent and effective after it. Only the first
+ * event of each identity is considered, so leaving it out lets no conflicting event in.
  */
 export function happenedBy({ batches, arrivalMs }: History, asOfNs: bigint): Wire[] {
   const seen = new Set<string>()
@@ -113,7 +113,7 @@ export function happenedBy({ batches, arrivalMs }: History, asOfNs: bigint): Wir
   })
 }
 
-/** In pieces of these sizes, over and over. */
+/** Cuts into pieces of these sizes, repeated in turn. */
 function cut(events: readonly Wire[], sizes: readonly number[]): Wire[][] {
   const batches: Wire[][] = []
   for (let from = 0, n = 0; from < events.length; n += 1) {

@@ -1,11 +1,11 @@
-// What comments and pages cite: sections of the contract and the design, invariants, decisions, files. Each must be there.
+// Checks what comments and pages cite: sections of the contract and the design, invariants, decisions, files.
 
 import { baseOf, commentsOf, folderOf, isPage, isSource, type Tree } from './tree.js'
 
 const contract = 'docs/contract.md'
 const design = 'docs/design.md'
 
-/** Citations that lead nowhere, each with its place. */
+/** Citations whose target does not exist, each with its place. */
 export function brokenCitations(tree: Tree, names: ReadonlySet<string> = new Set()): readonly string[] {
   const known = knownPlaces(tree)
   const found: string[] = []

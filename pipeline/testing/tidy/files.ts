@@ -6,11 +6,11 @@ import { baseOf, commentsOf, isSource, isTest, type Tree } from './tree.js'
 export const mostLines = 400
 export const mostLinesOfFunction = 70
 
-/** What a file is called when nobody knew what it owns. */
+/** File names that do not say what the file owns. */
 const bannedNames = /^(utils?|helpers?|common|managers?)$/
 const leftOver = /\b(TODO|FIXME|XXX)\b/
 
-/** Files that begin with anything but a comment of at least one sentence. */
+/** Files that do not begin with a comment of at least one sentence. */
 export function withoutHeader(tree: Tree): readonly string[] {
   return [...tree].filter(([path, text]) => isSource(path) && !hasHeader(text)).map(([path]) => path)
 }
@@ -20,7 +20,7 @@ function hasHeader(text: string): boolean {
   return /[\p{L}`'")\d]+[.:?!](\s|$)/u.test(header) && header.split(/\s+/).length > 4
 }
 
-/** Lines of every file that has too many. */
+/** The line count of every file that is too long. */
 export function longFiles(tree: Tree): ReadonlyMap<string, number> {
   const sizes = [...tree]
     .filter(([path]) => isSource(path))
@@ -30,7 +30,10 @@ export function longFiles(tree: Tree): ReadonlyMap<string, number> {
 
 const linesOf = (text: string): number => text.split('\n').length - (text.endsWith('\n') ? 1 : 0)
 
-/** Lines of every function that has too many, by `path:name`. The body of a `describe` is a list and not a function. */
+/**
+ * The line count of every function that is too long, by `path:name`. The body of a `describe` does not count
+ * as a function.
+ */
 export function longFunctions(tree: Tree): ReadonlyMap<string, number> {
   const found = new Map<string, number>()
   for (const [path, text] of tree) {
@@ -50,8 +53,8 @@ export function longFunctions(tree: Tree): ReadonlyMap<string, number> {
 }
 
 /**
- * Whether a function may be so long that it is worth to parse the file, told from the indentation of its lines: below the
- * line that opens a body come lines that are further in.
+ * Whether a function may be so long that parsing the file is worthwhile. Indentation tells: the lines of a
+ * body are indented deeper than the line that opens it.
  */
 function mayBeLong(text: string): boolean {
   const indents: { indent: number; opensAt: number }[] = []
@@ -81,7 +84,7 @@ function nameOf(node: ts.Node, source: ts.SourceFile): string {
   return title !== undefined && ts.isStringLiteralLike(title) ? title.text : 'function'
 }
 
-/** Names of files and folders, and left-over marks in comments, that nobody may use. */
+/** Forbidden names of files and folders, and forbidden marks in comments. */
 export function bannedWords(tree: Tree): readonly string[] {
   const found: string[] = []
   for (const [path, text] of tree) {

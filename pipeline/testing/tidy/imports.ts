@@ -1,5 +1,5 @@
-// What nobody imports: product files out of reach of the entry points, and packages that are listed and not used, or used
-// and not listed.
+// Finds product files that no entry point reaches, packages that are listed but unused, and packages that are
+// used but not listed.
 
 import { folderOf, isProduct, isSource, isTest, type Tree } from './tree.js'
 
@@ -19,7 +19,7 @@ function resolved(folder: string, target: string): string {
   return parts.join('/').replace(/\.js$/, '.ts')
 }
 
-/** Every file that can be reached from these by imports. */
+/** Every file that these files reach through imports. */
 export function reachableFrom(tree: Tree, entries: readonly string[]): ReadonlySet<string> {
   const reached = new Set<string>()
   const waiting = [...entries]
@@ -50,7 +50,7 @@ interface Package {
   readonly scripts?: Readonly<Record<string, string>>
 }
 
-/** The command that a package is there for, where nobody imports it. */
+/** The command that a package provides, for packages that nobody imports. */
 const commands: Readonly<Record<string, string>> = {
   '@biomejs/biome': 'biome',
   'dependency-cruiser': 'depcruise',
@@ -58,7 +58,10 @@ const commands: Readonly<Record<string, string>> = {
   vitest: 'vitest',
 }
 
-/** Packages that are listed and not used; packages that what ships imports and that are not listed for it. */
+/**
+ * Packages that are listed but unused; packages that shipped code imports but that are not listed as its
+ * dependencies.
+ */
 export function wrongPackages(tree: Tree, ofDevelopers: ReadonlySet<string> = new Set()): readonly string[] {
   const listed = JSON.parse(tree.get('package.json') ?? '{}') as Package
   const used = { product: new Set<string>(), tests: new Set<string>() }

@@ -1,5 +1,5 @@
-// What the tidy tests know beside the sources: where programs begin, and what is of old and may only shrink.
-// A name goes from these lists as soon as it is mended; none is added.
+// What the tidy tests must know besides the sources: entry points, and old exceptions that may only shrink.
+// Remove a name from these lists as soon as it is fixed; add none.
 
 /** Where a process, a thread or a package of ours begins. */
 export const entryPoints: readonly string[] = [
@@ -20,14 +20,14 @@ export const testEntryPoints: readonly string[] = [
   'pipeline/testing/publisher-crash-child.ts',
 ]
 
-/** What runs in a checkout alone and may use packages that are not installed with Weir. */
+/** Files that run only in a checkout and may use packages that are not installed with Weir. */
 export const developersFiles: ReadonlySet<string> = new Set([
   'bench/postgres/peer.ts',
   'bench/postgres/postgres-server.ts',
   'schemas/money/write-currency-table.ts',
 ])
 
-/** Names in comments and pages that look like files of ours and are not. */
+/** Names in comments and pages that look like our files but are not. */
 export const namesOfOthers: ReadonlySet<string> = new Set([
   'x.test.ts',
   // The model that docs/adding-a-price-model.md makes up.
@@ -37,7 +37,9 @@ export const namesOfOthers: ReadonlySet<string> = new Set([
   'rating/golden/price-models/capped.json',
 ])
 
-/** Folders with a sub-folder for each of a kind, all alike: their README tells of the files below. */
+/**
+ * Folders with one sub-folder per kind, all alike: their README describes the files inside the sub-folders.
+ */
 export const foldersOfOneKind: readonly string[] = ['rating/models']
 
 interface Word {
@@ -47,7 +49,7 @@ interface Word {
   readonly atMost: number
 }
 
-/** Words that a reader cannot guess, on their way out. */
+/** Words that a reader cannot guess and that are being removed. */
 export const wordsToGo: readonly Word[] = [
   { word: /\bGround\b/, where: 'code', atMost: 0 },
   { word: /\bCourse\b/, where: 'code', atMost: 0 },

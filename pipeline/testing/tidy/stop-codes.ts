@@ -1,5 +1,5 @@
-// The codes with which a partition, a feed or a start stops and waits for somebody: collected from the code, and held against
-// the page that says what to do.
+// Collects from the code the codes with which a partition, a feed or a start stops and waits for an operator,
+// and compares them with the page that says what to do.
 
 import { isProduct, type Tree } from './tree.js'
 

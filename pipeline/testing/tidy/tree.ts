@@ -32,7 +32,7 @@ export function treeOf(files: Readonly<Record<string, string>>): Tree {
 
 export const isSource = (path: string): boolean => path.endsWith('.ts') && path.includes('/')
 export const isTest = (path: string): boolean => path.endsWith('.test.ts')
-/** What ships: neither tests nor what only tests need. */
+/** The files that ship: neither tests nor test support. */
 export const isProduct = (path: string): boolean =>
   isSource(path) && !isTest(path) && !path.includes('/testing/')
 export const isPage = (path: string): boolean => path.endsWith('.md')
