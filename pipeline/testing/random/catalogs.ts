@@ -242,7 +242,7 @@ function isOfOneQuantity({ model: name }: Wire): boolean {
   return name !== 'percentage' && name !== 'matrix'
 }
 
-/** Alternates usage and recurring prices, so that a few picks contain both. */
+/** A sort key that alternates usage and recurring prices, so that a few picks contain both. */
 function order(price: Wire): number {
   return ['ua', 'base', 'ub', 'seats', 'uc'].indexOf(price['price'] as string)
 }

@@ -107,7 +107,7 @@ export const change = fc.record({
     ...(['resumed', 'resumed', 'cancelled', 'renewed', 'created'] as const),
   ),
   from: instant,
-  /** Otherwise before everything that happens. */
+  /** If absent, the change is sent before everything that happens. */
   sent: seldom(instant),
   /** 0: the same sequence as the change before. */
   step: fc.constantFrom(1, 1, 1, 2, 3, 1, 1, 1, 0),

@@ -133,7 +133,7 @@ function changeEvent(
     effective_from: text(fromNs),
     ...defined(data),
   })
-  // Some changes carry one; otherwise what is owed takes the one of `created`.
+  // Some changes carry a correlation id; charges under the others take that of `created`.
   return Number(id.slice(-1)) % 2 === 0 ? { ...own, correlationid: `corr-${id}` } : own
 }
 
