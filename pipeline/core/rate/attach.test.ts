@@ -1,4 +1,4 @@
-// Where usage goes, waits or is refused.
+// Which subscription usage goes to, and when it waits or is refused.
 
 import { expect, test } from 'vitest'
 import { CatalogIndex } from '../../../rating/timeline/catalog-index.js'

@@ -1,4 +1,4 @@
-// What the scanner takes as plain of a batch in Arrow is what the general way reads.
+// An Arrow row that the scanner takes as plain reads as the parser reads it.
 // The long run: WEIR_FUZZ_SCANS=1000000 npx vitest run pipeline/core/scan/batch-scanner
 
 import {
@@ -58,7 +58,10 @@ const times = [
   '',
 ]
 
-/** A row of any kind; `data` is now and then what JSON has, what it has not, or a part of another row. */
+/**
+ * A row of any kind; `data` is now and then odd JSON, something JSON does not allow, or a part of another
+ * row.
+ */
 function anyRow(dice: Dice): UsageRow {
   const odd = dice.pick([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
   const datas = [
@@ -101,7 +104,7 @@ test('a plain row of any batch is what the general way reads', () => {
     { numRuns: Math.ceil(scans / 10) },
   )
   if (scans > 100_000) console.log(`${scans} batches`, seen)
-  // The test tests something: there is enough of each kind.
+  // Ensures that the test covers enough of each kind.
   for (const count of Object.values(seen)) expect(count).toBeGreaterThan(scans / 10)
 }, 3_600_000)
 
@@ -143,7 +146,7 @@ test('nulls, dictionaries and timestamps are plain, row by row where they can be
   const words = vectorFromArray(['a', null, 'é', 'a', 'weir.x', 'b'], dictionary())
   expect(same(stream({ type: words }, 6))).toEqual({ plain: 4, other: 2 })
   const times = vectorFromArray([at, at + 7, null, -1], new TimestampMillisecond('UTC'))
-  // What lies before 1970 is refused, which is not for the plain way to say.
+  // An instant before 1970 is refused, and only the parser refuses; the scanner calls the row not plain.
   expect(same(stream({ time: times }, 4))).toEqual({ plain: 3, other: 1 })
   const precise = vectorFromArray([1, 1_000, 1_000_000, 1_234_567], new TimestampMicrosecond('UTC'))
   expect(same(stream({ time: precise }, 4))).toEqual({ plain: 4, other: 0 })

@@ -1,4 +1,5 @@
-// Whatever bytes come: what the scanner takes as plain is what the general way reads, in number, order and every column.
+// Whatever the bytes: an event that the scanner takes as plain is what the parser reads, in number, order and
+// every column.
 // The long run: WEIR_FUZZ_SCANS=1000000 npx vitest run pipeline/core/scan/scanner-fuzz
 
 import fc from 'fast-check'
@@ -48,11 +49,11 @@ test('a plain event of any message is what the general way reads', () => {
     { numRuns: Math.ceil(scans / perSeed) },
   )
   if (scans > 100_000) console.log(`${scans} messages`, seen)
-  // The test tests something: there is enough of each kind.
+  // Ensures that the test covers enough of each kind.
   for (const count of Object.values(seen)) expect(count).toBeGreaterThan(scans / 10)
 }, 3_600_000)
 
-/** With quotes, backslashes, control characters: much of it is written with escapes. */
+/** Texts with quotes, backslashes and control characters, many of them written with escapes. */
 const plainText = fc.oneof(
   fc.string({ unit: 'grapheme', maxLength: 20 }),
   fc.string({ unit: 'binary', maxLength: 20 }),

@@ -1,4 +1,4 @@
-// What a scan says of a message, against the parser that makes objects.
+// Compares what a scan says of a message with the parser that makes objects.
 
 import { expect, test } from 'vitest'
 import { expectSame } from '../../testing/expect-same-scan.js'
@@ -11,7 +11,10 @@ const good =
   '{"specversion":"1.0","id":"e1","source":"/gw","type":"llm.request","subject":"cus_1","time":"2026-01-02T03:04:05.678Z","data":{"n":7,"a":{"b":"x"}}}'
 const newScanner = () => new UsageScanner(new ScanLayout(paths))
 
-/** Plain events and others of one message; undefined when it is left to the general way. */
+/**
+ * The number of plain events and of others in one message; undefined when the whole message is left to the
+ * parser.
+ */
 function counts(message: string | Uint8Array, contentType?: string) {
   return expectSame(newScanner(), paths, Buffer.from(message), contentType)
 }

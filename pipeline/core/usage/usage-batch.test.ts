@@ -1,4 +1,4 @@
-// The same events as lines of JSON and as rows of Arrow, through the whole core.
+// Compares the same events, sent as lines of JSON and as rows of Arrow, through the whole core.
 
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
@@ -36,7 +36,7 @@ function bench(): TestBench {
   return made
 }
 
-/** One call of the core with the events in messages of seven, as a worker does it. */
+/** One call of the core with the events in messages of seven, as a worker makes it. */
 function send(to: TestBench, events: readonly TestEvent[], form: Form) {
   to.commit += 1
   const messages: InputMessage[] = []

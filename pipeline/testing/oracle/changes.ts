@@ -1,6 +1,7 @@
-// Which changes the oracle holds for in effect. Contract section 2: a change waits while its subscription or its plan is
-// unknown; a quantity that is missing is never assumed, the change is refused; nobody changes another's subscription.
-// `created` comes first, then the others by sequence; each is judged on those in effect before it.
+// Decides which changes are in effect. Contract section 2: a change waits while its subscription or its plan
+// is unknown; a change without a needed quantity is refused, the quantity is never assumed; nobody changes
+// another customer's subscription. `created` comes first, then the others by sequence; each is judged on
+// those in effect before it.
 
 import type { Catalog, Price } from '../../../schemas/catalog/catalog.js'
 import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
@@ -31,7 +32,7 @@ export function judgeChanges(intake: Intake, catalog: Catalog): Judged {
   let parked = 0
   for (const id of new Set(intake.changes.map(one => one.change.subscriptionId))) {
     const received = intake.changes.filter(one => one.change.subscriptionId === id)
-    // The subscription is of the customer whose `created` came first.
+    // The subscription belongs to the customer whose `created` came first.
     const owner = received.find(one => one.change.kind === 'created')?.change.customerId
     const inEffect: SubscriptionChange[] = []
     for (const one of inOrder(received)) {

@@ -25,7 +25,10 @@ export function isTooLarge(lines: readonly Line[], catalog: Catalog): boolean {
   )
 }
 
-/** In a whole period: of a recurring price all, of a usage price what is asked for nothing. */
+/**
+ * The amount in a whole period: a recurring price counts in full, a usage price with what it charges for no
+ * usage.
+ */
 function withoutUsage({ price, plan: _, quantity, fromNs }: Line, catalog: Catalog): Exact {
   if (price.kind === 'recurring')
     return exactly(price.amount).times(exactly(quantity)).times(keptShare(price))

@@ -1,6 +1,7 @@
-// The oracle's MRR. Contract section 4: recurring prices normalised to a month, net of discounts, 0 in trial and in
-// suspension; a movement wherever a subscription's MRR changes, its kind decided on the customer in all currencies: who
-// paid before or pays now in any. Worked out anew at every instant from what is in force just before it and at it.
+// The oracle's MRR. Contract section 4: recurring prices normalised to a month, net of discounts, 0 in trial
+// and in suspension. A movement occurs wherever a subscription's MRR changes; its kind depends on what the
+// customer paid before and pays now in any currency. MRR is recomputed at every instant from what is in force
+// just before it and at it.
 
 import { Exact } from '../../../rating/testing/exact.js'
 import { exactly, toPlaces } from '../../../rating/testing/slow-oracle.js'
@@ -11,7 +12,7 @@ import { keptShare } from './charges.js'
 import { never, type Subscription } from './prices.js'
 import { correlationAt } from './terms.js'
 
-/** Without its id. */
+/** A movement without its id. */
 export type OracleMovement = Omit<MrrMovementWire, 'movement_id'>
 
 const timesTwelve: Readonly<Record<BillingPeriod, number>> = {
@@ -79,7 +80,7 @@ function movementsAt(
   return movements
 }
 
-/** Of a movement in this currency, from what all of the customer's currencies did. */
+/** The kind of a movement in this currency, decided from all of the customer's currencies. */
 function kindOf({ before, after }: Net, all: readonly Net[], everPaid: boolean): MovementKind {
   if (all.every(one => one.before.eq(0))) return everPaid ? 'reactivation' : 'new_business'
   if (all.every(one => one.after.eq(0))) return 'churn'

@@ -16,14 +16,14 @@ const always = -never
 export interface Subscription {
   readonly id: string
   readonly customerId: string
-  /** Those in effect. */
+  /** The changes in effect. */
   readonly changes: readonly SubscriptionChange[]
   readonly lines: readonly Line[]
 }
 
 /** One price over [fromNs, untilNs) under terms that stay equal. */
 export interface Line {
-  /** Without its discount once that has run out. */
+  /** The price, without its discount once the discount has run out. */
   readonly price: Price
   readonly plan: Plan
   readonly terms: Terms
@@ -96,7 +96,7 @@ export function planOf(catalog: Catalog, plan: string, version: number | undefin
   return catalog.plans.find(one => one.plan === plan && one.version === version)
 }
 
-/** An override takes the place of the plan's price of that id, or comes beside them. */
+/** An override replaces the plan's price of the same id, or is added to the plan's prices. */
 export function pricesInForce(plan: Plan, terms: Terms): Price[] {
   return [...new Map([...plan.prices, ...terms.overrides].map(price => [price.price, price])).values()]
 }
@@ -138,7 +138,9 @@ export function quantityOf(price: Price, terms: Terms): Scaled | undefined {
   return terms.quantities.get(price.price) ?? price.defaultQuantity
 }
 
-/** What makes it the same price: a default quantity is told by the quantity that it comes to. */
+/**
+ * What makes two prices the same price: a default quantity is compared by the quantity that results from it.
+ */
 function contentOf(price: Price): object {
   return { ...price, defaultQuantity: 0n }
 }

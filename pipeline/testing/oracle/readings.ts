@@ -13,7 +13,7 @@ export interface Reading {
   readonly dimensions: ReadonlyMap<string, string>
 }
 
-/** One reading for each meter that the event matches, or the code of the first that cannot read it. */
+/** One reading for each meter that the event matches, or the code of the first meter that cannot read it. */
 export function readingsOf(data: unknown, meters: readonly Meter[]): Reading[] | string {
   const readings: Reading[] = []
   for (const meter of meters) {

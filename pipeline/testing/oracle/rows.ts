@@ -1,5 +1,5 @@
-// What the oracle says of a row of usage when it is written: where it goes and which terms were in force at its time.
-// Contract section 6. A later change restates what it touches by further rows and edits none.
+// Tells where a row of usage goes when it is written, and which terms were in force at its time. Contract
+// section 6. A later change adds further rows and edits none.
 
 import type { RatedUsageRow } from '../../../schemas/tables.js'
 import type { Placed } from './attach.js'

@@ -1,6 +1,6 @@
-// What the usage of a segment comes to, by the oracle: all its samples at once, given to rating/testing/slow-oracle.ts, which is
-// exact fractions and the contract's text, and nothing of what rating computes with. A level is of the meter: it begins with
-// all that came before in the subscription, under whatever terms.
+// Computes the oracle's usage of a segment from all its samples at once, with rating/testing/slow-oracle.ts,
+// which uses exact fractions and the contract's text and shares no code with rating. A level belongs to the
+// meter: it begins with all earlier usage of the subscription, whatever the terms.
 
 import type { ChargeBasis, UsageSample } from '../../../rating/charges/accumulator.js'
 import type { Exact } from '../../../rating/testing/exact.js'
@@ -68,8 +68,8 @@ function samplesOn(line: Line, placed: readonly Placed[]): UsageSample[] {
 }
 
 /**
- * All usage on the meter in the subscription before the segment, once each, whatever it was priced by; as the segment's own
- * price sees it. What that has no cell for is no level to it.
+ * All usage on the meter in the subscription before the segment, each event once, whatever it was priced by,
+ * as the segment's own price sees it. Usage for which that price has no cell does not count in its level.
  */
 function movesBefore(
   { line, fromNs }: Segment,

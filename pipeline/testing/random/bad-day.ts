@@ -43,8 +43,8 @@ export interface BadDayInput {
 }
 
 /**
- * `calm` is called with the number of groups taken whenever no customer is held. The last billing run is not
- * counted.
+ * After each call of the core that leaves no customer held, `calm` gets the number of groups taken so far. It is
+ * not called after the last billing run.
  */
 export function badDay(input: BadDayInput, calm: (driven: Driven, batches: number) => void): BadDay {
   const { catalog, batches, arrivalMs: nowMs, endNs, breakage = {} } = input
