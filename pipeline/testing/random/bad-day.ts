@@ -43,8 +43,8 @@ export interface BadDayInput {
 }
 
 /**
- * After each call of the core that leaves no customer held, `calm` gets the number of groups taken so far. It is
- * not called after the last billing run.
+ * After each call of the core that leaves no customer held, `calm` gets the number of groups taken so far.
+ * It is not called after the last billing run.
  */
 export function badDay(input: BadDayInput, calm: (driven: Driven, batches: number) => void): BadDay {
   const { catalog, batches, arrivalMs: nowMs, endNs, breakage = {} } = input
