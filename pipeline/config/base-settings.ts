@@ -1,5 +1,5 @@
-// The settings that belong to no feature, by their names, and the list of all of them. What each may hold is in
-// config-schema.ts.
+// The names of the settings that belong to no feature, and the list of all settings. config-schema.ts says what values
+// each setting may have.
 
 import { type Setting, type SettingsSection, setting } from './setting.js'
 
@@ -35,7 +35,7 @@ const before: readonly Setting[] = [
 ]
 const after: readonly Setting[] = [setting('catalog', 'list', true), setting('log_level')]
 
-/** What a variable or a flag can set. `http.port` is the flag's key, `WEIR_HTTP_PORT` the variable. */
+/** The settings that a variable or a flag can set. For `http.port`, `WEIR_HTTP_PORT` is the variable. */
 export function settingsWith(sections: readonly SettingsSection[]): readonly Setting[] {
   return [...before, ...sections.flatMap(section => section.settings), ...after]
 }

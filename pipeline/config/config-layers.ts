@@ -1,5 +1,5 @@
-// The layers of a configuration: the file, the variables, the flags. Each is laid over the one before it, and each
-// value remembers where it came from, so that a problem can name the place.
+// The layers of a configuration: the file, the variables, the flags. Each layer overrides the one before it, and the
+// origin of each value is kept, so that a problem can name it.
 
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
@@ -21,7 +21,7 @@ export interface LayerProblem extends Origin {
 
 export type RawConfig = { [key: string]: unknown }
 
-/** The values laid over each other, and where each path came from (`http.port`). */
+/** The merged values, and the origin of each path (`http.port`). */
 export class Layers {
   readonly raw: RawConfig = {}
   readonly problems: LayerProblem[] = []
@@ -36,7 +36,7 @@ export class Layers {
     return undefined
   }
 
-  /** Lays a YAML file under everything that follows. */
+  /** Adds a YAML file; layers that are added later override it. */
   addFile(file: string, paths: readonly Setting[]): void {
     let source: string
     try {
@@ -91,7 +91,7 @@ export class Layers {
     }
   }
 
-  /** By dotted path: `{ 'http.port': '8080' }`. Unknown ones are problems. */
+  /** Adds flags by dotted path: `{ 'http.port': '8080' }`. An unknown path is a problem. */
   addFlags(flags: Readonly<Record<string, unknown>>, settings: readonly Setting[]): void {
     for (const [name, value] of Object.entries(flags)) {
       if (value === undefined) continue
@@ -168,7 +168,7 @@ function settingValue(text: string, { kind }: Setting): unknown {
   }
 }
 
-/** The flag as it is typed: those of the HTTP listener carry no prefix. */
+/** The flag as it is typed; flags of the HTTP listener have no prefix. */
 function flagOf(setting: string): string {
   return `--${setting.replace(/^http\./, '').replaceAll(/[._]/g, '-')}`
 }

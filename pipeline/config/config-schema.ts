@@ -1,5 +1,5 @@
-// What a configuration file holds: each setting with its bounds and default, and the sections that features bring. The names
-// in `WeirConfig` are the same in camelCase; a feature reads its section as it stands in the file.
+// The schema of a configuration file: each setting with its bounds and default, and the sections that features bring.
+// `WeirConfig` has the same names in camelCase; a feature gets its section with the names of the file.
 
 import { z } from 'zod'
 import type { SettingsSection } from './setting.js'
@@ -12,14 +12,14 @@ const before = {
   data_dir: text.default('weir-data'),
   nats: z
     .strictObject({
-      /** A server or cluster to connect to; without it one is run here. */
+      /** A server or cluster to connect to; without it Weir runs an embedded server. */
       url: text
         .refine(
           url => !url.includes('@'),
           'no credentials here: set nats.user and nats.password, or others below nats',
         )
         .optional(),
-      /** Of a server of one's own; what is not given is not sent. */
+      /** Login for the server of `url`; values that are absent are not sent. */
       user: text.optional(),
       password: text.optional(),
       token: text.optional(),
@@ -37,7 +37,7 @@ const before = {
         .url({ protocol: /^https?$/ })
         .refine(url => !url.includes('@'), 'no credentials here: set clickhouse.user and clickhouse.password')
         .optional(),
-      /** Default: `default` with `url`; without it `weir`, whose password is made at the first start. */
+      /** Default: `default` with `url`; without `url` it is `weir`, whose password is made at the first start. */
       user: text.optional(),
       password: z.string().optional(),
       database: z
@@ -51,13 +51,13 @@ const before = {
     .strictObject({
       host: text.default('127.0.0.1'),
       port: port.default(8080),
-      /** `open`: nobody is asked for a key. For a machine of one's own. */
+      /** `open` requires no key; for a machine that only its owner can reach. */
       auth: z.enum(['keys', 'open']).default('keys'),
     })
     .prefault({}),
-  /** Fixed when the streams are made. */
+  /** The number of partitions; fixed when the streams are made. */
   partitions: z.int().min(1).max(32).default(4),
-  /** Threads. Without it: one less than there are processors. */
+  /** Worker threads. Default: one less than the number of processors. */
   workers: z.int().min(1).max(128).optional(),
   dedupe_horizon_days: z.int().min(35, 'at least 35: nothing may count twice within that time').default(35),
   parked_ttl_days: z.number().positive().max(365).default(7),
@@ -71,22 +71,22 @@ const before = {
       linger_ms: z.int().min(0).max(10_000).default(200),
     })
     .prefault({}),
-  /** When the gateway tells clients to slow down (pressure.ts). */
+  /** When the gateway tells clients to slow down (pipeline/health/pressure.ts). */
   backpressure: z
     .strictObject({
-      /** Of one partition, waiting to be processed. */
+      /** Messages of one partition that wait to be processed. */
       max_pending_messages: z.int().min(1).default(100_000),
-      /** Of `METERING`, waiting to be processed. */
+      /** Bytes of `METERING` that wait to be processed. */
       max_pending_bytes: z
         .int()
         .min(mib)
         .default(4096 * mib),
-      /** Of `LEDGER`, waiting to be in ClickHouse; beyond it usage is left unprocessed. */
+      /** Bytes of `LEDGER` that wait to be in ClickHouse; above this limit usage is left unprocessed. */
       max_ledger_bytes: z
         .int()
         .min(mib)
         .default(8192 * mib),
-      /** Bodies of requests that are at work in the gateway. */
+      /** Bytes of request bodies that the gateway holds at once. */
       max_in_flight_bytes: z.int().min(8_000_000).default(128_000_000),
     })
     .prefault({}),
@@ -101,7 +101,7 @@ const after = {
 const base = z.strictObject({ ...before, ...after })
 export type FileConfig = z.output<typeof base>
 
-/** Unknown keys are refused: a setting that is misspelt must not be a default. */
+/** The schema of the file. It refuses unknown keys, so that a misspelt setting does not silently get its default. */
 export function fileSchemaWith(sections: readonly SettingsSection[]): typeof base {
   const ofFeatures: object = Object.fromEntries(sections.map(({ name, schema }) => [name, schema(z)]))
   return z.strictObject({ ...before, ...ofFeatures, ...after })

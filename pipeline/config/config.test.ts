@@ -1,4 +1,4 @@
-// The layers of the configuration, and every fault told with its place.
+// The layers of the configuration; every fault is reported with its origin.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

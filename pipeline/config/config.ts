@@ -1,6 +1,6 @@
 // The configuration: defaults, a YAML file, `WEIR_*` variables and flags, in rising order. Contract section 5.
-// Invariants: nothing outside reads a file or a variable of ours; every problem is reported, not only the first, each
-// with the file and line, the variable or the flag that it comes from.
+// Invariants: no other code reads a configuration file or a `WEIR_*` variable; every problem is reported, not only the
+// first, each with its file and line, its variable or its flag.
 
 import { availableParallelism } from 'node:os'
 import { dirname, resolve } from 'node:path'
@@ -13,12 +13,12 @@ import { type FileConfig, fileSchemaWith } from './config-schema.js'
 import type { Setting, SettingsSection } from './setting.js'
 
 export interface WeirConfig {
-  /** Absolute, like every path here. The embedded servers live in `nats` and `clickhouse` below it. */
+  /** Absolute, like every path here. The embedded servers store their data in `nats` and `clickhouse` below it. */
   readonly dataDir: string
   readonly nats: {
-    /** Connect to this; undefined: run one here. */
+    /** The server to connect to; undefined: Weir runs an embedded server. */
     readonly url: string | undefined
-    /** Of `url`; a server that runs here has users of its own. */
+    /** The user for `url`; an embedded server has users of its own. */
     readonly user: string | undefined
     readonly password: string | undefined
     readonly token: string | undefined
@@ -26,12 +26,12 @@ export interface WeirConfig {
     readonly creds: string | undefined
     readonly server: string | undefined
     readonly port: number | undefined
-    /** Of streams that are made; default 1. */
+    /** Replicas of the streams that Weir creates; default 1. */
     readonly replicas: number
   }
   readonly clickhouse: {
     readonly url: string | undefined
-    /** Undefined: `default` with `url`, else the user that is made here. */
+    /** Undefined: `default` with `url`, else the user that Weir creates. */
     readonly user: string | undefined
     readonly password: string | undefined
     readonly database: string
@@ -39,9 +39,9 @@ export interface WeirConfig {
   }
   readonly http: {
     readonly host: string
-    /** 0: a free one. */
+    /** 0: a free port. */
     readonly port: number
-    /** `open`: nobody is asked for a key. */
+    /** `open` requires no key. */
     readonly auth: 'keys' | 'open'
   }
   readonly partitions: number
@@ -56,11 +56,11 @@ export interface WeirConfig {
     readonly maxLedgerBytes: number
     readonly maxInFlightBytes: number
   }
-  /** By name, as read: what features bring. `sectionOf` gives the type. */
+  /** The sections of the features, by name; `sectionOf` gives the type. */
   readonly sections: Readonly<Record<string, unknown>>
-  /** What paths within a section are relative to: the folder of the file, else the working directory. */
+  /** The folder that paths within a section are relative to: that of the file, else the working directory. */
   readonly folder: string
-  /** A variable that a section names, such as one that holds a secret. */
+  /** Reads a variable that a section names, such as one that holds a secret. */
   readonly variable: (name: string) => string | undefined
   readonly catalog: readonly string[]
   readonly logLevel: FileConfig['log_level']
@@ -69,19 +69,19 @@ export interface WeirConfig {
 export interface ConfigProblem {
   readonly file?: string
   readonly line?: number
-  /** Of the setting, dotted; '' for the file as a whole. */
+  /** The dotted path of the setting; '' for the file as a whole. */
   readonly path: string
   readonly code: string
   readonly message: string
 }
 
 export interface ConfigSources {
-  /** What features bring. */
+  /** The sections that features bring. */
   readonly sections: readonly SettingsSection[]
   /** Default: the variable `WEIR_CONFIG`; without both, no file is read. */
   readonly file?: string | undefined
   readonly env: Readonly<Record<string, string | undefined>>
-  /** By the setting's dotted name in the file: `{ 'http.port': 8080 }`. Undefined values are as if absent. */
+  /** Flags by the setting's dotted name in the file: `{ 'http.port': 8080 }`. An undefined value counts as absent. */
   readonly flags?: Readonly<Record<string, unknown>>
 }
 
@@ -89,7 +89,7 @@ export type LoadedConfig =
   | { readonly kind: 'ok'; readonly config: WeirConfig }
   | { readonly kind: 'invalid'; readonly problems: readonly ConfigProblem[] }
 
-/** A section of a feature. */
+/** The section of a feature, with its type. */
 export function sectionOf<T>(config: WeirConfig, { name }: SettingsSection<T>): T {
   return config.sections[name] as T // the section's own schema has read it
 }
@@ -115,7 +115,7 @@ export function loadConfig({ sections, file, env, flags = {} }: ConfigSources): 
   return { kind: 'ok', config }
 }
 
-/** Those of the file in its order, then those that have no line. */
+/** Orders problems of the file by line; problems without a line come last. */
 function byLine(a: ConfigProblem, b: ConfigProblem): number {
   return (a.line ?? Infinity) - (b.line ?? Infinity) || 0
 }

@@ -9,50 +9,50 @@ export interface EngineLimits {
   readonly commitMaxEvents: number
   /** The most input that one commit takes. */
   readonly commitMaxBytes: number
-  /** The interval at which partitions commit, and so the longest that an event waits for others. */
+  /** The commit interval, and so the longest that an event waits for others. */
   readonly lingerMs: number
   /** How long a single event waits, so that events sent together are committed together. */
   readonly settleMs: number
   /** Input that one reader holds ahead of the worker. */
   readonly prefetchBytes: number
-  /** Bytes of one pull of one reader; a larger message is pulled alone. All readers share one connection. */
+  /** Bytes of one pull by one reader; a larger message is pulled alone. All readers share one connection. */
   readonly pullBytes: number
   readonly pullExpiresMs: number
   readonly idleHeartbeatMs: number
   /** Reading restarts after this many seconds without a message or heartbeat. */
   readonly silentTicks: number
   readonly consumerInactiveMs: number
-  /** Messages of one atomic batch; the server's own limit. */
+  /** Messages of one NATS atomic batch; the server's own limit. */
   readonly batchMaxMessages: number
   /** State deltas are cut into chunks of this size. */
   readonly deltaChunkBytes: number
-  /** `max_payload` of the broker, kept from the connect: the client has no `info` while it is disconnected. */
+  /** `max_payload` of the broker, read when it was connected: the client has no `info` while it is disconnected. */
   readonly maxPayload: number
-  /** Of `maxPayload`: left free for the headers of a message. */
+  /** Bytes of `maxPayload` that are reserved for the headers of a message. */
   readonly headerBytes: number
-  /** Wait for the broker's answer to a commit; then the checkpoint is read to learn what happened. */
+  /** How long to wait for the broker's answer to a commit; after that the checkpoint shows whether it was stored. */
   readonly commitTimeoutMs: number
   readonly retryMinMs: number
   readonly retryMaxMs: number
   /**
-   * A snapshot is taken when the deltas since the last one outgrow this and the last one's state. Their identities are in
-   * memory a second time until then, and a restore reads them, so all partitions of a process share 64 MiB.
+   * A snapshot is taken when the deltas since the last one are larger than this and than that snapshot. Until then memory
+   * holds their identities twice, and a restore reads the deltas, so all partitions of a process share 64 MiB.
    */
   readonly snapshotDeltaBytes: number
   readonly snapshotCommits: number
   readonly snapshotChunkBytes: number
-  /** The core is called at least this often, so that what is parked times out. */
+  /** The core is called at least this often, so that parked events time out. */
   readonly tickMs: number
-  /** Metering is not read while more than this is held and history is awaited. */
+  /** METERING is not read while more than this many bytes are held and a partition waits for history. */
   readonly heldPauseBytes: number
-  /** A checkpoint is written when only positions moved, once they moved by so much. */
+  /** When only positions have moved, a checkpoint is written once they have moved by this many sequences. */
   readonly idleCheckpointSequences: number
-  /** One question to whoever may own the partition, and how many unanswered ones mean that nobody does. */
+  /** Time-out of one probe of a partition's owner, and how many unanswered probes mean that it has no owner. */
   readonly ownerProbeMs: number
   readonly ownerProbes: number
-  /** How often a standby asks. */
+  /** How often a standby probes the owner. */
   readonly standbyMs: number
-  /** Failures of the worker without a commit in between, before the partition is given up. */
+  /** After this many failures of the worker without a commit in between, the partition stops. */
   readonly maxFailures: number
   readonly drainMs: number
 }
@@ -90,11 +90,11 @@ export const defaultEngineLimits: EngineLimits = {
   drainMs: 20_000,
 }
 
-/** Smaller ones are not worth a snapshot. */
+/** Deltas smaller than this are not worth a snapshot. */
 const leastSnapshotDeltaBytes = 8 * mib
-/** What all readers of one connection may have asked for at once: half of the server's `max_pending`. */
+/** Bytes that all readers of one connection may have requested at once: half of the server's `max_pending`. */
 const connectionPullBytes = 32 * mib
-/** Of the stream `LEDGER`: atomic batches under way at once (the server's limit is 50, abandoned ones included). */
+/** NATS atomic batches to `LEDGER` under way at once. The server allows 50, abandoned ones included. */
 const mostPartitions = 32
 
 export interface PipelineLimits {
@@ -108,17 +108,17 @@ export interface LimitOverrides {
 }
 
 export interface LimitSurroundings {
-  /** How many partitions this process may have to run. */
+  /** The most partitions that this process may run. */
   readonly partitions: number
-  /** Bytes that the broker takes in one message: `nc.info.max_payload`. Chunks are cut to fit into it. */
+  /** Bytes that the broker accepts in one message: `nc.info.max_payload`. Chunks are cut to fit into it. */
   readonly maxPayload: number
 }
 
 /** Throws when the limits contradict each other. */
 export function pipelineLimits(around: LimitSurroundings, overrides: LimitOverrides = {}): PipelineLimits {
   const { partitions, maxPayload } = around
-  // A chunk is closed by the row that makes it too large, so half of the payload is left for that row. Larger chunks
-  // cost the broker more: per byte, a message of 4 MiB takes it twice the time of one of 1 MiB.
+  // The row that makes a chunk too large also closes it, so half of the payload is reserved for that row. Larger chunks
+  // cost more: the broker takes twice the time per byte for a message of 4 MiB as for one of 1 MiB.
   const chunkBytes = Math.min(mib, Math.floor((maxPayload - defaultEngineLimits.headerBytes) / 2))
   const engine: EngineLimits = {
     ...defaultEngineLimits,
@@ -163,7 +163,7 @@ export function limitsOfConfig(config: LimitsConfig, maxPayload: number): Pipeli
 
 const leastTickMs = 100
 
-/** What is parked is given up at most a tenth of its time late, also when nothing arrives. */
+/** The tick at which parked events time out at most a tenth of `parkedTtlMs` late, also when nothing arrives. */
 function tickOf(parkedTtlMs: number, lingerMs: number): number {
   const tickMs = Math.min(defaultEngineLimits.tickMs, Math.floor(parkedTtlMs / 10))
   return Math.max(leastTickMs, lingerMs + 1, tickMs)

@@ -1,5 +1,5 @@
-// A setting by its names, and a section of the file that a feature brings. Loads nothing, so that the help can name every
-// setting at once.
+// The names of a setting, and the section of the file that a feature brings. This file loads no other module, so that the
+// help can list every setting quickly.
 
 import type { z } from 'zod'
 
@@ -24,8 +24,8 @@ export function setting(path: string, kind: Setting['kind'] = 'text', isPath = f
 export interface SettingsSection<T = unknown> {
   /** Its key in the file. */
   readonly name: string
-  /** What a variable or a flag can set of it. */
+  /** The settings of the section that a variable or a flag can set. */
   readonly settings: readonly Setting[]
-  /** Called with zod when a configuration is read. Has a default for a file that does not name the section. */
+  /** Called with zod when a configuration is read. The schema has a default for a file without the section. */
   readonly schema: (zod: typeof z) => z.ZodType<T>
 }

@@ -1,13 +1,13 @@
 // Limits the event requests, and the bytes of their bodies, that the gateway holds at once, in all and for each caller.
 // Invariants:
-// 1. Bytes count once they have arrived; a declared length counts nothing.
+// 1. Bytes count once they have arrived; a declared length does not count.
 // 2. No caller holds more than its share, so that another caller is always admitted.
-// 3. What a request took is given back exactly once.
+// 3. Each request gives back its place and its bytes exactly once.
 
 export interface AdmissionLimits {
   readonly maxInFlightRequests: number
   readonly maxInFlightBytes: number
-  /** How much of either one caller may hold, 0 to 1. */
+  /** The fraction of each limit that one caller may hold, 0 to 1. */
   readonly callerShare: number
 }
 
@@ -16,7 +16,7 @@ interface Use {
   bytes: number
 }
 
-/** What one request holds. */
+/** The place and the bytes that one request holds. */
 export interface Seat {
   /** Counts bytes that have arrived; false when they exceed the limit or the caller's share. */
   take(bytes: number): boolean

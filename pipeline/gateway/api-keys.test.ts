@@ -1,4 +1,4 @@
-// API keys over HTTP: made, asked for, rotated, revoked.
+// API keys over HTTP: creating, requiring, rotating and revoking them.
 
 import { request } from 'node:http'
 import { type KV, Kvm } from '@nats-io/kv'
@@ -127,7 +127,7 @@ test('probes need no key; metrics need one unless they are asked for on this mac
   expect(await checksOf({ ...viaProxy, ...bearer(token) })).toBeDefined()
 })
 
-/** Plain HTTP: `fetch` would not let a Host or an Origin through. */
+/** Uses `node:http`, because `fetch` does not send a Host or an Origin of the caller's choice. */
 function statusOf(path: string, headers: Record<string, string>): Promise<number> {
   return new Promise((resolve, reject) => {
     const asked = request(`${served.url}${path}`, { headers }, response => {

@@ -1,5 +1,5 @@
-// API keys as they are stored: made, rotated, revoked, listed. Bucket `weir_keys`, one entry per key, under the key's id.
-// A key reads `weir_<id>_<secret>`: 48 bits that name it, 256 random bits that prove it.
+// Creates, rotates, revokes and lists the stored API keys. Bucket `weir_keys` has one entry per key, under the key's id.
+// A key has the form `weir_<id>_<secret>`: an id of 48 bits and a secret of 256 random bits.
 // Invariants: the secret is shown once and stored nowhere, only its SHA-256 is; a revoked or expired key
 // stays listed; the last key that can make keys is not revoked.
 
@@ -16,7 +16,7 @@ const recordSchema = z.object({
   scopes: z.array(z.enum(scopes)),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   created_at: z.string(),
-  /** Null: never. */
+  /** Null: the key never expires. */
   expires_at: z.string().nullable(),
   revoked_at: z.string().nullable(),
 })
@@ -27,18 +27,18 @@ export interface NewApiKey {
   readonly name: string
   /** `admin` includes the others. */
   readonly scopes: readonly Scope[]
-  /** Absent: never. */
+  /** Absent: the key never expires. */
   readonly expiresAtMs?: number
 }
 
 export interface CreatedApiKey {
   readonly keyId: string
-  /** To be shown to the user now; it cannot be had again. */
+  /** To be shown to the user now; it cannot be read again later. */
   readonly token: string
   readonly record: ApiKeyRecord
 }
 
-/** Clock and randomness, handed in. */
+/** The clock and the source of randomness. */
 export interface ApiKeySources {
   readonly nowMs?: () => number
   readonly random?: (bytes: number) => Buffer
@@ -46,7 +46,7 @@ export interface ApiKeySources {
 
 const tokenText = /^weir_([0-9a-f]{12})_([0-9a-f]{64})$/
 
-/** The id and the SHA-256 of a token, or undefined when the text is no token of ours. */
+/** The id and the SHA-256 of a token, or undefined when the text does not have the form of a Weir key. */
 export function readToken(token: string): { readonly keyId: string; readonly digest: Buffer } | undefined {
   const match = tokenText.exec(token)
   if (match === null) return undefined
@@ -77,10 +77,10 @@ export async function createApiKey(
 export type Revoked =
   | { readonly kind: 'ok'; readonly record: ApiKeyRecord }
   | { readonly kind: 'not_found' }
-  /** Nobody could make keys any more. */
+  /** Refused, because afterwards nobody could create keys. */
   | { readonly kind: 'last_admin_key' }
 
-/** Revoking again changes nothing. */
+/** Revokes a key. Idempotent. */
 export async function revokeApiKey(kv: KV, keyId: string, sources: ApiKeySources = {}): Promise<Revoked> {
   const nowMs = (sources.nowMs ?? Date.now)()
   const found = await readKey(kv, keyId)
@@ -99,8 +99,8 @@ export type Rotated =
   | { readonly kind: 'not_in_force' }
 
 /**
- * A new key with the name and scopes of an old one, which goes on working for `overlapMs` and then expires. The new key
- * expires at `expiresAtMs`; absent: never.
+ * Creates a key with the name and scopes of an old one. The old key works for another `overlapMs` and then expires. The
+ * new key expires at `expiresAtMs`; absent: never.
  */
 export async function rotateApiKey(
   kv: KV,
@@ -128,7 +128,7 @@ export async function rotateApiKey(
   return { kind: 'ok', created, old }
 }
 
-/** Neither revoked nor expired. */
+/** Whether a key is neither revoked nor expired. */
 export function isInForce(key: Pick<ApiKeyRecord, 'revoked_at' | 'expires_at'>, nowMs: number): boolean {
   return key.revoked_at === null && (key.expires_at === null || Date.parse(key.expires_at) > nowMs)
 }
@@ -154,7 +154,7 @@ export async function listApiKeys(kv: KV): Promise<readonly ApiKeyRecord[]> {
   return records.sort((a, b) => (a.created_at < b.created_at ? -1 : a.created_at > b.created_at ? 1 : 0))
 }
 
-/** A key with the scope `admin` when no key with it is in force; undefined when one is. */
+/** Creates a key with the scope `admin` when no such key is in force; undefined when one is. */
 export async function ensureFirstKey(
   kv: KV,
   sources: ApiKeySources = {},
@@ -165,7 +165,7 @@ export async function ensureFirstKey(
   return createApiKey(kv, { name: 'first key', scopes: ['admin'] }, sources)
 }
 
-/** What an entry of the bucket says; undefined for a deleted one and for one that is not ours. */
+/** The key record in an entry of the bucket; undefined for a deleted entry and for one that holds no key record. */
 export function keyRecordOf(entry: KvEntry): ApiKeyRecord | undefined {
   if (entry.operation !== 'PUT') return undefined
   try {

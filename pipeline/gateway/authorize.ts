@@ -7,7 +7,7 @@ import { Problem } from './problem.js'
 import type { Access } from './route.js'
 import { anybodyAllowed, type Caller, holds, localCaller, type Scope, unknownCaller } from './scopes.js'
 
-/** `open` asks nobody for a key: for tests, and for a gateway behind a proxy that authenticates. */
+/** `open` requires no key: for tests, and for a gateway behind a proxy that authenticates. */
 export type Authentication = KeyVerifier | 'open'
 
 /** Throws a `Problem` of 401, 403 or, while a key cannot be looked up, 503. */
@@ -34,7 +34,7 @@ export async function authorize(
   return caller
 }
 
-/** RFC 6750: the challenge names the scopes that would do. */
+/** RFC 6750: the challenge names the scopes that would be sufficient. */
 export function lacksScope(anyOf: readonly Scope[]): Problem {
   const challenge = `Bearer realm="weir", error="insufficient_scope", scope="${anyOf.join(' ')}"`
   return new Problem(403, 'insufficient_scope', `The API key lacks the scope ${anyOf.join(' or ')}.`, {
@@ -42,7 +42,7 @@ export function lacksScope(anyOf: readonly Scope[]): Problem {
   })
 }
 
-/** A probe is answered during an outage too, with what any caller may see. */
+/** The key's owner; the unknown caller when the key cannot be looked up, so that probes work during an outage. */
 async function knownOrUnknown(token: string, keys: KeyVerifier): Promise<Caller> {
   try {
     return (await keys.verify(token)) ?? unknownCaller
@@ -61,11 +61,11 @@ function unauthenticated(detail: string, error: 'invalid_token' | undefined): Pr
 function bearerToken(request: IncomingMessage): string | undefined {
   const match = /^Bearer +([^\s]+) *$/i.exec(request.headers.authorization ?? '')
   if (match !== null) return match[1]
-  // Another scheme than bearer is a wrong key, not a missing one.
+  // An `Authorization` header with another scheme than bearer counts as a wrong key, not as a missing one.
   return request.headers.authorization === undefined ? undefined : ''
 }
 
-/** From a loopback address, and neither through a proxy on this machine nor from a web page in a browser on it. */
+/** Whether a request comes from a loopback address, and not through a local proxy or from a web page in a browser. */
 function isFromThisMachine(request: IncomingMessage): boolean {
   const { headers } = request
   if (headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined) return false

@@ -11,7 +11,7 @@ import type { Scope } from './scopes.js'
 
 export interface ChunkOptions {
   readonly partitions: number
-  /** Where a chunk is cut. */
+  /** The size at which a chunk is closed. */
   readonly chunkBytes: number
 }
 
@@ -49,7 +49,7 @@ export class ChunkBuilder {
     this.#options = options
   }
 
-  /** An event as JSON text of so many bytes, the line feed included. */
+  /** Adds an event as JSON text. `bytes` is its length with the line feed. */
   addText(event: ValidEvent, text: string, bytes: number): void {
     const target = this.#targetOf(event)
     let chunk = this.#lines.get(target.natsSubject)
@@ -66,7 +66,7 @@ export class ChunkBuilder {
     chunk.count += 1
   }
 
-  /** An event as a row of so many bytes. */
+  /** Adds an event as a row. `bytes` is the size of the row. */
   addRow(event: ValidEvent, row: UsageRow, bytes: number): void {
     const target = this.#targetOf(event)
     let chunk = this.#rows.get(target.natsSubject)

@@ -1,4 +1,4 @@
-// A chunk: events of one request for one NATS subject; and the message that chunks for one subject are joined into.
+// A chunk holds the events of one request for one NATS subject. Chunks for one subject are joined into a message.
 // Invariants: only chunks of the same form are joined; the bytes of a message are made once, so that a retry repeats them.
 
 import type { EventStream } from '../../schemas/event/event-stream.js'
@@ -10,19 +10,19 @@ import {
 } from '../../schemas/usage-batch/usage-batch-writer.js'
 
 export type ChunkBody =
-  /** Each line ended by a line feed. */
+  /** NDJSON; each line ends with a line feed. */
   | { readonly kind: 'lines'; readonly bytes: Buffer }
   | { readonly kind: 'rows'; readonly rows: readonly UsageRow[] }
-  /** An Arrow stream as it was received; it is a message by itself. */
+  /** A usage batch (an Arrow stream) as it was received; it becomes a message by itself. */
   | { readonly kind: 'batch'; readonly bytes: Uint8Array }
 
 export interface EventChunk {
   readonly stream: EventStream
-  /** Null: the stream is read whole by every partition. */
+  /** Null: every partition reads the whole stream. */
   readonly partition: number | null
   readonly natsSubject: string
   readonly count: number
-  /** The most bytes that it adds to a message. */
+  /** The most bytes that this chunk adds to a message. */
   readonly size: number
   readonly body: ChunkBody
 }
@@ -32,7 +32,7 @@ export interface MessageBody {
   readonly contentType: string
 }
 
-/** How many of the chunks, from the first on, make one message: at least one. */
+/** How many chunks, counted from the first, fit into one message: at least one. */
 export function chunksOfMessage(chunks: readonly EventChunk[], messageBytes: number): number {
   const first = chunks[0]!
   if (first.body.kind === 'batch') return 1
@@ -46,7 +46,7 @@ export function chunksOfMessage(chunks: readonly EventChunk[], messageBytes: num
   return taken
 }
 
-/** The message of chunks that `chunksOfMessage` counted. */
+/** Joins the chunks that `chunksOfMessage` counted into one message. */
 export function messageOf(chunks: readonly EventChunk[]): MessageBody {
   const { body } = chunks[0]!
   switch (body.kind) {
@@ -68,5 +68,5 @@ export function messageOf(chunks: readonly EventChunk[]): MessageBody {
   }
 }
 
-/** Bytes of a message of rows, beside the rows. */
+/** Bytes that a message of rows has in addition to the rows. */
 export const rowsOverheadBytes = usageBatchOverheadBytes

@@ -18,7 +18,7 @@ import { chunksOfMessage, type EventChunk, type MessageBody, messageOf } from '.
 import type { GatewayLimits } from './limits.js'
 import type { GatewayTelemetry } from './telemetry.js'
 
-/** Where events are stored. Requests that share a message have the same `stream_sequence`; `count` is this request's part. */
+/** Where events are stored. Requests that share a message have one `stream_sequence`; `count` is this request's part. */
 export interface Receipt {
   readonly stream: EventStream
   readonly partition: number | null
@@ -53,7 +53,7 @@ export interface EventPublisherOptions {
   readonly telemetry: GatewayTelemetry
 }
 
-/** Bytes of the broker's `max_payload` that are left for headers and subject. */
+/** Bytes of the broker's `max_payload` that are reserved for headers and subject. */
 const envelopeBytes = 4096
 const retry = { retryMinMs: 50, retryMaxMs: 1_000 }
 
@@ -85,7 +85,7 @@ export class EventPublisher {
     return this.#watch.isUp
   }
 
-  /** Resolves when the chunk has landed or is given up; never rejects. */
+  /** Resolves when the chunk has landed or the publisher has given up on it; never rejects. */
   publish(chunk: EventChunk): Promise<ChunkOutcome> {
     return new Promise(settle => {
       const deadlineMs = performance.now() + this.#options.limits.publishDeadlineMs
@@ -166,7 +166,7 @@ function receiptOf(chunk: EventChunk, ack: PubAck): Receipt {
   }
 }
 
-/** A refusal below 500 is final; every other error may pass, and is tried again. */
+/** A refusal with a code below 500 is final; every other error may be temporary, and is tried again. */
 function classify(error: unknown): Attempt {
   const detail = error instanceof Error ? error.message : String(error)
   const isFinal = error instanceof JetStreamApiError && error.status < 500

@@ -1,5 +1,5 @@
 // What an event request and its answer look like, for the OpenAPI document. The rules that are enforced are those of
-// schemas/event/cloud-event.ts; these shapes only tell them.
+// schemas/event/cloud-event.ts; these shapes only describe them.
 
 import { z } from 'zod'
 import {

@@ -1,4 +1,4 @@
-// Ingestion over HTTP against a real broker: verdicts, receipts, and what lies where.
+// Ingestion over HTTP against a real broker: verdicts, receipts, and where the events are stored.
 
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { jetstream } from '@nats-io/jetstream'

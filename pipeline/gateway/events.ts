@@ -3,8 +3,8 @@
 // 1. I1: `accepted` counts events that the broker has on disk. A 503 says which part of the request is on disk; sending
 //    all of it again is harmless.
 // 2. A refused event does not affect the others. The answer is 202 even when all are refused, because a producer that
-//    retries on 4xx must not resend what can never be accepted.
-// 3. A body that is neither JSON nor an Arrow batch is 400: no single event is at fault.
+//    retries on 4xx must not resend events that can never be accepted.
+// 3. A body that is neither JSON nor a usage batch in Arrow is answered with 400, since no single event is at fault.
 
 import type { IncomingHttpHeaders } from 'node:http'
 import { binaryModeEvent, type ParsedEvent, parseMessage } from '../../schemas/event/cloud-event.js'
@@ -131,13 +131,13 @@ async function takeAll(intake: EventIntake, call: ApiCall, seat: Seat) {
   return { status: 204 }
 }
 
-/** All of the request is refused for a reason that the sender cannot mend. */
+/** The answer to a request that is refused as a whole for a reason that the sender cannot fix. */
 function stoppedProblem({ detail }: EventVerdict, rejected?: readonly EventVerdict[]): Problem {
   const extra = rejected === undefined ? {} : { accepted: 0, rejected }
   return unavailable(503, partitionStopped, detail, stoppedRetryAfterSeconds, extra)
 }
 
-/** Refuses while the pipeline is behind or a limit on requests in flight is reached; releases what `work` held. */
+/** Runs `work`, unless the pipeline is behind or too many requests are in flight; then gives back its place and bytes. */
 async function admitted<T>(intake: EventIntake, call: ApiCall, work: (seat: Seat) => Promise<T>): Promise<T> {
   const pressure = intake.pressure()
   if (pressure.kind === 'slow') {
@@ -218,16 +218,16 @@ function unreadable({ code, detail }: Rejection): Problem {
   return new Problem(400, code, detail, { errors: [{ pointer: '', code, detail }] })
 }
 
-/** CloudEvents HTTP binding, section 3: structured and batched modes are told by the content type, else `ce-` headers. */
+/** CloudEvents HTTP binding, section 3: binary mode has `ce-` headers and no CloudEvents content type. */
 function isBinaryMode(headers: IncomingHttpHeaders): boolean {
   if (/^\s*application\/cloudevents/i.test(headers['content-type'] ?? '')) return false
   return ['ce-specversion', 'ce-id', 'ce-source', 'ce-type'].some(name => headers[name] !== undefined)
 }
 
-/** Plans before subscriptions before usage, so that a request with all three parks no event. */
+/** Plans come first, then subscriptions, then usage, so that no event of a request with all three is parked. */
 const publishOrder: readonly EventStream[] = ['CATALOG', 'LIFECYCLE', 'METERING']
 
-/** The receipts, once all chunks have landed. Else throws a `Problem` of 503 that names those that did. */
+/** The receipts, once all chunks have landed. Otherwise throws a `Problem` of 503 that names the landed chunks. */
 async function publish(intake: EventIntake, sorted: SortedEvents): Promise<readonly Receipt[]> {
   const receipts: Receipt[] = []
   for (const stream of publishOrder) {

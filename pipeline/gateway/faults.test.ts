@@ -1,4 +1,4 @@
-// The gateway with a broker that is killed and with clients that misbehave; a canary shows that it can fail.
+// The gateway with a broker that is killed and with clients that misbehave; a canary shows that this test can fail.
 
 import { once } from 'node:events'
 import { connect as connectSocket, type Socket } from 'node:net'
@@ -55,7 +55,7 @@ interface Posted {
   readonly receipts: readonly Receipt[]
 }
 
-/** Posts from four producers while the broker is killed three times; what was acknowledged, and how it was refused. */
+/** Posts from four producers while the broker is killed three times; returns the acknowledged events and the refusals. */
 async function postWhileKilled(url: string, prefix: string) {
   const acknowledged: Posted[] = []
   const refusedCodes = new Set<string>()
@@ -75,7 +75,7 @@ async function postWhileKilled(url: string, prefix: string) {
   for (let killed = 0; killed < 3; killed += 1) {
     await new Promise(resolve => setTimeout(resolve, 300))
     await broker.kill()
-    // Long enough in the last round that the deadline passes and producers are told.
+    // The last outage lasts until the publish deadline has passed and producers get a 503.
     await new Promise(resolve => setTimeout(resolve, killed === 2 ? 2_500 : 100))
     await broker.restart()
   }
@@ -85,7 +85,7 @@ async function postWhileKilled(url: string, prefix: string) {
   return { acknowledged, refusedCodes }
 }
 
-/** The acknowledged events that lie nowhere, and those that lie elsewhere than their receipts say. */
+/** The acknowledged events that are not stored, and those that are stored elsewhere than their receipts say. */
 async function missing(acknowledged: readonly Posted[]) {
   const stored = new Set<unknown>()
   const idsBySequence = new Map<number, Set<unknown>>()
@@ -201,7 +201,7 @@ test('one partition that has stopped refuses its customers alone, by name, and t
   expect((await post(`${served.url}/v1/events`, [usage('a', there)])).status).toBe(202)
 })
 
-/** A request whose body is promised and not sent. */
+/** Sends the headers of a request, with a content length, and no body. */
 async function halfRequest(promised: number, url = served.url): Promise<Socket> {
   const socket = connectSocket(Number(new URL(url).port), '127.0.0.1')
   await once(socket, 'connect')

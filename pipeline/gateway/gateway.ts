@@ -1,6 +1,6 @@
-// The gateway as one thing with a life: what `main` composes. Contract section 7.
-// Owns: the HTTP server, admission, the publisher. Does not own: the connection to the broker, the streams, the keys'
-// bucket, what readiness and pressure mean; they are handed in.
+// Creates the gateway: start, drain, close. Contract section 7.
+// Owns: the HTTP server, admission, the publisher. The caller hands in the connection to the broker, the streams, the
+// API keys, and the functions that tell readiness and pressure.
 //
 //   created ──start──▶ serving ──drain──▶ draining (in-flight finish, new ones get 503) ──close──▶ closed
 
@@ -24,18 +24,18 @@ import { Turns } from './turns.js'
 export interface GatewayOptions {
   /** Default `127.0.0.1`. */
   readonly host?: string
-  /** Default 0: a free one. */
+  /** Default 0: a free port. */
   readonly port?: number
   readonly nc: NatsConnection
   readonly js: JetStreamClient
   readonly partitions: number
-  /** A `KeyRing`, or `open` where nobody is asked for a key. */
+  /** A `KeyRing`, or `open` to require no key. */
   readonly keys: Authentication
   readonly limits?: Partial<GatewayLimits>
   readonly log: Logger
-  /** Asked for every event request; must be cheap. */
+  /** Called for every event request; must be cheap. */
   readonly pressure: () => Pressure
-  /** Partitions that have stopped, and why. Default: none. */
+  /** Stopped partitions, each with the reason. Default: none. */
   readonly stoppedPartitions?: () => ReadonlyMap<number, string>
   readonly readiness: () => Readiness
   readonly version: string
@@ -47,7 +47,7 @@ export interface GatewayOptions {
 export interface Gateway {
   /** Listens. Rejects when the port is taken. */
   start(): Promise<{ readonly url: string; readonly port: number }>
-  /** Refuses new work with 503 and resolves when what is at work is answered, or the deadline has passed. */
+  /** Refuses new requests with 503; resolves when the requests under way are answered, or at the deadline. */
   drain(): Promise<void>
   /** Stops listening and ends every connection. Idempotent. */
   close(): Promise<void>
@@ -100,7 +100,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       closing ??= (async () => {
         const closed = app.close()
         await within(limits.drainMs, requests.idle())
-        // Node counts a connection that never sent a request as busy, and would wait for it.
+        // Node counts a connection that never sent a request as busy, and would wait for that connection.
         app.server.closeAllConnections()
         await closed
       })()

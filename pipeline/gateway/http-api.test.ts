@@ -1,4 +1,4 @@
-// The surface of the HTTP API: refusals, routes, and the document that describes them.
+// The HTTP API as a whole: refusals, routes, and the OpenAPI document that describes them.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parseInstant } from '../../schemas/time.js'

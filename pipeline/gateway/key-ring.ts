@@ -15,7 +15,7 @@ import { type Problem, unavailable } from './problem.js'
 import type { Caller, Scope } from './scopes.js'
 
 export interface KeyVerifier {
-  /** The owner of the token, or undefined. Throws a `Problem` of 503 while the key cannot be looked up. */
+  /** The caller that the token identifies, or undefined. Throws a `Problem` of 503 while its key cannot be looked up. */
   verify(token: string): Promise<Caller | undefined>
 }
 
@@ -24,16 +24,16 @@ interface HeldKey {
   readonly caller: Caller
   readonly revision: number
   readonly isRevoked: boolean
-  /** Infinity: never. */
+  /** Infinity: the key never expires. */
   readonly expiresAtMs: number
 }
 
 const nobody = Buffer.alloc(32)
-/** How long an id that was not found is not looked up again. At most `maxAbsent` ids are remembered. */
+/** How long an id that was not found is not looked up again. The ring remembers at most `maxAbsent` such ids. */
 const absentForMs = 2_000
 const maxAbsent = 10_000
 const rewatchMs = 1_000
-/** How long after a failed look-up none is tried, so that requests do not pile up during an outage. */
+/** For how long after a failed look-up no other is tried, so that requests do not pile up during an outage. */
 const outOfReachMs = 500
 const retryAfterSeconds = 2
 
@@ -96,7 +96,7 @@ export class KeyRing implements KeyVerifier {
     return held
   }
 
-  /** The watch and a look-up may bring the same key in any order; the higher revision counts. */
+  /** Keeps the higher revision, since the watch and a look-up may bring the same key in any order. */
   #hold(record: ApiKeyRecord, revision: number): void {
     const known = this.#held.get(record.key_id)
     if (known !== undefined && known.revision > revision) return

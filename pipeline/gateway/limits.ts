@@ -5,31 +5,31 @@ export interface GatewayLimits {
   readonly maxEvents: number
   /** Bytes of one body, on the wire and after decompression. Default 8 MB (8,000,000). */
   readonly maxBodyBytes: number
-  /** A body must have come by then. Default 30 s. */
+  /** The time within which a whole body must arrive. Default 30 s. */
   readonly bodyTimeoutMs: number
-  /** A body of which nothing comes for so long is given up. Default 10 s. */
+  /** A body that receives no bytes for this long is given up. Default 10 s. */
   readonly bodyIdleMs: number
-  /** The headers of a request must have come by then. Default 10 s. */
+  /** The time within which the headers of a request must arrive. Default 10 s. */
   readonly headersTimeoutMs: number
-  /** Open connections; beyond, the one without a request for longest makes room. Default 1,000. */
+  /** Open connections; above the limit the one idle for longest is closed. Default 1,000. */
   readonly maxConnections: number
-  /** Event requests at work at once. Default 256; beyond: 429. */
+  /** Event requests under way at once; above the limit: 429. Default 256. */
   readonly maxInFlightRequests: number
-  /** Bytes of bodies at work at once. Default 128 MB; beyond: 429. */
+  /** Bytes of their bodies at once; above the limit: 429. Default 128 MB. */
   readonly maxInFlightBytes: number
-  /** How much of the two one API key may hold. Default one half. */
+  /** The fraction of these two limits that one API key may hold. Default one half. */
   readonly callerShare: number
   /** Larger bodies are read one at a time, callers taking turns. Default 64 KiB. */
   readonly largeBodyBytes: number
-  /** Events of many requests share a message up to this size. Default 1 MiB, less where the broker takes less. */
+  /** Events of many requests share a message up to this size. Default 1 MiB, less if the broker accepts less. */
   readonly messageBytes: number
-  /** One try to publish. Default 5 s. */
+  /** One attempt to publish. Default 5 s. */
   readonly publishAttemptMs: number
-  /** All tries of one message, from the moment the request asked for it. Default 15 s; then 503. */
+  /** All attempts for one message, counted from the request; after that the answer is 503. Default 15 s. */
   readonly publishDeadlineMs: number
-  /** `Retry-After` when the broker is out of reach or too much is at work. Default 2 s. */
+  /** `Retry-After` when the broker is out of reach or too many requests are under way. Default 2 s. */
   readonly retryAfterSeconds: number
-  /** How long `drain` waits for requests at work. Default 20 s. */
+  /** How long `drain` waits for requests under way. Default 20 s. */
   readonly drainMs: number
 }
 

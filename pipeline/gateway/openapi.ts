@@ -77,7 +77,7 @@ function operationOf(route: ApiRoute, problem: Json, components: Record<string, 
 
 function requestBodyOf({ contentTypes, binary }: ApiBodyDoc, schema: Json): Json {
   const content: Record<string, Json> = Object.fromEntries(contentTypes.map(type => [type, { schema }]))
-  // OpenAPI 3.1: bytes of a media type have no schema but what describes them.
+  // OpenAPI 3.1: a binary media type has no schema other than its description.
   if (binary !== undefined) content[binary.contentType] = { schema: { description: binary.description } }
   return { required: true, content }
 }
@@ -124,7 +124,7 @@ function contentOf(doc: ApiResponseDoc, components: Record<string, unknown>): Js
   return { [doc.contentType ?? jsonType]: { schema: schemaOf(doc.schema, 'output', components) } }
 }
 
-/** The JSON schema; what has an id (zod puts it into `$defs`) is moved to the components and referred to. */
+/** The JSON schema; parts that have an id (zod puts them into `$defs`) become components, named by `$ref`. */
 function schemaOf(schema: z.ZodType, io: 'input' | 'output', components: Record<string, unknown>): Json {
   const { $schema: _dialect, $defs, ...root } = z.toJSONSchema(schema, { io, unrepresentable: 'any' })
   for (const [id, definition] of Object.entries($defs ?? {})) components[id] = relinked(definition)

@@ -1,5 +1,5 @@
-// What the API answers when it refuses: application/problem+json (RFC 9457), everywhere, 404 and 405 included.
-// Invariants: `code` is stable snake_case text that clients may switch on; nothing of a bug's message or stack leaves.
+// How the API refuses: application/problem+json (RFC 9457) on every route, 404 and 405 included.
+// Invariants: `code` is stable snake_case text that clients may switch on; no answer shows the message or stack of a bug.
 
 import { z } from 'zod'
 import { issueWords } from '../../schemas/issue-words.js'
@@ -33,7 +33,7 @@ export interface ProblemOptions {
   readonly cause?: unknown
 }
 
-/** Thrown by a handler to answer with a refusal; the server turns it into the response. */
+/** A handler throws this to refuse a request; the server turns it into the response. */
 export class Problem extends Error {
   override readonly name = 'Problem'
   readonly status: number
@@ -63,7 +63,7 @@ export class Problem extends Error {
   }
 }
 
-/** A refusal that a later try may not meet. `Retry-After` is in whole seconds, at least one. */
+/** A temporary refusal: a later attempt may succeed. `Retry-After` is in whole seconds, at least one. */
 export function unavailable(
   status: 429 | 503,
   code: string,
@@ -78,7 +78,7 @@ export function unavailable(
   })
 }
 
-/** The problems of a value that a zod schema refused. `root` is put before each pointer (`?` for a query). */
+/** A `Problem` for a value that a zod schema refused. `root` is put before each pointer (`?` for a query). */
 export function invalidRequest(error: z.ZodError, root: '' | '?' = ''): Problem {
   const errors = error.issues.flatMap(issue => {
     const names = issue.code === 'unrecognized_keys' ? issue.keys : [undefined]

@@ -1,6 +1,6 @@
-// Reads a request's body: bounded in bytes and in time, decompressed when it came compressed.
-// Invariants: memory never exceeds the limit by more than one chunk, whatever was declared and however small the
-// compressed form is; decompression runs off the main thread.
+// Reads a request's body within limits of bytes and time, and decompresses it.
+// Invariants: memory never exceeds the limit by more than one read of the socket, whatever length was declared and
+// however small the compressed form is; decompression runs off the main thread.
 
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
@@ -13,9 +13,9 @@ export interface BodyLimits {
   readonly timeoutMs: number
   /** Fails when no bytes arrive for this long. */
   readonly idleMs: number
-  /** Counts bytes that have arrived; false when a limit is reached. Absent: only `maxBytes` holds. */
+  /** Counts bytes that have arrived; false when a limit is reached. Absent: only `maxBytes` applies. */
   readonly take?: (bytes: number) => boolean
-  /** `Retry-After` when `take` answers false. */
+  /** `Retry-After` when `take` returns false. */
   readonly retryAfterSeconds: number
 }
 
@@ -34,17 +34,17 @@ const encodings: ReadonlyMap<string, Inflate> = new Map<string, Inflate>([
   ...zstd(),
 ])
 
-/** Offered from Node 22.15 on, which has zstd. */
+/** The zstd decoder, which Node has from 22.15 on; empty on an older version. */
 function zstd(): [string, Inflate][] {
   const found: unknown = Reflect.get(zlib, 'zstdDecompress')
   if (typeof found !== 'function') return []
   return [['zstd', promisify(found as typeof zlib.gunzip) as Inflate]]
 }
 
-/** Named in the answer to an unknown encoding, and in the OpenAPI document. */
+/** The encodings named in the answer to an unknown encoding, and in the OpenAPI document. */
 export const acceptedEncodings: readonly string[] = ['identity', ...encodings.keys()]
 
-/** Up to this multiple of the limit the rest of a body is read and dropped, so that the client can read its 413. */
+/** The rest of a too large body is read and dropped up to this multiple of the limit, so that the client gets its 413. */
 const swallowFactor = 4
 
 /** The body's bytes. Throws a `Problem` of 400, 408, 413 or 415, or `ClientGone`. */

@@ -1,5 +1,5 @@
-// A route of the HTTP API: one value from which the server registers it and the OpenAPI document describes it, so that
-// the two cannot part. Handlers know nothing of Fastify.
+// A route of the HTTP API: one value that the server registers and the OpenAPI document describes, so that the two always
+// agree. Handlers do not use Fastify.
 
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
@@ -11,8 +11,8 @@ import { readBody } from './read-body.js'
 import type { Caller, Scope } from './scopes.js'
 
 /**
- * Who may call: anyone, or who holds one of the scopes. `scope_or_loopback` is for what an operator on the machine
- * itself may see without a key.
+ * Who may call: anyone, or a key with one of the scopes. `scope_or_loopback` also lets a caller on this machine in
+ * without a key.
  */
 export type Access =
   | { readonly kind: 'anyone' }
@@ -29,13 +29,13 @@ export interface ApiCall {
   readonly headers: IncomingHttpHeaders
   /** The request's body, unread. */
   readonly body: Readable
-  /** Routes for anyone show more to who holds `read`. */
+  /** Routes that are open to anyone show more to a caller with the scope `read`. */
   readonly caller: Caller
 }
 
 export interface ApiReply {
   readonly status: number
-  /** An object is sent as JSON, a string as it is; absent: no body. */
+  /** An object is sent as JSON, a string unchanged; absent: no body. */
   readonly body?: unknown
   /** Default `application/json`. */
   readonly contentType?: string
@@ -52,7 +52,7 @@ export interface ApiResponseDoc {
 export interface ApiBodyDoc {
   readonly contentTypes: readonly string[]
   readonly schema: z.ZodType
-  /** A form that no schema describes. */
+  /** A binary form of the body, which no schema describes. */
   readonly binary?: { readonly contentType: string; readonly description: string }
 }
 
@@ -67,7 +67,7 @@ export interface ApiRoute {
   readonly description?: string
   readonly params?: z.ZodObject
   readonly query?: z.ZodObject
-  /** Headers worth naming in the document; not checked. */
+  /** Headers that the document names; they are not checked. */
   readonly headers?: z.ZodObject
   readonly body?: ApiBodyDoc
   /** By status. A `default` with a problem is added for all. */
@@ -75,11 +75,11 @@ export interface ApiRoute {
   handle(call: ApiCall): Promise<ApiReply>
 }
 
-/** Bodies of everything but events are small. */
+/** Bytes of a body on a route other than the event routes. */
 const maxControlBodyBytes = 64 * 1024
 const controlBodyTimeoutMs = 10_000
 
-/** Reads a small JSON body and holds it against the schema; an empty body counts as `{}`. */
+/** Reads a small JSON body and checks it against the schema; an empty body counts as `{}`. */
 export async function readJson<T extends z.ZodType>(call: ApiCall, schema: T): Promise<z.output<T>> {
   const type = call.headers['content-type']
   if (type !== undefined && !/^application\/(?:[\w.-]+\+)?json\b/i.test(type)) {
@@ -102,7 +102,7 @@ export async function readJson<T extends z.ZodType>(call: ApiCall, schema: T): P
   return parsed.data
 }
 
-/** Holds the query parameters against the schema. */
+/** Checks the query parameters against the schema. */
 export function readQuery<T extends z.ZodObject>(call: ApiCall, schema: T): z.output<T> {
   const parsed = schema.safeParse(call.query)
   if (!parsed.success) throw invalidRequest(parsed.error, '?')

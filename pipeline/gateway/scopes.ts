@@ -1,12 +1,12 @@
 // What a key may do, and who a caller is. Contract section 7, keys.
-// Invariant: a scope opens what it names and nothing else; `admin` alone includes the others.
+// Invariant: a scope allows what it names and nothing else; only `admin` includes the others.
 
 /**
  * - `ingest:usage`: send usage. `ingest:lifecycle`: send changes of customers and subscriptions, invoices, payments.
  *   `ingest:catalog`: publish prices and exchange rates.
  * - `read`: see runs, batches, reconciliation, metrics.
  * - `billing`: create billing runs and acknowledge batches.
- * - `admin`: all of these, and keys.
+ * - `admin`: all of these, and manage keys.
  */
 export const scopes = [
   'ingest:usage',
@@ -28,7 +28,7 @@ export interface Caller {
   readonly scopes: ReadonlySet<Scope>
 }
 
-/** The caller where keys are not asked for. */
+/** The caller of a gateway that requires no keys. */
 export const anybodyAllowed: Caller = { keyId: undefined, scopes: new Set<Scope>(['admin']) }
 
 /** A caller without a key, on a route that needs none. */

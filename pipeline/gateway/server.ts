@@ -1,7 +1,7 @@
-// The HTTP server around the routes: authentication, problems, limits of the connection, telemetry. Fastify is known
-// here alone.
-// Invariants: every answer that refuses is a problem (404, 405 and broken HTTP too); a bug is logged and answered with
-// 500 and nothing of its text; an unread body never keeps a connection busy for longer than the body's deadline.
+// The HTTP server around the routes: authentication, problems, limits of the connection, telemetry. Only this file uses
+// Fastify.
+// Invariants: every refusal is a problem (404, 405 and broken HTTP too); a bug is logged and answered with 500 without
+// its text; an unread body never keeps a connection busy for longer than the body's deadline.
 
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
@@ -43,7 +43,7 @@ export function httpServer(options: HttpServerOptions): FastifyInstance {
   const { limits } = options
   const app = Fastify({
     logger: false,
-    // A body has its own deadline; these end what never becomes a request.
+    // A body has its own deadline; these time-outs close connections that never complete a request.
     requestTimeout: limits.headersTimeoutMs + limits.bodyTimeoutMs + 10_000,
     http: { headersTimeout: limits.headersTimeoutMs, connectionsCheckingInterval: 1_000 },
     routerOptions: { maxParamLength: 512 },
@@ -52,7 +52,7 @@ export function httpServer(options: HttpServerOptions): FastifyInstance {
     frameworkErrors: (error, request, reply) => sendProblem(problemOf(error, options, request), reply),
   })
   capConnections(app.server, limits.maxConnections)
-  // Bodies are read by the routes that want one, so that refusals come before the bytes.
+  // The routes read the bodies themselves, so that a request can be refused before its body is read.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
   app.setErrorHandler((error, request, reply) => sendProblem(problemOf(error, options, request), reply))
@@ -134,7 +134,7 @@ function shuttingDown(): Problem {
   })
 }
 
-/** 405 with `Allow` where the path is one of ours, else 404. */
+/** 405 with `Allow` when a route has this path, else 404. */
 function unknownRoute(routes: readonly ApiRoute[], request: FastifyRequest): Problem {
   const path = request.url.split('?', 1)[0]!
   const methods = routes.filter(route => patternOf(route.path).test(path)).map(route => route.method)
@@ -149,7 +149,7 @@ function patternOf(path: string): RegExp {
   return new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}/?$`)
 }
 
-/** What is no HTTP, or came too slowly, is answered on the bare socket, since there is no request to reply to. */
+/** Answers malformed or too slow HTTP on the socket itself, since there is no request to reply to. */
 function answerBrokenHttp(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
     socket.destroy()

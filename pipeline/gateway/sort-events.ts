@@ -1,6 +1,6 @@
-// Sorts the events of one request: a verdict on each, and chunks of the accepted ones for the streams.
-// Invariants: a bad event is refused alone; the order of a request is kept within each partition; the bytes of a chunk
-// hold the events as they were sent, compared as values.
+// Sorts the events of one request: gives a verdict on each, and puts the accepted ones into chunks for the streams.
+// Invariants: a bad event is refused alone; the order of a request is kept within each partition; the events in a chunk
+// equal the events that were sent, compared as JSON values.
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type ParsedEvent, validateEvent } from '../../schemas/event/cloud-event.js'
@@ -23,7 +23,7 @@ export interface EventVerdict {
   readonly code: string
   readonly detail: string
   readonly pointer?: string
-  /** For a catalog: everything that is wrong with it. */
+  /** For a catalog: all its problems. */
   readonly errors?: readonly ProblemError[]
 }
 
@@ -36,25 +36,25 @@ export interface SortedEvents {
 export interface SortOptions {
   readonly partitions: number
   readonly arrivalMs: number
-  /** Where a chunk is cut. */
+  /** The size at which a chunk is closed. */
   readonly chunkBytes: number
   /** The most bytes of one event. */
   readonly maxEventBytes: number
   /** Whether the caller's key may send to this stream. */
   readonly maySend: (stream: EventStream) => boolean
-  /** Partitions that have stopped, and why. */
+  /** Stopped partitions, each with the reason. */
   readonly stopped: ReadonlyMap<number, string>
 }
 
 /** The code of an event whose partition has stopped: the event is good and can be sent again later. */
 export const partitionStopped = 'partition_stopped'
 
-/** Events between two turns of the event loop: some milliseconds. */
+/** How many events are sorted before the event loop may do other work: a few milliseconds. */
 const eventsPerTurn = 2_000
-/** A refused event's id is shown up to here. */
+/** A verdict shows at most this many characters of a refused event's id. */
 const shownIdLength = 256
 
-/** The events of a message of JSON. */
+/** Sorts the events of a JSON body. */
 export async function sortEvents(
   events: readonly ParsedEvent[],
   options: SortOptions,
@@ -72,8 +72,8 @@ export async function sortEvents(
 }
 
 /**
- * The rows of a batch in Arrow; `bytes` are the batch as it came. Usage stays in columns, and where all of it goes to one
- * partition the batch is passed on as it is. What else a batch may hold goes on as JSON, as everybody reads it.
+ * Sorts the rows of a usage batch in Arrow; `bytes` are the batch as received. Usage stays in columns, and a batch whose
+ * usage is all for one partition is passed on unchanged. Other events in the batch are passed on as JSON.
  */
 export async function sortBatch(
   batch: UsageBatch,
@@ -110,7 +110,7 @@ export async function sortBatch(
 
 type Verdict = Omit<EventVerdict, 'index' | 'id'>
 
-/** Puts the event into its chunk, or says why not. */
+/** Puts the event into its chunk, or returns why it is refused. */
 function takeEvent(value: unknown, builder: ChunkBuilder, options: SortOptions): Verdict | undefined {
   const parsed = validateEvent(value, options.arrivalMs)
   if (parsed.kind === 'rejected') return parsed.rejection
@@ -151,7 +151,7 @@ function takeRow(
     scopeProblem(event.type, options) ?? weirEventProblem(event) ?? stoppedProblem(event, options)
   if (problem !== undefined) return problem
   if (streamOf(event.type) !== 'METERING') return addText(event, value, builder, options)
-  // A valid event's attributes are texts or absent, and its data was the text of this row.
+  // The attributes of a valid event are strings or absent, and `data` takes back the text that the row had.
   const usage = { ...value, data: part.columns.data!.at(row) } as UsageRow
   const bytes = usageRowBytes(usage)
   if (bytes > options.maxEventBytes) return tooLarge(bytes, options)
@@ -166,7 +166,7 @@ function tooLarge(bytes: number, { maxEventBytes }: SortOptions): Verdict {
   }
 }
 
-/** The key needs the scope of the event's own stream: a key for usage cannot set prices. */
+/** Why the key may not send this event: it needs the scope of the event's stream, so a usage key cannot set prices. */
 function scopeProblem(type: string, { maySend }: SortOptions): Verdict | undefined {
   const stream = streamOf(type)
   if (maySend(stream)) return undefined
@@ -186,7 +186,7 @@ function stoppedProblem({ type, subject }: ValidEvent, options: SortOptions): Ve
   return { code: partitionStopped, detail }
 }
 
-/** Extensions that Weir does not read are passed on, as long as every later reader can write them again. */
+/** Checks extensions that Weir does not read: they are passed on only if every later reader can write them again. */
 function extensionProblem(event: object): Rejection | undefined {
   for (const [name, value] of Object.entries(event)) {
     if (typeof value !== 'object' || value === null || name === 'data') continue

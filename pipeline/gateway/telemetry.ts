@@ -1,11 +1,11 @@
-// What the gateway tells about itself, as named events; prom-client is known here alone.
-// Labels are bounded: routes and codes of ours, never anything a client chose.
+// The gateway's metrics, recorded by named events; in the gateway only this file uses prom-client.
+// Labels are bounded: they are routes and codes of the gateway, never values that a client chose.
 
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 
 export interface GatewayTelemetry {
   requestFinished(route: string, method: string, status: number, seconds: number): void
-  /** Once per request: events taken, and their bytes as received. */
+  /** Once per request: the accepted events, and their bytes as received. */
   eventsAccepted(count: number, bytes: number): void
   eventsRejected(code: string, count: number): void
   messagePublished(stream: string, events: number, bytes: number, seconds: number): void

@@ -1,4 +1,4 @@
-// Whose large body is read next.
+// The order in which callers' large bodies are parsed.
 
 import { expect, test } from 'vitest'
 import { Turns } from './turns.js'

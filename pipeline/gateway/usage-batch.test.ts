@@ -1,4 +1,4 @@
-// Batches in Arrow over HTTP: passed on or dealt out, row by row.
+// Usage batches in Arrow over HTTP: passed on unchanged, or split by partition, row by row.
 
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, test } from 'vitest'

@@ -10,7 +10,7 @@ import type { Rejection } from '../../schemas/rejection.js'
 import type { ProblemError } from './problem.js'
 
 export interface WeirEventProblem extends Rejection {
-  /** For a catalog: everything that is wrong with it, up to `maxProblems`. */
+  /** For a catalog: its problems, up to `maxProblems`. */
   readonly errors?: readonly ProblemError[]
 }
 

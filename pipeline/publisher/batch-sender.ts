@@ -1,6 +1,6 @@
-// Sends batches until they have landed: several at once, each with its own back-off, and reports the outcome of every event.
-// Invariants: a batch in the spool is removed only after it has landed, and set aside when it never can; `deliver`
-// never rejects for what the other side does.
+// Sends usage batches until they have landed, several at once, each with its own back-off, and reports the outcome of
+// every event. Invariants: a batch in the spool is removed only after it has landed, and set aside when it never can
+// land; `deliver` never rejects because of an answer or failure of the other side.
 
 import { backOffMs, pauseFor } from '../broker/back-off.js'
 import type { Settle } from './gathering.js'
@@ -19,20 +19,20 @@ export interface BatchSenderOptions {
 }
 
 export interface Delivery {
-  /** Absent: it is read from the spool when its turn comes. */
+  /** Absent: the body is read from the spool when the batch is about to be sent. */
   readonly body?: BatchBody
   readonly spooled: SpooledBatch | undefined
   readonly spool: Spool | undefined
-  /** One per event; empty when nobody waits. */
+  /** One callback per event; empty when nobody waits for the outcome. */
   readonly settle: readonly Settle[]
 }
 
 type Found =
   | { readonly kind: 'body'; readonly body: BatchBody }
-  /** Another process has sent it. */
+  /** Another process has sent the batch. */
   | { readonly kind: 'gone' }
   | { readonly kind: 'damaged'; readonly detail: string }
-  /** It stays where it is. */
+  /** The batch stays in the spool. */
   | { readonly kind: 'left' }
 
 type Settled = Exclude<SendOutcome, { kind: 'again' }>
@@ -57,7 +57,7 @@ export class BatchSender {
     return this.#trouble
   }
 
-  /** Whether a batch would have to wait now. */
+  /** Whether a new batch would have to wait now. */
   get busy(): boolean {
     return this.#slots.free === 0
   }
@@ -122,7 +122,7 @@ export class BatchSender {
     return { kind: 'left' }
   }
 
-  /** Undefined: aborted. */
+  /** Undefined: the sender was aborted. */
   async #untilSettled(body: BatchBody): Promise<Settled | undefined> {
     const { transport, limits } = this.#options
     const { signal } = this.#abort
@@ -168,7 +168,7 @@ export class BatchSender {
     await this.#leaveSpool(delivery, spool => spool.setAside(delivery.spooled!, 'refused'))
   }
 
-  /** `damaged`: why not even the spool has it. */
+  /** `damaged`: why the batch cannot be read from the spool either. */
   #giveUp({ settle, spooled }: Delivery, damaged: string | undefined): void {
     const isKept = spooled !== undefined && damaged === undefined
     if (!isKept) this.#counts.unsent += settle.length
@@ -176,14 +176,14 @@ export class BatchSender {
     for (const one of settle) one(isKept ? { kind: 'spooled' } : { kind: 'unsent', detail })
   }
 
-  /** A file that stays is sent once more at the next start, which harms nobody. */
+  /** A file that cannot be removed is sent again at the next start; Weir recognises the duplicates. */
   async #leaveSpool({ spool, spooled }: Delivery, leave: (spool: Spool) => Promise<void>): Promise<void> {
     if (spool === undefined || spooled === undefined) return
     await leave(spool).catch(error => this.inTrouble(`the spool cannot be tidied: ${String(error)}`))
   }
 }
 
-/** Undefined as soon as it is aborted. */
+/** The result of `work`; undefined as soon as the signal aborts. */
 async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
   if (signal.aborted) return undefined
   let onAbort = () => {}

@@ -1,5 +1,5 @@
-// How much a publisher holds in memory, and who waits for room.
-// Invariant: what was taken is given back exactly once, so both counts end at zero when everything is settled.
+// Counts the events and bytes that a publisher holds in memory, and queues the callers that wait for capacity.
+// Invariant: everything counted is given back exactly once, so both counts are zero when everything is settled.
 
 export interface RoomLimits {
   readonly maxBufferedEvents: number
@@ -24,13 +24,13 @@ export class BufferRoom {
     return this.#bytes
   }
 
-  /** Whether one more event of so many bytes fits. Into an empty buffer anything does. */
+  /** Whether one more event of `bytes` bytes fits. An empty buffer takes an event of any size. */
   has(bytes: number): boolean {
     const { maxBufferedEvents, maxBufferedBytes } = this.#limits
     return this.#events < maxBufferedEvents && (this.#bytes === 0 || this.#bytes + bytes <= maxBufferedBytes)
   }
 
-  /** Resolves when `has(bytes)`, those who came first being served first. */
+  /** Resolves when `has(bytes)`, in the order of the calls. */
   wait(bytes: number): Promise<void> {
     if (this.#waiting.length === 0 && this.has(bytes)) return Promise.resolve()
     return new Promise(resolve => this.#waiting.push({ bytes, resolve }))
@@ -43,7 +43,7 @@ export class BufferRoom {
 
   give(events: number, bytes: number): void {
     this.take(-events, -bytes)
-    // Whoever is let through takes one event; no more are let through than that fits.
+    // Each released caller publishes one event, so no more callers are released than there is capacity for.
     let free = this.#limits.maxBufferedEvents - this.#events
     while (free > 0 && this.#waiting.length > 0 && this.has(this.#waiting[0]!.bytes)) {
       this.#waiting.shift()?.resolve()
@@ -51,7 +51,7 @@ export class BufferRoom {
     }
   }
 
-  /** Lets everybody through, to be told that it is over. */
+  /** Releases all waiting callers; their `publish` then finds the publisher closed. */
   open(): void {
     for (const { resolve } of this.#waiting.splice(0)) resolve()
   }

@@ -1,4 +1,4 @@
-// From the publisher to the ledger: the same events by every way, with the broker killed in between, are rated once.
+// From the publisher to the ledger: the same events, sent over every transport while the broker is killed, are rated once.
 
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -1,4 +1,4 @@
-// The publisher against real servers that are killed: nothing that it took is lost, whoever dies.
+// The publisher against real servers that are killed: no event that it took is lost, whichever process dies.
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
@@ -15,7 +15,7 @@ import { type Broker, serve, startBroker, storedMessages } from '../testing/gate
 import { type PublishedEvent, type PublishResult, UsagePublisher } from './usage-publisher.js'
 
 const partitions = 4
-/** For machines that do other things too; no outcome depends on it. */
+/** A long time-out for busy machines; no outcome depends on it. */
 vi.setConfig({ testTimeout: 300_000 })
 
 let broker: Broker
@@ -40,7 +40,7 @@ const event = (id: string, i: number): PublishedEvent => ({
   data: { tokens: i },
 })
 
-/** How often each id of this prefix is in the stream, and whether it lies where its customer belongs. */
+/** How often each id of this prefix is in the stream; checks that it is on the subject of its customer. */
 async function stored(prefix: string): Promise<Map<string, number>> {
   const counts = new Map<string, number>()
   for (const { natsSubject, events } of await storedMessages(broker, 'METERING')) {
@@ -53,7 +53,7 @@ async function stored(prefix: string): Promise<Map<string, number>> {
   return counts
 }
 
-/** Publishes while the broker is killed and started again, and answers what became of each event. */
+/** Publishes while the broker is killed and started again, and returns the outcome of each event. */
 async function publishWhileKilled(publisher: UsagePublisher, prefix: string) {
   const results = new Map<string, Promise<PublishResult>>()
   let publishing = true

@@ -1,4 +1,5 @@
-// Gathers rows into batches, by lane: a batch is full by events, by bytes, or by the time that its first row waited.
+// Gathers rows into usage batches, one per lane (the NATS subject that a batch goes to). A batch is full by its number of
+// events, by its bytes, or by the time that its first row has waited.
 // Invariant: every row that was added is in exactly one batch handed to `onFull`, at the latest after the linger.
 
 import {
@@ -9,13 +10,13 @@ import {
 import type { Refusal } from './transport.js'
 
 export type PublishResult =
-  /** The broker has it on disk. */
+  /** The broker has the event on disk. */
   | { readonly kind: 'landed' }
-  /** The spool has it on disk, and it will be sent. */
+  /** The spool has the event on disk, and the event will be sent. */
   | { readonly kind: 'spooled' }
-  /** It can never be taken as it is. */
+  /** Weir can never accept the event as it is. */
   | { readonly kind: 'refused'; readonly refusal: Refusal }
-  /** The publisher was closed before it had landed. Whether it did all the same is not known: publish it again. */
+  /** The publisher was closed before it knew whether the event had landed: publish the event again. */
   | { readonly kind: 'unsent'; readonly detail: string }
 
 export type Settle = (result: PublishResult) => void
@@ -24,7 +25,7 @@ export interface FullBatch {
   readonly lane: string
   /** An Arrow stream. */
   readonly bytes: Uint8Array
-  /** As the rows were counted when they were added. */
+  /** The sum of the row sizes that were counted when the rows were added. */
   readonly rowBytes: number
   /** One per row, in order. */
   readonly settle: readonly Settle[]
@@ -45,7 +46,7 @@ interface OpenBatch {
   readonly timer: NodeJS.Timeout
 }
 
-/** Writers keep their memory; more than this many are not worth keeping. */
+/** How many idle writers are kept for reuse: each holds on to its memory. */
 const idleWritersKept = 32
 
 export class Gathering {
@@ -81,7 +82,7 @@ export class Gathering {
       writer: this.#idle.pop() ?? new UsageBatchWriter(),
       settle: [],
       rowBytes: 0,
-      // Not unref'd: a process that has nothing else to do still sends what it took.
+      // The timer is not unref'd, so that a process with nothing else to do still sends the events that it took.
       timer: setTimeout(() => this.#close(batch), this.#options.lingerMs),
     }
     this.#open.set(lane, batch)

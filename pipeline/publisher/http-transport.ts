@@ -1,11 +1,11 @@
-// Batches to the gateway: POST /v1/events. Contract section 7.
-// Invariant: only a 202 is a yes; 400, 413, 415 and 422 say that these bytes can never be taken; whatever else comes,
-// also a wrong key, may pass and is tried again.
+// Sends usage batches to the gateway: POST /v1/events. Contract section 7.
+// Invariant: only a 202 means accepted; 400, 413, 415 and 422 mean that these bytes can never be accepted; every other
+// answer, a refused key included, may be temporary and the batch is sent again.
 
 import type { BatchBody, RefusedRow, SendOutcome, Transport } from './transport.js'
 
 export interface HttpTarget {
-  /** Of the gateway, such as `http://127.0.0.1:8080`. */
+  /** The gateway's URL, such as `http://127.0.0.1:8080`. */
   readonly url: string
   /** An API key with the scope `ingest`. */
   readonly key?: string
@@ -31,14 +31,14 @@ export class HttpTransport implements Transport {
   }
 
   async start(): Promise<void> {
-    // Whether the gateway is there shows at the first batch; a producer with a spool may well start before it.
+    // The first batch shows whether the gateway answers; a producer with a spool may start before the gateway.
   }
 
   laneOf(): string {
     return ''
   }
 
-  /** The gateway sorts whatever batch it gets. */
+  /** Always true: the gateway sorts the rows of any batch. */
   knowsLane(): boolean {
     return true
   }
@@ -61,7 +61,7 @@ export class HttpTransport implements Transport {
   }
 
   async close(): Promise<void> {
-    // The sockets are the runtime's, which closes them when they are idle.
+    // The runtime owns the sockets and closes idle ones.
   }
 }
 
@@ -70,7 +70,7 @@ function outcomeOf(response: Response, text: string): SendOutcome {
   if (status === 202) {
     const answer = jsonOf(text) as { rejected?: readonly RefusedRow[] } | undefined
     if (Array.isArray(answer?.rejected)) {
-      // Nothing is wrong with these; what has landed of the batch is recognised when it comes again.
+      // These events are valid, so the batch is sent again; Weir recognises the rows that have landed.
       const stopped = answer.rejected.find(({ code }) => code === 'partition_stopped')
       if (stopped !== undefined) return { kind: 'again', detail: `${stopped.code}: ${stopped.detail}` }
       return { kind: 'landed', refused: answer.rejected }
@@ -80,7 +80,7 @@ function outcomeOf(response: Response, text: string): SendOutcome {
   const problem = (jsonOf(text) ?? {}) as { code?: unknown; detail?: unknown }
   const code = typeof problem.code === 'string' ? problem.code : `http_${status}`
   const detail = typeof problem.detail === 'string' ? problem.detail : `The gateway answered ${status}.`
-  // A refusal counts only when it is Weir's own: a proxy in between may say anything.
+  // A refusal is final only when its code shows that it is Weir's own, not that of a proxy in between.
   if (final.has(status) && typeof problem.code === 'string') {
     return { kind: 'refused', refusal: { code, detail } }
   }
@@ -98,7 +98,7 @@ function jsonOf(text: string): unknown {
   }
 }
 
-/** With the cause: the message of `fetch` itself is only "fetch failed". */
+/** The error's text with its cause, since the message of `fetch` itself is only "fetch failed". */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message

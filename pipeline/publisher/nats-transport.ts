@@ -1,8 +1,8 @@
-// Batches straight to the broker: JetStream, stream METERING.
+// Sends usage batches directly to the broker: JetStream, stream METERING.
 // Invariants:
-// 1. Only an acknowledgement of the stream is a yes, and it comes after the broker has the bytes on disk.
+// 1. Only an acknowledgement of the stream means landed; it is sent after the broker has the bytes on disk.
 // 2. Nothing is published while the connection is down: the client would buffer one copy for each attempt.
-// 3. The partition of a customer is counted as Weir counts it; the number of partitions is fixed when the stream is made.
+// 3. A customer's partition is computed as the pipeline computes it; the number of partitions is fixed with the stream.
 
 import {
   JetStreamApiError,
@@ -17,17 +17,17 @@ import { type ConnectionWatch, unlessLost, watchConnection } from '../broker/con
 import type { BatchBody, SendOutcome, Transport } from './transport.js'
 
 export interface NatsTarget {
-  /** Stays the caller's: it is not closed here. */
+  /** The caller owns the connection; the transport does not close it. */
   readonly connection: NatsConnection
   /**
-   * `discover` (default) asks the stream how many partitions there are; who may not ask publishes by customer.
-   * `by_customer` publishes to `usage.<customer>`, a message per customer, which is all that the user `publisher` may do.
+   * `discover` (default) reads the number of partitions from the stream; a user without that right publishes by customer.
+   * `by_customer` publishes to `usage.<customer>`, a message per customer: the user `publisher` may do only this.
    */
   readonly partitions?: number | 'discover' | 'by_customer'
 }
 
 const stream = 'METERING'
-/** Of the broker's `max_payload`: headers and subject. */
+/** Bytes of the broker's `max_payload` that are reserved for headers and subject. */
 const envelopeBytes = 4_096
 const maxBatchEvents = 10_000
 
@@ -38,7 +38,7 @@ export class NatsTransport implements Transport {
   readonly #js: JetStreamClient
   readonly #timeoutMs: number
   #maxPayload: number
-  /** Undefined: by customer, or not known yet. */
+  /** Undefined: the transport publishes by customer, or the number is not known yet. */
   #partitions: number | undefined
   #mode: 'discover' | 'fixed' | 'by_customer'
 
@@ -53,7 +53,7 @@ export class NatsTransport implements Transport {
   }
 
   get maxBatchBytes(): number {
-    // The client forgets what the broker said while it reconnects.
+    // The client has no `info` while it reconnects, so the last value is kept.
     this.#maxPayload = this.#nc.info?.max_payload ?? this.#maxPayload
     return this.#maxPayload - envelopeBytes
   }
@@ -70,7 +70,7 @@ export class NatsTransport implements Transport {
     this.#partitions = partitions
   }
 
-  /** Undefined when this user may not ask. */
+  /** Undefined when this user may not read the stream's configuration. */
   async #streamConfig(): Promise<StreamConfig | undefined> {
     try {
       const jsm = await jetstreamManager(this.#nc, { timeout: this.#timeoutMs, checkAPI: false })
@@ -113,7 +113,7 @@ export class NatsTransport implements Transport {
   }
 
   async close(): Promise<void> {
-    // The connection is the caller's.
+    // The caller owns the connection.
   }
 }
 
@@ -122,7 +122,7 @@ function mayNotAsk(error: unknown): boolean {
   return error instanceof PermissionViolationError || mayNotAsk(error.cause)
 }
 
-/** A refusal below 500 is final; every other error may pass, and is tried again. */
+/** A refusal with a code below 500 is final; every other error may be temporary, and is tried again. */
 function outcomeOf(error: unknown): SendOutcome {
   const detail = error instanceof Error ? error.message : String(error)
   if (error instanceof JetStreamApiError && error.status < 500) {

@@ -1,5 +1,5 @@
-// An event as a producer hands it over, and the row that it becomes. Held against the envelope's rules at once, so that a
-// producer learns of its own mistake on the spot and not from a dead letter.
+// Turns an event from a producer into a row. The event is checked against the envelope's rules at once, so that the
+// producer learns of a mistake from `publish` and not from a dead letter.
 
 import { validateEvent } from '../../schemas/event/cloud-event.js'
 import { stringifyJson } from '../../schemas/json/json-text.js'
@@ -8,19 +8,19 @@ import type { Refusal } from './transport.js'
 
 /** A usage event: the CloudEvents attributes of contract section 2. */
 export interface PublishedEvent {
-  /** With `source` the identity of the event, for ever. Default: a random UUID. */
+  /** Together with `source` the permanent identity of the event. Default: a random UUID. */
   readonly id?: string
-  /** Default: the publisher's own. */
+  /** Default: the publisher's `source`. */
   readonly source?: string
   readonly type: string
   /** The customer id. */
   readonly subject: string
-  /** When it happened. RFC 3339 text, or a Date. Default: now, so that an outage does not move it. */
+  /** When the usage happened: RFC 3339 text, or a Date. Default: the time of `publish`, however late the event lands. */
   readonly time?: string | Date
   readonly subscriptionid?: string
   readonly correlationid?: string
   readonly traceparent?: string
-  /** A number counts as JavaScript prints it; a bigint, or a text of decimals, is exact beyond that. */
+  /** A number is read as JavaScript prints it; use a bigint or decimal text for more digits. */
   readonly data: Readonly<Record<string, unknown>>
 }
 
@@ -62,21 +62,21 @@ export function rowOf(event: PublishedEvent, defaults: RowDefaults): TakenRow {
   }
   const data = jsonOf(event.data)
   if (data === undefined) return refused('invalid_data', 'The data cannot be written as JSON.', '/data')
-  // JSON.stringify makes null of NaN and the infinities, which nobody meant.
+  // JSON.stringify silently writes NaN and the infinities as null.
   if (data.includes('null') && holdsNoNumber(event.data)) {
     return refused('invalid_data', 'The data holds a number that is not finite.', '/data')
   }
-  // What validateEvent let pass: texts where the row has texts.
+  // validateEvent has checked that the attributes are strings.
   return { kind: 'ok', row: { ...attributes, time: timeText, data } as UsageRow }
 }
 
-/** The tree is no deeper than the envelope's rules let it be. */
+/** Whether a value holds NaN or an infinity. The envelope's rules bound the depth of the tree. */
 function holdsNoNumber(value: unknown): boolean {
   if (typeof value === 'number') return !Number.isFinite(value)
   return typeof value === 'object' && value !== null && Object.values(value).some(holdsNoNumber)
 }
 
-/** A circle cannot be written. */
+/** The data as JSON text; undefined when it refers to itself. */
 function jsonOf(data: unknown): string | undefined {
   try {
     return stringifyJson(data)

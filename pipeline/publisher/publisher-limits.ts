@@ -1,27 +1,27 @@
 // Every bound of a publisher, and the relations between them.
 
 export interface PublisherLimits {
-  /** A batch is sent when it has so many events. Default 10,000, which is the most. */
+  /** A usage batch is sent when it has this many events. Default 10,000, which is also the maximum. */
   readonly batchEvents: number
-  /** … or so many bytes before it is compressed. Default 1,000,000. */
+  /** A batch is sent when it has this many bytes before compression. Default 1,000,000. */
   readonly batchBytes: number
-  /** … or when its first event has waited for so long. Default 20 ms. */
+  /** A batch is sent when its first event has waited this long. Default 20 ms. */
   readonly lingerMs: number
-  /** Events that were taken and are not yet settled. Default 200,000. */
+  /** Events that were taken and have no outcome yet. Default 200,000. */
   readonly maxBufferedEvents: number
   /** Bytes of events in memory. Default 64 MB. */
   readonly maxBufferedBytes: number
   /** Bytes of batches in the spool. Default 1 GB. */
   readonly maxSpoolBytes: number
-  /** Batches on their way at once. Default 4. */
+  /** Batches being sent at once. Default 4. */
   readonly maxInFlight: number
-  /** One attempt. Default 30 s. */
+  /** Time-out of one attempt to send. Default 30 s. */
   readonly attemptMs: number
   /** The first pause after a failed attempt; it doubles, with jitter. Default 100 ms. */
   readonly retryMinMs: number
-  /** Default 10 s. */
+  /** The longest pause between attempts. Default 10 s. */
   readonly retryMaxMs: number
-  /** How long `close` waits for what is on its way. Default 30 s. */
+  /** How long `close` waits for batches that have not landed. Default 30 s. */
   readonly closeMs: number
 }
 

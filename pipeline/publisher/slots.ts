@@ -1,4 +1,4 @@
-// A semaphore: a fixed number work at once, the others wait in order.
+// A semaphore: a fixed number of callers work at once, the others wait in order.
 
 export class Slots {
   #free: number
@@ -12,7 +12,7 @@ export class Slots {
     return this.#free
   }
 
-  /** Resolves in the order of the calls; each is followed by one `leave`. */
+  /** Resolves in the order of the calls; the caller then calls `leave` once. */
   enter(): Promise<void> {
     if (this.#free > 0) {
       this.#free -= 1

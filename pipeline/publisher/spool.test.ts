@@ -1,4 +1,4 @@
-// Batches on disk: whole, counted, and there for the next process.
+// Usage batches on disk: written whole, counted against the limit, and found by the next process.
 
 import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

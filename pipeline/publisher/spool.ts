@@ -1,10 +1,10 @@
-// Batches on disk until they have landed: a folder with one file per batch, which holds the very bytes that are sent.
+// Keeps usage batches on disk until they have landed: a folder with one file per batch, which holds the bytes to send.
 // Invariants:
-// 1. A file is whole or not there: it is written under another name, synced, renamed, and the folder is synced.
-// 2. A file is removed only after its batch has landed. Two processes on one folder send twice, which Weir recognises,
-//    and lose nothing.
-// 3. What can never be sent is set aside in a folder of its own, not deleted.
-// A file: one line of JSON that says what follows, then the bytes.
+// 1. A file is whole or absent: it is written under another name, synced, renamed, and the folder is synced.
+// 2. A file is removed only after its batch has landed. Two processes on one folder lose nothing; they may send a batch
+//    twice, and Weir recognises the duplicates.
+// 3. A batch that can never be sent is moved to a folder of its own, not deleted.
+// A file has one line of JSON that describes the batch, then the bytes.
 
 import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
@@ -19,7 +19,7 @@ export interface SpooledBatch {
 
 export type SpoolRead =
   | { readonly kind: 'ok'; readonly body: BatchBody }
-  /** Somebody else has sent it. */
+  /** Another process has sent the batch and removed its file. */
   | { readonly kind: 'gone' }
   | { readonly kind: 'damaged'; readonly detail: string }
 
@@ -35,7 +35,7 @@ const headSchema = z.object({
 
 const suffix = '.batch'
 const unfinished = '.unfinished'
-/** Older than this, an unfinished file has no writer any more. */
+/** An unfinished file that is older than this was abandoned by its writer. */
 const abandonedMs = 3_600_000
 
 export class Spool {
@@ -50,7 +50,7 @@ export class Spool {
     this.#prefix = prefix
   }
 
-  /** The spool and what earlier processes left in it, oldest first. */
+  /** Opens the spool; also returns the batches that earlier processes left in it, oldest first. */
   static async open(
     folder: string,
     nowMs: number,
@@ -78,13 +78,13 @@ export class Spool {
     return this.#count
   }
 
-  /** Resolves when the batch is on disk for good. */
+  /** Resolves when the batch is synced to disk. */
   async write(body: BatchBody): Promise<SpooledBatch> {
     this.#written += 1
     const name = `${this.#prefix}-${String(this.#written).padStart(9, '0')}${suffix}`
     const bytes = Buffer.concat([Buffer.from(`${JSON.stringify(headOf(body))}\n`), body.bytes])
     const batch = { name, size: bytes.length }
-    this.#add(batch) // before it is there, so that what is being written counts
+    this.#add(batch) // before the file exists, so that a batch being written counts against the limit
     try {
       await this.#writeWhole(name, bytes)
     } catch (error) {
@@ -108,7 +108,7 @@ export class Spool {
     return { kind: 'ok', body: { lane, count, contentType, contentEncoding, bytes: body } }
   }
 
-  /** Its batch has landed. */
+  /** Removes the file of a batch that has landed. */
   async remove(batch: SpooledBatch): Promise<void> {
     await rm(join(this.#folder, batch.name), { force: true })
     this.#subtract(batch)

@@ -1,8 +1,9 @@
-// What carries batches to Weir: the gateway or the broker itself. One attempt per call; retries are the publisher's.
+// The interface that sends usage batches to Weir, over the gateway or directly to the broker. One call is one attempt; the
+// publisher retries.
 
-/** A batch as it travels. Made once: every attempt, also after a restart, sends these very bytes. */
+/** An encoded usage batch. It is encoded once: every attempt, also after a restart, sends the same bytes. */
 export interface BatchBody {
-  /** Where it goes: a NATS subject; '' by way of the gateway, which sorts by customer itself. */
+  /** The NATS subject that the batch goes to; '' over the gateway, which sorts by customer itself. */
   readonly lane: string
   readonly count: number
   readonly contentType: string
@@ -10,7 +11,7 @@ export interface BatchBody {
   readonly bytes: Uint8Array
 }
 
-/** Why Weir refused one event. Stable codes, as schemas/rejection.ts and the gateway have them. */
+/** Why Weir refused one event. The codes are the stable ones of schemas/rejection.ts and the gateway. */
 export interface Refusal {
   readonly code: string
   readonly detail: string
@@ -18,23 +19,23 @@ export interface Refusal {
 }
 
 export interface RefusedRow extends Refusal {
-  /** Place in the batch. */
+  /** Index of the row in the batch. */
   readonly index: number
   readonly id: string | null
 }
 
 export type SendOutcome =
-  /** The broker has it on disk, but for the rows that were refused. */
+  /** The broker has the batch on disk, except for the refused rows. */
   | { readonly kind: 'landed'; readonly refused: readonly RefusedRow[] }
-  /** Nobody knows, or not now. `afterMs`: no sooner. */
+  /** The outcome is unknown, or the failure is temporary. `afterMs`: wait at least this long before the next attempt. */
   | { readonly kind: 'again'; readonly detail: string; readonly afterMs?: number }
-  /** These bytes are never going to be taken. */
+  /** Weir can never accept these bytes. */
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
 export interface Transport {
-  /** Gets to know what it must know of the other side. Rejects when that is out of reach. */
+  /** Reads the settings of the other side that the transport needs. Rejects when the other side is out of reach. */
   start(): Promise<void>
-  /** Bytes of the largest batch, before it is compressed. */
+  /** Bytes of the largest batch before compression. */
   readonly maxBatchBytes: number
   readonly maxBatchEvents: number
   laneOf(subject: string): string

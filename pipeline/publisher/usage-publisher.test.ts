@@ -1,4 +1,4 @@
-// The publisher against a gateway that is played, so that every answer can be chosen.
+// The publisher against a fake gateway, so that the tests choose every answer.
 
 import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
@@ -32,7 +32,7 @@ interface Received {
 let server: Server
 let url: string
 let received: Received[]
-/** The next answers; then 202 for everything. */
+/** The next answers, in order; after them every answer is 202. */
 let answers: (Played | 'hang_up')[]
 let folder: string
 let open: UsagePublisher[]

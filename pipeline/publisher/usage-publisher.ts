@@ -1,14 +1,14 @@
-// UsagePublisher: what a producer of many events uses. It gathers events into batches of Arrow, compresses each once, and
-// sends those very bytes until Weir has them, by way of the gateway or straight to the broker.
+// UsagePublisher is for producers of many events. It gathers events into usage batches in Arrow, compresses each once, and
+// sends the same bytes until Weir has them, over the gateway or directly to the broker.
 //
 // Invariants:
-// 1. What was taken is settled exactly once: landed, spooled, refused, or, when the publisher is closed, unsent.
-// 2. `landed` comes after the broker has the event on disk, `spooled` after the spool has it.
-// 3. A batch is encoded once; every attempt, also after a restart, sends the same bytes. What lands twice is recognised
-//    by Weir, so that trying again is always safe.
-// 4. Memory, spool, attempts under way: each has a bound. Where there is no room, `publish` says so at once.
+// 1. Every event taken has exactly one outcome: landed, spooled, refused, or, when the publisher is closed, unsent.
+// 2. An event is `landed` after the broker has it on disk, `spooled` after the spool has it on disk.
+// 3. A batch is encoded once; every attempt, also after a restart, sends the same bytes. Weir recognises events that land
+//    twice, so a retry is always safe.
+// 4. Memory, spool and attempts under way have limits. When memory is full, `publish` throws at once.
 //
-//   created ──start──▶ open ──close──▶ closed (what has not landed by the deadline is unsent, or stays in the spool)
+//   created ──start──▶ open ──close──▶ closed (events not landed by the deadline are unsent, or stay in the spool)
 
 import { randomUUID } from 'node:crypto'
 import { promisify } from 'node:util'
@@ -34,7 +34,7 @@ export type { PublisherLimits } from './publisher-limits.js'
 export type { RefusedRow } from './transport.js'
 
 export interface SpoolOptions {
-  /** One folder per publisher. Made when it is missing. */
+  /** One folder per publisher. Created when it is missing. */
   readonly folder: string
   /** When `publish` resolves: at `landed` (default), or already when the event is on disk in the spool. */
   readonly resolveWhen?: 'landed' | 'spooled'
@@ -43,24 +43,24 @@ export interface SpoolOptions {
 export interface UsagePublisherOptions {
   /** The gateway's URL and a key, or a connection to the broker. */
   readonly to: HttpTarget | NatsTarget
-  /** Of events that name none. */
+  /** The `source` of events that name none. */
   readonly source?: string
   /** Default `gzip`. */
   readonly compression?: 'gzip' | 'none'
-  /** Without one, what has not landed is lost with the process. */
+  /** Without a spool, events that have not landed are lost when the process ends. */
   readonly spool?: SpoolOptions
   readonly limits?: Partial<PublisherLimits>
-  /** An event was refused that had been taken, maybe by an earlier process. */
+  /** Called when Weir refuses an event that was taken, possibly by an earlier process. */
   readonly onRefused?: (row: RefusedRow) => void
-  /** Sending or spooling fails; undefined: it works again. */
+  /** Called when sending or spooling fails, and with undefined when it works again. */
   readonly onTrouble?: (detail: string | undefined) => void
   /** Default Date.now. */
   readonly nowMs?: () => number
-  /** In [0, 1), for the jitter of retries. Default Math.random. */
+  /** A random number in [0, 1) for the jitter of retries. Default Math.random. */
   readonly random?: () => number
 }
 
-/** Cumulative but for what is `buffered` and `spooled…`. */
+/** Cumulative counts, except `buffered` and `spooled…`, which are current. */
 export interface PublisherStats {
   readonly taken: number
   readonly landed: number
@@ -87,7 +87,7 @@ export class PublisherError extends Error {
 }
 
 const gzip = promisify<zlib.InputType, zlib.ZlibOptions, Buffer>(zlib.gzip)
-/** The fastest level: texts that repeat shrink nearly as well. */
+/** The fastest level; it compresses repeated texts nearly as well as the slower ones. */
 const gzipLevel = 1
 
 export class UsagePublisher {
@@ -119,7 +119,7 @@ export class UsagePublisher {
     })
   }
 
-  /** Opens the spool and begins to send what an earlier process left in it; answers how many batches that are. */
+  /** Opens the spool, begins to send the batches that an earlier process left in it, and returns their number. */
   async start(): Promise<{ readonly leftBatches: number }> {
     await this.#transport.start()
     let left: readonly SpooledBatch[] = []
@@ -135,8 +135,8 @@ export class UsagePublisher {
   }
 
   /**
-   * Takes the event at once, or throws a PublisherError: `buffer_full` where there is no room. The promise never
-   * rejects; it need not be awaited.
+   * Takes the event at once, or throws a PublisherError: `buffer_full` when memory is full. The promise never rejects
+   * and need not be awaited.
    */
   publish(event: PublishedEvent): Promise<PublishResult> {
     if (this.#state !== 'open') throw new PublisherError('not_open', `The publisher is ${this.#state}.`)
@@ -160,18 +160,18 @@ export class UsagePublisher {
     })
   }
 
-  /** Resolves when there is room for an event of so many bytes: what to await before `publish`. */
+  /** Resolves when an event of `bytes` bytes fits into memory; await it before `publish`. */
   room(bytes = 4_096): Promise<void> {
     return this.#state === 'open' ? this.#room.wait(bytes) : Promise.resolve()
   }
 
-  /** Sends what is gathered without waiting for more, and resolves when everything taken so far is settled and sent. */
+  /** Sends the gathered events without waiting for more; resolves when all events taken so far are settled and sent. */
   async flush(): Promise<void> {
     this.#gathering.closeAll()
     await Promise.all(this.#work)
   }
 
-  /** Takes nothing more, sends what it has, and gives up at the deadline. Idempotent. */
+  /** Takes no more events, sends those it has, and gives up at the deadline. Idempotent. */
   async close(): Promise<PublisherStats> {
     if (this.#state === 'open') {
       this.#state = 'closed'
@@ -182,7 +182,7 @@ export class UsagePublisher {
     return this.stats()
   }
 
-  /** Gives up at once: what has not landed is unsent, or stays in the spool. */
+  /** Gives up at once: events that have not landed are unsent, or stay in the spool. */
   async abort(): Promise<void> {
     this.#state = 'closed'
     this.#room.open()
@@ -212,7 +212,7 @@ export class UsagePublisher {
     void work.finally(() => this.#work.delete(work))
   }
 
-  /** From a full batch to its end. Its bytes count in memory until they are sent, or on disk and not about to be. */
+  /** Encodes, spools and sends a full batch. Its bytes count as memory until they are sent, or only the spool has them. */
   async #carry(full: FullBatch): Promise<void> {
     const { settle, rowBytes } = full
     const body = await this.#bodyOf(full)
@@ -242,7 +242,7 @@ export class UsagePublisher {
     }
   }
 
-  /** Undefined: there is no spool, no room in it, or the disk does not take it. The batch stays in memory then. */
+  /** Undefined when there is no spool, the spool is full, or the write fails; the batch then stays in memory. */
   async #spooled(body: BatchBody): Promise<SpooledBatch | undefined> {
     const spool = this.#spool
     if (spool === undefined || spool.bytes + body.bytes.length > this.#limits.maxSpoolBytes) return undefined
