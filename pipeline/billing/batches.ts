@@ -14,16 +14,16 @@ export interface SealedLine {
 
 export type SealedMessageLine =
   | { readonly kind: 'line'; readonly runId: string; readonly charge: Charge }
-  /** What cannot be read: no batch can hold it. */
+  /** A line that cannot be read; no billing batch can hold it. */
   | { readonly kind: 'unreadable'; readonly content: string; readonly detail: string }
   | { readonly kind: 'end'; readonly end: SealedEnd }
 
-/** Trouble with what the ledger holds, which no retry heals. */
+/** The ledger holds wrong sealed lines; a retry does not help. */
 export class SealedLinesError extends Error {
   override readonly name = 'SealedLinesError'
 }
 
-/** The lines of one `ledger.<p>.sealed` message (NDJSON), each by itself. */
+/** The lines of one `ledger.<p>.sealed` message (NDJSON), each parsed separately. */
 export function sealedMessageLines(bytes: Uint8Array): SealedMessageLine[] {
   return new TextDecoder('utf-8', { fatal: true })
     .decode(bytes)
@@ -50,7 +50,7 @@ function jsonOf(text: string): unknown {
   }
 }
 
-/** By entity, in the order in which they are published. The same lines in any order give the same batches. */
+/** The billing batches by entity, in publishing order. The same lines in any order give the same batches. */
 export function batchesOf(
   run: BillingRunRecord,
   lines: readonly SealedLine[],
@@ -87,7 +87,7 @@ export function batchesOf(
   return byEntity
 }
 
-/** Of one group, in order. A charge alone is within 38 digits, so that no batch is without one. */
+/** Cuts one group, in order. One charge alone has at most 38 digits, so every batch has at least one charge. */
 function cut(charges: readonly Charge[], linesPerBatch: number): Charge[][] {
   const slices: Charge[][] = []
   let slice: Charge[] = []

@@ -11,7 +11,7 @@ export interface CreateArguments extends GatewayArguments {
   readonly cutoff: string
   readonly entity?: string
   readonly idempotencyKey?: string
-  /** Say what the run would bill, and bill nothing. */
+  /** Show what the run would bill, and bill nothing. */
   readonly preview?: boolean
   /** Return only when the batches are published; a preview always waits. */
   readonly wait?: boolean
@@ -136,7 +136,7 @@ function describeRun(run: RunWire): string {
   ].join('\n')
 }
 
-/** Which partitions the run waits for. `stoppedOnly`: those that will not seal by themselves. */
+/** The partitions that the run waits for. `stoppedOnly`: only those that will not seal by themselves. */
 function waitingLines({ waiting_for: waiting = [] }: RunWire, stoppedOnly: boolean): string[] {
   const running = waiting.filter(({ stopped }) => stopped === null).map(({ partition }) => partition)
   const lines = waiting

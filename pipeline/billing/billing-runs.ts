@@ -1,11 +1,11 @@
-// Billing runs: orders one, and reports its progress.
+// Orders billing runs, and reports their progress.
 // Invariants:
-// 1. The same request is the same run, whoever asks and how often: the run's id follows from the request.
-// 2. A run includes everything that the broker had acknowledged when it was asked for.
-// 3. A crash between the record and the order is healed by the next request, and by `resume` at start; partitions
-//    ignore an order that they have seen.
-// 4. A run of an entity that no customer has does nothing, and is reported as `unknown_entity` once every partition has
-//    looked. A later request for it is a new run.
+// 1. The same request always means the same run: the run's id is computed from the request.
+// 2. A run includes everything that the broker had acknowledged when the run was requested.
+// 3. After a crash between the record and the order, the next request, or `resume` at start, publishes the order;
+//    partitions ignore an order that they have seen.
+// 4. A run of an entity without customers does nothing, and is reported as `unknown_entity` once every partition has
+//    answered. A later request for that entity is a new run.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
@@ -40,7 +40,7 @@ export interface BillingRunsOptions {
   readonly runs: KV
   readonly partitions: number
   readonly nowMs: () => number
-  /** Partitions that have stopped, and why. */
+  /** Stopped partitions, each with the reason. */
   readonly stoppedPartitions: () => ReadonlyMap<number, string>
   /** How long a request of one entity, or of a preview, waits for the partitions. */
   readonly answerWithinMs?: number
@@ -163,7 +163,7 @@ export class BillingRuns implements BillingApi {
       ordered: false,
     }
     await this.#createKey(runKeys.record(runId), JSON.stringify(record))
-    // Another process may have been first: what the bucket holds is the run.
+    // Another process may have written the record first; the record in the bucket counts.
     const kept = await this.#record(runId)
     if (kept === undefined) throw new Error(`the record of billing run ${runId} vanished`)
     return kept
@@ -210,7 +210,7 @@ export class BillingRuns implements BillingApi {
     return entry === null ? undefined : billingRunRecordSchema.parse(entry.json())
   }
 
-  /** In the order in which they were asked for. */
+  /** All runs in the order of their requests. */
   async #records(): Promise<BillingRunRecord[]> {
     const found: FoundRun[] = []
     for (const key of await bucketKeys(this.#options.jsm, runsBucket, 'run.*')) {
@@ -227,7 +227,7 @@ export class BillingRuns implements BillingApi {
     return entry === null ? undefined : billingRunProgressSchema.parse(entry.json())
   }
 
-  /** Writes a key that is not there yet; leaves one that is. */
+  /** Writes a key that does not exist yet; leaves an existing one unchanged. */
   async #createKey(key: string, value: string): Promise<void> {
     try {
       await this.#options.runs.create(key, value)
@@ -237,7 +237,7 @@ export class BillingRuns implements BillingApi {
   }
 }
 
-/** `attempt`: how often the request was in vain before. A preview is another one whenever it is asked for. */
+/** `attempt`: how often the request met an unknown entity before. Every request for a preview is a new run. */
 function runIdOf(request: BillingRunRequest, attempt: number, nowMs: number): string {
   const again = attempt === 0 ? [] : ['again', attempt]
   if (request.idempotencyKey !== undefined) return stableId('br', 'key', request.idempotencyKey, ...again)
@@ -253,7 +253,7 @@ function runIdOf(request: BillingRunRequest, attempt: number, nowMs: number): st
   )
 }
 
-/** What a record that an Idempotency-Key names says otherwise than the request. */
+/** How the record of an Idempotency-Key differs from the request with the same key. */
 function differenceOf(record: BillingRunRecord, request: BillingRunRequest): string | undefined {
   const isSame =
     record.cutoff === formatInstant(request.cutoffNs) &&
@@ -309,7 +309,7 @@ function viewOf(
   }
 }
 
-/** Partitions that have not sealed yet; `stopped` says why one will not by itself. */
+/** Partitions that have not sealed yet; `stopped` gives the reason when one has stopped. */
 function waitingFor(
   record: BillingRunRecord,
   progress: BillingRunProgress | undefined,

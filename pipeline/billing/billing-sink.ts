@@ -1,11 +1,11 @@
 // The billing sink: sealed charges in, billing batches out.
 // Invariants:
-// 1. A run becomes batches only when every partition has sealed it, and then always the same batches: the lines are
-//    sorted, the cut is fixed, the ids follow from the run.
-// 2. A batch is in `BILLING` once. Batches are appended behind the last of their subject under a fence; whoever comes
-//    second reads what is there and goes on behind it.
-// 3. The batches of a preview are made alike, kept in `weir_runs` for a day, and never published.
-// 4. The ledger is the only memory: lines are read from it again whenever a partition's end arrives.
+// 1. A run becomes billing batches only when every partition has sealed it, and always the same batches: the lines are
+//    sorted, the cut is fixed, the ids are computed from the run.
+// 2. A batch is in `BILLING` once. Batches are appended after the last of their subject under a fence; a second process
+//    reads the batches that are there and continues after them.
+// 3. The batches of a preview are made in the same way, kept in `weir_runs` for a day, and never published.
+// 4. No lines are kept in memory: they are read from the ledger again whenever a partition's `end` line arrives.
 // 5. A line that cannot be read is set aside alone when its run is published; the others become batches.
 
 import { Buffer } from 'node:buffer'
@@ -118,7 +118,7 @@ async function publishRun(
 interface UnreadableLine {
   readonly partition: number
   readonly sequence: number
-  /** Among the lines of its message. */
+  /** Index among the lines of its message. */
   readonly index: number
   readonly content: string
   readonly detail: string
@@ -161,7 +161,7 @@ async function readSealed(
   const lines: SealedLine[] = []
   const unreadable: UnreadableLine[] = []
   const ends = new Map<number, SealedEnd>()
-  /** By partition: what may be of any run, until the end that follows says of which it is. */
+  /** Unreadable lines by partition; the `end` line that follows tells which run they belong to. */
   const pending = new Map<number, UnreadableLine[]>()
   for await (const message of readStretch(js, stretch, signal)) {
     const partition = Number(message.subject.split('.')[1])
@@ -182,7 +182,7 @@ async function readSealed(
   return { lines, unreadable, ends }
 }
 
-/** What a partition says that it sealed must be what was read. */
+/** Asserts that the lines read are as many as each partition says it sealed. */
 function assertComplete(runId: string, { lines, unreadable, ends }: Sealed): void {
   for (const [partition, end] of ends) {
     const found = [...lines, ...unreadable].filter(line => line.partition === partition).length
@@ -194,7 +194,7 @@ function assertComplete(runId: string, { lines, unreadable, ends }: Sealed): voi
   }
 }
 
-/** Appends what is missing (invariant 2) and returns where every batch lies. */
+/** Appends the missing batches (invariant 2) and returns the position of every batch. */
 async function publishBatches(
   options: BillingSinkOptions,
   natsSubject: string,

@@ -1,4 +1,4 @@
-// Billing runs and their batches: the feed that makes sealed charges into batches, and the routes.
+// The billing feature: the feed that makes sealed charges into billing batches, and the routes of billing runs.
 
 import type { Feature } from '../feature/feature.js'
 import { BillingRuns } from './billing-runs.js'

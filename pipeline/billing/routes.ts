@@ -1,5 +1,5 @@
-// The billing-run routes of contract section 7, over an interface: the gateway speaks HTTP, what a run does is
-// decided by whoever implements `BillingApi` (billing-runs.ts).
+// The billing-run routes of contract section 7. They translate HTTP to the interface `BillingApi`, which billing-runs.ts
+// implements.
 
 import { z } from 'zod'
 import { jsonType } from '../../schemas/event/media-types.js'
@@ -11,7 +11,7 @@ export interface BillingRunRequest {
   readonly cutoffNs: bigint
   /** Absent: all entities. */
   readonly entityId?: string
-  /** Say what the run would bill, and bill nothing. */
+  /** Show what the run would bill, and bill nothing. */
   readonly preview?: boolean
   /** The same key and request give the same run; the same key and another request are a conflict. */
   readonly idempotencyKey?: string
@@ -25,7 +25,7 @@ export type BillingAnswer<T> =
   | { readonly kind: 'gone'; readonly code: string; readonly detail: string }
   | { readonly kind: 'refused'; readonly code: string; readonly detail: string; readonly pointer?: string }
 
-/** A run as JSON: at least these members, and whatever else its owner shows. */
+/** A run as JSON: at least these members; the implementation may add others. */
 export interface BillingRunView {
   readonly billing_run_id: string
   readonly cutoff: string
@@ -45,13 +45,13 @@ export interface BillingBatchPage {
 }
 
 export interface BillingApi {
-  /** `created: false`: the run was there already (the same request again). */
+  /** `created: false`: the run existed already (the same request again). */
   create(
     request: BillingRunRequest,
   ): Promise<BillingAnswer<{ readonly run: BillingRunView; readonly created: boolean }>>
   get(billingRunId: string): Promise<BillingAnswer<BillingRunView>>
   list(): Promise<readonly BillingRunView[]>
-  /** Batches in order; `after` is a `batch_id`: those that follow it. */
+  /** Billing batches in order; with `after`, a `batch_id`, those that follow that batch. */
   batches(billingRunId: string, after?: string): Promise<BillingAnswer<BillingBatchPage>>
   /** Idempotent. The value is shown to the caller. */
   ack(billingRunId: string, batchId: string): Promise<BillingAnswer<Readonly<Record<string, unknown>>>>
@@ -126,7 +126,7 @@ function createRoute(billing: BillingApi): ApiRoute {
       const idempotencyKey = readIdempotencyKey(call)
       const body = await readJson(call, createBody)
       const answer = await billing.create({
-        cutoffNs: parseInstant(body.cutoff)!, // the schema has seen that it parses
+        cutoffNs: parseInstant(body.cutoff)!, // the schema has checked that it parses
         ...(body.entity_id == null ? {} : { entityId: body.entity_id }),
         ...(body.preview === undefined ? {} : { preview: body.preview }),
         ...(idempotencyKey === undefined ? {} : { idempotencyKey }),

@@ -40,7 +40,7 @@ const event = (id: string, i: number): PublishedEvent => ({
   data: { tokens: i },
 })
 
-/** How often each id of this prefix is in the stream; checks that it is on the subject of its customer. */
+/** How often each id of this prefix is in the stream; checks that it is in the partition of its customer. */
 async function stored(prefix: string): Promise<Map<string, number>> {
   const counts = new Map<string, number>()
   for (const { natsSubject, events } of await storedMessages(broker, 'METERING')) {

@@ -1,4 +1,4 @@
-// Parts that ClickHouse has put aside, broken or detached by hand: their rows are in no answer.
+// Finds parts that ClickHouse detached because they are broken, or that a person detached: no query sees their rows.
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import { type Check, checkOf, type Difference, unreadableCheck } from './report.js'

@@ -1,5 +1,5 @@
-// The rows of a few commits, the ledger's beside ClickHouse's: which are lost, doubled, added or changed.
-// The ledger's own bytes are read into a table of their own in memory, which goes when the comparison is over.
+// Compares the rows of a few commits in the ledger and in ClickHouse: which are lost, doubled, added or changed.
+// The bytes of the ledger are inserted into a temporary table in memory, which is dropped after the comparison.
 
 import { randomUUID } from 'node:crypto'
 import type { TableDescription } from '../../schemas/table-description.js'
@@ -41,7 +41,7 @@ export async function compareRows(
   }
 }
 
-/** False: there is too much of it to be read for a report. */
+/** False: the range is too large to be read for a report. */
 async function readInto(
   { clickhouse, jsm }: TableSource,
   scratch: string,
@@ -103,7 +103,7 @@ interface Surplus {
   readonly commit: string
 }
 
-/** A row that was changed is one that is missing and one, of the same name, that nobody wrote. */
+/** What happened to a row. A changed row shows as a missing row and an extra row with the same identity. */
 function fate(row: Surplus, all: readonly Surplus[]): string {
   if (row.there > 0 && row.surplus > 0) return 'doubled'
   const isChanged = all.some(

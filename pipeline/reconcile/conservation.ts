@@ -1,4 +1,4 @@
-// The conservation law, from two sides: the counters in each partition's checkpoint, and the sums that ClickHouse has.
+// Checks the conservation law on the counters in each partition's checkpoint, and compares them with ClickHouse's sums.
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import { conservationGap, type DispositionCounts, dispositions } from '../../schemas/event/dispositions.js'

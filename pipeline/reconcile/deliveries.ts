@@ -1,5 +1,5 @@
-// Connections: how many deliveries stand in each state, and whether every record that a connection took in has a delivery. That
-// the table is what DELIVERIES holds is checked by stream-tables.ts; what was refused is listed by set-aside.ts.
+// Connections: counts deliveries by state, and checks that every record that a connection took in has a delivery.
+// stream-tables.ts compares the table with DELIVERIES; set-aside.ts lists the refused records.
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { KV } from '@nats-io/kv'
@@ -17,14 +17,14 @@ export async function countDeliveries(clickhouse: ClickHouseClient): Promise<Del
   return answer.json<DeliveryTotal>()
 }
 
-/** A feed of records, and up to where its connection has taken them in. */
+/** A feed of records, and the position up to which its connection has taken them in. */
 export interface TakenUpTo {
   readonly feed: Feed
   readonly ofRecords: RecordFeed
   readonly until: number
 }
 
-/** Read before the wait: what is taken in since then may not be in the table yet. */
+/** To be called before the wait: records that are taken in later may not be in the table yet. */
 export function readTakenUpTo(feeds: readonly Feed[], sinks: KV): Promise<TakenUpTo[]> {
   const ofConnections = feeds.flatMap(feed =>
     feed.ofRecords === undefined ? [] : [{ feed, ofRecords: feed.ofRecords }],
@@ -57,7 +57,7 @@ export async function checkDelivered(source: Source, taken: readonly TakenUpTo[]
   }
 }
 
-/** Ids that one query names: its text stays far below what ClickHouse parses. */
+/** The most ids in one query, so that its text stays far below ClickHouse's limit. */
 const idsAtOnce = 2_000
 
 async function lostOf(

@@ -1,4 +1,4 @@
-// What ClickHouse has of a table, added up by ledger_sequence: the figures of any stretch are a subtraction.
+// The figures of a ClickHouse table, added up by ledger_sequence, so that a subtraction gives those of any range.
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import { addFigures, noFigures, type RowFigures, subtractFigures } from '../../schemas/rows/row-figures.js'
@@ -6,14 +6,14 @@ import type { TableDescription } from '../../schemas/table-description.js'
 import { type FigureAnswer, figureColumns, figuresOfAnswer } from '../../sinks/clickhouse/row-figures.js'
 
 export interface Bounds {
-  /** Left out where the table has no partitions. */
+  /** Absent for a table without partitions. */
   readonly partition?: number
   /** The greatest sequence that counts. */
   readonly until: number
 }
 
 export class FiguresBySequence {
-  /** Ascending, those that have rows. */
+  /** The sequences that have rows, ascending. */
   readonly #sequences: readonly number[]
   readonly #upTo: readonly RowFigures[]
 
@@ -44,7 +44,7 @@ export class FiguresBySequence {
     return new FiguresBySequence(sequences, upTo)
   }
 
-  /** Of every row up to a sequence. */
+  /** The figures of all rows up to a sequence. */
   upTo(sequence: number): RowFigures {
     let [low, high] = [0, this.#sequences.length]
     while (low < high) {
@@ -55,7 +55,7 @@ export class FiguresBySequence {
     return this.#upTo[low - 1] ?? noFigures
   }
 
-  /** Of the rows from one sequence to another, both included. */
+  /** The figures of the rows from one sequence to another, both included. */
   between(from: number, to: number): RowFigures {
     return subtractFigures(this.upTo(to), this.upTo(from - 1))
   }

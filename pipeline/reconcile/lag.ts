@@ -1,4 +1,4 @@
-// How far partitions and feeds are behind what their streams hold.
+// Reads how far partitions and feeds are behind the ends of their streams.
 
 import type { JetStreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
@@ -14,11 +14,11 @@ export interface Broker {
   readonly jsm: JetStreamManager
   /** The bucket `weir_sinks`. */
   readonly sinks: KV
-  /** Of every feature. */
+  /** The feeds of all features. */
   readonly feeds: readonly Feed[]
 }
 
-/** As the streams were made (topology.ts). */
+/** The number of partitions that the streams were created with (pipeline/broker/topology.ts). */
 export async function partitionCount(jsm: JetStreamManager): Promise<number> {
   const info = await jsm.streams.info('LEDGER')
   const count = Number(info.config.metadata?.['weir.partitions'])
@@ -27,7 +27,7 @@ export async function partitionCount(jsm: JetStreamManager): Promise<number> {
   return count
 }
 
-/** The newest checkpoints; a partition that nobody has claimed yet has none, and one that lost its own neither. */
+/** The newest checkpoint of each partition, except those never claimed and those whose checkpoint is lost. */
 export async function readCheckpoints(jsm: JetStreamManager): Promise<Checkpoint[]> {
   const found = await readPartitions(jsm)
   return found.flatMap(one => (one.kind === 'checkpoint' ? [one.checkpoint] : []))
@@ -38,7 +38,7 @@ export type PartitionReading =
   | { readonly kind: 'unborn'; readonly partition: number }
   | { readonly kind: 'lost'; readonly partition: number; readonly code: string; readonly detail: string }
 
-/** What the ledger says of each partition; one that cannot be read hides none of the others. */
+/** What the ledger holds of each partition; a partition that cannot be read does not hide the others. */
 export async function readPartitions(jsm: JetStreamManager): Promise<PartitionReading[]> {
   const partitions = Array.from({ length: await partitionCount(jsm) }, (_, partition) => partition)
   return Promise.all(partitions.map(partition => readPartition(jsm, partition)))

@@ -1,6 +1,6 @@
-// Where ledger and ClickHouse are cut, so that both sides are the same rows while the pipeline goes on: at the newest
-// commit of each partition that the sink has taken whole. The checkpoint of a commit holds the figures of every row up
-// to it, and every row says by which commit it was written.
+// Finds the commit up to which ledger and ClickHouse are compared, so that both sides have the same rows while the pipeline
+// runs: the newest commit of each partition that the sink has applied completely. The checkpoint of a commit holds the
+// figures of every row up to that commit, and every row names the commit that wrote it.
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
@@ -23,16 +23,16 @@ export interface TableSource {
 
 export interface PartitionCut {
   readonly partition: number
-  /** The newest commit that the sink has taken whole; undefined: it has taken none that the ledger still holds. */
+  /** The newest commit that the sink has applied completely; undefined: the ledger holds no such commit. */
   readonly cut: PlacedCheckpoint | undefined
-  /** The newest commit there is. */
+  /** The newest commit of the partition. */
   readonly newest: Checkpoint
 }
 
-/** A checkpoint, and where it lies. */
+/** A checkpoint, and its sequence in the ledger. */
 export type PlacedCheckpoint = Omit<StoredCheckpoint, 'lastSeq'>
 
-/** Where the last message of its commit lies. */
+/** The sequence of the last message of its commit. */
 export function endOf({ checkpoint, seq }: PlacedCheckpoint): number {
   return seq + checkpoint.messages.length
 }
@@ -41,7 +41,7 @@ export function figuresAt(checkpoint: Checkpoint, table: string): RowFigures {
   return checkpoint.figures[table] ?? noFigures
 }
 
-/** `feed`: that of the ledger into ClickHouse. */
+/** `feed` is the feed of the ledger into ClickHouse. */
 export async function cutPartition(
   jsm: JetStreamManager,
   sinks: KV,

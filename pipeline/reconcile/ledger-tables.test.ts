@@ -1,4 +1,4 @@
-// How a difference between ledger and table is said.
+// The words that describe a difference between ledger and table.
 
 import { expect, test } from 'vitest'
 import { tables } from '../../schemas/tables.js'

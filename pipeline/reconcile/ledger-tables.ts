@@ -1,7 +1,7 @@
-// Every table that the ledger feeds, held against the ledger: count, sums and checksum of its rows per partition, up to
-// the commit at which both are cut (ledger-cut.ts). What differs is looked for by commit (locate.ts) and named.
+// Compares every table that the ledger feeds with the ledger: count, sums and checksum of the rows per partition, up to
+// the commit that ledger-cut.ts finds. locate.ts then finds the commits and rows that differ.
 //
-// Invariant: a table that cannot be read, and rows of partitions or commits that never were, are differences too.
+// Invariant: a table that cannot be read, and rows of partitions or commits that never existed, are differences too.
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import { formatScaled } from '../../schemas/money/decimal.js'
@@ -21,7 +21,7 @@ import { figuresAt, type PartitionCut, type PlacedCheckpoint, type TableSource }
 import { locate } from './locate.js'
 import { type Check, checkOf, type Difference, unreadableCheck } from './report.js'
 
-/** Only what is named in detail takes more than one look. */
+/** At most this many differences are located in detail, which takes further queries. */
 const maxLocated = 8
 
 export async function checkLedgerTables(
@@ -88,7 +88,7 @@ export function cutParameter(cuts: readonly PartitionCut[]): Map<number, number>
   )
 }
 
-/** Rows of partitions that never were, and of commits that are still to come. */
+/** Finds rows of partitions that do not exist, and of commits that have not been made. */
 async function strayRows(
   { clickhouse, jsm }: TableSource,
   table: TableDescription<unknown>,
@@ -106,7 +106,7 @@ async function strayRows(
   const above = await result.json<{ of: number; rows: number; commit: string }>()
   const differences: Difference[] = []
   for (const partition of new Set(above.map(one => one.of))) {
-    // Read after the rows were: whatever was there then is of a commit that was made before.
+    // Read after the rows, so every valid row belongs to a commit up to this one.
     const reached = newest.has(partition)
       ? ((await readCheckpoint(jsm, partition))?.checkpoint.commit ?? 0)
       : -1
@@ -142,7 +142,7 @@ function figuresText({ rows, checksum }: RowFigures): string {
   return `${rows} rows, checksum ${BigInt(checksum).toString(16)}`
 }
 
-/** What ClickHouse has beyond the ledger, in words. */
+/** Describes in words the rows that ClickHouse has in excess of the ledger. */
 export function inWords(table: TableDescription<unknown>, { rows, sums }: RowFigures): string {
   const count = rows < 0 ? `${-rows} rows lost` : rows > 0 ? `${rows} rows too many` : 'rows changed'
   const moved = Object.entries(sums).map(([column, sum]) => {

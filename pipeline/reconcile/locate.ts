@@ -1,8 +1,8 @@
-// Finds what differs in a table of one partition: the commits first, by halving the ledger; then the rows themselves, by
-// putting the ledger's rows of these commits beside ClickHouse's.
+// Finds what differs in a table of one partition: first the commits, by halving the ledger; then the rows, by comparing the
+// ledger's rows of these commits with ClickHouse's.
 //
-// Invariant: what is named here explains the difference and decides nothing: a commit whose checkpoint or rows the ledger
-// no longer holds is named by its range.
+// Invariant: the result explains a difference and never changes the verdict of the check; a commit whose checkpoint or rows
+// the ledger no longer holds is named by its range.
 
 import { isSame, subtractFigures } from '../../schemas/rows/row-figures.js'
 import type { TableDescription } from '../../schemas/table-description.js'
@@ -12,7 +12,7 @@ import { FiguresBySequence } from './figures-by-sequence.js'
 import { figuresAt, type PlacedCheckpoint, type TableSource } from './ledger-cut.js'
 import type { Difference } from './report.js'
 
-/** Commits from behind `after` up to `upTo` that differ. */
+/** A range of commits that differ, after `after` and up to `upTo`. */
 interface Stretch {
   readonly after: PlacedCheckpoint
   readonly upTo: PlacedCheckpoint
@@ -79,7 +79,7 @@ async function halve(
   await halve(source, table, found, { after: middle, upTo }, out)
 }
 
-/** A checkpoint of the middle, or any that lies between. */
+/** The checkpoint in the middle of a range, or another one within it. */
 async function between(
   { jsm }: TableSource,
   after: PlacedCheckpoint,

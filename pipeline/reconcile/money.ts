@@ -1,5 +1,5 @@
-// The money, along its way: rated usage, charges, billing batches, journal entries; and MRR against the versions.
-// Every check is one query that answers the things that differ; sums are in Decimal(76, 12) and never rounded.
+// Checks the money from stage to stage: rated usage, charges, billing batches, journal entries; and MRR against versions.
+// Every check is one query that returns the things that differ; sums are in Decimal(76, 12) and never rounded.
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import {
@@ -14,14 +14,14 @@ import {
 interface MoneyCheck {
   readonly check: string
   readonly claim: string
-  /** Answers `id, expected, found, detail` of everything compared, and `same`. */
+  /** Returns `id, expected, found, detail` of everything compared, and `same`. */
   readonly sql: string
   readonly needsErp?: boolean
 }
 
 /**
- * Rows of a charge that came after its last billing line are the next run's business; hence the bound by the commit of
- * that line, which lies in the same partition. A charge that was credited altogether is not billed, whatever it used.
+ * The next run bills the rows of a charge that came after its last billing line. The query therefore counts rows up to the
+ * commit of that line, which is in the same partition. A fully credited charge counts as not billed, whatever its usage.
  */
 const ratedEqualsCharged = `
 SELECT b.charge_id AS id, toString(b.billed) AS expected, toString(u.used) AS found, b.customer_id AS detail, b.billed = u.used AS same
@@ -88,7 +88,7 @@ FROM
 )
 GROUP BY of_charge`
 
-/** A version's MRR is that of its subscription at the version's beginning, whatever was learnt later. */
+/** A version's MRR is that of its subscription when the version begins, whatever changes arrived later. */
 const movedEqualsVersions = `
 SELECT concat(v.subscription_id, ' version ', toString(v.sequence)) AS id, toString(v.mrr) AS expected,
   toString(sumIf(toDecimal256(m.amount, 12), m.effective_at <= v.effective_from)) AS found, any(v.customer_id) AS detail,
@@ -164,7 +164,7 @@ async function compared(
   return checkOf(check, claim, count.compared, await listed.json<Difference>(), count.bad)
 }
 
-/** The same sums per currency, for the eye. */
+/** The same sums per currency, for readers of the report. */
 const totalsSql = `
 SELECT currency, toString(sum(a)) AS rated_usage, toString(sum(b)) AS charges, toString(sum(c)) AS charges_rounded,
   toString(sum(d)) AS batches_rounded, toString(sum(e)) AS debits, toString(sum(f)) AS credits, toString(sum(g)) AS mrr_movements,
@@ -189,7 +189,7 @@ FROM
 )
 GROUP BY currency ORDER BY currency`
 
-/** Of a table that cannot be read no sum can be had; the check says so, and the rest of the report stands. */
+/** The totals. A table that cannot be read has no sums; its check reports that, and the rest of the report is valid. */
 export async function readTotals(
   clickhouse: ClickHouseClient,
 ): Promise<{ readonly totals: readonly CurrencyTotals[]; readonly checks: readonly Check[] }> {

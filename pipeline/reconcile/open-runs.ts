@@ -1,11 +1,11 @@
-// Which billing runs are on their way: their charges are sealed, and their batches not all published.
+// Lists the open billing runs: those whose billing batches are not all published.
 
 import type { JetStreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import { billingRunProgressSchema, runsBucket } from '../../schemas/billing/billing-run.js'
 import { bucketKeys } from '../broker/bucket-keys.js'
 
-/** Billing runs whose batches are not all published yet: their charges are on the way. */
+/** The ids of billing runs whose billing batches are not all published yet. */
 export async function openBillingRuns(jsm: JetStreamManager, runs: KV): Promise<string[]> {
   const keys = await bucketKeys(jsm, runsBucket, 'run.*')
   const ids = keys.map(key => key.slice('run.'.length))

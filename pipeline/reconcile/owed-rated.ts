@@ -1,6 +1,6 @@
-// What is owed for usage, as the state has it, held against the rows: charge by charge, open periods included. The state is
-// that which a restart would read, the snapshot and the deltas up to the commit of the cut, so that what is found wrong
-// here is wrong in what is kept. A thread of its own reads it; no partition that is at work is asked.
+// Compares the amounts owed for usage in the state with the rows, charge by charge, open periods included. The state is the
+// one that a restart would read: the snapshot and the deltas up to the commit of the cut. A difference is therefore an error
+// in stored data. A thread of its own reads the state; running partitions are not involved.
 
 import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
@@ -53,7 +53,7 @@ function replaced(partition: number): string {
   return `the snapshot of partition ${partition} was replaced while it was to be read; ask again`
 }
 
-/** Undefined: what was to be read was replaced by something newer meanwhile. */
+/** Undefined: a newer snapshot or delta has replaced the one to be read. */
 async function readState(
   jsm: JetStreamManager,
   nc: NatsConnection,
@@ -72,7 +72,7 @@ async function readState(
   }
 }
 
-/** From the cut back to the snapshot: each checkpoint names the one before it, and the messages that lie behind it. */
+/** Reads from the cut back to the snapshot: each checkpoint names the one before it and the messages of its commit. */
 async function readDeltas(jsm: JetStreamManager, cut: PlacedCheckpoint): Promise<Uint8Array[]> {
   const { key } = await genesisOf(jsm)
   const { partition, snapshot } = cut.checkpoint

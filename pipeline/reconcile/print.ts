@@ -1,4 +1,4 @@
-// The report for people: a line per check, the differences below, the counts and the totals.
+// Prints the report for people: a line per check, then the differences, the counts and the totals.
 
 import { dispositions } from '../../schemas/event/dispositions.js'
 import { plainTable } from '../terminal/table.js'
@@ -42,7 +42,7 @@ function printDifferences(check: Check): string {
 
 const longestDetail = 200
 
-/** A detail may quote what was found; a table has room for its beginning. */
+/** The beginning of a detail on one line, since a detail may quote long text. */
 function oneLine(detail: string): string {
   const line = detail.replaceAll(/\s+/g, ' ')
   return line.length <= longestDetail ? line : `${line.slice(0, longestDetail)}…`

@@ -1,5 +1,5 @@
 // `weir reconcile`: asks a running Weir for its reconciliation.
-// Exit 0: everything agrees; 1: it does not, or cannot be read.
+// Exit code 0: everything agrees; 1: something differs or cannot be read.
 
 import { callGateway, type Gateway } from '../terminal/gateway-client.js'
 import { type CliIo, exitCodes } from '../terminal/io.js'

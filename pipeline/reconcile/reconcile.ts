@@ -1,6 +1,6 @@
 // The reconciliation: checks the conservation law, and ingest = rated = owed = billed = posted = ClickHouse.
-// It only reads, and may run while the pipeline works: commits bound what is compared. It waits for what is still on its
-// way, up to a limit, and then names it.
+// It only reads, and may run while the pipeline works: commits bound the rows that are compared. It waits for lagging
+// partitions and feeds up to a limit, and then names those that still lag.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'
@@ -24,7 +24,7 @@ import { checkPartitions } from './stopped.js'
 import { checkStreamTables } from './stream-tables.js'
 
 export interface ReconcileOptions {
-  /** Its session database is ours. */
+  /** The session database is Weir's. */
   readonly clickhouse: ClickHouseClient
   readonly nc: NatsConnection
   readonly js: JetStreamClient
@@ -33,12 +33,12 @@ export interface ReconcileOptions {
   readonly sinks: KV
   /** The bucket `weir_runs`. */
   readonly runs: KV
-  /** Of every feature. */
+  /** The feeds of all features. */
   readonly feeds: readonly Feed[]
-  /** How long to wait for what lags. Default 10 s. */
+  /** How long to wait for lagging partitions and feeds. Default 10 s. */
   readonly waitMs?: number
   readonly signal?: AbortSignal
-  /** Partitions that have stopped, and why, where that is known. */
+  /** Stopped partitions, each with the reason; absent when this is not known. */
   readonly stopped?: () => ReadonlyMap<number, string>
 }
 
@@ -86,12 +86,12 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileRep
   }
 }
 
-/** What leads from an event to its posting: each stage may hand on more while the one before it is waited for. */
+/** The number of stages from an event to its posting; waiting for one stage may give the next one more work. */
 const stages = 4
 
 /**
- * Waits for what was there when it was looked at, stage after stage, and not for what arrives meanwhile. Answers what was
- * not reached in time.
+ * Waits, stage after stage, for the positions that the streams had when they were read, not for later messages. Returns
+ * the lags that were not made up in time.
  */
 async function waitForLags(options: ReconcileOptions): Promise<Lag[]> {
   const deadlineMs = performance.now() + (options.waitMs ?? 10_000)

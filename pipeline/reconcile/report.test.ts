@@ -1,4 +1,4 @@
-// How the report says what could not be asked.
+// How the report describes a check whose query failed.
 
 import { expect, test } from 'vitest'
 import { unreadableCheck } from './report.js'

@@ -1,16 +1,16 @@
-// What `weir reconcile` and GET /v1/reconciliation answer. Keys are snake_case: the object is the JSON.
+// The report of `weir reconcile` and GET /v1/reconciliation. Keys are snake_case, because the object is sent as JSON.
 
 import type { DispositionCounts } from '../../schemas/event/dispositions.js'
 
 export interface Difference {
-  /** What differs: a partition, a charge, a batch, a subscription. */
+  /** The thing that differs: a partition, a charge, a billing batch, a subscription. */
   readonly id: string
   readonly expected: string
   readonly found: string
   readonly detail?: string
 }
 
-/** `not_checked` is no agreement: nothing was compared, and `skipped` says why. `unreadable`: what was asked failed. */
+/** `not_checked`: nothing was compared (`skipped` says why), so it is no agreement. `unreadable`: the query failed. */
 export type CheckState = 'agrees' | 'differs' | 'unreadable' | 'not_checked'
 
 export interface Check {
@@ -40,7 +40,7 @@ export interface PartitionConservation {
   readonly partition: number
   readonly commit: number
   readonly counts: DispositionCounts
-  /** Received less the sum of the dispositions. */
+  /** Received minus the sum of the dispositions. */
   readonly gap: number
 }
 
@@ -54,9 +54,9 @@ export interface CurrencyTotals {
   readonly debits: string
   readonly credits: string
   readonly mrr_movements: string
-  /** Rated, and in no charge of a run yet: open periods, and what the next run adjusts. */
+  /** Usage that is rated and in no charge of a run yet: open periods, and adjustments of the next run. */
   readonly usage_not_billed: string
-  /** Sealed, rounded, and in no billing batch yet. */
+  /** Charges that are sealed, rounded, and in no billing batch yet. */
   readonly sealed_not_batched: string
 }
 
@@ -70,7 +70,7 @@ export interface DeliveryTotal {
 export interface ReconcileReport {
   readonly ok: boolean
   readonly checked_at: string
-  /** False: something was still behind when the time to wait was over; differences may come from that. */
+  /** False: something still lagged when the wait ended, which may be the cause of differences. */
   readonly caught_up: boolean
   readonly waited_ms: number
   readonly lagging: readonly Lag[]
@@ -104,7 +104,7 @@ export function skippedCheck(check: string, claim: string, reason: string): Chec
   return { ...checkOf(check, claim, 0, []), state: 'not_checked', ok: false, skipped: reason }
 }
 
-/** What could not be read may hold anything. */
+/** The check of something that could not be read; it fails. */
 export function unreadableCheck(check: string, claim: string, error: unknown): Check {
   const text = error instanceof Error ? error.message : String(error)
   // ClickHouse names a damaged part last, behind its folders.

@@ -1,4 +1,4 @@
-// The route behind `weir reconcile`, over a function that somebody else provides.
+// The route behind `weir reconcile`; the caller provides the function that makes the report.
 
 import { z } from 'zod'
 import { type ApiRoute, needs } from '../gateway/route.js'

@@ -1,4 +1,4 @@
-// Records that a sink refused for what they hold and that are set aside: each is something that a table or a stream lacks.
+// Lists the records that a sink refused and set aside: each is missing from a table or a stream.
 
 import type { KV } from '@nats-io/kv'
 import { listSetAside } from '../deliver/refused-records.js'

@@ -1,10 +1,10 @@
-// Partitions that have stopped: what is theirs is neither processed nor compared, which a reconciliation has to say.
+// Reports stopped partitions: their events are neither processed nor compared.
 
 import type { JetStreamManager } from '@nats-io/jetstream'
 import { readPartitions } from './lag.js'
 import { type Check, checkOf } from './report.js'
 
-/** `stopped`: as the process that works on them knows it, with the reason. */
+/** `stopped` comes from the process that runs the partitions, and gives the reasons. */
 export async function checkPartitions(
   jsm: JetStreamManager,
   stopped: ReadonlyMap<number, string>,

@@ -1,5 +1,5 @@
-// The tables that BILLING, POSTINGS and DELIVERIES feed, held against what these streams hold: every message is read again and made
-// into rows as the sink makes them, and the figures of both are compared, message by message where they differ.
+// Compares the tables that BILLING, POSTINGS and DELIVERIES feed with these streams: every message is read again and made
+// into rows as the sink does, and the figures of both are compared, message by message where they differ.
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
@@ -107,7 +107,7 @@ export async function* chunksOf(
   if (chunk.length > 0) yield chunk
 }
 
-/** What cannot be made into rows has none. */
+/** The figures of a message's rows; a message that cannot be made into rows has none. */
 function figuresOf(
   table: TableDescription<unknown>,
   rowsOf: ReadRange,

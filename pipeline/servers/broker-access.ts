@@ -1,5 +1,5 @@
-// The broker of an installation, for a command that works on it whether Weir runs or not: a server of one's own, the
-// embedded one that runs, or the embedded one started for as long as the command takes.
+// Connects a command to the broker, whether Weir runs or not: to a configured server, to the running embedded one, or to
+// an embedded one that is started for the duration of the command.
 
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { type NatsLogin, startNatsServer } from '../../deploy/embedded/nats-server.js'
@@ -12,7 +12,7 @@ import { ownStateDirectory } from './state-directory.js'
 
 export interface BrokerAccessOptions {
   readonly config: WeirConfig
-  /** Of the Weir that was started on the data directory. */
+  /** The broker's URL of the Weir that was started on the data directory. */
   readonly runningUrl: string | undefined
   readonly searchPath: string
   readonly onNotice: (line: string) => void
@@ -57,7 +57,7 @@ async function connected<T>(login: NatsLogin, work: (nc: NatsConnection) => Prom
   }
 }
 
-/** Undefined: a Weir runs on it. */
+/** Undefined: a running Weir owns the directory. */
 function tryToOwn(dataDir: string) {
   try {
     return ownStateDirectory(dataDir)

@@ -1,6 +1,6 @@
-// The embedded nats-server and ClickHouse of one data directory: started when no URL is configured, started again on the
-// same port when they end by themselves, stopped with us.
-// Invariant: whatever they acknowledged before they died is there when they are back; clients just reconnect.
+// Runs the embedded nats-server and ClickHouse of one data directory: starts them when no URL is configured, restarts them
+// on the same port when they end by themselves, stops them with Weir.
+// Invariant: everything that they acknowledged before they died is there after the restart; clients only reconnect.
 
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -20,22 +20,22 @@ import { foreignBroker } from './foreign-broker.js'
 import { probeHttp, probeNats, ServerWatch } from './server-watch.js'
 
 export interface Servers {
-  /** How our own user connects; also to servers that are not run here. */
+  /** How Weir's own user connects, also to servers that Weir does not run. */
   readonly nats: NatsLogin
   readonly clickhouse: ClickHouseConfig
-  /** What a person needs to connect to what runs here: users and the files that hold their passwords. */
+  /** Users of the embedded servers and the files that hold their passwords, for people who connect. */
   readonly logins: ServerLogins
-  /** Process ids of what runs embedded now. */
+  /** Process ids of the embedded servers that run now. */
   pids(): { readonly nats?: number; readonly clickhouse?: number }
   /** Calls back whenever a server that ended runs again. */
   onRestart(callback: () => void): void
-  /** What is wrong with a server that runs here, in words. */
+  /** What is wrong with each embedded server, in words. */
   troubles(): readonly { readonly server: string; readonly detail: string }[]
-  /** ClickHouse first: it is the last to be written to. */
+  /** Stops ClickHouse first, since Weir writes to it last. */
   stop(): Promise<void>
 }
 
-/** User → path of the file with his password; empty for servers of one's own. */
+/** User → path of the file with the password; empty for servers that Weir does not run. */
 export interface ServerLogins {
   readonly nats: Readonly<Record<string, string>>
   readonly clickhouse: Readonly<Record<string, string>>
@@ -62,7 +62,7 @@ const restartPause = { retryMinMs: 500, retryMaxMs: 15_000 }
 export const natsFolder = (dataDir: string) => join(dataDir, 'nats')
 const clickhouseFolder = (dataDir: string) => join(dataDir, 'clickhouse')
 
-/** Servers that a crash has left running on this directory end before anything else happens on it. */
+/** Ends servers that a crash has left running on this directory; to be called before anything else uses it. */
 export async function endOrphanServers(dataDir: string): Promise<void> {
   await Promise.all([
     endOrphans(natsMark(natsFolder(dataDir))),
@@ -76,7 +76,7 @@ export async function startServers(config: WeirConfig, events: ServerEvents): Pr
     for (const callback of restarted) callback()
   }
   const { nats, clickhouse, dataDir } = config
-  // Side by side: each takes a second or more, and neither needs the other.
+  // Both start at the same time: each takes a second or more, and neither needs the other.
   const [broker, database] = await allOrNone([
     nats.url === undefined
       ? keepRunning('nats-server', { ...events, onRunning }, nats.port, port =>
@@ -243,7 +243,7 @@ async function keepRunning<Server extends EmbeddedServer>(
   }
 }
 
-/** A server that is killed under way is started again; one that ends by itself has a reason that will not go away. */
+/** Restarts a server that is killed while it starts; one that ends by itself would only end again. */
 async function startFirst<Server>(
   name: string,
   events: ServerEvents,

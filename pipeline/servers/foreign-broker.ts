@@ -1,11 +1,11 @@
-// How our own user connects to a broker that is not run here.
+// How Weir's own user connects to a broker that Weir does not run.
 
 import { readFile } from 'node:fs/promises'
 import { credsAuthenticator } from '@nats-io/transport-node'
 import type { NatsLogin } from '../../deploy/embedded/nats-server.js'
 import type { WeirConfig } from '../config/config.js'
 
-/** A broker of one's own, with what the configuration gives to be let in. */
+/** The login for a configured broker. */
 export async function foreignBroker(nats: WeirConfig['nats']): Promise<NatsLogin> {
   const { url, user, password, token, creds } = nats
   return {

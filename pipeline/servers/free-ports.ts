@@ -1,4 +1,4 @@
-// Whether the ports that the configuration names can be listened on, asked before any server is started.
+// Checks, before any server is started, that the configured ports are free.
 
 import { createServer } from 'node:net'
 import type { WeirConfig } from '../config/config.js'
@@ -24,7 +24,7 @@ export async function requireFreePorts({ http, nats, clickhouse }: WeirConfig): 
 }
 
 async function requireFree(setting: string, port: number, host: string): Promise<void> {
-  if (port === 0) return // any free one
+  if (port === 0) return // any free port
   const code = await listenError(port, host)
   if (code === undefined) return
   const facts = { setting, port, host }

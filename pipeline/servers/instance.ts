@@ -26,7 +26,7 @@ function instanceFile(dataDir: string): string {
   return join(dataDir, 'weir.json')
 }
 
-/** The first key alone, for `$(cat weir-data/api-key)`; kept before anybody is told of it. */
+/** The file with only the first key, for `$(cat weir-data/api-key)`; it is written before the key is shown. */
 export function apiKeyFile(dataDir: string): string {
   return join(dataDir, 'api-key')
 }
@@ -39,7 +39,7 @@ export function keepApiKey(dataDir: string, token: string): void {
   renameSync(unfinished, file)
 }
 
-/** Undefined when the first key was made elsewhere, or its file was taken away. */
+/** Undefined when the first key was made elsewhere, or its file was removed. */
 export function readApiKey(dataDir: string): string | undefined {
   try {
     return readFileSync(apiKeyFile(dataDir), 'utf8').trim() || undefined

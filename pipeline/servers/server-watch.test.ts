@@ -1,4 +1,4 @@
-// Real servers that freeze, and a real file system that runs full: told in words, and well again afterwards by themselves.
+// Real servers that freeze, and a real file system that runs full: the watch reports them, and they recover by themselves.
 
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,8 +1,8 @@
 // Watches the embedded servers while they run: whether they answer, and whether the disk takes what they write. A server
-// that has stopped answering is killed, and so is a broker that met a write error, once there is room: it does not heal
-// from one by itself. Whoever keeps them running starts them again on what is on disk.
+// that has stopped answering is killed. A broker that met a write error is killed once the disk has free space, since it
+// does not recover by itself. embedded.ts restarts them on the data on disk.
 //
-// Invariant: nothing is lost by a kill: what was acknowledged is on disk, and everything else is asked for again.
+// Invariant: a kill loses nothing: acknowledged data is on disk, and clients repeat everything else.
 
 import { open, statfs } from 'node:fs/promises'
 import { connect as connectSocket } from 'node:net'
@@ -23,13 +23,13 @@ export interface ServerWatchOptions {
   readonly everyMs?: number
 }
 
-/** So many probes in a row without an answer, each with its own time-out. */
+/** A server is killed after this many probes in a row without an answer; each probe has its own time-out. */
 const mostUnanswered = 4
-/** One may be lost in a busy moment of ours. */
+/** Trouble is reported after this many unanswered probes, since one may fail when this process is busy. */
 const toldUnanswered = 2
-/** With less room a server is not started again: it would fail at once. */
+/** With less free space a server is not restarted, since it would fail at once. */
 const leastFreeBytes = 16 << 20
-/** Full: what the server wrote meanwhile failed, and where its log lies it could not even say so. */
+/** With less free space the disk counts as full: writes have failed, and the server could perhaps not log that. */
 const fullBytes = 1 << 20
 const firstRestartMs = 10_000
 const longestRestartMs = 300_000
@@ -65,7 +65,7 @@ export class ServerWatch {
     return undefined
   }
 
-  /** A new process runs: what the old one said is over. */
+  /** To be called when a new process runs; it forgets the troubles of the old one. */
   restarted(): void {
     this.#unanswered = 0
     this.#writeError = undefined
@@ -119,7 +119,7 @@ export class ServerWatch {
     }
   }
 
-  /** What was logged since the last look; what is older than this watch is over. */
+  /** Reads the log lines since the last look; lines from before this watch are ignored. */
   async #readLog(): Promise<void> {
     const { logFile } = this.#options
     if (logFile === undefined) return
@@ -156,7 +156,7 @@ export class ServerWatch {
 
 const answerMs = 2_500
 
-/** A nats-server greets whoever connects; one that is frozen does not. */
+/** Connects and waits for the greeting, which a frozen nats-server does not send. */
 export function probeNats(port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connectSocket({ host: '127.0.0.1', port })

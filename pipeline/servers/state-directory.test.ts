@@ -1,4 +1,4 @@
-// The state directory and its lock, where somebody has put a link.
+// The state directory and its lock when one of them is a link.
 
 import { chownSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

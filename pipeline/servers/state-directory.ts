@@ -1,10 +1,10 @@
-// The state directory and its one owner: made closed to other users, held by an advisory lock while we run.
+// The state directory and its one owner: it is created closed to other users, and locked while this process runs.
 //
 // Invariants:
-// 1. The lock belongs to an open file of this process, so the system frees it with us however we end, and nobody takes a
-//    process id for its owner that was given away since.
-// 2. Nothing in the directory is touched before the lock is ours.
-// 3. Neither the directory nor anything in it belongs to another user: he could put his own passwords in the place of ours.
+// 1. The lock belongs to an open file of this process, so the system frees it however the process ends, and a reused
+//    process id is never taken for the owner.
+// 2. Nothing in the directory is touched before this process has the lock.
+// 3. Neither the directory nor anything in it belongs to another user, who could replace the passwords in it.
 
 import { spawnSync } from 'node:child_process'
 import {
@@ -45,7 +45,7 @@ const lockers: readonly (readonly [string, ...string[]])[] = [
 const heldByAnother = 1
 
 export interface StateDirectory {
-  /** For another process to own. Idempotent; the end of this process does the same. */
+  /** Frees the lock for another process. Idempotent; the end of this process frees it too. */
   release(): void
 }
 
@@ -94,7 +94,7 @@ function notOurs(path: string, uid: number, what: string): StartProblem {
   })
 }
 
-/** Changes nothing (invariant 2), and follows no link: what it names is emptied later. */
+/** Changes nothing (invariant 2), and follows no link, since the opened file is emptied later. */
 function openLock(path: string): number {
   const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW } = constants
   try {
