@@ -87,7 +87,9 @@ export function batchesOf(
   return byEntity
 }
 
-/** Cuts one group, in order. One charge alone has at most 38 digits, so every batch has at least one charge. */
+/**
+ * Cuts one group, in order. One charge alone has at most 38 digits, so every batch has at least one charge.
+ */
 function cut(charges: readonly Charge[], linesPerBatch: number): Charge[][] {
   const slices: Charge[][] = []
   let slice: Charge[] = []

@@ -2,10 +2,10 @@
 // Invariants:
 // 1. The same request always means the same run: the run's id is computed from the request.
 // 2. A run includes everything that the broker had acknowledged when the run was requested.
-// 3. After a crash between the record and the order, the next request, or `resume` at start, publishes the order;
-//    partitions ignore an order that they have seen.
-// 4. A run of an entity without customers does nothing, and is reported as `unknown_entity` once every partition has
-//    answered. A later request for that entity is a new run.
+// 3. After a crash between the record and the order, the next request, or `resume` at start, publishes the
+//    order; partitions ignore an order that they have seen.
+// 4. A run of an entity without customers does nothing, and is reported as `unknown_entity` once every
+//    partition has answered. A later request for that entity is a new run.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
@@ -237,7 +237,9 @@ export class BillingRuns implements BillingApi {
   }
 }
 
-/** `attempt`: how often the request met an unknown entity before. Every request for a preview is a new run. */
+/**
+ * `attempt`: how often the request met an unknown entity before. Every request for a preview is a new run.
+ */
 function runIdOf(request: BillingRunRequest, attempt: number, nowMs: number): string {
   const again = attempt === 0 ? [] : ['again', attempt]
   if (request.idempotencyKey !== undefined) return stableId('br', 'key', request.idempotencyKey, ...again)

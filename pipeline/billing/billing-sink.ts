@@ -1,11 +1,12 @@
 // The billing sink: sealed charges in, billing batches out.
 // Invariants:
-// 1. A run becomes billing batches only when every partition has sealed it, and always the same batches: the lines are
-//    sorted, the cut is fixed, the ids are computed from the run.
-// 2. A batch is in `BILLING` once. Batches are appended after the last of their subject under a fence; a second process
-//    reads the batches that are there and continues after them.
+// 1. A run becomes billing batches only when every partition has sealed it, and always the same batches: the
+//    lines are sorted, the cut is fixed, the ids are computed from the run.
+// 2. A batch is in `BILLING` once. Batches are appended after the last of their subject under a fence; a
+//    second process reads the batches that are there and continues after them.
 // 3. The batches of a preview are made in the same way, kept in `weir_runs` for a day, and never published.
-// 4. No lines are kept in memory: they are read from the ledger again whenever a partition's `end` line arrives.
+// 4. No lines are kept in memory: they are read from the ledger again whenever a partition's `end` line
+//    arrives.
 // 5. A line that cannot be read is set aside alone when its run is published; the others become batches.
 
 import { Buffer } from 'node:buffer'

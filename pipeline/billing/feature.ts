@@ -1,4 +1,5 @@
-// The billing feature: the feed that makes sealed charges into billing batches, and the routes of billing runs.
+// The billing feature: the feed that makes sealed charges into billing batches, and the routes of billing
+// runs.
 
 import type { Feature } from '../feature/feature.js'
 import { BillingRuns } from './billing-runs.js'

@@ -1,5 +1,5 @@
-// The billing-run routes of contract section 7. They translate HTTP to the interface `BillingApi`, which billing-runs.ts
-// implements.
+// The billing-run routes of contract section 7. They translate HTTP to the interface `BillingApi`, which
+// billing-runs.ts implements.
 
 import { z } from 'zod'
 import { jsonType } from '../../schemas/event/media-types.js'

@@ -1,5 +1,5 @@
-// The names of the settings that belong to no feature, and the list of all settings. config-schema.ts says what values
-// each setting may have.
+// The names of the settings that belong to no feature, and the list of all settings. config-schema.ts says
+// what values each setting may have.
 
 import { type Setting, type SettingsSection, setting } from './setting.js'
 

@@ -1,5 +1,5 @@
-// The layers of a configuration: the file, the variables, the flags. Each layer overrides the one before it, and the
-// origin of each value is kept, so that a problem can name it.
+// The layers of a configuration: the file, the variables, the flags. Each layer overrides the one before it,
+// and the origin of each value is kept, so that a problem can name it.
 
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'

@@ -1,5 +1,6 @@
-// The schema of a configuration file: each setting with its bounds and default, and the sections that features bring.
-// `WeirConfig` has the same names in camelCase; a feature gets its section with the names of the file.
+// The schema of a configuration file: each setting with its bounds and default, and the sections that
+// features bring. `WeirConfig` has the same names in camelCase; a feature gets its section with the names of
+// the file.
 
 import { z } from 'zod'
 import type { SettingsSection } from './setting.js'
@@ -37,7 +38,9 @@ const before = {
         .url({ protocol: /^https?$/ })
         .refine(url => !url.includes('@'), 'no credentials here: set clickhouse.user and clickhouse.password')
         .optional(),
-      /** Default: `default` with `url`; without `url` it is `weir`, whose password is made at the first start. */
+      /**
+       * Default: `default` with `url`; without `url` it is `weir`, whose password is made at the first start.
+       */
       user: text.optional(),
       password: z.string().optional(),
       database: z
@@ -101,7 +104,10 @@ const after = {
 const base = z.strictObject({ ...before, ...after })
 export type FileConfig = z.output<typeof base>
 
-/** The schema of the file. It refuses unknown keys, so that a misspelt setting does not silently get its default. */
+/**
+ * The schema of the file. It refuses unknown keys, so that a misspelt setting does not silently get its
+ * default.
+ */
 export function fileSchemaWith(sections: readonly SettingsSection[]): typeof base {
   const ofFeatures: object = Object.fromEntries(sections.map(({ name, schema }) => [name, schema(z)]))
   return z.strictObject({ ...before, ...ofFeatures, ...after })

@@ -1,6 +1,6 @@
 // The configuration: defaults, a YAML file, `WEIR_*` variables and flags, in rising order. Contract section 5.
-// Invariants: no other code reads a configuration file or a `WEIR_*` variable; every problem is reported, not only the
-// first, each with its file and line, its variable or its flag.
+// Invariants: no other code reads a configuration file or a `WEIR_*` variable; every problem is reported, not
+// only the first, each with its file and line, its variable or its flag.
 
 import { availableParallelism } from 'node:os'
 import { dirname, resolve } from 'node:path'
@@ -13,7 +13,10 @@ import { type FileConfig, fileSchemaWith } from './config-schema.js'
 import type { Setting, SettingsSection } from './setting.js'
 
 export interface WeirConfig {
-  /** Absolute, like every path here. The embedded servers store their data in `nats` and `clickhouse` below it. */
+  /**
+   * Absolute, like every path here. The embedded servers store their data in `nats` and `clickhouse` below
+   * it.
+   */
   readonly dataDir: string
   readonly nats: {
     /** The server to connect to; undefined: Weir runs an embedded server. */
@@ -81,7 +84,10 @@ export interface ConfigSources {
   /** Default: the variable `WEIR_CONFIG`; without both, no file is read. */
   readonly file?: string | undefined
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Flags by the setting's dotted name in the file: `{ 'http.port': 8080 }`. An undefined value counts as absent. */
+  /**
+   * Flags by the setting's dotted name in the file: `{ 'http.port': 8080 }`. An undefined value counts as
+   * absent.
+   */
   readonly flags?: Readonly<Record<string, unknown>>
 }
 

@@ -26,17 +26,24 @@ export interface EngineLimits {
   readonly batchMaxMessages: number
   /** State deltas are cut into chunks of this size. */
   readonly deltaChunkBytes: number
-  /** `max_payload` of the broker, read when it was connected: the client has no `info` while it is disconnected. */
+  /**
+   * `max_payload` of the broker, read when it was connected: the client has no `info` while it is
+   * disconnected.
+   */
   readonly maxPayload: number
   /** Bytes of `maxPayload` that are reserved for the headers of a message. */
   readonly headerBytes: number
-  /** How long to wait for the broker's answer to a commit; after that the checkpoint shows whether it was stored. */
+  /**
+   * How long to wait for the broker's answer to a commit; after that the checkpoint shows whether it was
+   * stored.
+   */
   readonly commitTimeoutMs: number
   readonly retryMinMs: number
   readonly retryMaxMs: number
   /**
-   * A snapshot is taken when the deltas since the last one are larger than this and than that snapshot. Until then memory
-   * holds their identities twice, and a restore reads the deltas, so all partitions of a process share 64 MiB.
+   * A snapshot is taken when the deltas since the last one are larger than this and than that snapshot. Until
+   * then memory holds their identities twice, and a restore reads the deltas, so all partitions of a process
+   * share 64 MiB.
    */
   readonly snapshotDeltaBytes: number
   readonly snapshotCommits: number
@@ -47,7 +54,9 @@ export interface EngineLimits {
   readonly heldPauseBytes: number
   /** When only positions have moved, a checkpoint is written once they have moved by this many sequences. */
   readonly idleCheckpointSequences: number
-  /** Time-out of one probe of a partition's owner, and how many unanswered probes mean that it has no owner. */
+  /**
+   * Time-out of one probe of a partition's owner, and how many unanswered probes mean that it has no owner.
+   */
   readonly ownerProbeMs: number
   readonly ownerProbes: number
   /** How often a standby probes the owner. */
@@ -92,7 +101,9 @@ export const defaultEngineLimits: EngineLimits = {
 
 /** Deltas smaller than this are not worth a snapshot. */
 const leastSnapshotDeltaBytes = 8 * mib
-/** Bytes that all readers of one connection may have requested at once: half of the server's `max_pending`. */
+/**
+ * Bytes that all readers of one connection may have requested at once: half of the server's `max_pending`.
+ */
 const connectionPullBytes = 32 * mib
 /** NATS atomic batches to `LEDGER` under way at once. The server allows 50, abandoned ones included. */
 const mostPartitions = 32
@@ -117,8 +128,9 @@ export interface LimitSurroundings {
 /** Throws when the limits contradict each other. */
 export function pipelineLimits(around: LimitSurroundings, overrides: LimitOverrides = {}): PipelineLimits {
   const { partitions, maxPayload } = around
-  // The row that makes a chunk too large also closes it, so half of the payload is reserved for that row. Larger chunks
-  // cost more: the broker takes twice the time per byte for a message of 4 MiB as for one of 1 MiB.
+  // The row that makes a chunk too large also closes it, so half of the payload is reserved for that row.
+  // Larger chunks cost more: the broker takes twice the time per byte for a message of 4 MiB as for one of 1
+  // MiB.
   const chunkBytes = Math.min(mib, Math.floor((maxPayload - defaultEngineLimits.headerBytes) / 2))
   const engine: EngineLimits = {
     ...defaultEngineLimits,
@@ -163,7 +175,9 @@ export function limitsOfConfig(config: LimitsConfig, maxPayload: number): Pipeli
 
 const leastTickMs = 100
 
-/** The tick at which parked events time out at most a tenth of `parkedTtlMs` late, also when nothing arrives. */
+/**
+ * The tick at which parked events time out at most a tenth of `parkedTtlMs` late, also when nothing arrives.
+ */
 function tickOf(parkedTtlMs: number, lingerMs: number): number {
   const tickMs = Math.min(defaultEngineLimits.tickMs, Math.floor(parkedTtlMs / 10))
   return Math.max(leastTickMs, lingerMs + 1, tickMs)

@@ -1,5 +1,5 @@
-// The names of a setting, and the section of the file that a feature brings. This file loads no other module, so that the
-// help can list every setting quickly.
+// The names of a setting, and the section of the file that a feature brings. This file loads no other module,
+// so that the help can list every setting quickly.
 
 import type { z } from 'zod'
 
@@ -26,6 +26,8 @@ export interface SettingsSection<T = unknown> {
   readonly name: string
   /** The settings of the section that a variable or a flag can set. */
   readonly settings: readonly Setting[]
-  /** Called with zod when a configuration is read. The schema has a default for a file without the section. */
+  /**
+   * Called with zod when a configuration is read. The schema has a default for a file without the section.
+   */
   readonly schema: (zod: typeof z) => z.ZodType<T>
 }

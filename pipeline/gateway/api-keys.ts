@@ -1,5 +1,5 @@
-// Creates, rotates, revokes and lists the stored API keys. Bucket `weir_keys` has one entry per key, under the key's id.
-// A key has the form `weir_<id>_<secret>`: an id of 48 bits and a secret of 256 random bits.
+// Creates, rotates, revokes and lists the stored API keys. Bucket `weir_keys` has one entry per key, under
+// the key's id. A key has the form `weir_<id>_<secret>`: an id of 48 bits and a secret of 256 random bits.
 // Invariants: the secret is shown once and stored nowhere, only its SHA-256 is; a revoked or expired key
 // stays listed; the last key that can make keys is not revoked.
 
@@ -99,8 +99,8 @@ export type Rotated =
   | { readonly kind: 'not_in_force' }
 
 /**
- * Creates a key with the name and scopes of an old one. The old key works for another `overlapMs` and then expires. The
- * new key expires at `expiresAtMs`; absent: never.
+ * Creates a key with the name and scopes of an old one. The old key works for another `overlapMs` and then
+ * expires. The new key expires at `expiresAtMs`; absent: never.
  */
 export async function rotateApiKey(
   kv: KV,
@@ -165,7 +165,10 @@ export async function ensureFirstKey(
   return createApiKey(kv, { name: 'first key', scopes: ['admin'] }, sources)
 }
 
-/** The key record in an entry of the bucket; undefined for a deleted entry and for one that holds no key record. */
+/**
+ * The key record in an entry of the bucket; undefined for a deleted entry and for one that holds no key
+ * record.
+ */
 export function keyRecordOf(entry: KvEntry): ApiKeyRecord | undefined {
   if (entry.operation !== 'PUT') return undefined
   try {

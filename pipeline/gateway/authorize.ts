@@ -42,7 +42,9 @@ export function lacksScope(anyOf: readonly Scope[]): Problem {
   })
 }
 
-/** The key's owner; the unknown caller when the key cannot be looked up, so that probes work during an outage. */
+/**
+ * The key's owner; the unknown caller when the key cannot be looked up, so that probes work during an outage.
+ */
 async function knownOrUnknown(token: string, keys: KeyVerifier): Promise<Caller> {
   try {
     return (await keys.verify(token)) ?? unknownCaller
@@ -65,7 +67,10 @@ function bearerToken(request: IncomingMessage): string | undefined {
   return request.headers.authorization === undefined ? undefined : ''
 }
 
-/** Whether a request comes from a loopback address, and not through a local proxy or from a web page in a browser. */
+/**
+ * Whether a request comes from a loopback address, and not through a local proxy or from a web page in a
+ * browser.
+ */
 function isFromThisMachine(request: IncomingMessage): boolean {
   const { headers } = request
   if (headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined) return false

@@ -1,6 +1,6 @@
 // Limits the open connections of the gateway. Above the limit it closes an idle one: first the oldest that never sent a
-// request, then the one idle for longest. Many connections that send nothing therefore cannot lock out other clients, nor
-// disconnect a client between two requests.
+// request, then the one idle for longest. Many connections that send nothing therefore cannot lock out other
+// clients, nor disconnect a client between two requests.
 // Invariant: a connection whose request is being answered is never closed here.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
@@ -8,7 +8,9 @@ import type { Socket } from 'node:net'
 
 export function capConnections(server: Server, maxConnections: number): void {
   const open = new Set<Socket>()
-  /** `silent`: never sent a request; `resting`: between two requests. The longest idle connection comes first. */
+  /**
+   * `silent`: never sent a request; `resting`: between two requests. The longest idle connection comes first.
+   */
   const silent = new Set<Socket>()
   const resting = new Set<Socket>()
   const forget = (socket: Socket): void => {

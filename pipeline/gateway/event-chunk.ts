@@ -1,4 +1,5 @@
-// A chunk holds the events of one request for one NATS subject. Chunks for one subject are joined into a message.
+// A chunk holds the events of one request for one NATS subject. Chunks for one subject are joined into a
+// message.
 // Invariants: only chunks of the same form are joined; the bytes of a message are made once, so that a retry repeats them.
 
 import type { EventStream } from '../../schemas/event/event-stream.js'

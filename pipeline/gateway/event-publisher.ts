@@ -18,7 +18,10 @@ import { chunksOfMessage, type EventChunk, type MessageBody, messageOf } from '.
 import type { GatewayLimits } from './limits.js'
 import type { GatewayTelemetry } from './telemetry.js'
 
-/** Where events are stored. Requests that share a message have one `stream_sequence`; `count` is this request's part. */
+/**
+ * Where events are stored. Requests that share a message have one `stream_sequence`; `count` is this
+ * request's part.
+ */
 export interface Receipt {
   readonly stream: EventStream
   readonly partition: number | null

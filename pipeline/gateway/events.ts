@@ -4,7 +4,8 @@
 //    all of it again is harmless.
 // 2. A refused event does not affect the others. The answer is 202 even when all are refused, because a producer that
 //    retries on 4xx must not resend events that can never be accepted.
-// 3. A body that is neither JSON nor a usage batch in Arrow is answered with 400, since no single event is at fault.
+// 3. A body that is neither JSON nor a usage batch in Arrow is answered with 400, since no single event is at
+//    fault.
 
 import type { IncomingHttpHeaders } from 'node:http'
 import { binaryModeEvent, type ParsedEvent, parseMessage } from '../../schemas/event/cloud-event.js'
@@ -137,7 +138,10 @@ function stoppedProblem({ detail }: EventVerdict, rejected?: readonly EventVerdi
   return unavailable(503, partitionStopped, detail, stoppedRetryAfterSeconds, extra)
 }
 
-/** Runs `work`, unless the pipeline is behind or too many requests are in flight; then gives back its place and bytes. */
+/**
+ * Runs `work`, unless the pipeline is behind or too many requests are in flight; then gives back its place
+ * and bytes.
+ */
 async function admitted<T>(intake: EventIntake, call: ApiCall, work: (seat: Seat) => Promise<T>): Promise<T> {
   const pressure = intake.pressure()
   if (pressure.kind === 'slow') {
@@ -224,10 +228,15 @@ function isBinaryMode(headers: IncomingHttpHeaders): boolean {
   return ['ce-specversion', 'ce-id', 'ce-source', 'ce-type'].some(name => headers[name] !== undefined)
 }
 
-/** Plans come first, then subscriptions, then usage, so that no event of a request with all three is parked. */
+/**
+ * Plans come first, then subscriptions, then usage, so that no event of a request with all three is parked.
+ */
 const publishOrder: readonly EventStream[] = ['CATALOG', 'LIFECYCLE', 'METERING']
 
-/** The receipts, once all chunks have landed. Otherwise throws a `Problem` of 503 that names the landed chunks. */
+/**
+ * The receipts, once all chunks have landed. Otherwise throws a `Problem` of 503 that names the landed
+ * chunks.
+ */
 async function publish(intake: EventIntake, sorted: SortedEvents): Promise<readonly Receipt[]> {
   const receipts: Receipt[] = []
   for (const stream of publishOrder) {

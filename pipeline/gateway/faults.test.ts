@@ -1,4 +1,5 @@
-// The gateway with a broker that is killed and with clients that misbehave; a canary shows that this test can fail.
+// The gateway with a broker that is killed and with clients that misbehave; a canary shows that this test can
+// fail.
 
 import { once } from 'node:events'
 import { connect as connectSocket, type Socket } from 'node:net'
@@ -55,7 +56,10 @@ interface Posted {
   readonly receipts: readonly Receipt[]
 }
 
-/** Posts from four producers while the broker is killed three times; returns the acknowledged events and the refusals. */
+/**
+ * Posts from four producers while the broker is killed three times; returns the acknowledged events and the
+ * refusals.
+ */
 async function postWhileKilled(url: string, prefix: string) {
   const acknowledged: Posted[] = []
   const refusedCodes = new Set<string>()
@@ -85,7 +89,9 @@ async function postWhileKilled(url: string, prefix: string) {
   return { acknowledged, refusedCodes }
 }
 
-/** The acknowledged events that are not stored, and those that are stored elsewhere than their receipts say. */
+/**
+ * The acknowledged events that are not stored, and those that are stored elsewhere than their receipts say.
+ */
 async function missing(acknowledged: readonly Posted[]) {
   const stored = new Set<unknown>()
   const idsBySequence = new Map<number, Set<unknown>>()

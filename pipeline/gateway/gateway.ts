@@ -1,6 +1,6 @@
 // Creates the gateway: start, drain, close. Contract section 7.
-// Owns: the HTTP server, admission, the publisher. The caller hands in the connection to the broker, the streams, the
-// API keys, and the functions that tell readiness and pressure.
+// Owns: the HTTP server, admission, the publisher. The caller hands in the connection to the broker, the
+// streams, the API keys, and the functions that tell readiness and pressure.
 //
 //   created ──start──▶ serving ──drain──▶ draining (in-flight finish, new ones get 503) ──close──▶ closed
 

@@ -1,6 +1,6 @@
 // The routes for probes and operators: alive, ready, metrics, version.
-// /livez and /readyz answer anyone with only a status, because probes carry no key; the checks behind the status, the
-// metrics and the version need the `read` scope or a caller on this machine.
+// /livez and /readyz answer anyone with only a status, because probes carry no key; the checks behind the
+// status, the metrics and the version need the `read` scope or a caller on this machine.
 
 import type { Registry } from 'prom-client'
 import { z } from 'zod'

@@ -15,7 +15,10 @@ import { type Problem, unavailable } from './problem.js'
 import type { Caller, Scope } from './scopes.js'
 
 export interface KeyVerifier {
-  /** The caller that the token identifies, or undefined. Throws a `Problem` of 503 while its key cannot be looked up. */
+  /**
+   * The caller that the token identifies, or undefined. Throws a `Problem` of 503 while its key cannot be
+   * looked up.
+   */
   verify(token: string): Promise<Caller | undefined>
 }
 
@@ -29,11 +32,15 @@ interface HeldKey {
 }
 
 const nobody = Buffer.alloc(32)
-/** How long an id that was not found is not looked up again. The ring remembers at most `maxAbsent` such ids. */
+/**
+ * How long an id that was not found is not looked up again. The ring remembers at most `maxAbsent` such ids.
+ */
 const absentForMs = 2_000
 const maxAbsent = 10_000
 const rewatchMs = 1_000
-/** For how long after a failed look-up no other is tried, so that requests do not pile up during an outage. */
+/**
+ * For how long after a failed look-up no other is tried, so that requests do not pile up during an outage.
+ */
 const outOfReachMs = 500
 const retryAfterSeconds = 2
 

@@ -21,7 +21,9 @@ export interface GatewayLimits {
   readonly callerShare: number
   /** Larger bodies are read one at a time, callers taking turns. Default 64 KiB. */
   readonly largeBodyBytes: number
-  /** Events of many requests share a message up to this size. Default 1 MiB, less if the broker accepts less. */
+  /**
+   * Events of many requests share a message up to this size. Default 1 MiB, less if the broker accepts less.
+   */
   readonly messageBytes: number
   /** One attempt to publish. Default 5 s. */
   readonly publishAttemptMs: number

@@ -1,5 +1,6 @@
 // How the API refuses: application/problem+json (RFC 9457) on every route, 404 and 405 included.
-// Invariants: `code` is stable snake_case text that clients may switch on; no answer shows the message or stack of a bug.
+// Invariants: `code` is stable snake_case text that clients may switch on; no answer shows the message or
+// stack of a bug.
 
 import { z } from 'zod'
 import { issueWords } from '../../schemas/issue-words.js'

@@ -1,6 +1,6 @@
 // Reads a request's body within limits of bytes and time, and decompresses it.
-// Invariants: memory never exceeds the limit by more than one read of the socket, whatever length was declared and
-// however small the compressed form is; decompression runs off the main thread.
+// Invariants: memory never exceeds the limit by more than one read of the socket, whatever length was
+// declared and however small the compressed form is; decompression runs off the main thread.
 
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
@@ -44,7 +44,10 @@ function zstd(): [string, Inflate][] {
 /** The encodings named in the answer to an unknown encoding, and in the OpenAPI document. */
 export const acceptedEncodings: readonly string[] = ['identity', ...encodings.keys()]
 
-/** The rest of a too large body is read and dropped up to this multiple of the limit, so that the client gets its 413. */
+/**
+ * The rest of a too large body is read and dropped up to this multiple of the limit, so that the client gets
+ * its 413.
+ */
 const swallowFactor = 4
 
 /** The body's bytes. Throws a `Problem` of 400, 408, 413 or 415, or `ClientGone`. */

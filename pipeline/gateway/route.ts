@@ -1,5 +1,5 @@
-// A route of the HTTP API: one value that the server registers and the OpenAPI document describes, so that the two always
-// agree. Handlers do not use Fastify.
+// A route of the HTTP API: one value that the server registers and the OpenAPI document describes, so that
+// the two always agree. Handlers do not use Fastify.
 
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
@@ -11,8 +11,8 @@ import { readBody } from './read-body.js'
 import type { Caller, Scope } from './scopes.js'
 
 /**
- * Who may call: anyone, or a key with one of the scopes. `scope_or_loopback` also lets a caller on this machine in
- * without a key.
+ * Who may call: anyone, or a key with one of the scopes. `scope_or_loopback` also lets a caller on this
+ * machine in without a key.
  */
 export type Access =
   | { readonly kind: 'anyone' }

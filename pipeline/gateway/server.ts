@@ -1,7 +1,7 @@
-// The HTTP server around the routes: authentication, problems, limits of the connection, telemetry. Only this file uses
-// Fastify.
-// Invariants: every refusal is a problem (404, 405 and broken HTTP too); a bug is logged and answered with 500 without
-// its text; an unread body never keeps a connection busy for longer than the body's deadline.
+// The HTTP server around the routes: authentication, problems, limits of the connection, telemetry. Only this
+// file uses Fastify.
+// Invariants: every refusal is a problem (404, 405 and broken HTTP too); a bug is logged and answered with
+// 500 without its text; an unread body never keeps a connection busy for longer than the body's deadline.
 
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'

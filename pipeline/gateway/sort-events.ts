@@ -1,6 +1,7 @@
-// Sorts the events of one request: gives a verdict on each, and puts the accepted ones into chunks for the streams.
-// Invariants: a bad event is refused alone; the order of a request is kept within each partition; the events in a chunk
-// equal the events that were sent, compared as JSON values.
+// Sorts the events of one request: gives a verdict on each, and puts the accepted ones into chunks for the
+// streams.
+// Invariants: a bad event is refused alone; the order of a request is kept within each partition; the events
+// in a chunk equal the events that were sent, compared as JSON values.
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type ParsedEvent, validateEvent } from '../../schemas/event/cloud-event.js'
@@ -72,8 +73,9 @@ export async function sortEvents(
 }
 
 /**
- * Sorts the rows of a usage batch in Arrow; `bytes` are the batch as received. Usage stays in columns, and a batch whose
- * usage is all for one partition is passed on unchanged. Other events in the batch are passed on as JSON.
+ * Sorts the rows of a usage batch in Arrow; `bytes` are the batch as received. Usage stays in columns, and a
+ * batch whose usage is all for one partition is passed on unchanged. Other events in the batch are passed on
+ * as JSON.
  */
 export async function sortBatch(
   batch: UsageBatch,
@@ -166,7 +168,10 @@ function tooLarge(bytes: number, { maxEventBytes }: SortOptions): Verdict {
   }
 }
 
-/** Why the key may not send this event: it needs the scope of the event's stream, so a usage key cannot set prices. */
+/**
+ * Why the key may not send this event: it needs the scope of the event's stream, so a usage key cannot set
+ * prices.
+ */
 function scopeProblem(type: string, { maySend }: SortOptions): Verdict | undefined {
   const stream = streamOf(type)
   if (maySend(stream)) return undefined
@@ -186,7 +191,10 @@ function stoppedProblem({ type, subject }: ValidEvent, options: SortOptions): Ve
   return { code: partitionStopped, detail }
 }
 
-/** Checks extensions that Weir does not read: they are passed on only if every later reader can write them again. */
+/**
+ * Checks extensions that Weir does not read: they are passed on only if every later reader can write them
+ * again.
+ */
 function extensionProblem(event: object): Rejection | undefined {
   for (const [name, value] of Object.entries(event)) {
     if (typeof value !== 'object' || value === null || name === 'data') continue

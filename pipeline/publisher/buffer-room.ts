@@ -1,5 +1,7 @@
-// Counts the events and bytes that a publisher holds in memory, and queues the callers that wait for capacity.
-// Invariant: everything counted is given back exactly once, so both counts are zero when everything is settled.
+// Counts the events and bytes that a publisher holds in memory, and queues the callers that wait for
+// capacity.
+// Invariant: everything counted is given back exactly once, so both counts are zero when everything is
+// settled.
 
 export interface RoomLimits {
   readonly maxBufferedEvents: number

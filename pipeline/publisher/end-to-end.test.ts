@@ -1,4 +1,5 @@
-// From the publisher to the ledger: the same events, sent over every transport while the broker is killed, are rated once.
+// From the publisher to the ledger: the same events, sent over every transport while the broker is killed,
+// are rated once.
 
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -1,5 +1,5 @@
-// Gathers rows into usage batches, one per lane (the NATS subject that a batch goes to). A batch is full by its number of
-// events, by its bytes, or by the time that its first row has waited.
+// Gathers rows into usage batches, one per lane (the NATS subject that a batch goes to). A batch is full by
+// its number of events, by its bytes, or by the time that its first row has waited.
 // Invariant: every row that was added is in exactly one batch handed to `onFull`, at the latest after the linger.
 
 import {
@@ -82,7 +82,8 @@ export class Gathering {
       writer: this.#idle.pop() ?? new UsageBatchWriter(),
       settle: [],
       rowBytes: 0,
-      // The timer is not unref'd, so that a process with nothing else to do still sends the events that it took.
+      // The timer is not unref'd, so that a process with nothing else to do still sends the events that it
+      // took.
       timer: setTimeout(() => this.#close(batch), this.#options.lingerMs),
     }
     this.#open.set(lane, batch)

@@ -1,6 +1,6 @@
 // Sends usage batches to the gateway: POST /v1/events. Contract section 7.
-// Invariant: only a 202 means accepted; 400, 413, 415 and 422 mean that these bytes can never be accepted; every other
-// answer, a refused key included, may be temporary and the batch is sent again.
+// Invariant: only a 202 means accepted; 400, 413, 415 and 422 mean that these bytes can never be accepted;
+// every other answer, a refused key included, may be temporary and the batch is sent again.
 
 import type { BatchBody, RefusedRow, SendOutcome, Transport } from './transport.js'
 
@@ -31,7 +31,8 @@ export class HttpTransport implements Transport {
   }
 
   async start(): Promise<void> {
-    // The first batch shows whether the gateway answers; a producer with a spool may start before the gateway.
+    // The first batch shows whether the gateway answers; a producer with a spool may start before the
+    // gateway.
   }
 
   laneOf(): string {

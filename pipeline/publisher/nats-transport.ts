@@ -2,7 +2,8 @@
 // Invariants:
 // 1. Only an acknowledgement of the stream means landed; it is sent after the broker has the bytes on disk.
 // 2. Nothing is published while the connection is down: the client would buffer one copy for each attempt.
-// 3. A customer's partition is computed as the pipeline computes it; the number of partitions is fixed with the stream.
+// 3. A customer's partition is computed as the pipeline computes it; the number of partitions is fixed with
+//    the stream.
 
 import {
   JetStreamApiError,
@@ -20,8 +21,9 @@ export interface NatsTarget {
   /** The caller owns the connection; the transport does not close it. */
   readonly connection: NatsConnection
   /**
-   * `discover` (default) reads the number of partitions from the stream; a user without that right publishes by customer.
-   * `by_customer` publishes to `usage.<customer>`, a message per customer: the user `publisher` may do only this.
+   * `discover` (default) reads the number of partitions from the stream; a user without that right publishes
+   * by customer. `by_customer` publishes to `usage.<customer>`, a message per customer: the user `publisher`
+   * may do only this.
    */
   readonly partitions?: number | 'discover' | 'by_customer'
 }

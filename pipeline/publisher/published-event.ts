@@ -1,5 +1,5 @@
-// Turns an event from a producer into a row. The event is checked against the envelope's rules at once, so that the
-// producer learns of a mistake from `publish` and not from a dead letter.
+// Turns an event from a producer into a row. The event is checked against the envelope's rules at once, so
+// that the producer learns of a mistake from `publish` and not from a dead letter.
 
 import { validateEvent } from '../../schemas/event/cloud-event.js'
 import { stringifyJson } from '../../schemas/json/json-text.js'
@@ -15,7 +15,10 @@ export interface PublishedEvent {
   readonly type: string
   /** The customer id. */
   readonly subject: string
-  /** When the usage happened: RFC 3339 text, or a Date. Default: the time of `publish`, however late the event lands. */
+  /**
+   * When the usage happened: RFC 3339 text, or a Date. Default: the time of `publish`, however late the event
+   * lands.
+   */
   readonly time?: string | Date
   readonly subscriptionid?: string
   readonly correlationid?: string

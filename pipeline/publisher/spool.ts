@@ -1,8 +1,9 @@
-// Keeps usage batches on disk until they have landed: a folder with one file per batch, which holds the bytes to send.
+// Keeps usage batches on disk until they have landed: a folder with one file per batch, which holds the bytes
+// to send.
 // Invariants:
 // 1. A file is whole or absent: it is written under another name, synced, renamed, and the folder is synced.
-// 2. A file is removed only after its batch has landed. Two processes on one folder lose nothing; they may send a batch
-//    twice, and Weir recognises the duplicates.
+// 2. A file is removed only after its batch has landed. Two processes on one folder lose nothing; they may
+//    send a batch twice, and Weir recognises the duplicates.
 // 3. A batch that can never be sent is moved to a folder of its own, not deleted.
 // A file has one line of JSON that describes the batch, then the bytes.
 

@@ -1,5 +1,5 @@
-// The interface that sends usage batches to Weir, over the gateway or directly to the broker. One call is one attempt; the
-// publisher retries.
+// The interface that sends usage batches to Weir, over the gateway or directly to the broker. One call is one
+// attempt; the publisher retries.
 
 /** An encoded usage batch. It is encoded once: every attempt, also after a restart, sends the same bytes. */
 export interface BatchBody {
@@ -27,13 +27,19 @@ export interface RefusedRow extends Refusal {
 export type SendOutcome =
   /** The broker has the batch on disk, except for the refused rows. */
   | { readonly kind: 'landed'; readonly refused: readonly RefusedRow[] }
-  /** The outcome is unknown, or the failure is temporary. `afterMs`: wait at least this long before the next attempt. */
+  /**
+   * The outcome is unknown, or the failure is temporary. `afterMs`: wait at least this long before the next
+   * attempt.
+   */
   | { readonly kind: 'again'; readonly detail: string; readonly afterMs?: number }
   /** Weir can never accept these bytes. */
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
 export interface Transport {
-  /** Reads the settings of the other side that the transport needs. Rejects when the other side is out of reach. */
+  /**
+   * Reads the settings of the other side that the transport needs. Rejects when the other side is out of
+   * reach.
+   */
   start(): Promise<void>
   /** Bytes of the largest batch before compression. */
   readonly maxBatchBytes: number

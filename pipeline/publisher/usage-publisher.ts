@@ -1,11 +1,12 @@
-// UsagePublisher is for producers of many events. It gathers events into usage batches in Arrow, compresses each once, and
-// sends the same bytes until Weir has them, over the gateway or directly to the broker.
+// UsagePublisher is for producers of many events. It gathers events into usage batches in Arrow, compresses
+// each once, and sends the same bytes until Weir has them, over the gateway or directly to the broker.
 //
 // Invariants:
-// 1. Every event taken has exactly one outcome: landed, spooled, refused, or, when the publisher is closed, unsent.
+// 1. Every event taken has exactly one outcome: landed, spooled, refused, or, when the publisher is closed,
+//    unsent.
 // 2. An event is `landed` after the broker has it on disk, `spooled` after the spool has it on disk.
-// 3. A batch is encoded once; every attempt, also after a restart, sends the same bytes. Weir recognises events that land
-//    twice, so a retry is always safe.
+// 3. A batch is encoded once; every attempt, also after a restart, sends the same bytes. Weir recognises
+//    events that land twice, so a retry is always safe.
 // 4. Memory, spool and attempts under way have limits. When memory is full, `publish` throws at once.
 //
 //   created ──start──▶ open ──close──▶ closed (events not landed by the deadline are unsent, or stay in the spool)
@@ -119,7 +120,9 @@ export class UsagePublisher {
     })
   }
 
-  /** Opens the spool, begins to send the batches that an earlier process left in it, and returns their number. */
+  /**
+   * Opens the spool, begins to send the batches that an earlier process left in it, and returns their number.
+   */
   async start(): Promise<{ readonly leftBatches: number }> {
     await this.#transport.start()
     let left: readonly SpooledBatch[] = []
@@ -135,8 +138,8 @@ export class UsagePublisher {
   }
 
   /**
-   * Takes the event at once, or throws a PublisherError: `buffer_full` when memory is full. The promise never rejects
-   * and need not be awaited.
+   * Takes the event at once, or throws a PublisherError: `buffer_full` when memory is full. The promise never
+   * rejects and need not be awaited.
    */
   publish(event: PublishedEvent): Promise<PublishResult> {
     if (this.#state !== 'open') throw new PublisherError('not_open', `The publisher is ${this.#state}.`)
@@ -165,7 +168,10 @@ export class UsagePublisher {
     return this.#state === 'open' ? this.#room.wait(bytes) : Promise.resolve()
   }
 
-  /** Sends the gathered events without waiting for more; resolves when all events taken so far are settled and sent. */
+  /**
+   * Sends the gathered events without waiting for more; resolves when all events taken so far are settled and
+   * sent.
+   */
   async flush(): Promise<void> {
     this.#gathering.closeAll()
     await Promise.all(this.#work)
@@ -212,7 +218,10 @@ export class UsagePublisher {
     void work.finally(() => this.#work.delete(work))
   }
 
-  /** Encodes, spools and sends a full batch. Its bytes count as memory until they are sent, or only the spool has them. */
+  /**
+   * Encodes, spools and sends a full batch. Its bytes count as memory until they are sent, or only the spool
+   * has them.
+   */
   async #carry(full: FullBatch): Promise<void> {
     const { settle, rowBytes } = full
     const body = await this.#bodyOf(full)
@@ -242,7 +251,9 @@ export class UsagePublisher {
     }
   }
 
-  /** Undefined when there is no spool, the spool is full, or the write fails; the batch then stays in memory. */
+  /**
+   * Undefined when there is no spool, the spool is full, or the write fails; the batch then stays in memory.
+   */
   async #spooled(body: BatchBody): Promise<SpooledBatch | undefined> {
     const spool = this.#spool
     if (spool === undefined || spool.bytes + body.bytes.length > this.#limits.maxSpoolBytes) return undefined

@@ -1,4 +1,5 @@
-// Finds parts that ClickHouse detached because they are broken, or that a person detached: no query sees their rows.
+// Finds parts that ClickHouse detached because they are broken, or that a person detached: no query sees
+// their rows.
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import { type Check, checkOf, type Difference, unreadableCheck } from './report.js'

@@ -1,5 +1,6 @@
-// Compares the rows of a few commits in the ledger and in ClickHouse: which are lost, doubled, added or changed.
-// The bytes of the ledger are inserted into a temporary table in memory, which is dropped after the comparison.
+// Compares the rows of a few commits in the ledger and in ClickHouse: which are lost, doubled, added or
+// changed. The bytes of the ledger are inserted into a temporary table in memory, which is dropped after the
+// comparison.
 
 import { randomUUID } from 'node:crypto'
 import type { TableDescription } from '../../schemas/table-description.js'

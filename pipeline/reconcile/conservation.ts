@@ -1,4 +1,5 @@
-// Checks the conservation law on the counters in each partition's checkpoint, and compares them with ClickHouse's sums.
+// Checks the conservation law on the counters in each partition's checkpoint, and compares them with
+// ClickHouse's sums.
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import { conservationGap, type DispositionCounts, dispositions } from '../../schemas/event/dispositions.js'

@@ -1,5 +1,5 @@
-// Connections: counts deliveries by state, and checks that every record that a connection took in has a delivery.
-// stream-tables.ts compares the table with DELIVERIES; set-aside.ts lists the refused records.
+// Connections: counts deliveries by state, and checks that every record that a connection took in has a
+// delivery. stream-tables.ts compares the table with DELIVERIES; set-aside.ts lists the refused records.
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { KV } from '@nats-io/kv'

@@ -1,4 +1,5 @@
-// The figures of a ClickHouse table, added up by ledger_sequence, so that a subtraction gives those of any range.
+// The figures of a ClickHouse table, added up by ledger_sequence, so that a subtraction gives those of any
+// range.
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import { addFigures, noFigures, type RowFigures, subtractFigures } from '../../schemas/rows/row-figures.js'

@@ -1,6 +1,7 @@
-// Finds the commit up to which ledger and ClickHouse are compared, so that both sides have the same rows while the pipeline
-// runs: the newest commit of each partition that the sink has applied completely. The checkpoint of a commit holds the
-// figures of every row up to that commit, and every row names the commit that wrote it.
+// Finds the commit up to which ledger and ClickHouse are compared, so that both sides have the same rows
+// while the pipeline runs: the newest commit of each partition that the sink has applied completely. The
+// checkpoint of a commit holds the figures of every row up to that commit, and every row names the commit
+// that wrote it.
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'

@@ -1,7 +1,9 @@
-// Compares every table that the ledger feeds with the ledger: count, sums and checksum of the rows per partition, up to
-// the commit that ledger-cut.ts finds. locate.ts then finds the commits and rows that differ.
+// Compares every table that the ledger feeds with the ledger: count, sums and checksum of the rows per
+// partition, up to the commit that ledger-cut.ts finds. locate.ts then finds the commits and rows that
+// differ.
 //
-// Invariant: a table that cannot be read, and rows of partitions or commits that never existed, are differences too.
+// Invariant: a table that cannot be read, and rows of partitions or commits that never existed, are
+// differences too.
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import { formatScaled } from '../../schemas/money/decimal.js'

@@ -1,8 +1,8 @@
-// Finds what differs in a table of one partition: first the commits, by halving the ledger; then the rows, by comparing the
-// ledger's rows of these commits with ClickHouse's.
+// Finds what differs in a table of one partition: first the commits, by halving the ledger; then the rows, by
+// comparing the ledger's rows of these commits with ClickHouse's.
 //
-// Invariant: the result explains a difference and never changes the verdict of the check; a commit whose checkpoint or rows
-// the ledger no longer holds is named by its range.
+// Invariant: the result explains a difference and never changes the verdict of the check; a commit whose
+// checkpoint or rows the ledger no longer holds is named by its range.
 
 import { isSame, subtractFigures } from '../../schemas/rows/row-figures.js'
 import type { TableDescription } from '../../schemas/table-description.js'

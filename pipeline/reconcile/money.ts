@@ -1,5 +1,6 @@
-// Checks the money from stage to stage: rated usage, charges, billing batches, journal entries; and MRR against versions.
-// Every check is one query that returns the things that differ; sums are in Decimal(76, 12) and never rounded.
+// Checks the money from stage to stage: rated usage, charges, billing batches, journal entries; and MRR
+// against versions. Every check is one query that returns the things that differ; sums are in Decimal(76, 12)
+// and never rounded.
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import {
@@ -20,8 +21,9 @@ interface MoneyCheck {
 }
 
 /**
- * The next run bills the rows of a charge that came after its last billing line. The query therefore counts rows up to the
- * commit of that line, which is in the same partition. A fully credited charge counts as not billed, whatever its usage.
+ * The next run bills the rows of a charge that came after its last billing line. The query therefore counts
+ * rows up to the commit of that line, which is in the same partition. A fully credited charge counts as not
+ * billed, whatever its usage.
  */
 const ratedEqualsCharged = `
 SELECT b.charge_id AS id, toString(b.billed) AS expected, toString(u.used) AS found, b.customer_id AS detail, b.billed = u.used AS same
@@ -189,7 +191,10 @@ FROM
 )
 GROUP BY currency ORDER BY currency`
 
-/** The totals. A table that cannot be read has no sums; its check reports that, and the rest of the report is valid. */
+/**
+ * The totals. A table that cannot be read has no sums; its check reports that, and the rest of the report is
+ * valid.
+ */
 export async function readTotals(
   clickhouse: ClickHouseClient,
 ): Promise<{ readonly totals: readonly CurrencyTotals[]; readonly checks: readonly Check[] }> {

@@ -1,6 +1,7 @@
-// Compares the amounts owed for usage in the state with the rows, charge by charge, open periods included. The state is the
-// one that a restart would read: the snapshot and the deltas up to the commit of the cut. A difference is therefore an error
-// in stored data. A thread of its own reads the state; running partitions are not involved.
+// Compares the amounts owed for usage in the state with the rows, charge by charge, open periods included.
+// The state is the one that a restart would read: the snapshot and the deltas up to the commit of the cut. A
+// difference is therefore an error in stored data. A thread of its own reads the state; running partitions
+// are not involved.
 
 import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
@@ -72,7 +73,10 @@ async function readState(
   }
 }
 
-/** Reads from the cut back to the snapshot: each checkpoint names the one before it and the messages of its commit. */
+/**
+ * Reads from the cut back to the snapshot: each checkpoint names the one before it and the messages of its
+ * commit.
+ */
 async function readDeltas(jsm: JetStreamManager, cut: PlacedCheckpoint): Promise<Uint8Array[]> {
   const { key } = await genesisOf(jsm)
   const { partition, snapshot } = cut.checkpoint

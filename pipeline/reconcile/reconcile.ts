@@ -1,6 +1,6 @@
 // The reconciliation: checks the conservation law, and ingest = rated = owed = billed = posted = ClickHouse.
-// It only reads, and may run while the pipeline works: commits bound the rows that are compared. It waits for lagging
-// partitions and feeds up to a limit, and then names those that still lag.
+// It only reads, and may run while the pipeline works: commits bound the rows that are compared. It waits for
+// lagging partitions and feeds up to a limit, and then names those that still lag.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'
@@ -86,12 +86,14 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileRep
   }
 }
 
-/** The number of stages from an event to its posting; waiting for one stage may give the next one more work. */
+/**
+ * The number of stages from an event to its posting; waiting for one stage may give the next one more work.
+ */
 const stages = 4
 
 /**
- * Waits, stage after stage, for the positions that the streams had when they were read, not for later messages. Returns
- * the lags that were not made up in time.
+ * Waits, stage after stage, for the positions that the streams had when they were read, not for later
+ * messages. Returns the lags that were not made up in time.
  */
 async function waitForLags(options: ReconcileOptions): Promise<Lag[]> {
   const deadlineMs = performance.now() + (options.waitMs ?? 10_000)

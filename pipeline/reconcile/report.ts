@@ -1,4 +1,5 @@
-// The report of `weir reconcile` and GET /v1/reconciliation. Keys are snake_case, because the object is sent as JSON.
+// The report of `weir reconcile` and GET /v1/reconciliation. Keys are snake_case, because the object is sent
+// as JSON.
 
 import type { DispositionCounts } from '../../schemas/event/dispositions.js'
 
@@ -10,7 +11,10 @@ export interface Difference {
   readonly detail?: string
 }
 
-/** `not_checked`: nothing was compared (`skipped` says why), so it is no agreement. `unreadable`: the query failed. */
+/**
+ * `not_checked`: nothing was compared (`skipped` says why), so it is no agreement. `unreadable`: the query
+ * failed.
+ */
 export type CheckState = 'agrees' | 'differs' | 'unreadable' | 'not_checked'
 
 export interface Check {

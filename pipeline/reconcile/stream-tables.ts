@@ -1,5 +1,6 @@
-// Compares the tables that BILLING, POSTINGS and DELIVERIES feed with these streams: every message is read again and made
-// into rows as the sink does, and the figures of both are compared, message by message where they differ.
+// Compares the tables that BILLING, POSTINGS and DELIVERIES feed with these streams: every message is read
+// again and made into rows as the sink does, and the figures of both are compared, message by message where
+// they differ.
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'

@@ -1,5 +1,5 @@
-// Connects a command to the broker, whether Weir runs or not: to a configured server, to the running embedded one, or to
-// an embedded one that is started for the duration of the command.
+// Connects a command to the broker, whether Weir runs or not: to a configured server, to the running embedded
+// one, or to an embedded one that is started for the duration of the command.
 
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { type NatsLogin, startNatsServer } from '../../deploy/embedded/nats-server.js'

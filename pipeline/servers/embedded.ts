@@ -1,6 +1,7 @@
-// Runs the embedded nats-server and ClickHouse of one data directory: starts them when no URL is configured, restarts them
-// on the same port when they end by themselves, stops them with Weir.
-// Invariant: everything that they acknowledged before they died is there after the restart; clients only reconnect.
+// Runs the embedded nats-server and ClickHouse of one data directory: starts them when no URL is configured,
+// restarts them on the same port when they end by themselves, stops them with Weir.
+// Invariant: everything that they acknowledged before they died is there after the restart; clients only
+// reconnect.
 
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -62,7 +63,9 @@ const restartPause = { retryMinMs: 500, retryMaxMs: 15_000 }
 export const natsFolder = (dataDir: string) => join(dataDir, 'nats')
 const clickhouseFolder = (dataDir: string) => join(dataDir, 'clickhouse')
 
-/** Ends servers that a crash has left running on this directory; to be called before anything else uses it. */
+/**
+ * Ends servers that a crash has left running on this directory; to be called before anything else uses it.
+ */
 export async function endOrphanServers(dataDir: string): Promise<void> {
   await Promise.all([
     endOrphans(natsMark(natsFolder(dataDir))),

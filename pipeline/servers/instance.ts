@@ -26,7 +26,9 @@ function instanceFile(dataDir: string): string {
   return join(dataDir, 'weir.json')
 }
 
-/** The file with only the first key, for `$(cat weir-data/api-key)`; it is written before the key is shown. */
+/**
+ * The file with only the first key, for `$(cat weir-data/api-key)`; it is written before the key is shown.
+ */
 export function apiKeyFile(dataDir: string): string {
   return join(dataDir, 'api-key')
 }

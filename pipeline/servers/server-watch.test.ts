@@ -1,4 +1,5 @@
-// Real servers that freeze, and a real file system that runs full: the watch reports them, and they recover by themselves.
+// Real servers that freeze, and a real file system that runs full: the watch reports them, and they recover
+// by themselves.
 
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,6 +1,6 @@
 // Watches the embedded servers while they run: whether they answer, and whether the disk takes what they write. A server
-// that has stopped answering is killed. A broker that met a write error is killed once the disk has free space, since it
-// does not recover by itself. embedded.ts restarts them on the data on disk.
+// that has stopped answering is killed. A broker that met a write error is killed once the disk has free
+// space, since it does not recover by itself. embedded.ts restarts them on the data on disk.
 //
 // Invariant: a kill loses nothing: acknowledged data is on disk, and clients repeat everything else.
 
@@ -29,7 +29,10 @@ const mostUnanswered = 4
 const toldUnanswered = 2
 /** With less free space a server is not restarted, since it would fail at once. */
 const leastFreeBytes = 16 << 20
-/** With less free space the disk counts as full: writes have failed, and the server could perhaps not log that. */
+/**
+ * With less free space the disk counts as full: writes have failed, and the server could perhaps not log
+ * that.
+ */
 const fullBytes = 1 << 20
 const firstRestartMs = 10_000
 const longestRestartMs = 300_000

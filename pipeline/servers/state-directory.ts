@@ -1,8 +1,9 @@
-// The state directory and its one owner: it is created closed to other users, and locked while this process runs.
+// The state directory and its one owner: it is created closed to other users, and locked while this process
+// runs.
 //
 // Invariants:
-// 1. The lock belongs to an open file of this process, so the system frees it however the process ends, and a reused
-//    process id is never taken for the owner.
+// 1. The lock belongs to an open file of this process, so the system frees it however the process ends, and a
+//    reused process id is never taken for the owner.
 // 2. Nothing in the directory is touched before this process has the lock.
 // 3. Neither the directory nor anything in it belongs to another user, who could replace the passwords in it.
 
