@@ -19,7 +19,7 @@ export async function startCommand(args: StartArguments, io: CliIo): Promise<num
   const { config, log } = args
   const catalogs = await readCatalogs(config.catalog, io)
   if (catalogs === undefined) return exitCodes.badConfiguration
-  // From here on a signal is ours, so that a Ctrl-C while starting stops the embedded servers too.
+  // Signals are handled from here on, so that a Ctrl-C while starting also stops the embedded servers.
   const stopped = stopSignal(io)
   let weir: Weir
   try {
@@ -91,7 +91,7 @@ function instanceOf(weir: Weir, keptKey: string | undefined): Instance {
   }
 }
 
-/** All but the key itself: a log is read by more people than may hold it. */
+/** The instance without the API key, since more people read a log than may have the key. */
 function publicPart(config: WeirConfig, { api_key, ...instance }: Instance) {
   return { ...instance, ...(api_key === undefined ? {} : { api_key_file: apiKeyFile(config.dataDir) }) }
 }

@@ -34,7 +34,7 @@ export async function validateCommand(
   return verdicts.every(verdict => verdict.problems.length === 0) ? exitCodes.ok : exitCodes.badConfiguration
 }
 
-/** What has meters or plans is meant as a catalog; what cannot be read as YAML is reported as one. */
+/** A file with meters or plans is a catalog; a file that is not valid YAML is also reported as a catalog. */
 function kindOf(text: string): FileKind {
   if (sourceBoundProblem(text) !== undefined) return 'catalog'
   try {

@@ -1,8 +1,8 @@
 // Reads a customer's rated usage back from ClickHouse, for rating it again under other terms.
 // Invariants:
 // 1. Nothing is read before the sink has delivered the ledger up to the sequence asked for, so what is read is whole.
-// 2. Amounts come back as the decimals they are, never by way of a floating-point number.
-// 3. Rows that were taken back are not there: their counts cancel out.
+// 2. Amounts are read as exact decimals, never as floating-point numbers.
+// 3. Rows that were taken back are not in the result: their counts cancel out.
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import { parseDecimal, type Scaled } from '../../schemas/money/decimal.js'

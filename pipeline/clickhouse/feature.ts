@@ -1,5 +1,5 @@
-// Everything in ClickHouse: the feeds of the ledger, of billing batches, of postings and of deliveries, the schema, and the history that
-// partitions read back.
+// The ClickHouse feature: the feeds of the ledger, of billing batches, of postings and of deliveries, the
+// schema, and the history that partitions read back.
 
 import { migrate } from '../../sinks/clickhouse/migrate.js'
 import {

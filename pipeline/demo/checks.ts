@@ -1,4 +1,4 @@
-// The demo's verdict: each figure of the pipeline beside the one that was computed without it.
+// The demo's verdict: compares each figure of the pipeline with the one that was computed independently.
 
 import { Decimal } from 'decimal.js'
 import type { Figures } from './figures.js'

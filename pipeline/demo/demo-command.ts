@@ -21,7 +21,7 @@ export interface DemoArguments {
   readonly log: Logger
 }
 
-/** A month may lie years back; nothing in the demo is too old. */
+/** The traffic may be years old, so that no event of the demo counts as too old. */
 const dedupeHorizonDays = 36_500
 
 export async function demoCommand(args: DemoArguments, io: CliIo): Promise<number> {
@@ -52,7 +52,7 @@ async function scenarioOf(args: DemoArguments): Promise<Scenario | string> {
 }
 
 function demoConfig(dataDir: string, args: DemoArguments) {
-  // Of the environment only how to find a nats-server: a demo never touches a system that is running.
+  // Only this variable is passed on, so that a demo never touches a running system.
   const env = { WEIR_NATS_SERVER: args.env['WEIR_NATS_SERVER'] }
   const flags = { data_dir: dataDir, 'http.port': 0, dedupe_horizon_days: dedupeHorizonDays }
   const loaded = loadConfig({ sections, env, flags })

@@ -1,4 +1,4 @@
-// What came out: the figures of the demo as analysts would ask for them, by plain SQL, and from the billing API.
+// Reads the resulting figures of the demo as analysts would, by plain SQL, and from the billing API.
 
 import type { ClickHouseClient } from '@clickhouse/client'
 
@@ -22,7 +22,7 @@ export interface Figures {
   readonly invoiced: string
   readonly batches: number
   readonly batchLines: number
-  /** Of lines that do not round to 0, which are posted. */
+  /** Number of lines that do not round to 0, which are posted. */
   readonly linesToPost: number
   readonly batched: string
   readonly journalEntries: number

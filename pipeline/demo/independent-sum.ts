@@ -1,5 +1,5 @@
-// What the demo must come to, computed the plain way: decimal.js over the scenario, customer by customer, from the
-// catalog's text. It shares no arithmetic with rating/, so that a mistake there cannot hide here.
+// Computes the expected figures of the demo in the plainest way: decimal.js over the scenario, customer by
+// customer, from the catalog's text. It shares no arithmetic with rating/, so it reveals mistakes there.
 
 import { Decimal } from 'decimal.js'
 import { parse } from 'yaml'
@@ -13,9 +13,9 @@ export interface IndependentSum {
   readonly outputTokens: string
   /** Exact, at 12 decimal places per charge. */
   readonly usageAmount: string
-  /** Of the month, and of the next where it is paid in advance. */
+  /** Recurring charges of the month, and those of the next month that are paid in advance. */
   readonly recurringAmount: string
-  /** Of all charges, each rounded to the cent. */
+  /** The sum of all charges, each rounded to the cent. */
   readonly invoiced: string
   /** Monthly recurring revenue when the month ends. */
   readonly mrr: string
@@ -72,7 +72,7 @@ export function independentSum(scenario: Scenario, catalogText: string): Indepen
       const prices = pricesOf(last.plan)
       const monthly = monthlyAmount(prices, price, last.seats)
       mrr = mrr.plus(monthly)
-      // The run at the end of the month takes the next one's fees, in advance.
+      // The run at the end of the month also bills the next month's fees that are paid in advance.
       if (prices.find(one => one.price === price)?.timing !== 'in_advance') continue
       recurringAmount = recurringAmount.plus(monthly)
       invoiced = invoiced.plus(monthly)
@@ -106,7 +106,7 @@ function stretchesOf(scenario: Scenario, index: number): Stretch[] {
   return [{ ...first, untilMs: atMs }, after].filter(stretch => stretch.fromMs < stretch.untilMs)
 }
 
-/** Neighbours that are the same become one. */
+/** Joins adjacent ranges that are the same. */
 function joined(stretches: readonly Stretch[], same: (a: Stretch, b: Stretch) => boolean): Stretch[] {
   const result: Stretch[] = []
   for (const stretch of stretches) {

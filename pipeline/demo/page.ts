@@ -1,4 +1,4 @@
-// The last page of the demo: what came in, what became of it, what it is worth, and whether the sums agree.
+// The last page of the demo: the events sent, their dispositions, the amounts, and whether the sums agree.
 
 import { Decimal } from 'decimal.js'
 import picocolors from 'picocolors'

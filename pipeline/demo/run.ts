@@ -112,7 +112,7 @@ async function reconciled(target: SendTarget): Promise<Check> {
   return { what: 'checks of weir reconcile', expected: `${expected}`, found: `${found}`, ok: report.ok }
 }
 
-/** The amendments shall find usage that is rated and in ClickHouse already: that is what makes them late. */
+/** Waits until the usage is rated and in ClickHouse, so that the amendments come late. */
 async function delivered(weir: Weir, options: DemoOptions, accepted: number): Promise<void> {
   const rating = options.progress.step('rated and delivered', accepted)
   const deadline = AbortSignal.timeout(settleDeadlineMs)

@@ -129,7 +129,7 @@ function withCustomers(rows: readonly TraceRow[], customerCount: number): DemoUs
   return rows.map((row, index) => {
     const draw = fixedRandom(`row ${index}`) * total
     const rank = cumulative.findIndex(upTo => draw < upTo)
-    // Who joined on the fifth has no usage before: a neighbour who was there made these calls.
+    // A customer who joined on the fifth has no earlier usage: those calls go to another customer.
     const customer = rank % 7 === 3 && new Date(row.timeMs).getUTCDate() < 5 ? rank - 3 : rank
     return { ...row, customer, model: models[Math.floor(fixedRandom(`model ${index}`) * 3)] ?? models[0] }
   })

@@ -14,7 +14,7 @@ export interface SendResult {
 }
 
 const eventsPerRequest = 1_000
-/** A gateway that asks for patience gets it this often before we give up. */
+/** How often a request is sent again, when the gateway asks to retry later, before the demo gives up. */
 const attempts = 60
 
 /** Sends in order of the list; with `inFlight` above 1 neighbouring requests may overtake each other. */

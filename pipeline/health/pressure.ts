@@ -21,9 +21,9 @@ import type { Pressure } from '../gateway/events.js'
 export interface PressureLimits {
   /** Messages of one partition that wait to be processed. */
   readonly maxPendingMessages: number
-  /** Of METERING, waiting to be processed. */
+  /** Bytes of METERING that wait to be processed. */
   readonly maxPendingBytes: number
-  /** Of LEDGER, waiting to be in ClickHouse. */
+  /** Bytes of LEDGER that wait to be in ClickHouse. */
   readonly maxLedgerBytes: number
 }
 
@@ -40,9 +40,9 @@ export interface PressureOptions {
 export interface PressureReading {
   readonly pendingBytes: number
   readonly ledgerBytes: number
-  /** The partitions take no usage. */
+  /** The partitions read no usage. */
   readonly holdsBack: boolean
-  /** The gateway takes none. */
+  /** The gateway accepts no usage. */
   readonly slowsProducers: boolean
 }
 
@@ -69,7 +69,7 @@ export class PressureGauge {
     this.#timer = setInterval(() => void this.#read(), this.#options.everyMs ?? 1_000)
   }
 
-  /** From now on the partitions' lag is read from here. */
+  /** Sets the function from which the partitions' lag is read. */
   observe(partitions: () => readonly EngineStatus[]): void {
     this.#partitions = partitions
   }
@@ -97,7 +97,7 @@ export class PressureGauge {
       const [metering, ledger] = await Promise.all([jsm.streams.info('METERING'), jsm.streams.info('LEDGER')])
       this.#metering.read(extentOf(metering.state))
       this.#ledger.read(extentOf(ledger.state))
-      // What waits for a partition that has stopped is refused at the gateway; it holds nobody else up.
+      // The gateway refuses events of a stopped partition; its backlog must not hold up the others.
       const working = this.#partitions().filter(({ state }) => state !== 'failed')
       const pending = working.map(({ lag }) => lag.metering)
       const messages = pending.reduce((sum, one) => sum + one, 0)

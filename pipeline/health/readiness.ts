@@ -1,8 +1,8 @@
 // Decides whether Weir is ready, from progress: every partition with input commits, here or in another process; every feed
 // with a pending range delivers; the embedded servers answer and can write.
 //
-// A sink in trouble is shown at once, and takes readiness away only when nothing was delivered for long: until then events
-// are safe in the ledger and taken as ever (I7).
+// A sink in trouble is shown at once, but Weir stays ready until nothing was delivered for `mostStaleMs`:
+// events are safe in the ledger and are still accepted (I7).
 
 import type { DeliveryStatus } from '../deliver/delivery-status.js'
 import type { EngineStatus } from '../engine/engine.js'
@@ -11,7 +11,7 @@ import type { Readiness, ReadinessCheck } from '../gateway/health.js'
 export interface Work {
   readonly partitions: readonly EngineStatus[]
   readonly feeds: readonly DeliveryStatus[]
-  /** What is wrong with the servers that run here. */
+  /** What is wrong with the embedded servers. */
   readonly servers?: readonly { readonly server: string; readonly detail: string }[]
   /** Usage is left unread because ClickHouse is behind. */
   readonly holdsBack?: boolean

@@ -11,9 +11,9 @@ import type { CommittedFacts, EngineStatus, EngineTelemetry } from '../engine/en
 export interface PipelineTelemetry extends EngineTelemetry {
   /** A sink has taken a range. */
   applied(range: AppliedRange): void
-  /** A message that no commit names was passed over. */
+  /** A feed skipped a message that no commit names. */
   foreign(message: ForeignMessage): void
-  /** From now on the gauges are read from here. */
+  /** Sets the function from which the gauges are read. */
   observe(status: () => PipelineStatus): void
 }
 

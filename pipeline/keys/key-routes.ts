@@ -1,5 +1,5 @@
 // The routes of API keys: make, list, rotate, revoke. Contract section 7.
-// Invariant: a token leaves here once, in the answer that made it.
+// Invariant: a token is sent once, in the answer to the request that created it.
 
 import type { KV } from '@nats-io/kv'
 import { z } from 'zod'

@@ -2,8 +2,8 @@
 // Invariants: debits equal credits; no side is negative (a credit note swaps the sides); an entry's id follows from
 // batch and charge, so that posting again is posting the same; a line that rounds to 0 has no entry.
 //
-// A charge is debited to the receivable and credited to revenue; in advance it is credited to deferred revenue, with
-// the schedule by which it becomes revenue. Dates and schedules are handed in: a sink decides nothing about money.
+// A charge is debited to the receivable and credited to revenue; a charge in advance is credited to deferred
+// revenue, with the schedule by which it becomes revenue. The caller hands in dates and schedules.
 
 import type { BillingBatch } from '../../schemas/billing/billing-batch.js'
 import type { Charge } from '../../schemas/billing/charge.js'
@@ -15,7 +15,7 @@ import { type AccountMapping, type AccountRule, ruleFor } from '../../sinks/mapp
 
 export interface EntriesOfBatch {
   readonly entries: readonly JournalEntry[]
-  /** Lines that cannot be posted; the others are not held up. */
+  /** Lines that cannot be posted; the other lines are posted. */
   readonly refused: readonly RefusedCharge[]
 }
 

@@ -12,7 +12,7 @@ import { createErpSink } from './postings-sink.js'
 import { erpSettings } from './settings.js'
 
 const brokerTimeoutMs = 10_000
-/** The mapping that ships with Weir, used until the configuration names another. */
+/** The mapping that ships with Weir; used when the configuration names no other. */
 const exampleAccounts = fileURLToPath(new URL('sinks/mapping/accounts.example.yaml', packageRoot))
 
 export const postingsFeature: Feature = {

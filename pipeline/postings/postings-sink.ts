@@ -40,7 +40,7 @@ export interface ErpSinkOptions {
   readonly js: JetStreamClient
   readonly jsm: JetStreamManager
   readonly accountsFile: string
-  /** Where CSV files go; absent: none are written. */
+  /** The folder for CSV files; absent: none are written. */
   readonly csvDir?: string
   /** When a charge is booked and earned. */
   readonly recognise: Recognise
@@ -96,7 +96,7 @@ async function post(options: ErpSinkOptions, range: FeedRange, signal: AbortSign
   return { kind: 'ok', rows, ...(refused.length === 0 ? {} : { refused }) }
 }
 
-/** A message that is no batch is set aside as it is. */
+/** The billing batch of a message; a message that holds none is set aside unchanged. */
 function batchOf({ sequence, bytes }: FeedMessage): BillingBatch | RefusedRecord {
   const text = new TextDecoder().decode(bytes)
   const refused = (detail: string): RefusedRecord => ({
@@ -170,7 +170,7 @@ function unknownRun({ billingRunId }: BillingBatch): Refusal & { readonly code: 
 }
 
 interface Posted {
-  /** Entries; 0 when they were there. */
+  /** Number of entries appended; 0 when they were there already. */
   readonly rows: number
   readonly refused: readonly RefusedCharge[]
 }
@@ -249,7 +249,7 @@ async function* entriesIn(
     yield message.json<JournalEntryWire>()
 }
 
-/** The file of a run is written from what `POSTINGS` holds of it. */
+/** Writes the file of a run from the entries that `POSTINGS` holds of the run. */
 async function writeCsv(options: ErpSinkOptions, batch: BillingBatch, signal: AbortSignal): Promise<void> {
   if (options.csvDir === undefined) return
   const entries: JournalEntryWire[] = []

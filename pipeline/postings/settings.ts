@@ -5,7 +5,7 @@ import { type SettingsSection, setting } from '../config/setting.js'
 interface ErpSettings {
   /** The account mapping. */
   readonly accounts?: string | undefined
-  /** Where CSV files go; absent: none are written. */
+  /** The folder for CSV files; absent: none are written. */
   readonly csv_dir?: string | undefined
 }
 

@@ -1,6 +1,7 @@
 // Sends usage batches until they have landed, several at once, each with its own back-off, and reports the
-// outcome of every event. Invariants: a batch in the spool is removed only after it has landed, and set aside
-// when it never can land; `deliver` never rejects because of an answer or failure of the other side.
+// outcome of every event.
+// Invariants: a batch in the spool is removed only after it has landed, and set aside when it never can land;
+// `deliver` never rejects because of an answer or failure of the other side.
 
 import { backOffMs, pauseFor } from '../broker/back-off.js'
 import type { Settle } from './gathering.js'

@@ -9,7 +9,7 @@
 //    events that land twice, so a retry is always safe.
 // 4. Memory, spool and attempts under way have limits. When memory is full, `publish` throws at once.
 //
-//   created ──start──▶ open ──close──▶ closed (events not landed by the deadline are unsent, or stay in the spool)
+//   created ──start──▶ open ──close──▶ closed (at the deadline, events are unsent or stay in the spool)
 
 import { randomUUID } from 'node:crypto'
 import { promisify } from 'node:util'

@@ -1,5 +1,5 @@
-// `weir retention`: what the streams hold and what of it is needed; `apply` purges the rest, `forget` gives up a bucket
-// that was lost. Works beside a running Weir and without one.
+// `weir retention`: shows what the streams hold and how much of it is needed; `apply` purges the rest,
+// `forget` gives up a lost bucket. Works with and without a running Weir.
 
 import { jetstreamManager } from '@nats-io/jetstream'
 import { Kvm } from '@nats-io/kv'
@@ -11,7 +11,7 @@ import { plainTable } from '../terminal/table.js'
 import { forgetBucket, type RetentionReport, retain } from './retention.js'
 
 export interface RetentionArguments extends BrokerAccessOptions {
-  /** Of every feature. */
+  /** The feeds of all features. */
   readonly feeds: readonly Feed[]
   readonly keepDays: number
   /** Purge; needs `yes`. */

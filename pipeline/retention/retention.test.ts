@@ -1,4 +1,5 @@
-// What is purged is needed by nobody: partitions and feeds go on over it, and nothing is counted twice.
+// A purge removes nothing that is needed: partitions and feeds continue after it, and nothing is counted
+// twice.
 
 import { type JetStreamClient, jetstream } from '@nats-io/jetstream'
 import { type KV, Kvm } from '@nats-io/kv'

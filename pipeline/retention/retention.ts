@@ -1,13 +1,13 @@
-// What the streams hold, what of it is still needed, and the purge of the rest.
+// Reports what the streams hold and how much of it is still needed, and purges the rest.
 //
 // Invariants:
 // 1. An input is purged only below the smallest position of all partitions, since an idle partition must find the stream
 //    beginning at or before what it reads next.
 // 2. LEDGER keeps what a restore or a feed needs: for each partition the newest checkpoint, the snapshot that it
-//    names with everything after it, and the newest checkpoint that each feed has delivered, by which it goes on.
+//    names with everything after it, and the newest checkpoint that each feed has delivered and resumes from.
 // 3. A partition or feed whose position cannot be read keeps its whole stream.
 // 4. Positions only grow, so what is not needed when it is read is not needed when it is purged.
-// 5. Nothing younger than `keepDays` goes.
+// 5. No message younger than `keepDays` is purged.
 
 import type { JetStreamManager } from '@nats-io/jetstream'
 import { type KV, Kvm } from '@nats-io/kv'
@@ -18,14 +18,14 @@ import { decodeRecord } from '../deliver/delivery-record.js'
 import type { Feed } from '../deliver/feed.js'
 import { type Checkpoint, readCheckpoint } from '../ledger/checkpoint.js'
 
-/** Of one partition in LEDGER, or of a whole input. */
+/** The safe position of one partition in LEDGER, or of a whole input. */
 export interface SafePosition {
   readonly partition: number | null
-  /** What lies before this sequence is not needed; 1: everything is. */
+  /** Messages before this sequence are not needed; 1: all are needed. */
   readonly before: number
-  /** Who needs what lies there. */
+  /** The partition, feed or rule that needs the messages from there on. */
   readonly held_by: string
-  /** Messages that went; null: nothing was purged. */
+  /** Number of purged messages; null: no purge was requested. */
   readonly purged: number | null
 }
 
@@ -49,11 +49,11 @@ export interface RetentionOptions {
   readonly jsm: JetStreamManager
   /** The bucket `weir_sinks`. */
   readonly sinks: KV
-  /** Of every feature. */
+  /** The feeds of all features. */
   readonly feeds: readonly Feed[]
   readonly keepDays: number
   readonly nowMs: number
-  /** Purge; else only tell. */
+  /** True: purge; false: only report. */
   readonly apply: boolean
 }
 
@@ -83,7 +83,7 @@ export async function retain(options: RetentionOptions): Promise<RetentionReport
   return { applied: apply, keep_days: keepDays, streams }
 }
 
-/** Gives up a bucket that is lost, so that the next start makes an empty one. False: nothing of that name is missing. */
+/** Gives up a lost bucket; the next start creates an empty one. False: no bucket of that name is missing. */
 export async function forgetBucket(
   nc: NatsConnection,
   jsm: JetStreamManager,
@@ -143,7 +143,7 @@ async function recordOf(sinks: KV, key: string) {
   return entry === null ? undefined : decodeRecord(entry.value)
 }
 
-/** By partition; undefined: it has none that can be read. */
+/** The newest checkpoint of each partition; undefined when it has none that can be read. */
 async function readAll(jsm: JetStreamManager): Promise<readonly (Checkpoint | undefined)[]> {
   const { config } = await jsm.streams.info('LEDGER')
   const count = Number(config.metadata?.['weir.partitions'])
@@ -154,7 +154,7 @@ async function readAll(jsm: JetStreamManager): Promise<readonly (Checkpoint | un
   )
 }
 
-/** The first message that is younger than `keepDays` (invariant 5): a search among sequences, whose times only grow. */
+/** The first message younger than `keepDays` (invariant 5), by binary search: times grow with sequences. */
 async function firstYoung({ jsm, keepDays, nowMs }: RetentionOptions, stream: string): Promise<Bound> {
   const { state } = await jsm.streams.info(stream)
   const oldestMs = nowMs - keepDays * dayMs

@@ -24,11 +24,11 @@ export interface SimulateInput {
   readonly catalog: Catalog
   /** Bodies of events: an object, an array or NDJSON each. Their order is the order of arrival. */
   readonly bodies: readonly Uint8Array[]
-  /** Without it: the latest time of an event. */
+  /** Undefined: the latest time of an event. */
   readonly asOfNs: bigint | undefined
   /** The time of arrival of every event, which stands in for a missing `time`. */
   readonly nowMs: number
-  /** Without it there are no explanations. */
+  /** Whether to explain each charge. Default: no. */
   readonly explain?: boolean
 }
 
@@ -38,7 +38,7 @@ export interface SimulateResult {
   readonly charges: readonly Charge[]
   readonly movements: readonly MrrMovement[]
   readonly deadLetters: readonly DeadLetterRow[]
-  /** What was taken and has no effect yet. */
+  /** Notices of events that were accepted and have no effect yet. */
   readonly notices: readonly Notice[]
   /** The arithmetic of each charge, in their order, when it was asked for. */
   readonly explanations?: readonly ChargeExplanation[]
@@ -77,7 +77,7 @@ interface EventTimes {
   latestUsageNs: bigint | undefined
 }
 
-/** Of a lifecycle event only a `time` that was sent counts: without one, `effective_from` is all that matters. */
+/** The times of the events. A lifecycle event counts only if it was sent with a `time`. */
 function eventTimes(messages: readonly InputMessage[], nowMs: number): EventTimes {
   const times: EventTimes = { latestNs: undefined, latestUsageNs: undefined }
   for (const raw of messages.flatMap(rawEvents)) {
@@ -156,7 +156,7 @@ function runToEnd(catalog: Catalog, messages: readonly InputMessage[], nowMs: nu
   return { core, state, deadLetters: [...deadLetters.values()] }
 }
 
-/** A dead letter that was taken back is none. */
+/** Adds a dead letter, or removes it when the row takes it back. */
 function noteDeadLetter(deadLetters: Map<string, DeadLetterRow>, row: DeadLetterRow): void {
   const key = compositeKey(row.source, row.id, row.code)
   if (row.change < 0) deadLetters.delete(key)

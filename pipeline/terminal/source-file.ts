@@ -1,4 +1,5 @@
-// Reads a catalog or configuration from disk for a command: its text, or why not, as any other fault of the file.
+// Reads a catalog or configuration from disk for a command; a failed read is reported like a fault of the
+// file.
 
 import { readFile } from 'node:fs/promises'
 import {
