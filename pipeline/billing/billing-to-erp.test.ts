@@ -1,4 +1,5 @@
-// From sealed ledger lines to batches, postings and CSV, on a real broker: once each, whatever is repeated.
+// From sealed ledger lines to billing batches, postings and CSV, on a real broker: each once, whatever is
+// repeated.
 
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -121,7 +122,7 @@ async function orderRun(): Promise<string> {
   return answer.value.run.billing_run_id
 }
 
-/** Writes what a partition's core seals, and returns the range of the ledger in which it lies. */
+/** Writes the lines that a partition's core seals, and returns their range in the ledger. */
 async function seal(
   runId: string,
   partition: number,
@@ -482,7 +483,7 @@ test('dates and months are those of the time zone of the subscription; a credit 
   ])
 })
 
-/** Applies what the partitions seal, as soon as the run is ordered. */
+/** Applies the lines that the partitions seal, as soon as the run is ordered. */
 async function answered<T>(
   asked: Promise<T>,
   known: readonly [boolean, boolean],

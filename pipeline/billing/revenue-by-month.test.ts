@@ -63,7 +63,7 @@ interface Line {
   readonly cutoffNs: bigint
 }
 
-/** What the feeds of LEDGER and POSTINGS bring into ClickHouse for the lines of billing runs. */
+/** Writes to ClickHouse what the feeds of LEDGER and POSTINGS would write for the lines of billing runs. */
 async function bring(lines: readonly Line[]): Promise<void> {
   for (const table of ['charges', 'journal_entries', 'revenue_schedule'])
     await client.command({ query: `TRUNCATE TABLE ${table}` })

@@ -1,4 +1,4 @@
-// The command line as a process: exit codes and what is said where the input is wrong.
+// The command line as a process: exit codes, and the messages for wrong input.
 
 import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'

@@ -1,4 +1,4 @@
-// What takes readiness away, and in which words.
+// The causes that make Weir not ready, and the words that report them.
 
 import { expect, test } from 'vitest'
 import type { DeliveryStatus } from '../deliver/delivery-status.js'

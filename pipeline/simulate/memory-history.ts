@@ -1,4 +1,5 @@
-// History in memory: what ClickHouse answers in the pipeline, made from the rows that the core wrote.
+// History in memory: returns the rows that ClickHouse returns in the pipeline, made from the rows of the
+// core.
 // Invariant: an answer is the net per (event, meter, subscription, price, charge), where the event counts are not 0: what
 // a GROUP BY over `rated_usage` yields.
 

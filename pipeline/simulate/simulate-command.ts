@@ -89,7 +89,9 @@ async function readFiles(
   return isComplete ? bodies : undefined
 }
 
-/** The first file that is no events at all. Looked for only when something was no JSON, to parse good files once less. */
+/**
+ * The first file that holds no events. To be called only after a JSON error, since it parses all files again.
+ */
 function unreadableFile(
   names: readonly string[],
   files: readonly Buffer[],

@@ -67,7 +67,7 @@ export function simulate(input: SimulateInput): SimulateResult {
   }
 }
 
-/** A file without text holds no events; a producer's message would be an empty one, which is an event that fails. */
+/** Whether a file has text. One without holds no events; in a stream, an empty message is a failed event. */
 function hasText(bytes: Uint8Array): boolean {
   return bytes.some(byte => byte > 0x20)
 }
@@ -98,9 +98,9 @@ function rawEvents(message: InputMessage): unknown[] {
 }
 
 /**
- * The events without usage after `asOfNs`, and without lifecycle changes that were both sent and effective after it: a
- * change sent in time is known ahead, one effective in time belongs to the past that it restates. Of an identity the
- * first event alone is looked at, so that leaving it out does not let a conflicting one in.
+ * Drops usage after `asOfNs`, and lifecycle changes that were both sent and effective after it. A change sent
+ * by then is known in advance; a change effective by then restates the past. Only the first event of an
+ * identity is considered, so that dropping it does not let a conflicting one in.
  */
 function happenedBy(messages: readonly InputMessage[], asOfNs: bigint, nowMs: number): InputMessage[] {
   const seen = new Set<string>()
