@@ -1,5 +1,4 @@
-// From sealed ledger lines to billing batches, postings and CSV, on a real broker: each once, whatever is
-// repeated.
+// From sealed ledger lines to billing batches, postings and CSV, on a real broker: each exactly once.
 
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
