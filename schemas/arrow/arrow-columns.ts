@@ -1,8 +1,9 @@
 // Arrow columns that grow by one value at a time, for the table that gets a row with every event.
-// Invariants: values become UTF-8 bytes and words at once, so that nothing is kept of a row but its bytes; what `put`
-// hands on are views, good until the next `append` or `clear`; `clear` keeps the memory for the next batch.
-// The trick: a text equal to the one before it is copied from there, and a short text is written by a loop, which is
-// cheaper than a call out of JavaScript.
+// Invariants: values become UTF-8 bytes and words at once, so only the bytes of a row are kept; `put` hands
+// on views, which are valid until the next `append` or `clear`; `clear` keeps the memory for the next record
+// batch.
+// The trick: a text equal to the previous one is copied from it, and a short text is written by a loop, which
+// is cheaper than a call out of JavaScript.
 
 import { type Data, makeData } from 'apache-arrow'
 import type { IpcBatch } from './arrow-ipc.js'
@@ -14,10 +15,10 @@ const twoTo32 = 2 ** 32
 const nanosPerMs = 1_000_000
 const int64Min = -(2n ** 63n)
 const int64Max = 2n ** 63n - 1n
-/** From this many bytes on, copying by a call wins over a loop. */
+/** From this many bytes on, copying by a call is faster than a loop. */
 const longText = 48
 
-/** Shared by all columns without any text, so that a batch holds them once. Never written to. */
+/** Offsets shared by all columns without text, so that a record batch holds them once. Never written to. */
 let noOffsets = new Int32Array(firstCapacity + 1)
 
 export class TextColumn {
@@ -48,7 +49,7 @@ export class TextColumn {
     this.#close()
   }
 
-  /** A text given as its UTF-8. */
+  /** Appends a text that is given as UTF-8. */
   appendBytes(bytes: Uint8Array, from: number, until: number): void {
     const end = this.#end
     const length = until - from
@@ -61,7 +62,7 @@ export class TextColumn {
     this.#close()
   }
 
-  /** The last text once more. */
+  /** Appends the last text once more. */
   repeat(): void {
     this.#copyFrom(this.#offsets[this.#length - 1]!)
     this.#close()
@@ -74,7 +75,7 @@ export class TextColumn {
     batch.buffer(this.#bytes.subarray(0, this.#offsets[length]))
   }
 
-  /** For writers that go by the classes of apache-arrow. */
+  /** The column as apache-arrow's `Data`, for writers that use its classes. */
   data(length: number): Data {
     return makeData({
       type: utf8,
@@ -91,7 +92,7 @@ export class TextColumn {
     this.#last = ''
   }
 
-  /** Appends a copy of the bytes from a place to the end. */
+  /** Appends a copy of the bytes from the given offset to the end. */
   #copyFrom(from: number): void {
     const until = this.#end
     const length = until - from
@@ -114,7 +115,7 @@ export class TextColumn {
   }
 }
 
-/** Safe integers, as two words of 32 bits each: instants in milliseconds, `uint64`, `int64`. */
+/** A column of safe integers, two 32-bit words each: instants in milliseconds, `uint64`, `int64`. */
 export class Int64Column {
   #words = new Uint32Array(firstCapacity * 2)
   #length = 0
@@ -149,12 +150,12 @@ export class Int64Column {
   }
 }
 
-/** Epoch nanoseconds, not negative, as two words of 32 bits each. */
+/** A column of epoch nanoseconds, not negative, two 32-bit words each. */
 export class NanosecondColumn {
   #words = new Uint32Array(firstCapacity * 2)
   #length = 0
 
-  /** `nanos`: beyond the millisecond, below a million. No double holds all of it, so it is put together by words. */
+  /** `nanos`: nanoseconds beyond `ms`, below a million. No double holds the sum; it is computed in words. */
   append(ms: number, nanos: number): void {
     const at = this.#length * 2
     if (at === this.#words.length) this.#words = doubled(this.#words)
@@ -180,23 +181,23 @@ export class NanosecondColumn {
   }
 }
 
-/** Scaled integers, as 128 bits of two's complement. */
+/** A column of scaled integers, as 128-bit two's complement. */
 export class DecimalColumn {
   #words = new BigInt64Array(firstCapacity * 2)
-  /** The same memory, by halves of words. */
+  /** The same memory as 32-bit halves of its 64-bit words. */
   #halves = new Uint32Array(this.#words.buffer)
   #length = 0
 
   append(value: bigint): void {
     const at = this.#length * 2
     if (at === this.#words.length) this.#grow()
-    // The array takes the low 64 bits of what it is given.
+    // The array stores the low 64 bits of a bigint.
     this.#words[at] = value
     this.#words[at + 1] = value <= int64Max && value >= int64Min ? (value < 0n ? -1n : 0n) : highWord(value)
     this.#length += 1
   }
 
-  /** A value that is not negative, as three words of 32 bits (decimal-words.ts). */
+  /** Appends a value that is not negative, given as three 32-bit words (decimal-words.ts). */
   appendWords(words: Uint32Array): void {
     const at = this.#length * 4
     if (at === this.#halves.length) this.#grow()
@@ -223,7 +224,7 @@ export class DecimalColumn {
   }
 }
 
-/** Of a value that 64 bits do not hold. Cut off, it would be another amount; rating keeps such values away. */
+/** The upper 64 bits of a value. Throws when 128 bits do not hold it; rating refuses such values earlier. */
 export function highWord(value: bigint): bigint {
   const high = value >> 64n
   if (BigInt.asIntN(64, high) !== high) throw new Error(`${value} has more than 128 bits.`)

@@ -1,31 +1,31 @@
-// Arrow dictionary columns that grow by one value at a time: a text that comes again is a code of two bytes.
-// Invariants: codes count from 0 in the order of first sight, so the texts of the first rows are the first codes; equal
-// UTF-8 has one code, whether it came as a string or as bytes; a dictionary holds at most 65,536 texts, and whoever
-// appends ends a batch before that; `generation` is new whenever codes start anew, and never the same in two
-// dictionaries. No text is in a dictionary twice: ClickHouse refuses such a batch ("Arrow dictionary contains duplicate
-// values"; pipeline/core/rows/rated-usage-clickhouse.test.ts).
+// Arrow dictionary columns that grow by one value at a time: a repeated text costs a code of two bytes.
+// Invariants: codes count from 0 in the order of first use, so the first rows use the lowest codes; equal
+// UTF-8 has one code, given as a string or as bytes; a dictionary holds at most 65,536 texts, and the caller
+// ends the record batch before more are appended; `generation` is new whenever codes start anew, and never
+// the same in two dictionaries. No text is in a dictionary twice: ClickHouse refuses such a record batch
+// ("Arrow dictionary contains duplicate values"; pipeline/core/rows/rated-usage-clickhouse.test.ts).
 
 import { ByteKeys } from '../byte-keys.js'
 import { doubled } from './arrow-columns.js'
 import { IpcBatch, type IpcDictionary } from './arrow-ipc.js'
 
 const firstCapacity = 64
-/** Codes have 16 bits. */
+/** The limit of 16-bit codes. */
 export const maxTexts = 65_536
 const unknown = -1
 
 let generations = 0
 
-/** Never the same twice in a process. */
+/** Returns a number that no dictionary of this process has had. */
 export function nextGeneration(): number {
   generations += 1
   return generations
 }
 
-/** Shared by all columns that have one text, so that a batch holds their codes once. Never written to. */
+/** Codes shared by all columns of one text, so that a record batch holds them once. Never written to. */
 let zeros = new Uint16Array(firstCapacity)
 
-/** The texts of a dictionary, with a map before them for those that come as strings. */
+/** The texts of a dictionary, and a map that finds the code of a text given as a string. */
 export class TextDictionary {
   readonly #keys = new ByteKeys()
   readonly #codes = new Map<string, number>()
@@ -41,7 +41,7 @@ export class TextDictionary {
     return this.#keys.count
   }
 
-  /** Bytes of text and of where each lies. */
+  /** Bytes of the texts and of their offsets. */
   get size(): number {
     return this.#keys.size + this.#keys.count * 4
   }
@@ -66,7 +66,7 @@ export class TextDictionary {
     return this.#lastCode
   }
 
-  /** The first `count` texts. */
+  /** Puts the first `count` texts. */
   put(id: number, count: number): IpcDictionary {
     const texts = new IpcBatch(count)
     texts.node(count)
@@ -89,7 +89,7 @@ function fitting(code: number): number {
   return code
 }
 
-/** A column of texts of a dictionary of its own. */
+/** A column of texts with a dictionary of its own. */
 export class DictionaryColumn {
   readonly #texts = new TextDictionary()
   #codes = new Uint16Array(firstCapacity)
@@ -99,7 +99,7 @@ export class DictionaryColumn {
     return this.#length
   }
 
-  /** How many texts there are. */
+  /** How many texts the dictionary holds. */
   get count(): number {
     return this.#texts.count
   }
@@ -109,7 +109,7 @@ export class DictionaryColumn {
     return this.#texts.size
   }
 
-  /** Codes are good as long as this stays. */
+  /** Codes are valid as long as this stays the same. */
   get generation(): number {
     return this.#texts.generation
   }
@@ -126,7 +126,7 @@ export class DictionaryColumn {
     this.appendCode(this.#texts.codeOf(text))
   }
 
-  /** A text given as its UTF-8. */
+  /** Appends a text that is given as UTF-8. */
   appendBytes(bytes: Uint8Array, from: number, until: number): void {
     this.appendCode(this.#texts.codeOfBytes(bytes, from, until))
   }
@@ -137,7 +137,7 @@ export class DictionaryColumn {
     this.#length += 1
   }
 
-  /** The last `count` texts once more. */
+  /** Appends the last `count` texts once more. */
   repeatLast(count: number): void {
     for (let i = 0; i < count; i += 1) this.appendCode(this.#codes[this.#length - count]!)
   }
@@ -163,7 +163,7 @@ export function putCodes(batch: IpcBatch, codes: Uint16Array, length: number): n
   return greatest + 1
 }
 
-/** Puts the code 0 for all. */
+/** Puts the code 0 for every row. */
 export function putConstantCodes(batch: IpcBatch, length: number): void {
   if (length > zeros.length) zeros = new Uint16Array(length * 2)
   batch.buffer(zeros.subarray(0, length))

@@ -1,10 +1,12 @@
 // Writes one Arrow IPC stream by hand: a schema message made once per table, dictionaries, one record batch.
-// Invariants: a buffer that several columns share is written once, and all of them point at it; every body and every
-// buffer begins at a multiple of 8 bytes; every byte is written, so a stream is the same in memory that was used before.
-// The trick: the metadata of a batch has a fixed layout for a given number of nodes and buffers, so it is put down field
-// by field at known places, and each column's bytes are copied once, into the stream itself.
-// Format: https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc,
-// tables Message, RecordBatch and DictionaryBatch of Message.fbs.
+// Invariants: a buffer that several columns share is written once, and all of them point at it; every body
+// and buffer begins at a multiple of 8 bytes; every byte is written, so reused memory gives the same stream.
+// The trick: the metadata of a record batch has a fixed layout for a given number of nodes and buffers, so it
+// is written field by field at known offsets, and each column's bytes are copied once, into the stream
+// itself.
+// Format:
+// https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc, tables
+// Message, RecordBatch and DictionaryBatch of Message.fbs.
 
 const dictionaryBatchHeader = 2
 const recordBatchHeader = 3
@@ -18,7 +20,7 @@ const noBytes = new Uint8Array()
 
 interface Placed {
   readonly bytes: Uint8Array
-  /** In the body. */
+  /** Offset in the body. */
   readonly at: number
 }
 
@@ -36,7 +38,7 @@ export class IpcBatch {
     this.length = length
   }
 
-  /** One array of so many values, none of them null. */
+  /** Adds the node of an array of `length` values without nulls. */
   node(length: number): void {
     this.#nodeLengths.push(length)
     this.buffer(noBytes)
@@ -85,7 +87,7 @@ export class IpcBatch {
     return (isDictionary ? 112 : 80) + pairBytes * (this.#nodeLengths.length + this.#buffers.length)
   }
 
-  /** A flatbuffer: vtables come before their tables, offsets count from their own place. */
+  /** Writes a flatbuffer: vtables come before their tables, and an offset counts from where it is stored. */
   #writeMetadata(view: DataView, dictionaryId: number | undefined): void {
     view.setUint32(0, 16, true)
     // Message: version, header_type, header, bodyLength.
@@ -127,13 +129,13 @@ export class IpcBatch {
   }
 }
 
-/** The dictionary that a schema refers to by id: the texts of its codes. */
+/** The dictionary to which a schema refers by id: the values of its codes. */
 export interface IpcDictionary {
   readonly id: number
   readonly texts: IpcBatch
 }
 
-/** So many bytes to write into, with whatever was in them before. */
+/** Returns `length` bytes to write into; they may hold old content. */
 export type TakeMemory = (length: number) => Uint8Array
 
 const ownMemory: TakeMemory = length => new Uint8Array(length)

@@ -1,5 +1,6 @@
-// The Arrow column of maps from text to text, both sides as codes: two dictionaries per batch.
-// Invariant: as in arrow-dictionary.ts, whoever appends ends a batch before a dictionary is full (`count`).
+// The Arrow column of maps from text to text; keys and values are codes of two dictionaries per record batch.
+// Invariant: as in arrow-dictionary.ts, the caller ends the record batch before a dictionary is full
+// (`count`).
 
 import { doubled } from './arrow-columns.js'
 import { DictionaryColumn } from './arrow-dictionary.js'
@@ -7,7 +8,7 @@ import type { IpcBatch, IpcDictionary } from './arrow-ipc.js'
 
 const firstCapacity = 64
 
-/** Texts by name. The same map twice in a row is copied, not walked. */
+/** Maps of texts by name. A map equal to the previous one is copied without reading its entries. */
 export class MapColumn {
   readonly #keys = new DictionaryColumn()
   readonly #values = new DictionaryColumn()
@@ -19,7 +20,7 @@ export class MapColumn {
     return this.#keys.length * 4 + this.#keys.size + this.#values.size
   }
 
-  /** How many texts the fuller of its dictionaries holds. */
+  /** How many texts the larger of both dictionaries holds. */
   get count(): number {
     return Math.max(this.#keys.count, this.#values.count)
   }
@@ -36,7 +37,7 @@ export class MapColumn {
     }
   }
 
-  /** One text of the map that `end` ends, its value as UTF-8. */
+  /** Appends an entry to the current map, which `end` completes; the value is given as UTF-8. */
   appendEntry(key: string, bytes: Uint8Array, from: number, until: number): void {
     this.#keys.append(key)
     this.#values.appendBytes(bytes, from, until)
@@ -48,7 +49,7 @@ export class MapColumn {
     this.#offsets[this.#length] = this.#keys.length
   }
 
-  /** The last map once more. */
+  /** Appends the last map once more. */
   repeat(): void {
     const count = this.#offsets[this.#length]! - this.#offsets[this.#length - 1]!
     this.#keys.repeatLast(count)

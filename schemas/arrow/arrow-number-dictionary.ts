@@ -1,5 +1,6 @@
-// A dictionary for columns of numbers that take few values in a batch: instants of periods, versions, what all rows of a
-// commit have in common. A column of one value costs nothing but that value, since its codes are shared with others.
+// A dictionary for number columns with few values in a record batch: instants of periods, versions, and
+// values that all rows of a commit share. A column with one value costs only that value, since its codes are
+// shared.
 // Invariants: those of arrow-dictionary.ts; numbers are safe integers, nanoseconds bigints.
 
 import type { ColumnKind } from '../table-description.js'
@@ -26,7 +27,7 @@ export class NumberDictionary {
     return code
   }
 
-  /** `kind`: of the column. */
+  /** `kind`: the kind of the column. */
   put(id: number, kind: ColumnKind): IpcDictionary {
     const texts = new IpcBatch(this.#values.length)
     texts.node(this.#values.length)

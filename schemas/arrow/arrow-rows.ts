@@ -1,7 +1,7 @@
-// Rows to Arrow IPC streams, which go from the core through the ledger into ClickHouse unchanged.
-// Invariants: one schema and no dictionaries, so that streams of one table can be joined without decoding; decimals are
-// the scaled integers themselves; text is UTF-8.
-// The trick: whole columns at a time into typed arrays, with no object and no builder call per value.
+// Encodes rows as Arrow IPC streams, which go from the core through the ledger into ClickHouse unchanged.
+// Invariants: one schema per table and no dictionaries, so that streams of one table can be joined without
+// decoding; decimals are the scaled integers themselves; text is UTF-8.
+// The trick: each column is written at once into a typed array, with no object and no builder call per value.
 
 import {
   type Data,
@@ -78,7 +78,7 @@ function encodeColumn(column: Column, rows: readonly Row[]): Data {
   }
 }
 
-/** Safe integers as two 32-bit words each, which spares a BigInt per value. */
+/** Safe integers as two 32-bit words each, which avoids a BigInt per value. */
 function words64(values: readonly number[]): BigInt64Array {
   const words = new Uint32Array(values.length * 2)
   for (let i = 0; i < values.length; i += 1) writeWord64(words, i, values[i]!)
@@ -115,7 +115,7 @@ function days(values: readonly string[]): Int32Array {
   })
 }
 
-/** 128-bit two's complement: a BigInt64Array takes the low 64 bits of what it is given. */
+/** 128-bit two's complement: a BigInt64Array stores the low 64 bits of a bigint. */
 function words128(values: readonly bigint[]): Uint32Array {
   const words = new BigInt64Array(values.length * 2)
   for (let i = 0; i < values.length; i += 1) {
@@ -128,7 +128,7 @@ function words128(values: readonly bigint[]): Uint32Array {
 
 const encoder = new TextEncoder()
 
-/** One encoding call for the whole column when it is ASCII, which it nearly always is; one fill when it is constant. */
+/** One encoding call for a whole column of ASCII, which is the usual case; one fill for a constant column. */
 function encodeStrings(values: readonly string[]): Data<Utf8> {
   const length = values.length
   const valueOffsets = new Int32Array(length + 1)
@@ -144,11 +144,11 @@ function encodeStrings(values: readonly string[]): Data<Utf8> {
   const data = new Uint8Array(total)
   const { read, written } = encoder.encodeInto(isConstant ? first : values.join(''), data)
   if (read === written && written === (isConstant ? first.length : total)) {
-    // Doubles the bytes already written: a constant column costs next to nothing.
+    // Copies the bytes already written, twice as many each time, so a constant column costs little.
     for (let filled = written; filled < total && filled > 0; filled *= 2) data.copyWithin(filled, 0, filled)
     return makeData({ type: utf8, length, nullCount: 0, valueOffsets, data })
   }
-  // One by one: joined, the halves of two broken surrogate pairs could pass for a whole one.
+  // Encoded one by one: if joined, halves of two broken surrogate pairs could form a valid pair.
   const parts = values.map(value => Buffer.from(value, 'utf8'))
   parts.forEach((part, i) => {
     valueOffsets[i + 1] = valueOffsets[i]! + part.length

@@ -1,7 +1,7 @@
 // Tables in Arrow: the type of each kind of column, the schema of a table, and one record batch as a stream.
-// Invariant: one schema per table and encoding, so that streams of one table can be joined without decoding: either every
-// value is plain (rows that are few), or those of the columns that say so are codes of dictionaries of 16 bits (rows that
-// come with every event). ClickHouse takes both for the same columns.
+// Invariant: one schema per table and encoding, so that streams of one table can be joined without decoding.
+// In a table with few rows all values are plain; in a table with rows for every event, the coded columns hold
+// 16-bit codes of dictionaries. ClickHouse accepts both for the same columns.
 
 import {
   type Data,
@@ -52,16 +52,16 @@ export const arrowTypes: Readonly<Record<ColumnKind, DataType>> = {
 
 const codes = new Uint16()
 
-/** A table whose rows come with every event: which of its columns are codes, and the schema as the bytes of its message. */
+/** The schema of a table with rows for every event: its coded columns and the bytes of the schema message. */
 export interface CodedSchema {
   readonly message: Uint8Array
-  /** Ids of dictionaries by column; a map has two, that of its keys and that of its values. */
+  /** Ids of dictionaries by column; a map has two, for its keys and for its values. */
   readonly dictionaryIds: ReadonlyMap<string, readonly number[]>
 }
 
 /**
- * `plain` are the texts that hardly ever repeat: all others, and those of maps, are codes. `repeating` are the numbers and
- * instants that are codes as well.
+ * `plain` names text columns that rarely repeat; all other texts, and those of maps, are codes. `repeating`
+ * names the columns of numbers and instants that are codes as well.
  */
 export function codedSchema(
   table: TableDescription<unknown>,

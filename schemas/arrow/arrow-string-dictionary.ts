@@ -1,7 +1,7 @@
-// A dictionary for columns whose texts come again batch after batch: each text has a number that stays, and from the
-// number its code in the batch at hand is one look into memory.
-// Invariants: those of arrow-dictionary.ts; equal UTF-8 has one number, so strings that are no proper UTF-16 are brought
-// to what UTF-8 makes of them first; numbers hold until `forget`.
+// A dictionary for columns whose texts repeat in record batch after record batch: each text has a permanent
+// number, and one memory access finds the code of that number in the current record batch.
+// Invariants: those of arrow-dictionary.ts; equal UTF-8 has one number, so invalid UTF-16 is first converted
+// to the text that its UTF-8 encodes; numbers are valid until `forget`.
 
 import { doubled, grown, writeUtf8 } from './arrow-columns.js'
 import { maxTexts, nextGeneration } from './arrow-dictionary.js'
@@ -10,14 +10,14 @@ import { IpcBatch, type IpcDictionary } from './arrow-ipc.js'
 const firstCapacity = 64
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what ASCII is
 const ascii = /^[\u0000-\u007f]*$/
-// A known text, four words of 32 bits; the code belongs to the batch of the generation next to it:
+// A known text, four 32-bit words; the code belongs to the record batch with the generation in word 0:
 //
 //   word  0            1      2                      3
 //        ┌────────────┬──────┬──────────────────────┬────────┐
 //        │ generation │ code │ where its bytes begin│ length │
 //        └────────────┴──────┴──────────────────────┴────────┘
 const stride = 4
-/** From this many bytes on, copying by a call wins over a loop. */
+/** From this many bytes on, copying by a call is faster than a loop. */
 const longText = 48
 
 export class StringDictionary {
@@ -26,13 +26,13 @@ export class StringDictionary {
   #knownCount = 0
   #knownBytes = new Uint8Array(firstCapacity * 16)
   #knownEnd = 0
-  /** Of the batch at hand. */
+  /** The texts of the current record batch. */
   #bytes = new Uint8Array(firstCapacity * 16)
   #offsets = new Int32Array(firstCapacity + 1)
   #count = 0
   #generation = nextGeneration()
 
-  /** Bytes of the batch's texts and of where each lies. */
+  /** Bytes of the record batch's texts and of their offsets. */
   get size(): number {
     return this.#offsets[this.#count]! + this.#count * 4
   }
@@ -52,13 +52,13 @@ export class StringDictionary {
     return Buffer.from(this.#knownBytes.buffer, from, until - from).toString('utf8')
   }
 
-  /** The code in this batch of the text of a number. */
+  /** The code, in this record batch, of the text with this number. */
   codeOf(number: number): number {
     const at = number * stride
     return this.#known[at] === this.#generation ? this.#known[at + 1]! : this.#add(at)
   }
 
-  /** Prefetches what `codeOf` will read. */
+  /** Prefetches the memory that `codeOf` will read. */
   prefetch(number: number): number {
     return this.#knownBytes[this.#known[number * stride + 2]!]!
   }
@@ -71,13 +71,13 @@ export class StringDictionary {
     return { id, texts }
   }
 
-  /** Begins a new batch. */
+  /** Begins a new record batch. */
   clear(): void {
     this.#count = 0
     this.#generation = nextGeneration()
   }
 
-  /** Begins a new batch, and no text has a number any more. */
+  /** Begins a new record batch and drops the numbers of all texts. */
   forget(): void {
     this.clear()
     this.#numbers.clear()
@@ -107,7 +107,7 @@ export class StringDictionary {
   }
 
   #remember(text: string): number {
-    // Broken surrogate pairs are replaced, so that different strings may be the same UTF-8.
+    // Broken surrogate pairs are replaced, so different strings may have the same UTF-8.
     const written = ascii.test(text) ? text : Buffer.from(text, 'utf8').toString('utf8')
     const number = this.#numbers.get(written) ?? this.#keep(written)
     if (written !== text) this.#numbers.set(text, number)

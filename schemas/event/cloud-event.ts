@@ -1,7 +1,7 @@
-// CloudEvents 1.0 as they arrive: messages of one or many events, the HTTP binary mode, and the envelope's rules.
-// Contract section 2. What `data` means is not decided here.
-// Invariants: a bad event is refused alone, with a stable code; nothing throws; a valid event can be hashed and stored
-// exactly (Unicode text, bounded depth).
+// Reads CloudEvents 1.0: messages of one or many events, the HTTP binary mode, and the envelope's rules.
+// Contract section 2. Other files interpret `data`.
+// Invariants: a bad event is refused alone, with a stable code; nothing throws; a valid event can be hashed
+// and stored exactly (Unicode text, bounded depth).
 
 import { maxAttributeLength } from '../identifiers.js'
 import {
@@ -19,10 +19,10 @@ import { isGlobalType } from './event-stream.js'
 import { eventTypes, isJsonType, jsonType, mediaTypeOf, messageFormOf } from './media-types.js'
 import type { ValidEvent } from './usage-event.js'
 
-/** Events of one message of a stream: a message of two kilobytes, unpacked, must not become a million dead letters. */
+/** Limit of events per message: two compressed kilobytes must not become a million dead letters. */
 export const maxEventsOfMessage = 50_000
 
-/** One event of a message. `raw`: what can be read of one that is refused. */
+/** One event of a message. `raw`: the readable part of a refused event. */
 export type ParsedEvent =
   | { readonly kind: 'ok'; readonly value: unknown }
   | { readonly kind: 'rejected'; readonly rejection: Rejection; readonly raw?: unknown }
@@ -32,9 +32,9 @@ export type ParsedMessage =
   | { readonly kind: 'rejected'; readonly rejection: Rejection }
 
 /**
- * The events of one message: an object, an array, NDJSON, or a batch in Arrow. Without a content type (a file, a NATS
- * message) the form is seen from the text. A broken NDJSON line or row is refused alone; its place in `events` is its
- * index. More than `maxEvents` is no message; that is seen before any event is looked at.
+ * The events of one message: an object, an array, NDJSON, or a usage batch in Arrow. Without a content type
+ * (a file, a NATS message) the text shows the form. A broken NDJSON line or row is refused alone and keeps
+ * its index in `events`. A message of more than `maxEvents` is refused before any event is parsed.
  */
 export function parseMessage(
   body: Uint8Array,
@@ -69,7 +69,7 @@ export function parseMessage(
   return rejected('malformed_json', `The body is not JSON: ${whole.detail}.`)
 }
 
-/** Objects that begin at the start of lines, or a first line that ends one: not one object over several lines. */
+/** Whether a later line begins with an object, or the first line is a whole object. */
 function looksLikeLines(text: string): boolean {
   const firstLine = text.trimStart().split('\n', 1)[0]!.trimEnd()
   return (firstLine.startsWith('{') && firstLine.endsWith('}')) || /\n\{[ \t]*"/.test(text)
@@ -84,7 +84,7 @@ function parseLines(text: string, maxEvents: number): ParsedMessage {
   let lineNumber = 0
   let looked = 0
   for (let start = 0; start < text.length; ) {
-    // A message may be lines with nothing on them, millions of them: those cost no more than a look.
+    // A message may have millions of empty lines; each costs one comparison.
     if (text.charCodeAt(start) === 10) {
       start += 1
       lineNumber += 1
@@ -108,7 +108,7 @@ function parseLines(text: string, maxEvents: number): ParsedMessage {
   return { kind: 'ok', events }
 }
 
-/** One event of the HTTP binary mode: attributes in `ce-` headers (names in lower case), `data` as the body. */
+/** One event of the HTTP binary mode: attributes are `ce-` headers (names in lower case), the body is `data`. */
 export function binaryModeEvent(
   headers: Readonly<Record<string, string | string[] | undefined>>,
   body: Uint8Array,
@@ -139,7 +139,7 @@ export function binaryModeEvent(
   return { kind: 'ok', value: { ...event, data: data.value } }
 }
 
-/** CloudEvents HTTP binding 1.0.2, section 3.1.3.2: an optional quoted string, then one round of percent-decoding. */
+/** CloudEvents HTTP binding 1.0.2, section 3.1.3.2: unquotes the value if quoted, then percent-decodes it once. */
 function headerValue(value: string): string | undefined {
   const trimmed = value.trim()
   const isQuoted = trimmed.length >= 2 && trimmed.startsWith('"') && trimmed.endsWith('"')
@@ -152,7 +152,7 @@ function headerValue(value: string): string | undefined {
   }
 }
 
-/** The envelope's rules. `arrivalMs` replaces a missing `time`. */
+/** Applies the envelope's rules. `arrivalMs` replaces a missing `time`. */
 export function validateEvent(value: unknown, arrivalMs: number): Parsed<ValidEvent> {
   if (!isRecord(value)) return rejected('not_an_object', 'An event is a JSON object.', '')
   const { specversion, id, source, type, subject, time } = value
@@ -183,7 +183,7 @@ export function validateEvent(value: unknown, arrivalMs: number): Parsed<ValidEv
   }
 }
 
-/** Invoice and payment events name their customer in `data`; the contract asks no more of them. */
+/** The customer that invoice and payment events name in `data`; the contract requires no other member. */
 function customerOfData(type: string, data: unknown): unknown {
   if (!type.startsWith('weir.invoice.') && !type.startsWith('weir.payment.')) return undefined
   return isRecord(data) ? data['customer_id'] : undefined
@@ -196,7 +196,8 @@ function isName(value: unknown): value is string {
 }
 
 function codePoints(text: string): number {
-  // Only a text of at most twice the length can come down to it; a longer one is not worth the walk.
+  // A character has at most two UTF-16 units, so a text of more than twice the limit is too long without
+  // counting.
   return text.length > maxAttributeLength * 2 ? text.length : Array.from(text).length
 }
 

@@ -1,5 +1,5 @@
-// The data of an event as contents are compared: of events of ours an instant is compared as an instant, however it is
-// written (contract 2). The data of usage are compared as the producer wrote them.
+// The data of an event in the form in which contents are compared (contract 2): in `weir.*` events, two
+// spellings of one instant are equal; the data of usage events are compared as the producer wrote them.
 
 import { formatInstant, parseInstant } from '../time.js'
 

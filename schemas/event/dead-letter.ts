@@ -1,10 +1,10 @@
-// The dead letter: an event that could not be taken, and why. Contract sections 2 and 5.
+// The dead letter: an event that was refused, and why. Contract sections 2 and 5.
 // The row of the table `dead_letters`, with payload and hashes, is in tables.ts.
 
 import { z } from 'zod'
 import type { RejectionCode } from '../rejection.js'
 
-/** As `simulate --json` and the dead-letter API print it. */
+/** A dead letter as `simulate --json` and the dead-letter API print it. */
 export interface DeadLetterWire {
   readonly source: string
   readonly id: string
@@ -21,7 +21,7 @@ export const deadLetterSchema = z.object({
   correlation_id: z.string(),
 })
 
-/** `source` and `id` are empty when the message could not be read so far. */
+/** `source` and `id` are empty when they could not be read. */
 export function deadLetterToWire(letter: {
   readonly source: string
   readonly id: string

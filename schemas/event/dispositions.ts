@@ -28,7 +28,7 @@ export function zeroDispositions(): DispositionCounts {
   }
 }
 
-/** The law: received = the sum of the dispositions. Returns received less that sum, 0 when it holds. */
+/** The conservation law (I5). Returns `received` minus the sum of the dispositions: 0 when the law holds. */
 export function conservationGap(counts: DispositionCounts): number {
   return dispositions.reduce((gap, disposition) => gap - counts[disposition], counts.received)
 }

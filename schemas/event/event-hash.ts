@@ -1,11 +1,12 @@
-// Hashes of an event: its identity (source and id), and its content, which distinguishes a duplicate from a conflict.
-// Invariants: equal values hash alike whatever their key order, white space and spelling of numbers; a hash is of UTF-8
-// bytes, so that the text form here and the byte form of pipeline/core/scan agree.
+// Hashes of an event: its identity (source and id), and its content, which distinguishes a duplicate from a
+// conflict.
+// Invariants: equal values hash alike whatever their key order, white space and spelling of numbers; a hash
+// is of UTF-8 bytes, so that the text form here and the byte form of pipeline/core/scan agree.
 //
-// These two are not cryptographic, because nobody gains by forging one. 128 bits of the identity: 10^9 ids collide by
-// chance with 10^-21. 64 bits of the content are compared with those of one other event, the one of the same identity. A
-// sender who crafts colliding ids or contents loses only events of his own.
-// What is compared beyond one sender, `hashOfValue`, stays SHA-256.
+// These two are not cryptographic, because forging one gains nothing. An identity has 128 bits: among 10^9
+// ids a collision has a probability of about 10^-21. The 64 bits of a content are compared only with those of
+// the event with the same identity. A sender who crafts colliding ids or contents loses only own events.
+// `hashOfValue`, which is compared between senders, is SHA-256.
 
 import { hash } from 'node:crypto'
 import { beginBytes, putValue, takeBytes } from '../json/canonical-bytes.js'
@@ -16,12 +17,12 @@ import * as wordHash from '../word-hash.js'
 import { comparedData } from './compared-data.js'
 import type { ValidEvent } from './usage-event.js'
 
-/** Words of 32 bits of an identity. */
+/** 32-bit words in an identity hash. */
 export const hashWords = 4
-/** Words of 32 bits of a content hash. */
+/** 32-bit words in a content hash. */
 export const contentWords = 2
 
-/** What belongs to the content, by its name in the event. */
+/** The members of the content, by their names in the event. */
 export type ContentName =
   | 'type'
   | 'subject'
@@ -31,12 +32,12 @@ export type ContentName =
   | 'traceparent'
   | 'data'
 
-// An imported binding is looked up at every use; a constant of the module is compiled in.
+// An imported binding is looked up at every use; a module constant is compiled in.
 const { finish, hashSpan, lanes, mixWord, seeds, tailMask, turn } = wordHash
 
 const encoder = new TextEncoder()
 const initialCapacity = 1 << 12
-/** A buffer that one giant text has grown is given back afterwards. */
+/** A buffer that grew beyond this for one giant text is replaced afterwards. */
 const keptCapacity = 1 << 20
 let scratch = new Uint8Array(initialCapacity)
 let scratchView = new DataView(scratch.buffer)
@@ -56,8 +57,8 @@ export function hashIdentity(source: string, id: string, out: Uint32Array): void
 }
 
 /**
- * The same of UTF-8 bytes, `[sourceFrom, sourceUntil)` and `[idFrom, idUntil)`, into four words of `out` from `at` on.
- * The view must reach three bytes beyond either.
+ * Like `hashIdentity`, from the UTF-8 bytes `[sourceFrom, sourceUntil)` and `[idFrom, idUntil)`, into four
+ * words of `out` from `at` on. The view must extend three bytes beyond each.
  */
 export function hashIdentityBytes(
   view: DataView,
@@ -73,7 +74,7 @@ export function hashIdentityBytes(
   pair[2] = 0x636920d8
   pair[3] = 0x71574e69
   absorbSpan(view, sourceFrom, sourceUntil)
-  // The length of the first comes between the two, so that no other pair gives the same bytes.
+  // The length of the source is hashed between the two, so that no other pair gives the same bytes.
   absorbLength(sourceUntil - sourceFrom)
   absorbSpan(view, idFrom, idUntil)
   const length = idUntil - idFrom
@@ -87,9 +88,9 @@ export function hashIdentityBytes(
 
 /** Writes the 64 bits of the event's content into the first two words of `out`. */
 export function hashContent(event: ValidEvent, out: Uint32Array): void {
-  // `type`, `subject`, `time` (the instant, or that it was left out), the three extensions and `data`: what the contract
-  // calls the content. It is hashed as an object of those members; an extension that is only carried is the same absent
-  // and empty.
+  // The content, as contract 2 defines it: `type`, `subject`, `time` (the instant, or that there is none),
+  // the three extensions and `data`. It is hashed as an object of those members. An extension that is only
+  // carried has the same hash when it is absent and when it is empty.
   const sum: EntrySum = { a: 0, b: 0, count: 0 }
   addAttribute(sum, 'type', event.type)
   addAttribute(sum, 'subject', event.subject)
@@ -103,46 +104,46 @@ export function hashContent(event: ValidEvent, out: Uint32Array): void {
   out[1] = lanes[1]!
 }
 
-/** The key's hash, in `lanes`: what the hash of its value begins with. Bytes as for `hashSpan`. */
+/** Puts the key's hash into `lanes`; the hash of its value starts from it. Bytes as for `hashSpan`. */
 export function hashKey(view: DataView, from: number, until: number): void {
   hashSpan(view, from, until, seeds.key, 0)
 }
 
-/** The hash of a number by its value, in `lanes`, so that 1, 1.0 and 1e0 are the same; and so are 0 and -0. */
+/** Puts the hash of a number's value into `lanes`: 1, 1.0 and 1e0 have one hash, and so have 0 and -0. */
 export function hashNumber(value: number, first: number, second: number): void {
   double[0] = value === 0 ? 0 : value
   const third = turn(first ^ seeds.number ^ mixWord(doubleWords[0]!), second)
   finish(third, turn(second ^ mixWord(doubleWords[1]!), third), 8)
 }
 
-/** The hash of an instant, in `lanes`, so that it is the same however it was written. */
+/** Puts the hash of an instant into `lanes`; every spelling of an instant has the same hash. */
 export function hashInstant(ms: number, nanos: number, first: number, second: number): void {
   hashNumber(ms, first, second)
   hashNumber(nanos, lanes[0]!, lanes[1]!)
 }
 
-/** The same of a number that no double stands for, by its value, in `lanes`. */
+/** Puts the hash of the value of a number that no double represents into `lanes`. */
 export function hashExactNumber({ text }: ExactNumber, first: number, second: number): void {
   const canonical = canonicalNumber(text)
   reserve(canonical.length)
   hashSpan(scratchView, 0, encodeText(canonical, 0), first ^ seeds.exactNumber, second)
 }
 
-/** The hash of an object, in `lanes`: of the sums of its entries' hashes, so that their order does not matter. */
+/** Puts the hash of an object into `lanes`: it hashes sums of its entries' hashes, so order has no effect. */
 export function finishObject(first: number, second: number, a: number, b: number, count: number): void {
   const third = turn(first ^ seeds.object ^ mixWord(a), second)
   finish(third, turn(second ^ mixWord(b), third), count)
 }
 
-/** 128 bits of a JSON value (at most `maxDepth` deep), as 32 hexadecimal digits. Equal values, equal hash. SHA-256. */
+/** 128 bits of the SHA-256 of a JSON value (at most `maxDepth` deep), as hexadecimal text; equal for equal values. */
 export function hashOfValue(value: unknown): string {
   beginBytes()
   putValue(value)
-  // By way of bytes: a slice of a longer text would keep all of that text.
+  // Made from bytes: a slice of a longer string would keep all of that string in memory.
   return hash('sha256', takeBytes(), 'buffer').toString('hex', 0, 16)
 }
 
-/** The words of a hash as hexadecimal digits, eight each. */
+/** The words of a hash as hexadecimal text, eight digits each. */
 export function hashText(words: ArrayLike<number>, count: number = hashWords): string {
   let text = ''
   for (let i = 0; i < count; i += 1) text += (words[i]! >>> 0).toString(16).padStart(8, '0')
@@ -185,7 +186,7 @@ function addLanes(sum: EntrySum): void {
   sum.count += 1
 }
 
-/** The hash of a value that begins with the two words given: those of its key, or of the array so far. */
+/** Hashes a value, starting from two words: the hash of its key, or of the array's elements before it. */
 function hashValue(value: unknown, first: number, second: number): void {
   if (typeof value === 'string') {
     reserve(value.length * 3)
@@ -199,14 +200,14 @@ function hashValue(value: unknown, first: number, second: number): void {
   else hashObject(value as Record<string, unknown>, first, second)
 }
 
-/** Of the value, also if somebody made an ExactNumber of a number that needs none. */
+/** Hashes by value, so an ExactNumber that a double could represent has the hash of that double. */
 function hashAnyNumber({ text }: ExactNumber, first: number, second: number): void {
   const value = numberOf(text)
   if (typeof value === 'number') hashNumber(value, first, second)
   else hashExactNumber(value, first, second)
 }
 
-/** Each element begins with what those before it came to; the count ends it. */
+/** The hash of each element starts from the hash of those before it; the count is hashed last. */
 function hashArray(values: readonly unknown[], first: number, second: number): void {
   let a = first ^ seeds.array
   let b = second
@@ -251,7 +252,7 @@ function encodeText(text: string, from: number): number {
   return from + length
 }
 
-/** Room for so many bytes, and for the three that a hash may read beyond. */
+/** Makes the scratch buffer hold `count` bytes and the three that a hash may read beyond them. */
 function reserve(count: number): void {
   const needed = count + 4
   if (needed <= scratch.length && scratch.length <= keptCapacity) return
@@ -259,7 +260,7 @@ function reserve(count: number): void {
   scratchView = new DataView(scratch.buffer)
 }
 
-/** Takes a span into both hashes of `pair`; the second has constants of its own, so that they are independent. */
+/** Adds a span to both hashes of `pair`; the second has its own constants, so that they are independent. */
 function absorbSpan(view: DataView, from: number, until: number): void {
   let a = pair[0]!
   let b = pair[1]!

@@ -1,14 +1,15 @@
-// Decides by an event's type which stream it belongs to. No other stream takes it, so that permission to send usage is
-// not permission to change subscriptions or prices, and permission to change subscriptions not one to set prices.
+// Decides by an event's type which stream it belongs to. Every other stream refuses it, so that a sender who
+// may send usage cannot change subscriptions or prices, and one who may change subscriptions cannot set
+// prices.
 
 export type EventStream = 'METERING' | 'LIFECYCLE' | 'CATALOG'
 
-/** Types beginning with `weir.` are ours, known or not; every other type is usage. */
+/** Types that begin with `weir.` are reserved, known or not; every other type is usage. */
 export function isLifecycleType(type: string): boolean {
   return type.startsWith('weir.')
 }
 
-/** Events of no customer, which every partition reads. */
+/** Events that belong to no customer; every partition reads them. */
 export function isGlobalType(type: string): boolean {
   return type === 'weir.catalog.published' || type === 'weir.fx_rate.published'
 }

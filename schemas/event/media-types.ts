@@ -1,15 +1,15 @@
-// Every media type and content encoding that Weir reads or writes, and what form the events of such a body have.
-// The only place that tells them apart; who needs one names it from here.
+// Every media type and content encoding that Weir reads or writes, and the form of the events in such a body.
+// No other file spells these names; other files import them.
 
 export const jsonType = 'application/json'
 export const ndjsonType = 'application/x-ndjson'
 export const cloudEventType = 'application/cloudevents+json'
 export const cloudEventsType = 'application/cloudevents-batch+json'
-/** A batch of usage in Arrow. */
+/** The media type of a usage batch in Arrow. */
 export const usageBatchType = 'application/vnd.apache.arrow.stream'
 export const problemType = 'application/problem+json'
 
-/** `json`: one value, an object or an array. `lines`: one on each line. `detect`: whichever of both the text shows. */
+/** `json`: one object or array. `lines`: one value per line. `detect`: the text shows which of both. */
 export type TextForm = 'json' | 'lines' | 'detect'
 export type MessageForm = TextForm | 'usage_batch'
 
@@ -23,10 +23,10 @@ const forms: ReadonlyMap<string, MessageForm> = new Map([
   [usageBatchType, 'usage_batch'],
 ])
 
-/** What a body of events may be. */
+/** The media types that a body of events may have. */
 export const eventTypes: readonly string[] = [...forms.keys()]
 
-/** Undefined: such a body is not taken. Without a content type (a file, a NATS message) the text shows the form. */
+/** Undefined: such a body is refused. Without a content type (file, NATS message) the text shows the form. */
 export function messageFormOf(contentType: string | undefined): MessageForm | undefined {
   if (contentType === undefined) return 'detect'
   const known = forms.get(contentType)
@@ -50,7 +50,7 @@ export interface MediaType {
   readonly charset: string
 }
 
-/** In lower case; without a charset it is UTF-8. */
+/** The parsed media type, in lower case; the charset is UTF-8 if none is named. */
 export function mediaTypeOf(contentType: string): MediaType {
   const [type = '', ...parameters] = contentType.split(';')
   const charset = parameters

@@ -1,5 +1,6 @@
-// A usage event after normalising: with the value that every matching meter reads. This is what is parked, rated, written to
-// `rated_usage` and read back from history, so that an event can be rated again without its original bytes.
+// A usage event after normalising, with the values that its matching meters read. In this form it is parked,
+// rated, written to `rated_usage` and read from history, so that it can be rated again without its original
+// bytes.
 
 import type { Scaled } from '../money/decimal.js'
 
@@ -12,7 +13,7 @@ export interface MeterReading {
   readonly dimensions: ReadonlyMap<string, string>
 }
 
-/** Instants are epoch nanoseconds, but that of arrival. Texts that the sender left out are empty. */
+/** Instants are epoch nanoseconds, except that of arrival. Texts that the sender left out are empty. */
 export interface MeteredEvent {
   readonly source: string
   readonly id: string

@@ -1,4 +1,4 @@
-// A usage event after validation: the envelope's attributes as Weir keeps them, `data` as it was sent.
+// A valid event: the envelope's attributes as Weir keeps them, and `data` as it was sent.
 
 /** The validated CloudEvent that stages work on. Instants are epoch nanoseconds. */
 export interface ValidEvent {
@@ -9,7 +9,7 @@ export interface ValidEvent {
   readonly subject: string
   /** As sent; undefined when the event had no `time`. */
   readonly timeText: string | undefined
-  /** From `time`; the arrival when the event had none. */
+  /** The instant of `time`; the instant of arrival when the event had no `time`. */
   readonly timeNs: bigint
   readonly subscriptionId: string | undefined
   readonly correlationId: string

@@ -1,14 +1,15 @@
-// One byte string for all JSON values that are equal, to be hashed: key order, white space and the spelling of numbers
-// do not matter; types, absence and null do.
-// Invariant: every value is written with its type and its length or count, so that no two values share their bytes.
-// The trick: everything goes into one buffer that is used again for each event; no text is built and thrown away.
+// One byte string for all JSON values that are equal, to be hashed: key order, white space and the spelling
+// of numbers do not matter; types, absence and null do.
+// Invariant: every value is written with its type and its length or count, so that no two values share their
+// bytes.
+// The trick: all bytes are written into one buffer, reused for each event; no string is built.
 
 import { canonicalNumber } from '../money/decimal-text.js'
 import { ExactNumber, numberOf } from '../money/exact-number.js'
 
 const encoder = new TextEncoder()
 const initialCapacity = 1 << 16
-/** A buffer that one giant event has grown is given back afterwards. */
+/** A buffer that grew beyond this for one giant event is replaced afterwards. */
 const keptCapacity = 1 << 22
 
 let bytes = new Uint8Array(initialCapacity)
@@ -33,12 +34,12 @@ export function beginBytes(): void {
   if (bytes.length > keptCapacity) bytes = new Uint8Array(initialCapacity)
 }
 
-/** What was put since `beginBytes`; a view that the next one overwrites. */
+/** The bytes put since `beginBytes`, as a view that the next `beginBytes` makes invalid. */
 export function takeBytes(): Uint8Array {
   return bytes.subarray(0, at)
 }
 
-/** A text with its length, so that neighbours do not run together. Unicode text only. */
+/** Puts a text with its length, so that adjacent texts stay distinct. Unicode text only. */
 function putText(text: string): void {
   const length = text.length
   reserve(length * 3 + 5)
@@ -58,7 +59,7 @@ function putText(text: string): void {
   at = end
 }
 
-/** A JSON value, at most `maxDepth` deep; members that are undefined count as absent. */
+/** Puts a JSON value, at most `maxDepth` deep; undefined members count as absent. */
 export function putValue(value: unknown): void {
   if (typeof value === 'string') putText(value)
   else if (typeof value === 'number') putNumber(value)
@@ -72,7 +73,7 @@ export function putValue(value: unknown): void {
 function putNumber(value: number): void {
   reserve(9)
   putTag(tagNumber)
-  // -0 and 0 are one number.
+  // -0 and 0 are equal.
   double[0] = value === 0 ? 0 : value
   for (let i = 0; i < 8; i += 1) bytes[at + i] = doubleBytes[i]!
   at += 8
@@ -106,7 +107,7 @@ function putObject(record: Record<string, unknown>): void {
   putTag(tagEnd)
 }
 
-/** In place, by UTF-16 code units. Insertion wins over the built-in sort for as few keys as events have. */
+/** Sorts in place, by UTF-16 code units. For few keys, insertion is faster than the built-in sort. */
 function sortKeys(keys: string[]): string[] {
   if (keys.length > 24) return keys.sort()
   for (let i = 1; i < keys.length; i += 1) {

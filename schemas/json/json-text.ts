@@ -1,14 +1,14 @@
-// JSON text: bytes to text to values and back, and what a string or a tree may hold. All JSON from outside is read here,
-// and events are written here.
-// Invariants: bytes that are not UTF-8 are refused, never replaced; a number keeps its value, whatever it has of digits;
-// no check here recurses deeper than `maxDepth`.
+// Reads and writes JSON text, and checks what a string or a tree may hold. All JSON from outside is read
+// here, and events are written here.
+// Invariants: bytes that are not UTF-8 are refused, never replaced; a number keeps its value, however many
+// digits it has; no check here recurses deeper than `maxDepth`.
 
 import { isAscii, isUtf8 } from 'node:buffer'
 import { beginMarking, ExactNumber, endMarking, numberMark } from '../money/exact-number.js'
 import { mayHoldExactNumber, withExactNumbers } from '../money/exact-number-text.js'
 import { pointerTo } from '../rejection.js'
 
-/** Objects and arrays inside each other, `data` itself being the first. Deeper is refused. */
+/** Limit of nesting of objects and arrays; `data` itself is the first level. */
 export const maxDepth = 64
 
 const anySurrogate = /[\ud800-\udfff]/
@@ -30,13 +30,13 @@ export function withoutByteOrderMark(text: string): string {
   return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
 }
 
-/** As JSON.parse reads it, but a number that no double stands for is an ExactNumber. */
+/** Like JSON.parse, but a number that no double represents becomes an ExactNumber. */
 export function parseJson(text: string): JsonResult {
   try {
     const value: unknown = JSON.parse(text)
     return { kind: 'ok', value: mayHoldExactNumber(text) ? withExactNumbers(text, value) : value }
   } catch (error) {
-    // JSON.parse throws nothing but a SyntaxError on a string; anything else is a bug and goes on.
+    // On a string JSON.parse throws only a SyntaxError; any other error is a bug and is rethrown.
     if (!(error instanceof SyntaxError)) throw error
     return { kind: 'malformed', detail: error.message }
   }
@@ -45,8 +45,8 @@ export function parseJson(text: string): JsonResult {
 const markedNumber = new RegExp(`"${numberMark}([^"]*)"`, 'g')
 
 /**
- * As JSON.stringify writes it, but an ExactNumber or a bigint is a number of its digits. '' for what JSON has no form of.
- * Throws a TypeError for a circle.
+ * Like JSON.stringify, but an ExactNumber or a bigint is written as a number with its digits. '' for values
+ * that JSON cannot represent. Throws a TypeError for a circular value.
  */
 export function stringifyJson(value: unknown): string {
   let count = 0
@@ -64,7 +64,7 @@ function stringify(value: unknown): string {
   try {
     return JSON.stringify(value) ?? ''
   } catch (error) {
-    // A bigint is refused; so is a circle, which is refused again.
+    // JSON.stringify throws for a bigint and for a circular value; the latter throws again below.
     if (!(error instanceof TypeError)) throw error
     return (
       JSON.stringify(value, (_, member: unknown) =>
@@ -74,12 +74,12 @@ function stringify(value: unknown): string {
   }
 }
 
-/** Whether a string is Unicode text: every surrogate has its other half, so that its UTF-8 form is the same string. */
+/** Whether a string is Unicode text: every surrogate is paired, so that UTF-8 represents the string exactly. */
 export function isUnicodeText(text: string): boolean {
   return isShortAscii(text) || !anySurrogate.test(text) || !unpairedSurrogate.test(text)
 }
 
-/** Short ASCII, seen by a loop, which costs a third of calling a regex. */
+/** Whether a text is short ASCII; the loop costs a third of a regex call. */
 function isShortAscii(text: string): boolean {
   if (text.length > 40) return false
   for (let i = 0; i < text.length; i += 1) {
@@ -99,7 +99,7 @@ export interface TreeProblem {
   readonly detail: string
 }
 
-/** What keeps a JSON tree from being hashed and stored exactly: too deep, or a string that is not Unicode text. */
+/** Why a JSON tree cannot be hashed and stored exactly: it is too deep, or a string is not Unicode text. */
 export function treeProblem(value: unknown, depth = 0): TreeProblem | undefined {
   if (typeof value === 'string') {
     return isUnicodeText(value) ? undefined : { pointer: '', detail: 'holds an unpaired surrogate' }
@@ -113,7 +113,7 @@ export function treeProblem(value: unknown, depth = 0): TreeProblem | undefined 
     }
     return undefined
   }
-  // A tree of JSON has nothing but its own members, so that the cheaper `in` finds the same keys.
+  // A JSON tree inherits no members, so the cheaper `in` finds the same keys.
   for (const key in value) {
     if (!isUnicodeText(key)) return { pointer: '', detail: 'has a key with an unpaired surrogate' }
     const problem = memberProblem((value as Record<string, unknown>)[key], key, depth)
@@ -122,7 +122,7 @@ export function treeProblem(value: unknown, depth = 0): TreeProblem | undefined 
   return undefined
 }
 
-/** Texts and numbers are the most of what events hold; they are passed over without a further call. */
+/** Most members of events are texts and numbers; they are checked without a recursive call. */
 function memberProblem(member: unknown, key: string | number, depth: number): TreeProblem | undefined {
   if (typeof member === 'string' ? isUnicodeText(member) : typeof member !== 'object') return undefined
   const problem = treeProblem(member, depth + 1)

@@ -1,10 +1,11 @@
-// The text of a scalar in an event's data, as filters, dimensions, matrix cells and distinct values compare it.
-// Invariant: equal numbers have one text, however they are written: their plain decimal, `1.0` is `1` and `1e2` is `100`.
+// The text of a scalar in an event's data, as filters, dimensions, matrix cells and distinct values compare
+// it.
+// Invariant: equal numbers have one text, their plain decimal: `1.0` is `1` and `1e2` is `100`.
 
 import { plainNumberText } from '../money/decimal-text.js'
 import { ExactNumber } from '../money/exact-number.js'
 
-/** A number of more than 38 digits, or 12 after the point. */
+/** Returned for a number of more than 38 digits, or of more than 12 after the point. */
 export const tooManyDigits = Symbol('too many digits')
 
 /** Undefined for a value that is neither a text, a number nor a boolean. */

@@ -1,4 +1,5 @@
-// Field types that the wire shapes share, as zod schemas: decimals, instants, names, currencies, whole numbers.
+// Field types that the wire shapes share, as zod schemas: decimals, instants, names, currencies, whole
+// numbers.
 // Invariant: a refusal carries the stable code of rejection.ts in its issue's `params`.
 
 import { z } from 'zod'
@@ -19,10 +20,10 @@ function refuse(context: Refuse, code: RejectionCode, message: string): typeof z
   return z.NEVER
 }
 
-/** What no schema of zod takes apart: an ExactNumber is a number of JSON, and no number of JavaScript. */
+/** `unknown` to zod, because an ExactNumber is a JSON number that is not a JavaScript number. */
 const stringOrNumber = z.unknown().meta({ anyOf: [{ type: 'string' }, { type: 'number' }] })
 
-/** A decimal string, or a JSON number with the digits of its text; a `Scaled` in memory. */
+/** A decimal string, or a JSON number read by the digits of its text; a `Scaled` in memory. */
 export const decimalField = stringOrNumber
   .transform((value, context): Scaled => {
     if (typeof value !== 'string' && typeof value !== 'number' && !(value instanceof ExactNumber)) {
@@ -47,10 +48,10 @@ export const positiveField = decimalField.transform((value, context) =>
   value <= 0n ? refuse(context, 'value_out_of_range', 'is not greater than 0') : value,
 )
 
-/** What is compared as text, whichever of them it was written as. */
+/** A string, number or boolean; it is compared as text. */
 export const comparableField = z.union([z.string(), z.number(), z.boolean()])
 
-/** RFC 3339 with an offset, to the nanosecond, from 1970 up to but not including 2200; epoch nanoseconds inside. */
+/** RFC 3339 with an offset, to the nanosecond, from 1970 to before 2200; epoch nanoseconds in memory. */
 export const instantField = z
   .string()
   .transform((text, context) => {
@@ -61,7 +62,7 @@ export const instantField = z
   })
   .meta({ format: 'date-time' })
 
-/** A boundary of a period of ours, or of a part of it: it may lie up to a year after 2199. */
+/** A boundary of a service period or of a part of one: it may lie up to a year after 2199. */
 export const boundaryField = z
   .string()
   .transform((text, context) => {
@@ -92,7 +93,7 @@ export const nameField = z
   .meta({ maxLength: maxAttributeLength })
 
 function isShortText(text: string): boolean {
-  // Twice as many UTF-16 units at most, so that a giant text is not walked.
+  // A character has at most two UTF-16 units, so a giant text is refused without counting its characters.
   if (text.length > maxAttributeLength * 2 || text.includes('\u0000')) return false
   return text.length <= maxAttributeLength || Array.from(text).length <= maxAttributeLength
 }
@@ -102,7 +103,7 @@ export const currencyField = z
   .refine(code => minorUnits(code) !== undefined, { message: 'is not a currency of ISO 4217' })
   .meta({ description: 'ISO 4217 code of a currency that can be billed.' })
 
-/** A whole number that a double holds exactly; said so in plain words of any other. */
+/** A whole number that a double holds exactly; the refusal of any other value says so. */
 export function wholeField(min: number, max: number) {
   const error = ({ input }: { readonly input?: unknown }) =>
     input === undefined ? undefined : `is a whole number from ${min} to ${max}`
@@ -113,7 +114,7 @@ export const planVersionField = wholeField(1, 2 ** 32 - 1)
 
 const knownTimezones = new Set<string>(['UTC'])
 
-/** IANA names alone: an offset would not follow the clock changes of any place. */
+/** An IANA name; an offset is refused, because it does not follow the clock changes of any place. */
 export const timezoneField = z
   .string()
   .refine(isTimezone, { message: 'is not a time zone of the IANA database' })
@@ -132,8 +133,8 @@ function isTimezone(name: string): boolean {
 }
 
 /**
- * An object that has these fields and no others: what nobody knows is refused with the nearest known name, so that a
- * typing error never passes for a field that was left out. `refusals`: names that are known and not taken here, and why.
+ * An object with these fields only: an unknown name is refused with the nearest known one, so that a misspelt
+ * field is not mistaken for an absent one. `refusals`: known names that are refused here, and why.
  */
 export function closedObject<S extends z.ZodRawShape>(
   shape: S,
@@ -149,7 +150,7 @@ export function closedObject<S extends z.ZodRawShape>(
   })
 }
 
-/** The first issue as a rejection, its pointer below `pointer`. An unknown name comes first: a misspelt name explains a missing one. */
+/** The first issue as a rejection below `pointer`. Unknown names come first: a misspelling explains a missing one. */
 export function rejectionOfIssues(error: z.ZodError, pointer: string): Rejection {
   const issue = error.issues.find(one => one.code === 'unrecognized_keys') ?? error.issues[0]
   if (issue === undefined) return rejected('invalid_data', 'The data is not valid.', pointer).rejection
@@ -171,7 +172,7 @@ export type Present<T> = { [K in keyof T as undefined extends T[K] ? never : K]:
   [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>
 }
 
-/** The object without its undefined members: what the sender left out is left out. */
+/** The object without its undefined members, so that fields the sender left out stay absent. */
 export function present<T extends object>(object: T): Present<T> {
   const entries = Object.entries(object).filter(([, value]) => value !== undefined)
   return Object.fromEntries(entries) as Present<T>

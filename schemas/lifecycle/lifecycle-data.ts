@@ -1,7 +1,8 @@
-// The `data` of every `weir.*` event as zod schemas, which are also where their JSON Schemas come from.
-// Contract section 2. Invariants: a field that is not named here is refused, so that a change never takes effect in part;
-// `metadata` holds what is the sender's own. Null in an optional field is as good as leaving it out, but for
-// `effective_until` and `trial_until`, where it means that there is none.
+// The `data` of every `weir.*` event as zod schemas, from which their JSON Schemas are made. Contract section
+// 2.
+// Invariants: an unknown field is refused, so that a change never takes effect in part; `metadata` holds the
+// sender's own fields. Null in an optional field means the same as an absent field, except in
+// `effective_until` and `trial_until`, where null means that there is no end and no trial.
 
 import { z } from 'zod'
 import {
@@ -18,7 +19,7 @@ import {
   wholeField,
 } from '../json/wire-fields.js'
 
-/** What is the sender's own, in any of our events. */
+/** The sender's own fields, allowed in every `weir.*` event. */
 const own = { metadata: z.record(z.string(), z.unknown()).nullish() }
 
 const subscriptionFields = {
@@ -29,7 +30,7 @@ const subscriptionFields = {
   ...own,
 }
 
-/** Codes of coupons. No catalog has coupons yet, so there is none that could take effect. */
+/** Codes of coupons. No catalog can hold coupons yet, so none could take effect. */
 const couponsField = z
   .array(nameField)
   .superRefine((codes, context) => {
@@ -129,5 +130,5 @@ export const fxRateData = closedObject({
   ...own,
 })
 
-/** The catalog itself is read by catalog-parser.ts. */
+/** catalog-parser.ts reads the catalog itself. */
 export const catalogData = closedObject({ catalog: z.unknown(), ...own })

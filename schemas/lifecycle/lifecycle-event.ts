@@ -1,6 +1,6 @@
-// Lifecycle and revenue events: what the `data` of each `weir.*` type means inside. Contract section 2.
-// Invariants: a parsed change says exactly which fields it sets; an absent field was left out by the sender. The content
-// of a version is the event's type and data, not the id or time of the message that carried it.
+// Lifecycle and revenue events: the internal form of the `data` of each `weir.*` type. Contract section 2.
+// Invariants: a parsed change names exactly the fields that it sets; the sender left out an absent field. The
+// content of a version is the event's type and data, not the id or time of its event.
 
 import type { z } from 'zod'
 import type { Catalog, Price } from '../catalog/catalog.js'
@@ -30,37 +30,37 @@ import {
 
 export type SubscriptionChangeKind = 'created' | 'amended' | 'renewed' | 'suspended' | 'resumed' | 'cancelled'
 
-/** One lifecycle event of one subscription. Instants are epoch nanoseconds; `effectiveUntilNs` is `endlessNs` where an end is taken away. */
+/** One change of one subscription. Instants are epoch nanoseconds; an end that is removed is `endlessNs`. */
 export interface SubscriptionChange {
   readonly kind: SubscriptionChangeKind
   readonly subscriptionId: string
   readonly customerId: string
-  /** Raised by the system of record with each change; the subscription version. A safe integer >= 0. */
+  /** The subscription version, raised by the system of record with each change. A safe integer >= 0. */
   readonly sequence: number
   readonly effectiveFromNs: bigint
   readonly plan?: string
-  /** Absent in the event: the newest published when the change is applied, filled in then. */
+  /** When absent in the event, the newest version published when the change is applied is filled in then. */
   readonly planVersion?: number
   readonly quantities?: ReadonlyMap<string, Scaled>
   readonly priceOverrides?: readonly Price[]
-  /** `endlessNs` where there is none. */
+  /** `endlessNs` when there is no end. */
   readonly effectiveUntilNs?: bigint
   readonly entityId?: string
-  /** In `created` only, as are `poNumber` and `timezone`. */
+  /** Only in `created`, like `poNumber` and `timezone`. */
   readonly contractId?: string
   readonly poNumber?: string
   readonly billingAnchorNs?: bigint
   readonly timezone?: string
-  /** `beginninglessNs` where there is none. */
+  /** `beginninglessNs` when there is no trial. */
   readonly trialUntilNs?: bigint
   readonly reason?: string
-  /** JSON text of an object: the sender's own. */
+  /** The sender's own fields: the JSON text of an object. */
   readonly metadata?: string
-  /** What is carried to rows and postings, and what names the event that caused a correction. */
+  /** These attributes are carried to rows and postings, and name the event that caused a correction. */
   readonly eventSource: string
   readonly eventId: string
   readonly correlationId: string
-  /** Hash of type and data, which distinguishes a version sent again from a conflicting one. */
+  /** Hash of type and data; a repeated version has the same hash, a conflicting one another. */
   readonly contentHash: string
 }
 
@@ -106,7 +106,7 @@ export interface PaymentEvent {
 export interface FxRate {
   readonly base: string
   readonly quote: string
-  /** Units of `quote` for one of `base`. */
+  /** Units of `quote` for one unit of `base`. */
   readonly rate: Scaled
   readonly effectiveFromNs: bigint
 }
@@ -221,7 +221,7 @@ function termsOf(data: TermData, priceOverrides: readonly Price[] | undefined) {
     priceOverrides,
     entityId: data.entity_id ?? undefined,
     billingAnchorNs: data.billing_anchor ?? undefined,
-    // No trial is one that ended before all time.
+    // "No trial" is stored as a trial that ended before every instant.
     trialUntilNs: data.trial_until === null ? beginninglessNs : data.trial_until,
   }
 }

@@ -1,22 +1,22 @@
-// Where the table of currencies comes from: ISO 4217 list one as its maintenance agency publishes it (the XML in the
-// package `currency-codes`), and the amendments since then, by their number.
-// Owns reading the one, applying the others, and the text of `currency-table.ts`.
-// Invariants: nothing is skipped in silence: a tag, an attribute or a value that is not known, two minor units for one
-// code, and an amendment that contradicts the list are refused; an amendment never removes a code, because charges of
-// the time before are still corrected.
+// The source of the currency table: ISO 4217 list one as its maintenance agency publishes it (the XML in the
+// package `currency-codes`), and the later amendments, by number.
+// Owns reading the list, applying the amendments, and the text of `currency-table.ts`.
+// Invariants: an unknown tag, attribute or value, two minor units for one code, and an amendment that
+// contradicts the list are refused, never skipped; an amendment never removes a code, because older charges
+// are still corrected.
 
 /** Digits after the point by code. Null: the code has no minor unit, so nothing can be billed in it (metals, XDR). */
 export type MinorUnitsByCode = ReadonlyMap<string, number | null>
 
 export interface CurrencyList {
-  /** As the list says, `2024-06-25`. */
+  /** The date in the list, such as `2024-06-25`. */
   readonly published: string
   readonly minorUnits: MinorUnitsByCode
 }
 
 export interface CurrencyAmendment {
   readonly number: number
-  /** What changes in list one on that day. */
+  /** The day on which list one changes. */
   readonly effective: string
   readonly adds?: Readonly<Record<string, number>>
   /** Moved to list three, the historic codes, on `effective` or on the day that `until` names. */
@@ -25,7 +25,7 @@ export interface CurrencyAmendment {
   readonly about: string
 }
 
-/** What SIX has published since 2023; those that a newer list holds already are harmless. */
+/** The amendments that SIX has published since 2023; those that a newer list already contains have no effect. */
 export const currencyAmendments: readonly CurrencyAmendment[] = [
   {
     number: 176,
@@ -66,11 +66,11 @@ export const currencyAmendments: readonly CurrencyAmendment[] = [
 const document =
   /^\s*<\?xml [^?]*\?>\s*<ISO_4217 Pblshd="(\d{4}-\d\d-\d\d)">\s*<CcyTbl>(.*)<\/CcyTbl>\s*<\/ISO_4217>\s*$/s
 const entry = /\s*<CcyNtry>(.*?)<\/CcyNtry>\s*/gsy
-/** An entity that has no currency of its own (Antarctica) has a name for that and no code. */
+/** An entity without a currency of its own (Antarctica) has a currency name but no code. */
 const fields =
   /^\s*<CtryNm>[^<]+<\/CtryNm>\s*<CcyNm(?: IsFund="true")?>[^<]+<\/CcyNm>\s*(?:<Ccy>([A-Z]{3})<\/Ccy>\s*<CcyNbr>\d{3}<\/CcyNbr>\s*<CcyMnrUnts>(\d|N\.A\.)<\/CcyMnrUnts>\s*)?$/
 
-/** Reads list one. Throws at anything that it does not know. */
+/** Reads list one. Throws at any unknown content. */
 export function readCurrencyList(xml: string): CurrencyList {
   const [, published, table] = document.exec(xml) ?? []
   if (published === undefined || table === undefined) throw new Error('This is not ISO 4217 list one.')
@@ -88,7 +88,7 @@ export function readCurrencyList(xml: string): CurrencyList {
   return { published, minorUnits }
 }
 
-/** The list with what was added since, and with what was withdrawn. */
+/** The list with the added codes, and still with the withdrawn ones. */
 export function amended(
   list: CurrencyList,
   amendments: readonly CurrencyAmendment[] = currencyAmendments,

@@ -1,4 +1,4 @@
-// Currencies: how many decimal places an amount of one is paid in.
+// Currencies: the number of decimal places in which amounts are paid.
 
 import { currenciesByMinorUnits } from './currency-table.js'
 
@@ -11,7 +11,7 @@ export function minorUnits(currency: string): number | undefined {
   return minorUnitsByCode.get(currency)
 }
 
-/** The same, of a currency that was checked before. Throws for one that cannot be billed. */
+/** Like `minorUnits`, for a currency that was checked before. Throws for one that cannot be billed. */
 export function minorUnitsOf(currency: string): number {
   const digits = minorUnits(currency)
   if (digits === undefined) throw new Error(`The currency ${currency} has no minor unit.`)

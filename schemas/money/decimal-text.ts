@@ -1,5 +1,6 @@
-// Splits the text of a decimal number into sign, digits and exponent, and writes the canonical text of its value.
-// Invariant: exact, linear in the length of the text, and free of any number of the size that the exponent names.
+// Splits the text of a decimal number into sign, digits and exponent, and writes the canonical text of its
+// value.
+// Invariant: exact, linear in the length of the text; never builds a number as large as the exponent says.
 
 export interface DecimalParts {
   readonly isNegative: boolean
@@ -9,11 +10,11 @@ export interface DecimalParts {
   readonly exponent: number
 }
 
-/** Digits of a number that Weir reads, and how many of them may stand after the point. */
+/** Limits of the digits of a number, in all and after the point. */
 const maxDigits = 38
 const maxFraction = 12
 
-/** An exponent of more digits than this is not calculated with. */
+/** An exponent of more digits than this is not used in arithmetic. */
 const maxExponentDigits = 1_000
 
 const decimalText = /^([+-]?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/
@@ -47,8 +48,8 @@ export function canonicalNumber(text: string): string {
 }
 
 /**
- * The plain text of a number as dimensions, filters and distinct values compare it: `1.0` is `1`, `1e2` is `100`.
- * Undefined when it has more than 38 digits, or 12 after the point.
+ * The plain text of a number as dimensions, filters and distinct values compare it: `1.0` is `1`, `1e2` is
+ * `100`. Undefined when it has more than 38 digits, or 12 after the point.
  */
 export function plainNumberText(text: string): string | undefined {
   const parts = decimalParts(text)
@@ -65,7 +66,7 @@ function withPoint(digits: string, exponent: number): string {
   return `${padded.slice(0, exponent)}.${padded.slice(exponent)}`
 }
 
-/** The exponent where a double does not hold it; one of absurd length is told by how it is written. */
+/** The text of an exponent that no double holds; an extremely long exponent is compared by its spelling. */
 function giantExponent(text: string): string {
   const [mantissa = '', written = ''] = text.toLowerCase().split('e')
   const exponent = written.replace(/^\+/, '').replace(/^(-?)0+(?=.)/, '$1')

@@ -1,6 +1,6 @@
-// Scaled integers that are not negative as words of 32 bits, the lowest first, from doubles: the way past bigints for the
-// sums of the hot path, which leaves no garbage.
-// Invariant: exact; what a double does not hold exactly is not brought here.
+// Converts doubles to non-negative scaled integers as 32-bit words, the lowest first, so that sums on the hot
+// path need no bigints and make no garbage.
+// Invariant: exact; callers pass only values that a double holds exactly.
 
 import type { Scaled } from './decimal.js'
 
@@ -12,7 +12,7 @@ const twoTo32 = 2 ** 32
 /** Whole units from which `putWhole` would not be exact. */
 export const wholeLimit = Math.floor(Number.MAX_SAFE_INTEGER / million)
 
-/** So many whole units, fewer than `wholeLimit`, scaled: times 10^12, in two steps that doubles hold. */
+/** Writes `units`, below `wholeLimit`, as a scaled integer: times 10^12, in two steps that doubles hold. */
 export function putWhole(units: number, into: Uint32Array): void {
   const millionths = units * million
   const high = Math.floor(millionths / twoTo32)
@@ -24,7 +24,7 @@ export function putWhole(units: number, into: Uint32Array): void {
   into[2] = Math.floor(rest / twoTo32)
 }
 
-/** A scaled integer that is safe. */
+/** Writes a scaled integer that is a safe integer. */
 export function putScaled(scaled: number, into: Uint32Array): void {
   into[0] = scaled
   into[1] = Math.floor(scaled / twoTo32)
@@ -35,7 +35,7 @@ export function scaledOfWords(words: Uint32Array): Scaled {
   return (BigInt(words[2]!) << 64n) | (BigInt(words[1]!) << 32n) | BigInt(words[0]!)
 }
 
-/** Adds to a number of 128 bits in two's complement, four words from `at` on. */
+/** Adds to a number in 128-bit two's complement, in four words from `at` on. */
 export function addWords(words: Uint32Array, to: Int32Array, at: number): void {
   let sum = (to[at]! >>> 0) + words[0]!
   to[at] = sum

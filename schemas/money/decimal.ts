@@ -1,5 +1,6 @@
 // Decimal numbers: their text form, and the scaled integers that represent them in memory.
-// Invariant: every conversion is exact or is refused; only `divideRounded` rounds, by the rounding it is given.
+// Invariant: every conversion is exact or is refused; only `divideRounded` rounds, by the rounding it is
+// given.
 
 import { decimalParts } from './decimal-text.js'
 import { ExactNumber } from './exact-number.js'
@@ -7,7 +8,7 @@ import { ExactNumber } from './exact-number.js'
 /** Digits after the decimal point that Weir keeps: the scale of `Decimal(38,12)`. */
 export const decimalScale = 12
 
-/** 10^12: what one unit is as a scaled integer. */
+/** One unit as a scaled integer: 10^12. */
 export const scaledOne = 1_000_000_000_000n
 
 /** The largest magnitude that 38 digits hold, as a scaled integer. */
@@ -27,7 +28,7 @@ const outOfRange: DecimalResult = { kind: 'value_out_of_range' }
 const invalid: DecimalResult = { kind: 'invalid_value' }
 
 /**
- * Reads a decimal string, or a JSON number: an ExactNumber by its digits, any other by its shortest text, which has its value.
+ * Reads a decimal string or a JSON number: an ExactNumber by its digits, others by their shortest text.
  * More than 26 digits before or 12 after the point (zeros at the ends aside) is `value_out_of_range`.
  */
 export function parseDecimal(value: unknown): DecimalResult {
@@ -81,7 +82,7 @@ export function magnitude(value: bigint): bigint {
   return value < 0n ? -value : value
 }
 
-/** The greatest magnitude of them; 0 without any. */
+/** The greatest magnitude among the values; 0 when there are none. */
 export function greatest(values: readonly bigint[]): bigint {
   let most = 0n
   for (const value of values) if (magnitude(value) > most) most = magnitude(value)

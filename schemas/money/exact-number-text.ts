@@ -1,14 +1,14 @@
-// Finds the numbers of a JSON text that no double stands for, and puts them into what JSON.parse made of it.
-// Invariants: JSON.parse alone decides what is JSON, how deep it may be and which of two equal keys counts; the cost is
-// linear in the text; nothing recurses.
+// Finds the numbers of a JSON text that no double represents, and puts them into the result of JSON.parse.
+// Invariants: JSON.parse alone decides what is JSON, how deep it may be and which of two equal keys counts;
+// the cost is linear in the text; nothing recurses.
 //
-// The trick: such a number has 16 digits in a row, or an exponent of three. Most texts have neither, which is seen by a
-// look at every sixteenth character and a short expression. In the others these numbers are put in quotes behind a mark
-// that nobody can know, the text is parsed again, and the marked texts in the result become numbers.
+// The trick: such a number has 16 digits in a row, or an exponent of three. Most texts have neither; a check
+// of every sixteenth character and a short regex show this. In other texts these numbers are quoted with a
+// secret mark before them, the text is parsed again, and the marked texts in the result become numbers.
 
 import { ExactNumber, numberMark, numberOf } from './exact-number.js'
 
-/** Fewer digits, and an exponent of fewer than three, are always exact. */
+/** A number with fewer digits, and an exponent of fewer than three digits, is always exact in a double. */
 const digitRun = 16
 const longExponent = /\d[eE][-+\d]\d\d/g
 const numberText = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?$/
@@ -27,7 +27,7 @@ export function mayHoldExactNumber(text: string): boolean {
     const from = runBefore(text, at)
     const until = runAfter(text, at)
     if (until - from >= digitRun && beginsNumber(text, from)) return true
-    // The next run begins behind this one.
+    // The next run of digits begins after this one.
     at = until
   }
   longExponent.lastIndex = 0
@@ -37,14 +37,14 @@ export function mayHoldExactNumber(text: string): boolean {
   return false
 }
 
-/** `value` is what JSON.parse makes of the text; it again, with an ExactNumber where one is needed. */
+/** `value` is the result of JSON.parse; returns it with an ExactNumber wherever a double is not exact. */
 export function withExactNumbers(text: string, value: unknown): unknown {
   const found: ExactNumber[] = []
   const marked = markNumbers(text, found)
   return found.length === 0 ? value : unmarked(JSON.parse(marked))
 }
 
-/** The text with its exact numbers as marked texts; they are added to `found`. */
+/** Returns the text with its exact numbers as marked texts, and adds the numbers to `found`. */
 function markNumbers(text: string, found: ExactNumber[]): string {
   let marked = ''
   let copied = 0
@@ -80,7 +80,7 @@ function unmarked(root: unknown): unknown {
   const open: object[] = [holder]
   for (let tree = open.pop(); tree !== undefined; tree = open.pop()) {
     const members = tree as Record<string, unknown>
-    // Own members alone; one called __proto__ is such a member too, and is assigned as one.
+    // Own members only; a member named __proto__ is also an own member and is assigned as one.
     for (const key of Object.keys(members)) {
       const member = members[key]
       if (typeof member === 'object' && member !== null) open.push(member)
@@ -97,7 +97,7 @@ function isMarked(text: string): boolean {
   return text.length > numberMark.length && text.startsWith(numberMark)
 }
 
-/** Behind the closing quote. */
+/** The index after the closing quote. */
 function textEnd(text: string, from: number): number {
   for (let at = from; at < text.length; at += 1) {
     const code = text.charCodeAt(at)
@@ -133,7 +133,7 @@ function runAfter(text: string, at: number): number {
   return until
 }
 
-/** Whether digits that begin here may be a number, by what stands before: a bracket, colon, comma, white space, nothing. */
+/** Whether a number may begin here: after a bracket, colon, comma or white space, or at the start of the text. */
 function beginsNumber(text: string, from: number): boolean {
   const start = text.charCodeAt(from - 1) === minus ? from - 1 : from
   if (start === 0) return true

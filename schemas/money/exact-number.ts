@@ -1,7 +1,8 @@
-// A JSON number that no double stands for: one whose value is not that of the shortest text of the nearest double, such
-// as 9007199254740993, 0.1000000000000000055 or 1e-999999999. All other numbers are JavaScript's own.
-// Invariants: nothing here goes through a double; whether a number is a JavaScript number or an ExactNumber follows from
-// its value alone, however it is written; the cost is linear in the digits, and an exponent costs nothing.
+// A JSON number that no double represents: its value differs from the shortest text of the nearest double, as
+// with 9007199254740993, 0.1000000000000000055 or 1e-999999999. All other numbers are JavaScript numbers.
+// Invariants: nothing here goes through a double; whether a number is a JavaScript number or an ExactNumber
+// follows from its value alone, however it is written; the cost is linear in the digits, and an exponent
+// costs nothing.
 
 import { randomBytes } from 'node:crypto'
 import { canonicalNumber } from './decimal-text.js'
@@ -14,7 +15,7 @@ export class ExactNumber {
     this.text = text
   }
 
-  /** For stringifyJson of json-text.ts, which makes a number of it; whoever calls JSON.stringify gets the digits as text. */
+  /** Used by stringifyJson (json-text.ts), which writes a number; JSON.stringify alone writes the digits as text. */
   toJSON(): string {
     if (!isWriting) return this.text
     written += 1
@@ -22,7 +23,7 @@ export class ExactNumber {
   }
 }
 
-/** What a JSON number is inside. `text` is in JSON's grammar of numbers. */
+/** The value of a JSON number in memory. `text` follows JSON's grammar of numbers. */
 export function numberOf(text: string): number | ExactNumber {
   const value = Number(text)
   const shortest = String(value)
@@ -32,21 +33,21 @@ export function numberOf(text: string): number | ExactNumber {
 }
 
 /**
- * Stands before the digits of a number while JSON is read or written by way of a text. Nobody outside of this process can
- * know it, so no text that was sent begins with it.
+ * The prefix of a number's digits while JSON is read or written with numbers as texts. It is random and stays
+ * in this process, so no text from outside begins with it.
  */
 export const numberMark = `number ${randomBytes(16).toString('hex')} `
 
 let isWriting = false
 let written = 0
 
-/** From here to `endMarking` an ExactNumber that is written becomes a text that begins with the mark. */
+/** Until `endMarking`, an ExactNumber is written as a text that begins with the mark. */
 export function beginMarking(): void {
   isWriting = true
   written = 0
 }
 
-/** How many were written since `beginMarking`. */
+/** Returns how many ExactNumbers were written since `beginMarking`. */
 export function endMarking(): number {
   isWriting = false
   return written

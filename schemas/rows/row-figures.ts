@@ -1,14 +1,14 @@
-// Control figures of a table's rows: how many, the exact sums of their decimals and counts, and a checksum over every
-// column of every row, which does not depend on their order. Taken from the very Arrow streams that go to the ledger, and
-// computed by ClickHouse in SQL from its rows (sinks/clickhouse/row-figures.ts): a row that was lost, doubled, added or
-// changed makes the two differ.
+// Control figures of a table's rows: their number, the exact sums of their decimals and counts, and a
+// checksum over every column of every row, independent of row order. They are computed here from the Arrow
+// streams for the ledger, and by ClickHouse in SQL from its rows (sinks/clickhouse/row-figures.ts): a row
+// that was lost, doubled, added or changed makes both differ.
 //
 // Invariants:
-// 1. A figure of several streams is the sum of theirs, modulo 2^64 for the checksum.
-// 2. A row's word mixes all its columns before it is added, so that values that change places between rows are found too.
-// 3. No null is equal to any value, and no text to another one but for hashes that collide (1 in 2^32).
-// The trick: a column is a loop over its own memory, and where values are codes, each value of the dictionary is hashed
-// once.
+// 1. A figure of several streams is the sum of their figures, modulo 2^64 for the checksum.
+// 2. A row's word mixes all its columns before it is added, so values swapped between rows change the
+//    checksum.
+// 3. A null differs from every value, and different texts differ unless their hashes collide (1 in 2^32).
+// The trick: each column is one loop over its memory, and each value of a dictionary is hashed once.
 
 import { type Data, RecordBatchReader } from 'apache-arrow'
 import type { Column, TableDescription } from '../table-description.js'
@@ -19,19 +19,19 @@ export interface RowFigures {
   readonly rows: number
   /** Modulo 2^64, as decimal text. */
   readonly checksum: string
-  /** By column, where it is not 0: every decimal, and every count that is added up. Scaled integers as decimal text. */
+  /** Sums that are not 0, by column, of decimals and of added-up counts: scaled integers as decimal text. */
   readonly sums: Readonly<Record<string, string>>
 }
 
 /** Figures by table. */
 export type TableFigures = Readonly<Record<string, RowFigures>>
 
-/** What a null counts as. */
+/** The word of a null. */
 export const nullWord = 0x9e3779b9
-/** An entry of a map is (key or 1) × (value xor this). */
+/** The word of a map's entry is (key or 1) × (value xor this). */
 export const mapValueWord = 0x85ebca6b
 
-/** Two odd factors per column: of a value's low word and of its high word, or of its one word. */
+/** Two odd factors per column: for a value's low and high words, or (the first) for its only word. */
 export function columnFactors(index: number): readonly [number, number] {
   return [Math.imul(index * 2 + 1, 0x9e3779b1) >>> 0, Math.imul(index * 2 + 3, 0x85ebca77) >>> 0]
 }
@@ -41,7 +41,7 @@ export function summedColumns(table: TableDescription<unknown>): readonly Column
   return table.columns.filter(({ kind }) => kind === 'decimal' || kind === 'int8' || kind === 'int64')
 }
 
-/** Of the streams of one commit; a stream of no table is left out. */
+/** The figures of the streams of one commit; streams that belong to no table are left out. */
 export function figuresOfOutputs(
   outputs: readonly { readonly table: string; readonly bytes: Uint8Array }[],
 ): TableFigures {
@@ -53,13 +53,13 @@ export function figuresOfOutputs(
   return all
 }
 
-/** Of one Arrow stream of the table. */
+/** The figures of one Arrow stream of the table. */
 export function figuresOfStream(table: TableDescription<unknown>, bytes: Uint8Array): RowFigures {
   let figures = noFigures
   for (const batch of RecordBatchReader.from(bytes)) {
     const columns = batch.data.children
     const words = new Int32Array(batch.numRows)
-    let same = 0 // what the columns of one value add to every row
+    let same = 0 // the sum that columns with one value add to every row
     const sums: Record<string, bigint> = {}
     table.columns.forEach((column, index) => {
       const data = columns[index]!
@@ -75,7 +75,7 @@ export function figuresOfStream(table: TableDescription<unknown>, bytes: Uint8Ar
 
 export const noFigures: RowFigures = { rows: 0, checksum: '0', sums: {} }
 
-/** The only writer of figures, so that equal figures are equal texts. */
+/** Builds figures; nothing else does, so that equal figures are equal texts. */
 export function rowFigures(
   rows: number,
   checksum: bigint,
@@ -93,7 +93,7 @@ export function addFigures(a: RowFigures, b: RowFigures): RowFigures {
   return combined(a, b, 1n)
 }
 
-/** What `whole` has beyond `part`. */
+/** The figures of `whole` minus those of `part`. */
 export function subtractFigures(whole: RowFigures, part: RowFigures): RowFigures {
   return combined(whole, part, -1n)
 }
@@ -186,7 +186,7 @@ function addPlain(words: Int32Array, { kind }: Column, data: Data, low: number, 
   }
 }
 
-/** Numbers of one, two or four words: the even ones by `low`, the odd ones by `high`, the upper half turned about. */
+/** Adds numbers of one, two or four words: even words times `low`, odd ones times `high`, the upper half rotated. */
 function addWords(
   words: Int32Array,
   values: Int32Array | Uint32Array | Int8Array,
@@ -238,7 +238,7 @@ function addMaps(words: Int32Array, data: Data, factor: number): void {
   }
 }
 
-/** The hash of each text, whether it is a code or not. */
+/** The hash of each text of a plain or coded column. */
 function textWords(data: Data): Int32Array {
   const words = new Int32Array(data.length)
   addColumn(words, textColumn, data, 1, 1)
@@ -261,7 +261,7 @@ function sumOf(data: Data): bigint {
   return words.length === data.length * 4 ? sumOfDecimals(words) : sumOfLongs(words)
 }
 
-/** Words are added up each for itself, as doubles, which are exact up to 2^21 rows. */
+/** Sums each of the four words separately, as doubles, which are exact up to 2^21 rows. */
 function sumOfDecimals(words: Uint32Array): bigint {
   let [first, second, third, fourth] = [0, 0, 0, 0]
   for (let at = 0; at < words.length; at += 4) {

@@ -1,9 +1,10 @@
-// What the embedded ClickHouse offers beyond ClickHouse's own protocol, and the ClickHouse sink takes up: a client on the
-// same machine may put the rows of an insert into a folder in memory and name the file in its request, which then has no
-// body. That avoids a socket between both processes, which costs more than reading the rows.
+// An extension of ClickHouse's protocol, offered by the embedded ClickHouse and used by the ClickHouse sink:
+// a client on the same machine may write the rows of an insert to a file in a memory folder and name it in a
+// request without a body. This avoids the socket between both processes, which costs more than reading the
+// rows.
 
-/** Header of the answer to a `/ping` of its own user: the folder, percent-encoded. A server has no such header. */
+/** Header of the answer to a `/ping` by the user `weir`: the folder, percent-encoded. A real server does not send it. */
 export const rowsFolderHeader = 'X-Weir-Rows-Folder'
 
-/** Parameter of an insert: the file's name in the folder. The file is removed with the request. */
+/** Parameter of an insert: the file's name in the folder. The file is removed when the request ends. */
 export const rowsFileParameter = 'weir_rows_file'

@@ -1,6 +1,6 @@
-// The columns of a batch of usage events, read row by row: texts, texts by way of a dictionary, timestamps, nulls.
-// Invariants: offsets, indices and bitmaps are checked when a column is made, so that reading a row cannot fail; a text
-// that is not UTF-8 harms its own row only.
+// The columns of a usage batch, read row by row: plain texts, texts from a dictionary, timestamps, nulls.
+// Invariants: offsets, indices and bitmaps are checked when a column is made, so that reading a row cannot
+// fail; a text that is not UTF-8 harms its own row only.
 
 import { isAscii, isUtf8 } from 'node:buffer'
 import { formatInstant, msOf } from '../time.js'
@@ -12,12 +12,12 @@ export const unreadable: unique symbol = Symbol('unreadable')
 /** Stands for an instant that RFC 3339 cannot write. */
 export const unwritable: unique symbol = Symbol('unwritable')
 
-/** Undefined: null, as if the row did not have the attribute. */
+/** Undefined: null, which means that the row does not have the attribute. */
 export type TextValue = string | undefined | typeof unreadable | typeof unwritable
 
 export interface TextValues {
   readonly length: number
-  /** Bytes of text in all rows, about. */
+  /** The approximate number of bytes of text in all rows. */
   readonly textBytes: number
   at(row: number): TextValue
 }
@@ -56,7 +56,7 @@ function isNull(bitmap: Uint8Array | undefined, row: number): boolean {
   return bitmap !== undefined && ((bitmap[row >> 3]! >> (row & 7)) & 1) === 0
 }
 
-/** `checked`: each text must be looked at by itself, because not all of them are UTF-8. */
+/** `checked`: each text must be checked separately, because not all of them are UTF-8. */
 type TextCoding = 'ascii' | 'utf8' | 'checked'
 
 /** A column whose texts lie one after another as bytes, which can be read without making strings. */
@@ -121,14 +121,14 @@ function offsetsOf(buffer: Uint8Array, length: number, offsetBytes: 4 | 8): Int3
   return offsets
 }
 
-/** Whether no text begins within a character. */
+/** Whether no offset lies inside a character. */
 function cutsWell(bytes: Buffer, offsets: Int32Array): boolean {
   const end = offsets[offsets.length - 1]!
   for (const offset of offsets) if (offset < end && (bytes[offset]! & 0xc0) === 0x80) return false
   return true
 }
 
-/** The values of a dictionary; `texts` are the column that they stand in, if it is only one. */
+/** The values of a dictionary; `texts` is the column that holds them, if it is only one. */
 export interface DictionaryValues {
   readonly values: TextValue[]
   readonly texts: PlainTexts | undefined
@@ -176,7 +176,7 @@ export class DictionaryTexts implements TextValues {
   }
 }
 
-/** A negative index comes out as one that no dictionary has. */
+/** Returns for a negative index one that is beyond every dictionary. */
 function indexAt(view: DataView, at: number, bytes: 1 | 2 | 4 | 8, isSigned: boolean): number {
   const sign = isSigned ? view.getInt8(at + bytes - 1) : 0
   if (sign < 0) return Number.POSITIVE_INFINITY
@@ -186,7 +186,7 @@ function indexAt(view: DataView, at: number, bytes: 1 | 2 | 4 | 8, isSigned: boo
   return bytes === 4 ? low : low + view.getUint32(at + 4, true) * 2 ** 32
 }
 
-/** A column of the type null: no row has a value, and there is nothing to read. */
+/** A column of the type null: no row has a value. */
 export class NullTexts implements TextValues {
   readonly length: number
   readonly textBytes = 0
@@ -225,7 +225,7 @@ export class TimestampTexts implements TextValues {
   }
 }
 
-/** What the year 9999 ends with and RFC 3339 can write no more. */
+/** The end of the year 9999; RFC 3339 cannot write later instants. */
 const writableUntilMs = Date.UTC(10_000, 0, 1)
 /** The start of the year 0. */
 const writableFromMs = -62_167_219_200_000

@@ -1,7 +1,7 @@
-// Reads the tables of a flatbuffer, as far as the metadata of an Arrow stream needs it.
-// Invariant: whatever the bytes are, a read is within them or throws a RangeError (which DataView does by itself), and
-// no length is believed that the bytes could not hold. Why not the Arrow library: it believes what it reads, and a
-// flipped bit makes it allocate gigabytes or run for minutes.
+// Reads the tables of a flatbuffer that the metadata of an Arrow stream uses.
+// Invariant: for any bytes, a read stays within them or throws a RangeError (as DataView does), and a length
+// that the bytes cannot hold is refused. The Arrow library is not used because it trusts its input: a flipped
+// bit makes it allocate gigabytes or run for minutes.
 // The format: https://flatbuffers.dev/internals/
 
 export interface FlatVector {
@@ -47,7 +47,7 @@ export class FlatTable {
     return at === undefined ? 0 : this.sizeAt(at)
   }
 
-  /** 64 bits that count something: not negative, and no more than a number can hold. */
+  /** A 64-bit count: not negative, and at most 2^53 - 1. */
   sizeAt(at: number): number {
     const size = this.#view.getBigInt64(at, true)
     if (size < 0n || size > 0xffffffffn) throw new RangeError('a length beyond what a message can hold')
@@ -59,7 +59,7 @@ export class FlatTable {
     return at === undefined ? undefined : this.tableAt(at)
   }
 
-  /** The table that the offset at this place leads to. */
+  /** The table to which the offset at `at` points. */
   tableAt(at: number): FlatTable {
     return new FlatTable(this.#view, at + this.#view.getUint32(at, true))
   }

@@ -1,13 +1,13 @@
-// A batch of usage events as an Arrow IPC stream: its columns, and how much one may hold.
-// Columns bear the names of the CloudEvents attributes. A row is the JSON event with these attributes, an absent column
-// or a null an absent attribute.
+// A usage batch (usage events as an Arrow IPC stream): its columns and its limits. Columns have the names of
+// the CloudEvents attributes. A row means the JSON event with these attributes; an absent column or a null
+// means an absent attribute.
 
-/** Rows of one batch. */
+/** Limit of rows in a usage batch. */
 export const maxUsageBatchRows = 65_536
 
 /**
- * Bytes of text in all rows, a text counting as often as rows refer to it. Dictionaries make a batch smaller than its
- * events; this keeps what it grows to within a few times of what a message may hold.
+ * Limit of bytes of text in all rows; a text counts once per row that refers to it. Dictionaries make a usage
+ * batch smaller than its events; this limits the decoded size to a few times the size of a message.
  */
 export const maxUsageBatchTextBytes = 64_000_000
 
@@ -18,7 +18,7 @@ export const optionalColumns = ['specversion', 'subscriptionid', 'correlationid'
 export type TextColumnName = (typeof requiredColumns)[number] | (typeof optionalColumns)[number]
 export type UsageColumnName = TextColumnName | 'time'
 
-/** In the order in which batches of ours have them. */
+/** In the order in which UsageBatchWriter writes them. */
 export const usageColumnNames: readonly UsageColumnName[] = [
   'id',
   'source',

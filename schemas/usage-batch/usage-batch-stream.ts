@@ -1,12 +1,13 @@
-// The messages of an Arrow IPC stream: its fields, its dictionaries and its record batches, as views of the bytes.
-// Which fields a batch of usage events has, and what they mean, is not decided here.
-// Invariants: every buffer lies within the bytes; what cannot be read throws an ArrowFault or a RangeError, which
+// The messages of an Arrow IPC stream: its fields, its dictionaries and its record batches, as views of the
+// bytes. usage-batch.ts decides which fields a usage batch has and what they mean.
+// Invariants: every buffer lies within the bytes; unreadable bytes throw an ArrowFault or a RangeError, which
 // decodeUsageBatch turns into a rejection.
-// The format: https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc
+// The format:
+// https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc
 
 import { FlatTable } from './usage-batch-flatbuffer.js'
 
-/** Why bytes are no batch of usage events; its message says so to the producer. */
+/** Thrown when bytes are not a usage batch; the producer sees its message as the reason. */
 export class ArrowFault extends Error {
   override readonly name = 'ArrowFault'
 }
@@ -44,7 +45,7 @@ export interface ArrowBlock {
 
 export interface ArrowVisitor {
   schema(fields: readonly ArrowField[]): void
-  /** `isDelta`: appends to the dictionary in place of replacing it. */
+  /** `isDelta`: the block is appended to the dictionary instead of replacing it. */
   dictionary(id: number, block: ArrowBlock, isDelta: boolean): void
   batch(block: ArrowBlock): void
 }

@@ -1,6 +1,6 @@
-// Writes batches of usage events as Arrow IPC streams: what publishers send and what the gateway passes on.
-// Invariants: a batch that is written reads back as the very events; the same events give the same bytes; columns are
-// plain utf8, without dictionaries, so that streams with the same columns can be joined by joinStreams.
+// Writes usage batches as Arrow IPC streams; publishers send them and the gateway passes them on.
+// Invariants: a written usage batch reads back as the same events; the same events give the same bytes;
+// columns are plain utf8, without dictionaries, so that joinStreams can join streams with the same columns.
 
 import {
   type Data,
@@ -14,7 +14,7 @@ import {
 } from 'apache-arrow'
 import { requiredColumns, type UsageColumnName } from './usage-batch-schema.js'
 
-/** One usage event as a row: attributes as texts, `data` as JSON text. Absent is absent; specversion is always "1.0". */
+/** One usage event: attributes as texts, `data` as JSON text; undefined if absent. specversion is always "1.0". */
 export interface UsageRow {
   readonly id: string
   readonly source: string
@@ -42,12 +42,12 @@ const columnNames: readonly WrittenColumn[] = [
 ]
 const required: ReadonlySet<string> = new Set(requiredColumns)
 const utf8 = new Utf8()
-/** Of one row, beside its texts: offsets and bits. */
+/** Bytes of one row beside its texts: offsets and validity bits. */
 const rowOverhead = columnNames.length * 5
-/** Of one stream: its schema and the framing of one batch. */
+/** Bytes of one stream beside its rows: its schema and the framing of one record batch. */
 const streamOverhead = 2_048
 
-/** Collects rows; `finish` writes them and begins anew, keeping the memory. Optional columns are left out where unused. */
+/** Collects rows; `finish` writes them and keeps the memory for new ones. Unused optional columns are left out. */
 export class UsageBatchWriter {
   /** In the order of `columnNames`. */
   readonly #columns: readonly NullableTexts[] = columnNames.map(() => new NullableTexts())
@@ -58,13 +58,13 @@ export class UsageBatchWriter {
     return this.#rows
   }
 
-  /** What `finish` is going to give, at most. */
+  /** The most bytes that `finish` will return. */
   get bytes(): number {
     return this.#bytes
   }
 
   add(row: UsageRow): void {
-    // Each attribute by its own name: a name that varies would be looked up anew for every row.
+    // Attributes are read by literal names: a variable name would be looked up for every row.
     const columns = this.#columns
     let bytes = rowOverhead
     bytes += columns[0]!.append(row.id)
@@ -100,7 +100,7 @@ export class UsageBatchWriter {
   }
 }
 
-/** Bytes that a row takes in a batch, at most. */
+/** The most bytes that a row takes in a usage batch. */
 export function usageRowBytes(row: UsageRow): number {
   const names = byteLength(row.id) + byteLength(row.source) + byteLength(row.type) + byteLength(row.subject)
   const carried = byteLength(row.subscriptionid) + byteLength(row.correlationid) + byteLength(row.traceparent)
@@ -115,7 +115,7 @@ function byteLength(text: string | undefined): number {
   return length
 }
 
-/** The bytes of a batch of its own around a single row, beside the row. */
+/** The bytes of a usage batch beside its rows. */
 export const usageBatchOverheadBytes = streamOverhead
 
 export function encodeUsageBatch(rows: readonly UsageRow[]): Uint8Array {
@@ -128,8 +128,8 @@ export function encodeUsageBatch(rows: readonly UsageRow[]): Uint8Array {
 const longText = 64
 
 /**
- * A column that grows by one text at a time, as UTF-8. Its memory is kept from batch to batch. The trick: a column
- * without any text costs a count, and a short text of ASCII a loop.
+ * A column that grows by one UTF-8 text at a time and keeps its memory for the next usage batch. The trick: a
+ * column without text only counts rows, and a loop writes a short ASCII text.
  */
 class NullableTexts {
   #bytes = Buffer.allocUnsafe(1_024)
@@ -140,7 +140,7 @@ class NullableTexts {
   #length = 0
   nullCount = 0
 
-  /** Returns the bytes of text that came to it. */
+  /** Returns the number of bytes of text that were added. */
   append(text: string | undefined): number {
     this.#length += 1
     if (text === undefined) {
@@ -179,14 +179,14 @@ class NullableTexts {
     this.nullCount = 0
   }
 
-  /** Gives the rows without a text before this one their offsets; where the next text begins. */
+  /** Writes the offsets of the rows without text before this row; returns where the next text begins. */
   #passNulls(row: number): number {
     const end = this.#offsets[this.#written]!
     for (; this.#written < row; this.#written += 1) this.#offsets[this.#written + 1] = end
     return end
   }
 
-  /** Returns the bytes written. */
+  /** Returns the number of bytes written. */
   #write(text: string, from: number): number {
     const bytes = this.#bytes
     const { length } = text

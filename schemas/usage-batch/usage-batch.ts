@@ -1,7 +1,7 @@
-// A batch of usage events from the bytes of an Arrow IPC stream. Contract section 2 in columns: a row means exactly what
-// the JSON event with these attributes means, so that a resend in the other form is a duplicate.
-// Invariants: a stream that is broken, or has columns that are not ours, is refused as a whole; a row that cannot be
-// read is refused alone; nothing throws; what a batch grows to is bounded.
+// Reads a usage batch from the bytes of an Arrow IPC stream. Contract section 2 in columns: a row means
+// exactly the JSON event with these attributes, so that sending the event again as JSON is a duplicate.
+// Invariants: a stream that is broken or has unknown columns is refused as a whole; a row that cannot be read
+// is refused alone; nothing throws; the decoded size of a usage batch is bounded.
 
 import { parseJson } from '../json/json-text.js'
 import { type Rejection, rejected } from '../rejection.js'
@@ -41,7 +41,7 @@ export type DecodedUsageBatch =
   | { readonly kind: 'ok'; readonly batch: UsageBatch }
   | { readonly kind: 'rejected'; readonly rejection: Rejection }
 
-/** One row as the JSON event that it is, before the envelope's rules. */
+/** One row as a JSON event, before the envelope's rules are applied. */
 export type RowEvent =
   | { readonly kind: 'ok'; readonly value: Record<string, unknown> }
   | { readonly kind: 'rejected'; readonly rejection: Rejection; readonly raw: Record<string, unknown> }
@@ -53,7 +53,7 @@ export function decodeUsageBatch(bytes: Uint8Array): DecodedUsageBatch {
   } catch (error) {
     if (error instanceof TooLarge) return rejected('body_too_large', error.message)
     const isFault = error instanceof ArrowFault
-    // DataView throws a RangeError for what lies outside of the metadata; anything else is a bug and goes on.
+    // DataView throws a RangeError for a read outside the metadata; any other error is a bug and is rethrown.
     if (!isFault && !(error instanceof RangeError)) throw error
     const detail = isFault ? error.message : 'its metadata are broken'
     return rejected('malformed_arrow', `The body is not a batch of usage events in Arrow: ${detail}.`)
@@ -81,7 +81,8 @@ class BatchReader {
     assertRows(block.length)
     const texts = textColumn(new BlockCursor(block), field.type.offsetBytes)
     this.#grow(texts.textBytes)
-    // A batch before this one refers to the values that were there then: they are added to or replaced, never changed.
+    // Earlier record batches refer to the values of that time, so values are appended or replaced, never
+    // changed.
     const before = isDelta ? this.#dictionaries.get(id) : undefined
     const values = before?.values ?? []
     for (let i = 0; i < texts.length; i += 1) values.push(texts.at(i))
@@ -211,7 +212,7 @@ function unreadableColumn(event: RowValues): UsageColumnName | undefined {
   return isSound ? undefined : usageColumnNames.find(name => isBroken(event[name]))
 }
 
-/** What can be shown of a row in a dead letter. */
+/** The readable values of a row, for its dead letter. */
 function readable(event: RowValues): Record<string, unknown> {
   return Object.fromEntries(Object.entries(event).filter(([, value]) => !isBroken(value)))
 }
