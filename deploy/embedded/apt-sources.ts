@@ -1,4 +1,4 @@
-// Reads how this machine reaches its Debian or Ubuntu archive: mirror, keyring, and the suites worth trying.
+// Reads how this machine reaches its Debian or Ubuntu archive: mirror, keyring, and the suites to try.
 // Understands both source formats: one-line (`deb [options] uri suite component…`) and deb822 (`*.sources`).
 
 import { readdir, readFile } from 'node:fs/promises'
@@ -19,7 +19,7 @@ interface SourceEntry {
   readonly signedBy: string | null
 }
 
-/** Debian 13 and Ubuntu 25.10 still carry 2.10, so older suites than these are not worth the download. */
+/** Debian 13 and Ubuntu 25.10 still carry 2.10, so these and older suites are not tried. */
 const families = {
   debian: {
     suites: ['forky', 'sid'],
@@ -33,7 +33,7 @@ const families = {
   },
 } as const
 
-/** Null when this is no Debian or Ubuntu, or when it has no archive set up. */
+/** Null when the system is not Debian or Ubuntu, or has no archive configured. */
 export async function readArchiveSource(etc = '/etc'): Promise<ArchiveSource | null> {
   const release = await readFile(join(etc, 'os-release'), 'utf8').catch(() => '')
   const id = /^ID="?([^"\n]+)/m.exec(release)?.[1]
@@ -83,7 +83,7 @@ export function deb822Entries(text: string): SourceEntry[] {
       return line?.slice(name.length + 1).trim() ?? ''
     }
     if (!field('types').split(/\s+/).includes('deb') || field('enabled').toLowerCase() === 'no') continue
-    // A Signed-By may hold the key itself over several lines; only a path can be handed on.
+    // A Signed-By may hold the key itself over several lines; only a path can be passed on.
     const signedBy = field('signed-by').startsWith('/') ? field('signed-by') : null
     const uri = field('uris').split(/\s+/)[0] ?? ''
     for (const suite of field('suites').split(/\s+/)) entries.push({ uri, suite, signedBy })

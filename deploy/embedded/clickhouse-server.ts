@@ -1,5 +1,5 @@
-// Starts the embedded ClickHouse: a child process that owns one data directory and serves ClickHouse's HTTP interface
-// on loopback. Whoever talks to it uses a plain ClickHouse client; a real server is a change of URL.
+// Starts the embedded ClickHouse: a child process that owns one data directory and serves ClickHouse's HTTP
+// interface on loopback. Its clients are plain ClickHouse clients; to use a real server, change the URL.
 //
 // Invariants:
 // 1. One process per data directory: a stale one is stopped before the new one starts.
@@ -39,7 +39,7 @@ export interface EmbeddedClickhouseOptions {
   /** Of our own user. Default: `weir`, with a password that is kept in the data directory (passwords.ts). */
   readonly user?: string | undefined
   readonly password?: string | undefined
-  /** What the analyst reads. Default `weir`. */
+  /** The database that the analyst may read. Default `weir`. */
   readonly database?: string | undefined
   /** Path of the process's log. Default: `clickhouse.log` in the data directory. */
   readonly log?: string | undefined
@@ -50,7 +50,7 @@ export interface EmbeddedClickhouse {
   readonly url: string
   readonly pid: number
   readonly port: number
-  /** Our own user, who writes. */
+  /** Weir's own user, which may write. */
   readonly login: Login
   /** Reads `database` and the system tables, and nothing else. */
   readonly analyst: Login
@@ -115,12 +115,12 @@ export async function startEmbeddedClickhouse(
   }
 }
 
-/** What tells the server of this data directory from every other process. */
+/** The mark that distinguishes the server of this data directory from every other process. */
 export function clickhouseMark(dataDir: string): ProcessMark {
   return processMark(resolve(dataDir), [fileURLToPath(builtFile(childPath)), resolve(dataDir)])
 }
 
-/** In memory if there is enough of it for inserts (containers often have 64 MB), else beside the data. */
+/** A folder in memory if that has enough space for inserts (containers often have 64 MB), else beside the data. */
 export function spoolFolder(dataDir: string): string {
   const id = createHash('sha256').update(dataDir).digest('hex').slice(0, 16)
   return hasRoom('/dev/shm') ? join('/dev/shm', `weir-clickhouse-${id}`) : join(dataDir, 'spool')

@@ -1,12 +1,12 @@
-// The configuration of the embedded nats-server: durability, limits, and who may do what.
+// The configuration of the embedded nats-server: durability, limits, and permissions.
 //
-// Three accounts, each a world of subjects of its own. `WEIR` holds the streams and everything that Weir says to itself.
-// The others see of it only what is imported here, so that not even the reply subject of a request reaches the ledger,
-// the keys or the orders, and nobody overhears another's inbox.
+// Three accounts, each with its own subjects. `WEIR` holds the streams and Weir's internal messages. The
+// other accounts see only the subjects that are imported here, so that not even the reply subject of a
+// request reaches the ledger, the keys or the orders, and no user can read another's inbox.
 //
 //   publisher   usage.*, changes.*                        ──▶ the streams METERING and LIFECYCLE, and their answer
-//   consumer    the streams BILLING and POSTINGS, read through the durable consumers that Weir makes; its JetStream
-//               calls begin with `$JS.weir.API` (option `domain: 'weir'` of a client)
+// consumer the streams BILLING and POSTINGS, read through the durable consumers that Weir makes; its
+// JetStream calls begin with `$JS.weir.API` (option `domain: 'weir'` of a client)
 //
 // Invariant: I1: `sync_interval: always`, so an acknowledgement means that the bytes have reached the disk.
 
@@ -18,12 +18,12 @@ export type NatsUser = (typeof natsUsers)[number]
 /** JetStream domain under which the user `consumer` finds its streams. */
 export const consumerDomain = 'weir'
 
-/** 8 MB of events, with room for headers and the subject. */
+/** 8 MB of events, plus headers and the subject. */
 const maxPayloadBytes = 9 << 20
 
 const producerSubjects = ['usage.*', 'changes.*']
 
-/** Calls on a stream that read, or move the cursor of a consumer that is there. None makes, alters or deletes anything. */
+/** Calls that read a stream or move the cursor of an existing consumer; none creates, alters or deletes anything. */
 const readerCalls = (stream: string) => [
   `STREAM.INFO.${stream}`,
   `STREAM.MSG.GET.${stream}`,
@@ -53,7 +53,8 @@ export function natsConfigText({ storeDir, logFile, port, logins }: NatsConfig):
     'jetstream {',
     `  store_dir: ${quote(storeDir)}`,
     '  sync_interval: always',
-    // The disk is the limit; without this the server allows itself three quarters of what is free at its start.
+    // The disk is the limit; without this the server takes three quarters of the space that is free at its
+    // start.
     '  max_file_store: 16TB',
     '  max_memory_store: 1GB',
     '}',

@@ -1,9 +1,9 @@
 // Runs one nats-server with JetStream on loopback, every acknowledged message on disk.
-// Owns: its process, its pid file, its passwords. Does not own: its configuration (nats-config.ts), streams (the pipeline
-// declares them).
+// Owns: its process, its pid file, its passwords. Does not own: its configuration (nats-config.ts), streams
+// (the pipeline declares them).
 //
 // Invariants:
-// 1. Nobody connects without a password, and only our own user sees more than its part (nats-config.ts).
+// 1. Every user needs a password, and only Weir's own user sees all subjects (nats-config.ts).
 // 2. One server per store directory: a stale one is stopped before the new one starts.
 // 3. `startNatsServer` resolves only when JetStream answers.
 
@@ -30,7 +30,7 @@ import {
 import { closedFolder, keepPasswords, type Login } from './passwords.js'
 
 const configName = 'nats-server.conf'
-/** Recovery of a large store takes time; a start is given up only after this. */
+/** Deadline of a start; recovery of a large store takes time. */
 const readyDeadlineMs = 120_000
 
 export interface NatsServerOptions {
@@ -60,7 +60,7 @@ export interface NatsServer {
   readonly url: string
   readonly pid: number
   readonly port: number
-  /** How a client of ours connects: with the address and the login of `user` (default `weir`). */
+  /** The options with which a client connects: the address and the login of `user` (default `weir`). */
   login(user?: NatsUser): NatsLogin
   /** Settles when the process ends, whoever ended it. Never rejects. */
   readonly exited: Promise<ProcessExit>
@@ -115,7 +115,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   }
 }
 
-/** What tells the server of this store from every other process. */
+/** The mark that distinguishes the server of this store from every other process. */
 export function natsMark(storeDir: string): ProcessMark {
   const store = resolve(storeDir)
   return processMark(store, ['--config', join(store, configName)])

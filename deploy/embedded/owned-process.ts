@@ -1,11 +1,11 @@
-// What both embedded servers need of their processes: one owner per directory, an orderly stop with a deadline, and an end
-// with ours, however we end.
+// The life of an embedded server's process: one per directory, an orderly stop with a deadline, and an end
+// when Weir's process ends, however it ends.
 //
 // Invariants:
-// 1. A process is ended only if it is the server of this very directory: its environment names the directory, its
+// 1. A process is ended only if it is the server of this directory: its environment names the directory, its
 //    arguments are those of our start, and it belongs to our user. A process id alone proves nothing.
-// 2. When this process is gone, also by `kill -9`, a server gets SIGTERM at once and SIGKILL a little later, even if it
-//    stands still.
+// 2. When this process has ended, also by `kill -9`, a server gets SIGTERM at once and SIGKILL a little
+//    later, even if it is frozen.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -31,16 +31,16 @@ export class EndedEarly extends Error {
 
 /** How a server of a directory is recognised. */
 export interface ProcessMark {
-  /** To be in its environment. */
+  /** Variables that its environment must hold. */
   readonly env: Readonly<Record<string, string>>
-  /** The last of its arguments. */
+  /** Its last arguments. */
   readonly args: readonly string[]
 }
 
 const directoryVariable = 'WEIR_SERVER_OF'
 /** How long a server may take to end by itself before it is killed. */
 const stopDeadlineMs = 15_000
-/** The same for a server whose owner is gone: nobody waits for what it is doing. */
+/** The same for a server whose owner has ended: no client waits for its work. */
 const orphanDeadlineMs = 3_000
 
 export function processMark(directory: string, args: readonly string[]): ProcessMark {
@@ -85,8 +85,8 @@ export async function stopProcess(child: ChildProcess, exited: Promise<ProcessEx
 }
 
 /**
- * Waits for the end of its standard input, which is ours to hold: the system closes it with us. The command line is
- * looked at again before each signal, because a process id may have been given away.
+ * Waits for the end of its standard input, a pipe that the system closes when our process ends. It checks the
+ * command line before each signal, because the process id may have been reused.
  */
 const watcherScript = `
 same() { [ "$(tr '\\0' '\\n' 2>/dev/null </proc/$1/cmdline)" = "$2" ]; }
@@ -98,8 +98,8 @@ same "$1" "$line" && kill -KILL "$1"
 `
 
 /**
- * The server ends when this process does, whatever ends it. A signal that nobody handles runs no code of ours, and
- * neither does `kill -9`: then the watcher does it, a shell of its own that shares nothing with us but a pipe.
+ * Ends the server when this process ends. An unhandled signal or `kill -9` runs no code of ours, so the
+ * watcher ends the server: a separate shell that shares only a pipe with this process.
  */
 export function endWithUs(child: ChildProcess, pid: number): void {
   const kill = () => child.kill('SIGTERM')
@@ -134,7 +134,7 @@ function textsOf(file: string): string[] {
   return readFileSync(file, 'utf8').replace(/\0$/, '').split('\0')
 }
 
-/** Without a `/proc` none are found: there the watcher alone ends what we leave behind. */
+/** Without `/proc` no process is found; then only the watcher ends orphaned servers. */
 function processIds(): number[] {
   try {
     return readdirSync('/proc')

@@ -1,5 +1,5 @@
-// The passwords of an embedded server's users: made at its first start, kept beside its data, one file per user that
-// nobody but its owner can read, so that `$(cat …/passwords/analyst)` is all a person needs.
+// The passwords of an embedded server's users: made at its first start, kept beside its data, one file per
+// user that nobody but its owner can read, so that `$(cat …/passwords/analyst)` is all a person needs.
 // Invariant: a password is written whole or not at all, and never changes by itself.
 
 import { randomBytes } from 'node:crypto'
@@ -13,13 +13,13 @@ export interface Login {
   readonly password: string
 }
 
-/** A folder of a server, closed to other users of the machine: also one that was made open before. */
+/** Makes a server's folder, or an existing one, inaccessible to other users of the machine. */
 export function closedFolder(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   chmodSync(folder, 0o700)
 }
 
-/** Where the password of a user is. */
+/** The path of a user's password file. */
 export function passwordFile(serverFolder: string, user: string): string {
   return join(serverFolder, 'passwords', user)
 }

@@ -108,7 +108,7 @@ function parseLines(text: string, maxEvents: number): ParsedMessage {
   return { kind: 'ok', events }
 }
 
-/** One event of the HTTP binary mode: attributes are `ce-` headers (names in lower case), the body is `data`. */
+/** One event of the HTTP binary mode: attributes in `ce-` headers (lower-case names), `data` as the body. */
 export function binaryModeEvent(
   headers: Readonly<Record<string, string | string[] | undefined>>,
   body: Uint8Array,
@@ -139,7 +139,7 @@ export function binaryModeEvent(
   return { kind: 'ok', value: { ...event, data: data.value } }
 }
 
-/** CloudEvents HTTP binding 1.0.2, section 3.1.3.2: unquotes the value if quoted, then percent-decodes it once. */
+/** CloudEvents HTTP binding 1.0.2, section 3.1.3.2: unquotes the value, then percent-decodes it once. */
 function headerValue(value: string): string | undefined {
   const trimmed = value.trim()
   const isQuoted = trimmed.length >= 2 && trimmed.startsWith('"') && trimmed.endsWith('"')

@@ -74,7 +74,7 @@ function stringify(value: unknown): string {
   }
 }
 
-/** Whether a string is Unicode text: every surrogate is paired, so that UTF-8 represents the string exactly. */
+/** Whether a string is Unicode text: every surrogate is paired, so UTF-8 represents the string exactly. */
 export function isUnicodeText(text: string): boolean {
   return isShortAscii(text) || !anySurrogate.test(text) || !unpairedSurrogate.test(text)
 }

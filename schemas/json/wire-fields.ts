@@ -150,7 +150,7 @@ export function closedObject<S extends z.ZodRawShape>(
   })
 }
 
-/** The first issue as a rejection below `pointer`. Unknown names come first: a misspelling explains a missing one. */
+/** The first issue as a rejection below `pointer`; an unknown (misspelt) name before a missing one. */
 export function rejectionOfIssues(error: z.ZodError, pointer: string): Rejection {
   const issue = error.issues.find(one => one.code === 'unrecognized_keys') ?? error.issues[0]
   if (issue === undefined) return rejected('invalid_data', 'The data is not valid.', pointer).rejection

@@ -25,7 +25,7 @@ export interface CurrencyAmendment {
   readonly about: string
 }
 
-/** The amendments that SIX has published since 2023; those that a newer list already contains have no effect. */
+/** SIX's amendments since 2023; those that a newer list already contains have no effect. */
 export const currencyAmendments: readonly CurrencyAmendment[] = [
   {
     number: 176,

@@ -133,7 +133,7 @@ function runAfter(text: string, at: number): number {
   return until
 }
 
-/** Whether a number may begin here: after a bracket, colon, comma or white space, or at the start of the text. */
+/** Whether a number may begin here: after a bracket, colon, comma or white space, or at the start. */
 function beginsNumber(text: string, from: number): boolean {
   const start = text.charCodeAt(from - 1) === minus ? from - 1 : from
   if (start === 0) return true

@@ -186,7 +186,7 @@ function addPlain(words: Int32Array, { kind }: Column, data: Data, low: number, 
   }
 }
 
-/** Adds numbers of one, two or four words: even words times `low`, odd ones times `high`, the upper half rotated. */
+/** Adds numbers of 1, 2 or 4 words: even words times `low`, odd ones times `high`, the upper half rotated. */
 function addWords(
   words: Int32Array,
   values: Int32Array | Uint32Array | Int8Array,

@@ -14,7 +14,7 @@ import {
 } from 'apache-arrow'
 import { requiredColumns, type UsageColumnName } from './usage-batch-schema.js'
 
-/** One usage event: attributes as texts, `data` as JSON text; undefined if absent. specversion is always "1.0". */
+/** One usage event: attributes as texts, `data` as JSON text, or undefined. specversion is always "1.0". */
 export interface UsageRow {
   readonly id: string
   readonly source: string
@@ -47,7 +47,7 @@ const rowOverhead = columnNames.length * 5
 /** Bytes of one stream beside its rows: its schema and the framing of one record batch. */
 const streamOverhead = 2_048
 
-/** Collects rows; `finish` writes them and keeps the memory for new ones. Unused optional columns are left out. */
+/** Collects rows; `finish` writes them and keeps the memory. Unused optional columns are left out. */
 export class UsageBatchWriter {
   /** In the order of `columnNames`. */
   readonly #columns: readonly NullableTexts[] = columnNames.map(() => new NullableTexts())

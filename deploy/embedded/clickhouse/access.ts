@@ -1,14 +1,15 @@
-// Who may do what in the embedded ClickHouse. The engine knows one user, so that a person of the HTTP interface is a
-// role there: the grants, the constraints on settings and the refusals are the engine's own (497, 452, 164).
+// Permissions in the embedded ClickHouse. The engine has one user, so each user of the HTTP interface is a
+// role in it: the grants, the constraints on settings and the refusals are the engine's own (497, 452, 164).
 //
 // Invariants:
-// 1. No role holds a grant on a source (FILE, URL, S3, …) or on an engine that touches one, so neither does the one user.
+// 1. No role holds a grant on a source (FILE, URL, S3, …) or on an engine that touches one, so neither does
+//    the one user.
 // 2. Every statement runs after `SET ROLE`; statements that could change the role are refused (guard.ts).
-// 3. What the engine grants to everybody and reads files or the network with is refused by name (guard.ts).
+// 3. Functions that the engine grants to everybody and that read files or the network are refused (guard.ts).
 
 export type Role = 'weir' | 'analyst'
 
-/** What our own user does: tables, views and rows. No dictionaries, functions, backups, freezing, no one else's data. */
+/** Grants of Weir's own user: tables, views and rows; no dictionaries, functions, backups or freezing. */
 const weirGrants = [
   'SELECT, SHOW, INSERT, TRUNCATE, OPTIMIZE, CHECK',
   'CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP DATABASE, DROP TABLE, DROP VIEW',
@@ -18,8 +19,8 @@ const weirGrants = [
 ]
 
 /**
- * Settings that name files or addresses, or choose another language than the one that is checked. Nobody changes them,
- * by whatever way a setting is given.
+ * Settings that name files or addresses, or choose another language than the checked one. No user can change
+ * them, in whatever way a setting is given.
  */
 const fixedSettings = [
   ...['dialect', 'format_schema', 'format_schema_source', 'format_schema_message_name'],
@@ -30,7 +31,7 @@ const fixedSettings = [
 
 const gibibyte = 1 << 30
 
-/** What one question of an analyst may take; a lower value may be chosen, a higher one is refused (452). */
+/** Limits of an analyst's query; a request may choose a lower value, a higher one is refused (452). */
 const analystLimits: Readonly<Record<string, { readonly value: number; readonly max: number }>> = {
   max_execution_time: { value: 60, max: 600 },
   max_memory_usage: { value: 2 * gibibyte, max: 4 * gibibyte },
@@ -39,7 +40,7 @@ const analystLimits: Readonly<Record<string, { readonly value: number; readonly 
   max_bytes_before_external_group_by: { value: gibibyte, max: 2 * gibibyte },
 }
 
-/** The engine's configuration of users. It does not start with a setting that it does not know. */
+/** The engine's configuration of users. The engine does not start if a setting in it is unknown. */
 export function usersText(database: string): string {
   const fixed = fixedSettings.map(name => `<${name}><const/></${name}>`).join('')
   const limited = Object.entries(analystLimits)
@@ -67,7 +68,7 @@ export function usersText(database: string): string {
 `
 }
 
-/** Before every other statement of a request. */
+/** The statements that run before every other statement of a request. */
 export function rolePrelude(role: Role): string {
   if (role === 'weir') return 'SET ROLE weir; '
   const limits = Object.entries(analystLimits).map(([name, { value }]) => `${name} = ${value}`)

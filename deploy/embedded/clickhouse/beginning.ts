@@ -1,16 +1,16 @@
-// Whether a statement's first row can be asked for on the main thread. The engine computes there what it needs to know
-// before: constants (`length(range(…))`, for minutes and past every limit), tables of the system, programs that it starts.
-// Meanwhile nobody else is answered, and who watches us takes us for frozen.
+// Decides whether the main thread may fetch a statement's first row. Before that row the engine computes
+// constants (`length(range(…))` takes minutes and ignores every limit), reads system tables and starts
+// programs, all on the calling thread. Meanwhile no other request is answered, and health checks fail.
 //
-// So this names what is known to take no time; all else is computed beside, and its result held as a whole.
-// Takes the text as the engine's parser writes it, as guard.ts does.
+// So this file lists what is known to be fast; other statements run on another thread, and their result is
+// kept whole. The input is the text as the engine's parser writes it, as in guard.ts.
 
 import { tokens } from './sql-tokens.js'
 
-/** Words that a bracket may follow without being called. */
+/** Words that a bracket may follow without a function call. */
 const keywords = new Set(['IN', 'AND', 'OR', 'NOT', 'ON', 'BY', 'USING', 'WHERE', 'SELECT', 'HAVING', 'WHEN'])
 
-/** Functions that make of constants no more than their own text has. */
+/** Functions whose result on constants is no longer than their own text. */
 const quick = new Set([
   ...[
     'count',
@@ -32,7 +32,7 @@ const quick = new Set([
   ...['tostartofhour', 'todecimal64', 'todecimal128', 'now', 'today', 'lower', 'upper', 'round', 'numbers'],
 ])
 
-/** More than numbers and names, or a name of more than letters. */
+/** Words of statements that are never treated as fast. */
 const slowWords = new Set(['APPLY', 'SYSTEM', 'INFORMATION_SCHEMA', 'IDENTIFIER'])
 
 export function beginsAtOnce(canonical: string): boolean {

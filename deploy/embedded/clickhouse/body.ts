@@ -1,7 +1,9 @@
-// The bytes of a request: kept in memory when they may hold the statement, written to a spool file when they are rows.
+// The bytes of a request: kept in memory when they may hold the statement, written to a spool file when they
+// are rows.
 //
-// Rows go through a file because the engine's text interface corrupts binary formats, while INSERT … FROM INFILE treats
-// them exactly as the server treats the rows of an INSERT: column list, defaults, settings, several cores.
+// Rows go through a file because the engine's text interface corrupts binary formats, while INSERT … FROM
+// INFILE treats them exactly as the server treats the rows of an INSERT: column list, defaults, settings,
+// several cores.
 
 import { createWriteStream, existsSync, mkdirSync, rmSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
@@ -11,10 +13,10 @@ import { pipeline } from 'node:stream/promises'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import { exceptions } from './exception.js'
 
-/** A statement and the rows behind it in one body are read into memory; more has to come as `?query=` and body. */
+/** A body with a statement and its rows is read into memory; larger inserts must use `?query=` and a body. */
 const maxBodyInMemory = 1 << 30
 
-/** Content encodings that the engine reads from a file by itself, by the names that it gives them. */
+/** Content encodings that the engine reads from a file, with the engine's names for them. */
 const fileCompressions = new Map([
   ...['gzip', 'deflate', 'br', 'xz', 'zstd', 'lz4', 'bz2'].map((name): [string, string] => [name, name]),
   ['x-gzip', 'gzip'],
@@ -22,16 +24,16 @@ const fileCompressions = new Map([
 
 export interface SpooledRows {
   readonly path: string
-  /** As the engine names it; `none` if the rows are plain. */
+  /** The engine's name for it; `none` if the rows are plain. */
   readonly compression: string
   remove(): void
 }
 
-/** A folder of spool files, empty at first: left-overs of a crash are removed. */
+/** A folder of spool files; files that a crash left in it are removed at the start. */
 export class Spool {
   /**
-   * A client on this machine, of this user, may put rows there and name them in its request instead of sending them. Our
-   * own names have a suffix and cannot be taken.
+   * A client of this user on this machine may put a file of rows there and name it in its request instead of
+   * sending the rows. The spool's own names have a suffix and cannot be used by a client.
    */
   readonly folder: string
   private count = 0
@@ -42,7 +44,7 @@ export class Spool {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
   }
 
-  /** Rows that a client has put into the folder. From here on the file is ours. */
+  /** Takes over a file of rows that a client has put into the folder; the spool removes it. */
   take(name: string): SpooledRows {
     const path = join(this.folder, name)
     if (!/^[A-Za-z0-9_-]{1,200}$/.test(name) || !existsSync(path)) throw exceptions.noSuchRowsFile(name)
@@ -71,7 +73,7 @@ export class Spool {
   }
 }
 
-/** The compression of a body that goes into a file as it is. */
+/** The compression of a body that is written to a file unchanged. */
 export function fileCompression(request: IncomingMessage): string {
   const encoding = contentEncoding(request)
   if (encoding === 'identity') return 'none'
@@ -81,7 +83,7 @@ export function fileCompression(request: IncomingMessage): string {
   return compression
 }
 
-/** The whole body, unpacked. */
+/** The whole body, decompressed. */
 export async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = []
   let size = 0

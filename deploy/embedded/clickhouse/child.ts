@@ -1,6 +1,6 @@
 // The process of the embedded ClickHouse: one engine, one HTTP server on loopback, one parent.
-// Started by clickhouse-server.ts, which sends the settings over the channel (a password has no place in a command
-// line) and whose end ends this process: the channel closes with the parent, however the parent died.
+// clickhouse-server.ts starts it and sends the settings over the channel, so that no password is in a command
+// line. The channel closes when the parent ends, however it ends, and then this process ends too.
 //
 // The engine runs on this main thread's connections only; it crashes in worker threads.
 
@@ -14,9 +14,9 @@ import { StatementGuard } from './guard.js'
 import { RequestHandler } from './handler.js'
 import type { ChildReady, ChildStart } from './protocol.js'
 
-/** Statements that still run at the end get so long; then the process ends under them, which the engine survives. */
+/** How long running statements may take at the end; then the process is killed, which the data survives. */
 const drainDeadlineMs = 10_000
-/** When the parent is gone, whoever asked for them is too, as a rule, and the next parent waits for our end. */
+/** The same after the parent has ended: its clients are usually gone, and the next parent waits for this process. */
 const orphanDeadlineMs = 500
 
 // Ctrl-C reaches the whole terminal; the parent decides when this process ends.
@@ -84,7 +84,7 @@ async function stop(
   const deadline = Date.now() + deadlineMs
   while (running() > 0 && Date.now() < deadline) await new Promise(resolve => setTimeout(resolve, 10))
   spool.close()
-  // Under a running statement the engine cannot be closed, and an exit would abort in the middle of it.
+  // The engine cannot be closed while a statement runs, and a normal exit would abort inside the engine.
   if (running() > 0) process.kill(process.pid, 'SIGKILL')
   engine.close()
   process.exit(0)

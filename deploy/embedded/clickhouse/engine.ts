@@ -1,11 +1,13 @@
 // The ClickHouse engine (chDB) of this process: one data directory, many connections.
-// Owns: connections, how many statements run at once. Does not own: SQL text (statement.ts), HTTP (handler.ts).
+// Owns: connections, how many statements run at once. Does not own: SQL text (statement.ts), HTTP
+// (handler.ts).
 //
 // Invariants:
-// 1. Every request has a connection of its own (0.1 ms), so that settings, parameters and the current database of one
-//    statement never reach another: a deduplication token that stayed would swallow later inserts.
-// 2. A connection is closed only after its statement has ended; closing earlier brings the engine down.
-// 3. Inserts and changes run one at a time; reads run beside them, each holding one libuv thread while it computes.
+// 1. Every request has its own connection (0.1 ms), so that settings, parameters and the current database of
+//    one statement never reach another: a leftover deduplication token would suppress later inserts.
+// 2. A connection is closed only after its statement has ended; closing earlier crashes the engine.
+// 3. Inserts and changes run one at a time; reads run beside them, each holding one libuv thread while it
+//    computes.
 
 import { writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -14,17 +16,17 @@ import type { Role } from './access.js'
 import { ClickhouseException, fromEngine } from './exception.js'
 import { StatementQueue } from './statement-queue.js'
 
-/** Together below UV_THREADPOOL_SIZE (16), because file I/O needs threads too. */
+/** Limits of concurrent reads; their sum is below UV_THREADPOOL_SIZE (16), because file I/O needs threads too. */
 const readers = { weir: 4, analyst: 6 }
 const writers = 1
-/** Statements that are read, not run: they must not wait behind those that run. */
+/** Limit of statements being parsed at once; parsing must not wait for running statements. */
 const checkers = 2
 const maxWaiting = 1_000
 
 export interface QueryResult {
   readonly bytes: Buffer
   readonly elapsedSeconds: number
-  /** Rows and bytes of the result. The engine does not tell how many were read for it. */
+  /** Rows and bytes of the result. The engine does not report how many it read. */
   readonly rows: number
   readonly rawBytes: number
 }
@@ -68,8 +70,8 @@ interface NativeQueryResult {
 }
 
 /**
- * What the server would read from its own configuration: an acknowledged part survives the loss of power. Statistics of
- * every column, which merges would gather for the planning of joins, cost more than they bring here.
+ * Settings of a server's configuration file: an acknowledged part survives a power loss. Column statistics,
+ * which merges would gather for planning joins, are off because they cost more than they gain here.
  */
 const configText = (usersFile: string) => `<clickhouse>
   <users_config>${usersFile.replaceAll('&', '&amp;').replaceAll('<', '&lt;')}</users_config>
@@ -81,7 +83,7 @@ const configText = (usersFile: string) => `<clickhouse>
 </clickhouse>
 `
 
-/** A statement may be as long as the HTTP interface takes it. */
+/** Allows statements as long as the HTTP interface accepts. */
 const wideSettings = 'SET max_query_size = 67108864; '
 
 export class Engine {
@@ -89,7 +91,7 @@ export class Engine {
   private readonly path: string
   /** Held open for as long as the engine lives, because the engine ends with its last connection. */
   private readonly keeper: Connection
-  /** An analyst's long questions never hold up what we ask ourselves. */
+  /** One queue per role, so that an analyst's long queries never delay Weir's own. */
   private readonly readQueues: Readonly<Record<Role, StatementQueue>> = {
     weir: new StatementQueue(readers.weir, maxWaiting),
     analyst: new StatementQueue(readers.analyst, maxWaiting),
@@ -146,8 +148,9 @@ export class Engine {
   }
 
   /**
-   * The result in pieces, each a complete text of the format, so only for formats whose texts may be joined. A scalar
-   * subquery would be computed on this thread before the first piece, so only for statements without subqueries.
+   * The result in pieces, each a complete text of the format, so only for formats whose texts may be joined.
+   * A scalar subquery would be computed on this thread before the first piece, so only for statements without
+   * subqueries.
    */
   async *stream(
     role: Role,
@@ -178,7 +181,7 @@ export class Engine {
     }
   }
 
-  /** Only when nothing runs any more. */
+  /** To be called only when no statement is running. */
   close(): void {
     this.native.CloseConnection(this.keeper)
   }

@@ -1,16 +1,16 @@
-// Refuses what grants cannot: functions that read files or the network without a grant, the client's own INFILE and
-// OUTFILE, and whatever would change the role of a request.
+// Refuses statements that grants cannot refuse: functions that read files or the network without a grant,
+// INFILE and OUTFILE of a client, and any change of a request's role.
 //
-// The judge is the engine's parser: a statement is written anew by `formatQuerySingleLine`, which takes exactly one
-// statement, drops comments and undoes every way of quoting. Only that text is looked at, so there is no spelling that
-// the engine understands and we do not.
+// The engine's own parser rewrites a statement with `formatQuerySingleLine`, which accepts exactly one
+// statement, drops comments and normalises quoting. Only that text is checked, so no spelling that the engine
+// understands can pass unrecognised.
 
 import type { Role } from './access.js'
 import type { Engine } from './engine.js'
 import { exceptions } from './exception.js'
 import { type Token, tokens } from './sql-tokens.js'
 
-/** Statements by their first word. What is missing here (ATTACH, BACKUP, RESTORE, EXECUTE, GRANT, …) nobody runs. */
+/** Allowed statements by first word. No role may run others (ATTACH, BACKUP, RESTORE, EXECUTE, GRANT, …). */
 const statements: Readonly<Record<Role, ReadonlySet<string>>> = {
   analyst: new Set(['SELECT', 'WITH', '(', 'SHOW', 'DESCRIBE', 'EXPLAIN', 'EXISTS', 'USE', 'SET']),
   weir: new Set([
@@ -53,7 +53,7 @@ const harmlessTables = new Set([
   ...['mergetreeanalyzeindexesuuid', 'fuzzjson', 'fuzzquery'],
 ])
 
-/** Functions of expressions that need no grant and reach outside. `disk` is one of table settings. */
+/** Functions that need no grant and read files or programs. `disk` is a function of table settings. */
 const outwardFunctions = ['file', 'catboostevaluate', 'evalmlmethod', 'disk']
 
 /** Engines of tables and databases that keep their rows in our own directory, or nowhere. */
@@ -84,8 +84,8 @@ export class StatementGuard {
   }
 
   /**
-   * Throws for what this role may not say; the statement as the engine has understood it. `rowsFile`: the one file that an
-   * INSERT of ours reads.
+   * Throws when this role may not run the statement; returns it as the engine's parser writes it. `rowsFile`:
+   * the one file that Weir's own INSERT reads.
    */
   async admit(sql: string, role: Role, rowsFile?: string): Promise<string> {
     const canonical = await this.engine.canonical(sql)
@@ -131,7 +131,7 @@ export class StatementGuard {
   }
 }
 
-/** `system.models` starts a program to ask it. A parameter after a point may name any table, so none may. */
+/** Reading `system.models` starts a program. A parameter after a point could name any table, so it is refused. */
 function startsProgram(canonical: string, all: readonly Token[], index: number): boolean {
   const token = all[index] as Token
   if (all[index - 1]?.text !== '.') return false

@@ -1,10 +1,10 @@
-// One request: reads it, runs its statement, answers as ClickHouse's HTTP interface does.
+// Handles one request: reads it, runs its statement, answers as ClickHouse's HTTP interface does.
 //
 // Invariants:
 // 1. An insert is answered 200 only after the engine has committed its parts.
 // 2. A spool file lives no longer than its request.
-// 3. An exception before the first byte of the result sets the status; a later one ends the body with the exception
-//    block that clients look for (`X-ClickHouse-Exception-Tag`) and breaks the connection.
+// 3. An exception before the first byte of the result sets the status; a later one ends the body with the
+//    exception block that clients look for (`X-ClickHouse-Exception-Tag`) and breaks the connection.
 
 import { randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -31,13 +31,13 @@ export interface ServerFacts {
   readonly logins: readonly { readonly role: Role; readonly user: string; readonly password: string }[]
 }
 
-/** How long a request's last bytes may take to leave before a refused request's connection is cut. */
+/** How long a client has to read the answer before a refused request's connection is cut. */
 const refusedBodyGraceMs = 50
 
-/** Far above `max_query_size`; beyond it there can be only the rows of an INSERT. */
+/** Far above `max_query_size`: bytes beyond this can only be the rows of an INSERT. */
 const maxStatementBytes = 4 << 20
 
-/** A result that cannot be sent in pieces is refused beyond this. */
+/** Limit of a result that cannot be sent in pieces. */
 const maxWholeResultBytes = 2 ** 31
 
 interface Exchange {
@@ -72,7 +72,7 @@ export class RequestHandler {
     }
   }
 
-  /** Anybody may ask whether we live; only our own user learns where rows can be put as files. */
+  /** Answers a ping by anybody; only Weir's own user learns the folder for files of rows. */
   ping(request: IncomingMessage, response: ServerResponse, url: URL): void {
     const [user, password] = credentials(url.searchParams, request.headers)
     if (this.roleOf(user, password) === 'weir')
@@ -100,7 +100,7 @@ export class RequestHandler {
   }
 
   private roleOf(user: string, password: string): Role | undefined {
-    // Every login is compared, so that the time of an answer does not tell which users there are.
+    // Every login is compared, so that the time of an answer does not reveal which users exist.
     const known = this.facts.logins.map(login => ({
       role: login.role,
       isRight: [same(user, login.user), same(password, login.password)].every(Boolean),
@@ -111,7 +111,7 @@ export class RequestHandler {
   private async run(exchange: Exchange, bodyIsForm: boolean): Promise<void> {
     const { request, parameters } = exchange
     const given = Buffer.from(parameters.query)
-    // With the whole INSERT in the address the body is nothing but rows, and is never held in memory.
+    // When the URL holds the whole INSERT, the body is only rows and is never held in memory.
     if (given.length > 0 && !bodyIsForm && request.method === 'POST') {
       const statement = readStatement(given.toString('latin1'))
       if (statement.kind === 'insert_data') {
@@ -158,7 +158,7 @@ export class RequestHandler {
           exchange,
           text.toString('utf8', 0, statement.end),
           statement.format,
-          // Our own statements are known; an analyst's may be anything.
+          // Weir's own statements are known to begin at once; an analyst's must be checked.
           statement.joinable && (exchange.role === 'weir' || beginsAtOnce(canonical)),
         )
       default:
@@ -166,7 +166,7 @@ export class RequestHandler {
     }
   }
 
-  /** Before rows are taken into memory. */
+  /** To be called before rows are read into memory. */
   private admitInsert({ role }: Exchange): void {
     if (role !== 'weir') throw exceptions.accessDenied(role, 'insert rows as this user')
   }
@@ -215,7 +215,7 @@ export class RequestHandler {
     response.setHeader('X-ClickHouse-Format', format)
     response.setHeader('Content-Type', contentType(format))
     if (!joinable || !mayBeJoined(format) || parameters.waitEndOfQuery) {
-      // Held in memory as a whole; the client's own limit comes after this one and wins.
+      // The whole result is held in memory; a limit that the client sets comes later and overrides this one.
       const limit = `SET max_result_bytes = ${maxWholeResultBytes}; `
       const result = await this.engine.read(exchange.role, limit + settings, sql, format)
       response.setHeader(
