@@ -1,4 +1,4 @@
-// `weir bench …`: runs a benchmark and prints its report: JSON when asked for or when nobody watches, else a page.
+// `weir bench …`: runs a benchmark and prints its report: JSON on request or without a terminal, else a page.
 // Exit codes: 0 measured and every sum right, 1 not.
 
 import type { Logger } from 'pino'
@@ -33,7 +33,7 @@ export async function benchCommand(args: BenchArguments, io: CliIo): Promise<num
   return report.conservation === 'ok' ? exitCodes.ok : exitCodes.failed
 }
 
-/** Loaded one by one: the peer's driver is no part of an installation for production. */
+/** Each benchmark is loaded when it runs, because a production installation lacks the peer's driver. */
 async function run(
   { benchmark, rounds = 3, rate }: BenchArguments,
   options: BenchOptions,

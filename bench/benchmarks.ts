@@ -1,5 +1,5 @@
-// The benchmarks: their names, what each measures and which options it takes, apart from their code, which is loaded
-// when one is run.
+// The benchmarks: their names, what each measures and which options it takes. Their code is loaded when one
+// is run.
 
 /** `--events`, `--customers` and `--seed` are taken by all. */
 export type BenchOption = 'rounds' | 'rate'

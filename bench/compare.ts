@@ -1,5 +1,6 @@
-// `weir bench compare`: end-to-end and floor in turn, several rounds, on the same events; the ratio of what they move
-// per second. Alternating, so that a machine that is busy for a while slows both; and the ratio of their processor time.
+// `weir bench compare`: runs end-to-end and floor alternately, several rounds, on the same events, and
+// reports the ratios of their events per second and of their CPU time. They alternate, so that other load
+// slows both.
 
 import { type EndToEndReport, endToEndFrom } from './end-to-end.js'
 import { type FloorReport, floorFrom } from './floor/floor.js'
@@ -11,7 +12,7 @@ export interface CompareRound {
   readonly end_to_end: EndToEndReport
   readonly floor: FloorReport
   readonly ratio: number
-  /** Floor / end-to-end by the time on processors, which other work on the machine disturbs little. */
+  /** CPU time of floor / end-to-end; other work on the machine affects it little. */
   readonly cpu_ratio: number
 }
 
@@ -30,7 +31,7 @@ export async function compare(options: BenchOptions, rounds: number): Promise<Co
   try {
     for (let round = 1; round <= rounds; round += 1) {
       options.progress.notice(`round ${round} of ${rounds}`)
-      // Whoever goes first alternates too.
+      // Which of both runs first alternates too.
       const first = round % 2 === 1 ? await floorFrom(producer, options) : undefined
       const endToEnd = await endToEndFrom(producer, options)
       const floor = first ?? (await floorFrom(producer, options))

@@ -1,8 +1,9 @@
-// `weir bench latency`: how long it takes from an event's arrival (its JetStream timestamp) until ClickHouse answers
-// with its rows, told by marker events among the traffic (workload/markers.ts). The load is half of what the same events
-// were moved at on this machine just before, or the rate that is asked for, and comes evenly.
-// It begins cold: code is compiled and most customers are met within the first seconds. All markers count in the figures
-// of the report; those of the first `coldSeconds` and the rest are reported separately beside them.
+// `weir bench latency`: how long it takes from an event's arrival (its JetStream timestamp) until ClickHouse
+// answers with its rows, told by marker events among the traffic (workload/markers.ts). The load is half of
+// what the same events were moved at on this machine just before, or the rate that is asked for, and comes
+// evenly. It begins without a warm-up: in the first seconds code is compiled and most customers occur for the
+// first time. The report's figures count all markers; those of the first `coldSeconds` and the others are
+// also reported separately.
 
 import type { Weir } from '../pipeline/main.js'
 import { openClickHouse } from '../sinks/clickhouse/config.js'
@@ -26,7 +27,7 @@ export interface Percentiles {
 export interface LatencyReport extends BenchReport, Percentiles {
   /** What was asked of the producers. */
   readonly offered_events_per_second: number
-  /** What the same events were moved at beforehand, as fast as possible; not where the load was given. */
+  /** The highest rate for the same events, measured before; absent when the load was given. */
   readonly full_events_per_second?: number
   /** Of the markers that arrived within the first `coldSeconds`, and of those after them. */
   readonly phases: { readonly cold: Percentiles; readonly warm: Percentiles }

@@ -1,7 +1,8 @@
-// The floor's rows: parsed events straight into the columns of `rated_usage`, two rows per event, as Arrow streams of the
-// same encoding as the pipeline's.
-// No logic: what only rating could tell is a constant of the usual form, and `amount` repeats `quantity`.
-// The trick: all first rows, then all second rows, so that a column that both share is encoded once and then copied.
+// The floor's rows: parsed events straight into the columns of `rated_usage`, two rows per event, as Arrow
+// streams of the same encoding as the pipeline's. There is no logic: values that only rating could compute
+// are constants of the usual form; `amount` is `quantity`.
+// The trick: all first rows, then all second rows, so that a column that both share is encoded once and then
+// copied.
 
 import { ratedUsageSchema } from '../../pipeline/core/rows/rated-usage-columns.js'
 import { DictionaryColumn, putConstantCodes } from '../../schemas/arrow/arrow-dictionary.js'
@@ -25,7 +26,7 @@ export interface FloorEvent {
   }
 }
 
-/** Puts a column of so many rows into the batch; returns the dictionaries that belong to it. */
+/** Puts a column into the record batch; returns the dictionaries that belong to it. */
 type Put = (batch: IpcBatch, ids: readonly number[]) => readonly IpcDictionary[]
 
 const chargeId = `chg_${'0123456789abcdef'.repeat(2)}`

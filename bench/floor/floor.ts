@@ -1,7 +1,7 @@
-// `weir bench floor`: the least that any such pipeline must do on this machine. The same producers fill the same
-// stream; the messages are read, `JSON.parse`d, and as many rows go into the same table of the same ClickHouse, by the
-// same kind of insert. No order, no identity, no prices, no checkpoint. One worker thread beside the main thread, as
-// the pipeline has on this machine.
+// `weir bench floor`: the minimal work of any such pipeline on this machine. The same producers fill the same
+// stream; messages are read and `JSON.parse`d, and as many rows are inserted into the same table of the same
+// ClickHouse in the same way. It has no order, no deduplication, no prices and no checkpoint. It has one
+// worker thread beside the main thread, like the pipeline on this machine.
 
 import { fileURLToPath } from 'node:url'
 import type { ClickHouseClient } from '@clickhouse/client'
@@ -35,9 +35,9 @@ export interface FloorReport extends BenchReport {
   readonly processes: Usage['processes']
 }
 
-/** One insert: about what the pipeline's sink puts into one. */
+/** Bytes of one insert, about as many as in an insert of the pipeline's sink. */
 const batchBytes = 8 << 20
-/** In the worker, waiting for it, or on the way into ClickHouse. */
+/** Limit of inserts in the worker, waiting for it, or being sent to ClickHouse. */
 const batchesUnderWay = 4
 const stallMs = 60_000
 
@@ -108,7 +108,7 @@ export async function floorFrom(producer: Producer, options: BenchOptions): Prom
   })
 }
 
-/** Stream to table: reads ahead, lets the worker make rows, inserts. */
+/** Moves the stream into the table: prefetches messages, has the worker make rows, inserts them. */
 class Mover {
   readonly #clickhouse: ClickHouseClient
   readonly #folder: RowsFolder
@@ -166,7 +166,7 @@ class Mover {
     await this.#worker.destroy()
   }
 
-  /** Whatever is there when the worker is free, up to a batch: waits only when there is nothing. */
+  /** The messages that are ready, up to `batchBytes`; waits only when there are none. */
   async #nextMessages(): Promise<readonly InputMessage[]> {
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure

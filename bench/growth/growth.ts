@@ -1,5 +1,6 @@
-// `weir bench growth`: what it costs to remember more and more identities, and to come back with them. `--events` is how
-// many: 100,000,000 fill 3.6 GB. The restart is measured with at most 10,000,000 of them and `--customers`.
+// `weir bench growth`: the cost of keeping more and more identities, and of a restart with them. `--events`
+// is their number: 100,000,000 fill 3.6 GB. The restart is measured with at most 10,000,000 identities and
+// `--customers`.
 
 import type { BenchOptions } from '../measure/context.js'
 import { type BenchReport, factsOf, reportOf } from '../measure/report.js'

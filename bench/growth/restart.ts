@@ -1,9 +1,10 @@
-// How long it takes from nothing to running partitions with so many identities behind them, by the shipped way: a
-// nats-server on its old store, the claim, the snapshot from the object store, the state in the workers.
+// Measures how long a restart takes until the partitions run with the given number of identities, as shipped:
+// a nats-server on its old store, the claim, the snapshot from the object store, the state in the workers.
 //
-// The state is made here and not by sending millions of events: customers with subscriptions and charges by the real
-// core, then identities straight into its table; stored by the code that stores snapshots, named by a checkpoint.
-// Afterwards the events that the core has seen are sent again: a state that came back whole calls each a duplicate.
+// The state is made here without sending millions of events: the real core makes customers, subscriptions and
+// charges, and identities are put into its table directly. The pipeline's code stores it as a snapshot that a
+// checkpoint names. Then the events that the core has seen are sent again: a complete state calls each of
+// them a duplicate.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
@@ -42,10 +43,10 @@ export interface RestartFigures {
   readonly seconds: number
   readonly broker_seconds: number
   readonly restore_seconds: number
-  /** Of this process, from nothing to running. */
+  /** CPU time of this process, until the partitions run. */
   readonly cpu_seconds: number
   readonly rss_bytes: number
-  /** Processing stands still so long while a snapshot is made: the worse partition. */
+  /** How long processing pauses while a snapshot is made, in the slower partition. */
   readonly snapshot_pause_ms: number
 }
 
@@ -151,7 +152,7 @@ async function restart(
   }
 }
 
-/** Twice each, the second counts: in a running pipeline V8 has compiled this code. */
+/** Measures each partition twice; the second counts, because a running pipeline has compiled this code. */
 async function pausesOf(pool: WorkerPool): Promise<number[]> {
   const pauses: number[] = []
   for (let call = 0; call < partitions * 2; call += 1) {

@@ -1,8 +1,8 @@
-// `weir bench soak`: a constant, moderate load for a long time, and whether memory grows with it. Weir runs as a user
-// starts it, in processes of its own; resident memory of each is read every ten seconds.
+// `weir bench soak`: a constant, moderate load for a long time, and whether memory grows with it. Weir runs
+// as a user starts it, in processes of its own; resident memory of each is read every ten seconds.
 //
-// What may grow are the identities: 36 bytes each (pipeline/core/state). They are taken off the slope of Weir's own
-// process; the rest is reported as it is. The first quarter is left out: caches fill, heaps find their size.
+// Only the identities may grow: 36 bytes each (pipeline/core/state). They are subtracted from the slope of
+// Weir's own process. The first quarter is left out, because caches fill and heaps reach their size.
 
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'

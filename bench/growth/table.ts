@@ -1,6 +1,7 @@
-// The dedupe tables of one process as they fill: nanoseconds per event, the longest batch, memory, tenth by tenth.
-// Two partitions, batches of the size of a commit, one event in a thousand sent twice: as the pipeline does it, without
-// the rest of it. The clock is the processor's, so that other work on the machine does not count.
+// The dedupe tables of one process as they fill: nanoseconds per event, the longest batch, memory, tenth by
+// tenth. Two partitions, as many events per call as in a commit, one event in a thousand sent twice, as in
+// the pipeline but with no other stage. CPU time is measured, so that other work on the machine does not
+// count.
 
 import { DedupeTable } from '../../pipeline/core/state/dedupe-table.js'
 import { type Difference, difference, rounded } from '../measure/report.js'
@@ -115,6 +116,6 @@ function nsToMake(events: number): number {
     writeIdentity(n, identity)
     sum ^= identity[1]!
   }
-  // The sum is looked at, so that the work cannot be left out.
+  // The sum is used, so that V8 cannot remove the work.
   return sum === 1 ? 0 : (threadCpuNs() - before) / events
 }

@@ -1,8 +1,9 @@
-// `weir start` as a child process under a supervisor that starts it again whenever it ends, and the means to kill it and
-// each of its servers.
+// `weir start` as a child process under a supervisor that starts it again whenever it ends, and the means to
+// kill it and each of its servers.
 // Invariants:
-// 1. A process is killed only while its command line names our data directory: ids are given away again.
-// 2. Whatever was started on the data directory is ended by `stop`, also when a test fails half-way.
+// 1. A process is killed only while its command line names our data directory, because process ids are
+//    reused.
+// 2. `stop` ends every process on the data directory, also when a test fails in the middle.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { existsSync, openSync, readFileSync } from 'node:fs'
@@ -36,7 +37,7 @@ const stopDeadlineMs = 60_000
 export class SupervisedWeir {
   readonly dataDir: string
   readonly url: string
-  /** How often the process ended by itself, not by our hand: a start that failed, or a crash. */
+  /** How often the process ended without our signal: a failed start, or a crash. */
   unaskedExits = 0
   readonly #env: NodeJS.ProcessEnv
   #child: ChildProcess | undefined
@@ -102,8 +103,8 @@ export class SupervisedWeir {
   }
 
   /**
-   * Stops the victim where it stands, or lets it go on: there, and without an answer. Whatever is started in its place is
-   * stopped too.
+   * Pauses the victim, which then exists but does not answer, or resumes it. A process that is started in its
+   * place is paused too.
    */
   freeze(victim: Victim, isFrozen: boolean): void {
     const signal = (): boolean => {
@@ -211,7 +212,7 @@ export class SupervisedWeir {
     })
   }
 
-  /** The servers' ids are in their pid files, also while nobody has started on them yet. */
+  /** The servers' ids are in their pid files, also before the first start is complete. */
   #pidOf(victim: Victim): number | undefined {
     if (victim === 'weir') {
       const child = this.#child
@@ -229,7 +230,7 @@ export class SupervisedWeir {
   }
 }
 
-/** The body, when the answer is a yes. */
+/** The body of a successful answer, else undefined. */
 async function answerOf(url: string): Promise<string | undefined> {
   try {
     const answer = await fetch(url, { signal: AbortSignal.timeout(2_000) })

@@ -1,10 +1,10 @@
-// `weir bench peer-postgres`: the pipeline that teams write first. A Node service parses the same messages, inserts the
-// events into PostgreSQL under a unique key on (source, id), aggregates by SQL per customer, meter and month, and rates
-// the totals with the very functions that Weir rates with. The clock runs until every charge is in a table and their sum
-// is the independent one.
+// `weir bench peer-postgres`: the pipeline that teams write first. A Node service parses the same messages,
+// inserts the events into PostgreSQL under a unique key on (source, id), aggregates by SQL per customer,
+// meter and month, and rates the totals with the very functions that Weir rates with. The clock runs until
+// every charge is in a table and their sum is the independent one.
 //
-// To its favour: no broker in front, messages in memory, 1,000 events per statement and commit, several connections, and
-// it aggregates once at the end instead of keeping a rated row for every event.
+// Its advantages: no broker before it, messages in memory, 1,000 events per statement and commit, several
+// connections, and it aggregates once at the end instead of keeping a rated row for every event.
 
 import { Client, type ClientConfig } from 'pg'
 import { addSample, type ChargeBasis, newAccumulator } from '../../rating/charges/accumulator.js'
@@ -29,8 +29,8 @@ export interface PeerReport extends BenchReport {
   readonly events_per_statement: number
 }
 
-// The table as one makes it for meters that are not known beforehand: the payload as it came, and an index by which a
-// customer's usage is found.
+// The table as one makes it for meters that are not known beforehand: the payload as it came, and an index by
+// which a customer's usage is found.
 const schemaSql = `
 CREATE TABLE events (
   source text NOT NULL, id text NOT NULL, customer_id text NOT NULL, event_type text NOT NULL,
@@ -147,7 +147,7 @@ async function insertAll(
   await Promise.all(clients.map(inserter))
 }
 
-/** In the order of the key, without which two statements that hold the same duplicates can wait for each other. */
+/** Sorted by key; otherwise two statements with the same duplicates could deadlock. */
 function columnsOf({ bytes }: TrafficMessage): unknown[] {
   const lines = Buffer.from(bytes).toString('utf8').trimEnd().split('\n')
   const events = lines.map(line => JSON.parse(line) as FloorEvent)

@@ -1,7 +1,7 @@
-// What one more event costs on a charge that has seen few events, and on one that has seen many: adding it, and telling
-// what is owed now. A ratio far above 1 is an aggregation that slows down with its charge. In order of time, as events
-// mostly come, and each at a random earlier instant, as late ones do.
-// The clock runs over chunks so short that other work on the machine disturbs few of them, and the median chunk counts.
+// Measures the cost of one more event on a charge with few events and on one with many: adding the event and
+// computing the amount owed. A ratio far above 1 means that the aggregation slows down as its charge grows.
+// Events come in order of time, as is usual, or each at a random earlier instant, like late events. Short
+// groups of events are timed, so that other work on the machine disturbs few of them; the median counts.
 
 import {
   type Accumulator,

@@ -1,6 +1,6 @@
-// Usage that is placed as an object, verb by verb: every event that is not rated on running totals (other aggregations,
-// matrix and percentage prices, an event that is parked or held). Each stage gets what the one before it made, on the
-// state that the whole core left.
+// Times, stage by stage, usage that is handled as objects: every event that is not rated on running totals
+// (other aggregations, matrix and percentage prices, parked or held events). Each stage gets the output of
+// the one before it; the state is the one that the whole core left.
 
 import type { InputMessage } from '../../pipeline/core/decode/decode.js'
 import { type Attachment, attachEvent } from '../../pipeline/core/rate/attach.js'

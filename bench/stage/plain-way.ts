@@ -1,6 +1,6 @@
-// What the core does to plain usage, as far as it can be done alone: messages to columns of spans and hashes, and the
-// look-up of what is in those columns. Where an event goes, its rating and its rows are one loop in the core (place-usage.ts
-// of pipeline/core/usage) and are what is left of its steady state.
+// What the core does to plain usage, as far as it can be done alone: messages to columns of spans and hashes,
+// and the look-up of what is in those columns. Where an event goes, its rating and its rows are one loop in
+// the core (place-usage.ts of pipeline/core/usage) and are what is left of its steady state.
 
 import { ScanLayout } from '../../pipeline/core/scan/layout.js'
 import { MeterCatalog } from '../../pipeline/core/scan/meter-slots.js'
@@ -20,7 +20,7 @@ export const dedupeOnColumns = 'dedupe on columns'
 const identityWords = 4
 const contentWords = 2
 
-/** The scanner and the table are warm from batch to batch, as in the core. Every event of the traffic is plain. */
+/** The scanner and the table are reused from call to call, as in the core. Every event of the traffic is plain. */
 export function runPlainWay(
   catalog: CatalogIndex,
   batches: readonly Batch[],

@@ -1,10 +1,10 @@
-// Marker events that travel among the traffic, each in a message of its own, to each partition in turn. ClickHouse is
-// asked for them when something was delivered, and only in the parts that are new: asking must take little from what is
-// measured (a statement costs the embedded ClickHouse 3 ms and more).
+// Marker events, sent among the traffic, each in its own message, to each partition in turn. ClickHouse is
+// queried for them after each delivery, and only in new parts, because queries slow down what is measured (a
+// statement costs the embedded ClickHouse 3 ms and more).
 // Invariants:
-// 1. They are sent by the clock, not one after the other's answer: while something stands still as many are sent as ever.
-// 2. A latency is from the arrival that the broker noted until an answer of ClickHouse in which the rows were, so it may
-//    be too large by the asking, never too small.
+// 1. They are sent by the clock and wait for no answer, so that as many are sent while the pipeline pauses.
+// 2. A latency is from the arrival that the broker noted until an answer of ClickHouse in which the rows
+//    were, so it may be too large by the asking, never too small.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'
@@ -47,14 +47,14 @@ export class Markers {
   readonly #awaited = new Set<string>()
   /** Parts whose rows were asked for. */
   readonly #asked = new Set<string>()
-  /** Number of the last insert that a look found, and of the look before. */
+  /** Number of the last insert that the latest query found, and that of the query before it. */
   #blocks = { before: 0, last: 0 }
   #ending = false
   #publishing: Promise<void> | undefined
 
   /**
-   * `delivered` is a number that moves when ClickHouse may have new rows. Gives up when no marker was seen for `stallMs`
-   * after the last one was sent.
+   * `delivered` is a number that moves when ClickHouse may have new rows. Gives up when no marker was seen
+   * for `stallMs` after the last one was sent.
    */
   constructor(
     clickhouse: ClickHouseClient,
@@ -118,8 +118,8 @@ export class Markers {
   }
 
   /**
-   * Names of the parts with inserts later than those looked at. Begins one look further back, since a part may be merged
-   * into another before its rows are asked for.
+   * Names of the parts with inserts later than those queried. Begins one query earlier, because a part may be
+   * merged into another before its rows are queried.
    */
   async #newParts(): Promise<string[]> {
     const query = `
@@ -143,7 +143,8 @@ export class Markers {
   }
 
   async #ask<T>(query: string, query_params: Record<string, unknown> = {}): Promise<T[]> {
-    // Held until it is whole: the embedded ClickHouse plans other results on the thread that takes the inserts.
+    // Held until it is whole: the embedded ClickHouse plans other results on the thread that takes the
+    // inserts.
     const clickhouse_settings = { wait_end_of_query: 1 } as const
     const answer = await this.#clickhouse.query({
       query,

@@ -1,5 +1,6 @@
-// The producers: a process of its own, so that neither their memory nor their work is the pipeline's. Makes the traffic
-// before the clock runs, then publishes it to JetStream, each message acknowledged when it is on disk.
+// The producers: a process of its own, so that neither their memory nor their work is the pipeline's. Makes
+// the traffic before the clock runs, then publishes it to JetStream, each message acknowledged when it is on
+// disk.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type JetStreamClient, jetstream } from '@nats-io/jetstream'
@@ -54,7 +55,7 @@ async function publishAll(nats: NatsLogin, eventsPerSecond: number | undefined):
   }
 }
 
-/** Once and never again: a repeated message would be duplicates that nobody counted. */
+/** Publishes once, without a retry: a repeated message would be duplicates that the expectation lacks. */
 async function publish(js: JetStreamClient, { partition, bytes }: TrafficMessage): Promise<void> {
   const contentType = headers()
   contentType.set('content-type', ndjsonType)

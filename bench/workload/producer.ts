@@ -54,7 +54,7 @@ export class Producer {
   async stop(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     const exited = once(this.#child, 'exit')
-    this.#child.kill('SIGKILL') // it holds nothing that anybody needs
+    this.#child.kill('SIGKILL') // it holds no data that is needed
     await exited
   }
 

@@ -1,8 +1,10 @@
-// Realistic usage, from a seed: about 250 bytes an event, two meters, three dimensions, customers by Zipf's law, 2 per
-// mille sent twice, 1 per mille late by up to a month. Laid out as producers send it: many events per message.
+// Realistic usage, from a seed: about 250 bytes an event, two meters, three dimensions, customers by Zipf's
+// law, 2 per mille sent twice, 1 per mille late by up to a month. Laid out as producers send it: many events
+// per message.
 // Invariants:
 // 1. The same options give the same messages and the same expectation.
-// 2. What must come out is counted here while the events are made (independent-sum.ts), not read back from them.
+// 2. What must come out is counted here while the events are made (independent-sum.ts), not read back from
+//    them.
 
 import { partitionOf } from '../../schemas/identifiers.js'
 import { decimalText, IndependentSum } from './independent-sum.js'
@@ -159,7 +161,7 @@ class Delayed {
     this.#waiting.push({ due, partition, line })
   }
 
-  /** Looks now and then: when exactly a line is repeated does not matter. */
+  /** Checks only sometimes, because the exact time of a repetition does not matter. */
   releaseUpTo(index: number, layout: MessageLayout): void {
     if (Number.isFinite(index) && index % 4_096 !== 0) return
     for (let i = this.#waiting.length - 1; i >= 0; i -= 1) {

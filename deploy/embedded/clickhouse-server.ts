@@ -120,7 +120,7 @@ export function clickhouseMark(dataDir: string): ProcessMark {
   return processMark(resolve(dataDir), [fileURLToPath(builtFile(childPath)), resolve(dataDir)])
 }
 
-/** A folder in memory if that has enough space for inserts (containers often have 64 MB), else beside the data. */
+/** A memory folder if it has space for inserts (containers often have 64 MB), else one beside the data. */
 export function spoolFolder(dataDir: string): string {
   const id = createHash('sha256').update(dataDir).digest('hex').slice(0, 16)
   return hasRoom('/dev/shm') ? join('/dev/shm', `weir-clickhouse-${id}`) : join(dataDir, 'spool')

@@ -1,8 +1,9 @@
 // The schedule by which an amount is earned evenly over time. Contract section 7, "Journal entry".
-// Invariants: the parts add up to the amount exactly; the schedule of the negative amount is the same with the other sign;
-// months are the calendar months of the subscription's time zone, in which books close.
+// Invariants: the parts add up to the amount exactly; the schedule of the negative amount is the same with
+// the other sign; months are the calendar months of the subscription's time zone, in which books close.
 //
-// Worked example: 100.00 for 16 September to 1 November are earned 32.61 in September (15 of 46 days), 67.39 in October.
+// Worked example: 100.00 for 16 September to 1 November are earned 32.61 in September (15 of 46 days), 67.39
+// in October.
 
 import { Temporal } from 'temporal-polyfill'
 import type { Charge } from '../../schemas/billing/charge.js'
@@ -11,8 +12,8 @@ import { divideRounded, type Scaled, scaledOne } from '../../schemas/money/decim
 import { earlier } from '../../schemas/time.js'
 
 /**
- * What is earned by an instant is amount x elapsed / length, rounded to the currency's minor unit; each month gets the
- * difference to the month before.
+ * The amount earned by an instant is amount x elapsed / length, rounded to the currency's minor unit; each
+ * month gets the difference to the month before.
  */
 export function straightLine(
   period: Pick<Charge, 'fromNs' | 'untilNs' | 'timezone'>,
@@ -36,7 +37,7 @@ export function straightLine(
   return parts
 }
 
-/** Its first day. */
+/** The first day of the instant's month. */
 function localMonth(instantNs: bigint, timezone: string): Temporal.PlainDate {
   const date = Temporal.Instant.fromEpochNanoseconds(instantNs).toZonedDateTimeISO(timezone).toPlainDate()
   return date.with({ day: 1 })

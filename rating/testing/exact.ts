@@ -1,5 +1,5 @@
-// Exact numbers for the oracle of the tests: fractions of whole numbers, so that nothing is ever rounded on the way and
-// a half is a half. Shares nothing with the scaled integers that it is held against.
+// Exact numbers for the oracle of the tests: fractions of whole numbers, so that nothing is ever rounded on
+// the way and a half is a half. Shares no code with the scaled integers that it checks.
 
 export type Exactly = Exact | number | string | bigint
 

@@ -1,12 +1,12 @@
-// Evaluates the formula of a step from its values as they are on the wire, with decimal.js at 300 digits. For tests
-// alone; shares no code with what it tests.
+// Evaluates the formula of a step from its values as they are on the wire, with decimal.js at 300 digits. For
+// tests alone; shares no code with what it tests.
 
 import { Decimal as DecimalJs } from 'decimal.js'
 
 const Decimal = DecimalJs.clone({ precision: 300, rounding: DecimalJs.ROUND_HALF_UP })
 type Decimal = DecimalJs
 
-/** What a division left beyond these places is noise, which would push a number over a whole one or a half. */
+/** Digits of a quotient beyond these places are noise, which could move a number across a whole or a half. */
 const cleanPlaces = 150
 
 export function numberOf(text: string): Decimal {

@@ -1,5 +1,6 @@
-// The slow and obvious way to the same amounts, for property tests alone: exact fractions, the whole set of events at
-// once, units one by one. It is written from the contract's text and shares no code with what it tests.
+// The slow and obvious way to the same amounts, for property tests alone: exact fractions, the whole set of
+// events at once, units one by one. It is written from the contract's text and shares no code with what it
+// tests.
 
 import type { Meter, PriceModel } from '../../schemas/catalog/catalog.js'
 import type { Tier } from '../../schemas/catalog/models/tiers.js'
@@ -65,7 +66,7 @@ function slowGraduated(tiers: readonly Tier[], part: Exact, quantity: Exact): Ex
       amount = amount.plus(exactly(tiers[tier]!.flatAmount).times(part))
     }
     const rest = quantity.minus(unit - 1)
-    // What the last tier holds may be more than anybody counts by units.
+    // The last tier may hold too many units to count one by one.
     if (tiers[tier]!.upTo === null) return amount.plus(rest.times(exactly(tiers[tier]!.unitAmount)))
     const size = Exact.min(1, rest)
     amount = amount.plus(size.times(exactly(tiers[tier]!.unitAmount)))

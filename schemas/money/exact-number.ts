@@ -15,7 +15,7 @@ export class ExactNumber {
     this.text = text
   }
 
-  /** Used by stringifyJson (json-text.ts) to write a number; JSON.stringify alone writes the digits as text. */
+  /** Lets stringifyJson (json-text.ts) write a number; JSON.stringify alone writes the digits as text. */
   toJSON(): string {
     if (!isWriting) return this.text
     written += 1

@@ -16,7 +16,7 @@ import type { ChildReady, ChildStart } from './protocol.js'
 
 /** How long running statements may take at the end; then the process is killed, which the data survives. */
 const drainDeadlineMs = 10_000
-/** The same after the parent has ended: its clients are usually gone, and the next parent waits for this process. */
+/** The same after the parent has ended: its clients are usually gone, and the next parent waits for us. */
 const orphanDeadlineMs = 500
 
 // Ctrl-C reaches the whole terminal; the parent decides when this process ends.

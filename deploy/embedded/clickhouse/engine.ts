@@ -16,7 +16,7 @@ import type { Role } from './access.js'
 import { ClickhouseException, fromEngine } from './exception.js'
 import { StatementQueue } from './statement-queue.js'
 
-/** Limits of concurrent reads; their sum is below UV_THREADPOOL_SIZE (16), because file I/O needs threads too. */
+/** Limits of concurrent reads: in sum below UV_THREADPOOL_SIZE (16), because file I/O needs threads too. */
 const readers = { weir: 4, analyst: 6 }
 const writers = 1
 /** Limit of statements being parsed at once; parsing must not wait for running statements. */

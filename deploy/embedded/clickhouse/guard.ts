@@ -131,7 +131,7 @@ export class StatementGuard {
   }
 }
 
-/** Reading `system.models` starts a program. A parameter after a point could name any table, so it is refused. */
+/** Reading `system.models` starts a program. A parameter after a point could name it, so it is refused. */
 function startsProgram(canonical: string, all: readonly Token[], index: number): boolean {
   const token = all[index] as Token
   if (all[index - 1]?.text !== '.') return false
