@@ -1,4 +1,4 @@
-// Byte strings under numbers: exact, whatever their hashes do, and the same number for the same bytes.
+// Tests the numbers of byte strings: equal bytes have one number, also when hashes collide.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

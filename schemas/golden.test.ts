@@ -1,4 +1,4 @@
-// One example of every shape, and the JSON Schemas held current.
+// Tests one example of every shape, and that the JSON Schemas are current.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'

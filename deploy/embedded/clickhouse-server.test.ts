@@ -1,4 +1,4 @@
-// The embedded ClickHouse as a process: what every server has to pass, its framing, its restarts, its end.
+// Tests the embedded ClickHouse as a process: the conformance suite, its framing, restarts and end.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

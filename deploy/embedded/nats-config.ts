@@ -23,7 +23,7 @@ const maxPayloadBytes = 9 << 20
 
 const producerSubjects = ['usage.*', 'changes.*']
 
-/** Calls that read a stream or move an existing consumer's cursor; none creates, alters or deletes anything. */
+/** Calls that read a stream or move an existing consumer's cursor; none creates, alters or deletes. */
 const readerCalls = (stream: string) => [
   `STREAM.INFO.${stream}`,
   `STREAM.MSG.GET.${stream}`,

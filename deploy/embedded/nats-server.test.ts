@@ -1,4 +1,4 @@
-// The embedded nats-server as a process: what it acknowledged survives kills, and it ends with us.
+// Tests the embedded nats-server as a process: acknowledged messages survive kills, and it ends with its parent.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

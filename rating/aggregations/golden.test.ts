@@ -1,4 +1,4 @@
-// Every aggregation against vectors worked out by hand, under every order of arrival that a shuffle finds.
+// Tests every aggregation against vectors worked out by hand, in shuffled orders of arrival.
 
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'

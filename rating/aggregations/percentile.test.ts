@@ -1,4 +1,4 @@
-// Percentiles over more values than one run holds.
+// Tests percentiles over more values than one run holds.
 
 import { expect, it } from 'vitest'
 import { scaledOne } from '../../schemas/money/decimal.js'

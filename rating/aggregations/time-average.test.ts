@@ -1,4 +1,4 @@
-// More values than one run holds, in any order, against the integral of the level value by value.
+// Tests more values than one run holds, in any order, against an integral computed value by value.
 
 import fc from 'fast-check'
 import { expect, it } from 'vitest'

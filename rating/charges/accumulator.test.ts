@@ -1,4 +1,4 @@
-// What an accumulator promises beside its amounts: plain data, bounds on what it remembers, levels that carry over.
+// Tests an accumulator beside its amounts: plain data, bounded memory, levels that carry over.
 
 import { deserialize, serialize } from 'node:v8'
 import { describe, expect, it } from 'vitest'

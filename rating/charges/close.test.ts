@@ -1,4 +1,4 @@
-// Which segments have a charge, what it says, and when it is closed and due.
+// Tests which segments have a charge, its content, and when it is closed and due.
 
 import { describe, expect, it } from 'vitest'
 import type { Charge } from '../../schemas/billing/charge.js'

@@ -1,4 +1,4 @@
-// Whole subscriptions against vectors worked out by hand: which charges there are, over what, and what they come to.
+// Tests whole subscriptions against vectors worked out by hand: their charges, periods and amounts.
 
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'

@@ -1,4 +1,4 @@
-// Recurring amounts against vectors by hand, and that parts of a period add up to the whole.
+// Tests recurring amounts against vectors worked out by hand, and that parts of a period add up to the whole.
 
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'

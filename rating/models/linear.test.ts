@@ -1,4 +1,4 @@
-// The short cut of prices that are units times an amount, against the models.
+// Tests the short cut for prices of units times an amount against the models.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

@@ -1,4 +1,4 @@
-// MRR over time and the movements of a customer, by example; restate.test.ts has the random ones.
+// Tests MRR over time and the movements of a customer by example; restate.test.ts tests random ones.
 
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'

@@ -1,4 +1,4 @@
-// Parts of a service period, by hand and by chance: they always add up to 1.
+// Tests parts of a service period, by examples and at random: they always add up to 1.
 
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'

@@ -1,4 +1,4 @@
-// Service periods against calendars worked out by hand, and over all of time.
+// Tests service periods against calendars worked out by hand, and over the whole range of instants.
 
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'

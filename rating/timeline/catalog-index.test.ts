@@ -1,4 +1,4 @@
-// The catalog, asked.
+// Tests look-ups in the catalog.
 
 import { expect, it } from 'vitest'
 import { base, catalogOf } from '../testing/example-subscription.js'

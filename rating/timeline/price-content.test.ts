@@ -1,4 +1,4 @@
-// When two prices are the same terms.
+// Tests when two prices have the same terms.
 
 import { describe, expect, it } from 'vitest'
 import { base, calls, priceOf } from '../testing/example-subscription.js'

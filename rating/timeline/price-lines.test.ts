@@ -1,4 +1,4 @@
-// When a price line is cut and when it is not, and how segments are cut from it.
+// Tests when a price line is cut, and how segments are cut from it.
 
 import { describe, expect, it } from 'vitest'
 import type { SubscriptionChange } from '../../schemas/lifecycle/lifecycle-event.js'

@@ -1,4 +1,4 @@
-// Restating: whatever is learnt in whatever order, what was ever emitted adds up to the net movements.
+// Tests restating: for any changes in any order, the emitted movements add up to the net movements.
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'

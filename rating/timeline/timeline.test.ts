@@ -1,4 +1,4 @@
-// Which terms are in force when, by example; timeline-order.test.ts holds it against an obvious resolver.
+// Tests by example which terms are in force when; timeline-order.test.ts compares with an obvious resolver.
 
 import { describe, expect, it } from 'vitest'
 import { endlessNs, formatInstant } from '../../schemas/time.js'

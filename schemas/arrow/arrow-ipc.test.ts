@@ -1,4 +1,4 @@
-// Streams written into memory that was used before.
+// Tests streams that are written into reused memory.
 
 import { tableFromIPC } from 'apache-arrow'
 import { expect, test } from 'vitest'

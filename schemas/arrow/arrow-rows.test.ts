@@ -1,4 +1,4 @@
-// Rows as Arrow, read back by the Arrow library: to the last digit.
+// Tests that rows written as Arrow and read by the Arrow library keep every digit.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,4 @@
-// Texts and their codes, batch after batch.
+// Tests texts and their codes over several record batches.
 
 import { expect, test } from 'vitest'
 import { StringDictionary } from './arrow-string-dictionary.js'

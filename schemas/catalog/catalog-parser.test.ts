@@ -1,4 +1,4 @@
-// Catalogs from text: exact numbers, and every fault with its place.
+// Tests reading catalogs from text: exact numbers, and the position of every fault.
 
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'

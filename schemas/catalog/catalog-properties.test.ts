@@ -1,4 +1,4 @@
-// Random catalogs: written, read back, merged, and held against the JSON Schema.
+// Tests random catalogs: written, read back, merged, and checked against the JSON Schema.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

@@ -1,4 +1,4 @@
-// Messages and envelopes: what is taken, and what is refused alone.
+// Tests messages and envelopes: what is accepted, and what is refused alone.
 
 import { expect, test } from 'vitest'
 import type { Parsed } from '../rejection.js'

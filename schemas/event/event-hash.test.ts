@@ -1,4 +1,4 @@
-// Identity and content of events as hashes: what makes a difference and what does not.
+// Tests the hashes of identity and content: what changes them and what does not.
 
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'

@@ -135,7 +135,7 @@ export function finishObject(first: number, second: number, a: number, b: number
   finish(third, turn(second ^ mixWord(b), third), count)
 }
 
-/** 128 bits of SHA-256 over a JSON value (at most `maxDepth` deep), in hexadecimal; equal for equal values. */
+/** 128 bits of SHA-256 over a JSON value (at most `maxDepth` deep), in hexadecimal; equal values agree. */
 export function hashOfValue(value: unknown): string {
   beginBytes()
   putValue(value)

@@ -1,4 +1,4 @@
-// Whatever comes, the parsers answer with a value or a rejection: no exception, no deep stack, no silent change.
+// Tests that parsers answer any input with a value or a rejection: no exception, no deep stack, no silent change.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

@@ -1,4 +1,4 @@
-// The table of media types: what is taken, in which spelling, and in which form.
+// Tests the table of media types: which are accepted, in which spelling, and their form.
 
 import { expect, test } from 'vitest'
 import { eventTypes, isGzip, isJsonType, mediaTypeOf, messageFormOf } from './media-types.js'

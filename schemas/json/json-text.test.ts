@@ -1,4 +1,4 @@
-// JSON that keeps every digit, whatever the text looks like.
+// Tests that reading and writing JSON keeps every digit.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

@@ -1,4 +1,4 @@
-// The table of currencies against ISO 4217's own list.
+// Tests the table of currencies against ISO 4217's own list.
 
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'

@@ -1,4 +1,4 @@
-// The minor units that amounts are paid in.
+// Tests the minor units in which amounts are paid.
 
 import { expect, test } from 'vitest'
 import { currencyCodes, minorUnits } from './currency.js'

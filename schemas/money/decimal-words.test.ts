@@ -1,4 +1,4 @@
-// Sums in words of 32 bits against bigints.
+// Tests sums in 32-bit words against bigints.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

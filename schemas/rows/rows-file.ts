@@ -3,7 +3,7 @@
 // request without a body. This avoids the socket between both processes, which costs more than reading the
 // rows.
 
-/** Header that answers a `/ping` by Weir's own user: the folder, percent-encoded. Real servers never send it. */
+/** Header that answers a `/ping` by Weir's own user: the folder, percent-encoded. Real servers lack it. */
 export const rowsFolderHeader = 'X-Weir-Rows-Folder'
 
 /** Parameter of an insert: the file's name in the folder. The file is removed when the request ends. */

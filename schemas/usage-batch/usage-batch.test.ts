@@ -1,4 +1,4 @@
-// Batches of usage in Arrow: each row means what the JSON event means; hostile bytes are refused.
+// Tests usage batches in Arrow: each row means the JSON event; hostile bytes are refused.
 
 import { readFileSync } from 'node:fs'
 import {

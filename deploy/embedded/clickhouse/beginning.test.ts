@@ -1,4 +1,4 @@
-// Which statements compute something before their first row, and which do not.
+// Tests which statements compute something before their first row.
 
 import { expect, test } from 'vitest'
 import { beginsAtOnce } from './beginning.js'

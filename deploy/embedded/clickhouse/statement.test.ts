@@ -1,4 +1,4 @@
-// What a request's SQL is taken for, whatever stands in strings, names and comments.
+// Tests how a request's SQL is classified, with any content in strings, names and comments.
 
 import { expect, test } from 'vitest'
 import { multipartFields } from './multipart.js'

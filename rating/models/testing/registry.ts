@@ -1,4 +1,4 @@
-// Random prices of every model, by its name. They stand in folders named `testing`, which the build and the ladder keep
+// Random prices of every model, by its name. They are in folders named `testing`, which the build and the ladder keep
 // out of what ships.
 
 import fc from 'fast-check'

@@ -1,4 +1,4 @@
-// Random `matrix` prices, of the two cells and the default that random usage falls in.
+// Random `matrix` prices with two cells and a default, to which random usage belongs.
 
 import fc from 'fast-check'
 import type { Matrix } from '../../../../schemas/catalog/models/matrix.js'

@@ -1,4 +1,4 @@
-// Random `package` prices, of sizes that are not whole too.
+// Random `package` prices, also with sizes that are not whole numbers.
 
 import fc from 'fast-check'
 import type { Package } from '../../../../schemas/catalog/models/package.js'
