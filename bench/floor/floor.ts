@@ -148,7 +148,7 @@ class Mover {
     this.#worker = new Piscina({ filename, minThreads: 1, maxThreads: 1, recordTiming: false })
   }
 
-  /** All stages overlap: the next batch is read and copied while the worker has one and ClickHouse has others. */
+  /** All stages overlap: messages are read and copied while the worker and ClickHouse handle earlier ones. */
   async move(messages: number): Promise<void> {
     const underWay = new Set<Promise<void>>()
     for (let moved = 0, number = 1; moved < messages; number += 1) {

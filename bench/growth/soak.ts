@@ -139,7 +139,7 @@ async function subscribe(nc: NatsConnection, { customers }: BenchOptions): Promi
     await js.publish(natsSubjects.gatewayLifecycle(partition), bytes, { headers: ndjson() })
 }
 
-/** At the offered rate, a quarter of a second's worth at a time; made as they are sent, so that nothing is kept. */
+/** Sends at the offered rate, every quarter of a second; events are made when they are sent and not kept. */
 async function sendSteadily(
   nc: NatsConnection,
   options: BenchOptions,

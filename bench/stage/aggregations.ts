@@ -114,7 +114,7 @@ function timeChunk({ basis, arrival, chunk, random }: Run, charge: Grown): numbe
   return ((performance.now() - startedAt) * 1e6) / chunk
 }
 
-/** A value that may be any, and a text that was not seen before as often as not. `place`: among the events so far. */
+/** A random value, and a text that is new in about half of all cases. `place`: among the events so far. */
 function sampleAt(index: number, place: number, random: Random): UsageSample {
   return {
     timeNs: fromNs + BigInt(Math.floor(place)) * nsPerMs,

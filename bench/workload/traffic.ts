@@ -173,7 +173,7 @@ class Delayed {
   }
 }
 
-/** What must be known before any usage: the catalog, and one subscription per customer, in messages by partition. */
+/** Messages to send before any usage: the catalog, and by partition one subscription per customer. */
 export function makeSubscriptions(options: Omit<TrafficOptions, 'events' | 'seed'>): {
   readonly catalog: Uint8Array
   readonly messages: readonly TrafficMessage[]

@@ -1,4 +1,4 @@
-// Tests the embedded nats-server as a process: acknowledged messages survive kills, and it ends with its parent.
+// Tests the embedded nats-server: acknowledged messages survive kills, and it ends with its parent.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

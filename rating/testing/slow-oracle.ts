@@ -55,7 +55,7 @@ function modelled(basis: ChargeBasis, part: Exact, samples: readonly UsageSample
   }
 }
 
-/** Unit by unit: the n-th unit (or the last, broken one) costs what its tier says. Tier bounds are whole here. */
+/** Unit by unit: the n-th unit (or the last fraction) has its tier's price. Tier bounds are whole here. */
 function slowGraduated(tiers: readonly Tier[], part: Exact, quantity: Exact): Exact {
   let amount = exactly(tiers[0]!.flatAmount).times(part)
   if (quantity.lt(0)) return amount.plus(quantity.times(exactly(tiers[0]!.unitAmount)))
