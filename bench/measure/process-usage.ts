@@ -1,6 +1,8 @@
-// CPU time and peak memory of the processes that a benchmark runs, from /proc; elsewhere of this process alone.
-// Invariants: only what was used between `begin` and `end` is counted; peaks are set back at `begin` where the kernel
-// lets us. The producers' memory is listed and not added up: it is mostly the events that they made beforehand.
+// CPU time and peak memory of the processes that a benchmark runs, from /proc; elsewhere of this process
+// alone.
+// Invariants: only what was used between `begin` and `end` is counted; peaks are set back at `begin` where
+// the kernel lets us. The producers' memory is listed and not added up: it is mostly the events that they
+// made beforehand.
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 
@@ -18,7 +20,7 @@ export interface Usage {
 /** The process whose memory is the benchmark's own and not the pipeline's. */
 export const producersName = 'producers'
 
-/** Of `times` in /proc; 100 on every Linux that Node runs on. */
+/** The unit of times in /proc; 100 per second on every Linux that Node runs on. */
 const ticksPerSecond = 100
 
 export class UsageMeter {
@@ -53,7 +55,7 @@ export class UsageMeter {
   }
 }
 
-/** User and system time, of children that have ended too: a forking server's work would be lost otherwise. */
+/** User and system time, also of ended children, so that the work of a forking server is counted. */
 export function cpuSecondsOf(pid: number): number {
   const stat = readProc(pid, 'stat')
   if (stat === undefined) {

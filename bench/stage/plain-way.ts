@@ -20,7 +20,7 @@ export const dedupeOnColumns = 'dedupe on columns'
 const identityWords = 4
 const contentWords = 2
 
-/** The scanner and the table are reused between calls, as in the core. All events of the traffic are plain. */
+/** The scanner and the table are reused between calls, as in the core. All events here are plain. */
 export function runPlainWay(
   catalog: CatalogIndex,
   batches: readonly Batch[],

@@ -1,5 +1,5 @@
-// Times pieces of work by the name of their stage. One figure per round, and the median of the rounds.
-// Beside the clock, the time that this thread was on a processor: other work on the machine does not count there.
+// Times pieces of work by the name of their stage. One figure per round, and the median of the rounds. Beside
+// the clock, the time that this thread was on a processor: other work on the machine does not count there.
 
 import { readFileSync } from 'node:fs'
 import { median, rounded } from '../measure/report.js'
@@ -8,7 +8,7 @@ export interface StageFigure {
   readonly stage: string
   /** Median of the rounds. */
   readonly ns_per_event: number
-  /** On the processor, this thread alone; 0 where the kernel does not tell. Right to some milliseconds per batch. */
+  /** CPU time of this thread; 0 where the kernel does not report it. Exact to some milliseconds per call. */
   readonly cpu_ns_per_event: number
   readonly events_per_second: number
 }
@@ -38,7 +38,7 @@ export class StageClock {
     return result
   }
 
-  /** Of each round. */
+  /** The seconds of each round. */
   seconds(stage: string): number[] {
     return this.#rounds.map(round => round.get(stage)?.seconds ?? 0)
   }

@@ -51,7 +51,7 @@ export async function stage(
     usages.push(core.usage)
     differences.push(...core.differences, ...plain)
     const last = runGeneralWay(core.state, book, batches, nowMs, clock)
-    collectGarbage() // of the batches: it is not the ratings'
+    collectGarbage() // the ratings must not pay for garbage of the stages before
     runRatings(last, book, clock)
     step.done()
   }
@@ -73,7 +73,7 @@ export async function stage(
   }
 }
 
-/** Node has no call for it without a flag; V8 lets one be set while it runs. */
+/** Node needs a flag for this call; V8 lets it be set at run time. */
 function collectGarbage(): void {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
