@@ -71,7 +71,7 @@ export class BillingRuns implements BillingApi {
       const before = await this.#record(runId)
       const record = before ?? (await this.#createRecord(runId, request, nowMs))
       const detail = differenceOf(record, request)
-      if (detail !== undefined) return { kind: 'conflict', code: 'idempotency_key_reused', detail }
+      if (detail !== undefined) return { kind: 'refused', code: 'idempotency_key_reused', detail }
       if (!record.ordered) await this.#publishOrder(record)
       const isAwaited = record.entity_id !== null || record.preview
       const progress = isAwaited ? await this.#untilSealed(runId) : undefined
@@ -112,7 +112,7 @@ export class BillingRuns implements BillingApi {
     const published = (await this.#progress(runId))?.batches ?? []
     const at = after === undefined ? -1 : published.findIndex(batch => batch.batch_id === after)
     if (after !== undefined && at < 0) {
-      return { kind: 'not_found', detail: `The run ${runId} has no batch ${after}.` }
+      return { kind: 'refused', code: 'not_found', detail: `The run ${runId} has no batch ${after}.` }
     }
     const page = published.slice(at + 1, at + 1 + batchesPerPage)
     const batches: BillingBatchView[] = []
@@ -130,11 +130,11 @@ export class BillingRuns implements BillingApi {
   async ack(runId: string, batchId: string): Promise<BillingAnswer<Readonly<Record<string, unknown>>>> {
     if ((await this.#record(runId))?.preview === true) {
       const detail = `The run ${runId} is a preview: there is nothing to acknowledge.`
-      return { kind: 'conflict', code: 'preview', detail }
+      return { kind: 'refused', code: 'preview', detail }
     }
     const published = (await this.#progress(runId))?.batches ?? []
     if (!published.some(batch => batch.batch_id === batchId)) {
-      return { kind: 'not_found', detail: `The run ${runId} has no batch ${batchId}.` }
+      return { kind: 'refused', code: 'not_found', detail: `The run ${runId} has no batch ${batchId}.` }
     }
     const key = runKeys.acknowledged(runId, batchId)
     const acknowledgedAt = formatInstantMs(this.#options.nowMs())
@@ -268,7 +268,7 @@ function differenceOf(record: BillingRunRecord, request: BillingRunRequest): str
 
 function noEntity({ entity_id }: BillingRunRecord): BillingAnswer<never> {
   const detail = `No subscription and no customer has or had the entity ${entity_id}. Nothing is billed.`
-  return { kind: 'not_found', code: 'unknown_entity', detail }
+  return { kind: 'refused', code: 'unknown_entity', detail }
 }
 
 type FoundRun = { readonly record: BillingRunRecord; readonly revision: number }
@@ -280,12 +280,12 @@ function byRequest(a: FoundRun, b: FoundRun): number {
 
 function previewExpired({ billing_run_id, requested_at }: BillingRunRecord): BillingAnswer<never> {
   const detail = `The batches of the preview ${billing_run_id}, asked for at ${requested_at}, were kept for a day and are gone. Ask for another preview.`
-  return { kind: 'gone', code: 'preview_expired', detail }
+  return { kind: 'refused', code: 'preview_expired', detail }
 }
 
 function batchPurged(runId: string, batchId: string): BillingAnswer<never> {
   const detail = `BILLING no longer holds the batch ${batchId} of the run ${runId}.`
-  return { kind: 'gone', code: 'batch_purged', detail }
+  return { kind: 'refused', code: 'batch_purged', detail }
 }
 
 function viewOf(
@@ -368,6 +368,6 @@ function scaled(text: string): Scaled {
   return result.value
 }
 
-function noRun(runId: string): { readonly kind: 'not_found'; readonly detail: string } {
-  return { kind: 'not_found', detail: `There is no billing run ${runId}.` }
+function noRun(runId: string): BillingAnswer<never> {
+  return { kind: 'refused', code: 'not_found', detail: `There is no billing run ${runId}.` }
 }

@@ -385,13 +385,10 @@ test('the same request is the same run; a future cutoff and a key used for anoth
   expect(
     one.kind === 'ok' && two.kind === 'ok' && one.value.run.billing_run_id === two.value.run.billing_run_id,
   ).toBe(true)
-  expect(await runs.create({ cutoffNs: cutoffNs + 2_000_000n })).toMatchObject({
-    kind: 'refused',
-    code: 'cutoff_in_future',
-  })
+  expect(await runs.create({ cutoffNs: cutoffNs + 2_000_000n })).toMatchObject({ code: 'cutoff_in_future' })
   await runs.create({ cutoffNs, idempotencyKey: 'once' })
   expect(await runs.create({ cutoffNs: cutoffNs - 1n, idempotencyKey: 'once' })).toMatchObject({
-    kind: 'conflict',
+    kind: 'refused',
     code: 'idempotency_key_reused',
   })
 })
@@ -405,7 +402,7 @@ test('an acknowledged batch stays acknowledged, and a run without lines has no b
   const first = await runs.ack(runId, batchId)
   expect(await runs.ack(runId, batchId)).toEqual(first)
   expect(await runs.get(runId)).toMatchObject({ value: { status: 'acknowledged' } })
-  expect(await runs.ack(runId, 'batch_none')).toMatchObject({ kind: 'not_found' })
+  expect(await runs.ack(runId, 'batch_none')).toMatchObject({ kind: 'refused', code: 'not_found' })
 
   runNumber += 1
   const empty = await orderRun()
@@ -510,7 +507,7 @@ async function forgetRuns(): Promise<void> {
 test('a run of an entity that nobody has is not found, whoever asks again asks anew', async () => {
   await forgetRuns()
   const request = { cutoffNs, entityId: 'acme-eu' }
-  const unknown = { kind: 'not_found', code: 'unknown_entity' }
+  const unknown = { kind: 'refused', code: 'unknown_entity' }
   expect(await answered(runs.create(request), [false, false])).toMatchObject(unknown)
   expect(await answered(runs.create(request), [false, false])).toMatchObject(unknown)
   const found = await answered(runs.create(request), [false, true])
@@ -539,7 +536,7 @@ test('a preview shows its batches and publishes none; it is no run that could be
     value: { batches: [{ lines: [{ charge_id: 'ch_a' }, { charge_id: 'ch_b' }] }] },
   })
   const batchId = page.kind === 'ok' ? page.value.batches[0]!.batch_id : ''
-  expect(await runs.ack(runId, batchId)).toMatchObject({ kind: 'conflict', code: 'preview' })
+  expect(await runs.ack(runId, batchId)).toMatchObject({ kind: 'refused', code: 'preview' })
 })
 
 test('after its day a preview still lists, and its batches are gone, with a code, marked or not', async () => {
@@ -550,7 +547,7 @@ test('after its day a preview still lists, and its batches are gone, with a code
   const { billing_run_id: runId } = preview.value.run
   const page = await runs.batches(runId)
   const [first, second] = page.kind === 'ok' ? page.value.batches : []
-  const gone = { kind: 'gone', code: 'preview_expired', detail: expect.stringContaining(runId) }
+  const gone = { kind: 'refused', code: 'preview_expired', detail: expect.stringContaining(runId) }
   // The second batch goes as its day would take it: its time to live ends, which leaves a mark, and then that goes too.
   const key = runKeys.preview(runId, second!.batch_id)
   await kv.purge(key)
@@ -563,7 +560,7 @@ test('after its day a preview still lists, and its batches are gone, with a code
   expect(await runs.batches(runId)).toMatchObject(gone)
   expect(await runs.get(runId)).toMatchObject({ kind: 'ok', value: { status: 'previewed' } })
   expect((await runs.list()).map(run => run.billing_run_id)).toContain(runId)
-  expect(await runs.ack(runId, second!.batch_id)).toMatchObject({ kind: 'conflict', code: 'preview' })
+  expect(await runs.ack(runId, second!.batch_id)).toMatchObject({ kind: 'refused', code: 'preview' })
 })
 
 test('a batch that was taken out of BILLING is gone, with a code; those of other runs are read', async () => {
@@ -575,7 +572,7 @@ test('a batch that was taken out of BILLING is gone, with a code; those of other
     await billing.apply(await seal(runId, 1, []), never)
   }
   await jsm.streams.purge('BILLING', { filter: `billing.*.${purged}` })
-  expect(await runs.batches(purged)).toMatchObject({ kind: 'gone', code: 'batch_purged' })
+  expect(await runs.batches(purged)).toMatchObject({ kind: 'refused', code: 'batch_purged' })
   expect(await runs.batches(kept)).toMatchObject({
     kind: 'ok',
     value: { batches: [{ billing_run_id: kept }] },
@@ -586,9 +583,13 @@ test('an Idempotency-Key belongs to one request, also when two come at once', as
   await forgetRuns()
   const key = { idempotencyKey: `both ${runNumber}` }
   const asked = [runs.create({ cutoffNs, ...key }), runs.create({ cutoffNs: cutoffNs - 1n, ...key })]
-  expect((await Promise.all(asked)).map(answer => answer.kind).sort()).toEqual(['conflict', 'ok'])
-  expect(await runs.create({ cutoffNs, preview: true, ...key })).toMatchObject({ kind: 'conflict' })
-  expect(await runs.create({ cutoffNs, entityId: 'us', ...key })).toMatchObject({ kind: 'conflict' })
+  expect((await Promise.all(asked)).map(answer => answer.kind).sort()).toEqual(['ok', 'refused'])
+  expect(await runs.create({ cutoffNs, preview: true, ...key })).toMatchObject({
+    code: 'idempotency_key_reused',
+  })
+  expect(await runs.create({ cutoffNs, entityId: 'us', ...key })).toMatchObject({
+    code: 'idempotency_key_reused',
+  })
 })
 
 test('a ledger with fewer sealed lines than a partition counted is refused, not billed short', async () => {

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { jsonType } from '../../schemas/event/media-types.js'
 import { instantFault, instantFaultText, parseInstant } from '../../schemas/time.js'
 import { Problem } from '../gateway/problem.js'
+import type { ProblemCode } from '../gateway/problem-codes.js'
 import { type ApiCall, type ApiReply, type ApiRoute, needs, readJson, readQuery } from '../gateway/route.js'
 
 export interface BillingRunRequest {
@@ -17,13 +18,14 @@ export interface BillingRunRequest {
   readonly idempotencyKey?: string
 }
 
-/** `refused` is answered with 422, `gone` with 410, `conflict` with 409, `not_found` with 404; codes are stable snake_case. */
 export type BillingAnswer<T> =
   | { readonly kind: 'ok'; readonly value: T }
-  | { readonly kind: 'not_found'; readonly code?: string; readonly detail: string }
-  | { readonly kind: 'conflict'; readonly code: string; readonly detail: string }
-  | { readonly kind: 'gone'; readonly code: string; readonly detail: string }
-  | { readonly kind: 'refused'; readonly code: string; readonly detail: string; readonly pointer?: string }
+  | {
+      readonly kind: 'refused'
+      readonly code: ProblemCode
+      readonly detail: string
+      readonly pointer?: string
+    }
 
 /** A run as JSON: at least these members; the implementation may add others. */
 export interface BillingRunView {
@@ -209,23 +211,17 @@ function readIdempotencyKey(call: ApiCall): string | undefined {
   const key = call.headers['idempotency-key']
   if (key === undefined) return undefined
   if (typeof key === 'string' && key.length >= 1 && key.length <= 255) return key
-  throw new Problem(400, 'invalid_request', 'The Idempotency-Key is one text of 1 to 255 characters.')
+  throw new Problem('invalid_request', 'The Idempotency-Key is one text of 1 to 255 characters.')
 }
 
 function valueOrProblem<T>(answer: BillingAnswer<T>): T {
   switch (answer.kind) {
     case 'ok':
       return answer.value
-    case 'not_found':
-      throw new Problem(404, answer.code ?? 'not_found', answer.detail)
-    case 'conflict':
-      throw new Problem(409, answer.code, answer.detail)
-    case 'gone':
-      throw new Problem(410, answer.code, answer.detail)
     case 'refused': {
       const { code, detail, pointer } = answer
       const errors = pointer === undefined ? undefined : [{ pointer, code, detail }]
-      throw new Problem(422, code, detail, errors === undefined ? {} : { errors })
+      throw new Problem(code, detail, errors === undefined ? {} : { errors })
     }
     default:
       return answer satisfies never

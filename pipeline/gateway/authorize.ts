@@ -37,7 +37,7 @@ export async function authorize(
 /** RFC 6750: the challenge names the scopes that would be sufficient. */
 export function lacksScope(anyOf: readonly Scope[]): Problem {
   const challenge = `Bearer realm="weir", error="insufficient_scope", scope="${anyOf.join(' ')}"`
-  return new Problem(403, 'insufficient_scope', `The API key lacks the scope ${anyOf.join(' or ')}.`, {
+  return new Problem('insufficient_scope', `The API key lacks the scope ${anyOf.join(' or ')}.`, {
     headers: { 'www-authenticate': challenge },
   })
 }
@@ -57,7 +57,7 @@ async function knownOrUnknown(token: string, keys: KeyVerifier): Promise<Caller>
 /** RFC 6750: without a token the challenge names no error. */
 function unauthenticated(detail: string, error: 'invalid_token' | undefined): Problem {
   const challenge = `Bearer realm="weir"${error === undefined ? '' : `, error="${error}"`}`
-  return new Problem(401, error ?? 'missing_api_key', detail, { headers: { 'www-authenticate': challenge } })
+  return new Problem(error ?? 'missing_api_key', detail, { headers: { 'www-authenticate': challenge } })
 }
 
 function bearerToken(request: IncomingMessage): string | undefined {

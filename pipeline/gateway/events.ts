@@ -20,6 +20,7 @@ import type { ChunkOutcome, EventPublisher, Receipt } from './event-publisher.js
 import { binaryHeaders, eventBody, eventContentTypes, eventsAcceptedSchema } from './event-shapes.js'
 import type { GatewayLimits } from './limits.js'
 import { malformedBody, Problem, unavailable } from './problem.js'
+import { isProblemCode, meaningOf } from './problem-codes.js'
 import { readBody } from './read-body.js'
 import { type ApiCall, type ApiRoute, needs } from './route.js'
 import { holds } from './scopes.js'
@@ -114,18 +115,13 @@ async function takeAll(intake: EventIntake, call: ApiCall, seat: Seat) {
   if (stopped !== undefined) throw stoppedProblem(stopped)
   if (sorted.rejected.length > 0) {
     countRejected(intake, sorted.rejected)
-    throw new Problem(
-      400,
-      'malformed_events',
-      `${sorted.rejected.length} events are malformed; none was taken.`,
-      {
-        errors: sorted.rejected.map(({ index, code, detail, pointer }) => ({
-          pointer: `/${index}${pointer ?? ''}`,
-          code,
-          detail,
-        })),
-      },
-    )
+    throw new Problem('malformed_events', `${sorted.rejected.length} events are malformed; none was taken.`, {
+      errors: sorted.rejected.map(({ index, code, detail, pointer }) => ({
+        pointer: `/${index}${pointer ?? ''}`,
+        code,
+        detail,
+      })),
+    })
   }
   await publish(intake, sorted)
   report(intake, sorted, bytes)
@@ -135,7 +131,7 @@ async function takeAll(intake: EventIntake, call: ApiCall, seat: Seat) {
 /** The answer to a request that is refused as a whole for a reason that the sender cannot fix. */
 function stoppedProblem({ detail }: EventVerdict, rejected?: readonly EventVerdict[]): Problem {
   const extra = rejected === undefined ? {} : { accepted: 0, rejected }
-  return unavailable(503, partitionStopped, detail, stoppedRetryAfterSeconds, extra)
+  return unavailable(partitionStopped, detail, stoppedRetryAfterSeconds, extra)
 }
 
 /**
@@ -145,15 +141,15 @@ function stoppedProblem({ detail }: EventVerdict, rejected?: readonly EventVerdi
 async function admitted<T>(intake: EventIntake, call: ApiCall, work: (seat: Seat) => Promise<T>): Promise<T> {
   const pressure = intake.pressure()
   if (pressure.kind === 'slow') {
-    throw unavailable(429, 'pipeline_behind', 'The pipeline is behind.', pressure.retryAfterSeconds)
+    throw unavailable('pipeline_behind', 'The pipeline is behind.', pressure.retryAfterSeconds)
   }
   if (pressure.kind === 'stopped') {
-    throw unavailable(503, 'pipeline_stopped', pressure.detail, pressure.retryAfterSeconds)
+    throw unavailable('pipeline_stopped', pressure.detail, pressure.retryAfterSeconds)
   }
   const seat = intake.admission.enter(call.caller.keyId)
   if (seat === undefined) {
     const detail = 'Too many requests are in flight, of this key or in all.'
-    throw unavailable(429, 'too_much_in_flight', detail, intake.limits.retryAfterSeconds)
+    throw unavailable('too_much_in_flight', detail, intake.limits.retryAfterSeconds)
   }
   try {
     return await work(seat)
@@ -179,7 +175,7 @@ async function readEvents(
   const form = formOf(call.headers, body, limits)
   const count = form.kind === 'batch' ? form.batch.rows : form.events.length
   if (count > limits.maxEvents) {
-    throw new Problem(413, 'too_many_events', `Send at most ${limits.maxEvents} events at a time.`)
+    throw new Problem('too_many_events', `Send at most ${limits.maxEvents} events at a time.`)
   }
   const options = {
     partitions: intake.partitions,
@@ -214,12 +210,14 @@ function formOf(headers: IncomingHttpHeaders, body: Buffer, { maxEvents }: Gatew
   return { kind: 'events', events: message.events }
 }
 
+/** The refusal of a body of which no single event can be read. */
 function unreadable({ code, detail }: Rejection): Problem {
   if (code === 'unsupported_content_type') {
-    return new Problem(415, code, detail, { headers: { accept: eventContentTypes.join(', ') } })
+    return new Problem(code, detail, { headers: { accept: eventContentTypes.join(', ') } })
   }
-  if (code === 'body_too_large' || code === 'too_many_events') return new Problem(413, code, detail)
-  return new Problem(400, code, detail, { errors: [{ pointer: '', code, detail }] })
+  const problem = isProblemCode(code) ? code : 'malformed_events'
+  if (meaningOf(problem).status !== 400) return new Problem(problem, detail)
+  return new Problem(problem, detail, { errors: [{ pointer: '', code, detail }] })
 }
 
 /** CloudEvents HTTP binding, section 3: binary mode has `ce-` headers and no CloudEvents content type. */
@@ -271,7 +269,7 @@ function notOnDisk(
     `${accepted} of ${sorted.accepted} events are on disk (${reason}). ` +
     'Send the request again: what has landed is recognised.'
   const extra = { accepted, rejected: sorted.rejected, receipts }
-  return unavailable(503, 'broker_unavailable', detail, intake.limits.retryAfterSeconds, extra)
+  return unavailable('broker_unavailable', detail, intake.limits.retryAfterSeconds, extra)
 }
 
 function report(intake: EventIntake, sorted: SortedEvents, bytes: number): void {

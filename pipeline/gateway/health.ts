@@ -90,5 +90,5 @@ function readinessReply(readiness: Readiness, showChecks: boolean): ApiReply {
   if (readiness.ready) return { status: 200, body: { status: 'ready', ...checks } }
   const failing = readiness.checks.filter(check => !check.ok).map(check => check.name)
   const detail = showChecks && failing.length > 0 ? `Not ready: ${failing.join(', ')}.` : 'Not ready.'
-  throw new Problem(503, 'not_ready', detail, { headers: { 'retry-after': '1' }, extra: checks })
+  throw new Problem('not_ready', detail, { headers: { 'retry-after': '1' }, extra: checks })
 }

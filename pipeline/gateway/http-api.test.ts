@@ -19,9 +19,9 @@ const billing: BillingApi = {
   async create(request) {
     requests.push(request)
     if (request.entityId === 'none')
-      return { kind: 'not_found', code: 'unknown_entity', detail: 'No such entity.' }
+      return { kind: 'refused', code: 'unknown_entity', detail: 'No such entity.' }
     if (request.idempotencyKey === 'used')
-      return { kind: 'conflict', code: 'idempotency_key_reused', detail: 'Another request had this key.' }
+      return { kind: 'refused', code: 'idempotency_key_reused', detail: 'Another request had this key.' }
     const created =
       requests.filter(({ idempotencyKey }) => idempotencyKey === request.idempotencyKey).length < 2
     return { kind: 'ok', value: { run, created } }
@@ -30,11 +30,11 @@ const billing: BillingApi = {
     if (id === 'bug') throw new Error('secret of the implementation')
     return id === 'br_1'
       ? { kind: 'ok', value: run }
-      : { kind: 'not_found', detail: `There is no run ${id}.` }
+      : { kind: 'refused', code: 'not_found', detail: `There is no run ${id}.` }
   },
   list: async () => [run],
   async batches(id, after) {
-    if (id === 'br_old') return { kind: 'gone', code: 'preview_expired', detail: 'It was kept for a day.' }
+    if (id === 'br_old') return { kind: 'refused', code: 'preview_expired', detail: 'It was kept for a day.' }
     const batches = [{ batch_id: `${id}-after-${after ?? 'start'}` }]
     return { kind: 'ok', value: { batches, next_after: null } }
   },

@@ -154,5 +154,5 @@ export class KeyRing implements KeyVerifier {
 
 function outOfReach(): Problem {
   const detail = 'The API key cannot be looked up now: the broker is out of reach. Try again.'
-  return unavailable(503, 'broker_unavailable', detail, retryAfterSeconds)
+  return unavailable('broker_unavailable', detail, retryAfterSeconds)
 }

@@ -1,10 +1,11 @@
 // How the API refuses: application/problem+json (RFC 9457) on every route, 404 and 405 included.
-// Invariants: `code` is stable snake_case text that clients may switch on; no answer shows the message or
-// stack of a bug.
+// The codes and what they mean are in problem-codes.ts; the status follows from the code.
+// Invariant: no answer shows the message or stack of a bug.
 
 import { z } from 'zod'
 import { issueWords } from '../../schemas/issue-words.js'
 import { pointerTo } from '../../schemas/rejection.js'
+import { meaningOf, type ProblemCode } from './problem-codes.js'
 
 export const problemErrorSchema = z.object({
   pointer: z.string().describe('JSON pointer (RFC 6901) into the body, or `?name` for a query parameter'),
@@ -38,13 +39,13 @@ export interface ProblemOptions {
 export class Problem extends Error {
   override readonly name = 'Problem'
   readonly status: number
-  readonly code: string
+  readonly code: ProblemCode
   readonly headers: Readonly<Record<string, string>>
   readonly #options: ProblemOptions
 
-  constructor(status: number, code: string, detail: string, options: ProblemOptions = {}) {
+  constructor(code: ProblemCode, detail: string, options: ProblemOptions = {}) {
     super(detail, options.cause === undefined ? undefined : { cause: options.cause })
-    this.status = status
+    this.status = meaningOf(code).status
     this.code = code
     this.headers = options.headers ?? {}
     this.#options = options
@@ -54,7 +55,7 @@ export class Problem extends Error {
     const { errors, extra } = this.#options
     return {
       type: `urn:weir:problem:${this.code}`,
-      title: titles.get(this.status) ?? 'Refused',
+      title: titleOf(this.status),
       status: this.status,
       code: this.code,
       detail: this.message,
@@ -66,14 +67,13 @@ export class Problem extends Error {
 
 /** A temporary refusal: a later attempt may succeed. `Retry-After` is in whole seconds, at least one. */
 export function unavailable(
-  status: 429 | 503,
-  code: string,
+  code: ProblemCode,
   detail: string,
   retryAfterSeconds: number,
   extra?: Readonly<Record<string, unknown>>,
 ): Problem {
   const seconds = String(Math.max(1, Math.ceil(retryAfterSeconds)))
-  return new Problem(status, code, detail, {
+  return new Problem(code, detail, {
     headers: { 'retry-after': seconds },
     ...(extra === undefined ? {} : { extra }),
   })
@@ -89,11 +89,11 @@ export function invalidRequest(error: z.ZodError, root: '' | '?' = ''): Problem 
       detail: issueWords(issue),
     }))
   })
-  return new Problem(400, 'invalid_request', errors[0]?.detail ?? 'The request is not valid.', { errors })
+  return new Problem('invalid_request', errors[0]?.detail ?? 'The request is not valid.', { errors })
 }
 
 export function malformedBody(detail: string): Problem {
-  return new Problem(400, 'malformed_json', `The body is not JSON: ${detail}`, {
+  return new Problem('malformed_json', `The body is not JSON: ${detail}`, {
     errors: [{ pointer: '', code: 'malformed_json', detail }],
   })
 }
@@ -101,6 +101,10 @@ export function malformedBody(detail: string): Problem {
 function pointerOf(path: readonly PropertyKey[], root: '' | '?'): string {
   if (root === '?') return `?${path.map(String).join('.')}`
   return path.reduce<string>((pointer, key) => pointerTo(pointer, String(key)), '')
+}
+
+export function titleOf(status: number): string {
+  return titles.get(status) ?? 'Refused'
 }
 
 const titles: ReadonlyMap<number, string> = new Map([

@@ -59,7 +59,7 @@ export async function readBody(
   const encoding = (headers['content-encoding'] ?? 'identity').trim().toLowerCase()
   const inflate = encodings.get(encoding)
   if (inflate === undefined && encoding !== 'identity') {
-    throw new Problem(415, 'unsupported_content_encoding', `The content encoding ${encoding} is not taken.`, {
+    throw new Problem('unsupported_content_encoding', `The content encoding ${encoding} is not taken.`, {
       headers: { 'accept-encoding': acceptedEncodings.join(', ') },
     })
   }
@@ -80,7 +80,7 @@ async function decompress(bytes: Buffer, inflate: Inflate, maxBytes: number): Pr
   } catch (cause) {
     const code = cause instanceof Error ? Reflect.get(cause, 'code') : undefined
     if (code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(maxBytes, 'the decompressed body')
-    throw new Problem(400, 'malformed_encoding', 'The body is not what its Content-Encoding says.', { cause })
+    throw new Problem('malformed_encoding', 'The body is not what its Content-Encoding says.', { cause })
   }
 }
 
@@ -120,19 +120,19 @@ function collect(stream: Readable, limits: BodyLimits): Promise<Buffer> {
 }
 
 function tooSlow(): Problem {
-  return new Problem(408, 'request_timeout', 'The body did not come in time.', {
+  return new Problem('request_timeout', 'The body did not come in time.', {
     headers: { connection: 'close' },
   })
 }
 
 function noRoom({ retryAfterSeconds }: BodyLimits): Problem {
   const detail = 'Too many events are in flight, of this key or in all.'
-  return unavailable(429, 'too_much_in_flight', detail, retryAfterSeconds)
+  return unavailable('too_much_in_flight', detail, retryAfterSeconds)
 }
 
 /** Asks the client to close, because the rest of its body will not be read. */
 function tooLarge(maxBytes: number, what: string): Problem {
-  return new Problem(413, 'body_too_large', `Send at most ${maxBytes} bytes at a time; ${what} is larger.`, {
+  return new Problem('body_too_large', `Send at most ${maxBytes} bytes at a time; ${what} is larger.`, {
     headers: { connection: 'close' },
   })
 }

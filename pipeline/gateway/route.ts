@@ -83,7 +83,7 @@ const controlBodyTimeoutMs = 10_000
 export async function readJson<T extends z.ZodType>(call: ApiCall, schema: T): Promise<z.output<T>> {
   const type = call.headers['content-type']
   if (type !== undefined && !/^application\/(?:[\w.-]+\+)?json\b/i.test(type)) {
-    throw new Problem(415, 'unsupported_content_type', 'The body is application/json.', {
+    throw new Problem('unsupported_content_type', 'The body is application/json.', {
       headers: { accept: jsonType },
     })
   }

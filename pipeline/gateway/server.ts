@@ -19,6 +19,7 @@ import { type Authentication, authorize } from './authorize.js'
 import { capConnections } from './connection-cap.js'
 import type { GatewayLimits } from './limits.js'
 import { Problem, unavailable } from './problem.js'
+import type { ProblemCode } from './problem-codes.js'
 import { ClientGone } from './read-body.js'
 import type { ApiReply, ApiRoute } from './route.js'
 import { type Caller, unknownCaller } from './scopes.js'
@@ -112,24 +113,30 @@ function bytesOf(text: string): Buffer {
   return Buffer.from(text, 'utf8')
 }
 
+/** Refusals of Fastify itself, by status. */
+const frameworkCodes: ReadonlyMap<number, ProblemCode> = new Map([
+  [413, 'body_too_large'],
+  [414, 'uri_too_long'],
+  [415, 'unsupported_content_type'],
+])
+
 function problemOf(error: unknown, options: HttpServerOptions, request: FastifyRequest): Problem {
   if (error instanceof Problem) return error
   if (error instanceof ClientGone) {
     options.telemetry.clientGone()
-    return new Problem(400, 'client_gone', error.message, { headers: { connection: 'close' } })
+    return new Problem('client_gone', error.message, { headers: { connection: 'close' } })
   }
   const status = (error as Partial<FastifyError>).statusCode ?? 500
   if (status >= 400 && status < 500) {
-    const code = status === 415 ? 'unsupported_content_type' : 'bad_request'
-    return new Problem(status, code, (error as Error).message)
+    return new Problem(frameworkCodes.get(status) ?? 'bad_request', (error as Error).message)
   }
   options.log.error({ err: error, method: request.method, url: request.url }, 'a request failed by a bug')
-  return new Problem(500, 'internal_error', 'Weir failed to answer; the log has the cause.')
+  return new Problem('internal_error', 'Weir failed to answer; the log has the cause.')
 }
 
 function shuttingDown(): Problem {
-  const problem = unavailable(503, 'draining', 'Weir is shutting down.', 2)
-  return new Problem(503, problem.code, problem.message, {
+  const problem = unavailable('draining', 'Weir is shutting down.', 2)
+  return new Problem(problem.code, problem.message, {
     headers: { ...problem.headers, connection: 'close' },
   })
 }
@@ -138,9 +145,9 @@ function shuttingDown(): Problem {
 function unknownRoute(routes: readonly ApiRoute[], request: FastifyRequest): Problem {
   const path = request.url.split('?', 1)[0]!
   const methods = routes.filter(route => patternOf(route.path).test(path)).map(route => route.method)
-  if (methods.length === 0) return new Problem(404, 'not_found', 'There is no such resource.')
+  if (methods.length === 0) return new Problem('not_found', 'There is no such resource.')
   const allowed = methods.includes('GET') ? [...methods, 'HEAD'] : methods
-  return new Problem(405, 'method_not_allowed', `Allowed here: ${allowed.join(', ')}.`, {
+  return new Problem('method_not_allowed', `Allowed here: ${allowed.join(', ')}.`, {
     headers: { allow: allowed.join(', ') },
   })
 }
@@ -165,8 +172,7 @@ function answerBrokenHttp(error: Error & { code?: string }, socket: Socket): voi
 
 function brokenHttp(code: string | undefined): Problem {
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
-    return new Problem(408, 'request_timeout', 'The request did not come in time.')
-  if (code === 'HPE_HEADER_OVERFLOW')
-    return new Problem(431, 'headers_too_large', 'The headers are too large.')
-  return new Problem(400, 'bad_request', 'This is not HTTP/1.1.')
+    return new Problem('request_timeout', 'The request did not come in time.')
+  if (code === 'HPE_HEADER_OVERFLOW') return new Problem('headers_too_large', 'The headers are too large.')
+  return new Problem('bad_request', 'This is not HTTP/1.1.')
 }

@@ -125,7 +125,7 @@ function rotateRoute(kv: KV, nowMs: () => number): ApiRoute {
         case 'not_found':
           throw noSuchKey()
         case 'not_in_force':
-          throw new Problem(409, 'key_not_in_force', 'The key was revoked or has expired; make a new one.')
+          throw new Problem('key_not_in_force', 'The key was revoked or has expired; make a new one.')
         default:
           return rotated satisfies never
       }
@@ -155,7 +155,6 @@ function revokeRoute(kv: KV, nowMs: () => number): ApiRoute {
           throw noSuchKey()
         case 'last_admin_key':
           throw new Problem(
-            409,
             'last_admin_key',
             'This is the last key with the scope admin. Make another one first, or rotate this one.',
           )
@@ -171,7 +170,7 @@ function expiryOf(text: string | null | undefined, nowMs: number): { readonly ex
   const expiresAtMs = Date.parse(text)
   if (expiresAtMs > nowMs) return { expiresAtMs }
   const detail = 'The expiry is not in the future.'
-  throw new Problem(400, 'invalid_request', detail, {
+  throw new Problem('invalid_request', detail, {
     errors: [{ pointer: '/expires_at', code: 'invalid_request', detail }],
   })
 }
@@ -188,5 +187,5 @@ function viewOf({ sha256: _hash, ...key }: ApiKeyRecord, nowMs: number) {
 }
 
 function noSuchKey(): Problem {
-  return new Problem(404, 'not_found', 'There is no such key.')
+  return new Problem('not_found', 'There is no such key.')
 }

@@ -1,0 +1,138 @@
+// Every code that the API refuses a request with: its status, what it means, and the headers that come with it. The
+// OpenAPI document tells them from here.
+// Invariants: a code never changes its name or status; no problem is sent whose code is not here.
+
+export interface ProblemMeaning {
+  readonly status: number
+  /** One or two sentences for whoever gets it: what is wrong, and what to do where that is not plain. */
+  readonly meaning: string
+  readonly headers?: readonly ProblemHeader[]
+}
+
+/** Headers that a problem carries, and what each says. */
+export const problemHeaders = {
+  'retry-after': 'After how many seconds the request may be sent again',
+  'www-authenticate':
+    'RFC 6750: the scheme, what is wrong with the key, and the scopes that would be sufficient',
+  accept: 'The content types that are taken',
+  'accept-encoding': 'The content encodings that are taken',
+  allow: 'The methods that are taken here',
+} as const
+
+export type ProblemHeader = keyof typeof problemHeaders
+
+export const problemCodes = {
+  // the request as HTTP
+  bad_request: {
+    status: 400,
+    meaning: 'The request is not HTTP/1.1, or its path is not percent-encoded UTF-8.',
+  },
+  client_gone: { status: 400, meaning: 'The client closed the connection before its body had come.' },
+  request_timeout: { status: 408, meaning: 'The request, or its body, did not come in time.' },
+  uri_too_long: { status: 414, meaning: 'A part of the path is longer than any id.' },
+  headers_too_large: { status: 431, meaning: 'The headers are larger than 16 kB in all.' },
+  not_found: { status: 404, meaning: 'There is no such resource; the detail says which.' },
+  method_not_allowed: {
+    status: 405,
+    meaning: 'The path exists, but not with this method.',
+    headers: ['allow'],
+  },
+  // the key
+  missing_api_key: {
+    status: 401,
+    meaning: 'The request has no API key. Send Authorization: Bearer weir_….',
+    headers: ['www-authenticate'],
+  },
+  invalid_token: {
+    status: 401,
+    meaning: 'The API key is not known, was revoked or has expired.',
+    headers: ['www-authenticate'],
+  },
+  insufficient_scope: {
+    status: 403,
+    meaning: 'The API key lacks the scope that this call needs.',
+    headers: ['www-authenticate'],
+  },
+  // the body and the parameters
+  invalid_request: {
+    status: 400,
+    meaning: 'The body, a parameter or a header is not as described; `errors` names each fault.',
+  },
+  malformed_json: { status: 400, meaning: 'The body is not JSON.' },
+  malformed_arrow: { status: 400, meaning: 'The body is not an Arrow IPC stream of usage events.' },
+  malformed_events: {
+    status: 400,
+    meaning: 'Events of the request are malformed, and none was taken; `errors` names each fault.',
+  },
+  malformed_encoding: { status: 400, meaning: 'The body is not what its Content-Encoding says.' },
+  body_too_large: { status: 413, meaning: 'The body is larger than is taken at a time; send it in parts.' },
+  too_many_events: { status: 413, meaning: 'The request has more events than are taken at a time.' },
+  unsupported_content_type: {
+    status: 415,
+    meaning: 'The Content-Type is none that is taken here.',
+    headers: ['accept'],
+  },
+  unsupported_content_encoding: {
+    status: 415,
+    meaning: 'The Content-Encoding is none that is taken.',
+    headers: ['accept-encoding'],
+  },
+  // what the request asks for
+  unknown_entity: { status: 404, meaning: 'No customer and no subscription has or had this entity.' },
+  idempotency_key_reused: {
+    status: 409,
+    meaning: 'The Idempotency-Key belongs to another request: use another key for another request.',
+  },
+  preview: { status: 409, meaning: 'The run is a preview: there is nothing to acknowledge.' },
+  key_not_in_force: { status: 409, meaning: 'The API key was revoked or has expired: make a new one.' },
+  last_admin_key: {
+    status: 409,
+    meaning: 'It is the last API key with the scope admin: without it nobody could make keys.',
+  },
+  preview_expired: { status: 410, meaning: 'The batches of a preview are kept for a day, and are gone.' },
+  batch_purged: { status: 410, meaning: 'The stream BILLING no longer holds the batch.' },
+  cutoff_in_future: {
+    status: 422,
+    meaning: 'The cutoff lies in the future: events up to it may still come.',
+  },
+  // not now
+  pipeline_behind: {
+    status: 429,
+    meaning: 'The pipeline is behind; nothing was taken.',
+    headers: ['retry-after'],
+  },
+  too_much_in_flight: {
+    status: 429,
+    meaning: 'Too many requests or bytes are in flight, of this key or in all; nothing was taken.',
+    headers: ['retry-after'],
+  },
+  pipeline_stopped: {
+    status: 503,
+    meaning: 'Every partition has stopped; nothing was taken.',
+    headers: ['retry-after'],
+  },
+  partition_stopped: {
+    status: 503,
+    meaning:
+      'The partition of these customers has stopped; nothing of them was taken. Others are not affected.',
+    headers: ['retry-after'],
+  },
+  broker_unavailable: {
+    status: 503,
+    meaning: 'The broker does not answer. Send the request again: what it has on disk is recognised.',
+    headers: ['retry-after'],
+  },
+  not_ready: { status: 503, meaning: 'Events are not taken now.', headers: ['retry-after'] },
+  draining: { status: 503, meaning: 'Weir is shutting down.', headers: ['retry-after'] },
+  internal_error: { status: 500, meaning: 'A bug in Weir; its log has the cause.' },
+} as const satisfies Readonly<Record<string, ProblemMeaning>>
+
+export type ProblemCode = keyof typeof problemCodes
+
+export function meaningOf(code: ProblemCode): ProblemMeaning {
+  return problemCodes[code]
+}
+
+export function isProblemCode(code: string): code is ProblemCode {
+  return Object.hasOwn(problemCodes, code)
+}
