@@ -199,7 +199,7 @@ type Form =
 function formOf(headers: IncomingHttpHeaders, body: Buffer, { maxEvents }: GatewayLimits): Form {
   if (isBinaryMode(headers)) return { kind: 'events', events: [binaryModeEvent(headers, body)] }
   const contentType = headers['content-type']
-  if (messageFormOf(contentType) === 'usage_batch') {
+  if (messageFormOf(contentType, body) === 'usage_batch') {
     const decoded = decodeUsageBatch(body)
     if (decoded.kind === 'rejected') throw unreadable(decoded.rejection)
     return { kind: 'batch', batch: decoded.batch }

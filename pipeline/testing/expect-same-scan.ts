@@ -35,7 +35,7 @@ export function expectSame(
   strictEqual(scan.count, general.events.length)
   let plain = 0
   for (const [event, item] of general.events.entries()) {
-    if (messageFormOf(contentType) !== 'usage_batch') expectSameBytes(scan, event, item)
+    if (messageFormOf(contentType, message) !== 'usage_batch') expectSameBytes(scan, event, item)
     const isPlain = scan.plain[event] === 1
     const valid = item.kind === 'ok' ? validateEvent(item.value, arrivalMs) : item
     if (isPlain) plain += 1

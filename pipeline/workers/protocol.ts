@@ -153,7 +153,7 @@ export function unpackMessages(packed: PackedMessages): InputMessage[] {
       bytes: packed.bytes.subarray(start, end),
       ...(contentType === undefined ? {} : { contentType }),
     }
-    messages.push(contentEncoding === undefined ? message : decompress({ ...message, contentEncoding }))
+    messages.push(decompress(contentEncoding === undefined ? message : { ...message, contentEncoding }))
     start = end
   }
   return messages

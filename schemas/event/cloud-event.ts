@@ -33,7 +33,7 @@ export type ParsedMessage =
 
 /**
  * The events of one message: an object, an array, NDJSON, or a usage batch in Arrow. Without a content type
- * (a file, a NATS message) the text shows the form. A broken NDJSON line or row is refused alone and keeps
+ * (a file, a NATS message) the bytes show the form. A broken NDJSON line or row is refused alone and keeps
  * its index in `events`. A message of more than `maxEvents` is refused before any event is parsed.
  */
 export function parseMessage(
@@ -41,7 +41,7 @@ export function parseMessage(
   contentType?: string,
   maxEvents = Number.POSITIVE_INFINITY,
 ): ParsedMessage {
-  const form = messageFormOf(contentType)
+  const form = messageFormOf(contentType, body)
   if (form === 'usage_batch') {
     const decoded = decodeUsageBatch(body)
     if (decoded.kind !== 'ok') return decoded

@@ -26,9 +26,12 @@ const forms: ReadonlyMap<string, MessageForm> = new Map([
 /** The media types that a body of events may have. */
 export const eventTypes: readonly string[] = [...forms.keys()]
 
-/** Undefined: such a body is refused. Without a content type (file, NATS message) the text shows the form. */
-export function messageFormOf(contentType: string | undefined): MessageForm | undefined {
-  if (contentType === undefined) return 'detect'
+/**
+ * Undefined: such a body is refused. Without a content type (file, NATS message) the first bytes show an Arrow stream,
+ * and of everything else the text shows the form.
+ */
+export function messageFormOf(contentType: string | undefined, body?: Uint8Array): MessageForm | undefined {
+  if (contentType === undefined) return isArrowStream(body) ? 'usage_batch' : 'detect'
   const known = forms.get(contentType)
   if (known !== undefined) return known
   const { type, charset } = mediaTypeOf(contentType)
@@ -43,6 +46,21 @@ export function isJsonType(type: string): boolean {
 
 export function isGzip(encoding: string): boolean {
   return /^\s*(?:x-)?gzip\s*$/i.test(encoding)
+}
+
+/** The encoding that a message names, or, when it names none, gzip where its first bytes are those of gzip. */
+export function encodingOf(contentEncoding: string | undefined, body: Uint8Array): string | undefined {
+  return contentEncoding ?? (hasGzipHeader(body) ? 'gzip' : undefined)
+}
+
+/** RFC 1952: two magic bytes, and 8 for deflate, its only method. No UTF-8 text begins so. */
+function hasGzipHeader(body: Uint8Array): boolean {
+  return body[0] === 0x1f && body[1] === 0x8b && body[2] === 8
+}
+
+/** Arrow IPC: each message of a stream begins with the continuation marker. No UTF-8 text holds such a byte. */
+function isArrowStream(body: Uint8Array | undefined): boolean {
+  return body?.[0] === 0xff && body[1] === 0xff && body[2] === 0xff && body[3] === 0xff
 }
 
 export interface MediaType {

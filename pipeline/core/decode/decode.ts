@@ -105,7 +105,7 @@ function validated(value: unknown, arrivedAtMs: number): Decoded {
 
 /** The beginning of a message that cannot be read, for its dead letter: as text, or in base64 when it is binary. */
 function unreadable({ bytes, contentType, contentEncoding }: InputMessage): string {
-  const isBinary = contentEncoding !== undefined || messageFormOf(contentType) === 'usage_batch'
+  const isBinary = contentEncoding !== undefined || messageFormOf(contentType, bytes) === 'usage_batch'
   const kept = Buffer.from(bytes.subarray(0, isBinary ? (unreadableBytesKept / 4) * 3 : unreadableBytesKept))
   return kept.toString(isBinary ? 'base64' : 'utf8')
 }

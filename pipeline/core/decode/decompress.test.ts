@@ -40,6 +40,19 @@ test('a bomb is refused, whether it says what it holds or not', () => {
   expect(decompress(message(exact, 'gzip')).bytes.length).toBe(maxPlainBytes)
 })
 
+test('gzip that nobody named is opened within the same bounds', () => {
+  const whole = gzipSync(JSON.stringify(event))
+  const [unpacked] = unpackMessages(packMessages([message(whole)]))
+  expect(decodeMessages([unpacked!]).map(one => one.kind)).toEqual(['event'])
+  const bomb = message(gzipSync(Buffer.alloc(maxPlainBytes + 1)))
+  expect(plainLength(bomb)).toBe(maxPlainBytes)
+  const refused = decompress(bomb)
+  expect(refused.refusal?.code).toBe('body_too_large')
+  expect(decodeMessages([refused])).toMatchObject([
+    { raw: Buffer.from(bomb.bytes).toString('base64').slice(0, 4096) },
+  ])
+})
+
 test('what is not gzip, or not gzip alone, is one dead letter', () => {
   const whole = gzipSync(JSON.stringify(event))
   expect(codeOf(Buffer.from('{}'), 'gzip')).toBe('malformed_encoding')

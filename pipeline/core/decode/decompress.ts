@@ -1,9 +1,10 @@
-// Decompresses a message that its producer sent with a content encoding; the other stages see plain messages only.
+// Decompresses a message that its producer sent with a content encoding, or as gzip without saying so; the other stages
+// see plain messages only.
 // Invariants: the plain length is known before, from the length at the end of the gzip data, and a message that holds more
 // is refused, so memory is bounded whatever was sent; nothing throws.
 
 import { gunzipSync } from 'node:zlib'
-import { isGzip } from '../../../schemas/event/media-types.js'
+import { encodingOf, isGzip } from '../../../schemas/event/media-types.js'
 import { type Rejection, rejected } from '../../../schemas/rejection.js'
 import type { InputMessage } from './decode.js'
 
@@ -15,29 +16,32 @@ const leastGzipBytes = 18
 
 /** Bytes that the message takes once it is plain; never less than it takes now. */
 export function plainLength({ bytes, contentEncoding }: InputMessage): number {
-  if (contentEncoding === undefined || !isGzip(contentEncoding)) return bytes.length
+  const encoding = encodingOf(contentEncoding, bytes)
+  if (encoding === undefined || !isGzip(encoding)) return bytes.length
   return Math.max(bytes.length, Math.min(saidLength(bytes), maxPlainBytes))
 }
 
 /** The plain message, or the message with the reason why it cannot be read. */
 export function decompress(message: InputMessage): InputMessage {
-  const { contentEncoding, ...plain } = message
-  const encoding = (contentEncoding ?? 'identity').trim().toLowerCase()
+  const contentEncoding = encodingOf(message.contentEncoding, message.bytes)
+  if (contentEncoding === undefined) return message
+  const { contentEncoding: _, ...plain } = message
+  const encoding = contentEncoding.trim().toLowerCase()
   if (encoding === 'identity' || encoding === '') return plain
   if (!isGzip(encoding)) {
     const detail = `The content encoding ${JSON.stringify(contentEncoding)} is not taken; gzip is.`
-    return refused(message, rejected('unsupported_content_encoding', detail).rejection)
+    return refused(message, contentEncoding, rejected('unsupported_content_encoding', detail).rejection)
   }
   const length = saidLength(message.bytes)
   if (length > maxPlainBytes) {
     const detail = `By its own word the message has ${length} bytes when it is decompressed; ${maxPlainBytes} are taken.`
-    return refused(message, rejected('body_too_large', detail).rejection)
+    return refused(message, contentEncoding, rejected('body_too_large', detail).rejection)
   }
   try {
     return { ...plain, bytes: gunzipSync(message.bytes, { maxOutputLength: Math.max(1, length) }) }
   } catch {
     const detail = 'The message is not one member of gzip, with its length at its end.'
-    return refused(message, rejected('malformed_encoding', detail).rejection)
+    return refused(message, contentEncoding, rejected('malformed_encoding', detail).rejection)
   }
 }
 
@@ -47,6 +51,7 @@ function saidLength(bytes: Uint8Array): number {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(bytes.length - 4, true)
 }
 
-function refused(message: InputMessage, refusal: Rejection): InputMessage {
-  return { ...message, refusal }
+/** Keeps the encoding, which tells that the bytes are not text. */
+function refused(message: InputMessage, contentEncoding: string, refusal: Rejection): InputMessage {
+  return { ...message, contentEncoding, refusal }
 }

@@ -50,7 +50,7 @@ export class UsageScanner {
    * message of lines, any line that is not blank; a row of an Arrow batch has no bytes of its own.
    */
   scan(message: Uint8Array, contentType: string | undefined): ScannedEvents | undefined {
-    const form = messageFormOf(contentType)
+    const form = messageFormOf(contentType, message)
     if (form === 'usage_batch') return this.#batch.scan(message) ? this.#columns : undefined
     if (form === undefined || !isUtf8(message)) return undefined
     const walk = this.#walk

@@ -30,6 +30,11 @@ const zipped =
     return { ...rest, bytes: gzipSync(bytes), contentEncoding: 'gzip' }
   }
 
+/** The same bytes without a word about what they are, as many a NATS client sends them. */
+const unnamed =
+  (form: Form): Form =>
+  events => ({ bytes: form(events).bytes })
+
 function bench(): TestBench {
   const made = new TestBench({ dedupeHorizonMs: 35 * 86_400_000, futureToleranceMs: 300_000 })
   made.send([created()])
@@ -46,6 +51,8 @@ function send(to: TestBench, events: readonly TestEvent[], form: Form) {
   const metering = unpackMessages(packMessages(messages))
   return to.core.process({ nowMs: arrivalMs, commit: to.commit, ...none, metering })
 }
+
+const forms = [asLines, asRows, zipped(asRows), zipped(asLines)]
 
 const month = Array.from({ length: 200 }, (_, i) => {
   const time = new Date(Date.UTC(2026, 0, 1 + (i % 19), i % 24, i % 60, 0, i)).toISOString()
@@ -65,8 +72,8 @@ const month = Array.from({ length: 200 }, (_, i) => {
   return usage(time, i, more[i % more.length])
 })
 
-test('rows of Arrow give the same charges, rows, dead letters and counts as lines of JSON, plain or compressed', () => {
-  const [lines, ...others] = [asLines, asRows, zipped(asRows), zipped(asLines)].map(form => {
+test('rows of Arrow give the same charges, rows, dead letters and counts as lines of JSON, plain or compressed, named or not', () => {
+  const [lines, ...others] = [...forms, ...forms.map(unnamed)].map(form => {
     const one = bench()
     const output = send(one, [...month, ...month.slice(0, 30)], form)
     const deadLetters = one.deadLetters.map(({ payload, ...row }) => ({ ...row, raw: JSON.parse(payload) }))
