@@ -2,11 +2,27 @@
 // billing-runs.ts implements.
 
 import { z } from 'zod'
-import { jsonType } from '../../schemas/event/media-types.js'
 import { instantFault, instantFaultText, parseInstant } from '../../schemas/time.js'
 import { Problem } from '../gateway/problem.js'
 import type { ProblemCode } from '../gateway/problem-codes.js'
-import { type ApiCall, type ApiReply, type ApiRoute, needs, readJson, readQuery } from '../gateway/route.js'
+import {
+  type ApiCall,
+  type ApiReply,
+  type ApiRoute,
+  type ApiTag,
+  jsonBody,
+  needs,
+  readJson,
+  readQuery,
+} from '../gateway/route.js'
+import {
+  acknowledgedExample,
+  acknowledgedSchema,
+  batchPageExample,
+  batchPageSchema,
+  runExample,
+  runSchema,
+} from './run-shapes.js'
 
 export interface BillingRunRequest {
   readonly cutoffNs: bigint
@@ -75,29 +91,30 @@ const createBody = z
   })
   .meta({ id: 'BillingRunRequest' })
 
-const runSchema = z
-  .looseObject({
-    billing_run_id: z.string(),
-    cutoff: z.iso.datetime({ offset: true }),
-    entity_id: z.string().nullable(),
-    preview: z.boolean().optional(),
-    status: z.string(),
-  })
-  .meta({ id: 'BillingRun' })
-
-const batchSchema = z.looseObject({ batch_id: z.string() }).meta({
-  id: 'BillingBatch',
-  description: 'batch_id, billing_run_id, entity_id, currency, number, of, lines, control',
+const billingTag: ApiTag = {
+  name: 'Billing runs',
+  description: 'Sealing the charges that are due into batches, and taking the batches.',
+}
+const runId = z
+  .string()
+  .describe('A billing_run_id')
+  .meta({ examples: [runExample.billing_run_id] })
+const batchId = z.string().meta({ examples: [acknowledgedExample.batch_id] })
+const runParams = z.object({ id: runId })
+const batchParams = z.object({ id: runId, batch_id: batchId.describe('A batch_id of the run') })
+const batchesQuery = z.object({
+  after: z.string().min(1).max(256).optional().describe('A batch_id: the page begins behind it'),
 })
-const pageSchema = z
-  .object({ batches: z.array(batchSchema), next_after: z.string().nullable() })
-  .meta({ id: 'BillingBatchPage' })
+const idempotencyHeader = z.object({
+  'Idempotency-Key': z
+    .string()
+    .min(1)
+    .max(255)
+    .optional()
+    .describe('The same key and body give the same run, however often they are sent'),
+})
 
-const runParams = z.object({ id: z.string() })
-const batchParams = z.object({ id: z.string(), batch_id: z.string() })
-const batchesQuery = z.object({ after: z.string().min(1).max(256).optional().describe('A batch_id') })
-const idempotencyHeader = z.object({ 'Idempotency-Key': z.string().min(1).max(255).optional() })
-
+const location = { location: 'The path of the run.' }
 const read = needs('read', 'billing')
 const billingScope = needs('billing')
 
@@ -117,13 +134,23 @@ function createRoute(billing: BillingApi): ApiRoute {
     path: '/v1/billing-runs',
     access: billingScope,
     operationId: 'createBillingRun',
-    summary: 'Seal the charges that are due by the cutoff, and adjust what was billed and has changed',
+    tag: billingTag,
+    summary: 'Bill what is due',
+    description:
+      'Seals the charges that are due by the cutoff and not billed yet, and adjusts what was billed and has changed since. ' +
+      'A run of all entities answers at once and goes on by itself; a run of one entity, and a preview, wait up to 10 s.',
     headers: idempotencyHeader,
-    body: { contentTypes: [jsonType], schema: createBody },
+    body: jsonBody(createBody, { cutoff: runExample.cutoff, entity_id: 'de' }),
     responses: {
-      201: { description: 'The run was created', schema: runSchema },
-      200: { description: 'The same request came before; this is its run', schema: runSchema },
+      201: { description: 'The run was created.', schema: runSchema, example: runExample, headers: location },
+      200: {
+        description: 'The same request came before; this is its run.',
+        schema: runSchema,
+        example: runExample,
+        headers: location,
+      },
     },
+    problems: ['invalid_request', 'cutoff_in_future', 'unknown_entity', 'idempotency_key_reused'],
     async handle(call: ApiCall): Promise<ApiReply> {
       const idempotencyKey = readIdempotencyKey(call)
       const body = await readJson(call, createBody)
@@ -146,9 +173,15 @@ function listRoute(billing: BillingApi): ApiRoute {
     path: '/v1/billing-runs',
     access: read,
     operationId: 'listBillingRuns',
+    tag: billingTag,
     summary: 'All billing runs',
+    description: 'In the order in which they were asked for, previews too.',
     responses: {
-      200: { description: 'The runs', schema: z.object({ billing_runs: z.array(runSchema) }) },
+      200: {
+        description: 'The runs.',
+        schema: z.object({ billing_runs: z.array(runSchema) }),
+        example: { billing_runs: [runExample] },
+      },
     },
     handle: async () => ({ status: 200, body: { billing_runs: await billing.list() } }),
   }
@@ -160,9 +193,12 @@ function getRoute(billing: BillingApi): ApiRoute {
     path: '/v1/billing-runs/{id}',
     access: read,
     operationId: 'getBillingRun',
-    summary: 'One billing run: its status and totals',
+    tag: billingTag,
+    summary: 'One billing run',
+    description: 'Its status, what it waits for, and its totals by entity and currency.',
     params: runParams,
-    responses: { 200: { description: 'The run', schema: runSchema } },
+    responses: { 200: { description: 'The run.', schema: runSchema, example: runExample } },
+    problems: ['not_found'],
     handle: async call => ({ status: 200, body: valueOrProblem(await billing.get(call.params['id'] ?? '')) }),
   }
 }
@@ -173,17 +209,20 @@ function batchesRoute(billing: BillingApi): ApiRoute {
     path: '/v1/billing-runs/{id}/batches',
     access: read,
     operationId: 'listBillingBatches',
-    summary: 'The sealed batches of a run, a page at a time',
+    tag: billingTag,
+    summary: 'The batches of a run',
+    description:
+      'Sealed batches, in order, a page at a time: ask again with `after` set to `next_after` until that is null.',
     params: runParams,
     query: batchesQuery,
     responses: {
-      200: { description: 'The batches that follow `after`', schema: pageSchema },
-      404: { description: 'There is no such run, or it has no batch `after`' },
-      410: {
-        description:
-          '`preview_expired`: the batches of a preview are kept for a day. `batch_purged`: `BILLING` no longer holds one',
+      200: {
+        description: 'The batches that follow `after`.',
+        schema: batchPageSchema,
+        example: batchPageExample,
       },
     },
+    problems: ['not_found', 'preview_expired', 'batch_purged'],
     async handle(call: ApiCall): Promise<ApiReply> {
       const { after } = readQuery(call, batchesQuery)
       return { status: 200, body: valueOrProblem(await billing.batches(call.params['id'] ?? '', after)) }
@@ -197,9 +236,14 @@ function ackRoute(billing: BillingApi): ApiRoute {
     path: '/v1/billing-runs/{id}/batches/{batch_id}/ack',
     access: billingScope,
     operationId: 'acknowledgeBillingBatch',
-    summary: 'Say that a batch is taken; saying it again changes nothing',
+    tag: billingTag,
+    summary: 'Acknowledge a batch',
+    description: 'Says that the batch is taken. Saying it again changes nothing, and answers the same.',
     params: batchParams,
-    responses: { 200: { description: 'Acknowledged', schema: z.looseObject({}) } },
+    responses: {
+      200: { description: 'Acknowledged.', schema: acknowledgedSchema, example: acknowledgedExample },
+    },
+    problems: ['not_found', 'preview'],
     async handle(call: ApiCall): Promise<ApiReply> {
       const answer = await billing.ack(call.params['id'] ?? '', call.params['batch_id'] ?? '')
       return { status: 200, body: valueOrProblem(answer) }

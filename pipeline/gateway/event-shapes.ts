@@ -11,10 +11,15 @@ import {
 } from '../../schemas/event/media-types.js'
 import { optionalColumns, requiredColumns } from '../../schemas/usage-batch/usage-batch-schema.js'
 import { problemErrorSchema } from './problem.js'
+import type { ApiBodyDoc } from './route.js'
 
-const jsonContentTypes: readonly string[] = [cloudEventType, cloudEventsType, jsonType, ndjsonType]
-
-export const eventContentTypes: readonly string[] = [...jsonContentTypes, usageBatchType]
+export const eventContentTypes: readonly string[] = [
+  cloudEventType,
+  cloudEventsType,
+  jsonType,
+  ndjsonType,
+  usageBatchType,
+]
 
 const name = z.string().min(1).max(256)
 
@@ -33,15 +38,36 @@ export const cloudEventSchema = z
   })
   .meta({ id: 'CloudEvent', description: 'CloudEvents 1.0, JSON' })
 
-export const eventBody = {
-  contentTypes: jsonContentTypes,
-  schema: z.union([cloudEventSchema, z.array(cloudEventSchema)]),
-  binary: {
-    contentType: usageBatchType,
-    description:
-      `An Arrow IPC stream. Columns of utf8 (plain, large or by a dictionary): ${requiredColumns.join(', ')}; ` +
+const usageExample = {
+  specversion: '1.0',
+  id: 'req-1',
+  source: 'api.example.com',
+  type: 'llm.request',
+  subject: 'acme',
+  time: '2026-01-31T23:59:59.5Z',
+  data: { tokens: 1201, region: 'eu' },
+}
+
+const ndjsonSchema = z.string().describe('One CloudEvent in each line.')
+const arrowSchema = z
+  .unknown()
+  .describe(
+    `An Arrow IPC stream. Columns of utf8 (plain, large or by a dictionary): ${requiredColumns.join(', ')}; ` +
       `optional and nullable: time (or a timestamp in UTC), ${optionalColumns.join(', ')}. data is JSON text. ` +
       'A row means what the JSON event with these attributes means.',
+  )
+
+export const eventBody: ApiBodyDoc = {
+  required: true,
+  content: {
+    [cloudEventType]: { schema: cloudEventSchema, example: usageExample },
+    [cloudEventsType]: {
+      schema: z.array(cloudEventSchema),
+      example: [usageExample, { ...usageExample, id: 'req-2', data: { tokens: 7, region: 'us' } }],
+    },
+    [jsonType]: { schema: z.union([cloudEventSchema, z.array(cloudEventSchema)]), example: usageExample },
+    [ndjsonType]: { schema: ndjsonSchema, example: `${JSON.stringify(usageExample)}\n` },
+    [usageBatchType]: { schema: arrowSchema },
   },
 }
 
@@ -59,7 +85,7 @@ const verdictSchema = z
   .object({
     index: z.int().min(0).describe('Place in the request, from 0'),
     id: z.string().nullable(),
-    code: z.string(),
+    code: z.string().describe('Stable: why this event was refused'),
     detail: z.string(),
     pointer: z.string().optional().describe('JSON pointer into the event'),
     errors: z.array(problemErrorSchema).optional().describe('Of a catalog: everything that is wrong'),
@@ -82,3 +108,20 @@ export const eventsAcceptedSchema = z
     receipts: z.array(receiptSchema),
   })
   .meta({ id: 'EventsAccepted' })
+
+/** What a 503 says of the part of the request that is on disk. */
+export const partlyTaken = eventsAcceptedSchema.partial()
+
+export const acceptedExample = {
+  accepted: 1,
+  rejected: [
+    {
+      index: 1,
+      id: 'req-2',
+      code: 'missing_attribute',
+      detail: 'The attribute subject is missing.',
+      pointer: '/subject',
+    },
+  ],
+  receipts: [{ stream: 'METERING', partition: 3, stream_sequence: 4711, count: 1 }],
+}

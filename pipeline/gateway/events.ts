@@ -17,12 +17,19 @@ import type { Admission, Seat } from './admission.js'
 import { streamScopes } from './chunk-builder.js'
 import type { EventChunk } from './event-chunk.js'
 import type { ChunkOutcome, EventPublisher, Receipt } from './event-publisher.js'
-import { binaryHeaders, eventBody, eventContentTypes, eventsAcceptedSchema } from './event-shapes.js'
+import {
+  acceptedExample,
+  binaryHeaders,
+  eventBody,
+  eventContentTypes,
+  eventsAcceptedSchema,
+  partlyTaken,
+} from './event-shapes.js'
 import type { GatewayLimits } from './limits.js'
 import { malformedBody, Problem, unavailable } from './problem.js'
-import { isProblemCode, meaningOf } from './problem-codes.js'
-import { readBody } from './read-body.js'
-import { type ApiCall, type ApiRoute, needs } from './route.js'
+import { isProblemCode, meaningOf, type ProblemCode } from './problem-codes.js'
+import { acceptedEncodings, readBody } from './read-body.js'
+import { type ApiCall, type ApiRoute, type ApiTag, needs } from './route.js'
 import { holds } from './scopes.js'
 import {
   type EventVerdict,
@@ -55,16 +62,19 @@ export interface EventIntake {
 const stoppedRetryAfterSeconds = 30
 
 const ingest = needs('ingest:usage', 'ingest:lifecycle', 'ingest:catalog')
-const retryDocs = {
-  400: { description: 'The body is neither JSON nor a batch in Arrow' },
-  413: { description: 'Too many events or bytes' },
-  415: { description: 'Unknown content type or encoding' },
-  429: { description: 'The pipeline is behind, or too much is in flight; Retry-After' },
-  503: {
-    description:
-      'The partition of the customers has stopped, or not on disk, or not all of it; `receipts` says what is. Retry-After; resend everything',
-  },
+const eventsTag: ApiTag = {
+  name: 'Events',
+  description: 'Usage, changes of customers and subscriptions, and prices, as CloudEvents.',
 }
+const ingestProblems: readonly ProblemCode[] = [
+  'malformed_arrow',
+  'too_many_events',
+  'pipeline_behind',
+  'too_much_in_flight',
+  'pipeline_stopped',
+  'partition_stopped',
+  'broker_unavailable',
+]
 
 export function eventRoutes(intake: EventIntake): readonly ApiRoute[] {
   return [
@@ -73,17 +83,25 @@ export function eventRoutes(intake: EventIntake): readonly ApiRoute[] {
       path: '/v1/events',
       access: ingest,
       operationId: 'ingestEvents',
-      summary:
-        'Take CloudEvents: one, a JSON array, NDJSON, a batch in Arrow, or one in the HTTP binary mode',
+      tag: eventsTag,
+      summary: 'Send events',
       description:
-        'Answers after the broker has the events on disk. A malformed event is refused alone. ' +
-        'Bodies may be compressed (Content-Encoding); the limit of bytes holds for the decompressed body too.',
+        'Takes one event, a JSON array, NDJSON, a batch in Arrow, or one event in the HTTP binary mode (`ce-` headers). ' +
+        'Answers after the broker has the events on disk. A malformed event is refused alone, its neighbours are taken; ' +
+        'the answer is 202 even when all are refused. Sending the same events again is harmless: `source` and `id` ' +
+        'identify an event for ever. A 503 says which part is on disk; send everything again. ' +
+        `Bodies may be compressed (Content-Encoding: ${acceptedEncodings.join(', ')}).`,
       headers: binaryHeaders,
       body: eventBody,
       responses: {
-        202: { description: 'A verdict on each event', schema: eventsAcceptedSchema },
-        ...retryDocs,
+        202: {
+          description: 'A verdict on each refused event, and where the accepted ones lie.',
+          schema: eventsAcceptedSchema,
+          example: acceptedExample,
+        },
       },
+      problems: ingestProblems,
+      problemMembers: { 503: partlyTaken },
       handle: call => admitted(intake, call, seat => takeEach(intake, call, seat)),
     },
     {
@@ -91,10 +109,15 @@ export function eventRoutes(intake: EventIntake): readonly ApiRoute[] {
       path: '/api/v1/events',
       access: ingest,
       operationId: 'ingestEventsOpenMeter',
-      summary: 'The same for OpenMeter producers: all events or none',
+      tag: eventsTag,
+      summary: 'Send events as OpenMeter producers do',
+      description:
+        'The same events as `POST /v1/events`, taken all or none: when one is malformed, `errors` names each fault.',
       headers: binaryHeaders,
       body: eventBody,
-      responses: { 204: { description: 'All events are on disk' }, ...retryDocs },
+      responses: { 204: { description: 'All events are on disk.' } },
+      problems: ['malformed_events', ...ingestProblems],
+      problemMembers: { 503: partlyTaken },
       handle: call => admitted(intake, call, seat => takeAll(intake, call, seat)),
     },
   ]

@@ -4,6 +4,7 @@
 
 import type { Registry } from 'prom-client'
 import { z } from 'zod'
+import { aboutTag } from './openapi.js'
 import { Problem } from './problem.js'
 import type { ApiReply, ApiRoute } from './route.js'
 import { holds } from './scopes.js'
@@ -25,64 +26,113 @@ export interface HealthSources {
   readonly version: string
 }
 
-const statusSchema = z.object({
-  status: z.string(),
-  checks: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string() })).optional(),
-})
-const versionSchema = z.object({ name: z.literal('weir'), version: z.string(), node: z.string() })
+const checksSchema = z
+  .array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string() }).meta({ id: 'ReadinessCheck' }))
+  .optional()
+  .describe('What readiness rests on. Shown to the scope `read`, and to a caller on this machine')
+const livenessSchema = z.object({ status: z.literal('ok') }).meta({ id: 'Liveness' })
+const readinessSchema = z
+  .object({ status: z.literal('ready'), checks: checksSchema })
+  .meta({ id: 'Readiness' })
+const versionSchema = z
+  .object({ name: z.literal('weir'), version: z.string(), node: z.string() })
+  .meta({ id: 'Version' })
 const near = { kind: 'scope_or_loopback', anyOf: ['read'] } as const
 
 export function healthRoutes(sources: HealthSources): readonly ApiRoute[] {
-  return [
-    {
-      method: 'GET',
-      path: '/livez',
-      access: { kind: 'anyone' },
-      operationId: 'getLiveness',
-      summary: 'Whether the process answers',
-      responses: { 200: { description: 'It does', schema: statusSchema } },
-      handle: async () => ({ status: 200, body: { status: 'ok' } }),
+  return [livenessRoute(), readinessRoute(sources), metricsRoute(sources), versionRoute(sources)]
+}
+
+function livenessRoute(): ApiRoute {
+  return {
+    method: 'GET',
+    path: '/livez',
+    access: { kind: 'anyone' },
+    operationId: 'getLiveness',
+    tag: aboutTag,
+    summary: 'Whether the process answers',
+    description: 'For a probe that restarts the process: it says nothing of the servers behind it.',
+    responses: {
+      200: { description: 'It does.', schema: livenessSchema, example: { status: 'ok' } },
     },
-    {
-      method: 'GET',
-      path: '/readyz',
-      access: { kind: 'anyone' },
-      operationId: 'getReadiness',
-      summary: 'Whether events are taken now; the checks are shown to the read scope and on loopback',
-      responses: {
-        200: { description: 'Ready', schema: statusSchema },
-        503: { description: 'Not ready; a problem with `checks`' },
+    isAlwaysOpen: true,
+    handle: async () => ({ status: 200, body: { status: 'ok' } }),
+  }
+}
+
+function readinessRoute(sources: HealthSources): ApiRoute {
+  return {
+    method: 'GET',
+    path: '/readyz',
+    access: { kind: 'anyone' },
+    operationId: 'getReadiness',
+    tag: aboutTag,
+    summary: 'Whether events are taken now',
+    description:
+      'For a probe that sends traffic elsewhere. Anyone sees the status; the checks behind it are shown to the scope ' +
+      '`read`, and to a caller on this machine.',
+    responses: {
+      200: {
+        description: 'Events are taken.',
+        schema: readinessSchema,
+        example: { status: 'ready', checks: [{ name: 'broker', ok: true, detail: 'connected' }] },
       },
-      handle: async call => readinessReply(sources.readiness(), holds(call.caller, 'read')),
     },
-    {
-      method: 'GET',
-      path: '/metrics',
-      access: near,
-      operationId: 'getMetrics',
-      summary: 'Metrics in the Prometheus text format',
-      responses: {
-        200: { description: 'The metrics', schema: z.string(), contentType: 'text/plain' },
+    problems: ['not_ready'],
+    problemMembers: { 503: z.object({ checks: checksSchema }) },
+    isAlwaysOpen: true,
+    handle: async call => readinessReply(sources.readiness(), holds(call.caller, 'read')),
+  }
+}
+
+function metricsRoute(sources: HealthSources): ApiRoute {
+  return {
+    method: 'GET',
+    path: '/metrics',
+    access: near,
+    operationId: 'getMetrics',
+    tag: aboutTag,
+    summary: 'Metrics for Prometheus',
+    description: 'The Prometheus text format, version 0.0.4. A caller on this machine needs no key.',
+    responses: {
+      200: {
+        description: 'The metrics.',
+        schema: z.string(),
+        example: '# HELP weir_commits_total Commits\n# TYPE weir_commits_total counter\n',
+        contentType: 'text/plain',
       },
-      handle: async () => ({
-        status: 200,
-        body: await sources.registry.metrics(),
-        contentType: sources.registry.contentType,
-      }),
     },
-    {
-      method: 'GET',
-      path: '/version',
-      access: near,
-      operationId: 'getVersion',
-      summary: 'The version that runs',
-      responses: { 200: { description: 'The version', schema: versionSchema } },
-      handle: async () => ({
-        status: 200,
-        body: { name: 'weir', version: sources.version, node: process.version },
-      }),
+    isAlwaysOpen: true,
+    handle: async () => ({
+      status: 200,
+      body: await sources.registry.metrics(),
+      contentType: sources.registry.contentType,
+    }),
+  }
+}
+
+function versionRoute(sources: HealthSources): ApiRoute {
+  return {
+    method: 'GET',
+    path: '/version',
+    access: near,
+    operationId: 'getVersion',
+    tag: aboutTag,
+    summary: 'The version that runs',
+    description: 'Of Weir, and of Node under it. A caller on this machine needs no key.',
+    responses: {
+      200: {
+        description: 'The version.',
+        schema: versionSchema,
+        example: { name: 'weir', version: '0.1.0', node: 'v20.20.0' },
+      },
     },
-  ]
+    isAlwaysOpen: true,
+    handle: async () => ({
+      status: 200,
+      body: { name: 'weir', version: sources.version, node: process.version },
+    }),
+  }
 }
 
 function readinessReply(readiness: Readiness, showChecks: boolean): ApiReply {

@@ -7,6 +7,7 @@ import type { z } from 'zod'
 import { jsonType } from '../../schemas/event/media-types.js'
 import { decodeUtf8, parseJson } from '../../schemas/json/json-text.js'
 import { invalidRequest, malformedBody, Problem } from './problem.js'
+import type { ProblemCode } from './problem-codes.js'
 import { readBody } from './read-body.js'
 import type { Caller, Scope } from './scopes.js'
 
@@ -42,18 +43,34 @@ export interface ApiReply {
   readonly headers?: Readonly<Record<string, string>>
 }
 
+/** A group of operations in the document. */
+export interface ApiTag {
+  readonly name: string
+  readonly description: string
+}
+
+export interface ApiContentDoc {
+  readonly schema: z.ZodType
+  /** As it may look: the schema takes it. Absent: it is binary. */
+  readonly example?: unknown
+}
+
 export interface ApiResponseDoc {
   readonly description: string
+  /** Absent: the answer has no body. */
   readonly schema?: z.ZodType
+  /** With every schema: an answer as it may look. */
+  readonly example?: unknown
   /** Default `application/json`, when there is a schema. */
   readonly contentType?: string
+  /** Headers of the answer by name in lower case, and what each says. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 export interface ApiBodyDoc {
-  readonly contentTypes: readonly string[]
-  readonly schema: z.ZodType
-  /** A binary form of the body, which no schema describes. */
-  readonly binary?: { readonly contentType: string; readonly description: string }
+  /** False: no body is the same as `{}`. */
+  readonly required: boolean
+  readonly content: Readonly<Record<string, ApiContentDoc>>
 }
 
 export interface ApiRoute {
@@ -63,21 +80,35 @@ export interface ApiRoute {
   readonly access: Access
   /** Unique; camelCase. */
   readonly operationId: string
+  readonly tag: ApiTag
+  /** A few words. */
   readonly summary: string
-  readonly description?: string
+  /** Sentences: what a caller must know beyond the shapes. */
+  readonly description: string
   readonly params?: z.ZodObject
   readonly query?: z.ZodObject
   /** Headers that the document names; they are not checked. */
   readonly headers?: z.ZodObject
   readonly body?: ApiBodyDoc
-  /** By status. A `default` with a problem is added for all. */
+  /** The answers that are no refusals, by status. */
   readonly responses: Readonly<Record<number, ApiResponseDoc>>
+  /** The codes of its own that it refuses with; route-problems.ts adds those of every route of its kind. */
+  readonly problems?: readonly ProblemCode[]
+  /** Further members of its refusals, by status. */
+  readonly problemMembers?: Readonly<Record<number, z.ZodObject>>
+  /** True: it answers while Weir is shutting down. */
+  readonly isAlwaysOpen?: true
   handle(call: ApiCall): Promise<ApiReply>
 }
 
 /** Bytes of a body on a route other than the event routes. */
 const maxControlBodyBytes = 64 * 1024
 const controlBodyTimeoutMs = 10_000
+
+/** The body of a route that reads it with `readJson`. */
+export function jsonBody(schema: z.ZodType, example: unknown): ApiBodyDoc {
+  return { required: !schema.safeParse({}).success, content: { [jsonType]: { schema, example } } }
+}
 
 /** Reads a small JSON body and checks it against the schema; an empty body counts as `{}`. */
 export async function readJson<T extends z.ZodType>(call: ApiCall, schema: T): Promise<z.output<T>> {

@@ -1,13 +1,6 @@
 // What a key may do, and who a caller is. Contract section 7, keys.
 // Invariant: a scope allows what it names and nothing else; only `admin` includes the others.
 
-/**
- * - `ingest:usage`: send usage. `ingest:lifecycle`: send changes of customers and subscriptions, invoices, payments.
- *   `ingest:catalog`: publish prices and exchange rates.
- * - `read`: see runs, batches, reconciliation, metrics.
- * - `billing`: create billing runs and acknowledge batches.
- * - `admin`: all of these, and manage keys.
- */
 export const scopes = [
   'ingest:usage',
   'ingest:lifecycle',
@@ -18,6 +11,15 @@ export const scopes = [
 ] as const
 
 export type Scope = (typeof scopes)[number]
+
+export const scopeMeanings: Readonly<Record<Scope, string>> = {
+  'ingest:usage': 'send usage',
+  'ingest:lifecycle': 'send changes of customers and subscriptions, invoices and payments',
+  'ingest:catalog': 'publish prices and exchange rates',
+  read: 'see runs, batches, reconciliation and metrics',
+  billing: 'create billing runs, see them and acknowledge their batches',
+  admin: 'all of these, and manage keys',
+}
 
 /** An event request needs one of these; each event needs the scope of its stream. */
 export const ingestScopes: readonly Scope[] = ['ingest:usage', 'ingest:lifecycle', 'ingest:catalog']

@@ -33,12 +33,9 @@ export interface HttpServerOptions {
   /** Counts the requests that are being answered. */
   readonly requests: Admission
   readonly limits: GatewayLimits
-  /** While true, everything but health and metrics is answered with 503. */
+  /** While true, every route that is not always open answers 503. */
   draining(): boolean
 }
-
-/** Paths that are answered while draining. */
-const alwaysOpen: ReadonlySet<string> = new Set(['/livez', '/readyz', '/metrics', '/version'])
 
 export function httpServer(options: HttpServerOptions): FastifyInstance {
   const { limits } = options
@@ -76,7 +73,7 @@ function register(app: FastifyInstance, route: ApiRoute, options: HttpServerOpti
     method: route.method,
     url: route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
     async onRequest(request) {
-      if (options.draining() && !alwaysOpen.has(route.path)) throw shuttingDown()
+      if (options.draining() && route.isAlwaysOpen !== true) throw shuttingDown()
       callers.set(request.raw, await authorize(request.raw, route.access, options.keys))
     },
     async handler(request, reply) {

@@ -3,7 +3,6 @@
 
 import type { KV } from '@nats-io/kv'
 import { z } from 'zod'
-import { jsonType } from '../../schemas/event/media-types.js'
 import {
   type ApiKeyRecord,
   type CreatedApiKey,
@@ -14,11 +13,29 @@ import {
   rotateApiKey,
 } from '../gateway/api-keys.js'
 import { Problem } from '../gateway/problem.js'
-import { type ApiCall, type ApiReply, type ApiRoute, needs, readJson } from '../gateway/route.js'
+import {
+  type ApiCall,
+  type ApiReply,
+  type ApiRoute,
+  type ApiTag,
+  jsonBody,
+  needs,
+  readJson,
+} from '../gateway/route.js'
 import { scopes } from '../gateway/scopes.js'
 
 const admin = needs('admin')
-const keyParams = z.object({ id: z.string() })
+const keysTag: ApiTag = { name: 'Keys', description: 'API keys by scope, with name and expiry.' }
+const keyParams = z.object({
+  id: z
+    .string()
+    .describe('A key_id')
+    .meta({ examples: ['0123456789ab'] }),
+})
+const madeHeaders = {
+  location: 'The path of the key.',
+  'cache-control': 'no-store: the token is in no cache.',
+}
 const secondsPerDay = 86_400
 const defaultOverlapSeconds = secondsPerDay
 const longestOverlapSeconds = 90 * secondsPerDay
@@ -64,6 +81,17 @@ const madeSchema = keySchema
   .extend({ token: z.string().describe('Shown this once: only its hash is kept') })
   .meta({ id: 'MadeApiKey' })
 
+const keyExample = {
+  key_id: '0123456789ab',
+  name: 'gateway of the EU',
+  scopes: ['ingest:usage'],
+  status: 'active',
+  created_at: '2026-01-01T00:00:00.000Z',
+  expires_at: null,
+  revoked_at: null,
+}
+const madeExample = { ...keyExample, token: 'weir_0123456789ab_…' }
+
 export function keyRoutes(kv: KV, nowMs: () => number = Date.now): readonly ApiRoute[] {
   return [createRoute(kv, nowMs), listRoute(kv, nowMs), rotateRoute(kv, nowMs), revokeRoute(kv, nowMs)]
 }
@@ -74,9 +102,15 @@ function createRoute(kv: KV, nowMs: () => number): ApiRoute {
     path: '/v1/keys',
     access: admin,
     operationId: 'createApiKey',
-    summary: 'Make an API key; its token is in this answer and nowhere else',
-    body: { contentTypes: [jsonType], schema: createBody },
-    responses: { 201: { description: 'The key', schema: madeSchema } },
+    tag: keysTag,
+    summary: 'Make an API key',
+    description:
+      'The token is in this answer and nowhere else: only its hash is kept. The key works at once.',
+    body: jsonBody(createBody, { name: 'gateway of the EU', scopes: ['ingest:usage'] }),
+    responses: {
+      201: { description: 'The key.', schema: madeSchema, example: madeExample, headers: madeHeaders },
+    },
+    problems: ['invalid_request'],
     async handle(call: ApiCall): Promise<ApiReply> {
       const body = await readJson(call, createBody)
       const expires = expiryOf(body.expires_at, nowMs())
@@ -92,8 +126,16 @@ function listRoute(kv: KV, nowMs: () => number): ApiRoute {
     path: '/v1/keys',
     access: admin,
     operationId: 'listApiKeys',
-    summary: 'All keys, the oldest first, revoked and expired ones too',
-    responses: { 200: { description: 'The keys', schema: z.object({ keys: z.array(keySchema) }) } },
+    tag: keysTag,
+    summary: 'All API keys',
+    description: 'The oldest first, revoked and expired ones too. Tokens are not among it.',
+    responses: {
+      200: {
+        description: 'The keys.',
+        schema: z.object({ keys: z.array(keySchema) }),
+        example: { keys: [keyExample] },
+      },
+    },
     async handle(): Promise<ApiReply> {
       const keys = await listApiKeys(kv)
       return { status: 200, body: { keys: keys.map(key => viewOf(key, nowMs())) } }
@@ -107,14 +149,17 @@ function rotateRoute(kv: KV, nowMs: () => number): ApiRoute {
     path: '/v1/keys/{id}/rotate',
     access: admin,
     operationId: 'rotateApiKey',
-    summary: 'Make a key with the same name and scopes; the old one expires after an overlap',
+    tag: keysTag,
+    summary: 'Replace an API key',
+    description:
+      'Makes a key with the same name and scopes; the old one goes on working for an overlap, a day unless another is ' +
+      'named, and then expires.',
     params: keyParams,
-    body: { contentTypes: [jsonType], schema: rotateBody },
+    body: jsonBody(rotateBody, { overlap_seconds: 3600 }),
     responses: {
-      201: { description: 'The new key', schema: madeSchema },
-      404: { description: 'There is no such key' },
-      409: { description: 'The key was revoked or has expired' },
+      201: { description: 'The new key.', schema: madeSchema, example: madeExample, headers: madeHeaders },
     },
+    problems: ['invalid_request', 'not_found', 'key_not_in_force'],
     async handle(call: ApiCall): Promise<ApiReply> {
       const { overlap_seconds, expires_at } = await readJson(call, rotateBody)
       const terms = { overlapMs: overlap_seconds * 1000, ...expiryOf(expires_at, nowMs()) }
@@ -139,13 +184,18 @@ function revokeRoute(kv: KV, nowMs: () => number): ApiRoute {
     path: '/v1/keys/{id}',
     access: admin,
     operationId: 'revokeApiKey',
-    summary: 'Revoke a key, at once and for ever; revoking again changes nothing',
+    tag: keysTag,
+    summary: 'Revoke an API key',
+    description: 'At once and for ever. Revoking it again changes nothing.',
     params: keyParams,
     responses: {
-      200: { description: 'The key, revoked', schema: keySchema },
-      404: { description: 'There is no such key' },
-      409: { description: 'It is the last key with the scope admin' },
+      200: {
+        description: 'The key, revoked.',
+        schema: keySchema,
+        example: { ...keyExample, status: 'revoked', revoked_at: '2026-02-01T00:00:00.000Z' },
+      },
     },
+    problems: ['not_found', 'last_admin_key'],
     async handle(call: ApiCall): Promise<ApiReply> {
       const revoked = await revokeApiKey(kv, call.params['id'] ?? '', { nowMs })
       switch (revoked.kind) {

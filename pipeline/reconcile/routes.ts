@@ -1,7 +1,7 @@
 // The route behind `weir reconcile`; the caller provides the function that makes the report.
 
-import { z } from 'zod'
-import { type ApiRoute, needs } from '../gateway/route.js'
+import { type ApiRoute, type ApiTag, needs } from '../gateway/route.js'
+import { reportExample, reportSchema } from './report-shape.js'
 
 /** The conservation law and the totals as JSON; `ok` is false when anything differs. */
 export interface ReconciliationReport {
@@ -10,7 +10,10 @@ export interface ReconciliationReport {
 
 export type Reconcile = () => Promise<ReconciliationReport>
 
-const reportSchema = z.looseObject({ ok: z.boolean() }).meta({ id: 'Reconciliation' })
+const reconciliationTag: ApiTag = {
+  name: 'Reconciliation',
+  description: 'Whether everything that was received, rated, owed, billed, posted and stored agrees.',
+}
 
 export function reconciliationRoute(reconcile: Reconcile): ApiRoute {
   return {
@@ -18,8 +21,14 @@ export function reconciliationRoute(reconcile: Reconcile): ApiRoute {
     path: '/v1/reconciliation',
     access: needs('read'),
     operationId: 'getReconciliation',
-    summary: 'The conservation law, and ingest = rated = billed = posted = ClickHouse, with the differences',
-    responses: { 200: { description: 'The report, differences or not', schema: reportSchema } },
+    tag: reconciliationTag,
+    summary: 'Hold everything against everything',
+    description:
+      'The conservation law of each partition, and received = rated = owed = billed = posted = delivered = ClickHouse, to ' +
+      'the last digit, open periods included. Waits up to 10 s for what still lags. It only reads.',
+    responses: {
+      200: { description: 'The report, differences or not.', schema: reportSchema, example: reportExample },
+    },
     handle: async () => ({ status: 200, body: await reconcile() }),
   }
 }
