@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
+import { BlockReader } from './compressed-blocks.js'
 import { exceptions } from './exception.js'
 
 /** A body with a statement and its rows is read into memory; larger inserts must use `?query=` and a body. */
@@ -83,16 +84,24 @@ export function fileCompression(request: IncomingMessage): string {
   return compression
 }
 
-/** The whole body, decompressed. */
-export async function readBody(request: IncomingMessage): Promise<Buffer> {
+/** The whole body, decompressed. `inBlocks`: it comes in ClickHouse's compressed blocks. */
+export async function readBody(request: IncomingMessage, inBlocks = false): Promise<Buffer> {
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of unpacked(request)) {
+  for await (const chunk of inBlocks ? unpackedBlocks(request) : unpacked(request)) {
     size += (chunk as Buffer).length
     if (size > maxBodyInMemory) throw exceptions.bodyTooLarge(maxBodyInMemory)
     chunks.push(chunk as Buffer)
   }
   return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
+}
+
+/** The body of a request whose client sends ClickHouse's compressed blocks. */
+export function unpackedBlocks(request: IncomingMessage): Readable {
+  const outer = unpacked(request)
+  const blocks = new BlockReader()
+  outer.on('error', error => blocks.destroy(error))
+  return outer.pipe(blocks)
 }
 
 function unpacked(request: IncomingMessage): Readable {

@@ -22,6 +22,15 @@ export const exceptions = {
   unknownTypeOfQuery: (message: string) => new ClickhouseException(78, 'UNKNOWN_TYPE_OF_QUERY', message),
   intoOutfile: () => new ClickhouseException(358, 'INTO_OUTFILE_NOT_ALLOWED', 'INTO OUTFILE is not allowed.'),
   unsupportedMediaType: (message: string) => new ClickhouseException(779, 'UNSUPPORTED_MEDIA_TYPE', message),
+  cannotReadAllData: (message: string) => new ClickhouseException(33, 'CANNOT_READ_ALL_DATA', message),
+  checksumDoesNotMatch: () =>
+    new ClickhouseException(
+      40,
+      'CHECKSUM_DOESNT_MATCH',
+      'The checksum of a compressed block does not match.',
+    ),
+  unknownCompression: (message: string) => new ClickhouseException(89, 'UNKNOWN_COMPRESSION_METHOD', message),
+  cannotDecompress: (message: string) => new ClickhouseException(271, 'CANNOT_DECOMPRESS', message),
   badArguments: (message: string) => new ClickhouseException(36, 'BAD_ARGUMENTS', message),
   noSuchRowsFile: (name: string) =>
     new ClickhouseException(76, 'CANNOT_OPEN_FILE', `There is no file of rows ${name}.`),

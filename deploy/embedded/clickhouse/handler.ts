@@ -12,12 +12,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { rowsFolderHeader } from '../../../schemas/rows/rows-file.js'
 import type { Role } from './access.js'
 import { beginsAtOnce } from './beginning.js'
-import { fileCompression, readBody, type Spool, type SpooledRows } from './body.js'
+import { fileCompression, readBody, type Spool, type SpooledRows, unpackedBlocks } from './body.js'
 import type { Engine, WriteResult } from './engine.js'
 import { type ClickhouseException, exceptions, exceptionText, fromEngine, httpStatus } from './exception.js'
 import { contentType, mayBeJoined } from './formats.js'
 import type { StatementGuard } from './guard.js'
 import { multipartBoundary, multipartFields } from './multipart.js'
+import { asClientReads } from './native-blocks.js'
 import { credentials, literal, type Parameters, prelude, readParameters } from './parameters.js'
 import { BodyWriter } from './response-body.js'
 import { type InsertData, readStatement } from './statement.js'
@@ -120,12 +121,16 @@ export class RequestHandler {
           return this.insert(exchange, given, statement, this.spool.take(parameters.rowsFile))
         const inline = given.subarray(statement.dataStart)
         const head = inline.toString('latin1').trim() === '' ? Buffer.alloc(0) : inline
-        const compression = fileCompression(request)
-        const rows = await this.spool.write(head, request, compression)
+        const rows = parameters.bodyInBlocks
+          ? await this.spool.write(head, unpackedBlocks(request), 'none')
+          : await this.spool.write(head, request, fileCompression(request))
         return this.insert(exchange, given, statement, rows)
       }
     }
-    const body = bodyIsForm || request.method !== 'POST' ? Buffer.alloc(0) : await readBody(request)
+    const body =
+      bodyIsForm || request.method !== 'POST'
+        ? Buffer.alloc(0)
+        : await readBody(request, parameters.bodyInBlocks)
     const text = given.length === 0 ? body : Buffer.concat([given, Buffer.from('\n'), body])
     const statement = readStatement(text.toString('latin1', 0, maxStatementBytes))
     if (statement.kind !== 'insert_data' && text.length > maxStatementBytes)
@@ -222,18 +227,19 @@ export class RequestHandler {
         'X-ClickHouse-Summary',
         readSummary(result.rows, result.rawBytes, result.elapsedSeconds),
       )
-      return body.sendWhole(result.bytes)
+      return body.sendWhole(asClientReads(result.bytes, format, parameters.protocolRevision))
     }
     await this.readInPieces(exchange, body, sql, format)
   }
 
   private async readInPieces(
-    { role, response, settings }: Exchange,
+    { role, response, settings, parameters }: Exchange,
     body: BodyWriter,
     sql: string,
     format: string,
   ): Promise<void> {
     const pieces = this.engine.stream(role, settings, sql, format)
+    const read = (bytes: Buffer) => asClientReads(bytes, format, parameters.protocolRevision)
     const began = performance.now()
     const tag = randomBytes(8).toString('hex')
     try {
@@ -246,10 +252,10 @@ export class RequestHandler {
         'X-ClickHouse-Summary',
         readSummary(total(known, 'rows'), total(known, 'bytes'), seconds),
       )
-      if (second.done) return await body.sendWhole(first.done ? Buffer.alloc(0) : first.value.bytes)
+      if (second.done) return await body.sendWhole(first.done ? Buffer.alloc(0) : read(first.value.bytes))
       response.setHeader('X-ClickHouse-Exception-Tag', tag)
-      for (const piece of known) await body.send(piece.bytes)
-      for await (const piece of pieces) await body.send(piece.bytes)
+      for (const piece of known) await body.send(read(piece.bytes))
+      for await (const piece of pieces) await body.send(read(piece.bytes))
       await body.end()
     } catch (error) {
       if (!response.headersSent) throw error

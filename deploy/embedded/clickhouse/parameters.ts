@@ -18,6 +18,10 @@ export interface Parameters {
   readonly compressResponse: boolean
   /** The client wants the result in ClickHouse's compressed blocks. */
   readonly blocks: boolean
+  /** The body of the request comes in such blocks. */
+  readonly bodyInBlocks: boolean
+  /** The revision of ClickHouse's protocol whose Native format the client reads; 0 for the oldest. */
+  readonly protocolRevision: number
   /** The client wants the outcome before the first byte, so nothing is sent in pieces. */
   readonly waitEndOfQuery: boolean
   /** The rows are in a file of this name instead of the body. */
@@ -70,10 +74,6 @@ export function readParameters(
   form: ReadonlyMap<string, string>,
 ): Parameters {
   const all = new Map<string, string>([...search, ...form])
-  if (isOn(all.get('decompress')))
-    throw exceptions.notImplemented(
-      "decompress=1 (ClickHouse's own block compression of a request) is not served; use Content-Encoding",
-    )
   if (all.has('role')) throw exceptions.notImplemented('the embedded server has no roles')
   const [user, password] = credentials(all, headers)
   return {
@@ -85,6 +85,8 @@ export function readParameters(
     defaultFormat: all.get('default_format') || header(headers, 'x-clickhouse-format'),
     compressResponse: isOn(all.get('enable_http_compression')),
     blocks: isOn(all.get('compress')),
+    bodyInBlocks: isOn(all.get('decompress')),
+    protocolRevision: Number(all.get('client_protocol_version') ?? 0) || 0,
     waitEndOfQuery: isOn(all.get('wait_end_of_query')),
     rowsFile: all.get(rowsFileParameter) || null,
     settings: new Map([...all].filter(([name]) => !ownNames.has(name))),
