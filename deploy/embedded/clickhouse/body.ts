@@ -5,6 +5,7 @@
 // INFILE treats them exactly as the server treats the rows of an INSERT: column list, defaults, settings,
 // several cores.
 
+import { once } from 'node:events'
 import { createWriteStream, existsSync, mkdirSync, rmSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
@@ -57,13 +58,17 @@ export class Spool {
     // The suffix keeps the engine from guessing a compression from the name.
     const path = join(this.folder, `${this.count++}.rows`)
     const remove = () => rmSync(path, { force: true })
+    const file = createWriteStream(path, { mode: 0o600 })
+    const closed = once(file, 'close').catch(() => {})
     try {
-      const file = createWriteStream(path, { mode: 0o600 })
       if (head.length > 0) file.write(head)
       if (rest === null) await new Promise<void>((resolve, reject) => file.on('error', reject).end(resolve))
       else await pipeline(rest, file)
       return { path, compression, remove }
     } catch (error) {
+      // A file that is still being opened would appear after its removal.
+      file.destroy()
+      await closed
       remove()
       throw error
     }
