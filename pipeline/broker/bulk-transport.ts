@@ -28,6 +28,10 @@ export interface MessageHead {
   readonly description: string
   /** The first value of a header, in any case of letters; undefined when it is missing or empty. */
   get(name: string): string | undefined
+  /** The names of all headers, as they were sent. */
+  names(): readonly string[]
+  /** All values of the header of this name, letter by letter. */
+  values(name: string): readonly string[]
 }
 
 export interface PulledMessage {

@@ -108,6 +108,14 @@ class ClientHead implements MessageHead {
   get(name: string): string | undefined {
     return this.#headers?.get(name, Match.IgnoreCase) || undefined
   }
+
+  names(): readonly string[] {
+    return this.#headers?.keys() ?? []
+  }
+
+  values(name: string): readonly string[] {
+    return this.#headers?.values(name, Match.Exact) ?? []
+  }
 }
 
 function noAnswer(detail: string): BulkAnswer {

@@ -17,6 +17,7 @@ import {
   type JetStreamManager,
 } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/transport-node'
+import { isBinaryMode, type MessageHeaders } from '../../schemas/event/binary-mode.js'
 import { backOffMs } from '../broker/back-off.js'
 import type { BulkTransport, MessageHead, OpenReading, PulledMessage } from '../broker/bulk-transport.js'
 import { type Delivery, deliveryOf, type ReadMessage, statusOf } from '../broker/pull-protocol.js'
@@ -231,6 +232,7 @@ export class InputReader {
     this.#pending = delivery.pending
     const contentType = head.get('content-type')
     const contentEncoding = head.get('content-encoding')
+    const headers = binaryModeHeaders(head)
     const message = {
       seq: delivery.streamSeq,
       arrivedAtMs: delivery.storedAtMs,
@@ -239,6 +241,7 @@ export class InputReader {
       head,
       ...(contentType === undefined ? {} : { contentType }),
       ...(contentEncoding === undefined ? {} : { contentEncoding }),
+      ...(headers === undefined ? {} : { headers }),
     }
     this.#waiting.push(message)
     this.#bytes += plainLength(message)
@@ -296,6 +299,14 @@ export class InputReader {
     const { jsm, stream } = this.#options
     jsm.consumers.delete(stream, cursor.consumer).catch(() => false) // it expires by itself
   }
+}
+
+/** All headers of a message in CloudEvents' binary mode; undefined for every other message. */
+function binaryModeHeaders(head: MessageHead): MessageHeaders | undefined {
+  const names = head.names()
+  if (!names.some(name => /^ce-/i.test(name))) return undefined
+  const headers = Object.fromEntries(names.map(name => [name, head.values(name)]))
+  return isBinaryMode(headers) ? headers : undefined
 }
 
 interface Cursor {

@@ -34,7 +34,8 @@ export const cloudEventSchema = z
     subscriptionid: name.optional().describe('Pins usage to one subscription'),
     correlationid: z.string().max(256).optional(),
     traceparent: z.string().max(256).optional(),
-    data: z.record(z.string(), z.unknown()),
+    data: z.record(z.string(), z.unknown()).nullish().describe('Missing: the empty object'),
+    data_base64: z.base64().nullish().describe('Instead of `data`: a JSON object in base64'),
   })
   .meta({ id: 'CloudEvent', description: 'CloudEvents 1.0, JSON' })
 

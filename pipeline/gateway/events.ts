@@ -8,7 +8,8 @@
 //    fault.
 
 import type { IncomingHttpHeaders } from 'node:http'
-import { binaryModeEvent, type ParsedEvent, parseMessage } from '../../schemas/event/cloud-event.js'
+import { binaryModeEvent, isBinaryMode } from '../../schemas/event/binary-mode.js'
+import { type ParsedEvent, parseMessage } from '../../schemas/event/cloud-event.js'
 import type { EventStream } from '../../schemas/event/event-stream.js'
 import { messageFormOf } from '../../schemas/event/media-types.js'
 import type { Rejection } from '../../schemas/rejection.js'
@@ -241,12 +242,6 @@ function unreadable({ code, detail }: Rejection): Problem {
   const problem = isProblemCode(code) ? code : 'malformed_events'
   if (meaningOf(problem).status !== 400) return new Problem(problem, detail)
   return new Problem(problem, detail, { errors: [{ pointer: '', code, detail }] })
-}
-
-/** CloudEvents HTTP binding, section 3: binary mode has `ce-` headers and no CloudEvents content type. */
-function isBinaryMode(headers: IncomingHttpHeaders): boolean {
-  if (/^\s*application\/cloudevents/i.test(headers['content-type'] ?? '')) return false
-  return ['ce-specversion', 'ce-id', 'ce-source', 'ce-type'].some(name => headers[name] !== undefined)
 }
 
 /**

@@ -153,8 +153,8 @@ function takeRow(
     scopeProblem(event.type, options) ?? weirEventProblem(event) ?? stoppedProblem(event, options)
   if (problem !== undefined) return problem
   if (streamOf(event.type) !== 'METERING') return addText(event, value, builder, options)
-  // The attributes of a valid event are strings or absent, and `data` takes back the text that the row had.
-  const usage = { ...value, data: part.columns.data!.at(row) } as UsageRow
+  // The attributes of a valid event are strings or absent, and `data` takes back the text that the row had, if any.
+  const usage = { ...value, data: part.columns.data?.at(row) ?? '{}' } as UsageRow
   const bytes = usageRowBytes(usage)
   if (bytes > options.maxEventBytes) return tooLarge(bytes, options)
   builder.addRow(event, usage, bytes)

@@ -1,6 +1,7 @@
 // Usage batches in Arrow over HTTP: passed on unchanged, or split by partition, row by row.
 
 import { gzipSync } from 'node:zlib'
+import { RecordBatchStreamWriter, Table, Utf8, vectorFromArray } from 'apache-arrow'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { usageBatchType } from '../../schemas/event/media-types.js'
 import { partitionOf } from '../../schemas/identifiers.js'
@@ -177,6 +178,22 @@ test('a body that is no batch is 400, one that grows too large 413', async () =>
     status: 413,
     code: 'body_too_large',
   })
+})
+
+test('a row without data is the event without data, also beside rows of other partitions', async () => {
+  const column = (...values: (string | null)[]) => vectorFromArray(values, new Utf8())
+  const table = new Table({
+    id: column('n1', 'n2'),
+    source: column('test', 'test'),
+    type: column('llm.request', 'llm.request'),
+    subject: column('customer-1', 'customer-2'),
+    data: column(null, '{"tokens":1}'),
+  })
+  const response = await postBatch(RecordBatchStreamWriter.writeAll(table.batches).toUint8Array(true))
+  expect(response.status, await response.clone().text()).toBe(202)
+  const { receipts } = (await response.json()) as Answer
+  const events = (await storedAt(receipts)).flatMap(message => message.events)
+  expect(Object.fromEntries(events.map(({ id, data }) => [id, data]))).toEqual({ n1: {}, n2: { tokens: 1 } })
 })
 
 test('OpenMeter producers may send batches too: all rows or none', async () => {

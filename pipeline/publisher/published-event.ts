@@ -23,8 +23,11 @@ export interface PublishedEvent {
   readonly subscriptionid?: string
   readonly correlationid?: string
   readonly traceparent?: string
-  /** A number is read as JavaScript prints it; use a bigint or decimal text for more digits. */
-  readonly data: Readonly<Record<string, unknown>>
+  /**
+   * A number is read as JavaScript prints it; use a bigint or decimal text for more digits. Default: the empty object,
+   * which is enough to be counted.
+   */
+  readonly data?: Readonly<Record<string, unknown>>
 }
 
 export interface RowDefaults {
@@ -63,7 +66,7 @@ export function rowOf(event: PublishedEvent, defaults: RowDefaults): TakenRow {
       '/type',
     )
   }
-  const data = jsonOf(event.data)
+  const data = jsonOf(event.data ?? {})
   if (data === undefined) return refused('invalid_data', 'The data cannot be written as JSON.', '/data')
   // JSON.stringify silently writes NaN and the infinities as null.
   if (data.includes('null') && holdsNoNumber(event.data)) {

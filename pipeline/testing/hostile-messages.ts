@@ -269,9 +269,11 @@ function anyEvent(dice: Dice): string {
         name,
         dice.roll(2) === 0
           ? text(dice)
-          : name === 'datacontenttype'
-            ? '"application/json"'
-            : anyValue(dice, 0),
+          : name === 'data_base64'
+            ? '"eyJhIjoxfQ=="'
+            : name === 'datacontenttype'
+              ? '"application/json"'
+              : anyValue(dice, 0),
       ),
     )
   }
@@ -283,7 +285,7 @@ function anyEvent(dice: Dice): string {
 function usual(dice: Dice, name: (typeof attributes)[number]): string {
   if (name === 'specversion') return '"1.0"'
   if (name === 'time') return `"${dice.roll(5) === 0 ? dice.pick(times) : times[dice.roll(3)]}"`
-  if (name === 'data') return anyObject(dice, 0)
+  if (name === 'data') return dice.roll(20) === 0 ? 'null' : anyObject(dice, 0)
   return dice.roll(12) === 0 ? text(dice) : `"${name}-${dice.roll(1000)}"`
 }
 

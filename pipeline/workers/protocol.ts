@@ -7,7 +7,9 @@
 // 2. The messages of one stream travel as one buffer, so that a commit of hundreds of messages costs a few transfers.
 // 3. Shared memory has one user at a time: what goes with a call is the worker's until the call returns.
 
+import type { MessageHeaders } from '../../schemas/event/binary-mode.js'
 import type { TableFigures } from '../../schemas/rows/row-figures.js'
+import { asWholeEvent } from '../core/decode/binary-mode.js'
 import type { InputMessage } from '../core/decode/decode.js'
 import { decompress } from '../core/decode/decompress.js'
 import type {
@@ -30,6 +32,8 @@ export interface PackedMessages {
   readonly contentTypes: readonly (string | undefined)[] | undefined
   /** Undefined when no message has one. */
   readonly contentEncodings: readonly (string | undefined)[] | undefined
+  /** Undefined when no message is in binary mode. */
+  readonly headers: readonly (MessageHeaders | undefined)[] | undefined
 }
 
 /** One segment of identities, to be taken over before the partition is opened. */
@@ -119,6 +123,7 @@ export function packMessages(
   const arrivedAtMs = new Float64Array(messages.length)
   let contentTypes: (string | undefined)[] | undefined
   let contentEncodings: (string | undefined)[] | undefined
+  let headers: (MessageHeaders | undefined)[] | undefined
   let end = 0
   for (let i = 0; i < messages.length; i += 1) {
     const message = messages[i]!
@@ -135,11 +140,15 @@ export function packMessages(
       contentEncodings ??= new Array<string | undefined>(messages.length).fill(undefined)
       contentEncodings[i] = message.contentEncoding
     }
+    if (message.headers !== undefined) {
+      headers ??= new Array<MessageHeaders | undefined>(messages.length).fill(undefined)
+      headers[i] = message.headers
+    }
   }
-  return { bytes, ends, seqs, arrivedAtMs, contentTypes, contentEncodings }
+  return { bytes, ends, seqs, arrivedAtMs, contentTypes, contentEncodings, headers }
 }
 
-/** Views into the packed buffer, without a copy; compressed messages are decompressed. */
+/** Views into the packed buffer, without a copy; compressed messages are decompressed, and events in binary mode made whole. */
 export function unpackMessages(packed: PackedMessages): InputMessage[] {
   const messages: InputMessage[] = []
   let start = 0
@@ -153,7 +162,9 @@ export function unpackMessages(packed: PackedMessages): InputMessage[] {
       bytes: packed.bytes.subarray(start, end),
       ...(contentType === undefined ? {} : { contentType }),
     }
-    messages.push(decompress(contentEncoding === undefined ? message : { ...message, contentEncoding }))
+    const plain = decompress(contentEncoding === undefined ? message : { ...message, contentEncoding })
+    const headers = packed.headers?.[i]
+    messages.push(headers === undefined ? plain : asWholeEvent({ ...plain, headers }))
     start = end
   }
   return messages

@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest'
 import type { Parsed } from '../rejection.js'
 import { nsOf } from '../time.js'
-import { binaryModeEvent, parseMessage, validateEvent } from './cloud-event.js'
+import { parseMessage, validateEvent } from './cloud-event.js'
 import type { ValidEvent } from './usage-event.js'
 
 const bytes = (text: string) => Buffer.from(text, 'utf8')
@@ -16,6 +16,9 @@ const usage = {
   time: '2026-01-02T03:04:05.678Z',
   data: { tokens: 5 },
 }
+const base64 = (text: string) => bytes(text).toString('base64')
+const encoded = { data_base64: base64('{"tokens":5}') }
+const { data: _, ...bare } = usage
 
 function codesOf(body: string | Uint8Array, contentType?: string): string[] {
   const message = parseMessage(typeof body === 'string' ? bytes(body) : body, contentType)
@@ -153,11 +156,21 @@ test.each<[string, unknown]>([
   ['time_out_of_range /time', { ...usage, time: '9999-12-31T23:59:59.999999999Z' }],
   ['time_out_of_range /time', { ...usage, time: '1969-12-31T23:59:59.999999999Z' }],
   ['time_out_of_range /time', { ...usage, time: '0001-01-01T00:00:00Z' }],
-  ['missing_attribute /data', { ...usage, data: undefined }],
+  ['ok', { ...usage, data: undefined }],
+  ['ok', { ...usage, data: null, data_base64: null }],
   ['invalid_data /data', { ...usage, data: [] }],
   ['invalid_data /data', { ...usage, data: 'text' }],
   ['invalid_data /data/a~1b/0', { ...usage, data: { 'a/b': ['\udfff'] } }],
-  ['invalid_data /data_base64', { ...usage, data_base64: 'AA==' }],
+  ['invalid_data /data_base64', { ...usage, data_base64: base64('{}') }],
+  ['invalid_data /data_base64', { ...bare, data_base64: { a: 1 } }],
+  ['invalid_data /data_base64', { ...bare, data_base64: 'e30' }],
+  ['invalid_data /data_base64', { ...bare, data_base64: 'e3 0=' }],
+  ['invalid_data /data_base64', { ...bare, data_base64: base64('[1]') }],
+  ['malformed_json /data_base64', { ...bare, data_base64: base64('{"a":') }],
+  ['malformed_json /data_base64', { ...bare, data_base64: 'AP8=' }],
+  ['invalid_data /data_base64/a', { ...bare, data_base64: base64('{"a":"\\udfff"}') }],
+  ['unsupported_content_type /datacontenttype', { ...bare, ...encoded, datacontenttype: 'image/png' }],
+  ['ok', { ...bare, ...encoded, datacontenttype: 'application/json' }],
   ['unsupported_content_type /datacontenttype', { ...usage, datacontenttype: 'text/xml' }],
   ['ok', { ...usage, datacontenttype: 'application/vnd.api+json; charset=utf-8' }],
   ['invalid_attribute /subscriptionid', { ...usage, subscriptionid: 5 }],
@@ -190,34 +203,12 @@ test('the catalog and fx rates need no customer, invoices and payments may name 
   expect(refusal({ ...invoice, data: {} })).toBe('missing_attribute /subject')
 })
 
-test('binary mode takes attributes from ce- headers, percent-decoded once', () => {
-  const headers = {
-    'ce-specversion': '1.0',
-    'ce-id': '"a%20b"',
-    'ce-source': '/s%25%E2%82%AC',
-    'ce-type': 'llm.request',
-    'ce-subject': 'cus_1',
-    'ce-correlationid': 'x%2520',
-    'content-type': 'application/json; charset=utf-8',
-    host: 'localhost',
-  }
-  const parsed = binaryModeEvent(headers, bytes('{"tokens":5}'))
-  if (parsed.kind !== 'ok') throw new Error(parsed.rejection.detail)
-  const event = accepted(validateEvent(parsed.value, 0))
-  expect(event).toMatchObject({ id: 'a b', source: '/s%€', correlationId: 'x%20', data: { tokens: 5 } })
-})
-
-test.each<[string, Record<string, string | string[]>, string]>([
-  ['invalid_attribute', { 'ce-id': '%ff' }, '{}'],
-  ['invalid_attribute', { 'ce-id': ['a', 'b'] }, '{}'],
-  ['unsupported_content_type', { 'content-type': 'text/plain' }, 'x'],
-  ['unsupported_content_type', { 'content-type': 'application/json; charset=latin1' }, '{}'],
-  ['malformed_json', { 'content-type': 'application/json' }, '{'],
-])('binary mode refuses with %s', (code, headers, body) => {
-  expect(binaryModeEvent(headers, bytes(body))).toMatchObject({ kind: 'rejected', rejection: { code } })
-})
-
-test('binary mode without a body has no data', () => {
-  const parsed = binaryModeEvent({ 'ce-id': 'a', 'ce-__proto__': 'x' }, new Uint8Array())
-  expect(parsed).toEqual({ kind: 'ok', value: { id: 'a', ['__proto__']: 'x' } })
+test('data may be base64 of a JSON object, or left out, which is the empty object', () => {
+  const dataOf = (more: object) => accepted(validateEvent({ ...bare, ...more }, 0)).data
+  expect(dataOf(encoded)).toEqual({ tokens: 5 })
+  for (const none of [{}, { data: null }, { data_base64: null }, { data_base64: '' }])
+    expect(dataOf(none)).toEqual({})
+  const invoice = { ...bare, type: 'weir.invoice.paid', subject: undefined }
+  const named = { ...invoice, data_base64: base64('{"customer_id":"c9"}') }
+  expect(accepted(validateEvent(named, 0)).subject).toBe('c9')
 })

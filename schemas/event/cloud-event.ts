@@ -1,22 +1,16 @@
-// Reads CloudEvents 1.0: messages of one or many events, the HTTP binary mode, and the envelope's rules.
-// Contract section 2. Other files interpret `data`.
+// Reads CloudEvents 1.0: messages of one or many events, and the envelope's rules. Contract section 2. Other files read the
+// binary mode and interpret `data`.
 // Invariants: a bad event is refused alone, with a stable code; nothing throws; a valid event can be hashed
 // and stored exactly (Unicode text, bounded depth).
 
 import { maxAttributeLength } from '../identifiers.js'
-import {
-  decodeUtf8,
-  isRecord,
-  isUnicodeText,
-  parseJson,
-  treeProblem,
-  withoutByteOrderMark,
-} from '../json/json-text.js'
+import { decodeUtf8, isRecord, isUnicodeText, parseJson, withoutByteOrderMark } from '../json/json-text.js'
 import { type Parsed, type Rejection, rejected } from '../rejection.js'
 import { instantFault, instantFaultText, nsOf, parseInstant } from '../time.js'
 import { batchEvents, decodeUsageBatch } from '../usage-batch/usage-batch.js'
+import { type EventData, eventData } from './event-data.js'
 import { isGlobalType } from './event-stream.js'
-import { eventTypes, isJsonType, jsonType, mediaTypeOf, messageFormOf } from './media-types.js'
+import { eventTypes, messageFormOf } from './media-types.js'
 import type { ValidEvent } from './usage-event.js'
 
 /** Limit of events per message: two compressed kilobytes must not become a million dead letters. */
@@ -108,50 +102,6 @@ function parseLines(text: string, maxEvents: number): ParsedMessage {
   return { kind: 'ok', events }
 }
 
-/** One event of the HTTP binary mode: attributes in `ce-` headers (lower-case names), `data` as the body. */
-export function binaryModeEvent(
-  headers: Readonly<Record<string, string | string[] | undefined>>,
-  body: Uint8Array,
-): Parsed<unknown> {
-  const event: Record<string, unknown> = Object.create(null)
-  for (const [name, value] of Object.entries(headers)) {
-    if (!name.startsWith('ce-') || value === undefined) continue
-    const decoded = typeof value === 'string' ? headerValue(value) : undefined
-    if (decoded === undefined) {
-      return rejected(
-        'invalid_attribute',
-        `The header ${name} is given twice or is not percent-encoded UTF-8.`,
-      )
-    }
-    event[name.slice(3)] = decoded
-  }
-  if (body.length === 0) return { kind: 'ok', value: { ...event } }
-  const contentType = headers['content-type']
-  const media = mediaTypeOf(typeof contentType === 'string' ? contentType : jsonType)
-  if (!isJsonType(media.type) || media.charset !== 'utf-8') {
-    return rejected('unsupported_content_type', `Data of type ${JSON.stringify(contentType)} is not JSON.`)
-  }
-  const text = decodeUtf8(body)
-  if (text === undefined) return rejected('malformed_json', 'The body is not UTF-8.', '/data')
-  const data = parseJson(text)
-  if (data.kind === 'malformed')
-    return rejected('malformed_json', `The body is not JSON: ${data.detail}.`, '/data')
-  return { kind: 'ok', value: { ...event, data: data.value } }
-}
-
-/** CloudEvents HTTP binding 1.0.2, section 3.1.3.2: unquotes the value, then percent-decodes it once. */
-function headerValue(value: string): string | undefined {
-  const trimmed = value.trim()
-  const isQuoted = trimmed.length >= 2 && trimmed.startsWith('"') && trimmed.endsWith('"')
-  const text = isQuoted ? trimmed.slice(1, -1).replace(/\\(.)/g, '$1') : trimmed
-  try {
-    return text.replace(/(?:%[0-9A-Fa-f]{2})+/g, decodeURIComponent)
-  } catch (error) {
-    if (error instanceof URIError) return undefined
-    throw error
-  }
-}
-
 /** Applies the envelope's rules. `arrivalMs` replaces a missing `time`. */
 export function validateEvent(value: unknown, arrivalMs: number): Parsed<ValidEvent> {
   if (!isRecord(value)) return rejected('not_an_object', 'An event is a JSON object.', '')
@@ -160,11 +110,13 @@ export function validateEvent(value: unknown, arrivalMs: number): Parsed<ValidEv
   if (!isName(id)) return nameProblem('id', id)
   if (!isName(source)) return nameProblem('source', source)
   if (!isName(type)) return nameProblem('type', type)
-  const customer = subject ?? customerOfData(type, value['data'])
+  const data = eventData(value)
+  const customer = subject ?? customerOfData(type, data)
   if (!isName(customer) && !(customer == null && isGlobalType(type))) return nameProblem('subject', customer)
   const timeNs = time == null ? nsOf(arrivalMs) : typeof time === 'string' ? parseInstant(time) : undefined
   if (timeNs === undefined) return timeProblem(time)
-  const problem = dataProblem(value) ?? extensionProblem(value)
+  if (data.kind === 'rejected') return data
+  const problem = extensionProblem(value)
   if (problem !== undefined) return problem
   return {
     kind: 'ok',
@@ -178,15 +130,15 @@ export function validateEvent(value: unknown, arrivalMs: number): Parsed<ValidEv
       subscriptionId: (value['subscriptionid'] as string | null | undefined) ?? undefined,
       correlationId: (value['correlationid'] as string | null | undefined) ?? '',
       traceparent: (value['traceparent'] as string | null | undefined) ?? '',
-      data: value['data'] as Readonly<Record<string, unknown>>,
+      data: data.value,
     },
   }
 }
 
 /** The customer that invoice and payment events name in `data`; the contract requires no other member. */
-function customerOfData(type: string, data: unknown): unknown {
+function customerOfData(type: string, data: Parsed<EventData>): unknown {
   if (!type.startsWith('weir.invoice.') && !type.startsWith('weir.payment.')) return undefined
-  return isRecord(data) ? data['customer_id'] : undefined
+  return data.kind === 'ok' ? data.value['customer_id'] : undefined
 }
 
 function isName(value: unknown): value is string {
@@ -221,34 +173,6 @@ function nameProblem(name: string, value: unknown): Refusal {
 function timeProblem(time: unknown): Refusal {
   const fault = typeof time === 'string' ? instantFault(time) : 'invalid_time'
   return rejected(fault, `The attribute time ${instantFaultText(fault)}.`, '/time')
-}
-
-function dataProblem(event: Record<string, unknown>): Refusal | undefined {
-  const data = event['data']
-  if (event['data_base64'] != null) {
-    return rejected(
-      'invalid_data',
-      'Binary data (data_base64) is not taken; data is a JSON object.',
-      '/data_base64',
-    )
-  }
-  const contentType = event['datacontenttype']
-  if (
-    contentType != null &&
-    !(typeof contentType === 'string' && isJsonType(mediaTypeOf(contentType).type))
-  ) {
-    return rejected(
-      'unsupported_content_type',
-      'The attribute datacontenttype is not JSON.',
-      '/datacontenttype',
-    )
-  }
-  if (data == null)
-    return rejected('missing_attribute', 'The event has no data; it is a JSON object.', '/data')
-  if (!isRecord(data)) return rejected('invalid_data', 'The data is not a JSON object.', '/data')
-  const problem = treeProblem(data)
-  if (problem === undefined) return undefined
-  return rejected('invalid_data', `The data ${problem.detail}.`, `/data${problem.pointer}`)
 }
 
 function extensionProblem(event: Record<string, unknown>): Refusal | undefined {

@@ -135,6 +135,12 @@ export function finishObject(first: number, second: number, a: number, b: number
   finish(third, turn(second ^ mixWord(b), third), count)
 }
 
+/** Puts the hash that the empty `data` adds to the content into `lanes`. */
+export function hashNoData(): void {
+  const [first, second] = attributeKey('data')
+  finishObject(first, second, 0, 0, 0)
+}
+
 /** 128 bits of SHA-256 over a JSON value (at most `maxDepth` deep), in hexadecimal; equal values agree. */
 export function hashOfValue(value: unknown): string {
   beginBytes()

@@ -4,7 +4,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseCatalogValue, parsePrice } from '../catalog/catalog-parser.js'
 import { lifecycleTypes, parseLifecycleEvent } from '../lifecycle/lifecycle-event.js'
-import { binaryModeEvent, parseMessage, validateEvent } from './cloud-event.js'
+import { binaryModeEvent } from './binary-mode.js'
+import { parseMessage, validateEvent } from './cloud-event.js'
 import { hashContent, hashText, hashWords } from './event-hash.js'
 
 const base = { specversion: '1.0', id: 'i', source: 's', type: 't', subject: 'c' }

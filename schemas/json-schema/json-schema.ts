@@ -37,7 +37,8 @@ export const cloudEventSchema = z.looseObject({
   subscriptionid: nameField.nullish(),
   correlationid: z.string().nullish(),
   traceparent: z.string().nullish(),
-  data: z.record(z.string(), z.unknown()),
+  data: z.record(z.string(), z.unknown()).nullish().meta({ description: 'Missing: the empty object.' }),
+  data_base64: z.base64().nullish().meta({ description: 'Instead of data: a JSON object in base64.' }),
 })
 
 const zodSchemas: Readonly<Record<string, z.ZodType>> = {

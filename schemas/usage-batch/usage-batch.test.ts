@@ -198,7 +198,7 @@ test('a bad row is refused alone, with the code that it would have as JSON', () 
     'malformed_json /data',
     'missing_attribute /id',
     'invalid_data /data',
-    'missing_attribute /data',
+    'ok',
     'invalid_time /time',
   ])
 })

@@ -2,6 +2,7 @@
 // Invariant: nothing is lost. Every event of a message gives one outcome, in order; a message that cannot be read at all
 // gives one outcome.
 
+import type { MessageHeaders } from '../../../schemas/event/binary-mode.js'
 import {
   maxEventsOfMessage,
   type ParsedMessage,
@@ -21,8 +22,12 @@ export interface InputMessage {
   readonly contentType?: string
   /** The encoding of `bytes` as they came from the broker; undefined once a worker has decompressed them. */
   readonly contentEncoding?: string
+  /** Of a message in CloudEvents' binary mode: its headers. Undefined once a worker has put them into `bytes`. */
+  readonly headers?: MessageHeaders
   /** Why the message cannot be read at all, when that is known before it is parsed. */
   readonly refusal?: Rejection
+  /** With a refusal: the attributes that could be read of the event, if they are not in `bytes`. */
+  readonly attributes?: Readonly<Record<string, unknown>>
 }
 
 export interface ReceivedEvent {
@@ -103,8 +108,14 @@ function validated(value: unknown, arrivedAtMs: number): Decoded {
     : { kind: 'refused', rejection: valid.rejection, arrivedAtMs, raw: value }
 }
 
-/** The beginning of a message that cannot be read, for its dead letter: as text, or in base64 when it is binary. */
-function unreadable({ bytes, contentType, contentEncoding }: InputMessage): string {
+/** What is kept of a message that cannot be read, for its dead letter. */
+function unreadable(message: InputMessage): unknown {
+  const { attributes } = message
+  return attributes === undefined ? beginningOf(message) : { ...attributes, data: beginningOf(message) }
+}
+
+/** As text, or in base64 when it is binary. */
+function beginningOf({ bytes, contentType, contentEncoding }: InputMessage): string {
   const isBinary = contentEncoding !== undefined || messageFormOf(contentType, bytes) === 'usage_batch'
   const kept = Buffer.from(bytes.subarray(0, isBinary ? (unreadableBytesKept / 4) * 3 : unreadableBytesKept))
   return kept.toString(isBinary ? 'base64' : 'utf8')

@@ -143,6 +143,7 @@ test('nulls, dictionaries and timestamps are plain, row by row where they can be
     plain: 2,
     other: 0,
   })
+  expect(same(stream({ data: utf8(null, '{"a":1}') }))).toEqual({ plain: 2, other: 0 })
   const words = vectorFromArray(['a', null, 'é', 'a', 'weir.x', 'b'], dictionary())
   expect(same(stream({ type: words }, 6))).toEqual({ plain: 4, other: 2 })
   const times = vectorFromArray([at, at + 7, null, -1], new TimestampMillisecond('UTC'))

@@ -17,6 +17,7 @@ import * as wordHash from '../../../schemas/word-hash.js'
 import { isOurs } from './envelope.js'
 import type { JsonWalk } from './json-walk.js'
 import { field } from './key-tree.js'
+import type { NoData } from './no-data.js'
 import { type Columns, textPlaces } from './scanned-events.js'
 import { TimeReader } from './time.js'
 
@@ -42,6 +43,7 @@ const stampBytes = 64
 export class BatchScanner {
   readonly #walk: JsonWalk
   readonly #columns: Columns
+  readonly #noData: NoData
   readonly #time = new TimeReader()
   /** By place; empty where the batch has no such column. */
   readonly #offsets: Int32Array[] = names.map(() => noOffsets)
@@ -64,9 +66,10 @@ export class BatchScanner {
   #dataNode = 0
   #objects = 0
 
-  constructor(walk: JsonWalk, columns: Columns) {
+  constructor(walk: JsonWalk, columns: Columns, noData: NoData) {
     this.#walk = walk
     this.#columns = columns
+    this.#noData = noData
     const key = new Uint8Array(this.#dataKey.buffer)
     for (let place = 0; place < names.length; place += 1) {
       // The last one is `data`, whose name is looked up again later.
@@ -156,7 +159,7 @@ export class BatchScanner {
     for (let place = 0; place < names.length; place += 1) {
       const offsets = this.#offsets[place]!
       if (offsets.length === 0 || this.#nullable[place]?.isNull(row) === true) {
-        if (place <= lastName || place === data) return false
+        if (place <= lastName) return false
         spans[place * 2] = -1
         spans[place * 2 + 1] = -1
         continue
@@ -173,16 +176,20 @@ export class BatchScanner {
   }
 
   /**
-   * Walks `data`; its hash is then in `lanes`. The walk must end where the text ends, so it has read nothing
-   * else.
+   * Walks `data`, if the row has any; its hash is then in `lanes`. The walk must end where the text ends, so it has read
+   * nothing else.
    */
   #data(): boolean {
     const walk = this.#walk
     const { tree } = walk
     const node = this.#findData()
     const from = this.#spans[data * 2]!
-    walk.at = from
     this.#columns.noValues(this.#columns.count)
+    if (from === -1) {
+      this.#noData.note()
+      return true
+    }
+    walk.at = from
     if (node === 0 || walk.bytes[from] !== openObject) return false
     const { nodes } = tree
     if (!walk.object(node, nodes[node + hashFirst]!, nodes[node + hashSecond]!, 1)) return false

@@ -5,6 +5,7 @@ import * as eventHash from '../../../schemas/event/event-hash.js'
 import * as wordHash from '../../../schemas/word-hash.js'
 import type { JsonWalk } from './json-walk.js'
 import * as keyTree from './key-tree.js'
+import type { NoData } from './no-data.js'
 import type { Columns } from './scanned-events.js'
 import { TimeReader } from './time.js'
 
@@ -18,21 +19,19 @@ const maxAttributeBytes = 256
 
 const quote = 34
 const comma = 44
+const letterN = 110
 const openObject = 123
 
-/** `1.0"` and `weir` as words. */
+/** `1.0"`, `weir` and `null` as words. */
 const versionOne = 0x22302e31
 const wordWeir = 0x72696577
+const wordNull = 0x6c6c756e
 const jsonContentType = Buffer.from('application/json"')
 
 /** One bit per role. */
 const required =
-  (1 << roles.specversion) |
-  (1 << roles.id) |
-  (1 << roles.source) |
-  (1 << roles.type) |
-  (1 << roles.subject) |
-  (1 << roles.data)
+  (1 << roles.specversion) | (1 << roles.id) | (1 << roles.source) | (1 << roles.type) | (1 << roles.subject)
+const dataBit = 1 << roles.data
 
 /** What the content holds beside `data`: texts, and the instant of `time`. */
 const hashed =
@@ -51,14 +50,16 @@ const carried = (1 << roles.correlationid) | (1 << roles.traceparent)
 export class Envelope {
   readonly #walk: JsonWalk
   readonly #columns: Columns
+  readonly #noData: NoData
   readonly #time = new TimeReader()
   /** Where the texts of the event under way stand, in the order of `textPlaces`: from, until. */
   readonly #spans = new Int32Array((roles.time - firstText) * 2)
   #timeMs = Number.NaN
 
-  constructor(walk: JsonWalk, columns: Columns) {
+  constructor(walk: JsonWalk, columns: Columns, noData: NoData) {
     this.#walk = walk
     this.#columns = columns
+    this.#noData = noData
   }
 
   /** Passes the event that begins at `at` and fills its row, which the caller has reserved. */
@@ -87,6 +88,12 @@ export class Envelope {
       node = walk.member(0, node + field.next, object, comma)
     }
     if (node === 0 || (seen & required) !== required) return false
+    if ((seen & dataBit) === 0) {
+      this.#noData.note()
+      a = (a + lanes[0]!) | 0
+      b = (b + lanes[1]!) | 0
+      count += 1
+    }
     finishObject(0, 0, a, b, count)
     this.#columns.fill(this.#columns.count, this.#spans, walk.view, this.#timeMs, this.#time.nanos)
     return true
@@ -108,6 +115,7 @@ export class Envelope {
     const second = nodes[node + field.hashSecond]!
     if (role === roles.data) {
       const from = walk.at
+      if (walk.bytes[from] === letterN) return this.#nullData()
       if (walk.bytes[from] !== openObject || !walk.object(node, first, second, 1)) return false
       if (nodes[node + field.slot] !== -1) walk.note(nodes[node + field.slot]!, from)
       return true
@@ -139,6 +147,15 @@ export class Envelope {
     this.#timeMs = this.#time.read(walk.bytes, walk.view, from, until)
     hashInstant(this.#timeMs, this.#time.nanos, first, second)
     return !Number.isNaN(this.#timeMs)
+  }
+
+  /** `null` means the same as no data. */
+  #nullData(): boolean {
+    const walk = this.#walk
+    if (walk.view.getInt32(walk.at, true) !== wordNull) return false
+    walk.at += 4
+    this.#noData.note()
+    return true
   }
 
   /** An extension that is only carried and is empty. */

@@ -6,7 +6,7 @@ import { ScanLayout } from './layout.js'
 import { type ScannedEvents, textAt, textPlaces, textWords, valueKinds } from './scanned-events.js'
 import { UsageScanner } from './scanner.js'
 
-const paths = [['n'], ['a', 'b'], ['a'], ['n']]
+const paths = [['n'], ['a', 'b'], ['a'], ['n'], [], []]
 const good =
   '{"specversion":"1.0","id":"e1","source":"/gw","type":"llm.request","subject":"cus_1","time":"2026-01-02T03:04:05.678Z","data":{"n":7,"a":{"b":"x"}}}'
 const newScanner = () => new UsageScanner(new ScanLayout(paths))
@@ -132,6 +132,7 @@ test.each<[string, string]>([
   ['binary data', withAttribute('data_base64', 'AA==')],
   ['data of another type', withAttribute('datacontenttype', 'text/xml')],
   ['data that is no object', withAttribute('data', [1])],
+  ['data that begins as null does', good.replace(/"data":.*$/, '"data":nullx}')],
   ['a correlation id that is no text', withAttribute('correlationid', 7)],
 ])('%s is not plain', (_name, line) => {
   expect(counts(`${line}\n`, 'application/x-ndjson')).toEqual(oneOther)
@@ -159,6 +160,8 @@ test.each<[string, string]>([
   ['29 February of a leap year', good.replace('2026-01-02', '2024-02-29')],
   ['empty extensions', good.replace('{"spec', '{"correlationid":"","traceparent":"","spec')],
   ['attributes of 256 bytes', withAttribute('id', 'x'.repeat(256))],
+  ['no data', withAttribute('data', undefined)],
+  ['data that is null', withAttribute('data', null)],
   ['white space around everything', good.replaceAll(/([{}:,])(?![0-9])/g, ' $1\t').replace('gw', ' ')],
 ])('%s are plain', (_name, line) => {
   expect(counts(`${line}\n`, 'application/x-ndjson')).toEqual(onePlain)

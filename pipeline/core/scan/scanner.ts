@@ -15,6 +15,7 @@ import { Envelope } from './envelope.js'
 import { JsonWalk } from './json-walk.js'
 import { KeyTree } from './key-tree.js'
 import type { ScanLayout } from './layout.js'
+import { NoData } from './no-data.js'
 import { putParsedEvent } from './parsed-event.js'
 import { Columns, type ScannedEvents } from './scanned-events.js'
 
@@ -40,8 +41,9 @@ export class UsageScanner {
     this.#layout = layout
     this.#columns = new Columns(layout.slots)
     this.#walk = new JsonWalk(new KeyTree(layout), layout, this.#columns)
-    this.#envelope = new Envelope(this.#walk, this.#columns)
-    this.#batch = new BatchScanner(this.#walk, this.#columns)
+    const noData = new NoData(layout, this.#columns)
+    this.#envelope = new Envelope(this.#walk, this.#columns, noData)
+    this.#batch = new BatchScanner(this.#walk, this.#columns, noData)
   }
 
   /**

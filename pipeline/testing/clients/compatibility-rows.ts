@@ -8,7 +8,14 @@ export const compatibilityRows: readonly CompatibilityRow[] = [
     client: 'CloudEvents SDK for JavaScript',
     package: 'cloudevents',
     test: 'cloudevents.test.ts',
-    what: 'structured, binary and batch mode over HTTP',
+    what: 'structured, binary and batch mode over HTTP; events without data, with data as bytes',
+    result: 'works',
+  },
+  {
+    client: 'CloudEvents SDK for JavaScript',
+    package: 'cloudevents',
+    test: 'cloudevents.test.ts',
+    what: 'the messages that it makes, published over NATS: structured, and binary with `ce-` headers',
     result: 'works',
   },
 ]

@@ -1,6 +1,7 @@
 // Random events: timelines, usage, retractions, copies, conflicts and invalid events. Instants lie on a
 // coarse grid, so that they often coincide. References between events are indices.
 
+import { stringifyJson } from '../../../schemas/json/json-text.js'
 import { ExactNumber } from '../../../schemas/money/exact-number.js'
 import { formatInstant, later, nsOf } from '../../../schemas/time.js'
 import { at, type CatalogChoice, dayMs, defined, type Pace, unique } from './catalogs.js'
@@ -170,9 +171,13 @@ export function extraEvent(
       const data = { event_source: target['source'], event_id: id }
       return event(`r${n}`, 'ops', 'weir.usage.retracted', subject, clock(0), data)
     }
-    case 'copy':
-      // Keys in another order and numbers in another spelling are the same content.
-      return Object.fromEntries(Object.entries({ ...of, data: respelled(of['data']) }).reverse())
+    case 'copy': {
+      // Keys in another order, numbers in another spelling and data in base64 are the same content.
+      const { data, ...rest } = { ...of, data: respelled(of['data']) }
+      const text = Buffer.from(stringifyJson(data)).toString('base64')
+      const again = more.which % 2 === 0 ? { ...rest, data } : { ...rest, data_base64: text }
+      return Object.fromEntries(Object.entries(again).reverse())
+    }
     case 'conflict':
       return at(conflictsOf(of, clock), more.which)
     case 'other':
