@@ -12,6 +12,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { builtFile } from '../../schemas/package-root.js'
 import { cityHash128 } from './clickhouse/city-hash.js'
 import { BlockReader, compressedBlock } from './clickhouse/compressed-blocks.js'
+import { contentType } from './clickhouse/formats.js'
 import { type EmbeddedClickhouse, spoolFolder, startEmbeddedClickhouse } from './clickhouse-server.js'
 import { describeConformance } from './testing/conformance.js'
 
@@ -145,6 +146,18 @@ test('decompress=1 reads the blocks that the engine itself has written, and refu
   const codes = answers.map(answer => answer.headers.get('x-clickhouse-exception-code'))
   expect(codes).toEqual(['40', '33', '271', '89'])
   expect(await sum('unpacked')).toBe(await sum('packed'))
+  await client.close()
+})
+
+test('the content type of every format is that of the engine', async () => {
+  const client = connect(server.url)
+  const query = 'SELECT name, content_type FROM system.formats WHERE is_output'
+  const formats = await (await client.query({ query, format: 'JSONEachRow' })).json<Record<string, string>>()
+  expect(formats.length).toBeGreaterThan(80)
+  for (const { name = '', content_type } of formats) {
+    expect([name, contentType(name)]).toEqual([name, content_type])
+    expect([name, contentType(name.toLowerCase())]).toEqual([name, content_type])
+  }
   await client.close()
 })
 

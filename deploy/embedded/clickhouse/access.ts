@@ -9,6 +9,12 @@
 
 export type Role = 'weir' | 'analyst'
 
+/**
+ * Clients name `default` as the database of a connection if their user gives none. An analyst may name these, and finds
+ * nothing in them that he could not read anyway. Not `system`: a bare name in it could start a program (guard.ts).
+ */
+const openedDatabases = ['default', 'information_schema', 'INFORMATION_SCHEMA']
+
 /** Grants of Weir's own user: tables, views and rows; no dictionaries, functions, backups or freezing. */
 const weirGrants = [
   'SELECT, SHOW, INSERT, TRUNCATE, OPTIMIZE, CHECK',
@@ -49,6 +55,7 @@ export function usersText(database: string): string {
   const values = Object.entries(analystLimits)
     .map(([name, { value }]) => `<${name}>${value}</${name}>`)
     .join('')
+  const opened = openedDatabases.map(name => `<query>GRANT SHOW DATABASES ON ${name}.*</query>`).join('')
   const granted = weirGrants.map(grants => `<query>GRANT ${grants} ON *.*</query>`).join('')
   return `<clickhouse>
   <profiles>
@@ -57,7 +64,7 @@ export function usersText(database: string): string {
   </profiles>
   <roles>
     <weir><grants>${granted}</grants></weir>
-    <analyst><grants><query>GRANT SELECT, SHOW ON \`${database}\`.*</query></grants></analyst>
+    <analyst><grants><query>GRANT SELECT, SHOW ON \`${database}\`.*</query>${opened}</grants></analyst>
   </roles>
   <users><default>
     <password></password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota>

@@ -14,6 +14,8 @@ import { StatementGuard } from './guard.js'
 import { RequestHandler } from './handler.js'
 import type { ChildReady, ChildStart } from './protocol.js'
 
+const methods = new Set(['GET', 'HEAD', 'OPTIONS', 'POST'])
+
 /** How long running statements may take at the end; then the process is killed, which the data survives. */
 const drainDeadlineMs = 10_000
 /** The same after the parent has ended: its clients are usually gone, and the next parent waits for us. */
@@ -45,12 +47,10 @@ async function start(options: ChildStart): Promise<void> {
     if (url.pathname === '/ping' || url.pathname === '/replicas_status')
       return void handler.ping(request, response, url)
     if (url.pathname !== '/') {
-      response.writeHead(404, {
-        'X-ClickHouse-Exception-Code': 0,
-        'Content-Type': 'text/plain; charset=UTF-8',
-      })
+      response.writeHead(404, { 'Content-Type': 'text/plain; charset=UTF-8' })
       return void response.end(`There is no handle ${url.pathname}\nUse / or /ping for health checks.\n`)
     }
+    if (!methods.has(request.method ?? '')) return handler.refuseMethod(request, response)
     if (request.method !== 'POST' && !url.searchParams.has('query')) return void response.end('Ok.\n')
     running++
     void handler

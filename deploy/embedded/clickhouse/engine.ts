@@ -83,8 +83,8 @@ const configText = (usersFile: string) => `<clickhouse>
 </clickhouse>
 `
 
-/** Allows statements as long as the HTTP interface accepts. */
-const wideSettings = 'SET max_query_size = 67108864; '
+/** Allows statements as long as the HTTP interface accepts, and reads none as the library alone would. */
+const wideSettings = 'SET max_query_size = 67108864, implicit_select = 0; '
 
 export class Engine {
   private readonly native: NativeChdb

@@ -52,6 +52,9 @@ export const exceptions = {
     ),
 }
 
+/** Type and version, which an exception that was caught and thrown again bears several times. */
+const suffixes = /(?: \(version [^()]*(?:\([^()]*\))?\)\.?| \([A-Z][A-Z0-9_]+\))+\s*$/
+
 /** Reads the engine's error text. Whatever has no code is an exception of the program itself (1002). */
 export function fromEngine(error: unknown): ClickhouseException {
   if (error instanceof ClickhouseException) return error
@@ -61,8 +64,7 @@ export function fromEngine(error: unknown): ClickhouseException {
   const type = /\(([A-Z][A-Z0-9_]+)\)\s*$/.exec(text)?.[1] ?? 'UNKNOWN_EXCEPTION'
   const message = text
     .replace(/^(?:.*?Code: \d+\. DB::Exception: )+/s, '')
-    .replace(/(?: \(version [^)]*\)\.?)? \([A-Z][A-Z0-9_]+\)\s*$/, '')
-    .replace(/ \([A-Z][A-Z0-9_]+\) \(version [^)]*\)\.?$/, '')
+    .replace(suffixes, '')
     .replace(/: \(in file\/uri [^)]*\)/, '')
     .replace(/: While executing File: data for INSERT was parsed from file\.?/, '.')
   return new ClickhouseException(Number(code[1]), type, message)

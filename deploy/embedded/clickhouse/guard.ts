@@ -85,9 +85,14 @@ export class StatementGuard {
 
   /**
    * Throws when this role may not run the statement; returns it as the engine's parser writes it. `rowsFile`:
-   * the one file that Weir's own INSERT reads.
+   * the one file that Weir's own INSERT reads. `parameters`: of the request, as `param_<name>`.
    */
-  async admit(sql: string, role: Role, rowsFile?: string): Promise<string> {
+  async admit(
+    sql: string,
+    role: Role,
+    rowsFile?: string,
+    parameters: ReadonlyMap<string, string> = new Map(),
+  ): Promise<string> {
     const canonical = await this.engine.canonical(sql)
     const all = [...tokens(canonical)]
     const first = all[0]?.text ?? ''
@@ -108,7 +113,8 @@ export class StatementGuard {
           throw exceptions.accessDenied(role, 'run statements in parallel')
         if (token.text === 'SETTINGS') inSettings = true
       }
-      if (startsProgram(canonical, all, i)) throw exceptions.accessDenied(role, 'read system.models')
+      if (startsProgram(canonical, all, i, parameters))
+        throw exceptions.accessDenied(role, 'read system.models')
       const name = nameOf(canonical, token)
       if (name === undefined) continue
       this.admitName(role, name, before, after)
@@ -131,11 +137,20 @@ export class StatementGuard {
   }
 }
 
-/** Reading `system.models` starts a program. A parameter after a point could name it, so it is refused. */
-function startsProgram(canonical: string, all: readonly Token[], index: number): boolean {
+/** Reading `system.models` starts a program. A parameter after a point names it too, or something unknown. */
+function startsProgram(
+  canonical: string,
+  all: readonly Token[],
+  index: number,
+  parameters: ReadonlyMap<string, string>,
+): boolean {
   const token = all[index] as Token
   if (all[index - 1]?.text !== '.') return false
-  if (token.text === '{') return true
+  if (token.text === '{') {
+    const { start, end } = all[index + 1] as Token
+    const value = parameters.get(`param_${canonical.slice(start, end)}`) ?? ''
+    return value === 'models' || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(value)
+  }
   const database = all[index - 2]
   if (database === undefined || nameOf(canonical, token) !== 'models') return false
   return database.text === '}' || nameOf(canonical, database) === 'system'

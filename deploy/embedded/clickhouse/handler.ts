@@ -73,6 +73,15 @@ export class RequestHandler {
     }
   }
 
+  /** As in ClickHouse, PUT, DELETE and the like mean nothing here. */
+  refuseMethod(request: IncomingMessage, response: ServerResponse): void {
+    void this.refuse(
+      request,
+      response,
+      exceptions.notImplemented(`The method ${request.method} is not served.`),
+    )
+  }
+
   /** Answers a ping by anybody; only Weir's own user learns the folder for files of rows. */
   ping(request: IncomingMessage, response: ServerResponse, url: URL): void {
     const [user, password] = credentials(url.searchParams, request.headers)
@@ -140,7 +149,12 @@ export class RequestHandler {
     const canonical =
       statement.kind === 'empty' || statement.kind === 'insert_data'
         ? ''
-        : await this.guard.admit(text.toString('utf8', 0, statement.end), exchange.role)
+        : await this.guard.admit(
+            text.toString('utf8', 0, statement.end),
+            exchange.role,
+            undefined,
+            parameters.settings,
+          )
     switch (statement.kind) {
       case 'empty':
         throw exceptions.syntaxError('Empty query')
