@@ -136,12 +136,8 @@ async function startOnce(
       onTrouble: (server, detail) => log.error({ server, detail }, 'embedded server in trouble'),
     })
     undo.push(() => servers.stop())
-    const { nc, bulk } = await connectBroker({
-      ...servers.nats,
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: 250,
-      name: 'weir',
-    })
+    const reconnecting = { maxReconnectAttempts: -1, reconnectTimeWait: 250, name: 'weir' }
+    const { nc, bulk } = await connectBroker({ ...servers.nats, ...reconnecting }, config.nats.bulk)
     undo.push(() => nc.close())
     await ensureTopology(nc, { partitions: config.partitions, replicas: config.nats.replicas })
     const { clickhouse } = servers

@@ -15,8 +15,11 @@ import { type BrokerConnection, connectBroker } from './connect-broker.js'
 import { deliveryOf, statusOf } from './pull-protocol.js'
 
 /** Every implementation of the port runs the same tests. */
-const implementations = [{ name: 'the client', connect: connectBroker }]
-type Connect = typeof connectBroker
+const implementations: readonly { readonly name: string; readonly connect: Connect }[] = [
+  { name: 'sockets', connect: options => connectBroker(options, 'sockets') },
+  { name: 'the client', connect: options => connectBroker(options, 'client') },
+]
+type Connect = (options: NodeConnectionOptions) => Promise<BrokerConnection>
 const logins: readonly LoginKind[] = ['password', 'token', 'nkey', 'jwt', 'tls', 'tls and password']
 /** Far longer than a test may take: a wait that ends by its own time-out fails it. */
 const tooLongMs = 600_000

@@ -38,8 +38,9 @@ export interface PulledMessage {
   /** The reply subject, which contains JetStream's sequence numbers. */
   readonly reply: string
   readonly head: MessageHead
-  /** The reader may keep these bytes. */
   readonly bytes: Uint8Array
+  /** Gives back the memory of `bytes`, which must not be read afterwards. What is kept is freed like any object. */
+  readonly release: () => void
 }
 
 /** The callbacks of one reading. */

@@ -20,6 +20,7 @@ import type {
 } from './bulk-transport.js'
 import { type ConnectionWatch, unlessLost } from './connection-watch.js'
 
+const nothing = () => undefined
 /** The interval of checks whether the connection was closed for good. */
 const lookAgainMs = 1_000
 
@@ -69,7 +70,7 @@ export class ClientTransport implements BulkTransport {
     const inbox = createInbox()
     const subscription = this.#nc.subscribe(inbox, {
       callback: (error, { reply = '', headers, data }) => {
-        if (error === null) onMessage({ reply, head: new ClientHead(headers), bytes: data })
+        if (error === null) onMessage({ reply, head: new ClientHead(headers), bytes: data, release: nothing })
       },
     })
     const end = (): void => {

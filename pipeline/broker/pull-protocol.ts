@@ -8,6 +8,8 @@ export interface ReadMessage extends InputMessage {
   /** When this process read the message. */
   readonly readAtMs: number
   readonly head: MessageHead
+  /** Gives back the memory of the bytes. */
+  readonly release: () => void
 }
 
 export interface Delivery {

@@ -13,6 +13,7 @@ const before: readonly Setting[] = [
   setting('nats.server', 'text', true),
   setting('nats.port', 'number'),
   setting('nats.replicas', 'number'),
+  setting('nats.bulk'),
   setting('clickhouse.url'),
   setting('clickhouse.user'),
   setting('clickhouse.password'),

@@ -30,6 +30,8 @@ const before = {
       server: text.optional(),
       port: port.optional(),
       replicas: z.int().min(1).max(5).default(1),
+      /** What inputs, commits and snapshots go over: sockets of our own, or the stock client's connection. */
+      bulk: z.enum(['sockets', 'client']).default('sockets'),
     })
     .prefault({}),
   clickhouse: z

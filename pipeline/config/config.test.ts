@@ -35,7 +35,7 @@ test('without anything there are defaults', () => {
   const made = config({})
   expect(made.dataDir).toBe(resolve('weir-data'))
   expect(made).toMatchObject({
-    nats: { url: undefined, replicas: 1 },
+    nats: { url: undefined, replicas: 1, bulk: 'sockets' },
     clickhouse: { user: undefined, password: undefined, database: 'weir' },
     http: { host: '127.0.0.1', port: 8080, auth: 'keys' },
     partitions: 4,

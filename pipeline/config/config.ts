@@ -31,6 +31,7 @@ export interface WeirConfig {
     readonly port: number | undefined
     /** Replicas of the streams that Weir creates; default 1. */
     readonly replicas: number
+    readonly bulk: 'sockets' | 'client'
   }
   readonly clickhouse: {
     readonly url: string | undefined
@@ -207,6 +208,7 @@ function toConfig(
       server: file.nats.server,
       port: file.nats.port,
       replicas: file.nats.replicas,
+      bulk: file.nats.bulk,
     },
     clickhouse: {
       url: file.clickhouse.url,

@@ -220,13 +220,14 @@ export class InputReader {
       this.#keep(cursor, message, delivery)
       return
     }
+    message.release()
     if (cursor !== this.#cursor) return
     cursor.silentTicks = 0
     if (delivery === undefined) this.#onStatus(cursor, message.head)
     else this.#interrupt('a message was lost on the way') // invariant 1
   }
 
-  #keep(cursor: Cursor, { head, bytes }: PulledMessage, delivery: Delivery): void {
+  #keep(cursor: Cursor, { head, bytes, release }: PulledMessage, delivery: Delivery): void {
     cursor.delivered += 1
     this.#nextSeq = delivery.streamSeq + 1
     this.#pending = delivery.pending
@@ -239,6 +240,7 @@ export class InputReader {
       bytes,
       readAtMs: Date.now(),
       head,
+      release,
       ...(contentType === undefined ? {} : { contentType }),
       ...(contentEncoding === undefined ? {} : { contentEncoding }),
       ...(headers === undefined ? {} : { headers }),

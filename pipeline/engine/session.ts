@@ -249,6 +249,7 @@ export class Session {
     const packed: PackedMessages[] = []
     const pack = (messages: readonly ReadMessage[]): PackedMessages => {
       const all = packMessages(messages, length => memory.take(length))
+      for (const message of messages) message.release()
       packed.push(all)
       return all
     }

@@ -80,16 +80,21 @@ export class ConfiguredBrokers {
       case 'jwt':
         return jwtLogin()
       case 'tls':
-        return this.#tlsLogin({ lines: [], options: {} })
+        return this.#tlsLogin({ lines: [], options: {} }, async cert => ({
+          ca: await readFile(cert, 'utf8'),
+        }))
       case 'tls and password':
-        return this.#tlsLogin(await this.login('password'))
+        return this.#tlsLogin(await this.login('password'), async cert => ({ caFile: cert }))
       default:
         return kind satisfies never
     }
   }
 
   /** With a certificate, made here, for `localhost` alone. */
-  async #tlsLogin({ lines, options }: Login): Promise<Login> {
+  async #tlsLogin(
+    { lines, options }: Login,
+    trust: (cert: string) => Promise<NonNullable<NodeConnectionOptions['tls']>>,
+  ): Promise<Login> {
     const [key, cert] = [join(this.#folder, 'key.pem'), join(this.#folder, 'cert.pem')]
     const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost']
     const kind = [
@@ -104,7 +109,7 @@ export class ConfiguredBrokers {
     ]
     execFileSync('openssl', ['req', ...kind, '-keyout', key, '-out', cert, ...names], { stdio: 'ignore' })
     const tls = `tls { cert_file: ${JSON.stringify(cert)}, key_file: ${JSON.stringify(key)} }`
-    return { lines: [...lines, tls], options: { ...options, tls: { ca: await readFile(cert, 'utf8') } } }
+    return { lines: [...lines, tls], options: { ...options, tls: await trust(cert) } }
   }
 }
 
