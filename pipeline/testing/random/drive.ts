@@ -67,8 +67,8 @@ export class Seen {
     this.rows.set(row.chargeId, { amount: sum.amount + row.amount, count: sum.count + row.eventCount })
   }
 
-  #deadLetter({ source, id, code, change }: DeadLetterRow): void {
-    const key = JSON.stringify([source, id, code])
+  #deadLetter({ eventSource, eventId, code, change }: DeadLetterRow): void {
+    const key = JSON.stringify([eventSource, eventId, code])
     const times = (this.deadLetters.get(key) ?? 0) + change
     if (times === 0) this.deadLetters.delete(key)
     else this.deadLetters.set(key, times)
