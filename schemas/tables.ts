@@ -258,7 +258,7 @@ export const deadLettersTable = describe('dead_letters', {
   other_content_hash: 'string',
   payload: 'string',
   // 1: the event failed; -1: it was freed, and its dead letter is taken back.
-  change: 'int8',
+  event_count: 'int8',
   correlation_id: 'string',
   ...origin,
 })

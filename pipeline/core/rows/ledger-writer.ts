@@ -145,7 +145,7 @@ export class LedgerWriter {
       contentHash: hashes?.sent ?? '',
       otherContentHash: hashes?.kept ?? '',
       payload: envelope.payload,
-      change,
+      eventCount: change,
       correlationId: envelope.correlationId,
       ...this.#origin,
     }

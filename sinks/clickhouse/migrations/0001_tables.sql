@@ -309,7 +309,7 @@ CREATE TABLE IF NOT EXISTS dead_letters
     content_hash String,
     other_content_hash String,
     payload String CODEC(ZSTD(1)),
-    change Int8,
+    event_count Int8,
     correlation_id String,
     `partition` UInt32,
     ledger_sequence UInt64
