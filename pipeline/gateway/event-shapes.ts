@@ -34,6 +34,10 @@ export const cloudEventSchema = z
     subscriptionid: name.optional().describe('Pins usage to one subscription'),
     correlationid: z.string().max(256).optional(),
     traceparent: z.string().max(256).optional(),
+    weirstampedtime: z
+      .boolean()
+      .optional()
+      .describe('True: `time` was stamped at this try and is no part of the content'),
     data: z.record(z.string(), z.unknown()).nullish().describe('Missing: the empty object'),
     data_base64: z.base64().nullish().describe('Instead of `data`: a JSON object in base64'),
   })
@@ -111,9 +115,7 @@ export const eventsAcceptedSchema = z
   .meta({ id: 'EventsAccepted' })
 
 /** What a 503 says of the part of the request that is on disk. */
-export const partlyTaken = eventsAcceptedSchema.partial().extend({
-  maybe_stored: z.int().optional().describe('Events that may be on disk: the broker did not answer for them'),
-})
+export const partlyTaken = eventsAcceptedSchema.partial()
 
 export const acceptedExample = {
   accepted: 1,

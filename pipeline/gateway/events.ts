@@ -1,7 +1,7 @@
 // POST /v1/events, and the same for OpenMeter producers. Contract sections 2 and 7.
 // Invariants:
-// 1. I1: `accepted` counts events that the broker has on disk. A 503 says which part of the request is on disk and which
-//    part may be (`outcome_unknown`); sending all of it again with the same ids is harmless.
+// 1. I1: `accepted` counts events that the broker has on disk. A 503 says which part of the request is on disk; sending
+//    all of it again is harmless.
 // 2. A refused event does not affect the others. The answer is 202 even when all are refused, because a producer that
 //    retries on 4xx must not resend events that can never be accepted.
 // 3. A body that is neither JSON nor a usage batch in Arrow is answered with 400, since no single event is at
@@ -16,7 +16,8 @@ import type { Rejection } from '../../schemas/rejection.js'
 import { decodeUsageBatch, type UsageBatch } from '../../schemas/usage-batch/usage-batch.js'
 import type { Admission, Seat } from './admission.js'
 import { streamScopes } from './chunk-builder.js'
-import type { EventPublisher, Receipt } from './event-publisher.js'
+import type { EventChunk } from './event-chunk.js'
+import type { ChunkOutcome, EventPublisher, Receipt } from './event-publisher.js'
 import {
   acceptedExample,
   binaryHeaders,
@@ -26,6 +27,7 @@ import {
   partlyTaken,
 } from './event-shapes.js'
 import type { GatewayLimits } from './limits.js'
+import { markStampedTimes } from './openmeter-time.js'
 import { malformedBody, Problem, unavailable } from './problem.js'
 import { isProblemCode, meaningOf, type ProblemCode } from './problem-codes.js'
 import { acceptedEncodings, readBody } from './read-body.js'
@@ -74,7 +76,6 @@ const ingestProblems: readonly ProblemCode[] = [
   'pipeline_stopped',
   'partition_stopped',
   'broker_unavailable',
-  'outcome_unknown',
 ]
 
 export function eventRoutes(intake: EventIntake): readonly ApiRoute[] {
@@ -113,7 +114,9 @@ export function eventRoutes(intake: EventIntake): readonly ApiRoute[] {
       tag: eventsTag,
       summary: 'Send events as OpenMeter producers do',
       description:
-        'The same events as `POST /v1/events`, taken all or none: when one is malformed, `errors` names each fault.',
+        'The same events as `POST /v1/events`, taken all or none: when one is malformed, `errors` names each fault. ' +
+        'A `time` that the SDK stamped is no part of the content, so an event that is sent again with its id is a ' +
+        'duplicate: `time` as the last member, in UTC with milliseconds, and within 5 minutes of its arrival.',
       headers: binaryHeaders,
       body: eventBody,
       responses: { 204: { description: 'All events are on disk.' } },
@@ -134,18 +137,20 @@ async function takeEach(intake: EventIntake, call: ApiCall, seat: Seat) {
 }
 
 async function takeAll(intake: EventIntake, call: ApiCall, seat: Seat) {
-  const { sorted, bytes } = await readEvents(intake, call, seat)
+  const { sorted, bytes } = await readEvents(intake, call, seat, markStampedTimes)
   const stopped = sorted.rejected.find(({ code }) => code === partitionStopped)
   if (stopped !== undefined) throw stoppedProblem(stopped)
   if (sorted.rejected.length > 0) {
     countRejected(intake, sorted.rejected)
-    throw new Problem('malformed_events', `${sorted.rejected.length} events are malformed; none was taken.`, {
-      errors: sorted.rejected.map(({ index, code, detail, pointer }) => ({
-        pointer: `/${index}${pointer ?? ''}`,
-        code,
-        detail,
-      })),
-    })
+    const errors = sorted.rejected.map(({ index, code, detail, pointer }) => ({
+      pointer: `/${index}${pointer ?? ''}`,
+      code,
+      detail,
+    }))
+    // OpenMeter's SDK shows its caller the detail alone.
+    const first = `${errors[0]?.pointer}: ${errors[0]?.detail}`
+    const detail = `${errors.length} events are malformed and none was taken. The first fault is at ${first}`
+    throw new Problem('malformed_events', detail, { errors })
   }
   await publish(intake, sorted)
   report(intake, sorted, bytes)
@@ -186,6 +191,7 @@ async function readEvents(
   intake: EventIntake,
   call: ApiCall,
   seat: Seat,
+  prepare = (events: readonly ParsedEvent[], _arrivalMs: number) => events,
 ): Promise<{ readonly sorted: SortedEvents; readonly bytes: number }> {
   const { limits, publisher } = intake
   const body = await readBody(call.body, call.headers, {
@@ -212,7 +218,7 @@ async function readEvents(
   const sorted =
     form.kind === 'batch'
       ? await sortBatch(form.batch, body, options)
-      : await sortEvents(form.events, options)
+      : await sortEvents(prepare(form.events, options.arrivalMs), options)
   return { sorted, bytes: body.length }
 }
 
@@ -251,45 +257,43 @@ const publishOrder: readonly EventStream[] = ['CATALOG', 'LIFECYCLE', 'METERING'
 
 /**
  * The receipts, once all chunks have landed. Otherwise throws a `Problem` of 503 that names the landed
- * chunks, and counts the events that may have landed.
+ * chunks.
  */
 async function publish(intake: EventIntake, sorted: SortedEvents): Promise<readonly Receipt[]> {
   const receipts: Receipt[] = []
   for (const stream of publishOrder) {
-    const chunks = sorted.chunks.filter(chunk => chunk.stream === stream)
-    const outcomes = await Promise.all(chunks.map(chunk => intake.publisher.publish(chunk)))
-    let reason: string | undefined
-    let maybeStored = 0
-    for (const [index, outcome] of outcomes.entries()) {
+    const outcomes = await Promise.all(publishStream(intake.publisher, sorted.chunks, stream))
+    let failure: string | undefined
+    for (const outcome of outcomes) {
       if (outcome.kind === 'landed') receipts.push(outcome.receipt)
-      else reason = outcome.detail
-      if (outcome.kind === 'unknown') maybeStored += chunks[index]!.count
+      else failure = outcome.detail
     }
-    if (reason !== undefined) throw notOnDisk(intake, sorted, { receipts, maybeStored, reason })
+    if (failure !== undefined) throw notOnDisk(intake, sorted, receipts, failure)
   }
   return receipts
 }
 
-interface Published {
-  readonly receipts: readonly Receipt[]
-  /** Events for which no answer came. */
-  readonly maybeStored: number
-  readonly reason: string
+function publishStream(
+  publisher: EventPublisher,
+  chunks: readonly EventChunk[],
+  stream: EventStream,
+): Promise<ChunkOutcome>[] {
+  return chunks.filter(chunk => chunk.stream === stream).map(chunk => publisher.publish(chunk))
 }
 
 function notOnDisk(
   intake: EventIntake,
   sorted: SortedEvents,
-  { receipts, maybeStored, reason }: Published,
+  receipts: readonly Receipt[],
+  reason: string,
 ): Problem {
   const accepted = receipts.reduce((sum, receipt) => sum + receipt.count, 0)
   intake.telemetry.eventsAccepted(accepted, 0)
-  const known = `${accepted} of ${sorted.accepted} events are on disk`
-  const maybe = maybeStored === 0 ? '' : `, and ${maybeStored} may be`
-  const detail = `${known}${maybe} (${reason}). Send the request again with the same ids: what is stored is recognised.`
-  const code = maybeStored === 0 ? 'broker_unavailable' : 'outcome_unknown'
-  const extra = { accepted, maybe_stored: maybeStored, rejected: sorted.rejected, receipts }
-  return unavailable(code, detail, intake.limits.retryAfterSeconds, extra)
+  const detail =
+    `${accepted} of ${sorted.accepted} events are on disk (${reason}). ` +
+    'Send the request again: what has landed is recognised.'
+  const extra = { accepted, rejected: sorted.rejected, receipts }
+  return unavailable('broker_unavailable', detail, intake.limits.retryAfterSeconds, extra)
 }
 
 function report(intake: EventIntake, sorted: SortedEvents, bytes: number): void {

@@ -84,6 +84,7 @@ function expectSameEnvelope(scan: ScannedEvents, event: number, valid: ValidEven
       traceparent: text(textPlaces.traceparent),
       timeMs: scan.timeMs[event],
       timeNanos: scan.timeNanos[event],
+      isTimeStamped: scan.stamped[event] === 1,
       subscriptionId: text(textPlaces.subscriptionid) || undefined,
     },
     {
@@ -95,6 +96,7 @@ function expectSameEnvelope(scan: ScannedEvents, event: number, valid: ValidEven
       traceparent: valid.traceparent,
       timeMs: valid.timeText === undefined ? Number.NaN : msOf(valid.timeNs),
       timeNanos: valid.timeText === undefined ? 0 : nanosOf(valid.timeNs),
+      isTimeStamped: valid.isTimeStamped,
       subscriptionId: valid.subscriptionId,
     },
   )

@@ -8,6 +8,8 @@ const rare = [
   'datacontenttype',
   'data_base64',
   'dataschema',
+  'weirstampedtime',
+  'weirstampedtime',
   'x',
   '__proto__',
   '',
@@ -271,9 +273,11 @@ function anyEvent(dice: Dice): string {
           ? text(dice)
           : name === 'data_base64'
             ? '"eyJhIjoxfQ=="'
-            : name === 'datacontenttype'
-              ? '"application/json"'
-              : anyValue(dice, 0),
+            : name === 'weirstampedtime'
+              ? dice.pick(['true', 'false', '"true"', 'truex', 'null'])
+              : name === 'datacontenttype'
+                ? '"application/json"'
+                : anyValue(dice, 0),
       ),
     )
   }

@@ -104,6 +104,7 @@ test('a valid event keeps its attributes', () => {
     subject: 'cus_1',
     timeText: '2026-01-02T03:04:05.678Z',
     timeNs: nsOf(Date.UTC(2026, 0, 2, 3, 4, 5, 678)),
+    isTimeStamped: false,
     subscriptionId: 'sub',
     correlationId: 'c',
     traceparent: 't',

@@ -11,6 +11,7 @@ import { batchEvents, decodeUsageBatch } from '../usage-batch/usage-batch.js'
 import { type EventData, eventData } from './event-data.js'
 import { isGlobalType } from './event-stream.js'
 import { eventTypes, messageFormOf } from './media-types.js'
+import { isTimeStamped } from './stamped-time.js'
 import type { ValidEvent } from './usage-event.js'
 
 /** Limit of events per message: two compressed kilobytes must not become a million dead letters. */
@@ -127,6 +128,7 @@ export function validateEvent(value: unknown, arrivalMs: number): Parsed<ValidEv
       subject: customer ?? '',
       timeText: (time as string | null | undefined) ?? undefined,
       timeNs,
+      isTimeStamped: isTimeStamped(value),
       subscriptionId: (value['subscriptionid'] as string | null | undefined) ?? undefined,
       correlationId: (value['correlationid'] as string | null | undefined) ?? '',
       traceparent: (value['traceparent'] as string | null | undefined) ?? '',

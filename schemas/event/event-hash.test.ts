@@ -29,6 +29,7 @@ function content(event: Partial<ValidEvent>): string {
     subject: 'c',
     timeText: undefined,
     timeNs: 0n,
+    isTimeStamped: false,
     subscriptionId: undefined,
     correlationId: '',
     traceparent: '',
@@ -99,6 +100,14 @@ test('every part of the content counts, id and source and arrival do not', () =>
     { traceparent: 'x' },
   ]
   expect(new Set([same, ...others.map(content)]).size).toBe(others.length + 1)
+})
+
+test('a stamped time is no part of the content', () => {
+  const stamped = { isTimeStamped: true }
+  expect(content({ ...stamped, timeText: '1970-01-01T00:00:00Z' })).toBe(content({}))
+  expect(content({ ...stamped, timeText: '1970-01-01T00:00:00Z', subject: 'd' })).toBe(
+    content({ subject: 'd' }),
+  )
 })
 
 test('equal values hash alike, other values do not', () => {

@@ -88,13 +88,13 @@ export function hashIdentityBytes(
 
 /** Writes the 64 bits of the event's content into the first two words of `out`. */
 export function hashContent(event: ValidEvent, out: Uint32Array): void {
-  // The content, as contract 2 defines it: `type`, `subject`, `time` (the instant, or that there is none),
-  // the three extensions and `data`. It is hashed as an object of those members. An extension that is only
+  // The content, as contract 2 defines it: `type`, `subject`, `time` (the instant, or that there is none
+  // or a stamped one), the three extensions and `data`. It is hashed as an object of those members. An extension that is only
   // carried has the same hash when it is absent and when it is empty.
   const sum: EntrySum = { a: 0, b: 0, count: 0 }
   addAttribute(sum, 'type', event.type)
   addAttribute(sum, 'subject', event.subject)
-  if (event.timeText !== undefined) addTime(sum, event.timeNs)
+  if (event.timeText !== undefined && !event.isTimeStamped) addTime(sum, event.timeNs)
   if (event.subscriptionId !== undefined) addAttribute(sum, 'subscriptionid', event.subscriptionId)
   if (event.correlationId !== '') addAttribute(sum, 'correlationid', event.correlationId)
   if (event.traceparent !== '') addAttribute(sum, 'traceparent', event.traceparent)
@@ -135,6 +135,12 @@ export function finishObject(first: number, second: number, a: number, b: number
   finish(third, turn(second ^ mixWord(b), third), count)
 }
 
+/** Puts the hash that `time` adds to the content into `lanes`. */
+export function hashTime(ms: number, nanos: number): void {
+  const [first, second] = attributeKey('time')
+  hashInstant(ms, nanos, first, second)
+}
+
 /** Puts the hash that the empty `data` adds to the content into `lanes`. */
 export function hashNoData(): void {
   const [first, second] = attributeKey('data')
@@ -171,8 +177,7 @@ function addAttribute(sum: EntrySum, name: ContentName, value: unknown): void {
 }
 
 function addTime(sum: EntrySum, timeNs: bigint): void {
-  const [first, second] = attributeKey('time')
-  hashInstant(msOf(timeNs), nanosOf(timeNs), first, second)
+  hashTime(msOf(timeNs), nanosOf(timeNs))
   addLanes(sum)
 }
 

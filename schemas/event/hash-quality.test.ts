@@ -26,6 +26,7 @@ function contents(count: number, dataOf: (i: number) => Record<string, unknown>)
     type: 't',
     subject: 'c',
     timeText: undefined,
+    isTimeStamped: false,
     timeNs: 0n,
     subscriptionId: undefined,
     correlationId: '',

@@ -11,6 +11,8 @@ export interface ValidEvent {
   readonly timeText: string | undefined
   /** The instant of `time`; the instant of arrival when the event had no `time`. */
   readonly timeNs: bigint
+  /** The sender's library stamped `time` at this try, so it is no part of the content. */
+  readonly isTimeStamped: boolean
   readonly subscriptionId: string | undefined
   readonly correlationId: string
   readonly traceparent: string

@@ -37,6 +37,10 @@ export const cloudEventSchema = z.looseObject({
   subscriptionid: nameField.nullish(),
   correlationid: z.string().nullish(),
   traceparent: z.string().nullish(),
+  weirstampedtime: z
+    .unknown()
+    .meta({ description: 'true: time was stamped at this try and is no part of the content.' })
+    .optional(),
   data: z.record(z.string(), z.unknown()).nullish().meta({ description: 'Missing: the empty object.' }),
   data_base64: z.base64().nullish().meta({ description: 'Instead of data: a JSON object in base64.' }),
 })

@@ -21,10 +21,9 @@ export function contentOf({ parts }: TableInsert): string {
   })
 }
 
-/** The commit or the stream message that the first row is from. */
+/** `ledger_sequence` of the first row. */
 export function sequenceOf({ parts }: TableInsert): number {
-  const row = tableFromIPC(Buffer.concat(parts)).get(0)
-  return Number(row?.['ledger_sequence'] ?? row?.['stream_sequence'] ?? 0)
+  return Number(tableFromIPC(Buffer.concat(parts)).get(0)?.['ledger_sequence'] ?? 0)
 }
 
 function partOf({ table, name }: TableInsert, rows: Table, from: number, until: number): TableInsert {

@@ -10,7 +10,7 @@ import type { Columns } from './scanned-events.js'
 import { TimeReader } from './time.js'
 
 // An imported binding is looked up at every use; a constant of the module is compiled in.
-const { finishObject, hashInstant } = eventHash
+const { finishObject, hashInstant, hashTime } = eventHash
 const { lanes, seeds } = wordHash
 const { field, roles } = keyTree
 
@@ -22,16 +22,19 @@ const comma = 44
 const letterN = 110
 const openObject = 123
 
-/** `1.0"`, `weir` and `null` as words. */
+/** `1.0"`, `weir`, `null` and `true` as words. */
 const versionOne = 0x22302e31
 const wordWeir = 0x72696577
 const wordNull = 0x6c6c756e
+const wordTrue = 0x65757274
 const jsonContentType = Buffer.from('application/json"')
 
 /** One bit per role. */
 const required =
   (1 << roles.specversion) | (1 << roles.id) | (1 << roles.source) | (1 << roles.type) | (1 << roles.subject)
 const dataBit = 1 << roles.data
+const timeBit = 1 << roles.time
+const stampedBit = 1 << roles.stampedtime
 
 /** What the content holds beside `data`: texts, and the instant of `time`. */
 const hashed =
@@ -94,8 +97,16 @@ export class Envelope {
       b = (b + lanes[1]!) | 0
       count += 1
     }
+    if ((seen & (stampedBit | timeBit)) === (stampedBit | timeBit)) {
+      hashTime(this.#timeMs, this.#time.nanos)
+      a = (a - lanes[0]!) | 0
+      b = (b - lanes[1]!) | 0
+      count -= 1
+    }
     finishObject(0, 0, a, b, count)
-    this.#columns.fill(this.#columns.count, this.#spans, walk.view, this.#timeMs, this.#time.nanos)
+    const columns = this.#columns
+    columns.fill(columns.count, this.#spans, walk.view, this.#timeMs, this.#time.nanos)
+    if ((seen & stampedBit) !== 0) columns.stamped[columns.count] = 1
     return true
   }
 
@@ -121,11 +132,11 @@ export class Envelope {
       return true
     }
     if (role === roles.other) return walk.value(node, first, second, 0)
-    if (walk.bytes[walk.at] !== quote) return false
+    if (walk.bytes[walk.at] !== quote) return role === roles.stampedtime && this.#isTrue()
     walk.at += 1
     if (role === roles.specversion) return this.#isVersionOne()
     if (role === roles.datacontenttype) return this.#isJsonContentType()
-    return role !== roles.unusual && this.#attribute(role, first, second)
+    return role < roles.unusual && this.#attribute(role, first, second)
   }
 
   #attribute(role: number, first: number, second: number): boolean {
@@ -147,6 +158,13 @@ export class Envelope {
     this.#timeMs = this.#time.read(walk.bytes, walk.view, from, until)
     hashInstant(this.#timeMs, this.#time.nanos, first, second)
     return !Number.isNaN(this.#timeMs)
+  }
+
+  #isTrue(): boolean {
+    const walk = this.#walk
+    if (walk.view.getInt32(walk.at, true) !== wordTrue) return false
+    walk.at += 4
+    return true
   }
 
   /** `null` means the same as no data. */

@@ -8,6 +8,7 @@
 // A node is an offset into `nodes` and takes 64 bytes, one cache line. Node 0 is the event itself and also
 // means "none".
 
+import { stampedTimeName } from '../../../schemas/event/stamped-time.js'
 import { tailMask } from '../../../schemas/word-hash.js'
 import { layoutOfData, type ScanLayout } from './layout.js'
 
@@ -27,6 +28,7 @@ export const roles = {
   datacontenttype: 11,
   /** A member whose mere presence makes the event not plain. */
   unusual: 12,
+  stampedtime: 13,
 } as const
 
 const roleOfName: ReadonlyMap<string, number> = new Map([
@@ -42,6 +44,7 @@ const roleOfName: ReadonlyMap<string, number> = new Map([
   ['datacontenttype', roles.datacontenttype],
   ['subscriptionid', roles.subscriptionid],
   ['data_base64', roles.unusual],
+  [stampedTimeName, roles.stampedtime],
 ])
 
 /** Offsets of a node's fields. */

@@ -40,6 +40,7 @@ export function putParsedEvent(
   lanes.set(content)
   const timeMs = valid.timeText === undefined ? Number.NaN : msOf(valid.timeNs)
   columns.fill(event, spans, bytes.view, timeMs, nanosOf(valid.timeNs))
+  columns.stamped[event] = valid.isTimeStamped ? 1 : 0
 }
 
 function putValue(bytes: MessageBytes, columns: Columns, place: number, value: unknown): void {

@@ -70,6 +70,8 @@ export class Columns {
   timeMs = new Float64Array(0)
   /** The nanoseconds beyond that millisecond. */
   timeNanos = new Int32Array(0)
+  /** 1: the sender's library stamped `time`. Set after `fill`, which clears it. */
+  stamped = new Uint8Array(0)
   /** Four words per event, as hashIdentity gives them. */
   identity = new Uint32Array(0)
   /** Two words per event, as hashContent gives them. */
@@ -125,6 +127,7 @@ export class Columns {
     this.content[event * contentWords + 1] = lanes[1]!
     this.timeMs[event] = timeMs
     this.timeNanos[event] = Number.isNaN(timeMs) ? 0 : timeNanos
+    this.stamped[event] = 0
     const { texts } = this
     const at = event * textWords
     for (let i = 0; i < textWords; i += 1) texts[at + i] = spans[i]!
@@ -142,6 +145,7 @@ export class Columns {
     this.timeMs = resized(this.timeMs, capacity)
     this.timeNanos = resized(this.timeNanos, capacity)
     this.plain = resized(this.plain, capacity)
+    this.stamped = resized(this.stamped, capacity)
     this.from = resized(this.from, capacity)
     this.until = resized(this.until, capacity)
     this.texts = resized(this.texts, capacity * textWords)

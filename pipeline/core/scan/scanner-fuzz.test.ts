@@ -97,6 +97,7 @@ const plainEvent = fc.record(
     traceparent: plainName,
     subscriptionid: plainName,
     datacontenttype: fc.constant('application/json'),
+    weirstampedtime: fc.constant(true),
     other: tree,
   },
   { requiredKeys: ['specversion', 'id', 'source', 'type', 'subject'] },

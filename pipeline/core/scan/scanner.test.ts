@@ -133,6 +133,8 @@ test.each<[string, string]>([
   ['data of another type', withAttribute('datacontenttype', 'text/xml')],
   ['data that is no object', withAttribute('data', [1])],
   ['data that begins as null does', good.replace(/"data":.*$/, '"data":nullx}')],
+  ['a mark of a stamped time as a text', withAttribute('weirstampedtime', 'true')],
+  ['a mark of a stamped time that is none', withAttribute('weirstampedtime', false)],
   ['a correlation id that is no text', withAttribute('correlationid', 7)],
 ])('%s is not plain', (_name, line) => {
   expect(counts(`${line}\n`, 'application/x-ndjson')).toEqual(oneOther)
@@ -160,6 +162,9 @@ test.each<[string, string]>([
   ['29 February of a leap year', good.replace('2026-01-02', '2024-02-29')],
   ['empty extensions', good.replace('{"spec', '{"correlationid":"","traceparent":"","spec')],
   ['attributes of 256 bytes', withAttribute('id', 'x'.repeat(256))],
+  ['a stamped time', withAttribute('weirstampedtime', true)],
+  ['a stamped time before the time', good.replace('{', '{"weirstampedtime":true,')],
+  ['a mark of a stamped time without a time', good.replace(/"time":"[^"]*"/, '"weirstampedtime":true')],
   ['no data', withAttribute('data', undefined)],
   ['data that is null', withAttribute('data', null)],
   ['white space around everything', good.replaceAll(/([{}:,])(?![0-9])/g, ' $1\t').replace('gw', ' ')],

@@ -19,8 +19,10 @@ export function dedupeEvents(batch: readonly ReceivedEvent[], table: DedupeTable
   return batch.map(({ arrivedAtMs, event }) => {
     hashIdentity(event.source, event.id, identity)
     hashContent(event, content)
-    // An event without a time is known for ever, since its age cannot be told when it comes again.
-    return table.see(identity, content, dayOf(arrivedAtMs), event.timeText === undefined)
+    // An event without a time, or whose time is stamped anew, is known for ever, since its age cannot be told when it comes
+    // again.
+    const isForever = event.timeText === undefined || event.isTimeStamped
+    return table.see(identity, content, dayOf(arrivedAtMs), isForever)
   })
 }
 

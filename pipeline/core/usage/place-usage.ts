@@ -139,8 +139,9 @@ export class UsagePlacer {
       this.#identity[i] = scan.identity[event * identityWords + i]!
     }
     for (let i = 0; i < contentWords; i += 1) this.#content[i] = scan.content[event * contentWords + i]!
-    const hasNoTime = Number.isNaN(scan.timeMs[event]!)
-    const sighting = step.state.dedupe.see(this.#identity, this.#content, dayOf(arrivedAtMs), hasNoTime)
+    // As dedupeEvents does it.
+    const isForever = Number.isNaN(scan.timeMs[event]!) || scan.stamped[event] === 1
+    const sighting = step.state.dedupe.see(this.#identity, this.#content, dayOf(arrivedAtMs), isForever)
     if (sighting === 'duplicate') step.counted('duplicate')
     else if (sighting === 'conflicting') refuseConflict(step, receivedAt(placement, event))
     return sighting === 'new'

@@ -18,8 +18,6 @@ export type Options = NonNullable<Parameters<typeof createClient>[0]>
 export interface ServedClickhouse {
   readonly url: string
   readonly login: { readonly user: string; readonly password: string }
-  /** Reads the database `weir` and nothing else. */
-  readonly analyst: { readonly user: string; readonly password: string }
   stop(): Promise<void>
 }
 
@@ -30,7 +28,7 @@ export async function serveClickhouse(): Promise<ServedClickhouse> {
     await server.stop()
     await rm(dataDir, { recursive: true, force: true })
   }
-  return { url: server.url, login: server.login, analyst: server.analyst, stop }
+  return { url: server.url, login: server.login, stop }
 }
 
 export interface ClientPackage {

@@ -19,13 +19,6 @@ export const compatibilityRows: readonly CompatibilityRow[] = [
     result: 'works',
   },
   {
-    client: 'ClickHouse client for JavaScript, Node',
-    package: '@clickhouse/client',
-    test: 'clickhouse-client-limits.test.ts',
-    what: 'what its own tests ask for and the embedded engine does otherwise',
-    result: 'refused in words: tables of logs, users and roles; see below',
-  },
-  {
     client: 'ClickHouse client for JavaScript, web',
     package: '@clickhouse/client-web',
     test: 'clickhouse-client-inserts.test.ts',
@@ -77,6 +70,20 @@ export const compatibilityRows: readonly CompatibilityRow[] = [
     test: 'clickhouse-recorded.test.ts',
     what: 'requests made from its sources: check, zone, version, sync, questions',
     result: 'works; `SET ROLE` is refused (497)',
+  },
+  {
+    client: 'OpenMeter SDK for JavaScript',
+    package: '@openmeter/sdk',
+    test: 'openmeter.test.ts',
+    what: 'ingestion of one event and of many, again after a time-out; a bad key, a malformed event',
+    result: 'works; an application that names `time`, even as `null`, has it compared',
+  },
+  {
+    client: 'OpenMeter SDK for JavaScript, the older line',
+    package: 'openmeter-sdk-185',
+    test: 'openmeter.test.ts',
+    what: 'ingestion of one event and of many, sent again; a bad key, a malformed event',
+    result: 'works; it stamps no `time`, so the event happened when it arrived',
   },
   {
     client: 'clickhouse-go over HTTP',

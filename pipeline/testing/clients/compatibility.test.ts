@@ -4,8 +4,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { packageRoot } from '../../../schemas/package-root.js'
-import { type CompatibilityRow, compatibilityPage } from './compatibility.js'
-import { clickhouseNotes } from './compatibility-notes.js'
+import { type CompatibilityRow, compatibilityPage, type LockedPackage } from './compatibility.js'
 import { compatibilityRows } from './compatibility-rows.js'
 
 const root = fileURLToPath(packageRoot)
@@ -13,15 +12,15 @@ const folder = `${root}/pipeline/testing/clients`
 const page = `${root}/docs/compatibility.md`
 
 interface Lock {
-  readonly packages: Readonly<Record<string, { readonly version?: string; readonly dev?: boolean }>>
+  readonly packages: Readonly<Record<string, Partial<LockedPackage>>>
 }
 
 const { packages } = JSON.parse(readFileSync(`${root}/package-lock.json`, 'utf8')) as Lock
 
-function lockedVersion(npmPackage: string): string {
-  const version = packages[`node_modules/${npmPackage}`]?.version
+function locked(npmPackage: string): LockedPackage {
+  const { name = npmPackage, version } = packages[`node_modules/${npmPackage}`] ?? {}
   if (version === undefined) throw new Error(`${npmPackage} is not in package-lock.json`)
-  return version
+  return { name, version }
 }
 
 const testFiles = readdirSync(folder).filter(
@@ -29,7 +28,7 @@ const testFiles = readdirSync(folder).filter(
 )
 
 test('the page is the one that the rows and the locked versions make', () => {
-  const made = compatibilityPage(compatibilityRows, lockedVersion) + clickhouseNotes
+  const made = compatibilityPage(compatibilityRows, locked)
   if (process.env['WEIR_WRITE_DOCS'] === '1') writeFileSync(page, made)
   expect(readFileSync(page, 'utf8')).toBe(made)
 })

@@ -4,7 +4,7 @@
 export interface CompatibilityRow {
   /** The client as its users call it. */
   readonly client: string
-  /** The npm package, listed in devDependencies: the table shows the version that package-lock.json holds. */
+  /** The npm package as it is listed in devDependencies: the table shows the version that package-lock.json holds. */
   readonly package: string
   /** Only for a client that is not from npm: the version that was run, or whose requests were recorded. */
   readonly version?: string
@@ -23,19 +23,23 @@ Clients that were run, as their users install them, against a running Weir. Each
 
 `
 
-/** The whole page. `versionOf` gives the locked version of an npm package. */
+export interface LockedPackage {
+  /** The name at npm, where the package is installed under another one. */
+  readonly name: string
+  readonly version: string
+}
+
+/** The whole page. `locked` finds an npm package in the lock file. */
 export function compatibilityPage(
   rows: readonly CompatibilityRow[],
-  versionOf: (npmPackage: string) => string,
+  locked: (npmPackage: string) => LockedPackage,
 ): string {
   const heads = ['client', 'version', 'what was run', 'result', 'test']
-  const table = rows.map(row => [
-    `${row.client} (\`${row.package}\`)`,
-    row.version ?? versionOf(row.package),
-    row.what,
-    row.result,
-    `\`${row.test}\``,
-  ])
+  const table = rows.map(row => {
+    const { name, version } =
+      row.version === undefined ? locked(row.package) : { name: row.package, version: row.version }
+    return [`${row.client} (\`${name}\`)`, version, row.what, row.result, `\`${row.test}\``]
+  })
   const lines = [heads, heads.map(() => '---'), ...table].map(
     line => `| ${line.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`,
   )

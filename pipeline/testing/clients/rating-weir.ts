@@ -49,16 +49,19 @@ const catalog = {
   ],
 }
 
-/** Each customer has a subscription to a plan with a price on `llm.request` (a count) and on `llm.tokens` (a sum). */
+/**
+ * Each customer has a subscription to a plan with a price on `llm.request` (a count) and on `llm.tokens` (a sum). The
+ * gateway needs no key, unless the options that `gateway` makes say so.
+ */
 export async function startRatingWeir(
   customers: readonly string[],
-  gateway: Partial<GatewayOptions> = {},
+  gateway = async (_broker: Broker): Promise<Partial<GatewayOptions>> => ({}),
 ): Promise<RatingWeir> {
   const broker = await startBroker(partitions)
   const world = await serve(broker, partitions)
   await openWorld(`${world.url}/v1/events`, customers)
   await world.gateway.close()
-  const served = await serve(broker, partitions, gateway)
+  const served = await serve(broker, partitions, await gateway(broker))
   const pool = new WorkerPool({ workers: 1, memory: new SharedMemory() })
   const engines = await Promise.all(
     Array.from({ length: partitions }, (_, p) =>

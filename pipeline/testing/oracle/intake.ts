@@ -168,13 +168,14 @@ function isPublished({ type }: ValidEvent): boolean {
   return type === 'weir.catalog.published' || type === 'weir.fx_rate.published'
 }
 
-/** "Content is type, subject, time (one instant is the same however it is written), the extensions above and data, compared as values." */
+/** "Content is type, subject, time (one instant is the same however it is written), the extensions above and data, compared as values", and no stamped time. */
 function contentOf(event: ValidEvent): string {
-  const { type, subject, timeText, timeNs, subscriptionId, correlationId, traceparent, data } = event
+  const { type, subject, timeText, timeNs, isTimeStamped, subscriptionId, correlationId, traceparent, data } =
+    event
   return canonical([
     type,
     subject,
-    timeText === undefined ? null : timeNs,
+    timeText === undefined || isTimeStamped ? null : timeNs,
     subscriptionId ?? null,
     correlationId,
     traceparent,
