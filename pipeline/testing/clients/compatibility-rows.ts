@@ -86,6 +86,14 @@ export const compatibilityRows: readonly CompatibilityRow[] = [
     result: 'works; it stamps no `time`, so the event happened when it arrived',
   },
   {
+    client: 'clickhouse-connect (Python)',
+    package: 'clickhouse-connect',
+    version: 'sources of 2026',
+    test: 'clickhouse-recorded.test.ts',
+    what: 'requests made from its sources: connection, queries, parameters, frames as Arrow, inserts',
+    result: "works; inserts packed by lz4, its default, or zstd are refused (779): use `compress='gzip'`",
+  },
+  {
     client: 'clickhouse-go over HTTP',
     package: 'github.com/ClickHouse/clickhouse-go/v2',
     version: '2.46.0',
