@@ -13,6 +13,7 @@ import { rowsFolderHeader } from '../../../schemas/rows/rows-file.js'
 import type { Role } from './access.js'
 import { beginsAtOnce } from './beginning.js'
 import { fileCompression, readBody, type Spool, type SpooledRows, unpackedBlocks } from './body.js'
+import { withTotalsInPlace } from './empty-totals.js'
 import type { Engine, WriteResult } from './engine.js'
 import { type ClickhouseException, exceptions, exceptionText, fromEngine, httpStatus } from './exception.js'
 import { contentType, mayBeJoined } from './formats.js'
@@ -241,7 +242,8 @@ export class RequestHandler {
         'X-ClickHouse-Summary',
         readSummary(result.rows, result.rawBytes, result.elapsedSeconds),
       )
-      return body.sendWhole(asClientReads(result.bytes, format, parameters.protocolRevision))
+      const ordered = withTotalsInPlace(result.bytes, format)
+      return body.sendWhole(asClientReads(ordered, format, parameters.protocolRevision))
     }
     await this.readInPieces(exchange, body, sql, format)
   }

@@ -111,6 +111,17 @@ describe.each(packages)('$name', ({ name: packageName, create, SettingsMap, Tupl
     })
   })
 
+  test.each<[DataFormat, unknown]>([
+    ['JSON', { data: [], totals: { odd: 0, n: '0' } }],
+    ['JSONStrings', { data: [], totals: { odd: '0', n: '0' } }],
+    ['JSONCompact', { data: [], totals: [0, '0'] }],
+    ['JSONColumnsWithMetadata', { data: {}, totals: { odd: 0, n: '0' } }],
+  ])('totals of no rows are in their place in %s', async (format, expected) => {
+    const query = 'SELECT number % 2 AS odd, count() AS n FROM numbers(0) GROUP BY odd WITH TOTALS'
+    const result = await client.query({ query, format })
+    expect(await result.json()).toMatchObject({ ...(expected as object), rows: 0 })
+  })
+
   const ab = "SELECT toInt32(number) AS a, concat('b', toString(number)) AS b FROM numbers(2)"
   const compact = [
     [0, 'b0'],
