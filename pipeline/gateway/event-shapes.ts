@@ -7,6 +7,7 @@ import {
   cloudEventType,
   jsonType,
   ndjsonType,
+  usageBatchFileType,
   usageBatchType,
 } from '../../schemas/event/media-types.js'
 import { optionalColumns, requiredColumns } from '../../schemas/usage-batch/usage-batch-schema.js'
@@ -19,6 +20,7 @@ export const eventContentTypes: readonly string[] = [
   jsonType,
   ndjsonType,
   usageBatchType,
+  usageBatchFileType,
 ]
 
 const name = z.string().min(1).max(256)
@@ -57,9 +59,9 @@ const ndjsonSchema = z.string().describe('One CloudEvent in each line.')
 const arrowSchema = z
   .unknown()
   .describe(
-    `An Arrow IPC stream. Columns of utf8 (plain, large or by a dictionary): ${requiredColumns.join(', ')}; ` +
-      `optional and nullable: time (or a timestamp in UTC), ${optionalColumns.join(', ')}. data is JSON text. ` +
-      'A row means what the JSON event with these attributes means.',
+    `Arrow IPC, as a stream or a file. Columns of text: ${requiredColumns.join(', ')}; optional and nullable: time (text or a ` +
+      `timestamp, in UTC if it has no time zone), ${optionalColumns.join(', ')}. data is JSON text or a struct; all other ` +
+      'columns are fields of data. A row means what the JSON event with these attributes means.',
   )
 
 export const eventBody: ApiBodyDoc = {
@@ -73,6 +75,7 @@ export const eventBody: ApiBodyDoc = {
     [jsonType]: { schema: z.union([cloudEventSchema, z.array(cloudEventSchema)]), example: usageExample },
     [ndjsonType]: { schema: ndjsonSchema, example: `${JSON.stringify(usageExample)}\n` },
     [usageBatchType]: { schema: arrowSchema },
+    [usageBatchFileType]: { schema: arrowSchema },
   },
 }
 

@@ -209,7 +209,7 @@ test('the OpenAPI document is whole and holds every route, and every route is se
     const name = /^#\/components\/schemas\/(\w+)$/.exec(reference)?.[1]
     expect(document.components.schemas, reference).toHaveProperty(name!)
   }
-  expect(Object.keys(document.paths['/v1/events']!['post']!.requestBody!.content)).toHaveLength(5)
+  expect(Object.keys(document.paths['/v1/events']!['post']!.requestBody!.content)).toHaveLength(6)
 })
 
 test('metrics are in the Prometheus text format and name the routes that were asked', async () => {

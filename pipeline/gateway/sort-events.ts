@@ -10,7 +10,9 @@ import type { ValidEvent } from '../../schemas/event/usage-event.js'
 import { partitionOf } from '../../schemas/identifiers.js'
 import { stringifyJson, treeProblem } from '../../schemas/json/json-text.js'
 import { type Rejection, rejected } from '../../schemas/rejection.js'
-import { rowEvent, type UsageBatch, type UsageRows } from '../../schemas/usage-batch/usage-batch.js'
+import { rowEvent, type UsageBatch } from '../../schemas/usage-batch/usage-batch.js'
+import type { UsageRows } from '../../schemas/usage-batch/usage-batch-reader.js'
+import { hasCompressedBuffers } from '../../schemas/usage-batch/usage-batch-stream.js'
 import { type UsageRow, usageRowBytes } from '../../schemas/usage-batch/usage-batch-writer.js'
 import { ChunkBuilder, streamScopes } from './chunk-builder.js'
 import type { EventChunk } from './event-chunk.js'
@@ -74,8 +76,8 @@ export async function sortEvents(
 
 /**
  * Sorts the rows of a usage batch in Arrow; `bytes` are the batch as received. Usage stays in columns, and a
- * batch whose usage is all for one partition is passed on unchanged. Other events in the batch are passed on
- * as JSON.
+ * batch whose usage is all for one partition is passed on unchanged, unless it has compressed buffers, which the core
+ * reads less fast. Other events in the batch are passed on as JSON.
  */
 export async function sortBatch(
   batch: UsageBatch,
@@ -102,7 +104,8 @@ export async function sortBatch(
     verdicts.length === 0 &&
     chunks.length === 1 &&
     only?.body.kind === 'rows' &&
-    bytes.length <= options.chunkBytes
+    bytes.length <= options.chunkBytes &&
+    !hasCompressedBuffers(bytes)
   return {
     chunks: asItCame ? [{ ...only, size: bytes.length, body: { kind: 'batch', bytes } }] : chunks,
     accepted: batch.rows - verdicts.length,

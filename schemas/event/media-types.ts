@@ -5,8 +5,9 @@ export const jsonType = 'application/json'
 export const ndjsonType = 'application/x-ndjson'
 export const cloudEventType = 'application/cloudevents+json'
 export const cloudEventsType = 'application/cloudevents-batch+json'
-/** The media type of a usage batch in Arrow. */
+/** The media types of a usage batch in Arrow: as a stream, which Weir writes, and as a file (feather). */
 export const usageBatchType = 'application/vnd.apache.arrow.stream'
+export const usageBatchFileType = 'application/vnd.apache.arrow.file'
 export const problemType = 'application/problem+json'
 
 /** `json`: one object or array. `lines`: one value per line. `detect`: the text shows which of both. */
@@ -21,17 +22,18 @@ const forms: ReadonlyMap<string, MessageForm> = new Map([
   ['application/ndjson', 'lines'],
   ['application/jsonl', 'lines'],
   [usageBatchType, 'usage_batch'],
+  [usageBatchFileType, 'usage_batch'],
 ])
 
 /** The media types that a body of events may have. */
 export const eventTypes: readonly string[] = [...forms.keys()]
 
 /**
- * Undefined: such a body is refused. Without a content type (file, NATS message) the first bytes show an Arrow stream,
+ * Undefined: such a body is refused. Without a content type (file, NATS message) the first bytes show Arrow,
  * and of everything else the text shows the form.
  */
 export function messageFormOf(contentType: string | undefined, body?: Uint8Array): MessageForm | undefined {
-  if (contentType === undefined) return isArrowStream(body) ? 'usage_batch' : 'detect'
+  if (contentType === undefined) return isArrow(body) ? 'usage_batch' : 'detect'
   const known = forms.get(contentType)
   if (known !== undefined) return known
   const { type, charset } = mediaTypeOf(contentType)
@@ -58,10 +60,17 @@ function hasGzipHeader(body: Uint8Array): boolean {
   return body[0] === 0x1f && body[1] === 0x8b && body[2] === 8
 }
 
-/** Arrow IPC: each message of a stream begins with the continuation marker. No UTF-8 text holds such a byte. */
-function isArrowStream(body: Uint8Array | undefined): boolean {
-  return body?.[0] === 0xff && body[1] === 0xff && body[2] === 0xff && body[3] === 0xff
+/**
+ * Arrow IPC: each message of a stream begins with the continuation marker, and a file with `ARROW1` and two zeros. No JSON
+ * text begins so.
+ */
+function isArrow(body: Uint8Array | undefined): boolean {
+  if (body === undefined || body.length < 8) return false
+  const isStream = body[0] === 0xff && body[1] === 0xff && body[2] === 0xff && body[3] === 0xff
+  return isStream || (body[0] === 65 && fileMagic.every((byte, at) => body[at] === byte))
 }
+
+const fileMagic = [...Buffer.from('ARROW1\0\0', 'latin1')]
 
 export interface MediaType {
   readonly type: string

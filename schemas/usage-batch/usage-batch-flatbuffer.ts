@@ -31,14 +31,14 @@ export class FlatTable {
     return at === undefined ? absent : this.#view.getUint8(at)
   }
 
-  int16(field: number): number {
+  int16(field: number, absent = 0): number {
     const at = this.#fieldAt(field)
-    return at === undefined ? 0 : this.#view.getInt16(at, true)
+    return at === undefined ? absent : this.#view.getInt16(at, true)
   }
 
-  int32(field: number): number {
+  int32(field: number, absent = 0): number {
     const at = this.#fieldAt(field)
-    return at === undefined ? 0 : this.#view.getInt32(at, true)
+    return at === undefined ? absent : this.#view.getInt32(at, true)
   }
 
   /** A length or a count. */

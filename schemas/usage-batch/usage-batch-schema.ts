@@ -1,8 +1,8 @@
-// A usage batch (usage events as an Arrow IPC stream): its columns and its limits. Columns have the names of
-// the CloudEvents attributes. A row means the JSON event with these attributes; an absent column or a null
-// means an absent attribute.
+// A usage batch (usage events as an Arrow IPC stream or file): its columns and its limits. Columns have the names of the
+// CloudEvents attributes; all others are fields of `data`. A row means the JSON event with these attributes; an absent
+// column or a null means an absent attribute.
 
-/** Limit of rows in a usage batch. */
+/** Limit of rows in a usage batch, and of values in a dictionary. */
 export const maxUsageBatchRows = 65_536
 
 /**
@@ -11,23 +11,25 @@ export const maxUsageBatchRows = 65_536
  */
 export const maxUsageBatchTextBytes = 64_000_000
 
-export const requiredColumns = ['id', 'source', 'type', 'subject', 'data'] as const
-export const optionalColumns = ['specversion', 'subscriptionid', 'correlationid', 'traceparent'] as const
+/** Limit of what all compressed buffers of a usage batch hold: as much as the largest plain message that the broker takes. */
+export const maxUsageBatchPlainBytes = 8 * 1024 * 1024
 
-/** A column of texts. `time` may be one, or a column of timestamps. */
-export type TextColumnName = (typeof requiredColumns)[number] | (typeof optionalColumns)[number]
-export type UsageColumnName = TextColumnName | 'time'
-
-/** In the order in which UsageBatchWriter writes them. */
-export const usageColumnNames: readonly UsageColumnName[] = [
-  'id',
-  'source',
-  'type',
-  'subject',
-  'time',
+export const requiredColumns = ['id', 'source', 'type', 'subject'] as const
+export const optionalColumns = [
+  'specversion',
+  'datacontenttype',
   'subscriptionid',
   'correlationid',
   'traceparent',
+] as const
+
+/** A column of texts. `time` may be one, or a column of timestamps; `data` may be one, or a struct. */
+export type TextColumnName = (typeof requiredColumns)[number] | (typeof optionalColumns)[number]
+export type UsageColumnName = TextColumnName | 'time' | 'data'
+
+export const usageColumnNames: readonly UsageColumnName[] = [
+  ...requiredColumns,
+  'time',
+  ...optionalColumns,
   'data',
-  'specversion',
 ]

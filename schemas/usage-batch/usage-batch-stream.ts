@@ -1,47 +1,16 @@
-// The messages of an Arrow IPC stream: its fields, its dictionaries and its record batches, as views of the
-// bytes. usage-batch.ts decides which fields a usage batch has and what they mean.
-// Invariants: every buffer lies within the bytes; unreadable bytes throw an ArrowFault or a RangeError, which
-// decodeUsageBatch turns into a rejection.
+// The messages of an Arrow IPC stream or file: its fields, its dictionaries and its record batches. Buffers are views of the
+// bytes, or of what compressed buffers hold. usage-batch.ts decides which fields a usage batch has and what they mean.
+// Invariants: every buffer lies within its message; what compressed buffers hold is bounded; unreadable bytes throw an
+// ArrowFault or a RangeError, which decodeUsageBatch turns into a rejection.
 // The format:
 // https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc
 
-import { FlatTable } from './usage-batch-flatbuffer.js'
-
-/** Thrown when bytes are not a usage batch; the producer sees its message as the reason. */
-export class ArrowFault extends Error {
-  override readonly name = 'ArrowFault'
-}
-
-export type ArrowType =
-  | { readonly kind: 'null' }
-  | { readonly kind: 'utf8'; readonly offsetBytes: 4 | 8 }
-  /** `unit`: 0 second, 1 millisecond, 2 microsecond, 3 nanosecond. */
-  | { readonly kind: 'timestamp'; readonly unit: number; readonly timezone: string }
-  | { readonly kind: 'other'; readonly name: string }
-
-export interface ArrowDictionary {
-  readonly id: number
-  readonly indexBytes: 1 | 2 | 4 | 8
-  readonly isSigned: boolean
-}
-
-export interface ArrowField {
-  readonly name: string
-  readonly type: ArrowType
-  readonly dictionary: ArrowDictionary | undefined
-}
-
-export interface ArrowNode {
-  readonly length: number
-  readonly nullCount: number
-}
-
-/** A record batch: the nodes of its columns one after another, and their buffers likewise. */
-export interface ArrowBlock {
-  readonly length: number
-  readonly nodes: readonly ArrowNode[]
-  readonly buffers: readonly Uint8Array[]
-}
+import type { ArrowBlock } from './usage-batch-block.js'
+import { codecs, decompressFrame } from './usage-batch-compression.js'
+import { ArrowFault, TooLarge } from './usage-batch-fault.js'
+import { type ArrowField, fieldsOf } from './usage-batch-fields.js'
+import { FlatTable, type FlatVector } from './usage-batch-flatbuffer.js'
+import { maxUsageBatchPlainBytes } from './usage-batch-schema.js'
 
 export interface ArrowVisitor {
   schema(fields: readonly ArrowField[]): void
@@ -52,35 +21,93 @@ export interface ArrowVisitor {
 
 const headerTypes = { schema: 1, dictionaryBatch: 2, recordBatch: 3 } as const
 const continuation = 0xffffffff
-const fileMagic = 'ARROW1'
-const maxFields = 64
 
 /** Reads the messages in their order. */
 export function readArrowStream(bytes: Uint8Array, visitor: ArrowVisitor): void {
-  if (Buffer.from(bytes.subarray(0, fileMagic.length)).toString('latin1') === fileMagic) {
-    throw new ArrowFault('it is an Arrow file; send the stream format')
-  }
+  const blocks = new BlockReader()
   let hasSchema = false
+  forEachMessage(bytes, (headerType, header, body) => {
+    if (headerType === headerTypes.schema) {
+      if (hasSchema) throw new ArrowFault('it has more than one schema')
+      visitor.schema(fieldsOf(header))
+      hasSchema = true
+    } else if (!hasSchema) throw new ArrowFault('it does not begin with a schema')
+    else if (headerType === headerTypes.recordBatch) visitor.batch(blocks.read(header, body))
+    else if (headerType === headerTypes.dictionaryBatch) {
+      visitor.dictionary(header.size(0), blocks.read(valuesOf(header), body), header.byte(2) !== 0)
+    } else throw new ArrowFault(`it has a message of kind ${headerType}`)
+  })
+  if (!hasSchema) throw new ArrowFault('it has no schema')
+}
+
+/** Whether a message holds compressed buffers, in which no text can be searched. True of bytes that cannot be read. */
+export function hasCompressedBuffers(bytes: Uint8Array): boolean {
+  let found = false
+  try {
+    forEachMessage(bytes, (headerType, header) => {
+      if (headerType === headerTypes.recordBatch) found ||= compressionOf(header) !== undefined
+      if (headerType === headerTypes.dictionaryBatch) found ||= compressionOf(valuesOf(header)) !== undefined
+    })
+  } catch (error) {
+    if (error instanceof ArrowFault || error instanceof RangeError) return true
+    throw error
+  }
+  return found
+}
+
+/** Of the table DictionaryBatch: 0 id, 1 data, 2 isDelta. */
+function valuesOf(header: FlatTable): FlatTable {
+  const values = header.table(1)
+  if (values === undefined) throw new ArrowFault('a dictionary has no values')
+  return values
+}
+
+type Visit = (headerType: number, header: FlatTable, body: Uint8Array) => void
+
+function forEachMessage(bytes: Uint8Array, visit: Visit): void {
+  if (magicAt(bytes, 0) === fileMagic) {
+    forEachMessageOfFile(bytes, visit)
+    return
+  }
   let at = 0
   while (at < bytes.length) {
     const message = messageAt(bytes, at)
     at = message.end
     if (message.metadata === undefined) break
     const { headerType, header, body } = message.metadata
-    if (headerType === headerTypes.schema) {
-      if (hasSchema) throw new ArrowFault('it has more than one schema')
-      visitor.schema(fieldsOf(header))
-      hasSchema = true
-    } else if (!hasSchema) throw new ArrowFault('it does not begin with a schema')
-    else if (headerType === headerTypes.recordBatch) visitor.batch(blockOf(header, body))
-    else if (headerType === headerTypes.dictionaryBatch) {
-      const data = header.table(1)
-      if (data === undefined) throw new ArrowFault('a dictionary has no values')
-      visitor.dictionary(header.size(0), blockOf(data, body), header.byte(2) !== 0)
-    } else throw new ArrowFault(`it has a message of kind ${headerType}`)
+    visit(headerType, header, body)
   }
-  if (!hasSchema) throw new ArrowFault('it has no schema')
   if (at !== bytes.length) throw new ArrowFault('something follows the end of the stream')
+}
+
+const fileMagic = 'ARROW1'
+
+/**
+ * A file ends with its footer, the footer's length and the magic again. Of the table Footer: 0 version, 1 schema,
+ * 2 dictionaries, 3 recordBatches; a Block begins with the place of a message and has 24 bytes.
+ */
+function forEachMessageOfFile(bytes: Uint8Array, visit: Visit): void {
+  const { length } = bytes
+  if (length < 20 || magicAt(bytes, length - 6) !== fileMagic)
+    throw new ArrowFault('it is a file that is cut off')
+  const until = length - 10
+  const from = until - viewOf(bytes).getUint32(until, true)
+  if (from < 8) throw new ArrowFault('it is a file that is cut off')
+  const footer = FlatTable.root(viewOf(bytes.subarray(from, until)))
+  const schema = footer.table(1)
+  if (schema !== undefined) visit(headerTypes.schema, schema, bytes.subarray(0, 0))
+  for (const slot of [2, 3]) {
+    const blocks = footer.vector(slot, 24)
+    for (let i = 0; i < (blocks?.length ?? 0); i += 1) {
+      const { metadata } = messageAt(bytes, footer.sizeAt(blocks!.at + i * 24))
+      if (metadata === undefined) throw new ArrowFault('a message does not begin as one')
+      visit(metadata.headerType, metadata.header, metadata.body)
+    }
+  }
+}
+
+function magicAt(bytes: Uint8Array, at: number): string {
+  return Buffer.from(bytes.subarray(at, at + fileMagic.length)).toString('latin1')
 }
 
 interface ArrowMessage {
@@ -112,79 +139,56 @@ function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-/** Of the table Schema: 0 endianness, 1 fields. */
-function fieldsOf(schema: FlatTable): ArrowField[] {
-  if (schema.int16(0) !== 0) throw new ArrowFault('it is big-endian')
-  const vector = schema.vector(1, 4)
-  if (vector === undefined || vector.length === 0) throw new ArrowFault('it has no columns')
-  if (vector.length > maxFields) throw new ArrowFault(`it has ${vector.length} columns`)
-  return Array.from({ length: vector.length }, (_, i) => fieldOf(schema.tableAt(vector.at + i * 4)))
+/** Of the table BodyCompression: 0 codec, 1 method, which is always by buffer. */
+function compressionOf(batch: FlatTable): FlatTable | undefined {
+  return batch.table(3)
 }
 
-/** Of the table Field: 0 name, 1 nullable, 2 type_type, 3 type, 4 dictionary, 5 children. */
-function fieldOf(field: FlatTable): ArrowField {
-  const dictionary = field.table(4)
-  return {
-    name: field.text(0) ?? '',
-    type: typeOf(field.byte(2), field.table(3)),
-    dictionary: dictionary === undefined ? undefined : dictionaryOf(dictionary),
+class BlockReader {
+  #plainBytes = 0
+
+  /** Of the table RecordBatch: 0 length, 1 nodes, 2 buffers, 3 compression, 4 variadicBufferCounts. */
+  read(batch: FlatTable, body: Uint8Array): ArrowBlock {
+    const nodes = batch.vector(1, 16)
+    const buffers = batch.vector(2, 16)
+    const counts = batch.vector(4, 8)
+    const compression = compressionOf(batch)
+    return {
+      length: batch.size(0),
+      nodes: Array.from({ length: nodes?.length ?? 0 }, (_, i) => ({
+        length: batch.sizeAt(nodes!.at + i * 16),
+        nullCount: batch.sizeAt(nodes!.at + i * 16 + 8),
+      })),
+      buffers: Array.from({ length: buffers?.length ?? 0 }, (_, i) => {
+        const buffer = bufferOf(batch, buffers!, i, body)
+        return compression === undefined ? buffer : this.#decompress(buffer, compression.byte(0))
+      }),
+      variadicCounts: Array.from({ length: counts?.length ?? 0 }, (_, i) => batch.sizeAt(counts!.at + i * 8)),
+    }
   }
-}
 
-/** Of the table DictionaryEncoding: 0 id, 1 indexType (0 bitWidth, 1 is_signed). Without a type: 32 bits, signed. */
-function dictionaryOf(encoding: FlatTable): ArrowDictionary {
-  const index = encoding.table(1)
-  const bits = index === undefined ? 32 : index.int32(0)
-  if (bits !== 8 && bits !== 16 && bits !== 32 && bits !== 64)
-    throw new ArrowFault(`a dictionary has indices of ${bits} bits`)
-  return {
-    id: encoding.size(0),
-    indexBytes: (bits / 8) as 1 | 2 | 4 | 8,
-    isSigned: index === undefined || index.byte(1) !== 0,
-  }
-}
-
-/** The union Type of Schema.fbs; its order is fixed. */
-const typeNames: readonly string[] = (
-  'none null int float binary utf8 bool decimal date time timestamp interval list struct union fixed_size_binary ' +
-  'fixed_size_list map duration large_binary large_utf8 large_list run_end_encoded binary_view utf8_view'
-).split(' ')
-
-function typeOf(typeType: number, type: FlatTable | undefined): ArrowType {
-  const name = typeNames[typeType] ?? `type ${typeType}`
-  switch (name) {
-    case 'null':
-      return { kind: 'null' }
-    case 'utf8':
-      return { kind: 'utf8', offsetBytes: 4 }
-    case 'large_utf8':
-      return { kind: 'utf8', offsetBytes: 8 }
-    case 'timestamp':
-      // Of the table Timestamp: 0 unit, 1 timezone.
-      return { kind: 'timestamp', unit: type?.int16(0) ?? 0, timezone: type?.text(1) ?? '' }
-    default:
-      return { kind: 'other', name }
+  /** The length when plain comes first; -1 says that the rest is plain already. */
+  #decompress(buffer: Uint8Array, codecNumber: number): Uint8Array {
+    const codec = codecs[codecNumber]
+    if (codec === undefined) throw new ArrowFault(`its buffers are compressed with the codec ${codecNumber}`)
+    if (buffer.length === 0) return buffer
+    const length = viewOf(buffer).getBigInt64(0, true)
+    const rest = buffer.subarray(8)
+    if (length === -1n) return rest
+    if (length < 0n) throw new ArrowFault('a compressed buffer has a negative length')
+    if (length > BigInt(maxUsageBatchPlainBytes - this.#plainBytes)) {
+      throw new TooLarge(
+        `The compressed buffers of the batch hold more than ${maxUsageBatchPlainBytes} bytes.`,
+      )
+    }
+    this.#plainBytes += Number(length)
+    return length === 0n ? rest.subarray(rest.length) : decompressFrame(codec, rest, Number(length))
   }
 }
 
-/** Of the table RecordBatch: 0 length, 1 nodes, 2 buffers, 3 compression. */
-function blockOf(batch: FlatTable, body: Uint8Array): ArrowBlock {
-  if (batch.table(3) !== undefined) {
-    throw new ArrowFault('its buffers are compressed (lz4 or zstd); compress the whole with gzip instead')
-  }
-  const nodes = batch.vector(1, 16)
-  const buffers = batch.vector(2, 16)
-  return {
-    length: batch.size(0),
-    nodes: Array.from({ length: nodes?.length ?? 0 }, (_, i) => ({
-      length: batch.sizeAt(nodes!.at + i * 16),
-      nullCount: batch.sizeAt(nodes!.at + i * 16 + 8),
-    })),
-    buffers: Array.from({ length: buffers?.length ?? 0 }, (_, i) => {
-      const offset = batch.sizeAt(buffers!.at + i * 16)
-      const length = batch.sizeAt(buffers!.at + i * 16 + 8)
-      if (offset + length > body.length) throw new ArrowFault('a buffer lies outside of its message')
-      return body.subarray(offset, offset + length)
-    }),
-  }
+function bufferOf(batch: FlatTable, buffers: FlatVector, index: number, body: Uint8Array): Uint8Array {
+  const offset = batch.sizeAt(buffers.at + index * 16)
+  const length = batch.sizeAt(buffers.at + index * 16 + 8)
+  if (offset + length > body.length) throw new ArrowFault('a buffer lies outside of its message')
+  return body.subarray(offset, offset + length)
 }

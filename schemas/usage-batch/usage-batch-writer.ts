@@ -27,7 +27,7 @@ export interface UsageRow {
   readonly data: string
 }
 
-type WrittenColumn = Exclude<UsageColumnName, 'specversion'>
+type WrittenColumn = Exclude<UsageColumnName, 'specversion' | 'datacontenttype'>
 
 const columnNames: readonly WrittenColumn[] = [
   'id',
@@ -40,7 +40,7 @@ const columnNames: readonly WrittenColumn[] = [
   'traceparent',
   'data',
 ]
-const required: ReadonlySet<string> = new Set(requiredColumns)
+const required: ReadonlySet<string> = new Set<UsageColumnName>([...requiredColumns, 'data'])
 const utf8 = new Utf8()
 /** Bytes of one row beside its texts: offsets and validity bits. */
 const rowOverhead = columnNames.length * 5

@@ -3,14 +3,17 @@
 import { readFileSync } from 'node:fs'
 import {
   Dictionary,
+  DurationSecond,
   Field,
   Int8,
   Int32,
   LargeUtf8,
+  List,
   Null,
   RecordBatchFileWriter,
   RecordBatchStreamWriter,
   Schema,
+  Struct,
   Table,
   TimestampMicrosecond,
   TimestampMillisecond,
@@ -23,7 +26,7 @@ import {
 } from 'apache-arrow'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { messageFormOf, usageBatchType } from '../../schemas/event/media-types.js'
+import { messageFormOf, usageBatchFileType, usageBatchType } from '../../schemas/event/media-types.js'
 import { parseMessage, validateEvent } from '../event/cloud-event.js'
 import { hashContent, hashIdentity, hashWords } from '../event/event-hash.js'
 import { packageRoot } from '../package-root.js'
@@ -145,7 +148,7 @@ test('texts may come by way of a dictionary, with 64-bit offsets, and as a colum
   expect(read('correlationid')).toEqual(['c', undefined, ''])
 })
 
-test('a timestamp is the shortest RFC 3339 text of its instant', () => {
+test('a timestamp is the shortest RFC 3339 text of its instant, in UTC with any time zone and without one', () => {
   const timesOf = (column: Vector) => {
     const message = parseMessage(stream({ time: column }, column.length), usageBatchType)
     if (message.kind === 'rejected') throw new Error(message.rejection.detail)
@@ -177,9 +180,9 @@ test('a timestamp is the shortest RFC 3339 text of its instant', () => {
     '1969-12-31T23:59:59.999999Z',
     '/time',
   ])
-  const nano = raw(new TimestampNanosecond('+00:00'), us * 1_000n + 1n, us * 1_000n + 1_000n)
+  const nano = raw(new TimestampNanosecond('Europe/Berlin'), us * 1_000n + 1n, us * 1_000n + 1_000n)
   expect(timesOf(nano)).toEqual(['2026-01-02T03:04:05.000000001Z', '2026-01-02T03:04:05.000001Z'])
-  const second = raw(new TimestampSecond('UTC'), us / 1_000_000n, -1n, 2n ** 62n, -(2n ** 62n))
+  const second = raw(new TimestampSecond(), us / 1_000_000n, -1n, 2n ** 62n, -(2n ** 62n))
   expect(timesOf(second)).toEqual(['2026-01-02T03:04:05Z', '1969-12-31T23:59:59Z', '/time', '/time'])
 })
 
@@ -212,27 +215,56 @@ test('bytes that are not UTF-8 harm their own row only', () => {
   expect(codes(bytes)).toEqual(['invalid_attribute /id', 'invalid_attribute /id', 'ok'])
 })
 
-test('what is no batch of usage events is refused as a whole, and says why', () => {
+test('what is no batch of usage events is refused as a whole, and says which column and why', () => {
   const good = stream()
-  const table = new Table({ id: texts('1') })
-  const compressed = Buffer.from(good)
+  const refused = (columns: Record<string, Vector | undefined>) => whyRefused(stream(columns))
+  const struct = vectorFromArray([{ region: 'eu' }])
   expect(whyRefused(good)).toBe('ok')
-  expect(whyRefused(stream({ region: texts('eu') }))).toMatch(
-    /^malformed_arrow: .*the column "region" is not/,
+  expect(refused({ region: texts('eu') })).toMatch(
+    /^malformed_arrow: .*the column "region" would be a field of data, but the column "data" holds all of it/,
   )
-  expect(whyRefused(stream({ subject: undefined }))).toMatch(/the column "subject" is missing/)
-  expect(whyRefused(stream({ data: vectorFromArray([1], new Int32()) }))).toMatch(/"data" has the type int/)
-  expect(whyRefused(stream({ id: vectorFromArray([null], new Null()) }))).toMatch(/"id" has the type null/)
-  expect(whyRefused(stream({ time: vectorFromArray([0], new TimestampMillisecond()) }))).toMatch(/not UTC/)
-  expect(whyRefused(RecordBatchFileWriter.writeAll(table.batches).toUint8Array(true))).toMatch(/Arrow file/)
+  expect(refused({ data: struct, region: texts('eu') })).toMatch(
+    /the column "region" is a field of .*"data", too/,
+  )
+  expect(refused({ data_base64: texts('e30=') })).toMatch(
+    /the column "data_base64" is not taken; send "data"/,
+  )
+  expect(refused({ subject: undefined })).toMatch(/the column "subject" is missing/)
+  expect(refused({ data: vectorFromArray([1], new Int32()) })).toMatch(
+    /"data" has the type int; it is a struct, a map or JSON text/,
+  )
+  expect(refused({ id: vectorFromArray([null], new Null()) })).toMatch(/"id" has the type null; it is text/)
+  expect(refused({ time: vectorFromArray([0], new Int32()) })).toMatch(
+    /"time" .* int; it is text or a timestamp/,
+  )
+  expect(refused({ data: undefined, took: vectorFromArray([1n], new DurationSecond()) })).toMatch(
+    /the column "took" has the type duration, for which JSON has no form/,
+  )
+  const deep = vectorFromArray(
+    [{ a: [1n] }],
+    new Struct([new Field('a', new List(new Field('v', new DurationSecond())))]),
+  )
+  expect(refused({ data: deep })).toMatch(
+    /"data" has within it "a", which has within it "v", which has the type duration/,
+  )
   expect(whyRefused(Buffer.alloc(0))).toMatch(/no schema/)
   expect(whyRefused(Buffer.from('[{"id":1}]'))).toMatch(/^malformed_arrow/)
   expect(whyRefused(Buffer.concat([good, good]))).toMatch(/follows the end/)
-  expect(whyRefused(compressed.subarray(0, -20))).toMatch(/^malformed_arrow/)
+  expect(whyRefused(Buffer.from(good).subarray(0, -20))).toMatch(/^malformed_arrow/)
   const twice = new Schema([new Field('id', new Utf8()), new Field('id', new Utf8())])
   const writer = new RecordBatchStreamWriter()
   writer.reset(undefined, twice).finish()
   expect(whyRefused(writer.toUint8Array(true))).toMatch(/"id" is there twice/)
+})
+
+test('a file is read as the stream, whatever is cut off of it', () => {
+  const table = new Table({ ...oneRow('1') })
+  const file = Buffer.from(RecordBatchFileWriter.writeAll(table.batches).toUint8Array(true))
+  expect(parseMessage(file, usageBatchType)).toEqual(parseMessage(file, usageBatchFileType))
+  expect(parseMessage(file)).toEqual(parseMessage(file, usageBatchType))
+  expect(parseMessage(file)).toEqual(parseMessage(stream({ id: texts('1') }), usageBatchType))
+  for (const bytes of [file.subarray(0, 12), file.subarray(0, -1), file.subarray(0, file.length / 2)])
+    expect(whyRefused(bytes)).toMatch(/^malformed_arrow: .*a file that is cut off/)
 })
 
 test('the golden batch is the golden events, and is still written as it was', () => {
@@ -296,6 +328,6 @@ test('flipped, cut and swapped bytes are answered, whatever they claim', () => {
 test('the content type is recognised with its parameters', () => {
   expect(messageFormOf('application/vnd.apache.arrow.stream')).toBe('usage_batch')
   expect(messageFormOf('Application/Vnd.Apache.Arrow.Stream; x=y')).toBe('usage_batch')
-  expect(messageFormOf('application/vnd.apache.arrow.file')).not.toBe('usage_batch')
+  expect(messageFormOf('application/vnd.apache.arrow.file')).toBe('usage_batch')
   expect(messageFormOf(undefined)).not.toBe('usage_batch')
 })

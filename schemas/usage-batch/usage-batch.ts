@@ -6,31 +6,12 @@
 import { parseJson } from '../json/json-text.js'
 import { type Rejection, rejected } from '../rejection.js'
 import { instantFaultText } from '../time.js'
-import {
-  BlockCursor,
-  DictionaryTexts,
-  type DictionaryValues,
-  NullTexts,
-  type TextValues,
-  TimestampTexts,
-  textColumn,
-  unreadable,
-  unwritable,
-} from './usage-batch-columns.js'
-import {
-  maxUsageBatchRows,
-  maxUsageBatchTextBytes,
-  requiredColumns,
-  type UsageColumnName,
-  usageColumnNames,
-} from './usage-batch-schema.js'
-import { type ArrowBlock, ArrowFault, type ArrowField, readArrowStream } from './usage-batch-stream.js'
-
-/** The rows of one record batch, by column. */
-export interface UsageRows {
-  readonly length: number
-  readonly columns: Readonly<Partial<Record<UsageColumnName, TextValues>>>
-}
+import { DataTexts } from './usage-batch-data.js'
+import { ArrowFault, TooLarge } from './usage-batch-fault.js'
+import { UsageBatchReader, type UsageRows } from './usage-batch-reader.js'
+import { type UsageColumnName, usageColumnNames } from './usage-batch-schema.js'
+import { readArrowStream } from './usage-batch-stream.js'
+import { unreadable, unwritable } from './usage-batch-texts.js'
 
 export interface UsageBatch {
   readonly rows: number
@@ -47,7 +28,7 @@ export type RowEvent =
   | { readonly kind: 'rejected'; readonly rejection: Rejection; readonly raw: Record<string, unknown> }
 
 export function decodeUsageBatch(bytes: Uint8Array): DecodedUsageBatch {
-  const reader = new BatchReader()
+  const reader = new UsageBatchReader()
   try {
     readArrowStream(bytes, reader)
   } catch (error) {
@@ -61,108 +42,6 @@ export function decodeUsageBatch(bytes: Uint8Array): DecodedUsageBatch {
   return { kind: 'ok', batch: { rows: reader.rows, parts: reader.parts } }
 }
 
-class TooLarge extends Error {}
-
-class BatchReader {
-  readonly parts: UsageRows[] = []
-  rows = 0
-  #textBytes = 0
-  #fields: readonly ArrowField[] = []
-  readonly #dictionaries = new Map<number, DictionaryValues>()
-
-  schema(fields: readonly ArrowField[]): void {
-    assertColumns(fields)
-    this.#fields = fields
-  }
-
-  dictionary(id: number, block: ArrowBlock, isDelta: boolean): void {
-    const field = this.#fields.find(({ dictionary }) => dictionary?.id === id)
-    if (field?.type.kind !== 'utf8') throw new ArrowFault('it has a dictionary that no column wants')
-    assertRows(block.length)
-    const texts = textColumn(new BlockCursor(block), field.type.offsetBytes)
-    this.#grow(texts.textBytes)
-    // Earlier record batches refer to the values of that time, so values are appended or replaced, never
-    // changed.
-    const before = isDelta ? this.#dictionaries.get(id) : undefined
-    const values = before?.values ?? []
-    for (let i = 0; i < texts.length; i += 1) values.push(texts.at(i))
-    assertRows(values.length)
-    this.#dictionaries.set(id, { values, texts: before === undefined ? texts : undefined })
-  }
-
-  batch(block: ArrowBlock): void {
-    this.rows += block.length
-    assertRows(this.rows)
-    const cursor = new BlockCursor(block)
-    const columns: Partial<Record<UsageColumnName, TextValues>> = {}
-    for (const field of this.#fields) {
-      const column = this.#column(field, cursor)
-      this.#grow(column.textBytes)
-      columns[field.name as UsageColumnName] = column
-    }
-    this.parts.push({ length: block.length, columns })
-  }
-
-  #column({ type, dictionary }: ArrowField, cursor: BlockCursor): TextValues {
-    if (dictionary !== undefined) {
-      const values = this.#dictionaries.get(dictionary.id) ?? { values: [], texts: undefined }
-      return new DictionaryTexts(cursor, dictionary, values)
-    }
-    if (type.kind === 'utf8') return textColumn(cursor, type.offsetBytes)
-    if (type.kind === 'timestamp') return new TimestampTexts(cursor, type.unit as 0 | 1 | 2 | 3)
-    return new NullTexts(cursor.node().length)
-  }
-
-  #grow(textBytes: number): void {
-    this.#textBytes += textBytes
-    if (this.#textBytes > maxUsageBatchTextBytes) {
-      throw new TooLarge(`The rows of the batch have more than ${maxUsageBatchTextBytes} bytes of text.`)
-    }
-  }
-}
-
-function assertRows(rows: number): void {
-  if (rows > maxUsageBatchRows) {
-    throw new TooLarge(`A batch has at most ${maxUsageBatchRows} rows; this one has ${rows} or more.`)
-  }
-}
-
-const known: ReadonlySet<string> = new Set(usageColumnNames)
-const utcNames: ReadonlySet<string> = new Set(['UTC', 'Etc/UTC', 'Z', '+00:00', 'GMT'])
-
-function assertColumns(fields: readonly ArrowField[]): void {
-  const seen = new Set<string>()
-  for (const { name, type, dictionary } of fields) {
-    const shown = JSON.stringify(name.slice(0, 64))
-    if (!known.has(name))
-      throw new ArrowFault(`the column ${shown} is not one of ${usageColumnNames.join(', ')}`)
-    if (seen.has(name)) throw new ArrowFault(`the column ${shown} is there twice`)
-    seen.add(name)
-    const problem = typeProblem(name as UsageColumnName, type, dictionary !== undefined)
-    if (problem !== undefined) throw new ArrowFault(`the column ${shown} ${problem}`)
-  }
-  const missing = requiredColumns.find(name => !seen.has(name))
-  if (missing !== undefined) throw new ArrowFault(`the column "${missing}" is missing`)
-}
-
-function typeProblem(
-  name: UsageColumnName,
-  type: ArrowField['type'],
-  isDictionary: boolean,
-): string | undefined {
-  const isRequired = requiredColumns.some(required => required === name)
-  if (type.kind === 'utf8' || (type.kind === 'null' && !isRequired && !isDictionary)) return undefined
-  if (name !== 'time') return `has the type ${typeName(type)}; it is utf8, or a dictionary of utf8`
-  if (type.kind !== 'timestamp' || isDictionary)
-    return `has the type ${typeName(type)}; it is utf8 or a timestamp in UTC`
-  if (!(type.unit >= 0 && type.unit <= 3)) return 'counts neither seconds nor milli-, micro- or nanoseconds'
-  return utcNames.has(type.timezone) ? undefined : 'is a timestamp whose time zone is not UTC'
-}
-
-function typeName(type: ArrowField['type']): string {
-  return type.kind === 'other' ? type.name : type.kind
-}
-
 /** The row as an event. Absent attributes are undefined, so that the envelope's rules report them. */
 export function rowEvent({ columns }: UsageRows, row: number): RowEvent {
   const { specversion } = columns
@@ -173,6 +52,7 @@ export function rowEvent({ columns }: UsageRows, row: number): RowEvent {
     type: columns.type?.at(row),
     subject: columns.subject?.at(row),
     time: columns.time?.at(row),
+    datacontenttype: columns.datacontenttype?.at(row),
     subscriptionid: columns.subscriptionid?.at(row),
     correlationid: columns.correlationid?.at(row),
     traceparent: columns.traceparent?.at(row),
@@ -180,7 +60,8 @@ export function rowEvent({ columns }: UsageRows, row: number): RowEvent {
   }
   const broken = unreadableColumn(event)
   if (broken !== undefined) {
-    return { kind: 'rejected', rejection: unreadableText(broken, event), raw: readable(event) }
+    const fault = broken === 'data' && columns.data instanceof DataTexts ? columns.data.fault(row) : undefined
+    return { kind: 'rejected', rejection: fault ?? unreadableText(broken, event), raw: readable(event) }
   }
   if (typeof event.data !== 'string') return { kind: 'ok', value: event }
   const data = parseJson(event.data)
@@ -196,7 +77,7 @@ type RowValues = Readonly<Record<UsageColumnName, unknown>>
 
 function unreadableColumn(event: RowValues): UsageColumnName | undefined {
   const { id, source, type, subject, time, data, specversion } = event
-  const { subscriptionid, correlationid, traceparent } = event
+  const { datacontenttype, subscriptionid, correlationid, traceparent } = event
   const isSound =
     id !== unreadable &&
     source !== unreadable &&
@@ -206,6 +87,7 @@ function unreadableColumn(event: RowValues): UsageColumnName | undefined {
     time !== unwritable &&
     data !== unreadable &&
     specversion !== unreadable &&
+    datacontenttype !== unreadable &&
     subscriptionid !== unreadable &&
     correlationid !== unreadable &&
     traceparent !== unreadable

@@ -13,6 +13,7 @@ import { messageFormOf } from '../../../schemas/event/media-types.js'
 import type { ValidEvent } from '../../../schemas/event/usage-event.js'
 import { decodeUtf8, isRecord, parseJson } from '../../../schemas/json/json-text.js'
 import { type Rejection, rejected } from '../../../schemas/rejection.js'
+import { hasCompressedBuffers } from '../../../schemas/usage-batch/usage-batch-stream.js'
 
 /** One stream message: one or many events. */
 export interface InputMessage {
@@ -57,9 +58,12 @@ export function decodeMessages(messages: readonly InputMessage[], out: Decoded[]
 
 /**
  * Whether no event of the message can be of a type `weir.*`, by its bytes alone: neither the name nor an escape that
- * could spell it occurs. May say no of a message that holds usage only, never yes of one that does not.
+ * could spell it occurs, and nothing is compressed. May say no of a message that holds usage only, never yes of one that does not.
  */
 export function holdsUsageOnly(message: InputMessage): boolean {
+  if (messageFormOf(message.contentType, message.bytes) === 'usage_batch') {
+    if (hasCompressedBuffers(message.bytes)) return false
+  }
   const { buffer, byteOffset, byteLength } = message.bytes
   const bytes = Buffer.from(buffer, byteOffset, byteLength)
   return !bytes.includes('weir.') && !bytes.includes('\\u')

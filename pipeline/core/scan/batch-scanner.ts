@@ -1,18 +1,20 @@
 // Reads the rows of an Arrow record batch as events of a scan: column values are used in place, and `data` is
-// walked like that of any other event.
+// walked like that of any other event. Columns that do not lie in the message (compressed, gathered from views, or `data`
+// written from a struct) are put behind it.
 // Invariants: the rows are those of parseMessage, in number and order; a plain row reads here as
 // validateEvent and the hash functions read it. A row has no bytes of its own: its `from` and `until` are 0.
 
 import { maxEventsOfMessage } from '../../../schemas/event/cloud-event.js'
 import * as eventHash from '../../../schemas/event/event-hash.js'
-import { decodeUsageBatch, type UsageRows } from '../../../schemas/usage-batch/usage-batch.js'
+import { jsonType } from '../../../schemas/event/media-types.js'
+import { decodeUsageBatch } from '../../../schemas/usage-batch/usage-batch.js'
 import {
   DictionaryTexts,
   NullTexts,
-  PlainTexts,
-  type TextValues,
   TimestampTexts,
 } from '../../../schemas/usage-batch/usage-batch-columns.js'
+import type { UsageRows } from '../../../schemas/usage-batch/usage-batch-reader.js'
+import { PlainTexts, type TextValues } from '../../../schemas/usage-batch/usage-batch-texts.js'
 import * as wordHash from '../../../schemas/word-hash.js'
 import { isOurs } from './envelope.js'
 import type { JsonWalk } from './json-walk.js'
@@ -37,6 +39,8 @@ const { type, subject, subscriptionid, time, data } = places
 const lastName = subject
 
 const noOffsets = new Int32Array(0)
+/** Instead of a place in the bytes. */
+const unusable = -1
 /** Bytes for an RFC 3339 text to the nanosecond, and for what a look-ahead reads behind it. */
 const stampBytes = 64
 
@@ -63,6 +67,9 @@ export class BatchScanner {
   readonly #keys = new Int32Array(names.length * 2)
   readonly #dataKey = new DataView(new ArrayBuffer(16))
   #version: TextValues | undefined
+  #contentType: TextValues | undefined
+  /** Of columns that several record batches share or that lie behind the message: where they begin, or `unusable`. */
+  readonly #placed = new Map<PlainTexts, number>()
   #dataNode = 0
   #objects = 0
 
@@ -86,6 +93,7 @@ export class BatchScanner {
     this.#walk.load(message)
     this.#walk.lineFeed = 10
     this.#dataNode = 0
+    this.#placed.clear()
     for (const part of decoded.batch.parts) this.#rows(part, message)
     return true
   }
@@ -102,6 +110,7 @@ export class BatchScanner {
   /** Whether the columns hold texts that can be used in place. */
   #use({ columns }: UsageRows, message: Uint8Array): boolean {
     this.#version = present(columns.specversion)
+    this.#contentType = present(columns.datacontenttype)
     this.#stamps = columns.time instanceof TimestampTexts ? columns.time : undefined
     for (let place = 0; place < names.length; place += 1) {
       const isStamps = place === time && this.#stamps !== undefined
@@ -114,18 +123,36 @@ export class BatchScanner {
   #useColumn(place: number, column: TextValues | undefined, message: Uint8Array): boolean {
     const isDictionary = column instanceof DictionaryTexts
     const texts = isDictionary ? column.texts : column
-    if (column !== undefined && !isUsable(texts)) return false
-    const isPlain = texts instanceof PlainTexts
-    this.#offsets[place] = isPlain ? texts.offsets : noOffsets
-    this.#bases[place] = isPlain ? texts.bytes.byteOffset - message.byteOffset : 0
+    this.#offsets[place] = noOffsets
     this.#indices[place] = isDictionary ? column.indices : undefined
-    this.#nullable[place] = isDictionary ? column : isPlain && texts.hasNulls ? texts : undefined
-    return true
+    this.#nullable[place] = undefined
+    if (column === undefined) return true
+    if (!(texts instanceof PlainTexts)) return false
+    const at = texts.bytes.byteOffset - message.byteOffset
+    const isWithin =
+      texts.bytes.buffer === message.buffer && at >= 0 && at + texts.bytes.length <= message.length
+    const base =
+      isWithin && !isDictionary ? (isUsable(texts) ? at : unusable) : this.#place(texts, isWithin, at)
+    this.#offsets[place] = texts.offsets
+    this.#bases[place] = base
+    this.#nullable[place] = isDictionary ? column : texts.hasNulls ? texts : undefined
+    return base !== unusable
+  }
+
+  /** The same, once for all record batches of the message. */
+  #place(texts: PlainTexts, isWithin: boolean, at: number): number {
+    let base = this.#placed.get(texts)
+    if (base === undefined) {
+      base = !isUsable(texts) ? unusable : isWithin ? at : this.#walk.append(texts.bytes)
+      this.#placed.set(texts, base)
+    }
+    return base
   }
 
   /** Fills the row's columns. Returns whether the row is plain. */
   #row(row: number): boolean {
     if (this.#version !== undefined && this.#version.at(row) !== '1.0') return false
+    if (this.#contentType !== undefined && !isJson(this.#contentType.at(row))) return false
     if (!this.#findTexts(row) || isOurs(this.#walk, this.#spans[type * 2]!, this.#spans[type * 2 + 1]!)) {
       return false
     }
@@ -243,11 +270,14 @@ function present(column: TextValues | undefined): TextValues | undefined {
   return column instanceof NullTexts ? undefined : column
 }
 
+/** Another media type may be JSON, too, but is left to the parser. */
+function isJson(contentType: unknown): boolean {
+  return contentType === undefined || contentType === jsonType
+}
+
 /**
  * Whether the texts are UTF-8 without U+0000, which no attribute may hold. In `data` the walk would find one.
  */
-function isUsable(column: TextValues | undefined): boolean {
-  if (!(column instanceof PlainTexts) || column.coding === 'checked') return false
-  const { bytes, offsets, length } = column
-  return !bytes.subarray(offsets[0], offsets[length]).includes(0)
+function isUsable({ bytes, offsets, length, coding }: PlainTexts): boolean {
+  return coding !== 'checked' && !bytes.subarray(offsets[0], offsets[length]).includes(0)
 }

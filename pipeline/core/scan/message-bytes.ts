@@ -47,15 +47,20 @@ export class MessageBytes {
     this.columns.begin(this.bytes)
   }
 
+  /** Puts more bytes behind the message, as if they had come with it; returns where they begin. */
+  append(more: Uint8Array): number {
+    const from = this.#free
+    this.end = from + more.length
+    this.#free = this.end + padding
+    this.#grow(this.#free)
+    this.bytes.set(more, from)
+    this.bytes.fill(0, this.end, this.#free)
+    return from
+  }
+
   /** Writes a text behind the message. */
   put(text: string): void {
-    const needed = this.#free + text.length * 3 + padding
-    if (needed > this.bytes.length) {
-      const { bytes } = this
-      this.#resize(needed)
-      this.bytes.set(bytes)
-      this.columns.bytes = this.bytes
-    }
+    this.#grow(this.#free + text.length * 3 + padding)
     this.textFrom = this.#free
     this.textUntil = this.#free + encoder.encodeInto(text, this.bytes.subarray(this.#free)).written
     // A quote ends the text, as in the message, so that a reader of digits stops there.
@@ -83,6 +88,14 @@ export class MessageBytes {
     this.put(parsed.value as string)
     this.at = until + 1
     return true
+  }
+
+  #grow(needed: number): void {
+    if (needed <= this.bytes.length) return
+    const { bytes } = this
+    this.#resize(needed)
+    this.bytes.set(bytes)
+    this.columns.bytes = this.bytes
   }
 
   #resize(needed: number): void {

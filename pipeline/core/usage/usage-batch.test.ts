@@ -1,8 +1,10 @@
 // Compares the same events, sent as lines of JSON and as rows of Arrow, through the whole core.
 
 import { gzipSync } from 'node:zlib'
+import { Table, Utf8, type Vector, vectorFromArray } from 'apache-arrow'
 import { expect, test } from 'vitest'
 import { usageBatchType } from '../../../schemas/event/media-types.js'
+import { compressedStream } from '../../../schemas/testing/compressed-batch.js'
 import { nsOf } from '../../../schemas/time.js'
 import { encodeUsageBatch, type UsageRow } from '../../../schemas/usage-batch/usage-batch-writer.js'
 import { arrivalMs, created, TestBench, type TestEvent, usage } from '../../testing/core-fixture.js'
@@ -23,6 +25,18 @@ const asRows: Form = events => ({
   ),
   contentType: usageBatchType,
 })
+/** As data frames send it: `data` as a struct, and buffers compressed. */
+const asColumns: Form = events => {
+  const column = (name: string) =>
+    vectorFromArray(
+      events.map(event => (event[name] as string | undefined) ?? null),
+      new Utf8(),
+    )
+  const names = ['id', 'source', 'type', 'subject', 'time', 'subscriptionid', 'correlationid', 'traceparent']
+  const columns = Object.fromEntries(names.map(name => [name, column(name)]))
+  const data = vectorFromArray(events.map(({ data }) => data)) as Vector
+  return { bytes: compressedStream(new Table({ ...columns, data })), contentType: usageBatchType }
+}
 const zipped =
   (form: Form): Form =>
   events => {
@@ -149,4 +163,40 @@ test('lifecycle events in a batch take effect before its usage', () => {
   const one = new TestBench()
   const { counters } = send(one, [...month.slice(0, 3), created({ subscription_id: 'sub_1' })], asRows)
   expect(counters).toMatchObject({ received: 4, rated: 3, applied: 1, parked: 0 })
+})
+
+test('so do those in a compressed batch, where no search of the bytes finds them', () => {
+  const one = new TestBench()
+  const many = Array.from({ length: 300 }, (_, i) =>
+    usage('2026-01-05T00:00:00Z', 1, { type: `other.${i * i}.kind` }),
+  )
+  const events = [usage('2026-01-05T00:00:00Z', 1), ...many, created({ subscription_id: 'sub_1' })]
+  const names = ['id', 'source', 'type', 'subject', 'time']
+  const columns = [...names, 'data'].map(name => {
+    const texts = events.map(event => (name === 'data' ? JSON.stringify(event[name]) : String(event[name])))
+    return [name, vectorFromArray(texts, new Utf8())]
+  })
+  const message = {
+    bytes: compressedStream(new Table(Object.fromEntries(columns))),
+    contentType: usageBatchType,
+  }
+  expect(Buffer.from(message.bytes).includes('weir.')).toBe(false)
+  const { counters } = one.core.process({
+    nowMs: arrivalMs,
+    commit: 1,
+    catalog: [],
+    lifecycle: [],
+    orders: [],
+    history: [],
+    metering: [{ seq: 1, arrivedAtMs: arrivalMs, ...message }],
+  })
+  expect(counters).toMatchObject({ received: 302, rated: 1, applied: 1, parked: 0 })
+})
+
+test('columns of a data frame are a duplicate of the lines with the same events', () => {
+  const valid = month.filter((_, i) => i % 11 === 0)
+  const one = bench()
+  const before = send(one, valid, asLines).counters
+  const after = send(one, valid, asColumns).counters
+  expect(after.duplicate - before.duplicate).toBe(valid.length)
 })

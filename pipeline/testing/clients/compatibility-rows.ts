@@ -5,6 +5,14 @@ import type { CompatibilityRow } from './compatibility.js'
 
 export const compatibilityRows: readonly CompatibilityRow[] = [
   {
+    client: 'Apache Arrow for JavaScript',
+    package: 'apache-arrow',
+    test: 'arrow.test.ts',
+    what: 'tables with fields of data as columns, as a stream over HTTP and a file over NATS',
+    result:
+      'works; buffers that it compresses itself state a wrong length and are refused (`malformed_arrow`): compress the body with gzip',
+  },
+  {
     client: 'ClickHouse client for JavaScript, Node',
     package: '@clickhouse/client',
     test: 'clickhouse-client-inserts.test.ts',
@@ -55,6 +63,14 @@ export const compatibilityRows: readonly CompatibilityRow[] = [
     result: 'works',
   },
   {
+    client: 'DuckDB for Python',
+    package: 'duckdb',
+    version: '1.5.6',
+    test: 'arrow.test.ts',
+    what: 'a query with a struct, a map, lists, an enum and decimals, plain and ZSTD, over HTTP and NATS',
+    result: 'works',
+  },
+  {
     client: 'Grafana, ClickHouse data source',
     package: 'grafana-clickhouse-datasource',
     version: 'sources of 2026',
@@ -84,6 +100,22 @@ export const compatibilityRows: readonly CompatibilityRow[] = [
     test: 'openmeter.test.ts',
     what: 'ingestion of one event and of many, sent again; a bad key, a malformed event',
     result: 'works; it stamps no `time`, so the event happened when it arrived',
+  },
+  {
+    client: 'Polars for Python',
+    package: 'polars',
+    version: '1.44.2',
+    test: 'arrow.test.ts',
+    what: '`write_ipc_stream` plain, LZ4 and ZSTD, and `write_ipc`, with views, categories and structs, over HTTP and NATS',
+    result: 'works',
+  },
+  {
+    client: 'PyArrow',
+    package: 'pyarrow',
+    version: '25.0.1',
+    test: 'arrow.test.ts',
+    what: 'streams with LZ4 and ZSTD, a file, delta and replaced dictionaries, nested data, over HTTP and NATS',
+    result: 'works; a column of durations is refused by name (`malformed_arrow`)',
   },
   {
     client: 'clickhouse-connect (Python)',
@@ -131,5 +163,13 @@ export const compatibilityRows: readonly CompatibilityRow[] = [
     test: 'clickhouse-builders.test.ts',
     what: 'inserts, selects, groups, introspection',
     result: 'works',
+  },
+  {
+    client: 'pandas',
+    package: 'pandas',
+    version: '3.0.6',
+    test: 'arrow.test.ts',
+    what: 'a filtered frame with times without a zone, by way of pyarrow and as feather (LZ4), over HTTP and NATS',
+    result: 'works; the row numbers that it adds are left out',
   },
 ]

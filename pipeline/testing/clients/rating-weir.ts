@@ -25,6 +25,8 @@ export interface RatingWeir {
 }
 
 const partitions = 2
+/** Clients' recorded events may be of any age. */
+const forever = { dedupeHorizonMs: Number.POSITIVE_INFINITY }
 const source = '/rating-weir'
 
 const catalog = {
@@ -65,7 +67,7 @@ export async function startRatingWeir(
   const pool = new WorkerPool({ workers: 1, memory: new SharedMemory() })
   const engines = await Promise.all(
     Array.from({ length: partitions }, (_, p) =>
-      makeEngine(broker, p, { worker: pool.partition(p), partitions, takeOver: true }),
+      makeEngine(broker, p, { worker: pool.partition(p), partitions, takeOver: true, core: forever }),
     ),
   )
   await Promise.all(engines.map(({ engine }) => engine.start()))
