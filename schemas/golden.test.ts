@@ -156,8 +156,8 @@ const ratedUsage: RatedUsageRow = {
 }
 
 const deadLetter = {
-  source: 'api',
-  id: 'e2',
+  eventSource: 'api',
+  eventId: 'e2',
   code: 'no_matrix_cell',
   detail: 'No cell for model=tiny.',
   correlationId: 'corr-7',

@@ -100,6 +100,11 @@ export function clickhouseStructure(table: TableDescription<unknown>): string {
   return table.columns.map(column => `\`${column.name}\` ${clickhouseTypes[column.kind]}`).join(', ')
 }
 
+/** The column that names what a row is from: the partition's commit, or the stream's message. */
+export function sequenceColumn(table: TableDescription<unknown>): 'ledger_sequence' | 'stream_sequence' {
+  return table.columns.some(({ name }) => name === 'ledger_sequence') ? 'ledger_sequence' : 'stream_sequence'
+}
+
 /** A table of these columns, in this order. */
 export function describe<const C extends Columns>(
   name: TableName,

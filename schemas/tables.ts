@@ -1,11 +1,16 @@
 // Every ClickHouse table that the ledger feeds: its columns in order, and from them the type of a row.
 // The one description that the core's rows, the Arrow encoding, the migrations and the sink share.
-// Invariant: a column is added at the end of its group and never renamed or dropped; analysts query them by name.
+// Invariants:
+// 1. A column is added at the end of its group and never renamed or dropped; analysts query them by name.
+// 2. One thing has one name in all tables, and one name means one thing (tables.test.ts).
 
 import { describe, type RowOf, type TableDescription } from './table-description.js'
 
 /** Which partition wrote the row, and in which of its commits. */
 const origin = { partition: 'uint32', ledger_sequence: 'uint64' } as const
+
+/** The message of BILLING, POSTINGS or DELIVERIES that a row is made from. */
+const streamOrigin = { stream_sequence: 'uint64' } as const
 
 /** The event that caused a row. */
 const cause = { event_source: 'string', event_id: 'string', correlation_id: 'string' } as const
@@ -110,7 +115,7 @@ export const billingBatchesTable = describe('billing_batches', {
   amount_rounded_total: 'decimal',
   sha256: 'string',
   sealed_at: 'instant_ms',
-  ledger_sequence: 'uint64',
+  ...streamOrigin,
 })
 
 /** One row is one line of an entry. */
@@ -137,10 +142,10 @@ export const journalEntriesTable = describe('journal_entries', {
   billing_run_id: 'string',
   batch_id: 'string',
   posted_at: 'instant_ms',
-  ledger_sequence: 'uint64',
+  ...streamOrigin,
 })
 
-/** One row is one change of one delivery; the last one by `ledger_sequence`, that of DELIVERIES, is its current state. */
+/** One row is one change of one delivery; the last one by `stream_sequence` is its current state. */
 export const deliveriesTable = describe('deliveries', {
   delivery_id: 'string',
   connection: 'low_cardinality',
@@ -155,7 +160,7 @@ export const deliveriesTable = describe('deliveries', {
   outcome: 'low_cardinality',
   code: 'low_cardinality',
   detail: 'string',
-  ledger_sequence: 'uint64',
+  ...streamOrigin,
 })
 
 /** One row is one part of the schedule of an entry: the amount earned in one month of the subscription's time zone. */
@@ -180,7 +185,7 @@ export const revenueScheduleTable = describe('revenue_schedule', {
   billing_run_id: 'string',
   batch_id: 'string',
   posted_at: 'instant_ms',
-  ledger_sequence: 'uint64',
+  ...streamOrigin,
 })
 
 export const mrrMovementsTable = describe('mrr_movements', {
@@ -206,7 +211,7 @@ export const paymentsTable = describe('payments', {
   currency: 'low_cardinality',
   amount: 'decimal',
   reason: 'string',
-  occurred_at: 'instant_ns',
+  event_time: 'instant_ns',
   ...cause,
   ...origin,
 })
@@ -219,7 +224,7 @@ export const invoicesTable = describe('invoices', {
   currency: 'low_cardinality',
   total: 'decimal',
   due_at: 'nullable_instant_ns',
-  occurred_at: 'instant_ns',
+  event_time: 'instant_ns',
   ...cause,
   ...origin,
 })
@@ -233,27 +238,27 @@ export const customersTable = describe('customers', {
   billing_id: 'string',
   erp_id: 'string',
   metadata: 'string',
-  occurred_at: 'instant_ns',
+  event_time: 'instant_ns',
   ...cause,
   ...origin,
 })
 
 export const deadLettersTable = describe('dead_letters', {
-  source: 'string',
-  id: 'string',
-  type: 'low_cardinality',
+  event_source: 'string',
+  event_id: 'string',
+  event_type: 'low_cardinality',
   code: 'low_cardinality',
   detail: 'string',
   customer_id: 'string',
   event_time: 'nullable_instant_ns',
   ingested_at: 'instant_ms',
-  failed_at: 'instant_ms',
+  recorded_at: 'instant_ms',
   content_hash: 'string',
   // Of the event that was kept, where this one conflicts with it.
   other_content_hash: 'string',
   payload: 'string',
   // 1: the event failed; -1: it was freed, and its dead letter is taken back.
-  change: 'int8',
+  event_count: 'int8',
   correlation_id: 'string',
   ...origin,
 })

@@ -7,10 +7,12 @@
 // 2. A queue has one unacknowledged message at most, so its chunks are stored in the order of `publish`.
 // 3. A retry sends the same bytes; the pipeline recognises duplicates.
 // 4. Nothing is published while the connection is down: the client would buffer one copy for each retry.
+// 5. `not_stored` is said only when every attempt was refused or never sent. An attempt without an answer may be stored,
+//    whatever becomes of later attempts.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { JetStreamApiError, type JetStreamClient, type PubAck } from '@nats-io/jetstream'
-import { headers, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node'
+import { errors, headers, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node'
 import type { EventStream } from '../../schemas/event/event-stream.js'
 import { backOffMs } from '../broker/back-off.js'
 import { type ConnectionWatch, unlessLost, watchConnection } from '../broker/connection-watch.js'
@@ -31,7 +33,9 @@ export interface Receipt {
 
 export type ChunkOutcome =
   | { readonly kind: 'landed'; readonly receipt: Receipt }
-  | { readonly kind: 'failed'; readonly detail: string }
+  | { readonly kind: 'not_stored'; readonly detail: string }
+  /** No answer came: it may be stored, may be stored a little later, or not at all. */
+  | { readonly kind: 'unknown'; readonly detail: string }
 
 interface Waiting {
   readonly chunk: EventChunk
@@ -46,8 +50,15 @@ interface Queue {
 
 type Attempt =
   | { readonly kind: 'acknowledged'; readonly ack: PubAck }
+  /** Not stored; a later attempt may succeed. */
   | { readonly kind: 'again'; readonly detail: string }
+  /** Not stored, and no later attempt can succeed. */
   | { readonly kind: 'refused'; readonly detail: string }
+  | { readonly kind: 'unanswered'; readonly detail: string }
+
+type Delivered =
+  | { readonly kind: 'acknowledged'; readonly ack: PubAck }
+  | Exclude<ChunkOutcome, { readonly kind: 'landed' }>
 
 export interface EventPublisherOptions {
   readonly nc: NatsConnection
@@ -115,35 +126,42 @@ export class EventPublisher {
       const batch = queue.waiting.splice(0, chunksOfMessage(chunks, this.messageBytes))
       const outcome = await this.#deliver(batch)
       for (const { chunk, settle } of batch) {
-        if (outcome.kind !== 'acknowledged') settle({ kind: 'failed', detail: outcome.detail })
+        if (outcome.kind !== 'acknowledged') settle(outcome)
         else settle({ kind: 'landed', receipt: receiptOf(chunk, outcome.ack) })
       }
     }
     queue.busy = false
   }
 
-  async #deliver(batch: readonly Waiting[]): Promise<Attempt> {
+  async #deliver(batch: readonly Waiting[]): Promise<Delivered> {
     const { telemetry } = this.#options
     const { chunk, deadlineMs } = batch[0]!
     const body = messageOf(batch.map(({ chunk: part }) => part)) // invariant 3
     const count = batch.reduce((sum, { chunk: part }) => sum + part.count, 0)
-    let last: Attempt = { kind: 'again', detail: 'the broker is out of reach' }
+    let detail = 'the broker is out of reach'
+    let mayBeStored = false
     for (let failures = 1; ; failures += 1) {
       const pauseMs = backOffMs(failures, retry)
       if (!(await this.#watch.reached(deadlineMs - performance.now()))) break
       const startedMs = performance.now()
-      last = await this.#attempt(chunk, body, deadlineMs - startedMs)
-      if (last.kind === 'acknowledged') {
+      if (startedMs >= deadlineMs) {
+        detail = 'the broker is too slow, and this was not sent' // the messages before it took all the time
+        break
+      }
+      const attempt = await this.#attempt(chunk, body, deadlineMs - startedMs)
+      if (attempt.kind === 'acknowledged') {
         const seconds = (performance.now() - startedMs) / 1000
         telemetry.messagePublished(chunk.stream, count, body.bytes.length, seconds)
-        return last
+        return attempt
       }
-      if (last.kind === 'refused' || performance.now() + pauseMs >= deadlineMs) break
+      detail = attempt.detail
+      mayBeStored ||= attempt.kind === 'unanswered' // invariant 5
+      if (attempt.kind === 'refused' || performance.now() + pauseMs >= deadlineMs) break
       telemetry.publishRetried(chunk.stream)
       await sleep(pauseMs)
     }
     telemetry.publishFailed(chunk.stream)
-    return last
+    return { kind: mayBeStored ? 'unknown' : 'not_stored', detail }
   }
 
   async #attempt(chunk: EventChunk, body: MessageBody, remainingMs: number): Promise<Attempt> {
@@ -156,7 +174,7 @@ export class EventPublisher {
       })
       .then((ack): Attempt => ({ kind: 'acknowledged', ack }), classify)
     const attempt = await unlessLost(this.#watch, published)
-    return attempt ?? { kind: 'again', detail: 'the connection to the broker was lost' }
+    return attempt ?? { kind: 'unanswered', detail: 'the connection to the broker was lost' }
   }
 }
 
@@ -169,11 +187,18 @@ function receiptOf(chunk: EventChunk, ack: PubAck): Receipt {
   }
 }
 
-/** A refusal with a code below 500 is final; every other error may be temporary, and is tried again. */
+/**
+ * The broker's own refusal stored nothing; with a code below 500 it is final. Nobody listens on the subject while its
+ * stream has no leader. After every other error it is not known what the broker has.
+ */
 function classify(error: unknown): Attempt {
-  const detail = error instanceof Error ? error.message : String(error)
-  const isFinal = error instanceof JetStreamApiError && error.status < 500
-  return { kind: isFinal ? 'refused' : 'again', detail }
+  if (error instanceof JetStreamApiError)
+    return { kind: error.status < 500 ? 'refused' : 'again', detail: error.message }
+  if (error instanceof Error && error.cause instanceof errors.RequestError && error.cause.isNoResponders())
+    return { kind: 'again', detail: 'no server of the broker has the stream now' }
+  if (error instanceof errors.TimeoutError)
+    return { kind: 'unanswered', detail: 'the broker did not answer in time' }
+  return { kind: 'unanswered', detail: error instanceof Error ? error.message : String(error) }
 }
 
 function headersOf({ contentType }: MessageBody): MsgHdrs {

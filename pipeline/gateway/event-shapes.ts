@@ -118,7 +118,9 @@ export const eventsAcceptedSchema = z
   .meta({ id: 'EventsAccepted' })
 
 /** What a 503 says of the part of the request that is on disk. */
-export const partlyTaken = eventsAcceptedSchema.partial()
+export const partlyTaken = eventsAcceptedSchema.partial().extend({
+  maybe_stored: z.int().optional().describe('Events that may be on disk: the broker did not answer for them'),
+})
 
 export const acceptedExample = {
   accepted: 1,

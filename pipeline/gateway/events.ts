@@ -1,7 +1,7 @@
 // POST /v1/events, and the same for OpenMeter producers. Contract sections 2 and 7.
 // Invariants:
-// 1. I1: `accepted` counts events that the broker has on disk. A 503 says which part of the request is on disk; sending
-//    all of it again is harmless.
+// 1. I1: `accepted` counts events that the broker has on disk. A 503 says which part of the request is on disk and which
+//    part may be (`outcome_unknown`); sending all of it again with the same ids is harmless.
 // 2. A refused event does not affect the others. The answer is 202 even when all are refused, because a producer that
 //    retries on 4xx must not resend events that can never be accepted.
 // 3. A body that is neither JSON nor a usage batch in Arrow is answered with 400, since no single event is at
@@ -16,8 +16,7 @@ import type { Rejection } from '../../schemas/rejection.js'
 import { decodeUsageBatch, type UsageBatch } from '../../schemas/usage-batch/usage-batch.js'
 import type { Admission, Seat } from './admission.js'
 import { streamScopes } from './chunk-builder.js'
-import type { EventChunk } from './event-chunk.js'
-import type { ChunkOutcome, EventPublisher, Receipt } from './event-publisher.js'
+import type { EventPublisher, Receipt } from './event-publisher.js'
 import {
   acceptedExample,
   binaryHeaders,
@@ -76,6 +75,7 @@ const ingestProblems: readonly ProblemCode[] = [
   'pipeline_stopped',
   'partition_stopped',
   'broker_unavailable',
+  'outcome_unknown',
 ]
 
 export function eventRoutes(intake: EventIntake): readonly ApiRoute[] {
@@ -257,43 +257,45 @@ const publishOrder: readonly EventStream[] = ['CATALOG', 'LIFECYCLE', 'METERING'
 
 /**
  * The receipts, once all chunks have landed. Otherwise throws a `Problem` of 503 that names the landed
- * chunks.
+ * chunks, and counts the events that may have landed.
  */
 async function publish(intake: EventIntake, sorted: SortedEvents): Promise<readonly Receipt[]> {
   const receipts: Receipt[] = []
   for (const stream of publishOrder) {
-    const outcomes = await Promise.all(publishStream(intake.publisher, sorted.chunks, stream))
-    let failure: string | undefined
-    for (const outcome of outcomes) {
+    const chunks = sorted.chunks.filter(chunk => chunk.stream === stream)
+    const outcomes = await Promise.all(chunks.map(chunk => intake.publisher.publish(chunk)))
+    let reason: string | undefined
+    let maybeStored = 0
+    for (const [index, outcome] of outcomes.entries()) {
       if (outcome.kind === 'landed') receipts.push(outcome.receipt)
-      else failure = outcome.detail
+      else reason = outcome.detail
+      if (outcome.kind === 'unknown') maybeStored += chunks[index]!.count
     }
-    if (failure !== undefined) throw notOnDisk(intake, sorted, receipts, failure)
+    if (reason !== undefined) throw notOnDisk(intake, sorted, { receipts, maybeStored, reason })
   }
   return receipts
 }
 
-function publishStream(
-  publisher: EventPublisher,
-  chunks: readonly EventChunk[],
-  stream: EventStream,
-): Promise<ChunkOutcome>[] {
-  return chunks.filter(chunk => chunk.stream === stream).map(chunk => publisher.publish(chunk))
+interface Published {
+  readonly receipts: readonly Receipt[]
+  /** Events for which no answer came. */
+  readonly maybeStored: number
+  readonly reason: string
 }
 
 function notOnDisk(
   intake: EventIntake,
   sorted: SortedEvents,
-  receipts: readonly Receipt[],
-  reason: string,
+  { receipts, maybeStored, reason }: Published,
 ): Problem {
   const accepted = receipts.reduce((sum, receipt) => sum + receipt.count, 0)
   intake.telemetry.eventsAccepted(accepted, 0)
-  const detail =
-    `${accepted} of ${sorted.accepted} events are on disk (${reason}). ` +
-    'Send the request again: what has landed is recognised.'
-  const extra = { accepted, rejected: sorted.rejected, receipts }
-  return unavailable('broker_unavailable', detail, intake.limits.retryAfterSeconds, extra)
+  const known = `${accepted} of ${sorted.accepted} events are on disk`
+  const maybe = maybeStored === 0 ? '' : `, and ${maybeStored} may be`
+  const detail = `${known}${maybe} (${reason}). Send the request again with the same ids: what is stored is recognised.`
+  const code = maybeStored === 0 ? 'broker_unavailable' : 'outcome_unknown'
+  const extra = { accepted, maybe_stored: maybeStored, rejected: sorted.rejected, receipts }
+  return unavailable(code, detail, intake.limits.retryAfterSeconds, extra)
 }
 
 function report(intake: EventIntake, sorted: SortedEvents, bytes: number): void {

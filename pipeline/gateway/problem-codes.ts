@@ -122,6 +122,13 @@ export const problemCodes = {
     meaning: 'The broker does not answer. Send the request again: what it has on disk is recognised.',
     headers: ['retry-after'],
   },
+  outcome_unknown: {
+    status: 503,
+    meaning:
+      'The broker did not answer: events of the request may be on disk, `maybe_stored` of them, or may get there later. Send the ' +
+      'request again with the same ids: what is stored is recognised.',
+    headers: ['retry-after'],
+  },
   not_ready: { status: 503, meaning: 'Events are not taken now.', headers: ['retry-after'] },
   draining: { status: 503, meaning: 'Weir is shutting down.', headers: ['retry-after'] },
   internal_error: { status: 500, meaning: 'A bug in Weir; its log has the cause.' },

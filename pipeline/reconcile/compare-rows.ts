@@ -13,7 +13,6 @@ import type { Difference } from './report.js'
 /** The columns by which a report names a row, in this order, where the table has them. */
 const identities = [
   'event_id',
-  'id',
   'charge_id',
   'movement_id',
   'payment_id',

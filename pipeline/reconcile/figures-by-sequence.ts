@@ -1,9 +1,9 @@
-// The figures of a ClickHouse table, added up by ledger_sequence, so that a subtraction gives those of any
-// range.
+// The figures of a ClickHouse table, added up by its sequence (of commits or of stream messages), so that a
+// subtraction gives those of any range.
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import { addFigures, noFigures, type RowFigures, subtractFigures } from '../../schemas/rows/row-figures.js'
-import type { TableDescription } from '../../schemas/table-description.js'
+import { sequenceColumn, type TableDescription } from '../../schemas/table-description.js'
 import { type FigureAnswer, figureColumns, figuresOfAnswer } from '../../sinks/clickhouse/row-figures.js'
 
 export interface Bounds {
@@ -29,9 +29,10 @@ export class FiguresBySequence {
     { partition, until }: Bounds,
   ): Promise<FiguresBySequence> {
     const inPartition = partition === undefined ? '' : 'AND t.partition = {partition: UInt32}'
-    const query = `SELECT toString(t.ledger_sequence) AS of, ${figureColumns(table)} FROM ${table.name} AS t
-      WHERE t.ledger_sequence <= {until: UInt64} ${inPartition}
-      GROUP BY t.ledger_sequence ORDER BY t.ledger_sequence`
+    const sequence = sequenceColumn(table)
+    const query = `SELECT toString(t.${sequence}) AS of, ${figureColumns(table)} FROM ${table.name} AS t
+      WHERE t.${sequence} <= {until: UInt64} ${inPartition}
+      GROUP BY t.${sequence} ORDER BY t.${sequence}`
     const query_params = { until, ...(partition === undefined ? {} : { partition }) }
     const result = await clickhouse.query({ query, format: 'JSONEachRow', query_params })
     const sequences: number[] = []

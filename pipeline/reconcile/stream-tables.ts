@@ -128,7 +128,7 @@ function differenceOf(
   found: FiguresBySequence,
 ): Difference[] {
   const there = found.between(message.sequence, message.sequence)
-  const id = `${table.name}, ${message.natsSubject}, ledger_sequence ${message.sequence}`
+  const id = `${table.name}, ${message.natsSubject}, stream_sequence ${message.sequence}`
   const read = rowsOf([message])
   const refusal = read.kind === 'rejected' ? read : read.refused?.[0]
   if (refusal !== undefined)
@@ -151,6 +151,6 @@ function strays(
 ): Difference[] {
   const rows = from > to ? 0 : found.between(from, to).rows
   if (rows === 0) return []
-  const detail = `stray: of ledger_sequence ${from} on, where ${stream} has no message`
+  const detail = `stray: of stream_sequence ${from} on, where ${stream} has no message`
   return [{ id: table.name, expected: '0 rows', found: `${rows} rows`, detail }]
 }

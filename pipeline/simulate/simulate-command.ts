@@ -97,7 +97,7 @@ function unreadableFile(
   files: readonly Buffer[],
   { deadLetters }: SimulateResult,
 ): string | undefined {
-  if (!deadLetters.some(({ code, id }) => code === 'malformed_json' && id === '')) return undefined
+  if (!deadLetters.some(({ code, eventId }) => code === 'malformed_json' && eventId === '')) return undefined
   for (const [index, bytes] of files.entries()) {
     const parsed = parseMessage(bytes)
     if (parsed.kind !== 'ok') return `${names[index]}: ${parsed.rejection.detail}`
@@ -204,7 +204,12 @@ function movementsTable(result: SimulateResult): string {
 }
 
 function deadLettersTable(result: SimulateResult): string {
-  const rows = result.deadLetters.map(({ source, id, code, detail }) => [source, id, code, detail])
+  const rows = result.deadLetters.map(({ eventSource, eventId, code, detail }) => [
+    eventSource,
+    eventId,
+    code,
+    detail,
+  ])
   return `Dead letters\n${plainTable(['source', 'id', 'code', 'detail'], ['left', 'left', 'left', 'left'], rows)}`
 }
 

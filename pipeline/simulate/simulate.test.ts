@@ -84,7 +84,7 @@ test('what a catalog event publishes is known to every event, wherever it stands
 
 test('a dead letter names its event and says why, in the order of the file', () => {
   const result = run([usage('2026-01-02T00:00:00Z', 'much', { id: 'bad' }), 5])
-  expect(result.deadLetters.map(({ source, id, code }) => [source, id, code])).toEqual([
+  expect(result.deadLetters.map(({ eventSource, eventId, code }) => [eventSource, eventId, code])).toEqual([
     ['api', 'bad', 'invalid_value'],
     ['', '', 'not_an_object'],
   ])

@@ -158,8 +158,8 @@ function runToEnd(catalog: Catalog, messages: readonly InputMessage[], nowMs: nu
 
 /** Adds a dead letter, or removes it when the row takes it back. */
 function noteDeadLetter(deadLetters: Map<string, DeadLetterRow>, row: DeadLetterRow): void {
-  const key = compositeKey(row.source, row.id, row.code)
-  if (row.change < 0) deadLetters.delete(key)
+  const key = compositeKey(row.eventSource, row.eventId, row.code)
+  if (row.eventCount < 0) deadLetters.delete(key)
   // The same broken event sent twice is two dead letters.
   else deadLetters.set(deadLetters.has(key) ? compositeKey(key, deadLetters.size) : key, row)
 }

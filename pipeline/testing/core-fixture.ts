@@ -164,7 +164,7 @@ export class TestBench {
   }
 
   codes(): string[] {
-    return this.deadLetters.map(row => `${row.change > 0 ? '+' : '-'}${row.code}`)
+    return this.deadLetters.map(row => `${row.eventCount > 0 ? '+' : '-'}${row.code}`)
   }
 
   private process(

@@ -21,17 +21,17 @@ export const deadLetterSchema = z.object({
   correlation_id: z.string(),
 })
 
-/** `source` and `id` are empty when they could not be read. */
+/** `source` and `id` are empty when they could not be read. Takes a row of `dead_letters`. */
 export function deadLetterToWire(letter: {
-  readonly source: string
-  readonly id: string
+  readonly eventSource: string
+  readonly eventId: string
   readonly code: RejectionCode | string
   readonly detail: string
   readonly correlationId: string
 }): DeadLetterWire {
   return {
-    source: letter.source,
-    id: letter.id,
+    source: letter.eventSource,
+    id: letter.eventId,
     code: letter.code,
     detail: letter.detail,
     correlation_id: letter.correlationId,

@@ -83,7 +83,7 @@ export function insertsOfBilling(messages: readonly FeedMessage[]): RangeInserts
     }
     const { batchId, billingRunId, entityId, currency, number, of, control } = parsed.value
     const { lineCount, amountTotal, amountRoundedTotal, sha256 } = control
-    const [sealedAtMs, ledgerSequence] = [message.storedAtMs ?? 0, message.sequence]
+    const [sealedAtMs, streamSequence] = [message.storedAtMs ?? 0, message.sequence]
     const totals = { lineCount, amountTotal, amountRoundedTotal, sha256 }
     rows.push({
       batchId,
@@ -94,7 +94,7 @@ export function insertsOfBilling(messages: readonly FeedMessage[]): RangeInserts
       of,
       ...totals,
       sealedAtMs,
-      ledgerSequence,
+      streamSequence,
     })
   }
   return { kind: 'ok', inserts: insertOf(billingBatchesTable, rows), refused }
@@ -130,7 +130,7 @@ export function insertsOfDeliveries(messages: readonly FeedMessage[]): RangeInse
   return { kind: 'ok', inserts: insertOf(deliveriesTable, rows), refused }
 }
 
-function rowsOfStep({ changed }: DeliveryStep, ledgerSequence: number): DeliveryRow[] {
+function rowsOfStep({ changed }: DeliveryStep, streamSequence: number): DeliveryRow[] {
   return changed.map(one => {
     const last = one.attempts.at(-1)
     return {
@@ -146,7 +146,7 @@ function rowsOfStep({ changed }: DeliveryStep, ledgerSequence: number): Delivery
       outcome: last?.outcome ?? '',
       code: last?.code ?? '',
       detail: last?.detail ?? '',
-      ledgerSequence,
+      streamSequence,
     }
   })
 }
@@ -200,7 +200,7 @@ function originOf(entry: ParsedEntry, message: FeedMessage) {
     billingRunId: entry.source.billing_run_id,
     batchId: entry.source.batch_id,
     postedAtMs: message.storedAtMs ?? 0,
-    ledgerSequence: message.sequence,
+    streamSequence: message.sequence,
   }
 }
 

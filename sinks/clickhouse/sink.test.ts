@@ -187,7 +187,7 @@ test('billing batches and journal entries become rows; a batch that contradicts 
   })
   expect((await posting.apply(of(entry), signal)).kind).toBe('ok')
   expect(
-    await one('SELECT toString(ledger_sequence) AS at, toString(sealed_at) AS sealed FROM billing_batches'),
+    await one('SELECT toString(stream_sequence) AS at, toString(sealed_at) AS sealed FROM billing_batches'),
   ).toEqual({
     at: '7',
     sealed: '2023-11-14 22:13:20.000',

@@ -21,9 +21,10 @@ export function contentOf({ parts }: TableInsert): string {
   })
 }
 
-/** `ledger_sequence` of the first row. */
+/** The commit or the stream message that the first row is from. */
 export function sequenceOf({ parts }: TableInsert): number {
-  return Number(tableFromIPC(Buffer.concat(parts)).get(0)?.['ledger_sequence'] ?? 0)
+  const row = tableFromIPC(Buffer.concat(parts)).get(0)
+  return Number(row?.['ledger_sequence'] ?? row?.['stream_sequence'] ?? 0)
 }
 
 function partOf({ table, name }: TableInsert, rows: Table, from: number, until: number): TableInsert {

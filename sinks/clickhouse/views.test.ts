@@ -178,7 +178,7 @@ test('collections: asked for, received, given back; a failed payment moves nothi
     status,
     amount,
     currency: 'USD',
-    occurred_at: `${at}Z`,
+    event_time: `${at}Z`,
   })
   await insert('payments', [
     payment('succeeded', '80', '2026-02-03T00:00:00'),
@@ -189,7 +189,7 @@ test('collections: asked for, received, given back; a failed payment moves nothi
     status,
     total,
     currency: 'USD',
-    occurred_at: `${at}Z`,
+    event_time: `${at}Z`,
   })
   await insert('invoices', [
     invoice('finalized', '100', '2026-02-01T00:00:00'),

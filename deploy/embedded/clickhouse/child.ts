@@ -11,7 +11,7 @@ import { usersText } from './access.js'
 import { Spool } from './body.js'
 import { Engine } from './engine.js'
 import { StatementGuard } from './guard.js'
-import { RequestHandler } from './handler.js'
+import { answerOk, RequestHandler } from './handler.js'
 import type { ChildReady, ChildStart } from './protocol.js'
 
 const methods = new Set(['GET', 'HEAD', 'OPTIONS', 'POST'])
@@ -51,7 +51,7 @@ async function start(options: ChildStart): Promise<void> {
       return void response.end(`There is no handle ${url.pathname}\nUse / or /ping for health checks.\n`)
     }
     if (!methods.has(request.method ?? '')) return handler.refuseMethod(request, response)
-    if (request.method !== 'POST' && !url.searchParams.has('query')) return void response.end('Ok.\n')
+    if (request.method !== 'POST' && !url.searchParams.has('query')) return answerOk(response)
     running++
     void handler
       .handle(request, response, url)

@@ -88,7 +88,7 @@ export class RequestHandler {
     const [user, password] = credentials(url.searchParams, request.headers)
     if (this.roleOf(user, password) === 'weir')
       response.setHeader(rowsFolderHeader, encodeURIComponent(this.spool.folder))
-    response.end('Ok.\n')
+    answerOk(response)
   }
 
   async handle(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
@@ -308,6 +308,13 @@ export class RequestHandler {
       await sleep(refusedBodyGraceMs)
     }
   }
+}
+
+/** What ClickHouse answers to whoever asks whether it is there, down to the headers. */
+export function answerOk(response: ServerResponse): void {
+  response.setHeader('Content-Type', 'text/html; charset=UTF-8')
+  response.setHeader('Transfer-Encoding', 'chunked')
+  response.end('Ok.\n')
 }
 
 /** In constant time for texts of one length. */

@@ -58,7 +58,7 @@ test('one that waited in vain is a dead letter, and can be sent again', () => {
   expect(bench.core.counters()).toMatchObject({ parked: 1, dead_lettered: 0 })
   bench.send([], arrivalMs + 36 * dayMs + 1)
   expect(bench.core.counters()).toMatchObject({ parked: 0, dead_lettered: 1 })
-  expect(bench.deadLetters).toMatchObject([{ id: 'r1', code: 'unknown_event' }])
+  expect(bench.deadLetters).toMatchObject([{ eventId: 'r1', code: 'unknown_event' }])
   bench.send([retraction('r1', 'never')], arrivalMs + 36 * dayMs + 2)
   expect(bench.core.counters()).toMatchObject({ parked: 1, duplicate: 0 })
 })

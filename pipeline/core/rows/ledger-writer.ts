@@ -133,19 +133,19 @@ export class LedgerWriter {
   deadLetter(envelope: Envelope, rejection: Rejection, change: 1 | -1, hashes?: ContentHashes): void {
     const at = rejection.pointer === undefined ? '' : ` (${rejection.pointer})`
     const row: tables.DeadLetterRow = {
-      source: envelope.source,
-      id: envelope.id,
-      type: envelope.type,
+      eventSource: envelope.source,
+      eventId: envelope.id,
+      eventType: envelope.type,
       code: rejection.code,
       detail: `${rejection.detail}${at}`,
       customerId: envelope.customerId,
       eventTimeNs: envelope.timeNs,
       ingestedAtMs: envelope.arrivedAtMs,
-      failedAtMs: this.#nowMs,
+      recordedAtMs: this.#nowMs,
       contentHash: hashes?.sent ?? '',
       otherContentHash: hashes?.kept ?? '',
       payload: envelope.payload,
-      change,
+      eventCount: change,
       correlationId: envelope.correlationId,
       ...this.#origin,
     }
@@ -157,7 +157,7 @@ export class LedgerWriter {
     this.#payments.push({
       ...payment,
       invoiceId: payment.invoiceId ?? '',
-      occurredAtNs: envelope.timeNs,
+      eventTimeNs: envelope.timeNs,
       ...causeOf(envelope),
       ...this.#origin,
     })
@@ -168,7 +168,7 @@ export class LedgerWriter {
       ...invoice,
       subscriptionId: invoice.subscriptionId ?? '',
       dueAtNs: invoice.dueAtNs,
-      occurredAtNs: envelope.timeNs,
+      eventTimeNs: envelope.timeNs,
       ...causeOf(envelope),
       ...this.#origin,
     })
@@ -184,7 +184,7 @@ export class LedgerWriter {
       billingId: customer.billingId ?? '',
       erpId: customer.erpId ?? '',
       metadata: customer.metadata ?? '',
-      occurredAtNs: envelope.timeNs,
+      eventTimeNs: envelope.timeNs,
       ...causeOf(envelope),
       ...this.#origin,
     })

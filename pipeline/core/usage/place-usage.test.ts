@@ -281,7 +281,7 @@ class Side {
   /** A message that is parsed as a whole may refuse its events in another order. */
   refused(): DeadLetterRow[] {
     const keyOf = (row: DeadLetterRow) =>
-      JSON.stringify([row.ledgerSequence, row.source, row.id, row.code, row.payload])
+      JSON.stringify([row.ledgerSequence, row.eventSource, row.eventId, row.code, row.payload])
     return this.#refused.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
   }
 

@@ -18,6 +18,8 @@ export type Options = NonNullable<Parameters<typeof createClient>[0]>
 export interface ServedClickhouse {
   readonly url: string
   readonly login: { readonly user: string; readonly password: string }
+  /** Reads the database `weir` and nothing else. */
+  readonly analyst: { readonly user: string; readonly password: string }
   stop(): Promise<void>
 }
 
@@ -28,7 +30,7 @@ export async function serveClickhouse(): Promise<ServedClickhouse> {
     await server.stop()
     await rm(dataDir, { recursive: true, force: true })
   }
-  return { url: server.url, login: server.login, stop }
+  return { url: server.url, login: server.login, analyst: server.analyst, stop }
 }
 
 export interface ClientPackage {

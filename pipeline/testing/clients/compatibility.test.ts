@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { packageRoot } from '../../../schemas/package-root.js'
 import { type CompatibilityRow, compatibilityPage, type LockedPackage } from './compatibility.js'
+import { clickhouseNotes } from './compatibility-notes.js'
 import { compatibilityRows } from './compatibility-rows.js'
 
 const root = fileURLToPath(packageRoot)
@@ -28,7 +29,7 @@ const testFiles = readdirSync(folder).filter(
 )
 
 test('the page is the one that the rows and the locked versions make', () => {
-  const made = compatibilityPage(compatibilityRows, locked)
+  const made = compatibilityPage(compatibilityRows, locked) + clickhouseNotes
   if (process.env['WEIR_WRITE_DOCS'] === '1') writeFileSync(page, made)
   expect(readFileSync(page, 'utf8')).toBe(made)
 })

@@ -148,8 +148,8 @@ const falsifications: readonly Falsification[] = [
   {
     what: 'a dead letter with another detail',
     table: 'dead_letters',
-    sql: `ALTER TABLE dead_letters UPDATE detail = 'another' WHERE id = (SELECT min(id) FROM dead_letters)`,
-    named: /changed, as it was: id /,
+    sql: `ALTER TABLE dead_letters UPDATE detail = 'another' WHERE event_id = (SELECT min(event_id) FROM dead_letters)`,
+    named: /changed, as it was: event_id /,
   },
   {
     what: 'a charge dropped',
@@ -202,7 +202,7 @@ const falsifications: readonly Falsification[] = [
   {
     what: 'a billing batch of another entity',
     table: 'billing_batches',
-    sql: `INSERT INTO billing_batches (batch_id, entity_id, ledger_sequence) VALUES ('x', 'y', 99999)`,
+    sql: `INSERT INTO billing_batches (batch_id, entity_id, stream_sequence) VALUES ('x', 'y', 99999)`,
     named: /where BILLING has no message/,
   },
 ]

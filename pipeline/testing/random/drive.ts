@@ -67,9 +67,9 @@ export class Seen {
     this.rows.set(row.chargeId, { amount: sum.amount + row.amount, count: sum.count + row.eventCount })
   }
 
-  #deadLetter({ source, id, code, change }: DeadLetterRow): void {
-    const key = JSON.stringify([source, id, code])
-    const times = (this.deadLetters.get(key) ?? 0) + change
+  #deadLetter({ eventSource, eventId, code, eventCount }: DeadLetterRow): void {
+    const key = JSON.stringify([eventSource, eventId, code])
+    const times = (this.deadLetters.get(key) ?? 0) + eventCount
     if (times === 0) this.deadLetters.delete(key)
     else this.deadLetters.set(key, times)
   }

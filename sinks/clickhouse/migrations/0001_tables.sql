@@ -128,7 +128,7 @@ CREATE TABLE IF NOT EXISTS billing_batches
     amount_rounded_total Decimal(38, 12),
     sha256 String,
     sealed_at DateTime64(3, 'UTC'),
-    ledger_sequence UInt64
+    stream_sequence UInt64
 )
 ENGINE = MergeTree
 ORDER BY (billing_run_id, batch_id)
@@ -158,7 +158,7 @@ CREATE TABLE IF NOT EXISTS journal_entries
     billing_run_id String,
     batch_id String,
     posted_at DateTime64(3, 'UTC'),
-    ledger_sequence UInt64
+    stream_sequence UInt64
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(accounting_date)
@@ -185,7 +185,7 @@ CREATE TABLE IF NOT EXISTS revenue_schedule
     billing_run_id String,
     batch_id String,
     posted_at DateTime64(3, 'UTC'),
-    ledger_sequence UInt64
+    stream_sequence UInt64
 )
 ENGINE = MergeTree
 ORDER BY (entity_id, currency, month, journal_id)
@@ -206,10 +206,10 @@ CREATE TABLE IF NOT EXISTS deliveries
     outcome LowCardinality(String),
     code LowCardinality(String),
     detail String,
-    ledger_sequence UInt64
+    stream_sequence UInt64
 )
 ENGINE = MergeTree
-ORDER BY (connection, delivery_id, ledger_sequence)
+ORDER BY (connection, delivery_id, stream_sequence)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS mrr_movements
@@ -241,7 +241,7 @@ CREATE TABLE IF NOT EXISTS payments
     currency LowCardinality(String),
     amount Decimal(38, 12),
     reason String,
-    occurred_at DateTime64(9, 'UTC'),
+    event_time DateTime64(9, 'UTC'),
     event_source String,
     event_id String,
     correlation_id String,
@@ -249,8 +249,8 @@ CREATE TABLE IF NOT EXISTS payments
     ledger_sequence UInt64
 )
 ENGINE = MergeTree
-PARTITION BY toYYYYMM(occurred_at)
-ORDER BY (customer_id, occurred_at, payment_id)
+PARTITION BY toYYYYMM(event_time)
+ORDER BY (customer_id, event_time, payment_id)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS invoices
@@ -262,7 +262,7 @@ CREATE TABLE IF NOT EXISTS invoices
     currency LowCardinality(String),
     total Decimal(38, 12),
     due_at Nullable(DateTime64(9, 'UTC')),
-    occurred_at DateTime64(9, 'UTC'),
+    event_time DateTime64(9, 'UTC'),
     event_source String,
     event_id String,
     correlation_id String,
@@ -270,8 +270,8 @@ CREATE TABLE IF NOT EXISTS invoices
     ledger_sequence UInt64
 )
 ENGINE = MergeTree
-PARTITION BY toYYYYMM(occurred_at)
-ORDER BY (customer_id, occurred_at, invoice_id)
+PARTITION BY toYYYYMM(event_time)
+ORDER BY (customer_id, event_time, invoice_id)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS customers
@@ -284,7 +284,7 @@ CREATE TABLE IF NOT EXISTS customers
     billing_id String,
     erp_id String,
     metadata String,
-    occurred_at DateTime64(9, 'UTC'),
+    event_time DateTime64(9, 'UTC'),
     event_source String,
     event_id String,
     correlation_id String,
@@ -292,31 +292,31 @@ CREATE TABLE IF NOT EXISTS customers
     ledger_sequence UInt64
 )
 ENGINE = MergeTree
-ORDER BY (customer_id, occurred_at)
+ORDER BY (customer_id, event_time)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS dead_letters
 (
-    source String,
-    id String,
-    type LowCardinality(String),
+    event_source String,
+    event_id String,
+    event_type LowCardinality(String),
     code LowCardinality(String),
     detail String CODEC(ZSTD(1)),
     customer_id String,
     event_time Nullable(DateTime64(9, 'UTC')),
     ingested_at DateTime64(3, 'UTC'),
-    failed_at DateTime64(3, 'UTC'),
+    recorded_at DateTime64(3, 'UTC'),
     content_hash String,
     other_content_hash String,
     payload String CODEC(ZSTD(1)),
-    change Int8,
+    event_count Int8,
     correlation_id String,
     `partition` UInt32,
     ledger_sequence UInt64
 )
 ENGINE = MergeTree
-PARTITION BY toYYYYMM(failed_at)
-ORDER BY (code, source, id)
+PARTITION BY toYYYYMM(recorded_at)
+ORDER BY (code, event_source, event_id)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS fx_rates

@@ -64,7 +64,7 @@ GROUP BY day, customer_id, subscription_id, plan, price, meter, currency, entity
 CREATE OR REPLACE VIEW deliveries_latest AS
 SELECT *
 FROM deliveries
-ORDER BY ledger_sequence DESC
+ORDER BY stream_sequence DESC
 LIMIT 1 BY connection, delivery_id;
 
 -- The version with the greatest sequence of each subscription, as it is known now.
@@ -234,10 +234,10 @@ SELECT
     if(invoiced <= 0, NULL, divideDecimal(collected - refunded, if(invoiced <= 0, toDecimal256(1, 12), invoiced), 12)) AS collection_rate
 FROM
 (
-    SELECT makeDate32(toYear(occurred_at), toMonth(occurred_at), 1) AS month, currency, status AS what, toDecimal256(amount, 12) AS money
+    SELECT makeDate32(toYear(event_time), toMonth(event_time), 1) AS month, currency, status AS what, toDecimal256(amount, 12) AS money
     FROM payments
     UNION ALL
-    SELECT makeDate32(toYear(occurred_at), toMonth(occurred_at), 1) AS month, currency, status AS what, toDecimal256(total, 12) AS money
+    SELECT makeDate32(toYear(event_time), toMonth(event_time), 1) AS month, currency, status AS what, toDecimal256(total, 12) AS money
     FROM invoices
     WHERE status IN ('finalized', 'voided')
 )
