@@ -257,13 +257,6 @@ describe.each(packages)('$name', ({ name: packageName, create, SettingsMap, Tupl
     await expect(failed).rejects.toMatchObject({ code, type, message: expect.stringContaining(message) })
   })
 
-  test('an unknown format is told once, without a heap of suffixes', async () => {
-    const failed = client.command({ query: 'SELECT 1 FORMAT Nope' })
-    await expect(failed).rejects.toMatchObject({ code: '73', type: 'UNKNOWN_FORMAT' })
-    const message = await failed.catch((error: Error) => error.message)
-    expect(message).toMatch(/^Unknown format Nope\.[^(]*$/)
-  })
-
   test('an error after the first rows reaches the reader with its code', async () => {
     const query = `SELECT toInt32(number) AS n, throwIf(number = 9000, 'boom') AS e FROM numbers(100000)`
     const settings = { max_block_size: '1000' }
