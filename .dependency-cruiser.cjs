@@ -39,6 +39,7 @@ const rooms = {
   postings: ['broker', 'config', 'deliver', 'feature', 'ledger', 'terminal'],
   connections: ['broker', 'config', 'deliver', 'feature'],
   publisher: ['broker'],
+  placing: ['broker'],
   simulate: ['core', 'feature', 'terminal'],
   retention: ['broker', 'deliver', 'feature', 'ledger', 'servers', 'terminal'],
   reconcile: ['broker', 'deliver', 'engine', 'feature', 'gateway', 'ledger', 'terminal', 'workers'],

@@ -1,7 +1,8 @@
 // The composition root: reads the environment, starts the servers and the three roles of `roles.ts` in the order in which
 // they need each other, and stops them from the source to the sinks.
 //
-//   start: servers, streams and schema, delivery, partitions, gateway.  drain: gateway, partitions, delivery, servers.
+//   start: servers, streams and schema, delivery, placing, partitions, gateway.
+//   drain: gateway, placing, partitions, delivery, servers.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type JetStreamClient, jetstream, jetstreamManager } from '@nats-io/jetstream'
@@ -29,7 +30,7 @@ import { pipelineTelemetry } from './health/telemetry.js'
 import { CommitsUnderWay } from './ledger/commits-under-way.js'
 import { RecentCommits } from './ledger/recent-commits.js'
 import { SharedMemory } from './memory/shared-memory.js'
-import { delivery, gateway, partitions, type RoleParts } from './roles.js'
+import { delivery, gateway, partitions, placing, type RoleParts } from './roles.js'
 import { endOrphanServers, type ServerLogins, type Servers, startServers } from './servers/embedded.js'
 import { requireFreePorts } from './servers/free-ports.js'
 import { ownStateDirectory } from './servers/state-directory.js'
@@ -197,12 +198,13 @@ async function startRoles(started: Started): Promise<Weir> {
     stoppedPartitions: () => stoppedPartitions(partitionStatus()),
   }
   const delivering = delivery(parts)
-  const working = await partitions(parts, delivering.awaited, pool)
+  const placed = placing(parts)
+  const working = await partitions(parts, delivering.awaited, pool, placed)
   engines.push(working)
   const status = (): WeirStatus => ({ partitions: partitionStatus(), feeds: delivering.status() })
   parts.telemetry.observe(status)
   const { troubles } = servers
-  const serving = await gateway(parts, { keyRing, version, gauge: working.gauge, status, troubles })
+  const serving = await gateway(parts, { keyRing, version, gauge: working.gauge, placed, status, troubles })
   return {
     url: serving.url,
     nats: servers.nats,
@@ -216,6 +218,7 @@ async function startRoles(started: Started): Promise<Weir> {
     // Events not processed or delivered by the deadlines wait on disk for the next start.
     async drain() {
       await serving.drain()
+      await placed.drain()
       await working.drain()
       await delivering.drain()
       await queries.close()

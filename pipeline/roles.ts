@@ -24,6 +24,7 @@ import type { PipelineTelemetry } from './health/telemetry.js'
 import type { CommitsUnderWay } from './ledger/commits-under-way.js'
 import type { RecentCommits } from './ledger/recent-commits.js'
 import type { SharedMemory } from './memory/shared-memory.js'
+import { Placer, type PlacingStatus } from './placing/placer.js'
 import type { WorkerPool } from './workers/pool.js'
 
 export interface RoleParts extends FeatureParts {
@@ -121,6 +122,22 @@ function logDelivery(log: Logger, status: DeliveryStatus): void {
   else log.debug(facts, 'sink')
 }
 
+export interface Placing {
+  status(): PlacingStatus
+  /** Places what was read. */
+  drain(): Promise<void>
+}
+
+/** Brings usage and changes that the broker could not place to their partitions. */
+export function placing({ config, nc, js, jsm, log, undo }: RoleParts): Placing {
+  const { partitions } = config
+  const onTrouble = (trouble: object) => log.warn(trouble, 'a message of UNPLACED is not placed yet')
+  const placer = new Placer({ nc, js, jsm, partitions, onTrouble })
+  undo.push(() => placer.close())
+  placer.start()
+  return { status: () => placer.status(), drain: () => placer.close() }
+}
+
 export interface Partitions {
   readonly gauge: PressureGauge
   status(): readonly EngineStatus[]
@@ -133,11 +150,12 @@ export async function partitions(
   parts: RoleParts,
   awaited: AwaitedFeed,
   pool: WorkerPool,
+  placed: Placing,
 ): Promise<Partitions> {
   const { config, nc, bulk, jsm, log, telemetry, recent, underWay, memory, undo } = parts
   const history = parts.features.find(feature => feature.history !== undefined)?.history?.(parts, awaited)
   if (history === undefined) throw new Error('no feature brings the history')
-  const gauge = await startGauge(parts)
+  const gauge = await startGauge(parts, placed)
   const engines = new Engines({
     partitions: config.partitions,
     nc,
@@ -173,7 +191,7 @@ function maxPayloadOf({ info }: NatsConnection): number {
   return info.max_payload
 }
 
-async function startGauge({ config, jsm, buckets, feeds, log, registry, undo }: RoleParts) {
+async function startGauge({ config, jsm, buckets, feeds, log, registry, undo }: RoleParts, placed: Placing) {
   const awaited = feeds.filter(feed => feed.isAwaited)
   const gauge = new PressureGauge({
     jsm,
@@ -184,7 +202,7 @@ async function startGauge({ config, jsm, buckets, feeds, log, registry, undo }: 
   })
   undo.push(async () => gauge.close())
   await gauge.start()
-  registerPressure(registry, gauge)
+  registerPressure(registry, gauge, () => placed.status().bytes)
   return gauge
 }
 
@@ -192,6 +210,7 @@ export interface GatewayOptions {
   readonly keyRing: KeyRing
   readonly version: string
   readonly gauge: PressureGauge
+  readonly placed: Placing
   readonly status: () => {
     readonly partitions: readonly EngineStatus[]
     readonly feeds: readonly DeliveryStatus[]
@@ -209,7 +228,7 @@ export interface RunningGateway {
 /** The HTTP API, with the routes of the features. */
 export async function gateway(parts: RoleParts, options: GatewayOptions): Promise<RunningGateway> {
   const { config, nc, js, log, registry, undo } = parts
-  const { keyRing, version, gauge, status, troubles } = options
+  const { keyRing, version, gauge, placed, status, troubles } = options
   const routes = await Promise.all(parts.features.map(feature => feature.routes?.(parts) ?? []))
   const made = createGateway({
     host: config.http.host,
@@ -222,7 +241,13 @@ export async function gateway(parts: RoleParts, options: GatewayOptions): Promis
     log,
     pressure: gauge.pressure,
     stoppedPartitions: parts.stoppedPartitions,
-    readiness: () => readinessOf({ ...status(), servers: troubles(), holdsBack: gauge.holdsBack() }),
+    readiness: () =>
+      readinessOf({
+        ...status(),
+        servers: troubles(),
+        holdsBack: gauge.holdsBack(),
+        placing: placed.status(),
+      }),
     version,
     registry,
     routes: routes.flat(),

@@ -2,7 +2,15 @@
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { compositeKey, customerToken, entityToken, fnv1a32, partitionOf, stableId } from './identifiers.js'
+import {
+  compositeKey,
+  customerOfSubject,
+  customerToken,
+  entityToken,
+  fnv1a32,
+  partitionOf,
+  stableId,
+} from './identifiers.js'
 
 test('FNV-1a 32 has its published values', () => {
   expect(fnv1a32('')).toBe(0x811c9dc5)
@@ -30,6 +38,19 @@ test('a token is a plain NATS token, and no two customers share one', () => {
     }),
     { numRuns: 500 },
   )
+})
+
+test('a subject names the customer of its token, and one that is written as it is', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }), id => {
+      expect(customerOfSubject(customerToken(id))).toBe(id)
+    }),
+    { numRuns: 500 },
+  )
+  const raw = ['acme.eu', 'jane@acme.com', 'Zürich', 'org:7', 'a=b', 'a=4', 'a=ff.b']
+  for (const id of raw) expect(customerOfSubject(id)).toBe(id)
+  expect(customerOfSubject('jane=40acme.com')).toBe('jane@acme.com')
+  expect(customerOfSubject('a=2eb')).toBe('a.b')
 })
 
 test('an entity has a token of its own even when it is empty or called default', () => {

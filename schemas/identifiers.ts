@@ -3,6 +3,7 @@
 // gateway agree (a test holds one against the other).
 
 import { hash } from 'node:crypto'
+import { decodeUtf8 } from './json/json-text.js'
 
 /** Characters (code points) of `id`, `source`, `type`, `subject` and the extensions that name something. */
 export const maxAttributeLength = 256
@@ -16,6 +17,17 @@ export function customerToken(customerId: string): string {
     const char = String.fromCharCode(byte)
     return /[A-Za-z0-9_-]/.test(char) ? char : `=${byte.toString(16).padStart(2, '0').toUpperCase()}`
   }).join('')
+}
+
+/**
+ * The customer that a producer names after `usage.` or `changes.`: `=` and two hexadecimal digits are a byte of UTF-8,
+ * dots and all other characters stand for themselves. Reads back every `customerToken`.
+ */
+export function customerOfSubject(tail: string): string {
+  if (!tail.includes('=')) return tail
+  return tail.replace(/(?:=[0-9A-Fa-f]{2})+/g, escaped => {
+    return decodeUtf8(Buffer.from(escaped.replaceAll('=', ''), 'hex')) ?? escaped
+  })
 }
 
 /** The NATS subject token of a legal entity; `default` means none; an entity named `default` is escaped. */

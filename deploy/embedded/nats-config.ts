@@ -4,7 +4,7 @@
 // other accounts see only the subjects that are imported here, so that not even the reply subject of a
 // request reaches the ledger, the keys or the orders, and no user can read another's inbox.
 //
-//   publisher   usage.*, changes.*                        ──▶ the streams METERING and LIFECYCLE, and their answer
+//   publisher   usage.>, changes.>             ──▶ the streams METERING, LIFECYCLE and UNPLACED, and their answer
 // consumer the streams BILLING and POSTINGS, read through the durable consumers that Weir makes; its
 // JetStream calls begin with `$JS.weir.API` (option `domain: 'weir'` of a client)
 //
@@ -21,7 +21,7 @@ export const consumerDomain = 'weir'
 /** 8 MB of events, plus headers and the subject. */
 const maxPayloadBytes = 9 << 20
 
-const producerSubjects = ['usage.*', 'changes.*']
+const producerSubjects = ['usage.>', 'changes.>']
 
 /** Calls that read a stream or move an existing consumer's cursor; none creates, alters or deletes. */
 const readerCalls = (stream: string) => [
@@ -34,15 +34,23 @@ const readerCalls = (stream: string) => [
 ]
 const readStreams = ['BILLING', 'POSTINGS']
 
+/** A listener on loopback, without TLS. Users and passwords are those of the plain port. */
+export interface WebSocketListener {
+  readonly port: number
+  /** Origins of web pages that may connect; empty: none but the server's own. A client that is no page names none. */
+  readonly origins: readonly string[]
+}
+
 export interface NatsConfig {
   readonly storeDir: string
   readonly logFile: string
   /** -1: a free one. */
   readonly port: number
   readonly logins: Readonly<Record<NatsUser, Login>>
+  readonly websocket?: WebSocketListener | undefined
 }
 
-export function natsConfigText({ storeDir, logFile, port, logins }: NatsConfig): string {
+export function natsConfigText({ storeDir, logFile, port, logins, websocket }: NatsConfig): string {
   return [
     'host: "127.0.0.1"',
     `port: ${port}`,
@@ -58,9 +66,16 @@ export function natsConfigText({ storeDir, logFile, port, logins }: NatsConfig):
     '  max_file_store: 16TB',
     '  max_memory_store: 1GB',
     '}',
+    ...(websocket === undefined ? [] : webSocketLines(websocket)),
     ...accounts(logins),
     '',
   ].join('\n')
+}
+
+function webSocketLines({ port, origins }: WebSocketListener): string[] {
+  const pages =
+    origins.length === 0 ? 'same_origin: true' : `allowed_origins: [${origins.map(quote).join(', ')}]`
+  return ['websocket {', '  host: "127.0.0.1"', `  port: ${port}`, '  no_tls: true', `  ${pages}`, '}']
 }
 
 function accounts(logins: NatsConfig['logins']): string[] {

@@ -15,7 +15,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NodeConnectionOptions } from '@nats-io/transport-node'
 import { findNatsServer } from './nats-binary.js'
-import { type NatsUser, natsConfigText, natsUsers } from './nats-config.js'
+import { type NatsUser, natsConfigText, natsUsers, type WebSocketListener } from './nats-config.js'
 import {
   EndedEarly,
   endOrphans,
@@ -38,6 +38,8 @@ export interface NatsServerOptions {
   readonly storeDir: string
   /** Default: a free one, chosen by the server itself. */
   readonly port?: number | undefined
+  /** Take clients over WebSocket too. Default: no. */
+  readonly websocket?: WebSocketListener | undefined
   /** A nats-server to run. Default: found by `findNatsServer`. */
   readonly binary?: string | undefined
   /** Folders joined as in PATH, for `findNatsServer`. */
@@ -83,7 +85,8 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   const logFile = resolve(options.log ?? join(storeDir, 'nats-server.log'))
   const mark = natsMark(storeDir)
   await endOrphans(mark) // invariant 2
-  const text = natsConfigText({ storeDir, logFile, port: options.port ?? -1, logins })
+  const { websocket } = options
+  const text = natsConfigText({ storeDir, logFile, port: options.port ?? -1, logins, websocket })
   await rm(configFile, { force: true }) // one that others can read would stay readable
   await writeFile(configFile, text, { mode: 0o600 })
   chmodSync(configFile, 0o600)

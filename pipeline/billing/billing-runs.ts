@@ -1,7 +1,9 @@
 // Orders billing runs, and reports their progress.
 // Invariants:
 // 1. The same request always means the same run: the run's id is computed from the request.
-// 2. A run includes everything that the broker had acknowledged when the run was requested.
+// 2. A run includes everything that the broker had acknowledged when the run was requested, and waits until what UNPLACED held
+//    is in its partitions. The exception is a message that lies unread in another partition than its customer's
+//    (pipeline/engine/misplaced.ts): the next run adjusts for it.
 // 3. After a crash between the record and the order, the next request, or `resume` at start, publishes the
 //    order; partitions ignore an order that they have seen.
 // 4. A run of an entity without customers does nothing, and is reported as `unknown_entity` once every
@@ -69,6 +71,8 @@ export class BillingRuns implements BillingApi {
     for (let attempt = 0; ; attempt += 1) {
       const runId = runIdOf(request, attempt, nowMs) // invariant 1
       const before = await this.#record(runId)
+      const unplaced = before === undefined ? await this.#untilPlaced() : undefined
+      if (unplaced !== undefined) return unplaced
       const record = before ?? (await this.#createRecord(runId, request, nowMs))
       const detail = differenceOf(record, request)
       if (detail !== undefined) return { kind: 'refused', code: 'idempotency_key_reused', detail }
@@ -79,6 +83,20 @@ export class BillingRuns implements BillingApi {
         return { kind: 'ok', value: { run: await this.#view(record), created: before === undefined } }
       }
       if (before === undefined) return noEntity(record) // invariant 4
+    }
+  }
+
+  /** Waits until what UNPLACED holds now is in its partitions; the refusal when that takes too long (invariant 2). */
+  async #untilPlaced(): Promise<BillingAnswer<never> | undefined> {
+    const unplaced = async () => (await this.#options.jsm.streams.info('UNPLACED')).state
+    const { messages, last_seq: last } = await unplaced()
+    if (messages === 0) return undefined
+    const deadline = performance.now() + (this.#options.answerWithinMs ?? defaultAnswerWithinMs)
+    for (;;) {
+      const { messages, first_seq: first } = await unplaced()
+      if (messages === 0 || first > last) return undefined
+      if (performance.now() > deadline) return notPlaced(messages)
+      await sleep(pollMs)
     }
   }
 
@@ -264,6 +282,11 @@ function differenceOf(record: BillingRunRecord, request: BillingRunRequest): str
   if (isSame) return undefined
   const what = record.preview ? 'preview' : 'run'
   return `This Idempotency-Key belongs to the ${what} with cutoff ${record.cutoff} and entity ${record.entity_id ?? '(all)'}.`
+}
+
+function notPlaced(messages: number): BillingAnswer<never> {
+  const detail = `${messages} messages of UNPLACED wait for their partition, and a run would leave them out; /readyz says why they wait. Nothing is billed; ask again.`
+  return { kind: 'refused', code: 'usage_not_placed', detail }
 }
 
 function noEntity({ entity_id }: BillingRunRecord): BillingAnswer<never> {

@@ -35,6 +35,8 @@ export interface MessageHead {
 }
 
 export interface PulledMessage {
+  /** The subject under which the stream holds the message. */
+  readonly natsSubject: string
   /** The reply subject, which contains JetStream's sequence numbers. */
   readonly reply: string
   readonly head: MessageHead

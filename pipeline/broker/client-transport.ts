@@ -69,8 +69,10 @@ export class ClientTransport implements BulkTransport {
     } while (!(await this.#watch.reached(lookAgainMs)))
     const inbox = createInbox()
     const subscription = this.#nc.subscribe(inbox, {
-      callback: (error, { reply = '', headers, data }) => {
-        if (error === null) onMessage({ reply, head: new ClientHead(headers), bytes: data, release: nothing })
+      callback: (error, { subject, reply = '', headers, data }) => {
+        if (error !== null) return
+        const head = new ClientHead(headers)
+        onMessage({ natsSubject: subject, reply, head, bytes: data, release: nothing })
       },
     })
     const end = (): void => {

@@ -10,6 +10,8 @@ export interface ReadMessage extends InputMessage {
   readonly head: MessageHead
   /** Gives back the memory of the bytes. */
   readonly release: () => void
+  /** It was published to the partition that it belongs to, and is only counted here as read. */
+  readonly isElsewhere?: true
 }
 
 export interface Delivery {

@@ -106,13 +106,13 @@ export class SocketTransport implements BulkTransport {
     this.#requests.get(sid)?.(code === 0 ? { kind: 'answered', text } : noAnswer(status))
   }
 
-  #onMessage({ sid, reply, memory, headLength }: WireMessage): void {
+  #onMessage({ sid, natsSubject, reply, memory, headLength }: WireMessage): void {
     const release = (): void => this.#memory.give(memory)
     const reading = this.#readings.get(sid)
     if (reading === undefined) release()
     else {
       const head = headOf(memory.subarray(0, headLength))
-      reading.onMessage({ reply, head, bytes: memory.subarray(headLength), release })
+      reading.onMessage({ natsSubject, reply, head, bytes: memory.subarray(headLength), release })
     }
   }
 }

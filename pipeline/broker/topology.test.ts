@@ -92,3 +92,14 @@ test('the broker puts a customer into the partition that partitionOf says', asyn
     expect(stored?.subject).toBe(`metering.${partitionOf(customer, partitions)}.${customerToken(customer)}`)
   }
 })
+
+test('whatever lies under usage and changes is taken by one stream, and a subject of several tokens by UNPLACED', async () => {
+  await ensureTopology(nc, { partitions })
+  for (const root of ['usage', 'changes']) {
+    const single = root === 'usage' ? 'METERING' : 'LIFECYCLE'
+    for (const tail of ['acme', 'jane@acme', 'Zürich', 'a=b'])
+      expect(await js.publish(`${root}.${tail}`, tail), tail).toMatchObject({ stream: single })
+    for (const tail of ['acme.eu', 'jane@acme.com', 'a.b.c.d.e.f'])
+      expect(await js.publish(`${root}.${tail}`, tail), tail).toMatchObject({ stream: 'UNPLACED' })
+  }
+})

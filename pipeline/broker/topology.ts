@@ -6,10 +6,13 @@
 // 2. The broker refuses a message for a partition that does not exist: nobody would read the message.
 // 3. `ensureTopology` may run at any time, in any number of processes at once. It keeps the settings that an
 //    operator changed (replicas, placement, compression, limits).
-// 4. A stream or bucket that genesis.ts names and that is lost or replaced is never silently made again.
+// 4. Whatever is published under `usage.` or `changes.` is kept: what has more than one token after it, and so no
+//    partition that the broker could compute, is taken by UNPLACED, and leaves it once it is in its partition.
+// 5. A stream or bucket that genesis.ts names and that is lost or replaced is never silently made again.
 
 import {
   AckPolicy,
+  type ConsumerConfig,
   DiscardPolicy,
   JetStreamApiCodes,
   JetStreamApiError,
@@ -22,12 +25,13 @@ import {
 } from '@nats-io/jetstream'
 import { Kvm } from '@nats-io/kv'
 import { Objm, setSha256Backend } from '@nats-io/obj'
-import type { NatsConnection } from '@nats-io/transport-node'
+import { type NatsConnection, nanos } from '@nats-io/transport-node'
 import { GenesisBook } from './genesis.js'
 
 export const streamNames = [
   'METERING',
   'LIFECYCLE',
+  'UNPLACED',
   'CATALOG',
   'CONTROL',
   'LEDGER',
@@ -49,6 +53,8 @@ export const natsSubjects = {
   gatewayLifecycle: (partition: number) => `lifecycle.${partition}.gateway`,
   metering: (partition: number) => `metering.${partition}.>`,
   lifecycle: (partition: number) => `lifecycle.${partition}.>`,
+  /** Messages that Weir itself brought to their partition. No producer's subject can become one of two tokens. */
+  placed: (root: 'metering' | 'lifecycle', partition: number) => `${root}.${partition}.weir.placed`,
   catalog: 'catalog.published',
   billingRun: 'control.billing_run',
   ledger: (partition: number, what: string) => `ledger.${partition}.${what}`,
@@ -58,6 +64,12 @@ export const natsSubjects = {
 
 /** The durable consumer of `BILLING` and of `POSTINGS` that belongs to their receiver. */
 export const readerName = 'reader'
+/** The durable consumer of `UNPLACED`, which every process shares. */
+export const placerName = 'placer'
+/** How long a process has to place a message, before another one is given it too. */
+const placeWithinMs = 30_000
+/** Of the broker's largest message: room for what Weir adds to the headers of a message that it places. */
+const placedHeaderBytes = 256
 
 export interface TopologyOptions {
   readonly partitions: number
@@ -106,10 +118,14 @@ export async function ensureTopology(
   const replicas = options.replicas ?? 1
   const genesis = await openGenesis(nc, jsm, options)
   const made: Partial<Record<StreamName, StreamInfo>> = {}
-  for (const wanted of streamConfigs(options)) {
+  const maxPayload = nc.info?.max_payload ?? 1 << 20
+  for (const wanted of streamConfigs(options, maxPayload)) {
     made[wanted.name] = await ensureStream(jsm, wanted, options, genesis.record.streams[wanted.name])
   }
-  for (const stream of ['BILLING', 'POSTINGS'] as const) await ensureReader(jsm, stream)
+  for (const stream of ['BILLING', 'POSTINGS'] as const) {
+    await ensureConsumer(jsm, stream, { durable_name: readerName, ack_policy: AckPolicy.Explicit })
+  }
+  await ensurePlacer(jsm)
   await new Objm(nc).create(snapshotBucket, {
     storage: StorageType.File,
     replicas,
@@ -124,7 +140,7 @@ export async function ensureTopology(
         'bucket_missing',
         `The bucket ${bucket} is gone. Restore it from a backup. To give up what it held and begin with an empty one:` +
           ` weir retention forget ${bucket} --yes`,
-      ) // invariant 4
+      ) // invariant 5
     }
     // Previews of billing runs set a time to live per key, which needs a time to live for delete markers.
     await kvm.create(bucket, { storage: StorageType.File, replicas, history: 1, markerTTL: keyMarkerTtlMs })
@@ -156,20 +172,33 @@ async function openGenesis(
   return GenesisBook.begin(nc, jsm, options.replicas ?? 1)
 }
 
-/** Makes the consumer of the receiver of billing batches or journals, who then needs no right to make one. */
-async function ensureReader(jsm: JetStreamManager, stream: 'BILLING' | 'POSTINGS'): Promise<void> {
+/** Makes the consumer that places messages, unless it is there. */
+export function ensurePlacer(jsm: JetStreamManager): Promise<void> {
+  return ensureConsumer(jsm, 'UNPLACED', {
+    durable_name: placerName,
+    ack_policy: AckPolicy.Explicit,
+    ack_wait: nanos(placeWithinMs),
+  })
+}
+
+/** Receivers of billing batches or journals find theirs, and so need no right to make one. */
+async function ensureConsumer(
+  jsm: JetStreamManager,
+  stream: StreamName,
+  wanted: Partial<ConsumerConfig> & { readonly durable_name: string },
+): Promise<void> {
   try {
-    await jsm.consumers.info(stream, readerName) // keeps the settings that an operator changed
+    await jsm.consumers.info(stream, wanted.durable_name) // keeps the settings that an operator changed
   } catch (error) {
     if (!(error instanceof JetStreamApiError) || error.code !== JetStreamApiCodes.ConsumerNotFound)
       throw error
-    await jsm.consumers.add(stream, { durable_name: readerName, ack_policy: AckPolicy.Explicit })
+    await jsm.consumers.add(stream, wanted)
   }
 }
 
 type WantedStream = Partial<StreamConfig> & { readonly name: StreamName; readonly subjects: string[] }
 
-function streamConfigs({ partitions }: TopologyOptions): readonly WantedStream[] {
+function streamConfigs({ partitions }: TopologyOptions, maxPayload: number): readonly WantedStream[] {
   const each = (subject: (partition: number) => string) =>
     Array.from({ length: partitions }, (_, p) => subject(p))
   // The broker itself computes the partition of `usage.<customer token>`.
@@ -189,6 +218,14 @@ function streamConfigs({ partitions }: TopologyOptions): readonly WantedStream[]
       description: 'Customer, subscription and revenue events, by partition',
       subjects: [...each(natsSubjects.lifecycle), 'changes.*'],
       subject_transform: split('changes', 'lifecycle'),
+    },
+    {
+      name: 'UNPLACED',
+      description:
+        'Usage and changes of customers whose id the subject has in several tokens, until they are placed',
+      subjects: ['usage.*.>', 'changes.*.>'], // invariant 4
+      retention: RetentionPolicy.Workqueue,
+      max_msg_size: maxPayload - placedHeaderBytes,
     },
     { name: 'CATALOG', description: 'Catalogs and exchange rates', subjects: [natsSubjects.catalog] },
     { name: 'CONTROL', description: 'Orders to every partition', subjects: ['control.>'] },
@@ -227,7 +264,7 @@ async function ensureStream(
 ): Promise<StreamInfo> {
   const metadata = { 'weir.partitions': String(options.partitions), 'weir.format': formatNumber }
   const found = await streamInfo(jsm, wanted.name)
-  if (createdOnce !== undefined) assertKept(wanted.name, createdOnce, found?.created) // invariant 4
+  if (createdOnce !== undefined) assertKept(wanted.name, createdOnce, found?.created) // invariant 5
   if (found !== undefined) return updateStream(jsm, found, wanted, options.partitions)
   try {
     return await jsm.streams.add({ ...common, ...wanted, metadata, num_replicas: options.replicas ?? 1 })

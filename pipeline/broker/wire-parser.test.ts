@@ -64,6 +64,19 @@ test('the bytes of a server are read alike, wherever chunks cut them', () => {
   )
 })
 
+test('a subject is read as UTF-8, also where one of its bytes looks like white space', () => {
+  const seen: (readonly [subject: string, sid: number, reply: string, text: string])[] = []
+  const parser = new WireParser({
+    memoryFor: (_, length) => new Uint8Array(length),
+    onMessage: ({ sid, natsSubject, reply, memory }) =>
+      seen.push([natsSubject, sid, reply, Buffer.from(memory).toString()]),
+    onControl: () => undefined,
+  })
+  const subjects = ['metering.1.voilà', 'metering.1.à.bientôt', 'metering.1.顧客', 'metering.1.\u0085']
+  for (const subject of subjects) parser.read(Buffer.from(`MSG ${subject} 1 $JS.ACK.2 2\r\n{}\r\n`))
+  expect(seen).toEqual(subjects.map(subject => [subject, 1, '$JS.ACK.2', '{}']))
+})
+
 test('bytes that are no message of NATS are refused', () => {
   expect(() => parsed(Buffer.from('MSG a.b x 5\r\nhello\r\n'), [])).toThrow(/no NATS message/)
   expect(() => parsed(Buffer.from('HMSG a.b 1 9 5\r\nhello\r\n'), [])).toThrow(/no NATS message/)

@@ -7,6 +7,7 @@
 export interface WireMessage {
   /** The number of the subscription. */
   readonly sid: number
+  readonly natsSubject: string
   readonly reply: string
   /** Header lines, then the payload. */
   readonly memory: Uint8Array
@@ -27,6 +28,7 @@ const newLine = 10
 
 interface Unfinished {
   readonly sid: number
+  readonly natsSubject: string
   readonly reply: string
   readonly memory: Uint8Array | undefined
   readonly headLength: number
@@ -61,8 +63,8 @@ export class WireParser {
     message.filled += end - at
     if (message.filled < length + 2) return end
     this.#message = undefined
-    const { sid, reply, headLength } = message
-    if (memory !== undefined) this.#events.onMessage({ sid, reply, memory, headLength })
+    const { sid, natsSubject, reply, headLength } = message
+    if (memory !== undefined) this.#events.onMessage({ sid, natsSubject, reply, memory, headLength })
     return end
   }
 
@@ -71,12 +73,12 @@ export class WireParser {
     this.#line += chunk.toString('latin1', at, end < 0 ? chunk.length : end)
     if (this.#line.length > longestLine) throw new Error('the broker sent a line without an end')
     if (end < 0) return chunk.length
-    const line = this.#line.trimEnd()
+    const line = this.#line.endsWith('\r') ? this.#line.slice(0, -1) : this.#line
     this.#line = ''
     const space = line.indexOf(' ')
     const verb = (space < 0 ? line : line.slice(0, space)).toUpperCase()
     const text = space < 0 ? '' : line.slice(space + 1)
-    if (verb === 'MSG' || verb === 'HMSG') this.#begin(verb === 'HMSG', text.trim().split(/\s+/))
+    if (verb === 'MSG' || verb === 'HMSG') this.#begin(verb === 'HMSG', text.split(/[ \t]+/))
     else this.#events.onControl(verb, text)
     return end + 1
   }
@@ -90,6 +92,12 @@ export class WireParser {
     if (!(sid >= 0 && length >= headLength && headLength >= 0))
       throw new Error('the broker sent what is no NATS message')
     const memory = this.#events.memoryFor(sid, length)
-    this.#message = { sid, reply, memory, headLength, length, filled: 0 }
+    const natsSubject = utf8Of(tokens[0]!)
+    this.#message = { sid, natsSubject, reply, memory, headLength, length, filled: 0 }
   }
+}
+
+/** Lines are read byte by byte, since only a subject may hold more than ASCII. */
+function utf8Of(latin1: string): string {
+  return /^[\x20-\x7e]*$/.test(latin1) ? latin1 : Buffer.from(latin1, 'latin1').toString('utf8')
 }

@@ -115,7 +115,7 @@ function greeting(config: WeirConfig, weir: Weir, instance: Instance): string {
           `              user analyst reads; password in ${analyst}`,
           `              curl -u "analyst:$(cat ${analyst})" '${ask}' -d '${analystQuestion}'`,
         ]),
-    `  NATS        ${instance.nats_url}`,
+    `  NATS        ${instance.nats_url}${websocketNote(config)}`,
     ...(publisher === undefined
       ? []
       : [
@@ -126,6 +126,11 @@ function greeting(config: WeirConfig, weir: Weir, instance: Instance): string {
     'Ctrl-C stops it.',
     '',
   ].join('\n')
+}
+
+function websocketNote({ nats }: WeirConfig): string {
+  if (nats.url !== undefined || nats.websocketPort === undefined) return ''
+  return `   and ws://127.0.0.1:${nats.websocketPort}`
 }
 
 function keyLines(config: WeirConfig, weir: Weir, instance: Instance): string[] {

@@ -12,6 +12,8 @@ const before: readonly Setting[] = [
   setting('nats.creds', 'text', true),
   setting('nats.server', 'text', true),
   setting('nats.port', 'number'),
+  setting('nats.websocket_port', 'number'),
+  setting('nats.websocket_origins', 'list'),
   setting('nats.replicas', 'number'),
   setting('nats.bulk'),
   setting('clickhouse.url'),

@@ -29,6 +29,17 @@ const before = {
       /** The binary to run. */
       server: text.optional(),
       port: port.optional(),
+      /** The embedded server takes clients over WebSocket too, on this port of loopback. Absent: it does not. */
+      websocket_port: port.min(1).optional(),
+      /** The web pages whose scripts may connect, such as `https://app.example`; empty: no page may. */
+      websocket_origins: z
+        .array(
+          text.regex(
+            /^https?:\/\/[^\s/?#"]+$/,
+            'an origin is a scheme, a host and perhaps a port, such as https://app.example',
+          ),
+        )
+        .default([]),
       replicas: z.int().min(1).max(5).default(1),
       /** What inputs, commits and snapshots go over: sockets of our own, or the stock client's connection. */
       bulk: z.enum(['sockets', 'client']).default('sockets'),

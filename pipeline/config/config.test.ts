@@ -35,7 +35,13 @@ test('without anything there are defaults', () => {
   const made = config({})
   expect(made.dataDir).toBe(resolve('weir-data'))
   expect(made).toMatchObject({
-    nats: { url: undefined, replicas: 1, bulk: 'sockets' },
+    nats: {
+      url: undefined,
+      replicas: 1,
+      bulk: 'sockets',
+      websocketPort: undefined,
+      websocketOrigins: [],
+    },
     clickhouse: { user: undefined, password: undefined, database: 'weir' },
     http: { host: '127.0.0.1', port: 8080, auth: 'keys' },
     partitions: 4,
@@ -46,6 +52,18 @@ test('without anything there are defaults', () => {
     logLevel: 'info',
   })
   expect(made.workers).toBeGreaterThanOrEqual(1)
+})
+
+test('an origin of web pages is a scheme, a host and perhaps a port', () => {
+  const origins = (list: string) => ({
+    env: { WEIR_NATS_WEBSOCKET_PORT: '9222', WEIR_NATS_WEBSOCKET_ORIGINS: list },
+  })
+  const { websocketPort, websocketOrigins } = config(origins('https://a.example,http://b:8080')).nats
+  expect([websocketPort, websocketOrigins]).toEqual([9222, ['https://a.example', 'http://b:8080']])
+  for (const wrong of ['a.example', 'https://a.example/page', '*'])
+    expect(problems(origins(wrong))).toMatchObject([
+      { path: 'nats.websocket_origins.0', code: 'invalid_value' },
+    ])
 })
 
 test('file, variables and flags override each other in this order', () => {

@@ -29,6 +29,10 @@ export interface WeirConfig {
     readonly creds: string | undefined
     readonly server: string | undefined
     readonly port: number | undefined
+    /** Port of the embedded server's listener for WebSocket; undefined: it has none. */
+    readonly websocketPort: number | undefined
+    /** Origins of web pages that may connect to it. */
+    readonly websocketOrigins: readonly string[]
     /** Replicas of the streams that Weir creates; default 1. */
     readonly replicas: number
     readonly bulk: 'sockets' | 'client'
@@ -207,6 +211,8 @@ function toConfig(
       creds: file.nats.creds,
       server: file.nats.server,
       port: file.nats.port,
+      websocketPort: file.nats.websocket_port,
+      websocketOrigins: file.nats.websocket_origins,
       replicas: file.nats.replicas,
       bulk: file.nats.bulk,
     },

@@ -20,11 +20,13 @@ import { nanos } from '@nats-io/transport-node'
 import { isBinaryMode, type MessageHeaders } from '../../schemas/event/binary-mode.js'
 import { backOffMs } from '../broker/back-off.js'
 import type { BulkTransport, MessageHead, OpenReading, PulledMessage } from '../broker/bulk-transport.js'
+import { arrivalOf } from '../broker/place-message.js'
 import { type Delivery, deliveryOf, type ReadMessage, statusOf } from '../broker/pull-protocol.js'
 import { streamInfo } from '../broker/topology.js'
 import type { EngineLimits } from '../config/limits.js'
 import { plainLength } from '../core/decode/decompress.js'
 import { PartitionFailure } from '../ledger/failures.js'
+import { MisplacedMessages, type MisplacedOptions } from './misplaced.js'
 
 export interface ReaderOptions {
   readonly bulk: BulkTransport
@@ -42,11 +44,14 @@ export interface ReaderOptions {
   readonly onFailure: (failure: PartitionFailure) => void
   /** Reading was interrupted and begins again. */
   readonly onInterruption: (detail: string) => void
+  /** Messages under this input's subjects may belong to another partition, and are brought there. */
+  readonly misplaced?: Pick<MisplacedOptions, 'nc' | 'js' | 'partitions' | 'stream'>
 }
 
 export class InputReader {
   readonly #options: ReaderOptions
   readonly #waiting: ReadMessage[] = []
+  readonly #misplaced: MisplacedMessages | undefined
   #bytes = 0
   #nextSeq: number
   #cursor: Cursor | undefined
@@ -59,6 +64,9 @@ export class InputReader {
   constructor(options: ReaderOptions) {
     this.#options = options
     this.#nextSeq = options.fromSeq
+    const { misplaced, limits, onInterruption } = options
+    const pass = (message: ReadMessage) => this.#add(message)
+    this.#misplaced = misplaced && new MisplacedMessages({ ...misplaced, limits, pass, onInterruption })
     this.#watchdog = setInterval(() => this.#watch(), 1_000)
     void this.#begin(undefined)
   }
@@ -74,7 +82,7 @@ export class InputReader {
 
   /** Messages that are not handed out yet, here and at the server, as far as is known. */
   get lag(): number {
-    return this.#pending + this.#waiting.length
+    return this.#pending + this.#waiting.length + (this.#misplaced?.count ?? 0)
   }
 
   /** When the oldest message that waits here came to this process. */
@@ -85,6 +93,7 @@ export class InputReader {
   stop(): void {
     this.#stopped = true
     clearInterval(this.#watchdog)
+    this.#misplaced?.stop()
     this.#drop()
   }
 
@@ -110,13 +119,17 @@ export class InputReader {
   async quietUpTo(): Promise<number | undefined> {
     const { jsm, stream } = this.#options
     const cursor = this.#cursor
-    if (cursor === undefined || this.#waiting.length > 0) return undefined
+    if (cursor === undefined || this.#holds) return undefined
     const end = (await jsm.streams.info(stream)).state.last_seq
     const info = await jsm.consumers.info(stream, cursor.consumer)
     const all = info.num_pending === 0 && info.delivered.consumer_seq === cursor.delivered
-    if (!all || cursor !== this.#cursor || this.#waiting.length > 0) return undefined
+    if (!all || cursor !== this.#cursor || this.#holds) return undefined
     this.#nextSeq = Math.max(this.#nextSeq, end + 1)
     return end
+  }
+
+  get #holds(): boolean {
+    return this.#waiting.length > 0 || (this.#misplaced?.count ?? 0) > 0
   }
 
   #interrupt(detail: string): void {
@@ -198,7 +211,8 @@ export class InputReader {
     if (cursor === undefined || cursor.pulling || this.#stopped) return
     const largest = limits.maxPayload + limits.headerBytes
     const bytes = this.#largePull ? Math.max(largest, limits.pullBytes) : limits.pullBytes
-    if (this.#bytes > 0 && this.#bytes + bytes > limits.prefetchBytes) return // invariant 3
+    const held = this.#bytes + (this.#misplaced?.bytes ?? 0)
+    if (held > 0 && held + bytes > limits.prefetchBytes) return // invariant 3
     cursor.pulling = true
     cursor.silentTicks = 0
     cursor.deliveredBeforePull = cursor.delivered
@@ -227,7 +241,7 @@ export class InputReader {
     else this.#interrupt('a message was lost on the way') // invariant 1
   }
 
-  #keep(cursor: Cursor, { head, bytes, release }: PulledMessage, delivery: Delivery): void {
+  #keep(cursor: Cursor, { natsSubject, head, bytes, release }: PulledMessage, delivery: Delivery): void {
     cursor.delivered += 1
     this.#nextSeq = delivery.streamSeq + 1
     this.#pending = delivery.pending
@@ -236,7 +250,7 @@ export class InputReader {
     const headers = binaryModeHeaders(head)
     const message = {
       seq: delivery.streamSeq,
-      arrivedAtMs: delivery.storedAtMs,
+      arrivedAtMs: arrivalOf(natsSubject, head) ?? delivery.storedAtMs,
       bytes,
       readAtMs: Date.now(),
       head,
@@ -245,6 +259,11 @@ export class InputReader {
       ...(contentEncoding === undefined ? {} : { contentEncoding }),
       ...(headers === undefined ? {} : { headers }),
     }
+    if (this.#misplaced === undefined) this.#add(message)
+    else this.#misplaced.add(natsSubject, message)
+  }
+
+  #add(message: ReadMessage): void {
     this.#waiting.push(message)
     this.#bytes += plainLength(message)
     this.#options.onMessage()

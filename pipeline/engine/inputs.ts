@@ -5,6 +5,7 @@
 //    order never changes a result, but usage that waits for a subscription takes memory.
 // 2. Positions advance to the last message taken, in the order of each stream.
 
+import { jetstream } from '@nats-io/jetstream'
 import type { EventStream } from '../../schemas/event/event-stream.js'
 import type { ReadMessage } from '../broker/pull-protocol.js'
 import { natsSubjects } from '../broker/topology.js'
@@ -44,23 +45,30 @@ export class PartitionInputs {
   readonly #taken: Record<InputStream, number>
   readonly #created: Readonly<Record<InputStream, string>>
 
-  static async open(access: LedgerAccess, claim: Claim, events: InputEvents): Promise<PartitionInputs> {
+  static async open(
+    access: LedgerAccess,
+    claim: Claim,
+    partitions: number,
+    events: InputEvents,
+  ): Promise<PartitionInputs> {
     const { partition } = claim.checkpoint
     const ends = {
       CATALOG: await readLastSequence(access.jsm, 'CATALOG', natsSubjects.catalog),
       LIFECYCLE: await readLastSequence(access.jsm, 'LIFECYCLE', natsSubjects.lifecycle(partition)),
     }
-    return new PartitionInputs(access, claim, events, ends)
+    return new PartitionInputs(access, claim, partitions, events, ends)
   }
 
   private constructor(
     access: LedgerAccess,
     claim: Claim,
+    partitions: number,
     events: InputEvents,
     endsAtClaim: Record<'CATALOG' | 'LIFECYCLE', number>,
   ) {
     const { partition, positions } = claim.checkpoint
-    const { bulk, jsm, limits } = access
+    const { nc, bulk, jsm, limits } = access
+    const js = jetstream(nc)
     const reader = (stream: InputStream, natsSubject: string) => {
       const { created, seq } = positions[stream]
       return new InputReader({
@@ -72,6 +80,9 @@ export class PartitionInputs {
         fromSeq: seq + 1,
         limits,
         ...events,
+        ...(stream === 'METERING' || stream === 'LIFECYCLE'
+          ? { misplaced: { nc, js, partitions, stream } }
+          : {}),
       })
     }
     this.#endsAtClaim = endsAtClaim
@@ -111,14 +122,17 @@ export class PartitionInputs {
     return { bytes, count, oldestReadAtMs, catchingUp: this.#catchingUp() !== undefined }
   }
 
-  /** Takes up to so many bytes, catalogs first, then changes, then usage. */
+  /**
+   * Takes up to so many bytes, catalogs first, then changes, then usage. Messages that were brought to another partition
+   * count as taken, so that the commit moves the position past them.
+   */
   take(maxBytes: number, pauseMetering: boolean): TakenInputs {
     const taken: Record<EventStream, readonly ReadMessage[]> = { CATALOG: [], LIFECYCLE: [], METERING: [] }
     let bytes = 0
     for (const stream of this.#open(pauseMetering)) {
       if (bytes >= maxBytes) break
       const messages = this.#readers[stream].take(maxBytes - bytes)
-      taken[stream] = messages
+      taken[stream] = messages.some(isElsewhere) ? withoutThoseElsewhere(messages) : messages
       for (const message of messages) bytes += plainLength(message)
       this.#taken[stream] = messages.at(-1)?.seq ?? this.#taken[stream]
     }
@@ -172,4 +186,13 @@ export class PartitionInputs {
     if (first !== undefined) return [first] // invariant 1
     return pauseMetering ? ['CATALOG', 'LIFECYCLE'] : ['CATALOG', 'LIFECYCLE', 'METERING']
   }
+}
+
+function withoutThoseElsewhere(messages: readonly ReadMessage[]): ReadMessage[] {
+  for (const message of messages) if (isElsewhere(message)) message.release()
+  return messages.filter(message => !isElsewhere(message))
+}
+
+function isElsewhere(message: ReadMessage): boolean {
+  return message.isElsewhere === true
 }

@@ -145,7 +145,7 @@ export class Session {
       this.#rowsSeq = Math.max(this.#rowsSeq, await readLastSequence(this.#access.jsm, 'LEDGER', natsSubject))
     }
     this.#desk.ask(opened.historyRequests, this.#rowsSeq)
-    this.#inputs = await PartitionInputs.open(this.#access, this.#claim, {
+    this.#inputs = await PartitionInputs.open(this.#access, this.#claim, partitions, {
       onMessage: () => this.#wake.ring(),
       onInterruption: this.#access.onRetry,
       onFailure: failure => this.#fail(failure),

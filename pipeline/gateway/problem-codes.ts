@@ -106,6 +106,10 @@ export const problemCodes = {
     meaning: 'Too many requests or bytes are in flight, of this key or in all; nothing was taken.',
     headers: ['retry-after'],
   },
+  usage_not_placed: {
+    status: 503,
+    meaning: 'Messages of the stream UNPLACED wait for their partition; a billing run would leave them out.',
+  },
   pipeline_stopped: {
     status: 503,
     meaning: 'Every partition has stopped; nothing was taken.',

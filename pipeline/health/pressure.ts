@@ -122,13 +122,18 @@ export class PressureGauge {
 }
 
 /** Metrics, read when somebody asks. */
-export function registerPressure(registry: Registry, gauge: PressureGauge): void {
+export function registerPressure(
+  registry: Registry,
+  gauge: PressureGauge,
+  unplacedBytes: () => number,
+): void {
   new Gauge({
     name: 'weir_backlog_bytes',
-    help: 'Bytes that wait: in METERING to be processed, in LEDGER to be in ClickHouse',
+    help: 'Bytes that wait: in UNPLACED to be placed, in METERING to be processed, in LEDGER to be in ClickHouse',
     labelNames: ['stream'],
     registers: [registry],
     collect() {
+      this.set({ stream: 'UNPLACED' }, unplacedBytes())
       this.set({ stream: 'METERING' }, gauge.reading.pendingBytes)
       this.set({ stream: 'LEDGER' }, gauge.reading.ledgerBytes)
     },

@@ -68,3 +68,22 @@ test('what is wrong with a server that runs here is said first', () => {
   expect(ready).toBe(false)
   expect(checks[0]).toMatchObject({ name: 'server_nats_server', ok: false, detail: servers[0]!.detail })
 })
+
+test('messages that nobody brings to their partition show after a while, and take readiness away after a longer one', () => {
+  const trouble = { code: 'jetstream_10077', detail: 'maximum bytes exceeded' }
+  const after = (seconds: number) => {
+    const placing = { messages: 3, waitingSinceMs: nowMs - seconds * 1_000, trouble }
+    return readinessOf({ partitions: [engine()], feeds: [], placing }, nowMs)
+  }
+  expect(after(1)).toMatchObject({ ready: true, checks: [{ name: 'placing', ok: false }, {}] })
+  expect(after(31).ready).toBe(false)
+  expect(after(31).checks[0]!.detail).toBe(
+    '3 messages of UNPLACED wait, and none was placed for 31 s: jetstream_10077: maximum bytes exceeded',
+  )
+  const idle = { messages: 0, waitingSinceMs: undefined, trouble: undefined }
+  const { ready, checks } = readinessOf({ partitions: [], feeds: [], placing: idle }, nowMs)
+  expect({ ready, checks }).toEqual({
+    ready: true,
+    checks: [{ name: 'placing', ok: true, detail: 'running' }],
+  })
+})

@@ -15,7 +15,16 @@ export interface Work {
   readonly servers?: readonly { readonly server: string; readonly detail: string }[]
   /** Usage is left unread because ClickHouse is behind. */
   readonly holdsBack?: boolean
+  /** What waits in UNPLACED for its partition. */
+  readonly placing?: {
+    readonly messages: number
+    /** Since when messages wait and none was placed. */
+    readonly waitingSinceMs: number | undefined
+    readonly trouble: { readonly code: string; readonly detail: string } | undefined
+  }
 }
+
+type Placing = NonNullable<Work['placing']>
 
 /** How long a commit may wait for the broker. */
 const mostCommitMs = 5_000
@@ -29,6 +38,7 @@ const mostStaleMs = 30_000
 export function readinessOf(work: Work, nowMs = Date.now()): Readiness {
   const partitions = work.partitions.map(engine => partitionCheck(engine, work.holdsBack === true, nowMs))
   const feeds = work.feeds.map(feed => feedCheck(feed, nowMs))
+  const placing = work.placing === undefined ? [] : [placingCheck(work.placing, nowMs)]
   const servers = (work.servers ?? []).map(({ server, detail }) => ({
     name: `server_${server.toLowerCase().replace(/[^a-z0-9]+/g, '_')}`,
     ok: false,
@@ -37,8 +47,9 @@ export function readinessOf(work: Work, nowMs = Date.now()): Readiness {
   const ready =
     partitions.every(check => check.ok) &&
     servers.length === 0 &&
+    nowMs - (work.placing?.waitingSinceMs ?? nowMs) < mostStaleMs &&
     work.feeds.every(feed => staleMs(feed, nowMs) < mostStaleMs)
-  return { ready, checks: [...servers, ...partitions, ...feeds] }
+  return { ready, checks: [...servers, ...placing, ...partitions, ...feeds] }
 }
 
 function partitionCheck(engine: EngineStatus, holdsBack: boolean, nowMs: number): ReadinessCheck {
@@ -60,6 +71,17 @@ function partitionCheck(engine: EngineStatus, holdsBack: boolean, nowMs: number)
     return { name, ok: false, detail }
   }
   return { name, ok: true, detail: `${state}${because}` }
+}
+
+function placingCheck({ messages, waitingSinceMs, trouble }: Placing, nowMs: number): ReadinessCheck {
+  const name = 'placing'
+  const because = trouble === undefined ? '' : `: ${trouble.code}: ${trouble.detail}`
+  const waitedMs = nowMs - (waitingSinceMs ?? nowMs)
+  if (waitedMs > mostApplyMs) {
+    const detail = `${messages} messages of UNPLACED wait, and none was placed for ${seconds(waitedMs)}${because}`
+    return { name, ok: false, detail }
+  }
+  return { name, ok: trouble === undefined, detail: `running${because}` }
 }
 
 function feedCheck(feed: DeliveryStatus, nowMs: number): ReadinessCheck {

@@ -3,7 +3,7 @@
 import type { JetStreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import { wasBorn } from '../broker/genesis.js'
-import { natsSubjects } from '../broker/topology.js'
+import { natsSubjects, streamInfo } from '../broker/topology.js'
 import { isCovered, recordedPosition } from '../deliver/delivered.js'
 import type { Feed } from '../deliver/feed.js'
 import { type Checkpoint, readCheckpoint, readLastSequence } from '../ledger/checkpoint.js'
@@ -61,7 +61,15 @@ async function readPartition(jsm: JetStreamManager, partition: number): Promise<
 export async function findLags({ jsm, sinks, feeds }: Broker): Promise<Lag[]> {
   const partitions = await Promise.all((await readCheckpoints(jsm)).map(one => partitionLags(jsm, one)))
   const ofFeeds = await Promise.all(feeds.map(feed => feedLag(jsm, sinks, feed)))
-  return [...partitions.flat(), ...ofFeeds.filter(lag => lag !== undefined)]
+  return [...(await unplacedLag(jsm)), ...partitions.flat(), ...ofFeeds.filter(lag => lag !== undefined)]
+}
+
+/** Messages leave UNPLACED when they are placed, so its oldest one is the next. */
+async function unplacedLag(jsm: JetStreamManager): Promise<Lag[]> {
+  const info = await streamInfo(jsm, 'UNPLACED')
+  if (info === undefined || info.state.messages === 0) return [] // undefined: an older version made the streams
+  const { first_seq, last_seq } = info.state
+  return [{ what: 'placing of UNPLACED', position: first_seq - 1, last: last_seq }]
 }
 
 async function partitionLags(jsm: JetStreamManager, checkpoint: Checkpoint): Promise<Lag[]> {

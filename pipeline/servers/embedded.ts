@@ -10,7 +10,7 @@ import {
   clickhouseUsers,
   startEmbeddedClickhouse,
 } from '../../deploy/embedded/clickhouse-server.js'
-import { natsUsers } from '../../deploy/embedded/nats-config.js'
+import { natsUsers, type WebSocketListener } from '../../deploy/embedded/nats-config.js'
 import { type NatsLogin, natsMark, startNatsServer } from '../../deploy/embedded/nats-server.js'
 import { EndedEarly, endOrphans } from '../../deploy/embedded/owned-process.js'
 import { passwordFile } from '../../deploy/embedded/passwords.js'
@@ -86,6 +86,7 @@ export async function startServers(config: WeirConfig, events: ServerEvents): Pr
           startNatsServer({
             storeDir: natsFolder(dataDir),
             port,
+            websocket: websocketOf(config),
             binary: nats.server,
             searchPath: events.searchPath,
             onNotice: events.onNotice,
@@ -138,6 +139,12 @@ export async function startServers(config: WeirConfig, events: ServerEvents): Pr
       await broker?.stop()
     },
   }
+}
+
+/** Undefined: the server has no listener for WebSocket. */
+function websocketOf({ nats }: WeirConfig): WebSocketListener | undefined {
+  const { websocketPort: port, websocketOrigins: origins } = nats
+  return port === undefined ? undefined : { port, origins }
 }
 
 interface Watched {

@@ -10,10 +10,12 @@ const loopback = '127.0.0.1'
 export async function requireFreePorts({ http, nats, clickhouse }: WeirConfig): Promise<void> {
   await requireFree('http.port', http.port, http.host)
   if (nats.url === undefined) await requireFree('nats.port', nats.port ?? 0, loopback)
+  if (nats.url === undefined) await requireFree('nats.websocket_port', nats.websocketPort ?? 0, loopback)
   if (clickhouse.url === undefined) await requireFree('clickhouse.port', clickhouse.port ?? 0, loopback)
   const named = [
     ['http.port', http.port],
     ['nats.port', nats.url === undefined ? (nats.port ?? 0) : 0],
+    ['nats.websocket_port', nats.url === undefined ? (nats.websocketPort ?? 0) : 0],
     ['clickhouse.port', clickhouse.url === undefined ? (clickhouse.port ?? 0) : 0],
   ] as const
   for (const [index, [setting, port]] of named.entries()) {
@@ -30,7 +32,8 @@ async function requireFree(setting: string, port: number, host: string): Promise
   const facts = { setting, port, host }
   if (code === 'EADDRINUSE') {
     const variable = `WEIR_${setting.replace('.', '_').toUpperCase()}`
-    const detail = `${setting}: port ${port} of ${host} is taken by another program. Stop it, or set ${variable} (0: any free port).`
+    const other = setting === 'nats.websocket_port' ? 'to another port' : '(0: any free port)'
+    const detail = `${setting}: port ${port} of ${host} is taken by another program. Stop it, or set ${variable} ${other}.`
     throw new StartProblem('port_in_use', detail, facts)
   }
   throw new StartProblem(

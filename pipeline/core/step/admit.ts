@@ -5,7 +5,7 @@
 // horizon: their sequence and version are remembered for ever.
 
 import { type EventStream, streamOf } from '../../../schemas/event/event-stream.js'
-import { partitionOf } from '../../../schemas/identifiers.js'
+import { customerToken, partitionOf } from '../../../schemas/identifiers.js'
 import { shownName } from '../../../schemas/nearest-name.js'
 import type { Rejection } from '../../../schemas/rejection.js'
 import { msOf, nanosOf } from '../../../schemas/time.js'
@@ -93,7 +93,7 @@ function misplaced(step: Step, received: ReceivedEvent, stream: EventStream): Re
   if (right === partition) return undefined
   return {
     code: 'wrong_partition',
-    detail: `The customer belongs to partition ${right}; the event was published to partition ${partition}.`,
+    detail: `The customer belongs to partition ${right}; the event was published to partition ${partition}. Its NATS subject is ${rightStream === 'METERING' ? 'usage' : 'changes'}.${customerToken(subject)}.`,
     pointer: '/subject',
   }
 }

@@ -95,6 +95,20 @@ export const compatibilityRows: readonly CompatibilityRow[] = [
     result: 'works; `SET ROLE` is refused (497)',
   },
   {
+    client: 'NATS client for JavaScript, 2.x',
+    package: 'nats',
+    test: 'nats.test.ts',
+    what: 'publish with and without JetStream as `publisher`, without headers too; read the consumer of `BILLING` as `consumer`',
+    result: 'works',
+  },
+  {
+    client: 'NATS client for browsers',
+    package: 'nats.ws',
+    test: 'nats.test.ts',
+    what: 'the same publishing over WebSocket; wrong passwords and pages of other origins',
+    result: 'works; `nats.websocket_port` has to be set',
+  },
+  {
     client: 'OpenMeter SDK for JavaScript',
     package: '@openmeter/sdk',
     test: 'openmeter.test.ts',
