@@ -84,7 +84,7 @@ export const compatibilityRows: readonly CompatibilityRow[] = [
     test: 'clickhouse-recorded.test.ts',
     what: 'requests over HTTP, made from its sources: health, schema, suggestions, panels',
     result:
-      'works; settings that the plugin enforces need a user who may change them, which the reader may not',
+      'works over HTTP, the native protocol is not served; settings that the plugin enforces need a user who may change them',
   },
   {
     client: 'Metabase',
