@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
-import { connect, type NatsConnection } from 'nats'
+import { connect, headers, type NatsConnection } from 'nats'
 import { connect as connectWs, type NatsConnection as WsConnection } from 'nats.ws'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
@@ -124,6 +124,18 @@ test.each([
     return 6
   })
   expect(counted).toEqual({ received: 6, unmetered: 5, duplicate: 1, dead_lettered: 0 })
+})
+
+test('an event in CloudEvents’ binary mode keeps its attributes on the way from UNPLACED to its partition', async () => {
+  const { data, ...attributes } = eventOf('binary', 'acme.eu')
+  const made = headers()
+  for (const [name, value] of Object.entries(attributes)) made.set(`ce-${name}`, value)
+  const counted = await countedAfter(async () => {
+    const ack = await nats.jetstream().publish('usage.acme.eu', JSON.stringify(data), { headers: made })
+    expect(ack.stream).toBe('UNPLACED')
+    return 1
+  })
+  expect(counted).toEqual({ received: 1, unmetered: 1, duplicate: 0, dead_lettered: 0 })
 })
 
 test('nats 2.x reads billing batches as the user consumer', async () => {
