@@ -54,6 +54,7 @@ interface Package {
 const commands: Readonly<Record<string, string>> = {
   '@biomejs/biome': 'biome',
   'dependency-cruiser': 'depcruise',
+  esbuild: 'esbuild',
   typescript: 'tsc',
   vitest: 'vitest',
 }
