@@ -239,6 +239,8 @@ test('what cannot be read, is misplaced, early, late or of a bad value is a dead
       '+wrong_partition',
     ].sort(),
   )
+  const misplaced = bench.deadLetters.find(({ code }) => code === 'wrong_partition')
+  expect(misplaced?.detail).toContain(`Its NATS subject is usage.${elsewhere}.`)
   expect(bench.last?.counters).toMatchObject({ received: 9, dead_lettered: 8, unmetered: 1 })
   expect(conservationGap(bench.last!.counters)).toBe(0)
 })

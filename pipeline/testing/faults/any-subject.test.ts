@@ -24,7 +24,7 @@ const customers = [
   'ünï.cödé',
   'a b',
 ]
-const eventsOfEach = 60
+const eventsOfEach = 30
 
 let weir: SupervisedWeir
 let publisher: NatsConnection
