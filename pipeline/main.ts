@@ -13,8 +13,9 @@ import { Registry } from 'prom-client'
 import type { NatsLogin } from '../deploy/embedded/nats-server.js'
 import type { Catalog } from '../schemas/catalog/catalog.js'
 import { type ClickHouseConfig, openClickHouse } from '../sinks/clickhouse/config.js'
+import { within } from './broker/back-off.js'
 import type { BulkTransport } from './broker/bulk-transport.js'
-import { connectBroker } from './broker/connect-broker.js'
+import { type BrokerConnection, connectBroker } from './broker/connect-broker.js'
 import { publishCatalogs } from './broker/publish-catalogs.js'
 import { ensureTopology } from './broker/topology.js'
 import type { WeirConfig } from './config/config.js'
@@ -33,7 +34,16 @@ import { SharedMemory } from './memory/shared-memory.js'
 import { delivery, gateway, partitions, placing, type RoleParts } from './roles.js'
 import { endOrphanServers, type ServerLogins, type Servers, startServers } from './servers/embedded.js'
 import { requireFreePorts } from './servers/free-ports.js'
+import { StartAborted, stopIfAborted } from './servers/start-problem.js'
 import { ownStateDirectory } from './servers/state-directory.js'
+import {
+  judgeBroker,
+  judgeClickHouse,
+  judgeJetStream,
+  unlessAborted,
+  type Waiting,
+  whenThere,
+} from './servers/wait-for-servers.js'
 import { WorkerPool } from './workers/pool.js'
 
 export interface WeirOptions {
@@ -44,6 +54,8 @@ export interface WeirOptions {
   readonly onFirstKey?: (token: string) => void
   /** Catalogs to publish at the start, when they are new. */
   readonly catalogs?: readonly Catalog[]
+  /** Ends a start that is under way: `StartAborted` is thrown, and nothing is left behind. */
+  readonly signal?: AbortSignal
 }
 
 export interface WeirStatus {
@@ -68,7 +80,10 @@ export interface Weir {
   status(): WeirStatus
   /** Resolves when every sink has everything that the ledger holds. */
   delivered(signal: AbortSignal): Promise<void>
-  /** Refuses new events, finishes what is in hand, delivers it, and stops. */
+  /**
+   * Refuses new events, finishes what is in hand, delivers it, and stops. Ends by `config.drainMs` also when a server is
+   * away: what is not finished then waits on disk for the next start.
+   */
   drain(): Promise<void>
 }
 
@@ -76,6 +91,7 @@ export interface Weir {
 const mostStarts = 3
 /** How long after a failed part of a start the exit of an embedded server may be noticed. */
 const endNoticedMs = 300
+const never = new AbortController().signal
 
 /** Throws a `StartProblem`, with nothing changed, if the state directory has an owner or a port is taken. */
 export async function startWeir(config: WeirConfig, options: WeirOptions): Promise<Weir> {
@@ -107,7 +123,7 @@ async function startSpoilt(config: WeirConfig, options: WeirOptions): Promise<We
     try {
       return await startOnce(config, options, onEnded, () => isSpoilt)
     } catch (error) {
-      if (!isSpoilt || starts === mostStarts) throw error
+      if (!isSpoilt || starts === mostStarts || error instanceof StartAborted) throw error
       options.log.warn({ err: error }, 'an embedded server ended during the start, which begins anew')
     }
   }
@@ -119,7 +135,8 @@ async function startOnce(
   onEnded: (server: string, detail: string) => void,
   isSpoilt: () => boolean,
 ): Promise<Weir> {
-  const { log, onNotice } = options
+  const { log, onNotice, signal = never } = options
+  const waiting = { signal, onNotice }
   const undo: (() => Promise<unknown>)[] = []
   try {
     // The threads load their code while the servers start.
@@ -137,19 +154,58 @@ async function startOnce(
       onTrouble: (server, detail) => log.error({ server, detail }, 'embedded server in trouble'),
     })
     undo.push(() => servers.stop())
-    const reconnecting = { maxReconnectAttempts: -1, reconnectTimeWait: 250, name: 'weir' }
-    const { nc, bulk } = await connectBroker({ ...servers.nats, ...reconnecting }, config.nats.bulk)
+    stopIfAborted(signal)
+    const { nc, bulk } = await reachBroker(config, servers.nats, waiting)
     undo.push(() => nc.close())
-    await ensureTopology(nc, { partitions: config.partitions, replicas: config.nats.replicas })
+    await prepareStreams(nc, config, waiting, log)
     const { clickhouse } = servers
-    const applied = (await Promise.all(features.map(feature => feature.migrate?.(clickhouse) ?? []))).flat()
+    const migrate = async () =>
+      (await Promise.all(features.map(one => one.migrate?.(clickhouse) ?? []))).flat()
+    const applied =
+      config.clickhouse.url === undefined
+        ? await migrate()
+        : await whenThere(waiting, `ClickHouse at ${clickhouse.url}`, migrate, judgeClickHouse)
     if (applied.length > 0) log.info({ applied }, 'schema migrated')
-    return await startRoles({ config, options, memory, pool, servers, nc, bulk, undo })
+    const starting = startRoles({ config, options, memory, pool, servers, nc, bulk, undo })
+    return await unlessAborted(signal, starting)
   } catch (error) {
-    if (undo.length > 1 && !isSpoilt()) await sleep(endNoticedMs)
-    for (const step of undo.reverse()) await step().catch(() => undefined) // the first error is the one to tell
+    if (undo.length > 1 && !isSpoilt() && !signal.aborted) await sleep(endNoticedMs)
+    await undoAll(undo)
     throw error
   }
+}
+
+/** Ends what was begun, the last first. Errors are left: the one that led here is the one to tell. */
+async function undoAll(undo: readonly (() => Promise<unknown>)[]): Promise<void> {
+  for (const step of undo.toReversed()) await step().catch(() => undefined)
+}
+
+async function reachBroker(
+  config: WeirConfig,
+  login: NatsLogin,
+  waiting: Waiting,
+): Promise<BrokerConnection> {
+  const { url, bulk } = config.nats
+  const reconnecting = { maxReconnectAttempts: -1, reconnectTimeWait: 250, name: 'weir' }
+  const work = () => connectBroker({ ...login, ...reconnecting }, bulk)
+  return url === undefined ? work() : whenThere(waiting, `NATS at ${url.join(', ')}`, work, judgeBroker)
+}
+
+async function prepareStreams(
+  nc: NatsConnection,
+  config: WeirConfig,
+  waiting: Waiting,
+  log: Logger,
+): Promise<void> {
+  const { partitions, nats } = config
+  const { replicas } = nats
+  const work = () => ensureTopology(nc, { partitions, replicas })
+  const streams =
+    nats.url === undefined ? await work() : await whenThere(waiting, 'JetStream', work, judgeJetStream)
+  const others = Object.values(streams).filter(({ config }) => config.num_replicas !== replicas)
+  if (others.length === 0) return
+  const found = others.map(({ config }) => `${config.name}: ${config.num_replicas}`).join(', ')
+  log.warn({ found, replicas }, 'nats.replicas is for streams that are made now; these have another number')
 }
 
 interface Started {
@@ -197,6 +253,7 @@ async function startRoles(started: Started): Promise<Weir> {
     memory,
     stoppedPartitions: () => stoppedPartitions(partitionStatus()),
   }
+  stopIfAborted(options.signal)
   const delivering = delivery(parts)
   const placed = placing(parts)
   const working = await partitions(parts, delivering.awaited, pool, placed)
@@ -204,6 +261,7 @@ async function startRoles(started: Started): Promise<Weir> {
   const status = (): WeirStatus => ({ partitions: partitionStatus(), feeds: delivering.status() })
   parts.telemetry.observe(status)
   const { troubles } = servers
+  stopIfAborted(options.signal)
   const serving = await gateway(parts, { keyRing, version, gauge: working.gauge, placed, status, troubles })
   return {
     url: serving.url,
@@ -215,15 +273,19 @@ async function startRoles(started: Started): Promise<Weir> {
     onServerRestart: callback => servers.onRestart(callback),
     status,
     delivered: signal => delivering.delivered(signal),
-    // Events not processed or delivered by the deadlines wait on disk for the next start.
     async drain() {
-      await serving.drain()
-      await placed.drain()
-      await working.drain()
-      await delivering.drain()
-      await queries.close()
-      await nc.close()
-      await servers.stop()
+      const orderly = async (): Promise<void> => {
+        await serving.drain()
+        await placed.drain()
+        await working.drain()
+        await delivering.drain()
+      }
+      const isDone = await within(config.drainMs, orderly()).catch(error => {
+        options.log.warn({ err: error }, 'not everything could be finished')
+        return false
+      })
+      if (!isDone) options.log.warn('what was not finished waits on disk for the next start')
+      await undoAll(undo) // what has ended already ends again at once
     },
   }
 }

@@ -7,6 +7,7 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import type { RefusedRecord, Sink } from '../sinks/sink.js'
+import { within } from './broker/back-off.js'
 import { limitsOfConfig } from './config/limits.js'
 import { recordedPosition } from './deliver/delivered.js'
 import { Deliverer } from './deliver/deliverer.js'
@@ -51,12 +52,14 @@ export interface Delivery {
 }
 
 const deliverDrainMs = 10_000
+const abortMs = 2_000
 
 /** A deliverer for each feed, with its sink. */
 export function delivery(parts: RoleParts): Delivery {
   const opened = parts.feeds.map(feed => openFeed(parts, feed))
   const closeSinks = () => Promise.all(opened.map(({ sink }) => sink.close?.()))
-  parts.undo.push(closeSinks, () => Promise.all(opened.map(({ deliverer }) => deliverer.abort())))
+  const abort = () => Promise.all(opened.map(({ deliverer }) => deliverer.abort()))
+  parts.undo.push(closeSinks, () => within(abortMs, abort())) // a broker that is away answers nothing
   const awaited = opened.find(({ feed }) => feed.isAwaited)?.deliverer
   if (awaited === undefined) throw new Error('no feature brings the feed that the partitions wait for')
   for (const { deliverer } of opened) deliverer.start()
@@ -133,7 +136,7 @@ export function placing({ config, nc, js, jsm, log, undo }: RoleParts): Placing 
   const { partitions } = config
   const onTrouble = (trouble: object) => log.warn(trouble, 'a message of UNPLACED is not placed yet')
   const placer = new Placer({ nc, js, jsm, partitions, onTrouble })
-  undo.push(() => placer.close())
+  undo.push(() => within(abortMs, placer.close()))
   placer.start()
   return { status: () => placer.status(), drain: () => placer.close() }
 }
@@ -245,6 +248,7 @@ export async function gateway(parts: RoleParts, options: GatewayOptions): Promis
       readinessOf({
         ...status(),
         servers: troubles(),
+        silence: gauge.silence,
         holdsBack: gauge.holdsBack(),
         placing: placed.status(),
       }),

@@ -53,8 +53,10 @@ export interface NatsServerOptions {
 }
 
 /** Options of a client's `connect`; plain data, so that it can be sent to another process. */
-export interface NatsLogin extends Pick<NodeConnectionOptions, 'user' | 'pass' | 'token' | 'authenticator'> {
-  readonly servers: string
+export interface NatsLogin
+  extends Pick<NodeConnectionOptions, 'user' | 'pass' | 'token' | 'authenticator' | 'tls'> {
+  /** One URL, or the servers of a cluster. */
+  readonly servers: string | string[]
 }
 
 export interface NatsServer {

@@ -10,6 +10,7 @@
 //    partition that the broker could compute, is taken by UNPLACED, and leaves it once it is in its partition.
 // 5. A stream or bucket that genesis.ts names and that is lost or replaced is never silently made again.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   AckPolicy,
   type ConsumerConfig,
@@ -75,6 +76,8 @@ export interface TopologyOptions {
   readonly partitions: number
   /** Replicas of the streams that are made now. Default 1; 3 in a cluster. */
   readonly replicas?: number
+  /** How long a cluster may take to have enough servers for the replicas. Default 15 s. */
+  readonly placementMs?: number
 }
 
 /** A state of the broker with which Weir must not start. `code` is stable. */
@@ -98,13 +101,44 @@ export type TopologyErrorCode =
   | 'stream_missing'
   | 'stream_replaced'
   | 'bucket_missing'
+  /** The broker has fewer servers with JetStream than replicas are wanted. */
+  | 'replicas_not_possible'
 
 const formatNumber = '2'
 /** Server 2.12: atomic batches. */
 const leastApiLevel = 2
 
-/** Makes missing streams and buckets, and checks the others. Returns the state of the streams. */
+/**
+ * Makes missing streams and buckets, and checks the others. Returns the state of the streams. Waits a little for a cluster
+ * that is not whole yet.
+ */
 export async function ensureTopology(
+  nc: NatsConnection,
+  options: TopologyOptions,
+): Promise<Record<StreamName, StreamInfo>> {
+  const deadlineMs = performance.now() + (options.placementMs ?? 15_000)
+  for (;;) {
+    try {
+      return await makeOrCheck(nc, options)
+    } catch (error) {
+      if (!(error instanceof JetStreamApiError) || !placementCodes.has(error.code)) throw error
+      if (error.code === noCluster || performance.now() >= deadlineMs) {
+        throw new TopologyError(
+          'replicas_not_possible',
+          `The broker cannot keep ${options.replicas} copies of each stream: ${error.message}. Set nats.replicas to at most the` +
+            ` number of servers of the cluster that have JetStream, or start the servers that are missing.`,
+        )
+      }
+      await sleep(500)
+    }
+  }
+}
+
+/** The server's error codes for: replicas without a cluster, too few servers for the replicas. */
+const noCluster = 10074
+const placementCodes: ReadonlySet<number> = new Set([noCluster, 10005])
+
+async function makeOrCheck(
   nc: NatsConnection,
   options: TopologyOptions,
 ): Promise<Record<StreamName, StreamInfo>> {

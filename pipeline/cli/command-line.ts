@@ -41,12 +41,23 @@ Settings come from the file of --config, from variables and from flags, in risin
 variable: http.port is WEIR_HTTP_PORT. \`weir start --help\` lists them all.`,
   )
 
+/** Resolves when what was written has left the process. */
+function written(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise(resolve => stream.write('', () => resolve()))
+}
+
 export const line: CommandLine = {
   io,
   env: environment(),
 
   async run(work) {
     process.exitCode = await work()
+  },
+
+  async runToEnd(work) {
+    const code = await work()
+    await Promise.all([process.stdout, process.stderr].map(written))
+    process.exit(code)
   },
 
   async runUntilSignal(work) {

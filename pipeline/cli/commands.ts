@@ -20,7 +20,7 @@ export const startCommands: DeclareCommands = (program, line) => {
     .option('--json', 'print one JSON object once it runs')
     .addHelpText('after', () => `\nSettings (variable):\n${settingsHelp()}`)
     .action(({ port, host, catalog, json = false }: StartOptions) =>
-      line.run(async () => {
+      line.runToEnd(async () => {
         const flags = { 'http.port': port, 'http.host': host, catalog: catalog?.join(',') }
         const config = await line.config(flags)
         const { startCommand } = await import('./start-command.js')

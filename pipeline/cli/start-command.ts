@@ -1,11 +1,14 @@
-// `weir start`: gateway, pipeline and sinks in this process group, until a signal; the first one drains, a second ends.
+// `weir start`: gateway, pipeline and sinks in this process group, until a signal; the first one drains, a second ends. A
+// start that fails leaves nothing running, and says what to do.
 
+import { once } from 'node:events'
 import type { Logger } from 'pino'
 import type { Catalog } from '../../schemas/catalog/catalog.js'
+import { TopologyError } from '../broker/topology.js'
 import type { WeirConfig } from '../config/config.js'
 import { startWeir, type Weir } from '../main.js'
 import { apiKeyFile, type Instance, keepApiKey, readApiKey, writeInstance } from '../servers/instance.js'
-import { StartProblem } from '../servers/start-problem.js'
+import { isOfConfiguration, StartProblem } from '../servers/start-problem.js'
 import { type CliIo, exitCodes } from '../terminal/io.js'
 import { describeCatalogProblem, readCatalogFile } from '../terminal/source-file.js'
 
@@ -20,46 +23,68 @@ export async function startCommand(args: StartArguments, io: CliIo): Promise<num
   const catalogs = await readCatalogs(config.catalog, io)
   if (catalogs === undefined) return exitCodes.badConfiguration
   // Signals are handled from here on, so that a Ctrl-C while starting also stops the embedded servers.
-  const stopped = stopSignal(io)
-  let weir: Weir
+  const stopping = stopSignal(io)
+  let weir: Weir | undefined
   try {
     weir = await startWeir(config, {
       log,
       catalogs,
+      signal: stopping,
       onNotice: line => io.stderr.write(`${line}\n`),
       onFirstKey: token => keepApiKey(config.dataDir, token),
     })
+    await announce(weir, args, io)
+    if (!stopping.aborted) await once(stopping, 'abort')
   } catch (error) {
-    if (!(error instanceof StartProblem)) throw error
-    const { code, message, facts } = error
-    io.stderr.write(`weir start: ${code}: ${message}\n`)
-    if (args.json) io.stdout.write(`${JSON.stringify({ error: { code, detail: message, ...facts } })}\n`)
-    return exitCodes.failed
+    await weir?.drain()
+    return stopping.aborted ? exitCodes.ok : refuse(error, args, io)
   }
-  const instance = instanceOf(weir, readApiKey(config.dataDir))
-  await writeInstance(config.dataDir, instance)
-  io.stdout.write(
-    args.json ? `${JSON.stringify(publicPart(config, instance))}\n` : greeting(config, weir, instance),
-  )
-  weir.onServerRestart(() => void writeInstance(config.dataDir, instanceOf(weir, instance.api_key)))
-  await stopped
   await weir.drain()
   return exitCodes.ok
 }
 
-function stopSignal(io: CliIo): Promise<void> {
-  return new Promise(resolve => {
-    const stop = (signal: NodeJS.Signals): void => {
-      io.stderr.write(`${signal}: finishing what is in hand; once more to stop at once\n`)
-      for (const again of ['SIGINT', 'SIGTERM'] as const) {
-        process.off(again, stop)
-        process.once(again, () => process.exit(exitCodes.failed))
-      }
-      resolve()
-    }
-    process.once('SIGINT', stop)
-    process.once('SIGTERM', stop)
+async function announce(weir: Weir, { config, json, log }: StartArguments, io: CliIo): Promise<void> {
+  const instance = instanceOf(weir, readApiKey(config.dataDir))
+  await writeInstance(config.dataDir, instance)
+  io.stdout.write(
+    json ? `${JSON.stringify(publicPart(config, instance))}\n` : greeting(config, weir, instance),
+  )
+  weir.onServerRestart(() => {
+    writeInstance(config.dataDir, instanceOf(weir, instance.api_key)).catch(error =>
+      log.error({ err: error }, 'weir.json cannot be written: commands will not find this Weir'),
+    )
   })
+}
+
+/** Says why there is no start, and returns the exit code: 78 when only another configuration can help. */
+function refuse(error: unknown, { json }: StartArguments, io: CliIo): number {
+  const { code, detail, facts } = reasonOf(error)
+  io.stderr.write(`weir start: ${code}: ${detail}\n`)
+  if (json) io.stdout.write(`${JSON.stringify({ error: { code, detail, ...facts } })}\n`)
+  return isOfConfiguration(code) ? exitCodes.badConfiguration : exitCodes.failed
+}
+
+function reasonOf(error: unknown) {
+  if (error instanceof StartProblem) return { code: error.code, detail: error.message, facts: error.facts }
+  if (error instanceof TopologyError) return { code: error.code, detail: error.message, facts: {} }
+  const detail = error instanceof Error ? error.message : String(error)
+  return { code: 'start_failed', detail, facts: {} }
+}
+
+/** Fires at the first signal; a second one ends the process. */
+function stopSignal(io: CliIo): AbortSignal {
+  const stopping = new AbortController()
+  const stop = (signal: NodeJS.Signals): void => {
+    io.stderr.write(`${signal}: finishing what is in hand; once more to stop at once\n`)
+    for (const again of ['SIGINT', 'SIGTERM'] as const) {
+      process.off(again, stop)
+      process.once(again, () => process.exit(exitCodes.failed))
+    }
+    stopping.abort()
+  }
+  process.once('SIGINT', stop)
+  process.once('SIGTERM', stop)
+  return stopping.signal
 }
 
 async function readCatalogs(files: readonly string[], io: CliIo): Promise<Catalog[] | undefined> {
@@ -82,7 +107,7 @@ function instanceOf(weir: Weir, keptKey: string | undefined): Instance {
   return {
     pid: process.pid,
     url: weir.url,
-    nats_url: weir.nats.servers,
+    nats_url: [weir.nats.servers].flat().join(','),
     clickhouse_url: weir.clickhouse.url,
     logins: weir.logins,
     ...(nats === undefined ? {} : { nats_pid: nats }),

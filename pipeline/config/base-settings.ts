@@ -5,11 +5,14 @@ import { type Setting, type SettingsSection, setting } from './setting.js'
 
 const before: readonly Setting[] = [
   setting('data_dir', 'text', true),
-  setting('nats.url'),
+  setting('nats.url', 'list'),
   setting('nats.user'),
   setting('nats.password'),
   setting('nats.token'),
   setting('nats.creds', 'text', true),
+  setting('nats.ca', 'text', true),
+  setting('nats.cert', 'text', true),
+  setting('nats.key', 'text', true),
   setting('nats.server', 'text', true),
   setting('nats.port', 'number'),
   setting('nats.websocket_port', 'number'),
@@ -19,6 +22,7 @@ const before: readonly Setting[] = [
   setting('clickhouse.url'),
   setting('clickhouse.user'),
   setting('clickhouse.password'),
+  setting('clickhouse.ca', 'text', true),
   setting('clickhouse.database'),
   setting('clickhouse.port', 'number'),
   setting('http.host'),
@@ -36,7 +40,11 @@ const before: readonly Setting[] = [
   setting('backpressure.max_ledger_bytes', 'number'),
   setting('backpressure.max_in_flight_bytes', 'number'),
 ]
-const after: readonly Setting[] = [setting('catalog', 'list', true), setting('log_level')]
+const after: readonly Setting[] = [
+  setting('drain_seconds', 'number'),
+  setting('catalog', 'list', true),
+  setting('log_level'),
+]
 
 /** The settings that a variable or a flag can set. For `http.port`, `WEIR_HTTP_PORT` is the variable. */
 export function settingsWith(sections: readonly SettingsSection[]): readonly Setting[] {

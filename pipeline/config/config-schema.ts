@@ -9,23 +9,35 @@ const mib = 1 << 20
 const text = z.string().min(1)
 const port = z.int().min(0).max(65_535)
 
+const noCredentials = 'no credentials here: set nats.user and nats.password, or others below nats'
+const natsUrl = text
+  .refine(url => !url.includes('@'), { error: noCredentials, abort: true })
+  .regex(
+    /^((nats|tls):\/\/)?(\[[0-9a-f:]+\]|[^\s:/@,]+)(:\d{1,5})?\/?$/i,
+    'is nats://host:port or tls://host:port; several stand in a list, or with commas between them',
+  )
+/** One URL, several with commas between them, or a list. */
+const natsUrls = z
+  .union([text, z.array(text).min(1)], 'is a URL, several with commas between them, or a list of URLs')
+  .transform(urls => (typeof urls === 'string' ? urls.split(',') : urls).map(url => url.trim()))
+  .pipe(z.array(natsUrl))
+
 const before = {
   data_dir: text.default('weir-data'),
   nats: z
     .strictObject({
-      /** A server or cluster to connect to; without it Weir runs an embedded server. */
-      url: text
-        .refine(
-          url => !url.includes('@'),
-          'no credentials here: set nats.user and nats.password, or others below nats',
-        )
-        .optional(),
+      /** A server, or servers of one cluster, to connect to; without it Weir runs an embedded server. */
+      url: natsUrls.optional(),
       /** Login for the server of `url`; values that are absent are not sent. */
       user: text.optional(),
       password: text.optional(),
       token: text.optional(),
       /** A credentials file (JWT and seed). */
       creds: text.optional(),
+      /** PEM files for TLS: who vouches for the servers, and our own certificate with its key. */
+      ca: text.optional(),
+      cert: text.optional(),
+      key: text.optional(),
       /** The binary to run. */
       server: text.optional(),
       port: port.optional(),
@@ -40,10 +52,12 @@ const before = {
           ),
         )
         .default([]),
-      replicas: z.int().min(1).max(5).default(1),
+      /** Copies of each stream that is made now; an odd number, since more than half must agree. */
+      replicas: z.literal([1, 3, 5], 'is 1, 3 or 5').default(1),
       /** What inputs, commits and snapshots go over: sockets of our own, or the stock client's connection. */
       bulk: z.enum(['sockets', 'client']).default('sockets'),
     })
+    .superRefine(refuseWithoutServer)
     .prefault({}),
   clickhouse: z
     .strictObject({
@@ -56,6 +70,8 @@ const before = {
        */
       user: text.optional(),
       password: z.string().optional(),
+      /** A PEM file: who vouches for the server of an https URL. */
+      ca: text.optional(),
       database: z
         .string()
         .regex(/^[A-Za-z_]\w*$/, 'a name of letters, digits and _')
@@ -109,6 +125,8 @@ const before = {
 }
 
 const after = {
+  /** How long a stop may finish what is in hand. What is not finished waits on disk for the next start. */
+  drain_seconds: z.number().min(1).max(3_600).default(25),
   /** Catalog files that are published at start when they are new. */
   catalog: z.array(text).default([]),
   log_level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -124,4 +142,27 @@ export type FileConfig = z.output<typeof base>
 export function fileSchemaWith(sections: readonly SettingsSection[]): typeof base {
   const ofFeatures: object = Object.fromEntries(sections.map(({ name, schema }) => [name, schema(z)]))
   return z.strictObject({ ...before, ...ofFeatures, ...after })
+}
+
+interface NatsSettings {
+  readonly url?: readonly string[] | undefined
+  readonly ca?: string | undefined
+  readonly cert?: string | undefined
+  readonly key?: string | undefined
+  readonly replicas: number
+}
+
+/** Refuses what only servers of one's own can do, and half of a certificate. */
+function refuseWithoutServer(
+  { url, ca, cert, key, replicas }: NatsSettings,
+  context: { addIssue: (issue: { code: 'custom'; path: PropertyKey[]; message: string }) => void },
+): void {
+  const refuse = (path: string, message: string): void =>
+    context.addIssue({ code: 'custom', path: [path], message })
+  if (url === undefined && replicas > 1)
+    refuse('replicas', 'more than 1 needs a cluster: set nats.url; the embedded server is one server')
+  if (url === undefined && (ca ?? cert ?? key) !== undefined)
+    refuse(ca === undefined ? 'cert' : 'ca', 'TLS is for servers of your own: set nats.url')
+  if ((cert === undefined) !== (key === undefined))
+    refuse(cert === undefined ? 'key' : 'cert', 'nats.cert and nats.key belong together')
 }

@@ -66,6 +66,31 @@ test('an origin of web pages is a scheme, a host and perhaps a port', () => {
     ])
 })
 
+test('one NATS server, several with commas, and a list come to the same', () => {
+  const urls = ['nats://a:4222', 'tls://b']
+  expect(config({ env: { WEIR_NATS_URL: 'nats://a:4222, tls://b' } }).nats.url).toEqual(urls)
+  expect(config({ file: yaml('nats:\n  url: [nats://a:4222, "tls://b"]\n') }).nats.url).toEqual(urls)
+  expect(config({ file: yaml('nats:\n  url: nats://a:4222,tls://b\n  replicas: 3\n') }).nats).toMatchObject({
+    url: urls,
+    replicas: 3,
+  })
+  expect(config({ file: yaml('nats:\n  url: a\n') }).nats.url).toEqual(['a'])
+})
+
+test('what only servers of one’s own can do, and what no server can, is refused', () => {
+  const found = (text: string) =>
+    problems({ file: yaml(text) }).map(({ path, message }) => `${path} ${message}`)
+  expect(found('nats:\n  replicas: 3\n')).toEqual([expect.stringMatching(/^nats.replicas .*set nats.url/)])
+  expect(found('nats:\n  url: a\n  replicas: 2\n')).toEqual([
+    expect.stringMatching(/^nats.replicas is 1, 3 or 5/),
+  ])
+  expect(found('nats:\n  url: ws://a\n')).toEqual([expect.stringMatching(/^nats.url.* is nats:/)])
+  expect(found('nats:\n  url: nats://me:pw@a\n')).toEqual([expect.stringMatching(/no credentials here/)])
+  expect(found('nats:\n  url: a\n  cert: c.pem\n')).toEqual([
+    expect.stringMatching(/^nats.cert .*belong together/),
+  ])
+})
+
 test('file, variables and flags override each other in this order', () => {
   const file = yaml('http:\n  port: 1001\n  host: 0.0.0.0\npartitions: 6\nworkers: 2\n')
   const env = { WEIR_HTTP_PORT: '1002', WEIR_WORKERS: '3' }

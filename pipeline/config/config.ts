@@ -19,14 +19,18 @@ export interface WeirConfig {
    */
   readonly dataDir: string
   readonly nats: {
-    /** The server to connect to; undefined: Weir runs an embedded server. */
-    readonly url: string | undefined
+    /** The servers of one cluster to connect to; undefined: Weir runs an embedded server. */
+    readonly url: readonly string[] | undefined
     /** The user for `url`; an embedded server has users of its own. */
     readonly user: string | undefined
     readonly password: string | undefined
     readonly token: string | undefined
     /** Path of a credentials file. */
     readonly creds: string | undefined
+    /** Paths of PEM files, for TLS. */
+    readonly ca: string | undefined
+    readonly cert: string | undefined
+    readonly key: string | undefined
     readonly server: string | undefined
     readonly port: number | undefined
     /** Port of the embedded server's listener for WebSocket; undefined: it has none. */
@@ -42,6 +46,8 @@ export interface WeirConfig {
     /** Undefined: `default` with `url`, else the user that Weir creates. */
     readonly user: string | undefined
     readonly password: string | undefined
+    /** Path of a PEM file, for TLS. */
+    readonly ca: string | undefined
     readonly database: string
     readonly port: number | undefined
   }
@@ -70,6 +76,8 @@ export interface WeirConfig {
   readonly folder: string
   /** Reads a variable that a section names, such as one that holds a secret. */
   readonly variable: (name: string) => string | undefined
+  /** How long a stop may finish what is in hand. */
+  readonly drainMs: number
   readonly catalog: readonly string[]
   readonly logLevel: FileConfig['log_level']
 }
@@ -209,6 +217,9 @@ function toConfig(
       password: file.nats.password,
       token: file.nats.token,
       creds: file.nats.creds,
+      ca: file.nats.ca,
+      cert: file.nats.cert,
+      key: file.nats.key,
       server: file.nats.server,
       port: file.nats.port,
       websocketPort: file.nats.websocket_port,
@@ -220,6 +231,7 @@ function toConfig(
       url: file.clickhouse.url,
       user: file.clickhouse.user,
       password: file.clickhouse.password,
+      ca: file.clickhouse.ca,
       database: file.clickhouse.database,
       port: file.clickhouse.port,
     },
@@ -237,6 +249,7 @@ function toConfig(
       maxInFlightBytes: file.backpressure.max_in_flight_bytes,
     },
     sections: Object.fromEntries(sections.map(({ name }) => [name, values[name]])),
+    drainMs: file.drain_seconds * 1_000,
     catalog: file.catalog,
     logLevel: file.log_level,
   }

@@ -18,6 +18,8 @@ export interface CommandLine {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Does the work of a command. The answer of `work` is the exit code of the process. */
   run(work: () => Promise<number>): Promise<void>
+  /** Like `run`, and ends the process then, whatever is still open in it. */
+  runToEnd(work: () => Promise<number>): Promise<void>
   /** Like `run`, for a command with its own servers and nothing to drain: a signal ends the process. */
   runUntilSignal(work: () => Promise<number>): Promise<void>
   /** Keys of `flags` are dotted names of settings. */

@@ -12,7 +12,7 @@
 // 3. A backlog is measured at the broker, from positions that are recorded there, so it is the same in every process. A
 //    reading that fails leaves the last one in force.
 
-import type { JetStreamManager } from '@nats-io/jetstream'
+import { JetStreamApiError, type JetStreamManager, type StreamInfo } from '@nats-io/jetstream'
 import { Gauge, type Registry } from 'prom-client'
 import { Backlog } from '../broker/backlog.js'
 import type { EngineStatus } from '../engine/engine.js'
@@ -37,6 +37,11 @@ export interface PressureOptions {
   readonly everyMs?: number
 }
 
+export interface JetStreamSilence {
+  readonly sinceMs: number
+  readonly detail: string
+}
+
 export interface PressureReading {
   readonly pendingBytes: number
   readonly ledgerBytes: number
@@ -58,6 +63,8 @@ export class PressureGauge {
   #partitions: () => readonly EngineStatus[] = () => []
   #timer: NodeJS.Timeout | undefined
   #busy = false
+  #answeredAtMs = Date.now()
+  #silence = ''
 
   constructor(options: PressureOptions) {
     this.#options = options
@@ -82,11 +89,24 @@ export class PressureGauge {
     return this.#reading
   }
 
+  /** Since when JetStream has not answered, or has lost its quorum, and what it said; undefined while it answers. */
+  get silence(): JetStreamSilence | undefined {
+    return this.#silence === '' ? undefined : { sinceMs: this.#answeredAtMs, detail: this.#silence }
+  }
+
   /** Whether partitions must stop reading usage. */
   readonly holdsBack = (): boolean => this.#reading.holdsBack
 
   /** What the gateway tells producers. */
   readonly pressure = (): Pressure => pressureOf(this.#partitions(), this.#reading)
+
+  /** True when the trouble is another than before. */
+  #heard(trouble = ''): boolean {
+    const isNew = trouble !== this.#silence
+    this.#silence = trouble
+    if (trouble === '') this.#answeredAtMs = Date.now()
+    return isNew && trouble !== ''
+  }
 
   async #read(): Promise<void> {
     if (this.#busy) return
@@ -95,6 +115,7 @@ export class PressureGauge {
       const { jsm, ledgerPosition, limits } = this.#options
       const position = await ledgerPosition() // first: what is stored meanwhile counts as behind
       const [metering, ledger] = await Promise.all([jsm.streams.info('METERING'), jsm.streams.info('LEDGER')])
+      this.#heard([metering, ledger].map(withoutQuorum).find(detail => detail !== ''))
       this.#metering.read(extentOf(metering.state))
       this.#ledger.read(extentOf(ledger.state))
       // The gateway refuses events of a stopped partition; its backlog must not hold up the others.
@@ -114,11 +135,31 @@ export class PressureGauge {
           isOver(Math.max(0, ...pending), limits.maxPendingMessages, before.slowsProducers),
       }
     } catch (error) {
-      this.#options.onTrouble(error) // invariant 3
+      const { onTrouble } = this.#options
+      const isAnswer = error instanceof JetStreamApiError && error.status < 500
+      const isNew = this.#heard(isAnswer ? undefined : wordsOf(error))
+      if (isNew || isAnswer) onTrouble(error) // invariant 3
     } finally {
       this.#busy = false
     }
   }
+}
+
+/** Why the stream can store nothing: fewer than half of its servers are heard of. Empty while it can. */
+export function withoutQuorum({ config, cluster }: Pick<StreamInfo, 'config' | 'cluster'>): string {
+  const replicas = cluster?.replicas ?? []
+  const all = replicas.length + 1
+  const heard =
+    all - replicas.filter(({ offline, active }) => offline === true || active > longestQuietNs).length
+  if (cluster === undefined || all === 1 || heard * 2 > all) return ''
+  return `${config.name} has no quorum: ${heard} of its ${all} servers are there`
+}
+
+/** Servers of a stream hear of each other every second. */
+const longestQuietNs = 5e9
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** Metrics, read when somebody asks. */

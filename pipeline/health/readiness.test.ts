@@ -1,8 +1,10 @@
 // The causes that make Weir not ready, and the words that report them.
 
+import type { StreamInfo } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
 import type { DeliveryStatus } from '../deliver/delivery-status.js'
 import type { EngineStatus } from '../engine/engine.js'
+import { withoutQuorum } from './pressure.js'
 import { readinessOf } from './readiness.js'
 
 const nowMs = 1_000_000
@@ -28,6 +30,28 @@ test('a commit that the broker does not answer takes readiness away, in the brok
   expect(waits.ready).toBe(false)
   expect(waits.checks[0]!.detail).toBe('a commit has waited for 6 s: no space left on device')
   expect(ofEngine({ committingSinceMs: nowMs - 500 }).ready).toBe(true)
+})
+
+test('JetStream without an answer or a quorum is told at once and takes readiness away after some seconds', () => {
+  const silent = (ms: number) =>
+    readinessOf(
+      { partitions: [engine()], feeds: [], silence: { sinceMs: nowMs - ms, detail: 'timeout' } },
+      nowMs,
+    )
+  expect(silent(1_000)).toMatchObject({ ready: true, checks: [{}, { name: 'jetstream', ok: true }] })
+  expect(silent(6_000)).toMatchObject({
+    ready: false,
+    checks: [{}, { ok: false, detail: 'for 6 s: timeout' }],
+  })
+})
+
+test('a stream has its quorum while more than half of its servers are heard of', () => {
+  const of = (...active: number[]) => {
+    const replicas = active.map(ns => ({ name: 'n', current: true, active: ns }))
+    return withoutQuorum({ config: { name: 'LEDGER' }, cluster: { replicas } } as unknown as StreamInfo)
+  }
+  expect([of(), of(1e9, 1e9), of(1e9, 9e9)]).toEqual(['', '', ''])
+  expect(of(9e9, 9e9)).toBe('LEDGER has no quorum: 1 of its 3 servers are there')
 })
 
 test('input that waits while nothing is committed takes readiness away; idleness does not', () => {

@@ -1,5 +1,5 @@
 // Decides whether Weir is ready, from progress: every partition with input commits, here or in another process; every feed
-// with a pending range delivers; the embedded servers answer and can write.
+// with a pending range delivers; JetStream answers and has its quorum; the embedded servers answer and can write.
 //
 // A sink in trouble is shown at once, but Weir stays ready until nothing was delivered for `mostStaleMs`:
 // events are safe in the ledger and are still accepted (I7).
@@ -13,6 +13,8 @@ export interface Work {
   readonly feeds: readonly DeliveryStatus[]
   /** What is wrong with the embedded servers. */
   readonly servers?: readonly { readonly server: string; readonly detail: string }[]
+  /** Since when JetStream has not answered or has no quorum. */
+  readonly silence?: { readonly sinceMs: number; readonly detail: string } | undefined
   /** Usage is left unread because ClickHouse is behind. */
   readonly holdsBack?: boolean
   /** What waits in UNPLACED for its partition. */
@@ -26,6 +28,8 @@ export interface Work {
 
 type Placing = NonNullable<Work['placing']>
 
+/** How long JetStream may be silent: a leader that moves takes some seconds. */
+const mostSilentMs = 5_000
 /** How long a commit may wait for the broker. */
 const mostCommitMs = 5_000
 /** How long a partition may have input and not commit. */
@@ -44,12 +48,19 @@ export function readinessOf(work: Work, nowMs = Date.now()): Readiness {
     ok: false,
     detail,
   }))
+  const jetstream = work.silence === undefined ? [] : [silenceCheck(work.silence, nowMs)]
   const ready =
+    jetstream.every(check => check.ok) &&
     partitions.every(check => check.ok) &&
     servers.length === 0 &&
     nowMs - (work.placing?.waitingSinceMs ?? nowMs) < mostStaleMs &&
     work.feeds.every(feed => staleMs(feed, nowMs) < mostStaleMs)
-  return { ready, checks: [...servers, ...placing, ...partitions, ...feeds] }
+  return { ready, checks: [...servers, ...placing, ...partitions, ...feeds, ...jetstream] }
+}
+
+function silenceCheck({ sinceMs, detail }: NonNullable<Work['silence']>, nowMs: number): ReadinessCheck {
+  const silentMs = nowMs - sinceMs
+  return { name: 'jetstream', ok: silentMs <= mostSilentMs, detail: `for ${seconds(silentMs)}: ${detail}` }
 }
 
 function partitionCheck(engine: EngineStatus, holdsBack: boolean, nowMs: number): ReadinessCheck {

@@ -6,7 +6,7 @@ import { type NatsLogin, startNatsServer } from '../../deploy/embedded/nats-serv
 import { readLogin } from '../../deploy/embedded/passwords.js'
 import type { WeirConfig } from '../config/config.js'
 import { natsFolder } from './embedded.js'
-import { foreignBroker } from './foreign-broker.js'
+import { foreignBroker } from './foreign-servers.js'
 import { StartProblem } from './start-problem.js'
 import { ownStateDirectory } from './state-directory.js'
 

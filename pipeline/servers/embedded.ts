@@ -17,7 +17,7 @@ import { passwordFile } from '../../deploy/embedded/passwords.js'
 import type { ClickHouseConfig } from '../../sinks/clickhouse/config.js'
 import { backOffMs, pauseFor } from '../broker/back-off.js'
 import type { WeirConfig } from '../config/config.js'
-import { foreignBroker } from './foreign-broker.js'
+import { foreignBroker, foreignClickHouse } from './foreign-servers.js'
 import { probeHttp, probeNats, ServerWatch } from './server-watch.js'
 
 export interface Servers {
@@ -79,6 +79,9 @@ export async function startServers(config: WeirConfig, events: ServerEvents): Pr
     for (const callback of restarted) callback()
   }
   const { nats, clickhouse, dataDir } = config
+  // First, since it may throw.
+  const foreignNats = nats.url === undefined ? undefined : await foreignBroker(nats)
+  const foreignDatabase = clickhouse.url === undefined ? undefined : await foreignClickHouse(clickhouse)
   // Both start at the same time: each takes a second or more, and neither needs the other.
   const [broker, database] = await allOrNone([
     nats.url === undefined
@@ -110,15 +113,11 @@ export async function startServers(config: WeirConfig, events: ServerEvents): Pr
     for (const { watch } of watches) watch.restarted()
   })
   return {
-    nats: broker?.current().login() ?? (await foreignBroker(nats)),
-    clickhouse: {
-      url: clickhouse.url ?? database?.current().url ?? '',
-      ...(database?.current().login ?? {
-        user: clickhouse.user ?? 'default',
-        password: clickhouse.password ?? '',
-      }),
-      database: clickhouse.database,
-    },
+    nats: broker?.current().login() ?? foreignNats!,
+    clickhouse:
+      database === undefined
+        ? foreignDatabase!
+        : { url: database.current().url, ...database.current().login, database: clickhouse.database },
     logins: {
       nats: broker === undefined ? {} : passwordFiles(natsFolder(dataDir), natsUsers),
       clickhouse: database === undefined ? {} : passwordFiles(clickhouseFolder(dataDir), clickhouseUsers),

@@ -14,6 +14,8 @@ export interface ClickHouseConfig {
   readonly password: string
   /** Created by the migrations. */
   readonly database: string
+  /** PEM text: who vouches for the server of an https URL. Default: the authorities that Node knows. */
+  readonly caCertificate?: string
   /** gzip for inserts. Default false: on loopback and in a data centre it costs more time than it saves. */
   readonly compressInserts?: boolean
   /** Time-out of one request, also of an insert. Default 120 s. */
@@ -32,6 +34,7 @@ export function openClickHouse(config: ClickHouseConfig, database = config.datab
     application: 'weir',
     request_timeout: config.requestTimeoutMs ?? 120_000,
     max_open_connections: config.maxConnections ?? 10,
+    ...(config.caCertificate === undefined ? {} : { tls: { ca_cert: Buffer.from(config.caCertificate) } }),
     // Every error becomes an outcome; the client's log would repeat it, with the statement.
     log: { level: ClickHouseLogLevel.OFF },
     compression: { request: config.compressInserts ?? false, response: false },

@@ -169,7 +169,7 @@ test('the example of the documentation runs as it stands', async () => {
   try {
     const env = {
       ...process.env,
-      NATS_URL: weir.nats.servers,
+      NATS_URL: String(weir.nats.servers),
       PASSWORD_FILE: join(weir.dataDir, 'nats', 'passwords', 'publisher'),
     }
     const counted = await countedAfter(async () => {
