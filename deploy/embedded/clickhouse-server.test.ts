@@ -161,10 +161,6 @@ test('the content type of every format is that of the engine', async () => {
   await client.close()
 })
 
-test('roles are refused in words', async () => {
-  expect((await fetch(`${server.url}/?query=SELECT+1&role=admin&user=weir`)).status).toBe(501)
-})
-
 test.each([0, 1])('a result that breaks off never looks whole (packed: %i)', async packed => {
   const query = 'SELECT throwIf(number = 2000000) FROM numbers(3000000)'
   const address = new URL(server.url)

@@ -41,6 +41,10 @@ export interface EmbeddedClickhouseOptions {
   readonly password?: string | undefined
   /** The database that the analyst may read. Default `weir`. */
   readonly database?: string | undefined
+  /** Memory of the engine, at least 1 GiB. Default: half of what the machine or the container has. */
+  readonly maxMemoryBytes?: number | undefined
+  /** Origins (`https://example.com`) whose web pages may send requests. Default: none. */
+  readonly origins?: readonly string[] | undefined
   /** Path of the process's log. Default: `clickhouse.log` in the data directory. */
   readonly log?: string | undefined
 }
@@ -99,6 +103,8 @@ export async function startEmbeddedClickhouse(
       spoolDir,
       port: options.port ?? 0,
       database: options.database ?? 'weir',
+      maxMemoryBytes: options.maxMemoryBytes,
+      origins: options.origins ?? [],
       logins: [
         { role: 'weir', ...login },
         { role: 'analyst', ...kept.analyst },

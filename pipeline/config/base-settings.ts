@@ -25,6 +25,8 @@ const before: readonly Setting[] = [
   setting('clickhouse.ca', 'text', true),
   setting('clickhouse.database'),
   setting('clickhouse.port', 'number'),
+  setting('clickhouse.max_memory_bytes', 'number'),
+  setting('clickhouse.origins', 'list'),
   setting('http.host'),
   setting('http.port', 'number'),
   setting('http.auth'),

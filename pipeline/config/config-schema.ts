@@ -3,6 +3,7 @@
 // the file.
 
 import { z } from 'zod'
+import { leastEngineBytes } from '../../deploy/embedded/clickhouse/memory.js'
 import type { SettingsSection } from './setting.js'
 
 const mib = 1 << 20
@@ -77,6 +78,22 @@ const before = {
         .regex(/^[A-Za-z_]\w*$/, 'a name of letters, digits and _')
         .default('weir'),
       port: port.optional(),
+      /**
+       * Memory of the embedded engine: its statements, merges and caches. Default: half of what the machine or the
+       * container has.
+       */
+      max_memory_bytes: z.int().min(leastEngineBytes).optional(),
+      /** Origins whose web pages may send requests to the embedded server, as a browser names them. Default: none. */
+      origins: z
+        .array(
+          z
+            .string()
+            .refine(
+              text => URL.canParse(text) && new URL(text).origin === text,
+              'an origin, as in https://dashboards.example.com',
+            ),
+        )
+        .default([]),
     })
     .prefault({}),
   http: z

@@ -42,7 +42,7 @@ test('without anything there are defaults', () => {
       websocketPort: undefined,
       websocketOrigins: [],
     },
-    clickhouse: { user: undefined, password: undefined, database: 'weir' },
+    clickhouse: { user: undefined, password: undefined, database: 'weir', origins: [] },
     http: { host: '127.0.0.1', port: 8080, auth: 'keys' },
     partitions: 4,
     dedupeHorizonDays: 35,
@@ -170,4 +170,12 @@ test('an unknown flag is a problem', () => {
 
 test('there are no more workers than partitions', () => {
   expect(config({ env: { WEIR_PARTITIONS: '2', WEIR_WORKERS: '9' } }).workers).toBe(2)
+})
+
+test('origins of web pages are origins, and the engine cannot do with less than a gibibyte', () => {
+  const origins = ['https://a.example', 'http://b.example:8080']
+  const file = yaml(`clickhouse:\n  origins: ${JSON.stringify(origins)}\n  max_memory_bytes: 2147483648\n`)
+  expect(config({ file }).clickhouse).toMatchObject({ origins, maxMemoryBytes: 2 ** 31 })
+  for (const wrong of ['origins: ["*"]', 'origins: [https://a.example/]', 'max_memory_bytes: 1000'])
+    expect([wrong, problems({ file: yaml(`clickhouse:\n  ${wrong}\n`) }).length]).toEqual([wrong, 1])
 })

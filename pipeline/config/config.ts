@@ -50,6 +50,8 @@ export interface WeirConfig {
     readonly ca: string | undefined
     readonly database: string
     readonly port: number | undefined
+    readonly maxMemoryBytes: number | undefined
+    readonly origins: readonly string[]
   }
   readonly http: {
     readonly host: string
@@ -234,6 +236,8 @@ function toConfig(
       ca: file.clickhouse.ca,
       database: file.clickhouse.database,
       port: file.clickhouse.port,
+      maxMemoryBytes: file.clickhouse.max_memory_bytes,
+      origins: file.clickhouse.origins,
     },
     http: file.http,
     partitions: file.partitions,

@@ -104,6 +104,8 @@ export async function startServers(config: WeirConfig, events: ServerEvents): Pr
             user: clickhouse.user,
             password: clickhouse.password,
             database: clickhouse.database,
+            maxMemoryBytes: clickhouse.maxMemoryBytes,
+            origins: clickhouse.origins,
           }),
         )
       : undefined,

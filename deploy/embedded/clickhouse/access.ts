@@ -7,7 +7,10 @@
 // 2. Every statement runs after `SET ROLE`; statements that could change the role are refused (guard.ts).
 // 3. Functions that the engine grants to everybody and that read files or the network are refused (guard.ts).
 
-export type Role = 'weir' | 'analyst'
+import { type MemoryLimits, memorySettings } from './memory.js'
+
+export const roles = ['weir', 'analyst'] as const
+export type Role = (typeof roles)[number]
 
 /**
  * Clients name `default` as the database of a connection if their user gives none. An analyst may name these, and finds
@@ -35,32 +38,56 @@ const fixedSettings = [
   ...['default_materialized_view_sql_security', 'default_normal_view_sql_security', 'default_view_definer'],
 ]
 
-const gibibyte = 1 << 30
+const gibibyte = 2 ** 30
 
 /** Limits of an analyst's query; a request may choose a lower value, a higher one is refused (452). */
-const analystLimits: Readonly<Record<string, { readonly value: number; readonly max: number }>> = {
-  max_execution_time: { value: 60, max: 600 },
-  max_memory_usage: { value: 2 * gibibyte, max: 4 * gibibyte },
-  max_result_bytes: { value: 2 * gibibyte, max: 2 * gibibyte },
-  max_bytes_before_external_sort: { value: gibibyte, max: 2 * gibibyte },
-  max_bytes_before_external_group_by: { value: gibibyte, max: 2 * gibibyte },
+function analystLimits(
+  memory: MemoryLimits,
+): Readonly<Record<string, { readonly value: number; readonly max: number }>> {
+  return {
+    max_execution_time: { value: 60, max: 600 },
+    max_memory_usage: memory.analyst,
+    max_result_bytes: { value: 2 * gibibyte, max: 2 * gibibyte },
+    max_bytes_before_external_sort: memory.spill,
+    max_bytes_before_external_group_by: memory.spill,
+  }
 }
 
-/** The engine's configuration of users. The engine does not start if a setting in it is unknown. */
-export function usersText(database: string): string {
+/** Each thread has buffers of its own. */
+const maxAnalystThreads = 64
+
+export interface Access {
+  /** The engine's configuration of users. The engine does not start if a setting in it is unknown. */
+  readonly usersText: string
+  /** The statements that run before every other statement of a request. */
+  readonly prelude: Readonly<Record<Role, string>>
+}
+
+/** `database`: the one that an analyst may read. */
+export function accessTo(database: string, memory: MemoryLimits): Access {
+  return {
+    usersText: usersText(database, memory),
+    prelude: { weir: 'SET ROLE weir; ', analyst: analystPrelude(memory) },
+  }
+}
+
+function usersText(database: string, memory: MemoryLimits): string {
+  const limits = Object.entries(analystLimits(memory))
+  const ours = { ...memorySettings('weir', memory), max_memory_usage: memory.ours }
   const fixed = fixedSettings.map(name => `<${name}><const/></${name}>`).join('')
-  const limited = Object.entries(analystLimits)
-    .map(([name, { max }]) => `<${name}><min>1</min><max>${max}</max></${name}>`)
+  const fixedMemory = Object.keys(memorySettings('analyst', memory))
+    .map(name => `<${name}><const/></${name}>`)
     .join('')
-  const values = Object.entries(analystLimits)
-    .map(([name, { value }]) => `<${name}>${value}</${name}>`)
-    .join('')
+  const limited = limits.map(([name, { max }]) => `<${name}><min>1</min><max>${max}</max></${name}>`).join('')
+  const threads = `<max_threads><max>${maxAnalystThreads}</max></max_threads>`
   const opened = openedDatabases.map(name => `<query>GRANT SHOW DATABASES ON ${name}.*</query>`).join('')
   const granted = weirGrants.map(grants => `<query>GRANT ${grants} ON *.*</query>`).join('')
   return `<clickhouse>
   <profiles>
-    <default><constraints>${fixed}</constraints></default>
-    <analyst>${values}<constraints>${fixed}${limited}</constraints></analyst>
+    <default>${values(Object.entries(ours))}<constraints>${fixed}</constraints></default>
+    <analyst>${values(limits.map(([name, { value }]) => [name, value]))}
+      <constraints>${fixed}${fixedMemory}${limited}${threads}</constraints>
+    </analyst>
   </profiles>
   <roles>
     <weir><grants>${granted}</grants></weir>
@@ -75,9 +102,13 @@ export function usersText(database: string): string {
 `
 }
 
-/** The statements that run before every other statement of a request. */
-export function rolePrelude(role: Role): string {
-  if (role === 'weir') return 'SET ROLE weir; '
-  const limits = Object.entries(analystLimits).map(([name, { value }]) => `${name} = ${value}`)
-  return `SET profile = 'analyst'; SET ${limits.join(', ')}; SET ROLE analyst; `
+function values(settings: readonly (readonly [string, number])[]): string {
+  return settings.map(([name, value]) => `<${name}>${value}</${name}>`).join('')
+}
+
+/** `SET profile` brings the constraints and no values, so values that it fixes are set before it. */
+function analystPrelude(memory: MemoryLimits): string {
+  const limits = Object.entries(analystLimits(memory)).map(([name, { value }]) => `${name} = ${value}`)
+  const fixed = Object.entries(memorySettings('analyst', memory)).map(([name, value]) => `${name} = ${value}`)
+  return `SET ${fixed.join(', ')}; SET profile = 'analyst'; SET ${limits.join(', ')}; SET ROLE analyst; `
 }

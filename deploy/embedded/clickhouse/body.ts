@@ -9,7 +9,7 @@ import { once } from 'node:events'
 import { createWriteStream, existsSync, mkdirSync, rmSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
-import type { Readable } from 'node:stream'
+import { type Readable, pipeline as streamPipeline, type Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import { BlockReader } from './compressed-blocks.js'
@@ -90,12 +90,16 @@ export function fileCompression(request: IncomingMessage): string {
 }
 
 /** The whole body, decompressed. `inBlocks`: it comes in ClickHouse's compressed blocks. */
-export async function readBody(request: IncomingMessage, inBlocks = false): Promise<Buffer> {
+export async function readBody(
+  request: IncomingMessage,
+  inBlocks = false,
+  limit: number = maxBodyInMemory,
+): Promise<Buffer> {
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of inBlocks ? unpackedBlocks(request) : unpacked(request)) {
     size += (chunk as Buffer).length
-    if (size > maxBodyInMemory) throw exceptions.bodyTooLarge(maxBodyInMemory)
+    if (size > limit) throw exceptions.bodyTooLarge(limit)
     chunks.push(chunk as Buffer)
   }
   return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
@@ -103,10 +107,7 @@ export async function readBody(request: IncomingMessage, inBlocks = false): Prom
 
 /** The body of a request whose client sends ClickHouse's compressed blocks. */
 export function unpackedBlocks(request: IncomingMessage): Readable {
-  const outer = unpacked(request)
-  const blocks = new BlockReader()
-  outer.on('error', error => blocks.destroy(error))
-  return outer.pipe(blocks)
+  return through(unpacked(request), new BlockReader())
 }
 
 function unpacked(request: IncomingMessage): Readable {
@@ -116,16 +117,21 @@ function unpacked(request: IncomingMessage): Readable {
       return request
     case 'gzip':
     case 'x-gzip':
-      return request.pipe(createGunzip())
+      return through(request, createGunzip())
     case 'deflate':
-      return request.pipe(createInflate())
+      return through(request, createInflate())
     case 'br':
-      return request.pipe(createBrotliDecompress())
+      return through(request, createBrotliDecompress())
     default:
       throw exceptions.unsupportedMediaType(
         `Content-Encoding ${encoding} is supported only for the rows of an INSERT whose statement is in ?query=`,
       )
   }
+}
+
+/** When the source breaks off, so does the result. */
+function through(source: Readable, transform: Transform): Readable {
+  return streamPipeline(source, transform, () => {}) // the reader of the result gets the error
 }
 
 function contentEncoding(request: IncomingMessage): string {

@@ -7,12 +7,18 @@
 import { createServer, type Server } from 'node:http'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { usersText } from './access.js'
+import { accessTo, type Role } from './access.js'
 import { Spool } from './body.js'
 import { Engine } from './engine.js'
 import { StatementGuard } from './guard.js'
 import { answerOk, RequestHandler } from './handler.js'
+import { type MemoryLimits, memoryLimits } from './memory.js'
+import { opening } from './prelude.js'
+import { createProcessView } from './processes.js'
 import type { ChildReady, ChildStart } from './protocol.js'
+import { RunningStatements } from './running.js'
+import { Sessions } from './sessions.js'
+import { StatementRunner } from './statements.js'
 
 const methods = new Set(['GET', 'HEAD', 'OPTIONS', 'POST'])
 
@@ -33,12 +39,13 @@ process.once('message', message => {
 })
 
 async function start(options: ChildStart): Promise<void> {
-  const engine = new Engine(join(options.dataDir, 'engine'), usersText(options.database))
+  const memory = memoryLimits(options.maxMemoryBytes)
+  const access = accessTo(options.database, memory)
+  const engine = new Engine(join(options.dataDir, 'engine'), access.usersText, memory)
   const spool = new Spool(options.spoolDir)
-  const answer = await engine.read('weir', '', 'SELECT version(), timezone()', 'TabSeparated')
-  const [version = '', timezone = ''] = answer.bytes.toString().trim().split('\t')
-  const facts = { version, timezone, displayName: hostname(), logins: options.logins }
-  const handler = new RequestHandler(engine, spool, await StatementGuard.of(engine), facts)
+  const openings = { weir: opening(access.prelude.weir), analyst: opening(access.prelude.analyst) }
+  const sessions = new Sessions(engine, openings)
+  const handler = await makeHandler(options, engine, spool, sessions, memory, openings)
   let running = 0
 
   const server = createServer((request, response) => {
@@ -65,17 +72,37 @@ async function start(options: ChildStart): Promise<void> {
     server.once('error', reject)
     server.listen(options.port, '127.0.0.1', resolve)
   })
-  const end = (deadlineMs: number) => void stop(server, engine, spool, () => running, deadlineMs)
+  const end = (deadlineMs: number) => void stop(server, engine, spool, sessions, () => running, deadlineMs)
   process.once('SIGTERM', () => end(drainDeadlineMs))
   process.once('disconnect', () => end(orphanDeadlineMs))
   if (!process.connected) end(orphanDeadlineMs)
   process.send?.({ kind: 'ready', port: portOf(server) } satisfies ChildReady)
 }
 
+async function makeHandler(
+  { logins, origins }: ChildStart,
+  engine: Engine,
+  spool: Spool,
+  sessions: Sessions,
+  memory: MemoryLimits,
+  openings: Readonly<Record<Role, string>>,
+): Promise<RequestHandler> {
+  const answer = await engine.watch('SELECT version(), timezone()', 'TabSeparated')
+  const [version = '', timezone = ''] = answer.bytes.toString().trim().split('\t')
+  const userOf = (role: Role) => logins.find(login => login.role === role)?.user ?? role
+  await createProcessView(engine, { weir: userOf('weir'), analyst: userOf('analyst') })
+  const running = new RunningStatements(engine)
+  const guard = await StatementGuard.of(engine)
+  const parts = { engine, spool, guard, running, memory, version }
+  const facts = { version, timezone, displayName: hostname(), opening: openings, logins, origins }
+  return new RequestHandler(parts, new StatementRunner(parts), sessions, facts)
+}
+
 async function stop(
   server: Server,
   engine: Engine,
   spool: Spool,
+  sessions: Sessions,
   running: () => number,
   deadlineMs: number,
 ): Promise<void> {
@@ -86,6 +113,7 @@ async function stop(
   spool.close()
   // The engine cannot be closed while a statement runs, and a normal exit would abort inside the engine.
   if (running() > 0) process.kill(process.pid, 'SIGKILL')
+  sessions.close()
   engine.close()
   process.exit(0)
 }

@@ -3,8 +3,9 @@
 // (handler.ts).
 //
 // Invariants:
-// 1. Every request has its own connection (0.1 ms), so that settings, parameters and the current database of
-//    one statement never reach another: a leftover deduplication token would suppress later inserts.
+// 1. Every request outside a session has its own connection (0.1 ms), so that settings, parameters and the
+//    current database of one statement never reach another: a leftover deduplication token would suppress
+//    later inserts.
 // 2. A connection is closed only after its statement has ended; closing earlier crashes the engine.
 // 3. Inserts and changes run one at a time; reads run beside them, each holding one libuv thread while it
 //    computes.
@@ -13,7 +14,9 @@ import { writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import type { Role } from './access.js'
-import { ClickhouseException, fromEngine } from './exception.js'
+import { ClickhouseException, exceptions, fromEngine } from './exception.js'
+import { literal } from './literal.js'
+import { type MemoryLimits, serverMemory } from './memory.js'
 import { StatementQueue } from './statement-queue.js'
 
 /** Limits of concurrent reads: in sum below UV_THREADPOOL_SIZE (16), because file I/O needs threads too. */
@@ -21,6 +24,8 @@ const readers = { weir: 4, analyst: 6 }
 const writers = 1
 /** Limit of statements being parsed at once; parsing must not wait for running statements. */
 const checkers = 2
+/** The same for statements about the process itself: KILL, and how far a statement has come. */
+const watchers = 1
 const maxWaiting = 1_000
 
 export interface QueryResult {
@@ -43,7 +48,24 @@ export interface Piece {
   readonly rows: number
 }
 
-type Connection = { readonly connection: unique symbol }
+/**
+ * The setting whose value marks a statement in the engine's list of processes. For the engine it is a label of
+ * entries in a cache that it does not have here.
+ */
+export const tagSetting = 'query_cache_tag'
+
+/** How a statement runs. */
+export interface Call {
+  readonly role: Role
+  /** Its settings, each statement ended by a semicolon. */
+  readonly prelude: string
+  /** When it is aborted, a statement that waits for its turn does not run. */
+  readonly signal?: AbortSignal
+  /** That of a session. Default: one of its own. */
+  readonly connection?: Connection | undefined
+}
+
+export type Connection = { readonly connection: unique symbol }
 type StreamHandle = { readonly stream: unique symbol }
 
 /** The native module's functions that are used here; the package's own classes hide the count of written rows. */
@@ -73,7 +95,8 @@ interface NativeQueryResult {
  * Settings of a server's configuration file: an acknowledged part survives a power loss. Column statistics,
  * which merges would gather for planning joins, are off because they cost more than they gain here.
  */
-const configText = (usersFile: string) => `<clickhouse>
+const configText = (usersFile: string, memory: MemoryLimits) => `<clickhouse>
+  ${serverMemory(memory)}
   <users_config>${usersFile.replaceAll('&', '&amp;').replaceAll('<', '&lt;')}</users_config>
   <merge_tree>
     <fsync_after_insert>1</fsync_after_insert>
@@ -97,26 +120,47 @@ export class Engine {
     analyst: new StatementQueue(readers.analyst, maxWaiting),
   }
   private readonly checkQueue = new StatementQueue(checkers, maxWaiting)
+  private readonly watchQueue = new StatementQueue(watchers, maxWaiting)
   private readonly writeQueue = new StatementQueue(writers, maxWaiting)
 
   /** `usersText`: who may do what (access.ts). Both files lie beside the engine's directory. */
-  constructor(path: string, usersText: string) {
+  constructor(path: string, usersText: string, memory: MemoryLimits) {
     this.native = loadNative()
     this.path = path
     const [configFile, usersFile] = [`${path}.xml`, `${path}-users.xml`]
     writeFileSync(usersFile, usersText, { mode: 0o600 })
-    writeFileSync(configFile, configText(usersFile), { mode: 0o600 })
+    writeFileSync(configFile, configText(usersFile, memory), { mode: 0o600 })
     this.keeper = this.native.CreateConnection(path, [`--config-file=${configFile}`])
   }
 
-  /** Runs a statement that returns rows (or nothing). `prelude` holds its settings, each ended by a semicolon. */
-  read(role: Role, prelude: string, sql: string, format: string): Promise<QueryResult> {
-    return this.readIn(this.readQueues[role], prelude, sql, format)
+  /** Runs a statement that returns rows (or nothing). */
+  read(call: Call, sql: string, format: string): Promise<QueryResult> {
+    return this.readIn(this.readQueues[call.role], call, sql, format)
   }
 
-  private readIn(queue: StatementQueue, prelude: string, sql: string, format: string): Promise<QueryResult> {
-    return this.using(queue, async connection => {
-      const result = await this.native.QueryAsyncConnection(connection, prelude + sql, format)
+  /** A question about the process itself, which waits for no other statement. */
+  watch(sql: string, format: string): Promise<QueryResult> {
+    return this.readIn(this.watchQueue, internal, sql, format)
+  }
+
+  /** Tells the statements with this tag to stop, and does not wait for their end. */
+  async kill(tag: string): Promise<void> {
+    const sql = `KILL QUERY WHERE Settings['${tagSetting}'] = ${literal(tag)} ASYNC`
+    await this.watch(sql, 'Null').catch(() => undefined) // the caller asks again
+  }
+
+  /** A connection that lives longer than a statement; closed by the caller when no statement runs on it. */
+  open(): Connection {
+    return this.native.CreateConnection(this.path)
+  }
+
+  release(connection: Connection): void {
+    this.native.CloseConnection(connection)
+  }
+
+  private readIn(queue: StatementQueue, call: Call, sql: string, format: string): Promise<QueryResult> {
+    return this.using(queue, call, async connection => {
+      const result = await this.native.QueryAsyncConnection(connection, call.prelude + sql, format)
       return {
         bytes: Buffer.from(result.bytes.buffer, result.bytes.byteOffset, result.bytes.byteLength),
         elapsedSeconds: result.elapsed,
@@ -128,10 +172,10 @@ export class Engine {
 
   /** The statement as the engine has understood it, on one line. Throws what is no single statement. */
   async canonical(sql: string): Promise<string> {
-    const text = sql.replace(/[\\']/g, '\\$&')
-    const query = `SELECT formatQuerySingleLine('${text}')`
+    const query = `SELECT formatQuerySingleLine(${literal(sql)})`
     try {
-      return (await this.readIn(this.checkQueue, wideSettings, query, 'RawBLOB')).bytes.toString('utf8')
+      const call = { ...internal, prelude: wideSettings }
+      return (await this.readIn(this.checkQueue, call, query, 'RawBLOB')).bytes.toString('utf8')
     } catch (error) {
       const { code, type, message } = fromEngine(error)
       throw new ClickhouseException(code, type, message.replace(/:? In scope SELECT formatQuery.*$/s, ''))
@@ -139,10 +183,11 @@ export class Engine {
   }
 
   /** Runs a statement that changes something and returns no rows. */
-  async write(prelude: string, sql: string): Promise<WriteResult> {
-    return this.using(this.writeQueue, async connection => {
+  async write(call: Call, sql: string): Promise<WriteResult> {
+    return this.using(this.writeQueue, call, async connection => {
       const nothing = Buffer.alloc(0)
-      const result = await this.native.InsertRawAsyncConnection(connection, prelude + sql, nothing, false)
+      const text = call.prelude + sql
+      const result = await this.native.InsertRawAsyncConnection(connection, text, nothing, false)
       return { elapsedSeconds: result.elapsed, rows: result.rowsWritten, rawBytes: result.bytesWritten }
     })
   }
@@ -152,16 +197,12 @@ export class Engine {
    * A scalar subquery would be computed on this thread before the first piece, so only for statements without
    * subqueries.
    */
-  async *stream(
-    role: Role,
-    prelude: string,
-    sql: string,
-    format: string,
-  ): AsyncGenerator<Piece, void, undefined> {
-    const leave = await this.readQueues[role].enter()
-    const connection = this.native.CreateConnection(this.path)
+  async *stream(call: Call, sql: string, format: string): AsyncGenerator<Piece, void, undefined> {
+    const leave = await this.readQueues[call.role].enter(call.signal)
+    const connection = call.connection ?? this.open()
     try {
-      if (prelude !== '') await this.native.QueryAsyncConnection(connection, prelude, format)
+      if (call.prelude !== '') await this.native.QueryAsyncConnection(connection, call.prelude, format)
+      if (call.signal?.aborted) throw exceptions.cancelled()
       const handle = this.native.StreamQuery(connection, sql, format)
       try {
         for (;;) {
@@ -176,7 +217,7 @@ export class Engine {
     } catch (error) {
       throw fromEngine(error)
     } finally {
-      this.native.CloseConnection(connection)
+      if (call.connection === undefined) this.release(connection)
       leave()
     }
   }
@@ -186,14 +227,19 @@ export class Engine {
     this.native.CloseConnection(this.keeper)
   }
 
-  private async using<T>(queue: StatementQueue, work: (connection: Connection) => Promise<T>): Promise<T> {
-    const leave = await queue.enter()
+  private async using<T>(
+    queue: StatementQueue,
+    call: Call,
+    work: (connection: Connection) => Promise<T>,
+  ): Promise<T> {
+    const leave = await queue.enter(call.signal)
     try {
-      const connection = this.native.CreateConnection(this.path) // invariant 1
+      if (call.connection !== undefined) return await work(call.connection)
+      const connection = this.open() // invariant 1
       try {
         return await work(connection)
       } finally {
-        this.native.CloseConnection(connection) // invariant 2
+        this.release(connection) // invariant 2
       }
     } catch (error) {
       throw fromEngine(error)
@@ -202,6 +248,9 @@ export class Engine {
     }
   }
 }
+
+/** A statement of this process itself. */
+const internal: Call = { role: 'weir', prelude: '' }
 
 function loadNative(): NativeChdb {
   const require = createRequire(import.meta.url)

@@ -42,6 +42,49 @@ export const exceptions = {
     new ClickhouseException(497, 'ACCESS_DENIED', `${role}: Not enough privileges: nobody may ${what} here.`),
   foreignVisitor: (why: string) =>
     new ClickhouseException(497, 'ACCESS_DENIED', `Only programs of this machine are served: ${why}.`),
+  cancelled: () => new ClickhouseException(394, 'QUERY_WAS_CANCELLED', 'Query was cancelled'),
+  sameIdRuns: (queryId: string) =>
+    new ClickhouseException(
+      216,
+      'QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING',
+      `Query with id = ${queryId} is already running.`,
+    ),
+  sessionNotFound: (id: string) =>
+    new ClickhouseException(372, 'SESSION_NOT_FOUND', `Session ${id} not found`),
+  sessionIsLocked: (id: string) =>
+    new ClickhouseException(373, 'SESSION_IS_LOCKED', `Session ${id} is locked by a concurrent client`),
+  sessionTimeout: (message: string) => new ClickhouseException(374, 'INVALID_SESSION_TIMEOUT', message),
+  sessionIdEmpty: () =>
+    new ClickhouseException(
+      701,
+      'SESSION_ID_EMPTY',
+      'Session id query parameter was provided, but it was empty',
+    ),
+  tooManySessions: (limit: number) =>
+    new ClickhouseException(
+      700,
+      'USER_SESSION_LIMIT_EXCEEDED',
+      `There are ${limit} sessions. Close one (close_session=1) or wait for its session_timeout.`,
+    ),
+  noSuchRole: (name: string) =>
+    new ClickhouseException(
+      511,
+      'UNKNOWN_ROLE',
+      `There is no role \`${name}\`. The embedded server has the roles weir and analyst, one for each of its users.`,
+    ),
+  roleNotGranted: (user: string, name: string) =>
+    new ClickhouseException(512, 'SET_NON_GRANTED_ROLE', `Role ${name} should be granted to ${user} to set`),
+  usersAreFixed: (statement: string) => {
+    const [code, type]: [number, string] = statement.startsWith('CREATE')
+      ? [514, 'ACCESS_STORAGE_FOR_INSERTION_NOT_FOUND']
+      : [495, 'ACCESS_STORAGE_READONLY']
+    const why =
+      'the users of the embedded server are fixed: `weir` writes, `analyst` reads; their passwords are'
+    const what = 'For users and roles of your own, run a ClickHouse server and set clickhouse.url'
+    const where = 'files in clickhouse/passwords of the data directory'
+    return new ClickhouseException(code, type, `${statement} is not possible: ${why} ${where}. ${what}.`)
+  },
+  readonlyMode: () => new ClickhouseException(164, 'READONLY', 'Cannot execute query in readonly mode.'),
   readonlyMethod: () =>
     new ClickhouseException(164, 'READONLY', 'Cannot execute query in readonly mode: use the method POST.'),
   authenticationFailed: (user: string) =>

@@ -12,7 +12,7 @@ import { type Token, tokens } from './sql-tokens.js'
 
 /** Allowed statements by first word. No role may run others (ATTACH, BACKUP, RESTORE, EXECUTE, GRANT, …). */
 const statements: Readonly<Record<Role, ReadonlySet<string>>> = {
-  analyst: new Set(['SELECT', 'WITH', '(', 'SHOW', 'DESCRIBE', 'EXPLAIN', 'EXISTS', 'USE', 'SET']),
+  analyst: new Set(['SELECT', 'WITH', '(', 'SHOW', 'DESCRIBE', 'EXPLAIN', 'EXISTS', 'USE', 'SET', 'KILL']),
   weir: new Set([
     ...[
       'SELECT',
@@ -96,9 +96,12 @@ export class StatementGuard {
     const canonical = await this.engine.canonical(sql)
     const all = [...tokens(canonical)]
     const first = all[0]?.text ?? ''
+    if (role === 'weir' && isAboutUsers(all)) throw exceptions.usersAreFixed(`${first} ${all[1]?.text ?? ''}`)
     if (!statements[role].has(first)) throw exceptions.accessDenied(role, `run ${first} statements`)
     if (first === 'SYSTEM' && !tuning.has(all[1]?.text ?? ''))
       throw exceptions.accessDenied(role, `run SYSTEM ${all[1]?.text ?? ''}`)
+    if (first === 'KILL' && role === 'analyst' && all[1]?.text !== 'QUERY')
+      throw exceptions.accessDenied(role, `run KILL ${all[1]?.text ?? ''}`)
     if (first === 'SET' && all.slice(1, 4).some(token => token.text === 'ROLE'))
       throw exceptions.accessDenied(role, 'change the role of a request')
     const infiles: Token[] = []
@@ -135,6 +138,15 @@ export class StatementGuard {
     if (isCall ? this.refusedCalls.has(lower) : this.refusedNames.has(lower) && !isColumn)
       throw exceptions.accessDenied(role, `use the function ${name}`)
   }
+}
+
+/** `CREATE USER`, `DROP ROW POLICY`, `GRANT`, `SET DEFAULT ROLE` and the like. */
+function isAboutUsers(all: readonly Token[]): boolean {
+  const [first, second] = all.map(token => token.text)
+  if (first === 'GRANT' || first === 'REVOKE') return true
+  if (first === 'SET') return second === 'DEFAULT'
+  if (!['CREATE', 'ALTER', 'DROP', 'MOVE'].includes(first ?? '')) return false
+  return ['USER', 'ROLE', 'QUOTA', 'ROW', 'POLICY', 'SETTINGS', 'PROFILE'].includes(second ?? '')
 }
 
 /** Reading `system.models` starts a program. A parameter after a point names it too, or something unknown. */
@@ -176,6 +188,6 @@ function nameOf(canonical: string, token: Token): string | undefined {
 }
 
 async function names(engine: Engine, query: string): Promise<string[]> {
-  const { bytes } = await engine.read('weir', '', query, 'TabSeparated')
+  const { bytes } = await engine.watch(query, 'TabSeparated')
   return bytes.toString().trim().toLowerCase().split('\n')
 }

@@ -1,9 +1,7 @@
-// What a request asks for besides its SQL: who, which database, which format, which settings.
-// Settings become a prelude of SET statements on the request's own connection, which ends with the request.
+// What a request asks for besides its SQL: who, which database, which format, which settings (prelude.ts).
 
 import type { IncomingHttpHeaders } from 'node:http'
 import { rowsFileParameter } from '../../../schemas/rows/rows-file.js'
-import { type Role, rolePrelude } from './access.js'
 import { exceptions } from './exception.js'
 
 export interface Parameters {
@@ -22,6 +20,15 @@ export interface Parameters {
   readonly bodyInBlocks: boolean
   /** The revision of ClickHouse's protocol whose Native format the client reads; 0 for the oldest. */
   readonly protocolRevision: number
+  /** Every `role=` of the address. */
+  readonly roles: readonly string[]
+  readonly session: SessionParameters | null
+  /** A running query with the same id is stopped first, if it ends in so many milliseconds. */
+  readonly replaceWithinMs: number | null
+  /** The client wants to see, this often, how far the query has come. */
+  readonly progressIntervalMs: number | null
+  /** A query that only reads ends when its client goes away. */
+  readonly endsWithClient: boolean
   /** The client wants the outcome before the first byte, so nothing is sent in pieces. */
   readonly waitEndOfQuery: boolean
   /** The rows are in a file of this name instead of the body. */
@@ -30,51 +37,43 @@ export interface Parameters {
   readonly settings: ReadonlyMap<string, string>
 }
 
+export interface SessionParameters {
+  readonly id: string
+  /** How long it is kept when nobody uses it. */
+  readonly timeoutMs: number
+  /** It must be there already. */
+  readonly mustExist: boolean
+  /** It ends with this request. */
+  readonly close: boolean
+}
+
+/** Each look at a running query costs the engine a query. */
+const leastProgressIntervalMs = 100
+
+/** As in ClickHouse: `default_session_timeout`, `max_session_timeout`. */
+const defaultSessionSeconds = 60
+const maxSessionSeconds = 3600
+
 /** Of the HTTP interface itself: they are read here and are no settings of the engine. */
 const ownNames = new Set([
   ...['user', 'password', 'query', 'query_id', 'database', 'default_format', 'compress', 'decompress'],
-  // Sessions: nothing outlives a request here, so a session has no temporary tables and keeps no settings.
-  ...[
-    'session_id',
-    'session_timeout',
-    'session_check',
-    'close_session',
-    'quota_key',
-    'client_protocol_version',
-  ],
-  ...[
-    'wait_end_of_query',
-    'buffer_size',
-    'enable_http_compression',
-    'http_zlib_compression_level',
-    'stacktrace',
-  ],
+  ...['session_id', 'session_timeout', 'session_check', 'close_session'],
+  ...['quota_key', 'client_protocol_version', 'stacktrace', 'role', 'add_http_cors_header'],
+  ...['wait_end_of_query', 'buffer_size', 'enable_http_compression', 'http_zlib_compression_level'],
+  ...['send_progress_in_http_headers', 'http_headers_progress_interval_ms'],
+  ...['replace_running_query', 'replace_running_query_max_wait_ms'],
+  'cancel_http_readonly_queries_on_client_close',
   // Ours: the rows of an insert as a file (schemas/rows/rows-file.ts).
   rowsFileParameter,
-  ...['send_progress_in_http_headers', 'http_headers_progress_interval_ms', 'add_http_cors_header', 'role'],
 ])
 
-/**
- * Differences between the engine as a library and as a server, and one choice of ours: 64-bit integers and decimals are
- * quoted in JSON, because a JavaScript reader would lose their digits. A request may choose otherwise.
- */
-const serverDefaults = [
-  'implicit_select = 0',
-  'allow_introspection_functions = 0',
-  'output_format_json_quote_64bit_integers = 1',
-  'output_format_json_quote_decimals = 1',
-  // A retry with the same token must cut the same rows into the same blocks.
-  'input_format_parquet_preserve_order = 1',
-]
-
-/** `form` holds the fields of a multipart body; they count like those of the address. */
+/** `all`: of the address and of a multipart body. `others`: what belongs neither to HTTP nor to the engine. */
 export function readParameters(
-  search: URLSearchParams,
+  all: ReadonlyMap<string, string>,
   headers: IncomingHttpHeaders,
-  form: ReadonlyMap<string, string>,
+  roles: readonly string[],
+  others: readonly string[],
 ): Parameters {
-  const all = new Map<string, string>([...search, ...form])
-  if (all.has('role')) throw exceptions.notImplemented('the embedded server has no roles')
   const [user, password] = credentials(all, headers)
   return {
     user,
@@ -87,38 +86,38 @@ export function readParameters(
     blocks: isOn(all.get('compress')),
     bodyInBlocks: isOn(all.get('decompress')),
     protocolRevision: Number(all.get('client_protocol_version') ?? 0) || 0,
+    roles,
+    session: readSession(all),
+    replaceWithinMs: isOn(all.get('replace_running_query'))
+      ? Number(all.get('replace_running_query_max_wait_ms') ?? 5_000)
+      : null,
+    progressIntervalMs: isOn(all.get('send_progress_in_http_headers'))
+      ? Math.max(leastProgressIntervalMs, Number(all.get('http_headers_progress_interval_ms') ?? 0))
+      : null,
+    // ClickHouse leaves it running unless it is asked. Here places are few, so it is asked not to stop.
+    endsWithClient: isOn(all.get('cancel_http_readonly_queries_on_client_close') ?? '1'),
     waitEndOfQuery: isOn(all.get('wait_end_of_query')),
     rowsFile: all.get(rowsFileParameter) || null,
-    settings: new Map([...all].filter(([name]) => !ownNames.has(name))),
+    settings: new Map([...all].filter(([name]) => !ownNames.has(name) && !others.includes(name))),
   }
 }
 
-/**
- * The statements that bring a fresh connection into the state that the request asks for. `methodIsSafe`: all methods but
- * POST may only read, as in ClickHouse.
- */
-export function prelude(parameters: Parameters, role: Role, methodIsSafe: boolean): string {
-  const assignments = [...serverDefaults]
-  let readonly = methodIsSafe || role === 'analyst' ? '2' : null
-  for (const [name, value] of parameters.settings) {
-    if (!/^[A-Za-z_][A-Za-z0-9_.]*$/.test(name)) throw exceptions.unknownSetting(name)
-    if (name === 'readonly') readonly = value === '0' ? readonly : value
-    else if (name === 'profile') throw exceptions.accessDenied(role, 'change the profile of a request')
-    else assignments.push(`${name} = ${literal(value)}`)
+function readSession(all: ReadonlyMap<string, string>): SessionParameters | null {
+  const id = all.get('session_id')
+  if (id === undefined) return null
+  if (id === '') throw exceptions.sessionIdEmpty()
+  const given = all.get('session_timeout') ?? `${defaultSessionSeconds}`
+  if (!/^\d{1,9}$/.test(given)) throw exceptions.sessionTimeout(`Invalid session timeout: '${given}'`)
+  if (Number(given) > maxSessionSeconds)
+    throw exceptions.sessionTimeout(
+      `Session timeout '${given}' is larger than max_session_timeout: ${maxSessionSeconds}`,
+    )
+  return {
+    id,
+    timeoutMs: Number(given) * 1_000,
+    mustExist: isOn(all.get('session_check')),
+    close: isOn(all.get('close_session')),
   }
-  const statements = [rolePrelude(role).replace(/; $/, ''), `SET ${assignments.join(', ')}`]
-  if (parameters.database !== null) statements.push(`USE \`${escaped(parameters.database)}\``)
-  // Last: after it, nothing more can be set.
-  if (readonly !== null) statements.push(`SET readonly = ${literal(readonly)}`)
-  return `${statements.join('; ')}; `
-}
-
-export function literal(text: string): string {
-  return `'${escaped(text)}'`
-}
-
-function escaped(text: string): string {
-  return text.replace(/[\\'`]/g, '\\$&')
 }
 
 /** The user and password that a request gives, in whichever of ClickHouse's ways. */

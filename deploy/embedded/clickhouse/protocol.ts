@@ -11,6 +11,10 @@ export interface ChildStart {
   readonly port: number
   /** Of the analysts: they read this one and the system tables. */
   readonly database: string
+  /** Of the whole engine; undefined: half of what the machine or the container has. */
+  readonly maxMemoryBytes: number | undefined
+  /** Web pages of these origins may send requests. */
+  readonly origins: readonly string[]
   /** Who is let in, and as what. */
   readonly logins: readonly { readonly role: Role; readonly user: string; readonly password: string }[]
 }

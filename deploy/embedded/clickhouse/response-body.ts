@@ -1,7 +1,7 @@
 // Writes a result to the client: whole or in pieces, compressed if the client asked, no faster than it reads.
 
 import { once } from 'node:events'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
@@ -13,19 +13,21 @@ import {
   type Deflate,
   type Gzip,
 } from 'node:zlib'
+import type { Answer } from './answer.js'
 import { BlockFramer } from './compressed-blocks.js'
 
 /** A client that takes nothing for so long loses its connection: it holds a place among the readers. */
 const stalledClientMs = 60_000
 
 export class BodyWriter {
-  private readonly response: ServerResponse
+  private readonly response: Answer
   private readonly packer: Packer | null
   private piped: Promise<void> | null = null
+  private begun = false
 
   constructor(
     request: IncomingMessage,
-    response: ServerResponse,
+    response: Answer,
     wanted: { readonly compressResponse: boolean; readonly blocks: boolean },
   ) {
     this.response = response
@@ -37,6 +39,11 @@ export class BodyWriter {
     if (encoding !== null && !wanted.blocks) response.setHeader('Content-Encoding', encoding)
   }
 
+  /** What has been sent cannot be taken back. */
+  get hasBegun(): boolean {
+    return this.begun
+  }
+
   async sendWhole(bytes: Buffer): Promise<void> {
     if (this.packer === null) this.response.setHeader('Content-Length', bytes.length)
     if (bytes.length > 0) await this.send(bytes)
@@ -44,6 +51,7 @@ export class BodyWriter {
   }
 
   async send(bytes: Buffer): Promise<void> {
+    this.begun = true
     if (this.packer !== null && this.piped === null) {
       this.piped = pipeline(this.packer, this.response)
       this.piped.catch(() => {})

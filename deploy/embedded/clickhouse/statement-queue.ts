@@ -13,13 +13,28 @@ export class StatementQueue {
     this.maxWaiting = maxWaiting
   }
 
-  /** Resolves when the statement may run, with the function to call when it has ended. */
-  async enter(): Promise<() => void> {
+  /**
+   * Resolves when the statement may run, with the function to call when it has ended. Throws when it is stopped
+   * (`signal`) before its turn.
+   */
+  async enter(signal?: AbortSignal): Promise<() => void> {
+    if (signal?.aborted) throw exceptions.cancelled()
     if (this.free > 0) this.free--
     else {
       if (this.waiting.length >= this.maxWaiting) throw exceptions.tooManyQueries()
       // The place is handed over and never counted as free in between, so nobody overtakes.
-      await new Promise<void>(resolve => this.waiting.push(resolve))
+      await new Promise<void>((resolve, reject) => {
+        const turn = () => {
+          signal?.removeEventListener('abort', stop)
+          resolve()
+        }
+        const stop = () => {
+          this.waiting.splice(this.waiting.indexOf(turn), 1)
+          reject(exceptions.cancelled())
+        }
+        signal?.addEventListener('abort', stop, { once: true })
+        this.waiting.push(turn)
+      })
     }
     let left = false
     return () => {

@@ -1,7 +1,7 @@
 // Tests how a request's SQL is classified, with any content in strings, names and comments.
 
 import { expect, test } from 'vitest'
-import { multipartFields } from './multipart.js'
+import { readMultipart } from './multipart.js'
 import { tokens } from './sql-tokens.js'
 import { readStatement } from './statement.js'
 
@@ -43,13 +43,17 @@ test.each([
 test('what changes things is told from what reads', () => {
   expect(readStatement('CREATE TABLE t (a Int8) ENGINE = Memory')).toMatchObject({
     kind: 'change',
-    insert: false,
+    format: null,
   })
-  expect(readStatement('INSERT INTO t SELECT 1')).toMatchObject({ kind: 'change', insert: true })
-  expect(readStatement('INSERT INTO t (a) (SELECT 1)')).toMatchObject({ kind: 'change', insert: true })
+  expect(readStatement('INSERT INTO t SELECT 1')).toMatchObject({ kind: 'change' })
+  expect(readStatement('INSERT INTO t (a) (SELECT 1)')).toMatchObject({ kind: 'change' })
   expect(readStatement(' /* nothing */ ;')).toEqual({ kind: 'empty' })
   expect(readStatement("KILL QUERY WHERE query_id = 'x'")).toMatchObject({ kind: 'kill' })
-  expect(() => readStatement("KILL QUERY WHERE query_id = 'x' SYNC")).toThrow(/SYNC/)
+  expect(readStatement('KILL QUERY WHERE 1 SYNC FORMAT JSON')).toMatchObject({
+    what: 'queries',
+    format: 'JSON',
+  })
+  expect(() => readStatement('KILL MUTATION WHERE 1 SYNC')).toThrow('never returns')
 })
 
 test('the rows of an insert begin where the engine would see them', () => {
@@ -90,7 +94,11 @@ test('several statements, files of the server and its outfiles are refused', () 
   expect(readStatement("SELECT 'a;b';  -- end;")).toMatchObject({ kind: 'read', end: 12 })
 })
 
-test('fields of a form keep their bytes', () => {
-  const body = '--B\r\nContent-Disposition: form-data; name="query"\r\n\r\nSELECT \'é\r\n\'\r\n--B--\r\n'
-  expect(multipartFields(Buffer.from(body), 'B')).toEqual(new Map([['query', "SELECT 'é\r\n'"]]))
+test('fields and files of a form keep their bytes', () => {
+  const part = (head: string, value: string) =>
+    `--B\r\nContent-Disposition: form-data; ${head}\r\n\r\n${value}\r\n`
+  const body = `${part('name="query"', "SELECT 'é\r\n'")}${part('name="t"; filename="t.tsv"', '1\r\n2\n')}--B--\r\n`
+  const { fields, files } = readMultipart(Buffer.from(body), 'B')
+  expect(fields).toEqual(new Map([['query', "SELECT 'é\r\n'"]]))
+  expect(files.map(({ name, bytes }) => [name, `${bytes}`])).toEqual([['t', '1\r\n2\n']])
 })

@@ -13,10 +13,15 @@ export type Statement =
       readonly format: string | null
       readonly joinable: boolean
     }
-  /** Changes something, returns nothing. */
-  | { readonly kind: 'change'; readonly end: number; readonly insert: boolean }
-  /** Stops a running statement, so it must not wait for its turn behind it. */
-  | { readonly kind: 'kill'; readonly end: number }
+  /** Changes something, returns nothing; a format that it names is named in the answer. */
+  | { readonly kind: 'change'; readonly end: number; readonly format: string | null }
+  /** Stops running statements, or mutations, so it must not wait for its turn behind them. */
+  | {
+      readonly kind: 'kill'
+      readonly end: number
+      readonly what: 'queries' | 'others'
+      readonly format: string | null
+    }
   | InsertData
 
 /** An insert whose rows follow the statement. */
@@ -52,11 +57,15 @@ export function readStatement(sql: string): Statement {
   const all = [...tokens(sql, first.start)]
   const end = endOfStatement(sql, all)
   if (first.text === 'KILL') {
-    if (all.some(token => token.text === 'SYNC'))
-      throw exceptions.notImplemented('KILL QUERY SYNC never returns in the embedded server; leave SYNC out')
-    return { kind: 'kill', end }
+    const what = all[1]?.text === 'QUERY' ? 'queries' : 'others'
+    if (what === 'others' && all.some(token => token.text === 'SYNC'))
+      throw exceptions.notImplemented(
+        'KILL MUTATION SYNC never returns in the embedded server; leave SYNC out',
+      )
+    return { kind: 'kill', end, what, format: formatOf(sql, all) }
   }
-  if (first.text !== '(' && !readWords.has(first.text)) return { kind: 'change', end, insert: false }
+  if (first.text !== '(' && !readWords.has(first.text))
+    return { kind: 'change', end, format: formatOf(sql, all) }
   const outfile = all.findIndex(token => token.text === 'OUTFILE')
   if (outfile > 0 && all[outfile - 1]?.text === 'INTO') throw exceptions.intoOutfile()
   return { kind: 'read', end, format: formatOf(sql, all), joinable: isJoinable(first, all) }
@@ -128,7 +137,7 @@ function isNamePlace(seen: readonly Token[]): boolean {
 }
 
 function insertSelect(sql: string): Statement {
-  return { kind: 'change', end: endOfStatement(sql, [...tokens(sql)]), insert: true }
+  return { kind: 'change', end: endOfStatement(sql, [...tokens(sql)]), format: null }
 }
 
 function insertFormat(sql: string, settings: Token | undefined, format: Token): Statement {

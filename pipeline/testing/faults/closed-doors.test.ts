@@ -194,7 +194,7 @@ test('the analyst changes nothing and takes no more than its share', async () =>
     'DELETE FROM weir.charges WHERE 1',
     'OPTIMIZE TABLE weir.charges FINAL',
     'RENAME TABLE weir.charges TO weir.gone',
-    'KILL QUERY WHERE 1',
+    'KILL MUTATION WHERE 1',
     'SYSTEM SHUTDOWN',
     'SYSTEM STOP MERGES',
     'SET ROLE weir',
