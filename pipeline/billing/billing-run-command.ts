@@ -1,6 +1,7 @@
 // `weir billing-run create|show|batches`: the billing API of a running Weir, for people and scripts.
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Acknowledgement } from '../../schemas/billing/acknowledgement.js'
 import { jsonType } from '../../schemas/event/media-types.js'
 import { parseInstant } from '../../schemas/time.js'
 import { answer, callGateway, type GatewayArguments } from '../terminal/gateway-client.js'
@@ -46,6 +47,7 @@ interface BatchWire {
     readonly amount_rounded_total: string
     readonly sha256: string
   }
+  readonly acknowledgement: Acknowledgement | null
 }
 
 const pollMs = 200
@@ -155,7 +157,18 @@ function describeBatches(batches: readonly BatchWire[]): string {
     `${batch.number}/${batch.of}`,
     String(batch.control.line_count),
     batch.control.amount_rounded_total,
+    ...whenAndByWhom(batch.acknowledgement),
   ])
-  const head = ['batch', 'entity', 'currency', 'number', 'charges', 'rounded']
-  return `${plainTable(head, ['left', 'left', 'left', 'left', 'right', 'right'], rows)}\n`
+  const head = ['batch', 'entity', 'currency', 'number', 'charges', 'rounded', 'acknowledged', 'by']
+  const sides = ['left', 'left', 'left', 'left', 'right', 'right', 'left', 'left'] as const
+  return `${plainTable(head, sides, rows)}\n`
+}
+
+/** Two cells of the table. */
+function whenAndByWhom(acknowledgement: Acknowledgement | null): [string, string] {
+  if (acknowledgement === null) return ['no', '']
+  const { acknowledged_at: at, acknowledged_by: by } = acknowledgement
+  const who =
+    by === null ? '' : by.kind === 'api_key' ? `key ${by.name} (${by.id})` : `NATS consumer ${by.id}`
+  return [at ?? 'yes', who]
 }

@@ -26,6 +26,7 @@ import { formatScaled, parseDecimal, type Scaled } from '../../schemas/money/dec
 import { formatInstant, formatInstantMs, instantKey, nsOf } from '../../schemas/time.js'
 import { bucketKeys } from '../broker/bucket-keys.js'
 import { natsSubjects } from '../broker/topology.js'
+import { Acknowledgements, type AcknowledgingKey, isOnStream } from './acknowledgements.js'
 import type {
   BillingAnswer,
   BillingApi,
@@ -54,9 +55,11 @@ const pollMs = 20
 
 export class BillingRuns implements BillingApi {
   readonly #options: BillingRunsOptions
+  readonly #acknowledgements: Acknowledgements
 
   constructor(options: BillingRunsOptions) {
     this.#options = options
+    this.#acknowledgements = new Acknowledgements(options)
   }
 
   async create(
@@ -133,32 +136,37 @@ export class BillingRuns implements BillingApi {
       return { kind: 'refused', code: 'not_found', detail: `The run ${runId} has no batch ${after}.` }
     }
     const page = published.slice(at + 1, at + 1 + batchesPerPage)
+    const acknowledged = await this.#acknowledgements.of(runId, page)
     const batches: BillingBatchView[] = []
     for (const { batch_id, stream_sequence } of page) {
       const batch = record.preview
         ? await this.#previewed(runId, batch_id)
         : await this.#batch(stream_sequence)
       if (batch === undefined) return record.preview ? previewExpired(record) : batchPurged(runId, batch_id)
-      batches.push(batch)
+      batches.push({ ...batch, acknowledgement: acknowledged.get(batch_id) ?? null })
     }
     const more = at + 1 + page.length < published.length
     return { kind: 'ok', value: { batches, next_after: more ? (page.at(-1)?.batch_id ?? null) : null } }
   }
 
-  async ack(runId: string, batchId: string): Promise<BillingAnswer<Readonly<Record<string, unknown>>>> {
+  async ack(
+    runId: string,
+    batchId: string,
+    key?: AcknowledgingKey,
+  ): Promise<BillingAnswer<Readonly<Record<string, unknown>>>> {
     if ((await this.#record(runId))?.preview === true) {
       const detail = `The run ${runId} is a preview: there is nothing to acknowledge.`
       return { kind: 'refused', code: 'preview', detail }
     }
     const published = (await this.#progress(runId))?.batches ?? []
-    if (!published.some(batch => batch.batch_id === batchId)) {
+    const isThere =
+      published.some(batch => batch.batch_id === batchId) ||
+      (await isOnStream(this.#options.js, runId, batchId))
+    if (!isThere) {
       return { kind: 'refused', code: 'not_found', detail: `The run ${runId} has no batch ${batchId}.` }
     }
-    const key = runKeys.acknowledged(runId, batchId)
-    const acknowledgedAt = formatInstantMs(this.#options.nowMs())
-    await this.#createKey(key, acknowledgedAt)
-    const kept = await this.#options.runs.get(key)
-    return { kind: 'ok', value: { batch_id: batchId, acknowledged_at: kept?.string() ?? acknowledgedAt } }
+    const kept = await this.#acknowledgements.keep(runId, batchId, key)
+    return { kind: 'ok', value: { batch_id: batchId, ...kept } }
   }
 
   async #createRecord(runId: string, request: BillingRunRequest, nowMs: number): Promise<BillingRunRecord> {
@@ -214,12 +222,8 @@ export class BillingRuns implements BillingApi {
 
   async #view(record: BillingRunRecord): Promise<BillingRunView> {
     const progress = await this.#progress(record.billing_run_id)
-    const acknowledged = await this.#acknowledged(record.billing_run_id)
-    return viewOf(record, progress, acknowledged, this.#options.stoppedPartitions())
-  }
-
-  async #acknowledged(runId: string): Promise<number> {
-    return (await bucketKeys(this.#options.jsm, runsBucket, `ack.${runId}.*`)).length
+    const acknowledged = await this.#acknowledgements.of(record.billing_run_id, progress?.batches ?? [])
+    return viewOf(record, progress, acknowledged.size, this.#options.stoppedPartitions())
   }
 
   async #record(runId: string): Promise<BillingRunRecord | undefined> {

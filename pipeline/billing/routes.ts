@@ -2,6 +2,7 @@
 // billing-runs.ts implements.
 
 import { z } from 'zod'
+import type { Acknowledgement } from '../../schemas/billing/acknowledgement.js'
 import { instantFault, instantFaultText, parseInstant } from '../../schemas/time.js'
 import { Problem } from '../gateway/problem.js'
 import type { ProblemCode } from '../gateway/problem-codes.js'
@@ -15,6 +16,7 @@ import {
   readJson,
   readQuery,
 } from '../gateway/route.js'
+import type { AcknowledgingKey } from './acknowledgements.js'
 import {
   acknowledgedExample,
   acknowledgedSchema,
@@ -51,9 +53,10 @@ export interface BillingRunView {
   readonly status: string
 }
 
-/** A sealed batch as JSON, in the wire form of contract section 7. */
+/** A sealed batch as JSON, in the wire form of contract section 7, and whether it was taken. */
 export interface BillingBatchView {
   readonly batch_id: string
+  readonly acknowledgement?: Acknowledgement | null
 }
 
 export interface BillingBatchPage {
@@ -71,8 +74,12 @@ export interface BillingApi {
   list(): Promise<readonly BillingRunView[]>
   /** Billing batches in order; with `after`, a `batch_id`, those that follow that batch. */
   batches(billingRunId: string, after?: string): Promise<BillingAnswer<BillingBatchPage>>
-  /** Idempotent. The value is shown to the caller. */
-  ack(billingRunId: string, batchId: string): Promise<BillingAnswer<Readonly<Record<string, unknown>>>>
+  /** Idempotent; the first one is kept. The value is shown to the caller. */
+  ack(
+    billingRunId: string,
+    batchId: string,
+    key?: AcknowledgingKey,
+  ): Promise<BillingAnswer<Readonly<Record<string, unknown>>>>
 }
 
 const createBody = z
@@ -212,7 +219,8 @@ function batchesRoute(billing: BillingApi): ApiRoute {
     tag: billingTag,
     summary: 'The batches of a run',
     description:
-      'Sealed batches, in order, a page at a time: ask again with `after` set to `next_after` until that is null.',
+      'Sealed batches, in order, a page at a time: ask again with `after` set to `next_after` until that is null. Each says ' +
+      'whether it is acknowledged, when and by whom.',
     params: runParams,
     query: batchesQuery,
     responses: {
@@ -238,14 +246,18 @@ function ackRoute(billing: BillingApi): ApiRoute {
     operationId: 'acknowledgeBillingBatch',
     tag: billingTag,
     summary: 'Acknowledge a batch',
-    description: 'Says that the batch is taken. Saying it again changes nothing, and answers the same.',
+    description:
+      'Says that the batch is taken. Saying it again changes nothing, and answers the same: the first one is kept, with its ' +
+      'instant and its key.',
     params: batchParams,
     responses: {
       200: { description: 'Acknowledged.', schema: acknowledgedSchema, example: acknowledgedExample },
     },
     problems: ['not_found', 'preview'],
     async handle(call: ApiCall): Promise<ApiReply> {
-      const answer = await billing.ack(call.params['id'] ?? '', call.params['batch_id'] ?? '')
+      const { keyId, keyName = '' } = call.caller
+      const key = keyId === undefined ? undefined : { id: keyId, name: keyName }
+      const answer = await billing.ack(call.params['id'] ?? '', call.params['batch_id'] ?? '', key)
       return { status: 200, body: valueOrProblem(answer) }
     },
   }

@@ -2,6 +2,7 @@
 // schemas/billing; the types here hold the two together.
 
 import { z } from 'zod'
+import { type Acknowledgement, acknowledgementSchema } from '../../schemas/billing/acknowledgement.js'
 import type { BillingBatchWire } from '../../schemas/billing/billing-batch.js'
 import type { ChargeWire } from '../../schemas/billing/charge.js'
 
@@ -88,7 +89,20 @@ const chargeSchema: z.ZodType<ChargeWire> = z
   })
   .meta({ id: 'Charge' })
 
-const batchSchema: z.ZodType<BillingBatchWire> = z
+const acknowledgement = acknowledgementSchema
+  .extend({
+    acknowledged_at: acknowledgementSchema.shape.acknowledged_at.describe(
+      'Of the first time; null: not known',
+    ),
+    acknowledged_by: acknowledgementSchema.shape.acknowledged_by.describe(
+      'The API key, or the consumer of BILLING over NATS; null: not known',
+    ),
+  })
+  .meta({ id: 'Acknowledgement' })
+
+type ListedBatch = BillingBatchWire & { readonly acknowledgement: Acknowledgement | null }
+
+const batchSchema: z.ZodType<ListedBatch> = z
   .looseObject({
     batch_id: z.string(),
     billing_run_id: z.string(),
@@ -106,6 +120,9 @@ const batchSchema: z.ZodType<BillingBatchWire> = z
         .regex(/^[0-9a-f]{64}$/)
         .describe('Of the lines as compact JSON in the order of their keys, each ended by a line feed'),
     }),
+    acknowledgement: acknowledgement
+      .nullable()
+      .describe('Null: not acknowledged. Not part of the sealed batch'),
   })
   .meta({ id: 'BillingBatch', description: 'Sealed: it never changes' })
 
@@ -143,6 +160,11 @@ const chargeExample: ChargeWire = {
   billing_run_id: runExample.billing_run_id,
 }
 
+const acknowledgementExample: Acknowledgement = {
+  acknowledged_at: '2026-02-01T06:05:00Z',
+  acknowledged_by: { kind: 'api_key', id: '0123456789ab', name: 'billing team' },
+}
+
 export const batchPageExample = {
   batches: [
     {
@@ -159,16 +181,17 @@ export const batchPageExample = {
         amount_rounded_total: '3.47',
         sha256: 'fef2ec412d9ebb1e7f2ef8b05eb2bfa9a3bb4a16e4e4cb1b97b4fb71b3b05a3d',
       },
+      acknowledgement: acknowledgementExample,
     },
   ],
   next_after: null,
 }
 
-export const acknowledgedSchema = z
-  .looseObject({ batch_id: z.string(), acknowledged_at: instant.describe('Of the first time') })
+export const acknowledgedSchema = acknowledgement
+  .extend({ batch_id: z.string() })
   .meta({ id: 'BillingBatchAcknowledgement' })
 
 export const acknowledgedExample = {
   batch_id: 'batch_0d3182670839c2950ac3982af2fe161e',
-  acknowledged_at: '2026-02-01T06:05:00Z',
+  ...acknowledgementExample,
 }

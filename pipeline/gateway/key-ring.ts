@@ -110,7 +110,7 @@ export class KeyRing implements KeyVerifier {
     this.#absentUntilMs.delete(record.key_id)
     this.#held.set(record.key_id, {
       digest: Buffer.from(record.sha256, 'hex'),
-      caller: { keyId: record.key_id, scopes: new Set<Scope>(record.scopes) },
+      caller: { keyId: record.key_id, keyName: record.name, scopes: new Set<Scope>(record.scopes) },
       revision,
       isRevoked: record.revoked_at !== null,
       expiresAtMs: record.expires_at === null ? Number.POSITIVE_INFINITY : Date.parse(record.expires_at),

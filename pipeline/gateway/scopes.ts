@@ -27,6 +27,8 @@ export const ingestScopes: readonly Scope[] = ['ingest:usage', 'ingest:lifecycle
 export interface Caller {
   /** Undefined for a caller without a key. */
   readonly keyId: string | undefined
+  /** The key's name, beside its id. */
+  readonly keyName?: string
   readonly scopes: ReadonlySet<Scope>
 }
 

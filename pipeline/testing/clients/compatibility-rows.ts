@@ -5,6 +5,13 @@ import type { CompatibilityRow } from './compatibility.js'
 
 export const compatibilityRows: readonly CompatibilityRow[] = [
   {
+    client: 'A billing team’s own consumer, from docs/consuming-billing.md',
+    package: '@nats-io/jetstream',
+    test: 'billing-consumer.test.ts',
+    what: 'the page’s 40 lines as a process, and the hash in Python with its standard library',
+    result: 'works',
+  },
+  {
     client: 'Apache Arrow for JavaScript',
     package: 'apache-arrow',
     test: 'arrow.test.ts',

@@ -1,0 +1,107 @@
+// Which batches of a run are acknowledged: over HTTP, which keeps when and by which key, or over NATS, where the consumer of
+// `BILLING` keeps how far its reader is.
+// Invariant: the first acknowledgement of a batch is kept; each further one changes nothing.
+
+import {
+  JetStreamApiCodes,
+  JetStreamApiError,
+  type JetStreamClient,
+  type JetStreamManager,
+} from '@nats-io/jetstream'
+import type { KV } from '@nats-io/kv'
+import { type Acknowledgement, acknowledgementFromText } from '../../schemas/billing/acknowledgement.js'
+import { type PublishedBatch, runKeys, runsBucket } from '../../schemas/billing/billing-run.js'
+import { formatInstantMs } from '../../schemas/time.js'
+import { bucketKeys } from '../broker/bucket-keys.js'
+import { readStretch } from '../broker/read-stream.js'
+import { readerName } from '../broker/topology.js'
+
+export interface AcknowledgementsOptions {
+  readonly jsm: JetStreamManager
+  /** The bucket `weir_runs`. */
+  readonly runs: KV
+  readonly nowMs: () => number
+}
+
+/** The API key of whoever calls; undefined on a gateway that asks for none. */
+export interface AcknowledgingKey {
+  readonly id: string
+  readonly name: string
+}
+
+export class Acknowledgements {
+  readonly #options: AcknowledgementsOptions
+
+  constructor(options: AcknowledgementsOptions) {
+    this.#options = options
+  }
+
+  /** Returns the acknowledgement that is kept, which may be an earlier one. */
+  async keep(runId: string, batchId: string, key: AcknowledgingKey | undefined): Promise<Acknowledgement> {
+    const { runs, nowMs } = this.#options
+    const name = runKeys.acknowledged(runId, batchId)
+    const acknowledgement: Acknowledgement = {
+      acknowledged_at: formatInstantMs(nowMs()),
+      acknowledged_by: key === undefined ? null : { kind: 'api_key', ...key },
+    }
+    try {
+      await runs.create(name, JSON.stringify(acknowledgement))
+      return acknowledgement
+    } catch (error) {
+      const kept = await runs.get(name)
+      if (kept === null) throw error
+      return acknowledgementFromText(kept.string())
+    }
+  }
+
+  /** By batch; one that is not acknowledged is not in it. Batches of a preview are on no stream. */
+  async of(runId: string, batches: readonly PublishedBatch[]): Promise<ReadonlyMap<string, Acknowledgement>> {
+    const found = new Map<string, Acknowledgement>()
+    if (batches.length === 0 || batches[0]!.stream_sequence === 0) return found
+    const { jsm, runs } = this.#options
+    const keys = new Set(await bucketKeys(jsm, runsBucket, runKeys.acknowledged(runId, '*')))
+    const floor = await this.#readTo()
+    for (const { batch_id, stream_sequence } of batches) {
+      const key = runKeys.acknowledged(runId, batch_id)
+      const kept = keys.has(key) ? await runs.get(key) : null
+      if (kept !== null) found.set(batch_id, acknowledgementFromText(kept.string()))
+      else if (stream_sequence <= floor.sequence) found.set(batch_id, overNats(stream_sequence, floor))
+    }
+    return found
+  }
+
+  /** Up to where the reader of `BILLING` has acknowledged all. */
+  async #readTo(): Promise<ReadTo> {
+    try {
+      const { ack_floor: floor } = await this.#options.jsm.consumers.info('BILLING', readerName)
+      // An instant in RFC 3339, whatever the client's type of it says; absent before the first acknowledgement.
+      return { sequence: floor.stream_seq, atMs: Date.parse(String(floor.last_active)) }
+    } catch (error) {
+      if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.ConsumerNotFound)
+        return { sequence: 0, atMs: Number.NaN }
+      throw error
+    }
+  }
+}
+
+interface ReadTo {
+  readonly sequence: number
+  /** When it got there; NaN when that is not known. */
+  readonly atMs: number
+}
+
+function overNats(sequence: number, { sequence: last, atMs }: ReadTo): Acknowledgement {
+  return {
+    acknowledged_at: sequence === last && Number.isFinite(atMs) ? formatInstantMs(atMs) : null,
+    acknowledged_by: { kind: 'nats_consumer', id: readerName },
+  }
+}
+
+/** A reader of `BILLING` may have a batch before the progress of its run says that it is published. */
+export async function isOnStream(js: JetStreamClient, runId: string, batchId: string): Promise<boolean> {
+  if (!/^br_[0-9a-f]+$/.test(runId)) return false
+  const stretch = { stream: 'BILLING', filterSubject: `billing.*.${runId}`, from: 1 }
+  for await (const { headers } of readStretch(js, stretch, new AbortController().signal))
+    if (headers?.get('weir-batch') === batchId) return true
+  return false
+}
