@@ -32,7 +32,8 @@ export type BatchOutcome =
   /** No answer came: the messages may be stored, may be stored a little later, or not at all. */
   | { readonly kind: 'unknown'; readonly detail: string }
 
-const wrongLastSequence = new Set([10071, 10164])
+/** The server's error codes for a sequence that is no longer the last of its subject. */
+export const wrongLastSequence: ReadonlySet<number> = new Set([10071, 10164])
 const tooLarge = new Set([10054, 10199])
 /** The server's error codes for: incomplete, unknown or too many batches, no leader, storage, resources. */
 const passing = new Set([10008, 10009, 10023, 10028, 10047, 10077, 10167, 10176, 10210])

@@ -13,7 +13,14 @@ import {
   startBroker,
   usage,
 } from '../testing/gateway-fixture.js'
-import { createApiKey, ensureFirstKey, keyBucket, listApiKeys, revokeApiKey } from './api-keys.js'
+import {
+  createApiKey,
+  ensureFirstKey,
+  keyBucket,
+  listApiKeys,
+  revokeApiKey,
+  rotateApiKey,
+} from './api-keys.js'
 import { KeyRing } from './key-ring.js'
 
 let broker: Broker
@@ -105,6 +112,20 @@ test('keys are rotated without a gap: both work until the old one is revoked', a
   const listed = await listApiKeys(kv)
   expect(listed.find(key => key.key_id === old.keyId)!.revoked_at).not.toBeNull()
   expect(listed.find(key => key.key_id === fresh.keyId)!.revoked_at).toBeNull()
+})
+
+test('a key that is rotated and revoked by several requests at one moment ends revoked, and no new key outlives it unseen', async () => {
+  const { keyId } = await createApiKey(kv, { name: 'contested', scopes: ['read'] })
+  const rotations = [1, 2, 3].map(() => rotateApiKey(kv, keyId, { overlapMs: 60_000 }))
+  const revocations = [1, 2, 3].map(() => revokeApiKey(kv, keyId))
+  for (const revoked of await Promise.all(revocations)) expect(revoked.kind).toBe('ok')
+  const handedOut = (await Promise.all(rotations)).flatMap(one =>
+    one.kind === 'ok' ? [one.created.keyId] : [],
+  )
+  const named = (await listApiKeys(kv)).filter(({ name }) => name === 'contested')
+  expect(named.find(key => key.key_id === keyId)!.revoked_at).not.toBeNull()
+  const working = named.filter(key => key.revoked_at === null).map(key => key.key_id)
+  expect(working.sort()).toEqual(handedOut.sort())
 })
 
 test('probes need no key; metrics need one unless they are asked for on this machine', async () => {

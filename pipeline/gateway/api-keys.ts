@@ -1,11 +1,13 @@
 // Creates, rotates, revokes and lists the stored API keys. Bucket `weir_keys` has one entry per key, under
 // the key's id. A key has the form `weir_<id>_<secret>`: an id of 48 bits and a secret of 256 random bits.
 // Invariants: the secret is shown once and stored nowhere, only its SHA-256 is; a revoked or expired key
-// stays listed; the last key that can make keys is not revoked.
+// stays listed; the last key that can make keys is not revoked; of two changes of one key at the same moment neither is lost.
 
 import { createHash, randomBytes } from 'node:crypto'
+import { JetStreamApiError } from '@nats-io/jetstream'
 import type { KV, KvEntry } from '@nats-io/kv'
 import { z } from 'zod'
+import { wrongLastSequence } from '../broker/atomic-batch.js'
 import { type Scope, scopes } from './scopes.js'
 
 export const keyBucket = 'weir_keys'
@@ -83,14 +85,17 @@ export type Revoked =
 /** Revokes a key. Idempotent. */
 export async function revokeApiKey(kv: KV, keyId: string, sources: ApiKeySources = {}): Promise<Revoked> {
   const nowMs = (sources.nowMs ?? Date.now)()
-  const found = await readKey(kv, keyId)
-  if (found === undefined) return { kind: 'not_found' }
-  if (found.record.revoked_at !== null) return { kind: 'ok', record: found.record }
-  const admins = (await listApiKeys(kv)).filter(key => isInForce(key, nowMs) && key.scopes.includes('admin'))
-  if (admins.length === 1 && admins[0]!.key_id === keyId) return { kind: 'last_admin_key' }
-  const record = { ...found.record, revoked_at: new Date(nowMs).toISOString() }
-  await kv.update(keyId, JSON.stringify(record), found.revision)
-  return { kind: 'ok', record }
+  for (;;) {
+    const found = await readKey(kv, keyId)
+    if (found === undefined) return { kind: 'not_found' }
+    if (found.record.revoked_at !== null) return { kind: 'ok', record: found.record }
+    const admins = (await listApiKeys(kv)).filter(
+      key => isInForce(key, nowMs) && key.scopes.includes('admin'),
+    )
+    if (admins.length === 1 && admins[0]!.key_id === keyId) return { kind: 'last_admin_key' }
+    const record = { ...found.record, revoked_at: new Date(nowMs).toISOString() }
+    if (await replaceKey(kv, record, found.revision)) return { kind: 'ok', record }
+  }
 }
 
 export type Rotated =
@@ -109,23 +114,35 @@ export async function rotateApiKey(
   sources: ApiKeySources = {},
 ): Promise<Rotated> {
   const nowMs = (sources.nowMs ?? Date.now)()
-  const found = await readKey(kv, keyId)
+  let found = await readKey(kv, keyId)
   if (found === undefined) return { kind: 'not_found' }
-  const { record, revision } = found
-  if (!isInForce(record, nowMs)) return { kind: 'not_in_force' }
-  const { name, scopes: held } = record
+  if (!isInForce(found.record, nowMs)) return { kind: 'not_in_force' }
+  const { name, scopes: held } = found.record
   const created = await createApiKey(
     kv,
     { name, scopes: held, ...(expiresAtMs === undefined ? {} : { expiresAtMs }) },
     sources,
   )
-  const endMs = Math.min(
-    nowMs + overlapMs,
-    record.expires_at === null ? Infinity : Date.parse(record.expires_at),
-  )
-  const old = { ...record, expires_at: new Date(endMs).toISOString() }
-  await kv.update(keyId, JSON.stringify(old), revision)
-  return { kind: 'ok', created, old }
+  while (found !== undefined && isInForce(found.record, nowMs)) {
+    const { record, revision } = found
+    const end = record.expires_at === null ? Number.POSITIVE_INFINITY : Date.parse(record.expires_at)
+    const old = { ...record, expires_at: new Date(Math.min(nowMs + overlapMs, end)).toISOString() }
+    if (await replaceKey(kv, old, revision)) return { kind: 'ok', created, old }
+    found = await readKey(kv, keyId)
+  }
+  await revokeApiKey(kv, created.keyId, sources) // the old key was revoked meanwhile, and nobody has seen this one
+  return { kind: 'not_in_force' }
+}
+
+/** Writes a key over the revision that was read; false when another request has changed it since. */
+async function replaceKey(kv: KV, record: ApiKeyRecord, revision: number): Promise<boolean> {
+  try {
+    await kv.update(record.key_id, JSON.stringify(record), revision)
+    return true
+  } catch (error) {
+    if (error instanceof JetStreamApiError && wrongLastSequence.has(error.code)) return false
+    throw error
+  }
 }
 
 /** Whether a key is neither revoked nor expired. */
@@ -146,11 +163,10 @@ export async function readKey(
 
 /** All keys, revoked and expired ones too, the oldest first. */
 export async function listApiKeys(kv: KV): Promise<readonly ApiKeyRecord[]> {
-  const records: ApiKeyRecord[] = []
-  for await (const keyId of await kv.keys()) {
-    const found = await readKey(kv, keyId)
-    if (found !== undefined) records.push(found.record)
-  }
+  const keyIds: string[] = []
+  for await (const keyId of await kv.keys()) keyIds.push(keyId)
+  const found = await Promise.all(keyIds.map(keyId => readKey(kv, keyId)))
+  const records = found.flatMap(one => (one === undefined ? [] : [one.record]))
   return records.sort((a, b) => (a.created_at < b.created_at ? -1 : a.created_at > b.created_at ? 1 : 0))
 }
 

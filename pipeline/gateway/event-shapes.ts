@@ -81,12 +81,12 @@ export const eventBody: ApiBodyDoc = {
 
 /** The HTTP binary mode: attributes in headers, `data` as the body. */
 export const binaryHeaders = z.object({
-  'ce-specversion': z.literal('1.0').optional(),
-  'ce-id': name.optional(),
-  'ce-source': name.optional(),
-  'ce-type': name.optional(),
-  'ce-subject': name.optional(),
-  'ce-time': z.iso.datetime({ offset: true }).optional(),
+  'ce-specversion': z.literal('1.0').optional().describe('Says that the body is the `data` of one event'),
+  'ce-id': name.optional().describe('Of the event in the binary mode: `id`'),
+  'ce-source': name.optional().describe('`source`'),
+  'ce-type': name.optional().describe('`type`'),
+  'ce-subject': name.optional().describe('`subject`, percent-encoded'),
+  'ce-time': z.iso.datetime({ offset: true }).optional().describe('`time`'),
 })
 
 const verdictSchema = z

@@ -124,7 +124,8 @@ test('runs and batches are read, paged and acknowledged', async () => {
   expect((await problemOf(await fetch(`${served.url}/v1/billing-runs/br_2`)))['status']).toBe(404)
   const twice = await fetch(`${served.url}/v1/billing-runs/br_1/batches?after=a&after=b`)
   expect((await problemOf(twice))['errors']).toMatchObject([{ pointer: '?after' }])
-  const ack = await fetch(`${served.url}/v1/billing-runs/br_1/batches/bb_7/ack`, { method: 'POST' })
+  const headers = { 'content-type': 'of no body' }
+  const ack = await fetch(`${served.url}/v1/billing-runs/br_1/batches/bb_7/ack`, { method: 'POST', headers })
   expect(await ack.json()).toEqual({ batch_id: 'bb_7', acknowledged: true })
 })
 

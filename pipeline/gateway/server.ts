@@ -73,6 +73,8 @@ function register(app: FastifyInstance, route: ApiRoute, options: HttpServerOpti
     method: route.method,
     url: route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
     async onRequest(request) {
+      // Fastify would judge the type of a body that the route does not read.
+      if (route.body === undefined) delete request.raw.headers['content-type']
       if (options.draining() && route.isAlwaysOpen !== true) throw shuttingDown()
       callers.set(request.raw, await authorize(request.raw, route.access, options.keys))
     },

@@ -193,6 +193,13 @@ export const compatibilityRows: readonly CompatibilityRow[] = [
     result: 'works',
   },
   {
+    client: 'openapi-fetch, openapi-typescript',
+    package: 'openapi-fetch',
+    test: 'openapi-fetch.test.ts',
+    what: 'types made from `/openapi.json`; events, billing runs, keys and probes by a typed client',
+    result: 'works',
+  },
+  {
     client: 'pandas',
     package: 'pandas',
     version: '3.0.6',

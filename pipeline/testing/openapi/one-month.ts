@@ -1,0 +1,87 @@
+// One customer's month over the HTTP API alone, as a small team would do it: prices, a subscription, usage, a billing run,
+// and its batches taken and acknowledged.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { HttpAnswer } from './answers.js'
+
+const pollMs = 50
+const patienceMs = 60_000
+
+const catalog = {
+  meters: [{ meter: 'tokens', event_type: 'llm.request', aggregation: 'sum', value: 'tokens' }],
+  plans: [
+    {
+      plan: 'pro',
+      version: 1,
+      currency: 'EUR',
+      billing_period: 'month',
+      prices: [
+        { price: 'tokens', kind: 'usage', meter: 'tokens', model: 'per_unit', unit_amount: '0.000002' },
+        { price: 'base', kind: 'recurring', amount: '99', per: 'subscription', timing: 'in_arrears' },
+      ],
+    },
+  ],
+}
+
+const envelope = { specversion: '1.0', source: 'one-month', time: '2026-01-01T00:00:00Z' }
+const events = [
+  { ...envelope, id: 'prices', type: 'weir.catalog.published', data: { catalog } },
+  {
+    ...envelope,
+    id: 'subscription',
+    type: 'weir.subscription.created',
+    subject: 'acme',
+    data: {
+      subscription_id: 'sub_1',
+      customer_id: 'acme',
+      sequence: 1,
+      plan: 'pro',
+      plan_version: 1,
+      effective_from: '2026-01-01T00:00:00Z',
+      entity_id: 'de',
+    },
+  },
+  { ...envelope, id: 'usage', type: 'llm.request', subject: 'acme', data: { tokens: 1_234_567 } },
+]
+
+interface Run {
+  readonly billing_run_id: string
+  readonly status: string
+}
+
+/** The number of batches that were acknowledged. `onAnswer` is told the operation and the answer of each request. */
+export async function billOneMonth(
+  url: string,
+  key: string,
+  onAnswer: (operationId: string, answer: HttpAnswer) => void,
+): Promise<number> {
+  const call = async <T>(operationId: string, method: string, path: string, body?: unknown): Promise<T> => {
+    const response = await fetch(`${url}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    onAnswer(operationId, {
+      status: response.status,
+      headers: Object.fromEntries(response.headers),
+      body: text,
+    })
+    return JSON.parse(text) as T
+  }
+  await call('ingestEvents', 'POST', '/v1/events', events)
+  const order = { cutoff: '2026-02-01T00:00:00Z', entity_id: 'de' }
+  let run = await call<Run>('createBillingRun', 'POST', '/v1/billing-runs', order)
+  const path = `/v1/billing-runs/${run.billing_run_id}`
+  for (
+    const untilMs = Date.now() + patienceMs;
+    run.status === 'sealing' && Date.now() < untilMs;
+    await sleep(pollMs)
+  )
+    run = await call<Run>('getBillingRun', 'GET', path)
+  const page = await call<{ batches: { batch_id: string }[] }>('listBillingBatches', 'GET', `${path}/batches`)
+  for (const { batch_id } of page.batches)
+    await call('acknowledgeBillingBatch', 'POST', `${path}/batches/${batch_id}/ack`)
+  await call('getReconciliation', 'GET', '/v1/reconciliation')
+  return page.batches.length
+}

@@ -1,0 +1,223 @@
+// The OpenAPI document of a running Weir, as clients get it: it passes a linter, it is whole, its examples are as it says, and
+// requests made from it get only what it names.
+
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createConfig, lintFromString } from '@redocly/openapi-core'
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { SupervisedWeir } from '../../../bench/measure/supervised-weir.js'
+import { AnswerChecker, type HttpAnswer } from './answers.js'
+import { type OpenApi, operationsOf, type PlacedOperation } from './document.js'
+import { billOneMonth } from './one-month.js'
+import { requestsOf, type SeededRequest, scopesNeeded } from './requests.js'
+import { Sender } from './sender.js'
+
+const generousMs = 300_000
+const seed = 4711
+const count = 2_000
+const lanes = 8
+const scopes = ['admin', 'read', 'billing', 'ingest:usage', 'ingest:lifecycle', 'ingest:catalog']
+
+let weir: SupervisedWeir
+let adminKey: string
+let text: string
+let document: OpenApi
+let checker: AnswerChecker
+/** Operations with the statuses that they were seen to answer. */
+const seen = new Set<string>()
+
+beforeAll(async () => {
+  weir = await SupervisedWeir.start()
+  await weir.ready()
+  adminKey = (await readFile(join(weir.dataDir, 'api-key'), 'utf8')).trim()
+  text = await (await fetch(`${weir.url}/openapi.json`)).text()
+  document = JSON.parse(text) as OpenApi
+  checker = new AnswerChecker(document)
+}, generousMs)
+
+afterAll(async () => {
+  await weir?.stop()
+}, generousMs)
+
+/** Rules of the linter that do not hold here, each with the reason. */
+const exceptions = {
+  // The document is served by the Weir that it describes, at whatever address a client reached it: the server is `/`.
+  'no-server-example.com': 'off',
+} as const
+
+async function lint(source: string) {
+  const config = await createConfig({
+    extends: ['recommended-strict'],
+    rules: {
+      'operation-description': 'error',
+      'operation-operationId': 'error',
+      'operation-singular-tag': 'error',
+      'operation-tag-defined': 'error',
+      'operation-4xx-problem-details-rfc7807': 'error',
+      'tag-description': 'error',
+      'parameter-description': 'error',
+      'no-invalid-parameter-examples': 'error',
+      'no-invalid-media-type-examples': { severity: 'error', allowAdditionalProperties: true },
+      'no-invalid-schema-examples': { severity: 'error', allowAdditionalProperties: true },
+      ...exceptions,
+    },
+  })
+  const problems = await lintFromString({ source, absoluteRef: '/openapi.json', config })
+  return problems.map(({ ruleId, message, location }) => `${ruleId} ${location[0]?.pointer}: ${message}`)
+}
+
+test('a linter finds no error and no warning', async () => {
+  expect(await lint(text)).toEqual([])
+})
+
+test('canary: the linter finds an operation without a description, and an example of another type', async () => {
+  const broken = text
+    .replace(/"description":"For a probe that restarts[^"]*",/, '')
+    .replace('"count":1}', '"count":"1"}')
+  const rules = (await lint(broken)).map(problem => problem.split(' ')[0])
+  expect(rules.sort()).toEqual(['no-invalid-media-type-examples', 'operation-description'])
+})
+
+test('every operation says what it is, who may call it, and shows each body; every code is explained', () => {
+  const operations = operationsOf(document)
+  expect(operations.length).toBeGreaterThan(12)
+  for (const { operationId, tags, summary, description, security, responses, requestBody } of operations) {
+    expect(operationId).toMatch(/^[a-z][A-Za-z]+$/)
+    expect([operationId, tags.length]).toEqual([operationId, 1])
+    expect(summary.length, operationId).toBeLessThan(60)
+    expect(description, operationId).toMatch(/\.$/)
+    expect(security, operationId).toBeInstanceOf(Array)
+    for (const [type, media] of Object.entries(requestBody?.content ?? {}))
+      expect(type.includes('arrow') || media.example !== undefined, `${operationId} ${type}`).toBe(true)
+    for (const [status, { content = {} }] of Object.entries(responses))
+      for (const [type, media] of Object.entries(content)) {
+        const codes = type === 'application/problem+json' ? Object.keys(media.examples ?? {}) : []
+        for (const code of codes) expect(document.info.description).toContain(`| \`${code}\` | ${status} |`)
+        expect(media.example ?? media.examples, `${operationId} ${status}`).toBeDefined()
+      }
+  }
+  expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(operations.length)
+})
+
+test('every example is as its schema says', () => {
+  for (const { operationId, path, method, requestBody, responses } of operationsOf(document)) {
+    const bodies = Object.entries(responses).map(([status, answer]) => ({
+      at: ['responses', status, 'content'],
+      content: answer.content ?? {},
+    }))
+    const all = [...bodies, { at: ['requestBody', 'content'], content: requestBody?.content ?? {} }]
+    for (const { at, content } of all) {
+      for (const [type, { example, examples = {} }] of Object.entries(content)) {
+        const values = [
+          ...(example === undefined ? [] : [example]),
+          ...Object.values(examples).map(one => one.value),
+        ]
+        for (const value of values) {
+          const fault = checker.valueFault(['paths', path, method, ...at, type, 'schema'], value)
+          expect([operationId, ...at, type, fault]).toEqual([operationId, ...at, type, undefined])
+        }
+      }
+    }
+  }
+})
+
+test('a month that is sent, billed and acknowledged is answered as the document says', async () => {
+  const faults: string[] = []
+  const acknowledged = await billOneMonth(weir.url, adminKey, (operationId, answer) => {
+    seen.add(`${operationId} ${answer.status}`)
+    const operation = operationsOf(document).find(one => one.operationId === operationId)
+    const fault = checker.faultOf(operation, answer)
+    if (fault !== undefined) faults.push(`${operationId}: ${fault}`)
+  })
+  expect(faults).toEqual([])
+  expect(acknowledged).toBeGreaterThan(0)
+})
+
+test(
+  '2,000 requests made from the document are answered as it says: no bug, no unnamed status, header or shape',
+  async () => {
+    const sender = new Sender(weir.url, await keysOf(scopes))
+    const requests = fc.sample(requestsOf(document, scopes), { numRuns: count, seed })
+    const faults: string[] = []
+    let next = 0
+    const lane = async () => {
+      for (let at = next++; at < requests.length; at = next++) {
+        const request = requests[at]!
+        const answer = await sender.send(request)
+        seen.add(`${request.operation?.operationId} ${answer.status}`)
+        const fault = checker.faultOf(request.operation, answer) ?? promiseFault(request, answer)
+        if (fault !== undefined) faults.push(`${at} ${told(request)}: ${fault}`)
+      }
+    }
+    await Promise.all(Array.from({ length: lanes }, lane))
+    sender.close()
+    expect(faults).toEqual([])
+  },
+  generousMs,
+)
+
+test('every operation was seen to succeed, and every one that needs a key to refuse a wrong one', async () => {
+  for (const { operationId, path, method, responses, security } of operationsOf(document)) {
+    const successes = Object.keys(responses).filter(status => status < '300')
+    expect(
+      successes.some(status => seen.has(`${operationId} ${status}`)),
+      operationId,
+    ).toBe(true)
+    if (security.length === 0) continue
+    const headers = { authorization: 'Bearer weir_000000000000_wrong' }
+    const { status } = await fetch(`${weir.url}${path.replaceAll(/\{\w+\}/g, 'x')}`, { method, headers })
+    expect([operationId, status]).toEqual([operationId, 401])
+  }
+})
+
+/** A key for each scope, made with the first key, which is not among the ids that requests revoke. */
+async function keysOf(wanted: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const keys = new Map<string, string>()
+  for (const scope of wanted) {
+    const response = await fetch(`${weir.url}/v1/keys`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ name: scope, scopes: [scope] }),
+    })
+    keys.set(scope, ((await response.json()) as { token: string }).token)
+  }
+  return keys
+}
+
+/** What the document promises of this request beside shapes: who is let in, and that what is sound is taken. */
+function promiseFault(request: SeededRequest, { status, body }: HttpAnswer): string | undefined {
+  const { operation, caller, isSound, json, contentType } = request
+  if (operation === undefined) return undefined
+  const needed = scopesNeeded(operation)
+  const isOptional = operation.security.some(one => Object.keys(one).length === 0)
+  if (needed !== undefined) {
+    const isLetIn = caller.kind === 'own' && (caller.scope === 'admin' || needed.includes(caller.scope))
+    if (caller.kind === 'wrong' && status !== 401) return `${status} with a wrong key`
+    if (caller.kind === 'nobody' && !isOptional && status !== 401) return `${status} without a key`
+    if (caller.kind === 'own' && !isLetIn)
+      return status === 403 ? undefined : `${status} with the scope ${caller.scope}`
+    if (isLetIn && (status === 401 || status === 403)) return `${status} with the scope ${caller.scope}`
+    if (!isLetIn) return undefined
+  }
+  const ofShape = [400, 405, 408, 413, 414, 415, 431]
+  if (isSound && ofShape.includes(status) && !isBeyondShapes(operation, body))
+    return `a sound request is refused: ${body}`
+  const isEvents = operation.path.endsWith('/events') // a malformed event is refused alone, in a 202
+  if (isSound || isEvents || json === undefined || contentType === undefined || status >= 400)
+    return undefined
+  return checker.takes(operation, contentType, json)
+    ? undefined
+    : `${status} for a body that the document refuses`
+}
+
+/** What no schema says: which types of events need a subject, and that a key ends in the future. */
+function isBeyondShapes({ path }: PlacedOperation, body: string): boolean {
+  return path === '/api/v1/events' ? body.includes('malformed_events') : body.includes('not in the future')
+}
+
+function told({ method, path, headers, body, caller }: SeededRequest): string {
+  const target = path.map(part => (part.kind === 'text' ? part.text : `{${part.name}}`)).join('')
+  const sent = body === undefined ? '' : ` ${Buffer.from(body).toString().slice(0, 200)}`
+  return `${method} ${target.slice(0, 100)} ${JSON.stringify(caller)} ${JSON.stringify(headers).slice(0, 200)}${sent}`
+}
