@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { SupervisedWeir } from '../../../bench/measure/supervised-weir.js'
 import { AnswerChecker, type HttpAnswer } from './answers.js'
 import { type OpenApi, operationsOf, type PlacedOperation } from './document.js'
+import { metricFaults } from './metric-names.js'
 import { billOneMonth } from './one-month.js'
 import { requestsOf, type SeededRequest, scopesNeeded } from './requests.js'
 import { Sender } from './sender.js'
@@ -169,6 +170,30 @@ test('every operation was seen to succeed, and every one that needs a key to ref
     const { status } = await fetch(`${weir.url}${path.replaceAll(/\{\w+\}/g, 'x')}`, { method, headers })
     expect([operationId, status]).toEqual([operationId, 401])
   }
+})
+
+test('the metrics after all that keep the rules of promtool: help, type, _total, base units, labels', async () => {
+  const metrics = await (await fetch(`${weir.url}/metrics`)).text()
+  expect(metrics).toContain('weir_gateway_request_seconds_bucket')
+  expect(metrics).toContain('weir_partition_running{partition="0"} 1')
+  expect(metricFaults(metrics)).toEqual([])
+})
+
+test('canary: metrics that break the rules', () => {
+  const help = (name: string, type: string) => `# HELP ${name} Text\n# TYPE ${name} ${type}\n`
+  expect(metricFaults(help('weir_commits', 'counter'))).toEqual([
+    'weir_commits is a counter and does not end in _total',
+  ])
+  expect(metricFaults(help('weir_parked_total', 'gauge'))).toEqual([
+    'weir_parked_total ends in _total and is no counter',
+  ])
+  expect(metricFaults(help('weir_lag_ms', 'gauge'))).toEqual([
+    'weir_lag_ms has the unit ms, which is no base unit',
+  ])
+  expect(metricFaults(help('weir_commit', 'histogram'))).toEqual(['weir_commit does not end in its unit'])
+  expect(metricFaults('# TYPE weir_a gauge\nweir_a 1\n')).toEqual(['weir_a has no help'])
+  expect(metricFaults('weir_lost 1\n')).toEqual(['weir_lost has no HELP and TYPE'])
+  expect(metricFaults(`${help('weir_a', 'gauge')}weir_a{le="1"} 1\n`)).toEqual(['weir_a has the label le'])
 })
 
 /** A key for each scope, made with the first key, which is not among the ids that requests revoke. */
