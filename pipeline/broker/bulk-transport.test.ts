@@ -113,8 +113,9 @@ async function startReading({ bulk }: BrokerConnection, jsm: JetStreamManager, f
   const open = await bulk.open({
     onMessage: ({ reply, head, bytes }) => {
       const delivery = deliveryOf(reply)
+      const sent = head.names().find(name => head.get('WEIR-number') !== undefined && name === 'weir-number')
       if (delivery === undefined) reading.statuses.push(statusOf(head).kind)
-      else reading.read.push([delivery.streamSeq, bytes.length, bytes[0], head.get('WEIR-number')])
+      else reading.read.push([delivery.streamSeq, bytes.length, bytes[0], head.values(sent ?? '')[0]])
     },
     onLost: detail => reading.lost.push(detail),
   })
