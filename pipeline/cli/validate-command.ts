@@ -4,6 +4,7 @@ import { parse } from 'yaml'
 import { type CatalogProblem, parseCatalog } from '../../schemas/catalog/catalog-parser.js'
 import { sourceBoundProblem } from '../../schemas/source-bounds.js'
 import { type ConfigProblem, describeProblem, loadConfig } from '../config/config.js'
+import { missingSecrets } from '../connections/secrets.js'
 import { sections } from '../settings.js'
 import { type CliIo, exitCodes } from '../terminal/io.js'
 import { describeCatalogProblem, readSourceFile } from '../terminal/source-file.js'
@@ -60,7 +61,9 @@ function catalogVerdict(file: string, text: string): FileVerdict {
 
 function configVerdict(file: string): FileVerdict {
   const loaded = loadConfig({ sections, file, env: {} })
-  return { file, kind: 'config', summary: '', problems: loaded.kind === 'invalid' ? loaded.problems : [] }
+  const problems =
+    loaded.kind === 'invalid' ? loaded.problems : missingSecrets(loaded.config).map(one => ({ file, ...one }))
+  return { file, kind: 'config', summary: '', problems }
 }
 
 function describe({ file, kind, summary, problems }: FileVerdict): string {

@@ -4,8 +4,8 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { keyOfSecret } from '../../sinks/webhook/config.js'
-import type { WeirConfig } from '../config/config.js'
-import type { SecretSource } from './settings.js'
+import { type ConfigProblem, sectionOf, type WeirConfig } from '../config/config.js'
+import { connectionsSettings, type SecretSource } from './settings.js'
 
 export type Secrets =
   | { readonly kind: 'ok'; readonly secrets: readonly string[] }
@@ -30,4 +30,19 @@ export function readSecrets(
     secrets.push(secret)
   }
   return { kind: 'ok', secrets }
+}
+
+/** For `weir validate`: each file that names a secret and holds none. Variables may be set elsewhere and are not checked. */
+export function missingSecrets(
+  config: WeirConfig,
+): readonly Pick<ConfigProblem, 'path' | 'code' | 'message'>[] {
+  return sectionOf(config, connectionsSettings).flatMap((connection, index) => {
+    if (connection.kind !== 'webhook') return []
+    return connection.auth.secrets.flatMap((source, at) => {
+      const read = 'file' in source ? readSecrets([source], config) : undefined
+      if (read?.kind !== 'missing') return []
+      const path = `connections.${index}.auth.secrets.${at}.file`
+      return [{ path, code: 'credentials_missing', message: `${read.detail}.` }]
+    })
+  })
 }

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import { validateCommand } from '../cli/validate-command.js'
 import { describeProblem, loadConfig, sectionOf } from '../config/config.js'
 import { readSecrets } from './secrets.js'
 import { connectionsSettings } from './settings.js'
@@ -68,4 +69,21 @@ test('a secret comes from a file beside the configuration or from a variable, an
     expect(read.kind).toBe('missing')
     expect(JSON.stringify(read)).not.toContain('not-a-secret')
   }
+})
+
+test('validate tells a secret file that is not there; one that is there passes', async () => {
+  const file = join(folder, 'hook.yaml')
+  const hook =
+    'name: hook, kind: webhook, url: "https://x.example", auth: { secrets: [ { file: hook.secret } ] }'
+  writeFileSync(file, `connections:\n  - { ${hook} }\n`)
+  const out: string[] = []
+  const writer = { write: (text: string) => out.push(text) }
+  const validate = () =>
+    validateCommand({ files: [file], json: false }, { stdout: writer, stderr: writer, isTTY: false })
+  expect(await validate()).toBe(78)
+  expect(out.join('')).toMatch(
+    /connections\.0\.auth\.secrets\.0\.file: .*hook\.secret cannot be read: ENOENT\./,
+  )
+  writeFileSync(join(folder, 'hook.secret'), `whsec_${Buffer.alloc(32, 7).toString('base64')}`)
+  expect(await validate()).toBe(0)
 })
