@@ -267,6 +267,18 @@ describe.each(packages)('$name', ({ name: packageName, create, SettingsMap, Tupl
     })
   })
 
+  test('a session keeps its temporary tables, of the client or of one request, and no other sees them', async () => {
+    const session_id = randomUUID()
+    const inSession = connect({ session_id })
+    await inSession.command({ query: 'CREATE TEMPORARY TABLE kept (id Int32)' })
+    await inSession.insert({ table: 'kept', values: [{ id: 1 }], format: 'JSONEachRow' })
+    await client.command({ query: 'INSERT INTO kept VALUES (2)', session_id })
+    const rows = await inSession.query({ query: 'SELECT id FROM kept ORDER BY id', format: 'CSV' })
+    expect(await rows.text()).toBe('1\n2\n')
+    await expect(client.query({ query: 'SELECT id FROM kept' })).rejects.toMatchObject({ code: '60' })
+    await inSession.close()
+  })
+
   test('an aborted query ends for its client alone', async () => {
     const controller = new AbortController()
     const query = 'SELECT sleepEachRow(1) FROM numbers(3)'
