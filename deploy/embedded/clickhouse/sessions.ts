@@ -5,6 +5,7 @@
 // 1. A session belongs to one user, and one request uses it at a time; a second one is refused (373).
 // 2. Sessions are bounded in number, and one that nobody uses is closed when its time is over.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Role, roles } from './access.js'
 import type { Connection, Engine } from './engine.js'
 import { exceptions } from './exception.js'
@@ -18,6 +19,9 @@ interface Kept {
   isBusy: boolean
   timer: NodeJS.Timeout | undefined
 }
+
+/** The end of an answer reaches its client before the request has left the session, so the next request waits as long. */
+const lastStepsMs = 200
 
 export class Sessions {
   private readonly engine: Engine
@@ -38,6 +42,8 @@ export class Sessions {
     work: (connection: Connection) => Promise<T>,
   ): Promise<T> {
     const sessions = this.kept[role]
+    const deadline = performance.now() + lastStepsMs
+    while (sessions.get(wanted.id)?.isBusy && performance.now() < deadline) await sleep(2)
     const known = sessions.get(wanted.id)
     if (known?.isBusy) throw exceptions.sessionIsLocked(wanted.id) // invariant 1
     if (known === undefined && wanted.mustExist) throw exceptions.sessionNotFound(wanted.id)
