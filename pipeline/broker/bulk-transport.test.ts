@@ -7,7 +7,7 @@ import { AckPolicy, type JetStreamManager, jetstreamManager } from '@nats-io/jet
 import { type NodeConnectionOptions, nanos } from '@nats-io/transport-node'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ConfiguredBrokers, freePort, type LoginKind } from '../testing/configured-broker.js'
-import { until } from '../testing/engine-harness.js'
+import { firstStatus, until } from '../testing/engine-harness.js'
 import { lossyProxy } from '../testing/lossy-proxy.js'
 import { type BatchMessage, publishBatch, publishOne } from './atomic-batch.js'
 import type { OpenReading } from './bulk-transport.js'
@@ -262,8 +262,10 @@ describe.each(implementations)('bulk over $name', ({ connect }) => {
     const second = await startReading(broker, broker.jsm)
     first.pull(2)
     await until(() => first.read.length === 2)
+    const noticed = firstStatus(broker.nc, 'disconnect')
     await brokers.kill(broker.server)
     await until(() => first.lost.length === 1 && second.lost.length === 1)
+    await noticed // the client may learn of it later than the readings
     first.pull(100) // the reading is lost: nothing is sent
     const waiting = startReading(broker, broker.jsm, 3)
     await brokers.start(broker.port)

@@ -294,3 +294,8 @@ export async function ratedTotals(
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await holds())) await sleep(20)
 }
+
+/** Resolves when the client reports this status next. */
+export async function firstStatus(nc: NatsConnection, wanted: string): Promise<void> {
+  for await (const { type } of nc.status()) if (type === wanted) return
+}

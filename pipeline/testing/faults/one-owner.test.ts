@@ -71,7 +71,15 @@ async function running(one: Started): Promise<Instance> {
   return instance
 }
 
-const lives = (pid: number | undefined): boolean => pid !== undefined && existsSync(`/proc/${pid}`)
+/** A process that has ended, and that nobody has asked for its exit code yet, does not live. */
+function lives(pid: number | undefined): boolean {
+  if (pid === undefined || !existsSync(`/proc/${pid}/stat`)) return false
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  } catch {
+    return false // it ended while it was looked at
+  }
+}
 
 async function gone(...pids: (number | undefined)[]): Promise<void> {
   while (pids.some(lives)) await sleep(20)
