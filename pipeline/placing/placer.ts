@@ -102,10 +102,13 @@ export class Placer {
 
   #begin(message: JsMsg): void {
     this.#underWayBytes += message.data.length
-    const placing = this.#place(message).finally(() => {
-      this.#underWay.delete(placing)
-      this.#underWayBytes -= message.data.length
-    })
+    const placing = this.#place(message)
+      // What is not acknowledged is delivered again.
+      .catch(error => this.#trouble({ code: 'broker_unavailable', detail: String(error) }))
+      .finally(() => {
+        this.#underWay.delete(placing)
+        this.#underWayBytes -= message.data.length
+      })
     this.#underWay.add(placing)
   }
 
