@@ -2,6 +2,7 @@
 // fail.
 
 import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
 import { connect as connectSocket, type Socket } from 'node:net'
 import { type JetStreamClient, type JetStreamPublishOptions, jetstream } from '@nats-io/jetstream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -131,9 +132,19 @@ test('canary: a gateway that acknowledges before the broker does is found out', 
   await own.gateway.close()
 })
 
+/** Whether all threads of a process stand still, which is so some time after it was sent SIGSTOP. */
+function stoppedThreads(pid: number): boolean {
+  const threads = readdirSync(`/proc/${pid}/task`)
+  return threads.every(id => / \(.*\) T /.test(readFileSync(`/proc/${pid}/task/${id}/stat`, 'utf8')))
+}
+
 test('a publish without an answer is told as one that may be stored, as indeed it is', async () => {
   const { pid } = broker.server
+  // The gateway has found the broker again that the test before has killed.
+  const before = async () => (await post(`${served.url}/v1/events`, [usage('before')])).status
+  await expect.poll(before, { timeout: 30_000, interval: 50 }).toBe(202)
   process.kill(pid, 'SIGSTOP')
+  await expect.poll(() => stoppedThreads(pid), { timeout: 30_000, interval: 5 }).toBe(true)
   const events = [usage('frozen-1', 'acme'), usage('frozen-2', 'acme'), { id: 'no event' }]
   const response = await post(`${served.url}/v1/events`, events)
   process.kill(pid, 'SIGCONT')
