@@ -133,7 +133,10 @@ export class BrokerSocket {
 
   #greet(info: ServerInfo): void {
     const isSecure = info.tls_required === true || (info.tls_available === true && this.#options.tls !== null)
-    if (this.#options.tls && !isSecure) return this.#close('the broker offers no TLS') // no login in plain text
+    if (this.#options.tls && !isSecure) {
+      this.#close('the broker offers no TLS') // no login in plain text
+      return
+    }
     if (isSecure && !('encrypted' in this.#socket)) {
       const plain = this.#socket.removeAllListeners()
       const servername = tlsNameOf(this.#host, this.#options)

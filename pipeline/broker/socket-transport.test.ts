@@ -1,9 +1,12 @@
-// The memory of messages that come over sockets: it is reused once its reader has released it, and not before.
+// What only sockets do: the memory of their messages is reused once its reader has released it, and not before; a server
+// without TLS is refused where TLS is asked for, before any login is sent.
 
+import { type AddressInfo, createServer } from 'node:net'
 import { AckPolicy } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Broker, startBroker, until } from '../testing/engine-harness.js'
+import { BrokerSocket } from './broker-socket.js'
 import { deliveryOf } from './pull-protocol.js'
 
 let broker: Broker
@@ -47,4 +50,24 @@ test('a message stays as it was read until it is released, however many others a
     Array.from({ length: 10 }, (_, index) => [5_000, 1, 2 * index + 1]),
   )
   expect(buffers.size).toBeLessThan(20)
+})
+
+test('a server without TLS is refused when TLS is asked for, and sees no login', async () => {
+  const sent: string[] = []
+  const plain = createServer(socket => {
+    socket.on('data', chunk => sent.push(chunk.toString()))
+    socket.on('error', () => undefined)
+    socket.write('INFO {"server_id":"S","version":"2.12.0","max_payload":1048576}\r\n')
+  })
+  await new Promise<void>(resolve => plain.listen(0, '127.0.0.1', resolve))
+  const { port } = plain.address() as AddressInfo
+  const options = { tls: {}, user: 'weir', pass: 'secret' }
+  const events = { memoryFor: (bytes: number) => new Uint8Array(bytes), onMessage: () => undefined }
+  const dialled = BrokerSocket.dial(
+    { server: `127.0.0.1:${port}`, options },
+    { ...events, onClosed: () => undefined },
+  )
+  await expect(dialled).rejects.toThrow('the broker offers no TLS')
+  await new Promise(resolve => plain.close(resolve))
+  expect(sent).toEqual([])
 })

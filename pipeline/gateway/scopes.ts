@@ -7,6 +7,9 @@ export const scopes = [
   'ingest:catalog',
   'read',
   'billing',
+  'operate',
+  'approve',
+  'reveal',
   'admin',
 ] as const
 
@@ -16,8 +19,11 @@ export const scopeMeanings: Readonly<Record<Scope, string>> = {
   'ingest:usage': 'send usage',
   'ingest:lifecycle': 'send changes of customers and subscriptions, invoices and payments',
   'ingest:catalog': 'publish prices and exchange rates',
-  read: 'see runs, batches, reconciliation and metrics',
+  read: 'see runs, batches, reconciliation, metrics, and what became of events',
   billing: 'create billing runs, see them and acknowledge their batches',
+  operate: 'mend, redrive and discard what failed; replay; pause feeds and connections, and change the mode',
+  approve: 'release or reject what a rule holds back',
+  reveal: 'see personal data in the clear',
   admin: 'all of these, and manage keys',
 }
 

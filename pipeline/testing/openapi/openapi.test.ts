@@ -18,7 +18,17 @@ const generousMs = 300_000
 const seed = 4711
 const count = 2_000
 const lanes = 8
-const scopes = ['admin', 'read', 'billing', 'ingest:usage', 'ingest:lifecycle', 'ingest:catalog']
+const scopes = [
+  'admin',
+  'read',
+  'billing',
+  'operate',
+  'approve',
+  'reveal',
+  'ingest:usage',
+  'ingest:lifecycle',
+  'ingest:catalog',
+]
 
 let weir: SupervisedWeir
 let adminKey: string
