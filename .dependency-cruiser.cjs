@@ -33,6 +33,7 @@ const rooms = {
   // What a feature brings, as a type, and what it is handed.
   feature: ['broker', 'config', 'deliver', 'engine', 'gateway', 'terminal'],
   // Features: each may use the rooms above, and none another's inside.
+  audit: ['broker', 'feature', 'gateway', 'terminal'],
   billing: ['broker', 'deliver', 'feature', 'gateway', 'ledger', 'terminal'],
   clickhouse: ['core', 'engine', 'feature'],
   keys: ['feature', 'gateway', 'terminal'],

@@ -1,5 +1,6 @@
 // The only list of the features of a running Weir: the roles name nothing inside a feature.
 
+import { auditFeature } from './audit/feature.js'
 import { billingFeature } from './billing/feature.js'
 import { clickhouseFeature } from './clickhouse/feature.js'
 import { connectionsFeature } from './connections/feature.js'
@@ -9,6 +10,7 @@ import { postingsFeature } from './postings/feature.js'
 import { reconcileFeature } from './reconcile/feature.js'
 
 export const features: readonly Feature[] = [
+  auditFeature,
   keysFeature,
   clickhouseFeature,
   billingFeature,

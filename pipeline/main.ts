@@ -22,9 +22,10 @@ import type { WeirConfig } from './config/config.js'
 import type { DeliveryStatus } from './deliver/delivery-status.js'
 import type { EngineStatus } from './engine/engine.js'
 import { environment, version } from './environment.js'
-import { feedsOf } from './feature/feature.js'
+import { type EarlyParts, feedsOf } from './feature/feature.js'
 import { features } from './features.js'
 import { ensureFirstKey } from './gateway/api-keys.js'
+import type { AuditTrail } from './gateway/audit-trail.js'
 import { KeyRing } from './gateway/key-ring.js'
 import { stoppedPartitions } from './health/pressure.js'
 import { pipelineTelemetry } from './health/telemetry.js'
@@ -231,27 +232,21 @@ async function startRoles(started: Started): Promise<Weir> {
   const registry = new Registry()
   const engines: { status(): readonly EngineStatus[] }[] = []
   const partitionStatus = () => engines.flatMap(one => one.status())
+  const feeds = feedsOf(features, config)
+  const stopped = () => stoppedPartitions(partitionStatus())
+  const shared = { config, log: options.log, nc, bulk, js, jsm, buckets, clickhouse, queries, feeds }
+  const early = { ...shared, stoppedPartitions: stopped }
   const parts: RoleParts = {
-    ...{
-      config,
-      log: options.log,
-      nc,
-      bulk,
-      js,
-      jsm,
-      buckets,
-      clickhouse,
-      queries,
-      features,
-      registry,
-      undo,
-    },
-    feeds: feedsOf(features, config),
+    ...early,
+    audit: await openAuditTrail(early),
+    features,
+    registry,
+    undo,
+    feeds,
     telemetry: pipelineTelemetry(registry),
     recent: new RecentCommits(memory),
     underWay: new CommitsUnderWay(),
     memory,
-    stoppedPartitions: () => stoppedPartitions(partitionStatus()),
   }
   stopIfAborted(options.signal)
   const delivering = delivery(parts)
@@ -288,6 +283,12 @@ async function startRoles(started: Started): Promise<Weir> {
       await undoAll(undo) // what has ended already ends again at once
     },
   }
+}
+
+async function openAuditTrail(parts: EarlyParts): Promise<AuditTrail> {
+  const feature = features.find(one => one.auditTrail !== undefined)
+  if (feature?.auditTrail === undefined) throw new Error('no feature brings the audit trail')
+  return feature.auditTrail(parts)
 }
 
 async function openBuckets(js: JetStreamClient): Promise<RoleParts['buckets']> {

@@ -39,12 +39,13 @@ export const streamNames = [
   'BILLING',
   'POSTINGS',
   'DELIVERIES',
+  'AUDIT',
 ] as const
 export type StreamName = (typeof streamNames)[number]
 
 export const snapshotBucket = 'weir_snapshots'
 const keyMarkerTtlMs = 60_000
-export const keyValueBuckets = ['weir_sinks', 'weir_runs', 'weir_keys'] as const
+export const keyValueBuckets = ['weir_sinks', 'weir_runs', 'weir_keys', 'weir_audit'] as const
 /** Positions of feeds: each feed notices by itself that its position was lost, and stops alone. */
 const mayBeMadeAgain: ReadonlySet<string> = new Set(['weir_sinks'])
 
@@ -58,6 +59,7 @@ export const natsSubjects = {
   placed: (root: 'metering' | 'lifecycle', partition: number) => `${root}.${partition}.weir.placed`,
   catalog: 'catalog.published',
   billingRun: 'control.billing_run',
+  audit: 'audit.entry',
   ledger: (partition: number, what: string) => `ledger.${partition}.${what}`,
   /** For requests that the owner of the partition answers; not stored in a stream. */
   owner: (partition: number) => `weir.owner.${partition}`,
@@ -276,6 +278,13 @@ function streamConfigs({ partitions }: TopologyOptions, maxPayload: number): rea
       description: 'What became of each record at each connection',
       subjects: ['deliveries.>'],
       allow_atomic: true,
+    },
+    {
+      name: 'AUDIT',
+      description: 'Who did what, when and why, as a chain of hashes',
+      subjects: [natsSubjects.audit],
+      allow_atomic: true,
+      deny_purge: true,
     },
   ]
 }

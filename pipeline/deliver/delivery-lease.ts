@@ -5,10 +5,10 @@
 // 2. The newest claim wins; a fenced process goes on standby and claims only when the record is not renewed.
 // 3. A change of `paused` by anybody else is adopted, never overwritten.
 
-import { JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import type { Sink } from '../../sinks/sink.js'
 import { pauseFor } from '../broker/back-off.js'
+import { isWrongRevision } from '../broker/wrong-revision.js'
 import {
   type DeliveryRecord,
   decodeRecord,
@@ -178,12 +178,4 @@ export async function refuseLostPosition(
   if (await sink.isUntouched(signal)) return
   const detail = `${sink.name} holds rows, but how far ${key} is was lost; start with an empty one, or restore weir_sinks`
   throw new FeedFailure('position_lost', detail)
-}
-
-export function isWrongRevision(error: unknown): boolean {
-  return (
-    error instanceof JetStreamApiError &&
-    (error.code === JetStreamApiCodes.StreamWrongLastSequence ||
-      error.code === JetStreamApiCodes.StreamWrongLastSequenceUnknown)
-  )
 }

@@ -15,6 +15,7 @@ import type { BulkTransport } from '../broker/bulk-transport.js'
 import type { WeirConfig } from '../config/config.js'
 import { type Feed, feedStreams } from '../deliver/feed.js'
 import type { HistorySource } from '../engine/history-desk.js'
+import type { AuditTrail } from '../gateway/audit-trail.js'
 import type { ApiRoute } from '../gateway/route.js'
 
 /** The parts of the process that every feature gets. */
@@ -31,11 +32,16 @@ export interface FeatureParts {
   readonly clickhouse: ClickHouseConfig
   /** The client for queries; its database is Weir's. */
   readonly queries: ClickHouseClient
+  /** Where every act of a person, a key or the process is recorded, before it takes effect. */
+  readonly audit: AuditTrail
   /** The feeds of all features. */
   readonly feeds: readonly Feed[]
   /** The partitions that have stopped, with the reason. */
   readonly stoppedPartitions: () => ReadonlyMap<number, string>
 }
+
+/** The parts of the process before any feature has brought one. */
+export type EarlyParts = Omit<FeatureParts, 'audit'>
 
 /** A feed and how its sink is made. */
 export interface FeatureFeed extends Feed {
@@ -48,6 +54,8 @@ export interface Feature {
   readonly name: string
   /** Brings the database to the schema of this program; answers what was applied now. */
   readonly migrate?: (clickhouse: ClickHouseConfig) => Promise<readonly string[]>
+  /** The audit trail of all parts, made before anything is changed. One feature brings it. */
+  readonly auditTrail?: (parts: EarlyParts) => Promise<AuditTrail>
   readonly feeds?: (config: WeirConfig) => readonly FeatureFeed[]
   /** Called once, when everything else runs. */
   readonly routes?: (parts: FeatureParts) => readonly ApiRoute[] | Promise<readonly ApiRoute[]>

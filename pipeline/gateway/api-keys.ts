@@ -4,10 +4,9 @@
 // stays listed; the last key that can make keys is not revoked; of two changes of one key at the same moment neither is lost.
 
 import { createHash, randomBytes } from 'node:crypto'
-import { JetStreamApiError } from '@nats-io/jetstream'
 import type { KV, KvEntry } from '@nats-io/kv'
 import { z } from 'zod'
-import { wrongLastSequence } from '../broker/atomic-batch.js'
+import { isWrongRevision } from '../broker/wrong-revision.js'
 import { type Scope, scopes } from './scopes.js'
 
 export const keyBucket = 'weir_keys'
@@ -140,7 +139,7 @@ async function replaceKey(kv: KV, record: ApiKeyRecord, revision: number): Promi
     await kv.update(record.key_id, JSON.stringify(record), revision)
     return true
   } catch (error) {
-    if (error instanceof JetStreamApiError && wrongLastSequence.has(error.code)) return false
+    if (isWrongRevision(error)) return false
     throw error
   }
 }
