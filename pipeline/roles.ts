@@ -21,6 +21,7 @@ import { createGateway } from './gateway/gateway.js'
 import type { KeyRing } from './gateway/key-ring.js'
 import { PressureGauge, registerPressure } from './health/pressure.js'
 import { readinessOf } from './health/readiness.js'
+import { registerReadiness } from './health/status-gauges.js'
 import type { PipelineTelemetry } from './health/telemetry.js'
 import type { CommitsUnderWay } from './ledger/commits-under-way.js'
 import type { RecentCommits } from './ledger/recent-commits.js'
@@ -233,6 +234,15 @@ export async function gateway(parts: RoleParts, options: GatewayOptions): Promis
   const { config, nc, js, log, registry, undo } = parts
   const { keyRing, version, gauge, placed, status, troubles } = options
   const routes = await Promise.all(parts.features.map(feature => feature.routes?.(parts) ?? []))
+  const readiness = () =>
+    readinessOf({
+      ...status(),
+      servers: troubles(),
+      silence: gauge.silence,
+      holdsBack: gauge.holdsBack(),
+      placing: placed.status(),
+    })
+  registerReadiness(registry, readiness)
   const made = createGateway({
     host: config.http.host,
     port: config.http.port,
@@ -244,14 +254,7 @@ export async function gateway(parts: RoleParts, options: GatewayOptions): Promis
     log,
     pressure: gauge.pressure,
     stoppedPartitions: parts.stoppedPartitions,
-    readiness: () =>
-      readinessOf({
-        ...status(),
-        servers: troubles(),
-        silence: gauge.silence,
-        holdsBack: gauge.holdsBack(),
-        placing: placed.status(),
-      }),
+    readiness,
     version,
     registry,
     routes: routes.flat(),

@@ -80,6 +80,13 @@ export interface SinkTrouble {
   readonly isStopped: boolean
 }
 
+/** Records that a connection has taken in and that are not settled. */
+export interface SinkBacklog {
+  readonly byState: Readonly<Record<string, number>>
+  /** Undefined: there is none. */
+  readonly oldestAtMs: number | undefined
+}
+
 export interface Sink {
   /** The name in the status and in logs, such as `clickhouse`, `billing` or `erp`. */
   readonly name: string
@@ -91,6 +98,8 @@ export interface Sink {
   attend?(attendance: Attendance): Promise<void>
   /** The failure that blocks the work of `attend`, if there is one. */
   trouble?(): SinkTrouble | undefined
+  /** Of a sink that sends records one by one in `attend`; undefined while it is not attended here. */
+  backlog?(): SinkBacklog | undefined
   /** One idempotent attempt to apply a record that was set aside; `ok` without `refused`: it is written. */
   applyRefused?(record: RefusedRecord, signal: AbortSignal): Promise<SinkOutcome>
   /**

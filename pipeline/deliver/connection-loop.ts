@@ -23,6 +23,7 @@ import type {
   FeedRange,
   RefusedRecord,
   Sink,
+  SinkBacklog,
   SinkOutcome,
   SinkTrouble,
 } from '../../sinks/sink.js'
@@ -85,6 +86,10 @@ export class ConnectionLoop implements Sink {
 
   trouble(): SinkTrouble | undefined {
     return this.#trouble
+  }
+
+  backlog(): SinkBacklog | undefined {
+    return this.#book?.backlog()
   }
 
   /** Takes the records of a range in. Records taken in before a crash are not taken in again. */

@@ -60,6 +60,7 @@ export class Deliverer {
     this.#progress = new DeliveryProgress(options, this.#limits.retryMaxMs, () => ({
       record: this.#lease?.record,
       behind: this.#cutter?.behind,
+      oldestStoredAtMs: this.#cutter?.oldestStoredAtMs,
     }))
   }
 
@@ -144,6 +145,7 @@ export class Deliverer {
 
   async #standBy(detail: string): Promise<void> {
     this.#lease = undefined
+    this.#progress.applyingStoredAtMs = undefined
     this.#progress.set('standby', 'fenced', detail)
     await waitForVacancy(this.#options.kv, this.#options.key, this.#limits.leaseMs, this.#stopping.signal)
     this.#mayTake = true
@@ -263,6 +265,7 @@ export class Deliverer {
   /** Attempts the range until the sink has it; false when told to stop before that. */
   async #apply(lease: DeliveryLease, read: ReadRange): Promise<boolean> {
     const messages = read.messages.filter(({ foreign }) => foreign !== true)
+    this.#progress.applyingStoredAtMs = messages[0]?.storedAtMs
     for (let attempt = 1; ; attempt += 1) {
       const range: FeedRange = { ...read, messages, apart: lease.record.intent?.apart ?? [] }
       await this.#whilePaused(lease)

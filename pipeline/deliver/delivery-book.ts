@@ -7,6 +7,7 @@
 
 import { type Delivery, isSettled } from '../../schemas/billing/delivery.js'
 import type { ConnectorRecord } from '../../sinks/connector.js'
+import type { SinkBacklog } from '../../sinks/sink.js'
 import type { StepBody, StoredStep } from './delivery-log.js'
 
 export interface OpenDelivery {
@@ -41,6 +42,17 @@ export class DeliveryBook {
 
   get size(): number {
     return this.#open.size
+  }
+
+  backlog(): SinkBacklog {
+    const byState: Record<string, number> = {}
+    let oldestAtMs: number | undefined
+    for (const { delivery, record } of this.#open.values()) {
+      byState[delivery.state] = (byState[delivery.state] ?? 0) + 1
+      const recordedAtMs = Date.parse(record.recordedAt)
+      if (oldestAtMs === undefined || recordedAtMs < oldestAtMs) oldestAtMs = recordedAtMs
+    }
+    return { byState, oldestAtMs }
   }
 
   get(deliveryId: string): OpenDelivery | undefined {

@@ -10,6 +10,7 @@ import type { DeliveryState, DeliveryStatus, DeliveryTrouble } from './delivery-
 export interface Reading {
   readonly record: DeliveryRecord | undefined
   readonly behind: number | null | undefined
+  readonly oldestStoredAtMs: number | undefined
 }
 
 export class DeliveryProgress {
@@ -17,6 +18,8 @@ export class DeliveryProgress {
   /** The last stream sequence that the sink took in this process. */
   applied = 0
   applyingSinceMs: number | undefined
+  /** When the oldest message of the range in hand was stored. */
+  applyingStoredAtMs: number | undefined
   /** Records set aside. */
   refused = 0
   #trouble: DeliveryTrouble | undefined
@@ -35,7 +38,8 @@ export class DeliveryProgress {
 
   status(): DeliveryStatus {
     const { key, sink, stream } = this.#options
-    const { record, behind } = this.#reading()
+    const { record, behind, oldestStoredAtMs } = this.#reading()
+    const open = sink.backlog?.()
     const beside = this.state === 'running' ? sink.trouble?.() : undefined
     const trouble = beside ?? (this.#isTroubled() ? this.#trouble : undefined)
     return {
@@ -46,6 +50,8 @@ export class DeliveryProgress {
       position: Math.max(this.applied, record?.position ?? 0),
       paused: record?.paused ?? false,
       behind: behind ?? null,
+      oldestWaitingAtMs: this.applyingStoredAtMs ?? oldestStoredAtMs,
+      ...(open === undefined ? {} : { open }),
       ...this.#totals,
       refused: this.refused,
       lastAppliedAtMs: this.#lastAppliedAtMs,
@@ -81,6 +87,7 @@ export class DeliveryProgress {
     }
     this.#lastAppliedAtMs = Date.now()
     this.applyingSinceMs = undefined
+    this.applyingStoredAtMs = undefined
     const { storedAtMs = this.#lastAppliedAtMs } = messages[0] ?? {}
     const ageSeconds = Math.max(0, this.#lastAppliedAtMs - storedAtMs) / 1_000
     this.#options.onApplied?.({ key: this.#options.key, ageSeconds, applySeconds })

@@ -1,5 +1,7 @@
 // The status of one feed, for the metrics and the readiness check.
 
+import type { SinkBacklog } from '../../sinks/sink.js'
+
 export type DeliveryState =
   | 'starting'
   | 'running'
@@ -32,6 +34,10 @@ export interface DeliveryStatus {
   readonly paused: boolean
   /** Messages not yet cut into a range, as far as is known; null while this process does not read. */
   readonly behind: number | null
+  /** When the oldest message that the sink has not got was stored; undefined: none waits, or none was read yet. */
+  readonly oldestWaitingAtMs: number | undefined
+  /** Of a connection: the records that are on their way, by state, and when the oldest of them was recorded. */
+  readonly open?: SinkBacklog
   /** These four count since the start of this process. */
   readonly ranges: number
   readonly messages: number

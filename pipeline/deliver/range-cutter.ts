@@ -51,6 +51,11 @@ export class RangeCutter {
     return this.#behind + this.#held.length
   }
 
+  /** When the oldest message that is held here was stored. */
+  get oldestStoredAtMs(): number | undefined {
+    return this.#held[0]?.message.storedAtMs
+  }
+
   /** Whether `next` would answer at once. */
   get ready(): boolean {
     if (this.#held.length === 0) return false

@@ -5,7 +5,8 @@
 //    so does a pull without messages after which the server has delivered more than arrived here.
 //
 // `fetch` with `max_bytes` also asks for at most 100 messages. A pull that reaches either limit ends with an
-// error 409 after the messages; that is not an error here.
+// status 409 after the messages; that is not an error here. When 409 meant something else, such as a consumer that is gone,
+// the next pull brings nothing and throws it.
 
 import {
   AckPolicy,
@@ -99,6 +100,9 @@ export async function readRange(
   return { stream: source.stream, messages, ...intent }
 }
 
+/** The status with which the server ends a pull early. */
+const pullEnded = 409
+
 interface NumberedMessage extends ReadMessage {
   readonly deliverySequence: number
 }
@@ -139,9 +143,7 @@ async function* pull(
 }
 
 function isFullPull(error: unknown): boolean {
-  return (
-    error instanceof JetStreamError && /batch completed|message size exceeds maxbytes/i.test(error.message)
-  )
+  return error instanceof JetStreamError && 'code' in error && error.code === pullEnded
 }
 
 function interrupted(source: FeedSource, detail: string): Error {

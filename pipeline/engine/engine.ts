@@ -75,6 +75,8 @@ export interface EngineStatus {
   readonly commit: number
   /** Messages that wait in the streams. */
   readonly lag: { readonly metering: number; readonly lifecycle: number; readonly catalog: number }
+  /** When the oldest input that waits came to the broker; undefined: none waits, or none was read yet. */
+  readonly oldestWaitingAtMs: number | undefined
   readonly heldBytes: number
   readonly lastCommitAtMs: number | undefined
   /** Since when a commit waits for the broker's answer. */

@@ -90,6 +90,11 @@ export class InputReader {
     return this.#waiting[0]?.readAtMs
   }
 
+  /** When the oldest message that waits here came to the broker. */
+  get oldestArrivedAtMs(): number | undefined {
+    return this.#waiting[0]?.arrivedAtMs
+  }
+
   stop(): void {
     this.#stopped = true
     clearInterval(this.#watchdog)

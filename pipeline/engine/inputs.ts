@@ -107,6 +107,12 @@ export class PartitionInputs {
     return { metering: METERING.lag, lifecycle: LIFECYCLE.lag, catalog: CATALOG.lag }
   }
 
+  /** When the oldest change or usage that waits in this process came to the broker; undefined: none waits here. */
+  get oldestArrivedAtMs(): number | undefined {
+    const { METERING, LIFECYCLE } = this.#readers
+    return earliest(METERING.oldestArrivedAtMs, LIFECYCLE.oldestArrivedAtMs)
+  }
+
   /** The size and age of the messages that `take` would take from now. */
   ready(pauseMetering: boolean): ReadyInputs {
     let bytes = 0
@@ -186,6 +192,12 @@ export class PartitionInputs {
     if (first !== undefined) return [first] // invariant 1
     return pauseMetering ? ['CATALOG', 'LIFECYCLE'] : ['CATALOG', 'LIFECYCLE', 'METERING']
   }
+}
+
+/** The earliest of the instants that are known. */
+export function earliest(...instants: readonly (number | undefined)[]): number | undefined {
+  const known = instants.filter(one => one !== undefined)
+  return known.length === 0 ? undefined : Math.min(...known)
 }
 
 function withoutThoseElsewhere(messages: readonly ReadMessage[]): ReadMessage[] {

@@ -28,6 +28,7 @@ const notClaimed = {
   epoch: 0,
   commit: 0,
   lag: { metering: 0, lifecycle: 0, catalog: 0 },
+  oldestWaitingAtMs: undefined,
   heldBytes: 0,
   lastCommitAtMs: undefined,
   committingSinceMs: undefined,

@@ -26,7 +26,7 @@ import type { Claim } from './claim.js'
 import { untilCommitMs } from './commit-interval.js'
 import type { EngineOptions } from './engine.js'
 import { HistoryDesk } from './history-desk.js'
-import { PartitionInputs, type TakenInputs } from './inputs.js'
+import { earliest, PartitionInputs, type TakenInputs } from './inputs.js'
 import { restoreBytes } from './restore.js'
 import type { Snapshots } from './snapshots.js'
 import { Wake } from './wake.js'
@@ -70,6 +70,11 @@ export class Session {
   #processedAtMs = 0
   /** When the oldest usage in the commit under way came to the broker. */
   #arrivedAtMs: number | undefined
+  /** When the oldest input of the step that is processed, and of the one that commits, came to the broker. */
+  readonly #oldest: { processing: number | undefined; committing: number | undefined } = {
+    processing: undefined,
+    committing: undefined,
+  }
   #lastCommitAtMs: number | undefined
   #committingSinceMs: number | undefined
   #heldBytes = 0
@@ -115,6 +120,11 @@ export class Session {
       counters,
       positions: this.#checkpoint.positions,
       lag: this.#inputs?.lag ?? { metering: 0, lifecycle: 0, catalog: 0 },
+      oldestWaitingAtMs: earliest(
+        this.#oldest.committing,
+        this.#oldest.processing,
+        this.#inputs?.oldestArrivedAtMs,
+      ),
       heldBytes: this.#heldBytes,
       lastCommitAtMs: this.#lastCommitAtMs,
       committingSinceMs: this.#committingSinceMs,
@@ -171,8 +181,11 @@ export class Session {
   /** Processes one step and begins to commit its result; false when nothing came of it. */
   async #commitBatch(batch: Batch): Promise<boolean> {
     const positions = this.#inputs!.positions(this.#controlSeq)
+    this.#oldest.processing = earliest(batch.lifecycle[0]?.arrivedAtMs, batch.metering[0]?.arrivedAtMs)
     const result = await this.#process(batch)
     await this.#inFlight // invariant 2
+    this.#oldest.committing = this.#oldest.processing
+    this.#oldest.processing = undefined
     this.#desk.settled(batch.answers)
     this.#processed = positions
     this.#holdsCustomers = result.holdsCustomers
@@ -306,6 +319,7 @@ export class Session {
   #committed(result: Processed, committed: Committed, before: Checkpoint, startedAtMs: number): void {
     this.#lastCommitAtMs = Date.now()
     this.#committingSinceMs = undefined
+    this.#oldest.committing = undefined
     this.#desk.ask(result.historyRequests, this.#rowsSeq)
     this.#snapshots.committed(this.#checkpoint, committed.stateSeq, result.delta.length)
     release(result.delta)

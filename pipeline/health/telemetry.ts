@@ -1,12 +1,12 @@
-// The pipeline's metrics: one series per named event of the engines, and gauges read when somebody asks.
+// The pipeline's metrics of what happens: one series per named event of engines and feeds. How they stand is status-gauges.ts.
 // Telemetry is once per commit, never once per event.
 
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import { type DispositionCounts, dispositions } from '../../schemas/event/dispositions.js'
 import type { AppliedRange } from '../deliver/deliverer-options.js'
-import type { DeliveryStatus } from '../deliver/delivery-status.js'
 import type { ForeignMessage } from '../deliver/ledger-commits.js'
-import type { CommittedFacts, EngineStatus, EngineTelemetry } from '../engine/engine.js'
+import type { CommittedFacts, EngineTelemetry } from '../engine/engine.js'
+import { type PipelineStatus, registerStatusGauges } from './status-gauges.js'
 
 export interface PipelineTelemetry extends EngineTelemetry {
   /** A sink has taken a range. */
@@ -15,11 +15,6 @@ export interface PipelineTelemetry extends EngineTelemetry {
   foreign(message: ForeignMessage): void
   /** Sets the function from which the gauges are read. */
   observe(status: () => PipelineStatus): void
-}
-
-interface PipelineStatus {
-  readonly partitions: readonly EngineStatus[]
-  readonly feeds: readonly DeliveryStatus[]
 }
 
 export function pipelineTelemetry(registry: Registry): PipelineTelemetry {
@@ -88,40 +83,6 @@ export function pipelineTelemetry(registry: Registry): PipelineTelemetry {
     },
     foreign: ({ natsSubject }) => foreign.inc({ partition: natsSubject.split('.')[1] ?? '' }),
     interrupted: partition => interruptions.inc({ partition }),
-    observe: status => registerGauges(registry, status),
+    observe: status => registerStatusGauges(registry, status),
   }
-}
-
-function registerGauges(registry: Registry, status: () => PipelineStatus): void {
-  const gauge = (name: string, help: string, label: string, read: (gauge: Gauge) => void): void => {
-    new Gauge({
-      name,
-      help,
-      labelNames: [label],
-      registers: [registry],
-      collect() {
-        read(this)
-      },
-    })
-  }
-  gauge('weir_partition_lag_messages', 'Input messages that wait to be processed', 'partition', series => {
-    for (const { partition, lag } of status().partitions)
-      series.set({ partition }, lag.metering + lag.lifecycle)
-  })
-  gauge('weir_partition_held_bytes', 'Events that are parked or held', 'partition', series => {
-    for (const { partition, heldBytes } of status().partitions) series.set({ partition }, heldBytes)
-  })
-  gauge('weir_partition_running', '1 when the partition is worked on here', 'partition', series => {
-    for (const { partition, state } of status().partitions)
-      series.set({ partition }, state === 'running' ? 1 : 0)
-  })
-  gauge('weir_sink_behind_messages', 'Messages that a sink has not taken in hand', 'feed', series => {
-    for (const { key, behind } of status().feeds) series.set({ feed: key }, behind ?? 0)
-  })
-  gauge('weir_sink_refused', 'Records that a sink refused for what they hold, set aside', 'feed', series => {
-    for (const { key, refused } of status().feeds) series.set({ feed: key }, refused)
-  })
-  gauge('weir_sink_position', 'Stream sequence that a sink has delivered', 'feed', series => {
-    for (const { key, position } of status().feeds) series.set({ feed: key }, position)
-  })
 }

@@ -184,6 +184,13 @@ test('an input that one partition has not processed is kept for all of them', as
   expect(engines.flatMap(({ failures }) => failures)).toEqual([])
 })
 
+test('a stream that an older version did not make is left out, and the others are told', async () => {
+  await broker.jsm.streams.delete('UNPLACED')
+  const report = await retention(false)
+  expect(ofStream(report, 'UNPLACED')).toBeUndefined()
+  expect(ofStream(report, 'METERING').safe).toHaveLength(1)
+})
+
 test('a bucket that was lost is made again only after it was given up', async () => {
   await broker.jsm.streams.delete('KV_weir_runs')
   await expect(ensureTopology(broker.nc, { partitions: 4 })).rejects.toMatchObject({ code: 'bucket_missing' })

@@ -13,7 +13,7 @@ import type { JetStreamManager } from '@nats-io/jetstream'
 import { type KV, Kvm } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { GenesisBook } from '../broker/genesis.js'
-import { keyValueBuckets, natsSubjects, streamNames } from '../broker/topology.js'
+import { keyValueBuckets, natsSubjects, streamInfo, streamNames } from '../broker/topology.js'
 import { decodeRecord } from '../deliver/delivery-record.js'
 import type { Feed } from '../deliver/feed.js'
 import { type Checkpoint, readCheckpoint } from '../ledger/checkpoint.js'
@@ -70,6 +70,8 @@ export async function retain(options: RetentionOptions): Promise<RetentionReport
   const checkpoints = await readAll(jsm)
   const streams: StreamRetention[] = []
   for (const stream of streamNames) {
+    // An older version made the streams; the next start makes what is missing.
+    if ((await streamInfo(jsm, stream)) === undefined) continue
     const safe: SafePosition[] = []
     for (const { partition, filter, bound } of await boundsOf(options, stream, checkpoints)) {
       const { before, heldBy } = bound

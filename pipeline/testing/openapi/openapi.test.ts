@@ -10,6 +10,7 @@ import { SupervisedWeir } from '../../../bench/measure/supervised-weir.js'
 import { AnswerChecker, type HttpAnswer } from './answers.js'
 import { type OpenApi, operationsOf, type PlacedOperation } from './document.js'
 import { metricFaults } from './metric-names.js'
+import { metricRows, pageFaults } from './metrics-page.js'
 import { billOneMonth } from './one-month.js'
 import { requestsOf, type SeededRequest, scopesNeeded } from './requests.js'
 import { Sender } from './sender.js'
@@ -187,6 +188,22 @@ test('the metrics after all that keep the rules of promtool: help, type, _total,
   expect(metrics).toContain('weir_gateway_request_seconds_bucket')
   expect(metrics).toContain('weir_partition_running{partition="0"} 1')
   expect(metricFaults(metrics)).toEqual([])
+  expect(pageFaults(metricRows(), metrics)).toEqual([])
+})
+
+test('canary: a page that tells of metrics otherwise than they are', () => {
+  const metrics =
+    '# TYPE weir_a gauge\nweir_a{feed="x"} 1\n# TYPE weir_b counter\n# TYPE weir_c gauge\nweir_c 1\n'
+  const row = (name: string, type: string, ...labels: string[]) => ({ name, type, labels })
+  const page = [row('weir_a', 'gauge', 'partition'), row('weir_b', 'gauge'), row('weir_d', 'gauge')]
+  expect(pageFaults(page, metrics)).toEqual([
+    'weir_c is not on the page',
+    'weir_a has the labels feed, the page says partition',
+    'weir_b is a counter, the page says gauge',
+    'weir_d is on the page and is not there',
+  ])
+  const text = '| `weir_a` | gauge | feed, state | says |\n| `weir_b` | counter | | says |\n'
+  expect(metricRows(text)).toEqual([row('weir_a', 'gauge', 'feed', 'state'), row('weir_b', 'counter')])
 })
 
 test('canary: metrics that break the rules', () => {
