@@ -6,6 +6,8 @@ import { join } from 'node:path'
 
 export interface ArchiveSource {
   readonly uri: string
+  /** The suite of the machine itself. */
+  readonly codename: string
   /** Suites that carry a recent nats-server, the oldest first. */
   readonly suites: readonly string[]
   readonly component: string
@@ -44,6 +46,7 @@ export async function readArchiveSource(etc = '/etc'): Promise<ArchiveSource | n
   if (entry === undefined) return null
   return {
     uri: entry.uri,
+    codename: entry.suite,
     suites: family.suites,
     component: family.component,
     keyring: entry.signedBy ?? family.keyring,

@@ -8,12 +8,13 @@
 // 3. Nothing outside the cache directory changes, and no root rights are needed.
 
 import { execFile } from 'node:child_process'
-import { access, chmod, constants, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { access, chmod, constants, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { packageRoot } from '../../schemas/package-root.js'
 import { type ArchiveSource, readArchiveSource } from './apt-sources.js'
+import { candidateOf, privateApt, unpackProgram, usualFolders } from './debian-package.js'
 
 const run = promisify(execFile)
 
@@ -21,7 +22,7 @@ const run = promisify(execFile)
 export const minimumNatsVersion = { major: 2, minor: 12 } as const
 
 /** Where binaries are looked for when the caller hands in no search path. */
-const usualPlaces = ['/usr/local/bin', '/usr/local/sbin', '/usr/bin', '/usr/sbin'].join(delimiter)
+const usualPlaces = usualFolders.join(delimiter)
 
 export interface NatsBinaryOptions {
   /** A binary named by the user. If it is unfit, that is an error and nothing else is tried. */
@@ -123,54 +124,14 @@ async function unpackFromSuite(
   target: string,
 ): Promise<string | null> {
   const apt = await privateApt(source, suite, work)
-  const options = { cwd: work, env: apt, timeout: 120_000, maxBuffer: 16 << 20 }
-  await run('apt-get', ['update', '--quiet', '--quiet'], options)
-  const { stdout } = await run('apt-cache', ['policy', 'nats-server'], options)
-  const candidate = /Candidate: (\S+)/.exec(stdout)?.[1] ?? '(none)'
+  const candidate = await candidateOf('nats-server', apt)
   const problem = versionProblem(candidate)
   if (problem !== null) return `its nats-server ${problem}`
-  // apt checks the archive's signature and the package's hash; dpkg-deb only unpacks.
-  await run('apt-get', ['download', '--quiet', '--quiet', 'nats-server'], options)
-  const archive = (await readdir(work)).find(name => name.endsWith('.deb'))
-  if (archive === undefined) return 'apt-get download left no package'
-  await run('dpkg-deb', ['-x', archive, 'unpacked'], options)
-  const { stdout: found } = await run(
-    'find',
-    ['unpacked', '-type', 'f', '-name', 'nats-server', '-perm', '-u+x'],
-    options,
-  )
-  const binary = found.split('\n')[0]
-  if (!binary) return 'its package holds no nats-server'
-  const unfit = await unfitness(join(work, binary))
+  const binary = await unpackProgram('nats-server', 'nats-server', apt)
+  if (binary === undefined) return 'its package holds no nats-server'
+  const unfit = await unfitness(binary)
   if (unfit !== null) return `its nats-server ${unfit}`
-  await chmod(join(work, binary), 0o755)
-  await rename(join(work, binary), target) // invariant 2
+  await chmod(binary, 0o755)
+  await rename(binary, target) // invariant 2
   return null
-}
-
-/** Writes an apt configuration that keeps the machine's way to its mirror and nothing else of its state. */
-async function privateApt(source: ArchiveSource, suite: string, work: string): Promise<NodeJS.ProcessEnv> {
-  for (const folder of ['state/lists/partial', 'cache/archives/partial', 'empty'])
-    await mkdir(join(work, folder), { recursive: true })
-  const signedBy = source.keyring === null ? '' : `[signed-by=${source.keyring}] `
-  await writeFile(join(work, 'sources.list'), `deb ${signedBy}${source.uri} ${suite} ${source.component}\n`)
-  // Proxies and the like are kept; hooks are not, because some images let `update` delete the system's packages.
-  const { stdout } = await run('apt-config', ['dump'])
-  const acquire = stdout.split('\n').filter(line => line.startsWith('Acquire::'))
-  const settings = {
-    'Dir::State': join(work, 'state'),
-    'Dir::State::status': '/dev/null',
-    'Dir::Cache': join(work, 'cache'),
-    'Dir::Etc::sourcelist': join(work, 'sources.list'),
-    'Dir::Etc::sourceparts': join(work, 'empty'),
-    'Dir::Etc::parts': join(work, 'empty'),
-    'Dir::Etc::main': join(work, 'empty', 'apt.conf'),
-    'Dir::Etc::preferences': join(work, 'empty', 'preferences'),
-    'Dir::Etc::preferencesparts': join(work, 'empty'),
-    'Acquire::Languages': 'none',
-    'APT::Sandbox::User': 'root',
-  }
-  const ours = Object.entries(settings).map(([name, value]) => `${name} "${value}";`)
-  await writeFile(join(work, 'apt.conf'), [...acquire, ...ours, ''].join('\n'))
-  return { PATH: `${usualPlaces}:/bin:/sbin`, LC_ALL: 'C', APT_CONFIG: join(work, 'apt.conf') }
 }
