@@ -27,11 +27,13 @@ const rooms = {
   ledger: ['broker', 'config', 'memory'],
   engine: ['broker', 'config', 'core', 'ledger', 'memory', 'workers'],
   deliver: ['broker', 'config', 'ledger'],
+  // Copies of partitions' states beside the live ones.
+  shadow: ['broker', 'config', 'core', 'deliver', 'engine', 'ledger', 'workers'],
   servers: ['broker', 'config'],
   terminal: [],
   gateway: ['broker', 'terminal'],
   // What a feature brings, as a type, and what it is handed.
-  feature: ['broker', 'config', 'deliver', 'engine', 'gateway', 'terminal'],
+  feature: ['broker', 'config', 'deliver', 'engine', 'gateway', 'shadow', 'terminal'],
   // Features: each may use the rooms above, and none another's inside.
   audit: ['broker', 'feature', 'gateway', 'terminal'],
   billing: ['broker', 'deliver', 'feature', 'gateway', 'ledger', 'terminal'],

@@ -19,7 +19,9 @@ import { type BrokerConnection, connectBroker } from './broker/connect-broker.js
 import { publishCatalogs } from './broker/publish-catalogs.js'
 import { ensureTopology } from './broker/topology.js'
 import type { WeirConfig } from './config/config.js'
+import { limitsOfConfig } from './config/limits.js'
 import type { DeliveryStatus } from './deliver/delivery-status.js'
+import { feedOf } from './deliver/feed.js'
 import type { EngineStatus } from './engine/engine.js'
 import { environment, version } from './environment.js'
 import { type EarlyParts, feedsOf } from './feature/feature.js'
@@ -32,7 +34,7 @@ import { pipelineTelemetry } from './health/telemetry.js'
 import { CommitsUnderWay } from './ledger/commits-under-way.js'
 import { RecentCommits } from './ledger/recent-commits.js'
 import { SharedMemory } from './memory/shared-memory.js'
-import { delivery, gateway, partitions, placing, type RoleParts } from './roles.js'
+import { delivery, gateway, maxPayloadOf, partitions, placing, type RoleParts } from './roles.js'
 import { endOrphanServers, type ServerLogins, type Servers, startServers } from './servers/embedded.js'
 import { requireFreePorts } from './servers/free-ports.js'
 import { StartAborted, stopIfAborted } from './servers/start-problem.js'
@@ -45,6 +47,7 @@ import {
   type Waiting,
   whenThere,
 } from './servers/wait-for-servers.js'
+import { type ShadowParts, Shadows } from './shadow/shadows.js'
 import { WorkerPool } from './workers/pool.js'
 
 export interface WeirOptions {
@@ -235,7 +238,8 @@ async function startRoles(started: Started): Promise<Weir> {
   const feeds = feedsOf(features, config)
   const stopped = () => stoppedPartitions(partitionStatus())
   const shared = { config, log: options.log, nc, bulk, js, jsm, buckets, clickhouse, queries, feeds }
-  const early = { ...shared, stoppedPartitions: stopped }
+  const shadows = openShadows({ ...shared, sinks: buckets.sinks })
+  const early = { ...shared, shadows, stoppedPartitions: stopped }
   const parts: RoleParts = {
     ...early,
     audit: await openAuditTrail(early),
@@ -283,6 +287,16 @@ async function startRoles(started: Started): Promise<Weir> {
       await undoAll(undo) // what has ended already ends again at once
     },
   }
+}
+
+type OfShadows = Pick<ShadowParts, 'nc' | 'jsm' | 'bulk' | 'sinks'> &
+  Pick<EarlyParts, 'config' | 'queries' | 'feeds'>
+
+function openShadows({ nc, jsm, bulk, sinks, config, queries, feeds }: OfShadows): Shadows {
+  const { partitions } = config
+  const limits = limitsOfConfig(config, maxPayloadOf(nc))
+  const feed = feedOf(feeds, 'clickhouse')
+  return new Shadows({ nc, jsm, bulk, clickhouse: queries, sinks, feed, limits, partitions })
 }
 
 async function openAuditTrail(parts: EarlyParts): Promise<AuditTrail> {

@@ -190,7 +190,7 @@ export async function partitions(
   }
 }
 
-function maxPayloadOf({ info }: NatsConnection): number {
+export function maxPayloadOf({ info }: NatsConnection): number {
   if (info?.max_payload === undefined) throw new Error('the broker has not said how large a message may be')
   return info.max_payload
 }

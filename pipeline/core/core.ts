@@ -14,12 +14,14 @@ import { type Notice, noticesOfState } from './lifecycle/notices.js'
 import { CustomerChanges, settleCustomers } from './lifecycle/settle-customers.js'
 import type { CoreConfig, CoreInput, CoreOutput, HistoryRequest } from './ports/core-io.js'
 import { openRequests } from './re-rate/hold.js'
+import { payloadFromReadings } from './re-rate/payload.js'
 import { applyHistory } from './re-rate/re-rate.js'
 import { expireRetractions, settleRetractions } from './re-rate/retract.js'
-import { expireWaiting } from './re-rate/waiting.js'
+import { expireWaiting, placeEvent } from './re-rate/waiting.js'
 import { LedgerWriter, type RowTap } from './rows/ledger-writer.js'
 import { RatedUsageColumns } from './rows/rated-usage-columns.js'
 import type { DedupeSegment, DedupeTable } from './state/dedupe-table.js'
+import type { KeyedEvent } from './state/metered-event.js'
 import { PartitionState } from './state/partition-state.js'
 import { PriceBook } from './state/price-book.js'
 import { admit } from './step/admit.js'
@@ -96,6 +98,19 @@ export class PartitionCore {
     expireRetractions(step)
     const sealedRuns = input.orders.filter(order => sealRun(step, order)).map(order => order.billingRunId)
     return this.#finish(step, sealedRuns)
+  }
+
+  /**
+   * Places events that were read by their meters before, as history and waiting events hold them. Nothing tells duplicates
+   * apart: each event comes once. For copies of the state; the pipeline reads bytes.
+   */
+  placeRead(events: readonly KeyedEvent[], at: Pick<CoreInput, 'nowMs' | 'commit'>): CoreOutput {
+    this.#freeTerms()
+    const out = new LedgerWriter(this.#config, at, this.#tap, this.#ratedUsage)
+    const step = new Step(this.#config, this.#state, this.#book, out, at)
+    const { catalog } = this.#book
+    for (const event of events) placeEvent(step, event, () => payloadFromReadings(event, catalog), 'received')
+    return this.#finish(step, [])
   }
 
   /** To be called between calls, when no row needs released terms. */

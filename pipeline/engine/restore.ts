@@ -12,7 +12,7 @@ import { PartitionFailure, RetryableError } from '../ledger/failures.js'
 import { LedgerGap, PartitionCommits } from '../ledger/partition-commits.js'
 import { assertInput, type Claim } from './claim.js'
 import { InputReader } from './input-reader.js'
-import type { Manifest, SnapshotStore } from './snapshot.js'
+import type { Manifest, SnapshotReader, SnapshotStore } from './snapshot.js'
 import { Wake } from './wake.js'
 
 export interface RestoredBytes {
@@ -23,6 +23,11 @@ export interface RestoredBytes {
   readonly deltaBytes: number
 }
 
+/** What reading the state takes of the access to the ledger. */
+export type StateAccess = Pick<LedgerAccess, 'bulk' | 'jsm' | 'limits' | 'signal' | 'onRetry'>
+/** A checkpoint, its sequence in LEDGER and the key that sealed it. */
+export type StateAt = Pick<Claim, 'checkpoint' | 'key' | 'seq'>
+
 export async function restoreBytes(
   access: LedgerAccess,
   claim: Claim,
@@ -30,19 +35,28 @@ export async function restoreBytes(
 ): Promise<RestoredBytes> {
   const { checkpoint, inputs } = claim
   for (const stream of inputStreams) assertInput(stream, inputs[stream], checkpoint.positions[stream]) // invariant 2
-  const { snapshot: ref } = checkpoint
+  return readState(access, claim, snapshots)
+}
+
+/** The state as of a checkpoint. It only reads: no claim is needed, and whoever owns the partition goes on. */
+export async function readState(
+  access: StateAccess,
+  at: StateAt,
+  snapshots: SnapshotReader,
+): Promise<RestoredBytes> {
+  const { snapshot: ref } = at.checkpoint
   const manifest = ref === null ? undefined : await snapshots.manifest(ref.object)
   const snapshot = manifest === undefined ? undefined : await snapshots.read(manifest.state.object)
-  const joiner = new DeltaJoiner(claim, ref ?? undefined)
-  await readCommits(access, claim, ref?.ledger_seq ?? 1, joiner)
+  const joiner = new DeltaJoiner(at, ref ?? undefined)
+  await readCommits(access, at, ref?.ledger_seq ?? 1, joiner)
   const { deltas } = joiner
   return { manifest, snapshot, deltas, deltaBytes: deltas.reduce((sum, delta) => sum + delta.length, 0) }
 }
 
 /** Reads checkpoints and deltas from a sequence up to the claim. */
 async function readCommits(
-  access: LedgerAccess,
-  claim: Claim,
+  access: StateAccess,
+  claim: StateAt,
   fromSeq: number,
   joiner: DeltaJoiner,
 ): Promise<void> {
@@ -68,12 +82,14 @@ async function readCommits(
     },
   })
   try {
-    for (let seq = 0; seq < claim.seq; ) {
+    // A claim has no messages; those of a commit come right after its checkpoint.
+    const last = claim.seq + 1 + claim.checkpoint.messages.findLastIndex(([what]) => what === 'delta')
+    for (let seq = 0; seq < last; ) {
       await wake.wait(limits.tickMs)
       signal.throwIfAborted()
       if (failure !== undefined) throw failure
       for (const message of reader.take(limits.prefetchBytes)) {
-        if (message.seq > claim.seq) break
+        if (message.seq > last) break
         seq = message.seq
         if (!joiner.add(seq, message.bytes)) {
           onRetry(`the message ${seq} of LEDGER was not written by Weir and is passed over`)
@@ -89,13 +105,13 @@ async function readCommits(
 /** Joins the pieces of each commit's delta and checks that none is missing. */
 export class DeltaJoiner {
   readonly deltas: Uint8Array[] = []
-  readonly #claim: Pick<Claim, 'checkpoint' | 'seq'>
+  readonly #claim: Omit<StateAt, 'key'>
   readonly #commits: PartitionCommits
   readonly #afterCommit: number
   #chunks: Uint8Array[] = []
 
   /** Skips the deltas of commits up to the snapshot's: the snapshot holds them already. */
-  constructor(claim: Pick<Claim, 'checkpoint' | 'key' | 'seq'>, snapshot?: SnapshotRef) {
+  constructor(claim: StateAt, snapshot?: SnapshotRef) {
     this.#claim = claim
     this.#afterCommit = snapshot?.commit ?? 0
     this.#commits = new PartitionCommits({
@@ -120,8 +136,9 @@ export class DeltaJoiner {
     }
   }
 
-  /** To be called after the checkpoint of the claim: throws when a commit is missing. */
+  /** To be called after the last message up to the claim: throws when a commit is missing. */
   finish(): void {
+    this.#join()
     const { head } = this.#commits
     const { seq, checkpoint } = this.#claim
     const commits = this.#afterCommit + this.deltas.length

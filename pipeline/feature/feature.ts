@@ -17,6 +17,7 @@ import { type Feed, feedStreams } from '../deliver/feed.js'
 import type { HistorySource } from '../engine/history-desk.js'
 import type { AuditTrail } from '../gateway/audit-trail.js'
 import type { ApiRoute } from '../gateway/route.js'
+import type { Shadows } from '../shadow/shadows.js'
 
 /** The parts of the process that every feature gets. */
 export interface FeatureParts {
@@ -36,6 +37,8 @@ export interface FeatureParts {
   readonly audit: AuditTrail
   /** The feeds of all features. */
   readonly feeds: readonly Feed[]
+  /** Copies of partitions' states, on which a dry run tries what would come of something. */
+  readonly shadows: Shadows
   /** The partitions that have stopped, with the reason. */
   readonly stoppedPartitions: () => ReadonlyMap<number, string>
 }

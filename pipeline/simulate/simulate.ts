@@ -16,9 +16,9 @@ import { later, nsOf, parseInstant } from '../../schemas/time.js'
 import { type CoreInput, type InputMessage, PartitionCore } from '../core/core.js'
 import type { Notice } from '../core/lifecycle/notices.js'
 import { unlimitedCoreLimits } from '../core/ports/core-limits.js'
+import { MemoryHistory } from '../core/re-rate/memory-history.js'
 import { PartitionState } from '../core/state/partition-state.js'
 import { type ChargeExplanation, explainCharges } from './explain.js'
-import { MemoryHistory } from './memory-history.js'
 
 export interface SimulateInput {
   readonly catalog: Catalog

@@ -14,8 +14,8 @@ import type {
 import { formatInstant, parseInstant } from '../../schemas/time.js'
 import { type BillingRunOrder, type CoreConfig, type CoreOutput, PartitionCore } from '../core/core.js'
 import { unlimitedCoreLimits } from '../core/ports/core-limits.js'
+import { MemoryHistory } from '../core/re-rate/memory-history.js'
 import { PartitionState } from '../core/state/partition-state.js'
-import { MemoryHistory } from '../simulate/memory-history.js'
 
 export const testCatalog = {
   meters: [

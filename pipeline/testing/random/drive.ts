@@ -8,8 +8,8 @@ import type { DeadLetterRow, MrrMovementRow, RatedUsageRow } from '../../../sche
 import { formatInstant } from '../../../schemas/time.js'
 import { type CoreInput, PartitionCore, type RowTap } from '../../core/core.js'
 import { unlimitedCoreLimits } from '../../core/ports/core-limits.js'
+import { MemoryHistory } from '../../core/re-rate/memory-history.js'
 import { PartitionState } from '../../core/state/partition-state.js'
-import { MemoryHistory } from '../../simulate/memory-history.js'
 
 const config = { partition: 0, partitions: 1, oneSource: true, limits: unlimitedCoreLimits }
 

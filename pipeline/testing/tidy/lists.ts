@@ -6,6 +6,7 @@ export const entryPoints: readonly string[] = [
   'pipeline/cli/weir.ts',
   'pipeline/publisher/usage-publisher.ts',
   'pipeline/workers/worker.ts',
+  'pipeline/shadow/shadow-worker.ts',
   'deploy/embedded/clickhouse/child.ts',
   'bench/floor/floor-worker.ts',
   'bench/workload/producer-child.ts',

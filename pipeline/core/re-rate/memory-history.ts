@@ -3,15 +3,18 @@
 // Invariant: an answer is the net per (event, meter, subscription, price, charge), where the event counts are not 0: what
 // a GROUP BY over `rated_usage` yields.
 
-import { compositeKey } from '../../schemas/identifiers.js'
-import type { RatedUsageRow } from '../../schemas/tables.js'
-import type { HistoryAnswer, HistoryRequest, HistoryRow } from '../core/core.js'
+import { compositeKey } from '../../../schemas/identifiers.js'
+import type { RatedUsageRow } from '../../../schemas/tables.js'
+import type { HistoryAnswer, HistoryRequest, HistoryRow } from '../ports/core-io.js'
 
 interface Net {
   readonly row: RatedUsageRow
   count: number
   amount: bigint
 }
+
+/** A net of a database, and the sum of its event counts. */
+export type CountedHistoryRow = HistoryRow & { readonly count: number }
 
 export class MemoryHistory {
   readonly #byCustomer = new Map<string, Map<string, Net>>()
@@ -22,14 +25,7 @@ export class MemoryHistory {
       customer = new Map()
       this.#byCustomer.set(row.customerId, customer)
     }
-    const key = compositeKey(
-      row.eventSource,
-      row.eventId,
-      row.meter,
-      row.subscriptionId,
-      row.price,
-      row.chargeId,
-    )
+    const key = netKey(row.eventSource, row.eventId, row)
     const net = customer.get(key)
     if (net === undefined) customer.set(key, { row, count: row.eventCount, amount: row.amount })
     else {
@@ -38,9 +34,27 @@ export class MemoryHistory {
     }
   }
 
-  answer(request: HistoryRequest): HistoryAnswer {
+  /** How many nets are kept. */
+  get size(): number {
+    let size = 0
+    for (const nets of this.#byCustomer.values()) size += nets.size
+    return size
+  }
+
+  /** `stored`: what a database holds of the customer; the rows that were added here come on top of it. */
+  answer(request: HistoryRequest, stored: readonly CountedHistoryRow[] = []): HistoryAnswer {
     const rows: HistoryRow[] = []
-    for (const { row, count, amount } of this.#byCustomer.get(request.customerId)?.values() ?? []) {
+    const nets = this.#byCustomer.get(request.customerId)
+    const before = new Map<string, CountedHistoryRow>()
+    for (const one of stored) {
+      const key = netKey(one.source, one.id, one)
+      if (nets?.has(key) === true) before.set(key, one)
+      else if (one.count !== 0) rows.push(one)
+    }
+    for (const [key, { row, ...net }] of nets ?? []) {
+      const there = before.get(key)
+      const count = net.count + (there?.count ?? 0)
+      const amount = net.amount + (there?.amount ?? 0n)
       if (count === 0 || row.eventTimeNs < request.fromNs) continue
       rows.push({
         source: row.eventSource,
@@ -64,4 +78,10 @@ export class MemoryHistory {
     }
     return { requestId: request.requestId, rows }
   }
+}
+
+type Placed = Pick<HistoryRow, 'meter' | 'subscriptionId' | 'price' | 'chargeId'>
+
+function netKey(source: string, id: string, { meter, subscriptionId, price, chargeId }: Placed): string {
+  return compositeKey(source, id, meter, subscriptionId, price, chargeId)
 }

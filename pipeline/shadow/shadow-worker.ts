@@ -1,0 +1,56 @@
+// The entry of the thread of a shadow. It holds one copy at a time. No I/O and no clock: bytes come in, outcomes go out.
+
+import { setPriority } from 'node:os'
+import type { HistoryRequest } from '../core/core.js'
+import { DedupeTable } from '../core/state/dedupe-table.js'
+import { daysKept, PartitionState } from '../core/state/partition-state.js'
+import { type LoadTask, unpackMessages } from '../workers/protocol.js'
+import { CopiedPartition } from './copied-partition.js'
+import type { EventIdentity, FeedTask, OpenCopyTask, Outcome } from './protocol.js'
+
+/** On Linux this is the priority of this thread; elsewhere it would be that of the process. */
+if (process.platform === 'linux') setPriority(0, 10)
+
+let loading: { readonly table: DedupeTable; segments: number } | undefined
+let copy: CopiedPartition | undefined
+
+/** Takes over a segment of identities, before the state is opened. */
+export function load({ config, index, entries, bytesInAll }: LoadTask): void {
+  if (index === 0) {
+    const table = new DedupeTable(daysKept(config.limits.dedupeHorizonMs))
+    table.reserve(bytesInAll)
+    loading = { table, segments: 0 }
+  }
+  if (loading?.segments !== index) throw new Error(`the segments before ${index} are not in this thread`)
+  loading.table.load(entries)
+  loading.segments += 1
+}
+
+export function openCopy({ config, segments, snapshot, deltas, commit }: OpenCopyTask): void {
+  if ((loading?.segments ?? 0) !== segments)
+    throw new Error(`not all ${segments} segments are in this thread`)
+  const { dedupeHorizonMs } = config.limits
+  const state = PartitionState.restore(dedupeHorizonMs, snapshot, deltas, loading?.table)
+  loading = undefined
+  copy = new CopiedPartition(config, state, commit)
+}
+
+/** Answers the history that is needed; it is brought by the next call. */
+export function feed({ nowMs, catalog, lifecycle, metering, stored }: FeedTask): readonly HistoryRequest[] {
+  const input = {
+    nowMs,
+    catalog: unpackMessages(catalog),
+    lifecycle: unpackMessages(lifecycle),
+    metering: unpackMessages(metering),
+  }
+  return opened().feed(input, stored)
+}
+
+export function take(asked: readonly EventIdentity[]): Outcome {
+  return opened().take(asked)
+}
+
+function opened(): CopiedPartition {
+  if (copy === undefined) throw new Error('no copy is open in this thread')
+  return copy
+}
