@@ -32,8 +32,9 @@ const rooms = {
   servers: ['broker', 'config'],
   terminal: [],
   gateway: ['broker', 'terminal'],
+  jobs: ['broker', 'gateway', 'terminal'],
   // What a feature brings, as a type, and what it is handed.
-  feature: ['broker', 'config', 'deliver', 'engine', 'gateway', 'shadow', 'terminal'],
+  feature: ['broker', 'config', 'deliver', 'engine', 'gateway', 'jobs', 'shadow', 'terminal'],
   // Features: each may use the rooms above, and none another's inside.
   audit: ['broker', 'feature', 'gateway', 'terminal'],
   billing: ['broker', 'deliver', 'feature', 'gateway', 'ledger', 'terminal'],

@@ -1,11 +1,12 @@
-// The composition root: reads the environment, starts the servers and the three roles of `roles.ts` in the order in which
+// The composition root: reads the environment, starts the servers and the roles of `roles.ts` in the order in which
 // they need each other, and stops them from the source to the sinks.
 //
-//   start: servers, streams and schema, delivery, placing, partitions, gateway.
-//   drain: gateway, placing, partitions, delivery, servers.
+//   start: servers, streams and schema, delivery, placing, partitions, gateway, jobs.
+//   drain: gateway, jobs, placing, partitions, delivery, servers.
 
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type JetStreamClient, jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { type KV, Kvm } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from 'pino'
@@ -31,10 +32,13 @@ import type { AuditTrail } from './gateway/audit-trail.js'
 import { KeyRing } from './gateway/key-ring.js'
 import { stoppedPartitions } from './health/pressure.js'
 import { pipelineTelemetry } from './health/telemetry.js'
+import { JobBook } from './jobs/job-book.js'
+import { JobDesk } from './jobs/job-desk.js'
+import { JobRunner } from './jobs/job-runner.js'
 import { CommitsUnderWay } from './ledger/commits-under-way.js'
 import { RecentCommits } from './ledger/recent-commits.js'
 import { SharedMemory } from './memory/shared-memory.js'
-import { delivery, gateway, maxPayloadOf, partitions, placing, type RoleParts } from './roles.js'
+import { delivery, gateway, jobs, maxPayloadOf, partitions, placing, type RoleParts } from './roles.js'
 import { endOrphanServers, type ServerLogins, type Servers, startServers } from './servers/embedded.js'
 import { requireFreePorts } from './servers/free-ports.js'
 import { StartAborted, stopIfAborted } from './servers/start-problem.js'
@@ -233,20 +237,21 @@ async function startRoles(started: Started): Promise<Weir> {
   const { keyRing, firstKey } = await openKeys(started, buckets.keys)
   await publishCatalogs(js, options.catalogs ?? [])
   const registry = new Registry()
+  const { log } = options
+  const { runner, desk } = openJobs(buckets.jobs, jsm, log)
   const engines: { status(): readonly EngineStatus[] }[] = []
   const partitionStatus = () => engines.flatMap(one => one.status())
   const feeds = feedsOf(features, config)
   const stopped = () => stoppedPartitions(partitionStatus())
-  const shared = { config, log: options.log, nc, bulk, js, jsm, buckets, clickhouse, queries, feeds }
+  const shared = { config, log, nc, bulk, js, jsm, buckets, clickhouse, queries, feeds }
   const shadows = openShadows({ ...shared, sinks: buckets.sinks })
-  const early = { ...shared, shadows, stoppedPartitions: stopped }
+  const early = { ...shared, shadows, jobs: desk, stoppedPartitions: stopped }
   const parts: RoleParts = {
     ...early,
     audit: await openAuditTrail(early),
     features,
     registry,
     undo,
-    feeds,
     telemetry: pipelineTelemetry(registry),
     recent: new RecentCommits(memory),
     underWay: new CommitsUnderWay(),
@@ -262,6 +267,7 @@ async function startRoles(started: Started): Promise<Weir> {
   const { troubles } = servers
   stopIfAborted(options.signal)
   const serving = await gateway(parts, { keyRing, version, gauge: working.gauge, placed, status, troubles })
+  const jobsAtWork = jobs(parts, runner)
   return {
     url: serving.url,
     nats: servers.nats,
@@ -275,6 +281,7 @@ async function startRoles(started: Started): Promise<Weir> {
     async drain() {
       const orderly = async (): Promise<void> => {
         await serving.drain()
+        await jobsAtWork.drain()
         await placed.drain()
         await working.drain()
         await delivering.drain()
@@ -307,9 +314,9 @@ async function openAuditTrail(parts: EarlyParts): Promise<AuditTrail> {
 
 async function openBuckets(js: JetStreamClient): Promise<RoleParts['buckets']> {
   const kvm = new Kvm(js)
-  const open = ['weir_sinks', 'weir_runs', 'weir_keys'].map(name => kvm.open(name))
-  const [sinks, runs, keys] = (await Promise.all(open)) as [KV, KV, KV]
-  return { sinks, runs, keys }
+  const open = ['weir_sinks', 'weir_runs', 'weir_keys', 'weir_jobs'].map(name => kvm.open(name))
+  const [sinks, runs, keys, jobs] = (await Promise.all(open)) as [KV, KV, KV, KV]
+  return { sinks, runs, keys, jobs }
 }
 
 async function openKeys({ options, undo }: Started, keys: KV) {
@@ -318,4 +325,10 @@ async function openKeys({ options, undo }: Started, keys: KV) {
   const keyRing = await KeyRing.open(keys, options.log)
   undo.push(async () => keyRing.close())
   return { keyRing, firstKey }
+}
+
+function openJobs(kv: KV, jsm: JetStreamManager, log: Logger) {
+  const book = new JobBook({ kv, jsm })
+  const runner = new JobRunner({ book, log, owner: randomUUID() })
+  return { runner, desk: new JobDesk(book, runner) }
 }

@@ -1,4 +1,4 @@
-// The roles of a Weir: delivery, partitions, gateway. Each is made from its parameters and drained alone.
+// The roles of a Weir: delivery, partitions, gateway, jobs. Each is made from its parameters and drained alone.
 // They meet in the broker; in one process, delivery also takes recent commits from memory.
 //
 // Invariant: a role adds the end of everything that it begins to `undo`, for the case that it does not start.
@@ -23,6 +23,8 @@ import { PressureGauge, registerPressure } from './health/pressure.js'
 import { readinessOf } from './health/readiness.js'
 import { registerReadiness } from './health/status-gauges.js'
 import type { PipelineTelemetry } from './health/telemetry.js'
+import { jobRoutes } from './jobs/job-routes.js'
+import type { JobRunner } from './jobs/job-runner.js'
 import type { CommitsUnderWay } from './ledger/commits-under-way.js'
 import type { RecentCommits } from './ledger/recent-commits.js'
 import type { SharedMemory } from './memory/shared-memory.js'
@@ -257,7 +259,7 @@ export async function gateway(parts: RoleParts, options: GatewayOptions): Promis
     readiness,
     version,
     registry,
-    routes: routes.flat(),
+    routes: [...routes.flat(), ...jobRoutes(parts.jobs, parts.audit)],
   })
   undo.push(() => made.close())
   const { url } = await made.start()
@@ -269,4 +271,11 @@ export async function gateway(parts: RoleParts, options: GatewayOptions): Promis
       keyRing.close()
     },
   }
+}
+
+/** Works on the jobs of all features, from where they are. */
+export function jobs(parts: RoleParts, runner: JobRunner): { drain(): Promise<void> } {
+  parts.undo.push(() => runner.drain())
+  runner.start(parts.features.flatMap(feature => feature.jobs?.(parts) ?? []))
+  return runner
 }

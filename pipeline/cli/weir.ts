@@ -14,6 +14,7 @@ import { simulateCommands } from '../simulate/commands.js'
 import { exitCodes } from '../terminal/io.js'
 import { Exit, line, program } from './command-line.js'
 import { startCommands, validateCommands } from './commands.js'
+import { jobsCommands } from './jobs-commands.js'
 
 /** In the order in which `weir --help` lists them. */
 const commands: readonly DeclareCommands[] = [
@@ -24,6 +25,7 @@ const commands: readonly DeclareCommands[] = [
   reconcileCommands,
   billingCommands,
   retentionCommands,
+  jobsCommands,
   keysCommands,
   benchCommands,
 ]

@@ -17,6 +17,8 @@ import { type Feed, feedStreams } from '../deliver/feed.js'
 import type { HistorySource } from '../engine/history-desk.js'
 import type { AuditTrail } from '../gateway/audit-trail.js'
 import type { ApiRoute } from '../gateway/route.js'
+import type { JobDesk } from '../jobs/job-desk.js'
+import type { JobKind } from '../jobs/job-kind.js'
 import type { Shadows } from '../shadow/shadows.js'
 
 /** The parts of the process that every feature gets. */
@@ -28,8 +30,10 @@ export interface FeatureParts {
   readonly bulk: BulkTransport
   readonly js: JetStreamClient
   readonly jsm: JetStreamManager
-  /** The key-value buckets `weir_sinks`, `weir_runs` and `weir_keys`. */
-  readonly buckets: { readonly sinks: KV; readonly runs: KV; readonly keys: KV }
+  /** The key-value buckets `weir_sinks`, `weir_runs`, `weir_keys` and `weir_jobs`. */
+  readonly buckets: { readonly sinks: KV; readonly runs: KV; readonly keys: KV; readonly jobs: KV }
+  /** Creates and changes jobs of any kind. */
+  readonly jobs: JobDesk
   readonly clickhouse: ClickHouseConfig
   /** The client for queries; its database is Weir's. */
   readonly queries: ClickHouseClient
@@ -62,6 +66,8 @@ export interface Feature {
   readonly feeds?: (config: WeirConfig) => readonly FeatureFeed[]
   /** Called once, when everything else runs. */
   readonly routes?: (parts: FeatureParts) => readonly ApiRoute[] | Promise<readonly ApiRoute[]>
+  /** The kinds of long work that it does. */
+  readonly jobs?: (parts: FeatureParts) => readonly JobKind[]
   /** The source from which partitions read rated usage back. One feature brings it. */
   readonly history?: (parts: FeatureParts, awaited: AwaitedFeed) => HistorySource
 }

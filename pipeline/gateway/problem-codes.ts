@@ -89,6 +89,7 @@ export const problemCodes = {
     status: 409,
     meaning: 'It is the last API key with the scope admin: without it nobody could make keys.',
   },
+  job_not_in_state: { status: 409, meaning: 'The job is in a state in which this cannot be done.' },
   preview_expired: { status: 410, meaning: 'The batches of a preview are kept for a day, and are gone.' },
   batch_purged: { status: 410, meaning: 'The stream BILLING no longer holds the batch.' },
   cutoff_in_future: {

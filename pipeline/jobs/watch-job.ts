@@ -1,0 +1,41 @@
+// Follows a job of a running Weir to its end, with a progress bar on a terminal.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { callGateway, type Gateway } from '../terminal/gateway-client.js'
+import type { CliIo } from '../terminal/io.js'
+import { showProgress } from '../terminal/progress.js'
+import type { JobView } from './job-record.js'
+
+const pollMs = 500
+
+export function readJob(gateway: Gateway, jobId: string): Promise<JobView> {
+  return callGateway<JobView>(gateway, `/v1/jobs/${encodeURIComponent(jobId)}`)
+}
+
+/**
+ * Resolves when the job no longer runs: done, failed, cancelled, paused, or waiting for somebody. Trouble of its steps is
+ * told as it comes.
+ */
+export async function watchJob(
+  gateway: Gateway,
+  jobId: string,
+  io: CliIo,
+  isQuiet: boolean,
+): Promise<JobView> {
+  let job = await readJob(gateway, jobId)
+  const progress = showProgress(io, isQuiet)
+  const bar = progress.step(`${job.kind} ${job.progress.unit}`, job.progress.total ?? 0)
+  let shown = 0
+  let trouble: string | undefined
+  for (;;) {
+    bar.advance(job.progress.done - shown)
+    shown = job.progress.done
+    if (job.trouble !== null && job.trouble.detail !== trouble) progress.notice(job.trouble.detail)
+    trouble = job.trouble?.detail
+    if (job.state !== 'running') break
+    await sleep(pollMs)
+    job = await readJob(gateway, jobId)
+  }
+  bar.done()
+  return job
+}
