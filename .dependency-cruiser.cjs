@@ -36,6 +36,7 @@ const rooms = {
   // What a feature brings, as a type, and what it is handed.
   feature: ['broker', 'config', 'deliver', 'engine', 'gateway', 'jobs', 'shadow', 'terminal'],
   // Features: each may use the rooms above, and none another's inside.
+  approvals: ['broker', 'config', 'feature', 'gateway', 'terminal'],
   audit: ['broker', 'feature', 'gateway', 'terminal'],
   billing: ['broker', 'deliver', 'feature', 'gateway', 'ledger', 'terminal'],
   clickhouse: ['core', 'engine', 'feature'],

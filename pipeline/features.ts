@@ -1,5 +1,6 @@
 // The only list of the features of a running Weir: the roles name nothing inside a feature.
 
+import { approvalsFeature } from './approvals/feature.js'
 import { auditFeature } from './audit/feature.js'
 import { billingFeature } from './billing/feature.js'
 import { clickhouseFeature } from './clickhouse/feature.js'
@@ -11,6 +12,7 @@ import { reconcileFeature } from './reconcile/feature.js'
 
 export const features: readonly Feature[] = [
   auditFeature,
+  approvalsFeature,
   keysFeature,
   clickhouseFeature,
   billingFeature,

@@ -28,6 +28,7 @@ import { environment, version } from './environment.js'
 import { type EarlyParts, feedsOf } from './feature/feature.js'
 import { features } from './features.js'
 import { ensureFirstKey } from './gateway/api-keys.js'
+import type { ApprovalGate } from './gateway/approval-gate.js'
 import type { AuditTrail } from './gateway/audit-trail.js'
 import { KeyRing } from './gateway/key-ring.js'
 import { stoppedPartitions } from './health/pressure.js'
@@ -245,13 +246,14 @@ async function startRoles(started: Started): Promise<Weir> {
   const stopped = () => stoppedPartitions(partitionStatus())
   const shared = { config, log, nc, bulk, js, jsm, buckets, clickhouse, queries, feeds }
   const shadows = openShadows({ ...shared, sinks: buckets.sinks })
-  const early = { ...shared, shadows, jobs: desk, stoppedPartitions: stopped }
+  const early = { ...shared, shadows, jobs: desk, stoppedPartitions: stopped, undo }
+  const audit = await openAuditTrail(early)
   const parts: RoleParts = {
     ...early,
-    audit: await openAuditTrail(early),
+    audit,
+    approvals: await openApprovalGate({ ...early, audit }),
     features,
     registry,
-    undo,
     telemetry: pipelineTelemetry(registry),
     recent: new RecentCommits(memory),
     underWay: new CommitsUnderWay(),
@@ -310,6 +312,12 @@ async function openAuditTrail(parts: EarlyParts): Promise<AuditTrail> {
   const feature = features.find(one => one.auditTrail !== undefined)
   if (feature?.auditTrail === undefined) throw new Error('no feature brings the audit trail')
   return feature.auditTrail(parts)
+}
+
+async function openApprovalGate(parts: EarlyParts & { readonly audit: AuditTrail }): Promise<ApprovalGate> {
+  const feature = features.find(one => one.approvalGate !== undefined)
+  if (feature?.approvalGate === undefined) throw new Error('no feature brings the approvals')
+  return feature.approvalGate(parts)
 }
 
 async function openBuckets(js: JetStreamClient): Promise<RoleParts['buckets']> {

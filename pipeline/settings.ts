@@ -1,11 +1,12 @@
 // The sections of the configuration that features bring, and all settings, theirs included.
 
+import { approvalsSettings } from './approvals/settings.js'
 import { settingsWith } from './config/base-settings.js'
 import type { SettingsSection } from './config/setting.js'
 import { connectionsSettings } from './connections/settings.js'
 import { erpSettings } from './postings/settings.js'
 
-export const sections: readonly SettingsSection[] = [erpSettings, connectionsSettings]
+export const sections: readonly SettingsSection[] = [erpSettings, connectionsSettings, approvalsSettings]
 
 /** The settings that a variable or a flag can set. */
 export const settings = settingsWith(sections)

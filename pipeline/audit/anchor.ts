@@ -5,8 +5,10 @@
 // 2. An anchor that the stream does not meet is kept beside it for ever, under its sequence, so that the trail cannot grow
 //    past what is missing and hide it.
 
+import type { JetStreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import { z } from 'zod'
+import { bucketKeys } from '../broker/bucket-keys.js'
 import { openSealed, sealJson } from '../broker/genesis.js'
 import { isWrongRevision } from '../broker/wrong-revision.js'
 
@@ -46,9 +48,13 @@ export async function keepUnmet(anchors: KV, key: Uint8Array, anchor: Anchor): P
 }
 
 /** The anchors that the stream did not meet when a process started. */
-export async function unmetAnchors(anchors: KV, key: Uint8Array): Promise<readonly Anchor[]> {
+export async function unmetAnchors(
+  jsm: JetStreamManager,
+  anchors: KV,
+  key: Uint8Array,
+): Promise<readonly Anchor[]> {
   const found: Anchor[] = []
-  for await (const name of await anchors.keys('unmet.*')) {
+  for (const name of await bucketKeys(jsm, auditBucket, 'unmet.*')) {
     const entry = await anchors.get(name)
     const anchor = entry === null ? undefined : openAnchor(entry.value, key)
     if (anchor !== undefined) found.push(anchor)

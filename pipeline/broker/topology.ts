@@ -45,7 +45,14 @@ export type StreamName = (typeof streamNames)[number]
 
 export const snapshotBucket = 'weir_snapshots'
 const keyMarkerTtlMs = 60_000
-export const keyValueBuckets = ['weir_sinks', 'weir_runs', 'weir_keys', 'weir_audit', 'weir_jobs'] as const
+export const keyValueBuckets = [
+  'weir_sinks',
+  'weir_runs',
+  'weir_keys',
+  'weir_audit',
+  'weir_approvals',
+  'weir_jobs',
+] as const
 /** Positions of feeds: each feed notices by itself that its position was lost, and stops alone. */
 const mayBeMadeAgain: ReadonlySet<string> = new Set(['weir_sinks'])
 

@@ -15,6 +15,7 @@ import type { BulkTransport } from '../broker/bulk-transport.js'
 import type { WeirConfig } from '../config/config.js'
 import { type Feed, feedStreams } from '../deliver/feed.js'
 import type { HistorySource } from '../engine/history-desk.js'
+import type { ApprovalGate } from '../gateway/approval-gate.js'
 import type { AuditTrail } from '../gateway/audit-trail.js'
 import type { ApiRoute } from '../gateway/route.js'
 import type { JobDesk } from '../jobs/job-desk.js'
@@ -39,6 +40,8 @@ export interface FeatureParts {
   readonly queries: ClickHouseClient
   /** Where every act of a person, a key or the process is recorded, before it takes effect. */
   readonly audit: AuditTrail
+  /** Asked before anything goes out that a rule may hold for a second person. */
+  readonly approvals: ApprovalGate
   /** The feeds of all features. */
   readonly feeds: readonly Feed[]
   /** Copies of partitions' states, on which a dry run tries what would come of something. */
@@ -47,8 +50,10 @@ export interface FeatureParts {
   readonly stoppedPartitions: () => ReadonlyMap<number, string>
 }
 
-/** The parts of the process before any feature has brought one. */
-export type EarlyParts = Omit<FeatureParts, 'audit'>
+/** The parts of the process before any feature has brought one, and where the end of what is begun is added. */
+export type EarlyParts = Omit<FeatureParts, 'audit' | 'approvals'> & {
+  readonly undo: (() => Promise<unknown>)[]
+}
 
 /** A feed and how its sink is made. */
 export interface FeatureFeed extends Feed {
@@ -63,6 +68,8 @@ export interface Feature {
   readonly migrate?: (clickhouse: ClickHouseConfig) => Promise<readonly string[]>
   /** The audit trail of all parts, made before anything is changed. One feature brings it. */
   readonly auditTrail?: (parts: EarlyParts) => Promise<AuditTrail>
+  /** The gate of approvals of all parts. One feature brings it. */
+  readonly approvalGate?: (parts: EarlyParts & { readonly audit: AuditTrail }) => Promise<ApprovalGate>
   readonly feeds?: (config: WeirConfig) => readonly FeatureFeed[]
   /** Called once, when everything else runs. */
   readonly routes?: (parts: FeatureParts) => readonly ApiRoute[] | Promise<readonly ApiRoute[]>

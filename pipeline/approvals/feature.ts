@@ -1,0 +1,19 @@
+// Approvals: the gate that holds back what the rules of the configuration name, until a second person releases it.
+
+import { Kvm } from '@nats-io/kv'
+import { sectionOf } from '../config/config.js'
+import type { Feature } from '../feature/feature.js'
+import { ApprovalDesk, approvalsBucket } from './approval-desk.js'
+import { approvalsSettings } from './settings.js'
+
+export const approvalsFeature: Feature = {
+  name: 'approvals',
+  async approvalGate({ config, js, jsm, audit, log, undo }) {
+    const kv = await new Kvm(js).open(approvalsBucket)
+    const settings = sectionOf(config, approvalsSettings)
+    const desk = new ApprovalDesk({ jsm, kv, settings, audit, log })
+    undo.push(async () => desk.close())
+    desk.start()
+    return desk
+  },
+}

@@ -1,0 +1,195 @@
+// The rules of approvals: random rules and facts against the plain way, and the settings with file and line.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Decimal } from 'decimal.js'
+import fc from 'fast-check'
+import { afterAll, expect, test } from 'vitest'
+import { approvalFactsSchema, type WholeApprovalFacts } from '../../schemas/approvals/approval.js'
+import { loadConfig, sectionOf } from '../config/config.js'
+import { rulesThatHold } from './rules.js'
+import { type ApprovalRule, type ApprovalSettings, approvalsSettings } from './settings.js'
+
+const Exact = Decimal.clone({ precision: 120 })
+const off = { credit_pattern: 'off', repeated_collisions: 'off', write_without_source: 'off' } as const
+
+const decimal = fc
+  .tuple(fc.integer({ min: -40, max: 40 }), fc.integer({ min: 0, max: 4 }))
+  .map(([n, scale]) => new Exact(n).div(new Exact(10).pow(scale)).toFixed())
+const positive = decimal.map(text => new Exact(text).abs().toFixed())
+const currency = fc.constantFrom('USD', 'EUR')
+const entity = fc.constantFrom('', 'de', 'us')
+
+const condition: fc.Arbitrary<Partial<ApprovalRule>> = fc.oneof(
+  fc
+    .record({ at_least: positive, currency: fc.option(currency, { nil: undefined }) })
+    .map(amount => ({ amount })),
+  fc
+    .record({
+      times: positive,
+      periods: fc.integer({ min: 1, max: 4 }),
+      of: fc.constantFrom('customer' as const, 'entity' as const),
+      at_least: positive,
+    })
+    .map(spike => ({ spike })),
+  fc.constant({ reversal_without_invoice: true as const }),
+  fc.constant({ missing_source: true as const }),
+)
+const rule: fc.Arbitrary<ApprovalRule> = fc
+  .tuple(condition, fc.subarray(['billing_batch', 'credit'] as const, { minLength: 1 }), fc.option(entity))
+  .map(([one, holds, of]) => ({
+    rule: 'r',
+    version: 1,
+    holds,
+    ...(of === null ? {} : { entities: [of] }),
+    ...one,
+  }))
+const facts: fc.Arbitrary<WholeApprovalFacts> = fc.record({
+  entity_id: entity,
+  amounts: fc.array(fc.record({ currency, amount: fc.option(decimal) }), { maxLength: 2 }),
+  customers: fc.array(
+    fc.record({
+      customer_id: fc.constantFrom('a', 'b'),
+      currency,
+      amount: decimal,
+      previous: fc.array(decimal, { maxLength: 5 }),
+    }),
+    { maxLength: 2 },
+  ),
+  previous: fc.uniqueArray(fc.record({ currency, amounts: fc.array(decimal, { maxLength: 5 }) }), {
+    selector: one => one.currency,
+  }),
+  credits: fc.array(
+    fc.record({
+      charge_id: fc.constant('ch'),
+      customer_id: fc.constant('a'),
+      currency,
+      amount: decimal,
+      has_invoice: fc.option(fc.boolean()),
+    }),
+    { maxLength: 2 },
+  ),
+  without_source: fc.option(fc.array(fc.constant('ch_1'), { maxLength: 2 })),
+  flags: fc.constant([]),
+})
+
+/** The plain way: one question after another, in decimals with enough digits that no quotient is rounded into another. */
+function isHeldPlainly(one: ApprovalRule, is: WholeApprovalFacts): boolean {
+  if (one.entities !== undefined && !one.entities.includes(is.entity_id)) return false
+  const aspects = one.holds
+  if (one.amount !== undefined) {
+    const { at_least, currency: only } = one.amount
+    const looked = aspects.flatMap(aspect =>
+      (aspect === 'credit' ? is.credits : is.amounts).map(({ amount, currency: of }) => ({ amount, of })),
+    )
+    return looked.some(
+      ({ amount, of }) =>
+        (only === undefined || only === of) && (amount === null || new Exact(amount).abs().gte(at_least)),
+    )
+  }
+  if (one.reversal_without_invoice) return is.credits.some(credit => credit.has_invoice !== true)
+  if (!aspects.includes('billing_batch')) return false
+  if (one.missing_source) return is.without_source === null || is.without_source.length > 0
+  const { times, periods, of, at_least } = one.spike!
+  const compared =
+    of === 'customer'
+      ? is.customers
+      : is.amounts.map(({ currency: named, amount }) => ({
+          amount,
+          previous: is.previous.find(before => before.currency === named)?.amounts ?? [],
+        }))
+  return compared.some(({ amount, previous }) => {
+    const before = previous.slice(0, periods)
+    if (amount === null || before.length === 0 || new Exact(amount).lt(at_least)) return false
+    const sum = before.reduce((total, text) => total.plus(text), new Exact(0))
+    return new Exact(amount).times(before.length).gt(new Exact(times).times(sum))
+  })
+}
+
+test('the rules hold what the plain way holds, for any rule and any facts', () => {
+  let held = 0
+  fc.assert(
+    fc.property(rule, facts, (one, is) => {
+      const settings: ApprovalSettings = { rules: [one], red_flags: off }
+      const found = rulesThatHold(settings, 'billing_batch', is)
+      held += found.length
+      expect(found.map(({ rule: name, version }) => ({ name, version }))).toEqual(
+        isHeldPlainly(one, is) ? [{ name: 'r', version: 1 }] : [],
+      )
+    }),
+    { numRuns: 400 },
+  )
+  expect(held).toBeGreaterThan(50)
+})
+
+test('an amount beyond doubles is compared by its digits', () => {
+  const rules: ApprovalRule[] = [
+    { rule: 'large', version: 3, holds: ['delivery'], amount: { at_least: '9007199254740993' } },
+  ]
+  const of = (amount: string) =>
+    rulesThatHold(
+      { rules, red_flags: off },
+      'delivery',
+      approvalFactsSchema.parse({ amounts: [{ currency: 'USD', amount }] }),
+    )
+  expect(of('9007199254740992.999999999999')).toEqual([])
+  expect(of('-9007199254740993')).toMatchObject([{ rule: 'large', version: 3 }])
+})
+
+test('a red flag holds a batch when it is set to hold, and nothing otherwise', () => {
+  const is = approvalFactsSchema.parse({
+    flags: [{ flag: 'repeated_collisions', object_id: 'crm', detail: '9 collisions of crm' }],
+  })
+  const of = (mode: 'off' | 'notice' | 'hold') =>
+    rulesThatHold({ rules: [], red_flags: { ...off, repeated_collisions: mode } }, 'billing_batch', is)
+  expect(of('hold')).toEqual([
+    { rule: 'red_flag.repeated_collisions', version: 1, detail: '9 collisions of crm' },
+  ])
+  expect([...of('notice'), ...of('off')]).toEqual([])
+})
+
+const folder = mkdtempSync(join(tmpdir(), 'weir-approvals-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+function load(text: string) {
+  const file = join(folder, 'weir.yaml')
+  writeFileSync(file, text)
+  const loaded = loadConfig({ sections: [approvalsSettings], file, env: {} })
+  return loaded.kind === 'ok'
+    ? sectionOf(loaded.config, approvalsSettings)
+    : loaded.problems.map(({ line, path }) => `${line} ${path}`)
+}
+
+test('rules are read from the configuration, and each fault is told with its line', () => {
+  expect(load('data_dir: x\n')).toMatchObject({ rules: [], red_flags: { credit_pattern: 'notice' } })
+  const whole = `approvals:
+  rules:
+    - { rule: large, holds: [billing_batch], amount: { at_least: "10000", currency: EUR } }
+    - { rule: jump, holds: [billing_batch], spike: { times: "3" } }
+  red_flags: { credit_pattern: hold }
+`
+  expect(load(whole)).toMatchObject({
+    rules: [{ version: 1 }, { spike: { times: '3', periods: 3, of: 'customer', at_least: '0' } }],
+    red_flags: { credit_pattern: 'hold', write_without_source: 'notice' },
+  })
+  const faulty = `approvals:
+  rules:
+    - { rule: large, holds: [billing_batch], amount: { at_least: 10 } }
+    - { rule: none, holds: [redrive] }
+    - { rule: large, holds: [invoice], amount: { at_least: "1" } }
+    - { rule: jump, holds: [redrive], spike: { times: "2" } }
+`
+  expect(load(faulty)).toEqual([
+    '3 approvals.rules.0.amount.at_least',
+    '4 approvals.rules.1',
+    '5 approvals.rules.2.holds.0',
+    '6 approvals.rules.3.holds.0',
+  ])
+  const second = faulty.replace('10 }', '"10" }').replace('invoice', 'redrive')
+  expect(load(second)).toEqual([
+    '4 approvals.rules.1',
+    '5 approvals.rules.2.rule',
+    '6 approvals.rules.3.holds.0',
+  ])
+})
