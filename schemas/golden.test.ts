@@ -151,6 +151,8 @@ const ratedUsage: RatedUsageRow = {
   dimensions: new Map([['model', 'größe']]),
   correlationId: 'corr-7',
   traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+  inputStream: 'METERING',
+  inputSequence: 4711,
   partition: 2,
   ledgerSequence: 17,
 }

@@ -72,6 +72,7 @@ export type TableName =
   | 'invoices'
   | 'customers'
   | 'dead_letters'
+  | 'event_outcomes'
   | 'fx_rates'
   | 'meters'
   | 'event_dispositions'

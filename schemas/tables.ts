@@ -12,6 +12,9 @@ const origin = { partition: 'uint32', ledger_sequence: 'uint64' } as const
 /** The message of BILLING, POSTINGS or DELIVERIES that a row is made from. */
 const streamOrigin = { stream_sequence: 'uint64' } as const
 
+/** The message that brought the event: a stream and the sequence there. '' and 0 where none did. */
+const broughtBy = { input_stream: 'low_cardinality', input_sequence: 'uint64' } as const
+
 /** The event that caused a row. */
 const cause = { event_source: 'string', event_id: 'string', correlation_id: 'string' } as const
 
@@ -46,6 +49,7 @@ export const ratedUsageTable = describe('rated_usage', {
   dimensions: 'map',
   correlation_id: 'string',
   traceparent: 'string',
+  ...broughtBy,
   ...origin,
 })
 
@@ -260,6 +264,32 @@ export const deadLettersTable = describe('dead_letters', {
   // 1: the event failed; -1: it was freed, and its dead letter is taken back.
   event_count: 'int8',
   correlation_id: 'string',
+  ...broughtBy,
+  ...origin,
+})
+
+/** What became of events that have no row in rated_usage or dead_letters: duplicates, unmetered, parked, applied. */
+export const eventOutcomesTable = describe('event_outcomes', {
+  event_source: 'string',
+  event_id: 'string',
+  event_type: 'low_cardinality',
+  customer_id: 'string',
+  event_time: 'instant_ns',
+  ingested_at: 'instant_ms',
+  recorded_at: 'instant_ms',
+  disposition: 'low_cardinality',
+  // Why, where there is more than one reason.
+  code: 'low_cardinality',
+  detail: 'string',
+  // -1: the event has left that disposition.
+  event_count: 'int8',
+  // JSON of a parked event as it was sent; '' elsewhere.
+  payload: 'string',
+  // The usage event that this one takes back or amends.
+  target_source: 'string',
+  target_id: 'string',
+  correlation_id: 'string',
+  ...broughtBy,
   ...origin,
 })
 
@@ -308,6 +338,7 @@ export type PaymentRow = RowOf<typeof paymentsTable>
 export type InvoiceRow = RowOf<typeof invoicesTable>
 export type CustomerRow = RowOf<typeof customersTable>
 export type DeadLetterRow = RowOf<typeof deadLettersTable>
+export type EventOutcomeRow = RowOf<typeof eventOutcomesTable>
 export type FxRateRow = RowOf<typeof fxRatesTable>
 export type MeterRow = RowOf<typeof metersTable>
 export type EventDispositionsRow = RowOf<typeof eventDispositionsTable>
@@ -325,6 +356,7 @@ export const tables: readonly TableDescription<unknown>[] = [
   invoicesTable,
   customersTable,
   deadLettersTable,
+  eventOutcomesTable,
   fxRatesTable,
   metersTable,
   eventDispositionsTable,

@@ -6,6 +6,7 @@ import type { InputMessage } from '../../pipeline/core/decode/decode.js'
 import { type Attachment, attachEvent } from '../../pipeline/core/rate/attach.js'
 import { Normalizer } from '../../pipeline/core/rate/normalize.js'
 import { type RatedRow, rateEvent } from '../../pipeline/core/rate/rate.js'
+import { EventOutcomeColumns } from '../../pipeline/core/rows/event-outcome-columns.js'
 import { LedgerWriter } from '../../pipeline/core/rows/ledger-writer.js'
 import { RatedUsageColumns } from '../../pipeline/core/rows/rated-usage-columns.js'
 import { ScanLayout } from '../../pipeline/core/scan/layout.js'
@@ -31,7 +32,9 @@ export function runGeneralWay(
   clock: StageClock,
 ): Attached {
   const read = readerOf(book)
-  const columns = new RatedUsageColumns(coreConfig.limits.outputChunkRows, coreConfig.limits.outputChunkBytes)
+  const { outputChunkRows, outputChunkBytes } = coreConfig.limits
+  const columns = new RatedUsageColumns(outputChunkRows, outputChunkBytes)
+  const outcomes = new EventOutcomeColumns(outputChunkRows, outputChunkBytes)
   let last: Attached = { events: [], attached: [] }
   batches.forEach(({ messages, events: count }, index) => {
     const events = clock.time('scan and normalize', count, () => messages.flatMap(read))
@@ -39,7 +42,7 @@ export function runGeneralWay(
     const attached = clock.time('attach', count, () => attachAll(events, book))
     const rows: RatedRow[] = []
     clock.time('rate', count, () => rateAll(events, attached, state, book, rows))
-    const writer = new LedgerWriter(coreConfig, { nowMs, commit: index + 2 }, undefined, columns)
+    const writer = new LedgerWriter(coreConfig, { nowMs, commit: index + 2 }, undefined, columns, outcomes)
     clock.time('rows', count, () => {
       for (const row of rows) writer.rated(row)
     })
@@ -55,13 +58,14 @@ function readerOf({ catalog }: PriceBook): (message: InputMessage) => KeyedEvent
   const { paths, types } = new MeterCatalog(catalog)
   const scanner = new UsageScanner(new ScanLayout(paths))
   const normalizer = new Normalizer(scanner)
-  return ({ arrivedAtMs, bytes, contentType }) => {
+  return ({ arrivedAtMs, bytes, contentType, seq: sequence }) => {
+    const input = { stream: 'METERING', sequence } as const
     const scan = scanner.scan(bytes, contentType)
     if (scan === undefined) throw new Error('the traffic of the benchmark is plain usage')
     return Array.from({ length: scan.count }, (_, event) => {
       const match = normalizer.read(scan, event, types[0]!)
       if (!(match instanceof MeterMatch)) throw new Error(match.detail)
-      return normalizer.meteredEvent(scan, event, match, arrivedAtMs)
+      return normalizer.meteredEvent(scan, event, match, arrivedAtMs, input)
     })
   }
 }

@@ -18,6 +18,7 @@ import { payloadFromReadings } from './re-rate/payload.js'
 import { applyHistory } from './re-rate/re-rate.js'
 import { expireRetractions, settleRetractions } from './re-rate/retract.js'
 import { expireWaiting, placeEvent } from './re-rate/waiting.js'
+import { EventOutcomeColumns } from './rows/event-outcome-columns.js'
 import { LedgerWriter, type RowTap } from './rows/ledger-writer.js'
 import { RatedUsageColumns } from './rows/rated-usage-columns.js'
 import type { DedupeSegment, DedupeTable } from './state/dedupe-table.js'
@@ -48,6 +49,7 @@ export class PartitionCore {
   readonly #book: PriceBook
   readonly #tap: RowTap | undefined
   readonly #ratedUsage: RatedUsageColumns
+  readonly #outcomes: EventOutcomeColumns
   readonly #usage = new UsagePlacer()
 
   /** `tap` sees every row as it is written, before it is encoded. */
@@ -56,7 +58,9 @@ export class PartitionCore {
     this.#state = state ?? new PartitionState(config.limits.dedupeHorizonMs)
     this.#book = new PriceBook(this.#state)
     this.#tap = tap
-    this.#ratedUsage = new RatedUsageColumns(config.limits.outputChunkRows, config.limits.outputChunkBytes)
+    const { outputChunkRows, outputChunkBytes } = config.limits
+    this.#ratedUsage = new RatedUsageColumns(outputChunkRows, outputChunkBytes)
+    this.#outcomes = new EventOutcomeColumns(outputChunkRows, outputChunkBytes)
     this.#state.routes.clear() // those of another core name terms that it kept
     this.#state.routes.takeReleasedTerms()
   }
@@ -75,14 +79,14 @@ export class PartitionCore {
 
   process(input: CoreInput): CoreOutput {
     this.#freeTerms()
-    const out = new LedgerWriter(this.#config, input, this.#tap, this.#ratedUsage)
+    const out = new LedgerWriter(this.#config, input, this.#tap, this.#ratedUsage, this.#outcomes)
     const step = new Step(this.#config, this.#state, this.#book, out, input)
     this.#state.dedupe.sweep(dayOf(step.nowMs))
     const mixedUntil = this.#config.oneSource === true ? mixedLength(input.metering) : 0
     const usageOnly = input.metering.slice(mixedUntil)
     const admitted = admit(step, {
-      CATALOG: decodeMessages(input.catalog),
-      LIFECYCLE: decodeMessages(input.lifecycle),
+      CATALOG: decodeMessages(input.catalog, 'CATALOG'),
+      LIFECYCLE: decodeMessages(input.lifecycle, 'LIFECYCLE'),
       METERING: decodeMessages(input.metering.slice(0, mixedUntil)),
     })
     const touched = new CustomerChanges()
@@ -106,7 +110,7 @@ export class PartitionCore {
    */
   placeRead(events: readonly KeyedEvent[], at: Pick<CoreInput, 'nowMs' | 'commit'>): CoreOutput {
     this.#freeTerms()
-    const out = new LedgerWriter(this.#config, at, this.#tap, this.#ratedUsage)
+    const out = new LedgerWriter(this.#config, at, this.#tap, this.#ratedUsage, this.#outcomes)
     const step = new Step(this.#config, this.#state, this.#book, out, at)
     const { catalog } = this.#book
     for (const event of events) placeEvent(step, event, () => payloadFromReadings(event, catalog), 'received')

@@ -107,6 +107,8 @@ function usage(over: Partial<RatedUsageRow> = {}): RatedUsageRow {
     eventCount: 1,
     dimensions: new Map([['model', 'a']]),
     ...none,
+    inputStream: 'METERING',
+    inputSequence: events,
     partition: 0,
     ledgerSequence: 1,
     ...over,

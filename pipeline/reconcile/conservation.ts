@@ -39,6 +39,7 @@ export async function checkConservation(
     checks: [
       checkOf('conservation', law, partitions.length, broken),
       await checkDispositions(clickhouse, checkpoints),
+      await checkOutcomes(clickhouse, checkpoints),
     ],
   }
 }
@@ -54,6 +55,42 @@ async function checkDispositions(
   } catch (error) {
     return unreadableCheck(check, claim, error)
   }
+}
+
+/** The dispositions whose every event has a row in `event_outcomes`. */
+const withOutcomes = ['applied', 'duplicate', 'parked', 'unmetered'] as const
+
+async function checkOutcomes(
+  clickhouse: ClickHouseClient,
+  checkpoints: readonly Checkpoint[],
+): Promise<Check> {
+  const [check, claim] = ['outcomes', 'every duplicate, parked, applied and unmetered event is told of']
+  try {
+    const told = await Promise.all(checkpoints.map(one => outcomeDifferences(clickhouse, one)))
+    return checkOf(check, claim, checkpoints.length, told.flat())
+  } catch (error) {
+    return unreadableCheck(check, claim, error)
+  }
+}
+
+async function outcomeDifferences(clickhouse: ClickHouseClient, one: Checkpoint): Promise<Difference[]> {
+  const sums = withOutcomes.map(name => `toInt64(sumIf(event_count, disposition = '${name}')) AS ${name}`)
+  const result = await clickhouse.query({
+    query: `SELECT ${sums.join(', ')} FROM event_outcomes AS o
+      WHERE o.partition = {partition: UInt32} AND o.ledger_sequence <= {commit: UInt64}`,
+    format: 'JSONEachRow',
+    query_params: { partition: one.partition, commit: one.commit },
+    clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
+  })
+  const [found] = await result.json<Record<(typeof withOutcomes)[number], number>>()
+  return withOutcomes
+    .filter(name => found?.[name] !== one.counters[name])
+    .map(name => ({
+      id: `partition ${one.partition}: ${name}`,
+      expected: String(one.counters[name]),
+      found: String(found?.[name]),
+      detail: `events counted in event_outcomes up to commit ${one.commit}`,
+    }))
 }
 
 async function recordedDifferences(clickhouse: ClickHouseClient, one: Checkpoint): Promise<Difference[]> {

@@ -7,6 +7,7 @@ import { formatScaled } from '../../schemas/money/decimal.js'
 import type {
   ChargeRow,
   DeadLetterRow,
+  EventOutcomeRow,
   MrrMovementRow,
   RatedUsageRow,
   SubscriptionVersionRow,
@@ -96,6 +97,7 @@ export const arrivalMs = Date.UTC(2026, 0, 20)
 export class TestBench {
   readonly rated: RatedUsageRow[] = []
   readonly deadLetters: DeadLetterRow[] = []
+  readonly outcomes: EventOutcomeRow[] = []
   readonly movements: MrrMovementRow[] = []
   readonly versions: SubscriptionVersionRow[] = []
   readonly charges: ChargeRow[] = []
@@ -123,6 +125,7 @@ export class TestBench {
   tap() {
     return {
       deadLetter: (row: DeadLetterRow) => this.deadLetters.push(row),
+      outcome: (row: EventOutcomeRow) => this.outcomes.push(row),
       movement: (row: MrrMovementRow) => this.movements.push(row),
       version: (row: SubscriptionVersionRow) => this.versions.push(row),
       charge: (row: ChargeRow) => this.charges.push(row),

@@ -3,6 +3,7 @@
 // bytes.
 
 import type { Scaled } from '../money/decimal.js'
+import type { EventInput } from './event-input.js'
 
 export interface MeterReading {
   readonly meter: string
@@ -24,5 +25,6 @@ export interface MeteredEvent {
   readonly pinnedSubscriptionId: string
   readonly correlationId: string
   readonly traceparent: string
+  readonly input: EventInput
   readonly readings: readonly MeterReading[]
 }

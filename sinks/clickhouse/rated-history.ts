@@ -4,6 +4,7 @@
 // 2. Rows that were taken back are not in the result: their counts cancel out.
 
 import type { ClickHouseClient } from '@clickhouse/client'
+import type { EventInput } from '../../schemas/event/event-input.js'
 import { parseDecimal, type Scaled } from '../../schemas/money/decimal.js'
 
 /** The net of the rows of one (event, meter, subscription, price, charge). */
@@ -16,6 +17,7 @@ export interface RatedNet {
   readonly pinnedSubscriptionId: string
   readonly correlationId: string
   readonly traceparent: string
+  readonly input: EventInput
   readonly meter: string
   /** The reading as text. */
   readonly value: string
@@ -69,7 +71,7 @@ const historyQuery = (more: string) => `
 SELECT event_source, event_id, any(event_type), toString(toUnixTimestamp64Nano(any(event_time))),
   toUnixTimestamp64Milli(any(ingested_at)), any(pinned_subscription_id), any(correlation_id), any(traceparent),
   meter, any(value), any(dimensions), sum(r.quantity), subscription_id, price, charge_id, sum(r.amount),
-  toInt32(sum(event_count)) AS counted
+  toInt32(sum(event_count)) AS counted, any(input_stream), any(input_sequence)
 FROM rated_usage AS r
 WHERE customer_id = {customer: String} AND r.event_time >= fromUnixTimestamp64Nano({from: Int64}, 'UTC') ${more}
 GROUP BY event_source, event_id, meter, subscription_id, price, charge_id
@@ -93,6 +95,8 @@ type AnswerRow = [
   chargeId: string,
   amount: string,
   count: number,
+  inputStream: EventInput['stream'],
+  inputSequence: number,
 ]
 
 function ratedNet(row: AnswerRow): RatedNet {
@@ -107,6 +111,7 @@ function ratedNet(row: AnswerRow): RatedNet {
     pinnedSubscriptionId,
     correlationId,
     traceparent,
+    input: { stream: row[17], sequence: row[18] },
     meter,
     value,
     dimensions: new Map(Object.entries(dimensions)),

@@ -9,6 +9,8 @@ import {
   parseMessage,
   validateEvent,
 } from '../../../schemas/event/cloud-event.js'
+import type { EventInput } from '../../../schemas/event/event-input.js'
+import type { EventStream } from '../../../schemas/event/event-stream.js'
 import { messageFormOf } from '../../../schemas/event/media-types.js'
 import type { ValidEvent } from '../../../schemas/event/usage-event.js'
 import { decodeUtf8, isRecord, parseJson } from '../../../schemas/json/json-text.js'
@@ -35,6 +37,7 @@ export interface ReceivedEvent {
   readonly kind: 'event'
   readonly event: ValidEvent
   readonly arrivedAtMs: number
+  readonly input: EventInput
   /** The parsed JSON as it was sent: the payload of a dead letter. */
   readonly raw: unknown
 }
@@ -43,6 +46,7 @@ export interface RefusedEvent {
   readonly kind: 'refused'
   readonly rejection: Rejection
   readonly arrivedAtMs: number
+  readonly input: EventInput
   readonly raw: unknown
 }
 
@@ -51,8 +55,13 @@ export type Decoded = ReceivedEvent | RefusedEvent
 /** How much of an unreadable message is kept as the payload of its dead letter. */
 const unreadableBytesKept = 4096
 
-export function decodeMessages(messages: readonly InputMessage[], out: Decoded[] = []): Decoded[] {
-  for (const message of messages) decodeMessage(message, out)
+/** `stream`: from which the messages were read. */
+export function decodeMessages(
+  messages: readonly InputMessage[],
+  stream: EventStream = 'METERING',
+): Decoded[] {
+  const out: Decoded[] = []
+  for (const message of messages) decodeMessage(message, stream, out)
   return out
 }
 
@@ -69,27 +78,28 @@ export function holdsUsageOnly(message: InputMessage): boolean {
   return !bytes.includes('weir.') && !bytes.includes('\\u')
 }
 
-function decodeMessage(message: InputMessage, out: Decoded[]): void {
+function decodeMessage(message: InputMessage, stream: EventStream, out: Decoded[]): void {
   const { arrivedAtMs } = message
+  const input = { stream, sequence: message.seq }
   const parsed: ParsedMessage =
     message.refusal === undefined
       ? parseMessage(message.bytes, message.contentType, maxEventsOfMessage)
       : { kind: 'rejected', rejection: message.refusal }
   if (parsed.kind === 'rejected') {
-    out.push({ kind: 'refused', rejection: parsed.rejection, arrivedAtMs, raw: unreadable(message) })
+    out.push({ kind: 'refused', rejection: parsed.rejection, arrivedAtMs, input, raw: unreadable(message) })
     return
   }
   if (parsed.events.length === 0 && isBlank(message.bytes)) {
     const { rejection } = rejected('empty_message', 'The message is empty: its producer sent no event.')
-    out.push({ kind: 'refused', rejection, arrivedAtMs, raw: '' })
+    out.push({ kind: 'refused', rejection, arrivedAtMs, input, raw: '' })
     return
   }
   for (const item of parsed.events) {
     if (item.kind === 'rejected') {
-      out.push({ kind: 'refused', rejection: item.rejection, arrivedAtMs, raw: item.raw })
+      out.push({ kind: 'refused', rejection: item.rejection, arrivedAtMs, input, raw: item.raw })
       continue
     }
-    out.push(validated(item.value, arrivedAtMs))
+    out.push(validated(item.value, arrivedAtMs, input))
   }
 }
 
@@ -99,17 +109,17 @@ function isBlank(bytes: Uint8Array): boolean {
 }
 
 /** Decodes the bytes of one event; undefined when they are not JSON. */
-export function decodeEvent(bytes: Uint8Array, arrivedAtMs: number): Decoded | undefined {
+export function decodeEvent(bytes: Uint8Array, arrivedAtMs: number, input: EventInput): Decoded | undefined {
   const text = decodeUtf8(bytes)
   const parsed = text === undefined ? undefined : parseJson(text)
-  return parsed?.kind === 'ok' ? validated(parsed.value, arrivedAtMs) : undefined
+  return parsed?.kind === 'ok' ? validated(parsed.value, arrivedAtMs, input) : undefined
 }
 
-function validated(value: unknown, arrivedAtMs: number): Decoded {
+function validated(value: unknown, arrivedAtMs: number, input: EventInput): Decoded {
   const valid = validateEvent(value, arrivedAtMs)
   return valid.kind === 'ok'
-    ? { kind: 'event', event: valid.value, arrivedAtMs, raw: value }
-    : { kind: 'refused', rejection: valid.rejection, arrivedAtMs, raw: value }
+    ? { kind: 'event', event: valid.value, arrivedAtMs, input, raw: value }
+    : { kind: 'refused', rejection: valid.rejection, arrivedAtMs, input, raw: value }
 }
 
 /** What is kept of a message that cannot be read, for its dead letter. */

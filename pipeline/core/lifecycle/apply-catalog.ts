@@ -6,7 +6,8 @@ import { mergeCatalogs } from '../../../schemas/catalog/catalog-parser.js'
 import { parseLifecycleEvent } from '../../../schemas/lifecycle/lifecycle-event.js'
 import type { Rejection } from '../../../schemas/rejection.js'
 import type { ReceivedEvent } from '../decode/decode.js'
-import { envelopeOf, type Step } from '../step/step.js'
+import { applied } from '../rows/outcome.js'
+import { attributesOf, envelopeOf, type Step } from '../step/step.js'
 
 /** Returns whether the catalog grew; then changes that wait for a plan must be tried again. */
 export function applyGlobalEvents(step: Step, events: readonly ReceivedEvent[]): boolean {
@@ -38,6 +39,7 @@ function applyGlobalEvent(step: Step, received: ReceivedEvent): void {
   }
   if (step.config.partition !== 0) return
   step.counted('applied')
+  step.outcome(attributesOf(received), applied)
   if (parsed.value.kind === 'fx_rate') step.out.fxRate(envelopeOf(received), parsed.value.rate)
 }
 

@@ -3,12 +3,14 @@
 // their consequences for usage, versions and MRR out, once per step.
 
 import { parseLifecycleEvent, type SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
+import type { Rejection } from '../../../schemas/rejection.js'
 import type { ReceivedEvent } from '../decode/decode.js'
 import { applyRetraction } from '../re-rate/retract.js'
+import * as outcomes from '../rows/outcome.js'
 import type { ChangeRecord, ChangeState, Envelope, SubscriptionRecord } from '../state/records.js'
 import { refuse } from '../step/admit.js'
 import { forgetIdentity } from '../step/dedupe.js'
-import { envelopeOf, type Step } from '../step/step.js'
+import { attributesOf, envelopeOf, type Step } from '../step/step.js'
 import { type Settled, settleChanges } from './settle-changes.js'
 import type { CustomerChanges } from './settle-customers.js'
 
@@ -35,16 +37,16 @@ function applyLifecycleEvent(step: Step, received: ReceivedEvent, touched: Custo
       applyRetraction(step, received, event.retraction)
       return
     case 'customer_upserted':
-      step.counted('applied')
+      countApplied(step, received)
       step.state.noteEntity(event.customer.entityId)
       step.out.customer(envelopeOf(received), event.customer)
       return
     case 'invoice':
-      step.counted('applied')
+      countApplied(step, received)
       step.out.invoice(envelopeOf(received), event.invoice)
       return
     case 'payment':
-      step.counted('applied')
+      countApplied(step, received)
       step.out.payment(envelopeOf(received), event.payment)
       return
     case 'catalog_published':
@@ -53,6 +55,11 @@ function applyLifecycleEvent(step: Step, received: ReceivedEvent, touched: Custo
     default:
       event satisfies never
   }
+}
+
+function countApplied(step: Step, received: ReceivedEvent): void {
+  step.counted('applied')
+  step.outcome(attributesOf(received), outcomes.applied)
 }
 
 function applyChange(
@@ -73,6 +80,8 @@ function applyChange(
   )
   if (same !== undefined && same.change.contentHash === change.contentHash) {
     step.counted('duplicate')
+    const detail = `Version ${sequence} of ${subscriptionId} is known with the same content.`
+    step.outcome(attributesOf(received), { ...outcomes.duplicate, code: 'same_version', detail })
     return
   }
   if (same !== undefined) {
@@ -141,6 +150,7 @@ export function expireChanges(step: Step, touched: CustomerChanges): void {
     for (const one of expired) {
       if (one.state.kind !== 'parked') continue
       step.moved('parked', 'dead_lettered')
+      step.outcome(one.envelope, parked(one.envelope, one.state.rejection, -1))
       step.deadLetter(one.envelope, one.state.rejection)
       forgetIdentity(one.envelope.source, one.envelope.id, step.state.dedupe)
     }
@@ -167,8 +177,20 @@ function account(step: Step, settled: readonly Settled[], touched: CustomerChang
     const given = refusalOf(after)
     if (taken !== undefined) step.takeBackDeadLetter(record.envelope, taken)
     if (given !== undefined) step.deadLetter(record.envelope, given)
+    if (before !== undefined) writeOutcome(step, record.envelope, before, -1)
+    writeOutcome(step, record.envelope, after, 1)
     if (after.kind === 'parked') step.state.parkedChange(record.envelope.arrivedAtMs)
   }
+}
+
+/** Of a refused change the dead letter tells. */
+function writeOutcome(step: Step, envelope: Envelope, state: ChangeState, change: 1 | -1): void {
+  if (state.kind === 'applied') step.outcome(envelope, { ...outcomes.applied, change })
+  else if (state.kind === 'parked') step.outcome(envelope, parked(envelope, state.rejection, change))
+}
+
+function parked({ payload }: Envelope, { code, detail }: Rejection, change: 1 | -1): outcomes.Outcome {
+  return { disposition: 'parked', code, detail, change, payload: change === 1 ? payload : '' }
 }
 
 function refusalOf(state: ChangeState | undefined) {

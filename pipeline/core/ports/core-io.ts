@@ -2,6 +2,7 @@
 
 import type { TakeMemory } from '../../../schemas/arrow/arrow-ipc.js'
 import type { DispositionCounts } from '../../../schemas/event/dispositions.js'
+import type { EventInput } from '../../../schemas/event/event-input.js'
 import type { Scaled } from '../../../schemas/money/decimal.js'
 import type { InputMessage } from '../decode/decode.js'
 import type { CoreLimits } from './core-limits.js'
@@ -62,6 +63,7 @@ export interface HistoryRow {
   readonly pinnedSubscriptionId: string
   readonly correlationId: string
   readonly traceparent: string
+  readonly input: EventInput
   readonly meter: string
   /** The reading as text. */
   readonly value: string

@@ -60,6 +60,7 @@ function event(type: string | undefined, more: Partial<MeteredEvent> = {}): Mete
     pinnedSubscriptionId: '',
     correlationId: '',
     traceparent: '',
+    input: { stream: 'METERING', sequence: 1 },
     readings: [
       { meter: 'calls', quantity: 1n, text: '1', dimensions: new Map() },
       { meter: 'gpu', quantity: 5n, text: '5', dimensions },

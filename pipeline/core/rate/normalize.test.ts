@@ -36,7 +36,7 @@ function read(type: string, data: unknown) {
   if (!(match instanceof MeterMatch)) return match
   if (match.meters.length === 0) return 'unmetered'
   return normalizer
-    .meteredEvent(scan, 0, match, 5)
+    .meteredEvent(scan, 0, match, 5, { stream: 'METERING', sequence: 1 })
     .readings.map(one => [
       one.meter,
       one.text,

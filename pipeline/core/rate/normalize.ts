@@ -6,6 +6,7 @@
 // The trick: a plainly written number is read from its digits and stays in the message; only a number written
 // in another way becomes a value, whose text is put behind the message.
 
+import type { EventInput } from '../../../schemas/event/event-input.js'
 import type { MeterReading } from '../../../schemas/event/metered-event.js'
 import { compositeKey } from '../../../schemas/identifiers.js'
 import { scalarText, tooManyDigits } from '../../../schemas/json/scalar-text.js'
@@ -73,7 +74,13 @@ export class Normalizer {
   }
 
   /** The event that was read last, with all that attach and rate need. */
-  meteredEvent(scan: ScannedEvents, event: number, match: MeterMatch, arrivedAtMs: number): KeyedEvent {
+  meteredEvent(
+    scan: ScannedEvents,
+    event: number,
+    match: MeterMatch,
+    arrivedAtMs: number,
+    input: EventInput,
+  ): KeyedEvent {
     const text = (place: number): string => textAt(scan, event, place)
     const source = text(textPlaces.source)
     const id = text(textPlaces.id)
@@ -89,6 +96,7 @@ export class Normalizer {
       pinnedSubscriptionId: text(textPlaces.subscriptionid),
       correlationId: text(textPlaces.correlationid),
       traceparent: text(textPlaces.traceparent),
+      input,
       readings: this.#readings(scan, event, match),
     }
   }

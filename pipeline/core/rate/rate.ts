@@ -15,6 +15,7 @@ import { isBeyond } from '../../../rating/ranges/value-range.js'
 import type { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
 import type { Segment } from '../../../rating/timeline/price-lines.js'
 import type { UsagePrice } from '../../../schemas/catalog/catalog.js'
+import { noInput } from '../../../schemas/event/event-input.js'
 import type { MeteredEvent, MeterReading } from '../../../schemas/event/metered-event.js'
 import { type Scaled, scaledMax } from '../../../schemas/money/decimal.js'
 import { msOf } from '../../../schemas/time.js'
@@ -168,6 +169,7 @@ function residualRow(charge: UsageCharge, amount: Scaled, cause: Cause): RatedRo
       pinnedSubscriptionId: '',
       correlationId: cause.correlationId,
       traceparent: '',
+      input: noInput,
     },
     reading: { meter: charge.meter, quantity: 0n, text: '', dimensions: noDimensions },
     charge,

@@ -3,6 +3,7 @@
 // Invariant: an answer is the net per (event, meter, subscription, price, charge), where the event counts are not 0: what
 // a GROUP BY over `rated_usage` yields.
 
+import type { EventInput } from '../../../schemas/event/event-input.js'
 import { compositeKey } from '../../../schemas/identifiers.js'
 import type { RatedUsageRow } from '../../../schemas/tables.js'
 import type { HistoryAnswer, HistoryRequest, HistoryRow } from '../ports/core-io.js'
@@ -65,6 +66,7 @@ export class MemoryHistory {
         pinnedSubscriptionId: row.pinnedSubscriptionId,
         correlationId: row.correlationId,
         traceparent: row.traceparent,
+        input: { stream: row.inputStream, sequence: row.inputSequence } as EventInput,
         meter: row.meter,
         value: row.value,
         dimensions: row.dimensions,

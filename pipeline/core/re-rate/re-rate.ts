@@ -127,6 +127,7 @@ function eventOf(step: Step, customerId: string, key: string, rows: readonly His
     pinnedSubscriptionId: first.pinnedSubscriptionId,
     correlationId: first.correlationId,
     traceparent: first.traceparent,
+    input: first.input,
     readings: ordered,
   }
 }

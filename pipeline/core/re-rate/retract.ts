@@ -6,9 +6,10 @@
 import { compositeKey } from '../../../schemas/identifiers.js'
 import type { UsageRetraction } from '../../../schemas/lifecycle/lifecycle-event.js'
 import type { ReceivedEvent } from '../decode/decode.js'
-import type { Retraction } from '../state/records.js'
+import { applied, type Outcome, waitsFor } from '../rows/outcome.js'
+import type { Envelope, Retraction } from '../state/records.js'
 import { forgetIdentity, isKnownIdentity } from '../step/dedupe.js'
-import { envelopeOf, type Step } from '../step/step.js'
+import { attributesOf, envelopeOf, type Step } from '../step/step.js'
 import { earliestCharge, requireHistory } from './hold.js'
 import { dropRetracted, retractionKey } from './waiting.js'
 
@@ -21,7 +22,10 @@ export function applyRetraction(step: Step, received: ReceivedEvent, retraction:
   const waits = known === undefined ? !isSeen : known.waiting.length > 0
   step.counted(waits ? 'parked' : 'applied')
   const { arrivedAtMs } = received
-  const waiting = [...(known?.waiting ?? []), ...(waits ? [envelopeOf(received)] : [])]
+  const own = waits ? [envelopeOf(received)] : []
+  for (const envelope of own) step.outcome(envelope, waitsForEvent(envelope, retraction, 1))
+  if (!waits) step.outcome(attributesOf(received), { ...applied, target: targetOf(retraction) })
+  const waiting = [...(known?.waiting ?? []), ...own]
   if (known === undefined || waits) {
     state.putRetraction(key, { customerId, eventSource, eventId, arrivedAtMs, waiting })
   }
@@ -68,7 +72,11 @@ export function settleRetractions(step: Step): void {
 
 function takeEffect(step: Step, key: string, retraction: Retraction): void {
   if (retraction.waiting.length === 0) return
-  for (const _ of retraction.waiting) step.moved('parked', 'applied')
+  for (const envelope of retraction.waiting) {
+    step.moved('parked', 'applied')
+    step.outcome(envelope, waitsForEvent(envelope, retraction, -1))
+    step.outcome(envelope, { ...applied, target: targetOf(retraction) })
+  }
   step.state.putRetraction(key, { ...retraction, waiting: [] })
 }
 
@@ -77,7 +85,8 @@ export function expireRetractions(step: Step): void {
   const keptMs = step.config.limits.dedupeHorizonMs + 86_400_000
   if (!Number.isFinite(keptMs)) return
   const { retractions } = step.state.maps
-  for (const [key, { arrivedAtMs, eventSource, eventId, waiting }] of [...retractions.entries()]) {
+  for (const [key, retraction] of [...retractions.entries()]) {
+    const { arrivedAtMs, eventSource, eventId, waiting } = retraction
     if (arrivedAtMs >= step.nowMs - keptMs) continue
     retractions.delete(key)
     step.state.waitingRetractions.delete(key)
@@ -85,8 +94,30 @@ export function expireRetractions(step: Step): void {
       const days = keptMs / 86_400_000
       const detail = `The event ${eventId} of ${eventSource} did not come within ${days} days.`
       step.moved('parked', 'dead_lettered')
+      step.outcome(envelope, waitsForEvent(envelope, retraction, -1))
       step.deadLetter(envelope, { code: 'unknown_event', detail, pointer: '/data/event_id' })
       forgetIdentity(envelope.source, envelope.id, step.state.dedupe)
     }
+  }
+}
+
+interface Target {
+  readonly eventSource: string
+  readonly eventId: string
+}
+
+function targetOf({ eventSource, eventId }: Target) {
+  return { source: eventSource, id: eventId }
+}
+
+function waitsForEvent({ payload }: Envelope, target: Target, change: 1 | -1): Outcome {
+  const detail = `The event ${target.eventId} of ${target.eventSource} has not come yet.`
+  return {
+    disposition: 'parked',
+    code: waitsFor.event,
+    detail,
+    change,
+    payload: change === 1 ? payload : '',
+    target: targetOf(target),
   }
 }

@@ -12,8 +12,9 @@ import { type Attachment, attachEvent } from '../rate/attach.js'
 import { basisOf } from '../rate/basis.js'
 import { exceedsLevel } from '../rate/levels.js'
 import { rateEvent } from '../rate/rate.js'
+import { type Outcome, retractedUnrated, waitsFor } from '../rows/outcome.js'
 import type { KeyedEvent } from '../state/metered-event.js'
-import type { Envelope, WaitingEvent } from '../state/records.js'
+import type { Attributes, Envelope, WaitingEvent } from '../state/records.js'
 import { forgetIdentity } from '../step/dedupe.js'
 import { payloadOf, type Step } from '../step/step.js'
 
@@ -26,8 +27,8 @@ export type Standing = 'received' | 'rated' | 'parked' | 'dead_lettered'
 /** Rates an event, or lets it wait, or refuses it; its disposition moves from `standing`. `raw`: JSON, parsed or text. */
 export function placeEvent(step: Step, event: KeyedEvent, raw: () => unknown, standing: Standing): void {
   if (isRetracted(step, event.customerId, event.key)) {
-    // It was retracted before it came: it counts as rated, and its rows, which would add up to zero, are left out.
     move(step, standing, 'rated')
+    step.outcome(attributesOfEvent(event), retractedUnrated)
     return
   }
   if (step.state.held.has(event.customerId)) {
@@ -87,9 +88,7 @@ export function retryWaiting(step: Step, customerId: string): void {
   for (const waiting of all) {
     if (staysWaiting(step, waiting)) continue
     step.state.removeWaiting(waiting.event.key)
-    if (waiting.state.kind === 'refused') {
-      step.takeBackDeadLetter(envelopeOfWaiting(waiting), waiting.state.rejection)
-    }
+    leave(step, waiting)
     placeEvent(step, waiting.event, () => waiting.payload, standingOf(waiting))
   }
 }
@@ -108,10 +107,25 @@ export function dropRetracted(step: Step, key: string): void {
   const waiting = step.state.maps.waiting.get(key)
   if (waiting === undefined) return
   step.state.removeWaiting(key)
-  if (waiting.state.kind === 'refused') {
-    step.takeBackDeadLetter(envelopeOfWaiting(waiting), waiting.state.rejection)
-  }
+  leave(step, waiting)
   move(step, standingOf(waiting), 'rated')
+  step.outcome(attributesOfEvent(waiting.event), retractedUnrated)
+}
+
+/** Takes back the row that tells that the event waits: its dead letter, or its outcome. */
+function leave(step: Step, waiting: WaitingEvent): void {
+  const { event, state } = waiting
+  if (state.kind === 'refused') step.takeBackDeadLetter(envelopeOfWaiting(waiting), state.rejection)
+  else step.outcome(attributesOfEvent(event), waits(state, -1, ''))
+}
+
+function waits(
+  state: Exclude<WaitingEvent['state'], { kind: 'refused' }>,
+  change: 1 | -1,
+  payload: string,
+): Outcome {
+  const code = state.kind === 'held' ? waitsFor.history : waitsFor.subscription
+  return { disposition: 'parked', code, detail: '', change, payload }
 }
 
 /** Gives up events that have waited too long. Held events stay, because the answer from history will come. */
@@ -123,6 +137,7 @@ export function expireWaiting(step: Step): void {
     if (waiting.event.ingestedAtMs > oldestMs || waiting.state.kind === 'held') continue
     step.state.removeWaiting(waiting.event.key)
     if (waiting.state.kind === 'parked') {
+      leave(step, waiting)
       const days = parkedTtlMs / 86_400_000
       const detail = `No subscription of ${waiting.event.customerId} took the event within ${days} days.`
       giveUp(step, waiting.event, waiting.payload, 'parked', { code: 'no_subscription', detail })
@@ -157,6 +172,8 @@ function keep(
     return
   }
   move(step, standing, 'parked')
+  // An event that is held for a moment is shown without its payload.
+  step.outcome(attributesOfEvent(event), waits(state, 1, state.kind === 'held' ? '' : payload))
   step.state.putWaiting({ event, payload, bytes, state })
 }
 
@@ -193,7 +210,10 @@ function move(step: Step, standing: Standing, to: Disposition): void {
 }
 
 export function envelopeOfWaiting(waiting: Pick<WaitingEvent, 'event' | 'payload'>): Envelope {
-  const { event, payload } = waiting
+  return { ...attributesOfEvent(waiting.event), payload: waiting.payload }
+}
+
+function attributesOfEvent(event: KeyedEvent): Attributes {
   return {
     source: event.source,
     id: event.id,
@@ -203,6 +223,6 @@ export function envelopeOfWaiting(waiting: Pick<WaitingEvent, 'event' | 'payload
     arrivedAtMs: event.ingestedAtMs,
     correlationId: event.correlationId,
     traceparent: event.traceparent,
-    payload,
+    input: event.input,
   }
 }

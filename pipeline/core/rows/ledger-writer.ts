@@ -18,7 +18,14 @@ import * as tables from '../../../schemas/tables.js'
 import type { CoreConfig, LedgerOutput } from '../ports/core-io.js'
 import type { RatedRow } from '../rate/rate.js'
 import type { KeptTerms } from '../state/rated-usage-terms.js'
-import type { Envelope } from '../state/records.js'
+import type { Attributes, Envelope } from '../state/records.js'
+import {
+  attributesOfScanned,
+  type EventOutcomeColumns,
+  outcomeRow,
+  type ScannedMessage,
+} from './event-outcome-columns.js'
+import type { Outcome } from './outcome.js'
 import { type PlainRow, plainUsageRow } from './plain-row.js'
 import type { RatedUsageColumns } from './rated-usage-columns.js'
 import { type RatedAt, ratedUsageRow } from './rated-usage-row.js'
@@ -34,6 +41,7 @@ export interface RowTap {
   readonly only?: boolean
   readonly rated?: (row: tables.RatedUsageRow) => void
   readonly deadLetter?: (row: tables.DeadLetterRow) => void
+  readonly outcome?: (row: tables.EventOutcomeRow) => void
   readonly movement?: (row: tables.MrrMovementRow) => void
   readonly version?: (row: tables.SubscriptionVersionRow) => void
   readonly charge?: (row: tables.ChargeRow) => void
@@ -49,7 +57,8 @@ export class LedgerWriter {
   readonly #origin: { readonly partition: number; readonly ledgerSequence: number }
   readonly #tap: RowTap | undefined
   readonly #ratedUsage: RatedUsageColumns
-  /** Full chunks of rated usage. */
+  readonly #outcomes: EventOutcomeColumns
+  /** Full chunks of rated usage and outcomes. */
   readonly #outputs: LedgerOutput[] = []
   readonly #versions: tables.SubscriptionVersionRow[] = []
   readonly #charges: tables.ChargeRow[] = []
@@ -63,12 +72,13 @@ export class LedgerWriter {
   readonly #dispositions: tables.EventDispositionsRow[] = []
   readonly #sealed: string[][] = []
 
-  /** `ratedUsage` is emptied first, because its memory is reused by every commit. */
+  /** Both columns are emptied first, because their memory is reused by every commit. */
   constructor(
     config: CoreConfig,
     at: { nowMs: number; commit: number; memory?: TakeMemory },
     tap: RowTap | undefined,
     ratedUsage: RatedUsageColumns,
+    outcomes: EventOutcomeColumns,
   ) {
     this.#config = config
     this.#ratedUsage = ratedUsage
@@ -79,6 +89,8 @@ export class LedgerWriter {
     this.#origin = { partition: config.partition, ledgerSequence: at.commit }
     this.#ratedAt = { ratedAtMs: at.nowMs, ...this.#origin }
     this.#tap = tap
+    this.#outcomes = outcomes
+    outcomes.begin(this.#ratedAt)
   }
 
   /** The hot path: a row object is made only for the tap. */
@@ -147,10 +159,23 @@ export class LedgerWriter {
       payload: envelope.payload,
       eventCount: change,
       correlationId: envelope.correlationId,
+      inputStream: envelope.input.stream,
+      inputSequence: envelope.input.sequence,
       ...this.#origin,
     }
     this.#deadLetters.push(row)
     this.#tap?.deadLetter?.(row)
+  }
+
+  outcome(event: Attributes, outcome: Outcome): void {
+    if (this.#tap?.only !== true) this.#outcomes.add(event, outcome, this.#outputs)
+    this.#tap?.outcome?.(outcomeRow(event, outcome, this.#ratedAt))
+  }
+
+  /** The same for an event of a scan: a row object is made only for the tap. */
+  outcomeScanned(message: ScannedMessage, event: number, timeMs: number, outcome: Outcome): void {
+    if (this.#tap?.only !== true) this.#outcomes.addScanned(message, event, timeMs, outcome, this.#outputs)
+    this.#tap?.outcome?.(outcomeRow(attributesOfScanned(message, event, timeMs), outcome, this.#ratedAt))
   }
 
   payment(envelope: Envelope, payment: PaymentEvent): void {
@@ -208,6 +233,7 @@ export class LedgerWriter {
     const out = this.#outputs
     if (this.#tap?.only === true) return out
     this.#ratedUsage.flush(out)
+    this.#outcomes.flush(out)
     this.#encode(tables.subscriptionVersionsTable, this.#versions, out)
     this.#encode(tables.chargesTable, this.#charges, out)
     this.#encode(tables.mrrMovementsTable, this.#movements, out)

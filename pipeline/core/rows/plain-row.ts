@@ -1,5 +1,6 @@
 // Fills the rows of a plain event: which spans of its message, and which values of its route, go into them.
 
+import { type EventInput, noInput } from '../../../schemas/event/event-input.js'
 import type { Scaled } from '../../../schemas/money/decimal.js'
 import { scaledOfWords, wordsOfAmount } from '../../../schemas/money/decimal-words.js'
 import type { RatedUsageRow } from '../../../schemas/tables.js'
@@ -37,6 +38,7 @@ export class PlainRow {
   /** The nanoseconds beyond `timeMs`. */
   timeNanos = 0
   ingestedAtMs = 0
+  input: EventInput = noInput
   /** The reading's text; if undefined, the span holds it. */
   value: string | undefined = undefined
   valueFrom = -1
@@ -62,6 +64,7 @@ export class PlainRow {
     timeMs: number,
     timeNanos: number,
     ingestedAtMs: number,
+    input: EventInput,
   ): void {
     this.bytes = scan.bytes
     this.sameEvent = false
@@ -78,6 +81,7 @@ export class PlainRow {
     this.timeMs = timeMs
     this.timeNanos = timeNanos
     this.ingestedAtMs = ingestedAtMs
+    this.input = input
   }
 
   /** Sets what the meter reads. The dimensions stay as they are when the previous meter had the same ones. */
@@ -120,6 +124,8 @@ export function plainUsageRow(row: RowSpans, terms: UsageTerms, at: RatedAt): Ra
     dimensions,
     correlationId: text(row.correlationFrom, row.correlationUntil),
     traceparent: text(row.traceparentFrom, row.traceparentUntil),
+    inputStream: row.input.stream,
+    inputSequence: row.input.sequence,
     ...fieldsOfTerms(terms, timeNs, at),
   }
 }

@@ -69,6 +69,7 @@ function ratedRow(chunk: number, i: number, distinct: number): RatedRow {
       pinnedSubscriptionId: '',
       correlationId: i % 5 === 0 ? `corr-${i}` : '',
       traceparent: '',
+      input: { stream: 'METERING', sequence: i - (i % 100) },
     },
     reading: {
       meter: 'tokens',

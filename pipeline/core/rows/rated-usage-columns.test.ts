@@ -57,6 +57,10 @@ const event = fc.record({
   pinnedSubscriptionId: text,
   correlationId: text,
   traceparent: text,
+  input: fc.record({
+    stream: fc.constantFrom('METERING' as const, 'LIFECYCLE' as const, '' as const),
+    sequence: fc.constantFrom(0, 1, 7, 2 ** 32, Number.MAX_SAFE_INTEGER),
+  }),
 })
 const charge = fc.record({
   chargeId: text,
@@ -155,6 +159,7 @@ function scanned(columns: RatedUsageColumns, rated: RatedRow, before: RatedRow |
     timeMs: msOf(event.timeNs),
     timeNanos: nanosOf(event.timeNs),
     ingestedAtMs: event.ingestedAtMs,
+    input: event.input,
     value: reading.text.length % 2 === 0 ? reading.text : undefined,
     valueFrom,
     valueUntil: valueFrom + valueBytes.length,

@@ -13,18 +13,18 @@ import {
   NanosecondColumn,
   TextColumn,
 } from '../../../schemas/arrow/arrow-columns.js'
-import { DictionaryColumn, putConstantCodes } from '../../../schemas/arrow/arrow-dictionary.js'
+import { DictionaryColumn } from '../../../schemas/arrow/arrow-dictionary.js'
 import { IpcBatch, type IpcDictionary, ipcStream, type TakeMemory } from '../../../schemas/arrow/arrow-ipc.js'
 import { MapColumn } from '../../../schemas/arrow/arrow-map-column.js'
-import { NumberDictionary } from '../../../schemas/arrow/arrow-number-dictionary.js'
 import { codedSchema } from '../../../schemas/arrow/arrow-schema.js'
-import type { ColumnKind } from '../../../schemas/table-description.js'
 import { ratedUsageTable } from '../../../schemas/tables.js'
 import { msOf, nanosOf } from '../../../schemas/time.js'
 import type { LedgerOutput } from '../ports/core-io.js'
 import type { RatedRow } from '../rate/rate.js'
 import { type KeptTerms, TermsTable, type TermText, type UsageTerms } from '../state/rated-usage-terms.js'
+import { InputColumns } from './input-columns.js'
 import type { RowSpans } from './plain-row.js'
+import { appendSpan, putConstant } from './put-column.js'
 import { type RatedAt, signedQuantity, termsOf } from './rated-usage-row.js'
 
 /** How rows of usage are encoded in the ledger. */
@@ -38,6 +38,7 @@ export const ratedUsageSchema = codedSchema(
     'period_from',
     'period_until',
     'event_count',
+    'input_sequence',
     'partition',
     'ledger_sequence',
   ],
@@ -45,7 +46,7 @@ export const ratedUsageSchema = codedSchema(
 const columnNames = ratedUsageTable.columns.map(column => column.name as OwnColumn | TermText)
 
 /** Fixed bytes of a row: its instants, its decimals, its codes and the offsets of its texts. */
-const fixedRowBytes = 2 * 8 + 2 * 16 + 18 * 2 + 5 * 4
+const fixedRowBytes = 2 * 8 + 2 * 16 + 20 * 2 + 5 * 4
 /** Overhead of a ledger message: the schema, and the position of each dictionary and buffer. */
 const overheadBytes = 12 * 1024
 /**
@@ -67,6 +68,7 @@ export class RatedUsageColumns implements KeptTerms {
   readonly #dimensions = new MapColumn()
   readonly #correlationId = new TextColumn()
   readonly #traceparent = new TextColumn()
+  readonly #inputs = new InputColumns()
   readonly #maxRows: number
   readonly #maxBytes: number
   #at: RatedAt = { ratedAtMs: 0, partition: 0, ledgerSequence: 0 }
@@ -147,6 +149,7 @@ export class RatedUsageColumns implements KeptTerms {
     this.#dimensions.clear()
     this.#correlationId.clear()
     this.#traceparent.clear()
+    this.#inputs.clear()
     this.#rows = 0
   }
 
@@ -231,6 +234,12 @@ export class RatedUsageColumns implements KeptTerms {
       case 'traceparent':
         this.#traceparent.put(batch, rows)
         return
+      case 'input_stream':
+        dictionaries.push(this.#inputs.putStreams(batch, id, rows))
+        return
+      case 'input_sequence':
+        dictionaries.push(this.#inputs.putSequences(batch, id, rows))
+        return
       case 'partition':
         dictionaries.push(putConstant(batch, id, 'uint32', this.#at.partition, rows))
         return
@@ -255,6 +264,7 @@ export class RatedUsageColumns implements KeptTerms {
     this.#dimensions.append(reading.dimensions)
     this.#correlationId.append(event.correlationId)
     this.#traceparent.append(event.traceparent)
+    this.#inputs.append(event.input)
   }
 
   #appendScanned(row: RowSpans): void {
@@ -274,6 +284,7 @@ export class RatedUsageColumns implements KeptTerms {
     }
     this.#eventTime.append(row.timeMs, row.timeNanos)
     this.#ingestedAt.append(row.ingestedAtMs)
+    this.#inputs.append(row.input)
     if (row.value === undefined) this.#value.appendBytes(bytes, row.valueFrom, row.valueUntil)
     else this.#value.append(row.value)
     if (row.quantity === undefined) this.#quantity.appendWords(row.quantityWords)
@@ -317,7 +328,8 @@ export class RatedUsageColumns implements KeptTerms {
       this.#value.size +
       this.#dimensions.size +
       this.#correlationId.size +
-      this.#traceparent.size
+      this.#traceparent.size +
+      this.#inputs.size
     )
   }
 }
@@ -340,33 +352,10 @@ type OwnColumn =
   | 'dimensions'
   | 'correlation_id'
   | 'traceparent'
+  | 'input_stream'
+  | 'input_sequence'
   | 'partition'
   | 'ledger_sequence'
-
-function appendSpan(
-  column: TextColumn | DictionaryColumn,
-  bytes: Uint8Array,
-  from: number,
-  until: number,
-): void {
-  if (from < 0) column.append('')
-  else column.appendBytes(bytes, from, until)
-}
-
-/** Writes a column with the same number in every row. */
-function putConstant(
-  batch: IpcBatch,
-  id: number,
-  kind: ColumnKind,
-  value: number,
-  rows: number,
-): IpcDictionary {
-  const dictionary = new NumberDictionary()
-  dictionary.codeOf(value)
-  batch.node(rows)
-  putConstantCodes(batch, rows)
-  return dictionary.put(id, kind)
-}
 
 /** Compares the terms that the charge does not determine. */
 function hasTerms(terms: UsageTerms, rated: RatedRow): boolean {

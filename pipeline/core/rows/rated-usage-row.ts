@@ -54,6 +54,8 @@ export function ratedUsageRow(rated: RatedRow, at: RatedAt): RatedUsageRow {
     dimensions: reading.dimensions,
     correlationId: event.correlationId,
     traceparent: event.traceparent,
+    inputStream: event.input.stream,
+    inputSequence: event.input.sequence,
     ...fieldsOfTerms(termsOf(rated), event.timeNs, at),
   }
 }

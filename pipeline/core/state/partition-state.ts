@@ -20,8 +20,8 @@ import type {
 import { type MapDelta, TrackedMap } from './tracked-map.js'
 import { UsageRoutes } from './usage-routes.js'
 
-/** 5: instants are nanoseconds, and charges carry correlation ids; older formats have neither. */
-const format = 5
+/** 6: what waits knows the message that brought it; older formats do not. */
+const format = 6
 const dayMs = 86_400_000
 
 /** One day more than the horizon, because arrivals are kept by the day. */

@@ -3,13 +3,14 @@
 import type { Accumulator } from '../../../rating/charges/accumulator.js'
 import type { Charge } from '../../../schemas/billing/charge.js'
 import type { MrrMovement } from '../../../schemas/billing/mrr-movement.js'
+import type { EventInput } from '../../../schemas/event/event-input.js'
 import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
 import type { Scaled } from '../../../schemas/money/decimal.js'
 import type { Rejection } from '../../../schemas/rejection.js'
 import type { KeyedEvent } from './metered-event.js'
 
-/** The attributes of an event that its dead letter needs. */
-export interface Envelope {
+/** The attributes of an event that its rows need. */
+export interface Attributes {
   readonly source: string
   readonly id: string
   readonly type: string
@@ -18,6 +19,11 @@ export interface Envelope {
   readonly arrivedAtMs: number
   readonly correlationId: string
   readonly traceparent: string
+  readonly input: EventInput
+}
+
+/** What a dead letter needs of its event. */
+export interface Envelope extends Attributes {
   /** JSON of the event as it was sent. */
   readonly payload: string
 }

@@ -10,8 +10,9 @@ import { shownName } from '../../../schemas/nearest-name.js'
 import type { Rejection } from '../../../schemas/rejection.js'
 import { msOf, nanosOf } from '../../../schemas/time.js'
 import type { Decoded, ReceivedEvent } from '../decode/decode.js'
+import { duplicate } from '../rows/outcome.js'
 import { conflictHashes, dedupeEvents } from './dedupe.js'
-import { envelopeOf, envelopeOfRefused, type Step } from './step.js'
+import { attributesOf, envelopeOf, envelopeOfRefused, type Step } from './step.js'
 
 export interface Admitted {
   /** `weir.*` events of customers. */
@@ -45,8 +46,10 @@ export function admit(step: Step, arrivals: Arrivals): Admitted {
   const kept = { METERING: usage, LIFECYCLE: lifecycle, CATALOG: unaccounted }
   timely.forEach((received, index) => {
     const sighting = sightings[index]
-    if (sighting === 'duplicate') step.counted('duplicate')
-    else if (sighting === 'conflicting') refuseConflict(step, received)
+    if (sighting === 'duplicate') {
+      step.counted('duplicate')
+      step.outcome(attributesOf(received), duplicate)
+    } else if (sighting === 'conflicting') refuseConflict(step, received)
     else kept[streamOf(received.event.type)].push(received)
   })
   return { lifecycle, usage, global: unaccounted }

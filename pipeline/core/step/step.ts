@@ -9,9 +9,10 @@ import { nsOf } from '../../../schemas/time.js'
 import { attributeOf, type Decoded, type ReceivedEvent } from '../decode/decode.js'
 import type { CoreConfig } from '../ports/core-io.js'
 import type { ContentHashes, LedgerWriter } from '../rows/ledger-writer.js'
+import type { Outcome } from '../rows/outcome.js'
 import type { PartitionState } from '../state/partition-state.js'
 import type { PriceBook } from '../state/price-book.js'
-import type { Envelope } from '../state/records.js'
+import type { Attributes, Envelope } from '../state/records.js'
 
 export class Step {
   readonly config: CoreConfig
@@ -50,6 +51,11 @@ export class Step {
     this.counts[to] += 1
   }
 
+  /** Writes a row for a disposition that has no other row. */
+  outcome(envelope: Attributes, outcome: Outcome): void {
+    this.out.outcome(envelope, outcome)
+  }
+
   /** `hashes` of a conflict: of the kept content and of the content sent now. */
   deadLetter(envelope: Envelope, rejection: Rejection, hashes?: ContentHashes): void {
     this.out.deadLetter(envelope, rejection, 1, hashes)
@@ -65,6 +71,11 @@ export class Step {
 const maxPayloadLength = 64 * 1024
 
 export function envelopeOf(received: ReceivedEvent): Envelope {
+  return { ...attributesOf(received), payload: payloadOf(received.raw) }
+}
+
+/** The envelope without the payload, which is long in the making. */
+export function attributesOf(received: ReceivedEvent): Attributes {
   const { event } = received
   return {
     source: event.source,
@@ -75,7 +86,7 @@ export function envelopeOf(received: ReceivedEvent): Envelope {
     arrivedAtMs: received.arrivedAtMs,
     correlationId: event.correlationId,
     traceparent: event.traceparent,
-    payload: payloadOf(received.raw),
+    input: received.input,
   }
 }
 
@@ -91,6 +102,7 @@ export function envelopeOfRefused(refused: Exclude<Decoded, ReceivedEvent>): Env
     arrivedAtMs: refused.arrivedAtMs,
     correlationId: '',
     traceparent: '',
+    input: refused.input,
     payload: payloadOf(raw),
   }
 }

@@ -6,6 +6,7 @@
 import { isRatedByTotal } from '../../../rating/charges/rate.js'
 import { raterOf } from '../../../rating/charges/rater.js'
 import type { SubscriptionPrices } from '../../../rating/timeline/price-lines.js'
+import { noInput } from '../../../schemas/event/event-input.js'
 import { scaledOne } from '../../../schemas/money/decimal.js'
 import { beginninglessNs, earlier, endlessNs, later, msOf } from '../../../schemas/time.js'
 import { type Assignment, attachEvent } from '../rate/attach.js'
@@ -62,6 +63,7 @@ const unnamed = {
   pinnedSubscriptionId: '',
   correlationId: '',
   traceparent: '',
+  input: noInput,
 }
 
 interface Interval {

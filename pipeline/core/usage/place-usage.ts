@@ -7,6 +7,7 @@
 
 import { amountOfTotal } from '../../../rating/charges/rate.js'
 import { growthOf } from '../../../rating/models/linear.js'
+import type { EventInput } from '../../../schemas/event/event-input.js'
 import { partitionOf } from '../../../schemas/identifiers.js'
 import type { Scaled } from '../../../schemas/money/decimal.js'
 import { putScaled, putWhole } from '../../../schemas/money/decimal-words.js'
@@ -20,6 +21,7 @@ import {
 } from '../decode/decode.js'
 import { Normalizer } from '../rate/normalize.js'
 import { placeEvent } from '../re-rate/waiting.js'
+import { duplicate, filteredOut, noMeter, type Outcome } from '../rows/outcome.js'
 import { PlainRow } from '../rows/plain-row.js'
 import { ScanLayout } from '../scan/layout.js'
 import { MeterCatalog, type MeteredType, MeterMatch } from '../scan/meter-slots.js'
@@ -43,6 +45,7 @@ interface Placement {
   readonly step: Step
   readonly scan: ScannedEvents
   readonly arrivedAtMs: number
+  readonly input: EventInput
   readonly message: InputMessage | undefined
   /** All events of the message as the parser reads them, once they have been requested. */
   whole: readonly Decoded[] | undefined
@@ -76,7 +79,8 @@ export class UsagePlacer {
       }
       return
     }
-    const placement: Placement = { step, scan, arrivedAtMs, message, whole: undefined }
+    const input: EventInput = { stream: 'METERING', sequence: message.seq }
+    const placement: Placement = { step, scan, arrivedAtMs, input, message, whole: undefined }
     const customers = this.#findCustomers(step, scan)
     for (let event = 0; event < scan.count; event += 1) this.#admit(placement, event, customers[event]!)
   }
@@ -89,8 +93,8 @@ export class UsagePlacer {
 
   #placeParsed(step: Step, received: ReceivedEvent, isNew: boolean): void {
     const scan = this.#scanner.scanParsed(received.event)
-    const { arrivedAtMs } = received
-    const placement: Placement = { step, scan, arrivedAtMs, message: undefined, whole: [received] }
+    const { arrivedAtMs, input } = received
+    const placement: Placement = { step, scan, arrivedAtMs, input, message: undefined, whole: [received] }
     const customer = customerOf(placement, 0, none)
     if (isNew || this.#isNew(placement, 0)) this.#placeNew(placement, 0, customer)
   }
@@ -142,19 +146,20 @@ export class UsagePlacer {
     // As dedupeEvents does it.
     const isForever = Number.isNaN(scan.timeMs[event]!) || scan.stamped[event] === 1
     const sighting = step.state.dedupe.see(this.#identity, this.#content, dayOf(arrivedAtMs), isForever)
-    if (sighting === 'duplicate') step.counted('duplicate')
+    if (sighting === 'duplicate') countWithoutRows(placement, event, duplicate)
     else if (sighting === 'conflicting') refuseConflict(step, receivedAt(placement, event))
     return sighting === 'new'
   }
 
   #placeNew(placement: Placement, event: number, customer: number): void {
-    const { arrivedAtMs, step, scan } = placement
+    const { arrivedAtMs, input, step, scan } = placement
     const type = this.#typeOf(scan, event)
     const read = type === undefined ? undefined : this.#normalizer.read(scan, event, type)
     if (read !== undefined && !(read instanceof MeterMatch)) refuse(step, receivedAt(placement, event), read)
-    else if (read === undefined || read.meters.length === 0) step.counted('unmetered')
+    else if (read === undefined) countWithoutRows(placement, event, noMeter)
+    else if (read.meters.length === 0) countWithoutRows(placement, event, filteredOut)
     else if (!this.#isAddedUp(placement, event, read, customer)) {
-      const metered = this.#normalizer.meteredEvent(scan, event, read, arrivedAtMs)
+      const metered = this.#normalizer.meteredEvent(scan, event, read, arrivedAtMs, input)
       placeEvent(step, metered, () => receivedAt(placement, event).raw, 'received')
     }
   }
@@ -209,7 +214,7 @@ export class UsagePlacer {
   }
 
   #rate(
-    { arrivedAtMs, step, scan }: Placement,
+    { arrivedAtMs, input, step, scan }: Placement,
     event: number,
     match: MeterMatch,
     route: number,
@@ -217,7 +222,7 @@ export class UsagePlacer {
   ): void {
     const { routes } = step.state
     const row = this.#row
-    row.beginEvent(scan, event, timeMs, scan.timeNanos[event]!, arrivedAtMs)
+    row.beginEvent(scan, event, timeMs, scan.timeNanos[event]!, arrivedAtMs, input)
     step.counted('rated')
     const end = routes.endOfTargets(route)
     for (let target = routes.firstTarget(route), i = 0; target < end; target += 1, i += 1) {
@@ -267,6 +272,12 @@ function isLarge(amount: Scaled): boolean {
   return amount > largest || amount < -largest
 }
 
+/** Counts an event that has no row in rated_usage. */
+function countWithoutRows(placement: Placement, event: number, outcome: Outcome): void {
+  placement.step.counted(outcome.disposition)
+  placement.step.out.outcomeScanned(placement, event, timeOf(placement, event), outcome)
+}
+
 function timeOf({ arrivedAtMs, scan }: Placement, event: number): number {
   const sentMs = scan.timeMs[event]!
   return Number.isNaN(sentMs) ? arrivedAtMs : sentMs
@@ -301,9 +312,9 @@ function customerOf({ step, scan }: Placement, event: number, before: number): n
 
 /** The event as the parser reads it. Faults are reported as parsing the whole message reports them. */
 function decodeAt(placement: Placement, event: number): Decoded {
-  const { arrivedAtMs, message, scan } = placement
+  const { arrivedAtMs, input, message, scan } = placement
   const bytes = scan.bytes.subarray(scan.from[event], scan.until[event])
-  const own = bytes.length === 0 ? undefined : decodeEvent(bytes, arrivedAtMs)
+  const own = bytes.length === 0 ? undefined : decodeEvent(bytes, arrivedAtMs, input)
   if (own !== undefined) return own
   placement.whole ??= decodeMessages(message === undefined ? [] : [message])
   return placement.whole[event]!

@@ -152,6 +152,12 @@ const falsifications: readonly Falsification[] = [
     named: /changed, as it was: event_id /,
   },
   {
+    what: 'what became of a duplicate told otherwise',
+    table: 'event_outcomes',
+    sql: `ALTER TABLE event_outcomes UPDATE code = 'another' WHERE event_id = (SELECT min(event_id) FROM event_outcomes)`,
+    named: /changed, as it is: event_id /,
+  },
+  {
     what: 'a charge dropped',
     table: 'charges',
     sql: `ALTER TABLE charges DELETE WHERE charge_id = (SELECT min(charge_id) FROM charges)`,

@@ -27,6 +27,8 @@ export function expectAgreement(
   expect(counts).toEqual(answer.counts)
   expect(conservationGap(counts)).toBe(0)
   expectDeadLetters(seen.deadLetters, answer.deadLetters)
+  for (const disposition of ['applied', 'duplicate', 'parked', 'unmetered'] as const)
+    expect(seen.outcomes.get(disposition) ?? 0, disposition).toBe(counts[disposition])
   const owed = answer.charges(asOfNs)
   expectCharges(core.charges(asOfNs), owed)
   expectMovements(core.movements(endlessNs), answer.movements)

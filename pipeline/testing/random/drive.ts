@@ -4,7 +4,12 @@
 import { Buffer } from 'node:buffer'
 import type { Catalog } from '../../../schemas/catalog/catalog.js'
 import { stringifyJson } from '../../../schemas/json/json-text.js'
-import type { DeadLetterRow, MrrMovementRow, RatedUsageRow } from '../../../schemas/tables.js'
+import type {
+  DeadLetterRow,
+  EventOutcomeRow,
+  MrrMovementRow,
+  RatedUsageRow,
+} from '../../../schemas/tables.js'
 import { formatInstant } from '../../../schemas/time.js'
 import { type CoreInput, PartitionCore, type RowTap } from '../../core/core.js'
 import { unlimitedCoreLimits } from '../../core/ports/core-limits.js'
@@ -48,6 +53,8 @@ export class Seen {
   readonly rows = new Map<string, { amount: bigint; count: number }>()
   /** By source, id and code: how many dead letters stand now. */
   readonly deadLetters = new Map<string, number>()
+  /** By disposition: how many events the rows of `event_outcomes` count. */
+  readonly outcomes = new Map<string, number>()
   /** The net amount of movements, by all their fields except amount and totals. */
   readonly movements = new Map<string, bigint>()
 
@@ -56,6 +63,7 @@ export class Seen {
       only: true,
       rated: row => this.#rated(row),
       deadLetter: row => this.#deadLetter(row),
+      outcome: row => this.#outcome(row),
       movement: row => this.#movement(row),
     }
   }
@@ -72,6 +80,10 @@ export class Seen {
     const times = (this.deadLetters.get(key) ?? 0) + eventCount
     if (times === 0) this.deadLetters.delete(key)
     else this.deadLetters.set(key, times)
+  }
+
+  #outcome({ disposition, eventCount }: EventOutcomeRow): void {
+    this.outcomes.set(disposition, (this.outcomes.get(disposition) ?? 0) + eventCount)
   }
 
   #movement({ subscriptionId, currency, effectiveAtNs, kind, amount }: MrrMovementRow): void {

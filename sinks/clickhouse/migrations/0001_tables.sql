@@ -40,6 +40,8 @@ CREATE TABLE IF NOT EXISTS rated_usage
     dimensions Map(LowCardinality(String), String),
     correlation_id String,
     traceparent String,
+    input_stream LowCardinality(String),
+    input_sequence UInt64,
     `partition` UInt32,
     ledger_sequence UInt64,
     -- One event is found without its customer and time (weir explain).
@@ -311,12 +313,41 @@ CREATE TABLE IF NOT EXISTS dead_letters
     payload String CODEC(ZSTD(1)),
     event_count Int8,
     correlation_id String,
+    input_stream LowCardinality(String),
+    input_sequence UInt64,
     `partition` UInt32,
     ledger_sequence UInt64
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(recorded_at)
 ORDER BY (code, event_source, event_id)
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+
+CREATE TABLE IF NOT EXISTS event_outcomes
+(
+    event_source String,
+    event_id String,
+    event_type LowCardinality(String),
+    customer_id String,
+    event_time DateTime64(9, 'UTC'),
+    ingested_at DateTime64(3, 'UTC'),
+    recorded_at DateTime64(3, 'UTC'),
+    disposition LowCardinality(String),
+    code LowCardinality(String),
+    detail String CODEC(ZSTD(1)),
+    event_count Int8,
+    payload String CODEC(ZSTD(1)),
+    target_source String,
+    target_id String,
+    correlation_id String,
+    input_stream LowCardinality(String),
+    input_sequence UInt64,
+    `partition` UInt32,
+    ledger_sequence UInt64
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(recorded_at)
+ORDER BY (disposition, code, event_source, event_id)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS fx_rates
