@@ -137,23 +137,19 @@ async function insert(table: string, values: readonly object[]): Promise<void> {
   await clickhouse.insert({ table, values, format: 'JSONEachRow', clickhouse_settings: settings })
 }
 
+const outcome = (disposition: string) => ({ partition: 0, ledger_sequence: 1, disposition, event_count: 1 })
+
 /** One customer, one usage charge with an adjustment, one run, both posted; one subscription of two versions. */
 beforeEach(async () => {
   for (const { name } of tables) await clickhouse.command({ query: `TRUNCATE TABLE ${name}` })
   const origin = { partition: 0 }
   await insert('event_dispositions', [
-    { ...origin, ledger_sequence: 1, received: 3, rated: 2, applied: 1 },
-    { ...origin, ledger_sequence: 2, received: 1, duplicate: 1 },
+    { ...origin, ledger_sequence: 1, received: 4, rated: 2, applied: 1, duplicate: 1 },
     { ...origin, ledger_sequence: 3, received: 5, parked: 5 }, // after the checkpoint that is looked at
   ])
-  const usage = {
-    ...origin,
-    event_source: 's',
-    charge_id: charge1,
-    currency: 'USD',
-    event_count: 1,
-    meter: 'm',
-  }
+  await insert('event_outcomes', [outcome('applied'), outcome('duplicate')])
+  const ofCharge = { charge_id: charge1, currency: 'USD', event_count: 1, meter: 'm' }
+  const usage = { ...origin, event_source: 's', ...ofCharge }
   await insert('rated_usage', [
     { ...usage, event_id: 'e1', amount: '1.000000000001', ledger_sequence: 1 },
     { ...usage, event_id: 'e2', amount: '0.5', ledger_sequence: 2 },
@@ -295,6 +291,7 @@ const falsifications: readonly [claim: string, table: string, row: object, found
     { ...extra, received: 1, rated: 1, currency: undefined },
     [['dispositions', ['partition 0: received', 'partition 0: rated']]],
   ],
+  ['an event told of twice', 'event_outcomes', outcome('applied'), [['outcomes', ['partition 0: applied']]]],
   [
     'a usage row too many',
     'rated_usage',
