@@ -41,6 +41,7 @@ const rooms = {
   billing: ['broker', 'deliver', 'feature', 'gateway', 'ledger', 'terminal'],
   clickhouse: ['core', 'engine', 'feature'],
   keys: ['feature', 'gateway', 'terminal'],
+  privacy: ['broker', 'config', 'feature', 'gateway', 'terminal'],
   postings: ['broker', 'config', 'deliver', 'feature', 'ledger', 'terminal'],
   connections: ['broker', 'config', 'deliver', 'feature'],
   publisher: ['broker'],

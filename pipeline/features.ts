@@ -8,12 +8,14 @@ import { connectionsFeature } from './connections/feature.js'
 import type { Feature } from './feature/feature.js'
 import { keysFeature } from './keys/feature.js'
 import { postingsFeature } from './postings/feature.js'
+import { privacyFeature } from './privacy/feature.js'
 import { reconcileFeature } from './reconcile/feature.js'
 
 export const features: readonly Feature[] = [
   auditFeature,
   approvalsFeature,
   keysFeature,
+  privacyFeature,
   clickhouseFeature,
   billingFeature,
   postingsFeature,

@@ -20,7 +20,6 @@ import { type BrokerConnection, connectBroker } from './broker/connect-broker.js
 import { publishCatalogs } from './broker/publish-catalogs.js'
 import { ensureTopology } from './broker/topology.js'
 import type { WeirConfig } from './config/config.js'
-import { limitsOfConfig } from './config/limits.js'
 import type { DeliveryStatus } from './deliver/delivery-status.js'
 import { feedOf } from './deliver/feed.js'
 import type { EngineStatus } from './engine/engine.js'
@@ -39,7 +38,7 @@ import { JobRunner } from './jobs/job-runner.js'
 import { CommitsUnderWay } from './ledger/commits-under-way.js'
 import { RecentCommits } from './ledger/recent-commits.js'
 import { SharedMemory } from './memory/shared-memory.js'
-import { delivery, gateway, jobs, maxPayloadOf, partitions, placing, type RoleParts } from './roles.js'
+import { delivery, gateway, jobs, partitionLimits, partitions, placing, type RoleParts } from './roles.js'
 import { endOrphanServers, type ServerLogins, type Servers, startServers } from './servers/embedded.js'
 import { requireFreePorts } from './servers/free-ports.js'
 import { StartAborted, stopIfAborted } from './servers/start-problem.js'
@@ -303,7 +302,7 @@ type OfShadows = Pick<ShadowParts, 'nc' | 'jsm' | 'bulk' | 'sinks'> &
 
 function openShadows({ nc, jsm, bulk, sinks, config, queries, feeds }: OfShadows): Shadows {
   const { partitions } = config
-  const limits = limitsOfConfig(config, maxPayloadOf(nc))
+  const limits = partitionLimits(features, config, nc)
   const feed = feedOf(feeds, 'clickhouse')
   return new Shadows({ nc, jsm, bulk, clickhouse: queries, sinks, feed, limits, partitions })
 }

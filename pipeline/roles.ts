@@ -8,6 +8,7 @@ import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import type { RefusedRecord, Sink } from '../sinks/sink.js'
 import { within } from './broker/back-off.js'
+import type { WeirConfig } from './config/config.js'
 import { limitsOfConfig } from './config/limits.js'
 import { recordedPosition } from './deliver/delivered.js'
 import { Deliverer } from './deliver/deliverer.js'
@@ -168,7 +169,7 @@ export async function partitions(
     bulk,
     jsm,
     pool,
-    limits: limitsOfConfig(config, maxPayloadOf(nc)),
+    limits: partitionLimits(parts.features, config, nc),
     history,
     telemetry,
     recent,
@@ -192,7 +193,16 @@ export async function partitions(
   }
 }
 
-export function maxPayloadOf({ info }: NatsConnection): number {
+/** The limits of the partitions, and of copies of them. */
+export function partitionLimits(features: readonly Feature[], config: WeirConfig, nc: NatsConnection) {
+  return limitsOfConfig(config, maxPayloadOf(nc), protectionOf(features)?.personalFields(config))
+}
+
+function protectionOf(features: readonly Feature[]): Feature['protection'] {
+  return features.find(feature => feature.protection !== undefined)?.protection
+}
+
+function maxPayloadOf({ info }: NatsConnection): number {
   if (info?.max_payload === undefined) throw new Error('the broker has not said how large a message may be')
   return info.max_payload
 }
@@ -245,7 +255,9 @@ export async function gateway(parts: RoleParts, options: GatewayOptions): Promis
       placing: placed.status(),
     })
   registerReadiness(registry, readiness)
+  const protection = protectionOf(parts.features)?.open(parts)
   const made = createGateway({
+    ...(protection === undefined ? {} : { protection }),
     host: config.http.host,
     port: config.http.port,
     nc,

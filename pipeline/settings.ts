@@ -5,8 +5,16 @@ import { settingsWith } from './config/base-settings.js'
 import type { SettingsSection } from './config/setting.js'
 import { connectionsSettings } from './connections/settings.js'
 import { erpSettings } from './postings/settings.js'
+import { personalDataSettings } from './privacy/settings.js'
 
-export const sections: readonly SettingsSection[] = [erpSettings, connectionsSettings, approvalsSettings]
+// One section in a line, so that two features seldom touch the same one.
+// biome-ignore format: see above
+export const sections: readonly SettingsSection[] = [
+  erpSettings,
+  connectionsSettings,
+  approvalsSettings,
+  personalDataSettings,
+]
 
 /** The settings that a variable or a flag can set. */
 export const settings = settingsWith(sections)

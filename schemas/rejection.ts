@@ -22,6 +22,7 @@ export type RejectionCode =
   | 'unknown_event_type'
   | 'wrong_partition'
   | 'wrong_stream'
+  | 'personal_data_in_clear'
   // time
   | 'event_time_in_future'
   | 'older_than_dedupe_horizon'

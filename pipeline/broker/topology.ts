@@ -40,6 +40,7 @@ export const streamNames = [
   'POSTINGS',
   'DELIVERIES',
   'AUDIT',
+  'PERSONAL_KEYS',
 ] as const
 export type StreamName = (typeof streamNames)[number]
 
@@ -67,6 +68,7 @@ export const natsSubjects = {
   catalog: 'catalog.published',
   billingRun: 'control.billing_run',
   audit: 'audit.entry',
+  personalKey: (customerHash: string) => `personal_keys.${customerHash}`,
   ledger: (partition: number, what: string) => `ledger.${partition}.${what}`,
   /** For requests that the owner of the partition answers; not stored in a stream. */
   owner: (partition: number) => `weir.owner.${partition}`,
@@ -293,10 +295,17 @@ function streamConfigs({ partitions }: TopologyOptions, maxPayload: number): rea
       allow_atomic: true,
       deny_purge: true,
     },
+    {
+      name: 'PERSONAL_KEYS',
+      description: 'The keys of personal data, by customer',
+      subjects: [natsSubjects.personalKey('*')],
+      max_msgs_per_subject: 2, // a record and the one that it replaces, until that one is overwritten
+      deny_delete: false,
+    },
   ]
 }
 
-/** Messages never expire, and no single message can be deleted. Processed messages can be purged. */
+/** Messages never expire, and no single message can be deleted, but for erased keys. Processed messages can be purged. */
 const common: Partial<StreamConfig> = {
   storage: StorageType.File,
   retention: RetentionPolicy.Limits,

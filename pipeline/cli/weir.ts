@@ -8,6 +8,7 @@ import { billingCommands } from '../billing/commands.js'
 import { demoCommands } from '../demo/commands.js'
 import type { DeclareCommands } from '../feature/command-line.js'
 import { keysCommands } from '../keys/commands.js'
+import { privacyCommands } from '../privacy/commands.js'
 import { reconcileCommands } from '../reconcile/commands.js'
 import { retentionCommands } from '../retention/commands.js'
 import { simulateCommands } from '../simulate/commands.js'
@@ -27,6 +28,7 @@ const commands: readonly DeclareCommands[] = [
   retentionCommands,
   jobsCommands,
   keysCommands,
+  privacyCommands,
   benchCommands,
 ]
 

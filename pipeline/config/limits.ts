@@ -158,7 +158,11 @@ type LimitsConfig = Pick<
 >
 
 /** The limits that a configuration asks for. `maxPayload`: `nc.info.max_payload`. */
-export function limitsOfConfig(config: LimitsConfig, maxPayload: number): PipelineLimits {
+export function limitsOfConfig(
+  config: LimitsConfig,
+  maxPayload: number,
+  personalFields: CoreLimits['personalFields'] = [],
+): PipelineLimits {
   const { partitions, commit, dedupeHorizonDays, parkedTtlDays, parkedBytes } = config
   const engine = {
     commitMaxEvents: commit.maxEvents,
@@ -169,6 +173,7 @@ export function limitsOfConfig(config: LimitsConfig, maxPayload: number): Pipeli
     dedupeHorizonMs: dedupeHorizonDays * dayMs,
     parkedTtlMs: parkedTtlDays * dayMs,
     parkedBytes,
+    personalFields,
   }
   return pipelineLimits({ partitions, maxPayload }, { engine, core })
 }

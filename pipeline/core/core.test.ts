@@ -326,3 +326,22 @@ test('a dead letter holds the digits of a number as they were sent, and sent aga
   bench.send([again.kind === 'ok' ? again.value : undefined])
   expect(bench.last?.counters).toMatchObject({ received: 3, duplicate: 1, conflicting: 0 })
 })
+
+test('a personal field in the clear makes a dead letter without its payload, and takes no identity', () => {
+  const personalFields = [{ eventType: '*', path: ['user', 'email'], kind: 'sealed' as const }]
+  const bench = new TestBench({ personalFields })
+  const sealed = `pd1.1.${'x'.repeat(22)}`
+  const event = (email: string) => ({ ...usage(jan(2), 3), data: { tokens: 3, user: { email } } })
+  bench.send([created(), event('ann@example.com'), { ...event('bob@example.com'), time: 'broken' }])
+  expect(bench.codes()).toEqual(['+personal_data_in_clear', '+invalid_time'])
+  expect(bench.deadLetters.map(({ payload }) => payload)).toEqual(['', ''])
+  bench.send([event(sealed)])
+  expect(bench.last?.counters).toMatchObject({ dead_lettered: 2, rated: 1, conflicting: 0 })
+})
+
+test('a whole card number in the reason of a change is masked', () => {
+  const bench = new TestBench()
+  const cancelled = change('cancelled', 1, jan(2), { reason: 'card 4111111111111111' })
+  bench.send([created(), { ...cancelled, data: { ...(cancelled['data'] as object), surprise: 1 } }])
+  expect(bench.deadLetters[0]?.payload).toContain('card 411111******1111')
+})

@@ -9,6 +9,7 @@ import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from 'pino'
+import type { FieldRule } from '../../schemas/personal-data/field-rules.js'
 import type { ClickHouseConfig } from '../../sinks/clickhouse/config.js'
 import type { Sink } from '../../sinks/sink.js'
 import type { BulkTransport } from '../broker/bulk-transport.js'
@@ -17,6 +18,7 @@ import { type Feed, feedStreams } from '../deliver/feed.js'
 import type { HistorySource } from '../engine/history-desk.js'
 import type { ApprovalGate } from '../gateway/approval-gate.js'
 import type { AuditTrail } from '../gateway/audit-trail.js'
+import type { EventProtection } from '../gateway/event-protection.js'
 import type { ApiRoute } from '../gateway/route.js'
 import type { JobDesk } from '../jobs/job-desk.js'
 import type { JobKind } from '../jobs/job-kind.js'
@@ -75,6 +77,12 @@ export interface Feature {
   readonly routes?: (parts: FeatureParts) => readonly ApiRoute[] | Promise<readonly ApiRoute[]>
   /** The kinds of long work that it does. */
   readonly jobs?: (parts: FeatureParts) => readonly JobKind[]
+  /** What replaces personal values of events before they are kept. At most one feature brings it. */
+  readonly protection?: {
+    readonly open: (parts: FeatureParts) => EventProtection
+    /** What no partition takes in the clear. */
+    readonly personalFields: (config: WeirConfig) => readonly FieldRule[]
+  }
   /** The source from which partitions read rated usage back. One feature brings it. */
   readonly history?: (parts: FeatureParts, awaited: AwaitedFeed) => HistorySource
 }

@@ -13,9 +13,10 @@ import { type ParsedEvent, parseMessage } from '../../schemas/event/cloud-event.
 import type { EventStream } from '../../schemas/event/event-stream.js'
 import { messageFormOf } from '../../schemas/event/media-types.js'
 import type { Rejection } from '../../schemas/rejection.js'
-import { decodeUsageBatch, type UsageBatch } from '../../schemas/usage-batch/usage-batch.js'
+import { batchEvents, decodeUsageBatch, type UsageBatch } from '../../schemas/usage-batch/usage-batch.js'
 import type { Admission, Seat } from './admission.js'
 import { streamScopes } from './chunk-builder.js'
+import type { EventProtection } from './event-protection.js'
 import type { EventPublisher, Receipt } from './event-publisher.js'
 import {
   acceptedExample,
@@ -58,6 +59,8 @@ export interface EventIntake {
   pressure(): Pressure
   /** Stopped partitions, each with the reason. Events of their customers are refused, all others are accepted. */
   stoppedPartitions(): ReadonlyMap<number, string>
+  /** Replaces what is personal, before anything is kept. */
+  readonly protection: EventProtection
 }
 
 const stoppedRetryAfterSeconds = 30
@@ -202,7 +205,7 @@ async function readEvents(
     retryAfterSeconds: limits.retryAfterSeconds,
   })
   if (body.length > limits.largeBodyBytes) await intake.turns.take(call.caller.keyId ?? '')
-  const form = formOf(call.headers, body, limits)
+  const form = withoutPersonalColumns(formOf(call.headers, body, limits), intake.protection)
   const count = form.kind === 'batch' ? form.batch.rows : form.events.length
   if (count > limits.maxEvents) {
     throw new Problem('too_many_events', `Send at most ${limits.maxEvents} events at a time.`)
@@ -218,7 +221,7 @@ async function readEvents(
   const sorted =
     form.kind === 'batch'
       ? await sortBatch(form.batch, body, options)
-      : await sortEvents(prepare(form.events, options.arrivalMs), options)
+      : await sortEvents(await intake.protection.protect(prepare(form.events, options.arrivalMs)), options)
   return { sorted, bytes: body.length }
 }
 
@@ -238,6 +241,19 @@ function formOf(headers: IncomingHttpHeaders, body: Buffer, { maxEvents }: Gatew
   const message = parseMessage(body, contentType, maxEvents)
   if (message.kind === 'rejected') throw unreadable(message.rejection)
   return { kind: 'events', events: message.events }
+}
+
+/** A batch with rows in which something may be personal is taken as events: its columns cannot be passed on. */
+function withoutPersonalColumns(form: Form, { concerns }: EventProtection): Form {
+  if (form.kind === 'events') return form
+  const isPersonal = form.batch.parts.some(({ columns, length }) => {
+    for (let row = 0; row < length; row += 1) {
+      const type = columns.type?.at(row)
+      if (typeof type === 'string' && concerns(type)) return true
+    }
+    return false
+  })
+  return isPersonal ? { kind: 'events', events: batchEvents(form.batch) } : form
 }
 
 /** The refusal of a body of which no single event can be read. */

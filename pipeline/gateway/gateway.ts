@@ -11,6 +11,7 @@ import type { Registry } from 'prom-client'
 import { within } from '../broker/back-off.js'
 import { Admission } from './admission.js'
 import type { Authentication } from './authorize.js'
+import type { EventProtection } from './event-protection.js'
 import { EventPublisher } from './event-publisher.js'
 import { type EventIntake, eventRoutes, type Pressure } from './events.js'
 import { healthRoutes, type Readiness } from './health.js'
@@ -40,6 +41,8 @@ export interface GatewayOptions {
   readonly readiness: () => Readiness
   readonly version: string
   readonly registry: Registry
+  /** Default: events are kept as they came. */
+  readonly protection?: EventProtection
   /** The routes of the features. They appear in the OpenAPI document beside the gateway's own. */
   readonly routes?: readonly ApiRoute[]
 }
@@ -59,6 +62,8 @@ const unbounded = {
   callerShare: 1,
 }
 
+const noProtection: EventProtection = { concerns: () => false, protect: async events => events }
+
 export function createGateway(options: GatewayOptions): Gateway {
   const limits = gatewayLimits(options.limits)
   const admission = new Admission(limits)
@@ -68,7 +73,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   const turns = new Turns()
   const stoppedPartitions = options.stoppedPartitions ?? (() => new Map())
   const parts = { partitions, limits, admission, turns, publisher, telemetry }
-  const intake: EventIntake = { ...parts, pressure, stoppedPartitions }
+  const protection = options.protection ?? noProtection
+  const intake: EventIntake = { ...parts, pressure, stoppedPartitions, protection }
   const requests = new Admission(unbounded)
   let isDraining = false
   const readiness = () => gatewayReadiness(options.readiness(), publisher.connected, isDraining)

@@ -13,6 +13,7 @@ import { stringifyJson } from '../json/json-text.js'
 import { present, rejectionOfIssues } from '../json/wire-fields.js'
 import type { Scaled } from '../money/decimal.js'
 import { nearestHint, shownName } from '../nearest-name.js'
+import { maskFreeTexts } from '../personal-data/field-rules.js'
 import { type Parsed, rejected } from '../rejection.js'
 import { beginninglessNs } from '../time.js'
 import {
@@ -154,7 +155,7 @@ export function parseLifecycleEvent(event: ValidEvent): Parsed<LifecycleEvent> {
   if (typeof customerId === 'string' && event.subject !== customerId && !isGlobalType(event.type)) {
     return rejected('customer_mismatch', 'The subject is not the customer_id of the data.', '/subject')
   }
-  return reader(event)
+  return reader({ ...event, data: maskFreeTexts(event.data) })
 }
 
 function dataOf<S extends z.ZodType>(schema: S, event: ValidEvent): Parsed<z.output<S>> {

@@ -1,4 +1,7 @@
-// The limits of the pure core: each bounds a queue, a wait or a message. `pipeline/config/limits.ts` checks them together.
+// The limits of the pure core: each bounds a queue, a wait, a message, or what an event may bring. `pipeline/config/limits.ts`
+// checks them together.
+
+import type { FieldRule } from '../../../schemas/personal-data/field-rules.js'
 
 export interface CoreLimits {
   /** How far an event's `time` may be ahead of its arrival. */
@@ -12,6 +15,8 @@ export interface CoreLimits {
   /** About how large one output message may be. */
   readonly outputChunkBytes: number
   readonly outputChunkRows: number
+  /** Fields that no event may bring in the clear. */
+  readonly personalFields: readonly FieldRule[]
 }
 
 const dayMs = 86_400_000
@@ -23,6 +28,7 @@ export const defaultCoreLimits: CoreLimits = {
   parkedBytes: 64 * 1024 * 1024,
   outputChunkBytes: 1024 * 1024,
   outputChunkRows: 8192,
+  personalFields: [],
 }
 
 /** For `simulate`: events are taken however early or late they are, and wait without limit. */

@@ -62,7 +62,7 @@ export function isAdmissible(step: Step, decoded: Decoded, stream: EventStream):
     step.deadLetter(envelopeOfRefused(decoded), decoded.rejection)
     return false
   }
-  const rejection = misplaced(step, decoded, stream) ?? untimely(step, decoded)
+  const rejection = misplaced(step, decoded, stream) ?? untimely(step, decoded) ?? inClear(step, decoded)
   if (rejection !== undefined) refuse(step, decoded, rejection)
   return rejection === undefined
 }
@@ -122,6 +122,18 @@ function untimely(step: Step, received: ReceivedEvent): Rejection | undefined {
     }
   }
   return undefined
+}
+
+/** It takes no identity, so that the event can be sent again with the field sealed. */
+function inClear({ personal }: Step, { event }: ReceivedEvent): Rejection | undefined {
+  const [pointer] = personal.isEmpty ? [] : personal.inClear(event.type, event.data)
+  if (pointer === undefined) return undefined
+  return {
+    code: 'personal_data_in_clear',
+    detail:
+      'The field is personal and was published in the clear: send the event over HTTP, where it is sealed.',
+    pointer: `/data${pointer}`,
+  }
 }
 
 export function refuseConflict(step: Step, received: ReceivedEvent): void {

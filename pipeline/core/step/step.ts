@@ -3,7 +3,10 @@
 
 import type { Disposition, DispositionCounts } from '../../../schemas/event/dispositions.js'
 import { zeroDispositions } from '../../../schemas/event/dispositions.js'
-import { stringifyJson } from '../../../schemas/json/json-text.js'
+import { eventData } from '../../../schemas/event/event-data.js'
+import { isRecord, parseJson, stringifyJson } from '../../../schemas/json/json-text.js'
+import { FieldRules } from '../../../schemas/personal-data/field-rules.js'
+import { maskNumbers } from '../../../schemas/personal-data/masking.js'
 import type { Rejection } from '../../../schemas/rejection.js'
 import { nsOf } from '../../../schemas/time.js'
 import { attributeOf, type Decoded, type ReceivedEvent } from '../decode/decode.js'
@@ -21,6 +24,7 @@ export class Step {
   readonly out: LedgerWriter
   readonly nowMs: number
   readonly commit: number
+  readonly personal: FieldRules
   /** Differences from the state before this call. */
   readonly counts: DispositionCounts = zeroDispositions()
 
@@ -37,6 +41,7 @@ export class Step {
     this.out = out
     this.nowMs = at.nowMs
     this.commit = at.commit
+    this.personal = new FieldRules(config.limits.personalFields)
   }
 
   /** Counts the disposition that a received event has for now. */
@@ -58,12 +63,23 @@ export class Step {
 
   /** `hashes` of a conflict: of the kept content and of the content sent now. */
   deadLetter(envelope: Envelope, rejection: Rejection, hashes?: ContentHashes): void {
-    this.out.deadLetter(envelope, rejection, 1, hashes)
+    this.out.deadLetter(this.#withoutPersonalData(envelope), rejection, 1, hashes)
   }
 
   /** Takes an event back from its dead letter, because it is now rated after all. */
   takeBackDeadLetter(envelope: Envelope, rejection: Rejection): void {
-    this.out.deadLetter(envelope, rejection, -1)
+    this.out.deadLetter(this.#withoutPersonalData(envelope), rejection, -1)
+  }
+
+  /** Without its payload, where that has a personal field in the clear or cannot be searched for one. */
+  #withoutPersonalData(envelope: Envelope): Envelope {
+    const { type, payload } = envelope
+    const masked = type.startsWith('weir.') ? maskNumbers(payload) : payload
+    if (this.personal.isEmpty) return masked === payload ? envelope : { ...envelope, payload: masked }
+    const parsed = parseJson(payload)
+    const data = parsed.kind === 'ok' && isRecord(parsed.value) ? eventData(parsed.value) : undefined
+    const isClean = data?.kind === 'ok' && this.personal.inClear(type, data.value).length === 0
+    return { ...envelope, payload: isClean ? masked : '' }
   }
 }
 

@@ -120,13 +120,13 @@ export class UsagePlacer {
   }
 
   /**
-   * Parses every event that is not certainly valid, in time and in our partition, and refuses it if the
-   * parser finds a fault.
+   * Parses every event that is not certainly valid, in time, in our partition and without personal fields, and refuses
+   * it if the parser finds a fault.
    */
   #admit(placement: Placement, event: number, before: number): void {
     const isPlain = placement.scan.plain[event] === 1
     let customer = isPlain ? customerOf(placement, event, before) : elsewhere
-    if (customer === elsewhere || !isTimely(placement, event)) {
+    if (customer === elsewhere || !isTimely(placement, event) || isPersonal(placement, event)) {
       const decoded = decodeAt(placement, event)
       if (!isAdmissible(placement.step, decoded, 'METERING')) return
       if (!isPlain) {
@@ -292,6 +292,13 @@ function isTimely({ arrivedAtMs, step, scan }: Placement, event: number): boolea
   const sentMs = scan.timeMs[event]!
   if (Number.isNaN(sentMs)) return true
   return sentMs < arrivedAtMs + futureToleranceMs && sentMs >= arrivedAtMs - dedupeHorizonMs
+}
+
+/** Whether events of this type may have a personal field, which the parser looks for. */
+function isPersonal({ step, scan }: Placement, event: number): boolean {
+  if (step.personal.isEmpty) return false
+  const at = event * textWords + textPlaces.type * 2
+  return step.personal.rulesOf(textOf(scan.bytes, scan.texts[at]!, scan.texts[at + 1]!)).length > 0
 }
 
 /**
