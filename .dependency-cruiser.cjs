@@ -48,6 +48,7 @@ const rooms = {
   placing: ['broker'],
   simulate: ['core', 'feature', 'terminal'],
   retention: ['broker', 'deliver', 'feature', 'ledger', 'servers', 'terminal'],
+  exceptions: ['broker', 'config', 'core', 'deliver', 'feature', 'gateway', 'terminal'],
   reconcile: ['broker', 'deliver', 'engine', 'feature', 'gateway', 'ledger', 'terminal', 'workers'],
   health: ['broker', 'deliver', 'engine', 'gateway'],
   // Above the roots: what starts a whole Weir.

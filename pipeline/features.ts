@@ -5,6 +5,7 @@ import { auditFeature } from './audit/feature.js'
 import { billingFeature } from './billing/feature.js'
 import { clickhouseFeature } from './clickhouse/feature.js'
 import { connectionsFeature } from './connections/feature.js'
+import { exceptionsFeature } from './exceptions/feature.js'
 import type { Feature } from './feature/feature.js'
 import { keysFeature } from './keys/feature.js'
 import { postingsFeature } from './postings/feature.js'
@@ -20,5 +21,6 @@ export const features: readonly Feature[] = [
   billingFeature,
   postingsFeature,
   connectionsFeature,
+  exceptionsFeature,
   reconcileFeature,
 ]

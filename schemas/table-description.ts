@@ -76,6 +76,7 @@ export type TableName =
   | 'fx_rates'
   | 'meters'
   | 'event_dispositions'
+  | 'exception_resolutions'
 
 const clickhouseTypes: Readonly<Record<ColumnKind, string>> = {
   string: 'String',

@@ -9,7 +9,7 @@ import { describe, type RowOf, type TableDescription } from './table-description
 /** Which partition wrote the row, and in which of its commits. */
 const origin = { partition: 'uint32', ledger_sequence: 'uint64' } as const
 
-/** The message of BILLING, POSTINGS or DELIVERIES that a row is made from. */
+/** The message of BILLING, POSTINGS, DELIVERIES or RESOLUTIONS that a row is made from. */
 const streamOrigin = { stream_sequence: 'uint64' } as const
 
 /** The message that brought the event: a stream and the sequence there. '' and 0 where none did. */
@@ -253,6 +253,8 @@ export const deadLettersTable = describe('dead_letters', {
   event_type: 'low_cardinality',
   code: 'low_cardinality',
   detail: 'string',
+  // JSON pointer of the value that was refused; empty where it is the event as a whole.
+  pointer: 'low_cardinality',
   customer_id: 'string',
   event_time: 'nullable_instant_ns',
   ingested_at: 'instant_ms',
@@ -326,6 +328,26 @@ export const eventDispositionsTable = describe('event_dispositions', {
   ...origin,
 })
 
+/** One row is one answer of a person or a job to one exception; the last one by `stream_sequence` holds. */
+export const exceptionResolutionsTable = describe('exception_resolutions', {
+  exception_id: 'string',
+  exception_kind: 'low_cardinality',
+  resolution: 'low_cardinality',
+  code: 'low_cardinality',
+  event_source: 'string',
+  event_id: 'string',
+  customer_id: 'string',
+  // How far the exception had come when it was answered: what fails again after that is open again.
+  revision: 'uint64',
+  job_id: 'string',
+  reason: 'string',
+  // Id and name of the key that asked for it.
+  key_id: 'string',
+  key_name: 'string',
+  resolved_at: 'instant_ms',
+  ...streamOrigin,
+})
+
 export type RatedUsageRow = RowOf<typeof ratedUsageTable>
 export type SubscriptionVersionRow = RowOf<typeof subscriptionVersionsTable>
 export type ChargeRow = RowOf<typeof chargesTable>
@@ -342,6 +364,7 @@ export type EventOutcomeRow = RowOf<typeof eventOutcomesTable>
 export type FxRateRow = RowOf<typeof fxRatesTable>
 export type MeterRow = RowOf<typeof metersTable>
 export type EventDispositionsRow = RowOf<typeof eventDispositionsTable>
+export type ExceptionResolutionRow = RowOf<typeof exceptionResolutionsTable>
 
 export const tables: readonly TableDescription<unknown>[] = [
   ratedUsageTable,
@@ -360,4 +383,5 @@ export const tables: readonly TableDescription<unknown>[] = [
   fxRatesTable,
   metersTable,
   eventDispositionsTable,
+  exceptionResolutionsTable,
 ]

@@ -41,6 +41,7 @@ export const streamNames = [
   'DELIVERIES',
   'AUDIT',
   'PERSONAL_KEYS',
+  'RESOLUTIONS',
 ] as const
 export type StreamName = (typeof streamNames)[number]
 
@@ -69,6 +70,8 @@ export const natsSubjects = {
   billingRun: 'control.billing_run',
   audit: 'audit.entry',
   personalKey: (customerHash: string) => `personal_keys.${customerHash}`,
+  /** `what` is redriven, discarded or undone. */
+  resolution: (what: string) => `resolutions.${what}`,
   ledger: (partition: number, what: string) => `ledger.${partition}.${what}`,
   /** For requests that the owner of the partition answers; not stored in a stream. */
   owner: (partition: number) => `weir.owner.${partition}`,
@@ -301,6 +304,11 @@ function streamConfigs({ partitions }: TopologyOptions, maxPayload: number): rea
       subjects: [natsSubjects.personalKey('*')],
       max_msgs_per_subject: 2, // a record and the one that it replaces, until that one is overwritten
       deny_delete: false,
+    },
+    {
+      name: 'RESOLUTIONS',
+      description: 'What people and jobs answered to exceptions',
+      subjects: ['resolutions.>'],
     },
   ]
 }

@@ -1,11 +1,12 @@
-// The ClickHouse feature: the feeds of the ledger, of billing batches, of postings and of deliveries, the
-// schema, and the history that partitions read back.
+// The ClickHouse feature: the feeds of the ledger, of billing batches, of postings, of deliveries and of
+// what was answered to exceptions, the schema, and the history that partitions read back.
 
 import { migrate } from '../../sinks/clickhouse/migrate.js'
 import {
   insertsOfBilling,
   insertsOfDeliveries,
   insertsOfPostings,
+  insertsOfResolutions,
   ledgerSubjects,
 } from '../../sinks/clickhouse/records.js'
 import { ClickHouseSink } from '../../sinks/clickhouse/sink.js'
@@ -37,6 +38,12 @@ const feeds: readonly FeatureFeed[] = [
     stream: 'DELIVERIES',
     filterSubjects: ['deliveries.>'],
     openSink: ({ clickhouse }) => new ClickHouseSink(clickhouse, insertsOfDeliveries),
+  },
+  {
+    key: 'clickhouse.resolutions',
+    stream: 'RESOLUTIONS',
+    filterSubjects: ['resolutions.>'],
+    openSink: ({ clickhouse }) => new ClickHouseSink(clickhouse, insertsOfResolutions),
   },
 ]
 

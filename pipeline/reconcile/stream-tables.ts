@@ -1,4 +1,4 @@
-// Compares the tables that BILLING, POSTINGS and DELIVERIES feed with these streams: every message is read
+// Compares the tables that BILLING, POSTINGS, DELIVERIES and RESOLUTIONS feed with these streams: every message is read
 // again and made into rows as the sink does, and the figures of both are compared, message by message where
 // they differ.
 
@@ -16,10 +16,16 @@ import type { TableDescription } from '../../schemas/table-description.js'
 import {
   billingBatchesTable,
   deliveriesTable,
+  exceptionResolutionsTable,
   journalEntriesTable,
   revenueScheduleTable,
 } from '../../schemas/tables.js'
-import { insertsOfBilling, insertsOfDeliveries, insertsOfPostings } from '../../sinks/clickhouse/records.js'
+import {
+  insertsOfBilling,
+  insertsOfDeliveries,
+  insertsOfPostings,
+  insertsOfResolutions,
+} from '../../sinks/clickhouse/records.js'
 import type { ReadRange } from '../../sinks/clickhouse/sink.js'
 import type { FeedMessage } from '../../sinks/sink.js'
 import { defaultDeliverLimits } from '../deliver/deliver-limits.js'
@@ -51,6 +57,7 @@ const streamTables: readonly StreamTable[] = [
   { table: journalEntriesTable, feed: 'clickhouse.postings', rowsOf: insertsOfPostings },
   { table: revenueScheduleTable, feed: 'clickhouse.postings', rowsOf: insertsOfPostings },
   { table: deliveriesTable, feed: 'clickhouse.deliveries', rowsOf: insertsOfDeliveries },
+  { table: exceptionResolutionsTable, feed: 'clickhouse.resolutions', rowsOf: insertsOfResolutions },
 ]
 
 /** Messages that are made into rows together. */

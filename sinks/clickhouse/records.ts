@@ -6,12 +6,15 @@ import { joinStreams } from '../../schemas/arrow/arrow-streams.js'
 import { batchFromWire } from '../../schemas/billing/billing-batch.js'
 import { type DeliveryStep, deliveryStepSchema } from '../../schemas/billing/delivery.js'
 import { journalEntrySchema } from '../../schemas/billing/journal-entry.js'
+import { resolutionMessageSchema } from '../../schemas/exception-resolution.js'
 import type { TableDescription } from '../../schemas/table-description.js'
 import {
   type BillingBatchRow,
   billingBatchesTable,
   type DeliveryRow,
   deliveriesTable,
+  type ExceptionResolutionRow,
+  exceptionResolutionsTable,
   type JournalEntryRow,
   journalEntriesTable,
   type RevenueScheduleRow,
@@ -37,10 +40,19 @@ export type RangeInserts =
     }
   | { readonly kind: 'rejected'; readonly code: string; readonly detail: string }
 
+/** Tables whose rows are made here, of the messages of a stream of their own. */
+const streamTables: ReadonlySet<string> = new Set([
+  billingBatchesTable.name,
+  journalEntriesTable.name,
+  revenueScheduleTable.name,
+  deliveriesTable.name,
+  exceptionResolutionsTable.name,
+])
+
 /** Tables whose rows arrive as Arrow streams on `ledger.<partition>.<table>`. */
 export const ledgerTables: readonly string[] = tables
   .map(table => table.name as string)
-  .filter(name => !['billing_batches', 'journal_entries', 'revenue_schedule', 'deliveries'].includes(name))
+  .filter(name => !streamTables.has(name))
 
 /** The subjects of LEDGER that the feed of the ClickHouse sink reads. */
 export const ledgerSubjects: readonly string[] = ledgerTables.map(table => `ledger.*.${table}`)
@@ -128,6 +140,38 @@ export function insertsOfDeliveries(messages: readonly FeedMessage[]): RangeInse
     else refused.push(malformed(deliveriesTable.name, 'delivery_step', message, parsed.error.message))
   }
   return { kind: 'ok', inserts: insertOf(deliveriesTable, rows), refused }
+}
+
+/** Messages of RESOLUTIONS, with one row per exception that was answered. */
+export function insertsOfResolutions(messages: readonly FeedMessage[]): RangeInserts {
+  const rows: ExceptionResolutionRow[] = []
+  const refused: Omit<RefusedRecord, 'token'>[] = []
+  for (const message of messages) {
+    const parsed = resolutionMessageSchema.safeParse(jsonOf(message))
+    if (!parsed.success) {
+      refused.push(malformed(exceptionResolutionsTable.name, 'resolution', message, parsed.error.message))
+      continue
+    }
+    const { resolution, at, key_id, key_name, job_id, reason, exceptions } = parsed.data
+    for (const one of exceptions)
+      rows.push({
+        exceptionId: one.exception_id,
+        exceptionKind: one.kind,
+        resolution,
+        code: one.code,
+        eventSource: one.event_source,
+        eventId: one.event_id,
+        customerId: one.customer_id,
+        revision: one.revision,
+        jobId: job_id ?? '',
+        reason,
+        keyId: key_id ?? '',
+        keyName: key_name ?? '',
+        resolvedAtMs: Date.parse(at),
+        streamSequence: message.sequence,
+      })
+  }
+  return { kind: 'ok', inserts: insertOf(exceptionResolutionsTable, rows), refused }
 }
 
 function rowsOfStep({ changed }: DeliveryStep, streamSequence: number): DeliveryRow[] {

@@ -19,6 +19,7 @@ import {
   insertsOfDeliveries,
   insertsOfLedger,
   insertsOfPostings,
+  insertsOfResolutions,
   ledgerTables,
   type RangeInserts,
   type TableInsert,
@@ -34,6 +35,7 @@ const tablesOf = new Map<ReadRange, readonly string[]>([
   [insertsOfBilling, ['billing_batches']],
   [insertsOfPostings, ['journal_entries', 'revenue_schedule']],
   [insertsOfDeliveries, ['deliveries']],
+  [insertsOfResolutions, ['exception_resolutions']],
 ])
 
 export class ClickHouseSink implements Sink {

@@ -150,6 +150,7 @@ export class LedgerWriter {
       eventType: envelope.type,
       code: rejection.code,
       detail: `${rejection.detail}${at}`,
+      pointer: rejection.pointer ?? '',
       customerId: envelope.customerId,
       eventTimeNs: envelope.timeNs,
       ingestedAtMs: envelope.arrivedAtMs,

@@ -304,6 +304,7 @@ CREATE TABLE IF NOT EXISTS dead_letters
     event_type LowCardinality(String),
     code LowCardinality(String),
     detail String CODEC(ZSTD(1)),
+    pointer LowCardinality(String),
     customer_id String,
     event_time Nullable(DateTime64(9, 'UTC')),
     ingested_at DateTime64(3, 'UTC'),
@@ -397,4 +398,26 @@ CREATE TABLE IF NOT EXISTS event_dispositions
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(recorded_at)
 ORDER BY (`partition`, ledger_sequence)
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+
+-- What a person or a job answered to an exception; the last row of an exception holds.
+CREATE TABLE IF NOT EXISTS exception_resolutions
+(
+    exception_id String,
+    exception_kind LowCardinality(String),
+    resolution LowCardinality(String),
+    code LowCardinality(String),
+    event_source String,
+    event_id String,
+    customer_id String,
+    revision UInt64,
+    job_id String,
+    reason String CODEC(ZSTD(1)),
+    key_id String,
+    key_name String,
+    resolved_at DateTime64(3, 'UTC'),
+    stream_sequence UInt64
+)
+ENGINE = MergeTree
+ORDER BY (exception_id, stream_sequence)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;

@@ -1,0 +1,156 @@
+// An exception as the API shows it, and what its reader can do next.
+
+import { z } from 'zod'
+import { exceptionKinds, resolutions } from '../../schemas/exception-resolution.js'
+import { formatInstant, formatInstantMs } from '../../schemas/time.js'
+import { exceptionStates } from './exception-filter.js'
+import type { Exception } from './read-exceptions.js'
+
+export const exceptionSchema = z
+  .object({
+    exception_id: z.string(),
+    kind: z.enum(exceptionKinds),
+    code: z.string().describe('Stable; switch on this'),
+    detail: z.string(),
+    field: z.string().nullable().describe('JSON pointer of the value that was refused'),
+    event: z
+      .object({ source: z.string(), id: z.string(), type: z.string(), time: z.string().nullable() })
+      .nullable(),
+    record: z.object({ kind: z.string(), id: z.string() }).nullable(),
+    customer_id: z.string(),
+    meter: z.string().nullable(),
+    receiver: z.string().nullable().describe('The feed or connection'),
+    owner: z.string(),
+    state: z.enum(exceptionStates),
+    occurrences: z.int().describe('How often it failed in this way'),
+    first_at: z.iso.datetime(),
+    last_at: z.iso.datetime(),
+    age_seconds: z.int(),
+    correlation_id: z.string().nullable(),
+    explain: z.string().nullable().describe('The path that tells everything about the event'),
+    next: z.string().describe('What to do'),
+    answer: z
+      .object({
+        resolution: z.enum(resolutions),
+        job_id: z.string().nullable(),
+        reason: z.string(),
+        by: z.string().nullable(),
+        at: z.iso.datetime(),
+      })
+      .nullable(),
+  })
+  .meta({ id: 'Exception' })
+
+export type ExceptionView = z.infer<typeof exceptionSchema>
+
+export function exceptionView(exception: Exception, nowMs: number): ExceptionView {
+  const { eventSource, eventId, eventType, eventTimeNs, recordKind, recordId, answer } = exception
+  const isEvent = recordId === ''
+  const isNamed = eventSource !== '' && eventId !== ''
+  return {
+    exception_id: exception.exceptionId,
+    kind: exception.kind,
+    code: exception.code,
+    detail: exception.detail,
+    field: orNull(exception.pointer),
+    event: isEvent
+      ? {
+          source: eventSource,
+          id: eventId,
+          type: eventType,
+          time: eventTimeNs === undefined ? null : formatInstant(eventTimeNs),
+        }
+      : null,
+    record: isEvent ? null : { kind: recordKind, id: recordId },
+    customer_id: exception.customerId,
+    meter: orNull(exception.meter),
+    receiver: orNull(exception.receiver),
+    owner: exception.owner,
+    state: exception.state,
+    occurrences: Math.max(0, exception.occurrences),
+    first_at: formatInstantMs(exception.firstAtMs),
+    last_at: formatInstantMs(exception.lastAtMs),
+    age_seconds: Math.max(0, Math.floor((nowMs - exception.firstAtMs) / 1000)),
+    correlation_id: orNull(exception.correlationId),
+    explain: isNamed
+      ? `/v1/events?source=${encodeURIComponent(eventSource)}&id=${encodeURIComponent(eventId)}`
+      : null,
+    next: nextStep(exception),
+    answer:
+      answer === undefined
+        ? null
+        : {
+            resolution: answer.resolution,
+            job_id: orNull(answer.jobId),
+            reason: answer.reason,
+            by: orNull(answer.keyName),
+            at: formatInstantMs(answer.atMs),
+          },
+  }
+}
+
+function orNull(text: string): string | null {
+  return text === '' ? null : text
+}
+
+function nextStep({ kind, code, state, pointer, eventId }: Exception): string {
+  if (state === 'discarded') return 'Nothing, or take the discard back: weir exceptions undo.'
+  if (state !== 'open') return 'Nothing: it is settled.'
+  switch (kind) {
+    case 'dead_letter':
+      return stepOfDeadLetter(code, pointer, eventId)
+    case 'parked':
+      return 'Nothing, if what it waits for is on its way: it is freed by itself. Else send the change, or redrive it.'
+    case 'unmetered':
+      return 'Publish a meter for the type and redrive it, redrive it under the right type, or discard it.'
+    case 'refused_record':
+      return 'See what the receiver says, mend the reason there; it is tried again whenever the feed begins.'
+    case 'refused_delivery':
+      return 'Mend the reason at the receiver or in the mapping; it is tried again whenever the connection begins.'
+    default:
+      return kind satisfies never
+  }
+}
+
+function stepOfDeadLetter(code: string, pointer: string, eventId: string): string {
+  if (eventId === '') return 'Have its producer send it as it ought to be, then discard this one.'
+  switch (code) {
+    case 'conflicting_duplicate':
+      return 'Two contents have one identity: see which is right; amend the event, or discard this one.'
+    case 'no_subscription':
+    case 'unknown_subscription':
+    case 'subscription_suspended':
+    case 'unknown_plan':
+      return 'Send the change that is missing and redrive it, or assign a subscription by a redrive.'
+    case 'event_time_in_future':
+    case 'older_than_dedupe_horizon':
+      return 'Redrive it with the right time, or discard it.'
+    default:
+      return pointer === ''
+        ? 'Redrive it with a transform that mends it, or discard it.'
+        : `Redrive it with a transform that mends ${pointer}, or discard it.`
+  }
+}
+
+export const exceptionExample: ExceptionView = {
+  exception_id: 'exc_0123456789abcdef01234567',
+  kind: 'dead_letter',
+  code: 'invalid_value',
+  detail: 'The value of the meter tokens_in is not a number. (/data/tokens)',
+  field: '/data/tokens',
+  event: { source: 'gateway-eu', id: 'e-1', type: 'llm.request', time: '2026-01-05T10:00:00.000Z' },
+  record: null,
+  customer_id: 'acme',
+  meter: 'tokens_in',
+  receiver: null,
+  owner: 'integration',
+  state: 'open',
+  occurrences: 1,
+  first_at: '2026-01-05T10:00:01.000Z',
+  last_at: '2026-01-05T10:00:01.000Z',
+  age_seconds: 3600,
+  correlation_id: null,
+  explain: '/v1/events?source=gateway-eu&id=e-1',
+  next: 'Redrive it with a transform that mends /data/tokens, or discard it.',
+  answer: null,
+}

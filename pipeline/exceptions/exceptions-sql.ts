@@ -1,0 +1,113 @@
+// The one list of exceptions as SQL: what failed, from every place that keeps failures, with its state, owner, meter
+// and the columns that filters and groups name. It decides nothing about paging and shapes (read-exceptions.ts).
+// Invariants:
+// 1. An exception's id follows from what it is, not from when it was read: the same failure has the same id for ever.
+// 2. An event is open as often as its dead letters and parkings are not taken back (event_count), and an answer holds
+//    for what was there when it was given: a later failure of the same event opens it again.
+// 3. `first_at` and the id never change while an exception lives, so that a list ordered by them has a stable cursor.
+
+import type { OwnerRule } from './owner-rules.js'
+import { ownerExpression } from './owner-rules.js'
+import type { QueryParameters } from './query-parameters.js'
+import { type SetAsideRow, setAsideTable } from './set-aside-rows.js'
+
+export interface ExceptionSources {
+  /** What feeds have set aside; it lies at the broker and comes as rows. */
+  readonly setAside: readonly SetAsideRow[]
+  /** Own rules first, shipped ones last. */
+  readonly owners: readonly OwnerRule[]
+  readonly meters: MeterNames
+}
+
+/** Which meter reads a value, as far as it is one alone. */
+export interface MeterNames {
+  /** By event type and pointer. */
+  readonly ofField: readonly { readonly type: string; readonly pointer: string; readonly meter: string }[]
+  /** Of event types that one meter alone wants. */
+  readonly ofType: readonly { readonly type: string; readonly meter: string }[]
+}
+
+/** A query of every exception, in every state. Its columns are those of `ExceptionRow` (read-exceptions.ts). */
+export function exceptionsQuery(sources: ExceptionSources, parameters: QueryParameters): string {
+  const meter = meterExpression(sources.meters, parameters)
+  return `SELECT found.*, ${meter} AS meter, if(pointer != '', pointer, meter) AS meter_or_field,
+  ${ownerExpression(sources.owners, parameters)} AS owner,
+  answers.answered_revision >= revision AND answers.answer != 'undone' AS is_answered,
+  multiIf(is_answered, answers.answer, occurrences <= 0, 'freed', 'open') AS state,
+  answers.answer AS answer, answers.answer_job AS job_id, answers.answer_reason AS reason,
+  answers.answer_key AS resolved_by, answers.answered_at AS resolved_at
+FROM (
+${[deadLetters, refusedDeliveries, refusedRecords].map(one => one(sources, parameters)).join('\nUNION ALL\n')}
+) AS found
+LEFT JOIN (${answersQuery}) AS answers ON answers.exception_id = found.exception_id`
+}
+
+/** The last answer to each exception. */
+const answersQuery = `SELECT exception_id, argMax(toString(resolution), stream_sequence) AS answer,
+  argMax(r.revision, stream_sequence) AS answered_revision, argMax(r.job_id, stream_sequence) AS answer_job,
+  argMax(r.reason, stream_sequence) AS answer_reason, argMax(r.key_name, stream_sequence) AS answer_key,
+  argMax(r.resolved_at, stream_sequence) AS answered_at
+  FROM exception_resolutions AS r GROUP BY exception_id`
+
+/** An event that nobody can name apart from others is named by where it stands. */
+function deadLetters(): string {
+  return `SELECT ${idOf(`'dead_letter'`, 'event_source', 'event_id', 'code', 'customer_id', 'content_hash', 'nameless')} AS exception_id,
+  'dead_letter' AS kind, toString(d.code) AS code, argMax(d.detail, d.ledger_sequence) AS detail,
+  argMax(toString(d.pointer), d.ledger_sequence) AS pointer,
+  event_source, event_id, argMax(toString(d.event_type), d.ledger_sequence) AS event_type, customer_id,
+  argMax(d.event_time, d.ledger_sequence) AS event_time, '' AS receiver, '' AS record_kind, '' AS record_id,
+  minIf(d.recorded_at, d.event_count > 0) AS first_at, maxIf(d.recorded_at, d.event_count > 0) AS last_at,
+  maxIf(d.ledger_sequence, d.event_count > 0) AS revision, sum(d.event_count) AS occurrences,
+  argMax(d.correlation_id, d.ledger_sequence) AS correlation_id, any(d.partition) AS \`partition\`,
+  content_hash, argMaxIf(d.payload, d.ledger_sequence, d.event_count > 0) AS payload,
+  ${noAmount}
+FROM dead_letters AS d
+GROUP BY code, event_source, event_id, customer_id, content_hash,
+  if(d.event_source = '' OR d.event_id = '', concat(toString(d.partition), '/', toString(d.ledger_sequence), '/', hex(sipHash64(d.payload))), '') AS nameless`
+}
+
+function refusedDeliveries({ setAside }: ExceptionSources, parameters: QueryParameters): string {
+  return `SELECT ${idOf(`'refused_delivery'`, 'connection', 'delivery_id')} AS exception_id,
+  'refused_delivery' AS kind, argMax(toString(v.code), v.stream_sequence) AS code,
+  argMax(v.detail, v.stream_sequence) AS detail, '' AS pointer, '' AS event_source, '' AS event_id,
+  '' AS event_type, any(aside.customer_id) AS customer_id, CAST(NULL, 'Nullable(DateTime64(9, ''UTC''))') AS event_time,
+  toString(connection) AS receiver, any(toString(v.record_kind)) AS record_kind, any(v.record_id) AS record_id,
+  minIf(v.changed_at, v.state = 'refused') AS first_at, maxIf(v.changed_at, v.state = 'refused') AS last_at,
+  maxIf(v.stream_sequence, v.state = 'refused') AS revision,
+  toInt64(argMax(v.state, v.stream_sequence) = 'refused') AS occurrences,
+  '' AS correlation_id, toUInt32(0) AS \`partition\`, '' AS content_hash, '' AS payload,
+  any(aside.amount) AS amount, any(aside.currency) AS currency
+FROM deliveries AS v LEFT JOIN ${setAsideTable(setAside, parameters)} AS aside ON aside.name = v.delivery_id
+WHERE (connection, delivery_id) IN (SELECT connection, delivery_id FROM deliveries WHERE state = 'refused')
+GROUP BY connection, delivery_id`
+}
+
+function refusedRecords({ setAside }: ExceptionSources, parameters: QueryParameters): string {
+  return `SELECT ${idOf(`'refused_record'`, 'feed', 'name')} AS exception_id,
+  'refused_record' AS kind, code, detail, '' AS pointer, '' AS event_source, '' AS event_id, '' AS event_type,
+  customer_id, CAST(NULL, 'Nullable(DateTime64(9, ''UTC''))') AS event_time, feed AS receiver,
+  record_kind, name AS record_id, refused_at AS first_at, refused_at AS last_at, sequence AS revision,
+  toInt64(1) AS occurrences, '' AS correlation_id, toUInt32(0) AS \`partition\`, '' AS content_hash, '' AS payload,
+  amount, currency
+FROM ${setAsideTable(setAside, parameters)} WHERE NOT is_delivery`
+}
+
+/** What an event would owe is computed; what a record is worth is known. */
+const noAmount = `CAST(NULL, 'Nullable(Decimal(38, 12))') AS amount, '' AS currency`
+
+/** 96 bits of SHA-256 over the parts, each behind its length. */
+function idOf(...parts: readonly string[]): string {
+  const joined = parts.map(part => `toString(length(${part})), ':', ${part}`).join(', ')
+  return `concat('exc_', substring(lower(hex(SHA256(concat(${joined})))), 1, 24))`
+}
+
+function meterExpression({ ofField, ofType }: MeterNames, parameters: QueryParameters): string {
+  const text = (values: readonly string[]): string => parameters.add('Array(String)', values)
+  const byType =
+    ofType.length === 0
+      ? `''`
+      : `transform(event_type, ${text(ofType.map(({ type }) => type))}, ${text(ofType.map(({ meter }) => meter))}, '')`
+  if (ofField.length === 0) return byType
+  const fields = ofField.map(({ type, pointer }) => `${type}\n${pointer}`)
+  return `transform(concat(event_type, '\\n', pointer), ${text(fields)}, ${text(ofField.map(({ meter }) => meter))}, ${byType})`
+}
