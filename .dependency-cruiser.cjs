@@ -40,6 +40,7 @@ const rooms = {
   audit: ['broker', 'feature', 'gateway', 'terminal'],
   billing: ['broker', 'deliver', 'feature', 'gateway', 'ledger', 'terminal'],
   clickhouse: ['core', 'engine', 'feature'],
+  flow: ['broker', 'config', 'deliver', 'feature', 'gateway', 'terminal'],
   keys: ['feature', 'gateway', 'terminal'],
   privacy: ['broker', 'config', 'feature', 'gateway', 'terminal'],
   postings: ['broker', 'config', 'deliver', 'feature', 'ledger', 'terminal'],

@@ -54,6 +54,7 @@ export const keyValueBuckets = [
   'weir_audit',
   'weir_approvals',
   'weir_jobs',
+  'weir_flow',
 ] as const
 /** Positions of feeds: each feed notices by itself that its position was lost, and stops alone. */
 const mayBeMadeAgain: ReadonlySet<string> = new Set(['weir_sinks'])
