@@ -40,7 +40,6 @@ const rooms = {
   audit: ['broker', 'feature', 'gateway', 'terminal'],
   billing: ['broker', 'deliver', 'feature', 'gateway', 'ledger', 'terminal'],
   clickhouse: ['core', 'engine', 'feature'],
-  flow: ['broker', 'config', 'deliver', 'feature', 'gateway', 'terminal'],
   keys: ['feature', 'gateway', 'terminal'],
   privacy: ['broker', 'config', 'feature', 'gateway', 'terminal'],
   postings: ['broker', 'config', 'deliver', 'feature', 'ledger', 'terminal'],
@@ -51,6 +50,7 @@ const rooms = {
   retention: ['broker', 'deliver', 'feature', 'ledger', 'servers', 'terminal'],
   exceptions: ['broker', 'config', 'core', 'deliver', 'feature', 'gateway', 'terminal'],
   reconcile: ['broker', 'deliver', 'engine', 'feature', 'gateway', 'ledger', 'terminal', 'workers'],
+  replay: ['broker', 'feature', 'gateway', 'jobs', 'shadow', 'terminal'],
   health: ['broker', 'deliver', 'engine', 'gateway'],
   // Above the roots: what starts a whole Weir.
   demo: ['', 'config', 'feature', 'reconcile', 'terminal'],

@@ -15,7 +15,6 @@ import { Deliverer } from './deliver/deliverer.js'
 import type { DelivererOptions } from './deliver/deliverer-options.js'
 import type { DeliveryStatus } from './deliver/delivery-status.js'
 import { feedStreams } from './deliver/feed.js'
-import { gateOfFeed } from './deliver/flow-gate.js'
 import type { EngineStatus } from './engine/engine.js'
 import { Engines } from './engine/engines.js'
 import type { AwaitedFeed, Feature, FeatureFeed, FeatureParts } from './feature/feature.js'
@@ -23,7 +22,7 @@ import { createGateway } from './gateway/gateway.js'
 import type { KeyRing } from './gateway/key-ring.js'
 import { PressureGauge, registerPressure } from './health/pressure.js'
 import { readinessOf } from './health/readiness.js'
-import { registerFlow, registerReadiness } from './health/status-gauges.js'
+import { registerReadiness } from './health/status-gauges.js'
 import type { PipelineTelemetry } from './health/telemetry.js'
 import { jobRoutes } from './jobs/job-routes.js'
 import type { JobRunner } from './jobs/job-runner.js'
@@ -105,7 +104,6 @@ function openFeed(parts: RoleParts, feed: FeatureFeed): OpenFeed {
     js,
     jsm,
     kv: buckets.sinks,
-    gate: gateOfFeed(parts.flow, feed),
     authenticates: stream === 'LEDGER',
     ...(feed.isAwaited ? { recent, underWay } : {}),
     onChange: status => logDelivery(log, status),
@@ -255,11 +253,9 @@ export async function gateway(parts: RoleParts, options: GatewayOptions): Promis
       silence: gauge.silence,
       holdsBack: gauge.holdsBack(),
       placing: placed.status(),
-      flow: parts.flow.summary(),
     })
   registerReadiness(registry, readiness)
   const protection = protectionOf(parts.features)?.open(parts)
-  registerFlow(registry, () => parts.flow.summary())
   const made = createGateway({
     ...(protection === undefined ? {} : { protection }),
     host: config.http.host,

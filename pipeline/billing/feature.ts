@@ -25,14 +25,13 @@ export const billingFeature: Feature = {
         }),
     },
   ],
-  async routes({ config, js, jsm, buckets, stoppedPartitions, flow }) {
+  async routes({ config, js, jsm, buckets, stoppedPartitions }) {
     const billingRuns = new BillingRuns({
       js,
       jsm,
       runs: buckets.runs,
       partitions: config.partitions,
       nowMs: Date.now,
-      gate: flow,
       stoppedPartitions,
     })
     await billingRuns.resume()

@@ -10,6 +10,7 @@ import type { DeclareCommands } from '../feature/command-line.js'
 import { keysCommands } from '../keys/commands.js'
 import { privacyCommands } from '../privacy/commands.js'
 import { reconcileCommands } from '../reconcile/commands.js'
+import { replayCommands } from '../replay/commands.js'
 import { retentionCommands } from '../retention/commands.js'
 import { simulateCommands } from '../simulate/commands.js'
 import { exitCodes } from '../terminal/io.js'
@@ -27,6 +28,7 @@ const commands: readonly DeclareCommands[] = [
   billingCommands,
   retentionCommands,
   jobsCommands,
+  replayCommands,
   keysCommands,
   privacyCommands,
   benchCommands,

@@ -3,8 +3,7 @@
 import { entityToken } from '../../schemas/identifiers.js'
 import { pauseFor } from '../broker/back-off.js'
 import { sectionOf } from '../config/config.js'
-import { ConnectionLoop } from '../deliver/connection-loop.js'
-import type { Exceptions } from '../deliver/connection-options.js'
+import { ConnectionLoop, type Exceptions } from '../deliver/connection-loop.js'
 import { openDeliveryLog } from '../deliver/delivery-log.js'
 import type { FeedStream } from '../deliver/feed.js'
 import { listSetAside, setAside, takeBack } from '../deliver/refused-records.js'
@@ -22,8 +21,7 @@ export const connectionsFeature: Feature = {
 }
 
 function feedOfConnection(connection: ConnectionSettings): FeatureFeed {
-  const { name, entity, records, mode, allow } = connection
-  const rollout = { mode, allow, class: connection.class }
+  const { name, entity, records } = connection
   const token = entity === undefined ? undefined : entityToken(entity)
   const key = `connection.${name}`
   switch (records) {
@@ -33,7 +31,7 @@ function feedOfConnection(connection: ConnectionSettings): FeatureFeed {
         key,
         stream: 'POSTINGS',
         filterSubjects,
-        ofRecords: { connection: name, recordsOf: journalOf, rollout },
+        ofRecords: { connection: name, recordsOf: journalOf },
         openSink: loopOf(connection, key, 'POSTINGS', journalOf),
       }
     }
@@ -43,7 +41,7 @@ function feedOfConnection(connection: ConnectionSettings): FeatureFeed {
         key,
         stream: 'BILLING',
         filterSubjects,
-        ofRecords: { connection: name, recordsOf: batchLinesOf, rollout },
+        ofRecords: { connection: name, recordsOf: batchLinesOf },
         openSink: loopOf(connection, key, 'BILLING', batchLinesOf),
       }
     }
@@ -58,14 +56,13 @@ function loopOf(
   stream: FeedStream,
   recordsOf: typeof journalOf,
 ): (parts: FeatureParts) => ConnectionLoop {
-  return ({ config, bulk, js, jsm, log, buckets, flow }) =>
+  return ({ config, bulk, js, jsm, log, buckets }) =>
     new ConnectionLoop({
       connection: connection.name,
       connector: connectorOf(connection, config),
       log: openDeliveryLog({ bulk, js, jsm, connection: connection.name, timeoutMs: brokerTimeoutMs }),
       exceptions: exceptionsOf(buckets.sinks, key, stream),
       clock,
-      gate: flow,
       recordsOf,
       onTrouble: ({ isStopped, ...trouble }) => {
         const facts = { connection: connection.name, ...trouble }

@@ -26,7 +26,6 @@ import {
 import { DeliveryProgress } from './delivery-progress.js'
 import type { Heads, Intent } from './delivery-record.js'
 import type { DeliveryState, DeliveryStatus } from './delivery-status.js'
-import { untilChange } from './flow-gate.js'
 import { LedgerCommits } from './ledger-commits.js'
 import { RangeCutter } from './range-cutter.js'
 import { type ReadMessage, readFeed, readRange } from './read-feed.js'
@@ -163,7 +162,7 @@ export class Deliverer {
     this.#mayTake = false
     const { position, intent } = lease.record
     this.#commits = await this.#openCommits(lease)
-    await this.#whileAttended(async () => {
+    await this.#whileAttended(lease, async () => {
       const signal = this.#ending
       if (intent !== null) {
         const read = this.#read(position + 1, signal)
@@ -180,7 +179,7 @@ export class Deliverer {
   }
 
   /** Runs the sink's `attend` beside the delivery. When one ends, so does the other; errors are thrown. */
-  async #whileAttended(deliver: () => Promise<void>): Promise<void> {
+  async #whileAttended(lease: DeliveryLease, deliver: () => Promise<void>): Promise<void> {
     const { sink } = this.#options
     if (sink.attend === undefined) return deliver()
     const ended = new AbortController()
@@ -188,7 +187,7 @@ export class Deliverer {
     const attendance = {
       stopping: this.#ending,
       aborting: this.#aborting.signal,
-      isPaused: () => this.#options.gate.hold() !== undefined,
+      isPaused: () => lease.record.paused,
     }
     const attended = sink.attend(attendance).finally(() => ended.abort())
     const [delivered, work] = await Promise.allSettled([deliver().finally(() => ended.abort()), attended])
@@ -269,7 +268,7 @@ export class Deliverer {
     this.#progress.applyingStoredAtMs = messages[0]?.storedAtMs
     for (let attempt = 1; ; attempt += 1) {
       const range: FeedRange = { ...read, messages, apart: lease.record.intent?.apart ?? [] }
-      await this.#whileHeld(lease)
+      await this.#whilePaused(lease)
       if (this.#ending.aborted) return false
       this.#progress.applyingSinceMs ??= Date.now()
       const startedAtMs = performance.now()
@@ -292,7 +291,7 @@ export class Deliverer {
         attempt,
       )
       await this.#backOff(outcome.kind === 'rejected' ? 64 : attempt)
-      await lease.refresh() // throws when the lease is lost (invariant 2)
+      await lease.refresh() // throws when the lease is lost (invariant 2); reads `paused`
     }
   }
 
@@ -323,7 +322,7 @@ export class Deliverer {
     const { kv, key, sink } = this.#options
     const records = await listSetAside(kv, key)
     this.#progress.refused = records.length
-    if (sink.applyRefused === undefined || this.#options.gate.hold() !== undefined) return
+    if (sink.applyRefused === undefined) return
     for (const record of records) {
       if (signal.aborted) return
       const outcome = await sink.applyRefused(record, signal)
@@ -344,12 +343,12 @@ export class Deliverer {
     }
   }
 
-  async #whileHeld(lease: DeliveryLease): Promise<void> {
+  async #whilePaused(lease: DeliveryLease): Promise<void> {
     const signal = this.#ending
-    while (!signal.aborted && this.#options.gate.hold() !== undefined) {
+    while (lease.record.paused && !signal.aborted) {
       this.#progress.set('paused')
       this.#progress.applyingSinceMs = undefined
-      await untilChange(this.#options.gate, 500, signal) // a hold may end by itself
+      await pauseFor(500, signal)
       await lease.refresh()
     }
     if (this.#progress.state === 'paused' && !signal.aborted) this.#progress.set('running')

@@ -96,35 +96,19 @@ export const problemCodes = {
     status: 422,
     meaning: 'The cutoff lies in the future: events up to it may still come.',
   },
-  // what is held
-  frozen: {
+  conflicting_catalog: {
     status: 409,
-    meaning:
-      'Weir is frozen, a freeze window is open, or an incident is: no billing run is taken. Previews are.',
+    meaning: 'A published meter or version of a plan has other content: publishing would refuse it too.',
   },
-  not_a_connection: { status: 409, meaning: 'The sink is a feed; only connections are let out in stages.' },
-  invalid_window: { status: 422, meaning: 'The freeze window is never open, or its time zone is not known.' },
-  allow_list_missing: {
+  invalid_catalog: { status: 422, meaning: 'The catalog is not valid; the detail names the first fault.' },
+  input_purged: {
+    status: 409,
+    meaning: 'The streams no longer hold the input that would have to be read again.',
+  },
+  meter_not_in_history: {
     status: 422,
-    meaning: 'A controlled connection lets out whose records are on its allow-list, and it has none.',
-  },
-  window_is_configured: {
-    status: 409,
-    meaning: 'The freeze window is in the configuration, and is changed there.',
-  },
-  too_many_windows: {
-    status: 409,
-    meaning: 'There are as many freeze windows as are kept; remove one first.',
-  },
-  incident_open: { status: 409, meaning: 'An incident is open; finish it before another one is opened.' },
-  incident_step_not_next: { status: 409, meaning: 'It is the turn of another step; the detail says which.' },
-  incident_differs: {
-    status: 409,
-    meaning: 'The reconciliation found differences: nothing is released, unless `force` says so.',
-  },
-  incident_waits: {
-    status: 409,
-    meaning: 'What the last step released has not been delivered yet; wait, or say `force`.',
+    meaning:
+      'History has no readings of a meter that is new or changed, and the streams do not hold the input.',
   },
   // not now
   pipeline_behind: {

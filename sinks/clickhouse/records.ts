@@ -188,8 +188,8 @@ function rowsOfStep({ changed }: DeliveryStep, streamSequence: number): Delivery
       changedAtMs: Date.parse(one.at),
       attemptCount: one.attempt_count,
       outcome: last?.outcome ?? '',
-      code: (one.held ?? last)?.code ?? '',
-      detail: (one.held ?? last)?.detail ?? '',
+      code: last?.code ?? '',
+      detail: last?.detail ?? '',
       streamSequence,
     }
   })
