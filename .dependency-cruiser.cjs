@@ -42,6 +42,7 @@ const rooms = {
   clickhouse: ['core', 'engine', 'feature'],
   keys: ['feature', 'gateway', 'terminal'],
   privacy: ['broker', 'config', 'feature', 'gateway', 'terminal'],
+  kpi: ['config', 'feature', 'gateway', 'terminal'],
   postings: ['broker', 'config', 'deliver', 'feature', 'ledger', 'terminal'],
   connections: ['broker', 'config', 'deliver', 'feature'],
   publisher: ['broker'],

@@ -8,6 +8,7 @@ import { connectionsFeature } from './connections/feature.js'
 import { exceptionsFeature } from './exceptions/feature.js'
 import type { Feature } from './feature/feature.js'
 import { keysFeature } from './keys/feature.js'
+import { kpiFeature } from './kpi/feature.js'
 import { postingsFeature } from './postings/feature.js'
 import { privacyFeature } from './privacy/feature.js'
 import { reconcileFeature } from './reconcile/feature.js'
@@ -25,4 +26,5 @@ export const features: readonly Feature[] = [
   exceptionsFeature,
   reconcileFeature,
   replayFeature,
+  kpiFeature,
 ]

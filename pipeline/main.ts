@@ -243,7 +243,7 @@ async function startRoles(started: Started): Promise<Weir> {
   const partitionStatus = () => engines.flatMap(one => one.status())
   const feeds = feedsOf(features, config)
   const stopped = () => stoppedPartitions(partitionStatus())
-  const shared = { config, log, nc, bulk, js, jsm, buckets, clickhouse, queries, feeds }
+  const shared = { config, log, nc, bulk, js, jsm, buckets, clickhouse, queries, registry, feeds }
   const shadows = openShadows({ ...shared, sinks: buckets.sinks })
   const early = { ...shared, shadows, jobs: desk, stoppedPartitions: stopped, undo }
   const audit = await openAuditTrail(early)
@@ -252,7 +252,6 @@ async function startRoles(started: Started): Promise<Weir> {
     audit,
     approvals: await openApprovalGate({ ...early, audit }),
     features,
-    registry,
     telemetry: pipelineTelemetry(registry),
     recent: new RecentCommits(memory),
     underWay: new CommitsUnderWay(),

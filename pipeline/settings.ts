@@ -4,6 +4,7 @@ import { approvalsSettings } from './approvals/settings.js'
 import { settingsWith } from './config/base-settings.js'
 import type { SettingsSection } from './config/setting.js'
 import { connectionsSettings } from './connections/settings.js'
+import { targetsSettings } from './kpi/settings.js'
 import { erpSettings } from './postings/settings.js'
 import { personalDataSettings } from './privacy/settings.js'
 
@@ -14,6 +15,7 @@ export const sections: readonly SettingsSection[] = [
   connectionsSettings,
   approvalsSettings,
   personalDataSettings,
+  targetsSettings,
 ]
 
 /** The settings that a variable or a flag can set. */

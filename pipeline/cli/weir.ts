@@ -8,6 +8,7 @@ import { billingCommands } from '../billing/commands.js'
 import { demoCommands } from '../demo/commands.js'
 import type { DeclareCommands } from '../feature/command-line.js'
 import { keysCommands } from '../keys/commands.js'
+import { kpiCommands } from '../kpi/commands.js'
 import { privacyCommands } from '../privacy/commands.js'
 import { reconcileCommands } from '../reconcile/commands.js'
 import { replayCommands } from '../replay/commands.js'
@@ -25,6 +26,7 @@ const commands: readonly DeclareCommands[] = [
   simulateCommands,
   validateCommands,
   reconcileCommands,
+  kpiCommands,
   billingCommands,
   retentionCommands,
   jobsCommands,
