@@ -42,6 +42,7 @@ export type RejectionCode =
   | 'unknown_subscription'
   | 'unknown_plan'
   | 'unknown_event'
+  | 'event_not_kept'
   | 'customer_mismatch'
   | 'invalid_catalog'
   | 'parked_overflow'

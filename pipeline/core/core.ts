@@ -13,10 +13,13 @@ import { applyLifecycleEvents, expireChanges, retryUnknown } from './lifecycle/a
 import { type Notice, noticesOfState } from './lifecycle/notices.js'
 import { CustomerChanges, settleCustomers } from './lifecycle/settle-customers.js'
 import type { CoreConfig, CoreInput, CoreOutput, HistoryRequest } from './ports/core-io.js'
+import { UsageReader } from './rate/usage-reader.js'
+import { expireAmendments } from './re-rate/expire-amended.js'
 import { openRequests } from './re-rate/hold.js'
 import { payloadFromReadings } from './re-rate/payload.js'
 import { applyHistory } from './re-rate/re-rate.js'
 import { expireRetractions, settleRetractions } from './re-rate/retract.js'
+import { settleAmendments } from './re-rate/settle-amended.js'
 import { expireWaiting, placeEvent } from './re-rate/waiting.js'
 import { EventOutcomeColumns } from './rows/event-outcome-columns.js'
 import { LedgerWriter, type RowTap } from './rows/ledger-writer.js'
@@ -51,6 +54,7 @@ export class PartitionCore {
   readonly #ratedUsage: RatedUsageColumns
   readonly #outcomes: EventOutcomeColumns
   readonly #usage = new UsagePlacer()
+  readonly #reader = new UsageReader()
 
   /** `tap` sees every row as it is written, before it is encoded. */
   constructor(config: CoreConfig, tap?: RowTap, state?: PartitionState) {
@@ -80,7 +84,7 @@ export class PartitionCore {
   process(input: CoreInput): CoreOutput {
     this.#freeTerms()
     const out = new LedgerWriter(this.#config, input, this.#tap, this.#ratedUsage, this.#outcomes)
-    const step = new Step(this.#config, this.#state, this.#book, out, input)
+    const step = new Step(this.#config, this.#state, this.#book, out, this.#reader, input)
     this.#state.dedupe.sweep(dayOf(step.nowMs))
     const mixedUntil = this.#config.oneSource === true ? mixedLength(input.metering) : 0
     const usageOnly = input.metering.slice(mixedUntil)
@@ -97,9 +101,11 @@ export class PartitionCore {
     this.#usage.placeAdmitted(step, admitted.usage)
     for (const message of usageOnly) this.#usage.place(step, message)
     applyHistory(step, input.history)
+    settleAmendments(step)
     expireWaiting(step)
     settleRetractions(step)
     expireRetractions(step)
+    expireAmendments(step)
     const sealedRuns = input.orders.filter(order => sealRun(step, order)).map(order => order.billingRunId)
     return this.#finish(step, sealedRuns)
   }
@@ -111,7 +117,7 @@ export class PartitionCore {
   placeRead(events: readonly KeyedEvent[], at: Pick<CoreInput, 'nowMs' | 'commit'>): CoreOutput {
     this.#freeTerms()
     const out = new LedgerWriter(this.#config, at, this.#tap, this.#ratedUsage, this.#outcomes)
-    const step = new Step(this.#config, this.#state, this.#book, out, at)
+    const step = new Step(this.#config, this.#state, this.#book, out, this.#reader, at)
     const { catalog } = this.#book
     for (const event of events) placeEvent(step, event, () => payloadFromReadings(event, catalog), 'received')
     return this.#finish(step, [])

@@ -10,6 +10,7 @@ const instantFields = [
   'billing_anchor',
   'trial_until',
   'due_at',
+  'time',
 ] as const
 
 type Data = Readonly<Record<string, unknown>>

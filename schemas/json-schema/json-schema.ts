@@ -20,6 +20,7 @@ import {
   renewedData,
   retractionData,
   statusData,
+  usageAmendedData,
 } from '../lifecycle/lifecycle-data.js'
 import type { ColumnKind, TableDescription } from '../table-description.js'
 import { ratedUsageTable } from '../tables.js'
@@ -61,6 +62,7 @@ const zodSchemas: Readonly<Record<string, z.ZodType>> = {
   'weir.subscription.resumed': statusData,
   'weir.subscription.cancelled': statusData,
   'weir.usage.retracted': retractionData,
+  'weir.usage.amended': usageAmendedData,
   'weir.invoice.finalized': invoiceData,
   'weir.invoice.paid': invoiceData,
   'weir.invoice.voided': invoiceData,

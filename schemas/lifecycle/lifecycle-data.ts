@@ -30,6 +30,12 @@ const subscriptionFields = {
   ...own,
 }
 
+type Refine = z.core.$RefinementCtx
+
+function refuseData(context: Refine, field: string, message: string): void {
+  context.addIssue({ code: 'custom', path: [field], message, params: { code: 'invalid_data' } })
+}
+
 /** Codes of coupons. No catalog can hold coupons yet, so none could take effect. */
 const couponsField = z
   .array(nameField)
@@ -100,6 +106,40 @@ export const retractionData = closedObject({
   event_id: nameField,
   reason: z.string().nullish(),
   ...own,
+})
+
+/** What a usage event ought to have been; what is left out stays as the event brought it. */
+export const usageAmendedData = closedObject({
+  event_source: nameField,
+  event_id: nameField,
+  type: nameField
+    .refine(type => !type.startsWith('weir.'), {
+      message: 'is a type of usage, so it does not begin with weir.',
+    })
+    .nullish(),
+  time: instantField.nullish(),
+  subject: nameField.nullish(),
+  subscriptionid: nameField.nullish(),
+  data: z.record(z.string(), z.unknown()).nullish(),
+  withdrawn: z
+    .literal(true)
+    .nullish()
+    .meta({ description: 'The event counts for nothing as long as this amendment is the latest.' }),
+  reason: z.string().nullish(),
+  ...own,
+}).superRefine(({ type, time, subject, subscriptionid, data, withdrawn }, context) => {
+  const amended = [type, time, subject, subscriptionid, data].filter(one => one != null)
+  if (withdrawn != null && amended.length > 0) {
+    refuseData(context, 'withdrawn', 'stands alone: an event that is withdrawn is not amended')
+  } else if (withdrawn == null && amended.length === 0) {
+    refuseData(
+      context,
+      'data',
+      'is missing, as are time, subject, type and subscriptionid: nothing is amended',
+    )
+  } else if (type != null && data == null) {
+    refuseData(context, 'data', 'is missing: a type comes with the data that its meters read')
+  }
 })
 
 export const invoiceData = closedObject({

@@ -2,20 +2,19 @@
 // Invariants: a parsed change names exactly the fields that it sets; the sender left out an absent field. The
 // content of a version is the event's type and data, not the id or time of its event.
 
-import type { z } from 'zod'
 import type { Catalog, Price } from '../catalog/catalog.js'
 import { parseCatalogValue, parsePrice, rejectionOf } from '../catalog/catalog-parser.js'
 import { comparedData } from '../event/compared-data.js'
 import { hashOfValue } from '../event/event-hash.js'
 import { isGlobalType } from '../event/event-stream.js'
 import type { ValidEvent } from '../event/usage-event.js'
-import { stringifyJson } from '../json/json-text.js'
-import { present, rejectionOfIssues } from '../json/wire-fields.js'
+import { present } from '../json/wire-fields.js'
 import type { Scaled } from '../money/decimal.js'
 import { nearestHint, shownName } from '../nearest-name.js'
 import { maskFreeTexts } from '../personal-data/field-rules.js'
 import { type Parsed, rejected } from '../rejection.js'
 import { beginninglessNs } from '../time.js'
+import { dataOf, textOf } from './event-fields.js'
 import {
   amendedData,
   catalogData,
@@ -25,9 +24,14 @@ import {
   invoiceData,
   paymentData,
   renewedData,
-  retractionData,
   statusData,
 } from './lifecycle-data.js'
+import {
+  parseRetraction,
+  parseUsageAmendment,
+  type UsageAmendment,
+  type UsageRetraction,
+} from './usage-changes.js'
 
 export type SubscriptionChangeKind = 'created' | 'amended' | 'renewed' | 'suspended' | 'resumed' | 'cancelled'
 
@@ -77,13 +81,6 @@ export interface CustomerProfile {
   readonly metadata?: string
 }
 
-export interface UsageRetraction {
-  readonly customerId: string
-  readonly eventSource: string
-  readonly eventId: string
-  readonly reason: string
-}
-
 export interface InvoiceEvent {
   readonly status: 'finalized' | 'paid' | 'voided'
   readonly invoiceId: string
@@ -116,6 +113,7 @@ export type LifecycleEvent =
   | { readonly kind: 'subscription_change'; readonly change: SubscriptionChange }
   | { readonly kind: 'customer_upserted'; readonly customer: CustomerProfile }
   | { readonly kind: 'usage_retracted'; readonly retraction: UsageRetraction }
+  | { readonly kind: 'usage_amended'; readonly amendment: UsageAmendment }
   | { readonly kind: 'invoice'; readonly invoice: InvoiceEvent }
   | { readonly kind: 'payment'; readonly payment: PaymentEvent }
   | { readonly kind: 'catalog_published'; readonly catalog: Catalog }
@@ -132,6 +130,7 @@ const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ['weir.subscription.cancelled', event => readStatus('cancelled', event)],
   ['weir.customer.upserted', readCustomer],
   ['weir.usage.retracted', readRetraction],
+  ['weir.usage.amended', readUsageAmendment],
   ['weir.invoice.finalized', event => readInvoice('finalized', event)],
   ['weir.invoice.paid', event => readInvoice('paid', event)],
   ['weir.invoice.voided', event => readInvoice('voided', event)],
@@ -156,13 +155,6 @@ export function parseLifecycleEvent(event: ValidEvent): Parsed<LifecycleEvent> {
     return rejected('customer_mismatch', 'The subject is not the customer_id of the data.', '/subject')
   }
   return reader({ ...event, data: maskFreeTexts(event.data) })
-}
-
-function dataOf<S extends z.ZodType>(schema: S, event: ValidEvent): Parsed<z.output<S>> {
-  const result = schema.safeParse(event.data)
-  return result.success
-    ? { kind: 'ok', value: result.data }
-    : { kind: 'rejected', rejection: rejectionOfIssues(result.error, '/data') }
 }
 
 function readCreated(event: ValidEvent): Parsed<LifecycleEvent> {
@@ -269,11 +261,6 @@ function change(
   return { kind: 'ok', value: { kind: 'subscription_change', change: value } }
 }
 
-/** JSON text. */
-function textOf(metadata: Record<string, unknown> | null | undefined): string | undefined {
-  return metadata == null ? undefined : stringifyJson(metadata)
-}
-
 function readOverrides(values: readonly unknown[] | null | undefined): Parsed<readonly Price[] | undefined> {
   if (values == null) return { kind: 'ok', value: undefined }
   const prices: Price[] = []
@@ -314,11 +301,15 @@ function readCustomer(event: ValidEvent): Parsed<LifecycleEvent> {
 }
 
 function readRetraction(event: ValidEvent): Parsed<LifecycleEvent> {
-  const parsed = dataOf(retractionData, event)
+  const parsed = parseRetraction(event)
   if (parsed.kind === 'rejected') return parsed
-  const { event_source: eventSource, event_id: eventId, reason } = parsed.value
-  const retraction = { customerId: event.subject, eventSource, eventId, reason: reason ?? '' }
-  return { kind: 'ok', value: { kind: 'usage_retracted', retraction } }
+  return { kind: 'ok', value: { kind: 'usage_retracted', retraction: parsed.value } }
+}
+
+function readUsageAmendment(event: ValidEvent): Parsed<LifecycleEvent> {
+  const parsed = parseUsageAmendment(event)
+  if (parsed.kind === 'rejected') return parsed
+  return { kind: 'ok', value: { kind: 'usage_amended', amendment: parsed.value } }
 }
 
 function readInvoice(status: InvoiceEvent['status'], event: ValidEvent): Parsed<LifecycleEvent> {

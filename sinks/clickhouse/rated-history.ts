@@ -66,12 +66,18 @@ export const exactNumbers = {
 
 const bound = 'AND r.partition = {partition: UInt32} AND r.ledger_sequence <= {commit: UInt64}'
 
-/** What an event's rows have in common is taken from any of them; the bounds are instants as they were written. */
+/**
+ * What is told of an event is taken from the last row that adds it, because an amendment may have changed it. The bounds are
+ * instants as they were written.
+ */
 const historyQuery = (more: string) => `
-SELECT event_source, event_id, any(event_type), toString(toUnixTimestamp64Nano(any(event_time))),
-  toUnixTimestamp64Milli(any(ingested_at)), any(pinned_subscription_id), any(correlation_id), any(traceparent),
-  meter, any(value), any(dimensions), sum(r.quantity), subscription_id, price, charge_id, sum(r.amount),
-  toInt32(sum(event_count)) AS counted, any(input_stream), any(input_sequence)
+WITH argMaxIf((
+    r.event_type, r.event_time, r.ingested_at, r.pinned_subscription_id, r.correlation_id, r.traceparent, r.value,
+    r.dimensions, r.input_stream, r.input_sequence
+  ), r.ledger_sequence, r.event_count > 0) AS last
+SELECT event_source, event_id, last.1, toString(toUnixTimestamp64Nano(last.2)), toUnixTimestamp64Milli(last.3),
+  last.4, last.5, last.6, meter, last.7, last.8, sum(r.quantity), subscription_id, price, charge_id, sum(r.amount),
+  toInt32(sum(event_count)) AS counted, last.9, last.10
 FROM rated_usage AS r
 WHERE customer_id = {customer: String} AND r.event_time >= fromUnixTimestamp64Nano({from: Int64}, 'UTC') ${more}
 GROUP BY event_source, event_id, meter, subscription_id, price, charge_id

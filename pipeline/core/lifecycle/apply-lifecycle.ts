@@ -5,6 +5,7 @@
 import { parseLifecycleEvent, type SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
 import type { Rejection } from '../../../schemas/rejection.js'
 import type { ReceivedEvent } from '../decode/decode.js'
+import { applyAmendment } from '../re-rate/amend.js'
 import { applyRetraction } from '../re-rate/retract.js'
 import * as outcomes from '../rows/outcome.js'
 import type { ChangeRecord, ChangeState, Envelope, SubscriptionRecord } from '../state/records.js'
@@ -35,6 +36,9 @@ function applyLifecycleEvent(step: Step, received: ReceivedEvent, touched: Custo
       return
     case 'usage_retracted':
       applyRetraction(step, received, event.retraction)
+      return
+    case 'usage_amended':
+      applyAmendment(step, received, event.amendment)
       return
     case 'customer_upserted':
       countApplied(step, received)

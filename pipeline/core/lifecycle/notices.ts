@@ -42,12 +42,12 @@ export function noticesOf(
 export interface Notice {
   readonly source: string
   readonly id: string
-  readonly code: 'price_not_in_plan' | 'retraction_waits'
+  readonly code: 'price_not_in_plan' | 'retraction_waits' | 'amendment_waits'
   readonly detail: string
   readonly pointer: string
 }
 
-/** Of all changes in effect, by subscription and sequence, and of retractions whose event was not seen yet. */
+/** Of all changes in effect, by subscription and sequence, and of retractions and amendments whose event was not seen yet. */
 export function noticesOfState({ maps }: PartitionState, book: PriceBook): Notice[] {
   const notices: Notice[] = []
   for (const subscriptionId of [...maps.subscriptions.keys()].sort()) {
@@ -65,6 +65,12 @@ export function noticesOfState({ maps }: PartitionState, book: PriceBook): Notic
     const detail = `The event ${eventId} of ${eventSource} was not seen yet; its retraction waits for it.`
     for (const { source, id } of waiting) {
       notices.push({ source, id, code: 'retraction_waits', detail, pointer: '/data/event_id' })
+    }
+  }
+  for (const { eventSource, eventId, waiting } of maps.amended.values()) {
+    const detail = `The event ${eventId} of ${eventSource} was not seen yet; its amendment waits for it.`
+    for (const { source, id } of waiting.map(one => one.envelope)) {
+      notices.push({ source, id, code: 'amendment_waits', detail, pointer: '/data/event_id' })
     }
   }
   return notices

@@ -9,7 +9,8 @@ import type { RatedUsageRow } from '../../../schemas/tables.js'
 import type { HistoryAnswer, HistoryRequest, HistoryRow } from '../ports/core-io.js'
 
 interface Net {
-  readonly row: RatedUsageRow
+  /** The last row that adds the event, or one that takes it back. */
+  row: RatedUsageRow
   count: number
   amount: bigint
 }
@@ -32,6 +33,7 @@ export class MemoryHistory {
     else {
       net.count += row.eventCount
       net.amount += row.amount
+      if (row.eventCount > 0) net.row = row
     }
   }
 
@@ -70,7 +72,6 @@ export class MemoryHistory {
         meter: row.meter,
         value: row.value,
         dimensions: row.dimensions,
-        // The first row of a net may be one that was taken back; the reading's sign is that of a row that adds.
         quantity: row.eventCount < 0 ? -row.quantity : row.quantity,
         subscriptionId: row.subscriptionId,
         price: row.price,

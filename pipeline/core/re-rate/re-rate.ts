@@ -1,4 +1,4 @@
-// Rates a customer's usage again from history, after a change of terms in the past or a retraction.
+// Rates a customer's usage again from history, after a change of terms in the past, a retraction or an amendment.
 // Emits a correction for every assignment that changed and one residual per charge, so that rows add up to the charge
 // (I4); nothing that was written is edited. Charges that begin before the request's instant are not affected and are
 // left alone: their events come out where they were (usage-difference.ts).
@@ -20,6 +20,7 @@ import { assignedRow, newCharge, type RatedKind, sampleOf, unwantedRow, writeRes
 import type { KeyedEvent } from '../state/metered-event.js'
 import type { Hold, UsageCharge } from '../state/records.js'
 import type { Step } from '../step/step.js'
+import { amendedAt, mustLeave, soughtInHistory, wasTakenBack } from './amended-history.js'
 import { openRequests } from './hold.js'
 import { payloadFromReadings } from './payload.js'
 import { foundInHistory } from './retract.js'
@@ -59,18 +60,26 @@ function reRate(step: Step, customerId: string, rows: readonly HistoryRow[]): vo
   state.held.delete(customerId)
   const old = takeCharges(step, customerId, hold.fromNs)
   const rebuilt = new Map<string, Rebuilt>()
-  const unattached: KeyedEvent[] = []
+  const unattached: { readonly event: KeyedEvent; readonly sentFor: string }[] = []
   for (const past of pastEvents(step, customerId, rows)) {
-    if (isRetracted(step, customerId, past.event.key)) {
-      foundInHistory(step, customerId, past.event.key)
-      for (const row of past.rows) takeBack(step, past.event, row, old, 'retraction')
-    } else if (!assignAgain(step, past, hold.fromNs, old, rebuilt)) unattached.push(past.event)
+    const { event } = past
+    const amended = amendedAt(step, customerId, event.key)
+    const sentFor = amended?.customerId ?? customerId
+    const isTakenBack = isRetracted(step, sentFor, event.key)
+    if (isTakenBack) foundInHistory(step, sentFor, event.key)
+    const leaves = amended === undefined ? isTakenBack : mustLeave(step, amended, event)
+    if (leaves) {
+      const kind = isTakenBack ? 'retraction' : 'correction'
+      for (const row of past.rows) takeBack(step, event, row, old, kind)
+      if (amended !== undefined) wasTakenBack(step, amended)
+    } else if (!assignAgain(step, past, hold.fromNs, old, rebuilt)) unattached.push({ event, sentFor })
   }
+  soughtInHistory(step, customerId)
   const inOrder = [...rebuilt.values()].sort((a, b) => compareInstants(a.segment.fromNs, b.segment.fromNs))
   for (const one of inOrder) rebuildCharge(step, one, old, hold)
   for (const charge of old.values()) leaveUnused(step, charge, hold)
-  for (const event of unattached) {
-    placeEvent(step, event, () => payloadFromReadings(event, step.book.catalog), 'rated')
+  for (const { event, sentFor } of unattached) {
+    placeEvent(step, event, () => payloadFromReadings(event, step.book.catalog), 'rated', sentFor)
   }
 }
 

@@ -4,20 +4,23 @@
 // comes becomes a dead letter.
 
 import { compositeKey } from '../../../schemas/identifiers.js'
-import type { UsageRetraction } from '../../../schemas/lifecycle/lifecycle-event.js'
+import type { UsageRetraction } from '../../../schemas/lifecycle/usage-changes.js'
 import type { ReceivedEvent } from '../decode/decode.js'
-import { applied, type Outcome, waitsFor } from '../rows/outcome.js'
-import type { Envelope, Retraction } from '../state/records.js'
+import { applied } from '../rows/outcome.js'
+import { claimKey } from '../state/claim-key.js'
+import type { Retraction } from '../state/records.js'
 import { forgetIdentity, isKnownIdentity } from '../step/dedupe.js'
 import { attributesOf, envelopeOf, type Step } from '../step/step.js'
+import { unsettle } from './amend.js'
 import { earliestCharge, requireHistory } from './hold.js'
-import { dropRetracted, retractionKey } from './waiting.js'
+import { dropRetracted } from './waiting.js'
+import { targetOf, waitsForEvent } from './waits-for-event.js'
 
 export function applyRetraction(step: Step, received: ReceivedEvent, retraction: UsageRetraction): void {
   const { state } = step
   const { customerId, eventSource, eventId } = retraction
-  const key = retractionKey(customerId, compositeKey(eventSource, eventId))
-  const isSeen = isKnownIdentity(eventSource, eventId, state.dedupe)
+  const key = claimKey(customerId, compositeKey(eventSource, eventId))
+  const isSeen = isKnown(step, key, retraction)
   const known = state.maps.retractions.get(key)
   const waits = known === undefined ? !isSeen : known.waiting.length > 0
   step.counted(waits ? 'parked' : 'applied')
@@ -27,10 +30,22 @@ export function applyRetraction(step: Step, received: ReceivedEvent, retraction:
   if (!waits) step.outcome(attributesOf(received), { ...applied, target: targetOf(retraction) })
   const waiting = [...(known?.waiting ?? []), ...own]
   if (known === undefined || waits) {
-    state.putRetraction(key, { customerId, eventSource, eventId, arrivedAtMs, waiting })
+    const hasTaken = known?.hasTaken ?? false
+    state.putRetraction(key, { customerId, eventSource, eventId, arrivedAtMs, hasTaken, waiting })
   }
-  if (known === undefined) takeBackSeen(step, received, retraction, isSeen)
+  if (known !== undefined) return
+  const amended = state.maps.amended.get(key)
+  if (amended !== undefined) unsettle(step, key, amended)
+  else takeBackSeen(step, received, retraction, isSeen)
 }
+
+/** Whether the event came, or an amendment told all of it. */
+function isKnown({ state }: Step, key: string, { eventSource, eventId }: Identity): boolean {
+  if (isKnownIdentity(eventSource, eventId, state.dedupe)) return true
+  return state.maps.amended.get(key)?.latestWhole !== undefined
+}
+
+type Identity = Pick<UsageRetraction, 'eventSource' | 'eventId'>
 
 /** Takes back an event that came before its retraction: it waits, or history is asked for it. */
 function takeBackSeen(
@@ -39,10 +54,9 @@ function takeBackSeen(
   { customerId, eventSource, eventId }: UsageRetraction,
   isSeen: boolean,
 ): void {
-  const key = compositeKey(eventSource, eventId)
-  const waiting = step.state.maps.waiting.get(key)
+  const waiting = step.state.maps.waiting.get(claimKey(customerId, compositeKey(eventSource, eventId)))
   if (waiting !== undefined) {
-    if (waiting.event.customerId === customerId) dropRetracted(step, key)
+    dropRetracted(step, waiting)
     return
   }
   // Without a horizon every identity is remembered, so an unknown one has no rows yet.
@@ -55,18 +69,19 @@ function takeBackSeen(
 
 /** To be called when the event was found in history, so that its retraction takes effect. */
 export function foundInHistory(step: Step, customerId: string, eventKey: string): void {
-  const key = retractionKey(customerId, eventKey)
+  const key = claimKey(customerId, eventKey)
   const retraction = step.state.maps.retractions.get(key)
-  if (retraction !== undefined) takeEffect(step, key, retraction)
+  if (retraction === undefined) return
+  takeEffect(step, key, retraction)
+  step.state.putRetraction(key, { ...retraction, hasTaken: true, waiting: [] })
 }
 
 /** At the end of a step: retractions whose event has come, whatever its disposition, take effect. */
 export function settleRetractions(step: Step): void {
-  const { waitingRetractions, maps, dedupe } = step.state
+  const { waitingRetractions, maps } = step.state
   for (const key of [...waitingRetractions]) {
     const retraction = maps.retractions.get(key)!
-    const { eventSource, eventId } = retraction
-    if (isKnownIdentity(eventSource, eventId, dedupe)) takeEffect(step, key, retraction)
+    if (isKnown(step, key, retraction)) takeEffect(step, key, retraction)
   }
 }
 
@@ -98,26 +113,5 @@ export function expireRetractions(step: Step): void {
       step.deadLetter(envelope, { code: 'unknown_event', detail, pointer: '/data/event_id' })
       forgetIdentity(envelope.source, envelope.id, step.state.dedupe)
     }
-  }
-}
-
-interface Target {
-  readonly eventSource: string
-  readonly eventId: string
-}
-
-function targetOf({ eventSource, eventId }: Target) {
-  return { source: eventSource, id: eventId }
-}
-
-function waitsForEvent({ payload }: Envelope, target: Target, change: 1 | -1): Outcome {
-  const detail = `The event ${target.eventId} of ${target.eventSource} has not come yet.`
-  return {
-    disposition: 'parked',
-    code: waitsFor.event,
-    detail,
-    change,
-    payload: change === 1 ? payload : '',
-    target: targetOf(target),
   }
 }

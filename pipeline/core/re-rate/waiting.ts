@@ -1,20 +1,20 @@
-// Usage that waits: parked without a subscription, held until history comes, or refused at attach. Puts it there, tries it
-// again and gives it up.
-// Invariants: waiting events stay within the byte budget; an event leaves exactly once, rated, retracted or given up; the
-// identity of an event that is given up is forgotten, so that its dead letter can be redriven.
+// Usage that waits: parked without a subscription, held until history comes, refused at attach, or refused for its content.
+// Puts it there, tries it again and gives it up.
+// Invariants: waiting events stay within the byte budget; an event leaves exactly once, rated, retracted, amended or given
+// up; the identity of an event that is given up is forgotten, so that its dead letter can be redriven.
 
 import { heldBy, wouldExceed } from '../../../rating/ranges/value-range.js'
 import type { Disposition } from '../../../schemas/event/dispositions.js'
-import { compositeKey } from '../../../schemas/identifiers.js'
 import type { Rejection } from '../../../schemas/rejection.js'
 import { compareInstants } from '../../../schemas/time.js'
 import { type Attachment, attachEvent } from '../rate/attach.js'
 import { basisOf } from '../rate/basis.js'
 import { exceedsLevel } from '../rate/levels.js'
 import { rateEvent } from '../rate/rate.js'
-import { type Outcome, retractedUnrated, waitsFor } from '../rows/outcome.js'
+import { applied, type Outcome, retractedUnrated, waitsFor } from '../rows/outcome.js'
+import { claimKey } from '../state/claim-key.js'
 import type { KeyedEvent } from '../state/metered-event.js'
-import type { Attributes, Envelope, WaitingEvent } from '../state/records.js'
+import type { AmendedEvent, Attributes, Envelope, WaitingEvent } from '../state/records.js'
 import { forgetIdentity } from '../step/dedupe.js'
 import { payloadOf, type Step } from '../step/step.js'
 
@@ -22,27 +22,53 @@ import { payloadOf, type Step } from '../step/step.js'
 const eventOverheadBytes = 512
 
 /** The disposition as which an event is counted before it is placed; `received`: it is not counted yet. */
-export type Standing = 'received' | 'rated' | 'parked' | 'dead_lettered'
+export type Standing = 'received' | 'rated' | 'parked' | 'dead_lettered' | 'unmetered'
 
-/** Rates an event, or lets it wait, or refuses it; its disposition moves from `standing`. `raw`: JSON, parsed or text. */
-export function placeEvent(step: Step, event: KeyedEvent, raw: () => unknown, standing: Standing): void {
-  if (isRetracted(step, event.customerId, event.key)) {
-    move(step, standing, 'rated')
-    step.outcome(attributesOfEvent(event), retractedUnrated)
+/**
+ * Rates an event, or lets it wait, or refuses it; its disposition moves from `standing`. `raw`: JSON, parsed or text.
+ * `sentFor`: the customer that it was sent for, if an amendment has moved it to another.
+ */
+export function placeEvent(
+  step: Step,
+  event: KeyedEvent,
+  raw: () => unknown,
+  standing: Standing,
+  sentFor = event.customerId,
+): void {
+  if (isRetracted(step, sentFor, event.key)) {
+    countTaken(step, sentFor, event, standing)
     return
   }
   if (step.state.held.has(event.customerId)) {
-    keep(step, event, raw, standing, { kind: 'held' })
+    keep(step, { event, sentFor, state: { kind: 'held' } }, raw, standing)
     return
   }
   const attachment = attachEvent(event, step.book.ofCustomer(event.customerId))
   const excess = attachment.kind === 'attached' ? excessOf(step, attachment) : undefined
-  if (excess !== undefined) keep(step, event, raw, standing, { kind: 'refused', rejection: excess })
-  else if (attachment.kind === 'attached') {
-    move(step, standing, 'rated')
+  if (excess !== undefined) {
+    keep(step, { event, sentFor, state: { kind: 'refused', rejection: excess } }, raw, standing)
+  } else if (attachment.kind === 'attached') {
+    moveEvent(step, sentFor, event.key, standing, 'rated')
     rateAttached(step, event, attachment)
-  } else if (attachment.kind === 'waiting') keep(step, event, raw, standing, { kind: 'parked' })
-  else keep(step, event, raw, standing, { kind: 'refused', rejection: attachment.rejection })
+  } else if (attachment.kind === 'waiting') {
+    keep(step, { event, sentFor, state: { kind: 'parked' } }, raw, standing)
+  } else {
+    const { rejection } = attachment
+    keep(step, { event, sentFor, state: { kind: 'refused', rejection } }, raw, standing)
+  }
+}
+
+/** Refuses an event whose content cannot be read. It is kept, so that an amendment can free it. */
+export function placeUnreadable(
+  step: Step,
+  event: KeyedEvent,
+  raw: () => unknown,
+  rejection: Rejection,
+  standing: Standing,
+  sentFor = event.customerId,
+): void {
+  if (isRetracted(step, sentFor, event.key)) countTaken(step, sentFor, event, standing)
+  else keep(step, { event, sentFor, state: { kind: 'unreadable', rejection } }, raw, standing)
 }
 
 /** The rejection of an event that would bring one of its charges to more than 38 digits. */
@@ -87,15 +113,15 @@ export function retryWaiting(step: Step, customerId: string): void {
   all.sort((a, b) => compareInstants(a.event.timeNs, b.event.timeNs) || (a.event.key < b.event.key ? -1 : 1))
   for (const waiting of all) {
     if (staysWaiting(step, waiting)) continue
-    step.state.removeWaiting(waiting.event.key)
-    leave(step, waiting)
-    placeEvent(step, waiting.event, () => waiting.payload, standingOf(waiting))
+    const standing = takeWaiting(step, waiting)
+    placeEvent(step, waiting.event, () => waiting.payload, standing, waiting.sentFor)
   }
 }
 
 /** Whether trying the event again would change nothing, so that nothing need be written. */
 function staysWaiting(step: Step, waiting: WaitingEvent): boolean {
-  if (isRetracted(step, waiting.event.customerId, waiting.event.key)) return false
+  if (waiting.state.kind === 'unreadable') return true
+  if (isRetracted(step, waiting.sentFor, waiting.event.key)) return false
   const attachment = attachEvent(waiting.event, step.book.ofCustomer(waiting.event.customerId))
   if (attachment.kind === 'waiting') return waiting.state.kind === 'parked'
   const rejection = attachment.kind === 'refused' ? attachment.rejection : excessOf(step, attachment)
@@ -103,24 +129,36 @@ function staysWaiting(step: Step, waiting: WaitingEvent): boolean {
 }
 
 /** Removes an event that was retracted while it waited. */
-export function dropRetracted(step: Step, key: string): void {
-  const waiting = step.state.maps.waiting.get(key)
-  if (waiting === undefined) return
-  step.state.removeWaiting(key)
+export function dropRetracted(step: Step, waiting: WaitingEvent): void {
+  countTaken(step, waiting.sentFor, waiting.event, takeWaiting(step, waiting))
+}
+
+/** A retracted event counts as rated; its rows, which would add up to zero, are left out. */
+function countTaken(step: Step, sentFor: string, event: KeyedEvent, standing: Standing): void {
+  moveEvent(step, sentFor, event.key, standing, 'rated')
+  step.outcome(attributesOfEvent(event), retractedUnrated)
+  const key = claimKey(sentFor, event.key)
+  const retraction = step.state.maps.retractions.get(key)
+  if (retraction?.hasTaken === false) step.state.putRetraction(key, { ...retraction, hasTaken: true })
+}
+
+/** Removes an event from where it waits, and its dead letter; returns the disposition that it had there. */
+export function takeWaiting(step: Step, waiting: WaitingEvent): Standing {
+  step.state.removeWaiting(claimKey(waiting.sentFor, waiting.event.key))
   leave(step, waiting)
-  move(step, standingOf(waiting), 'rated')
-  step.outcome(attributesOfEvent(waiting.event), retractedUnrated)
+  return waiting.state.kind === 'parked' || waiting.state.kind === 'held' ? 'parked' : 'dead_lettered'
 }
 
 /** Takes back the row that tells that the event waits: its dead letter, or its outcome. */
 function leave(step: Step, waiting: WaitingEvent): void {
   const { event, state } = waiting
-  if (state.kind === 'refused') step.takeBackDeadLetter(envelopeOfWaiting(waiting), state.rejection)
-  else step.outcome(attributesOfEvent(event), waits(state, -1, ''))
+  if (state.kind === 'parked' || state.kind === 'held') {
+    step.outcome(attributesOfEvent(event), waits(state, -1, ''))
+  } else step.takeBackDeadLetter(envelopeOfWaiting(waiting), state.rejection)
 }
 
 function waits(
-  state: Exclude<WaitingEvent['state'], { kind: 'refused' }>,
+  state: Exclude<WaitingEvent['state'], { kind: 'refused' | 'unreadable' }>,
   change: 1 | -1,
   payload: string,
 ): Outcome {
@@ -135,15 +173,15 @@ export function expireWaiting(step: Step): void {
   if (!Number.isFinite(parkedTtlMs) || step.state.oldestWaitingMs > oldestMs) return
   for (const waiting of [...step.state.maps.waiting.values()]) {
     if (waiting.event.ingestedAtMs > oldestMs || waiting.state.kind === 'held') continue
-    step.state.removeWaiting(waiting.event.key)
+    step.state.removeWaiting(claimKey(waiting.sentFor, waiting.event.key))
     if (waiting.state.kind === 'parked') {
       leave(step, waiting)
       const days = parkedTtlMs / 86_400_000
       const detail = `No subscription of ${waiting.event.customerId} took the event within ${days} days.`
-      giveUp(step, waiting.event, waiting.payload, 'parked', { code: 'no_subscription', detail })
+      giveUp(step, waiting, 'parked', { code: 'no_subscription', detail })
     } else {
       // It is a dead letter already; from now on no later change rates it, but it can be sent again.
-      forgetIdentity(waiting.event.source, waiting.event.id, step.state.dedupe)
+      forgetGivenUp(step, waiting)
     }
   }
   step.state.recomputeOldestWaiting()
@@ -151,69 +189,104 @@ export function expireWaiting(step: Step): void {
 
 function keep(
   step: Step,
-  event: KeyedEvent,
+  kept: Pick<WaitingEvent, 'event' | 'sentFor' | 'state'>,
   raw: () => unknown,
   standing: Standing,
-  state: WaitingEvent['state'],
 ): void {
+  const { event, sentFor, state } = kept
   const payload = payloadOf(raw())
   const bytes = payload.length + eventOverheadBytes
-  const hasRoom = step.state.waitingBytes + bytes <= step.config.limits.parkedBytes
-  if (state.kind === 'refused') {
-    move(step, standing, 'dead_lettered')
-    step.deadLetter(envelopeOfWaiting({ event, payload }), state.rejection)
-    if (hasRoom) step.state.putWaiting({ event, payload, bytes, state })
-    else forgetIdentity(event.source, event.id, step.state.dedupe)
+  const waiting = { event, sentFor, payload, bytes, state }
+  const { parkedBytes } = step.config.limits
+  // Of what cannot be read there may be any amount, and it must leave room for what waits its turn.
+  const mostBytes = state.kind === 'unreadable' ? parkedBytes / 2 : parkedBytes
+  const hasRoom = step.state.waitingBytes + bytes <= mostBytes
+  if (state.kind === 'refused' || state.kind === 'unreadable') {
+    moveEvent(step, sentFor, event.key, standing, 'dead_lettered')
+    step.deadLetter(envelopeOfWaiting(waiting), state.rejection)
+    if (hasRoom) step.state.putWaiting(waiting)
+    else forgetGivenUp(step, waiting)
     return
   }
   if (!hasRoom) {
     const detail = `Events that wait take ${step.state.waitingBytes} bytes; there is no room for one more.`
-    giveUp(step, event, payload, standing, { code: 'parked_overflow', detail })
+    giveUp(step, waiting, standing, { code: 'parked_overflow', detail })
     return
   }
-  move(step, standing, 'parked')
+  moveEvent(step, sentFor, event.key, standing, 'parked')
   // An event that is held for a moment is shown without its payload.
   step.outcome(attributesOfEvent(event), waits(state, 1, state.kind === 'held' ? '' : payload))
-  step.state.putWaiting({ event, payload, bytes, state })
+  step.state.putWaiting(waiting)
 }
 
-function giveUp(
-  step: Step,
-  event: KeyedEvent,
-  payload: string,
-  standing: Standing,
-  rejection: Rejection,
-): void {
-  move(step, standing, 'dead_lettered')
-  step.deadLetter(envelopeOfWaiting({ event, payload }), rejection)
-  forgetIdentity(event.source, event.id, step.state.dedupe)
+function giveUp(step: Step, waiting: WaitingEvent, standing: Standing, rejection: Rejection): void {
+  moveEvent(step, waiting.sentFor, waiting.event.key, standing, 'dead_lettered')
+  step.deadLetter(envelopeOfWaiting(waiting), rejection)
+  forgetGivenUp(step, waiting)
+}
+
+/** From now on it can be sent again, and its amendments hold then. */
+function forgetGivenUp({ state }: Step, { event, sentFor }: WaitingEvent): void {
+  const amended = state.maps.amended.get(claimKey(sentFor, event.key))
+  // The identity of an event that never came may be that of another customer's event.
+  if (amended === undefined || amended.original !== undefined) {
+    forgetIdentity(event.source, event.id, state.dedupe)
+  }
+  if (amended === undefined) return
+  state.putAmended({ ...amended, original: undefined, carrier: undefined, placement: { kind: 'given_up' } })
 }
 
 /** Whether the customer took the event back; retractions by other customers do not count. */
 export function isRetracted(step: Step, customerId: string, eventKey: string): boolean {
   const { retractions } = step.state.maps
   // Mostly there are none; then the key need not be built.
-  return retractions.size > 0 && retractions.has(retractionKey(customerId, eventKey))
+  return retractions.size > 0 && retractions.has(claimKey(customerId, eventKey))
 }
 
-export function retractionKey(customerId: string, eventKey: string): string {
-  return compositeKey(customerId, eventKey)
+/**
+ * Moves the disposition of an event. One that was only told of by an amendment was not received: its amendment is counted
+ * in its place, as applied where the event would be rated or unmetered.
+ */
+export function moveEvent(
+  step: Step,
+  sentFor: string,
+  eventKey: string,
+  standing: Standing,
+  to: Disposition,
+): void {
+  if (standing === 'received') {
+    step.counted(to)
+    return
+  }
+  const carrier = carrierOf(step, sentFor, eventKey)
+  if (carrier === undefined) {
+    if (standing !== to) step.moved(standing, to)
+    return
+  }
+  const from = asAmendment(standing)
+  const until = asAmendment(to)
+  if (from === until) return
+  step.moved(from, until)
+  const target = { source: carrier.eventSource, id: carrier.eventId }
+  if (from === 'applied') step.outcome(carrier.amendment, { ...applied, change: -1, target })
+  if (until === 'applied') step.outcome(carrier.amendment, { ...applied, target })
 }
 
-function standingOf(waiting: WaitingEvent): Standing {
-  return waiting.state.kind === 'refused' ? 'dead_lettered' : 'parked'
+/** The amendment that is counted in the place of an event that has not come. */
+function carrierOf({ state }: Step, sentFor: string, eventKey: string): AmendedEvent['carrier'] {
+  if (state.maps.amended.size === 0) return undefined
+  return state.maps.amended.get(claimKey(sentFor, eventKey))?.carrier
 }
 
-function move(step: Step, standing: Standing, to: Disposition): void {
-  if (standing === 'received') step.counted(to)
-  else if (standing !== to) step.moved(standing, to)
+export function asAmendment(disposition: Disposition): Disposition {
+  return disposition === 'rated' || disposition === 'unmetered' ? 'applied' : disposition
 }
 
 export function envelopeOfWaiting(waiting: Pick<WaitingEvent, 'event' | 'payload'>): Envelope {
   return { ...attributesOfEvent(waiting.event), payload: waiting.payload }
 }
 
-function attributesOfEvent(event: KeyedEvent): Attributes {
+export function attributesOfEvent(event: KeyedEvent): Attributes {
   return {
     source: event.source,
     id: event.id,

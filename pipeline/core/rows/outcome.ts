@@ -28,6 +28,12 @@ export const applied: Outcome = { disposition: 'applied', code: '', detail: '', 
 /** It was taken back before it was rated: it counts as rated, and the rows, which would add up to zero, are left out. */
 export const retractedUnrated: Outcome = { disposition: 'rated', code: 'retracted', detail: '', change: 1 }
 
+/** An amendment holds in the place of what was sent. */
+export const superseded: Outcome = { disposition: 'rated', code: 'superseded', detail: '', change: 1 }
+
+/** An amendment lets it count for nothing. */
+export const withdrawn: Outcome = { disposition: 'rated', code: 'withdrawn', detail: '', change: 1 }
+
 /** Why an event waits, where it is not for what a rejection says. */
 export const waitsFor = {
   subscription: 'awaiting_subscription',

@@ -5,10 +5,14 @@
 import { deserialize, serialize } from 'node:v8'
 import type { Catalog } from '../../../schemas/catalog/catalog.js'
 import { type DispositionCounts, zeroDispositions } from '../../../schemas/event/dispositions.js'
+import { hashIdentity, hashWords } from '../../../schemas/event/event-hash.js'
+import { AmendmentIndex } from './amendment-index.js'
 import { type ChargeDelta, ChargeMap } from './charge-map.js'
+import { claimKey } from './claim-key.js'
 import { type DedupeSegment, DedupeTable } from './dedupe-table.js'
 import { LevelMap } from './level-map.js'
 import type {
+  AmendedEvent,
   CustomerRecord,
   Retraction,
   SealedCharge,
@@ -20,9 +24,10 @@ import type {
 import { type MapDelta, TrackedMap } from './tracked-map.js'
 import { UsageRoutes } from './usage-routes.js'
 
-/** 6: what waits knows the message that brought it; older formats do not. */
+/** 6: what waits knows the message that brought it, and events are amended; older formats know neither. */
 const format = 6
 const dayMs = 86_400_000
+const identity = new Uint32Array(hashWords)
 
 /** One day more than the horizon, because arrivals are kept by the day. */
 export function daysKept(dedupeHorizonMs: number): number {
@@ -34,7 +39,7 @@ interface StateMaps {
   readonly catalog: TrackedMap<Catalog>
   readonly subscriptions: TrackedMap<SubscriptionRecord>
   readonly customers: TrackedMap<CustomerRecord>
-  /** By the event's composite key. */
+  /** By claim: the customer that the event was sent for, and its identity. */
   readonly waiting: TrackedMap<WaitingEvent>
   readonly charges: ChargeMap
   readonly levels: LevelMap
@@ -43,8 +48,10 @@ interface StateMaps {
   readonly runs: TrackedMap<SealedRun>
   /** Entities that some change of a subscription or customer named, by id. */
   readonly entities: TrackedMap<true>
-  /** Usage events that were taken back, by composite key. */
+  /** Usage events that were taken back, by claim. */
   readonly retractions: TrackedMap<Retraction>
+  /** Usage events that were amended, by claim. */
+  readonly amended: TrackedMap<AmendedEvent>
 }
 
 interface StoredMap {
@@ -72,6 +79,7 @@ export class PartitionState {
     runs: new TrackedMap(),
     entities: new TrackedMap(),
     retractions: new TrackedMap(),
+    amended: new TrackedMap(),
   }
   readonly dedupe: DedupeTable
   /** Cumulative. */
@@ -89,8 +97,9 @@ export class PartitionState {
   readonly sealedOf = new Map<string, Set<string>>()
   /** Keys of the retractions whose event was not seen yet. */
   readonly waitingRetractions = new Set<string>()
-  /** Customers who took usage back: nothing of theirs is routed. */
-  readonly retractedOf = new Set<string>()
+  /** First words of the identities that were taken back or amended: such events are placed one by one. */
+  readonly changedIdentities = new Set<number>()
+  readonly amendments = new AmendmentIndex()
   readonly routes = new UsageRoutes()
 
   constructor(dedupeHorizonMs: number, dedupe?: DedupeTable) {
@@ -114,6 +123,7 @@ export class PartitionState {
       indexUnder(state.sealedOf, customerId, chargeId)
     }
     for (const [key, retraction] of state.maps.retractions.entries()) state.#indexRetraction(key, retraction)
+    for (const [key, amended] of state.maps.amended.entries()) state.#indexAmended(key, amended)
     return state
   }
 
@@ -157,8 +167,9 @@ export class PartitionState {
   }
 
   putWaiting(waiting: WaitingEvent): void {
-    this.removeWaiting(waiting.event.key)
-    this.maps.waiting.set(waiting.event.key, waiting)
+    const key = claimKey(waiting.sentFor, waiting.event.key)
+    this.removeWaiting(key)
+    this.maps.waiting.set(key, waiting)
     this.#indexWaiting(waiting)
   }
 
@@ -194,8 +205,8 @@ export class PartitionState {
     this.routes.forget(customerId)
   }
 
-  #indexRetraction(key: string, { customerId, waiting }: Retraction): void {
-    this.retractedOf.add(customerId)
+  #indexRetraction(key: string, { eventSource, eventId, waiting }: Retraction): void {
+    this.#noteChanged(eventSource, eventId)
     if (waiting.length > 0) this.waitingRetractions.add(key)
     else this.waitingRetractions.delete(key)
   }
@@ -203,7 +214,29 @@ export class PartitionState {
   putRetraction(key: string, retraction: Retraction): void {
     this.maps.retractions.set(key, retraction)
     this.#indexRetraction(key, retraction)
-    this.routes.forget(retraction.customerId)
+  }
+
+  #noteChanged(source: string, id: string): void {
+    hashIdentity(source, id, identity)
+    this.changedIdentities.add(identity[0]!)
+  }
+
+  putAmended(amended: AmendedEvent): void {
+    const key = claimKey(amended.customerId, amended.eventKey)
+    this.maps.amended.set(key, amended)
+    this.#indexAmended(key, amended)
+  }
+
+  removeAmended(key: string): void {
+    const amended = this.maps.amended.get(key)
+    if (amended === undefined) return
+    this.maps.amended.delete(key)
+    this.amendments.remove(key, amended)
+  }
+
+  #indexAmended(key: string, amended: AmendedEvent): void {
+    this.#noteChanged(amended.eventSource, amended.eventId)
+    this.amendments.put(key, amended)
   }
 
   noteEntity(entityId: string | undefined): void {
@@ -229,7 +262,8 @@ export class PartitionState {
   #indexWaiting(waiting: WaitingEvent): void {
     this.waitingBytes += waiting.bytes
     this.oldestWaitingMs = Math.min(this.oldestWaitingMs, waiting.event.ingestedAtMs)
-    indexUnder(this.waitingOf, waiting.event.customerId, waiting.event.key)
+    const key = claimKey(waiting.sentFor, waiting.event.key)
+    indexUnder(this.waitingOf, waiting.event.customerId, key)
   }
 
   #toBytes(take: (map: StoredMap) => MapDelta<unknown>, dedupe: Uint8Array): Uint8Array {

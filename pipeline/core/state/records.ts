@@ -4,6 +4,7 @@ import type { Accumulator } from '../../../rating/charges/accumulator.js'
 import type { Charge } from '../../../schemas/billing/charge.js'
 import type { MrrMovement } from '../../../schemas/billing/mrr-movement.js'
 import type { EventInput } from '../../../schemas/event/event-input.js'
+import type { MeterReading } from '../../../schemas/event/metered-event.js'
 import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
 import type { Scaled } from '../../../schemas/money/decimal.js'
 import type { Rejection } from '../../../schemas/rejection.js'
@@ -66,17 +67,21 @@ export interface CustomerRecord {
 }
 
 /**
- * A usage event that is not rated: parked (no subscription yet), held (history is awaited), or refused at attach (it is
- * a dead letter already, and is freed by a later lifecycle event that makes it ratable).
+ * A usage event that is not rated: parked (no subscription yet), held (history is awaited), refused at attach (it is
+ * a dead letter already, and is freed by a later lifecycle event that makes it ratable), or unreadable (a dead letter
+ * too, for its content; its readings are empty, and an amendment frees it).
  */
 export interface WaitingEvent {
   readonly event: KeyedEvent
+  /** The customer that it was sent for; an amendment may have moved the event to another. */
+  readonly sentFor: string
   readonly payload: string
   readonly bytes: number
   state:
     | { readonly kind: 'parked' }
     | { readonly kind: 'held' }
     | { readonly kind: 'refused'; readonly rejection: Rejection }
+    | { readonly kind: 'unreadable'; readonly rejection: Rejection }
 }
 
 /** One usage charge with its accumulator. */
@@ -122,6 +127,94 @@ export interface Retraction {
   readonly eventSource: string
   readonly eventId: string
   readonly arrivedAtMs: number
+  /** The event came: it was usage of this customer, and counts for nothing now. */
+  readonly hasTaken: boolean
   /** Envelopes of the retractions that wait for the event, which was not seen yet; they are counted as parked. */
   readonly waiting: readonly Envelope[]
+}
+
+/** What the meters read from a usage event's data: nothing for a type that no meter wants. */
+export type UsageContent =
+  | { readonly kind: 'read'; readonly readings: readonly MeterReading[] }
+  | { readonly kind: 'refused'; readonly rejection: Rejection }
+
+/** A usage event as it ought to have been. Absent fields stay as the event brought them. */
+export interface Amendment {
+  /** Its own time, id and source: the latest one holds. */
+  readonly order: { readonly timeNs: bigint; readonly id: string; readonly source: string }
+  readonly arrivedAtMs: number
+  readonly input: EventInput
+  /** It needs nothing of the original: it brings type, time and data, or withdraws the event. */
+  readonly isWhole: boolean
+  readonly isWithdrawn: boolean
+  readonly type: string | undefined
+  readonly eventTimeNs: bigint | undefined
+  readonly movedTo: string | undefined
+  readonly subscriptionId: string | undefined
+  /** JSON text. */
+  readonly data: string | undefined
+  /** What `data` says; undefined until the type is known. */
+  content: UsageContent | undefined
+  readonly correlationId: string
+  readonly traceparent: string
+}
+
+/** The first accepted event of an identity, as it was before all amendments. */
+export interface OriginalEvent {
+  readonly event: KeyedEvent
+  /** Its JSON, or as much of it as its readings tell. */
+  readonly payload: string
+  /** Why its content cannot be read. */
+  readonly refusal: Rejection | undefined
+}
+
+/** Where an amended event is now. `version` names the content and customer; another one must take its place. */
+export type Placement =
+  /** It waits or was rated. */
+  | { readonly kind: 'placed'; readonly version: string; readonly customerId: string }
+  /** It counts for nothing. */
+  | { readonly kind: 'nothing'; readonly version: string; readonly disposition: 'rated' | 'unmetered' }
+  /** It is about to be placed. `isShown`: whether a row tells that it waits. */
+  | {
+      readonly kind: 'set_aside'
+      readonly version: ''
+      readonly disposition: 'rated' | 'parked'
+      readonly isShown: boolean
+    }
+  /** It was handed over to the customer's partition. */
+  | { readonly kind: 'handed_over'; readonly version: string; readonly customerId: string }
+  /** It was given up for good, and may be sent again. */
+  | { readonly kind: 'given_up' }
+
+/** An amendment that waits, counted as parked. */
+export interface WaitingAmendment {
+  readonly envelope: Envelope
+  /** Whether a row tells that it waits. */
+  readonly isShown: boolean
+  readonly isWhole: boolean
+}
+
+/** A usage event of one customer that was amended, whether or not it has come itself. */
+export interface AmendedEvent {
+  readonly customerId: string
+  readonly eventSource: string
+  readonly eventId: string
+  /** Composite key of source and id. */
+  readonly eventKey: string
+  /** When the last amendment came. */
+  arrivedAtMs: number
+  /** The latest by `order`. */
+  latest: Amendment | undefined
+  latestWhole: Amendment | undefined
+  waiting: readonly WaitingAmendment[]
+  /** History is awaited, which tells whether the event was rated before. */
+  isSought: boolean
+  original: OriginalEvent | undefined
+  /** The amendment that is counted in the place of the event, as long as the event itself has not come. */
+  carrier:
+    | { readonly amendment: Attributes; readonly eventSource: string; readonly eventId: string }
+    | undefined
+  placement: Placement | undefined
+  /** How often it was handed over. */
+  handovers: number
 }

@@ -11,6 +11,7 @@ import type { Rejection } from '../../../schemas/rejection.js'
 import { nsOf } from '../../../schemas/time.js'
 import { attributeOf, type Decoded, type ReceivedEvent } from '../decode/decode.js'
 import type { CoreConfig } from '../ports/core-io.js'
+import type { UsageReader } from '../rate/usage-reader.js'
 import type { ContentHashes, LedgerWriter } from '../rows/ledger-writer.js'
 import type { Outcome } from '../rows/outcome.js'
 import type { PartitionState } from '../state/partition-state.js'
@@ -22,6 +23,7 @@ export class Step {
   readonly state: PartitionState
   readonly book: PriceBook
   readonly out: LedgerWriter
+  readonly reader: UsageReader
   readonly nowMs: number
   readonly commit: number
   readonly personal: FieldRules
@@ -33,12 +35,14 @@ export class Step {
     state: PartitionState,
     book: PriceBook,
     out: LedgerWriter,
+    reader: UsageReader,
     at: { readonly nowMs: number; readonly commit: number },
   ) {
     this.config = config
     this.state = state
     this.book = book
     this.out = out
+    this.reader = reader
     this.nowMs = at.nowMs
     this.commit = at.commit
     this.personal = new FieldRules(config.limits.personalFields)

@@ -24,7 +24,7 @@ const noDimensions: ReadonlyMap<string, string> = new Map()
 export function findRoute(step: Step, customer: number, match: MeterMatch, atNs: bigint): number {
   const { book, out, state } = step
   const customerId = state.routes.customerId(customer)
-  if (state.held.has(customerId) || state.retractedOf.has(customerId)) return none
+  if (state.held.has(customerId)) return none
   const subscriptions = book.ofCustomerOnce(customerId)
   const readings = match.meters.map(({ meter }) => ({
     meter: meter.meter,

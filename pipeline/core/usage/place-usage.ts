@@ -8,9 +8,10 @@
 import { amountOfTotal } from '../../../rating/charges/rate.js'
 import { growthOf } from '../../../rating/models/linear.js'
 import type { EventInput } from '../../../schemas/event/event-input.js'
-import { partitionOf } from '../../../schemas/identifiers.js'
+import { compositeKey, partitionOf } from '../../../schemas/identifiers.js'
 import type { Scaled } from '../../../schemas/money/decimal.js'
 import { putScaled, putWhole } from '../../../schemas/money/decimal-words.js'
+import type { Rejection } from '../../../schemas/rejection.js'
 import { nsOf } from '../../../schemas/time.js'
 import {
   type Decoded,
@@ -20,16 +21,17 @@ import {
   type ReceivedEvent,
 } from '../decode/decode.js'
 import { Normalizer } from '../rate/normalize.js'
-import { placeEvent } from '../re-rate/waiting.js'
+import { placeReceived } from '../re-rate/amend.js'
 import { duplicate, filteredOut, noMeter, type Outcome } from '../rows/outcome.js'
 import { PlainRow } from '../rows/plain-row.js'
 import { ScanLayout } from '../scan/layout.js'
 import { MeterCatalog, type MeteredType, MeterMatch } from '../scan/meter-slots.js'
 import { type ScannedEvents, textOf, textPlaces, textWords } from '../scan/scanned-events.js'
 import { UsageScanner } from '../scan/scanner.js'
+import type { KeyedEvent } from '../state/metered-event.js'
 import type { PriceBook } from '../state/price-book.js'
 import { isSpan, none } from '../state/usage-routes.js'
-import { isAdmissible, refuse, refuseConflict } from '../step/admit.js'
+import { isAdmissible, refuseConflict } from '../step/admit.js'
 import { dayOf } from '../step/dedupe.js'
 import type { Step } from '../step/step.js'
 import { findRoute } from './find-route.js'
@@ -155,12 +157,12 @@ export class UsagePlacer {
     const { arrivedAtMs, input, step, scan } = placement
     const type = this.#typeOf(scan, event)
     const read = type === undefined ? undefined : this.#normalizer.read(scan, event, type)
-    if (read !== undefined && !(read instanceof MeterMatch)) refuse(step, receivedAt(placement, event), read)
+    if (read !== undefined && !(read instanceof MeterMatch)) placeUnread(placement, event, read)
     else if (read === undefined) countWithoutRows(placement, event, noMeter)
     else if (read.meters.length === 0) countWithoutRows(placement, event, filteredOut)
     else if (!this.#isAddedUp(placement, event, read, customer)) {
       const metered = this.#normalizer.meteredEvent(scan, event, read, arrivedAtMs, input)
-      placeEvent(step, metered, () => receivedAt(placement, event).raw, 'received')
+      placeReceived(step, metered, () => receivedAt(placement, event).raw)
     }
   }
 
@@ -169,6 +171,10 @@ export class UsagePlacer {
     const { step, scan } = placement
     const pinnedFrom = scan.texts[event * textWords + textPlaces.subscriptionid * 2]
     if (customer === none || pinnedFrom !== -1 || !match.isAddedUp || !this.#normalizer.isSmall) return false
+    // Mostly nothing was taken back or amended. Another identity with the same word is placed one by one for nothing.
+    const { changedIdentities } = step.state
+    if (changedIdentities.size > 0 && changedIdentities.has(scan.identity[event * identityWords]!))
+      return false
     const timeMs = timeOf(placement, event)
     const known = step.state.routes.at(customer, match, timeMs)
     const route =
@@ -325,6 +331,27 @@ function decodeAt(placement: Placement, event: number): Decoded {
   if (own !== undefined) return own
   placement.whole ??= decodeMessages(message === undefined ? [] : [message])
   return placement.whole[event]!
+}
+
+/** Refuses an event whose content its meters cannot read. */
+function placeUnread(placement: Placement, event: number, rejection: Rejection): void {
+  const received = receivedAt(placement, event)
+  const { source, id, type, subject, timeNs, subscriptionId, correlationId, traceparent } = received.event
+  const unread: KeyedEvent = {
+    key: compositeKey(source, id),
+    source,
+    id,
+    type,
+    customerId: subject,
+    timeNs,
+    ingestedAtMs: received.arrivedAtMs,
+    input: received.input,
+    pinnedSubscriptionId: subscriptionId ?? '',
+    correlationId,
+    traceparent,
+    readings: [],
+  }
+  placeReceived(placement.step, unread, () => received.raw, rejection)
 }
 
 function receivedAt(placement: Placement, event: number): ReceivedEvent {

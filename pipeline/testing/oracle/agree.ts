@@ -39,7 +39,7 @@ export function expectAgreement(
 
 /** Checks that a row states what was in force at the time of its event. */
 function expectRow(row: RatedUsageRow, answer: OracleAnswer): void {
-  const rows = answer.rows(row.eventSource, row.eventId)
+  const rows = answer.rows(row.eventSource, row.eventId, row.customerId)
   const expected = rows.find(one => one.price === row.price && one.meter === row.meter)
   expect(row).toMatchObject(expected ?? { no: 'row' })
 }

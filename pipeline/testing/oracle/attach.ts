@@ -19,6 +19,7 @@ export interface Placed {
 export function attach(usage: UsageEvent, subscriptions: readonly Subscription[]): Placed[] | string {
   const { subject, subscriptionId: pinned, timeNs } = usage.event
   const placed: Placed[] = []
+  if (typeof usage.readings === 'string') return usage.readings
   for (const reading of usage.readings) {
     const matching = subscriptions
       .filter(one => one.customerId === subject && (pinned === undefined || pinned === one.id))

@@ -8,8 +8,9 @@ import { mergeCatalogs } from '../../../schemas/catalog/catalog-parser.js'
 import { validateEvent } from '../../../schemas/event/cloud-event.js'
 import { isLifecycleType } from '../../../schemas/event/event-stream.js'
 import type { ValidEvent } from '../../../schemas/event/usage-event.js'
-import type { SubscriptionChange, UsageRetraction } from '../../../schemas/lifecycle/lifecycle-event.js'
+import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
 import { parseLifecycleEvent } from '../../../schemas/lifecycle/lifecycle-event.js'
+import type { UsageAmendment, UsageRetraction } from '../../../schemas/lifecycle/usage-changes.js'
 import { parseInstant } from '../../../schemas/time.js'
 import { canonical } from './canonical.js'
 import { type Reading, readingsOf } from './readings.js'
@@ -20,9 +21,18 @@ export interface DeadLetter {
   readonly code: string
 }
 
+/** A usage event that some meter wants; its readings, or the code with which it is refused. */
 export interface UsageEvent {
   readonly event: ValidEvent
-  readonly readings: readonly Reading[]
+  readonly readings: readonly Reading[] | string
+  /** The number of the group of events that it was handed over with. */
+  readonly batch: number
+}
+
+export interface ReceivedAmendment {
+  readonly event: ValidEvent
+  readonly amendment: UsageAmendment
+  readonly batch: number
 }
 
 export interface ReceivedChange {
@@ -38,6 +48,7 @@ export interface Intake {
   readonly changes: readonly ReceivedChange[]
   readonly usage: readonly UsageEvent[]
   readonly retractions: readonly UsageRetraction[]
+  readonly amendments: readonly ReceivedAmendment[]
   readonly deadLetters: readonly DeadLetter[]
   /** For every event that was seen. */
   readonly identities: ReadonlySet<string>
@@ -73,6 +84,7 @@ class Taking implements Intake {
   readonly changes: ReceivedChange[] = []
   readonly usage: UsageEvent[] = []
   readonly retractions: UsageRetraction[] = []
+  readonly amendments: ReceivedAmendment[] = []
   readonly deadLetters: DeadLetter[] = []
   readonly identities = new Set<string>()
   applied = 0
@@ -126,9 +138,12 @@ class Taking implements Intake {
     if (parsed.kind === 'rejected') this.#refuse(event, parsed.rejection.code)
     else if (parsed.value.kind === 'subscription_change') this.#keepVersion(event, parsed.value.change)
     else {
-      // A retraction that waits for its event is parked.
-      if (parsed.value.kind === 'usage_retracted') this.retractions.push(parsed.value.retraction)
-      else this.applied += 1
+      // A retraction that waits for its event is parked, and so is an amendment (mended.ts).
+      const { value } = parsed
+      if (value.kind === 'usage_retracted') this.retractions.push(value.retraction)
+      else if (value.kind === 'usage_amended') {
+        this.amendments.push({ event, amendment: value.amendment, batch: this.catalogs.length - 1 })
+      } else this.applied += 1
     }
   }
 
@@ -137,9 +152,8 @@ class Taking implements Intake {
       event.data,
       this.catalog.meters.filter(one => one.eventType === event.type),
     )
-    if (typeof readings === 'string') this.#refuse(event, readings)
-    else if (readings.length === 0) this.unmetered += 1
-    else this.usage.push({ event, readings })
+    if (readings.length === 0) this.unmetered += 1
+    else this.usage.push({ event, readings, batch: this.catalogs.length - 1 })
   }
 
   /**
@@ -185,7 +199,7 @@ function contentOf(event: ValidEvent): string {
 
 /** The instants of a change, as what they are instead of as they are written. */
 function withInstants(data: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const isInstant = /^(?:effective_from|effective_until|billing_anchor|trial_until|due_at)$/
+  const isInstant = /^(?:effective_from|effective_until|billing_anchor|trial_until|due_at|time)$/
   return Object.fromEntries(
     Object.entries(data).map(([name, value]) =>
       isInstant.test(name) && typeof value === 'string'

@@ -7,11 +7,13 @@
 
 import type { Catalog } from '../../../schemas/catalog/catalog.js'
 import { type DispositionCounts, zeroDispositions } from '../../../schemas/event/dispositions.js'
+import type { UsageRetraction } from '../../../schemas/lifecycle/usage-changes.js'
 import { attach, type Placed } from './attach.js'
 import { canonical } from './canonical.js'
 import { judgeChanges } from './changes.js'
 import { chargesOf, type OracleCharge } from './charges.js'
-import { type DeadLetter, type Intake, takeIn } from './intake.js'
+import { type DeadLetter, takeIn } from './intake.js'
+import { isWhole, type MendedEvent, mendUsage } from './mended.js'
 import { movementsOf, type OracleMovement } from './movements.js'
 import type { Subscription } from './prices.js'
 import { type OracleRow, rowOf } from './rows.js'
@@ -22,8 +24,8 @@ export interface OracleAnswer {
   readonly movements: readonly OracleMovement[]
   /** The charges whose segment begins before an instant. */
   charges(asOfNs: bigint): OracleCharge[]
-  /** The rows of one event, as they are written now. */
-  rows(source: string, id: string): OracleRow[]
+  /** The rows of one event with a customer, as they are written now. */
+  rows(source: string, id: string, customer: string): OracleRow[]
 }
 
 /** `batches`: the events in the order of arrival, grouped as they were handed over. */
@@ -36,11 +38,25 @@ export function oracle(
   const known = intake.catalogs.at(-1) ?? catalog
   const judged = judgeChanges(intake, known)
   const { subscriptions } = judged
-  const used = placeUsage(intake, subscriptions)
-  const deadLetters = [...intake.deadLetters, ...judged.deadLetters, ...used.deadLetters]
-  // "A retraction of an event not seen waits for it."
-  const isSeen = (source: string, id: string) => intake.identities.has(canonical([source, id]))
-  const waiting = intake.retractions.filter(one => !isSeen(one.eventSource, one.eventId)).length
+  const mended = mendUsage(intake)
+  const used = placeUsage(mended.events, subscriptions)
+  const deadLetters = [
+    ...intake.deadLetters,
+    ...judged.deadLetters,
+    ...mended.deadLetters,
+    ...used.deadLetters,
+  ]
+  // "A retraction of an event not seen waits for it." An amendment that brings all of an event shows it, too.
+  const isSeen = ({ customerId, eventSource, eventId }: UsageRetraction) =>
+    intake.identities.has(canonical([eventSource, eventId])) ||
+    intake.amendments.some(
+      one =>
+        isWhole(one) &&
+        one.amendment.customerId === customerId &&
+        one.amendment.eventSource === eventSource &&
+        one.amendment.eventId === eventId,
+    )
+  const waiting = intake.retractions.filter(one => !isSeen(one)).length
   const customers = [...new Set(subscriptions.map(one => one.customerId))].sort()
   return {
     deadLetters,
@@ -48,12 +64,13 @@ export function oracle(
       ...zeroDispositions(),
       received: batches.flat().length,
       rated: used.rated,
-      applied: intake.applied + judged.applied + intake.retractions.length - waiting,
+      applied:
+        intake.applied + judged.applied + mended.applied + used.applied + intake.retractions.length - waiting,
       duplicate: intake.duplicate,
       conflicting: intake.conflicting,
-      parked: judged.parked + used.parked + waiting,
+      parked: judged.parked + mended.parked + used.parked + waiting,
       dead_lettered: deadLetters.length - intake.conflicting,
-      unmetered: intake.unmetered,
+      unmetered: intake.unmetered + used.unmetered,
     },
     movements: customers.flatMap(customer =>
       movementsOf(
@@ -61,32 +78,29 @@ export function oracle(
         subscriptions.filter(one => one.customerId === customer),
       ),
     ),
-    rows: (source, id) =>
+    rows: (source, id, customer) =>
       used.placed
         .filter(({ usage: { event } }) => event.source === source && event.id === id)
+        .filter(({ usage: { event } }) => event.subject === customer)
         .map(placed => rowOf(placed, subscriptions)),
     charges: asOfNs => subscriptions.flatMap(one => chargesOf(one, known, used.placed, asOfNs)),
   }
 }
 
-/** A retracted event stays rated, and counts for nothing. */
-function placeUsage(intake: Intake, subscriptions: readonly Subscription[]) {
+/** A retracted event stays rated, and counts for nothing. One that has not come is counted by its amendment. */
+function placeUsage(events: readonly MendedEvent[], subscriptions: readonly Subscription[]) {
   const placed: Placed[] = []
   const deadLetters: DeadLetter[] = []
-  let rated = 0
-  let parked = 0
-  for (const usage of intake.usage) {
-    const { source, id, subject } = usage.event
-    const isRetracted = intake.retractions.some(
-      one => one.customerId === subject && one.eventSource === source && one.eventId === id,
-    )
-    const outcome = isRetracted ? [] : attach(usage, subscriptions)
-    if (outcome === 'parked') parked += 1
+  const counts = { rated: 0, unmetered: 0, parked: 0, applied: 0 }
+  for (const { source, id, hasCome, usage } of events) {
+    const outcome = usage === 'nothing' ? [] : usage === 'unmetered' ? usage : attach(usage, subscriptions)
+    if (outcome === 'parked') counts.parked += 1
+    else if (outcome === 'unmetered') counts[hasCome ? outcome : 'applied'] += 1
     else if (typeof outcome === 'string') deadLetters.push({ source, id, code: outcome })
     else {
-      rated += 1
+      counts[hasCome ? 'rated' : 'applied'] += 1
       placed.push(...outcome)
     }
   }
-  return { placed, deadLetters, rated, parked }
+  return { placed, deadLetters, ...counts }
 }

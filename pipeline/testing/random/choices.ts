@@ -169,12 +169,37 @@ export const usage = fc.record({
   tag: fc.constantFrom<unknown>(true, undefined),
 })
 
+/** What an amendment brings; undefined stays as the event brought it. */
+const amended = fc.record({
+  at: fc.tuple(usageSlot, jitterNs),
+  brings: fc.constantFrom(
+    'data',
+    'data',
+    'time',
+    'subject',
+    'all',
+    'all',
+    'all_elsewhere',
+    'other_type',
+    'pin',
+    'none',
+  ),
+  n: fc.constantFrom<unknown>('1', '4', 2.5, '7', 'much', '-1', undefined),
+  customer: fc.constantFrom('c1', 'c2', 'c3'),
+  /** Several amendments of one event have the same time now and then, so that their ids decide. */
+  sent: fc.nat({ max: 3 }),
+})
+
 export const extra = fc.record({
   rank,
-  kind: fc.constantFrom('retraction', 'retraction', 'copy', 'copy', 'copy', 'conflict', 'other', 'invalid'),
+  kind: fc.constantFrom(
+    ...(['retraction', 'copy', 'copy', 'conflict', 'other', 'invalid'] as const),
+    ...(['amendment', 'amendment', 'amendment', 'amendment'] as const),
+  ),
   of: index,
   stranger: fc.constantFrom(false, false, false, true),
   which: index,
+  amended,
 })
 
 type Value<T> = T extends fc.Arbitrary<infer V> ? V : never

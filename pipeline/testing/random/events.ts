@@ -173,6 +173,8 @@ export function extraEvent(
       const data = { event_source: target['source'], event_id: id }
       return event(`r${n}`, 'ops', 'weir.usage.retracted', subject, clock(0), data)
     }
+    case 'amendment':
+      return amendmentOf(used.length === 0 ? of : at(used, more.of).event, more, n, clock)
     case 'copy': {
       // Keys in another order, numbers in another spelling and data in base64 are the same content.
       const { data, ...rest } = { ...of, data: respelled(of['data']) }
@@ -189,6 +191,27 @@ export function extraEvent(
     default:
       return more.kind satisfies never
   }
+}
+
+function amendmentOf(target: Wire, more: ExtraChoice, n: number, clock: Clock): Wire {
+  const { at: when, brings, n: value, customer, sent } = more.amended
+  const time = text(clock(...when))
+  const data = defined({ ...(target['data'] as Wire), n: value })
+  const type = target['type']
+  const amended = {
+    data: { data },
+    time: { time },
+    subject: { subject: customer },
+    all: { type, time, data },
+    all_elsewhere: { type, time, data, subject: customer },
+    other_type: { type: type === 'use' ? 'other' : 'use', data },
+    pin: { subscriptionid: `s${more.which % 3}` },
+    none: { withdrawn: true },
+  }[brings]
+  const subject = more.stranger ? 'c2' : (target['subject'] as string)
+  const id = more.which % 8 === 7 ? 'never' : target['id']
+  const ours = { event_source: target['source'], event_id: id, ...amended }
+  return event(`a${n}`, 'ops', 'weir.usage.amended', subject, clock(sent), ours)
 }
 
 /**

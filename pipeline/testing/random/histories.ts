@@ -39,7 +39,7 @@ const shape = fc.record({
   subscriptions: fc.array(subscription, { minLength: 1, maxLength: 3, size: 'max' }),
   changes: fc.array(change, { maxLength: 5, size: 'max' }),
   usage: fc.array(usage, { minLength: 2, maxLength: 16, size: 'max' }),
-  extras: fc.array(extra, { maxLength: 5, size: 'max' }),
+  extras: fc.array(extra, { maxLength: 7, size: 'max' }),
   /** Most changes come before the usage that they concern. */
   isSettled: fc.boolean(),
   /** True: nothing comes late or in two versions. */

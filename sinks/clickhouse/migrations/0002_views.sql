@@ -15,7 +15,8 @@ FROM rated_usage LEFT JOIN how USING (meter)
 WHERE aggregation IN ('sum', 'count')
 UNION ALL
 SELECT
-    any(r.event_time) AS event_time, event_id, any(r.value) AS value, sum(r.event_count) AS event_count,
+    argMaxIf(r.event_time, r.ledger_sequence, r.event_count > 0) AS event_time, event_id,
+    argMaxIf(r.value, r.ledger_sequence, r.event_count > 0) AS value, sum(r.event_count) AS event_count,
     sum(r.quantity) AS quantity, sum(r.amount) AS amount,
     customer_id, subscription_id, plan, price, meter, currency, entity_id,
     any(how.aggregation) AS aggregation
