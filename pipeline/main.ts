@@ -22,6 +22,7 @@ import { ensureTopology } from './broker/topology.js'
 import type { WeirConfig } from './config/config.js'
 import type { DeliveryStatus } from './deliver/delivery-status.js'
 import { feedOf } from './deliver/feed.js'
+import type { FlowGate } from './deliver/flow-gate.js'
 import type { EngineStatus } from './engine/engine.js'
 import { environment, version } from './environment.js'
 import { type EarlyParts, feedsOf } from './feature/feature.js'
@@ -243,15 +244,19 @@ async function startRoles(started: Started): Promise<Weir> {
   const partitionStatus = () => engines.flatMap(one => one.status())
   const feeds = feedsOf(features, config)
   const stopped = () => stoppedPartitions(partitionStatus())
-  const shared = { config, log, nc, bulk, js, jsm, buckets, clickhouse, queries, registry, feeds }
+  const shared = { config, log, nc, bulk, js, jsm, buckets, clickhouse, queries, feeds }
   const shadows = openShadows({ ...shared, sinks: buckets.sinks })
-  const early = { ...shared, shadows, jobs: desk, stoppedPartitions: stopped, undo }
+  const deliveries: { status(): readonly DeliveryStatus[] }[] = []
+  const feedStatus = () => deliveries.flatMap(one => one.status())
+  const early = { ...shared, shadows, jobs: desk, stoppedPartitions: stopped, feedStatus, undo }
   const audit = await openAuditTrail(early)
   const parts: RoleParts = {
     ...early,
     audit,
     approvals: await openApprovalGate({ ...early, audit }),
+    flow: await openFlowGate(early),
     features,
+    registry,
     telemetry: pipelineTelemetry(registry),
     recent: new RecentCommits(memory),
     underWay: new CommitsUnderWay(),
@@ -259,10 +264,11 @@ async function startRoles(started: Started): Promise<Weir> {
   }
   stopIfAborted(options.signal)
   const delivering = delivery(parts)
+  deliveries.push(delivering)
   const placed = placing(parts)
   const working = await partitions(parts, delivering.awaited, pool, placed)
   engines.push(working)
-  const status = (): WeirStatus => ({ partitions: partitionStatus(), feeds: delivering.status() })
+  const status = (): WeirStatus => ({ partitions: partitionStatus(), feeds: feedStatus() })
   parts.telemetry.observe(status)
   const { troubles } = servers
   stopIfAborted(options.signal)
@@ -278,22 +284,24 @@ async function startRoles(started: Started): Promise<Weir> {
     onServerRestart: callback => servers.onRestart(callback),
     status,
     delivered: signal => delivering.delivered(signal),
-    async drain() {
-      const orderly = async (): Promise<void> => {
-        await serving.drain()
-        await jobsAtWork.drain()
-        await placed.drain()
-        await working.drain()
-        await delivering.drain()
-      }
-      const isDone = await within(config.drainMs, orderly()).catch(error => {
-        options.log.warn({ err: error }, 'not everything could be finished')
-        return false
-      })
-      if (!isDone) options.log.warn('what was not finished waits on disk for the next start')
-      await undoAll(undo) // what has ended already ends again at once
-    },
+    drain: () => drainInOrder(started, [serving, jobsAtWork, placed, working, delivering]),
   }
+}
+
+/** From the source to the sinks; by the deadline also when a server is away. */
+async function drainInOrder(
+  { config, options, undo }: Started,
+  roles: readonly { drain(): Promise<void> }[],
+): Promise<void> {
+  const orderly = async (): Promise<void> => {
+    for (const role of roles) await role.drain()
+  }
+  const isDone = await within(config.drainMs, orderly()).catch(error => {
+    options.log.warn({ err: error }, 'not everything could be finished')
+    return false
+  })
+  if (!isDone) options.log.warn('what was not finished waits on disk for the next start')
+  await undoAll(undo) // what has ended already ends again at once
 }
 
 type OfShadows = Pick<ShadowParts, 'nc' | 'jsm' | 'bulk' | 'sinks'> &
@@ -316,6 +324,12 @@ async function openApprovalGate(parts: EarlyParts & { readonly audit: AuditTrail
   const feature = features.find(one => one.approvalGate !== undefined)
   if (feature?.approvalGate === undefined) throw new Error('no feature brings the approvals')
   return feature.approvalGate(parts)
+}
+
+async function openFlowGate(parts: EarlyParts): Promise<FlowGate> {
+  const feature = features.find(one => one.flowGate !== undefined)
+  if (feature?.flowGate === undefined) throw new Error('no feature brings the flow gate')
+  return feature.flowGate(parts)
 }
 
 async function openBuckets(js: JetStreamClient): Promise<RoleParts['buckets']> {

@@ -5,6 +5,7 @@
 
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from 'pino'
+import type { Registry } from 'prom-client'
 import type { RefusedRecord, Sink } from '../sinks/sink.js'
 import { within } from './broker/back-off.js'
 import type { WeirConfig } from './config/config.js'
@@ -14,6 +15,7 @@ import { Deliverer } from './deliver/deliverer.js'
 import type { DelivererOptions } from './deliver/deliverer-options.js'
 import type { DeliveryStatus } from './deliver/delivery-status.js'
 import { feedStreams } from './deliver/feed.js'
+import { gateOfFeed } from './deliver/flow-gate.js'
 import type { EngineStatus } from './engine/engine.js'
 import { Engines } from './engine/engines.js'
 import type { AwaitedFeed, Feature, FeatureFeed, FeatureParts } from './feature/feature.js'
@@ -21,7 +23,7 @@ import { createGateway } from './gateway/gateway.js'
 import type { KeyRing } from './gateway/key-ring.js'
 import { PressureGauge, registerPressure } from './health/pressure.js'
 import { readinessOf } from './health/readiness.js'
-import { registerReadiness } from './health/status-gauges.js'
+import { registerFlow, registerReadiness } from './health/status-gauges.js'
 import type { PipelineTelemetry } from './health/telemetry.js'
 import { jobRoutes } from './jobs/job-routes.js'
 import type { JobRunner } from './jobs/job-runner.js'
@@ -34,6 +36,7 @@ import type { WorkerPool } from './workers/pool.js'
 export interface RoleParts extends FeatureParts {
   readonly features: readonly Feature[]
   readonly feeds: readonly FeatureFeed[]
+  readonly registry: Registry
   readonly telemetry: PipelineTelemetry
   /** The commits of this process, for its own delivery. */
   readonly recent: RecentCommits
@@ -102,6 +105,7 @@ function openFeed(parts: RoleParts, feed: FeatureFeed): OpenFeed {
     js,
     jsm,
     kv: buckets.sinks,
+    gate: gateOfFeed(parts.flow, feed),
     authenticates: stream === 'LEDGER',
     ...(feed.isAwaited ? { recent, underWay } : {}),
     onChange: status => logDelivery(log, status),
@@ -251,9 +255,11 @@ export async function gateway(parts: RoleParts, options: GatewayOptions): Promis
       silence: gauge.silence,
       holdsBack: gauge.holdsBack(),
       placing: placed.status(),
+      flow: parts.flow.summary(),
     })
   registerReadiness(registry, readiness)
   const protection = protectionOf(parts.features)?.open(parts)
+  registerFlow(registry, () => parts.flow.summary())
   const made = createGateway({
     ...(protection === undefined ? {} : { protection }),
     host: config.http.host,

@@ -4,7 +4,7 @@ import { approvalsSettings } from './approvals/settings.js'
 import { settingsWith } from './config/base-settings.js'
 import type { SettingsSection } from './config/setting.js'
 import { connectionsSettings } from './connections/settings.js'
-import { targetsSettings } from './kpi/settings.js'
+import { flowSettings } from './flow/settings.js'
 import { erpSettings } from './postings/settings.js'
 import { personalDataSettings } from './privacy/settings.js'
 
@@ -15,7 +15,7 @@ export const sections: readonly SettingsSection[] = [
   connectionsSettings,
   approvalsSettings,
   personalDataSettings,
-  targetsSettings,
+  flowSettings,
 ]
 
 /** The settings that a variable or a flag can set. */

@@ -160,7 +160,7 @@ export const deliveriesTable = describe('deliveries', {
   external_id: 'string',
   changed_at: 'instant_ms',
   attempt_count: 'uint32',
-  // Of the last attempt or look-up.
+  // Of the last attempt or look-up; of a held one code and detail say what holds it.
   outcome: 'low_cardinality',
   code: 'low_cardinality',
   detail: 'string',

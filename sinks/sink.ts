@@ -83,7 +83,9 @@ export interface SinkTrouble {
 /** Records that a connection has taken in and that are not settled. */
 export interface SinkBacklog {
   readonly byState: Readonly<Record<string, number>>
-  /** Undefined: there is none. */
+  /** Those in the state `held`, by the code of what holds them. */
+  readonly heldBy: Readonly<Record<string, number>>
+  /** Of those that are not held. Undefined: there is none. */
   readonly oldestAtMs: number | undefined
 }
 

@@ -5,6 +5,7 @@ import { type KV, Kvm } from '@nats-io/kv'
 import { headers as natsHeaders } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type BillingRunProgress, type BillingRunRecord, runKeys } from '../../schemas/billing/billing-run.js'
+import { freeGate } from '../deliver/testing/flow-gates.js'
 import { type Broker, startBroker } from '../testing/gateway-fixture.js'
 import { BillingRuns } from './billing-runs.js'
 
@@ -18,6 +19,7 @@ beforeAll(async () => {
   broker = await startBroker(partitions)
   kv = await new Kvm(broker.nc).open('weir_runs')
   runs = new BillingRuns({
+    gate: freeGate,
     js: jetstream(broker.nc),
     jsm: broker.jsm,
     runs: kv,

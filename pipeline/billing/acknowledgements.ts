@@ -13,8 +13,8 @@ import { type Acknowledgement, acknowledgementFromText } from '../../schemas/bil
 import { type PublishedBatch, runKeys, runsBucket } from '../../schemas/billing/billing-run.js'
 import { formatInstantMs } from '../../schemas/time.js'
 import { bucketKeys } from '../broker/bucket-keys.js'
+import { readerName } from '../broker/durable-consumers.js'
 import { readStretch } from '../broker/read-stream.js'
-import { readerName } from '../broker/topology.js'
 
 export interface AcknowledgementsOptions {
   readonly jsm: JetStreamManager

@@ -6,7 +6,9 @@
 //    (pipeline/engine/misplaced.ts): the next run adjusts for it.
 // 3. After a crash between the record and the order, the next request, or `resume` at start, publishes the
 //    order; partitions ignore an order that they have seen.
-// 4. A run of an entity without customers does nothing, and is reported as `unknown_entity` once every
+// 4. While the flow gate holds it no run is taken, and batches that are sealed are not handed out: a page ends before the
+//    first that is held.
+// 5. A run of an entity without customers does nothing, and is reported as `unknown_entity` once every
 //    partition has answered. A later request for that entity is a new run.
 
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -22,10 +24,10 @@ import {
   runsBucket,
 } from '../../schemas/billing/billing-run.js'
 import { stableId } from '../../schemas/identifiers.js'
-import { formatScaled, parseDecimal, type Scaled } from '../../schemas/money/decimal.js'
 import { formatInstant, formatInstantMs, instantKey, nsOf } from '../../schemas/time.js'
 import { bucketKeys } from '../broker/bucket-keys.js'
 import { natsSubjects } from '../broker/topology.js'
+import type { FlowGate, Hold } from '../deliver/flow-gate.js'
 import { Acknowledgements, type AcknowledgingKey, isOnStream } from './acknowledgements.js'
 import type {
   BillingAnswer,
@@ -35,6 +37,7 @@ import type {
   BillingRunRequest,
   BillingRunView,
 } from './routes.js'
+import { viewOf } from './run-view.js'
 
 export interface BillingRunsOptions {
   readonly js: JetStreamClient
@@ -43,6 +46,7 @@ export interface BillingRunsOptions {
   readonly runs: KV
   readonly partitions: number
   readonly nowMs: () => number
+  readonly gate: Pick<FlowGate, 'billingRun' | 'batches'>
   /** Stopped partitions, each with the reason. */
   readonly stoppedPartitions: () => ReadonlyMap<number, string>
   /** How long a request of one entity, or of a preview, waits for the partitions. */
@@ -74,6 +78,9 @@ export class BillingRuns implements BillingApi {
     for (let attempt = 0; ; attempt += 1) {
       const runId = runIdOf(request, attempt, nowMs) // invariant 1
       const before = await this.#record(runId)
+      const isNew = before === undefined && request.preview !== true
+      const hold = isNew ? this.#options.gate.billingRun(request.entityId) : undefined
+      if (hold !== undefined) return frozen(hold) // invariant 4
       const unplaced = before === undefined ? await this.#untilPlaced() : undefined
       if (unplaced !== undefined) return unplaced
       const record = before ?? (await this.#createRecord(runId, request, nowMs))
@@ -85,7 +92,7 @@ export class BillingRuns implements BillingApi {
       if (progress?.entity_known !== false) {
         return { kind: 'ok', value: { run: await this.#view(record), created: before === undefined } }
       }
-      if (before === undefined) return noEntity(record) // invariant 4
+      if (before === undefined) return noEntity(record) // invariant 5
     }
   }
 
@@ -138,7 +145,13 @@ export class BillingRuns implements BillingApi {
     const page = published.slice(at + 1, at + 1 + batchesPerPage)
     const acknowledged = await this.#acknowledgements.of(runId, page)
     const batches: BillingBatchView[] = []
-    for (const { batch_id, stream_sequence } of page) {
+    let held: BillingBatchPage['held'] = null
+    for (const { batch_id, entity_id, stream_sequence } of page) {
+      const hold = record.preview ? undefined : this.#options.gate.batches(entity_id)
+      if (hold !== undefined) {
+        held = heldView(hold) // invariant 4
+        break
+      }
       const batch = record.preview
         ? await this.#previewed(runId, batch_id)
         : await this.#batch(stream_sequence)
@@ -146,7 +159,8 @@ export class BillingRuns implements BillingApi {
       batches.push({ ...batch, acknowledgement: acknowledged.get(batch_id) ?? null })
     }
     const more = at + 1 + page.length < published.length
-    return { kind: 'ok', value: { batches, next_after: more ? (page.at(-1)?.batch_id ?? null) : null } }
+    const nextAfter = more && held === null ? (page.at(-1)?.batch_id ?? null) : null
+    return { kind: 'ok', value: { batches, next_after: nextAfter, held } }
   }
 
   async ack(
@@ -288,6 +302,14 @@ function differenceOf(record: BillingRunRecord, request: BillingRunRequest): str
   return `This Idempotency-Key belongs to the ${what} with cutoff ${record.cutoff} and entity ${record.entity_id ?? '(all)'}.`
 }
 
+function frozen({ detail }: Hold): BillingAnswer<never> {
+  return { kind: 'refused', code: 'frozen', detail: `No billing run is taken: ${detail}.` }
+}
+
+function heldView({ code, detail, untilMs }: Hold): BillingBatchPage['held'] {
+  return { code, detail, until: untilMs === undefined ? null : formatInstantMs(untilMs) }
+}
+
 function notPlaced(messages: number): BillingAnswer<never> {
   const detail = `${messages} messages of UNPLACED wait for their partition, and a run would leave them out; /readyz says why they wait. Nothing is billed; ask again.`
   return { kind: 'refused', code: 'usage_not_placed', detail }
@@ -313,86 +335,6 @@ function previewExpired({ billing_run_id, requested_at }: BillingRunRecord): Bil
 function batchPurged(runId: string, batchId: string): BillingAnswer<never> {
   const detail = `BILLING no longer holds the batch ${batchId} of the run ${runId}.`
   return { kind: 'refused', code: 'batch_purged', detail }
-}
-
-function viewOf(
-  record: BillingRunRecord,
-  progress: BillingRunProgress | undefined,
-  acknowledged: number,
-  stopped: ReadonlyMap<number, string>,
-): BillingRunView & Readonly<Record<string, unknown>> {
-  const batches = progress?.batches
-  const sealed = progress?.sealed_partitions.length ?? 0
-  const done = batches !== undefined && batches.length > 0 && acknowledged === batches.length
-  return {
-    billing_run_id: record.billing_run_id,
-    cutoff: record.cutoff,
-    entity_id: record.entity_id,
-    preview: record.preview,
-    requested_at: record.requested_at,
-    status: statusOf(record, progress, done),
-    partitions: { sealed, of: record.partitions },
-    waiting_for: batches === undefined ? waitingFor(record, progress, stopped) : [],
-    batches: { published: batches?.length ?? 0, acknowledged },
-    totals: totalsOf(batches ?? []),
-  }
-}
-
-/** Partitions that have not sealed yet; `stopped` gives the reason when one has stopped. */
-function waitingFor(
-  record: BillingRunRecord,
-  progress: BillingRunProgress | undefined,
-  stopped: ReadonlyMap<number, string>,
-): { readonly partition: number; readonly stopped: string | null }[] {
-  const sealed = new Set(progress?.sealed_partitions)
-  return Array.from({ length: record.partitions }, (_, partition) => partition)
-    .filter(partition => !sealed.has(partition))
-    .map(partition => ({ partition, stopped: stopped.get(partition) ?? null }))
-}
-
-function statusOf(
-  { preview }: BillingRunRecord,
-  progress: BillingRunProgress | undefined,
-  isDone: boolean,
-): string {
-  if (progress?.batches === undefined) return preview ? 'previewing' : 'sealing'
-  if (progress.entity_known === false) return 'unknown_entity'
-  if (preview) return 'previewed'
-  return isDone ? 'acknowledged' : 'published'
-}
-
-function totalsOf(batches: NonNullable<BillingRunProgress['batches']>): Readonly<Record<string, unknown>>[] {
-  const totals = new Map<
-    string,
-    { entity: string; currency: string; lines: number; exact: Scaled; rounded: Scaled }
-  >()
-  for (const batch of batches) {
-    const key = JSON.stringify([batch.entity_id, batch.currency])
-    const total = totals.get(key) ?? {
-      entity: batch.entity_id,
-      currency: batch.currency,
-      lines: 0,
-      exact: 0n,
-      rounded: 0n,
-    }
-    totals.set(key, total)
-    total.lines += batch.line_count
-    total.exact += scaled(batch.amount_total)
-    total.rounded += scaled(batch.amount_rounded_total)
-  }
-  return [...totals.values()].map(total => ({
-    entity_id: total.entity,
-    currency: total.currency,
-    line_count: total.lines,
-    amount_total: formatScaled(total.exact),
-    amount_rounded_total: formatScaled(total.rounded),
-  }))
-}
-
-function scaled(text: string): Scaled {
-  const result = parseDecimal(text)
-  if (result.kind !== 'ok') throw new Error(`${text} is not a decimal`)
-  return result.value
 }
 
 function noRun(runId: string): BillingAnswer<never> {

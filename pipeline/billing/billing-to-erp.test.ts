@@ -21,6 +21,7 @@ import type { FeedRange, Sink } from '../../sinks/sink.js'
 import type { BulkTransport } from '../broker/bulk-transport.js'
 import { readStretch } from '../broker/read-stream.js'
 import { ensureTopology } from '../broker/topology.js'
+import { freeGate as gate } from '../deliver/testing/flow-gates.js'
 import { createErpSink } from '../postings/postings-sink.js'
 import { connectTo } from '../testing/engine-harness.js'
 import { BillingRuns } from './billing-runs.js'
@@ -63,7 +64,7 @@ beforeAll(async () => {
   await ensureTopology(nc, { partitions })
   kv = await new Kvm(nc).open('weir_runs')
   const nowMs = (): number => msOf(cutoffNs) + 1
-  runs = new BillingRuns({ js, jsm, runs: kv, partitions, nowMs, stoppedPartitions: () => stopped })
+  runs = new BillingRuns({ js, jsm, runs: kv, partitions, nowMs, gate, stoppedPartitions: () => stopped })
   billing = createBillingSink({ bulk, js, runs: kv, linesPerBatch: 500, timeoutMs: 5_000 })
   erp = createErpSink({
     bulk,

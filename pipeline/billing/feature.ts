@@ -25,13 +25,14 @@ export const billingFeature: Feature = {
         }),
     },
   ],
-  async routes({ config, js, jsm, buckets, stoppedPartitions }) {
+  async routes({ config, js, jsm, buckets, stoppedPartitions, flow }) {
     const billingRuns = new BillingRuns({
       js,
       jsm,
       runs: buckets.runs,
       partitions: config.partitions,
       nowMs: Date.now,
+      gate: flow,
       stoppedPartitions,
     })
     await billingRuns.resume()

@@ -63,6 +63,8 @@ export interface BillingBatchPage {
   readonly batches: readonly BillingBatchView[]
   /** Give it as `after` for the next page; null when this page is the last for now. */
   readonly next_after: string | null
+  /** Why the page ends before a batch that is sealed; null: nothing is held. */
+  readonly held: { readonly code: string; readonly detail: string; readonly until: string | null } | null
 }
 
 export interface BillingApi {
@@ -157,7 +159,7 @@ function createRoute(billing: BillingApi): ApiRoute {
         headers: location,
       },
     },
-    problems: ['invalid_request', 'cutoff_in_future', 'unknown_entity', 'idempotency_key_reused'],
+    problems: ['invalid_request', 'cutoff_in_future', 'unknown_entity', 'idempotency_key_reused', 'frozen'],
     async handle(call: ApiCall): Promise<ApiReply> {
       const idempotencyKey = readIdempotencyKey(call)
       const body = await readJson(call, createBody)
@@ -220,7 +222,8 @@ function batchesRoute(billing: BillingApi): ApiRoute {
     summary: 'The batches of a run',
     description:
       'Sealed batches, in order, a page at a time: ask again with `after` set to `next_after` until that is null. Each says ' +
-      'whether it is acknowledged, when and by whom.',
+      'whether it is acknowledged, when and by whom. The page ends before the first batch that flow control holds back; `held` ' +
+      'says why and until when, and the batch is there once that ends: ask again from the last batch on.',
     params: runParams,
     query: batchesQuery,
     responses: {

@@ -133,6 +133,10 @@ export const batchPageSchema = z
       .string()
       .nullable()
       .describe("The next page's `after`; null: this page is the last for now"),
+    held: z
+      .object({ code: z.string(), detail: z.string(), until: z.string().nullable() })
+      .nullable()
+      .describe('Why the page ends before a batch that is sealed; null: nothing is held'),
   })
   .meta({ id: 'BillingBatchPage' })
 
@@ -185,6 +189,7 @@ export const batchPageExample = {
     },
   ],
   next_after: null,
+  held: null,
 }
 
 export const acknowledgedSchema = acknowledgement

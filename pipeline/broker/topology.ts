@@ -12,8 +12,6 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
-  AckPolicy,
-  type ConsumerConfig,
   DiscardPolicy,
   JetStreamApiCodes,
   JetStreamApiError,
@@ -26,7 +24,8 @@ import {
 } from '@nats-io/jetstream'
 import { Kvm } from '@nats-io/kv'
 import { Objm, setSha256Backend } from '@nats-io/obj'
-import { type NatsConnection, nanos } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
+import { ensurePlacer, ensureReaders } from './durable-consumers.js'
 import { GenesisBook } from './genesis.js'
 
 export const streamNames = [
@@ -47,9 +46,6 @@ export type StreamName = (typeof streamNames)[number]
 
 export const snapshotBucket = 'weir_snapshots'
 const keyMarkerTtlMs = 60_000
-/** What replays found. */
-export const replaysBucket = 'weir_replays'
-const replaysKeptMs = 90 * 86_400_000
 export const keyValueBuckets = [
   'weir_sinks',
   'weir_runs',
@@ -57,13 +53,10 @@ export const keyValueBuckets = [
   'weir_audit',
   'weir_approvals',
   'weir_jobs',
-  replaysBucket,
+  'weir_flow',
 ] as const
-/**
- * Positions of feeds: each feed notices by itself that its position was lost, and stops alone. What replays found can be
- * found again.
- */
-const mayBeMadeAgain: ReadonlySet<string> = new Set(['weir_sinks', replaysBucket])
+/** Positions of feeds: each feed notices by itself that its position was lost, and stops alone. */
+const mayBeMadeAgain: ReadonlySet<string> = new Set(['weir_sinks'])
 
 /** Subjects to publish to and read from. The consumers of a partition filter by its wildcard subjects. */
 export const natsSubjects = {
@@ -84,12 +77,6 @@ export const natsSubjects = {
   owner: (partition: number) => `weir.owner.${partition}`,
 } as const
 
-/** The durable consumer of `BILLING` and of `POSTINGS` that belongs to their receiver. */
-export const readerName = 'reader'
-/** The durable consumer of `UNPLACED`, which every process shares. */
-export const placerName = 'placer'
-/** How long a process has to place a message, before another one is given it too. */
-const placeWithinMs = 30_000
 /** Of the broker's largest message: room for what Weir adds to the headers of a message that it places. */
 const placedHeaderBytes = 256
 
@@ -177,9 +164,7 @@ async function makeOrCheck(
   for (const wanted of streamConfigs(options, maxPayload)) {
     made[wanted.name] = await ensureStream(jsm, wanted, options, genesis.record.streams[wanted.name])
   }
-  for (const stream of ['BILLING', 'POSTINGS'] as const) {
-    await ensureConsumer(jsm, stream, { durable_name: readerName, ack_policy: AckPolicy.Explicit })
-  }
+  await ensureReaders(jsm)
   await ensurePlacer(jsm)
   await new Objm(nc).create(snapshotBucket, {
     storage: StorageType.File,
@@ -198,9 +183,7 @@ async function makeOrCheck(
       ) // invariant 5
     }
     // Previews of billing runs set a time to live per key, which needs a time to live for delete markers.
-    const kept = bucket === replaysBucket ? { ttl: replaysKeptMs } : {}
-    const settings = { storage: StorageType.File, replicas, history: 1, markerTTL: keyMarkerTtlMs }
-    await kvm.create(bucket, { ...settings, ...kept })
+    await kvm.create(bucket, { storage: StorageType.File, replicas, history: 1, markerTTL: keyMarkerTtlMs })
   }
   const streams = Object.values(made).map(({ config, created }): [string, string] => [config.name, created])
   await genesis.complete(Object.fromEntries(streams), keyValueBuckets)
@@ -227,30 +210,6 @@ async function openGenesis(
     )
   }
   return GenesisBook.begin(nc, jsm, options.replicas ?? 1)
-}
-
-/** Makes the consumer that places messages, unless it is there. */
-export function ensurePlacer(jsm: JetStreamManager): Promise<void> {
-  return ensureConsumer(jsm, 'UNPLACED', {
-    durable_name: placerName,
-    ack_policy: AckPolicy.Explicit,
-    ack_wait: nanos(placeWithinMs),
-  })
-}
-
-/** Receivers of billing batches or journals find theirs, and so need no right to make one. */
-async function ensureConsumer(
-  jsm: JetStreamManager,
-  stream: StreamName,
-  wanted: Partial<ConsumerConfig> & { readonly durable_name: string },
-): Promise<void> {
-  try {
-    await jsm.consumers.info(stream, wanted.durable_name) // keeps the settings that an operator changed
-  } catch (error) {
-    if (!(error instanceof JetStreamApiError) || error.code !== JetStreamApiCodes.ConsumerNotFound)
-      throw error
-    await jsm.consumers.add(stream, wanted)
-  }
 }
 
 type WantedStream = Partial<StreamConfig> & { readonly name: StreamName; readonly subjects: string[] }

@@ -6,12 +6,11 @@ import { CommanderError } from 'commander'
 import { benchCommands } from '../../bench/commands.js'
 import { billingCommands } from '../billing/commands.js'
 import { demoCommands } from '../demo/commands.js'
+import { exceptionsCommands } from '../exceptions/commands.js'
 import type { DeclareCommands } from '../feature/command-line.js'
 import { keysCommands } from '../keys/commands.js'
-import { kpiCommands } from '../kpi/commands.js'
 import { privacyCommands } from '../privacy/commands.js'
 import { reconcileCommands } from '../reconcile/commands.js'
-import { replayCommands } from '../replay/commands.js'
 import { retentionCommands } from '../retention/commands.js'
 import { simulateCommands } from '../simulate/commands.js'
 import { exitCodes } from '../terminal/io.js'
@@ -26,11 +25,10 @@ const commands: readonly DeclareCommands[] = [
   simulateCommands,
   validateCommands,
   reconcileCommands,
-  kpiCommands,
   billingCommands,
   retentionCommands,
+  exceptionsCommands,
   jobsCommands,
-  replayCommands,
   keysCommands,
   privacyCommands,
   benchCommands,

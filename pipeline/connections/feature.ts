@@ -3,7 +3,8 @@
 import { entityToken } from '../../schemas/identifiers.js'
 import { pauseFor } from '../broker/back-off.js'
 import { sectionOf } from '../config/config.js'
-import { ConnectionLoop, type Exceptions } from '../deliver/connection-loop.js'
+import { ConnectionLoop } from '../deliver/connection-loop.js'
+import type { Exceptions } from '../deliver/connection-options.js'
 import { openDeliveryLog } from '../deliver/delivery-log.js'
 import type { FeedStream } from '../deliver/feed.js'
 import { listSetAside, setAside, takeBack } from '../deliver/refused-records.js'
@@ -21,7 +22,8 @@ export const connectionsFeature: Feature = {
 }
 
 function feedOfConnection(connection: ConnectionSettings): FeatureFeed {
-  const { name, entity, records } = connection
+  const { name, entity, records, mode, allow } = connection
+  const rollout = { mode, allow, class: connection.class }
   const token = entity === undefined ? undefined : entityToken(entity)
   const key = `connection.${name}`
   switch (records) {
@@ -31,7 +33,7 @@ function feedOfConnection(connection: ConnectionSettings): FeatureFeed {
         key,
         stream: 'POSTINGS',
         filterSubjects,
-        ofRecords: { connection: name, recordsOf: journalOf },
+        ofRecords: { connection: name, recordsOf: journalOf, rollout },
         openSink: loopOf(connection, key, 'POSTINGS', journalOf),
       }
     }
@@ -41,7 +43,7 @@ function feedOfConnection(connection: ConnectionSettings): FeatureFeed {
         key,
         stream: 'BILLING',
         filterSubjects,
-        ofRecords: { connection: name, recordsOf: batchLinesOf },
+        ofRecords: { connection: name, recordsOf: batchLinesOf, rollout },
         openSink: loopOf(connection, key, 'BILLING', batchLinesOf),
       }
     }
@@ -56,13 +58,14 @@ function loopOf(
   stream: FeedStream,
   recordsOf: typeof journalOf,
 ): (parts: FeatureParts) => ConnectionLoop {
-  return ({ config, bulk, js, jsm, log, buckets }) =>
+  return ({ config, bulk, js, jsm, log, buckets, flow }) =>
     new ConnectionLoop({
       connection: connection.name,
       connector: connectorOf(connection, config),
       log: openDeliveryLog({ bulk, js, jsm, connection: connection.name, timeoutMs: brokerTimeoutMs }),
       exceptions: exceptionsOf(buckets.sinks, key, stream),
       clock,
+      gate: flow,
       recordsOf,
       onTrouble: ({ isStopped, ...trouble }) => {
         const facts = { connection: connection.name, ...trouble }

@@ -31,7 +31,25 @@ test('what is wrong with a connection is told with its line', () => {
     '/weir.yaml:2: connections.0.auth.secrets.0: a secret is named by { file: … } or { variable: … }.',
     '/weir.yaml:3: connections.1.format: It must be one of ndjson, csv, parquet.',
     '/weir.yaml:4: connections.2.kind: is webhook or file; other kinds come with later releases.',
-    '/weir.yaml:5: connections.3.mode: comes with a later release; leave it out.',
+    '/weir.yaml:5: connections.3.mode: It must be one of read_only, controlled, automatic.',
+  ])
+})
+
+test('a controlled connection names whose records go; without a mode every record goes', () => {
+  const loaded = load(`connections:
+  - { name: a, kind: file, folder: a, format: csv, mode: controlled }
+`)
+  expect(loaded.kind === 'invalid' ? loaded.problems.map(describeProblem) : []).toEqual([
+    `${folder}/weir.yaml:2: connections.0.allow: names the entities or the customers whose records go, with the mode controlled.`,
+  ])
+  const valid = load(`connections:
+  - { name: a, kind: file, folder: a, format: csv, mode: controlled, allow: { customers: [ acme ] } }
+  - { name: b, kind: file, folder: b, format: csv, class: state }
+`)
+  if (valid.kind === 'invalid') throw new Error(valid.problems.map(describeProblem).join())
+  expect(sectionOf(valid.config, connectionsSettings)).toMatchObject([
+    { mode: 'controlled', allow: { entities: [], customers: ['acme'] }, class: 'money' },
+    { mode: 'automatic', allow: { entities: [], customers: [] }, class: 'state' },
   ])
 })
 

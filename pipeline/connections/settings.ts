@@ -5,6 +5,7 @@
 import type { z as Zod } from 'zod'
 import { type FileFormat, fileFormats } from '../../sinks/files/config.js'
 import type { SettingsSection } from '../config/setting.js'
+import type { DeliveryClass, Rollout } from '../deliver/feed.js'
 
 export type SecretSource = { readonly file: string } | { readonly variable: string }
 
@@ -13,6 +14,10 @@ interface SharedSettings {
   /** Only the records of this legal entity are sent. */
   readonly entity?: string | undefined
   readonly records: 'journals' | 'batch_lines'
+  /** How far it is let out; `controlled` has an allow-list. A command may set another mode (pipeline/flow). */
+  readonly mode: Rollout['mode']
+  readonly allow: Rollout['allow']
+  readonly class: DeliveryClass
 }
 
 export interface WebhookSettings extends SharedSettings {
@@ -45,10 +50,12 @@ export const connectionsSettings: SettingsSection<readonly ConnectionSettings[]>
         ),
       )
       .superRefine(refuseShared)
+      .superRefine(refuseEmptyList)
       .default([]),
 }
 
 function shared(z: typeof Zod) {
+  const names = z.array(z.string().min(1).max(256)).max(10_000)
   const announced = z.never('comes with a later release; leave it out').optional()
   return {
     name: z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/, 'up to 40 of a-z, 0-9, _ and -, the first a letter'),
@@ -56,7 +63,9 @@ function shared(z: typeof Zod) {
     records: z.enum(['journals', 'batch_lines']).default('journals'),
     mapping: announced,
     schedule: announced,
-    mode: announced,
+    mode: z.enum(['read_only', 'controlled', 'automatic']).default('automatic'),
+    allow: z.strictObject({ entities: names.default([]), customers: names.default([]) }).prefault({}),
+    class: z.enum(['money', 'state', 'rest']).default('money'),
   }
 }
 
@@ -103,5 +112,17 @@ function refuseShared(
       if (owner !== undefined) context.addIssue({ code: 'custom', path: [index, field], message })
       seen.set(`${field} ${value}`, connection.name)
     }
+  }
+}
+
+/** Refuses a controlled connection that lets nobody's records out. */
+function refuseEmptyList(
+  connections: readonly ConnectionSettings[],
+  context: { addIssue: (issue: { code: 'custom'; path: PropertyKey[]; message: string }) => void },
+): void {
+  for (const [index, { mode, allow }] of connections.entries()) {
+    if (mode !== 'controlled' || allow.entities.length + allow.customers.length > 0) continue
+    const message = 'names the entities or the customers whose records go, with the mode controlled'
+    context.addIssue({ code: 'custom', path: [index, 'allow'], message })
   }
 }

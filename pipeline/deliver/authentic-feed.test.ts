@@ -13,6 +13,7 @@ import { SharedMemory } from '../memory/shared-memory.js'
 import { type Broker, startBroker, until } from '../testing/engine-harness.js'
 import { Deliverer } from './deliverer.js'
 import type { ForeignMessage } from './ledger-commits.js'
+import { freeFeed } from './testing/flow-gates.js'
 
 let broker: Broker
 let js: JetStreamClient
@@ -98,6 +99,7 @@ class TextSink implements Sink {
 
 function start(recent?: RecentCommits): Deliverer {
   const deliverer = new Deliverer({
+    gate: freeFeed,
     js,
     jsm: broker.jsm,
     stream: 'LEDGER',

@@ -22,6 +22,7 @@ import { ClickHouseHistory } from '../clickhouse/clickhouse-history.js'
 import { Deliverer } from './deliverer.js'
 import type { DelivererOptions } from './deliverer-options.js'
 import { listSetAside } from './refused-records.js'
+import { freeFeed } from './testing/flow-gates.js'
 
 let folder: string
 let broker: NatsServer
@@ -72,7 +73,15 @@ function start(options: Partial<DelivererOptions> = {}): Deliverer {
     retryMaxMs: 100,
     leaseMs: 2_000,
   }
-  const deliverer = new Deliverer({ ...source, kv, key: 'clickhouse', sink, ...options, limits })
+  const deliverer = new Deliverer({
+    ...source,
+    gate: freeFeed,
+    kv,
+    key: 'clickhouse',
+    sink,
+    ...options,
+    limits,
+  })
   running.push(deliverer, sink)
   deliverer.start()
   return deliverer

@@ -1,7 +1,10 @@
 // The limits of one connection: how much it holds, and how long it waits.
 
 export interface ConnectionLimits {
+  /** The most records in memory, not counting those that the flow gate holds back. */
   readonly openMost: number
+  /** The most records that the flow gate holds back; further ones wait in the source stream. */
+  readonly heldMost: number
   /** The most records taken in with one step of the log. */
   readonly stepRecords: number
   readonly stepBytes: number
@@ -18,6 +21,7 @@ export interface ConnectionLimits {
 
 export const defaultConnectionLimits: ConnectionLimits = {
   openMost: 10_000,
+  heldMost: 20_000,
   stepRecords: 500,
   stepBytes: 1 << 20,
   retryMinMs: 1_000,

@@ -8,7 +8,8 @@
 // 3. A delivery that is `unclear`, or was left in `sending`, is looked up before it is sent again; `absent`
 //    counts only when the receiver can no longer be at work on the earlier request.
 // 4. A refused record is set aside before its delivery becomes `refused`, and its neighbours go on.
-// 5. Memory is bounded: with `openMost` records open, further ones wait in the source stream.
+// 5. Memory is bounded: with `openMost` records open, or `heldMost` held, further ones wait in the source stream.
+// 6. The flow gate is asked for each record before `sending` (held-deliveries.ts).
 
 import {
   type ChangedDelivery,
@@ -29,46 +30,22 @@ import type {
 } from '../../sinks/sink.js'
 import { backOffMs } from '../broker/back-off.js'
 import { type ConnectionLimits, defaultConnectionLimits } from './connection-limits.js'
+import type { ConnectionLoopOptions } from './connection-options.js'
 import { DeliveryBook, type OpenDelivery } from './delivery-book.js'
-import type { DeliveryLog } from './delivery-log.js'
-import type { RecordFeed } from './feed.js'
+import { HeldDeliveries } from './held-deliveries.js'
+import { putPage } from './put-page.js'
 import { type RefusedDelivery, refusedDelivery, reopenedDelivery } from './refused-deliveries.js'
-
-export interface Clock {
-  nowMs(): number
-  /** Ends early, without an error, when the signal fires. */
-  pause(ms: number, signal: AbortSignal): Promise<void>
-}
-
-/** Where refused records of this connection are kept for people (refused-records.ts). */
-export interface Exceptions {
-  list(): Promise<readonly RefusedRecord[]>
-  setAside(records: readonly RefusedRecord[]): Promise<void>
-  takeBack(record: RefusedRecord): Promise<void>
-}
-
-export interface ConnectionLoopOptions {
-  readonly connection: string
-  readonly connector: Connector
-  readonly log: DeliveryLog
-  readonly exceptions: Exceptions
-  readonly clock: Clock
-  /** What a message of the source stream holds for this connection. */
-  readonly recordsOf: RecordFeed['recordsOf']
-  readonly limits?: Partial<ConnectionLimits>
-  readonly random?: () => number
-  readonly onTrouble?: (trouble: SinkTrouble) => void
-  readonly onRefused?: (records: readonly RefusedRecord[]) => void
-}
 
 const pausedMs = 500
 const waiting: ReadonlySet<Delivery['state']> = new Set(['waiting'])
+const held: ReadonlySet<Delivery['state']> = new Set(['held'])
 const lookedUp: ReadonlySet<Delivery['state']> = new Set(['unclear', 'written'])
 
 export class ConnectionLoop implements Sink {
   readonly name: string
   readonly #options: ConnectionLoopOptions
   readonly #limits: ConnectionLimits
+  readonly #held: HeldDeliveries
   #book: DeliveryBook | undefined
   /** Fires when the process aborts; set by `attend`. */
   #aborting: AbortSignal = new AbortController().signal
@@ -82,6 +59,7 @@ export class ConnectionLoop implements Sink {
     this.name = options.connection
     this.#options = options
     this.#limits = { ...defaultConnectionLimits, ...options.limits }
+    this.#held = new HeldDeliveries(options.gate, options.connection)
   }
 
   trouble(): SinkTrouble | undefined {
@@ -120,6 +98,7 @@ export class ConnectionLoop implements Sink {
   /** Sends the records that were taken in; when told to stop, ends after the current page. */
   async attend({ stopping, aborting, isPaused }: Attendance): Promise<void> {
     this.#aborting = aborting
+    const unwatch = this.#held.watch(() => this.#woken.abort())
     try {
       this.#book = DeliveryBook.of(await this.#options.log.open(stopping))
       await this.#reopen()
@@ -128,6 +107,7 @@ export class ConnectionLoop implements Sink {
         else await this.#turn(stopping)
       }
     } finally {
+      unwatch()
       this.#book = undefined
     }
   }
@@ -137,6 +117,7 @@ export class ConnectionLoop implements Sink {
     const nowMs = clock.nowMs()
     this.#woken = new AbortController()
     const book = this.#book!
+    if (await this.#release(book, nowMs)) return
     if (nowMs >= this.#pausedUntilMs) {
       const unclear = book.due(lookedUp, nowMs, this.#limits.lookupsAtOnce)
       if (unclear.length > 0) return this.#lookUp(unclear, stopping)
@@ -146,14 +127,48 @@ export class ConnectionLoop implements Sink {
     }
     const dueMs = [book.nextDueMs(lookedUp), book.nextDueMs(waiting)].filter(ms => ms !== undefined)
     const untilMs = dueMs.length === 0 ? Infinity : Math.max(Math.min(...dueMs), this.#pausedUntilMs)
-    const waitMs = Math.min(60_000, untilMs - nowMs)
+    const waitMs = Math.min(
+      60_000,
+      Math.min(untilMs, book.heldCount === 0 ? Infinity : this.#held.askAgainMs) - nowMs,
+    )
     await clock.pause(waitMs, AbortSignal.any([stopping, this.#woken.signal]))
   }
 
+  /** Takes what the gate holds no longer back to `waiting`; false when nothing changed. */
+  async #release(book: DeliveryBook, nowMs: number): Promise<boolean> {
+    if (book.heldCount === 0 || nowMs < this.#held.askAgainMs) return false
+    const all = book.due(held, Number.POSITIVE_INFINITY, this.#limits.heldMost * 2)
+    const changed = await this.#held.changes(all, nowMs, this.#now())
+    await this.#appendPages(changed)
+    return changed.length > 0
+  }
+
+  /** Holds back what the gate does not let out; true when all of the page may go. */
+  async #mayLeave(page: readonly OpenDelivery[]): Promise<boolean> {
+    const first = await this.#held.sort(page, this.#now())
+    if (first.held.length === 0) return true
+    // Many are held at once, so that the log has few steps and what is free follows soon.
+    const more = this.#book!.due(waiting, this.#options.clock.nowMs(), this.#limits.stepRecords)
+    await this.#appendPages((await this.#held.sort(more, this.#now())).held)
+    return false
+  }
+
+  async #appendPages(changed: readonly Delivery[]): Promise<void> {
+    const { stepRecords } = this.#limits
+    for (let from = 0; from < changed.length; from += stepRecords)
+      await this.#append(() => changed.slice(from, from + stepRecords))
+  }
+
   async #send(page: readonly OpenDelivery[], stopping: AbortSignal): Promise<void> {
+    if (!(await this.#mayLeave(page))) return // invariant 6
     if (this.#failures > 0 && !(await this.#isReady(stopping))) return
     await this.#append(() => page.map(open => this.#inState(open.delivery, 'sending'))) // invariant 2
-    const outcomes = await this.#put(page.map(({ record }) => record))
+    const records = page.map(({ record }) => record)
+    const outcomes = await putPage(this.#options.connector, records, this.#aborting, silence => {
+      const atMs = this.#options.clock.nowMs()
+      this.#trouble = { ...silence, isStopped: true, attempts: this.#failures + 1, atMs }
+      this.#options.onTrouble?.(this.#trouble)
+    })
     const settled = page.map((open, index) => ({ open, outcome: outcomes[index]! }))
     const refused = settled.flatMap(({ open, outcome }) =>
       outcome.kind === 'refused' ? [refusedDelivery(open, outcome)] : [],
@@ -167,21 +182,6 @@ export class ConnectionLoop implements Sink {
       if (outcome.kind === 'written') this.#book?.postpone(open.delivery.delivery_id, writtenAtMs, 0)
     }
     this.#pace(outcomes)
-  }
-
-  async #put(records: readonly ConnectorRecord[]): Promise<readonly PutOutcome[]> {
-    const { connector } = this.#options
-    const signal = AbortSignal.any([AbortSignal.timeout(connector.attemptMs), this.#aborting])
-    const bug = (detail: string): PutOutcome[] =>
-      records.map(() => ({ kind: 'unclear', code: 'connector_bug', detail }))
-    try {
-      const outcomes = await connector.put(records, signal)
-      if (outcomes.length === records.length) return outcomes
-      return bug(`${outcomes.length} outcomes for ${records.length} records`)
-    } catch (error) {
-      if (this.#aborting.aborted) throw error
-      return bug(String(error)) // `Connector` forbids it: whether the records arrived is unknown
-    }
   }
 
   #afterPut(delivery: Delivery, outcome: PutOutcome): Delivery {
@@ -379,7 +379,9 @@ export class ConnectionLoop implements Sink {
   /** Waits until `attend` runs and fewer than `openMost` records are open; false when the signal fired. */
   async #mayTakeIn(signal: AbortSignal): Promise<boolean> {
     while (!signal.aborted) {
-      if (this.#book !== undefined && this.#book.size < this.#limits.openMost) return true
+      const { size = 0, heldCount = 0 } = this.#book ?? {}
+      const { openMost, heldMost } = this.#limits
+      if (this.#book !== undefined && size - heldCount < openMost && heldCount < heldMost) return true
       await this.#options.clock.pause(100, signal)
     }
     return false

@@ -6,6 +6,7 @@ import type { CommitsUnderWay } from '../ledger/commits-under-way.js'
 import type { RecentCommits } from '../ledger/recent-commits.js'
 import type { DeliverLimits } from './deliver-limits.js'
 import type { DeliveryStatus } from './delivery-status.js'
+import type { FeedGate } from './flow-gate.js'
 import type { ForeignMessage } from './ledger-commits.js'
 import type { FeedSource } from './read-feed.js'
 
@@ -15,6 +16,7 @@ export interface DelivererOptions extends FeedSource {
   readonly sink: Sink
   /** The bucket `weir_sinks`. */
   readonly kv: KV
+  readonly gate: FeedGate
   /** The commits of this process, when the stream is LEDGER, so that they need not be read back. */
   readonly recent?: RecentCommits
   /** This process's commits that are not stored yet, when the stream is LEDGER. */

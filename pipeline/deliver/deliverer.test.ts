@@ -11,7 +11,9 @@ import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-ser
 import type { FeedRange, Sink, SinkOutcome } from '../../sinks/sink.js'
 import { Deliverer } from './deliverer.js'
 import type { DelivererOptions } from './deliverer-options.js'
-import { decodeRecord, encodeRecord } from './delivery-record.js'
+import { decodeRecord } from './delivery-record.js'
+import { gateOfFeed } from './flow-gate.js'
+import { freeFeed, steeredGate } from './testing/flow-gates.js'
 
 let storeDir: string
 let server: NatsServer
@@ -75,6 +77,7 @@ class MemorySink implements Sink {
 
 function deliver(sink: Sink, options: Partial<DelivererOptions> = {}): Deliverer {
   const deliverer = new Deliverer({
+    gate: freeFeed,
     js,
     jsm,
     kv,
@@ -116,13 +119,6 @@ const recorded = async () => {
   return entry === null ? undefined : decodeRecord(entry.value)
 }
 const signal = new AbortController().signal
-
-/** Sets the flag in the record, as a person or another process does; again, when the deliverer wrote in between. */
-async function setPaused(paused: boolean): Promise<void> {
-  const { value, revision } = (await kv.get(`memory${count}`))!
-  const data = encodeRecord({ ...decodeRecord(value)!, paused })
-  await kv.update(`memory${count}`, data, revision).catch(() => setPaused(paused))
-}
 
 test('every message reaches the sink once, in order, cut by size, and the position is recorded', async () => {
   const sink = new MemorySink()
@@ -216,19 +212,29 @@ test('a sink that throws is a blocked feed, not a crash', async () => {
   expect(deliverer.status().trouble?.code).toBe('sink_bug')
 })
 
-test('a paused sink takes nothing, also after a restart, and resumes where it was', async () => {
+test('a range under way when its feed is paused is finished, the next waits, also after a restart, and goes on from there', async () => {
   const sink = new MemorySink()
-  const first = deliver(sink)
+  const steered = steeredGate()
+  const gate = gateOfFeed(steered, { key: 'memory', stream: 'LEDGER', filterSubjects: [] })
+  const finish = new AbortController()
+  sink.before = async () => {
+    await until(() => finish.signal.aborted)
+    return undefined
+  }
+  const first = deliver(sink, { gate, limits: { rangeMessages: 2 } })
   await publish(0, 2)
-  await first.waitUntilDelivered(await lastSequence(), signal)
-  await setPaused(true)
+  await until(() => sink.attempts.length === 1)
+  steered.steer({ feed: { code: 'paused', detail: 'by a test' } })
+  finish.abort()
   await publish(2, 4)
   await until(() => first.status().state === 'paused')
   await first.close()
-  const second = deliver(sink)
+  expect(sink.texts()).toEqual(['message 0', 'message 1'])
+  const second = deliver(sink, { gate, limits: { rangeMessages: 2 } })
   await until(() => second.status().state === 'paused')
-  expect(sink.texts().length).toBe(2)
-  await setPaused(false)
+  expect(second.status().hold).toEqual({ code: 'paused', detail: 'by a test' })
+  expect(sink.attempts.length).toBe(1)
+  steered.steer({ feed: undefined })
   await second.waitUntilDelivered(await lastSequence(), signal)
   expect(sink.texts()).toEqual(['message 0', 'message 1', 'message 2', 'message 3'])
 })
@@ -254,6 +260,7 @@ test('while one process delivers, another learns from the record how far it is',
   await publish(0, 2)
   await owner.waitUntilDelivered(await lastSequence(), signal)
   const onlooker = new Deliverer({
+    gate: freeFeed,
     js,
     jsm,
     kv,

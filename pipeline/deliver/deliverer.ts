@@ -26,6 +26,7 @@ import {
 import { DeliveryProgress } from './delivery-progress.js'
 import type { Heads, Intent } from './delivery-record.js'
 import type { DeliveryState, DeliveryStatus } from './delivery-status.js'
+import { untilChange } from './flow-gate.js'
 import { LedgerCommits } from './ledger-commits.js'
 import { RangeCutter } from './range-cutter.js'
 import { type ReadMessage, readFeed, readRange } from './read-feed.js'
@@ -162,7 +163,7 @@ export class Deliverer {
     this.#mayTake = false
     const { position, intent } = lease.record
     this.#commits = await this.#openCommits(lease)
-    await this.#whileAttended(lease, async () => {
+    await this.#whileAttended(async () => {
       const signal = this.#ending
       if (intent !== null) {
         const read = this.#read(position + 1, signal)
@@ -179,7 +180,7 @@ export class Deliverer {
   }
 
   /** Runs the sink's `attend` beside the delivery. When one ends, so does the other; errors are thrown. */
-  async #whileAttended(lease: DeliveryLease, deliver: () => Promise<void>): Promise<void> {
+  async #whileAttended(deliver: () => Promise<void>): Promise<void> {
     const { sink } = this.#options
     if (sink.attend === undefined) return deliver()
     const ended = new AbortController()
@@ -187,7 +188,7 @@ export class Deliverer {
     const attendance = {
       stopping: this.#ending,
       aborting: this.#aborting.signal,
-      isPaused: () => lease.record.paused,
+      isPaused: () => this.#options.gate.hold() !== undefined,
     }
     const attended = sink.attend(attendance).finally(() => ended.abort())
     const [delivered, work] = await Promise.allSettled([deliver().finally(() => ended.abort()), attended])
@@ -268,7 +269,7 @@ export class Deliverer {
     this.#progress.applyingStoredAtMs = messages[0]?.storedAtMs
     for (let attempt = 1; ; attempt += 1) {
       const range: FeedRange = { ...read, messages, apart: lease.record.intent?.apart ?? [] }
-      await this.#whilePaused(lease)
+      await this.#whileHeld(lease)
       if (this.#ending.aborted) return false
       this.#progress.applyingSinceMs ??= Date.now()
       const startedAtMs = performance.now()
@@ -291,7 +292,7 @@ export class Deliverer {
         attempt,
       )
       await this.#backOff(outcome.kind === 'rejected' ? 64 : attempt)
-      await lease.refresh() // throws when the lease is lost (invariant 2); reads `paused`
+      await lease.refresh() // throws when the lease is lost (invariant 2)
     }
   }
 
@@ -322,7 +323,7 @@ export class Deliverer {
     const { kv, key, sink } = this.#options
     const records = await listSetAside(kv, key)
     this.#progress.refused = records.length
-    if (sink.applyRefused === undefined) return
+    if (sink.applyRefused === undefined || this.#options.gate.hold() !== undefined) return
     for (const record of records) {
       if (signal.aborted) return
       const outcome = await sink.applyRefused(record, signal)
@@ -343,12 +344,12 @@ export class Deliverer {
     }
   }
 
-  async #whilePaused(lease: DeliveryLease): Promise<void> {
+  async #whileHeld(lease: DeliveryLease): Promise<void> {
     const signal = this.#ending
-    while (lease.record.paused && !signal.aborted) {
+    while (!signal.aborted && this.#options.gate.hold() !== undefined) {
       this.#progress.set('paused')
       this.#progress.applyingSinceMs = undefined
-      await pauseFor(500, signal)
+      await untilChange(this.#options.gate, 500, signal) // a hold may end by itself
       await lease.refresh()
     }
     if (this.#progress.state === 'paused' && !signal.aborted) this.#progress.set('running')

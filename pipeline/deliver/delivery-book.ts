@@ -24,6 +24,7 @@ export interface OpenDelivery {
 
 export class DeliveryBook {
   readonly #open = new Map<string, OpenDelivery>()
+  readonly #held = new Map<string, number>()
   #takenUpTo = 0
 
   static of(steps: readonly StoredStep[]): DeliveryBook {
@@ -49,10 +50,17 @@ export class DeliveryBook {
     let oldestAtMs: number | undefined
     for (const { delivery, record } of this.#open.values()) {
       byState[delivery.state] = (byState[delivery.state] ?? 0) + 1
+      if (delivery.state === 'held') continue // it waits on purpose
       const recordedAtMs = Date.parse(record.recordedAt)
       if (oldestAtMs === undefined || recordedAtMs < oldestAtMs) oldestAtMs = recordedAtMs
     }
-    return { byState, oldestAtMs }
+    return { byState, heldBy: Object.fromEntries(this.#held), oldestAtMs }
+  }
+
+  get heldCount(): number {
+    let count = 0
+    for (const ofCode of this.#held.values()) count += ofCode
+    return count
   }
 
   get(deliveryId: string): OpenDelivery | undefined {
@@ -63,6 +71,7 @@ export class DeliveryBook {
     this.#takenUpTo = step.taken_up_to
     for (const { document, recorded_at, source_sequence, ...delivery } of step.changed) {
       const before = this.#open.get(delivery.delivery_id)
+      this.#count(before?.delivery, -1)
       if (isSettled(delivery.state)) {
         this.#open.delete(delivery.delivery_id)
       } else if (document !== undefined) {
@@ -78,7 +87,14 @@ export class DeliveryBook {
       } else if (before !== undefined) {
         this.#open.set(delivery.delivery_id, { ...before, delivery, lookups: 0 })
       }
+      this.#count(this.#open.get(delivery.delivery_id)?.delivery, 1)
     }
+  }
+
+  #count(delivery: Delivery | undefined, change: 1 | -1): void {
+    if (delivery?.state !== 'held') return
+    const code = delivery.held?.code ?? ''
+    this.#held.set(code, (this.#held.get(code) ?? 0) + change)
   }
 
   /** Sets when the delivery is due next. */

@@ -3,7 +3,6 @@
 // 1. Every write names the revision that it replaces: the fence. So of two processes that believe to own a
 //    feed one is refused. Time decides only when a standby may claim.
 // 2. The newest claim wins; a fenced process goes on standby and claims only when the record is not renewed.
-// 3. A change of `paused` by anybody else is adopted, never overwritten.
 
 import type { KV } from '@nats-io/kv'
 import type { Sink } from '../../sinks/sink.js'
@@ -77,7 +76,6 @@ export class DeliveryLease {
       const record: DeliveryRecord = {
         position: before?.position ?? 0,
         intent: before?.intent ?? null,
-        paused: before?.paused ?? false,
         owner,
         streamCreated,
         heads: before?.heads ?? {},
@@ -102,7 +100,7 @@ export class DeliveryLease {
     return this.#enqueue(() => this.#write(patch, this.record.owner))
   }
 
-  /** Reads the record and `paused` again; throws `FencedError` when another process owns the feed. */
+  /** Reads the record again; throws `FencedError` when another process owns the feed. */
   refresh(): Promise<void> {
     return this.#enqueue(() => this.#adopt())
   }
@@ -133,13 +131,12 @@ export class DeliveryLease {
     }
   }
 
-  /** After a refused write: someone set `paused`, our own write was stored unseen, or we are fenced. */
+  /** After a refused write: our own write was stored unseen, or we are fenced. */
   async #adopt(): Promise<void> {
     const entry = await this.#kv.get(this.#key)
     const found = entry === null ? undefined : decodeRecord(entry.value)
     if (entry === null || found === undefined || found.owner !== this.record.owner)
       throw new FencedError(`another process delivers ${this.#key}`)
-    this.record = { ...this.record, paused: found.paused } // invariant 3
     this.#revision = entry.revision
   }
 }

@@ -1,6 +1,6 @@
 // The progress of one feed in this process: state, totals, trouble, and the callers that wait for a change.
 
-import type { FeedRange } from '../../sinks/sink.js'
+import type { FeedRange, SinkTrouble } from '../../sinks/sink.js'
 import { pauseFor } from '../broker/back-off.js'
 import type { DelivererOptions } from './deliverer-options.js'
 import type { DeliveryRecord } from './delivery-record.js'
@@ -46,9 +46,9 @@ export class DeliveryProgress {
       key,
       sink: sink.name,
       stream,
-      state: beside === undefined ? this.state : beside.isStopped ? 'blocked' : 'retrying',
+      state: this.#shown(beside),
       position: Math.max(this.applied, record?.position ?? 0),
-      paused: record?.paused ?? false,
+      ...holdOf(this.#options),
       behind: behind ?? null,
       oldestWaitingAtMs: this.applyingStoredAtMs ?? oldestStoredAtMs,
       ...(open === undefined ? {} : { open }),
@@ -61,6 +61,13 @@ export class DeliveryProgress {
         : { applyingSinceMs: this.applyingSinceMs }),
       ...(trouble === undefined ? {} : { trouble }),
     }
+  }
+
+  /** What is idle and held is paused, although no range has met the gate yet. */
+  #shown(beside: SinkTrouble | undefined): DeliveryState {
+    if (this.state !== 'running') return this.state
+    if (this.#options.gate.hold() !== undefined && this.applyingSinceMs === undefined) return 'paused'
+    return beside === undefined ? 'running' : beside.isStopped ? 'blocked' : 'retrying'
   }
 
   /** Sets the state. With a code also the trouble; without one, the trouble stays as it was. */
@@ -109,4 +116,9 @@ export class DeliveryProgress {
     const passes = this.state === 'running' && this.#trouble.code === 'feed_interrupted'
     return !passes || Date.now() - this.#trouble.atMs < 2 * this.#retryMaxMs
   }
+}
+
+function holdOf({ gate }: DelivererOptions): Pick<DeliveryStatus, 'hold'> {
+  const hold = gate.hold()
+  return hold === undefined ? {} : { hold }
 }

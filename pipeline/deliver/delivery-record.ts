@@ -1,5 +1,5 @@
 // The record of one feed in the bucket `weir_sinks`, and its JSON. Recovery needs `position` and `intent`;
-// `owner` is the process whose writes count; any process may set `paused`.
+// `owner` is the process whose writes count. What holds a feed back is no part of it (flow-gate.ts).
 
 import { z } from 'zod'
 import type { Apart } from '../../sinks/sink.js'
@@ -18,7 +18,6 @@ export interface DeliveryRecord {
   readonly position: number
   /** The range that the sink may have applied in part; it is applied next, unchanged. */
   readonly intent: Intent | null
-  readonly paused: boolean
   /** The process that delivers; empty when it has released the feed. */
   readonly owner: string
   /** When the stream was created: positions mean nothing in another stream of the same name. */
@@ -37,10 +36,8 @@ const apartSchema = z.array(z.object({ name: z.string(), code: z.string(), detai
 const encoder = new TextEncoder()
 
 export function encodeRecord(record: DeliveryRecord): Uint8Array {
-  const { position, intent, paused, owner, streamCreated, heads } = record
-  return encoder.encode(
-    JSON.stringify({ position, intent, paused, owner, stream_created: streamCreated, heads }),
-  )
+  const { position, intent, owner, streamCreated, heads } = record
+  return encoder.encode(JSON.stringify({ position, intent, owner, stream_created: streamCreated, heads }))
 }
 
 /** Undefined when the bytes are not a delivery record. */
@@ -53,13 +50,13 @@ export function decodeRecord(bytes: Uint8Array): DeliveryRecord | undefined {
   }
   if (typeof json !== 'object' || json === null) return undefined
   const fields = json as Record<string, unknown>
-  const { position, paused, owner, stream_created: streamCreated } = fields
+  const { position, owner, stream_created: streamCreated } = fields
   const intent = decodeIntent(fields['intent'])
-  if (!isSequence(position) || intent === undefined || typeof paused !== 'boolean') return undefined
+  if (!isSequence(position) || intent === undefined) return undefined
   if (typeof owner !== 'string' || typeof streamCreated !== 'string') return undefined
-  if (fields['heads'] === undefined) return { position, intent, paused, owner, streamCreated }
+  if (fields['heads'] === undefined) return { position, intent, owner, streamCreated }
   const heads = headsSchema.safeParse(fields['heads'])
-  return heads.success ? { position, intent, paused, owner, streamCreated, heads: heads.data } : undefined
+  return heads.success ? { position, intent, owner, streamCreated, heads: heads.data } : undefined
 }
 
 function decodeIntent(value: unknown): Intent | null | undefined {

@@ -1,6 +1,7 @@
 // The status of one feed, for the metrics and the readiness check.
 
 import type { SinkBacklog } from '../../sinks/sink.js'
+import type { Hold } from './flow-gate.js'
 
 export type DeliveryState =
   | 'starting'
@@ -9,6 +10,7 @@ export type DeliveryState =
   | 'retrying'
   /** The sink refused the range; nothing moves until somebody acts. */
   | 'blocked'
+  /** The flow gate holds it; see `hold`. */
   | 'paused'
   /** Another process delivers this feed. */
   | 'standby'
@@ -31,7 +33,7 @@ export interface DeliveryStatus {
   readonly state: DeliveryState
   /** The last stream sequence whose messages the sink has. */
   readonly position: number
-  readonly paused: boolean
+  readonly hold?: Hold
   /** Messages not yet cut into a range, as far as is known; null while this process does not read. */
   readonly behind: number | null
   /** When the oldest message that the sink has not got was stored; undefined: none waits, or none was read yet. */

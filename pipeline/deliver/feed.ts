@@ -7,6 +7,7 @@ import type { FeedMessage, RefusedRecord } from '../../sinks/sink.js'
 /** A feed of single records for a connection: which records each message holds. */
 export interface RecordFeed {
   readonly connection: string
+  readonly rollout: Rollout
   readonly recordsOf: (message: FeedMessage) => TakenIn
 }
 
@@ -16,12 +17,27 @@ export interface TakenIn {
   readonly refused?: RefusedRecord
 }
 
+export const rolloutModes = ['read_only', 'controlled', 'automatic'] as const
+export const deliveryClasses = ['money', 'state', 'rest'] as const
+export type DeliveryClass = (typeof deliveryClasses)[number]
+
+/** How far a connection is let out: nothing, what the allow-list names, or everything. */
+export interface Rollout {
+  readonly mode: (typeof rolloutModes)[number]
+  /** A record goes in `controlled` when its entity or its customer is named. */
+  readonly allow: { readonly entities: readonly string[]; readonly customers: readonly string[] }
+  /** In which step of an incident's end it goes on: money first, then state, then the rest. */
+  readonly class: DeliveryClass
+}
+
 export interface Feed {
   /** Key in the bucket `weir_sinks`: the sink's name, or `<sink>.<feed>` for its further feeds. */
   readonly key: string
   readonly stream: FeedStream
   readonly filterSubjects: readonly string[]
   readonly ofRecords?: RecordFeed
+  /** Its sink writes outside Weir by itself, such as into a folder of CSV: in read-only mode it waits. */
+  readonly leaves?: true
 }
 
 /** In the order of their dependence: the feeds of a stream may write to the next stream. */

@@ -78,6 +78,7 @@ const structure =
 
 /** A table expression with these rows; their content stays here. */
 export function setAsideTable(rows: readonly SetAsideRow[], parameters: QueryParameters): string {
+  if (rows.length === 0) return `null('${structure}')` // of an empty text `format` makes no block at all
   const lines = rows.map(({ content: _content, ...row }) => JSON.stringify(row)).join('\n')
   return `format(JSONEachRow, '${structure}', ${parameters.add('String', lines)})`
 }

@@ -9,13 +9,14 @@ import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from 'pino'
-import type { Registry } from 'prom-client'
 import type { FieldRule } from '../../schemas/personal-data/field-rules.js'
 import type { ClickHouseConfig } from '../../sinks/clickhouse/config.js'
 import type { Sink } from '../../sinks/sink.js'
 import type { BulkTransport } from '../broker/bulk-transport.js'
 import type { WeirConfig } from '../config/config.js'
+import type { DeliveryStatus } from '../deliver/delivery-status.js'
 import { type Feed, feedStreams } from '../deliver/feed.js'
+import type { FlowGate } from '../deliver/flow-gate.js'
 import type { HistorySource } from '../engine/history-desk.js'
 import type { ApprovalGate } from '../gateway/approval-gate.js'
 import type { AuditTrail } from '../gateway/audit-trail.js'
@@ -45,18 +46,20 @@ export interface FeatureParts {
   readonly audit: AuditTrail
   /** Asked before anything goes out that a rule may hold for a second person. */
   readonly approvals: ApprovalGate
-  /** The metrics of the process. */
-  readonly registry: Registry
+  /** Asked before anything leaves (pipeline/deliver/flow-gate.ts). */
+  readonly flow: FlowGate
   /** The feeds of all features. */
   readonly feeds: readonly Feed[]
   /** Copies of partitions' states, on which a dry run tries what would come of something. */
   readonly shadows: Shadows
+  /** How far each feed is in this process; empty before delivery has begun. */
+  readonly feedStatus: () => readonly DeliveryStatus[]
   /** The partitions that have stopped, with the reason. */
   readonly stoppedPartitions: () => ReadonlyMap<number, string>
 }
 
 /** The parts of the process before any feature has brought one, and where the end of what is begun is added. */
-export type EarlyParts = Omit<FeatureParts, 'audit' | 'approvals'> & {
+export type EarlyParts = Omit<FeatureParts, 'audit' | 'approvals' | 'flow'> & {
   readonly undo: (() => Promise<unknown>)[]
 }
 
@@ -75,6 +78,8 @@ export interface Feature {
   readonly auditTrail?: (parts: EarlyParts) => Promise<AuditTrail>
   /** The gate of approvals of all parts. One feature brings it. */
   readonly approvalGate?: (parts: EarlyParts & { readonly audit: AuditTrail }) => Promise<ApprovalGate>
+  /** The gate that holds back or lets out what leaves, made before delivery begins. One feature brings it. */
+  readonly flowGate?: (parts: EarlyParts) => Promise<FlowGate>
   readonly feeds?: (config: WeirConfig) => readonly FeatureFeed[]
   /** Called once, when everything else runs. */
   readonly routes?: (parts: FeatureParts) => readonly ApiRoute[] | Promise<readonly ApiRoute[]>

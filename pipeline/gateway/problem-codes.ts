@@ -90,25 +90,46 @@ export const problemCodes = {
     meaning: 'It is the last API key with the scope admin: without it nobody could make keys.',
   },
   job_not_in_state: { status: 409, meaning: 'The job is in a state in which this cannot be done.' },
+  charges_billed: {
+    status: 409,
+    meaning:
+      'Events of the redrive are on charges that were billed, so that it cannot be undone; `errors` names them.',
+  },
   preview_expired: { status: 410, meaning: 'The batches of a preview are kept for a day, and are gone.' },
   batch_purged: { status: 410, meaning: 'The stream BILLING no longer holds the batch.' },
   cutoff_in_future: {
     status: 422,
     meaning: 'The cutoff lies in the future: events up to it may still come.',
   },
-  conflicting_catalog: {
+  // what is held
+  frozen: {
     status: 409,
-    meaning: 'A published meter or version of a plan has other content: publishing would refuse it too.',
-  },
-  invalid_catalog: { status: 422, meaning: 'The catalog is not valid; the detail names the first fault.' },
-  input_purged: {
-    status: 409,
-    meaning: 'The streams no longer hold the input that would have to be read again.',
-  },
-  meter_not_in_history: {
-    status: 422,
     meaning:
-      'History has no readings of a meter that is new or changed, and the streams do not hold the input.',
+      'Weir is frozen, a freeze window is open, or an incident is: no billing run is taken. Previews are.',
+  },
+  not_a_connection: { status: 409, meaning: 'The sink is a feed; only connections are let out in stages.' },
+  invalid_window: { status: 422, meaning: 'The freeze window is never open, or its time zone is not known.' },
+  allow_list_missing: {
+    status: 422,
+    meaning: 'A controlled connection lets out whose records are on its allow-list, and it has none.',
+  },
+  window_is_configured: {
+    status: 409,
+    meaning: 'The freeze window is in the configuration, and is changed there.',
+  },
+  too_many_windows: {
+    status: 409,
+    meaning: 'There are as many freeze windows as are kept; remove one first.',
+  },
+  incident_open: { status: 409, meaning: 'An incident is open; finish it before another one is opened.' },
+  incident_step_not_next: { status: 409, meaning: 'It is the turn of another step; the detail says which.' },
+  incident_differs: {
+    status: 409,
+    meaning: 'The reconciliation found differences: nothing is released, unless `force` says so.',
+  },
+  incident_waits: {
+    status: 409,
+    meaning: 'What the last step released has not been delivered yet; wait, or say `force`.',
   },
   // not now
   pipeline_behind: {

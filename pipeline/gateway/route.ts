@@ -111,11 +111,7 @@ export function jsonBody(schema: z.ZodType, example: unknown): ApiBodyDoc {
 }
 
 /** Reads a small JSON body and checks it against the schema; an empty body counts as `{}`. */
-export async function readJson<T extends z.ZodType>(
-  call: ApiCall,
-  schema: T,
-  maxBytes = maxControlBodyBytes,
-): Promise<z.output<T>> {
+export async function readJson<T extends z.ZodType>(call: ApiCall, schema: T): Promise<z.output<T>> {
   const type = call.headers['content-type']
   if (type !== undefined && !/^application\/(?:[\w.-]+\+)?json\b/i.test(type)) {
     throw new Problem('unsupported_content_type', 'The body is application/json.', {
@@ -123,7 +119,7 @@ export async function readJson<T extends z.ZodType>(
     })
   }
   const bytes = await readBody(call.body, call.headers, {
-    maxBytes,
+    maxBytes: maxControlBodyBytes,
     timeoutMs: controlBodyTimeoutMs,
     idleMs: controlBodyTimeoutMs,
     retryAfterSeconds: 1,

@@ -82,7 +82,10 @@ test('a sink that has not taken its range is shown soon and takes readiness away
   expect(slow).toMatchObject({ ready: true, checks: [{}, { ok: false }] })
   expect(slow.checks[1]!.detail).toContain('15 s ago')
   expect(ofFeed({ applyingSinceMs: nowMs - 31_000, state: 'retrying' }).ready).toBe(false)
-  expect(ofFeed({ applyingSinceMs: nowMs - 31_000, state: 'paused' }).ready).toBe(true)
+  const hold = { code: 'paused', detail: 'paused by ops: the ERP is migrated' } as const
+  const paused = ofFeed({ applyingSinceMs: nowMs - 31_000, state: 'paused', hold })
+  expect(paused.ready).toBe(true)
+  expect(paused.checks[1]!.detail).toBe('paused: paused by ops: the ERP is migrated')
   expect(ofFeed({}).ready).toBe(true)
 })
 

@@ -5,6 +5,7 @@
 // events are safe in the ledger and are still accepted (I7).
 
 import type { DeliveryStatus } from '../deliver/delivery-status.js'
+import type { FlowSummary } from '../deliver/flow-gate.js'
 import type { EngineStatus } from '../engine/engine.js'
 import type { Readiness, ReadinessCheck } from '../gateway/health.js'
 
@@ -17,6 +18,8 @@ export interface Work {
   readonly silence?: { readonly sinceMs: number; readonly detail: string } | undefined
   /** Usage is left unread because ClickHouse is behind. */
   readonly holdsBack?: boolean
+  /** What people hold on purpose: it is told, and takes no readiness away. */
+  readonly flow?: FlowSummary
   /** What waits in UNPLACED for its partition. */
   readonly placing?: {
     readonly messages: number
@@ -55,7 +58,15 @@ export function readinessOf(work: Work, nowMs = Date.now()): Readiness {
     servers.length === 0 &&
     nowMs - (work.placing?.waitingSinceMs ?? nowMs) < mostStaleMs &&
     work.feeds.every(feed => staleMs(feed, nowMs) < mostStaleMs)
-  return { ready, checks: [...servers, ...placing, ...partitions, ...feeds, ...jetstream] }
+  return {
+    ready,
+    checks: [...servers, ...flowCheck(work.flow), ...placing, ...partitions, ...feeds, ...jetstream],
+  }
+}
+
+function flowCheck(flow: FlowSummary | undefined): ReadinessCheck[] {
+  if (flow === undefined) return []
+  return [{ name: 'flow', ok: true, detail: flow.notes.length === 0 ? 'normal' : flow.notes.join('; ') }]
 }
 
 function silenceCheck({ sinceMs, detail }: NonNullable<Work['silence']>, nowMs: number): ReadinessCheck {
@@ -97,8 +108,10 @@ function placingCheck({ messages, waitingSinceMs, trouble }: Placing, nowMs: num
 
 function feedCheck(feed: DeliveryStatus, nowMs: number): ReadinessCheck {
   const name = `sink_${feed.key}`
-  const { state, trouble } = feed
-  const because = trouble === undefined ? '' : `: ${trouble.code}: ${trouble.detail}`
+  const { state, trouble, hold } = feed
+  const held = state === 'paused' ? hold?.detail : undefined
+  const cause = held ?? (trouble === undefined ? undefined : `${trouble.code}: ${trouble.detail}`)
+  const because = cause === undefined ? '' : `: ${cause}`
   const applyingMs = staleMs(feed, nowMs)
   if (applyingMs > mostApplyMs) {
     const detail = `${state}: ${feed.sink} has not taken what it was given ${seconds(applyingMs)} ago${because}`

@@ -6,6 +6,7 @@
 import { Gauge, type Registry } from 'prom-client'
 import { type DispositionCounts, dispositions } from '../../schemas/event/dispositions.js'
 import type { DeliveryState, DeliveryStatus } from '../deliver/delivery-status.js'
+import { type FlowSummary, holdCodes, weirModes } from '../deliver/flow-gate.js'
 import type { EngineStatus } from '../engine/engine.js'
 import type { Readiness } from '../gateway/health.js'
 
@@ -45,6 +46,31 @@ export function registerStatusGauges(registry: Registry, status: () => PipelineS
     ...connectionGauges(() => status().feeds),
   ])
     register(registry, gauge)
+}
+
+/** The mode of Weir, and what else holds it as a whole. */
+export function registerFlow(registry: Registry, summary: () => FlowSummary): void {
+  register(registry, {
+    name: 'weir_mode',
+    help: '1 for the mode of Weir, 0 for the others',
+    labels: ['mode'],
+    read: () => {
+      const now = summary().mode
+      return weirModes.map(mode => ({ labels: { mode }, value: mode === now ? 1 : 0 }))
+    },
+  })
+  register(registry, {
+    name: 'weir_freeze_windows_open',
+    help: 'Freeze windows that are open now',
+    labels: [],
+    read: () => [{ labels: {}, value: summary().openWindows.length }],
+  })
+  register(registry, {
+    name: 'weir_incident_open',
+    help: '1 while an incident is open',
+    labels: [],
+    read: () => [{ labels: {}, value: summary().isIncidentOpen ? 1 : 0 }],
+  })
 }
 
 /** Whether the process is ready, and each check that this rests on. */
@@ -139,6 +165,13 @@ function feedGauges(feeds: () => readonly DeliveryStatus[]): readonly GaugeOf<st
           : lagSeconds(behind ?? 0, oldestWaitingAtMs),
     ),
     gauge('refused', 'Records that a sink refused for what they hold, set aside', ({ refused }) => refused),
+    {
+      name: 'weir_feed_paused',
+      help: '1 while somebody has paused the feed or connection',
+      labels: ['feed'],
+      read: () =>
+        feeds().map(({ key, hold }) => ({ labels: { feed: key }, value: hold?.code === 'paused' ? 1 : 0 })),
+    },
     gauge('position', 'Stream sequence that a sink has delivered', ({ position }) => position),
     {
       name: 'weir_sink_state',
@@ -169,8 +202,17 @@ function connectionGauges(feeds: () => readonly DeliveryStatus[]): readonly Gaug
         ),
     },
     {
+      name: 'weir_connection_held_records',
+      help: 'Records of a connection that the flow control holds, by the reason',
+      labels: ['connection', 'code'],
+      read: () =>
+        connections().flatMap(({ connection, open }) =>
+          holdCodes.map(code => ({ labels: { connection, code }, value: open.heldBy[code] ?? 0 })),
+        ),
+    },
+    {
       name: 'weir_connection_oldest_seconds',
-      help: 'Age of the oldest record that a connection has taken in and that is not settled',
+      help: 'Age of the oldest record that a connection has taken in and that is neither settled nor held',
       labels: ['connection'],
       read: () =>
         connections().map(({ connection, open }) => ({

@@ -55,12 +55,18 @@ test('lag in seconds is the age of the oldest that waits, 0 when nothing does, a
 })
 
 test('the state of a feed, and the records that a connection has on their way', async () => {
-  const open = { byState: { waiting: 3, unclear: 1 }, oldestAtMs: Date.now() - 60_000 }
+  const open = {
+    byState: { waiting: 3, unclear: 1, held: 2 },
+    heldBy: { frozen: 2 },
+    oldestAtMs: Date.now() - 60_000,
+  }
   const text = await metricsOf({}, { key: 'connection.sap', sink: 'sap', state: 'blocked', open })
   expect(text).toContain('weir_sink_state{feed="connection.sap",state="blocked"} 1')
   expect(text).toContain('weir_sink_state{feed="connection.sap",state="running"} 0')
   expect(text).toContain('weir_connection_open_records{connection="sap",state="waiting"} 3')
-  expect(text).toContain('weir_connection_open_records{connection="sap",state="held"} 0')
+  expect(text).toContain('weir_connection_open_records{connection="sap",state="held"} 2')
+  expect(text).toContain('weir_connection_held_records{connection="sap",code="frozen"} 2')
+  expect(text).toContain('weir_feed_paused{feed="connection.sap"} 0')
   expect(text).toMatch(/weir_connection_oldest_seconds\{connection="sap"\} [6-9]\d/)
 })
 

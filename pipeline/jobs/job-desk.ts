@@ -20,7 +20,8 @@ export interface NewJob {
   /** Absent: not known. */
   readonly total?: number
   readonly reason?: string
-  readonly idempotencyKey?: string
+  /** Of `newJobId`. Absent: a new one. */
+  readonly jobId?: string
 }
 
 export type JobAct = 'start' | 'pause' | 'resume' | 'cancel'
@@ -92,6 +93,12 @@ export class JobDesk {
   }
 }
 
+/** The same kind and idempotency key give the same id (invariant 1). */
+export function newJobId(kind: string, idempotencyKey?: string): string {
+  if (idempotencyKey !== undefined) return stableId('job', kind, idempotencyKey)
+  return `job_${randomBytes(12).toString('hex')}`
+}
+
 function movedTo(record: JobRecord, state: JobState, now: string): JobRecord {
   const endedAt = state === 'cancelled' ? now : null
   const progress = { ...record.progress, rate_per_second: null }
@@ -99,13 +106,9 @@ function movedTo(record: JobRecord, state: JobState, now: string): JobRecord {
 }
 
 function newRecord(job: NewJob, now: string): JobRecord {
-  const { kind, idempotencyKey, requestedBy } = job
-  const id =
-    idempotencyKey === undefined
-      ? `job_${randomBytes(12).toString('hex')}`
-      : stableId('job', kind, idempotencyKey)
+  const { kind, jobId, requestedBy } = job
   return {
-    job_id: id,
+    job_id: jobId ?? newJobId(kind),
     kind,
     state: job.state,
     requested_by: { key_id: requestedBy.keyId ?? null, key_name: requestedBy.keyName ?? null },

@@ -8,7 +8,7 @@ import type { AuditAct } from '../gateway/audit-trail.js'
 import { anybodyAllowed } from '../gateway/scopes.js'
 import { type Broker, type Served, serve, silent, startBroker } from '../testing/gateway-fixture.js'
 import { JobBook } from './job-book.js'
-import { JobDesk } from './job-desk.js'
+import { JobDesk, newJobId } from './job-desk.js'
 import { JobFailure, type JobKind, type StepOutcome } from './job-kind.js'
 import { type JobView, jobsBucket } from './job-record.js'
 import { jobRoutes } from './job-routes.js'
@@ -66,7 +66,7 @@ function create({ desk }: Process, idempotencyKey?: string) {
   return desk.create({
     ...base,
     state: 'running',
-    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    jobId: newJobId('count', idempotencyKey),
   })
 }
 

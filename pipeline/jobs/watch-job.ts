@@ -7,9 +7,30 @@ import { showProgress } from '../terminal/progress.js'
 import type { JobView } from './job-record.js'
 
 const pollMs = 500
+/** How long a Weir may be away before the wait is given up. */
+const awayMs = 60_000
 
 export function readJob(gateway: Gateway, jobId: string): Promise<JobView> {
   return callGateway<JobView>(gateway, `/v1/jobs/${encodeURIComponent(jobId)}`)
+}
+
+/** Waits for a Weir that is away for a while: the job goes on when it is there again. */
+async function readPatiently(
+  gateway: Gateway,
+  jobId: string,
+  notice: (line: string) => void,
+): Promise<JobView> {
+  const deadlineMs = performance.now() + awayMs
+  for (let failures = 0; ; failures += 1) {
+    try {
+      return await readJob(gateway, jobId)
+    } catch (error) {
+      const { message } = error as Error
+      if (/^4\d\d /.test(message) || performance.now() > deadlineMs) throw error
+      if (failures === 0) notice(message)
+      await sleep(pollMs)
+    }
+  }
 }
 
 /**
@@ -34,7 +55,7 @@ export async function watchJob(
     trouble = job.trouble?.detail
     if (job.state !== 'running') break
     await sleep(pollMs)
-    job = await readJob(gateway, jobId)
+    job = await readPatiently(gateway, jobId, progress.notice)
   }
   bar.done()
   return job

@@ -8,8 +8,10 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { partitionOf } from '../../schemas/identifiers.js'
 import { nsOf } from '../../schemas/time.js'
 import { BillingRuns } from '../billing/billing-runs.js'
+import { placerName } from '../broker/durable-consumers.js'
 import { placeMessage } from '../broker/place-message.js'
-import { natsSubjects, placerName } from '../broker/topology.js'
+import { natsSubjects } from '../broker/topology.js'
+import { freeGate } from '../deliver/testing/flow-gates.js'
 import { type Broker, startBroker, until } from '../testing/engine-harness.js'
 import { Placer, type PlacingTrouble } from './placer.js'
 
@@ -163,6 +165,7 @@ test('a billing run waits for usage that is not in its partition yet, and is ref
   const common = { js, jsm: broker.jsm, runs: await new Kvm(broker.nc).open('weir_runs'), partitions }
   const runs = (answerWithinMs: number) =>
     new BillingRuns({
+      gate: freeGate,
       ...common,
       nowMs: () => cutoffMs + 1,
       stoppedPartitions: () => new Map(),

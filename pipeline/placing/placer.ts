@@ -10,8 +10,8 @@
 import type { Consumer, ConsumerMessages, JetStreamManager, JsMsg } from '@nats-io/jetstream'
 import { customerOfSubject, partitionOf } from '../../schemas/identifiers.js'
 import { backOffMs, pauseFor, within } from '../broker/back-off.js'
+import { ensurePlacer, placerName } from '../broker/durable-consumers.js'
 import { type PlaceAccess, type PlaceOutcome, placeMessage } from '../broker/place-message.js'
-import { ensurePlacer, placerName } from '../broker/topology.js'
 
 export interface PlacerOptions extends PlaceAccess {
   readonly jsm: JetStreamManager

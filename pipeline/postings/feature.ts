@@ -17,11 +17,13 @@ const exampleAccounts = fileURLToPath(new URL('sinks/mapping/accounts.example.ya
 
 export const postingsFeature: Feature = {
   name: 'postings',
-  feeds: () => [
+  feeds: config => [
     {
       key: 'erp',
       stream: 'BILLING',
       filterSubjects: ['billing.>'],
+      // The CSV is written with the entries: while nothing may leave, both wait.
+      ...(sectionOf(config, erpSettings).csv_dir === undefined ? {} : { leaves: true as const }),
       openSink({ config, bulk, js, jsm, buckets }) {
         const { accounts = exampleAccounts, csv_dir: csvDir } = sectionOf(config, erpSettings)
         return createErpSink({

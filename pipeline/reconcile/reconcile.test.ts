@@ -127,7 +127,7 @@ async function publishStreams(): Promise<void> {
   await js.publish('postings.default', '{}')
   await js.publish('postings.default', '{}')
   const streamCreated = 'any'
-  const done = { position: 2, intent: null, paused: false, owner: '', streamCreated }
+  const done = { position: 2, intent: null, owner: '', streamCreated }
   for (const key of ['clickhouse', 'billing', 'erp', 'clickhouse.billing', 'clickhouse.postings'])
     await sinks.put(key, encodeRecord(done))
 }
@@ -391,7 +391,7 @@ test('what lags is waited for, then named', async () => {
     expect(report.waited_ms).toBeGreaterThanOrEqual(150)
   } finally {
     const { state } = await jsm.streams.info('LEDGER')
-    const done = { position: state.last_seq, intent: null, paused: false, owner: '', streamCreated: 'any' }
+    const done = { position: state.last_seq, intent: null, owner: '', streamCreated: 'any' }
     await sinks.put('clickhouse', encodeRecord(done))
   }
   expect(before).not.toBeNull()

@@ -8,6 +8,7 @@ import type { FeedRange, Sink, SinkOutcome } from '../../sinks/sink.js'
 import { ensureTopology, natsSubjects } from '../broker/topology.js'
 import type { WeirConfig } from '../config/config.js'
 import { Deliverer } from '../deliver/deliverer.js'
+import { freeFeed } from '../deliver/testing/flow-gates.js'
 import { feedsOf } from '../feature/feature.js'
 import { features } from '../features.js'
 import { readCheckpoint } from '../ledger/checkpoint.js'
@@ -76,12 +77,14 @@ async function start(): Promise<void> {
   const shared = { js, jsm: broker.jsm, stream: 'LEDGER', kv: sinks, authenticates: true, limits }
   deliverers = [
     new Deliverer({
+      gate: freeFeed,
       ...shared,
       key: 'clickhouse',
       filterSubjects: ['ledger.*.rated_usage'],
       sink: new Rows(),
     }),
     new Deliverer({
+      gate: freeFeed,
       ...shared,
       key: 'billing',
       filterSubjects: ['ledger.*.event_dispositions'],

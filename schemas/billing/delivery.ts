@@ -5,7 +5,8 @@
 //                      -> unclear -> (looked up)       posted, written, or waiting again
 //                      -> waiting                      surely not taken: sent again later
 //                      -> refused                      set aside as an exception
-//   held: something holds it back.  superseded: another delivery takes its place.
+//   waiting -> held -> waiting                         the flow gate holds it back, with the reason
+//   superseded: another delivery takes its place.
 //
 // Invariant: attempts are kept up to a limit, the first ones and the last ones; `attempt_count` counts them all.
 
@@ -46,6 +47,8 @@ export const deliverySchema = z.object({
   key: z.string(),
   state: z.enum(deliveryStates),
   external_id: z.string().optional(),
+  /** In the state `held`: what holds it back (pipeline/deliver/flow-gate.ts). */
+  held: z.object({ code: z.string(), detail: z.string() }).optional(),
   /** When it came into this state. */
   at: z.string(),
   attempts: z.array(attemptSchema),

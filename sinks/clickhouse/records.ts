@@ -188,8 +188,8 @@ function rowsOfStep({ changed }: DeliveryStep, streamSequence: number): Delivery
       changedAtMs: Date.parse(one.at),
       attemptCount: one.attempt_count,
       outcome: last?.outcome ?? '',
-      code: last?.code ?? '',
-      detail: last?.detail ?? '',
+      code: (one.held ?? last)?.code ?? '',
+      detail: (one.held ?? last)?.detail ?? '',
       streamSequence,
     }
   })

@@ -5,8 +5,10 @@
 // effect once, under every fault; no record is lost; a refused record is set aside alone.
 
 import { describe, expect, test } from 'vitest'
-import { type Clock, ConnectionLoop } from '../../pipeline/deliver/connection-loop.js'
+import { ConnectionLoop } from '../../pipeline/deliver/connection-loop.js'
+import type { Clock } from '../../pipeline/deliver/connection-options.js'
 import type { DeliveryLog, StepBody, StoredStep } from '../../pipeline/deliver/delivery-log.js'
+import { freeGate } from '../../pipeline/deliver/testing/flow-gates.js'
 import { type Delivery, isSettled } from '../../schemas/billing/delivery.js'
 import type { Connector, ConnectorRecord } from '../connector.js'
 import type { FeedMessage, RefusedRecord } from '../sink.js'
@@ -104,6 +106,7 @@ class Rig {
       log: this.#mortal(this.#log(), life),
       exceptions: this.#mortal(this.#exceptions(), life),
       clock: this.clock,
+      gate: freeGate,
       recordsOf: ({ bytes }) => ({ records: [JSON.parse(new TextDecoder().decode(bytes))] }),
       random: () => 1,
     })

@@ -19,6 +19,7 @@ import { ledgerSubjects } from '../../../sinks/clickhouse/records.js'
 import { ClickHouseSink } from '../../../sinks/clickhouse/sink.js'
 import type { FeedRange, Sink, SinkOutcome } from '../../../sinks/sink.js'
 import { Deliverer } from '../../deliver/deliverer.js'
+import { freeFeed } from '../../deliver/testing/flow-gates.js'
 import { auditEvents } from './audit.js'
 import { killRun } from './kill-run.js'
 import { type Month, monthOf } from './month.js'
@@ -78,6 +79,7 @@ async function deliveredAgain(database: string, tokenOf: (range: FeedRange) => s
   const kv = await new Kvm(js).open('weir_sinks')
   const limits = { rangeMessages: 20, paceMinMs: 0, paceMaxMs: 5, retryMinMs: 1, retryMaxMs: 10 }
   const deliverer = new Deliverer({
+    gate: freeFeed,
     stream: 'LEDGER',
     filterSubjects: ledgerSubjects,
     key: database,

@@ -6,7 +6,17 @@ import { type Json, type OpenApi, resolved } from './document.js'
 
 const known = new Set([
   ...['$ref', 'type', 'const', 'enum', 'anyOf', 'properties', 'required', 'additionalProperties', 'items'],
-  ...['propertyNames', 'minItems', 'minLength', 'maxLength', 'minimum', 'maximum', 'format', 'pattern'],
+  ...[
+    'propertyNames',
+    'minItems',
+    'maxItems',
+    'minLength',
+    'maxLength',
+    'minimum',
+    'maximum',
+    'format',
+    'pattern',
+  ],
   ...['contentEncoding', 'description', 'examples', 'default', 'title'],
 ])
 
@@ -39,7 +49,7 @@ export function valuesOf(document: OpenApi, given: Json): fc.Arbitrary<unknown> 
     case 'array':
       return fc.array(valuesOf(document, (schema['items'] ?? {}) as Json), {
         minLength: (schema['minItems'] ?? 0) as number,
-        maxLength: 4,
+        maxLength: Math.min((schema['maxItems'] ?? 4) as number, 4),
       })
     case 'object':
       return objects(document, schema)
