@@ -8,6 +8,7 @@ import { billingCommands } from '../billing/commands.js'
 import { demoCommands } from '../demo/commands.js'
 import { exceptionsCommands } from '../exceptions/commands.js'
 import type { DeclareCommands } from '../feature/command-line.js'
+import { flowCommands } from '../flow/commands.js'
 import { keysCommands } from '../keys/commands.js'
 import { privacyCommands } from '../privacy/commands.js'
 import { reconcileCommands } from '../reconcile/commands.js'
@@ -26,6 +27,7 @@ const commands: readonly DeclareCommands[] = [
   validateCommands,
   reconcileCommands,
   billingCommands,
+  flowCommands,
   retentionCommands,
   exceptionsCommands,
   jobsCommands,

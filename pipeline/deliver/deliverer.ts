@@ -269,7 +269,7 @@ export class Deliverer {
     this.#progress.applyingStoredAtMs = messages[0]?.storedAtMs
     for (let attempt = 1; ; attempt += 1) {
       const range: FeedRange = { ...read, messages, apart: lease.record.intent?.apart ?? [] }
-      await this.#whileHeld(lease)
+      await this.#whileHeld(lease, range.messages.length)
       if (this.#ending.aborted) return false
       this.#progress.applyingSinceMs ??= Date.now()
       const startedAtMs = performance.now()
@@ -344,14 +344,16 @@ export class Deliverer {
     }
   }
 
-  async #whileHeld(lease: DeliveryLease): Promise<void> {
+  async #whileHeld(lease: DeliveryLease, messages: number): Promise<void> {
     const signal = this.#ending
+    this.#progress.heldMessages = messages
     while (!signal.aborted && this.#options.gate.hold() !== undefined) {
       this.#progress.set('paused')
       this.#progress.applyingSinceMs = undefined
       await untilChange(this.#options.gate, 500, signal) // a hold may end by itself
       await lease.refresh()
     }
+    this.#progress.heldMessages = 0
     if (this.#progress.state === 'paused' && !signal.aborted) this.#progress.set('running')
   }
 

@@ -20,6 +20,8 @@ export class DeliveryProgress {
   applyingSinceMs: number | undefined
   /** When the oldest message of the range in hand was stored. */
   applyingStoredAtMs: number | undefined
+  /** Messages of a range that the flow gate holds. */
+  heldMessages = 0
   /** Records set aside. */
   refused = 0
   #trouble: DeliveryTrouble | undefined
@@ -49,7 +51,7 @@ export class DeliveryProgress {
       state: this.#shown(beside),
       position: Math.max(this.applied, record?.position ?? 0),
       ...holdOf(this.#options),
-      behind: behind ?? null,
+      behind: behind == null ? null : behind + this.heldMessages,
       oldestWaitingAtMs: this.applyingStoredAtMs ?? oldestStoredAtMs,
       ...(open === undefined ? {} : { open }),
       ...this.#totals,
