@@ -43,6 +43,7 @@ const rooms = {
   flow: ['broker', 'config', 'deliver', 'feature', 'gateway', 'terminal'],
   keys: ['feature', 'gateway', 'terminal'],
   privacy: ['broker', 'config', 'feature', 'gateway', 'terminal'],
+  kpi: ['config', 'feature', 'gateway', 'terminal'],
   postings: ['broker', 'config', 'deliver', 'feature', 'ledger', 'terminal'],
   connections: ['broker', 'config', 'deliver', 'feature'],
   publisher: ['broker'],
@@ -51,6 +52,7 @@ const rooms = {
   retention: ['broker', 'deliver', 'feature', 'ledger', 'servers', 'terminal'],
   exceptions: ['broker', 'config', 'core', 'deliver', 'feature', 'gateway', 'jobs', 'shadow', 'terminal'],
   reconcile: ['broker', 'deliver', 'engine', 'feature', 'gateway', 'ledger', 'terminal', 'workers'],
+  replay: ['broker', 'feature', 'gateway', 'jobs', 'shadow', 'terminal'],
   health: ['broker', 'deliver', 'engine', 'gateway'],
   // Above the roots: what starts a whole Weir.
   demo: ['', 'config', 'feature', 'reconcile', 'terminal'],

@@ -9,9 +9,11 @@ import { exceptionsFeature } from './exceptions/feature.js'
 import type { Feature } from './feature/feature.js'
 import { flowFeature } from './flow/feature.js'
 import { keysFeature } from './keys/feature.js'
+import { kpiFeature } from './kpi/feature.js'
 import { postingsFeature } from './postings/feature.js'
 import { privacyFeature } from './privacy/feature.js'
 import { reconcileFeature } from './reconcile/feature.js'
+import { replayFeature } from './replay/feature.js'
 
 export const features: readonly Feature[] = [
   auditFeature,
@@ -24,5 +26,7 @@ export const features: readonly Feature[] = [
   connectionsFeature,
   exceptionsFeature,
   reconcileFeature,
+  replayFeature,
+  kpiFeature,
   flowFeature,
 ]

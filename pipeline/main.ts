@@ -244,7 +244,7 @@ async function startRoles(started: Started): Promise<Weir> {
   const partitionStatus = () => engines.flatMap(one => one.status())
   const feeds = feedsOf(features, config)
   const stopped = () => stoppedPartitions(partitionStatus())
-  const shared = { config, log, nc, bulk, js, jsm, buckets, clickhouse, queries, feeds }
+  const shared = { config, log, nc, bulk, js, jsm, buckets, clickhouse, queries, registry, feeds }
   const shadows = openShadows({ ...shared, sinks: buckets.sinks })
   const deliveries: { status(): readonly DeliveryStatus[] }[] = []
   const feedStatus = () => deliveries.flatMap(one => one.status())
@@ -256,7 +256,6 @@ async function startRoles(started: Started): Promise<Weir> {
     approvals: await openApprovalGate({ ...early, audit }),
     flow: await openFlowGate(early),
     features,
-    registry,
     telemetry: pipelineTelemetry(registry),
     recent: new RecentCommits(memory),
     underWay: new CommitsUnderWay(),

@@ -5,7 +5,6 @@
 
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from 'pino'
-import type { Registry } from 'prom-client'
 import type { RefusedRecord, Sink } from '../sinks/sink.js'
 import { within } from './broker/back-off.js'
 import type { WeirConfig } from './config/config.js'
@@ -36,7 +35,6 @@ import type { WorkerPool } from './workers/pool.js'
 export interface RoleParts extends FeatureParts {
   readonly features: readonly Feature[]
   readonly feeds: readonly FeatureFeed[]
-  readonly registry: Registry
   readonly telemetry: PipelineTelemetry
   /** The commits of this process, for its own delivery. */
   readonly recent: RecentCommits

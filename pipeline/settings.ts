@@ -5,6 +5,7 @@ import { settingsWith } from './config/base-settings.js'
 import type { SettingsSection } from './config/setting.js'
 import { connectionsSettings } from './connections/settings.js'
 import { flowSettings } from './flow/settings.js'
+import { targetsSettings } from './kpi/settings.js'
 import { erpSettings } from './postings/settings.js'
 import { personalDataSettings } from './privacy/settings.js'
 
@@ -15,6 +16,7 @@ export const sections: readonly SettingsSection[] = [
   connectionsSettings,
   approvalsSettings,
   personalDataSettings,
+  targetsSettings,
   flowSettings,
 ]
 

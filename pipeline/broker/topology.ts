@@ -46,6 +46,9 @@ export type StreamName = (typeof streamNames)[number]
 
 export const snapshotBucket = 'weir_snapshots'
 const keyMarkerTtlMs = 60_000
+/** What replays found. */
+export const replaysBucket = 'weir_replays'
+const replaysKeptMs = 90 * 86_400_000
 export const keyValueBuckets = [
   'weir_sinks',
   'weir_runs',
@@ -53,10 +56,14 @@ export const keyValueBuckets = [
   'weir_audit',
   'weir_approvals',
   'weir_jobs',
+  replaysBucket,
   'weir_flow',
 ] as const
-/** Positions of feeds: each feed notices by itself that its position was lost, and stops alone. */
-const mayBeMadeAgain: ReadonlySet<string> = new Set(['weir_sinks'])
+/**
+ * Positions of feeds: each feed notices by itself that its position was lost, and stops alone. What replays found can be
+ * found again.
+ */
+const mayBeMadeAgain: ReadonlySet<string> = new Set(['weir_sinks', replaysBucket])
 
 /** Subjects to publish to and read from. The consumers of a partition filter by its wildcard subjects. */
 export const natsSubjects = {
@@ -183,7 +190,9 @@ async function makeOrCheck(
       ) // invariant 5
     }
     // Previews of billing runs set a time to live per key, which needs a time to live for delete markers.
-    await kvm.create(bucket, { storage: StorageType.File, replicas, history: 1, markerTTL: keyMarkerTtlMs })
+    const kept = bucket === replaysBucket ? { ttl: replaysKeptMs } : {}
+    const settings = { storage: StorageType.File, replicas, history: 1, markerTTL: keyMarkerTtlMs }
+    await kvm.create(bucket, { ...settings, ...kept })
   }
   const streams = Object.values(made).map(({ config, created }): [string, string] => [config.name, created])
   await genesis.complete(Object.fromEntries(streams), keyValueBuckets)

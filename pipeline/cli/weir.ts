@@ -10,8 +10,10 @@ import { exceptionsCommands } from '../exceptions/commands.js'
 import type { DeclareCommands } from '../feature/command-line.js'
 import { flowCommands } from '../flow/commands.js'
 import { keysCommands } from '../keys/commands.js'
+import { kpiCommands } from '../kpi/commands.js'
 import { privacyCommands } from '../privacy/commands.js'
 import { reconcileCommands } from '../reconcile/commands.js'
+import { replayCommands } from '../replay/commands.js'
 import { retentionCommands } from '../retention/commands.js'
 import { simulateCommands } from '../simulate/commands.js'
 import { exitCodes } from '../terminal/io.js'
@@ -26,11 +28,13 @@ const commands: readonly DeclareCommands[] = [
   simulateCommands,
   validateCommands,
   reconcileCommands,
+  kpiCommands,
   billingCommands,
   flowCommands,
   retentionCommands,
   exceptionsCommands,
   jobsCommands,
+  replayCommands,
   keysCommands,
   privacyCommands,
   benchCommands,

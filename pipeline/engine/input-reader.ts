@@ -20,7 +20,7 @@ import { nanos } from '@nats-io/transport-node'
 import { isBinaryMode, type MessageHeaders } from '../../schemas/event/binary-mode.js'
 import { backOffMs } from '../broker/back-off.js'
 import type { BulkTransport, MessageHead, OpenReading, PulledMessage } from '../broker/bulk-transport.js'
-import { arrivalOf } from '../broker/place-message.js'
+import { arrivalOf, otherPartitionOf } from '../broker/place-message.js'
 import { type Delivery, deliveryOf, type ReadMessage, statusOf } from '../broker/pull-protocol.js'
 import { streamInfo } from '../broker/topology.js'
 import type { EngineLimits } from '../config/limits.js'
@@ -46,6 +46,8 @@ export interface ReaderOptions {
   readonly onInterruption: (detail: string) => void
   /** Messages under this input's subjects may belong to another partition, and are brought there. */
   readonly misplaced?: Pick<MisplacedOptions, 'nc' | 'js' | 'partitions' | 'stream'>
+  /** For a reader that changes nothing: messages that belong to another of so many partitions are marked as elsewhere. */
+  readonly marksElsewhere?: number
 }
 
 export class InputReader {
@@ -264,7 +266,10 @@ export class InputReader {
       ...(contentEncoding === undefined ? {} : { contentEncoding }),
       ...(headers === undefined ? {} : { headers }),
     }
-    if (this.#misplaced === undefined) this.#add(message)
+    const { marksElsewhere: partitions } = this.#options
+    if (partitions !== undefined && otherPartitionOf(natsSubject, partitions) !== undefined) {
+      this.#add({ ...message, isElsewhere: true })
+    } else if (this.#misplaced === undefined) this.#add(message)
     else this.#misplaced.add(natsSubject, message)
   }
 

@@ -9,6 +9,7 @@ import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from 'pino'
+import type { Registry } from 'prom-client'
 import type { FieldRule } from '../../schemas/personal-data/field-rules.js'
 import type { ClickHouseConfig } from '../../sinks/clickhouse/config.js'
 import type { Sink } from '../../sinks/sink.js'
@@ -46,6 +47,8 @@ export interface FeatureParts {
   readonly audit: AuditTrail
   /** Asked before anything goes out that a rule may hold for a second person. */
   readonly approvals: ApprovalGate
+  /** The metrics of the process. */
+  readonly registry: Registry
   /** Asked before anything leaves (pipeline/deliver/flow-gate.ts). */
   readonly flow: FlowGate
   /** The feeds of all features. */

@@ -101,6 +101,20 @@ export const problemCodes = {
     status: 422,
     meaning: 'The cutoff lies in the future: events up to it may still come.',
   },
+  conflicting_catalog: {
+    status: 409,
+    meaning: 'A published meter or version of a plan has other content: publishing would refuse it too.',
+  },
+  invalid_catalog: { status: 422, meaning: 'The catalog is not valid; the detail names the first fault.' },
+  input_purged: {
+    status: 409,
+    meaning: 'The streams no longer hold the input that would have to be read again.',
+  },
+  meter_not_in_history: {
+    status: 422,
+    meaning:
+      'History has no readings of a meter that is new or changed, and the streams do not hold the input.',
+  },
   // what is held
   frozen: {
     status: 409,

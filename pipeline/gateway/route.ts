@@ -111,7 +111,11 @@ export function jsonBody(schema: z.ZodType, example: unknown): ApiBodyDoc {
 }
 
 /** Reads a small JSON body and checks it against the schema; an empty body counts as `{}`. */
-export async function readJson<T extends z.ZodType>(call: ApiCall, schema: T): Promise<z.output<T>> {
+export async function readJson<T extends z.ZodType>(
+  call: ApiCall,
+  schema: T,
+  maxBytes = maxControlBodyBytes,
+): Promise<z.output<T>> {
   const type = call.headers['content-type']
   if (type !== undefined && !/^application\/(?:[\w.-]+\+)?json\b/i.test(type)) {
     throw new Problem('unsupported_content_type', 'The body is application/json.', {
@@ -119,7 +123,7 @@ export async function readJson<T extends z.ZodType>(call: ApiCall, schema: T): P
     })
   }
   const bytes = await readBody(call.body, call.headers, {
-    maxBytes: maxControlBodyBytes,
+    maxBytes,
     timeoutMs: controlBodyTimeoutMs,
     idleMs: controlBodyTimeoutMs,
     retryAfterSeconds: 1,

@@ -1,14 +1,21 @@
-// The reconciliation of a running Weir: its route.
+// The reconciliation of a running Weir: its route, and its last outcome as metrics.
 
 import type { Feature } from '../feature/feature.js'
+import { registerReconciliation } from './gauges.js'
 import { reconcile } from './reconcile.js'
 import { reconciliationRoute } from './routes.js'
 
 export const reconcileFeature: Feature = {
   name: 'reconcile',
-  routes: ({ queries, nc, js, jsm, buckets: { sinks, runs }, feeds, stoppedPartitions }) => [
-    reconciliationRoute(() =>
-      reconcile({ clickhouse: queries, nc, js, jsm, sinks, runs, feeds, stopped: stoppedPartitions }),
-    ),
-  ],
+  routes: ({ queries, nc, js, jsm, buckets: { sinks, runs }, feeds, stoppedPartitions, registry }) => {
+    const told = registerReconciliation(registry)
+    const options = { clickhouse: queries, nc, js, jsm, sinks, runs, feeds, stopped: stoppedPartitions }
+    return [
+      reconciliationRoute(async () => {
+        const report = await reconcile(options)
+        told(report)
+        return report
+      }),
+    ]
+  },
 }

@@ -1,6 +1,6 @@
 // What a shadow cannot do, with a stable code.
 
-export type ShadowRefusalCode = 'no_state' | 'shadow_too_large' | 'history_not_delivered'
+export type ShadowRefusalCode = 'no_state' | 'shadow_too_large' | 'history_not_delivered' | 'input_purged'
 
 export class ShadowRefusal extends Error {
   override readonly name = 'ShadowRefusal'

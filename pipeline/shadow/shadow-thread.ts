@@ -7,8 +7,16 @@ import { builtFile } from '../../schemas/package-root.js'
 import type { HistoryRequest } from '../core/ports/core-io.js'
 import { bufferOf, type LoadTask, owned } from '../workers/protocol.js'
 import type { EventIdentity, FeedTask, OpenCopyTask, Outcome } from './protocol.js'
+import type {
+  ChangesTask,
+  DifferencePage,
+  ReadingsTask,
+  ReplayOptions,
+  UsageTask,
+} from './replay-protocol.js'
 
-const workerFile = 'pipeline/shadow/shadow-worker.js'
+/** With its imports in one file, as that of the workers. */
+const workerFile = 'pipeline/shadow/shadow-worker.bundle.js'
 /** The heap of the thread; one that needs more ends alone, with an error. */
 const heapMb = 4_096
 
@@ -42,6 +50,35 @@ export class ShadowThread {
 
   async take(asked: readonly EventIdentity[]): Promise<Outcome> {
     return (await this.#run('take', asked)) as Outcome
+  }
+
+  async openReplay(options: ReplayOptions): Promise<void> {
+    await this.#run('openReplay', options)
+  }
+
+  async applyChanges(task: ChangesTask): Promise<void> {
+    await this.#run('applyChanges', task)
+  }
+
+  async beginUsage(): Promise<void> {
+    await this.#run('beginUsage', undefined)
+  }
+
+  async feedUsage(task: UsageTask): Promise<void> {
+    await this.#run('feedUsage', task)
+  }
+
+  async placeReadings(task: ReadingsTask): Promise<void> {
+    await this.#run('placeReadings', task, [task.lines])
+  }
+
+  /** After the last line; what the live state holds and has not rated comes then. */
+  async endReadings(nowMs: number): Promise<void> {
+    await this.#run('endReadings', nowMs)
+  }
+
+  async differences(linesEach: number): Promise<DifferencePage> {
+    return (await this.#run('differences', linesEach)) as DifferencePage
   }
 
   /** Ends the thread at once, whatever it computes. */

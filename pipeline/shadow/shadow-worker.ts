@@ -1,18 +1,30 @@
 // The entry of the thread of a shadow. It holds one copy at a time. No I/O and no clock: bytes come in, outcomes go out.
 
 import { setPriority } from 'node:os'
-import type { HistoryRequest } from '../core/core.js'
+import type { CoreConfig, HistoryRequest } from '../core/core.js'
 import { DedupeTable } from '../core/state/dedupe-table.js'
 import { daysKept, PartitionState } from '../core/state/partition-state.js'
 import { type LoadTask, unpackMessages } from '../workers/protocol.js'
 import { CopiedPartition } from './copied-partition.js'
 import type { EventIdentity, FeedTask, OpenCopyTask, Outcome } from './protocol.js'
+import type {
+  ChangesTask,
+  DifferencePage,
+  ReadingsTask,
+  ReplayOptions,
+  UsageTask,
+} from './replay-protocol.js'
+import { ReplayedPartition } from './replayed-partition.js'
 
 /** On Linux this is the priority of this thread; elsewhere it would be that of the process. */
 if (process.platform === 'linux') setPriority(0, 10)
 
 let loading: { readonly table: DedupeTable; segments: number } | undefined
+let opened:
+  | { readonly config: CoreConfig; readonly state: PartitionState; readonly commit: number }
+  | undefined
 let copy: CopiedPartition | undefined
+let replayed: ReplayedPartition | undefined
 
 /** Takes over a segment of identities, before the state is opened. */
 export function load({ config, index, entries, bytesInAll }: LoadTask): void {
@@ -32,7 +44,7 @@ export function openCopy({ config, segments, snapshot, deltas, commit }: OpenCop
   const { dedupeHorizonMs } = config.limits
   const state = PartitionState.restore(dedupeHorizonMs, snapshot, deltas, loading?.table)
   loading = undefined
-  copy = new CopiedPartition(config, state, commit)
+  opened = { config, state, commit }
 }
 
 /** Answers the history that is needed; it is brought by the next call. */
@@ -43,14 +55,56 @@ export function feed({ nowMs, catalog, lifecycle, metering, stored }: FeedTask):
     lifecycle: unpackMessages(lifecycle),
     metering: unpackMessages(metering),
   }
-  return opened().feed(input, stored)
+  return copied().feed(input, stored)
 }
 
 export function take(asked: readonly EventIdentity[]): Outcome {
-  return opened().take(asked)
+  return copied().take(asked)
 }
 
-function opened(): CopiedPartition {
-  if (copy === undefined) throw new Error('no copy is open in this thread')
+/** The copy is what a replay is held against; it is fed nothing any more. */
+export function openReplay(options: ReplayOptions): void {
+  const { config, state } = theCopy()
+  replayed = new ReplayedPartition(config, state, options)
+}
+
+export function applyChanges({ nowMs, catalog, lifecycle }: ChangesTask): void {
+  theReplay().applyChanges({ nowMs, catalog: unpackMessages(catalog), lifecycle: unpackMessages(lifecycle) })
+}
+
+export function beginUsage(): void {
+  theReplay().beginUsage()
+}
+
+export function feedUsage({ nowMs, metering }: UsageTask): void {
+  theReplay().feedUsage({ nowMs, metering: unpackMessages(metering) })
+}
+
+export function placeReadings({ nowMs, lines }: ReadingsTask): void {
+  theReplay().placeReadings(lines, nowMs)
+}
+
+export function endReadings(nowMs: number): void {
+  theReplay().endReadings(nowMs)
+  theReplay().placeWaiting(nowMs)
+}
+
+export function differences(linesEach: number): DifferencePage {
+  return theReplay().differences(linesEach)
+}
+
+function copied(): CopiedPartition {
+  const { config, state, commit } = theCopy()
+  copy ??= new CopiedPartition(config, state, commit)
   return copy
+}
+
+function theCopy() {
+  if (opened === undefined) throw new Error('no copy is open in this thread')
+  return opened
+}
+
+function theReplay(): ReplayedPartition {
+  if (replayed === undefined) throw new Error('no replay is open in this thread')
+  return replayed
 }

@@ -9,18 +9,21 @@ import type { ClickHouseClient } from '@clickhouse/client'
 import type { JetStreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
+import type { Catalog } from '../../schemas/catalog/catalog.js'
 import { readRatedHistory } from '../../sinks/clickhouse/rated-history.js'
 import { pauseFor } from '../broker/back-off.js'
 import type { BulkTransport } from '../broker/bulk-transport.js'
 import type { PipelineLimits } from '../config/limits.js'
-import type { InputMessage } from '../core/core.js'
+import type { CoreConfig, InputMessage } from '../core/core.js'
 import type { HistoryRequest } from '../core/ports/core-io.js'
 import { isCovered, recordedPosition } from '../deliver/delivered.js'
 import type { Feed } from '../deliver/feed.js'
 import type { StateAt } from '../engine/restore.js'
 import type { Checkpoint } from '../ledger/checkpoint.js'
 import { packMessages } from '../workers/protocol.js'
+import { OpenedReplay } from './opened-replay.js'
 import type { EventIdentity, Outcome, StoredAnswer } from './protocol.js'
+import { publishedCatalog } from './published-catalog.js'
 import { type CopyAccess, openCopyOf } from './read-copy.js'
 import { ShadowRefusal } from './shadow-refusal.js'
 import { ShadowThread } from './shadow-thread.js'
@@ -62,12 +65,27 @@ export class Shadows {
   /** Runs `work` on a copy of the partition's newest state; the copy ends with it, and with the signal. */
   copyOf<T>(partition: number, signal: AbortSignal, work: (copy: ShadowCopy) => Promise<T>): Promise<T> {
     return this.inThread(signal, async thread => {
-      const { nc, jsm, bulk, limits, partitions } = this.#parts
-      const access: CopyAccess = { nc, jsm, bulk, signal, limits: limits.engine, onRetry: () => undefined }
-      const config = { partition, partitions, limits: limits.core }
-      const at = await openCopyOf(access, config, thread)
+      const at = await openCopyOf(this.#access(signal), this.#config(partition), thread)
       return work(new ShadowCopy(thread, at, requests => this.#stored(requests, at, signal)))
     })
+  }
+
+  /** Runs `work` on a replay of the partition beside a copy of its newest state. */
+  replayOf<T>(
+    partition: number,
+    signal: AbortSignal,
+    work: (replay: OpenedReplay) => Promise<T>,
+  ): Promise<T> {
+    return this.inThread(signal, async thread => {
+      const [access, config] = [this.#access(signal), this.#config(partition)]
+      const at = await openCopyOf(access, config, thread)
+      const delivered = () => this.delivered(endOf(at), signal)
+      return work(new OpenedReplay(thread, access, at, config, delivered))
+    })
+  }
+
+  publishedCatalog(signal: AbortSignal): Promise<Catalog> {
+    return publishedCatalog(this.#access(signal))
   }
 
   /** Runs `work` with the thread, when it is its turn. The thread ends with it, and with the signal. */
@@ -86,6 +104,16 @@ export class Shadows {
     })
     this.#turn = mine.catch(() => undefined)
     return mine
+  }
+
+  #access(signal: AbortSignal): CopyAccess {
+    const { nc, jsm, bulk, limits } = this.#parts
+    return { nc, jsm, bulk, signal, limits: limits.engine, onRetry: () => undefined }
+  }
+
+  #config(partition: number): CoreConfig {
+    const { limits, partitions } = this.#parts
+    return { partition, partitions, limits: limits.core }
   }
 
   /** What ClickHouse has for each request, of the commits up to the copy's (invariant 3). */

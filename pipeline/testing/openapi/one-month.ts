@@ -49,6 +49,18 @@ interface Run {
   readonly status: string
 }
 
+type Call = <T>(operationId: string, method: string, path: string, body?: unknown) => Promise<T>
+
+/** The same month once more, and what it would be by another price. */
+async function replayIt(call: Call): Promise<void> {
+  const stretch = { from: '2026-01-01', until: '2026-02-01', source: 'input', customer_id: 'acme' }
+  const { job_id: id } = await call<{ job_id: string }>('createReplay', 'POST', '/v1/replays', stretch)
+  await call('listReplayDifferences', 'GET', `/v1/replays/${id}/differences?by=price`)
+  const dearer = { ...catalog.plans[0], version: 2 }
+  const tried = { catalog: { ...catalog, plans: [dearer] }, month: '2026-01', customer_id: 'acme' }
+  await call('createCatalogDiff', 'POST', '/v1/catalog-diffs', tried)
+}
+
 /** The number of batches that were acknowledged. `onAnswer` is told the operation and the answer of each request. */
 export async function billOneMonth(
   url: string,
@@ -83,5 +95,6 @@ export async function billOneMonth(
   for (const { batch_id } of page.batches)
     await call('acknowledgeBillingBatch', 'POST', `${path}/batches/${batch_id}/ack`)
   await call('getReconciliation', 'GET', '/v1/reconciliation')
+  await replayIt(call)
   return page.batches.length
 }

@@ -35,8 +35,7 @@ export interface SeededRequest {
 
 export function requestsOf(document: OpenApi, scopes: readonly string[]): fc.Arbitrary<SeededRequest> {
   const sound = operationsOf(document).map(operation => ({
-    // Reconciliation waits until everything is still, which it is not here.
-    weight: operation.path === '/v1/reconciliation' ? 1 : 50,
+    weight: isLongWork(operation) ? 1 : 50,
     arbitrary: soundRequest(document, operation),
   }))
   const requests = fc.oneof(...sound)
@@ -48,6 +47,11 @@ export function requestsOf(document: OpenApi, scopes: readonly string[]): fc.Arb
     { weight: 1, arbitrary: fc.tuple(requests, oddPaths).map(withPath) },
     { weight: 1, arbitrary: fc.tuple(requests, oddQueries).map(withQuery) },
   )
+}
+
+/** Reconciliation waits until everything is still, which it is not here; a replay reads everything. */
+function isLongWork({ path }: PlacedOperation): boolean {
+  return ['/v1/reconciliation', '/v1/replays', '/v1/catalog-diffs'].includes(path)
 }
 
 function soundRequest(document: OpenApi, operation: PlacedOperation): fc.Arbitrary<SeededRequest> {

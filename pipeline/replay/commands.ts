@@ -1,0 +1,64 @@
+// `weir replay` and `weir catalog diff`.
+
+import { Option } from 'commander'
+import { type DeclareCommands, type GatewayOptions, withGateway } from '../feature/command-line.js'
+import type { DiffArguments, ReplayArguments, Shown } from './replay-command.js'
+
+type ShownOptions = GatewayOptions & Omit<Shown, 'json' | 'gateway'>
+type ReplayOptions = ShownOptions & Omit<ReplayArguments, keyof Shown>
+
+const load = () => import('./replay-command.js')
+
+export const replayCommands: DeclareCommands = (program, line) => {
+  const replay = program
+    .command('replay')
+    .description(
+      'rate a stretch once more, by other terms or by this build, beside the live one; nothing live is touched',
+    )
+    .requiredOption('--from <instant>', 'charges whose service period begins from here on are compared')
+    .requiredOption('--until <instant>', 'up to here; an instant, or a day in UTC')
+    .option('--shadow', 'beside the live state; there is no other way')
+    .option('--catalog <file>', 'the terms that are tried; default: the published ones')
+    .addOption(
+      new Option('--source <source>', 'what is read again: the streams, or the rated rows')
+        .choices(['auto', 'input', 'history'])
+        .default('auto'),
+    )
+  shown(replay).action((options: ReplayOptions) =>
+    line.run(async () => {
+      const { replayCommand } = await load()
+      return replayCommand({ ...options, ...(await line.gateway(options)) }, line.io)
+    }),
+  )
+
+  const catalog = program.command('catalog').description('catalogs before they are published')
+  const diff = catalog
+    .command('diff')
+    .description("what a catalog changes, and who would pay how much more or less on a month's real usage")
+    .argument('<file>')
+    .option('--month <month>', 'such as 2026-10, in UTC; default: the last one that is over')
+  shown(diff).action((file: string, options: ShownOptions & Pick<DiffArguments, 'month'>) =>
+    line.run(async () => {
+      const { catalogDiffCommand } = await load()
+      return catalogDiffCommand({ ...options, file, ...(await line.gateway(options)) }, line.io)
+    }),
+  )
+}
+
+function shown(command: Parameters<typeof withGateway>[0]) {
+  command
+    .option('--customer <id>', 'of one customer alone')
+    .addOption(
+      new Option('--format <format>', 'how the differences are printed').choices(['table', 'csv', 'json']),
+    )
+    .addOption(
+      new Option('--by <what>', 'which differences are printed as CSV').choices([
+        'charge',
+        'customer',
+        'price',
+      ]),
+    )
+    .option('--reason <text>', 'kept with the job')
+    .option('--detach', 'print the job at once, and let it run')
+  return withGateway(command, 'the same as --format json')
+}

@@ -1,0 +1,94 @@
+// The report of a replay for people: what the terms change, then the sums by price, then who pays how much more or less.
+
+import { parseDecimal } from '../../schemas/money/decimal.js'
+import { plainTable } from '../terminal/table.js'
+import type { PlanChange } from './plan-changes.js'
+import type { ReplayReport } from './replay-report.js'
+import type { CustomerLine } from './replay-store.js'
+
+/** Customers in the table; CSV and JSON have all of them. */
+const mostCustomers = 20
+
+export function describeReplay(
+  jobId: string,
+  report: ReplayReport,
+  customers: readonly CustomerLine[],
+): string {
+  const { request, totals } = report
+  const from = `Charges whose service period begins from ${request.from} up to ${request.until}`
+  const parts = [
+    `${from}, by what the ${request.source === 'input' ? 'streams' : 'rated rows'} hold. Job ${jobId}.`,
+    ...request.notes,
+    ...report.plan_changes.map(describePlan),
+    pricesTable(report),
+    ...totals.map(
+      ({ currency, changed, charges, amount_rounded_before: before, ...sums }) =>
+        `${currency}: ${before} before, ${sums.amount_rounded_after} after, ${signed(sums.amount_rounded_change)}; ` +
+        `${changed} of ${charges} charges differ.`,
+    ),
+  ]
+  if (customers.length > 0) parts.push(customersTable(customers))
+  else parts.push('No charge differs.')
+  const refused = Object.entries(report.refused).filter(([, count]) => count > 0)
+  if (refused.length > 0) {
+    const counts = refused.map(([code, count]) => `${count} ${code}`).join(', ')
+    parts.push(`Usage that the replay refused: ${counts}.`)
+  }
+  return `${parts.join('\n\n')}\n`
+}
+
+function describePlan({ plan, from_version: from, to_version: to, terms, prices }: PlanChange): string {
+  const head = from === null ? `Plan ${plan}: version ${to} is new` : `Plan ${plan}: version ${from} to ${to}`
+  const lines = prices.map(({ price, change, before, after }) => {
+    if (change === 'changed') return `  ${price}: ${JSON.stringify(before)} becomes ${JSON.stringify(after)}`
+    return `  ${price} is ${change}: ${JSON.stringify(after ?? before)}`
+  })
+  if (terms !== null && from !== null) {
+    lines.unshift(`  ${JSON.stringify(terms.before)} becomes ${JSON.stringify(terms.after)}`)
+  }
+  return [head, ...lines].join('\n')
+}
+
+function pricesTable({ prices }: ReplayReport): string {
+  const head = ['plan', 'price', '', 'charges', 'differ', 'before', 'after', 'change']
+  const rows = prices.map(line => [
+    line.plan,
+    line.price,
+    line.currency,
+    String(line.charges),
+    String(line.changed),
+    line.amount_before,
+    line.amount_after,
+    signed(line.amount_change),
+  ])
+  return plainTable(head, ['left', 'left', 'left', 'right', 'right', 'right', 'right', 'right'], rows)
+}
+
+function customersTable(customers: readonly CustomerLine[]): string {
+  const largest = customers.toSorted((a, b) => {
+    const [one, other] = [magnitude(a), magnitude(b)]
+    return one === other ? (a.customer_id < b.customer_id ? -1 : 1) : one > other ? -1 : 1
+  })
+  const rows = largest
+    .slice(0, mostCustomers)
+    .map(line => [
+      line.customer_id,
+      line.currency,
+      line.amount_rounded_before,
+      line.amount_rounded_after,
+      signed(line.amount_rounded_change),
+    ])
+  const head = ['customer', '', 'before', 'after', 'change']
+  const table = plainTable(head, ['left', 'left', 'right', 'right', 'right'], rows)
+  const more = customers.length - rows.length
+  return more > 0 ? `${table}\nand ${more} more: --format csv has all of them.` : table
+}
+
+function signed(text: string): string {
+  return text.startsWith('-') || text === '0' ? text : `+${text}`
+}
+
+function magnitude({ amount_rounded_change: change }: CustomerLine): bigint {
+  const parsed = parseDecimal(change.replace(/^-/, ''))
+  return parsed.kind === 'ok' ? parsed.value : 0n
+}

@@ -1,0 +1,190 @@
+// A partition rated once more from the beginning, beside a copy of the live state: by other terms, or by this build. It
+// runs in the thread of a shadow. No clock, no I/O.
+// Invariants:
+// 1. All changes of subscriptions come before any usage, so that nothing is rated twice and no history of usage is kept.
+// 2. A charge is compared when its service period begins in the stretch; it is compared whole, as both sides owe it.
+// 3. The copy of the live state is read alone.
+
+import { CatalogIndex } from '../../rating/timeline/catalog-index.js'
+import type { Charge } from '../../schemas/billing/charge.js'
+import type { Catalog } from '../../schemas/catalog/catalog.js'
+import { type DispositionCounts, zeroDispositions } from '../../schemas/event/dispositions.js'
+import type { DeadLetterRow, RatedUsageRow } from '../../schemas/tables.js'
+import { chargesOwed } from '../core/billing/owed.js'
+import { type CoreConfig, type CoreInput, PartitionCore } from '../core/core.js'
+import { unlimitedCoreLimits } from '../core/ports/core-limits.js'
+import { MemoryHistory } from '../core/re-rate/memory-history.js'
+import type { KeyedEvent } from '../core/state/metered-event.js'
+import { PartitionState } from '../core/state/partition-state.js'
+import { PriceBook } from '../core/state/price-book.js'
+import { ChargeDifferences } from './charge-differences.js'
+import { ReadingLines } from './readings.js'
+import type { DifferencePage, ReplayOptions } from './replay-protocol.js'
+
+const none: Omit<CoreInput, 'nowMs' | 'commit'> = {
+  catalog: [],
+  lifecycle: [],
+  metering: [],
+  orders: [],
+  history: [],
+}
+/** Memory for events that find no subscription, or history that is not to be had. */
+const parkedBytes = 512 << 20
+
+export class ReplayedPartition {
+  readonly #options: ReplayOptions
+  readonly #config: CoreConfig
+  readonly #live: PartitionState
+  readonly #state: PartitionState
+  readonly #refused = new Map<string, number>()
+  readonly #differences = new ChargeDifferences()
+  /** What changes alone wrote, such as an amendment that came whole. */
+  #written: MemoryHistory | undefined = new MemoryHistory()
+  #lines: ReadingLines | undefined
+  #core: PartitionCore
+  #commit = 0
+  #customers: Iterator<string> | undefined
+
+  /** `live` is a copy that nothing is fed any more. */
+  constructor(config: CoreConfig, live: PartitionState, options: ReplayOptions) {
+    this.#options = options
+    this.#live = live
+    // What history holds was timely once; what comes as bytes is judged as the pipeline judges it.
+    const limits = options.changes === 'copied' ? { ...unlimitedCoreLimits, parkedBytes } : config.limits
+    this.#config = { ...config, limits }
+    this.#state = new PartitionState(limits.dedupeHorizonMs)
+    if (options.changes === 'copied') this.#copySubscriptions(options.catalog)
+    this.#core = this.#coreOnState()
+  }
+
+  /** Catalogs and changes as they came, in the order of their arrival. */
+  applyChanges(input: Pick<CoreInput, 'nowMs' | 'catalog' | 'lifecycle'>): void {
+    this.#process(input)
+  }
+
+  /** To be called after the last change. From now on the terms that are tried hold. */
+  beginUsage(): void {
+    const { changes, catalog } = this.#options
+    if (changes === 'read' && catalog !== undefined) this.#state.catalog = catalog
+    this.#written = undefined
+    this.#core = this.#coreOnState() // whose resolved prices are new
+    this.#lines = new ReadingLines(new CatalogIndex(this.#state.catalog))
+  }
+
+  /** Usage as it came. */
+  feedUsage(input: Pick<CoreInput, 'nowMs' | 'metering'>): void {
+    this.#process(input)
+  }
+
+  /** Usage as history holds it: lines of readings.ts. */
+  placeReadings(lines: Uint8Array, nowMs: number): void {
+    this.#place(this.#readings().take(lines), nowMs)
+  }
+
+  /** To be called after the last line. */
+  endReadings(nowMs: number): void {
+    this.#place(this.#readings().end(), nowMs)
+  }
+
+  /** Usage that the live state holds and has not rated: it is in no history. */
+  placeWaiting(nowMs: number): void {
+    const { fromNs, customerId } = this.#options
+    const isWanted = ({ event }: { readonly event: KeyedEvent }) =>
+      event.timeNs >= fromNs && (customerId === undefined || event.customerId === customerId)
+    const waiting = [...this.#live.maps.waiting.values()].filter(isWanted)
+    this.#place(
+      waiting.map(({ event }) => event).filter(({ readings }) => readings.length > 0),
+      nowMs,
+    )
+  }
+
+  /** The next page of differences, customer by customer. */
+  differences(linesEach: number): DifferencePage {
+    this.#customers ??= this.#customerIds()
+    for (;;) {
+      const { value: customerId, done } = this.#customers.next()
+      if (done === true) {
+        const prices = this.#differences.takePrices()
+        return {
+          lines: prices,
+          totals: { events: this.#counters(), refused: Object.fromEntries(this.#refused) },
+        }
+      }
+      this.#differences.compare(
+        this.#owed(this.#live, this.#liveBook, customerId),
+        this.#owed(this.#state, this.#book, customerId),
+      )
+      if (this.#differences.lines >= linesEach) return { lines: this.#differences.takeLines() }
+    }
+  }
+
+  get #book(): PriceBook {
+    this.#bookOfState ??= new PriceBook(this.#state)
+    return this.#bookOfState
+  }
+  #bookOfState: PriceBook | undefined
+
+  get #liveBook(): PriceBook {
+    this.#bookOfLive ??= new PriceBook(this.#live)
+    return this.#bookOfLive
+  }
+  #bookOfLive: PriceBook | undefined
+
+  #coreOnState(): PartitionCore {
+    const deadLetter = ({ code, eventCount }: DeadLetterRow) =>
+      this.#refused.set(code, (this.#refused.get(code) ?? 0) + eventCount)
+    const written = this.#written
+    const rated = written === undefined ? {} : { rated: (row: RatedUsageRow) => written.add(row) }
+    return new PartitionCore(this.#config, { only: true, deadLetter, ...rated }, this.#state)
+  }
+
+  #readings(): ReadingLines {
+    if (this.#lines === undefined) throw new Error('usage comes after the changes')
+    return this.#lines
+  }
+
+  #place(events: readonly KeyedEvent[], nowMs: number): void {
+    if (events.length === 0) return
+    this.#commit += 1
+    this.#core.placeRead(events, { nowMs, commit: this.#commit })
+  }
+
+  #process(input: Partial<CoreInput> & Pick<CoreInput, 'nowMs'>): void {
+    this.#commit += 1
+    this.#core.process({ ...none, ...input, commit: this.#commit })
+    while (this.#core.holdsCustomers()) {
+      const written = this.#written
+      if (written === undefined) throw new Error('usage asks for no history when all changes are known')
+      const history = this.#core.openHistoryRequests().map(request => written.answer(request))
+      this.#commit += 1
+      this.#core.process({ ...none, nowMs: input.nowMs, commit: this.#commit, history })
+    }
+  }
+
+  /** Subscriptions with all their changes, as the live state holds them; no usage and nothing billed. */
+  #copySubscriptions(catalog: Catalog | undefined): void {
+    const { maps } = this.#state
+    this.#state.catalog = catalog ?? this.#live.catalog
+    for (const [id, record] of this.#live.maps.subscriptions.entries()) maps.subscriptions.set(id, record)
+    for (const [id, record] of this.#live.maps.customers.entries()) {
+      maps.customers.set(id, { ...record, hold: undefined })
+    }
+    for (const id of this.#live.maps.entities.keys()) maps.entities.set(id, true)
+  }
+
+  #customerIds(): Iterator<string> {
+    const { customerId } = this.#options
+    if (customerId !== undefined) return [customerId].values()
+    const ids = new Set([...this.#live.maps.customers.keys(), ...this.#state.maps.customers.keys()])
+    return [...ids].sort().values()
+  }
+
+  #owed(state: PartitionState, book: PriceBook, customerId: string): readonly Charge[] {
+    const { fromNs, untilNs } = this.#options
+    return chargesOwed(state, book, customerId, untilNs).filter(charge => charge.fromNs >= fromNs)
+  }
+
+  #counters(): DispositionCounts {
+    return { ...zeroDispositions(), ...this.#core.counters() }
+  }
+}
