@@ -106,6 +106,11 @@ describe('what an answer means', () => {
       { kind: 'stopped', code: 'receiver_gone' },
     ],
     [
+      '404 of the URL stops the connection and sets no record aside',
+      (_, r) => !!r.writeHead(404).end(),
+      { kind: 'stopped', code: 'receiver_not_found' },
+    ],
+    [
       'a redirect stops the connection and is not followed',
       (_, r) => !!r.writeHead(307, { location: 'http://127.0.0.1:1/' }).end(),
       { kind: 'stopped', code: 'redirected' },
