@@ -52,6 +52,7 @@ const rooms = {
   retention: ['broker', 'deliver', 'feature', 'ledger', 'servers', 'terminal'],
   exceptions: ['broker', 'config', 'core', 'deliver', 'feature', 'gateway', 'jobs', 'shadow', 'terminal'],
   reconcile: ['broker', 'deliver', 'engine', 'feature', 'gateway', 'ledger', 'terminal', 'workers'],
+  rebuild: ['broker', 'deliver', 'feature', 'gateway', 'jobs', 'ledger', 'terminal'],
   replay: ['broker', 'feature', 'gateway', 'jobs', 'shadow', 'terminal'],
   health: ['broker', 'deliver', 'engine', 'gateway'],
   // Above the roots: what starts a whole Weir.

@@ -12,6 +12,7 @@ import { keysFeature } from './keys/feature.js'
 import { kpiFeature } from './kpi/feature.js'
 import { postingsFeature } from './postings/feature.js'
 import { privacyFeature } from './privacy/feature.js'
+import { rebuildFeature } from './rebuild/feature.js'
 import { reconcileFeature } from './reconcile/feature.js'
 import { replayFeature } from './replay/feature.js'
 
@@ -29,4 +30,5 @@ export const features: readonly Feature[] = [
   replayFeature,
   kpiFeature,
   flowFeature,
+  rebuildFeature,
 ]

@@ -12,6 +12,7 @@ import { flowCommands } from '../flow/commands.js'
 import { keysCommands } from '../keys/commands.js'
 import { kpiCommands } from '../kpi/commands.js'
 import { privacyCommands } from '../privacy/commands.js'
+import { rebuildCommands } from '../rebuild/commands.js'
 import { reconcileCommands } from '../reconcile/commands.js'
 import { replayCommands } from '../replay/commands.js'
 import { retentionCommands } from '../retention/commands.js'
@@ -35,6 +36,7 @@ const commands: readonly DeclareCommands[] = [
   exceptionsCommands,
   jobsCommands,
   replayCommands,
+  rebuildCommands,
   keysCommands,
   privacyCommands,
   benchCommands,

@@ -347,7 +347,7 @@ export class Deliverer {
   async #whileHeld(lease: DeliveryLease, messages: number): Promise<void> {
     const signal = this.#ending
     this.#progress.heldMessages = messages
-    while (!signal.aborted && this.#options.gate.hold() !== undefined) {
+    while (!signal.aborted && (this.#options.gate.hold() ?? lease.record.heldBy) !== undefined) {
       this.#progress.set('paused')
       this.#progress.applyingSinceMs = undefined
       await untilChange(this.#options.gate, 500, signal) // a hold may end by itself

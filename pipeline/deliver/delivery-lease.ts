@@ -3,6 +3,7 @@
 // 1. Every write names the revision that it replaces: the fence. So of two processes that believe to own a
 //    feed one is refused. Time decides only when a standby may claim.
 // 2. The newest claim wins; a fenced process goes on standby and claims only when the record is not renewed.
+// 3. A change of `heldBy` by anybody else is adopted, never overwritten.
 
 import type { KV } from '@nats-io/kv'
 import type { Sink } from '../../sinks/sink.js'
@@ -79,6 +80,7 @@ export class DeliveryLease {
         owner,
         streamCreated,
         heads: before?.heads ?? {},
+        ...(before?.heldBy === undefined ? {} : { heldBy: before.heldBy }),
       }
       const previousSeq = entry?.revision ?? 0
       try {
@@ -131,12 +133,14 @@ export class DeliveryLease {
     }
   }
 
-  /** After a refused write: our own write was stored unseen, or we are fenced. */
+  /** After a refused write: someone set `heldBy`, our own write was stored unseen, or we are fenced. */
   async #adopt(): Promise<void> {
     const entry = await this.#kv.get(this.#key)
     const found = entry === null ? undefined : decodeRecord(entry.value)
     if (entry === null || found === undefined || found.owner !== this.record.owner)
       throw new FencedError(`another process delivers ${this.#key}`)
+    const { heldBy: _, ...ours } = this.record
+    this.record = found.heldBy === undefined ? ours : { ...ours, heldBy: found.heldBy } // invariant 3
     this.#revision = entry.revision
   }
 }

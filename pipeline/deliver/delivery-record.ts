@@ -1,5 +1,6 @@
 // The record of one feed in the bucket `weir_sinks`, and its JSON. Recovery needs `position` and `intent`;
-// `owner` is the process whose writes count. What holds a feed back is no part of it (flow-gate.ts).
+// `owner` is the process whose writes count. What holds a feed back for people is no part of it (flow-gate.ts);
+// `heldBy` makes it stand still for a moment, and any process may set it.
 
 import { z } from 'zod'
 import type { Apart } from '../../sinks/sink.js'
@@ -24,6 +25,8 @@ export interface DeliveryRecord {
   readonly streamCreated: string
   /** For feeds of LEDGER: the newest checkpoint of each partition up to the position. */
   readonly heads?: Heads
+  /** The job that needs the feed to begin no further range. */
+  readonly heldBy?: string
 }
 
 export type Heads = Readonly<Record<string, Head>>
@@ -36,8 +39,9 @@ const apartSchema = z.array(z.object({ name: z.string(), code: z.string(), detai
 const encoder = new TextEncoder()
 
 export function encodeRecord(record: DeliveryRecord): Uint8Array {
-  const { position, intent, owner, streamCreated, heads } = record
-  return encoder.encode(JSON.stringify({ position, intent, owner, stream_created: streamCreated, heads }))
+  const { position, intent, owner, streamCreated, heads, heldBy } = record
+  const fields = { position, intent, owner, stream_created: streamCreated, heads, held_by: heldBy }
+  return encoder.encode(JSON.stringify(fields))
 }
 
 /** Undefined when the bytes are not a delivery record. */
@@ -50,13 +54,14 @@ export function decodeRecord(bytes: Uint8Array): DeliveryRecord | undefined {
   }
   if (typeof json !== 'object' || json === null) return undefined
   const fields = json as Record<string, unknown>
-  const { position, owner, stream_created: streamCreated } = fields
+  const { position, owner, stream_created: streamCreated, held_by: heldBy } = fields
   const intent = decodeIntent(fields['intent'])
   if (!isSequence(position) || intent === undefined) return undefined
   if (typeof owner !== 'string' || typeof streamCreated !== 'string') return undefined
-  if (fields['heads'] === undefined) return { position, intent, owner, streamCreated }
+  const record = { position, intent, owner, streamCreated, ...(typeof heldBy === 'string' ? { heldBy } : {}) }
+  if (fields['heads'] === undefined) return record
   const heads = headsSchema.safeParse(fields['heads'])
-  return heads.success ? { position, intent, owner, streamCreated, heads: heads.data } : undefined
+  return heads.success ? { ...record, heads: heads.data } : undefined
 }
 
 function decodeIntent(value: unknown): Intent | null | undefined {

@@ -145,6 +145,14 @@ export const problemCodes = {
     status: 409,
     meaning: 'What the last step released has not been delivered yet; wait, or say `force`.',
   },
+  table_not_rebuilt: {
+    status: 422,
+    meaning: 'The table is none that can be rebuilt; the detail names those that can.',
+  },
+  rebuild_under_way: {
+    status: 409,
+    meaning: 'Another rebuild is under way: wait for it, resume it or cancel it.',
+  },
   // not now
   pipeline_behind: {
     status: 429,

@@ -13,20 +13,8 @@ import {
   subtractFigures,
 } from '../../schemas/rows/row-figures.js'
 import type { TableDescription } from '../../schemas/table-description.js'
-import {
-  billingBatchesTable,
-  deliveriesTable,
-  exceptionResolutionsTable,
-  journalEntriesTable,
-  revenueScheduleTable,
-} from '../../schemas/tables.js'
-import {
-  insertsOfBilling,
-  insertsOfDeliveries,
-  insertsOfPostings,
-  insertsOfResolutions,
-} from '../../sinks/clickhouse/records.js'
 import type { ReadRange } from '../../sinks/clickhouse/sink.js'
+import { type StreamTable, streamTables } from '../../sinks/clickhouse/stream-tables.js'
 import type { FeedMessage } from '../../sinks/sink.js'
 import { defaultDeliverLimits } from '../deliver/deliver-limits.js'
 import { recordedPosition } from '../deliver/delivered.js'
@@ -44,21 +32,6 @@ export interface StreamSource {
   readonly sinks: KV
   readonly feeds: readonly Feed[]
 }
-
-interface StreamTable {
-  readonly table: TableDescription<unknown>
-  /** Key of its feed. */
-  readonly feed: string
-  readonly rowsOf: ReadRange
-}
-
-const streamTables: readonly StreamTable[] = [
-  { table: billingBatchesTable, feed: 'clickhouse.billing', rowsOf: insertsOfBilling },
-  { table: journalEntriesTable, feed: 'clickhouse.postings', rowsOf: insertsOfPostings },
-  { table: revenueScheduleTable, feed: 'clickhouse.postings', rowsOf: insertsOfPostings },
-  { table: deliveriesTable, feed: 'clickhouse.deliveries', rowsOf: insertsOfDeliveries },
-  { table: exceptionResolutionsTable, feed: 'clickhouse.resolutions', rowsOf: insertsOfResolutions },
-]
 
 /** Messages that are made into rows together. */
 const messagesAtOnce = 500

@@ -51,7 +51,7 @@ export function requestsOf(document: OpenApi, scopes: readonly string[]): fc.Arb
 
 /** Reconciliation waits until everything is still, which it is not here; a replay reads everything. */
 function isLongWork({ path }: PlacedOperation): boolean {
-  return ['/v1/reconciliation', '/v1/replays', '/v1/catalog-diffs'].includes(path)
+  return ['/v1/reconciliation', '/v1/replays', '/v1/catalog-diffs', '/v1/rebuilds'].includes(path)
 }
 
 function soundRequest(document: OpenApi, operation: PlacedOperation): fc.Arbitrary<SeededRequest> {

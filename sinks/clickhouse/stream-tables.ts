@@ -1,0 +1,27 @@
+// The tables that are fed from other streams than LEDGER: their feed, and how its messages become rows.
+
+import type { TableDescription } from '../../schemas/table-description.js'
+import {
+  billingBatchesTable,
+  deliveriesTable,
+  exceptionResolutionsTable,
+  journalEntriesTable,
+  revenueScheduleTable,
+} from '../../schemas/tables.js'
+import { insertsOfBilling, insertsOfDeliveries, insertsOfPostings, insertsOfResolutions } from './records.js'
+import type { ReadRange } from './sink.js'
+
+export interface StreamTable {
+  readonly table: TableDescription<unknown>
+  /** Key of its feed. */
+  readonly feed: string
+  readonly rowsOf: ReadRange
+}
+
+export const streamTables: readonly StreamTable[] = [
+  { table: billingBatchesTable, feed: 'clickhouse.billing', rowsOf: insertsOfBilling },
+  { table: journalEntriesTable, feed: 'clickhouse.postings', rowsOf: insertsOfPostings },
+  { table: revenueScheduleTable, feed: 'clickhouse.postings', rowsOf: insertsOfPostings },
+  { table: deliveriesTable, feed: 'clickhouse.deliveries', rowsOf: insertsOfDeliveries },
+  { table: exceptionResolutionsTable, feed: 'clickhouse.resolutions', rowsOf: insertsOfResolutions },
+]
