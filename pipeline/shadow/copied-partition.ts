@@ -9,6 +9,7 @@ import type { DeadLetterRow, RatedUsageRow } from '../../schemas/tables.js'
 import { type CoreConfig, type CoreInput, type HistoryRequest, PartitionCore } from '../core/core.js'
 import { MemoryHistory } from '../core/re-rate/memory-history.js'
 import type { PartitionState } from '../core/state/partition-state.js'
+import type { WaitingEvent } from '../core/state/records.js'
 import type { ChargeChange, EventIdentity, Fate, Outcome, StoredAnswer } from './protocol.js'
 
 export type CopyInput = Pick<CoreInput, 'nowMs' | 'catalog' | 'lifecycle' | 'metering'>
@@ -61,9 +62,10 @@ export class CopiedPartition {
 
   /** To be called when no history is awaited. The next outcome begins here. */
   take(asked: readonly EventIdentity[]): Outcome {
+    const waiting = new Map([...this.#state.maps.waiting.values()].map(one => [one.event.key, one]))
     const outcome = {
       counts: this.#counts(),
-      fates: asked.map(one => this.#fateOf(one)),
+      fates: asked.map(one => this.#fateOf(one, waiting)),
       charges: this.#changes(),
     }
     this.#written = new Map()
@@ -81,7 +83,7 @@ export class CopiedPartition {
     return counts
   }
 
-  #fateOf({ source, id }: EventIdentity): Fate {
+  #fateOf({ source, id }: EventIdentity, waiting: ReadonlyMap<string, WaitingEvent>): Fate {
     const key = compositeKey(source, id)
     const refused = this.#deadLetters.get(key)
     if (refused !== undefined && refused.count > 0) {
@@ -89,7 +91,11 @@ export class CopiedPartition {
       return { source, id, kind: 'dead_lettered', code, detail }
     }
     const written = this.#written.get(key)
-    if (this.#state.maps.waiting.has(key)) return { source, id, kind: 'waiting' }
+    const waits = waiting.get(key)?.state
+    if (waits?.kind === 'refused' || waits?.kind === 'unreadable') {
+      return { source, id, kind: 'dead_lettered', code: waits.rejection.code, detail: waits.rejection.detail }
+    }
+    if (waits !== undefined) return { source, id, kind: 'waiting' }
     if (written === undefined) return { source, id, kind: 'no_rows' }
     return { source, id, kind: written.added > 0 ? 'rated' : 'taken_back', amount: written.amount }
   }
