@@ -13,6 +13,7 @@ import { randomUUID } from 'node:crypto'
 import type { Apart, FeedRange, RefusedRecord, SinkOutcome } from '../../sinks/sink.js'
 import { backOffMs, pauseFor } from '../broker/back-off.js'
 import { genesisOf } from '../broker/genesis.js'
+import { beginSpan, linkIn } from '../tracing/spans.js'
 import { assertDeliverLimits, type DeliverLimits, defaultDeliverLimits } from './deliver-limits.js'
 import { isCovered, recordedPosition } from './delivered.js'
 import type { DelivererOptions } from './deliverer-options.js'
@@ -263,8 +264,22 @@ export class Deliverer {
     return { from, to, token: `${key}:${stream}@${created}:${from}-${to}` }
   }
 
-  /** Attempts the range until the sink has it; false when told to stop before that. */
+  /** The same as `#attempts`, within a span that is linked to the commits that the range came from. */
   async #apply(lease: DeliveryLease, read: ReadRange): Promise<boolean> {
+    const { key } = this.#options
+    const span = beginSpan(`deliver ${key}`, 'consume', { 'weir.feed': key, 'weir.range': read.token })
+    span.linkTo(() => read.messages.map(({ header }) => header && linkIn(header)))
+    let isApplied = false
+    try {
+      isApplied = await this.#attempts(lease, read)
+      return isApplied
+    } finally {
+      span.end({ 'weir.messages': read.messages.length }, isApplied ? undefined : 'not delivered here')
+    }
+  }
+
+  /** Attempts the range until the sink has it; false when told to stop before that. */
+  async #attempts(lease: DeliveryLease, read: ReadRange): Promise<boolean> {
     const messages = read.messages.filter(({ foreign }) => foreign !== true)
     this.#progress.applyingStoredAtMs = messages[0]?.storedAtMs
     for (let attempt = 1; ; attempt += 1) {

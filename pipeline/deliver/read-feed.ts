@@ -18,6 +18,7 @@ import {
 } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/transport-node'
 import type { FeedMessage, FeedRange } from '../../sinks/sink.js'
+import type { ReadHeader } from '../tracing/spans.js'
 import type { DeliverLimits } from './deliver-limits.js'
 import { FeedFailure } from './delivery-lease.js'
 import type { Intent } from './delivery-record.js'
@@ -32,6 +33,8 @@ export interface FeedSource {
 export interface ReadMessage extends FeedMessage {
   /** Messages of this feed that the server still holds after this one. */
   readonly pending: number
+  /** Its headers by name in lower case. */
+  readonly header?: ReadHeader
   /** No commit names it: it is skipped, and its bytes are left out. */
   readonly foreign?: true
 }
@@ -132,6 +135,7 @@ async function* pull(
         storedAtMs: Math.floor(message.info.timestampNanos / 1_000_000),
         pending,
         deliverySequence,
+        header: name => message.headers?.get(name) || undefined,
       }
     }
   } catch (error) {

@@ -119,10 +119,11 @@ function* messagesOf(
   behind: number,
 ): Generator<ReadMessage, void, undefined> {
   for (let index = Math.max(0, fromSequence - firstSeq); index < messages.length; index += 1) {
-    const { natsSubject, bytes } = messages[index]!
+    const { natsSubject, bytes, headers } = messages[index]!
     if (!matches(natsSubject)) continue
     const pending = behind + messages.length - 1 - index
-    yield { sequence: firstSeq + index, natsSubject, bytes, storedAtMs, pending }
+    const header = (name: string) => headers?.[name]
+    yield { sequence: firstSeq + index, natsSubject, bytes, storedAtMs, pending, header }
   }
 }
 

@@ -15,6 +15,7 @@ import { type Checkpoint, type Positions, readLastSequence } from '../ledger/che
 import { buildCommit, type Committed, type LedgerAccess, publishCommit } from '../ledger/commit.js'
 import { describe, Fenced, ProcessingError } from '../ledger/failures.js'
 import { release } from '../memory/transfer.js'
+import { beginSpan, linkIn, type OpenSpan } from '../tracing/spans.js'
 import {
   type PackedMessages,
   type PartitionWorker,
@@ -181,6 +182,7 @@ export class Session {
   /** Processes one step and begins to commit its result; false when nothing came of it. */
   async #commitBatch(batch: Batch): Promise<boolean> {
     const positions = this.#inputs!.positions(this.#controlSeq)
+    const span = spanOf(batch, this.#options.partition)
     this.#oldest.processing = earliest(batch.lifecycle[0]?.arrivedAtMs, batch.metering[0]?.arrivedAtMs)
     const result = await this.#process(batch)
     await this.#inFlight // invariant 2
@@ -191,9 +193,12 @@ export class Session {
     this.#holdsCustomers = result.holdsCustomers
     this.#heldBytes = result.heldBytes
     const isNothing = !result.changed && batch.bytes === 0 && batch.due === undefined
-    if (isNothing && this.#quietMoved === 0) return false
+    if (isNothing && this.#quietMoved === 0) {
+      span?.end()
+      return false
+    }
     this.#arrivedAtMs = batch.metering[0]?.arrivedAtMs
-    this.#startCommit(result, positions)
+    this.#startCommit(result, positions, span)
     return true
   }
 
@@ -286,7 +291,7 @@ export class Session {
     }
   }
 
-  #startCommit(result: Processed, positions: Positions): void {
+  #startCommit(result: Processed, positions: Positions, span: OpenSpan | undefined): void {
     this.#commitNumber += 1
     this.#quietMoved = 0
     const commit = buildCommit(
@@ -301,7 +306,7 @@ export class Session {
       result.delta,
       result.outputs,
       this.#access.limits,
-      { key: this.#claim.key, follows: this.#stateSeq },
+      { key: this.#claim.key, follows: this.#stateSeq, headers: span?.headers ?? {} },
     )
     const startedAtMs = Date.now()
     this.#committingSinceMs = startedAtMs
@@ -312,8 +317,12 @@ export class Session {
       this.#stateSeq = committed.stateSeq
       if (commit.endsInRows) this.#rowsSeq = committed.lastSeq
       this.#committed(result, committed, before, startedAtMs)
+      span?.end({ 'weir.commit': commit.checkpoint.commit, 'weir.ledger_sequence': committed.lastSeq })
     })
-    this.#inFlight.catch(error => this.#fail(error instanceof Error ? error : new Error(String(error))))
+    this.#inFlight.catch(error => {
+      span?.end({}, describe(error))
+      this.#fail(error instanceof Error ? error : new Error(String(error)))
+    })
   }
 
   #committed(result: Processed, committed: Committed, before: Checkpoint, startedAtMs: number): void {
@@ -343,4 +352,12 @@ export class Session {
     })
     this.#snapshots.taken(this.#checkpoint.epoch, commit, taken)
   }
+}
+
+/** The span of a step with input, linked to the messages that it is made of. */
+function spanOf({ lifecycle, metering, bytes, due }: Batch, partition: number): OpenSpan | undefined {
+  if (bytes === 0 && due === undefined) return undefined
+  const span = beginSpan('commit', 'consume', { 'weir.partition': partition })
+  span.linkTo(() => [...lifecycle, ...metering].map(({ head }) => linkIn(name => head.get(name))))
+  return span
 }

@@ -16,6 +16,7 @@ import { errors, headers, type MsgHdrs, type NatsConnection } from '@nats-io/tra
 import type { EventStream } from '../../schemas/event/event-stream.js'
 import { backOffMs } from '../broker/back-off.js'
 import { type ConnectionWatch, unlessLost, watchConnection } from '../broker/connection-watch.js'
+import { beginSpan, type SpanLink } from '../tracing/spans.js'
 import { chunksOfMessage, type EventChunk, type MessageBody, messageOf } from './event-chunk.js'
 import type { GatewayLimits } from './limits.js'
 import type { GatewayTelemetry } from './telemetry.js'
@@ -40,6 +41,8 @@ export type ChunkOutcome =
 interface Waiting {
   readonly chunk: EventChunk
   readonly deadlineMs: number
+  /** The request that brought it, where somebody records its span. */
+  readonly link: SpanLink | undefined
   readonly settle: (outcome: ChunkOutcome) => void
 }
 
@@ -100,11 +103,11 @@ export class EventPublisher {
   }
 
   /** Resolves when the chunk has landed or the publisher has given up on it; never rejects. */
-  publish(chunk: EventChunk): Promise<ChunkOutcome> {
+  publish(chunk: EventChunk, link?: SpanLink): Promise<ChunkOutcome> {
     return new Promise(settle => {
       const deadlineMs = performance.now() + this.#options.limits.publishDeadlineMs
       const queue = this.#queue(chunk.natsSubject)
-      queue.waiting.push({ chunk, deadlineMs, settle })
+      queue.waiting.push({ chunk, deadlineMs, link, settle })
       if (!queue.busy) void this.#run(queue)
     })
   }
@@ -124,7 +127,7 @@ export class EventPublisher {
     while (queue.waiting.length > 0) {
       const chunks = queue.waiting.map(({ chunk }) => chunk)
       const batch = queue.waiting.splice(0, chunksOfMessage(chunks, this.messageBytes))
-      const outcome = await this.#deliver(batch)
+      const outcome = await this.#traced(batch)
       for (const { chunk, settle } of batch) {
         if (outcome.kind !== 'acknowledged') settle(outcome)
         else settle({ kind: 'landed', receipt: receiptOf(chunk, outcome.ack) })
@@ -133,7 +136,23 @@ export class EventPublisher {
     queue.busy = false
   }
 
-  async #deliver(batch: readonly Waiting[]): Promise<Delivered> {
+  async #traced(batch: readonly Waiting[]): Promise<Delivered> {
+    const { stream } = batch[0]!.chunk
+    const span = beginSpan(`publish ${stream}`, 'produce', {
+      'messaging.system': 'nats',
+      'messaging.destination.name': stream,
+    })
+    span.linkTo(() => batch.map(({ link }) => link))
+    const outcome = await this.#deliver(batch, span.headers)
+    if (outcome.kind === 'acknowledged') span.end({ 'weir.stream_sequence': outcome.ack.seq })
+    else span.end({}, outcome.detail)
+    return outcome
+  }
+
+  async #deliver(
+    batch: readonly Waiting[],
+    traceHeaders: Readonly<Record<string, string>>,
+  ): Promise<Delivered> {
     const { telemetry } = this.#options
     const { chunk, deadlineMs } = batch[0]!
     const body = messageOf(batch.map(({ chunk: part }) => part)) // invariant 3
@@ -148,7 +167,7 @@ export class EventPublisher {
         detail = 'the broker is too slow, and this was not sent' // the messages before it took all the time
         break
       }
-      const attempt = await this.#attempt(chunk, body, deadlineMs - startedMs)
+      const attempt = await this.#attempt(chunk, { ...body, traceHeaders }, deadlineMs - startedMs)
       if (attempt.kind === 'acknowledged') {
         const seconds = (performance.now() - startedMs) / 1000
         telemetry.messagePublished(chunk.stream, count, body.bytes.length, seconds)
@@ -164,7 +183,7 @@ export class EventPublisher {
     return { kind: mayBeStored ? 'unknown' : 'not_stored', detail }
   }
 
-  async #attempt(chunk: EventChunk, body: MessageBody, remainingMs: number): Promise<Attempt> {
+  async #attempt(chunk: EventChunk, body: TracedBody, remainingMs: number): Promise<Attempt> {
     const timeout = Math.max(1, Math.ceil(Math.min(this.#options.limits.publishAttemptMs, remainingMs)))
     const published = this.#options.js
       .publish(chunk.natsSubject, body.bytes, {
@@ -201,8 +220,13 @@ function classify(error: unknown): Attempt {
   return { kind: 'unanswered', detail: error instanceof Error ? error.message : String(error) }
 }
 
-function headersOf({ contentType }: MessageBody): MsgHdrs {
+interface TracedBody extends MessageBody {
+  readonly traceHeaders: Readonly<Record<string, string>>
+}
+
+function headersOf({ contentType, traceHeaders }: TracedBody): MsgHdrs {
   const made = headers()
   made.set('content-type', contentType)
+  for (const [name, value] of Object.entries(traceHeaders)) made.set(name, value)
   return made
 }

@@ -14,6 +14,7 @@ import type { EventStream } from '../../schemas/event/event-stream.js'
 import { messageFormOf } from '../../schemas/event/media-types.js'
 import type { Rejection } from '../../schemas/rejection.js'
 import { batchEvents, decodeUsageBatch, type UsageBatch } from '../../schemas/usage-batch/usage-batch.js'
+import { beginSpan, type OpenSpan } from '../tracing/spans.js'
 import type { Admission, Seat } from './admission.js'
 import { streamScopes } from './chunk-builder.js'
 import type { EventProtection } from './event-protection.js'
@@ -107,7 +108,7 @@ export function eventRoutes(intake: EventIntake): readonly ApiRoute[] {
       },
       problems: ingestProblems,
       problemMembers: { 503: partlyTaken },
-      handle: call => admitted(intake, call, seat => takeEach(intake, call, seat)),
+      handle: call => admitted(intake, call, (seat, span) => takeEach(intake, call, seat, span)),
     },
     {
       method: 'POST',
@@ -125,21 +126,21 @@ export function eventRoutes(intake: EventIntake): readonly ApiRoute[] {
       responses: { 204: { description: 'All events are on disk.' } },
       problems: ['malformed_events', ...ingestProblems],
       problemMembers: { 503: partlyTaken },
-      handle: call => admitted(intake, call, seat => takeAll(intake, call, seat)),
+      handle: call => admitted(intake, call, (seat, span) => takeAll(intake, call, seat, span)),
     },
   ]
 }
 
-async function takeEach(intake: EventIntake, call: ApiCall, seat: Seat) {
+async function takeEach(intake: EventIntake, call: ApiCall, seat: Seat, span: OpenSpan) {
   const { sorted, bytes } = await readEvents(intake, call, seat)
   const stopped = sorted.rejected.find(({ code }) => code === partitionStopped)
   if (sorted.accepted === 0 && stopped !== undefined) throw stoppedProblem(stopped, sorted.rejected)
-  const receipts = await publish(intake, sorted)
+  const receipts = await publish(intake, sorted, span)
   report(intake, sorted, bytes)
   return { status: 202, body: { accepted: sorted.accepted, rejected: sorted.rejected, receipts } }
 }
 
-async function takeAll(intake: EventIntake, call: ApiCall, seat: Seat) {
+async function takeAll(intake: EventIntake, call: ApiCall, seat: Seat, span: OpenSpan) {
   const { sorted, bytes } = await readEvents(intake, call, seat, markStampedTimes)
   const stopped = sorted.rejected.find(({ code }) => code === partitionStopped)
   if (stopped !== undefined) throw stoppedProblem(stopped)
@@ -155,7 +156,7 @@ async function takeAll(intake: EventIntake, call: ApiCall, seat: Seat) {
     const detail = `${errors.length} events are malformed and none was taken. The first fault is at ${first}`
     throw new Problem('malformed_events', detail, { errors })
   }
-  await publish(intake, sorted)
+  await publish(intake, sorted, span)
   report(intake, sorted, bytes)
   return { status: 204 }
 }
@@ -168,9 +169,13 @@ function stoppedProblem({ detail }: EventVerdict, rejected?: readonly EventVerdi
 
 /**
  * Runs `work`, unless the pipeline is behind or too many requests are in flight; then gives back its place
- * and bytes.
+ * and bytes. The span is that of the request.
  */
-async function admitted<T>(intake: EventIntake, call: ApiCall, work: (seat: Seat) => Promise<T>): Promise<T> {
+async function admitted<T>(
+  intake: EventIntake,
+  call: ApiCall,
+  work: (seat: Seat, span: OpenSpan) => Promise<T>,
+): Promise<T> {
   const pressure = intake.pressure()
   if (pressure.kind === 'slow') {
     throw unavailable('pipeline_behind', 'The pipeline is behind.', pressure.retryAfterSeconds)
@@ -183,11 +188,22 @@ async function admitted<T>(intake: EventIntake, call: ApiCall, work: (seat: Seat
     const detail = 'Too many requests are in flight, of this key or in all.'
     throw unavailable('too_much_in_flight', detail, intake.limits.retryAfterSeconds)
   }
+  const span = beginSpan('receive events', 'serve', {}, name => headerOf(call.headers, name))
   try {
-    return await work(seat)
+    const answer = await work(seat, span)
+    span.end()
+    return answer
+  } catch (error) {
+    span.end({}, error instanceof Problem ? error.code : String(error))
+    throw error
   } finally {
     seat.leave()
   }
+}
+
+function headerOf(headers: IncomingHttpHeaders, name: string): string | undefined {
+  const value = headers[name]
+  return Array.isArray(value) ? value[0] : value
 }
 
 async function readEvents(
@@ -275,11 +291,15 @@ const publishOrder: readonly EventStream[] = ['CATALOG', 'LIFECYCLE', 'METERING'
  * The receipts, once all chunks have landed. Otherwise throws a `Problem` of 503 that names the landed
  * chunks, and counts the events that may have landed.
  */
-async function publish(intake: EventIntake, sorted: SortedEvents): Promise<readonly Receipt[]> {
+async function publish(
+  intake: EventIntake,
+  sorted: SortedEvents,
+  span: OpenSpan,
+): Promise<readonly Receipt[]> {
   const receipts: Receipt[] = []
   for (const stream of publishOrder) {
     const chunks = sorted.chunks.filter(chunk => chunk.stream === stream)
-    const outcomes = await Promise.all(chunks.map(chunk => intake.publisher.publish(chunk)))
+    const outcomes = await Promise.all(chunks.map(chunk => intake.publisher.publish(chunk, span.link)))
     let reason: string | undefined
     let maybeStored = 0
     for (const [index, outcome] of outcomes.entries()) {

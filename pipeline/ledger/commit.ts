@@ -59,6 +59,8 @@ export interface NextCheckpoint {
   readonly key: Uint8Array
   /** Sequence in LEDGER of the checkpoint before it. */
   readonly follows: number
+  /** Headers that each message of the commit carries beside its own. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** Builds the messages of a commit, in order, and enters them into its checkpoint. */
@@ -67,10 +69,10 @@ export function buildCommit(
   delta: Uint8Array,
   outputs: readonly CommitOutput[],
   limits: EngineLimits,
-  { key, follows }: NextCheckpoint,
+  { key, follows, headers }: NextCheckpoint,
 ): Commit {
   const { partition } = checkpoint
-  const commit = { [commitHeader]: String(checkpoint.commit) }
+  const commit = { [commitHeader]: String(checkpoint.commit), ...headers }
   const chunks = cut(delta, limits.deltaChunkBytes)
   const ordered = [...outputs].sort((a, b) => rank(a) - rank(b)) // invariant 3
   const whole: Checkpoint = {
@@ -90,8 +92,8 @@ export function buildCommit(
     },
   ]
   chunks.forEach((bytes, index) => {
-    const headers = { ...commit, [chunkHeader]: `${index + 1}/${chunks.length}` }
-    messages.push({ natsSubject: natsSubjects.ledger(partition, 'delta'), bytes, headers })
+    const chunk = { ...commit, [chunkHeader]: `${index + 1}/${chunks.length}` }
+    messages.push({ natsSubject: natsSubjects.ledger(partition, 'delta'), bytes, headers: chunk })
   })
   for (const { table, bytes } of ordered) {
     messages.push({ natsSubject: natsSubjects.ledger(partition, table), bytes, headers: commit })
