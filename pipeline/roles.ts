@@ -214,7 +214,7 @@ async function startGauge({ config, jsm, buckets, feeds, log, registry, undo }: 
     limits: config.backpressure,
     ledgerPosition: async () =>
       Math.min(...(await Promise.all(awaited.map(({ key }) => recordedPosition(buckets.sinks, key))))),
-    onTrouble: error => log.warn({ error }, 'the backlog is not known'),
+    onTrouble: error => log.warn({ err: error }, 'the backlog is not known; the last reading stays in force'),
   })
   undo.push(async () => gauge.close())
   await gauge.start()

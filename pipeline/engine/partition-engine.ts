@@ -21,6 +21,9 @@ import { Snapshots } from './snapshots.js'
 /** How long the status shows a trouble that came while no commit was under way. */
 const troubleShownMs = 5_000
 
+/** Within this time the same trouble is one. */
+const sameTroubleMs = 1_000
+
 /** How long an abort waits for the current session to end. */
 const abortMs = 1_000
 
@@ -196,9 +199,12 @@ export class PartitionEngine {
   #interrupted(detail: string): void {
     const { partition, log, telemetry } = this.#options
     if (this.#draining) return
+    // Each input reader tells of a lost broker in the same moment.
+    const isToldAlready = this.#trouble === detail && Date.now() - this.#troubleAtMs < sameTroubleMs
     this.#trouble = detail
     this.#troubleAtMs = Date.now()
-    log.warn({ partition, detail }, 'partition interrupted')
+    if (isToldAlready) return
+    log.warn({ partition, detail }, 'partition interrupted; it goes on by itself')
     telemetry?.interrupted?.(partition, detail)
   }
 

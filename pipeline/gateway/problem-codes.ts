@@ -191,6 +191,11 @@ export const problemCodes = {
       'request again with the same ids: what is stored is recognised.',
     headers: ['retry-after'],
   },
+  server_unavailable: {
+    status: 503,
+    meaning: 'The broker or ClickHouse does not answer. Nothing is lost; ask again, and see /readyz.',
+    headers: ['retry-after'],
+  },
   not_ready: { status: 503, meaning: 'Events are not taken now.', headers: ['retry-after'] },
   draining: { status: 503, meaning: 'Weir is shutting down.', headers: ['retry-after'] },
   internal_error: { status: 500, meaning: 'A bug in Weir; its log has the cause.' },

@@ -29,7 +29,7 @@ export function problemsOf(route: ApiRoute): readonly ProblemCode[] {
   return [
     ...new Set<ProblemCode>([
       ...ofEvery,
-      ...(route.isAlwaysOpen === true ? [] : (['draining'] as const)),
+      ...(route.isAlwaysOpen === true ? [] : (['draining', 'server_unavailable'] as const)),
       ...(route.access.kind === 'anyone' ? [] : ofKeys),
       ...(route.params === undefined ? [] : (['uri_too_long'] as const)),
       ...(route.query === undefined ? [] : (['invalid_request'] as const)),

@@ -129,8 +129,26 @@ function problemOf(error: unknown, options: HttpServerOptions, request: FastifyR
   if (status >= 400 && status < 500) {
     return new Problem(frameworkCodes.get(status) ?? 'bad_request', (error as Error).message)
   }
+  const away = awayOf(error)
+  if (away !== undefined) {
+    options.log.warn({ err: error, url: request.url }, 'a request found a server away; see /readyz')
+    const detail = `The broker or ClickHouse does not answer (${away}). Nothing is lost: ask again.`
+    return unavailable('server_unavailable', detail, 2)
+  }
   options.log.error({ err: error, method: request.method, url: request.url }, 'a request failed by a bug')
   return new Problem('internal_error', 'Weir failed to answer; the log has the cause.')
+}
+
+const lostSockets: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT'])
+/** Names of the errors of the broker's client. */
+const lostBroker: ReadonlySet<string> = new Set(['TimeoutError', 'RequestError', 'ConnectionError'])
+
+/** What the error says of a server that a route asked and that is away; undefined: it says something else. */
+function awayOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
+  const { code } = error as NodeJS.ErrnoException
+  if (code !== undefined && lostSockets.has(code)) return code
+  return lostBroker.has(error.name) ? error.name : undefined
 }
 
 function shuttingDown(): Problem {

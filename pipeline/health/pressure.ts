@@ -159,7 +159,8 @@ export function withoutQuorum({ config, cluster }: Pick<StreamInfo, 'config' | '
 const longestQuietNs = 5e9
 
 function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  if (!(error instanceof Error)) return String(error)
+  return error.name === 'TimeoutError' ? 'the broker did not answer in time' : error.message
 }
 
 /** Metrics, read when somebody asks. */

@@ -46,5 +46,7 @@ export class ProcessingError extends Error {
 }
 
 export function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  if (!(error instanceof Error)) return String(error)
+  // Of the broker's clients; the message is "timeout".
+  return error.name === 'TimeoutError' ? 'the broker did not answer in time' : error.message
 }

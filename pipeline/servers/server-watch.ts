@@ -61,10 +61,12 @@ export class ServerWatch {
   get trouble(): string | undefined {
     const { name, folder } = this.#options
     if (this.#freeBytes < leastFreeBytes) {
-      return `no space left on device: ${this.#freeBytes} bytes are free on ${folder}, where ${name} writes`
+      return `no space left on device: ${this.#freeBytes} bytes are free on ${folder}, where ${name} writes. Make room (weir retention); it goes on by itself`
     }
-    if (this.#writeError !== undefined) return `${name} could not write: ${this.#writeError}`
-    if (this.#unanswered >= toldUnanswered) return `${name} does not answer: ${this.#unansweredDetail}`
+    if (this.#writeError !== undefined)
+      return `${name} could not write: ${this.#writeError}. It is started again once the disk has room`
+    if (this.#unanswered >= toldUnanswered)
+      return `${name} does not answer: ${this.#unansweredDetail}. It is started again by itself`
     return undefined
   }
 
