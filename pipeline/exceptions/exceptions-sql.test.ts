@@ -10,6 +10,7 @@ import { type ClickHouseConfig, openClickHouse } from '../../sinks/clickhouse/co
 import { migrate } from '../../sinks/clickhouse/migrate.js'
 import { parseFilter } from './exception-filter.js'
 import type { ExceptionSources } from './exceptions-sql.js'
+import { openByOwner } from './gauges.js'
 import { shippedOwners } from './owner-rules.js'
 import { cursorOf, type Exception, parseCursor, positionOf, readAll, readPage } from './read-exceptions.js'
 import type { SetAsideRow } from './set-aside-rows.js'
@@ -143,6 +144,19 @@ test('dead letters less what was taken back, refused deliveries and refused reco
   expect([delivered?.amount, delivered?.currency, delivered?.receiver]).toEqual(['12.5', 'EUR', 'erp'])
   expect(open.find(one => one.eventId === 'a')?.eventTimeNs).toBe(1767225599123456789n)
   expect(namesOf(await found({ state: 'freed' }))).toEqual(['freed', 'j1'])
+})
+
+test('the metrics count the same list by owner, with the age of the oldest', async () => {
+  const open = await found({})
+  const samples = await openByOwner(client, sources)
+  for (const owner of new Set(open.map(one => one.owner))) {
+    const own = open.filter(one => one.owner === owner)
+    const of = (metric: string) =>
+      samples.find(one => one.metric === metric && one.labels['owner'] === owner)!.value
+    expect(of('weir_exceptions_open')).toBe(own.length)
+    const ageSeconds = (Date.now() - Math.min(...own.map(one => one.firstAtMs))) / 1_000
+    expect(Math.abs(of('weir_exception_oldest_seconds') - ageSeconds)).toBeLessThan(60)
+  }
 })
 
 test('each key of a filter narrows the list', async () => {

@@ -129,6 +129,14 @@ const technical = {
     'greatest',
   ),
   records_set_aside: ofMetric('records set aside by a sink', 'items', '0', 'weir_sink_refused', 'sum'),
+  exceptions_open: ofMetric('exceptions not answered', 'items', '0', 'weir_exceptions_open', 'sum'),
+  exception_oldest_seconds: ofMetric(
+    'oldest exception not answered',
+    'seconds',
+    '259200',
+    'weir_exception_oldest_seconds',
+    'greatest',
+  ),
   dead_letters_open: ofMetric('dead letters', 'items', '0', 'weir_dead_letters_open', 'sum'),
 }
 

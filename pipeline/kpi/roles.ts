@@ -16,6 +16,7 @@ export const listOf: Readonly<Record<Role, readonly FigureName[]>> = {
     'unapplied_cash',
     'tax_exceptions',
     'failed_renewals',
+    'exception_oldest_seconds',
     'days_to_close',
   ],
   integration: [
@@ -28,6 +29,8 @@ export const listOf: Readonly<Record<Role, readonly FigureName[]>> = {
     'sink_lag_seconds',
     'connection_oldest_seconds',
     'records_set_aside',
+    'exceptions_open',
+    'exception_oldest_seconds',
     'dead_letters_open',
   ],
   platform: [
