@@ -1,6 +1,9 @@
 // The figures of a role on a real ClickHouse: values, targets, what is not known; as the command prints them and as metrics.
 
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ClickHouseClient } from '@clickhouse/client'
@@ -9,10 +12,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/embedded/clickhouse-server.js'
 import { openClickHouse } from '../../sinks/clickhouse/config.js'
 import { migrate } from '../../sinks/clickhouse/migrate.js'
+import type { ApiCall } from '../gateway/route.js'
+import type { CliIo } from '../terminal/io.js'
 import { figureNames, figures } from './figures.js'
 import { registerKpiGauges } from './gauges.js'
+import { kpiCommand } from './kpi-command.js'
 import { type KpiReader, readKpis } from './read-kpis.js'
 import { listOf } from './roles.js'
+import { kpiRoute } from './routes.js'
 import type { Targets } from './settings.js'
 
 let dataDir: string
@@ -77,6 +84,33 @@ test('a role sees its list: exact values, targets kept and missed, and what is n
   expect(new Set(kpis.map(({ kpi }) => kpi))).toEqual(new Set(listOf.finance))
   const month = await readKpis(reader, ['unapplied_cash'], 30)
   expect(month[0]).toMatchObject({ currency: 'EUR', value: '109.1' })
+})
+
+test('weir kpi prints the list of a role as the route answers it: value, target, what is off and what is not known', async () => {
+  const route = kpiRoute(reader)
+  const door = createServer(async ({ url = '' }, response) => {
+    const query = Object.fromEntries(new URL(url, 'http://weir').searchParams)
+    const call = { params: {}, query, headers: {} } as unknown as ApiCall
+    const { body } = await route.handle(call)
+    response.end(JSON.stringify(body))
+  })
+  await once(door.listen(0, '127.0.0.1'), 'listening')
+  try {
+    const { port } = door.address() as AddressInfo
+    const gateway = { url: `http://127.0.0.1:${port}`, apiKey: undefined }
+    let text = ''
+    const io = {
+      stdout: { write: (part: string) => (text += part) },
+      stderr: process.stderr,
+    } as unknown as CliIo
+    expect(await kpiCommand({ gateway, json: false, role: 'finance', days: 7 }, io)).toBe(0)
+    expect(text).toMatch(/unapplied_cash +100\.1 EUR +0 +OFF +cash without an invoice/)
+    expect(text).toMatch(/payment_to_cash_seconds +3600 s +3600 +86400 +ok/)
+    expect(text).toMatch(/tax_exceptions +not known +0 +nothing yet of: refusals/)
+    expect(text).not.toContain('partition_lag_seconds')
+  } finally {
+    door.close()
+  }
 })
 
 test('a figure of the process is the sum or the greatest of its series, and unknown without one', async () => {

@@ -64,7 +64,7 @@ test(
         const found = (await figures()).map(figureText).sort()
         expect(found).toEqual(expectedFigures(all).map(figureText).sort())
       }),
-      { numRuns: runs, ...(process.env['KPI_RUNS'] === undefined ? { seed: 12 } : {}) },
+      { numRuns: runs, ...(process.env['KPI_RUNS'] === undefined ? { seed: 12, endOnFailure: true } : {}) },
     )
   },
   generousMs,
