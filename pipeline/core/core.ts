@@ -12,7 +12,7 @@ import { applyGlobalEvents } from './lifecycle/apply-catalog.js'
 import { applyLifecycleEvents, expireChanges, retryUnknown } from './lifecycle/apply-lifecycle.js'
 import { type Notice, noticesOfState } from './lifecycle/notices.js'
 import { CustomerChanges, settleCustomers } from './lifecycle/settle-customers.js'
-import type { CoreConfig, CoreInput, CoreOutput, HistoryRequest } from './ports/core-io.js'
+import type { CoreConfig, CoreInput, CoreOutput, Handover, HistoryRequest } from './ports/core-io.js'
 import { UsageReader } from './rate/usage-reader.js'
 import { expireAmendments } from './re-rate/expire-amended.js'
 import { openRequests } from './re-rate/hold.js'
@@ -39,6 +39,7 @@ export type {
   CoreConfig,
   CoreInput,
   CoreOutput,
+  Handover,
   HistoryAnswer,
   HistoryRequest,
   HistoryRow,
@@ -85,6 +86,7 @@ export class PartitionCore {
     this.#freeTerms()
     const out = new LedgerWriter(this.#config, input, this.#tap, this.#ratedUsage, this.#outcomes)
     const step = new Step(this.#config, this.#state, this.#book, out, this.#reader, input)
+    for (const key of input.handedOver ?? []) this.#state.maps.handovers.delete(key)
     this.#state.dedupe.sweep(dayOf(step.nowMs))
     const mixedUntil = this.#config.oneSource === true ? mixedLength(input.metering) : 0
     const usageOnly = input.metering.slice(mixedUntil)
@@ -147,6 +149,11 @@ export class PartitionCore {
     return openRequests(this.#state)
   }
 
+  openHandovers(): Handover[] {
+    const { handovers } = this.#state.maps
+    return handovers.size === 0 ? [] : [...handovers.values()]
+  }
+
   holdsCustomers(): boolean {
     return this.#state.held.size > 0
   }
@@ -192,6 +199,7 @@ export class PartitionCore {
       delta: this.#state.takeDelta(),
       outputs,
       historyRequests: this.openHistoryRequests(),
+      handovers: this.openHandovers(),
       heldBytes: this.#state.waitingBytes,
       counters: { ...counters },
       changed,

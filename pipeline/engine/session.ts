@@ -26,6 +26,7 @@ import { BillingOrders, type DueOrders } from './billing-orders.js'
 import type { Claim } from './claim.js'
 import { untilCommitMs } from './commit-interval.js'
 import type { EngineOptions } from './engine.js'
+import { HandoverDesk } from './handover-desk.js'
 import { HistoryDesk } from './history-desk.js'
 import { earliest, PartitionInputs, type TakenInputs } from './inputs.js'
 import { restoreBytes } from './restore.js'
@@ -36,6 +37,8 @@ import { Wake } from './wake.js'
 interface Batch extends TakenInputs {
   readonly due: DueOrders | undefined
   readonly answers: readonly HistoryAnswer[]
+  /** Keys of handovers that were published. */
+  readonly handedOver: readonly string[]
 }
 
 const nothingTaken: TakenInputs = { catalog: [], lifecycle: [], metering: [], bytes: 0 }
@@ -53,6 +56,7 @@ export class Session {
   readonly #wake = new Wake()
   readonly #orders: BillingOrders
   readonly #desk: HistoryDesk
+  readonly #handovers: HandoverDesk
   #inputs: PartitionInputs | undefined
   #failure: Error | undefined
   #draining = false
@@ -110,6 +114,7 @@ export class Session {
       onAnswer: () => this.#wake.ring(),
       onRetry: access.onRetry,
     })
+    this.#handovers = new HandoverDesk(access, () => this.#wake.ring())
   }
 
   get status() {
@@ -156,6 +161,7 @@ export class Session {
       this.#rowsSeq = Math.max(this.#rowsSeq, await readLastSequence(this.#access.jsm, 'LEDGER', natsSubject))
     }
     this.#desk.ask(opened.historyRequests, this.#rowsSeq)
+    this.#handovers.publish(opened.handovers)
     this.#inputs = await PartitionInputs.open(this.#access, this.#claim, partitions, {
       onMessage: () => this.#wake.ring(),
       onInterruption: this.#access.onRetry,
@@ -189,6 +195,7 @@ export class Session {
     this.#oldest.committing = this.#oldest.processing
     this.#oldest.processing = undefined
     this.#desk.settled(batch.answers)
+    this.#handovers.settled(batch.handedOver)
     this.#processed = positions
     this.#holdsCustomers = result.holdsCustomers
     this.#heldBytes = result.heldBytes
@@ -230,7 +237,7 @@ export class Session {
       const due = this.#orders.takeDue(this.#processed, this.#holdsCustomers)
       if (due !== undefined) {
         this.#controlSeq = due.seq
-        return { ...nothingTaken, due, answers: [] } // invariant 3
+        return { ...nothingTaken, due, answers: [], handedOver: [] } // invariant 3
       }
       const nowMs = Date.now()
       const holdsBack = this.#options.holdsBack?.() === true
@@ -240,9 +247,11 @@ export class Session {
       const { oldestReadAtMs } = ready
       const lingerMs = untilCommitMs(limits, oldestReadAtMs, this.#processedAtMs, nowMs)
       const lingered = ready.catchingUp || lingerMs <= 0
-      if (this.#desk.hasAnswers || ready.bytes >= wantedBytes || (ready.count > 0 && lingered)) {
+      const isAnswered = this.#desk.hasAnswers || this.#handovers.hasPublished
+      if (isAnswered || ready.bytes >= wantedBytes || (ready.count > 0 && lingered)) {
         const answers = this.#desk.takeAnswers()
-        return { ...this.#inputs!.take(wantedBytes, pause), due: undefined, answers }
+        const handedOver = this.#handovers.takePublished()
+        return { ...this.#inputs!.take(wantedBytes, pause), due: undefined, answers, handedOver }
       }
       const sinceMs = nowMs - this.#processedAtMs
       if (sinceMs >= limits.tickMs) return await this.#tick()
@@ -258,7 +267,7 @@ export class Session {
     const now = this.#inputs!.positions(this.#controlSeq)
     const moved = now.METERING.seq - before.METERING.seq + (now.LIFECYCLE.seq - before.LIFECYCLE.seq)
     this.#quietMoved = moved >= this.#access.limits.idleCheckpointSequences ? moved : 0
-    return { ...nothingTaken, due: undefined, answers: [] }
+    return { ...nothingTaken, due: undefined, answers: [], handedOver: [] }
   }
 
   async #process(batch: Batch): Promise<Processed> {
@@ -280,6 +289,7 @@ export class Session {
         metering: pack(batch.metering),
         orders: batch.due?.orders ?? [],
         history: batch.answers,
+        handedOver: batch.handedOver,
       })
       for (const { bytes } of packed) memory.give(bytes)
       const events = result.counters.received - this.#received
@@ -330,6 +340,7 @@ export class Session {
     this.#committingSinceMs = undefined
     this.#oldest.committing = undefined
     this.#desk.ask(result.historyRequests, this.#rowsSeq)
+    this.#handovers.publish(result.handovers)
     this.#snapshots.committed(this.#checkpoint, committed.stateSeq, result.delta.length)
     release(result.delta)
     this.#options.telemetry?.committed?.({

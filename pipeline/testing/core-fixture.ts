@@ -141,6 +141,13 @@ export class TestBench {
     return this.process(events, nowMs, orders, [])
   }
 
+  /** Tells the core that its handovers were published. */
+  handedOver(keys: readonly string[], nowMs = arrivalMs): void {
+    this.commit += 1
+    const none = { catalog: [], lifecycle: [], metering: [], orders: [], history: [] }
+    this.core.process({ nowMs, commit: this.commit, ...none, handedOver: keys })
+  }
+
   /** Answers every request of the core. */
   answer(nowMs = arrivalMs): CoreOutput | undefined {
     while (this.core.holdsCustomers()) {

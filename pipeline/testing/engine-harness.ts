@@ -76,7 +76,7 @@ export class PlainWorker implements PartitionWorker {
       this.#counters = state.counters
       this.#runs.push(...state.runs)
     }
-    return { historyRequests: [], holdsCustomers: false }
+    return { historyRequests: [], handovers: [], holdsCustomers: false }
   }
 
   async process(input: PackedInput): Promise<Processed> {
@@ -111,6 +111,7 @@ export class PlainWorker implements PartitionWorker {
         ...runs.map(run => output('sealed', run)),
       ],
       historyRequests: [],
+      handovers: [],
       heldBytes: 0,
       counters: { ...this.#counters },
       changed: this.#counters.received > before || runs.length > 0,

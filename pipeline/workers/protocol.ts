@@ -16,6 +16,7 @@ import type {
   BillingRunOrder,
   CoreConfig,
   CoreOutput,
+  Handover,
   HistoryAnswer,
   HistoryRequest,
 } from '../core/ports/core-io.js'
@@ -62,6 +63,7 @@ export interface PackedInput {
   readonly metering: PackedMessages
   readonly orders: readonly BillingRunOrder[]
   readonly history: readonly HistoryAnswer[]
+  readonly handedOver?: readonly string[]
 }
 
 export interface ProcessTask {
@@ -92,6 +94,7 @@ export interface StateSnapshot {
 /** What the engine needs to know of a state that was just opened. */
 export interface Opened {
   readonly historyRequests: readonly HistoryRequest[]
+  readonly handovers: readonly Handover[]
   readonly holdsCustomers: boolean
 }
 

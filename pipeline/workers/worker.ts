@@ -49,7 +49,11 @@ export function open({ config, snapshot, deltas, segments = 0 }: OpenTask): Open
   if ((loaded?.segments ?? 0) !== segments) throw new Error(`not all ${segments} segments are in this worker`)
   const core = PartitionCore.restore(config, snapshot, deltas, undefined, loaded?.table ?? tableFor(config))
   cores.set(config.partition, core)
-  return { historyRequests: core.openHistoryRequests(), holdsCustomers: core.holdsCustomers() }
+  return {
+    historyRequests: core.openHistoryRequests(),
+    handovers: core.openHandovers(),
+    holdsCustomers: core.holdsCustomers(),
+  }
 }
 
 export function process({ partition, input, lent }: ProcessTask): unknown {
@@ -64,6 +68,7 @@ export function process({ partition, input, lent }: ProcessTask): unknown {
     metering: unpackMessages(input.metering),
     orders: input.orders,
     history: input.history,
+    ...(input.handedOver === undefined ? {} : { handedOver: input.handedOver }),
     memory: length => buffers.take(length),
   })
   cores.set(partition, core) // it did not throw

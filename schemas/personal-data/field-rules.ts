@@ -76,7 +76,7 @@ export class FieldRules {
   }
 
   /** The pointers, inside `data`, of values that are to be replaced and are not. */
-  inClear(type: string, data: Data): readonly string[] {
+  inClear(type: string | undefined, data: Data): readonly string[] {
     const sealed: Seal = () => ''
     const rules = this.rulesOf(type)
     return rules

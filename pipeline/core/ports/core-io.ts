@@ -37,8 +37,18 @@ export interface CoreInput {
   /** Handed in once everything accepted before them was processed and no customer is held. */
   readonly orders: readonly BillingRunOrder[]
   readonly history: readonly HistoryAnswer[]
+  /** Keys of the handovers that are published, so that they need not be kept. */
+  readonly handedOver?: readonly string[]
   /** Gives the memory into which rated usage is written; without it each message gets its own. */
   readonly memory?: TakeMemory
+}
+
+/** An event for the stream LIFECYCLE of another partition. Plain data. */
+export interface Handover {
+  readonly key: string
+  readonly partition: number
+  /** JSON. */
+  readonly event: string
 }
 
 /** Asks for the customer's rated usage from an instant on. */
@@ -90,6 +100,8 @@ export interface CoreOutput {
   readonly outputs: readonly LedgerOutput[]
   /** All that are open and not yet answered. */
   readonly historyRequests: readonly HistoryRequest[]
+  /** All that are not yet known to be published. */
+  readonly handovers: readonly Handover[]
   /** Bytes of events that wait. */
   readonly heldBytes: number
   /** Cumulative. */

@@ -166,6 +166,15 @@ test('an amended time is not ahead of the arrival of its amendment', () => {
   expect(bench.core.counters()).toMatchObject({ dead_lettered: 1, applied: 1 })
 })
 
+test('an amendment with a personal field in the clear is refused, whether or not it tells the type', () => {
+  const personalFields = [{ eventType: 'api.call', path: ['who'], kind: 'sealed' as const }]
+  for (const type of [{}, { type: 'api.call' }]) {
+    const bench = new TestBench({ personalFields })
+    bench.send([amendment('e1', { ...type, data: { tokens: 1, who: 'Ann' } })])
+    expect(bench.deadLetters).toMatchObject([{ code: 'personal_data_in_clear', payload: '' }])
+  }
+})
+
 test('an amendment whose event never came is a dead letter after the horizon, and the map is empty again', () => {
   const bench = new TestBench({ dedupeHorizonMs: 35 * dayMs })
   bench.send([amendment('never', { data: { tokens: 1 } }, { id: 'a', time: undefined })])

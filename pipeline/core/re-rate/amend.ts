@@ -3,6 +3,7 @@
 // Invariant: an amendment that needs its event is `parked` until the event was seen, then `applied`.
 
 import { compositeKey } from '../../../schemas/identifiers.js'
+import { isRecord, parseJson } from '../../../schemas/json/json-text.js'
 import type { UsageAmendment } from '../../../schemas/lifecycle/usage-changes.js'
 import type { Rejection } from '../../../schemas/rejection.js'
 import { compareInstants, formatInstant, nsOf } from '../../../schemas/time.js'
@@ -31,7 +32,7 @@ import { targetOf } from './waits-for-event.js'
 
 export function applyAmendment(step: Step, received: ReceivedEvent, parsed: UsageAmendment): void {
   const { state } = step
-  const rejection = tooEarly(step, received, parsed)
+  const rejection = tooEarly(step, received, parsed) ?? inClear(step, parsed)
   if (rejection !== undefined) {
     refuse(step, received, rejection)
     forgetIdentity(received.event.source, received.event.id, state.dedupe)
@@ -79,6 +80,17 @@ function tooEarly(
   if (eventTimeNs <= nsOf(received.arrivedAtMs + futureToleranceMs)) return undefined
   const detail = `The amended time ${formatInstant(eventTimeNs)} is more than ${futureToleranceMs / 60_000} minutes ahead of arrival.`
   return { code: 'event_time_in_future', detail, pointer: '/data/time' }
+}
+
+/** The rules are those of the event's type, or all of them where the amendment does not tell the type. */
+function inClear({ personal }: Step, { type, data }: UsageAmendment): Rejection | undefined {
+  const parsed = personal.isEmpty || data === undefined ? undefined : parseJson(data)
+  if (parsed?.kind !== 'ok' || !isRecord(parsed.value)) return undefined
+  const [pointer] = personal.inClear(type, parsed.value)
+  if (pointer === undefined) return undefined
+  const detail =
+    'The field is personal and was published in the clear: send the amendment over HTTP, where it is sealed.'
+  return { code: 'personal_data_in_clear', detail, pointer: `/data/data${pointer}` }
 }
 
 function notYetAmended({ customerId, eventSource, eventId }: UsageAmendment, eventKey: string): AmendedEvent {

@@ -50,6 +50,12 @@ export function supersededBy(amended: AmendedEvent): Outcome {
   return { ...superseded, ...heldBy(amended) }
 }
 
+/** It counts in the partition of the other customer, and there by an amendment that brings all of it. */
+export function movedTo(customerId: string, amended: AmendedEvent): Outcome {
+  const { detail, target } = heldBy(amended)
+  return { ...superseded, code: 'moved', detail: `${detail} The event counts for ${customerId}.`, target }
+}
+
 /** What tells of the amendment that holds. */
 export function heldBy(amended: AmendedEvent): Required<Pick<Outcome, 'detail' | 'target'>> {
   const { source, id } = causeOf(amended)

@@ -7,7 +7,15 @@ import { claimKey } from '../state/claim-key.js'
 import type { AmendedEvent, Attributes, Envelope, WaitingAmendment } from '../state/records.js'
 import { isKnownIdentity } from '../step/dedupe.js'
 import type { Step } from '../step/step.js'
-import { awaitsHistory, causeOf, dispositionOf, outcomeOfNothing, supersededBy } from './amended-outcomes.js'
+import {
+  awaitsHistory,
+  causeOf,
+  dispositionOf,
+  movedTo,
+  outcomeOfNothing,
+  supersededBy,
+} from './amended-outcomes.js'
+import { handOver, isElsewhere } from './hand-over.js'
 import { earliestCharge, requireHistory } from './hold.js'
 import { type Mended, mendedOf, originalVersion } from './mended.js'
 import {
@@ -129,6 +137,22 @@ function leave(
 function placeMended(step: Step, amended: AmendedEvent, mended: Mended, standing: Standing): void {
   const { customerId: sentFor, eventKey } = amended
   const { version } = mended
+  const goesTo =
+    mended.kind === 'event' && isElsewhere(step, mended.event.customerId)
+      ? mended.event.customerId
+      : undefined
+  if (amended.placement?.kind === 'handed_over' && amended.placement.customerId !== goesTo) {
+    handOver(step, amended, amended.placement.customerId, undefined)
+  }
+  if (mended.kind === 'event' && goesTo !== undefined) {
+    handOver(step, amended, goesTo, mended)
+    step.state.putAmended({ ...amended, placement: { kind: 'handed_over', version, customerId: goesTo } })
+    moveEvent(step, sentFor, eventKey, standing, 'rated')
+    if (amended.original !== undefined) {
+      step.outcome(attributesOfEvent(amended.original.event), movedTo(goesTo, amended))
+    }
+    return
+  }
   if (mended.kind === 'nothing') {
     const { disposition } = mended
     step.state.putAmended({ ...amended, placement: { kind: 'nothing', version, disposition } })

@@ -6,6 +6,7 @@ import { deserialize, serialize } from 'node:v8'
 import type { Catalog } from '../../../schemas/catalog/catalog.js'
 import { type DispositionCounts, zeroDispositions } from '../../../schemas/event/dispositions.js'
 import { hashIdentity, hashWords } from '../../../schemas/event/event-hash.js'
+import type { Handover } from '../ports/core-io.js'
 import { AmendmentIndex } from './amendment-index.js'
 import { type ChargeDelta, ChargeMap } from './charge-map.js'
 import { claimKey } from './claim-key.js'
@@ -52,6 +53,8 @@ interface StateMaps {
   readonly retractions: TrackedMap<Retraction>
   /** Usage events that were amended, by claim. */
   readonly amended: TrackedMap<AmendedEvent>
+  /** Events for other partitions that are not yet known to be published, by their key. */
+  readonly handovers: TrackedMap<Handover>
 }
 
 interface StoredMap {
@@ -80,6 +83,7 @@ export class PartitionState {
     entities: new TrackedMap(),
     retractions: new TrackedMap(),
     amended: new TrackedMap(),
+    handovers: new TrackedMap(),
   }
   readonly dedupe: DedupeTable
   /** Cumulative. */

@@ -2,7 +2,8 @@
 // drops duplicates.
 // Invariants: an event that passes has taken its identity; malformed, misplaced, future and too old events
 // have not, so they are refused again each time they are sent. Subscription changes and catalogs have no
-// horizon: their sequence and version are remembered for ever.
+// horizon: their sequence and version are remembered for ever. Nor have amendments of usage: applied again, they
+// change nothing.
 
 import { type EventStream, streamOf } from '../../../schemas/event/event-stream.js'
 import { customerToken, partitionOf } from '../../../schemas/identifiers.js'
@@ -114,7 +115,8 @@ function untimely(step: Step, received: ReceivedEvent): Rejection | undefined {
       pointer: '/time',
     }
   }
-  if (timeMs < received.arrivedAtMs - dedupeHorizonMs && !type.startsWith('weir.subscription.')) {
+  const isRememberedAnyway = type.startsWith('weir.subscription.') || type === 'weir.usage.amended'
+  if (timeMs < received.arrivedAtMs - dedupeHorizonMs && !isRememberedAnyway) {
     return {
       code: 'older_than_dedupe_horizon',
       detail: `The time ${timeText} is more than ${dedupeHorizonMs / 86_400_000} days before arrival.`,

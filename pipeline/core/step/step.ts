@@ -3,7 +3,7 @@
 
 import type { Disposition, DispositionCounts } from '../../../schemas/event/dispositions.js'
 import { zeroDispositions } from '../../../schemas/event/dispositions.js'
-import { eventData } from '../../../schemas/event/event-data.js'
+import { type EventData, eventData } from '../../../schemas/event/event-data.js'
 import { isRecord, parseJson, stringifyJson } from '../../../schemas/json/json-text.js'
 import { FieldRules } from '../../../schemas/personal-data/field-rules.js'
 import { maskNumbers } from '../../../schemas/personal-data/masking.js'
@@ -75,6 +75,14 @@ export class Step {
     this.out.deadLetter(this.#withoutPersonalData(envelope), rejection, -1)
   }
 
+  /** An amendment of usage holds the data of the event that it amends. */
+  #isClean(type: string, data: EventData): boolean {
+    if (this.personal.inClear(type, data).length > 0) return false
+    const { type: amended, data: inner } = data
+    if (type !== 'weir.usage.amended' || !isRecord(inner)) return true
+    return this.personal.inClear(typeof amended === 'string' ? amended : undefined, inner).length === 0
+  }
+
   /** Without its payload, where that has a personal field in the clear or cannot be searched for one. */
   #withoutPersonalData(envelope: Envelope): Envelope {
     const { type, payload } = envelope
@@ -82,7 +90,7 @@ export class Step {
     if (this.personal.isEmpty) return masked === payload ? envelope : { ...envelope, payload: masked }
     const parsed = parseJson(payload)
     const data = parsed.kind === 'ok' && isRecord(parsed.value) ? eventData(parsed.value) : undefined
-    const isClean = data?.kind === 'ok' && this.personal.inClear(type, data.value).length === 0
+    const isClean = data?.kind === 'ok' && this.#isClean(type, data.value)
     return { ...envelope, payload: isClean ? masked : '' }
   }
 }

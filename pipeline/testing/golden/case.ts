@@ -114,6 +114,13 @@ function eventOf(event: Fields, index: number, sequences: Map<string, number>): 
     const data = { event_source: 'golden', event_id: retract }
     return { ...envelope, type: 'weir.usage.retracted', time: instant(at), data, ...attributes }
   }
+  if ('amend' in event) {
+    const { amend, at, as, ...attributes } = event
+    const { time, ...rest } = as as Fields
+    const amended = { ...rest, ...(time === undefined ? {} : { time: instant(time) }) }
+    const data = { event_source: 'golden', event_id: amend, ...amended }
+    return { ...envelope, type: 'weir.usage.amended', time: instant(at), data, ...attributes }
+  }
   const { on, n, data, ...attributes } = event
   const own = { ...(n === undefined ? {} : { n }), ...((data ?? {}) as Fields) }
   return { ...envelope, type: 'use', time: instant(on), data: own, ...attributes }

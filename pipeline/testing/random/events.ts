@@ -198,18 +198,21 @@ function amendmentOf(target: Wire, more: ExtraChoice, n: number, clock: Clock): 
   const time = text(clock(...when))
   const data = defined({ ...(target['data'] as Wire), n: value })
   const type = target['type']
+  // Now and then of an event that nobody sent, or by another customer: neither is moved, since one customer would have two
+  // events of one identity.
+  const id = more.which % 8 === 7 ? 'never' : target['id']
+  const isOwn = id !== 'never' && !more.stranger
   const amended = {
     data: { data },
     time: { time },
     subject: { subject: customer },
     all: { type, time, data },
-    all_elsewhere: { type, time, data, subject: customer },
+    all_elsewhere: { type, time, data, ...(isOwn ? { subject: customer } : {}) },
     other_type: { type: type === 'use' ? 'other' : 'use', data },
     pin: { subscriptionid: `s${more.which % 3}` },
     none: { withdrawn: true },
   }[brings]
-  const subject = more.stranger ? 'c2' : (target['subject'] as string)
-  const id = more.which % 8 === 7 ? 'never' : target['id']
+  const subject = more.stranger ? 'c4' : (target['subject'] as string)
   const ours = { event_source: target['source'], event_id: id, ...amended }
   return event(`a${n}`, 'ops', 'weir.usage.amended', subject, clock(sent), ours)
 }
