@@ -40,7 +40,14 @@ export function rebuildRoutes(parts: Pick<FeatureParts, 'audit' | 'feeds' | 'job
         'A job: table by table a new one is filled beside the old one, held against the ledger and against the old one, and takes ' +
         'its name. Live goes on meanwhile; the report says where the old one differed.',
       body: jsonBody(body, { tables: ['rated_usage'] }),
-      responses: { 202: { description: 'The job.', schema: jobSchema, example } },
+      responses: {
+        202: {
+          description: 'The job.',
+          schema: jobSchema,
+          example,
+          headers: { location: 'The path of the job.' },
+        },
+      },
       problems: ['invalid_request', 'table_not_rebuilt', 'rebuild_under_way'],
       handle: call => begin(parts, call),
     },

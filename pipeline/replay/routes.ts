@@ -52,8 +52,9 @@ const common = {
 const replayBody = z.strictObject({
   from: z
     .string()
+    .meta({ format: 'date-time' })
     .describe('An instant, or a day in UTC: charges whose period begins from here on are compared'),
-  until: z.string().describe('An instant, or a day in UTC'),
+  until: z.string().meta({ format: 'date-time' }).describe('An instant, or a day in UTC'),
   source: z
     .enum(['auto', ...sources])
     .default('auto')
@@ -74,6 +75,7 @@ const diffBody = z.strictObject({
 })
 const replayExample = { from: '2026-10-01T00:00:00Z', until: '2026-11-01T00:00:00Z' }
 const diffExample = { catalog: { meters: [], plans: [] }, month: '2026-10' }
+const location = { location: 'The path of the job.' }
 const example = {
   ...jobExample,
   kind: replayKindName,
@@ -96,7 +98,7 @@ function createRoute(parts: Parts): ApiRoute {
       'A job: every partition is rated once more in a shadow, beside a copy of the live state, and the charges whose service ' +
       'period begins in the stretch are compared. It only reads.',
     body: jsonBody(replayBody, replayExample),
-    responses: { 202: { description: 'The job.', schema: jobSchema, example } },
+    responses: { 202: { description: 'The job.', schema: jobSchema, example, headers: location } },
     problems: ['invalid_request', 'invalid_catalog', 'input_purged', 'meter_not_in_history'],
     async handle(call: ApiCall): Promise<ApiReply> {
       const { customer_id, reason, ...body } = await readJson(call, replayBody, maxCatalogBytes)
@@ -117,7 +119,9 @@ function diffRoute(parts: Parts): ApiRoute {
       "A replay of a month's real usage through a catalog that is not published: its new versions of plans in the place of all " +
       'published ones. What publishing would refuse is refused. Nothing is published.',
     body: jsonBody(diffBody, diffExample),
-    responses: { 202: { description: 'The job, which is a replay.', schema: jobSchema, example } },
+    responses: {
+      202: { description: 'The job, which is a replay.', schema: jobSchema, example, headers: location },
+    },
     problems: [
       'invalid_request',
       'invalid_catalog',
@@ -165,7 +169,7 @@ async function begin(
 }
 
 const differencesQuery = z.object({
-  by: z.enum(['charge', 'customer', 'price']).default('customer'),
+  by: z.enum(['charge', 'customer', 'price']).default('customer').describe('Which differences'),
   after: z
     .string()
     .regex(/^\d{1,5}-\d{1,9}$/)
