@@ -51,6 +51,8 @@ async function run(
       return (await import('./postgres/peer.js')).peerPostgres(options)
     case 'latency':
       return (await import('./latency.js')).latency(options, rate)
+    case 'explain':
+      return (await import('./explain/explain.js')).explain(options)
     case 'growth':
       return (await import('./growth/growth.js')).growth(options)
     case 'soak':

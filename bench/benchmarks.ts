@@ -16,6 +16,7 @@ export const benchmarks = {
   stage: { measures: 'each stage alone, nanoseconds per event', options: ['rounds'] },
   'peer-postgres': { measures: 'the same events through Node and PostgreSQL', options: [] },
   latency: { measures: 'arrival to queryable at half load', options: ['rate'] },
+  explain: { measures: 'what became of an event, asked over HTTP with so many in ClickHouse', options: [] },
   growth: {
     measures: 'cost and memory of more and more identities, and the restart with them',
     options: [],

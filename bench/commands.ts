@@ -6,6 +6,11 @@ import { type Benchmark, type BenchOption, benchmarks } from './benchmarks.js'
 
 type BenchFlags = Omit<BenchArguments, 'benchmark' | 'env' | 'log'> & { readonly verbose?: boolean }
 
+/** `explain` puts its events into ClickHouse by SQL. */
+function defaultEvents(name: string): number {
+  return name === 'explain' ? 10_000_000 : 1_000_000
+}
+
 export const benchCommands: DeclareCommands = (program, line) => {
   const bench = program
     .command('bench')
@@ -15,7 +20,7 @@ export const benchCommands: DeclareCommands = (program, line) => {
     const command = bench
       .command(name)
       .description(measures)
-      .option('--events <count>', 'events to send, duplicates included', wholeNumber, 1_000_000)
+      .option('--events <count>', 'events to send, duplicates included', wholeNumber, defaultEvents(name))
       .option('--customers <count>', 'customers, by Zipf', wholeNumber, 50_000)
       .option('--seed <number>', 'the same seed, the same events', wholeNumber, 1)
     if (takes.includes('rounds')) command.option('--rounds <count>', 'how often to repeat it', wholeNumber, 3)

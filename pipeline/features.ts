@@ -6,6 +6,7 @@ import { billingFeature } from './billing/feature.js'
 import { clickhouseFeature } from './clickhouse/feature.js'
 import { connectionsFeature } from './connections/feature.js'
 import { exceptionsFeature } from './exceptions/feature.js'
+import { explainFeature } from './explain/feature.js'
 import type { Feature } from './feature/feature.js'
 import { flowFeature } from './flow/feature.js'
 import { keysFeature } from './keys/feature.js'
@@ -31,4 +32,5 @@ export const features: readonly Feature[] = [
   kpiFeature,
   flowFeature,
   rebuildFeature,
+  explainFeature,
 ]

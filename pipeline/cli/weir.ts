@@ -7,6 +7,7 @@ import { benchCommands } from '../../bench/commands.js'
 import { billingCommands } from '../billing/commands.js'
 import { demoCommands } from '../demo/commands.js'
 import { exceptionsCommands } from '../exceptions/commands.js'
+import { explainCommands } from '../explain/commands.js'
 import type { DeclareCommands } from '../feature/command-line.js'
 import { flowCommands } from '../flow/commands.js'
 import { keysCommands } from '../keys/commands.js'
@@ -30,6 +31,7 @@ const commands: readonly DeclareCommands[] = [
   validateCommands,
   reconcileCommands,
   kpiCommands,
+  explainCommands,
   billingCommands,
   flowCommands,
   retentionCommands,

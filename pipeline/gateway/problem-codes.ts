@@ -78,6 +78,13 @@ export const problemCodes = {
     headers: ['accept-encoding'],
   },
   // what the request asks for
+  unknown_event: {
+    status: 404,
+    meaning:
+      'No row of ClickHouse names the event. What is still on its way is told once it is there; the detail says how far ClickHouse is behind.',
+  },
+  unknown_charge: { status: 404, meaning: 'No rated usage names the charge.' },
+  invalid_cursor: { status: 400, meaning: 'The cursor is none that a page of this list gave.' },
   unknown_entity: { status: 404, meaning: 'No customer and no subscription has or had this entity.' },
   idempotency_key_reused: {
     status: 409,

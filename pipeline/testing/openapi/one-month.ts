@@ -62,6 +62,13 @@ async function replayIt(call: Call): Promise<void> {
   await call('createCatalogDiff', 'POST', '/v1/catalog-diffs', tried)
 }
 
+/** What became of the usage, and the other way round. */
+async function explainIt(call: Call): Promise<void> {
+  type Told = { readonly charges: readonly { readonly charge_id: string }[] }
+  const told = await call<Told>('explainEvent', 'GET', '/v1/events?source=one-month&id=usage')
+  await call('listEventsOfCharge', 'GET', `/v1/charges/${told.charges[0]?.charge_id}/events`)
+}
+
 /** The number of batches that were acknowledged. `onAnswer` is told the operation and the answer of each request. */
 export async function billOneMonth(
   url: string,
@@ -96,6 +103,7 @@ export async function billOneMonth(
   for (const { batch_id } of page.batches)
     await call('acknowledgeBillingBatch', 'POST', `${path}/batches/${batch_id}/ack`)
   await call('getReconciliation', 'GET', '/v1/reconciliation')
+  await explainIt(call)
   await replayIt(call)
   return page.batches.length
 }

@@ -44,8 +44,9 @@ CREATE TABLE IF NOT EXISTS rated_usage
     input_sequence UInt64,
     `partition` UInt32,
     ledger_sequence UInt64,
-    -- One event is found without its customer and time (weir explain).
-    INDEX event_id_bloom event_id TYPE bloom_filter(0.01) GRANULARITY 4
+    -- One event, and the events of one charge, are found without customer and time (weir explain).
+    INDEX event_identity cityHash64(event_source, event_id) TYPE bloom_filter(0.01) GRANULARITY 4,
+    INDEX charge_identity charge_id TYPE bloom_filter(0.01) GRANULARITY 4
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(rated_at)
@@ -160,7 +161,8 @@ CREATE TABLE IF NOT EXISTS journal_entries
     billing_run_id String,
     batch_id String,
     posted_at DateTime64(3, 'UTC'),
-    stream_sequence UInt64
+    stream_sequence UInt64,
+    INDEX charge_identity charge_id TYPE bloom_filter(0.01) GRANULARITY 4
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(accounting_date)
@@ -208,7 +210,8 @@ CREATE TABLE IF NOT EXISTS deliveries
     outcome LowCardinality(String),
     code LowCardinality(String),
     detail String,
-    stream_sequence UInt64
+    stream_sequence UInt64,
+    INDEX record_identity record_id TYPE bloom_filter(0.01) GRANULARITY 4
 )
 ENGINE = MergeTree
 ORDER BY (connection, delivery_id, stream_sequence)
@@ -317,7 +320,8 @@ CREATE TABLE IF NOT EXISTS dead_letters
     input_stream LowCardinality(String),
     input_sequence UInt64,
     `partition` UInt32,
-    ledger_sequence UInt64
+    ledger_sequence UInt64,
+    INDEX event_identity cityHash64(event_source, event_id) TYPE bloom_filter(0.01) GRANULARITY 4
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(recorded_at)
@@ -344,7 +348,9 @@ CREATE TABLE IF NOT EXISTS event_outcomes
     input_stream LowCardinality(String),
     input_sequence UInt64,
     `partition` UInt32,
-    ledger_sequence UInt64
+    ledger_sequence UInt64,
+    INDEX event_identity cityHash64(event_source, event_id) TYPE bloom_filter(0.01) GRANULARITY 4,
+    INDEX target_identity cityHash64(target_source, target_id) TYPE bloom_filter(0.01) GRANULARITY 4
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(recorded_at)

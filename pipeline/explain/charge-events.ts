@@ -1,0 +1,127 @@
+// The events that add up to a charge, a page at a time, and the sum that they come to.
+// Invariant: the amounts of all pages, corrections included, add up to the charge as ClickHouse has it.
+
+import type { ClickHouseClient } from '@clickhouse/client'
+import { parseInstant } from '../../schemas/time.js'
+import { ask } from './ask.js'
+import { sumOf } from './verdict.js'
+
+export interface ChargeEvents {
+  readonly charge_id: string
+  readonly customer_id: string
+  readonly subscription_id: string
+  readonly price: string
+  readonly meter: string
+  readonly period_from: string
+  readonly period_until: string
+  readonly currency: string
+  /** Of all pages: what the charge comes to, and how many events count. */
+  readonly amount: string
+  readonly event_count: number
+  readonly events: readonly ChargeEvent[]
+  readonly next_cursor: string | null
+}
+
+/** The net of an event's rows. `events` 0: a correction that is left over, named by its cause. */
+export interface ChargeEvent {
+  readonly event_source: string
+  readonly event_id: string
+  readonly time: string
+  readonly events: number
+  readonly quantity: string
+  readonly amount: string
+  readonly correlation_id: string
+}
+
+interface Head {
+  readonly customer_id: string
+  readonly subscription_id: string
+  readonly price: string
+  readonly meter: string
+  readonly period_from: string
+  readonly period_until: string
+  readonly currency: string
+}
+
+interface Place {
+  readonly time: string
+  readonly source: string
+  readonly id: string
+}
+
+/** Undefined: no row names the charge. A cursor that is none of ours is `'bad cursor'`. */
+export async function readChargeEvents(
+  clickhouse: ClickHouseClient,
+  chargeId: string,
+  limit: number,
+  cursor: string | undefined,
+): Promise<ChargeEvents | 'bad cursor' | undefined> {
+  const after = cursor === undefined ? undefined : placeOf(cursor)
+  if (cursor !== undefined && after === undefined) return 'bad cursor'
+  const head = await headOf(clickhouse, chargeId)
+  if (head === undefined) return undefined
+  const params = {
+    customer: head.customer_id,
+    charge: chargeId,
+    from: head.period_from,
+    until: head.period_until,
+  }
+  const [totals, events] = await Promise.all([
+    ask<{ amount: string; events: number }>(clickhouse, totalsQuery, params),
+    ask<ChargeEvent>(clickhouse, pageQuery(limit, after !== undefined), {
+      ...params,
+      after_time: after?.time ?? '',
+      after_source: after?.source ?? '',
+      after_id: after?.id ?? '',
+    }),
+  ])
+  const page = events.slice(0, limit)
+  const last = page.at(-1)
+  return {
+    charge_id: chargeId,
+    ...head,
+    amount: sumOf([totals[0]?.amount ?? '0']),
+    event_count: totals[0]?.events ?? 0,
+    events: page.map(one => ({ ...one, quantity: sumOf([one.quantity]), amount: sumOf([one.amount]) })),
+    next_cursor: events.length > limit && last !== undefined ? cursorOf(last) : null,
+  }
+}
+
+/** Any row of the charge: it leads to all of them by customer and time. */
+async function headOf(clickhouse: ClickHouseClient, charge: string): Promise<Head | undefined> {
+  const columns = 'customer_id, subscription_id, price, meter, period_from, period_until, currency'
+  const query = `SELECT ${columns} FROM rated_usage WHERE charge_id = {charge: String} LIMIT 1`
+  return (await ask<Head>(clickhouse, query, { charge }))[0]
+}
+
+const ofCharge = `customer_id = {customer: String} AND charge_id = {charge: String}
+  AND event_time >= parseDateTime64BestEffort({from: String}, 9, 'UTC')
+  AND event_time <= parseDateTime64BestEffort({until: String}, 9, 'UTC')`
+
+const totalsQuery = `SELECT sum(toDecimal256(amount, 12)) AS amount, toInt64(sum(event_count)) AS events
+FROM rated_usage WHERE ${ofCharge}`
+
+function pageQuery(limit: number, isLater: boolean): string {
+  const after = `(time, event_source, event_id) >
+    (parseDateTime64BestEffort({after_time: String}, 9, 'UTC'), {after_source: String}, {after_id: String})`
+  return `SELECT event_source, event_id, max(r.event_time) AS time, toInt64(sum(r.event_count)) AS events,
+    sum(toDecimal256(r.quantity, 12)) AS quantity, sum(toDecimal256(r.amount, 12)) AS amount,
+    any(r.correlation_id) AS correlation_id
+  FROM rated_usage AS r WHERE ${ofCharge}
+  GROUP BY event_source, event_id ${isLater ? `HAVING ${after}` : ''}
+  ORDER BY time, event_source, event_id LIMIT ${limit + 1}`
+}
+
+function cursorOf({ time, event_source: source, event_id: id }: ChargeEvent): string {
+  return Buffer.from(JSON.stringify([time, source, id])).toString('base64url')
+}
+
+function placeOf(cursor: string): Place | undefined {
+  try {
+    const [time, source, id] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[]
+    if (typeof time !== 'string' || typeof source !== 'string' || typeof id !== 'string') return undefined
+    return parseInstant(time) === undefined ? undefined : { time, source, id }
+  } catch {
+    return undefined
+  }
+}

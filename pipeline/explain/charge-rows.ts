@@ -1,0 +1,237 @@
+// What became of the charges that an event went to: what stands rated of each, the lines by which runs billed it, their
+// batches and journal entries, and the deliveries of both with the receiver's own id.
+
+import type { ClickHouseClient } from '@clickhouse/client'
+import { stableId } from '../../schemas/identifiers.js'
+import { ask } from './ask.js'
+
+/** A charge by the fields that find its rows in the order of the tables. */
+export interface ChargeKey {
+  readonly charge_id: string
+  readonly customer_id: string
+  readonly subscription_id: string
+  readonly period_from: string
+  readonly period_until: string
+  /** The commit in which the event was first rated on it. */
+  readonly ledger_sequence: number
+}
+
+/** Sums of all rows of a charge, and of those before and up to a commit. */
+export interface ChargeSums {
+  readonly charge_id: string
+  readonly events: number
+  readonly amount: string
+  /** The charge's quantity where its meter is a sum or a count. */
+  readonly readings: string
+  readonly amount_before: string
+  readonly readings_before: string
+  readonly amount_after: string
+  readonly readings_after: string
+  readonly events_in_commit: number
+  readonly corrections: readonly CorrectionRow[]
+}
+
+/** A row that corrects the charge as a whole; the cause is the event that made it necessary. */
+type CorrectionRow = readonly [
+  ledgerSequence: number,
+  at: string,
+  amount: string,
+  causeSource: string,
+  causeId: string,
+]
+
+export interface ChargeLine {
+  readonly charge_id: string
+  readonly corrects: string
+  readonly kind: string
+  readonly entity_id: string
+  readonly currency: string
+  readonly quantity: string
+  readonly amount: string
+  readonly amount_rounded: string
+  readonly status: string
+  readonly billing_run_id: string
+  readonly recorded_at: string
+  readonly partition: number
+  readonly ledger_sequence: number
+  readonly batches: readonly Batch[]
+  readonly journal?: Journal
+  readonly deliveries: readonly Delivery[]
+}
+
+interface Batch {
+  readonly batch_id: string
+  readonly billing_run_id: string
+  readonly entity_id: string
+  readonly currency: string
+  readonly number: number
+  readonly of: number
+  readonly sealed_at: string
+  readonly stream_sequence: number
+}
+
+interface Journal {
+  readonly journal_id: string
+  readonly charge_id: string
+  readonly batch_id: string
+  readonly accounting_date: string
+  readonly debit_account: string
+  readonly credit_account: string
+  readonly amount: string
+  readonly posted_at: string
+  readonly stream_sequence: number
+}
+
+export interface Delivery {
+  readonly delivery_id: string
+  readonly connection: string
+  readonly record_kind: string
+  readonly record_id: string
+  readonly state: string
+  readonly external_id: string
+  readonly changed_at: string
+  readonly attempt_count: number
+  readonly code: string
+  readonly detail: string
+}
+
+/** `customer_id` and `event_time` lead to the rows by the order of the table. */
+const ofCharges = `customer_id = {customer: String} AND charge_id IN ({ids: Array(String)})
+  AND event_time >= parseDateTime64BestEffort({from: String}, 9, 'UTC')
+  AND event_time <= parseDateTime64BestEffort({until: String}, 9, 'UTC')`
+
+const sumsQuery = `SELECT charge_id, toInt64(sum(r.event_count)) AS events,
+  sum(toDecimal256(r.amount, 12)) AS amount, sum(toDecimal256(r.quantity, 12)) AS readings,
+  sumIf(toDecimal256(r.amount, 12), before) AS amount_before, sumIf(toDecimal256(r.quantity, 12), before) AS readings_before,
+  sumIf(toDecimal256(r.amount, 12), upto) AS amount_after, sumIf(toDecimal256(r.quantity, 12), upto) AS readings_after,
+  toInt64(sumIf(r.event_count, upto AND NOT before)) AS events_in_commit,
+  arraySort(groupArrayIf(100)((commit, at, r.amount, source, id), r.event_count = 0)) AS corrections
+FROM (SELECT charge_id, event_count, amount, quantity, ledger_sequence AS commit, rated_at AS at,
+    event_source AS source, event_id AS id,
+    ledger_sequence < {commits: Map(String, UInt64)}[charge_id] AS before,
+    ledger_sequence <= {commits: Map(String, UInt64)}[charge_id] AS upto
+  FROM rated_usage WHERE ${ofCharges}) AS r
+GROUP BY charge_id`
+
+export async function readSums(
+  clickhouse: ClickHouseClient,
+  charges: readonly ChargeKey[],
+): Promise<ReadonlyMap<string, ChargeSums>> {
+  if (charges.length === 0) return new Map()
+  const rows = await ask<ChargeSums>(clickhouse, sumsQuery, {
+    ...rangeOf(charges),
+    commits: new Map(charges.map(one => [one.charge_id, one.ledger_sequence])),
+  })
+  return new Map(rows.map(row => [row.charge_id, row]))
+}
+
+export interface ChargeSample {
+  readonly event_source: string
+  readonly event_id: string
+  readonly event_time: string
+  readonly value: string
+  readonly quantity: string
+  readonly dimensions: Readonly<Record<string, string>>
+}
+
+/** The events that stand on a charge; at most `limit`, one more where there are more. */
+export function readSamples(
+  clickhouse: ClickHouseClient,
+  charge: ChargeKey,
+  limit: number,
+): Promise<ChargeSample[]> {
+  const query = `SELECT event_source, event_id, any(r.event_time) AS event_time, any(r.value) AS value,
+      sum(r.quantity) AS quantity, any(r.dimensions) AS dimensions
+    FROM rated_usage AS r WHERE ${ofCharges}
+    GROUP BY event_source, event_id HAVING sum(r.event_count) > 0 LIMIT ${limit + 1}`
+  return ask<ChargeSample>(clickhouse, query, rangeOf([charge]))
+}
+
+export function rangeOf(charges: readonly ChargeKey[]) {
+  const froms = charges.map(one => one.period_from).sort()
+  const untils = charges.map(one => one.period_until).sort()
+  return {
+    customer: charges[0]?.customer_id ?? '',
+    ids: charges.map(one => one.charge_id),
+    from: froms[0] ?? '',
+    until: untils.at(-1) ?? '',
+  }
+}
+
+/** By charge: the lines that billed it, the oldest first. */
+export async function readLines(
+  clickhouse: ClickHouseClient,
+  charges: readonly ChargeKey[],
+): Promise<ReadonlyMap<string, readonly ChargeLine[]>> {
+  const [first] = charges
+  if (first === undefined) return new Map()
+  const lines = await ask<ChargeLine>(
+    clickhouse,
+    `SELECT charge_id, corrects, kind, entity_id, currency, quantity, amount, amount_rounded, status, billing_run_id,
+       recorded_at, partition, ledger_sequence
+     FROM charges WHERE customer_id = {customer: String} AND subscription_id IN ({subscriptions: Array(String)})
+       AND (charge_id IN ({ids: Array(String)}) OR corrects IN ({ids: Array(String)}))
+     ORDER BY ledger_sequence, charge_id`,
+    {
+      customer: first.customer_id,
+      subscriptions: [...new Set(charges.map(one => one.subscription_id))],
+      ids: charges.map(one => one.charge_id),
+    },
+  )
+  const whole = await withPapers(clickhouse, lines)
+  const byCharge = new Map<string, ChargeLine[]>()
+  for (const line of whole) {
+    const id = line.corrects === '' ? line.charge_id : line.corrects
+    byCharge.set(id, [...(byCharge.get(id) ?? []), line])
+  }
+  return byCharge
+}
+
+/** The lines with their batches, entries and deliveries. */
+async function withPapers(
+  clickhouse: ClickHouseClient,
+  lines: readonly ChargeLine[],
+): Promise<readonly ChargeLine[]> {
+  const ids = lines.map(line => line.charge_id)
+  const runs = [...new Set(lines.map(line => line.billing_run_id))].filter(id => id !== '')
+  if (runs.length === 0) return lines.map(line => ({ ...line, batches: [], deliveries: [] }))
+  const [batches, journals] = await Promise.all([
+    ask<Batch>(clickhouse, batchesQuery, { runs }),
+    ask<Journal>(clickhouse, journalsQuery, { ids }),
+  ])
+  const drafts = lines.map(line => {
+    const journal = journals.find(one => one.charge_id === line.charge_id)
+    const possible = batches.filter(
+      one =>
+        one.billing_run_id === line.billing_run_id &&
+        one.entity_id === line.entity_id &&
+        one.currency === line.currency,
+    )
+    // Without an entry, a line of a run with several batches is in one of them.
+    const own = journal === undefined ? possible : possible.filter(one => one.batch_id === journal.batch_id)
+    const records = own.map(one => stableId('bl', one.batch_id, line.charge_id))
+    return { line, journal, own, records: journal === undefined ? records : [...records, journal.journal_id] }
+  })
+  const records = drafts.flatMap(one => one.records)
+  const deliveries = records.length === 0 ? [] : await ask<Delivery>(clickhouse, deliveriesQuery, { records })
+  return drafts.map(({ line, journal, own, records: ofLine }) => ({
+    ...line,
+    batches: own,
+    ...(journal === undefined ? {} : { journal }),
+    deliveries: deliveries.filter(one => ofLine.includes(one.record_id)),
+  }))
+}
+
+const batchesQuery = `SELECT batch_id, billing_run_id, entity_id, currency, number, of, sealed_at, stream_sequence
+FROM billing_batches WHERE billing_run_id IN ({runs: Array(String)}) ORDER BY number`
+
+const journalsQuery = `SELECT journal_id, charge_id, any(batch_id) AS batch_id, any(accounting_date) AS accounting_date,
+  anyIf(account, debit > 0) AS debit_account, anyIf(account, credit > 0) AS credit_account,
+  sum(debit) AS amount, any(posted_at) AS posted_at, any(stream_sequence) AS stream_sequence
+FROM journal_entries WHERE charge_id IN ({ids: Array(String)})
+GROUP BY journal_id, charge_id`
+
+const deliveriesQuery = `SELECT delivery_id, connection, record_kind, record_id, state, external_id, changed_at,
+  attempt_count, code, detail
+FROM deliveries WHERE record_id IN ({records: Array(String)})
+ORDER BY stream_sequence DESC LIMIT 1 BY connection, delivery_id`
