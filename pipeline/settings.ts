@@ -4,6 +4,7 @@ import { approvalsSettings } from './approvals/settings.js'
 import { settingsWith } from './config/base-settings.js'
 import type { SettingsSection } from './config/setting.js'
 import { connectionsSettings } from './connections/settings.js'
+import { exceptionsSettings } from './exceptions/settings.js'
 import { flowSettings } from './flow/settings.js'
 import { targetsSettings } from './kpi/settings.js'
 import { erpSettings } from './postings/settings.js'
@@ -18,6 +19,7 @@ export const sections: readonly SettingsSection[] = [
   personalDataSettings,
   targetsSettings,
   flowSettings,
+  exceptionsSettings,
 ]
 
 /** The settings that a variable or a flag can set. */

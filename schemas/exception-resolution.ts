@@ -4,19 +4,7 @@
 // far the exception had come, and what fails again after that is open again.
 
 import { z } from 'zod'
-
-export const exceptionKinds = [
-  'dead_letter',
-  'parked',
-  'unmetered',
-  'refused_record',
-  'refused_delivery',
-] as const
-export type ExceptionKind = (typeof exceptionKinds)[number]
-
-/** `undone`: the exception is as open as if nobody had answered. */
-export const resolutions = ['redriven', 'discarded', 'undone'] as const
-export type Resolution = (typeof resolutions)[number]
+import { exceptionKinds, resolutions } from './exception-kinds.js'
 
 const resolvedSchema = z.object({
   exception_id: z.string(),

@@ -34,6 +34,7 @@ const commands: readonly DeclareCommands[] = [
   explainCommands,
   billingCommands,
   flowCommands,
+  exceptionsCommands,
   retentionCommands,
   exceptionsCommands,
   jobsCommands,

@@ -1,14 +1,20 @@
 // Where the parts of Weir ask about exceptions: the list with all its sources, read anew for each question. Routes,
 // redriving and metrics use it, so that all of them mean the same exceptions.
 
+import { sectionOf, type WeirConfig } from '../config/config.js'
 import type { FeatureParts } from '../feature/feature.js'
 import type { ExceptionFilter } from './exception-filter.js'
+import { type ExceptionGroup, groupValues, readGroups } from './exception-groups.js'
 import type { ExceptionSources } from './exceptions-sql.js'
-import { type GroupRule, shippedRules } from './group-rules.js'
+import { type GroupRule, groupKeyText, shippedRules } from './group-rules.js'
 import { KnownCatalog, meterNamesOf } from './known-catalog.js'
+import { type AtStake, MoneyAtStake } from './money/money-at-stake.js'
+import { MoneySums } from './money/money-sums.js'
+import { type Original, originalsOf } from './originals.js'
 import { type OwnerRule, shippedOwners } from './owner-rules.js'
 import { type Exception, type PageRequest, readAll, readPage } from './read-exceptions.js'
 import { readSetAside } from './set-aside-rows.js'
+import { exceptionsSettings } from './settings.js'
 
 export interface ExceptionRules {
   readonly groups: readonly GroupRule[]
@@ -19,23 +25,31 @@ export type DeskParts = Pick<FeatureParts, 'js' | 'jsm' | 'queries'> & {
   readonly buckets: Pick<FeatureParts['buckets'], 'sinks'>
 }
 
+/** Exceptions whose money is summed for one answer; the others are counted as such. */
+const maxValued = 5_000
+const pageSize = 500
+
+/** Rules of the configuration first. */
+export function rulesOf(config: WeirConfig): ExceptionRules {
+  const { group_rules, owner_rules } = sectionOf(config, exceptionsSettings)
+  const isOwn = (rule: GroupRule): boolean => group_rules.some(own => own.rule === rule.rule)
+  return {
+    groups: [...group_rules, ...shippedRules.filter(rule => !isOwn(rule))],
+    owners: [...owner_rules, ...shippedOwners],
+  }
+}
+
 export class ExceptionDesk {
   readonly rules: ExceptionRules
-  readonly catalog: KnownCatalog
   readonly #parts: DeskParts
+  readonly #catalog: KnownCatalog
+  readonly #money: MoneyAtStake
 
   constructor(parts: DeskParts, rules: ExceptionRules = { groups: shippedRules, owners: shippedOwners }) {
     this.rules = rules
     this.#parts = parts
-    this.catalog = new KnownCatalog(parts.js, parts.jsm)
-  }
-
-  async sources(): Promise<ExceptionSources> {
-    const [setAside, index] = await Promise.all([
-      readSetAside(this.#parts.buckets.sinks),
-      this.catalog.index(),
-    ])
-    return { setAside, owners: this.rules.owners, meters: meterNamesOf(index) }
+    this.#catalog = new KnownCatalog(parts.js, parts.jsm)
+    this.#money = new MoneyAtStake(parts.queries, parts.jsm, this.#catalog)
   }
 
   async page(request: PageRequest): Promise<readonly Exception[]> {
@@ -50,5 +64,45 @@ export class ExceptionDesk {
   async one(id: string): Promise<Exception | undefined> {
     const filter: ExceptionFilter = { id: [id] }
     return (await this.page({ filter, limit: 1, withPayload: true }))[0]
+  }
+
+  /** The whole event of each, by place; they were read with their payload. */
+  originals(exceptions: readonly Exception[]): Promise<readonly Original[]> {
+    return originalsOf(this.#parts.jsm, exceptions)
+  }
+
+  /** What each is worth, by place; they were read with their payload. */
+  atStake(exceptions: readonly Exception[]): Promise<readonly AtStake[]> {
+    return this.#money.of(exceptions)
+  }
+
+  async groups(filter: ExceptionFilter, rule: GroupRule, nowMs: number): Promise<readonly ExceptionGroup[]> {
+    return readGroups(this.#parts.queries, await this.sources(), { filter, rule, nowMs })
+  }
+
+  /** The money at stake of each group, by its key; of the oldest exceptions when there are very many. */
+  async moneyByGroup(filter: ExceptionFilter, rule: GroupRule): Promise<ReadonlyMap<string, MoneySums>> {
+    const sums = new Map<string, MoneySums>()
+    let count = 0
+    for await (const page of this.all({ filter, limit: pageSize, withPayload: true })) {
+      const stakes = await this.atStake(page)
+      for (const [index, exception] of page.entries()) {
+        const key = groupKeyText({ rule, values: groupValues(exception, rule) })
+        const ofGroup = sums.get(key) ?? new MoneySums()
+        ofGroup.add(stakes[index]!)
+        sums.set(key, ofGroup)
+      }
+      count += page.length
+      if (count >= maxValued) break
+    }
+    return sums
+  }
+
+  async sources(): Promise<ExceptionSources> {
+    const [setAside, index] = await Promise.all([
+      readSetAside(this.#parts.buckets.sinks),
+      this.#catalog.index(),
+    ])
+    return { setAside, owners: this.rules.owners, meters: meterNamesOf(index) }
   }
 }

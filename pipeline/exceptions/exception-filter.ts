@@ -5,7 +5,8 @@
 // 2. Nothing of a filter stands in the text of a query: values are parameters.
 
 import { z } from 'zod'
-import { exceptionKinds } from '../../schemas/exception-resolution.js'
+import { exceptionKinds, exceptionStates } from '../../schemas/exception-kinds.js'
+import { issueWords } from '../../schemas/issue-words.js'
 import { instantFault, instantFaultText, parseInstant } from '../../schemas/time.js'
 import {
   type GroupColumn,
@@ -16,10 +17,6 @@ import {
 } from './group-rules.js'
 import type { QueryParameters } from './query-parameters.js'
 
-/** `open`: nobody has answered it, and it has not mended itself. `freed`: it was taken back without a person's act. */
-export const exceptionStates = ['open', 'redriven', 'discarded', 'freed'] as const
-export type ExceptionState = (typeof exceptionStates)[number]
-
 /** Values of one key; more are a sign that a wider key is meant. */
 const maxValues = 1_000
 const maxLength = 1_024
@@ -28,25 +25,25 @@ const text = z.string().min(1).max(maxLength)
 const instant = z.string().refine(value => parseInstant(value) !== undefined, {
   error: ({ input }) => `The instant ${instantFaultText(instantFault(String(input)))}.`,
 })
-const pointer = text.startsWith('/', 'is a JSON pointer into the event, such as /data/tokens')
+const pointer = text.startsWith('/')
 
 /** One value or several. */
-function oneOrMore<T extends z.ZodType<string>>(one: T) {
+function oneOrMore<T extends z.ZodType<string>>(one: T, what = `is a text or up to ${maxValues} of them`) {
   return z
-    .union([one.transform(value => [value]), z.array(one).min(1).max(maxValues)])
+    .union([one.transform(value => [value]), z.array(one).min(1).max(maxValues)], `It ${what}.`)
     .optional()
     .meta({ description: 'One value or several' })
 }
 
 export const filterShape = {
   id: oneOrMore(text),
-  kind: oneOrMore(z.enum(exceptionKinds)),
+  kind: oneOrMore(z.enum(exceptionKinds), `is one or several of ${exceptionKinds.join(', ')}`),
   code: oneOrMore(text),
   /** Event types. */
   type: oneOrMore(text),
   meter: oneOrMore(text),
   /** JSON pointers of the value that was refused. */
-  field: oneOrMore(pointer),
+  field: oneOrMore(pointer, 'is a JSON pointer into the event, such as /data/tokens, or several'),
   customer: oneOrMore(text),
   /** Feeds and connections. */
   receiver: oneOrMore(text),
@@ -58,7 +55,7 @@ export const filterShape = {
   /** Jobs that redrove it. */
   job: oneOrMore(text),
   /** Default: open. */
-  state: oneOrMore(z.enum(exceptionStates)),
+  state: oneOrMore(z.enum(exceptionStates), `is one or several of ${exceptionStates.join(', ')}`),
   /** When it last failed: at or after, and before. */
   from: instant.optional(),
   until: instant.optional(),
@@ -111,8 +108,7 @@ function errorsOf(issue: z.core.$ZodIssue): FilterError[] {
       code,
       detail: `A filter has no key ${key}; it has ${Object.keys(filterShape).join(', ')}.`,
     }))
-  const inner = issue.code === 'invalid_union' ? issue.errors.flat()[0] : undefined
-  return [{ pointer: `/${issue.path.join('/')}`, code, detail: inner?.message ?? issue.message }]
+  return [{ pointer: `/${issue.path.join('/')}`, code, detail: issueWords(issue) }]
 }
 
 /** The column of exceptions-sql.ts by what a rule or a filter calls it. */
@@ -130,10 +126,11 @@ export const columnOf: Readonly<Record<GroupColumn, string>> = {
 }
 
 /** What rules and filters both can ask of an exception. */
-export type ExceptionMatch = Pick<
-  ExceptionFilter,
-  'kind' | 'code' | 'type' | 'meter' | 'field' | 'customer' | 'receiver' | 'source'
->
+export type ExceptionMatch = {
+  readonly [K in 'kind' | 'code' | 'type' | 'meter' | 'field' | 'customer' | 'receiver' | 'source']?:
+    | readonly string[]
+    | undefined
+}
 
 /** The conditions that the match puts on a row of the exceptions; none: it takes every row. */
 export function conditionsOfMatch(match: ExceptionMatch, parameters: QueryParameters): string[] {

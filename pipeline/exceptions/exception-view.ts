@@ -1,9 +1,12 @@
 // An exception as the API shows it, and what its reader can do next.
 
 import { z } from 'zod'
-import { exceptionKinds, resolutions } from '../../schemas/exception-resolution.js'
+import { exceptionKinds, exceptionStates, resolutions } from '../../schemas/exception-kinds.js'
+import { stringifyJson } from '../../schemas/json/json-text.js'
+import { formatScaled } from '../../schemas/money/decimal.js'
 import { formatInstant, formatInstantMs } from '../../schemas/time.js'
-import { exceptionStates } from './exception-filter.js'
+import type { AtStake } from './money/money-at-stake.js'
+import type { Original } from './originals.js'
 import type { Exception } from './read-exceptions.js'
 
 export const exceptionSchema = z
@@ -27,6 +30,13 @@ export const exceptionSchema = z
     last_at: z.iso.datetime(),
     age_seconds: z.int(),
     correlation_id: z.string().nullable(),
+    money: z
+      .object({ amount: z.string(), currency: z.string() })
+      .nullable()
+      .describe(
+        'What the event would owe under the nearest terms, or the amount of the record; null: not known',
+      ),
+    money_not_known: z.string().nullable().describe('Why not'),
     explain: z.string().nullable().describe('The path that tells everything about the event'),
     next: z.string().describe('What to do'),
     answer: z
@@ -38,12 +48,23 @@ export const exceptionSchema = z
         at: z.iso.datetime(),
       })
       .nullable(),
+    original: z
+      .string()
+      .optional()
+      .describe(
+        'Of one exception: the JSON of the event as it was sent, with every digit; absent where it is gone',
+      ),
   })
   .meta({ id: 'Exception' })
 
 export type ExceptionView = z.infer<typeof exceptionSchema>
 
-export function exceptionView(exception: Exception, nowMs: number): ExceptionView {
+export function exceptionView(
+  exception: Exception,
+  stake: AtStake,
+  nowMs: number,
+  original?: Original,
+): ExceptionView {
   const { eventSource, eventId, eventType, eventTimeNs, recordKind, recordId, answer } = exception
   const isEvent = recordId === ''
   const isNamed = eventSource !== '' && eventId !== ''
@@ -72,6 +93,8 @@ export function exceptionView(exception: Exception, nowMs: number): ExceptionVie
     last_at: formatInstantMs(exception.lastAtMs),
     age_seconds: Math.max(0, Math.floor((nowMs - exception.firstAtMs) / 1000)),
     correlation_id: orNull(exception.correlationId),
+    money: stake.kind === 'known' ? { amount: formatScaled(stake.amount), currency: stake.currency } : null,
+    money_not_known: stake.kind === 'known' ? null : stake.why,
     explain: isNamed
       ? `/v1/events?source=${encodeURIComponent(eventSource)}&id=${encodeURIComponent(eventId)}`
       : null,
@@ -86,7 +109,12 @@ export function exceptionView(exception: Exception, nowMs: number): ExceptionVie
             by: orNull(answer.keyName),
             at: formatInstantMs(answer.atMs),
           },
+    ...(original === undefined || original.kind === 'gone' ? {} : { original: shownOriginal(original) }),
   }
+}
+
+function shownOriginal(original: Exclude<Original, { kind: 'gone' }>): string {
+  return original.kind === 'unreadable' ? original.text : stringifyJson(original.value)
 }
 
 function orNull(text: string): string | null {
@@ -150,6 +178,8 @@ export const exceptionExample: ExceptionView = {
   last_at: '2026-01-05T10:00:01.000Z',
   age_seconds: 3600,
   correlation_id: null,
+  money: { amount: '0.0123', currency: 'EUR' },
+  money_not_known: null,
   explain: '/v1/events?source=gateway-eu&id=e-1',
   next: 'Redrive it with a transform that mends /data/tokens, or discard it.',
   answer: null,

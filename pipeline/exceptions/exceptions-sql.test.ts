@@ -65,6 +65,14 @@ beforeAll(async () => {
     letter('', { event_source: '', code: 'malformed_json', ledger_sequence: 4, payload: '{y', pointer: '' }),
     letter('w', { code: 'no_subscription', event_type: 'call', pointer: '', ledger_sequence: 6 }),
   ])
+  await insert('event_outcomes', [
+    outcome('parked 1', { code: 'awaiting_subscription' }),
+    outcome('parked 2', { code: 'awaiting_subscription' }),
+    outcome('parked 2', { code: 'awaiting_subscription', event_count: -1, ledger_sequence: 8 }),
+    outcome('held', { code: 'awaiting_history' }),
+    outcome('no meter', { disposition: 'unmetered', event_type: 'lmm', code: '' }),
+    outcome('twice', { disposition: 'duplicate' }),
+  ])
   await insert('deliveries', [
     delivery('dl_1', 'sending', 1),
     delivery('dl_1', 'refused', 2),
@@ -93,6 +101,23 @@ function letter(id: string, other: object): object {
     payload: '{"id":1}',
     event_count: 1,
     partition: 1,
+    ...other,
+  }
+}
+
+function outcome(id: string, other: object): object {
+  return {
+    event_source: 's',
+    event_id: id,
+    event_type: 'llm',
+    customer_id: 'c2',
+    event_time: '2026-01-01T00:00:00Z',
+    recorded_at: '2026-01-07T00:00:00Z',
+    disposition: 'parked',
+    event_count: 1,
+    input_stream: 'METERING',
+    input_sequence: 12,
+    ledger_sequence: 7,
     ...other,
   }
 }
@@ -129,21 +154,23 @@ const namesOf = (exceptions: readonly Exception[]): string[] =>
 
 test('dead letters less what was taken back, refused deliveries and refused records are one list', async () => {
   const open = await found({})
-  expect(namesOf(open)).toEqual(["1-5:charges it's", 'a', 'b', 'j1', 'w', '{x', '{y'])
+  expect(namesOf(open)).toEqual(["1-5:charges it's", 'a', 'b', 'j1', 'no meter', 'parked 1', 'w', '{x', '{y'])
   expect(open.map(({ kind, owner, meter }) => [kind, owner, meter]).toSorted()).toEqual([
     ['dead_letter', 'integration', ''],
     ['dead_letter', 'integration', ''],
     ['dead_letter', 'integration', ''],
     ['dead_letter', 'integration', 'tokens_in'],
     ['dead_letter', 'revops', 'calls'],
+    ['parked', 'revops', ''],
     ['refused_delivery', 'finance', ''],
     ['refused_record', 'integration', ''],
+    ['unmetered', 'revops', ''],
   ])
   expect(new Set(open.map(one => one.exceptionId)).size).toBe(open.length)
   const [delivered] = open.filter(one => one.kind === 'refused_delivery')
   expect([delivered?.amount, delivered?.currency, delivered?.receiver]).toEqual(['12.5', 'EUR', 'erp'])
   expect(open.find(one => one.eventId === 'a')?.eventTimeNs).toBe(1767225599123456789n)
-  expect(namesOf(await found({ state: 'freed' }))).toEqual(['freed', 'j1'])
+  expect(namesOf(await found({ state: 'freed' }))).toEqual(['freed', 'j1', 'parked 2'])
 })
 
 test('the metrics count the same list by owner, with the age of the oldest', async () => {
@@ -164,6 +191,7 @@ test('each key of a filter narrows the list', async () => {
     [{ code: 'no_subscription' }, ['w']],
     [{ kind: ['refused_record', 'refused_delivery'] }, ["1-5:charges it's", 'j1']],
     [{ type: 'call' }, ['w']],
+    [{ kind: 'unmetered', type: 'lmm' }, ['no meter']],
     [{ meter: 'tokens_in' }, ['a']],
     [{ field: '/data/tokens', customer: ['c1', 'c2'] }, ['a']],
     [{ receiver: 'clickhouse' }, ["1-5:charges it's"]],

@@ -6,6 +6,7 @@
 //    for what was there when it was given: a later failure of the same event opens it again.
 // 3. `first_at` and the id never change while an exception lives, so that a list ordered by them has a stable cursor.
 
+import { waitsFor } from '../core/rows/outcome.js'
 import type { OwnerRule } from './owner-rules.js'
 import { ownerExpression } from './owner-rules.js'
 import type { QueryParameters } from './query-parameters.js'
@@ -37,7 +38,7 @@ export function exceptionsQuery(sources: ExceptionSources, parameters: QueryPara
   answers.answer AS answer, answers.answer_job AS job_id, answers.answer_reason AS reason,
   answers.answer_key AS resolved_by, answers.answered_at AS resolved_at
 FROM (
-${[deadLetters, refusedDeliveries, refusedRecords].map(one => one(sources, parameters)).join('\nUNION ALL\n')}
+${[deadLetters, outcomes, refusedDeliveries, refusedRecords].map(one => one(sources, parameters)).join('\nUNION ALL\n')}
 ) AS found
 LEFT JOIN (${answersQuery}) AS answers ON answers.exception_id = found.exception_id`
 }
@@ -60,10 +61,32 @@ function deadLetters(): string {
   maxIf(d.ledger_sequence, d.event_count > 0) AS revision, sum(d.event_count) AS occurrences,
   argMax(d.correlation_id, d.ledger_sequence) AS correlation_id, any(d.partition) AS \`partition\`,
   content_hash, argMaxIf(d.payload, d.ledger_sequence, d.event_count > 0) AS payload,
+  argMaxIf(toString(d.input_stream), d.ledger_sequence, d.event_count > 0) AS input_stream,
+  argMaxIf(d.input_sequence, d.ledger_sequence, d.event_count > 0) AS input_sequence,
   ${noAmount}
 FROM dead_letters AS d
 GROUP BY code, event_source, event_id, customer_id, content_hash,
-  if(d.event_source = '' OR d.event_id = '', concat(toString(d.partition), '/', toString(d.ledger_sequence), '/', hex(sipHash64(d.payload))), '') AS nameless`
+  if(d.event_source = '' OR d.event_id = '', concat(toString(d.input_stream), '/', toString(d.input_sequence), '/', hex(sipHash64(d.payload))), '') AS nameless`
+}
+
+/** Events that wait, except for the moment in which a change is carried out, and events of a type that no meter wants. */
+function outcomes(): string {
+  return `SELECT ${idOf('toString(disposition)', 'event_source', 'event_id', 'customer_id')} AS exception_id,
+  toString(disposition) AS kind,
+  if(disposition = 'unmetered', 'unmetered', argMax(toString(o.code), o.ledger_sequence)) AS code,
+  if(disposition = 'unmetered', 'No meter wants the type of this event.', argMax(o.detail, o.ledger_sequence)) AS detail,
+  '' AS pointer, event_source, event_id, argMax(toString(o.event_type), o.ledger_sequence) AS event_type, customer_id,
+  CAST(argMax(o.event_time, o.ledger_sequence), 'Nullable(DateTime64(9, ''UTC''))') AS event_time,
+  '' AS receiver, '' AS record_kind, '' AS record_id,
+  minIf(o.recorded_at, o.event_count > 0) AS first_at, maxIf(o.recorded_at, o.event_count > 0) AS last_at,
+  maxIf(o.ledger_sequence, o.event_count > 0) AS revision, sum(o.event_count) AS occurrences,
+  argMax(o.correlation_id, o.ledger_sequence) AS correlation_id, any(o.partition) AS \`partition\`,
+  '' AS content_hash, argMaxIf(o.payload, o.ledger_sequence, o.event_count > 0) AS payload,
+  argMaxIf(toString(o.input_stream), o.ledger_sequence, o.event_count > 0) AS input_stream,
+  argMaxIf(o.input_sequence, o.ledger_sequence, o.event_count > 0) AS input_sequence,
+  ${noAmount}
+FROM event_outcomes AS o WHERE o.disposition IN ('parked', 'unmetered') AND o.code != '${waitsFor.history}'
+GROUP BY disposition, event_source, event_id, customer_id`
 }
 
 function refusedDeliveries({ setAside }: ExceptionSources, parameters: QueryParameters): string {
@@ -75,7 +98,7 @@ function refusedDeliveries({ setAside }: ExceptionSources, parameters: QueryPara
   minIf(v.changed_at, v.state = 'refused') AS first_at, maxIf(v.changed_at, v.state = 'refused') AS last_at,
   maxIf(v.stream_sequence, v.state = 'refused') AS revision,
   toInt64(argMax(v.state, v.stream_sequence) = 'refused') AS occurrences,
-  '' AS correlation_id, toUInt32(0) AS \`partition\`, '' AS content_hash, '' AS payload,
+  '' AS correlation_id, toUInt32(0) AS \`partition\`, '' AS content_hash, '' AS payload, ${noInput},
   any(aside.amount) AS amount, any(aside.currency) AS currency
 FROM deliveries AS v LEFT JOIN ${setAsideTable(setAside, parameters)} AS aside ON aside.name = v.delivery_id
 WHERE (connection, delivery_id) IN (SELECT connection, delivery_id FROM deliveries WHERE state = 'refused')
@@ -87,10 +110,13 @@ function refusedRecords({ setAside }: ExceptionSources, parameters: QueryParamet
   'refused_record' AS kind, code, detail, '' AS pointer, '' AS event_source, '' AS event_id, '' AS event_type,
   customer_id, CAST(NULL, 'Nullable(DateTime64(9, ''UTC''))') AS event_time, feed AS receiver,
   record_kind, name AS record_id, refused_at AS first_at, refused_at AS last_at, sequence AS revision,
-  toInt64(1) AS occurrences, '' AS correlation_id, toUInt32(0) AS \`partition\`, '' AS content_hash, '' AS payload,
+  toInt64(1) AS occurrences, '' AS correlation_id, toUInt32(0) AS \`partition\`, '' AS content_hash, '' AS payload, ${noInput},
   amount, currency
 FROM ${setAsideTable(setAside, parameters)} WHERE NOT is_delivery`
 }
+
+/** A record came from no input. */
+const noInput = `'' AS input_stream, toUInt64(0) AS input_sequence`
 
 /** What an event would owe is computed; what a record is worth is known. */
 const noAmount = `CAST(NULL, 'Nullable(Decimal(38, 12))') AS amount, '' AS currency`

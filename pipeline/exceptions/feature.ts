@@ -1,7 +1,8 @@
-// The feature of exceptions: its routes, and how many are open and how old, as metrics.
+// The feature of exceptions: its routes, the jobs that mend them, and how many are open and how old, as metrics.
 
 import type { Feature } from '../feature/feature.js'
-import { ExceptionDesk } from './exception-desk.js'
+import { answerRoutes } from './answer-routes.js'
+import { ExceptionDesk, rulesOf } from './exception-desk.js'
 import { registerExceptionGauges } from './gauges.js'
 import { listRoutes } from './list-routes.js'
 import { redriveJobs } from './redrive/redrive-jobs.js'
@@ -10,11 +11,15 @@ import { redriveRoutes } from './redrive/redrive-routes.js'
 export const exceptionsFeature: Feature = {
   name: 'exceptions',
   routes: parts => {
-    const desk = new ExceptionDesk(parts)
+    const desk = new ExceptionDesk(parts, rulesOf(parts.config))
     const { registry, queries, log } = parts
     const onTrouble = (error: unknown) => log.warn({ err: error }, 'the exceptions could not be counted')
     registerExceptionGauges({ registry, queries, sources: () => desk.sources(), onTrouble })
-    return [...listRoutes(desk, Date.now), ...redriveRoutes({ ...parts, desk })]
+    return [
+      ...listRoutes(desk, Date.now),
+      ...answerRoutes(parts, desk, Date.now),
+      ...redriveRoutes({ ...parts, desk }),
+    ]
   },
-  jobs: parts => redriveJobs(parts, new ExceptionDesk(parts)),
+  jobs: parts => redriveJobs(parts, new ExceptionDesk(parts, rulesOf(parts.config))),
 }

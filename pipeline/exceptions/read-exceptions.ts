@@ -5,8 +5,8 @@
 // 2. Payloads are asked for by name: a list without them stays small.
 
 import type { ClickHouseClient } from '@clickhouse/client'
-import type { ExceptionKind, Resolution } from '../../schemas/exception-resolution.js'
-import { conditionOf, type ExceptionFilter, type ExceptionState } from './exception-filter.js'
+import type { ExceptionKind, ExceptionState, Resolution } from '../../schemas/exception-kinds.js'
+import { conditionOf, type ExceptionFilter } from './exception-filter.js'
 import { type ExceptionSources, exceptionsQuery } from './exceptions-sql.js'
 import { QueryParameters } from './query-parameters.js'
 
@@ -39,6 +39,9 @@ export interface Exception {
   readonly correlationId: string
   readonly partition: number
   readonly contentHash: string
+  /** The message that brought the event: METERING or LIFECYCLE; '' and 0 where none did. */
+  readonly inputStream: string
+  readonly inputSequence: number
   /** Of a record that a receiver refused: what it is worth, in decimals. */
   readonly amount: string | undefined
   readonly currency: string
@@ -83,7 +86,7 @@ export async function readPage(
   const query = `SELECT exception_id, kind, code, detail, pointer, event_source, event_id, event_type, customer_id,
   toString(toUnixTimestamp64Nano(event_time)) AS event_time_ns, meter, receiver, record_kind, record_id, owner, state,
   toUnixTimestamp64Milli(first_at) AS first_at_ms, toUnixTimestamp64Milli(last_at) AS last_at_ms, revision, occurrences,
-  correlation_id, \`partition\`, content_hash, amount, currency, answer, job_id, reason, resolved_by,
+  correlation_id, \`partition\`, content_hash, input_stream, input_sequence, amount, currency, answer, job_id, reason, resolved_by,
   toUnixTimestamp64Milli(resolved_at) AS resolved_at_ms${withPayload ? ', payload' : ''}
 FROM (${all}) WHERE ${conditions.join('\n  AND ')}
 ORDER BY first_at, exception_id LIMIT ${parameters.add('UInt32', limit)}`
@@ -165,6 +168,8 @@ interface Row {
   readonly correlation_id: string
   readonly partition: number
   readonly content_hash: string
+  readonly input_stream: string
+  readonly input_sequence: number
   readonly amount: string | null
   readonly currency: string
   readonly answer: Resolution | ''
@@ -200,6 +205,8 @@ function exceptionOf(row: Row): Exception {
     correlationId: row.correlation_id,
     partition: row.partition,
     contentHash: row.content_hash,
+    inputStream: row.input_stream,
+    inputSequence: row.input_sequence,
     amount: row.amount ?? undefined,
     currency: row.currency,
     answer: answerOf(row),

@@ -5,7 +5,8 @@
 // 2. Who answers has been put on the audit trail before (the routes, the jobs).
 
 import type { JetStreamClient } from '@nats-io/jetstream'
-import type { Resolution, ResolutionMessage } from '../../schemas/exception-resolution.js'
+import type { Resolution } from '../../schemas/exception-kinds.js'
+import type { ResolutionMessage } from '../../schemas/exception-resolution.js'
 import { natsSubjects } from '../broker/topology.js'
 import type { Exception } from './read-exceptions.js'
 

@@ -85,6 +85,14 @@ export const problemCodes = {
   },
   unknown_charge: { status: 404, meaning: 'No rated usage names the charge.' },
   invalid_cursor: { status: 400, meaning: 'The cursor is none that a page of this list gave.' },
+  too_many_exceptions: {
+    status: 422,
+    meaning: 'The filter takes more exceptions than are answered at once; narrow it, or do it in parts.',
+  },
+  exceptions_changed: {
+    status: 409,
+    meaning: 'The filter takes another number of exceptions than was expected; look at them again.',
+  },
   unknown_entity: { status: 404, meaning: 'No customer and no subscription has or had this entity.' },
   idempotency_key_reused: {
     status: 409,

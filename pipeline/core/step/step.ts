@@ -96,7 +96,7 @@ export class Step {
 }
 
 /** The payload of a dead letter is bounded; the part that is cut off is still in the input stream. */
-const maxPayloadLength = 64 * 1024
+export const keptPayloadLength = 64 * 1024
 
 export function envelopeOf(received: ReceivedEvent): Envelope {
   return { ...attributesOf(received), payload: payloadOf(received.raw) }
@@ -137,5 +137,5 @@ export function envelopeOfRefused(refused: Exclude<Decoded, ReceivedEvent>): Env
 
 export function payloadOf(raw: unknown): string {
   const text = typeof raw === 'string' ? raw : stringifyJson(raw)
-  return text.length <= maxPayloadLength ? text : text.slice(0, maxPayloadLength)
+  return text.length <= keptPayloadLength ? text : text.slice(0, keptPayloadLength)
 }

@@ -35,6 +35,8 @@ const exception: Exception = {
   correlationId: '',
   partition: 0,
   contentHash: '',
+  inputStream: '',
+  inputSequence: 0,
   amount: undefined,
   currency: '',
   answer: undefined,
