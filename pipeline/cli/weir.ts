@@ -36,7 +36,6 @@ const commands: readonly DeclareCommands[] = [
   flowCommands,
   exceptionsCommands,
   retentionCommands,
-  exceptionsCommands,
   jobsCommands,
   replayCommands,
   rebuildCommands,

@@ -7,6 +7,7 @@ import {
   wholeNumber,
   withGateway,
 } from '../../feature/command-line.js'
+import { withFilter } from '../filter-options.js'
 import type { RedriveArguments } from './redrive-command.js'
 
 type RedriveOptions = GatewayOptions & Omit<RedriveArguments, 'gateway' | 'json'>
@@ -18,18 +19,13 @@ export function declareRedrive(exceptions: Command, line: CommandLine): void {
   const redrive = exceptions
     .command('redrive')
     .description('mend what failed and send it through again; without --yes it is only looked at')
-    .option(
-      '--filter <key=value...>',
-      'which exceptions, such as code=invalid_value; default: every open one',
-      pairs,
-    )
     .option('--transform <file>', 'steps that mend each event: YAML or JSON')
     .option('--set <pointer=value...>', 'set a field, such as /data/tokens=0 or /subject=acme', pairs)
     .option('--rate <count>', 'events per second, at most', wholeNumber)
     .option('--reason <text>', 'kept with the job and in the audit trail')
     .option('--dry-run', 'try it on a copy of the state; nothing is sent')
     .option('--yes', 'start it, and follow it to its end')
-  withGateway(redrive, 'print what the API answers').action((options: RedriveOptions) =>
+  withGateway(withFilter(redrive), 'print what the API answers').action((options: RedriveOptions) =>
     line.run(async () =>
       (await load()).redriveCommand({ ...options, ...(await line.gateway(options)) }, line.io),
     ),

@@ -101,7 +101,7 @@ interface Trial {
 /** Answers how many events were tried here. */
 async function tryPage(trial: Trial, page: Parameters<typeof mendAll>[1]): Promise<number> {
   const { parts, job, work, partition, tally } = trial
-  const { redriven, left } = await mendAll(parts, page, work.transform, menderOf(job))
+  const { redriven, left } = await mendAll(parts.desk, page, work.transform, menderOf(job))
   if (partition === 0) for (const { exception, code } of left) tally.left(groupOf(exception), code) // invariant 2
   const here = redriven.filter(one => partitionOf(one.customerId, parts.partitions) === partition)
   const byGroup = grouped(here, ({ exception }) => groupOf(exception))

@@ -1,13 +1,14 @@
 // The key of the group that an exception is in, by the rule of causes: the same that the list of groups shows.
 
-import { defaultRule, type GroupColumn, type GroupRule, groupKeyText, shippedRules } from '../group-rules.js'
+import { groupValues } from '../exception-groups.js'
+import { defaultRule, type GroupRule, groupKeyText, shippedRules } from '../group-rules.js'
 import type { Exception } from '../read-exceptions.js'
 
 /** Groups of a preview and of a dry run are by cause. */
 export const byCause = causeRule()
 
 export function groupOf(exception: Exception): string {
-  return groupKeyText({ rule: byCause, values: byCause.by.map(column => columnValue(exception, column)) })
+  return groupKeyText({ rule: byCause, values: groupValues(exception, byCause) })
 }
 
 /** In the order of the first value of each key. */
@@ -26,31 +27,4 @@ function causeRule(): GroupRule {
   const rule = shippedRules.find(one => one.rule === defaultRule)
   if (rule === undefined) throw new Error('the rule of causes does not ship')
   return rule
-}
-
-function columnValue(exception: Exception, column: GroupColumn): string {
-  switch (column) {
-    case 'kind':
-      return exception.kind
-    case 'code':
-      return exception.code
-    case 'type':
-      return exception.eventType
-    case 'meter':
-      return exception.meter
-    case 'field':
-      return exception.pointer
-    case 'meter_or_field':
-      return exception.pointer || exception.meter
-    case 'receiver':
-      return exception.receiver
-    case 'source':
-      return exception.eventSource
-    case 'customer':
-      return exception.customerId
-    case 'owner':
-      return exception.owner
-    default:
-      return column satisfies never
-  }
 }

@@ -1,7 +1,8 @@
 // From exceptions to amendments: what is sent, what is left alone, and what takes it back.
 
 import { expect, test } from 'vitest'
-import { stringifyJson } from '../../../schemas/json/json-text.js'
+import { parseJson, stringifyJson } from '../../../schemas/json/json-text.js'
+import type { Original } from '../originals.js'
 import type { Exception } from '../read-exceptions.js'
 import { mendEvent, undoEvent } from './mend-event.js'
 import { parseTransform } from './transform.js'
@@ -35,18 +36,23 @@ const exception: Exception = {
   correlationId: '',
   partition: 0,
   contentHash: '',
-  inputStream: '',
-  inputSequence: 0,
   amount: undefined,
   currency: '',
   answer: undefined,
   payload: undefined,
+  inputStream: '',
+  inputSequence: 0,
 }
 
-function mend(other: Partial<Exception>, payload: string | undefined, ...steps: unknown[]) {
+function originalOf(text: string): Original {
+  const json = parseJson(text)
+  return json.kind === 'ok' ? { kind: 'event', value: json.value } : { kind: 'gone' }
+}
+
+function mend(other: Partial<Exception>, text: string, ...steps: unknown[]) {
   const parsed = parseTransform(steps)
   if (parsed.kind !== 'ok') throw new Error('refused')
-  return mendEvent({ ...exception, ...other }, payload, parsed.transform, mender)
+  return mendEvent({ ...exception, ...other }, originalOf(text), parsed.transform, mender)
 }
 
 function amendment(of: ReturnType<typeof mend>): Record<string, unknown> {
@@ -89,8 +95,8 @@ test('an event without a time keeps that of its arrival, and encoded data is rea
 })
 
 test('what is no usage event with an identity and a content is left alone, with what to do instead', () => {
-  const codeOf = (other: Partial<Exception>, payload: string | undefined = sent) => {
-    const of = mend(other, payload)
+  const codeOf = (other: Partial<Exception>, text = sent) => {
+    const of = mend(other, text)
     return of.kind === 'left' ? of.code : of.kind
   }
   expect(codeOf({ kind: 'refused_delivery' })).toBe('not_an_event')
@@ -104,12 +110,12 @@ test('what is no usage event with an identity and a content is left alone, with 
 })
 
 test('undoing amends the event back to what came, or withdraws one that was refused for its time', () => {
-  const back = undoEvent(exception, sent, { ...mender, jobId: 'job_2' })
+  const back = undoEvent(exception, originalOf(sent), { ...mender, jobId: 'job_2' })
   expect(amendment(back)).toMatchObject({
     source: 'weir:redrive/job_2',
     data: { type: 'llm', subscriptionid: 's1' },
   })
-  const early = undoEvent({ ...exception, code: 'event_time_in_future' }, sent, mender)
+  const early = undoEvent({ ...exception, code: 'event_time_in_future' }, originalOf(sent), mender)
   expect(amendment(early)['data']).toEqual({
     event_source: 'app',
     event_id: 'e',

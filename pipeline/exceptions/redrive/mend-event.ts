@@ -7,8 +7,9 @@
 
 import { eventData } from '../../../schemas/event/event-data.js'
 import { stableId } from '../../../schemas/identifiers.js'
-import { isRecord, parseJson } from '../../../schemas/json/json-text.js'
+import { isRecord } from '../../../schemas/json/json-text.js'
 import { formatInstant } from '../../../schemas/time.js'
+import type { Original } from '../originals.js'
 import type { Exception } from '../read-exceptions.js'
 import { applyTransform, type EventJson, type LeftCode } from './apply-transform.js'
 import type { Transform } from './transform.js'
@@ -49,14 +50,14 @@ export interface Redriven {
   readonly amendment: EventJson
 }
 
-/** `payload`: the event's JSON, as it came. */
+/** `original`: the event as it came. */
 export function mendEvent(
   exception: Exception,
-  payload: string | undefined,
+  original: Original,
   transform: Transform,
   mender: Mender,
 ): Redriven | LeftAlone {
-  const received = receivedEvent(exception, payload)
+  const received = receivedEvent(exception, original)
   if ('kind' in received) return received
   const { before } = received
   const mended = applyTransform(before, transform)
@@ -74,12 +75,8 @@ export function mendEvent(
 const refusedForTime: ReadonlySet<string> = new Set(['event_time_in_future', 'older_than_dedupe_horizon'])
 
 /** The amendment that takes back what a redrive did: the event is as it was received again, or counts for nothing. */
-export function undoEvent(
-  exception: Exception,
-  payload: string | undefined,
-  mender: Mender,
-): Redriven | LeftAlone {
-  const received = receivedEvent(exception, payload)
+export function undoEvent(exception: Exception, original: Original, mender: Mender): Redriven | LeftAlone {
+  const received = receivedEvent(exception, original)
   if ('kind' in received) return received
   const { before } = received
   const sentFor = textOf(before['subject']) || exception.customerId
@@ -88,10 +85,7 @@ export function undoEvent(
   return { kind: 'redriven', exception, before, after: before, sentFor, customerId: sentFor, amendment }
 }
 
-function receivedEvent(
-  exception: Exception,
-  payload: string | undefined,
-): { readonly before: EventJson } | LeftAlone {
+function receivedEvent(exception: Exception, original: Original): { readonly before: EventJson } | LeftAlone {
   const { kind, eventSource, eventId, eventType } = exception
   if (kind === 'refused_record')
     return left(exception, 'not_an_event', 'It is a record that a feed set aside: see weir reconcile for it.')
@@ -109,7 +103,7 @@ function receivedEvent(
     )
   if (eventSource === '' || eventId === '')
     return left(exception, 'identity_missing', 'It has no source and id: have its producer send it again.')
-  const event = eventOf(payload)
+  const event = original.kind === 'event' && isRecord(original.value) ? original.value : undefined
   if (event === undefined)
     return left(
       exception,
@@ -123,12 +117,6 @@ function receivedEvent(
   const time = event['time'] ?? timeOf(exception)
   const plain = data.kind === 'ok' ? data.value : event['data']
   return { before: { ...rest, ...(time === undefined ? {} : { time }), data: plain } }
-}
-
-function eventOf(payload: string | undefined): EventJson | undefined {
-  if (payload === undefined || payload === '') return undefined
-  const json = parseJson(payload)
-  return json.kind === 'ok' && isRecord(json.value) ? json.value : undefined
 }
 
 function timeOf({ eventTimeNs }: Exception): string | undefined {

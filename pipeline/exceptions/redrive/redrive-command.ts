@@ -10,11 +10,11 @@ import { answer, callGateway, type Gateway, type GatewayArguments } from '../../
 import { type CliIo, exitCodes } from '../../terminal/io.js'
 import { readSourceFile } from '../../terminal/source-file.js'
 import { plainTable } from '../../terminal/table.js'
+import { type FilterOptions, filterOfOptions } from '../filter-options.js'
 import type { DryRunGroup } from './dry-run.js'
 import type { RedrivePreview } from './preview.js'
 
-export interface RedriveArguments extends GatewayArguments {
-  readonly filter?: readonly (readonly [string, string])[]
+export interface RedriveArguments extends GatewayArguments, FilterOptions {
   readonly transform?: string
   readonly set?: readonly (readonly [string, string])[]
   readonly rate?: number
@@ -69,16 +69,11 @@ export async function undoRedriveCommand(
 }
 
 async function bodyOf(args: RedriveArguments): Promise<object> {
-  const { filter = [], transform, set = [], rate, reason, dryRun = false, yes = false } = args
-  const named: Record<string, string | string[]> = {}
-  for (const [key, value] of filter) {
-    const before = named[key]
-    named[key] = before === undefined ? value : [before, value].flat()
-  }
+  const { transform, set = [], rate, reason, dryRun = false, yes = false } = args
   const steps = transform === undefined ? [] : await stepsOf(transform)
   const setting = set.map(([field, value]) => ({ step: 'set', field, value: jsonOrText(value) }))
   return {
-    filter: named,
+    filter: filterOfOptions(args),
     transform: Array.isArray(steps) ? [...steps, ...setting] : steps,
     ...(rate === undefined ? {} : { rate }),
     ...(reason === undefined ? {} : { reason }),
@@ -111,10 +106,11 @@ function send<T>(gateway: Gateway, path: string, body: object): Promise<T> {
   return callGateway<T>(gateway, path, { method: 'POST', headers, body: stringifyJson(body) })
 }
 
-function describePreview({ count, customers, groups, examples }: RedrivePreview): string {
+function describePreview({ count, groups, examples }: RedrivePreview): string {
   if (count === 0) return 'No exception is meant by this filter.\n'
-  const rows = groups.map(one => [one.group, String(one.count), String(one.customers)])
-  const table = plainTable(['group', 'exceptions', 'customers'], ['left', 'right', 'right'], rows)
+  const rows = groups.map(one => [one.group, String(one.count), String(one.customers), moneyOf(one.money)])
+  const head = ['group', 'exceptions', 'customers', 'money at stake']
+  const table = plainTable(head, ['left', 'right', 'right', 'left'], rows)
   const shown = examples
     .slice(0, 6)
     .map(({ before, after, left, exception_id: id }) =>
@@ -122,7 +118,13 @@ function describePreview({ count, customers, groups, examples }: RedrivePreview)
         ? `  ${[...new Set([before, after].map(one => JSON.stringify(one)))].join('\n  → ')}`
         : `  ${id} is left alone, ${left.code}: ${left.detail}`,
     )
-  return `${count} exceptions of ${customers} customers:\n${table}\n${shown.join('\n')}\n`
+  return `${count} exceptions:\n${table}\n${shown.join('\n')}\n`
+}
+
+function moneyOf({ at_stake, not_known, not_counted }: RedrivePreview['groups'][number]['money']): string {
+  const sums = at_stake.map(({ currency, amount }) => `${amount} ${currency}`)
+  const rest = not_known + not_counted
+  return [...sums, ...(rest === 0 ? [] : [`${rest} not known`])].join(', ')
 }
 
 function describeDryRun({ groups }: { readonly groups: Readonly<Record<string, DryRunGroup>> }): string {

@@ -5,18 +5,19 @@
 // 2. The answer `redriven` is published after the amendments: an exception is never closed by what was not sent.
 // 3. On the average no more events are published per second than the rate that was asked for.
 
+import type { ClickHouseClient } from '@clickhouse/client'
 import type { JobKind, StepOutcome } from '../../jobs/job-kind.js'
 import type { JobRecord } from '../../jobs/job-record.js'
 import type { ExceptionDesk } from '../exception-desk.js'
 import type { ExceptionFilter } from '../exception-filter.js'
 import { type Exception, type Position, positionOf } from '../read-exceptions.js'
 import { resolveExceptions } from '../resolve.js'
-import { type PayloadAccess, payloadsOf } from './kept-payloads.js'
 import { type LeftAlone, type Mender, mendEvent, type Redriven } from './mend-event.js'
 import { type AmendmentTarget, publishAmendments } from './publish-amendments.js'
 import { positionSchema, type RedrivePosition, redriveKind, workOf } from './redrive-request.js'
 
-export interface RedriveParts extends PayloadAccess, AmendmentTarget {
+export interface RedriveParts extends AmendmentTarget {
+  readonly queries: ClickHouseClient
   readonly desk: ExceptionDesk
 }
 
@@ -39,7 +40,7 @@ export function redriveJob(parts: RedriveParts, { dryRunStep, report }: RedriveK
       const position = positionSchema.parse(job.position)
       const page = position?.page ?? []
       const exceptions = await exceptionsOfPage(parts.desk, page)
-      const { redriven, left } = await mendAll(parts, exceptions, work.transform, menderOf(job))
+      const { redriven, left } = await mendAll(parts.desk, exceptions, work.transform, menderOf(job))
       await publishAmendments(parts, redriven)
       await answer(parts, job, 'redriven', redriven)
       const size = Math.min(mostOfPage, work.rate)
@@ -82,15 +83,15 @@ export interface MendedPage {
 }
 
 export async function mendAll(
-  access: PayloadAccess,
+  desk: ExceptionDesk,
   exceptions: readonly Exception[],
   transform: Parameters<typeof mendEvent>[2],
   mender: Mender,
 ): Promise<MendedPage> {
-  const payloads = await payloadsOf(access, exceptions)
+  const originals = await desk.originals(exceptions)
   const redriven: Redriven[] = []
   const left: LeftAlone[] = []
-  for (const exception of exceptions) {
+  for (const [index, exception] of exceptions.entries()) {
     const mended = answeredByOther(exception, mender.jobId)
       ? ({
           kind: 'left',
@@ -98,7 +99,7 @@ export async function mendAll(
           code: 'answered_meanwhile',
           detail: 'Somebody has answered it meanwhile.',
         } as const)
-      : mendEvent(exception, payloads.get(exception.exceptionId), transform, mender)
+      : mendEvent(exception, originals[index]!, transform, mender)
     if (mended.kind === 'left') left.push(mended)
     else redriven.push(mended)
   }

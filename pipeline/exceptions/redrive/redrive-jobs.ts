@@ -12,14 +12,14 @@ import { undoJob } from './undo-job.js'
 /** Of the broker's largest message: room for headers and subject. */
 const envelopeBytes = 4096
 
-type Parts = Pick<FeatureParts, 'config' | 'js' | 'jsm' | 'nc' | 'queries' | 'shadows'>
+type Parts = Pick<FeatureParts, 'config' | 'js' | 'nc' | 'queries' | 'shadows'>
 
 export function redriveJobs(
-  { config, js, jsm, nc, queries, shadows }: Parts,
+  { config, js, nc, queries, shadows }: Parts,
   desk: ExceptionDesk,
 ): readonly JobKind[] {
   const maxBytes = (nc.info?.max_payload ?? 1 << 20) - envelopeBytes
-  const parts = { js, jsm, queries, desk, shadows, partitions: config.partitions, maxBytes }
+  const parts = { js, queries, desk, shadows, partitions: config.partitions, maxBytes }
   const redrive = redriveJob(parts, {
     dryRunStep: dryRunStep(parts),
     report: async job =>

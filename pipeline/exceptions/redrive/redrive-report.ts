@@ -78,8 +78,8 @@ export async function billedCharges(
   jobId: string,
 ): Promise<readonly { readonly charge_id: string; readonly billing_run_id: string }[]> {
   const parameters = new QueryParameters()
-  const query = `SELECT charge_id, any(billing_run_id) AS billing_run_id FROM charges
-WHERE billing_run_id != '' AND charge_id IN (SELECT charge_id FROM rated_usage
+  const query = `SELECT charge_id, any(c.billing_run_id) AS billing_run_id FROM charges AS c
+WHERE c.billing_run_id != '' AND charge_id IN (SELECT charge_id FROM rated_usage
   WHERE charge_id != '' AND (event_source, event_id) IN (SELECT event_source, event_id FROM (${eventsOf(jobId, parameters)})))
 GROUP BY charge_id ORDER BY charge_id LIMIT 100`
   return askRows(queries, query, parameters)

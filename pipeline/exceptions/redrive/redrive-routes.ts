@@ -1,6 +1,7 @@
 // The routes that redrive exceptions, and undo a redrive. They check the request, put it on record and make the job; the
 // job does the work.
 
+import type { ClickHouseClient } from '@clickhouse/client'
 import { z } from 'zod'
 import type { AuditTrail } from '../../gateway/audit-trail.js'
 import { Problem } from '../../gateway/problem.js'
@@ -10,12 +11,12 @@ import { viewOfJob } from '../../jobs/job-record.js'
 import { jobExample, jobSchema } from '../../jobs/job-routes.js'
 import type { ExceptionDesk } from '../exception-desk.js'
 import { exceptionsTag } from '../list-routes.js'
-import type { PayloadAccess } from './kept-payloads.js'
 import { previewOf, previewSchema, type RedrivePreview } from './preview.js'
 import { billedCharges } from './redrive-report.js'
 import { defaultRate, readRequest, redriveBody, redriveKind, undoKind, untilNow } from './redrive-request.js'
 
-export interface RedriveRoutesParts extends PayloadAccess {
+export interface RedriveRoutesParts {
+  readonly queries: ClickHouseClient
   readonly desk: ExceptionDesk
   readonly jobs: JobDesk
   readonly audit: AuditTrail
@@ -24,12 +25,12 @@ export interface RedriveRoutesParts extends PayloadAccess {
 const redriveSchema = z.object({ job: jobSchema, preview: previewSchema }).meta({ id: 'Redrive' })
 const previewExample: RedrivePreview = {
   count: 1,
-  customers: 1,
   groups: [
     {
       group: 'cause@1/dead_letter/invalid_value/llm.request/%2Fdata%2Ftokens/',
       count: 1,
       customers: 1,
+      money: { at_stake: [{ currency: 'EUR', amount: '0.000036' }], known: 1, not_known: 0, not_counted: 0 },
     },
   ],
   examples: [
@@ -98,7 +99,7 @@ async function redrive(parts: RedriveRoutesParts, call: ApiCall, isOfEvents: boo
   const work = readRequest({ filter, transform: body.transform }, desk.rules.groups)
   const jobId = newJobId(redriveKind, idempotencyKeyOf(call))
   const mender = { jobId, at: now, reason: body.reason }
-  const preview = await previewOf(parts, work.filter, work.transform, mender)
+  const preview = await previewOf(desk, work.filter, work.transform, mender)
   const request = { filter, transform: body.transform, rate: body.rate, dry_run: body.dry_run }
   await audit.record({
     caller: call.caller,

@@ -4,7 +4,6 @@
 import { z } from 'zod'
 import { JobFailure, type JobKind } from '../../jobs/job-kind.js'
 import { parseFilter } from '../exception-filter.js'
-import { payloadsOf } from './kept-payloads.js'
 import { type LeftAlone, type Redriven, undoEvent } from './mend-event.js'
 import { publishAmendments } from './publish-amendments.js'
 import {
@@ -31,8 +30,8 @@ export function undoJob(parts: RedriveParts): JobKind {
       if (position === null) await refuseBilled(parts, redrive)
       const page = position?.page ?? []
       const exceptions = await exceptionsOfPage(parts.desk, page)
-      const payloads = await payloadsOf(parts, exceptions)
-      const mended = exceptions.map(one => undoEvent(one, payloads.get(one.exceptionId), menderOf(job)))
+      const originals = await parts.desk.originals(exceptions)
+      const mended = exceptions.map((one, index) => undoEvent(one, originals[index]!, menderOf(job)))
       const redriven = mended.filter((one): one is Redriven => one.kind === 'redriven')
       const left = mended.filter((one): one is LeftAlone => one.kind === 'left')
       await publishAmendments(parts, redriven)
