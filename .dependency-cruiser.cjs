@@ -38,7 +38,7 @@ const rooms = {
   feature: ['broker', 'config', 'deliver', 'engine', 'gateway', 'jobs', 'shadow', 'terminal'],
   // Features: each may use the rooms above, and none another's inside.
   approvals: ['broker', 'config', 'feature', 'gateway', 'terminal'],
-  audit: ['broker', 'feature', 'gateway', 'terminal'],
+  audit: ['broker', 'config', 'core', 'deliver', 'feature', 'gateway', 'terminal'],
   billing: ['broker', 'deliver', 'feature', 'gateway', 'ledger', 'terminal'],
   clickhouse: ['core', 'engine', 'feature'],
   flow: ['broker', 'config', 'deliver', 'feature', 'gateway', 'terminal'],

@@ -29,7 +29,8 @@ import { type EarlyParts, feedsOf } from './feature/feature.js'
 import { features } from './features.js'
 import { ensureFirstKey } from './gateway/api-keys.js'
 import type { ApprovalGate } from './gateway/approval-gate.js'
-import type { AuditTrail } from './gateway/audit-trail.js'
+import type { PublishingTrail } from './gateway/audit-trail.js'
+import { recordKeyChange } from './gateway/key-audit.js'
 import { KeyRing } from './gateway/key-ring.js'
 import { stoppedPartitions } from './health/pressure.js'
 import { pipelineTelemetry } from './health/telemetry.js'
@@ -235,8 +236,6 @@ async function startRoles(started: Started): Promise<Weir> {
   const jsm = await jetstreamManager(nc)
   const [buckets, queries] = [await openBuckets(js), openClickHouse(clickhouse)]
   undo.push(() => queries.close())
-  const { keyRing, firstKey } = await openKeys(started, buckets.keys)
-  await publishCatalogs(js, options.catalogs ?? [])
   const registry = new Registry()
   const { log } = options
   const { runner, desk } = openJobs(buckets.jobs, jsm, log)
@@ -250,6 +249,8 @@ async function startRoles(started: Started): Promise<Weir> {
   const feedStatus = () => deliveries.flatMap(one => one.status())
   const early = { ...shared, shadows, jobs: desk, stoppedPartitions: stopped, feedStatus, undo }
   const audit = await openAuditTrail(early)
+  const { keyRing, firstKey } = await openKeys(started, buckets.keys, audit)
+  await publishCatalogs(js, options.catalogs ?? [], event => audit.published('process', event))
   const parts: RoleParts = {
     ...early,
     audit,
@@ -313,13 +314,15 @@ function openShadows({ nc, jsm, bulk, sinks, config, queries, feeds }: OfShadows
   return new Shadows({ nc, jsm, bulk, clickhouse: queries, sinks, feed, limits, partitions })
 }
 
-async function openAuditTrail(parts: EarlyParts): Promise<AuditTrail> {
+async function openAuditTrail(parts: EarlyParts): Promise<PublishingTrail> {
   const feature = features.find(one => one.auditTrail !== undefined)
   if (feature?.auditTrail === undefined) throw new Error('no feature brings the audit trail')
   return feature.auditTrail(parts)
 }
 
-async function openApprovalGate(parts: EarlyParts & { readonly audit: AuditTrail }): Promise<ApprovalGate> {
+async function openApprovalGate(
+  parts: EarlyParts & { readonly audit: PublishingTrail },
+): Promise<ApprovalGate> {
   const feature = features.find(one => one.approvalGate !== undefined)
   if (feature?.approvalGate === undefined) throw new Error('no feature brings the approvals')
   return feature.approvalGate(parts)
@@ -338,8 +341,8 @@ async function openBuckets(js: JetStreamClient): Promise<RoleParts['buckets']> {
   return { sinks, runs, keys, jobs }
 }
 
-async function openKeys({ options, undo }: Started, keys: KV) {
-  const firstKey = (await ensureFirstKey(keys))?.token
+async function openKeys({ options, undo }: Started, keys: KV, audit: PublishingTrail) {
+  const firstKey = (await ensureFirstKey(keys, { onChange: recordKeyChange(audit, 'process') }))?.token
   if (firstKey !== undefined) options.onFirstKey?.(firstKey)
   const keyRing = await KeyRing.open(keys, options.log)
   undo.push(async () => keyRing.close())

@@ -266,6 +266,7 @@ export async function gateway(parts: RoleParts, options: GatewayOptions): Promis
     js,
     partitions: config.partitions,
     keys: config.http.auth === 'open' ? 'open' : keyRing,
+    audit: parts.audit,
     limits: { maxInFlightBytes: config.backpressure.maxInFlightBytes },
     log,
     pressure: gauge.pressure,

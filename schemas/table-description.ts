@@ -77,6 +77,8 @@ export type TableName =
   | 'meters'
   | 'event_dispositions'
   | 'exception_resolutions'
+  | 'audit_log'
+  | 'catalog_versions'
 
 const clickhouseTypes: Readonly<Record<ColumnKind, string>> = {
   string: 'String',

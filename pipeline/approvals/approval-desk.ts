@@ -27,10 +27,11 @@ import type {
   ApprovalDecision,
   ApprovalGate,
   ApprovalRequest,
+  NeededFacts,
 } from '../gateway/approval-gate.js'
 import type { AuditTrail } from '../gateway/audit-trail.js'
 import type { Caller } from '../gateway/scopes.js'
-import { concernsKind, rulesThatHold } from './rules.js'
+import { concernsKind, factsNeeded, rulesThatHold } from './rules.js'
 import type { ApprovalSettings } from './settings.js'
 
 export const approvalsBucket = 'weir_approvals'
@@ -77,6 +78,10 @@ export class ApprovalDesk implements ApprovalGate {
 
   concerns(kind: ApprovalKind): boolean {
     return concernsKind(this.#options.settings, kind)
+  }
+
+  needs(kind: ApprovalKind): NeededFacts {
+    return factsNeeded(this.#options.settings, kind)
   }
 
   async answerOf(kind: ApprovalKind, id: string): Promise<ApprovalAnswer | undefined> {
@@ -151,7 +156,7 @@ export class ApprovalDesk implements ApprovalGate {
     }
     const { kind, object_id, rules } = approval
     const [before, after] = [{ state: 'waiting' }, { state, kind, object_id, rules }]
-    const act = `approval.${state}`
+    const act = state === 'approved' ? 'approval.approved' : 'approval.rejected'
     await audit.record({ caller, act, object: objectOf(approvalId), reason, before, after }) // invariant 4
     try {
       await kv.update(approvalId, JSON.stringify(decided), revision) // invariant 2

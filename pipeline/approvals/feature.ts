@@ -4,6 +4,7 @@ import { Kvm } from '@nats-io/kv'
 import { sectionOf } from '../config/config.js'
 import type { Feature } from '../feature/feature.js'
 import { ApprovalDesk, approvalsBucket } from './approval-desk.js'
+import { approvalRoutes } from './routes.js'
 import { approvalsSettings } from './settings.js'
 
 export const approvalsFeature: Feature = {
@@ -15,5 +16,11 @@ export const approvalsFeature: Feature = {
     undo.push(async () => desk.close())
     desk.start()
     return desk
+  },
+  async routes({ config, js, jsm, audit, log, queries }) {
+    const kv = await new Kvm(js).open(approvalsBucket)
+    const settings = sectionOf(config, approvalsSettings)
+    const desk = new ApprovalDesk({ jsm, kv, settings, audit, log })
+    return approvalRoutes({ desk, settings, clickhouse: queries })
   },
 }

@@ -4,6 +4,7 @@
 import type { HoldingRule, WholeApprovalFacts } from '../../schemas/approvals/approval.js'
 import type { ApprovalKind } from '../../schemas/approvals/approval-kind.js'
 import { magnitude, parseDecimal, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
+import type { NeededFacts } from '../gateway/approval-gate.js'
 import {
   type ApprovalRule,
   type ApprovalSettings,
@@ -45,6 +46,19 @@ export function rulesThatHold(
 export function concernsKind(settings: ApprovalSettings, kind: ApprovalKind): boolean {
   const isFlagged = kind === flaggedKind && holdingFlags(settings).length > 0
   return isFlagged || settings.rules.some(({ holds }) => holds.includes(kind) || holds.includes('credit'))
+}
+
+/** Which facts the rules of this kind look at, beyond its amounts. */
+export function factsNeeded(settings: ApprovalSettings, kind: ApprovalKind): NeededFacts {
+  const rules = settings.rules.filter(({ holds }) => holds.includes(kind) || holds.includes('credit'))
+  const spikes = rules.flatMap(({ spike }) => (spike === undefined ? [] : [spike]))
+  return {
+    periods: Math.max(0, ...spikes.map(({ periods }) => periods)),
+    customers: spikes.some(({ of }) => of === 'customer'),
+    invoices: rules.some(one => one.reversal_without_invoice),
+    sources: rules.some(one => one.missing_source),
+    flags: kind === flaggedKind ? holdingFlags(settings) : [],
+  }
 }
 
 /** The red flags that hold. */

@@ -10,6 +10,7 @@ import { natsSubjects } from '../broker/topology.js'
 import { type Broker, silent, startBroker } from '../testing/gateway-fixture.js'
 import { auditBucket, readAnchor } from './anchor.js'
 import { AuditLog, auditStream, openEntry } from './audit-log.js'
+import { PublishedTerms } from './published-terms.js'
 
 let broker: Broker
 let anchors: KV
@@ -24,7 +25,14 @@ beforeAll(async () => {
 afterAll(() => broker?.close())
 
 const openLog = (bulk: BulkTransport = broker.bulk) =>
-  new AuditLog({ bulk, jsm: broker.jsm, anchors, key, log: silent })
+  AuditLog.open({
+    terms: new PublishedTerms(jetstream(broker.nc), broker.jsm),
+    bulk,
+    jsm: broker.jsm,
+    anchors,
+    key,
+    log: silent,
+  })
 
 const object = (id: string) => ({ kind: 'key', id })
 
@@ -49,7 +57,7 @@ function expectChain(chain: readonly AuditEntry[]): void {
 }
 
 test('two processes that record at the same time keep one chain, and no act is lost', async () => {
-  const [one, other] = [openLog(), openLog()]
+  const [one, other] = [await openLog(), await openLog()]
   const acts = Array.from({ length: 20 }, (_, index) => `k${index}`)
   await Promise.all(
     acts.map((id, index) =>
@@ -73,7 +81,7 @@ test('an act whose answer from the broker was lost is on record once', async () 
   }
   const before = (await entries()).length
   const caller = { keyId: '0123456789ab', keyName: 'ops', scopes: new Set<never>() }
-  await openLog(lossy).record({ caller, act: 'key.revoked', object: object('once'), reason: 'gone' })
+  await (await openLog(lossy)).record({ caller, act: 'key.revoked', object: object('once'), reason: 'gone' })
   const chain = await entries()
   expect(lost).toBe(1)
   expect(chain).toHaveLength(before + 1)
@@ -91,7 +99,7 @@ test('a message that Weir did not write is passed over, and the chain goes on be
     natsSubjects.audit,
     JSON.stringify({ ...forged, hash: hashOfEntry(forged) }),
   )
-  await openLog().record({ caller: 'process', act: 'key.created', object: object('behind') })
+  await (await openLog()).record({ caller: 'process', act: 'key.created', object: object('behind') })
   const chain = await entries()
   expect(chain).toHaveLength(before.length + 1)
   expectChain(chain)

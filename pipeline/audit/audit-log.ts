@@ -16,19 +16,20 @@ import {
   type AuditEntry,
   type AuditWho,
   auditEntrySchema,
-  canonicalJson,
   firstHash,
   hashedEntry,
 } from '../../schemas/audit/audit-entry.js'
+import { canonicalJson } from '../../schemas/json/canonical-json.js'
 import { publishBatch } from '../broker/atomic-batch.js'
 import { backOffMs, pauseFor } from '../broker/back-off.js'
 import type { BulkTransport } from '../broker/bulk-transport.js'
 import { openSealed, sealJson } from '../broker/genesis.js'
 import { natsSubjects } from '../broker/topology.js'
-import type { AuditAct, AuditTrail } from '../gateway/audit-trail.js'
+import type { AuditAct, PublishingTrail } from '../gateway/audit-trail.js'
 import { unavailable } from '../gateway/problem.js'
 import type { Caller } from '../gateway/scopes.js'
-import { writeAnchor } from './anchor.js'
+import { type Anchor, keepUnmet, readAnchor, writeAnchor } from './anchor.js'
+import type { PublishedAct, PublishedTerms } from './published-terms.js'
 
 export const auditStream = 'AUDIT'
 
@@ -40,6 +41,7 @@ export interface AuditLogOptions {
   /** The genesis key. */
   readonly key: Uint8Array
   readonly log: Logger
+  readonly terms: Pick<PublishedTerms, 'actsOf'>
   readonly nowMs?: () => number
   /** How long the broker may take, attempts included. */
   readonly withinMs?: number
@@ -69,13 +71,24 @@ const actPattern = /^[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+$/
 /** Bytes of `before` and of `after`, each; what is larger is recorded by its hash. */
 const mostValueBytes = 64 * 1024
 
-export class AuditLog implements AuditTrail {
+export class AuditLog implements PublishingTrail {
   readonly #options: AuditLogOptions
   #head: Head | undefined
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor(options: AuditLogOptions) {
+  private constructor(options: AuditLogOptions) {
     this.#options = options
+  }
+
+  /** Keeps the anchor if the stream does not meet it, so that what is missing stays known (anchor.ts). */
+  static async open(options: AuditLogOptions): Promise<AuditLog> {
+    const log = new AuditLog(options)
+    const { anchors, key } = options
+    const anchor = await readAnchor(anchors, key)
+    if (anchor === 'none' || anchor === 'forged' || (await log.#isMet(anchor))) return log
+    await keepUnmet(anchors, key, anchor)
+    options.log.error({ ...anchor }, 'entries of the audit trail are missing: weir audit verify names them')
+    return log
   }
 
   record(act: AuditAct): Promise<void> {
@@ -83,6 +96,19 @@ export class AuditLog implements AuditTrail {
     const done = this.#turn.then(() => this.#append(act))
     this.#turn = done.catch(() => undefined)
     return done
+  }
+
+  async published(caller: Caller | 'process', ndjson: Uint8Array): Promise<void> {
+    for (const { changesSomething, ...act } of await this.#terms(ndjson))
+      if (changesSomething || caller !== 'process') await this.record({ caller, ...act })
+  }
+
+  async #terms(ndjson: Uint8Array): Promise<readonly PublishedAct[]> {
+    try {
+      return await this.#options.terms.actsOf(ndjson)
+    } catch (error) {
+      throw notOnRecord(String(error))
+    }
   }
 
   async #append(act: AuditAct): Promise<void> {
@@ -153,6 +179,16 @@ export class AuditLog implements AuditTrail {
     return { sequence: 0, hash: firstHash, streamSequence }
   }
 
+  async #isMet({ sequence, hash }: Anchor): Promise<boolean> {
+    const { jsm, key } = this.#options
+    for (let seq = sequence; ; seq += 1) {
+      const message = await jsm.streams.getMessage(auditStream, { seq })
+      if (message === null) return false
+      const entry = openEntry(message.data, key)
+      if (entry !== undefined && entry.sequence >= sequence) return entry.hash === hash
+    }
+  }
+
   async #isStored(entryId: string, from: number): Promise<boolean> {
     const { jsm, key } = this.#options
     for (let seq = from; ; seq += 1) {
@@ -180,7 +216,7 @@ function contentOf(act: AuditAct, nowMs: number): Content {
     by: whoOf(act.caller),
     act: act.act,
     object: { kind: act.object.kind, id: act.object.id },
-    reason: act.reason ?? null,
+    reason: act.reason === undefined || act.reason === '' ? null : act.reason,
     before: keptValue(act.before),
     after: keptValue(act.after),
   }

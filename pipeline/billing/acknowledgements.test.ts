@@ -6,6 +6,7 @@ import { headers as natsHeaders } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type BillingRunProgress, type BillingRunRecord, runKeys } from '../../schemas/billing/billing-run.js'
 import { freeGate } from '../deliver/testing/flow-gates.js'
+import { Acts } from '../testing/acts.js'
 import { type Broker, startBroker } from '../testing/gateway-fixture.js'
 import { BillingRuns } from './billing-runs.js'
 
@@ -14,6 +15,7 @@ const partitions = 2
 let broker: Broker
 let kv: KV
 let runs: BillingRuns
+const acts = new Acts()
 
 beforeAll(async () => {
   broker = await startBroker(partitions)
@@ -25,6 +27,7 @@ beforeAll(async () => {
     runs: kv,
     partitions,
     nowMs: () => Date.parse(instant),
+    audit: acts,
     stoppedPartitions: () => new Map(),
   })
 })
@@ -43,6 +46,7 @@ async function published(runId: string, ...batchIds: string[]): Promise<{ tell()
     partitions,
     ledger_after: 0,
     ordered: true,
+    requested_by: null,
   }
   await kv.put(runKeys.record(runId), JSON.stringify(record))
   const batches: NonNullable<BillingRunProgress['batches']> = []
@@ -66,19 +70,22 @@ async function published(runId: string, ...batchIds: string[]): Promise<{ tell()
   return { tell: () => kv.put(runKeys.progress(runId), JSON.stringify(progress)) }
 }
 
+const of = (keyId: string, keyName: string) => ({ keyId, keyName, scopes: new Set<never>() })
 const by = { kind: 'api_key', id: 'k1', name: 'team' }
 
 test('a batch is acknowledged by who read it before the run knew of it, and by whom stays', async () => {
   const { tell } = await published('br_01', 'batch_1', 'batch_2')
-  const first = await runs.ack('br_01', 'batch_1', { id: 'k1', name: 'team' })
+  const first = await runs.ack('br_01', 'batch_1', of('k1', 'team'))
   const kept = { acknowledged_at: instant, acknowledged_by: by }
   expect(first).toEqual({ kind: 'ok', value: { batch_id: 'batch_1', ...kept } })
   expect(await runs.ack('br_01', 'batch_none')).toMatchObject({ kind: 'refused', code: 'not_found' })
   await tell()
-  expect(await runs.ack('br_01', 'batch_1', { id: 'k2', name: 'other' })).toEqual(first)
+  expect(await runs.ack('br_01', 'batch_1', of('k2', 'other'))).toEqual(first)
   expect(await runs.batches('br_01')).toMatchObject({
     value: { batches: [{ acknowledgement: kept }, { acknowledgement: null }] },
   })
+  // On record once, however often it is said.
+  expect(acts.acts).toMatchObject([{ act: 'billing_batch.acknowledged', object: { id: 'batch_1' } }])
   expect(await runs.get('br_01')).toMatchObject({ value: { batches: { published: 2, acknowledged: 1 } } })
 })
 

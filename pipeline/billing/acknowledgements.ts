@@ -15,18 +15,15 @@ import { formatInstantMs } from '../../schemas/time.js'
 import { bucketKeys } from '../broker/bucket-keys.js'
 import { readerName } from '../broker/durable-consumers.js'
 import { readStretch } from '../broker/read-stream.js'
+import type { AuditTrail } from '../gateway/audit-trail.js'
+import type { Caller } from '../gateway/scopes.js'
 
 export interface AcknowledgementsOptions {
   readonly jsm: JetStreamManager
   /** The bucket `weir_runs`. */
   readonly runs: KV
   readonly nowMs: () => number
-}
-
-/** The API key of whoever calls; undefined on a gateway that asks for none. */
-export interface AcknowledgingKey {
-  readonly id: string
-  readonly name: string
+  readonly audit: AuditTrail
 }
 
 export class Acknowledgements {
@@ -37,13 +34,19 @@ export class Acknowledgements {
   }
 
   /** Returns the acknowledgement that is kept, which may be an earlier one. */
-  async keep(runId: string, batchId: string, key: AcknowledgingKey | undefined): Promise<Acknowledgement> {
-    const { runs, nowMs } = this.#options
+  async keep(runId: string, batchId: string, caller: Caller): Promise<Acknowledgement> {
+    const { runs, nowMs, audit } = this.#options
     const name = runKeys.acknowledged(runId, batchId)
+    const before = await runs.get(name)
+    if (before !== null) return acknowledgementFromText(before.string())
+    const { keyId: id, keyName = '' } = caller
     const acknowledgement: Acknowledgement = {
       acknowledged_at: formatInstantMs(nowMs()),
-      acknowledged_by: key === undefined ? null : { kind: 'api_key', ...key },
+      acknowledged_by: id === undefined ? null : { kind: 'api_key', id, name: keyName },
     }
+    const object = { kind: 'billing_batch', id: batchId }
+    const act = 'billing_batch.acknowledged'
+    await audit.record({ caller, act, object, after: { billing_run_id: runId, ...acknowledgement } })
     try {
       await runs.create(name, JSON.stringify(acknowledgement))
       return acknowledgement

@@ -28,7 +28,9 @@ import { formatInstant, formatInstantMs, instantKey, nsOf } from '../../schemas/
 import { bucketKeys } from '../broker/bucket-keys.js'
 import { natsSubjects } from '../broker/topology.js'
 import type { FlowGate, Hold } from '../deliver/flow-gate.js'
-import { Acknowledgements, type AcknowledgingKey, isOnStream } from './acknowledgements.js'
+import type { AuditTrail } from '../gateway/audit-trail.js'
+import { anybodyAllowed, type Caller } from '../gateway/scopes.js'
+import { Acknowledgements, isOnStream } from './acknowledgements.js'
 import type {
   BillingAnswer,
   BillingApi,
@@ -37,7 +39,7 @@ import type {
   BillingRunRequest,
   BillingRunView,
 } from './routes.js'
-import { viewOf } from './run-view.js'
+import { heldBatches, viewOf } from './run-view.js'
 
 export interface BillingRunsOptions {
   readonly js: JetStreamClient
@@ -47,6 +49,7 @@ export interface BillingRunsOptions {
   readonly partitions: number
   readonly nowMs: () => number
   readonly gate: Pick<FlowGate, 'billingRun' | 'batches'>
+  readonly audit: AuditTrail
   /** Stopped partitions, each with the reason. */
   readonly stoppedPartitions: () => ReadonlyMap<number, string>
   /** How long a request of one entity, or of a preview, waits for the partitions. */
@@ -68,6 +71,7 @@ export class BillingRuns implements BillingApi {
 
   async create(
     request: BillingRunRequest,
+    caller: Caller = anybodyAllowed,
   ): Promise<BillingAnswer<{ readonly run: BillingRunView; readonly created: boolean }>> {
     const nowMs = this.#options.nowMs()
     if (request.cutoffNs > nsOf(nowMs)) {
@@ -83,7 +87,7 @@ export class BillingRuns implements BillingApi {
       if (hold !== undefined) return frozen(hold) // invariant 4
       const unplaced = before === undefined ? await this.#untilPlaced() : undefined
       if (unplaced !== undefined) return unplaced
-      const record = before ?? (await this.#createRecord(runId, request, nowMs))
+      const record = before ?? (await this.#createRecord(runId, request, caller, nowMs))
       const detail = differenceOf(record, request)
       if (detail !== undefined) return { kind: 'refused', code: 'idempotency_key_reused', detail }
       if (!record.ordered) await this.#publishOrder(record)
@@ -137,7 +141,8 @@ export class BillingRuns implements BillingApi {
   async batches(runId: string, after?: string): Promise<BillingAnswer<BillingBatchPage>> {
     const record = await this.#record(runId)
     if (record === undefined) return noRun(runId)
-    const published = (await this.#progress(runId))?.batches ?? []
+    const all = (await this.#progress(runId))?.batches ?? []
+    const published = all.filter(batch => batch.held === undefined)
     const at = after === undefined ? -1 : published.findIndex(batch => batch.batch_id === after)
     if (after !== undefined && at < 0) {
       return { kind: 'refused', code: 'not_found', detail: `The run ${runId} has no batch ${after}.` }
@@ -160,13 +165,13 @@ export class BillingRuns implements BillingApi {
     }
     const more = at + 1 + page.length < published.length
     const nextAfter = more && held === null ? (page.at(-1)?.batch_id ?? null) : null
-    return { kind: 'ok', value: { batches, next_after: nextAfter, held } }
+    return { kind: 'ok', value: { batches, next_after: nextAfter, held, held_batches: heldBatches(all) } }
   }
 
   async ack(
     runId: string,
     batchId: string,
-    key?: AcknowledgingKey,
+    caller: Caller = anybodyAllowed,
   ): Promise<BillingAnswer<Readonly<Record<string, unknown>>>> {
     if ((await this.#record(runId))?.preview === true) {
       const detail = `The run ${runId} is a preview: there is nothing to acknowledge.`
@@ -174,16 +179,21 @@ export class BillingRuns implements BillingApi {
     }
     const published = (await this.#progress(runId))?.batches ?? []
     const isThere =
-      published.some(batch => batch.batch_id === batchId) ||
+      published.some(batch => batch.batch_id === batchId && batch.held === undefined) ||
       (await isOnStream(this.#options.js, runId, batchId))
     if (!isThere) {
       return { kind: 'refused', code: 'not_found', detail: `The run ${runId} has no batch ${batchId}.` }
     }
-    const kept = await this.#acknowledgements.keep(runId, batchId, key)
+    const kept = await this.#acknowledgements.keep(runId, batchId, caller)
     return { kind: 'ok', value: { batch_id: batchId, ...kept } }
   }
 
-  async #createRecord(runId: string, request: BillingRunRequest, nowMs: number): Promise<BillingRunRecord> {
+  async #createRecord(
+    runId: string,
+    request: BillingRunRequest,
+    caller: Caller,
+    nowMs: number,
+  ): Promise<BillingRunRecord> {
     const { jsm, partitions } = this.#options
     const partitionList = Array.from({ length: partitions }, (_, partition) => partition)
     const lastOf = (stream: string, subject: (partition: number) => string): Promise<number[]> =>
@@ -201,7 +211,12 @@ export class BillingRuns implements BillingApi {
       partitions,
       ledger_after: (await jsm.streams.info('LEDGER')).state.last_seq,
       ordered: false,
+      requested_by: caller.keyId === undefined ? null : { key_id: caller.keyId, name: caller.keyName ?? '' },
     }
+    const { cutoff, entity_id, preview } = record
+    const object = { kind: 'billing_run', id: runId }
+    const act = 'billing_run.created'
+    await this.#options.audit.record({ caller, act, object, after: { cutoff, entity_id, preview } })
     await this.#createKey(runKeys.record(runId), JSON.stringify(record))
     // Another process may have written the record first; the record in the bucket counts.
     const kept = await this.#record(runId)
@@ -210,7 +225,7 @@ export class BillingRuns implements BillingApi {
   }
 
   async #publishOrder(record: BillingRunRecord): Promise<void> {
-    const { partitions: _, ledger_after: __, ordered: ___, ...order } = record
+    const { partitions: _, ledger_after: __, ordered: ___, requested_by: ____, ...order } = record
     await this.#options.js.publish(natsSubjects.billingRun, JSON.stringify(order satisfies BillingRunOrder))
     await this.#options.runs.put(
       runKeys.record(record.billing_run_id),
@@ -236,7 +251,8 @@ export class BillingRuns implements BillingApi {
 
   async #view(record: BillingRunRecord): Promise<BillingRunView> {
     const progress = await this.#progress(record.billing_run_id)
-    const acknowledged = await this.#acknowledgements.of(record.billing_run_id, progress?.batches ?? [])
+    const published = progress?.batches?.filter(batch => batch.held === undefined) ?? []
+    const acknowledged = await this.#acknowledgements.of(record.billing_run_id, published)
     return viewOf(record, progress, acknowledged.size, this.#options.stoppedPartitions())
   }
 

@@ -2,8 +2,8 @@
 // Invariants:
 // 1. A run becomes billing batches only when every partition has sealed it, and always the same batches: the
 //    lines are sorted, the cut is fixed, the ids are computed from the run.
-// 2. A batch is in `BILLING` once. Batches are appended after the last of their subject under a fence; a
-//    second process reads the batches that are there and continues after them.
+// 2. A batch is in `BILLING` once. A batch that is not on its subject is appended after the last one there under a fence; a
+//    second process reads which batches are there and appends the others. What a rule holds waits (held-batches.ts).
 // 3. The batches of a preview are made in the same way, kept in `weir_runs` for a day, and never published.
 // 4. No lines are kept in memory: they are read from the ledger again whenever a partition's `end` line
 //    arrives.
@@ -28,6 +28,7 @@ import { brokerUnavailable } from '../broker/broker-outcome.js'
 import type { BulkTransport } from '../broker/bulk-transport.js'
 import { readStretch } from '../broker/read-stream.js'
 import { batchesOf, type SealedLine, SealedLinesError, sealedMessageLines } from './batches.js'
+import { type HoldOptions, holdIfAsked, inOrder, releaseHeld } from './held-batches.js'
 
 export interface BillingSinkOptions {
   readonly bulk: BulkTransport
@@ -36,6 +37,7 @@ export interface BillingSinkOptions {
   readonly runs: KV
   readonly linesPerBatch: number
   readonly timeoutMs: number
+  readonly hold: HoldOptions
 }
 
 export const defaultLinesPerBatch = 500
@@ -62,6 +64,10 @@ export function createBillingSink(options: BillingSinkOptions): Sink {
         return brokerUnavailable(error)
       }
     },
+    attend: attendance =>
+      releaseHeld(options.hold, attendance, (natsSubject, batch) =>
+        publishReleased(options, natsSubject, batch, attendance.aborting),
+      ),
   }
 }
 
@@ -104,15 +110,16 @@ async function publishRun(
   }
   const known = [...ends.values()].some(end => end.entity_known)
   const published: PublishedBatch[] = []
+  const heldOf = (batch: BillingBatch) => holdIfAsked(options.hold, record, batch, range.to)
   for (const [entityId, batches] of batchesOf(record, lines, options.linesPerBatch)) {
     const natsSubject = `billing.${entityToken(entityId)}.${runId}`
     published.push(
       ...(record.preview
         ? await keepPreview(options, batches)
-        : await publishBatches(options, natsSubject, batches, signal)),
+        : await publishBatches(options, natsSubject, batches, one => heldOf(one), signal)),
     )
   }
-  await saveProgress(options.runs, { ...progress, entity_known: known, batches: published })
+  await saveProgress(options.runs, { ...progress, entity_known: known, batches: inOrder(published) })
   return { rows: lines.length, refused: unreadable.map(one => refusedLine(one, range.token)) }
 }
 
@@ -195,39 +202,72 @@ function assertComplete(runId: string, { lines, unreadable, ends }: Sealed): voi
   }
 }
 
-/** Appends the missing batches (invariant 2) and returns the position of every batch. */
+/**
+ * Appends the batches that are missing and not held (invariant 2); returns the position of every batch.
+ */
 async function publishBatches(
   options: BillingSinkOptions,
   natsSubject: string,
   batches: readonly BillingBatch[],
+  heldOf: (batch: BillingBatch) => Promise<PublishedBatch['held']>,
   signal: AbortSignal,
 ): Promise<PublishedBatch[]> {
+  const ids = new Set(batches.map(batch => batch.batchId))
   for (;;) {
     const there = await readBatches(options.js, natsSubject, signal)
-    there.forEach((one, index) => {
-      if (one.batchId !== batches[index]?.batchId) {
-        throw new SealedLinesError(
-          `${natsSubject} holds batch ${one.batchId}, which the ledger does not yield`,
-        )
-      }
-    })
-    if (there.length === batches.length) {
-      return batches.map((batch, index) => publishedBatch(batch, there[index]?.sequence ?? 0))
-    }
-    let last = there.at(-1)?.sequence ?? 0
-    for (const batch of batches.slice(there.length)) {
-      const bytes = new TextEncoder().encode(JSON.stringify(batchToWire(batch)))
-      const message = { natsSubject, bytes, headers: { 'weir-batch': batch.batchId } }
-      const outcome = await publishBatch(
-        options.bulk,
-        [message],
-        { lastSubjectSequence: last },
-        options.timeoutMs,
+    const stray = there.find(one => !ids.has(one.batchId))
+    if (stray !== undefined)
+      throw new SealedLinesError(
+        `${natsSubject} holds batch ${stray.batchId}, which the ledger does not yield`,
       )
-      if (outcome.kind === 'fenced') break
-      if (outcome.kind !== 'stored') throw new Error(`${outcome.kind}: ${outcome.detail}`)
-      last = outcome.seq
+    const sequences = new Map(there.map(one => [one.batchId, one.sequence]))
+    const published = await appendMissing(options, natsSubject, batches, heldOf, sequences)
+    if (published !== undefined) return published
+  }
+}
+
+/** Undefined when another process appended meanwhile. */
+async function appendMissing(
+  options: BillingSinkOptions,
+  natsSubject: string,
+  batches: readonly BillingBatch[],
+  heldOf: (batch: BillingBatch) => Promise<PublishedBatch['held']>,
+  sequences: ReadonlyMap<string, number>,
+): Promise<PublishedBatch[] | undefined> {
+  const published: PublishedBatch[] = []
+  let last = Math.max(0, ...sequences.values())
+  for (const batch of batches) {
+    const there = sequences.get(batch.batchId)
+    const held = there === undefined ? await heldOf(batch) : undefined
+    if (there !== undefined || held !== undefined) {
+      published.push(publishedBatch(batch, there ?? 0, held))
+      continue
     }
+    const bytes = new TextEncoder().encode(JSON.stringify(batchToWire(batch)))
+    const message = { natsSubject, bytes, headers: { 'weir-batch': batch.batchId } }
+    const fence = { lastSubjectSequence: last }
+    const outcome = await publishBatch(options.bulk, [message], fence, options.timeoutMs)
+    if (outcome.kind === 'fenced') return undefined
+    if (outcome.kind !== 'stored') throw new Error(`${outcome.kind}: ${outcome.detail}`)
+    last = outcome.seq
+    published.push(publishedBatch(batch, outcome.seq))
+  }
+  return published
+}
+
+/** Appends a batch that was released, unless it is there. */
+async function publishReleased(
+  options: BillingSinkOptions,
+  natsSubject: string,
+  batch: BillingBatch,
+  signal: AbortSignal,
+): Promise<PublishedBatch> {
+  for (;;) {
+    const there = await readBatches(options.js, natsSubject, signal)
+    const sequences = new Map(there.map(one => [one.batchId, one.sequence]))
+    const [published] =
+      (await appendMissing(options, natsSubject, [batch], async () => undefined, sequences)) ?? []
+    if (published !== undefined) return published
   }
 }
 
@@ -259,7 +299,11 @@ async function readBatches(
   return found
 }
 
-function publishedBatch(batch: BillingBatch, sequence: number): PublishedBatch {
+function publishedBatch(
+  batch: BillingBatch,
+  sequence: number,
+  held?: PublishedBatch['held'],
+): PublishedBatch {
   const { batch_id, entity_id, currency, number, of, control } = batchToWire(batch)
   const { line_count, amount_total, amount_rounded_total, sha256 } = control
   return {
@@ -273,6 +317,7 @@ function publishedBatch(batch: BillingBatch, sequence: number): PublishedBatch {
     amount_rounded_total,
     sha256,
     stream_sequence: sequence,
+    ...(held === undefined ? {} : { held }),
   }
 }
 

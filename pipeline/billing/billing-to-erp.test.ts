@@ -23,9 +23,11 @@ import { readStretch } from '../broker/read-stream.js'
 import { ensureTopology } from '../broker/topology.js'
 import { freeGate as gate } from '../deliver/testing/flow-gates.js'
 import { createErpSink } from '../postings/postings-sink.js'
+import { Acts } from '../testing/acts.js'
 import { connectTo } from '../testing/engine-harness.js'
 import { BillingRuns } from './billing-runs.js'
 import { createBillingSink } from './billing-sink.js'
+import { noHold } from './testing/no-hold.js'
 
 const partitions = 2
 const never = new AbortController().signal
@@ -52,7 +54,7 @@ let kv: KV
 let runs: BillingRuns
 let billing: Sink
 let erp: Sink
-let stopped: ReadonlyMap<number, string> = new Map()
+const stopped = new Map<number, string>()
 let runNumber = 0
 
 beforeAll(async () => {
@@ -63,13 +65,11 @@ beforeAll(async () => {
   jsm = await jetstreamManager(nc)
   await ensureTopology(nc, { partitions })
   kv = await new Kvm(nc).open('weir_runs')
-  const nowMs = (): number => msOf(cutoffNs) + 1
-  runs = new BillingRuns({ js, jsm, runs: kv, partitions, nowMs, gate, stoppedPartitions: () => stopped })
-  billing = createBillingSink({ bulk, js, runs: kv, linesPerBatch: 500, timeoutMs: 5_000 })
+  const common = { js, jsm, runs: kv, partitions, nowMs: () => msOf(cutoffNs) + 1, gate, audit: new Acts() }
+  runs = new BillingRuns({ ...common, stoppedPartitions: () => stopped })
+  billing = createBillingSink({ bulk, js, ...noHold(jsm, kv), linesPerBatch: 500, timeoutMs: 5_000 })
   erp = createErpSink({
-    bulk,
-    js,
-    jsm,
+    ...{ bulk, js, jsm },
     accountsFile: join(folder, 'accounts.yaml'),
     csvDir: join(folder, 'csv'),
     recognise,
@@ -185,11 +185,11 @@ test('a run becomes batches only when every partition has sealed it, and the bat
       waiting_for: [{ partition: 1, stopped: null }],
     },
   })
-  stopped = new Map([[1, 'It was purged.']])
+  stopped.set(1, 'It was purged.')
   expect(await runs.get(runId)).toMatchObject({
     value: { waiting_for: [{ partition: 1, stopped: 'It was purged.' }] },
   })
-  stopped = new Map()
+  stopped.clear()
 
   const second = await seal(runId, 1, lines.slice(700).reverse())
   expect(await billing.apply(second, never)).toEqual({ kind: 'ok', rows: 1_201 })
@@ -211,7 +211,7 @@ test('applying the same range again, or by two sinks at once, publishes nothing 
   const runId = await orderRun()
   await seal(runId, 0, [charge('ch_a', scaledOne), charge('ch_b', scaledOne, { currency: 'EUR' })])
   const range = await seal(runId, 1, [])
-  const other = createBillingSink({ bulk, js, runs: kv, linesPerBatch: 500, timeoutMs: 5_000 })
+  const other = createBillingSink({ bulk, js, ...noHold(jsm, kv), linesPerBatch: 500, timeoutMs: 5_000 })
   await Promise.all([billing.apply(range, never), other.apply(range, never)])
   await billing.apply(range, never)
   const batches = await batchesOfRun(runId)
@@ -234,7 +234,7 @@ test('applying the same range again, or by two sinks at once, publishes nothing 
 
 test('a sink that was killed between two batches goes on behind the first', async () => {
   const runId = await orderRun()
-  const small = createBillingSink({ bulk, js, runs: kv, linesPerBatch: 2, timeoutMs: 5_000 })
+  const small = createBillingSink({ bulk, js, ...noHold(jsm, kv), linesPerBatch: 2, timeoutMs: 5_000 })
   await seal(
     runId,
     0,

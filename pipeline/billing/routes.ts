@@ -16,7 +16,7 @@ import {
   readJson,
   readQuery,
 } from '../gateway/route.js'
-import type { AcknowledgingKey } from './acknowledgements.js'
+import type { Caller } from '../gateway/scopes.js'
 import {
   acknowledgedExample,
   acknowledgedSchema,
@@ -65,12 +65,25 @@ export interface BillingBatchPage {
   readonly next_after: string | null
   /** Why the page ends before a batch that is sealed; null: nothing is held. */
   readonly held: { readonly code: string; readonly detail: string; readonly until: string | null } | null
+  /** Batches of the run that wait for a second person, or that person has rejected: they are on no page. */
+  readonly held_batches: readonly HeldBatchView[]
+}
+
+export interface HeldBatchView {
+  readonly batch_id: string
+  readonly entity_id: string
+  readonly currency: string
+  readonly line_count: number
+  readonly amount_rounded_total: string
+  readonly approval_id: string
+  readonly state: 'waiting' | 'rejected'
 }
 
 export interface BillingApi {
   /** `created: false`: the run existed already (the same request again). */
   create(
     request: BillingRunRequest,
+    caller: Caller,
   ): Promise<BillingAnswer<{ readonly run: BillingRunView; readonly created: boolean }>>
   get(billingRunId: string): Promise<BillingAnswer<BillingRunView>>
   list(): Promise<readonly BillingRunView[]>
@@ -80,7 +93,7 @@ export interface BillingApi {
   ack(
     billingRunId: string,
     batchId: string,
-    key?: AcknowledgingKey,
+    caller: Caller,
   ): Promise<BillingAnswer<Readonly<Record<string, unknown>>>>
 }
 
@@ -141,6 +154,7 @@ function createRoute(billing: BillingApi): ApiRoute {
   return {
     method: 'POST',
     path: '/v1/billing-runs',
+    audits: ['billing_run.created'],
     access: billingScope,
     operationId: 'createBillingRun',
     tag: billingTag,
@@ -163,12 +177,13 @@ function createRoute(billing: BillingApi): ApiRoute {
     async handle(call: ApiCall): Promise<ApiReply> {
       const idempotencyKey = readIdempotencyKey(call)
       const body = await readJson(call, createBody)
-      const answer = await billing.create({
+      const request = {
         cutoffNs: parseInstant(body.cutoff)!, // the schema has checked that it parses
         ...(body.entity_id == null ? {} : { entityId: body.entity_id }),
         ...(body.preview === undefined ? {} : { preview: body.preview }),
         ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-      })
+      }
+      const answer = await billing.create(request, call.caller)
       const { run, created } = valueOrProblem(answer)
       const location = `/v1/billing-runs/${encodeURIComponent(run.billing_run_id)}`
       return { status: created ? 201 : 200, body: run, headers: { location } }
@@ -245,6 +260,7 @@ function ackRoute(billing: BillingApi): ApiRoute {
   return {
     method: 'POST',
     path: '/v1/billing-runs/{id}/batches/{batch_id}/ack',
+    audits: ['billing_batch.acknowledged'],
     access: billingScope,
     operationId: 'acknowledgeBillingBatch',
     tag: billingTag,
@@ -258,9 +274,8 @@ function ackRoute(billing: BillingApi): ApiRoute {
     },
     problems: ['not_found', 'preview'],
     async handle(call: ApiCall): Promise<ApiReply> {
-      const { keyId, keyName = '' } = call.caller
-      const key = keyId === undefined ? undefined : { id: keyId, name: keyName }
-      const answer = await billing.ack(call.params['id'] ?? '', call.params['batch_id'] ?? '', key)
+      const { id = '', batch_id: batchId = '' } = call.params
+      const answer = await billing.ack(id, batchId, call.caller)
       return { status: 200, body: valueOrProblem(answer) }
     },
   }

@@ -30,13 +30,15 @@ export const runSchema = z
     preview: z.boolean().describe('True: nothing is billed'),
     requested_at: instant,
     status: z
-      .enum(['sealing', 'published', 'acknowledged', 'previewing', 'previewed', 'unknown_entity'])
-      .describe('`sealing` and `previewing` go on by themselves; `acknowledged`: all batches are'),
+      .enum(['sealing', 'published', 'acknowledged', 'previewing', 'previewed', 'held', 'unknown_entity'])
+      .describe(
+        '`sealing` and `previewing` go on by themselves; `acknowledged`: all batches are; `held`: a batch waits for approval',
+      ),
     partitions: z.object({ sealed: z.int().min(0), of: z.int().min(1) }),
     waiting_for: z
       .array(z.object({ partition: z.int().min(0), stopped: z.string().nullable() }))
       .describe('Partitions that have not sealed; `stopped` says why one does not do so by itself'),
-    batches: z.object({ published: z.int().min(0), acknowledged: z.int().min(0) }),
+    batches: z.object({ published: z.int().min(0), acknowledged: z.int().min(0), held: z.int().min(0) }),
     totals: z.array(entityTotal),
   })
   .meta({ id: 'BillingRun' })
@@ -50,7 +52,7 @@ export const runExample = {
   status: 'published',
   partitions: { sealed: 4, of: 4 },
   waiting_for: [],
-  batches: { published: 1, acknowledged: 0 },
+  batches: { published: 1, acknowledged: 0, held: 0 },
   totals: [
     {
       entity_id: 'de',
@@ -137,6 +139,21 @@ export const batchPageSchema = z
       .object({ code: z.string(), detail: z.string(), until: z.string().nullable() })
       .nullable()
       .describe('Why the page ends before a batch that is sealed; null: nothing is held'),
+    held_batches: z
+      .array(
+        z.object({
+          batch_id: z.string(),
+          entity_id: z.string(),
+          currency: z.string(),
+          line_count: z.int().min(0),
+          amount_rounded_total: decimal,
+          approval_id: z.string(),
+          state: z.enum(['waiting', 'rejected']),
+        }),
+      )
+      .describe(
+        'Batches that a rule holds for a second person; they are on no page before they are released',
+      ),
   })
   .meta({ id: 'BillingBatchPage' })
 
@@ -190,6 +207,7 @@ export const batchPageExample = {
   ],
   next_after: null,
   held: null,
+  held_batches: [],
 }
 
 export const acknowledgedSchema = acknowledgement

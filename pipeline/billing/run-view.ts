@@ -1,8 +1,12 @@
 // A billing run as the API shows it: status, what it waits for, and totals by entity and currency. Pure.
 
-import type { BillingRunProgress, BillingRunRecord } from '../../schemas/billing/billing-run.js'
+import type {
+  BillingRunProgress,
+  BillingRunRecord,
+  PublishedBatch,
+} from '../../schemas/billing/billing-run.js'
 import { formatScaled, parseDecimal, type Scaled } from '../../schemas/money/decimal.js'
-import type { BillingRunView } from './routes.js'
+import type { BillingRunView, HeldBatchView } from './routes.js'
 
 export function viewOf(
   record: BillingRunRecord,
@@ -11,6 +15,7 @@ export function viewOf(
   stopped: ReadonlyMap<number, string>,
 ): BillingRunView & Readonly<Record<string, unknown>> {
   const batches = progress?.batches
+  const held = batches?.filter(batch => batch.held !== undefined).length ?? 0
   const sealed = progress?.sealed_partitions.length ?? 0
   const done = batches !== undefined && batches.length > 0 && acknowledged === batches.length
   return {
@@ -22,7 +27,7 @@ export function viewOf(
     status: statusOf(record, progress, done),
     partitions: { sealed, of: record.partitions },
     waiting_for: batches === undefined ? waitingFor(record, progress, stopped) : [],
-    batches: { published: batches?.length ?? 0, acknowledged },
+    batches: { published: (batches?.length ?? 0) - held, acknowledged, held },
     totals: totalsOf(batches ?? []),
   }
 }
@@ -47,6 +52,7 @@ function statusOf(
   if (progress?.batches === undefined) return preview ? 'previewing' : 'sealing'
   if (progress.entity_known === false) return 'unknown_entity'
   if (preview) return 'previewed'
+  if (progress.batches.some(batch => batch.held !== undefined)) return 'held'
   return isDone ? 'acknowledged' : 'published'
 }
 
@@ -82,4 +88,11 @@ function scaled(text: string): Scaled {
   const result = parseDecimal(text)
   if (result.kind !== 'ok') throw new Error(`${text} is not a decimal`)
   return result.value
+}
+
+/** The batches that a rule holds for a second person, or that person has rejected. */
+export function heldBatches(batches: readonly PublishedBatch[]): readonly HeldBatchView[] {
+  return batches.flatMap(({ batch_id, entity_id, currency, line_count, amount_rounded_total, held }) =>
+    held === undefined ? [] : [{ batch_id, entity_id, currency, line_count, amount_rounded_total, ...held }],
+  )
 }

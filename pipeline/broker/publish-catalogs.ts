@@ -7,7 +7,12 @@ import { catalogToWire } from '../../schemas/catalog/catalog-parser.js'
 import { stableId } from '../../schemas/identifiers.js'
 import { natsSubjects } from './topology.js'
 
-export async function publishCatalogs(js: JetStreamClient, catalogs: readonly Catalog[]): Promise<void> {
+/** `before` is called with each event before it is published. */
+export async function publishCatalogs(
+  js: JetStreamClient,
+  catalogs: readonly Catalog[],
+  before: (event: Uint8Array) => Promise<void> = async () => {},
+): Promise<void> {
   for (const catalog of catalogs) {
     const data = { catalog: catalogToWire(catalog) }
     const event = {
@@ -17,6 +22,8 @@ export async function publishCatalogs(js: JetStreamClient, catalogs: readonly Ca
       type: 'weir.catalog.published',
       data,
     }
-    await js.publish(natsSubjects.catalog, JSON.stringify(event))
+    const bytes = new TextEncoder().encode(JSON.stringify(event))
+    await before(bytes)
+    await js.publish(natsSubjects.catalog, bytes)
   }
 }

@@ -4,6 +4,8 @@
 
 import { CommanderError } from 'commander'
 import { benchCommands } from '../../bench/commands.js'
+import { approvalsCommands } from '../approvals/commands.js'
+import { auditCommands } from '../audit/commands.js'
 import { billingCommands } from '../billing/commands.js'
 import { demoCommands } from '../demo/commands.js'
 import { exceptionsCommands } from '../exceptions/commands.js'
@@ -40,6 +42,9 @@ const commands: readonly DeclareCommands[] = [
   replayCommands,
   rebuildCommands,
   keysCommands,
+  privacyCommands,
+  approvalsCommands,
+  auditCommands,
   privacyCommands,
   benchCommands,
 ]

@@ -3,6 +3,7 @@
 
 import { migrate } from '../../sinks/clickhouse/migrate.js'
 import {
+  insertsOfAudit,
   insertsOfBilling,
   insertsOfDeliveries,
   insertsOfPostings,
@@ -44,6 +45,12 @@ const feeds: readonly FeatureFeed[] = [
     stream: 'RESOLUTIONS',
     filterSubjects: ['resolutions.>'],
     openSink: ({ clickhouse }) => new ClickHouseSink(clickhouse, insertsOfResolutions),
+  },
+  {
+    key: 'clickhouse.audit',
+    stream: 'AUDIT',
+    filterSubjects: ['audit.>'],
+    openSink: ({ clickhouse }) => new ClickHouseSink(clickhouse, insertsOfAudit),
   },
 ]
 

@@ -20,7 +20,7 @@ import { type Feed, feedStreams } from '../deliver/feed.js'
 import type { FlowGate } from '../deliver/flow-gate.js'
 import type { HistorySource } from '../engine/history-desk.js'
 import type { ApprovalGate } from '../gateway/approval-gate.js'
-import type { AuditTrail } from '../gateway/audit-trail.js'
+import type { PublishingTrail } from '../gateway/audit-trail.js'
 import type { EventProtection } from '../gateway/event-protection.js'
 import type { ApiRoute } from '../gateway/route.js'
 import type { JobDesk } from '../jobs/job-desk.js'
@@ -44,7 +44,7 @@ export interface FeatureParts {
   /** The client for queries; its database is Weir's. */
   readonly queries: ClickHouseClient
   /** Where every act of a person, a key or the process is recorded, before it takes effect. */
-  readonly audit: AuditTrail
+  readonly audit: PublishingTrail
   /** Asked before anything goes out that a rule may hold for a second person. */
   readonly approvals: ApprovalGate
   /** The metrics of the process. */
@@ -78,9 +78,9 @@ export interface Feature {
   /** Brings the database to the schema of this program; answers what was applied now. */
   readonly migrate?: (clickhouse: ClickHouseConfig) => Promise<readonly string[]>
   /** The audit trail of all parts, made before anything is changed. One feature brings it. */
-  readonly auditTrail?: (parts: EarlyParts) => Promise<AuditTrail>
+  readonly auditTrail?: (parts: EarlyParts) => Promise<PublishingTrail>
   /** The gate of approvals of all parts. One feature brings it. */
-  readonly approvalGate?: (parts: EarlyParts & { readonly audit: AuditTrail }) => Promise<ApprovalGate>
+  readonly approvalGate?: (parts: EarlyParts & { readonly audit: PublishingTrail }) => Promise<ApprovalGate>
   /** The gate that holds back or lets out what leaves, made before delivery begins. One feature brings it. */
   readonly flowGate?: (parts: EarlyParts) => Promise<FlowGate>
   readonly feeds?: (config: WeirConfig) => readonly FeatureFeed[]

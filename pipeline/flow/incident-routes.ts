@@ -47,6 +47,7 @@ function openRoute(parts: SinkParts): ApiRoute {
   return {
     method: 'POST',
     path: '/v1/incident',
+    audits: ['incident.opened'],
     access: needs('operate'),
     operationId: 'openIncident',
     tag: flowTag,
@@ -84,6 +85,13 @@ function stepRoute(parts: SinkParts): ApiRoute {
   return {
     method: 'POST',
     path: '/v1/incident/steps/{step}',
+    audits: [
+      'incident.stop_done',
+      'incident.reconcile_done',
+      'incident.money_done',
+      'incident.state_done',
+      'incident.rest_done',
+    ],
     access: needs('operate'),
     operationId: 'doIncidentStep',
     tag: flowTag,

@@ -65,6 +65,7 @@ function setModeRoute(parts: ModeParts): ApiRoute {
   return {
     method: 'POST',
     path: '/v1/mode',
+    audits: ['mode.changed'],
     access: needs('operate'),
     operationId: 'setMode',
     tag: flowTag,
@@ -129,6 +130,7 @@ function addWindowRoute(parts: ModeParts): ApiRoute {
   return {
     method: 'POST',
     path: '/v1/freeze-windows',
+    audits: ['freeze_window.added'],
     access: needs('operate'),
     operationId: 'addFreezeWindow',
     tag: flowTag,
@@ -169,6 +171,7 @@ function removeWindowRoute(parts: ModeParts): ApiRoute {
   return {
     method: 'DELETE',
     path: '/v1/freeze-windows/{name}',
+    audits: ['freeze_window.removed'],
     access: needs('operate'),
     operationId: 'removeFreezeWindow',
     tag: flowTag,

@@ -62,6 +62,7 @@ function pauseRoute(parts: SinkParts): ApiRoute {
   return {
     method: 'POST',
     path: '/v1/sinks/{sink}/pause',
+    audits: ['sinks.paused'],
     access: needs('operate'),
     operationId: 'pauseSink',
     tag: flowTag,
@@ -93,6 +94,7 @@ function resumeRoute(parts: SinkParts): ApiRoute {
   return {
     method: 'POST',
     path: '/v1/sinks/{sink}/resume',
+    audits: ['sinks.resumed'],
     access: needs('operate'),
     operationId: 'resumeSink',
     tag: flowTag,
@@ -125,6 +127,7 @@ function rolloutRoute(parts: SinkParts): ApiRoute {
   return {
     method: 'POST',
     path: '/v1/sinks/{sink}/mode',
+    audits: ['sinks.mode_changed'],
     access: needs('operate'),
     operationId: 'setRollout',
     tag: flowTag,

@@ -43,6 +43,8 @@ export interface CreatedApiKey {
 export interface ApiKeySources {
   readonly nowMs?: () => number
   readonly random?: (bytes: number) => Buffer
+  /** Called before each change of a key takes effect; `before` is undefined for a new one. */
+  readonly onChange?: (before: ApiKeyRecord | undefined, after: ApiKeyRecord) => Promise<void>
 }
 
 const tokenText = /^weir_([0-9a-f]{12})_([0-9a-f]{64})$/
@@ -71,6 +73,7 @@ export async function createApiKey(
     expires_at: request.expiresAtMs === undefined ? null : new Date(request.expiresAtMs).toISOString(),
     revoked_at: null,
   }
+  await sources.onChange?.(undefined, record)
   await kv.create(keyId, JSON.stringify(record))
   return { keyId, token, record }
 }
@@ -93,6 +96,7 @@ export async function revokeApiKey(kv: KV, keyId: string, sources: ApiKeySources
     )
     if (admins.length === 1 && admins[0]!.key_id === keyId) return { kind: 'last_admin_key' }
     const record = { ...found.record, revoked_at: new Date(nowMs).toISOString() }
+    await sources.onChange?.(found.record, record)
     if (await replaceKey(kv, record, found.revision)) return { kind: 'ok', record }
   }
 }
@@ -126,6 +130,7 @@ export async function rotateApiKey(
     const { record, revision } = found
     const end = record.expires_at === null ? Number.POSITIVE_INFINITY : Date.parse(record.expires_at)
     const old = { ...record, expires_at: new Date(Math.min(nowMs + overlapMs, end)).toISOString() }
+    await sources.onChange?.(record, old)
     if (await replaceKey(kv, old, revision)) return { kind: 'ok', created, old }
     found = await readKey(kv, keyId)
   }

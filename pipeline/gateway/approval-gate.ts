@@ -32,6 +32,17 @@ export interface ApprovalDecision {
   readonly state: 'approved' | 'rejected'
 }
 
+export interface NeededFacts {
+  /** How many periods before are compared; 0: none. */
+  readonly periods: number
+  /** Whether they are compared customer by customer. */
+  readonly customers: boolean
+  readonly invoices: boolean
+  readonly sources: boolean
+  /** The red flags that hold. */
+  readonly flags: readonly string[]
+}
+
 export interface ApprovalGate {
   /** Throws when the answer cannot be read or kept: then nothing may go on. */
   ask(request: ApprovalRequest): Promise<ApprovalAnswer>
@@ -41,4 +52,6 @@ export interface ApprovalGate {
   onDecision(listener: (decision: ApprovalDecision) => void): () => void
   /** Whether any rule could hold this kind: else the facts need not be gathered. */
   concerns(kind: ApprovalKind): boolean
+  /** Which facts of this kind the rules look at, beyond its amounts: others need not be gathered. */
+  needs(kind: ApprovalKind): NeededFacts
 }

@@ -25,3 +25,12 @@ export interface AuditTrail {
    */
   record(act: AuditAct): Promise<void>
 }
+
+/** The trail of whoever publishes prices. */
+export interface PublishingTrail extends AuditTrail {
+  /**
+   * Records the catalogs and exchange rates in NDJSON that is about to be published on CATALOG: `catalog.published`,
+   * `fx_rate.published`, with what was published before. Of Weir itself only what changes something.
+   */
+  published(caller: Caller | 'process', ndjson: Uint8Array): Promise<void>
+}

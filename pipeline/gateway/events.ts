@@ -16,6 +16,7 @@ import type { Rejection } from '../../schemas/rejection.js'
 import { batchEvents, decodeUsageBatch, type UsageBatch } from '../../schemas/usage-batch/usage-batch.js'
 import { beginSpan, type OpenSpan } from '../tracing/spans.js'
 import type { Admission, Seat } from './admission.js'
+import type { PublishingTrail } from './audit-trail.js'
 import { streamScopes } from './chunk-builder.js'
 import type { EventProtection } from './event-protection.js'
 import type { EventPublisher, Receipt } from './event-publisher.js'
@@ -33,7 +34,7 @@ import { malformedBody, Problem, unavailable } from './problem.js'
 import { isProblemCode, meaningOf, type ProblemCode } from './problem-codes.js'
 import { acceptedEncodings, readBody } from './read-body.js'
 import { type ApiCall, type ApiRoute, type ApiTag, needs } from './route.js'
-import { holds } from './scopes.js'
+import { type Caller, holds } from './scopes.js'
 import {
   type EventVerdict,
   partitionStopped,
@@ -57,6 +58,7 @@ export interface EventIntake {
   readonly turns: Turns
   readonly publisher: EventPublisher
   readonly telemetry: GatewayTelemetry
+  readonly audit: PublishingTrail
   pressure(): Pressure
   /** Stopped partitions, each with the reason. Events of their customers are refused, all others are accepted. */
   stoppedPartitions(): ReadonlyMap<number, string>
@@ -82,11 +84,15 @@ const ingestProblems: readonly ProblemCode[] = [
   'outcome_unknown',
 ]
 
+/** Usage and changes of customers are data, with their own source and id; prices are somebody's act. */
+const publishedActs = ['catalog.published', 'fx_rate.published'] as const
+
 export function eventRoutes(intake: EventIntake): readonly ApiRoute[] {
   return [
     {
       method: 'POST',
       path: '/v1/events',
+      audits: publishedActs,
       access: ingest,
       operationId: 'ingestEvents',
       tag: eventsTag,
@@ -113,6 +119,7 @@ export function eventRoutes(intake: EventIntake): readonly ApiRoute[] {
     {
       method: 'POST',
       path: '/api/v1/events',
+      audits: publishedActs,
       access: ingest,
       operationId: 'ingestEventsOpenMeter',
       tag: eventsTag,
@@ -135,7 +142,7 @@ async function takeEach(intake: EventIntake, call: ApiCall, seat: Seat, span: Op
   const { sorted, bytes } = await readEvents(intake, call, seat)
   const stopped = sorted.rejected.find(({ code }) => code === partitionStopped)
   if (sorted.accepted === 0 && stopped !== undefined) throw stoppedProblem(stopped, sorted.rejected)
-  const receipts = await publish(intake, sorted, span)
+  const receipts = await publish(intake, sorted, span, call.caller)
   report(intake, sorted, bytes)
   return { status: 202, body: { accepted: sorted.accepted, rejected: sorted.rejected, receipts } }
 }
@@ -156,7 +163,7 @@ async function takeAll(intake: EventIntake, call: ApiCall, seat: Seat, span: Ope
     const detail = `${errors.length} events are malformed and none was taken. The first fault is at ${first}`
     throw new Problem('malformed_events', detail, { errors })
   }
-  await publish(intake, sorted, span)
+  await publish(intake, sorted, span, call.caller)
   report(intake, sorted, bytes)
   return { status: 204 }
 }
@@ -295,8 +302,11 @@ async function publish(
   intake: EventIntake,
   sorted: SortedEvents,
   span: OpenSpan,
+  caller: Caller,
 ): Promise<readonly Receipt[]> {
   const receipts: Receipt[] = []
+  for (const { stream, body } of sorted.chunks)
+    if (stream === 'CATALOG' && body.kind === 'lines') await intake.audit.published(caller, body.bytes)
   for (const stream of publishOrder) {
     const chunks = sorted.chunks.filter(chunk => chunk.stream === stream)
     const outcomes = await Promise.all(chunks.map(chunk => intake.publisher.publish(chunk, span.link)))

@@ -10,6 +10,7 @@ import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import { within } from '../broker/back-off.js'
 import { Admission } from './admission.js'
+import type { PublishingTrail } from './audit-trail.js'
 import type { Authentication } from './authorize.js'
 import type { EventProtection } from './event-protection.js'
 import { EventPublisher } from './event-publisher.js'
@@ -33,6 +34,7 @@ export interface GatewayOptions {
   /** A `KeyRing`, or `open` to require no key. */
   readonly keys: Authentication
   readonly limits?: Partial<GatewayLimits>
+  readonly audit: PublishingTrail
   readonly log: Logger
   /** Called for every event request; must be cheap. */
   readonly pressure: () => Pressure
@@ -69,10 +71,10 @@ export function createGateway(options: GatewayOptions): Gateway {
   const admission = new Admission(limits)
   const telemetry = gatewayTelemetry(options.registry, () => admission.inFlight())
   const publisher = new EventPublisher({ nc: options.nc, js: options.js, limits, telemetry })
-  const { partitions, pressure } = options
+  const { partitions, pressure, audit } = options
   const turns = new Turns()
   const stoppedPartitions = options.stoppedPartitions ?? (() => new Map())
-  const parts = { partitions, limits, admission, turns, publisher, telemetry }
+  const parts = { partitions, limits, admission, turns, publisher, telemetry, audit }
   const protection = options.protection ?? noProtection
   const intake: EventIntake = { ...parts, pressure, stoppedPartitions, protection }
   const requests = new Admission(unbounded)

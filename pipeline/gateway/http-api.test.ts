@@ -36,7 +36,7 @@ const billing: BillingApi = {
   async batches(id, after) {
     if (id === 'br_old') return { kind: 'refused', code: 'preview_expired', detail: 'It was kept for a day.' }
     const batches = [{ batch_id: `${id}-after-${after ?? 'start'}` }]
-    return { kind: 'ok', value: { batches, next_after: null, held: null } }
+    return { kind: 'ok', value: { batches, next_after: null, held: null, held_batches: [] } }
   },
   ack: async (_id, batchId) => ({ kind: 'ok', value: { batch_id: batchId, acknowledged: true } }),
 }

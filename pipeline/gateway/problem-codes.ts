@@ -110,6 +110,18 @@ export const problemCodes = {
     meaning:
       'Events of the redrive are on charges that were billed, so that it cannot be undone; `errors` names them.',
   },
+  approval_needs_keys: {
+    status: 409,
+    meaning: 'Without an API key nobody can be told from anybody: make keys, and set http.auth to keys.',
+  },
+  own_request: {
+    status: 409,
+    meaning: 'Whoever asked for something cannot approve it: a second person has to.',
+  },
+  approval_decided: {
+    status: 409,
+    meaning: 'The approval was decided before; the detail says how and by whom.',
+  },
   preview_expired: { status: 410, meaning: 'The batches of a preview are kept for a day, and are gone.' },
   batch_purged: { status: 410, meaning: 'The stream BILLING no longer holds the batch.' },
   cutoff_in_future: {

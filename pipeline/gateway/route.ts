@@ -73,8 +73,14 @@ export interface ApiBodyDoc {
   readonly content: Readonly<Record<string, ApiContentDoc>>
 }
 
-export interface ApiRoute {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+/** The acts that a route records before it does them, or why it records none. */
+export type RouteAudits = readonly [string, ...string[]] | { readonly exempt: string }
+
+/** A route that changes something says what it records of it (audit-trail.ts), so that none can forget. */
+export type ApiRoute = RouteFacts &
+  ({ readonly method: 'GET' } | { readonly method: 'POST' | 'PUT' | 'DELETE'; readonly audits: RouteAudits })
+
+interface RouteFacts {
   /** OpenAPI form: `/v1/billing-runs/{id}`. */
   readonly path: string
   readonly access: Access

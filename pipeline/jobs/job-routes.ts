@@ -154,6 +154,7 @@ function actRoute(desk: JobDesk, audit: AuditTrail, { act, summary, description 
   return {
     method: 'POST',
     path: `/v1/jobs/{id}/${act}`,
+    audits: [`job.${pastOf[act]}`],
     access: operate,
     operationId: `${act}Job`,
     tag: jobsTag,

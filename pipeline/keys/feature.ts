@@ -3,4 +3,7 @@
 import type { Feature } from '../feature/feature.js'
 import { keyRoutes } from './key-routes.js'
 
-export const keysFeature: Feature = { name: 'keys', routes: ({ buckets }) => keyRoutes(buckets.keys) }
+export const keysFeature: Feature = {
+  name: 'keys',
+  routes: ({ buckets, audit }) => keyRoutes(buckets.keys, audit),
+}

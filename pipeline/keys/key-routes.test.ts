@@ -6,6 +6,7 @@ import { createApiKey, ensureFirstKey, keyBucket, listApiKeys } from '../gateway
 import { KeyRing } from '../gateway/key-ring.js'
 import type { Scope } from '../gateway/scopes.js'
 import { reconciliationRoute } from '../reconcile/routes.js'
+import { Acts } from '../testing/acts.js'
 import {
   type Broker,
   post,
@@ -24,6 +25,7 @@ let ring: KeyRing
 let served: Served
 let nowMs = Date.now()
 let admin: string
+const acts = new Acts()
 
 beforeAll(async () => {
   broker = await startBroker(2)
@@ -31,7 +33,8 @@ beforeAll(async () => {
   ring = await KeyRing.open(kv, silent, () => nowMs)
   served = await serve(broker, 2, {
     keys: ring,
-    routes: [reconciliationRoute(async () => ({ ok: true })), ...keyRoutes(kv, () => nowMs)],
+    routes: [reconciliationRoute(async () => ({ ok: true })), ...keyRoutes(kv, acts, () => nowMs)],
+    audit: acts,
   })
   admin = (await ensureFirstKey(kv))!.token
 })

@@ -12,6 +12,8 @@ import {
   revokeApiKey,
   rotateApiKey,
 } from '../gateway/api-keys.js'
+import type { AuditTrail } from '../gateway/audit-trail.js'
+import { recordKeyChange } from '../gateway/key-audit.js'
 import { Problem } from '../gateway/problem.js'
 import {
   type ApiCall,
@@ -92,12 +94,18 @@ const keyExample = {
 }
 const madeExample = { ...keyExample, token: 'weir_0123456789ab_…' }
 
-export function keyRoutes(kv: KV, nowMs: () => number = Date.now): readonly ApiRoute[] {
-  return [createRoute(kv, nowMs), listRoute(kv, nowMs), rotateRoute(kv, nowMs), revokeRoute(kv, nowMs)]
+export function keyRoutes(kv: KV, audit: AuditTrail, nowMs: () => number = Date.now): readonly ApiRoute[] {
+  return [
+    createRoute(kv, audit, nowMs),
+    listRoute(kv, nowMs),
+    rotateRoute(kv, audit, nowMs),
+    revokeRoute(kv, audit, nowMs),
+  ]
 }
 
-function createRoute(kv: KV, nowMs: () => number): ApiRoute {
+function createRoute(kv: KV, audit: AuditTrail, nowMs: () => number): ApiRoute {
   return {
+    audits: ['key.created'],
     method: 'POST',
     path: '/v1/keys',
     access: admin,
@@ -114,7 +122,8 @@ function createRoute(kv: KV, nowMs: () => number): ApiRoute {
     async handle(call: ApiCall): Promise<ApiReply> {
       const body = await readJson(call, createBody)
       const expires = expiryOf(body.expires_at, nowMs())
-      const created = await createApiKey(kv, { name: body.name, scopes: body.scopes, ...expires }, { nowMs })
+      const key = { name: body.name, scopes: body.scopes, ...expires }
+      const created = await createApiKey(kv, key, { nowMs, onChange: recordKeyChange(audit, call.caller) })
       return madeReply(created, nowMs())
     },
   }
@@ -143,8 +152,9 @@ function listRoute(kv: KV, nowMs: () => number): ApiRoute {
   }
 }
 
-function rotateRoute(kv: KV, nowMs: () => number): ApiRoute {
+function rotateRoute(kv: KV, audit: AuditTrail, nowMs: () => number): ApiRoute {
   return {
+    audits: ['key.created', 'key.rotated'],
     method: 'POST',
     path: '/v1/keys/{id}/rotate',
     access: admin,
@@ -163,7 +173,8 @@ function rotateRoute(kv: KV, nowMs: () => number): ApiRoute {
     async handle(call: ApiCall): Promise<ApiReply> {
       const { overlap_seconds, expires_at } = await readJson(call, rotateBody)
       const terms = { overlapMs: overlap_seconds * 1000, ...expiryOf(expires_at, nowMs()) }
-      const rotated = await rotateApiKey(kv, call.params['id'] ?? '', terms, { nowMs })
+      const sources = { nowMs, onChange: recordKeyChange(audit, call.caller) }
+      const rotated = await rotateApiKey(kv, call.params['id'] ?? '', terms, sources)
       switch (rotated.kind) {
         case 'ok':
           return madeReply(rotated.created, nowMs())
@@ -178,8 +189,9 @@ function rotateRoute(kv: KV, nowMs: () => number): ApiRoute {
   }
 }
 
-function revokeRoute(kv: KV, nowMs: () => number): ApiRoute {
+function revokeRoute(kv: KV, audit: AuditTrail, nowMs: () => number): ApiRoute {
   return {
+    audits: ['key.revoked'],
     method: 'DELETE',
     path: '/v1/keys/{id}',
     access: admin,
@@ -197,7 +209,8 @@ function revokeRoute(kv: KV, nowMs: () => number): ApiRoute {
     },
     problems: ['not_found', 'last_admin_key'],
     async handle(call: ApiCall): Promise<ApiReply> {
-      const revoked = await revokeApiKey(kv, call.params['id'] ?? '', { nowMs })
+      const sources = { nowMs, onChange: recordKeyChange(audit, call.caller) }
+      const revoked = await revokeApiKey(kv, call.params['id'] ?? '', sources)
       switch (revoked.kind) {
         case 'ok':
           return { status: 200, body: viewOf(revoked.record, nowMs()) }

@@ -12,6 +12,7 @@ import { placerName } from '../broker/durable-consumers.js'
 import { placeMessage } from '../broker/place-message.js'
 import { natsSubjects } from '../broker/topology.js'
 import { freeGate } from '../deliver/testing/flow-gates.js'
+import { Acts } from '../testing/acts.js'
 import { type Broker, startBroker, until } from '../testing/engine-harness.js'
 import { Placer, type PlacingTrouble } from './placer.js'
 
@@ -162,7 +163,8 @@ test('two processes share the messages, and a consumer that is deleted is made a
 
 test('a billing run waits for usage that is not in its partition yet, and is refused while it waits too long', async () => {
   const cutoffMs = Date.UTC(2026, 5, 1)
-  const common = { js, jsm: broker.jsm, runs: await new Kvm(broker.nc).open('weir_runs'), partitions }
+  const kv = await new Kvm(broker.nc).open('weir_runs')
+  const common = { js, jsm: broker.jsm, runs: kv, partitions, audit: new Acts() }
   const runs = (answerWithinMs: number) =>
     new BillingRuns({
       gate: freeGate,

@@ -66,6 +66,7 @@ function revealRoute(keys: CustomerKeys, audit: AuditTrail): ApiRoute {
   return {
     method: 'POST',
     path: '/v1/personal-data/reveal',
+    audits: ['personal_data.revealed'],
     access: needs('reveal'),
     operationId: 'revealPersonalData',
     tag: privacyTag,
@@ -114,6 +115,7 @@ function eraseRoute(keys: CustomerKeys, audit: AuditTrail): ApiRoute {
   return {
     method: 'POST',
     path: '/v1/personal-data/erase',
+    audits: ['personal_data.erased'],
     access: needs('admin'),
     operationId: 'erasePersonalData',
     tag: privacyTag,

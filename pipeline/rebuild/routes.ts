@@ -32,6 +32,7 @@ export function rebuildRoutes(parts: Pick<FeatureParts, 'audit' | 'feeds' | 'job
     {
       method: 'POST',
       path: '/v1/rebuilds',
+      audits: ['rebuild.started'],
       access: needs('operate'),
       operationId: 'createRebuild',
       tag,

@@ -5,7 +5,7 @@ import type { KV } from '@nats-io/kv'
 import { billingRunProgressSchema, runsBucket } from '../../schemas/billing/billing-run.js'
 import { bucketKeys } from '../broker/bucket-keys.js'
 
-/** The ids of billing runs whose billing batches are not all published yet. */
+/** The ids of billing runs whose billing batches are not all published yet; a batch that is held for approval is not. */
 export async function openBillingRuns(jsm: JetStreamManager, runs: KV): Promise<string[]> {
   const keys = await bucketKeys(jsm, runsBucket, 'run.*')
   const ids = keys.map(key => key.slice('run.'.length))
@@ -16,5 +16,6 @@ export async function openBillingRuns(jsm: JetStreamManager, runs: KV): Promise<
 async function isBatched(runs: KV, id: string): Promise<boolean> {
   const entry = await runs.get(`progress.${id}`)
   const progress = entry === null ? undefined : billingRunProgressSchema.safeParse(entry.json())
-  return progress?.success === true && progress.data.batches !== undefined
+  const batches = progress?.success === true ? progress.data.batches : undefined
+  return batches?.every(batch => batch.held === undefined) ?? false
 }

@@ -1,4 +1,4 @@
-// Compares the tables that BILLING, POSTINGS, DELIVERIES and RESOLUTIONS feed with these streams: every message is read
+// Compares the tables that BILLING, POSTINGS, DELIVERIES, RESOLUTIONS and AUDIT feed with these streams: every message is read
 // again and made into rows as the sink does, and the figures of both are compared, message by message where
 // they differ.
 

@@ -90,6 +90,7 @@ function createRoute(parts: Parts): ApiRoute {
   return {
     method: 'POST',
     path: '/v1/replays',
+    audits: ['replay.started'],
     access: needs('operate'),
     operationId: 'createReplay',
     tag,
@@ -111,6 +112,7 @@ function diffRoute(parts: Parts): ApiRoute {
   return {
     method: 'POST',
     path: '/v1/catalog-diffs',
+    audits: ['replay.started'],
     access: needs('operate'),
     operationId: 'createCatalogDiff',
     tag,

@@ -13,6 +13,7 @@ import type { BulkTransport } from '../broker/bulk-transport.js'
 import { ensureTopology } from '../broker/topology.js'
 import { decompress } from '../core/decode/decompress.js'
 import { createGateway, type Gateway, type GatewayOptions } from '../gateway/gateway.js'
+import { Acts } from './acts.js'
 import { connectTo } from './engine-harness.js'
 
 export const silent = pino({ level: 'silent' })
@@ -75,6 +76,7 @@ export async function serve(
     js: jetstream(broker.nc),
     partitions,
     keys: 'open',
+    audit: new Acts(),
     log: silent,
     pressure: () => ({ kind: 'ok' }),
     readiness: () => ({ ready: true, checks: [] }),

@@ -6,6 +6,7 @@
 
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
+import { canonicalJson } from '../json/canonical-json.js'
 
 /** The hash before the first entry. */
 export const firstHash = '0'.repeat(64)
@@ -50,14 +51,4 @@ export function hashedEntry(entry: Omit<AuditEntry, 'hash'>): AuditEntry {
 export function hashOfEntry(entry: Omit<AuditEntry, 'hash'> & { readonly hash?: string }): string {
   const { hash: _, ...content } = entry
   return createHash('sha256').update(canonicalJson(content)).digest('hex')
-}
-
-/** JSON with the keys of every object in the order of their UTF-16 code units, and no white space. */
-export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value ?? null)
-  const members = Object.entries(value)
-    .filter(([, member]) => member !== undefined)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member)}`).join(',')}}`
 }

@@ -24,6 +24,8 @@ export const billingRunRecordSchema = billingRunOrderSchema.extend({
   ledger_after: z.int(),
   /** False: the order may not have been published yet. */
   ordered: z.boolean(),
+  /** The API key of whoever asked for it; null: none was required. */
+  requested_by: z.object({ key_id: z.string(), name: z.string() }).nullable().default(null),
 })
 
 export type BillingRunRecord = z.infer<typeof billingRunRecordSchema>
@@ -34,7 +36,7 @@ export const billingRunProgressSchema = z.object({
   sealed_partitions: z.array(z.int()),
   /** Whether any partition knows of the run's entity, once every one has sealed. */
   entity_known: z.boolean().optional(),
-  /** Absent until every partition has sealed and every batch is published, or kept, of a preview. */
+  /** Absent until every partition has sealed and every batch is published, held, or kept of a preview. */
   batches: z
     .array(
       z.object({
@@ -47,8 +49,10 @@ export const billingRunProgressSchema = z.object({
         amount_total: z.string(),
         amount_rounded_total: z.string(),
         sha256: z.string(),
-        /** Where the batch lies in `BILLING`; of a preview 0. */
+        /** Where the batch lies in `BILLING`; of a preview, and of one that is held, 0. */
         stream_sequence: z.int(),
+        /** A rule holds it for a second person, or that person has rejected it. */
+        held: z.object({ approval_id: z.string(), state: z.enum(['waiting', 'rejected']) }).optional(),
       }),
     )
     .optional(),
@@ -76,6 +80,8 @@ export const runKeys = {
   record: (runId: string) => `run.${runId}`,
   progress: (runId: string) => `progress.${runId}`,
   acknowledged: (runId: string, batchId: string) => `ack.${runId}.${batchId}`,
+  /** A batch that is held back, whole. */
+  held: (runId: string, batchId: string) => `held.${runId}.${batchId}`,
   /** A batch that a preview would make; kept for a day. */
   preview: (runId: string, batchId: string) => `preview.${runId}.${batchId}`,
 } as const

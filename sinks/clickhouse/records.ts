@@ -3,10 +3,13 @@
 
 import { encodeRows } from '../../schemas/arrow/arrow-rows.js'
 import { joinStreams } from '../../schemas/arrow/arrow-streams.js'
+import { type AuditEntry, auditEntrySchema } from '../../schemas/audit/audit-entry.js'
+import { type AuditLogRow, auditLogTable } from '../../schemas/audit/audit-log-table.js'
 import { batchFromWire } from '../../schemas/billing/billing-batch.js'
 import { type DeliveryStep, deliveryStepSchema } from '../../schemas/billing/delivery.js'
 import { journalEntrySchema } from '../../schemas/billing/journal-entry.js'
 import { resolutionMessageSchema } from '../../schemas/exception-resolution.js'
+import { canonicalJson } from '../../schemas/json/canonical-json.js'
 import type { TableDescription } from '../../schemas/table-description.js'
 import {
   type BillingBatchRow,
@@ -47,6 +50,7 @@ const streamTables: ReadonlySet<string> = new Set([
   revenueScheduleTable.name,
   deliveriesTable.name,
   exceptionResolutionsTable.name,
+  auditLogTable.name,
 ])
 
 /** Tables whose rows arrive as Arrow streams on `ledger.<partition>.<table>`. */
@@ -172,6 +176,39 @@ export function insertsOfResolutions(messages: readonly FeedMessage[]): RangeIns
       })
   }
   return { kind: 'ok', inserts: insertOf(exceptionResolutionsTable, rows), refused }
+}
+
+/** Messages of AUDIT, one entry each, in canonical JSON where the entry has a value of any shape. */
+export function insertsOfAudit(messages: readonly FeedMessage[]): RangeInserts {
+  const rows: AuditLogRow[] = []
+  const refused: Omit<RefusedRecord, 'token'>[] = []
+  for (const message of messages) {
+    const parsed = auditEntrySchema.safeParse(jsonOf(message))
+    if (parsed.success) rows.push(rowOfEntry(parsed.data, message.sequence))
+    else refused.push(malformed(auditLogTable.name, 'audit_entry', message, parsed.error.message))
+  }
+  return { kind: 'ok', inserts: insertOf(auditLogTable, rows), refused }
+}
+
+function rowOfEntry(entry: AuditEntry, streamSequence: number): AuditLogRow {
+  const { sequence, previous_hash, hash, entry_id, at, by, act, object, reason, before, after } = entry
+  return {
+    auditSequence: sequence,
+    previousHash: previous_hash,
+    entryHash: hash,
+    entryId: entry_id,
+    recordedAtMs: Date.parse(at),
+    byKind: by.kind,
+    byId: by.id,
+    byName: by.name,
+    act,
+    objectKind: object.kind,
+    objectId: object.id,
+    reason: reason ?? '',
+    before: canonicalJson(before),
+    after: canonicalJson(after),
+    streamSequence,
+  }
 }
 
 function rowsOfStep({ changed }: DeliveryStep, streamSequence: number): DeliveryRow[] {

@@ -15,6 +15,7 @@ import { type ClickHouseConfig, openClickHouse } from './config.js'
 import { insertArrow } from './insert.js'
 import { isOfTheRecord, outcomeOfError } from './outcome.js'
 import {
+  insertsOfAudit,
   insertsOfBilling,
   insertsOfDeliveries,
   insertsOfLedger,
@@ -36,6 +37,7 @@ const tablesOf = new Map<ReadRange, readonly string[]>([
   [insertsOfPostings, ['journal_entries', 'revenue_schedule']],
   [insertsOfDeliveries, ['deliveries']],
   [insertsOfResolutions, ['exception_resolutions']],
+  [insertsOfAudit, ['audit_log']],
 ])
 
 export class ClickHouseSink implements Sink {

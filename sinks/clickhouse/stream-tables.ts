@@ -1,5 +1,6 @@
 // The tables that are fed from other streams than LEDGER: their feed, and how its messages become rows.
 
+import { auditLogTable } from '../../schemas/audit/audit-log-table.js'
 import type { TableDescription } from '../../schemas/table-description.js'
 import {
   billingBatchesTable,
@@ -8,7 +9,13 @@ import {
   journalEntriesTable,
   revenueScheduleTable,
 } from '../../schemas/tables.js'
-import { insertsOfBilling, insertsOfDeliveries, insertsOfPostings, insertsOfResolutions } from './records.js'
+import {
+  insertsOfAudit,
+  insertsOfBilling,
+  insertsOfDeliveries,
+  insertsOfPostings,
+  insertsOfResolutions,
+} from './records.js'
 import type { ReadRange } from './sink.js'
 
 export interface StreamTable {
@@ -24,4 +31,5 @@ export const streamTables: readonly StreamTable[] = [
   { table: revenueScheduleTable, feed: 'clickhouse.postings', rowsOf: insertsOfPostings },
   { table: deliveriesTable, feed: 'clickhouse.deliveries', rowsOf: insertsOfDeliveries },
   { table: exceptionResolutionsTable, feed: 'clickhouse.resolutions', rowsOf: insertsOfResolutions },
+  { table: auditLogTable, feed: 'clickhouse.audit', rowsOf: insertsOfAudit },
 ]

@@ -11,9 +11,15 @@ import { attributesOf, envelopeOf, type Step } from '../step/step.js'
 
 /** Returns whether the catalog grew; then changes that wait for a plan must be tried again. */
 export function applyGlobalEvents(step: Step, events: readonly ReceivedEvent[]): boolean {
-  const before = step.state.catalog
-  for (const received of events) applyGlobalEvent(step, received)
-  if (step.state.catalog === before) return false
+  let cause: ReceivedEvent | undefined
+  for (const received of events) {
+    const known = step.state.catalog
+    applyGlobalEvent(step, received)
+    if (step.state.catalog !== known) cause = received
+  }
+  const { catalog } = step.state
+  if (cause === undefined) return false
+  step.out.catalogVersion(envelopeOf(cause), catalog)
   step.book.catalogChanged()
   return true
 }

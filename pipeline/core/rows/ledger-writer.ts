@@ -5,6 +5,12 @@ import type { TakeMemory } from '../../../schemas/arrow/arrow-ipc.js'
 import { encodeRows } from '../../../schemas/arrow/arrow-rows.js'
 import type { Charge } from '../../../schemas/billing/charge.js'
 import type { MrrMovement } from '../../../schemas/billing/mrr-movement.js'
+import type { Catalog } from '../../../schemas/catalog/catalog.js'
+import { catalogHash } from '../../../schemas/catalog/catalog-hash.js'
+import {
+  type CatalogVersionRow,
+  catalogVersionsTable,
+} from '../../../schemas/catalog/catalog-versions-table.js'
 import type { DispositionCounts } from '../../../schemas/event/dispositions.js'
 import type {
   CustomerProfile,
@@ -69,6 +75,7 @@ export class LedgerWriter {
   readonly #deadLetters: tables.DeadLetterRow[] = []
   readonly #fxRates: tables.FxRateRow[] = []
   readonly #meters: tables.MeterRow[] = []
+  readonly #catalogVersions: CatalogVersionRow[] = []
   readonly #dispositions: tables.EventDispositionsRow[] = []
   readonly #sealed: string[][] = []
 
@@ -220,6 +227,18 @@ export class LedgerWriter {
     this.#meters.push({ ...meter, recordedAtMs: this.#nowMs, ...this.#origin })
   }
 
+  /** What this commit, which applies it first, and all later ones rate with. */
+  catalogVersion(envelope: Envelope, catalog: Catalog): void {
+    this.#catalogVersions.push({
+      catalogHash: catalogHash(catalog),
+      meterCount: catalog.meters.length,
+      planCount: catalog.plans.length,
+      recordedAtMs: this.#nowMs,
+      ...causeOf(envelope),
+      ...this.#origin,
+    })
+  }
+
   fxRate(envelope: Envelope, rate: FxRate): void {
     this.#fxRates.push({ ...rate, recordedAtMs: this.#nowMs, ...causeOf(envelope), ...this.#origin })
   }
@@ -245,6 +264,7 @@ export class LedgerWriter {
     this.#encode(tables.fxRatesTable, this.#fxRates, out)
     this.#encode(tables.metersTable, this.#meters, out)
     this.#encode(tables.eventDispositionsTable, this.#dispositions, out)
+    this.#encode(catalogVersionsTable, this.#catalogVersions, out)
     for (const lines of this.#sealed) this.#encodeSealed(lines, out)
     return out
   }

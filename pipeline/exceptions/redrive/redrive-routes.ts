@@ -66,6 +66,7 @@ function redriveRoute(parts: RedriveRoutesParts, path: string, operationId: stri
   return {
     method: 'POST',
     path,
+    audits: ['redrive.started', 'redrive.tried', 'redrive.previewed'],
     access: needs('operate'),
     operationId,
     tag: exceptionsTag,
@@ -134,6 +135,7 @@ function undoRoute(parts: RedriveRoutesParts): ApiRoute {
   return {
     method: 'POST',
     path: '/v1/exceptions/redrive/{id}/undo',
+    audits: ['redrive.undone'],
     access: needs('operate'),
     operationId: 'undoRedrive',
     tag: exceptionsTag,

@@ -2,6 +2,7 @@
 // Each law has a canary: a made-up tree that breaks it, and must be found out.
 
 import { expect, it } from 'vitest'
+import { unauditedRoutes } from './audited.js'
 import { brokenCitations } from './citations.js'
 import {
   bannedWords,
@@ -70,6 +71,26 @@ it('every folder with product code has a README of at most 40 lines that names w
 it('every code that a partition, a feed or a start stops with is in docs/operating.md', () => {
   expect(codesOfStops(tree).size).toBeGreaterThan(30)
   expect(untoldCodes(tree)).toEqual([])
+})
+
+it('every route that changes something says what it records of it, and its folder records', () => {
+  expect(unauditedRoutes(tree)).toEqual([])
+})
+
+it('canary: a route that forgets the audit trail, and one whose folder records nothing', () => {
+  const route = (more: string) => `{ method: 'POST', path: '/v1/a',${more} handle: async () => reply }\n`
+  const made = treeOf({
+    'pipeline/a/routes.ts': route(''),
+    'pipeline/b/routes.ts': route(" audits: ['a.made'],"),
+    'pipeline/c/routes.ts': route(" audits: ['a.made'],"),
+    'pipeline/c/made.ts': "await audit.record({ act: 'a.made' })\n",
+    'pipeline/d/routes.ts': route(" audits: { exempt: 'it asks only' },"),
+    'pipeline/d/client.ts': "fetch(url, { method: 'POST', body })\n",
+  })
+  expect(unauditedRoutes(made)).toEqual([
+    'pipeline/a/routes.ts: POST /v1/a does not say what it records',
+    'pipeline/b/routes.ts: POST /v1/a says what it records, and nothing in its folder records anything',
+  ])
 })
 
 it('canary: a missing header, one without a sentence', () => {

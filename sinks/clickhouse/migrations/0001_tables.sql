@@ -427,3 +427,42 @@ CREATE TABLE IF NOT EXISTS exception_resolutions
 ENGINE = MergeTree
 ORDER BY (exception_id, stream_sequence)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+
+-- The catalog of each partition, from a commit on: rated_usage_catalogs joins a rated row with the one it was rated with.
+CREATE TABLE IF NOT EXISTS catalog_versions
+(
+    catalog_hash String,
+    meter_count UInt32,
+    plan_count UInt32,
+    recorded_at DateTime64(3, 'UTC'),
+    event_source String,
+    event_id String,
+    correlation_id String,
+    `partition` UInt32,
+    ledger_sequence UInt64
+)
+ENGINE = MergeTree
+ORDER BY (`partition`, ledger_sequence)
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+
+CREATE TABLE IF NOT EXISTS audit_log
+(
+    audit_sequence UInt64,
+    previous_hash String,
+    entry_hash String,
+    entry_id String,
+    recorded_at DateTime64(3, 'UTC'),
+    by_kind LowCardinality(String),
+    by_id String,
+    by_name String,
+    act LowCardinality(String),
+    object_kind LowCardinality(String),
+    object_id String,
+    reason String,
+    before String CODEC(ZSTD(1)),
+    after String CODEC(ZSTD(1)),
+    stream_sequence UInt64
+)
+ENGINE = MergeTree
+ORDER BY audit_sequence
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;

@@ -296,3 +296,57 @@ FROM
 )
 GROUP BY month, currency, entity_id
 ORDER BY currency, entity_id, month;
+
+-- The catalog by which each row of rated_usage was rated: a commit applies what is published before it rates, so it is
+-- the newest one of the row's partition up to the row's commit. `catalog_since`: the commit that began to use it.
+CREATE OR REPLACE VIEW rated_usage_catalogs AS
+SELECT
+    r.event_source AS event_source, r.event_id AS event_id, r.customer_id AS customer_id, r.charge_id AS charge_id,
+    r.plan AS plan, r.plan_version AS plan_version, r.price AS price, r.meter AS meter, r.amount AS amount,
+    r.`partition` AS `partition`, r.ledger_sequence AS ledger_sequence,
+    c.catalog_hash AS catalog_hash, c.ledger_sequence AS catalog_since
+FROM rated_usage AS r
+ASOF LEFT JOIN catalog_versions AS c ON r.`partition` = c.`partition` AND r.ledger_sequence >= c.ledger_sequence;
+
+-- What ought to be looked at: `flag` and its `version` name the rule, `object_kind` and `object_id` what it is about.
+-- credit_pattern: more is credited than was billed, a credit corrects a charge that was never billed, or one charge is
+-- corrected by three runs or more. repeated_collisions: a source sent five or more other contents under ids that it had
+-- used, in seven days. write_without_source: a usage charge of the last 35 days was billed, and no event is rated for it.
+CREATE OR REPLACE VIEW red_flags AS
+SELECT
+    'credit_pattern' AS flag, 1 AS version, entity AS entity_id, customer AS customer_id, 'charge' AS object_kind,
+    corrected AS object_id,
+    multiIf(originals = 0, concat('a credit corrects ', corrected, ', which was never billed'),
+        net < 0, concat(toString(-net), ' ', of_currency, ' more is credited than was billed for ', corrected),
+        concat(corrected, ' was corrected by ', toString(corrections), ' runs')) AS detail,
+    at AS recorded_at
+FROM
+(
+    SELECT
+        if(corrects = '', charge_id, corrects) AS corrected, any(c.entity_id) AS entity, any(c.customer_id) AS customer,
+        any(c.currency) AS of_currency, sum(toDecimal256(amount_rounded, 12)) AS net,
+        countIf(corrects = '') AS originals, uniqExactIf(billing_run_id, corrects != '') AS corrections,
+        sumIf(toDecimal256(amount_rounded, 12), corrects = '') AS billed, max(c.recorded_at) AS at
+    FROM charges AS c WHERE billing_run_id != '' GROUP BY corrected
+)
+WHERE corrections > 0 AND (originals = 0 OR (billed >= 0 AND net < 0) OR corrections >= 3)
+UNION ALL
+SELECT
+    'repeated_collisions', 1, '', d.customer_id, 'source', d.event_source,
+    concat(toString(any(s.collisions)), ' other contents under known ids came from ', d.event_source), max(d.recorded_at)
+FROM dead_letters AS d
+INNER JOIN
+(
+    SELECT event_source, sum(event_count) AS collisions FROM dead_letters
+    WHERE code = 'conflicting_duplicate' AND recorded_at >= now() - INTERVAL 7 DAY
+    GROUP BY event_source HAVING collisions >= 5
+) AS s ON s.event_source = d.event_source
+WHERE d.code = 'conflicting_duplicate' AND d.recorded_at >= now() - INTERVAL 7 DAY
+GROUP BY d.customer_id, d.event_source
+UNION ALL
+SELECT
+    'write_without_source', 1, entity_id, customer_id, 'charge', charge_id,
+    concat(toString(quantity), ' of ', meter, ' is billed by ', charge_id, ', and no event is rated for it'), recorded_at
+FROM charges
+WHERE billing_run_id != '' AND kind = 'usage' AND quantity != 0 AND recorded_at >= now() - INTERVAL 35 DAY
+    AND charge_id NOT IN (SELECT charge_id FROM rated_usage GROUP BY charge_id HAVING sum(event_count) > 0);

@@ -1,0 +1,192 @@
+// Approvals in a whole Weir: batches that rules hold are not published before a second person releases them, and then once,
+// also when the process is killed in the middle of the approval; red flags are listed.
+
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { jetstream } from '@nats-io/jetstream'
+import { connect } from '@nats-io/transport-node'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { SupervisedWeir } from '../../bench/measure/supervised-weir.js'
+import type { Approval } from '../../schemas/approvals/approval.js'
+import type { AuditVerification } from '../audit/verify.js'
+import { readStretch } from '../broker/read-stream.js'
+
+const generousMs = 300_000
+const waiting = { timeout: 60_000, interval: 50 }
+const configuration = `approvals:
+  rules:
+    - { rule: jump, holds: [billing_batch], spike: { times: "3", periods: 2 } }
+    - { rule: no_invoice, holds: [credit], reversal_without_invoice: true }
+    - { rule: sourced, holds: [billing_batch], missing_source: true }
+`
+
+let weir: SupervisedWeir
+let folder: string
+let adminKey: string
+let asker: string
+let second: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'weir-approvals-'))
+  await writeFile(join(folder, 'weir.yaml'), configuration)
+  weir = await SupervisedWeir.start({ env: { WEIR_CONFIG: join(folder, 'weir.yaml') } })
+  await weir.ready()
+  adminKey = (await readFile(join(weir.dataDir, 'api-key'), 'utf8')).trim()
+  asker = await keyWith('billing', 'approve')
+  second = await keyWith('approve')
+}, generousMs)
+
+afterAll(async () => {
+  await weir?.stop()
+  await rm(folder, { recursive: true, force: true })
+}, generousMs)
+
+async function ask<T>(method: string, path: string, body?: object, token = adminKey): Promise<T> {
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` }
+  const answer = await fetch(`${weir.url}${path}`, { method, headers, body: JSON.stringify(body) ?? null })
+  return JSON.parse(await answer.text()) as T
+}
+
+async function keyWith(...scopes: string[]): Promise<string> {
+  return (await ask<{ token: string }>('POST', '/v1/keys', { name: scopes.join(), scopes })).token
+}
+
+const event = (type: string, id: string, data: object, more: object = {}) => ({
+  ...{ specversion: '1.0', source: 'test', id, type, subject: 'acme', data },
+  ...more,
+})
+const catalog = {
+  meters: [{ meter: 'calls', event_type: 'call', aggregation: 'count' }],
+  plans: [
+    {
+      ...{ plan: 'pro', version: 1, currency: 'USD', billing_period: 'month' },
+      prices: [{ price: 'calls', kind: 'usage', meter: 'calls', model: 'per_unit', unit_amount: '1' }],
+    },
+  ],
+}
+const subscription = {
+  ...{ subscription_id: 's1', customer_id: 'acme', sequence: 1, plan: 'pro', plan_version: 1 },
+  effective_from: '2026-01-01T00:00:00Z',
+}
+const calls = (month: string, count: number) =>
+  Array.from({ length: count }, (_, n) =>
+    event('call', `${month}-${n}`, {}, { time: `2026-${month}-02T00:00:00Z` }),
+  )
+
+interface Run {
+  readonly billing_run_id: string
+  readonly status: string
+}
+
+interface Page {
+  readonly batches: readonly { readonly batch_id: string }[]
+  readonly held_batches: readonly {
+    readonly batch_id: string
+    readonly approval_id: string
+    readonly state: string
+  }[]
+}
+
+async function run(cutoff: string, status: string, idempotencyKey: string): Promise<string> {
+  const headers = {
+    ...{ 'content-type': 'application/json', authorization: `Bearer ${asker}` },
+    'idempotency-key': idempotencyKey,
+  }
+  const init = { method: 'POST', headers, body: JSON.stringify({ cutoff }) }
+  const made = (await (await fetch(`${weir.url}/v1/billing-runs`, init)).json()) as Run
+  await expect.poll(() => statusOf(made.billing_run_id), waiting).toBe(status)
+  return made.billing_run_id
+}
+
+const statusOf = async (id: string) => (await ask<Run>('GET', `/v1/billing-runs/${id}`)).status
+const pageOf = (id: string) => ask<Page>('GET', `/v1/billing-runs/${id}/batches`)
+
+/** How often each batch lies in BILLING. */
+async function published(): Promise<readonly string[]> {
+  const nc = await connect(weir.nats)
+  const found: string[] = []
+  const stretch = { stream: 'BILLING', filterSubject: 'billing.>', from: 1 }
+  for await (const message of readStretch(jetstream(nc), stretch, new AbortController().signal))
+    found.push(message.headers?.get('weir-batch') ?? '')
+  await nc.close()
+  return found
+}
+
+test(
+  'a batch that jumps waits for a second person, goes out once although the process is killed, and nothing is missing',
+  async () => {
+    await ask('POST', '/v1/events', [
+      event('weir.catalog.published', 'c', { catalog }, { subject: undefined }),
+      event('weir.subscription.created', 's', subscription),
+      ...calls('01', 10),
+      ...calls('02', 31),
+    ])
+    const january = await run('2026-02-01T00:00:00Z', 'published', 'jan')
+    const february = await run('2026-03-01T00:00:00Z', 'held', 'feb')
+    const page = await pageOf(february)
+    expect(page).toMatchObject({ batches: [], held_batches: [{ state: 'waiting' }] })
+    const { batch_id, approval_id: id } = page.held_batches[0]!
+    const free = (await pageOf(january)).batches.map(one => one.batch_id)
+    expect(await published()).toEqual(free)
+    const held = await ask<Approval>('GET', `/v1/approvals/${id}`)
+    expect(held.rules.map(({ rule }) => rule)).toEqual(['jump'])
+    expect(held.facts.customers).toMatchObject([{ customer_id: 'acme', amount: '31', previous: ['10'] }])
+    expect(held.evidence).toMatchObject({
+      billing_run_id: february,
+      amount_rounded_total: '31',
+      line_count: 1,
+    })
+    await expect.poll(() => ask('GET', '/v1/reconciliation'), waiting).toMatchObject({ ok: true }) // held, not missing
+
+    const approve = `/v1/approvals/${id}/approve`
+    expect(await ask('POST', approve, {}, asker)).toMatchObject({ code: 'own_request' })
+    const cut = ask('POST', approve, { reason: 'new product' }, second).catch(() => undefined)
+    await expect.poll(async () => (await acts()).includes('approval.approved'), waiting).toBe(true)
+    weir.kill('weir')
+    await cut
+    await weir.ready()
+    expect(await ask('POST', approve, { reason: 'new product' }, second)).toMatchObject({ state: 'approved' })
+    await expect.poll(() => statusOf(february), waiting).toBe('published')
+    expect(await published()).toEqual([...free, batch_id])
+    expect(await pageOf(february)).toMatchObject({ batches: [{ batch_id }], held_batches: [] })
+  },
+  generousMs,
+)
+
+async function acts(): Promise<string[]> {
+  const answer = await ask<{ entries?: { act: string }[] }>('GET', '/v1/audit?act=approval.*')
+  return (answer.entries ?? []).map(({ act }) => act)
+}
+
+test(
+  'a credit without an invoice is held and rejected for good; repeated collisions are a red flag; all is on record',
+  async () => {
+    const before = await published()
+    await ask('POST', '/v1/events', [
+      event('weir.usage.retracted', 'r', { event_source: 'test', event_id: '01-0' }),
+      ...calls('01', 5).map(one => ({ ...one, data: { other: true } })),
+    ])
+    await expect
+      .poll(() => ask('GET', '/v1/red-flags'), waiting)
+      .toMatchObject({ red_flags: [{ flag: 'repeated_collisions', object_id: 'test', customer_id: 'acme' }] })
+    const credits = await run('2026-03-01T00:00:00Z', 'held', 'credits')
+    const [held] = (await pageOf(credits)).held_batches
+    const approval = await ask<Approval>('GET', `/v1/approvals/${held!.approval_id}`)
+    expect(approval.rules.map(({ rule }) => rule)).toEqual(['no_invoice'])
+    expect(approval.facts.credits).toMatchObject([{ amount: '-1', has_invoice: false }])
+    const reject = `/v1/approvals/${held!.approval_id}/reject`
+    expect(await ask('POST', reject, { reason: 'no invoice yet' }, second)).toMatchObject({
+      state: 'rejected',
+    })
+    await expect
+      .poll(async () => (await pageOf(credits)).held_batches, waiting)
+      .toMatchObject([{ state: 'rejected' }])
+    expect(await published()).toEqual(before)
+    expect(await ask<AuditVerification>('GET', '/v1/audit/verification')).toMatchObject({ ok: true })
+    expect(new Set(await acts())).toEqual(
+      new Set(['approval.requested', 'approval.approved', 'approval.rejected']),
+    )
+  },
+  generousMs,
+)
