@@ -45,7 +45,6 @@ const commands: readonly DeclareCommands[] = [
   privacyCommands,
   approvalsCommands,
   auditCommands,
-  privacyCommands,
   benchCommands,
 ]
 
