@@ -1,5 +1,5 @@
-// `weir exceptions ls|show|rules|discard|undo`, and `weir dead-letters ls|show|discard|undo`, the same for events. How they
-// are redriven is in redrive/commands.ts.
+// `weir exceptions ls|show|rules|discard|undo`, and `weir dead-letters ls|show|discard|undo`, the same for events refused. How
+// both are redriven is in redrive/commands.ts.
 
 import type { Command } from 'commander'
 import {
@@ -10,7 +10,7 @@ import {
   withGateway,
 } from '../feature/command-line.js'
 import { type FilterOptions, withFilter } from './filter-options.js'
-import { declareRedrive } from './redrive/commands.js'
+import { declareRedrive, declareUndoRedrive } from './redrive/commands.js'
 
 type ListOptions = GatewayOptions &
   FilterOptions & {
@@ -27,20 +27,23 @@ export const exceptionsCommands: DeclareCommands = (program, line) => {
   const exceptions = program
     .command('exceptions')
     .description('what failed and waits for somebody: see it, group it, discard it')
-  declareList(exceptions, line, '/v1/exceptions')
+  declareList(exceptions, line, 'exceptions')
   const rules = exceptions.command('rules').description('how they are grouped, and whose they are')
   withGateway(rules, 'print the rules as JSON').action((options: GatewayOptions) =>
     line.run(async () => (await load()).rulesCommand(await line.gateway(options), line.io)),
   )
-  declareAnswers(exceptions, line, undefined)
-  declareRedrive(exceptions, line)
+  declareAnswers(exceptions, line, 'exceptions')
+  declareRedrive(exceptions, line, 'exceptions')
+  declareUndoRedrive(exceptions, line)
 
   const letters = program.command('dead-letters').description('the exceptions that are events refused')
-  declareList(letters, line, '/v1/dead-letters')
-  declareAnswers(letters, line, 'dead_letter')
+  declareList(letters, line, 'dead_letters')
+  declareAnswers(letters, line, 'dead_letters')
+  declareRedrive(letters, line, 'dead_letters')
 }
 
-function declareList(parent: Command, line: CommandLine, path: string): void {
+function declareList(parent: Command, line: CommandLine, of: 'exceptions' | 'dead_letters'): void {
+  const path = of === 'exceptions' ? '/v1/exceptions' : '/v1/dead-letters'
   const ls = parent
     .command('ls')
     .description('groups with count, money at stake, owner and ageing; with --each one by one')
@@ -48,7 +51,7 @@ function declareList(parent: Command, line: CommandLine, path: string): void {
     .option('--each', 'one line for each, the oldest first')
     .option('--resolved', 'those that are discarded, redriven or freed instead of the open ones')
     .option('--limit <count>', 'with --each: at most so many (default: 100)', wholeNumber)
-  withGateway(withFilter(ls), 'print the answer as JSON').action((options: ListOptions) =>
+  withGateway(withFilter(ls, of), 'print the answer as JSON').action((options: ListOptions) =>
     line.run(async () => {
       const { listCommand } = await load()
       return listCommand({ ...options, path, ...(await line.gateway(options)) }, line.io)
@@ -60,7 +63,7 @@ function declareList(parent: Command, line: CommandLine, path: string): void {
   )
 }
 
-function declareAnswers(parent: Command, line: CommandLine, kind: string | undefined): void {
+function declareAnswers(parent: Command, line: CommandLine, of: 'exceptions' | 'dead_letters'): void {
   const words = {
     discard: 'take them off the open list, with a reason; nothing is deleted',
     undo: 'take a discard back: they are open again',
@@ -71,10 +74,10 @@ function declareAnswers(parent: Command, line: CommandLine, kind: string | undef
       .description(words[act])
       .requiredOption('--reason <text>', 'why; it is on the audit trail')
       .option('--yes', 'do it; without it, say how many and how much')
-    withGateway(withFilter(command), 'print the answer as JSON').action((options: AnswerOptions) =>
+    withGateway(withFilter(command, of), 'print the answer as JSON').action((options: AnswerOptions) =>
       line.run(async () => {
         const { answerCommand } = await load()
-        const filter = kind === undefined ? options : { ...options, kind: [kind] }
+        const filter = of === 'exceptions' ? options : { ...options, kind: ['dead_letter'] }
         return answerCommand({ ...filter, act, ...(await line.gateway(options)) }, line.io)
       }),
     )

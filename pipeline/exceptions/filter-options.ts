@@ -43,9 +43,10 @@ const instants = [
   ['event-until', 'whose event happened before this instant'],
 ] as const
 
-/** Each list takes one value or several. */
-export function withFilter(command: Command): Command {
-  for (const [name, about] of lists) command.option(`--${name} <values...>`, about)
+/** Each list takes one value or several. Commands for events refused have no `--kind`. */
+export function withFilter(command: Command, of: 'exceptions' | 'dead_letters' = 'exceptions'): Command {
+  for (const [name, about] of lists)
+    if (of === 'exceptions' || name !== 'kind') command.option(`--${name} <values...>`, about)
   for (const [name, about] of instants) command.option(`--${name} <instant>`, about)
   return command
 }

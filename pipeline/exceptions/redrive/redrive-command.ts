@@ -1,4 +1,5 @@
-// `weir exceptions redrive`: shows what the redrive is about, tries it or runs it, and tells what came of it.
+// `weir exceptions redrive` and `weir dead-letters redrive`: shows what the redrive is about, tries it or runs it, and
+// tells what came of it.
 
 import { parse as parseYaml } from 'yaml'
 import { jsonType } from '../../../schemas/event/media-types.js'
@@ -14,9 +15,15 @@ import { type FilterOptions, filterOfOptions } from '../filter-options.js'
 import type { DryRunGroup } from './dry-run.js'
 import type { RedrivePreview } from './preview.js'
 
+/** Keys with their values, as they are written on a command line. */
+export type Pairs = readonly (readonly [string, string])[]
+
 export interface RedriveArguments extends GatewayArguments, FilterOptions {
+  /** Of the route. */
+  readonly path: string
+  readonly filter?: Pairs
   readonly transform?: string
-  readonly set?: readonly (readonly [string, string])[]
+  readonly set?: Pairs
   readonly rate?: number
   readonly reason?: string
   readonly dryRun?: boolean
@@ -29,11 +36,11 @@ interface Redrive {
 }
 
 export async function redriveCommand(args: RedriveArguments, io: CliIo): Promise<number> {
-  const { gateway, json, dryRun = false, yes = false } = args
+  const { gateway, json, path, dryRun = false, yes = false } = args
   let isWell = true
   const code = await answer(io, async () => {
     const body = await bodyOf(args)
-    const redrive = await send<Redrive>(gateway, '/v1/exceptions/redrive', body)
+    const redrive = await send<Redrive>(gateway, path, body)
     if (!json) io.stdout.write(describePreview(redrive.preview))
     if (!dryRun && !yes) {
       const { job_id: id } = redrive.job
@@ -44,8 +51,10 @@ export async function redriveCommand(args: RedriveArguments, io: CliIo): Promise
     }
     const job = await watchJob(gateway, redrive.job.job_id, io, json)
     isWell = job.state === 'done'
-    const path = `/v1/jobs/${encodeURIComponent(job.job_id)}/report`
-    const { report } = await callGateway<{ report: unknown }>(gateway, path)
+    const { report } = await callGateway<{ report: unknown }>(
+      gateway,
+      `/v1/jobs/${encodeURIComponent(job.job_id)}/report`,
+    )
     if (json) io.stdout.write(`${JSON.stringify({ ...redrive, job, report })}\n`)
     else if (dryRun) io.stdout.write(describeDryRun(report as { groups: Record<string, DryRunGroup> }))
     else io.stdout.write(`${describeJob(job)}What became of them: weir jobs report ${job.job_id}\n`)
@@ -73,13 +82,23 @@ async function bodyOf(args: RedriveArguments): Promise<object> {
   const steps = transform === undefined ? [] : await stepsOf(transform)
   const setting = set.map(([field, value]) => ({ step: 'set', field, value: jsonOrText(value) }))
   return {
-    filter: filterOfOptions(args),
+    filter: filterOf(args),
     transform: Array.isArray(steps) ? [...steps, ...setting] : steps,
     ...(rate === undefined ? {} : { rate }),
     ...(reason === undefined ? {} : { reason }),
     dry_run: dryRun,
     start: yes || dryRun,
   }
+}
+
+/** What was said by options and by `--filter`; several values of one key are alternatives. */
+function filterOf(args: RedriveArguments): object {
+  const filter = filterOfOptions(args)
+  for (const [key, value] of args.filter ?? []) {
+    const before = filter[key]
+    filter[key] = before === undefined ? value : [before, value].flat()
+  }
+  return filter
 }
 
 /** A JSON file keeps the digits of its numbers; in YAML write long numbers as texts. */

@@ -92,8 +92,8 @@ function redriveRoute(parts: RedriveRoutesParts, path: string, operationId: stri
 
 async function redrive(parts: RedriveRoutesParts, call: ApiCall, isOfEvents: boolean): Promise<ApiReply> {
   const body = await readJson(call, redriveBody)
-  const asked =
-    isOfEvents && body.filter.kind === undefined ? { ...body.filter, kind: deadLetters } : body.filter
+  if (isOfEvents && body.filter.kind?.some(kind => kind !== 'dead_letter')) refuseKind()
+  const asked = isOfEvents ? { ...body.filter, kind: deadLetters } : body.filter
   const now = new Date().toISOString()
   const filter = untilNow(asked, now)
   const { desk, jobs, audit } = parts
@@ -123,6 +123,13 @@ async function redrive(parts: RedriveRoutesParts, call: ApiCall, isOfEvents: boo
 }
 
 const deadLetters: ['dead_letter'] = ['dead_letter']
+
+function refuseKind(): never {
+  const detail = 'This route redrives dead letters alone; the others are redriven by /v1/exceptions/redrive.'
+  throw new Problem('invalid_request', detail, {
+    errors: [{ pointer: '/filter/kind', code: 'invalid_filter', detail }],
+  })
+}
 
 const undoParams = z.object({
   id: z
