@@ -137,6 +137,20 @@ test('an amount beyond doubles is compared by its digits', () => {
   expect(of('-9007199254740993')).toMatchObject([{ rule: 'large', version: 3 }])
 })
 
+test('a spike is more than so many times the average, to the last digit', () => {
+  const spike = { times: '3', periods: 2, of: 'customer', at_least: '0' } as const
+  const rules: ApprovalRule[] = [{ rule: 'jump', version: 1, holds: ['billing_batch'], spike }]
+  const of = (amount: string, ...previous: string[]) => {
+    const customers = [{ customer_id: 'a', currency: 'USD', amount, previous }]
+    const is = approvalFactsSchema.parse({ customers })
+    return rulesThatHold({ rules, red_flags: off }, 'billing_batch', is).length
+  }
+  expect(of('30', '10', '10', '999')).toBe(0)
+  expect(of('30.000000000001', '10', '10', '999')).toBe(1)
+  expect(of('1', '0')).toBe(1)
+  expect(of('1')).toBe(0) // there is nothing to compare with
+})
+
 test('a red flag holds a batch when it is set to hold, and nothing otherwise', () => {
   const is = approvalFactsSchema.parse({
     flags: [{ flag: 'repeated_collisions', object_id: 'crm', detail: '9 collisions of crm' }],

@@ -7,9 +7,11 @@ import { type AuditEntry, firstHash, hashOfEntry } from '../../schemas/audit/aud
 import type { BulkTransport } from '../broker/bulk-transport.js'
 import { genesisOf } from '../broker/genesis.js'
 import { natsSubjects } from '../broker/topology.js'
+import { Acts } from '../testing/acts.js'
 import { type Broker, silent, startBroker } from '../testing/gateway-fixture.js'
 import { auditBucket, readAnchor } from './anchor.js'
 import { AuditLog, auditStream, openEntry } from './audit-log.js'
+import { recordConfiguration } from './configuration.js'
 import { PublishedTerms } from './published-terms.js'
 
 let broker: Broker
@@ -103,4 +105,26 @@ test('a message that Weir did not write is passed over, and the chain goes on be
   const chain = await entries()
   expect(chain).toHaveLength(before.length + 1)
   expectChain(chain)
+})
+
+test('a start records which settings differ from the start before, and never a secret', async () => {
+  const acts = new Acts()
+  const keeper = { kv: anchors, key }
+  const config = {
+    http: { port: 1 },
+    nats: { url: ['nats://me:hidden@a:1'], password: 'hidden' },
+    rules: [1],
+  }
+  await recordConfiguration(acts, keeper, config)
+  await recordConfiguration(acts, keeper, config)
+  expect(acts.acts.map(({ act }) => act)).toEqual(['configuration.recorded'])
+  const changed = { ...config, http: { port: 2 }, nats: { ...config.nats, password: 'hidden too' } }
+  await recordConfiguration(acts, keeper, changed)
+  expect(acts.acts[1]).toMatchObject({
+    act: 'configuration.changed',
+    before: { settings: { 'http.port': 1, 'nats.password': '(secret)' } },
+    after: { settings: { 'http.port': 2, 'nats.password': '(secret)' } },
+  })
+  expect(JSON.stringify(acts.acts)).not.toContain('hidden')
+  expect((await anchors.get('configuration'))!.string()).not.toContain('hidden')
 })
