@@ -22,10 +22,15 @@ const maxValues = 1_000
 const maxLength = 1_024
 
 const text = z.string().min(1).max(maxLength)
-const instant = z.string().refine(value => parseInstant(value) !== undefined, {
-  error: ({ input }) => `The instant ${instantFaultText(instantFault(String(input)))}.`,
-})
-const pointer = text.startsWith('/')
+const instant = (description: string) =>
+  z
+    .string()
+    .refine(value => parseInstant(value) !== undefined, {
+      error: ({ input }) => `The instant ${instantFaultText(instantFault(String(input)))}.`,
+    })
+    .optional()
+    .meta({ format: 'date-time', description })
+const pointer = z.string().max(maxLength).regex(/^\//)
 
 /** One value or several. */
 function oneOrMore<T extends z.ZodType<string>>(one: T, what = `is a text or up to ${maxValues} of them`) {
@@ -56,12 +61,10 @@ export const filterShape = {
   job: oneOrMore(text),
   /** Default: open. */
   state: oneOrMore(z.enum(exceptionStates), `is one or several of ${exceptionStates.join(', ')}`),
-  /** When it last failed: at or after, and before. */
-  from: instant.optional(),
-  until: instant.optional(),
-  /** When the event happened, by its own time. */
-  event_from: instant.optional(),
-  event_until: instant.optional(),
+  from: instant('It last failed at or after'),
+  until: instant('It last failed before'),
+  event_from: instant('The event happened, by its own time, at or after'),
+  event_until: instant('The event happened, by its own time, before'),
 }
 
 export const filterSchema = z.strictObject(filterShape).meta({ id: 'ExceptionFilter' })

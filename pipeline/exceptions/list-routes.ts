@@ -31,7 +31,7 @@ const listQuery = z.strictObject({
   ...filterShape,
   group_by: z.string().optional().describe('The name of a group rule: groups instead of single exceptions'),
   after: z.string().optional().describe('`next_after` of the page before'),
-  limit: z.coerce.number().int().min(1).max(maxPage).default(100),
+  limit: z.coerce.number().int().min(1).max(maxPage).default(100).describe('Exceptions in a page'),
 })
 const { kind: _kind, ...shapeOfDeadLetters } = listQuery.shape
 const deadLettersQuery = z.strictObject(shapeOfDeadLetters)

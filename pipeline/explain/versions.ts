@@ -37,13 +37,32 @@ export interface VersionChoice extends Omit<VersionRow, 'revision' | 'customer_i
   readonly why: string
 }
 
+const versionColumns: readonly (keyof VersionRow)[] = [
+  'subscription_id',
+  'customer_id',
+  'sequence',
+  'revision',
+  'change',
+  'status',
+  'plan',
+  'plan_version',
+  'effective_from',
+  'effective_until',
+  'quantities',
+  'entity_id',
+  'event_source',
+  'event_id',
+  'partition',
+  'ledger_sequence',
+]
+
 export async function readVersions(
   clickhouse: ClickHouseClient,
   customer: string,
   subscriptions: readonly string[],
 ): Promise<VersionRow[]> {
   if (subscriptions.length === 0) return []
-  const query = `SELECT *, min(ledger_sequence) OVER (PARTITION BY subscription_id, sequence) AS known_since
+  const query = `SELECT ${versionColumns.join(', ')}, min(ledger_sequence) OVER (PARTITION BY subscription_id, sequence) AS known_since
     FROM subscription_versions
     WHERE customer_id = {customer: String} AND subscription_id IN ({subscriptions: Array(String)})
     ORDER BY subscription_id, sequence, revision DESC LIMIT 1 BY subscription_id, sequence`

@@ -42,6 +42,10 @@ const events = [
     },
   },
   { ...envelope, id: 'usage', type: 'llm.request', subject: 'acme', data: { tokens: 1_234_567 } },
+  ...['a', 'b', 'c'].map(id => ({
+    ...{ ...envelope, id, type: 'llm.request', subject: 'acme' },
+    data: { tokens: `${id} few` },
+  })),
 ]
 
 interface Run {
@@ -67,6 +71,30 @@ async function explainIt(call: Call): Promise<void> {
   type Told = { readonly charges: readonly { readonly charge_id: string }[] }
   const told = await call<Told>('explainEvent', 'GET', '/v1/events?source=one-month&id=usage')
   await call('listEventsOfCharge', 'GET', `/v1/charges/${told.charges[0]?.charge_id}/events`)
+}
+
+/** What failed, mended by a job that is stopped and goes on, and by one that is undone. */
+async function mendIt(call: Call): Promise<void> {
+  type Jobs = { readonly job: { readonly job_id: string } }
+  type Listed = { readonly exceptions: readonly { readonly exception_id: string }[] }
+  const listed = await call<Listed>('listExceptions', 'GET', '/v1/exceptions?code=invalid_value')
+  const id = encodeURIComponent(listed.exceptions[0]?.exception_id ?? '')
+  await call('getException', 'GET', `/v1/exceptions/${id}`)
+  await call('getDeadLetter', 'GET', `/v1/dead-letters/${id}`)
+  const transform = [{ step: 'set', field: '/data/tokens', value: 5 }]
+  const mend = {
+    filter: { code: 'invalid_value' },
+    transform,
+    rate: 1,
+    start: false,
+    reason: 'a typing error',
+  }
+  const { job } = await call<Jobs>('redriveExceptions', 'POST', '/v1/exceptions/redrive', mend)
+  const path = `/v1/jobs/${job.job_id}`
+  await call('getJob', 'GET', path)
+  for (const act of ['start', 'pause', 'resume', 'cancel']) await call(`${act}Job`, 'POST', `${path}/${act}`)
+  await call('getJobReport', 'GET', `${path}/report`)
+  await call('undoRedrive', 'POST', `/v1/exceptions/redrive/${job.job_id}/undo`, { reason: 'tried' })
 }
 
 /** The number of batches that were acknowledged. `onAnswer` is told the operation and the answer of each request. */
@@ -103,6 +131,7 @@ export async function billOneMonth(
   for (const { batch_id } of page.batches)
     await call('acknowledgeBillingBatch', 'POST', `${path}/batches/${batch_id}/ack`)
   await call('getReconciliation', 'GET', '/v1/reconciliation')
+  await mendIt(call)
   await explainIt(call)
   await replayIt(call)
   return page.batches.length

@@ -99,14 +99,17 @@ function parametersIn(
   const own = parameters.filter(one => one.in === place)
   const values = Object.fromEntries(own.map(({ name, schema }) => [name, valuesOf(document, schema)]))
   const requiredKeys = own.filter(one => one.required).map(one => one.name) as never[]
+  const needed = Object.fromEntries(requiredKeys.map(name => [name, values[name]!]))
   // A client sends optional parameters seldom, and then one or two of them.
   const some = fc.record<Record<string, unknown>>(values, { requiredKeys, noNullPrototype: true })
-  return fc.oneof({ weight: 3, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: some })
+  return fc.oneof({ weight: 3, arbitrary: fc.record(needed) }, { weight: 1, arbitrary: some })
 }
 
 function queryPart(asked: Readonly<Record<string, unknown>>): PathPart[] {
   const text = new URLSearchParams(
-    Object.entries(asked).map(([name, value]): [string, string] => [name, String(value)]),
+    Object.entries(asked).flatMap(([name, value]) =>
+      [value].flat().map((one): [string, string] => [name, String(one)]),
+    ),
   )
   return text.size === 0 ? [] : [{ kind: 'text', text: `?${text}` }]
 }
