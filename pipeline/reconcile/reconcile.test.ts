@@ -27,7 +27,8 @@ import { reconcile } from './reconcile.js'
 import { askGateway, reconcileCommand } from './reconcile-command.js'
 import type { ReconcileReport } from './report.js'
 
-const feeds = feedsOf(features, { sections: { connections: [] } } as Partial<WeirConfig> as WeirConfig)
+const noFeatureConfigured = { sections: { connections: [], erp: {} } } as Partial<WeirConfig> as WeirConfig
+const feeds = feedsOf(features, noFeatureConfigured)
 
 let folder: string
 let broker: NatsServer
