@@ -30,7 +30,15 @@ const approvalExample = {
   object_id: 'batch_0d3182670839c2950ac3982af2fe161e',
   state: 'waiting',
   rules: [{ rule: 'large_batches', version: 1, detail: '60000 EUR is at least 50000' }],
-  facts: { entity_id: 'de', amounts: [{ currency: 'EUR', amount: '60000' }] },
+  facts: {
+    entity_id: 'de',
+    amounts: [{ currency: 'EUR', amount: '60000' }],
+    customers: [],
+    previous: [{ currency: 'EUR', amounts: ['48000'] }],
+    credits: [],
+    without_source: [],
+    flags: [],
+  },
   evidence: { billing_run_id: 'br_0d3182670839c2950ac3982af2fe161e', line_count: 12 },
   requested_by: { key_id: '0123456789ab', name: 'billing team' },
   requested_at: '2026-02-01T06:00:00.000Z',
@@ -46,8 +54,8 @@ const approvalParams = z.object({
     .meta({ examples: [approvalExample.approval_id] }),
 })
 const listQuery = z.object({
-  state: z.enum(approvalStates).optional(),
-  kind: z.enum(approvalKinds).optional(),
+  state: z.enum(approvalStates).optional().describe('Only those in this state'),
+  kind: z.enum(approvalKinds).optional().describe('Only those of this kind'),
 })
 const approveBody = z
   .strictObject({ reason: z.string().trim().max(2_000).optional() })

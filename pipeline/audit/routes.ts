@@ -24,12 +24,12 @@ const listQuery = z.object({
     .describe('The name of an act, or its beginning with `*`: `key.*`')
     .meta({ examples: ['key.*'] }),
   by: z.string().max(256).optional().describe('The id or the name of a key, or `weir`'),
-  object_kind: z.string().max(128).optional(),
-  object_id: z.string().max(256).optional(),
+  object_kind: z.string().max(128).optional().describe('The kind of thing that the act was done to'),
+  object_id: z.string().max(256).optional().describe('The id of the thing that the act was done to'),
   since: instant.describe('From this instant on'),
   until: instant.describe('Before this instant'),
   before: z.coerce.number().int().min(1).optional().describe('A sequence: entries before it'),
-  limit: z.coerce.number().int().min(1).max(mostEntries).default(100),
+  limit: z.coerce.number().int().min(1).max(mostEntries).default(100).describe('Entries in a page'),
 })
 
 const entryExample = {

@@ -180,7 +180,8 @@ test('every operation was seen to succeed, and every one that needs a key to ref
   const neverSeen: string[] = []
   for (const { operationId, path, method, responses, security } of operationsOf(document)) {
     const successes = Object.keys(responses).filter(status => status < '300')
-    if (!successes.some(status => seen.has(`${operationId} ${status}`))) neverSeen.push(operationId)
+    const isSeen = successes.some(status => seen.has(`${operationId} ${status}`))
+    if (!isSeen && !needingHeldBatch.has(operationId)) neverSeen.push(operationId)
     if (security.length === 0) continue
     const headers = { authorization: 'Bearer weir_000000000000_wrong' }
     const { status } = await fetch(`${weir.url}${path.replaceAll(/\{\w+\}/g, 'x')}`, { method, headers })
@@ -229,6 +230,9 @@ test('canary: metrics that break the rules', () => {
   expect(metricFaults(`${help('weir_a', 'gauge')}weir_a{le="1"} 1\n`)).toEqual(['weir_a has the label le'])
 })
 
+/** They need a batch that a rule holds, and a second person: pipeline/approvals/approvals.test.ts has both. */
+const needingHeldBatch: ReadonlySet<string> = new Set(['getApproval', 'approve', 'reject'])
+
 /** A key for each scope, made with the first key, which is not among the ids that requests revoke. */
 async function keysOf(wanted: readonly string[]): Promise<ReadonlyMap<string, string>> {
   const keys = new Map<string, string>()
@@ -271,7 +275,15 @@ function promiseFault(request: SeededRequest, { status, body }: HttpAnswer): str
 
 /** What no schema says: which types of events need a subject, that a key ends in the future, where a list goes on. */
 function isBeyondShapes({ path }: PlacedOperation, body: string): boolean {
-  const words = ['not in the future', 'invalid_cursor', 'is no cursor of this list', 'unknown_group']
+  const words = [
+    'not in the future',
+    'invalid_cursor',
+    'is no cursor of this list',
+    'unknown_group',
+    'There is no group rule',
+    'redrives dead letters alone',
+    'A step is an object with',
+  ]
   return path === '/api/v1/events' ? body.includes('malformed_events') : words.some(one => body.includes(one))
 }
 
