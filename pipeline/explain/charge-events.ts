@@ -67,12 +67,15 @@ export async function readChargeEvents(
     until: head.period_until,
   }
   const [totals, events] = await Promise.all([
-    ask<{ amount: string; events: number }>(clickhouse, totalsQuery, params),
-    ask<ChargeEvent>(clickhouse, pageQuery(limit, after !== undefined), {
-      ...params,
-      after_time: after?.time ?? '',
-      after_source: after?.source ?? '',
-      after_id: after?.id ?? '',
+    ask<{ amount: string; events: number }>(clickhouse, { query: totalsQuery, params }),
+    ask<ChargeEvent>(clickhouse, {
+      query: pageQuery(limit, after !== undefined),
+      params: {
+        ...params,
+        after_time: after?.time ?? '',
+        after_source: after?.source ?? '',
+        after_id: after?.id ?? '',
+      },
     }),
   ])
   const page = events.slice(0, limit)
@@ -91,7 +94,7 @@ export async function readChargeEvents(
 async function headOf(clickhouse: ClickHouseClient, charge: string): Promise<Head | undefined> {
   const columns = 'customer_id, subscription_id, price, meter, period_from, period_until, currency'
   const query = `SELECT ${columns} FROM rated_usage WHERE charge_id = {charge: String} LIMIT 1`
-  return (await ask<Head>(clickhouse, query, { charge }))[0]
+  return (await ask<Head>(clickhouse, { query, params: { charge } }))[0]
 }
 
 const ofCharge = `customer_id = {customer: String} AND charge_id = {charge: String}

@@ -3,7 +3,7 @@
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import { stableId } from '../../schemas/identifiers.js'
-import { ask } from './ask.js'
+import { ask, type Question } from './ask.js'
 
 /** A charge by the fields that find its rows in the order of the tables. */
 export interface ChargeKey {
@@ -40,7 +40,8 @@ type CorrectionRow = readonly [
   causeId: string,
 ]
 
-export interface ChargeLine {
+/** A line as `charges` has it. */
+export interface BareLine {
   readonly charge_id: string
   readonly corrects: string
   readonly kind: string
@@ -54,12 +55,15 @@ export interface ChargeLine {
   readonly recorded_at: string
   readonly partition: number
   readonly ledger_sequence: number
+}
+
+export interface ChargeLine extends BareLine {
   readonly batches: readonly Batch[]
   readonly journal?: Journal
   readonly deliveries: readonly Delivery[]
 }
 
-interface Batch {
+export interface Batch {
   readonly batch_id: string
   readonly billing_run_id: string
   readonly entity_id: string
@@ -70,7 +74,7 @@ interface Batch {
   readonly stream_sequence: number
 }
 
-interface Journal {
+export interface Journal {
   readonly journal_id: string
   readonly charge_id: string
   readonly batch_id: string
@@ -113,16 +117,11 @@ FROM (SELECT charge_id, event_count, amount, quantity, ledger_sequence AS commit
   FROM rated_usage WHERE ${ofCharges}) AS r
 GROUP BY charge_id`
 
-export async function readSums(
-  clickhouse: ClickHouseClient,
-  charges: readonly ChargeKey[],
-): Promise<ReadonlyMap<string, ChargeSums>> {
-  if (charges.length === 0) return new Map()
-  const rows = await ask<ChargeSums>(clickhouse, sumsQuery, {
-    ...rangeOf(charges),
-    commits: new Map(charges.map(one => [one.charge_id, one.ledger_sequence])),
-  })
-  return new Map(rows.map(row => [row.charge_id, row]))
+/** Of all charges, for `ChargeSums`. Undefined: there are none. */
+export function sumsOf(charges: readonly ChargeKey[]): Question | undefined {
+  if (charges.length === 0) return undefined
+  const commits = new Map(charges.map(one => [one.charge_id, one.ledger_sequence]))
+  return { query: sumsQuery, params: { ...rangeOf(charges), commits } }
 }
 
 export interface ChargeSample {
@@ -144,7 +143,7 @@ export function readSamples(
       sum(r.quantity) AS quantity, any(r.dimensions) AS dimensions
     FROM rated_usage AS r WHERE ${ofCharges}
     GROUP BY event_source, event_id HAVING sum(r.event_count) > 0 LIMIT ${limit + 1}`
-  return ask<ChargeSample>(clickhouse, query, rangeOf([charge]))
+  return ask<ChargeSample>(clickhouse, { query, params: rangeOf([charge]) })
 }
 
 export function rangeOf(charges: readonly ChargeKey[]) {
@@ -158,47 +157,41 @@ export function rangeOf(charges: readonly ChargeKey[]) {
   }
 }
 
-/** By charge: the lines that billed it, the oldest first. */
-export async function readLines(
-  clickhouse: ClickHouseClient,
-  charges: readonly ChargeKey[],
-): Promise<ReadonlyMap<string, readonly ChargeLine[]>> {
+/** The lines that billed the charges, the oldest first, for `BareLine`. */
+export function linesOf(charges: readonly ChargeKey[]): Question | undefined {
   const [first] = charges
-  if (first === undefined) return new Map()
-  const lines = await ask<ChargeLine>(
-    clickhouse,
-    `SELECT charge_id, corrects, kind, entity_id, currency, quantity, amount, amount_rounded, status, billing_run_id,
-       recorded_at, partition, ledger_sequence
-     FROM charges WHERE customer_id = {customer: String} AND subscription_id IN ({subscriptions: Array(String)})
-       AND (charge_id IN ({ids: Array(String)}) OR corrects IN ({ids: Array(String)}))
-     ORDER BY ledger_sequence, charge_id`,
-    {
-      customer: first.customer_id,
-      subscriptions: [...new Set(charges.map(one => one.subscription_id))],
-      ids: charges.map(one => one.charge_id),
-    },
-  )
-  const whole = await withPapers(clickhouse, lines)
-  const byCharge = new Map<string, ChargeLine[]>()
-  for (const line of whole) {
-    const id = line.corrects === '' ? line.charge_id : line.corrects
-    byCharge.set(id, [...(byCharge.get(id) ?? []), line])
-  }
-  return byCharge
+  if (first === undefined) return undefined
+  const query = `SELECT charge_id, corrects, kind, entity_id, currency, quantity, amount, amount_rounded, status, billing_run_id,
+      recorded_at, partition, ledger_sequence
+    FROM charges WHERE customer_id = {customer: String} AND subscription_id IN ({subscriptions: Array(String)})
+      AND (charge_id IN ({ids: Array(String)}) OR corrects IN ({ids: Array(String)}))
+    ORDER BY ledger_sequence, charge_id`
+  const subscriptions = [...new Set(charges.map(one => one.subscription_id))]
+  const ids = charges.map(one => one.charge_id)
+  return { query, params: { customer: first.customer_id, subscriptions, ids } }
 }
 
-/** The lines with their batches, entries and deliveries. */
-async function withPapers(
-  clickhouse: ClickHouseClient,
-  lines: readonly ChargeLine[],
-): Promise<readonly ChargeLine[]> {
-  const ids = lines.map(line => line.charge_id)
+/** The batches of their runs, and their entries: for `Batch` and `Journal`. */
+export function papersOf(lines: readonly BareLine[]) {
   const runs = [...new Set(lines.map(line => line.billing_run_id))].filter(id => id !== '')
-  if (runs.length === 0) return lines.map(line => ({ ...line, batches: [], deliveries: [] }))
-  const [batches, journals] = await Promise.all([
-    ask<Batch>(clickhouse, batchesQuery, { runs }),
-    ask<Journal>(clickhouse, journalsQuery, { ids }),
-  ])
+  if (runs.length === 0) return { batches: undefined, journals: undefined }
+  return {
+    batches: { query: batchesQuery, params: { runs } },
+    journals: { query: journalsQuery, params: { lines: lines.map(line => line.charge_id) } },
+  }
+}
+
+export interface Papers {
+  readonly batches: readonly Batch[]
+  readonly journals: readonly Journal[]
+}
+
+/** By charge: its lines with their batches, entries and deliveries. */
+export async function readLines(
+  clickhouse: ClickHouseClient,
+  lines: readonly BareLine[],
+  { batches, journals }: Papers,
+): Promise<ReadonlyMap<string, readonly ChargeLine[]>> {
   const drafts = lines.map(line => {
     const journal = journals.find(one => one.charge_id === line.charge_id)
     const possible = batches.filter(
@@ -213,13 +206,20 @@ async function withPapers(
     return { line, journal, own, records: journal === undefined ? records : [...records, journal.journal_id] }
   })
   const records = drafts.flatMap(one => one.records)
-  const deliveries = records.length === 0 ? [] : await ask<Delivery>(clickhouse, deliveriesQuery, { records })
-  return drafts.map(({ line, journal, own, records: ofLine }) => ({
-    ...line,
-    batches: own,
-    ...(journal === undefined ? {} : { journal }),
-    deliveries: deliveries.filter(one => ofLine.includes(one.record_id)),
-  }))
+  const query = { query: deliveriesQuery, params: { records } }
+  const deliveries = records.length === 0 ? [] : await ask<Delivery>(clickhouse, query)
+  const byCharge = new Map<string, ChargeLine[]>()
+  for (const { line, journal, own, records: ofLine } of drafts) {
+    const id = line.corrects === '' ? line.charge_id : line.corrects
+    const whole = {
+      ...line,
+      batches: own,
+      ...(journal === undefined ? {} : { journal }),
+      deliveries: deliveries.filter(one => ofLine.includes(one.record_id)),
+    }
+    byCharge.set(id, [...(byCharge.get(id) ?? []), whole])
+  }
+  return byCharge
 }
 
 const batchesQuery = `SELECT batch_id, billing_run_id, entity_id, currency, number, of, sealed_at, stream_sequence
@@ -228,7 +228,7 @@ FROM billing_batches WHERE billing_run_id IN ({runs: Array(String)}) ORDER BY nu
 const journalsQuery = `SELECT journal_id, charge_id, any(batch_id) AS batch_id, any(accounting_date) AS accounting_date,
   anyIf(account, debit > 0) AS debit_account, anyIf(account, credit > 0) AS credit_account,
   sum(debit) AS amount, any(posted_at) AS posted_at, any(stream_sequence) AS stream_sequence
-FROM journal_entries WHERE charge_id IN ({ids: Array(String)})
+FROM journal_entries WHERE charge_id IN ({lines: Array(String)})
 GROUP BY journal_id, charge_id`
 
 const deliveriesQuery = `SELECT delivery_id, connection, record_kind, record_id, state, external_id, changed_at,

@@ -2,7 +2,7 @@
 // take it back. They are found by a hash of source and id, for which the tables have an index.
 
 import type { ClickHouseClient } from '@clickhouse/client'
-import { ask } from './ask.js'
+import { askTogether, type Question } from './ask.js'
 
 export interface Identity {
   readonly source: string
@@ -89,20 +89,24 @@ const isTarget =
   'cityHash64(target_source, target_id) = cityHash64({source: String}, {id: String})' +
   ' AND target_source = {source: String} AND target_id = {id: String}'
 
+interface RowsByQuestion {
+  readonly rated: RatedUsage
+  readonly deadLetters: DeadLetter
+  readonly outcomes: EventOutcome
+  readonly about: EventOutcome
+}
+
 export async function readEventRows(clickhouse: ClickHouseClient, identity: Identity): Promise<EventRows> {
-  const params = { ...identity }
-  const read = <T>(table: string, where: string): Promise<T[]> =>
-    ask<T>(
-      clickhouse,
-      `SELECT * FROM ${table} WHERE ${where} ORDER BY ledger_sequence LIMIT ${maxRows + 1}`,
-      params,
-    )
-  const [rated, deadLetters, outcomes, about] = await Promise.all([
-    read<RatedUsage>('rated_usage', isEvent),
-    read<DeadLetter>('dead_letters', isEvent),
-    read<EventOutcome>('event_outcomes', isEvent),
-    read<EventOutcome>('event_outcomes', isTarget),
-  ])
+  const rowsOf = (table: string, where: string): Question => ({
+    query: `SELECT * FROM ${table} WHERE ${where} ORDER BY ledger_sequence LIMIT ${maxRows + 1}`,
+    params: { ...identity },
+  })
+  const { rated, deadLetters, outcomes, about } = await askTogether<RowsByQuestion>(clickhouse, {
+    rated: rowsOf('rated_usage', isEvent),
+    deadLetters: rowsOf('dead_letters', isEvent),
+    outcomes: rowsOf('event_outcomes', isEvent),
+    about: rowsOf('event_outcomes', isTarget),
+  })
   const all: readonly (readonly unknown[])[] = [rated, deadLetters, outcomes, about]
   return {
     rated: rated.slice(0, maxRows),

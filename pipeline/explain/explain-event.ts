@@ -7,14 +7,27 @@ import type { KV } from '@nats-io/kv'
 import { parseInstant } from '../../schemas/time.js'
 import { isCovered, recordedPosition } from '../deliver/delivered.js'
 import type { Feed } from '../deliver/feed.js'
-import { type ChargeKey, type ChargeSums, readLines, readSamples, readSums } from './charge-rows.js'
+import { askTogether } from './ask.js'
+import {
+  type BareLine,
+  type Batch,
+  type ChargeKey,
+  type ChargeLine,
+  type ChargeSums,
+  type Journal,
+  linesOf,
+  papersOf,
+  readLines,
+  readSamples,
+  sumsOf,
+} from './charge-rows.js'
 import { type EventRows, type Identity, type RatedUsage, readEventRows } from './event-rows.js'
 import type { EventExplanation, ExplainedCharge, TargetedBy } from './explanation.js'
 import { readReceived } from './received.js'
 import { stationsOf } from './stations.js'
 import { arithmeticOf, fieldOrigins, type PublishedCatalog } from './terms.js'
 import { sumOf, verdictOf } from './verdict.js'
-import { choicesOf, readChanges, readVersions } from './versions.js'
+import { choicesOf, type InputRow, inputsOf, readChanges, type VersionRow, versionsOf } from './versions.js'
 
 export interface ExplainSource {
   readonly clickhouse: ClickHouseClient
@@ -44,16 +57,12 @@ export async function explainEvent(
   const keys = chargeKeysOf(rows)
   const priced = rows.rated.filter(row => row.event_count !== 0 && row.subscription_id !== '')
   const subscriptions = [...new Set(priced.map(row => row.subscription_id))]
-  const [received, terms, sums, lines] = await Promise.all([
+  const [received, terms] = await Promise.all([
     kept === undefined ? undefined : readReceived(source.jsm, kept, identity),
-    readTerms(source, kept?.customer_id ?? '', subscriptions),
-    readSums(source.clickhouse, keys),
-    readLines(source.clickhouse, keys),
+    readTerms(source, kept?.customer_id ?? '', subscriptions, keys),
   ])
   const atNs = parseInstant(kept?.event_time ?? '') ?? 0n
-  const charges = await Promise.all(
-    groupsOf(rows).map(group => chargeOf(source, group, { ...terms, sums, lines, atNs })),
-  )
+  const charges = await Promise.all(groupsOf(rows).map(group => chargeOf(source, group, { ...terms, atNs })))
   const residuals = rows.rated.filter(row => row.event_count === 0).length
   const facts = {
     ...identity,
@@ -90,10 +99,35 @@ export async function clickhouseBehind({ jsm, sinks, feed }: ExplainSource): Pro
   return (await isCovered(from, position, state.last_seq)) ? 0 : state.last_seq - position
 }
 
-async function readTerms(source: ExplainSource, customer: string, subscriptions: readonly string[]) {
-  const versions = await readVersions(source.clickhouse, customer, subscriptions)
-  const changes = await readChanges(source.clickhouse, source.jsm, versions)
-  return { versions, changes }
+interface Terms {
+  readonly versions: readonly VersionRow[]
+  readonly changes: Awaited<ReturnType<typeof readChanges>>
+  readonly sums: ReadonlyMap<string, ChargeSums>
+  readonly lines: ReadonlyMap<string, readonly ChargeLine[]>
+}
+
+/** What the subscriptions say, and what became of the charges: two statements, and a third for deliveries. */
+async function readTerms(
+  { clickhouse, jsm }: ExplainSource,
+  customer: string,
+  subscriptions: readonly string[],
+  keys: readonly ChargeKey[],
+): Promise<Terms> {
+  const { versions, sums, bare } = await askTogether<{
+    readonly versions: VersionRow
+    readonly sums: ChargeSums
+    readonly bare: BareLine
+  }>(clickhouse, { versions: versionsOf(customer, subscriptions), sums: sumsOf(keys), bare: linesOf(keys) })
+  const { inputs, ...papers } = await askTogether<{
+    readonly inputs: InputRow
+    readonly batches: Batch
+    readonly journals: Journal
+  }>(clickhouse, { inputs: inputsOf(versions), ...papersOf(bare) })
+  const [changes, lines] = await Promise.all([
+    readChanges(jsm, versions, inputs),
+    readLines(clickhouse, bare, papers),
+  ])
+  return { versions, changes, lines, sums: new Map(sums.map(row => [row.charge_id, row])) }
 }
 
 /** The version of the last row that counts, by subscription. */
@@ -123,16 +157,12 @@ function groupsOf({ rated }: EventRows): RatedUsage[][] {
   return [...groups.values()]
 }
 
-type Terms = Awaited<ReturnType<typeof readTerms>> & {
-  readonly sums: ReadonlyMap<string, ChargeSums>
-  readonly lines: Awaited<ReturnType<typeof readLines>>
-  readonly atNs: bigint
-}
+type TermsAt = Terms & { readonly atNs: bigint }
 
 async function chargeOf(
   source: ExplainSource,
   rows: readonly RatedUsage[],
-  terms: Terms,
+  terms: TermsAt,
 ): Promise<ExplainedCharge> {
   const first = rows[0]!
   const last = rows.at(-1)!
@@ -171,7 +201,7 @@ async function chargeOf(
   }
 }
 
-async function arithmetic(source: ExplainSource, row: RatedUsage, sums: ChargeSums, terms: Terms) {
+async function arithmetic(source: ExplainSource, row: RatedUsage, sums: ChargeSums, terms: TermsAt) {
   return arithmeticOf({
     charge: row,
     meter: row.meter,

@@ -1,14 +1,13 @@
 // The versions of the subscriptions that an event was rated on: which one held at its time, why not the others, and the
 // changes as they were received, from which fields and arithmetic are told.
 
-import type { ClickHouseClient } from '@clickhouse/client'
 import type { JetStreamManager } from '@nats-io/jetstream'
 import { parseLifecycleEvent, type SubscriptionChange } from '../../schemas/lifecycle/lifecycle-event.js'
 import { compareInstants, parseInstant } from '../../schemas/time.js'
-import { ask } from './ask.js'
+import type { Question } from './ask.js'
 import { decodedEvents } from './received.js'
 
-interface VersionRow {
+export interface VersionRow {
   readonly subscription_id: string
   readonly customer_id: string
   readonly sequence: number
@@ -56,17 +55,14 @@ const versionColumns: readonly (keyof VersionRow)[] = [
   'ledger_sequence',
 ]
 
-export async function readVersions(
-  clickhouse: ClickHouseClient,
-  customer: string,
-  subscriptions: readonly string[],
-): Promise<VersionRow[]> {
-  if (subscriptions.length === 0) return []
+/** All versions of the subscriptions, for `VersionRow`. */
+export function versionsOf(customer: string, subscriptions: readonly string[]): Question | undefined {
+  if (subscriptions.length === 0) return undefined
   const query = `SELECT ${versionColumns.join(', ')}, min(ledger_sequence) OVER (PARTITION BY subscription_id, sequence) AS known_since
     FROM subscription_versions
-    WHERE customer_id = {customer: String} AND subscription_id IN ({subscriptions: Array(String)})
+    WHERE customer_id = {subscriber: String} AND subscription_id IN ({subscribed: Array(String)})
     ORDER BY subscription_id, sequence, revision DESC LIMIT 1 BY subscription_id, sequence`
-  return ask<VersionRow>(clickhouse, query, { customer, subscriptions })
+  return { query, params: { subscriber: customer, subscribed: subscriptions } }
 }
 
 /** `atNs`: the event's time. `chosen`: by subscription, the version that the event was rated on. */
@@ -116,17 +112,40 @@ function whyOf({ effective_from: from }: Known, { begins, higher }: Standing, is
 /** Changes read back beyond this number would make the answer slow. */
 const maxChanges = 40
 
+/** Which messages brought the changes, for `InputRow`. */
+export function inputsOf(versions: readonly VersionRow[]): Question | undefined {
+  if (versions.length === 0 || versions.length > maxChanges) return undefined
+  const events = versions.map(one => `${quoted(one.event_source)}, ${quoted(one.event_id)}`)
+  const query = `SELECT event_source, event_id, input_stream, input_sequence FROM event_outcomes
+    WHERE cityHash64(event_source, event_id) IN (${events.map(one => `cityHash64(${one})`).join(', ')})
+      AND (event_source, event_id) IN (${events.map(one => `(${one})`).join(', ')})
+      AND disposition IN ('applied', 'parked')`
+  return { query, params: {} }
+}
+
+export interface InputRow {
+  readonly event_source: string
+  readonly event_id: string
+  readonly input_stream: string
+  readonly input_sequence: number
+}
+
 /**
  * The changes as they were received, by subscription; a subscription is left out when not all of its changes are held.
  * `planVersion` is filled in as it was when the change was applied.
  */
 export async function readChanges(
-  clickhouse: ClickHouseClient,
   jsm: JetStreamManager,
   versions: readonly VersionRow[],
+  rows: readonly InputRow[],
 ): Promise<ReadonlyMap<string, readonly SubscriptionChange[]>> {
-  if (versions.length === 0 || versions.length > maxChanges) return new Map()
-  const inputs = await inputsOf(clickhouse, versions)
+  if (rows.length === 0) return new Map()
+  const inputs = new Map(
+    rows.map(row => [
+      JSON.stringify([row.event_source, row.event_id]),
+      { stream: row.input_stream, sequence: row.input_sequence },
+    ]),
+  )
   const found = await Promise.all(
     versions.map(async version => {
       const sequence = inputs.get(JSON.stringify([version.event_source, version.event_id]))
@@ -144,31 +163,6 @@ export async function readChanges(
   }
   for (const id of incomplete) bySubscription.delete(id)
   return bySubscription
-}
-
-interface InputRow {
-  readonly event_source: string
-  readonly event_id: string
-  readonly input_stream: string
-  readonly input_sequence: number
-}
-
-async function inputsOf(
-  clickhouse: ClickHouseClient,
-  versions: readonly VersionRow[],
-): Promise<ReadonlyMap<string, { readonly stream: string; readonly sequence: number }>> {
-  const events = versions.map(one => `${quoted(one.event_source)}, ${quoted(one.event_id)}`)
-  const query = `SELECT event_source, event_id, input_stream, input_sequence FROM event_outcomes
-    WHERE cityHash64(event_source, event_id) IN (${events.map(one => `cityHash64(${one})`).join(', ')})
-      AND (event_source, event_id) IN (${events.map(one => `(${one})`).join(', ')})
-      AND disposition IN ('applied', 'parked')`
-  const rows = await ask<InputRow>(clickhouse, query, {})
-  return new Map(
-    rows.map(row => [
-      JSON.stringify([row.event_source, row.event_id]),
-      { stream: row.input_stream, sequence: row.input_sequence },
-    ]),
-  )
 }
 
 /** A text of SQL. */
