@@ -3,6 +3,7 @@
 // pipeline, so that versions and arithmetic are read back for them. Half of the questions are about each kind.
 // Invariant: an answer counts only when it names the event and the amount that it was given.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { Weir } from '../../pipeline/main.js'
 import { openClickHouse } from '../../sinks/clickhouse/config.js'
@@ -90,6 +91,7 @@ async function measure(weir: Weir, clickhouse: ClickHouseClient, options: BenchO
   })
   const seconds = (performance.now() - begunMs) / 1_000
   step.done()
+  await merged(clickhouse)
   const made = await madeQuestions(clickhouse, filling, options.seed)
   const pids = weir.pids()
   const meter = new UsageMeter({ weir: process.pid, 'nats-server': pids.nats, clickhouse: pids.clickhouse })
@@ -112,6 +114,15 @@ async function measure(weir: Weir, clickhouse: ClickHouseClient, options: BenchO
   lookups.push(lookupsOf('the first 100 events of a charge', times))
   asking.done()
   return { events, seconds, usage: meter.end(), differences: differences.slice(0, 20), lookups }
+}
+
+/** Returns when ClickHouse has no merges under way, which would be measured as if they were questions. */
+async function merged(clickhouse: ClickHouseClient): Promise<void> {
+  const query = 'SELECT count() AS n FROM system.merges'
+  for (let quiet = 0; quiet < 5; await sleep(500)) {
+    const [row] = await (await clickhouse.query({ query, format: 'JSONEachRow' })).json<{ n: string }>()
+    quiet = row?.n === '0' ? quiet + 1 : 0
+  }
 }
 
 /** What stands rated of events that are in ClickHouse before it is filled. */

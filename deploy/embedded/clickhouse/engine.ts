@@ -27,6 +27,9 @@ const checkers = 2
 /** The same for statements about the process itself: KILL, and how far a statement has come. */
 const watchers = 1
 const maxWaiting = 1_000
+/** Texts whose canonical form is kept, and how long one of them may be. */
+const maxKnownTexts = 512
+const maxKnownLength = 16_384
 
 export interface QueryResult {
   readonly bytes: Buffer
@@ -122,6 +125,8 @@ export class Engine {
   private readonly checkQueue = new StatementQueue(checkers, maxWaiting)
   private readonly watchQueue = new StatementQueue(watchers, maxWaiting)
   private readonly writeQueue = new StatementQueue(writers, maxWaiting)
+  /** What the parser made of a text, which depends on nothing else: asking it is a statement of its own. */
+  private readonly canonicalTexts = new Map<string, string>()
 
   /** `usersText`: who may do what (access.ts). Both files lie beside the engine's directory. */
   constructor(path: string, usersText: string, memory: MemoryLimits) {
@@ -172,6 +177,17 @@ export class Engine {
 
   /** The statement as the engine has understood it, on one line. Throws what is no single statement. */
   async canonical(sql: string): Promise<string> {
+    const text = this.canonicalTexts.get(sql) ?? (await this.parsed(sql))
+    if (sql.length > maxKnownLength) return text
+    // The statement that was asked least recently is forgotten first.
+    this.canonicalTexts.delete(sql)
+    this.canonicalTexts.set(sql, text)
+    const [oldest] = this.canonicalTexts.keys()
+    if (this.canonicalTexts.size > maxKnownTexts && oldest !== undefined) this.canonicalTexts.delete(oldest)
+    return text
+  }
+
+  private async parsed(sql: string): Promise<string> {
     const query = `SELECT formatQuerySingleLine(${literal(sql)})`
     try {
       const call = { ...internal, prelude: wideSettings }
