@@ -3,7 +3,7 @@
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import { parseInstant } from '../../schemas/time.js'
-import { ask } from './ask.js'
+import { ask, askTogether } from './ask.js'
 import { sumOf } from './verdict.js'
 
 export interface ChargeEvents {
@@ -66,18 +66,18 @@ export async function readChargeEvents(
     from: head.period_from,
     until: head.period_until,
   }
-  const [totals, events] = await Promise.all([
-    ask<{ amount: string; events: number }>(clickhouse, { query: totalsQuery, params }),
-    ask<ChargeEvent>(clickhouse, {
-      query: pageQuery(limit, after !== undefined),
-      params: {
-        ...params,
-        after_time: after?.time ?? '',
-        after_source: after?.source ?? '',
-        after_id: after?.id ?? '',
-      },
-    }),
-  ])
+  const place = {
+    after_time: after?.time ?? '',
+    after_source: after?.source ?? '',
+    after_id: after?.id ?? '',
+  }
+  const { totals, events } = await askTogether<{
+    readonly totals: { readonly amount: string; readonly events: number }
+    readonly events: ChargeEvent
+  }>(clickhouse, {
+    totals: { query: totalsQuery, params },
+    events: { query: pageQuery(limit, after !== undefined), params: { ...params, ...place } },
+  })
   const page = events.slice(0, limit)
   const last = page.at(-1)
   return {
