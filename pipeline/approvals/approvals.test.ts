@@ -19,6 +19,7 @@ const configuration = `approvals:
     - { rule: jump, holds: [billing_batch], spike: { times: "3", periods: 2 } }
     - { rule: no_invoice, holds: [credit], reversal_without_invoice: true }
     - { rule: sourced, holds: [billing_batch], missing_source: true }
+    - { rule: mends, holds: [redrive], amount: { at_least: "1", currency: USD } }
 `
 
 let weir: SupervisedWeir
@@ -33,7 +34,7 @@ beforeAll(async () => {
   weir = await SupervisedWeir.start({ env: { WEIR_CONFIG: join(folder, 'weir.yaml') } })
   await weir.ready()
   adminKey = (await readFile(join(weir.dataDir, 'api-key'), 'utf8')).trim()
-  asker = await keyWith('billing', 'approve')
+  asker = await keyWith('billing', 'approve', 'operate', 'read')
   second = await keyWith('approve')
 }, generousMs)
 
@@ -187,6 +188,29 @@ test(
     expect(new Set(await acts())).toEqual(
       new Set(['approval.requested', 'approval.approved', 'approval.rejected']),
     )
+  },
+  generousMs,
+)
+
+test(
+  'a redrive whose money is not known waits for a second person, and publishes nothing before',
+  async () => {
+    await ask('POST', '/v1/events', [
+      event('call', 'lost', {}, { subject: 'acmee', time: '2026-04-02T00:00:00Z' }),
+    ])
+    type Job = { readonly state: string; readonly approval_id: string | null; readonly counts: object }
+    const open = () => ask<{ exceptions: object[] }>('GET', '/v1/exceptions?kind=parked')
+    await expect.poll(async () => (await open()).exceptions.length, waiting).toBe(1)
+    const mend = { filter: { kind: 'parked' }, transform: [{ step: 'set_customer', customer: 'acme' }] }
+    const { job } = await ask<{ job: { job_id: string } }>('POST', '/v1/exceptions/redrive', mend, asker)
+    const now = () => ask<Job>('GET', `/v1/jobs/${job.job_id}`)
+    await expect.poll(async () => (await now()).approval_id, waiting).not.toBeNull()
+    const { approval_id: id } = await now()
+    expect(await open()).toMatchObject({ exceptions: [{ state: 'open' }] })
+    expect(await ask('POST', `/v1/approvals/${id}/approve`, {}, asker)).toMatchObject({ code: 'own_request' })
+    expect(await ask('POST', `/v1/approvals/${id}/approve`, {}, second)).toMatchObject({ state: 'approved' })
+    await expect.poll(now, waiting).toMatchObject({ state: 'done', approval_id: null })
+    await expect.poll(async () => (await open()).exceptions, waiting).toEqual([])
   },
   generousMs,
 )

@@ -120,17 +120,17 @@ test('the rules hold what the plain way holds, for any rule and any facts', () =
     }),
     { numRuns: 400 },
   )
-  expect(held).toBeGreaterThan(50)
+  expect(held).toBeGreaterThan(10)
 })
 
 test('an amount beyond doubles is compared by its digits', () => {
   const rules: ApprovalRule[] = [
-    { rule: 'large', version: 3, holds: ['delivery'], amount: { at_least: '9007199254740993' } },
+    { rule: 'large', version: 3, holds: ['redrive'], amount: { at_least: '9007199254740993' } },
   ]
   const of = (amount: string) =>
     rulesThatHold(
       { rules, red_flags: off },
-      'delivery',
+      'redrive',
       approvalFactsSchema.parse({ amounts: [{ currency: 'USD', amount }] }),
     )
   expect(of('9007199254740992.999999999999')).toEqual([])

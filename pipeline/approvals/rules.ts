@@ -92,8 +92,9 @@ function amountReasons(
 ): readonly string[] {
   const least = scaled(at_least)
   return amounts.flatMap(one => {
-    if (currency !== undefined && one.currency !== currency) return []
-    if (one.amount === null) return [`the amount in ${one.currency} is not known`]
+    const isOfCurrency = currency === undefined || one.currency === currency || one.currency === '' // of any
+    if (!isOfCurrency) return []
+    if (one.amount === null) return [`the amount in ${one.currency || 'some currency'} is not known`]
     if (magnitude(scaled(one.amount)) < least) return []
     return [`${one.amount} ${one.currency} is at least ${at_least}`]
   })

@@ -244,6 +244,7 @@ test('history is the net of a customer’s rows, exact, from an instant on, once
       type: 'llm.request',
       timeNs: at,
       ingestedAtMs: 5,
+      input: { stream: 'METERING', sequence: expect.any(Number) },
       pinnedSubscriptionId: '',
       correlationId: '',
       traceparent: '',
@@ -255,6 +256,7 @@ test('history is the net of a customer’s rows, exact, from an instant on, once
       price: 'tokens',
       chargeId: 'ch2',
       amount: 123_456_789_012_345_678_901n,
+      count: 1,
     },
     expect.objectContaining({ id: 'moved', chargeId: 'ch3', amount: 7n, quantity: scaledOne }),
   ])

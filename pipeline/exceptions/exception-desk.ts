@@ -9,7 +9,7 @@ import type { ExceptionSources } from './exceptions-sql.js'
 import { type GroupRule, groupKeyText, shippedRules } from './group-rules.js'
 import { KnownCatalog, meterNamesOf } from './known-catalog.js'
 import { type AtStake, MoneyAtStake } from './money/money-at-stake.js'
-import { MoneySums } from './money/money-sums.js'
+import { MoneySums, type MoneyView } from './money/money-sums.js'
 import { type Original, originalsOf } from './originals.js'
 import { type OwnerRule, shippedOwners } from './owner-rules.js'
 import { type Exception, type PageRequest, readAll, readPage } from './read-exceptions.js'
@@ -96,6 +96,17 @@ export class ExceptionDesk {
       if (count >= maxValued) break
     }
     return sums
+  }
+
+  /** The money at stake of all of them; of the oldest when there are very many. */
+  async money(filter: ExceptionFilter): Promise<MoneyView> {
+    const sums = new MoneySums()
+    let count = 0
+    for await (const page of this.all({ filter, limit: pageSize, withPayload: true })) {
+      if (count < maxValued) for (const stake of await this.atStake(page)) sums.add(stake)
+      count += page.length
+    }
+    return sums.view(count)
   }
 
   async sources(): Promise<ExceptionSources> {

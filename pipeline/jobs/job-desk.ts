@@ -35,7 +35,7 @@ const moves: Readonly<Record<JobAct, { readonly from: readonly JobState[]; reado
   start: { from: ['previewed'], to: 'running' },
   pause: { from: ['running'], to: 'paused' },
   resume: { from: ['paused', 'failed'], to: 'running' },
-  cancel: { from: ['previewed', 'waiting_approval', 'running', 'paused', 'failed'], to: 'cancelled' },
+  cancel: { from: ['previewed', 'running', 'paused', 'failed'], to: 'cancelled' },
 }
 
 export class JobDesk {

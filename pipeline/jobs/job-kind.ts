@@ -30,6 +30,8 @@ export interface StepOutcome {
   readonly counts?: Readonly<Record<string, number>>
   /** How long to wait before the next step; a pause or a cancel ends the wait. */
   readonly waitMs?: number
+  /** What it waits for, until a step says otherwise. */
+  readonly approvalId?: string
 }
 
 /** The job cannot go on, and waiting does not help. `code` is stable. */

@@ -8,18 +8,10 @@ import { decodeUtf8, parseJson, stringifyJson } from '../../schemas/json/json-te
 export const jobsBucket = 'weir_jobs'
 
 /**
- * `previewed`: it was looked at, and nobody has started it. `waiting_approval`: it begins when somebody releases it.
+ * `previewed`: it was looked at, and nobody has started it. One that is `running` and has an `approval_id` waits until somebody releases it.
  * `running`: a process works on it, or the next free one will.
  */
-export const jobStates = [
-  'previewed',
-  'waiting_approval',
-  'running',
-  'paused',
-  'cancelled',
-  'done',
-  'failed',
-] as const
+export const jobStates = ['previewed', 'running', 'paused', 'cancelled', 'done', 'failed'] as const
 export type JobState = (typeof jobStates)[number]
 
 const instant = z.string()

@@ -176,6 +176,7 @@ function withOutcome(record: JobRecord, outcome: StepOutcome, rate: number | nul
     position,
     counts: { ...counts },
     trouble: null,
+    approval_id: outcome.approvalId ?? null,
     progress: { ...progress, done, total, rate_per_second: rate },
   }
   const isDone = outcome.kind === 'done' && record.state !== 'cancelled'

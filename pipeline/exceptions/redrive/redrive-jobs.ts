@@ -3,6 +3,7 @@
 import type { FeatureParts } from '../../feature/feature.js'
 import type { JobKind } from '../../jobs/job-kind.js'
 import type { ExceptionDesk } from '../exception-desk.js'
+import { approvedRedrive } from './approved-redrive.js'
 import { dryRunReport, dryRunStep } from './dry-run.js'
 import { redriveJob } from './redrive-job.js'
 import { reportOf } from './redrive-report.js'
@@ -12,10 +13,10 @@ import { undoJob } from './undo-job.js'
 /** Of the broker's largest message: room for headers and subject. */
 const envelopeBytes = 4096
 
-type Parts = Pick<FeatureParts, 'config' | 'js' | 'nc' | 'queries' | 'shadows'>
+type Parts = Pick<FeatureParts, 'approvals' | 'config' | 'js' | 'nc' | 'queries' | 'shadows'>
 
 export function redriveJobs(
-  { config, js, nc, queries, shadows }: Parts,
+  { approvals, config, js, nc, queries, shadows }: Parts,
   desk: ExceptionDesk,
 ): readonly JobKind[] {
   const maxBytes = (nc.info?.max_payload ?? 1 << 20) - envelopeBytes
@@ -25,5 +26,5 @@ export function redriveJobs(
     report: async job =>
       workOf(job.request, desk.rules.groups).isDryRun ? dryRunReport(job) : reportOf(queries, job.job_id),
   })
-  return [redrive, undoJob(parts)]
+  return [approvedRedrive(redrive, approvals, desk), undoJob(parts)]
 }
