@@ -154,7 +154,7 @@ const falsifications: readonly Falsification[] = [
   {
     what: 'what became of a duplicate told otherwise',
     table: 'event_outcomes',
-    sql: `ALTER TABLE event_outcomes UPDATE code = 'another' WHERE event_id = (SELECT min(event_id) FROM event_outcomes)`,
+    sql: `ALTER TABLE event_outcomes UPDATE detail = 'another' WHERE event_id = (SELECT min(event_id) FROM event_outcomes)`,
     named: /changed, as it is: event_id /,
   },
   {
