@@ -70,7 +70,7 @@ async function everything(): Promise<unknown> {
   const clickhouse = openClickHouse(weir.clickhouse)
   try {
     const query = tables
-      .filter(({ name }) => (name as string) !== 'audit')
+      .filter(({ name }) => name !== 'audit_log')
       .map(
         ({ name }) =>
           `SELECT '${name}' AS name, toString(count()) AS n, toString(sum(cityHash64(*))) AS sum FROM ${name}`,
