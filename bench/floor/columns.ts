@@ -87,6 +87,8 @@ function columnsOf(events: readonly FloorEvent[], length: number): Readonly<Reco
     kind: constantCode(length, 'usage'),
     event_count: constantNumber(length, 'int8', 1),
     dimensions: dimensions(events),
+    input_stream: constantCode(length, 'METERING'),
+    input_sequence: one64,
     partition: constantNumber(length, 'uint32', 0),
     ledger_sequence: one64,
   }
