@@ -23,7 +23,9 @@ import {
 } from '../testing/engine-harness.js'
 import { forgetBucket, type RetentionReport, retain } from './retention.js'
 
-const feeds = feedsOf(features, { sections: { connections: [] } } as Partial<WeirConfig> as WeirConfig)
+const feeds = feedsOf(features, {
+  sections: { connections: [], erp: {} },
+} as Partial<WeirConfig> as WeirConfig)
 const partitions = [0, 1, 2, 3]
 let broker: Broker
 let js: JetStreamClient
