@@ -19,8 +19,6 @@ export const holdCodes = [
   'frozen',
   /** The connection is in controlled mode, and its allow-list does not name the record. */
   'not_on_allow_list',
-  /** A rule holds it until a second person releases it. */
-  'approval',
 ] as const
 export type HoldCode = (typeof holdCodes)[number]
 

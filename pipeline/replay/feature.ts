@@ -1,4 +1,4 @@
-// Replays: the same stretch through other terms or another build, beside the live one.
+// Replays: the same stretch through other terms, beside the live one.
 
 import type { Feature, FeatureParts } from '../feature/feature.js'
 import { replayKind } from './replay-kind.js'

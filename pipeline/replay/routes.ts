@@ -37,8 +37,7 @@ const maxCatalogBytes = 512 * 1024
 
 const tag: ApiTag = {
   name: 'Replays',
-  description:
-    'The same stretch through other terms or another build, beside the live one. Nothing live is touched.',
+  description: 'The same stretch through other terms, beside the live one. Nothing live is touched.',
 }
 const catalog = z
   .looseObject({})

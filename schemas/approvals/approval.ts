@@ -67,7 +67,7 @@ export const approvalSchema = z
   .object({
     approval_id: z.string(),
     kind: z.enum(approvalKinds),
-    object_id: z.string().describe('The batch, job or delivery'),
+    object_id: z.string().describe('The batch or job'),
     state: z.enum(approvalStates),
     rules: z.array(holdingRuleSchema).describe('Every rule that holds it, with its version and why'),
     facts: approvalFactsSchema.describe('What the rules looked at'),

@@ -5,11 +5,10 @@
 import { compositeKey } from '../../../schemas/identifiers.js'
 import { isRecord, parseJson, stringifyJson } from '../../../schemas/json/json-text.js'
 import type { Rejection } from '../../../schemas/rejection.js'
-import { formatInstant } from '../../../schemas/time.js'
 import type { KeyedEvent } from '../state/metered-event.js'
 import type { AmendedEvent, Amendment, OriginalEvent, UsageContent } from '../state/records.js'
 import type { Step } from '../step/step.js'
-import { payloadFromReadings } from './payload.js'
+import { envelopeMembers, payloadFromReadings } from './payload.js'
 import { isRetracted } from './waiting.js'
 
 /** `version` names the answer: as long as it stays, the event stays where it is. */
@@ -113,17 +112,5 @@ function payloadOfMended(
   const { data_base64: base64, ...rest } = sent ?? {}
   const data =
     brought?.kind === 'ok' ? { data: brought.value } : base64 === undefined ? {} : { data_base64: base64 }
-  return stringifyJson({
-    ...rest,
-    specversion: '1.0',
-    id: event.id,
-    source: event.source,
-    type: event.type,
-    subject: event.customerId,
-    time: formatInstant(event.timeNs),
-    ...(event.pinnedSubscriptionId === '' ? {} : { subscriptionid: event.pinnedSubscriptionId }),
-    ...(event.correlationId === '' ? {} : { correlationid: event.correlationId }),
-    ...(event.traceparent === '' ? {} : { traceparent: event.traceparent }),
-    ...data,
-  })
+  return stringifyJson({ ...rest, ...envelopeMembers(event), ...data })
 }

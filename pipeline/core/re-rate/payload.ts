@@ -17,7 +17,12 @@ export function payloadFromReadings(event: MeteredEvent, catalog: CatalogIndex):
     for (const [name, value] of reading.dimensions) put(data, name.split('.'), value)
     if (meter.value !== undefined) put(data, meter.value, reading.text)
   }
-  return JSON.stringify({
+  return JSON.stringify({ ...envelopeMembers(event), data })
+}
+
+/** The members of the event's JSON beside `data`. */
+export function envelopeMembers(event: MeteredEvent): Readonly<Record<string, string>> {
+  return {
     specversion: '1.0',
     id: event.id,
     source: event.source,
@@ -27,8 +32,7 @@ export function payloadFromReadings(event: MeteredEvent, catalog: CatalogIndex):
     ...(event.pinnedSubscriptionId === '' ? {} : { subscriptionid: event.pinnedSubscriptionId }),
     ...(event.correlationId === '' ? {} : { correlationid: event.correlationId }),
     ...(event.traceparent === '' ? {} : { traceparent: event.traceparent }),
-    data,
-  })
+  }
 }
 
 /** The state does not keep which accepted value the event had; any of them matches. */
