@@ -1,11 +1,12 @@
 // The exceptions of a running Weir, over HTTP and the command line: refused, parked and unmetered events in one list with
-// exact money, discarded and opened again, read back whole, and looked at for a redrive.
+// exact money, discarded and opened again, read back whole, looked at for a redrive, redriven and undone.
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { SupervisedWeir } from '../../bench/measure/supervised-weir.js'
 import type { AuditEntry } from '../../schemas/audit/audit-entry.js'
+import type { EventExplanation } from '../explain/explanation.js'
 import { until } from '../testing/engine-harness.js'
 import type { ExceptionView } from './exception-view.js'
 import type { MoneyView } from './money/money-sums.js'
@@ -166,4 +167,49 @@ test('the command line lists them, and looks at a redrive by the same filter', a
   })
   const ofParked = await weir.run('dead-letters', 'redrive', '--filter', 'kind=parked')
   expect(ofParked).toMatchObject({ code: 1, stderr: expect.stringContaining('dead letters alone') })
+})
+
+/** What stands: the charge of all events, and each open dead letter with its money. */
+async function figures() {
+  const { charges } = await explained('good')
+  const { exceptions } = await ask<Page>('/v1/dead-letters')
+  return {
+    charge: charges.map(one => [one.charge_amount, one.charge_events, one.status]),
+    letters: exceptions.map(one => [one.event?.id, one.exception_id, one.code, one.money]).toSorted(),
+  }
+}
+
+const explained = (id: string) => ask<EventExplanation>(`/v1/events?source=s&id=${id}`)
+const isDone = async (id: string) => (await ask<{ state: string }>(`/v1/jobs/${id}`)).state === 'done'
+
+test('a redrive that is undone before billing leaves charges and dead letters as they were, and explain tells both', async () => {
+  const before = await figures()
+  expect(before.charge).toEqual([['0.31', 1, 'open']])
+  const cast = { step: 'cast', field: '/data/tokens', to: 'number' }
+  const { job } = await send<{ job: { job_id: string } }>('/v1/exceptions/redrive', {
+    ...{ filter: { kind: 'dead_letter' }, transform: [cast], reason: 'texts' },
+  })
+  await until(async () => (await isDone(job.job_id)) && (await figures()).letters.length === 1)
+  await until(async () => (await figures()).charge[0]?.[1] === 3)
+  expect((await figures()).charge).toEqual([['0.3689', 3, 'open']]) // 100, 12 and 7 tokens
+
+  const undo = await send<{ job_id: string }>(`/v1/exceptions/redrive/${job.job_id}/undo`, {})
+  await until(async () => (await isDone(undo.job_id)) && (await figures()).letters.length === 3)
+  await until(async () => (await figures()).charge[0]?.[1] === 1)
+  expect(await figures()).toEqual(before)
+  await until(async () => (await ask<{ ok: boolean }>('/v1/reconciliation')).ok)
+  expect(await send(`/v1/exceptions/redrive/${job.job_id}/undo`, {})).toMatchObject({ job_id: undo.job_id })
+  expect(await figures()).toEqual(before)
+
+  const { resolutions } = await explained('text')
+  expect(resolutions.map(one => [one.resolution, one.reason, one.job_id])).toEqual([
+    ['discarded', 'a load test', ''],
+    ['undone', 'it was real', ''],
+    ['redriven', 'texts', job.job_id],
+    ['undone', `undoes ${job.job_id}`, undo.job_id],
+  ])
+  expect(resolutions[0]).toMatchObject({ code: 'invalid_value', key_name: 'first key' })
+  expect((await explained('good')).resolutions).toEqual([])
+  const { stdout } = await weir.run('explain', 's', 'text')
+  expect(stdout).toMatch(new RegExp(`undone \\(dead_letter invalid_value\\) .*undoes ${job.job_id}`))
 })

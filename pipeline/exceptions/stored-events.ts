@@ -3,6 +3,7 @@
 
 import { JetStreamApiError, type JetStreamManager, type StoredMsg } from '@nats-io/jetstream'
 import { isBinaryMode, type MessageHeaders } from '../../schemas/event/binary-mode.js'
+import { isRecord } from '../../schemas/json/json-text.js'
 import { asWholeEvent } from '../core/decode/binary-mode.js'
 import { attributeOf, type Decoded, decodeMessages, type InputMessage } from '../core/decode/decode.js'
 import { decompress } from '../core/decode/decompress.js'
@@ -54,12 +55,27 @@ function whole(message: InputMessage, headers: MessageHeaders): InputMessage {
   return isBinaryMode(headers) ? asWholeEvent({ ...message, headers }) : message
 }
 
-/** The events of that identity, as they were sent. */
-export function eventsOf(
-  events: readonly Decoded[],
-  identity: { readonly source: string; readonly id: string },
-): readonly unknown[] {
-  return events
-    .map(({ raw }) => raw)
-    .filter(raw => attributeOf(raw, 'source') === identity.source && attributeOf(raw, 'id') === identity.id)
+interface Identity {
+  readonly source: string
+  readonly id: string
+}
+
+/** The events of that identity: as they were sent, and as an amendment says that they are, if it says all of it. */
+export function eventsOf(events: readonly Decoded[], identity: Identity): readonly unknown[] {
+  return events.flatMap(({ raw }) => {
+    if (attributeOf(raw, 'source') === identity.source && attributeOf(raw, 'id') === identity.id) return [raw]
+    return amendedEvent(raw, identity)
+  })
+}
+
+/** Redrives and their undoing send such amendments: they need nothing of what came before. */
+function amendedEvent(raw: unknown, { source, id }: Identity): readonly unknown[] {
+  if (attributeOf(raw, 'type') !== 'weir.usage.amended' || !isRecord(raw)) return []
+  const { data: amended, subject: sentFor, correlationid, traceparent } = raw
+  if (!isRecord(amended) || amended['event_source'] !== source || amended['event_id'] !== id) return []
+  const { type, time, subject = sentFor, subscriptionid, data } = amended
+  if (type === undefined || time === undefined || data === undefined) return []
+  const more = { subscriptionid, correlationid, traceparent }
+  const given = Object.entries(more).filter(([, value]) => value != null)
+  return [{ specversion: '1.0', source, id, type, subject, time, ...Object.fromEntries(given), data }]
 }

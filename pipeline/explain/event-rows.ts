@@ -1,5 +1,5 @@
-// The rows of ClickHouse about one event: what was rated of it, its dead letters, its other outcomes, and the events that
-// take it back. They are found by a hash of source and id, for which the tables have an index.
+// The rows of ClickHouse about one event: what was rated of it, its dead letters, its other outcomes, the events that
+// take it back, and the answers that people gave to its exceptions. They are found by a hash of source and id, for which the tables have an index.
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import { askTogether, type Question } from './ask.js'
@@ -68,12 +68,27 @@ export interface EventOutcome extends Attributes {
   readonly target_id: string
 }
 
+/** An answer to an exception of the event. */
+export interface Resolution {
+  readonly exception_id: string
+  readonly exception_kind: string
+  readonly resolution: string
+  readonly code: string
+  readonly job_id: string
+  readonly reason: string
+  readonly key_id: string
+  readonly key_name: string
+  readonly resolved_at: string
+}
+
 export interface EventRows {
   readonly rated: readonly RatedUsage[]
   readonly deadLetters: readonly DeadLetter[]
   readonly outcomes: readonly EventOutcome[]
   /** Outcomes of the events that name this one as their target. */
   readonly about: readonly EventOutcome[]
+  /** In the order in which they were given. */
+  readonly resolutions: readonly Resolution[]
   /** There are more rows than are told. */
   readonly isCut: boolean
 }
@@ -94,6 +109,7 @@ interface RowsByQuestion {
   readonly deadLetters: DeadLetter
   readonly outcomes: EventOutcome
   readonly about: EventOutcome
+  readonly resolutions: Resolution
 }
 
 export async function readEventRows(clickhouse: ClickHouseClient, identity: Identity): Promise<EventRows> {
@@ -101,18 +117,24 @@ export async function readEventRows(clickhouse: ClickHouseClient, identity: Iden
     query: `SELECT * FROM ${table} WHERE ${where} ORDER BY ledger_sequence LIMIT ${maxRows + 1}`,
     params: { ...identity },
   })
-  const { rated, deadLetters, outcomes, about } = await askTogether<RowsByQuestion>(clickhouse, {
+  const { rated, deadLetters, outcomes, about, resolutions } = await askTogether<RowsByQuestion>(clickhouse, {
     rated: rowsOf('rated_usage', isEvent),
     deadLetters: rowsOf('dead_letters', isEvent),
     outcomes: rowsOf('event_outcomes', isEvent),
     about: rowsOf('event_outcomes', isTarget),
+    resolutions: {
+      query: `SELECT exception_id, exception_kind, resolution, code, job_id, reason, key_id, key_name, resolved_at
+        FROM exception_resolutions WHERE ${isEvent} ORDER BY stream_sequence LIMIT ${maxRows + 1}`,
+      params: { ...identity },
+    },
   })
-  const all: readonly (readonly unknown[])[] = [rated, deadLetters, outcomes, about]
+  const all: readonly (readonly unknown[])[] = [rated, deadLetters, outcomes, about, resolutions]
   return {
     rated: rated.slice(0, maxRows),
     deadLetters: deadLetters.slice(0, maxRows),
     outcomes: outcomes.slice(0, maxRows),
     about: about.slice(0, maxRows),
+    resolutions: resolutions.slice(0, maxRows),
     isCut: all.some(rows => rows.length > maxRows),
   }
 }

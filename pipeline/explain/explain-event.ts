@@ -84,6 +84,7 @@ export async function explainEvent(
     fields: Object.fromEntries([...terms.changes].map(([id, changes]) => [id, fieldOrigins(changes, atNs)])),
     charges,
     history: verdict.history,
+    resolutions: rows.resolutions,
   }
   return { ...facts, stations: stationsOf({ ...facts, verdict }) }
 }

@@ -1,6 +1,7 @@
 // The answer to "what became of this event": its shape. `explain-event.ts` makes it.
 
 import type { ChargeLine } from './charge-rows.js'
+import type { Resolution } from './event-rows.js'
 import type { Received } from './received.js'
 import type { ArithmeticWire, FieldOrigin } from './terms.js'
 import type { Attempt, HistoryEntry } from './verdict.js'
@@ -104,4 +105,6 @@ export interface EventExplanation {
   readonly fields: Readonly<Record<string, readonly FieldOrigin[]>>
   readonly charges: readonly ExplainedCharge[]
   readonly history: readonly HistoryEntry[]
+  /** Answers to its exceptions, the oldest first. */
+  readonly resolutions: readonly Resolution[]
 }

@@ -17,6 +17,7 @@ export function printExplanation(told: EventExplanation): string {
     versions(told),
     attempts(told),
     history(told),
+    resolutions(told),
     told.received?.content === undefined ? '' : `as received\n  ${told.received.content}`,
     notes(told),
   ]
@@ -123,6 +124,22 @@ function history({ history: all }: EventExplanation): string {
   return plainTable(
     ['when', 'commit', 'history', 'amount', ''],
     ['left', 'right', 'left', 'right', 'left'],
+    rows,
+  )
+}
+
+function resolutions({ resolutions: all }: EventExplanation): string {
+  if (all.length === 0) return ''
+  const rows = all.map(one => [
+    one.resolved_at,
+    `${one.resolution} (${one.exception_kind} ${one.code})`,
+    one.key_name,
+    one.reason,
+    one.job_id,
+  ])
+  return plainTable(
+    ['answered', 'answer', 'by', 'why', 'job'],
+    ['left', 'left', 'left', 'left', 'left'],
     rows,
   )
 }

@@ -1,6 +1,7 @@
 // The answers of the routes of explain, for the OpenAPI document. Their types are explanation.ts and charge-events.ts.
 
 import { z } from 'zod'
+import { resolutions } from '../../schemas/exception-kinds.js'
 import { stationNames } from './explanation.js'
 
 const text = z.string()
@@ -151,6 +152,18 @@ const historyEntry = z.object({
   meter: text.optional(),
 })
 
+const resolution = z.object({
+  exception_id: text,
+  exception_kind: text,
+  resolution: z.enum(resolutions).describe('`undone`: the answer before it holds no longer'),
+  code: text,
+  job_id: text.describe("Of a redrive or its undo; else ''"),
+  reason: text,
+  key_id: text,
+  key_name: text,
+  resolved_at: instant,
+})
+
 export const explanationSchema = z
   .object({
     source: text,
@@ -178,6 +191,9 @@ export const explanationSchema = z
     fields: z.record(text, z.array(z.object({ field: text, value: text, sequence: count }))),
     charges: z.array(charge),
     history: z.array(historyEntry),
+    resolutions: z
+      .array(resolution)
+      .describe('Answers to its exceptions: discarded, redriven, undone; the oldest first'),
   })
   .meta({ id: 'EventExplanation' })
 
@@ -227,6 +243,7 @@ export const explanationExample: z.input<typeof explanationSchema> = {
   history: [
     { at: '2026-02-01T00:00:02Z', ...at, what: 'unmetered', code: 'no_meter', detail: '', event_count: 1 },
   ],
+  resolutions: [],
 }
 
 export const chargeEventsSchema = z

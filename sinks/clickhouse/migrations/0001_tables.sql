@@ -422,7 +422,8 @@ CREATE TABLE IF NOT EXISTS exception_resolutions
     key_id String,
     key_name String,
     resolved_at DateTime64(3, 'UTC'),
-    stream_sequence UInt64
+    stream_sequence UInt64,
+    INDEX event_identity cityHash64(event_source, event_id) TYPE bloom_filter(0.01) GRANULARITY 4
 )
 ENGINE = MergeTree
 ORDER BY (exception_id, stream_sequence)
