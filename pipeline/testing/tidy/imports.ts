@@ -55,7 +55,7 @@ const commands: Readonly<Record<string, string>> = {
   '@biomejs/biome': 'biome',
   'dependency-cruiser': 'depcruise',
   esbuild: 'esbuild',
-  typescript: 'tsc',
+  'typescript-native': 'typescript-native/bin/tsc',
   vitest: 'vitest',
 }
 
