@@ -90,23 +90,40 @@ const movement: MrrMovement = {
 const entry: JournalEntry = {
   journalId: 'je_1',
   idempotencyKey: 'je_1',
+  kind: 'journal',
   entityId: 'de',
   currency: 'EUR',
   accountingDate: '2026-02-28',
+  accountingPeriod: '2026-02',
   lines: [
-    { account: '1200', debit: 99_000000000000n, credit: 0n, segments: new Map([['cost_center', 'cc-7']]) },
-    { account: '2400', debit: 0n, credit: 99_000000000000n, segments: new Map() },
+    {
+      account: '1200',
+      role: 'receivable',
+      debit: 99_000000000000n,
+      credit: 0n,
+      segments: new Map([['cost_center', 'cc-7']]),
+    },
+    { account: '2400', role: 'deferred_revenue', debit: 0n, credit: 99_000000000000n, segments: new Map() },
   ],
   chargeId: charge.chargeId,
+  corrects: '',
   customerId: 'cus_1',
   contractId: 'con_1',
   subscriptionId: 'sub_1',
   subscriptionVersion: 3,
+  plan: charge.plan,
+  planVersion: charge.planVersion,
+  price: charge.price,
+  meter: charge.meter,
+  chargeKind: charge.kind,
+  timing: charge.timing,
   fromNs: charge.fromNs,
   untilNs: charge.untilNs,
+  serviceDays: { first: '2026-01-31', last: '2026-02-28' },
+  timezone: charge.timezone,
   performanceObligation: 'platform',
   correlationId: 'corr-7',
-  source: { billingRunId: 'run_1', batchId: batch.batchId },
+  source: { billingRunId: 'run_1', batchId: batch.batchId, releaseId: '' },
   schedule: [
     {
       month: '2026-01-01',
@@ -121,6 +138,24 @@ const entry: JournalEntry = {
       amount: 95_460000000000n,
     },
   ],
+}
+
+/** The first month of that entry becomes revenue, in a period that takes it on another day. */
+const release: JournalEntry = {
+  ...(({ schedule: _, ...rest }) => rest)(entry),
+  journalId: 'rl_1',
+  idempotencyKey: 'rl_1',
+  kind: 'release',
+  accountingDate: '2026-02-01',
+  movedFrom: '2026-01-31',
+  lines: [
+    { account: '2400', role: 'deferred_revenue', debit: 3_540000000000n, credit: 0n, segments: new Map() },
+    { account: '4000', role: 'revenue', debit: 0n, credit: 3_540000000000n, segments: new Map() },
+  ],
+  untilNs: nsOf(Date.UTC(2026, 1, 1)),
+  serviceDays: { first: '2026-01-31', last: '2026-01-31' },
+  source: { billingRunId: 'run_1', batchId: batch.batchId, releaseId: 'ro_1' },
+  releases: { journalId: 'je_1', part: 1, month: '2026-01-01' },
 }
 
 const ratedUsage: RatedUsageRow = {
@@ -171,6 +206,7 @@ test.each<[string, unknown, { safeParse: (value: unknown) => { success: boolean 
   ['mrr-movement.json', movementToWire(movement), mrrMovementSchema],
   ['billing-batch.json', batchToWire(batch), billingBatchSchema],
   ['journal-entry.json', journalToWire(entry), journalEntrySchema],
+  ['journal-entry-release.json', journalToWire(release), journalEntrySchema],
   ['dead-letter.json', deadLetterToWire(deadLetter), deadLetterSchema],
   ['rated-usage.json', rowToWire(ratedUsageTable, ratedUsage), undefined],
 ])('%s is what we write, and what its schema takes', (name, wire, schema) => {
@@ -194,6 +230,25 @@ test('a batch that was tampered with contradicts its control totals', () => {
   expect(batchFromWire(batchToWire(tampered))).toMatchObject({ kind: 'rejected' })
   expect(batchProblems({ ...batch, lines: [second, first] })).toEqual(['sha256 is not that of the lines'])
   expect(batchProblems(sealBatch({ ...batch, currency: 'USD' }))).toHaveLength(2)
+})
+
+test('an entry that was posted before it said its kind and plan is read, with what it did not say empty', () => {
+  const {
+    kind,
+    plan,
+    plan_version,
+    price,
+    meter,
+    charge_kind,
+    timing,
+    timezone,
+    service_days,
+    corrects,
+    ...old
+  } = golden('journal-entry.json') as Record<string, unknown>
+  const lines = (old['lines'] as Record<string, unknown>[]).map(({ role: _, ...line }) => line)
+  const read = journalEntrySchema.parse({ ...old, lines, source: { billing_run_id: 'run_1', batch_id: 'b' } })
+  expect(read).toMatchObject({ kind: 'journal', plan: '', charge_kind: '', source: { release_id: '' } })
 })
 
 test('an unbalanced entry is seen', () => {

@@ -148,6 +148,28 @@ export const journalEntriesTable = describe('journal_entries', {
   billing_run_id: 'string',
   batch_id: 'string',
   posted_at: 'instant_ms',
+  // journal, release, rounding.
+  entry_kind: 'low_cardinality',
+  // What the account stands for.
+  role: 'low_cardinality',
+  accounting_period: 'low_cardinality',
+  // The date that it would have if its period were open; '' where nothing was moved.
+  moved_from: 'low_cardinality',
+  corrects: 'string',
+  plan: 'low_cardinality',
+  plan_version: 'uint32',
+  price: 'low_cardinality',
+  meter: 'low_cardinality',
+  charge_kind: 'low_cardinality',
+  timing: 'low_cardinality',
+  // Local days, both included; '' in entries that were posted before there was this column.
+  first_service_day: 'low_cardinality',
+  last_service_day: 'low_cardinality',
+  timezone: 'low_cardinality',
+  // Of a release: the order that posted it, and which part of which entry's schedule it is.
+  release_id: 'string',
+  releases_journal_id: 'string',
+  releases_part: 'uint32',
   ...streamOrigin,
 })
 

@@ -124,9 +124,20 @@ function journal(n: number): JournalEntryWire {
     entity_id: '',
     currency: 'USD',
     accounting_date: '2026-10-31',
+    corrects: '',
+    plan: 'pro',
+    plan_version: 1,
+    price: 'base',
+    meter: '',
+    charge_kind: 'recurring',
+    timing: 'in_arrears',
+    service_days: { first: '2026-10-01', last: '2026-10-31' },
+    timezone: 'UTC',
+    kind: 'journal',
+    accounting_period: '2026-10',
     lines: [
-      { account: '1200', debit: amount, credit: '0', segments: {} },
-      { account: '4000', debit: '0', credit: amount, segments: {} },
+      { account: '1200', role: 'receivable', debit: amount, credit: '0', segments: {} },
+      { account: '4000', role: 'revenue', debit: '0', credit: amount, segments: {} },
     ],
     charge_id: `ch_${n}`,
     customer_id: 'c1',
@@ -136,7 +147,7 @@ function journal(n: number): JournalEntryWire {
     service_period: { from: '2026-10-01T00:00:00Z', until: '2026-11-01T00:00:00Z' },
     performance_obligation: '',
     correlation_id: '',
-    source: { billing_run_id: 'run_1', batch_id: 'b1' },
+    source: { billing_run_id: 'run_1', batch_id: 'b1', release_id: '' },
   }
 }
 

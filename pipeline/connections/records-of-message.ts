@@ -18,8 +18,9 @@ export function journalOf(message: FeedMessage): TakenIn {
   if (!parsed.success) return malformed('journal_entry', message, parsed.error.message)
   const document = value as JournalEntryWire
   const { journal_id: id, idempotency_key: key } = document
+  const kind = parsed.data.kind === 'release' ? 'release' : 'journal'
   return {
-    records: [{ kind: 'journal', id, key, recordedAt: recordedAt(message), document: { ...document } }],
+    records: [{ kind, id, key, recordedAt: recordedAt(message), document: { ...document } }],
   }
 }
 

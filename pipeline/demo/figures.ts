@@ -53,7 +53,7 @@ WITH
                countIf(amount_rounded != 0) AS to_post
         FROM weir.charges),
   b AS (SELECT count() AS batches, sum(line_count) AS lines, sum(amount_rounded_total) AS batched FROM weir.billing_batches),
-  j AS (SELECT uniqExact(journal_id) AS entries, sum(debit) AS debits, sum(credit) AS credits FROM weir.journal_entries),
+  j AS (SELECT uniqExact(journal_id) AS entries, sum(debit) AS debits, sum(credit) AS credits FROM weir.journal_entries WHERE entry_kind = 'journal'),
   m AS (SELECT sum(amount) AS mrr FROM weir.mrr_movements WHERE effective_at < {until: DateTime64(3, 'UTC')})
 SELECT toInt32(received) AS received, toInt32(rated) AS rated, toInt32(applied) AS applied,
   toInt32(duplicate) AS duplicate, toInt32(conflicting) AS conflicting, toInt32(parked) AS parked,

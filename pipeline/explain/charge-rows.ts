@@ -228,7 +228,7 @@ FROM billing_batches WHERE billing_run_id IN ({runs: Array(String)}) ORDER BY nu
 const journalsQuery = `SELECT journal_id, charge_id, any(batch_id) AS batch_id, any(accounting_date) AS accounting_date,
   anyIf(account, debit > 0) AS debit_account, anyIf(account, credit > 0) AS credit_account,
   sum(debit) AS amount, any(posted_at) AS posted_at, any(stream_sequence) AS stream_sequence
-FROM journal_entries WHERE charge_id IN ({lines: Array(String)})
+FROM journal_entries WHERE charge_id IN ({lines: Array(String)}) AND entry_kind IN ('', 'journal')
 GROUP BY journal_id, charge_id`
 
 const deliveriesQuery = `SELECT delivery_id, connection, record_kind, record_id, state, external_id, changed_at,

@@ -96,9 +96,20 @@ function journal(id: string, customer_id: string): JournalEntryWire {
     entity_id: 'de',
     currency: 'EUR',
     accounting_date: '2026-10-31',
+    corrects: '',
+    plan: 'pro',
+    plan_version: 1,
+    price: 'base',
+    meter: '',
+    charge_kind: 'recurring',
+    timing: 'in_arrears',
+    service_days: { first: '2026-10-01', last: '2026-10-31' },
+    timezone: 'UTC',
+    kind: 'journal',
+    accounting_period: '2026-10',
     lines: [
-      { account: '1200', debit: '1', credit: '0', segments: {} },
-      { account: '4000', debit: '0', credit: '1', segments: {} },
+      { account: '1200', role: 'receivable', debit: '1', credit: '0', segments: {} },
+      { account: '4000', role: 'revenue', debit: '0', credit: '1', segments: {} },
     ],
     charge_id: `ch_${id}`,
     customer_id,
@@ -108,7 +119,7 @@ function journal(id: string, customer_id: string): JournalEntryWire {
     service_period: { from: '2026-10-01T00:00:00Z', until: '2026-11-01T00:00:00Z' },
     performance_obligation: '',
     correlation_id: '',
-    source: { billing_run_id: 'run_1', batch_id: 'b1' },
+    source: { billing_run_id: 'run_1', batch_id: 'b1', release_id: '' },
   }
 }
 

@@ -8,9 +8,10 @@
 import type { BillingBatch } from '../../schemas/billing/billing-batch.js'
 import type { Charge } from '../../schemas/billing/charge.js'
 import { chargeToWire } from '../../schemas/billing/charge.js'
-import type { JournalEntry, Recognition } from '../../schemas/billing/journal-entry.js'
+import type { JournalEntry, JournalLine, Recognition } from '../../schemas/billing/journal-entry.js'
 import { stableId } from '../../schemas/identifiers.js'
 import { minorUnits } from '../../schemas/money/currency.js'
+import type { Scaled } from '../../schemas/money/decimal.js'
 import { type AccountMapping, type AccountRule, ruleFor } from '../../sinks/mapping/account-mapping.js'
 
 export interface EntriesOfBatch {
@@ -62,33 +63,56 @@ function entryOf(
   batch: BillingBatch,
   charge: Charge,
   rule: AccountRule,
-  { accountingDate, schedule }: Recognition,
+  { accountingDate, serviceDays, schedule }: Recognition,
 ): JournalEntry {
   const journalId = stableId('je', batch.batchId, charge.chargeId)
-  const income = charge.timing === 'in_advance' ? (rule.deferredRevenue ?? rule.revenue) : rule.revenue
-  const amount = charge.amountRounded
-  const magnitude = amount < 0n ? -amount : amount
-  const [debited, credited] = amount < 0n ? [income, rule.receivable] : [rule.receivable, income]
+  const receivable = { account: rule.receivable, role: 'receivable' } as const
+  const income =
+    charge.timing === 'in_advance' && rule.deferredRevenue !== undefined
+      ? ({ account: rule.deferredRevenue, role: 'deferred_revenue' } as const)
+      : ({ account: rule.revenue, role: 'revenue' } as const)
   return {
     journalId,
     idempotencyKey: journalId,
+    kind: 'journal',
     entityId: batch.entityId,
     currency: batch.currency,
     accountingDate,
-    lines: [
-      { account: debited, debit: magnitude, credit: 0n, segments: rule.segments },
-      { account: credited, debit: 0n, credit: magnitude, segments: rule.segments },
-    ],
+    accountingPeriod: accountingDate.slice(0, 7),
+    lines: balanced(receivable, income, charge.amountRounded, rule.segments),
     chargeId: charge.chargeId,
+    corrects: charge.corrects ?? '',
     customerId: charge.customerId,
     contractId: charge.contractId,
     subscriptionId: charge.subscriptionId,
     subscriptionVersion: charge.subscriptionVersion,
+    plan: charge.plan,
+    planVersion: charge.planVersion,
+    price: charge.price,
+    meter: charge.meter,
+    chargeKind: charge.kind,
+    timing: charge.timing,
     fromNs: charge.fromNs,
     untilNs: charge.untilNs,
+    serviceDays,
+    timezone: charge.timezone,
     performanceObligation: rule.performanceObligation,
     correlationId: charge.correlationId,
-    source: { billingRunId: batch.billingRunId, batchId: batch.batchId },
+    source: { billingRunId: batch.billingRunId, batchId: batch.batchId, releaseId: '' },
     ...(schedule === undefined ? {} : { schedule }),
   }
+}
+
+/** Moves `amount` from `credited` to `debited`; a negative amount the other way, so that no side is negative. */
+export function balanced(
+  debited: Pick<JournalLine, 'account' | 'role'>,
+  credited: Pick<JournalLine, 'account' | 'role'>,
+  amount: Scaled,
+  segments: JournalLine['segments'],
+): JournalLine[] {
+  if (amount < 0n) return balanced(credited, debited, -amount, segments)
+  return [
+    { ...debited, debit: amount, credit: 0n, segments },
+    { ...credited, debit: 0n, credit: amount, segments },
+  ]
 }

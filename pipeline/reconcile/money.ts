@@ -86,7 +86,7 @@ FROM
   UNION ALL
   SELECT charge_id, any(billing_run_id), toDecimal256(0, 12), 0,
     sum(toDecimal256(debit, 12)), sum(toDecimal256(credit, 12)), uniqExact(journal_id)
-  FROM journal_entries WHERE billing_run_id NOT IN ({open: Array(String)}) GROUP BY charge_id
+  FROM journal_entries WHERE entry_kind IN ('', 'journal') AND billing_run_id NOT IN ({open: Array(String)}) GROUP BY charge_id
 )
 GROUP BY of_charge`
 
@@ -184,7 +184,7 @@ FROM
   FROM billing_batches GROUP BY currency
   UNION ALL
   SELECT currency, toDecimal256(0, 12) AS z, z, z, z, sum(toDecimal256(debit, 12)), sum(toDecimal256(credit, 12)), z, z
-  FROM journal_entries GROUP BY currency
+  FROM journal_entries WHERE entry_kind IN ('', 'journal') GROUP BY currency
   UNION ALL
   SELECT currency, toDecimal256(0, 12) AS z, z, z, z, z, z, sum(toDecimal256(amount, 12)), z
   FROM mrr_movements GROUP BY currency

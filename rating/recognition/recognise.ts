@@ -8,18 +8,26 @@
 
 import { Temporal } from 'temporal-polyfill'
 import type { Charge } from '../../schemas/billing/charge.js'
-import type { Recognition } from '../../schemas/billing/journal-entry.js'
+import type { Recognition, ServiceDays } from '../../schemas/billing/journal-entry.js'
 import { minorUnitsOf } from '../../schemas/money/currency.js'
 import { later } from '../../schemas/time.js'
 import { straightLine } from './straight-line.js'
 
 /** `cutoffNs`: of the run that billed the line. The currency is one of ISO 4217. */
 export function recognise(charge: Charge, cutoffNs: bigint): Recognition {
-  const date = accountingDate(charge, cutoffNs)
-  if (charge.timing === 'in_arrears') return { accountingDate: date }
+  const dates = { accountingDate: accountingDate(charge, cutoffNs), serviceDays: serviceDaysOf(charge) }
+  if (charge.timing === 'in_arrears') return dates
   const schedule = straightLine(charge, charge.amountRounded, minorUnitsOf(charge.currency))
-  return { accountingDate: date, schedule }
+  return { ...dates, schedule }
 }
+
+/** The local days that `[fromNs, untilNs)` touches, the first and the last. */
+export function serviceDaysOf({ fromNs, untilNs, timezone }: Period): ServiceDays {
+  const first = localDay(fromNs, timezone)
+  return { first, last: untilNs > fromNs ? localDay(untilNs - 1n, timezone) : first }
+}
+
+type Period = Pick<Charge, 'fromNs' | 'untilNs' | 'timezone'>
 
 /**
  * In arrears the last day of the service period, in advance its first. An adjustment the last day before the run's
@@ -28,8 +36,12 @@ export function recognise(charge: Charge, cutoffNs: bigint): Recognition {
 function accountingDate(charge: Charge, cutoffNs: bigint): string {
   const ownNs = charge.timing === 'in_advance' ? charge.fromNs : charge.untilNs - 1n
   const atNs = charge.kind === 'adjustment' ? later(ownNs, cutoffNs - 1n) : ownNs
-  return Temporal.Instant.fromEpochNanoseconds(atNs)
-    .toZonedDateTimeISO(charge.timezone)
+  return localDay(atNs, charge.timezone)
+}
+
+function localDay(instantNs: bigint, timezone: string): string {
+  return Temporal.Instant.fromEpochNanoseconds(instantNs)
+    .toZonedDateTimeISO(timezone)
     .toPlainDate()
     .toString()
 }

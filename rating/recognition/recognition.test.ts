@@ -70,6 +70,13 @@ describe('a line is booked on a day of the subscription', () => {
     expect(dateOf({ fromNs: at('2026-11-01T00:00:00Z'), timezone: 'Pacific/Honolulu' })).toBe('2026-10-31')
   })
 
+  it('its service days are local too, both included, however short it is', () => {
+    const daysOf = (more: Partial<Charge>) => recognise({ ...november, ...more }, 0n).serviceDays
+    expect(daysOf({})).toEqual({ first: '2026-11-01', last: '2026-11-30' })
+    expect(daysOf({ timezone: 'America/New_York' })).toEqual({ first: '2026-10-31', last: '2026-11-30' })
+    expect(daysOf({ untilNs: november.fromNs })).toEqual({ first: '2026-11-01', last: '2026-11-01' })
+  })
+
   it('an adjustment on the last day before the cutoff, or on its own where that is later', () => {
     const adjustment = { kind: 'adjustment', corrects: 'ch_1' } as const
     expect(dateOf(adjustment)).toBe('2026-11-30')

@@ -238,7 +238,7 @@ function insertOf<R>(table: TableDescription<R>, rows: readonly R[]): TableInser
 }
 
 function rowsOfEntry(entry: ParsedEntry, message: FeedMessage): JournalEntryRow[] {
-  return entry.lines.map(({ account, debit, credit, segments }, index) => ({
+  return entry.lines.map(({ account, role = '', debit, credit, segments }, index) => ({
     journalId: entry.journal_id,
     idempotencyKey: entry.idempotency_key,
     line: index + 1,
@@ -252,6 +252,23 @@ function rowsOfEntry(entry: ParsedEntry, message: FeedMessage): JournalEntryRow[
     periodFromNs: entry.service_period.from,
     periodUntilNs: entry.service_period.until,
     ...originOf(entry, message),
+    entryKind: entry.kind,
+    role,
+    accountingPeriod: entry.accounting_period,
+    movedFrom: entry.moved_from ?? '',
+    corrects: entry.corrects,
+    plan: entry.plan,
+    planVersion: entry.plan_version,
+    price: entry.price,
+    meter: entry.meter,
+    chargeKind: entry.charge_kind,
+    timing: entry.timing,
+    firstServiceDay: entry.service_days?.first ?? '',
+    lastServiceDay: entry.service_days?.last ?? '',
+    timezone: entry.timezone,
+    releaseId: entry.source.release_id,
+    releasesJournalId: entry.releases?.journal_id ?? '',
+    releasesPart: entry.releases?.part ?? 0,
   }))
 }
 

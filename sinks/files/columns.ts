@@ -45,6 +45,21 @@ const journals: Layout = {
     column('billing_run_id'),
     column('batch_id'),
     column('correlation_id'),
+    column('entry_kind'),
+    column('role'),
+    column('accounting_period'),
+    column('moved_from'),
+    column('corrects'),
+    column('plan'),
+    column('plan_version', 'integer'),
+    column('price'),
+    column('meter'),
+    column('charge_kind'),
+    column('timing'),
+    column('first_service_day'),
+    column('last_service_day'),
+    column('release_id'),
+    column('releases_journal_id'),
   ],
   rowsOf({ document }) {
     const entry = document as JournalEntryWire
@@ -70,6 +85,21 @@ const journals: Layout = {
       entry.source.billing_run_id,
       entry.source.batch_id,
       entry.correlation_id,
+      entry.kind,
+      line.role,
+      entry.accounting_period,
+      entry.moved_from ?? '',
+      entry.corrects,
+      entry.plan,
+      String(entry.plan_version),
+      entry.price,
+      entry.meter,
+      entry.charge_kind,
+      entry.timing,
+      entry.service_days.first,
+      entry.service_days.last,
+      entry.source.release_id,
+      entry.releases?.journal_id ?? '',
     ])
   },
 }
@@ -139,11 +169,11 @@ const batchLines: Layout = {
 export function layoutOf(kind: RecordKind): Layout | undefined {
   switch (kind) {
     case 'journal':
+    case 'release':
       return journals
     case 'batch_line':
       return batchLines
     case 'credit_note':
-    case 'release':
       return undefined
     default:
       return kind satisfies never

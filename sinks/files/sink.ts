@@ -101,8 +101,10 @@ export class FilesConnector implements Connector {
   }
 
   #fileOf({ document }: ConnectorRecord): string {
-    const source = document['source'] as { billing_run_id?: string } | undefined
-    const run = String(source?.billing_run_id ?? document['billing_run_id'] ?? 'no-run')
+    const source = document['source'] as { billing_run_id?: string; release_id?: string } | undefined
+    const run = String(
+      source?.release_id || (source?.billing_run_id ?? document['billing_run_id'] ?? 'no-run'),
+    )
     const name = `${entityToken(String(document['entity_id'] ?? ''))}-${customerToken(run)}`
     const short: (text: string) => string = text =>
       text.length <= longestName ? text : `${text.slice(0, longestName - 40)}-${stableId('f', text)}`

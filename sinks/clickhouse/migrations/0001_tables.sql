@@ -161,6 +161,30 @@ CREATE TABLE IF NOT EXISTS journal_entries
     billing_run_id String,
     batch_id String,
     posted_at DateTime64(3, 'UTC'),
+    -- journal, release (a month of a schedule becomes revenue), rounding (what the rounding of a batch's lines came to).
+    entry_kind LowCardinality(String),
+    -- What the account stands for: receivable, revenue, deferred_revenue, contract_liability, tax, rounding.
+    role LowCardinality(String),
+    -- The name of the period in the accounting calendar of the entity.
+    accounting_period LowCardinality(String),
+    -- The date that the entry would have if its period were open; '' where nothing was moved.
+    moved_from LowCardinality(String),
+    -- Of an adjustment: the charge that it credits or rebills.
+    corrects String,
+    plan LowCardinality(String),
+    plan_version UInt32,
+    price LowCardinality(String),
+    meter LowCardinality(String),
+    charge_kind LowCardinality(String),
+    timing LowCardinality(String),
+    -- Days in the time zone of the subscription, both included; '' in entries of before these columns.
+    first_service_day LowCardinality(String),
+    last_service_day LowCardinality(String),
+    timezone LowCardinality(String),
+    -- Of a release: the order that posted it, and which part of which entry's schedule it is.
+    release_id String,
+    releases_journal_id String,
+    releases_part UInt32,
     stream_sequence UInt64,
     INDEX charge_identity charge_id TYPE bloom_filter(0.01) GRANULARITY 4
 )

@@ -265,7 +265,10 @@ FROM
     FROM charges
     LEFT JOIN
     (
-        SELECT charge_id, any(accounting_date) AS posted_on, count() AS lines FROM journal_entries GROUP BY charge_id
+        SELECT charge_id, any(accounting_date) AS posted_on, count() AS lines
+        FROM journal_entries
+        WHERE entry_kind IN ('', 'journal')
+        GROUP BY charge_id
     ) AS posted USING (charge_id)
     WHERE timing != 'in_advance'
     UNION ALL

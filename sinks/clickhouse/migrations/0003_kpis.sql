@@ -16,7 +16,10 @@ SELECT b.batch_id AS batch_id, b.billing_run_id AS billing_run_id, b.entity_id A
 FROM billing_batches AS b
 LEFT JOIN
 (
-    SELECT batch_id, count() AS entries, max(posted_at) AS posted_at FROM journal_entries GROUP BY batch_id
+    SELECT batch_id, count() AS entries, max(posted_at) AS posted_at
+    FROM journal_entries
+    WHERE entry_kind IN ('', 'journal')
+    GROUP BY batch_id
 ) AS j USING (batch_id);
 
 -- Each charge that ought to be posted: posted is its number of entries, right those that balance and come to its amount.
@@ -47,6 +50,7 @@ LEFT JOIN
     (
         SELECT journal_id, charge_id, sum(toDecimal256(debit, 12)) AS debits, sum(toDecimal256(credit, 12)) AS credits, max(posted_at) AS last_posted_at
         FROM journal_entries
+        WHERE entry_kind IN ('', 'journal')
         GROUP BY journal_id, charge_id
     ) AS sums
     INNER JOIN (SELECT charge_id, amount_rounded FROM charges WHERE billing_run_id != '') AS ch USING (charge_id)
