@@ -21,7 +21,6 @@ import { publishCatalogs } from './broker/publish-catalogs.js'
 import { ensureTopology } from './broker/topology.js'
 import type { WeirConfig } from './config/config.js'
 import type { DeliveryStatus } from './deliver/delivery-status.js'
-import { feedOf } from './deliver/feed.js'
 import type { FlowGate } from './deliver/flow-gate.js'
 import type { EngineStatus } from './engine/engine.js'
 import { environment, version } from './environment.js'
@@ -40,7 +39,7 @@ import { JobRunner } from './jobs/job-runner.js'
 import { CommitsUnderWay } from './ledger/commits-under-way.js'
 import { RecentCommits } from './ledger/recent-commits.js'
 import { SharedMemory } from './memory/shared-memory.js'
-import { delivery, gateway, jobs, partitionLimits, partitions, placing, type RoleParts } from './roles.js'
+import { delivery, gateway, jobs, openShadows, partitions, placing, type RoleParts } from './roles.js'
 import { endOrphanServers, type ServerLogins, type Servers, startServers } from './servers/embedded.js'
 import { requireFreePorts } from './servers/free-ports.js'
 import { StartAborted, stopIfAborted } from './servers/start-problem.js'
@@ -53,7 +52,6 @@ import {
   type Waiting,
   whenThere,
 } from './servers/wait-for-servers.js'
-import { type ShadowParts, Shadows } from './shadow/shadows.js'
 import { WorkerPool } from './workers/pool.js'
 
 export interface WeirOptions {
@@ -244,7 +242,7 @@ async function startRoles(started: Started): Promise<Weir> {
   const feeds = feedsOf(features, config)
   const stopped = () => stoppedPartitions(partitionStatus())
   const shared = { config, log, nc, bulk, js, jsm, buckets, clickhouse, queries, registry, feeds }
-  const shadows = openShadows({ ...shared, sinks: buckets.sinks })
+  const shadows = openShadows(features, { ...shared, sinks: buckets.sinks })
   const deliveries: { status(): readonly DeliveryStatus[] }[] = []
   const feedStatus = () => deliveries.flatMap(one => one.status())
   const early = { ...shared, shadows, jobs: desk, stoppedPartitions: stopped, feedStatus, undo }
@@ -302,16 +300,6 @@ async function drainInOrder(
   })
   if (!isDone) options.log.warn('what was not finished waits on disk for the next start')
   await undoAll(undo) // what has ended already ends again at once
-}
-
-type OfShadows = Pick<ShadowParts, 'nc' | 'jsm' | 'bulk' | 'sinks'> &
-  Pick<EarlyParts, 'config' | 'queries' | 'feeds'>
-
-function openShadows({ nc, jsm, bulk, sinks, config, queries, feeds }: OfShadows): Shadows {
-  const { partitions } = config
-  const limits = partitionLimits(features, config, nc)
-  const feed = feedOf(feeds, 'clickhouse')
-  return new Shadows({ nc, jsm, bulk, clickhouse: queries, sinks, feed, limits, partitions })
 }
 
 async function openAuditTrail(parts: EarlyParts): Promise<PublishingTrail> {

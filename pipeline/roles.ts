@@ -13,7 +13,7 @@ import { recordedPosition } from './deliver/delivered.js'
 import { Deliverer } from './deliver/deliverer.js'
 import type { DelivererOptions } from './deliver/deliverer-options.js'
 import type { DeliveryStatus } from './deliver/delivery-status.js'
-import { feedStreams } from './deliver/feed.js'
+import { feedOf, feedStreams } from './deliver/feed.js'
 import { gateOfFeed } from './deliver/flow-gate.js'
 import type { EngineStatus } from './engine/engine.js'
 import { Engines } from './engine/engines.js'
@@ -30,6 +30,7 @@ import type { CommitsUnderWay } from './ledger/commits-under-way.js'
 import type { RecentCommits } from './ledger/recent-commits.js'
 import type { SharedMemory } from './memory/shared-memory.js'
 import { Placer, type PlacingStatus } from './placing/placer.js'
+import { type ShadowParts, Shadows } from './shadow/shadows.js'
 import type { WorkerPool } from './workers/pool.js'
 
 export interface RoleParts extends FeatureParts {
@@ -193,8 +194,19 @@ export async function partitions(
   }
 }
 
+type OfShadows = Pick<ShadowParts, 'nc' | 'jsm' | 'bulk' | 'sinks'> &
+  Pick<FeatureParts, 'config' | 'queries' | 'feeds'>
+
+export function openShadows(features: readonly Feature[], parts: OfShadows): Shadows {
+  const { nc, jsm, bulk, sinks, config, queries, feeds } = parts
+  const { partitions } = config
+  const limits = partitionLimits(features, config, nc)
+  const feed = feedOf(feeds, 'clickhouse')
+  return new Shadows({ nc, jsm, bulk, clickhouse: queries, sinks, feed, limits, partitions })
+}
+
 /** The limits of the partitions, and of copies of them. */
-export function partitionLimits(features: readonly Feature[], config: WeirConfig, nc: NatsConnection) {
+function partitionLimits(features: readonly Feature[], config: WeirConfig, nc: NatsConnection) {
   return limitsOfConfig(config, maxPayloadOf(nc), protectionOf(features)?.personalFields(config))
 }
 

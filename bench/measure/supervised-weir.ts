@@ -30,6 +30,12 @@ export interface SupervisedOptions {
   readonly env?: Readonly<Record<string, string>>
 }
 
+export interface CommandOutcome {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
 const command = fileURLToPath(builtFile('pipeline/cli/weir.js'))
 const respawnPauseMs = 100
 const stopDeadlineMs = 60_000
@@ -142,12 +148,15 @@ export class SupervisedWeir {
   }
 
   /** Runs a command of the command line against this data directory. */
-  async run(
-    ...args: string[]
-  ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
+  run(...args: string[]): Promise<CommandOutcome> {
+    return this.runBuild(command, ...args)
+  }
+
+  /** Runs the command of a build. */
+  async runBuild(weir: string, ...args: string[]): Promise<CommandOutcome> {
     try {
       const run = promisify(execFile)
-      const { stdout, stderr } = await run(process.execPath, [command, ...args], {
+      const { stdout, stderr } = await run(process.execPath, [weir, ...args], {
         env: this.#env,
         maxBuffer: 64 << 20,
       })

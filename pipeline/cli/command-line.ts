@@ -1,7 +1,9 @@
 // The command line that commands are declared on: it loads the configuration, finds the running Weir, makes the logger and
 // sets the exit code. It loads a module that is slow to load only when a command needs it.
 
+import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
+import { packageRoot } from '../../schemas/package-root.js'
 import { environment, version } from '../environment.js'
 import type { CommandLine } from '../feature/command-line.js'
 import { sections } from '../settings.js'
@@ -49,6 +51,7 @@ function written(stream: NodeJS.WriteStream): Promise<void> {
 export const line: CommandLine = {
   io,
   env: environment(),
+  build: { version, folder: fileURLToPath(packageRoot) },
 
   async run(work) {
     process.exitCode = await work()
@@ -108,6 +111,11 @@ export const line: CommandLine = {
       searchPath: environment()['PATH'] ?? '',
       onNotice: text => void io.stderr.write(`${text}\n`),
     }
+  },
+
+  async beside(partitions, work) {
+    const config = { ...(await line.config()), partitions }
+    return (await import('./beside.js')).beside(config, work)
   },
 
   async logger(level) {

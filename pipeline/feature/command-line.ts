@@ -9,6 +9,7 @@ import type { WeirConfig } from '../config/config.js'
 import type { Feed } from '../deliver/feed.js'
 import type { GatewayArguments } from '../terminal/gateway-client.js'
 import type { CliIo } from '../terminal/io.js'
+import type { FeatureParts } from './feature.js'
 
 /** Declares the commands of a feature. */
 export type DeclareCommands = (program: Command, line: CommandLine) => void
@@ -16,6 +17,8 @@ export type DeclareCommands = (program: Command, line: CommandLine) => void
 export interface CommandLine {
   readonly io: CliIo
   readonly env: Readonly<Record<string, string | undefined>>
+  /** The version of this build, and the folder that it lies in. */
+  readonly build: { readonly version: string; readonly folder: string }
   /** Does the work of a command. The answer of `work` is the exit code of the process. */
   run(work: () => Promise<number>): Promise<void>
   /** Like `run`, and ends the process then, whatever is still open in it. */
@@ -28,9 +31,16 @@ export interface CommandLine {
   gateway(options: GatewayOptions): Promise<GatewayArguments>
   /** For a command that works on the broker itself. */
   broker(): Promise<BrokerArguments>
+  /**
+   * For a command that computes in its own process, by its own build, from the servers of the running Weir: it reads, and
+   * writes nothing. `partitions`: as many as the running Weir has.
+   */
+  beside<T>(partitions: number, work: (parts: PartsBeside) => Promise<T>): Promise<T>
   /** Lines for people on a terminal, JSON elsewhere. */
   logger(level: string): Promise<Logger>
 }
+
+export type PartsBeside = Pick<FeatureParts, 'config' | 'jsm' | 'queries' | 'shadows'>
 
 export interface GatewayOptions {
   readonly url?: string

@@ -137,6 +137,15 @@ export const problemCodes = {
     status: 409,
     meaning: 'The streams no longer hold the input that would have to be read again.',
   },
+  shadow_busy: {
+    status: 503,
+    meaning: 'Other copies of partitions are being worked on. Ask again.',
+    headers: ['retry-after'],
+  },
+  shadow_too_large: {
+    status: 422,
+    meaning: 'It is more than is tried or told at once; ask for less.',
+  },
   meter_not_in_history: {
     status: 422,
     meaning:

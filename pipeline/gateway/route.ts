@@ -36,7 +36,7 @@ export interface ApiCall {
 
 export interface ApiReply {
   readonly status: number
-  /** An object is sent as JSON, a string unchanged; absent: no body. */
+  /** An object is sent as JSON, a string and bytes unchanged; absent: no body. */
   readonly body?: unknown
   /** Default `application/json`. */
   readonly contentType?: string

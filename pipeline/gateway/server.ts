@@ -96,6 +96,7 @@ function sendReply(answer: ApiReply, reply: FastifyReply): FastifyReply {
   for (const [name, value] of Object.entries(answer.headers ?? {})) reply.header(name, value)
   if (answer.body === undefined) return reply.send()
   reply.header('content-type', answer.contentType ?? jsonType)
+  if (answer.body instanceof Uint8Array) return reply.send(answer.body)
   return reply.send(bytesOf(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body)))
 }
 

@@ -5,7 +5,7 @@ import { type DeclareCommands, type GatewayOptions, withGateway } from '../featu
 import type { DiffArguments, ReplayArguments, Shown } from './replay-command.js'
 
 type ShownOptions = GatewayOptions & Omit<Shown, 'json' | 'gateway'>
-type ReplayOptions = ShownOptions & Omit<ReplayArguments, keyof Shown>
+type ReplayOptions = ShownOptions & Omit<ReplayArguments, keyof Shown | 'line'>
 
 const load = () => import('./replay-command.js')
 
@@ -18,6 +18,7 @@ export const replayCommands: DeclareCommands = (program, line) => {
     .requiredOption('--from <instant>', 'charges whose service period begins from here on are compared')
     .requiredOption('--until <instant>', 'up to here; an instant, or a day in UTC')
     .option('--shadow', 'beside the live state; there is no other way')
+    .option('--here', 'in this process, by this build, beside a live Weir of another one')
     .option('--catalog <file>', 'the terms that are tried; default: the published ones')
     .addOption(
       new Option('--source <source>', 'what is read again: the streams, or the rated rows')
@@ -27,7 +28,7 @@ export const replayCommands: DeclareCommands = (program, line) => {
   shown(replay).action((options: ReplayOptions) =>
     line.run(async () => {
       const { replayCommand } = await load()
-      return replayCommand({ ...options, ...(await line.gateway(options)) }, line.io)
+      return replayCommand({ ...options, line, ...(await line.gateway(options)) }, line.io)
     }),
   )
 

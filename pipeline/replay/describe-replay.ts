@@ -9,15 +9,16 @@ import type { CustomerLine } from './replay-store.js'
 /** Customers in the table; CSV and JSON have all of them. */
 const mostCustomers = 20
 
+/** `origin`: a sentence, of what computed it. */
 export function describeReplay(
-  jobId: string,
+  origin: string,
   report: ReplayReport,
   customers: readonly CustomerLine[],
 ): string {
   const { request, totals } = report
   const from = `Charges whose service period begins from ${request.from} up to ${request.until}`
   const parts = [
-    `${from}, by what the ${request.source === 'input' ? 'streams' : 'rated rows'} hold. Job ${jobId}.`,
+    `${from}, by what the ${request.source === 'input' ? 'streams' : 'rated rows'} hold. ${origin}`,
     ...request.notes,
     ...report.plan_changes.map(describePlan),
     pricesTable(report),

@@ -2,7 +2,7 @@
 
 import type { Feature, FeatureParts } from '../feature/feature.js'
 import { replayKind } from './replay-kind.js'
-import { ReplayStore } from './replay-store.js'
+import { keptInBucket, ReplayStore } from './replay-store.js'
 import { replayRoutes } from './routes.js'
 
 export const replayFeature: Feature = {
@@ -12,5 +12,5 @@ export const replayFeature: Feature = {
 }
 
 function storeOf({ nc }: FeatureParts): ReplayStore {
-  return new ReplayStore(nc)
+  return new ReplayStore(keptInBucket(nc))
 }

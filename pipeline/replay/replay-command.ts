@@ -1,16 +1,21 @@
-// `weir replay` and `weir catalog diff`: begin the job at a running Weir, follow it, and print what it found.
+// `weir replay` and `weir catalog diff`: begin the job at a running Weir and follow it, or replay in this process; then
+// print what was found.
 // Exit codes: 0 done, 1 failed or refused, 2 wrong usage, 78 the catalog is not valid.
 
 import { catalogToWire } from '../../schemas/catalog/catalog-parser.js'
 import { jsonType } from '../../schemas/event/media-types.js'
+import type { CommandLine } from '../feature/command-line.js'
 import type { JobView } from '../jobs/job-record.js'
 import { watchJob } from '../jobs/watch-job.js'
 import { answer, callGateway, type Gateway, type GatewayArguments } from '../terminal/gateway-client.js'
 import { type CliIo, exitCodes } from '../terminal/io.js'
+import { showProgress } from '../terminal/progress.js'
 import { describeCatalogProblem, readCatalogFile } from '../terminal/source-file.js'
 import { csvOfDifferences } from './csv.js'
 import { describeReplay } from './describe-replay.js'
+import { type Found, replayHere } from './replay-here.js'
 import type { ReplayReport } from './replay-report.js'
+import type { AskedReplay } from './replay-request.js'
 import type { CustomerLine, DifferenceLine } from './replay-store.js'
 
 export interface Shown extends GatewayArguments {
@@ -26,6 +31,9 @@ export interface ReplayArguments extends Shown {
   readonly until: string
   readonly catalog?: string
   readonly source: 'auto' | 'input' | 'history'
+  /** In this process, by this build. */
+  readonly here?: boolean
+  readonly line: Pick<CommandLine, 'beside' | 'build'>
 }
 
 export interface DiffArguments extends Shown {
@@ -34,9 +42,14 @@ export interface DiffArguments extends Shown {
 }
 
 export async function replayCommand(args: ReplayArguments, io: CliIo): Promise<number> {
+  if (args.here === true && args.detach === true) {
+    io.stderr.write('A replay in this process cannot be detached from it.\n')
+    return exitCodes.usage
+  }
   const catalog = args.catalog === undefined ? {} : await catalogOf(args.catalog, io)
   if (catalog === undefined) return exitCodes.badConfiguration
   const { from, until, source } = args
+  if (args.here === true) return runHere(args, catalog, io)
   return run(args, '/v1/replays', { from, until, source, ...catalog }, io)
 }
 
@@ -47,7 +60,25 @@ export async function catalogDiffCommand(args: DiffArguments, io: CliIo): Promis
   return run(args, '/v1/catalog-diffs', { ...catalog, ...month }, io)
 }
 
-async function catalogOf(file: string, io: CliIo): Promise<{ readonly catalog: object } | undefined> {
+async function runHere(
+  args: ReplayArguments,
+  { catalog }: { readonly catalog?: object },
+  io: CliIo,
+): Promise<number> {
+  const { gateway, from, until, source, customer, reason, line } = args
+  const asked: AskedReplay = {
+    purpose: 'replay',
+    ...{ from, until, source },
+    ...(customer === undefined ? {} : { customerId: customer }),
+    ...(catalog === undefined ? {} : { catalog }),
+  }
+  const progress = showProgress(io, args.json)
+  return answer(io, async () => {
+    await print(await replayHere({ gateway, asked, reason, line, progress }), args, io)
+  })
+}
+
+async function catalogOf(file: string, io: CliIo): Promise<{ readonly catalog?: object } | undefined> {
   const parsed = await readCatalogFile(file)
   if (parsed.kind === 'ok') return { catalog: catalogToWire(parsed.catalog) }
   for (const problem of parsed.problems) {
@@ -58,7 +89,6 @@ async function catalogOf(file: string, io: CliIo): Promise<{ readonly catalog: o
 
 async function run(args: Shown, path: string, asked: object, io: CliIo): Promise<number> {
   const { gateway, customer, reason } = args
-  const format = args.json ? 'json' : (args.format ?? 'table')
   let isDone = false
   const code = await answer(io, async () => {
     const body = JSON.stringify({
@@ -80,36 +110,41 @@ async function run(args: Shown, path: string, asked: object, io: CliIo): Promise
       io.stderr.write(`The job ${job.job_id} is ${job.state}.${why}\n`)
       return
     }
-    await print(gateway, job, format, args.by ?? 'customer', io)
+    await print(await foundBy(gateway, job.job_id), args, io)
   })
   return code === exitCodes.ok && !isDone ? exitCodes.failed : code
 }
 
-async function print(
-  gateway: Gateway,
-  job: JobView,
-  format: NonNullable<Shown['format']>,
-  by: DifferenceLine['by'],
-  io: CliIo,
-): Promise<void> {
+async function foundBy(gateway: Gateway, jobId: string): Promise<Found> {
+  const { report } = await callGateway<{ report: ReplayReport }>(gateway, `/v1/jobs/${jobId}/report`)
+  return {
+    origin: { job_id: jobId },
+    sentence: `Job ${jobId}.`,
+    report,
+    differences: by => differences(gateway, jobId, by),
+  }
+}
+
+async function print(found: Found, args: Shown, io: CliIo): Promise<void> {
+  const { origin, sentence, report, differences } = found
+  const format = args.json ? 'json' : (args.format ?? 'table')
   if (format === 'csv') {
+    const by = args.by ?? 'customer'
     io.stdout.write(csvOfDifferences(by, [], true))
-    for await (const lines of differences(gateway, job.job_id, by))
-      io.stdout.write(csvOfDifferences(by, lines, false))
+    for await (const lines of differences(by)) io.stdout.write(csvOfDifferences(by, lines, false))
     return
   }
-  const { report } = await callGateway<{ report: ReplayReport }>(gateway, `/v1/jobs/${job.job_id}/report`)
   const customers: CustomerLine[] = []
-  for await (const lines of differences(gateway, job.job_id, 'customer')) {
+  for await (const lines of differences('customer')) {
     customers.push(...lines.filter(line => line.by === 'customer'))
   }
   if (format === 'table') {
-    io.stdout.write(describeReplay(job.job_id, report, customers))
+    io.stdout.write(describeReplay(sentence, report, customers))
     return
   }
   const charges: DifferenceLine[] = []
-  for await (const lines of differences(gateway, job.job_id, 'charge')) charges.push(...lines)
-  io.stdout.write(`${JSON.stringify({ job_id: job.job_id, ...report, customers, charges })}\n`)
+  for await (const lines of differences('charge')) charges.push(...lines)
+  io.stdout.write(`${JSON.stringify({ ...origin, ...report, customers, charges })}\n`)
 }
 
 async function* differences(

@@ -33,7 +33,8 @@ export function replayKind(
       if (partition === undefined) return { kind: 'done', position: done, done }
       const writer = store.begin(job.job_id, partition)
       try {
-        const answer = await replayPartition(parts, request, partition, signal, lines => writer.write(lines))
+        const write = (lines: Uint8Array) => writer.write(lines)
+        const answer = await replayPartition(parts, { request, partition, signal, write })
         await writer.end(answer)
       } catch (error) {
         const isLasting = error instanceof ShadowRefusal && error.code !== 'history_not_delivered'
@@ -43,7 +44,7 @@ export function replayKind(
       const kind = next < partitions.length ? 'goes_on' : 'done'
       return { kind, position: next, done: next, total: partitions.length }
     },
-    report: job => reportOf(store, job, partitionsOf(requestOf(job))),
+    report: job => reportOf(store, job.job_id, job.request, partitionsOf(requestOf(job))),
   }
 }
 

@@ -7,8 +7,8 @@ import type { BillingPeriod, Catalog } from '../../schemas/catalog/catalog.js'
 import { parseInstant } from '../../schemas/time.js'
 import { readingsPages, readReadings } from '../../sinks/clickhouse/rated-readings.js'
 import type { FeatureParts } from '../feature/feature.js'
-import type { OpenedReplay } from '../shadow/opened-replay.js'
-import type { DifferencePage } from '../shadow/replay-protocol.js'
+import type { ComparedCommit, OpenedReplay } from '../shadow/opened-replay.js'
+import type { ChangesFrom, DifferencePage, Stretch } from '../shadow/replay-protocol.js'
 import { catalogOf, type KeptRequest } from './replay-request.js'
 
 export type ReplayTotals = NonNullable<DifferencePage['totals']>
@@ -31,46 +31,84 @@ const daysOf: Readonly<Record<BillingPeriod, bigint>> = {
   year: 366n,
 }
 
-export async function replayPartition(
-  { shadows, queries }: Pick<FeatureParts, 'shadows' | 'queries'>,
-  request: KeptRequest,
-  partition: number,
-  signal: AbortSignal,
-  write: (lines: Uint8Array) => Promise<void>,
+export interface PartitionTask {
+  readonly request: KeptRequest
+  readonly partition: number
+  readonly signal: AbortSignal
+  /** Takes the differences, as lines. */
+  readonly write: (lines: Uint8Array) => Promise<void>
+}
+
+type Parts = Pick<FeatureParts, 'shadows' | 'queries'>
+
+export async function replayPartition(parts: Parts, task: PartitionTask): Promise<ReplayedPartitionAnswer> {
+  const { partition, signal } = task
+  return parts.shadows.replayOf(partition, signal, replay => compared(parts.queries, task, replay))
+}
+
+/** As of a commit of which the live build told what is owed. Undefined: its snapshot was replaced meanwhile. */
+export async function replayPartitionAt(
+  parts: Parts,
+  task: PartitionTask,
+  at: ComparedCommit,
+  owed: Uint8Array,
+): Promise<ReplayedPartitionAnswer | undefined> {
+  const { request, partition, signal } = task
+  return parts.shadows.replayAt(partition, at, changesOf(request), signal, replay =>
+    compared(parts.queries, task, replay, owed),
+  )
+}
+
+function changesOf({ source }: KeptRequest): ChangesFrom {
+  return source === 'input' ? 'read' : 'copied'
+}
+
+async function compared(
+  queries: Parts['queries'],
+  task: PartitionTask,
+  replay: OpenedReplay,
+  owed?: Uint8Array,
 ): Promise<ReplayedPartitionAnswer> {
-  return shadows.replayOf(partition, signal, async replay => {
-    const [fromNs, untilNs] = [parseInstant(request.from)!, parseInstant(request.until)!]
-    const published = await replay.publishedCatalog()
-    const catalog = catalogOf(request, published)
-    await replay.thread.openReplay({
-      catalog,
-      changes: request.source === 'input' ? 'read' : 'copied',
-      fromNs,
-      untilNs,
-      ...(request.customer_id === null ? {} : { customerId: request.customer_id }),
-    })
-    if (request.source === 'input') await replay.feedInput(fromNs)
-    else {
-      await replay.thread.beginUsage()
-      const usage = {
-        partition,
-        commit: replay.commit,
-        fromNs,
-        // A period that begins in the stretch may end after it.
-        untilNs: untilNs + (longestDays(catalog ?? published) + 1n) * dayNs,
-        metersFromBefore: levelMeters(catalog ?? published),
-        ...(request.customer_id === null ? {} : { customerId: request.customer_id }),
-      }
-      await replay.delivered()
-      for (const page of await readingsPages(queries, usage, signal)) {
-        for await (const lines of readReadings(queries, usage, page, signal))
-          await replay.placeReadings(lines)
-      }
-      await replay.endReadings()
-    }
-    const totals = await takeDifferences(replay, write)
-    return { partition, commit: replay.commit, totals }
-  })
+  const { request, partition, write } = task
+  const stretch = stretchOf(request)
+  const published = await replay.publishedCatalog()
+  const catalog = catalogOf(request, published)
+  await replay.thread.openReplay({ catalog, changes: changesOf(request), ...stretch })
+  if (owed !== undefined) await replay.thread.takeOwed(owed)
+  if (request.source === 'input') await replay.feedInput(stretch.fromNs)
+  else await feedHistory(queries, task, replay, catalog ?? published)
+  const totals = await takeDifferences(replay, write)
+  return { partition, commit: replay.commit, totals }
+}
+
+export function stretchOf({ from, until, customer_id: customerId }: RequestedStretch): Stretch {
+  const customer = customerId === null ? {} : { customerId }
+  return { fromNs: parseInstant(from)!, untilNs: parseInstant(until)!, ...customer }
+}
+
+type RequestedStretch = Pick<KeptRequest, 'from' | 'until' | 'customer_id'>
+
+async function feedHistory(
+  queries: Parts['queries'],
+  { request, partition, signal }: PartitionTask,
+  replay: OpenedReplay,
+  catalog: Catalog,
+): Promise<void> {
+  await replay.thread.beginUsage()
+  const stretch = stretchOf(request)
+  const usage = {
+    ...stretch,
+    partition,
+    commit: replay.commit,
+    // A period that begins in the stretch may end after it.
+    untilNs: stretch.untilNs + (longestDays(catalog) + 1n) * dayNs,
+    metersFromBefore: levelMeters(catalog),
+  }
+  await replay.delivered()
+  for (const page of await readingsPages(queries, usage, signal)) {
+    for await (const lines of readReadings(queries, usage, page, signal)) await replay.placeReadings(lines)
+  }
+  await replay.endReadings()
 }
 
 async function takeDifferences(

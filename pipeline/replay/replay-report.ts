@@ -4,7 +4,6 @@
 import { z } from 'zod'
 import { compositeKey } from '../../schemas/identifiers.js'
 import { formatScaled, parseDecimal, type Scaled } from '../../schemas/money/decimal.js'
-import type { JobRecord } from '../jobs/job-record.js'
 import { planChangeSchema } from './plan-changes.js'
 import { keptRequestSchema } from './replay-request.js'
 import { type PartitionEnd, type PriceLine, priceLineSchema, type ReplayStore } from './replay-store.js'
@@ -28,15 +27,17 @@ export const reportSchema = z
   .meta({ id: 'ReplayReport' })
 export type ReplayReport = z.infer<typeof reportSchema>
 
+/** `asked`: the request as a record keeps it, with `plan_changes`. */
 export async function reportOf(
   store: ReplayStore,
-  job: JobRecord,
+  jobId: string,
+  asked: unknown,
   partitions: readonly number[],
 ): Promise<ReplayReport> {
-  const { catalog: _, ...request } = keptRequestSchema.parse(job.request)
-  const ends = await endsOf(store, job.job_id, partitions)
+  const { catalog: _, ...request } = keptRequestSchema.parse(asked)
+  const ends = await endsOf(store, jobId, partitions)
   const prices = pricesOf(ends)
-  const changes = z.object({ plan_changes: z.array(planChangeSchema) }).safeParse(job.request)
+  const changes = z.object({ plan_changes: z.array(planChangeSchema) }).safeParse(asked)
   return {
     request,
     plan_changes: changes.data?.plan_changes ?? [],

@@ -111,7 +111,7 @@ function newestOf(plans: Catalog['plans']): KeptRequest['plans'] {
   return [...newest].map(([plan, version]) => ({ plan, version }))
 }
 
-function instantOf(text: string, pointer: string): bigint {
+export function instantOf(text: string, pointer: string): bigint {
   const instant = parseInstant(/^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T00:00:00Z` : text)
   if (instant !== undefined) return instant
   throw new Problem(

@@ -73,12 +73,33 @@ export type PartitionEnd = z.infer<typeof endSchema>
 
 const [zip, unzip] = [promisify(gzip), promisify(gunzip)]
 
-export class ReplayStore {
-  readonly #nc: NatsConnection
-  #kv: Promise<KV> | undefined
+/** Where a store keeps its bytes. */
+export interface KeptBytes {
+  get(key: string): Promise<Uint8Array | undefined>
+  put(key: string, value: Uint8Array): Promise<unknown>
+}
 
-  constructor(nc: NatsConnection) {
-    this.#nc = nc
+/** The bucket `weir_replays`. */
+export function keptInBucket(nc: NatsConnection): KeptBytes {
+  let opened: Promise<KV> | undefined
+  const bucket = (): Promise<KV> => {
+    opened ??= new Kvm(nc).open(replaysBucket)
+    return opened
+  }
+  return {
+    async get(key) {
+      const entry = await (await bucket()).get(key)
+      return entry === null || entry.value.length === 0 ? undefined : entry.value
+    },
+    put: async (key, value) => (await bucket()).put(key, value),
+  }
+}
+
+export class ReplayStore {
+  readonly #kept: KeptBytes
+
+  constructor(kept: KeptBytes) {
+    this.#kept = kept
   }
 
   /** Takes the pages of a partition's differences as they come, and its totals at the end. */
@@ -97,17 +118,12 @@ export class ReplayStore {
   }
 
   async #put(key: string, value: Uint8Array): Promise<void> {
-    await (await this.#bucket()).put(key, await zip(value))
+    await this.#kept.put(key, await zip(value))
   }
 
   async #get(key: string): Promise<Buffer | undefined> {
-    const entry = await (await this.#bucket()).get(key)
-    return entry === null || entry.value.length === 0 ? undefined : unzip(entry.value)
-  }
-
-  #bucket(): Promise<KV> {
-    this.#kv ??= new Kvm(this.#nc).open(replaysBucket)
-    return this.#kv
+    const bytes = await this.#kept.get(key)
+    return bytes === undefined ? undefined : unzip(bytes)
   }
 }
 

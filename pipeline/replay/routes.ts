@@ -16,6 +16,7 @@ import {
 } from '../gateway/route.js'
 import { type JobRecord, viewOfJob } from '../jobs/job-record.js'
 import { jobExample, jobSchema } from '../jobs/job-routes.js'
+import { comparisonRoutes } from './comparison-routes.js'
 import { csvOfDifferences } from './csv.js'
 import { pageOf } from './difference-pages.js'
 import { heldInput } from './held-input.js'
@@ -82,7 +83,12 @@ const example = {
 }
 
 export function replayRoutes(parts: Parts, store: ReplayStore): readonly ApiRoute[] {
-  return [createRoute(parts), diffRoute(parts), differencesRoute(parts, store)]
+  return [
+    createRoute(parts),
+    diffRoute(parts),
+    differencesRoute(parts, store),
+    ...comparisonRoutes(parts, tag),
+  ]
 }
 
 function createRoute(parts: Parts): ApiRoute {

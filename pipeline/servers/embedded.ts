@@ -61,7 +61,7 @@ const firstStarts = 5
 const restartPause = { retryMinMs: 500, retryMaxMs: 15_000 }
 
 export const natsFolder = (dataDir: string) => join(dataDir, 'nats')
-const clickhouseFolder = (dataDir: string) => join(dataDir, 'clickhouse')
+export const clickhouseFolder = (dataDir: string) => join(dataDir, 'clickhouse')
 
 /**
  * Ends servers that a crash has left running on this directory; to be called before anything else uses it.

@@ -6,24 +6,46 @@ import type { ReadMessage } from '../broker/pull-protocol.js'
 import { natsSubjects } from '../broker/topology.js'
 import type { CoreConfig } from '../core/core.js'
 import type { StateAccess, StateAt } from '../engine/restore.js'
+import type { InputStream } from '../ledger/checkpoint.js'
 import { packMessages } from '../workers/protocol.js'
 import { publishedCatalog } from './published-catalog.js'
 import { firstSeqFrom, readInput } from './read-input.js'
 import type { ShadowThread } from './shadow-thread.js'
+
+/** The commit of a partition that both sides of a comparison are of. */
+export interface ComparedCommit {
+  readonly commit: number
+  /** The sequence in LEDGER of its checkpoint, and of its last message. */
+  readonly checkpointSeq: number
+  readonly endSeq: number
+  /** How far each input had been processed. */
+  readonly positions: Readonly<Record<Exclude<InputStream, 'CONTROL'>, number>>
+}
+
+export function comparedCommit({ checkpoint, seq }: StateAt): ComparedCommit {
+  const { commit, positions, messages } = checkpoint
+  const { CATALOG, LIFECYCLE, METERING } = positions
+  return {
+    commit,
+    checkpointSeq: seq,
+    endSeq: seq + messages.length,
+    positions: { CATALOG: CATALOG.seq, LIFECYCLE: LIFECYCLE.seq, METERING: METERING.seq },
+  }
+}
 
 export class OpenedReplay {
   readonly thread: ShadowThread
   /** Resolves when ClickHouse has everything up to the copy's commit. */
   readonly delivered: () => Promise<void>
   readonly #access: StateAccess
-  readonly #at: StateAt
+  readonly #at: ComparedCommit
   readonly #config: CoreConfig
   readonly #nowMs = Date.now()
 
   constructor(
     thread: ShadowThread,
     access: StateAccess,
-    at: StateAt,
+    at: ComparedCommit,
     config: CoreConfig,
     delivered: () => Promise<void>,
   ) {
@@ -35,7 +57,7 @@ export class OpenedReplay {
   }
 
   get commit(): number {
-    return this.#at.checkpoint.commit
+    return this.#at.commit
   }
 
   publishedCatalog(): Promise<Catalog> {
@@ -105,7 +127,7 @@ export class OpenedReplay {
   }
 
   #read(stream: 'CATALOG' | 'LIFECYCLE' | 'METERING', natsSubject: string, fromSeq: number) {
-    const untilSeq = this.#at.checkpoint.positions[stream].seq
+    const untilSeq = this.#at.positions[stream]
     const { partitions } = this.#config
     return readInput(this.#access, { stream, natsSubject, fromSeq, untilSeq, partitions })
   }

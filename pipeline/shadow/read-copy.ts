@@ -4,19 +4,21 @@
 // Invariants:
 // 1. A copy is the state after one commit, whole. A snapshot that is replaced while it is read is read again, from the
 //    newer checkpoint.
-// 2. Identities of more than `mostIdentityBytes` are refused before they are read.
+// 2. Identities of more than `mostIdentityBytes` are refused before they are read. A copy that is fed nothing needs none.
 
 import { genesisOf } from '../broker/genesis.js'
 import type { CoreConfig } from '../core/ports/core-io.js'
 import { readState, type StateAccess, type StateAt } from '../engine/restore.js'
 import { openSnapshots, type SnapshotReader } from '../engine/snapshot.js'
-import { readCheckpoint } from '../ledger/checkpoint.js'
+import { checkpointFrom, readCheckpoint } from '../ledger/checkpoint.js'
 import type { LedgerAccess } from '../ledger/commit.js'
 import { PartitionFailure } from '../ledger/failures.js'
 import { ShadowRefusal } from './shadow-refusal.js'
 import type { ShadowThread } from './shadow-thread.js'
 
 export type CopyAccess = StateAccess & Pick<LedgerAccess, 'nc'>
+/** Whether the copy will know duplicates. */
+export type Identities = 'loaded' | 'left_out'
 
 const maxTries = 5
 const mostIdentityBytes = 2 ** 31
@@ -26,11 +28,12 @@ export async function openCopyOf(
   access: CopyAccess,
   config: CoreConfig,
   thread: ShadowThread,
+  identities: Identities,
 ): Promise<StateAt> {
   for (let tries = 1; ; tries += 1) {
     const at = await newestState(access, config.partition)
     try {
-      await readInto(access, at, config, thread)
+      await readInto(access, at, config, thread, identities)
       return at
     } catch (error) {
       if (!(error instanceof PartitionFailure) || tries === maxTries) throw error
@@ -38,6 +41,30 @@ export async function openCopyOf(
       if (newer.checkpoint.snapshot?.object === at.checkpoint.snapshot?.object) throw error
     }
   }
+}
+
+/** Opens the copy as of the checkpoint at a sequence of LEDGER; false: its snapshot is no longer there. */
+export async function openCopyAt(
+  access: CopyAccess,
+  config: CoreConfig,
+  thread: ShadowThread,
+  checkpointSeq: number,
+): Promise<boolean> {
+  const { key } = await genesisOf(access.jsm)
+  const found = await checkpointFrom(access.jsm, config.partition, checkpointSeq)
+  if (found?.seq !== checkpointSeq) return false
+  try {
+    await readInto(access, { ...found, key }, config, thread, 'left_out')
+    return true
+  } catch (error) {
+    if (error instanceof PartitionFailure) return false
+    throw error
+  }
+}
+
+/** Opens a copy of a state that nothing has happened to. */
+export async function openEmptyCopy(config: CoreConfig, thread: ShadowThread): Promise<void> {
+  await thread.openCopy({ config, segments: 0, snapshot: undefined, deltas: [], commit: 0 })
 }
 
 async function newestState({ jsm }: CopyAccess, partition: number): Promise<StateAt> {
@@ -57,10 +84,11 @@ async function readInto(
   at: StateAt,
   config: CoreConfig,
   thread: ShadowThread,
+  identities: Identities,
 ): Promise<void> {
   const store = await openSnapshots(access.nc, config.partition)
   const { manifest, snapshot, deltas } = await readState(access, at, store)
-  const segments = manifest?.segments ?? []
+  const segments = identities === 'left_out' ? [] : (manifest?.segments ?? [])
   await loadIdentities(segments, store, config, thread)
   const { commit } = at.checkpoint
   await thread.openCopy({ config, segments: segments.length, snapshot, deltas, commit })

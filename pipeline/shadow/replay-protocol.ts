@@ -4,16 +4,32 @@ import type { Catalog } from '../../schemas/catalog/catalog.js'
 import type { DispositionCounts } from '../../schemas/event/dispositions.js'
 import type { PackedMessages } from '../workers/protocol.js'
 
-export interface ReplayOptions {
-  /** The terms that are tried, whole; undefined: those that are published. */
-  readonly catalog: Catalog | undefined
-  /** Whether the subscriptions are those of the live state, or are made of the changes as they came. */
-  readonly changes: 'copied' | 'read'
-  /** The charges whose service period begins in this stretch are compared. */
+/** The charges whose service period begins here are compared. */
+export interface Stretch {
   readonly fromNs: bigint
   readonly untilNs: bigint
   /** Only this customer is compared. */
   readonly customerId?: string
+}
+
+/** Whether the subscriptions are those of the live state, or are made of the changes as they came. */
+export type ChangesFrom = 'copied' | 'read'
+
+export interface ReplayOptions extends Stretch {
+  /** The terms that are tried, whole; undefined: those that are published. */
+  readonly catalog: Catalog | undefined
+  readonly changes: ChangesFrom
+}
+
+export interface ChargesTask {
+  readonly stretch: Stretch
+  readonly linesEach: number
+}
+
+export interface ChargesPage {
+  /** Lines of JSON, each a charge as it is owed. */
+  readonly lines: Uint8Array
+  readonly isLast: boolean
 }
 
 export interface ChangesTask {

@@ -3,21 +3,19 @@
 // Invariants:
 // 1. All changes of subscriptions come before any usage, so that nothing is rated twice and no history of usage is kept.
 // 2. A charge is compared when its service period begins in the stretch; it is compared whole, as both sides owe it.
-// 3. The copy of the live state is read alone.
+// 3. The copy of the live state is read alone. What live owes is computed from it, unless another build told it.
 
 import { CatalogIndex } from '../../rating/timeline/catalog-index.js'
-import type { Charge } from '../../schemas/billing/charge.js'
 import type { Catalog } from '../../schemas/catalog/catalog.js'
 import { type DispositionCounts, zeroDispositions } from '../../schemas/event/dispositions.js'
 import type { DeadLetterRow, RatedUsageRow } from '../../schemas/tables.js'
-import { chargesOwed } from '../core/billing/owed.js'
 import { type CoreConfig, type CoreInput, PartitionCore } from '../core/core.js'
 import { unlimitedCoreLimits } from '../core/ports/core-limits.js'
 import { MemoryHistory } from '../core/re-rate/memory-history.js'
 import type { KeyedEvent } from '../core/state/metered-event.js'
 import { PartitionState } from '../core/state/partition-state.js'
-import { PriceBook } from '../core/state/price-book.js'
 import { ChargeDifferences } from './charge-differences.js'
+import { OwedAsTold, OwedByState, type OwedSide } from './owed-side.js'
 import { ReadingLines } from './readings.js'
 import type { DifferencePage, ReplayOptions } from './replay-protocol.js'
 
@@ -37,6 +35,8 @@ export class ReplayedPartition {
   readonly #live: PartitionState
   readonly #state: PartitionState
   readonly #refused = new Map<string, number>()
+  readonly #after: OwedSide
+  #before: OwedSide
   readonly #differences = new ChargeDifferences()
   /** What changes alone wrote, such as an amendment that came whole. */
   #written: MemoryHistory | undefined = new MemoryHistory()
@@ -53,8 +53,16 @@ export class ReplayedPartition {
     const limits = options.changes === 'copied' ? { ...unlimitedCoreLimits, parkedBytes } : config.limits
     this.#config = { ...config, limits }
     this.#state = new PartitionState(limits.dedupeHorizonMs)
+    this.#before = new OwedByState(live, options)
+    this.#after = new OwedByState(this.#state, options)
     if (options.changes === 'copied') this.#copySubscriptions(options.catalog)
     this.#core = this.#coreOnState()
+  }
+
+  /** What live owes, as the live build told it: lines of owed-side.ts. */
+  takeOwed(lines: Uint8Array): void {
+    if (!(this.#before instanceof OwedAsTold)) this.#before = new OwedAsTold()
+    ;(this.#before as OwedAsTold).take(lines)
   }
 
   /** Catalogs and changes as they came, in the order of their arrival. */
@@ -110,25 +118,10 @@ export class ReplayedPartition {
           totals: { events: this.#counters(), refused: Object.fromEntries(this.#refused) },
         }
       }
-      this.#differences.compare(
-        this.#owed(this.#live, this.#liveBook, customerId),
-        this.#owed(this.#state, this.#book, customerId),
-      )
+      this.#differences.compare(this.#before.owed(customerId), this.#after.owed(customerId))
       if (this.#differences.lines >= linesEach) return { lines: this.#differences.takeLines() }
     }
   }
-
-  get #book(): PriceBook {
-    this.#bookOfState ??= new PriceBook(this.#state)
-    return this.#bookOfState
-  }
-  #bookOfState: PriceBook | undefined
-
-  get #liveBook(): PriceBook {
-    this.#bookOfLive ??= new PriceBook(this.#live)
-    return this.#bookOfLive
-  }
-  #bookOfLive: PriceBook | undefined
 
   #coreOnState(): PartitionCore {
     const deadLetter = ({ code, eventCount }: DeadLetterRow) =>
@@ -175,13 +168,8 @@ export class ReplayedPartition {
   #customerIds(): Iterator<string> {
     const { customerId } = this.#options
     if (customerId !== undefined) return [customerId].values()
-    const ids = new Set([...this.#live.maps.customers.keys(), ...this.#state.maps.customers.keys()])
+    const ids = new Set([...this.#before.customerIds(), ...this.#after.customerIds()])
     return [...ids].sort().values()
-  }
-
-  #owed(state: PartitionState, book: PriceBook, customerId: string): readonly Charge[] {
-    const { fromNs, untilNs } = this.#options
-    return chargesOwed(state, book, customerId, untilNs).filter(charge => charge.fromNs >= fromNs)
   }
 
   #counters(): DispositionCounts {

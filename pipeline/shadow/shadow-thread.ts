@@ -9,6 +9,8 @@ import { bufferOf, type LoadTask, owned } from '../workers/protocol.js'
 import type { EventIdentity, FeedTask, OpenCopyTask, Outcome } from './protocol.js'
 import type {
   ChangesTask,
+  ChargesPage,
+  ChargesTask,
   DifferencePage,
   ReadingsTask,
   ReplayOptions,
@@ -52,8 +54,16 @@ export class ShadowThread {
     return (await this.#run('take', asked)) as Outcome
   }
 
+  async owedCharges(task: ChargesTask): Promise<ChargesPage> {
+    return (await this.#run('owedCharges', task)) as ChargesPage
+  }
+
   async openReplay(options: ReplayOptions): Promise<void> {
     await this.#run('openReplay', options)
+  }
+
+  async takeOwed(lines: Uint8Array): Promise<void> {
+    await this.#run('takeOwed', owned(lines))
   }
 
   async applyChanges(task: ChangesTask): Promise<void> {

@@ -6,9 +6,12 @@ import { DedupeTable } from '../core/state/dedupe-table.js'
 import { daysKept, PartitionState } from '../core/state/partition-state.js'
 import { type LoadTask, unpackMessages } from '../workers/protocol.js'
 import { CopiedPartition } from './copied-partition.js'
+import { OwedLines } from './owed-side.js'
 import type { EventIdentity, FeedTask, OpenCopyTask, Outcome } from './protocol.js'
 import type {
   ChangesTask,
+  ChargesPage,
+  ChargesTask,
   DifferencePage,
   ReadingsTask,
   ReplayOptions,
@@ -25,6 +28,7 @@ let opened:
   | undefined
 let copy: CopiedPartition | undefined
 let replayed: ReplayedPartition | undefined
+let owed: OwedLines | undefined
 
 /** Takes over a segment of identities, before the state is opened. */
 export function load({ config, index, entries, bytesInAll }: LoadTask): void {
@@ -62,10 +66,21 @@ export function take(asked: readonly EventIdentity[]): Outcome {
   return copied().take(asked)
 }
 
+/** What the copy owes, from the first page on; it is fed nothing any more. */
+export function owedCharges({ stretch, linesEach }: ChargesTask): ChargesPage {
+  owed ??= new OwedLines(theCopy().state, stretch)
+  return owed.page(linesEach)
+}
+
 /** The copy is what a replay is held against; it is fed nothing any more. */
 export function openReplay(options: ReplayOptions): void {
   const { config, state } = theCopy()
   replayed = new ReplayedPartition(config, state, options)
+}
+
+/** What live owes, as the live build told it: it is compared in the place of what the copy owes. */
+export function takeOwed(lines: Uint8Array): void {
+  theReplay().takeOwed(lines)
 }
 
 export function applyChanges({ nowMs, catalog, lifecycle }: ChangesTask): void {

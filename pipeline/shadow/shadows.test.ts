@@ -5,6 +5,7 @@ import { Kvm } from '@nats-io/kv'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { partitionOf } from '../../schemas/identifiers.js'
 import { formatScaled } from '../../schemas/money/decimal.js'
+import { parseInstant } from '../../schemas/time.js'
 import { streamNames } from '../broker/topology.js'
 import { pipelineLimits } from '../config/limits.js'
 import { type RatingWeir, startRatingWeir } from '../testing/clients/rating-weir.js'
@@ -57,6 +58,28 @@ test('a copy has the whole state, tells duplicates, and leaves every stream as i
     ['calls', '2', '3'],
   ])
   expect(await everyStream()).toEqual(before)
+})
+
+test('what a partition owes is told as of one commit, and a commit that is gone is not copied', async () => {
+  const stretch = {
+    fromNs: parseInstant('2026-10-01T00:00:00Z')!,
+    untilNs: parseInstant('2026-11-01T00:00:00Z')!,
+  }
+  const owed: Buffer[] = []
+  const at = await shadows.owedBy(
+    partition,
+    stretch,
+    never,
+    async lines => void owed.push(Buffer.from(lines)),
+  )
+  const charges = Buffer.concat(owed).toString('utf8').trim().split('\n')
+  expect(charges.map(line => JSON.parse(line))).toMatchObject([
+    { customer_id: 'acme', price: 'calls', quantity: '2', amount: '2' },
+  ])
+  const replayed = (checkpointSeq: number) =>
+    shadows.replayAt(partition, { ...at, checkpointSeq }, 'copied', never, async ({ commit }) => commit)
+  expect(await replayed(at.checkpointSeq)).toBe(at.commit)
+  expect(await replayed(at.checkpointSeq + 1)).toBe(undefined)
 })
 
 test('shadows take turns, and one that fails or is stopped gives its turn away', async () => {

@@ -16,15 +16,17 @@ import type { BulkTransport } from '../broker/bulk-transport.js'
 import type { PipelineLimits } from '../config/limits.js'
 import type { CoreConfig, InputMessage } from '../core/core.js'
 import type { HistoryRequest } from '../core/ports/core-io.js'
+import { stateFormat } from '../core/state/partition-state.js'
 import { isCovered, recordedPosition } from '../deliver/delivered.js'
 import type { Feed } from '../deliver/feed.js'
 import type { StateAt } from '../engine/restore.js'
 import type { Checkpoint } from '../ledger/checkpoint.js'
 import { packMessages } from '../workers/protocol.js'
-import { OpenedReplay } from './opened-replay.js'
+import { type ComparedCommit, comparedCommit, OpenedReplay } from './opened-replay.js'
 import type { EventIdentity, Outcome, StoredAnswer } from './protocol.js'
 import { publishedCatalog } from './published-catalog.js'
-import { type CopyAccess, openCopyOf } from './read-copy.js'
+import { type CopyAccess, openCopyAt, openCopyOf, openEmptyCopy } from './read-copy.js'
+import type { ChangesFrom, Stretch } from './replay-protocol.js'
 import { ShadowRefusal } from './shadow-refusal.js'
 import { ShadowThread } from './shadow-thread.js'
 
@@ -52,8 +54,12 @@ export interface ShadowInput {
 
 /** How long ClickHouse may be behind the copy. */
 const deliveredWithinMs = 60_000
+/** Charges in one page from the thread. */
+const owedLinesEach = 2_000
 
 export class Shadows {
+  /** A state of another format cannot be copied. */
+  readonly stateFormat = stateFormat
   readonly #parts: ShadowParts
   /** Resolves when the shadow before has ended. */
   #turn: Promise<unknown> = Promise.resolve()
@@ -65,7 +71,7 @@ export class Shadows {
   /** Runs `work` on a copy of the partition's newest state; the copy ends with it, and with the signal. */
   copyOf<T>(partition: number, signal: AbortSignal, work: (copy: ShadowCopy) => Promise<T>): Promise<T> {
     return this.inThread(signal, async thread => {
-      const at = await openCopyOf(this.#access(signal), this.#config(partition), thread)
+      const at = await openCopyOf(this.#access(signal), this.#config(partition), thread, 'loaded')
       return work(new ShadowCopy(thread, at, requests => this.#stored(requests, at, signal)))
     })
   }
@@ -78,9 +84,47 @@ export class Shadows {
   ): Promise<T> {
     return this.inThread(signal, async thread => {
       const [access, config] = [this.#access(signal), this.#config(partition)]
-      const at = await openCopyOf(access, config, thread)
-      const delivered = () => this.delivered(endOf(at), signal)
+      const at = comparedCommit(await openCopyOf(access, config, thread, 'left_out'))
+      const delivered = () => this.delivered(at.endSeq, signal)
       return work(new OpenedReplay(thread, access, at, config, delivered))
+    })
+  }
+
+  /**
+   * Runs `work` on a replay of the partition as of a commit of which another build tells what is owed. Undefined: the
+   * snapshot of that commit was replaced meanwhile, so that its subscriptions cannot be copied.
+   */
+  replayAt<T>(
+    partition: number,
+    at: ComparedCommit,
+    changes: ChangesFrom,
+    signal: AbortSignal,
+    work: (replay: OpenedReplay) => Promise<T>,
+  ): Promise<T | undefined> {
+    return this.inThread(signal, async thread => {
+      const [access, config] = [this.#access(signal), this.#config(partition)]
+      if (changes === 'read') await openEmptyCopy(config, thread)
+      else if (!(await openCopyAt(access, config, thread, at.checkpointSeq))) return undefined
+      const delivered = () => this.delivered(at.endSeq, signal)
+      return work(new OpenedReplay(thread, access, at, config, delivered))
+    })
+  }
+
+  /** What the partition owes as of its newest commit, which is answered: lines of charges for `write`. */
+  owedBy(
+    partition: number,
+    stretch: Stretch,
+    signal: AbortSignal,
+    write: (lines: Uint8Array) => Promise<void>,
+  ): Promise<ComparedCommit> {
+    return this.inThread(signal, async thread => {
+      const at = await openCopyOf(this.#access(signal), this.#config(partition), thread, 'left_out')
+      for (let isLast = false; !isLast; ) {
+        const page = await thread.owedCharges({ stretch, linesEach: owedLinesEach })
+        await write(page.lines)
+        isLast = page.isLast
+      }
+      return comparedCommit(at)
     })
   }
 
@@ -123,7 +167,7 @@ export class Shadows {
     signal: AbortSignal,
   ): Promise<StoredAnswer[]> {
     const { partition, commit } = at.checkpoint
-    await this.delivered(endOf(at), signal)
+    await this.delivered(comparedCommit(at).endSeq, signal)
     const answers: StoredAnswer[] = []
     for (const request of requests) {
       const query = { customerId: request.customerId, fromNs: request.fromNs, upTo: { partition, commit } }
@@ -147,11 +191,6 @@ export class Shadows {
       await pauseFor(100, signal)
     }
   }
-}
-
-/** The sequence of the last message of the commit. */
-export function endOf({ checkpoint, seq }: StateAt): number {
-  return seq + checkpoint.messages.length
 }
 
 /** A copy of a partition's state. */

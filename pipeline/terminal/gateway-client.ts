@@ -26,6 +26,15 @@ export async function answer(io: CliIo, work: () => Promise<void>): Promise<numb
 
 /** One request. Throws unless it succeeds; the message holds the code of the problem. */
 export async function callGateway<T>(gateway: Gateway, path: string, init: RequestInit = {}): Promise<T> {
+  return (await (await requestOf(gateway, path, init)).json()) as T
+}
+
+/** Like `callGateway`, for a body that is no JSON. */
+export async function readGateway(gateway: Gateway, path: string): Promise<Uint8Array> {
+  return new Uint8Array(await (await requestOf(gateway, path, {})).arrayBuffer())
+}
+
+async function requestOf(gateway: Gateway, path: string, init: RequestInit): Promise<Response> {
   const authorization = gateway.apiKey === undefined ? {} : { authorization: `Bearer ${gateway.apiKey}` }
   let response: Response
   try {
@@ -39,8 +48,8 @@ export async function callGateway<T>(gateway: Gateway, path: string, init: Reque
       cause,
     })
   }
+  if (response.ok) return response
   const text = await response.text()
-  if (response.ok) return JSON.parse(text) as T
   const problem = problemOf(text)
   throw new Error(`${response.status} ${problem ?? text}`)
 }

@@ -26,7 +26,7 @@ import { type MapDelta, TrackedMap } from './tracked-map.js'
 import { UsageRoutes } from './usage-routes.js'
 
 /** 6: what waits knows the message that brought it, and events are amended; older formats know neither. */
-const format = 6
+export const stateFormat = 6
 const dayMs = 86_400_000
 const identity = new Uint32Array(hashWords)
 
@@ -273,7 +273,7 @@ export class PartitionState {
   #toBytes(take: (map: StoredMap) => MapDelta<unknown>, dedupe: Uint8Array): Uint8Array {
     const maps: Record<string, MapDelta<unknown>> = {}
     for (const [name, map] of Object.entries(this.maps)) maps[name] = take(map)
-    const bytes: StateBytes = { format, maps, dedupe, counters: this.counters }
+    const bytes: StateBytes = { format: stateFormat, maps, dedupe, counters: this.counters }
     return serialize(bytes)
   }
 
@@ -303,9 +303,9 @@ export function usageChargesOf(
 
 function storedState(bytes: Uint8Array): StateBytes {
   const stored = deserialize(bytes) as StateBytes
-  if (stored.format === format) return stored
+  if (stored.format === stateFormat) return stored
   throw new Error(
-    `State of format ${stored.format} cannot be read; this version reads ${format}. ` +
+    `State of format ${stored.format} cannot be read; this version reads ${stateFormat}. ` +
       'Run the version that wrote it, or begin on a fresh state.',
   )
 }

@@ -1,5 +1,5 @@
 // Replays of a running Weir: by this build and by other terms, from the streams and from the rated rows, with kills in the
-// middle; and that nothing live is touched.
+// middle; by another build in a process of its own; and that nothing live is touched.
 
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -8,14 +8,17 @@ import { jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { SupervisedWeir } from '../../../bench/measure/supervised-weir.js'
+import type { ChargeWire } from '../../../schemas/billing/charge.js'
 import { formatScaled, parseDecimal, type Scaled } from '../../../schemas/money/decimal.js'
 import { tables } from '../../../schemas/tables.js'
 import { formatInstantMs } from '../../../schemas/time.js'
 import { openClickHouse } from '../../../sinks/clickhouse/config.js'
 import { streamNames } from '../../broker/topology.js'
+import { stateFormat } from '../../core/state/partition-state.js'
 import type { JobView } from '../../jobs/job-record.js'
 import type { ReplayReport } from '../../replay/replay-report.js'
 import type { ChargeLine, CustomerLine } from '../../replay/replay-store.js'
+import { otherBuild } from '../other-build.js'
 import { settled } from './kill-run.js'
 import { type Month, monthOf } from './month.js'
 import { Producer } from './producer.js'
@@ -158,6 +161,91 @@ test('a diff on a published version is refused as publishing would be', async ()
   const refused = await weir.run('replay', ...stretch, '--catalog', meter, '--source', 'history')
   expect(refused.stderr).toMatch(/422 meter_not_in_history: .*tokens_in/)
 })
+
+test('this build in a process of its own finds nothing, changes nothing, and is on record', async () => {
+  const before = await everything()
+  for (const source of ['input', 'history']) {
+    const found = await replayed('replay', ...stretch, '--here', '--source', source, '--reason', source)
+    expect([found.charges, found.customers, found.request.notes]).toEqual([[], [], []])
+    expect(found.totals).toMatchObject([{ currency: 'USD', changed: 0, amount_change: '0' }])
+    expect(found.totals[0]!.charges).toBeGreaterThan(60)
+    expect(found.events).toMatchObject({ rated: 3_000 })
+  }
+  expect(await everything()).toEqual(before)
+  const entries = JSON.parse(
+    (await weir.run('audit', 'ls', '--act', 'replay.started', '--json')).stdout,
+  ) as readonly { readonly reason: string | null; readonly after: { readonly build?: string } }[]
+  const compared = entries.filter(({ after }) => after.build !== undefined)
+  expect(compared.map(({ reason }) => reason).sort()).toEqual(['history', 'input'])
+})
+
+test('another build finds exactly the charges that it computes otherwise, while the live one goes on', async () => {
+  const folder = join(weir.dataDir, 'other-build')
+  const bundle = 'pipeline/shadow/shadow-worker.bundle.js'
+  const other = await otherBuild(folder, [
+    { file: bundle, from: 'divideRounded(amount, step2, rounding) * step2', to: 'amount / step2 * step2' },
+    {
+      file: 'pipeline/core/state/partition-state.js',
+      from: `stateFormat = ${stateFormat};`,
+      to: 'stateFormat = 1000;',
+    },
+  ])
+  const owed = await chargesOwed()
+  const roundedUp = owed.filter(one => scaled(one.amount_rounded) > scaled(one.amount))
+  expect(roundedUp.length).toBeGreaterThan(3)
+  expect(roundedUp.length).toBeLessThan(owed.length)
+
+  const args = ['replay', ...stretch, '--here']
+  const running = weir.runBuild(other, ...args, '--json')
+  const taken = await sentUntil(running)
+  const { stdout, stderr } = await running
+  if (stdout === '') throw new Error(stderr)
+  const found = JSON.parse(stdout) as Printed & { readonly build: { readonly folder: string } }
+  expect(taken).toBeGreaterThan(0)
+  expect(found.build.folder).toBe(`${folder}/`)
+  expect(found.request.notes).toEqual([expect.stringContaining('this build reads 1000')])
+  const ids = (charges: readonly { readonly charge_id: string }[]) => charges.map(one => one.charge_id).sort()
+  expect(ids(found.charges)).toEqual(ids(roundedUp))
+  for (const { amount_change, amount_rounded_change } of found.charges)
+    expect([amount_change, amount_rounded_change]).toEqual(['0', '-0.01'])
+  const theirs = [...new Set(roundedUp.map(one => one.customer_id))].sort()
+  expect(found.customers.map(one => one.customer_id).sort()).toEqual(theirs)
+
+  const refused = await weir.runBuild(other, ...args, '--source', 'history')
+  expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/^state_format: /)])
+}, 60_000)
+
+/** Every charge of the stretch, as the live build computes it. */
+async function chargesOwed(): Promise<ChargeWire[]> {
+  const [from, until] = [stretch[1]!, stretch[3]!]
+  const headers = { authorization: `Bearer ${weir.instance?.api_key ?? ''}` }
+  const answers = [0, 1].map(async partition => {
+    const query = new URLSearchParams({ partition: String(partition), from, until })
+    const text = await (await fetch(`${weir.url}/v1/owed-charges?${query}`, { headers })).text()
+    return text.trim().split('\n').slice(1)
+  })
+  return (await Promise.all(answers)).flat().map(line => JSON.parse(line) as ChargeWire)
+}
+
+/** Sends usage of the days after the stretch for as long as the command runs; answers how many requests were taken. */
+async function sentUntil(command: Promise<unknown>): Promise<number> {
+  const producer = new Producer(weir)
+  let runs = true
+  const ended = command.finally(() => {
+    runs = false
+  })
+  for (let round = 0; runs; round += 1) {
+    const usage = month.usage.slice(0, 100).map((event, n) => ({
+      ...event,
+      id: `later-${round}-${n}`,
+      time: formatInstantMs(month.scenario.untilMs + 86_400_000),
+    }))
+    await producer.send(usage, 1)
+    await sleep(20)
+  }
+  await ended
+  return producer.accepted
+}
 
 test('a replay goes on after a kill of the process, and can be paused and cancelled', async () => {
   const { stdout } = await weir.run('replay', ...stretch, '--source', 'history', '--detach')

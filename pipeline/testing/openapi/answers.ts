@@ -96,7 +96,7 @@ function mediaType({ headers }: HttpAnswer): string {
 }
 
 function bodyOf(answer: HttpAnswer): unknown {
-  return mediaType(answer).endsWith('json') ? (JSON.parse(answer.body) as unknown) : answer.body
+  return /[/+]json$/.test(mediaType(answer)) ? (JSON.parse(answer.body) as unknown) : answer.body
 }
 
 /** A step of a JSON pointer in a URI fragment. */

@@ -55,15 +55,28 @@ interface Run {
 
 type Call = <T>(operationId: string, method: string, path: string, body?: unknown) => Promise<T>
 
-/** The same month once more, and what it would be by another price. */
+/** The same month once more, by this build, by another one and by another price. */
 async function replayIt(call: Call): Promise<void> {
   const stretch = { from: '2026-01-01', until: '2026-02-01', source: 'input', customer_id: 'acme' }
+  const { from, until } = stretch
+  await call('beginBuildComparison', 'POST', '/v1/build-comparisons', { from, until, build: '0.2.0' })
+  const nobody = new URLSearchParams({ from, until, partition: '0', customer_id: 'nobody' })
+  await call('listOwedCharges', 'GET', `/v1/owed-charges?${nobody}`)
   const { job_id: id } = await call<{ job_id: string }>('createReplay', 'POST', '/v1/replays', stretch)
   await call('listReplayDifferences', 'GET', `/v1/replays/${id}/differences?by=price`)
   const dearer = { ...catalog.plans[0], version: 2 }
   const tried = { catalog: { ...catalog, plans: [dearer] }, month: '2026-01', customer_id: 'acme' }
   await call('createRebuild', 'POST', '/v1/rebuilds', { tables: ['meters'] })
   await call('createCatalogDiff', 'POST', '/v1/catalog-diffs', tried)
+}
+
+/** From the first step to the last, whatever differs. */
+async function endIncident(call: Call): Promise<void> {
+  await call('openIncident', 'POST', '/v1/incident', { reason: 'accounts' })
+  for (const step of ['reconcile', 'money', 'state', 'rest']) {
+    const body = { differences: 0, force: true, reason: 'a drill' }
+    await call('doIncidentStep', 'POST', `/v1/incident/steps/${step}`, body)
+  }
 }
 
 /** What became of the usage, and the other way round. */
@@ -134,5 +147,6 @@ export async function billOneMonth(
   await mendIt(call)
   await explainIt(call)
   await replayIt(call)
+  await endIncident(call)
   return page.batches.length
 }

@@ -49,9 +49,11 @@ export function requestsOf(document: OpenApi, scopes: readonly string[]): fc.Arb
   )
 }
 
-/** Reconciliation waits until everything is still, which it is not here; a replay reads everything. */
+/** Reconciliation waits until everything is still, which it is not here; a replay and what is owed take a copy of the state. */
+const longWork = ['reconciliation', 'replays', 'catalog-diffs', 'owed-charges', 'rebuilds']
+
 function isLongWork({ path }: PlacedOperation): boolean {
-  return ['/v1/reconciliation', '/v1/replays', '/v1/catalog-diffs', '/v1/rebuilds'].includes(path)
+  return longWork.some(name => path === `/v1/${name}`)
 }
 
 function soundRequest(document: OpenApi, operation: PlacedOperation): fc.Arbitrary<SeededRequest> {
