@@ -9,6 +9,7 @@ import { exceptionsFeature } from './exceptions/feature.js'
 import { explainFeature } from './explain/feature.js'
 import type { Feature } from './feature/feature.js'
 import { flowFeature } from './flow/feature.js'
+import { identitiesFeature } from './identities/feature.js'
 import { keysFeature } from './keys/feature.js'
 import { kpiFeature } from './kpi/feature.js'
 import { postingsFeature } from './postings/feature.js'
@@ -26,6 +27,7 @@ export const features: readonly Feature[] = [
   billingFeature,
   postingsFeature,
   connectionsFeature,
+  identitiesFeature,
   exceptionsFeature,
   reconcileFeature,
   replayFeature,

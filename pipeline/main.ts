@@ -14,6 +14,7 @@ import { Registry } from 'prom-client'
 import type { NatsLogin } from '../deploy/embedded/nats-server.js'
 import type { Catalog } from '../schemas/catalog/catalog.js'
 import { type ClickHouseConfig, openClickHouse } from '../sinks/clickhouse/config.js'
+import type { CustomerIds } from '../sinks/customer-ids.js'
 import { within } from './broker/back-off.js'
 import type { BulkTransport } from './broker/bulk-transport.js'
 import { type BrokerConnection, connectBroker } from './broker/connect-broker.js'
@@ -254,6 +255,7 @@ async function startRoles(started: Started): Promise<Weir> {
     audit,
     approvals: await openApprovalGate({ ...early, audit }),
     flow: await openFlowGate(early),
+    customerIds: openCustomerIds(early),
     features,
     telemetry: pipelineTelemetry(registry),
     recent: new RecentCommits(memory),
@@ -261,7 +263,7 @@ async function startRoles(started: Started): Promise<Weir> {
     memory,
   }
   stopIfAborted(options.signal)
-  const delivering = delivery(parts)
+  const delivering = await delivery(parts)
   deliveries.push(delivering)
   const placed = placing(parts)
   const working = await partitions(parts, delivering.awaited, pool, placed)
@@ -322,11 +324,18 @@ async function openFlowGate(parts: EarlyParts): Promise<FlowGate> {
   return feature.flowGate(parts)
 }
 
+function openCustomerIds(parts: EarlyParts): CustomerIds {
+  const feature = features.find(one => one.customerIds !== undefined)
+  if (feature?.customerIds === undefined) throw new Error('no feature brings the ids of customers')
+  return feature.customerIds(parts)
+}
+
 async function openBuckets(js: JetStreamClient): Promise<RoleParts['buckets']> {
   const kvm = new Kvm(js)
-  const open = ['weir_sinks', 'weir_runs', 'weir_keys', 'weir_jobs'].map(name => kvm.open(name))
-  const [sinks, runs, keys, jobs] = (await Promise.all(open)) as [KV, KV, KV, KV]
-  return { sinks, runs, keys, jobs }
+  const open = (name: string): Promise<KV> => kvm.open(`weir_${name}`)
+  const [sinks, runs, keys, jobs] = await Promise.all(['sinks', 'runs', 'keys', 'jobs'].map(open))
+  const [identities, tokens] = await Promise.all([open('identities'), open('tokens')])
+  return { sinks: sinks!, runs: runs!, keys: keys!, jobs: jobs!, identities, tokens }
 }
 
 async function openKeys({ options, undo }: Started, keys: KV, audit: PublishingTrail) {

@@ -59,8 +59,8 @@ const deliverDrainMs = 10_000
 const abortMs = 2_000
 
 /** A deliverer for each feed, with its sink. */
-export function delivery(parts: RoleParts): Delivery {
-  const opened = parts.feeds.map(feed => openFeed(parts, feed))
+export async function delivery(parts: RoleParts): Promise<Delivery> {
+  const opened = await Promise.all(parts.feeds.map(feed => openFeed(parts, feed)))
   const closeSinks = () => Promise.all(opened.map(({ sink }) => sink.close?.()))
   const abort = () => Promise.all(opened.map(({ deliverer }) => deliverer.abort()))
   parts.undo.push(closeSinks, () => within(abortMs, abort())) // a broker that is away answers nothing
@@ -92,10 +92,10 @@ interface OpenFeed {
   readonly deliverer: Deliverer
 }
 
-function openFeed(parts: RoleParts, feed: FeatureFeed): OpenFeed {
+async function openFeed(parts: RoleParts, feed: FeatureFeed): Promise<OpenFeed> {
   const { js, jsm, buckets, log, telemetry, recent, underWay } = parts
   const { key, stream, filterSubjects } = feed
-  const sink = feed.openSink(parts)
+  const sink = await feed.openSink(parts)
   const options: DelivererOptions = {
     key,
     stream,

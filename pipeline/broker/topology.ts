@@ -58,6 +58,8 @@ export const keyValueBuckets = [
   'weir_jobs',
   replaysBucket,
   'weir_flow',
+  'weir_identities',
+  'weir_tokens',
 ] as const
 /**
  * Positions of feeds: each feed notices by itself that its position was lost, and stops alone. What replays found can be

@@ -4,7 +4,7 @@ import { parse } from 'yaml'
 import { type CatalogProblem, parseCatalog } from '../../schemas/catalog/catalog-parser.js'
 import { sourceBoundProblem } from '../../schemas/source-bounds.js'
 import { type ConfigProblem, describeProblem, loadConfig } from '../config/config.js'
-import { missingSecrets } from '../connections/secrets.js'
+import { connectionProblems } from '../connections/checks.js'
 import { sections } from '../settings.js'
 import { type CliIo, exitCodes } from '../terminal/io.js'
 import { describeCatalogProblem, readSourceFile } from '../terminal/source-file.js'
@@ -62,7 +62,9 @@ function catalogVerdict(file: string, text: string): FileVerdict {
 function configVerdict(file: string): FileVerdict {
   const loaded = loadConfig({ sections, file, env: {} })
   const problems =
-    loaded.kind === 'invalid' ? loaded.problems : missingSecrets(loaded.config).map(one => ({ file, ...one }))
+    loaded.kind === 'invalid'
+      ? loaded.problems
+      : connectionProblems(loaded.config).map(one => ({ file, ...one }))
   return { file, kind: 'config', summary: '', problems }
 }
 

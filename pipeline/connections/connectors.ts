@@ -1,45 +1,51 @@
-// Makes the connector for each kind of connection. A new system of record needs one more case here, a folder
-// in sinks, and its settings in settings.ts.
+// Makes the connector of a connection: its kind with the parts that it may use.
 
 import { resolve } from 'node:path'
-import type { Connector, Stopped } from '../../sinks/connector.js'
-import { FilesConnector } from '../../sinks/files/sink.js'
-import { WebhookConnector } from '../../sinks/webhook/sink.js'
+import type { KV } from '@nats-io/kv'
+import type { Connector } from '../../sinks/connector.js'
+import type { ConnectorParts } from '../../sinks/connector-kind.js'
+import type { CustomerIds } from '../../sinks/customer-ids.js'
+import { limiterOf } from '../../sinks/http/limiter.js'
+import { MappingOfFile } from '../../sinks/mapping/record-mapping.js'
 import type { WeirConfig } from '../config/config.js'
-import { readSecrets } from './secrets.js'
+import { kindNamed } from './kinds.js'
+import { readSecret } from './secrets.js'
 import type { ConnectionSettings } from './settings.js'
+import { KvTokenStore } from './token-store.js'
 
-export function connectorOf(connection: ConnectionSettings, config: WeirConfig): Connector {
-  switch (connection.kind) {
-    case 'webhook': {
-      const { url, rate, auth } = connection
-      const read = readSecrets(auth.secrets, config)
-      if (read.kind === 'missing') return stoppedConnector('credentials_missing', read.detail)
-      return new WebhookConnector({
-        url,
-        secrets: read.secrets,
-        ...(rate === undefined ? {} : { perSecond: rate.per_second }),
-      })
-    }
-    case 'file':
-      return new FilesConnector({
-        folder: resolve(config.folder, connection.folder),
-        format: connection.format,
-      })
-    default:
-      return connection satisfies never
-  }
+export interface SharedParts {
+  readonly config: Pick<WeirConfig, 'folder' | 'variable'>
+  readonly customerIds: CustomerIds
+  /** The bucket `weir_tokens`. */
+  readonly tokens: KV
 }
 
-/** A connector that answers `stopped` to every call: its records wait, and everything else goes on. */
-function stoppedConnector(code: string, detail: string): Connector {
-  const stopped: Stopped = { kind: 'stopped', code, detail }
+export function connectorOf(connection: ConnectionSettings, shared: SharedParts): Promise<Connector> {
+  return kindNamed(connection.kind).open(connection, partsOf(connection, shared))
+}
+
+export function partsOf(
+  { name, kind: kindName, mapping, rate: ownRate }: ConnectionSettings,
+  { config, customerIds, tokens }: SharedParts,
+): ConnectorParts {
+  const { folder } = config
+  const kind = kindNamed(kindName)
+  const { fields = {}, customersAre, defaultRate, secretProblem } = kind
+  const rate = { ...defaultRate, ...ownRate }
   return {
-    pageSize: 1,
-    attemptMs: 1_000,
-    settlesWithinMs: 0,
-    check: async () => stopped,
-    put: async records => records.map(() => stopped),
-    find: async () => stopped,
+    connection: name,
+    folder,
+    secret: source => readSecret(source, config, secretProblem),
+    mapping: new MappingOfFile({
+      file: mapping === undefined ? undefined : resolve(folder, mapping),
+      fields,
+      customersAre,
+      customerIds,
+    }),
+    customerIds,
+    tokenStore: key => new KvTokenStore({ kv: tokens, connection: name, key }),
+    limiter: limiterOf(rate),
+    rate,
+    nowMs: Date.now,
   }
 }

@@ -57,11 +57,11 @@ function loopOf(
   key: string,
   stream: FeedStream,
   recordsOf: typeof journalOf,
-): (parts: FeatureParts) => ConnectionLoop {
-  return ({ config, bulk, js, jsm, log, buckets, flow }) =>
+): (parts: FeatureParts) => Promise<ConnectionLoop> {
+  return async ({ config, bulk, js, jsm, log, buckets, customerIds, flow }) =>
     new ConnectionLoop({
       connection: connection.name,
-      connector: connectorOf(connection, config),
+      connector: await connectorOf(connection, { config, customerIds, tokens: buckets.tokens }),
       log: openDeliveryLog({ bulk, js, jsm, connection: connection.name, timeoutMs: brokerTimeoutMs }),
       exceptions: exceptionsOf(buckets.sinks, key, stream),
       clock,

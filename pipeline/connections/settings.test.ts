@@ -4,9 +4,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import { webhookKind } from '../../sinks/webhook/kind.js'
 import { validateCommand } from '../cli/validate-command.js'
 import { describeProblem, loadConfig, sectionOf } from '../config/config.js'
-import { readSecrets } from './secrets.js'
+import { readSecret } from './secrets.js'
 import { connectionsSettings } from './settings.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'weir-settings-'))
@@ -22,7 +23,7 @@ test('what is wrong with a connection is told with its line', () => {
   const loaded = load(`connections:
   - { name: hook, kind: webhook, url: "https://a:b@x.example", auth: { secrets: [ whsec_plain ] } }
   - { name: books, kind: file, folder: out, format: xlsx }
-  - { name: ledger, kind: netsuite }
+  - { name: ledger, kind: webhok }
   - { name: late, kind: file, folder: late, format: csv, mode: shadow }
 `)
   const problems = loaded.kind === 'invalid' ? loaded.problems.map(describeProblem) : []
@@ -30,7 +31,7 @@ test('what is wrong with a connection is told with its line', () => {
     '/weir.yaml:2: connections.0.url: no credentials here: a webhook is signed with auth.secrets.',
     '/weir.yaml:2: connections.0.auth.secrets.0: a secret is named by { file: … } or { variable: … }.',
     '/weir.yaml:3: connections.1.format: It must be one of ndjson, csv, parquet.',
-    '/weir.yaml:4: connections.2.kind: is webhook or file; other kinds come with later releases.',
+    '/weir.yaml:4: connections.2.kind: is one of webhook, file; the nearest known name is webhook.',
     '/weir.yaml:5: connections.3.mode: It must be one of read_only, controlled, automatic.',
   ])
 })
@@ -76,15 +77,15 @@ test('a secret comes from a file beside the configuration or from a variable, an
   const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
   writeFileSync(join(folder, 'secret'), `${secret}\n`)
   const { config } = loaded
-  expect(readSecrets([{ file: 'secret' }], config)).toEqual({ kind: 'ok', secrets: [secret] })
+  expect(readSecret({ file: 'secret' }, config)).toEqual({ kind: 'ok', secret })
   for (const source of [
     { file: 'gone' },
     { variable: 'HOOK' },
     { variable: 'EMPTY' },
     { variable: 'UNSET' },
   ]) {
-    const read = readSecrets([source], config)
-    expect(read.kind).toBe('missing')
+    const read = readSecret(source, config, webhookKind.secretProblem)
+    expect(read).toMatchObject({ kind: 'stopped', code: 'credentials_missing' })
     expect(JSON.stringify(read)).not.toContain('not-a-secret')
   }
 })

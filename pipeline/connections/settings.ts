@@ -1,112 +1,87 @@
-// The section `connections` of the configuration. Contract section 11.
+// The section `connections` of the configuration. Contract section 11. What all kinds share is here; each kind
+// brings the rest (kinds.ts).
 // Invariants: a key that is not built yet is refused, never ignored; the configuration names a secret's file
 // or variable and never holds the secret.
 
 import type { z as Zod } from 'zod'
-import { type FileFormat, fileFormats } from '../../sinks/files/config.js'
+import { nearestHint } from '../../schemas/nearest-name.js'
+import type { ConnectorKind, RecordsChoice } from '../../sinks/connector-kind.js'
+import type { Rate } from '../../sinks/http/limiter.js'
+import { rate } from '../../sinks/settings-parts.js'
 import type { SettingsSection } from '../config/setting.js'
 import type { DeliveryClass, Rollout } from '../deliver/feed.js'
+import { connectorKinds } from './kinds.js'
 
-export type SecretSource = { readonly file: string } | { readonly variable: string }
-
-interface SharedSettings {
+export interface ConnectionSettings {
   readonly name: string
+  readonly kind: string
   /** Only the records of this legal entity are sent. */
   readonly entity?: string | undefined
-  readonly records: 'journals' | 'batch_lines'
+  readonly records: RecordsChoice
+  /** The mapping file, relative to the configuration file. */
+  readonly mapping?: string | undefined
+  readonly rate?: Rate | undefined
   /** How far it is let out; `controlled` has an allow-list. A command may set another mode (pipeline/flow). */
   readonly mode: Rollout['mode']
   readonly allow: Rollout['allow']
   readonly class: DeliveryClass
 }
 
-export interface WebhookSettings extends SharedSettings {
-  readonly kind: 'webhook'
-  readonly url: string
-  /** Two secrets while one is being replaced by the other. */
-  readonly auth: { readonly secrets: readonly SecretSource[] }
-  readonly rate?: { readonly per_second: number } | undefined
-}
-
-export interface FileSettings extends SharedSettings {
-  readonly kind: 'file'
-  /** Belongs to this connection alone. */
-  readonly folder: string
-  readonly format: FileFormat
-}
-
-export type ConnectionSettings = WebhookSettings | FileSettings
-
 export const connectionsSettings: SettingsSection<readonly ConnectionSettings[]> = {
   name: 'connections',
   settings: [],
   schema: z =>
-    z
-      .array(
-        z.discriminatedUnion(
-          'kind',
-          [webhook(z), file(z)],
-          'is webhook or file; other kinds come with later releases',
-        ),
-      )
-      .superRefine(refuseShared)
-      .superRefine(refuseEmptyList)
-      .default([]),
+    z.array(connection(z)).superRefine(refuseShared).superRefine(refuseEmptyList).default([]) as Zod.ZodType<
+      readonly ConnectionSettings[]
+    >,
 }
 
-function shared(z: typeof Zod) {
+function connection(z: typeof Zod) {
+  const names = connectorKinds.map(({ kind }) => kind)
+  const [first, ...others] = connectorKinds.map(kind =>
+    z.strictObject({ ...shared(z, kind), kind: z.literal(kind.kind), ...kind.settings(z) }),
+  )
+  return z.discriminatedUnion('kind', [first!, ...others], {
+    error: issue => {
+      const given = (issue.input as { kind?: unknown } | undefined)?.kind
+      const hint = typeof given === 'string' ? nearestHint(given, names) : ''
+      return `is one of ${names.join(', ')}${hint}`
+    },
+  })
+}
+
+function shared(z: typeof Zod, { kind, records, fields }: ConnectorKind) {
   const names = z.array(z.string().min(1).max(256)).max(10_000)
-  const announced = z.never('comes with a later release; leave it out').optional()
   return {
     name: z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/, 'up to 40 of a-z, 0-9, _ and -, the first a letter'),
     entity: z.string().min(1).optional(),
-    records: z.enum(['journals', 'batch_lines']).default('journals'),
-    mapping: announced,
-    schedule: announced,
+    records: z.enum(records).default(records[0]),
+    mapping: mapping(z, kind, fields),
+    rate: rate(z),
+    schedule: z.never('comes with a later release; leave it out').optional(),
     mode: z.enum(['read_only', 'controlled', 'automatic']).default('automatic'),
     allow: z.strictObject({ entities: names.default([]), customers: names.default([]) }).prefault({}),
     class: z.enum(['money', 'state', 'rest']).default('money'),
   }
 }
 
-function webhook(z: typeof Zod) {
-  const secret = z.union(
-    [z.strictObject({ file: z.string().min(1) }), z.strictObject({ variable: z.string().regex(/^\w+$/) })],
-    'a secret is named by { file: … } or { variable: … }',
-  )
-  return z.strictObject({
-    ...shared(z),
-    kind: z.literal('webhook'),
-    url: z
-      .url({ protocol: /^https?$/ })
-      .refine(url => !url.includes('@'), 'no credentials here: a webhook is signed with auth.secrets'),
-    auth: z.strictObject({ secrets: z.array(secret).min(1).max(2) }),
-    rate: z.strictObject({ per_second: z.int().min(1).max(1_000) }).optional(),
-  })
+/** A kind with a field that every mapping must have needs the file; one without fields has no mapping. */
+function mapping(z: typeof Zod, kind: string, fields: ConnectorKind['fields']) {
+  if (fields === undefined) return z.never(`a connection of kind ${kind} has no mapping`).optional()
+  const isNeeded = Object.values(fields).some(field => field.required)
+  const file = z.string(`names the mapping file, with ${Object.keys(fields).join(', ')}`).min(1)
+  return isNeeded ? file : file.optional()
 }
 
-function file(z: typeof Zod) {
-  return z.strictObject({
-    ...shared(z),
-    kind: z.literal('file'),
-    folder: z.string().min(1),
-    format: z.enum(fileFormats),
-    url: z.never('a file connection has a folder').optional(),
-    auth: z.never('a file connection has no credentials').optional(),
-    rate: z.never('a file connection has no rate').optional(),
-  })
-}
+type Context = { addIssue: (issue: { code: 'custom'; path: PropertyKey[]; message: string }) => void }
 
-/** Refuses two connections with the same name or the same folder. */
-function refuseShared(
-  connections: readonly ConnectionSettings[],
-  context: { addIssue: (issue: { code: 'custom'; path: PropertyKey[]; message: string }) => void },
-): void {
+/** Refuses two connections with the same name, or with the same folder or other setting that one alone may have. */
+function refuseShared(connections: readonly unknown[], context: Context): void {
   const seen = new Map<string, string>()
-  for (const [index, connection] of connections.entries()) {
-    const taken: [string, string][] = [['name', connection.name]]
-    if (connection.kind === 'file') taken.push(['folder', connection.folder])
-    for (const [field, value] of taken) {
+  for (const [index, connection] of (connections as readonly ConnectionSettings[]).entries()) {
+    const { exclusive } = connectorKinds.find(({ kind }) => kind === connection.kind) ?? {}
+    for (const field of ['name', ...(exclusive === undefined ? [] : [exclusive])]) {
+      const value = (connection as unknown as Record<string, unknown>)[field]
       const owner = seen.get(`${field} ${value}`)
       const message = `is that of the connection ${owner} already`
       if (owner !== undefined) context.addIssue({ code: 'custom', path: [index, field], message })
@@ -116,11 +91,8 @@ function refuseShared(
 }
 
 /** Refuses a controlled connection that lets nobody's records out. */
-function refuseEmptyList(
-  connections: readonly ConnectionSettings[],
-  context: { addIssue: (issue: { code: 'custom'; path: PropertyKey[]; message: string }) => void },
-): void {
-  for (const [index, { mode, allow }] of connections.entries()) {
+function refuseEmptyList(connections: readonly unknown[], context: Context): void {
+  for (const [index, { mode, allow }] of (connections as readonly ConnectionSettings[]).entries()) {
     if (mode !== 'controlled' || allow.entities.length + allow.customers.length > 0) continue
     const message = 'names the entities or the customers whose records go, with the mode controlled'
     context.addIssue({ code: 'custom', path: [index, 'allow'], message })

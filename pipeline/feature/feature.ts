@@ -12,6 +12,7 @@ import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import type { FieldRule } from '../../schemas/personal-data/field-rules.js'
 import type { ClickHouseConfig } from '../../sinks/clickhouse/config.js'
+import type { CustomerIds } from '../../sinks/customer-ids.js'
 import type { Sink } from '../../sinks/sink.js'
 import type { BulkTransport } from '../broker/bulk-transport.js'
 import type { WeirConfig } from '../config/config.js'
@@ -27,6 +28,15 @@ import type { JobDesk } from '../jobs/job-desk.js'
 import type { JobKind } from '../jobs/job-kind.js'
 import type { Shadows } from '../shadow/shadows.js'
 
+export interface Buckets {
+  readonly sinks: KV
+  readonly runs: KV
+  readonly keys: KV
+  readonly jobs: KV
+  readonly identities: KV
+  readonly tokens: KV
+}
+
 /** The parts of the process that every feature gets. */
 export interface FeatureParts {
   readonly config: WeirConfig
@@ -36,8 +46,10 @@ export interface FeatureParts {
   readonly bulk: BulkTransport
   readonly js: JetStreamClient
   readonly jsm: JetStreamManager
-  /** The key-value buckets `weir_sinks`, `weir_runs`, `weir_keys` and `weir_jobs`. */
-  readonly buckets: { readonly sinks: KV; readonly runs: KV; readonly keys: KV; readonly jobs: KV }
+  /** The key-value buckets `weir_sinks`, `weir_runs` and so on. */
+  readonly buckets: Buckets
+  /** The ids that other systems have for our customers. */
+  readonly customerIds: CustomerIds
   /** Creates and changes jobs of any kind. */
   readonly jobs: JobDesk
   readonly clickhouse: ClickHouseConfig
@@ -62,13 +74,13 @@ export interface FeatureParts {
 }
 
 /** The parts of the process before any feature has brought one, and where the end of what is begun is added. */
-export type EarlyParts = Omit<FeatureParts, 'audit' | 'approvals' | 'flow'> & {
+export type EarlyParts = Omit<FeatureParts, 'audit' | 'approvals' | 'flow' | 'customerIds'> & {
   readonly undo: (() => Promise<unknown>)[]
 }
 
 /** A feed and how its sink is made. */
 export interface FeatureFeed extends Feed {
-  openSink(parts: FeatureParts): Sink
+  openSink(parts: FeatureParts): Sink | Promise<Sink>
   /** The partitions take no usage while this feed is far behind, and hand it their commits from memory. */
   readonly isAwaited?: true
 }
@@ -84,6 +96,8 @@ export interface Feature {
   /** The gate that holds back or lets out what leaves, made before delivery begins. One feature brings it. */
   readonly flowGate?: (parts: EarlyParts) => Promise<FlowGate>
   readonly feeds?: (config: WeirConfig) => readonly FeatureFeed[]
+  /** What connections ask for the ids that other systems have for our customers. One feature brings it. */
+  readonly customerIds?: (parts: EarlyParts) => CustomerIds
   /** Called once, when everything else runs. */
   readonly routes?: (parts: FeatureParts) => readonly ApiRoute[] | Promise<readonly ApiRoute[]>
   /** The kinds of long work that it does. */

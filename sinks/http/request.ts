@@ -6,7 +6,7 @@
 // 3. No redirect is followed: a signed document goes only to the address in the configuration.
 
 export interface HttpRequest {
-  readonly method: 'GET' | 'POST' | 'PUT'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly body?: string
@@ -22,7 +22,8 @@ export type HttpAnswer =
     }
   | { readonly kind: 'not_sent' | 'no_answer'; readonly code: string; readonly detail: string }
 
-const maxAnswerBytes = 256 * 1024
+/** A page of documents in a look-up is the longest. */
+const maxAnswerBytes = 8 << 20
 
 /** Codes of Node and undici for a connection that was never made. */
 const neverConnected = new Set([

@@ -1,11 +1,17 @@
-// The settings of a webhook connection.
+// The settings of a webhook connection, as its connector takes them.
+
+import type { Stopped } from '../connector.js'
+import type { Limiter, Rate } from '../http/limiter.js'
+
+export type WebhookSecrets = { readonly kind: 'ok'; readonly secrets: readonly string[] } | Stopped
 
 export interface WebhookConfig {
   readonly url: string
-  /** `whsec_` and base64. Two while a secret is being replaced: each request is signed with both. */
-  readonly secrets: readonly string[]
-  /** The most requests per second. Default: no limit. */
-  readonly perSecond?: number
+  /** `whsec_` and base64. Two while a secret is being replaced: each request is signed with both. Read at each page. */
+  readonly secrets: () => WebhookSecrets
+  /** Default: no limit. */
+  readonly limiter?: Limiter
+  readonly rate?: Rate
   /** Default 20 s, within the 15 to 30 s of the specification. */
   readonly attemptMs?: number
 }

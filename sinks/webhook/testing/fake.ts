@@ -7,6 +7,7 @@ import { Webhook } from 'standardwebhooks'
 import { z } from 'zod'
 import type { Connector, ConnectorRecord } from '../../connector.js'
 import type { Fault, Receiver } from '../../testing/conformance.js'
+import type { WebhookSecrets } from '../config.js'
 import { WebhookConnector } from '../sink.js'
 
 /** What a receiver may rely on. */
@@ -21,6 +22,11 @@ export interface ReceivedRequest {
   readonly id: string
   readonly headers: IncomingMessage['headers']
   readonly body: string
+}
+
+/** Secrets as a connector reads them. */
+export function given(secrets: readonly string[]): () => WebhookSecrets {
+  return () => ({ kind: 'ok', secrets })
 }
 
 export type Answer = (request: ReceivedRequest, response: ServerResponse) => boolean
@@ -58,7 +64,7 @@ export class WebhookReceiver implements Receiver {
   }
 
   connector(): Connector {
-    const config = { url: this.url, secrets: this.#secrets, attemptMs: 100 }
+    const config = { url: this.url, secrets: given(this.#secrets), attemptMs: 100 }
     return new WebhookConnector(config, this.#nowMs)
   }
 

@@ -1,0 +1,18 @@
+// The only list of the kinds of connections. What a kind is: sinks/connector-kind.ts.
+
+import type { ConnectorKind } from '../../sinks/connector-kind.js'
+import { fileKind } from '../../sinks/files/kind.js'
+import { webhookKind } from '../../sinks/webhook/kind.js'
+
+// One in a line, so that two kinds seldom touch the same one.
+// biome-ignore format: see above
+export const connectorKinds: readonly ConnectorKind[] = [
+  webhookKind,
+  fileKind,
+]
+
+export function kindNamed(kind: string): ConnectorKind {
+  const found = connectorKinds.find(one => one.kind === kind)
+  if (found === undefined) throw new Error(`there is no kind of connection ${kind}`)
+  return found
+}

@@ -1,0 +1,96 @@
+// The bucket `weir_identities`: one entry per customer that has ids in other systems.
+// Invariants: of two rows of one customer the one with the later event time counts, and of equal ones the one with the
+// greater ledger sequence, in whatever order they are applied; so applying a range again changes nothing.
+
+import type { KV } from '@nats-io/kv'
+import { z } from 'zod'
+import { customerToken } from '../../schemas/identifiers.js'
+import type { CustomerIds, ExternalIds } from '../../sinks/customer-ids.js'
+
+const cacheMs = 60_000
+const cacheMost = 10_000
+/** Of the broker: another writer was faster. */
+const wrongLastSequence = 10_071
+
+const entrySchema = z.object({
+  customer_id: z.string(),
+  crm: z.string().optional(),
+  billing: z.string().optional(),
+  erp: z.string().optional(),
+  event_time_ns: z.string().regex(/^-?\d+$/),
+  ledger_sequence: z.int().nonnegative(),
+})
+type Entry = z.infer<typeof entrySchema>
+
+export interface CustomerIdentity {
+  readonly customerId: string
+  readonly ids: ExternalIds
+  readonly eventTimeNs: bigint
+  readonly ledgerSequence: number
+}
+
+export class IdentityStore implements CustomerIds {
+  readonly #kv: KV
+  readonly #nowMs: () => number
+  /** Customers with an id; that a customer has none is asked again each time, as it may be about to get one. */
+  readonly #cache = new Map<string, { readonly ids: ExternalIds; readonly untilMs: number }>()
+
+  constructor(kv: KV, nowMs: () => number = Date.now) {
+    this.#kv = kv
+    this.#nowMs = nowMs
+  }
+
+  async of(customerId: string): Promise<ExternalIds> {
+    const cached = this.#cache.get(customerId)
+    if (cached !== undefined && this.#nowMs() < cached.untilMs) return cached.ids
+    const read = await this.#read(customerId)
+    const ids = read === undefined ? {} : idsOf(read.entry)
+    this.#cache.delete(customerId)
+    if (Object.keys(ids).length > 0) {
+      this.#cache.set(customerId, { ids, untilMs: this.#nowMs() + cacheMs })
+      const [oldest] = this.#cache.keys()
+      if (this.#cache.size > cacheMost && oldest !== undefined) this.#cache.delete(oldest)
+    }
+    return ids
+  }
+
+  async keep(identity: CustomerIdentity): Promise<void> {
+    const { customerId, ids, eventTimeNs, ledgerSequence } = identity
+    for (;;) {
+      const there = await this.#read(customerId)
+      if (there === undefined && Object.keys(ids).length === 0) return
+      if (there !== undefined && !isLater(identity, there.entry)) return
+      const entry: Entry = {
+        customer_id: customerId,
+        ...ids,
+        event_time_ns: String(eventTimeNs),
+        ledger_sequence: ledgerSequence,
+      }
+      try {
+        await this.#kv.update(customerToken(customerId), JSON.stringify(entry), there?.revision ?? 0)
+        return
+      } catch (error) {
+        if ((error as { code?: unknown }).code !== wrongLastSequence) throw error
+      }
+    }
+  }
+
+  async #read(customerId: string): Promise<{ readonly entry: Entry; readonly revision: number } | undefined> {
+    const found = await this.#kv.get(customerToken(customerId))
+    if (found === null || found.operation !== 'PUT') return undefined
+    return { entry: entrySchema.parse(found.json()), revision: found.revision }
+  }
+}
+
+function isLater({ eventTimeNs, ledgerSequence }: CustomerIdentity, there: Entry): boolean {
+  const thereNs = BigInt(there.event_time_ns)
+  return eventTimeNs > thereNs || (eventTimeNs === thereNs && ledgerSequence > there.ledger_sequence)
+}
+
+function idsOf({ crm, billing, erp }: Entry): ExternalIds {
+  return {
+    ...(crm === undefined ? {} : { crm }),
+    ...(billing === undefined ? {} : { billing }),
+    ...(erp === undefined ? {} : { erp }),
+  }
+}

@@ -1,0 +1,87 @@
+// What Weir knows of one kind of connection: its name, its own settings, what its mapping may hold, and how its
+// connector is made. pipeline/connections/kinds.ts lists all kinds; settings, `weir validate` and the tests read
+// that list.
+// Invariant: this file and every kind.ts load nothing heavy, because each command reads the settings. `open`
+// imports the connector itself.
+
+import type { z as Zod } from 'zod'
+import type { Connector, Stopped } from './connector.js'
+import type { CustomerIds, ExternalSystem } from './customer-ids.js'
+import type { Limiter, Rate } from './http/limiter.js'
+import type { RecordMappings } from './mapping/record-mapping.js'
+import type { TokenStore } from './oauth/token-store.js'
+
+/** The feeds that a connection can have: journals and releases, or the lines of billing batches. */
+export type RecordsChoice = 'journals' | 'batch_lines'
+
+/** A secret is named by its file or variable and never stands in the configuration. */
+export type SecretSource = { readonly file: string } | { readonly variable: string }
+export type SecretRead = { readonly kind: 'ok'; readonly secret: string } | Stopped
+
+/** What a fact is read from in the record; match keys of a mapping file. `segment.<name>` comes beside them. */
+export const mappingFacts = [
+  'entity',
+  'currency',
+  'customer',
+  'plan',
+  'price',
+  'meter',
+  'kind',
+  'timing',
+  'role',
+  'account',
+  'performance_obligation',
+] as const
+export type MappingFact = (typeof mappingFacts)[number]
+
+export interface MappingField {
+  /** One line for people who write the mapping file. */
+  readonly description: string
+  /** The mapping file must have the field, or `weir validate` says so. */
+  readonly required?: true
+  /** The fact that the keys of a plain map stand for; without it the field is a list of rules. */
+  readonly keyedBy?: MappingFact
+  /** What the receiver takes as a value. */
+  readonly pattern?: RegExp
+}
+
+export interface ConnectorParts {
+  /** The name of the connection. */
+  readonly connection: string
+  /** What relative paths in the configuration are relative to. */
+  readonly folder: string
+  /** Reads a secret; called at each use, so that a replaced file counts. */
+  readonly secret: (source: SecretSource) => SecretRead
+  /** Values of a record in the receiver's terms; a kind without `fields` has none to ask for. */
+  readonly mapping: RecordMappings
+  readonly customerIds: CustomerIds
+  /** Where a refresh token that changes with each use is kept, encrypted with a key that is derived from this secret. */
+  readonly tokenStore: (key: () => SecretRead) => TokenStore
+  /** The rate of the connection's settings, else that of its kind. */
+  readonly limiter: Limiter
+  readonly rate: Rate
+  readonly nowMs: () => number
+}
+
+/** A zod type for each key of the kind's own settings. */
+export type SettingsShape<S> = { readonly [K in keyof S]-?: Zod.ZodType<S[K]> }
+
+export interface ConnectorKind<S extends object = object> {
+  /** As `kind` in the configuration. */
+  readonly kind: string
+  /** What it can be sent; the first is the default. */
+  readonly records: readonly [RecordsChoice, ...RecordsChoice[]]
+  /** Its own keys, beside or instead of the shared ones (`name`, `entity`, `mapping`, `rate`, `mode`, …). */
+  readonly settings: (z: typeof Zod) => SettingsShape<S> & Readonly<Record<string, Zod.ZodType>>
+  /** The fields of its mapping file; absent: it has no mapping. */
+  readonly fields?: Readonly<Record<string, MappingField>>
+  /** Which external id of a customer it knows, where the mapping's `customers` does not name the customer. */
+  readonly customersAre?: ExternalSystem
+  /** What holds when the settings have no `rate`. */
+  readonly defaultRate?: Rate
+  /** A setting that belongs to one connection alone, such as its folder. */
+  readonly exclusive?: string
+  /** What is wrong with the text of a secret; undefined: nothing. It must not contain the secret. */
+  secretProblem?(secret: string): string | undefined
+  open(settings: S, parts: ConnectorParts): Promise<Connector>
+}

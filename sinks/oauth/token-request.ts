@@ -1,0 +1,94 @@
+// One request to a token endpoint, through oauth4webapi, and what its end means: refused credentials stop the
+// connection, anything else passes by itself.
+// Invariant: no secret and no token is in a detail.
+
+import {
+  type AuthorizationServer,
+  allowInsecureRequests,
+  type Client,
+  type ClientAuth,
+  clientCredentialsGrantRequest,
+  processClientCredentialsResponse,
+  processRefreshTokenResponse,
+  ResponseBodyError,
+  refreshTokenGrantRequest,
+  type TokenEndpointResponse,
+  WWWAuthenticateChallengeError,
+} from 'oauth4webapi'
+import type { FetchedToken } from './token-cache.js'
+
+export interface TokenRequest {
+  readonly tokenUrl: string
+  readonly clientId: string
+  readonly auth: ClientAuth
+  readonly parameters: Readonly<Record<string, string>>
+  /** Absent: client credentials. */
+  readonly refreshToken?: string
+  readonly redact: (text: string) => string
+}
+
+export type TokenGrant = FetchedToken & { readonly refreshToken?: string | undefined }
+
+const deadlineMs = 20_000
+/** Where the answer does not say how long a token lives. */
+const assumedLifeMs = 300_000
+
+/** Never throws. */
+export async function requestToken(request: TokenRequest): Promise<TokenGrant> {
+  const { tokenUrl, clientId, auth, parameters, refreshToken, redact } = request
+  // The library checks the issuer of discovered servers; here the URL of the configuration is all that is known.
+  const server: AuthorizationServer = { issuer: tokenUrl, token_endpoint: tokenUrl }
+  const client: Client = { client_id: clientId }
+  const isPlain = tokenUrl.startsWith('http:')
+  const options = { signal: AbortSignal.timeout(deadlineMs), [allowInsecureRequests]: isPlain }
+  try {
+    if (refreshToken === undefined) {
+      const response = await clientCredentialsGrantRequest(server, client, auth, { ...parameters }, options)
+      return grantOf(await processClientCredentialsResponse(server, client, response))
+    }
+    const response = await refreshTokenGrantRequest(server, client, auth, refreshToken, {
+      ...options,
+      additionalParameters: { ...parameters },
+    })
+    return grantOf(await processRefreshTokenResponse(server, client, response))
+  } catch (error) {
+    return failureOf(error, redact)
+  }
+}
+
+function grantOf(answer: TokenEndpointResponse): TokenGrant {
+  const { access_token: token, expires_in: seconds, refresh_token: refreshToken } = answer
+  const expiresInMs = seconds === undefined ? assumedLifeMs : seconds * 1_000
+  return { kind: 'ok', token, expiresInMs, ...(refreshToken === undefined ? {} : { refreshToken }) }
+}
+
+function failureOf(error: unknown, redact: (text: string) => string): FetchedToken {
+  if (error instanceof ResponseBodyError) {
+    const words = `${error.error}${error.error_description === undefined ? '' : `: ${error.error_description}`}`
+    const detail = redact(`the token endpoint answers ${error.status} ${words}`)
+    // RFC 6749, 5.2; some servers answer a limit or a fault of theirs in the same form.
+    const isPassing =
+      error.status === 429 || error.status >= 500 || /^(temporarily_unavailable|slow_down)$/.test(error.error)
+    if (isPassing) return { kind: 'throttled', code: 'receiver_unavailable', detail }
+    return { kind: 'stopped', code: 'credentials_refused', detail }
+  }
+  const status = statusOf(error)
+  if (error instanceof WWWAuthenticateChallengeError || status === 401 || status === 403 || status === 400) {
+    const detail = `the token endpoint answers ${status ?? 401}`
+    return { kind: 'stopped', code: 'credentials_refused', detail }
+  }
+  const words =
+    error instanceof Error ? [error.message, causeOf(error)].filter(Boolean).join(': ') : String(error)
+  const detail = redact(`no token: ${status === undefined ? '' : `HTTP ${status}: `}${words}`)
+  return { kind: 'throttled', code: 'receiver_unavailable', detail }
+}
+
+/** The library puts the response that it could not use in `cause`. */
+function statusOf(error: unknown): number | undefined {
+  const { cause } = error as { cause?: unknown }
+  return cause instanceof Response ? cause.status : undefined
+}
+
+function causeOf({ cause }: Error): string {
+  return cause instanceof Error ? cause.message : ''
+}
