@@ -8,6 +8,7 @@ import type { z as Zod } from 'zod'
 import type { Connector, Stopped } from './connector.js'
 import type { CustomerIds, ExternalSystem } from './customer-ids.js'
 import type { Limiter, Rate } from './http/limiter.js'
+import type { MappingFields } from './mapping/mapping-fields.js'
 import type { RecordMappings } from './mapping/record-mapping.js'
 import type { TokenStore } from './oauth/token-store.js'
 
@@ -17,33 +18,6 @@ export type RecordsChoice = 'journals' | 'batch_lines'
 /** A secret is named by its file or variable and never stands in the configuration. */
 export type SecretSource = { readonly file: string } | { readonly variable: string }
 export type SecretRead = { readonly kind: 'ok'; readonly secret: string } | Stopped
-
-/** What a fact is read from in the record; match keys of a mapping file. `segment.<name>` comes beside them. */
-export const mappingFacts = [
-  'entity',
-  'currency',
-  'customer',
-  'plan',
-  'price',
-  'meter',
-  'kind',
-  'timing',
-  'role',
-  'account',
-  'performance_obligation',
-] as const
-export type MappingFact = (typeof mappingFacts)[number]
-
-export interface MappingField {
-  /** One line for people who write the mapping file. */
-  readonly description: string
-  /** The mapping file must have the field, or `weir validate` says so. */
-  readonly required?: true
-  /** The fact that the keys of a plain map stand for; without it the field is a list of rules. */
-  readonly keyedBy?: MappingFact
-  /** What the receiver takes as a value. */
-  readonly pattern?: RegExp
-}
 
 export interface ConnectorParts {
   /** The name of the connection. */
@@ -74,7 +48,7 @@ export interface ConnectorKind<S extends object = object> {
   /** Its own keys, beside or instead of the shared ones (`name`, `entity`, `mapping`, `rate`, `mode`, …). */
   readonly settings: (z: typeof Zod) => SettingsShape<S> & Readonly<Record<string, Zod.ZodType>>
   /** The fields of its mapping file; absent: it has no mapping. */
-  readonly fields?: Readonly<Record<string, MappingField>>
+  readonly fields?: MappingFields
   /** Which external id of a customer it knows, where the mapping's `customers` does not name the customer. */
   readonly customersAre?: ExternalSystem
   /** What holds when the settings have no `rate`. */

@@ -12,7 +12,13 @@ import {
   type SourceNode,
 } from '../../schemas/catalog/catalog-source.js'
 import { nearestHint } from '../../schemas/nearest-name.js'
-import { type MappingFact, type MappingField, mappingFacts } from '../connector-kind.js'
+import {
+  type MappingFact,
+  type MappingField,
+  type MappingFields,
+  mappingFacts,
+  segmentPrefix,
+} from './mapping-fields.js'
 
 /** What a rule gives: a text, the value of a fact as it is, or that the field is left out. */
 export type Given = { readonly value: string } | { readonly from: string } | { readonly omit: true }
@@ -27,14 +33,11 @@ export type MappingSection =
   | { readonly kind: 'map'; readonly by: MappingFact; readonly values: ReadonlyMap<string, string> }
   | { readonly kind: 'rules'; readonly rules: readonly MappingRule[] }
 
-export type MappingFields = Readonly<Record<string, MappingField>>
 export type MappingFile = ReadonlyMap<string, MappingSection>
 
 export type ParsedMappingFile =
   | { readonly kind: 'ok'; readonly mapping: MappingFile }
   | { readonly kind: 'invalid'; readonly problems: readonly CatalogProblem[] }
-
-export const segmentPrefix = 'segment.'
 
 export function parseMappingFile(text: string, fileName: string, fields: MappingFields): ParsedMappingFile {
   const problems = new Problems(fileName)

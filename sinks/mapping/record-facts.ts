@@ -2,8 +2,7 @@
 // segments.
 
 import type { ConnectorRecord } from '../connector.js'
-import type { MappingFact } from '../connector-kind.js'
-import { segmentPrefix } from './mapping-file.js'
+import { type MappingFact, segmentPrefix } from './mapping-fields.js'
 
 /** Of one line of a journal. */
 export interface LineFacts {

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import type { ConnectorRecord } from '../connector.js'
-import { type MappingFields, parseMappingFile } from './mapping-file.js'
+import type { MappingFields } from './mapping-fields.js'
+import { parseMappingFile } from './mapping-file.js'
 import { MappingOfFile } from './record-mapping.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'weir-mapping-'))

@@ -10,13 +10,8 @@ import type { CatalogProblem } from '../../schemas/catalog/catalog-source.js'
 import { nearestHint } from '../../schemas/nearest-name.js'
 import type { ConnectorRecord, PutOutcome, Stopped } from '../connector.js'
 import type { CustomerIds, ExternalSystem } from '../customer-ids.js'
-import {
-  type MappingFields,
-  type MappingFile,
-  type MappingRule,
-  type MappingSection,
-  parseMappingFile,
-} from './mapping-file.js'
+import type { MappingFields } from './mapping-fields.js'
+import { type MappingFile, type MappingRule, type MappingSection, parseMappingFile } from './mapping-file.js'
 import { type Facts, factsOf, type LineFacts } from './record-facts.js'
 
 export interface RecordMapping {
