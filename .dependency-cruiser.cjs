@@ -46,7 +46,7 @@ const rooms = {
   privacy: ['broker', 'config', 'feature', 'gateway', 'terminal'],
   kpi: ['config', 'feature', 'gateway', 'terminal'],
   postings: ['broker', 'config', 'deliver', 'feature', 'ledger', 'terminal'],
-  connections: ['broker', 'config', 'deliver', 'feature'],
+  connections: ['broker', 'config', 'deliver', 'feature', 'gateway'],
   identities: ['broker', 'deliver', 'feature'],
   explain: ['core', 'deliver', 'feature', 'gateway', 'terminal'],
   publisher: ['broker'],

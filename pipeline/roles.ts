@@ -266,6 +266,7 @@ export async function gateway(parts: RoleParts, options: GatewayOptions): Promis
       holdsBack: gauge.holdsBack(),
       placing: placed.status(),
       flow: parts.flow.summary(),
+      approvals: parts.approvals.waiting(),
     })
   registerReadiness(registry, readiness)
   const protection = protectionOf(parts.features)?.open(parts)

@@ -73,7 +73,7 @@ test('what is held stays held when the rules change, until a second person relea
       watching.close()
       resolve(decision)
     })
-    watching.start()
+    void watching.start()
   })
   expect(await desk().decide(id, 'approved', key('second'), 'checked')).toMatchObject({ kind: 'ok' })
   expect(await told).toMatchObject({ kind: 'redrive', id: `job_${number}`, state: 'approved' })

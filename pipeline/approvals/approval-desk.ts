@@ -6,6 +6,8 @@
 // 2. A decision is one fenced write behind the revision that was read: of two at the same moment one counts.
 // 3. Who asked for the thing never approves it; and without a key nobody can be told from anybody, so nobody approves.
 // 4. A decision is on record before it takes effect.
+// 5. Once `start` has resolved, what is known in memory is all that was there then, and whatever the watch brought since:
+//    who asks about every single delivery need not ask the broker.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JetStreamManager } from '@nats-io/jetstream'
@@ -28,6 +30,7 @@ import type {
   ApprovalGate,
   ApprovalRequest,
   NeededFacts,
+  RecordSubject,
 } from '../gateway/approval-gate.js'
 import type { AuditTrail } from '../gateway/audit-trail.js'
 import type { Caller } from '../gateway/scopes.js'
@@ -59,6 +62,7 @@ const rewatchMs = 1_000
 export class ApprovalDesk implements ApprovalGate {
   readonly #options: ApprovalDeskOptions
   readonly #listeners = new Set<(decision: ApprovalDecision) => void>()
+  readonly #known = new Map<string, { readonly kind: ApprovalKind; readonly answer: ApprovalAnswer }>()
   #stopWatch: () => void = () => {}
   #isClosed = false
 
@@ -66,9 +70,11 @@ export class ApprovalDesk implements ApprovalGate {
     this.#options = options
   }
 
-  /** Watches for decisions until closed. */
-  start(): void {
-    void this.#watch()
+  /** Watches until closed; resolves once all that is there is known. */
+  start(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      void this.#watch(resolve).catch(reject)
+    })
   }
 
   close(): void {
@@ -76,12 +82,23 @@ export class ApprovalDesk implements ApprovalGate {
     this.#stopWatch()
   }
 
-  concerns(kind: ApprovalKind): boolean {
-    return concernsKind(this.#options.settings, kind)
+  concerns(kind: ApprovalKind, record?: RecordSubject): boolean {
+    return concernsKind(this.#options.settings, kind, record)
   }
 
-  needs(kind: ApprovalKind): NeededFacts {
-    return factsNeeded(this.#options.settings, kind)
+  needs(kind: ApprovalKind, record?: RecordSubject): NeededFacts {
+    return factsNeeded(this.#options.settings, kind, record)
+  }
+
+  known(kind: ApprovalKind, id: string): ApprovalAnswer | undefined {
+    return this.#known.size === 0 ? undefined : this.#known.get(approvalIdOf(kind, id))?.answer
+  }
+
+  waiting(): ReadonlyMap<ApprovalKind, number> {
+    const counts = new Map<ApprovalKind, number>()
+    for (const { kind, answer } of this.#known.values())
+      if (answer.kind === 'held') counts.set(kind, (counts.get(kind) ?? 0) + 1)
+    return counts
   }
 
   async answerOf(kind: ApprovalKind, id: string): Promise<ApprovalAnswer | undefined> {
@@ -104,6 +121,7 @@ export class ApprovalDesk implements ApprovalGate {
     await audit.record({ caller, act: 'approval.requested', object: objectOf(approval.approval_id), after })
     try {
       await kv.create(approval.approval_id, JSON.stringify(approval)) // invariant 1
+      if (!this.#known.has(approval.approval_id)) this.#know(approval) // the watch may have brought its decision
       return { kind: 'held', approvalId: approval.approval_id }
     } catch (error) {
       const theirs = await this.answerOf(kind, id)
@@ -195,20 +213,42 @@ export class ApprovalDesk implements ApprovalGate {
     return { approval: approvalSchema.parse(entry.json()), revision: entry.revision }
   }
 
-  async #watch(): Promise<void> {
+  /** An error before the first reading is thrown. */
+  async #watch(onReady: () => void): Promise<void> {
+    const { jsm, kv, log } = this.#options
+    let isReady = false
     while (!this.#isClosed) {
       try {
-        const changes = await this.#options.kv.watch()
+        const changes = await kv.watch()
         this.#stopWatch = () => changes.stop()
+        // Whatever is there now, the watch brings too.
+        const there = (await jsm.streams.info(`KV_${approvalsBucket}`)).state.messages
+        const seen = new Set<string>()
+        const become = (): void => {
+          if (isReady || seen.size < there) return
+          isReady = true
+          onReady()
+        }
+        become()
         for await (const entry of changes) {
           const parsed = approvalSchema.safeParse(entry.operation === 'PUT' ? entry.json() : undefined)
-          if (parsed.success) this.#tell(parsed.data)
+          if (parsed.success) {
+            this.#know(parsed.data)
+            this.#tell(parsed.data)
+          }
+          seen.add(entry.key)
+          become()
         }
       } catch (error) {
-        this.#options.log.warn({ err: error }, 'the watch on the approvals was interrupted')
+        if (!isReady) throw error
+        log.warn({ err: error }, 'the watch on the approvals was interrupted')
       }
       if (!this.#isClosed) await sleep(rewatchMs, undefined, { ref: false })
     }
+  }
+
+  #know(approval: Approval): void {
+    this.#known.set(approval.approval_id, { kind: approval.kind, answer: answerFrom(approval) })
   }
 
   #tell({ approval_id: approvalId, kind, object_id: id, state }: Approval): void {

@@ -80,13 +80,21 @@ function describeApprovals(approvals: readonly Approval[]): string {
   const rows = approvals.map(one => [
     one.approval_id,
     one.kind,
+    objectOf(one),
     one.state,
     one.requested_at,
     one.requested_by?.name ?? 'weir',
     one.rules.map(({ rule }) => rule).join(' '),
   ])
-  const head = ['approval', 'kind', 'state', 'asked at', 'by', 'rules']
-  return `${plainTable(head, ['left', 'left', 'left', 'left', 'left', 'left'], rows)}\n`
+  const head = ['approval', 'kind', 'of', 'state', 'asked at', 'by', 'rules']
+  return `${plainTable(head, ['left', 'left', 'left', 'left', 'left', 'left', 'left'], rows)}\n`
+}
+
+/** Of a delivery what goes where: "120 EUR of acme to sap"; else the batch or job. */
+function objectOf({ object_id, facts: { record, amounts } }: Approval): string {
+  if (record === null) return object_id
+  const amount = amounts.map(one => `${one.amount ?? 'an unknown amount'} ${one.currency}`).join(', ')
+  return `${amount} of ${record.customer_id} to ${record.connection}`
 }
 
 function describeApproval(approval: Approval): string {
@@ -94,6 +102,7 @@ function describeApproval(approval: Approval): string {
   const { decided_by, decided_at, reason } = approval
   return [
     `${approval_id}: ${kind} ${object_id}, ${state}`,
+    ...(approval.facts.record === null ? [] : [`${approval.facts.record.kind}: ${objectOf(approval)}`]),
     `asked for by ${requested_by === null ? 'weir' : `${requested_by.name} (${requested_by.key_id})`} at ${requested_at}`,
     ...(decided_by === null
       ? []

@@ -1,7 +1,7 @@
 // Approvals in a whole Weir: batches that rules hold are not published before a second person releases them, and then once,
-// also when the process is killed in the middle of the approval; red flags are listed.
+// also when the process is killed in the middle of the approval; so are single deliveries; red flags are listed.
 
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { jetstream } from '@nats-io/jetstream'
@@ -20,6 +20,11 @@ const configuration = `approvals:
     - { rule: no_invoice, holds: [credit], reversal_without_invoice: true }
     - { rule: sourced, holds: [billing_batch], missing_source: true }
     - { rule: mends, holds: [redrive], amount: { at_least: "1", currency: USD } }
+    - { rule: out, holds: [delivery], connections: [lines], amount: { at_least: "31", currency: USD } }
+    - { rule: back, holds: [delivery], customers: [acme], reversal_without_invoice: true }
+    - { rule: lost, holds: [delivery], missing_source: true }
+connections:
+  - { name: lines, kind: file, folder: lines, format: csv, records: batch_lines }
 `
 
 let weir: SupervisedWeir
@@ -211,6 +216,77 @@ test(
     expect(await ask('POST', `/v1/approvals/${id}/approve`, {}, second)).toMatchObject({ state: 'approved' })
     await expect.poll(now, waiting).toMatchObject({ state: 'done', approval_id: null })
     await expect.poll(async () => (await open()).exceptions, waiting).toEqual([])
+  },
+  generousMs,
+)
+
+const heldDeliveries = async () =>
+  (await ask<{ approvals: readonly Approval[] }>('GET', '/v1/approvals?kind=delivery&state=waiting'))
+    .approvals
+const decide = (id: string, act: 'approve' | 'reject') =>
+  ask<Approval>('POST', `/v1/approvals/${id}/${act}`, { reason: 'looked at' }, second)
+
+/** How often each charge lies in the files of the connection, by amount. */
+async function written(): Promise<readonly string[]> {
+  const names = await readdir(join(folder, 'lines'))
+  const texts = await Promise.all(names.map(name => readFile(join(folder, 'lines', name), 'utf8')))
+  return texts.flatMap(text => [...text.matchAll(/,(-?\d+),USD,/g)].map(([, amount]) => amount!)).toSorted()
+}
+
+async function deliveredStation(id: string) {
+  type Told = { stations: { station: string; state: string; reason: string }[] }
+  const { stations } = await ask<Told>('GET', `/v1/events?source=test&id=${id}`)
+  return stations.find(({ station }) => station === 'delivered')
+}
+
+test(
+  'a delivery that a rule holds is held once and sent once though the process is killed, and one that is rejected is an exception',
+  async () => {
+    await expect.poll(async () => (await heldDeliveries()).length, waiting).toBe(1)
+    const [held] = await heldDeliveries()
+    expect(held!.rules.map(({ rule }) => rule)).toEqual(['out'])
+    expect(held!.facts.record).toEqual({ connection: 'lines', kind: 'batch_line', customer_id: 'acme' })
+    expect(held!.evidence).toMatchObject({ line: { amount_rounded: '31' }, record: { kind: 'batch_line' } })
+    weir.kill('weir')
+    await weir.ready()
+    expect(await heldDeliveries()).toEqual([held])
+    const checks = (await ask<{ checks: object[] }>('GET', '/readyz?verbose')).checks
+    expect(checks).toContainEqual(
+      expect.objectContaining({ name: 'approvals', detail: expect.stringMatching('delivery 1') }),
+    )
+    await expect
+      .poll(() => deliveredStation('02-0'), waiting)
+      .toMatchObject({
+        state: 'waiting',
+        reason: expect.stringMatching(`is held \\(waiting_approval: ${held!.approval_id}`),
+      })
+    const listed = (await weir.run('approvals', 'ls', '--kind', 'delivery')).stdout
+    expect(listed).toMatch(/delivery +31 USD of acme to lines +waiting .* out/)
+    expect(await written()).toEqual(['10'])
+    const own = await ask('POST', `/v1/approvals/${held!.approval_id}/approve`, {}, asker)
+    expect(own).toMatchObject({ code: 'own_request' }) // of the run that billed it
+    await decide(held!.approval_id, 'approve')
+    await expect.poll(written, waiting).toEqual(['10', '31'])
+
+    await ask('POST', '/v1/events', [
+      event('weir.usage.retracted', 'r2', { event_source: 'test', event_id: '01-1' }),
+    ])
+    const credits = await run('2026-03-01T00:00:00Z', 'held', 'more credits')
+    const [batch] = (await pageOf(credits)).held_batches
+    await decide(batch!.approval_id, 'approve')
+    await expect.poll(async () => (await heldDeliveries()).length, waiting).toBe(1)
+    const [credit] = await heldDeliveries()
+    expect(credit!.rules.map(({ rule }) => rule)).toEqual(['back'])
+    expect(credit!.facts.credits).toMatchObject([{ has_invoice: false }])
+    expect(credit!.evidence).toMatchObject({ correction: expect.any(Array) })
+    await decide(credit!.approval_id, 'reject')
+    type Page = { exceptions: { code: string }[] }
+    const refused = () => ask<Page>('GET', '/v1/exceptions?kind=refused_delivery')
+    await expect
+      .poll(async () => (await refused()).exceptions, waiting)
+      .toMatchObject([{ code: 'rejected_by_approval' }])
+    expect((await written()).filter(amount => amount.startsWith('-'))).toEqual([])
+    expect(await deliveredStation('01-1')).toMatchObject({ state: 'refused' })
   },
   generousMs,
 )

@@ -5,16 +5,18 @@ import { sectionOf } from '../config/config.js'
 import type { Feature } from '../feature/feature.js'
 import { ApprovalDesk, approvalsBucket } from './approval-desk.js'
 import { approvalRoutes } from './routes.js'
-import { approvalsSettings } from './settings.js'
+import { approvalsSettings, unknownConnections } from './settings.js'
 
 export const approvalsFeature: Feature = {
   name: 'approvals',
-  async approvalGate({ config, js, jsm, audit, log, undo }) {
+  async approvalGate({ config, js, jsm, audit, feeds, log, undo }) {
     const kv = await new Kvm(js).open(approvalsBucket)
     const settings = sectionOf(config, approvalsSettings)
+    const connections = feeds.flatMap(({ ofRecords }) => ofRecords?.connection ?? [])
+    for (const { path, message } of unknownConnections(settings, connections)) log.warn({ path }, message)
     const desk = new ApprovalDesk({ jsm, kv, settings, audit, log })
     undo.push(async () => desk.close())
-    desk.start()
+    await desk.start()
     return desk
   },
   async routes({ config, js, jsm, audit, log, queries }) {

@@ -8,7 +8,7 @@ import fc from 'fast-check'
 import { afterAll, expect, test } from 'vitest'
 import { approvalFactsSchema, type WholeApprovalFacts } from '../../schemas/approvals/approval.js'
 import { loadConfig, sectionOf } from '../config/config.js'
-import { rulesThatHold } from './rules.js'
+import { concernsKind, rulesThatHold } from './rules.js'
 import { type ApprovalRule, type ApprovalSettings, approvalsSettings } from './settings.js'
 
 const Exact = Decimal.clone({ precision: 120 })
@@ -47,6 +47,7 @@ const rule: fc.Arbitrary<ApprovalRule> = fc
   }))
 const facts: fc.Arbitrary<WholeApprovalFacts> = fc.record({
   entity_id: entity,
+  record: fc.constant(null),
   amounts: fc.array(fc.record({ currency, amount: fc.option(decimal) }), { maxLength: 2 }),
   customers: fc.array(
     fc.record({
@@ -67,6 +68,7 @@ const facts: fc.Arbitrary<WholeApprovalFacts> = fc.record({
       currency,
       amount: decimal,
       has_invoice: fc.option(fc.boolean()),
+      has_charge: fc.constant(null),
     }),
     { maxLength: 2 },
   ),
@@ -117,6 +119,73 @@ test('the rules hold what the plain way holds, for any rule and any facts', () =
       expect(found.map(({ rule: name, version }) => ({ name, version }))).toEqual(
         isHeldPlainly(one, is) ? [{ name: 'r', version: 1 }] : [],
       )
+    }),
+    { numRuns: 400 },
+  )
+  expect(held).toBeGreaterThan(10)
+})
+
+const some = <T>(names: fc.Arbitrary<T>) =>
+  fc.option(fc.uniqueArray(names, { minLength: 1 }), { nil: undefined })
+const connection = fc.constantFrom('sap', 'hook')
+const customer = fc.constantFrom('a', 'b')
+const recordKind = fc.constantFrom('journal' as const, 'batch_line' as const)
+const ofDelivery: fc.Arbitrary<Partial<ApprovalRule>> = fc.oneof(
+  fc.record({ at_least: positive }).map(amount => ({ amount })),
+  fc.constant({ reversal_without_invoice: true as const }),
+  fc.constant({ reversal_without_charge: true as const }),
+  fc.constant({ missing_source: true as const }),
+)
+const deliveryRule: fc.Arbitrary<ApprovalRule> = fc
+  .tuple(
+    ofDelivery,
+    fc.record({ connections: some(connection), records: some(recordKind), customers: some(customer) }),
+    fc.record({ entities: some(entity) }),
+    fc.constantFrom('delivery' as const, 'credit' as const),
+  )
+  .map(([one, chosen, of, holds]) => ({ rule: 'r', version: 1, holds: [holds], ...chosen, ...of, ...one }))
+const known = fc.option(fc.boolean())
+const deliveryFacts = fc
+  .record({
+    entity_id: entity,
+    record: fc.record({ connection, kind: recordKind, customer_id: customer }),
+    amount: fc.option(decimal),
+    credit: fc.option(fc.record({ amount: fc.option(decimal), has_invoice: known, has_charge: known })),
+    without_source: fc.option(fc.constantFrom([], ['ch'])),
+  })
+  .map(({ amount, credit, ...is }) => ({
+    ...is,
+    amounts: [{ currency: 'USD', amount }],
+    credits: credit === null ? [] : [{ charge_id: 'ch', customer_id: 'a', currency: 'USD', ...credit }],
+  }))
+
+test('a rule holds the deliveries that it chooses and no other, and is asked about each of them', () => {
+  let held = 0
+  fc.assert(
+    fc.property(deliveryRule, deliveryFacts, (one, facts) => {
+      const { record, entity_id, amounts, credits, without_source: lost } = facts
+      const amount = amounts[0]!.amount
+      const isChosen =
+        one.holds.includes('delivery') &&
+        (one.connections ?? [record.connection]).includes(record.connection) &&
+        (one.records ?? [record.kind]).includes(record.kind) &&
+        (one.customers ?? [record.customer_id]).includes(record.customer_id) &&
+        (one.entities ?? [entity_id]).includes(entity_id)
+      const has = (credit: (typeof credits)[number]) =>
+        one.reversal_without_charge ? credit.has_charge : credit.has_invoice
+      const isHeld =
+        one.amount !== undefined
+          ? amount === null || new Exact(amount).abs().gte(one.amount.at_least)
+          : one.missing_source
+            ? lost === null || lost.length > 0
+            : credits.some(credit => credit.amount === null || has(credit) !== true)
+      const settings: ApprovalSettings = { rules: [one], red_flags: off }
+      const found = rulesThatHold(settings, 'delivery', approvalFactsSchema.parse(facts))
+      held += found.length
+      expect(found).toHaveLength(isChosen && isHeld ? 1 : 0)
+      const { connection: to, kind, customer_id: customerId } = record
+      const subject = { connection: to, kind, customerId, entityId: entity_id }
+      expect(concernsKind(settings, 'delivery', subject)).toBe(isChosen)
     }),
     { numRuns: 400 },
   )
@@ -193,17 +262,28 @@ test('rules are read from the configuration, and each fault is told with its lin
     - { rule: none, holds: [redrive] }
     - { rule: large, holds: [invoice], amount: { at_least: "1" } }
     - { rule: jump, holds: [redrive], spike: { times: "2" } }
+    - { rule: out, holds: [delivery], spike: { times: "2" } }
+    - { rule: both, holds: [delivery, redrive], connections: [sap], amount: { at_least: "1" } }
+    - { rule: note, holds: [delivery], records: [credit_note], amount: { at_least: "1" } }
 `
   expect(load(faulty)).toEqual([
     '3 approvals.rules.0.amount.at_least',
     '4 approvals.rules.1',
     '5 approvals.rules.2.holds.0',
     '6 approvals.rules.3.holds.0',
+    '7 approvals.rules.4.holds.0',
+    '8 approvals.rules.5.connections',
+    '9 approvals.rules.6.records.0',
   ])
-  const second = faulty.replace('10 }', '"10" }').replace('invoice', 'redrive')
+  const second = faulty
+    .replace('10 }', '"10" }')
+    .replace('invoice', 'redrive')
+    .replace('credit_note', 'journal')
   expect(load(second)).toEqual([
     '4 approvals.rules.1',
     '5 approvals.rules.2.rule',
     '6 approvals.rules.3.holds.0',
+    '7 approvals.rules.4.holds.0',
+    '8 approvals.rules.5.connections',
   ])
 })

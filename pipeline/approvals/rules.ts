@@ -4,7 +4,7 @@
 import type { HoldingRule, WholeApprovalFacts } from '../../schemas/approvals/approval.js'
 import type { ApprovalKind } from '../../schemas/approvals/approval-kind.js'
 import { magnitude, parseDecimal, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
-import type { NeededFacts } from '../gateway/approval-gate.js'
+import type { NeededFacts, RecordSubject } from '../gateway/approval-gate.js'
 import {
   type ApprovalRule,
   type ApprovalSettings,
@@ -27,9 +27,12 @@ export function rulesThatHold(
 ): readonly HoldingRule[] {
   const holding: HoldingRule[] = []
   for (const one of rules) {
-    if (one.entities !== undefined && !one.entities.includes(facts.entity_id)) continue
+    const { entity_id: entityId, record } = facts
+    const chosen = record === null ? undefined : { ...record, entityId, customerId: record.customer_id }
+    if (one.entities !== undefined && !one.entities.includes(entityId)) continue
+    if (chosen !== undefined && !chooses(one, chosen)) continue
     const reasons = one.holds.includes(kind) ? reasonsOf(one, facts) : []
-    const ofCredits = one.holds.includes('credit') ? creditReasons(one, facts) : []
+    const ofCredits = holdsCredits(one, kind) ? creditReasons(one, facts) : []
     const all = [...new Set([...reasons, ...ofCredits])]
     if (all.length > 0) holding.push({ rule: one.rule, version: one.version, detail: inWords(all) })
   }
@@ -42,20 +45,52 @@ export function rulesThatHold(
   return holding
 }
 
-/** Whether any rule could hold this kind. */
-export function concernsKind(settings: ApprovalSettings, kind: ApprovalKind): boolean {
+/** Whether any rule could hold this kind, of a delivery this record. */
+export function concernsKind(
+  settings: ApprovalSettings,
+  kind: ApprovalKind,
+  record?: RecordSubject,
+): boolean {
   const isFlagged = kind === flaggedKind && holdingFlags(settings).length > 0
-  return isFlagged || settings.rules.some(({ holds }) => holds.includes(kind) || holds.includes('credit'))
+  return isFlagged || settings.rules.some(one => couldHold(one, kind, record))
+}
+
+function couldHold(rule: ApprovalRule, kind: ApprovalKind, record: RecordSubject | undefined): boolean {
+  if (!rule.holds.includes(kind) && !holdsCredits(rule, kind)) return false
+  return record === undefined || chooses(rule, record)
+}
+
+/** The credits of a batch are held with the batch; what leaves of a batch that was released is another question. */
+function holdsCredits({ holds }: ApprovalRule, kind: ApprovalKind): boolean {
+  return kind !== 'delivery' && holds.includes('credit')
+}
+
+function chooses(rule: ApprovalRule, { connection, kind, entityId, customerId }: RecordSubject): boolean {
+  return (
+    isOneOf(rule.connections, connection) &&
+    isOneOf(rule.records, kind) &&
+    isOneOf(rule.entities, entityId) &&
+    isOneOf(rule.customers, customerId)
+  )
+}
+
+function isOneOf(names: readonly string[] | undefined, name: string): boolean {
+  return names === undefined || names.includes(name)
 }
 
 /** Which facts the rules of this kind look at, beyond its amounts. */
-export function factsNeeded(settings: ApprovalSettings, kind: ApprovalKind): NeededFacts {
-  const rules = settings.rules.filter(({ holds }) => holds.includes(kind) || holds.includes('credit'))
+export function factsNeeded(
+  settings: ApprovalSettings,
+  kind: ApprovalKind,
+  record?: RecordSubject,
+): NeededFacts {
+  const rules = settings.rules.filter(one => couldHold(one, kind, record))
   const spikes = rules.flatMap(({ spike }) => (spike === undefined ? [] : [spike]))
   return {
     periods: Math.max(0, ...spikes.map(({ periods }) => periods)),
     customers: spikes.some(({ of }) => of === 'customer'),
     invoices: rules.some(one => one.reversal_without_invoice),
+    charges: rules.some(one => one.reversal_without_charge),
     sources: rules.some(one => one.missing_source),
     flags: kind === flaggedKind ? holdingFlags(settings) : [],
   }
@@ -77,7 +112,7 @@ function reasonsOf(rule: ApprovalRule, facts: WholeApprovalFacts): readonly stri
   if (rule.amount !== undefined) return amountReasons(rule.amount, facts.amounts)
   if (rule.spike !== undefined) return spikeReasons(rule.spike, facts)
   if (rule.missing_source) return sourceReasons(facts)
-  return reversalReasons(facts)
+  return rule.reversal_without_charge ? orphanReasons(facts) : reversalReasons(facts)
 }
 
 /** What holds for the credits within something, whatever it is. */
@@ -134,11 +169,22 @@ function spikeWords(
 }
 
 function reversalReasons({ credits }: WholeApprovalFacts): readonly string[] {
-  return credits.flatMap(({ charge_id, customer_id, currency, amount, has_invoice }) => {
-    if (has_invoice === true) return []
-    const why = has_invoice === null ? 'whether it has an invoice is not known' : 'it has no invoice'
-    return [`${amount} ${currency} of ${charge_id} (${customer_id}) is taken back, and ${why}`]
-  })
+  return credits.flatMap(credit => creditReason(credit, credit.has_invoice, 'an invoice'))
+}
+
+function orphanReasons({ credits }: WholeApprovalFacts): readonly string[] {
+  return credits.flatMap(credit => creditReason(credit, credit.has_charge, 'a charge that was billed'))
+}
+
+function creditReason(
+  { charge_id, customer_id, currency, amount }: WholeApprovalFacts['credits'][number],
+  has: boolean | null,
+  what: string,
+): readonly string[] {
+  if (amount === null) return [`whether ${charge_id} (${customer_id}) takes something back is not known`]
+  if (has === true) return []
+  const why = has === null ? `whether it has ${what} is not known` : `it has ${what.replace(/^an? /, 'no ')}`
+  return [`${amount} ${currency} of ${charge_id} (${customer_id}) is taken back, and ${why}`]
 }
 
 function sourceReasons({ without_source }: WholeApprovalFacts): readonly string[] {

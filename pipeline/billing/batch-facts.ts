@@ -18,6 +18,7 @@ import {
 } from '../../schemas/billing/billing-run.js'
 import type { Charge } from '../../schemas/billing/charge.js'
 import { formatScaled, parseDecimal, type Scaled } from '../../schemas/money/decimal.js'
+import { invoicedCustomers, linesWithoutSource } from '../../sinks/clickhouse/billing-evidence.js'
 import { pauseFor } from '../broker/back-off.js'
 import { bucketKeys } from '../broker/bucket-keys.js'
 import type { ApprovalGate } from '../gateway/approval-gate.js'
@@ -50,7 +51,8 @@ export function batchFacts(options: BatchFactsOptions): BatchFacts {
       const asksClickHouse = needs.invoices || needs.sources || needs.flags.length > 0
       if (asksClickHouse) await untilDelivered(options, ledgerTo)
       const credits = creditsOf(batch.lines)
-      const invoiced = needs.invoices && credits.length > 0 ? await invoicedOf(options, credits) : undefined
+      const credited = credits.map(one => one.customerId)
+      const invoiced = needs.invoices ? await invoicedCustomers(options.clickhouse, credited) : undefined
       return {
         entity_id: batch.entityId,
         amounts: [{ currency: batch.currency, amount: formatScaled(batch.control.amountRoundedTotal) }],
@@ -68,7 +70,7 @@ export function batchFacts(options: BatchFactsOptions): BatchFacts {
           amount: formatScaled(amount),
           has_invoice: invoiced === undefined ? null : invoiced.has(customerId),
         })),
-        without_source: needs.sources ? await withoutSource(options, batch) : [],
+        without_source: needs.sources ? [...(await linesWithoutSource(options.clickhouse, batch.lines))] : [],
         flags: await flagsOf(options, needs.flags, batch),
       }
     },
@@ -185,33 +187,6 @@ async function untilDelivered({ isDelivered }: BatchFactsOptions, sequence: numb
       throw new Error(`rules need facts of ClickHouse, which does not have message ${sequence} of LEDGER yet`)
     await pauseFor(100, new AbortController().signal)
   }
-}
-
-async function invoicedOf(
-  { clickhouse }: BatchFactsOptions,
-  credits: readonly Credit[],
-): Promise<Set<string>> {
-  const query = `SELECT customer_id FROM invoices WHERE customer_id IN ({customers: Array(String)})
-    GROUP BY customer_id, invoice_id HAVING countIf(status = 'voided') = 0`
-  const customers = [...new Set(credits.map(one => one.customerId))]
-  return new Set(
-    (await rowsOf<{ customer_id: string }>(clickhouse, query, { customers })).map(one => one.customer_id),
-  )
-}
-
-async function withoutSource({ clickhouse }: BatchFactsOptions, { lines }: BillingBatch): Promise<string[]> {
-  const used = lines.filter(line => line.kind === 'usage' && line.quantity !== 0n)
-  if (used.length === 0) return []
-  const query = `SELECT charge_id FROM rated_usage
-    WHERE customer_id IN ({customers: Array(String)}) AND charge_id IN ({charges: Array(String)})
-    GROUP BY charge_id HAVING sum(event_count) > 0`
-  const customers = [...new Set(used.map(one => one.customerId))]
-  const found = await rowsOf<{ charge_id: string }>(clickhouse, query, {
-    customers,
-    charges: used.map(one => one.chargeId),
-  })
-  const sourced = new Set(found.map(one => one.charge_id))
-  return used.map(one => one.chargeId).filter(chargeId => !sourced.has(chargeId))
 }
 
 interface FlagRow {

@@ -3,8 +3,10 @@
 import { parse } from 'yaml'
 import { type CatalogProblem, parseCatalog } from '../../schemas/catalog/catalog-parser.js'
 import { sourceBoundProblem } from '../../schemas/source-bounds.js'
-import { type ConfigProblem, describeProblem, loadConfig } from '../config/config.js'
+import { approvalsSettings, unknownConnections } from '../approvals/settings.js'
+import { type ConfigProblem, describeProblem, loadConfig, sectionOf } from '../config/config.js'
 import { connectionProblems } from '../connections/checks.js'
+import { connectionsSettings } from '../connections/settings.js'
 import { sections } from '../settings.js'
 import { type CliIo, exitCodes } from '../terminal/io.js'
 import { describeCatalogProblem, readSourceFile } from '../terminal/source-file.js'
@@ -61,10 +63,11 @@ function catalogVerdict(file: string, text: string): FileVerdict {
 
 function configVerdict(file: string): FileVerdict {
   const loaded = loadConfig({ sections, file, env: {} })
-  const problems =
-    loaded.kind === 'invalid'
-      ? loaded.problems
-      : connectionProblems(loaded.config).map(one => ({ file, ...one }))
+  if (loaded.kind === 'invalid') return { file, kind: 'config', summary: '', problems: loaded.problems }
+  const { config } = loaded
+  const connections = sectionOf(config, connectionsSettings).map(({ name }) => name)
+  const unknown = unknownConnections(sectionOf(config, approvalsSettings), connections)
+  const problems = [...connectionProblems(config), ...unknown].map(one => ({ file, ...one }))
   return { file, kind: 'config', summary: '', problems }
 }
 

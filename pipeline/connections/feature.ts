@@ -5,14 +5,19 @@ import { pauseFor } from '../broker/back-off.js'
 import { sectionOf } from '../config/config.js'
 import { ConnectionLoop } from '../deliver/connection-loop.js'
 import type { Exceptions } from '../deliver/connection-options.js'
+import { isCovered, recordedPosition } from '../deliver/delivered.js'
 import { openDeliveryLog } from '../deliver/delivery-log.js'
-import type { FeedStream } from '../deliver/feed.js'
+import { type FeedStream, feedOf } from '../deliver/feed.js'
 import { listSetAside, setAside, takeBack } from '../deliver/refused-records.js'
 import type { Feature, FeatureFeed, FeatureParts } from '../feature/feature.js'
+import { ApprovedRecords } from './approved-records.js'
 import { connectorOf } from './connectors.js'
+import { RecordFacts } from './record-facts.js'
 import { batchLinesOf, journalOf } from './records-of-message.js'
 import { type ConnectionSettings, connectionsSettings } from './settings.js'
 
+/** The feed that brings charges, rated usage and invoices to ClickHouse. */
+const ledgerInClickHouse = 'clickhouse'
 const brokerTimeoutMs = 10_000
 const clock = { nowMs: Date.now, pause: pauseFor }
 
@@ -58,14 +63,15 @@ function loopOf(
   stream: FeedStream,
   recordsOf: typeof journalOf,
 ): (parts: FeatureParts) => Promise<ConnectionLoop> {
-  return async ({ config, bulk, js, jsm, log, buckets, customerIds, flow }) =>
-    new ConnectionLoop({
+  return async parts => {
+    const { config, bulk, js, jsm, log, buckets, customerIds } = parts
+    return new ConnectionLoop({
       connection: connection.name,
       connector: await connectorOf(connection, { config, customerIds, tokens: buckets.tokens }),
       log: openDeliveryLog({ bulk, js, jsm, connection: connection.name, timeoutMs: brokerTimeoutMs }),
       exceptions: exceptionsOf(buckets.sinks, key, stream),
       clock,
-      gate: flow,
+      gate: gateOf(parts),
       recordsOf,
       onTrouble: ({ isStopped, ...trouble }) => {
         const facts = { connection: connection.name, ...trouble }
@@ -77,6 +83,22 @@ function loopOf(
           log.error({ connection: connection.name, delivery: name, code, detail }, 'record set aside')
       },
     })
+  }
+}
+
+function gateOf({
+  jsm,
+  buckets,
+  queries: clickhouse,
+  approvals,
+  flow,
+  feeds,
+}: FeatureParts): ApprovedRecords {
+  const feed = feedOf(feeds, ledgerInClickHouse)
+  const isDelivered = async (sequence: number) =>
+    isCovered({ jsm, ...feed }, await recordedPosition(buckets.sinks, feed.key), sequence)
+  const facts = new RecordFacts({ jsm, runs: buckets.runs, clickhouse, approvals, isDelivered })
+  return new ApprovedRecords({ flow, approvals, facts, nowMs: clock.nowMs })
 }
 
 function exceptionsOf(kv: FeatureParts['buckets']['sinks'], feed: string, stream: FeedStream): Exceptions {

@@ -9,7 +9,7 @@
 //    counts only when the receiver can no longer be at work on the earlier request.
 // 4. A refused record is set aside before its delivery becomes `refused`, and its neighbours go on.
 // 5. Memory is bounded: with `openMost` records open, or `heldMost` held, further ones wait in the source stream.
-// 6. The flow gate is asked for each record before `sending` (held-deliveries.ts).
+// 6. The gate is asked for each record before `sending` (held-deliveries.ts).
 
 import {
   type ChangedDelivery,
@@ -32,7 +32,8 @@ import { backOffMs } from '../broker/back-off.js'
 import { type ConnectionLimits, defaultConnectionLimits } from './connection-limits.js'
 import type { ConnectionLoopOptions } from './connection-options.js'
 import { DeliveryBook, type OpenDelivery } from './delivery-book.js'
-import { HeldDeliveries } from './held-deliveries.js'
+import { rejectedByApproval } from './flow-gate.js'
+import { type Answers, HeldDeliveries } from './held-deliveries.js'
 import { putPage } from './put-page.js'
 import { type RefusedDelivery, refusedDelivery, reopenedDelivery } from './refused-deliveries.js'
 
@@ -138,25 +139,26 @@ export class ConnectionLoop implements Sink {
   async #release(book: DeliveryBook, nowMs: number): Promise<boolean> {
     if (book.heldCount === 0 || nowMs < this.#held.askAgainMs) return false
     const all = book.due(held, Number.POSITIVE_INFINITY, this.#limits.heldMost * 2)
-    const changed = await this.#held.changes(all, nowMs, this.#now())
-    await this.#appendPages(changed)
-    return changed.length > 0
+    return this.#keep(await this.#held.release(all, nowMs, this.#now()))
   }
 
   /** Holds back what the gate does not let out; true when all of the page may go. */
   async #mayLeave(page: readonly OpenDelivery[]): Promise<boolean> {
-    const first = await this.#held.sort(page, this.#now())
-    if (first.held.length === 0) return true
+    const first = await this.#held.hold(page, this.#now())
+    if (first.changed.length === 0) return true
     // Many are held at once, so that the log has few steps and what is free follows soon.
     const more = this.#book!.due(waiting, this.#options.clock.nowMs(), this.#limits.stepRecords)
-    await this.#appendPages((await this.#held.sort(more, this.#now())).held)
+    await this.#keep(await this.#held.hold(more, this.#now()))
     return false
   }
 
-  async #appendPages(changed: readonly Delivery[]): Promise<void> {
+  /** Whether anything changed. */
+  async #keep({ changed, refused }: Answers): Promise<boolean> {
+    if (refused.length > 0) await this.#setAside(refused) // invariant 4
     const { stepRecords } = this.#limits
     for (let from = 0; from < changed.length; from += stepRecords)
       await this.#append(() => changed.slice(from, from + stepRecords))
+    return changed.length > 0
   }
 
   async #send(page: readonly OpenDelivery[], stopping: AbortSignal): Promise<void> {
@@ -329,7 +331,7 @@ export class ConnectionLoop implements Sink {
     const { exceptions } = this.#options
     for (const record of await exceptions.list()) {
       const reopened = reopenedDelivery(record)
-      if (reopened === undefined) continue
+      if (reopened === undefined || record.code === rejectedByApproval) continue // that is decided for ever
       if (this.#book!.size >= this.#limits.openMost) return
       const isOpen = this.#book!.get(reopened.delivery_id) !== undefined
       if (!isOpen) await this.#append(() => [{ ...reopened, state: 'waiting', at: this.#now() }])

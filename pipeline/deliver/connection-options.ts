@@ -5,7 +5,7 @@ import type { RefusedRecord, SinkTrouble } from '../../sinks/sink.js'
 import type { ConnectionLimits } from './connection-limits.js'
 import type { DeliveryLog } from './delivery-log.js'
 import type { RecordFeed } from './feed.js'
-import type { FlowGate } from './flow-gate.js'
+import type { RecordGate } from './flow-gate.js'
 
 export interface Clock {
   nowMs(): number
@@ -26,7 +26,7 @@ export interface ConnectionLoopOptions {
   readonly log: DeliveryLog
   readonly exceptions: Exceptions
   readonly clock: Clock
-  readonly gate: FlowGate
+  readonly gate: RecordGate
   /** What a message of the source stream holds for this connection. */
   readonly recordsOf: RecordFeed['recordsOf']
   readonly limits?: Partial<ConnectionLimits>

@@ -1,9 +1,11 @@
 // The port of the flow gate: the loop of a feed asks it before each range, the loop of a connection before each
-// record, and billing before a run is taken and before batches are handed out. pipeline/flow answers.
+// record, and billing before a run is taken and before batches are handed out. pipeline/flow answers; of records also
+// approvals do (pipeline/connections).
 // Invariants:
 // 1. The question comes before anything leaves. What has begun to leave is finished and never cut off.
 // 2. A hold has a code and a reason, so that whoever waits can be told why.
 
+import type { Attempt } from '../../schemas/billing/delivery.js'
 import type { ConnectorRecord } from '../../sinks/connector.js'
 import { pauseFor } from '../broker/back-off.js'
 import type { Feed } from './feed.js'
@@ -19,6 +21,8 @@ export const holdCodes = [
   'frozen',
   /** The connection is in controlled mode, and its allow-list does not name the record. */
   'not_on_allow_list',
+  /** A rule of approvals holds it until a second person releases it. */
+  'waiting_approval',
 ] as const
 export type HoldCode = (typeof holdCodes)[number]
 
@@ -28,6 +32,26 @@ export interface Hold {
   readonly detail: string
   /** When it ends by itself; epoch milliseconds. Absent: somebody has to act. */
   readonly untilMs?: number
+}
+
+/** Somebody has decided that the record never leaves: it is set aside with this code. */
+export interface Refusal {
+  readonly isFinal: true
+  readonly code: typeof rejectedByApproval
+  readonly detail: string
+}
+
+export const rejectedByApproval = 'rejected_by_approval'
+
+/** The gate of one record, as the loop of its connection asks it. */
+export interface RecordGate {
+  record(
+    connection: string,
+    record: ConnectorRecord,
+    attempts: readonly Attempt[],
+  ): Promise<Hold | Refusal | undefined>
+  /** Calls back when something that it answered may have changed. */
+  onChange(listener: () => void): () => void
 }
 
 export const weirModes = ['normal', 'read_only', 'frozen'] as const
@@ -65,7 +89,7 @@ export interface FeedGate {
   onChange(listener: () => void): () => void
 }
 
-export function gateOfFeed(gate: FlowGate, feed: Feed): FeedGate {
+export function gateOfFeed(gate: Pick<FlowGate, 'feed' | 'onChange'>, feed: Feed): FeedGate {
   return { hold: () => gate.feed(feed), onChange: listener => gate.onChange(listener) }
 }
 

@@ -2,10 +2,10 @@
 
 import { expect, test } from 'vitest'
 import type { Connector, ConnectorRecord } from '../../sinks/connector.js'
-import type { FeedMessage } from '../../sinks/sink.js'
+import type { FeedMessage, RefusedRecord } from '../../sinks/sink.js'
 import { ConnectionLoop } from './connection-loop.js'
 import type { StoredStep } from './delivery-log.js'
-import type { Hold } from './flow-gate.js'
+import type { Hold, Refusal } from './flow-gate.js'
 import { type SteeredGate, steeredGate } from './testing/flow-gates.js'
 
 const frozen: Hold = { code: 'frozen', detail: 'month end' }
@@ -29,6 +29,7 @@ class Rig {
   readonly gate: SteeredGate = steeredGate()
   readonly steps: StoredStep[] = []
   readonly sent: string[] = []
+  readonly setAside: RefusedRecord[] = []
   nowMs = 0
   #stopping = new AbortController()
   #loop!: ConnectionLoop
@@ -61,7 +62,11 @@ class Rig {
         },
         append: async step => append(step),
       },
-      exceptions: { list: async () => [], setAside: async () => {}, takeBack: async () => {} },
+      exceptions: {
+        list: async () => this.setAside,
+        setAside: async records => void this.setAside.push(...records),
+        takeBack: async record => void this.setAside.splice(this.setAside.indexOf(record), 1),
+      },
       clock: {
         nowMs: () => this.nowMs,
         // Time stands still unless the test moves it: the loop only lets others run.
@@ -155,5 +160,31 @@ test('beyond the most that is held, records wait in the stream, and come once so
   await rig.takeIn(1, 6)
   await rig.until(() => rig.sent.length === 6)
   expect(rig.sent).toEqual(['r1', 'r2', 'r3', 'r4', 'r5', 'r6'])
+  await rig.stop()
+})
+
+test('what somebody rejects is set aside for ever, also where a rule held it before, and is not tried at the next start', async () => {
+  const rig = new Rig()
+  const rejected: Refusal = {
+    isFinal: true,
+    code: 'rejected_by_approval',
+    detail: 'ap_1: the price is wrong',
+  }
+  const waits: Hold = { code: 'waiting_approval', detail: 'ap_1 waits for a second person' }
+  rig.gate.steer({ record: ({ document }) => (document['n'] === 2 ? waits : undefined) })
+  rig.start()
+  await rig.takeIn(1, 3)
+  await rig.until(() => rig.sent.length === 2 && rig.backlog()?.heldBy['waiting_approval'] === 1)
+  rig.gate.steer({ record: ({ document }) => (document['n'] === 2 ? rejected : undefined) })
+  await rig.until(() => rig.states('r2').includes('refused'))
+  expect(rig.states('r2')).toEqual(['waiting', 'held', 'refused'])
+  const last = rig.steps.flatMap(({ changed }) => changed).find(one => one.state === 'refused')
+  expect(last).toMatchObject({ held: { code: rejected.code, detail: rejected.detail }, attempt_count: 0 })
+  await rig.stop()
+  rig.start()
+  await rig.takeIn(4, 4)
+  await rig.until(() => rig.sent.length === 3)
+  expect([rig.sent, rig.setAside.map(({ code }) => code)]).toEqual([['r1', 'r3', 'r4'], [rejected.code]])
+  expect(rig.states('r2')).toHaveLength(3)
   await rig.stop()
 })

@@ -1,5 +1,5 @@
-// What the flow gate holds back of one connection: which records of a page may go, and which held ones are free
-// again. It asks and answers; the loop of the connection writes the log.
+// What the gate holds back of one connection: which records of a page may go, which held ones are free again, and which
+// never leave. It asks and answers; the loop of the connection writes the log.
 // Invariants:
 // 1. Every record is asked for right before it would be sent, also one that was free before.
 // 2. All records that are free again become `waiting` before any record is sent, so that they leave in the order in
@@ -7,21 +7,24 @@
 
 import type { Delivery } from '../../schemas/billing/delivery.js'
 import type { OpenDelivery } from './delivery-book.js'
-import type { FlowGate, Hold } from './flow-gate.js'
+import type { Hold, RecordGate, Refusal } from './flow-gate.js'
+import { type RefusedDelivery, refusedDelivery } from './refused-deliveries.js'
 
-export interface Sorted {
-  readonly free: readonly OpenDelivery[]
-  /** With the reason, for the log. */
-  readonly held: readonly Delivery[]
+/** What changes by the answers of the gate. */
+export interface Answers {
+  /** Held, free again, or refused, with the reason, for the log. */
+  readonly changed: readonly Delivery[]
+  /** Those of them that never leave: they are set aside before their change is in the log. */
+  readonly refused: readonly RefusedDelivery[]
 }
 
 export class HeldDeliveries {
-  readonly #gate: FlowGate
+  readonly #gate: RecordGate
   readonly #connection: string
   /** When the held ones are asked for again; `-Infinity`: at once. */
   #askAgainMs = Number.NEGATIVE_INFINITY
 
-  constructor(gate: FlowGate, connection: string) {
+  constructor(gate: RecordGate, connection: string) {
     this.#gate = gate
     this.#connection = connection
   }
@@ -40,30 +43,38 @@ export class HeldDeliveries {
     return this.#askAgainMs
   }
 
-  /** Which of these may be sent now. */
-  async sort(page: readonly OpenDelivery[], at: string): Promise<Sorted> {
-    const free: OpenDelivery[] = []
-    const held: Delivery[] = []
+  /** What may not be sent of these; no change: all of them may. */
+  async hold(page: readonly OpenDelivery[], at: string): Promise<Answers> {
+    const changed: Delivery[] = []
+    const refused: RefusedDelivery[] = []
     for (const open of page) {
-      const hold = await this.#gate.record(this.#connection, open.record)
-      if (hold === undefined) free.push(open)
-      else held.push(this.#heldBy(hold, open.delivery, at))
+      const answer = await this.#ask(open)
+      if (answer === undefined) continue
+      if ('isFinal' in answer) refuse(open, answer, at, { changed, refused })
+      else changed.push(this.#heldBy(answer, open.delivery, at))
     }
-    return { free, held }
+    return { changed, refused }
   }
 
-  /** The changes of what is held: free again, or held for another reason. None when it is not time to ask. */
-  async changes(held: readonly OpenDelivery[], nowMs: number, at: string): Promise<readonly Delivery[]> {
-    if (nowMs < this.#askAgainMs) return []
-    this.#askAgainMs = Number.POSITIVE_INFINITY
+  /** The changes of what is held: free again, held for another reason, or refused. None when it is not time to ask. */
+  async release(held: readonly OpenDelivery[], nowMs: number, at: string): Promise<Answers> {
     const changed: Delivery[] = []
-    for (const { delivery, record } of held) {
-      const hold = await this.#gate.record(this.#connection, record)
-      if (hold === undefined) changed.push(freed(delivery, at))
-      else if (isOther(hold, delivery)) changed.push(this.#heldBy(hold, delivery, at))
-      else this.#note(hold)
+    const refused: RefusedDelivery[] = []
+    if (nowMs < this.#askAgainMs) return { changed, refused }
+    this.#askAgainMs = Number.POSITIVE_INFINITY
+    for (const open of held) {
+      const { delivery } = open
+      const answer = await this.#ask(open)
+      if (answer === undefined) changed.push(freed(delivery, at))
+      else if ('isFinal' in answer) refuse(open, answer, at, { changed, refused })
+      else if (isOther(answer, delivery)) changed.push(this.#heldBy(answer, delivery, at))
+      else this.#note(answer)
     }
-    return changed
+    return { changed, refused }
+  }
+
+  #ask({ record, delivery }: OpenDelivery): Promise<Hold | Refusal | undefined> {
+    return this.#gate.record(this.#connection, record, delivery.attempts)
   }
 
   #heldBy(hold: Hold, delivery: Delivery, at: string): Delivery {
@@ -74,6 +85,16 @@ export class HeldDeliveries {
   #note({ untilMs }: Hold): void {
     if (untilMs !== undefined) this.#askAgainMs = Math.min(this.#askAgainMs, untilMs)
   }
+}
+
+function refuse(
+  open: OpenDelivery,
+  { code, detail }: Refusal,
+  at: string,
+  answers: { readonly changed: Delivery[]; readonly refused: RefusedDelivery[] },
+): void {
+  answers.refused.push(refusedDelivery(open, { code, detail }))
+  answers.changed.push({ ...open.delivery, state: 'refused', at, held: { code, detail } })
 }
 
 function freed({ held: _, ...delivery }: Delivery, at: string): Delivery {

@@ -255,9 +255,10 @@ function deliveredStation(lines: readonly ChargeLine[]): Station {
     return `${one.connection}: ${one.record_kind} ${one.record_id} is ${one.state}${known}${why}`
   })
   const isDone = deliveries.every(one => one.state === 'written' || one.state === 'posted')
+  const isRefused = deliveries.some(one => one.state === 'refused')
   return {
     station: 'delivered',
-    state: isDone ? 'passed' : 'waiting',
+    state: isDone ? 'passed' : isRefused ? 'refused' : 'waiting',
     at: first.changed_at,
     reason: `${parts.join('; ')}.`,
     links: Object.fromEntries(deliveries.map(one => [one.delivery_id, one.external_id])),

@@ -32,12 +32,22 @@ export interface ApprovalDecision {
   readonly state: 'approved' | 'rejected'
 }
 
+/** One record on its way to a connection, as far as rules choose by it. */
+export interface RecordSubject {
+  readonly connection: string
+  readonly kind: string
+  readonly entityId: string
+  readonly customerId: string
+}
+
 export interface NeededFacts {
   /** How many periods before are compared; 0: none. */
   readonly periods: number
   /** Whether they are compared customer by customer. */
   readonly customers: boolean
   readonly invoices: boolean
+  /** Whether a charge that is corrected was billed. */
+  readonly charges: boolean
   readonly sources: boolean
   /** The red flags that hold. */
   readonly flags: readonly string[]
@@ -48,10 +58,14 @@ export interface ApprovalGate {
   ask(request: ApprovalRequest): Promise<ApprovalAnswer>
   /** The answer of before; undefined when it was never held. */
   answerOf(kind: ApprovalKind, id: string): Promise<ApprovalAnswer | undefined>
+  /** The same from memory: what this process has asked, and what its watch has told it, beginning with all there was. */
+  known(kind: ApprovalKind, id: string): ApprovalAnswer | undefined
+  /** How many wait, by kind; none: the kind is not there. */
+  waiting(): ReadonlyMap<ApprovalKind, number>
   /** Calls back at each decision; the returned function ends it. A missed call is made good by asking again. */
   onDecision(listener: (decision: ApprovalDecision) => void): () => void
-  /** Whether any rule could hold this kind: else the facts need not be gathered. */
-  concerns(kind: ApprovalKind): boolean
+  /** Whether any rule could hold this kind, of a delivery this record: else the facts need not be gathered. */
+  concerns(kind: ApprovalKind, record?: RecordSubject): boolean
   /** Which facts of this kind the rules look at, beyond its amounts: others need not be gathered. */
-  needs(kind: ApprovalKind): NeededFacts
+  needs(kind: ApprovalKind, record?: RecordSubject): NeededFacts
 }

@@ -4,6 +4,7 @@
 // A sink in trouble is shown at once, but Weir stays ready until nothing was delivered for `mostStaleMs`:
 // events are safe in the ledger and are still accepted (I7).
 
+import type { ApprovalKind } from '../../schemas/approvals/approval-kind.js'
 import type { DeliveryStatus } from '../deliver/delivery-status.js'
 import type { FlowSummary } from '../deliver/flow-gate.js'
 import type { EngineStatus } from '../engine/engine.js'
@@ -20,6 +21,8 @@ export interface Work {
   readonly holdsBack?: boolean
   /** What people hold on purpose: it is told, and takes no readiness away. */
   readonly flow?: FlowSummary
+  /** What rules hold for a second person, by kind: it is told, too. */
+  readonly approvals?: ReadonlyMap<ApprovalKind, number>
   /** What waits in UNPLACED for its partition. */
   readonly placing?: {
     readonly messages: number
@@ -60,13 +63,22 @@ export function readinessOf(work: Work, nowMs = Date.now()): Readiness {
     work.feeds.every(feed => staleMs(feed, nowMs) < mostStaleMs)
   return {
     ready,
-    checks: [...servers, ...flowCheck(work.flow), ...placing, ...partitions, ...feeds, ...jetstream],
+    checks: [
+      ...[...servers, ...flowCheck(work.flow), ...approvalsCheck(work.approvals)],
+      ...[...placing, ...partitions, ...feeds, ...jetstream],
+    ],
   }
 }
 
 function flowCheck(flow: FlowSummary | undefined): ReadinessCheck[] {
   if (flow === undefined) return []
   return [{ name: 'flow', ok: true, detail: flow.notes.length === 0 ? 'normal' : flow.notes.join('; ') }]
+}
+
+function approvalsCheck(waiting: Work['approvals']): ReadinessCheck[] {
+  if (waiting === undefined || waiting.size === 0) return []
+  const counts = [...waiting].map(([kind, count]) => `${kind} ${count}`).join(', ')
+  return [{ name: 'approvals', ok: true, detail: `wait for a second person (weir approvals ls): ${counts}` }]
 }
 
 function silenceCheck({ sinceMs, detail }: NonNullable<Work['silence']>, nowMs: number): ReadinessCheck {

@@ -1,5 +1,11 @@
 // What can be held back for a second person. This file loads no other module, so that the help reads the settings quickly.
 
-/** `credit`: whatever it is that takes something back, such as a billing batch with credits. */
-export const approvalKinds = ['billing_batch', 'credit', 'redrive'] as const
+/**
+ * `credit`: a billing batch that takes something back. `delivery`: one record on its way to a connection.
+ */
+export const approvalKinds = ['billing_batch', 'credit', 'redrive', 'delivery'] as const
 export type ApprovalKind = (typeof approvalKinds)[number]
+
+/** The kinds of records that connections are given now. */
+export const heldRecordKinds = ['journal', 'batch_line'] as const
+export type HeldRecordKind = (typeof heldRecordKinds)[number]

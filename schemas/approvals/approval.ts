@@ -4,7 +4,7 @@
 // approval is decided once.
 
 import { z } from 'zod'
-import { approvalKinds } from './approval-kind.js'
+import { approvalKinds, heldRecordKinds } from './approval-kind.js'
 
 export const approvalStates = ['waiting', 'approved', 'rejected'] as const
 export type ApprovalState = (typeof approvalStates)[number]
@@ -15,6 +15,11 @@ const decimalText = z.string().regex(/^-?\d+(\.\d+)?$/)
 export const approvalFactsSchema = z.object({
   /** Empty: none, or several. */
   entity_id: z.string().default(''),
+  /** Of a delivery: the record and where it goes. */
+  record: z
+    .object({ connection: z.string(), kind: z.enum(heldRecordKinds), customer_id: z.string() })
+    .nullable()
+    .default(null),
   /** By currency. Null: not known, which every rule of an amount holds. */
   amounts: z.array(z.object({ currency: z.string(), amount: decimalText.nullable() })).default([]),
   /** What each customer's part is, and what it was in the periods before, the newest first. */
@@ -37,9 +42,12 @@ export const approvalFactsSchema = z.object({
         charge_id: z.string(),
         customer_id: z.string(),
         currency: z.string(),
-        amount: decimalText,
+        /** Null: whether anything is taken back is not known. */
+        amount: decimalText.nullable(),
         /** Whether the customer has an invoice. Null: not known. */
         has_invoice: z.boolean().nullable(),
+        /** Whether it corrects a charge that was billed. Null: not known. */
+        has_charge: z.boolean().nullable().default(null),
       }),
     )
     .default([]),
@@ -67,7 +75,7 @@ export const approvalSchema = z
   .object({
     approval_id: z.string(),
     kind: z.enum(approvalKinds),
-    object_id: z.string().describe('The batch or job'),
+    object_id: z.string().describe('The batch, job or delivery'),
     state: z.enum(approvalStates),
     rules: z.array(holdingRuleSchema).describe('Every rule that holds it, with its version and why'),
     facts: approvalFactsSchema.describe('What the rules looked at'),

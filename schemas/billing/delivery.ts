@@ -5,7 +5,8 @@
 //                      -> unclear -> (looked up)       posted, written, or waiting again
 //                      -> waiting                      surely not taken: sent again later
 //                      -> refused                      set aside as an exception
-//   waiting -> held -> waiting                         the flow gate holds it back, with the reason
+//   waiting -> held -> waiting                         the flow gate or a rule holds it back, with the reason
+//                   -> refused                         a second person has rejected it: set aside, and never sent
 //   superseded: another delivery takes its place.
 //
 // Invariant: attempts are kept up to a limit, the first ones and the last ones; `attempt_count` counts them all.
@@ -47,7 +48,7 @@ export const deliverySchema = z.object({
   key: z.string(),
   state: z.enum(deliveryStates),
   external_id: z.string().optional(),
-  /** In the state `held`: what holds it back (pipeline/deliver/flow-gate.ts). */
+  /** In the state `held`: what holds it back (pipeline/deliver/flow-gate.ts). In `refused`: that somebody rejected it. */
   held: z.object({ code: z.string(), detail: z.string() }).optional(),
   /** When it came into this state. */
   at: z.string(),

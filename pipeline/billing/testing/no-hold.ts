@@ -8,9 +8,11 @@ import type { HoldOptions } from '../held-batches.js'
 const withoutRules: ApprovalGate = {
   ask: async () => ({ kind: 'free' }),
   answerOf: async () => undefined,
+  known: () => undefined,
+  waiting: () => new Map(),
   onDecision: () => () => {},
   concerns: () => false,
-  needs: () => ({ periods: 0, customers: false, invoices: false, sources: false, flags: [] }),
+  needs: () => ({ periods: 0, customers: false, invoices: false, charges: false, sources: false, flags: [] }),
 }
 
 /** Of the options of a billing sink those that this decides. */

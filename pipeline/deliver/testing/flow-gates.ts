@@ -1,7 +1,7 @@
 // Flow gates for tests: one that holds nothing, and one that holds what the test says.
 
 import type { ConnectorRecord } from '../../../sinks/connector.js'
-import type { FeedGate, FlowGate, Hold } from '../flow-gate.js'
+import type { FeedGate, FlowGate, Hold, RecordGate, Refusal } from '../flow-gate.js'
 
 export const freeGate: FlowGate = {
   feed: () => undefined,
@@ -15,18 +15,18 @@ export const freeGate: FlowGate = {
 
 export const freeFeed: FeedGate = { hold: () => undefined, onChange: () => () => {} }
 
-export interface SteeredGate extends FlowGate {
+export interface SteeredGate extends Omit<FlowGate, 'record'>, RecordGate {
   /** Sets what holds the feed and each record, and tells whoever listens. */
   steer(change: {
     readonly feed?: Hold | undefined
-    readonly record?: (record: ConnectorRecord) => Hold | undefined
+    readonly record?: (record: ConnectorRecord) => Hold | Refusal | undefined
   }): void
 }
 
 export function steeredGate(): SteeredGate {
   const listeners = new Set<() => void>()
   let ofFeed: Hold | undefined
-  let ofRecord: (record: ConnectorRecord) => Hold | undefined = () => undefined
+  let ofRecord: (record: ConnectorRecord) => Hold | Refusal | undefined = () => undefined
   return {
     ...freeGate,
     feed: () => ofFeed,
