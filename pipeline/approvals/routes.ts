@@ -32,6 +32,7 @@ const approvalExample = {
   rules: [{ rule: 'large_batches', version: 1, detail: '60000 EUR is at least 50000' }],
   facts: {
     entity_id: 'de',
+    record: null,
     amounts: [{ currency: 'EUR', amount: '60000' }],
     customers: [],
     previous: [{ currency: 'EUR', amounts: ['48000'] }],

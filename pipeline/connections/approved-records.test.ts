@@ -68,6 +68,10 @@ test('a record waits while ClickHouse is behind, and of a batch that is not held
   expect(await ask(journal('je_1', '700'), 'hook')).toBeUndefined() // no rule chooses it: nothing is asked
   expect([await desk.list(), desk.waiting().size]).toEqual([[], 0])
   isDelivered = true
+  const release = journal('je_0', '7')
+  expect(
+    await ask({ ...release, kind: 'release', document: { ...release.document, kind: 'release' } }),
+  ).toBeUndefined()
   const held = await ask(journal('je_1', '7'))
   const [approval] = await desk.list()
   const detail = `${approval!.approval_id} waits for a second person`

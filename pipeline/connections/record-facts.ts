@@ -94,7 +94,10 @@ export class RecordFacts {
     batch: KnownBatch,
     line: Charge | undefined,
   ): Promise<ApprovalFacts> {
-    const needs = this.#options.approvals.needs('delivery', subject)
+    const all = this.#options.approvals.needs('delivery', subject)
+    // What becomes revenue and what rounding came to bills nobody.
+    const bills = document['kind'] !== 'release' && document['kind'] !== 'rounding'
+    const needs = bills ? all : { ...all, invoices: false, charges: false, sources: false }
     await this.#untilDelivered(needs, batch)
     const currency = textOf(document['currency'])
     const amount = line?.amountRounded ?? sizeOf(document)

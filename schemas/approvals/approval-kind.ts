@@ -7,5 +7,5 @@ export const approvalKinds = ['billing_batch', 'credit', 'redrive', 'delivery'] 
 export type ApprovalKind = (typeof approvalKinds)[number]
 
 /** The kinds of records that connections are given now. */
-export const heldRecordKinds = ['journal', 'batch_line'] as const
+export const heldRecordKinds = ['journal', 'release', 'batch_line'] as const
 export type HeldRecordKind = (typeof heldRecordKinds)[number]
