@@ -11,7 +11,7 @@ import { BadDay, type Kind, kinds, type Sent } from './testing/bad-day.js'
 
 const generousMs = 600_000
 /** In CI a sample; 1,000 by hand. */
-const picks = Number(environment()['WEIR_EXPLAIN_PICKS'] ?? 60)
+const picks = Number(environment()['WEIR_EXPLAIN_PICKS'] ?? 40)
 const dice = new Dice(Number(environment()['WEIR_EXPLAIN_SEED'] ?? 20260105))
 
 let day: BadDay

@@ -6,6 +6,8 @@ import type { CliIo } from '../terminal/io.js'
 import { showProgress } from '../terminal/progress.js'
 import type { JobView } from './job-record.js'
 
+/** Short jobs are told at once; of long ones nobody sees half a second. */
+const firstPollMs = 50
 const pollMs = 500
 /** How long a Weir may be away before the wait is given up. */
 const awayMs = 60_000
@@ -48,13 +50,13 @@ export async function watchJob(
   const bar = progress.step(`${job.kind} ${job.progress.unit}`, job.progress.total ?? 0)
   let shown = 0
   let trouble: string | undefined
-  for (;;) {
+  for (let waitMs = firstPollMs; ; waitMs = Math.min(pollMs, waitMs * 1.5)) {
     bar.advance(job.progress.done - shown)
     shown = job.progress.done
     if (job.trouble !== null && job.trouble.detail !== trouble) progress.notice(job.trouble.detail)
     trouble = job.trouble?.detail
     if (job.state !== 'running') break
-    await sleep(pollMs)
+    await sleep(waitMs)
     job = await readPatiently(gateway, jobId, progress.notice)
   }
   bar.done()

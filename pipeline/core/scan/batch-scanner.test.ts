@@ -34,7 +34,7 @@ import { anyMessage, Dice, mutated } from '../../testing/hostile-messages.js'
 import { ScanLayout } from './layout.js'
 import { UsageScanner } from './scanner.js'
 
-const scans = Number(process.env['WEIR_FUZZ_SCANS'] ?? 20_000)
+const scans = Number(process.env['WEIR_FUZZ_SCANS'] ?? 6_000)
 const paths = [['a'], ['tokens'], ['a', 'b'], ['é'], ['tokens'], [], ['__proto__']]
 const scanner = new UsageScanner(new ScanLayout(paths))
 const same = (message: Uint8Array) => expectSame(scanner, paths, message, usageBatchType)

@@ -307,7 +307,7 @@ test(
         }
         expectSame(plain, general)
       }),
-      { numRuns: Number(process.env['WEIR_PLAIN_RUNS'] ?? 300) },
+      { numRuns: Number(process.env['WEIR_PLAIN_RUNS'] ?? 100) },
     )
   },
   generousMs,

@@ -18,7 +18,7 @@ import { Sender } from './sender.js'
 
 const generousMs = 300_000
 const seed = 4711
-const count = 2_000
+const count = Number(process.env['WEIR_OPENAPI_REQUESTS'] ?? 800)
 const lanes = 8
 const scopes = [
   'admin',
@@ -154,7 +154,7 @@ test('a month that is sent, billed and acknowledged is answered as the document 
 })
 
 test(
-  '2,000 requests made from the document are answered as it says: no bug, no unnamed status, header or shape',
+  'requests made from the document are answered as it says: no bug, no unnamed status, header or shape',
   async () => {
     const sender = new Sender(weir.url, await keysOf(scopes))
     const requests = fc.sample(requestsOf(document, scopes), { numRuns: count, seed })
