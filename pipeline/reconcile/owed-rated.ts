@@ -26,8 +26,10 @@ export async function checkOwed(
   nc: NatsConnection,
   cuts: readonly PartitionCut[],
 ): Promise<Check> {
-  const filename = fileURLToPath(builtFile('pipeline/workers/owed-worker.js'))
-  const thread = new Piscina({ filename, minThreads: 0, maxThreads: 1, recordTiming: false })
+  const filename = fileURLToPath(builtFile('pipeline/workers/owed-worker.bundle.js'))
+  // One thread for all partitions: without a time for idling it would end after each, and load its code again.
+  const threads = { minThreads: 0, maxThreads: 1, idleTimeout: Number.POSITIVE_INFINITY }
+  const thread = new Piscina({ filename, ...threads, recordTiming: false })
   const differences: Difference[] = []
   let compared = 0
   let count = 0
