@@ -133,11 +133,7 @@ async function publishStreams(): Promise<void> {
     await sinks.put(key, encodeRecord(done))
 }
 
-/** Tables that are to be filled anew before the next test: at first all, then those that a test wrote to. */
-let stale = new Set<string>(tables.map(({ name }) => name))
-
 async function insert(table: string, values: readonly object[]): Promise<void> {
-  stale.add(table)
   const settings = { date_time_input_format: 'best_effort' } as const
   await clickhouse.insert({ table, values, format: 'JSONEachRow', clickhouse_settings: settings })
 }
@@ -146,20 +142,16 @@ const outcome = (disposition: string) => ({ partition: 0, ledger_sequence: 1, di
 
 /** One customer, one usage charge with an adjustment, one run, both posted; one subscription of two versions. */
 beforeEach(async () => {
-  const empty = stale
-  for (const name of empty) await clickhouse.command({ query: `TRUNCATE TABLE ${name}` })
-  const fill = async (table: string, rows: readonly object[]): Promise<void> => {
-    if (empty.has(table)) await insert(table, rows)
-  }
+  for (const { name } of tables) await clickhouse.command({ query: `TRUNCATE TABLE ${name}` })
   const origin = { partition: 0 }
-  await fill('event_dispositions', [
+  await insert('event_dispositions', [
     { ...origin, ledger_sequence: 1, received: 4, rated: 2, applied: 1, duplicate: 1 },
     { ...origin, ledger_sequence: 3, received: 5, parked: 5 }, // after the checkpoint that is looked at
   ])
-  await fill('event_outcomes', [outcome('applied'), outcome('duplicate')])
+  await insert('event_outcomes', [outcome('applied'), outcome('duplicate')])
   const ofCharge = { charge_id: charge1, currency: 'USD', event_count: 1, meter: 'm' }
   const usage = { ...origin, event_source: 's', ...ofCharge }
-  await fill('rated_usage', [
+  await insert('rated_usage', [
     { ...usage, event_id: 'e1', amount: '1.000000000001', ledger_sequence: 1 },
     { ...usage, event_id: 'e2', amount: '0.5', ledger_sequence: 2 },
     { ...usage, event_id: 'after the run', amount: '7', ledger_sequence: 3 },
@@ -173,7 +165,7 @@ beforeEach(async () => {
     billing_run_id: 'run1',
     status: 'closed',
   }
-  await fill('charges', [
+  await insert('charges', [
     {
       ...charge,
       charge_id: charge1,
@@ -201,7 +193,7 @@ beforeEach(async () => {
       ledger_sequence: 3,
     },
   ])
-  await fill('billing_batches', [
+  await insert('billing_batches', [
     {
       batch_id: 'b1',
       billing_run_id: 'run1',
@@ -214,20 +206,20 @@ beforeEach(async () => {
     },
   ])
   const entry = { billing_run_id: 'run1', batch_id: 'b1', currency: 'USD' }
-  await fill('journal_entries', [
+  await insert('journal_entries', [
     { ...entry, journal_id: 'j1', charge_id: charge1, line: 1, debit: '1' },
     { ...entry, journal_id: 'j1', charge_id: charge1, line: 2, credit: '1' },
     { ...entry, journal_id: 'j2', charge_id: 'adj1', line: 1, debit: '0.5' },
     { ...entry, journal_id: 'j2', charge_id: 'adj1', line: 2, credit: '0.5' },
   ])
   const version = { subscription_id: 'sub', customer_id: 'c', currency: 'USD' }
-  await fill('subscription_versions', [
+  await insert('subscription_versions', [
     { ...version, sequence: 1, revision: 1, effective_from: '2026-01-01T00:00:00Z', mrr: '10' },
     { ...version, sequence: 2, revision: 1, effective_from: '2026-02-01T00:00:00Z', mrr: '11' },
     { ...version, sequence: 2, revision: 2, effective_from: '2026-02-01T00:00:00Z', mrr: '25' },
   ])
   const movement = { subscription_id: 'sub', customer_id: 'c', currency: 'USD' }
-  await fill('mrr_movements', [
+  await insert('mrr_movements', [
     {
       ...movement,
       movement_id: 'm1',
@@ -253,7 +245,6 @@ beforeEach(async () => {
       mrr_after: '0',
     },
   ])
-  stale = new Set()
   await runs.put('run.run1', '{}')
   await runs.put('run.run2', '{}')
   await runs.put(
