@@ -21,11 +21,13 @@ export async function otherBuild(folder: string, replacements: readonly Replacem
   await cp(ours('dist'), join(folder, 'dist'), { recursive: true, filter: isNeeded })
   await cp(ours('package.json'), join(folder, 'package.json'))
   await symlink(ours('node_modules'), join(folder, 'node_modules'))
-  for (const { file, from, to } of replacements) {
-    const path = join(folder, 'dist', file)
-    const text = await readFile(path, 'utf8')
-    if (!text.includes(from)) throw new Error(`${file} has no ${from}`)
-    await writeFile(path, text.replace(from, to))
-  }
+  for (const replacement of replacements) await replaceIn(folder, replacement)
   return join(folder, 'dist/pipeline/cli/weir.js')
+}
+
+export async function replaceIn(folder: string, { file, from, to }: Replacement): Promise<void> {
+  const path = join(folder, 'dist', file)
+  const text = await readFile(path, 'utf8')
+  if (!text.includes(from)) throw new Error(`${file} has no ${from}`)
+  await writeFile(path, text.replace(from, to))
 }

@@ -18,7 +18,7 @@ import { stateFormat } from '../../core/state/partition-state.js'
 import type { JobView } from '../../jobs/job-record.js'
 import type { ReplayReport } from '../../replay/replay-report.js'
 import type { ChargeLine, CustomerLine } from '../../replay/replay-store.js'
-import { otherBuild } from '../other-build.js'
+import { otherBuild, replaceIn } from '../other-build.js'
 import { settled } from './kill-run.js'
 import { type Month, monthOf } from './month.js'
 import { Producer } from './producer.js'
@@ -162,58 +162,69 @@ test('a diff on a published version is refused as publishing would be', async ()
   expect(refused.stderr).toMatch(/422 meter_not_in_history: .*tokens_in/)
 })
 
-test('this build in a process of its own finds nothing, changes nothing, and is on record', async () => {
+test('this build in a process of its own finds nothing, also while the live one goes on, and is on record', async () => {
   const before = await everything()
-  for (const source of ['input', 'history']) {
-    const found = await replayed('replay', ...stretch, '--here', '--source', source, '--reason', source)
+  const here = (source: string) =>
+    replayed('replay', ...stretch, '--here', '--source', source, '--reason', source)
+  const still = await here('history')
+  expect(await everything()).toEqual(before)
+  expect(still.events).toMatchObject({ rated: 3_000 })
+  const running = here('input')
+  expect(await sentUntil(running, 0)).toBeGreaterThan(0)
+  for (const found of [still, await running]) {
     expect([found.charges, found.customers, found.request.notes]).toEqual([[], [], []])
     expect(found.totals).toMatchObject([{ currency: 'USD', changed: 0, amount_change: '0' }])
     expect(found.totals[0]!.charges).toBeGreaterThan(60)
-    expect(found.events).toMatchObject({ rated: 3_000 })
   }
-  expect(await everything()).toEqual(before)
-  const entries = JSON.parse(
-    (await weir.run('audit', 'ls', '--act', 'replay.started', '--json')).stdout,
-  ) as readonly { readonly reason: string | null; readonly after: { readonly build?: string } }[]
+  const listed = await weir.run('audit', 'ls', '--act', 'replay.started', '--json')
+  const entries = JSON.parse(listed.stdout) as { reason: string | null; after: { build?: string } }[]
   const compared = entries.filter(({ after }) => after.build !== undefined)
   expect(compared.map(({ reason }) => reason).sort()).toEqual(['history', 'input'])
 })
 
 test('another build finds exactly the charges that it computes otherwise, while the live one goes on', async () => {
   const folder = join(weir.dataDir, 'other-build')
-  const bundle = 'pipeline/shadow/shadow-worker.bundle.js'
-  const other = await otherBuild(folder, [
-    { file: bundle, from: 'divideRounded(amount, step2, rounding) * step2', to: 'amount / step2 * step2' },
-    {
-      file: 'pipeline/core/state/partition-state.js',
-      from: `stateFormat = ${stateFormat};`,
-      to: 'stateFormat = 1000;',
-    },
-  ])
+  const file = 'pipeline/shadow/shadow-worker.bundle.js'
+  const cut = { file, from: 'divideRounded(amount, step2, rounding) * step2', to: 'amount / step2 * step2' }
+  const other = await otherBuild(folder, [cut])
   const owed = await chargesOwed()
   const roundedUp = owed.filter(one => scaled(one.amount_rounded) > scaled(one.amount))
   expect(roundedUp.length).toBeGreaterThan(3)
   expect(roundedUp.length).toBeLessThan(owed.length)
+  expectCut(await compared(other, ['--source', 'history']), roundedUp)
 
-  const args = ['replay', ...stretch, '--here']
-  const running = weir.runBuild(other, ...args, '--json')
-  const taken = await sentUntil(running)
-  const { stdout, stderr } = await running
-  if (stdout === '') throw new Error(stderr)
-  const found = JSON.parse(stdout) as Printed & { readonly build: { readonly folder: string } }
-  expect(taken).toBeGreaterThan(0)
+  // A state that it cannot read: everything is read from the streams.
+  await replaceIn(folder, {
+    file: 'pipeline/core/state/partition-state.js',
+    from: `stateFormat = ${stateFormat};`,
+    to: 'stateFormat = 1000;',
+  })
+  const running = compared(other, [])
+  const { fromMs, untilMs } = month.scenario
+  expect(await sentUntil(running, untilMs - fromMs)).toBeGreaterThan(0)
+  const found = await running
+  expectCut(found, roundedUp)
   expect(found.build.folder).toBe(`${folder}/`)
   expect(found.request.notes).toEqual([expect.stringContaining('this build reads 1000')])
-  const ids = (charges: readonly { readonly charge_id: string }[]) => charges.map(one => one.charge_id).sort()
-  expect(ids(found.charges)).toEqual(ids(roundedUp))
-  for (const { amount_change, amount_rounded_change } of found.charges)
-    expect([amount_change, amount_rounded_change]).toEqual(['0', '-0.01'])
-  const theirs = [...new Set(roundedUp.map(one => one.customer_id))].sort()
-  expect(found.customers.map(one => one.customer_id).sort()).toEqual(theirs)
-
-  const refused = await weir.runBuild(other, ...args, '--source', 'history')
+  const refused = await weir.runBuild(other, 'replay', ...stretch, '--here', '--source', 'history')
   expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/^state_format: /)])
 }, 60_000)
+
+type PrintedHere = Printed & { readonly build: { readonly folder: string } }
+
+async function compared(other: string, args: readonly string[]): Promise<PrintedHere> {
+  const { stdout, stderr } = await weir.runBuild(other, 'replay', ...stretch, '--here', '--json', ...args)
+  if (stdout === '') throw new Error(stderr)
+  return JSON.parse(stdout) as PrintedHere
+}
+
+/** That just these charges differ, each by the cent that was cut off, and the customers that have them. */
+function expectCut({ charges, customers }: PrintedHere, roundedUp: readonly ChargeWire[]): void {
+  const told = charges.map(one => [one.charge_id, one.amount_change, one.amount_rounded_change])
+  expect(told.sort()).toEqual(roundedUp.map(one => [one.charge_id, '0', '-0.01']).sort())
+  const theirs = [...new Set(roundedUp.map(one => one.customer_id))].sort()
+  expect(customers.map(one => one.customer_id).sort()).toEqual(theirs)
+}
 
 /** Every charge of the stretch, as the live build computes it. */
 async function chargesOwed(): Promise<ChargeWire[]> {
@@ -227,8 +238,8 @@ async function chargesOwed(): Promise<ChargeWire[]> {
   return (await Promise.all(answers)).flat().map(line => JSON.parse(line) as ChargeWire)
 }
 
-/** Sends usage of the days after the stretch for as long as the command runs; answers how many requests were taken. */
-async function sentUntil(command: Promise<unknown>): Promise<number> {
+/** Sends usage like that of the month, so much later, for as long as the command runs; answers how many events were taken. */
+async function sentUntil(command: Promise<unknown>, laterMs: number): Promise<number> {
   const producer = new Producer(weir)
   let runs = true
   const ended = command.finally(() => {
@@ -237,8 +248,8 @@ async function sentUntil(command: Promise<unknown>): Promise<number> {
   for (let round = 0; runs; round += 1) {
     const usage = month.usage.slice(0, 100).map((event, n) => ({
       ...event,
-      id: `later-${round}-${n}`,
-      time: formatInstantMs(month.scenario.untilMs + 86_400_000),
+      id: `more-${laterMs}-${round}-${n}`,
+      time: formatInstantMs(Date.parse(String(event.time)) + laterMs),
     }))
     await producer.send(usage, 1)
     await sleep(20)
