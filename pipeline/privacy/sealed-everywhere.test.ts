@@ -1,5 +1,6 @@
 // A running Weir on which fields are marked as personal: what was sent in the clear is nowhere on its disk, in no table, no
-// answer and no log; the same events are still duplicates; erasing changes no total.
+// answer and no log; the same events are still duplicates; by the command line values are revealed and customers erased, which
+// changes no total.
 
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -177,8 +178,34 @@ test('a sealed value is shown to who may see it, and to nobody once the customer
     ...{ sealed: value, state: 'erased', value: null },
   })
   const before = await rows('SELECT toString(sum(amount)) AS total FROM rated_usage')
-  const erased = await send('/v1/personal-data/erase', { customer_id: 'acme', reason: 'asked for' })
+  const erase = (...args: string[]) => weir.run('erase', ...args, '--reason', 'asked for')
+  const reveal = (...args: string[]) =>
+    weir.run('reveal', 'acme', value, 'plain', '--reason', 'case 2', ...args)
+  expect(await reveal()).toEqual({ code: 0, stdout: `"${email}"\nnot a sealed value\n`, stderr: '' })
+  const { token } = await send<{ token: string }>('/v1/keys', { name: 'ops', scopes: ['operate', 'read'] })
+  for (const refused of [await reveal('--api-key', token), await erase('acme', '--yes', '--api-key', token)])
+    expect(refused).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('scope') })
+  const asked = await erase('acme')
+  expect(asked).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringContaining('Repeat the command with --yes'),
+  })
+  expect(JSON.parse((await reveal('--json')).stdout).values[0]).toMatchObject({
+    state: 'revealed',
+    value: email,
+  })
+
+  const nobody = await erase('nobody', '--yes')
+  expect(nobody).toMatchObject({ code: 0, stdout: expect.stringContaining('Nothing of nobody was sealed') })
+  const erased = JSON.parse((await erase('acme', '--yes', '--json')).stdout)
   expect(erased).toMatchObject({ customer_id: 'acme', generation: 1, was_erased: false })
+  const again = await erase('acme', '--yes')
+  expect(again).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining(`was destroyed before, at ${erased.erased_at}`),
+  })
+  expect((await reveal()).stdout).toBe('erased: its key is destroyed\nnot a sealed value\n')
   expect((await send<{ values: object[] }>('/v1/personal-data/reveal', ask)).values[0]).toMatchObject({
     state: 'erased',
   })

@@ -240,3 +240,60 @@ test('revenue: in advance over its service period to the last digit, the rest wh
     ['13', '131', '139'],
   ])
 })
+
+/** A flag's charges, each with what is told of it. */
+const flagged = (flag: string) =>
+  ask(
+    `SELECT object_id, detail FROM red_flags WHERE flag = '${flag}' AND customer_id = 'flagged' ORDER BY object_id`,
+  )
+
+test('red flag credit_pattern: more credited than billed, a credit of nothing, three corrections; a credit with its rebill is none', async () => {
+  const line = (id: string, run: string, amount: string, corrects = '') => ({
+    ...{ charge_id: `${id}_${run}_${amount}`, customer_id: 'flagged', billing_run_id: run, corrects },
+    ...{ kind: corrects === '' ? 'recurring' : 'adjustment', amount_rounded: amount, currency: 'USD' },
+    ...(corrects === '' ? { charge_id: id } : {}),
+  })
+  await insert('charges', [
+    ...[
+      line('over', 'r1', '100'),
+      line('c', 'r2', '-120', 'over'),
+      line('d', 'r2', '19.999999999999', 'over'),
+    ],
+    ...[line('exact', 'r1', '100'), line('e', 'r2', '-100', 'exact')],
+    ...[
+      line('rebilled', 'r1', '100'),
+      line('f', 'r2', '-100', 'rebilled'),
+      line('g', 'r2', '80', 'rebilled'),
+    ],
+    line('h', 'r2', '-1', 'never'),
+    ...[line('thrice', 'r1', '9'), ...['r2', 'r3', 'r4'].map(run => line('i', run, '-1', 'thrice'))],
+    ...[line('twice', 'r1', '9'), ...['r2', 'r3'].map(run => line('j', run, '-1', 'twice'))],
+    line('k', '', '-50', 'open'), // not billed yet
+  ])
+  expect(await flagged('credit_pattern')).toEqual([
+    ['never', 'a credit corrects never, which was never billed'],
+    ['over', '0.000000000001 USD more is credited than was billed for over'],
+    ['thrice', 'thrice was corrected by 3 runs'],
+  ])
+})
+
+test('red flag write_without_source: usage that was billed and has no event, or none that stands', async () => {
+  const recorded = new Date().toISOString()
+  const line = (charge_id: string, more: object = {}) => ({
+    ...{ charge_id, customer_id: 'flagged', meter: 'calls', kind: 'usage', quantity: '5' },
+    ...{ amount_rounded: '5', billing_run_id: 'r1', recorded_at: recorded, ...more },
+  })
+  await insert('charges', [
+    ...[line('lost'), line('taken back'), line('sourced'), line('none', { quantity: '0' })],
+    line('old', { recorded_at: new Date(Date.now() - 36 * 86_400_000).toISOString() }),
+    ...[line('fixed', { kind: 'recurring' }), line('unbilled', { billing_run_id: '' })],
+  ])
+  const event = (charge_id: string, event_count: number) => ({
+    charge_id,
+    customer_id: 'flagged',
+    event_count,
+  })
+  await insert('rated_usage', [event('sourced', 1), event('taken back', 1), event('taken back', -1)])
+  const why = (id: string) => [id, `5 of calls is billed by ${id}, and no event is rated for it`]
+  expect(await flagged('write_without_source')).toEqual([why('lost'), why('taken back')])
+})
