@@ -40,7 +40,16 @@ import { JobRunner } from './jobs/job-runner.js'
 import { CommitsUnderWay } from './ledger/commits-under-way.js'
 import { RecentCommits } from './ledger/recent-commits.js'
 import { SharedMemory } from './memory/shared-memory.js'
-import { delivery, gateway, jobs, openShadows, partitions, placing, type RoleParts } from './roles.js'
+import {
+  delivery,
+  gateway,
+  jobs,
+  openShadows,
+  partitions,
+  personalRules,
+  placing,
+  type RoleParts,
+} from './roles.js'
 import { endOrphanServers, type ServerLogins, type Servers, startServers } from './servers/embedded.js'
 import { requireFreePorts } from './servers/free-ports.js'
 import { StartAborted, stopIfAborted } from './servers/start-problem.js'
@@ -246,7 +255,8 @@ async function startRoles(started: Started): Promise<Weir> {
   const shadows = openShadows(features, { ...shared, sinks: buckets.sinks })
   const deliveries: { status(): readonly DeliveryStatus[] }[] = []
   const feedStatus = () => deliveries.flatMap(one => one.status())
-  const early = { ...shared, shadows, jobs: desk, stoppedPartitions: stopped, feedStatus, undo }
+  const personal = personalRules(features, config)
+  const early = { ...shared, personal, shadows, jobs: desk, stoppedPartitions: stopped, feedStatus, undo }
   const audit = await openAuditTrail(early)
   const { keyRing, firstKey } = await openKeys(started, buckets.keys, audit)
   await publishCatalogs(js, options.catalogs ?? [], event => audit.published('process', event))

@@ -5,6 +5,7 @@
 
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from 'pino'
+import { FieldRules } from '../schemas/personal-data/field-rules.js'
 import type { RefusedRecord, Sink } from '../sinks/sink.js'
 import { within } from './broker/back-off.js'
 import type { WeirConfig } from './config/config.js'
@@ -208,6 +209,11 @@ export function openShadows(features: readonly Feature[], parts: OfShadows): Sha
 /** The limits of the partitions, and of copies of them. */
 function partitionLimits(features: readonly Feature[], config: WeirConfig, nc: NatsConnection) {
   return limitsOfConfig(config, maxPayloadOf(nc), protectionOf(features)?.personalFields(config))
+}
+
+/** Which fields are personal. */
+export function personalRules(features: readonly Feature[], config: WeirConfig): FieldRules {
+  return new FieldRules(protectionOf(features)?.personalFields(config) ?? [])
 }
 
 function protectionOf(features: readonly Feature[]): Feature['protection'] {

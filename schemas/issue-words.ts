@@ -32,7 +32,7 @@ export function issueWords(issue: z.core.$ZodIssue): string {
     case 'invalid_value':
       return `It must be ${issue.values.length === 1 ? '' : 'one of '}${issue.values.map(String).join(', ')}.`
     case 'invalid_format':
-      return `It must be ${formats.get(issue.format) ?? `a text of the form ${issue.format}`}.`
+      return `It must be ${formats.get(issue.format) ?? `a text of the form ${issue.pattern ?? issue.format}`}.`
     case 'unrecognized_keys':
       return 'There is no such field.'
     default:

@@ -2,6 +2,7 @@
 
 import { type KV, Kvm } from '@nats-io/kv'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { createApiKey, keyBucket, rotateApiKey } from '../gateway/api-keys.js'
 import type { Caller } from '../gateway/scopes.js'
 import { Acts } from '../testing/acts.js'
 import { type Broker, silent, startBroker } from '../testing/gateway-fixture.js'
@@ -16,12 +17,14 @@ const large: ApprovalSettings = {
 
 let broker: Broker
 let kv: KV
+let keys: KV
 let acts: Acts
 let number = 0
 
 beforeAll(async () => {
   broker = await startBroker(1)
   kv = await new Kvm(broker.nc).open(approvalsBucket)
+  keys = await new Kvm(broker.nc).open(keyBucket)
 })
 
 beforeEach(() => {
@@ -32,7 +35,7 @@ beforeEach(() => {
 afterAll(() => broker?.close())
 
 const desk = (settings = large) =>
-  new ApprovalDesk({ jsm: broker.jsm, kv, settings, audit: acts, log: silent })
+  new ApprovalDesk({ jsm: broker.jsm, kv, keys, settings, audit: acts, log: silent })
 const key = (keyId: string): Caller => ({
   keyId,
   keyName: `${keyId} of finance`,
@@ -96,4 +99,19 @@ test('of two decisions at the same moment one counts, and what is rejected never
   expect(both.map(({ kind }) => kind).sort()).toEqual(['decided', 'ok'])
   const answer = await desk().ask(request('500'))
   expect(answer.kind).toBe(both[0].kind === 'ok' ? 'rejected' : 'free')
+})
+
+test('a key that was rotated, or that whoever asked had made since, is not a second person; a colleague is', async () => {
+  const scopes = ['admin' as const]
+  const asker = await createApiKey(keys, { name: 'asker', scopes })
+  const colleague = await createApiKey(keys, { name: 'colleague', scopes, madeBy: asker.keyId })
+  const held = await desk().ask({ ...request('100'), requestedBy: key(asker.keyId) })
+  const id = held.kind === 'held' ? held.approvalId : ''
+  const rotated = await rotateApiKey(keys, asker.keyId, { overlapMs: 0, madeBy: asker.keyId })
+  const next = rotated.kind === 'ok' ? rotated.created.keyId : ''
+  const made = await createApiKey(keys, { name: 'somebody else', scopes, madeBy: next })
+  const madeByThat = await createApiKey(keys, { name: 'and another', scopes, madeBy: made.keyId })
+  for (const keyId of [next, made.keyId, madeByThat.keyId])
+    expect(await desk().decide(id, 'approved', key(keyId), undefined), keyId).toEqual({ kind: 'own_request' })
+  expect(await desk().decide(id, 'approved', key(colleague.keyId), undefined)).toMatchObject({ kind: 'ok' })
 })

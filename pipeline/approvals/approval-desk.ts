@@ -4,7 +4,8 @@
 // 1. The id of an approval is computed from kind and object, and it is created once: the same thing asked again, also after
 //    a crash and by another process, has the same approval.
 // 2. A decision is one fenced write behind the revision that was read: of two at the same moment one counts.
-// 3. Who asked for the thing never approves it; and without a key nobody can be told from anybody, so nobody approves.
+// 3. Who asked for the thing never approves it, also by another key of theirs (own-key.ts); and without a key nobody can be
+//    told from anybody, so nobody approves.
 // 4. A decision is on record before it takes effect.
 // 5. Once `start` has resolved, what is known in memory is all that was there then, and whatever the watch brought since:
 //    who asks about every single delivery need not ask the broker.
@@ -24,6 +25,7 @@ import type { ApprovalKind } from '../../schemas/approvals/approval-kind.js'
 import { stableId } from '../../schemas/identifiers.js'
 import { bucketKeys } from '../broker/bucket-keys.js'
 import { isWrongRevision } from '../broker/wrong-revision.js'
+import { readKey } from '../gateway/api-keys.js'
 import type {
   ApprovalAnswer,
   ApprovalDecision,
@@ -34,6 +36,7 @@ import type {
 } from '../gateway/approval-gate.js'
 import type { AuditTrail } from '../gateway/audit-trail.js'
 import type { Caller } from '../gateway/scopes.js'
+import { isOwnKey } from './own-key.js'
 import { concernsKind, factsNeeded, rulesThatHold } from './rules.js'
 import type { ApprovalSettings } from './settings.js'
 
@@ -43,6 +46,8 @@ export interface ApprovalDeskOptions {
   readonly jsm: JetStreamManager
   /** The bucket `weir_approvals`. */
   readonly kv: KV
+  /** The bucket of API keys. */
+  readonly keys: KV
   readonly settings: ApprovalSettings
   readonly audit: AuditTrail
   readonly log: Logger
@@ -164,7 +169,7 @@ export class ApprovalDesk implements ApprovalGate {
       const isSame = approval.state === state && approval.decided_by?.key_id === caller.keyId
       return { kind: isSame ? 'ok' : 'decided', approval }
     }
-    if (state === 'approved' && approval.requested_by?.key_id === caller.keyId) return { kind: 'own_request' }
+    if (state === 'approved' && (await this.#isOwn(approval, caller.keyId))) return { kind: 'own_request' }
     const decided: Approval = {
       ...approval,
       state,
@@ -183,6 +188,12 @@ export class ApprovalDesk implements ApprovalGate {
       if (!isWrongRevision(error)) throw error
       return this.decide(approvalId, state, caller, reason)
     }
+  }
+
+  async #isOwn({ requested_by, requested_at }: Approval, keyId: string): Promise<boolean> {
+    if (requested_by === null) return false
+    const asked = { keyId: requested_by.key_id, at: requested_at }
+    return isOwnKey(asked, keyId, async id => (await readKey(this.#options.keys, id))?.record)
   }
 
   #heldNow(request: ApprovalRequest, facts: WholeApprovalFacts, rules: readonly HoldingRule[]): Approval {

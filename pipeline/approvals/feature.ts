@@ -9,20 +9,20 @@ import { approvalsSettings, unknownConnections } from './settings.js'
 
 export const approvalsFeature: Feature = {
   name: 'approvals',
-  async approvalGate({ config, js, jsm, audit, feeds, log, undo }) {
+  async approvalGate({ config, js, jsm, buckets, audit, feeds, log, undo }) {
     const kv = await new Kvm(js).open(approvalsBucket)
     const settings = sectionOf(config, approvalsSettings)
     const connections = feeds.flatMap(({ ofRecords }) => ofRecords?.connection ?? [])
     for (const { path, message } of unknownConnections(settings, connections)) log.warn({ path }, message)
-    const desk = new ApprovalDesk({ jsm, kv, settings, audit, log })
+    const desk = new ApprovalDesk({ jsm, kv, keys: buckets.keys, settings, audit, log })
     undo.push(async () => desk.close())
     await desk.start()
     return desk
   },
-  async routes({ config, js, jsm, audit, log, queries }) {
+  async routes({ config, js, jsm, buckets, audit, log, queries }) {
     const kv = await new Kvm(js).open(approvalsBucket)
     const settings = sectionOf(config, approvalsSettings)
-    const desk = new ApprovalDesk({ jsm, kv, settings, audit, log })
+    const desk = new ApprovalDesk({ jsm, kv, keys: buckets.keys, settings, audit, log })
     return approvalRoutes({ desk, settings, clickhouse: queries })
   },
 }

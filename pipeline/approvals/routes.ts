@@ -238,7 +238,10 @@ function replyOf(decided: Decided): ApiReply {
         'Approving needs an API key, or nobody could be told from whoever asked: make keys (weir keys create --scope approve).',
       )
     case 'own_request':
-      throw new Problem('own_request', 'This key asked for it; the key of a second person has to approve it.')
+      throw new Problem(
+        'own_request',
+        'This key asked for it, or belongs to whoever asked (rotated, or made by them since): the key of a second person has to approve it.',
+      )
     case 'decided': {
       const { state, decided_by: by, decided_at } = decided.approval
       throw new Problem(

@@ -49,7 +49,10 @@ const entryExample = {
 const verificationQuery = z.object({
   anchor: z
     .string()
-    .regex(/^[1-9]\d*:[0-9a-f]{64}$/)
+    .regex(
+      /^[1-9]\d*:[0-9a-f]{64}$/,
+      'A head is its sequence, a colon and its hash of 64 digits, as verify prints it.',
+    )
     .optional()
     .describe('A head that was written down before, `sequence:hash`: the trail must still meet it')
     .meta({ examples: [`1:${entryExample.hash}`] }),

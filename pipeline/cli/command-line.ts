@@ -7,6 +7,7 @@ import { packageRoot } from '../../schemas/package-root.js'
 import { environment, version } from '../environment.js'
 import type { CommandLine } from '../feature/command-line.js'
 import { sections } from '../settings.js'
+import { harmlessText } from '../terminal/harmless-text.js'
 import { type CliIo, exitCodes } from '../terminal/io.js'
 
 interface GlobalOptions {
@@ -15,8 +16,8 @@ interface GlobalOptions {
 }
 
 const io: CliIo = {
-  stdout: process.stdout,
-  stderr: process.stderr,
+  stdout: { write: text => process.stdout.write(harmlessText(text)) },
+  stderr: { write: text => process.stderr.write(harmlessText(text)) },
   isTTY: process.stdout.isTTY === true,
 }
 

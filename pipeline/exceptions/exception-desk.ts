@@ -1,6 +1,7 @@
 // Where the parts of Weir ask about exceptions: the list with all its sources, read anew for each question. Routes,
 // redriving and metrics use it, so that all of them mean the same exceptions.
 
+import { FieldRules } from '../../schemas/personal-data/field-rules.js'
 import { sectionOf, type WeirConfig } from '../config/config.js'
 import type { FeatureParts } from '../feature/feature.js'
 import type { ExceptionFilter } from './exception-filter.js'
@@ -23,6 +24,8 @@ export interface ExceptionRules {
 
 export type DeskParts = Pick<FeatureParts, 'js' | 'jsm' | 'queries'> & {
   readonly buckets: Pick<FeatureParts['buckets'], 'sinks'>
+  /** Absent: no field is personal. */
+  readonly personal?: FieldRules
 }
 
 /** Exceptions whose money is summed for one answer; the others are counted as such. */
@@ -41,12 +44,14 @@ export function rulesOf(config: WeirConfig): ExceptionRules {
 
 export class ExceptionDesk {
   readonly rules: ExceptionRules
+  readonly personal: FieldRules
   readonly #parts: DeskParts
   readonly #catalog: KnownCatalog
   readonly #money: MoneyAtStake
 
   constructor(parts: DeskParts, rules: ExceptionRules = { groups: shippedRules, owners: shippedOwners }) {
     this.rules = rules
+    this.personal = parts.personal ?? new FieldRules([])
     this.#parts = parts
     this.#catalog = new KnownCatalog(parts.js, parts.jsm)
     this.#money = new MoneyAtStake(parts.queries, parts.jsm, this.#catalog)

@@ -165,6 +165,11 @@ test('the command line lists them, and looks at a redrive by the same filter', a
   expect(await run('exceptions', 'redrive', '--id', id, '--filter', 'type=llm', ...mend)).toMatchObject({
     preview: { count: 1, examples: [{ exception_id: id }] },
   })
+  const deep = await weir.run('exceptions', 'redrive', '--set', '/id=7')
+  expect(deep).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^400 invalid_request: transform.0.field: set/),
+  })
   const ofParked = await weir.run('dead-letters', 'redrive', '--filter', 'kind=parked')
   expect(ofParked).toMatchObject({ code: 1, stderr: expect.stringContaining('dead letters alone') })
 })
@@ -212,4 +217,51 @@ test('a redrive that is undone before billing leaves charges and dead letters as
   expect((await explained('good')).resolutions).toEqual([])
   const { stdout } = await weir.run('explain', 's', 'text')
   expect(stdout).toMatch(new RegExp(`undone \\(dead_letter invalid_value\\) .*undoes ${job.job_id}`))
+})
+
+test('undoing a redrive leaves what somebody amended since as it was amended', async () => {
+  const { job } = await send<{ job: { job_id: string } }>('/v1/exceptions/redrive', {
+    ...{
+      filter: { source: 's', field: '/data/tokens' },
+      transform: [{ step: 'set', field: '/data/tokens', value: 7 }],
+    },
+  })
+  await until(async () => (await isDone(job.job_id)) && (await figures()).letters.length === 0)
+  const mended = { tokens: 20 }
+  const amendment = {
+    event_source: 's',
+    event_id: 'text',
+    data: mended,
+    type: 'llm',
+    time: '2026-01-02T00:00:00Z',
+  }
+  const time = new Date().toISOString()
+  await send('/v1/events', [{ ...event('amends', 'weir.usage.amended', amendment), time }])
+  const quantityOfText = async () => (await explained('text')).charges.map(one => one.quantity)
+  await until(async () => (await quantityOfText()).join() === '20')
+  const undo = await send<{ job_id: string }>(`/v1/exceptions/redrive/${job.job_id}/undo`, {})
+  await until(async () => (await isDone(undo.job_id)) && (await figures()).letters.length === 2)
+  expect(await quantityOfText()).toEqual(['20'])
+})
+
+test('an Idempotency-Key gives the same redrive again, once on record, and no other one', async () => {
+  const headers = {
+    authorization: `Bearer ${apiKey}`,
+    'content-type': 'application/json',
+    'idempotency-key': 'k',
+  }
+  const redrive = async (value: number) => {
+    const transform = [{ step: 'set', field: '/data/tokens', value }]
+    const body = JSON.stringify({ filter: { source: 's' }, transform, start: false })
+    const response = await fetch(`${weir.url}/v1/exceptions/redrive`, { method: 'POST', headers, body })
+    return (await response.json()) as { code?: string; job?: { job_id: string } }
+  }
+  const [first, again, other] = [await redrive(1), await redrive(1), await redrive(2)]
+  expect(again.job?.job_id).toMatch(/^job_/)
+  expect(again.job?.job_id).toBe(first.job?.job_id)
+  expect(other).toMatchObject({ code: 'idempotency_key_reused' })
+  const { entries } = await ask<{ entries: readonly AuditEntry[] }>(
+    '/v1/audit?act=redrive.previewed&limit=100',
+  )
+  expect(entries.filter(one => one.object.id === first.job?.job_id)).toHaveLength(1)
 })

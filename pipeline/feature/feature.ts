@@ -10,7 +10,7 @@ import type { KV } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
-import type { FieldRule } from '../../schemas/personal-data/field-rules.js'
+import type { FieldRule, FieldRules } from '../../schemas/personal-data/field-rules.js'
 import type { ClickHouseConfig } from '../../sinks/clickhouse/config.js'
 import type { CustomerIds } from '../../sinks/customer-ids.js'
 import type { Sink } from '../../sinks/sink.js'
@@ -63,6 +63,8 @@ export interface FeatureParts {
   readonly registry: Registry
   /** Asked before anything leaves (pipeline/deliver/flow-gate.ts). */
   readonly flow: FlowGate
+  /** Which fields of events are personal, by the configuration. */
+  readonly personal: FieldRules
   /** The feeds of all features. */
   readonly feeds: readonly Feed[]
   /** Copies of partitions' states, on which a dry run tries what would come of something. */

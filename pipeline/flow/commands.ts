@@ -7,6 +7,7 @@ import {
   type GatewayOptions,
   withGateway,
 } from '../feature/command-line.js'
+import { exitCodes } from '../terminal/io.js'
 
 const loadSinks = () => import('./sinks-command.js')
 const loadMode = () => import('./mode-command.js')
@@ -111,6 +112,12 @@ function declareMode(program: Command, line: CommandLine): void {
   withGateway(mode, 'print the mode as JSON').action((to: string | undefined, options: Partial<Reasoned>) =>
     line.run(async () => {
       const { reason } = options
+      if (to !== undefined && reason === undefined) {
+        line.io.stderr.write(
+          'Say why with --reason: it is kept, and shown to whoever asks what holds Weir.\n',
+        )
+        return exitCodes.usage
+      }
       const change = to === undefined ? {} : { change: { mode: to.replace('-', '_'), reason: reason ?? '' } }
       return (await loadMode()).modeCommand({ ...(await line.gateway(options)), ...change }, line.io)
     }),

@@ -20,6 +20,10 @@ const recordSchema = z.object({
   /** Null: the key never expires. */
   expires_at: z.string().nullable(),
   revoked_at: z.string().nullable(),
+  /** The key whose rotation made this one; null: none. Absent in records of older versions, as is `made_by`. */
+  rotated_from: z.string().nullable().default(null),
+  /** The key that asked for this one; null: none. */
+  made_by: z.string().nullable().default(null),
 })
 
 export type ApiKeyRecord = z.infer<typeof recordSchema>
@@ -30,6 +34,10 @@ export interface NewApiKey {
   readonly scopes: readonly Scope[]
   /** Absent: the key never expires. */
   readonly expiresAtMs?: number
+  /** The key that asks for this one. */
+  readonly madeBy?: string | undefined
+  /** The key that this one replaces. */
+  readonly rotatedFrom?: string
 }
 
 export interface CreatedApiKey {
@@ -72,6 +80,8 @@ export async function createApiKey(
     created_at: new Date((sources.nowMs ?? Date.now)()).toISOString(),
     expires_at: request.expiresAtMs === undefined ? null : new Date(request.expiresAtMs).toISOString(),
     revoked_at: null,
+    rotated_from: request.rotatedFrom ?? null,
+    made_by: request.madeBy ?? null,
   }
   await sources.onChange?.(undefined, record)
   await kv.create(keyId, JSON.stringify(record))
@@ -113,19 +123,16 @@ export type Rotated =
 export async function rotateApiKey(
   kv: KV,
   keyId: string,
-  { overlapMs, expiresAtMs }: { readonly overlapMs: number; readonly expiresAtMs?: number },
+  terms: { readonly overlapMs: number; readonly expiresAtMs?: number; readonly madeBy?: string | undefined },
   sources: ApiKeySources = {},
 ): Promise<Rotated> {
   const nowMs = (sources.nowMs ?? Date.now)()
+  const { overlapMs, ...rest } = terms
   let found = await readKey(kv, keyId)
   if (found === undefined) return { kind: 'not_found' }
   if (!isInForce(found.record, nowMs)) return { kind: 'not_in_force' }
   const { name, scopes: held } = found.record
-  const created = await createApiKey(
-    kv,
-    { name, scopes: held, ...(expiresAtMs === undefined ? {} : { expiresAtMs }) },
-    sources,
-  )
+  const created = await createApiKey(kv, { name, scopes: held, ...rest, rotatedFrom: keyId }, sources)
   while (found !== undefined && isInForce(found.record, nowMs)) {
     const { record, revision } = found
     const end = record.expires_at === null ? Number.POSITIVE_INFINITY : Date.parse(record.expires_at)

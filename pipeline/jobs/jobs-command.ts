@@ -62,20 +62,27 @@ function show(job: JobView, json: boolean, io: CliIo): void {
 /** For people, some lines. */
 export function describeJob(job: JobView): string {
   const { failure, trouble } = job
+  const approval = heldBy(job)
   return [
     `Job ${job.job_id} (${job.kind}): ${job.state}${job.reason === null ? '' : `, ${job.reason}`}`,
     `  ${progressOf(job)}`,
     ...Object.entries(job.counts).map(([name, count]) => `  ${name.replaceAll('_', ' ')}: ${count}`),
+    ...(approval === null ? [] : [`  waits for a second person: weir approvals show ${approval}`]),
     ...(failure === null ? [] : [`  ${failure.code}: ${failure.detail}`]),
     ...(trouble === null ? [] : [`  since ${trouble.since}: ${trouble.detail}`]),
     '',
   ].join('\n')
 }
 
+/** The approval that a job which is to run waits for. */
+function heldBy({ state, approval_id }: JobView): string | null {
+  return state === 'running' ? approval_id : null
+}
+
 function progressOf({ progress, estimated_seconds_left: left }: JobView): string {
   const { done, total, unit, rate_per_second: rate } = progress
   const of = total === null ? '' : ` of ${total}`
-  const speed = rate === null ? '' : `, ${rate} a second`
+  const speed = rate === null ? '' : `, ${Number(rate.toPrecision(3))} a second`
   return `${done}${of} ${unit}${speed}${left === null ? '' : `, about ${left} s left`}`
 }
 
@@ -84,7 +91,7 @@ function describeJobs(jobs: readonly JobView[]): string {
   const rows = jobs.map(job => [
     job.job_id,
     job.kind,
-    job.state,
+    heldBy(job) === null ? job.state : `${job.state}, waits for approval`,
     progressOf(job),
     job.created_at,
     job.requested_by.key_name ?? '',

@@ -50,11 +50,15 @@ export async function watchJob(
   const bar = progress.step(`${job.kind} ${job.progress.unit}`, job.progress.total ?? 0)
   let shown = 0
   let trouble: string | undefined
+  let approval: string | null = null
   for (let waitMs = firstPollMs; ; waitMs = Math.min(pollMs, waitMs * 1.5)) {
     bar.advance(job.progress.done - shown)
     shown = job.progress.done
     if (job.trouble !== null && job.trouble.detail !== trouble) progress.notice(job.trouble.detail)
     trouble = job.trouble?.detail
+    if (job.approval_id !== null && job.approval_id !== approval)
+      progress.notice(`It waits for a second person: weir approvals show ${job.approval_id}`)
+    approval = job.approval_id
     if (job.state !== 'running') break
     await sleep(waitMs)
     job = await readPatiently(gateway, jobId, progress.notice)

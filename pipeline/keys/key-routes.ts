@@ -76,6 +76,8 @@ const keySchema = z
     created_at: z.iso.datetime(),
     expires_at: z.iso.datetime().nullable(),
     revoked_at: z.iso.datetime().nullable(),
+    rotated_from: z.string().nullable().describe('The key that it replaced'),
+    made_by: z.string().nullable().describe('The key that asked for it; null: Weir itself'),
   })
   .meta({ id: 'ApiKey' })
 
@@ -91,6 +93,8 @@ const keyExample = {
   created_at: '2026-01-01T00:00:00.000Z',
   expires_at: null,
   revoked_at: null,
+  rotated_from: null,
+  made_by: 'ba9876543210',
 }
 const madeExample = { ...keyExample, token: 'weir_0123456789ab_…' }
 
@@ -122,7 +126,7 @@ function createRoute(kv: KV, audit: AuditTrail, nowMs: () => number): ApiRoute {
     async handle(call: ApiCall): Promise<ApiReply> {
       const body = await readJson(call, createBody)
       const expires = expiryOf(body.expires_at, nowMs())
-      const key = { name: body.name, scopes: body.scopes, ...expires }
+      const key = { name: body.name, scopes: body.scopes, madeBy: call.caller.keyId, ...expires }
       const created = await createApiKey(kv, key, { nowMs, onChange: recordKeyChange(audit, call.caller) })
       return madeReply(created, nowMs())
     },
@@ -172,7 +176,8 @@ function rotateRoute(kv: KV, audit: AuditTrail, nowMs: () => number): ApiRoute {
     problems: ['invalid_request', 'not_found', 'key_not_in_force'],
     async handle(call: ApiCall): Promise<ApiReply> {
       const { overlap_seconds, expires_at } = await readJson(call, rotateBody)
-      const terms = { overlapMs: overlap_seconds * 1000, ...expiryOf(expires_at, nowMs()) }
+      const expires = expiryOf(expires_at, nowMs())
+      const terms = { overlapMs: overlap_seconds * 1000, madeBy: call.caller.keyId, ...expires }
       const sources = { nowMs, onChange: recordKeyChange(audit, call.caller) }
       const rotated = await rotateApiKey(kv, call.params['id'] ?? '', terms, sources)
       switch (rotated.kind) {

@@ -13,6 +13,15 @@ export interface GatewayArguments {
   readonly json: boolean
 }
 
+interface ProblemWire {
+  readonly code?: string
+  readonly detail?: string
+  readonly errors?: readonly { readonly pointer: string; readonly detail: string }[]
+}
+
+/** Errors of one problem that are printed. */
+const mostLines = 10
+
 /** Runs `work`; an error is printed in one sentence, with exit code 1. */
 export async function answer(io: CliIo, work: () => Promise<void>): Promise<number> {
   try {
@@ -64,9 +73,20 @@ function innermost(error: unknown): string {
 
 function problemOf(text: string): string | undefined {
   try {
-    const { code, detail } = JSON.parse(text) as { code?: string; detail?: string }
-    return code === undefined ? undefined : `${code}: ${detail ?? ''}`
+    const { code, detail = '', errors = [] } = JSON.parse(text) as ProblemWire
+    if (code === undefined) return undefined
+    const [first, ...others] = errors.map(placed)
+    if (first === undefined) return `${code}: ${detail}`
+    // The first error is mostly what the detail says, and then brings the place.
+    const lines = errors[0]?.detail === detail ? [first, ...others] : [detail, first, ...others]
+    return `${code}: ${lines.slice(0, mostLines).join('\n  ')}${lines.length > mostLines ? '\n  …' : ''}`
   } catch {
     return undefined
   }
+}
+
+/** `time_zone: It is missing.` for a member of the body, `?anchor: …` for a parameter. */
+function placed({ pointer, detail }: { readonly pointer: string; readonly detail: string }): string {
+  const place = pointer.replace(/^\//, '')
+  return place === '' ? detail : `${place}: ${detail}`
 }

@@ -30,6 +30,7 @@ export type RedriveLeftCode =
   | 'customer_missing'
   | 'payload_not_kept'
   | 'answered_meanwhile'
+  | 'personal_data_in_clear'
 
 export interface LeftAlone {
   readonly kind: 'left'

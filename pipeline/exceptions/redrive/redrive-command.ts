@@ -150,7 +150,7 @@ function describeDryRun({ groups }: { readonly groups: Readonly<Record<string, D
   const listed = (counted: Readonly<Record<string, number | string>>): string =>
     Object.entries(counted)
       .map(([name, one]) => `${one} ${name}`)
-      .join(', ')
+      .join(', ') || '0'
   const rows = Object.entries(groups).map(([group, of]) => [
     group,
     String(of.exceptions),

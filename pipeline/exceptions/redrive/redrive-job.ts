@@ -12,6 +12,7 @@ import type { ExceptionDesk } from '../exception-desk.js'
 import type { ExceptionFilter } from '../exception-filter.js'
 import { type Exception, type Position, positionOf } from '../read-exceptions.js'
 import { resolveExceptions } from '../resolve.js'
+import { keepSealed } from './keep-sealed.js'
 import { type LeftAlone, type Mender, mendEvent, type Redriven } from './mend-event.js'
 import { type AmendmentTarget, publishAmendments } from './publish-amendments.js'
 import { positionSchema, type RedrivePosition, redriveKind, workOf } from './redrive-request.js'
@@ -99,7 +100,7 @@ export async function mendAll(
           code: 'answered_meanwhile',
           detail: 'Somebody has answered it meanwhile.',
         } as const)
-      : mendEvent(exception, originals[index]!, transform, mender)
+      : keepSealed(mendEvent(exception, originals[index]!, transform, mender), desk.personal)
     if (mended.kind === 'left') left.push(mended)
     else redriven.push(mended)
   }
@@ -140,18 +141,26 @@ export interface StepDone extends MendedPage {
   readonly waitMs: number
 }
 
-export function outcomeOf(job: JobRecord, { page, next, redriven, left, waitMs }: StepDone): StepOutcome {
+export function outcomeOf(
+  job: JobRecord,
+  { page, next, redriven, left, waitMs }: StepDone,
+  counted: 'redriven' | 'undone' = 'redriven',
+): StepOutcome {
   const counts = { ...job.counts }
   const add = (name: string, count: number): void => {
     if (count > 0) counts[name] = (counts[name] ?? 0) + count
   }
-  add('redriven', redriven.length)
+  add(counted, redriven.length)
   for (const { code } of left) add(`left_${code}`, 1)
   add('left_not_found', page.length - redriven.length - left.length)
+  const done = job.progress.done + page.length
+  const gone = next === null ? (job.progress.total ?? done) - done : 0
+  add('no_longer_open', gone)
   return {
     kind: next === null ? 'done' : 'goes_on',
     position: next,
-    done: job.progress.done + page.length,
+    done,
+    ...(gone > 0 ? { total: done } : {}),
     counts,
     ...(next === null ? {} : { waitMs: Math.max(0, waitMs) }),
   }

@@ -1,19 +1,32 @@
 // The routes that redrive exceptions, and undo a redrive. They check the request, put it on record and make the job; the
 // job does the work.
 
+import { isDeepStrictEqual } from 'node:util'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { z } from 'zod'
+import { parseJson, stringifyJson } from '../../../schemas/json/json-text.js'
 import type { AuditTrail } from '../../gateway/audit-trail.js'
 import { Problem } from '../../gateway/problem.js'
 import { type ApiCall, type ApiReply, type ApiRoute, jsonBody, needs, readJson } from '../../gateway/route.js'
 import { type JobDesk, newJobId } from '../../jobs/job-desk.js'
-import { viewOfJob } from '../../jobs/job-record.js'
+import { type JobRecord, viewOfJob } from '../../jobs/job-record.js'
 import { jobExample, jobSchema } from '../../jobs/job-routes.js'
 import type { ExceptionDesk } from '../exception-desk.js'
+import type { FilterWire } from '../exception-filter.js'
 import { exceptionsTag } from '../list-routes.js'
+import { personalSteps } from './keep-sealed.js'
 import { previewOf, previewSchema, type RedrivePreview } from './preview.js'
+import { menderOf } from './redrive-job.js'
 import { billedCharges } from './redrive-report.js'
-import { defaultRate, readRequest, redriveBody, redriveKind, undoKind, untilNow } from './redrive-request.js'
+import {
+  defaultRate,
+  readRequest,
+  redriveBody,
+  redriveKind,
+  undoKind,
+  untilNow,
+  workOf,
+} from './redrive-request.js'
 
 export interface RedriveRoutesParts {
   readonly queries: ClickHouseClient
@@ -85,7 +98,7 @@ function redriveRoute(parts: RedriveRoutesParts, path: string, operationId: stri
         headers: location,
       },
     },
-    problems: ['invalid_request'],
+    problems: ['invalid_request', 'idempotency_key_reused'],
     handle: call => redrive(parts, call, path.includes('dead-letters')),
   }
 }
@@ -98,7 +111,11 @@ async function redrive(parts: RedriveRoutesParts, call: ApiCall, isOfEvents: boo
   const filter = untilNow(asked, now)
   const { desk, jobs, audit } = parts
   const work = readRequest({ filter, transform: body.transform }, desk.rules.groups)
+  const personal = personalSteps(work.transform, desk.personal)
+  if (personal.length > 0) throw new Problem('invalid_request', personal[0]!.detail, { errors: personal })
   const jobId = newJobId(redriveKind, idempotencyKeyOf(call))
+  const before = await jobs.get(jobId)
+  if (before !== undefined) return repeated(parts, before, asked, body)
   const mender = { jobId, at: now, reason: body.reason }
   const preview = await previewOf(desk, work.filter, work.transform, mender)
   const request = { filter, transform: body.transform, rate: body.rate, dry_run: body.dry_run }
@@ -120,6 +137,32 @@ async function redrive(parts: RedriveRoutesParts, call: ApiCall, isOfEvents: boo
     ...(body.reason === '' ? {} : { reason: body.reason }),
   })
   return { status: 201, body: { job: viewOfJob(job), preview }, headers: { location: `/v1/jobs/${jobId}` } }
+}
+
+/** The job of an Idempotency-Key that was used before, with a preview as of now. Nothing begins, and nothing is on record. */
+async function repeated(
+  { desk }: RedriveRoutesParts,
+  job: JobRecord,
+  asked: FilterWire,
+  body: z.output<typeof redriveBody>,
+): Promise<ApiReply> {
+  const { transform, rate, dry_run } = body
+  const kept = job.request as { readonly filter: FilterWire }
+  const filter = { ...asked, until: asked.until ?? kept.filter.until }
+  if (!isDeepStrictEqual(toJson({ filter, transform, rate, dry_run }), toJson(kept))) {
+    const detail = `The Idempotency-Key belongs to ${job.job_id}, which was asked for otherwise; use another key.`
+    throw new Problem('idempotency_key_reused', detail)
+  }
+  const work = workOf(job.request, desk.rules.groups)
+  const preview = await previewOf(desk, work.filter, work.transform, menderOf(job))
+  const headers = { location: `/v1/jobs/${job.job_id}` }
+  return { status: 201, body: { job: viewOfJob(job), preview }, headers }
+}
+
+/** As a job keeps it: without members that are undefined. */
+function toJson(value: unknown): unknown {
+  const json = parseJson(stringifyJson(value))
+  return json.kind === 'ok' ? json.value : undefined
 }
 
 const deadLetters: ['dead_letter'] = ['dead_letter']
@@ -149,7 +192,7 @@ function undoRoute(parts: RedriveRoutesParts): ApiRoute {
     summary: 'Undo a redrive of which nothing was billed',
     description:
       'Each event of the redrive is as it was received again, and an open exception. Refused where a charge with one of the ' +
-      'events was billed already; `errors` names the charges. Doing it again changes nothing.',
+      'events was billed already; `errors` names the charges. What was amended since stays as it was amended. Doing it again changes nothing.',
     params: undoParams,
     responses: {
       201: {
@@ -192,7 +235,11 @@ async function undo({ jobs, audit, queries }: RedriveRoutesParts, call: ApiCall)
     kind: undoKind,
     jobId,
     requestedBy: call.caller,
-    request: { job_id: redriven.job_id, rate: rateOf(redriven.request) },
+    request: {
+      job_id: redriven.job_id,
+      rate: rateOf(redriven.request),
+      redriven_at: redriven.created_at,
+    },
     state: 'running',
     unit: 'exceptions',
     total: redriven.counts['redriven'] ?? 0,

@@ -99,6 +99,10 @@ test('each fault of a transform is told with its pointer and the nearest name', 
     [{ step: 'shift_time', by: '1h' }, '/0/by shift_time.by: is a duration such as PT1H'],
     [{ step: 'set_time', time: 'now' }, '/0/time set_time.time: '],
     [{ step: 'set', field: '/subjekt', value: 1 }, 'the nearest known name is /subject'],
+    [
+      { step: 'set', field: `/data${'/a'.repeat(20_000)}`, value: 1 },
+      '/0/field set.field: leads deeper than the 64 levels',
+    ],
     ['cast', '/0 A step is an object'],
   ]
   for (const [step, told] of cases) expect(mend(step), JSON.stringify(step)).toContain(told)

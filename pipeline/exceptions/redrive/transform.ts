@@ -4,6 +4,7 @@
 // known one; a transform with a fault does nothing at all.
 
 import { z } from 'zod'
+import { maxDepth } from '../../../schemas/json/json-text.js'
 import { closedObject, nameField } from '../../../schemas/json/wire-fields.js'
 import { nearestHint, shownName } from '../../../schemas/nearest-name.js'
 import { pointerTo } from '../../../schemas/rejection.js'
@@ -71,6 +72,8 @@ export type ParsedTransform =
   | { readonly kind: 'refused'; readonly errors: readonly TransformFault[] }
 
 const mostSteps = 50
+/** Keys of a pointer: an event is nested at most so deep. */
+const mostKeys = maxDepth
 
 /** `value`: a list of steps, such as `[{step: 'cast', field: '/data/tokens', to: 'number'}]`. */
 export function parseTransform(value: unknown, root = ''): ParsedTransform {
@@ -110,6 +113,8 @@ function parseStep(value: unknown, pointer: string): TransformStep | readonly Tr
 
 /** What is wrong with the pointer of a field; undefined: nothing. */
 function fieldFault(pointer: string): string | undefined {
+  if (pointer.split('/').length > mostKeys + 1)
+    return `leads deeper than the ${mostKeys} levels that an event may have`
   if (/^\/data\/./.test(pointer)) return undefined
   if ((attributeFields as readonly string[]).includes(pointer)) return undefined
   if (pointer === '/time') return 'is set by the steps set_time and shift_time'

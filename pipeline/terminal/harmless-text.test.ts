@@ -1,0 +1,12 @@
+// What producers sent does not command the terminal of whoever looks at it.
+
+import { expect, test } from 'vitest'
+import { harmlessText } from './harmless-text.js'
+
+test('characters that command a terminal are shown, and lines, tabs and our own colours stay', () => {
+  expect(harmlessText('a\u001b[2J\u001b]0;owned\u0007b\rc\u202ed\u009b8m')).toBe(
+    'a\\u001b[2J\\u001b]0;owned\\u0007b\\u000dc\\u202ed\\u009b8m',
+  )
+  expect(harmlessText('\u001b[8mhidden')).toBe('\\u001b[8mhidden')
+  expect(harmlessText('\u001b[32mok\u001b[39m\tzürich 東京\n')).toBe('\u001b[32mok\u001b[39m\tzürich 東京\n')
+})
