@@ -11,6 +11,7 @@ import type { ConnectorRecord } from '../../sinks/connector.js'
 import { ApprovalDesk, approvalsBucket } from '../approvals/approval-desk.js'
 import type { ApprovalSettings } from '../approvals/settings.js'
 import { freeGate } from '../deliver/testing/flow-gates.js'
+import { keyBucket } from '../gateway/api-keys.js'
 import { Acts } from '../testing/acts.js'
 import { type Broker, silent, startBroker } from '../testing/gateway-fixture.js'
 import { ApprovedRecords } from './approved-records.js'
@@ -30,12 +31,14 @@ const clickhouse = createClient({ url: 'http://127.0.0.1:9' })
 
 let broker: Broker
 let kv: KV
+let keys: KV
 let runs: KV
 
 beforeAll(async () => {
   broker = await startBroker(1)
   const kvm = new Kvm(broker.nc)
   ;[kv, runs] = [await kvm.open(approvalsBucket), await kvm.open(runsBucket)]
+  keys = await kvm.open(keyBucket)
 })
 
 afterAll(async () => {
@@ -45,7 +48,7 @@ afterAll(async () => {
 
 async function open(settings: ApprovalSettings, isDelivered = async () => true) {
   const { jsm } = broker
-  const desk = new ApprovalDesk({ jsm, kv, settings, audit: new Acts(), log: silent })
+  const desk = new ApprovalDesk({ jsm, kv, keys, settings, audit: new Acts(), log: silent })
   await desk.start()
   const facts = new RecordFacts({ jsm, runs, clickhouse, approvals: desk, isDelivered })
   const gate = new ApprovedRecords({ flow: freeGate, approvals: desk, facts, nowMs: () => 1_000 })

@@ -265,3 +265,14 @@ test('an Idempotency-Key gives the same redrive again, once on record, and no ot
   )
   expect(entries.filter(one => one.object.id === first.job?.job_id)).toHaveLength(1)
 })
+
+test('an event that a redrive led to another customer is explained as that customer’s, line by line', async () => {
+  await send('/v1/exceptions/redrive', {
+    ...{ filter: { kind: 'parked' }, transform: [{ step: 'set_customer', customer: 'acme' }] },
+  })
+  await until(async () => (await explained('early')).charges.length > 0)
+  const told = await explained('early')
+  expect(told).toMatchObject({ customer_id: 'acme', versions: [{ subscription_id: 'sub', chosen: true }] })
+  expect(told.charges[0]?.arithmetic).toMatchObject({ not_shown: null })
+  expect(JSON.parse(told.received?.content ?? '')).toMatchObject({ subject: 'ghost' })
+})

@@ -56,10 +56,12 @@ export async function explainEvent(
   if (kept === undefined && rows.about.length === 0) return undefined
   const keys = chargeKeysOf(rows)
   const priced = rows.rated.filter(row => row.event_count !== 0 && row.subscription_id !== '')
+  // A redrive or an amendment may have led the event to another customer than it was sent for.
+  const customer = priced.findLast(row => row.event_count > 0)?.customer_id ?? kept?.customer_id ?? ''
   const subscriptions = [...new Set(priced.map(row => row.subscription_id))]
   const [received, terms] = await Promise.all([
     kept === undefined ? undefined : readReceived(source.jsm, kept, identity),
-    readTerms(source, kept?.customer_id ?? '', subscriptions, keys),
+    readTerms(source, customer, subscriptions, keys),
   ])
   const atNs = parseInstant(kept?.event_time ?? '') ?? 0n
   const charges = await Promise.all(groupsOf(rows).map(group => chargeOf(source, group, { ...terms, atNs })))
@@ -67,7 +69,7 @@ export async function explainEvent(
   const facts = {
     ...identity,
     type: kept?.event_type ?? '',
-    customer_id: kept?.customer_id ?? '',
+    customer_id: customer,
     time: kept?.event_time ?? '',
     correlation_id: kept?.correlation_id ?? '',
     disposition: verdict.disposition,

@@ -1,7 +1,8 @@
 // A partition rated once more from the beginning, beside a copy of the live state: by other terms, or by this build. It
 // runs in the thread of a shadow. No clock, no I/O.
 // Invariants:
-// 1. All changes of subscriptions come before any usage, so that nothing is rated twice and no history of usage is kept.
+// 1. All changes of subscriptions come before any usage, so that nothing is rated twice and no history of usage is kept;
+//    but of customers with an amendment that leaves something to its event, which is rated anew when the event comes.
 // 2. A charge is compared when its service period begins in the stretch; it is compared whole, as both sides owe it.
 // 3. The copy of the live state is read alone. What live owes is computed from it, unless another build told it.
 
@@ -10,6 +11,7 @@ import type { Catalog } from '../../schemas/catalog/catalog.js'
 import { type DispositionCounts, zeroDispositions } from '../../schemas/event/dispositions.js'
 import type { DeadLetterRow, RatedUsageRow } from '../../schemas/tables.js'
 import { type CoreConfig, type CoreInput, PartitionCore } from '../core/core.js'
+import type { HistoryAnswer, HistoryRequest } from '../core/ports/core-io.js'
 import { unlimitedCoreLimits } from '../core/ports/core-limits.js'
 import { MemoryHistory } from '../core/re-rate/memory-history.js'
 import type { KeyedEvent } from '../core/state/metered-event.js'
@@ -38,8 +40,9 @@ export class ReplayedPartition {
   readonly #after: OwedSide
   #before: OwedSide
   readonly #differences = new ChargeDifferences()
-  /** What changes alone wrote, such as an amendment that came whole. */
-  #written: MemoryHistory | undefined = new MemoryHistory()
+  readonly #written = new MemoryHistory()
+  /** Whose rows are kept in `#written`; undefined, while changes come: of all, such as amendments that came whole. */
+  #remembered: ReadonlySet<string> | undefined
   #lines: ReadingLines | undefined
   #core: PartitionCore
   #commit = 0
@@ -74,7 +77,7 @@ export class ReplayedPartition {
   beginUsage(): void {
     const { changes, catalog } = this.#options
     if (changes === 'read' && catalog !== undefined) this.#state.catalog = catalog
-    this.#written = undefined
+    this.#remembered = this.#amendedInPart()
     this.#core = this.#coreOnState() // whose resolved prices are new
     this.#lines = new ReadingLines(new CatalogIndex(this.#state.catalog))
   }
@@ -126,9 +129,22 @@ export class ReplayedPartition {
   #coreOnState(): PartitionCore {
     const deadLetter = ({ code, eventCount }: DeadLetterRow) =>
       this.#refused.set(code, (this.#refused.get(code) ?? 0) + eventCount)
-    const written = this.#written
-    const rated = written === undefined ? {} : { rated: (row: RatedUsageRow) => written.add(row) }
-    return new PartitionCore(this.#config, { only: true, deadLetter, ...rated }, this.#state)
+    const [written, remembered] = [this.#written, this.#remembered]
+    const rated = (row: RatedUsageRow): void => {
+      if (remembered === undefined || remembered.has(row.customerId)) written.add(row)
+    }
+    const tap = remembered?.size === 0 ? {} : { rated }
+    return new PartitionCore(this.#config, { only: true, deadLetter, ...tap }, this.#state)
+  }
+
+  /** The customers whose usage is rated anew when the event of an amendment comes (invariant 1). */
+  #amendedInPart(): ReadonlySet<string> {
+    const inPart = [...this.#state.maps.amended.values()].filter(({ latest }) => latest?.isWhole === false)
+    return new Set(
+      inPart.flatMap(({ customerId, placement }) =>
+        placement?.kind === 'placed' ? [customerId, placement.customerId] : [customerId],
+      ),
+    )
   }
 
   #readings(): ReadingLines {
@@ -146,12 +162,16 @@ export class ReplayedPartition {
     this.#commit += 1
     this.#core.process({ ...none, ...input, commit: this.#commit })
     while (this.#core.holdsCustomers()) {
-      const written = this.#written
-      if (written === undefined) throw new Error('usage asks for no history when all changes are known')
-      const history = this.#core.openHistoryRequests().map(request => written.answer(request))
+      const history = this.#core.openHistoryRequests().map(request => this.#historyFor(request))
       this.#commit += 1
       this.#core.process({ ...none, nowMs: input.nowMs, commit: this.#commit, history })
     }
+  }
+
+  #historyFor(request: HistoryRequest): HistoryAnswer {
+    if (this.#remembered?.has(request.customerId) === false)
+      throw new Error(`nothing of ${request.customerId} is to be rated twice when all changes are known`)
+    return this.#written.answer(request)
   }
 
   /** Subscriptions with all their changes, as the live state holds them; no usage and nothing billed. */
