@@ -287,6 +287,7 @@ test(
       .toMatchObject([{ code: 'rejected_by_approval' }])
     expect((await written()).filter(amount => amount.startsWith('-'))).toEqual([])
     expect(await deliveredStation('01-1')).toMatchObject({ state: 'refused' })
+    await expect.poll(() => ask('GET', '/v1/reconciliation'), waiting).toMatchObject({ ok: true }) // decided, not missing
   },
   generousMs,
 )

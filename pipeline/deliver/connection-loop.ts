@@ -32,10 +32,10 @@ import { backOffMs } from '../broker/back-off.js'
 import { type ConnectionLimits, defaultConnectionLimits } from './connection-limits.js'
 import type { ConnectionLoopOptions } from './connection-options.js'
 import { DeliveryBook, type OpenDelivery } from './delivery-book.js'
-import { rejectedByApproval } from './flow-gate.js'
 import { type Answers, HeldDeliveries } from './held-deliveries.js'
 import { putPage } from './put-page.js'
 import { type RefusedDelivery, refusedDelivery, reopenedDelivery } from './refused-deliveries.js'
+import { isToMend } from './refused-records.js'
 
 const pausedMs = 500
 const waiting: ReadonlySet<Delivery['state']> = new Set(['waiting'])
@@ -331,7 +331,7 @@ export class ConnectionLoop implements Sink {
     const { exceptions } = this.#options
     for (const record of await exceptions.list()) {
       const reopened = reopenedDelivery(record)
-      if (reopened === undefined || record.code === rejectedByApproval) continue // that is decided for ever
+      if (reopened === undefined || !isToMend(record)) continue
       if (this.#book!.size >= this.#limits.openMost) return
       const isOpen = this.#book!.get(reopened.delivery_id) !== undefined
       if (!isOpen) await this.#append(() => [{ ...reopened, state: 'waiting', at: this.#now() }])

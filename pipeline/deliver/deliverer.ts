@@ -32,7 +32,7 @@ import { LedgerCommits } from './ledger-commits.js'
 import { RangeCutter } from './range-cutter.js'
 import { type ReadMessage, readFeed, readRange } from './read-feed.js'
 import { readLedger } from './read-ledger.js'
-import { listSetAside, setAside, takeBack } from './refused-records.js'
+import { isToMend, listSetAside, setAside, takeBack } from './refused-records.js'
 
 type ReadRange = Omit<FeedRange, 'messages'> & { readonly messages: readonly ReadMessage[] }
 
@@ -323,7 +323,7 @@ export class Deliverer {
     if (records.length === 0) return
     const { kv, key, stream } = this.#options
     await setAside(kv, key, stream, records)
-    this.#progress.refused = (await listSetAside(kv, key)).length
+    this.#progress.refused = (await listSetAside(kv, key)).filter(isToMend).length
     const { code, detail, name } = records[0]!
     this.#options.onRefused?.({ key, records })
     this.#progress.set(
@@ -337,7 +337,7 @@ export class Deliverer {
   async #tryRefused(signal: AbortSignal): Promise<void> {
     const { kv, key, sink } = this.#options
     const records = await listSetAside(kv, key)
-    this.#progress.refused = records.length
+    this.#progress.refused = records.filter(isToMend).length
     if (sink.applyRefused === undefined || this.#options.gate.hold() !== undefined) return
     for (const record of records) {
       if (signal.aborted) return

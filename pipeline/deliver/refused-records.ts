@@ -6,6 +6,7 @@ import type { KV } from '@nats-io/kv'
 import { z } from 'zod'
 import { stableId } from '../../schemas/identifiers.js'
 import type { RefusedRecord } from '../../sinks/sink.js'
+import { rejectedByApproval } from './flow-gate.js'
 
 const recordSchema = z.object({
   feed: z.string(),
@@ -51,6 +52,11 @@ export async function listSetAside(kv: KV, feed?: string): Promise<SetAside[]> {
     if (parsed.success) found.push(parsed.data)
   }
   return found.sort((a, b) => a.sequence - b.sequence || (a.name < b.name ? -1 : 1))
+}
+
+/** False: somebody decided that it never leaves (`rejected_by_approval`), and nothing is to be mended. */
+export function isToMend({ code }: Pick<RefusedRecord, 'code'>): boolean {
+  return code !== rejectedByApproval
 }
 
 export async function takeBack(kv: KV, { feed, name }: Pick<SetAside, 'feed' | 'name'>): Promise<void> {
