@@ -23,6 +23,8 @@ export interface ConnectorRecord {
   readonly recordedAt: string
   /** The record in wire form, in snake_case. */
   readonly document: Readonly<Record<string, unknown>>
+  /** The id of a record of the same connection that must be settled first. */
+  readonly after?: string
 }
 
 interface Reason {
@@ -74,4 +76,27 @@ export interface Connector {
   put(records: readonly ConnectorRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]>
   /** Takes the whole record, because many receivers find a key only by customer, entity or date. */
   find(record: ConnectorRecord, signal: AbortSignal): Promise<FindOutcome>
+  /**
+   * Lists what the receiver has of ours in a range of accounting dates, for the reconciliation with the receiver itself.
+   * Throws when the list cannot be read to its end: half a list would name as missing what is there.
+   */
+  documents?(range: DocumentRange, signal: AbortSignal): AsyncIterable<ReceiverDocument>
+}
+
+/** Accounting dates, both included: `YYYY-MM-DD`. */
+export interface DocumentRange {
+  readonly from: string
+  readonly until: string
+}
+
+export interface ReceiverDocument {
+  /** Our key, as the document contains it. */
+  readonly key: string
+  readonly externalId: string
+  readonly state: 'written' | 'posted'
+  /** `YYYY-MM-DD`. */
+  readonly date?: string
+  readonly currency?: string
+  /** The sum of its debits, a decimal. */
+  readonly debit?: string
 }

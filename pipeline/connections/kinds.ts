@@ -2,6 +2,7 @@
 
 import type { ConnectorKind } from '../../sinks/connector-kind.js'
 import { fileKind } from '../../sinks/files/kind.js'
+import { netsuiteKind } from '../../sinks/netsuite/kind.js'
 import { webhookKind } from '../../sinks/webhook/kind.js'
 
 // One in a line, so that two kinds seldom touch the same one.
@@ -9,6 +10,7 @@ import { webhookKind } from '../../sinks/webhook/kind.js'
 export const connectorKinds: readonly ConnectorKind[] = [
   webhookKind,
   fileKind,
+  netsuiteKind,
 ]
 
 export function kindNamed(kind: string): ConnectorKind {

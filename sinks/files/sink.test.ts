@@ -8,7 +8,9 @@ import { parse } from 'csv-parse/sync'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { JournalEntryWire } from '../../schemas/billing/journal-entry.js'
 import type { Connector, ConnectorRecord } from '../connector.js'
-import { conformanceOf, type Fault, type Receiver } from '../testing/conformance.js'
+import { conformanceOf } from '../testing/conformance.js'
+import type { Receiver } from '../testing/conformance-rig.js'
+import type { Fault } from '../testing/fault.js'
 import type { FileFormat } from './config.js'
 import { FilesConnector } from './sink.js'
 
@@ -112,9 +114,9 @@ class FolderReceiver implements Receiver {
     const put: Connector['put'] = async records => {
       const fault = this.#faults.shift()
       if (fault === 'outage') return this.#whileNoFolder(() => files.put(records, signal))
-      if (fault !== 'timeout_before') {
+      if (fault !== 'timeout_before_commit') {
         const outcomes = await files.put(records, signal)
-        if (fault !== 'timeout_after') return outcomes
+        if (fault !== 'timeout_after_commit') return outcomes
       }
       return records.map(() => ({ kind: 'unclear', code: 'timeout', detail: '' }))
     }
@@ -193,7 +195,7 @@ for (const format of ['ndjson', 'csv', 'parquet'] as const) {
       numbered += 1
       return new FolderReceiver(join(folder, `conformance-${numbered}`), format)
     },
-    faults: ['timeout_before', 'timeout_after', 'outage'],
+    faults: ['timeout_before_commit', 'timeout_after_commit', 'outage'],
     refuses: false,
     recordOf: journal,
   })

@@ -37,7 +37,8 @@ export function factsOf({ document, kind }: ConnectorRecord, line: LineFacts = {
     const fields = fieldsOf[fact as keyof typeof fieldsOf] ?? []
     for (const field of fields) {
       const text = textOf(document[field]) ?? textOf(dimensions[field])
-      if (text !== undefined) return fact === 'entity' && text === '' ? 'default' : text
+      if (fact === 'entity' && text === '') return 'default'
+      if (text !== undefined && text !== '') return text
     }
     return fact === 'kind' ? kind : undefined
   }

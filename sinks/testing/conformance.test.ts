@@ -2,19 +2,20 @@
 
 import { describe, expect, test } from 'vitest'
 import type { Connector } from '../connector.js'
-import { type ConformanceSubject, conformanceOf, doubledBy } from './conformance.js'
+import { conformanceOf, doubledBy } from './conformance.js'
+import type { ConformanceSubject } from './conformance-rig.js'
 import { LedgerFake } from './ledger-fake.js'
 
 const ledger: ConformanceSubject = {
   name: 'a ledger without idempotency',
   start: async nowMs => new LedgerFake(nowMs),
   faults: [
-    'timeout_before',
-    'timeout_after',
-    'throttled',
-    'throttled_for_a_minute',
+    'timeout_before_commit',
+    'timeout_after_commit',
+    '429_without',
+    '429_with_retry_after',
     'outage',
-    'credentials_expired',
+    'credentials_refused',
   ],
   refuses: true,
   recordOf: n => ({
@@ -40,14 +41,18 @@ const forgettingToSettle = (connector: Connector): Connector => ({ ...connector,
 
 describe('the suite catches', () => {
   test('a connector that takes a lost answer for a no', async () => {
-    expect(await doubledBy({ ...ledger, disguise: takingNoAnswerForNo }, 'timeout_after')).not.toEqual([])
+    expect(await doubledBy({ ...ledger, disguise: takingNoAnswerForNo }, 'timeout_after_commit')).not.toEqual(
+      [],
+    )
   })
 
   test('a connector that believes `absent` while the receiver is still at work', async () => {
-    expect(await doubledBy({ ...ledger, disguise: forgettingToSettle }, 'timeout_after')).not.toEqual([])
+    expect(await doubledBy({ ...ledger, disguise: forgettingToSettle }, 'timeout_after_commit')).not.toEqual(
+      [],
+    )
   })
 
   test('and finds nothing in one that obeys', async () => {
-    expect(await doubledBy(ledger, 'timeout_after')).toEqual([])
+    expect(await doubledBy(ledger, 'timeout_after_commit')).toEqual([])
   })
 })

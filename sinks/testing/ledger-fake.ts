@@ -3,7 +3,8 @@
 // to. Also the connector to it, the smallest one that fulfils the port.
 
 import type { Connector, ConnectorRecord, FindOutcome, PutOutcome } from '../connector.js'
-import type { Fault, Receiver } from './conformance.js'
+import type { Receiver } from './conformance-rig.js'
+import type { Fault } from './fault.js'
 
 interface LedgerDocument {
   readonly key: string
@@ -65,24 +66,24 @@ export class LedgerFake implements Receiver {
   #post(records: readonly ConnectorRecord[]): PageAnswer {
     const fault = this.#faults.shift()
     switch (fault) {
-      case 'timeout_before':
+      case 'timeout_before_commit':
         return 'no_answer'
-      case 'throttled':
+      case '429_without':
         return { status: 429 }
-      case 'throttled_for_a_minute':
+      case '429_with_retry_after':
         return { status: 429, retryAfterMs: 60_000 }
       case 'outage':
         return { status: 503 }
-      case 'credentials_expired':
+      case 'credentials_refused':
         return { status: 401 }
-      case 'timeout_after':
+      case 'timeout_after_commit':
       case undefined: {
-        const late = fault === 'timeout_after' ? settlesWithinMs / 2 : 0
+        const late = fault === 'timeout_after_commit' ? settlesWithinMs / 2 : 0
         const rows = records.map(record => this.#take(record, late))
-        return fault === 'timeout_after' ? 'no_answer' : { status: 200, rows }
+        return fault === 'timeout_after_commit' ? 'no_answer' : { status: 200, rows }
       }
       default:
-        return fault satisfies never
+        throw new Error(`this fake does not know ${fault}`)
     }
   }
 

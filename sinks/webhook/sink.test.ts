@@ -52,12 +52,12 @@ conformanceOf({
     return WebhookReceiver.start([secret], { nowMs: follow })
   },
   faults: [
-    'timeout_before',
-    'timeout_after',
-    'throttled',
-    'throttled_for_a_minute',
+    'timeout_before_commit',
+    'timeout_after_commit',
+    '429_without',
+    '429_with_retry_after',
     'outage',
-    'credentials_expired',
+    'credentials_refused',
   ],
   refuses: true,
   recordOf,

@@ -6,7 +6,8 @@ import type { AddressInfo } from 'node:net'
 import { Webhook } from 'standardwebhooks'
 import { z } from 'zod'
 import type { Connector, ConnectorRecord } from '../../connector.js'
-import type { Fault, Receiver } from '../../testing/conformance.js'
+import type { Receiver } from '../../testing/conformance-rig.js'
+import type { Fault } from '../../testing/fault.js'
 import type { WebhookSecrets } from '../config.js'
 import { WebhookConnector } from '../sink.js'
 
@@ -105,18 +106,18 @@ export class WebhookReceiver implements Receiver {
     this.requests.push(request)
     if (this.answer(request, response)) return
     const fault = this.#faults.shift()
-    if (fault === 'timeout_before') return
-    if (fault === 'throttled') return void response.writeHead(429).end()
-    if (fault === 'throttled_for_a_minute')
+    if (fault === 'timeout_before_commit') return
+    if (fault === '429_without') return void response.writeHead(429).end()
+    if (fault === '429_with_retry_after')
       return void response.writeHead(429, { 'retry-after': '60' }).end('slow down')
     if (fault === 'outage') return void response.writeHead(503).end('down')
-    if (fault === 'credentials_expired') return void response.writeHead(401).end('who are you')
+    if (fault === 'credentials_refused') return void response.writeHead(401).end('who are you')
     const { key, data, timestamp, type } = payload
     const kind = type.replace('weir.', '') as ConnectorRecord['kind']
     const refused = this.#refuses({ kind, id: key, key, recordedAt: timestamp, document: data })
     if (refused !== undefined) return void response.writeHead(422).end(refused)
     this.#taken.set(request.id, (this.#taken.get(request.id) ?? 0) + 1)
-    if (fault !== 'timeout_after') response.writeHead(204).end()
+    if (fault !== 'timeout_after_commit') response.writeHead(204).end()
   }
 
   #verified(incoming: IncomingMessage, body: string): z.infer<typeof payloadSchema> | undefined {

@@ -1,0 +1,72 @@
+// Lists our journal entries in NetSuite by SuiteQL, for the reconciliation against the receiver itself.
+
+import { z } from 'zod'
+import type { DocumentRange, ReceiverDocument } from '../connector.js'
+import { type Api, jsonOf } from '../http/api.js'
+
+const pageLength = 1_000
+
+const text = z.union([z.string(), z.number()]).transform(String)
+const pageSchema = z.object({
+  items: z.array(
+    z.object({
+      id: text,
+      externalid: z.string(),
+      trandate: z.string(),
+      currency: z.string().nullish(),
+      approvalstatus: text.nullish(),
+      debit: text.nullish(),
+    }),
+  ),
+  hasMore: z.boolean(),
+})
+
+/** Throws when NetSuite does not answer with a page: half a list would name as missing what is there. */
+export async function* documentsOf(
+  api: Api,
+  prefix: string,
+  range: DocumentRange,
+  signal: AbortSignal,
+): AsyncGenerator<ReceiverDocument, void, undefined> {
+  for (let offset = 0; ; offset += pageLength) {
+    const answer = await api.send(
+      {
+        method: 'POST',
+        path: '/services/rest/query/v1/suiteql',
+        query: { limit: String(pageLength), offset: String(offset) },
+        headers: { prefer: 'transient' },
+        body: { json: { q: queryOf(prefix, range) } },
+      },
+      signal,
+    )
+    if (answer.kind === 'failed') throw new Error('detail' in answer.outcome ? answer.outcome.detail : '')
+    const page = pageSchema.safeParse(jsonOf(answer))
+    if (!page.success) throw new Error(`HTTP ${answer.status}: ${answer.redact(answer.body)}`)
+    for (const { id, externalid, trandate, currency, approvalstatus, debit } of page.data.items) {
+      if (!externalid.startsWith(prefix)) continue
+      const isInEffect = approvalstatus === undefined || approvalstatus === null || approvalstatus === '2'
+      yield {
+        key: externalid.slice(prefix.length),
+        externalId: id,
+        state: isInEffect ? 'posted' : 'written',
+        date: trandate,
+        ...(typeof currency === 'string' ? { currency } : {}),
+        ...(typeof debit === 'string' ? { debit } : {}),
+      }
+    }
+    if (!page.data.hasMore) return
+  }
+}
+
+/** Prefix and dates have no quotes: the settings and the types of the range see to that. */
+function queryOf(prefix: string, { from, until }: DocumentRange): string {
+  return [
+    "SELECT t.id AS id, t.externalid AS externalid, TO_CHAR(t.trandate, 'YYYY-MM-DD') AS trandate,",
+    'c.symbol AS currency, t.approvalstatus AS approvalstatus,',
+    'SUM(CASE WHEN l.foreignamount > 0 THEN l.foreignamount ELSE 0 END) AS debit',
+    'FROM transaction t JOIN transactionline l ON l.transaction = t.id JOIN currency c ON c.id = t.currency',
+    `WHERE t.type = 'Journal' AND t.externalid LIKE '${prefix}%'`,
+    `AND t.trandate BETWEEN TO_DATE('${from}', 'YYYY-MM-DD') AND TO_DATE('${until}', 'YYYY-MM-DD')`,
+    'GROUP BY t.id, t.externalid, t.trandate, c.symbol, t.approvalstatus ORDER BY t.id',
+  ].join(' ')
+}

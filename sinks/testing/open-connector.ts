@@ -1,0 +1,85 @@
+// Opens a connector of a kind as Weir does, from settings as they stand in a configuration, with secrets, a mapping and
+// customers' ids given as values.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import type { Connector, Stopped } from '../connector.js'
+import type { ConnectorKind, ConnectorParts, SecretSource } from '../connector-kind.js'
+import type { ExternalIds } from '../customer-ids.js'
+import { limiterOf } from '../http/limiter.js'
+import { MappingOfFile } from '../mapping/record-mapping.js'
+import type { KeptToken, TokenStore } from '../oauth/token-store.js'
+
+export interface TestParts {
+  /** By the variable that the settings name. */
+  readonly secrets: Readonly<Record<string, string>>
+  /** The text of the mapping file. */
+  readonly mapping?: string
+  readonly customers?: Readonly<Record<string, ExternalIds>>
+  readonly nowMs: () => number
+}
+
+export function openConnector<S extends object>(
+  kind: ConnectorKind<S>,
+  settings: Readonly<Record<string, unknown>>,
+  given: TestParts,
+): Promise<Connector> {
+  const schema = z.object(kind.settings(z) as Record<string, z.ZodType>)
+  const parsed = schema.parse(settings) as unknown as S
+  return kind.open(parsed, partsForTest(kind, given))
+}
+
+export function partsForTest(kind: ConnectorKind, given: TestParts): ConnectorParts {
+  const { secrets, mapping, customers = {}, nowMs } = given
+  const { fields = {}, customersAre, defaultRate = {} } = kind
+  const customerIds = { of: async (id: string) => customers[id] ?? {} }
+  const file = mapping === undefined ? undefined : fileWith(mapping)
+  return {
+    connection: 'c',
+    folder: tmpdir(),
+    secret: (source: SecretSource) => {
+      const name = 'variable' in source ? source.variable : source.file
+      const secret = secrets[name]
+      const missing: Stopped = { kind: 'stopped', code: 'credentials_missing', detail: `no secret ${name}` }
+      return secret === undefined ? missing : { kind: 'ok', secret }
+    },
+    mapping: new MappingOfFile({ file, fields, customersAre, customerIds }),
+    customerIds,
+    tokenStore: () => storeInMemory(),
+    limiter: limiterOf(defaultRate),
+    rate: defaultRate,
+    nowMs,
+  }
+}
+
+const written = new Map<string, string>()
+let folder: string | undefined
+
+/** One file per text, in a folder that goes with the process. */
+function fileWith(text: string): string {
+  const known = written.get(text)
+  if (known !== undefined) return known
+  if (folder === undefined) {
+    const made = mkdtempSync(join(tmpdir(), 'weir-mapping-'))
+    folder = made
+    process.once('exit', () => rmSync(made, { recursive: true, force: true }))
+  }
+  const file = join(folder, `mapping-${written.size}.yaml`)
+  writeFileSync(file, text)
+  written.set(text, file)
+  return file
+}
+
+function storeInMemory(): TokenStore {
+  let [kept, revision]: [KeptToken | undefined, number] = [undefined, 0]
+  return {
+    read: async () => ({ kept, revision }),
+    write: async (next, on) => {
+      if (on !== revision) return false
+      ;[kept, revision] = [next, revision + 1]
+      return true
+    },
+  }
+}
