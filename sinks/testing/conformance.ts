@@ -25,185 +25,213 @@ function expectLawfulSteps(rig: Rig): void {
   }
 }
 
-export function conformanceOf(subject: ConformanceSubject): void {
-  const has = (fault: Fault) => subject.faults.includes(fault)
-  const withRig = async (work: (rig: Rig) => Promise<void>, count?: number): Promise<void> => {
-    const rig = await Rig.start(subject, count)
-    try {
-      await work(rig)
-      expectLawfulSteps(rig)
-      const kept = JSON.stringify([rig.steps, [...rig.shelf.values()]])
-      for (const secret of subject.secrets ?? []) expect(kept).not.toContain(secret)
-    } finally {
-      await rig.receiver.close()
-    }
-  }
+interface Suite {
+  readonly subject: ConformanceSubject
+  has(fault: Fault): boolean
+  /** Runs a claim on a receiver of its own. */
+  withRig(work: (rig: Rig) => Promise<void>, count?: number): Promise<void>
+}
 
+export function conformanceOf(subject: ConformanceSubject): void {
+  const suite: Suite = {
+    subject,
+    has: fault => subject.faults.includes(fault),
+    withRig: (work, count) => withRig(subject, work, count),
+  }
   describe(`${subject.name} obeys the port`, () => {
-    test('every record takes effect once', () =>
+    claimEachOnce(suite)
+    claimTrouble(suite)
+    claimRefusals(suite)
+    claimRestarts(suite)
+  })
+}
+
+async function withRig(
+  subject: ConformanceSubject,
+  work: (rig: Rig) => Promise<void>,
+  count?: number,
+): Promise<void> {
+  const rig = await Rig.start(subject, count)
+  try {
+    await work(rig)
+    expectLawfulSteps(rig)
+    const kept = JSON.stringify([rig.steps, [...rig.shelf.values()]])
+    for (const secret of subject.secrets ?? []) expect(kept).not.toContain(secret)
+  } finally {
+    await rig.receiver.close()
+  }
+}
+
+function claimEachOnce({ subject, withRig }: Suite): void {
+  test('every record takes effect once', () =>
+    withRig(async rig => {
+      expect(await rig.run()).toBe(true)
+      await expectEachOnce(rig)
+    }))
+
+  test('the same record put twice, after it was looked up, is there once', () =>
+    withRig(async rig => {
+      const [record] = rig.records
+      const { signal } = new AbortController()
+      for (let time = 0; time < 2; time += 1) {
+        const connector = await rig.receiver.connector()
+        const found = await connector.find(record!, signal)
+        if (found.kind !== 'there')
+          expect((await connector.put([record!], signal))[0]?.kind).toMatch(/^(accepted|written)$/)
+      }
+      expect((await rig.receiver.effects()).filter(key => key === record!.key)).toHaveLength(1)
+    }))
+
+  for (const fault of subject.faults.filter(one => !isRefusal(one))) {
+    test(`after ${fault} every record is there once`, () =>
       withRig(async rig => {
+        rig.receiver.fail(fault)
         expect(await rig.run()).toBe(true)
         await expectEachOnce(rig)
       }))
+  }
 
-    test('the same record put twice, after it was looked up, is there once', () =>
-      withRig(async rig => {
-        const [record] = rig.records
-        const { signal } = new AbortController()
-        for (let time = 0; time < 2; time += 1) {
-          const connector = await rig.receiver.connector()
-          const found = await connector.find(record!, signal)
-          if (found.kind !== 'there')
-            expect((await connector.put([record!], signal))[0]?.kind).toMatch(/^(accepted|written)$/)
-        }
-        expect((await rig.receiver.effects()).filter(key => key === record!.key)).toHaveLength(1)
-      }))
-
-    for (const fault of subject.faults.filter(one => !isRefusal(one))) {
-      test(`after ${fault} every record is there once`, () =>
-        withRig(async rig => {
-          rig.receiver.fail(fault)
-          expect(await rig.run()).toBe(true)
-          await expectEachOnce(rig)
-        }))
-    }
-
-    for (const fault of subject.faults.filter(isRefusal)) {
-      test(`${fault} refuses the record alone, as ${codeOfRefusal[fault]}, and it goes once that is mended`, () =>
-        withRig(async rig => {
-          rig.receiver.fail(fault)
-          await rig.run()
-          const refused = [...rig.shelf.values()]
-          expect(refused.map(({ code }) => code)).toEqual([codeOfRefusal[fault]])
-          expect(refused[0]!.detail.length).toBeGreaterThan(10) // the receiver's words
-          expect(await rig.receiver.effects()).toHaveLength(rig.records.length - 1)
-          expect(await rig.run()).toBe(true)
-          await expectEachOnce(rig)
-        }))
-    }
-
-    test('what it lists as its documents of ours is what is there, once each', () =>
-      withRig(async rig => {
-        await rig.run()
-        const connector = await rig.receiver.connector()
-        if (connector.documents === undefined) return
-        const dates = rig.records.map(({ document }) => String(document['accounting_date'])).sort()
-        const range = { from: dates[0]!, until: dates.at(-1)! }
-        const listed: string[] = []
-        for await (const one of connector.documents(range, new AbortController().signal)) {
-          expect(one.externalId).not.toBe('')
-          listed.push(one.key)
-        }
-        expect(listed.sort()).toEqual(rig.records.map(({ key }) => key).sort())
-      }))
-
-    test.runIf(has('timeout_after_commit'))(
-      'a time-out on every second request loses and doubles nothing',
-      () =>
-        withRig(async rig => {
-          rig.receiver.fail(
-            'timeout_after_commit',
-            'timeout_before_commit',
-            'timeout_after_commit',
-            'timeout_after_commit',
-          )
-          await rig.run()
-          await expectEachOnce(rig)
-        }, 12),
-    )
-
-    test.runIf(has('429_with_retry_after'))('the receiver is left alone for as long as it asks', () =>
-      withRig(async rig => {
-        rig.receiver.fail('429_with_retry_after')
-        await rig.run()
-        // Which request comes first is the network's choice.
-        const first = [...rig.states().values()].find(one => one.attempts[0]?.outcome === 'throttled')
-        const [refused, taken] = first!.attempts
-        expect(refused?.outcome).toBe('throttled')
-        expect(Date.parse(taken!.at) - Date.parse(refused!.at)).toBeGreaterThanOrEqual(60_000)
-      }),
-    )
-
-    test.runIf(has('credentials_refused'))('lost credentials stop the connection and refuse nothing', () =>
-      withRig(async rig => {
-        rig.receiver.fail(...Array<Fault>(2_000).fill('credentials_refused'))
-        await rig.run(600_000)
-        expect(rig.shelf.size).toBe(0)
-        expect(new Set([...rig.states().values()].map(({ state }) => state))).toEqual(new Set(['waiting']))
-        rig.receiver.heal()
-        await rig.run()
-        await expectEachOnce(rig)
-      }),
-    )
-
-    test.runIf(has('outage'))('a day of outage: little is tried, little is written, nothing is lost', () =>
-      withRig(async rig => {
-        rig.receiver.fail(...Array<Fault>(5_000).fill('outage'))
-        await rig.run(dayMs)
-        expect(rig.steps.length).toBeLessThan(1_500)
-        rig.receiver.heal()
-        await rig.run()
-        await expectEachOnce(rig)
-        for (const { attempts } of rig.states().values()) expect(attempts.length).toBeLessThan(10)
-      }),
-    )
-
-    test.runIf(subject.refuses)('half of a page refused: those are set aside, the others are there', () =>
-      withRig(async rig => {
-        const refused = rig.records.filter((_, n) => n % 2 === 0)
-        rig.receiver.refuse(({ key }) =>
-          refused.some(one => one.key === key) ? 'the period is closed' : undefined,
-        )
-        await rig.run()
-        const there = rig.records.filter(record => !refused.includes(record))
-        expect([...(await rig.receiver.effects())].sort()).toEqual(there.map(({ key }) => key).sort())
-        expect([...rig.shelf.values()].map(({ detail }) => detail)).toEqual(
-          refused.map(() => expect.stringContaining('the period is closed')),
-        )
-        rig.receiver.heal()
-        expect(await rig.run()).toBe(true) // what was set aside is tried when the connection begins again
-        await expectEachOnce(rig)
-      }),
-    )
-
-    test.runIf(subject.refuses)(
-      'a restart between any two steps of a refusal keeps it set aside, once',
-      async () => {
-        for (let crashAt = 1, crashed = true; crashed; crashAt += 1) {
-          await withRig(async rig => {
-            const [refused, ...others] = rig.records
-            rig.receiver.refuse(({ key }) => (key === refused!.key ? 'the account is closed' : undefined))
-            rig.crashAt = crashAt
-            crashed = !(await rig.run())
-            if (crashed) await rig.run()
-            expect([...(await rig.receiver.effects())].sort()).toEqual(others.map(({ key }) => key).sort())
-            expect(rig.shelf.size).toBe(1)
-            expect(rig.states().get(refused!.key)?.state).toBe('refused')
-          }, 2)
-          expect(crashAt).toBeLessThan(200)
-        }
-      },
-    )
-
-    test('a restart between any two steps, with and without trouble on the way, changes nothing', async () => {
-      // With trouble on the way there are all the steps of a run without it, which is therefore only sampled.
-      const troubles = has('timeout_after_commit') ? (['timeout_after_commit'] as const) : []
-      for (const [faults, step] of [
-        [[], troubles.length === 0 ? 1 : 4],
-        ...(troubles.length === 0 ? [] : [[troubles, 1] as const]),
-      ] as const) {
-        for (let crashAt = 1, crashed = true; crashed; crashAt += step) {
-          await withRig(async rig => {
-            rig.receiver.fail(...faults)
-            rig.crashAt = crashAt
-            crashed = !(await rig.run())
-            if (crashed) expect(await rig.run()).toBe(true)
-            await expectEachOnce(rig)
-          }, 2)
-          expect(crashAt).toBeLessThan(200)
-        }
+  test('what it lists as its documents of ours is what is there, once each', () =>
+    withRig(async rig => {
+      await rig.run()
+      const connector = await rig.receiver.connector()
+      if (connector.documents === undefined) return
+      const dates = rig.records.map(({ document }) => String(document['accounting_date'])).sort()
+      const range = { from: dates[0]!, until: dates.at(-1)! }
+      const listed: string[] = []
+      for await (const one of connector.documents(range, new AbortController().signal)) {
+        expect(one.externalId).not.toBe('')
+        listed.push(one.key)
       }
-    })
+      expect(listed.sort()).toEqual(rig.records.map(({ key }) => key).sort())
+    }))
+}
+
+function claimTrouble({ has, withRig }: Suite): void {
+  test.runIf(has('timeout_after_commit'))(
+    'a time-out on every second request loses and doubles nothing',
+    () =>
+      withRig(async rig => {
+        rig.receiver.fail(
+          'timeout_after_commit',
+          'timeout_before_commit',
+          'timeout_after_commit',
+          'timeout_after_commit',
+        )
+        await rig.run()
+        await expectEachOnce(rig)
+      }, 12),
+  )
+
+  test.runIf(has('429_with_retry_after'))('the receiver is left alone for as long as it asks', () =>
+    withRig(async rig => {
+      rig.receiver.fail('429_with_retry_after')
+      await rig.run()
+      // Which request comes first is the network's choice.
+      const first = [...rig.states().values()].find(one => one.attempts[0]?.outcome === 'throttled')
+      const [refused, taken] = first!.attempts
+      expect(refused?.outcome).toBe('throttled')
+      expect(Date.parse(taken!.at) - Date.parse(refused!.at)).toBeGreaterThanOrEqual(60_000)
+    }),
+  )
+
+  test.runIf(has('credentials_refused'))('lost credentials stop the connection and refuse nothing', () =>
+    withRig(async rig => {
+      rig.receiver.fail(...Array<Fault>(2_000).fill('credentials_refused'))
+      await rig.run(600_000)
+      expect(rig.shelf.size).toBe(0)
+      expect(new Set([...rig.states().values()].map(({ state }) => state))).toEqual(new Set(['waiting']))
+      rig.receiver.heal()
+      await rig.run()
+      await expectEachOnce(rig)
+    }),
+  )
+
+  test.runIf(has('outage'))('a day of outage: little is tried, little is written, nothing is lost', () =>
+    withRig(async rig => {
+      rig.receiver.fail(...Array<Fault>(5_000).fill('outage'))
+      await rig.run(dayMs)
+      expect(rig.steps.length).toBeLessThan(1_500)
+      rig.receiver.heal()
+      await rig.run()
+      await expectEachOnce(rig)
+      for (const { attempts } of rig.states().values()) expect(attempts.length).toBeLessThan(10)
+    }),
+  )
+}
+
+function claimRefusals({ subject, withRig }: Suite): void {
+  for (const fault of subject.faults.filter(isRefusal)) {
+    test(`${fault} refuses the record alone, as ${codeOfRefusal[fault]}, and it goes once that is mended`, () =>
+      withRig(async rig => {
+        rig.receiver.fail(fault)
+        await rig.run()
+        const refused = [...rig.shelf.values()]
+        expect(refused.map(({ code }) => code)).toEqual([codeOfRefusal[fault]])
+        expect(refused[0]!.detail.length).toBeGreaterThan(10) // the receiver's words
+        expect(await rig.receiver.effects()).toHaveLength(rig.records.length - 1)
+        expect(await rig.run()).toBe(true)
+        await expectEachOnce(rig)
+      }))
+  }
+
+  test.runIf(subject.refuses)('half of a page refused: those are set aside, the others are there', () =>
+    withRig(async rig => {
+      const refused = rig.records.filter((_, n) => n % 2 === 0)
+      rig.receiver.refuse(({ key }) =>
+        refused.some(one => one.key === key) ? 'the period is closed' : undefined,
+      )
+      await rig.run()
+      const there = rig.records.filter(record => !refused.includes(record))
+      expect([...(await rig.receiver.effects())].sort()).toEqual(there.map(({ key }) => key).sort())
+      expect([...rig.shelf.values()].map(({ detail }) => detail)).toEqual(
+        refused.map(() => expect.stringContaining('the period is closed')),
+      )
+      rig.receiver.heal()
+      expect(await rig.run()).toBe(true) // what was set aside is tried when the connection begins again
+      await expectEachOnce(rig)
+    }),
+  )
+
+  test.runIf(subject.refuses)(
+    'a restart between any two steps of a refusal keeps it set aside, once',
+    async () => {
+      for (let crashAt = 1, crashed = true; crashed; crashAt += 1) {
+        await withRig(async rig => {
+          const [refused, ...others] = rig.records
+          rig.receiver.refuse(({ key }) => (key === refused!.key ? 'the account is closed' : undefined))
+          rig.crashAt = crashAt
+          crashed = !(await rig.run())
+          if (crashed) await rig.run()
+          expect([...(await rig.receiver.effects())].sort()).toEqual(others.map(({ key }) => key).sort())
+          expect(rig.shelf.size).toBe(1)
+          expect(rig.states().get(refused!.key)?.state).toBe('refused')
+        }, 2)
+        expect(crashAt).toBeLessThan(200)
+      }
+    },
+  )
+}
+
+function claimRestarts({ has, withRig }: Suite): void {
+  test('a restart between any two steps, with and without trouble on the way, changes nothing', async () => {
+    // With trouble on the way there are all the steps of a run without it, which is therefore only sampled.
+    const troubles = has('timeout_after_commit') ? (['timeout_after_commit'] as const) : []
+    for (const [faults, step] of [
+      [[], troubles.length === 0 ? 1 : 4],
+      ...(troubles.length === 0 ? [] : [[troubles, 1] as const]),
+    ] as const) {
+      for (let crashAt = 1, crashed = true; crashed; crashAt += step) {
+        await withRig(async rig => {
+          rig.receiver.fail(...faults)
+          rig.crashAt = crashAt
+          crashed = !(await rig.run())
+          if (crashed) expect(await rig.run()).toBe(true)
+          await expectEachOnce(rig)
+        }, 2)
+        expect(crashAt).toBeLessThan(200)
+      }
+    }
   })
 }
 

@@ -10,6 +10,8 @@ export const entryPoints: readonly string[] = [
   'deploy/embedded/clickhouse/child.ts',
   'bench/floor/floor-worker.ts',
   'bench/workload/producer-child.ts',
+  // For kinds whose receiver gives a refresh token; no kind that is built has one yet.
+  'sinks/oauth/refresh-tokens.ts',
   // Programs for developers: they write files of the repository anew.
   'schemas/json-schema/write-json-schemas.ts',
   'schemas/money/write-currency-table.ts',
@@ -19,6 +21,7 @@ export const entryPoints: readonly string[] = [
 export const testEntryPoints: readonly string[] = [
   'pipeline/testing/engine-child.ts',
   'pipeline/testing/publisher-crash-child.ts',
+  'sinks/testing/fake-main.ts',
 ]
 
 /** Files that run only in a checkout and may use packages that are not installed with Weir. */
@@ -69,5 +72,4 @@ export const longFilesOfOld: ReadonlyMap<string, number> = new Map([
 
 export const longFunctionsOfOld: ReadonlyMap<string, number> = new Map([
   ['pipeline/reconcile/reconcile.test.ts:function', 117],
-  ['sinks/testing/conformance.ts:conformanceOf', 138],
 ])
