@@ -6,7 +6,7 @@ import OAuth from 'oauth-1.0a'
 import type { ConnectorParts } from '../connector-kind.js'
 import { type Authorizer, bearer } from '../http/authorizer.js'
 import { clientCredentials } from '../oauth/client-credentials.js'
-import type { ClientCredentialsAuth, NetsuiteSettings, TokenBasedAuth } from './kind.js'
+import type { ClientCredentialsAuth, NetsuiteSettings, TokenBasedAuth } from './config.js'
 
 const tokenPath = '/services/rest/auth/oauth2/v1/token'
 

@@ -1,37 +1,8 @@
 // The kind `netsuite`: its settings, the fields of its mapping, and how its connector is made.
 
-import type { ConnectorKind, SecretSource } from '../connector-kind.js'
+import type { ConnectorKind } from '../connector-kind.js'
 import { secretSource, secureUrl } from '../settings-parts.js'
-
-export interface ClientCredentialsAuth {
-  readonly client_id: string
-  /** The id of the certificate in NetSuite. */
-  readonly certificate_id: string
-  /** The private key in PKCS 8. */
-  readonly private_key: SecretSource
-  readonly algorithm: 'PS256' | 'PS384' | 'PS512' | 'ES256' | 'ES384' | 'ES512'
-  /** Default: that of the account's URL. */
-  readonly token_url?: string | undefined
-}
-
-export interface TokenBasedAuth {
-  readonly consumer_key: SecretSource
-  readonly consumer_secret: SecretSource
-  readonly token_id: SecretSource
-  readonly token_secret: SecretSource
-}
-
-export interface NetsuiteSettings {
-  /** `https://<account>.suitetalk.api.netsuite.com`. */
-  readonly url: string
-  /** As NetSuite shows it: `1234567` or `1234567_SB1`. */
-  readonly account: string
-  readonly auth: ClientCredentialsAuth | TokenBasedAuth
-  /** `approved`: we ask for an entry in effect; `by_account`: the account's own rule decides, and each entry is looked at. */
-  readonly approval: 'approved' | 'by_account'
-  /** Before our key in the external id, so that our entries are found among all. */
-  readonly prefix: string
-}
+import type { NetsuiteSettings } from './config.js'
 
 const internalId = /^\d{1,18}$/
 

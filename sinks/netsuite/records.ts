@@ -4,7 +4,7 @@
 import type { ConnectorRecord, PutOutcome } from '../connector.js'
 import { jsonNumber, readJournal } from '../journal-record.js'
 import type { RecordMapping } from '../mapping/record-mapping.js'
-import type { NetsuiteSettings } from './kind.js'
+import type { NetsuiteSettings } from './config.js'
 
 /** Of memo fields. */
 const longestMemo = 999
