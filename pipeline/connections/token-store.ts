@@ -7,6 +7,7 @@ import type { KV } from '@nats-io/kv'
 import { z } from 'zod'
 import type { SecretRead } from '../../sinks/connector-kind.js'
 import type { KeptToken, TokenStore } from '../../sinks/oauth/token-store.js'
+import { writeOver } from '../broker/wrong-revision.js'
 
 const keptSchema = z.object({ refresh_token: z.string(), descends_from: z.string() })
 const nonceBytes = 12
@@ -41,13 +42,7 @@ export class KvTokenStore implements TokenStore {
   async write({ refreshToken, descendsFrom }: KeptToken, revision: number): Promise<boolean> {
     const { kv, connection } = this.#options
     const bytes = this.#encrypt(JSON.stringify({ refresh_token: refreshToken, descends_from: descendsFrom }))
-    try {
-      await kv.update(connection, bytes, revision)
-      return true
-    } catch (error) {
-      if ((error as { code?: unknown }).code === wrongLastSequence) return false
-      throw error
-    }
+    return writeOver(kv, connection, bytes, revision)
   }
 
   #key(): Uint8Array {
@@ -78,5 +73,3 @@ export class KvTokenStore implements TokenStore {
     }
   }
 }
-
-const wrongLastSequence = 10_071

@@ -6,11 +6,10 @@ import type { KV } from '@nats-io/kv'
 import { z } from 'zod'
 import { customerToken } from '../../schemas/identifiers.js'
 import type { CustomerIds, ExternalIds } from '../../sinks/customer-ids.js'
+import { writeOver } from '../broker/wrong-revision.js'
 
 const cacheMs = 60_000
 const cacheMost = 10_000
-/** Of the broker: another writer was faster. */
-const wrongLastSequence = 10_071
 
 const entrySchema = z.object({
   customer_id: z.string(),
@@ -66,12 +65,8 @@ export class IdentityStore implements CustomerIds {
         event_time_ns: String(eventTimeNs),
         ledger_sequence: ledgerSequence,
       }
-      try {
-        await this.#kv.update(customerToken(customerId), JSON.stringify(entry), there?.revision ?? 0)
-        return
-      } catch (error) {
-        if ((error as { code?: unknown }).code !== wrongLastSequence) throw error
-      }
+      const bytes = JSON.stringify(entry)
+      if (await writeOver(this.#kv, customerToken(customerId), bytes, there?.revision ?? 0)) return
     }
   }
 
