@@ -3,7 +3,7 @@
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import { parseInstant } from '../../schemas/time.js'
-import { ask, askTogether } from './ask.js'
+import { ask } from './ask.js'
 import { sumOf } from './verdict.js'
 
 export interface ChargeEvents {
@@ -43,6 +43,11 @@ interface Head {
   readonly currency: string
 }
 
+interface Totals {
+  readonly amount: string
+  readonly events: number
+}
+
 interface Place {
   readonly time: string
   readonly source: string
@@ -71,13 +76,13 @@ export async function readChargeEvents(
     after_source: after?.source ?? '',
     after_id: after?.id ?? '',
   }
-  const { totals, events } = await askTogether<{
-    readonly totals: { readonly amount: string; readonly events: number }
-    readonly events: ChargeEvent
-  }>(clickhouse, {
-    totals: { query: totalsQuery, params },
-    events: { query: pageQuery(limit, after !== undefined), params: { ...params, ...place } },
-  })
+  const [totals, events] = await Promise.all([
+    ask<Totals>(clickhouse, { query: totalsQuery, params }),
+    ask<ChargeEvent>(clickhouse, {
+      query: pageQuery(limit, after !== undefined),
+      params: { ...params, ...place },
+    }),
+  ])
   const page = events.slice(0, limit)
   const last = page.at(-1)
   return {

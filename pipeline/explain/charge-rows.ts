@@ -138,7 +138,7 @@ export function readSamples(
   clickhouse: ClickHouseClient,
   charge: ChargeKey,
   limit: number,
-): Promise<ChargeSample[]> {
+): Promise<readonly ChargeSample[]> {
   const query = `SELECT event_source, event_id, any(r.event_time) AS event_time, any(r.value) AS value,
       sum(r.quantity) AS quantity, any(r.dimensions) AS dimensions
     FROM rated_usage AS r WHERE ${ofCharges}
@@ -157,8 +157,8 @@ export function rangeOf(charges: readonly ChargeKey[]) {
   }
 }
 
-/** The lines that billed the charges, the oldest first, for `BareLine`. */
-export function linesOf(charges: readonly ChargeKey[]): Question | undefined {
+/** The lines that billed the charges, the oldest first. */
+function linesOf(charges: readonly ChargeKey[]): Question | undefined {
   const [first] = charges
   if (first === undefined) return undefined
   const query = `SELECT charge_id, corrects, kind, entity_id, currency, quantity, amount, amount_rounded, status, billing_run_id,
@@ -171,27 +171,25 @@ export function linesOf(charges: readonly ChargeKey[]): Question | undefined {
   return { query, params: { customer: first.customer_id, subscriptions, ids } }
 }
 
-/** The batches of their runs, and their entries: for `Batch` and `Journal`. */
-export function papersOf(lines: readonly BareLine[]) {
+/** The batches of the lines' runs, and their entries. */
+async function papersOf(clickhouse: ClickHouseClient, lines: readonly BareLine[]) {
   const runs = [...new Set(lines.map(line => line.billing_run_id))].filter(id => id !== '')
-  if (runs.length === 0) return { batches: undefined, journals: undefined }
-  return {
-    batches: { query: batchesQuery, params: { runs } },
-    journals: { query: journalsQuery, params: { lines: lines.map(line => line.charge_id) } },
-  }
-}
-
-export interface Papers {
-  readonly batches: readonly Batch[]
-  readonly journals: readonly Journal[]
+  if (runs.length === 0) return { batches: [], journals: [] }
+  const ids = lines.map(line => line.charge_id)
+  const [batches, journals] = await Promise.all([
+    ask<Batch>(clickhouse, { query: batchesQuery, params: { runs } }),
+    ask<Journal>(clickhouse, { query: journalsQuery, params: { lines: ids } }),
+  ])
+  return { batches, journals }
 }
 
 /** By charge: its lines with their batches, entries and deliveries. */
 export async function readLines(
   clickhouse: ClickHouseClient,
-  lines: readonly BareLine[],
-  { batches, journals }: Papers,
+  charges: readonly ChargeKey[],
 ): Promise<ReadonlyMap<string, readonly ChargeLine[]>> {
+  const lines = await ask<BareLine>(clickhouse, linesOf(charges))
+  const { batches, journals } = await papersOf(clickhouse, lines)
   const drafts = lines.map(line => {
     const journal = journals.find(one => one.charge_id === line.charge_id)
     const possible = batches.filter(
@@ -206,8 +204,8 @@ export async function readLines(
     return { line, journal, own, records: journal === undefined ? records : [...records, journal.journal_id] }
   })
   const records = drafts.flatMap(one => one.records)
-  const query = { query: deliveriesQuery, params: { records } }
-  const deliveries = records.length === 0 ? [] : await ask<Delivery>(clickhouse, query)
+  const delivered = records.length === 0 ? undefined : { query: deliveriesQuery, params: { records } }
+  const deliveries = await ask<Delivery>(clickhouse, delivered)
   const byCharge = new Map<string, ChargeLine[]>()
   for (const { line, journal, own, records: ofLine } of drafts) {
     const id = line.corrects === '' ? line.charge_id : line.corrects

@@ -2,7 +2,7 @@
 // take it back, and the answers that people gave to its exceptions. They are found by a hash of source and id, for which the tables have an index.
 
 import type { ClickHouseClient } from '@clickhouse/client'
-import { askTogether, type Question } from './ask.js'
+import { ask } from './ask.js'
 
 export interface Identity {
   readonly source: string
@@ -104,30 +104,21 @@ const isTarget =
   'cityHash64(target_source, target_id) = cityHash64({source: String}, {id: String})' +
   ' AND target_source = {source: String} AND target_id = {id: String}'
 
-interface RowsByQuestion {
-  readonly rated: RatedUsage
-  readonly deadLetters: DeadLetter
-  readonly outcomes: EventOutcome
-  readonly about: EventOutcome
-  readonly resolutions: Resolution
-}
+const resolutionColumns =
+  'exception_id, exception_kind, resolution, code, job_id, reason, key_id, key_name, resolved_at'
 
 export async function readEventRows(clickhouse: ClickHouseClient, identity: Identity): Promise<EventRows> {
-  const rowsOf = (table: string, where: string): Question => ({
-    query: `SELECT * FROM ${table} WHERE ${where} ORDER BY ledger_sequence LIMIT ${maxRows + 1}`,
-    params: { ...identity },
-  })
-  const { rated, deadLetters, outcomes, about, resolutions } = await askTogether<RowsByQuestion>(clickhouse, {
-    rated: rowsOf('rated_usage', isEvent),
-    deadLetters: rowsOf('dead_letters', isEvent),
-    outcomes: rowsOf('event_outcomes', isEvent),
-    about: rowsOf('event_outcomes', isTarget),
-    resolutions: {
-      query: `SELECT exception_id, exception_kind, resolution, code, job_id, reason, key_id, key_name, resolved_at
-        FROM exception_resolutions WHERE ${isEvent} ORDER BY stream_sequence LIMIT ${maxRows + 1}`,
-      params: { ...identity },
-    },
-  })
+  const rowsOf = <Row>(table: string, where: string, columns = '*', order = 'ledger_sequence') => {
+    const query = `SELECT ${columns} FROM ${table} WHERE ${where} ORDER BY ${order} LIMIT ${maxRows + 1}`
+    return ask<Row>(clickhouse, { query, params: { ...identity } })
+  }
+  const [rated, deadLetters, outcomes, about, resolutions] = await Promise.all([
+    rowsOf<RatedUsage>('rated_usage', isEvent),
+    rowsOf<DeadLetter>('dead_letters', isEvent),
+    rowsOf<EventOutcome>('event_outcomes', isEvent),
+    rowsOf<EventOutcome>('event_outcomes', isTarget),
+    rowsOf<Resolution>('exception_resolutions', isEvent, resolutionColumns, 'stream_sequence'),
+  ])
   const all: readonly (readonly unknown[])[] = [rated, deadLetters, outcomes, about, resolutions]
   return {
     rated: rated.slice(0, maxRows),

@@ -7,16 +7,11 @@ import type { KV } from '@nats-io/kv'
 import { parseInstant } from '../../schemas/time.js'
 import { isCovered, recordedPosition } from '../deliver/delivered.js'
 import type { Feed } from '../deliver/feed.js'
-import { askTogether } from './ask.js'
+import { ask } from './ask.js'
 import {
-  type BareLine,
-  type Batch,
   type ChargeKey,
   type ChargeLine,
   type ChargeSums,
-  type Journal,
-  linesOf,
-  papersOf,
   readLines,
   readSamples,
   sumsOf,
@@ -109,26 +104,22 @@ interface Terms {
   readonly lines: ReadonlyMap<string, readonly ChargeLine[]>
 }
 
-/** What the subscriptions say, and what became of the charges: two statements, and a third for deliveries. */
+/** What the subscriptions say, and what became of the charges; nothing waits for what it does not need. */
 async function readTerms(
   { clickhouse, jsm }: ExplainSource,
   customer: string,
   subscriptions: readonly string[],
   keys: readonly ChargeKey[],
 ): Promise<Terms> {
-  const { versions, sums, bare } = await askTogether<{
-    readonly versions: VersionRow
-    readonly sums: ChargeSums
-    readonly bare: BareLine
-  }>(clickhouse, { versions: versionsOf(customer, subscriptions), sums: sumsOf(keys), bare: linesOf(keys) })
-  const { inputs, ...papers } = await askTogether<{
-    readonly inputs: InputRow
-    readonly batches: Batch
-    readonly journals: Journal
-  }>(clickhouse, { inputs: inputsOf(versions), ...papersOf(bare) })
-  const [changes, lines] = await Promise.all([
-    readChanges(jsm, versions, inputs),
-    readLines(clickhouse, bare, papers),
+  const told = async () => {
+    const versions = await ask<VersionRow>(clickhouse, versionsOf(customer, subscriptions))
+    const inputs = await ask<InputRow>(clickhouse, inputsOf(versions))
+    return { versions, changes: await readChanges(jsm, versions, inputs) }
+  }
+  const [{ versions, changes }, sums, lines] = await Promise.all([
+    told(),
+    ask<ChargeSums>(clickhouse, sumsOf(keys)),
+    readLines(clickhouse, keys),
   ])
   return { versions, changes, lines, sums: new Map(sums.map(row => [row.charge_id, row])) }
 }

@@ -53,9 +53,12 @@ export function memoryLimits(engine: number = availableMemory() / 2): MemoryLimi
 export function serverMemory(limits: MemoryLimits): string {
   // Each of the engine's caches may take this part of the machine's memory; some would take 5 GiB each.
   const cacheRatio = limits.engine / 8 / availableMemory()
+  // Looking for one event reads the whole index of a table, which would be unpacked anew for each question.
+  const indexCache = Math.floor(limits.engine / 64)
   return `<max_server_memory_usage>${limits.engine}</max_server_memory_usage>
   <max_server_memory_usage_to_ram_ratio>1</max_server_memory_usage_to_ram_ratio>
-  <cache_size_to_ram_max_ratio>${cacheRatio.toFixed(6)}</cache_size_to_ram_max_ratio>`
+  <cache_size_to_ram_max_ratio>${cacheRatio.toFixed(6)}</cache_size_to_ram_max_ratio>
+  <index_uncompressed_cache_size>${indexCache}</index_uncompressed_cache_size>`
 }
 
 /**

@@ -45,7 +45,7 @@ CREATE TABLE IF NOT EXISTS rated_usage
     `partition` UInt32,
     ledger_sequence UInt64,
     -- One event, and the events of one charge, are found without customer and time (weir explain).
-    INDEX event_identity cityHash64(event_source, event_id) TYPE bloom_filter(0.01) GRANULARITY 4,
+    INDEX event_identity cityHash64(event_source, event_id) TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX charge_identity charge_id TYPE bloom_filter(0.01) GRANULARITY 4
 )
 ENGINE = MergeTree
