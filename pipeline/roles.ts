@@ -108,6 +108,7 @@ async function openFeed(parts: RoleParts, feed: FeatureFeed): Promise<OpenFeed> 
     gate: gateOfFeed(parts.flow, feed),
     authenticates: stream === 'LEDGER',
     ...(feed.isAwaited ? { recent, underWay } : {}),
+    ...(feed.limits === undefined ? {} : { limits: feed.limits }),
     onChange: status => logDelivery(log, status),
     onApplied: telemetry.applied,
     onRefused: ({ key, records }) => logRefused(log, key, records),

@@ -16,6 +16,7 @@ import type { CustomerIds } from '../../sinks/customer-ids.js'
 import type { Sink } from '../../sinks/sink.js'
 import type { BulkTransport } from '../broker/bulk-transport.js'
 import type { WeirConfig } from '../config/config.js'
+import type { DeliverLimits } from '../deliver/deliver-limits.js'
 import type { DeliveryStatus } from '../deliver/delivery-status.js'
 import { type Feed, feedStreams } from '../deliver/feed.js'
 import type { FlowGate } from '../deliver/flow-gate.js'
@@ -85,6 +86,8 @@ export interface FeatureFeed extends Feed {
   openSink(parts: FeatureParts): Sink | Promise<Sink>
   /** The partitions take no usage while this feed is far behind, and hand it their commits from memory. */
   readonly isAwaited?: true
+  /** Where nobody waits for it: fewer and larger ranges than usual. */
+  readonly limits?: Partial<DeliverLimits>
 }
 
 export interface Feature {

@@ -11,7 +11,9 @@ export const identitiesFeature: Feature = {
     {
       key: 'identities',
       stream: 'LEDGER',
-      filterSubjects: ['ledger.*.customers'],
+      // Each commit has dispositions: the position goes on with them, so that retention need not wait for the next customer.
+      filterSubjects: ['ledger.*.customers', 'ledger.*.event_dispositions'],
+      limits: { paceMinMs: 500, paceMaxMs: 500 },
       openSink: ({ buckets }) => new IdentitiesSink(new IdentityStore(buckets.identities)),
     },
   ],

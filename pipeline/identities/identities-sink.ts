@@ -19,7 +19,8 @@ export class IdentitiesSink implements Sink {
   async apply({ messages }: FeedRange, signal: AbortSignal): Promise<SinkOutcome> {
     const latest = new Map<string, CustomerIdentity>()
     let rows = 0
-    for (const { bytes } of messages) {
+    for (const { bytes, natsSubject } of messages) {
+      if (!natsSubject.endsWith('.customers')) continue
       for (const identity of identitiesIn(bytes)) {
         rows += 1
         const before = latest.get(identity.customerId)
