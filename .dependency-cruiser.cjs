@@ -45,7 +45,7 @@ const rooms = {
   keys: ['feature', 'gateway', 'terminal'],
   privacy: ['broker', 'config', 'feature', 'gateway', 'terminal'],
   kpi: ['config', 'feature', 'gateway', 'terminal'],
-  postings: ['broker', 'config', 'deliver', 'feature', 'ledger', 'terminal'],
+  postings: ['broker', 'config', 'deliver', 'feature', 'gateway', 'ledger', 'terminal'],
   connections: ['broker', 'config', 'deliver', 'feature', 'gateway'],
   identities: ['broker', 'deliver', 'feature'],
   explain: ['core', 'deliver', 'feature', 'gateway', 'terminal'],

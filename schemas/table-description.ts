@@ -65,6 +65,7 @@ export type TableName =
   | 'charges'
   | 'billing_batches'
   | 'journal_entries'
+  | 'journal_summaries'
   | 'revenue_schedule'
   | 'deliveries'
   | 'mrr_movements'

@@ -5,6 +5,7 @@
 // 2. One thing has one name in all tables, and one name means one thing (tables.test.ts).
 
 import { auditLogTable } from './audit/audit-log-table.js'
+import { journalEntriesTable, journalSummariesTable, revenueScheduleTable } from './billing/journal-tables.js'
 import { catalogVersionsTable } from './catalog/catalog-versions-table.js'
 import { describe, type RowOf, type TableDescription } from './table-description.js'
 
@@ -124,55 +125,6 @@ export const billingBatchesTable = describe('billing_batches', {
   ...streamOrigin,
 })
 
-/** One row is one line of an entry. */
-export const journalEntriesTable = describe('journal_entries', {
-  journal_id: 'string',
-  idempotency_key: 'string',
-  line: 'uint32',
-  entity_id: 'low_cardinality',
-  currency: 'low_cardinality',
-  accounting_date: 'date',
-  account: 'low_cardinality',
-  debit: 'decimal',
-  credit: 'decimal',
-  segments: 'map',
-  charge_id: 'string',
-  contract_id: 'string',
-  customer_id: 'string',
-  subscription_id: 'string',
-  subscription_version: 'uint64',
-  period_from: 'instant_ns',
-  period_until: 'instant_ns',
-  performance_obligation: 'low_cardinality',
-  correlation_id: 'string',
-  billing_run_id: 'string',
-  batch_id: 'string',
-  posted_at: 'instant_ms',
-  // journal, release, rounding.
-  entry_kind: 'low_cardinality',
-  // What the account stands for.
-  role: 'low_cardinality',
-  accounting_period: 'low_cardinality',
-  // The date that it would have if its period were open; '' where nothing was moved.
-  moved_from: 'low_cardinality',
-  corrects: 'string',
-  plan: 'low_cardinality',
-  plan_version: 'uint32',
-  price: 'low_cardinality',
-  meter: 'low_cardinality',
-  charge_kind: 'low_cardinality',
-  timing: 'low_cardinality',
-  // Local days, both included; '' in entries that were posted before there was this column.
-  first_service_day: 'low_cardinality',
-  last_service_day: 'low_cardinality',
-  timezone: 'low_cardinality',
-  // Of a release: the order that posted it, and which part of which entry's schedule it is.
-  release_id: 'string',
-  releases_journal_id: 'string',
-  releases_part: 'uint32',
-  ...streamOrigin,
-})
-
 /** One row is one change of one delivery; the last one by `stream_sequence` is its current state. */
 export const deliveriesTable = describe('deliveries', {
   delivery_id: 'string',
@@ -188,31 +140,6 @@ export const deliveriesTable = describe('deliveries', {
   outcome: 'low_cardinality',
   code: 'low_cardinality',
   detail: 'string',
-  ...streamOrigin,
-})
-
-/** One row is one part of the schedule of an entry: the amount earned in one month of the subscription's time zone. */
-export const revenueScheduleTable = describe('revenue_schedule', {
-  journal_id: 'string',
-  // From 1, in the order of the schedule.
-  part: 'uint32',
-  entity_id: 'low_cardinality',
-  currency: 'low_cardinality',
-  // First day of the local month.
-  month: 'date',
-  earned_from: 'instant_ns',
-  earned_until: 'instant_ns',
-  amount: 'decimal',
-  charge_id: 'string',
-  contract_id: 'string',
-  customer_id: 'string',
-  subscription_id: 'string',
-  subscription_version: 'uint64',
-  performance_obligation: 'low_cardinality',
-  correlation_id: 'string',
-  billing_run_id: 'string',
-  batch_id: 'string',
-  posted_at: 'instant_ms',
   ...streamOrigin,
 })
 
@@ -376,9 +303,7 @@ export type RatedUsageRow = RowOf<typeof ratedUsageTable>
 export type SubscriptionVersionRow = RowOf<typeof subscriptionVersionsTable>
 export type ChargeRow = RowOf<typeof chargesTable>
 export type BillingBatchRow = RowOf<typeof billingBatchesTable>
-export type JournalEntryRow = RowOf<typeof journalEntriesTable>
 export type DeliveryRow = RowOf<typeof deliveriesTable>
-export type RevenueScheduleRow = RowOf<typeof revenueScheduleTable>
 export type MrrMovementRow = RowOf<typeof mrrMovementsTable>
 export type PaymentRow = RowOf<typeof paymentsTable>
 export type InvoiceRow = RowOf<typeof invoicesTable>
@@ -397,6 +322,7 @@ export const tables: readonly TableDescription<unknown>[] = [
   billingBatchesTable,
   journalEntriesTable,
   revenueScheduleTable,
+  journalSummariesTable,
   deliveriesTable,
   mrrMovementsTable,
   paymentsTable,

@@ -12,8 +12,8 @@ import type { MappingFields } from './mapping/mapping-fields.js'
 import type { RecordMappings } from './mapping/record-mapping.js'
 import type { TokenStore } from './oauth/token-store.js'
 
-/** The feeds that a connection can have: journals and releases, or the lines of billing batches. */
-export type RecordsChoice = 'journals' | 'batch_lines'
+/** The feeds that a connection can have: journals and releases, summaries of both, or the lines of billing batches. */
+export type RecordsChoice = 'journals' | 'batch_lines' | 'summaries'
 
 /** A secret is named by its file or variable and never stands in the configuration. */
 export type SecretSource = { readonly file: string } | { readonly variable: string }

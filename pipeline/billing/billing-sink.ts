@@ -21,12 +21,14 @@ import {
   runKeys,
   type SealedEnd,
 } from '../../schemas/billing/billing-run.js'
-import { entityToken } from '../../schemas/identifiers.js'
+import type { ReleaseOrder } from '../../schemas/billing/release-order.js'
+import { entityToken, stableId } from '../../schemas/identifiers.js'
 import type { FeedRange, RefusedRecord, Sink, SinkOutcome } from '../../sinks/sink.js'
 import { publishBatch } from '../broker/atomic-batch.js'
 import { brokerUnavailable } from '../broker/broker-outcome.js'
 import type { BulkTransport } from '../broker/bulk-transport.js'
 import { readStretch } from '../broker/read-stream.js'
+import { natsSubjects } from '../broker/topology.js'
 import { batchesOf, type SealedLine, SealedLinesError, sealedMessageLines } from './batches.js'
 import { type HoldOptions, holdIfAsked, inOrder, releaseHeld } from './held-batches.js'
 
@@ -119,8 +121,27 @@ async function publishRun(
         : await publishBatches(options, natsSubject, batches, one => heldOf(one), signal)),
     )
   }
+  // Before the progress: what ends in the middle is done again, and an order may come twice.
+  if (!record.preview) await orderReleases(options, record, published)
   await saveProgress(options.runs, { ...progress, entity_known: known, batches: inOrder(published) })
   return { rows: lines.length, refused: unreadable.map(one => refusedLine(one, range.token)) }
+}
+
+/** Orders the release of what is earned by the cutoff, behind the batches of the run. */
+async function orderReleases(
+  { js }: BillingSinkOptions,
+  { billing_run_id, cutoff, entity_id }: BillingRunRecord,
+  batches: readonly PublishedBatch[],
+): Promise<void> {
+  const order: ReleaseOrder = {
+    release_id: stableId('ro', billing_run_id),
+    until: null,
+    cutoff,
+    entity_id,
+    billing_run_id,
+    after_billing: Math.max(0, ...batches.map(one => one.stream_sequence)),
+  }
+  await js.publish(natsSubjects.release, JSON.stringify(order))
 }
 
 interface UnreadableLine {
@@ -267,7 +288,10 @@ async function publishReleased(
     const sequences = new Map(there.map(one => [one.batchId, one.sequence]))
     const [published] =
       (await appendMissing(options, natsSubject, [batch], async () => undefined, sequences)) ?? []
-    if (published !== undefined) return published
+    if (published === undefined) continue
+    const entry = await options.runs.get(runKeys.record(batch.billingRunId))
+    if (entry !== null) await orderReleases(options, billingRunRecordSchema.parse(entry.json()), [published])
+    return published
   }
 }
 

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/embedded/clickhouse-server.js'
 import { runLines } from '../../rating/charges/run-lines.js'
 import { recognise } from '../../rating/recognition/recognise.js'
+import { defaultCalendars } from '../../schemas/accounting-calendar/accounting-calendar.js'
 import { sealBatch } from '../../schemas/billing/billing-batch.js'
 import type { Charge } from '../../schemas/billing/charge.js'
 import { journalToWire } from '../../schemas/billing/journal-entry.js'
@@ -20,7 +21,7 @@ import { migrate } from '../../sinks/clickhouse/migrate.js'
 import { insertsOfPostings } from '../../sinks/clickhouse/records.js'
 import { ClickHouseSink } from '../../sinks/clickhouse/sink.js'
 import { parseAccountMapping } from '../../sinks/mapping/account-mapping.js'
-import { entriesOf } from '../postings/entries.js'
+import { placeBy, postingOf } from '../postings/entries.js'
 
 const generousMs = 300_000
 const never = new AbortController().signal
@@ -90,9 +91,13 @@ async function bring(lines: readonly Line[]): Promise<void> {
     const { entityId, currency } = charge
     const run = { billingRunId: charge.billingRunId ?? '', number: 1, of: 1 }
     const batch = sealBatch({ ...run, entityId, currency, lines: [charge] })
-    const { entries, refused } = entriesOf(batch, mapping, one => recognise(one, cutoffNs))
-    expect(refused).toEqual([])
-    return entries.map(entry => {
+    const place = placeBy(defaultCalendars, [])
+    const rules = { mapping, recognitionOf: (one: Charge) => recognise(one, cutoffNs), place }
+    const posting = postingOf(batch, charge, rules)
+    if (posting.kind === 'refused') throw new Error(posting.detail)
+    const entries = posting.kind === 'nothing' ? [] : [posting.entry, ...posting.releases]
+    return entries.map(dated => {
+      const entry = { ...dated, accountingPeriod: dated.accountingDate.slice(0, 7) }
       posted += 1
       const bytes = Buffer.from(JSON.stringify(journalToWire(entry)))
       return { sequence: posted, natsSubject: 'postings.x', bytes, storedAtMs: 1_700_000_000_000 }

@@ -17,8 +17,10 @@ export interface BatchMessage {
 }
 
 export interface Fence {
-  /** The last sequence on the subject of the first message; 0 when the subject has none. */
+  /** The last sequence on the fenced subject; 0 when the subject has none. */
   readonly lastSubjectSequence: number
+  /** May have wildcards. Absent: the subject of the first message. */
+  readonly subject?: string
 }
 
 export type BatchOutcome =
@@ -81,8 +83,15 @@ function batchHeaders(
     ...messages[index]?.headers,
     'Nats-Batch-Id': id,
     'Nats-Batch-Sequence': String(index + 1),
-    ...(index === 0 ? { 'Nats-Expected-Last-Subject-Sequence': String(fence.lastSubjectSequence) } : {}), // invariant 1
+    ...(index === 0 ? fenceHeaders(fence) : {}), // invariant 1
     ...(index === messages.length - 1 ? { 'Nats-Batch-Commit': '1' } : {}),
+  }
+}
+
+function fenceHeaders({ lastSubjectSequence, subject }: Fence): Readonly<Record<string, string>> {
+  return {
+    'Nats-Expected-Last-Subject-Sequence': String(lastSubjectSequence),
+    ...(subject === undefined ? {} : { 'Nats-Expected-Last-Subject-Sequence-Subject': subject }),
   }
 }
 

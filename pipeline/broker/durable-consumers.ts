@@ -18,8 +18,9 @@ const placeWithinMs = 30_000
 
 /** Makes the consumers of the receivers of batches and journals, unless they are there. */
 export async function ensureReaders(jsm: JetStreamManager): Promise<void> {
-  for (const stream of ['BILLING', 'POSTINGS'] as const)
-    await ensureConsumer(jsm, stream, { durable_name: readerName, ack_policy: AckPolicy.Explicit })
+  const reader = { durable_name: readerName, ack_policy: AckPolicy.Explicit }
+  await ensureConsumer(jsm, 'BILLING', reader)
+  await ensureConsumer(jsm, 'POSTINGS', { ...reader, filter_subjects: ['postings.>'] })
 }
 
 /** Makes the consumer that places messages, unless it is there. */

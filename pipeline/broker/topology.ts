@@ -77,6 +77,8 @@ export const natsSubjects = {
   placed: (root: 'metering' | 'lifecycle', partition: number) => `${root}.${partition}.weir.placed`,
   catalog: 'catalog.published',
   billingRun: 'control.billing_run',
+  /** Orders to release deferred revenue. */
+  release: 'control.release',
   audit: 'audit.entry',
   personalKey: (customerHash: string) => `personal_keys.${customerHash}`,
   /** `what` is redriven, discarded or undone. */
@@ -263,7 +265,12 @@ function streamConfigs({ partitions }: TopologyOptions, maxPayload: number): rea
       allow_atomic: true,
     },
     { name: 'BILLING', description: 'Sealed billing batches', subjects: ['billing.>'], allow_atomic: true },
-    { name: 'POSTINGS', description: 'Journal entries', subjects: ['postings.>'], allow_atomic: true },
+    {
+      name: 'POSTINGS',
+      description: 'Journal entries; releases to come, by day; summaries; closed periods: stored together',
+      subjects: ['postings.>', 'schedules.>', 'summaries.>', 'periods.>'],
+      allow_atomic: true,
+    },
     {
       name: 'DELIVERIES',
       description: 'What became of each record at each connection',
@@ -284,11 +291,7 @@ function streamConfigs({ partitions }: TopologyOptions, maxPayload: number): rea
       max_msgs_per_subject: 2, // a record and the one that it replaces, until that one is overwritten
       deny_delete: false,
     },
-    {
-      name: 'RESOLUTIONS',
-      description: 'What people and jobs answered to exceptions',
-      subjects: ['resolutions.>'],
-    },
+    { name: 'RESOLUTIONS', description: 'What people and jobs answered', subjects: ['resolutions.>'] },
   ]
 }
 

@@ -1,6 +1,7 @@
 // `weir validate`: checks configurations and catalogs, and says everything that is wrong, with file and line.
 
 import { parse } from 'yaml'
+import { parseCalendars } from '../../schemas/accounting-calendar/parse-calendars.js'
 import { type CatalogProblem, parseCatalog } from '../../schemas/catalog/catalog-parser.js'
 import { sourceBoundProblem } from '../../schemas/source-bounds.js'
 import { approvalsSettings, unknownConnections } from '../approvals/settings.js'
@@ -11,7 +12,7 @@ import { sections } from '../settings.js'
 import { type CliIo, exitCodes } from '../terminal/io.js'
 import { describeCatalogProblem, readSourceFile } from '../terminal/source-file.js'
 
-type FileKind = 'catalog' | 'config' | 'unreadable'
+type FileKind = 'catalog' | 'config' | 'calendars' | 'unreadable'
 
 interface FileVerdict {
   readonly file: string
@@ -29,12 +30,29 @@ export async function validateCommand(
     const read = await readSourceFile(file)
     if (read.kind === 'unreadable') {
       verdicts.push({ file, kind: 'unreadable', summary: '', problems: [read.problem] })
-    } else
-      verdicts.push(kindOf(read.text) === 'catalog' ? catalogVerdict(file, read.text) : configVerdict(file))
+    } else verdicts.push(verdictOf(file, read.text))
   }
   if (args.json) io.stdout.write(`${JSON.stringify(verdicts)}\n`)
   else for (const verdict of verdicts) io.stdout.write(describe(verdict))
   return verdicts.every(verdict => verdict.problems.length === 0) ? exitCodes.ok : exitCodes.badConfiguration
+}
+
+function verdictOf(file: string, text: string): FileVerdict {
+  switch (kindOf(text)) {
+    case 'catalog':
+      return catalogVerdict(file, text)
+    case 'calendars':
+      return calendarsVerdict(file, text)
+    default:
+      return configVerdict(file)
+  }
+}
+
+function calendarsVerdict(file: string, text: string): FileVerdict {
+  const parsed = parseCalendars(text, file)
+  if (parsed.kind === 'invalid') return { file, kind: 'calendars', summary: '', problems: parsed.problems }
+  const { byEntity } = parsed.calendars
+  return { file, kind: 'calendars', summary: `${byEntity.size} entities by name`, problems: [] }
 }
 
 /** A file with meters or plans is a catalog; a file that is not valid YAML is also reported as a catalog. */
@@ -43,6 +61,7 @@ function kindOf(text: string): FileKind {
   try {
     const value: unknown = parse(text, { logLevel: 'silent' })
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'catalog'
+    if ('calendars' in value) return 'calendars'
     return 'meters' in value || 'plans' in value ? 'catalog' : 'config'
   } catch {
     return 'catalog'

@@ -14,6 +14,7 @@ import type { DeclareCommands } from '../feature/command-line.js'
 import { flowCommands } from '../flow/commands.js'
 import { keysCommands } from '../keys/commands.js'
 import { kpiCommands } from '../kpi/commands.js'
+import { postingsCommands } from '../postings/commands.js'
 import { privacyCommands } from '../privacy/commands.js'
 import { rebuildCommands } from '../rebuild/commands.js'
 import { reconcileCommands } from '../reconcile/commands.js'
@@ -35,6 +36,7 @@ const commands: readonly DeclareCommands[] = [
   kpiCommands,
   explainCommands,
   billingCommands,
+  postingsCommands,
   flowCommands,
   exceptionsCommands,
   retentionCommands,

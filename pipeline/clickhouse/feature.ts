@@ -8,6 +8,7 @@ import {
   insertsOfDeliveries,
   insertsOfPostings,
   insertsOfResolutions,
+  insertsOfSummaries,
   ledgerSubjects,
 } from '../../sinks/clickhouse/records.js'
 import { ClickHouseSink } from '../../sinks/clickhouse/sink.js'
@@ -33,6 +34,12 @@ const feeds: readonly FeatureFeed[] = [
     stream: 'POSTINGS',
     filterSubjects: ['postings.>'],
     openSink: ({ clickhouse }) => new ClickHouseSink(clickhouse, insertsOfPostings),
+  },
+  {
+    key: 'clickhouse.summaries',
+    stream: 'POSTINGS',
+    filterSubjects: ['summaries.>'],
+    openSink: ({ clickhouse }) => new ClickHouseSink(clickhouse, insertsOfSummaries),
   },
   {
     key: 'clickhouse.deliveries',

@@ -42,6 +42,14 @@ function feedOfConnection(connection: ConnectionSettings): FeatureFeed {
         openSink: loopOf(connection, key, 'POSTINGS', journalOf),
       }
     }
+    case 'summaries':
+      return {
+        key,
+        stream: 'POSTINGS',
+        filterSubjects: [`summaries.${token === undefined ? '>' : `${token}.>`}`],
+        ofRecords: { connection: name, recordsOf: journalOf, rollout },
+        openSink: loopOf(connection, key, 'POSTINGS', journalOf),
+      }
     case 'batch_lines': {
       const filterSubjects = [token === undefined ? 'billing.>' : `billing.${token}.>`]
       return {

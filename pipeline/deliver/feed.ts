@@ -41,7 +41,15 @@ export interface Feed {
 }
 
 /** In the order of their dependence: the feeds of a stream may write to the next stream. */
-export const feedStreams = ['LEDGER', 'BILLING', 'POSTINGS', 'DELIVERIES', 'RESOLUTIONS', 'AUDIT'] as const
+export const feedStreams = [
+  'LEDGER',
+  'BILLING',
+  'CONTROL',
+  'POSTINGS',
+  'DELIVERIES',
+  'RESOLUTIONS',
+  'AUDIT',
+] as const
 export type FeedStream = (typeof feedStreams)[number]
 
 /** Throws when there is no feed of that key, which is a bug in the list of feeds. */

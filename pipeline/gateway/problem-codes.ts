@@ -124,6 +124,20 @@ export const problemCodes = {
   },
   preview_expired: { status: 410, meaning: 'The batches of a preview are kept for a day, and are gone.' },
   batch_purged: { status: 410, meaning: 'The stream BILLING no longer holds the batch.' },
+  not_over_yet: {
+    status: 422,
+    meaning: 'The day, or the last day of the period, is not over in the time zone of the entity.',
+  },
+  unknown_period: {
+    status: 404,
+    meaning: 'The accounting calendar of the entity has no period of this name; the detail says the nearest.',
+  },
+  period_not_open: { status: 409, meaning: 'The period is closed already.' },
+  period_not_closed: { status: 409, meaning: 'The period is open already.' },
+  period_not_settled: {
+    status: 409,
+    meaning: 'Something that belongs to the period is not settled; `blockers` lists it.',
+  },
   cutoff_in_future: {
     status: 422,
     meaning: 'The cutoff lies in the future: events up to it may still come.',

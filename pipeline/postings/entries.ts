@@ -1,53 +1,77 @@
-// One balanced journal entry per line of a billing batch that moves money.
+// What a line of a billing batch does to the books: a balanced journal entry, and a release for each month that it defers.
 // Invariants: debits equal credits; no side is negative (a credit note swaps the sides); an entry's id follows from
-// batch and charge, so that posting again is posting the same; a line that rounds to 0 has no entry.
+// batch and charge, so that posting again is posting the same; a line that rounds to 0 has no entry, nor has a part of 0.
 //
 // A charge is debited to the receivable and credited to revenue; a charge in advance is credited to deferred
 // revenue, with the schedule by which it becomes revenue. The caller hands in dates and schedules.
 
+import { serviceDaysOf } from '../../rating/recognition/recognise.js'
+import {
+  type AccountingCalendars,
+  calendarOf,
+  type Placement,
+  placed,
+} from '../../schemas/accounting-calendar/accounting-calendar.js'
 import type { BillingBatch } from '../../schemas/billing/billing-batch.js'
 import type { Charge } from '../../schemas/billing/charge.js'
 import { chargeToWire } from '../../schemas/billing/charge.js'
 import type { JournalEntry, JournalLine, Recognition } from '../../schemas/billing/journal-entry.js'
 import { stableId } from '../../schemas/identifiers.js'
 import { minorUnits } from '../../schemas/money/currency.js'
-import type { Scaled } from '../../schemas/money/decimal.js'
+import { divideRounded, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { type AccountMapping, type AccountRule, ruleFor } from '../../sinks/mapping/account-mapping.js'
 
-export interface EntriesOfBatch {
-  readonly entries: readonly JournalEntry[]
-  /** Lines that cannot be posted; the other lines are posted. */
-  readonly refused: readonly RefusedCharge[]
-}
+/** `releases` have the dates on which they are due; they are placed when they are posted. */
+export type PostingOfLine =
+  | { readonly kind: 'posting'; readonly entry: JournalEntry; readonly releases: readonly JournalEntry[] }
+  | ({ readonly kind: 'refused' } & RefusedCharge)
+  /** It rounds to 0. */
+  | { readonly kind: 'nothing' }
 
 export interface RefusedCharge {
   readonly charge: Charge
-  readonly code: 'no_account_mapping' | 'unknown_currency' | 'unknown_billing_run'
+  readonly code: 'no_account_mapping' | 'unknown_currency' | 'unknown_billing_run' | 'no_accounting_period'
   readonly detail: string
 }
 
 /** When a charge is booked, given the cutoff of the run that billed it. */
 export type Recognise = (charge: Charge, cutoffNs: bigint) => Recognition
 
-export function entriesOf(
-  batch: BillingBatch,
-  mapping: AccountMapping,
-  recognitionOf: (charge: Charge) => Recognition,
-): EntriesOfBatch {
-  const units = minorUnits(batch.currency)
-  const entries: JournalEntry[] = []
-  const refused: RefusedCharge[] = []
-  for (const charge of batch.lines) {
-    if (charge.amountRounded === 0n) continue
-    const rule = ruleFor(mapping, chargeToWire(charge))
-    if (units === undefined) {
-      const detail = `${batch.batchId}: ${batch.currency} is no ISO 4217 currency`
-      refused.push({ charge, code: 'unknown_currency', detail })
-    } else if (rule === undefined) {
-      refused.push({ charge, code: 'no_account_mapping', detail: missingRule(charge) })
-    } else entries.push(entryOf(batch, charge, rule, recognitionOf(charge)))
-  }
-  return { entries, refused }
+/** Where an entry of this day is booked; undefined: the calendar of the entity has no open period for it. */
+export type Place = (entityId: string, day: string) => Placement | undefined
+
+export function placeBy(
+  calendars: AccountingCalendars,
+  closed: readonly { readonly period: string }[],
+): Place {
+  const names = new Set(closed.map(({ period }) => period))
+  return (entityId, day) => placed(calendarOf(calendars, entityId), name => names.has(name), day)
+}
+
+export interface PostingRules {
+  readonly mapping: AccountMapping
+  readonly recognitionOf: (charge: Charge) => Recognition
+  readonly place: Place
+}
+
+export function postingOf(batch: BillingBatch, charge: Charge, rules: PostingRules): PostingOfLine {
+  if (charge.amountRounded === 0n) return { kind: 'nothing' }
+  const refused = (code: RefusedCharge['code'], detail: string) =>
+    ({ kind: 'refused', charge, code, detail }) as const
+  if (minorUnits(batch.currency) === undefined)
+    return refused('unknown_currency', `${batch.batchId}: ${batch.currency} is no ISO 4217 currency`)
+  const rule = ruleFor(rules.mapping, chargeToWire(charge))
+  if (rule === undefined) return refused('no_account_mapping', missingRule(charge))
+  const recognition = rules.recognitionOf(charge)
+  const placement = rules.place(batch.entityId, recognition.accountingDate)
+  if (placement === undefined)
+    return refused('no_accounting_period', noPeriod(batch.entityId, recognition.accountingDate))
+  const entry = entryOf(batch, charge, rule, recognition, placement)
+  return { kind: 'posting', entry, releases: releasesOf(entry, rule) }
+}
+
+export function noPeriod(entityId: string, day: string): string {
+  return `the accounting calendar of entity ${entityId || '(none)'} has no open period for ${day} or after it`
 }
 
 function missingRule(charge: Charge): string {
@@ -63,7 +87,8 @@ function entryOf(
   batch: BillingBatch,
   charge: Charge,
   rule: AccountRule,
-  { accountingDate, serviceDays, schedule }: Recognition,
+  { serviceDays, schedule }: Recognition,
+  placement: Placement,
 ): JournalEntry {
   const journalId = stableId('je', batch.batchId, charge.chargeId)
   const receivable = { account: rule.receivable, role: 'receivable' } as const
@@ -77,8 +102,7 @@ function entryOf(
     kind: 'journal',
     entityId: batch.entityId,
     currency: batch.currency,
-    accountingDate,
-    accountingPeriod: accountingDate.slice(0, 7),
+    ...placement,
     lines: balanced(receivable, income, charge.amountRounded, rule.segments),
     chargeId: charge.chargeId,
     corrects: charge.corrects ?? '',
@@ -101,6 +125,88 @@ function entryOf(
     source: { billingRunId: batch.billingRunId, batchId: batch.batchId, releaseId: '' },
     ...(schedule === undefined ? {} : { schedule }),
   }
+}
+
+/** One entry for each part of the schedule that is not 0, dated on the last day that it earns. */
+function releasesOf(entry: JournalEntry, rule: AccountRule): JournalEntry[] {
+  const { schedule = [], movedFrom: _, accountingPeriod: __, ...deferral } = entry
+  const deferred = { account: rule.deferredRevenue ?? rule.revenue, role: 'deferred_revenue' } as const
+  const revenue = { account: rule.revenue, role: 'revenue' } as const
+  return schedule.flatMap(({ month, fromNs, untilNs, amount }, index): JournalEntry[] => {
+    if (amount === 0n) return []
+    const journalId = stableId('rl', entry.journalId, index + 1)
+    const serviceDays = serviceDaysOf({ fromNs, untilNs, timezone: entry.timezone })
+    return [
+      {
+        ...deferral,
+        journalId,
+        idempotencyKey: journalId,
+        kind: 'release',
+        accountingDate: serviceDays.last,
+        accountingPeriod: '',
+        lines: balanced(deferred, revenue, amount, rule.segments),
+        fromNs,
+        untilNs,
+        serviceDays,
+        releases: { journalId: entry.journalId, part: index + 1, month },
+      },
+    ]
+  })
+}
+
+/**
+ * What the rounding of a batch's lines came to, in whole minor units: revenue that is owed exactly and billed rounded.
+ * Undefined: the mapping names no account for it, or it is less than a minor unit.
+ */
+export function roundingOf(
+  batch: BillingBatch,
+  { mapping, recognitionOf, place }: PostingRules,
+): JournalEntry | undefined {
+  const [units, last] = [minorUnits(batch.currency), batch.lines.at(-1)]
+  if (mapping.rounding === undefined || units === undefined || last === undefined) return undefined
+  const unit = scaledOne / 10n ** BigInt(units)
+  const difference = batch.control.amountTotal - batch.control.amountRoundedTotal
+  const amount = divideRounded(difference, unit) * unit
+  const dates = batch.lines.map(line => recognitionOf(line).accountingDate).sort()
+  const placement = amount === 0n ? undefined : place(batch.entityId, dates.at(-1)!)
+  if (placement === undefined) return undefined
+  const journalId = stableId('rd', batch.batchId)
+  const { account, revenue } = mapping.rounding
+  return {
+    ...ofNoCharge(last),
+    journalId,
+    idempotencyKey: journalId,
+    kind: 'rounding',
+    entityId: batch.entityId,
+    currency: batch.currency,
+    ...placement,
+    lines: balanced({ account, role: 'rounding' }, { account: revenue, role: 'revenue' }, amount, new Map()),
+    source: { billingRunId: batch.billingRunId, batchId: batch.batchId, releaseId: '' },
+  }
+}
+
+/** What an entry says that is for many charges: the period of one of them, and otherwise nothing. */
+function ofNoCharge({ fromNs, untilNs, timezone }: Charge) {
+  return {
+    chargeId: '',
+    corrects: '',
+    customerId: '',
+    contractId: '',
+    subscriptionId: '',
+    subscriptionVersion: 0,
+    plan: '',
+    planVersion: 0,
+    price: '',
+    meter: '',
+    chargeKind: '',
+    timing: '',
+    performanceObligation: '',
+    correlationId: '',
+    fromNs,
+    untilNs,
+    serviceDays: serviceDaysOf({ fromNs, untilNs, timezone }),
+    timezone,
+  } as const
 }
 
 /** Moves `amount` from `credited` to `debited`; a negative amount the other way, so that no side is negative. */

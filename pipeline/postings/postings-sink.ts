@@ -1,16 +1,14 @@
 // The ERP sink: billing batches in, journal entries out, to the stream `POSTINGS` and as CSV.
 // Invariants:
-// 1. The entries of one batch are posted together, in one atomic batch behind the last posting of their entity, under
-//    a fence. That last posting names the batch it came from, so what is posted is read from the stream itself.
-// 2. A line whose accounts the mapping does not name is set aside; the other lines are posted. Once the mapping names the
-//    accounts, the line is posted behind the last posting of its entity, with that posting's header, so that invariant 1
-//    still holds.
+// 1. The lines of a batch are posted in order, in pieces that are stored whole, behind the last message of their entity's book,
+//    whose header says how far the batch is posted. So each line is posted once, whatever ends in the middle.
+// 2. A line that cannot be posted is set aside; the other lines are posted. Once it can, it is posted behind the last message of
+//    the book, with that message's header, so that invariant 1 still holds.
 // 3. The stream, not today's mapping, says what was posted of a batch: when a batch comes again, its lines that the stream
 //    lacks are set aside.
+// 4. An entry goes to a period that is open when it is stored (book.ts).
 
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
 import {
   type BillingBatch,
   batchFromWire,
@@ -18,82 +16,213 @@ import {
   controlOf,
 } from '../../schemas/billing/billing-batch.js'
 import { chargeToWire } from '../../schemas/billing/charge.js'
-import {
-  type JournalEntry,
-  type JournalEntryWire,
-  journalToWire,
-} from '../../schemas/billing/journal-entry.js'
 import { entityToken } from '../../schemas/identifiers.js'
-import type { ConnectorRecord } from '../../sinks/connector.js'
-import { csvOf } from '../../sinks/files/formats.js'
-import { writeWhole } from '../../sinks/files/whole-file.js'
 import { type AccountMapping, parseAccountMapping } from '../../sinks/mapping/account-mapping.js'
-import type { FeedMessage, FeedRange, RefusedRecord, Sink, SinkOutcome } from '../../sinks/sink.js'
-import { publishBatch } from '../broker/atomic-batch.js'
+import type {
+  Attendance,
+  FeedMessage,
+  FeedRange,
+  RefusedRecord,
+  Sink,
+  SinkOutcome,
+} from '../../sinks/sink.js'
+import { pauseFor } from '../broker/back-off.js'
 import { brokerUnavailable } from '../broker/broker-outcome.js'
-import type { BulkTransport } from '../broker/bulk-transport.js'
-import { readStretch } from '../broker/read-stream.js'
-import { entriesOf, type Recognise, type RefusedCharge } from './entries.js'
+import { appendToBook, type Book, type BookParts, readBook } from './book.js'
+import { CalendarsError, readCalendars } from './calendars-file.js'
+import { chunkOf } from './chunk.js'
+import { writeCsvOfRun } from './csv.js'
+import { type PostingRules, placeBy, postingOf, type Recognise, type RefusedCharge } from './entries.js'
+import { PostedIds } from './posted-ids.js'
 
-export interface ErpSinkOptions {
-  readonly bulk: BulkTransport
-  readonly js: JetStreamClient
-  readonly jsm: JetStreamManager
+export interface ErpSinkOptions extends BookParts {
   readonly accountsFile: string
+  /** The accounting calendars; absent: months in UTC. */
+  readonly calendarsFile?: string
   /** The folder for CSV files; absent: none are written. */
   readonly csvDir?: string
   /** When a charge is booked and earned. */
   readonly recognise: Recognise
   /** The cutoff of a run, which dates its adjustments; undefined: there is no such run. */
   readonly cutoffNsOf: (billingRunId: string) => Promise<bigint | undefined>
-  readonly timeoutMs: number
 }
-
-/** Header of each posting: the sequence in `BILLING` of the batch it came from. */
-const sourceHeader = 'weir-billing-sequence'
 
 type Refusal = Extract<SinkOutcome, { kind: 'rejected' }>
+type RunOfEntity = { readonly token: string; readonly runId: string }
+
+const maxContentLength = 64 * 1024
+const csvPauseMs = 500
 
 export function createErpSink(options: ErpSinkOptions): Sink {
+  const postings = new ErpSink(options)
+  const guarded = async (work: () => Promise<SinkOutcome>): Promise<SinkOutcome> => {
+    try {
+      return await work()
+    } catch (error) {
+      if (error instanceof CalendarsError)
+        return { kind: 'rejected', code: 'invalid_accounting_calendar', detail: error.message }
+      return brokerUnavailable(error)
+    }
+  }
   return {
     name: 'erp',
-    async apply(range, signal): Promise<SinkOutcome> {
-      try {
-        return await post(options, range, signal)
-      } catch (error) {
-        return brokerUnavailable(error)
-      }
-    },
-    async applyRefused(record, signal): Promise<SinkOutcome> {
-      try {
-        return await postRefused(options, record, signal)
-      } catch (error) {
-        return brokerUnavailable(error)
-      }
-    },
+    apply: (range, signal) => guarded(() => postings.post(range, signal)),
+    applyRefused: (record, signal) => guarded(() => postings.postRefused(record, signal)),
+    attend: attendance => postings.attend(attendance),
   }
 }
 
-async function post(options: ErpSinkOptions, range: FeedRange, signal: AbortSignal): Promise<SinkOutcome> {
-  if (range.messages.length === 0) return { kind: 'ok', rows: 0 }
-  const mapping = await readMapping(options.accountsFile)
-  if ('code' in mapping) return mapping
-  let rows = 0
-  const refused: RefusedRecord[] = []
-  const files = new Map<string, BillingBatch>()
-  for (const message of range.messages) {
-    const batch = batchOf(message)
-    if ('code' in batch) {
-      refused.push(batch)
-      continue
-    }
-    const posted = await postBatch(options, message, batch, mapping, signal)
-    rows += posted.rows
-    refused.push(...posted.refused.map(one => refusedLine(message, batch, one)))
-    files.set(`${entityToken(batch.entityId)}.${batch.billingRunId}`, batch)
+class ErpSink {
+  readonly #options: ErpSinkOptions
+  readonly #ids: PostedIds
+  /** Runs of which a line that was set aside is posted now: their CSV is written again, once for many lines. */
+  readonly #csvDue = new Map<string, RunOfEntity>()
+
+  constructor(options: ErpSinkOptions) {
+    this.#options = options
+    this.#ids = new PostedIds(options)
   }
-  for (const batch of files.values()) await writeCsv(options, batch, signal)
-  return { kind: 'ok', rows, ...(refused.length === 0 ? {} : { refused }) }
+
+  async post(range: FeedRange, signal: AbortSignal): Promise<SinkOutcome> {
+    if (range.messages.length === 0) return { kind: 'ok', rows: 0 }
+    const mapping = await readMapping(this.#options.accountsFile)
+    if ('code' in mapping) return mapping
+    let rows = 0
+    const refused: RefusedRecord[] = []
+    const newest = new Map<string, { readonly run: RunOfEntity; readonly sequence: number }>()
+    for (const message of range.messages) {
+      const batch = batchOf(message)
+      if ('code' in batch) {
+        refused.push(batch)
+        continue
+      }
+      const posted = await this.#postBatch(message.sequence, batch, mapping, signal)
+      rows += posted.rows
+      refused.push(...posted.refused.map(one => refusedLine(message, batch, one)))
+      const run = { token: entityToken(batch.entityId), runId: batch.billingRunId }
+      newest.set(`${run.token}.${run.runId}`, { run, sequence: message.sequence })
+    }
+    for (const { run, sequence } of newest.values()) await this.#writeCsvAtEnd(run, sequence, signal)
+    return { kind: 'ok', rows, ...(refused.length === 0 ? {} : { refused }) }
+  }
+
+  async postRefused({ bytes, token, sequence }: RefusedRecord, signal: AbortSignal): Promise<SinkOutcome> {
+    if (bytes === '') return { kind: 'rejected', code: 'invalid_billing_batch', detail: 'it is no batch' }
+    const mapping = await readMapping(this.#options.accountsFile)
+    if ('code' in mapping) return mapping
+    const parsed = batchFromWire(JSON.parse(Buffer.from(bytes, 'base64').toString('utf8')))
+    if (parsed.kind === 'rejected') throw new Error(`a line that was set aside: ${parsed.rejection.detail}`)
+    const batch = parsed.value
+    const cutoffNs = await this.#options.cutoffNsOf(batch.billingRunId)
+    if (cutoffNs === undefined) return unknownRun(batch)
+    const entity = entityToken(batch.entityId)
+    for (;;) {
+      const book = await readBook(this.#options, entity)
+      const rules = await this.#rules(mapping, cutoffNs, book)
+      const chunk = chunkOf(batch, entity, 0, { ...rules, mapping: withoutRounding(mapping) })
+      const [first] = chunk.refused
+      if (first !== undefined) return { kind: 'rejected', code: first.code, detail: first.detail }
+      const there = await this.#ids.since(entity, Number(token) || sequence, signal)
+      const isThere = chunk.entries.every(entry => there.has(entry.journalId))
+      const progress = { ...book, billingSequence: Math.max(book.billingSequence, sequence) } // invariant 2
+      if (!isThere && !(await appendToBook(this.#options, book, chunk.messages, progress))) continue
+      if (this.#options.csvDir !== undefined)
+        this.#csvDue.set(`${entity}.${batch.billingRunId}`, { token: entity, runId: batch.billingRunId })
+      return { kind: 'ok', rows: isThere ? 0 : chunk.entries.length }
+    }
+  }
+
+  /** Writes the CSV files that are due, now and then, and at the end. */
+  async attend({ stopping, aborting }: Attendance): Promise<void> {
+    while (!stopping.aborted) {
+      await pauseFor(csvPauseMs, stopping)
+      await this.writeCsvDue(aborting).catch(() => undefined) // it stays due
+    }
+  }
+
+  async writeCsvDue(signal: AbortSignal): Promise<void> {
+    const { csvDir } = this.#options
+    for (const [key, run] of this.#csvDue) {
+      if (csvDir !== undefined) await writeCsvOfRun(this.#options, csvDir, run, signal)
+      this.#csvDue.delete(key)
+    }
+  }
+
+  /** Posts the lines of the batch that are not posted yet. */
+  async #postBatch(sequence: number, batch: BillingBatch, mapping: AccountMapping, signal: AbortSignal) {
+    const cutoffNs = await this.#options.cutoffNsOf(batch.billingRunId)
+    if (cutoffNs === undefined) {
+      const { code, detail } = unknownRun(batch)
+      return { rows: 0, refused: batch.lines.map((charge): RefusedCharge => ({ charge, code, detail })) }
+    }
+    const token = entityToken(batch.entityId)
+    const refused: RefusedCharge[] = []
+    let rows = 0
+    let at: number | undefined
+    for (;;) {
+      const book = await readBook(this.#options, token)
+      const rules = await this.#rules(mapping, cutoffNs, book)
+      const done = linesDone(book, sequence, batch.lines.length)
+      if (at === undefined && done > 0)
+        refused.push(...(await this.#notPosted(batch, sequence, done, rules, signal))) // invariant 3
+      at = Math.max(at ?? 0, done)
+      if (at >= batch.lines.length) return { rows, refused }
+      const chunk = chunkOf(batch, token, at, rules)
+      const progress = { ...book, billingSequence: sequence, billingLine: chunk.until } // invariant 1
+      const isStored =
+        chunk.messages.length === 0 || (await appendToBook(this.#options, book, chunk.messages, progress))
+      if (!isStored) continue
+      at = chunk.until
+      rows += chunk.entries.length
+      refused.push(...chunk.refused)
+    }
+  }
+
+  async #notPosted(
+    batch: BillingBatch,
+    sequence: number,
+    done: number,
+    rules: PostingRules,
+    signal: AbortSignal,
+  ): Promise<RefusedCharge[]> {
+    const there = await this.#ids.since(entityToken(batch.entityId), sequence, signal)
+    const detail = 'it was not posted with its batch; it is when the feed begins again'
+    return batch.lines.slice(0, done).flatMap((charge): RefusedCharge[] => {
+      const posting = postingOf(batch, charge, rules)
+      if (posting.kind === 'refused') return [posting]
+      if (posting.kind === 'nothing' || there.has(posting.entry.journalId)) return []
+      return [{ charge, code: 'no_account_mapping', detail }]
+    })
+  }
+
+  async #rules(mapping: AccountMapping, cutoffNs: bigint, book: Book): Promise<PostingRules> {
+    const { recognise, calendarsFile } = this.#options
+    const calendars = await readCalendars(calendarsFile)
+    return {
+      mapping,
+      recognitionOf: charge => recognise(charge, cutoffNs),
+      place: placeBy(calendars, book.closed), // invariant 4
+    }
+  }
+
+  /** The CSV of a run is written when no batch of it follows, so that a large run is not written for each batch. */
+  async #writeCsvAtEnd(run: RunOfEntity, sequence: number, signal: AbortSignal): Promise<void> {
+    const { csvDir, jsm } = this.#options
+    if (csvDir === undefined) return
+    const query = { seq: sequence + 1, next_by_subj: `billing.${run.token}.${run.runId}` }
+    if ((await jsm.streams.getMessage('BILLING', query)) !== null) return
+    await writeCsvOfRun(this.#options, csvDir, run, signal)
+  }
+}
+
+function linesDone(book: Book, sequence: number, lines: number): number {
+  if (book.billingSequence < sequence) return 0
+  return book.billingSequence > sequence ? lines : Math.min(lines, book.billingLine)
+}
+
+/** The rounding of a batch was posted with it, not with a line that was set aside. */
+function withoutRounding({ rounding: _, ...mapping }: AccountMapping): AccountMapping {
+  return mapping
 }
 
 /** The billing batch of a message; a message that holds none is set aside unchanged. */
@@ -129,31 +258,6 @@ function refusedLine(
   return { name, sequence, table: 'journal_entries', code, detail, content, bytes, token: String(sequence) }
 }
 
-async function postRefused(
-  options: ErpSinkOptions,
-  { bytes, sequence }: RefusedRecord,
-  signal: AbortSignal,
-): Promise<SinkOutcome> {
-  if (bytes === '') return { kind: 'rejected', code: 'invalid_billing_batch', detail: 'it is no batch' }
-  const mapping = await readMapping(options.accountsFile)
-  if ('code' in mapping) return mapping
-  const parsed = batchFromWire(JSON.parse(Buffer.from(bytes, 'base64').toString('utf8')))
-  if (parsed.kind === 'rejected') throw new Error(`a line that was set aside: ${parsed.rejection.detail}`)
-  const batch = parsed.value
-  const cutoffNs = await options.cutoffNsOf(batch.billingRunId)
-  if (cutoffNs === undefined) return unknownRun(batch)
-  const { entries, refused } = entriesOf(batch, mapping, charge => options.recognise(charge, cutoffNs))
-  const [first] = refused
-  if (first !== undefined) return { kind: 'rejected', code: first.code, detail: first.detail }
-  const there = await postedOf(options, batch, signal)
-  const missing = entries.filter(entry => !there.has(entry.journalId))
-  const rows = await append(options, batch, missing, sequence, () => false)
-  await writeCsv(options, batch, signal)
-  return { kind: 'ok', rows }
-}
-
-const maxContentLength = 64 * 1024
-
 async function readMapping(file: string): Promise<AccountMapping | Refusal> {
   try {
     const parsed = parseAccountMapping(await readFile(file, 'utf8'), file)
@@ -167,99 +271,4 @@ async function readMapping(file: string): Promise<AccountMapping | Refusal> {
 
 function unknownRun({ billingRunId }: BillingBatch): Refusal & { readonly code: 'unknown_billing_run' } {
   return { kind: 'rejected', code: 'unknown_billing_run', detail: `no billing run ${billingRunId}` }
-}
-
-interface Posted {
-  /** Number of entries appended; 0 when they were there already. */
-  readonly rows: number
-  readonly refused: readonly RefusedCharge[]
-}
-
-async function postBatch(
-  options: ErpSinkOptions,
-  message: FeedMessage,
-  batch: BillingBatch,
-  mapping: AccountMapping,
-  signal: AbortSignal,
-): Promise<Posted> {
-  const cutoffNs = await options.cutoffNsOf(batch.billingRunId)
-  if (cutoffNs === undefined) {
-    const { code, detail } = unknownRun(batch)
-    return { rows: 0, refused: batch.lines.map(charge => ({ charge, code, detail })) }
-  }
-  const { entries, refused } = entriesOf(batch, mapping, charge => options.recognise(charge, cutoffNs))
-  const isThere = (last: number): boolean => last >= message.sequence // invariant 1
-  const rows = await append(options, batch, entries, message.sequence, isThere)
-  if (rows > 0 || entries.length === 0) return { rows, refused }
-  const there = await postedOf(options, batch, signal) // invariant 3
-  const lost = entries.filter(entry => !there.has(entry.journalId)).map(entry => entry.chargeId)
-  const detail = 'it was not posted with its batch; it is when the feed begins again'
-  const late = batch.lines.filter(charge => lost.includes(charge.chargeId))
-  return {
-    rows,
-    refused: [...refused, ...late.map(charge => ({ charge, code: 'no_account_mapping' as const, detail }))],
-  }
-}
-
-/** Appends behind the last posting of the entity; `isThere` is asked of the batch that this one came from. */
-async function append(
-  options: ErpSinkOptions,
-  batch: BillingBatch,
-  entries: readonly JournalEntry[],
-  sequence: number,
-  isThere: (lastSource: number) => boolean,
-): Promise<number> {
-  const natsSubject = `postings.${entityToken(batch.entityId)}`
-  while (entries.length > 0) {
-    const last = await options.jsm.streams.getMessage('POSTINGS', { last_by_subj: natsSubject })
-    const lastSource = last === null ? 0 : Number(last.header.get(sourceHeader))
-    if (last !== null && isThere(lastSource)) return 0
-    const headers = { [sourceHeader]: String(Math.max(lastSource, sequence)) } // invariant 2
-    const outgoing = entries.map(entry => {
-      const bytes = new TextEncoder().encode(JSON.stringify(journalToWire(entry)))
-      return { natsSubject, bytes, headers }
-    })
-    const fence = { lastSubjectSequence: last?.seq ?? 0 }
-    const outcome = await publishBatch(options.bulk, outgoing, fence, options.timeoutMs)
-    if (outcome.kind === 'stored') return outgoing.length
-    if (outcome.kind !== 'fenced') throw new Error(`${outcome.kind}: ${outcome.detail}`)
-  }
-  return 0
-}
-
-/** The ids of the entries that POSTINGS holds of a batch. */
-async function postedOf(
-  options: ErpSinkOptions,
-  batch: BillingBatch,
-  signal: AbortSignal,
-): Promise<Set<string>> {
-  const ids = new Set<string>()
-  for await (const entry of entriesIn(options, batch.entityId, signal))
-    if (entry.source.batch_id === batch.batchId) ids.add(entry.journal_id)
-  return ids
-}
-
-async function* entriesIn(
-  { js }: ErpSinkOptions,
-  entityId: string,
-  signal: AbortSignal,
-): AsyncGenerator<JournalEntryWire> {
-  const filterSubject = `postings.${entityToken(entityId)}`
-  for await (const message of readStretch(js, { stream: 'POSTINGS', filterSubject, from: 1 }, signal))
-    yield message.json<JournalEntryWire>()
-}
-
-/** Writes the file of a run from the entries that `POSTINGS` holds of the run. */
-async function writeCsv(options: ErpSinkOptions, batch: BillingBatch, signal: AbortSignal): Promise<void> {
-  if (options.csvDir === undefined) return
-  const entries: JournalEntryWire[] = []
-  for await (const entry of entriesIn(options, batch.entityId, signal))
-    if (entry.source.billing_run_id === batch.billingRunId) entries.push(entry)
-  const file = join(options.csvDir, `${entityToken(batch.entityId)}-${batch.billingRunId}.csv`)
-  await writeWhole(file, await csvOf(entries.map(recordOf)))
-}
-
-function recordOf(entry: JournalEntryWire): ConnectorRecord {
-  const { journal_id: id, idempotency_key: key } = entry
-  return { kind: 'journal', id, key, recordedAt: '', document: { ...entry } }
 }

@@ -113,6 +113,8 @@ export interface JournalEntry extends JournalCharge {
   readonly schedule?: readonly ScheduleEntry[]
   /** Of a release: the entry that deferred the amount, and which part of its schedule this is, from 1. */
   readonly releases?: { readonly journalId: string; readonly part: number; readonly month: string }
+  /** Of a summary: it is of the entries of its entity between these sequences of POSTINGS, both included. */
+  readonly covers?: { readonly from: number; readonly to: number }
 }
 
 export const journalEntrySchema = z.object({
@@ -174,6 +176,10 @@ export const journalEntrySchema = z.object({
     .object({ journal_id: nameField, part: z.int().min(1), month: z.iso.date() })
     .optional()
     .meta({ description: 'Of a release: the entry that deferred the amount, and the part of its schedule.' }),
+  covers: z
+    .object({ from: z.int().min(1), to: z.int().min(1) })
+    .optional()
+    .meta({ description: 'Of a summary: the sequences of POSTINGS, both included, whose entries it is of.' }),
 })
 
 export type JournalEntryWire = ReturnType<typeof journalToWire>
@@ -208,6 +214,7 @@ export function journalToWire(entry: JournalEntry) {
     },
     ...(entry.schedule === undefined ? {} : { schedule: entry.schedule.map(scheduleToWire) }),
     ...(entry.releases === undefined ? {} : { releases: releasesToWire(entry.releases) }),
+    ...(entry.covers === undefined ? {} : { covers: entry.covers }),
   }
 }
 

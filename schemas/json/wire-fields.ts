@@ -119,7 +119,7 @@ export const timezoneField = z
   .string()
   .refine(isTimezone, { message: 'is not a time zone of the IANA database' })
 
-function isTimezone(name: string): boolean {
+export function isTimezone(name: string): boolean {
   if (knownTimezones.has(name)) return true
   if (!/^[A-Za-z]/.test(name) || name.length > 64) return false
   try {

@@ -8,6 +8,14 @@ import { type AuditLogRow, auditLogTable } from '../../schemas/audit/audit-log-t
 import { batchFromWire } from '../../schemas/billing/billing-batch.js'
 import { type DeliveryStep, deliveryStepSchema } from '../../schemas/billing/delivery.js'
 import { journalEntrySchema } from '../../schemas/billing/journal-entry.js'
+import {
+  type JournalEntryRow,
+  type JournalSummaryRow,
+  journalEntriesTable,
+  journalSummariesTable,
+  type RevenueScheduleRow,
+  revenueScheduleTable,
+} from '../../schemas/billing/journal-tables.js'
 import { resolutionMessageSchema } from '../../schemas/exception-resolution.js'
 import { canonicalJson } from '../../schemas/json/canonical-json.js'
 import type { TableDescription } from '../../schemas/table-description.js'
@@ -18,10 +26,6 @@ import {
   deliveriesTable,
   type ExceptionResolutionRow,
   exceptionResolutionsTable,
-  type JournalEntryRow,
-  journalEntriesTable,
-  type RevenueScheduleRow,
-  revenueScheduleTable,
   tables,
 } from '../../schemas/tables.js'
 import type { FeedMessage, RefusedRecord } from '../sink.js'
@@ -48,6 +52,7 @@ const streamTables: ReadonlySet<string> = new Set([
   billingBatchesTable.name,
   journalEntriesTable.name,
   revenueScheduleTable.name,
+  journalSummariesTable.name,
   deliveriesTable.name,
   exceptionResolutionsTable.name,
   auditLogTable.name,
@@ -132,6 +137,18 @@ export function insertsOfPostings(messages: readonly FeedMessage[]): RangeInsert
   }
   const inserts = [...insertOf(journalEntriesTable, rows), ...insertOf(revenueScheduleTable, parts)]
   return { kind: 'ok', inserts, refused }
+}
+
+/** Messages of POSTINGS that add up others: a row per line. */
+export function insertsOfSummaries(messages: readonly FeedMessage[]): RangeInserts {
+  const rows: JournalSummaryRow[] = []
+  const refused: Omit<RefusedRecord, 'token'>[] = []
+  for (const message of messages) {
+    const parsed = journalEntrySchema.safeParse(jsonOf(message))
+    if (parsed.success) rows.push(...rowsOfSummary(parsed.data, message))
+    else refused.push(malformed(journalSummariesTable.name, 'summary', message, parsed.error.message))
+  }
+  return { kind: 'ok', inserts: insertOf(journalSummariesTable, rows), refused }
 }
 
 /** Messages of DELIVERIES, with one row per delivery that changed. */
@@ -269,6 +286,28 @@ function rowsOfEntry(entry: ParsedEntry, message: FeedMessage): JournalEntryRow[
     releaseId: entry.source.release_id,
     releasesJournalId: entry.releases?.journal_id ?? '',
     releasesPart: entry.releases?.part ?? 0,
+  }))
+}
+
+function rowsOfSummary(entry: ParsedEntry, message: FeedMessage): JournalSummaryRow[] {
+  return entry.lines.map(({ account, role = '', debit, credit, segments }, index) => ({
+    journalId: entry.journal_id,
+    line: index + 1,
+    entityId: entry.entity_id,
+    currency: entry.currency,
+    accountingDate: entry.accounting_date,
+    accountingPeriod: entry.accounting_period,
+    account,
+    role,
+    debit,
+    credit,
+    segments: new Map(Object.entries(segments)),
+    billingRunId: entry.source.billing_run_id,
+    releaseId: entry.source.release_id,
+    coversFrom: entry.covers?.from ?? 0,
+    coversTo: entry.covers?.to ?? 0,
+    postedAtMs: message.storedAtMs ?? 0,
+    streamSequence: message.sequence,
   }))
 }
 

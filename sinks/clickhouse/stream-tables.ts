@@ -1,20 +1,20 @@
 // The tables that are fed from other streams than LEDGER: their feed, and how its messages become rows.
 
 import { auditLogTable } from '../../schemas/audit/audit-log-table.js'
-import type { TableDescription } from '../../schemas/table-description.js'
 import {
-  billingBatchesTable,
-  deliveriesTable,
-  exceptionResolutionsTable,
   journalEntriesTable,
+  journalSummariesTable,
   revenueScheduleTable,
-} from '../../schemas/tables.js'
+} from '../../schemas/billing/journal-tables.js'
+import type { TableDescription } from '../../schemas/table-description.js'
+import { billingBatchesTable, deliveriesTable, exceptionResolutionsTable } from '../../schemas/tables.js'
 import {
   insertsOfAudit,
   insertsOfBilling,
   insertsOfDeliveries,
   insertsOfPostings,
   insertsOfResolutions,
+  insertsOfSummaries,
 } from './records.js'
 import type { ReadRange } from './sink.js'
 
@@ -29,6 +29,7 @@ export const streamTables: readonly StreamTable[] = [
   { table: billingBatchesTable, feed: 'clickhouse.billing', rowsOf: insertsOfBilling },
   { table: journalEntriesTable, feed: 'clickhouse.postings', rowsOf: insertsOfPostings },
   { table: revenueScheduleTable, feed: 'clickhouse.postings', rowsOf: insertsOfPostings },
+  { table: journalSummariesTable, feed: 'clickhouse.summaries', rowsOf: insertsOfSummaries },
   { table: deliveriesTable, feed: 'clickhouse.deliveries', rowsOf: insertsOfDeliveries },
   { table: exceptionResolutionsTable, feed: 'clickhouse.resolutions', rowsOf: insertsOfResolutions },
   { table: auditLogTable, feed: 'clickhouse.audit', rowsOf: insertsOfAudit },

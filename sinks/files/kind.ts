@@ -12,7 +12,7 @@ export interface FileSettings {
 
 export const fileKind: ConnectorKind<FileSettings> = {
   kind: 'file',
-  records: ['journals', 'batch_lines'],
+  records: ['journals', 'batch_lines', 'summaries'],
   exclusive: 'folder',
   settings: z => ({
     folder: z.string().min(1),

@@ -27,6 +27,8 @@ export interface AccountRule {
 
 export interface AccountMapping {
   readonly rules: readonly AccountRule[]
+  /** Where goes what a batch's exact amounts and its rounded ones differ by; absent: it is told and not posted. */
+  readonly rounding?: { readonly account: string; readonly revenue: string }
 }
 
 export type ParsedMapping =
@@ -37,9 +39,9 @@ export function parseAccountMapping(text: string, fileName: string): ParsedMappi
   const problems = new Problems(fileName)
   const root = readSourceText(text, problems)
   const map = root === undefined ? undefined : asMap(root, 'An account mapping', problems)
-  const rules = map === undefined ? [] : readRules(map, problems)
+  const mapping = map === undefined ? { rules: [] } : readMapping(map, problems)
   if (problems.count > 0) return { kind: 'invalid', problems: problems.inOrder() }
-  return { kind: 'ok', mapping: { rules } }
+  return { kind: 'ok', mapping }
 }
 
 /** The rule for posting a charge; undefined if none matches, and then the charge must not be posted. */
@@ -51,11 +53,23 @@ export function ruleFor(mapping: AccountMapping, charge: ChargeWire): AccountRul
   )
 }
 
-function readRules(map: MapNode, problems: Problems): AccountRule[] {
+function readMapping(map: MapNode, problems: Problems): AccountMapping {
   const reader = new FieldReader(map, problems)
   const items = reader.list('rules', reader.requiredField('rules')) ?? []
+  const rounding = readRounding(reader.field('rounding'), problems)
   reader.refuseOthers('an account mapping')
-  return items.map(item => readRule(item, problems)).filter(rule => rule !== undefined)
+  const rules = items.map(item => readRule(item, problems)).filter(rule => rule !== undefined)
+  return rounding === undefined ? { rules } : { rules, rounding }
+}
+
+function readRounding(node: SourceNode | undefined, problems: Problems): AccountMapping['rounding'] {
+  const map = node === undefined ? undefined : asMap(node, 'rounding', problems)
+  if (map === undefined) return undefined
+  const reader = new FieldReader(map, problems)
+  const account = reader.requiredText('account')
+  const revenue = reader.requiredText('revenue')
+  reader.refuseOthers('rounding')
+  return account === undefined || revenue === undefined ? undefined : { account, revenue }
 }
 
 function readRule(node: SourceNode, problems: Problems): AccountRule | undefined {

@@ -15,7 +15,7 @@ export interface WebhookSettings {
 
 export const webhookKind: ConnectorKind<WebhookSettings> = {
   kind: 'webhook',
-  records: ['journals', 'batch_lines'],
+  records: ['journals', 'batch_lines', 'summaries'],
   settings: z => ({
     url: plainUrl(z, 'a webhook is signed with auth.secrets'),
     auth: z.strictObject({ secrets: z.array(secretSource(z)).min(1).max(2) }),

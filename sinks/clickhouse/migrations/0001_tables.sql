@@ -193,6 +193,32 @@ PARTITION BY toYYYYMM(accounting_date)
 ORDER BY (entity_id, account, accounting_date, journal_id)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
+-- A line of a summary: what the entries between two messages of POSTINGS (both included) come to, by run or order, currency,
+-- accounting day, account, role and segments. journal_summary_entries leads to the entries and back.
+CREATE TABLE IF NOT EXISTS journal_summaries
+(
+    journal_id String,
+    line UInt32,
+    entity_id LowCardinality(String),
+    currency LowCardinality(String),
+    accounting_date Date32,
+    accounting_period LowCardinality(String),
+    account LowCardinality(String),
+    role LowCardinality(String),
+    debit Decimal(38, 12),
+    credit Decimal(38, 12),
+    segments Map(LowCardinality(String), String),
+    billing_run_id String,
+    release_id String,
+    covers_from UInt64,
+    covers_to UInt64,
+    posted_at DateTime64(3, 'UTC'),
+    stream_sequence UInt64
+)
+ENGINE = MergeTree
+ORDER BY (entity_id, account, accounting_date, journal_id)
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+
 CREATE TABLE IF NOT EXISTS revenue_schedule
 (
     journal_id String,

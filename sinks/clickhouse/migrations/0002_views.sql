@@ -353,3 +353,48 @@ SELECT
 FROM charges
 WHERE billing_run_id != '' AND kind = 'usage' AND quantity != 0 AND recorded_at >= now() - INTERVAL 35 DAY
     AND charge_id NOT IN (SELECT charge_id FROM rated_usage GROUP BY charge_id HAVING sum(event_count) > 0);
+
+-- Which lines of entries each line of a summary adds up, one row per line of an entry.
+CREATE OR REPLACE VIEW journal_summary_entries AS
+SELECT
+    s.journal_id AS summary_id, s.line AS summary_line, e.journal_id AS journal_id, e.line AS line,
+    s.entity_id AS entity_id, s.currency AS currency, s.accounting_date AS accounting_date, s.account AS account, s.role AS role,
+    if(s.debit > 0, e.debit, toDecimal128(0, 12)) AS debit, if(s.credit > 0, e.credit, toDecimal128(0, 12)) AS credit,
+    e.charge_id AS charge_id, e.customer_id AS customer_id
+FROM journal_summaries AS s
+INNER JOIN journal_entries AS e
+    ON e.entity_id = s.entity_id AND e.currency = s.currency AND e.accounting_date = s.accounting_date
+        AND e.account = s.account AND e.role = s.role
+WHERE e.stream_sequence BETWEEN s.covers_from AND s.covers_to
+    AND mapSort(e.segments) = mapSort(s.segments)
+    AND e.release_id = s.release_id AND (s.release_id != '' OR e.billing_run_id = s.billing_run_id)
+    AND (e.debit > 0) = (s.debit > 0);
+
+-- What rounding came to, by run, entity and currency: the exact amounts of the charges, what was billed, and the difference,
+-- with what of it was posted to the account that the mapping names for it. What is not posted is less than a minor unit a
+-- batch, or the mapping names no account.
+CREATE OR REPLACE VIEW rounding_by_run AS
+SELECT
+    billing_run_id, entity_id, currency,
+    sum(toDecimal256(b.amount_total, 12)) AS exact, sum(toDecimal256(b.amount_rounded_total, 12)) AS billed,
+    exact - billed AS difference, any(r.posted) AS posted
+FROM billing_batches AS b
+LEFT JOIN
+(
+    SELECT billing_run_id, entity_id, currency, sum(toDecimal256(debit, 12) - toDecimal256(credit, 12)) AS posted
+    FROM journal_entries
+    WHERE entry_kind = 'rounding' AND role = 'rounding'
+    GROUP BY billing_run_id, entity_id, currency
+) AS r USING (billing_run_id, entity_id, currency)
+GROUP BY billing_run_id, entity_id, currency;
+
+-- What is still deferred, by entity, currency, customer and charge: what was deferred, what became revenue, what is left.
+CREATE OR REPLACE VIEW deferred_revenue AS
+SELECT
+    entity_id, currency, customer_id, if(corrects = '', charge_id, corrects) AS charge,
+    sumIf(toDecimal256(credit, 12) - toDecimal256(debit, 12), entry_kind = 'journal') AS deferred,
+    sumIf(toDecimal256(debit, 12) - toDecimal256(credit, 12), entry_kind = 'release') AS released,
+    deferred - released AS remaining
+FROM journal_entries
+WHERE role = 'deferred_revenue'
+GROUP BY entity_id, currency, customer_id, charge;

@@ -1,0 +1,330 @@
+// The books over random months, on a real broker: what is posted balances and adds up, each deferral is released once, closed
+// periods receive nothing, also when a posting and a closing race.
+
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
+import type { NatsConnection } from '@nats-io/transport-node'
+import { parse } from 'csv-parse/sync'
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
+import { recognise } from '../../rating/recognition/recognise.js'
+import { batchToWire, sealBatch } from '../../schemas/billing/billing-batch.js'
+import type { Charge } from '../../schemas/billing/charge.js'
+import type { JournalEntryWire } from '../../schemas/billing/journal-entry.js'
+import { parseDecimal, type Scaled } from '../../schemas/money/decimal.js'
+import { formatInstant, msOf, nsOf } from '../../schemas/time.js'
+import type { FeedMessage, FeedRange, Sink } from '../../sinks/sink.js'
+import type { BulkTransport } from '../broker/bulk-transport.js'
+import { readStretch } from '../broker/read-stream.js'
+import { ensureTopology } from '../broker/topology.js'
+import { anybodyAllowed } from '../gateway/scopes.js'
+import { Acts } from '../testing/acts.js'
+import { connectTo } from '../testing/engine-harness.js'
+import { type BookParts, readBook } from './book.js'
+import { type BlockersOf, Periods } from './periods.js'
+import { createErpSink, type ErpSinkOptions } from './postings-sink.js'
+import { createReleaseSink } from './release-sink.js'
+import { dueIn } from './releases.js'
+import { charge, cutoffs, linesOf, type Months, months } from './testing/random-months.js'
+
+const never = new AbortController().signal
+const afterAllNs = nsOf(Date.UTC(2030, 0, 1))
+
+let folder: string
+let server: NatsServer
+let nc: NatsConnection
+let bulk: BulkTransport
+let js: JetStreamClient
+let jsm: JetStreamManager
+let parts: BookParts
+let erpFiles: Omit<ErpSinkOptions, keyof BookParts>
+let erp: Sink
+let releases: Sink
+let entities = 0
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'weir-books-'))
+  server = await startNatsServer({ storeDir: join(folder, 'nats') })
+  ;({ nc, bulk } = await connectTo(server.login()))
+  js = jetstream(nc)
+  jsm = await jetstreamManager(nc)
+  await ensureTopology(nc, { partitions: 1 })
+  parts = { bulk, js, jsm, timeoutMs: 5_000 }
+  await writeFile(
+    join(folder, 'accounts.yaml'),
+    `rules:
+  - match: { currency: USD }
+    accounts: { receivable: "1200", revenue: "4000", deferred_revenue: "2400" }
+    performance_obligation: subscription
+    segments: { cost_centre: "7" }
+  - match: {}
+    accounts: { receivable: "1210", revenue: "4010", deferred_revenue: "2410" }
+    performance_obligation: subscription
+rounding: { account: "6980", revenue: "4000" }
+`,
+  )
+  const cutoffNsOf = async (runId: string) => cutoffs[Number(runId.split('_')[1])]
+  erpFiles = { accountsFile: join(folder, 'accounts.yaml'), recognise, cutoffNsOf }
+  erp = createErpSink({ ...parts, ...erpFiles })
+  releases = createReleaseSink({ ...parts, csvDir: join(folder, 'csv'), isPosted: async () => true })
+})
+
+afterAll(async () => {
+  await nc?.close()
+  await server?.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+/** Publishes the batches of a run, of at most `size` lines, and returns them as a range of the feed. */
+async function publish(runId: string, lines: readonly Charge[], size: number): Promise<FeedRange> {
+  const messages: FeedMessage[] = []
+  for (const currency of new Set(lines.map(one => one.currency))) {
+    const ofGroup = lines.filter(one => one.currency === currency)
+    const { entityId } = ofGroup[0]!
+    for (let from = 0, number = 1; from < ofGroup.length; from += size, number += 1) {
+      const slice = ofGroup.slice(from, from + size)
+      const of = Math.ceil(ofGroup.length / size)
+      const batch = sealBatch({ billingRunId: runId, entityId, currency, number, of, lines: slice })
+      const bytes = new TextEncoder().encode(JSON.stringify(batchToWire(batch)))
+      const natsSubject = `billing.${entityId}.${runId}`
+      messages.push({ sequence: (await js.publish(natsSubject, bytes)).seq, natsSubject, bytes })
+    }
+  }
+  const [from, to] = [messages[0]?.sequence ?? 0, messages.at(-1)?.sequence ?? 0]
+  return { stream: 'BILLING', from, to, token: `t${to}`, messages }
+}
+
+function order(id: string, entityId: string, cutoffNs: bigint): FeedRange {
+  const wire = { release_id: id, until: null, cutoff: formatInstant(cutoffNs), entity_id: entityId }
+  const bytes = new TextEncoder().encode(JSON.stringify({ ...wire, billing_run_id: null, after_billing: 0 }))
+  const messages = [{ sequence: 1, natsSubject: 'control.release', bytes }]
+  return { stream: 'CONTROL', from: 1, to: 1, token: id, messages }
+}
+
+interface Posted {
+  readonly seq: number
+  readonly entry: JournalEntryWire
+}
+
+async function postedOn(filterSubject: string): Promise<Posted[]> {
+  const found: Posted[] = []
+  for await (const message of readStretch(js, { stream: 'POSTINGS', filterSubject, from: 1 }, never))
+    found.push({ seq: message.seq, entry: message.json<JournalEntryWire>() })
+  return found
+}
+
+function periodsOf(nowNs: bigint): Periods {
+  const blockers = async () => []
+  return new Periods({ ...parts, audit: new Acts(), blockers, nowMs: () => msOf(nowNs) })
+}
+
+function money(text: string): Scaled {
+  const parsed = parseDecimal(text)
+  if (parsed.kind !== 'ok') throw new Error(text)
+  return parsed.value
+}
+
+/** Debits less credits by key, without those that are 0. */
+function balances(
+  posted: readonly Posted[],
+  keyOf: (entry: JournalEntryWire, line: JournalEntryWire['lines'][number]) => string | undefined,
+): Map<string, Scaled> {
+  const sums = new Map<string, Scaled>()
+  for (const { entry } of posted) {
+    for (const line of entry.lines) {
+      const key = keyOf(entry, line)
+      if (key !== undefined) sums.set(key, (sums.get(key) ?? 0n) + money(line.debit) - money(line.credit))
+    }
+  }
+  return new Map([...sums].filter(([, sum]) => sum !== 0n).sort())
+}
+
+/** Posts all runs with their releases, closes periods in between; what was closed, and after which message. */
+async function play(all: Months, entityId: string, runs: readonly Charge[][]) {
+  const closed: { readonly period: string; readonly after: number }[] = []
+  for (const [run, lines] of runs.entries()) {
+    const range = await publish(`r_${run}_${entityId}`, lines, all.size)
+    const released = order(`ro_${run}_${entityId}`, entityId, cutoffs[run]!)
+    for (let time = 0; time < (all.again ? 2 : 1); time += 1) {
+      expect(await erp.apply(range, never)).toEqual({ kind: 'ok', rows: expect.any(Number) })
+      expect(await releases.apply(released, never)).toEqual({ kind: 'ok', rows: expect.any(Number) })
+    }
+    if (!all.closes[run]) continue
+    const period = `2026-${String(9 + run).padStart(2, '0')}`
+    await periodsOf(afterAllNs).close(entityId, period, anybodyAllowed)
+    closed.push({ period, after: (await readBook(parts, entityId)).lastSequence })
+  }
+  return closed
+}
+
+async function stillDeferred(entityId: string): Promise<Posted[]> {
+  const { release } = await readBook(parts, entityId)
+  const found: Posted[] = []
+  const end = { until: '9999-12-31', up_to: Number.MAX_SAFE_INTEGER }
+  for await (const entry of dueIn(parts, { token: entityId, release }, end, never))
+    found.push({ seq: 0, entry })
+  return found
+}
+
+test('any months balance, add up to their charges, release what was deferred once, and leave closed periods alone', async () => {
+  await fc.assert(
+    fc.asyncProperty(months, async all => {
+      entities += 1
+      const entityId = `e${entities}`
+      const runs = linesOf(all, entityId)
+      const closed = await play(all, entityId, runs)
+      const posted = await postedOn(`postings.${entityId}`)
+      const ids = posted.map(({ entry }) => entry.journal_id)
+      expect(new Set(ids).size).toBe(ids.length)
+      expect(balances(posted, entry => entry.journal_id)).toEqual(new Map())
+      expect(balances(posted, entry => `${entry.currency} ${entry.accounting_period}`)).toEqual(new Map())
+
+      const owed = new Map<string, Scaled>()
+      for (const { currency, amountRounded } of runs.flat())
+        owed.set(currency, (owed.get(currency) ?? 0n) + amountRounded)
+      const receivable = balances(posted, (entry, line) =>
+        line.role === 'receivable' ? entry.currency : undefined,
+      )
+      expect(receivable).toEqual(new Map([...owed].filter(([, sum]) => sum !== 0n).sort()))
+
+      const rest = await stillDeferred(entityId)
+      const deferral = (entry: JournalEntryWire, line: JournalEntryWire['lines'][number]) =>
+        line.role === 'deferred_revenue' ? `${entry.currency} ${entry.charge_id} ${line.account}` : undefined
+      expect(balances([...posted, ...rest], deferral)).toEqual(new Map())
+      const last = formatInstant(cutoffs.at(-1)! - 1n).slice(0, 10)
+      expect(rest.filter(({ entry }) => entry.accounting_date <= last)).toEqual([])
+
+      for (const { period, after } of closed) {
+        const late = posted.filter(({ seq, entry }) => seq > after && entry.accounting_period === period)
+        expect(late).toEqual([])
+      }
+      const shut = new Set(closed.map(one => one.period))
+      for (const { entry } of posted) {
+        expect(entry.accounting_date.startsWith(entry.accounting_period)).toBe(true)
+        if (entry.moved_from !== undefined) expect(shut).toContain(entry.moved_from.slice(0, 7))
+      }
+      const byDay = (entry: JournalEntryWire, line: JournalEntryWire['lines'][number]) =>
+        `${entry.currency} ${entry.accounting_date} ${line.account} ${line.role} ${JSON.stringify(line.segments)}`
+      const summed = await postedOn(`summaries.${entityId}.book`)
+      expect(balances(summed, byDay)).toEqual(balances(posted, byDay))
+      expect(balances(summed, entry => entry.journal_id)).toEqual(new Map())
+    }),
+    { numRuns: Number(process.env['WEIR_RUNS'] ?? 6), endOnFailure: true },
+  )
+}, 300_000)
+
+/** The broker, and what happens right before the next request reaches it. */
+function bulkAfter(first: () => Promise<unknown>): BulkTransport {
+  let isFirst = true
+  const request: BulkTransport['request'] = async (...args) => {
+    if (isFirst) {
+      isFirst = false
+      await first()
+    }
+    return bulk.request(...args)
+  }
+  return Object.assign(Object.create(bulk) as BulkTransport, { request })
+}
+
+const october = { timing: 'in_arrears', fromNs: nsOf(Date.UTC(2026, 9, 10)) } as const
+
+test('a period that is closed between the reading of the book and the storing of an entry does not get it', async () => {
+  const entityId = 'race-posting'
+  const range = await publish('r_0_race', [charge('ch', { ...october, entityId })], 1)
+  const close = () => periodsOf(afterAllNs).close(entityId, '2026-10', anybodyAllowed)
+  const slow = createErpSink({ ...parts, bulk: bulkAfter(close), ...erpFiles })
+  expect(await slow.apply(range, never)).toEqual({ kind: 'ok', rows: 1 })
+  const [posted] = await postedOn(`postings.${entityId}`)
+  expect(posted?.entry).toMatchObject({
+    accounting_date: '2026-11-01',
+    accounting_period: '2026-11',
+    moved_from: '2026-10-31',
+  })
+})
+
+test('a closing that a posting overtakes looks again, and sees what was posted', async () => {
+  const entityId = 'race-closing'
+  const range = await publish('r_0_race', [charge('ch', { ...october, entityId })], 1)
+  const looks: number[] = []
+  const blockers: BlockersOf = async (_, book) => {
+    looks.push(book.lastSequence)
+    if (looks.length === 1) await erp.apply(range, never)
+    return looks.length === 1 ? [] : [{ kind: 'delivery', id: 'd', detail: 'waits' }]
+  }
+  const periods = new Periods({ ...parts, audit: new Acts(), blockers, nowMs: () => msOf(afterAllNs) })
+  await expect(periods.close(entityId, '2026-10', anybodyAllowed)).rejects.toMatchObject({
+    code: 'period_not_settled',
+  })
+  expect(looks).toHaveLength(2)
+  expect((await readBook(parts, entityId)).closed).toEqual([])
+})
+
+test('closing needs a period that is over and known; reopening a reason, and what it opens takes entries again', async () => {
+  const entityId = 'reopened'
+  const acts = new Acts()
+  const nowMs = () => Date.UTC(2026, 10, 1)
+  const periods = new Periods({ ...parts, audit: acts, blockers: async () => [], nowMs })
+  const refused = (code: string) => expect.objectContaining({ code })
+  await expect(periods.close(entityId, '2026-11', anybodyAllowed)).rejects.toEqual(refused('not_over_yet'))
+  await expect(periods.close(entityId, '2026-13', anybodyAllowed)).rejects.toEqual(refused('unknown_period'))
+  await periods.close(entityId, '2026-10', anybodyAllowed)
+  await expect(periods.close(entityId, '2026-10', anybodyAllowed)).rejects.toEqual(refused('period_not_open'))
+  expect(await periods.closed()).toContainEqual(
+    expect.objectContaining({
+      entity_id: entityId,
+      closed: [expect.objectContaining({ period: '2026-10' })],
+    }),
+  )
+  await periods.reopen(entityId, '2026-10', 'an invoice was missing', anybodyAllowed)
+  await erp.apply(await publish('r_0_open', [charge('ch', { ...october, entityId })], 1), never)
+  const [posted] = await postedOn(`postings.${entityId}`)
+  expect(posted?.entry).toMatchObject({ accounting_period: '2026-10' })
+  expect(posted?.entry).not.toHaveProperty('moved_from')
+  expect(acts.acts.map(({ act, reason }) => [act, reason])).toEqual([
+    ['period.closed', undefined],
+    ['period.reopened', 'an invoice was missing'],
+  ])
+})
+
+test('a large run is posted and released in pieces, and goes on where a stop left it', async () => {
+  const entityId = 'large'
+  const days = (n: number) => nsOf(Date.UTC(2026, 8, 1 + n))
+  const lines = Array.from({ length: 450 }, (_, n) =>
+    charge(`ch_${String(n).padStart(4, '0')}`, {
+      entityId,
+      fromNs: days(n % 25),
+      untilNs: days(60 + (n % 25)),
+    }),
+  )
+  const range = await publish('r_3_large', lines, 450)
+  expect(await erp.apply(range, never)).toEqual({ kind: 'ok', rows: 450 })
+  const stopped = new AbortController()
+  let asked = 0
+  const request: BulkTransport['request'] = (...args) => {
+    asked += 1
+    if (asked === 2) throw new Error('the process ends here')
+    return bulk.request(...args)
+  }
+  const dying = Object.assign(Object.create(bulk) as BulkTransport, { request })
+  const sink = createReleaseSink({ ...parts, bulk: dying, isPosted: async () => true })
+  expect(await sink.apply(order('ro_large', entityId, cutoffs[3]!), stopped.signal)).toMatchObject({
+    kind: 'retryable',
+  })
+  expect((await readBook(parts, entityId)).release.pending?.done).toBe(900)
+  // What is posted in between does not lose the place.
+  await erp.apply(await publish('r_3_more', [charge('ch_more', { entityId })], 1), never)
+  expect(await releases.apply(order('ro_later', entityId, cutoffs[3]!), never)).toMatchObject({ kind: 'ok' })
+  const posted = await postedOn(`postings.${entityId}`)
+  const released = posted.filter(({ entry }) => entry.kind === 'release').map(({ entry }) => entry)
+  expect(new Set(released.map(entry => entry.journal_id)).size).toBe(released.length)
+  const scheduled = posted.flatMap(({ entry }) => entry.schedule ?? []).filter(part => part.amount !== '0')
+  expect(released.length).toBe(scheduled.length)
+  expect((await readBook(parts, entityId)).release.pending).toBeUndefined()
+  const csv = await readFile(join(folder, 'csv', `${entityId}-ro_large.csv`), 'utf8')
+  const rows: Record<string, string>[] = parse(csv, { columns: true })
+  expect(rows.every(row => row['release_id'] === 'ro_large' && row['entry_kind'] === 'release')).toBe(true)
+  expect(rows.length).toBe(2 * released.filter(entry => entry.source.release_id === 'ro_large').length)
+})

@@ -1,0 +1,217 @@
+// The routes behind `weir periods`.
+
+import type { ClickHouseClient } from '@clickhouse/client'
+import { z } from 'zod'
+import {
+  type AccountingPeriod,
+  calendarOf,
+  periodNamed,
+} from '../../schemas/accounting-calendar/accounting-calendar.js'
+import { type ApiReply, type ApiRoute, jsonBody, needs, readJson, readQuery } from '../gateway/route.js'
+import type { Periods } from './periods.js'
+import { booksTag } from './release-routes.js'
+
+const periodSchema = z
+  .object({
+    entity_id: z.string(),
+    period: z.string(),
+    first: z.string().describe('First day'),
+    last: z.string().describe('Last day'),
+    state: z.enum(['open', 'closed']),
+    closed_at: z.string().nullable(),
+    closed_by: z.object({ key_id: z.string(), name: z.string() }).nullable(),
+    entries: z.int().describe('In ClickHouse now'),
+    moved_in: z.int().describe('Entries of them that belong to a period that was closed'),
+  })
+  .meta({ id: 'AccountingPeriod' })
+type PeriodWire = z.infer<typeof periodSchema>
+
+const blockerSchema = z
+  .object({
+    kind: z.string().describe('release, set_aside, held_batch, billing_run, delivery, behind'),
+    id: z.string(),
+    detail: z.string(),
+  })
+  .meta({ id: 'PeriodBlocker' })
+
+const closed: PeriodWire = {
+  entity_id: 'de',
+  period: '2026-10',
+  first: '2026-10-01',
+  last: '2026-10-31',
+  state: 'closed',
+  closed_at: '2026-11-03T09:00:00.000Z',
+  closed_by: { key_id: '0123456789ab', name: 'finance' },
+  entries: 12,
+  moved_in: 0,
+}
+const blockers = [
+  { kind: 'delivery', id: 'erp: journal je_1', detail: 'unclear (no_answer: timed out)' },
+] satisfies z.input<typeof blockerSchema>[]
+
+const listQuery = z.object({ entity_id: z.string().optional().describe('Of this entity alone') })
+const closeBody = z
+  .strictObject({
+    entity_id: z.string().describe('Empty: the books of what has no entity'),
+    period: z.string().min(1),
+    preview: z.boolean().default(false).describe('Say what would keep it open, and close nothing'),
+  })
+  .meta({ id: 'ClosePeriod' })
+const reopenBody = z
+  .strictObject({
+    entity_id: z.string(),
+    period: z.string().min(1),
+    reason: z.string().trim().min(1).max(2_000).describe('Why it has to be opened again'),
+  })
+  .meta({ id: 'ReopenPeriod' })
+const closeAnswer = z.object({
+  entity_id: z.string(),
+  period: z.string(),
+  state: z.enum(['open', 'closed']),
+  blockers: z.array(blockerSchema),
+})
+
+export interface PeriodRouteParts {
+  readonly periods: Periods
+  readonly clickhouse: ClickHouseClient
+}
+
+export function periodRoutes(parts: PeriodRouteParts): readonly ApiRoute[] {
+  return [listRoute(parts), closeRoute(parts.periods), reopenRoute(parts.periods)]
+}
+
+function listRoute({ periods, clickhouse }: PeriodRouteParts): ApiRoute {
+  return {
+    method: 'GET',
+    path: '/v1/periods',
+    access: needs('read', 'billing'),
+    operationId: 'listPeriods',
+    tag: booksTag,
+    summary: 'The periods of the books',
+    description:
+      'Those that have entries, those of a list in the calendar, and those that are closed, by entity and time.',
+    query: listQuery,
+    responses: {
+      200: {
+        description: 'The periods.',
+        schema: z.object({ periods: z.array(periodSchema) }),
+        example: { periods: [closed] },
+      },
+    },
+    async handle(call): Promise<ApiReply> {
+      const { entity_id: only } = readQuery(call, listQuery)
+      const all = await periodsOf(periods, clickhouse)
+      return {
+        status: 200,
+        body: { periods: all.filter(one => only === undefined || one.entity_id === only) },
+      }
+    },
+  }
+}
+
+async function periodsOf(periods: Periods, clickhouse: ClickHouseClient): Promise<PeriodWire[]> {
+  const calendars = await periods.calendars()
+  const found = new Map<string, PeriodWire>()
+  const add = (entityId: string, period: AccountingPeriod | undefined, more: Partial<PeriodWire>): void => {
+    if (period === undefined) return // of a calendar that was changed since
+    const { name, first, last } = period
+    const key = `${entityId} ${first}`
+    const none = { state: 'open', closed_at: null, closed_by: null, entries: 0, moved_in: 0 } as const
+    const known = found.get(key) ?? { entity_id: entityId, period: name, first, last, ...none }
+    found.set(key, { ...known, ...more })
+  }
+  for (const [entityId, { periods: listed }] of calendars.byEntity)
+    if (listed !== 'months') for (const period of listed) add(entityId, period, {})
+  const result = await clickhouse.query({
+    query: `SELECT entity_id, accounting_period AS period, toInt32(uniqExact(journal_id)) AS entries,
+      toInt32(uniqExactIf(journal_id, moved_from != '')) AS moved_in
+    FROM journal_entries WHERE accounting_period != '' GROUP BY entity_id, period`,
+    format: 'JSONEachRow',
+  })
+  for (const row of await result.json<{
+    entity_id: string
+    period: string
+    entries: number
+    moved_in: number
+  }>()) {
+    const { entity_id, period, ...counts } = row
+    add(entity_id, periodNamed(calendarOf(calendars, entity_id), period), counts)
+  }
+  for (const { entity_id, closed: of } of await periods.closed()) {
+    for (const { period, closed_at, closed_by } of of)
+      add(entity_id, periodNamed(calendarOf(calendars, entity_id), period), {
+        state: 'closed',
+        closed_at,
+        closed_by,
+      })
+  }
+  return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, period]) => period)
+}
+
+function closeRoute(periods: Periods): ApiRoute {
+  return {
+    method: 'POST',
+    path: '/v1/periods/close',
+    audits: ['period.closed'],
+    access: needs('billing'),
+    operationId: 'closePeriod',
+    tag: booksTag,
+    summary: 'Close a period of an entity',
+    description:
+      'Refused while something that belongs to it is not settled: a release that is not posted, a line that is set aside, a batch ' +
+      'that is held, a run under way, a delivery that waits, is unclear, refused or held. After that nothing is booked in it.',
+    body: jsonBody(closeBody, { entity_id: 'de', period: '2026-10' }),
+    responses: {
+      200: {
+        description: 'It is closed; of a preview, what would keep it open.',
+        schema: closeAnswer,
+        example: { entity_id: 'de', period: '2026-10', state: 'closed', blockers: [] },
+      },
+    },
+    problems: ['invalid_request', 'unknown_period', 'not_over_yet', 'period_not_open', 'period_not_settled'],
+    problemMembers: {
+      409: z.object({
+        blockers: z
+          .array(blockerSchema)
+          .meta({ examples: [blockers] })
+          .optional(),
+      }),
+    },
+    async handle(call): Promise<ApiReply> {
+      const { entity_id, period, preview } = await readJson(call, closeBody)
+      if (preview) {
+        const found = await periods.blockersOf(entity_id, period)
+        return { status: 200, body: { entity_id, period, state: 'open', blockers: found } }
+      }
+      await periods.close(entity_id, period, call.caller)
+      return { status: 200, body: { entity_id, period, state: 'closed', blockers: [] } }
+    },
+  }
+}
+
+function reopenRoute(periods: Periods): ApiRoute {
+  return {
+    method: 'POST',
+    path: '/v1/periods/reopen',
+    audits: ['period.reopened'],
+    access: needs('billing'),
+    operationId: 'reopenPeriod',
+    tag: booksTag,
+    summary: 'Open a closed period again',
+    description: 'With a reason. What went to a later period meanwhile stays there.',
+    body: jsonBody(reopenBody, { entity_id: 'de', period: '2026-10', reason: 'an invoice was missing' }),
+    responses: {
+      200: {
+        description: 'It is open.',
+        schema: closeAnswer,
+        example: { entity_id: 'de', period: '2026-10', state: 'open', blockers: [] },
+      },
+    },
+    problems: ['invalid_request', 'unknown_period', 'period_not_closed'],
+    async handle(call): Promise<ApiReply> {
+      const { entity_id, period, reason } = await readJson(call, reopenBody)
+      await periods.reopen(entity_id, period, reason, call.caller)
+      return { status: 200, body: { entity_id, period, state: 'open', blockers: [] } }
+    },
+  }
+}

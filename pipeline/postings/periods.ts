@@ -1,0 +1,172 @@
+// Closing and reopening the periods of an entity's books, and what stands about them.
+// Invariants:
+// 1. A period is closed behind the fence of the book as it was when nothing unsettled was found: what was posted in between
+//    makes it look again. After that no entry is stored in the period (book.ts).
+// 2. Every change is on record before it takes effect, and reopening has a reason.
+
+import {
+  type AccountingCalendars,
+  type AccountingPeriod,
+  calendarOf,
+  type EntityCalendar,
+  lastDayOverAt,
+  periodNamed,
+} from '../../schemas/accounting-calendar/accounting-calendar.js'
+import { entityToken } from '../../schemas/identifiers.js'
+import { nearestHint } from '../../schemas/nearest-name.js'
+import { formatInstantMs, nsOf } from '../../schemas/time.js'
+import type { AuditTrail } from '../gateway/audit-trail.js'
+import { Problem } from '../gateway/problem.js'
+import type { Caller } from '../gateway/scopes.js'
+import {
+  appendToBook,
+  type Book,
+  type BookParts,
+  bookSubjects,
+  messageOf,
+  type PeriodsMessage,
+  periodsMessageSchema,
+  readBook,
+  tokensOf,
+} from './book.js'
+import { readCalendars } from './calendars-file.js'
+
+/** Something that belongs to a period and is not settled. */
+export interface Blocker {
+  /** `release`, `set_aside`, `held_batch`, `billing_run`, `delivery`, `behind`. */
+  readonly kind: string
+  readonly id: string
+  readonly detail: string
+}
+
+export interface PeriodOfEntity extends AccountingPeriod {
+  readonly entityId: string
+}
+
+/** Asked with the book as it is then. */
+export type BlockersOf = (period: PeriodOfEntity, book: Book) => Promise<readonly Blocker[]>
+
+export interface PeriodsOptions extends BookParts {
+  readonly calendarsFile?: string | undefined
+  readonly audit: AuditTrail
+  readonly blockers: BlockersOf
+  readonly nowMs: () => number
+}
+
+/** How often a close looks again when something was posted while it looked. */
+const mostLooks = 10
+
+export class Periods {
+  readonly #options: PeriodsOptions
+
+  constructor(options: PeriodsOptions) {
+    this.#options = options
+  }
+
+  calendars(): Promise<AccountingCalendars> {
+    return readCalendars(this.#options.calendarsFile)
+  }
+
+  /** The closed periods of every entity that ever closed one. */
+  async closed(): Promise<readonly PeriodsMessage[]> {
+    const tokens = await tokensOf(this.#options, bookSubjects.periods('*'))
+    const messages = await Promise.all(
+      tokens.map(token =>
+        this.#options.jsm.streams.getMessage('POSTINGS', { last_by_subj: bookSubjects.periods(token) }),
+      ),
+    )
+    return messages.flatMap(message => (message === null ? [] : [periodsMessageSchema.parse(message.json())]))
+  }
+
+  async blockersOf(entityId: string, name: string): Promise<readonly Blocker[]> {
+    const period = await this.#period(entityId, name)
+    return this.#options.blockers(period, await readBook(this.#options, entityToken(entityId)))
+  }
+
+  async close(entityId: string, name: string, caller: Caller): Promise<PeriodsMessage> {
+    const period = await this.#period(entityId, name)
+    const calendar = calendarOf(await this.calendars(), entityId)
+    if (lastDayOverAt(calendar, nsOf(this.#options.nowMs())) < period.last) {
+      const detail = `${name} lasts until ${period.last}, which is not over in ${calendar.timezone}.`
+      throw new Problem('not_over_yet', detail)
+    }
+    let isOnRecord = false
+    for (let look = 0; look < mostLooks; look += 1) {
+      const book = await readBook(this.#options, entityToken(entityId))
+      if (book.closed.some(one => one.period === name))
+        throw new Problem('period_not_open', `${name} of entity ${entityId || '(none)'} is closed already.`)
+      const blockers = await this.#options.blockers(period, book)
+      if (blockers.length > 0) throw notSettled(period, blockers)
+      if (!isOnRecord) await this.#record('period.closed', period, caller)
+      isOnRecord = true
+      const stored = await this.#append(book, period, { act: 'closed', caller, reason: null })
+      if (stored !== undefined) return stored // invariant 1
+    }
+    throw notSettled(period, [
+      {
+        kind: 'behind',
+        id: '',
+        detail: 'entries were posted all the time while it was looked at; ask again',
+      },
+    ])
+  }
+
+  async reopen(entityId: string, name: string, reason: string, caller: Caller): Promise<PeriodsMessage> {
+    const period = await this.#period(entityId, name)
+    await this.#record('period.reopened', period, caller, reason)
+    for (;;) {
+      const book = await readBook(this.#options, entityToken(entityId))
+      if (!book.closed.some(one => one.period === name))
+        throw new Problem('period_not_closed', `${name} of entity ${entityId || '(none)'} is open already.`)
+      const stored = await this.#append(book, period, { act: 'reopened', caller, reason })
+      if (stored !== undefined) return stored
+    }
+  }
+
+  async #period(entityId: string, name: string): Promise<PeriodOfEntity> {
+    const calendar = calendarOf(await this.calendars(), entityId)
+    const period = periodNamed(calendar, name)
+    if (period === undefined) throw unknownPeriod(entityId, name, calendar)
+    return { ...period, entityId }
+  }
+
+  #record(act: string, { entityId, name }: PeriodOfEntity, caller: Caller, reason?: string): Promise<void> {
+    const object = { kind: 'accounting_period', id: `${entityId || '(none)'} ${name}` }
+    const [before, after] = act === 'period.closed' ? ['open', 'closed'] : ['closed', 'open']
+    return this.#options.audit.record({ caller, act, object, before, after, ...(reason ? { reason } : {}) })
+  }
+
+  /** Undefined: the book has changed since it was read. */
+  async #append(
+    book: Book,
+    { entityId, name }: PeriodOfEntity,
+    { act, caller, reason }: { act: 'closed' | 'reopened'; caller: Caller; reason: string | null },
+  ): Promise<PeriodsMessage | undefined> {
+    const at = formatInstantMs(this.#options.nowMs())
+    const by = caller.keyId === undefined ? null : { key_id: caller.keyId, name: caller.keyName ?? '' }
+    const others = book.closed.filter(one => one.period !== name)
+    const message: PeriodsMessage = {
+      entity_id: entityId,
+      closed: act === 'closed' ? [...others, { period: name, closed_at: at, closed_by: by }] : others,
+      change: { act, period: name, at, by, reason },
+    }
+    const outgoing = [messageOf(bookSubjects.periods(book.token), message)]
+    return (await appendToBook(this.#options, book, outgoing, book)) ? message : undefined
+  }
+}
+
+function notSettled({ name, entityId }: PeriodOfEntity, blockers: readonly Blocker[]): Problem {
+  const detail = `${name} of entity ${entityId || '(none)'} stays open: ${blockers.length} of what belongs to it is not settled, the first ${blockers[0]!.kind} ${blockers[0]!.id}: ${blockers[0]!.detail}`
+  return new Problem('period_not_settled', detail, { extra: { blockers } })
+}
+
+function unknownPeriod(entityId: string, name: string, { periods }: EntityCalendar): Problem {
+  const hint =
+    periods === 'months'
+      ? '; periods are months such as 2026-01'
+      : nearestHint(
+          name,
+          periods.map(one => one.name),
+        )
+  return new Problem('unknown_period', `Entity ${entityId || '(none)'} has no period ${name}${hint}.`)
+}
