@@ -4,6 +4,7 @@ import type { ConnectorKind } from '../../sinks/connector-kind.js'
 import { fileKind } from '../../sinks/files/kind.js'
 import { netsuiteKind } from '../../sinks/netsuite/kind.js'
 import { webhookKind } from '../../sinks/webhook/kind.js'
+import { xeroKind } from '../../sinks/xero/kind.js'
 
 // One in a line, so that two kinds seldom touch the same one.
 // biome-ignore format: see above
@@ -11,6 +12,7 @@ export const connectorKinds: readonly ConnectorKind[] = [
   webhookKind,
   fileKind,
   netsuiteKind,
+  xeroKind,
 ]
 
 export function kindNamed(kind: string): ConnectorKind {

@@ -5,6 +5,9 @@ import type { CheckOutcome, FindOutcome, PutOutcome, Stopped } from '../connecto
 import type { HttpAnswer } from './request.js'
 import { retryAfterMs } from './retry-after.js'
 
+/** Where receivers name the limit that was met. */
+const limitHeaders = ['x-rate-limit-problem', 'stripe-rate-limited-reason']
+
 /** An outcome that says nothing about the record's content: the receiver did not get to it. */
 export type NotReached = Exclude<PutOutcome, { kind: 'accepted' | 'written' | 'refused' }>
 
@@ -40,7 +43,14 @@ export function notReached(
   if (status === 429 || status === 503) {
     const waitMs = retryAfterMs(headers.get('retry-after'), nowMs)
     const code = status === 429 ? 'rate_limited' : 'receiver_unavailable'
-    return { kind: 'throttled', code, detail, ...(waitMs === undefined ? {} : { retryAfterMs: waitMs }) }
+    const limit = limitHeaders.map(name => headers.get(name)).find(text => text !== null)
+    const words = limit === undefined ? detail : `${detail} (limit: ${redact(limit)})`
+    return {
+      kind: 'throttled',
+      code,
+      detail: words,
+      ...(waitMs === undefined ? {} : { retryAfterMs: waitMs }),
+    }
   }
   if (status === 401) return { kind: 'stopped', code: 'credentials_refused', detail }
   if (status < 400) {

@@ -3,13 +3,7 @@
 // and larger sign ES256 or larger.
 
 import { importPKCS8 } from 'jose'
-import {
-  type ClientAuth,
-  ClientSecretBasic,
-  ClientSecretPost,
-  modifyAssertion,
-  PrivateKeyJwt,
-} from 'oauth4webapi'
+import { type ClientAuth, ClientSecretPost, modifyAssertion, PrivateKeyJwt } from 'oauth4webapi'
 import type { Stopped } from '../connector.js'
 import type { SecretRead } from '../connector-kind.js'
 import { redactor } from '../http/redact.js'
@@ -73,7 +67,7 @@ export async function proveClient(proof: ClientProof, tokenUrl: string): Promise
   if (read.kind !== 'ok') return read
   const { secret } = read
   if (proof.kind === 'secret') {
-    const auth = proof.in === 'basic' ? ClientSecretBasic(secret) : ClientSecretPost(secret)
+    const auth = proof.in === 'basic' ? clientSecretBasic(secret) : ClientSecretPost(secret)
     return { kind: 'ok', auth, secrets: [secret] }
   }
   try {
@@ -92,4 +86,19 @@ export async function proveClient(proof: ClientProof, tokenUrl: string): Promise
     const detail = `the private key is no PKCS 8 key for ${proof.algorithm} (-----BEGIN PRIVATE KEY-----)`
     return { kind: 'stopped', code: 'credentials_missing', detail }
   }
+}
+
+/**
+ * RFC 6749, 2.3.1. As the library's own, but `-`, `_` and `.` stay as they are, which means the same: not every server decodes
+ * the two parts, and secrets have these characters.
+ */
+function clientSecretBasic(secret: string): ClientAuth {
+  return (_server, { client_id: clientId }, _form, headers) => {
+    const pair = `${formEncoded(clientId)}:${formEncoded(secret)}`
+    headers.set('authorization', `Basic ${Buffer.from(pair).toString('base64')}`)
+  }
+}
+
+function formEncoded(text: string): string {
+  return new URLSearchParams([['', text]]).toString().slice(1)
 }

@@ -23,6 +23,8 @@ let asked: Record<string, string>[] = []
 let answer: (response: MutableResponse) => void = () => undefined
 let receiver: Server
 let seen: string[] = []
+/** Of the last token request. */
+let client = ''
 let refuses: (authorization: string) => boolean = () => false
 
 beforeAll(async () => {
@@ -30,8 +32,12 @@ beforeAll(async () => {
   await server.start(0, '127.0.0.1')
   tokenUrl = `${server.issuer.url!}/token`
   server.service.on('beforeResponse', (response, request) => {
-    const { body } = request as unknown as { body: Record<string, string> }
+    const { body, headers } = request as unknown as {
+      body: Record<string, string>
+      headers: { authorization?: string }
+    }
     asked.push({ ...body })
+    client = headers.authorization ?? ''
     response.body = { access_token: `token-${asked.length}`, token_type: 'Bearer', expires_in: 3_600 }
     answer(response)
   })
@@ -114,6 +120,14 @@ test('refused credentials stop the connection, a failing token endpoint is waite
     nowMs: () => 0,
   })
   expect(await nobody.token(signal)).toMatchObject({ kind: 'throttled', code: 'receiver_unavailable' })
+})
+
+test('a secret in the header keeps its - and _, and an ID token beside the access token is no trouble', async () => {
+  answer = response => Object.assign(response.body as object, { id_token: 'e30.e30.' })
+  const proof = { kind: 'secret', secret: given('a-b_c.d+e'), in: 'basic' } as const
+  const source = clientCredentials({ tokenUrl, clientId: 'weir-1', proof, nowMs: () => 0 })
+  expect(await source.token(signal)).toMatchObject({ kind: 'ok', token: 'token-1' })
+  expect(atob(client.replace('Basic ', ''))).toBe('weir-1:a-b_c.d%2Be')
 })
 
 test('a JWT assertion is signed by our key, PS256 or ES256, with the claims that the server asks for', async () => {

@@ -8,7 +8,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Connector, ConnectorRecord } from '../connector.js'
 import { redactor } from '../http/redact.js'
 import type { Receiver } from './conformance-rig.js'
-import { type Fault, isRefusal } from './fault.js'
+import { type Fault, isRefusal, type Refusal } from './fault.js'
 
 export interface FakeAnswer {
   readonly status: number
@@ -25,6 +25,8 @@ export interface Write {
   readonly judge?: () => FakeAnswer | undefined
   /** Keeps the documents and gives the good answer. `atMs`: when they can be seen. */
   readonly commit: (atMs: number) => FakeAnswer
+  /** For systems that judge each record of a page: refuses the first one, with `refusalOf` for the others, and keeps the rest. */
+  readonly refuseFirst?: (fault: Refusal) => FakeAnswer
 }
 
 export interface FakeOptions {
@@ -140,9 +142,11 @@ export abstract class FakeServer implements Receiver {
       case 'credentials_refused':
         return this.answer(reply, this.wording(fault))
       default:
-        if (fault !== undefined && isRefusal(fault)) return this.answer(reply, this.wording(fault))
+        if (fault !== undefined && isRefusal(fault))
+          return this.answer(reply, write.refuseFirst?.(fault) ?? this.wording(fault))
     }
-    const refused = this.#refusal(write.keys) ?? write.judge?.()
+    const refused =
+      (write.refuseFirst === undefined ? this.#refusal(write.keys) : undefined) ?? write.judge?.()
     if (refused !== undefined) return this.answer(reply, refused)
     const isLost = fault === 'timeout_after_commit'
     for (const key of write.keys) this.writes.set(key, (this.writes.get(key) ?? 0) + 1)

@@ -1,0 +1,157 @@
+// The Xero connector: a page of records is one request of manual journals, each with a verdict of its own.
+// Invariants:
+// 1. Our key begins the narration, and every look-up is by it: Xero forgets the header Idempotency-Key after minutes.
+// 2. `summarizeErrors=false` is always sent, so that a journal that Xero refuses leaves the others of its page.
+// 3. A draft is `written` and not in effect.
+
+import { stringifyJson } from '../../schemas/json/json-text.js'
+import type {
+  CheckOutcome,
+  Connector,
+  ConnectorRecord,
+  DocumentRange,
+  FindOutcome,
+  PutOutcome,
+  ReceiverDocument,
+} from '../connector.js'
+import type { ConnectorParts } from '../connector-kind.js'
+import { Api, strangeAnswer } from '../http/api.js'
+import { bearer } from '../http/authorizer.js'
+import { IdempotencyKeys } from '../http/idempotency-keys.js'
+import { pageMs } from '../http/limiter.js'
+import { unavailable, unknownYet } from '../http/outcome.js'
+import { type ClientProof, clientCredentials } from '../oauth/client-credentials.js'
+import { refreshTokens } from '../oauth/refresh-tokens.js'
+import type { TokenCache } from '../oauth/token-cache.js'
+import type { XeroSettings } from './config.js'
+import { documentsOf, journalsIn, stateOf } from './documents.js'
+import { outcomeOfRefusal, outcomesOfPage } from './outcome.js'
+import { journalOf, keyInNarration, narrationBegin } from './records.js'
+
+const journals = '/ManualJournals'
+const requestMs = 60_000
+const dayMs = 86_400_000
+
+interface Going {
+  readonly record: ConnectorRecord
+  readonly body: object
+}
+
+export class XeroConnector implements Connector {
+  /** One request, where 5,000 a day are allowed. After a lost answer each record of it is looked up. */
+  readonly pageSize = 25
+  readonly attemptMs: number
+  readonly settlesWithinMs = 5 * 60_000
+  readonly #settings: XeroSettings
+  readonly #parts: ConnectorParts
+  readonly #api: Api
+  readonly #keys = new IdempotencyKeys()
+
+  constructor(settings: XeroSettings, parts: ConnectorParts) {
+    const { limiter, rate, nowMs } = parts
+    this.#settings = settings
+    this.#parts = parts
+    this.attemptMs = pageMs(requestMs, 1 + this.pageSize, rate)
+    this.#api = new Api({
+      baseUrl: settings.url,
+      authorizer: bearer(tokensOf(settings, parts)),
+      limiter,
+      requestMs,
+      nowMs,
+      headers: { accept: 'application/json', 'xero-tenant-id': settings.tenant },
+    })
+  }
+
+  async check(signal: AbortSignal): Promise<CheckOutcome> {
+    const broken = await this.#parts.mapping.problem()
+    if (broken !== undefined) return broken
+    const query = { page: '1', pageSize: '1' }
+    const answer = await this.#api.send({ method: 'GET', path: journals, query }, signal)
+    if (answer.kind === 'failed') return unavailable(answer.outcome)
+    return answer.status < 300 ? { kind: 'ready' } : unavailable(outcomeOfRefusal(answer))
+  }
+
+  async put(records: readonly ConnectorRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]> {
+    const outcomes = new Map<ConnectorRecord, PutOutcome>()
+    const going: Going[] = []
+    for (const record of records) {
+      const made = journalOf(record, await this.#parts.mapping.of(record), this.#settings)
+      if (made.kind === 'ok') going.push({ record, body: made.body })
+      else outcomes.set(record, made)
+    }
+    const answered = await this.#send(going, signal)
+    for (const [index, { record }] of going.entries()) outcomes.set(record, answered[index]!)
+    return records.map(record => outcomes.get(record)!)
+  }
+
+  async find(record: ConnectorRecord, signal: AbortSignal): Promise<FindOutcome> {
+    const { prefix } = this.#settings
+    // It cannot have been changed last before we had it. A day is for clocks that differ.
+    const since = new Date(Date.parse(record.recordedAt) - dayMs).toISOString()
+    const answer = await this.#api.send(
+      {
+        method: 'GET',
+        path: journals,
+        query: { where: `Narration.StartsWith("${narrationBegin(record, prefix)}")`, page: '1' },
+        headers: { 'if-modified-since': since },
+      },
+      signal,
+    )
+    if (answer.kind === 'failed') return unknownYet(answer.outcome)
+    if (answer.status >= 300) return unknownYet(outcomeOfRefusal(answer))
+    const listed = journalsIn(answer)
+    if (listed === undefined) return unknownYet(strangeAnswer(answer))
+    const ours = listed.filter(one => keyInNarration(one.Narration, prefix) === record.key)
+    for (const state of ['posted', 'written'] as const) {
+      const found = ours.find(one => stateOf(one) === state) // invariant 3
+      if (found !== undefined) return { kind: 'there', externalId: found.ManualJournalID, state }
+    }
+    return { kind: 'absent' }
+  }
+
+  documents(range: DocumentRange, signal: AbortSignal): AsyncIterable<ReceiverDocument> {
+    return documentsOf(this.#api, this.#settings, range, signal)
+  }
+
+  async #send(going: readonly Going[], signal: AbortSignal): Promise<readonly PutOutcome[]> {
+    if (going.length === 0) return []
+    const text = stringifyJson({ ManualJournals: going.map(({ body }) => body) })
+    const answer = await this.#api.send(
+      {
+        method: 'PUT',
+        path: journals,
+        query: { summarizeErrors: 'false' }, // invariant 2
+        headers: { 'idempotency-key': this.#keys.of(text) },
+        body: { text, contentType: 'application/json' },
+      },
+      signal,
+    )
+    if (answer.kind === 'failed') return going.map(() => answer.outcome)
+    // Xero took nothing of the page and may not say which journal is at fault, so that each is judged alone.
+    if (answer.status === 400 && going.length > 1)
+      return (await Promise.all(going.map(one => this.#send([one], signal)))).flat()
+    const outcomes = outcomesOfPage(
+      answer,
+      going.map(({ record }) => record),
+      this.#settings.prefix,
+    )
+    if (outcomes.some(({ kind }) => kind === 'refused')) this.#keys.refused(text)
+    return outcomes
+  }
+}
+
+function tokensOf({ auth }: XeroSettings, { secret, tokenStore, nowMs }: ConnectorParts): TokenCache {
+  const { client_id: clientId, token_url: tokenUrl } = auth
+  const proof: ClientProof = { kind: 'secret', secret: () => secret(auth.client_secret), in: 'basic' }
+  if (!('refresh_token' in auth))
+    return clientCredentials({ tokenUrl, clientId, proof, scope: auth.scope, nowMs })
+  const { refresh_token: first, token_key: key } = auth
+  return refreshTokens({
+    tokenUrl,
+    clientId,
+    proof,
+    firstToken: () => secret(first),
+    store: tokenStore(() => secret(key)),
+    nowMs,
+  })
+}
