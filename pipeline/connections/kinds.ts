@@ -1,5 +1,6 @@
 // The only list of the kinds of connections. What a kind is: sinks/connector-kind.ts.
 
+import { businessCentralKind } from '../../sinks/business-central/kind.js'
 import type { ConnectorKind } from '../../sinks/connector-kind.js'
 import { fileKind } from '../../sinks/files/kind.js'
 import { netsuiteKind } from '../../sinks/netsuite/kind.js'
@@ -9,6 +10,7 @@ import { xeroKind } from '../../sinks/xero/kind.js'
 // One in a line, so that two kinds seldom touch the same one.
 // biome-ignore format: see above
 export const connectorKinds: readonly ConnectorKind[] = [
+  businessCentralKind,
   webhookKind,
   fileKind,
   netsuiteKind,

@@ -7,6 +7,7 @@ import { afterAll, expect, test } from 'vitest'
 import { webhookKind } from '../../sinks/webhook/kind.js'
 import { validateCommand } from '../cli/validate-command.js'
 import { describeProblem, loadConfig, sectionOf } from '../config/config.js'
+import { connectorKinds } from './kinds.js'
 import { readSecret } from './secrets.js'
 import { connectionsSettings } from './settings.js'
 
@@ -31,7 +32,7 @@ test('what is wrong with a connection is told with its line', () => {
     '/weir.yaml:2: connections.0.url: no credentials here: a webhook is signed with auth.secrets.',
     '/weir.yaml:2: connections.0.auth.secrets.0: a secret is named by { file: … } or { variable: … }.',
     '/weir.yaml:3: connections.1.format: It must be one of ndjson, csv, parquet.',
-    '/weir.yaml:4: connections.2.kind: is one of webhook, file, netsuite; the nearest known name is webhook.',
+    `/weir.yaml:4: connections.2.kind: is one of ${connectorKinds.map(one => one.kind).join(', ')}; the nearest known name is webhook.`,
     '/weir.yaml:5: connections.3.mode: It must be one of read_only, controlled, automatic.',
   ])
 })

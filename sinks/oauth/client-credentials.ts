@@ -33,6 +33,8 @@ export type ClientProof =
       readonly keyId: string
       /** Claims beside or instead of iss, sub, aud (the token URL), iat, exp and jti. */
       readonly claims?: Readonly<Record<string, string>>
+      /** Header parameters beside alg, kid and typ, such as the thumbprint of the certificate. */
+      readonly header?: Readonly<Record<string, string>>
     }
 
 export interface ClientCredentials {
@@ -76,7 +78,7 @@ export async function proveClient(proof: ClientProof, tokenUrl: string): Promise
       { key, kid: proof.keyId },
       {
         [modifyAssertion](header, payload) {
-          header['typ'] = 'JWT'
+          Object.assign(header, { typ: 'JWT' }, proof.header)
           Object.assign(payload, { aud: tokenUrl }, proof.claims)
         },
       },
