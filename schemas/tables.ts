@@ -140,6 +140,8 @@ export const deliveriesTable = describe('deliveries', {
   outcome: 'low_cardinality',
   code: 'low_cardinality',
   detail: 'string',
+  customer_id: 'string',
+  entity_id: 'low_cardinality',
   ...streamOrigin,
 })
 

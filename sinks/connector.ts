@@ -23,7 +23,7 @@ export interface ConnectorRecord {
   readonly recordedAt: string
   /** The record in wire form, in snake_case. */
   readonly document: Readonly<Record<string, unknown>>
-  /** The id of a record of the same connection that must be settled first. */
+  /** The id of a record of the same connection, or of the charge that one is for, which must be settled first. */
   readonly after?: string
 }
 

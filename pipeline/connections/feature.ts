@@ -7,6 +7,7 @@ import { ConnectionLoop } from '../deliver/connection-loop.js'
 import type { Exceptions } from '../deliver/connection-options.js'
 import { isCovered, recordedPosition } from '../deliver/delivered.js'
 import { openDeliveryLog } from '../deliver/delivery-log.js'
+import { requestsOf } from '../deliver/delivery-requests.js'
 import { type FeedStream, feedOf } from '../deliver/feed.js'
 import { listSetAside, setAside, takeBack } from '../deliver/refused-records.js'
 import type { Feature, FeatureFeed, FeatureParts } from '../feature/feature.js'
@@ -80,6 +81,11 @@ function loopOf(
       exceptions: exceptionsOf(buckets.sinks, key, stream),
       clock,
       gate: gateOf(parts),
+      requests: requestsOf(buckets.sinks, connection.name),
+      limits: {
+        ownFailuresMost: connection.attempts.most,
+        failingMs: connection.attempts.hours * 3_600_000,
+      },
       recordsOf,
       onTrouble: ({ isStopped, ...trouble }) => {
         const facts = { connection: connection.name, ...trouble }

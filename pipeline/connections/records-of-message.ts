@@ -19,8 +19,9 @@ export function journalOf(message: FeedMessage): TakenIn {
   const document = value as JournalEntryWire
   const { journal_id: id, idempotency_key: key } = document
   const kind = parsed.data.kind === 'release' ? 'release' : 'journal'
+  const after = afterOf(parsed.data.releases?.journal_id ?? parsed.data.corrects)
   return {
-    records: [{ kind, id, key, recordedAt: recordedAt(message), document: { ...document } }],
+    records: [{ kind, id, key, recordedAt: recordedAt(message), document: { ...document }, ...after }],
   }
 }
 
@@ -31,9 +32,15 @@ export function batchLinesOf(message: FeedMessage): TakenIn {
   const records = lines.map((line): ConnectorRecord => {
     const id = stableId('bl', batchId, line.chargeId)
     const document = { ...chargeToWire(line), batch_id: batchId }
-    return { kind: 'batch_line', id, key: id, recordedAt: recordedAt(message), document }
+    const after = afterOf(document.corrects)
+    return { kind: 'batch_line', id, key: id, recordedAt: recordedAt(message), document, ...after }
   })
   return { records }
+}
+
+/** A release goes after the entry that deferred the amount; a correction after what posts or bills the charge that it corrects. */
+function afterOf(name: string | null | undefined): Pick<ConnectorRecord, 'after'> {
+  return name === undefined || name === null || name === '' ? {} : { after: name }
 }
 
 function recordedAt({ storedAtMs = 0 }: FeedMessage): string {

@@ -25,6 +25,8 @@ export interface ConnectionSettings {
   readonly mode: Rollout['mode']
   readonly allow: Rollout['allow']
   readonly class: DeliveryClass
+  /** When a record that fails while others get through is given up. */
+  readonly attempts: { readonly most: number; readonly hours: number }
 }
 
 export const connectionsSettings: SettingsSection<readonly ConnectionSettings[]> = {
@@ -62,6 +64,12 @@ function shared(z: typeof Zod, { kind, records, fields }: ConnectorKind) {
     mode: z.enum(['read_only', 'controlled', 'automatic']).default('automatic'),
     allow: z.strictObject({ entities: names.default([]), customers: names.default([]) }).prefault({}),
     class: z.enum(['money', 'state', 'rest']).default('money'),
+    attempts: z
+      .strictObject({
+        most: z.int().min(1).max(1_000).default(20),
+        hours: z.number().positive().max(8_760).default(24),
+      })
+      .prefault({}),
   }
 }
 

@@ -17,6 +17,10 @@ export interface ConnectionLimits {
   /** How long after an unclear answer the first look-up comes. */
   readonly lookupMs: number
   readonly lookupsAtOnce: number
+  /** After so many failures of its own a record is given up (give-up.ts). */
+  readonly ownFailuresMost: number
+  /** After so long with failures alone a record is given up that fails while others get through. */
+  readonly failingMs: number
 }
 
 export const defaultConnectionLimits: ConnectionLimits = {
@@ -30,4 +34,6 @@ export const defaultConnectionLimits: ConnectionLimits = {
   writtenMs: 600_000,
   lookupMs: 1_000,
   lookupsAtOnce: 100,
+  ownFailuresMost: 20,
+  failingMs: 24 * 3_600_000,
 }

@@ -4,6 +4,7 @@ import type { Connector } from '../../sinks/connector.js'
 import type { RefusedRecord, SinkTrouble } from '../../sinks/sink.js'
 import type { ConnectionLimits } from './connection-limits.js'
 import type { DeliveryLog } from './delivery-log.js'
+import type { DeliveryRequests } from './delivery-requests.js'
 import type { RecordFeed } from './feed.js'
 import type { RecordGate } from './flow-gate.js'
 
@@ -27,6 +28,8 @@ export interface ConnectionLoopOptions {
   readonly exceptions: Exceptions
   readonly clock: Clock
   readonly gate: RecordGate
+  /** What people ask of single deliveries; absent: nobody can. */
+  readonly requests?: DeliveryRequests
   /** What a message of the source stream holds for this connection. */
   readonly recordsOf: RecordFeed['recordsOf']
   readonly limits?: Partial<ConnectionLimits>

@@ -9,6 +9,7 @@ import { type Delivery, isSettled } from '../../schemas/billing/delivery.js'
 import type { ConnectorRecord } from '../../sinks/connector.js'
 import type { SinkBacklog } from '../../sinks/sink.js'
 import type { StepBody, StoredStep } from './delivery-log.js'
+import { namesOf } from './record-order.js'
 
 export interface OpenDelivery {
   readonly delivery: Delivery
@@ -22,9 +23,15 @@ export interface OpenDelivery {
   readonly lookups: number
 }
 
+type States = ReadonlySet<Delivery['state']>
+type MayGo = (open: OpenDelivery) => boolean
+const always: MayGo = () => true
+
 export class DeliveryBook {
   readonly #open = new Map<string, OpenDelivery>()
   readonly #held = new Map<string, number>()
+  /** The delivery of each name (record-order.ts). */
+  readonly #named = new Map<string, string>()
   #takenUpTo = 0
 
   static of(steps: readonly StoredStep[]): DeliveryBook {
@@ -67,18 +74,35 @@ export class DeliveryBook {
     return this.#open.get(deliveryId)
   }
 
+  /** What is not settled under this name. */
+  named(name: string): OpenDelivery | undefined {
+    const id = this.#named.get(name)
+    return id === undefined ? undefined : this.#open.get(id)
+  }
+
   apply(step: StoredStep): void {
     this.#takenUpTo = step.taken_up_to
-    for (const { document, recorded_at, source_sequence, ...delivery } of step.changed) {
+    for (const { document, recorded_at, source_sequence, after, ...delivery } of step.changed) {
       const before = this.#open.get(delivery.delivery_id)
       this.#count(before?.delivery, -1)
       if (isSettled(delivery.state)) {
         this.#open.delete(delivery.delivery_id)
+        for (const name of before === undefined ? [] : namesOf(before.record))
+          if (this.#named.get(name) === delivery.delivery_id) this.#named.delete(name)
       } else if (document !== undefined) {
-        const { record, key } = delivery
+        const { key } = delivery
+        const recordedAt = recorded_at ?? delivery.at
+        const record = {
+          ...delivery.record,
+          key,
+          recordedAt,
+          document,
+          ...(after === undefined ? {} : { after }),
+        }
+        for (const name of namesOf(record)) this.#named.set(name, delivery.delivery_id)
         this.#open.set(delivery.delivery_id, {
           delivery,
-          record: { ...record, key, recordedAt: recorded_at ?? delivery.at, document },
+          record,
           sourceSequence: source_sequence ?? 0,
           documentSequence: step.sequence,
           dueAtMs: 0,
@@ -103,21 +127,22 @@ export class DeliveryBook {
     if (open !== undefined) this.#open.set(deliveryId, { ...open, dueAtMs, lookups })
   }
 
-  /** The deliveries in one of these states that are due, the oldest first. */
-  due(states: ReadonlySet<Delivery['state']>, nowMs: number, most: number): OpenDelivery[] {
+  /** The deliveries in one of these states that are due and may go, the oldest first. */
+  due(states: States, nowMs: number, most: number, mayGo: MayGo = always): OpenDelivery[] {
     const found: OpenDelivery[] = []
     for (const open of this.#open.values()) {
       if (found.length === most) break
-      if (states.has(open.delivery.state) && open.dueAtMs <= nowMs) found.push(open)
+      if (states.has(open.delivery.state) && open.dueAtMs <= nowMs && mayGo(open)) found.push(open)
     }
     return found
   }
 
-  /** When the next delivery in one of these states is due; undefined when there is none. */
-  nextDueMs(states: ReadonlySet<Delivery['state']>): number | undefined {
+  /** When the next delivery in one of these states is due, of those that may go; undefined when there is none. */
+  nextDueMs(states: States, mayGo: MayGo = always): number | undefined {
     let next: number | undefined
-    for (const { delivery, dueAtMs } of this.#open.values()) {
-      if (states.has(delivery.state) && (next === undefined || dueAtMs < next)) next = dueAtMs
+    for (const open of this.#open.values()) {
+      const { delivery, dueAtMs } = open
+      if (states.has(delivery.state) && (next === undefined || dueAtMs < next) && mayGo(open)) next = dueAtMs
     }
     return next
   }

@@ -23,6 +23,8 @@ export const holdCodes = [
   'not_on_allow_list',
   /** A rule of approvals holds it until a second person releases it. */
   'waiting_approval',
+  /** It comes after a record that was refused (record-order.ts). */
+  'waits_for_record',
 ] as const
 export type HoldCode = (typeof holdCodes)[number]
 

@@ -8,6 +8,7 @@
 import type { Delivery } from '../../schemas/billing/delivery.js'
 import type { OpenDelivery } from './delivery-book.js'
 import type { Hold, RecordGate, Refusal } from './flow-gate.js'
+import type { RecordOrder } from './record-order.js'
 import { type RefusedDelivery, refusedDelivery } from './refused-deliveries.js'
 
 /** What changes by the answers of the gate. */
@@ -20,22 +21,32 @@ export interface Answers {
 
 export class HeldDeliveries {
   readonly #gate: RecordGate
+  readonly #order: RecordOrder
   readonly #connection: string
   /** When the held ones are asked for again; `-Infinity`: at once. */
   #askAgainMs = Number.NEGATIVE_INFINITY
 
-  constructor(gate: RecordGate, connection: string) {
+  constructor(gate: RecordGate, order: RecordOrder, connection: string) {
     this.#gate = gate
+    this.#order = order
     this.#connection = connection
   }
 
   /** After a change of the gate every held record is asked for again. Answers the function that ends the watch. */
   watch(onChange: () => void): () => void {
-    this.#askAgainMs = Number.NEGATIVE_INFINITY
-    return this.#gate.onChange(() => {
-      this.#askAgainMs = Number.NEGATIVE_INFINITY
+    this.askAgain()
+    const changed = (): void => {
+      this.askAgain()
       onChange()
-    })
+    }
+    const forget = [this.#gate.onChange(changed), this.#order.onChange(changed)]
+    return () => {
+      for (const end of forget) end()
+    }
+  }
+
+  askAgain(): void {
+    this.#askAgainMs = Number.NEGATIVE_INFINITY
   }
 
   /** When the next hold ends by itself; `Infinity`: none does. */
@@ -73,8 +84,9 @@ export class HeldDeliveries {
     return { changed, refused }
   }
 
-  #ask({ record, delivery }: OpenDelivery): Promise<Hold | Refusal | undefined> {
-    return this.#gate.record(this.#connection, record, delivery.attempts)
+  async #ask(open: OpenDelivery): Promise<Hold | Refusal | undefined> {
+    const { record, delivery } = open
+    return this.#order.holdOf(open) ?? this.#gate.record(this.#connection, record, delivery.attempts)
   }
 
   #heldBy(hold: Hold, delivery: Delivery, at: string): Delivery {

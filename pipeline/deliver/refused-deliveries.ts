@@ -1,9 +1,9 @@
 // Turns a delivery that its receiver refused into a record to set aside (refused-records.ts), and back.
 
 import { z } from 'zod'
-import { type ChangedDelivery, deliverySchema } from '../../schemas/billing/delivery.js'
+import { type ChangedDelivery, type Delivery, deliverySchema } from '../../schemas/billing/delivery.js'
+import type { ConnectorRecord } from '../../sinks/connector.js'
 import type { RefusedRecord } from '../../sinks/sink.js'
-import type { OpenDelivery } from './delivery-book.js'
 
 export type RefusedDelivery = RefusedRecord
 
@@ -12,12 +12,19 @@ const keptSchema = deliverySchema.extend({
   recorded_at: z.string(),
   document: z.record(z.string(), z.unknown()),
   source_sequence: z.int(),
+  after: z.string().optional(),
 })
 
 const maxContentLength = 64 * 1024
 
+interface Refused {
+  readonly delivery: Delivery
+  readonly record: ConnectorRecord
+  readonly sourceSequence: number
+}
+
 export function refusedDelivery(
-  { delivery, record, sourceSequence }: OpenDelivery,
+  { delivery, record, sourceSequence }: Refused,
   { code, detail }: { readonly code: string; readonly detail: string },
 ): RefusedDelivery {
   const kept = {
@@ -25,6 +32,7 @@ export function refusedDelivery(
     recorded_at: record.recordedAt,
     document: record.document,
     source_sequence: sourceSequence,
+    ...(record.after === undefined ? {} : { after: record.after }),
   }
   return {
     name: delivery.delivery_id,

@@ -30,6 +30,7 @@ export const shippedOwners: readonly OwnerRule[] = [
     owner: 'revops',
   },
   { when: { kind: ['parked', 'unmetered'] }, owner: 'revops' },
+  { when: { kind: ['refused_delivery'], code: ['attempts_exhausted'] }, owner: 'integration' },
   { when: { kind: ['refused_delivery'] }, owner: 'finance' },
   { when: {}, owner: 'integration' },
 ]

@@ -7,6 +7,8 @@
 //                      -> refused                      set aside as an exception
 //   waiting -> held -> waiting                         the flow gate or a rule holds it back, with the reason
 //                   -> refused                         a second person has rejected it: set aside, and never sent
+//   unclear -> refused                                 looked up and not there, too often (attempts_exhausted)
+//   refused -> waiting                                 taken up again: at a start, or because somebody said retry
 //   superseded: another delivery takes its place.
 //
 // Invariant: attempts are kept up to a limit, the first ones and the last ones; `attempt_count` counts them all.
@@ -52,6 +54,21 @@ export const deliverySchema = z.object({
   held: z.object({ code: z.string(), detail: z.string() }).optional(),
   /** When it came into this state. */
   at: z.string(),
+  /** Of the record: whose it is. */
+  customer_id: z.string().optional(),
+  entity_id: z.string().optional(),
+  /** Sendings without an answer after which the receiver did not have the record (pipeline/deliver/give-up.ts). */
+  failed: z
+    .object({
+      count: z.int().min(1),
+      /** Those of them that say something about this record, since others got through. */
+      own: z.int().min(0),
+      since: z.string(),
+      last: z.string(),
+    })
+    .optional(),
+  /** True: somebody has decided that it goes without waiting for the record that it comes after. */
+  out_of_order: z.boolean().optional(),
   attempts: z.array(attemptSchema),
   attempt_count: z.int().min(0),
 })
@@ -92,6 +109,8 @@ export const deliveryStepSchema = z.object({
       /** With `waiting`: the record to send. */
       recorded_at: z.string().optional(),
       document: z.record(z.string(), z.unknown()).optional(),
+      /** With `waiting`: the record or charge that has to be settled first (pipeline/deliver/record-order.ts). */
+      after: z.string().optional(),
       /** With `waiting`: the message of the source stream that the record came from. */
       source_sequence: z.int().optional(),
     }),

@@ -244,6 +244,8 @@ function rowsOfStep({ changed }: DeliveryStep, streamSequence: number): Delivery
       outcome: last?.outcome ?? '',
       code: (one.held ?? last)?.code ?? '',
       detail: (one.held ?? last)?.detail ?? '',
+      customerId: one.customer_id ?? '',
+      entityId: one.entity_id ?? '',
       streamSequence,
     }
   })

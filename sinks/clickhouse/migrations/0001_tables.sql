@@ -260,6 +260,8 @@ CREATE TABLE IF NOT EXISTS deliveries
     outcome LowCardinality(String),
     code LowCardinality(String),
     detail String,
+    customer_id String,
+    entity_id LowCardinality(String),
     stream_sequence UInt64,
     INDEX record_identity record_id TYPE bloom_filter(0.01) GRANULARITY 4
 )

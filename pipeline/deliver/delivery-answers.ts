@@ -1,0 +1,123 @@
+// What an answer of a connector makes of a delivery: the step after a sending, and the one after a look-up. Pure.
+// Invariants:
+// 1. `absent` counts only when neither the receiver nor an earlier process of ours can still be at work on the request.
+// 2. A record that was looked up and is not there is sent again, or given up (give-up.ts).
+
+import { type Delivery, withAttempt } from '../../schemas/billing/delivery.js'
+import { formatInstantMs } from '../../schemas/time.js'
+import type { Connector, PutOutcome } from '../../sinks/connector.js'
+import { backOffMs } from '../broker/back-off.js'
+import type { ConnectionLimits } from './connection-limits.js'
+import type { OpenDelivery } from './delivery-book.js'
+import { exhausted, failureOf, isExhausted, type Surroundings } from './give-up.js'
+
+export type Found = Exclude<Awaited<ReturnType<Connector['find']>>, { readonly kind: 'stopped' }>
+
+export interface Refusing {
+  readonly code: string
+  readonly detail: string
+}
+
+export type AfterFind =
+  /** It stays as it is and is looked up again. */
+  | { readonly kind: 'again'; readonly dueAtMs: number; readonly lookups: number }
+  | { readonly kind: 'change'; readonly delivery: Delivery; readonly dueAtMs?: number }
+  /** To be set aside before the change is in the log. */
+  | { readonly kind: 'refuse'; readonly delivery: Delivery; readonly reason: Refusing }
+
+export interface FindContext extends Surroundings {
+  readonly connector: Pick<Connector, 'attemptMs' | 'settlesWithinMs'>
+  readonly limits: ConnectionLimits
+}
+
+export function inState(delivery: Delivery, state: Delivery['state'], nowMs: number): Delivery {
+  return { ...delivery, state, at: formatInstantMs(nowMs) }
+}
+
+export function afterPut(delivery: Delivery, outcome: PutOutcome, nowMs: number): Delivery {
+  const code = 'code' in outcome ? { code: outcome.code, detail: outcome.detail.slice(0, 500) } : {}
+  const tried = withAttempt(delivery, { at: formatInstantMs(nowMs), outcome: outcome.kind, ...code })
+  switch (outcome.kind) {
+    case 'accepted':
+      return { ...inState(tried, 'posted', nowMs), external_id: outcome.externalId }
+    case 'written':
+      return { ...inState(tried, 'written', nowMs), external_id: outcome.externalId }
+    case 'refused':
+      return inState(tried, 'refused', nowMs)
+    case 'unclear':
+      return inState(tried, 'unclear', nowMs)
+    case 'throttled':
+    case 'stopped':
+      return inState(tried, 'waiting', nowMs)
+    default:
+      return outcome satisfies never
+  }
+}
+
+export function afterFind(
+  { delivery, lookups }: OpenDelivery,
+  found: Found,
+  context: FindContext,
+): AfterFind {
+  const { nowMs, limits } = context
+  const seen = withAttempt(delivery, { at: formatInstantMs(nowMs), outcome: `found_${found.kind}` })
+  switch (found.kind) {
+    case 'there': {
+      const { state, externalId } = found
+      if (state === delivery.state) return { kind: 'again', dueAtMs: nowMs + limits.writtenMs, lookups: 0 }
+      return { kind: 'change', delivery: { ...inState(seen, state, nowMs), external_id: externalId } }
+    }
+    case 'absent': {
+      if (delivery.state === 'written') return gone(delivery, nowMs)
+      const settledAtMs = settlesAtMs(delivery, context)
+      if (nowMs < settledAtMs) return { kind: 'again', dueAtMs: settledAtMs, lookups: lookups + 1 } // invariant 1
+      return failedOnce(delivery, seen, found.kind, context)
+    }
+    case 'repeatable':
+      if (delivery.state === 'written') return { kind: 'change', delivery: inState(seen, 'posted', nowMs) }
+      return failedOnce(delivery, seen, found.kind, context)
+    case 'unknown_yet': {
+      const dueAtMs = nowMs + backOffMs(lookups + 1, limits, 1)
+      return { kind: 'again', dueAtMs, lookups: lookups + 1 }
+    }
+    default:
+      return found satisfies never
+  }
+}
+
+/** Sent again after a pause of its own, so that its neighbours go first; or given up. */
+function failedOnce(
+  delivery: Delivery,
+  seen: Delivery,
+  found: 'absent' | 'repeatable',
+  context: FindContext,
+): AfterFind {
+  const { nowMs, limits } = context
+  const failed = failureOf(delivery, context)
+  if (!isExhausted(failed, context, limits)) {
+    const dueAtMs = nowMs + backOffMs(failed.count, limits)
+    return { kind: 'change', delivery: { ...inState(seen, 'waiting', nowMs), failed }, dueAtMs }
+  }
+  return refusing({ ...delivery, failed }, found, exhausted(delivery, failed, found === 'absent'), nowMs)
+}
+
+/** A delivery that was written and not posted, and that the receiver no longer has. */
+function gone(delivery: Delivery, nowMs: number): AfterFind {
+  const detail = `${delivery.external_id ?? ''} is not there any more`
+  return refusing(delivery, 'absent', { code: 'written_record_gone', detail }, nowMs)
+}
+
+function refusing(
+  delivery: Delivery,
+  found: 'absent' | 'repeatable',
+  reason: Refusing,
+  nowMs: number,
+): AfterFind {
+  const last = { at: formatInstantMs(nowMs), outcome: `found_${found}`, ...reason }
+  return { kind: 'refuse', delivery: inState(withAttempt(delivery, last), 'refused', nowMs), reason }
+}
+
+/** From then on neither the receiver nor an earlier process of ours can be at work on the request. */
+function settlesAtMs({ at }: Delivery, { connector: { settlesWithinMs, attemptMs } }: FindContext): number {
+  return settlesWithinMs === 0 ? 0 : Date.parse(at) + attemptMs + settlesWithinMs
+}

@@ -1,0 +1,75 @@
+// The refused records of one connection while it is attended: set aside, taken up again, and known to the order of records.
+// Invariants:
+// 1. A record is set aside before its delivery becomes `refused`, and taken back after its delivery is `waiting` again: after
+//    a crash in between it is both, and is taken back at the next start.
+// 2. What somebody decided never to send is not taken up.
+
+import type { ChangedDelivery } from '../../schemas/billing/delivery.js'
+import type { RefusedRecord } from '../../sinks/sink.js'
+import type { Exceptions } from './connection-options.js'
+import type { DeliveryBook } from './delivery-book.js'
+import type { RecordOrder } from './record-order.js'
+import { type RefusedDelivery, reopenedDelivery } from './refused-deliveries.js'
+import { isToMend } from './refused-records.js'
+
+export interface ShelfOptions {
+  readonly exceptions: Exceptions
+  readonly order: RecordOrder
+  readonly onRefused: ((records: readonly RefusedRecord[]) => void) | undefined
+  /** Writes a step of the log. */
+  readonly append: (changed: readonly ChangedDelivery[]) => Promise<void>
+  readonly now: () => string
+  /** The most open records; further ones stay on the shelf. */
+  readonly openMost: number
+}
+
+export class RefusedShelf {
+  readonly #options: ShelfOptions
+
+  constructor(options: ShelfOptions) {
+    this.#options = options
+  }
+
+  async setAside(refused: readonly RefusedDelivery[]): Promise<void> {
+    const { exceptions, order, onRefused } = this.#options
+    await exceptions.setAside(refused)
+    for (const record of refused) order.refused(record)
+    onRefused?.(refused)
+  }
+
+  /** Tries each refused record once whenever the connection begins, as somebody may have fixed the reason. */
+  async open(book: DeliveryBook): Promise<void> {
+    const { exceptions, order } = this.#options
+    const refused = await exceptions.list()
+    order.learn(refused)
+    await this.#reopen(refused, book)
+  }
+
+  /** Takes these up again, in the order in which they came. Answers false when some of them have no place yet. */
+  async retry(ids: ReadonlySet<string>, book: DeliveryBook): Promise<boolean> {
+    if (ids.size === 0) return true
+    const refused = await this.#options.exceptions.list()
+    return this.#reopen(
+      refused.filter(({ name }) => ids.has(name)),
+      book,
+    )
+  }
+
+  async #reopen(refused: readonly RefusedRecord[], book: DeliveryBook): Promise<boolean> {
+    const { exceptions, order, append, now, openMost } = this.#options
+    for (const record of refused) {
+      const reopened = reopenedDelivery(record)
+      if (reopened === undefined || !isToMend(record)) continue // invariant 2
+      if (book.size >= openMost) return false
+      if (book.get(reopened.delivery_id) === undefined) await append([begun(reopened, now())])
+      await exceptions.takeBack(record) // invariant 1
+      order.mended(record)
+    }
+    return true
+  }
+}
+
+/** With a new count of failures, and held by nothing. */
+function begun({ failed: _, held: __, ...delivery }: ChangedDelivery, at: string): ChangedDelivery {
+  return { ...delivery, state: 'waiting', at }
+}
