@@ -4,6 +4,8 @@
 // effect once, under every fault; no record is lost; a refused record is set aside alone.
 
 import { describe, expect, test } from 'vitest'
+import { readBatchLine } from '../batch-line-record.js'
+import type { ConnectorRecord } from '../connector.js'
 import { type ConformanceSubject, dayMs, Rig } from './conformance-rig.js'
 import { codeOfRefusal, type Fault, isRefusal } from './fault.js'
 
@@ -23,6 +25,13 @@ function expectLawfulSteps(rig: Rig): void {
     if (before === 'posted') expect.fail(`${id} went on from posted to ${state}`)
     last.set(id, state)
   }
+}
+
+function accountingDateOf(record: ConnectorRecord): string {
+  const date = record.document['accounting_date']
+  if (typeof date === 'string') return date
+  const line = readBatchLine(record)
+  return line.kind === 'ok' ? line.date : expect.fail(line.detail)
 }
 
 interface Suite {
@@ -96,7 +105,7 @@ function claimEachOnce({ subject, withRig }: Suite): void {
       await rig.run()
       const connector = await rig.receiver.connector()
       if (connector.documents === undefined) return
-      const dates = rig.records.map(({ document }) => String(document['accounting_date'])).sort()
+      const dates = rig.records.map(accountingDateOf).sort()
       const range = { from: dates[0]!, until: dates.at(-1)! }
       const listed: string[] = []
       for await (const one of connector.documents(range, new AbortController().signal)) {

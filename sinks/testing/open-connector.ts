@@ -8,7 +8,7 @@ import { z } from 'zod'
 import type { Connector, Stopped } from '../connector.js'
 import type { ConnectorKind, ConnectorParts, SecretSource } from '../connector-kind.js'
 import type { ExternalIds } from '../customer-ids.js'
-import { limiterOf } from '../http/limiter.js'
+import { limiterOf, type Rate } from '../http/limiter.js'
 import { MappingOfFile } from '../mapping/record-mapping.js'
 import type { KeptToken, TokenStore } from '../oauth/token-store.js'
 
@@ -19,6 +19,8 @@ export interface TestParts {
   readonly mapping?: string
   readonly customers?: Readonly<Record<string, ExternalIds>>
   readonly nowMs: () => number
+  /** Instead of the rate of the kind, which waits in real time. */
+  readonly rate?: Rate
 }
 
 export function openConnector<S extends object>(
@@ -34,6 +36,7 @@ export function openConnector<S extends object>(
 export function partsForTest(kind: ConnectorKind, given: TestParts): ConnectorParts {
   const { secrets, mapping, customers = {}, nowMs } = given
   const { fields = {}, customersAre, defaultRate = {} } = kind
+  const { rate = defaultRate } = given
   const customerIds = { of: async (id: string) => customers[id] ?? {} }
   const file = mapping === undefined ? undefined : fileWith(mapping)
   return {
@@ -48,8 +51,8 @@ export function partsForTest(kind: ConnectorKind, given: TestParts): ConnectorPa
     mapping: new MappingOfFile({ file, fields, customersAre, customerIds }),
     customerIds,
     tokenStore: () => storeInMemory(),
-    limiter: limiterOf(defaultRate),
-    rate: defaultRate,
+    limiter: limiterOf(rate),
+    rate,
     nowMs,
   }
 }

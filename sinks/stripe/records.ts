@@ -1,0 +1,72 @@
+// From a line of a billing batch to the parameters of an invoice item or of a meter event.
+// Invariant: the same record under the same mapping gives the same parameters; our key is in the metadata, or is the identifier.
+
+import type { Stripe } from 'stripe'
+import { invalidRecord, readBatchLine, wordsOfLine } from '../batch-line-record.js'
+import type { ConnectorRecord, PutOutcome } from '../connector.js'
+import type { RecordMapping } from '../mapping/record-mapping.js'
+import { stripeAmount } from './amount.js'
+import type { StripeSettings } from './config.js'
+
+/** Names of our metadata: at most 40 characters, and values of at most 500. */
+export const keyName = 'weir_key'
+export const dateName = 'weir_date'
+export const connectionName = 'weir_connection'
+
+type Made<T> = { readonly kind: 'ok'; readonly params: T } | PutOutcome
+
+export function invoiceItemOf(
+  record: ConnectorRecord,
+  mapping: RecordMapping,
+  { discountable, connection }: Pick<StripeSettings, 'discountable'> & { readonly connection: string },
+): Made<Stripe.InvoiceItemCreateParams> {
+  const read = readBatchLine(record)
+  if (read.kind !== 'ok') return read
+  const { line, amount, days, date, fromSeconds, lastSecond } = read
+  const theirs = stripeAmount(line.amount_rounded, line.currency)
+  if (theirs.kind !== 'ok') return invalidRecord(`${amount} ${line.currency}: ${theirs.why}`)
+  const subscription = mapping.optional('subscription')
+  const taxCode = mapping.optional('tax_code')
+  const taxBehavior = mapping.optional('tax_behavior') as 'inclusive' | undefined
+  const params: Stripe.InvoiceItemCreateParams = {
+    customer: mapping.customer(),
+    amount: theirs.amount,
+    currency: line.currency.toLowerCase(),
+    description: mapping.optional('description') ?? wordsOfLine(read).slice(0, 500),
+    discountable,
+    period: { start: fromSeconds, end: lastSecond },
+    ...(subscription === undefined ? {} : { subscription }),
+    ...(taxCode === undefined ? {} : { tax_code: taxCode }),
+    ...(taxBehavior === undefined ? {} : { tax_behavior: taxBehavior }),
+    metadata: {
+      [keyName]: record.key,
+      [connectionName]: connection,
+      [dateName]: date,
+      weir_days: `${days.first}/${days.last}`,
+      weir_batch: line.batch_id,
+      weir_charge: line.charge_id,
+      weir_subscription: line.subscription_id,
+      ...(line.corrects === undefined ? {} : { weir_corrects: line.corrects }),
+    },
+  }
+  return mapping.refusal() ?? { kind: 'ok', params }
+}
+
+export function meterEventOf(
+  record: ConnectorRecord,
+  mapping: RecordMapping,
+  { payload }: Pick<StripeSettings, 'payload'>,
+): Made<Stripe.Billing.MeterEventCreateParams> {
+  const read = readBatchLine(record)
+  if (read.kind !== 'ok') return read
+  const { line, quantity, lastSecond } = read
+  if (line.meter === '')
+    return invalidRecord(`the line of price ${line.price} has no meter, so it is no meter event`)
+  const params: Stripe.Billing.MeterEventCreateParams = {
+    event_name: mapping.value('event_name'),
+    identifier: record.key,
+    timestamp: lastSecond,
+    payload: { [payload.customer]: mapping.customer(), [payload.value]: quantity },
+  }
+  return mapping.refusal() ?? { kind: 'ok', params }
+}

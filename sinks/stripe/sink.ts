@@ -1,0 +1,116 @@
+// The connector to invoice items of Stripe: one item per line of a billing batch, with our key in its metadata.
+// Invariants:
+// 1. An item is found again by its metadata among those of its customer, however old it is. The Idempotency-Key is a second guard
+//    for the minutes around an attempt, and not what delivery rests on.
+// 2. Stripe answers a repeated Idempotency-Key for a day with what it answered first, errors too. So the key changes with the
+//    parameters and every ten minutes, and a stored refusal is asked again at once with another: what refused may be mended.
+
+import type { Stripe } from 'stripe'
+import { stableId } from '../../schemas/identifiers.js'
+import { formatScaled } from '../../schemas/money/decimal.js'
+import type {
+  CheckOutcome,
+  Connector,
+  ConnectorRecord,
+  DocumentRange,
+  FindOutcome,
+  PutOutcome,
+  ReceiverDocument,
+} from '../connector.js'
+import type { ConnectorParts } from '../connector-kind.js'
+import { pageMs } from '../http/limiter.js'
+import { unknownYet } from '../http/outcome.js'
+import { scaledOfStripe } from './amount.js'
+import { requestMs, StripeClient } from './client.js'
+import type { StripeSettings } from './config.js'
+import { connectionName, dateName, invoiceItemOf, keyName } from './records.js'
+
+const itemsOfPage = 100
+const keyLivesMs = 600_000
+const daySeconds = 86_400
+
+export class StripeInvoiceItems implements Connector {
+  readonly pageSize = 8
+  readonly attemptMs: number
+  readonly settlesWithinMs = 2 * 60_000
+  readonly #settings: StripeSettings
+  readonly #parts: ConnectorParts
+  readonly #client: StripeClient
+
+  constructor(settings: StripeSettings, parts: ConnectorParts) {
+    this.#settings = settings
+    this.#parts = parts
+    this.#client = new StripeClient(settings, parts)
+    this.attemptMs = pageMs(requestMs, this.pageSize, parts.rate)
+  }
+
+  check(signal: AbortSignal): Promise<CheckOutcome> {
+    return this.#client.check(signal, stripe => stripe.invoiceItems.list({ limit: 1 }))
+  }
+
+  put(records: readonly ConnectorRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]> {
+    return Promise.all(records.map(record => this.#putOne(record, signal)))
+  }
+
+  async find(record: ConnectorRecord, signal: AbortSignal): Promise<FindOutcome> {
+    const mapping = await this.#parts.mapping.of(record)
+    const customer = mapping.customer()
+    const unmapped = mapping.refusal()
+    if (unmapped !== undefined) return unknownYet(unmapped)
+    // Ours was made after the batch was sealed; a day for clocks that differ.
+    const since = Math.floor(Date.parse(record.recordedAt) / 1_000) - daySeconds
+    const called = await this.#client.call(signal, async stripe => {
+      for await (const item of stripe.invoiceItems.list({
+        customer,
+        created: { gte: since },
+        limit: itemsOfPage,
+      }))
+        if (item.metadata?.[keyName] === record.key) return item
+      return undefined
+    })
+    if (called.kind === 'failed') return unknownYet(called.outcome)
+    if (called.value === undefined) return { kind: 'absent' }
+    return { kind: 'there', externalId: called.value.id, state: 'posted' }
+  }
+
+  /** Items are listed by when they were made, which is not before their accounting date. */
+  async *documents({ from, until }: DocumentRange, signal: AbortSignal): AsyncGenerator<ReceiverDocument> {
+    const since = Date.parse(from) / 1_000 - daySeconds
+    const called = await this.#client.call(signal, async stripe => {
+      const ours: Stripe.InvoiceItem[] = []
+      for await (const item of stripe.invoiceItems.list({ created: { gte: since }, limit: itemsOfPage }))
+        if (item.metadata?.[connectionName] === this.#parts.connection) ours.push(item)
+      return ours
+    })
+    if (called.kind === 'failed')
+      throw new Error('detail' in called.outcome ? called.outcome.detail : called.outcome.kind)
+    for (const { id, metadata, currency, amount } of called.value) {
+      const date = metadata?.[dateName] ?? ''
+      if (date < from || date > until) continue
+      yield {
+        key: metadata?.[keyName] ?? '',
+        externalId: id,
+        state: 'posted',
+        date,
+        currency: currency.toUpperCase(),
+        debit: formatScaled(scaledOfStripe(amount, currency.toUpperCase())),
+      }
+    }
+  }
+
+  async #putOne(record: ConnectorRecord, signal: AbortSignal): Promise<PutOutcome> {
+    const { mapping, connection, nowMs } = this.#parts
+    const { discountable } = this.#settings
+    const made = invoiceItemOf(record, await mapping.of(record), { discountable, connection })
+    if (made.kind !== 'ok') return made
+    const { params } = made
+    const create = (...parts: readonly number[]) => {
+      const idempotencyKey = stableId('weir', JSON.stringify(params), ...parts)
+      return this.#client.call(signal, stripe => stripe.invoiceItems.create(params, { idempotencyKey }))
+    }
+    const tenMinutes = Math.floor(nowMs() / keyLivesMs)
+    let called = await create(tenMinutes)
+    if (called.kind === 'failed' && called.isReplayed) called = await create(tenMinutes, nowMs()) // invariant 2
+    return called.kind === 'failed' ? called.outcome : { kind: 'accepted', externalId: called.value.id }
+  }
+}
