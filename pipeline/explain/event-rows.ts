@@ -112,13 +112,17 @@ export async function readEventRows(clickhouse: ClickHouseClient, identity: Iden
     const query = `SELECT ${columns} FROM ${table} WHERE ${where} ORDER BY ${order} LIMIT ${maxRows + 1}`
     return ask<Row>(clickhouse, { query, params: { ...identity } })
   }
-  const [rated, deadLetters, outcomes, about, resolutions] = await Promise.all([
+  const [rated, deadLetters, outcomes, about] = await Promise.all([
     rowsOf<RatedUsage>('rated_usage', isEvent),
     rowsOf<DeadLetter>('dead_letters', isEvent),
     rowsOf<EventOutcome>('event_outcomes', isEvent),
     rowsOf<EventOutcome>('event_outcomes', isTarget),
-    rowsOf<Resolution>('exception_resolutions', isEvent, resolutionColumns, 'stream_sequence'),
   ])
+  // Only what had a dead letter or another outcome can have been an exception that somebody resolved.
+  const resolutions =
+    deadLetters.length + outcomes.length === 0
+      ? []
+      : await rowsOf<Resolution>('exception_resolutions', isEvent, resolutionColumns, 'stream_sequence')
   const all: readonly (readonly unknown[])[] = [rated, deadLetters, outcomes, about, resolutions]
   return {
     rated: rated.slice(0, maxRows),
