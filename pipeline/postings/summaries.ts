@@ -15,6 +15,8 @@ import { type BookParts, bookSubjects, messageOf } from './book.js'
 
 /** The broker takes 1,000 messages at once. */
 const mostGroups = 900
+/** So many postings at most are in one summary, so that adding up ends within the time that a sink has. */
+const mostPostings = 200_000
 const upToHeader = 'weir-summary-up-to'
 
 /** Adds up what was posted since the last summary; the number of summaries made. */
@@ -62,7 +64,7 @@ async function groupsFrom(
   signal: AbortSignal,
 ): Promise<Groups | undefined> {
   const groups = new Map<string, Group>()
-  let to = 0
+  let [to, count] = [0, 0]
   const stretch = { stream: 'POSTINGS', filterSubject: bookSubjects.postings(token), from }
   for await (const message of readStretch(js, stretch, signal)) {
     const entry = message.json<JournalEntryWire>()
@@ -73,6 +75,8 @@ async function groupsFrom(
     groups.set(key, group)
     for (const line of entry.lines) addLine(group, line)
     to = message.seq
+    count += 1
+    if (count === mostPostings) break
   }
   if (groups.size === 0) return undefined
   return { to, entries: [...groups.values()].map(group => summaryOf(group, { from, to })) }

@@ -79,6 +79,21 @@ async function endIncident(call: Call): Promise<void> {
   }
 }
 
+/** The books of the month: what is earned is posted, a period is closed and opened again. */
+async function keepBooks(call: Call): Promise<void> {
+  type Answer = { readonly state?: string }
+  const period = { entity_id: 'books', period: '2020-01' }
+  await call('createRelease', 'POST', '/v1/releases', { until: '2026-01-31' })
+  for (
+    let state = '';
+    state !== 'closed';
+    await sleep(pollMs) // a feed may still be behind
+  )
+    state = (await call<Answer>('closePeriod', 'POST', '/v1/periods/close', period)).state ?? ''
+  await call('reopenPeriod', 'POST', '/v1/periods/reopen', { ...period, reason: 'a drill' })
+  await call('listPeriods', 'GET', '/v1/periods')
+}
+
 /** What became of the usage, and the other way round. */
 async function explainIt(call: Call): Promise<void> {
   type Told = { readonly charges: readonly { readonly charge_id: string }[] }
@@ -148,5 +163,6 @@ export async function billOneMonth(
   await explainIt(call)
   await replayIt(call)
   await endIncident(call)
+  await keepBooks(call)
   return page.batches.length
 }
