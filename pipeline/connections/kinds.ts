@@ -4,6 +4,7 @@ import { businessCentralKind } from '../../sinks/business-central/kind.js'
 import type { ConnectorKind } from '../../sinks/connector-kind.js'
 import { fileKind } from '../../sinks/files/kind.js'
 import { netsuiteKind } from '../../sinks/netsuite/kind.js'
+import { quickbooksKind } from '../../sinks/quickbooks/kind.js'
 import { stripeKind } from '../../sinks/stripe/kind.js'
 import { webhookKind } from '../../sinks/webhook/kind.js'
 import { xeroKind } from '../../sinks/xero/kind.js'
@@ -17,6 +18,7 @@ export const connectorKinds: readonly ConnectorKind[] = [
   netsuiteKind,
   xeroKind,
   stripeKind,
+  quickbooksKind,
 ]
 
 export function kindNamed(kind: string): ConnectorKind {

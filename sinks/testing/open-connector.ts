@@ -18,6 +18,8 @@ export interface TestParts {
   /** The text of the mapping file. */
   readonly mapping?: string
   readonly customers?: Readonly<Record<string, ExternalIds>>
+  /** One that outlives the connector; default: a new one. */
+  readonly tokenStore?: TokenStore
   readonly nowMs: () => number
   /** Instead of the rate of the kind, which waits in real time. */
   readonly rate?: Rate
@@ -34,7 +36,7 @@ export function openConnector<S extends object>(
 }
 
 export function partsForTest(kind: ConnectorKind, given: TestParts): ConnectorParts {
-  const { secrets, mapping, customers = {}, nowMs } = given
+  const { secrets, mapping, customers = {}, tokenStore = storeInMemory(), nowMs } = given
   const { fields = {}, customersAre, defaultRate = {} } = kind
   const { rate = defaultRate } = given
   const customerIds = { of: async (id: string) => customers[id] ?? {} }
@@ -50,7 +52,7 @@ export function partsForTest(kind: ConnectorKind, given: TestParts): ConnectorPa
     },
     mapping: new MappingOfFile({ file, fields, customersAre, customerIds }),
     customerIds,
-    tokenStore: () => storeInMemory(),
+    tokenStore: () => tokenStore,
     limiter: limiterOf(rate),
     rate,
     nowMs,
@@ -75,7 +77,7 @@ function fileWith(text: string): string {
   return file
 }
 
-function storeInMemory(): TokenStore {
+export function storeInMemory(): TokenStore {
   let [kept, revision]: [KeptToken | undefined, number] = [undefined, 0]
   return {
     read: async () => ({ kept, revision }),

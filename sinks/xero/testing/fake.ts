@@ -111,12 +111,11 @@ export class XeroFake extends FakeServer {
 
   /** Without the limit per minute, which would hold tests up in real time. */
   connector(given: Partial<TestParts> & { readonly settings?: object } = {}): Promise<Connector> {
-    const kind = { ...xeroKind, defaultRate: { concurrent: 5 } }
     const { nowMs } = this
     return openConnector(
-      kind,
+      xeroKind,
       { ...this.settings(), ...given.settings },
-      { secrets, mapping, nowMs, ...given },
+      { secrets, mapping, nowMs, rate: { concurrent: 5 }, ...given },
     )
   }
 

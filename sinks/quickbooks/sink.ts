@@ -1,0 +1,147 @@
+// The QuickBooks Online connector: one JournalEntry per record, which is in effect at once.
+// Invariants:
+// 1. The document's number follows from our key, and every look-up is by it.
+// 2. `requestid` follows from the body: QuickBooks gives a repeated request its first answer and carries nothing out.
+// 3. An entry that did not keep our number cannot be found again, so it is `unclear` and never `accepted`.
+
+import { stringifyJson } from '../../schemas/json/json-text.js'
+import type {
+  CheckOutcome,
+  Connector,
+  ConnectorRecord,
+  DocumentRange,
+  FindOutcome,
+  PutOutcome,
+  ReceiverDocument,
+} from '../connector.js'
+import type { ConnectorParts } from '../connector-kind.js'
+import { Api, type ApiAnswer, strangeAnswer } from '../http/api.js'
+import { bearer } from '../http/authorizer.js'
+import { IdempotencyKeys } from '../http/idempotency-keys.js'
+import { pageMs } from '../http/limiter.js'
+import { unavailable, unknownYet } from '../http/outcome.js'
+import { refreshTokens } from '../oauth/refresh-tokens.js'
+import type { TokenCache } from '../oauth/token-cache.js'
+import type { QuickbooksSettings } from './config.js'
+import { ask, documentsOf, entriesIn, entryIn } from './documents.js'
+import { outcomeOfFault, outcomeOfRefusal, throttledMs } from './outcome.js'
+import { docNumberOf, entryOf } from './records.js'
+
+/** QuickBooks itself gives a request up after 120 seconds. */
+const requestMs = 125_000
+
+export class QuickbooksConnector implements Connector {
+  /** Requests under way at the same time. */
+  readonly pageSize = 10
+  readonly attemptMs: number
+  readonly settlesWithinMs = 5 * 60_000
+  readonly #settings: QuickbooksSettings
+  readonly #parts: ConnectorParts
+  readonly #api: Api
+  readonly #requestIds = new IdempotencyKeys()
+
+  constructor(settings: QuickbooksSettings, parts: ConnectorParts) {
+    const { limiter, rate, nowMs } = parts
+    this.#settings = settings
+    this.#parts = parts
+    this.attemptMs = pageMs(requestMs, 2 * this.pageSize, rate) // a look-up each, where a number is taken
+    this.#api = new Api({
+      baseUrl: settings.url,
+      authorizer: bearer(tokensOf(settings, parts)),
+      limiter,
+      requestMs,
+      nowMs,
+      headers: { accept: 'application/json' },
+    })
+  }
+
+  async check(signal: AbortSignal): Promise<CheckOutcome> {
+    const broken = await this.#parts.mapping.problem()
+    if (broken !== undefined) return broken
+    const answer = await ask(this.#api, this.#settings, 'select Id from JournalEntry maxresults 1', signal)
+    if (answer.kind === 'failed') return unavailable(waiting(answer.outcome))
+    const fault = answer.status < 300 ? outcomeOfFault(answer) : outcomeOfRefusal(answer)
+    return fault === undefined ? { kind: 'ready' } : unavailable(fault)
+  }
+
+  put(records: readonly ConnectorRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]> {
+    return Promise.all(records.map(record => this.#putOne(record, signal)))
+  }
+
+  async find(record: ConnectorRecord, signal: AbortSignal): Promise<FindOutcome> {
+    const number = docNumberOf(record, this.#settings.prefix)
+    const query = `select * from JournalEntry where DocNumber = '${number}'`
+    const answer = await ask(this.#api, this.#settings, query, signal)
+    if (answer.kind === 'failed') return unknownYet(answer.outcome)
+    if (answer.status >= 300) return unknownYet(outcomeOfRefusal(answer))
+    const entries = entriesIn(answer)
+    if (entries === undefined) return unknownYet(outcomeOfFault(answer) ?? strangeAnswer(answer))
+    const found = entries.find(one => one.DocNumber === number)
+    return found === undefined ? { kind: 'absent' } : { kind: 'there', externalId: found.Id, state: 'posted' }
+  }
+
+  documents(range: DocumentRange, signal: AbortSignal): AsyncIterable<ReceiverDocument> {
+    return documentsOf(this.#api, this.#settings, range, signal)
+  }
+
+  async #putOne(record: ConnectorRecord, signal: AbortSignal): Promise<PutOutcome> {
+    const { realm, minor_version: minorVersion } = this.#settings
+    const made = entryOf(record, await this.#parts.mapping.of(record), this.#settings)
+    if (made.kind !== 'ok') return made
+    const text = stringifyJson(made.body)
+    const answer = await this.#api.send(
+      {
+        method: 'POST',
+        path: `/v3/company/${realm}/journalentry`,
+        query: { requestid: this.#requestIds.of(text), minorversion: String(minorVersion) }, // invariant 2
+        body: { text, contentType: 'application/json' },
+      },
+      signal,
+    )
+    if (answer.kind === 'failed') return waiting(answer.outcome)
+    const outcome = this.#outcomeOf(record, answer)
+    if (outcome.kind !== 'refused') return outcome
+    this.#requestIds.refused(text)
+    return outcome.code === 'duplicate_document' ? this.#taken(record, outcome, signal) : outcome
+  }
+
+  #outcomeOf(record: ConnectorRecord, answer: ApiAnswer): PutOutcome {
+    if (answer.status >= 300) return outcomeOfRefusal(answer)
+    const entry = entryIn(answer)
+    if (entry === undefined) return outcomeOfFault(answer) ?? strangeAnswer(answer)
+    const number = docNumberOf(record, this.#settings.prefix)
+    if (entry.DocNumber === number) return { kind: 'accepted', externalId: entry.Id }
+    const detail = `QuickBooks gave the entry ${entry.Id} the number ${answer.redact(entry.DocNumber)} and not ours, ${number}`
+    return { kind: 'unclear', code: 'no_answer', detail } // invariant 3
+  }
+
+  /** The number is taken: by an earlier request of ours, or else by somebody. */
+  async #taken(record: ConnectorRecord, refused: PutOutcome, signal: AbortSignal): Promise<PutOutcome> {
+    const found = await this.find(record, signal)
+    if (found.kind === 'there') return { kind: 'accepted', externalId: found.externalId }
+    return found.kind === 'absent'
+      ? refused
+      : { kind: 'unclear', code: 'no_answer', detail: reasonOf(refused) }
+  }
+}
+
+function reasonOf(outcome: PutOutcome): string {
+  return 'detail' in outcome ? outcome.detail : ''
+}
+
+/** QuickBooks wants a minute after 429. */
+function waiting<T extends PutOutcome>(outcome: T): T {
+  if (outcome.kind !== 'throttled' || outcome.code !== 'rate_limited') return outcome
+  return { ...outcome, retryAfterMs: outcome.retryAfterMs ?? throttledMs }
+}
+
+function tokensOf({ auth }: QuickbooksSettings, { secret, tokenStore, nowMs }: ConnectorParts): TokenCache {
+  return refreshTokens({
+    tokenUrl: auth.token_url,
+    clientId: auth.client_id,
+    proof: { kind: 'secret', secret: () => secret(auth.client_secret), in: 'basic' },
+    firstToken: () => secret(auth.refresh_token),
+    store: tokenStore(() => secret(auth.token_key)),
+    nowMs,
+  })
+}
