@@ -8,6 +8,7 @@ import { quickbooksKind } from '../../sinks/quickbooks/kind.js'
 import { stripeKind } from '../../sinks/stripe/kind.js'
 import { webhookKind } from '../../sinks/webhook/kind.js'
 import { xeroKind } from '../../sinks/xero/kind.js'
+import { zuoraKind } from '../../sinks/zuora/kind.js'
 
 // One in a line, so that two kinds seldom touch the same one.
 // biome-ignore format: see above
@@ -17,6 +18,7 @@ export const connectorKinds: readonly ConnectorKind[] = [
   fileKind,
   netsuiteKind,
   xeroKind,
+  zuoraKind,
   stripeKind,
   quickbooksKind,
 ]

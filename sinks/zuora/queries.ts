@@ -1,0 +1,51 @@
+// Queries of usage records in ZOQL (`/v1/action/query`), page by page. ZOQL has neither `like` nor an order, so rows are taken
+// by day and account, and ours are recognised by the key in them.
+// Invariant: a list that cannot be read to its end is `failed`; half a list would say that a record is not there.
+
+import { z } from 'zod'
+import type { PutOutcome } from '../connector.js'
+import { type Api, jsonOf } from '../http/api.js'
+import { outcomeOfRefusal } from './outcome.js'
+
+const text = z.union([z.string(), z.number()]).transform(String)
+const pageSchema = z.object({
+  records: z.array(z.looseObject({ Id: z.string(), StartDateTime: z.string().default('') })).default([]),
+  done: z.boolean(),
+  queryLocator: text.optional(),
+})
+
+export type UsageRow = z.output<typeof pageSchema>['records'][number]
+
+export type Queried =
+  | { readonly kind: 'ok'; readonly rows: readonly UsageRow[] }
+  | { readonly kind: 'failed'; readonly outcome: PutOutcome }
+
+export interface UsageRange {
+  /** Times as Zuora writes them, both included. */
+  readonly from: string
+  readonly until: string
+  /** Of this account alone. */
+  readonly account?: string
+}
+
+/** Nothing in it has quotes: the patterns of settings and mapping see to that. */
+export function usageQuery(keyField: string, { from, until, account }: UsageRange): string {
+  const ofAccount = account === undefined ? '' : `AccountNumber = '${account}' and `
+  return `select Id, StartDateTime, ${keyField} from Usage where ${ofAccount}StartDateTime >= '${from}' and StartDateTime <= '${until}'`
+}
+
+export async function queryAll(api: Api, query: string, signal: AbortSignal): Promise<Queried> {
+  const rows: UsageRow[] = []
+  let [path, json]: [string, object] = ['/v1/action/query', { queryString: query }]
+  for (;;) {
+    const answer = await api.send({ method: 'POST', path, body: { json } }, signal)
+    if (answer.kind === 'failed') return answer
+    const page = answer.status < 300 ? pageSchema.safeParse(jsonOf(answer)) : undefined
+    if (page?.success !== true) return { kind: 'failed', outcome: outcomeOfRefusal(answer) }
+    rows.push(...page.data.records)
+    const { done, queryLocator } = page.data
+    if (done) return { kind: 'ok', rows }
+    if (queryLocator === undefined) return { kind: 'failed', outcome: outcomeOfRefusal(answer) }
+    ;[path, json] = ['/v1/action/queryMore', { queryLocator }]
+  }
+}

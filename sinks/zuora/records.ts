@@ -1,0 +1,64 @@
+// From a line of a billing batch to a usage record of Zuora: its quantity on its day, with our key in it.
+// Invariants: the same record under the same mapping gives the same body; a quantity keeps all its digits.
+
+import { Temporal } from 'temporal-polyfill'
+import { invalidRecord, readBatchLine, wordsOfLine } from '../batch-line-record.js'
+import type { ConnectorRecord, PutOutcome } from '../connector.js'
+import { jsonNumber } from '../journal-record.js'
+import type { RecordMapping } from '../mapping/record-mapping.js'
+import type { ZuoraSettings } from './config.js'
+
+/** Decimals of a quantity, and how many characters a description takes. */
+const quantityDecimals = 9
+const longestDescription = 255
+
+export type ZuoraUsage = { readonly kind: 'ok'; readonly body: object } | PutOutcome
+
+export function usageOf(
+  record: ConnectorRecord,
+  mapping: RecordMapping,
+  settings: ZuoraSettings,
+): ZuoraUsage {
+  const read = readBatchLine(record)
+  if (read.kind !== 'ok') return read
+  const { line, quantity, date } = read
+  if (line.meter === '')
+    return invalidRecord(
+      `the line of price ${line.price} has no meter, so it is no usage; Zuora bills it by its own charge`,
+    )
+  if ((quantity.split('.')[1] ?? '').length > quantityDecimals)
+    return invalidRecord(`Zuora takes ${quantityDecimals} decimals of a quantity, and this is ${quantity}`)
+  const subscription = mapping.optional('subscription')
+  const charge = mapping.optional('charge')
+  const body = {
+    AccountNumber: mapping.customer(),
+    ...(subscription === undefined ? {} : { SubscriptionNumber: subscription }),
+    ...(charge === undefined ? {} : { ChargeNumber: charge }),
+    UOM: mapping.value('uom'),
+    Quantity: jsonNumber(quantity),
+    StartDateTime: noonOf(date, settings.time_zone),
+    Description: wordsOfLine(read).slice(0, longestDescription),
+    [settings.key_field]: keyText(record, settings),
+  }
+  return mapping.refusal() ?? { kind: 'ok', body }
+}
+
+export function keyText(
+  { key }: Pick<ConnectorRecord, 'key'>,
+  { prefix }: Pick<ZuoraSettings, 'prefix'>,
+): string {
+  return `${prefix}${key}`
+}
+
+/** Noon of a day, `days` later, in the tenant's time zone, as Zuora writes times. */
+export function noonOf(date: string, timeZone: string, days = 0): string {
+  const noon = Temporal.PlainDate.from(date).add({ days }).toZonedDateTime({ timeZone, plainTime: '12:00' })
+  return noon.toString({ timeZoneName: 'never', fractionalSecondDigits: 3 })
+}
+
+/** The day of a time of Zuora in the tenant's time zone; undefined when it is none. */
+export function dayOf(time: string, timeZone: string): string | undefined {
+  const atMs = Date.parse(time)
+  if (Number.isNaN(atMs)) return undefined
+  return Temporal.Instant.fromEpochMilliseconds(atMs).toZonedDateTimeISO(timeZone).toPlainDate().toString()
+}

@@ -1,0 +1,137 @@
+// The connector to Zuora: one usage record per line of a billing batch, with our key in one of its fields. Zuora prices it.
+// Invariants:
+// 1. A usage record is found again by account and day and recognised by our key, however old it is. The Idempotency-Key guards
+//    the minutes around an attempt, and delivery does not rest on it.
+// 2. Zuora repeats for a day what it answered a key first, errors too, and does not say that it does. So the key changes after a
+//    refusal and with a restart, before which the reason may have been mended, and every ten minutes.
+
+import { randomUUID } from 'node:crypto'
+import { z } from 'zod'
+import { stringifyJson } from '../../schemas/json/json-text.js'
+import { readBatchLine } from '../batch-line-record.js'
+import type {
+  CheckOutcome,
+  Connector,
+  ConnectorRecord,
+  DocumentRange,
+  FindOutcome,
+  PutOutcome,
+  ReceiverDocument,
+} from '../connector.js'
+import type { ConnectorParts } from '../connector-kind.js'
+import { Api, jsonOf } from '../http/api.js'
+import { bearer } from '../http/authorizer.js'
+import { IdempotencyKeys } from '../http/idempotency-keys.js'
+import { pageMs } from '../http/limiter.js'
+import { unavailable, unknownYet } from '../http/outcome.js'
+import { clientCredentials } from '../oauth/client-credentials.js'
+import type { ZuoraSettings } from './config.js'
+import { outcomeOfRefusal } from './outcome.js'
+import { queryAll, usageQuery } from './queries.js'
+import { dayOf, keyText, noonOf, usageOf } from './records.js'
+
+const requestMs = 60_000
+const keyLivesMs = 600_000
+
+const createdSchema = z.object({ Success: z.literal(true), Id: z.string().min(1) })
+
+export class ZuoraConnector implements Connector {
+  /** Requests under way at the same time; the limiter lets fewer go. */
+  readonly pageSize = 8
+  readonly attemptMs: number
+  readonly settlesWithinMs = 5 * 60_000
+  readonly #settings: ZuoraSettings
+  readonly #parts: ConnectorParts
+  readonly #api: Api
+  readonly #keys = new IdempotencyKeys()
+  readonly #opening = randomUUID()
+
+  constructor(settings: ZuoraSettings, parts: ConnectorParts) {
+    this.#settings = settings
+    this.#parts = parts
+    const { limiter, rate, nowMs, secret } = parts
+    const { url, auth, zuora_entity: entity } = settings
+    this.attemptMs = pageMs(requestMs, this.pageSize, rate)
+    const tokens = clientCredentials({
+      tokenUrl: auth.token_url ?? new URL('/oauth/token', url).href,
+      clientId: auth.client_id,
+      proof: { kind: 'secret', secret: () => secret(auth.client_secret), in: 'post' },
+      nowMs,
+    })
+    this.#api = new Api({
+      baseUrl: url,
+      authorizer: bearer(tokens),
+      limiter,
+      requestMs,
+      nowMs,
+      ...(entity === undefined ? {} : { headers: { 'zuora-entity-ids': entity } }),
+    })
+  }
+
+  async check(signal: AbortSignal): Promise<CheckOutcome> {
+    const broken = await this.#parts.mapping.problem()
+    if (broken !== undefined) return broken
+    const asked = await queryAll(this.#api, "select Id from Usage where AccountNumber = 'weir'", signal)
+    return asked.kind === 'ok' ? { kind: 'ready' } : unavailable(asked.outcome)
+  }
+
+  put(records: readonly ConnectorRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]> {
+    return Promise.all(records.map(record => this.#putOne(record, signal)))
+  }
+
+  async find(record: ConnectorRecord, signal: AbortSignal): Promise<FindOutcome> {
+    const read = readBatchLine(record)
+    if (read.kind !== 'ok') return unknownYet(read)
+    const mapping = await this.#parts.mapping.of(record)
+    const account = mapping.customer()
+    const unmapped = mapping.refusal()
+    if (unmapped !== undefined) return unknownYet(unmapped)
+    const { key_field: field, time_zone: zone } = this.#settings
+    const range = { from: noonOf(read.date, zone, -1), until: noonOf(read.date, zone, 1), account }
+    const asked = await queryAll(this.#api, usageQuery(field, range), signal)
+    if (asked.kind === 'failed') return unknownYet(asked.outcome)
+    const ours = asked.rows.find(row => row[field] === keyText(record, this.#settings))
+    return ours === undefined ? { kind: 'absent' } : { kind: 'there', externalId: ours.Id, state: 'posted' }
+  }
+
+  async *documents({ from, until }: DocumentRange, signal: AbortSignal): AsyncGenerator<ReceiverDocument> {
+    const { key_field: field, time_zone: zone, prefix } = this.#settings
+    const range = { from: noonOf(from, zone), until: noonOf(until, zone) }
+    const asked = await queryAll(this.#api, usageQuery(field, range), signal)
+    if (asked.kind === 'failed')
+      throw new Error('detail' in asked.outcome ? asked.outcome.detail : asked.outcome.kind)
+    for (const { Id: externalId, StartDateTime: time, [field]: text } of asked.rows) {
+      if (typeof text !== 'string' || !text.startsWith(prefix)) continue
+      const date = dayOf(time, zone)
+      yield {
+        key: text.slice(prefix.length),
+        externalId,
+        state: 'posted',
+        ...(date === undefined ? {} : { date }),
+      }
+    }
+  }
+
+  async #putOne(record: ConnectorRecord, signal: AbortSignal): Promise<PutOutcome> {
+    const { mapping, nowMs } = this.#parts
+    const made = usageOf(record, await mapping.of(record), this.#settings)
+    if (made.kind !== 'ok') return made
+    const text = stringifyJson(made.body)
+    const content = `${this.#opening} ${Math.floor(nowMs() / keyLivesMs)} ${text}` // invariant 2
+    const answer = await this.#api.send(
+      {
+        method: 'POST',
+        path: '/v1/object/usage',
+        query: { rejectUnknownFields: 'true' },
+        headers: { 'idempotency-key': this.#keys.of(content) },
+        body: { text, contentType: 'application/json' },
+      },
+      signal,
+    )
+    if (answer.kind === 'failed') return answer.outcome
+    const created = answer.status < 300 ? createdSchema.safeParse(jsonOf(answer)) : undefined
+    if (created?.success === true) return { kind: 'accepted', externalId: created.data.Id }
+    if (answer.status !== 409) this.#keys.refused(content)
+    return outcomeOfRefusal(answer)
+  }
+}
