@@ -2,6 +2,7 @@
 
 import { businessCentralKind } from '../../sinks/business-central/kind.js'
 import type { ConnectorKind } from '../../sinks/connector-kind.js'
+import { dynamicsFinanceKind } from '../../sinks/dynamics-finance/kind.js'
 import { fileKind } from '../../sinks/files/kind.js'
 import { netsuiteKind } from '../../sinks/netsuite/kind.js'
 import { quickbooksKind } from '../../sinks/quickbooks/kind.js'
@@ -14,6 +15,7 @@ import { zuoraKind } from '../../sinks/zuora/kind.js'
 // biome-ignore format: see above
 export const connectorKinds: readonly ConnectorKind[] = [
   businessCentralKind,
+  dynamicsFinanceKind,
   webhookKind,
   fileKind,
   netsuiteKind,

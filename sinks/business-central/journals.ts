@@ -4,9 +4,9 @@
 // A failed step has the outcome that it means for the record. Reads page by `@odata.nextLink`.
 
 import { z } from 'zod'
-import { parseJson } from '../../schemas/json/json-text.js'
 import { ExactNumber } from '../../schemas/money/exact-number.js'
 import { type Api, type ApiAnswer, type ApiRequest, jsonOf, strangeAnswer } from '../http/api.js'
+import { rowsOf } from '../http/odata.js'
 import type { NotReached } from '../http/outcome.js'
 import { outcomeOfError, outcomeOfRefusal, type Refused, refused } from './outcome.js'
 import type { JournalLineBody } from './records.js'
@@ -18,10 +18,7 @@ export type Step<T> = { readonly kind: 'ok'; readonly value: T } | Failed
 export const mostLines = 100
 
 const number = z.union([z.number(), z.instanceof(ExactNumber)])
-const page = <T extends z.ZodType>(row: T) =>
-  z.object({ value: z.array(row), '@odata.nextLink': z.string().optional() })
-
-const journals = page(z.object({ id: z.string(), code: z.string(), displayName: z.string().default('') }))
+const journal = z.object({ id: z.string(), code: z.string(), displayName: z.string().default('') })
 export const ledgerEntry = z.object({
   entryNumber: z.number(),
   postingDate: z.string(),
@@ -35,7 +32,7 @@ export const journalLine = z.object({
   description: z.string(),
   amount: number,
 })
-const company = page(z.object({ currencyCode: z.string() }))
+const company = z.object({ currencyCode: z.string() })
 const batchAnswer = z.object({
   responses: z.array(
     z.object({
@@ -98,7 +95,7 @@ export class Journals {
     code: string,
     signal: AbortSignal,
   ): Promise<Step<{ readonly id: string; readonly displayName: string } | undefined>> {
-    const read = await this.#rows('journals', { $filter: `code eq '${code}'` }, journals, signal)
+    const read = await this.#rows('journals', { $filter: `code eq '${code}'` }, journal, signal)
     return read.kind === 'failed' ? read : { kind: 'ok', value: read.value[0] }
   }
 
@@ -148,32 +145,21 @@ export class Journals {
     filter: string,
     signal: AbortSignal,
   ): Promise<Step<readonly z.output<typeof journalLine>[]>> {
-    return this.#rows(`journals(${journal})/journalLines`, { $filter: filter }, page(journalLine), signal)
+    return this.#rows(`journals(${journal})/journalLines`, { $filter: filter }, journalLine, signal)
   }
 
   entries(filter: string, signal: AbortSignal): Promise<Step<readonly z.output<typeof ledgerEntry>[]>> {
-    return this.#rows('generalLedgerEntries', { $filter: filter }, page(ledgerEntry), signal)
+    return this.#rows('generalLedgerEntries', { $filter: filter }, ledgerEntry, signal)
   }
 
   async #rows<T>(
     path: string,
     query: Readonly<Record<string, string>>,
-    schema: z.ZodType<{ readonly value: T[]; readonly '@odata.nextLink'?: string | undefined }>,
+    row: z.ZodType<T>,
     signal: AbortSignal,
   ): Promise<Step<readonly T[]>> {
-    const rows: T[] = []
-    let request: ApiRequest = { method: 'GET', path: this.#path(path), query }
-    for (;;) {
-      const answer = await this.#ask(request, signal)
-      if (answer.kind === 'failed') return answer
-      const json = parseJson(answer.value.body)
-      const parsed = schema.safeParse(json.kind === 'ok' ? json.value : undefined)
-      if (!parsed.success) return strange(answer.value)
-      rows.push(...parsed.data.value)
-      const next = parsed.data['@odata.nextLink']
-      if (next === undefined) return { kind: 'ok', value: rows }
-      request = { method: 'GET', path: next }
-    }
+    const read = await rowsOf(this.#api, { path: this.#path(path), query, row, outcomeOfRefusal }, signal)
+    return read.kind === 'ok' ? { kind: 'ok', value: read.rows } : read
   }
 
   async #ask(request: ApiRequest, signal: AbortSignal): Promise<Step<ApiAnswer>> {

@@ -4,12 +4,12 @@
 // 2. Every line, and every ledger entry that posting makes of it, contains our key: whole in `description`, as a hash in
 //    `documentNumber`, which takes 20 characters.
 
-import { createHash } from 'node:crypto'
 import type { ExactNumber } from '../../schemas/money/exact-number.js'
 import type { ConnectorRecord, PutOutcome } from '../connector.js'
 import { jsonNumber, readJournal } from '../journal-record.js'
 import { dimensionField } from '../mapping/dimension-fields.js'
 import type { RecordMapping } from '../mapping/record-mapping.js'
+import { shortReference } from '../short-reference.js'
 import type { BusinessCentralSettings } from './config.js'
 
 export interface JournalLineBody {
@@ -43,7 +43,7 @@ export function linesOf(
   const read = readJournal(record)
   if (read.kind !== 'ok') return read
   const { journal, sides } = read
-  const documentNumber = documentNumberOf(record.key)
+  const documentNumber = shortReference(record.key)
   const description = descriptionOf(record)
   const lines = journal.lines.map((line, index): JournalLineBody => {
     const { side, amount } = sides[index]!
@@ -65,15 +65,9 @@ export function linesOf(
   return mapping.refusal() ?? { kind: 'ok', currency: journal.currency, lines }
 }
 
-/** `W` and 95 bits of a hash of our key in base 32: 20 capital letters and digits. */
-export function documentNumberOf(key: string): string {
-  const bits = BigInt(`0x${createHash('sha256').update(key).digest('hex')}`) >> 161n
-  return `W${bits.toString(32).toUpperCase().padStart(19, '0')}`
-}
-
 /** The code of the general journal of an entry, which takes 10 characters. */
 export function journalCodeOf(key: string): string {
-  return documentNumberOf(key).slice(0, 10)
+  return shortReference(key).slice(0, 10)
 }
 
 /** Our key, and for people the charge. */

@@ -4,6 +4,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { decodeProtectedHeader } from 'jose'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { ConnectorRecord, PutOutcome } from '../connector.js'
+import { shortReference } from '../short-reference.js'
 import type { AuthorizationServer } from '../testing/authorization-server.js'
 import { conformanceOf } from '../testing/conformance.js'
 import { Rig } from '../testing/conformance-rig.js'
@@ -11,7 +12,7 @@ import { codeOfRefusal, type Fault, isRefusal } from '../testing/fault.js'
 import { journalRecord } from '../testing/journal-record.js'
 import { openConnector } from '../testing/open-connector.js'
 import { businessCentralKind } from './kind.js'
-import { documentNumberOf, journalCodeOf } from './records.js'
+import { journalCodeOf } from './records.js'
 import { BusinessCentralFake, type BusinessCentralFakeOptions, mapping, secrets } from './testing/fake.js'
 
 let authorization: AuthorizationServer
@@ -102,7 +103,7 @@ test('an entry is a journal of its own, lines under our key, the post, and the j
     mapping: `${mapping}dimension_1: [ { match: { role: revenue }, from: segment.department }, { omit: true } ]\n`,
   }
   const big = journalRecord(1, { amount: '90071992547409.93', segments: { department: 'SALES' } })
-  const externalId = documentNumberOf('je_0001')
+  const externalId = shortReference('je_0001')
   expect(await putOne(fake, big, given)).toEqual({ kind: 'accepted', externalId })
   expect(externalId).toMatch(/^W[0-9A-V]{19}$/)
   const [, created, written, posted, removed] = fake.sent
@@ -195,7 +196,7 @@ test('where people post, an entry is written until it is in the ledger, even und
   expect(listed).toEqual([
     {
       key: 'je_0001',
-      externalId: documentNumberOf('je_0001'),
+      externalId: shortReference('je_0001'),
       state: 'written',
       date: '2026-10-31',
       currency: 'USD',

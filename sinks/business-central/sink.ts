@@ -21,11 +21,12 @@ import { Api } from '../http/api.js'
 import { pageMs } from '../http/limiter.js'
 import { type NotReached, stopped, unavailable, unknownYet } from '../http/outcome.js'
 import { entraAuthorizer } from '../oauth/entra.js'
+import { shortReference } from '../short-reference.js'
 import type { BusinessCentralSettings } from './config.js'
 import { documentsOf } from './documents.js'
 import { type Failed, Journals, mostLines, type Step } from './journals.js'
 import { type Refused, refused } from './outcome.js'
-import { descriptionOf, documentNumberOf, type EntryOfLines, journalCodeOf, linesOf } from './records.js'
+import { descriptionOf, type EntryOfLines, journalCodeOf, linesOf } from './records.js'
 
 const requestMs = 60_000
 /** Open (with what an earlier attempt left: four), lines, post, remove. */
@@ -66,7 +67,7 @@ export class BusinessCentralConnector implements Connector {
   }
 
   async find(record: ConnectorRecord, signal: AbortSignal): Promise<FindOutcome> {
-    const documentNumber = documentNumberOf(record.key)
+    const documentNumber = shortReference(record.key)
     const description = descriptionOf(record)
     const date = String(record.document['accounting_date'])
     // A number series for posting gives an entry another number than ours; then its words tell.
@@ -106,7 +107,7 @@ export class BusinessCentralConnector implements Connector {
     const unfit = await this.#unfit(made, signal)
     if (unfit !== undefined) return unfit
     const { posting } = this.#settings
-    const externalId = documentNumberOf(record.key)
+    const externalId = shortReference(record.key)
     if (posting !== 'automatic') {
       const journal = await this.#journalOfPeople(posting.journal, signal)
       if (journal.kind === 'failed') return journal.outcome

@@ -117,6 +117,8 @@ export class Api {
       : new URL(`${base.href.replace(/\/$/, '')}/${path.replace(/^\//, '')}`)
     if (url.origin !== base.origin) throw new Error(`a request to ${url.origin}, which is not ${base.origin}`)
     for (const [name, value] of Object.entries(query ?? {})) url.searchParams.set(name, value)
+    // A space as RFC 3986 has it, which every server reads; URLSearchParams writes that of forms.
+    url.search = url.search.replaceAll('+', '%20')
     return url.href
   }
 }

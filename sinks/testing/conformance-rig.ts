@@ -102,6 +102,8 @@ export class Rig {
     })
     const untilMs = this.clock.nowMs() + forMs
     const aborting = new AbortController().signal
+    // Opening the log is a step, and what was set aside is taken up with another.
+    const begun = this.steps.length + (this.shelf.size > 0 ? 1 : 0)
     const attended = loop.attend({ stopping: stopping.signal, aborting, isPaused: () => false })
     const crashed = attended.then(
       () => false,
@@ -110,7 +112,6 @@ export class Rig {
         return true
       },
     )
-    const begun = this.steps.length + (this.shelf.size > 0 ? 1 : 0) // what was set aside is taken up first
     let isOver = false
     void crashed.catch(() => undefined).finally(() => (isOver = true))
     try {
