@@ -1,11 +1,13 @@
 // The only list of the kinds of connections. What a kind is: sinks/connector-kind.ts.
 
 import { businessCentralKind } from '../../sinks/business-central/kind.js'
+import { chargebeeKind } from '../../sinks/chargebee/kind.js'
 import type { ConnectorKind } from '../../sinks/connector-kind.js'
 import { dynamicsFinanceKind } from '../../sinks/dynamics-finance/kind.js'
 import { fileKind } from '../../sinks/files/kind.js'
 import { netsuiteKind } from '../../sinks/netsuite/kind.js'
 import { quickbooksKind } from '../../sinks/quickbooks/kind.js'
+import { recurlyKind } from '../../sinks/recurly/kind.js'
 import { stripeKind } from '../../sinks/stripe/kind.js'
 import { webhookKind } from '../../sinks/webhook/kind.js'
 import { xeroKind } from '../../sinks/xero/kind.js'
@@ -23,6 +25,8 @@ export const connectorKinds: readonly ConnectorKind[] = [
   zuoraKind,
   stripeKind,
   quickbooksKind,
+  chargebeeKind,
+  recurlyKind,
 ]
 
 export function kindNamed(kind: string): ConnectorKind {

@@ -49,7 +49,8 @@ export function pageMs(requestMs: number, requests: number, rate: Rate): number 
     (rate.per_minute ?? Number.POSITIVE_INFINITY) / 60,
   )
   const rounds = Math.ceil(requests / (rate.concurrent ?? requests))
-  return rounds * requestMs + (Number.isFinite(perSecond) ? (requests / perSecond) * 1_000 : 0)
+  // Timers take whole milliseconds.
+  return Math.ceil(rounds * requestMs + (Number.isFinite(perSecond) ? (requests / perSecond) * 1_000 : 0))
 }
 
 type Gate = () => Promise<void>

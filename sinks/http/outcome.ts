@@ -3,7 +3,7 @@
 
 import type { CheckOutcome, FindOutcome, PutOutcome, Stopped } from '../connector.js'
 import type { HttpAnswer } from './request.js'
-import { retryAfterMs } from './retry-after.js'
+import { retryAfterMs, untilResetMs } from './retry-after.js'
 
 /** Where receivers name the limit that was met. */
 const limitHeaders = ['x-rate-limit-problem', 'stripe-rate-limited-reason']
@@ -41,7 +41,8 @@ export function notReached(
   if (status >= 200 && status < 300) return undefined
   const detail = wordsOf(answer, redact)
   if (status === 429 || status === 503) {
-    const waitMs = retryAfterMs(headers.get('retry-after'), nowMs)
+    const waitMs =
+      retryAfterMs(headers.get('retry-after'), nowMs) ?? untilResetMs(headers.get('x-ratelimit-reset'), nowMs)
     const code = status === 429 ? 'rate_limited' : 'receiver_unavailable'
     const limit = limitHeaders.map(name => headers.get(name)).find(text => text !== null)
     const words = limit === undefined ? detail : `${detail} (limit: ${redact(limit)})`

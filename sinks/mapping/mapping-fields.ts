@@ -5,6 +5,7 @@ export const mappingFacts = [
   'entity',
   'currency',
   'customer',
+  'subscription',
   'plan',
   'price',
   'meter',

@@ -17,6 +17,7 @@ const fieldsOf: Readonly<Record<Exclude<MappingFact, 'account' | 'role'>, readon
   entity: ['entity_id'],
   currency: ['currency'],
   customer: ['customer_id'],
+  subscription: ['subscription_id'],
   plan: ['plan'],
   price: ['price'],
   meter: ['meter'],
