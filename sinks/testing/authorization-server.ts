@@ -20,7 +20,7 @@ export class AuthorizationServer {
 
   static async start(port = 0): Promise<AuthorizationServer> {
     const one = new AuthorizationServer()
-    await one.#server.issuer.keys.generate('RS256')
+    await one.#server.issuer.keys.generate('ES256') // quicker than RSA, and nobody reads the signature
     await one.#server.start(port, '127.0.0.1')
     one.#server.service.on('beforeResponse', (response: MutableResponse, request: unknown) =>
       one.#respond(response, request as { body: TokenForm; headers: { authorization?: string } }),
