@@ -184,6 +184,16 @@ test('what an attempt left in its journal is removed and not posted, and lines o
   expect(fake.journals.map(({ displayName }) => displayName)).toContain('Month end')
 })
 
+test('after an unclear answer to the post its journal is left alone; the next attempt removes it and begins anew', async () => {
+  const fake = await fakeWith()
+  fake.fail('timeout_before_commit')
+  expect(await putOne(fake, journalRecord(1))).toMatchObject({ kind: 'unclear', code: 'no_answer' })
+  expect(fake.sent.map(({ method }) => method)).not.toContain('DELETE')
+  expect(fake.linesIn(journalCodeOf('je_0001'))).toHaveLength(2)
+  expect(await putOne(fake, journalRecord(1))).toMatchObject({ kind: 'accepted' })
+  expect(fake.ledger.visible().map(({ document }) => document.length)).toEqual([2])
+})
+
 test('where people post, an entry is written until it is in the ledger, even under another number and another date', async () => {
   const fake = await fakeWith({ posting: { journal: 'WEIR' } })
   const connector = await fake.connector()

@@ -77,7 +77,7 @@ export class BusinessCentralConnector implements Connector {
     ]) {
       const read = await this.#journals.entries(filter, signal)
       if (read.kind === 'failed') return unknownYet(read.outcome)
-      const [entry] = read.value.filter(one => one.description === description)
+      const [entry] = read.value
       if (entry !== undefined) return { kind: 'there', externalId: entry.documentNumber, state: 'posted' }
     }
     const { posting } = this.#settings
