@@ -1,6 +1,6 @@
 // Recurly: the conformance suite on its fake, and what is special to it.
 
-import { createRequire } from 'node:module'
+import * as recurly from 'recurly'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { ChargeWire } from '../../schemas/billing/charge.js'
 import type { ConnectorRecord, PutOutcome } from '../connector.js'
@@ -11,7 +11,7 @@ import { recurlyKind } from './kind.js'
 import { RecurlyFake, type RecurlyFakeOptions, secrets } from './testing/fake.js'
 
 /** What this test needs of the package; its own types leave the adapters out. */
-const { Client, HttpAdapter, HttpResponse } = createRequire(import.meta.url)('recurly') as {
+interface Package {
   readonly Client: new (
     key: string,
     options: object,
@@ -26,6 +26,8 @@ const { Client, HttpAdapter, HttpResponse } = createRequire(import.meta.url)('re
   readonly HttpAdapter: new () => object
   readonly HttpResponse: new (status: number, headers: object, body: string) => object
 }
+
+const { Client, HttpAdapter, HttpResponse } = (recurly as unknown as { readonly default: Package }).default
 
 const fakes: RecurlyFake[] = []
 const { signal } = new AbortController()
