@@ -27,13 +27,13 @@ import { ask, documentsOf, entriesIn, entryIn } from './documents.js'
 import { outcomeOfFault, outcomeOfRefusal, throttledMs } from './outcome.js'
 import { docNumberOf, entryOf } from './records.js'
 
-/** QuickBooks itself gives a request up after 120 seconds. */
-const requestMs = 125_000
+const requestMs = 60_000
 
 export class QuickbooksConnector implements Connector {
   /** Requests under way at the same time. */
   readonly pageSize = 10
   readonly attemptMs: number
+  /** QuickBooks itself gives a request up after 120 seconds. */
   readonly settlesWithinMs = 5 * 60_000
   readonly #settings: QuickbooksSettings
   readonly #parts: ConnectorParts
