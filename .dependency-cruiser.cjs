@@ -47,6 +47,7 @@ const rooms = {
   kpi: ['config', 'feature', 'gateway', 'terminal'],
   postings: ['broker', 'config', 'deliver', 'feature', 'gateway', 'ledger', 'terminal'],
   connections: ['broker', 'config', 'deliver', 'feature', 'gateway'],
+  deliveries: ['deliver', 'feature', 'gateway', 'terminal'],
   identities: ['broker', 'deliver', 'feature'],
   explain: ['core', 'deliver', 'feature', 'gateway', 'terminal'],
   publisher: ['broker'],

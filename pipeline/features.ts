@@ -5,6 +5,7 @@ import { auditFeature } from './audit/feature.js'
 import { billingFeature } from './billing/feature.js'
 import { clickhouseFeature } from './clickhouse/feature.js'
 import { connectionsFeature } from './connections/feature.js'
+import { deliveriesFeature } from './deliveries/feature.js'
 import { exceptionsFeature } from './exceptions/feature.js'
 import { explainFeature } from './explain/feature.js'
 import type { Feature } from './feature/feature.js'
@@ -28,6 +29,7 @@ export const features: readonly Feature[] = [
   postingsFeature,
   connectionsFeature,
   identitiesFeature,
+  deliveriesFeature,
   exceptionsFeature,
   reconcileFeature,
   replayFeature,

@@ -7,6 +7,7 @@ import { benchCommands } from '../../bench/commands.js'
 import { approvalsCommands } from '../approvals/commands.js'
 import { auditCommands } from '../audit/commands.js'
 import { billingCommands } from '../billing/commands.js'
+import { deliveriesCommands } from '../deliveries/commands.js'
 import { demoCommands } from '../demo/commands.js'
 import { exceptionsCommands } from '../exceptions/commands.js'
 import { explainCommands } from '../explain/commands.js'
@@ -39,6 +40,7 @@ const commands: readonly DeclareCommands[] = [
   postingsCommands,
   flowCommands,
   exceptionsCommands,
+  deliveriesCommands,
   retentionCommands,
   jobsCommands,
   replayCommands,

@@ -135,7 +135,7 @@ export class ConnectionLoop implements Sink {
     const nowMs = clock.nowMs()
     this.#woken = new AbortController()
     const book = this.#book!
-    if (this.#isAsked) await this.#doAsked(book)
+    if (this.#isAsked && book.size <= this.#limits.openMost / 2) await this.#doAsked(book)
     if (await this.#release(book, nowMs)) return
     if (nowMs >= this.#pace.pausedUntilMs) {
       const unclear = book.due(lookedUp, nowMs, this.#limits.lookupsAtOnce)

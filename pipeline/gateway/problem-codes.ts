@@ -185,6 +185,22 @@ export const problemCodes = {
     status: 409,
     meaning: 'There are as many freeze windows as are kept; remove one first.',
   },
+  delivery_settled: {
+    status: 409,
+    meaning: 'The receiver has the record, or somebody decided that it never leaves: it is not sent again.',
+  },
+  delivery_not_released: {
+    status: 409,
+    meaning: 'It does not wait for another record; the detail says what holds it.',
+  },
+  too_many_deliveries: {
+    status: 422,
+    meaning: 'The filter takes more deliveries than are tried again at once; narrow it.',
+  },
+  deliveries_changed: {
+    status: 409,
+    meaning: 'The filter takes another number of deliveries than the request expects.',
+  },
   incident_open: { status: 409, meaning: 'An incident is open; finish it before another one is opened.' },
   incident_step_not_next: { status: 409, meaning: 'It is the turn of another step; the detail says which.' },
   incident_differs: {

@@ -117,12 +117,37 @@ async function mendIt(call: Call): Promise<void> {
     start: false,
     reason: 'a typing error',
   }
+  await call('redriveDeadLetters', 'POST', '/v1/dead-letters/redrive', { ...mend, dry_run: true })
   const { job } = await call<Jobs>('redriveExceptions', 'POST', '/v1/exceptions/redrive', mend)
   const path = `/v1/jobs/${job.job_id}`
   await call('getJob', 'GET', path)
   for (const act of ['start', 'pause', 'resume', 'cancel']) await call(`${act}Job`, 'POST', `${path}/${act}`)
   await call('getJobReport', 'GET', `${path}/report`)
   await call('undoRedrive', 'POST', `/v1/exceptions/redrive/${job.job_id}/undo`, { reason: 'tried' })
+}
+
+/** What a connection holds is asked for again, and what holds it is set and taken away. */
+async function steerIt(call: Call): Promise<void> {
+  type Listed = { readonly deliveries: readonly { readonly delivery_id: string }[] }
+  let listed: Listed = { deliveries: [] }
+  for (const untilMs = Date.now() + patienceMs; listed.deliveries.length === 0; await sleep(pollMs)) {
+    if (Date.now() > untilMs) throw new Error('the connection has held nothing')
+    listed = await call<Listed>('listDeliveries', 'GET', '/v1/deliveries?state=held')
+  }
+  const path = `/v1/deliveries/${listed.deliveries[0]?.delivery_id}`
+  await call('getDelivery', 'GET', path)
+  await call('retryDelivery', 'POST', `${path}/retry`, { reason: 'a drill' })
+  await call('setRollout', 'POST', '/v1/sinks/books/mode', { mode: 'automatic', reason: 'a drill' })
+  const books = { entity_id: 'fr', period: '2026-01' }
+  await call('closePeriod', 'POST', '/v1/periods/close', books)
+  await call('reopenPeriod', 'POST', '/v1/periods/reopen', { ...books, reason: 'a drill' })
+  const window = { name: 'drill', from: '2020-01-01T00:00:00Z', until: '2020-01-02T00:00:00Z' }
+  await call('addFreezeWindow', 'POST', '/v1/freeze-windows', {
+    ...window,
+    mode: 'frozen',
+    reason: 'a drill',
+  })
+  await call('removeFreezeWindow', 'DELETE', '/v1/freeze-windows/drill')
 }
 
 /** The number of batches that were acknowledged. `onAnswer` is told the operation and the answer of each request. */
@@ -147,6 +172,7 @@ export async function billOneMonth(
   }
   await call('ingestEvents', 'POST', '/v1/events', events)
   const order = { cutoff: '2026-02-01T00:00:00Z', entity_id: 'de' }
+  await call('setRollout', 'POST', '/v1/sinks/books/mode', { mode: 'read_only', reason: 'a drill' })
   let run = await call<Run>('createBillingRun', 'POST', '/v1/billing-runs', order)
   const path = `/v1/billing-runs/${run.billing_run_id}`
   for (
@@ -158,6 +184,8 @@ export async function billOneMonth(
   const page = await call<{ batches: { batch_id: string }[] }>('listBillingBatches', 'GET', `${path}/batches`)
   for (const { batch_id } of page.batches)
     await call('acknowledgeBillingBatch', 'POST', `${path}/batches/${batch_id}/ack`)
+  await call('getBillingRun', 'GET', path)
+  await steerIt(call)
   await call('getReconciliation', 'GET', '/v1/reconciliation')
   await mendIt(call)
   await explainIt(call)

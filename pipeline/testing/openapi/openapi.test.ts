@@ -230,8 +230,11 @@ test('canary: metrics that break the rules', () => {
   expect(metricFaults(`${help('weir_a', 'gauge')}weir_a{le="1"} 1\n`)).toEqual(['weir_a has the label le'])
 })
 
-/** They need a batch that a rule holds, and a second person: pipeline/approvals/approvals.test.ts has both. */
-const needingHeldBatch: ReadonlySet<string> = new Set(['getApproval', 'approve', 'reject'])
+/**
+ * They need a batch that a rule holds, and a second person: pipeline/approvals/approvals.test.ts has both; and a delivery that
+ * waits for another: pipeline/deliveries/deliveries.test.ts.
+ */
+const needingHeldBatch: ReadonlySet<string> = new Set(['getApproval', 'approve', 'reject', 'releaseDelivery'])
 
 /** A key for each scope, made with the first key, which is not among the ids that requests revoke. */
 async function keysOf(wanted: readonly string[]): Promise<ReadonlyMap<string, string>> {

@@ -1,0 +1,100 @@
+// Asks for something of single deliveries: on the audit trail first, then in the bucket, where the process that holds the
+// connection finds it.
+// Invariant: nothing is asked that could not be done: a settled delivery, or one that somebody else has to release.
+
+import { requestDelivery } from '../deliver/delivery-requests.js'
+import type { FeatureParts } from '../feature/feature.js'
+import { Problem } from '../gateway/problem.js'
+import type { Caller } from '../gateway/scopes.js'
+import type { DeliveryFilter } from './delivery-filter.js'
+import type { DeliveryView } from './delivery-view.js'
+import { type Position, readDeliveries } from './read-deliveries.js'
+
+export interface Asking {
+  readonly act: 'retry' | 'release'
+  readonly reason: string
+  readonly caller: Caller
+  /** Unique to this request. */
+  readonly id: string
+  readonly nowMs: number
+}
+
+/** Deliveries that one request asks for. */
+export const maxAsked = 10_000
+const pageSize = 1_000
+const idsOnRecord = 100
+const writesAtOnce = 50
+
+const acts = { retry: 'delivery.retried', release: 'delivery.released' } as const
+
+/** Why this cannot be asked of it; undefined: it can. */
+export function refusalOf({ state, code, detail }: DeliveryView, act: Asking['act']): Problem | undefined {
+  if (state === 'posted' || state === 'written' || state === 'superseded')
+    return new Problem('delivery_settled', `It is ${state}: the receiver has it, and it is not sent again.`)
+  if (code === 'rejected_by_approval')
+    return new Problem('delivery_settled', 'A second person has rejected it: it never leaves.')
+  if (act === 'retry') return undefined
+  if (state === 'waiting' || (state === 'held' && code === 'waits_for_record')) return undefined
+  const holder = state === 'held' ? `${code}: ${detail}` : `it is ${state}`
+  return new Problem(
+    'delivery_not_released',
+    `It does not wait for a record that it comes after (${holder}).`,
+  )
+}
+
+export async function ask(
+  { audit, buckets }: Pick<FeatureParts, 'audit' | 'buckets'>,
+  deliveries: readonly DeliveryView[],
+  { act, reason, caller, id, nowMs }: Asking,
+): Promise<void> {
+  if (deliveries.length === 0) return
+  const [first] = deliveries
+  await audit.record({
+    caller,
+    act: acts[act],
+    object:
+      deliveries.length === 1 ? { kind: 'delivery', id: first!.delivery_id } : { kind: 'deliveries', id },
+    reason,
+    before: { states: countsOf(deliveries) },
+    after: {
+      count: deliveries.length,
+      delivery_ids: deliveries.slice(0, idsOnRecord).map(one => one.delivery_id),
+    },
+  })
+  const by = caller.keyName ?? caller.keyId ?? ''
+  const at = new Date(nowMs).toISOString()
+  for (let from = 0; from < deliveries.length; from += writesAtOnce)
+    await Promise.all(
+      deliveries
+        .slice(from, from + writesAtOnce)
+        .map(({ delivery_id, connection }) =>
+          requestDelivery(buckets.sinks, { delivery_id, connection, act, reason, by, at }),
+        ),
+    )
+}
+
+/** Those of a filter that can be tried again: refused ones, unless the filter names other states. */
+export async function toRetry(
+  { queries }: Pick<FeatureParts, 'queries'>,
+  filter: DeliveryFilter,
+): Promise<readonly DeliveryView[]> {
+  const found: DeliveryView[] = []
+  const wanted = { ...filter, state: filter.state ?? (['refused'] as const).slice() }
+  for (let after: Position | undefined; ; ) {
+    const { deliveries, next } = await readDeliveries(queries, wanted, pageSize, after)
+    found.push(...deliveries.filter(one => refusalOf(one, 'retry') === undefined))
+    if (found.length > maxAsked)
+      throw new Problem(
+        'too_many_deliveries',
+        `The filter takes more than ${maxAsked} deliveries; narrow it.`,
+      )
+    if (next === undefined) return found
+    after = next
+  }
+}
+
+function countsOf(deliveries: readonly DeliveryView[]): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {}
+  for (const { state } of deliveries) counts[state] = (counts[state] ?? 0) + 1
+  return counts
+}

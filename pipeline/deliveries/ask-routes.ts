@@ -1,0 +1,127 @@
+// The routes that ask for something of deliveries: try again now, and do not wait for the record that it comes after.
+
+import { randomUUID } from 'node:crypto'
+import { z } from 'zod'
+import type { FeatureParts } from '../feature/feature.js'
+import { Problem } from '../gateway/problem.js'
+import { type ApiCall, type ApiReply, type ApiRoute, jsonBody, needs, readJson } from '../gateway/route.js'
+import { ask, maxAsked, refusalOf, toRetry } from './ask-deliveries.js'
+import { filterSchema } from './delivery-filter.js'
+import { deliveriesTag, idParams, type ListParts, oneDelivery } from './list-routes.js'
+
+export type AskParts = ListParts & Pick<FeatureParts, 'audit'>
+
+const reason = z.string().trim().min(1).max(1_000).describe('Why; it is on the audit trail')
+const reasonBody = z.strictObject({ reason }).meta({ id: 'DeliveryRequest' })
+const retryBody = z
+  .strictObject({
+    filter: filterSchema.describe('Which; refused ones unless it names states'),
+    reason,
+    preview: z.boolean().optional().describe('Say how many, and ask for nothing'),
+    expected_count: z
+      .int()
+      .min(0)
+      .optional()
+      .describe('How many there were when you looked: another number is refused'),
+  })
+  .meta({ id: 'DeliveriesRetry' })
+const askedSchema = z.object({ preview: z.boolean(), count: z.int() }).meta({ id: 'DeliveriesAsked' })
+const answer = {
+  description: 'It is kept, and done by whichever process holds the connection, now or when it starts.',
+  schema: askedSchema,
+  example: { preview: false, count: 1 },
+}
+
+export function askRoutes(parts: AskParts, nowMs: () => number): readonly ApiRoute[] {
+  return [retryRoute(parts, nowMs), releaseRoute(parts, nowMs), retryManyRoute(parts, nowMs)]
+}
+
+function retryRoute(parts: AskParts, nowMs: () => number): ApiRoute {
+  return {
+    method: 'POST',
+    path: '/v1/deliveries/{id}/retry',
+    audits: ['delivery.retried'],
+    access: needs('operate'),
+    operationId: 'retryDelivery',
+    tag: deliveriesTag,
+    summary: 'Try a delivery again now',
+    description:
+      'A refused one is taken up again with a new count of attempts, one that waits is sent at once, an unclear one is ' +
+      'looked up at once, a held one is asked for again. What the receiver has is never sent again.',
+    params: idParams,
+    body: jsonBody(reasonBody, { reason: 'the period is open again' }),
+    responses: { 202: answer },
+    problems: ['invalid_request', 'not_found', 'delivery_settled'],
+    handle: call => askOne(parts, call, 'retry', nowMs()),
+  }
+}
+
+function releaseRoute(parts: AskParts, nowMs: () => number): ApiRoute {
+  return {
+    method: 'POST',
+    path: '/v1/deliveries/{id}/release',
+    audits: ['delivery.released'],
+    access: needs('operate'),
+    operationId: 'releaseDelivery',
+    tag: deliveriesTag,
+    summary: 'Let a delivery go out of order',
+    description:
+      'It no longer waits for the record that it corrects or releases. What flow control or approvals hold is released there.',
+    params: idParams,
+    body: jsonBody(reasonBody, { reason: 'the original was posted by hand' }),
+    responses: { 202: answer },
+    problems: ['invalid_request', 'not_found', 'delivery_settled', 'delivery_not_released'],
+    handle: call => askOne(parts, call, 'release', nowMs()),
+  }
+}
+
+async function askOne(
+  parts: AskParts,
+  call: ApiCall,
+  act: 'retry' | 'release',
+  nowMs: number,
+): Promise<ApiReply> {
+  const { reason: why } = await readJson(call, reasonBody)
+  const one = await oneDelivery(parts, call.params['id'] ?? '')
+  const refusal = refusalOf(one, act)
+  if (refusal !== undefined) throw refusal
+  await ask(parts, [one], { act, reason: why, caller: call.caller, id: randomUUID(), nowMs })
+  return { status: 202, body: { preview: false, count: 1 } }
+}
+
+function retryManyRoute(parts: AskParts, nowMs: () => number): ApiRoute {
+  return {
+    method: 'POST',
+    path: '/v1/deliveries/retry',
+    audits: ['delivery.retried'],
+    access: needs('operate'),
+    operationId: 'retryDeliveries',
+    tag: deliveriesTag,
+    summary: 'Try deliveries again now',
+    description: `Those that the filter takes, at most ${maxAsked} at once.`,
+    body: jsonBody(retryBody, {
+      filter: { connection: ['books'], code: ['period_closed'] },
+      reason: 'the period is open again',
+    }),
+    responses: { 202: answer },
+    problems: ['invalid_request', 'too_many_deliveries', 'deliveries_changed'],
+    async handle(call) {
+      const { filter, reason: why, preview = false, expected_count } = await readJson(call, retryBody)
+      const found = await toRetry(parts, filter)
+      if (expected_count !== undefined && expected_count !== found.length)
+        throw new Problem(
+          'deliveries_changed',
+          `The filter takes ${found.length} deliveries now, not ${expected_count}.`,
+        )
+      const asking = {
+        act: 'retry' as const,
+        reason: why,
+        caller: call.caller,
+        id: randomUUID(),
+        nowMs: nowMs(),
+      }
+      if (!preview) await ask(parts, found, asking)
+      return { status: 202, body: { preview, count: found.length } }
+    },
+  }
+}

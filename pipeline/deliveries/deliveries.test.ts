@@ -1,0 +1,133 @@
+// A running Weir tells what became of a journal that its receiver refused, and of the correction and the release that wait
+// for it; both go without a restart once somebody says so, and it is on record who did.
+
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { jetstream } from '@nats-io/jetstream'
+import { connect } from '@nats-io/transport-node'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { SupervisedWeir } from '../../bench/measure/supervised-weir.js'
+import type { AuditEntry } from '../../schemas/audit/audit-entry.js'
+import { journalRecord } from '../../sinks/testing/journal-record.js'
+import { WebhookReceiver } from '../../sinks/webhook/testing/fake.js'
+import { until } from '../testing/engine-harness.js'
+import type { DeliveryView, OneDeliveryView } from './delivery-view.js'
+
+interface Listed {
+  readonly deliveries: readonly DeliveryView[]
+}
+
+const generousMs = 300_000
+const secret = `whsec_${Buffer.from('a secret of thirty-two bytes ...').toString('base64')}`
+let folder: string
+let weir: SupervisedWeir
+let receiver: WebhookReceiver
+let isMended = false
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'weir-deliveries-'))
+  receiver = await WebhookReceiver.start([secret])
+  receiver.answer = ({ id }, response) => {
+    if (isMended || id !== 'je_1') return false
+    response.writeHead(400).end('the period is closed')
+    return true
+  }
+  const config = join(folder, 'weir.yaml')
+  await writeFile(
+    config,
+    `partitions: 1
+connections:
+  - { name: hook, kind: webhook, url: "${receiver.url}", auth: { secrets: [ { variable: HOOK_SECRET } ] } }
+`,
+  )
+  weir = await SupervisedWeir.start({ env: { WEIR_CONFIG: config, HOOK_SECRET: secret } })
+  await weir.ready()
+  const nc = await connect({ ...weir.nats })
+  const publish = (document: object) => jetstream(nc).publish('postings.de', JSON.stringify(document))
+  const { document } = journalRecord(1)
+  const journal = (id: string, more: object = {}) => ({
+    ...document,
+    ...{ journal_id: id, idempotency_key: id, entity_id: 'de', charge_id: `ch_${id}`, corrects: '' },
+    ...more,
+  })
+  await publish(journal('je_1', { customer_id: 'acme' }))
+  await publish(journal('je_2', { corrects: 'ch_je_1' }))
+  const releases = { journal_id: 'je_1', part: 1, month: '2026-01-01' }
+  await publish(journal('je_3', { kind: 'release', releases }))
+  await nc.close()
+}, generousMs)
+
+afterAll(async () => {
+  await weir?.stop()
+  await receiver?.close()
+  await rm(folder, { recursive: true, force: true })
+}, generousMs)
+
+async function run<T>(...args: string[]): Promise<T> {
+  const { code, stdout, stderr } = await weir.run(...args, '--json')
+  if (code !== 0) throw new Error(`weir ${args.join(' ')}: ${stderr}`)
+  return JSON.parse(stdout) as T
+}
+
+async function get<T>(path: string): Promise<T> {
+  const key = (await readFile(join(weir.dataDir, 'api-key'), 'utf8')).trim()
+  const response = await fetch(`${weir.url}${path}`, { headers: { authorization: `Bearer ${key}` } })
+  return (await response.json()) as T
+}
+
+/** Waits until je_1, je_2 and je_3 stand so. */
+async function untilStates(...states: readonly string[]): Promise<readonly DeliveryView[]> {
+  let found: readonly DeliveryView[] = []
+  await until(async () => {
+    found = (await get<Listed>('/v1/deliveries')).deliveries.toSorted((a, b) =>
+      a.record.id.localeCompare(b.record.id),
+    )
+    return JSON.stringify(found.map(({ state }) => state)) === JSON.stringify(states)
+  })
+  return found
+}
+
+test(
+  'a refused journal and what waits for it are listed, and go by retry and by release',
+  async () => {
+    const [refused, correction] = await untilStates('refused', 'held', 'held')
+    const listed = await run<Listed>(
+      'deliveries',
+      'ls',
+      '--record',
+      'je_1',
+      '--customer',
+      'acme',
+      '--state',
+      'refused',
+    )
+    expect(listed).toMatchObject({ deliveries: [refused], next_after: null })
+    expect(refused).toMatchObject({
+      connection: 'hook',
+      record: { kind: 'journal', id: 'je_1' },
+      entity_id: 'de',
+    })
+    expect(correction).toMatchObject({ code: 'waits_for_record' })
+    const told = await run<OneDeliveryView>('deliveries', 'show', refused!.delivery_id)
+    expect(told.history.map(({ state }) => state)).toEqual(['waiting', 'sending', 'refused'])
+    expect(told.detail).toContain('the period is closed')
+
+    await run('deliveries', 'release', correction!.delivery_id, '--reason', 'posted by hand')
+    await untilStates('refused', 'posted', 'held')
+    const settled = await weir.run('deliveries', 'retry', correction!.delivery_id, '--reason', 'again')
+    expect([settled.code, settled.stderr]).toEqual([1, expect.stringContaining('delivery_settled')])
+
+    isMended = true
+    const which = ['--connection', 'hook', '--code', refused!.code]
+    expect(await run('deliveries', 'retry', ...which, '--reason', 'open again', '--yes')).toMatchObject({
+      count: 1,
+    })
+    await untilStates('posted', 'posted', 'posted')
+    expect(receiver.requests.map(({ id }) => id)).toEqual(['je_1', 'je_2', 'je_1', 'je_3'])
+
+    const { entries } = await get<{ entries: readonly AuditEntry[] }>('/v1/audit?act=delivery.retried')
+    expect(entries.map(({ reason }) => reason)).toEqual(['open again'])
+  },
+  generousMs,
+)
