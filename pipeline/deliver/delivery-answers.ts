@@ -70,7 +70,10 @@ export function afterFind(
     case 'absent': {
       if (delivery.state === 'written') return gone(delivery, nowMs)
       const settledAtMs = settlesAtMs(delivery, context)
-      if (nowMs < settledAtMs) return { kind: 'again', dueAtMs: settledAtMs, lookups: lookups + 1 } // invariant 1
+      const soonMs = nowMs + backOffMs(lookups + 1, limits)
+      if (nowMs < settledAtMs)
+        // invariant 1
+        return { kind: 'again', dueAtMs: Math.min(soonMs, settledAtMs), lookups: lookups + 1 }
       return failedOnce(delivery, seen, found.kind, context)
     }
     case 'repeatable':

@@ -5,8 +5,8 @@ import { answer, callGateway, type GatewayArguments } from '../terminal/gateway-
 import { harmlessText } from '../terminal/harmless-text.js'
 import { type CliIo, exitCodes } from '../terminal/io.js'
 import { plainTable } from '../terminal/table.js'
-import type { FilterOptions } from './commands.js'
 import type { DeliveryView, OneDeliveryView } from './delivery-view.js'
+import type { FilterOptions } from './filter-options.js'
 
 interface ListWire {
   readonly deliveries: readonly DeliveryView[]

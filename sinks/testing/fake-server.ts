@@ -64,12 +64,14 @@ export abstract class FakeServer implements Receiver {
   readonly #app: FastifyInstance
   readonly #options: FakeOptions
   #url = ''
+  #hangMs: number
   #faults: Fault[] = []
   #chances: Readonly<Partial<Record<Fault, number>>> = {}
   #refuses: (record: ConnectorRecord) => string | undefined = () => undefined
 
   constructor(options: FakeOptions = {}) {
     this.#options = options
+    this.#hangMs = options.hangMs ?? 0
     this.nowMs = options.nowMs ?? Date.now
     this.#app = Fastify({ forceCloseConnections: true, bodyLimit: 64 << 20 })
   }
@@ -200,7 +202,7 @@ export abstract class FakeServer implements Receiver {
 
   /** Gives no answer. */
   #leave(reply: FastifyReply): FastifyReply {
-    const { hangMs = 0 } = this.#options
+    const hangMs = this.#hangMs
     reply.hijack()
     if (hangMs === 0) reply.raw.destroy()
     else setTimeout(() => reply.raw.destroy(), hangMs).unref()
@@ -216,6 +218,10 @@ export abstract class FakeServer implements Receiver {
     })
     this.#app.post('/_fake/chances', ({ body }) => {
       this.failAtRandom(parsed(body) as Record<Fault, number>)
+      return {}
+    })
+    this.#app.post('/_fake/hang', ({ body }) => {
+      this.#hangMs = Number(parsed(body))
       return {}
     })
     this.#app.get('/_fake/documents', async () => ({ effects: await this.effects() }))

@@ -19,6 +19,8 @@ export const entryPoints: readonly string[] = [
 
 /** Processes that only tests start. */
 export const testEntryPoints: readonly string[] = [
+  'pipeline/testing/connector-faults/main.ts',
+  'pipeline/testing/connector-faults/shorter-waits.ts',
   'pipeline/testing/engine-child.ts',
   'pipeline/testing/publisher-crash-child.ts',
   'sinks/testing/fake-main.ts',
