@@ -5,6 +5,7 @@ import { chargebeeKind } from '../../sinks/chargebee/kind.js'
 import type { ConnectorKind } from '../../sinks/connector-kind.js'
 import { dynamicsFinanceKind } from '../../sinks/dynamics-finance/kind.js'
 import { fileKind } from '../../sinks/files/kind.js'
+import { intacctKind } from '../../sinks/intacct/kind.js'
 import { netsuiteKind } from '../../sinks/netsuite/kind.js'
 import { quickbooksKind } from '../../sinks/quickbooks/kind.js'
 import { recurlyKind } from '../../sinks/recurly/kind.js'
@@ -20,6 +21,7 @@ export const connectorKinds: readonly ConnectorKind[] = [
   dynamicsFinanceKind,
   webhookKind,
   fileKind,
+  intacctKind,
   netsuiteKind,
   xeroKind,
   zuoraKind,

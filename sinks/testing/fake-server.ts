@@ -231,8 +231,10 @@ export abstract class FakeServer implements Receiver {
 
 /** The body as it is, but with the values of secret fields taken out. */
 function masked(body: string): string {
-  return body.replaceAll(
-    /\b((?:access_token|refresh_token|client_secret|client_assertion|password|sessionid)["']?\s*[=:>]\s*["']?)[^\s"'&<,;]+/gi,
-    '$1[secret]',
-  )
+  return body
+    .replaceAll(/(<password>)[^<]*/g, '$1[secret]')
+    .replaceAll(
+      /\b((?:access_token|refresh_token|client_secret|client_assertion|password|sessionid)["']?\s*[=:>]\s*["']?)[^\s"'&<,;]+/gi,
+      '$1[secret]',
+    )
 }
