@@ -9,6 +9,7 @@ import { intacctKind } from '../../sinks/intacct/kind.js'
 import { netsuiteKind } from '../../sinks/netsuite/kind.js'
 import { quickbooksKind } from '../../sinks/quickbooks/kind.js'
 import { recurlyKind } from '../../sinks/recurly/kind.js'
+import { sapS4Kind } from '../../sinks/sap-s4/kind.js'
 import { stripeKind } from '../../sinks/stripe/kind.js'
 import { webhookKind } from '../../sinks/webhook/kind.js'
 import { xeroKind } from '../../sinks/xero/kind.js'
@@ -22,6 +23,7 @@ export const connectorKinds: readonly ConnectorKind[] = [
   webhookKind,
   fileKind,
   intacctKind,
+  sapS4Kind,
   netsuiteKind,
   xeroKind,
   zuoraKind,
