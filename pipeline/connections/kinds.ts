@@ -7,6 +7,7 @@ import { dynamicsFinanceKind } from '../../sinks/dynamics-finance/kind.js'
 import { fileKind } from '../../sinks/files/kind.js'
 import { intacctKind } from '../../sinks/intacct/kind.js'
 import { netsuiteKind } from '../../sinks/netsuite/kind.js'
+import { oracleFusionKind } from '../../sinks/oracle-fusion/kind.js'
 import { quickbooksKind } from '../../sinks/quickbooks/kind.js'
 import { recurlyKind } from '../../sinks/recurly/kind.js'
 import { sapS4Kind } from '../../sinks/sap-s4/kind.js'
@@ -25,6 +26,7 @@ export const connectorKinds: readonly ConnectorKind[] = [
   intacctKind,
   sapS4Kind,
   netsuiteKind,
+  oracleFusionKind,
   xeroKind,
   zuoraKind,
   stripeKind,

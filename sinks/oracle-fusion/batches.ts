@@ -1,0 +1,84 @@
+// Journal batches in Oracle: whether one has the name of ours, whether it is posted, and the list of all of ours.
+// Invariant: a list that cannot be read to its end is `failed`.
+
+import { z } from 'zod'
+import type { PutOutcome } from '../connector.js'
+import { type Api, jsonOf, strangeAnswer } from '../http/api.js'
+import { outcomeOfAnswer } from './outcome.js'
+
+const pageLength = 200
+/** A URL of some 2,000 characters. */
+const namesOfQuery = 25
+
+const pageSchema = z.object({
+  items: z.array(
+    z.object({
+      JeBatchId: z.union([z.string(), z.number()]).transform(String),
+      BatchName: z.string(),
+      BatchDescription: z.string().nullish(),
+      Status: z.string(),
+    }),
+  ),
+  hasMore: z.boolean(),
+})
+
+export interface JournalBatch {
+  readonly id: string
+  /** What we called it: all before the first blank. */
+  readonly name: string
+  readonly description: string
+  readonly state: 'written' | 'posted'
+}
+
+export type Batches =
+  | { readonly kind: 'ok'; readonly batches: readonly JournalBatch[] }
+  | { readonly kind: 'failed'; readonly outcome: PutOutcome }
+
+/** Batches whose names begin like one of these; none of them has quotes. */
+export async function batchesNamed(
+  api: Api,
+  beginnings: readonly string[],
+  signal: AbortSignal,
+): Promise<Batches> {
+  const batches: JournalBatch[] = []
+  for (let from = 0; from < beginnings.length; from += namesOfQuery) {
+    const asked = await batchesOf(api, beginnings.slice(from, from + namesOfQuery), signal)
+    if (asked.kind === 'failed') return asked
+    batches.push(...asked.batches)
+  }
+  return { kind: 'ok', batches }
+}
+
+async function batchesOf(api: Api, beginnings: readonly string[], signal: AbortSignal): Promise<Batches> {
+  const batches: JournalBatch[] = []
+  for (let offset = 0; ; offset += pageLength) {
+    const answer = await api.send(
+      {
+        method: 'GET',
+        path: '/fscmRestApi/resources/11.13.18.05/journalBatches',
+        query: {
+          q: beginnings.map(one => `BatchName LIKE '${one}%'`).join(' or '),
+          fields: 'JeBatchId,BatchName,BatchDescription,Status',
+          orderBy: 'JeBatchId',
+          onlyData: 'true',
+          limit: String(pageLength),
+          offset: String(offset),
+        },
+        headers: { 'rest-framework-version': '4' },
+      },
+      signal,
+    )
+    if (answer.kind === 'failed') return answer
+    if (answer.status >= 300) return { kind: 'failed', outcome: outcomeOfAnswer(answer) }
+    const page = pageSchema.safeParse(jsonOf(answer))
+    if (!page.success) return { kind: 'failed', outcome: strangeAnswer(answer) }
+    for (const { JeBatchId: id, BatchName, BatchDescription, Status } of page.data.items)
+      batches.push({
+        id,
+        name: BatchName.split(' ')[0] ?? '',
+        description: BatchDescription ?? '',
+        state: Status === 'P' ? 'posted' : 'written',
+      })
+    if (!page.data.hasMore) return { kind: 'ok', batches }
+  }
+}
