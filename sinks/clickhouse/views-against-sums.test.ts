@@ -328,6 +328,7 @@ test(
               figureOf(found['meter']!, counted),
               String(counted.length),
             ])
+            expect(found['quantity_adds_up']).toBe(['sum', 'count'].includes(found['meter']!) ? '1' : '0')
           }
         }
       }),

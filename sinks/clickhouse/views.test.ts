@@ -297,3 +297,11 @@ test('red flag write_without_source: usage that was billed and has no event, or 
   const why = (id: string) => [id, `5 of calls is billed by ${id}, and no event is rated for it`]
   expect(await flagged('write_without_source')).toEqual([why('lost'), why('taken back')])
 })
+
+test('every column of every view says in a comment what it is', async () => {
+  const columns = `SELECT table, name FROM system.columns WHERE database = 'weir' AND comment = ''
+    AND table IN (SELECT name FROM system.tables WHERE database = 'weir' AND engine = 'View') ORDER BY table, name`
+  expect(await ask(columns)).toEqual([])
+  const described = "SELECT comment FROM system.columns WHERE table = 'mrr_by_month' AND name = 'closing'"
+  expect(String(await ask(described))).toContain('does not add up over months')
+})

@@ -10,7 +10,18 @@
 -- A statement ends with a semicolon at the end of its line.
 
 -- Each batch of lines that was sealed, with the last of its journal entries so far.
-CREATE OR REPLACE VIEW kpi_batches AS
+CREATE OR REPLACE VIEW kpi_batches
+(
+    batch_id String COMMENT 'The billing batch',
+    billing_run_id String COMMENT 'Its run',
+    entity_id LowCardinality(String) COMMENT 'The entity that bills, or nothing',
+    currency LowCardinality(String) COMMENT 'ISO 4217; figures of different currencies do not add up',
+    sealed_at DateTime64(3, 'UTC') COMMENT 'When it was sealed',
+    sequence UInt64 COMMENT 'Message of BILLING',
+    entries UInt64 COMMENT 'Journal entry lines so far',
+    posted_at DateTime64(3, 'UTC') COMMENT 'The last of them'
+)
+AS
 SELECT b.batch_id AS batch_id, b.billing_run_id AS billing_run_id, b.entity_id AS entity_id, b.currency AS currency,
     b.sealed_at AS sealed_at, b.stream_sequence AS sequence, j.entries AS entries, j.posted_at AS posted_at
 FROM billing_batches AS b
@@ -24,7 +35,16 @@ LEFT JOIN
 
 -- Each charge that ought to be posted: posted is its number of entries, right those that balance and come to its amount.
 -- Postings are made in the order of the batches, so a charge of an earlier batch than the last one posted was passed over.
-CREATE OR REPLACE VIEW kpi_postings AS
+CREATE OR REPLACE VIEW kpi_postings
+(
+    charge_id String COMMENT 'A charge that ought to be posted',
+    entity_id LowCardinality(String) COMMENT 'The entity that bills, or nothing',
+    currency LowCardinality(String) COMMENT 'ISO 4217; figures of different currencies do not add up',
+    day Date32 COMMENT 'Of its last entry, without one of the sealing; UTC',
+    entries UInt64 COMMENT 'Its journal entries',
+    matching UInt64 COMMENT 'Those that balance and come to its amount'
+)
+AS
 SELECT
     c.charge_id AS charge_id, c.entity_id AS entity_id, c.currency AS currency,
     if(entries = 0, toDate32(r.sealed_at, 'UTC'), toDate32(e.posted_at, 'UTC')) AS day,
@@ -59,7 +79,16 @@ LEFT JOIN
 WHERE e.entries > 0 OR (c.owed != 0 AND r.sequence < (SELECT max(sequence) FROM kpi_batches WHERE entries > 0));
 
 -- Each payment as it stands now: what came in, less what went back.
-CREATE OR REPLACE VIEW kpi_payments AS
+CREATE OR REPLACE VIEW kpi_payments
+(
+    payment_id String COMMENT 'The payment',
+    currency LowCardinality(String) COMMENT 'ISO 4217; figures of different currencies do not add up',
+    invoice String COMMENT 'The invoice that it names, or nothing',
+    received_at DateTime64(9, 'UTC') COMMENT 'First success',
+    received Decimal(76, 12) COMMENT 'What came in',
+    refunded Decimal(76, 12) COMMENT 'What went back'
+)
+AS
 SELECT
     payment_id, currency, max(p.invoice_id) AS invoice,
     minIf(p.event_time, p.status = 'succeeded') AS received_at,
@@ -71,7 +100,19 @@ HAVING countIf(p.status = 'succeeded') > 0;
 
 -- Each change of a subscription that took effect or was refused and not mended. Another content under its identity is no
 -- part of it.
-CREATE OR REPLACE VIEW kpi_changes AS
+CREATE OR REPLACE VIEW kpi_changes
+(
+    event_source String COMMENT 'Source of the lifecycle event',
+    event_id String COMMENT 'The event within its source',
+    event_type LowCardinality(String) COMMENT 'created, renewed or amended',
+    applied Int64 COMMENT 'Above 0: it took effect',
+    refused Int64 COMMENT 'Above 0: it was refused and not mended',
+    ingested_at DateTime64(3, 'UTC') COMMENT 'When it came',
+    event_time DateTime64(9, 'UTC') COMMENT 'When it happened',
+    correlation String COMMENT 'Its correlation id',
+    applied_at DateTime64(3, 'UTC') COMMENT 'When it took effect'
+)
+AS
 SELECT
     event_source, event_id, event_type,
     sum(o.applied) AS applied, sum(o.refused) AS refused,
@@ -90,7 +131,19 @@ FROM
 GROUP BY event_source, event_id, event_type
 HAVING applied > 0 OR refused > 0;
 
-CREATE OR REPLACE VIEW kpi_daily AS
+CREATE OR REPLACE VIEW kpi_daily
+(
+    day Date32 COMMENT 'Day, UTC',
+    kpi String COMMENT 'The figure; docs/kpis.md has the definitions',
+    entity_id String COMMENT 'The entity that bills, or nothing; nothing for figures of all',
+    currency String COMMENT 'ISO 4217, or nothing',
+    unit String COMMENT 'ratio, seconds, items, money or days',
+    numerator Decimal(76, 12) COMMENT 'Adds up over days',
+    denominator Decimal(76, 12) COMMENT 'Adds up over days',
+    worst Nullable(Decimal(76, 12)) COMMENT 'The slowest case; of several days the greatest',
+    value Nullable(Decimal(76, 12)) COMMENT 'numerator / denominator, of items and money the numerator; does not add up'
+)
+AS
 SELECT
     day, kpi, entity_id, currency, unit, numerator, denominator, worst,
     multiIf(
