@@ -1,5 +1,5 @@
-// The views of charges for FinOps tools (FOCUS) and of one reporting currency on random rows, held against the same
-// figures computed in TypeScript the slow and obvious way.
+// The views of charges for FinOps tools (FOCUS), of one reporting currency and of MRR by the rules of others on random
+// rows, held against the same figures computed in TypeScript the slow and obvious way.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -12,6 +12,7 @@ import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/e
 import { type ClickHouseConfig, openClickHouse } from './config.js'
 import { migrate } from './migrate.js'
 import { type ChargeRow, charges, mandatory, nullable } from './testing/focus-charges.js'
+import { type Facts, monthOf, profiles, slowProfile, versions } from './testing/slow-profiles.js'
 import { convert, Exact, kinds, movements, rateOn, rates, slowMonths } from './testing/slow-reporting.js'
 
 const generousMs = 300_000
@@ -247,6 +248,74 @@ test(
           'SELECT uniqExact(reporting_currency) AS asked, sum(events) AS events FROM usage_reporting_daily',
         )
         expect(Number(usage[0]!['events'])).toBe(Number(usage[0]!['asked']) * all.length)
+      }),
+      runs(2),
+    )
+  },
+  generousMs,
+)
+
+test(
+  'MRR by each profile is what its rules make of the movements, and the differences of any two add up to the difference',
+  async () => {
+    await fill('fx_rates', [])
+    await fc.assert(
+      fc.asyncProperty(movements, charges, versions, async (moved, billed, known) => {
+        const facts: Facts = {
+          movements: moved.map((one, n) => ({ ...one, subscription_id: n % 3 === 0 ? 't' : 's' })),
+          charges: billed.map((one, n) => ({ ...one, subscription_id: n % 3 === 0 ? 't' : 's' })),
+          versions: known,
+        }
+        await fill('mrr_movements', facts.movements)
+        await fill('charges', facts.charges)
+        await fill('subscription_versions', facts.versions)
+        const slow = profiles.map(profile => ({ profile, counted: slowProfile(profile, facts) }))
+        const keyOf = (...parts: readonly (string | null | undefined)[]): string => parts.join(' ')
+        const expected = new Map<string, Decimal>()
+        const add = (key: string, amount: Decimal): void => {
+          expected.set(key, amount.plus(expected.get(key) ?? 0))
+        }
+        for (const { profile, counted } of slow)
+          for (const one of counted) add(keyOf(profile, monthOf(one.at), one.currency, one.kind), one.amount)
+        const found = await ask('SELECT * FROM mrr_profile_by_month')
+        for (const row of found) {
+          for (const kind of [...kinds, 'usage']) {
+            const key = keyOf(row['profile'], row['month'], row['currency'], kind)
+            const amount = expected.get(key) ?? new Exact(0)
+            expect(`${key} ${new Exact(row[kind]!).toFixed()}`).toBe(`${key} ${amount.toFixed()}`)
+            expected.delete(key)
+          }
+          const own = slow.find(one => one.profile === row['profile'])!.counted
+          const upTo = own.filter(one => one.currency === row['currency'] && monthOf(one.at) <= row['month']!)
+          expect(new Exact(row['closing']!).toFixed()).toBe(total(upTo.map(one => one.amount)).toFixed())
+        }
+        expect([...expected].filter(([, amount]) => !amount.isZero())).toEqual([])
+        const differences = await ask('SELECT * FROM mrr_profile_differences')
+        for (const { profile, counted } of slow)
+          for (const other of slow) {
+            const sides = [
+              ...counted.map(one => [one, one.amount] as const),
+              ...other.counted.map(one => [one, one.amount.neg()] as const),
+            ]
+            for (const [one, amount] of sides)
+              add(
+                keyOf(profile, other.profile, monthOf(one.at), one.currency, one.customer, one.kind),
+                amount,
+              )
+          }
+        for (const one of differences)
+          add(
+            keyOf(
+              one['profile'],
+              one['against'],
+              one['month'],
+              one['currency'],
+              one['customer_id'],
+              one['kind'],
+            ),
+            new Exact(one['amount']!).neg(),
+          )
+        expect([...expected].filter(([, amount]) => !amount.isZero())).toEqual([])
       }),
       runs(2),
     )

@@ -298,6 +298,89 @@ test('red flag write_without_source: usage that was billed and has no event, or 
   expect(await flagged('write_without_source')).toEqual([why('lost'), why('taken back')])
 })
 
+test('MRR by profile: a free plan, a paid-up period, a month of coming and going, a transfer, usage', async () => {
+  const gbp = (customer: string, at: string, kind: string, amount: string, subscription = customer) => ({
+    ...movement(customer, `${at}T00:00:00`, kind, amount, 'GBP'),
+    movement_id: `${subscription} ${at}`,
+    subscription_id: subscription,
+  })
+  await insert('mrr_movements', [
+    gbp('free', '2026-01-10', 'new_business', '100'),
+    gbp('free', '2026-03-05', 'churn', '-100'),
+    gbp('free', '2026-04-02', 'reactivation', '60'),
+    gbp('paid', '2026-01-01', 'new_business', '50'),
+    gbp('paid', '2026-02-10', 'churn', '-50'),
+    gbp('brief', '2026-02-03', 'new_business', '30'),
+    gbp('brief', '2026-02-20', 'churn', '-30'),
+    gbp('moved', '2026-01-05', 'new_business', '40'),
+    gbp('moved', '2026-03-08', 'transfer', '-40'),
+    gbp('moved', '2026-03-08', 'transfer', '40', 'other'),
+  ])
+  const version = (customer: string, sequence: number, status: string, from: string) => ({
+    customer_id: customer,
+    subscription_id: customer,
+    sequence,
+    status,
+    effective_from: `${from}T00:00:00Z`,
+  })
+  await insert('subscription_versions', [
+    version('free', 1, 'active', '2026-01-10'),
+    version('free', 2, 'active', '2026-03-05'),
+    version('paid', 1, 'active', '2026-01-01'),
+    version('paid', 2, 'cancelled', '2026-02-10'),
+    version('brief', 1, 'active', '2026-02-03'),
+    version('brief', 2, 'cancelled', '2026-02-20'),
+  ])
+  const charge = (customer: string, from: string, until: string, amount_rounded: string, more: object) => ({
+    charge_id: `profile ${customer} ${from}`,
+    customer_id: customer,
+    subscription_id: customer,
+    currency: 'GBP',
+    period_from: `${from}T00:00:00Z`,
+    period_until: `${until}T00:00:00Z`,
+    amount_rounded,
+    ...more,
+  })
+  const usage = { kind: 'usage', timing: 'in_arrears', meter: 'tokens' }
+  await insert('charges', [
+    charge('paid', '2026-02-01', '2026-03-01', '50', { kind: 'recurring', timing: 'in_advance' }),
+    charge('moved', '2026-01-01', '2026-02-01', '7.5', usage),
+    charge('moved', '2026-02-01', '2026-03-01', '9', usage),
+  ])
+  const rows =
+    await ask(`SELECT profile, toMonth(month), new_business, expansion, contraction, churn, reactivation, transfer, usage, closing
+    FROM mrr_profile_by_month WHERE currency = 'GBP' ORDER BY month`)
+  const months = (profile: string) =>
+    rows.filter(row => row[0] === profile).map(row => row.slice(1).join(' '))
+  expect(months('weir')).toEqual([
+    '1 190 0 0 0 0 0 0 190',
+    '2 30 0 0 -80 0 0 0 140',
+    '3 0 0 0 -100 0 0 0 40',
+    '4 0 0 0 0 60 0 0 100',
+  ])
+  expect(months('stripe')[2]).toBe('3 0 40 -40 -100 0 0 0 40')
+  expect(months('chartmogul')).toEqual([
+    '1 190 0 0 0 0 0 7.5 197.5',
+    '2 30 0 0 -80 0 0 1.5 149',
+    '3 0 40 -140 0 0 0 0 49',
+    '4 0 60 0 0 0 0 0 109',
+  ])
+  expect(months('profitwell')).toEqual([
+    '1 190 0 0 0 0 0 7.5 197.5',
+    '2 0 0 0 0 0 0 1.5 199',
+    '3 0 40 -40 -150 0 0 0 49',
+    '4 0 0 0 0 60 0 0 109',
+  ])
+  expect(months('finance')[1]).toBe('2 0 0 0 -50 0 0 0 140')
+  const why = `SELECT toMonth(month), customer_id, kind, reason, amount FROM mrr_profile_differences
+    WHERE profile = 'profitwell' AND against = 'chartmogul' AND currency = 'GBP' AND month = '2026-03-01' ORDER BY ALL`
+  expect((await ask(why)).map(row => row.join(' '))).toEqual([
+    '3 free churn free_is_active -100',
+    '3 free contraction free_is_active 100',
+    '3 paid churn churn_at_period_end -50',
+  ])
+})
+
 test('every column of every view says in a comment what it is', async () => {
   const columns = `SELECT table, name FROM system.columns WHERE database = 'weir' AND comment = ''
     AND table IN (SELECT name FROM system.tables WHERE database = 'weir' AND engine = 'View') ORDER BY table, name`

@@ -139,24 +139,30 @@ FROM
                 toDecimal256(round(divideDecimal(f.native_before * toDecimal256(f.multiplier, 12), toDecimal256(if(f.divisor = 0, toDecimal128(1, 12), f.divisor), 12), 24), 12), 12)) AS first_rate
         FROM
         (
-            SELECT month, reporting_currency, currency, toInt32(addMonths(month, 1)) - 1 AS last_day_number,
-                sum(sum(moved)) OVER (PARTITION BY currency, reporting_currency ORDER BY month ROWS UNBOUNDED PRECEDING) AS native_closing
+            SELECT month, currency, toInt32(addMonths(month, 1)) - 1 AS last_day_number, native_closing,
+                arrayJoin((SELECT groupArray(r.reporting_currency) FROM reporting_currencies AS r)) AS reporting_currency
             FROM
             (
-                SELECT makeDate32(toYear(day), toMonth(day), 1) AS month, reporting_currency, currency, toDecimal256(amount, 12) AS moved
-                FROM mrr_movements_reporting
-                UNION ALL
-                SELECT addMonths(first, arrayJoin(range(toUInt32(dateDiff('month', first, last) + 1)))) AS month, reporting_currency, currency, toDecimal256(0, 12) AS moved
+                SELECT month, currency, sum(sum(moved)) OVER (PARTITION BY currency ORDER BY month ROWS UNBOUNDED PRECEDING) AS native_closing
                 FROM
                 (
-                    SELECT
-                        reporting_currency, currency, makeDate32(toYear(min(day)), toMonth(min(day)), 1) AS first,
-                        max(greatest(max(day), (SELECT max(d.day) FROM fx_days AS d WHERE d.currency IN (SELECT toString(x.currency) FROM mrr_movements AS x)))) OVER () AS last
-                    FROM mrr_movements_reporting
-                    GROUP BY reporting_currency, currency
+                    SELECT makeDate32(toYear(m.effective_at), toMonth(m.effective_at), 1) AS month, toString(m.currency) AS currency, toDecimal256(m.amount, 12) AS moved
+                    FROM mrr_movements AS m
+                    UNION ALL
+                    SELECT addMonths(first, arrayJoin(range(toUInt32(dateDiff('month', first, last) + 1)))) AS month, currency, toDecimal256(0, 12) AS moved
+                    FROM
+                    (
+                        SELECT
+                            toString(m.currency) AS currency, makeDate32(toYear(min(m.effective_at)), toMonth(min(m.effective_at)), 1) AS first,
+                            greatest(
+                                (SELECT toDate32(max(a.effective_at), 'UTC') FROM mrr_movements AS a),
+                                (SELECT max(d.day) FROM fx_days AS d WHERE d.currency IN (SELECT toString(x.currency) FROM mrr_movements AS x))) AS last
+                        FROM mrr_movements AS m
+                        GROUP BY currency
+                    )
                 )
+                GROUP BY month, currency
             )
-            GROUP BY month, reporting_currency, currency
         ) AS g
         LEFT JOIN
         (
@@ -175,15 +181,15 @@ FROM
         LEFT JOIN
         (
             SELECT
-                m.currency AS currency, m.reporting_currency AS reporting_currency, makeDate32(toYear(any(s.first_day)), toMonth(any(s.first_day)), 1) AS month,
+                m.currency AS currency, s.reporting_currency AS reporting_currency, makeDate32(toYear(any(s.first_day)), toMonth(any(s.first_day)), 1) AS month,
                 any(s.multiplier) AS multiplier, any(s.divisor) AS divisor, sumIf(toDecimal256(m.amount, 12), m.day < s.first_day) AS native_before
-            FROM mrr_movements_reporting AS m
+            FROM (SELECT toString(n.currency) AS currency, toDate32(n.effective_at, 'UTC') AS day, n.amount AS amount FROM mrr_movements AS n) AS m
             INNER JOIN
             (
                 SELECT currency, reporting_currency, min(d.day) AS first_day, argMin(d.multiplier, d.day) AS multiplier, argMin(d.divisor, d.day) AS divisor
                 FROM fx_days AS d
                 GROUP BY currency, reporting_currency
-            ) AS s ON s.currency = m.currency AND s.reporting_currency = m.reporting_currency
+            ) AS s ON s.currency = m.currency
             GROUP BY currency, reporting_currency
         ) AS f ON f.reporting_currency = g.reporting_currency AND f.currency = g.currency
         ASOF LEFT JOIN fx_days AS r ON r.currency = g.currency AND r.reporting_currency = g.reporting_currency AND g.last_day_number >= r.day_number
