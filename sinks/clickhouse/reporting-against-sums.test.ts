@@ -119,6 +119,8 @@ function dueMonth(charge: ChargeRow): string {
 test(
   'MRR in a reporting currency: opening, movements, first rates and fx come to closing exactly, as a slow walk by days has it',
   async () => {
+    await fill('charges', [])
+    await fill('rated_usage', [])
     await fc.assert(
       fc.asyncProperty(movements, rates, async (all, known) => {
         await fill('mrr_movements', all)

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/embedded/clickhouse-server.js'
 import { type ClickHouseConfig, openClickHouse } from './config.js'
 import { migrate } from './migrate.js'
+import { profileExample } from './testing/profile-example.js'
 
 let dataDir: string
 let server: EmbeddedClickhouse
@@ -299,54 +300,7 @@ test('red flag write_without_source: usage that was billed and has no event, or 
 })
 
 test('MRR by profile: a free plan, a paid-up period, a month of coming and going, a transfer, usage', async () => {
-  const gbp = (customer: string, at: string, kind: string, amount: string, subscription = customer) => ({
-    ...movement(customer, `${at}T00:00:00`, kind, amount, 'GBP'),
-    movement_id: `${subscription} ${at}`,
-    subscription_id: subscription,
-  })
-  await insert('mrr_movements', [
-    gbp('free', '2026-01-10', 'new_business', '100'),
-    gbp('free', '2026-03-05', 'churn', '-100'),
-    gbp('free', '2026-04-02', 'reactivation', '60'),
-    gbp('paid', '2026-01-01', 'new_business', '50'),
-    gbp('paid', '2026-02-10', 'churn', '-50'),
-    gbp('brief', '2026-02-03', 'new_business', '30'),
-    gbp('brief', '2026-02-20', 'churn', '-30'),
-    gbp('moved', '2026-01-05', 'new_business', '40'),
-    gbp('moved', '2026-03-08', 'transfer', '-40'),
-    gbp('moved', '2026-03-08', 'transfer', '40', 'other'),
-  ])
-  const version = (customer: string, sequence: number, status: string, from: string) => ({
-    customer_id: customer,
-    subscription_id: customer,
-    sequence,
-    status,
-    effective_from: `${from}T00:00:00Z`,
-  })
-  await insert('subscription_versions', [
-    version('free', 1, 'active', '2026-01-10'),
-    version('free', 2, 'active', '2026-03-05'),
-    version('paid', 1, 'active', '2026-01-01'),
-    version('paid', 2, 'cancelled', '2026-02-10'),
-    version('brief', 1, 'active', '2026-02-03'),
-    version('brief', 2, 'cancelled', '2026-02-20'),
-  ])
-  const charge = (customer: string, from: string, until: string, amount_rounded: string, more: object) => ({
-    charge_id: `profile ${customer} ${from}`,
-    customer_id: customer,
-    subscription_id: customer,
-    currency: 'GBP',
-    period_from: `${from}T00:00:00Z`,
-    period_until: `${until}T00:00:00Z`,
-    amount_rounded,
-    ...more,
-  })
-  const usage = { kind: 'usage', timing: 'in_arrears', meter: 'tokens' }
-  await insert('charges', [
-    charge('paid', '2026-02-01', '2026-03-01', '50', { kind: 'recurring', timing: 'in_advance' }),
-    charge('moved', '2026-01-01', '2026-02-01', '7.5', usage),
-    charge('moved', '2026-02-01', '2026-03-01', '9', usage),
-  ])
+  for (const [table, rows] of Object.entries(profileExample)) await insert(table, rows)
   const rows =
     await ask(`SELECT profile, toMonth(month), new_business, expansion, contraction, churn, reactivation, transfer, usage, closing
     FROM mrr_profile_by_month WHERE currency = 'GBP' ORDER BY month`)

@@ -9,7 +9,7 @@ CREATE OR REPLACE VIEW mrr_profile_rules
 (
     profile String COMMENT 'weir, stripe, chartmogul, profitwell or finance',
     reason String COMMENT 'The rule, as mrr_profile_changes and mrr_profile_differences name it',
-    applied Bool COMMENT 'false: the facts that are here cannot tell it',
+    applied Bool COMMENT 'false: the facts that are here cannot tell it, or the vendor leaves it to a setting',
     description String COMMENT 'What the profile counts differently from weir',
     source String COMMENT 'Where the vendor says so; nothing for rules of our own'
 )
@@ -22,18 +22,20 @@ FROM
         ('stripe', 'no_transfer_kind', true, 'A transfer is an expansion or a contraction, by its sign', 'docs.stripe.com/billing/subscriptions/analytics/glossary, MRR growth'),
         ('stripe', 'finite_coupons', false, 'A coupon with an end does not lower MRR there unless set so. The ledger is net of discounts and does not tell the amount without them', 'support.stripe.com/questions/billing-analytics, Discounts'),
         ('stripe', 'unpaid', false, 'A subscription that is marked unpaid counts as churn. No fact here marks one', 'docs.stripe.com/billing/subscriptions/analytics/glossary, Customers'),
+        ('stripe', 'paused_collection', false, 'Pausing the collection of payments leaves a subscription active there. A suspension here stops the service and owes nothing, and is 0', 'docs.stripe.com/billing/subscriptions/pause-payment'),
         ('stripe', 'churn_setting', false, 'Churn counts at the cancellation or at the end of the cycle, as set there; here when it takes effect', 'support.stripe.com/questions/metric-configurations'),
         ('chartmogul', 'no_transfer_kind', true, 'There are five kinds; a transfer is an expansion or a contraction, by its sign', 'help.chartmogul.com article 203299912, MRR movement definitions'),
         ('chartmogul', 'free_is_active', true, 'Who goes to 0 with a subscription that is active still (a free plan, a discount of 100 %) contracts, and expands when paying again', 'help.chartmogul.com article 15384089786524, Free Customer Handling, default'),
         ('chartmogul', 'usage_counts', true, 'Usage that was billed counts in the month in which its service period ends', 'dev.chartmogul.com/docs/implementing-usage-based-billing'),
         ('chartmogul', 'cents', false, 'MRR of an invoice line is rounded to a cent. The ledger holds no lines', 'dev.chartmogul.com/docs/how-mrr-is-calculated-from-prorated-invoices'),
+        ('chartmogul', 'refund_setting', false, 'A setting says how refunds count. By itself a refund is no movement, there as here', 'help.chartmogul.com article 15384089786524, Refund Handling; dev.chartmogul.com/docs/adding-refunds-using-the-import-api'),
         ('chartmogul', 'activity_grouping', false, 'Changes within a set time of each other, such as an hour, are one movement; the ledger joins those of one instant', 'help.chartmogul.com article 4416682609426'),
         ('profitwell', 'no_transfer_kind', true, 'A transfer is an upgrade or a downgrade, by its sign', 'paddle.com/help/profitwell-metrics/measure/compare/profitwell-vs-chargify'),
         ('profitwell', 'churn_at_period_end', true, 'Who leaves counts until the end of what was billed in advance, at the latest until the customer''s next movement', 'paddle.com/help/profitwell-metrics/measure/compare/profitwell-vs-chargify, Cancellations and Churn'),
         ('profitwell', 'same_month_ignored', true, 'Who comes for the first time and leaves in one calendar month is in no figure of it', 'the same, New business and Churn in the same month'),
         ('profitwell', 'usage_counts', true, 'Recurring metered billing is rolled into MRR: usage that was billed counts in the month in which its service period ends', 'the same, Metered billing'),
         ('profitwell', 'delinquent', false, 'Who does not pay within the dunning window has churned. No fact here tells the window', 'learn.profitwell.com/category/WoBCXt3Wpj-calculating-metrics'),
-        ('profitwell', 'on_hold', false, 'A subscription on hold is a downgrade to 0 MRR. The ledger has the same amount, as churn where the customer has nothing else', 'paddle.com/help/profitwell-metrics/measure/compare/profitwell-vs-chargify, Subscriptions on hold'),
+        ('profitwell', 'on_hold', false, 'A subscription on hold has 0 MRR there as here. Whether as a downgrade or as churn its words leave open; here it is churn where the customer has nothing else', 'paddle.com/help/profitwell-metrics/measure/compare/profitwell-vs-chargify, Subscriptions on hold'),
         ('finance', 'netted_by_month', true, 'Each customer once a month: balances of two month ends, and what lies between is not shown. Ours: it ties to a balance sheet that is closed by month', '')]) AS rule
 );
 

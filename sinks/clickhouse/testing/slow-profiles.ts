@@ -4,7 +4,7 @@
 import type { Decimal } from 'decimal.js'
 import fc from 'fast-check'
 import type { ChargeRow } from './focus-charges.js'
-import { Exact, type Movement } from './slow-reporting.js'
+import { Exact, instant, type Movement } from './slow-reporting.js'
 
 export const profiles = ['weir', 'stripe', 'chartmogul', 'profitwell', 'finance'] as const
 export type Profile = (typeof profiles)[number]
@@ -18,13 +18,6 @@ export interface Version {
   readonly effective_until: string | null
 }
 
-const instant = fc
-  .date({
-    min: new Date('2025-11-20T00:00:00Z'),
-    max: new Date('2026-03-10T00:00:00Z'),
-    noInvalidDate: true,
-  })
-  .map(date => date.toISOString())
 export const versions: fc.Arbitrary<Version[]> = fc.uniqueArray(
   fc.record({
     customer_id: fc.constantFrom('a', 'b'),
