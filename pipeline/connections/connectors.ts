@@ -5,9 +5,9 @@ import type { KV } from '@nats-io/kv'
 import type { Connector } from '../../sinks/connector.js'
 import type { ConnectorParts } from '../../sinks/connector-kind.js'
 import type { CustomerIds } from '../../sinks/customer-ids.js'
-import { limiterOf } from '../../sinks/http/limiter.js'
 import { MappingOfFile } from '../../sinks/mapping/record-mapping.js'
 import type { WeirConfig } from '../config/config.js'
+import type { AccountLimiters } from './account-limiters.js'
 import { kindNamed } from './kinds.js'
 import { readSecret } from './secrets.js'
 import type { ConnectionSettings } from './settings.js'
@@ -18,6 +18,7 @@ export interface SharedParts {
   readonly customerIds: CustomerIds
   /** The bucket `weir_tokens`. */
   readonly tokens: KV
+  readonly limiters: AccountLimiters
 }
 
 export function connectorOf(connection: ConnectionSettings, shared: SharedParts): Promise<Connector> {
@@ -26,7 +27,7 @@ export function connectorOf(connection: ConnectionSettings, shared: SharedParts)
 
 export function partsOf(
   { name, kind: kindName, mapping, rate: ownRate }: ConnectionSettings,
-  { config, customerIds, tokens }: SharedParts,
+  { config, customerIds, tokens, limiters }: SharedParts,
 ): ConnectorParts {
   const { folder } = config
   const kind = kindNamed(kindName)
@@ -44,7 +45,7 @@ export function partsOf(
     }),
     customerIds,
     tokenStore: key => new KvTokenStore({ kv: tokens, connection: name, key }),
-    limiter: limiterOf(rate),
+    limiter: limiters.of(kindName, rate),
     rate,
     nowMs: Date.now,
   }

@@ -11,6 +11,7 @@ import { requestsOf } from '../deliver/delivery-requests.js'
 import { type FeedStream, feedOf } from '../deliver/feed.js'
 import { listSetAside, setAside, takeBack } from '../deliver/refused-records.js'
 import type { Feature, FeatureFeed, FeatureParts } from '../feature/feature.js'
+import { AccountLimiters } from './account-limiters.js'
 import { ApprovedRecords } from './approved-records.js'
 import { connectorOf } from './connectors.js'
 import { RecordFacts } from './record-facts.js'
@@ -24,10 +25,13 @@ const clock = { nowMs: Date.now, pause: pauseFor }
 
 export const connectionsFeature: Feature = {
   name: 'connections',
-  feeds: config => sectionOf(config, connectionsSettings).map(feedOfConnection),
+  feeds(config) {
+    const limiters = new AccountLimiters()
+    return sectionOf(config, connectionsSettings).map(one => feedOfConnection(one, limiters))
+  },
 }
 
-function feedOfConnection(connection: ConnectionSettings): FeatureFeed {
+function feedOfConnection(connection: ConnectionSettings, limiters: AccountLimiters): FeatureFeed {
   const { name, entity, records, mode, allow } = connection
   const rollout = { mode, allow, class: connection.class }
   const token = entity === undefined ? undefined : entityToken(entity)
@@ -40,7 +44,7 @@ function feedOfConnection(connection: ConnectionSettings): FeatureFeed {
         stream: 'POSTINGS',
         filterSubjects,
         ofRecords: { connection: name, recordsOf: journalOf, rollout },
-        openSink: loopOf(connection, key, 'POSTINGS', journalOf),
+        openSink: loopOf(connection, limiters, key, 'POSTINGS', journalOf),
       }
     }
     case 'summaries':
@@ -49,7 +53,7 @@ function feedOfConnection(connection: ConnectionSettings): FeatureFeed {
         stream: 'POSTINGS',
         filterSubjects: [`summaries.${token === undefined ? '>' : `${token}.>`}`],
         ofRecords: { connection: name, recordsOf: journalOf, rollout },
-        openSink: loopOf(connection, key, 'POSTINGS', journalOf),
+        openSink: loopOf(connection, limiters, key, 'POSTINGS', journalOf),
       }
     case 'batch_lines': {
       const filterSubjects = [token === undefined ? 'billing.>' : `billing.${token}.>`]
@@ -58,7 +62,7 @@ function feedOfConnection(connection: ConnectionSettings): FeatureFeed {
         stream: 'BILLING',
         filterSubjects,
         ofRecords: { connection: name, recordsOf: batchLinesOf, rollout },
-        openSink: loopOf(connection, key, 'BILLING', batchLinesOf),
+        openSink: loopOf(connection, limiters, key, 'BILLING', batchLinesOf),
       }
     }
     default:
@@ -68,6 +72,7 @@ function feedOfConnection(connection: ConnectionSettings): FeatureFeed {
 
 function loopOf(
   connection: ConnectionSettings,
+  limiters: AccountLimiters,
   key: string,
   stream: FeedStream,
   recordsOf: typeof journalOf,
@@ -76,7 +81,7 @@ function loopOf(
     const { config, bulk, js, jsm, log, buckets, customerIds } = parts
     return new ConnectionLoop({
       connection: connection.name,
-      connector: await connectorOf(connection, { config, customerIds, tokens: buckets.tokens }),
+      connector: await connectorOf(connection, { config, customerIds, tokens: buckets.tokens, limiters }),
       log: openDeliveryLog({ bulk, js, jsm, connection: connection.name, timeoutMs: brokerTimeoutMs }),
       exceptions: exceptionsOf(buckets.sinks, key, stream),
       clock,

@@ -7,6 +7,7 @@ import { afterAll, expect, test } from 'vitest'
 import { webhookKind } from '../../sinks/webhook/kind.js'
 import { validateCommand } from '../cli/validate-command.js'
 import { describeProblem, loadConfig, sectionOf } from '../config/config.js'
+import { AccountLimiters } from './account-limiters.js'
 import { connectorKinds } from './kinds.js'
 import { readSecret } from './secrets.js'
 import { connectionsSettings } from './settings.js'
@@ -53,6 +54,26 @@ test('a controlled connection names whose records go; without a mode every recor
     { mode: 'controlled', allow: { entities: [], customers: ['acme'] }, class: 'money' },
     { mode: 'automatic', allow: { entities: [], customers: [] }, class: 'state' },
   ])
+})
+
+test('connections of one account have one rate, and wait for each other', async () => {
+  const hook = 'kind: webhook, url: "https://x.example", auth: { secrets: [ { variable: HOOK } ] }'
+  const loaded = load(`connections:
+  - { name: a, ${hook}, rate: { concurrent: 1, account: books } }
+  - { name: b, ${hook}, rate: { concurrent: 2, account: books } }
+  - { name: c, ${hook}, rate: { concurrent: 2, account: others } }
+`)
+  expect(loaded.kind === 'invalid' ? loaded.problems.map(describeProblem) : []).toEqual([
+    `${folder}/weir.yaml:3: connections.1.rate: has the account of the connection a, and another rate; connections of one account share one rate.`,
+  ])
+  const limiters = new AccountLimiters()
+  const rate = { concurrent: 1, account: 'books' }
+  const [a, b] = [limiters.of('webhook', rate), limiters.of('webhook', rate)]
+  const leave = await a.enter(AbortSignal.timeout(60_000))
+  expect(await b.enter(AbortSignal.timeout(20))).toBeUndefined()
+  expect(await limiters.of('xero', rate).enter(AbortSignal.timeout(20))).toBeDefined()
+  leave?.()
+  expect(await b.enter(AbortSignal.timeout(60_000))).toBeDefined()
 })
 
 test('two connections share neither a name nor a folder', () => {

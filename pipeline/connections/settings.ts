@@ -33,9 +33,12 @@ export const connectionsSettings: SettingsSection<readonly ConnectionSettings[]>
   name: 'connections',
   settings: [],
   schema: z =>
-    z.array(connection(z)).superRefine(refuseShared).superRefine(refuseEmptyList).default([]) as Zod.ZodType<
-      readonly ConnectionSettings[]
-    >,
+    z
+      .array(connection(z))
+      .superRefine(refuseShared)
+      .superRefine(refuseEmptyList)
+      .superRefine(refuseTwoRates)
+      .default([]) as Zod.ZodType<readonly ConnectionSettings[]>,
 }
 
 function connection(z: typeof Zod) {
@@ -105,4 +108,22 @@ function refuseEmptyList(connections: readonly unknown[], context: Context): voi
     const message = 'names the entities or the customers whose records go, with the mode controlled'
     context.addIssue({ code: 'custom', path: [index, 'allow'], message })
   }
+}
+
+/** Refuses two rates for one account: they share one limiter. */
+function refuseTwoRates(connections: readonly unknown[], context: Context): void {
+  const first = new Map<string, ConnectionSettings>()
+  for (const [index, connection] of (connections as readonly ConnectionSettings[]).entries()) {
+    const { kind, rate } = connection
+    if (rate?.account === undefined) continue
+    const other = first.get(`${kind} ${rate.account}`)
+    first.set(`${kind} ${rate.account}`, other ?? connection)
+    if (other === undefined || isSameRate(rate, other.rate ?? {})) continue
+    const message = `has the account of the connection ${other.name}, and another rate; connections of one account share one rate`
+    context.addIssue({ code: 'custom', path: [index, 'rate'], message })
+  }
+}
+
+function isSameRate(a: Rate, b: Rate): boolean {
+  return a.per_second === b.per_second && a.per_minute === b.per_minute && a.concurrent === b.concurrent
 }
