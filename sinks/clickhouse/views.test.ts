@@ -310,20 +310,20 @@ test('MRR by profile: a free plan, a paid-up period, a month of coming and going
     '1 190 0 0 0 0 0 0 190',
     '2 30 0 0 -80 0 0 0 140',
     '3 0 0 0 -100 0 0 0 40',
-    '4 0 0 0 0 60 0 0 100',
+    '4 10 0 0 -10 70 0 0 110',
   ])
   expect(months('stripe')[2]).toBe('3 0 40 -40 -100 0 0 0 40')
   expect(months('chartmogul')).toEqual([
     '1 190 0 0 0 0 0 7.5 197.5',
     '2 30 0 0 -80 0 0 1.5 149',
     '3 0 40 -140 0 0 0 0 49',
-    '4 0 60 0 0 0 0 0 109',
+    '4 10 60 0 -10 10 0 0 119',
   ])
   expect(months('profitwell')).toEqual([
     '1 190 0 0 0 0 0 7.5 197.5',
     '2 0 0 0 0 0 0 1.5 199',
     '3 0 40 -40 -150 0 0 0 49',
-    '4 0 0 0 0 60 0 0 109',
+    '4 10 0 0 -10 70 0 0 119',
   ])
   expect(months('finance')[1]).toBe('2 0 0 0 -50 0 0 0 140')
   const why = `SELECT toMonth(month), customer_id, kind, reason, amount FROM mrr_profile_differences

@@ -1,5 +1,5 @@
-// Four customers, each of which one rule of a profile counts differently, in GBP: who goes to a free plan, who had paid
-// for longer, who comes and goes in one month, and whose MRR moves to another subscription and who uses something.
+// Five customers, of which rules of profiles count four differently, in GBP: who goes to a free plan, who had paid for
+// longer, who comes and goes in one month, who comes back in it, and who moves to another subscription and uses something.
 
 const movement = (
   customer: string,
@@ -47,6 +47,9 @@ export const profileExample: Readonly<Record<string, readonly object[]>> = {
     movement('paid', '2026-02-10', 'churn', '-50'),
     movement('brief', '2026-02-03', 'new_business', '30'),
     movement('brief', '2026-02-20', 'churn', '-30'),
+    movement('back', '2026-04-03', 'new_business', '10'),
+    movement('back', '2026-04-10', 'churn', '-10'),
+    movement('back', '2026-04-20', 'reactivation', '10'),
     movement('moved', '2026-01-05', 'new_business', '40'),
     movement('moved', '2026-03-08', 'transfer', '-40'),
     movement('moved', '2026-03-08', 'transfer', '40', 'other'),
