@@ -1,23 +1,17 @@
 // Makes the connector of a connection: its kind with the parts that it may use.
 
 import { resolve } from 'node:path'
-import type { KV } from '@nats-io/kv'
 import type { Connector } from '../../sinks/connector.js'
 import type { ConnectorParts } from '../../sinks/connector-kind.js'
-import type { CustomerIds } from '../../sinks/customer-ids.js'
 import { MappingOfFile } from '../../sinks/mapping/record-mapping.js'
-import type { WeirConfig } from '../config/config.js'
+import type { ProcessParts } from '../deliver/feed.js'
 import type { AccountLimiters } from './account-limiters.js'
 import { kindNamed } from './kinds.js'
 import { readSecret } from './secrets.js'
 import type { ConnectionSettings } from './settings.js'
 import { KvTokenStore } from './token-store.js'
 
-export interface SharedParts {
-  readonly config: Pick<WeirConfig, 'folder' | 'variable'>
-  readonly customerIds: CustomerIds
-  /** The bucket `weir_tokens`. */
-  readonly tokens: KV
+export interface SharedParts extends ProcessParts {
   readonly limiters: AccountLimiters
 }
 

@@ -8,7 +8,7 @@ import type { Exceptions } from '../deliver/connection-options.js'
 import { isCovered, recordedPosition } from '../deliver/delivered.js'
 import { openDeliveryLog } from '../deliver/delivery-log.js'
 import { requestsOf } from '../deliver/delivery-requests.js'
-import { type FeedStream, feedOf } from '../deliver/feed.js'
+import { type FeedStream, feedOf, type ProcessParts } from '../deliver/feed.js'
 import { listSetAside, setAside, takeBack } from '../deliver/refused-records.js'
 import type { Feature, FeatureFeed, FeatureParts } from '../feature/feature.js'
 import { AccountLimiters } from './account-limiters.js'
@@ -36,6 +36,7 @@ function feedOfConnection(connection: ConnectionSettings, limiters: AccountLimit
   const rollout = { mode, allow, class: connection.class }
   const token = entity === undefined ? undefined : entityToken(entity)
   const key = `connection.${name}`
+  const openConnector = (parts: ProcessParts) => connectorOf(connection, { ...parts, limiters })
   switch (records) {
     case 'journals': {
       const filterSubjects = [`postings.${token ?? '>'}`]
@@ -43,7 +44,7 @@ function feedOfConnection(connection: ConnectionSettings, limiters: AccountLimit
         key,
         stream: 'POSTINGS',
         filterSubjects,
-        ofRecords: { connection: name, recordsOf: journalOf, rollout },
+        ofRecords: { connection: name, recordsOf: journalOf, rollout, openConnector },
         openSink: loopOf(connection, limiters, key, 'POSTINGS', journalOf),
       }
     }
@@ -52,7 +53,7 @@ function feedOfConnection(connection: ConnectionSettings, limiters: AccountLimit
         key,
         stream: 'POSTINGS',
         filterSubjects: [`summaries.${token === undefined ? '>' : `${token}.>`}`],
-        ofRecords: { connection: name, recordsOf: journalOf, rollout },
+        ofRecords: { connection: name, recordsOf: journalOf, rollout, openConnector },
         openSink: loopOf(connection, limiters, key, 'POSTINGS', journalOf),
       }
     case 'batch_lines': {
@@ -61,7 +62,7 @@ function feedOfConnection(connection: ConnectionSettings, limiters: AccountLimit
         key,
         stream: 'BILLING',
         filterSubjects,
-        ofRecords: { connection: name, recordsOf: batchLinesOf, rollout },
+        ofRecords: { connection: name, recordsOf: batchLinesOf, rollout, openConnector },
         openSink: loopOf(connection, limiters, key, 'BILLING', batchLinesOf),
       }
     }

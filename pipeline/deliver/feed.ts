@@ -1,14 +1,27 @@
 // A feed: which messages of which stream go to which sink, and the key of its position. Features bring feeds;
 // the composition roots hand the list of all feeds to the parts that ask for their positions.
 
-import type { ConnectorRecord } from '../../sinks/connector.js'
+import type { KV } from '@nats-io/kv'
+import type { Connector, ConnectorRecord } from '../../sinks/connector.js'
+import type { CustomerIds } from '../../sinks/customer-ids.js'
 import type { FeedMessage, RefusedRecord } from '../../sinks/sink.js'
+import type { WeirConfig } from '../config/config.js'
 
 /** A feed of single records for a connection: which records each message holds. */
 export interface RecordFeed {
   readonly connection: string
   readonly rollout: Rollout
   readonly recordsOf: (message: FeedMessage) => TakenIn
+  /** Another connector of the same settings, for reading what the receiver has. */
+  readonly openConnector: (parts: ProcessParts) => Promise<Connector>
+}
+
+/** What every connector of the process is made with. */
+export interface ProcessParts {
+  readonly config: Pick<WeirConfig, 'folder' | 'variable'>
+  readonly customerIds: CustomerIds
+  /** The bucket `weir_tokens`. */
+  readonly tokens: KV
 }
 
 export interface TakenIn {

@@ -171,6 +171,16 @@ export const problemCodes = {
     meaning:
       'Weir is frozen, a freeze window is open, or an incident is: no billing run is taken. Previews are.',
   },
+  receiver_unreadable: {
+    status: 502,
+    meaning:
+      'What a receiver has, or what it was given, could not be read to the end; the detail says why. Nothing was compared.',
+  },
+  too_many_reconciliations: {
+    status: 429,
+    meaning:
+      'As many reconciliations with receivers as may run at the same time are running. Ask again later.',
+  },
   not_a_connection: { status: 409, meaning: 'The sink is a feed; only connections are let out in stages.' },
   invalid_window: { status: 422, meaning: 'The freeze window is never open, or its time zone is not known.' },
   allow_list_missing: {

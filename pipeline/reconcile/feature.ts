@@ -2,12 +2,25 @@
 
 import type { Feature } from '../feature/feature.js'
 import { registerReconciliation } from './gauges.js'
+import { reconcileReceiver } from './receiver.js'
+import { receiverRoute } from './receiver-routes.js'
 import { reconcile } from './reconcile.js'
 import { reconciliationRoute } from './routes.js'
 
 export const reconcileFeature: Feature = {
   name: 'reconcile',
-  routes: ({ queries, nc, js, jsm, buckets: { sinks, runs }, feeds, stoppedPartitions, registry }) => {
+  routes: ({
+    queries,
+    nc,
+    js,
+    jsm,
+    buckets: { sinks, runs, tokens },
+    feeds,
+    stoppedPartitions,
+    registry,
+    config,
+    customerIds,
+  }) => {
     const told = registerReconciliation(registry)
     const options = { clickhouse: queries, nc, js, jsm, sinks, runs, feeds, stopped: stoppedPartitions }
     return [
@@ -16,6 +29,9 @@ export const reconcileFeature: Feature = {
         told(report)
         return report
       }),
+      receiverRoute((...asked) =>
+        reconcileReceiver({ ...options, shared: { config, customerIds, tokens } }, ...asked),
+      ),
     ]
   },
 }

@@ -95,7 +95,7 @@ const stages = 4
  * Waits, stage after stage, for the positions that the streams had when they were read, not for later
  * messages. Returns the lags that were not made up in time.
  */
-async function waitForLags(options: ReconcileOptions): Promise<Lag[]> {
+export async function waitForLags(options: ReconcileOptions): Promise<Lag[]> {
   const deadlineMs = performance.now() + (options.waitMs ?? 10_000)
   for (let stage = 0; stage < stages; stage += 1) {
     const wanted = await findLags(options)

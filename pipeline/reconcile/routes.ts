@@ -10,7 +10,7 @@ export interface ReconciliationReport {
 
 export type Reconcile = () => Promise<ReconciliationReport>
 
-const reconciliationTag: ApiTag = {
+export const reconciliationTag: ApiTag = {
   name: 'Reconciliation',
   description: 'Whether everything that was received, rated, owed, billed, posted and stored agrees.',
 }

@@ -187,6 +187,7 @@ export async function billOneMonth(
   await call('getBillingRun', 'GET', path)
   await steerIt(call)
   await call('getReconciliation', 'GET', '/v1/reconciliation')
+  await call('getReceiverReconciliation', 'GET', '/v1/reconciliation/connections/books')
   await mendIt(call)
   await explainIt(call)
   await replayIt(call)
