@@ -1,7 +1,9 @@
 // Declares `weir demo` and its options. The work is in demo-command.ts.
 
+import { Option } from 'commander'
 import { type DeclareCommands, wholeNumber } from '../feature/command-line.js'
 import type { DemoArguments } from './demo-command.js'
+import { fakeErps } from './erp-kinds.js'
 
 type DemoOptions = Omit<DemoArguments, 'env' | 'log'> & { readonly verbose?: boolean }
 
@@ -12,6 +14,9 @@ export const demoCommands: DeclareCommands = (program, line) => {
     .option('--trace <file>', 'CSV of LLM calls: TIMESTAMP,ContextTokens,GeneratedTokens')
     .option('--customers <count>', 'customers', wholeNumber, 500)
     .option('--events <count>', 'usage events without --trace', wholeNumber, 30_000)
+    .addOption(
+      new Option('--erp <kind>', 'end with the month in a fake ERP, reconciled with it').choices(fakeErps),
+    )
     .option('--json', 'print the report as JSON')
     .option('--verbose', 'log to stderr')
     .action((options: DemoOptions) =>

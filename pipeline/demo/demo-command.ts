@@ -6,6 +6,8 @@ import { loadConfig } from '../config/config.js'
 import { sections } from '../settings.js'
 import { type CliIo, exitCodes } from '../terminal/io.js'
 import { showProgress } from '../terminal/progress.js'
+import type { FakeErpKind } from './erp-kinds.js'
+import type { FakeErp } from './fake-erp.js'
 import { demoPage } from './page.js'
 import { runDemo } from './run.js'
 import { type Scenario, scenarioOfTrace, syntheticScenario } from './scenario.js'
@@ -16,6 +18,8 @@ export interface DemoArguments {
   readonly trace?: string
   readonly customers: number
   readonly events: number
+  /** Journals and releases go to a fake of this kind. */
+  readonly erp?: FakeErpKind
   readonly json?: boolean
   readonly env: Readonly<Record<string, string | undefined>>
   readonly log: Logger
@@ -36,7 +40,8 @@ export async function demoCommand(args: DemoArguments, io: CliIo): Promise<numbe
       args.trace === undefined
         ? { duplicates: 0.003, late: 0.002, broken: 0.002 }
         : { duplicates: 0.001, late: 0.001, broken: 0.001 },
-    configOf: dataDir => demoConfig(dataDir, args),
+    ...(args.erp === undefined ? {} : { erp: args.erp }),
+    configOf: (dataDir, erp) => demoConfig(dataDir, args, erp),
     log: args.log,
     progress: showProgress(io, args.json === true),
   })
@@ -51,11 +56,11 @@ async function scenarioOf(args: DemoArguments): Promise<Scenario | string> {
   return scenarioOfTrace(`the trace ${basename(args.trace)}`, trace.rows, args.customers)
 }
 
-function demoConfig(dataDir: string, args: DemoArguments) {
-  // Only this variable is passed on, so that a demo never touches a running system.
-  const env = { WEIR_NATS_SERVER: args.env['WEIR_NATS_SERVER'] }
+function demoConfig(dataDir: string, args: DemoArguments, erp: FakeErp | undefined) {
+  // Only this variable, and the fake's secrets, are passed on, so that a demo never touches a running system.
+  const env = { WEIR_NATS_SERVER: args.env['WEIR_NATS_SERVER'], ...erp?.secrets }
   const flags = { data_dir: dataDir, 'http.port': 0, dedupe_horizon_days: dedupeHorizonDays }
-  const loaded = loadConfig({ sections, env, flags })
+  const loaded = loadConfig({ sections, env, flags, ...(erp === undefined ? {} : { file: erp.configFile }) })
   if (loaded.kind === 'invalid') throw new Error(loaded.problems.map(problem => problem.message).join('\n'))
   return loaded.config
 }

@@ -2,6 +2,8 @@
 
 import { Decimal } from 'decimal.js'
 import picocolors from 'picocolors'
+import { printReceiver } from '../reconcile/receiver-command.js'
+import type { ReceiverReport } from '../reconcile/receiver-report.js'
 import { plainTable } from '../terminal/table.js'
 import type { Check } from './checks.js'
 import type { CustomerFigure, Figures } from './figures.js'
@@ -11,6 +13,8 @@ export interface DemoReport {
   readonly seconds: { readonly start: number; readonly traffic: number; readonly total: number }
   readonly figures: Figures
   readonly customers: readonly CustomerFigure[]
+  /** What the fake ERP has against what it was sent. */
+  readonly erp?: ReceiverReport
   readonly checks: readonly Check[]
 }
 
@@ -30,6 +34,9 @@ export function demoPage(report: DemoReport, colours: boolean): string {
     customers(report.customers),
     heading('From usage to the books'),
     money(figures),
+    ...(report.erp === undefined
+      ? []
+      : [heading(`The month in the fake ${report.erp.connection}`), printReceiver(report.erp)]),
     heading('Checks against an independent sum'),
     checkTable(checks, paint.green('✔'), paint.red('✘')),
     '',

@@ -16,6 +16,9 @@ import { startWeir, type Weir } from '../main.js'
 import type { ReconcileReport } from '../reconcile/report.js'
 import type { Progress } from '../terminal/progress.js'
 import { type Check, checksOf } from './checks.js'
+import { erpChecks, reconciledWithErp, untilPosted } from './erp-checks.js'
+import type { FakeErpKind } from './erp-kinds.js'
+import { type FakeErp, startFakeErp } from './fake-erp.js'
 import { readFigures, readTopCustomers } from './figures.js'
 import { independentSum } from './independent-sum.js'
 import type { DemoReport } from './page.js'
@@ -26,8 +29,10 @@ import { type CloudEventJson, type Disorder, trafficOf } from './traffic.js'
 export interface DemoOptions {
   readonly scenario: Scenario
   readonly disorder: Disorder
-  /** The configuration of a demo: everything but the data directory, which is fresh. */
-  readonly configOf: (dataDir: string) => WeirConfig
+  /** The month ends in a fake ERP of this kind. */
+  readonly erp?: FakeErpKind
+  /** The configuration of a demo: everything but the data directory, which is fresh, and the fake ERP. */
+  readonly configOf: (dataDir: string, erp: FakeErp | undefined) => WeirConfig
   readonly log: Logger
   readonly progress: Progress
 }
@@ -41,13 +46,24 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   const dataDir = await mkdtemp(join(tmpdir(), 'weir-demo-'))
   const startedAt = performance.now()
   let weir: Weir | undefined
+  let erp: FakeErp | undefined
   try {
+    if (options.erp !== undefined) {
+      const customers = options.scenario.customers.map(one => one.customerId)
+      const faking = options.progress.step(`starting a fake ${options.erp}`, 0)
+      erp = await startFakeErp(options.erp, customers)
+      faking.done()
+    }
     const starting = options.progress.step('starting NATS JetStream, ClickHouse and the pipeline', 0)
-    weir = await startWeir(options.configOf(dataDir), { log: options.log, onNotice: options.progress.notice })
+    weir = await startWeir(options.configOf(dataDir, erp), {
+      log: options.log,
+      onNotice: options.progress.notice,
+    })
     starting.done()
     return await measure(options, weir, startedAt)
   } finally {
     await weir?.drain()
+    await erp?.stop()
     await rm(dataDir, { recursive: true, force: true })
   }
 }
@@ -74,6 +90,8 @@ async function measure(options: DemoOptions, weir: Weir, startedAt: number): Pro
   await delivered(weir, options, accepted)
   accepted += await send('amendments, back-dated', traffic.amendments, 1)
   await bill(weir, target, scenario.untilMs, progress)
+  const { erp } = options
+  if (erp !== undefined) await untilPosted(weir, erp, progress, AbortSignal.timeout(settleDeadlineMs))
   const trafficSeconds = (performance.now() - readyAt) / 1000
   const clickhouse = openClickHouse(weir.clickhouse)
   try {
@@ -84,6 +102,7 @@ async function measure(options: DemoOptions, weir: Weir, startedAt: number): Pro
       accepted: traffic.expected.accepted + 1,
       applied: traffic.expected.applied + 1,
     })
+    const books = erp === undefined ? undefined : await reconciledWithErp(target, erp, progress)
     const seconds = {
       start: (readyAt - startedAt) / 1000,
       traffic: trafficSeconds,
@@ -94,7 +113,12 @@ async function measure(options: DemoOptions, weir: Weir, startedAt: number): Pro
       seconds,
       figures,
       customers,
-      checks: [...checks, await reconciled(target)],
+      ...(books === undefined ? {} : { erp: books }),
+      checks: [
+        ...checks,
+        await reconciled(target),
+        ...(books === undefined ? [] : erpChecks(books, figures)),
+      ],
     }
   } finally {
     await clickhouse.close()
