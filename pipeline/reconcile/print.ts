@@ -20,6 +20,7 @@ export function printReport(report: ReconcileReport): string {
     printCounts(report),
     printTotals(report),
     printDeliveries(report),
+    printAccepted(report),
   ]
   if (!report.caught_up) parts.push(printLags(report))
   parts.push(verdict(report))
@@ -62,6 +63,24 @@ function printDeliveries({ deliveries }: ReconcileReport): string {
   if (deliveries.length === 0) return ''
   const rows = deliveries.map(one => [one.connection, one.state, String(one.deliveries)])
   return plainTable(['connection', 'state', 'deliveries'], ['left', 'left', 'right'], rows)
+}
+
+function printAccepted({ accepted }: ReconcileReport): string {
+  if (accepted.length === 0) return ''
+  return plainTable(
+    ['connection', 'entity', 'currency', 'account', 'debits', 'accepted', 'credits', 'accepted'],
+    ['left', 'left', 'left', 'left', 'right', 'right', 'right', 'right'],
+    accepted.map(one => [
+      one.connection,
+      one.entity_id,
+      one.currency,
+      one.account,
+      one.debit,
+      one.accepted_debit,
+      one.credit,
+      one.accepted_credit,
+    ]),
+  )
 }
 
 function printTotals({ totals }: ReconcileReport): string {

@@ -20,6 +20,7 @@ import { ensureTopology } from '../broker/topology.js'
 import { journalOf } from '../connections/records-of-message.js'
 import { encodeRecord } from '../deliver/delivery-record.js'
 import type { Feed } from '../deliver/feed.js'
+import { checkAccepted } from './accepted.js'
 import { type ReceiverOptions, reconcileReceiver, type WantedDates } from './receiver.js'
 
 let folder: string
@@ -184,4 +185,38 @@ test('a receiver that lists nothing was not compared, an unknown connection is n
     },
   }
   await expect(ask([broken])).rejects.toThrow('HTTP 500')
+})
+
+test('journals are what the connection has of them, by account; an entry without a delivery is named by its day', async () => {
+  await clickhouse.command({ query: 'TRUNCATE TABLE journal_entries' })
+  const entry = (n: number) =>
+    (journalRecord(n).document['lines'] as object[]).map((line, index) => ({
+      ...line,
+      segments: {},
+      line: index,
+      journal_id: journalRecord(n).id,
+      currency: 'USD',
+      accounting_date: '2026-10-31',
+      stream_sequence: n,
+    }))
+  const insert = (n: number) =>
+    clickhouse.insert({
+      table: 'journal_entries',
+      format: 'JSONEachRow',
+      values: entry(n),
+      clickhouse_settings: { input_format_skip_unknown_fields: 1 },
+    })
+  for (const n of [1, 2, 3, 4]) await insert(n)
+  const taken = [{ feed, ofRecords: feed.ofRecords!, until: 3 }]
+  const { check, totals } = await checkAccepted(clickhouse, taken)
+  expect(check).toMatchObject({ ok: true, compared: 2 })
+  const [revenue] = totals.filter(one => one.account === '4000')
+  expect(revenue).toMatchObject({ credit: '9.75', accepted_credit: '5.5', debit: '0' }) // the third is refused
+  const later = await checkAccepted(clickhouse, [{ ...taken[0]!, until: 4 }])
+  expect(later.check.differences[0]).toEqual({
+    id: 'books USD 1200 2026-10-31',
+    expected: '15 debit, 0 credit',
+    found: '9.75 debit, 0 credit',
+    detail: '1 entries without a delivery',
+  })
 })

@@ -8,6 +8,7 @@ import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { type Feed, feedOf } from '../deliver/feed.js'
+import { checkAccepted } from './accepted.js'
 import { checkParts } from './clickhouse-parts.js'
 import { checkConservation } from './conservation.js'
 import { checkDelivered, countDeliveries, readTakenUpTo } from './deliveries.js'
@@ -61,6 +62,7 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileRep
   )
   const hasErp = (await sinks.get(feedOf(feeds, 'erp').key)) !== null
   const { totals, checks: unread } = await readTotals(clickhouse)
+  const accepted = await checkAccepted(clickhouse, taken)
   const checks = [
     await checkPartitions(jsm, options.stopped?.() ?? new Map()),
     ...conservation.checks,
@@ -68,6 +70,7 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileRep
     await checkOwed({ clickhouse, js, jsm }, nc, cuts),
     ...(await checkStreamTables({ clickhouse, js, jsm, sinks, feeds })),
     await checkDelivered({ clickhouse, js, jsm }, taken),
+    accepted.check,
     ...(await checkMoney(clickhouse, { openRuns, hasErp })),
     await checkParts(clickhouse),
     await checkSetAside(sinks),
@@ -82,6 +85,7 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileRep
     partitions: conservation.partitions,
     totals,
     deliveries: await countDeliveries(clickhouse),
+    accepted: accepted.totals,
     checks,
   }
 }

@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import type {
+  AcceptedTotal,
   Check,
   CurrencyTotals,
   DeliveryTotal,
@@ -76,6 +77,17 @@ const deliverySchema: z.ZodType<DeliveryTotal> = z.object({
   deliveries: count,
 })
 
+const acceptedSchema: z.ZodType<AcceptedTotal> = z.object({
+  connection: z.string(),
+  entity_id: z.string(),
+  currency: z.string(),
+  account: z.string(),
+  debit: decimal.describe('Of the entries that the connection has taken in'),
+  credit: decimal,
+  accepted_debit: decimal.describe('Of those that its receiver has, posted or written'),
+  accepted_credit: decimal,
+})
+
 export const reportSchema: z.ZodType<ReconcileReport> = z
   .looseObject({
     ok: z.boolean().describe('No check found a difference'),
@@ -86,6 +98,7 @@ export const reportSchema: z.ZodType<ReconcileReport> = z
     partitions: z.array(partitionSchema),
     totals: z.array(totalsSchema),
     deliveries: z.array(deliverySchema),
+    accepted: z.array(acceptedSchema),
     checks: z.array(checkSchema),
   })
   .meta({ id: 'Reconciliation' })
@@ -115,6 +128,7 @@ export const reportExample: ReconcileReport = {
   ],
   totals: [],
   deliveries: [],
+  accepted: [],
   checks: [
     {
       check: 'conservation',

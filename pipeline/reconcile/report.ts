@@ -71,6 +71,18 @@ export interface DeliveryTotal {
   readonly deliveries: number
 }
 
+/** What a connection was to get of an account, and what of it the receiver has; decimals. */
+export interface AcceptedTotal {
+  readonly connection: string
+  readonly entity_id: string
+  readonly currency: string
+  readonly account: string
+  readonly debit: string
+  readonly credit: string
+  readonly accepted_debit: string
+  readonly accepted_credit: string
+}
+
 export interface ReconcileReport {
   readonly ok: boolean
   readonly checked_at: string
@@ -81,6 +93,7 @@ export interface ReconcileReport {
   readonly partitions: readonly PartitionConservation[]
   readonly totals: readonly CurrencyTotals[]
   readonly deliveries: readonly DeliveryTotal[]
+  readonly accepted: readonly AcceptedTotal[]
   readonly checks: readonly Check[]
 }
 
