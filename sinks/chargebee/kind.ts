@@ -14,7 +14,8 @@ export const chargebeeKind: ConnectorKind<ChargebeeSettings> = {
       description: 'our subscription to theirs',
       required: true,
       keyedBy: 'subscription',
-      pattern: /^\S{1,50}$/,
+      // It is a part of a path, in which the package leaves `/` as it is.
+      pattern: /^(?!\.{1,2}$)[^\s/]{1,50}$/,
     },
     item_price: {
       description: 'our price to their metered item price',

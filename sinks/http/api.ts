@@ -65,6 +65,10 @@ export class Api {
   async send(request: ApiRequest, signal: AbortSignal): Promise<ApiResult> {
     const { authorizer } = this.#options
     const url = this.#urlOf(request)
+    if (url === undefined) {
+      const detail = `the receiver names an address that is not of ${new URL(this.#options.baseUrl).origin}`
+      return { kind: 'failed', outcome: stopped('redirected', detail) }
+    }
     for (let isAgain = false; ; isAgain = true) {
       const authorization = await authorizer.authorize({ method: request.method, url }, signal)
       if (authorization.kind !== 'ok') return { kind: 'failed', outcome: authorization }
@@ -109,14 +113,19 @@ export class Api {
     }
   }
 
-  /** What is sent goes to the origin of the configuration alone, whatever a receiver's answer names as the next page. */
-  #urlOf({ path, query }: ApiRequest): string {
+  /**
+   * What is sent goes to the origin of the configuration alone, whatever a receiver's answer names as the next page.
+   * Undefined for another one. A whole URL stays as the receiver wrote it.
+   */
+  #urlOf({ path, query }: ApiRequest): string | undefined {
     const base = new URL(this.#options.baseUrl)
-    const url = /^https?:/i.test(path)
-      ? new URL(path)
-      : new URL(`${base.href.replace(/\/$/, '')}/${path.replace(/^\//, '')}`)
-    if (url.origin !== base.origin) throw new Error(`a request to ${url.origin}, which is not ${base.origin}`)
-    for (const [name, value] of Object.entries(query ?? {})) url.searchParams.set(name, value)
+    if (/^https?:/i.test(path)) {
+      const whole = URL.canParse(path) ? new URL(path) : undefined
+      return whole?.origin === base.origin ? whole.href : undefined
+    }
+    const url = new URL(`${base.href.replace(/\/$/, '')}/${path.replace(/^\//, '')}`)
+    if (query === undefined) return url.href
+    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
     // A space as RFC 3986 has it, which every server reads; URLSearchParams writes that of forms.
     url.search = url.search.replaceAll('+', '%20')
     return url.href

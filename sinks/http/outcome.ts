@@ -8,6 +8,10 @@ import { retryAfterMs, untilResetMs } from './retry-after.js'
 /** Where receivers name the limit that was met. */
 const limitHeaders = ['x-rate-limit-problem', 'stripe-rate-limited-reason']
 
+/** The words of gateways (Envoy, nginx, HAProxy) for a request that they had passed on. */
+const brokeOff =
+  /disconnect\/reset before headers(?!.*reset reason: (remote |local )?connection failure)|prematurely closed|backend (closed|reset)|timed? ?out/i
+
 /** An outcome that says nothing about the record's content: the receiver did not get to it. */
 export type NotReached = Exclude<PutOutcome, { kind: 'accepted' | 'written' | 'refused' }>
 
@@ -40,6 +44,8 @@ export function notReached(
   const { status, headers } = answer
   if (status >= 200 && status < 300) return undefined
   const detail = wordsOf(answer, redact)
+  // A gateway says so too when the connection behind it broke off, after the request went through it.
+  if (status === 503 && brokeOff.test(detail)) return { kind: 'unclear', code: 'no_answer', detail }
   if (status === 429 || status === 503) {
     const waitMs =
       retryAfterMs(headers.get('retry-after'), nowMs) ?? untilResetMs(headers.get('x-ratelimit-reset'), nowMs)

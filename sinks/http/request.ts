@@ -84,11 +84,15 @@ async function beginningOf(response: Response): Promise<string> {
   return Buffer.concat(chunks).subarray(0, maxAnswerBytes).toString('utf8')
 }
 
-/** fetch puts the error in `cause`; for a host with several addresses it is one level deeper. */
+/**
+ * fetch puts the error in `cause`; for a host with several addresses it is one level deeper. A network that is lost under
+ * a connection has the same codes as one that was never reached, but in reading or writing.
+ */
 function codeOf(error: unknown): string {
   for (const one of causesOf(error)) {
-    const { code } = one as { code?: unknown }
-    if (typeof code === 'string') return code
+    const { code, syscall } = one as { code?: unknown; syscall?: unknown }
+    if (typeof code === 'string')
+      return syscall === 'read' || syscall === 'write' ? `${syscall} ${code}` : code
   }
   return ''
 }

@@ -33,7 +33,7 @@ export function factsOf({ document, kind }: ConnectorRecord, line: LineFacts = {
     if (fact === 'role') return line.role
     if (fact.startsWith(segmentPrefix)) {
       const name = fact.slice(segmentPrefix.length)
-      return line.segments?.[name] ?? textOf(dimensions[name])
+      return textOf(ownMember(line.segments ?? {}, name)) ?? textOf(ownMember(dimensions, name))
     }
     const fields = fieldsOf[fact as keyof typeof fieldsOf] ?? []
     for (const field of fields) {
@@ -43,6 +43,11 @@ export function factsOf({ document, kind }: ConnectorRecord, line: LineFacts = {
     }
     return fact === 'kind' ? kind : undefined
   }
+}
+
+/** A name is the customer's choice, and may be one that every object has. */
+function ownMember(object: Readonly<Record<string, unknown>>, name: string): unknown {
+  return Object.hasOwn(object, name) ? object[name] : undefined
 }
 
 function textOf(value: unknown): string | undefined {

@@ -14,9 +14,10 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 const fields: MappingFields = {
   accounts: { description: 'our account to theirs', required: true, keyedBy: 'account', pattern: /^\d+$/ },
-  customers: { description: 'our customer to theirs', keyedBy: 'customer' },
+  customers: { description: 'our customer to theirs', keyedBy: 'customer', pattern: /^[A-Z]-\d+$/ },
   subsidiary: { description: 'the subsidiary', required: true, keyedBy: 'entity' },
   department: { description: 'the department' },
+  project: { description: 'the project', pattern: /^\w+$/ },
 }
 
 const record: ConnectorRecord = {
@@ -116,4 +117,29 @@ test('a mended file counts at once, and one that is broken stops the connection'
   broken.value('subsidiary')
   expect(broken.refusal()).toMatchObject({ kind: 'stopped', code: 'mapping_invalid' })
   expect(await mappings.problem()).toMatchObject({ detail: expect.stringContaining(`${file}:1:`) })
+})
+
+test('a text of the record and an external id must have the form of the field too: they become parts of queries', async () => {
+  const text = `${good}project: [{ from: segment.project }]\n`
+  const mapping = await mappingOf(text, "x' or AccountNumber != '").mappings.of(record)
+  expect(mapping.customer()).toBe('')
+  expect(mapping.refusal()).toMatchObject({
+    kind: 'refused',
+    code: 'customer_not_mapped',
+    detail: expect.stringContaining("x' or AccountNumber != ' is not of the form"),
+  })
+  const other = await mappingOf(text, 'C-7').mappings.of(record)
+  expect(other.value('project', { segments: { project: 'p1' } })).toBe('p1')
+  expect(other.refusal()).toBeUndefined()
+  expect(other.value('project', { segments: { project: '../p1' } })).toBe('')
+  expect(other.refusal()).toMatchObject({ kind: 'refused', code: 'unmapped_value' })
+})
+
+test('a segment with a name that every object has is none', async () => {
+  const names = ['__proto__', 'constructor', 'toString']
+  for (const name of names) {
+    const { mappings } = mappingOf(good.replace('segment.cost_center', `segment.${name}`), 'C-7')
+    const mapping = await mappings.of(record)
+    expect(mapping.optional('department', { account: '1200', segments: {} })).toBeUndefined()
+  }
 })

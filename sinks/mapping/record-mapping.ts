@@ -3,7 +3,10 @@
 // A connector asks for all values that it needs, builds its document, and then asks `refusal`: so a record is refused
 // once, with everything that its mapping lacks. The file is read again when it has changed; a file that is broken then
 // stops the connection and refuses nothing.
-// Invariant: what nothing maps refuses that record alone, and never becomes a default.
+// Invariants:
+// 1. What nothing maps refuses that record alone, and never becomes a default.
+// 2. Each value has the form that its field asks for, wherever it comes from: texts of records and external ids of customers
+//    may hold what would be a part of a path or a query.
 
 import { readFile, stat } from 'node:fs/promises'
 import type { CatalogProblem } from '../../schemas/catalog/catalog-source.js'
@@ -164,8 +167,13 @@ class AppliedMapping implements RecordMapping {
   #find(field: string, line?: LineFacts): string | undefined {
     const facts = factsOf(this.#record, line)
     const section = this.#mapping.get(field)
-    const found = section === undefined ? undefined : valueIn(section, facts)
-    return found ?? (field === 'customers' ? this.#customer : undefined)
+    const ofFile = section === undefined ? undefined : valueIn(section, facts)
+    const found = ofFile ?? (field === 'customers' ? this.#customer : undefined)
+    const pattern = this.#options.fields[field]?.pattern
+    if (found === undefined || pattern === undefined || pattern.test(found)) return found
+    const words = `${field}: ${found.slice(0, 100)} is not of the form ${pattern.source}` // invariant 2
+    this.#missing.set(field === 'customers' ? field : words, words)
+    return ''
   }
 
   #lacks(field: string, line?: LineFacts): '' {

@@ -14,13 +14,13 @@ export const recurlyKind: ConnectorKind<RecurlySettings> = {
       description: 'our subscription to theirs: an id, or uuid-…',
       required: true,
       keyedBy: 'subscription',
-      pattern: /^[A-Za-z0-9-]{1,64}$/,
+      pattern: /^[A-Za-z0-9_-]{1,64}$/,
     },
     add_on: {
       description: 'our price to their add-on: an id, or code-…',
       required: true,
       keyedBy: 'price',
-      pattern: /^[A-Za-z0-9_.+-]{1,64}$/,
+      pattern: /^(?!\.{1,2}$)[A-Za-z0-9_.+-]{1,64}$/,
     },
   },
   settings: z => ({

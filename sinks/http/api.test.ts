@@ -1,0 +1,91 @@
+// What the interface of a receiver makes of answers that say less than they seem to, over real HTTP.
+
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, expect, test, vi } from 'vitest'
+import { z } from 'zod'
+import { Api } from './api.js'
+import { headerKey } from './authorizer.js'
+import { freeLimiter } from './limiter.js'
+import { rowsOf } from './odata.js'
+
+const { signal } = new AbortController()
+const servers: Server[] = []
+const refused = () => ({ kind: 'refused', code: 'receiver_refused', detail: '' }) as const
+
+afterEach(() => {
+  vi.unstubAllGlobals()
+  for (const server of servers.splice(0)) server.close()
+})
+
+async function apiTo(answers: RequestListener): Promise<{ readonly api: Api; readonly origin: string }> {
+  const server = createServer(answers)
+  servers.push(server)
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const authorizer = headerKey('x-key', () => ({ kind: 'ok', secret: 'key-1' }))
+  const api = new Api({
+    baseUrl: origin,
+    authorizer,
+    limiter: freeLimiter,
+    requestMs: 5_000,
+    nowMs: Date.now,
+  })
+  return { api, origin }
+}
+
+test('the address of the next page is asked for as the receiver wrote it', async () => {
+  const asked: string[] = []
+  const { api, origin } = await apiTo(({ url = '' }, response) => {
+    asked.push(url)
+    const next = asked.length === 1 ? { '@odata.nextLink': `${origin}/rows?token=a+b%2Bc` } : {}
+    response.end(JSON.stringify({ value: [asked.length], ...next }))
+  })
+  const request = { path: '/rows', query: { $top: '1 2' }, row: z.number(), outcomeOfRefusal: refused }
+  expect(await rowsOf(api, request, signal)).toEqual({ kind: 'ok', rows: [1, 2] })
+  expect(asked).toEqual(['/rows?%24top=1%202', '/rows?token=a+b%2Bc'])
+})
+
+test('a next page at another origin gets neither a request nor the key, and stops the connection', async () => {
+  for (const next of ['http://127.0.0.1:9/rows', 'http://:bad']) {
+    const { api } = await apiTo((_, response) =>
+      response.end(JSON.stringify({ value: [], '@odata.nextLink': next })),
+    )
+    const request = { path: '/rows', query: {}, row: z.number(), outcomeOfRefusal: refused }
+    const read = await rowsOf(api, request, signal)
+    expect(read).toMatchObject({ kind: 'failed', outcome: { kind: 'stopped', code: 'redirected' } })
+  }
+})
+
+const unavailable: readonly (readonly [string, string])[] = [
+  ['down for maintenance', 'throttled'],
+  [
+    'upstream connect error or disconnect/reset before headers. reset reason: connection failure',
+    'throttled',
+  ],
+  [
+    'upstream connect error or disconnect/reset before headers. reset reason: connection termination',
+    'unclear',
+  ],
+  ['upstream prematurely closed connection while reading response header', 'unclear'],
+]
+for (const [words, kind] of unavailable) {
+  test(`503 with "${words.slice(-40)}" is ${kind}`, async () => {
+    const { api } = await apiTo((_, response) => response.writeHead(503).end(words))
+    const answer = await api.send({ method: 'POST', path: '/', body: { json: {} } }, signal)
+    expect(answer).toMatchObject({ kind: 'failed', outcome: { kind } })
+  })
+}
+
+for (const [syscall, kind] of [
+  ['connect', 'throttled'],
+  ['read', 'unclear'],
+] as const) {
+  test(`a network that cannot be reached in ${syscall} leaves a request ${kind}`, async () => {
+    const { api } = await apiTo((_, response) => response.end())
+    const cause = Object.assign(new Error(`${syscall} EHOSTUNREACH`), { code: 'EHOSTUNREACH', syscall })
+    vi.stubGlobal('fetch', () => Promise.reject(new TypeError('fetch failed', { cause })))
+    const answer = await api.send({ method: 'POST', path: '/', body: { json: {} } }, signal)
+    expect(answer).toMatchObject({ kind: 'failed', outcome: { kind } })
+  })
+}
