@@ -49,6 +49,18 @@ export function readJournal({ document }: ConnectorRecord): ReadJournal {
   return { kind: 'ok', journal, sides }
 }
 
+/** For receivers that round amounts to so many decimals, whatever the currency has. */
+export function beyondDecimals(
+  sides: readonly SideOfLine[],
+  digits: number,
+  receiver: string,
+): Extract<PutOutcome, { kind: 'refused' }> | undefined {
+  const finer = sides.find(({ amount }) => (amount.split('.')[1] ?? '').length > digits)
+  return finer === undefined
+    ? undefined
+    : invalid(`${receiver} keeps ${digits} decimals of an amount, and ${finer.amount} has more`)
+}
+
 /** A number of JSON with exactly these digits; written by `stringifyJson`. */
 export function jsonNumber(amount: string): number | ExactNumber {
   return numberOf(amount)

@@ -13,12 +13,12 @@ const errorSchema = z.object({
   param: z.string().optional(),
 })
 
-/** `key`: of the record that was sent. Rethrows what is no answer of Chargebee. */
+/** `key`: of the record that was sent. */
 export function outcomeOfError(error: unknown, redact: (text: string) => string, key?: string): PutOutcome {
   const outcome = notReachedIn(error)
   if (outcome !== undefined) return outcome
   const parsed = errorSchema.safeParse(error)
-  if (!parsed.success) throw error
+  if (!parsed.success) return unreadable(error, redact)
   const { http_status_code: status, api_error_code: code, message, param } = parsed.data
   if (status >= 500) return unreadable(error, redact)
   const detail = redact([code, message, param && `parameter ${param}`].filter(Boolean).join('; '))

@@ -18,7 +18,7 @@ import type { ConnectorParts } from '../connector-kind.js'
 import { pageMs } from '../http/limiter.js'
 import { stopped, unavailable, unknownYet } from '../http/outcome.js'
 import { redactor } from '../http/redact.js'
-import { NotReachedError, sdkFetch } from '../http/sdk-fetch.js'
+import { NotReachedError, saysNothing, sdkFetch } from '../http/sdk-fetch.js'
 import type { ChargebeeSettings } from './config.js'
 import { outcomeOfError } from './outcome.js'
 import { notePrefix, usageOf } from './records.js'
@@ -58,7 +58,9 @@ export class ChargebeeUsages implements Connector {
   async find({ key }: ConnectorRecord, signal: AbortSignal): Promise<FindOutcome> {
     const called = await this.#call(signal, site => site.usage.list({ id: { is: key }, limit: 1 }))
     if (called.kind === 'failed') return unknownYet(called.outcome)
-    const [found] = called.value.list
+    const { list } = called.value as Partial<Usage.ListResponse>
+    if (!Array.isArray(list)) return unknownYet(saysNothing(called.value))
+    const [found] = list
     return found === undefined ? { kind: 'absent' } : { kind: 'there', externalId: key, state: 'posted' } // invariant 2
   }
 
@@ -75,6 +77,7 @@ export class ChargebeeUsages implements Connector {
         }),
       )
       if (page.kind === 'failed') throw new Error('detail' in page.outcome ? page.outcome.detail : '')
+      if (!Array.isArray(page.value.list)) throw new Error('Chargebee answers without a list')
       for (const { usage } of page.value.list) {
         const date = ours.exec(usage.note ?? '')?.[1]
         if (date === undefined || date < from || date > until || usage.id === undefined) continue
@@ -93,7 +96,9 @@ export class ChargebeeUsages implements Connector {
       site => site.usage.create(made.subscription, made.usage),
       record.key,
     )
-    return called.kind === 'failed' ? called.outcome : { kind: 'accepted', externalId: record.key }
+    if (called.kind === 'failed') return called.outcome
+    const { usage } = called.value as Partial<Usage.CreateResponse>
+    return usage?.id === record.key ? { kind: 'accepted', externalId: record.key } : saysNothing(called.value)
   }
 
   /** A client for each call, so that a key that was replaced counts at once. It sends through our own request and tries nothing again. */

@@ -70,6 +70,15 @@ export function unreadable(error: unknown, redact: (text: string) => string): Pu
   return { kind: 'unclear', code: 'no_answer', detail: redact(`an answer that says nothing: ${words}`) }
 }
 
+/** An answer of 2xx without what the receiver promises for it: what it did is unknown. */
+export function saysNothing(answer: object): PutOutcome {
+  const detail = `an answer that says nothing, with the members ${Object.keys(answer).join(', ')}`.slice(
+    0,
+    500,
+  )
+  return { kind: 'unclear', code: 'no_answer', detail }
+}
+
 const notSent: NotReached = {
   kind: 'throttled',
   code: 'receiver_unavailable',

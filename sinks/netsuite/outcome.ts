@@ -31,6 +31,11 @@ const byWords: readonly (readonly [RegExp, string])[] = [
   [/already exists|duplicate/i, 'duplicate_document'],
 ]
 
+/** Whether an error is worded as NetSuite words its own. */
+export function isOfNetsuite(answer: ApiAnswer): boolean {
+  return errorSchema.safeParse(jsonOf(answer)).success
+}
+
 /** For an answer that is not 2xx and judged the content. */
 export function outcomeOfRefusal(answer: ApiAnswer): PutOutcome {
   const parsed = errorSchema.safeParse(jsonOf(answer))

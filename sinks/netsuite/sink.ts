@@ -23,7 +23,7 @@ import { unavailable, unknownYet } from '../http/outcome.js'
 import { authorizerOf } from './authorization.js'
 import type { NetsuiteSettings } from './config.js'
 import { documentsOf } from './documents.js'
-import { outcomeOfRefusal } from './outcome.js'
+import { isOfNetsuite, outcomeOfRefusal } from './outcome.js'
 import { bodyOf, externalIdOf } from './records.js'
 
 const journals = '/services/rest/record/v1/journalEntry'
@@ -67,7 +67,8 @@ export class NetsuiteConnector implements Connector {
   async find(record: ConnectorRecord, signal: AbortSignal): Promise<FindOutcome> {
     const answer = await this.#api.send({ method: 'GET', path: this.#pathOf(record) }, signal)
     if (answer.kind === 'failed') return unknownYet(answer.outcome)
-    if (answer.status === 404) return { kind: 'absent' }
+    // A page for people proves nothing.
+    if (answer.status === 404 && isOfNetsuite(answer)) return { kind: 'absent' }
     if (answer.status >= 300) return unknownYet(outcomeOfRefusal(answer))
     const entry = entrySchema.safeParse(jsonOf(answer))
     if (!entry.success) return unknownYet(strangeAnswer(answer))

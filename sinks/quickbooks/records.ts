@@ -6,7 +6,7 @@
 
 import { hash } from 'node:crypto'
 import type { ConnectorRecord, PutOutcome } from '../connector.js'
-import { type JournalDocument, jsonNumber, readJournal } from '../journal-record.js'
+import { beyondDecimals, type JournalDocument, jsonNumber, readJournal } from '../journal-record.js'
 import type { RecordMapping } from '../mapping/record-mapping.js'
 import type { QuickbooksSettings } from './config.js'
 
@@ -22,6 +22,8 @@ export function entryOf(
   const read = readJournal(record)
   if (read.kind !== 'ok') return read
   const { journal, sides } = read
+  const tooFine = beyondDecimals(sides, 2, 'QuickBooks')
+  if (tooFine !== undefined) return tooFine
   const description = descriptionOf(journal)
   const lines = journal.lines.map((line, index) => {
     const { side, amount } = sides[index]!

@@ -86,7 +86,8 @@ export class RecurlyUsages implements Connector {
       const found = page.data.data.find(one => one.merchant_tag === record.key) // invariant 1
       if (found !== undefined) return { kind: 'there', externalId: found.id, state: 'posted' }
       const { has_more: hasMore, next } = page.data
-      if (!hasMore || typeof next !== 'string') return { kind: 'absent' }
+      if (!hasMore) return { kind: 'absent' }
+      if (typeof next !== 'string') return unknownYet(strangeAnswer(answer)) // the rest of the list may have it
       answer = await this.#api.send({ method: 'GET', path: next }, signal)
     }
   }

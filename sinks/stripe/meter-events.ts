@@ -7,6 +7,7 @@
 import type { CheckOutcome, Connector, ConnectorRecord, FindOutcome, PutOutcome } from '../connector.js'
 import type { ConnectorParts } from '../connector-kind.js'
 import { pageMs } from '../http/limiter.js'
+import { saysNothing } from '../http/sdk-fetch.js'
 import { requestMs, StripeClient } from './client.js'
 import type { StripeSettings } from './config.js'
 import { meterEventOf } from './records.js'
@@ -47,7 +48,10 @@ export class StripeMeterEvents implements Connector {
     const made = meterEventOf(record, await this.#parts.mapping.of(record), this.#settings)
     if (made.kind !== 'ok') return made
     const called = await this.#client.call(signal, stripe => stripe.billing.meterEvents.create(made.params))
-    if (called.kind === 'ok') return { kind: 'accepted', externalId: called.value.identifier }
+    if (called.kind === 'ok')
+      return called.value.identifier === record.key
+        ? { kind: 'accepted', externalId: record.key }
+        : saysNothing(called.value)
     const { outcome } = called
     // The identifier is ours alone, so an event that has it is this one.
     const isThere = outcome.kind === 'refused' && /already exists|duplicate/i.test(outcome.detail)

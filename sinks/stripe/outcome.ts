@@ -5,11 +5,11 @@ import type { PutOutcome } from '../connector.js'
 import { stopped } from '../http/outcome.js'
 import { notReachedIn, unreadable } from '../http/sdk-fetch.js'
 
-/** Rethrows what is no answer of Stripe. */
+/** What the package says of an answer that it could not use has no type of its own. */
 export function outcomeOfError(error: unknown, redact: (text: string) => string): PutOutcome {
   const outcome = notReachedIn(error)
   if (outcome !== undefined) return outcome
-  if (!(error instanceof Stripe.errors.StripeError)) throw error
+  if (!(error instanceof Stripe.errors.StripeError)) return unreadable(error, redact)
   const { statusCode, code, param, requestId } = error
   if (statusCode === undefined) return unreadable(error, redact)
   const words = [code, error.message, param === undefined ? undefined : `parameter ${param}`, requestId]

@@ -20,6 +20,7 @@ import type {
 import type { ConnectorParts } from '../connector-kind.js'
 import { pageMs } from '../http/limiter.js'
 import { unknownYet } from '../http/outcome.js'
+import { saysNothing } from '../http/sdk-fetch.js'
 import { scaledOfStripe } from './amount.js'
 import { requestMs, StripeClient } from './client.js'
 import type { StripeSettings } from './config.js'
@@ -111,6 +112,8 @@ export class StripeInvoiceItems implements Connector {
     const tenMinutes = Math.floor(nowMs() / keyLivesMs)
     let called = await create(tenMinutes)
     if (called.kind === 'failed' && called.isReplayed) called = await create(tenMinutes, nowMs()) // invariant 2
-    return called.kind === 'failed' ? called.outcome : { kind: 'accepted', externalId: called.value.id }
+    if (called.kind === 'failed') return called.outcome
+    const { id } = called.value
+    return typeof id === 'string' ? { kind: 'accepted', externalId: id } : saysNothing(called.value)
   }
 }

@@ -3,7 +3,7 @@
 // journal that Xero can be asked for.
 
 import type { ConnectorRecord, PutOutcome } from '../connector.js'
-import { type JournalDocument, jsonNumber, readJournal } from '../journal-record.js'
+import { beyondDecimals, type JournalDocument, jsonNumber, readJournal } from '../journal-record.js'
 import type { LineFacts } from '../mapping/record-facts.js'
 import type { RecordMapping } from '../mapping/record-mapping.js'
 import type { XeroSettings } from './config.js'
@@ -22,6 +22,8 @@ export function journalOf(
   const read = readJournal(record)
   if (read.kind !== 'ok') return read
   const { journal, sides } = read
+  const tooFine = beyondDecimals(sides, 2, 'Xero')
+  if (tooFine !== undefined) return tooFine
   if (journal.currency !== settings.currency) {
     const detail = `Xero has manual journals in the organisation's currency ${settings.currency} alone, not in ${journal.currency}`
     return { kind: 'refused', code: 'currency_not_enabled', detail }

@@ -224,3 +224,14 @@ test('the list of ours has date, currency and debit with all digits, and leaves 
     },
   ])
 })
+
+test('a third decimal would be rounded away, so that entry is refused before it is sent', async () => {
+  const fake = await fakeWith()
+  const record = journalRecord(1, { currency: 'KWD', amount: '1.234' })
+  expect(await putOne(fake, record)).toMatchObject({
+    kind: 'refused',
+    code: 'invalid_record',
+    detail: expect.stringContaining('keeps 2 decimals of an amount, and 1.234 has more'),
+  })
+  expect(fake.sent).toEqual([])
+})
