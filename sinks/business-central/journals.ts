@@ -145,11 +145,14 @@ export class Journals {
     filter: string,
     signal: AbortSignal,
   ): Promise<Step<readonly z.output<typeof journalLine>[]>> {
-    return this.#rows(`journals(${journal})/journalLines`, { $filter: filter }, journalLine, signal)
+    const query = { $filter: filter, $select: Object.keys(journalLine.shape).join(',') }
+    return this.#rows(`journals(${journal})/journalLines`, query, journalLine, signal)
   }
 
   entries(filter: string, signal: AbortSignal): Promise<Step<readonly z.output<typeof ledgerEntry>[]>> {
-    return this.#rows('generalLedgerEntries', { $filter: filter }, ledgerEntry, signal)
+    // A page has up to 20,000 entries, which with all their fields are more than we read of an answer.
+    const query = { $filter: filter, $select: Object.keys(ledgerEntry.shape).join(',') }
+    return this.#rows('generalLedgerEntries', query, ledgerEntry, signal)
   }
 
   async #rows<T>(

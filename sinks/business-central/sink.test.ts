@@ -282,3 +282,13 @@ test('a certificate proves who we are by its thumbprint, and no secret is in wha
   })
   expect(fake.sentTexts().join('\n')).not.toContain('tok-')
 })
+
+test('of ledger entries only the fields that are read are asked for: with all of them a page is too large', async () => {
+  const fake = await fakeWith()
+  const connector = await fake.connector()
+  await connector.put([journalRecord(1)], signal)
+  await connector.find(journalRecord(1), signal)
+  const asked = fake.sent.filter(({ url }) => url.includes('generalLedgerEntries'))
+  const fields = 'entryNumber,postingDate,documentNumber,description,debitAmount'
+  expect(asked.map(({ url }) => new URL(url, fake.url).searchParams.get('$select'))).toEqual([fields])
+})

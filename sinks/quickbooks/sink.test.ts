@@ -148,7 +148,7 @@ test('requestid repeats the answer that was lost, and is another once the entry 
   expect(await fake.effects()).toEqual(['je_0001', 'je_0002'])
 })
 
-test('a number that is taken by our own entry is our entry; an entry that lost its number is unclear', async () => {
+test('a number that is taken by our own entry is our entry; an entry that lost its number is unclear, and found by its note', async () => {
   const fake = await fakeWith()
   const record = journalRecord(1)
   const changed = { ...record, document: { ...record.document, subscription_id: 's_other' } }
@@ -161,6 +161,10 @@ test('a number that is taken by our own entry is our entry; an entry that lost i
     kind: 'unclear',
     detail: expect.stringContaining('the number 17 and not ours'),
   })
+  const connector = await fake.connector()
+  const there = { kind: 'there', externalId: '1002', state: 'posted' }
+  expect(await connector.find(journalRecord(2), signal)).toEqual(there)
+  expect(await connector.find(journalRecord(3), signal)).toEqual({ kind: 'absent' })
 })
 
 test('a refresh token counts once, and the next one is kept over a restart; another company stops the connection', async () => {

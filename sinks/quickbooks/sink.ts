@@ -1,8 +1,8 @@
 // The QuickBooks Online connector: one JournalEntry per record, which is in effect at once.
 // Invariants:
-// 1. The document's number follows from our key, and every look-up is by it.
+// 1. The document's number follows from our key. A look-up is by it, and then by the private note among the entries of the day.
 // 2. `requestid` follows from the body: QuickBooks gives a repeated request its first answer and carries nothing out.
-// 3. An entry that did not keep our number cannot be found again, so it is `unclear` and never `accepted`.
+// 3. An entry that did not keep our number is `unclear` and never `accepted`, until the look-up has seen its note.
 
 import { stringifyJson } from '../../schemas/json/json-text.js'
 import type {
@@ -77,11 +77,24 @@ export class QuickbooksConnector implements Connector {
     const entries = entriesIn(answer)
     if (entries === undefined) return unknownYet(outcomeOfFault(answer) ?? strangeAnswer(answer))
     const found = entries.find(one => one.DocNumber === number)
-    return found === undefined ? { kind: 'absent' } : { kind: 'there', externalId: found.Id, state: 'posted' }
+    if (found !== undefined) return { kind: 'there', externalId: found.Id, state: 'posted' }
+    return this.#findByNote(record, signal)
   }
 
   documents(range: DocumentRange, signal: AbortSignal): AsyncIterable<ReceiverDocument> {
     return documentsOf(this.#api, this.#settings, range, signal)
+  }
+
+  /** A company that numbers its entries itself has our note without our number. */
+  async #findByNote(record: ConnectorRecord, signal: AbortSignal): Promise<FindOutcome> {
+    const date = String(record.document['accounting_date'])
+    try {
+      for await (const { key, externalId } of this.documents({ from: date, until: date }, signal))
+        if (key === record.key) return { kind: 'there', externalId, state: 'posted' }
+      return { kind: 'absent' }
+    } catch (error) {
+      return { kind: 'unknown_yet', code: 'no_answer', detail: String(error) }
+    }
   }
 
   async #putOne(record: ConnectorRecord, signal: AbortSignal): Promise<PutOutcome> {
