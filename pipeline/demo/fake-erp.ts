@@ -67,8 +67,19 @@ export async function startFakeErp(kind: FakeErpKind, customers: readonly string
 function ofDemo(text: string, customers: readonly string[]): string {
   const mapping = parse(text) as { readonly accounts?: Accounts; readonly customers?: Accounts }
   const { '4000': revenue = '' } = mapping.accounts ?? {}
-  const accounts = { ...mapping.accounts, '4010': revenue, '4090': revenue }
+  const accounts = { '2400': revenue, ...mapping.accounts, '4010': revenue, '4090': revenue }
   const [theirs] = Object.values(mapping.customers ?? {})
   const all = theirs === undefined ? {} : { customers: Object.fromEntries(customers.map(id => [id, theirs])) }
-  return stringify({ ...mapping, accounts, ...all })
+  return stringify({ ...withRevenueAccounts(mapping), accounts, ...all })
+}
+
+/** Rules for the fake's one account of revenue hold for all of the demo's. */
+function withRevenueAccounts(mapping: object): object {
+  const rule = (one: { readonly match?: { readonly account?: unknown } }): object =>
+    one.match?.account === '4000'
+      ? { ...one, match: { ...one.match, account: ['4000', '4010', '4090'] } }
+      : one
+  return Object.fromEntries(
+    Object.entries(mapping).map(([field, value]) => [field, Array.isArray(value) ? value.map(rule) : value]),
+  )
 }

@@ -82,7 +82,7 @@ function printTotals({ totals }: ReceiverReport): string {
       String(one.records),
       one.ours,
       String(one.documents),
-      one.theirs,
+      one.untold === 0 ? one.theirs : `${one.theirs} (${one.untold} not told)`,
     ]),
   )
 }

@@ -41,8 +41,9 @@ test('the same on both sides is no fault, also where the receiver tells no amoun
     currency: 'EUR',
     records: 2,
     ours: '20',
-    documents: 1,
+    documents: 2,
     theirs: '10',
+    untold: 1,
   })
 })
 

@@ -116,7 +116,7 @@ export class ReceiverComparison {
     }
     for (const [key, documents] of this.#strays) {
       add([{ fault: 'extra', key, external_ids: documents.map(one => one.externalId) }])
-      for (const one of documents) tally.document('', one)
+      for (const one of documents) tally.document('', '', one)
     }
     return {
       agreeing,
@@ -180,13 +180,21 @@ function scaledOf(text: string): Scaled | undefined {
   return parsed.kind === 'ok' ? parsed.value : undefined
 }
 
+interface Total {
+  records: number
+  ours: Scaled
+  documents: number
+  theirs: Scaled
+  untold: number
+}
+
 /** What is unsettled, by state and reason; and the sums of both sides, by entity and currency. */
 class Tally {
   readonly #unsettled = new Map<string, Unsettled & { records: number; there: number; ids: string[] }>()
-  readonly #totals = new Map<string, { records: number; ours: Scaled; documents: number; theirs: Scaled }>()
+  readonly #totals = new Map<string, Total>()
 
   add({ record, documents }: Pair): void {
-    for (const one of documents) this.document(record.entityId, one)
+    for (const one of documents) this.document(record.entityId, record.currency, one)
     if (delivered.has(record.state)) {
       const total = this.#total(record.entityId, record.currency)
       total.records += 1
@@ -203,10 +211,12 @@ class Tally {
     this.#unsettled.set(name, found)
   }
 
-  document(entityId: string, { currency = '', debit = '0' }: ReceiverDocument): void {
+  document(entityId: string, ofRecord: string, { currency = ofRecord, debit }: ReceiverDocument): void {
     const total = this.#total(entityId, currency)
+    const amount = debit === undefined ? undefined : scaledOf(debit)
     total.documents += 1
-    total.theirs += scaledOf(debit) ?? 0n
+    total.theirs += amount ?? 0n
+    if (amount === undefined) total.untold += 1
   }
 
   unsettled(): Unsettled[] {
@@ -214,16 +224,16 @@ class Tally {
   }
 
   totals(): ReceiverTotal[] {
-    return [...this.#totals].map(([name, { records, ours, documents, theirs }]) => {
+    return [...this.#totals].map(([name, { ours, theirs, ...counts }]) => {
       const [entity = '', currency = ''] = JSON.parse(name) as string[]
       const sums = { ours: formatScaled(ours), theirs: formatScaled(theirs) }
-      return { entity_id: entity, currency, records, documents, ...sums }
+      return { entity_id: entity, currency, ...counts, ...sums }
     })
   }
 
-  #total(entityId: string, currency: string) {
+  #total(entityId: string, currency: string): Total {
     const name = JSON.stringify([entityId, currency])
-    const found = this.#totals.get(name) ?? { records: 0, ours: 0n, documents: 0, theirs: 0n }
+    const found = this.#totals.get(name) ?? { records: 0, ours: 0n, documents: 0, theirs: 0n, untold: 0 }
     this.#totals.set(name, found)
     return found
   }

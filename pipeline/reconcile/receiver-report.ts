@@ -44,6 +44,7 @@ const totalSchema = z.object({
   ours: decimal.describe('The sum of their debits, or of their amounts'),
   documents: count,
   theirs: decimal,
+  untold: count.describe('Documents of which the receiver does not tell the amount'),
 })
 
 export const receiverReportSchema = z
@@ -92,7 +93,9 @@ export const receiverReportExample: ReceiverReport = {
   unsettled: [
     { state: 'refused', code: 'period_closed', records: 1, there: 0, ids: ['journal je_0193a1f0'] },
   ],
-  totals: [{ entity_id: '', currency: 'USD', records: 2, ours: '150', documents: 1, theirs: '100' }],
+  totals: [
+    { entity_id: '', currency: 'USD', records: 2, ours: '150', documents: 1, theirs: '100', untold: 0 },
+  ],
   faults: [
     {
       fault: 'missing',
