@@ -169,8 +169,10 @@ test('--version and the help of every command load no server, no client and no p
     const loaded = await loadedBy(args)
     expect(loaded, args.join(' ')).toContain('dist/pipeline/cli/weir.js')
     const packages = loaded.filter(url => url.startsWith('node_modules/'))
+    // The second is one small function, with which the settings name the nearest known word.
+    const small = /^node_modules\/(commander|fastest-levenshtein)\//
     expect(
-      packages.filter(url => !url.startsWith('node_modules/commander/')),
+      packages.filter(url => !small.test(url)),
       args.join(' '),
     ).toEqual([])
     expect(loaded.filter(url => /(server|sink|engine|config-schema)[^/]*\.js$/.test(url))).toEqual([])
