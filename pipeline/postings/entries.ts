@@ -173,7 +173,11 @@ export function roundingOf(
   const journalId = stableId('rd', batch.batchId)
   const { account, revenue } = mapping.rounding
   return {
-    ...ofNoCharge(last),
+    ...noCharge,
+    fromNs: last.fromNs,
+    untilNs: last.untilNs,
+    serviceDays: serviceDaysOf(last),
+    timezone: last.timezone,
     journalId,
     idempotencyKey: journalId,
     kind: 'rounding',
@@ -185,29 +189,23 @@ export function roundingOf(
   }
 }
 
-/** What an entry says that is for many charges: the period of one of them, and otherwise nothing. */
-function ofNoCharge({ fromNs, untilNs, timezone }: Charge) {
-  return {
-    chargeId: '',
-    corrects: '',
-    customerId: '',
-    contractId: '',
-    subscriptionId: '',
-    subscriptionVersion: 0,
-    plan: '',
-    planVersion: 0,
-    price: '',
-    meter: '',
-    chargeKind: '',
-    timing: '',
-    performanceObligation: '',
-    correlationId: '',
-    fromNs,
-    untilNs,
-    serviceDays: serviceDaysOf({ fromNs, untilNs, timezone }),
-    timezone,
-  } as const
-}
+/** What an entry that is for many charges says of one: nothing. */
+export const noCharge = {
+  chargeId: '',
+  corrects: '',
+  customerId: '',
+  contractId: '',
+  subscriptionId: '',
+  subscriptionVersion: 0,
+  plan: '',
+  planVersion: 0,
+  price: '',
+  meter: '',
+  chargeKind: '',
+  timing: '',
+  performanceObligation: '',
+  correlationId: '',
+} as const
 
 /** Moves `amount` from `credited` to `debited`; a negative amount the other way, so that no side is negative. */
 export function balanced(

@@ -12,6 +12,7 @@ import { parseInstant } from '../../schemas/time.js'
 import { publishBatch } from '../broker/atomic-batch.js'
 import { readStretch } from '../broker/read-stream.js'
 import { type BookParts, bookSubjects, messageOf } from './book.js'
+import { noCharge } from './entries.js'
 
 /** The broker takes 1,000 messages at once. */
 const mostGroups = 900
@@ -131,22 +132,9 @@ function summaryOf(
     accountingDate: first.accounting_date,
     accountingPeriod: first.accounting_period,
     lines: sums.flatMap(sum => [...sideOf(sum, 'debit'), ...sideOf(sum, 'credit')]),
-    chargeId: '',
-    corrects: '',
-    customerId: '',
-    contractId: '',
-    subscriptionId: '',
-    subscriptionVersion: 0,
-    plan: '',
-    planVersion: 0,
-    price: '',
-    meter: '',
-    chargeKind: '',
-    timing: '',
-    performanceObligation: '',
-    correlationId: '',
-    fromNs: parseInstant(first.service_period.from) ?? 0n,
-    untilNs: parseInstant(first.service_period.until) ?? 0n,
+    ...noCharge,
+    fromNs: parseInstant(first.service_period.from)!,
+    untilNs: parseInstant(first.service_period.until)!,
     serviceDays: { first: first.accounting_date, last: first.accounting_date },
     timezone: first.timezone,
     source: { billingRunId: run, batchId: '', releaseId: order },
