@@ -2,6 +2,7 @@
 // Each law has a canary: a made-up tree that breaks it, and must be found out.
 
 import { expect, it } from 'vitest'
+import { missingInArchitecture } from './architecture.js'
 import { unauditedRoutes } from './audited.js'
 import { brokenCitations } from './citations.js'
 import {
@@ -62,6 +63,10 @@ it('every package that is listed is used, and what ships imports none that is no
 
 it('every section, invariant and file that a comment or a page cites is there', () => {
   expect(brokenCitations(tree, namesOfOthers)).toEqual([])
+})
+
+it('ARCHITECTURE.md names every folder of code, every stream and every bucket', () => {
+  expect(missingInArchitecture(tree)).toEqual([])
 })
 
 it('every folder with product code has a README of at most 40 lines that names what is in it', () => {
@@ -175,6 +180,17 @@ it('canary: citations of what is not there', () => {
     'rating/a.ts:6: there is no rating/old/place',
     'rating/a.ts:6: there is no gone.ts',
   ])
+})
+
+it('canary: a folder, a stream and a bucket that ARCHITECTURE.md does not name', () => {
+  const made = treeOf({
+    'ARCHITECTURE.md': '`rating/models/`, `LEDGER` and `weir_runs`',
+    'rating/models/linear/amount.ts': header,
+    'rating/periods/period.ts': header,
+    'pipeline/broker/topology.ts':
+      "const streamNames = ['LEDGER', 'AUDIT'] as const\nconst buckets = ['weir_runs', 'weir_keys']\n",
+  })
+  expect(missingInArchitecture(made)).toEqual(['AUDIT', 'pipeline/broker/', 'rating/periods/', 'weir_keys'])
 })
 
 it('canary: a stop code that nobody told', () => {
