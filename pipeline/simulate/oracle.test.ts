@@ -24,7 +24,7 @@ import { type History, happenedBy, histories } from '../testing/random/histories
 import { simulate } from './simulate.js'
 
 const { WEIR_ORACLE_RUNS, WEIR_ORACLE_SEED, WEIR_ORACLE_PATH } = process.env
-const numRuns = Number(WEIR_ORACLE_RUNS ?? 200)
+const numRuns = Number(WEIR_ORACLE_RUNS ?? 100)
 const timeoutMs = 60_000 + numRuns * 1_000
 
 function catalogOf(history: History): Catalog {
@@ -122,7 +122,7 @@ test.each<[string, Breakage]>([
 ])(
   'a core that %s is caught',
   (_name, breakage) => {
-    const caught = fc.sample(histories, { numRuns: 60, seed: 1 }).filter(history => {
+    const caught = fc.sample(histories, { numRuns: 30, seed: 1 }).filter(history => {
       try {
         survivesBadDay(history, breakage)
         return false
@@ -130,7 +130,7 @@ test.each<[string, Breakage]>([
         return true
       }
     })
-    expect(caught.length).toBeGreaterThan(10)
+    expect(caught.length).toBeGreaterThan(5)
   },
   60_000,
 )

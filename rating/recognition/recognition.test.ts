@@ -176,7 +176,7 @@ it('the schedules of all lines of a charge add up, month by month, to that of wh
       if (before?.billed !== undefined) addSchedule(expected, before.billed)
       expect(withoutZeros(sums)).toEqual(withoutZeros(expected))
     }),
-    { numRuns: 500 },
+    { numRuns: 150 },
   )
 })
 

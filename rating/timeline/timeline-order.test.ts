@@ -137,7 +137,7 @@ it('at any instant the terms are those of the obvious resolver', () => {
         expect(resolved(changes, ns - 1n)).toEqual(obvious(changes, ns - 1n))
       }
     }),
-    { numRuns: 1500 },
+    { numRuns: 300 },
   )
 })
 
@@ -151,7 +151,7 @@ it('any order of arrival gives the same timeline', () => {
         expect(resolveTimeline(shuffled)).toEqual(resolveTimeline(changes))
       },
     ),
-    { numRuns: 800 },
+    { numRuns: 300 },
   )
 })
 
@@ -166,6 +166,6 @@ it('versions are ordered, do not overlap, are not empty, and touching ones diffe
         if (next?.fromNs === untilNs) expect(next.terms).not.toEqual(terms)
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 300 },
   )
 })

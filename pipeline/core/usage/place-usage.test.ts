@@ -307,7 +307,7 @@ test(
         }
         expectSame(plain, general)
       }),
-      { numRuns: Number(process.env['WEIR_PLAIN_RUNS'] ?? 100) },
+      { numRuns: Number(process.env['WEIR_PLAIN_RUNS'] ?? 40) },
     )
   },
   generousMs,
@@ -330,7 +330,7 @@ test(
         }
         expectSame(plain, general)
       }),
-      { numRuns: Number(process.env['WEIR_PLAIN_RUNS'] ?? 100) },
+      { numRuns: Number(process.env['WEIR_PLAIN_RUNS'] ?? 40) },
     )
   },
   generousMs,
