@@ -27,6 +27,23 @@ export interface ConnectorRecord {
   readonly after?: string
 }
 
+/**
+ * Where a record is put, in the receiver's terms, such as their customer: what a look-up needs and the record does not have.
+ * It is kept with the delivery before the record is sent, so a mapping that changes later hides nothing that was sent.
+ */
+export type Place = Readonly<Record<string, string>>
+
+/** A record on its way, as `put` and `find` get it. */
+export interface SentRecord extends ConnectorRecord {
+  /** From `place`, for the connectors that have it. Absent with what an earlier version of Weir sent. */
+  readonly place?: Place
+  /** The receiver's id of the request that took it and judges it later: what `put` said last with `taken`. */
+  readonly receipt?: string
+}
+
+/** Tells that the receiver took these and judges them later. Resolves when that is kept; from then on a restart knows it. */
+export type Taken = (keys: readonly string[], receipt: string) => Promise<void>
+
 interface Reason {
   /** A stable code in snake_case. */
   readonly code: string
@@ -48,7 +65,19 @@ export type PutOutcome =
   | ({ readonly kind: 'throttled'; readonly retryAfterMs?: number } & Reason)
   /** The receiver may have taken the record. It is looked up before it is sent again. */
   | ({ readonly kind: 'unclear' } & Reason)
+  /** The receiver makes a document of its own in place of this one, so it gets none of ours, and there is nothing to mend. */
+  | ({ readonly kind: 'not_for_receiver' } & Reason)
   | Stopped
+
+export type Placed = { readonly kind: 'placed'; readonly place: Place } | PutOutcome
+
+/** The place that is kept with the record, else the one that it has now. */
+export async function placeOf(
+  connector: Required<Pick<Connector, 'place'>>,
+  record: SentRecord,
+): Promise<Placed> {
+  return record.place === undefined ? connector.place(record) : { kind: 'placed', place: record.place }
+}
 
 export type FindOutcome =
   | { readonly kind: 'there'; readonly externalId: string; readonly state: 'written' | 'posted' }
@@ -57,6 +86,8 @@ export type FindOutcome =
   | ({ readonly kind: 'unknown_yet' } & Reason)
   /** The receiver has no look-up and needs none: of two records with the same key it keeps one. */
   | { readonly kind: 'repeatable' }
+  /** The receiver has judged it, and does not put it into effect as it is. */
+  | ({ readonly kind: 'refused' } & Reason)
   | Stopped
 
 export type CheckOutcome =
@@ -73,9 +104,12 @@ export interface Connector {
   readonly settlesWithinMs: number
   /** Whether the receiver would take a record now, as far as this is known without sending one. */
   check(signal: AbortSignal): Promise<CheckOutcome>
-  put(records: readonly ConnectorRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]>
+  /** Where `put` will put this record, if a look-up depends on more than the record itself. Another outcome: it is not sent. */
+  place?(record: ConnectorRecord): Promise<Placed>
+  /** Writes where the place of a record says, whatever its mapping says by now. `taken` absent: nothing is kept of it. */
+  put(records: readonly SentRecord[], signal: AbortSignal, taken?: Taken): Promise<readonly PutOutcome[]>
   /** Takes the whole record, because many receivers find a key only by customer, entity or date. */
-  find(record: ConnectorRecord, signal: AbortSignal): Promise<FindOutcome>
+  find(record: SentRecord, signal: AbortSignal): Promise<FindOutcome>
   /**
    * Lists what the receiver has of ours in a range of accounting dates, for the reconciliation with the receiver itself.
    * Throws when the list cannot be read to its end: half a list would name as missing what is there.

@@ -26,10 +26,10 @@ import type {
 import { type ConnectionLimits, defaultConnectionLimits } from './connection-limits.js'
 import type { ConnectionLoopOptions } from './connection-options.js'
 import { ConnectionPace } from './connection-pace.js'
-import { afterFind, afterPut, inState } from './delivery-answers.js'
+import { afterFind, afterPut, isOver, toSend } from './delivery-answers.js'
 import { DeliveryBook, type OpenDelivery } from './delivery-book.js'
 import { type Answers, HeldDeliveries } from './held-deliveries.js'
-import { putPage } from './put-page.js'
+import { placePage, putPage, type Staying, sentRecord } from './put-page.js'
 import { RecordOrder } from './record-order.js'
 import { refusedDelivery } from './refused-deliveries.js'
 import { RefusedShelf } from './refused-shelf.js'
@@ -138,10 +138,12 @@ export class ConnectionLoop implements Sink {
     if (this.#isAsked && book.size <= this.#limits.openMost / 2) await this.#doAsked(book)
     if (await this.#release(book, nowMs)) return
     if (nowMs >= this.#pace.pausedUntilMs) {
-      const unclear = book.due(lookedUp, nowMs, this.#limits.lookupsAtOnce)
-      if (unclear.length > 0) return this.#lookUp(unclear, stopping)
-      // After a failure one record is sent alone first.
-      const most = this.#pace.isTroubled ? 1 : connector.pageSize
+      // After a failure one record is looked up, and one sent, alone first.
+      const { isTroubled } = this.#pace
+      const unclear = book.due(lookedUp, nowMs, isTroubled ? 1 : this.#limits.lookupsAtOnce)
+      const isTold = unclear.length > 0 && (await this.#lookUp(unclear, stopping))
+      if (unclear.length > 0 && (isTold || !isTroubled || !(await this.#isReady(stopping)))) return
+      const most = isTroubled ? 1 : connector.pageSize
       const page = book.due(waiting, nowMs, most, this.#mayGo)
       if (page.length > 0) return this.#send(page, stopping)
     }
@@ -203,12 +205,46 @@ export class ConnectionLoop implements Sink {
     const { connector, clock } = this.#options
     if (!(await this.#mayLeave(page))) return // invariant 6
     if (this.#pace.isTroubled && !(await this.#isReady(stopping))) return
+    const { going, staying } = await placePage(connector, page)
     const sentAtMs = clock.nowMs()
-    await this.#append(() => page.map(open => inState(open.delivery, 'sending', sentAtMs))) // invariant 2
-    const records = page.map(({ record }) => record)
-    const outcomes = await putPage(connector, records, this.#aborting, silence => this.#pace.silent(silence))
+    if (going.length > 0)
+      await this.#append(() => going.map(({ open, place }) => toSend(open.delivery, place, sentAtMs))) // invariant 2
+    for (const { open } of going) this.#book?.noteSending(open.delivery.delivery_id, !this.#pace.isTroubled)
+    const sent = await this.#put(
+      going.map(({ open }) => this.#book!.get(open.delivery.delivery_id)!),
+      sentAtMs,
+    )
+    await this.#settle([...staying, ...sent])
+    // What was not sent says nothing of the receiver, unless it keeps the connection as a whole from going on.
+    const told = [...staying.filter(({ outcome }) => !isOver(outcome)), ...sent]
+    if (told.length > 0) this.#pace.after(told.map(({ outcome }) => outcome))
+  }
+
+  /** `fromMs`: when the log says that they were sent. From then on counts how long another process waits for them. */
+  async #put(sent: readonly OpenDelivery[], fromMs: number): Promise<readonly Staying[]> {
+    if (sent.length === 0) return []
+    const taken = (keys: readonly string[], receipt: string) =>
+      this.#append(() =>
+        sent
+          .filter(({ record }) => keys.includes(record.key))
+          .map(({ delivery }) => ({ ...this.#book!.get(delivery.delivery_id)!.delivery, receipt })),
+      )
+    const onSilent = (silence: { readonly code: string; readonly detail: string }) =>
+      this.#pace.silent(silence)
+    const { connector, clock } = this.#options
+    const forMs = fromMs + connector.attemptMs - clock.nowMs()
+    const records = sent.map(sentRecord)
+    const outcomes = await putPage(connector, records, this.#aborting, { forMs, taken, onSilent })
+    return sent.map(({ delivery }, index) => ({
+      open: this.#book!.get(delivery.delivery_id)!,
+      outcome: outcomes[index]!,
+    }))
+  }
+
+  /** Keeps what became of each record of a page, sent or not. */
+  async #settle(settled: readonly Staying[]): Promise<void> {
+    const { clock } = this.#options
     const nowMs = clock.nowMs()
-    const settled = page.map((open, index) => ({ open, outcome: outcomes[index]! }))
     const refused = settled.flatMap(({ open, outcome }) =>
       outcome.kind === 'refused'
         ? [refusedDelivery({ ...open, delivery: afterPut(open.delivery, outcome, nowMs) }, outcome)]
@@ -221,7 +257,6 @@ export class ConnectionLoop implements Sink {
       if (outcome.kind === 'unclear') this.#book?.postpone(id, clock.nowMs() + this.#limits.lookupMs, 0)
       if (outcome.kind === 'written') this.#book?.postpone(id, clock.nowMs() + this.#limits.writtenMs, 0)
     }
-    this.#pace.after(outcomes)
   }
 
   async #isReady(stopping: AbortSignal): Promise<boolean> {
@@ -234,18 +269,22 @@ export class ConnectionLoop implements Sink {
     return false
   }
 
-  async #lookUp(due: readonly OpenDelivery[], stopping: AbortSignal): Promise<void> {
+  /** Whether the receiver has told anything about any of them. */
+  async #lookUp(due: readonly OpenDelivery[], stopping: AbortSignal): Promise<boolean> {
     const { connector, clock } = this.#options
+    let isTold = false
     const changed: Delivery[] = []
     for (const open of due) {
       if (stopping.aborted) break
       const signal = AbortSignal.any([AbortSignal.timeout(connector.attemptMs), this.#aborting])
-      const found = await connector.find(open.record, signal)
+      const found = await connector.find(sentRecord(open), signal)
       if (found.kind === 'stopped') {
         this.#pace.hold(found, true)
+        isTold = true
         break
       }
-      const next = afterFind(open, found, { connector, limits: this.#limits, ...this.#surroundings() })
+      isTold ||= found.kind !== 'unknown_yet'
+      const next = afterFind(open, found, { connector, limits: this.#limits, ...this.#surroundings(open) })
       const { delivery_id: id } = open.delivery
       if (next.kind === 'refuse')
         await this.#shelf.setAside([refusedDelivery({ ...open, delivery: next.delivery }, next.reason)])
@@ -254,12 +293,13 @@ export class ConnectionLoop implements Sink {
       if (next.kind === 'change') this.#book?.postpone(id, next.dueAtMs ?? clock.nowMs(), 0)
     }
     if (changed.length > 0) await this.#append(() => changed)
+    return isTold
   }
 
-  #surroundings() {
+  #surroundings({ isSentInPeace }: OpenDelivery) {
     const { answeredAtMs } = this.#pace
     const isAlone = this.#book!.due(unanswered, Infinity, 2).length < 2
-    return { nowMs: this.#options.clock.nowMs(), answeredAtMs, isAlone }
+    return { nowMs: this.#options.clock.nowMs(), answeredAtMs, isAlone, isOfOutage: !isSentInPeace }
   }
 
   /** Writes one step of the log at a time, made from the book as it is when its turn comes. */

@@ -5,7 +5,7 @@
 
 import { type Delivery, withAttempt } from '../../schemas/billing/delivery.js'
 import { formatInstantMs } from '../../schemas/time.js'
-import type { Connector, PutOutcome } from '../../sinks/connector.js'
+import type { Connector, Place, PutOutcome } from '../../sinks/connector.js'
 import { backOffMs } from '../broker/back-off.js'
 import type { ConnectionLimits } from './connection-limits.js'
 import type { OpenDelivery } from './delivery-book.js'
@@ -30,8 +30,24 @@ export interface FindContext extends Surroundings {
   readonly limits: ConnectionLimits
 }
 
-export function inState(delivery: Delivery, state: Delivery['state'], nowMs: number): Delivery {
-  return { ...delivery, state, at: formatInstantMs(nowMs) }
+/** The receipt counts for as long as the receiver may still judge that request. */
+function inState({ receipt, ...delivery }: Delivery, state: Delivery['state'], nowMs: number): Delivery {
+  const kept = receipt === undefined || state !== 'unclear' ? {} : { receipt }
+  return { ...delivery, ...kept, state, at: formatInstantMs(nowMs) }
+}
+
+export function toSend(delivery: Delivery, place: Place | undefined, nowMs: number): Delivery {
+  return { ...inState(delivery, 'sending', nowMs), ...(place === undefined ? {} : { place }) }
+}
+
+/** Surely not there: the place of the next sending is found anew. */
+function notThere({ place: _, may_be_there: __, ...delivery }: Delivery): Delivery {
+  return delivery
+}
+
+/** The outcome is about this record alone, and it needs nothing of the receiver. */
+export function isOver({ kind }: PutOutcome): boolean {
+  return kind === 'refused' || kind === 'not_for_receiver'
 }
 
 export function afterPut(delivery: Delivery, outcome: PutOutcome, nowMs: number): Delivery {
@@ -43,12 +59,14 @@ export function afterPut(delivery: Delivery, outcome: PutOutcome, nowMs: number)
     case 'written':
       return { ...inState(tried, 'written', nowMs), external_id: outcome.externalId }
     case 'refused':
-      return inState(tried, 'refused', nowMs)
+      return inState(delivery.may_be_there === true ? tried : notThere(tried), 'refused', nowMs)
     case 'unclear':
       return inState(tried, 'unclear', nowMs)
+    case 'not_for_receiver':
+      return inState(tried, 'superseded', nowMs)
     case 'throttled':
     case 'stopped':
-      return inState(tried, 'waiting', nowMs)
+      return inState(delivery.may_be_there === true ? tried : notThere(tried), 'waiting', nowMs)
     default:
       return outcome satisfies never
   }
@@ -83,6 +101,10 @@ export function afterFind(
       const dueAtMs = nowMs + backOffMs(lookups + 1, limits, 1)
       return { kind: 'again', dueAtMs, lookups: lookups + 1 }
     }
+    case 'refused': {
+      const { code, detail } = found
+      return refusing(delivery, found.kind, { code, detail }, nowMs)
+    }
     default:
       return found satisfies never
   }
@@ -96,12 +118,15 @@ function failedOnce(
   context: FindContext,
 ): AfterFind {
   const { nowMs, limits } = context
+  const known = (one: Delivery): Delivery =>
+    found === 'absent' ? notThere(one) : { ...one, may_be_there: true }
   const failed = failureOf(delivery, context)
-  if (!isExhausted(failed, context, limits)) {
+  if (!isExhausted(failed, delivery.at, context, limits)) {
     const dueAtMs = nowMs + backOffMs(failed.count, limits)
-    return { kind: 'change', delivery: { ...inState(seen, 'waiting', nowMs), failed }, dueAtMs }
+    return { kind: 'change', delivery: { ...inState(known(seen), 'waiting', nowMs), failed }, dueAtMs }
   }
-  return refusing({ ...delivery, failed }, found, exhausted(delivery, failed, found === 'absent'), nowMs)
+  const reason = exhausted(delivery, failed, found === 'absent')
+  return refusing({ ...known(delivery), failed }, found, reason, nowMs)
 }
 
 /** A delivery that was written and not posted, and that the receiver no longer has. */
@@ -112,11 +137,12 @@ function gone(delivery: Delivery, nowMs: number): AfterFind {
 
 function refusing(
   delivery: Delivery,
-  found: 'absent' | 'repeatable',
+  found: 'absent' | 'repeatable' | 'refused',
   reason: Refusing,
   nowMs: number,
 ): AfterFind {
-  const last = { at: formatInstantMs(nowMs), outcome: `found_${found}`, ...reason }
+  const { code, detail } = reason
+  const last = { at: formatInstantMs(nowMs), outcome: `found_${found}`, code, detail: detail.slice(0, 500) }
   return { kind: 'refuse', delivery: inState(withAttempt(delivery, last), 'refused', nowMs), reason }
 }
 

@@ -21,6 +21,8 @@ export interface OpenDelivery {
   readonly dueAtMs: number
   /** Look-ups without a result since it was sent. */
   readonly lookups: number
+  /** It was sent while the connection was not in trouble; false where nobody knows that any more. */
+  readonly isSentInPeace: boolean
 }
 
 type States = ReadonlySet<Delivery['state']>
@@ -107,6 +109,7 @@ export class DeliveryBook {
           documentSequence: step.sequence,
           dueAtMs: 0,
           lookups: 0,
+          isSentInPeace: false,
         })
       } else if (before !== undefined) {
         this.#open.set(delivery.delivery_id, { ...before, delivery, lookups: 0 })
@@ -125,6 +128,12 @@ export class DeliveryBook {
   postpone(deliveryId: string, dueAtMs: number, lookups: number): void {
     const open = this.#open.get(deliveryId)
     if (open !== undefined) this.#open.set(deliveryId, { ...open, dueAtMs, lookups })
+  }
+
+  /** Says of a delivery that it was sent while the connection was in trouble, or not. */
+  noteSending(deliveryId: string, isSentInPeace: boolean): void {
+    const open = this.#open.get(deliveryId)
+    if (open !== undefined) this.#open.set(deliveryId, { ...open, isSentInPeace })
   }
 
   /** The deliveries in one of these states that are due and may go, the oldest first. */

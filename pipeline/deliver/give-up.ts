@@ -2,7 +2,8 @@
 //
 // A failure is a sending without an answer after which a look-up has said that the record is not there (or the receiver
 // has no look-up and needs none). It is the record's own when the receiver has answered about other records since the
-// record's last failure. While nobody gets through it is an outage, which counts against no record; the same holds for rate
+// record's last failure, and the connection was not in trouble when the record was sent: else it belongs to the end of an outage.
+// While nobody gets through it is an outage, which counts against no record; the same holds for rate
 // limits and refused connections, which are no failures at all.
 // Invariant: a record is given up only as the result of a look-up, never while it is not known whether the receiver has it.
 
@@ -14,6 +15,8 @@ export interface Surroundings {
   readonly nowMs: number
   /** When the receiver last answered about any record; `-Infinity`: not yet in this process. */
   readonly answeredAtMs: number
+  /** The connection was in trouble when the record was sent, or nobody knows that any more. */
+  readonly isOfOutage: boolean
   /** No other record of the connection waits for an answer. */
   readonly isAlone: boolean
 }
@@ -22,18 +25,21 @@ type Failed = NonNullable<Delivery['failed']>
 
 export function failureOf({ failed, at }: Delivery, seen: Surroundings): Failed {
   const last = new Date(seen.nowMs).toISOString()
-  if (failed === undefined) return { count: 1, own: isOwn(at, seen) ? 1 : 0, since: at, last }
-  return { ...failed, count: failed.count + 1, own: failed.own + (isOwn(failed.last, seen) ? 1 : 0), last }
+  const own = !seen.isOfOutage && othersSince(failed?.last ?? at, seen) ? 1 : 0
+  if (failed === undefined) return { count: 1, own, since: at, last }
+  return { ...failed, count: failed.count + 1, own: failed.own + own, last }
 }
 
+/** `sentAt`: when it was sent last. What was alone in an outage is tried once more when others have got through. */
 export function isExhausted(
   failed: Failed,
+  sentAt: string,
   seen: Surroundings,
   { ownFailuresMost, failingMs }: Pick<ConnectionLimits, 'ownFailuresMost' | 'failingMs'>,
 ): boolean {
   if (failed.own >= ownFailuresMost) return true
   const isLong = seen.nowMs - Date.parse(failed.since) >= failingMs
-  return isLong && (failed.own > 0 || seen.isAlone) && failed.count > 1
+  return isLong && (failed.own > 0 || (seen.isAlone && !othersSince(sentAt, seen))) && failed.count > 1
 }
 
 /** The reason for people: how often, since when, and the receiver's last words. */
@@ -50,6 +56,6 @@ interface Exhausted {
   readonly detail: string
 }
 
-function isOwn(since: string, { answeredAtMs }: Surroundings): boolean {
+function othersSince(since: string, { answeredAtMs }: Surroundings): boolean {
   return answeredAtMs >= Date.parse(since)
 }

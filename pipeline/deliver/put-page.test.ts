@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Connector, ConnectorRecord } from '../../sinks/connector.js'
 import { putPage } from './put-page.js'
 
+const taken = async (): Promise<void> => {}
 const record: ConnectorRecord = { kind: 'journal', id: 'a', key: 'a', recordedAt: '', document: {} }
 
 beforeEach(() => {
@@ -29,7 +30,7 @@ test('a connector that hangs is told some seconds after its deadline, not given 
     connector(() => new Promise(() => {})),
     [record],
     aborting.signal,
-    ({ code }) => told.push(code),
+    { forMs: 1_000, taken, onSilent: ({ code }) => told.push(code) },
   ).finally(() => (isOver = true))
   put.catch(() => undefined)
   await vi.advanceTimersByTimeAsync(5_999)
@@ -42,7 +43,7 @@ test('a connector that hangs is told some seconds after its deadline, not given 
 
 test('a connector that throws, or answers for too few records, leaves it unclear whether they arrived', async () => {
   const never = new AbortController().signal
-  const say = (): void => {}
+  const say = { forMs: 1_000, taken, onSilent: (): void => {} }
   const thrown = await putPage(
     connector(() => Promise.reject(new Error('a bug'))),
     [record],

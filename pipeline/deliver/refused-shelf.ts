@@ -69,7 +69,7 @@ export class RefusedShelf {
   }
 }
 
-/** With a new count of failures, and held by nothing. */
+/** With a new count of failures, and held by nothing. What may be there already is not sent before a look-up. */
 function begun({ failed: _, held: __, ...delivery }: ChangedDelivery, at: string): ChangedDelivery {
-  return { ...delivery, state: 'waiting', at }
+  return { ...delivery, state: delivery.may_be_there === true ? 'unclear' : 'waiting', at }
 }

@@ -29,7 +29,9 @@ const acts = { retry: 'delivery.retried', release: 'delivery.released' } as cons
 
 /** Why this cannot be asked of it; undefined: it can. */
 export function refusalOf({ state, code, detail }: DeliveryView, act: Asking['act']): Problem | undefined {
-  if (state === 'posted' || state === 'written' || state === 'superseded')
+  if (state === 'superseded')
+    return new Problem('delivery_settled', `A document of the receiver takes its place: ${detail}`)
+  if (state === 'posted' || state === 'written')
     return new Problem('delivery_settled', `It is ${state}: the receiver has it, and it is not sent again.`)
   if (code === 'rejected_by_approval')
     return new Problem('delivery_settled', 'A second person has rejected it: it never leaves.')

@@ -9,7 +9,9 @@
 //                   -> refused                         a second person has rejected it: set aside, and never sent
 //   unclear -> refused                                 looked up and not there, too often (attempts_exhausted)
 //   refused -> waiting                                 taken up again: at a start, or because somebody said retry
-//   superseded: another delivery takes its place.
+//           -> unclear                                 the same, where an earlier sending may have been taken
+//   waiting -> superseded                              a document that the receiver makes itself takes its place:
+//                                                      it gets none of ours, and there is nothing to mend
 //
 // Invariant: attempts are kept up to a limit, the first ones and the last ones; `attempt_count` counts them all.
 
@@ -37,7 +39,7 @@ const recordKinds = ['batch_line', 'journal', 'credit_note', 'release'] as const
 
 const attemptSchema = z.object({
   at: z.string(),
-  /** Of a put: `accepted`, `written`, `refused`, `throttled`, `unclear`, `stopped`; of a look-up: `found_…`. */
+  /** Of a put: `accepted`, `written`, `refused`, `throttled`, `unclear`, `not_for_receiver`, `stopped`; of a look-up: `found_…`. */
   outcome: z.string(),
   code: z.string().optional(),
   detail: z.string().optional(),
@@ -67,6 +69,12 @@ export const deliverySchema = z.object({
       last: z.string(),
     })
     .optional(),
+  /** Where it was put, in the receiver's terms: what a look-up needs beside the record (sinks/connector.ts). */
+  place: z.record(z.string(), z.string()).optional(),
+  /** True: an earlier sending may have been taken and cannot be looked up, so it goes to the same place again or nowhere. */
+  may_be_there: z.boolean().optional(),
+  /** The receiver's id of the request that took it and judges it later. */
+  receipt: z.string().optional(),
   /** True: somebody has decided that it goes without waiting for the record that it comes after. */
   out_of_order: z.boolean().optional(),
   attempts: z.array(attemptSchema),
@@ -106,12 +114,12 @@ export const deliveryStepSchema = z.object({
   replay_from: z.int().min(0),
   changed: z.array(
     deliverySchema.extend({
-      /** With `waiting`: the record to send. */
+      /** When it is taken in or up again: the record to send. */
       recorded_at: z.string().optional(),
       document: z.record(z.string(), z.unknown()).optional(),
-      /** With `waiting`: the record or charge that has to be settled first (pipeline/deliver/record-order.ts). */
+      /** With the document: the record or charge that has to be settled first (pipeline/deliver/record-order.ts). */
       after: z.string().optional(),
-      /** With `waiting`: the message of the source stream that the record came from. */
+      /** With the document: the message of the source stream that the record came from. */
       source_sequence: z.int().optional(),
     }),
   ),

@@ -205,7 +205,10 @@ test('the action of the settings posts; what it refuses stays a draft, and is po
   expect(await putOne(fake, journalRecord(1))).toMatchObject({ kind: 'accepted' })
   fake.mayPost = false
   expect(await putOne(fake, journalRecord(2))).toMatchObject({ kind: 'refused', code: 'period_closed' })
-  expect(await (await fake.connector()).find(journalRecord(2), signal)).toMatchObject({ state: 'written' })
+  expect(await (await fake.connector()).find(journalRecord(2), signal)).toMatchObject({
+    kind: 'refused',
+    code: 'period_closed',
+  })
   fake.mayPost = true
   expect(await putOne(fake, journalRecord(2))).toMatchObject({ kind: 'accepted' })
   expect(await fake.effects()).toEqual(['je_0001', 'je_0002'])

@@ -84,7 +84,7 @@ export class DynamicsFinanceConnector implements Connector {
     if (looked.kind === 'failed') return unknownYet(looked.outcome)
     if (looked.header === undefined) return { kind: 'absent' }
     const outcome = await this.#takeEffect(record, looked.header, signal)
-    if (outcome.kind === 'stopped') return outcome
+    if (outcome.kind === 'stopped' || outcome.kind === 'refused') return outcome
     const state = outcome.kind === 'accepted' ? 'posted' : 'written'
     return { kind: 'there', externalId: looked.header.JournalBatchNumber, state }
   }

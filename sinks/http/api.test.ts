@@ -2,6 +2,7 @@
 
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { fetch } from 'undici'
 import { afterEach, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { Api } from './api.js'
@@ -9,12 +10,16 @@ import { headerKey } from './authorizer.js'
 import { freeLimiter } from './limiter.js'
 import { rowsOf } from './odata.js'
 
+vi.mock('undici', async original => {
+  const real = await original<typeof import('undici')>()
+  return { ...real, fetch: vi.fn(real.fetch) }
+})
+
 const { signal } = new AbortController()
 const servers: Server[] = []
 const refused = () => ({ kind: 'refused', code: 'receiver_refused', detail: '' }) as const
 
 afterEach(() => {
-  vi.unstubAllGlobals()
   for (const server of servers.splice(0)) server.close()
 })
 
@@ -57,21 +62,26 @@ test('a next page at another origin gets neither a request nor the key, and stop
   }
 })
 
-const unavailable: readonly (readonly [string, string])[] = [
-  ['down for maintenance', 'throttled'],
+const again = { 'retry-after': '30' }
+const unavailable: readonly (readonly [string, string, Record<string, string>?])[] = [
+  ['down for maintenance', 'unclear'],
+  ['down for maintenance', 'throttled', again],
+  ['down for maintenance', 'unclear', { 'retry-after': 'soon' }],
   [
     'upstream connect error or disconnect/reset before headers. reset reason: connection failure',
     'throttled',
+    again,
   ],
   [
     'upstream connect error or disconnect/reset before headers. reset reason: connection termination',
     'unclear',
+    again,
   ],
-  ['upstream prematurely closed connection while reading response header', 'unclear'],
+  ['upstream prematurely closed connection while reading response header', 'unclear', again],
 ]
-for (const [words, kind] of unavailable) {
-  test(`503 with "${words.slice(-40)}" is ${kind}`, async () => {
-    const { api } = await apiTo((_, response) => response.writeHead(503).end(words))
+for (const [words, kind, headers = {}] of unavailable) {
+  test(`503 with "${words.slice(-40)}" and ${JSON.stringify(headers)} is ${kind}`, async () => {
+    const { api } = await apiTo((_, response) => response.writeHead(503, headers).end(words))
     const answer = await api.send({ method: 'POST', path: '/', body: { json: {} } }, signal)
     expect(answer).toMatchObject({ kind: 'failed', outcome: { kind } })
   })
@@ -84,7 +94,7 @@ for (const [syscall, kind] of [
   test(`a network that cannot be reached in ${syscall} leaves a request ${kind}`, async () => {
     const { api } = await apiTo((_, response) => response.end())
     const cause = Object.assign(new Error(`${syscall} EHOSTUNREACH`), { code: 'EHOSTUNREACH', syscall })
-    vi.stubGlobal('fetch', () => Promise.reject(new TypeError('fetch failed', { cause })))
+    vi.mocked(fetch).mockRejectedValueOnce(new TypeError('fetch failed', { cause }))
     const answer = await api.send({ method: 'POST', path: '/', body: { json: {} } }, signal)
     expect(answer).toMatchObject({ kind: 'failed', outcome: { kind } })
   })

@@ -44,11 +44,11 @@ export function notReached(
   const { status, headers } = answer
   if (status >= 200 && status < 300) return undefined
   const detail = wordsOf(answer, redact)
-  // A gateway says so too when the connection behind it broke off, after the request went through it.
-  if (status === 503 && brokeOff.test(detail)) return { kind: 'unclear', code: 'no_answer', detail }
-  if (status === 429 || status === 503) {
-    const waitMs =
-      retryAfterMs(headers.get('retry-after'), nowMs) ?? untilResetMs(headers.get('x-ratelimit-reset'), nowMs)
+  const waitMs =
+    retryAfterMs(headers.get('retry-after'), nowMs) ?? untilResetMs(headers.get('x-ratelimit-reset'), nowMs)
+  // Who says 503 and when to come back has turned the request away. Without that it may be a gateway that had passed it on; one
+  // whose words tell of a connection that broke off behind it had.
+  if (status === 429 || (status === 503 && waitMs !== undefined && !brokeOff.test(detail))) {
     const code = status === 429 ? 'rate_limited' : 'receiver_unavailable'
     const limit = limitHeaders.map(name => headers.get(name)).find(text => text !== null)
     const words = limit === undefined ? detail : `${detail} (limit: ${redact(limit)})`

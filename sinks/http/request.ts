@@ -4,6 +4,11 @@
 // 2. `not_sent` means that no connection was made, so the receiver cannot have seen the request. Any other
 //    end without an answer is `no_answer`: the receiver may have carried the request out.
 // 3. No redirect is followed: a signed document goes only to the address in the configuration.
+// 4. Nothing is written to a connection after the end of the attempt (attempt-signal.ts), however long it took to be made and
+//    whatever has kept this process from running.
+
+import { Agent, DecoratorHandler, type Dispatcher, fetch } from 'undici'
+import { type AttemptSignal, isOver } from './attempt-signal.js'
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -44,9 +49,10 @@ const neverConnected = new Set([
 export async function send(
   request: HttpRequest,
   deadlineMs: number,
-  signal: AbortSignal,
+  signal: AttemptSignal,
 ): Promise<HttpAnswer> {
-  if (signal.aborted) return { kind: 'not_sent', code: 'aborted', detail: 'stopped before the request' }
+  if (isOver(signal)) return notBegun
+  const gate = new Gate(signal)
   const timeout = AbortSignal.timeout(deadlineMs)
   try {
     const { method, url, headers, body } = request
@@ -56,10 +62,17 @@ export async function send(
       ...(body === undefined ? {} : { body }),
       redirect: 'manual',
       signal: AbortSignal.any([timeout, signal]),
+      dispatcher: gate.dispatcher,
     })
     const text = await beginningOf(response)
-    return { kind: 'answer', status: response.status, headers: response.headers, body: text }
+    return {
+      kind: 'answer',
+      status: response.status,
+      headers: new Headers([...response.headers]),
+      body: text,
+    }
   } catch (error) {
+    if (gate.isClosed) return notBegun
     if (timeout.aborted)
       return { kind: 'no_answer', code: 'timeout', detail: `no answer within ${deadlineMs} ms` }
     const code = codeOf(error)
@@ -68,8 +81,44 @@ export async function send(
   }
 }
 
+const notBegun: HttpAnswer = { kind: 'not_sent', code: 'aborted', detail: 'stopped before the request' }
+
+const agent = new Agent()
+
+/** Lets a request go to its connection while the attempt lasts: asked right before the first byte is written (invariant 4). */
+class Gate {
+  isClosed = false
+  readonly dispatcher: Dispatcher
+
+  constructor(signal: AttemptSignal) {
+    const mayGo = (): boolean => {
+      if (isOver(signal)) this.isClosed = true
+      return !this.isClosed
+    }
+    this.dispatcher = agent.compose(
+      dispatch => (options, handler) => dispatch(options, new GatedHandler(handler, mayGo)),
+    )
+  }
+}
+
+class GatedHandler extends DecoratorHandler implements Dispatcher.DispatchHandlers {
+  readonly #mayGo: () => boolean
+  readonly #next: Dispatcher.DispatchHandlers
+
+  constructor(next: Dispatcher.DispatchHandlers, mayGo: () => boolean) {
+    super(next)
+    this.#mayGo = mayGo
+    this.#next = next
+  }
+
+  onConnect(abort: (error?: Error) => void): void {
+    this.#next.onConnect?.(abort)
+    if (!this.#mayGo()) abort(new Error('the attempt is over'))
+  }
+}
+
 /** Reads the beginning of the body. Does not throw when the body is cut off, since the status is known. */
-async function beginningOf(response: Response): Promise<string> {
+async function beginningOf(response: Pick<Response, 'body'>): Promise<string> {
   const chunks: Uint8Array[] = []
   let length = 0
   try {

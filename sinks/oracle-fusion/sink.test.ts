@@ -194,7 +194,11 @@ test('an import that is not seen to end is unclear, and is looked up by its ESS 
   expect(outcome?.kind).toMatch(/^(unclear|throttled)$/)
   const slow = await fake.connector({ settings: { poll_seconds: 60 } })
   const ending = new AbortController()
-  const putting = slow.put([journalRecord(2)], ending.signal)
+  const receipts = new Map<string, string>()
+  const putting = slow.put([journalRecord(2)], ending.signal, async (keys, receipt) => {
+    expect(fake.sent.some(({ url }) => url.includes('ESSJobStatusRF'))).toBe(false) // it is kept before we wait
+    for (const key of keys) receipts.set(key, receipt)
+  })
   while (!fake.sent.some(({ url }) => url.includes('ESSJobStatusRF')))
     await new Promise(resolve => setImmediate(resolve))
   await new Promise(resolve => setTimeout(resolve, 20))
@@ -202,27 +206,34 @@ test('an import that is not seen to end is unclear, and is looked up by its ESS 
   expect(await putting).toMatchObject([
     { kind: 'unclear', detail: expect.stringMatching(/^the import \d+ is RUNNING$/) },
   ])
-  expect(await slow.find(journalRecord(2), signal)).toMatchObject({
+  const kept = { ...journalRecord(2), receipt: receipts.get('je_0002')! }
+  const restarted = await fake.connector()
+  fake.showsBatches = false
+  expect(await restarted.find(kept, signal)).toMatchObject({
     kind: 'unknown_yet',
-    detail: expect.stringContaining('RUNNING'),
+    detail: `the import ${kept.receipt} is RUNNING`,
   })
-  for (let n = 0; n < 5; n += 1) await slow.find(journalRecord(2), signal)
-  expect(await slow.find(journalRecord(2), signal)).toMatchObject({ kind: 'there', state: 'written' })
+  fake.showsBatches = true
+  expect(await restarted.find(kept, signal)).toMatchObject({ kind: 'there', state: 'written' })
 })
 
 test('an import that succeeded and whose batch we do not see is not sent again', async () => {
   const fake = await fakeWith()
   fake.showsBatches = false
   const connector = await fake.connector()
-  const [outcome] = await connector.put([journalRecord(1)], signal)
+  let receipt = ''
+  const [outcome] = await connector.put([journalRecord(1)], signal, async (_, given) => {
+    receipt = given
+  })
   expect(outcome).toMatchObject({
     kind: 'unclear',
     detail: expect.stringContaining('does not see its batch'),
   })
+  const kept = { ...journalRecord(1), receipt }
   for (let n = 0; n < 3; n += 1)
-    expect(await connector.find(journalRecord(1), signal)).toMatchObject({ kind: 'unknown_yet' })
+    expect(await (await fake.connector()).find(kept, signal)).toMatchObject({ kind: 'unknown_yet' })
   fake.showsBatches = true
-  expect(await connector.find(journalRecord(1), signal)).toMatchObject({ kind: 'there', state: 'posted' })
+  expect(await connector.find(kept, signal)).toMatchObject({ kind: 'there', state: 'posted' })
 })
 
 test('user and password do as well, and neither they nor the client secret are kept', async () => {

@@ -6,16 +6,18 @@
 // 3. Each import has a group of its own, because rejected rows stay in the interface and would be imported with the next ones
 //    of their group.
 // 4. While an import of ours is under way, or ended without an error and its batch is not seen, nothing of it is sent again.
+//    Its ESS request is kept with the deliveries before we wait for it, so a restart knows it too.
 
 import { randomInt } from 'node:crypto'
 import type {
   CheckOutcome,
   Connector,
-  ConnectorRecord,
   DocumentRange,
   FindOutcome,
   PutOutcome,
   ReceiverDocument,
+  SentRecord,
+  Taken,
 } from '../connector.js'
 import type { ConnectorParts } from '../connector-kind.js'
 import { Api } from '../http/api.js'
@@ -30,8 +32,6 @@ import { batchNameOf, type JournalRows, rowsOf } from './records.js'
 
 const requestMs = 120_000
 const minuteMs = 60_000
-/** Imports of ours whose end we have not seen. */
-const mostUnderWay = 1_000
 
 export class OracleFusionConnector implements Connector {
   /** An import takes minutes whatever is in it. */
@@ -41,8 +41,6 @@ export class OracleFusionConnector implements Connector {
   readonly #settings: OracleFusionSettings
   readonly #parts: ConnectorParts
   readonly #api: Api
-  /** The ESS request by key, of imports that were not seen to end or whose batch was not seen; a restart forgets them, and then time alone counts. */
-  readonly #underWay = new Map<string, string>()
 
   constructor(settings: OracleFusionSettings, parts: ConnectorParts) {
     this.#settings = settings
@@ -67,7 +65,11 @@ export class OracleFusionConnector implements Connector {
     return asked.kind === 'ok' ? { kind: 'ready' } : unavailable(asked.outcome)
   }
 
-  async put(records: readonly ConnectorRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]> {
+  async put(
+    records: readonly SentRecord[],
+    signal: AbortSignal,
+    taken?: Taken,
+  ): Promise<readonly PutOutcome[]> {
     const outcomes = new Map<string, PutOutcome>()
     const journals: JournalRows[] = []
     for (const record of records) {
@@ -77,29 +79,23 @@ export class OracleFusionConnector implements Connector {
     }
     const groups = [journals]
     for (let group = groups.shift(); group !== undefined; group = groups.shift())
-      if (group.length > 0) groups.unshift(...(await this.#import(group, outcomes, signal)))
+      if (group.length > 0) groups.unshift(...(await this.#import(group, outcomes, signal, taken)))
     return records.map(({ key }) => outcomes.get(key) ?? unseen)
   }
 
-  async find(record: ConnectorRecord, signal: AbortSignal): Promise<FindOutcome> {
+  async find(record: SentRecord, signal: AbortSignal): Promise<FindOutcome> {
+    const { receipt: requestId } = record
+    // The import is asked first: its batch may come between two questions, and its end does not.
+    const ended = requestId === undefined ? undefined : await statusOf(this.#api, requestId, signal)
     const name = batchNameOf(record, this.#settings)
-    const requestId = this.#underWay.get(record.key)
-    let status = ''
-    if (requestId !== undefined) {
-      const seen = await statusOf(this.#api, requestId, signal)
-      if (seen.kind === 'failed') return unknownYet(seen.outcome)
-      if (seen.kind === 'running') return unknownYet(stillRuns(requestId, seen.status)) // invariant 4
-      status = seen.status
-    }
     const asked = await batchesNamed(this.#api, [`${name} `], signal)
     if (asked.kind === 'failed') return unknownYet(asked.outcome)
     const found = asked.batches.find(one => one.name === name)
-    if (found === undefined && requestId !== undefined && status !== 'ERROR')
-      return unknownYet(notSeen(requestId, status))
-    this.#underWay.delete(record.key)
-    return found === undefined
-      ? { kind: 'absent' }
-      : { kind: 'there', externalId: found.id, state: found.state }
+    if (found !== undefined) return { kind: 'there', externalId: found.id, state: found.state }
+    if (requestId === undefined || ended === undefined) return { kind: 'absent' }
+    if (ended.kind === 'failed') return unknownYet(ended.outcome)
+    if (ended.kind === 'running') return unknownYet(stillRuns(requestId, ended.status)) // invariant 4
+    return ended.status === 'ERROR' ? { kind: 'absent' } : unknownYet(notSeen(requestId, ended.status))
   }
 
   async *documents({ from, until }: DocumentRange, signal: AbortSignal): AsyncGenerator<ReceiverDocument> {
@@ -117,6 +113,7 @@ export class OracleFusionConnector implements Connector {
     group: readonly JournalRows[],
     outcomes: Map<string, PutOutcome>,
     signal: AbortSignal,
+    taken: Taken | undefined,
   ): Promise<JournalRows[][]> {
     const all = (outcome: PutOutcome): JournalRows[][] => {
       for (const { record } of group) outcomes.set(record.key, outcome)
@@ -127,13 +124,15 @@ export class OracleFusionConnector implements Connector {
     const started = await startImport(this.#api, this.#settings, group, groupId, signal)
     if (started.kind === 'failed') return all(started.outcome)
     const { requestId } = started
+    await taken?.(
+      group.map(({ record }) => record.key),
+      requestId,
+    )
     const { poll_seconds: pollSeconds, import_minutes: minutes } = this.#settings
     const waiting = AbortSignal.any([signal, AbortSignal.timeout(minutes * minuteMs)])
     const status = await waitForEnd(this.#api, requestId, pollSeconds * 1_000, waiting)
-    if (status.kind !== 'ended') {
-      this.#remember(group, requestId)
+    if (status.kind !== 'ended')
       return all(status.kind === 'failed' ? asUnclear(status.outcome) : stillRuns(requestId, status.status))
-    }
     const names = group.map(({ record }) => batchNameOf(record, this.#settings))
     const asked = await batchesNamed(
       this.#api,
@@ -171,7 +170,6 @@ export class OracleFusionConnector implements Connector {
     if (others.length < missing.length) return [others]
     // Only an error says that nothing was imported; else the batches may be there and hidden from our user.
     if (status !== 'ERROR') {
-      this.#remember(missing, requestId)
       for (const { record } of missing) outcomes.set(record.key, notSeen(requestId, status))
       return []
     }
@@ -182,14 +180,6 @@ export class OracleFusionConnector implements Connector {
     }
     const middle = Math.ceil(missing.length / 2)
     return [missing.slice(0, middle), missing.slice(middle)]
-  }
-
-  #remember(group: readonly JournalRows[], requestId: string): void {
-    for (const { record } of group) this.#underWay.set(record.key, requestId)
-    for (const key of this.#underWay.keys()) {
-      if (this.#underWay.size <= mostUnderWay) return
-      this.#underWay.delete(key)
-    }
   }
 }
 

@@ -4,13 +4,12 @@
 import { type ExactNumber, numberOf } from '../../schemas/money/exact-number.js'
 import { formatInstantMs } from '../../schemas/time.js'
 import { invalidRecord, readBatchLine } from '../batch-line-record.js'
-import type { ConnectorRecord, PutOutcome } from '../connector.js'
+import type { ConnectorRecord, Place, Placed, PutOutcome } from '../connector.js'
 import type { RecordMapping } from '../mapping/record-mapping.js'
 import type { RecurlySettings } from './config.js'
 
 /** Where the usage of a record belongs, and when it happened: what a look-up needs too. */
 export interface UsagePlace {
-  readonly kind: 'ok'
   /** Of the usage records of one add-on of one subscription. */
   readonly path: string
   readonly usageTimestamp: string
@@ -24,18 +23,24 @@ export interface UsageBody {
   readonly usage_timestamp: string
 }
 
-export function placeOf(record: ConnectorRecord, mapping: RecordMapping): UsagePlace | PutOutcome {
+export function placed(record: ConnectorRecord, mapping: RecordMapping): Placed {
   const read = readBatchLine(record)
   if (read.kind !== 'ok') return read
   const [subscription, addOn] = [mapping.value('subscription'), mapping.value('add_on')]
   const seconds = read.line.timing === 'in_advance' ? read.fromSeconds : read.lastSecond
   return (
     mapping.refusal() ?? {
-      kind: 'ok',
-      path: `/subscriptions/${encodeURIComponent(subscription)}/add_ons/${encodeURIComponent(addOn)}/usage`,
-      usageTimestamp: formatInstantMs(seconds * 1_000),
+      kind: 'placed',
+      place: {
+        path: `/subscriptions/${encodeURIComponent(subscription)}/add_ons/${encodeURIComponent(addOn)}/usage`,
+        usage_timestamp: formatInstantMs(seconds * 1_000),
+      },
     }
   )
+}
+
+export function usagePlaceOf({ path = '', usage_timestamp: usageTimestamp = '' }: Place): UsagePlace {
+  return { path, usageTimestamp }
 }
 
 export function usageOf(

@@ -6,7 +6,16 @@
 import { z } from 'zod'
 import { stableId } from '../../schemas/identifiers.js'
 import { stringifyJson } from '../../schemas/json/json-text.js'
-import type { CheckOutcome, Connector, ConnectorRecord, FindOutcome, PutOutcome } from '../connector.js'
+import {
+  type CheckOutcome,
+  type Connector,
+  type ConnectorRecord,
+  type FindOutcome,
+  type Placed,
+  type PutOutcome,
+  placeOf,
+  type SentRecord,
+} from '../connector.js'
 import type { ConnectorParts } from '../connector-kind.js'
 import { Api, jsonOf, strangeAnswer } from '../http/api.js'
 import { basic } from '../http/authorizer.js'
@@ -14,7 +23,7 @@ import { pageMs } from '../http/limiter.js'
 import { unavailable, unknownYet } from '../http/outcome.js'
 import type { RecurlySettings } from './config.js'
 import { outcomeOfRefusal } from './outcome.js'
-import { placeOf, usageOf } from './records.js'
+import { placed, usageOf, usagePlaceOf } from './records.js'
 
 const requestMs = 60_000
 const usagesOfPage = 200
@@ -62,14 +71,19 @@ export class RecurlyUsages implements Connector {
     return answer.status < 300 ? { kind: 'ready' } : unavailable(outcomeOfRefusal(answer))
   }
 
-  put(records: readonly ConnectorRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]> {
+  put(records: readonly SentRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]> {
     return Promise.all(records.map(record => this.#putOne(record, signal)))
   }
 
-  async find(record: ConnectorRecord, signal: AbortSignal): Promise<FindOutcome> {
-    const place = placeOf(record, await this.#parts.mapping.of(record))
-    if (place.kind !== 'ok') return unknownYet(place)
-    const { path, usageTimestamp } = place
+  /** Usages are listed by subscription and add-on, which a mapping may change later. */
+  async place(record: ConnectorRecord): Promise<Placed> {
+    return placed(record, await this.#parts.mapping.of(record))
+  }
+
+  async find(record: SentRecord, signal: AbortSignal): Promise<FindOutcome> {
+    const where = await placeOf(this, record)
+    if (where.kind !== 'placed') return unknownYet(where)
+    const { path, usageTimestamp } = usagePlaceOf(where.place)
     const query = {
       sort: 'usage_timestamp',
       begin_time: usageTimestamp,
@@ -92,10 +106,11 @@ export class RecurlyUsages implements Connector {
     }
   }
 
-  async #putOne(record: ConnectorRecord, signal: AbortSignal): Promise<PutOutcome> {
-    const { mapping, nowMs } = this.#parts
-    const place = placeOf(record, await mapping.of(record))
-    if (place.kind !== 'ok') return place
+  async #putOne(record: SentRecord, signal: AbortSignal): Promise<PutOutcome> {
+    const { nowMs } = this.#parts
+    const where = await placeOf(this, record)
+    if (where.kind !== 'placed') return where
+    const place = usagePlaceOf(where.place)
     const made = usageOf(record, place, this.#settings)
     if (made.kind !== 'ok') return made
     const { body } = made

@@ -3,7 +3,7 @@
 
 import type { Stripe } from 'stripe'
 import { invalidRecord, readBatchLine, wordsOfLine } from '../batch-line-record.js'
-import type { ConnectorRecord, PutOutcome } from '../connector.js'
+import type { ConnectorRecord, Place, Placed, PutOutcome } from '../connector.js'
 import type { RecordMapping } from '../mapping/record-mapping.js'
 import { stripeAmount } from './amount.js'
 import type { StripeSettings } from './config.js'
@@ -18,6 +18,7 @@ type Made<T> = { readonly kind: 'ok'; readonly params: T } | PutOutcome
 export function invoiceItemOf(
   record: ConnectorRecord,
   mapping: RecordMapping,
+  customer: string,
   { discountable, connection }: Pick<StripeSettings, 'discountable'> & { readonly connection: string },
 ): Made<Stripe.InvoiceItemCreateParams> {
   const read = readBatchLine(record)
@@ -29,7 +30,7 @@ export function invoiceItemOf(
   const taxCode = mapping.optional('tax_code')
   const taxBehavior = mapping.optional('tax_behavior') as 'inclusive' | undefined
   const params: Stripe.InvoiceItemCreateParams = {
-    customer: mapping.customer(),
+    customer,
     amount: theirs.amount,
     currency: line.currency.toLowerCase(),
     description: mapping.optional('description') ?? wordsOfLine(read).slice(0, 500),
@@ -52,21 +53,36 @@ export function invoiceItemOf(
   return mapping.refusal() ?? { kind: 'ok', params }
 }
 
+/** Whose usage of which meter a line is there. */
+export function meterPlace(record: ConnectorRecord, mapping: RecordMapping): Placed {
+  const read = readBatchLine(record)
+  if (read.kind !== 'ok') return read
+  const { line } = read
+  if (line.meter === '')
+    return {
+      kind: 'not_for_receiver',
+      code: 'no_usage',
+      detail: `the line of price ${line.price} has no meter, so it is no meter event: Stripe bills it by a price of its own`,
+    }
+  const place = { event_name: mapping.value('event_name'), customer: mapping.customer() }
+  return mapping.refusal() ?? { kind: 'placed', place }
+}
+
 export function meterEventOf(
   record: ConnectorRecord,
-  mapping: RecordMapping,
+  { event_name = '', customer = '' }: Place,
   { payload }: Pick<StripeSettings, 'payload'>,
 ): Made<Stripe.Billing.MeterEventCreateParams> {
   const read = readBatchLine(record)
   if (read.kind !== 'ok') return read
-  const { line, quantity, lastSecond } = read
-  if (line.meter === '')
-    return invalidRecord(`the line of price ${line.price} has no meter, so it is no meter event`)
-  const params: Stripe.Billing.MeterEventCreateParams = {
-    event_name: mapping.value('event_name'),
-    identifier: record.key,
-    timestamp: lastSecond,
-    payload: { [payload.customer]: mapping.customer(), [payload.value]: quantity },
+  const { quantity, lastSecond } = read
+  return {
+    kind: 'ok',
+    params: {
+      event_name,
+      identifier: record.key,
+      timestamp: lastSecond,
+      payload: { [payload.customer]: customer, [payload.value]: quantity },
+    },
   }
-  return mapping.refusal() ?? { kind: 'ok', params }
 }

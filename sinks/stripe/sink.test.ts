@@ -204,7 +204,11 @@ describe('meter events', () => {
   })
 
   const refusals: readonly (readonly [string, Partial<ChargeWire>, object])[] = [
-    ['a recurring charge is no event', { meter: '', kind: 'recurring' }, { code: 'invalid_record' }],
+    [
+      'a recurring charge is no event',
+      { meter: '', kind: 'recurring' },
+      { kind: 'not_for_receiver', code: 'no_usage' },
+    ],
     ['a meter that nothing maps is told', { meter: 'bytes' }, { code: 'unmapped_value' }],
     [
       'usage of more than 35 days ago is refused in the words of Stripe',

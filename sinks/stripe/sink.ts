@@ -8,14 +8,17 @@
 import type { Stripe } from 'stripe'
 import { stableId } from '../../schemas/identifiers.js'
 import { formatScaled } from '../../schemas/money/decimal.js'
-import type {
-  CheckOutcome,
-  Connector,
-  ConnectorRecord,
-  DocumentRange,
-  FindOutcome,
-  PutOutcome,
-  ReceiverDocument,
+import {
+  type CheckOutcome,
+  type Connector,
+  type ConnectorRecord,
+  type DocumentRange,
+  type FindOutcome,
+  type Placed,
+  type PutOutcome,
+  placeOf,
+  type ReceiverDocument,
+  type SentRecord,
 } from '../connector.js'
 import type { ConnectorParts } from '../connector-kind.js'
 import { pageMs } from '../http/limiter.js'
@@ -49,15 +52,21 @@ export class StripeInvoiceItems implements Connector {
     return this.#client.check(signal, stripe => stripe.invoiceItems.list({ limit: 1 }))
   }
 
-  put(records: readonly ConnectorRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]> {
+  put(records: readonly SentRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]> {
     return Promise.all(records.map(record => this.#putOne(record, signal)))
   }
 
-  async find(record: ConnectorRecord, signal: AbortSignal): Promise<FindOutcome> {
+  /** Items are listed by customer, which a mapping may change later. */
+  async place(record: ConnectorRecord): Promise<Placed> {
     const mapping = await this.#parts.mapping.of(record)
     const customer = mapping.customer()
-    const unmapped = mapping.refusal()
-    if (unmapped !== undefined) return unknownYet(unmapped)
+    return mapping.refusal() ?? { kind: 'placed', place: { customer } }
+  }
+
+  async find(record: SentRecord, signal: AbortSignal): Promise<FindOutcome> {
+    const placed = await placeOf(this, record)
+    if (placed.kind !== 'placed') return unknownYet(placed)
+    const customer = placed.place['customer'] ?? ''
     // Ours was made after the batch was sealed; a day for clocks that differ.
     const since = Math.floor(Date.parse(record.recordedAt) / 1_000) - daySeconds
     const called = await this.#client.call(signal, async stripe => {
@@ -99,10 +108,13 @@ export class StripeInvoiceItems implements Connector {
     }
   }
 
-  async #putOne(record: ConnectorRecord, signal: AbortSignal): Promise<PutOutcome> {
+  async #putOne(record: SentRecord, signal: AbortSignal): Promise<PutOutcome> {
     const { mapping, connection, nowMs } = this.#parts
     const { discountable } = this.#settings
-    const made = invoiceItemOf(record, await mapping.of(record), { discountable, connection })
+    const placed = await placeOf(this, record)
+    if (placed.kind !== 'placed') return placed
+    const customer = placed.place['customer'] ?? ''
+    const made = invoiceItemOf(record, await mapping.of(record), customer, { discountable, connection })
     if (made.kind !== 'ok') return made
     const { params } = made
     const create = (...parts: readonly number[]) => {

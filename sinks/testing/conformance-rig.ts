@@ -11,8 +11,8 @@ import type { FeedMessage, RefusedRecord } from '../sink.js'
 import type { Fault } from './fault.js'
 
 export interface Receiver {
-  /** Makes a new connector, as after a restart of the process. */
-  connector(): Connector | Promise<Connector>
+  /** Makes a new connector, as after a restart of the process; with another text of the mapping file, if one is given. */
+  connector(given?: { readonly mapping?: string }): Connector | Promise<Connector>
   /** Gives the next requests these faults, one each. */
   fail(...faults: readonly Fault[]): void
   /** Makes the receiver refuse these records from now on, with these texts. */
@@ -33,11 +33,13 @@ export interface ConformanceSubject {
   readonly recordOf: (n: number) => ConnectorRecord
   /** Whether the receiver can refuse the content of a record. */
   readonly refuses: boolean
+  /** How long the longest outage is; default: 3. */
+  readonly outageHours?: number
   /** Changes the connector on its way to the loop; for the canary. */
   readonly disguise?: (connector: Connector) => Connector
 }
 
-export const dayMs = 86_400_000
+const dayMs = 86_400_000
 
 class Crash extends Error {}
 
@@ -64,6 +66,10 @@ export class Rig {
   readonly records: readonly ConnectorRecord[]
   receiver!: Receiver
   crashAt = Infinity
+  /** The text of the mapping file from now on; undefined: the one that fits. */
+  mapping: string | undefined
+  /** True: no look-up tells anything, so what is unclear stays so. */
+  isFindSilent = false
   calls = 0
   #position = 0
   #owner = 0
@@ -88,8 +94,10 @@ export class Rig {
   async run(forMs = 30 * dayMs): Promise<boolean> {
     const life = { alive: true }
     const stopping = new AbortController()
-    const { connector: make } = this.receiver
-    const connector = (this.#subject.disguise ?? (one => one))(await make.call(this.receiver))
+    const given = this.mapping === undefined ? {} : { mapping: this.mapping }
+    const connector = (this.#subject.disguise ?? (one => one))(await this.receiver.connector(given))
+    if (this.isFindSilent)
+      connector.find = async () => ({ kind: 'unknown_yet', code: 'no_answer', detail: 'silent' })
     const loop = new ConnectionLoop({
       connection: 'c',
       connector: this.#mortal(connector, life),

@@ -18,6 +18,7 @@ const ledger: ConformanceSubject = {
     'credentials_refused',
   ],
   refuses: true,
+  outageHours: 48,
   recordOf: n => ({
     kind: 'journal',
     id: `je_${n}`,

@@ -1,4 +1,5 @@
-// Answers of 2xx and 404 that prove nothing: no connector takes them for a record that is there, or for one that is not.
+// Answers of 2xx and 404 that prove nothing: no connector takes them for a record that is there, or for one that is not. And the
+// place of a record, which counts more than the mapping.
 
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -71,16 +72,46 @@ const subjects: Readonly<Record<string, Subject>> = {
   },
 }
 
-async function connectorTo(subject: Subject, { status = 200, type, body }: Answer): Promise<Connector> {
-  const server = createServer((_, response) =>
-    response.writeHead(status, { 'content-type': type ?? 'application/json' }).end(body),
-  )
+async function connectorTo(
+  subject: Subject,
+  { status = 200, type, body }: Answer,
+  asked: string[] = [],
+): Promise<Connector> {
+  const server = createServer(async (request, response) => {
+    let sent = `${request.url} `
+    for await (const part of request) sent += String(part)
+    asked.push(sent)
+    response.writeHead(status, { 'content-type': type ?? 'application/json' }).end(body)
+  })
   servers.push(server)
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const { kind, settings, mapping } = subject
   const given = { secrets: { KEY: 'sk_test_1' }, mapping, nowMs: Date.now, rate: {} }
   return openConnector(kind, { ...settings, url }, given)
+}
+
+const places: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  stripe: { customer: 'cus_earlier' },
+  'stripe meter events': { customer: 'cus_earlier', event_name: 'earlier' },
+  recurly: {
+    path: '/subscriptions/s-earlier/add_ons/code-earlier/usage',
+    usage_timestamp: '2026-10-31T00:00:00Z',
+  },
+}
+for (const [name, place] of Object.entries(places)) {
+  test(`${name}: a record is put where its place says, and looked up there, whatever the mapping says by then`, async () => {
+    const asked: string[] = []
+    const connector = await connectorTo(subjects[name]!, { body: '{}' }, asked)
+    const record = { ...subjects[name]!.record, place }
+    await connector.put([record], signal)
+    await connector.find(record, signal)
+    expect(asked).toHaveLength(name === 'stripe meter events' ? 1 : 2)
+    for (const sent of asked) {
+      expect(sent).toContain('earlier')
+      expect(sent).not.toMatch(/acme|s-1|code-calls/)
+    }
+  })
 }
 
 const empty: readonly Answer[] = [

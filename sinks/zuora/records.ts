@@ -3,7 +3,7 @@
 
 import { Temporal } from 'temporal-polyfill'
 import { invalidRecord, readBatchLine, wordsOfLine } from '../batch-line-record.js'
-import type { ConnectorRecord, PutOutcome } from '../connector.js'
+import type { ConnectorRecord, Placed, PutOutcome } from '../connector.js'
 import { jsonNumber } from '../journal-record.js'
 import type { RecordMapping } from '../mapping/record-mapping.js'
 import type { ZuoraSettings } from './config.js'
@@ -17,21 +17,18 @@ export type ZuoraUsage = { readonly kind: 'ok'; readonly body: object } | PutOut
 export function usageOf(
   record: ConnectorRecord,
   mapping: RecordMapping,
+  account: string,
   settings: ZuoraSettings,
 ): ZuoraUsage {
   const read = readBatchLine(record)
   if (read.kind !== 'ok') return read
-  const { line, quantity, date } = read
-  if (line.meter === '')
-    return invalidRecord(
-      `the line of price ${line.price} has no meter, so it is no usage; Zuora bills it by its own charge`,
-    )
+  const { quantity, date } = read
   if ((quantity.split('.')[1] ?? '').length > quantityDecimals)
     return invalidRecord(`Zuora takes ${quantityDecimals} decimals of a quantity, and this is ${quantity}`)
   const subscription = mapping.optional('subscription')
   const charge = mapping.optional('charge')
   const body = {
-    AccountNumber: mapping.customer(),
+    AccountNumber: account,
     ...(subscription === undefined ? {} : { SubscriptionNumber: subscription }),
     ...(charge === undefined ? {} : { ChargeNumber: charge }),
     UOM: mapping.value('uom'),
@@ -41,6 +38,22 @@ export function usageOf(
     [settings.key_field]: keyText(record, settings),
   }
   return mapping.refusal() ?? { kind: 'ok', body }
+}
+
+/** Where the usage record of a line is found again. */
+export function usagePlace(record: ConnectorRecord, mapping: RecordMapping, settings: ZuoraSettings): Placed {
+  const read = readBatchLine(record)
+  if (read.kind !== 'ok') return read
+  const { meter, price } = read.line
+  if (meter === '')
+    return {
+      kind: 'not_for_receiver',
+      code: 'no_usage',
+      detail: `the line of price ${price} has no meter, so it is no usage: Zuora bills it by its own charge`,
+    }
+  const account = mapping.customer()
+  const place = { account, key_field: settings.key_field, key_text: keyText(record, settings) }
+  return mapping.refusal() ?? { kind: 'placed', place }
 }
 
 export function keyText(

@@ -95,7 +95,11 @@ test('subscription and charge come from the mapping, the day from the time zone 
 })
 
 const refusals: readonly (readonly [string, Parameters<typeof batchLineRecord>[1], object])[] = [
-  ['a recurring charge is no usage', { meter: '', kind: 'recurring' }, { code: 'invalid_record' }],
+  [
+    'a recurring charge is no usage',
+    { meter: '', kind: 'recurring' },
+    { kind: 'not_for_receiver', code: 'no_usage' },
+  ],
   [
     'a quantity with more than nine decimals is not rounded',
     { quantity: '1.0000000001' },

@@ -9,14 +9,17 @@ import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { stringifyJson } from '../../schemas/json/json-text.js'
 import { readBatchLine } from '../batch-line-record.js'
-import type {
-  CheckOutcome,
-  Connector,
-  ConnectorRecord,
-  DocumentRange,
-  FindOutcome,
-  PutOutcome,
-  ReceiverDocument,
+import {
+  type CheckOutcome,
+  type Connector,
+  type ConnectorRecord,
+  type DocumentRange,
+  type FindOutcome,
+  type Placed,
+  type PutOutcome,
+  placeOf,
+  type ReceiverDocument,
+  type SentRecord,
 } from '../connector.js'
 import type { ConnectorParts } from '../connector-kind.js'
 import { Api, jsonOf } from '../http/api.js'
@@ -28,7 +31,7 @@ import { clientCredentials } from '../oauth/client-credentials.js'
 import type { ZuoraSettings } from './config.js'
 import { outcomeOfRefusal } from './outcome.js'
 import { queryAll, usageQuery } from './queries.js'
-import { dayOf, keyText, noonOf, usageOf } from './records.js'
+import { dayOf, noonOf, usageOf, usagePlace } from './records.js'
 
 const requestMs = 60_000
 const keyLivesMs = 600_000
@@ -75,22 +78,26 @@ export class ZuoraConnector implements Connector {
     return asked.kind === 'ok' ? { kind: 'ready' } : unavailable(asked.outcome)
   }
 
-  put(records: readonly ConnectorRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]> {
+  put(records: readonly SentRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]> {
     return Promise.all(records.map(record => this.#putOne(record, signal)))
   }
 
-  async find(record: ConnectorRecord, signal: AbortSignal): Promise<FindOutcome> {
+  /** Usage records are listed by account, which a mapping may change later, and recognised by a field, which the settings may. */
+  async place(record: ConnectorRecord): Promise<Placed> {
+    return usagePlace(record, await this.#parts.mapping.of(record), this.#settings)
+  }
+
+  async find(record: SentRecord, signal: AbortSignal): Promise<FindOutcome> {
     const read = readBatchLine(record)
     if (read.kind !== 'ok') return unknownYet(read)
-    const mapping = await this.#parts.mapping.of(record)
-    const account = mapping.customer()
-    const unmapped = mapping.refusal()
-    if (unmapped !== undefined) return unknownYet(unmapped)
-    const { key_field: field, time_zone: zone } = this.#settings
+    const placed = await placeOf(this, record)
+    if (placed.kind !== 'placed') return unknownYet(placed)
+    const { account = '', key_field: field = '', key_text: text } = placed.place
+    const { time_zone: zone } = this.#settings
     const range = { from: noonOf(read.date, zone, -1), until: noonOf(read.date, zone, 1), account }
     const asked = await queryAll(this.#api, usageQuery(field, range), signal)
     if (asked.kind === 'failed') return unknownYet(asked.outcome)
-    const ours = asked.rows.find(row => row[field] === keyText(record, this.#settings))
+    const ours = asked.rows.find(row => row[field] === text)
     return ours === undefined ? { kind: 'absent' } : { kind: 'there', externalId: ours.Id, state: 'posted' }
   }
 
@@ -112,9 +119,11 @@ export class ZuoraConnector implements Connector {
     }
   }
 
-  async #putOne(record: ConnectorRecord, signal: AbortSignal): Promise<PutOutcome> {
+  async #putOne(record: SentRecord, signal: AbortSignal): Promise<PutOutcome> {
     const { mapping, nowMs } = this.#parts
-    const made = usageOf(record, await mapping.of(record), this.#settings)
+    const placed = await placeOf(this, record)
+    if (placed.kind !== 'placed') return placed
+    const made = usageOf(record, await mapping.of(record), placed.place['account'] ?? '', this.#settings)
     if (made.kind !== 'ok') return made
     const text = stringifyJson(made.body)
     const content = `${this.#opening} ${Math.floor(nowMs() / keyLivesMs)} ${text}` // invariant 2
