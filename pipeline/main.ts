@@ -26,6 +26,7 @@ import type { FlowGate } from './deliver/flow-gate.js'
 import type { EngineStatus } from './engine/engine.js'
 import { environment, version } from './environment.js'
 import { type EarlyParts, feedsOf } from './feature/feature.js'
+import type { OpenBilling } from './feature/open-billing.js'
 import { features } from './features.js'
 import { ensureFirstKey } from './gateway/api-keys.js'
 import type { ApprovalGate } from './gateway/approval-gate.js'
@@ -260,11 +261,14 @@ async function startRoles(started: Started): Promise<Weir> {
   const audit = await openAuditTrail(early)
   const { keyRing, firstKey } = await openKeys(started, buckets.keys, audit)
   await publishCatalogs(js, options.catalogs ?? [], event => audit.published('process', event))
+  const approvals = await openApprovalGate({ ...early, audit })
+  const flow = await openFlowGate(early)
   const parts: RoleParts = {
     ...early,
     audit,
-    approvals: await openApprovalGate({ ...early, audit }),
-    flow: await openFlowGate(early),
+    approvals,
+    flow,
+    openBilling: openBillingOf({ ...early, audit, flow }),
     customerIds: openCustomerIds(early),
     features,
     telemetry: pipelineTelemetry(registry),
@@ -338,6 +342,12 @@ function openCustomerIds(parts: EarlyParts): CustomerIds {
   const feature = features.find(one => one.customerIds !== undefined)
   if (feature?.customerIds === undefined) throw new Error('no feature brings the ids of customers')
   return feature.customerIds(parts)
+}
+
+function openBillingOf(parts: EarlyParts & { audit: PublishingTrail; flow: FlowGate }): OpenBilling {
+  const feature = features.find(one => one.openBilling !== undefined)
+  if (feature?.openBilling === undefined) throw new Error('no feature brings what billing has still to do')
+  return feature.openBilling(parts)
 }
 
 async function openBuckets(js: JetStreamClient): Promise<RoleParts['buckets']> {

@@ -57,6 +57,13 @@ export class Acknowledgements {
     }
   }
 
+  /** Whether anybody ever acknowledged a batch. */
+  async areGiven(): Promise<boolean> {
+    const { jsm } = this.#options
+    if ((await bucketKeys(jsm, runsBucket, runKeys.acknowledged('*', '*'))).length > 0) return true
+    return (await this.#readTo()).sequence > 0
+  }
+
   /** By batch; one that is not acknowledged is not in it. Batches of a preview are on no stream. */
   async of(runId: string, batches: readonly PublishedBatch[]): Promise<ReadonlyMap<string, Acknowledgement>> {
     const found = new Map<string, Acknowledgement>()

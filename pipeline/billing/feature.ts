@@ -3,10 +3,12 @@
 
 import { isCovered, recordedPosition } from '../deliver/delivered.js'
 import { feedOf } from '../deliver/feed.js'
-import type { Feature } from '../feature/feature.js'
+import type { Feature, FeatureParts } from '../feature/feature.js'
+import { Acknowledgements } from './acknowledgements.js'
 import { batchFacts } from './batch-facts.js'
 import { BillingRuns } from './billing-runs.js'
 import { createBillingSink, defaultLinesPerBatch } from './billing-sink.js'
+import { openBilling } from './open-billing.js'
 import { billingRunRoutes } from './routes.js'
 
 /** The feed that brings charges, rated usage and invoices to ClickHouse. */
@@ -37,18 +39,29 @@ export const billingFeature: Feature = {
       },
     },
   ],
-  async routes({ config, js, jsm, buckets, audit, stoppedPartitions, flow }) {
-    const billingRuns = new BillingRuns({
-      js,
-      jsm,
-      runs: buckets.runs,
-      partitions: config.partitions,
-      nowMs: Date.now,
-      gate: flow,
-      audit,
-      stoppedPartitions,
-    })
+  openBilling(parts) {
+    const { jsm, buckets, audit } = parts
+    const acknowledgements = new Acknowledgements({ jsm, runs: buckets.runs, nowMs: Date.now, audit })
+    return openBilling({ api: billingRunsOf(parts), acknowledgements, runs: buckets.runs })
+  },
+  async routes(parts) {
+    const billingRuns = billingRunsOf(parts)
     await billingRuns.resume()
     return billingRunRoutes(billingRuns)
   },
+}
+
+type Parts = Pick<FeatureParts, 'config' | 'js' | 'jsm' | 'buckets' | 'audit' | 'stoppedPartitions' | 'flow'>
+
+function billingRunsOf({ config, js, jsm, buckets, audit, stoppedPartitions, flow }: Parts): BillingRuns {
+  return new BillingRuns({
+    js,
+    jsm,
+    runs: buckets.runs,
+    partitions: config.partitions,
+    nowMs: Date.now,
+    gate: flow,
+    audit,
+    stoppedPartitions,
+  })
 }

@@ -28,6 +28,7 @@ import type { ApiRoute } from '../gateway/route.js'
 import type { JobDesk } from '../jobs/job-desk.js'
 import type { JobKind } from '../jobs/job-kind.js'
 import type { Shadows } from '../shadow/shadows.js'
+import type { OpenBilling } from './open-billing.js'
 
 export interface Buckets {
   readonly sinks: KV
@@ -51,6 +52,8 @@ export interface FeatureParts {
   readonly buckets: Buckets
   /** The ids that other systems have for our customers. */
   readonly customerIds: CustomerIds
+  /** What billing has still to do. */
+  readonly openBilling: OpenBilling
   /** Creates and changes jobs of any kind. */
   readonly jobs: JobDesk
   readonly clickhouse: ClickHouseConfig
@@ -77,7 +80,10 @@ export interface FeatureParts {
 }
 
 /** The parts of the process before any feature has brought one, and where the end of what is begun is added. */
-export type EarlyParts = Omit<FeatureParts, 'audit' | 'approvals' | 'flow' | 'customerIds'> & {
+export type EarlyParts = Omit<
+  FeatureParts,
+  'audit' | 'approvals' | 'flow' | 'customerIds' | 'openBilling'
+> & {
   readonly undo: (() => Promise<unknown>)[]
 }
 
@@ -103,6 +109,8 @@ export interface Feature {
   readonly feeds?: (config: WeirConfig) => readonly FeatureFeed[]
   /** What connections ask for the ids that other systems have for our customers. One feature brings it. */
   readonly customerIds?: (parts: EarlyParts) => CustomerIds
+  /** What billing has still to do, for whoever closes books. One feature brings it. */
+  readonly openBilling?: (parts: EarlyParts & Pick<FeatureParts, 'audit' | 'flow'>) => OpenBilling
   /** Called once, when everything else runs. */
   readonly routes?: (parts: FeatureParts) => readonly ApiRoute[] | Promise<readonly ApiRoute[]>
   /** The kinds of long work that it does. */

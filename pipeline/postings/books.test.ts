@@ -249,7 +249,7 @@ test('a closing that a posting overtakes looks again, and sees what was posted',
   const entityId = 'race-closing'
   const range = await publish('r_0_race', [charge('ch', { ...october, entityId })], 1)
   const looks: number[] = []
-  const blockers: BlockersOf = async (_, book) => {
+  const blockers: BlockersOf = async ({ book }) => {
     looks.push(book.lastSequence)
     if (looks.length === 1) await erp.apply(range, never)
     return looks.length === 1 ? [] : [{ kind: 'delivery', id: 'd', detail: 'waits' }]

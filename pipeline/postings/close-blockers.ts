@@ -13,9 +13,11 @@ import { chargeFromWire } from '../../schemas/billing/charge.js'
 import { bucketKeys } from '../broker/bucket-keys.js'
 import type { Feed, FeedStream } from '../deliver/feed.js'
 import { listSetAside } from '../deliver/refused-records.js'
+import type { OpenBilling } from '../feature/open-billing.js'
 import { type Book, bookSubjects } from './book.js'
 import type { Blocker, BlockersOf, PeriodOfEntity } from './periods.js'
 import { dueIn } from './releases.js'
+import { notBilled } from './unbilled.js'
 
 /** Of each kind so many are named. */
 const mostNamed = 100
@@ -27,15 +29,20 @@ export interface BlockerSources {
   readonly clickhouse: ClickHouseClient
   readonly feeds: readonly Feed[]
   readonly isApplied: (feed: string, sequence: number) => Promise<boolean>
+  readonly openBilling: OpenBilling
+  readonly nowMs: () => number
 }
 
 export function closeBlockers(sources: BlockerSources): BlockersOf {
-  return async (period, book) => {
+  return async request => {
+    const { period, book } = request
     const behind = await feedsBehind(sources)
     const found = await Promise.all([
+      notBilled(sources, request),
+      runsUnderWay(sources, period),
+      notAcknowledged(sources, period),
       releasesDue(sources, period, book),
       linesSetAside(sources, period),
-      runsUnderWay(sources, period),
       deliveriesOpen(sources, period),
     ])
     return [...behind, ...found.flat()]
@@ -135,25 +142,53 @@ async function runsUnderWay(
   return blockers.slice(0, mostNamed)
 }
 
-/** What a connection has not settled of the period's entries and summaries. */
+/** Batches whose lines are booked in the period, where batches are acknowledged at all. */
+async function notAcknowledged(
+  { clickhouse, openBilling }: BlockerSources,
+  { entityId, name }: PeriodOfEntity,
+): Promise<Blocker[]> {
+  const result = await clickhouse.query({
+    query: `SELECT DISTINCT billing_run_id AS runId, batch_id AS batchId FROM journal_entries
+    WHERE entity_id = {entity: String} AND accounting_period = {period: String} AND entry_kind IN ('', 'journal')
+    ORDER BY runId, batchId`,
+    query_params: { entity: entityId, period: name },
+    format: 'JSONEachRow',
+  })
+  const waiting = await openBilling.unacknowledged(await result.json<{ runId: string; batchId: string }>())
+  return waiting.slice(0, mostNamed).map(({ runId, batchId }) => {
+    const detail = `of ${runId}, nobody has acknowledged it: POST /v1/billing-runs/${runId}/batches/${batchId}/ack`
+    return { kind: 'unacknowledged', id: batchId, detail }
+  })
+}
+
+/** What a connection has not settled of the period's entries and summaries, and of the billing lines behind them. */
 async function deliveriesOpen(
   { clickhouse }: BlockerSources,
   { entityId, name }: PeriodOfEntity,
 ): Promise<Blocker[]> {
+  const ofPeriod = 'entity_id = {entity: String} AND accounting_period = {period: String}'
   const result = await clickhouse.query({
-    query: `SELECT concat(connection, ': ', record_kind, ' ', record_id) AS id,
+    query: `SELECT concat(connection, ': ', record_kind, ' ', record_id) AS id, delivery_id,
       concat(toString(state), if(code = '', '', concat(' (', code, ': ', detail, ')'))) AS detail
     FROM deliveries_latest
     WHERE state IN ('waiting', 'sending', 'unclear', 'refused', 'held') AND record_id IN
     (
-      SELECT journal_id FROM journal_entries WHERE entity_id = {entity: String} AND accounting_period = {period: String}
+      SELECT journal_id FROM journal_entries WHERE ${ofPeriod}
       UNION ALL
-      SELECT journal_id FROM journal_summaries WHERE entity_id = {entity: String} AND accounting_period = {period: String}
+      SELECT journal_id FROM journal_summaries WHERE ${ofPeriod}
+      UNION ALL
+      SELECT ${batchLineId} FROM journal_entries WHERE ${ofPeriod} AND line = 1 AND entry_kind IN ('', 'journal')
     )
     ORDER BY id LIMIT {most: UInt32}`,
     query_params: { entity: entityId, period: name, most: mostNamed },
     format: 'JSONEachRow',
   })
-  const rows = await result.json<{ id: string; detail: string }>()
-  return rows.map(({ id, detail }) => ({ kind: 'delivery', id, detail }))
+  const rows = await result.json<{ id: string; delivery_id: string; detail: string }>()
+  return rows.map(({ id, delivery_id, detail }) => {
+    return { kind: 'delivery', id, detail: `${detail}: weir deliveries show ${delivery_id}` }
+  })
 }
+
+/** `stableId('bl', batch, charge)`, the id of a batch's line as a record of a connection. */
+const batchLineId =
+  "concat('bl_', substring(lower(hex(SHA256(concat(toString(length(batch_id)), ':', batch_id, toString(length(charge_id)), ':', charge_id)))), 1, 32))"

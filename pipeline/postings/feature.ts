@@ -51,7 +51,7 @@ export const postingsFeature: Feature = {
     },
   ],
   routes(parts) {
-    const { js, jsm, audit, buckets, queries, feeds } = parts
+    const { js, jsm, audit, buckets, queries, feeds, openBilling } = parts
     const { calendarsFile } = common(parts)
     const isOut = (key: string, sequence: number) => isApplied(parts, key, sequence)
     const desk = new ReleaseDesk({
@@ -61,8 +61,10 @@ export const postingsFeature: Feature = {
       newId: () => `ro_${randomUUID().replaceAll('-', '')}`,
       isDone: sequence => isOut('releases', sequence),
     })
-    const blockers = closeBlockers({ js, jsm, buckets, clickhouse: queries, feeds, isApplied: isOut })
-    const periods = new Periods({ ...common(parts), calendarsFile, audit, blockers, nowMs: Date.now })
+    const clock = { nowMs: Date.now }
+    const sources = { js, jsm, buckets, clickhouse: queries, feeds, isApplied: isOut, openBilling, ...clock }
+    const blockers = closeBlockers(sources)
+    const periods = new Periods({ ...common(parts), calendarsFile, audit, blockers, ...clock })
     return [...releaseRoutes(desk), ...periodRoutes({ periods, clickhouse: queries })]
   },
 }

@@ -8,7 +8,7 @@ import {
   periodNamed,
 } from '../../schemas/accounting-calendar/accounting-calendar.js'
 import { type ApiReply, type ApiRoute, jsonBody, needs, readJson, readQuery } from '../gateway/route.js'
-import type { Periods } from './periods.js'
+import { blockerKinds, type Periods } from './periods.js'
 import { booksTag } from './release-routes.js'
 
 const periodSchema = z
@@ -28,7 +28,7 @@ type PeriodWire = z.infer<typeof periodSchema>
 
 const blockerSchema = z
   .object({
-    kind: z.string().describe('release, set_aside, held_batch, billing_run, delivery, behind'),
+    kind: z.enum(blockerKinds),
     id: z.string(),
     detail: z.string(),
   })
@@ -158,8 +158,9 @@ function closeRoute(periods: Periods): ApiRoute {
     tag: booksTag,
     summary: 'Close a period of an entity',
     description:
-      'Refused while something that belongs to it is not settled: a release that is not posted, a line that is set aside, a batch ' +
-      'that is held, a run under way, a delivery that waits, is unclear, refused or held. After that nothing is booked in it.',
+      'Refused while something that belongs to it is not settled: a charge that is due and not billed, a run under way, a batch ' +
+      'that is held or not acknowledged, a release that is not posted, a line that is set aside, a delivery that waits, is ' +
+      'unclear, refused or held. After that nothing is booked in it.',
     body: jsonBody(closeBody, { entity_id: 'de', period: '2026-10' }),
     responses: {
       200: {
@@ -180,7 +181,7 @@ function closeRoute(periods: Periods): ApiRoute {
     async handle(call): Promise<ApiReply> {
       const { entity_id, period, preview } = await readJson(call, closeBody)
       if (preview) {
-        const found = await periods.blockersOf(entity_id, period)
+        const found = await periods.blockersOf(entity_id, period, call.caller)
         return { status: 200, body: { entity_id, period, state: 'open', blockers: found } }
       }
       await periods.close(entity_id, period, call.caller)

@@ -31,10 +31,21 @@ import {
 } from './book.js'
 import { readCalendars } from './calendars-file.js'
 
+export const blockerKinds = [
+  'unbilled',
+  'billing_run',
+  'held_batch',
+  'unacknowledged',
+  'release',
+  'set_aside',
+  'delivery',
+  'behind',
+] as const
+export type BlockerKind = (typeof blockerKinds)[number]
+
 /** Something that belongs to a period and is not settled. */
 export interface Blocker {
-  /** `release`, `set_aside`, `held_batch`, `billing_run`, `delivery`, `behind`. */
-  readonly kind: string
+  readonly kind: BlockerKind
   readonly id: string
   readonly detail: string
 }
@@ -43,8 +54,14 @@ export interface PeriodOfEntity extends AccountingPeriod {
   readonly entityId: string
 }
 
-/** Asked with the book as it is then. */
-export type BlockersOf = (period: PeriodOfEntity, book: Book) => Promise<readonly Blocker[]>
+export interface BlockersRequest {
+  readonly period: PeriodOfEntity
+  /** As it is then. */
+  readonly book: Book
+  readonly calendars: AccountingCalendars
+  readonly caller: Caller
+}
+export type BlockersOf = (request: BlockersRequest) => Promise<readonly Blocker[]>
 
 export interface PeriodsOptions extends BookParts {
   readonly calendarsFile?: string | undefined
@@ -78,14 +95,16 @@ export class Periods {
     return messages.flatMap(message => (message === null ? [] : [periodsMessageSchema.parse(message.json())]))
   }
 
-  async blockersOf(entityId: string, name: string): Promise<readonly Blocker[]> {
+  async blockersOf(entityId: string, name: string, caller: Caller): Promise<readonly Blocker[]> {
     const period = await this.#period(entityId, name)
-    return this.#options.blockers(period, await readBook(this.#options, entityToken(entityId)))
+    const [book, calendars] = [await readBook(this.#options, entityToken(entityId)), await this.calendars()]
+    return this.#options.blockers({ period, book, calendars, caller })
   }
 
   async close(entityId: string, name: string, caller: Caller): Promise<PeriodsMessage> {
     const period = await this.#period(entityId, name)
-    const calendar = calendarOf(await this.calendars(), entityId)
+    const calendars = await this.calendars()
+    const calendar = calendarOf(calendars, entityId)
     if (lastDayOverAt(calendar, nsOf(this.#options.nowMs())) < period.last) {
       const detail = `${name} lasts until ${period.last}, which is not over in ${calendar.timezone}.`
       throw new Problem('not_over_yet', detail)
@@ -95,7 +114,7 @@ export class Periods {
       const book = await readBook(this.#options, entityToken(entityId))
       if (book.closed.some(one => one.period === name))
         throw new Problem('period_not_open', `${name} of entity ${entityId || '(none)'} is closed already.`)
-      const blockers = await this.#options.blockers(period, book)
+      const blockers = await this.#options.blockers({ period, book, calendars, caller })
       if (blockers.length > 0) throw notSettled(period, blockers)
       if (!isOnRecord) await this.#record('period.closed', period, caller)
       isOnRecord = true
