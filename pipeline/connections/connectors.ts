@@ -21,7 +21,7 @@ export function connectorOf(connection: ConnectionSettings, shared: SharedParts)
 
 export function partsOf(
   { name, kind: kindName, mapping, rate: ownRate }: ConnectionSettings,
-  { config, customerIds, tokens, limiters }: SharedParts,
+  { config, customerIds, tokens, sinks, jsm, limiters }: SharedParts,
 ): ConnectorParts {
   const { folder } = config
   const kind = kindNamed(kindName)
@@ -39,7 +39,7 @@ export function partsOf(
     }),
     customerIds,
     tokenStore: key => new KvTokenStore({ kv: tokens, connection: name, key }),
-    limiter: limiters.of(kindName, rate),
+    limiter: limiters.of(kindName, rate, { sinks, jsm }),
     rate,
     nowMs: Date.now,
   }

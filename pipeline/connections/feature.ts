@@ -80,9 +80,10 @@ function loopOf(
 ): (parts: FeatureParts) => Promise<ConnectionLoop> {
   return async parts => {
     const { config, bulk, js, jsm, log, buckets, customerIds } = parts
+    const { sinks, tokens } = buckets
     return new ConnectionLoop({
       connection: connection.name,
-      connector: await connectorOf(connection, { config, customerIds, tokens: buckets.tokens, limiters }),
+      connector: await connectorOf(connection, { config, customerIds, tokens, sinks, jsm, limiters }),
       log: openDeliveryLog({ bulk, js, jsm, connection: connection.name, timeoutMs: brokerTimeoutMs }),
       exceptions: exceptionsOf(buckets.sinks, key, stream),
       clock,

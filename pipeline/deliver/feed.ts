@@ -1,6 +1,7 @@
 // A feed: which messages of which stream go to which sink, and the key of its position. Features bring feeds;
 // the composition roots hand the list of all feeds to the parts that ask for their positions.
 
+import type { JetStreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import type { Connector, ConnectorRecord } from '../../sinks/connector.js'
 import type { CustomerIds } from '../../sinks/customer-ids.js'
@@ -22,6 +23,9 @@ export interface ProcessParts {
   readonly customerIds: CustomerIds
   /** The bucket `weir_tokens`. */
   readonly tokens: KV
+  /** The bucket `weir_sinks`. */
+  readonly sinks: KV
+  readonly jsm: JetStreamManager
 }
 
 export interface TakenIn {

@@ -30,7 +30,7 @@ export const reconcileFeature: Feature = {
         return report
       }),
       receiverRoute((...asked) =>
-        reconcileReceiver({ ...options, shared: { config, customerIds, tokens } }, ...asked),
+        reconcileReceiver({ ...options, shared: { config, customerIds, tokens, sinks, jsm } }, ...asked),
       ),
     ]
   },

@@ -74,7 +74,7 @@ beforeAll(async () => {
   const shared = { config: { folder, variable: () => undefined }, customerIds: { of: async () => ({}) } }
   const tokens = await new Kvm(js).open('weir_tokens')
   const parts = { clickhouse, nc, js, jsm, sinks, runs, feeds: [feed], waitMs: 0 }
-  options = { ...parts, shared: { ...shared, tokens } }
+  options = { ...parts, shared: { ...shared, tokens, sinks, jsm } }
   for (const one of [1, 2, 3, 4])
     await js.publish('postings.default', JSON.stringify(journalRecord(one).document))
   const position = 3 // the last one is not taken in yet
