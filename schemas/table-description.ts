@@ -64,6 +64,7 @@ export type TableName =
   | 'subscription_versions'
   | 'charges'
   | 'billing_batches'
+  | 'batch_lines'
   | 'journal_entries'
   | 'journal_summaries'
   | 'revenue_schedule'

@@ -125,6 +125,23 @@ export const billingBatchesTable = describe('billing_batches', {
   ...streamOrigin,
 })
 
+/** One row is one line of one batch, as connections get it: `line_id` is the id of its record there. */
+export const batchLinesTable = describe('batch_lines', {
+  line_id: 'string',
+  batch_id: 'string',
+  billing_run_id: 'string',
+  entity_id: 'low_cardinality',
+  currency: 'low_cardinality',
+  // The last local day that it bills, or the first of a line that is billed in advance.
+  billing_date: 'date',
+  charge_id: 'string',
+  customer_id: 'string',
+  amount: 'decimal',
+  amount_rounded: 'decimal',
+  sealed_at: 'instant_ms',
+  ...streamOrigin,
+})
+
 /** One row is one change of one delivery; the last one by `stream_sequence` is its current state. */
 export const deliveriesTable = describe('deliveries', {
   delivery_id: 'string',
@@ -305,6 +322,7 @@ export type RatedUsageRow = RowOf<typeof ratedUsageTable>
 export type SubscriptionVersionRow = RowOf<typeof subscriptionVersionsTable>
 export type ChargeRow = RowOf<typeof chargesTable>
 export type BillingBatchRow = RowOf<typeof billingBatchesTable>
+export type BatchLineRow = RowOf<typeof batchLinesTable>
 export type DeliveryRow = RowOf<typeof deliveriesTable>
 export type MrrMovementRow = RowOf<typeof mrrMovementsTable>
 export type PaymentRow = RowOf<typeof paymentsTable>
@@ -322,6 +340,7 @@ export const tables: readonly TableDescription<unknown>[] = [
   subscriptionVersionsTable,
   chargesTable,
   billingBatchesTable,
+  batchLinesTable,
   journalEntriesTable,
   revenueScheduleTable,
   journalSummariesTable,

@@ -4,7 +4,7 @@
 
 import { Temporal } from 'temporal-polyfill'
 import { z } from 'zod'
-import { chargeSchema } from '../schemas/billing/charge.js'
+import { type Charge, chargeSchema } from '../schemas/billing/charge.js'
 import { minorUnits } from '../schemas/money/currency.js'
 import { decimalScale, formatScaled } from '../schemas/money/decimal.js'
 import { nsPerMs } from '../schemas/time.js'
@@ -45,6 +45,7 @@ export function readBatchLine({ document }: ConnectorRecord): ReadBatchLine {
   if (minorAmount === undefined) return invalidRecord(`${amount} is no amount in ${currency}`)
   const lastNs = period.until > period.from ? period.until - 1n : period.from
   const days = { first: localDay(period.from, timezone), last: localDay(lastNs, timezone) }
+  const { from: fromNs, until: untilNs } = period
   return {
     kind: 'ok',
     line,
@@ -52,10 +53,20 @@ export function readBatchLine({ document }: ConnectorRecord): ReadBatchLine {
     amount,
     quantity: formatScaled(line.quantity),
     days,
-    date: line.timing === 'in_advance' ? days.first : days.last,
+    date: billingDateOf({ fromNs, untilNs, timing: line.timing, timezone }),
     fromSeconds: secondsOf(period.from),
     lastSecond: secondsOf(lastNs),
   }
+}
+
+/** The last local day of its service period, or the first of a line that is billed in advance: `YYYY-MM-DD`. */
+export function billingDateOf({
+  fromNs,
+  untilNs,
+  timing,
+  timezone,
+}: Pick<Charge, 'fromNs' | 'untilNs' | 'timing' | 'timezone'>): string {
+  return localDay(timing === 'in_advance' || untilNs <= fromNs ? fromNs : untilNs - 1n, timezone)
 }
 
 /** An amount in units of 10^-digits; undefined when it is not a whole number of them. */

@@ -115,6 +115,11 @@ export interface Connector {
    * Throws when the list cannot be read to its end: half a list would name as missing what is there.
    */
   documents?(range: DocumentRange, signal: AbortSignal): AsyncIterable<ReceiverDocument>
+  /**
+   * The receiver's account of each line of a journal, in their order, as `documents` names it; undefined: it is not known. A
+   * connector whose documents have no lines leaves it out.
+   */
+  accountsOf?(record: ConnectorRecord): Promise<readonly string[] | undefined>
 }
 
 /** Accounting dates, both included: `YYYY-MM-DD`. */
@@ -133,4 +138,12 @@ export interface ReceiverDocument {
   readonly currency?: string
   /** The sum of its debits, a decimal. */
   readonly debit?: string
+  /** One for each account of the receiver in it. */
+  readonly lines?: readonly ReceiverLine[]
+}
+
+export interface ReceiverLine {
+  readonly account: string
+  /** Debits less credits, a decimal. */
+  readonly balance: string
 }

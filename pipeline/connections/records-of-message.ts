@@ -1,10 +1,9 @@
 // The records of a message of POSTINGS or BILLING for a connection: one journal, or a billing batch's lines.
 // Invariant: a record's id and key follow from the record alone, so each reading gives the same delivery.
 
-import { batchFromWire } from '../../schemas/billing/billing-batch.js'
+import { batchFromWire, lineIdOf } from '../../schemas/billing/billing-batch.js'
 import { chargeToWire } from '../../schemas/billing/charge.js'
 import { type JournalEntryWire, journalEntrySchema } from '../../schemas/billing/journal-entry.js'
-import { stableId } from '../../schemas/identifiers.js'
 import { formatInstantMs } from '../../schemas/time.js'
 import type { ConnectorRecord } from '../../sinks/connector.js'
 import type { FeedMessage, RefusedRecord } from '../../sinks/sink.js'
@@ -30,7 +29,7 @@ export function batchLinesOf(message: FeedMessage): TakenIn {
   if (parsed.kind === 'rejected') return malformed('billing_batch', message, parsed.rejection.detail)
   const { batchId, lines } = parsed.value
   const records = lines.map((line): ConnectorRecord => {
-    const id = stableId('bl', batchId, line.chargeId)
+    const id = lineIdOf(batchId, line.chargeId)
     const document = { ...chargeToWire(line), batch_id: batchId }
     const after = afterOf(document.corrects)
     return { kind: 'batch_line', id, key: id, recordedAt: recordedAt(message), document, ...after }

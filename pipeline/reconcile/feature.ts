@@ -1,6 +1,7 @@
 // The reconciliation of a running Weir: its route, and its last outcome as metrics.
 
 import type { Feature } from '../feature/feature.js'
+import { daysRoute } from './days-routes.js'
 import { registerReconciliation } from './gauges.js'
 import { reconcileReceiver } from './receiver.js'
 import { receiverRoute } from './receiver-routes.js'
@@ -29,6 +30,7 @@ export const reconcileFeature: Feature = {
         told(report)
         return report
       }),
+      daysRoute(options),
       receiverRoute((...asked) =>
         reconcileReceiver({ ...options, shared: { config, customerIds, tokens, sinks, jsm } }, ...asked),
       ),

@@ -8,6 +8,7 @@ import {
   type CurrencyTotals,
   checkOf,
   type Difference,
+  mostDifferences,
   skippedCheck,
   unreadableCheck,
 } from './report.js'
@@ -66,6 +67,35 @@ FROM
 )
 GROUP BY run, entity, of_currency`
 
+const chargedEqualsLine = `
+SELECT of_charge AS id, toString(sum(charged)) AS expected, concat(toString(sum(batched)), ' in ', toString(sum(lines)), ' lines') AS found,
+  any(run) AS detail, sum(charged) = sum(batched) AND sum(exact) = sum(exact_batched) AND sum(lines) = 1 AND sum(charges) = 1 AS same
+FROM
+(
+  SELECT charge_id AS of_charge, billing_run_id AS run, toDecimal256(amount_rounded, 12) AS charged, toDecimal256(amount, 12) AS exact,
+    1 AS charges, toDecimal256(0, 12) AS batched, toDecimal256(0, 12) AS exact_batched, 0 AS lines
+  FROM charges WHERE billing_run_id != '' AND billing_run_id NOT IN ({open: Array(String)})
+  UNION ALL
+  SELECT charge_id, billing_run_id, toDecimal256(0, 12), toDecimal256(0, 12), 0, toDecimal256(amount_rounded, 12), toDecimal256(amount, 12), 1
+  FROM batch_lines WHERE billing_run_id NOT IN ({open: Array(String)})
+)
+GROUP BY of_charge`
+
+const linesAreTheBatch = `
+SELECT of_batch AS id, concat(toString(sum(total)), ' in ', toString(sum(told))) AS expected,
+  concat(toString(sum(amounts)), ' in ', toString(sum(lines))) AS found, 'amount_rounded and lines of the batch' AS detail,
+  sum(total) = sum(amounts) AND sum(exact_total) = sum(exact) AND sum(told) = sum(lines) AS same
+FROM
+(
+  SELECT batch_id AS of_batch, toDecimal256(amount_rounded_total, 12) AS total, toDecimal256(amount_total, 12) AS exact_total, toInt64(line_count) AS told,
+    toDecimal256(0, 12) AS amounts, toDecimal256(0, 12) AS exact, 0 AS lines
+  FROM billing_batches WHERE billing_run_id NOT IN ({open: Array(String)})
+  UNION ALL
+  SELECT batch_id, toDecimal256(0, 12), toDecimal256(0, 12), 0, sum(toDecimal256(amount_rounded, 12)), sum(toDecimal256(amount, 12)), toInt64(count())
+  FROM batch_lines WHERE billing_run_id NOT IN ({open: Array(String)}) GROUP BY batch_id
+)
+GROUP BY of_batch`
+
 const batchesAreWhole = `
 SELECT concat(billing_run_id, ' ', entity_id, ' ', currency) AS id, toString(max(b.of)) AS expected,
   concat(toString(count()), ' of them, ', toString(uniqExact(batch_id)), ' different') AS found,
@@ -117,6 +147,12 @@ const moneyChecks: readonly MoneyCheck[] = [
     claim: 'billing batches hold every charge of their run',
     sql: chargedEqualsBatched,
   },
+  { check: 'charged_lines', claim: 'every charge of a run is one line of one batch', sql: chargedEqualsLine },
+  {
+    check: 'batched_lines',
+    claim: 'the lines of every batch come to its control totals',
+    sql: linesAreTheBatch,
+  },
   { check: 'batches_whole', claim: 'every billing batch is there once', sql: batchesAreWhole },
   {
     check: 'batched_posted',
@@ -161,7 +197,7 @@ async function compared(
   const [count] = await counted.json<{ compared: number; bad: number }>()
   if (count === undefined) throw new Error('ClickHouse answered a count with no row')
   if (count.bad === 0) return checkOf(check, claim, count.compared, [])
-  const list = `SELECT id, expected, found, detail FROM (${sql}) WHERE NOT same ORDER BY id LIMIT 20`
+  const list = `SELECT id, expected, found, detail FROM (${sql}) WHERE NOT same ORDER BY id LIMIT ${mostDifferences}`
   const listed = await clickhouse.query({ query: list, format: 'JSONEachRow', query_params })
   return checkOf(check, claim, count.compared, await listed.json<Difference>(), count.bad)
 }

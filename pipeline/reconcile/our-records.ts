@@ -5,7 +5,7 @@ import type { ClickHouseClient } from '@clickhouse/client'
 import { deliveryIdOf } from '../../schemas/billing/delivery.js'
 import type { Scaled } from '../../schemas/money/decimal.js'
 import { readBatchLine } from '../../sinks/batch-line-record.js'
-import type { ConnectorRecord } from '../../sinks/connector.js'
+import type { Connector, ConnectorRecord } from '../../sinks/connector.js'
 import { readJournal } from '../../sinks/journal-record.js'
 import type { TakenUpTo } from './deliveries.js'
 import type { OurRecord } from './receiver-comparison.js'
@@ -20,17 +20,17 @@ const keysAtOnce = 2_000
 export async function* recordsOf(
   source: RecordSource,
   { feed, ofRecords, until }: TakenUpTo,
+  connector: Pick<Connector, 'accountsOf'>,
   isWanted: (date: string | undefined) => boolean,
 ): AsyncGenerator<readonly OurRecord[]> {
   const { state } = await source.jsm.streams.info(feed.stream)
   for await (const messages of chunksOf(source, feed, state.first_seq, state.last_seq)) {
-    const found = messages.flatMap(message =>
-      ofRecords.recordsOf(message).records.flatMap(record => {
-        const facts = factsOf(record)
-        const isTakenIn = message.sequence <= until
-        return isWanted(facts.date) ? [{ record, facts, isTakenIn }] : []
-      }),
-    )
+    const found: { record: ConnectorRecord; facts: Facts; isTakenIn: boolean }[] = []
+    for (const message of messages)
+      for (const record of ofRecords.recordsOf(message).records) {
+        const facts = await factsOf(record, connector, isWanted)
+        if (isWanted(facts.date)) found.push({ record, facts, isTakenIn: message.sequence <= until })
+      }
     for (let from = 0; from < found.length; from += keysAtOnce) {
       const some = found.slice(from, from + keysAtOnce)
       const ids = some.map(({ record }) => deliveryIdOf(ofRecords.connection, record))
@@ -46,28 +46,36 @@ export async function* recordsOf(
   }
 }
 
-interface Facts {
-  readonly entityId: string
-  readonly date: string | undefined
-  readonly currency: string
-  readonly amount: Scaled | undefined
-}
+type Facts = Pick<OurRecord, 'entityId' | 'date' | 'currency' | 'amount' | 'lines'>
 
-function factsOf(record: ConnectorRecord): Facts {
+/** `isWanted`: whether the accounts of a record of this date are asked for. */
+export async function factsOf(
+  record: ConnectorRecord,
+  connector: Pick<Connector, 'accountsOf'>,
+  isWanted: (date: string) => boolean = () => true,
+): Promise<Facts> {
   if (record.kind === 'batch_line') {
     const read = readBatchLine(record)
     if (read.kind !== 'ok') return unreadable
     const { entity_id: entityId, currency, amount_rounded: amount } = read.line
-    return { entityId, currency, amount, date: read.date }
+    return { entityId, currency, amount, date: read.date, lines: undefined }
   }
   const read = readJournal(record)
   if (read.kind !== 'ok') return unreadable
   const { entity_id: entityId, currency, accounting_date: date, lines } = read.journal
-  return { entityId, currency, date, amount: lines.reduce((sum, { debit }) => sum + debit, 0n) }
+  const amount = lines.reduce((sum, { debit }) => sum + debit, 0n)
+  const accounts = isWanted(date) ? await connector.accountsOf?.(record) : undefined
+  if (accounts === undefined) return { entityId, currency, date, amount, lines: undefined }
+  const balances = new Map<string, Scaled>()
+  for (const [index, { debit, credit }] of lines.entries()) {
+    const account = accounts[index] ?? ''
+    balances.set(account, (balances.get(account) ?? 0n) + debit - credit)
+  }
+  return { entityId, currency, date, amount, lines: [...balances] }
 }
 
 /** A record that no connector can read: its delivery is refused, and nothing of it can be compared. */
-const unreadable: Facts = { entityId: '', date: undefined, currency: '', amount: undefined }
+const unreadable: Facts = { entityId: '', date: undefined, currency: '', amount: undefined, lines: undefined }
 
 export interface DeliveryStand {
   readonly deliveryId: string

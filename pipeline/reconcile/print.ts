@@ -2,6 +2,7 @@
 
 import { dispositions } from '../../schemas/event/dispositions.js'
 import { plainTable } from '../terminal/table.js'
+import { printAccepted } from './print-accepted.js'
 import { type Check, type CheckState, isTrouble, type ReconcileReport } from './report.js'
 
 export function printReport(report: ReconcileReport): string {
@@ -20,7 +21,7 @@ export function printReport(report: ReconcileReport): string {
     printCounts(report),
     printTotals(report),
     printDeliveries(report),
-    printAccepted(report),
+    printAccepted(report.accepted),
   ]
   if (!report.caught_up) parts.push(printLags(report))
   parts.push(verdict(report))
@@ -34,11 +35,14 @@ const marks: Readonly<Record<CheckState, string>> = {
   not_checked: 'not checked',
 }
 
+const shownDifferences = 20
+
 function printDifferences(check: Check): string {
-  const rows = check.differences.map(one => [one.id, one.expected, one.found, oneLine(one.detail ?? '')])
+  const shown = check.differences.slice(0, shownDifferences)
+  const rows = shown.map(one => [one.id, one.expected, one.found, oneLine(one.detail ?? '')])
   const rest = check.difference_count - rows.length
   const table = plainTable(['what', 'expected', 'found', ''], ['left', 'right', 'right', 'left'], rows)
-  return `Not so: ${check.claim}\n${table}${rest > 0 ? `\nand ${rest} more` : ''}`
+  return `Not so: ${check.claim}\n${table}${rest > 0 ? `\nand ${rest} more (--json has up to 1,000)` : ''}`
 }
 
 const longestDetail = 200
@@ -63,24 +67,6 @@ function printDeliveries({ deliveries }: ReconcileReport): string {
   if (deliveries.length === 0) return ''
   const rows = deliveries.map(one => [one.connection, one.state, String(one.deliveries)])
   return plainTable(['connection', 'state', 'deliveries'], ['left', 'left', 'right'], rows)
-}
-
-function printAccepted({ accepted }: ReconcileReport): string {
-  if (accepted.length === 0) return ''
-  return plainTable(
-    ['connection', 'entity', 'currency', 'account', 'debits', 'accepted', 'credits', 'accepted'],
-    ['left', 'left', 'left', 'left', 'right', 'right', 'right', 'right'],
-    accepted.map(one => [
-      one.connection,
-      one.entity_id,
-      one.currency,
-      one.account,
-      one.debit,
-      one.accepted_debit,
-      one.credit,
-      one.accepted_credit,
-    ]),
-  )
 }
 
 function printTotals({ totals }: ReconcileReport): string {

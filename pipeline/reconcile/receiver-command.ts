@@ -57,6 +57,7 @@ export function printReceiver(report: ReceiverReport): string {
   const parts = [
     `${connection}, accounting dates ${from} to ${until}: ${report.records} of our records, ${report.documents} of their documents.`,
     printTotals(report),
+    printDays(report),
     printUnsettled(report),
     printFaults(report),
   ]
@@ -85,6 +86,31 @@ function printTotals({ totals }: ReceiverReport): string {
       one.untold === 0 ? one.theirs : `${one.theirs} (${one.untold} not told)`,
     ]),
   )
+}
+
+const shownDays = 50
+
+/** The days that differ, and how many there are in all. */
+function printDays({ days, accounts_told: told, totals }: ReceiverReport): string {
+  if (totals.some(({ untold, documents }) => untold === documents && documents > 0))
+    return 'This kind of connection does not tell the amounts of what it has: no sums by account and day.'
+  const differing = days.filter(({ ours, theirs }) => ours !== theirs)
+  const words = told
+    ? `By account and day ${days.length - differing.length} of ${days.length} sums agree.`
+    : `By day ${days.length - differing.length} of ${days.length} sums agree; this kind of connection tells no accounts.`
+  if (differing.length === 0) return words
+  const table = plainTable(
+    ['entity', 'currency', 'account', 'day', 'delivered', 'ours', 'documents', 'theirs'],
+    ['left', 'left', 'left', 'left', 'right', 'right', 'right', 'right'],
+    differing
+      .slice(0, shownDays)
+      .map(one => [
+        ...[one.entity_id === '' ? '-' : one.entity_id, one.currency, one.account, one.date],
+        ...[String(one.records), one.ours, String(one.documents), one.theirs],
+      ]),
+  )
+  const rest = differing.length - shownDays
+  return `${words}\n${table}${rest > 0 ? `\nand ${rest} more (--json has them)` : ''}`
 }
 
 function printUnsettled({ unsettled }: ReceiverReport): string {

@@ -1,13 +1,20 @@
 // What the comparison with a receiver calls a fault, and what not.
 
 import { expect, test } from 'vitest'
-import type { ReceiverDocument } from '../../sinks/connector.js'
+import type { ReceiverDocument, ReceiverLine } from '../../sinks/connector.js'
 import { type OurRecord, ReceiverComparison } from './receiver-comparison.js'
 
 const one = 1_000_000_000_000n
 
 function record(key: string, change: Partial<OurRecord> = {}): OurRecord {
-  const facts = { entityId: 'eu', date: '2026-01-31', currency: 'EUR', amount: 10n * one, code: '' }
+  const facts = {
+    entityId: 'eu',
+    date: '2026-01-31',
+    currency: 'EUR',
+    amount: 10n * one,
+    code: '',
+    lines: undefined,
+  }
   return {
     key,
     kind: 'journal',
@@ -25,8 +32,8 @@ function document(key: string, change: Partial<ReceiverDocument> = {}): Receiver
   return { key, externalId: `x-${key}`, state: 'posted', ...facts, ...change }
 }
 
-function compare(ours: readonly OurRecord[], theirs: readonly ReceiverDocument[]) {
-  const comparison = new ReceiverComparison()
+function compare(ours: readonly OurRecord[], theirs: readonly ReceiverDocument[], byAccount = false) {
+  const comparison = new ReceiverComparison(byAccount)
   for (const each of ours) comparison.ours(each)
   for (const each of theirs) comparison.theirs(each)
   return comparison
@@ -70,6 +77,32 @@ test.each([
 ] as const)('another %s is different, and both are told', (field, change, ours, theirs) => {
   const { faults } = compare([record('a')], [document('a', change)]).result()
   expect(faults).toMatchObject([{ fault: 'different', field, ours, theirs, external_ids: ['x-a'] }])
+})
+
+test('another account is different, and both sides are added up by account and day', () => {
+  const lines = (account: string): readonly ReceiverLine[] => [
+    { account: '119', balance: '10.00' },
+    { account, balance: '-10' },
+  ]
+  const ours = ['a', 'b'].map(key =>
+    record(key, {
+      lines: [
+        ['119', 10n * one],
+        ['54', -10n * one],
+      ],
+    }),
+  )
+  const theirs = [document('a', { lines: lines('54') }), document('b', { lines: lines('55') })]
+  const { faults, days } = compare(ours, theirs, true).result()
+  expect(faults).toMatchObject([
+    { fault: 'different', key: 'b', field: 'account', ours: '119 10, 54 -10', theirs: '119 10, 55 -10' },
+  ])
+  const at = { entity_id: 'eu', currency: 'EUR', date: '2026-01-31' }
+  expect(days).toEqual([
+    { ...at, account: '54', records: 2, ours: '-20', documents: 1, theirs: '-10' },
+    { ...at, account: '55', records: 0, ours: '0', documents: 1, theirs: '-10' },
+    { ...at, account: '119', records: 2, ours: '20', documents: 2, theirs: '20' },
+  ])
 })
 
 test('what is on its way or waits for somebody is told apart, and is no fault while it is not there', () => {

@@ -8,7 +8,8 @@
 
 import { formatScaled, parseDecimal, type Scaled } from '../../schemas/money/decimal.js'
 import type { ReceiverDocument } from '../../sinks/connector.js'
-import type { ReceiverFault, ReceiverTotal, Unsettled } from './receiver-report.js'
+import { ReceiverDays } from './receiver-days.js'
+import type { ReceiverDay, ReceiverFault, ReceiverTotal, Unsettled } from './receiver-report.js'
 
 export interface OurRecord {
   readonly key: string
@@ -19,6 +20,8 @@ export interface OurRecord {
   readonly currency: string
   /** The sum of the debits of a journal, the amount of a line. */
   readonly amount: Scaled | undefined
+  /** The balance by the receiver's accounts; undefined where they are not known. */
+  readonly lines: readonly (readonly [account: string, balance: Scaled])[] | undefined
   readonly deliveryId: string
   /** Of the delivery; `not_taken_in`: the connection is not there yet; `none`: it should have one. */
   readonly state: string
@@ -30,6 +33,7 @@ export interface Compared {
   readonly agreeing: number
   readonly unsettled: Unsettled[]
   readonly totals: ReceiverTotal[]
+  readonly days: ReceiverDay[]
   readonly faults: ReceiverFault[]
   readonly faultCount: number
 }
@@ -52,7 +56,13 @@ export class ReceiverComparison {
   readonly #pairs = new Map<string, Pair>()
   /** Documents with a key that no record in the dates has. */
   readonly #strays = new Map<string, ReceiverDocument[]>()
+  readonly #days: ReceiverDays
   #documents = 0
+
+  /** `byAccount`: the receiver tells the accounts of its documents. */
+  constructor(byAccount: boolean) {
+    this.#days = new ReceiverDays(byAccount)
+  }
 
   get records(): number {
     return this.#pairs.size
@@ -112,11 +122,16 @@ export class ReceiverComparison {
       const found = faultsOf(pair)
       add(found)
       tally.add(pair)
+      if (delivered.has(pair.record.state)) this.#days.ours(pair.record)
+      for (const one of pair.documents) this.#days.theirs(one, pair.record)
       if (found.length === 0 && isSettledThere(pair)) agreeing += 1
     }
     for (const [key, documents] of this.#strays) {
       add([{ fault: 'extra', key, external_ids: documents.map(one => one.externalId) }])
-      for (const one of documents) tally.document('', '', one)
+      for (const one of documents) {
+        tally.document('', '', one)
+        this.#days.theirs(one)
+      }
     }
     return {
       agreeing,
@@ -124,6 +139,7 @@ export class ReceiverComparison {
       faultCount,
       unsettled: tally.unsettled(),
       totals: tally.totals(),
+      days: this.#days.list(),
     }
   }
 }
@@ -158,7 +174,7 @@ type Difference = Required<Pick<ReceiverFault, 'field' | 'ours' | 'theirs'>>
 
 function differencesOf(record: OurRecord, document: ReceiverDocument): Difference[] {
   const found: Difference[] = []
-  const { date, currency, debit, state } = document
+  const { date, currency, debit, state, lines } = document
   if (isDifferentState(record.state, state)) found.push({ field: 'state', ours: record.state, theirs: state })
   if (date !== undefined && record.date !== undefined && date !== record.date)
     found.push({ field: 'date', ours: record.date, theirs: date })
@@ -166,7 +182,22 @@ function differencesOf(record: OurRecord, document: ReceiverDocument): Differenc
     found.push({ field: 'currency', ours: record.currency, theirs: currency })
   if (debit !== undefined && record.amount !== undefined && scaledOf(debit) !== record.amount)
     found.push({ field: 'amount', ours: formatScaled(record.amount), theirs: debit })
+  else if (lines !== undefined && record.lines !== undefined) {
+    const [ours, theirs] = [
+      inWords(record.lines),
+      inWords(lines.map(({ account, balance }) => [account, scaledOf(balance) ?? 0n])),
+    ]
+    if (ours !== theirs) found.push({ field: 'account', ours, theirs })
+  }
   return found
+}
+
+function inWords(lines: NonNullable<OurRecord['lines']>): string {
+  return lines
+    .filter(([, balance]) => balance !== 0n)
+    .map(([account, balance]) => `${account} ${formatScaled(balance)}`)
+    .sort()
+    .join(', ')
 }
 
 /** A draft of ours that somebody has posted there is what was to come; a posted one that is a draft again is not. */

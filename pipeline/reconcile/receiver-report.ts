@@ -22,7 +22,9 @@ const faultSchema = z
     state: z.exactOptional(z.string()).describe('Of the delivery'),
     delivered_as: z.exactOptional(z.string()).describe('The id that the receiver gave it at the delivery'),
     external_ids: z.array(z.string()).describe('The ids of the documents that it has now'),
-    field: z.exactOptional(z.enum(['date', 'currency', 'amount', 'state'])).describe('What is different'),
+    field: z
+      .exactOptional(z.enum(['date', 'currency', 'amount', 'account', 'state']))
+      .describe('What is different'),
     ours: z.exactOptional(z.string()),
     theirs: z.exactOptional(z.string()),
   })
@@ -47,6 +49,21 @@ const totalSchema = z.object({
   untold: count.describe('Documents of which the receiver does not tell the amount'),
 })
 
+const daySchema = z.object({
+  entity_id: z.string().describe('Empty too for what is extra'),
+  currency: z.string(),
+  account: z
+    .string()
+    .describe(
+      "The receiver's; empty where it tells none; `?`: of this document, or of our record, it is not known",
+    ),
+  date: z.string(),
+  records: count.describe('Delivered records with this account'),
+  ours: decimal.describe('Debits less credits; where no accounts are told the debits, or the amounts'),
+  documents: count,
+  theirs: decimal,
+})
+
 export const receiverReportSchema = z
   .object({
     ok: z.boolean().describe('It was compared, and there is no fault'),
@@ -64,12 +81,17 @@ export const receiverReportSchema = z
     ),
     unsettled: z.array(unsettledSchema).describe('No faults: they are on their way, or wait for somebody'),
     totals: z.array(totalSchema),
+    accounts_told: z
+      .boolean()
+      .describe('Whether this kind of connection tells the accounts of its documents'),
+    days: z.array(daySchema).describe('Both sides by account and day; those that differ come first'),
     faults: z.array(faultSchema).describe('The first ones'),
     fault_count: count.describe('Of all'),
   })
   .meta({ id: 'ReceiverReconciliation' })
 export type ReceiverReport = Readonly<z.infer<typeof receiverReportSchema>>
 export type Unsettled = Readonly<z.infer<typeof unsettledSchema>>
+export type ReceiverDay = Readonly<z.infer<typeof daySchema>>
 export type ReceiverTotal = Readonly<z.infer<typeof totalSchema>>
 
 /** How far a comparison is that is not done yet. */
@@ -95,6 +117,19 @@ export const receiverReportExample: ReceiverReport = {
   ],
   totals: [
     { entity_id: '', currency: 'USD', records: 2, ours: '150', documents: 1, theirs: '100', untold: 0 },
+  ],
+  accounts_told: true,
+  days: [
+    {
+      entity_id: '',
+      currency: 'USD',
+      account: '1200',
+      date: '2026-01-31',
+      records: 2,
+      ours: '150',
+      documents: 1,
+      theirs: '100',
+    },
   ],
   faults: [
     {

@@ -21,6 +21,8 @@ import { journalOf } from '../connections/records-of-message.js'
 import { encodeRecord } from '../deliver/delivery-record.js'
 import type { Feed } from '../deliver/feed.js'
 import { checkAccepted } from './accepted.js'
+import { readBooksDays } from './days.js'
+import { readDays } from './days-routes.js'
 import { type ReceiverOptions, reconcileReceiver, type WantedDates } from './receiver.js'
 
 let folder: string
@@ -187,7 +189,13 @@ test('a receiver that lists nothing was not compared, an unknown connection is n
   await expect(ask([broken])).rejects.toThrow('HTTP 500')
 })
 
-test('journals are what the connection has of them, by account; an entry without a delivery is named by its day', async () => {
+/** What each record is in ClickHouse: the lines of an entry, or a line of a batch. */
+async function insertRows(table: string, values: readonly object[]): Promise<void> {
+  const clickhouse_settings = { input_format_skip_unknown_fields: 1 } as const
+  await clickhouse.insert({ table, format: 'JSONEachRow', values, clickhouse_settings })
+}
+
+test('journals are what the connection has of them, by account; an entry without a delivery is named by its id and day', async () => {
   await clickhouse.command({ query: 'TRUNCATE TABLE journal_entries' })
   const entry = (n: number) =>
     (journalRecord(n).document['lines'] as object[]).map((line, index) => ({
@@ -199,24 +207,127 @@ test('journals are what the connection has of them, by account; an entry without
       accounting_date: '2026-10-31',
       stream_sequence: n,
     }))
-  const insert = (n: number) =>
-    clickhouse.insert({
-      table: 'journal_entries',
-      format: 'JSONEachRow',
-      values: entry(n),
-      clickhouse_settings: { input_format_skip_unknown_fields: 1 },
-    })
-  for (const n of [1, 2, 3, 4]) await insert(n)
+  await insertRows('journal_entries', [1, 2, 3, 4].flatMap(entry))
   const taken = [{ feed, ofRecords: feed.ofRecords!, until: 3 }]
-  const { check, totals } = await checkAccepted(clickhouse, taken)
-  expect(check).toMatchObject({ ok: true, compared: 2 })
+  const { checks, totals } = await checkAccepted(options, taken)
+  const [delivered, posted, known] = checks
+  expect(delivered).toMatchObject({ check: 'records_delivered', ok: true, compared: 3 })
+  expect(posted).toMatchObject({ check: 'posted_accepted', ok: true, compared: 2 })
+  expect(known?.differences).toEqual([{ id: 'books: journal je_0009', expected: 'a record', found: 'none' }])
   const [revenue] = totals.filter(one => one.account === '4000')
-  expect(revenue).toMatchObject({ credit: '9.75', accepted_credit: '5.5', debit: '0' }) // the third is refused
-  const later = await checkAccepted(clickhouse, [{ ...taken[0]!, until: 4 }])
-  expect(later.check.differences[0]).toEqual({
-    id: 'books USD 1200 2026-10-31',
-    expected: '15 debit, 0 credit',
-    found: '9.75 debit, 0 credit',
-    detail: '1 entries without a delivery',
+  expect(revenue).toMatchObject({
+    ...{ credit: '15', accepted_credit: '5.5', debit: '0', day: '' },
+    outcomes: [
+      { outcome: 'not_taken_in', records: 1, credit: '5.25' },
+      { outcome: 'posted', records: 2, credit: '5.5' },
+      { outcome: 'refused', records: 1, credit: '4.25' },
+    ].map(one => ({ ...one, debit: '0' })),
   })
+  const later = await checkAccepted(options, [{ ...taken[0]!, until: 4 }])
+  expect(later.checks.map(one => one.differences[0])).toMatchObject([
+    { id: 'books: journal je_0004', found: 'none' },
+    {
+      id: 'books USD 1200 2026-10-31',
+      expected: '15 debit, 0 credit',
+      found: '9.75 debit, 0 credit',
+      detail: '1 without a delivery: je_0004',
+    },
+    { id: 'books: journal je_0009' },
+  ])
+})
+
+test('lines of batches are what the billing connection of their entity has of them, by customer and day', async () => {
+  const line = (n: number, entity: string, amount: string) => ({
+    ...{ line_id: `bl_${n}`, entity_id: entity, currency: 'EUR', customer_id: `c${n % 2}` },
+    ...{ billing_date: '2026-10-31', amount_rounded: amount, stream_sequence: 5 },
+  })
+  const lines = [line(1, 'eu', '10'), line(2, 'eu', '2.5'), line(3, 'eu', '-4'), line(4, 'us', '7')]
+  await insertRows('batch_lines', lines)
+  const ofLine = (n: number, state: string) => ({
+    ...delivery(n, state, 10 + n),
+    ...{ connection: 'invoices', record_kind: 'batch_line', record_id: `bl_${n}`, entity_id: 'eu' },
+  })
+  await insertRows('deliveries', [ofLine(1, 'posted'), ofLine(3, 'held')])
+  const ofRecords = { ...feed.ofRecords!, connection: 'invoices' }
+  const billing: Feed = {
+    key: 'connection.invoices',
+    stream: 'BILLING',
+    filterSubjects: ['billing.eu.>'],
+    ofRecords,
+  }
+  const { checks, totals } = await checkAccepted(options, [{ feed: billing, ofRecords, until: 5 }])
+  expect(checks[0]?.differences).toMatchObject([{ id: 'invoices: batch_line bl_2' }])
+  expect(checks[1]?.differences).toMatchObject([
+    { id: 'invoices eu EUR c0 2026-10-31', found: '0 debit, 0 credit' },
+  ])
+  expect(totals).toMatchObject([
+    {
+      entity_id: 'eu',
+      currency: 'EUR',
+      debit: '12.5',
+      credit: '4',
+      accepted_debit: '10',
+      accepted_credit: '0',
+    },
+  ])
+  const parts = { ...options, feeds: [...options.feeds, billing] }
+  const erp: Feed = { key: 'erp', stream: 'BILLING', filterSubjects: ['billing.>'] }
+  const dates = { from: '2026-10-01', until: '2026-10-31', limit: 1 }
+  const first = await readDays(
+    { ...parts, feeds: [...parts.feeds, erp] },
+    { ...dates, connection: 'invoices', after: '0' },
+  )
+  expect(first).toMatchObject({
+    next_after: '1',
+    accepted: [{ customer_id: 'c0', day: '2026-10-31', debit: '2.5' }],
+  })
+  const next = await readDays(parts, { ...dates, connection: 'invoices', after: '1' })
+  expect(next.accepted).toMatchObject([
+    {
+      ...{ customer_id: 'c1', debit: '10', credit: '4' },
+      outcomes: [
+        { outcome: 'held', records: 1, credit: '4' },
+        { outcome: 'posted', records: 1, debit: '10' },
+      ],
+    },
+  ])
+  const earlier = { ...dates, until: '2026-10-30', connection: 'invoices', after: '0' }
+  expect((await readDays(parts, earlier)).accepted).toEqual([])
+})
+
+test('day by day, a charge that is billed or posted otherwise is named', async () => {
+  const charge = (id: string, amount: string) => ({
+    ...{ charge_id: id, entity_id: 'eu', currency: 'EUR', billing_run_id: 'run1', amount_rounded: amount },
+  })
+  const day = { accounting_date: '2026-11-30', billing_date: '2026-10-31' }
+  await insertRows('charges', [
+    charge('same', '5'),
+    charge('back', '-2'),
+    charge('other', '3'),
+    charge('gone', '1'),
+  ])
+  const batched = ['same', 'back', 'other'].map((id, n) => ({ ...charge(id, ['5', '-2', '3'][n]!), ...day }))
+  await insertRows('batch_lines', batched)
+  const posted = ['same', 'back', 'other'].map((id, n) => ({
+    ...charge(id, ''),
+    ...day,
+    debit: ['5', '2', '4'][n],
+  }))
+  await insertRows(
+    'journal_entries',
+    posted.map(({ amount_rounded: _, ...one }) => one),
+  )
+  const ask = { from: '2026-11-01', until: '2026-11-30', limit: 10, offset: 0 }
+  expect(await readBooksDays(clickhouse, ask, { openRuns: [], hasErp: true })).toEqual([
+    {
+      ...{ entity_id: 'eu', currency: 'EUR', day: '2026-11-30', charges: 3 },
+      ...{ charged: '6', batched: '6', posted: '7', different: 1, different_charges: ['other'] },
+    },
+  ])
+  const [unbilled] = await readBooksDays(
+    clickhouse,
+    { ...ask, from: '1970-01-01' },
+    { openRuns: [], hasErp: false },
+  )
+  expect(unbilled).toMatchObject({ day: '1970-01-01', different_charges: ['gone'] })
 })

@@ -39,11 +39,11 @@ export async function reconcileReceiver(
   const connector = await feed.ofRecords.openConnector(shared)
   const [taken] = await readTakenUpTo([feed], sinks)
   const lags = await waitForLags({ ...options, signal })
-  const comparison = new ReceiverComparison()
+  const comparison = new ReceiverComparison(connector.accountsOf !== undefined)
   const range =
     connector.documents === undefined
       ? undefined
-      : await readOurs(options, taken!, wanted, comparison, progress, signal)
+      : await readOurs(options, { taken: taken!, connector }, wanted, comparison, progress, signal)
   let alone = 0
   if (range !== undefined && range.from !== '') {
     await readTheirs(connector, range, comparison, progress, signal)
@@ -54,7 +54,7 @@ export async function reconcileReceiver(
     }
   }
   const { records, documents } = comparison
-  const { agreeing, faults, faultCount, unsettled, totals } = comparison.result()
+  const { agreeing, faults, faultCount, unsettled, totals, days } = comparison.result()
   return {
     ok: range !== undefined && faultCount === 0,
     connection,
@@ -69,6 +69,8 @@ export async function reconcileReceiver(
     by_delivery_alone: alone,
     unsettled,
     totals,
+    accounts_told: connector.accountsOf !== undefined,
+    days,
     faults,
     fault_count: faultCount,
   }
@@ -76,7 +78,7 @@ export async function reconcileReceiver(
 
 async function readOurs(
   source: ReceiverOptions,
-  taken: TakenUpTo,
+  { taken, connector }: { readonly taken: TakenUpTo; readonly connector: Connector },
   { from, until }: WantedDates,
   comparison: ReceiverComparison,
   progress: ReceiverProgress,
@@ -85,7 +87,7 @@ async function readOurs(
   const isWanted = (date = ''): boolean =>
     date === '' || ((from === undefined || date >= from) && (until === undefined || date <= until))
   let [first, last] = ['', '']
-  for await (const records of recordsOf(source, taken, isWanted)) {
+  for await (const records of recordsOf(source, taken, connector, isWanted)) {
     signal.throwIfAborted()
     for (const record of records) {
       comparison.ours(record)
@@ -143,7 +145,10 @@ async function adoptStrays(
   let alone = 0
   for (const [key, { deliveryId, kind, id, entityId, stand }] of found) {
     const date = dates.get(id)
-    comparison.adopt({ key, kind, id, deliveryId, entityId, date, currency: '', amount: undefined, ...stand })
+    comparison.adopt({
+      ...{ key, kind, id, deliveryId, entityId, date, currency: '', amount: undefined, lines: undefined },
+      ...stand,
+    })
     if (date === undefined || (date >= from && date <= until)) alone += 1
   }
   return alone

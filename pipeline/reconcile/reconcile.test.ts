@@ -205,6 +205,17 @@ beforeEach(async () => {
       amount_rounded_total: '1.5',
     },
   ])
+  const line = {
+    batch_id: 'b1',
+    billing_run_id: 'run1',
+    currency: 'USD',
+    customer_id: 'c',
+    stream_sequence: 1,
+  }
+  await insert('batch_lines', [
+    { ...line, line_id: 'l1', charge_id: charge1, amount: '1.000000000001', amount_rounded: '1' },
+    { ...line, line_id: 'l2', charge_id: 'adj1', amount: '0.5', amount_rounded: '0.5' },
+  ])
   const entry = { billing_run_id: 'run1', batch_id: 'b1', currency: 'USD' }
   await insert('journal_entries', [
     { ...entry, journal_id: 'j1', charge_id: charge1, line: 1, debit: '1' },
@@ -314,8 +325,24 @@ const falsifications: readonly [claim: string, table: string, row: object, found
     { ...extra, charge_id: 'ch9', billing_run_id: 'run1', amount: '3', amount_rounded: '3' },
     [
       ['charged_batched', ['run1  USD']],
+      ['charged_lines', ['ch9']],
       ['batched_posted', ['ch9']],
     ],
+  ],
+  [
+    'a line of a batch twice',
+    'batch_lines',
+    { batch_id: 'b1', billing_run_id: 'run1', charge_id: charge1, amount_rounded: '1' },
+    [
+      ['charged_lines', [charge1]],
+      ['batched_lines', ['b1']],
+    ],
+  ],
+  [
+    'a delivery of a record that nobody made',
+    'deliveries',
+    { connection: 'books', record_kind: 'journal', record_id: 'je_x', state: 'posted' },
+    [['deliveries_known', ['books: journal je_x']]],
   ],
   [
     'a batch twice',

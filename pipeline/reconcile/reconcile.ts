@@ -11,7 +11,7 @@ import { type Feed, feedOf } from '../deliver/feed.js'
 import { checkAccepted } from './accepted.js'
 import { checkParts } from './clickhouse-parts.js'
 import { checkConservation } from './conservation.js'
-import { checkDelivered, countDeliveries, readTakenUpTo } from './deliveries.js'
+import { countDeliveries, readTakenUpTo } from './deliveries.js'
 import { findLags, readPartitions } from './lag.js'
 import { cutPartition } from './ledger-cut.js'
 import { checkLedgerTables } from './ledger-tables.js'
@@ -62,15 +62,14 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileRep
   )
   const hasErp = (await sinks.get(feedOf(feeds, 'erp').key)) !== null
   const { totals, checks: unread } = await readTotals(clickhouse)
-  const accepted = await checkAccepted(clickhouse, taken)
+  const accepted = await checkAccepted({ clickhouse, jsm }, taken)
   const checks = [
     await checkPartitions(jsm, options.stopped?.() ?? new Map()),
     ...conservation.checks,
     ...(await checkLedgerTables({ clickhouse, js, jsm }, cuts, lost)),
     await checkOwed({ clickhouse, js, jsm }, nc, cuts),
     ...(await checkStreamTables({ clickhouse, js, jsm, sinks, feeds })),
-    await checkDelivered({ clickhouse, js, jsm }, taken),
-    accepted.check,
+    ...accepted.checks,
     ...(await checkMoney(clickhouse, { openRuns, hasErp })),
     await checkParts(clickhouse),
     await checkSetAside(sinks),

@@ -30,7 +30,7 @@ const checkSchema: z.ZodType<Check> = z
     state: z.enum(['agrees', 'differs', 'unreadable', 'not_checked']),
     ok: z.boolean().describe('It agrees'),
     compared: z.number().min(0).describe('How many things were compared'),
-    differences: z.array(differenceSchema).describe('The first ones'),
+    differences: z.array(differenceSchema).describe('The first ones, at most 1,000'),
     difference_count: count.describe('Of all'),
     skipped: z.exactOptional(z.string()).describe('Why nothing was compared'),
   })
@@ -77,15 +77,31 @@ const deliverySchema: z.ZodType<DeliveryTotal> = z.object({
   deliveries: count,
 })
 
-const acceptedSchema: z.ZodType<AcceptedTotal> = z.object({
+export const acceptedSchema: z.ZodType<AcceptedTotal> = z.object({
   connection: z.string(),
   entity_id: z.string(),
   currency: z.string(),
-  account: z.string(),
-  debit: decimal.describe('Of the entries that the connection has taken in'),
+  account: z.string().describe('Empty for lines of batches'),
+  customer_id: z.string().describe('Of lines of batches, where they are told by customer; else empty'),
+  day: z.string().describe('The accounting date of entries, the last day billed of lines; empty: all days'),
+  debit: decimal.describe('Of all that the connection is to get; of lines, what is billed'),
   credit: decimal,
   accepted_debit: decimal.describe('Of those that its receiver has, posted or written'),
   accepted_credit: decimal,
+  outcomes: z
+    .array(
+      z.object({
+        outcome: z
+          .string()
+          .describe(
+            'The state of the deliveries; not_taken_in: to come; no_delivery: taken in, and none tells of it',
+          ),
+        records: count,
+        debit: decimal,
+        credit: decimal,
+      }),
+    )
+    .describe('How the records stand; together they are all'),
 })
 
 export const reportSchema: z.ZodType<ReconcileReport> = z

@@ -71,16 +71,33 @@ export interface DeliveryTotal {
   readonly deliveries: number
 }
 
-/** What a connection was to get of an account, and what of it the receiver has; decimals. */
+/**
+ * What a connection was to get, and what of it the receiver has; decimals. Journals by account; lines of batches have none, and
+ * what they give back is their credit.
+ */
 export interface AcceptedTotal {
   readonly connection: string
   readonly entity_id: string
   readonly currency: string
   readonly account: string
+  /** Of lines of batches, by customer; else ''. */
+  readonly customer_id: string
+  /** '': of all days. */
+  readonly day: string
   readonly debit: string
   readonly credit: string
   readonly accepted_debit: string
   readonly accepted_credit: string
+  /** How the records of it stand; together they are all. */
+  readonly outcomes: readonly AcceptedOutcome[]
+}
+
+export interface AcceptedOutcome {
+  /** The state of deliveries; `not_taken_in`, `no_delivery`. */
+  readonly outcome: string
+  readonly records: number
+  readonly debit: string
+  readonly credit: string
 }
 
 export interface ReconcileReport {
@@ -97,7 +114,8 @@ export interface ReconcileReport {
   readonly checks: readonly Check[]
 }
 
-const shownDifferences = 20
+/** In a report as JSON; people are shown fewer. */
+export const mostDifferences = 1_000
 
 export function checkOf(
   check: string,
@@ -112,7 +130,7 @@ export function checkOf(
     state: differenceCount === 0 ? 'agrees' : 'differs',
     ok: differenceCount === 0,
     compared,
-    differences: differences.slice(0, shownDifferences),
+    differences: differences.slice(0, mostDifferences),
     difference_count: differenceCount,
   }
 }

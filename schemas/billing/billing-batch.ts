@@ -77,6 +77,11 @@ export function sealBatch(batch: Omit<BillingBatch, 'batchId' | 'control'>): Bil
   }
 }
 
+/** The id of a line of a batch, as connections, which deliver lines singly, name it. */
+export function lineIdOf(batchId: string, chargeId: string): string {
+  return stableId('bl', batchId, chargeId)
+}
+
 export function controlOf(lines: readonly Charge[]): BatchControl {
   const hash = createHash('sha256')
   let amountTotal = 0n

@@ -1,8 +1,8 @@
 // Lists our entries in Business Central for the reconciliation against the receiver itself: what the ledger has, and where
 // people post, what still waits in their journal.
 
-import { formatScaled, parseDecimal, type Scaled } from '../../schemas/money/decimal.js'
 import type { DocumentRange, ReceiverDocument } from '../connector.js'
+import { ReceiverLines } from '../receiver-lines.js'
 import type { Journals, Step } from './journals.js'
 import { keyIn } from './records.js'
 
@@ -10,8 +10,9 @@ interface Row {
   readonly documentNumber: string
   readonly postingDate: string
   readonly description: string
-  /** Of a credit 0 or less. */
+  readonly accountNumber: string
   readonly debit: unknown
+  readonly credit: unknown
 }
 
 /** Throws when a list cannot be read to its end: half a list would name as missing what is there. */
@@ -29,10 +30,10 @@ export async function documentsOf(
     const journal = read(await journals.find(journalOfPeople, signal))
     if (journal === undefined) throw new Error(`there is no general journal ${journalOfPeople}`)
     const lines = read(await journals.lines(journal.id, inRange, signal))
-    waiting.push(...lines.map(line => ({ ...line, debit: line.amount })))
+    waiting.push(...lines.map(line => ({ ...line, debit: line.amount, credit: 0 })))
   }
   const entries = read(await journals.entries(inRange, signal))
-  const posted = entries.map(entry => ({ ...entry, debit: entry.debitAmount }))
+  const posted = entries.map(entry => ({ ...entry, debit: entry.debitAmount, credit: entry.creditAmount }))
   const found = documentsIn(waiting, 'written', currency)
   for (const [key, document] of documentsIn(posted, 'posted', currency)) found.set(key, document)
   return [...found.values()]
@@ -43,18 +44,17 @@ function documentsIn(
   state: ReceiverDocument['state'],
   currency: string,
 ): Map<string, ReceiverDocument> {
-  const found = new Map<string, { readonly row: Row; debit: Scaled }>()
+  const found = new Map<string, { readonly row: Row; readonly lines: ReceiverLines }>()
   for (const row of rows) {
     const key = keyIn(row.description)
     if (key === undefined) continue
-    const before = found.get(key) ?? { row, debit: 0n }
-    const amount = parseDecimal(row.debit)
-    if (amount.kind !== 'ok') throw new Error(`${String(row.debit)} of ${row.documentNumber} is no amount`)
-    if (amount.value > 0n) before.debit += amount.value
+    const before = found.get(key) ?? { row, lines: new ReceiverLines() }
+    before.lines.add(row.accountNumber, row.debit)
+    before.lines.credit(row.accountNumber, row.credit)
     found.set(key, before)
   }
   return new Map(
-    [...found].map(([key, { row, debit }]) => [
+    [...found].map(([key, { row, lines }]) => [
       key,
       {
         key,
@@ -62,7 +62,7 @@ function documentsIn(
         state,
         date: row.postingDate,
         currency,
-        debit: formatScaled(debit),
+        ...lines.told(),
       },
     ]),
   )

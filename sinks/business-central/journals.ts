@@ -24,12 +24,15 @@ export const ledgerEntry = z.object({
   postingDate: z.string(),
   documentNumber: z.string(),
   description: z.string(),
+  accountNumber: z.string().default(''),
   debitAmount: number,
+  creditAmount: number.default(0),
 })
 export const journalLine = z.object({
   documentNumber: z.string(),
   postingDate: z.string(),
   description: z.string(),
+  accountNumber: z.string().default(''),
   amount: number,
 })
 const company = z.object({ currencyCode: z.string() })

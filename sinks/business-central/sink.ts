@@ -21,6 +21,7 @@ import { Api } from '../http/api.js'
 import { pageMs } from '../http/limiter.js'
 import { type NotReached, stopped, unavailable, unknownYet } from '../http/outcome.js'
 import { entraAuthorizer } from '../oauth/entra.js'
+import { mappedAccounts } from '../receiver-lines.js'
 import { shortReference } from '../short-reference.js'
 import type { BusinessCentralSettings } from './config.js'
 import { documentsOf } from './documents.js'
@@ -99,6 +100,10 @@ export class BusinessCentralConnector implements Connector {
       range,
       signal,
     )
+  }
+
+  accountsOf(record: ConnectorRecord): Promise<readonly string[] | undefined> {
+    return mappedAccounts(record, this.#parts.mapping)
   }
 
   async #putOne(record: ConnectorRecord, signal: AbortSignal): Promise<PutOutcome> {

@@ -161,7 +161,7 @@ test.each(zones.flatMap(zone => starts.map(fromNs => [zone, fromNs] as const)))(
     const bytes = (wire: unknown) => Buffer.from(JSON.stringify(wire))
     expect(await apply(insertsOfBilling, bytes(batchToWire(sealBatch(batch))))).toEqual({
       kind: 'ok',
-      rows: 1,
+      rows: 2,
     })
     const schedule = straightLine(charge, charge.amountRounded, 2)
     const entry: JournalEntry = { ...entryOf(charge), accountingDate: schedule[0]!.month, schedule }

@@ -20,7 +20,9 @@ import { resolutionMessageSchema } from '../../schemas/exception-resolution.js'
 import { canonicalJson } from '../../schemas/json/canonical-json.js'
 import type { TableDescription } from '../../schemas/table-description.js'
 import {
+  type BatchLineRow,
   type BillingBatchRow,
+  batchLinesTable,
   billingBatchesTable,
   type DeliveryRow,
   deliveriesTable,
@@ -29,6 +31,7 @@ import {
   tables,
 } from '../../schemas/tables.js'
 import type { FeedMessage, RefusedRecord } from '../sink.js'
+import { rowsOfLines } from './batch-line-rows.js'
 
 export interface TableInsert {
   readonly table: string
@@ -50,6 +53,7 @@ export type RangeInserts =
 /** Tables whose rows are made here, of the messages of a stream of their own. */
 const streamTables: ReadonlySet<string> = new Set([
   billingBatchesTable.name,
+  batchLinesTable.name,
   journalEntriesTable.name,
   revenueScheduleTable.name,
   journalSummariesTable.name,
@@ -95,6 +99,7 @@ function insertsOfTable(table: string, streams: readonly Uint8Array[]): TableIns
 /** Messages of BILLING, one billing batch each. One that contradicts its own control totals is refused. */
 export function insertsOfBilling(messages: readonly FeedMessage[]): RangeInserts {
   const rows: BillingBatchRow[] = []
+  const lines: BatchLineRow[] = []
   const refused: Omit<RefusedRecord, 'token'>[] = []
   for (const message of messages) {
     const parsed = batchFromWire(jsonOf(message))
@@ -117,8 +122,13 @@ export function insertsOfBilling(messages: readonly FeedMessage[]): RangeInserts
       sealedAtMs,
       streamSequence,
     })
+    lines.push(...rowsOfLines(parsed.value, sealedAtMs, streamSequence))
   }
-  return { kind: 'ok', inserts: insertOf(billingBatchesTable, rows), refused }
+  return {
+    kind: 'ok',
+    inserts: [...insertOf(billingBatchesTable, rows), ...insertOf(batchLinesTable, lines)],
+    refused,
+  }
 }
 
 /** Messages of POSTINGS, one entry each: a row per line of the entry and per part of its schedule. */

@@ -34,7 +34,7 @@ export type ReadRange = (messages: readonly FeedMessage[]) => RangeInserts
 /** The tables of each kind of feed. */
 const tablesOf = new Map<ReadRange, readonly string[]>([
   [insertsOfLedger, ledgerTables],
-  [insertsOfBilling, ['billing_batches']],
+  [insertsOfBilling, ['billing_batches', 'batch_lines']],
   [insertsOfPostings, ['journal_entries', 'revenue_schedule']],
   [insertsOfSummaries, ['journal_summaries']],
   [insertsOfDeliveries, ['deliveries']],

@@ -7,7 +7,12 @@ import {
   revenueScheduleTable,
 } from '../../schemas/billing/journal-tables.js'
 import type { TableDescription } from '../../schemas/table-description.js'
-import { billingBatchesTable, deliveriesTable, exceptionResolutionsTable } from '../../schemas/tables.js'
+import {
+  batchLinesTable,
+  billingBatchesTable,
+  deliveriesTable,
+  exceptionResolutionsTable,
+} from '../../schemas/tables.js'
 import {
   insertsOfAudit,
   insertsOfBilling,
@@ -27,6 +32,7 @@ export interface StreamTable {
 
 export const streamTables: readonly StreamTable[] = [
   { table: billingBatchesTable, feed: 'clickhouse.billing', rowsOf: insertsOfBilling },
+  { table: batchLinesTable, feed: 'clickhouse.billing', rowsOf: insertsOfBilling },
   { table: journalEntriesTable, feed: 'clickhouse.postings', rowsOf: insertsOfPostings },
   { table: revenueScheduleTable, feed: 'clickhouse.postings', rowsOf: insertsOfPostings },
   { table: journalSummariesTable, feed: 'clickhouse.summaries', rowsOf: insertsOfSummaries },

@@ -80,7 +80,7 @@ export function entryOf(
   return mapping.refusal() ?? { kind: 'ok', header, lines }
 }
 
-function accountOf(
+export function accountOf(
   line: JournalDocument['lines'][number],
   { customer_id: customer }: JournalDocument,
   mapping: RecordMapping,
@@ -92,6 +92,12 @@ function accountOf(
   // The delimiter inside a value is escaped, as the integration format asks for.
   const parts = [mapping.account(line), ...values].map(one => one.replaceAll(delimiter, `\\${delimiter}`))
   return { AccountType: 'Ledger', AccountDisplayValue: parts.join(delimiter) }
+}
+
+/** The account in a display value, without its dimensions. */
+export function mainAccountOf(display: string, delimiter: string): string {
+  const at = display.search(new RegExp(`(?<!\\\\)[${delimiter}]`))
+  return (at === -1 ? display : display.slice(0, at)).replaceAll(`\\${delimiter}`, delimiter)
 }
 
 /** A journal batch number takes 10 characters. */

@@ -24,11 +24,12 @@ import { pageMs } from '../http/limiter.js'
 import { type FailedOutcome, rowsOf } from '../http/odata.js'
 import { unavailable, unknownYet } from '../http/outcome.js'
 import { entraAuthorizer } from '../oauth/entra.js'
+import { mappedAccounts } from '../receiver-lines.js'
 import { answersIn, changesetOf } from './changeset.js'
 import type { DynamicsFinanceSettings } from './config.js'
 import { documentsOf } from './documents.js'
 import { outcomeOfError, outcomeOfRefusal, refused } from './outcome.js'
-import { batchNumberOf, type EntryOfJournal, entryOf, textOf } from './records.js'
+import { accountOf, batchNumberOf, type EntryOfJournal, entryOf, mainAccountOf, textOf } from './records.js'
 
 const requestMs = 100_000
 /** The changeset, and where the number is taken or an action posts, a look-up before and after it. */
@@ -90,7 +91,16 @@ export class DynamicsFinanceConnector implements Connector {
   }
 
   documents(range: DocumentRange, signal: AbortSignal): AsyncIterable<ReceiverDocument> {
-    return documentsOf(this.#api, range, signal)
+    return documentsOf(this.#api, this.#settings.delimiter, range, signal)
+  }
+
+  accountsOf(record: ConnectorRecord): Promise<readonly string[] | undefined> {
+    return mappedAccounts(record, this.#parts.mapping, (mapping, line, journal) =>
+      mainAccountOf(
+        accountOf(line, journal, mapping, this.#settings).AccountDisplayValue,
+        this.#settings.delimiter,
+      ),
+    )
   }
 
   async #putOne(record: ConnectorRecord, signal: AbortSignal): Promise<PutOutcome> {

@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import type { DocumentRange, ReceiverDocument } from '../connector.js'
 import { type Api, jsonOf } from '../http/api.js'
+import { ReceiverLines } from '../receiver-lines.js'
 
 const pageLength = 1_000
 
@@ -15,7 +16,9 @@ const pageSchema = z.object({
       trandate: z.string(),
       currency: z.string().nullish(),
       approvalstatus: text.nullish(),
+      account: text.nullish(),
       debit: text.nullish(),
+      credit: text.nullish(),
     }),
   ),
   hasMore: z.boolean(),
@@ -28,6 +31,7 @@ export async function* documentsOf(
   range: DocumentRange,
   signal: AbortSignal,
 ): AsyncGenerator<ReceiverDocument, void, undefined> {
+  let last: Row[] = []
   for (let offset = 0; ; offset += pageLength) {
     const answer = await api.send(
       {
@@ -42,31 +46,53 @@ export async function* documentsOf(
     if (answer.kind === 'failed') throw new Error('detail' in answer.outcome ? answer.outcome.detail : '')
     const page = pageSchema.safeParse(jsonOf(answer))
     if (!page.success) throw new Error(`HTTP ${answer.status}: ${answer.redact(answer.body)}`)
-    for (const { id, externalid, trandate, currency, approvalstatus, debit } of page.data.items) {
-      if (!externalid.startsWith(prefix)) continue
-      const isInEffect = approvalstatus === undefined || approvalstatus === null || approvalstatus === '2'
-      yield {
-        key: externalid.slice(prefix.length),
-        externalId: id,
-        state: isInEffect ? 'posted' : 'written',
-        date: trandate,
-        ...(typeof currency === 'string' ? { currency } : {}),
-        ...(typeof debit === 'string' ? { debit } : {}),
+    for (const row of page.data.items) {
+      if (last[0] !== undefined && last[0].id !== row.id) {
+        yield* documentOf(last, prefix)
+        last = []
       }
+      last.push(row)
     }
-    if (!page.data.hasMore) return
+    if (!page.data.hasMore) break
+  }
+  yield* documentOf(last, prefix)
+}
+
+type Row = z.output<typeof pageSchema>['items'][number]
+
+/** Of the rows of one entry, one for each account; nothing for an entry of somebody else. */
+function* documentOf(rows: readonly Row[], prefix: string): Generator<ReceiverDocument> {
+  const [first] = rows
+  if (first === undefined || !first.externalid.startsWith(prefix)) return
+  const { id, externalid, trandate, currency, approvalstatus } = first
+  const isInEffect = approvalstatus === undefined || approvalstatus === null || approvalstatus === '2'
+  const lines = new ReceiverLines()
+  for (const { account, debit, credit } of rows) {
+    lines.add(account ?? '', debit ?? '0')
+    lines.credit(account ?? '', credit ?? '0')
+  }
+  yield {
+    key: externalid.slice(prefix.length),
+    externalId: id,
+    state: isInEffect ? 'posted' : 'written',
+    date: trandate,
+    ...(typeof currency === 'string' ? { currency } : {}),
+    ...lines.told(),
   }
 }
 
-/** Prefix and dates have no quotes: the settings and the types of the range see to that. */
+/** Prefix and dates have no quotes: the settings and the types of the range see to that. Of several books the primary one, 1. */
 function queryOf(prefix: string, { from, until }: DocumentRange): string {
   return [
     "SELECT t.id AS id, t.externalid AS externalid, TO_CHAR(t.trandate, 'YYYY-MM-DD') AS trandate,",
-    'c.symbol AS currency, t.approvalstatus AS approvalstatus,',
-    'SUM(CASE WHEN l.foreignamount > 0 THEN l.foreignamount ELSE 0 END) AS debit',
-    'FROM transaction t JOIN transactionline l ON l.transaction = t.id JOIN currency c ON c.id = t.currency',
+    'c.symbol AS currency, t.approvalstatus AS approvalstatus, a.account AS account,',
+    'SUM(CASE WHEN l.foreignamount > 0 THEN l.foreignamount ELSE 0 END) AS debit,',
+    'SUM(CASE WHEN l.foreignamount < 0 THEN -l.foreignamount ELSE 0 END) AS credit',
+    'FROM transaction t JOIN transactionline l ON l.transaction = t.id',
+    'JOIN transactionaccountingline a ON a.transaction = l.transaction AND a.transactionline = l.id AND a.accountingbook = 1',
+    'JOIN currency c ON c.id = t.currency',
     `WHERE t.type = 'Journal' AND t.externalid LIKE '${prefix}%'`,
     `AND t.trandate BETWEEN TO_DATE('${from}', 'YYYY-MM-DD') AND TO_DATE('${until}', 'YYYY-MM-DD')`,
-    'GROUP BY t.id, t.externalid, t.trandate, c.symbol, t.approvalstatus ORDER BY t.id',
+    'GROUP BY t.id, t.externalid, t.trandate, c.symbol, t.approvalstatus, a.account ORDER BY t.id, a.account',
   ].join(' ')
 }

@@ -8,7 +8,7 @@ const internalId = /^\d{1,18}$/
 
 export const netsuiteKind: ConnectorKind<NetsuiteSettings> = {
   kind: 'netsuite',
-  records: ['journals'],
+  records: ['journals', 'summaries'],
   // Base tiers allow 5 at the same time for the whole account, which others share.
   defaultRate: { concurrent: 3 },
   fields: {

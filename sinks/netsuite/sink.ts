@@ -20,6 +20,7 @@ import type { ConnectorParts } from '../connector-kind.js'
 import { Api, jsonOf, strangeAnswer } from '../http/api.js'
 import { pageMs } from '../http/limiter.js'
 import { unavailable, unknownYet } from '../http/outcome.js'
+import { mappedAccounts } from '../receiver-lines.js'
 import { authorizerOf } from './authorization.js'
 import type { NetsuiteSettings } from './config.js'
 import { documentsOf } from './documents.js'
@@ -79,6 +80,10 @@ export class NetsuiteConnector implements Connector {
 
   documents(range: DocumentRange, signal: AbortSignal): AsyncIterable<ReceiverDocument> {
     return documentsOf(this.#api, this.#settings.prefix, range, signal)
+  }
+
+  accountsOf(record: ConnectorRecord): Promise<readonly string[] | undefined> {
+    return mappedAccounts(record, this.#parts.mapping)
   }
 
   async #putOne(record: ConnectorRecord, signal: AbortSignal): Promise<PutOutcome> {

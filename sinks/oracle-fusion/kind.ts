@@ -20,7 +20,7 @@ const segmentFields = Object.fromEntries(
 
 export const oracleFusionKind: ConnectorKind<OracleFusionSettings> = {
   kind: 'oracle_fusion',
-  records: ['journals'],
+  records: ['journals', 'summaries'],
   defaultRate: { concurrent: 2 },
   fields: {
     accounts: {

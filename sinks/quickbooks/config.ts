@@ -9,8 +9,8 @@ export interface QuickbooksSettings {
   readonly url: string
   /** The id of the company. */
   readonly realm: string
-  /** The company's own currency; entries in it are sent without one. */
-  readonly home_currency: string
+  /** The company's own currency, which it is asked for; where both are there they must agree. */
+  readonly home_currency?: string | undefined
   readonly auth: {
     readonly client_id: string
     readonly client_secret: SecretSource
@@ -29,7 +29,10 @@ export function quickbooksSettings(z: typeof Zod): SettingsShape<QuickbooksSetti
   return {
     url: secureUrl(z).default('https://quickbooks.api.intuit.com'),
     realm: z.string().regex(/^\d{5,25}$/, 'the id of the company: realmId of the consent'),
-    home_currency: z.string().regex(/^[A-Z]{3}$/, "the company's own currency, such as USD"),
+    home_currency: z
+      .string()
+      .regex(/^[A-Z]{3}$/, "the company's own currency, such as USD; without it the company is asked")
+      .optional(),
     auth: z.strictObject({
       client_id: z.string().min(1),
       client_secret: secretSource(z),

@@ -3,9 +3,9 @@
 
 import { z } from 'zod'
 import { parseJson } from '../../schemas/json/json-text.js'
-import { formatScaled, parseDecimal } from '../../schemas/money/decimal.js'
 import type { DocumentRange, ReceiverDocument } from '../connector.js'
 import type { Api, ApiAnswer, ApiResult } from '../http/api.js'
+import { ReceiverLines } from '../receiver-lines.js'
 import type { QuickbooksSettings } from './config.js'
 import { keyInNote } from './records.js'
 
@@ -22,7 +22,9 @@ const entrySchema = z.object({
       z.object({
         /** A number that keeps all its digits. */
         Amount: z.unknown(),
-        JournalEntryLineDetail: z.object({ PostingType: z.string() }).optional(),
+        JournalEntryLineDetail: z
+          .object({ PostingType: z.string(), AccountRef: z.object({ value: z.string() }).optional() })
+          .optional(),
       }),
     )
     .default([]),
@@ -32,9 +34,18 @@ export type JournalEntry = z.output<typeof entrySchema>
 const listSchema = z.object({
   QueryResponse: z.object({ JournalEntry: z.array(entrySchema).default([]) }),
 })
+const preferencesSchema = z.object({
+  QueryResponse: z.object({
+    Preferences: z.array(
+      z.object({
+        CurrencyPrefs: z.object({ HomeCurrency: z.object({ value: z.string().regex(/^[A-Z]{3}$/) }) }),
+      }),
+    ),
+  }),
+})
 const oneSchema = z.object({ JournalEntry: entrySchema })
 
-type Settings = Pick<QuickbooksSettings, 'realm' | 'minor_version' | 'prefix' | 'home_currency'>
+type Settings = Pick<QuickbooksSettings, 'realm' | 'minor_version' | 'prefix'>
 
 /** Values in a query have no quotes: settings, keys and dates see to that. */
 export function ask(
@@ -56,10 +67,16 @@ export function entryIn(answer: ApiAnswer): JournalEntry | undefined {
   return oneSchema.safeParse(jsonIn(answer)).data?.JournalEntry
 }
 
+/** Undefined when the answer does not say it. */
+export function homeCurrencyIn(answer: ApiAnswer): string | undefined {
+  return preferencesSchema.safeParse(jsonIn(answer)).data?.QueryResponse.Preferences[0]?.CurrencyPrefs
+    .HomeCurrency.value
+}
+
 /** Throws when QuickBooks does not answer with a page: half a list would name as missing what is there. */
 export async function* documentsOf(
   api: Api,
-  settings: Settings,
+  { homeCurrency, ...settings }: Settings & { readonly homeCurrency: string },
   { from, until }: DocumentRange,
   signal: AbortSignal,
 ): AsyncGenerator<ReceiverDocument, void, undefined> {
@@ -73,9 +90,15 @@ export async function* documentsOf(
       const key = keyInNote(entry.PrivateNote, settings.prefix)
       if (key === undefined) continue
       const { Id: externalId, TxnDate: date, CurrencyRef } = entry
-      const currency = CurrencyRef?.value ?? settings.home_currency
-      const debit = debitOf(entry)
-      yield { key, externalId, state: 'posted', ...(date === undefined ? {} : { date }), currency, debit }
+      const currency = CurrencyRef?.value ?? homeCurrency
+      yield {
+        key,
+        externalId,
+        state: 'posted',
+        ...(date === undefined ? {} : { date }),
+        currency,
+        ...linesOf(entry),
+      }
     }
     if (entries.length < pageLength) return
   }
@@ -86,13 +109,13 @@ function jsonIn({ body }: ApiAnswer): unknown {
   return json.kind === 'ok' ? json.value : undefined
 }
 
-function debitOf({ Line }: JournalEntry): string {
-  let sum = 0n
+function linesOf({ Line }: JournalEntry): Pick<ReceiverDocument, 'debit' | 'lines'> {
+  const lines = new ReceiverLines()
   for (const { Amount, JournalEntryLineDetail: detail } of Line) {
-    if (detail?.PostingType !== 'Debit') continue
-    const amount = parseDecimal(Amount)
-    if (amount.kind !== 'ok') throw new Error(`QuickBooks lists an amount that is none: ${String(Amount)}`)
-    sum += amount.value
+    if (detail === undefined) continue
+    const account = detail.AccountRef?.value ?? ''
+    if (detail.PostingType === 'Debit') lines.add(account, Amount)
+    else lines.credit(account, Amount)
   }
-  return formatScaled(sum)
+  return lines.told()
 }

@@ -7,7 +7,7 @@ const id = /^\d{1,25}$/
 
 export const quickbooksKind: ConnectorKind<QuickbooksSettings> = {
   kind: 'quickbooks',
-  records: ['journals'],
+  records: ['journals', 'summaries'],
   // Of one app at one company.
   defaultRate: { per_minute: 500, concurrent: 10 },
   fields: {

@@ -17,7 +17,8 @@ export type QuickbooksEntry = { readonly kind: 'ok'; readonly body: object } | P
 export function entryOf(
   record: ConnectorRecord,
   mapping: RecordMapping,
-  { prefix, home_currency: homeCurrency }: Pick<QuickbooksSettings, 'prefix' | 'home_currency'>,
+  { prefix }: Pick<QuickbooksSettings, 'prefix'>,
+  homeCurrency: string,
 ): QuickbooksEntry {
   const read = readJournal(record)
   if (read.kind !== 'ok') return read
@@ -25,6 +26,14 @@ export function entryOf(
   const tooFine = beyondDecimals(sides, 2, 'QuickBooks')
   if (tooFine !== undefined) return tooFine
   const description = descriptionOf(journal)
+  // QuickBooks takes no line of accounts receivable without a customer. A summary has none of ours, but a rule may name one.
+  const hasReceivable = journal.lines.some(({ role }) => role === 'receivable')
+  const isOfMany = journal.customer_id === ''
+  const theirCustomer = !hasReceivable
+    ? undefined
+    : isOfMany
+      ? mapping.optional('customers')
+      : mapping.customer()
   const lines = journal.lines.map((line, index) => {
     const { side, amount } = sides[index]!
     const ofClass = mapping.optional('class', line)
@@ -36,10 +45,9 @@ export function entryOf(
       JournalEntryLineDetail: {
         PostingType: side === 'debit' ? 'Debit' : 'Credit',
         AccountRef: { value: mapping.account(line) },
-        // QuickBooks takes no line of accounts receivable without a customer.
-        ...(line.role === 'receivable'
-          ? { Entity: { Type: 'Customer', EntityRef: { value: mapping.customer() } } }
-          : {}),
+        ...(theirCustomer === undefined || line.role !== 'receivable'
+          ? {}
+          : { Entity: { Type: 'Customer', EntityRef: { value: theirCustomer } } }),
         ...(ofClass === undefined ? {} : { ClassRef: { value: ofClass } }),
         ...(department === undefined ? {} : { DepartmentRef: { value: department } }),
       },

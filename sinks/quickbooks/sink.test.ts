@@ -66,7 +66,7 @@ test('an entry has positive amounts with all digits, a number made from our key,
   const fake = await fakeWith()
   const big = journalRecord(1, { amount: '90071992547409.93', segments: { team: 'core' } })
   expect(await putOne(fake, big)).toEqual({ kind: 'accepted', externalId: '1001' })
-  const [{ method, url, body } = { method: '', url: '', body: '' }] = fake.sent
+  const [{ method, url, body } = { method: '', url: '', body: '' }] = fake.sent.slice(1)
   expect(`${method} ${url}`).toMatch(
     /^POST \/v3\/company\/4620816365291234567\/journalentry\?requestid=[0-9a-f]{32}&minorversion=75$/,
   )
@@ -133,7 +133,7 @@ describe('what QuickBooks answers', () => {
     expect(await putOne(fake, journalRecord(2, { customer: 'nobody' }), { customers })).toMatchObject({
       kind: 'accepted',
     })
-    expect(fake.sent).toHaveLength(1)
+    expect(fake.sent.filter(({ method }) => method === 'POST')).toHaveLength(1)
   })
 })
 
@@ -213,5 +213,21 @@ test('a third decimal would be rounded away, so that entry is refused before it 
     code: 'invalid_record',
     detail: expect.stringContaining('keeps 2 decimals of an amount, and 1.234 has more'),
   })
-  expect(fake.sent).toEqual([])
+  expect(fake.sent.filter(({ method }) => method !== 'GET')).toEqual([])
+})
+
+test('the company is asked for its currency; a setting that it contradicts stops the connection before anything is sent', async () => {
+  const fake = await fakeWith()
+  fake.homeCurrency = 'EUR'
+  expect(await putOne(fake, journalRecord(1, { currency: 'EUR' }))).toMatchObject({ kind: 'accepted' })
+  expect(fake.sent.at(-1)?.body).not.toContain('CurrencyRef')
+  const connector = await fake.connector({ settings: { home_currency: 'USD' } })
+  const detail = 'home_currency says USD, and the company of QuickBooks keeps its books in EUR'
+  const stop = { kind: 'stopped', code: 'currency_contradicted', detail }
+  expect(await connector.put([journalRecord(2)], signal)).toEqual([stop])
+  expect(await connector.check(signal)).toEqual(stop)
+  fake.homeCurrency = ''
+  const silent = await fake.connector()
+  expect(await silent.put([journalRecord(2)], signal)).toMatchObject([{ code: 'currency_unknown' }])
+  expect(await fake.effects()).toEqual(['je_0001'])
 })

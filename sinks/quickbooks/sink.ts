@@ -22,8 +22,10 @@ import { pageMs } from '../http/limiter.js'
 import { unavailable, unknownYet } from '../http/outcome.js'
 import { refreshTokens } from '../oauth/refresh-tokens.js'
 import type { TokenCache } from '../oauth/token-cache.js'
+import { type CurrencyAnswer, ReceiverCurrency } from '../receiver-currency.js'
+import { mappedAccounts } from '../receiver-lines.js'
 import type { QuickbooksSettings } from './config.js'
-import { ask, documentsOf, entriesIn, entryIn } from './documents.js'
+import { ask, documentsOf, entriesIn, entryIn, homeCurrencyIn } from './documents.js'
 import { outcomeOfFault, outcomeOfRefusal, throttledMs } from './outcome.js'
 import { docNumberOf, entryOf } from './records.js'
 
@@ -39,6 +41,7 @@ export class QuickbooksConnector implements Connector {
   readonly #parts: ConnectorParts
   readonly #api: Api
   readonly #requestIds = new IdempotencyKeys()
+  readonly #currency: ReceiverCurrency
 
   constructor(settings: QuickbooksSettings, parts: ConnectorParts) {
     const { limiter, rate, nowMs } = parts
@@ -53,6 +56,11 @@ export class QuickbooksConnector implements Connector {
       nowMs,
       headers: { accept: 'application/json' },
     })
+    this.#currency = new ReceiverCurrency({
+      setting: { name: 'home_currency', value: settings.home_currency },
+      receiver: 'the company of QuickBooks',
+      ask: signal => this.#askCurrency(signal),
+    })
   }
 
   async check(signal: AbortSignal): Promise<CheckOutcome> {
@@ -61,11 +69,15 @@ export class QuickbooksConnector implements Connector {
     const answer = await ask(this.#api, this.#settings, 'select Id from JournalEntry maxresults 1', signal)
     if (answer.kind === 'failed') return unavailable(waiting(answer.outcome))
     const fault = answer.status < 300 ? outcomeOfFault(answer) : outcomeOfRefusal(answer)
-    return fault === undefined ? { kind: 'ready' } : unavailable(fault)
+    if (fault !== undefined) return unavailable(fault)
+    const known = await this.#currency.known(signal)
+    return known.kind === 'ok' ? { kind: 'ready' } : unavailable(waiting(known.outcome))
   }
 
-  put(records: readonly ConnectorRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]> {
-    return Promise.all(records.map(record => this.#putOne(record, signal)))
+  async put(records: readonly ConnectorRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]> {
+    const known = await this.#currency.known(signal)
+    if (known.kind === 'failed') return records.map(() => waiting(known.outcome))
+    return Promise.all(records.map(record => this.#putOne(record, known.currency, signal)))
   }
 
   async find(record: ConnectorRecord, signal: AbortSignal): Promise<FindOutcome> {
@@ -81,8 +93,22 @@ export class QuickbooksConnector implements Connector {
     return this.#findByNote(record, signal)
   }
 
-  documents(range: DocumentRange, signal: AbortSignal): AsyncIterable<ReceiverDocument> {
-    return documentsOf(this.#api, this.#settings, range, signal)
+  async *documents(range: DocumentRange, signal: AbortSignal): AsyncIterable<ReceiverDocument> {
+    const known = await this.#currency.known(signal)
+    if (known.kind === 'failed') throw new Error(known.outcome.detail)
+    yield* documentsOf(this.#api, { ...this.#settings, homeCurrency: known.currency }, range, signal)
+  }
+
+  accountsOf(record: ConnectorRecord): Promise<readonly string[] | undefined> {
+    return mappedAccounts(record, this.#parts.mapping)
+  }
+
+  async #askCurrency(signal: AbortSignal): Promise<CurrencyAnswer> {
+    const answer = await ask(this.#api, this.#settings, 'select * from Preferences', signal)
+    if (answer.kind === 'failed') return answer
+    const currency = homeCurrencyIn(answer)
+    if (answer.status < 300 && currency !== undefined) return { kind: 'ok', currency }
+    return { kind: 'not_told', detail: `HTTP ${answer.status}: ${answer.redact(answer.body)}`.slice(0, 500) }
   }
 
   /** A company that numbers its entries itself has our note without our number. */
@@ -97,9 +123,9 @@ export class QuickbooksConnector implements Connector {
     }
   }
 
-  async #putOne(record: ConnectorRecord, signal: AbortSignal): Promise<PutOutcome> {
+  async #putOne(record: ConnectorRecord, homeCurrency: string, signal: AbortSignal): Promise<PutOutcome> {
     const { realm, minor_version: minorVersion } = this.#settings
-    const made = entryOf(record, await this.#parts.mapping.of(record), this.#settings)
+    const made = entryOf(record, await this.#parts.mapping.of(record), this.#settings, homeCurrency)
     if (made.kind !== 'ok') return made
     const text = stringifyJson(made.body)
     const answer = await this.#api.send(

@@ -1,9 +1,9 @@
 // Our accounting documents in SAP, read by their items (OData V2): one by its reference, or all of some dates.
 
 import { z } from 'zod'
-import { formatScaled, parseDecimal } from '../../schemas/money/decimal.js'
 import type { DocumentRange, PutOutcome, ReceiverDocument } from '../connector.js'
 import { type Api, jsonOf, strangeAnswer } from '../http/api.js'
+import { ReceiverLines } from '../receiver-lines.js'
 import type { SapS4Settings } from './config.js'
 import { externalIdOf, outcomeOfStatus } from './outcome.js'
 
@@ -16,6 +16,8 @@ const fields = [
   'Reference1InDocumentHeader',
   'Reference2InDocumentHeader',
   'PostingDate',
+  'GLAccount',
+  'Customer',
   'TransactionCurrency',
   'AmountInTransactionCurrency',
 ]
@@ -29,6 +31,8 @@ const itemSchema = z.object({
   Reference1InDocumentHeader: text,
   Reference2InDocumentHeader: text,
   PostingDate: text,
+  GLAccount: text,
+  Customer: text,
   TransactionCurrency: text,
   AmountInTransactionCurrency: text,
 })
@@ -100,11 +104,9 @@ function* documentOf(items: readonly Item[]): Generator<ReceiverDocument> {
   const [first] = items
   const key = `${first?.Reference1InDocumentHeader ?? ''}${first?.Reference2InDocumentHeader ?? ''}`
   if (first === undefined || key === '') return
-  let debit = 0n
-  for (const { AmountInTransactionCurrency: amount } of items) {
-    const parsed = parseDecimal(amount ?? '0')
-    if (parsed.kind === 'ok' && parsed.value > 0n) debit += parsed.value
-  }
+  const lines = new ReceiverLines()
+  for (const { AmountInTransactionCurrency: amount, GLAccount, Customer } of items)
+    lines.add(accountName(Customer || GLAccount || ''), amount ?? '0')
   const dateMs = Number(/\d+/.exec(first.PostingDate ?? '')?.[0] ?? '0')
   yield {
     key,
@@ -112,6 +114,11 @@ function* documentOf(items: readonly Item[]): Generator<ReceiverDocument> {
     state: 'posted',
     date: new Date(dateMs).toISOString().slice(0, 10),
     currency: first.TransactionCurrency ?? '',
-    debit: formatScaled(debit),
+    ...lines.told(),
   }
+}
+
+/** SAP fills numbers up with zeros in front, or not. */
+export function accountName(number: string): string {
+  return number.replace(/^0+(?=.)/, '')
 }

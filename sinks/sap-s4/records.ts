@@ -32,14 +32,12 @@ export function envelopeOf(
   const { journal, sides } = read
   const reference = referenceOf(record, settings.prefix)
   const currency = mapping.optional('currency') ?? journal.currency
-  const isDebtor = (line: JournalLine): boolean =>
-    settings.receivable === 'debtor' && line.role === 'receivable' && journal.customer_id !== ''
   const items: XmlTree[] = []
   const debtors: XmlTree[] = []
   for (const [index, line] of journal.lines.entries()) {
     const common = commonOf(journal, sides[index]!, currency)
     const number = { ReferenceDocumentItem: String(index + 1) }
-    if (isDebtor(line)) debtors.push({ ...number, Debtor: mapping.customer(), ...common })
+    if (isDebtor(line, journal, settings)) debtors.push({ ...number, Debtor: mapping.customer(), ...common })
     else
       items.push({ ...number, GLAccount: mapping.account(line), ...common, ...assignmentOf(mapping, line) })
   }
@@ -60,6 +58,15 @@ export function envelopeOf(
     DebtorItem: debtors,
   }
   return mapping.refusal() ?? { kind: 'ok', xml: soapOf(header, entry) }
+}
+
+/** Whether a line is posted to the customer, and not to an account. */
+export function isDebtor(
+  { role }: JournalLine,
+  { customer_id: customer }: JournalDocument,
+  { receivable }: Pick<SapS4Settings, 'receivable'>,
+): boolean {
+  return receivable === 'debtor' && role === 'receivable' && customer !== ''
 }
 
 /** 13 characters or more of a hash, of 32 letters and digits each. */

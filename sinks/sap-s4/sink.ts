@@ -20,10 +20,11 @@ import { type Authorizer, basic, bearer } from '../http/authorizer.js'
 import { pageMs } from '../http/limiter.js'
 import { unavailable, unknownYet } from '../http/outcome.js'
 import { clientCredentials } from '../oauth/client-credentials.js'
+import { mappedAccounts } from '../receiver-lines.js'
 import type { SapS4Settings } from './config.js'
-import { documentsOf, idOf, pageOf } from './documents.js'
+import { accountName, documentsOf, idOf, pageOf } from './documents.js'
 import { outcomeOfReply } from './outcome.js'
-import { envelopeOf, referenceOf } from './records.js'
+import { envelopeOf, isDebtor, referenceOf } from './records.js'
 
 const requestMs = 120_000
 const soapAction =
@@ -71,6 +72,12 @@ export class SapS4Connector implements Connector {
 
   documents(range: DocumentRange, signal: AbortSignal): AsyncIterable<ReceiverDocument> {
     return documentsOf(this.#api, this.#settings, range, signal)
+  }
+
+  accountsOf(record: ConnectorRecord): Promise<readonly string[] | undefined> {
+    return mappedAccounts(record, this.#parts.mapping, (mapping, line, journal) =>
+      accountName(isDebtor(line, journal, this.#settings) ? mapping.customer() : mapping.account(line)),
+    )
   }
 
   async #putOne(record: ConnectorRecord, signal: AbortSignal): Promise<PutOutcome> {

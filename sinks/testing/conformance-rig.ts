@@ -8,6 +8,7 @@ import { freeGate } from '../../pipeline/deliver/testing/flow-gates.js'
 import { type Delivery, isSettled } from '../../schemas/billing/delivery.js'
 import type { Connector, ConnectorRecord } from '../connector.js'
 import type { FeedMessage, RefusedRecord } from '../sink.js'
+import type { Documents } from './documents.js'
 import type { Fault } from './fault.js'
 
 export interface Receiver {
@@ -20,6 +21,8 @@ export interface Receiver {
   heal(): void
   /** Our key of every effect that the receiver shows: a key twice is a record twice. */
   effects(): Promise<readonly string[]>
+  /** Its documents, for changes by hand there. */
+  kept?(): Documents<unknown> | undefined
   close(): Promise<void>
 }
 

@@ -4,10 +4,13 @@
 // effect once, under every fault; no record is lost; a refused record is set aside alone.
 
 import { describe, expect, test } from 'vitest'
+import { factsOf } from '../../pipeline/reconcile/our-records.js'
+import { ReceiverComparison } from '../../pipeline/reconcile/receiver-comparison.js'
 import { readBatchLine } from '../batch-line-record.js'
 import type { ConnectorRecord } from '../connector.js'
 import { type ConformanceSubject, Rig } from './conformance-rig.js'
 import { codeOfRefusal, type Fault, isRefusal } from './fault.js'
+import { summaryRecord } from './journal-record.js'
 
 async function expectEachOnce(rig: Rig): Promise<void> {
   expect([...(await rig.receiver.effects())].sort()).toEqual(rig.records.map(({ key }) => key).sort())
@@ -49,6 +52,8 @@ export function conformanceOf(subject: ConformanceSubject): void {
   }
   describe(`${subject.name} obeys the port`, () => {
     claimEachOnce(suite)
+    claimSummaries(suite)
+    claimComparison(suite)
     claimTrouble(suite)
     claimRefusals(suite)
     claimRestarts(suite)
@@ -116,6 +121,73 @@ function claimEachOnce({ subject, withRig }: Suite): void {
       }
       expect(listed.sort()).toEqual(rig.records.map(({ key }) => key).sort())
     }))
+}
+
+/** Of ledgers, which list what they have: nothing in a summary is of one charge. */
+function claimSummaries({ subject, withRig }: Suite): void {
+  test.runIf(subject.recordOf(0).kind === 'journal')(
+    'a summary of many entries takes effect, is found and is listed',
+    () =>
+      withRig(async rig => {
+        const signal = new AbortController().signal
+        const connector = await rig.receiver.connector()
+        if (connector.documents === undefined) return
+        const summary = summaryRecord(7)
+        const [outcome] = await connector.put([summary], signal)
+        expect(outcome?.kind).toMatch(/^(accepted|written)$/)
+        expect(await connector.find(summary, signal)).toMatchObject({ kind: 'there' })
+        expect(await rig.receiver.effects()).toEqual([summary.key])
+        const date = accountingDateOf(summary)
+        for await (const one of connector.documents({ from: date, until: date }, signal))
+          expect(one.key).toBe(summary.key)
+      }),
+  )
+}
+
+/** What somebody does there by hand, and a record that is left as it was. */
+function claimComparison({ withRig }: Suite): void {
+  test('a document deleted there is missing, one made by hand is extra, a changed amount is different, all by account and day', () =>
+    withRig(async rig => {
+      await rig.run()
+      const connector = await rig.receiver.connector()
+      const kept = rig.receiver.kept?.()
+      if (connector.documents === undefined || kept === undefined) return
+      const comparison = new ReceiverComparison(connector.accountsOf !== undefined)
+      const states = rig.states()
+      for (const record of rig.records) {
+        const { delivery_id: deliveryId, state, external_id: externalId = '' } = states.get(record.key)!
+        const facts = await factsOf(record, connector)
+        const { key, kind, id } = record
+        comparison.ours({ key, kind, id, deliveryId, ...facts, state, code: '', externalId })
+      }
+      const [gone, changed] = rig.records
+      kept.copy(changed!.key, value => value.replaceAll(changed!.key, byHand))
+      kept.remove(gone!.key)
+      kept.alter(changed!.key, amountRaised)
+      const dates = rig.records.map(accountingDateOf).sort()
+      const range = { from: dates[0]!, until: dates.at(-1)! }
+      for await (const one of connector.documents(range, new AbortController().signal)) comparison.theirs(one)
+      const { faults, totals, days, agreeing } = comparison.result()
+      expect(faults.map(({ fault, field, key }) => [fault, field ?? '', key]).sort()).toEqual(
+        [
+          ['extra', '', byHand],
+          ['missing', '', gone!.key],
+          ...(totals.every(({ untold }) => untold > 0) ? [] : [['different', 'amount', changed!.key]]),
+        ].sort(),
+      )
+      const isTold = totals.every(({ untold }) => untold === 0)
+      expect(agreeing).toBe(rig.records.length - (isTold ? 2 : 1))
+      if (isTold) expect(days.filter(({ ours, theirs }) => ours !== theirs)).not.toEqual([])
+      if (connector.accountsOf !== undefined) expect(days.every(({ account }) => account !== '')).toBe(true)
+    }))
+}
+
+/** A key of ours that we never gave. */
+const byHand = 'je_9999'
+
+/** Of the second record, in the form of any receiver: 2.25, -2.25, 225. */
+function amountRaised(value: string): string {
+  return value.replace(/^(-?)2\.25(0*)$/, '$12.26$2').replace(/^225$/, '226')
 }
 
 function claimTrouble({ subject, has, withRig }: Suite): void {

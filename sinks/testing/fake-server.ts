@@ -8,6 +8,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Connector, ConnectorRecord } from '../connector.js'
 import { redactor } from '../http/redact.js'
 import type { Receiver } from './conformance-rig.js'
+import { Documents } from './documents.js'
 import { type Fault, isRefusal, type Refusal } from './fault.js'
 
 export interface FakeAnswer {
@@ -85,6 +86,11 @@ export abstract class FakeServer implements Receiver {
   abstract effects(): Promise<readonly string[]>
   /** The token of this request counts no longer. */
   protected expireToken(_request: FastifyRequest): void {}
+
+  /** What people there see and change: the first store of the fake. */
+  kept(): Documents<unknown> | undefined {
+    return Object.values(this).find(one => one instanceof Documents)
+  }
 
   get url(): string {
     return this.#url

@@ -48,3 +48,17 @@ export function journalRecord(n: number, changes: JournalChanges = {}): Connecto
   }
   return { kind: 'journal', id, key: id, recordedAt: '2026-11-01T00:00:00Z', document }
 }
+
+/** A summary of many entries: nothing in it is of one charge. */
+export function summaryRecord(n: number, changes: JournalChanges = {}): ConnectorRecord {
+  const record = journalRecord(n, { ...changes, customer: '' })
+  const id = `sm_${String(n).padStart(4, '0')}`
+  const document = {
+    ...record.document,
+    ...{ journal_id: id, idempotency_key: id, kind: 'summary', charge_id: '', subscription_id: '' },
+    ...{ subscription_version: 0, plan: '', plan_version: 0, price: '', meter: '', charge_kind: '' },
+    ...{ timing: '', performance_obligation: '', covers: { from: 1, to: 40 } },
+    source: { billing_run_id: 'run_1', batch_id: '', release_id: '' },
+  }
+  return { ...record, id, key: id, document }
+}

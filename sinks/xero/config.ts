@@ -8,7 +8,8 @@ import { secretSource, secureUrl } from '../settings-parts.js'
 export interface CustomConnectionAuth {
   readonly client_id: string
   readonly client_secret: SecretSource
-  readonly scope: string
+  /** Default: what the connection needs. */
+  readonly scope?: string | undefined
   readonly token_url: string
 }
 
@@ -27,8 +28,8 @@ export interface XeroSettings {
   readonly url: string
   /** The id of the organisation. */
   readonly tenant: string
-  /** The organisation's own currency: Xero has manual journals in no other. */
-  readonly currency: string
+  /** The organisation's own currency, which it is asked for: Xero has manual journals in no other. */
+  readonly currency?: string | undefined
   readonly status: 'posted' | 'draft'
   readonly auth: CustomConnectionAuth | ConsentAuth
   /** The names of the tracking categories that `tracking_1` and `tracking_2` of the mapping give options of. */
@@ -37,19 +38,36 @@ export interface XeroSettings {
   readonly prefix: string
 }
 
+/** A custom connection is asked for the settings of the organisation only where they are needed, or granted in `scope`. */
+export function scopeOf(
+  { currency }: Pick<XeroSettings, 'currency'>,
+  { scope }: CustomConnectionAuth,
+): string {
+  return (
+    scope ??
+    (currency === undefined ? 'accounting.transactions accounting.settings.read' : 'accounting.transactions')
+  )
+}
+
 export function xeroSettings(z: typeof Zod): SettingsShape<XeroSettings> {
   const client = { client_id: z.string().min(1), client_secret: secretSource(z) }
   const tokenUrl = secureUrl(z).default('https://identity.xero.com/connect/token')
   return {
     url: secureUrl(z).default('https://api.xero.com/api.xro/2.0'),
     tenant: z.guid('the id of the organisation, as GET https://api.xero.com/connections lists it'),
-    currency: z.string().regex(/^[A-Z]{3}$/, "the organisation's own currency, such as AUD"),
+    currency: z
+      .string()
+      .regex(
+        /^[A-Z]{3}$/,
+        "the organisation's own currency, such as AUD; without it the organisation is asked",
+      )
+      .optional(),
     status: z.enum(['posted', 'draft']).default('posted'),
     auth: z.union(
       [
         z.strictObject({
           ...client,
-          scope: z.string().min(1).default('accounting.transactions'),
+          scope: z.string().min(1).optional(),
           token_url: tokenUrl,
         }),
         z.strictObject({

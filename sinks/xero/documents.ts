@@ -3,10 +3,9 @@
 
 import { z } from 'zod'
 import { parseJson } from '../../schemas/json/json-text.js'
-import { formatScaled, parseDecimal } from '../../schemas/money/decimal.js'
 import type { DocumentRange, ReceiverDocument } from '../connector.js'
 import type { Api, ApiAnswer } from '../http/api.js'
-import type { XeroSettings } from './config.js'
+import { ReceiverLines } from '../receiver-lines.js'
 import { keyInNarration } from './records.js'
 
 const pageLength = 100
@@ -19,11 +18,25 @@ const journalsSchema = z.object({
       Date: z.string().default(''),
       Status: z.string().default(''),
       /** Numbers that keep all their digits. */
-      JournalLines: z.array(z.object({ LineAmount: z.unknown() })).default([]),
+      JournalLines: z
+        .array(z.object({ LineAmount: z.unknown(), AccountCode: z.string().default('') }))
+        .default([]),
     }),
   ),
 })
 export type ManualJournal = z.output<typeof journalsSchema>['ManualJournals'][number]
+
+const organisationsSchema = z.object({
+  Organisations: z.array(z.object({ BaseCurrency: z.string().regex(/^[A-Z]{3}$/) })),
+})
+
+/** Undefined when the answer does not say it. */
+export function baseCurrencyIn({ body }: Pick<ApiAnswer, 'body'>): string | undefined {
+  const json = parseJson(body)
+  return json.kind === 'ok'
+    ? organisationsSchema.safeParse(json.value).data?.Organisations[0]?.BaseCurrency
+    : undefined
+}
 
 /** Undefined when the answer is no list. */
 export function journalsIn({ body }: Pick<ApiAnswer, 'body'>): readonly ManualJournal[] | undefined {
@@ -39,7 +52,7 @@ export function stateOf({ Status }: Pick<ManualJournal, 'Status'>): 'written' | 
 /** Throws when Xero does not answer with a page: half a list would name as missing what is there. */
 export async function* documentsOf(
   api: Api,
-  { prefix, currency }: Pick<XeroSettings, 'prefix' | 'currency'>,
+  { prefix, currency }: { readonly prefix: string; readonly currency: string },
   { from, until }: DocumentRange,
   signal: AbortSignal,
 ): AsyncGenerator<ReceiverDocument, void, undefined> {
@@ -62,7 +75,7 @@ export async function* documentsOf(
         state,
         ...(date === undefined ? {} : { date }),
         currency,
-        debit: debitOf(journal),
+        ...linesOf(journal),
       }
     }
     if (journals.length < pageLength) return
@@ -80,12 +93,8 @@ function dayOf(text: string): string | undefined {
   return ms === undefined ? undefined : new Date(Number(ms)).toISOString().slice(0, 10)
 }
 
-function debitOf({ JournalLines }: ManualJournal): string {
-  let sum = 0n
-  for (const { LineAmount } of JournalLines) {
-    const amount = parseDecimal(LineAmount)
-    if (amount.kind !== 'ok') throw new Error(`Xero lists an amount that is none: ${String(LineAmount)}`)
-    if (amount.value > 0n) sum += amount.value
-  }
-  return formatScaled(sum)
+function linesOf({ JournalLines }: ManualJournal): Pick<ReceiverDocument, 'debit' | 'lines'> {
+  const lines = new ReceiverLines()
+  for (const { LineAmount, AccountCode } of JournalLines) lines.add(AccountCode, LineAmount)
+  return lines.told()
 }

@@ -5,7 +5,7 @@ import { type XeroSettings, xeroSettings } from './config.js'
 
 export const xeroKind: ConnectorKind<XeroSettings> = {
   kind: 'xero',
-  records: ['journals'],
+  records: ['journals', 'summaries'],
   // Of one app at one organisation; there are 5,000 a day beside it, which Xero tells with 429 and Retry-After.
   defaultRate: { per_minute: 60, concurrent: 5 },
   fields: {

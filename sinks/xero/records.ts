@@ -9,10 +9,12 @@ import type { RecordMapping } from '../mapping/record-mapping.js'
 import type { XeroSettings } from './config.js'
 
 const longestText = 4_000
-const accountId = /^[0-9a-fA-F-]{36}$/
+export const accountId = /^[0-9a-fA-F-]{36}$/
 
 export type XeroJournal = { readonly kind: 'ok'; readonly body: object } | PutOutcome
-export type JournalSettings = Pick<XeroSettings, 'prefix' | 'currency' | 'status' | 'tracking'>
+export type JournalSettings = Pick<XeroSettings, 'prefix' | 'status' | 'tracking'> & {
+  readonly currency: string
+}
 
 export function journalOf(
   record: ConnectorRecord,

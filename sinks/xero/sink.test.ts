@@ -67,9 +67,10 @@ test('a page is one request: debits positive, credits negative, all digits, our 
   const outcomes = await connector.put([big, { ...journalRecord(2), kind: 'release' }], signal)
   expect(outcomes.map(({ kind }) => kind)).toEqual(['accepted', 'accepted'])
   expect(fake.sent.map(({ method, url }) => `${method} ${url}`)).toEqual([
+    'GET /api.xro/2.0/Organisation',
     'PUT /api.xro/2.0/ManualJournals?summarizeErrors=false',
   ])
-  const [{ body, headers } = { body: '', headers: {} }] = fake.sent
+  const [, { body, headers } = { body: '', headers: {} }] = fake.sent
   expect(headers).toMatchObject({
     'xero-tenant-id': expect.any(String),
     'idempotency-key': expect.stringMatching(/^[0-9a-f]{32}$/),
@@ -141,7 +142,9 @@ describe('the header Idempotency-Key', () => {
     expect(await connector.put([journalRecord(2)], signal)).toMatchObject([{ code: 'period_closed' }])
     expect(await connector.put([journalRecord(2)], signal)).toMatchObject([{ kind: 'accepted' }])
     expect(await fake.effects()).toEqual(['je_0001', 'je_0002'])
-    const keys = fake.sent.map(({ headers }) => headers['idempotency-key'])
+    const keys = fake.sent
+      .filter(({ method }) => method === 'PUT')
+      .map(({ headers }) => headers['idempotency-key'])
     expect([keys[0] === keys[1], keys[2] === keys[3]]).toEqual([true, false])
   })
 })
@@ -201,7 +204,7 @@ test('what Xero cannot take is refused before anything is sent', async () => {
     code: 'unmapped_value',
     detail: expect.stringContaining('tracking_1'),
   })
-  expect(fake.sent).toEqual([])
+  expect(fake.sent.filter(({ method }) => method !== 'GET')).toEqual([])
 })
 
 test('the list of ours has date, currency and debit with all digits, and leaves out what is not ours', async () => {
@@ -233,5 +236,28 @@ test('a third decimal would be rounded away, so that entry is refused before it 
     code: 'invalid_record',
     detail: expect.stringContaining('keeps 2 decimals of an amount, and 1.234 has more'),
   })
-  expect(fake.sent).toEqual([])
+  expect(fake.sent.filter(({ method }) => method !== 'GET')).toEqual([])
 })
+
+test('the organisation is asked for its currency; a setting that it contradicts stops the connection before anything is sent', async () => {
+  const fake = await fakeWith()
+  fake.baseCurrency = 'NZD'
+  expect(await putOne(fake, journalRecord(1, { currency: 'NZD' }))).toMatchObject({ kind: 'accepted' })
+  const granted = { currency: 'USD', auth: { ...Object(fake.settings()['auth']), scope: scopes } }
+  const contradicted = await fake.connector({ settings: granted })
+  const stop = {
+    kind: 'stopped',
+    code: 'currency_contradicted',
+    detail: 'currency says USD, and the organisation of Xero keeps its books in NZD',
+  }
+  expect(await contradicted.put([journalRecord(2)], signal)).toEqual([stop])
+  expect(await contradicted.check(signal)).toEqual(stop)
+  fake.baseCurrency = 'USD'
+  expect(await contradicted.check(signal)).toEqual({ kind: 'ready' })
+  fake.baseCurrency = 'NZD'
+  const notAsked = await putOne(fake, journalRecord(3), { settings: { currency: 'USD' } })
+  expect(notAsked).toMatchObject({ kind: 'accepted' }) // the default scope with a setting does not let us ask
+  expect(await fake.effects()).toEqual(['je_0001', 'je_0003'])
+})
+
+const scopes = 'accounting.transactions accounting.settings.read'

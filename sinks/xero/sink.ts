@@ -23,10 +23,12 @@ import { unavailable, unknownYet } from '../http/outcome.js'
 import { type ClientProof, clientCredentials } from '../oauth/client-credentials.js'
 import { refreshTokens } from '../oauth/refresh-tokens.js'
 import type { TokenCache } from '../oauth/token-cache.js'
-import type { XeroSettings } from './config.js'
-import { documentsOf, journalsIn, stateOf } from './documents.js'
+import { type CurrencyAnswer, ReceiverCurrency } from '../receiver-currency.js'
+import { mappedAccounts } from '../receiver-lines.js'
+import { scopeOf, type XeroSettings } from './config.js'
+import { baseCurrencyIn, documentsOf, journalsIn, stateOf } from './documents.js'
 import { outcomeOfRefusal, outcomesOfPage } from './outcome.js'
-import { journalOf, keyInNarration, narrationBegin } from './records.js'
+import { accountId, journalOf, keyInNarration, narrationBegin } from './records.js'
 
 const journals = '/ManualJournals'
 const requestMs = 60_000
@@ -45,6 +47,7 @@ export class XeroConnector implements Connector {
   readonly #settings: XeroSettings
   readonly #parts: ConnectorParts
   readonly #api: Api
+  readonly #currency: ReceiverCurrency
   readonly #keys = new IdempotencyKeys()
 
   constructor(settings: XeroSettings, parts: ConnectorParts) {
@@ -60,6 +63,11 @@ export class XeroConnector implements Connector {
       nowMs,
       headers: { accept: 'application/json', 'xero-tenant-id': settings.tenant },
     })
+    this.#currency = new ReceiverCurrency({
+      setting: { name: 'currency', value: settings.currency },
+      receiver: 'the organisation of Xero',
+      ask: signal => this.#askCurrency(signal),
+    })
   }
 
   async check(signal: AbortSignal): Promise<CheckOutcome> {
@@ -68,14 +76,19 @@ export class XeroConnector implements Connector {
     const query = { page: '1', pageSize: '1' }
     const answer = await this.#api.send({ method: 'GET', path: journals, query }, signal)
     if (answer.kind === 'failed') return unavailable(answer.outcome)
-    return answer.status < 300 ? { kind: 'ready' } : unavailable(outcomeOfRefusal(answer))
+    if (answer.status >= 300) return unavailable(outcomeOfRefusal(answer))
+    const known = await this.#currency.known(signal)
+    return known.kind === 'ok' ? { kind: 'ready' } : unavailable(known.outcome)
   }
 
   async put(records: readonly ConnectorRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]> {
+    const known = await this.#currency.known(signal)
+    if (known.kind === 'failed') return records.map(() => known.outcome)
+    const settings = { ...this.#settings, currency: known.currency }
     const outcomes = new Map<ConnectorRecord, PutOutcome>()
     const going: Going[] = []
     for (const record of records) {
-      const made = journalOf(record, await this.#parts.mapping.of(record), this.#settings)
+      const made = journalOf(record, await this.#parts.mapping.of(record), settings)
       if (made.kind === 'ok') going.push({ record, body: made.body })
       else outcomes.set(record, made)
     }
@@ -109,8 +122,32 @@ export class XeroConnector implements Connector {
     return { kind: 'absent' }
   }
 
-  documents(range: DocumentRange, signal: AbortSignal): AsyncIterable<ReceiverDocument> {
-    return documentsOf(this.#api, this.#settings, range, signal)
+  async *documents(range: DocumentRange, signal: AbortSignal): AsyncIterable<ReceiverDocument> {
+    const known = await this.#currency.known(signal)
+    if (known.kind === 'failed') throw new Error(known.outcome.detail)
+    const { prefix } = this.#settings
+    yield* documentsOf(this.#api, { prefix, currency: known.currency }, range, signal)
+  }
+
+  async #askCurrency(signal: AbortSignal): Promise<CurrencyAnswer> {
+    const { auth } = this.#settings
+    const isGranted = 'refresh_token' in auth || scopeOf(this.#settings, auth).includes('accounting.settings')
+    if (!isGranted)
+      return { kind: 'not_told', detail: 'the scope accounting.settings.read was not asked for' }
+    const answer = await this.#api.send({ method: 'GET', path: '/Organisation' }, signal)
+    // A consent without that scope is answered as a token that does not count.
+    const isRefused = answer.kind === 'failed' && answer.outcome.kind === 'stopped'
+    if (answer.kind === 'failed' && !(isRefused && this.#settings.currency !== undefined)) return answer
+    if (answer.kind === 'failed') return { kind: 'not_told', detail: answer.outcome.detail }
+    const currency = baseCurrencyIn(answer)
+    if (answer.status < 300 && currency !== undefined) return { kind: 'ok', currency }
+    return { kind: 'not_told', detail: `HTTP ${answer.status}: ${answer.redact(answer.body)}`.slice(0, 500) }
+  }
+
+  /** Of accounts that the mapping names by their ids the list has the codes. */
+  async accountsOf(record: ConnectorRecord): Promise<readonly string[] | undefined> {
+    const accounts = await mappedAccounts(record, this.#parts.mapping)
+    return accounts?.some(one => accountId.test(one)) === true ? undefined : accounts
   }
 
   async #send(going: readonly Going[], signal: AbortSignal): Promise<readonly PutOutcome[]> {
@@ -140,11 +177,12 @@ export class XeroConnector implements Connector {
   }
 }
 
-function tokensOf({ auth }: XeroSettings, { secret, tokenStore, nowMs }: ConnectorParts): TokenCache {
+function tokensOf(settings: XeroSettings, { secret, tokenStore, nowMs }: ConnectorParts): TokenCache {
+  const { auth } = settings
   const { client_id: clientId, token_url: tokenUrl } = auth
   const proof: ClientProof = { kind: 'secret', secret: () => secret(auth.client_secret), in: 'basic' }
   if (!('refresh_token' in auth))
-    return clientCredentials({ tokenUrl, clientId, proof, scope: auth.scope, nowMs })
+    return clientCredentials({ tokenUrl, clientId, proof, scope: scopeOf(settings, auth), nowMs })
   const { refresh_token: first, token_key: key } = auth
   return refreshTokens({
     tokenUrl,

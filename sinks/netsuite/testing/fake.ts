@@ -226,18 +226,23 @@ export class NetsuiteFake extends FakeServer {
     const all = this.entries
       .visible()
       .filter(({ document }) => document.tranDate >= from && document.tranDate <= until)
-    const items = all.slice(Number(offset), Number(offset) + Number(limit)).map(({ id, key, document }) => ({
-      links: [],
-      id,
-      externalid: key,
-      trandate: document.tranDate,
-      currency: document.currency.id === '1' ? 'USD' : 'EUR',
-      approvalstatus: document.approvalStatus?.id ?? '2',
-      debit: String(document.line.items.reduce((total, { debit = 0 }) => total + debit, 0)),
-    }))
+    const rows = all.flatMap(({ id, key, document }) =>
+      document.line.items.map(({ account, debit = 0, credit = 0 }) => ({
+        links: [],
+        id,
+        externalid: key,
+        trandate: document.tranDate,
+        currency: document.currency.id === '1' ? 'USD' : 'EUR',
+        approvalstatus: document.approvalStatus?.id ?? '2',
+        account: account.id,
+        debit: String(debit),
+        credit: String(credit),
+      })),
+    )
+    const items = rows.slice(Number(offset), Number(offset) + Number(limit))
     return this.answer(reply, {
       status: 200,
-      body: { items, hasMore: Number(offset) + items.length < all.length },
+      body: { items, hasMore: Number(offset) + items.length < rows.length },
     })
   }
 

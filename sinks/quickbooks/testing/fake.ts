@@ -52,7 +52,11 @@ export const secrets: Readonly<Record<string, string>> = {
 }
 
 export const mapping = `accounts: { "1200": "84", "4000": "79", "2400": "91" }
-customers: { acme: "58" }
+customers:
+  - match: { customer: acme }
+    value: "58"
+  - match: { kind: summary }
+    value: "58"
 class:
   - match: { account: "4000", segment.team: core }
     value: "5000000000000012345"
@@ -67,6 +71,7 @@ export class QuickbooksFake extends FakeServer {
   /** It numbers entries itself, whatever it is sent. */
   numbersItself = false
   requiresClass = false
+  homeCurrency = 'USD'
   closingDate = ''
   /** As our bucket: it outlives a connector. */
   readonly tokens: TokenStore = storeInMemory()
@@ -100,7 +105,6 @@ export class QuickbooksFake extends FakeServer {
     return {
       url: this.url,
       realm,
-      home_currency: 'USD',
       auth: {
         client_id: 'qbo-client',
         client_secret: { variable: 'QBO_SECRET' },
@@ -112,16 +116,20 @@ export class QuickbooksFake extends FakeServer {
   }
 
   /** Without the limit per minute, which would hold tests up in real time. */
-  connector(given: Partial<TestParts> = {}): Promise<Connector> {
+  connector(given: Partial<TestParts> & { readonly settings?: object } = {}): Promise<Connector> {
     const { nowMs, tokens: tokenStore } = this
-    return openConnector(quickbooksKind, this.settings(), {
-      secrets,
-      mapping,
-      nowMs,
-      rate: { concurrent: 10 },
-      tokenStore,
-      ...given,
-    })
+    return openConnector(
+      quickbooksKind,
+      { ...this.settings(), ...given.settings },
+      {
+        secrets,
+        mapping,
+        nowMs,
+        rate: { concurrent: 10 },
+        tokenStore,
+        ...given,
+      },
+    )
   }
 
   async effects(): Promise<readonly string[]> {
@@ -247,6 +255,17 @@ export class QuickbooksFake extends FakeServer {
         reply,
         faultOf(400, 'ValidationFault', '4001', 'Property PrivateNote is not queryable'),
       )
+    if (query === 'select * from Preferences')
+      return this.answer(reply, {
+        status: 200,
+        body: {
+          QueryResponse: {
+            Preferences: [
+              { CurrencyPrefs: { MultiCurrencyEnabled: true, HomeCurrency: { value: this.homeCurrency } } },
+            ],
+          },
+        },
+      })
     const [, number] = /DocNumber = '([^']*)'/.exec(query) ?? []
     const [, from = '0'] = /TxnDate >= '([\d-]+)'/.exec(query) ?? []
     const [, until = '9'] = /TxnDate <= '([\d-]+)'/.exec(query) ?? []

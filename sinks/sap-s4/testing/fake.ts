@@ -25,6 +25,8 @@ interface Entry {
   readonly currency: string
   /** Of each item, with its sign. */
   readonly amounts: readonly string[]
+  /** Of each item its account, or its customer. */
+  readonly accounts: readonly { readonly name: string; readonly number: string }[]
 }
 
 export interface SapS4FakeOptions extends FakeOptions {
@@ -165,6 +167,9 @@ export class SapS4Fake extends FakeServer {
     if (problem !== undefined) return Promise.resolve(this.answer(reply, fault500(problem)))
     const at = (name: string): string => textAt(document, `//JournalEntry/${name}`)
     const amounts = document.find('//AmountInTransactionCurrency').map(one => one.content)
+    const accounts = document
+      .find('//Item/GLAccount | //DebtorItem/Debtor')
+      .map(one => ({ name: (one as XmlElement).name, number: one.content }))
     const entry: Entry = {
       reference: at('DocumentReferenceID'),
       references: [at('Reference1InDocumentHeader'), at('Reference2InDocumentHeader')],
@@ -172,6 +177,7 @@ export class SapS4Fake extends FakeServer {
       date: at('PostingDate'),
       currency: textAt(document, '//AmountInTransactionCurrency/@currencyCode'),
       amounts,
+      accounts,
     }
     const judged = this.#judge(document, entry)
     const key = entry.references.join('')
@@ -227,7 +233,7 @@ export class SapS4Fake extends FakeServer {
 const numberOf = (id: string): string => id.padStart(10, '0')
 
 function itemsOf({ id, document }: StoredDocument<Entry>): readonly object[] {
-  const { reference, references, company, date, currency, amounts } = document
+  const { reference, references, company, date, currency, amounts, accounts } = document
   return amounts.map((amount, n) => ({
     CompanyCode: company,
     FiscalYear: date.slice(0, 4),
@@ -239,6 +245,8 @@ function itemsOf({ id, document }: StoredDocument<Entry>): readonly object[] {
     PostingDate: `/Date(${Date.parse(date)})/`,
     TransactionCurrency: currency,
     AmountInTransactionCurrency: amount,
+    GLAccount: accounts[n]?.name === 'Debtor' ? '0012100000' : numberOf(accounts[n]?.number ?? ''),
+    Customer: accounts[n]?.name === 'Debtor' ? accounts[n].number : '',
   }))
 }
 

@@ -37,6 +37,7 @@ export interface XeroFakeOptions extends FakeOptions {
 }
 
 const tenant = '3b2f6a0e-9d0b-4d55-8f2e-0c6f6f1f7a11'
+const scopes = ['accounting.transactions', 'accounting.settings.read']
 const replayMs = 6 * 60_000
 const ajv = new Ajv2020({ strict: false })
 addFormats.default(ajv)
@@ -59,6 +60,7 @@ export class XeroFake extends FakeServer {
   readonly journals: Documents<Kept>
   readonly archivedAccounts = new Set<string>()
   lockDate = ''
+  baseCurrency = 'USD'
   readonly #options: XeroFakeOptions
   readonly #replays = new Map<string, { text: string; answer: FakeAnswer; atMs: number }>()
 
@@ -77,7 +79,7 @@ export class XeroFake extends FakeServer {
       const isOurs = authorization === `Basic ${btoa(`xero-client:${secrets['XERO_SECRET']}`)}`
       if (!isOurs) return 'invalid_client'
       if (grant === 'client_credentials')
-        return scope === 'accounting.transactions' ? undefined : 'invalid_scope'
+        return scope?.split(' ').every(one => scopes.includes(one)) ? undefined : 'invalid_scope'
       return grant === 'refresh_token' && token === current ? undefined : 'invalid_grant'
     }
     server.extra = ({ grant_type: grant }) => {
@@ -97,7 +99,6 @@ export class XeroFake extends FakeServer {
     return {
       url: `${this.url}/api.xro/2.0`,
       tenant,
-      currency: 'USD',
       status,
       tracking: ['Region'],
       auth: {
@@ -146,6 +147,9 @@ export class XeroFake extends FakeServer {
         })
     })
     app.get('/api.xro/2.0/ManualJournals', (request, reply) => this.#list(request, reply))
+    app.get('/api.xro/2.0/Organisation', (_, reply) =>
+      this.answer(reply, { status: 200, body: { Organisations: [{ BaseCurrency: this.baseCurrency }] } }),
+    )
     app.put('/api.xro/2.0/ManualJournals', (request, reply) => this.#put(request, reply))
   }
 
