@@ -4,6 +4,7 @@
 import type { ClickHouseClient } from '@clickhouse/client'
 import { parseInstant } from '../../schemas/time.js'
 import { ask } from './ask.js'
+import { type ChargeLine, readLines } from './charge-rows.js'
 import { sumOf } from './verdict.js'
 
 export interface ChargeEvents {
@@ -19,6 +20,8 @@ export interface ChargeEvents {
   readonly amount: string
   readonly event_count: number
   readonly events: readonly ChargeEvent[]
+  /** How it was billed, posted, released and delivered. */
+  readonly lines: readonly ChargeLine[]
   readonly next_cursor: string | null
 }
 
@@ -63,8 +66,9 @@ export async function readChargeEvents(
 ): Promise<ChargeEvents | 'bad cursor' | undefined> {
   const after = cursor === undefined ? undefined : placeOf(cursor)
   if (cursor !== undefined && after === undefined) return 'bad cursor'
-  const head = await headOf(clickhouse, chargeId)
-  if (head === undefined) return undefined
+  const found = await headOf(clickhouse, chargeId)
+  if (found === undefined) return undefined
+  const { head, isOfUsage } = found
   const params = {
     customer: head.customer_id,
     charge: chargeId,
@@ -76,30 +80,42 @@ export async function readChargeEvents(
     after_source: after?.source ?? '',
     after_id: after?.id ?? '',
   }
-  const [totals, events] = await Promise.all([
+  const [totals, events, lines] = await Promise.all([
     ask<Totals>(clickhouse, { query: totalsQuery, params }),
     ask<ChargeEvent>(clickhouse, {
       query: pageQuery(limit, after !== undefined),
       params: { ...params, ...place },
     }),
+    readLines(clickhouse, [{ charge_id: chargeId, ledger_sequence: 0, ...head }]),
   ])
   const page = events.slice(0, limit)
   const last = page.at(-1)
   return {
     charge_id: chargeId,
     ...head,
-    amount: sumOf([totals[0]?.amount ?? '0']),
+    // A charge without events, such as a base fee, comes to what its lines are.
+    amount: sumOf(
+      isOfUsage ? [totals[0]?.amount ?? '0'] : (lines.get(chargeId) ?? []).map(one => one.amount),
+    ),
     event_count: totals[0]?.events ?? 0,
     events: page.map(one => ({ ...one, quantity: sumOf([one.quantity]), amount: sumOf([one.amount]) })),
+    lines: lines.get(chargeId) ?? [],
     next_cursor: events.length > limit && last !== undefined ? cursorOf(last) : null,
   }
 }
 
-/** Any row of the charge: it leads to all of them by customer and time. */
-async function headOf(clickhouse: ClickHouseClient, charge: string): Promise<Head | undefined> {
+/** Any row of the charge: it leads to all of them by customer and time. A charge of no usage is known by its lines. */
+async function headOf(
+  clickhouse: ClickHouseClient,
+  charge: string,
+): Promise<{ readonly head: Head; readonly isOfUsage: boolean } | undefined> {
   const columns = 'customer_id, subscription_id, price, meter, period_from, period_until, currency'
-  const query = `SELECT ${columns} FROM rated_usage WHERE charge_id = {charge: String} LIMIT 1`
-  return (await ask<Head>(clickhouse, { query, params: { charge } }))[0]
+  for (const table of ['rated_usage', 'charges']) {
+    const query = `SELECT ${columns} FROM ${table} WHERE charge_id = {charge: String} LIMIT 1`
+    const [head] = await ask<Head>(clickhouse, { query, params: { charge } })
+    if (head !== undefined) return { head, isOfUsage: table === 'rated_usage' }
+  }
+  return undefined
 }
 
 const ofCharge = `customer_id = {customer: String} AND charge_id = {charge: String}

@@ -2,8 +2,9 @@
 // batches and journal entries, and the deliveries of both with the receiver's own id.
 
 import type { ClickHouseClient } from '@clickhouse/client'
-import { stableId } from '../../schemas/identifiers.js'
+import { lineIdOf } from '../../schemas/billing/billing-batch.js'
 import { ask, type Question } from './ask.js'
+import { type Recognition, readRecognition, recognitionOf } from './recognition.js'
 
 /** A charge by the fields that find its rows in the order of the tables. */
 export interface ChargeKey {
@@ -51,6 +52,7 @@ export interface BareLine {
   readonly amount: string
   readonly amount_rounded: string
   readonly status: string
+  readonly timing: string
   readonly billing_run_id: string
   readonly recorded_at: string
   readonly partition: number
@@ -60,6 +62,8 @@ export interface BareLine {
 export interface ChargeLine extends BareLine {
   readonly batches: readonly Batch[]
   readonly journal?: Journal
+  /** Of an entry that deferred revenue. */
+  readonly recognition?: Recognition
   readonly deliveries: readonly Delivery[]
 }
 
@@ -161,7 +165,7 @@ export function rangeOf(charges: readonly ChargeKey[]) {
 function linesOf(charges: readonly ChargeKey[]): Question | undefined {
   const [first] = charges
   if (first === undefined) return undefined
-  const query = `SELECT charge_id, corrects, kind, entity_id, currency, quantity, amount, amount_rounded, status, billing_run_id,
+  const query = `SELECT charge_id, corrects, kind, entity_id, currency, quantity, amount, amount_rounded, status, timing, billing_run_id,
       recorded_at, partition, ledger_sequence
     FROM charges WHERE customer_id = {customer: String} AND subscription_id IN ({subscriptions: Array(String)})
       AND (charge_id IN ({ids: Array(String)}) OR corrects IN ({ids: Array(String)}))
@@ -200,19 +204,25 @@ export async function readLines(
     )
     // Without an entry, a line of a run with several batches is in one of them.
     const own = journal === undefined ? possible : possible.filter(one => one.batch_id === journal.batch_id)
-    const records = own.map(one => stableId('bl', one.batch_id, line.charge_id))
+    const records = own.map(one => lineIdOf(one.batch_id, line.charge_id))
     return { line, journal, own, records: journal === undefined ? records : [...records, journal.journal_id] }
   })
-  const records = drafts.flatMap(one => one.records)
+  const deferring = drafts.flatMap(({ line, journal }) =>
+    journal !== undefined && line.timing === 'in_advance' ? [journal] : [],
+  )
+  const recognized = await readRecognition(clickhouse, deferring)
+  const records = [...drafts.flatMap(one => one.records), ...recognized.releases.map(one => one.journal_id)]
   const delivered = records.length === 0 ? undefined : { query: deliveriesQuery, params: { records } }
   const deliveries = await ask<Delivery>(clickhouse, delivered)
   const byCharge = new Map<string, ChargeLine[]>()
   for (const { line, journal, own, records: ofLine } of drafts) {
     const id = line.corrects === '' ? line.charge_id : line.corrects
+    const recognition = journal === undefined ? undefined : recognitionOf(journal, recognized, deliveries)
     const whole = {
       ...line,
       batches: own,
       ...(journal === undefined ? {} : { journal }),
+      ...(recognition === undefined ? {} : { recognition }),
       deliveries: deliveries.filter(one => ofLine.includes(one.record_id)),
     }
     byCharge.set(id, [...(byCharge.get(id) ?? []), whole])

@@ -10,7 +10,10 @@ export const explainCommands: DeclareCommands = (program, line) => {
     .description('what became of an event, station by station; or which events a charge is made of')
     .argument('[source]', "the event's source")
     .argument('[id]', "the event's id")
-    .option('--charge <id>', 'list the events of this charge')
+    .option(
+      '--charge <id>',
+      'list the events of this charge, how it was billed, posted and delivered, and what it deferred',
+    )
   withGateway(explain, 'print the answer of the API as JSON').action(
     (source: string | undefined, id: string | undefined, options: ExplainOptions) =>
       line.run(async () => {

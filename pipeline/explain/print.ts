@@ -3,6 +3,7 @@
 
 import { plainTable } from '../terminal/table.js'
 import type { ChargeEvents } from './charge-events.js'
+import type { ChargeLine, Delivery } from './charge-rows.js'
 import type { EventExplanation, ExplainedCharge, Station } from './explanation.js'
 
 export function printExplanation(told: EventExplanation): string {
@@ -170,5 +171,49 @@ export function printChargeEvents(told: ChargeEvents): string {
     rows,
   )
   const head = `${id}: ${price} of ${meter} for ${told.customer_id}, ${from} to ${until}`
-  return `${head}\n\n${table}\n\n${told.event_count} events, ${told.amount} ${currency}\n`
+  const events = told.events.length === 0 ? [] : [table]
+  const parts = [
+    head,
+    ...events,
+    `${told.event_count} events, ${told.amount} ${currency}`,
+    ...told.lines.map(printLine),
+  ]
+  return `${parts.join('\n\n')}\n`
+}
+
+/** A line: its batch, its entry, its deliveries; then what was deferred, month by month. */
+function printLine(line: ChargeLine): string {
+  const { journal, recognition, deliveries, batches } = line
+  const batch = batches.length === 1 ? `, batch ${batches[0]!.batch_id}` : ''
+  const posted =
+    journal === undefined
+      ? 'no entry'
+      : `entry ${journal.journal_id} of ${journal.accounting_date}, ${journal.amount} from ${journal.debit_account} to ${journal.credit_account}`
+  const head = [
+    `${line.kind} ${line.charge_id}: run ${line.billing_run_id}${batch}, ${line.amount_rounded} ${line.currency}`,
+    `  ${posted}`,
+    ...deliveries.map(one => `  ${wordsOfDelivery(one)}`),
+  ]
+  if (recognition === undefined) return head.join('\n')
+  const rows = recognition.months.map(({ month, amount, release }) => [
+    month.slice(0, 7),
+    amount,
+    release === undefined ? 'deferred' : 'released',
+    release?.accounting_date ?? '',
+    release?.journal_id ?? '',
+    (release?.deliveries ?? []).map(wordsOfDelivery).join(', '),
+  ])
+  const months = plainTable(
+    ['month', 'amount', '', 'dated', 'entry', 'delivered'],
+    ['left', 'right', 'left', 'left', 'left', 'left'],
+    rows,
+  )
+  const { deferred, released, remaining } = recognition
+  return [...head, `deferred ${deferred}, released ${released}, still deferred ${remaining}`, months].join(
+    '\n',
+  )
+}
+
+function wordsOfDelivery({ connection, state, external_id: id, code }: Delivery): string {
+  return `${connection}: ${state}${id === '' ? '' : ` as ${id}`}${code === '' ? '' : ` (${code})`}`
 }

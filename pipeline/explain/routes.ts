@@ -102,7 +102,8 @@ function chargeRoute(api: ExplainApi): ApiRoute {
     summary: 'The events of a charge',
     description:
       'Each event with what it adds, in the order of their times. The amounts of all pages add up to `amount`; a row with ' +
-      '`events` 0 is a correction that names its cause.',
+      '`events` 0 is a correction that names its cause. `lines` has how it was billed, posted and delivered, and of what it deferred ' +
+      'the schedule, the months that were released, and what remains. A base fee has lines and no events.',
     params: chargeParams,
     query: pageQuery,
     responses: {
@@ -113,7 +114,8 @@ function chargeRoute(api: ExplainApi): ApiRoute {
       const { limit, cursor } = readQuery(call, pageQuery)
       const id = call.params['id'] ?? ''
       const page = await api.eventsOfCharge(id, limit, cursor)
-      if (page === undefined) throw new Problem('unknown_charge', `No rated usage names the charge ${id}.`)
+      if (page === undefined)
+        throw new Problem('unknown_charge', `Neither rated usage nor a sealed line names the charge ${id}.`)
       if (page === 'bad cursor') throw new Problem('invalid_cursor', 'The cursor is none of this list.')
       return { status: 200, body: page }
     },

@@ -107,6 +107,32 @@ const line = z.looseObject({
   recorded_at: instant,
   batches: z.array(z.looseObject({ batch_id: text, number: count, of: count })),
   journal: z.looseObject({ journal_id: text, accounting_date: text, amount }).optional(),
+  recognition: z
+    .object({
+      deferred: amount,
+      released: amount,
+      remaining: amount.describe('Still deferred: the other two differ by it'),
+      months: z.array(
+        z.object({
+          part: count,
+          month: text.describe('First day of the month in which it is earned'),
+          amount,
+          release: z
+            .object({
+              journal_id: text,
+              release_id: text.describe('The order that posted it'),
+              accounting_date: text,
+              moved_from: text,
+              posted_at: instant,
+              deliveries: z.array(delivery),
+            })
+            .optional()
+            .describe('The entry that made it revenue; absent: it is still deferred'),
+        }),
+      ),
+    })
+    .optional()
+    .describe('Of an entry that deferred revenue'),
   deliveries: z.array(delivery),
 })
 
@@ -269,6 +295,7 @@ export const chargeEventsSchema = z
         correlation_id: text,
       }),
     ),
+    lines: z.array(line).describe('How it was billed, posted, released and delivered; on every page'),
     next_cursor: text.nullable(),
   })
   .meta({ id: 'ChargeEvents' })
@@ -295,5 +322,6 @@ export const chargeEventsExample: z.input<typeof chargeEventsSchema> = {
       correlation_id: '',
     },
   ],
+  lines: [],
   next_cursor: null,
 }

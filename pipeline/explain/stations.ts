@@ -3,6 +3,7 @@
 
 import type { ChargeLine } from './charge-rows.js'
 import type { EventExplanation, ExplainedCharge, Station } from './explanation.js'
+import { wordsOfRecognition } from './recognition.js'
 import type { Verdict } from './verdict.js'
 
 type Facts = Omit<EventExplanation, 'stations'> & { readonly verdict: Verdict }
@@ -236,17 +237,25 @@ function postedStation(lines: readonly ChargeLine[]): Station {
     one =>
       `Entry ${one.journal_id} of ${one.accounting_date}: ${one.amount} from ${one.debit_account} to ${one.credit_account}`,
   )
+  const recognized = lines.flatMap(line => (line.recognition === undefined ? [] : [line.recognition]))
+  const releases = recognized.flatMap(one => one.months.flatMap(({ release }) => release ?? []))
   return {
     station: 'posted',
     state: 'passed',
     at: first.posted_at,
-    reason: `${parts.join('; ')}.`,
-    links: Object.fromEntries(journals.map((one, n) => [`journal_${n + 1}`, one.journal_id])),
+    reason: [`${parts.join('; ')}.`, ...recognized.map(wordsOfRecognition)].join(' '),
+    links: Object.fromEntries([
+      ...journals.map((one, n) => [`journal_${n + 1}`, one.journal_id]),
+      ...releases.map((one, n) => [`release_${n + 1}`, one.journal_id]),
+    ]),
   }
 }
 
 function deliveredStation(lines: readonly ChargeLine[]): Station {
-  const deliveries = lines.flatMap(line => line.deliveries)
+  const deliveries = lines.flatMap(line => [
+    ...line.deliveries,
+    ...(line.recognition?.months ?? []).flatMap(({ release }) => release?.deliveries ?? []),
+  ])
   const [first] = deliveries
   if (first === undefined) return notReached('delivered', 'No connection has taken it.')
   const parts = deliveries.map(one => {

@@ -83,7 +83,7 @@ export const problemCodes = {
     meaning:
       'No row of ClickHouse names the event. What is still on its way is told once it is there; the detail says how far ClickHouse is behind.',
   },
-  unknown_charge: { status: 404, meaning: 'No rated usage names the charge.' },
+  unknown_charge: { status: 404, meaning: 'Neither rated usage nor a sealed line names the charge.' },
   invalid_cursor: { status: 400, meaning: 'The cursor is none that a page of this list gave.' },
   too_many_exceptions: {
     status: 422,

@@ -26,6 +26,7 @@ import { type Checkpoint, encodeCheckpoint } from '../ledger/checkpoint.js'
 import { reconcile } from './reconcile.js'
 import { askGateway, reconcileCommand } from './reconcile-command.js'
 import type { ReconcileReport } from './report.js'
+import { outcome, smallBooks } from './testing/small-books.js'
 
 const noFeatureConfigured = { sections: { connections: [], erp: {} } } as Partial<WeirConfig> as WeirConfig
 const feeds = feedsOf(features, noFeatureConfigured)
@@ -138,124 +139,10 @@ async function insert(table: string, values: readonly object[]): Promise<void> {
   await clickhouse.insert({ table, values, format: 'JSONEachRow', clickhouse_settings: settings })
 }
 
-const outcome = (disposition: string) => ({ partition: 0, ledger_sequence: 1, disposition, event_count: 1 })
-
 /** One customer, one usage charge with an adjustment, one run, both posted; one subscription of two versions. */
 beforeEach(async () => {
   for (const { name } of tables) await clickhouse.command({ query: `TRUNCATE TABLE ${name}` })
-  const origin = { partition: 0 }
-  await insert('event_dispositions', [
-    { ...origin, ledger_sequence: 1, received: 4, rated: 2, applied: 1, duplicate: 1 },
-    { ...origin, ledger_sequence: 3, received: 5, parked: 5 }, // after the checkpoint that is looked at
-  ])
-  await insert('event_outcomes', [outcome('applied'), outcome('duplicate')])
-  const ofCharge = { charge_id: charge1, currency: 'USD', event_count: 1, meter: 'm' }
-  const usage = { ...origin, event_source: 's', ...ofCharge }
-  await insert('rated_usage', [
-    { ...usage, event_id: 'e1', amount: '1.000000000001', ledger_sequence: 1 },
-    { ...usage, event_id: 'e2', amount: '0.5', ledger_sequence: 2 },
-    { ...usage, event_id: 'after the run', amount: '7', ledger_sequence: 3 },
-    { ...usage, event_id: 'unwanted', charge_id: '', currency: '', amount: '0', ledger_sequence: 1 },
-  ])
-  const charge = {
-    ...origin,
-    customer_id: 'c',
-    meter: 'm',
-    currency: 'USD',
-    billing_run_id: 'run1',
-    status: 'closed',
-  }
-  await insert('charges', [
-    {
-      ...charge,
-      charge_id: charge1,
-      amount: '1.000000000001',
-      amount_rounded: '1',
-      kind: 'usage',
-      ledger_sequence: 1,
-    },
-    {
-      ...charge,
-      charge_id: 'adj1',
-      corrects: charge1,
-      amount: '0.5',
-      amount_rounded: '0.5',
-      kind: 'adjustment',
-      ledger_sequence: 2,
-    },
-    {
-      ...charge,
-      charge_id: 'open',
-      amount: '0',
-      amount_rounded: '0',
-      billing_run_id: 'run2',
-      meter: '',
-      ledger_sequence: 3,
-    },
-  ])
-  await insert('billing_batches', [
-    {
-      batch_id: 'b1',
-      billing_run_id: 'run1',
-      currency: 'USD',
-      number: 1,
-      of: 1,
-      line_count: 2,
-      amount_total: '1.500000000001',
-      amount_rounded_total: '1.5',
-    },
-  ])
-  const line = {
-    batch_id: 'b1',
-    billing_run_id: 'run1',
-    currency: 'USD',
-    customer_id: 'c',
-    stream_sequence: 1,
-  }
-  await insert('batch_lines', [
-    { ...line, line_id: 'l1', charge_id: charge1, amount: '1.000000000001', amount_rounded: '1' },
-    { ...line, line_id: 'l2', charge_id: 'adj1', amount: '0.5', amount_rounded: '0.5' },
-  ])
-  const entry = { billing_run_id: 'run1', batch_id: 'b1', currency: 'USD' }
-  await insert('journal_entries', [
-    { ...entry, journal_id: 'j1', charge_id: charge1, line: 1, debit: '1' },
-    { ...entry, journal_id: 'j1', charge_id: charge1, line: 2, credit: '1' },
-    { ...entry, journal_id: 'j2', charge_id: 'adj1', line: 1, debit: '0.5' },
-    { ...entry, journal_id: 'j2', charge_id: 'adj1', line: 2, credit: '0.5' },
-  ])
-  const version = { subscription_id: 'sub', customer_id: 'c', currency: 'USD' }
-  await insert('subscription_versions', [
-    { ...version, sequence: 1, revision: 1, effective_from: '2026-01-01T00:00:00Z', mrr: '10' },
-    { ...version, sequence: 2, revision: 1, effective_from: '2026-02-01T00:00:00Z', mrr: '11' },
-    { ...version, sequence: 2, revision: 2, effective_from: '2026-02-01T00:00:00Z', mrr: '25' },
-  ])
-  const movement = { subscription_id: 'sub', customer_id: 'c', currency: 'USD' }
-  await insert('mrr_movements', [
-    {
-      ...movement,
-      movement_id: 'm1',
-      effective_at: '2026-01-01T00:00:00Z',
-      amount: '10',
-      mrr_before: '0',
-      mrr_after: '10',
-    },
-    {
-      ...movement,
-      movement_id: 'm2',
-      effective_at: '2026-02-01T00:00:00Z',
-      amount: '15',
-      mrr_before: '10',
-      mrr_after: '25',
-    },
-    {
-      ...movement,
-      movement_id: 'm3',
-      effective_at: '2026-03-01T00:00:00Z',
-      amount: '-25',
-      mrr_before: '25',
-      mrr_after: '0',
-    },
-  ])
+  for (const [table, rows] of Object.entries(smallBooks(charge1))) await insert(table, rows)
   await runs.put('run.run1', '{}')
   await runs.put('run.run2', '{}')
   await runs.put(

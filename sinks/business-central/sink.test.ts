@@ -211,6 +211,10 @@ test('where people post, an entry is written until it is in the ledger, even und
       date: '2026-10-31',
       currency: 'USD',
       debit: '2.25',
+      lines: [
+        { account: expect.any(String), balance: '2.25' },
+        { account: expect.any(String), balance: '-2.25' },
+      ],
     },
   ])
   const lines = fake.linesIn('WEIR')
@@ -289,6 +293,6 @@ test('of ledger entries only the fields that are read are asked for: with all of
   await connector.put([journalRecord(1)], signal)
   await connector.find(journalRecord(1), signal)
   const asked = fake.sent.filter(({ url }) => url.includes('generalLedgerEntries'))
-  const fields = 'entryNumber,postingDate,documentNumber,description,debitAmount'
+  const fields = 'entryNumber,postingDate,documentNumber,description,accountNumber,debitAmount,creditAmount'
   expect(asked.map(({ url }) => new URL(url, fake.url).searchParams.get('$select'))).toEqual([fields])
 })
