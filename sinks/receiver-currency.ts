@@ -4,7 +4,7 @@
 // 1. Nothing goes out under a setting that the receiver contradicts, nor in a currency that nobody named.
 // 2. What may not be asked (the permission is not there) leaves the setting to decide.
 
-import type { Stopped } from './connector.js'
+import type { PutOutcome, Stopped } from './connector.js'
 import { type NotReached, stopped } from './http/outcome.js'
 
 export type CurrencyAnswer =
@@ -58,6 +58,20 @@ export class ReceiverCurrency {
     }
     this.#known = currency
     return { kind: 'ok', currency }
+  }
+}
+
+/** What an answer without the currency means: a trouble, or that we may not ask, which leaves a setting to decide. */
+export function currencyNotTold(outcome: PutOutcome, setting: string | undefined): CurrencyAnswer {
+  const detail = 'detail' in outcome ? outcome.detail.slice(0, 500) : ''
+  switch (outcome.kind) {
+    case 'stopped':
+      return setting === undefined ? { kind: 'failed', outcome } : { kind: 'not_told', detail }
+    case 'throttled':
+    case 'unclear':
+      return { kind: 'failed', outcome }
+    default:
+      return { kind: 'not_told', detail }
   }
 }
 

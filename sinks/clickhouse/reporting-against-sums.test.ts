@@ -81,7 +81,7 @@ test(
         expect(rows.map(row => row['x_ChargeId']).sort()).toEqual(all.map(one => one.charge_id).sort())
         for (const row of rows) {
           const charge = all.find(one => one.charge_id === row['x_ChargeId'])!
-          const isCorrection = charge.corrects !== ''
+          const isCorrection = dueMonth(charge) !== dueMonth({ ...charge, corrects: '' })
           for (const cost of ['BilledCost', 'ContractedCost', 'EffectiveCost', 'ListCost'])
             expect(new Exact(row[cost]!).eq(charge.amount_rounded)).toBe(true)
           expect(row).toMatchObject({

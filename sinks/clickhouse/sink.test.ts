@@ -177,7 +177,18 @@ test('billing batches and journal entries become rows; a batch that contradicts 
   const posting = new ClickHouseSink(config, insertsOfPostings)
   const of = (bytes: Uint8Array) =>
     range([{ sequence: 7, natsSubject: 'any', bytes, storedAtMs: 1_700_000_000_000 }])
-  expect(await billing.apply(of(batch), signal)).toEqual({ kind: 'ok', rows: 1 })
+  const { lines } = JSON.parse(batch.toString()) as {
+    readonly lines: readonly { readonly charge_id: string }[]
+  }
+  expect(await billing.apply(of(batch), signal)).toEqual({ kind: 'ok', rows: 1 + lines.length })
+  expect(
+    await one(`SELECT toInt32(count()) AS lines, groupArray(l.charge_id) AS charges, sum(l.amount_rounded) = any(b.amount_rounded_total) AS whole
+      FROM batch_lines AS l INNER JOIN billing_batches AS b ON b.batch_id = l.batch_id`),
+  ).toEqual({
+    lines: lines.length,
+    charges: expect.arrayContaining(lines.map(line => line.charge_id)),
+    whole: 1,
+  })
   const text = JSON.parse(batch.toString()) as { control: { line_count: number } }
   text.control.line_count += 1
   expect(await billing.apply(of(Buffer.from(JSON.stringify(text))), signal)).toMatchObject({

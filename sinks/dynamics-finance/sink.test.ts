@@ -197,6 +197,10 @@ test('a journal stays written until somebody posts it, and the list says which a
     date: '2026-10-31',
     currency: 'USD',
     debit: '3.25',
+    lines: [
+      { account: '130100', balance: '3.25' },
+      { account: '401100', balance: '-3.25' },
+    ],
   })
 })
 

@@ -22,7 +22,7 @@ import { pageMs } from '../http/limiter.js'
 import { unavailable, unknownYet } from '../http/outcome.js'
 import { refreshTokens } from '../oauth/refresh-tokens.js'
 import type { TokenCache } from '../oauth/token-cache.js'
-import { type CurrencyAnswer, ReceiverCurrency } from '../receiver-currency.js'
+import { type CurrencyAnswer, currencyNotTold, ReceiverCurrency } from '../receiver-currency.js'
 import { mappedAccounts } from '../receiver-lines.js'
 import type { QuickbooksSettings } from './config.js'
 import { ask, documentsOf, entriesIn, entryIn, homeCurrencyIn } from './documents.js'
@@ -108,7 +108,13 @@ export class QuickbooksConnector implements Connector {
     if (answer.kind === 'failed') return answer
     const currency = homeCurrencyIn(answer)
     if (answer.status < 300 && currency !== undefined) return { kind: 'ok', currency }
-    return { kind: 'not_told', detail: `HTTP ${answer.status}: ${answer.redact(answer.body)}`.slice(0, 500) }
+    const fault = answer.status < 300 ? outcomeOfFault(answer) : outcomeOfRefusal(answer)
+    const nothing = {
+      kind: 'refused',
+      code: 'receiver_refused',
+      detail: 'no HomeCurrency in its preferences',
+    } as const
+    return currencyNotTold(fault ?? nothing, this.#settings.home_currency)
   }
 
   /** A company that numbers its entries itself has our note without our number. */

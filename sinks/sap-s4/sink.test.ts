@@ -162,7 +162,11 @@ test('a long list comes in pages of items, each document once, with its debits',
     date: '2026-10-31',
     currency: 'USD',
   }
-  expect(listed).toContainEqual({ ...common, key: long.key, debit: '5.25' })
+  const lines = [
+    { account: '12000000', balance: '5.25' },
+    { account: '41000000', balance: '-5.25' },
+  ]
+  expect(listed).toContainEqual({ ...common, key: long.key, debit: '5.25', lines })
   expect(fake.sent[0]!.body).not.toContain('DebtorItem')
 })
 

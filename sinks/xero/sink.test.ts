@@ -224,6 +224,10 @@ test('the list of ours has date, currency and debit with all digits, and leaves 
       date: '2026-10-31',
       currency: 'USD',
       debit: '0.1',
+      lines: [
+        { account: '610', balance: '0.1' },
+        { account: '200', balance: '-0.1' },
+      ],
     },
   ])
 })

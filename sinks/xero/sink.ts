@@ -23,7 +23,7 @@ import { unavailable, unknownYet } from '../http/outcome.js'
 import { type ClientProof, clientCredentials } from '../oauth/client-credentials.js'
 import { refreshTokens } from '../oauth/refresh-tokens.js'
 import type { TokenCache } from '../oauth/token-cache.js'
-import { type CurrencyAnswer, ReceiverCurrency } from '../receiver-currency.js'
+import { type CurrencyAnswer, currencyNotTold, ReceiverCurrency } from '../receiver-currency.js'
 import { mappedAccounts } from '../receiver-lines.js'
 import { scopeOf, type XeroSettings } from './config.js'
 import { baseCurrencyIn, documentsOf, journalsIn, stateOf } from './documents.js'
@@ -135,13 +135,12 @@ export class XeroConnector implements Connector {
     if (!isGranted)
       return { kind: 'not_told', detail: 'the scope accounting.settings.read was not asked for' }
     const answer = await this.#api.send({ method: 'GET', path: '/Organisation' }, signal)
+    const { currency: setting } = this.#settings
     // A consent without that scope is answered as a token that does not count.
-    const isRefused = answer.kind === 'failed' && answer.outcome.kind === 'stopped'
-    if (answer.kind === 'failed' && !(isRefused && this.#settings.currency !== undefined)) return answer
-    if (answer.kind === 'failed') return { kind: 'not_told', detail: answer.outcome.detail }
+    if (answer.kind === 'failed') return currencyNotTold(answer.outcome, setting)
     const currency = baseCurrencyIn(answer)
     if (answer.status < 300 && currency !== undefined) return { kind: 'ok', currency }
-    return { kind: 'not_told', detail: `HTTP ${answer.status}: ${answer.redact(answer.body)}`.slice(0, 500) }
+    return currencyNotTold(answer.status < 300 ? strangeAnswer(answer) : outcomeOfRefusal(answer), setting)
   }
 
   /** Of accounts that the mapping names by their ids the list has the codes. */
