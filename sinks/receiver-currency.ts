@@ -39,8 +39,9 @@ export class ReceiverCurrency {
     const answer = await ask(signal)
     if (answer.kind === 'failed') {
       const { outcome } = answer
-      if (outcome.kind !== 'unclear') return { kind: 'failed', outcome }
-      return { kind: 'failed', outcome: { ...outcome, kind: 'throttled', code: 'receiver_unavailable' } }
+      if (outcome.kind === 'stopped' || outcome.kind === 'throttled') return { kind: 'failed', outcome }
+      const { detail } = outcome
+      return { kind: 'failed', outcome: { kind: 'throttled', code: 'receiver_unavailable', detail } }
     }
     const theirs = answer.kind === 'ok' ? answer.currency : undefined
     if (theirs !== undefined && value !== undefined && theirs !== value)

@@ -10,7 +10,8 @@ const columns: readonly (readonly [head: string, outcomes: readonly string[]])[]
   ['on its way', ['waiting', 'sending', 'unclear']],
   ['held', ['held']],
   ['refused', ['refused']],
-  ['superseded', ['superseded']],
+  // The receiver makes a document of its own instead.
+  ['not for it', ['superseded']],
   ['to come', ['not_taken_in']],
   ['lost', ['no_delivery']],
 ]
