@@ -4,6 +4,7 @@
 import type { ClickHouseClient } from '@clickhouse/client'
 import { lineIdOf } from '../../schemas/billing/billing-batch.js'
 import { ask, type Question } from './ask.js'
+import type { Batch, Delivery, Journal } from './papers.js'
 import { type Recognition, readRecognition, recognitionOf } from './recognition.js'
 
 /** A charge by the fields that find its rows in the order of the tables. */
@@ -65,42 +66,6 @@ export interface ChargeLine extends BareLine {
   /** Of an entry that deferred revenue. */
   readonly recognition?: Recognition
   readonly deliveries: readonly Delivery[]
-}
-
-export interface Batch {
-  readonly batch_id: string
-  readonly billing_run_id: string
-  readonly entity_id: string
-  readonly currency: string
-  readonly number: number
-  readonly of: number
-  readonly sealed_at: string
-  readonly stream_sequence: number
-}
-
-export interface Journal {
-  readonly journal_id: string
-  readonly charge_id: string
-  readonly batch_id: string
-  readonly accounting_date: string
-  readonly debit_account: string
-  readonly credit_account: string
-  readonly amount: string
-  readonly posted_at: string
-  readonly stream_sequence: number
-}
-
-export interface Delivery {
-  readonly delivery_id: string
-  readonly connection: string
-  readonly record_kind: string
-  readonly record_id: string
-  readonly state: string
-  readonly external_id: string
-  readonly changed_at: string
-  readonly attempt_count: number
-  readonly code: string
-  readonly detail: string
 }
 
 /** `customer_id` and `event_time` lead to the rows by the order of the table. */

@@ -3,8 +3,9 @@
 
 import { plainTable } from '../terminal/table.js'
 import type { ChargeEvents } from './charge-events.js'
-import type { ChargeLine, Delivery } from './charge-rows.js'
+import type { ChargeLine } from './charge-rows.js'
 import type { EventExplanation, ExplainedCharge, Station } from './explanation.js'
+import type { Delivery } from './papers.js'
 
 export function printExplanation(told: EventExplanation): string {
   const parts = [

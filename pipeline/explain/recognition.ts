@@ -5,7 +5,7 @@
 import type { ClickHouseClient } from '@clickhouse/client'
 import { formatScaled, parseDecimal, type Scaled } from '../../schemas/money/decimal.js'
 import { ask } from './ask.js'
-import type { Delivery, Journal } from './charge-rows.js'
+import type { Delivery, Journal } from './papers.js'
 
 export interface Recognition {
   readonly deferred: string

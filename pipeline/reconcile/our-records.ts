@@ -8,7 +8,7 @@ import { readBatchLine } from '../../sinks/batch-line-record.js'
 import type { Connector, ConnectorRecord } from '../../sinks/connector.js'
 import { readJournal } from '../../sinks/journal-record.js'
 import type { TakenUpTo } from './deliveries.js'
-import type { OurRecord } from './receiver-comparison.js'
+import type { OurRecord } from './our-record.js'
 import { chunksOf, type StreamSource } from './stream-tables.js'
 
 export type RecordSource = Pick<StreamSource, 'clickhouse' | 'js' | 'jsm'>

@@ -2,7 +2,8 @@
 
 import { expect, test } from 'vitest'
 import type { ReceiverDocument, ReceiverLine } from '../../sinks/connector.js'
-import { type OurRecord, ReceiverComparison } from './receiver-comparison.js'
+import type { OurRecord } from './our-record.js'
+import { ReceiverComparison } from './receiver-comparison.js'
 
 const one = 1_000_000_000_000n
 

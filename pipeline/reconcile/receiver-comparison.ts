@@ -8,26 +8,9 @@
 
 import { formatScaled, parseDecimal, type Scaled } from '../../schemas/money/decimal.js'
 import type { ReceiverDocument } from '../../sinks/connector.js'
+import type { OurRecord } from './our-record.js'
 import { ReceiverDays } from './receiver-days.js'
 import type { ReceiverDay, ReceiverFault, ReceiverTotal, Unsettled } from './receiver-report.js'
-
-export interface OurRecord {
-  readonly key: string
-  readonly kind: string
-  readonly id: string
-  readonly entityId: string
-  readonly date: string | undefined
-  readonly currency: string
-  /** The sum of the debits of a journal, the amount of a line. */
-  readonly amount: Scaled | undefined
-  /** The balance by the receiver's accounts; undefined where they are not known. */
-  readonly lines: readonly (readonly [account: string, balance: Scaled])[] | undefined
-  readonly deliveryId: string
-  /** Of the delivery; `not_taken_in`: the connection is not there yet; `none`: it should have one. */
-  readonly state: string
-  readonly code: string
-  readonly externalId: string
-}
 
 export interface Compared {
   readonly agreeing: number

@@ -4,7 +4,7 @@
 import { compositeKey } from '../../schemas/identifiers.js'
 import { formatScaled, parseDecimal, type Scaled } from '../../schemas/money/decimal.js'
 import type { ReceiverDocument } from '../../sinks/connector.js'
-import type { OurRecord } from './receiver-comparison.js'
+import type { OurRecord } from './our-record.js'
 import type { ReceiverDay } from './receiver-report.js'
 
 interface Sum {

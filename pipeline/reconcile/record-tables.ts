@@ -81,8 +81,8 @@ export function outcomesOf({ table }: RecordTable, where = '1'): string {
     WHERE d.state != '' OR r.sequence >= {first: UInt64}`
 }
 
-/** For every query on `outcomesOf`. */
-export const joinSettings = { join_algorithm: 'grace_hash' } as const
+/** For every query on `outcomesOf`: what is larger than this is joined on disk. */
+export const joinSettings = { join_algorithm: 'grace_hash', max_bytes_in_join: String(128 << 20) } as const
 
 /** The column of a table that holds the day of a record. */
 export function dayColumnOf({ table }: RecordTable): 'billing_date' | 'accounting_date' {
