@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/embedded/clickhouse-server.js'
 import { runLines } from '../../rating/charges/run-lines.js'
 import { recognise } from '../../rating/recognition/recognise.js'
-import { defaultCalendars } from '../../schemas/accounting-calendar/accounting-calendar.js'
+import { defaultCalendars, monthsInUtc } from '../../schemas/accounting-calendar/accounting-calendar.js'
 import { sealBatch } from '../../schemas/billing/billing-batch.js'
 import type { Charge } from '../../schemas/billing/charge.js'
 import { journalToWire } from '../../schemas/billing/journal-entry.js'
@@ -92,7 +92,7 @@ async function bring(lines: readonly Line[]): Promise<void> {
     const run = { billingRunId: charge.billingRunId ?? '', number: 1, of: 1 }
     const batch = sealBatch({ ...run, entityId, currency, lines: [charge] })
     const place = placeBy(defaultCalendars, [])
-    const rules = { mapping, recognitionOf: (one: Charge) => recognise(one, cutoffNs), place }
+    const rules = { mapping, recognitionOf: (one: Charge) => recognise(one, cutoffNs, monthsInUtc), place }
     const posting = postingOf(batch, charge, rules)
     if (posting.kind === 'refused') throw new Error(posting.detail)
     const entries = posting.kind === 'nothing' ? [] : [posting.entry, ...posting.releases]
@@ -125,7 +125,7 @@ async function revenue(): Promise<Map<string, string>> {
 
 const clocks = new Map(
   zones.map(zone => {
-    const timeZone = { timeZone: zone, year: 'numeric', month: '2-digit' } as const
+    const timeZone = { timeZone: zone, year: 'numeric', month: '2-digit', day: '2-digit' } as const
     return [
       zone as string,
       { clock: new Intl.DateTimeFormat('en-CA', timeZone), seen: new Map<bigint, string>() },
@@ -133,15 +133,26 @@ const clocks = new Map(
   }),
 )
 
-/** What the wall calendar shows, looked up each half hour: no zone here changes its month between. */
-function localMonth(atNs: bigint, zone: string): string {
+/** What the wall calendar shows, looked up each half hour: no zone here changes its day between. */
+function localDay(atNs: bigint, zone: string): string {
   const { clock, seen } = clocks.get(zone)!
   const halfHour = atNs / halfHourNs
   const known = seen.get(halfHour)
   if (known !== undefined) return known
-  const month = `${clock.format(msOf(halfHour * halfHourNs))}-01`
-  seen.set(halfHour, month)
-  return month
+  const day = clock.format(msOf(halfHour * halfHourNs))
+  seen.set(halfHour, day)
+  return day
+}
+
+const localMonth = (atNs: bigint, zone: string) => `${localDay(atNs, zone).slice(0, 7)}-01`
+
+/** A day earns as much as another, also when clocks change in it: of 46, 48 or 50 half hours each earns its part. */
+const wholeDay = 27_600n
+function weightOf(atNs: bigint, zone: string): bigint {
+  const day = localDay(atNs, zone)
+  let count = 0n
+  for (let n = -50n; n <= 50n; n += 1n) if (localDay(atNs + n * halfHourNs, zone) === day) count += 1n
+  return wholeDay / count
 }
 
 function slowRevenue(lines: readonly Line[]): Map<string, string> {
@@ -168,18 +179,20 @@ function earnedOf(charge: Charge, cutoffNs: bigint): [month: string, amount: Sca
   }
   const unit = currency === 'JPY' ? scaledOne : scaledOne / 100n
   const sign = whole < 0n ? -1n : 1n
-  const length = untilNs - fromNs
+  let length = 0n
+  for (let atNs = fromNs; atNs < untilNs; atNs += halfHourNs) length += weightOf(atNs, timezone)
   // Half up of the magnitude, which is half away from zero.
-  const earnedBy = (atNs: bigint): Scaled =>
-    sign * unit * ((2n * ((sign * whole) / unit) * (atNs - fromNs) + length) / (2n * length))
+  const earnedBy = (weight: bigint): Scaled =>
+    sign * unit * ((2n * ((sign * whole) / unit) * weight + length) / (2n * length))
   const parts: [string, Scaled][] = []
-  let beganNs = fromNs
+  let [began, reached] = [0n, 0n]
   for (let atNs = fromNs; atNs < untilNs; atNs += halfHourNs) {
+    reached += weightOf(atNs, timezone)
     const endsNs = atNs + halfHourNs
     const month = localMonth(atNs, timezone)
     if (endsNs < untilNs && localMonth(endsNs, timezone) === month) continue
-    parts.push([month, earnedBy(endsNs) - earnedBy(beganNs)])
-    beganNs = endsNs
+    parts.push([month, earnedBy(reached) - earnedBy(began)])
+    began = reached
   }
   return parts
 }

@@ -4,15 +4,17 @@ import { parse } from 'yaml'
 import { parseCalendars } from '../../schemas/accounting-calendar/parse-calendars.js'
 import { type CatalogProblem, parseCatalog } from '../../schemas/catalog/catalog-parser.js'
 import { sourceBoundProblem } from '../../schemas/source-bounds.js'
+import { parseAccountMapping } from '../../sinks/mapping/account-mapping.js'
 import { approvalsSettings, unknownConnections } from '../approvals/settings.js'
 import { type ConfigProblem, describeProblem, loadConfig, sectionOf } from '../config/config.js'
 import { connectionProblems } from '../connections/checks.js'
 import { connectionsSettings } from '../connections/settings.js'
+import { booksProblems } from '../postings/checks.js'
 import { sections } from '../settings.js'
 import { type CliIo, exitCodes } from '../terminal/io.js'
 import { describeCatalogProblem, readSourceFile } from '../terminal/source-file.js'
 
-type FileKind = 'catalog' | 'config' | 'calendars' | 'unreadable'
+type FileKind = 'catalog' | 'config' | 'calendars' | 'accounts' | 'unreadable'
 
 interface FileVerdict {
   readonly file: string
@@ -43,6 +45,8 @@ function verdictOf(file: string, text: string): FileVerdict {
       return catalogVerdict(file, text)
     case 'calendars':
       return calendarsVerdict(file, text)
+    case 'accounts':
+      return accountsVerdict(file, text)
     default:
       return configVerdict(file)
   }
@@ -55,6 +59,12 @@ function calendarsVerdict(file: string, text: string): FileVerdict {
   return { file, kind: 'calendars', summary: `${byEntity.size} entities by name`, problems: [] }
 }
 
+function accountsVerdict(file: string, text: string): FileVerdict {
+  const parsed = parseAccountMapping(text, file)
+  if (parsed.kind === 'invalid') return { file, kind: 'accounts', summary: '', problems: parsed.problems }
+  return { file, kind: 'accounts', summary: `${parsed.mapping.rules.length} rules`, problems: [] }
+}
+
 /** A file with meters or plans is a catalog; a file that is not valid YAML is also reported as a catalog. */
 function kindOf(text: string): FileKind {
   if (sourceBoundProblem(text) !== undefined) return 'catalog'
@@ -62,6 +72,7 @@ function kindOf(text: string): FileKind {
     const value: unknown = parse(text, { logLevel: 'silent' })
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'catalog'
     if ('calendars' in value) return 'calendars'
+    if ('rules' in value) return 'accounts'
     return 'meters' in value || 'plans' in value ? 'catalog' : 'config'
   } catch {
     return 'catalog'
@@ -86,7 +97,8 @@ function configVerdict(file: string): FileVerdict {
   const { config } = loaded
   const connections = sectionOf(config, connectionsSettings).map(({ name }) => name)
   const unknown = unknownConnections(sectionOf(config, approvalsSettings), connections)
-  const problems = [...connectionProblems(config), ...unknown].map(one => ({ file, ...one }))
+  const beside = [...connectionProblems(config), ...booksProblems(config)]
+  const problems = [...beside, ...unknown].map(one => ({ file, ...one }))
   return { file, kind: 'config', summary: '', problems }
 }
 

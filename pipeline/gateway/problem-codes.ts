@@ -132,6 +132,11 @@ export const problemCodes = {
     status: 404,
     meaning: 'The accounting calendar of the entity has no period of this name; the detail says the nearest.',
   },
+  invalid_accounting_calendar: {
+    status: 409,
+    meaning:
+      'The file of the accounting calendars cannot be read or has faults; the detail has each with its line. Nothing is posted, released or closed until it is mended.',
+  },
   period_not_open: { status: 409, meaning: 'The period is closed already.' },
   period_not_closed: { status: 409, meaning: 'The period is open already.' },
   period_not_settled: {

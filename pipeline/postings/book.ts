@@ -34,7 +34,16 @@ const byWhom = z.object({ key_id: z.string(), name: z.string() }).nullable()
 /** The last message on `periods.<entity>`: which periods are closed, and what changed. */
 export const periodsMessageSchema = z.object({
   entity_id: z.string(),
-  closed: z.array(z.object({ period: z.string(), closed_at: z.string(), closed_by: byWhom })),
+  closed: z.array(
+    z.object({
+      period: z.string(),
+      // Its days as they were then; '' in messages from before they were kept.
+      first: z.string().default(''),
+      last: z.string().default(''),
+      closed_at: z.string(),
+      closed_by: byWhom,
+    }),
+  ),
   change: z.object({
     act: z.enum(['closed', 'reopened']),
     period: z.string(),

@@ -25,7 +25,7 @@ function mappingOf(text: string): AccountMapping {
 }
 
 function rulesOf(text: string, place = placeBy(defaultCalendars, [])): PostingRules {
-  return { mapping: mappingOf(text), recognitionOf: one => recognise(one, cutoffs[1]!), place }
+  return { mapping: mappingOf(text), recognitionOf: one => recognise(one, cutoffs[1]!, monthsInUtc), place }
 }
 
 const batchOf = (lines: readonly Charge[]) =>

@@ -8,14 +8,21 @@
 import { serviceDaysOf } from '../../rating/recognition/recognise.js'
 import {
   type AccountingCalendars,
+  type ClosedPeriod,
   calendarOf,
+  type EntityCalendar,
   type Placement,
   placed,
 } from '../../schemas/accounting-calendar/accounting-calendar.js'
 import type { BillingBatch } from '../../schemas/billing/billing-batch.js'
 import type { Charge } from '../../schemas/billing/charge.js'
 import { chargeToWire } from '../../schemas/billing/charge.js'
-import type { JournalEntry, JournalLine, Recognition } from '../../schemas/billing/journal-entry.js'
+import type {
+  JournalEntry,
+  JournalLine,
+  Recognition,
+  ScheduleEntry,
+} from '../../schemas/billing/journal-entry.js'
 import { stableId } from '../../schemas/identifiers.js'
 import { minorUnits } from '../../schemas/money/currency.js'
 import { divideRounded, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
@@ -34,18 +41,14 @@ export interface RefusedCharge {
   readonly detail: string
 }
 
-/** When a charge is booked, given the cutoff of the run that billed it. */
-export type Recognise = (charge: Charge, cutoffNs: bigint) => Recognition
+/** When a charge is booked, given the cutoff of the run that billed it and the calendar of its entity. */
+export type Recognise = (charge: Charge, cutoffNs: bigint, calendar: EntityCalendar) => Recognition
 
 /** Where an entry of this day is booked; undefined: the calendar of the entity has no open period for it. */
 export type Place = (entityId: string, day: string) => Placement | undefined
 
-export function placeBy(
-  calendars: AccountingCalendars,
-  closed: readonly { readonly period: string }[],
-): Place {
-  const names = new Set(closed.map(({ period }) => period))
-  return (entityId, day) => placed(calendarOf(calendars, entityId), name => names.has(name), day)
+export function placeBy(calendars: AccountingCalendars, closed: readonly ClosedPeriod[]): Place {
+  return (entityId, day) => placed(calendarOf(calendars, entityId), closed, day)
 }
 
 export interface PostingRules {
@@ -127,14 +130,14 @@ function entryOf(
   }
 }
 
-/** One entry for each part of the schedule that is not 0, dated on the last day that it earns. */
+/** One entry for each period of the calendar in which something is earned, dated on the last day that it earns. */
 function releasesOf(entry: JournalEntry, rule: AccountRule): JournalEntry[] {
   const { schedule = [], movedFrom: _, accountingPeriod: __, ...deferral } = entry
   const deferred = { account: rule.deferredRevenue ?? rule.revenue, role: 'deferred_revenue' } as const
   const revenue = { account: rule.revenue, role: 'revenue' } as const
-  return schedule.flatMap(({ month, fromNs, untilNs, amount }, index): JournalEntry[] => {
+  return byPeriod(schedule).flatMap(({ part, month, fromNs, untilNs, amount }): JournalEntry[] => {
     if (amount === 0n) return []
-    const journalId = stableId('rl', entry.journalId, index + 1)
+    const journalId = stableId('rl', entry.journalId, part)
     const serviceDays = serviceDaysOf({ fromNs, untilNs, timezone: entry.timezone })
     return [
       {
@@ -148,10 +151,28 @@ function releasesOf(entry: JournalEntry, rule: AccountRule): JournalEntry[] {
         fromNs,
         untilNs,
         serviceDays,
-        releases: { journalId: entry.journalId, part: index + 1, month },
+        releases: { journalId: entry.journalId, part, month },
       },
     ]
   })
+}
+
+type Earned = ScheduleEntry & { readonly part: number }
+
+/** Parts of one listed period together: a 4-4-5 period may lie in two months. `part`: of the first of them, from 1. */
+function byPeriod(schedule: readonly ScheduleEntry[]): Earned[] {
+  const earned: Earned[] = []
+  for (const [index, one] of schedule.entries()) {
+    const before = earned.at(-1)
+    if (
+      before === undefined ||
+      before.accountingPeriod === undefined ||
+      before.accountingPeriod !== one.accountingPeriod
+    )
+      earned.push({ ...one, part: index + 1 })
+    else earned[earned.length - 1] = { ...before, untilNs: one.untilNs, amount: before.amount + one.amount }
+  }
+  return earned
 }
 
 /**

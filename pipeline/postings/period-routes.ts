@@ -98,6 +98,7 @@ function listRoute({ periods, clickhouse }: PeriodRouteParts): ApiRoute {
         example: { periods: [closed] },
       },
     },
+    problems: ['invalid_accounting_calendar'],
     async handle(call): Promise<ApiReply> {
       const { entity_id: only } = readQuery(call, listQuery)
       const all = await periodsOf(periods, clickhouse)
@@ -138,8 +139,8 @@ async function periodsOf(periods: Periods, clickhouse: ClickHouseClient): Promis
     add(entity_id, periodNamed(calendarOf(calendars, entity_id), period), counts)
   }
   for (const { entity_id, closed: of } of await periods.closed()) {
-    for (const { period, closed_at, closed_by } of of)
-      add(entity_id, periodNamed(calendarOf(calendars, entity_id), period), {
+    for (const { period, first, last, closed_at, closed_by } of of)
+      add(entity_id, periodNamed(calendarOf(calendars, entity_id), period) ?? { name: period, first, last }, {
         state: 'closed',
         closed_at,
         closed_by,
@@ -169,7 +170,14 @@ function closeRoute(periods: Periods): ApiRoute {
         example: { entity_id: 'de', period: '2026-10', state: 'closed', blockers: [] },
       },
     },
-    problems: ['invalid_request', 'unknown_period', 'not_over_yet', 'period_not_open', 'period_not_settled'],
+    problems: [
+      'invalid_request',
+      'invalid_accounting_calendar',
+      'unknown_period',
+      'not_over_yet',
+      'period_not_open',
+      'period_not_settled',
+    ],
     problemMembers: {
       409: z.object({
         blockers: z
@@ -208,7 +216,7 @@ function reopenRoute(periods: Periods): ApiRoute {
         example: { entity_id: 'de', period: '2026-10', state: 'open', blockers: [] },
       },
     },
-    problems: ['invalid_request', 'unknown_period', 'period_not_closed'],
+    problems: ['invalid_request', 'invalid_accounting_calendar', 'unknown_period', 'period_not_closed'],
     async handle(call): Promise<ApiReply> {
       const { entity_id, period, reason } = await readJson(call, reopenBody)
       await periods.reopen(entity_id, period, reason, call.caller)

@@ -29,7 +29,7 @@ import {
   readBook,
   tokensOf,
 } from './book.js'
-import { readCalendars } from './calendars-file.js'
+import { calendarsOrProblem } from './calendars-file.js'
 
 export const blockerKinds = [
   'unbilled',
@@ -81,7 +81,7 @@ export class Periods {
   }
 
   calendars(): Promise<AccountingCalendars> {
-    return readCalendars(this.#options.calendarsFile)
+    return calendarsOrProblem(this.#options.calendarsFile)
   }
 
   /** The closed periods of every entity that ever closed one. */
@@ -130,13 +130,17 @@ export class Periods {
     ])
   }
 
+  /** Also a period that the calendar does not have any more, under the name by which it was closed. */
   async reopen(entityId: string, name: string, reason: string, caller: Caller): Promise<PeriodsMessage> {
-    const period = await this.#period(entityId, name)
-    await this.#record('period.reopened', period, caller, reason)
+    let isOnRecord = false
     for (;;) {
       const book = await readBook(this.#options, entityToken(entityId))
-      if (!book.closed.some(one => one.period === name))
+      const closed = book.closed.find(one => one.period === name)
+      const period = closed === undefined ? await this.#period(entityId, name) : { ...closed, name, entityId }
+      if (closed === undefined)
         throw new Problem('period_not_closed', `${name} of entity ${entityId || '(none)'} is open already.`)
+      if (!isOnRecord) await this.#record('period.reopened', period, caller, reason)
+      isOnRecord = true
       const stored = await this.#append(book, period, { act: 'reopened', caller, reason })
       if (stored !== undefined) return stored
     }
@@ -158,7 +162,7 @@ export class Periods {
   /** Undefined: the book has changed since it was read. */
   async #append(
     book: Book,
-    { entityId, name }: PeriodOfEntity,
+    { entityId, name, first, last }: PeriodOfEntity,
     { act, caller, reason }: { act: 'closed' | 'reopened'; caller: Caller; reason: string | null },
   ): Promise<PeriodsMessage | undefined> {
     const at = formatInstantMs(this.#options.nowMs())
@@ -166,7 +170,8 @@ export class Periods {
     const others = book.closed.filter(one => one.period !== name)
     const message: PeriodsMessage = {
       entity_id: entityId,
-      closed: act === 'closed' ? [...others, { period: name, closed_at: at, closed_by: by }] : others,
+      closed:
+        act === 'closed' ? [...others, { period: name, first, last, closed_at: at, closed_by: by }] : others,
       change: { act, period: name, at, by, reason },
     }
     const outgoing = [messageOf(bookSubjects.periods(book.token), message)]

@@ -9,6 +9,7 @@
 // 4. An entry goes to a period that is open when it is stored (book.ts).
 
 import { readFile } from 'node:fs/promises'
+import { calendarOf } from '../../schemas/accounting-calendar/accounting-calendar.js'
 import {
   type BillingBatch,
   batchFromWire,
@@ -200,7 +201,7 @@ class ErpSink {
     const calendars = await readCalendars(calendarsFile)
     return {
       mapping,
-      recognitionOf: charge => recognise(charge, cutoffNs),
+      recognitionOf: charge => recognise(charge, cutoffNs, calendarOf(calendars, charge.entityId)),
       place: placeBy(calendars, book.closed), // invariant 4
     }
   }

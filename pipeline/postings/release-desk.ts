@@ -12,7 +12,7 @@ import type { AuditTrail } from '../gateway/audit-trail.js'
 import { Problem } from '../gateway/problem.js'
 import type { Caller } from '../gateway/scopes.js'
 import { type BookParts, tokensOf } from './book.js'
-import { readCalendars } from './calendars-file.js'
+import { calendarsOrProblem } from './calendars-file.js'
 import { previewReleases } from './releases.js'
 
 export interface ReleaseDeskOptions extends BookParts {
@@ -85,7 +85,7 @@ export class ReleaseDesk {
   }
 
   async #refuseFuture({ until, entityId = '' }: ReleaseRequest): Promise<void> {
-    const calendar = calendarOf(await readCalendars(this.#options.calendarsFile), entityId)
+    const calendar = calendarOf(await calendarsOrProblem(this.#options.calendarsFile), entityId)
     const last = lastDayOverAt(calendar, nsOf(this.#options.nowMs()))
     if (until <= last) return
     const detail = `What is earned by ${until} is not earned yet: the last day that is over in ${calendar.timezone} is ${last}.`
@@ -93,7 +93,7 @@ export class ReleaseDesk {
   }
 
   async #totals({ until, entityId }: ReleaseRequest): Promise<ReleaseAnswer['totals']> {
-    const parts = { ...this.#options, calendars: await readCalendars(this.#options.calendarsFile) }
+    const parts = { ...this.#options, calendars: await calendarsOrProblem(this.#options.calendarsFile) }
     const of = entityId === undefined ? '*' : entityToken(entityId)
     const sums = new Map<string, { first: JournalEntryWire; entries: number; revenue: bigint }>()
     const signal = new AbortController().signal

@@ -60,7 +60,7 @@ export function releaseRoutes(desk: ReleaseDesk): readonly ApiRoute[] {
         'A billing run does the same for what is earned by its cutoff. `ordered`: it is posted soon.',
       body: jsonBody(bodySchema, { until: '2026-10-31' }),
       responses: { 200: { description: 'What it posts.', schema: releaseAnswerSchema, example } },
-      problems: ['invalid_request', 'not_over_yet'],
+      problems: ['invalid_request', 'invalid_accounting_calendar', 'not_over_yet'],
       async handle(call): Promise<ApiReply> {
         const { until, entity_id: entityId, preview } = await readJson(call, bodySchema)
         return { status: 200, body: await desk.create({ until, entityId, preview }, call.caller) }

@@ -41,7 +41,8 @@ export async function notBilled(
 ): Promise<Blocker[]> {
   const { entityId, last, name } = period
   const nowNs = nsOf(nowMs())
-  const endNs = earlier(nowNs, dayAfter(last, calendarOf(calendars, entityId).timezone))
+  const calendar = calendarOf(calendars, entityId)
+  const endNs = earlier(nowNs, dayAfter(last, calendar.timezone))
   const worldEndNs = earlier(nowNs, dayAfter(last, lastTimezone))
   const cutoffNs = later(endNs, worldEndNs)
   const due = await openBilling.due({ cutoffNs, entityId: entityId === '' ? undefined : entityId, caller })
@@ -51,7 +52,7 @@ export async function notBilled(
   let counted = 0
   for await (const line of due.lines) {
     if (line.entityId !== entityId || line.amountRounded === 0n || !isCurrency(line)) continue
-    if (place(entityId, recognise(line, endNs).accountingDate)?.accountingPeriod !== name) continue
+    if (place(entityId, recognise(line, endNs, calendar).accountingDate)?.accountingPeriod !== name) continue
     addTo(sums, line, endNs)
     counted += 1
     if (counted === mostCounted) break

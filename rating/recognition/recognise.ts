@@ -1,23 +1,24 @@
 // When a line of a billing batch is booked, and when what it bills in advance is earned. Contract sections 4 ("Due") and 7.
-// Invariant: the schedules of all lines of a charge, its credits and rebills included, add up in every month to the
-// straight-line schedule of the billed amount.
+// Invariant: the schedules of all lines of a charge, its credits and rebills included, add up in every month and period to
+// the straight-line schedule of the billed amount.
 //
 // That holds because a credit repeats the period of the billed line, so its schedule is the billed one with the other
 // sign, part by part: the deferred rest leaves deferred revenue, and the months already earned are reversed by the same
 // months of the credit's schedule. The rebill has the straight-line schedule of the amount owed now.
 
 import { Temporal } from 'temporal-polyfill'
+import type { EntityCalendar } from '../../schemas/accounting-calendar/accounting-calendar.js'
 import type { Charge } from '../../schemas/billing/charge.js'
 import type { Recognition, ServiceDays } from '../../schemas/billing/journal-entry.js'
 import { minorUnitsOf } from '../../schemas/money/currency.js'
 import { later } from '../../schemas/time.js'
 import { straightLine } from './straight-line.js'
 
-/** `cutoffNs`: of the run that billed the line. The currency is one of ISO 4217. */
-export function recognise(charge: Charge, cutoffNs: bigint): Recognition {
+/** `cutoffNs`: of the run that billed the line. `calendar`: of its entity. The currency is one of ISO 4217. */
+export function recognise(charge: Charge, cutoffNs: bigint, calendar: EntityCalendar): Recognition {
   const dates = { accountingDate: accountingDate(charge, cutoffNs), serviceDays: serviceDaysOf(charge) }
   if (charge.timing === 'in_arrears') return dates
-  const schedule = straightLine(charge, charge.amountRounded, minorUnitsOf(charge.currency))
+  const schedule = straightLine(charge, charge.amountRounded, minorUnitsOf(charge.currency), calendar)
   return { ...dates, schedule }
 }
 

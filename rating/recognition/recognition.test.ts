@@ -2,6 +2,11 @@
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import {
+  type EntityCalendar,
+  monthsInUtc,
+  periodOf,
+} from '../../schemas/accounting-calendar/accounting-calendar.js'
 import type { Charge } from '../../schemas/billing/charge.js'
 import { formatScaled, parseDecimal, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { msOf, nsOf } from '../../schemas/time.js'
@@ -42,7 +47,7 @@ const november: Charge = {
 
 describe('a line is booked on a day of the subscription', () => {
   const dateOf = (more: Partial<Charge>, cutoff = '2026-12-01T00:00:00Z') =>
-    recognise({ ...november, ...more }, at(cutoff)).accountingDate
+    recognise({ ...november, ...more }, at(cutoff), monthsInUtc).accountingDate
 
   it('in advance on the first of its period, in arrears on the last', () => {
     expect(dateOf({})).toBe('2026-11-01')
@@ -71,7 +76,7 @@ describe('a line is booked on a day of the subscription', () => {
   })
 
   it('its service days are local too, both included, however short it is', () => {
-    const daysOf = (more: Partial<Charge>) => recognise({ ...november, ...more }, 0n).serviceDays
+    const daysOf = (more: Partial<Charge>) => recognise({ ...november, ...more }, 0n, monthsInUtc).serviceDays
     expect(daysOf({})).toEqual({ first: '2026-11-01', last: '2026-11-30' })
     expect(daysOf({ timezone: 'America/New_York' })).toEqual({ first: '2026-10-31', last: '2026-11-30' })
     expect(daysOf({ untilNs: november.fromNs })).toEqual({ first: '2026-11-01', last: '2026-11-01' })
@@ -89,7 +94,7 @@ describe('a line is booked on a day of the subscription', () => {
 
 describe('a schedule', () => {
   const told = (period: Parameters<typeof straightLine>[0], amount: string, units = 2) =>
-    straightLine(period, money(amount), units).map(part => [
+    straightLine(period, money(amount), units, monthsInUtc).map(part => [
       new Date(msOf(part.fromNs)).toISOString().slice(0, 16),
       formatScaled(part.amount),
     ])
@@ -121,8 +126,8 @@ describe('a schedule', () => {
       timezone: 'America/New_York',
     }
     expect(told(period, '31')).toEqual([
-      ['2026-10-16T04:00', '15.98'],
-      ['2026-11-01T04:00', '15.02'],
+      ['2026-10-16T04:00', '16'],
+      ['2026-11-01T04:00', '15'],
     ])
     expect(told({ ...period, timezone: 'Asia/Tokyo' }, '31')[1]?.[0]).toBe('2026-10-31T15:00')
     expect(told({ ...period, timezone: 'Asia/Kolkata' }, '31')[1]?.[0]).toBe('2026-10-31T18:30')
@@ -141,7 +146,9 @@ describe('a schedule', () => {
 })
 
 it('usage and what is billed in arrears has no schedule', () => {
-  expect(recognise({ ...november, timing: 'in_arrears' }, november.untilNs).schedule).toBeUndefined()
+  expect(
+    recognise({ ...november, timing: 'in_arrears' }, november.untilNs, monthsInUtc).schedule,
+  ).toBeUndefined()
 })
 
 const dayNs = nsOf(86_400_000)
@@ -176,7 +183,7 @@ it('the schedules of all lines of a charge add up, month by month, to that of wh
       if (before?.billed !== undefined) addSchedule(expected, before.billed)
       expect(withoutZeros(sums)).toEqual(withoutZeros(expected))
     }),
-    { numRuns: 150 },
+    { numRuns: Number(process.env['WEIR_RUNS'] ?? 100) },
   )
 })
 
@@ -196,7 +203,7 @@ function chargeIn(state: {
 }
 
 function addSchedule(sums: Map<string, Scaled>, line: Charge): void {
-  for (const { fromNs, amount } of recognise(line, november.untilNs).schedule ?? []) {
+  for (const { fromNs, amount } of recognise(line, november.untilNs, monthsInUtc).schedule ?? []) {
     const month = new Intl.DateTimeFormat('en-CA', {
       timeZone: line.timezone,
       year: 'numeric',
@@ -210,3 +217,102 @@ function addSchedule(sums: Map<string, Scaled>, line: Charge): void {
 function withoutZeros(sums: ReadonlyMap<string, Scaled>): unknown[] {
   return [...sums].filter(([, sum]) => sum !== 0n).sort()
 }
+
+/** Periods of random length, one behind the other, which need not cover the whole schedule. */
+const calendars = fc.record({
+  begins: fc.integer({ min: -60, max: 60 }),
+  lengths: fc.array(fc.integer({ min: 1, max: 45 }), { minLength: 0, maxLength: 20 }),
+})
+
+function calendarFrom({ begins, lengths }: { begins: number; lengths: readonly number[] }): EntityCalendar {
+  const dayOf = (n: number) => new Date(msOf(november.fromNs) + n * 86_400_000).toISOString().slice(0, 10)
+  let at = begins
+  const periods = lengths.map((length, index) => {
+    at += length
+    return { name: `P${index + 1}`, first: dayOf(at - length), last: dayOf(at - 1) }
+  })
+  return { timezone: 'UTC', periods: periods.length === 0 ? 'months' : periods }
+}
+
+/** What is earned in each period, and in each month: half hour by half hour, looking at a clock. */
+function slowly(
+  { fromNs, untilNs, timezone }: Charge,
+  cents: bigint,
+  calendar: EntityCalendar,
+): Map<string, bigint> {
+  const clock = new Intl.DateTimeFormat('en-CA', { timeZone: timezone, dateStyle: 'short' })
+  const stepNs = nsOf(1_800_000)
+  const days: string[] = []
+  const beforeNs = nsOf(26 * 3_600_000)
+  for (let atNs = fromNs - beforeNs; atNs < untilNs + beforeNs; atNs += stepNs)
+    days.push(clock.format(msOf(atNs)))
+  const lengths = new Map<string, bigint>()
+  for (const day of days) lengths.set(day, (lengths.get(day) ?? 0n) + 1n)
+  const ours = days.slice(Number(beforeNs / stepNs), days.length - Number(beforeNs / stepNs))
+  const whole = 46n * 47n * 48n * 49n * 50n // half hours that a day may have
+  const total = ours.reduce((sum, day) => sum + whole / lengths.get(day)!, 0n)
+  const earned = new Map<string, bigint>()
+  let [elapsed, before] = [0n, 0n]
+  for (const [index, day] of ours.entries()) {
+    elapsed += whole / lengths.get(day)!
+    if (ours[index + 1] === day) continue
+    const magnitude = (cents < 0n ? -cents : cents) * elapsed
+    const by = ((2n * magnitude + total) / (2n * total)) * (cents < 0n ? -1n : 1n)
+    const key = calendar.periods === 'months' ? '' : (periodOf(calendar, day)?.name ?? '')
+    const name = key === '' ? day.slice(0, 7) : key
+    earned.set(name, (earned.get(name) ?? 0n) + by - before)
+    before = by
+  }
+  return earned
+}
+
+it('what is earned in a period of any calendar is what a clock says, day by day, and comes to the whole', () => {
+  const period = fc.record({
+    after: fc.nat(48 * 200),
+    halfHours: fc.integer({ min: 1, max: 48 * 120 }),
+    timezone: fc.constantFrom(
+      'UTC',
+      'America/New_York',
+      'Asia/Kolkata',
+      'Australia/Lord_Howe',
+      'Pacific/Auckland',
+    ),
+    cents: fc.bigInt({ min: -99_999n, max: 99_999n }),
+  })
+  fc.assert(
+    fc.property(period, calendars, ({ after, halfHours, timezone, cents }, listed) => {
+      const calendar = calendarFrom(listed)
+      const fromNs = november.fromNs + BigInt(after) * nsOf(1_800_000)
+      const untilNs = fromNs + BigInt(halfHours) * nsOf(1_800_000)
+      const amountRounded = (cents * scaledOne) / 100n
+      const line = { ...november, fromNs, untilNs, timezone, amountRounded }
+      const { schedule = [] } = recognise(line, 0n, calendar)
+      const sums = new Map<string, bigint>()
+      for (const { month, accountingPeriod, amount } of schedule) {
+        const name = accountingPeriod ?? month.slice(0, 7)
+        sums.set(name, (sums.get(name) ?? 0n) + (amount * 100n) / scaledOne)
+      }
+      expect(withoutZeros(sums)).toEqual(withoutZeros(slowly(line, cents, calendar)))
+      expect(schedule.reduce((sum, part) => sum + part.amount, 0n)).toBe(amountRounded)
+      expect(schedule[0]?.fromNs).toBe(fromNs)
+      for (const [index, part] of schedule.entries())
+        expect(part.untilNs).toBe(schedule[index + 1]?.fromNs ?? untilNs)
+    }),
+    { numRuns: Number(process.env['WEIR_RUNS'] ?? 60) },
+  )
+})
+
+it('of a 4-4-5 quarter each period has its 28, 28 and 35 days, whatever the months', () => {
+  const fiscal = calendarFrom({ begins: 0, lengths: [28, 28, 35] })
+  const line = { ...november, untilNs: november.fromNs + 91n * dayNs, amountRounded: money('91') }
+  const { schedule = [] } = recognise(line, 0n, fiscal)
+  expect(
+    schedule.map(({ month, accountingPeriod, amount }) => [month, accountingPeriod, formatScaled(amount)]),
+  ).toEqual([
+    ['2026-11-01', 'P1', '28'],
+    ['2026-11-01', 'P2', '2'],
+    ['2026-12-01', 'P2', '26'],
+    ['2026-12-01', 'P3', '5'],
+    ['2027-01-01', 'P3', '30'],
+  ])
+})

@@ -1,7 +1,15 @@
 // Periods: months by default, lists for 4-4-5 and odd years; what belongs to a closed one goes to the next open one.
 
 import { expect, test } from 'vitest'
-import { calendarOf, lastDayOverAt, monthsInUtc, periodNamed, placed } from './accounting-calendar.js'
+import {
+  type ClosedPeriod,
+  calendarOf,
+  lastDayOverAt,
+  monthsInUtc,
+  nextCutAfter,
+  periodNamed,
+  placed,
+} from './accounting-calendar.js'
 import { parseCalendars } from './parse-calendars.js'
 
 const text = `calendars:
@@ -19,23 +27,55 @@ test('a calendar is by entity, months for those that have none', () => {
   if (parsed.kind === 'invalid') throw new Error(JSON.stringify(parsed.problems))
   const us = calendarOf(parsed.calendars, 'us')
   const de = calendarOf(parsed.calendars, 'de')
-  expect(placed(us, () => false, '2026-01-26')).toEqual({
+  expect(placed(us, [], '2026-01-26')).toEqual({
     accountingDate: '2026-01-26',
     accountingPeriod: 'FY26-P02',
   })
-  expect(placed(us, () => false, '2026-03-30')).toBeUndefined()
+  expect(placed(us, [], '2026-03-30')).toBeUndefined()
   expect(de).toEqual({ timezone: 'Europe/Berlin', periods: 'months' })
   expect(periodNamed(de, '2028-02')).toEqual({ name: '2028-02', first: '2028-02-01', last: '2028-02-29' })
   expect([periodNamed(de, '2028-13'), periodNamed(us, '2026-01')]).toEqual([undefined, undefined])
 })
 
+const shut = (...names: string[]): ClosedPeriod[] =>
+  names.map(period => ({ period, first: `${period}-01`, last: `${period}-28` }))
+
 test('what belongs to a closed period goes to the first day of the next open one, and says from where', () => {
-  const closed = (...names: string[]) => placed(monthsInUtc, name => names.includes(name), '2026-01-31')
+  const closed = (...names: string[]) => placed(monthsInUtc, shut(...names), '2026-01-31')
   expect(closed()).toEqual({ accountingDate: '2026-01-31', accountingPeriod: '2026-01' })
   const moved = { accountingDate: '2026-03-01', accountingPeriod: '2026-03', movedFrom: '2026-01-31' }
   expect(closed('2026-01', '2026-02')).toEqual(moved)
   const us = { timezone: 'UTC', periods: [{ name: 'P1', first: '2026-01-01', last: '2026-01-31' }] }
-  expect(placed(us, () => true, '2026-01-31')).toBeUndefined()
+  expect(placed(us, [{ period: 'P1', first: '', last: '' }], '2026-01-31')).toBeUndefined()
+})
+
+test('what was closed stays closed when the calendar is changed: by its name, and by its days', () => {
+  const closed = [{ period: 'P1', first: '2026-01-01', last: '2026-01-25' }]
+  const named = (name: string) => ({
+    timezone: 'UTC',
+    periods: [{ name, first: '2026-01-01', last: '2026-02-28' }],
+  })
+  expect(placed(named('P1'), closed, '2026-01-28')).toBeUndefined()
+  expect(placed(named('Q1'), closed, '2026-01-20')).toEqual({
+    accountingDate: '2026-01-26',
+    accountingPeriod: 'Q1',
+    movedFrom: '2026-01-20',
+  })
+  expect(placed(named('Q1'), closed, '2026-01-28')?.movedFrom).toBeUndefined()
+})
+
+test('a schedule is cut where a month or a period begins, and where a list of periods begins and ends', () => {
+  const periods = [
+    { name: 'P1', first: '2026-01-10', last: '2026-02-06' },
+    { name: 'P2', first: '2026-02-07', last: '2026-02-20' },
+  ]
+  const cuts: string[] = []
+  for (let day = '2026-01-05'; day < '2026-05-01'; cuts.push(day))
+    day = nextCutAfter({ timezone: 'UTC', periods }, day)
+  expect(cuts).toEqual([
+    ...['2026-01-10', '2026-02-01', '2026-02-07', '2026-02-21', '2026-03-01', '2026-04-01', '2026-05-01'],
+  ])
+  expect(nextCutAfter(monthsInUtc, '2028-02-29')).toBe('2028-03-01')
 })
 
 test('a day is over by the clock of the entity', () => {

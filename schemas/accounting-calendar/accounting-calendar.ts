@@ -41,6 +41,17 @@ export function periodOf({ periods }: EntityCalendar, day: string): AccountingPe
   return periods.find(({ first, last }) => first <= day && day <= last)
 }
 
+/** The first day after this one on which a month or a period begins, or the days of a list end. */
+export function nextCutAfter({ periods }: EntityCalendar, day: string): string {
+  const month = monthOf(day)
+  const nextMonth = dayAfter(month.last)
+  if (periods === 'months') return nextMonth
+  const end = periods.at(-1)?.last ?? ''
+  const cut = periods.find(({ first }) => first > day)?.first ?? (day <= end ? dayAfter(end) : nextMonth)
+  if (cut > nextMonth) return nextMonth
+  return cut
+}
+
 /** Undefined: there is no such period. */
 export function periodNamed({ periods }: EntityCalendar, name: string): AccountingPeriod | undefined {
   if (periods !== 'months') return periods.find(period => period.name === name)
@@ -53,30 +64,55 @@ function monthOf(day: string): AccountingPeriod {
   return { name: day.slice(0, 7), first: first.toString(), last: last.toString() }
 }
 
+function dayAfter(day: string): string {
+  return Temporal.PlainDate.from(day).add({ days: 1 }).toString()
+}
+
 export interface Placement {
   readonly accountingDate: string
   readonly accountingPeriod: string
   readonly movedFrom?: string
 }
 
+/** A closed period, with its days as they were when it was closed; '' where that is not known. */
+export interface ClosedPeriod {
+  readonly period: string
+  readonly first: string
+  readonly last: string
+}
+
 /** Where an entry of this day is booked; undefined: the calendar has no period for it, or no open one after it. */
 export function placed(
   calendar: EntityCalendar,
-  isClosed: (period: string) => boolean,
+  closed: readonly ClosedPeriod[],
   day: string,
 ): Placement | undefined {
   for (let date = day; ; ) {
     const period = periodOf(calendar, date)
     if (period === undefined) return undefined
-    if (!isClosed(period.name)) {
+    const shut = closedUntil(closed, period, date)
+    if (shut === undefined) {
       return {
         accountingDate: date,
         accountingPeriod: period.name,
         ...(date === day ? {} : { movedFrom: day }),
       } // invariant 2
     }
-    date = Temporal.PlainDate.from(period.last).add({ days: 1 }).toString()
+    date = dayAfter(shut)
   }
+}
+
+/** The last day of the closed stretch that a day lies in; undefined: it is open. By days too, since a calendar may have changed. */
+function closedUntil(
+  closed: readonly ClosedPeriod[],
+  { name, last }: AccountingPeriod,
+  day: string,
+): string | undefined {
+  for (const one of closed) {
+    if (one.period === name) return last
+    if (one.first <= day && day <= one.last) return one.last
+  }
+  return undefined
 }
 
 /** The last day that is over at an instant, in the time zone of the entity. */

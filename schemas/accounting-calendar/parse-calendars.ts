@@ -11,6 +11,7 @@ import {
   type SourceNode,
 } from '../catalog/catalog-source.js'
 import { isTimezone } from '../json/wire-fields.js'
+import { nearestHint } from '../nearest-name.js'
 import {
   type AccountingCalendars,
   type AccountingPeriod,
@@ -58,10 +59,18 @@ function readCalendar(
   const entityId = reader.text('entity_id')
   const timezone = reader.text('timezone') ?? 'UTC'
   if (!isTimezone(timezone))
-    reader.fault('timezone', 'invalid_value', `${timezone} is not a time zone of the IANA database.`)
+    reader.fault(
+      'timezone',
+      'invalid_value',
+      `${timezone} is not a time zone of the IANA database${nearestHint(timezone, timezones())}.`,
+    )
   const periods = readPeriods(reader, problems)
   reader.refuseOthers('a calendar')
   return periods === undefined ? undefined : { entityId, calendar: { timezone, periods } }
+}
+
+function timezones(): string[] {
+  return ['UTC', ...Intl.supportedValuesOf('timeZone')]
 }
 
 function readPeriods(reader: FieldReader, problems: Problems): EntityCalendar['periods'] | undefined {

@@ -36,10 +36,15 @@ export interface JournalLine {
   readonly segments: ReadonlyMap<string, string>
 }
 
-/** A part of deferred revenue, earned over `[fromNs, untilNs)`, which lies in one month of the subscription's time zone. */
+/**
+ * A part of deferred revenue, earned over `[fromNs, untilNs)`, which lies in one month of the subscription's time zone and in
+ * one period of the accounting calendar.
+ */
 export interface ScheduleEntry {
   /** First day of that local month: `YYYY-MM-01`. */
   readonly month: string
+  /** The name of that period when it was scheduled; absent where periods are months, and beyond a list of periods. */
+  readonly accountingPeriod?: string
   readonly fromNs: bigint
   readonly untilNs: bigint
   readonly amount: Scaled
@@ -111,7 +116,7 @@ export interface JournalEntry extends JournalCharge {
   readonly source: JournalSource
   /** Straight-line schedule of an in-advance charge; absent when nothing is deferred. Signed like the charge. */
   readonly schedule?: readonly ScheduleEntry[]
-  /** Of a release: the entry that deferred the amount, and which part of its schedule this is, from 1. */
+  /** Of a release: the entry that deferred the amount, and which part of its schedule this is, from 1: the first, where parts of one period are released together. */
   readonly releases?: { readonly journalId: string; readonly part: number; readonly month: string }
   /** Of a summary: it is of the entries of its entity between these sequences of POSTINGS, both included. */
   readonly covers?: { readonly from: number; readonly to: number }
@@ -170,7 +175,18 @@ export const journalEntrySchema = z.object({
   correlation_id: z.string(),
   source: z.object({ billing_run_id: z.string(), batch_id: z.string(), release_id: z.string().default('') }),
   schedule: z
-    .array(z.object({ month: z.iso.date(), from: boundaryField, until: boundaryField, amount: decimalField }))
+    .array(
+      z.object({
+        month: z.iso.date(),
+        accounting_period: z
+          .string()
+          .optional()
+          .meta({ description: 'Where the calendar of the entity lists its periods.' }),
+        from: boundaryField,
+        until: boundaryField,
+        amount: decimalField,
+      }),
+    )
     .optional(),
   releases: z
     .object({ journal_id: nameField, part: z.int().min(1), month: z.iso.date() })
@@ -242,6 +258,7 @@ function releasesToWire({ journalId, part, month }: NonNullable<JournalEntry['re
 function scheduleToWire(entry: ScheduleEntry) {
   return {
     month: entry.month,
+    ...(entry.accountingPeriod === undefined ? {} : { accounting_period: entry.accountingPeriod }),
     from: formatInstant(entry.fromNs),
     until: formatInstant(entry.untilNs),
     amount: formatScaled(entry.amount),

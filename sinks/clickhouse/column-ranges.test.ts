@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/embedded/clickhouse-server.js'
 import { serviceCalendar } from '../../rating/periods/service-period.js'
 import { straightLine } from '../../rating/recognition/straight-line.js'
+import { monthsInUtc } from '../../schemas/accounting-calendar/accounting-calendar.js'
 import { encodeRows } from '../../schemas/arrow/arrow-rows.js'
 import { batchToWire, sealBatch } from '../../schemas/billing/billing-batch.js'
 import type { Charge } from '../../schemas/billing/charge.js'
@@ -163,7 +164,7 @@ test.each(zones.flatMap(zone => starts.map(fromNs => [zone, fromNs] as const)))(
       kind: 'ok',
       rows: 2,
     })
-    const schedule = straightLine(charge, charge.amountRounded, 2)
+    const schedule = straightLine(charge, charge.amountRounded, 2, monthsInUtc)
     const entry: JournalEntry = { ...entryOf(charge), accountingDate: schedule[0]!.month, schedule }
     const rows = 2 + schedule.length
     expect(await apply(insertsOfPostings, bytes(journalToWire(entry)))).toEqual({ kind: 'ok', rows })
