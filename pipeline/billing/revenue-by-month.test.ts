@@ -20,8 +20,9 @@ import { type ClickHouseConfig, openClickHouse } from '../../sinks/clickhouse/co
 import { migrate } from '../../sinks/clickhouse/migrate.js'
 import { insertsOfPostings } from '../../sinks/clickhouse/records.js'
 import { ClickHouseSink } from '../../sinks/clickhouse/sink.js'
-import { parseAccountMapping } from '../../sinks/mapping/account-mapping.js'
-import { placeBy, postingOf } from '../postings/entries.js'
+import { noMapping, parseAccountMapping } from '../../sinks/mapping/account-mapping.js'
+import { postingOf } from '../postings/entries.js'
+import { placeBy } from '../postings/entry-parts.js'
 
 const generousMs = 300_000
 const never = new AbortController().signal
@@ -57,7 +58,7 @@ const parsedMapping = parseAccountMapping(
     performance_obligation: subscription`,
   'accounts.yaml',
 )
-const mapping = parsedMapping.kind === 'ok' ? parsedMapping.mapping : { rules: [] }
+const mapping = parsedMapping.kind === 'ok' ? parsedMapping.mapping : noMapping
 
 interface Line {
   readonly charge: Charge

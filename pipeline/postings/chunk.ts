@@ -30,6 +30,7 @@ export function chunkOf(batch: BillingBatch, token: string, from: number, rules:
     if (posting.kind === 'refused') refused.push(posting)
     if (posting.kind !== 'posting') continue
     entries.push(posting.entry)
+    if (posting.tax !== undefined) entries.push(posting.tax)
     for (const release of posting.releases) {
       const text = JSON.stringify(journalToWire(release))
       const day = release.accountingDate

@@ -8,7 +8,8 @@ import type { Charge } from '../../schemas/billing/charge.js'
 import { journalProblems } from '../../schemas/billing/journal-entry.js'
 import { scaledOne } from '../../schemas/money/decimal.js'
 import { type AccountMapping, parseAccountMapping } from '../../sinks/mapping/account-mapping.js'
-import { type PostingRules, placeBy, postingOf, roundingOf } from './entries.js'
+import { type PostingRules, postingOf, roundingOf } from './entries.js'
+import { placeBy } from './entry-parts.js'
 import { charge, cutoffs } from './testing/random-months.js'
 
 const rules = `rules:

@@ -6,50 +6,44 @@
 // revenue, with the schedule by which it becomes revenue. The caller hands in dates and schedules.
 
 import { serviceDaysOf } from '../../rating/recognition/recognise.js'
-import {
-  type AccountingCalendars,
-  type ClosedPeriod,
-  calendarOf,
-  type EntityCalendar,
-  type Placement,
-  placed,
-} from '../../schemas/accounting-calendar/accounting-calendar.js'
+import type { EntityCalendar, Placement } from '../../schemas/accounting-calendar/accounting-calendar.js'
 import type { BillingBatch } from '../../schemas/billing/billing-batch.js'
 import type { Charge } from '../../schemas/billing/charge.js'
 import { chargeToWire } from '../../schemas/billing/charge.js'
-import type {
-  JournalEntry,
-  JournalLine,
-  Recognition,
-  ScheduleEntry,
-} from '../../schemas/billing/journal-entry.js'
+import type { JournalEntry, Recognition, ScheduleEntry } from '../../schemas/billing/journal-entry.js'
 import { stableId } from '../../schemas/identifiers.js'
 import { minorUnits } from '../../schemas/money/currency.js'
-import { divideRounded, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
+import { divideRounded, scaledOne } from '../../schemas/money/decimal.js'
 import { type AccountMapping, type AccountRule, ruleFor } from '../../sinks/mapping/account-mapping.js'
+import { balanced, noCharge, noPeriod, type Place } from './entry-parts.js'
+import { taxEntryOf } from './other-entries.js'
 
 /** `releases` have the dates on which they are due; they are placed when they are posted. */
 export type PostingOfLine =
-  | { readonly kind: 'posting'; readonly entry: JournalEntry; readonly releases: readonly JournalEntry[] }
+  | {
+      readonly kind: 'posting'
+      readonly entry: JournalEntry
+      /** Where a source gave tax with the charge. */
+      readonly tax?: JournalEntry
+      readonly releases: readonly JournalEntry[]
+    }
   | ({ readonly kind: 'refused' } & RefusedCharge)
   /** It rounds to 0. */
   | { readonly kind: 'nothing' }
 
 export interface RefusedCharge {
   readonly charge: Charge
-  readonly code: 'no_account_mapping' | 'unknown_currency' | 'unknown_billing_run' | 'no_accounting_period'
+  readonly code:
+    | 'no_account_mapping'
+    | 'unknown_currency'
+    | 'unknown_billing_run'
+    | 'no_accounting_period'
+    | 'invalid_tax_line'
   readonly detail: string
 }
 
 /** When a charge is booked, given the cutoff of the run that billed it and the calendar of its entity. */
 export type Recognise = (charge: Charge, cutoffNs: bigint, calendar: EntityCalendar) => Recognition
-
-/** Where an entry of this day is booked; undefined: the calendar of the entity has no open period for it. */
-export type Place = (entityId: string, day: string) => Placement | undefined
-
-export function placeBy(calendars: AccountingCalendars, closed: readonly ClosedPeriod[]): Place {
-  return (entityId, day) => placed(calendarOf(calendars, entityId), closed, day)
-}
 
 export interface PostingRules {
   readonly mapping: AccountMapping
@@ -58,9 +52,12 @@ export interface PostingRules {
 }
 
 export function postingOf(batch: BillingBatch, charge: Charge, rules: PostingRules): PostingOfLine {
-  if (charge.amountRounded === 0n) return { kind: 'nothing' }
   const refused = (code: RefusedCharge['code'], detail: string) =>
     ({ kind: 'refused', charge, code, detail }) as const
+  if (charge.amountRounded === 0n) {
+    if (!charge.taxLines?.some(({ amount }) => amount !== 0n)) return { kind: 'nothing' }
+    return refused('invalid_tax_line', `charge ${charge.chargeId} comes to 0 and has tax`)
+  }
   if (minorUnits(batch.currency) === undefined)
     return refused('unknown_currency', `${batch.batchId}: ${batch.currency} is no ISO 4217 currency`)
   const rule = ruleFor(rules.mapping, chargeToWire(charge))
@@ -70,11 +67,10 @@ export function postingOf(batch: BillingBatch, charge: Charge, rules: PostingRul
   if (placement === undefined)
     return refused('no_accounting_period', noPeriod(batch.entityId, recognition.accountingDate))
   const entry = entryOf(batch, charge, rule, recognition, placement)
-  return { kind: 'posting', entry, releases: releasesOf(entry, rule) }
-}
-
-export function noPeriod(entityId: string, day: string): string {
-  return `the accounting calendar of entity ${entityId || '(none)'} has no open period for ${day} or after it`
+  const tax = taxEntryOf(entry, charge, rule, rules.mapping)
+  if (tax.kind === 'refused') return refused(tax.code, tax.detail)
+  const beside = tax.kind === 'none' ? {} : { tax: tax.entry }
+  return { kind: 'posting', entry, ...beside, releases: releasesOf(entry, rule) }
 }
 
 function missingRule(charge: Charge): string {
@@ -208,36 +204,4 @@ export function roundingOf(
     lines: balanced({ account, role: 'rounding' }, { account: revenue, role: 'revenue' }, amount, new Map()),
     source: { billingRunId: batch.billingRunId, batchId: batch.batchId, releaseId: '' },
   }
-}
-
-/** What an entry that is for many charges says of one: nothing. */
-export const noCharge = {
-  chargeId: '',
-  corrects: '',
-  customerId: '',
-  contractId: '',
-  subscriptionId: '',
-  subscriptionVersion: 0,
-  plan: '',
-  planVersion: 0,
-  price: '',
-  meter: '',
-  chargeKind: '',
-  timing: '',
-  performanceObligation: '',
-  correlationId: '',
-} as const
-
-/** Moves `amount` from `credited` to `debited`; a negative amount the other way, so that no side is negative. */
-export function balanced(
-  debited: Pick<JournalLine, 'account' | 'role'>,
-  credited: Pick<JournalLine, 'account' | 'role'>,
-  amount: Scaled,
-  segments: JournalLine['segments'],
-): JournalLine[] {
-  if (amount < 0n) return balanced(credited, debited, -amount, segments)
-  return [
-    { ...debited, debit: amount, credit: 0n, segments },
-    { ...credited, debit: 0n, credit: amount, segments },
-  ]
 }

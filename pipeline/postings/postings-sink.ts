@@ -33,7 +33,8 @@ import { appendToBook, type Book, type BookParts, readBook } from './book.js'
 import { CalendarsError, readCalendars } from './calendars-file.js'
 import { chunkOf } from './chunk.js'
 import { writeCsvOfRun } from './csv.js'
-import { type PostingRules, placeBy, postingOf, type Recognise, type RefusedCharge } from './entries.js'
+import { type PostingRules, postingOf, type Recognise, type RefusedCharge } from './entries.js'
+import { placeBy } from './entry-parts.js'
 import { PostedIds } from './posted-ids.js'
 
 export interface ErpSinkOptions extends BookParts {

@@ -22,7 +22,7 @@ import {
   type ReleaseState,
   readBook,
 } from './book.js'
-import { noPeriod, type Place, placeBy } from './entries.js'
+import { noPeriod, type Place, placeBy } from './entry-parts.js'
 
 const releasesAtOnce = 900
 

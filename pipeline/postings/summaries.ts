@@ -12,7 +12,7 @@ import { parseInstant } from '../../schemas/time.js'
 import { publishBatch } from '../broker/atomic-batch.js'
 import { readStretch } from '../broker/read-stream.js'
 import { type BookParts, bookSubjects, messageOf } from './book.js'
-import { noCharge } from './entries.js'
+import { noCharge } from './entry-parts.js'
 
 /** The broker takes 1,000 messages at once. */
 const mostGroups = 900

@@ -14,7 +14,7 @@ import { minorUnits } from '../../schemas/money/currency.js'
 import { formatScaled, type Scaled } from '../../schemas/money/decimal.js'
 import { earlier, formatInstant, later, nsOf } from '../../schemas/time.js'
 import type { OpenBilling } from '../feature/open-billing.js'
-import { placeBy } from './entries.js'
+import { placeBy } from './entry-parts.js'
 import type { Blocker, BlockersRequest } from './periods.js'
 
 export interface UnbilledSources {

@@ -7,6 +7,7 @@
 // due any more there is only the credit; when it is due again, only the rebill.
 
 import type { Charge } from '../../schemas/billing/charge.js'
+import { negated } from '../../schemas/billing/tax-line.js'
 import { stableId } from '../../schemas/identifiers.js'
 
 export interface RunScope {
@@ -85,6 +86,7 @@ function creditOf(billed: Charge, { billingRunId }: RunScope): Charge {
     status: 'closed',
     corrects: billed.chargeId,
     billingRunId,
+    ...(billed.taxLines === undefined ? {} : { taxLines: negated(billed.taxLines) }),
   }
 }
 

@@ -13,6 +13,7 @@ import {
 import { formatScaled, type Scaled } from '../money/decimal.js'
 import type { Parsed } from '../rejection.js'
 import { formatInstant } from '../time.js'
+import { type TaxLine, type TaxLineWire, taxLineOf, taxLineSchema, taxLineToWire } from './tax-line.js'
 
 export type ChargeKind = 'usage' | 'recurring' | 'adjustment'
 
@@ -45,6 +46,8 @@ export interface Charge {
   readonly status: 'open' | 'closed'
   readonly corrects?: string
   readonly billingRunId?: string
+  /** Tax that a source gave with it; absent where none did. */
+  readonly taxLines?: readonly TaxLine[]
 }
 
 /** A charge as JSON: in batches, in `simulate --json` and in the ledger's sealed lines. */
@@ -71,6 +74,7 @@ export interface ChargeWire {
   readonly status: 'open' | 'closed'
   readonly corrects?: string
   readonly billing_run_id?: string
+  readonly tax_lines?: readonly TaxLineWire[]
 }
 
 export const servicePeriodSchema = z.object({ from: instantField, until: boundaryField })
@@ -100,6 +104,7 @@ export const chargeSchema = z.object({
   status: z.enum(['open', 'closed']),
   corrects: nameField.optional(),
   billing_run_id: nameField.optional(),
+  tax_lines: z.array(taxLineSchema).min(1).optional().meta({ description: 'As a source gave them.' }),
 })
 
 /** Keys are always in this order, on which the checksum of a billing batch rests. */
@@ -127,6 +132,7 @@ export function chargeToWire(charge: Charge): ChargeWire {
     status: charge.status,
     ...(charge.corrects === undefined ? {} : { corrects: charge.corrects }),
     ...(charge.billingRunId === undefined ? {} : { billing_run_id: charge.billingRunId }),
+    ...(charge.taxLines === undefined ? {} : { tax_lines: charge.taxLines.map(taxLineToWire) }),
   }
 }
 
@@ -161,5 +167,6 @@ export function chargeOf(wire: z.output<typeof chargeSchema>): Charge {
     status: wire.status,
     ...(wire.corrects === undefined ? {} : { corrects: wire.corrects }),
     ...(wire.billing_run_id === undefined ? {} : { billingRunId: wire.billing_run_id }),
+    ...(wire.tax_lines === undefined ? {} : { taxLines: wire.tax_lines.map(taxLineOf) }),
   }
 }

@@ -9,13 +9,17 @@ import { formatInstant } from '../time.js'
 import { type Charge, type ChargeKind, servicePeriodSchema } from './charge.js'
 
 /**
- * `journal`: a line of a billing batch. `release`: a month of a schedule becomes revenue. `rounding`: what the rounding of a
- * batch's lines came to. `summary`: many entries of one run in one, for receivers that take no single ones.
+ * `journal`: a line of a billing batch. `release`: a period of a schedule becomes revenue. `rounding`: what the rounding of a
+ * batch's lines came to. `tax`: the tax that a source gave with a line. `prepaid`: a credit that was paid is granted, drawn,
+ * expires or is voided. `summary`: many entries of one run in one, for receivers that take no single ones.
  */
-export const journalKinds = ['journal', 'release', 'rounding', 'summary'] as const
+export const journalKinds = ['journal', 'release', 'rounding', 'tax', 'prepaid', 'summary'] as const
 export type JournalKind = (typeof journalKinds)[number]
 
-/** What an account stands for. `contract_liability` and `tax` are for sources that are still to come. */
+export const prepaidActs = ['granted', 'drawn', 'expired', 'voided'] as const
+export type PrepaidAct = (typeof prepaidActs)[number]
+
+/** What an account stands for. `contract_liability`: what is owed to a customer for credits that were paid. */
 export const lineRoles = [
   'receivable',
   'revenue',
@@ -118,6 +122,8 @@ export interface JournalEntry extends JournalCharge {
   readonly schedule?: readonly ScheduleEntry[]
   /** Of a release: the entry that deferred the amount, and which part of its schedule this is, from 1: the first, where parts of one period are released together. */
   readonly releases?: { readonly journalId: string; readonly part: number; readonly month: string }
+  /** Of a prepaid entry: which credit, and what became of it. */
+  readonly prepaid?: { readonly creditId: string; readonly act: PrepaidAct }
   /** Of a summary: it is of the entries of its entity between these sequences of POSTINGS, both included. */
   readonly covers?: { readonly from: number; readonly to: number }
 }
@@ -192,6 +198,10 @@ export const journalEntrySchema = z.object({
     .object({ journal_id: nameField, part: z.int().min(1), month: z.iso.date() })
     .optional()
     .meta({ description: 'Of a release: the entry that deferred the amount, and the part of its schedule.' }),
+  prepaid: z
+    .object({ credit_id: nameField, act: z.enum(prepaidActs) })
+    .optional()
+    .meta({ description: 'Of a prepaid entry: which credit, and what became of it.' }),
   covers: z
     .object({ from: z.int().min(1), to: z.int().min(1) })
     .optional()
@@ -230,6 +240,9 @@ export function journalToWire(entry: JournalEntry) {
     },
     ...(entry.schedule === undefined ? {} : { schedule: entry.schedule.map(scheduleToWire) }),
     ...(entry.releases === undefined ? {} : { releases: releasesToWire(entry.releases) }),
+    ...(entry.prepaid === undefined
+      ? {}
+      : { prepaid: { credit_id: entry.prepaid.creditId, act: entry.prepaid.act } }),
     ...(entry.covers === undefined ? {} : { covers: entry.covers }),
   }
 }

@@ -2,7 +2,7 @@
 // Invariant: there is no default account. A charge that no rule matches is refused, by name.
 
 import type { ChargeWire } from '../../schemas/billing/charge.js'
-import { asMap, FieldReader, readComparable, readText } from '../../schemas/catalog/catalog-reader.js'
+import { asMap, FieldReader } from '../../schemas/catalog/catalog-reader.js'
 import {
   type CatalogProblem,
   type MapNode,
@@ -10,6 +10,7 @@ import {
   readSourceText,
   type SourceNode,
 } from '../../schemas/catalog/catalog-source.js'
+import { type LedgerRule, prepaidRules, readLedgerRules, readTexts, taxRules } from './ledger-rules.js'
 
 const matchFields = ['entity_id', 'plan', 'price', 'meter', 'kind', 'timing', 'currency'] as const
 type MatchField = (typeof matchFields)[number]
@@ -29,7 +30,13 @@ export interface AccountMapping {
   readonly rules: readonly AccountRule[]
   /** Where goes what a batch's exact amounts and its rounded ones differ by; absent: it is told and not posted. */
   readonly rounding?: { readonly account: string; readonly revenue: string }
+  /** Where tax goes that a source gave with a charge. */
+  readonly tax: readonly LedgerRule<'tax'>[]
+  /** The accounts of credits that are paid before they are used. */
+  readonly prepaid: readonly LedgerRule<'receivable' | 'contract_liability' | 'breakage'>[]
 }
+
+export const noMapping: AccountMapping = { rules: [], tax: [], prepaid: [] }
 
 export type ParsedMapping =
   | { readonly kind: 'ok'; readonly mapping: AccountMapping }
@@ -39,7 +46,7 @@ export function parseAccountMapping(text: string, fileName: string): ParsedMappi
   const problems = new Problems(fileName)
   const root = readSourceText(text, problems)
   const map = root === undefined ? undefined : asMap(root, 'An account mapping', problems)
-  const mapping = map === undefined ? { rules: [] } : readMapping(map, problems)
+  const mapping = map === undefined ? noMapping : readMapping(map, problems)
   if (problems.count > 0) return { kind: 'invalid', problems: problems.inOrder() }
   return { kind: 'ok', mapping }
 }
@@ -57,9 +64,11 @@ function readMapping(map: MapNode, problems: Problems): AccountMapping {
   const reader = new FieldReader(map, problems)
   const items = reader.list('rules', reader.requiredField('rules')) ?? []
   const rounding = readRounding(reader.field('rounding'), problems)
+  const tax = readLedgerRules(reader, 'tax', taxRules, problems)
+  const prepaid = readLedgerRules(reader, 'prepaid', prepaidRules, problems)
   reader.refuseOthers('an account mapping')
   const rules = items.map(item => readRule(item, problems)).filter(rule => rule !== undefined)
-  return rounding === undefined ? { rules } : { rules, rounding }
+  return { rules, tax, prepaid, ...(rounding === undefined ? {} : { rounding }) }
 }
 
 function readRounding(node: SourceNode | undefined, problems: Problems): AccountMapping['rounding'] {
@@ -106,15 +115,4 @@ function readRule(node: SourceNode, problems: Problems): AccountRule | undefined
     performanceObligation,
     segments,
   }
-}
-
-function readTexts(node: SourceNode | undefined, what: string, problems: Problems): Map<string, string> {
-  const texts = new Map<string, string>()
-  const map = node === undefined ? undefined : asMap(node, what, problems)
-  for (const [name, member] of map?.members ?? []) {
-    const text =
-      what === 'match' ? readComparable(member.value, name, problems) : readText(member.value, name, problems)
-    if (text !== undefined) texts.set(name, text)
-  }
-  return texts
 }
