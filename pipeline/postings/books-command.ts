@@ -24,8 +24,12 @@ interface PeriodWire {
   readonly first: string
   readonly last: string
   readonly state: string
-  readonly closed_at: string | null
-  readonly closed_by: { readonly name: string } | null
+  readonly over: boolean
+  readonly last_change: {
+    readonly at: string
+    readonly by: { readonly name: string } | null
+    readonly reason: string | null
+  } | null
   readonly entries: number
   readonly moved_in: number
 }
@@ -91,14 +95,15 @@ function describePeriods(periods: readonly PeriodWire[]): string {
     one.period,
     one.first,
     one.last,
-    one.state,
-    one.closed_at ?? '',
-    one.closed_by?.name ?? '',
+    one.over || one.state === 'closed' ? one.state : `${one.state}, not over`,
     String(one.entries),
     String(one.moved_in),
+    one.last_change?.at ?? '',
+    one.last_change?.by?.name ?? '',
+    one.last_change?.reason ?? '',
   ])
-  const head = ['entity', 'period', 'first', 'last', 'state', 'closed', 'by', 'entries', 'moved in']
-  const sides = ['left', 'left', 'left', 'left', 'left', 'left', 'left', 'right', 'right'] as const
+  const head = ['entity', 'period', 'first', 'last', 'state', 'entries', 'moved in', 'since', 'by', 'reason']
+  const sides = ['left', 'left', 'left', 'left', 'left', 'right', 'right', 'left', 'left', 'left'] as const
   return `${plainTable(head, sides, rows)}\n`
 }
 

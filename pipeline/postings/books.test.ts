@@ -247,6 +247,18 @@ test('a period that is closed between the reading of the book and the storing of
   })
 })
 
+test('a release whose period is closed while it is on its way goes to the next one, once', async () => {
+  const entityId = 'race-release'
+  await erp.apply(await publish('r_0_release', [charge('ch', { entityId })], 1), never)
+  const close = () => periodsAt(afterAllNs).close(entityId, '2026-09', anybodyAllowed)
+  const slow = createReleaseSink({ ...parts, bulk: bulkAfter(close), isPosted: async () => true })
+  expect(await slow.apply(order('ro_race', entityId, cutoffs[0]!), never)).toEqual({ kind: 'ok', rows: 1 })
+  const released = (await postedOn(`postings.${entityId}`)).filter(({ entry }) => entry.kind === 'release')
+  expect(released.map(({ entry }) => [entry.accounting_date, entry.moved_from])).toEqual([
+    ['2026-10-01', '2026-09-30'],
+  ])
+})
+
 test('a closing that a posting overtakes looks again, and sees what was posted', async () => {
   const entityId = 'race-closing'
   const range = await publish('r_0_race', [charge('ch', { ...october, entityId })], 1)

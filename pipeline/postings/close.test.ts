@@ -111,11 +111,22 @@ test(
     await expect.poll(kinds, waiting).toEqual([])
     expect(await run(close)).toEqual({ code: 0, stdout: '2026-10 of entity de is closed.\n', stderr: '' })
     const listed = await run((args, io) => listPeriodsCommand({ ...args, entity: 'de' }, io))
-    expect(listed.stdout).toMatch(/de +2026-10 +2026-10-01 +2026-10-31 +closed +\S+Z +\S.* 3 +0\n/)
+    expect(listed.stdout).toMatch(/de +2026-10 +2026-10-01 +2026-10-31 +closed +3 +0 +\S+Z +first key/)
+    const misspelt: Command = (args, io) => closePeriodCommand({ ...args, ...october, entity: 'dee' }, io)
+    expect(await run(misspelt)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/unknown_entity: .*the nearest known name is de/),
+    })
 
     const reason = 'an invoice was missing'
     const opened = await run((args, io) => reopenPeriodCommand({ ...args, ...october, reason }, io))
     expect(opened).toMatchObject({ code: 0, stdout: '2026-10 of entity de is open.\n' })
+    const again = await run((args, io) => listPeriodsCommand({ ...args, entity: 'de' }, io), true)
+    const [first] = (JSON.parse(again.stdout) as { period: string }[]).filter(one => one.period === '2026-10')
+    expect(first).toMatchObject({
+      ...{ state: 'open', over: true, closed_at: null },
+      last_change: { act: 'reopened', by: { name: expect.any(String) }, reason },
+    })
     const { entries } = await ask<{ entries: { act: string; reason?: string }[] }>('GET', '/v1/audit')
     const acts = entries.filter(({ act }) => act.startsWith('period.'))
     expect(acts.map(one => [one.act, one.reason ?? null]).sort()).toEqual([

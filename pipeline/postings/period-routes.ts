@@ -5,8 +5,10 @@ import { z } from 'zod'
 import {
   type AccountingPeriod,
   calendarOf,
+  lastDayOverAt,
   periodNamed,
 } from '../../schemas/accounting-calendar/accounting-calendar.js'
+import { nsOf } from '../../schemas/time.js'
 import { type ApiReply, type ApiRoute, jsonBody, needs, readJson, readQuery } from '../gateway/route.js'
 import { blockerKinds, type Periods } from './periods.js'
 import { booksTag } from './release-routes.js'
@@ -20,6 +22,16 @@ const periodSchema = z
     state: z.enum(['open', 'closed']),
     closed_at: z.string().nullable(),
     closed_by: z.object({ key_id: z.string(), name: z.string() }).nullable(),
+    over: z.boolean().describe('Its last day is over in the time zone of the entity'),
+    last_change: z
+      .object({
+        act: z.enum(['closed', 'reopened']),
+        at: z.string(),
+        by: z.object({ key_id: z.string(), name: z.string() }).nullable(),
+        reason: z.string().nullable().describe('Why it was reopened'),
+      })
+      .nullable()
+      .describe('Null: it was never closed'),
     entries: z.int().describe('In ClickHouse now'),
     moved_in: z.int().describe('Entries of them that belong to a period that was closed'),
   })
@@ -42,6 +54,13 @@ const closed: PeriodWire = {
   state: 'closed',
   closed_at: '2026-11-03T09:00:00.000Z',
   closed_by: { key_id: '0123456789ab', name: 'finance' },
+  over: true,
+  last_change: {
+    act: 'closed',
+    at: '2026-11-03T09:00:00.000Z',
+    by: { key_id: '0123456789ab', name: 'finance' },
+    reason: null,
+  },
   entries: 12,
   moved_in: 0,
 }
@@ -112,13 +131,24 @@ function listRoute({ periods, clickhouse }: PeriodRouteParts): ApiRoute {
 
 async function periodsOf(periods: Periods, clickhouse: ClickHouseClient): Promise<PeriodWire[]> {
   const calendars = await periods.calendars()
+  const nowNs = nsOf(periods.nowMs())
   const found = new Map<string, PeriodWire>()
   const add = (entityId: string, period: AccountingPeriod | undefined, more: Partial<PeriodWire>): void => {
     if (period === undefined) return // of a calendar that was changed since
     const { name, first, last } = period
     const key = `${entityId} ${first}`
-    const none = { state: 'open', closed_at: null, closed_by: null, entries: 0, moved_in: 0 } as const
-    const known = found.get(key) ?? { entity_id: entityId, period: name, first, last, ...none }
+    const none = { state: 'open', closed_at: null, closed_by: null, last_change: null } as const
+    const over = last <= lastDayOverAt(calendarOf(calendars, entityId), nowNs)
+    const counts = { entries: 0, moved_in: 0 }
+    const known = found.get(key) ?? {
+      entity_id: entityId,
+      period: name,
+      first,
+      last,
+      ...none,
+      over,
+      ...counts,
+    }
     found.set(key, { ...known, ...more })
   }
   for (const [entityId, { periods: listed }] of calendars.byEntity)
@@ -138,6 +168,10 @@ async function periodsOf(periods: Periods, clickhouse: ClickHouseClient): Promis
     const { entity_id, period, ...counts } = row
     add(entity_id, periodNamed(calendarOf(calendars, entity_id), period), counts)
   }
+  for (const { entityId, period, act, at, by, reason } of await periods.changes())
+    add(entityId, periodNamed(calendarOf(calendars, entityId), period), {
+      last_change: { act, at, by, reason },
+    })
   for (const { entity_id, closed: of } of await periods.closed()) {
     for (const { period, first, last, closed_at, closed_by } of of)
       add(entity_id, periodNamed(calendarOf(calendars, entity_id), period) ?? { name: period, first, last }, {
@@ -173,6 +207,7 @@ function closeRoute(periods: Periods): ApiRoute {
     problems: [
       'invalid_request',
       'invalid_accounting_calendar',
+      'unknown_entity',
       'unknown_period',
       'not_over_yet',
       'period_not_open',
@@ -188,8 +223,9 @@ function closeRoute(periods: Periods): ApiRoute {
     },
     async handle(call): Promise<ApiReply> {
       const { entity_id, period, preview } = await readJson(call, closeBody)
+      const found = await periods.blockersOf(entity_id, period, call.caller)
+      await periods.requireEntity(entity_id, found)
       if (preview) {
-        const found = await periods.blockersOf(entity_id, period, call.caller)
         return { status: 200, body: { entity_id, period, state: 'open', blockers: found } }
       }
       await periods.close(entity_id, period, call.caller)

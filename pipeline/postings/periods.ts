@@ -15,6 +15,7 @@ import {
 import { entityToken } from '../../schemas/identifiers.js'
 import { nearestHint } from '../../schemas/nearest-name.js'
 import { formatInstantMs, nsOf } from '../../schemas/time.js'
+import { readStretch } from '../broker/read-stream.js'
 import type { AuditTrail } from '../gateway/audit-trail.js'
 import { Problem } from '../gateway/problem.js'
 import type { Caller } from '../gateway/scopes.js'
@@ -80,6 +81,10 @@ export class Periods {
     this.#options = options
   }
 
+  nowMs(): number {
+    return this.#options.nowMs()
+  }
+
   calendars(): Promise<AccountingCalendars> {
     return calendarsOrProblem(this.#options.calendarsFile)
   }
@@ -93,6 +98,30 @@ export class Periods {
       ),
     )
     return messages.flatMap(message => (message === null ? [] : [periodsMessageSchema.parse(message.json())]))
+  }
+
+  /** The last change of each period that was ever closed, by entity and period. */
+  async changes(): Promise<readonly (PeriodsMessage['change'] & { readonly entityId: string })[]> {
+    const last = new Map<string, PeriodsMessage['change'] & { readonly entityId: string }>()
+    const stretch = { stream: 'POSTINGS', filterSubject: bookSubjects.periods('*'), from: 1 }
+    for await (const message of readStretch(this.#options.js, stretch, new AbortController().signal)) {
+      const { entity_id: entityId, change } = periodsMessageSchema.parse(message.json())
+      last.set(JSON.stringify([entityId, change.period]), { ...change, entityId })
+    }
+    return [...last.values()]
+  }
+
+  /** Nothing keeps the period of an entity open that there is not: whoever misspells its name must not close its books. */
+  async requireEntity(entityId: string, blockers: readonly Blocker[]): Promise<void> {
+    const { byEntity } = await this.calendars()
+    if (entityId === '' || byEntity.has(entityId) || blockers.length > 0) return
+    const [token, tokens] = [entityToken(entityId), await tokensOf(this.#options, '*.*')]
+    if (tokens.includes(token)) return
+    const hint = nearestHint(entityId, [...byEntity.keys(), ...tokens])
+    throw new Problem(
+      'unknown_entity',
+      `Nothing is posted for an entity ${entityId}, and no calendar names it${hint}.`,
+    )
   }
 
   async blockersOf(entityId: string, name: string, caller: Caller): Promise<readonly Blocker[]> {
