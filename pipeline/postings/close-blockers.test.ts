@@ -319,6 +319,17 @@ test('an entry, a summary or a billing line whose delivery is not settled keeps 
   expect(await blockers('sent', '2026-10')).toEqual([])
 })
 
+test('a row of an entry that a table refused keeps every period open: what is settled is not known', async () => {
+  const feed: Feed = { key: 'tables', stream: 'POSTINGS', filterSubjects: ['postings.nobody'] }
+  const refused = { name: 'journal_entries:7', sequence: 7, table: 'journal_entries', bytes: '', token: '' }
+  const why = { code: 'malformed_journal_entry', detail: 'message 7', content: '{}' }
+  await setAside(buckets.sinks, feed.key, 'POSTINGS', [{ ...refused, ...why }])
+  const found = await blockers('tables', '2026-10', { feeds: [feed] })
+  expect(kindsOf(found)).toEqual(['set_aside journal_entries:7'])
+  await takeBack(buckets.sinks, { feed: feed.key, name: refused.name })
+  expect(await blockers('tables', '2026-10', { feeds: [feed] })).toEqual([])
+})
+
 test('a feed that has not taken all of its stream keeps every period open', async () => {
   await js.publish('billing.behind.r', '{}')
   const feed: Feed = { key: 'erp-copy', stream: 'BILLING', filterSubjects: ['billing.>'] }

@@ -43,6 +43,7 @@ export function closeBlockers(sources: BlockerSources): BlockersOf {
       notAcknowledged(sources, period),
       releasesDue(sources, period, book),
       linesSetAside(sources, period),
+      rowsSetAside(sources),
       deliveriesOpen(sources, period),
     ])
     return [...behind, ...found.flat()]
@@ -102,6 +103,22 @@ async function linesSetAside(
     })
     .slice(0, mostNamed)
     .map(({ name, code, detail }) => ({ kind: 'set_aside', id: name, detail: `${code}: ${detail}` }))
+}
+
+/** Rows of entries and deliveries that a table refused: without them it is not known what is settled. */
+async function rowsSetAside({ buckets, feeds }: BlockerSources): Promise<Blocker[]> {
+  const telling = feeds.filter(
+    ({ stream, ofRecords }) => (stream === 'POSTINGS' || stream === 'DELIVERIES') && ofRecords === undefined,
+  )
+  const records = await Promise.all(telling.map(({ key }) => listSetAside(buckets.sinks, key)))
+  return records
+    .flat()
+    .slice(0, mostNamed)
+    .map(({ feed, name, code, detail }) => ({
+      kind: 'set_aside',
+      id: name,
+      detail: `${feed}: ${code}: ${detail}`,
+    }))
 }
 
 /** In UTC; the day of a time zone is at most one beside it. */
