@@ -82,7 +82,7 @@ async function endIncident(call: Call): Promise<void> {
 /** The books of the month: what is earned is posted, a period is closed and opened again. */
 async function keepBooks(call: Call): Promise<void> {
   type Answer = { readonly state?: string }
-  const period = { entity_id: 'books', period: '2020-01' }
+  const period = { entity_id: '', period: '2020-01' }
   await call('createRelease', 'POST', '/v1/releases', { until: '2026-01-31' })
   for (
     let state = '';
