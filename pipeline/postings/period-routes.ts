@@ -223,9 +223,9 @@ function closeRoute(periods: Periods): ApiRoute {
     },
     async handle(call): Promise<ApiReply> {
       const { entity_id, period, preview } = await readJson(call, closeBody)
-      const found = await periods.blockersOf(entity_id, period, call.caller)
-      await periods.requireEntity(entity_id, found)
+      await periods.requireEntity(entity_id, period, call.caller)
       if (preview) {
+        const found = await periods.blockersOf(entity_id, period, call.caller)
         return { status: 200, body: { entity_id, period, state: 'open', blockers: found } }
       }
       await periods.close(entity_id, period, call.caller)

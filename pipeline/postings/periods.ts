@@ -111,12 +111,15 @@ export class Periods {
     return [...last.values()]
   }
 
-  /** Nothing keeps the period of an entity open that there is not: whoever misspells its name must not close its books. */
-  async requireEntity(entityId: string, blockers: readonly Blocker[]): Promise<void> {
+  /**
+   * Refuses an entity that nothing is posted for, no calendar names and nothing is due for: nothing keeps its periods open, and
+   * whoever misspells a name must not close its books.
+   */
+  async requireEntity(entityId: string, period: string, caller: Caller): Promise<void> {
     const { byEntity } = await this.calendars()
-    if (entityId === '' || byEntity.has(entityId) || blockers.length > 0) return
+    if (entityId === '' || byEntity.has(entityId)) return
     const [token, tokens] = [entityToken(entityId), await tokensOf(this.#options, '*.*')]
-    if (tokens.includes(token)) return
+    if (tokens.includes(token) || (await this.blockersOf(entityId, period, caller)).length > 0) return
     const hint = nearestHint(entityId, [...byEntity.keys(), ...tokens])
     throw new Problem(
       'unknown_entity',
