@@ -22,6 +22,13 @@ export interface Login {
   readonly options: NodeConnectionOptions
 }
 
+/** Paths of PEM files. */
+export interface Certificates {
+  readonly ca: string
+  readonly cert: string
+  readonly key: string
+}
+
 export type LoginKind = 'password' | 'token' | 'nkey' | 'jwt' | 'tls' | 'tls and password'
 
 export class ConfiguredBrokers {
@@ -79,38 +86,40 @@ export class ConfiguredBrokers {
       }
       case 'jwt':
         return jwtLogin()
-      case 'tls':
-        return this.#tlsLogin({ lines: [], options: {} }, async cert => ({
-          ca: await readFile(cert, 'utf8'),
-        }))
-      case 'tls and password':
-        return this.#tlsLogin(await this.login('password'), async cert => ({ caFile: cert }))
+      case 'tls': {
+        const files = await this.certificates()
+        return { lines: [tlsLine(files)], options: { tls: { ca: await readFile(files.ca, 'utf8') } } }
+      }
+      case 'tls and password': {
+        const { lines, options } = await this.login('password')
+        const files = await this.certificates()
+        return { lines: [...lines, tlsLine(files)], options: { ...options, tls: { caFile: files.ca } } }
+      }
       default:
         return kind satisfies never
     }
   }
 
-  /** With a certificate, made here, for `localhost` alone. */
-  async #tlsLogin(
-    { lines, options }: Login,
-    trust: (cert: string) => Promise<NonNullable<NodeConnectionOptions['tls']>>,
-  ): Promise<Login> {
-    const [key, cert] = [join(this.#folder, 'key.pem'), join(this.#folder, 'cert.pem')]
-    const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost']
-    const kind = [
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:prime256v1',
-      '-nodes',
-      '-days',
-      '1',
-    ]
-    execFileSync('openssl', ['req', ...kind, '-keyout', key, '-out', cert, ...names], { stdio: 'ignore' })
-    const tls = `tls { cert_file: ${JSON.stringify(cert)}, key_file: ${JSON.stringify(key)} }`
-    return { lines: [...lines, tls], options: { ...options, tls: await trust(cert) } }
+  /** A new authority and what it signed, for `localhost` alone. */
+  async certificates(): Promise<Certificates> {
+    const folder = await mkdtemp(join(this.#folder, 'tls-'))
+    const [ca, caKey, cert, key] = ['ca.pem', 'ca-key.pem', 'cert.pem', 'key.pem'].map(name =>
+      join(folder, name),
+    ) as [string, string, string, string]
+    const make = (name: string, keyFile: string, file: string, more: readonly string[]) => {
+      const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1']
+      const files = ['-keyout', keyFile, '-out', file, '-subj', `/CN=${name}`]
+      execFileSync('openssl', ['req', '-x509', ...curve, ...files, ...more], { stdio: 'ignore' })
+    }
+    make('authority of a test', caKey, ca, [])
+    const names = ['-addext', 'subjectAltName=DNS:localhost', '-addext', 'basicConstraints=critical,CA:FALSE']
+    make('localhost', key, cert, ['-CA', ca, '-CAkey', caKey, ...names])
+    return { ca, cert, key }
   }
+}
+
+function tlsLine({ cert, key }: Certificates): string {
+  return `tls { cert_file: ${JSON.stringify(cert)}, key_file: ${JSON.stringify(key)} }`
 }
 
 /** An operator, an account with JetStream and a user, as `nsc` makes them; the server holds the accounts in memory. */

@@ -1,13 +1,15 @@
 // Weir on servers that it does not run: a cluster of three nats-servers that are killed, and a ClickHouse. Starts that wait,
-// starts that fail, the loss of the quorum, and a stop while the broker is away.
+// starts that fail, TLS, the loss of the quorum, and a stop while the broker is away.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { type AddressInfo, connect as connectSocket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createServer, type Server } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import { connect } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -17,7 +19,7 @@ import {
 } from '../../../deploy/embedded/clickhouse-server.js'
 import { builtFile } from '../../../schemas/package-root.js'
 import { environment } from '../../environment.js'
-import { ConfiguredBrokers, freePort } from '../configured-broker.js'
+import { type Certificates, ConfiguredBrokers, freePort } from '../configured-broker.js'
 import { usage } from '../gateway-fixture.js'
 
 const command = fileURLToPath(builtFile('pipeline/cli/weir.js'))
@@ -120,9 +122,9 @@ const post = (url: string, id: string) =>
   })
 
 /** How many events Weir has counted in ClickHouse. */
-async function received(): Promise<number> {
+async function received(database = 'weir'): Promise<number> {
   const { user, password } = clickhouse.login
-  const answer = await fetch(`${clickhouse.url}/?database=weir`, {
+  const answer = await fetch(`${clickhouse.url}/?database=${database}`, {
     method: 'POST',
     headers: { 'X-ClickHouse-User': user, 'X-ClickHouse-Key': password },
     body: 'SELECT sum(received) FROM event_dispositions',
@@ -180,6 +182,52 @@ test(
     const nc = await connect({ servers: `127.0.0.1:${port}` })
     await expect(nc.request('weir.owner.0', '', { timeout: 1_000 })).rejects.toThrow(/no responders/i)
     await nc.close()
+  },
+  generousMs,
+)
+
+/** The ClickHouse of these tests behind TLS. */
+async function clickhouseOverTls({ cert, key }: Certificates): Promise<Server> {
+  const { port, hostname } = new URL(clickhouse.url)
+  const files = { cert: await readFile(cert), key: await readFile(key) }
+  const front = createServer(files, outside => {
+    const inside = connectSocket(Number(port), hostname)
+    outside.pipe(inside).pipe(outside)
+    for (const one of [outside, inside]) one.on('error', () => [outside, inside].map(end => end.destroy()))
+  })
+  await once(front.listen(0, '127.0.0.1'), 'listening')
+  return front
+}
+
+test(
+  'over TLS, with an authority of one’s own and a certificate that the broker asks for, events come through',
+  async () => {
+    const [ours, others] = [await brokers.certificates(), await brokers.certificates()]
+    const port = await freePort()
+    const quoted = (path: string) => JSON.stringify(path)
+    const files = `cert_file: ${quoted(ours.cert)}, key_file: ${quoted(ours.key)}, ca_file: ${quoted(ours.ca)}`
+    await brokers.start(port, [`tls { ${files}, verify: true }`, `max_payload: ${8 << 20}`])
+    const front = await clickhouseOverTls(ours)
+    const env = {
+      WEIR_NATS_URL: `tls://localhost:${port}`,
+      WEIR_NATS_CA: ours.ca,
+      WEIR_NATS_CERT: ours.cert,
+      WEIR_NATS_KEY: ours.key,
+      WEIR_NATS_REPLICAS: '1',
+      WEIR_CLICKHOUSE_URL: `https://localhost:${(front.address() as AddressInfo).port}`,
+      WEIR_CLICKHOUSE_CA: ours.ca,
+      WEIR_CLICKHOUSE_DATABASE: 'over_tls',
+    }
+    const stranger = start('stranger', { ...env, WEIR_CLICKHOUSE_CA: others.ca })
+    expect(await stranger.code).toBe(78)
+    expect(stranger.error()).toContain('weir start: clickhouse_tls_refused: ')
+    const one = start('tls', env)
+    const base = await until(one.url, one)
+    expect((await post(base, 'over-tls')).status).toBe(202)
+    await until(async () => (await received('over_tls')) === 1, one)
+    one.child.kill('SIGTERM')
+    expect(await one.code).toBe(0)
+    front.close()
   },
   generousMs,
 )
