@@ -3,7 +3,13 @@
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { optionsFor, packages, type ServedClickhouse, serveClickhouse } from './clickhouse-clients.js'
+import {
+  optionsFor,
+  packages,
+  type ServedClickhouse,
+  serveClickhouse,
+  streamed,
+} from './clickhouse-clients.js'
 
 const create = packages[0]!.create
 let server: ServedClickhouse
@@ -86,4 +92,15 @@ test('rows for no column are refused, where ClickHouse drops them in silence', a
     columns: { except: ['id'] },
   })
   await expect(insert).rejects.toThrow('Empty list of columns to insert')
+})
+
+test('CSV with CR LF arrives whole, and the client’s stream takes its lines for an error', async () => {
+  const asked = {
+    query: 'SELECT number FROM numbers(2000)',
+    clickhouse_settings: { output_format_csv_crlf_end_of_line: 1, max_block_size: '1000' },
+  } as const
+  const text = await (await client.query({ ...asked, format: 'CSV' })).text()
+  expect(text.split('\r\n')).toHaveLength(2001)
+  const rows = await client.query({ ...asked, format: 'CSV' })
+  await expect(streamed(rows.stream())).rejects.toThrow()
 })
