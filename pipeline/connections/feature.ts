@@ -14,6 +14,7 @@ import type { Feature, FeatureFeed, FeatureParts } from '../feature/feature.js'
 import { AccountLimiters } from './account-limiters.js'
 import { ApprovedRecords } from './approved-records.js'
 import { connectorOf } from './connectors.js'
+import { mayBegin } from './known-receivers.js'
 import { RecordFacts } from './record-facts.js'
 import { batchLinesOf, journalOf } from './records-of-message.js'
 import { type ConnectionSettings, connectionsSettings } from './settings.js'
@@ -27,11 +28,20 @@ export const connectionsFeature: Feature = {
   name: 'connections',
   feeds(config) {
     const limiters = new AccountLimiters()
-    return sectionOf(config, connectionsSettings).map(one => feedOfConnection(one, limiters))
+    const all = sectionOf(config, connectionsSettings)
+    const shared = { limiters, configured: all.map(({ name }) => name) }
+    return all.map(one => feedOfConnection(one, shared))
   },
 }
 
-function feedOfConnection(connection: ConnectionSettings, limiters: AccountLimiters): FeatureFeed {
+interface Shared {
+  readonly limiters: AccountLimiters
+  /** The names of all connections. */
+  readonly configured: readonly string[]
+}
+
+function feedOfConnection(connection: ConnectionSettings, shared: Shared): FeatureFeed {
+  const { limiters } = shared
   const { name, entity, records, mode, allow } = connection
   const rollout = { mode, allow, class: connection.class }
   const token = entity === undefined ? undefined : entityToken(entity)
@@ -45,7 +55,7 @@ function feedOfConnection(connection: ConnectionSettings, limiters: AccountLimit
         stream: 'POSTINGS',
         filterSubjects,
         ofRecords: { connection: name, recordsOf: journalOf, rollout, openConnector },
-        openSink: loopOf(connection, limiters, key, 'POSTINGS', journalOf),
+        openSink: loopOf(connection, shared, key, 'POSTINGS', journalOf),
       }
     }
     case 'summaries':
@@ -54,7 +64,7 @@ function feedOfConnection(connection: ConnectionSettings, limiters: AccountLimit
         stream: 'POSTINGS',
         filterSubjects: [`summaries.${token === undefined ? '>' : `${token}.>`}`],
         ofRecords: { connection: name, recordsOf: journalOf, rollout, openConnector },
-        openSink: loopOf(connection, limiters, key, 'POSTINGS', journalOf),
+        openSink: loopOf(connection, shared, key, 'POSTINGS', journalOf),
       }
     case 'batch_lines': {
       const filterSubjects = [token === undefined ? 'billing.>' : `billing.${token}.>`]
@@ -63,7 +73,7 @@ function feedOfConnection(connection: ConnectionSettings, limiters: AccountLimit
         stream: 'BILLING',
         filterSubjects,
         ofRecords: { connection: name, recordsOf: batchLinesOf, rollout, openConnector },
-        openSink: loopOf(connection, limiters, key, 'BILLING', batchLinesOf),
+        openSink: loopOf(connection, shared, key, 'BILLING', batchLinesOf),
       }
     }
     default:
@@ -73,7 +83,7 @@ function feedOfConnection(connection: ConnectionSettings, limiters: AccountLimit
 
 function loopOf(
   connection: ConnectionSettings,
-  limiters: AccountLimiters,
+  { limiters, configured }: Shared,
   key: string,
   stream: FeedStream,
   recordsOf: typeof journalOf,
@@ -81,10 +91,18 @@ function loopOf(
   return async parts => {
     const { config, bulk, js, jsm, log, buckets, customerIds } = parts
     const { sinks, tokens } = buckets
+    const logOptions = { bulk, js, jsm, connection: connection.name, timeoutMs: brokerTimeoutMs }
+    const deliveryLog = openDeliveryLog(logOptions)
     return new ConnectionLoop({
       connection: connection.name,
       connector: await connectorOf(connection, { config, customerIds, tokens, sinks, jsm, limiters }),
-      log: openDeliveryLog({ bulk, js, jsm, connection: connection.name, timeoutMs: brokerTimeoutMs }),
+      log: {
+        ...deliveryLog,
+        async open(signal) {
+          await mayBegin({ connection, configured, key, kv: sinks, jsm })
+          return deliveryLog.open(signal)
+        },
+      },
       exceptions: exceptionsOf(buckets.sinks, key, stream),
       clock,
       gate: gateOf(parts),

@@ -25,6 +25,8 @@ export interface ConnectionSettings {
   readonly mode: Rollout['mode']
   readonly allow: Rollout['allow']
   readonly class: DeliveryClass
+  /** True: it begins without a log although its receiver has one of another name, or its own is lost (known-receivers.ts). */
+  readonly begins_anew?: boolean | undefined
   /** When a record that fails while others get through is given up. */
   readonly attempts: { readonly most: number; readonly hours: number }
 }
@@ -67,6 +69,7 @@ function shared(z: typeof Zod, { kind, records, fields }: ConnectorKind) {
     mode: z.enum(['read_only', 'controlled', 'automatic']).default('automatic'),
     allow: z.strictObject({ entities: names.default([]), customers: names.default([]) }).prefault({}),
     class: z.enum(['money', 'state', 'rest']).default('money'),
+    begins_anew: z.boolean().optional(),
     attempts: z
       .strictObject({
         most: z.int().min(1).max(1_000).default(20),

@@ -93,7 +93,15 @@ async function write(
   }
 }
 
-async function lastStep({ jsm, connection }: DeliveryLogOptions): Promise<StoredStep | undefined> {
+/** Whether the connection has ever opened a log. */
+export async function hasDeliveryLog(jsm: JetStreamManager, connection: string): Promise<boolean> {
+  return (await lastStep({ jsm, connection })) !== undefined
+}
+
+async function lastStep({
+  jsm,
+  connection,
+}: Pick<DeliveryLogOptions, 'jsm' | 'connection'>): Promise<StoredStep | undefined> {
   const found = await jsm.streams.getMessage(deliveriesStream, {
     last_by_subj: deliveriesSubject(connection),
   })

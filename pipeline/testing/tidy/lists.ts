@@ -22,6 +22,7 @@ export const testEntryPoints: readonly string[] = [
   'pipeline/testing/connector-faults/main.ts',
   'pipeline/testing/connector-faults/shorter-waits.ts',
   'pipeline/testing/engine-child.ts',
+  'pipeline/deliver/testing/delivery-child.ts',
   'pipeline/testing/publisher-crash-child.ts',
   'sinks/testing/fake-main.ts',
 ]
