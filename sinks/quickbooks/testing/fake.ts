@@ -52,16 +52,18 @@ export const secrets: Readonly<Record<string, string>> = {
 }
 
 export const mapping = `accounts: { "1200": "84", "4000": "79", "2400": "91" }
-customers:
-  - match: { customer: acme }
-    value: "58"
-  - match: { kind: summary }
-    value: "58"
+customers: { acme: "58" }
 class:
   - match: { account: "4000", segment.team: core }
     value: "5000000000000012345"
   - omit: true
 `
+
+/** With a customer for the receivables of summaries, which have none. */
+const mappingWithSummaries = mapping.replace(
+  'customers: { acme: "58" }',
+  'customers: [{ match: { customer: acme }, value: "58" }, { match: { kind: summary }, value: "58" }]',
+)
 
 export class QuickbooksFake extends FakeServer {
   readonly entries: Documents<EntryBody>
@@ -123,7 +125,7 @@ export class QuickbooksFake extends FakeServer {
       { ...this.settings(), ...given.settings },
       {
         secrets,
-        mapping,
+        mapping: mappingWithSummaries,
         nowMs,
         rate: { concurrent: 10 },
         tokenStore,
