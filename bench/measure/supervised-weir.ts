@@ -21,6 +21,7 @@ import { environment } from '../../pipeline/environment.js'
 import { type Instance, readInstance } from '../../pipeline/servers/instance.js'
 import { builtFile } from '../../schemas/package-root.js'
 import type { ClickHouseConfig } from '../../sinks/clickhouse/config.js'
+import { beginWithSchema } from './schema-template.js'
 
 export const victims = ['weir', 'nats-server', 'clickhouse'] as const
 export type Victim = (typeof victims)[number]
@@ -70,6 +71,7 @@ export class SupervisedWeir {
 
   static async start(options: SupervisedOptions = {}): Promise<SupervisedWeir> {
     const dataDir = await mkdtemp(join(tmpdir(), 'weir-kill-'))
+    await beginWithSchema(join(dataDir, 'clickhouse'))
     const weir = new SupervisedWeir(dataDir, await freePort(), options.env ?? {})
     weir.#spawn()
     return weir
@@ -144,7 +146,7 @@ export class SupervisedWeir {
   }
 
   async ready(): Promise<void> {
-    while (!(await this.isReady())) await sleep(25)
+    while (!(await this.isReady())) await sleep(100)
   }
 
   /** Runs a command of the command line against this data directory. */

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import type { ClickHouseClient } from '@clickhouse/client'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beginWithSchema } from '../../bench/measure/schema-template.js'
 import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/embedded/clickhouse-server.js'
 import { runLines } from '../../rating/charges/run-lines.js'
 import { recognise } from '../../rating/recognition/recognise.js'
@@ -37,6 +38,7 @@ let posted = 0
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'weir-revenue-'))
+  await beginWithSchema(dataDir)
   server = await startEmbeddedClickhouse({ dataDir })
   const config: ClickHouseConfig = { url: server.url, ...server.login, database: 'weir' }
   await migrate(config)

@@ -8,6 +8,7 @@ import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManage
 import { type KV, Kvm } from '@nats-io/kv'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { beginWithSchema } from '../../bench/measure/schema-template.js'
 import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/embedded/clickhouse-server.js'
 import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
 import { encodeRows } from '../../schemas/arrow/arrow-rows.js'
@@ -39,6 +40,7 @@ const running: (Deliverer | ClickHouseSink)[] = []
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'weir-feed-'))
   broker = await startNatsServer({ storeDir: join(folder, 'nats') })
+  await beginWithSchema(join(folder, 'clickhouse'))
   server = await startEmbeddedClickhouse({ dataDir: join(folder, 'clickhouse') })
   nc = await connect({ ...broker.login(), maxReconnectAttempts: -1, reconnectTimeWait: 50 })
   js = jetstream(nc)

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { Gauge, Registry } from 'prom-client'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beginWithSchema } from '../../bench/measure/schema-template.js'
 import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/embedded/clickhouse-server.js'
 import { openClickHouse } from '../../sinks/clickhouse/config.js'
 import { migrate } from '../../sinks/clickhouse/migrate.js'
@@ -37,6 +38,7 @@ async function insert(table: string, values: readonly object[]): Promise<void> {
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'weir-kpi-'))
+  await beginWithSchema(dataDir)
   server = await startEmbeddedClickhouse({ dataDir })
   const config = { url: server.url, ...server.login, database: 'weir' }
   await migrate(config)

@@ -9,6 +9,7 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { Kvm } from '@nats-io/kv'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beginWithSchema } from '../../bench/measure/schema-template.js'
 import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/embedded/clickhouse-server.js'
 import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
 import { deliveryIdOf } from '../../schemas/billing/delivery.js'
@@ -65,6 +66,7 @@ const feed: Feed = {
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'weir-receiver-'))
   broker = await startNatsServer({ storeDir: join(folder, 'nats') })
+  await beginWithSchema(join(folder, 'clickhouse'))
   server = await startEmbeddedClickhouse({ dataDir: join(folder, 'clickhouse') })
   nc = await connect({ ...broker.login() })
   const [js, jsm] = [jetstream(nc), await jetstreamManager(nc)]

@@ -9,6 +9,7 @@ import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManage
 import { type KV, Kvm } from '@nats-io/kv'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { beginWithSchema } from '../../bench/measure/schema-template.js'
 import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/embedded/clickhouse-server.js'
 import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
 import { tables } from '../../schemas/tables.js'
@@ -45,6 +46,7 @@ let clickhouse: ClickHouseClient
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'weir-reconcile-'))
   broker = await startNatsServer({ storeDir: join(folder, 'nats') })
+  await beginWithSchema(join(folder, 'clickhouse'))
   server = await startEmbeddedClickhouse({ dataDir: join(folder, 'clickhouse') })
   nc = await connect({ ...broker.login() })
   js = jetstream(nc)

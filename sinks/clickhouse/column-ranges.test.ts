@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beginWithSchema } from '../../bench/measure/schema-template.js'
 import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/embedded/clickhouse-server.js'
 import { serviceCalendar } from '../../rating/periods/service-period.js'
 import { straightLine } from '../../rating/recognition/straight-line.js'
@@ -82,6 +83,7 @@ const signal = new AbortController().signal
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'weir-ranges-'))
+  await beginWithSchema(dataDir)
   server = await startEmbeddedClickhouse({ dataDir })
   config = { url: server.url, ...server.login, database: 'weir' }
   await migrate(config)

@@ -7,6 +7,7 @@ import type { ClickHouseClient } from '@clickhouse/client'
 import { Decimal } from 'decimal.js'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beginWithSchema } from '../../bench/measure/schema-template.js'
 import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/embedded/clickhouse-server.js'
 import { type ClickHouseConfig, openClickHouse } from './config.js'
 import { migrate } from './migrate.js'
@@ -20,6 +21,7 @@ let client: ClickHouseClient
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'weir-kpis-'))
+  await beginWithSchema(dataDir)
   server = await startEmbeddedClickhouse({ dataDir })
   const config: ClickHouseConfig = { url: server.url, ...server.login, database: 'weir' }
   await migrate(config)

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beginWithSchema } from '../../bench/measure/schema-template.js'
 import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/embedded/clickhouse-server.js'
 import { encodeRows } from '../../schemas/arrow/arrow-rows.js'
 import { rowsFolderHeader } from '../../schemas/rows/rows-file.js'
@@ -22,6 +23,7 @@ let client: ClickHouseClient
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'weir-rows-folder-'))
+  await beginWithSchema(dataDir)
   server = await startEmbeddedClickhouse({ dataDir })
   const config = { url: server.url, ...server.login, database: 'weir' }
   await migrate(config)

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { beginWithSchema } from '../../bench/measure/schema-template.js'
 import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/embedded/clickhouse-server.js'
 import { encodeRows } from '../../schemas/arrow/arrow-rows.js'
 import {
@@ -29,6 +30,7 @@ const signal = new AbortController().signal
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'weir-sink-'))
+  await beginWithSchema(dataDir)
   server = await startEmbeddedClickhouse({ dataDir })
   config = { url: server.url, ...server.login, database: 'weir' }
   await migrate(config)

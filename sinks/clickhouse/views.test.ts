@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beginWithSchema } from '../../bench/measure/schema-template.js'
 import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/embedded/clickhouse-server.js'
 import { type ClickHouseConfig, openClickHouse } from './config.js'
 import { migrate } from './migrate.js'
@@ -16,6 +17,7 @@ let client: ClickHouseClient
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'weir-views-'))
+  await beginWithSchema(dataDir)
   server = await startEmbeddedClickhouse({ dataDir })
   const config: ClickHouseConfig = { url: server.url, ...server.login, database: 'weir' }
   await migrate(config)

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beginWithSchema } from '../../../bench/measure/schema-template.js'
 import {
   type EmbeddedClickhouse,
   startEmbeddedClickhouse,
@@ -25,6 +26,7 @@ const signal = new AbortController().signal
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'weir-coded-'))
+  await beginWithSchema(dataDir)
   server = await startEmbeddedClickhouse({ dataDir })
 })
 

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { createClient } from '@clickhouse/client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beginWithSchema } from '../../../bench/measure/schema-template.js'
 import { BlockReader } from '../../../deploy/embedded/clickhouse/compressed-blocks.js'
 import {
   type EmbeddedClickhouse,
@@ -64,6 +65,7 @@ let server: EmbeddedClickhouse
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'weir-recorded-'))
+  await beginWithSchema(dataDir)
   server = await startEmbeddedClickhouse({ dataDir })
   const { user, password } = server.login
   await migrate({ url: server.url, user, password, database: 'weir' })
