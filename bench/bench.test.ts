@@ -86,7 +86,7 @@ test('end-to-end and floor run in turn, and their ratio is that of their speeds'
 
 test('canary: a sum that is off by 10^-12, or one row too many, fails the benchmark', async () => {
   const report = await endToEnd(options, {
-    stallMs: 6_000,
+    stallMs: 4_000,
     expect: expected => ({ ...expected, rows: expected.rows + 1, amount: `${expected.amount}1` }),
   })
   expect(report.conservation).toBe('violated')

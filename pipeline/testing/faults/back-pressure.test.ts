@@ -13,7 +13,7 @@ import { settled } from './kill-run.js'
 import { type Month, monthOf } from './month.js'
 import { Producer } from './producer.js'
 
-const events = 150_000
+const events = 80_000
 const mib = 1 << 20
 const limitBytes = 2 * mib
 /**

@@ -89,26 +89,6 @@ async function found(): Promise<Found> {
 }
 
 test(
-  'flipped bytes of a part make its table unreadable by name, with what else can be told',
-  async () => {
-    const [file] = await dataFiles('largest')
-    const bytes = await readFile(file!)
-    const flipped = Buffer.from(bytes)
-    for (let at = 0; at < bytes.length; at += 64) flipped[at]! ^= 0xff // every column has some
-    await whileDown(() => writeFile(file!, flipped))
-    const { report, usage } = await found()
-    expect(usage).toMatchObject({ state: 'unreadable', differences: [{ id: 'table_rated_usage' }] })
-    expect(usage.differences[0]!.detail).toMatch(/^weir\.rated_usage, part \d+_\d+_\d+_\d+: /)
-    expect(report.partitions).toEqual(whole.partitions)
-    expect(report.totals).toEqual([])
-    expect(report.checks.find(one => one.check === 'totals')).toMatchObject({ state: 'unreadable' })
-    await whileDown(() => writeFile(file!, bytes))
-    expect((await settled(weir)).ok).toBe(true)
-  },
-  generousMs,
-)
-
-test(
   'a message of the ledger that is inserted again under another token is found as doubled',
   async () => {
     const nc = await connect(weir.nats)
@@ -148,11 +128,34 @@ test(
   generousMs,
 )
 
+/** Undoes what the test of flipped bytes did. */
+let mend = async (): Promise<void> => {}
+
+test(
+  'flipped bytes of a part make its table unreadable by name, with what else can be told',
+  async () => {
+    const [file] = await dataFiles('largest')
+    const bytes = await readFile(file!)
+    const flipped = Buffer.from(bytes)
+    for (let at = 0; at < bytes.length; at += 64) flipped[at]! ^= 0xff // every column has some
+    await whileDown(() => writeFile(file!, flipped))
+    const { report, usage } = await found()
+    expect(usage).toMatchObject({ state: 'unreadable', differences: [{ id: 'table_rated_usage' }] })
+    expect(usage.differences[0]!.detail).toMatch(/^weir\.rated_usage, part \d+_\d+_\d+_\d+: /)
+    expect(report.partitions).toEqual(whole.partitions)
+    expect(report.totals).toEqual([])
+    expect(report.checks.find(one => one.check === 'totals')).toMatchObject({ state: 'unreadable' })
+    mend = () => writeFile(file!, bytes)
+  },
+  generousMs,
+)
+
 test(
   'a part with a file cut short is named with the rows that went with it',
   async () => {
     const files = await dataFiles('all') // the parts that it was merged from too, which would be taken in its stead
     await whileDown(async () => {
+      await mend()
       for (const file of files) await truncate(file, 10).catch(() => undefined) // or it is gone by now
     })
     const { report, usage } = await found()

@@ -9,7 +9,7 @@ import { auditEvents, auditMonth } from './audit.js'
 import { killRun, settled } from './kill-run.js'
 import { type Month, monthOf } from './month.js'
 
-const events = Number(process.env['WEIR_KILL_EVENTS'] ?? 60_000)
+const events = Number(process.env['WEIR_KILL_EVENTS'] ?? 30_000)
 const seed = process.env['WEIR_KILL_SEED'] ?? String(Date.now())
 /** Of a round each process is killed once. For more: WEIR_KILL_ROUNDS=4, with more events. */
 const perPhase = Number(process.env['WEIR_KILL_ROUNDS'] ?? 1)

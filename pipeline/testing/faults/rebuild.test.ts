@@ -75,7 +75,8 @@ test('rows that were lost, doubled and changed are mended while usage flows, and
 test('after a kill in the middle the old table is whole, and the job goes on', async () => {
   const { stdout } = await weir.run('rebuild', 'clickhouse', '--detach')
   const id = stdout.trim()
-  const job = async () => JSON.parse((await weir.run('jobs', 'show', id, '--json')).stdout) as JobView
+  const headers = { authorization: `Bearer ${weir.instance?.api_key ?? ''}` }
+  const job = async () => (await (await fetch(`${weir.url}/v1/jobs/${id}`, { headers })).json()) as JobView
   while ((await job()).progress.done < 1) await sleep(20)
   weir.kill('weir')
   await weir.ready()

@@ -261,7 +261,8 @@ async function sentUntil(command: Promise<unknown>, laterMs: number): Promise<nu
 test('a replay goes on after a kill of the process, and can be paused and cancelled', async () => {
   const { stdout } = await weir.run('replay', ...stretch, '--source', 'history', '--detach')
   const id = stdout.trim()
-  const job = async () => JSON.parse((await weir.run('jobs', 'show', id, '--json')).stdout) as JobView
+  const headers = { authorization: `Bearer ${weir.instance?.api_key ?? ''}` }
+  const job = async () => (await (await fetch(`${weir.url}/v1/jobs/${id}`, { headers })).json()) as JobView
   while ((await job()).progress.done === 0) await sleep(20)
   weir.kill('weir')
   await weir.ready()
@@ -276,6 +277,8 @@ test('a replay goes on after a kill of the process, and can be paused and cancel
   expect(JSON.parse((await weir.run('jobs', 'cancel', other, '--json')).stdout)).toMatchObject({
     state: 'cancelled',
   })
+  const { stdout: shown } = await weir.run('jobs', 'show', other, '--json')
+  expect(JSON.parse(shown)).toMatchObject({ state: 'cancelled' })
 })
 
 function scaled(text: string): Scaled {

@@ -89,7 +89,7 @@ async function open(): Promise<number[]> {
 const fiveGroups = Array(5).fill(inEachGroup)
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await sleep(50)
+  while (!(await holds())) await sleep(250)
 }
 
 /** Kills Weir while the job is in the middle. */
