@@ -74,6 +74,7 @@ export class Rig {
   /** True: no look-up tells anything, so what is unclear stays so. */
   isFindSilent = false
   calls = 0
+  readonly #states = new Map<string, Delivery>()
   #position = 0
   #owner = 0
   readonly #subject: ConformanceSubject
@@ -148,7 +149,7 @@ export class Rig {
   }
 
   states(): ReadonlyMap<string, Delivery> {
-    return new Map(this.steps.flatMap(step => step.changed.map(one => [one.key, one] as const)))
+    return this.#states
   }
 
   isSettled(): boolean {
@@ -183,6 +184,7 @@ export class Rig {
       if (owner !== this.#owner) throw new Error('fenced')
       const stored = { ...structuredClone(step), step: '', sequence: this.steps.length + 1 }
       this.steps.push(stored)
+      for (const one of stored.changed) this.#states.set(one.key, one)
       return stored.sequence
     }
     return {
