@@ -1,5 +1,6 @@
 // `weir start` and `weir validate`: the commands that belong to no feature.
 
+import { builtFile } from '../../schemas/package-root.js'
 import type { DeclareCommands } from '../feature/command-line.js'
 import { settings } from '../settings.js'
 
@@ -23,7 +24,7 @@ export const startCommands: DeclareCommands = (program, line) => {
       line.runToEnd(async () => {
         const flags = { 'http.port': port, 'http.host': host, catalog: catalog?.join(',') }
         const config = await line.config(flags)
-        const { startCommand } = await import('./start-command.js')
+        const { startCommand } = await started()
         return startCommand({ config, json, log: await line.logger(config.logLevel) }, line.io)
       }),
     )
@@ -38,6 +39,11 @@ export const validateCommands: DeclareCommands = (program, line) => {
     .action((files: string[], { json = false }: { readonly json?: boolean }) =>
       line.run(async () => (await import('./validate-command.js')).validateCommand({ files, json }, line.io)),
     )
+}
+
+/** In few files, as it is built: the hundreds that they are made of take a second longer to load. */
+function started(): Promise<typeof import('./start-command.js')> {
+  return import(builtFile('pipeline/cli/start/start-command.js').href)
 }
 
 function settingsHelp(): string {
