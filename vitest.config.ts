@@ -2,23 +2,18 @@ import { relative } from 'node:path'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-// Folders whose code does no I/O. Their tests share a process, which loads the code once and not once per file.
-const pureOfPipeline = 'core|flow|memory|simulate'
-const pure = ['{schemas,rating}/**/*.test.ts', `pipeline/@(${pureOfPipeline})/**/*.test.ts`]
-
-// In these folders too, and yet they start a server or the engine of ClickHouse.
-const exceptions = [
-  'schemas/identifiers-document.test.ts',
+// Files that need a process of their own: the engine of ClickHouse runs in it, which opens one folder per process; or the test
+// starts, kills and measures for minutes, and would take others with it.
+const alone = [
+  'sinks/files/sink.test.ts',
+  'sinks/clickhouse/row-figures.test.ts',
   'schemas/arrow/arrow-rows.test.ts',
-  'pipeline/core/rows/rated-usage-clickhouse.test.ts',
-  'pipeline/flow/flow-control.test.ts',
+  'bench/**/*.test.ts',
+  'pipeline/testing/{faults,tour,openapi}/**/*.test.ts',
+  'pipeline/connections/kill-nine.test.ts',
 ]
-const started = [
-  '{sinks,bench,deploy}/**/*.test.ts',
-  'pipeline/*.test.ts',
-  `pipeline/!(${pureOfPipeline})/**/*.test.ts`,
-  ...exceptions,
-]
+
+const all = ['{schemas,rating,sinks,pipeline,deploy}/**/*.test.ts']
 
 // What takes longest, the longest first: run last, one of them would keep a single core busy at the end.
 const longest = [
@@ -70,8 +65,9 @@ export default defineConfig({
     reporters: ['default', 'json'],
     outputFile: { json: '.cache/test-results.json' },
     projects: [
-      { test: { ...common, name: 'started', include: started } },
-      { test: { ...common, name: 'pure', include: pure, exclude: exceptions, isolate: false } },
+      { test: { ...common, name: 'alone', include: alone } },
+      // They share a process, which loads the code once and not once per file.
+      { test: { ...common, name: 'together', include: all, exclude: alone, isolate: false } },
     ],
   },
 })
