@@ -1,7 +1,6 @@
 // The route behind `weir reconcile --days`: charges, batches and journals day by day; or, of one connection, what it has.
 
 import { z } from 'zod'
-import { recordedPosition } from '../deliver/delivered.js'
 import { feedOf } from '../deliver/feed.js'
 import { Problem } from '../gateway/problem.js'
 import { type ApiRoute, needs, readQuery } from '../gateway/route.js'
@@ -108,7 +107,7 @@ export async function readDays(
     rows.length < ask.limit ? null : String(ask.offset + ask.limit)
   if (connection === undefined) {
     const openRuns = await openBillingRuns(jsm, runs)
-    const hasErp = (await recordedPosition(sinks, feedOf(feeds, 'erp').key)) > 0
+    const hasErp = (await sinks.get(feedOf(feeds, 'erp').key)) !== null
     const days = await readBooksDays(clickhouse, ask, { openRuns, hasErp })
     return { connections, days, accepted: [], lagging, next_after: pageOf(days) }
   }
