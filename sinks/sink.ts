@@ -48,6 +48,8 @@ export interface RefusedRecord {
   /** What the sink needs to apply the record later: its data in base64, and the token to apply it under. */
   readonly bytes: string
   readonly token: string
+  /** True: somebody has discarded its exception, and it is not tried again. */
+  readonly discarded?: boolean | undefined
 }
 
 export type SinkOutcome =

@@ -13,6 +13,7 @@ import { listSetAside, setAside, takeBack } from '../deliver/refused-records.js'
 import type { Feature, FeatureFeed, FeatureParts } from '../feature/feature.js'
 import { AccountLimiters } from './account-limiters.js'
 import { ApprovedRecords } from './approved-records.js'
+import { attemptMetrics } from './attempt-metrics.js'
 import { connectorOf } from './connectors.js'
 import { mayBegin } from './known-receivers.js'
 import { RecordFacts } from './record-facts.js'
@@ -26,6 +27,11 @@ const clock = { nowMs: Date.now, pause: pauseFor }
 
 export const connectionsFeature: Feature = {
   name: 'connections',
+  /** No routes: the metrics are there from the beginning. */
+  routes({ registry }) {
+    attemptMetrics(registry)
+    return []
+  },
   feeds(config) {
     const limiters = new AccountLimiters()
     const all = sectionOf(config, connectionsSettings)
@@ -112,6 +118,7 @@ function loopOf(
         failingMs: connection.attempts.hours * 3_600_000,
       },
       recordsOf,
+      telemetry: attemptMetrics(parts.registry)(connection.name),
       onTrouble: ({ isStopped, ...trouble }) => {
         const facts = { connection: connection.name, ...trouble }
         if (isStopped) log.error(facts, 'connection needs help')

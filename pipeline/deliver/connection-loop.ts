@@ -11,7 +11,12 @@
 // 6. The gate is asked for each record before `sending` (held-deliveries.ts), and no record is sent before one that it
 //    comes after (record-order.ts).
 
-import { type ChangedDelivery, type Delivery, deliveryIdOf } from '../../schemas/billing/delivery.js'
+import {
+  type ChangedDelivery,
+  type Delivery,
+  deliveryIdOf,
+  isSettled,
+} from '../../schemas/billing/delivery.js'
 import { formatInstantMs } from '../../schemas/time.js'
 import type { ConnectorRecord } from '../../sinks/connector.js'
 import type {
@@ -162,7 +167,8 @@ export class ConnectionLoop implements Sink {
     this.#isAsked = false
     const asked = (await requests?.list()) ?? []
     if (asked.length === 0) return
-    const toReopen = asked.filter(one => book.get(one.delivery_id) === undefined)
+    if (asked.some(({ act }) => act === 'reread')) await this.#shelf.relearn()
+    const toReopen = asked.filter(one => one.act !== 'reread' && book.get(one.delivery_id) === undefined)
     const isWhole = await this.#shelf.retry(new Set(toReopen.map(one => one.delivery_id)), book)
     for (const { delivery_id, act } of asked) {
       const open = book.get(delivery_id)
@@ -171,7 +177,9 @@ export class ConnectionLoop implements Sink {
       book.postpone(delivery_id, 0, open.lookups)
     }
     this.#held.askAgain()
-    for (const one of asked) if (isWhole || book.get(one.delivery_id) !== undefined) await requests!.done(one)
+    for (const one of asked)
+      if (isWhole || one.act === 'reread' || book.get(one.delivery_id) !== undefined)
+        await requests!.done(one)
     this.#isAsked = !isWhole
   }
 
@@ -253,6 +261,7 @@ export class ConnectionLoop implements Sink {
     if (refused.length > 0) await this.#shelf.setAside(refused) // invariant 4
     await this.#append(() => settled.map(({ open, outcome }) => afterPut(open.delivery, outcome, nowMs)))
     for (const { open, outcome } of settled) {
+      this.#options.telemetry?.attempted(outcome.kind, 'code' in outcome ? outcome.code : undefined)
       const { delivery_id: id } = open.delivery
       if (outcome.kind === 'unclear') this.#book?.postpone(id, clock.nowMs() + this.#limits.lookupMs, 0)
       if (outcome.kind === 'written') this.#book?.postpone(id, clock.nowMs() + this.#limits.writtenMs, 0)
@@ -283,6 +292,7 @@ export class ConnectionLoop implements Sink {
         isTold = true
         break
       }
+      this.#options.telemetry?.attempted(`found_${found.kind}`, 'code' in found ? found.code : undefined)
       isTold ||= found.kind !== 'unknown_yet'
       const next = afterFind(open, found, { connector, limits: this.#limits, ...this.#surroundings(open) })
       const { delivery_id: id } = open.delivery
@@ -310,6 +320,7 @@ export class ConnectionLoop implements Sink {
       const step = book.step([...changed()], takenUpTo)
       const sequence = await this.#options.log.append(step, this.#aborting)
       book.apply({ ...step, step: '', sequence })
+      for (const { state } of step.changed) if (isSettled(state)) this.#options.telemetry?.settled(state)
     })
     this.#writes = done.catch(() => undefined)
     return done

@@ -1,5 +1,6 @@
 // What the loop of a connection is given: the connector, its log, the shelf for refused records, the flow gate, a clock.
 
+import type { DeliveryState } from '../../schemas/billing/delivery.js'
 import type { Connector } from '../../sinks/connector.js'
 import type { RefusedRecord, SinkTrouble } from '../../sinks/sink.js'
 import type { ConnectionLimits } from './connection-limits.js'
@@ -21,6 +22,13 @@ export interface Exceptions {
   takeBack(record: RefusedRecord): Promise<void>
 }
 
+/** Told of each attempt and of each record that needs nothing more. */
+export interface DeliveryTelemetry {
+  /** `outcome` as in the attempts of a delivery. */
+  attempted(outcome: string, code?: string): void
+  settled(state: DeliveryState): void
+}
+
 export interface ConnectionLoopOptions {
   readonly connection: string
   readonly connector: Connector
@@ -33,6 +41,7 @@ export interface ConnectionLoopOptions {
   /** What a message of the source stream holds for this connection. */
   readonly recordsOf: RecordFeed['recordsOf']
   readonly limits?: Partial<ConnectionLimits>
+  readonly telemetry?: DeliveryTelemetry
   readonly random?: () => number
   readonly onTrouble?: (trouble: SinkTrouble) => void
   readonly onRefused?: (records: readonly RefusedRecord[]) => void

@@ -7,13 +7,16 @@ import { z } from 'zod'
 import { pauseFor } from '../broker/back-off.js'
 import { isWrongRevision } from '../broker/wrong-revision.js'
 
-export const deliveryActs = ['retry', 'release'] as const
+export const deliveryActs = ['retry', 'release', 'reread'] as const
 export type DeliveryAct = (typeof deliveryActs)[number]
 
 const requestSchema = z.object({
   delivery_id: z.string(),
   connection: z.string(),
-  /** `retry`: try again now. `release`: do not wait for the record that it comes after. */
+  /**
+   * `retry`: try again now. `release`: do not wait for the record that it comes after. `reread`: its exception was discarded, or opened
+   * again.
+   */
   act: z.enum(deliveryActs),
   reason: z.string(),
   by: z.string(),

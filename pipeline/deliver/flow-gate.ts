@@ -36,14 +36,16 @@ export interface Hold {
   readonly untilMs?: number
 }
 
-/** Somebody has decided that the record never leaves: it is set aside with this code. */
+/** Somebody has decided that the record never leaves, or has to decide whether it does: it is set aside with this code. */
 export interface Refusal {
   readonly isFinal: true
-  readonly code: typeof rejectedByApproval
+  readonly code: typeof rejectedByApproval | typeof originalDiscarded
   readonly detail: string
 }
 
 export const rejectedByApproval = 'rejected_by_approval'
+/** The record that it comes after was discarded: somebody has to say whether it goes all the same. */
+export const originalDiscarded = 'original_discarded'
 
 /** The gate of one record, as the loop of its connection asks it. */
 export interface RecordGate {

@@ -74,3 +74,26 @@ test('a written record is enough, and a record of another connection is not wait
   await rig.stop()
   expect(rig.states()['je_1']).toBe('written')
 })
+
+test('what comes after a discarded record is an exception of its own; neither goes by itself, and the later one does once somebody says so', async () => {
+  const rig = new LoopRig({ put: ({ id }) => (id === 'je_1' ? refused : accepted) })
+  rig.start()
+  await rig.takeIn(original, correction, release)
+  await rig.until(() => rig.states()['je_3'] === 'held')
+  rig.discard('je_1')
+  await rig.until(() => rig.states()['je_2'] === 'refused' && rig.states()['je_3'] === 'refused')
+  expect([...rig.shelf.values()].map(({ code }) => code)).toEqual([
+    'period_closed',
+    'original_discarded',
+    'original_discarded',
+  ])
+  await rig.stop()
+  rig.start() // refused records are tried again at a start, but not what was discarded, nor what waits for somebody's word
+  await rig.takeIn(journalRecord('je_4'))
+  await rig.until(() => rig.states()['je_4'] === 'posted')
+  expect(ids(rig)).toEqual(['je_1', 'je_4'])
+  rig.ask('retry', 'je_2')
+  await rig.until(() => rig.states()['je_2'] === 'posted')
+  await rig.stop()
+  expect(ids(rig)).toEqual(['je_1', 'je_4', 'je_2'])
+})

@@ -3,11 +3,13 @@
 // Invariants:
 // 1. A record is sent when what it comes after is posted or written, or was never a record of this connection.
 // 2. What comes after a refused record is held, until that one is mended or somebody lets it go out of order.
+// 3. What comes after a discarded one is an exception of its own: nothing is sent, and nothing waits for ever, because of somebody's
+//    word about another record.
 
 import type { Delivery } from '../../schemas/billing/delivery.js'
 import type { ConnectorRecord } from '../../sinks/connector.js'
 import type { RefusedRecord } from '../../sinks/sink.js'
-import type { Hold } from './flow-gate.js'
+import { type Hold, originalDiscarded, type Refusal } from './flow-gate.js'
 import { reopenedDelivery } from './refused-deliveries.js'
 
 /** As the book of the connection keeps it (delivery-book.ts). */
@@ -62,10 +64,20 @@ export class RecordOrder {
     return first.delivery.state !== 'written'
   }
 
-  holdOf({ delivery, record: { after } }: Ordered): Hold | undefined {
+  /** What was held is asked for again: some that were refused were discarded. */
+  relearn(refused: readonly RefusedRecord[]): void {
+    this.learn(refused)
+    for (const listener of this.#listeners) listener()
+  }
+
+  holdOf({ delivery, record: { after } }: Ordered): Hold | Refusal | undefined {
     if (after === undefined || delivery.out_of_order === true) return undefined
     const refused = this.#refused.get(after)
     if (refused === undefined || refused.name === delivery.delivery_id) return undefined
+    if (refused.discarded === true) {
+      const detail = `it comes after ${after}, which was refused and discarded (delivery ${refused.name}): retry sends it all the same`
+      return { isFinal: true, code: originalDiscarded, detail } // invariant 3
+    }
     const detail = `it comes after ${after}, which was refused: ${refused.code} (delivery ${refused.name})`
     return { code: 'waits_for_record', detail }
   }

@@ -6,6 +6,7 @@ import type { KV } from '@nats-io/kv'
 import { z } from 'zod'
 import { stableId } from '../../schemas/identifiers.js'
 import type { RefusedRecord } from '../../sinks/sink.js'
+import { writeOver } from '../broker/wrong-revision.js'
 import { rejectedByApproval } from './flow-gate.js'
 
 const recordSchema = z.object({
@@ -20,6 +21,7 @@ const recordSchema = z.object({
   content: z.string(),
   bytes: z.string(),
   token: z.string(),
+  discarded: z.boolean().optional(),
 })
 
 export type SetAside = Readonly<z.infer<typeof recordSchema>>
@@ -54,9 +56,20 @@ export async function listSetAside(kv: KV, feed?: string): Promise<SetAside[]> {
   return found.sort((a, b) => a.sequence - b.sequence || (a.name < b.name ? -1 : 1))
 }
 
-/** False: somebody decided that it never leaves (`rejected_by_approval`), and nothing is to be mended. */
-export function isToMend({ code }: Pick<RefusedRecord, 'code'>): boolean {
-  return code !== rejectedByApproval
+/** False: somebody decided that it never leaves (`rejected_by_approval`), or discarded it, and nothing is to be mended. */
+export function isToMend({ code, discarded }: Pick<RefusedRecord, 'code' | 'discarded'>): boolean {
+  return code !== rejectedByApproval && discarded !== true
+}
+
+/** Marks one as discarded, or takes the mark off; nothing where it is set aside no longer. */
+export async function markDiscarded(kv: KV, feed: string, name: string, discarded: boolean): Promise<void> {
+  const key = `${prefixOf(feed)}.${stableId('r', name)}`
+  for (;;) {
+    const entry = await kv.get(key)
+    const parsed = entry?.operation === 'PUT' ? recordSchema.safeParse(entry.json()) : undefined
+    if (parsed?.success !== true) return
+    if (await writeOver(kv, key, JSON.stringify({ ...parsed.data, discarded }), entry!.revision)) return
+  }
 }
 
 export async function takeBack(kv: KV, { feed, name }: Pick<SetAside, 'feed' | 'name'>): Promise<void> {

@@ -8,6 +8,7 @@ import type { ChangedDelivery } from '../../schemas/billing/delivery.js'
 import type { RefusedRecord } from '../../sinks/sink.js'
 import type { Exceptions } from './connection-options.js'
 import type { DeliveryBook } from './delivery-book.js'
+import { originalDiscarded } from './flow-gate.js'
 import type { RecordOrder } from './record-order.js'
 import { type RefusedDelivery, reopenedDelivery } from './refused-deliveries.js'
 import { isToMend } from './refused-records.js'
@@ -42,7 +43,15 @@ export class RefusedShelf {
     const { exceptions, order } = this.#options
     const refused = await exceptions.list()
     order.learn(refused)
-    await this.#reopen(refused, book)
+    await this.#reopen(
+      refused.filter(({ code }) => code !== originalDiscarded), // somebody has to say so
+      book,
+    )
+  }
+
+  /** Reads again what was refused, after some of it was discarded. */
+  async relearn(): Promise<void> {
+    this.#options.order.relearn(await this.#options.exceptions.list())
   }
 
   /** Takes these up again, in the order in which they came. Answers false when some of them have no place yet. */
@@ -61,7 +70,9 @@ export class RefusedShelf {
       const reopened = reopenedDelivery(record)
       if (reopened === undefined || !isToMend(record)) continue // invariant 2
       if (book.size >= openMost) return false
-      if (book.get(reopened.delivery_id) === undefined) await append([begun(reopened, now())])
+      const next = begun(reopened, now())
+      const taken = record.code === originalDiscarded ? { ...next, out_of_order: true } : next
+      if (book.get(reopened.delivery_id) === undefined) await append([taken])
       await exceptions.takeBack(record) // invariant 1
       order.mended(record)
     }

@@ -1,5 +1,5 @@
 // A running Weir tells what became of a journal that its receiver refused, and of the correction and the release that wait
-// for it; both go without a restart once somebody says so, and it is on record who did.
+// for it; both go without a restart once somebody says so, and are not tried while their exception is discarded, and it is on record who did.
 
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -118,16 +118,25 @@ test(
     const settled = await weir.run('deliveries', 'retry', correction!.delivery_id, '--reason', 'again')
     expect([settled.code, settled.stderr]).toEqual([1, expect.stringContaining('delivery_settled')])
 
+    const discard = ['--kind', 'refused_delivery', '--reason', 'posted by hand', '--yes']
+    await run('exceptions', 'discard', ...discard)
+    const [, , release] = await untilStates('refused', 'posted', 'refused')
+    expect(release).toMatchObject({ code: 'original_discarded' })
+    await run('exceptions', 'undo', ...discard)
+
     isMended = true
     const which = ['--connection', 'hook', '--code', refused!.code]
     expect(await run('deliveries', 'retry', ...which, '--reason', 'open again', '--yes')).toMatchObject({
       count: 1,
     })
+    await untilStates('posted', 'posted', 'refused')
+    await run('deliveries', 'retry', release!.delivery_id, '--reason', 'it goes all the same')
     await untilStates('posted', 'posted', 'posted')
     expect(receiver.requests.map(({ id }) => id)).toEqual(['je_1', 'je_2', 'je_1', 'je_3'])
 
     const { entries } = await get<{ entries: readonly AuditEntry[] }>('/v1/audit?act=delivery.retried')
-    expect(entries.map(({ reason }) => reason)).toEqual(['open again'])
+    const reasons = entries.map(({ reason }) => reason).toSorted()
+    expect(reasons).toEqual(['it goes all the same', 'open again'])
   },
   generousMs,
 )

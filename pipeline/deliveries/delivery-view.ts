@@ -72,9 +72,10 @@ export function nextOf({ state, code }: Pick<DeliveryView, 'state' | 'code'>): s
     case 'written':
       return 'The receiver has it and has yet to post it.'
     case 'refused':
-      return code === 'rejected_by_approval'
-        ? 'It never leaves: a second person has rejected it.'
-        : 'Mend the reason, then `weir deliveries retry`.'
+      if (code === 'rejected_by_approval') return 'It never leaves: a second person has rejected it.'
+      if (code === 'original_discarded')
+        return 'The record that it comes after was discarded: `weir deliveries retry` sends it all the same, or discard it too.'
+      return 'Mend the reason, then `weir deliveries retry`.'
     case 'held':
       return heldNext(code)
     case 'posted':

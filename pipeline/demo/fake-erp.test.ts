@@ -25,8 +25,8 @@ test(
     const written = { out: '', err: '' }
     const code = await demoCommand(
       {
-        customers: 20,
-        events: 300,
+        customers: 8,
+        events: 100,
         erp: 'netsuite',
         json: true,
         env: process.env,

@@ -6,7 +6,10 @@
 // 3. The answer comes back when the list shows it.
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { deliveryIdOf } from '../../schemas/billing/delivery.js'
 import type { Resolution } from '../../schemas/exception-kinds.js'
+import { requestDelivery } from '../deliver/delivery-requests.js'
+import { markDiscarded } from '../deliver/refused-records.js'
 import type { FeatureParts } from '../feature/feature.js'
 import { Problem } from '../gateway/problem.js'
 import type { Caller } from '../gateway/scopes.js'
@@ -45,7 +48,7 @@ const showWithinMs = 5_000
 const pollMs = 50
 
 export async function answerExceptions(
-  parts: Pick<FeatureParts, 'js' | 'queries' | 'audit'>,
+  parts: Pick<FeatureParts, 'js' | 'queries' | 'audit' | 'buckets'>,
   desk: ExceptionDesk,
   request: AnswerRequest,
   nowMs: number,
@@ -77,8 +80,30 @@ export async function answerExceptions(
     },
   }) // invariant 1
   const key = caller.keyId === undefined ? undefined : { id: caller.keyId, name: caller.keyName ?? '' }
+  await markDeliveries(parts, exceptions, { resolution, reason, by: key?.name ?? '', nowMs })
   const last = await resolveExceptions(parts.js, exceptions, { resolution, reason, atMs: nowMs, key, id })
   return { ...summary, isShown: await isShown(parts, last) }
+}
+
+/** A refused delivery whose exception is discarded is not tried again, and its connection learns what that means for others. */
+async function markDeliveries(
+  { buckets }: Pick<FeatureParts, 'buckets'>,
+  exceptions: readonly Exception[],
+  {
+    resolution,
+    reason,
+    by,
+    nowMs,
+  }: Pick<AnswerRequest, 'resolution' | 'reason'> & { by: string; nowMs: number },
+): Promise<void> {
+  for (const { kind, receiver, recordKind, recordId } of exceptions) {
+    if (kind !== 'refused_delivery') continue
+    const deliveryId = deliveryIdOf(receiver, { kind: recordKind, id: recordId })
+    await markDiscarded(buckets.sinks, `connection.${receiver}`, deliveryId, resolution === 'discarded')
+    const at = new Date(nowMs).toISOString()
+    const request = { delivery_id: deliveryId, connection: receiver, act: 'reread', reason, by, at } as const
+    await requestDelivery(buckets.sinks, request)
+  }
 }
 
 /** The others have the same request id in `exception_resolutions`. */

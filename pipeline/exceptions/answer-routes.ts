@@ -47,7 +47,7 @@ const answeredExample = {
 }
 
 export function answerRoutes(
-  parts: Pick<FeatureParts, 'js' | 'queries' | 'audit'>,
+  parts: Pick<FeatureParts, 'js' | 'queries' | 'audit' | 'buckets'>,
   desk: ExceptionDesk,
   nowMs: () => number,
 ): readonly ApiRoute[] {

@@ -7,6 +7,7 @@ import type { Connector, ConnectorRecord, FindOutcome, PutOutcome } from '../../
 import type { RefusedRecord } from '../../../sinks/sink.js'
 import type { ConnectionLimits } from '../connection-limits.js'
 import { ConnectionLoop } from '../connection-loop.js'
+import type { DeliveryTelemetry } from '../connection-options.js'
 import type { StoredStep } from '../delivery-log.js'
 import type { DeliveryAct, StoredRequest } from '../delivery-requests.js'
 import { type SteeredGate, steeredGate } from './flow-gates.js'
@@ -28,6 +29,7 @@ export class LoopRig {
   readonly sent: { readonly id: string; readonly atMs: number }[] = []
   readonly answering: Answering
   pageSize = 2
+  telemetry: DeliveryTelemetry | undefined
   nowMs = Date.UTC(2026, 10, 1)
   #stopping = new AbortController()
   #loop!: ConnectionLoop
@@ -89,6 +91,7 @@ export class LoopRig {
       },
       recordsOf: ({ bytes }) => ({ records: [JSON.parse(new TextDecoder().decode(bytes))] }),
       random: () => 1,
+      ...(this.telemetry === undefined ? {} : { telemetry: this.telemetry }),
       limits,
     })
     const attendance = { stopping: this.#stopping.signal, aborting: new AbortController().signal }
@@ -119,6 +122,13 @@ export class LoopRig {
     const request = { delivery_id, connection: 'c', act, reason: 'mended', by: 'ann', at: '', revision: 1 }
     this.asked.set(delivery_id, request)
     this.#onAsked()
+  }
+
+  /** As somebody discards the exception of a refused record. */
+  discard(id: string): void {
+    const name = deliveryIdOf('c', { kind: 'journal', id })
+    this.shelf.set(name, { ...this.shelf.get(name)!, discarded: true })
+    this.ask('reread', id)
   }
 
   /** The newest state of each record that was taken in. */
