@@ -5,13 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Session } from 'chdb'
 import { parse } from 'csv-parse/sync'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { JournalEntryWire } from '../../schemas/billing/journal-entry.js'
 import type { Connector, ConnectorRecord } from '../connector.js'
 import { conformanceOf } from '../testing/conformance.js'
 import type { Receiver } from '../testing/conformance-rig.js'
 import type { Fault } from '../testing/fault.js'
 import type { FileFormat } from './config.js'
+import { formats } from './formats.js'
 import { FilesConnector } from './sink.js'
 
 let folder: string
@@ -221,6 +222,21 @@ describe('files', () => {
     expect(after.startsWith(before)).toBe(true)
     expect(after.match(/^je_4,/gm)).toHaveLength(2) // one for each line of the entry
     expect(after).toContain("'=1200") // no formula
+  })
+
+  test('a connector that was stopped between reading and replacing a file takes nothing out of it that came meanwhile', async () => {
+    const { withRecords } = formats.ndjson
+    const stopped = vi.spyOn(formats.ndjson, 'withRecords').mockImplementationOnce(async (...given) => {
+      await filesIn('stopped', 'ndjson').put([journal(4)], signal) // another process has taken over
+      return withRecords(...given)
+    })
+    const late = await filesIn('stopped', 'ndjson').put([journal(2)], signal)
+    stopped.mockRestore()
+    expect(late).toMatchObject([{ kind: 'throttled', code: 'file_not_written' }])
+    expect((await readdir(join(folder, 'stopped'))).sort()).toEqual(['eu-run_1.ndjson'])
+    const there = await readFile(join(folder, 'stopped', 'eu-run_1.ndjson'), 'utf8')
+    expect(there.match(/"je_4"/)).not.toBeNull()
+    expect(there.match(/"je_2"/)).toBeNull()
   })
 
   test('Parquet is exact: decimals, dates and instants, over a file that grew', async () => {

@@ -4,8 +4,9 @@
 // that were delivered so far, and never half a record.
 // Invariants:
 // 1. The files contain a record once, also after a crash: a file is read before it is replaced.
-// 2. A reader never sees a file half written (whole-file.ts).
-// 3. A record that the format cannot hold is refused alone.
+// 2. A process that was stopped between reading and replacing a file does not replace what another one has written since.
+// 3. A reader never sees a file half written (whole-file.ts).
+// 4. A record that the format cannot hold is refused alone.
 
 import { join } from 'node:path'
 import { customerToken, entityToken, stableId } from '../../schemas/identifiers.js'
@@ -14,7 +15,7 @@ import { layoutOf } from './columns.js'
 import type { FilesConfig } from './config.js'
 import { formats } from './formats.js'
 import { parquetValue } from './parquet.js'
-import { PlacementUnclear, readWhole, writeWhole } from './whole-file.js'
+import { PlacementUnclear, readWhole, stampOf, writeWhole } from './whole-file.js'
 
 /** File systems allow names of 255 bytes. */
 const longestName = 200
@@ -67,6 +68,7 @@ export class FilesConnector implements Connector {
     const layout = layoutOf(records[0]!.kind)!
     if (signal.aborted) return { kind: 'throttled', code: 'aborted', detail: 'stopped before the attempt' }
     try {
+      const stamp = await stampOf(path)
       const there = await readWhole(path)
       const keys = new Set(there === undefined ? [] : await format.keysIn(there, layout))
       const missing: ConnectorRecord[] = [] // invariant 1
@@ -75,7 +77,8 @@ export class FilesConnector implements Connector {
         keys.add(record.key)
         missing.push(record)
       }
-      if (missing.length > 0) await writeWhole(path, await format.withRecords(there, layout, missing))
+      if (missing.length > 0)
+        await writeWhole(path, await format.withRecords(there, layout, missing), { stamp })
       return { kind: 'accepted', externalId: file }
     } catch (error) {
       const detail = `${path}: ${error instanceof Error ? error.message : String(error)}`

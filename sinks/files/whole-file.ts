@@ -1,6 +1,6 @@
 // Replaces a file atomically: a reader sees the old file or the new one, also after a crash or loss of power.
 
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 
 /** The new file may or may not be in place. */
@@ -8,19 +8,42 @@ export class PlacementUnclear extends Error {
   override readonly name = 'PlacementUnclear'
 }
 
-/** If it throws any error but `PlacementUnclear`, the old file is unchanged. */
-export async function writeWhole(file: string, content: Uint8Array | string): Promise<void> {
+/** What a file is now, to tell whether it was replaced since; undefined when it is not there. */
+export async function stampOf(file: string): Promise<string | undefined> {
+  try {
+    const { ino, mtimeNs, size } = await stat(file, { bigint: true })
+    return `${ino} ${mtimeNs} ${size}`
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/**
+ * If it throws any error but `PlacementUnclear`, the old file is unchanged. With `replaces` it throws when the file has another stamp by
+ * then: this process was stopped for a while, and another one has gone on.
+ */
+export async function writeWhole(
+  file: string,
+  content: Uint8Array | string,
+  replaces?: { readonly stamp: string | undefined },
+): Promise<void> {
   const folder = dirname(file)
   await mkdir(folder, { recursive: true })
   const unfinished = join(folder, `.${basename(file)}.part`)
   try {
-    const handle = await open(unfinished, 'w')
+    await rm(unfinished, { force: true }) // what was left behind, or belongs to a process that was stopped, is not written into
+    const handle = await open(unfinished, 'wx')
+    const { ino } = await handle.stat()
     try {
       await handle.writeFile(content)
       await handle.sync()
     } finally {
       await handle.close()
     }
+    const isOurs = (await stat(unfinished)).ino === ino
+    if (!isOurs || (replaces !== undefined && (await stampOf(file)) !== replaces.stamp))
+      throw new Error('it was replaced meanwhile')
     await rename(unfinished, file)
   } catch (error) {
     await rm(unfinished, { force: true }).catch(() => undefined)
