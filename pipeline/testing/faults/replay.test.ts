@@ -208,7 +208,7 @@ test('another build finds exactly the charges that it computes otherwise, while 
   expect(found.request.notes).toEqual([expect.stringContaining('this build reads 1000')])
   const refused = await weir.runBuild(other, 'replay', ...stretch, '--here', '--source', 'history')
   expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/^state_format: /)])
-}, 60_000)
+}, 300_000)
 
 type PrintedHere = Printed & { readonly build: { readonly folder: string } }
 
