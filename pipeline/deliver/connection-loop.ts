@@ -19,6 +19,7 @@ import {
 } from '../../schemas/billing/delivery.js'
 import { formatInstantMs } from '../../schemas/time.js'
 import type { ConnectorRecord } from '../../sinks/connector.js'
+import { Deadline } from '../../sinks/deadline.js'
 import type {
   Attendance,
   FeedRange,
@@ -270,8 +271,9 @@ export class ConnectionLoop implements Sink {
 
   async #isReady(stopping: AbortSignal): Promise<boolean> {
     const { connector } = this.#options
-    const signal = AbortSignal.any([stopping, AbortSignal.timeout(connector.attemptMs)])
-    const outcome = await connector.check(signal)
+    const deadline = new Deadline(connector.attemptMs, stopping)
+    const outcome = await connector.check(deadline.signal)
+    deadline.end()
     if (outcome.kind === 'ready') return true
     const askedMs = 'retryAfterMs' in outcome ? outcome.retryAfterMs : undefined
     this.#pace.hold(outcome, outcome.kind === 'stopped', askedMs)
@@ -285,8 +287,9 @@ export class ConnectionLoop implements Sink {
     const changed: Delivery[] = []
     for (const open of due) {
       if (stopping.aborted) break
-      const signal = AbortSignal.any([AbortSignal.timeout(connector.attemptMs), this.#aborting])
-      const found = await connector.find(sentRecord(open), signal)
+      const deadline = new Deadline(connector.attemptMs, this.#aborting)
+      const found = await connector.find(sentRecord(open), deadline.signal)
+      deadline.end()
       if (found.kind === 'stopped') {
         this.#pace.hold(found, true)
         isTold = true

@@ -10,6 +10,7 @@
 //    no feed: it is set aside alone (refused-records.ts).
 
 import { randomUUID } from 'node:crypto'
+import { Deadline } from '../../sinks/deadline.js'
 import type { Apart, FeedRange, RefusedRecord, SinkOutcome } from '../../sinks/sink.js'
 import { backOffMs, pauseFor } from '../broker/back-off.js'
 import { genesisOf } from '../broker/genesis.js'
@@ -350,12 +351,14 @@ export class Deliverer {
 
   async #attempt(range: FeedRange): Promise<SinkOutcome> {
     if (range.messages.length === 0) return { kind: 'ok', rows: 0 }
-    const timeout = AbortSignal.timeout(this.#limits.applyTimeoutMs)
+    const deadline = new Deadline(this.#limits.applyTimeoutMs, this.#aborting.signal)
     try {
-      return await this.#options.sink.apply(range, AbortSignal.any([timeout, this.#aborting.signal]))
+      return await this.#options.sink.apply(range, deadline.signal)
     } catch (error) {
       // `Sink` forbids throwing, so this is a bug of the sink; it must not end the other feeds (invariant 4).
       return { kind: 'rejected', code: 'sink_bug', detail: String((error as Error).stack ?? error) }
+    } finally {
+      deadline.end()
     }
   }
 

@@ -4,7 +4,7 @@
 // the next one wrote; so a silent connector is told as trouble and waited for, until the process ends.
 
 import type { Connector, Place, PutOutcome, SentRecord, Taken } from '../../sinks/connector.js'
-import { attemptSignal } from '../../sinks/http/attempt-signal.js'
+import { Deadline } from '../../sinks/deadline.js'
 import type { OpenDelivery } from './delivery-book.js'
 
 /** How long after its deadline a call may be silent before that is told. */
@@ -63,7 +63,7 @@ export async function putPage(
   aborting: AbortSignal,
   { forMs, taken, onSilent }: PutCalls,
 ): Promise<readonly PutOutcome[]> {
-  const signal = attemptSignal(forMs, aborting)
+  const deadline = new Deadline(forMs, aborting)
   const bug = (detail: string): PutOutcome[] =>
     records.map(() => ({ kind: 'unclear', code: 'connector_bug', detail }))
   const silentMs = connector.attemptMs + graceMs
@@ -73,7 +73,7 @@ export async function putPage(
   const ended = new AbortController()
   try {
     const outcomes = await Promise.race([
-      connector.put(records, signal, taken),
+      connector.put(records, deadline.signal, taken),
       abortOf(aborting, ended.signal),
     ])
     if (outcomes.length === records.length) return outcomes
@@ -83,6 +83,7 @@ export async function putPage(
     return bug(String(error)) // `Connector` forbids it: whether the records arrived is unknown
   } finally {
     clearTimeout(silent)
+    deadline.end()
     ended.abort()
   }
 }

@@ -2,6 +2,7 @@
 // Invariant: only a 202 means accepted; 400, 413, 415 and 422 mean that these bytes can never be accepted;
 // every other answer, a refused key included, may be temporary and the batch is sent again.
 
+import { Deadline } from '../../sinks/deadline.js'
 import type { BatchBody, RefusedRow, SendOutcome, Transport } from './transport.js'
 
 export interface HttpTarget {
@@ -48,16 +49,19 @@ export class HttpTransport implements Transport {
     const headers: Record<string, string> = { 'content-type': body.contentType }
     if (body.contentEncoding !== undefined) headers['content-encoding'] = body.contentEncoding
     if (this.#key !== undefined) headers['authorization'] = `Bearer ${this.#key}`
+    const deadline = new Deadline(this.#timeoutMs, signal)
     try {
       const response = await fetch(this.#url, {
         method: 'POST',
         headers,
         body: body.bytes,
-        signal: AbortSignal.any([signal, AbortSignal.timeout(this.#timeoutMs)]),
+        signal: deadline.signal,
       })
       return outcomeOf(response, await response.text())
     } catch (error) {
       return { kind: 'again', detail: reasonOf(error) }
+    } finally {
+      deadline.end()
     }
   }
 

@@ -3,15 +3,11 @@
 // A process that was frozen (SIGSTOP, a suspended machine) finds on waking up what it was about to do, before the timer of a signal fires.
 // Meanwhile another process may have taken its connection over and looked for its records. So what would write at the receiver
 // asks `isOver` at the last moment: pipeline/deliver believes that a record is absent only after the end of the attempt.
+// The signal of a Deadline (sinks/deadline.ts) is such a one.
 
 export interface AttemptSignal extends AbortSignal {
   /** Epoch milliseconds; absent: nothing but the signal itself ends it. */
   readonly endsAtMs?: number
-}
-
-export function attemptSignal(forMs: number, ...others: readonly AbortSignal[]): AttemptSignal {
-  const signal = AbortSignal.any([AbortSignal.timeout(Math.max(0, forMs)), ...others])
-  return Object.assign(signal, { endsAtMs: Date.now() + forMs })
 }
 
 export function isOver(signal: AttemptSignal): boolean {

@@ -3,7 +3,8 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
-import { type AttemptSignal, attemptSignal } from './attempt-signal.js'
+import { Deadline } from '../deadline.js'
+import type { AttemptSignal } from './attempt-signal.js'
 import { send } from './request.js'
 
 const servers: Server[] = []
@@ -38,9 +39,11 @@ test('a process that was frozen while its connection was made sends nothing afte
   freeze(100)
   expect(await sending).toMatchObject({ kind: 'not_sent', code: 'aborted' })
   expect(await send({ ...request, url: `${url}/later` }, 5_000, signal)).toMatchObject({ kind: 'not_sent' })
-  expect(await send({ ...request, url: `${url}/next` }, 5_000, attemptSignal(5_000))).toMatchObject({
+  const next = new Deadline(5_000, new AbortController().signal)
+  expect(await send({ ...request, url: `${url}/next` }, 5_000, next.signal)).toMatchObject({
     kind: 'answer',
     status: 200,
   })
+  next.end()
   expect(seen).toEqual(['/next'])
 })

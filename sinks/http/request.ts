@@ -8,6 +8,7 @@
 //    whatever has kept this process from running.
 
 import { Agent, DecoratorHandler, type Dispatcher, fetch } from 'undici'
+import { Deadline } from '../deadline.js'
 import { type AttemptSignal, isOver } from './attempt-signal.js'
 
 export interface HttpRequest {
@@ -53,7 +54,7 @@ export async function send(
 ): Promise<HttpAnswer> {
   if (isOver(signal)) return notBegun
   const gate = new Gate(signal)
-  const timeout = AbortSignal.timeout(deadlineMs)
+  const deadline = new Deadline(deadlineMs, signal)
   try {
     const { method, url, headers, body } = request
     const response = await fetch(url, {
@@ -61,7 +62,7 @@ export async function send(
       headers,
       ...(body === undefined ? {} : { body }),
       redirect: 'manual',
-      signal: AbortSignal.any([timeout, signal]),
+      signal: deadline.signal,
       dispatcher: gate.dispatcher,
     })
     const text = await beginningOf(response)
@@ -73,11 +74,13 @@ export async function send(
     }
   } catch (error) {
     if (gate.isClosed) return notBegun
-    if (timeout.aborted)
+    if (deadline.hasPassed)
       return { kind: 'no_answer', code: 'timeout', detail: `no answer within ${deadlineMs} ms` }
     const code = codeOf(error)
     if (neverConnected.has(code)) return { kind: 'not_sent', code: 'no_connection', detail: wordsOf(error) }
     return { kind: 'no_answer', code: 'connection_lost', detail: wordsOf(error) }
+  } finally {
+    deadline.end()
   }
 }
 

@@ -18,6 +18,8 @@ export interface SdkFetchOptions {
   readonly nowMs: () => number
   readonly redact: (text: string) => string
   readonly signal: AbortSignal
+  /** Called with the headers of each answer, also of those that an SDK does not get to see. */
+  readonly onAnswer?: (headers: Headers) => void
 }
 
 export class NotReachedError extends Error {
@@ -31,7 +33,7 @@ export class NotReachedError extends Error {
 }
 
 export function sdkFetch(options: SdkFetchOptions): (request: Request) => Promise<Response> {
-  const { baseUrl, limiter, requestMs, nowMs, redact, signal } = options
+  const { baseUrl, limiter, requestMs, nowMs, redact, signal, onAnswer } = options
   return async request => {
     const { pathname, search } = new URL(request.url)
     const body = request.body === null ? undefined : await request.text()
@@ -45,6 +47,7 @@ export function sdkFetch(options: SdkFetchOptions): (request: Request) => Promis
         ...(body === undefined ? {} : { body }),
       }
       const answer = await send(sent, requestMs, signal)
+      if (answer.kind === 'answer') onAnswer?.(answer.headers)
       const outcome = notReached(answer, redact, nowMs())
       if (outcome !== undefined) throw new NotReachedError(outcome)
       if (answer.kind !== 'answer') throw new Error('a request without an answer has an outcome')

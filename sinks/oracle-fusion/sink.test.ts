@@ -2,6 +2,7 @@
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { ConnectorRecord, PutOutcome, ReceiverDocument } from '../connector.js'
+import { Deadline } from '../deadline.js'
 import type { AuthorizationServer } from '../testing/authorization-server.js'
 import { conformanceOf } from '../testing/conformance.js'
 import { codeOfRefusal, type Fault, isRefusal } from '../testing/fault.js'
@@ -189,7 +190,7 @@ test('what is imported and not posted is written, and posted once Oracle says so
 test('an import that is not seen to end is unclear, and is looked up by its ESS request first', async () => {
   const fake = await fakeWith({ runningFor: 6, autoPost: false })
   const connector = await fake.connector()
-  const soon = AbortSignal.any([signal, AbortSignal.timeout(1)])
+  const soon = new Deadline(1, signal).signal
   const [outcome] = await connector.put([journalRecord(1)], soon)
   expect(outcome?.kind).toMatch(/^(unclear|throttled)$/)
   const slow = await fake.connector({ settings: { poll_seconds: 60 } })

@@ -20,6 +20,7 @@ import type {
   Taken,
 } from '../connector.js'
 import type { ConnectorParts } from '../connector-kind.js'
+import { Deadline } from '../deadline.js'
 import { Api } from '../http/api.js'
 import { type Authorizer, basic, bearer } from '../http/authorizer.js'
 import { unavailable, unknownYet } from '../http/outcome.js'
@@ -129,8 +130,9 @@ export class OracleFusionConnector implements Connector {
       requestId,
     )
     const { poll_seconds: pollSeconds, import_minutes: minutes } = this.#settings
-    const waiting = AbortSignal.any([signal, AbortSignal.timeout(minutes * minuteMs)])
-    const status = await waitForEnd(this.#api, requestId, pollSeconds * 1_000, waiting)
+    const waiting = new Deadline(minutes * minuteMs, signal)
+    const status = await waitForEnd(this.#api, requestId, pollSeconds * 1_000, waiting.signal)
+    waiting.end()
     if (status.kind !== 'ended')
       return all(status.kind === 'failed' ? asUnclear(status.outcome) : stillRuns(requestId, status.status))
     const names = group.map(({ record }) => batchNameOf(record, this.#settings))

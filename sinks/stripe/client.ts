@@ -32,7 +32,11 @@ export class StripeClient {
     const key = secret(auth.secret_key)
     if (key.kind !== 'ok') return { kind: 'failed', outcome: key, isReplayed: false }
     const redact = redactor([key.secret])
-    const ours = sdkFetch({ baseUrl, limiter, requestMs, nowMs, redact, signal })
+    let isReplayed = false
+    const onAnswer = (headers: Headers): void => {
+      isReplayed = headers.get('idempotent-replayed') === 'true'
+    }
+    const ours = sdkFetch({ baseUrl, limiter, requestMs, nowMs, redact, signal, onAnswer })
     const stripe = new Stripe(key.secret, {
       // The package's own signal ends: the deadline of a request begins when the limiter lets it go.
       httpClient: Stripe.createFetchHttpClient((input, init) =>
@@ -46,10 +50,7 @@ export class StripeClient {
     try {
       return { kind: 'ok', value: await work(stripe) }
     } catch (error) {
-      const outcome = outcomeOfError(error, redact)
-      const isReplayed =
-        error instanceof Stripe.errors.StripeError && error.headers?.['idempotent-replayed'] === 'true'
-      return { kind: 'failed', outcome, isReplayed }
+      return { kind: 'failed', outcome: outcomeOfError(error, redact), isReplayed }
     }
   }
 

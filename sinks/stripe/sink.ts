@@ -3,7 +3,8 @@
 // 1. An item is found again by its metadata among those of its customer, however old it is. The Idempotency-Key is a second guard
 //    for the minutes around an attempt, and not what delivery rests on.
 // 2. Stripe answers a repeated Idempotency-Key for a day with what it answered first, errors too. So the key changes with the
-//    parameters and every ten minutes, and a stored refusal is asked again at once with another: what refused may be mended.
+//    parameters and every ten minutes, and what was stored is asked again at once with another: what refused may be
+//    mended, and a record whose request failed there comes again only when a look-up did not find it.
 
 import type { Stripe } from 'stripe'
 import { stableId } from '../../schemas/identifiers.js'

@@ -45,6 +45,10 @@ export class Documents<T> {
     return this.#all.filter(one => one.visibleAtMs <= this.#nowMs())
   }
 
+  all(): readonly StoredDocument<T>[] {
+    return this.#all
+  }
+
   /** Somebody deletes there the document in which this text stands. */
   remove(text: string): void {
     const at = this.#indexOf(text)

@@ -7,5 +7,5 @@ import { fakeOf } from './fake-of-kind.js'
 
 const [kind = '', port = '0'] = process.argv.slice(2)
 process.on('disconnect', () => process.exit())
-const { fake, connection, secrets, mapping } = await fakeOf(kind, Number(port))
-process.stdout.write(`${JSON.stringify({ url: fake.url, connection, secrets, mapping })}\n`)
+const { fake, ...told } = await fakeOf(kind, Number(port))
+process.stdout.write(`${JSON.stringify({ url: fake.url, ...told })}\n`)

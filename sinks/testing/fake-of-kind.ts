@@ -10,13 +10,17 @@ export interface StartedFake {
   /** The secrets by the variables that the settings name. */
   readonly secrets: Readonly<Record<string, string>>
   readonly mapping?: string
+  /** Our customers that the mapping knows; absent: acme. */
+  readonly customers?: readonly string[]
 }
 
 /** What each sinks/<kind>/testing/fake.ts exports. */
-export type StartFake = (port: number) => Promise<StartedFake>
+export type StartFake = (port: number, variant?: string) => Promise<StartedFake>
 
+/** `kind`: with a variant of the fake after a colon where it has some, such as `stripe:meter_events`. */
 export async function fakeOf(kind: string, port = 0): Promise<StartedFake> {
-  const folder = kind.replaceAll('_', '-')
+  const [name = '', variant] = kind.split(':')
+  const folder = name.replaceAll('_', '-')
   const { startFake } = (await import(`../${folder}/testing/fake.js`)) as { readonly startFake: StartFake }
-  return startFake(port)
+  return startFake(port, variant)
 }

@@ -7,6 +7,7 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Connector, ConnectorRecord } from '../connector.js'
 import { redactor } from '../http/redact.js'
+import type { BookedDocument } from './booked.js'
 import type { Receiver } from './conformance-rig.js'
 import { Documents } from './documents.js'
 import { type Fault, isRefusal, type Refusal } from './fault.js'
@@ -38,6 +39,16 @@ export interface FakeOptions {
   readonly hangMs?: number
 }
 
+/** How the receiver is late, for runs in which a second stands for minutes. */
+export interface FakeWaits {
+  readonly lateMs: number
+  readonly hangMs: number
+  /** Of answers that are lost, how many cut the connection for one that leaves it open. */
+  readonly cutsForOneOpen: number
+  /** How long it asks for with a 429. */
+  readonly retryAfterSeconds: number
+}
+
 export interface SentRequest {
   readonly method: string
   readonly url: string
@@ -63,16 +74,17 @@ export abstract class FakeServer implements Receiver {
   readonly writes = new Map<string, number>()
   protected readonly nowMs: () => number
   readonly #app: FastifyInstance
-  readonly #options: FakeOptions
   #url = ''
-  #hangMs: number
+  #waits: FakeWaits
+  #lost = 0
   #faults: Fault[] = []
+  readonly #met: Partial<Record<Fault, number>> = {}
   #chances: Readonly<Partial<Record<Fault, number>>> = {}
   #refuses: (record: ConnectorRecord) => string | undefined = () => undefined
 
   constructor(options: FakeOptions = {}) {
-    this.#options = options
-    this.#hangMs = options.hangMs ?? 0
+    const { lateMs = 0, hangMs = 0 } = options
+    this.#waits = { lateMs, hangMs, cutsForOneOpen: 0, retryAfterSeconds: 60 }
     this.nowMs = options.nowMs ?? Date.now
     this.#app = Fastify({ forceCloseConnections: true, bodyLimit: 64 << 20 })
   }
@@ -84,6 +96,7 @@ export abstract class FakeServer implements Receiver {
   /** A new connector, as after a restart of the process. */
   abstract connector(): Connector | Promise<Connector>
   abstract effects(): Promise<readonly string[]>
+  abstract booked(): readonly BookedDocument[]
   /** The token of this request counts no longer. */
   protected expireToken(_request: FastifyRequest): void {}
 
@@ -136,15 +149,17 @@ export abstract class FakeServer implements Receiver {
   /** Carries out a request that writes, with the fault that is its turn. */
   protected async take(request: FastifyRequest, reply: FastifyReply, write: Write): Promise<unknown> {
     const fault = this.#next()
+    if (fault !== undefined) this.#met[fault] = (this.#met[fault] ?? 0) + 1
     switch (fault) {
       case 'timeout_before_commit':
       case 'hang':
-        return this.#leave(reply)
+        return this.#leave(reply, fault)
       case 'token_expired':
         this.expireToken(request)
         return this.answer(reply, this.wording(fault))
-      case '429_without':
       case '429_with_retry_after':
+        return this.answer(reply, this.#shortened(this.wording(fault)))
+      case '429_without':
       case '500_then_ok':
       case 'outage':
       case 'credentials_refused':
@@ -158,8 +173,8 @@ export abstract class FakeServer implements Receiver {
     if (refused !== undefined) return this.answer(reply, refused)
     const isLost = fault === 'timeout_after_commit'
     for (const key of write.keys) this.writes.set(key, (this.writes.get(key) ?? 0) + 1)
-    const good = write.commit(this.nowMs() + (isLost ? (this.#options.lateMs ?? 0) : 0))
-    if (isLost) return this.#leave(reply)
+    const good = write.commit(this.nowMs() + (isLost ? this.#waits.lateMs : 0))
+    if (isLost) return this.#leave(reply, fault)
     return this.answer(reply, fault === '500_after_commit' ? this.wording(fault) : good)
   }
 
@@ -207,12 +222,25 @@ export abstract class FakeServer implements Receiver {
   }
 
   /** Gives no answer. */
-  #leave(reply: FastifyReply): FastifyReply {
-    const hangMs = this.#hangMs
+  #leave(reply: FastifyReply, fault: Fault): FastifyReply {
+    const { cutsForOneOpen } = this.#waits
+    const isCut = fault !== 'hang' && this.#lost++ % (cutsForOneOpen + 1) !== 0
+    const hangMs = isCut ? 0 : this.#waits.hangMs
     reply.hijack()
     if (hangMs === 0) reply.raw.destroy()
     else setTimeout(() => reply.raw.destroy(), hangMs).unref()
     return reply
+  }
+
+  #shortened({ headers = {}, ...answer }: FakeAnswer): FakeAnswer {
+    const { retryAfterSeconds } = this.#waits
+    const shorter = Object.entries(headers).map(([name, value]) => {
+      if (name === 'retry-after') return [name, String(retryAfterSeconds)]
+      return name === 'x-ratelimit-reset'
+        ? [name, String(Number(value) - 60 + retryAfterSeconds)]
+        : [name, value]
+    })
+    return { ...answer, headers: Object.fromEntries(shorter) as Record<string, string> }
   }
 
   /** For a fake in a process of its own: the same over HTTP. */
@@ -226,11 +254,12 @@ export abstract class FakeServer implements Receiver {
       this.failAtRandom(parsed(body) as Record<Fault, number>)
       return {}
     })
-    this.#app.post('/_fake/hang', ({ body }) => {
-      this.#hangMs = Number(parsed(body))
+    this.#app.post('/_fake/waits', ({ body }) => {
+      this.#waits = { ...this.#waits, ...(parsed(body) as Partial<FakeWaits>) }
       return {}
     })
     this.#app.get('/_fake/documents', async () => ({ effects: await this.effects() }))
+    this.#app.get('/_fake/booked', () => ({ documents: this.booked(), faults: this.#met }))
     this.#app.get('/_fake/requests', () => this.sentTexts())
   }
 }

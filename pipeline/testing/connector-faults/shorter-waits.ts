@@ -1,13 +1,17 @@
 // Loaded into `weir start` by --import: shortens pauses and how long a receiver may still be at work on a lost request, so
-// that a run takes minutes. The fake is as late as before with respect to that.
+// that a run takes minutes. The fake is late for a second (run.ts), which is less than `settlesWithinMs` as with any receiver.
 
 import { connectorKinds } from '../../connections/kinds.js'
 import { defaultConnectionLimits } from '../../deliver/connection-limits.js'
 
-const settlesWithinMs = 8_000
-const attemptMs = 5_000
+const settlesWithinMs = 5_000
+const attemptMs = 2_500
+/** Some receivers ask for a minute, or their connectors wait one where they do not say. */
+const askedMs = 1_000
 
-Object.assign(defaultConnectionLimits, { retryMinMs: 20, retryMaxMs: 2_000, stoppedMs: 1_000, lookupMs: 50 })
+Object.assign(defaultConnectionLimits, {
+  ...{ retryMinMs: 20, retryMaxMs: 1_000, stoppedMs: 500, lookupMs: 50, writtenMs: 1_000 },
+})
 
 for (const kind of connectorKinds) {
   const open = kind.open.bind(kind)
@@ -17,7 +21,17 @@ for (const kind of connectorKinds) {
       if (connector.settlesWithinMs > 0)
         Object.defineProperty(connector, 'settlesWithinMs', { value: settlesWithinMs })
       if (connector.attemptMs > attemptMs) Object.defineProperty(connector, 'attemptMs', { value: attemptMs })
+      const { put, check } = connector
+      connector.put = async (...given) => (await put.apply(connector, given)).map(shortened)
+      connector.check = async (...given) => shortened(await check.apply(connector, given))
       return connector
     },
   })
+}
+
+function shortened<T extends object>(outcome: T): T {
+  const { retryAfterMs } = outcome as { readonly retryAfterMs?: number }
+  return retryAfterMs === undefined || retryAfterMs < askedMs
+    ? outcome
+    : { ...outcome, retryAfterMs: askedMs }
 }

@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Connector } from '../../connector.js'
 import { AuthorizationServer } from '../../testing/authorization-server.js'
+import type { BookedDocument } from '../../testing/booked.js'
 import { Documents } from '../../testing/documents.js'
 import type { StartedFake } from '../../testing/fake-of-kind.js'
 import { type FakeAnswer, type FakeOptions, FakeServer } from '../../testing/fake-server.js'
@@ -50,6 +51,7 @@ const [isJournal, isBatch] = [is('journal'), is('batch')]
 
 const companyId = '9a9b2f6a-77c5-ee11-9079-000d3a2b4c5d'
 export const secrets: Readonly<Record<string, string>> = { BC_SECRET: 'entra-secret-1' }
+const homeCurrency = 'USD'
 export const mapping = 'accounts: { "1200": "2910", "4000": "6110", "2400": "5420" }\n'
 
 /** Rows in one page of a list. */
@@ -117,6 +119,17 @@ export class BusinessCentralFake extends FakeServer {
     return this.ledger.keys()
   }
 
+  booked(): readonly BookedDocument[] {
+    return this.ledger.all().map(({ key, document }) => ({
+      key,
+      lines: document.map(({ accountNumber: account, amount }) => ({
+        currency: homeCurrency,
+        account,
+        amount: String(amount),
+      })),
+    }))
+  }
+
   open(code: string, displayName: string): Journal {
     const journal = { id: randomUUID(), code, displayName, lines: [], postedAtMs: Number.POSITIVE_INFINITY }
     this.journals.push(journal)
@@ -170,7 +183,7 @@ export class BusinessCentralFake extends FakeServer {
       )
     switch (`${method} ${journal === undefined ? below : `journal/${rest}`}`) {
       case 'GET companyInformation':
-        return this.answer(reply, { status: 200, body: { value: [{ currencyCode: 'USD' }] } })
+        return this.answer(reply, { status: 200, body: { value: [{ currencyCode: homeCurrency }] } })
       case 'GET journals':
         return this.#list(
           request,

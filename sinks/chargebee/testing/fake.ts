@@ -5,6 +5,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import qs from 'qs'
 import type { Connector } from '../../connector.js'
+import type { BookedDocument } from '../../testing/booked.js'
 import { Documents } from '../../testing/documents.js'
 import type { StartedFake } from '../../testing/fake-of-kind.js'
 import { type FakeAnswer, type FakeOptions, FakeServer } from '../../testing/fake-server.js'
@@ -63,6 +64,13 @@ export class ChargebeeFake extends FakeServer {
 
   async effects(): Promise<readonly string[]> {
     return this.usages.keys()
+  }
+
+  booked(): readonly BookedDocument[] {
+    return this.usages.all().map(({ key, document: { subscription_id: account, quantity: amount } }) => ({
+      key,
+      lines: [{ currency: '', account, amount }],
+    }))
   }
 
   protected routes(app: FastifyInstance): void {

@@ -7,6 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import PostalMime from 'postal-mime'
 import type { Connector } from '../../connector.js'
 import { AuthorizationServer } from '../../testing/authorization-server.js'
+import { type BookedDocument, signed } from '../../testing/booked.js'
 import { Documents } from '../../testing/documents.js'
 import type { StartedFake } from '../../testing/fake-of-kind.js'
 import { type FakeAnswer, type FakeOptions, FakeServer } from '../../testing/fake-server.js'
@@ -106,6 +107,17 @@ export class DynamicsFinanceFake extends FakeServer {
 
   async effects(): Promise<readonly string[]> {
     return this.journals.visible().map(({ document }) => keyIn(document.header.Description) ?? '')
+  }
+
+  booked(): readonly BookedDocument[] {
+    return this.journals.all().map(({ document: { header, lines } }) => ({
+      key: keyIn(header.Description) ?? '',
+      lines: lines.map(line => ({
+        currency: line.CurrencyCode,
+        account: line.AccountDisplayValue,
+        amount: signed(line.DebitAmount, line.CreditAmount),
+      })),
+    }))
   }
 
   /** The same fault for many requests: the whole service has it, until it is healed. */

@@ -3,9 +3,10 @@
 // locations, and answers readByQuery and readMore. Its errors stand inside answers of 200; their texts are ours, in Intacct's form.
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { XmlDocument } from 'libxml2-wasm'
+import type { XmlDocument, XmlElement } from 'libxml2-wasm'
 import type { Connector } from '../../connector.js'
 import { xmlText } from '../../http/xml.js'
+import { type BookedDocument, type BookedLine, negative } from '../../testing/booked.js'
 import { Documents, type StoredDocument } from '../../testing/documents.js'
 import type { StartedFake } from '../../testing/fake-of-kind.js'
 import { type FakeAnswer, type FakeOptions, FakeServer } from '../../testing/fake-server.js'
@@ -20,6 +21,7 @@ interface Batch {
   /** `YYYY-MM-DD`. */
   readonly date: string
   readonly state: string
+  readonly lines: readonly BookedLine[]
 }
 
 export interface IntacctFakeOptions extends FakeOptions {
@@ -79,6 +81,12 @@ export class IntacctFake extends FakeServer {
 
   async effects(): Promise<readonly string[]> {
     return this.batches.keys().map(reference => reference.replace(/^weir_/, ''))
+  }
+
+  booked(): readonly BookedDocument[] {
+    return this.batches
+      .all()
+      .map(({ key, document: { lines } }) => ({ key: key.replace(/^weir_/, ''), lines }))
   }
 
   protected routes(app: FastifyInstance): void {
@@ -152,6 +160,7 @@ export class IntacctFake extends FakeServer {
       title: at('//GLBATCH/BATCH_TITLE'),
       date: `${year}-${month}-${day}`,
       state: at('//GLBATCH/STATE'),
+      lines: linesOf(document),
     }
     const controlId = at('//control/controlid')
     const isUnique = at('//control/uniqueid') === 'true'
@@ -232,6 +241,18 @@ function matching(batches: readonly StoredDocument<Batch>[], query: string) {
       : document.reference === reference || document.title === reference,
   )
   return { query, found }
+}
+
+function linesOf(document: XmlDocument): readonly BookedLine[] {
+  return document.find('//GLENTRY').map(one => {
+    const at = (name: string): string => textAt(one as XmlElement, name)
+    const amount = at('TRX_AMOUNT')
+    return {
+      currency: at('CURRENCY'),
+      account: at('ACCOUNTNO'),
+      amount: at('TR_TYPE') === '1' ? amount : negative(amount),
+    }
+  })
 }
 
 function inThousandths(amount: string): bigint {

@@ -8,6 +8,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { decodeJwt, jwtVerify } from 'jose'
 import type { Connector } from '../../connector.js'
 import { AuthorizationServer } from '../../testing/authorization-server.js'
+import { type BookedDocument, signed } from '../../testing/booked.js'
 import { Documents } from '../../testing/documents.js'
 import type { StartedFake } from '../../testing/fake-of-kind.js'
 import { type FakeAnswer, type FakeOptions, FakeServer } from '../../testing/fake-server.js'
@@ -118,6 +119,17 @@ export class NetsuiteFake extends FakeServer {
 
   async effects(): Promise<readonly string[]> {
     return this.entries.keys().map(id => id.replace(/^weir_/, ''))
+  }
+
+  booked(): readonly BookedDocument[] {
+    return this.entries.all().map(({ key, document: { currency, line } }) => ({
+      key: key.replace(/^weir_/, ''),
+      lines: line.items.map(({ account, debit, credit }) => ({
+        currency: isoOf(currency.id),
+        account: account.id,
+        amount: signed(debit, credit),
+      })),
+    }))
   }
 
   protected override expireToken({ headers }: FastifyRequest): void {
@@ -232,7 +244,7 @@ export class NetsuiteFake extends FakeServer {
         id,
         externalid: key,
         trandate: document.tranDate,
-        currency: document.currency.id === '1' ? 'USD' : 'EUR',
+        currency: isoOf(document.currency.id),
         approvalstatus: document.approvalStatus?.id ?? '2',
         account: account.id,
         debit: String(debit),
@@ -281,6 +293,10 @@ function isSigned(authorization: string, method: string, url: string): boolean {
   const base = [method, `${origin}${pathname}`, parameters].map(encode).join('&')
   const key = `${secrets['CONSUMER_SECRET']}&${secrets['TOKEN_SECRET']}`
   return createHmac('sha256', key).update(base).digest('base64') === fields.get('oauth_signature')
+}
+
+function isoOf(currency: string): string {
+  return currency === '1' ? 'USD' : 'EUR'
 }
 
 function errorOf(status: number, code: string, detail: string, path?: string): FakeAnswer {

@@ -7,6 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { strToU8, zipSync } from 'fflate'
 import type { Connector } from '../../connector.js'
 import { AuthorizationServer } from '../../testing/authorization-server.js'
+import { type BookedDocument, signed } from '../../testing/booked.js'
 import { Documents } from '../../testing/documents.js'
 import type { StartedFake } from '../../testing/fake-of-kind.js'
 import { type FakeAnswer, type FakeOptions, FakeServer } from '../../testing/fake-server.js'
@@ -128,6 +129,17 @@ export class OracleFusionFake extends FakeServer {
 
   async effects(): Promise<readonly string[]> {
     return this.batches.keys()
+  }
+
+  booked(): readonly BookedDocument[] {
+    return this.batches.all().map(({ key, document: { rows } }) => ({
+      key,
+      lines: rows.map(row => ({
+        currency: row['CURRENCY_CODE'] ?? '',
+        account: [row['SEGMENT1'], row['SEGMENT2'], row['SEGMENT3'], row['SEGMENT4']].join('.'),
+        amount: signed(row['ENTERED_DR'], row['ENTERED_CR']),
+      })),
+    }))
   }
 
   /** AutoPost, or a person. */

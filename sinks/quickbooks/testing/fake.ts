@@ -10,6 +10,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Connector } from '../../connector.js'
 import type { TokenStore } from '../../oauth/token-store.js'
 import { AuthorizationServer } from '../../testing/authorization-server.js'
+import { type BookedDocument, negative } from '../../testing/booked.js'
 import { Documents } from '../../testing/documents.js'
 import type { StartedFake } from '../../testing/fake-of-kind.js'
 import { type FakeAnswer, type FakeOptions, FakeServer } from '../../testing/fake-server.js'
@@ -136,6 +137,17 @@ export class QuickbooksFake extends FakeServer {
 
   async effects(): Promise<readonly string[]> {
     return this.entries.keys()
+  }
+
+  booked(): readonly BookedDocument[] {
+    return this.entries.all().map(({ key, document: { CurrencyRef, Line } }) => ({
+      key,
+      lines: Line.map(({ Amount, JournalEntryLineDetail: { PostingType, AccountRef } }) => ({
+        currency: CurrencyRef?.value ?? 'USD',
+        account: AccountRef.value,
+        amount: PostingType === 'Debit' ? String(Amount) : negative(Amount),
+      })),
+    }))
   }
 
   protected override expireToken({ headers }: FastifyRequest): void {

@@ -5,6 +5,7 @@ import { Ajv } from 'ajv'
 import formats from 'ajv-formats'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Connector } from '../../connector.js'
+import type { BookedDocument } from '../../testing/booked.js'
 import { Documents, type StoredDocument } from '../../testing/documents.js'
 import type { StartedFake } from '../../testing/fake-of-kind.js'
 import { type FakeAnswer, type FakeOptions, FakeServer } from '../../testing/fake-server.js'
@@ -69,6 +70,13 @@ export class RecurlyFake extends FakeServer {
 
   async effects(): Promise<readonly string[]> {
     return this.usages.keys()
+  }
+
+  booked(): readonly BookedDocument[] {
+    return this.usages.all().map(({ key, document: { place, amount } }) => ({
+      key,
+      lines: [{ currency: '', account: place.split('/')[2] ?? '', amount: String(amount) }],
+    }))
   }
 
   protected routes(app: FastifyInstance): void {

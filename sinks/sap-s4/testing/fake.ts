@@ -8,6 +8,7 @@ import { XmlDocument, type XmlElement } from 'libxml2-wasm'
 import type { Connector } from '../../connector.js'
 import { xmlText } from '../../http/xml.js'
 import { AuthorizationServer } from '../../testing/authorization-server.js'
+import type { BookedDocument } from '../../testing/booked.js'
 import { Documents, type StoredDocument } from '../../testing/documents.js'
 import type { StartedFake } from '../../testing/fake-of-kind.js'
 import { type FakeAnswer, type FakeOptions, FakeServer } from '../../testing/fake-server.js'
@@ -98,6 +99,13 @@ export class SapS4Fake extends FakeServer {
   /** By the key in the header; the reference is only a short form of it. */
   async effects(): Promise<readonly string[]> {
     return this.entries.keys()
+  }
+
+  booked(): readonly BookedDocument[] {
+    return this.entries.all().map(({ key, document: { currency, amounts, accounts } }) => ({
+      key,
+      lines: amounts.map((amount, n) => ({ currency, account: accounts[n]?.number ?? '', amount })),
+    }))
   }
 
   protected override expireToken({ headers }: FastifyRequest): void {

@@ -6,6 +6,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import qs from 'qs'
 import type { Connector } from '../../connector.js'
+import type { BookedDocument } from '../../testing/booked.js'
 import { Documents, type StoredDocument } from '../../testing/documents.js'
 import type { StartedFake } from '../../testing/fake-of-kind.js'
 import { type FakeAnswer, type FakeOptions, FakeServer } from '../../testing/fake-server.js'
@@ -87,6 +88,18 @@ export class StripeFake extends FakeServer {
 
   async effects(): Promise<readonly string[]> {
     return [...this.items.keys(), ...this.events.keys()]
+  }
+
+  booked(): readonly BookedDocument[] {
+    const items = this.items.all().map(({ key, document: { currency, customer, amount } }) => ({
+      key,
+      lines: [{ currency: currency.toUpperCase(), account: customer, amount: ofCents(String(amount)) }],
+    }))
+    const events = this.events.all().map(({ key, document: { payload } }) => ({
+      key,
+      lines: [{ currency: '', account: payload['stripe_customer_id'] ?? '', amount: payload['value'] ?? '' }],
+    }))
+    return [...items, ...events]
   }
 
   protected routes(app: FastifyInstance): void {
@@ -223,7 +236,7 @@ export class StripeFake extends FakeServer {
 
   #judgeItem(params: unknown): FakeAnswer | undefined {
     if (!isItem(params)) return errorOf(400, 'invalid_request_error', ajv.errorsText(isItem.errors))
-    if (!mapping.includes(params.customer))
+    if (!/^cus_(acme|globex|c\d+)$/.test(params.customer))
       return errorOf(400, 'invalid_request_error', `No such customer: '${params.customer}'`, {
         code: 'resource_missing',
         param: 'customer',
@@ -260,6 +273,12 @@ export class StripeFake extends FakeServer {
   }
 }
 
+/** As a decimal in the whole unit, for currencies of two digits. */
+function ofCents(amount: string): string {
+  const digits = amount.replace('-', '').padStart(3, '0')
+  return `${amount.startsWith('-') ? '-' : ''}${digits.slice(0, -2)}.${digits.slice(-2)}`
+}
+
 function itemId({ id }: StoredDocument<Item>): string {
   return `ii_${id}`
 }
@@ -283,7 +302,13 @@ function errorOf(
   }
 }
 
-export async function startFake(port: number): Promise<StartedFake> {
-  const fake = await new StripeFake({ hangMs: 90_000, lateMs: 5_000 }).start(port)
-  return { fake, connection: fake.settings(), secrets, mapping }
+/** `variant`: what is sent. */
+export async function startFake(port: number, variant?: string): Promise<StartedFake> {
+  const send = variant === 'meter_events' ? 'meter_events' : 'invoice_items'
+  const fake = await new StripeFake({ hangMs: 90_000, lateMs: 5_000, send }).start(port)
+  const customers = Array.from({ length: 200 }, (_, n) => `c${n}`)
+  const [, ...rest] = mapping.split('\n')
+  const known = ['acme', 'globex', ...customers].map(one => `${one}: cus_${one}`).join(', ')
+  const whole = [`customers: { ${known} }`, ...rest].join('\n')
+  return { fake, connection: fake.settings(), secrets, mapping: whole, customers }
 }

@@ -9,6 +9,7 @@ import addFormats from 'ajv-formats'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Connector } from '../../connector.js'
 import { AuthorizationServer } from '../../testing/authorization-server.js'
+import type { BookedDocument } from '../../testing/booked.js'
 import { Documents } from '../../testing/documents.js'
 import type { StartedFake } from '../../testing/fake-of-kind.js'
 import { type FakeAnswer, type FakeOptions, FakeServer } from '../../testing/fake-server.js'
@@ -122,6 +123,17 @@ export class XeroFake extends FakeServer {
 
   async effects(): Promise<readonly string[]> {
     return this.journals.keys()
+  }
+
+  booked(): readonly BookedDocument[] {
+    return this.journals.all().map(({ key, document: { JournalLines } }) => ({
+      key,
+      lines: JournalLines.map(({ AccountCode = '', LineAmount }) => ({
+        currency: 'USD',
+        account: AccountCode,
+        amount: String(LineAmount),
+      })),
+    }))
   }
 
   protected override expireToken({ headers }: FastifyRequest): void {

@@ -7,6 +7,7 @@ import formats from 'ajv-formats'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Connector } from '../../connector.js'
 import { AuthorizationServer } from '../../testing/authorization-server.js'
+import type { BookedDocument } from '../../testing/booked.js'
 import { Documents, type StoredDocument } from '../../testing/documents.js'
 import type { StartedFake } from '../../testing/fake-of-kind.js'
 import { type FakeAnswer, type FakeOptions, FakeServer } from '../../testing/fake-server.js'
@@ -32,6 +33,8 @@ interface Given {
 export interface ZuoraFakeOptions extends FakeOptions {
   readonly authorization: AuthorizationServer
   readonly keyField?: string
+  /** Rows in one page of a query. */
+  readonly rowsOfPage?: number
 }
 
 const ajv = new Ajv2020({ strict: false })
@@ -43,7 +46,6 @@ export const mapping = `uom: { calls: "API call" }
 customers: { acme: A00000002 }
 `
 
-const rowsOfPage = 2
 const dayMs = 86_400_000
 
 export class ZuoraFake extends FakeServer {
@@ -89,6 +91,13 @@ export class ZuoraFake extends FakeServer {
 
   async effects(): Promise<readonly string[]> {
     return this.usage.keys()
+  }
+
+  booked(): readonly BookedDocument[] {
+    return this.usage.all().map(({ key, document: { AccountNumber: account, Quantity } }) => ({
+      key,
+      lines: [{ currency: '', account, amount: String(Quantity) }],
+    }))
   }
 
   protected override expireToken({ headers }: FastifyRequest): void {
@@ -218,6 +227,7 @@ export class ZuoraFake extends FakeServer {
   }
 
   #pageOf(rows: readonly StoredDocument<UsageBody>[]): FakeAnswer {
+    const { rowsOfPage = 2 } = this.#options
     const shown = rows.slice(0, rowsOfPage).map(({ id, document }) => ({ Id: id, ...document }))
     const rest = rows.slice(rowsOfPage)
     if (rest.length === 0) return { status: 200, body: { size: rows.length, records: shown, done: true } }
@@ -237,6 +247,10 @@ function reasonOf(status: number, code: number, message: string): FakeAnswer {
 
 export async function startFake(port: number): Promise<StartedFake> {
   const authorization = await ZuoraFake.authorizationServer()
-  const fake = await new ZuoraFake({ authorization, hangMs: 90_000, lateMs: 5_000 }).start(port)
-  return { fake, connection: fake.settings(), secrets, mapping }
+  const options = { authorization, rowsOfPage: 2_000, hangMs: 90_000, lateMs: 5_000 }
+  const fake = await new ZuoraFake(options).start(port)
+  const customers = Array.from({ length: 200 }, (_, n) => `c${n}`)
+  const accounts = customers.map((one, n) => `${one}: A${String(n + 100).padStart(8, '0')}`)
+  const whole = mapping.replace('A00000002', `A00000002, ${accounts.join(', ')}`)
+  return { fake, connection: fake.settings(), secrets, mapping: whole, customers }
 }

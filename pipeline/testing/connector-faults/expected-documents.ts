@@ -1,0 +1,88 @@
+// What a receiver must have in the end: read from the stream that Weir reads, message by message, and put into the receiver's
+// terms here a second time, so that a mistake of a connector shows.
+
+import { parse } from 'yaml'
+import { stableId } from '../../../schemas/identifiers.js'
+import type { RecordsChoice } from '../../../sinks/connector-kind.js'
+import type { BookedDocument, BookedLine } from '../../../sinks/testing/booked.js'
+
+export interface ExpectedDocument extends BookedDocument {
+  /** The key of the document that it has to come after. */
+  readonly after?: string
+}
+
+export interface Terms {
+  readonly feed: RecordsChoice
+  /** The text of the mapping file of the connection. */
+  readonly mapping: string
+  /** Of a line of a batch. */
+  readonly measure: 'amount' | 'quantity'
+  readonly billed: 'customer' | 'subscription'
+}
+
+interface Journal {
+  readonly journal_id: string
+  readonly idempotency_key: string
+  readonly charge_id: string
+  readonly corrects?: string
+  readonly currency: string
+  readonly lines: readonly { readonly account: string; readonly debit: string; readonly credit: string }[]
+}
+
+interface Batch {
+  readonly batch_id: string
+  readonly lines: readonly {
+    readonly charge_id: string
+    readonly corrects?: string
+    readonly currency: string
+    readonly customer_id: string
+    readonly subscription_id: string
+    readonly quantity: string
+    readonly amount_rounded: string
+  }[]
+}
+
+interface Read extends BookedDocument {
+  readonly charge: string
+  readonly corrects: string
+}
+
+export function expectedDocuments(messages: readonly unknown[], terms: Terms): ExpectedDocument[] {
+  const mapping = (parse(terms.mapping) ?? {}) as Record<string, Record<string, string> | undefined>
+  const read = messages.flatMap(message =>
+    terms.feed === 'batch_lines'
+      ? ofBatch(message as Batch, terms, mapping['customers'] ?? {})
+      : [ofJournal(message as Journal, mapping['accounts'] ?? {})],
+  )
+  const keyOfCharge = new Map(read.map(({ charge, key }) => [charge, key]))
+  return read.map(({ key, lines, corrects }) => {
+    const after = corrects === '' ? undefined : keyOfCharge.get(corrects)
+    return { key, lines, ...(after === undefined ? {} : { after }) }
+  })
+}
+
+function ofJournal(journal: Journal, accounts: Readonly<Record<string, string>>): Read {
+  const { currency, charge_id: charge, corrects = '', idempotency_key: key } = journal
+  const lines = journal.lines.map(({ account, debit, credit }) => ({
+    currency,
+    account: accounts[account] ?? account,
+    amount: debit === '0' ? `-${credit}` : debit,
+  }))
+  return { key, lines, charge, corrects }
+}
+
+function ofBatch(
+  { batch_id, lines }: Batch,
+  { measure, billed }: Terms,
+  customers: Readonly<Record<string, string>>,
+): Read[] {
+  return lines.map(line => {
+    const { charge_id: charge, corrects = '', customer_id: customer } = line
+    const one: BookedLine = {
+      currency: measure === 'amount' ? line.currency : '',
+      account: billed === 'customer' ? (customers[customer] ?? customer) : line.subscription_id,
+      amount: measure === 'amount' ? line.amount_rounded : line.quantity,
+    }
+    return { key: stableId('bl', batch_id, charge), lines: [one], charge, corrects }
+  })
+}
