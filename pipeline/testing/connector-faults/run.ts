@@ -102,8 +102,13 @@ async function configure(folder: string, fake: FakeProcess, { kind, feed }: RunO
     ...(mapping === undefined ? {} : { mapping: 'mapping.yaml' }),
     ...(rate === undefined ? {} : { rate }),
   }
+  // Journals of the lines are not what is looked at: without a mapping of accounts the feed that posts them waits.
+  const postings = feed === 'batch_lines' ? { erp: { accounts: 'none.yaml' } } : {}
   await writeFile(join(folder, 'mapping.yaml'), mapping ?? '')
-  await writeFile(join(folder, 'weir.yaml'), JSON.stringify({ partitions: 1, connections: [settings] }))
+  await writeFile(
+    join(folder, 'weir.yaml'),
+    JSON.stringify({ partitions: 1, ...postings, connections: [settings] }),
+  )
 }
 
 async function publish(

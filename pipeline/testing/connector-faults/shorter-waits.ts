@@ -6,6 +6,9 @@ import { defaultConnectionLimits } from '../../deliver/connection-limits.js'
 
 const settlesWithinMs = 5_000
 const attemptMs = 2_500
+/** Of a connector that sends many records in one request, which takes a receiver longer. */
+const pageAttemptMs = 10_000
+const manyRecords = 20
 /** Some receivers ask for a minute, or their connectors wait one where they do not say. */
 const askedMs = 1_000
 
@@ -20,7 +23,8 @@ for (const kind of connectorKinds) {
       const connector = await open(...args)
       if (connector.settlesWithinMs > 0)
         Object.defineProperty(connector, 'settlesWithinMs', { value: settlesWithinMs })
-      if (connector.attemptMs > attemptMs) Object.defineProperty(connector, 'attemptMs', { value: attemptMs })
+      const mostMs = connector.pageSize < manyRecords ? attemptMs : pageAttemptMs
+      if (connector.attemptMs > mostMs) Object.defineProperty(connector, 'attemptMs', { value: mostMs })
       const { put, check } = connector
       connector.put = async (...given) => (await put.apply(connector, given)).map(shortened)
       connector.check = async (...given) => shortened(await check.apply(connector, given))
