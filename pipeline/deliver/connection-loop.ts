@@ -34,6 +34,7 @@ import type { ConnectionLoopOptions } from './connection-options.js'
 import { ConnectionPace } from './connection-pace.js'
 import { afterFind, afterPut, isOver, toSend } from './delivery-answers.js'
 import { DeliveryBook, type OpenDelivery } from './delivery-book.js'
+import { findEach } from './find-each.js'
 import { type Answers, HeldDeliveries } from './held-deliveries.js'
 import { placePage, putPage, type Staying, sentRecord } from './put-page.js'
 import { RecordOrder } from './record-order.js'
@@ -60,6 +61,8 @@ export class ConnectionLoop implements Sink {
   #aborting: AbortSignal = new AbortController().signal
   #writes: Promise<unknown> = Promise.resolve()
   #woken = new AbortController()
+  /** The last look-up since a sending that failed was answered, so the next ones need not go alone. */
+  #answersLookups = false
   /** Somebody has asked for something that was not done yet. */
   #isAsked = false
 
@@ -144,11 +147,15 @@ export class ConnectionLoop implements Sink {
     if (this.#isAsked && book.size <= this.#limits.openMost / 2) await this.#doAsked(book)
     if (await this.#release(book, nowMs)) return
     if (nowMs >= this.#pace.pausedUntilMs) {
-      // After a failure one record is looked up, and one sent, alone first.
+      // After a failure one record is looked up, and one sent, alone first. Else a page goes between look-ups, so that many
+      // records that wait to be posted there keep no new ones back.
       const { isTroubled } = this.#pace
-      const unclear = book.due(lookedUp, nowMs, isTroubled ? 1 : this.#limits.lookupsAtOnce)
+      const isFirst = isTroubled && !this.#answersLookups
+      const unclear = book.due(lookedUp, nowMs, isFirst ? 1 : this.#limits.lookupsAtOnce)
       const isTold = unclear.length > 0 && (await this.#lookUp(unclear, stopping))
-      if (unclear.length > 0 && (isTold || !isTroubled || !(await this.#isReady(stopping)))) return
+      if (unclear.length > 0) this.#answersLookups = isTold && clock.nowMs() >= this.#pace.pausedUntilMs
+      if (unclear.length > 0 && isTroubled && (isTold || !(await this.#isReady(stopping)))) return
+      if (stopping.aborted || clock.nowMs() < this.#pace.pausedUntilMs) return
       const most = isTroubled ? 1 : connector.pageSize
       const page = book.due(waiting, nowMs, most, this.#mayGo)
       if (page.length > 0) return this.#send(page, stopping)
@@ -227,6 +234,7 @@ export class ConnectionLoop implements Sink {
     // What was not sent says nothing of the receiver, unless it keeps the connection as a whole from going on.
     const told = [...staying.filter(({ outcome }) => !isOver(outcome)), ...sent]
     if (told.length > 0) this.#pace.after(told.map(({ outcome }) => outcome))
+    if (this.#pace.isTroubled) this.#answersLookups = false
   }
 
   /** `fromMs`: when the log says that they were sent. From then on counts how long another process waits for them. */
@@ -285,11 +293,8 @@ export class ConnectionLoop implements Sink {
     const { connector, clock } = this.#options
     let isTold = false
     const changed: Delivery[] = []
-    for (const open of due) {
-      if (stopping.aborted) break
-      const deadline = new Deadline(connector.attemptMs, this.#aborting)
-      const found = await connector.find(sentRecord(open), deadline.signal)
-      deadline.end()
+    const answers = findEach(connector, due, this.#aborting, () => stopping.aborted)
+    for await (const { open, found } of answers) {
       if (found.kind === 'stopped') {
         this.#pace.hold(found, true)
         isTold = true

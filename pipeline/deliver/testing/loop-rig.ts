@@ -14,7 +14,7 @@ import { type SteeredGate, steeredGate } from './flow-gates.js'
 
 export interface Answering {
   put(record: ConnectorRecord, nowMs: number): PutOutcome
-  find(record: ConnectorRecord, nowMs: number): FindOutcome
+  find(record: ConnectorRecord, nowMs: number): FindOutcome | Promise<FindOutcome>
 }
 
 export const accepted: PutOutcome = { kind: 'accepted', externalId: 'x' }
