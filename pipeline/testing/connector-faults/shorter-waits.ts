@@ -1,6 +1,7 @@
 // Loaded into `weir start` by --import: shortens pauses and how long a receiver may still be at work on a lost request, so
 // that a run takes minutes. The fake is late for a second (run.ts), which is less than `settlesWithinMs` as with any receiver.
 
+import { register } from 'node:module'
 import { connectorKinds } from '../../connections/kinds.js'
 import { defaultConnectionLimits } from '../../deliver/connection-limits.js'
 
@@ -11,6 +12,12 @@ const pageAttemptMs = 10_000
 const manyRecords = 20
 /** Some receivers ask for a minute, or their connectors wait one where they do not say. */
 const askedMs = 1_000
+
+// The built start has modules of its own, which nothing here would change: it is loaded from these files instead.
+const start = new URL('../../cli/start-command.js', import.meta.url).href
+const hook = `export const resolve = (name, context, next) =>
+  next(name.endsWith('/pipeline/cli/start/start-command.js') ? '${start}' : name, context)`
+register(`data:text/javascript,${encodeURIComponent(hook)}`)
 
 Object.assign(defaultConnectionLimits, {
   ...{ retryMinMs: 20, retryMaxMs: 1_000, stoppedMs: 500, lookupMs: 50, writtenMs: 1_000 },
