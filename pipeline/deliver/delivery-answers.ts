@@ -2,6 +2,7 @@
 // Invariants:
 // 1. `absent` counts only when neither the receiver nor an earlier process of ours can still be at work on the request.
 // 2. A record that was looked up and is not there is sent again, or given up (give-up.ts).
+// 3. What a receiver says is kept up to a length: a step of the log that is larger than a message would stop the connection.
 
 import { type Delivery, withAttempt } from '../../schemas/billing/delivery.js'
 import { formatInstantMs } from '../../schemas/time.js'
@@ -30,6 +31,13 @@ export interface FindContext extends Surroundings {
   readonly limits: ConnectionLimits
 }
 
+/** Characters. Ids of receivers have a hundred at most; this is for people, and nothing is looked up by it. */
+const longestExternalId = 500
+
+function externalIdOf(said: string): { readonly external_id: string } {
+  return { external_id: said.replaceAll(/\p{Cc}/gu, ' ').slice(0, longestExternalId) } // invariant 3
+}
+
 /** The receipt counts for as long as the receiver may still judge that request. */
 function inState({ receipt, ...delivery }: Delivery, state: Delivery['state'], nowMs: number): Delivery {
   const kept = receipt === undefined || state !== 'unclear' ? {} : { receipt }
@@ -55,9 +63,9 @@ export function afterPut(delivery: Delivery, outcome: PutOutcome, nowMs: number)
   const tried = withAttempt(delivery, { at: formatInstantMs(nowMs), outcome: outcome.kind, ...code })
   switch (outcome.kind) {
     case 'accepted':
-      return { ...inState(tried, 'posted', nowMs), external_id: outcome.externalId }
+      return { ...inState(tried, 'posted', nowMs), ...externalIdOf(outcome.externalId) }
     case 'written':
-      return { ...inState(tried, 'written', nowMs), external_id: outcome.externalId }
+      return { ...inState(tried, 'written', nowMs), ...externalIdOf(outcome.externalId) }
     case 'refused':
       return inState(delivery.may_be_there === true ? tried : notThere(tried), 'refused', nowMs)
     case 'unclear':
@@ -83,7 +91,7 @@ export function afterFind(
     case 'there': {
       const { state, externalId } = found
       if (state === delivery.state) return { kind: 'again', dueAtMs: nowMs + limits.writtenMs, lookups: 0 }
-      return { kind: 'change', delivery: { ...inState(seen, state, nowMs), external_id: externalId } }
+      return { kind: 'change', delivery: { ...inState(seen, state, nowMs), ...externalIdOf(externalId) } }
     }
     case 'absent': {
       if (delivery.state === 'written') return gone(delivery, nowMs)
