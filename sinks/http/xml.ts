@@ -1,6 +1,7 @@
 // XML as connectors write and read it, through fast-xml-parser: names with `@` before them are attributes, `#text` is the text
 // beside attributes, and every value is a text.
-// Invariant: an answer that is not whole XML, such as one that was cut off, is none. Entities of a DTD are not followed.
+// Invariants: an answer that is not whole XML, such as one that was cut off, is none; entities of a DTD are not followed; what is
+// written is XML whatever the texts hold.
 
 import { XMLBuilder, XMLParser, XMLValidator } from 'fast-xml-parser'
 
@@ -10,10 +11,13 @@ type XmlValue = string | undefined | XmlTree | readonly XmlTree[]
 const options = { ignoreAttributes: false, attributeNamePrefix: '@' } as const
 const builder = new XMLBuilder(options)
 
+/** What no document of XML 1.0 may hold, even escaped: an id may have such a character, and none else would be read for it. */
+const notInXml = /[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu
+
 /** A document; elements in the order of the tree, absent ones left out. */
 export function xmlText(tree: XmlTree): string {
   const content: string = builder.build(tree)
-  return `<?xml version="1.0" encoding="UTF-8"?>${content}`
+  return `<?xml version="1.0" encoding="UTF-8"?>${content.replaceAll(notInXml, '\ufffd')}`
 }
 
 /** Undefined when it is no XML. `lists` names the elements that may come more than once; namespace prefixes are left out. */
