@@ -2,7 +2,7 @@
 
 import { jsonType } from '../../schemas/event/media-types.js'
 import { answer, callGateway, type GatewayArguments } from '../terminal/gateway-client.js'
-import { harmlessText } from '../terminal/harmless-text.js'
+import { oneLine } from '../terminal/harmless-text.js'
 import { type CliIo, exitCodes } from '../terminal/io.js'
 import { plainTable } from '../terminal/table.js'
 import type { DeliveryView, OneDeliveryView } from './delivery-view.js'
@@ -19,6 +19,8 @@ interface AskedWire {
   readonly count: number
 }
 
+/** Of an attempt, in its table: `why` has those of the last one whole. */
+const longestWords = 80
 const filterKeys = ['connection', 'state', 'kind', 'record', 'customer', 'entity', 'code'] as const
 
 export function listCommand(
@@ -144,7 +146,7 @@ function describeOne(one: OneDeliveryView): string {
   ]
   const facts = lines
     .filter(([, text]) => text !== '')
-    .map(([name, text]) => `${name.padEnd(10)}  ${harmlessText(text)}\n`)
+    .map(([name, text]) => `${name.padEnd(10)}  ${oneLine(text)}\n`)
     .join('')
   const rows = one.history.map(({ at, state, attempts, outcome, code, detail }) => [
     at,
@@ -152,7 +154,7 @@ function describeOne(one: OneDeliveryView): string {
     String(attempts),
     outcome,
     code,
-    detail.slice(0, 80),
+    detail.length <= longestWords ? detail : `${detail.slice(0, longestWords - 1)}…`,
   ])
   const head = ['at', 'state', 'attempts', 'outcome', 'code', 'words']
   const sides = ['left', 'left', 'right', 'left', 'left', 'left'] as const

@@ -13,3 +13,8 @@ export function harmlessText(text: string): string {
     found.length > 1 ? found : `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 }
+
+/** For a cell or a fact of a page: a line feed in it would begin a line that reads as one of ours. */
+export function oneLine(text: string): string {
+  return harmlessText(text).replaceAll('\n', '\\n').replaceAll('\t', '\\t')
+}

@@ -1,7 +1,7 @@
 // Tables for people: columns and spaces, no lines.
 
 import Table from 'cli-table3'
-import { harmlessText } from './harmless-text.js'
+import { oneLine } from './harmless-text.js'
 
 export type Align = 'left' | 'right'
 
@@ -35,6 +35,6 @@ export function plainTable(
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
     chars: noLines,
   })
-  for (const row of rows) table.push(row.map(harmlessText))
+  for (const row of rows) table.push(row.map(oneLine))
   return table.toString()
 }
