@@ -61,6 +61,12 @@ export function isToMend({ code, discarded }: Pick<RefusedRecord, 'code' | 'disc
   return code !== rejectedByApproval && discarded !== true
 }
 
+export async function isDiscarded(kv: KV, feed: string, name: string): Promise<boolean> {
+  const entry = await kv.get(`${prefixOf(feed)}.${stableId('r', name)}`)
+  const parsed = entry?.operation === 'PUT' ? recordSchema.safeParse(entry.json()) : undefined
+  return parsed?.data?.discarded === true
+}
+
 /** Marks one as discarded, or takes the mark off; nothing where it is set aside no longer. */
 export async function markDiscarded(kv: KV, feed: string, name: string, discarded: boolean): Promise<void> {
   const key = `${prefixOf(feed)}.${stableId('r', name)}`

@@ -22,7 +22,7 @@ import { migrate } from '../../sinks/clickhouse/migrate.js'
 import type { FeedRange } from '../../sinks/sink.js'
 import { isCovered, recordedPosition } from '../deliver/delivered.js'
 import type { Feed } from '../deliver/feed.js'
-import { setAside, takeBack } from '../deliver/refused-records.js'
+import { markDiscarded, setAside, takeBack } from '../deliver/refused-records.js'
 import type { OpenBilling } from '../feature/open-billing.js'
 import { anybodyAllowed } from '../gateway/scopes.js'
 import { type Broker, startBroker } from '../testing/gateway-fixture.js'
@@ -132,6 +132,12 @@ const entry = (entityId: string, id: string, more: object = {}) => ({
   billing_run_id: 'br_1',
   ...more,
 })
+const erp: Feed = {
+  key: 'connection.erp',
+  stream: 'LEDGER',
+  filterSubjects: [],
+  ofRecords: { connection: 'erp' } as NonNullable<Feed['ofRecords']>,
+}
 const delivery = (id: string, state: string, sequence: number, more: object = {}) => ({
   ...{ delivery_id: `d_${id}`, connection: 'erp', record_kind: 'journal', record_id: id, state },
   stream_sequence: sequence,
@@ -308,15 +314,33 @@ test('an entry, a summary or a billing line whose delivery is not settled keeps 
     ...['written', 'superseded'].map(state => delivery('je_written', state, 1, { connection: state })),
     ...[line, 'sm_1', 'je_next', 'je_theirs'].map(id => delivery(id, 'unclear', 1, no)),
   ])
-  const found = await blockers('sent', '2026-10')
+  const found = await blockers('sent', '2026-10', { feeds: [erp] })
   const expected = [line, ...states.map(state => `je_${state}`).sort(), 'sm_1']
   expect(kindsOf(found)).toEqual(expected.map(id => `delivery erp: journal ${id}`))
   expect(found[0]?.detail).toBe(`unclear (no_answer: timed out): weir deliveries show d_${line}`)
+  const [left] = await blockers('sent', '2026-10')
+  expect(left?.detail).toBe(
+    'unclear (no_answer: timed out): no connection erp is configured; it goes on when there is one again',
+  )
   await insert(
     'deliveries',
     expected.map(id => delivery(id, 'posted', 2)),
   )
   expect(await blockers('sent', '2026-10')).toEqual([])
+})
+
+test('a delivery that was refused keeps the period open until somebody discards it, and again when that is undone', async () => {
+  await insert('journal_entries', [entry('unwanted', 'je_unwanted')])
+  await insert('deliveries', [delivery('je_unwanted', 'refused', 1)])
+  const refused = { name: 'd_je_unwanted', sequence: 1, table: 'deliveries', content: '{}', bytes: '' }
+  const why = { code: 'rejected_by_approval', detail: 'by ann', token: '' }
+  await setAside(buckets.sinks, 'connection.erp', 'POSTINGS', [{ ...refused, ...why }])
+  const open = ['delivery erp: journal je_unwanted']
+  expect(kindsOf(await blockers('unwanted', '2026-10'))).toEqual(open)
+  await markDiscarded(buckets.sinks, 'connection.erp', refused.name, true)
+  expect(await blockers('unwanted', '2026-10')).toEqual([])
+  await markDiscarded(buckets.sinks, 'connection.erp', refused.name, false)
+  expect(kindsOf(await blockers('unwanted', '2026-10'))).toEqual(open)
 })
 
 test('a row of an entry that a table refused keeps every period open: what is settled is not known', async () => {

@@ -12,7 +12,7 @@ import {
 import { chargeFromWire } from '../../schemas/billing/charge.js'
 import { bucketKeys } from '../broker/bucket-keys.js'
 import type { Feed, FeedStream } from '../deliver/feed.js'
-import { listSetAside } from '../deliver/refused-records.js'
+import { isDiscarded, listSetAside } from '../deliver/refused-records.js'
 import type { OpenBilling } from '../feature/open-billing.js'
 import { type Book, bookSubjects } from './book.js'
 import type { Blocker, BlockersOf, PeriodOfEntity } from './periods.js'
@@ -21,6 +21,8 @@ import { notBilled } from './unbilled.js'
 
 /** Of each kind so many are named. */
 const mostNamed = 100
+/** Deliveries that are read at once; of them those that were discarded are left out. */
+const mostRead = 1_000
 
 export interface BlockerSources {
   readonly js: JetStreamClient
@@ -178,15 +180,17 @@ async function notAcknowledged(
   })
 }
 
-/** What a connection has not settled of the period's entries and summaries, and of the billing lines behind them. */
+/**
+ * What a connection has not settled of the period's entries and summaries, and of the billing lines behind them. What was refused and
+ * then discarded is settled: somebody has decided that it does not go.
+ */
 async function deliveriesOpen(
-  { clickhouse }: BlockerSources,
+  { clickhouse, buckets, feeds }: BlockerSources,
   { entityId, name }: PeriodOfEntity,
 ): Promise<Blocker[]> {
   const ofPeriod = 'entity_id = {entity: String} AND accounting_period = {period: String}'
-  const result = await clickhouse.query({
-    query: `SELECT concat(connection, ': ', record_kind, ' ', record_id) AS id, delivery_id,
-      concat(toString(state), if(code = '', '', concat(' (', code, ': ', detail, ')'))) AS detail
+  const query = `SELECT concat(connection, ': ', record_kind, ' ', record_id) AS id, connection, delivery_id, toString(state) AS is,
+      concat(is, if(code = '', '', concat(' (', code, ': ', detail, ')'))) AS detail
     FROM deliveries_latest
     WHERE state IN ('waiting', 'sending', 'unclear', 'refused', 'held') AND record_id IN
     (
@@ -196,14 +200,32 @@ async function deliveriesOpen(
       UNION ALL
       SELECT ${batchLineId} FROM journal_entries WHERE ${ofPeriod} AND line = 1 AND entry_kind IN ('', 'journal')
     )
-    ORDER BY id LIMIT {most: UInt32}`,
-    query_params: { entity: entityId, period: name, most: mostNamed },
-    format: 'JSONEachRow',
-  })
-  const rows = await result.json<{ id: string; delivery_id: string; detail: string }>()
-  return rows.map(({ id, delivery_id, detail }) => {
-    return { kind: 'delivery', id, detail: `${detail}: weir deliveries show ${delivery_id}` }
-  })
+    ORDER BY id LIMIT {most: UInt32} OFFSET {from: UInt32}`
+  const connections = new Set(feeds.map(({ ofRecords }) => ofRecords?.connection))
+  const blockers: Blocker[] = []
+  for (let from = 0; ; from += mostRead) {
+    const query_params = { entity: entityId, period: name, most: mostRead, from }
+    const result = await clickhouse.query({ query, query_params, format: 'JSONEachRow' })
+    const rows = await result.json<OpenDeliveryRow>()
+    for (const { id, connection, delivery_id, is, detail } of rows) {
+      if (is === 'refused' && (await isDiscarded(buckets.sinks, `connection.${connection}`, delivery_id)))
+        continue
+      const next = connections.has(connection)
+        ? `weir deliveries show ${delivery_id}`
+        : `no connection ${connection} is configured; it goes on when there is one again`
+      blockers.push({ kind: 'delivery', id, detail: `${detail}: ${next}` })
+      if (blockers.length === mostNamed) return blockers
+    }
+    if (rows.length < mostRead) return blockers
+  }
+}
+
+interface OpenDeliveryRow {
+  readonly id: string
+  readonly connection: string
+  readonly delivery_id: string
+  readonly is: string
+  readonly detail: string
 }
 
 /** `stableId('bl', batch, charge)`, the id of a batch's line as a record of a connection. */
