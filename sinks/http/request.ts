@@ -121,19 +121,22 @@ class GatedHandler extends DecoratorHandler implements Dispatcher.DispatchHandle
 }
 
 /** Reads the beginning of the body. Does not throw when the body is cut off, since the status is known. */
-async function beginningOf(response: Pick<Response, 'body'>): Promise<string> {
+export async function beginningOf(
+  response: Pick<Response, 'body'>,
+  mostBytes = maxAnswerBytes,
+): Promise<string> {
   const chunks: Uint8Array[] = []
   let length = 0
   try {
     for await (const chunk of response.body ?? []) {
       chunks.push(chunk as Uint8Array)
       length += (chunk as Uint8Array).byteLength
-      if (length >= maxAnswerBytes) break // leaving the loop frees the connection
+      if (length >= mostBytes) break // leaving the loop frees the connection
     }
   } catch {
     // The body was cut off: keep what arrived.
   }
-  return Buffer.concat(chunks).subarray(0, maxAnswerBytes).toString('utf8')
+  return Buffer.concat(chunks).subarray(0, mostBytes).toString('utf8')
 }
 
 /**

@@ -4,6 +4,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { gzipSync } from 'node:zlib'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { type MutableResponse, OAuth2Server } from 'oauth2-mock-server'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
@@ -120,6 +121,24 @@ test('refused credentials stop the connection, a failing token endpoint is waite
     nowMs: () => 0,
   })
   expect(await nobody.token(signal)).toMatchObject({ kind: 'throttled', code: 'receiver_unavailable' })
+})
+
+test('an answer of megabytes is no token, and it is not read to its end', async () => {
+  const token = JSON.stringify({ access_token: 'token', token_type: 'Bearer' })
+  const endless = createServer((_, response) => {
+    response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' })
+    response.end(gzipSync(`${' '.repeat(32 << 20)}${token}`))
+  })
+  await new Promise<void>(resolve => endless.listen(0, '127.0.0.1', resolve))
+  try {
+    const proof = { kind: 'secret', secret: given('s3cret-word'), in: 'post' } as const
+    const url = `http://127.0.0.1:${(endless.address() as AddressInfo).port}`
+    const source = clientCredentials({ tokenUrl: url, clientId: 'weir', proof, nowMs: () => 0 })
+    expect(await source.token(signal)).toMatchObject({ kind: 'throttled', code: 'receiver_unavailable' })
+  } finally {
+    endless.closeAllConnections()
+    endless.close()
+  }
 })
 
 test('a secret in the header keeps its - and _, and an ID token beside the access token is no trouble', async () => {

@@ -15,6 +15,7 @@ import {
   type TokenEndpointResponse,
   WWWAuthenticateChallengeError,
 } from 'oauth4webapi'
+import { beginningOf } from '../http/request.js'
 import type { FetchedToken } from './token-cache.js'
 
 export interface TokenRequest {
@@ -30,6 +31,8 @@ export interface TokenRequest {
 export type TokenGrant = FetchedToken & { readonly refreshToken?: string | undefined }
 
 const deadlineMs = 20_000
+/** A token has some thousand characters; what is longer, also after it was unpacked, is no answer of a token endpoint. */
+const longestAnswerBytes = 1 << 20
 /** Where the answer does not say how long a token lives. */
 const assumedLifeMs = 300_000
 
@@ -61,7 +64,7 @@ export async function requestToken(request: TokenRequest): Promise<TokenGrant> {
  * would check it against an issuer that the configuration does not name.
  */
 async function withoutIdToken(response: Response): Promise<Response> {
-  const text = await response.text()
+  const text = await beginningOf(response, longestAnswerBytes)
   let body = text
   try {
     const { id_token: _, ...rest } = JSON.parse(text) as { readonly id_token?: unknown }
