@@ -114,6 +114,7 @@ test('a start records which settings differ from the start before, and never a s
     http: { port: 1 },
     nats: { url: ['nats://me:hidden@a:1'], password: 'hidden' },
     rules: [1],
+    connections: [{ url: 'https://hooks.example/in?token=hidden&by=hidden' }],
   }
   await recordConfiguration(acts, keeper, config)
   await recordConfiguration(acts, keeper, config)

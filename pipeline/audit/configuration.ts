@@ -14,6 +14,8 @@ const secretName = /password|passphrase|token|secret|credential|(?:^|\.)(?:key|u
 const secret = '(secret)'
 /** `nats://user:password@host` */
 const userInfo = /(\w+:\/\/)[^/@\s"]+@/g
+/** `https://host/hook?token=…`: receivers of webhooks give such addresses. */
+const query = /(\w+:\/\/[^\s"?\\]+\?)[^\s"\\]+/g
 
 const keptSchema = z.object({
   hash: z.string(),
@@ -59,7 +61,7 @@ function keptOf(config: object, key: Uint8Array): Kept {
   const settings: Record<string, { mark: string; shown: unknown }> = {}
   for (const [name, value] of settingsOf(config, '')) {
     const text = canonicalJson(value)
-    const plain: unknown = JSON.parse(text.replace(userInfo, '$1'))
+    const plain: unknown = JSON.parse(text.replace(userInfo, '$1').replace(query, `$1${secret}`))
     settings[name] = { mark: markOf(text, key), shown: secretName.test(name) ? secret : plain }
   }
   const marks = Object.entries(settings).map(([name, { mark }]) => [name, mark])
