@@ -81,12 +81,12 @@ export function safeNumber(whole: bigint): number | undefined {
   return Number.isSafeInteger(value) ? value : undefined
 }
 
-/** One line for people, as it stands on an invoice. */
-export function wordsOfLine({ line, days }: BatchLine): string {
+/** One line for people, as it stands on an invoice, of at most so many UTF-16 units after `before`. */
+export function wordsOfLine({ line, days }: BatchLine, most: number, before = ''): string {
   const what = line.kind === 'adjustment' ? `Adjustment of ${line.price}` : line.price
-  return days.first === days.last
-    ? `${line.plan}: ${what}, ${days.first}`
-    : `${line.plan}: ${what}, ${days.first} to ${days.last}`
+  const when = days.first === days.last ? days.first : `${days.first} to ${days.last}`
+  // Half a character cannot be written in a form or in UTF-8.
+  return `${before}${line.plan}: ${what}, ${when}`.slice(0, most).replace(/[\ud800-\udbff]$/, '')
 }
 
 export function invalidRecord(detail: string): Refused {

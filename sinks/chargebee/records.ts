@@ -44,7 +44,7 @@ export function usageOf(
     item_price_id: mapping.value('item_price'),
     quantity,
     usage_date: secondOf(record.key, read),
-    note: `${notePrefix(connection)} ${read.date} ${wordsOfLine(read)}`.slice(0, longestNote),
+    note: wordsOfLine(read, longestNote, `${notePrefix(connection)} ${read.date} `),
   }
   return mapping.refusal() ?? { kind: 'ok', subscription, usage }
 }

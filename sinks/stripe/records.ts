@@ -33,7 +33,7 @@ export function invoiceItemOf(
     customer,
     amount: theirs.amount,
     currency: line.currency.toLowerCase(),
-    description: mapping.optional('description') ?? wordsOfLine(read).slice(0, 500),
+    description: mapping.optional('description') ?? wordsOfLine(read, 500),
     discountable,
     period: { start: fromSeconds, end: lastSecond },
     ...(subscription === undefined ? {} : { subscription }),

@@ -58,6 +58,14 @@ conformanceOf({
 })
 
 describe('invoice items', () => {
+  test('a description that is cut ends with a whole character, since half a one cannot be sent', async () => {
+    const fake = await fakeWith()
+    const names = { plan: '😀'.repeat(256), price: `a${'😀'.repeat(255)}` }
+    expect(await putOne(fake, batchLineRecord(1, names))).toMatchObject({ kind: 'accepted' })
+    const odd = { plan: `a${'😀'.repeat(255)}` }
+    expect(await putOne(fake, batchLineRecord(2, odd))).toMatchObject({ kind: 'accepted' })
+  })
+
   test('a line is one item of its customer, with the amount of Weir, its period and our key in the metadata', async () => {
     const fake = await fakeWith()
     expect(await putOne(fake, batchLineRecord(1))).toEqual({ kind: 'accepted', externalId: 'ii_1001' })

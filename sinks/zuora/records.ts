@@ -34,7 +34,7 @@ export function usageOf(
     UOM: mapping.value('uom'),
     Quantity: jsonNumber(quantity),
     StartDateTime: noonOf(date, settings.time_zone),
-    Description: wordsOfLine(read).slice(0, longestDescription),
+    Description: wordsOfLine(read, longestDescription),
     [settings.key_field]: keyText(record, settings),
   }
   return mapping.refusal() ?? { kind: 'ok', body }
