@@ -3,6 +3,7 @@
 // Invariant: nothing is asked that could not be done: a settled delivery, or one that somebody else has to release.
 
 import { requestDelivery } from '../deliver/delivery-requests.js'
+import { isDiscarded } from '../deliver/refused-records.js'
 import type { FeatureParts } from '../feature/feature.js'
 import { Problem } from '../gateway/problem.js'
 import type { Caller } from '../gateway/scopes.js'
@@ -44,6 +45,25 @@ export function refusalOf({ state, code, detail }: DeliveryView, act: Asking['ac
   )
 }
 
+/** Of these, the ones whose exception nobody has discarded: the others are not tried until that is undone. */
+export async function wanted(
+  { buckets }: Pick<FeatureParts, 'buckets'>,
+  deliveries: readonly DeliveryView[],
+): Promise<readonly DeliveryView[]> {
+  const found: DeliveryView[] = []
+  for (let from = 0; from < deliveries.length; from += writesAtOnce) {
+    const some = deliveries.slice(from, from + writesAtOnce)
+    const discarded = await Promise.all(
+      some.map(
+        ({ state, connection, delivery_id }) =>
+          state === 'refused' && isDiscarded(buckets.sinks, `connection.${connection}`, delivery_id),
+      ),
+    )
+    found.push(...some.filter((_, index) => discarded[index] === false))
+  }
+  return found
+}
+
 export async function ask(
   { audit, buckets }: Pick<FeatureParts, 'audit' | 'buckets'>,
   deliveries: readonly DeliveryView[],
@@ -77,14 +97,19 @@ export async function ask(
 
 /** Those of a filter that can be tried again: refused ones, unless the filter names other states. */
 export async function toRetry(
-  { queries }: Pick<FeatureParts, 'queries'>,
+  { queries, buckets }: Pick<FeatureParts, 'queries' | 'buckets'>,
   filter: DeliveryFilter,
 ): Promise<readonly DeliveryView[]> {
   const found: DeliveryView[] = []
-  const wanted = { ...filter, state: filter.state ?? (['refused'] as const).slice() }
+  const asked = { ...filter, state: filter.state ?? (['refused'] as const).slice() }
   for (let after: Position | undefined; ; ) {
-    const { deliveries, next } = await readDeliveries(queries, wanted, pageSize, after)
-    found.push(...deliveries.filter(one => refusalOf(one, 'retry') === undefined))
+    const { deliveries, next } = await readDeliveries(queries, asked, pageSize, after)
+    found.push(
+      ...(await wanted(
+        { buckets },
+        deliveries.filter(one => refusalOf(one, 'retry') === undefined),
+      )),
+    )
     if (found.length > maxAsked)
       throw new Problem(
         'too_many_deliveries',

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import type { FeatureParts } from '../feature/feature.js'
 import { Problem } from '../gateway/problem.js'
 import { type ApiCall, type ApiReply, type ApiRoute, jsonBody, needs, readJson } from '../gateway/route.js'
-import { ask, maxAsked, refusalOf, toRetry } from './ask-deliveries.js'
+import { ask, maxAsked, refusalOf, toRetry, wanted } from './ask-deliveries.js'
 import { filterSchema } from './delivery-filter.js'
 import { deliveriesTag, idParams, type ListParts, oneDelivery } from './list-routes.js'
 
@@ -85,6 +85,11 @@ async function askOne(
   const one = await oneDelivery(parts, call.params['id'] ?? '')
   const refusal = refusalOf(one, act)
   if (refusal !== undefined) throw refusal
+  if ((await wanted(parts, [one])).length === 0)
+    throw new Problem(
+      'delivery_settled',
+      'Its exception was discarded, so it is not tried: `weir exceptions undo` takes that back.',
+    )
   await ask(parts, [one], { act, reason: why, caller: call.caller, id: randomUUID(), nowMs })
   return { status: 202, body: { preview: false, count: 1 } }
 }

@@ -122,6 +122,8 @@ test(
     await run('exceptions', 'discard', ...discard)
     const [, , release] = await untilStates('refused', 'posted', 'refused')
     expect(release).toMatchObject({ code: 'original_discarded' })
+    const unwanted = await weir.run('deliveries', 'retry', refused!.delivery_id, '--reason', 'again')
+    expect(unwanted.stderr).toContain('Its exception was discarded')
     await run('exceptions', 'undo', ...discard)
 
     isMended = true
