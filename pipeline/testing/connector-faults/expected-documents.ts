@@ -18,15 +18,23 @@ export interface Terms {
   /** Of a line of a batch. */
   readonly measure: 'amount' | 'quantity'
   readonly billed: 'customer' | 'subscription'
+  /** Receivables of a journal are booked to the customer, whose own account the receiver knows. */
+  readonly toDebtors: boolean
 }
 
 interface Journal {
   readonly journal_id: string
   readonly idempotency_key: string
   readonly charge_id: string
+  readonly customer_id: string
   readonly corrects?: string
   readonly currency: string
-  readonly lines: readonly { readonly account: string; readonly debit: string; readonly credit: string }[]
+  readonly lines: readonly {
+    readonly account: string
+    readonly role: string
+    readonly debit: string
+    readonly credit: string
+  }[]
 }
 
 interface Batch {
@@ -42,6 +50,8 @@ interface Batch {
   }[]
 }
 
+type Names = Readonly<Record<string, string>>
+
 interface Read extends BookedDocument {
   readonly charge: string
   readonly corrects: string
@@ -52,7 +62,13 @@ export function expectedDocuments(messages: readonly unknown[], terms: Terms): E
   const read = messages.flatMap(message =>
     terms.feed === 'batch_lines'
       ? ofBatch(message as Batch, terms, mapping['customers'] ?? {})
-      : [ofJournal(message as Journal, mapping['accounts'] ?? {})],
+      : [
+          ofJournal(
+            message as Journal,
+            mapping['accounts'] ?? {},
+            terms.toDebtors ? mapping['customers'] : {},
+          ),
+        ],
   )
   const keyOfCharge = new Map(read.map(({ charge, key }) => [charge, key]))
   return read.map(({ key, lines, corrects }) => {
@@ -61,21 +77,18 @@ export function expectedDocuments(messages: readonly unknown[], terms: Terms): E
   })
 }
 
-function ofJournal(journal: Journal, accounts: Readonly<Record<string, string>>): Read {
+function ofJournal(journal: Journal, accounts: Names, debtors: Names = {}): Read {
   const { currency, charge_id: charge, corrects = '', idempotency_key: key } = journal
-  const lines = journal.lines.map(({ account, debit, credit }) => ({
+  const debtor = debtors[journal.customer_id]
+  const lines = journal.lines.map(({ account, role, debit, credit }) => ({
     currency,
-    account: accounts[account] ?? account,
+    account: (role === 'receivable' ? debtor : undefined) ?? accounts[account] ?? account,
     amount: debit === '0' ? `-${credit}` : debit,
   }))
   return { key, lines, charge, corrects }
 }
 
-function ofBatch(
-  { batch_id, lines }: Batch,
-  { measure, billed }: Terms,
-  customers: Readonly<Record<string, string>>,
-): Read[] {
+function ofBatch({ batch_id, lines }: Batch, { measure, billed }: Terms, customers: Names): Read[] {
   return lines.map(line => {
     const { charge_id: charge, corrects = '', customer_id: customer } = line
     const one: BookedLine = {

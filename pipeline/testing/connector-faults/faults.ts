@@ -42,10 +42,10 @@ export function currenciesOf(kind: string): readonly string[] {
   return withEuros.has(nameOf(kind)) ? ['USD', 'EUR'] : ['USD']
 }
 
-export function measureOf(kind: string): Pick<Terms, 'measure' | 'billed'> {
+export function measureOf(kind: string): Pick<Terms, 'measure' | 'billed' | 'toDebtors'> {
   const measure = kind === 'stripe' || kind === 'stripe:invoice_items' ? 'amount' : 'quantity'
   const billed = ['stripe', 'zuora'].includes(nameOf(kind)) ? 'customer' : 'subscription'
-  return { measure, billed }
+  return { measure, billed, toDebtors: nameOf(kind) === 'sap_s4' }
 }
 
 /** Of the vendor's limits those on requests at the same time; a run at one record a second would take hours. */
