@@ -53,6 +53,8 @@ async function run(
       return (await import('./latency.js')).latency(options, rate)
     case 'explain':
       return (await import('./explain/explain.js')).explain(options)
+    case 'billing-run':
+      return (await import('./billing-run/billing-run.js')).billingRun(options)
     case 'growth':
       return (await import('./growth/growth.js')).growth(options)
     case 'soak':

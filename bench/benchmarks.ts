@@ -17,6 +17,7 @@ export const benchmarks = {
   'peer-postgres': { measures: 'the same events through Node and PostgreSQL', options: [] },
   latency: { measures: 'arrival to queryable at half load', options: ['rate'] },
   explain: { measures: 'what became of an event, asked over HTTP with so many in ClickHouse', options: [] },
+  'billing-run': { measures: 'one run of many subscriptions, ten charges each', options: [] },
   growth: {
     measures: 'cost and memory of more and more identities, and the restart with them',
     options: [],

@@ -13,9 +13,11 @@ export class Deadline {
   readonly #timer: NodeJS.Timeout
   readonly #other: AbortSignal
   readonly #onOther: () => void
+  readonly #ms: number
   #hasPassed = false
 
   constructor(ms: number, other: AbortSignal) {
+    this.#ms = ms
     this.#other = other
     this.signal = Object.assign(this.#controller.signal, { endsAtMs: Date.now() + ms })
     this.#onOther = () => this.#controller.abort(other.reason)
@@ -35,6 +37,12 @@ export class Deadline {
   /** Whether it was the time that fired the signal. */
   get hasPassed(): boolean {
     return this.#hasPassed
+  }
+
+  /** The time begins anew: the work goes on. */
+  putOff(): void {
+    this.#timer.refresh()
+    Object.assign(this.signal, { endsAtMs: Date.now() + this.#ms })
   }
 
   end(): void {

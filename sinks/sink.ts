@@ -23,6 +23,8 @@ export interface FeedRange {
   readonly messages: readonly FeedMessage[]
   /** The parts whose content the sink refused: it splits each of them and never tries it again as a whole. */
   readonly apart?: readonly Apart[]
+  /** To be called now and then by a sink that works on a range for long: its time begins anew. */
+  readonly onProgress?: () => void
 }
 
 /** A part of a range whose content a sink refused. */

@@ -29,6 +29,7 @@ beforeAll(async () => {
     nowMs: () => Date.parse(instant),
     audit: acts,
     stoppedPartitions: () => new Map(),
+    holds: { list: async () => [] },
   })
 })
 
@@ -40,6 +41,8 @@ async function published(runId: string, ...batchIds: string[]): Promise<{ tell()
     billing_run_id: runId,
     cutoff: instant,
     entity_id: null,
+    customer_id: null,
+    held: [],
     preview: false,
     requested_at: instant,
     after: { METERING: [], LIFECYCLE: [] },

@@ -64,16 +64,24 @@ export class Acknowledgements {
     return (await this.#readTo()).sequence > 0
   }
 
+  /** How many of these batches are. */
+  async countOf(runId: string, batches: readonly PublishedBatch[]): Promise<number> {
+    if (batches.length === 0 || batches[0]!.stream_sequence === 0) return 0
+    const { jsm } = this.#options
+    const keys = new Set(await bucketKeys(jsm, runsBucket, runKeys.acknowledged(runId, '*')))
+    const { sequence } = await this.#readTo()
+    const isTaken = (one: PublishedBatch) =>
+      one.stream_sequence <= sequence || keys.has(runKeys.acknowledged(runId, one.batch_id))
+    return batches.filter(isTaken).length
+  }
+
   /** By batch; one that is not acknowledged is not in it. Batches of a preview are on no stream. */
   async of(runId: string, batches: readonly PublishedBatch[]): Promise<ReadonlyMap<string, Acknowledgement>> {
     const found = new Map<string, Acknowledgement>()
     if (batches.length === 0 || batches[0]!.stream_sequence === 0) return found
-    const { jsm, runs } = this.#options
-    const keys = new Set(await bucketKeys(jsm, runsBucket, runKeys.acknowledged(runId, '*')))
     const floor = await this.#readTo()
     for (const { batch_id, stream_sequence } of batches) {
-      const key = runKeys.acknowledged(runId, batch_id)
-      const kept = keys.has(key) ? await runs.get(key) : null
+      const kept = await this.#options.runs.get(runKeys.acknowledged(runId, batch_id))
       if (kept !== null) found.set(batch_id, acknowledgementFromText(kept.string()))
       else if (stream_sequence <= floor.sequence) found.set(batch_id, overNats(stream_sequence, floor))
     }
@@ -110,7 +118,12 @@ function overNats(sequence: number, { sequence: last, atMs }: ReadTo): Acknowled
 /** A reader of `BILLING` may have a batch before the progress of its run says that it is published. */
 export async function isOnStream(js: JetStreamClient, runId: string, batchId: string): Promise<boolean> {
   if (!/^br_[0-9a-f]+$/.test(runId)) return false
-  const stretch = { stream: 'BILLING', filterSubject: `billing.*.${runId}`, from: 1 }
+  const stretch = {
+    stream: 'BILLING',
+    filterSubject: `billing.*.${runId}`,
+    from: 1,
+    headersOnly: true,
+  } as const
   for await (const { headers } of readStretch(js, stretch, new AbortController().signal))
     if (headers?.get('weir-batch') === batchId) return true
   return false

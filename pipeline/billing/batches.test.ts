@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { batchProblems } from '../../schemas/billing/billing-batch.js'
 import type { Charge } from '../../schemas/billing/charge.js'
 import { scaledMax } from '../../schemas/money/decimal.js'
-import { batchesOf } from './batches.js'
+import { BatchPlan } from './batches.js'
 
 const charge = (n: number, amount: bigint): Charge => ({
   chargeId: `ch_${String(n).padStart(4, '0')}`,
@@ -39,10 +39,12 @@ test('the totals of every batch are within 38 digits, and all lines are in one b
   fc.assert(
     fc.property(fc.array(amount, { maxLength: 30 }), fc.integer({ min: 1, max: 8 }), (amounts, most) => {
       const charges = amounts.map((one, n) => charge(n, one))
-      const lines = charges.map(one => ({ partition: 0, runId: 'r', charge: one }))
-      const run = { billing_run_id: 'r' } as Parameters<typeof batchesOf>[0]
-      const batches = batchesOf(run, lines, most).get('e') ?? []
+      const plan = new BatchPlan('r', most)
+      for (const one of charges) plan.add(one)
+      const fill = plan.filler()
+      const batches = charges.flatMap(one => fill(one) ?? [])
       expect(batches.flatMap(one => one.lines)).toEqual(charges)
+      expect([...plan.batchIds]).toEqual(batches.map(one => one.batchId))
       for (const [index, batch] of batches.entries()) {
         expect(batchProblems(batch)).toEqual([])
         expect([batch.number, batch.of]).toEqual([index + 1, batches.length])

@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Acknowledgement } from '../../schemas/billing/acknowledgement.js'
+import type { HeldBack } from '../../schemas/billing/held-back.js'
 import { jsonType } from '../../schemas/event/media-types.js'
 import { parseInstant } from '../../schemas/time.js'
 import { answer, callGateway, type GatewayArguments } from '../terminal/gateway-client.js'
@@ -11,6 +12,7 @@ import { plainTable } from '../terminal/table.js'
 export interface CreateArguments extends GatewayArguments {
   readonly cutoff: string
   readonly entity?: string
+  readonly customer?: string
   readonly idempotencyKey?: string
   /** Show what the run would bill, and bill nothing. */
   readonly preview?: boolean
@@ -22,6 +24,7 @@ interface RunWire {
   readonly billing_run_id: string
   readonly cutoff: string
   readonly entity_id: string | null
+  readonly customer_id?: string | null
   readonly preview: boolean
   readonly status: string
   readonly partitions: { readonly sealed: number; readonly of: number }
@@ -34,6 +37,7 @@ interface RunWire {
     readonly amount_total: string
     readonly amount_rounded_total: string
   }[]
+  readonly held_back?: readonly HeldBack[]
 }
 
 interface BatchWire {
@@ -65,6 +69,7 @@ export async function createCommand(args: CreateArguments, io: CliIo): Promise<n
     const body = JSON.stringify({
       cutoff: args.cutoff,
       ...(args.entity === undefined ? {} : { entity_id: args.entity }),
+      ...(args.customer === undefined ? {} : { customer_id: args.customer }),
       ...(args.preview ? { preview: true } : {}),
     })
     let run = await callGateway<RunWire>(args.gateway, '/v1/billing-runs', { method: 'POST', headers, body })
@@ -120,7 +125,7 @@ function describeRun(run: RunWire): string {
     run.preview
       ? `Preview ${run.billing_run_id}: ${run.status}; nothing is billed`
       : `Billing run ${run.billing_run_id}: ${run.status}`,
-    `cutoff ${run.cutoff}, ${run.entity_id === null ? 'all entities' : `entity ${run.entity_id}`}`,
+    `cutoff ${run.cutoff}, ${run.entity_id === null ? 'all entities' : `entity ${run.entity_id}`}${run.customer_id == null ? '' : `, customer ${run.customer_id}`}`,
     run.preview
       ? `seen by ${sealed} of ${of} partitions; ${published} batches`
       : `sealed by ${sealed} of ${of} partitions; ${published} batches, ${acknowledged} acknowledged`,
@@ -134,8 +139,17 @@ function describeRun(run: RunWire): string {
             totals,
           ),
         ]),
+    ...heldBackLines(run),
     '',
   ].join('\n')
+}
+
+function heldBackLines({ held_back: held = [] }: RunWire): string[] {
+  return held.map(one => {
+    const what =
+      one.subscription_id === null ? one.customer_id : `${one.subscription_id} of ${one.customer_id}`
+    return `held back: ${what}, ${one.line_count} charges of ${one.amount_rounded} ${one.currency}`
+  })
 }
 
 /** The partitions that the run waits for. `stoppedOnly`: only those that will not seal by themselves. */

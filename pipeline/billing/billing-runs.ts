@@ -21,16 +21,17 @@ import {
   billingRunProgressSchema,
   billingRunRecordSchema,
   runKeys,
-  runsBucket,
 } from '../../schemas/billing/billing-run.js'
+import type { KeptRun } from '../../schemas/billing/not-billed.js'
 import { stableId } from '../../schemas/identifiers.js'
 import { formatInstant, formatInstantMs, instantKey, nsOf } from '../../schemas/time.js'
-import { bucketKeys } from '../broker/bucket-keys.js'
+import { keptRuns } from '../broker/kept-runs.js'
 import { natsSubjects } from '../broker/topology.js'
 import type { FlowGate, Hold } from '../deliver/flow-gate.js'
 import type { AuditTrail } from '../gateway/audit-trail.js'
 import { anybodyAllowed, type Caller } from '../gateway/scopes.js'
 import { Acknowledgements, isOnStream } from './acknowledgements.js'
+import type { BillingHolds } from './holds.js'
 import type {
   BillingAnswer,
   BillingApi,
@@ -49,6 +50,7 @@ export interface BillingRunsOptions {
   readonly partitions: number
   readonly nowMs: () => number
   readonly gate: Pick<FlowGate, 'billingRun' | 'batches'>
+  readonly holds: Pick<BillingHolds, 'list'>
   readonly audit: AuditTrail
   /** Stopped partitions, each with the reason. */
   readonly stoppedPartitions: () => ReadonlyMap<number, string>
@@ -91,7 +93,7 @@ export class BillingRuns implements BillingApi {
       const detail = differenceOf(record, request)
       if (detail !== undefined) return { kind: 'refused', code: 'idempotency_key_reused', detail }
       if (!record.ordered) await this.#publishOrder(record)
-      const isAwaited = record.entity_id !== null || record.preview
+      const isAwaited = record.entity_id !== null || record.customer_id !== null || record.preview
       const progress = isAwaited ? await this.#untilSealed(runId) : undefined
       if (progress?.entity_known !== false) {
         return { kind: 'ok', value: { run: await this.#view(record), created: before === undefined } }
@@ -125,7 +127,7 @@ export class BillingRuns implements BillingApi {
 
   /** Publishes orders that a crash left unpublished (invariant 3). */
   async resume(): Promise<void> {
-    for (const record of await this.#records()) if (!record.ordered) await this.#publishOrder(record)
+    for (const { record } of await this.#kept()) if (!record.ordered) await this.#publishOrder(record)
   }
 
   async get(runId: string): Promise<BillingAnswer<BillingRunView>> {
@@ -134,11 +136,15 @@ export class BillingRuns implements BillingApi {
   }
 
   async list(): Promise<readonly BillingRunView[]> {
-    const records = await this.#records()
-    return Promise.all(records.map(record => this.#view(record)))
+    const runs = await this.#kept()
+    return Promise.all(runs.map(({ record, progress }) => this.#view(record, progress)))
   }
 
-  async batches(runId: string, after?: string): Promise<BillingAnswer<BillingBatchPage>> {
+  async batches(
+    runId: string,
+    after?: string,
+    limit = batchesPerPage,
+  ): Promise<BillingAnswer<BillingBatchPage>> {
     const record = await this.#record(runId)
     if (record === undefined) return noRun(runId)
     const all = (await this.#progress(runId))?.batches ?? []
@@ -147,7 +153,7 @@ export class BillingRuns implements BillingApi {
     if (after !== undefined && at < 0) {
       return { kind: 'refused', code: 'not_found', detail: `The run ${runId} has no batch ${after}.` }
     }
-    const page = published.slice(at + 1, at + 1 + batchesPerPage)
+    const page = published.slice(at + 1, at + 1 + limit)
     const acknowledged = await this.#acknowledgements.of(runId, page)
     const batches: BillingBatchView[] = []
     let held: BillingBatchPage['held'] = null
@@ -202,6 +208,8 @@ export class BillingRuns implements BillingApi {
       billing_run_id: runId,
       cutoff: formatInstant(request.cutoffNs),
       entity_id: request.entityId ?? null,
+      customer_id: request.customerId ?? null,
+      held: await this.#heldNow(request),
       preview: request.preview ?? false,
       requested_at: formatInstantMs(nowMs),
       after: {
@@ -213,15 +221,27 @@ export class BillingRuns implements BillingApi {
       ordered: false,
       requested_by: caller.keyId === undefined ? null : { key_id: caller.keyId, name: caller.keyName ?? '' },
     }
-    const { cutoff, entity_id, preview } = record
+    const { cutoff, entity_id, customer_id, preview } = record
     const object = { kind: 'billing_run', id: runId }
     const act = 'billing_run.created'
-    await this.#options.audit.record({ caller, act, object, after: { cutoff, entity_id, preview } })
+    await this.#options.audit.record({
+      caller,
+      act,
+      object,
+      after: { cutoff, entity_id, customer_id, preview },
+    })
     await this.#createKey(runKeys.record(runId), JSON.stringify(record))
     // Another process may have written the record first; the record in the bucket counts.
     const kept = await this.#record(runId)
     if (kept === undefined) throw new Error(`the record of billing run ${runId} vanished`)
     return kept
+  }
+
+  async #heldNow({ customerId }: BillingRunRequest): Promise<BillingRunRecord['held']> {
+    const holds = await this.#options.holds.list()
+    return holds
+      .filter(one => customerId === undefined || one.customer_id === customerId)
+      .map(({ customer_id, subscription_id }) => ({ customer_id, subscription_id }))
   }
 
   async #publishOrder(record: BillingRunRecord): Promise<void> {
@@ -249,28 +269,21 @@ export class BillingRuns implements BillingApi {
     return entry?.operation === 'PUT' ? entry.json<BillingBatchView>() : undefined
   }
 
-  async #view(record: BillingRunRecord): Promise<BillingRunView> {
-    const progress = await this.#progress(record.billing_run_id)
+  #kept(): Promise<readonly KeptRun[]> {
+    return keptRuns(this.#options.jsm, this.#options.runs)
+  }
+
+  async #view(record: BillingRunRecord, known?: BillingRunProgress): Promise<BillingRunView> {
+    const progress = known ?? (await this.#progress(record.billing_run_id))
     const published = progress?.batches?.filter(batch => batch.held === undefined) ?? []
-    const acknowledged = await this.#acknowledgements.of(record.billing_run_id, published)
-    return viewOf(record, progress, acknowledged.size, this.#options.stoppedPartitions())
+    const acknowledged = await this.#acknowledgements.countOf(record.billing_run_id, published)
+    return viewOf(record, progress, acknowledged, this.#options.stoppedPartitions())
   }
 
   async #record(runId: string): Promise<BillingRunRecord | undefined> {
     if (!/^br_[0-9a-f]+$/.test(runId)) return undefined
     const entry = await this.#options.runs.get(runKeys.record(runId))
     return entry === null ? undefined : billingRunRecordSchema.parse(entry.json())
-  }
-
-  /** All runs in the order of their requests. */
-  async #records(): Promise<BillingRunRecord[]> {
-    const found: FoundRun[] = []
-    for (const key of await bucketKeys(this.#options.jsm, runsBucket, 'run.*')) {
-      const entry = await this.#options.runs.get(key)
-      if (entry === null) continue
-      found.push({ record: billingRunRecordSchema.parse(entry.json()), revision: entry.revision })
-    }
-    return found.sort(byRequest).map(({ record }) => record)
   }
 
   async #progress(runId: string): Promise<BillingRunProgress | undefined> {
@@ -295,7 +308,7 @@ export class BillingRuns implements BillingApi {
 function runIdOf(request: BillingRunRequest, attempt: number, nowMs: number): string {
   const again = attempt === 0 ? [] : ['again', attempt]
   if (request.idempotencyKey !== undefined) return stableId('br', 'key', request.idempotencyKey, ...again)
-  const { cutoffNs, entityId, preview = false } = request
+  const { cutoffNs, entityId, customerId, preview = false } = request
   const what = preview ? (['preview', nowMs] as const) : (['request'] as const)
   return stableId(
     'br',
@@ -303,6 +316,7 @@ function runIdOf(request: BillingRunRequest, attempt: number, nowMs: number): st
     instantKey(cutoffNs),
     entityId ?? '',
     entityId === undefined ? 0 : 1,
+    ...(customerId === undefined ? [] : ['customer', customerId]),
     ...again,
   )
 }
@@ -312,6 +326,7 @@ function differenceOf(record: BillingRunRecord, request: BillingRunRequest): str
   const isSame =
     record.cutoff === formatInstant(request.cutoffNs) &&
     record.entity_id === (request.entityId ?? null) &&
+    record.customer_id === (request.customerId ?? null) &&
     record.preview === (request.preview ?? false)
   if (isSame) return undefined
   const what = record.preview ? 'preview' : 'run'
@@ -334,13 +349,6 @@ function notPlaced(messages: number): BillingAnswer<never> {
 function noEntity({ entity_id }: BillingRunRecord): BillingAnswer<never> {
   const detail = `No subscription and no customer has or had the entity ${entity_id}. Nothing is billed.`
   return { kind: 'refused', code: 'unknown_entity', detail }
-}
-
-type FoundRun = { readonly record: BillingRunRecord; readonly revision: number }
-
-function byRequest(a: FoundRun, b: FoundRun): number {
-  const [early, late] = [a.record.requested_at, b.record.requested_at]
-  return early === late ? a.revision - b.revision : early < late ? -1 : 1
 }
 
 function previewExpired({ billing_run_id, requested_at }: BillingRunRecord): BillingAnswer<never> {

@@ -1,6 +1,7 @@
 // The billing feature: the feed that makes sealed charges into billing batches, and the routes of billing
 // runs.
 
+import { hasSubscription } from '../../sinks/clickhouse/billing-evidence.js'
 import { isCovered, recordedPosition } from '../deliver/delivered.js'
 import { feedOf } from '../deliver/feed.js'
 import type { Feature, FeatureParts } from '../feature/feature.js'
@@ -8,6 +9,8 @@ import { Acknowledgements } from './acknowledgements.js'
 import { batchFacts } from './batch-facts.js'
 import { BillingRuns } from './billing-runs.js'
 import { createBillingSink, defaultLinesPerBatch } from './billing-sink.js'
+import { holdRoutes } from './hold-routes.js'
+import { BillingHolds } from './holds.js'
 import { openBilling } from './open-billing.js'
 import { billingRunRoutes } from './routes.js'
 
@@ -30,9 +33,7 @@ export const billingFeature: Feature = {
         const facts = batchFacts({ jsm, runs, clickhouse, approvals, isDelivered })
         return createBillingSink({
           hold: { jsm, runs, approvals, facts },
-          bulk,
-          js,
-          runs: buckets.runs,
+          ...{ bulk, js, jsm, runs },
           linesPerBatch: defaultLinesPerBatch,
           timeoutMs: brokerTimeoutMs,
         })
@@ -47,13 +48,21 @@ export const billingFeature: Feature = {
   async routes(parts) {
     const billingRuns = billingRunsOf(parts)
     await billingRuns.resume()
-    return billingRunRoutes(billingRuns)
+    const { queries } = parts
+    const isKnown = (customer: string, subscription: string | null) =>
+      hasSubscription(queries, customer, subscription).catch(() => undefined)
+    return [...billingRunRoutes(billingRuns), ...holdRoutes(holdsOf(parts), isKnown)]
   },
 }
 
 type Parts = Pick<FeatureParts, 'config' | 'js' | 'jsm' | 'buckets' | 'audit' | 'stoppedPartitions' | 'flow'>
 
-function billingRunsOf({ config, js, jsm, buckets, audit, stoppedPartitions, flow }: Parts): BillingRuns {
+function holdsOf({ jsm, buckets, audit }: Parts): BillingHolds {
+  return new BillingHolds({ jsm, runs: buckets.runs, nowMs: Date.now, audit })
+}
+
+function billingRunsOf(parts: Parts): BillingRuns {
+  const { config, js, jsm, buckets, audit, stoppedPartitions, flow } = parts
   return new BillingRuns({
     js,
     jsm,
@@ -61,6 +70,7 @@ function billingRunsOf({ config, js, jsm, buckets, audit, stoppedPartitions, flo
     partitions: config.partitions,
     nowMs: Date.now,
     gate: flow,
+    holds: holdsOf(parts),
     audit,
     stoppedPartitions,
   })

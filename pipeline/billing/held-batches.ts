@@ -18,7 +18,6 @@ import {
   runKeys,
   runsBucket,
 } from '../../schemas/billing/billing-run.js'
-import { entityToken } from '../../schemas/identifiers.js'
 import type { Attendance } from '../../sinks/sink.js'
 import { pauseFor } from '../broker/back-off.js'
 import { bucketKeys } from '../broker/bucket-keys.js'
@@ -72,11 +71,11 @@ function stateOf(answer: ApprovalAnswer | undefined): HeldState | undefined {
 /** How long a decision may go unnoticed when the watch misses it. */
 const lookMs = 10_000
 
-/** Publishes what is released, until told to stop. `publish` appends a batch to its subject unless it is there. */
+/** Publishes what is released, until told to stop. `publish` appends a batch unless it is there. */
 export async function releaseHeld(
   options: HoldOptions,
   attendance: Attendance,
-  publish: (natsSubject: string, batch: BillingBatch) => Promise<PublishedBatch>,
+  publish: (batch: BillingBatch) => Promise<PublishedBatch>,
 ): Promise<void> {
   const { stopping } = attendance
   while (!stopping.aborted) {
@@ -111,7 +110,7 @@ async function readProgress(runs: KV, key: string): Promise<BillingRunProgress |
 async function releaseOf(
   { runs, approvals }: HoldOptions,
   progress: BillingRunProgress,
-  publish: (natsSubject: string, batch: BillingBatch) => Promise<PublishedBatch>,
+  publish: (batch: BillingBatch) => Promise<PublishedBatch>,
 ): Promise<void> {
   const runId = progress.billing_run_id
   const after: PublishedBatch[] = []
@@ -119,10 +118,7 @@ async function releaseOf(
     const answer =
       one.held === undefined ? undefined : await approvals.answerOf('billing_batch', one.batch_id)
     if (answer === undefined) after.push(one)
-    else if (answer.kind === 'free')
-      after.push(
-        await publish(`billing.${entityToken(one.entity_id)}.${runId}`, await keptBatch(runs, runId, one)),
-      )
+    else if (answer.kind === 'free') after.push(await publish(await keptBatch(runs, runId, one)))
     else after.push({ ...one, held: stateOf(answer) })
   }
   if (JSON.stringify(after) === JSON.stringify(progress.batches)) return

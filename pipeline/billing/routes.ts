@@ -3,6 +3,7 @@
 
 import { z } from 'zod'
 import type { Acknowledgement } from '../../schemas/billing/acknowledgement.js'
+import type { HeldBack } from '../../schemas/billing/held-back.js'
 import { instantFault, instantFaultText, parseInstant } from '../../schemas/time.js'
 import { Problem } from '../gateway/problem.js'
 import type { ProblemCode } from '../gateway/problem-codes.js'
@@ -30,6 +31,8 @@ export interface BillingRunRequest {
   readonly cutoffNs: bigint
   /** Absent: all entities. */
   readonly entityId?: string
+  /** Absent: all customers. */
+  readonly customerId?: string
   /** Show what the run would bill, and bill nothing. */
   readonly preview?: boolean
   /** The same key and request give the same run; the same key and another request are a conflict. */
@@ -51,6 +54,7 @@ export interface BillingRunView {
   readonly cutoff: string
   readonly entity_id: string | null
   readonly status: string
+  readonly held_back: readonly HeldBack[]
 }
 
 /** A sealed batch as JSON, in the wire form of contract section 7, and whether it was taken. */
@@ -88,7 +92,7 @@ export interface BillingApi {
   get(billingRunId: string): Promise<BillingAnswer<BillingRunView>>
   list(): Promise<readonly BillingRunView[]>
   /** Billing batches in order; with `after`, a `batch_id`, those that follow that batch. */
-  batches(billingRunId: string, after?: string): Promise<BillingAnswer<BillingBatchPage>>
+  batches(billingRunId: string, after?: string, limit?: number): Promise<BillingAnswer<BillingBatchPage>>
   /** Idempotent; the first one is kept. The value is shown to the caller. */
   ack(
     billingRunId: string,
@@ -109,11 +113,12 @@ const createBody = z
         description: 'What is due at or before it, and not yet billed, is sealed',
       }),
     entity_id: z.string().min(1).max(256).nullish().describe('Of one entity alone; absent: all'),
+    customer_id: z.string().min(1).max(256).nullish().describe('Of one customer alone; absent: all'),
     preview: z.boolean().optional().describe('Say what the run would bill, and bill nothing'),
   })
   .meta({ id: 'BillingRunRequest' })
 
-const billingTag: ApiTag = {
+export const billingTag: ApiTag = {
   name: 'Billing runs',
   description: 'Sealing the charges that are due into batches, and taking the batches.',
 }
@@ -126,6 +131,7 @@ const runParams = z.object({ id: runId })
 const batchParams = z.object({ id: runId, batch_id: batchId.describe('A batch_id of the run') })
 const batchesQuery = z.object({
   after: z.string().min(1).max(256).optional().describe('A batch_id: the page begins behind it'),
+  limit: z.coerce.number().int().min(1).max(20).default(20).describe('The most batches of a page'),
 })
 const idempotencyHeader = z.object({
   'Idempotency-Key': z
@@ -180,6 +186,7 @@ function createRoute(billing: BillingApi): ApiRoute {
       const request = {
         cutoffNs: parseInstant(body.cutoff)!, // the schema has checked that it parses
         ...(body.entity_id == null ? {} : { entityId: body.entity_id }),
+        ...(body.customer_id == null ? {} : { customerId: body.customer_id }),
         ...(body.preview === undefined ? {} : { preview: body.preview }),
         ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
       }
@@ -250,8 +257,9 @@ function batchesRoute(billing: BillingApi): ApiRoute {
     },
     problems: ['not_found', 'preview_expired', 'batch_purged'],
     async handle(call: ApiCall): Promise<ApiReply> {
-      const { after } = readQuery(call, batchesQuery)
-      return { status: 200, body: valueOrProblem(await billing.batches(call.params['id'] ?? '', after)) }
+      const { after, limit } = readQuery(call, batchesQuery)
+      const page = await billing.batches(call.params['id'] ?? '', after, limit)
+      return { status: 200, body: valueOrProblem(page) }
     },
   }
 }

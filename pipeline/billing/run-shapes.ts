@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { type Acknowledgement, acknowledgementSchema } from '../../schemas/billing/acknowledgement.js'
 import type { BillingBatchWire } from '../../schemas/billing/billing-batch.js'
 import type { ChargeWire } from '../../schemas/billing/charge.js'
+import { heldBackSchema } from '../../schemas/billing/held-back.js'
 
 const decimal = z
   .string()
@@ -27,6 +28,7 @@ export const runSchema = z
     billing_run_id: z.string(),
     cutoff: instant,
     entity_id: z.string().nullable().describe('Null: of all entities'),
+    customer_id: z.string().nullable().describe('Null: of all customers'),
     preview: z.boolean().describe('True: nothing is billed'),
     requested_at: instant,
     status: z
@@ -40,6 +42,9 @@ export const runSchema = z
       .describe('Partitions that have not sealed; `stopped` says why one does not do so by itself'),
     batches: z.object({ published: z.int().min(0), acknowledged: z.int().min(0), held: z.int().min(0) }),
     totals: z.array(entityTotal),
+    held_back: z
+      .array(heldBackSchema)
+      .describe('What the run left out because people hold it back: by customer, entity and currency'),
   })
   .meta({ id: 'BillingRun' })
 
@@ -47,6 +52,7 @@ export const runExample = {
   billing_run_id: 'br_0d3182670839c2950ac3982af2fe161e',
   cutoff: '2026-02-01T00:00:00Z',
   entity_id: 'de',
+  customer_id: null,
   preview: false,
   requested_at: '2026-02-01T06:00:00Z',
   status: 'published',
@@ -62,6 +68,7 @@ export const runExample = {
       amount_rounded_total: '3.47',
     },
   ],
+  held_back: [],
 } satisfies z.input<typeof runSchema>
 
 const chargeSchema: z.ZodType<ChargeWire> = z

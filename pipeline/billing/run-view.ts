@@ -22,6 +22,7 @@ export function viewOf(
     billing_run_id: record.billing_run_id,
     cutoff: record.cutoff,
     entity_id: record.entity_id,
+    customer_id: record.customer_id,
     preview: record.preview,
     requested_at: record.requested_at,
     status: statusOf(record, progress, done),
@@ -29,6 +30,7 @@ export function viewOf(
     waiting_for: batches === undefined ? waitingFor(record, progress, stopped) : [],
     batches: { published: (batches?.length ?? 0) - held, acknowledged, held },
     totals: totalsOf(batches ?? []),
+    held_back: progress?.held_back ?? [],
   }
 }
 

@@ -8,6 +8,8 @@ export interface StreamStretch {
   /** Both included. Without `to` the reading ends when it reaches the end of the stream. */
   readonly from: number
   readonly to?: number
+  /** Messages come without their bytes. */
+  readonly headersOnly?: true
 }
 
 export async function* readStretch(
@@ -19,6 +21,7 @@ export async function* readStretch(
     filter_subjects: [stretch.filterSubject],
     deliver_policy: DeliverPolicy.StartSequence,
     opt_start_seq: Math.max(1, stretch.from),
+    ...(stretch.headersOnly === true ? { headers_only: true } : {}),
   })
   try {
     if ((await consumer.info()).num_pending === 0) return

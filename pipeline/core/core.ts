@@ -108,8 +108,15 @@ export class PartitionCore {
     settleRetractions(step)
     expireRetractions(step)
     expireAmendments(step)
-    const sealedRuns = input.orders.filter(order => sealRun(step, order)).map(order => order.billingRunId)
-    return this.#finish(step, sealedRuns)
+    const sealedRuns: string[] = []
+    let goesOn = false
+    for (const order of input.orders) {
+      const sealing = sealRun(step, order)
+      if (sealing === 'sealed') sealedRuns.push(order.billingRunId)
+      goesOn = sealing === 'goes_on'
+      if (goesOn) break
+    }
+    return this.#finish(step, sealedRuns, goesOn)
   }
 
   /**
@@ -122,7 +129,7 @@ export class PartitionCore {
     const step = new Step(this.#config, this.#state, this.#book, out, this.#reader, at)
     const { catalog } = this.#book
     for (const event of events) placeEvent(step, event, () => payloadFromReadings(event, catalog), 'received')
-    return this.#finish(step, [])
+    return this.#finish(step, [], false)
   }
 
   /** To be called between calls, when no row needs released terms. */
@@ -183,7 +190,7 @@ export class PartitionCore {
     return [...this.#state.maps.customers.keys()].sort()
   }
 
-  #finish(step: Step, sealedRuns: readonly string[]): CoreOutput {
+  #finish(step: Step, sealedRuns: readonly string[], goesOn: boolean): CoreOutput {
     const { counters } = this.#state
     const hasCounts = dispositions.some(name => step.counts[name] !== 0) || step.counts.received !== 0
     if (hasCounts) {
@@ -204,6 +211,7 @@ export class PartitionCore {
       counters: { ...counters },
       changed,
       sealedRuns,
+      goesOn,
     }
   }
 }

@@ -22,7 +22,7 @@ export interface DeliverLimits {
   readonly pullBytes: number
   readonly pullExpiresMs: number
   readonly idleHeartbeatMs: number
-  /** How long one attempt of a sink may take. */
+  /** How long one attempt of a sink may take, or go without progress if it tells of its progress. */
   readonly applyTimeoutMs: number
   readonly retryMinMs: number
   readonly retryMaxMs: number

@@ -353,7 +353,10 @@ export class Deliverer {
     if (range.messages.length === 0) return { kind: 'ok', rows: 0 }
     const deadline = new Deadline(this.#limits.applyTimeoutMs, this.#aborting.signal)
     try {
-      return await this.#options.sink.apply(range, deadline.signal)
+      return await this.#options.sink.apply(
+        { ...range, onProgress: () => deadline.putOff() },
+        deadline.signal,
+      )
     } catch (error) {
       // `Sink` forbids throwing, so this is a bug of the sink; it must not end the other feeds (invariant 4).
       return { kind: 'rejected', code: 'sink_bug', detail: String((error as Error).stack ?? error) }

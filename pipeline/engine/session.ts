@@ -5,7 +5,9 @@
 // 1. The state in the worker is the committed state plus at most two steps. When a commit fails the session
 //    ends and the state is dropped; the next session begins with a claim.
 // 2. Commits are published one after another, each under the sequence of the checkpoint before it.
-// 3. A billing order is processed in a step of its own, and only when no customer is held for history.
+// 3. A billing order is processed in steps of its own, and only when no customer is held for history. Between two steps of an
+//    order other input that is there has a step. CONTROL moves past the order with its last step, so that a crash in the
+//    middle goes on where the state says.
 
 import { addTableFigures } from '../../schemas/rows/row-figures.js'
 import type { ReadMessage } from '../broker/pull-protocol.js'
@@ -69,6 +71,8 @@ export class Session {
   #controlSeq: number
   #processed: Positions
   #quietMoved = 0
+  /** The last step carried out an order in part: other input has the next step. */
+  #orderGoesOn = false
   #inFlight: Promise<void> = Promise.resolve()
   #received: number
   #eventBytes = assumedEventBytes
@@ -187,7 +191,7 @@ export class Session {
 
   /** Processes one step and begins to commit its result; false when nothing came of it. */
   async #commitBatch(batch: Batch): Promise<boolean> {
-    const positions = this.#inputs!.positions(this.#controlSeq)
+    const before = this.#inputs!.positions(this.#controlSeq)
     const span = spanOf(batch, this.#options.partition)
     this.#oldest.processing = earliest(batch.lifecycle[0]?.arrivedAtMs, batch.metering[0]?.arrivedAtMs)
     const result = await this.#process(batch)
@@ -196,6 +200,12 @@ export class Session {
     this.#oldest.processing = undefined
     this.#desk.settled(batch.answers)
     this.#handovers.settled(batch.handedOver)
+    this.#orderGoesOn = result.goesOn
+    if (batch.due !== undefined && !result.goesOn) {
+      this.#orders.carriedOut(batch.due.seq)
+      this.#controlSeq = batch.due.seq
+    }
+    const positions = { ...before, CONTROL: { ...before.CONTROL, seq: this.#controlSeq } } // invariant 3
     this.#processed = positions
     this.#holdsCustomers = result.holdsCustomers
     this.#heldBytes = result.heldBytes
@@ -234,19 +244,17 @@ export class Session {
       if (this.#failure !== undefined) throw this.#failure
       if (this.#draining) return undefined
       for (const message of this.#inputs!.takeControl()) this.#orders.add(message)
-      const due = this.#orders.takeDue(this.#processed, this.#holdsCustomers)
-      if (due !== undefined) {
-        this.#controlSeq = due.seq
-        return { ...nothingTaken, due, answers: [], handedOver: [] } // invariant 3
-      }
+      const due = this.#orders.due(this.#processed, this.#holdsCustomers)
+      if (due !== undefined && !this.#orderGoesOn) return orderOf(due)
       const nowMs = Date.now()
       const holdsBack = this.#options.holdsBack?.() === true
       const pause = holdsBack || (this.#desk.count > 0 && this.#heldBytes > limits.heldPauseBytes)
       const ready = this.#inputs!.ready(pause)
       const wantedBytes = Math.min(limits.commitMaxBytes, limits.commitMaxEvents * this.#eventBytes)
+      if (due !== undefined && ready.count === 0) return orderOf(due)
       const { oldestReadAtMs } = ready
       const lingerMs = untilCommitMs(limits, oldestReadAtMs, this.#processedAtMs, nowMs)
-      const lingered = ready.catchingUp || lingerMs <= 0
+      const lingered = ready.catchingUp || lingerMs <= 0 || due !== undefined
       const isAnswered = this.#desk.hasAnswers || this.#handovers.hasPublished
       if (isAnswered || ready.bytes >= wantedBytes || (ready.count > 0 && lingered)) {
         const answers = this.#desk.takeAnswers()
@@ -363,6 +371,10 @@ export class Session {
     })
     this.#snapshots.taken(this.#checkpoint.epoch, commit, taken)
   }
+}
+
+function orderOf(due: DueOrders): Batch {
+  return { ...nothingTaken, due, answers: [], handedOver: [] }
 }
 
 /** The span of a step with input, linked to the messages that it is made of. */

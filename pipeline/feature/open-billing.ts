@@ -1,6 +1,7 @@
 // What billing has still to do for an entity: what whoever closes its books asks. The feature `billing` answers.
 
 import type { Charge } from '../../schemas/billing/charge.js'
+import type { HeldBack } from '../../schemas/billing/held-back.js'
 import type { Caller } from '../gateway/scopes.js'
 
 export interface OpenBilling {
@@ -21,7 +22,12 @@ export interface DueRequest {
 }
 
 export type DueCharges =
-  | { readonly kind: 'known'; readonly lines: AsyncIterable<Charge> }
+  | {
+      readonly kind: 'known'
+      readonly lines: AsyncIterable<Charge>
+      /** What is due beside them and people hold back. */
+      readonly heldBack: readonly HeldBack[]
+    }
   /** Not every partition has answered in time. */
   | { readonly kind: 'unknown'; readonly id: string; readonly detail: string }
 

@@ -171,6 +171,7 @@ test('a billing run waits for usage that is not in its partition yet, and is ref
       ...common,
       nowMs: () => cutoffMs + 1,
       stoppedPartitions: () => new Map(),
+      holds: { list: async () => [] },
       answerWithinMs,
     })
   await js.publish('usage.billed.io', 'usage')

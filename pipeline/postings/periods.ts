@@ -34,6 +34,7 @@ import { calendarsOrProblem } from './calendars-file.js'
 
 export const blockerKinds = [
   'unbilled',
+  'held_back',
   'billing_run',
   'held_batch',
   'unacknowledged',

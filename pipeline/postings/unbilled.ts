@@ -10,6 +10,7 @@ import { dueAt } from '../../rating/charges/close.js'
 import { recognise } from '../../rating/recognition/recognise.js'
 import { calendarOf } from '../../schemas/accounting-calendar/accounting-calendar.js'
 import type { Charge } from '../../schemas/billing/charge.js'
+import type { HeldBack } from '../../schemas/billing/held-back.js'
 import { minorUnits } from '../../schemas/money/currency.js'
 import { formatScaled, type Scaled } from '../../schemas/money/decimal.js'
 import { earlier, formatInstant, later, nsOf } from '../../schemas/time.js'
@@ -58,7 +59,18 @@ export async function notBilled(
     if (counted === mostCounted) break
   }
   const isAll = counted < mostCounted
-  return [...sums.values()].map(sum => blockerOf(sum, { entityId, isAll }))
+  const held = due.heldBack.flatMap(one => heldBlockerOf(one, period))
+  return [...[...sums.values()].map(sum => blockerOf(sum, { entityId, isAll })), ...held]
+}
+
+/** What people hold back of billing runs, if some of it would be dated within the period. */
+function heldBlockerOf(one: HeldBack, { entityId, first, last }: BlockersRequest['period']): Blocker[] {
+  if (one.entity_id !== entityId || one.first_date > last || one.last_date < first) return []
+  const { customer_id: customer, subscription_id: subscription, line_count, amount_rounded, currency } = one
+  const charges = `${line_count} ${line_count === 1 ? 'charge' : 'charges'}, ${amount_rounded} ${currency}`
+  const option = subscription === null ? '' : ` --subscription ${subscription}`
+  const detail = `${charges}, held back of billing runs: weir billing release ${customer}${option}`
+  return [{ kind: 'held_back', id: subscription === null ? customer : `${customer} ${subscription}`, detail }]
 }
 
 function dayAfter(day: string, timezone: string): bigint {

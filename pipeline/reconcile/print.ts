@@ -20,6 +20,7 @@ export function printReport(report: ReconcileReport): string {
     ...report.checks.filter(isTrouble).map(printDifferences),
     printCounts(report),
     printTotals(report),
+    printNotBilled(report),
     printDeliveries(report),
     printAccepted(report.accepted),
   ]
@@ -61,6 +62,20 @@ function printCounts({ partitions }: ReconcileReport): string {
     names.map(() => 'right' as const),
     [sums.map(String)],
   )
+}
+
+function printNotBilled({ not_billed: left }: ReconcileReport): string {
+  if (left.length === 0) return ''
+  const rows = left.map(one => [
+    one.subscription_id === null ? one.customer_id : `${one.subscription_id} of ${one.customer_id}`,
+    one.entity_id || '(none)',
+    one.currency,
+    String(one.line_count),
+    one.amount_rounded,
+    one.billing_run_id,
+  ])
+  const head = ['held back, not billed', 'entity', 'currency', 'charges', 'rounded', 'left out by']
+  return plainTable(head, ['left', 'left', 'left', 'right', 'right', 'left'], rows)
 }
 
 function printDeliveries({ deliveries }: ReconcileReport): string {

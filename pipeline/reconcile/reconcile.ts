@@ -7,6 +7,8 @@ import type { ClickHouseClient } from '@clickhouse/client'
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
+import { notBilled } from '../../schemas/billing/not-billed.js'
+import { keptRuns } from '../broker/kept-runs.js'
 import { type Feed, feedOf } from '../deliver/feed.js'
 import { checkAccepted } from './accepted.js'
 import { checkParts } from './clickhouse-parts.js'
@@ -83,6 +85,7 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileRep
     lagging,
     partitions: conservation.partitions,
     totals,
+    not_billed: notBilled(await keptRuns(jsm, runs)),
     deliveries: await countDeliveries(clickhouse),
     accepted: accepted.totals,
     checks,

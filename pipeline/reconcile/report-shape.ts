@@ -7,6 +7,7 @@ import type {
   CurrencyTotals,
   DeliveryTotal,
   Lag,
+  NotBilledTotal,
   PartitionConservation,
   ReconcileReport,
 } from './report.js'
@@ -71,6 +72,18 @@ const totalsSchema: z.ZodType<CurrencyTotals> = z.object({
   sealed_not_batched: decimal,
 })
 
+const notBilledSchema: z.ZodType<NotBilledTotal> = z.object({
+  customer_id: z.string(),
+  subscription_id: z.string().nullable(),
+  entity_id: z.string(),
+  currency: z.string(),
+  line_count: count,
+  amount_rounded: decimal,
+  first_date: z.string().describe('When its entries would have been dated, the first'),
+  last_date: z.string(),
+  billing_run_id: z.string().describe('The last run that left it out'),
+})
+
 const deliverySchema: z.ZodType<DeliveryTotal> = z.object({
   connection: z.string(),
   state: z.string(),
@@ -113,6 +126,7 @@ export const reportSchema: z.ZodType<ReconcileReport> = z
     lagging: z.array(lagSchema),
     partitions: z.array(partitionSchema),
     totals: z.array(totalsSchema),
+    not_billed: z.array(notBilledSchema).describe('What runs left out because people hold it back'),
     deliveries: z.array(deliverySchema),
     accepted: z.array(acceptedSchema),
     checks: z.array(checkSchema),
@@ -143,6 +157,7 @@ export const reportExample: ReconcileReport = {
     },
   ],
   totals: [],
+  not_billed: [],
   deliveries: [],
   accepted: [],
   checks: [

@@ -100,6 +100,20 @@ export interface AcceptedOutcome {
   readonly credit: string
 }
 
+/** What people hold back, or held back, and no run has billed: by customer or subscription, entity and currency. */
+export interface NotBilledTotal {
+  readonly customer_id: string
+  readonly subscription_id: string | null
+  readonly entity_id: string
+  readonly currency: string
+  readonly line_count: number
+  readonly amount_rounded: string
+  readonly first_date: string
+  readonly last_date: string
+  /** The last run that left it out. */
+  readonly billing_run_id: string
+}
+
 export interface ReconcileReport {
   readonly ok: boolean
   readonly checked_at: string
@@ -109,6 +123,7 @@ export interface ReconcileReport {
   readonly lagging: readonly Lag[]
   readonly partitions: readonly PartitionConservation[]
   readonly totals: readonly CurrencyTotals[]
+  readonly not_billed: readonly NotBilledTotal[]
   readonly deliveries: readonly DeliveryTotal[]
   readonly accepted: readonly AcceptedTotal[]
   readonly checks: readonly Check[]

@@ -116,6 +116,7 @@ export class PlainWorker implements PartitionWorker {
       counters: { ...this.#counters },
       changed: this.#counters.received > before || runs.length > 0,
       sealedRuns: runs,
+      goesOn: false,
       holdsCustomers: false,
       figures: {},
     }

@@ -66,7 +66,7 @@ export const billingBatchSchema = z.object({
 export function sealBatch(batch: Omit<BillingBatch, 'batchId' | 'control'>): BillingBatch {
   const { billingRunId, entityId, currency, number, of, lines } = batch
   return {
-    batchId: stableId('batch', billingRunId, entityId, currency, number),
+    batchId: batchIdOf(batch),
     billingRunId,
     entityId,
     currency,
@@ -80,6 +80,15 @@ export function sealBatch(batch: Omit<BillingBatch, 'batchId' | 'control'>): Bil
 /** The id of a line of a batch, as connections, which deliver lines singly, name it. */
 export function lineIdOf(batchId: string, chargeId: string): string {
   return stableId('bl', batchId, chargeId)
+}
+
+export function batchIdOf({
+  billingRunId,
+  entityId,
+  currency,
+  number,
+}: Pick<BillingBatch, 'billingRunId' | 'entityId' | 'currency' | 'number'>): string {
+  return stableId('batch', billingRunId, entityId, currency, number)
 }
 
 export function controlOf(lines: readonly Charge[]): BatchControl {

@@ -2,6 +2,7 @@
 // Kept in the key-value bucket `weir_runs`; the order is published on `control.billing_run`.
 
 import { z } from 'zod'
+import { heldBackSchema, heldFromRunsSchema } from './held-back.js'
 
 export const runsBucket = 'weir_runs'
 
@@ -10,6 +11,10 @@ export const billingRunOrderSchema = z.object({
   billing_run_id: z.string().min(1),
   cutoff: z.iso.datetime({ offset: true }),
   entity_id: z.string().nullable(),
+  /** Null: of all customers. */
+  customer_id: z.string().nullable().default(null),
+  /** What people held back when it was requested; none of it is billed. */
+  held: z.array(heldFromRunsSchema).default([]),
   /** The run says what it would bill, and bills nothing. */
   preview: z.boolean(),
   requested_at: z.iso.datetime({ offset: true }),
@@ -36,6 +41,8 @@ export const billingRunProgressSchema = z.object({
   sealed_partitions: z.array(z.int()),
   /** Whether any partition knows of the run's entity, once every one has sealed. */
   entity_known: z.boolean().optional(),
+  /** What it left out because people hold it back, once every partition has sealed. */
+  held_back: z.array(heldBackSchema).optional(),
   /** Absent until every partition has sealed and every batch is published, held, or kept of a preview. */
   batches: z
     .array(
@@ -70,15 +77,26 @@ export const sealedEndSchema = z.object({
   /** Of a run of one entity: whether any subscription or customer of the partition ever had it. Else true. */
   entity_known: z.boolean(),
   line_count: z.int(),
+  /** What the run left out because people hold it back. */
+  held_back: z.array(heldBackSchema).optional(),
   end: z.literal(true),
 })
 
 export type SealedEnd = z.infer<typeof sealedEndSchema>
 
+/** The end of a partition's lines, and the message of LEDGER that holds it. */
+export const foundEndSchema = sealedEndSchema.extend({ sequence: z.int() })
+
+export type FoundEnd = z.infer<typeof foundEndSchema>
+
 /** Keys in `weir_runs`. */
 export const runKeys = {
   record: (runId: string) => `run.${runId}`,
   progress: (runId: string) => `progress.${runId}`,
+  /** That a partition has sealed, and where. */
+  end: (runId: string, partition: number | '*') => `end.${runId}.${partition}`,
+  /** What people hold back of runs; the name is a hash. */
+  hold: (name: string) => `hold.${name}`,
   acknowledged: (runId: string, batchId: string) => `ack.${runId}.${batchId}`,
   /** A batch that is held back, whole. */
   held: (runId: string, batchId: string) => `held.${runId}.${batchId}`,

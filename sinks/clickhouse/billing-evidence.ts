@@ -48,6 +48,18 @@ export async function billedOfCorrected(
   return new Set(rows.map(one => one.charge_id))
 }
 
+/** Whether the customer has some subscription, or this one. */
+export async function hasSubscription(
+  clickhouse: ClickHouseClient,
+  customer: string,
+  subscription: string | null,
+): Promise<boolean> {
+  const query = `SELECT 1 AS there FROM subscription_versions WHERE customer_id = {customer: String}
+    AND subscription_id = if({subscription: String} = '', subscription_id, {subscription: String}) LIMIT 1`
+  const rows = await rowsOf(clickhouse, query, { customer, subscription: subscription ?? '' })
+  return rows.length > 0
+}
+
 function unique(values: readonly string[]): string[] {
   return [...new Set(values)]
 }

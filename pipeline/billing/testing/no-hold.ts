@@ -16,7 +16,10 @@ const withoutRules: ApprovalGate = {
 }
 
 /** Of the options of a billing sink those that this decides. */
-export function noHold(jsm: JetStreamManager, runs: KV): { readonly runs: KV; readonly hold: HoldOptions } {
+export function noHold(
+  jsm: JetStreamManager,
+  runs: KV,
+): { readonly jsm: JetStreamManager; readonly runs: KV; readonly hold: HoldOptions } {
   const facts = { of: async () => ({}), evidenceOf: () => ({}) }
-  return { runs, hold: { jsm, runs, approvals: withoutRules, facts } }
+  return { jsm, runs, hold: { jsm, runs, approvals: withoutRules, facts } }
 }

@@ -1,6 +1,7 @@
 // The input and the output of the pure core, as the engine, the workers and `simulate` hand them over.
 
 import type { TakeMemory } from '../../../schemas/arrow/arrow-ipc.js'
+import type { HeldFromRuns } from '../../../schemas/billing/held-back.js'
 import type { DispositionCounts } from '../../../schemas/event/dispositions.js'
 import type { EventInput } from '../../../schemas/event/event-input.js'
 import type { Scaled } from '../../../schemas/money/decimal.js'
@@ -23,8 +24,12 @@ export interface BillingRunOrder {
   readonly cutoffNs: bigint
   /** Only the charges of this entity. */
   readonly entityId?: string
+  /** Only the charges of this customer. */
+  readonly customerId?: string
   /** Only report what the run would bill. */
   readonly preview?: boolean
+  /** What people hold back: it is not billed, and told at the end. */
+  readonly held?: readonly HeldFromRuns[]
 }
 
 export interface CoreInput {
@@ -34,7 +39,7 @@ export interface CoreInput {
   readonly catalog: readonly InputMessage[]
   readonly lifecycle: readonly InputMessage[]
   readonly metering: readonly InputMessage[]
-  /** Handed in once everything accepted before them was processed and no customer is held. */
+  /** Handed in once everything accepted before them was processed and no customer waits for history. */
   readonly orders: readonly BillingRunOrder[]
   readonly history: readonly HistoryAnswer[]
   /** Keys of the handovers that are published, so that they need not be kept. */
@@ -109,4 +114,6 @@ export interface CoreOutput {
   /** False: there is nothing to commit. */
   readonly changed: boolean
   readonly sealedRuns: readonly string[]
+  /** An order was carried out in part: it is to be handed in again, and goes on where it was. */
+  readonly goesOn: boolean
 }

@@ -15,6 +15,8 @@ export interface CoreLimits {
   /** About how large one output message may be. */
   readonly outputChunkBytes: number
   readonly outputChunkRows: number
+  /** A call of the core ends with the customer by whom a billing run reaches so many lines; the next call goes on with it. */
+  readonly runLinesPerCommit: number
   /** Fields that no event may bring in the clear. */
   readonly personalFields: readonly FieldRule[]
 }
@@ -28,6 +30,7 @@ export const defaultCoreLimits: CoreLimits = {
   parkedBytes: 64 * 1024 * 1024,
   outputChunkBytes: 1024 * 1024,
   outputChunkRows: 8192,
+  runLinesPerCommit: 5_000,
   personalFields: [],
 }
 
@@ -38,4 +41,5 @@ export const unlimitedCoreLimits: CoreLimits = {
   dedupeHorizonMs: Number.POSITIVE_INFINITY,
   parkedTtlMs: Number.POSITIVE_INFINITY,
   parkedBytes: Number.POSITIVE_INFINITY,
+  runLinesPerCommit: Number.POSITIVE_INFINITY,
 }

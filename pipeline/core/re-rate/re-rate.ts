@@ -262,7 +262,7 @@ function rebuildCharge(step: Step, rebuilt: Rebuilt, old: Map<string, UsageCharg
 function leaveUnused(step: Step, charge: UsageCharge, hold: Hold): void {
   const { state, book, out } = step
   const segment = book.segmentOf(charge)
-  if (segment === undefined || !state.maps.sealed.has(charge.chargeId)) {
+  if (segment === undefined || !state.maps.sealed.has(charge.customerId, charge.chargeId)) {
     writeResidual(charge, 0n, hold.cause, row => out.rated(row))
     return
   }

@@ -8,6 +8,7 @@ import { type DispositionCounts, zeroDispositions } from '../../../schemas/event
 import { hashIdentity, hashWords } from '../../../schemas/event/event-hash.js'
 import type { Handover } from '../ports/core-io.js'
 import { AmendmentIndex } from './amendment-index.js'
+import { BilledCharges } from './billed-charges.js'
 import { type ChargeDelta, ChargeMap } from './charge-map.js'
 import { claimKey } from './claim-key.js'
 import { type DedupeSegment, DedupeTable } from './dedupe-table.js'
@@ -16,7 +17,6 @@ import type {
   AmendedEvent,
   CustomerRecord,
   Retraction,
-  SealedCharge,
   SealedRun,
   SubscriptionRecord,
   UsageCharge,
@@ -25,8 +25,10 @@ import type {
 import { type MapDelta, TrackedMap } from './tracked-map.js'
 import { UsageRoutes } from './usage-routes.js'
 
-/** 6: what waits knows the message that brought it, and events are amended; older formats know neither. */
-export const stateFormat = 6
+/** 7: what stands billed is bytes, and a run may be sealed in part. */
+export const stateFormat = 7
+/** 6 names each billed charge as an object. Older ones do not know the message that brought what waits. */
+const readableFormats: readonly number[] = [6, stateFormat]
 const dayMs = 86_400_000
 const identity = new Uint32Array(hashWords)
 
@@ -44,8 +46,9 @@ interface StateMaps {
   readonly waiting: TrackedMap<WaitingEvent>
   readonly charges: ChargeMap
   readonly levels: LevelMap
-  readonly sealed: TrackedMap<SealedCharge>
-  /** Billing runs that were sealed, by id. */
+  /** What stands billed, all runs together. */
+  readonly sealed: BilledCharges
+  /** Billing runs that were sealed, in full or in part, by id. */
   readonly runs: TrackedMap<SealedRun>
   /** Entities that some change of a subscription or customer named, by id. */
   readonly entities: TrackedMap<true>
@@ -78,7 +81,7 @@ export class PartitionState {
     waiting: new TrackedMap(),
     charges: new ChargeMap(),
     levels: new LevelMap(),
-    sealed: new TrackedMap(),
+    sealed: new BilledCharges(),
     runs: new TrackedMap(),
     entities: new TrackedMap(),
     retractions: new TrackedMap(),
@@ -98,13 +101,13 @@ export class PartitionState {
   /** Customers with an open history request. */
   readonly held = new Set<string>()
   readonly waitingOf = new Map<string, Set<string>>()
-  readonly sealedOf = new Map<string, Set<string>>()
   /** Keys of the retractions whose event was not seen yet. */
   readonly waitingRetractions = new Set<string>()
   /** First words of the identities that were taken back or amended: such events are placed one by one. */
   readonly changedIdentities = new Set<number>()
   readonly amendments = new AmendmentIndex()
   readonly routes = new UsageRoutes()
+  #inOrder: readonly string[] = []
 
   constructor(dedupeHorizonMs: number, dedupe?: DedupeTable) {
     this.dedupe = dedupe ?? new DedupeTable(daysKept(dedupeHorizonMs))
@@ -123,9 +126,6 @@ export class PartitionState {
       if (hold !== undefined) state.held.add(customerId)
     }
     state.recomputeOldestParkedChange()
-    for (const { chargeId, customerId } of state.maps.sealed.values()) {
-      indexUnder(state.sealedOf, customerId, chargeId)
-    }
     for (const [key, retraction] of state.maps.retractions.entries()) state.#indexRetraction(key, retraction)
     for (const [key, amended] of state.maps.amended.entries()) state.#indexAmended(key, amended)
     return state
@@ -160,6 +160,13 @@ export class PartitionState {
     }
     this.maps.customers.set(customerId, record)
     return record
+  }
+
+  /** Ids of all customers, in the order in which a billing run seals them. None is ever taken out. */
+  customersInOrder(): readonly string[] {
+    const { customers } = this.maps
+    if (this.#inOrder.length !== customers.size) this.#inOrder = [...customers.keys()].sort()
+    return this.#inOrder
   }
 
   get catalog(): Catalog {
@@ -258,11 +265,6 @@ export class PartitionState {
     this.maps.charges.delete(charge.chargeId)
   }
 
-  putSealed(sealed: SealedCharge): void {
-    this.maps.sealed.set(sealed.chargeId, sealed)
-    indexUnder(this.sealedOf, sealed.customerId, sealed.chargeId)
-  }
-
   #indexWaiting(waiting: WaitingEvent): void {
     this.waitingBytes += waiting.bytes
     this.oldestWaitingMs = Math.min(this.oldestWaitingMs, waiting.event.ingestedAtMs)
@@ -303,9 +305,9 @@ export function usageChargesOf(
 
 function storedState(bytes: Uint8Array): StateBytes {
   const stored = deserialize(bytes) as StateBytes
-  if (stored.format === stateFormat) return stored
+  if (readableFormats.includes(stored.format)) return stored
   throw new Error(
-    `State of format ${stored.format} cannot be read; this version reads ${stateFormat}. ` +
+    `State of format ${stored.format} cannot be read; this version reads ${readableFormats.join(' and ')}. ` +
       'Run the version that wrote it, or begin on a fresh state.',
   )
 }

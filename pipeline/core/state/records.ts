@@ -2,6 +2,7 @@
 
 import type { Accumulator } from '../../../rating/charges/accumulator.js'
 import type { Charge } from '../../../schemas/billing/charge.js'
+import type { HeldBack } from '../../../schemas/billing/held-back.js'
 import type { MrrMovement } from '../../../schemas/billing/mrr-movement.js'
 import type { EventInput } from '../../../schemas/event/event-input.js'
 import type { MeterReading } from '../../../schemas/event/metered-event.js'
@@ -118,7 +119,21 @@ export interface SealedRun {
   readonly cutoffNs: bigint
   /** Undefined: of all entities. */
   readonly entityId: string | undefined
+  /** Undefined: of all customers. */
+  readonly customerId?: string | undefined
   readonly preview: boolean
+  /** Absent: it was sealed in full. */
+  readonly rest?: RestOfRun
+}
+
+/** How far a run is that was sealed in part. */
+export interface RestOfRun {
+  /** The last customer that was sealed, in the order of ids. */
+  readonly after: string
+  /** Lines so far. */
+  readonly lines: number
+  /** What it held back so far. */
+  readonly heldBack: readonly HeldBack[]
 }
 
 /** A usage event that its customer took back. */

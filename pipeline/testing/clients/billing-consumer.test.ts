@@ -1,12 +1,13 @@
 // The consumer of docs/consuming-billing.md, run as a process against a running Weir, as a billing team would: with
-// @nats-io/jetstream, the user `consumer`, and a key of its own. Nothing here but what the page says.
+// @nats-io/jetstream, the user `consumer`, and a key of its own; and the one that needs HTTP alone. Nothing here but what the
+// page says.
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { jetstream } from '@nats-io/jetstream'
-import { connect } from '@nats-io/transport-node'
+import { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { connect, nanos } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { SupervisedWeir } from '../../../bench/measure/supervised-weir.js'
 import { builtFile, packageRoot } from '../../../schemas/package-root.js'
@@ -95,9 +96,9 @@ const runOf = (id: string) => call<Run>(`/v1/billing-runs/${id}`)
 const listOf = async (id: string) =>
   (await call<{ batches: Batch[] }>(`/v1/billing-runs/${id}/batches`)).batches
 
-const booked = (): Batch[] =>
-  existsSync(books)
-    ? readFileSync(books, 'utf8')
+const booked = (from = books): Batch[] =>
+  existsSync(from)
+    ? readFileSync(from, 'utf8')
         .split('\n')
         .filter(line => line !== '')
         .map(line => JSON.parse(line) as Batch)
@@ -109,7 +110,8 @@ interface Running {
   stop(): Promise<number | null>
 }
 
-function startConsumer(): Running {
+/** `into`: the file that it books in; others book in theirs. */
+function startConsumer(into = books): Running {
   const { PATH } = environment()
   const login = weir.natsAs('consumer')
   const env = {
@@ -118,7 +120,7 @@ function startConsumer(): Running {
     NATS_PASSWORD: login.pass,
     WEIR_URL: weir.url,
     WEIR_API_KEY: billingKey.token,
-    BOOKS: books,
+    BOOKS: into,
   }
   const child = spawn(process.execPath, [join(folder, 'billing-consumer.mjs')], {
     env,
@@ -144,6 +146,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(root, '.cache', 'billing-consumer-'))
   books = join(folder, 'booked.ndjson')
   writeFileSync(join(folder, 'billing-consumer.mjs'), block('js'))
+  writeFileSync(join(folder, 'billing-over-http.mjs'), block('javascript'))
   writeFileSync(join(folder, 'verify.py'), block('python'))
   weir = await SupervisedWeir.start()
   await weir.ready()
@@ -242,6 +245,64 @@ test(
       { acknowledged_at: expect.stringMatching(/^20\d\d-.*Z$/), acknowledged_by: by },
     ])
     expect(await runOf(run)).toMatchObject({ status: 'acknowledged' })
+  },
+  generousMs,
+)
+
+test('both consumers are shorter than 40 lines', () => {
+  const lines = (text: string) => text.split('\n').filter(line => line !== '').length
+  expect(lines(block('js'))).toBeLessThan(40)
+  expect(lines(block('javascript'))).toBeLessThan(40)
+})
+
+test(
+  'the consumer without NATS takes all pages of what is not acknowledged, once',
+  async () => {
+    const entities = Array.from({ length: 12 }, (_, n) => created(`paged-${n}`, `e-${n}`))
+    await call('/v1/events', entities)
+    const run = await bill('2026-03-15T00:00:00Z', 14)
+    const into = join(folder, 'over-http.ndjson')
+    const take = () =>
+      execFileSync(process.execPath, [join(folder, 'billing-over-http.mjs')], {
+        env: { WEIR_URL: weir.url, WEIR_API_KEY: billingKey.token, BOOKS: into },
+      })
+    take()
+    expect(await runOf(run)).toMatchObject({ status: 'acknowledged' })
+    const sealed = (await listOf(run)).map(({ acknowledgement: _, ...batch }) => batch)
+    expect(booked(into)).toEqual(sealed)
+    expect(booked(into)).toHaveLength(14)
+    take()
+    expect(booked(into)).toHaveLength(14)
+  },
+  generousMs,
+)
+
+test(
+  'of two consumers of one durable each gets a batch that the other has not, and takes over what the other left when it was killed',
+  async () => {
+    const nats = await connect(weir.nats)
+    const jsm = await jetstreamManager(nats)
+    await jsm.consumers.update('BILLING', 'reader', { ack_wait: nanos(1_000) })
+    await nats.close()
+    const [one, other] = [join(folder, 'one.ndjson'), join(folder, 'other.ndjson')]
+    const killed = startConsumer(one)
+    const survivor = startConsumer(other)
+    const run = await bill('2026-04-15T00:00:00Z', 14)
+    await until(() => booked(one).length > 0)
+    killed.child.kill('SIGKILL')
+    await until(async () => (await runOf(run)).status === 'acknowledged')
+    expect(await survivor.stop(), survivor.errors()).toBe(0)
+    const ids = (await listOf(run)).map(batch => batch.batch_id)
+    const byOne = booked(one)
+      .map(batch => batch.batch_id)
+      .filter(id => ids.includes(id))
+    const byOther = booked(other)
+      .map(batch => batch.batch_id)
+      .filter(id => ids.includes(id))
+    expect([...new Set([...byOne, ...byOther])].sort()).toEqual([...ids].sort())
+    expect(new Set(byOther).size).toBe(byOther.length)
+    // It may have booked the batch on which it died, and not acknowledged it.
+    expect(byOne.length + byOther.length - ids.length).toBeLessThanOrEqual(1)
   },
   generousMs,
 )

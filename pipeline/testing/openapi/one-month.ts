@@ -138,6 +138,10 @@ async function steerIt(call: Call): Promise<void> {
   await call('getDelivery', 'GET', path)
   await call('retryDelivery', 'POST', `${path}/retry`, { reason: 'a drill' })
   await call('setRollout', 'POST', '/v1/sinks/books/mode', { mode: 'automatic', reason: 'a drill' })
+  const held = { customer_id: 'acme', reason: 'a drill' }
+  await call('placeBillingHold', 'POST', '/v1/billing-holds', held)
+  await call('listBillingHolds', 'GET', '/v1/billing-holds')
+  await call('releaseBillingHold', 'POST', '/v1/billing-holds/release', held)
   const books = { entity_id: 'fr', period: '2026-01' }
   await call('closePeriod', 'POST', '/v1/periods/close', books)
   await call('reopenPeriod', 'POST', '/v1/periods/reopen', { ...books, reason: 'a drill' })

@@ -1,5 +1,5 @@
 // Drives a core through groups of events as the engine would under faults: late, repeated and stale answers
-// from history, restarts from snapshot and deltas, billing runs in between. The same seed gives the same run.
+// from history, restarts from snapshot and deltas, also between the parts of a billing run. The same seed gives the same run.
 
 import { Buffer } from 'node:buffer'
 import { type Charge, type ChargeWire, chargeToWire } from '../../../schemas/billing/charge.js'
@@ -75,7 +75,12 @@ export function badDay(input: BadDayInput, calm: (driven: Driven, batches: numbe
     stale = dice.chance(0.2) ? asked.map(request => ({ requestId: request.requestId, rows: [] })) : []
     stale = stale.filter(one => !output.historyRequests.some(open => open.requestId === one.requestId))
     for (const order of randomOrders(dice, core, runs, endNs)) {
-      storage.committed(core.process({ ...nothing, nowMs, commit, orders: [order] }).delta)
+      for (let goesOn = true; goesOn; ) {
+        const output = core.process({ ...nothing, nowMs, commit, orders: [order] })
+        storage.committed(output.delta)
+        goesOn = output.goesOn
+        if (goesOn && dice.chance(0.2)) core = storage.restore(tap, breakage)
+      }
       runs.push({ order, batches: taken, lines: sealed.map(wireOf) })
       sealed = []
     }
@@ -84,7 +89,7 @@ export function badDay(input: BadDayInput, calm: (driven: Driven, batches: numbe
     if (!core.holdsCustomers()) calm({ core, seen }, taken)
   }
   const last = { billingRunId: 'last', cutoffNs: endNs }
-  core.process({ ...nothing, nowMs, commit: 1_000_000, orders: [last] })
+  while (core.process({ ...nothing, nowMs, commit: 1_000_000, orders: [last] }).goesOn);
   runs.push({ order: last, batches: taken, lines: sealed.map(wireOf) })
   return { core, seen, runs, answers }
 }

@@ -16,7 +16,9 @@ import { unlimitedCoreLimits } from '../../core/ports/core-limits.js'
 import { MemoryHistory } from '../../core/re-rate/memory-history.js'
 import { PartitionState } from '../../core/state/partition-state.js'
 
-const config = { partition: 0, partitions: 1, oneSource: true, limits: unlimitedCoreLimits }
+/** Runs are sealed in parts: hardly any random run has as many lines as a part of the pipeline. */
+const limits = { ...unlimitedCoreLimits, runLinesPerCommit: 2 }
+const config = { partition: 0, partitions: 1, oneSource: true, limits }
 
 export const nothing: Omit<CoreInput, 'nowMs' | 'commit'> = {
   catalog: [],

@@ -1,0 +1,143 @@
+// What stands billed of a partition's charges, by customer, as bytes outside of the heap: a million charges are about 100 MB
+// and nothing that the garbage collector walks through.
+// A record is never changed: a charge that is billed anew has a further one. Each names the record before it of its customer.
+// Invariants: of the records of one charge the last one holds; deltas in their order, or a dump, restore the same charges.
+
+import { Buffer } from 'node:buffer'
+import { readBilled, TextTable, writeBilled } from './billed-charge.js'
+import { ByteReader, ByteWriter } from './byte-writer.js'
+import type { SealedCharge } from './records.js'
+import type { MapDelta } from './tracked-map.js'
+
+interface BilledDelta extends MapDelta<SealedCharge> {
+  /** Absent in what older versions wrote, which is `set`. */
+  readonly billed?: { readonly texts: readonly string[]; readonly bytes: Uint8Array }
+}
+
+const blockBytes = 1 << 18
+/** The position of no record. */
+const none = -1
+
+interface Written {
+  readonly customerId: string
+  readonly at: number
+}
+
+export class BilledCharges {
+  readonly #texts = new TextTable()
+  /** A position is the number of the block, times its size, and the place in it. A record lies in one block. */
+  readonly #blocks: Buffer[] = []
+  #end = 0
+  /** By customer: the position of the newest record. */
+  readonly #newest = new Map<string, number>()
+  /** Since the last delta. */
+  #written: Written[] = []
+  readonly #writer = new ByteWriter()
+
+  get changed(): boolean {
+    return this.#written.length > 0
+  }
+
+  get bytes(): number {
+    return this.#blocks.length * blockBytes
+  }
+
+  put(sealed: SealedCharge): void {
+    const at = this.#add(sealed)
+    this.#written.push({ customerId: sealed.customerId, at })
+  }
+
+  has(customerId: string, chargeId: string): boolean {
+    for (const at of this.#positionsOf(customerId)) {
+      const reader = this.#recordAt(at)
+      reader.big() // the record before it
+      if (reader.text() === chargeId) return true
+    }
+    return false
+  }
+
+  /** What stands billed of each charge of the customer, by its id. */
+  of(customerId: string): Map<string, SealedCharge> {
+    const found = new Map<string, SealedCharge>()
+    for (const at of this.#positionsOf(customerId)) {
+      const sealed = this.#read(customerId, at)
+      if (!found.has(sealed.chargeId)) found.set(sealed.chargeId, sealed)
+    }
+    return found
+  }
+
+  takeDelta(): BilledDelta {
+    const written = this.#written
+    this.#written = []
+    return this.#deltaOf(
+      (function* (map: BilledCharges) {
+        for (const { customerId, at } of written) yield map.#read(customerId, at)
+      })(this),
+    )
+  }
+
+  dump(): BilledDelta {
+    return this.#deltaOf(
+      (function* (map: BilledCharges) {
+        for (const customerId of map.#newest.keys()) yield* map.of(customerId).values()
+      })(this),
+    )
+  }
+
+  apply({ set, billed }: BilledDelta): void {
+    for (const [, sealed] of set) this.#add(sealed)
+    if (billed === undefined) return
+    const texts = new TextTable(billed.texts)
+    const reader = new ByteReader(billed.bytes)
+    while (!reader.isAtEnd) {
+      const customerId = texts.textOf(reader.whole())
+      this.#add(readBilled(reader, texts, customerId))
+    }
+  }
+
+  #deltaOf(charges: Iterable<SealedCharge>): BilledDelta {
+    const texts = new TextTable()
+    const writer = new ByteWriter()
+    for (const sealed of charges) {
+      writer.whole(texts.numberOf(sealed.customerId))
+      writeBilled(writer, texts, sealed)
+    }
+    return { set: [], deleted: [], billed: { texts: texts.texts, bytes: Buffer.from(writer.written) } }
+  }
+
+  #add(sealed: SealedCharge): number {
+    const writer = this.#writer
+    writer.clear()
+    writer.big(BigInt(this.#newest.get(sealed.customerId) ?? none))
+    writeBilled(writer, this.#texts, sealed)
+    const length = writer.length
+    if (length > blockBytes) throw new Error(`the charge ${sealed.chargeId} takes ${length} bytes`)
+    if ((this.#end % blockBytes) + length > blockBytes || this.#end % blockBytes === 0) {
+      this.#end = this.#blocks.length * blockBytes
+      this.#blocks.push(Buffer.alloc(blockBytes))
+    }
+    const at = this.#end
+    this.#blocks.at(-1)!.set(writer.written, at % blockBytes)
+    this.#end += length
+    this.#newest.set(sealed.customerId, at)
+    return at
+  }
+
+  #read(customerId: string, at: number): SealedCharge {
+    const reader = this.#recordAt(at)
+    reader.big()
+    return readBilled(reader, this.#texts, customerId)
+  }
+
+  /** From the newest to the oldest. */
+  *#positionsOf(customerId: string): Generator<number> {
+    for (let at = this.#newest.get(customerId) ?? none; at !== none; ) {
+      yield at
+      at = Number(this.#recordAt(at).big())
+    }
+  }
+
+  #recordAt(at: number): ByteReader {
+    return new ByteReader(this.#blocks[Math.floor(at / blockBytes)]!, at % blockBytes)
+  }
+}
