@@ -10,6 +10,7 @@ import type { RefusedRecord, Sink } from '../sinks/sink.js'
 import { within } from './broker/back-off.js'
 import type { WeirConfig } from './config/config.js'
 import { limitsOfConfig } from './config/limits.js'
+import { smallRanges } from './deliver/deliver-limits.js'
 import { recordedPosition } from './deliver/delivered.js'
 import { Deliverer } from './deliver/deliverer.js'
 import type { DelivererOptions } from './deliver/deliverer-options.js'
@@ -108,7 +109,7 @@ async function openFeed(parts: RoleParts, feed: FeatureFeed): Promise<OpenFeed> 
     gate: gateOfFeed(parts.flow, feed),
     authenticates: stream === 'LEDGER',
     ...(feed.isAwaited ? { recent, underWay } : {}),
-    ...(feed.limits === undefined ? {} : { limits: feed.limits }),
+    limits: { ...(feed.isAwaited ? {} : smallRanges), ...feed.limits },
     onChange: status => logDelivery(log, status),
     onApplied: telemetry.applied,
     onRefused: ({ key, records }) => logRefused(log, key, records),

@@ -139,6 +139,7 @@ async function seal(
   partition: number,
   charges: readonly Charge[],
   entityKnown = true,
+  lineCount = charges.length,
 ): Promise<FeedRange> {
   const end = {
     billing_run_id: runId,
@@ -146,7 +147,7 @@ async function seal(
     cutoff: '2026-11-01T00:00:00Z',
     entity_id: null,
     entity_known: entityKnown,
-    line_count: charges.length,
+    line_count: lineCount,
     end: true,
   }
   const lines = [...charges.map(one => chargeToWire({ ...one, billingRunId: runId })), end]
@@ -608,27 +609,9 @@ test('an Idempotency-Key belongs to one request, also when two come at once', as
 
 test('a ledger with fewer sealed lines than a partition counted is refused, not billed short', async () => {
   const runId = await orderRun()
-  await billing.apply(await seal(runId, 1, [charge('ch_1', scaledOne)]), never)
-  const end = {
-    billing_run_id: runId,
-    partition: 0,
-    cutoff: '2026-11-01T00:00:00Z',
-    entity_id: null,
-    entity_known: true,
-    line_count: 3,
-    end: true,
-  }
-  const bytes = new TextEncoder().encode(`${JSON.stringify(end)}\n`)
-  const { seq } = await js.publish('ledger.0.sealed', bytes)
-  const range = {
-    stream: 'LEDGER',
-    from: seq,
-    to: seq,
-    token: 'short',
-    messages: [{ sequence: seq, natsSubject: 'ledger.0.sealed', bytes }],
-  }
-  expect(await billing.apply(range, never)).toMatchObject({
-    kind: 'rejected',
-    code: 'sealed_lines_incomplete',
-  })
+  await seal(runId, 0, [charge('ch_1', scaledOne)])
+  const short = await seal(runId, 1, [charge('ch_2', scaledOne)], true, 3)
+  const code = 'sealed_lines_incomplete'
+  expect(await billing.apply(short, never)).toMatchObject({ kind: 'rejected', code })
+  expect((await batchesOfRun(runId)).messages).toEqual([])
 })

@@ -36,7 +36,8 @@ async function due({ api }: OpenBillingParts, request: DueRequest): Promise<DueC
   }
   const run = await untilSealed(api, answer.value.run)
   const id = run.billing_run_id
-  if (run.status === 'previewed') return { kind: 'known', lines: linesOf(api, id), heldBack: run.held_back }
+  if (run.status === 'previewed')
+    return { kind: 'known', lines: linesOf(api, id), heldBack: run.held_back ?? [] }
   if (run.status === 'unknown_entity') return { kind: 'known', lines: nothing(), heldBack: [] }
   const detail = `what is due is not known yet: weir billing-run show ${id} says what its preview waits for; ask again`
   return { kind: 'unknown', id, detail }

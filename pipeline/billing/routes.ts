@@ -54,7 +54,7 @@ export interface BillingRunView {
   readonly cutoff: string
   readonly entity_id: string | null
   readonly status: string
-  readonly held_back: readonly HeldBack[]
+  readonly held_back?: readonly HeldBack[]
 }
 
 /** A sealed batch as JSON, in the wire form of contract section 7, and whether it was taken. */

@@ -46,6 +46,16 @@ export const defaultDeliverLimits: DeliverLimits = {
   leaseMs: 15_000,
 }
 
+/**
+ * Of a feed whose sink gains nothing from large inserts: a process has many feeds, and after a large billing run all of them
+ * are behind at once.
+ */
+export const smallRanges: Partial<DeliverLimits> = {
+  rangeBytes: 8 << 20,
+  bufferBytes: 12 << 20,
+  pullBytes: 10 << 20,
+}
+
 /** The largest message that our streams take (`max_payload` of the embedded server). */
 const largestMessageBytes = 9 << 20
 

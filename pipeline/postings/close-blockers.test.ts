@@ -14,6 +14,7 @@ import { defaultCalendars, periodNamed } from '../../schemas/accounting-calendar
 import { batchToWire, sealBatch } from '../../schemas/billing/billing-batch.js'
 import { type BillingRunRecord, type PublishedBatch, runKeys } from '../../schemas/billing/billing-run.js'
 import type { Charge } from '../../schemas/billing/charge.js'
+import type { HeldBack } from '../../schemas/billing/held-back.js'
 import { stableId } from '../../schemas/identifiers.js'
 import { scaledOne } from '../../schemas/money/decimal.js'
 import { nsOf } from '../../schemas/time.js'
@@ -76,6 +77,7 @@ afterAll(async () => {
 
 interface Asked {
   readonly due?: readonly Charge[]
+  readonly heldBack?: readonly HeldBack[]
   readonly unacknowledged?: readonly string[]
   readonly feeds?: readonly Feed[]
   readonly now?: string
@@ -83,9 +85,9 @@ interface Asked {
 
 /** What keeps a month of an entity open. */
 async function blockers(entityId: string, month: string, asked: Asked = {}): Promise<readonly Blocker[]> {
-  const { due = [], feeds = [], now = '2027-06-01T00:00:00Z' } = asked
+  const { due = [], heldBack = [], feeds = [], now = '2027-06-01T00:00:00Z' } = asked
   const openBilling: OpenBilling = {
-    due: async () => ({ kind: 'known', lines: listed(due) }),
+    due: async () => ({ kind: 'known', lines: listed(due), heldBack }),
     unacknowledged: async batches => batches.filter(one => asked.unacknowledged?.includes(one.batchId)),
   }
   const { jsm } = broker
@@ -205,6 +207,18 @@ test('partitions that have not told what is due keep the period open', async () 
   expect(kindsOf(found)).toEqual(['behind br_9'])
 })
 
+test('what people hold back of billing runs keeps the periods of its dates open, with the command that releases it', async () => {
+  const one = { customer_id: 'acme', subscription_id: null, entity_id: 'held', currency: 'EUR' }
+  const dates = { first_date: '2026-10-31', last_date: '2026-11-01' }
+  const heldBack = [{ ...one, line_count: 2, amount_rounded: '33.46', ...dates }]
+  const detail = '2 charges, 33.46 EUR, held back of billing runs: weir billing release acme'
+  for (const month of ['2026-10', '2026-11'])
+    expect(await blockers('held', month, { heldBack })).toEqual([{ kind: 'held_back', id: 'acme', detail }])
+  expect(await blockers('held', '2026-09', { heldBack })).toEqual([])
+  expect(await blockers('held', '2026-12', { heldBack })).toEqual([])
+  expect(await blockers('beside', '2026-10', { heldBack })).toEqual([])
+})
+
 test('a release that is due keeps its month open until it is posted', async () => {
   expect(await post('released', charge('ch', { entityId: 'released' }))).toMatchObject({
     kind: 'ok',
@@ -251,7 +265,7 @@ test('a line that no rule maps keeps its period open until it is taken back', as
 const record = (id: string, more: Partial<BillingRunRecord>): BillingRunRecord => ({
   ...{ billing_run_id: id, cutoff: '2026-11-01T00:00:00Z', entity_id: 'runs', preview: false, partitions: 1 },
   ...{ requested_at: '2026-11-01T06:00:00Z', after: { METERING: [0], LIFECYCLE: [0] }, ledger_after: 0 },
-  ...{ ordered: true, requested_by: null },
+  ...{ ordered: true, requested_by: null, customer_id: null, held: [] },
   ...more,
 })
 
