@@ -108,11 +108,12 @@ export class BillingHolds {
     const { runs } = this.#options
     const key = runKeys.hold(holdId)
     try {
-      await runs.update(key, JSON.stringify(hold), revision ?? 0)
+      if (revision === undefined) await runs.create(key, JSON.stringify(hold))
+      else await runs.update(key, JSON.stringify(hold), revision)
       return true
     } catch (error) {
       const now = await runs.get(key)
-      if ((now?.revision ?? 0) === (revision ?? 0)) throw error
+      if (now?.revision === revision) throw error
       return false
     }
   }
