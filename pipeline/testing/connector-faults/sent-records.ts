@@ -25,6 +25,7 @@ export function billingRun(nowMs: number): BillingRunRecord {
   return {
     billing_run_id: runId,
     ...{ cutoff: now, requested_at: now, entity_id: null, preview: false, requested_by: null },
+    ...{ customer_id: null, held: [] },
     ...{ partitions: 1, ledger_after: 0, ordered: true, after: { METERING: [0], LIFECYCLE: [0] } },
   }
 }
