@@ -246,6 +246,12 @@ test('a meter of our own events is refused', () => {
   ])
 })
 
+test('a key that stands twice is named, quoted or not', () => {
+  const parsed = parseCatalog('meters: []\n\'meters\': []\n"two words": 1\ntwo words: 2\n', 'c.yaml')
+  const messages = parsed.kind === 'invalid' ? parsed.problems.map(({ message }) => message) : []
+  expect(messages).toEqual(["'meters' is there already.", 'two words is there already.'])
+})
+
 test.each([
   ['syntax', 'plans: [', 1],
   ['syntax', 'a: b: c', 1],

@@ -86,8 +86,9 @@ export function readSourceText(text: string, problems: Problems): SourceNode | u
     const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' })
     for (const error of document.errors) {
       const { line, col } = lines.linePos(error.pos[0])
-      const code = error.code === 'DUPLICATE_KEY' ? 'duplicate_key' : 'syntax'
-      problems.add({ path: '', line, column: col }, code, `${error.message.split('\n', 1)[0]}.`)
+      const place = { path: '', line, column: col }
+      if (error.code !== 'DUPLICATE_KEY') problems.add(place, 'syntax', `${error.message.split('\n', 1)[0]}.`)
+      else problems.add(place, 'duplicate_key', `${keyAt(text, error.pos[0])} is there already.`)
     }
     if (document.errors.length > 0) return undefined
     const reader = new TextReader(lines, problems, alias => alias.resolve(document))
@@ -97,6 +98,11 @@ export function readSourceText(text: string, problems: Problems): SourceNode | u
     if (!(error instanceof RangeError)) throw error
     return problems.add({ path: '', line: 1, column: 1 }, 'syntax', 'The text is nested too deeply.')
   }
+}
+
+/** The key that begins there, as it is written. */
+function keyAt(text: string, at: number): string {
+  return /^(?:"[^"\n]*"|'[^'\n]*'|[^:\n]*)/.exec(text.slice(at, at + 100))?.[0].trim() || 'The key'
 }
 
 class TextReader {
