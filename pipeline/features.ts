@@ -18,6 +18,7 @@ import { privacyFeature } from './privacy/feature.js'
 import { rebuildFeature } from './rebuild/feature.js'
 import { reconcileFeature } from './reconcile/feature.js'
 import { replayFeature } from './replay/feature.js'
+import { sourcesFeature } from './sources/feature.js'
 
 export const features: readonly Feature[] = [
   auditFeature,
@@ -37,4 +38,5 @@ export const features: readonly Feature[] = [
   flowFeature,
   rebuildFeature,
   explainFeature,
+  sourcesFeature,
 ]

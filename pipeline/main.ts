@@ -26,6 +26,7 @@ import type { FlowGate } from './deliver/flow-gate.js'
 import type { EngineStatus } from './engine/engine.js'
 import { environment, version } from './environment.js'
 import { type EarlyParts, feedsOf } from './feature/feature.js'
+import type { IdentityLookup } from './feature/identity-lookup.js'
 import type { OpenBilling } from './feature/open-billing.js'
 import { features } from './features.js'
 import { ensureFirstKey } from './gateway/api-keys.js'
@@ -270,6 +271,7 @@ async function startRoles(started: Started): Promise<Weir> {
     flow,
     openBilling: openBillingOf({ ...early, audit, flow }),
     customerIds: openCustomerIds(early),
+    identities: openIdentities(early),
     features,
     telemetry: pipelineTelemetry(registry),
     recent: new RecentCommits(memory),
@@ -287,7 +289,7 @@ async function startRoles(started: Started): Promise<Weir> {
   const { troubles } = servers
   stopIfAborted(options.signal)
   const serving = await gateway(parts, { keyRing, version, gauge: working.gauge, placed, status, troubles })
-  const jobsAtWork = jobs(parts, runner)
+  const jobsAtWork = jobs(parts, runner, serving.jobs)
   return {
     url: serving.url,
     nats: servers.nats,
@@ -350,12 +352,19 @@ function openBillingOf(parts: EarlyParts & { audit: PublishingTrail; flow: FlowG
   return feature.openBilling(parts)
 }
 
+function openIdentities(parts: EarlyParts): IdentityLookup {
+  const feature = features.find(one => one.identities !== undefined)
+  if (feature?.identities === undefined) throw new Error('no feature brings the lookup of identities')
+  return feature.identities(parts)
+}
+
 async function openBuckets(js: JetStreamClient): Promise<RoleParts['buckets']> {
   const kvm = new Kvm(js)
   const open = (name: string): Promise<KV> => kvm.open(`weir_${name}`)
   const [sinks, runs, keys, jobs] = await Promise.all(['sinks', 'runs', 'keys', 'jobs'].map(open))
-  const [identities, tokens] = await Promise.all([open('identities'), open('tokens')])
-  return { sinks: sinks!, runs: runs!, keys: keys!, jobs: jobs!, identities, tokens }
+  const [identities, tokens, arrivals] = await Promise.all(['identities', 'tokens', 'arrivals'].map(open))
+  const others = { identities: identities!, tokens: tokens!, arrivals: arrivals! }
+  return { sinks: sinks!, runs: runs!, keys: keys!, jobs: jobs!, ...others }
 }
 
 async function openKeys({ options, undo }: Started, keys: KV, audit: PublishingTrail) {

@@ -19,13 +19,15 @@ import { feedOf, feedStreams } from './deliver/feed.js'
 import { gateOfFeed } from './deliver/flow-gate.js'
 import type { EngineStatus } from './engine/engine.js'
 import { Engines } from './engine/engines.js'
-import type { AwaitedFeed, Feature, FeatureFeed, FeatureParts } from './feature/feature.js'
-import { createGateway } from './gateway/gateway.js'
+import type { AwaitedFeed, Feature, FeatureFeed, FeatureParts, RunningWork } from './feature/feature.js'
+import { type EventTaker, eventTaker } from './gateway/event-taker.js'
+import { createGateway, openIntake } from './gateway/gateway.js'
 import type { KeyRing } from './gateway/key-ring.js'
 import { PressureGauge, registerPressure } from './health/pressure.js'
 import { readinessOf } from './health/readiness.js'
 import { registerFlow, registerReadiness } from './health/status-gauges.js'
 import type { PipelineTelemetry } from './health/telemetry.js'
+import type { JobKind } from './jobs/job-kind.js'
 import { jobRoutes } from './jobs/job-routes.js'
 import type { JobRunner } from './jobs/job-runner.js'
 import type { CommitsUnderWay } from './ledger/commits-under-way.js'
@@ -257,15 +259,16 @@ export interface GatewayOptions {
 
 export interface RunningGateway {
   readonly url: string
+  /** The kinds of jobs that belong to what the features do all the time. */
+  readonly jobs: readonly JobKind[]
   /** Refuses new events and answers the requests under way. */
   drain(): Promise<void>
 }
 
-/** The HTTP API, with the routes of the features. */
+/** The HTTP API with the routes of the features, and what they do beside it with the events that they make. */
 export async function gateway(parts: RoleParts, options: GatewayOptions): Promise<RunningGateway> {
   const { config, nc, js, log, registry, undo } = parts
   const { keyRing, version, gauge, placed, status, troubles } = options
-  const routes = await Promise.all(parts.features.map(feature => feature.routes?.(parts) ?? []))
   const readiness = () =>
     readinessOf({
       ...status(),
@@ -279,39 +282,69 @@ export async function gateway(parts: RoleParts, options: GatewayOptions): Promis
   registerReadiness(registry, readiness)
   const protection = protectionOf(parts.features)?.open(parts)
   registerFlow(registry, () => parts.flow.summary())
-  const made = createGateway({
+  const taking = {
     ...(protection === undefined ? {} : { protection }),
-    host: config.http.host,
-    port: config.http.port,
     nc,
     js,
     partitions: config.partitions,
-    keys: config.http.auth === 'open' ? 'open' : keyRing,
     audit: parts.audit,
     limits: { maxInFlightBytes: config.backpressure.maxInFlightBytes },
-    log,
     pressure: gauge.pressure,
     stoppedPartitions: parts.stoppedPartitions,
+    registry,
+  }
+  const intake = openIntake(taking)
+  const events = eventTaker(intake)
+  const routes = await Promise.all(parts.features.map(feature => feature.routes?.(parts, events) ?? []))
+  const works = await openWorks(parts, events)
+  const made = createGateway({
+    ...taking,
+    intake,
+    host: config.http.host,
+    port: config.http.port,
+    keys: config.http.auth === 'open' ? 'open' : keyRing,
+    log,
     readiness,
     version,
-    registry,
-    routes: [...routes.flat(), ...jobRoutes(parts.jobs, parts.audit)],
+    routes: [...routes.flat(), ...works.flatMap(work => work.routes), ...jobRoutes(parts.jobs, parts.audit)],
   })
   undo.push(() => made.close())
   const { url } = await made.start()
+  for (const work of works) work.start()
   return {
     url,
+    jobs: works.flatMap(work => work.jobs ?? []),
     async drain() {
       await made.drain()
+      await drainAll(works)
       await made.close()
       keyRing.close()
     },
   }
 }
 
+/** What the features do all the time; it begins when they are started. */
+async function openWorks(parts: RoleParts, events: EventTaker): Promise<readonly RunningWork[]> {
+  const works: RunningWork[] = []
+  parts.undo.push(() => within(abortMs, drainAll(works)))
+  for (const feature of parts.features) {
+    const work = await feature.work?.(parts, events)
+    if (work !== undefined) works.push(work)
+  }
+  return works
+}
+
+async function drainAll(works: readonly RunningWork[]): Promise<void> {
+  await Promise.all(works.map(work => work.drain()))
+}
+
 /** Works on the jobs of all features, from where they are. */
-export function jobs(parts: RoleParts, runner: JobRunner): { drain(): Promise<void> } {
+export function jobs(
+  parts: RoleParts,
+  runner: JobRunner,
+  others: readonly JobKind[],
+): { drain(): Promise<void> } {
   parts.undo.push(() => runner.drain())
-  runner.start(parts.features.flatMap(feature => feature.jobs?.(parts) ?? []))
+  runner.start([...parts.features.flatMap(feature => feature.jobs?.(parts) ?? []), ...others])
   return runner
 }

@@ -9,6 +9,7 @@ import { flowSettings } from './flow/settings.js'
 import { targetsSettings } from './kpi/settings.js'
 import { erpSettings } from './postings/settings.js'
 import { personalDataSettings } from './privacy/settings.js'
+import { arrivalsSettings, sourcesSettings } from './sources/settings.js'
 
 // One section in a line, so that two features seldom touch the same one.
 // biome-ignore format: see above
@@ -20,6 +21,8 @@ export const sections: readonly SettingsSection[] = [
   targetsSettings,
   flowSettings,
   exceptionsSettings,
+  sourcesSettings,
+  arrivalsSettings,
 ]
 
 /** The settings that a variable or a flag can set. */

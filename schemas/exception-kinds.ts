@@ -6,6 +6,7 @@ export const exceptionKinds = [
   'unmetered',
   'refused_record',
   'refused_delivery',
+  'waiting_arrival',
 ] as const
 export type ExceptionKind = (typeof exceptionKinds)[number]
 

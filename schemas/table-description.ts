@@ -81,6 +81,8 @@ export type TableName =
   | 'exception_resolutions'
   | 'audit_log'
   | 'catalog_versions'
+  | 'arrivals'
+  | 'arrival_events'
 
 const clickhouseTypes: Readonly<Record<ColumnKind, string>> = {
   string: 'String',

@@ -4,6 +4,7 @@
 // 1. A column is added at the end of its group and never renamed or dropped; analysts query them by name.
 // 2. One thing has one name in all tables, and one name means one thing (tables.test.ts).
 
+import { arrivalEventsTable, arrivalsTable } from './arrival-tables.js'
 import { auditLogTable } from './audit/audit-log-table.js'
 import { journalEntriesTable, journalSummariesTable, revenueScheduleTable } from './billing/journal-tables.js'
 import { catalogVersionsTable } from './catalog/catalog-versions-table.js'
@@ -12,7 +13,7 @@ import { describe, type RowOf, type TableDescription } from './table-description
 /** Which partition wrote the row, and in which of its commits. */
 const origin = { partition: 'uint32', ledger_sequence: 'uint64' } as const
 
-/** The message of BILLING, POSTINGS, DELIVERIES, RESOLUTIONS or AUDIT that a row is made from. */
+/** The message of BILLING, POSTINGS, DELIVERIES, RESOLUTIONS, ARRIVAL_OUTCOMES or AUDIT that a row is made from. */
 const streamOrigin = { stream_sequence: 'uint64' } as const
 
 /** The message that brought the event: a stream and the sequence there. '' and 0 where none did. */
@@ -357,4 +358,6 @@ export const tables: readonly TableDescription<unknown>[] = [
   exceptionResolutionsTable,
   catalogVersionsTable,
   auditLogTable,
+  arrivalsTable,
+  arrivalEventsTable,
 ]

@@ -10,7 +10,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
 import { customerToken, partitionOf } from '../../schemas/identifiers.js'
 import { genesisBucket } from './genesis.js'
-import { ensureTopology, keyValueBuckets, snapshotBucket, streamNames, TopologyError } from './topology.js'
+import { ensureTopology, keyValueBuckets, snapshotBucket, streamNames } from './topology.js'
+import { TopologyError } from './topology-error.js'
 
 const partitions = 7
 let storeDir: string

@@ -27,6 +27,7 @@ import { Objm, setSha256Backend } from '@nats-io/obj'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { ensurePlacer, ensureReaders } from './durable-consumers.js'
 import { GenesisBook } from './genesis.js'
+import { TopologyError } from './topology-error.js'
 
 export const streamNames = [
   'METERING',
@@ -41,6 +42,8 @@ export const streamNames = [
   'AUDIT',
   'PERSONAL_KEYS',
   'RESOLUTIONS',
+  'ARRIVALS',
+  'ARRIVAL_OUTCOMES',
 ] as const
 export type StreamName = (typeof streamNames)[number]
 
@@ -60,6 +63,7 @@ export const keyValueBuckets = [
   'weir_flow',
   'weir_identities',
   'weir_tokens',
+  'weir_arrivals',
 ] as const
 /**
  * Positions of feeds: each feed notices by itself that its position was lost, and stops alone. What replays found can be
@@ -83,6 +87,11 @@ export const natsSubjects = {
   personalKey: (customerHash: string) => `personal_keys.${customerHash}`,
   /** `what` is redriven, discarded or undone. */
   resolution: (what: string) => `resolutions.${what}`,
+  /** What a source sent: one message for each, on a subject of its own, so that the broker knows a second one. */
+  arrival: (source: string, token: string) => `arrivals.${source}.${token}`,
+  arrivals: (source: string) => `arrivals.${source}.*`,
+  /** What became of the arrivals of a source; the last message is how far its mapper is. */
+  arrivalOutcomes: (source: string) => `arrival_outcomes.${source}`,
   ledger: (partition: number, what: string) => `ledger.${partition}.${what}`,
   /** For requests that the owner of the partition answers; not stored in a stream. */
   owner: (partition: number) => `weir.owner.${partition}`,
@@ -98,30 +107,6 @@ export interface TopologyOptions {
   /** How long a cluster may take to have enough servers for the replicas. Default 15 s. */
   readonly placementMs?: number
 }
-
-/** A state of the broker with which Weir must not start. `code` is stable. */
-export class TopologyError extends Error {
-  override readonly name = 'TopologyError'
-  readonly code: TopologyErrorCode
-
-  constructor(code: TopologyErrorCode, detail: string) {
-    super(detail)
-    this.code = code
-  }
-}
-
-export type TopologyErrorCode =
-  | 'partition_count_differs'
-  | 'format_differs'
-  | 'server_too_old'
-  | 'not_a_weir_stream'
-  /** The genesis record, a stream or a bucket is gone, or was replaced. */
-  | 'genesis_missing'
-  | 'stream_missing'
-  | 'stream_replaced'
-  | 'bucket_missing'
-  /** The broker has fewer servers with JetStream than replicas are wanted. */
-  | 'replicas_not_possible'
 
 const formatNumber = '2'
 /** Server 2.12: atomic batches. */
@@ -292,8 +277,22 @@ function streamConfigs({ partitions }: TopologyOptions, maxPayload: number): rea
       deny_delete: false,
     },
     { name: 'RESOLUTIONS', description: 'What people and jobs answered', subjects: ['resolutions.>'] },
+    ...ofSources,
   ]
 }
+
+const ofSources: readonly WantedStream[] = [
+  {
+    name: 'ARRIVALS',
+    description: 'What systems of record sent, as it came',
+    subjects: [natsSubjects.arrival('*', '*')],
+  },
+  {
+    name: 'ARRIVAL_OUTCOMES',
+    description: 'What became of each arrival',
+    subjects: [natsSubjects.arrivalOutcomes('*')],
+  },
+]
 
 /** Messages never expire, and no single message can be deleted, but for erased keys. Processed messages can be purged. */
 const common: Partial<StreamConfig> = {

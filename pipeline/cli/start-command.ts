@@ -4,7 +4,7 @@
 import { once } from 'node:events'
 import type { Logger } from 'pino'
 import type { Catalog } from '../../schemas/catalog/catalog.js'
-import { TopologyError } from '../broker/topology.js'
+import { TopologyError } from '../broker/topology-error.js'
 import type { WeirConfig } from '../config/config.js'
 import { startWeir, type Weir } from '../main.js'
 import { apiKeyFile, type Instance, keepApiKey, readApiKey, writeInstance } from '../servers/instance.js'

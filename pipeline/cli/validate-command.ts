@@ -11,6 +11,7 @@ import { connectionProblems } from '../connections/checks.js'
 import { connectionsSettings } from '../connections/settings.js'
 import { booksProblems } from '../postings/checks.js'
 import { sections } from '../settings.js'
+import { sourceProblems } from '../sources/checks.js'
 import { type CliIo, exitCodes } from '../terminal/io.js'
 import { describeCatalogProblem, readSourceFile } from '../terminal/source-file.js'
 
@@ -32,14 +33,14 @@ export async function validateCommand(
     const read = await readSourceFile(file)
     if (read.kind === 'unreadable') {
       verdicts.push({ file, kind: 'unreadable', summary: '', problems: [read.problem] })
-    } else verdicts.push(verdictOf(file, read.text))
+    } else verdicts.push(await verdictOf(file, read.text))
   }
   if (args.json) io.stdout.write(`${JSON.stringify(verdicts)}\n`)
   else for (const verdict of verdicts) io.stdout.write(describe(verdict))
   return verdicts.every(verdict => verdict.problems.length === 0) ? exitCodes.ok : exitCodes.badConfiguration
 }
 
-function verdictOf(file: string, text: string): FileVerdict {
+async function verdictOf(file: string, text: string): Promise<FileVerdict> {
   switch (kindOf(text)) {
     case 'catalog':
       return catalogVerdict(file, text)
@@ -91,13 +92,13 @@ function catalogVerdict(file: string, text: string): FileVerdict {
   }
 }
 
-function configVerdict(file: string): FileVerdict {
+async function configVerdict(file: string): Promise<FileVerdict> {
   const loaded = loadConfig({ sections, file, env: {} })
   if (loaded.kind === 'invalid') return { file, kind: 'config', summary: '', problems: loaded.problems }
   const { config } = loaded
   const connections = sectionOf(config, connectionsSettings).map(({ name }) => name)
   const unknown = unknownConnections(sectionOf(config, approvalsSettings), connections)
-  const beside = [...connectionProblems(config), ...booksProblems(config)]
+  const beside = [...connectionProblems(config), ...booksProblems(config), ...(await sourceProblems(config))]
   const problems = [...beside, ...unknown].map(one => ({ file, ...one }))
   return { file, kind: 'config', summary: '', problems }
 }

@@ -22,6 +22,7 @@ import { reconcileCommands } from '../reconcile/commands.js'
 import { replayCommands } from '../replay/commands.js'
 import { retentionCommands } from '../retention/commands.js'
 import { simulateCommands } from '../simulate/commands.js'
+import { sourcesCommands } from '../sources/commands.js'
 import { exitCodes } from '../terminal/io.js'
 import { Exit, line, program } from './command-line.js'
 import { startCommands, validateCommands } from './commands.js'
@@ -40,6 +41,7 @@ const commands: readonly DeclareCommands[] = [
   postingsCommands,
   flowCommands,
   exceptionsCommands,
+  sourcesCommands,
   deliveriesCommands,
   retentionCommands,
   jobsCommands,

@@ -1,6 +1,7 @@
 // The ClickHouse feature: the feeds of the ledger, of billing batches, of postings, of deliveries and of
 // what was answered to exceptions, the schema, and the history that partitions read back.
 
+import { insertsOfArrivals } from '../../sinks/clickhouse/arrival-rows.js'
 import { migrate } from '../../sinks/clickhouse/migrate.js'
 import {
   insertsOfAudit,
@@ -52,6 +53,12 @@ const feeds: readonly FeatureFeed[] = [
     stream: 'RESOLUTIONS',
     filterSubjects: ['resolutions.>'],
     openSink: ({ clickhouse }) => new ClickHouseSink(clickhouse, insertsOfResolutions),
+  },
+  {
+    key: 'clickhouse.arrivals',
+    stream: 'ARRIVAL_OUTCOMES',
+    filterSubjects: ['arrival_outcomes.*'],
+    openSink: ({ clickhouse }) => new ClickHouseSink(clickhouse, insertsOfArrivals),
   },
   {
     key: 'clickhouse.audit',

@@ -5,8 +5,8 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseMappingFile } from '../../sinks/mapping/mapping-file.js'
 import { type ConfigProblem, sectionOf, type WeirConfig } from '../config/config.js'
+import { readSecret, secretSourcesIn } from '../config/secrets.js'
 import { kindNamed } from './kinds.js'
-import { readSecret, secretSourcesIn } from './secrets.js'
 import { type ConnectionSettings, connectionsSettings } from './settings.js'
 
 /** `file` is the mapping file where the problem is in one. */

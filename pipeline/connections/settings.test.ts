@@ -7,9 +7,9 @@ import { afterAll, expect, test } from 'vitest'
 import { webhookKind } from '../../sinks/webhook/kind.js'
 import { validateCommand } from '../cli/validate-command.js'
 import { describeProblem, loadConfig, sectionOf } from '../config/config.js'
+import { readSecret } from '../config/secrets.js'
 import { AccountLimiters } from './account-limiters.js'
 import { connectorKinds } from './kinds.js'
-import { readSecret } from './secrets.js'
 import { connectionsSettings } from './settings.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'weir-settings-'))

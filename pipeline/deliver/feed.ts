@@ -65,6 +65,7 @@ export const feedStreams = [
   'POSTINGS',
   'DELIVERIES',
   'RESOLUTIONS',
+  'ARRIVAL_OUTCOMES',
   'AUDIT',
 ] as const
 export type FeedStream = (typeof feedStreams)[number]

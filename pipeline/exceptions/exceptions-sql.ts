@@ -38,7 +38,7 @@ export function exceptionsQuery(sources: ExceptionSources, parameters: QueryPara
   answers.answer AS answer, answers.answer_job AS job_id, answers.answer_reason AS reason,
   answers.answer_key AS resolved_by, answers.answered_at AS resolved_at
 FROM (
-${[deadLetters, outcomes, refusedDeliveries, refusedRecords].map(one => one(sources, parameters)).join('\nUNION ALL\n')}
+${[deadLetters, outcomes, refusedDeliveries, refusedRecords, waitingArrivals].map(one => one(sources, parameters)).join('\nUNION ALL\n')}
 ) AS found
 LEFT JOIN (${answersQuery}) AS answers ON answers.exception_id = found.exception_id`
 }
@@ -113,6 +113,23 @@ function refusedRecords({ setAside }: ExceptionSources, parameters: QueryParamet
   toInt64(1) AS occurrences, '' AS correlation_id, toUInt32(0) AS \`partition\`, '' AS content_hash, '' AS payload, ${noInput},
   amount, currency
 FROM ${setAsideTable(setAside, parameters)} WHERE NOT is_delivery`
+}
+
+/** What a source sent and no event could be made of; what is about to be read from the source is none. */
+function waitingArrivals(): string {
+  return `SELECT ${idOf(`'waiting_arrival'`, 'toString(source_name)', 'arrival_id')} AS exception_id,
+  'waiting_arrival' AS kind, argMax(toString(w.code), w.stream_sequence) AS code,
+  argMax(w.detail, w.stream_sequence) AS detail, argMax(toString(w.pointer), w.stream_sequence) AS pointer,
+  toString(source_name) AS event_source, '' AS event_id, any(toString(w.arrival_type)) AS event_type, '' AS customer_id,
+  CAST(any(w.event_time), 'Nullable(DateTime64(9, ''UTC''))') AS event_time,
+  '' AS receiver, 'arrival' AS record_kind, arrival_id AS record_id,
+  minIf(w.changed_at, w.state = 'waiting') AS first_at, maxIf(w.changed_at, w.state = 'waiting') AS last_at,
+  maxIf(w.stream_sequence, w.state = 'waiting') AS revision,
+  toInt64(argMax(w.state, w.stream_sequence) = 'waiting') AS occurrences,
+  '' AS correlation_id, toUInt32(0) AS \`partition\`, '' AS content_hash, '' AS payload, ${noInput}, ${noAmount}
+FROM arrivals AS w
+WHERE (source_name, arrival_id) IN (SELECT source_name, arrival_id FROM arrivals WHERE state = 'waiting' AND code != 'fetch_pending')
+GROUP BY source_name, arrival_id`
 }
 
 /** A record came from no input. */

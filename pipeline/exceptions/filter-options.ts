@@ -23,7 +23,7 @@ export interface FilterOptions {
 
 const lists = [
   ['id', 'exceptions by their ids'],
-  ['kind', 'dead_letter, parked, unmetered, refused_record, refused_delivery'],
+  ['kind', 'dead_letter, parked, unmetered, refused_record, refused_delivery, waiting_arrival'],
   ['code', 'why it failed'],
   ['type', 'event types'],
   ['meter', 'the meter that reads the value'],

@@ -25,7 +25,8 @@ export interface ResolutionRequest {
 export type Answered = Pick<
   Exception,
   'exceptionId' | 'kind' | 'code' | 'eventSource' | 'eventId' | 'customerId' | 'revision'
->
+> &
+  Partial<Pick<Exception, 'recordId'>>
 
 /** Exceptions of one message: far below the broker's largest, whatever the ids. */
 const exceptionsOfMessage = 200
@@ -49,7 +50,8 @@ export async function resolveExceptions(
         kind: one.kind,
         code: one.code,
         event_source: one.eventSource,
-        event_id: one.eventId,
+        // What a source sent is named by its arrival.
+        event_id: one.kind === 'waiting_arrival' ? (one.recordId ?? '') : one.eventId,
         customer_id: one.customerId,
         revision: one.revision,
       })),

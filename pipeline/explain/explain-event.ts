@@ -7,6 +7,7 @@ import type { KV } from '@nats-io/kv'
 import { parseInstant } from '../../schemas/time.js'
 import { isCovered, recordedPosition } from '../deliver/delivered.js'
 import type { Feed } from '../deliver/feed.js'
+import { arrivalOf } from './arrival-of.js'
 import { ask } from './ask.js'
 import {
   type ChargeKey,
@@ -54,8 +55,9 @@ export async function explainEvent(
   // A redrive or an amendment may have led the event to another customer than it was sent for.
   const customer = priced.findLast(row => row.event_count > 0)?.customer_id ?? kept?.customer_id ?? ''
   const subscriptions = [...new Set(priced.map(row => row.subscription_id))]
-  const [received, terms] = await Promise.all([
+  const [received, arrival, terms] = await Promise.all([
     kept === undefined ? undefined : readReceived(source.jsm, kept, identity),
+    arrivalOf(source.clickhouse, identity),
     readTerms(source, customer, subscriptions, keys),
   ])
   const atNs = parseInstant(kept?.event_time ?? '') ?? 0n
@@ -74,6 +76,7 @@ export async function explainEvent(
     clickhouse_behind: behind,
     is_cut: rows.isCut,
     received: received ?? null,
+    arrival,
     attempts: verdict.attempts,
     targeted_by: targetedBy(rows),
     caused: residuals === 0 ? null : { rows: residuals },

@@ -1,5 +1,6 @@
 // The answer to "what became of this event": its shape. `explain-event.ts` makes it.
 
+import type { ArrivalOf } from './arrival-of.js'
 import type { ChargeLine } from './charge-rows.js'
 import type { Resolution } from './event-rows.js'
 import type { Received } from './received.js'
@@ -96,6 +97,8 @@ export interface EventExplanation {
   readonly is_cut: boolean
   readonly stations: readonly Station[]
   readonly received: Received | null
+  /** What a system of record sent, of which it was made. */
+  readonly arrival: ArrivalOf | null
   readonly attempts: readonly Attempt[]
   readonly targeted_by: readonly TargetedBy[]
   /** Corrections of charges that name this event as their cause. */

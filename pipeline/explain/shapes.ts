@@ -208,6 +208,10 @@ export const explanationSchema = z
     is_cut: z.boolean().describe('More rows name the event than are told'),
     stations: z.array(station),
     received: received.nullable(),
+    arrival: z
+      .object({ source: text, arrival_id: text, sequence: count.describe('Its place in ARRIVALS') })
+      .nullable()
+      .describe('What a system of record sent, of which it was made'),
     attempts: z.array(attempt),
     targeted_by: z.array(
       z.object({ source: text, id: text, type: text, disposition: text, code: text, at: instant }),
@@ -250,6 +254,7 @@ export const explanationExample: z.input<typeof explanationSchema> = {
     },
   ],
   received: { stream: 'METERING', sequence: 4711, held: false },
+  arrival: null,
   attempts: [
     {
       input_stream: 'METERING',

@@ -28,16 +28,22 @@ const notReached = (station: Station['station'], reason: string): Station => ({
   links: {},
 })
 
-function received({ verdict, attempts }: Facts): Station {
+function received({ verdict, attempts, arrival }: Facts): Station {
   const times = attempts.length === 1 ? 'once' : `${attempts.length} times`
   const { kept } = verdict
   return {
     station: 'received',
     state: 'passed',
     ...(kept === undefined ? {} : { at: kept.ingested_at }),
-    reason: attempts.length === 0 ? 'No message that brought it is known.' : `It came ${times}.`,
-    links: {},
+    reason: `${attempts.length === 0 ? 'No message that brought it is known.' : `It came ${times}.`}${madeOf(arrival)}`,
+    links: arrival === null ? {} : { source: arrival.source, arrival: arrival.arrival_id },
   }
+}
+
+function madeOf(arrival: Facts['arrival']): string {
+  return arrival === null
+    ? ''
+    : ` It was made of the arrival ${arrival.arrival_id} of the source ${arrival.source}.`
 }
 
 function stored({ received }: Facts): Station {

@@ -24,10 +24,12 @@ import type { HistorySource } from '../engine/history-desk.js'
 import type { ApprovalGate } from '../gateway/approval-gate.js'
 import type { PublishingTrail } from '../gateway/audit-trail.js'
 import type { EventProtection } from '../gateway/event-protection.js'
+import type { EventTaker } from '../gateway/event-taker.js'
 import type { ApiRoute } from '../gateway/route.js'
 import type { JobDesk } from '../jobs/job-desk.js'
 import type { JobKind } from '../jobs/job-kind.js'
 import type { Shadows } from '../shadow/shadows.js'
+import type { IdentityLookup } from './identity-lookup.js'
 import type { OpenBilling } from './open-billing.js'
 
 export interface Buckets {
@@ -37,6 +39,7 @@ export interface Buckets {
   readonly jobs: KV
   readonly identities: KV
   readonly tokens: KV
+  readonly arrivals: KV
 }
 
 /** The parts of the process that every feature gets. */
@@ -54,6 +57,8 @@ export interface FeatureParts {
   readonly customerIds: CustomerIds
   /** What billing has still to do. */
   readonly openBilling: OpenBilling
+  /** Ours for an id that another system has. */
+  readonly identities: IdentityLookup
   /** Creates and changes jobs of any kind. */
   readonly jobs: JobDesk
   readonly clickhouse: ClickHouseConfig
@@ -82,7 +87,7 @@ export interface FeatureParts {
 /** The parts of the process before any feature has brought one, and where the end of what is begun is added. */
 export type EarlyParts = Omit<
   FeatureParts,
-  'audit' | 'approvals' | 'flow' | 'customerIds' | 'openBilling'
+  'audit' | 'approvals' | 'flow' | 'customerIds' | 'openBilling' | 'identities'
 > & {
   readonly undo: (() => Promise<unknown>)[]
 }
@@ -111,8 +116,15 @@ export interface Feature {
   readonly customerIds?: (parts: EarlyParts) => CustomerIds
   /** What billing has still to do, for whoever closes books. One feature brings it. */
   readonly openBilling?: (parts: EarlyParts & Pick<FeatureParts, 'audit' | 'flow'>) => OpenBilling
-  /** Called once, when everything else runs. */
-  readonly routes?: (parts: FeatureParts) => readonly ApiRoute[] | Promise<readonly ApiRoute[]>
+  /** Which of ours another system means by its id. One feature brings it. */
+  readonly identities?: (parts: EarlyParts) => IdentityLookup
+  /** Called once, when everything else runs. `events` takes what a route makes of its request. */
+  readonly routes?: (
+    parts: FeatureParts,
+    events: EventTaker,
+  ) => readonly ApiRoute[] | Promise<readonly ApiRoute[]>
+  /** What it does all the time, and the routes that belong to it. Called once, when everything else runs. */
+  readonly work?: (parts: FeatureParts, events: EventTaker) => Promise<RunningWork>
   /** The kinds of long work that it does. */
   readonly jobs?: (parts: FeatureParts) => readonly JobKind[]
   /** What replaces personal values of events before they are kept. At most one feature brings it. */
@@ -123,6 +135,16 @@ export interface Feature {
   }
   /** The source from which partitions read rated usage back. One feature brings it. */
   readonly history?: (parts: FeatureParts, awaited: AwaitedFeed) => HistorySource
+}
+
+export interface RunningWork {
+  readonly routes: readonly ApiRoute[]
+  /** Long work that needs what runs here. */
+  readonly jobs?: readonly JobKind[]
+  /** Called when the gateway listens. */
+  start(): void
+  /** Finishes what is in hand, and stops. */
+  drain(): Promise<void>
 }
 
 /** The feed that the partitions wait for. */

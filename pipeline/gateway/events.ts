@@ -39,6 +39,7 @@ import {
   type EventVerdict,
   partitionStopped,
   type SortedEvents,
+  type SortOptions,
   sortBatch,
   sortEvents,
 } from './sort-events.js'
@@ -142,7 +143,7 @@ async function takeEach(intake: EventIntake, call: ApiCall, seat: Seat, span: Op
   const { sorted, bytes } = await readEvents(intake, call, seat)
   const stopped = sorted.rejected.find(({ code }) => code === partitionStopped)
   if (sorted.accepted === 0 && stopped !== undefined) throw stoppedProblem(stopped, sorted.rejected)
-  const receipts = await publish(intake, sorted, span, call.caller)
+  const receipts = await publishSorted(intake, sorted, span, call.caller)
   report(intake, sorted, bytes)
   return { status: 202, body: { accepted: sorted.accepted, rejected: sorted.rejected, receipts } }
 }
@@ -163,7 +164,7 @@ async function takeAll(intake: EventIntake, call: ApiCall, seat: Seat, span: Ope
     const detail = `${errors.length} events are malformed and none was taken. The first fault is at ${first}`
     throw new Problem('malformed_events', detail, { errors })
   }
-  await publish(intake, sorted, span, call.caller)
+  await publishSorted(intake, sorted, span, call.caller)
   report(intake, sorted, bytes)
   return { status: 204 }
 }
@@ -183,18 +184,7 @@ async function admitted<T>(
   call: ApiCall,
   work: (seat: Seat, span: OpenSpan) => Promise<T>,
 ): Promise<T> {
-  const pressure = intake.pressure()
-  if (pressure.kind === 'slow') {
-    throw unavailable('pipeline_behind', 'The pipeline is behind.', pressure.retryAfterSeconds)
-  }
-  if (pressure.kind === 'stopped') {
-    throw unavailable('pipeline_stopped', pressure.detail, pressure.retryAfterSeconds)
-  }
-  const seat = intake.admission.enter(call.caller.keyId)
-  if (seat === undefined) {
-    const detail = 'Too many requests are in flight, of this key or in all.'
-    throw unavailable('too_much_in_flight', detail, intake.limits.retryAfterSeconds)
-  }
+  const seat = seatFor(intake, call.caller)
   const span = beginSpan('receive events', 'serve', {}, name => headerOf(call.headers, name))
   try {
     const answer = await work(seat, span)
@@ -208,6 +198,26 @@ async function admitted<T>(
   }
 }
 
+/** A place for one request, or a `Problem` while the pipeline is behind or too much is in flight. */
+export function seatFor(
+  intake: Pick<EventIntake, 'pressure' | 'admission' | 'limits'>,
+  { keyId }: Caller,
+): Seat {
+  const pressure = intake.pressure()
+  if (pressure.kind === 'slow') {
+    throw unavailable('pipeline_behind', 'The pipeline is behind.', pressure.retryAfterSeconds)
+  }
+  if (pressure.kind === 'stopped') {
+    throw unavailable('pipeline_stopped', pressure.detail, pressure.retryAfterSeconds)
+  }
+  const seat = intake.admission.enter(keyId)
+  if (seat === undefined) {
+    const detail = 'Too many requests are in flight, of this key or in all.'
+    throw unavailable('too_much_in_flight', detail, intake.limits.retryAfterSeconds)
+  }
+  return seat
+}
+
 function headerOf(headers: IncomingHttpHeaders, name: string): string | undefined {
   const value = headers[name]
   return Array.isArray(value) ? value[0] : value
@@ -219,7 +229,7 @@ async function readEvents(
   seat: Seat,
   prepare = (events: readonly ParsedEvent[], _arrivalMs: number) => events,
 ): Promise<{ readonly sorted: SortedEvents; readonly bytes: number }> {
-  const { limits, publisher } = intake
+  const { limits } = intake
   const body = await readBody(call.body, call.headers, {
     maxBytes: limits.maxBodyBytes,
     timeoutMs: limits.bodyTimeoutMs,
@@ -233,19 +243,24 @@ async function readEvents(
   if (count > limits.maxEvents) {
     throw new Problem('too_many_events', `Send at most ${limits.maxEvents} events at a time.`)
   }
-  const options = {
-    partitions: intake.partitions,
-    arrivalMs: Date.now(),
-    chunkBytes: publisher.messageBytes,
-    maxEventBytes: publisher.maxMessageBytes,
-    maySend: (stream: EventStream) => holds(call.caller, streamScopes[stream]),
-    stopped: intake.stoppedPartitions(),
-  }
+  const options = sortOptions(intake, call.caller, Date.now())
   const sorted =
     form.kind === 'batch'
       ? await sortBatch(form.batch, body, options)
       : await sortEvents(await intake.protection.protect(prepare(form.events, options.arrivalMs)), options)
   return { sorted, bytes: body.length }
+}
+
+export function sortOptions(intake: EventIntake, caller: Caller, arrivalMs: number): SortOptions {
+  const { partitions, publisher } = intake
+  return {
+    partitions,
+    arrivalMs,
+    chunkBytes: publisher.messageBytes,
+    maxEventBytes: publisher.maxMessageBytes,
+    maySend: (stream: EventStream) => holds(caller, streamScopes[stream]),
+    stopped: intake.stoppedPartitions(),
+  }
 }
 
 type Form =
@@ -298,10 +313,10 @@ const publishOrder: readonly EventStream[] = ['CATALOG', 'LIFECYCLE', 'METERING'
  * The receipts, once all chunks have landed. Otherwise throws a `Problem` of 503 that names the landed
  * chunks, and counts the events that may have landed.
  */
-async function publish(
+export async function publishSorted(
   intake: EventIntake,
   sorted: SortedEvents,
-  span: OpenSpan,
+  span: Pick<OpenSpan, 'link'>,
   caller: Caller,
 ): Promise<readonly Receipt[]> {
   const receipts: Receipt[] = []
@@ -344,7 +359,7 @@ function notOnDisk(
   return unavailable(code, detail, intake.limits.retryAfterSeconds, extra)
 }
 
-function report(intake: EventIntake, sorted: SortedEvents, bytes: number): void {
+export function report(intake: EventIntake, sorted: SortedEvents, bytes: number): void {
   intake.telemetry.eventsAccepted(sorted.accepted, bytes)
   countRejected(intake, sorted.rejected)
 }

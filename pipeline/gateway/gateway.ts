@@ -23,28 +23,34 @@ import { httpServer } from './server.js'
 import { gatewayTelemetry } from './telemetry.js'
 import { Turns } from './turns.js'
 
-export interface GatewayOptions {
-  /** Default `127.0.0.1`. */
-  readonly host?: string
-  /** Default 0: a free port. */
-  readonly port?: number
+/** What events are taken with. */
+export interface IntakeOptions {
   readonly nc: NatsConnection
   readonly js: JetStreamClient
   readonly partitions: number
-  /** A `KeyRing`, or `open` to require no key. */
-  readonly keys: Authentication
   readonly limits?: Partial<GatewayLimits>
   readonly audit: PublishingTrail
-  readonly log: Logger
   /** Called for every event request; must be cheap. */
   readonly pressure: () => Pressure
   /** Stopped partitions, each with the reason. Default: none. */
   readonly stoppedPartitions?: () => ReadonlyMap<number, string>
-  readonly readiness: () => Readiness
-  readonly version: string
   readonly registry: Registry
   /** Default: events are kept as they came. */
   readonly protection?: EventProtection
+}
+
+export interface GatewayOptions extends IntakeOptions {
+  /** Default `127.0.0.1`. */
+  readonly host?: string
+  /** Default 0: a free port. */
+  readonly port?: number
+  /** A `KeyRing`, or `open` to require no key. */
+  readonly keys: Authentication
+  readonly log: Logger
+  readonly readiness: () => Readiness
+  readonly version: string
+  /** What takes events, where others than this gateway have it too. Default: made of these options. */
+  readonly intake?: EventIntake
   /** The routes of the features. They appear in the OpenAPI document beside the gateway's own. */
   readonly routes?: readonly ApiRoute[]
 }
@@ -66,7 +72,7 @@ const unbounded = {
 
 const noProtection: EventProtection = { concerns: () => false, protect: async events => events }
 
-export function createGateway(options: GatewayOptions): Gateway {
+export function openIntake(options: IntakeOptions): EventIntake {
   const limits = gatewayLimits(options.limits)
   const admission = new Admission(limits)
   const telemetry = gatewayTelemetry(options.registry, () => admission.inFlight())
@@ -76,7 +82,12 @@ export function createGateway(options: GatewayOptions): Gateway {
   const stoppedPartitions = options.stoppedPartitions ?? (() => new Map())
   const parts = { partitions, limits, admission, turns, publisher, telemetry, audit }
   const protection = options.protection ?? noProtection
-  const intake: EventIntake = { ...parts, pressure, stoppedPartitions, protection }
+  return { ...parts, pressure, stoppedPartitions, protection }
+}
+
+export function createGateway(options: GatewayOptions): Gateway {
+  const intake = options.intake ?? openIntake(options)
+  const { limits, publisher, telemetry } = intake
   const requests = new Admission(unbounded)
   let isDraining = false
   const readiness = () => gatewayReadiness(options.readiness(), publisher.connected, isDraining)

@@ -279,6 +279,23 @@ export const problemCodes = {
   },
   not_ready: { status: 503, meaning: 'Events are not taken now.', headers: ['retry-after'] },
   draining: { status: 503, meaning: 'Weir is shutting down.', headers: ['retry-after'] },
+  // what systems of record send
+  not_proven: { status: 401, meaning: 'The request does not prove who sent it; nothing of it is kept.' },
+  too_many_arrivals: {
+    status: 429,
+    meaning: 'More comes of this source than its limits allow; nothing of this request is kept.',
+    headers: ['retry-after'],
+  },
+  source_unavailable: {
+    status: 503,
+    meaning: 'Weir is read-only or frozen, or has no secret to prove this with; nothing was taken.',
+    headers: ['retry-after'],
+  },
+  arrivals_full: {
+    status: 503,
+    meaning: 'As much is kept of what sources sent as `arrivals.max_gb` allows.',
+    headers: ['retry-after'],
+  },
   internal_error: { status: 500, meaning: 'A bug in Weir; its log has the cause.' },
 } as const satisfies Readonly<Record<string, ProblemMeaning>>
 

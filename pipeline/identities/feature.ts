@@ -2,11 +2,13 @@
 
 import type { Feature } from '../feature/feature.js'
 import { IdentitiesSink } from './identities-sink.js'
+import { CustomersLookup } from './identity-lookup.js'
 import { IdentityStore } from './identity-store.js'
 
 export const identitiesFeature: Feature = {
   name: 'identities',
   customerIds: ({ buckets }) => new IdentityStore(buckets.identities),
+  identities: ({ queries }) => new CustomersLookup(queries),
   feeds: () => [
     {
       key: 'identities',

@@ -23,6 +23,7 @@ export function printReport(report: ReconcileReport): string {
     printNotBilled(report),
     printDeliveries(report),
     printAccepted(report.accepted),
+    printArrivals(report),
   ]
   if (!report.caught_up) parts.push(printLags(report))
   parts.push(verdict(report))
@@ -82,6 +83,12 @@ function printDeliveries({ deliveries }: ReconcileReport): string {
   if (deliveries.length === 0) return ''
   const rows = deliveries.map(one => [one.connection, one.state, String(one.deliveries)])
   return plainTable(['connection', 'state', 'deliveries'], ['left', 'left', 'right'], rows)
+}
+
+function printArrivals({ arrivals }: ReconcileReport): string {
+  if (arrivals.length === 0) return ''
+  const rows = arrivals.map(one => [one.source, one.state, String(one.arrivals)])
+  return plainTable(['source', 'state', 'arrivals'], ['left', 'left', 'right'], rows)
 }
 
 function printTotals({ totals }: ReconcileReport): string {

@@ -11,6 +11,7 @@ import { notBilled } from '../../schemas/billing/not-billed.js'
 import { keptRuns } from '../broker/kept-runs.js'
 import { type Feed, feedOf } from '../deliver/feed.js'
 import { checkAccepted } from './accepted.js'
+import { checkArrivals } from './arrivals.js'
 import { checkParts } from './clickhouse-parts.js'
 import { checkConservation } from './conservation.js'
 import { countDeliveries, readTakenUpTo } from './deliveries.js'
@@ -65,6 +66,7 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileRep
   const hasErp = (await sinks.get(feedOf(feeds, 'erp').key)) !== null
   const { totals, checks: unread } = await readTotals(clickhouse)
   const accepted = await checkAccepted({ clickhouse, jsm }, taken)
+  const arrivals = await checkArrivals({ clickhouse, js, jsm, sinks, feeds })
   const checks = [
     await checkPartitions(jsm, options.stopped?.() ?? new Map()),
     ...conservation.checks,
@@ -72,6 +74,7 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileRep
     await checkOwed({ clickhouse, js, jsm }, nc, cuts),
     ...(await checkStreamTables({ clickhouse, js, jsm, sinks, feeds })),
     ...accepted.checks,
+    arrivals.check,
     ...(await checkMoney(clickhouse, { openRuns, hasErp })),
     await checkParts(clickhouse),
     await checkSetAside(sinks),
@@ -88,6 +91,7 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileRep
     not_billed: notBilled(await keptRuns(jsm, runs)),
     deliveries: await countDeliveries(clickhouse),
     accepted: accepted.totals,
+    arrivals: arrivals.totals,
     checks,
   }
 }

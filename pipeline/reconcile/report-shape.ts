@@ -1,8 +1,10 @@
 // What the report of report.ts looks like, for the OpenAPI document. The type holds the two together.
 
 import { z } from 'zod'
+import { arrivalStates } from '../../schemas/arrival-outcome.js'
 import type {
   AcceptedTotal,
+  ArrivalTotal,
   Check,
   CurrencyTotals,
   DeliveryTotal,
@@ -117,6 +119,12 @@ export const acceptedSchema: z.ZodType<AcceptedTotal> = z.object({
     .describe('How the records stand; together they are all'),
 })
 
+const arrivalSchema: z.ZodType<ArrivalTotal> = z.object({
+  source: z.string(),
+  state: z.enum(arrivalStates),
+  arrivals: count,
+})
+
 export const reportSchema: z.ZodType<ReconcileReport> = z
   .looseObject({
     ok: z.boolean().describe('No check found a difference'),
@@ -129,6 +137,7 @@ export const reportSchema: z.ZodType<ReconcileReport> = z
     not_billed: z.array(notBilledSchema).describe('What runs left out because people hold it back'),
     deliveries: z.array(deliverySchema),
     accepted: z.array(acceptedSchema),
+    arrivals: z.array(arrivalSchema),
     checks: z.array(checkSchema),
   })
   .meta({ id: 'Reconciliation' })
@@ -160,6 +169,7 @@ export const reportExample: ReconcileReport = {
   not_billed: [],
   deliveries: [],
   accepted: [],
+  arrivals: [],
   checks: [
     {
       check: 'conservation',

@@ -1,6 +1,7 @@
 // The report of `weir reconcile` and GET /v1/reconciliation. Keys are snake_case, because the object is sent
 // as JSON.
 
+import type { ArrivalState } from '../../schemas/arrival-outcome.js'
 import type { DispositionCounts } from '../../schemas/event/dispositions.js'
 
 export interface Difference {
@@ -114,6 +115,13 @@ export interface NotBilledTotal {
   readonly billing_run_id: string
 }
 
+/** What a source sent, by what became of it. */
+export interface ArrivalTotal {
+  readonly source: string
+  readonly state: ArrivalState
+  readonly arrivals: number
+}
+
 export interface ReconcileReport {
   readonly ok: boolean
   readonly checked_at: string
@@ -126,6 +134,7 @@ export interface ReconcileReport {
   readonly not_billed: readonly NotBilledTotal[]
   readonly deliveries: readonly DeliveryTotal[]
   readonly accepted: readonly AcceptedTotal[]
+  readonly arrivals: readonly ArrivalTotal[]
   readonly checks: readonly Check[]
 }
 

@@ -1,6 +1,7 @@
 // Turns the messages of a range into inserts: one Arrow stream per table.
 // Rows from LEDGER are in Arrow already; they are joined and never decoded.
 
+import { arrivalEventsTable, arrivalsTable } from '../../schemas/arrival-tables.js'
 import { encodeRows } from '../../schemas/arrow/arrow-rows.js'
 import { joinStreams } from '../../schemas/arrow/arrow-streams.js'
 import { type AuditEntry, auditEntrySchema } from '../../schemas/audit/audit-entry.js'
@@ -60,6 +61,8 @@ const streamTables: ReadonlySet<string> = new Set([
   deliveriesTable.name,
   exceptionResolutionsTable.name,
   auditLogTable.name,
+  arrivalsTable.name,
+  arrivalEventsTable.name,
 ])
 
 /** Tables whose rows arrive as Arrow streams on `ledger.<partition>.<table>`. */
@@ -261,7 +264,7 @@ function rowsOfStep({ changed }: DeliveryStep, streamSequence: number): Delivery
   })
 }
 
-function insertOf<R>(table: TableDescription<R>, rows: readonly R[]): TableInsert[] {
+export function insertOf<R>(table: TableDescription<R>, rows: readonly R[]): TableInsert[] {
   if (rows.length === 0) return []
   return [{ table: table.name, name: table.name, parts: [encodeRows(table, rows)] }]
 }
@@ -355,7 +358,7 @@ function originOf(entry: ParsedEntry, message: FeedMessage) {
 
 type ParsedEntry = ReturnType<typeof journalEntrySchema.parse>
 
-function jsonOf(message: FeedMessage): unknown {
+export function jsonOf(message: FeedMessage): unknown {
   try {
     return JSON.parse(new TextDecoder().decode(message.bytes))
   } catch {
@@ -363,7 +366,7 @@ function jsonOf(message: FeedMessage): unknown {
   }
 }
 
-function malformed(
+export function malformed(
   table: string,
   what: string,
   { sequence, bytes }: FeedMessage,

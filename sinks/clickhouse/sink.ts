@@ -11,6 +11,7 @@
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { Apart, FeedMessage, FeedRange, RefusedRecord, Sink, SinkOutcome } from '../sink.js'
+import { insertsOfArrivals } from './arrival-rows.js'
 import { type ClickHouseConfig, openClickHouse } from './config.js'
 import { insertArrow } from './insert.js'
 import { isOfTheRecord, outcomeOfError } from './outcome.js'
@@ -40,6 +41,7 @@ const tablesOf = new Map<ReadRange, readonly string[]>([
   [insertsOfDeliveries, ['deliveries']],
   [insertsOfResolutions, ['exception_resolutions']],
   [insertsOfAudit, ['audit_log']],
+  [insertsOfArrivals, ['arrivals', 'arrival_events']],
 ])
 
 export class ClickHouseSink implements Sink {

@@ -1,5 +1,6 @@
 // The tables that are fed from other streams than LEDGER: their feed, and how its messages become rows.
 
+import { arrivalEventsTable, arrivalsTable } from '../../schemas/arrival-tables.js'
 import { auditLogTable } from '../../schemas/audit/audit-log-table.js'
 import {
   journalEntriesTable,
@@ -13,6 +14,7 @@ import {
   deliveriesTable,
   exceptionResolutionsTable,
 } from '../../schemas/tables.js'
+import { insertsOfArrivals } from './arrival-rows.js'
 import {
   insertsOfAudit,
   insertsOfBilling,
@@ -39,4 +41,6 @@ export const streamTables: readonly StreamTable[] = [
   { table: deliveriesTable, feed: 'clickhouse.deliveries', rowsOf: insertsOfDeliveries },
   { table: exceptionResolutionsTable, feed: 'clickhouse.resolutions', rowsOf: insertsOfResolutions },
   { table: auditLogTable, feed: 'clickhouse.audit', rowsOf: insertsOfAudit },
+  { table: arrivalsTable, feed: 'clickhouse.arrivals', rowsOf: insertsOfArrivals },
+  { table: arrivalEventsTable, feed: 'clickhouse.arrivals', rowsOf: insertsOfArrivals },
 ]

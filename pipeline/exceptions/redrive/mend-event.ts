@@ -96,6 +96,12 @@ function receivedEvent(exception: Exception, original: Original): { readonly bef
       'not_an_event',
       'It is a delivery that a receiver refused: mend what the receiver says, then release it at the connection.',
     )
+  if (kind === 'waiting_arrival')
+    return left(
+      exception,
+      'not_an_event',
+      'It is what a source sent: mend the mapping or say whose id it is, and it is freed by itself.',
+    )
   if (eventType.startsWith('weir.'))
     return left(
       exception,

@@ -6,8 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createConfig, lintFromString } from '@redocly/openapi-core'
 import fc from 'fast-check'
+import { Webhook } from 'standardwebhooks'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { SupervisedWeir } from '../../../bench/measure/supervised-weir.js'
+import { until } from '../engine-harness.js'
 import { AnswerChecker, type HttpAnswer } from './answers.js'
 import { type OpenApi, operationsOf, type PlacedOperation } from './document.js'
 import { metricFaults } from './metric-names.js'
@@ -18,7 +20,7 @@ import { Sender } from './sender.js'
 
 const generousMs = 300_000
 const seed = 4711
-const count = Number(process.env['WEIR_OPENAPI_REQUESTS'] ?? 800)
+const count = Number(process.env['WEIR_OPENAPI_REQUESTS'] ?? 1000)
 const lanes = 8
 const scopes = [
   'admin',
@@ -32,6 +34,12 @@ const scopes = [
   'ingest:catalog',
 ]
 
+const webhookSecret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
+const configuration = `connections: [ { name: books, kind: file, folder: books, format: csv } ]
+sources:
+  - { name: billing, kind: standard, secrets: [ { variable: WEBHOOK_SECRET } ], mapping: billing.yaml }
+`
+
 let folder: string
 let weir: SupervisedWeir
 let adminKey: string
@@ -44,9 +52,10 @@ const seen = new Set<string>()
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'weir-openapi-'))
   const config = join(folder, 'weir.yaml')
-  // A connection, for the routes that are about one.
-  await writeFile(config, 'connections: [ { name: books, kind: file, folder: books, format: csv } ]\n')
-  weir = await SupervisedWeir.start({ env: { WEIR_CONFIG: config } })
+  // A connection and a source, for the routes that are about one.
+  await writeFile(config, configuration)
+  await writeFile(join(folder, 'billing.yaml'), 'rules: [ { ignore: nothing } ]\n')
+  weir = await SupervisedWeir.start({ env: { WEIR_CONFIG: config, WEBHOOK_SECRET: webhookSecret } })
   await weir.ready()
   adminKey = (await readFile(join(weir.dataDir, 'api-key'), 'utf8')).trim()
   text = await (await fetch(`${weir.url}/openapi.json`)).text()
@@ -151,6 +160,24 @@ test('a month that is sent, billed and acknowledged is answered as the document 
   })
   expect(faults).toEqual([])
   expect(acknowledged).toBeGreaterThan(0)
+})
+
+test('what a source sends, signed, is answered as the document says, and is told of', async () => {
+  const [id, at, body] = ['msg_1', new Date(), JSON.stringify({ type: 'ping' })]
+  const headers = {
+    'content-type': 'application/json',
+    'webhook-id': id,
+    'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
+    'webhook-signature': new Webhook(webhookSecret).sign(id, at, body),
+  }
+  const taken = await fetch(`${weir.url}/v1/webhooks/billing`, { method: 'POST', headers, body })
+  seen.add(`takeWebhook ${taken.status}`)
+  expect([taken.status, await taken.json()]).toEqual([200, { arrivals: 1, duplicates: 0 }])
+  const authorization = `Bearer ${adminKey}`
+  const show = () => fetch(`${weir.url}/v1/sources/billing/arrivals/${id}`, { headers: { authorization } })
+  await until(async () => (await show()).status === 200)
+  seen.add('getArrival 200')
+  expect(await (await show()).json()).toMatchObject({ arrival: { state: 'ignored', code: 'nothing' }, body })
 })
 
 test(

@@ -1,10 +1,10 @@
-// Reads the secrets of a connection from the file or variable that its settings name. They are read at each use,
+// Reads the secrets of a connection or a source from the file or variable that its settings name. They are read at each use,
 // so that a replaced file counts, and stand in no configuration, log or error detail.
 
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { ConnectorKind, SecretRead, SecretSource } from '../../sinks/connector-kind.js'
-import type { WeirConfig } from '../config/config.js'
+import type { WeirConfig } from './config.js'
 
 type Reader = Pick<WeirConfig, 'folder' | 'variable'>
 

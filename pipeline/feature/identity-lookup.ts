@@ -1,0 +1,16 @@
+// The port by which a source asks which of ours another system means by its id. pipeline/identities answers.
+
+export const identityObjects = ['customer', 'plan', 'price', 'entity'] as const
+export type IdentityObject = (typeof identityObjects)[number]
+
+export interface AskedIdentity {
+  readonly object: IdentityObject
+  /** Whose id it is: `crm`, `billing`, `erp`, or another name that the identities know. */
+  readonly system: string
+  readonly id: string
+}
+
+export interface IdentityLookup {
+  /** Ours, by place; undefined where nobody has said what it is. Rejects when the store does not answer. */
+  ours(asked: readonly AskedIdentity[]): Promise<readonly (string | undefined)[]>
+}

@@ -1,0 +1,91 @@
+// The feature of sources: the door, a mapper for each source of the configuration, what they tell, and the job that runs a
+// mapping again.
+
+import type { JetStreamManager } from '@nats-io/jetstream'
+import { sectionOf } from '../config/config.js'
+import type { Feature, FeatureParts, RunningWork } from '../feature/feature.js'
+import { DiscardAnswers } from './discard-answers.js'
+import { doorRoute } from './door/door.js'
+import { purgeOld } from './keep-arrivals.js'
+import { openSources } from './open-sources.js'
+import { rerunJob } from './rerun-job.js'
+import { arrivalsSettings, maxArrivalBytes, sourcesSettings } from './settings.js'
+import { SourceDesk } from './source-desk.js'
+import { sourceRoutes } from './source-routes.js'
+
+const purgeEveryMs = 3_600_000
+
+export const sourcesFeature: Feature = {
+  name: 'sources',
+  feeds: config =>
+    sectionOf(config, sourcesSettings).length === 0
+      ? []
+      : [
+          {
+            key: 'sources.answers',
+            stream: 'RESOLUTIONS',
+            filterSubjects: ['resolutions.>'],
+            openSink: ({ buckets }) => new DiscardAnswers(buckets.arrivals),
+          },
+        ],
+  async work(parts, events): Promise<RunningWork> {
+    const { config, flow, log } = parts
+    const sources = await openSources(config)
+    const desk = await SourceDesk.open(parts, events, sources)
+    const { arrivals, telemetry } = desk
+    const settings = sectionOf(config, arrivalsSettings)
+    const maxBytes = maxArrivalBytes(settings)
+    const door = doorRoute({ sources, arrivals, flow, config, telemetry, log, maxBytes, nowMs: Date.now })
+    const purging = new Purging(parts, desk, settings.keep_days)
+    return {
+      routes: [door, ...sourceRoutes(parts, desk)],
+      jobs: [rerunJob(desk, parts)],
+      start() {
+        desk.start()
+        purging.start()
+      },
+      async drain() {
+        purging.stop()
+        await desk.drain()
+      },
+    }
+  },
+}
+
+/** Purges what is older than the setting, now and then. */
+class Purging {
+  readonly #jsm: JetStreamManager
+  readonly #log: FeatureParts['log']
+  readonly #desk: SourceDesk
+  readonly #keepDays: number
+  #timer: NodeJS.Timeout | undefined
+
+  constructor({ jsm, log }: Pick<FeatureParts, 'jsm' | 'log'>, desk: SourceDesk, keepDays: number) {
+    this.#jsm = jsm
+    this.#log = log
+    this.#desk = desk
+    this.#keepDays = keepDays
+  }
+
+  start(): void {
+    if (this.#desk.running.length === 0) return
+    this.#timer = setInterval(() => void this.#purge(), purgeEveryMs)
+    this.#timer.unref()
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  async #purge(): Promise<void> {
+    for (const running of this.#desk.running) {
+      const { name } = running.source.settings
+      try {
+        const purged = await purgeOld(this.#jsm, running, this.#keepDays, Date.now())
+        if (purged > 0) this.#log.info({ source: name, purged }, 'old arrivals were purged')
+      } catch (error) {
+        this.#log.warn({ source: name, err: error }, 'old arrivals could not be purged; it is tried again')
+      }
+    }
+  }
+}

@@ -1,0 +1,13 @@
+// The list of all kinds of sources.
+
+import type { SourceKind } from './source-kind.js'
+import { standardKind } from './standard/kind.js'
+import { stripeKind } from './stripe/kind.js'
+
+export const sourceKinds: readonly SourceKind[] = [standardKind, stripeKind]
+
+export function kindNamed(name: string): SourceKind {
+  const kind = sourceKinds.find(one => one.kind === name)
+  if (kind === undefined) throw new Error(`there is no kind of source ${name}`)
+  return kind
+}

@@ -1,0 +1,69 @@
+// Makes CloudEvents of what a mapping gave: source, id and sequence.
+// Invariants:
+// 1. The same arrival under the same revision gives the same events to the last byte, so that what is published again after a
+//    crash is a duplicate.
+// 2. What a later revision says in other words has another id, which names the revision, and a sequence that wins.
+
+import { hash } from 'node:crypto'
+import { canonicalJson } from '../../../schemas/json/canonical-json.js'
+import { formatInstantMs } from '../../../schemas/time.js'
+import type { Arrival, MappedEvent } from '../source-kind.js'
+
+export interface MadeEvent {
+  readonly specversion: '1.0'
+  readonly id: string
+  readonly source: string
+  readonly type: string
+  readonly subject: string
+  readonly time: string
+  readonly correlationid?: string
+  readonly subscriptionid?: string
+  readonly data: Readonly<Record<string, unknown>>
+}
+
+export interface Maker {
+  readonly kind: string
+  readonly source: string
+  /** How often the mapping has changed since the source began: 0 for the first. */
+  readonly revision: number
+  /** The ids name the revision: what is made may have been sent before in other words. */
+  readonly isCorrection: boolean
+}
+
+/** Sequences of one version: later revisions win. */
+const revisionsOfVersion = 1_000
+export const maxVersion = 9_000_000_000_000
+
+export function eventSource({ kind, source }: Pick<Maker, 'kind' | 'source'>): string {
+  return `weir:${kind}:${source}`
+}
+
+export function makeEvent(arrival: Arrival, mapped: MappedEvent, maker: Maker): MadeEvent {
+  const { type, subject, data, correlationId, subscriptionId } = mapped
+  return {
+    specversion: '1.0',
+    id: idOf(arrival, mapped, maker),
+    source: eventSource(maker),
+    type,
+    subject,
+    time: mapped.time ?? formatInstantMs(arrival.occurredAtMs ?? arrival.receivedAtMs),
+    ...(correlationId === undefined ? {} : { correlationid: correlationId }),
+    ...(subscriptionId === undefined ? {} : { subscriptionid: subscriptionId }),
+    data: mapped.version === undefined ? data : { ...data, sequence: sequenceOf(mapped.version, maker) },
+  }
+}
+
+function idOf(arrival: Arrival, { id = arrival.id, key }: MappedEvent, maker: Maker): string {
+  const own = key === '' ? id : `${id}/${key}`
+  return maker.isCorrection ? `${own}~${maker.revision}` : own // invariant 2
+}
+
+function sequenceOf(version: number, { revision }: Maker): number {
+  return version * revisionsOfVersion + Math.min(revision, revisionsOfVersion - 1)
+}
+
+/** Of what the event says, without its id and the revision in its sequence: whether a revision says it in other words. */
+export function contentHash({ id: _id, data, ...rest }: MadeEvent, mapped: MappedEvent): string {
+  const said = mapped.version === undefined ? data : { ...data, sequence: mapped.version }
+  return hash('sha256', canonicalJson({ ...rest, data: said }), 'hex').slice(0, 32)
+}

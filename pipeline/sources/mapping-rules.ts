@@ -1,0 +1,74 @@
+// The rules of a source as they are now: its mapping file, read again when it changes, and the hash that names what decides.
+// Invariant: a file that cannot be read or is wrong changes nothing: the rules that were read last stay in force, and the
+// trouble is told. A source that never had rules maps nothing until it has.
+
+import { hash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { canonicalJson } from '../../schemas/json/canonical-json.js'
+import type { OpenSource } from './open-sources.js'
+
+export interface RulesInForce {
+  readonly rules: unknown
+  /** Of the mapping file, the settings that decide and the version of the kind. */
+  readonly mapping: string
+}
+
+export interface RulesTrouble {
+  readonly code: string
+  readonly detail: string
+}
+
+export class MappingRules {
+  readonly #source: OpenSource
+  readonly #file: string | undefined
+  #text: string | undefined
+  #inForce: RulesInForce | undefined
+  #trouble: RulesTrouble | undefined
+
+  constructor(source: OpenSource, folder: string) {
+    const { mapping } = source.settings
+    this.#source = source
+    this.#file = mapping === undefined ? undefined : resolve(folder, mapping)
+  }
+
+  get trouble(): RulesTrouble | undefined {
+    return this.#trouble
+  }
+
+  /** Undefined: there are none yet. */
+  read(): RulesInForce | undefined {
+    const { loaded } = this.#source
+    if (this.#file === undefined || loaded.readMapping === undefined) {
+      this.#inForce ??= { rules: undefined, mapping: this.#hashOf('') }
+      return this.#inForce
+    }
+    let text: string
+    try {
+      text = readFileSync(this.#file, 'utf8')
+    } catch (error) {
+      const detail = `${this.#file} cannot be read: ${(error as NodeJS.ErrnoException).code}.`
+      this.#trouble = { code: 'file_unreadable', detail }
+      return this.#inForce
+    }
+    if (text === this.#text) return this.#inForce
+    this.#text = text
+    const read = loaded.readMapping(text, this.#file)
+    if (read.kind === 'ok') {
+      this.#trouble = undefined
+      this.#inForce = { rules: read.rules, mapping: this.#hashOf(text) }
+    } else {
+      const [first] = read.problems
+      const others = read.problems.length > 1 ? ` And ${read.problems.length - 1} more: weir validate.` : ''
+      const detail = `${this.#file}:${first?.line ?? 1}: ${first?.message ?? 'It is wrong.'}${others}`
+      this.#trouble = { code: 'mapping_invalid', detail }
+    }
+    return this.#inForce
+  }
+
+  #hashOf(text: string): string {
+    const { settings, kind } = this.#source
+    const { name: _, secrets: __, auth: ___, limits: ____, mapping: _____, ...deciding } = settings
+    return hash('sha256', canonicalJson({ text, deciding, version: kind.version }), 'hex').slice(0, 16)
+  }
+}

@@ -1,0 +1,61 @@
+// Payments of Stripe: a payment intent that succeeded or failed, and what was refunded of a charge. A success is told once
+// under an id made of the intent, a failure once for each charge that was tried, a refund once for each sum refunded so far.
+
+import type { MapContext, MapOutcome, MappedEvent } from '../source-kind.js'
+import { fromMinorUnits } from '../standard/values.js'
+import { idOf, instantOf, objectIn, type StripeObject, textOf, wholeText } from './stripe-fields.js'
+import type { Told } from './told.js'
+
+export function mapPaymentIntent(told: Told, context: MapContext): MapOutcome {
+  const { object, type, atSeconds, eventId } = told
+  const status = textOf(object['status'])
+  const isSuccess = type === 'payment_intent.succeeded' || (type === 'fetched' && status === 'succeeded')
+  if (!isSuccess && type !== 'payment_intent.payment_failed') return { kind: 'ignored', reason: 'not_final' }
+  const id = textOf(object['id'])
+  if (id === '') context.fault('missing_value', 'id: the payment has none.', '/data/object/id')
+  const amount = wholeText(object['amount_received'])
+  const facts = factsOf(object, isSuccess && amount !== '' ? amount : wholeText(object['amount']), context)
+  const error = objectIn(object['last_payment_error'])
+  const reason = textOf(error['decline_code']) || textOf(error['code'])
+  const tried = idOf(object['latest_charge']) || textOf(error['charge']) || eventId
+  const event: MappedEvent = {
+    ...(isSuccess ? { key: 'succeeded', id } : { key: `failed/${tried}`, id }),
+    type: isSuccess ? 'weir.payment.succeeded' : 'weir.payment.failed',
+    subject: facts.customer_id,
+    time: instantOf(atSeconds),
+    data: { payment_id: id, ...facts, ...(isSuccess || reason === '' ? {} : { reason }) },
+  }
+  return { kind: 'events', events: [event] }
+}
+
+/** `amount_refunded` is the sum so far; what this event added is the difference to what it was before. */
+export function mapCharge({ object, type, atSeconds, previous }: Told, context: MapContext): MapOutcome {
+  if (type !== 'charge.refunded') return { kind: 'ignored', reason: 'told_by_another_event' }
+  const id = textOf(object['id'])
+  const soFar = wholeText(object['amount_refunded'])
+  const before = wholeText(previous['amount_refunded']) || '0'
+  if (soFar === '')
+    context.fault('missing_value', 'amount_refunded: there is none.', '/data/object/amount_refunded')
+  const added = soFar === '' ? '' : String(BigInt(soFar) - BigInt(before))
+  const facts = factsOf(object, added, context)
+  const event: MappedEvent = {
+    ...{ key: `refunded/${soFar}`, id, type: 'weir.payment.refunded', subject: facts.customer_id },
+    time: instantOf(atSeconds),
+    data: { payment_id: idOf(object['payment_intent']) || id, ...facts },
+  }
+  return { kind: 'events', events: [event] }
+}
+
+function factsOf(object: StripeObject, minor: string, context: MapContext) {
+  const currency = textOf(object['currency']).toUpperCase()
+  const amount = fromMinorUnits(minor, currency)
+  if (amount === undefined)
+    context.fault('invalid_value', 'amount: it is no amount of its currency.', '/data/object/amount')
+  const invoice = idOf(object['invoice'])
+  return {
+    customer_id: context.id('customer', idOf(object['customer']), object['metadata']),
+    currency,
+    amount: amount ?? '',
+    ...(invoice === '' ? {} : { invoice_id: invoice }),
+  }
+}

@@ -1,0 +1,19 @@
+// What Stripe told of one object, as the files of the objects take it.
+
+import type { StripeObject } from './stripe-fields.js'
+
+/** One object and when Stripe said so. */
+export interface Told {
+  readonly object: StripeObject
+  /** The type of the event without `v1.`; `fetched` for an object that was read. */
+  readonly type: string
+  /** When Stripe said so, in seconds: its order. */
+  readonly atSeconds: number
+  readonly previous: StripeObject
+  readonly eventId: string
+  readonly isFetched: boolean
+}
+
+/** Objects that may be read in place of a thin event, by the type of the object. */
+export const readable = ['subscription', 'invoice', 'payment_intent', 'charge', 'customer'] as const
+export type Readable = (typeof readable)[number]

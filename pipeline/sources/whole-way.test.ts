@@ -1,0 +1,169 @@
+// A running Weir with a source, over HTTP and the command line: what waits is an exception, discarded and opened again, freed
+// by a new id; explain names the arrival, the law of arrivals holds, and a mended mapping is run again.
+
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Webhook } from 'standardwebhooks'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { SupervisedWeir } from '../../bench/measure/supervised-weir.js'
+import type { EventExplanation } from '../explain/explanation.js'
+import { until } from '../testing/engine-harness.js'
+
+const generousMs = 120_000
+const secret = `whsec_${Buffer.alloc(32, 3).toString('base64')}`
+const mapping = (amount: string, name: string) => `rules:
+  - type: payment.succeeded
+    event: weir.payment.succeeded
+    data:
+      payment_id: $.data.id
+      customer_id: { from: $.data.customer, id: customer }
+      currency: EUR
+      amount: { from: $.data.${amount}, as: minor_units, currency: EUR }
+  - type: customer.updated
+    event: weir.customer.upserted
+    data: { customer_id: { from: $.data.customer, id: customer }, name: $.data.${name} }
+tests:
+  - name: cents
+    body: { type: payment.succeeded, data: { id: p, customer: c, cents: 5, gross: 6 } }
+    identities: { customer: { c: acme } }
+    expect: { events: [ { type: weir.payment.succeeded, subject: acme } ] }
+`
+let folder: string
+let weir: SupervisedWeir
+let apiKey: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'weir-whole-way-'))
+  const config = join(folder, 'weir.yaml')
+  await writeFile(
+    config,
+    'sources: [ { name: billing, kind: standard, secrets: [ { variable: HOOK } ], mapping: map.yaml } ]\n',
+  )
+  await writeFile(join(folder, 'map.yaml'), mapping('cents', 'name'))
+  weir = await SupervisedWeir.start({ env: { WEIR_PARTITIONS: '1', WEIR_CONFIG: config, HOOK: secret } })
+  await weir.ready()
+  apiKey = (await readFile(join(weir.dataDir, 'api-key'), 'utf8')).trim()
+}, generousMs)
+
+afterAll(async () => {
+  await weir?.stop()
+  await rm(folder, { recursive: true, force: true })
+}, generousMs)
+
+async function send(id: string, type: string): Promise<number> {
+  const data = {
+    id: `pay_${id}`,
+    customer: 'cus_new',
+    cents: 100,
+    gross: 119,
+    name: 'Acme',
+    title: 'Acme Inc',
+  }
+  const [body, at] = [JSON.stringify({ type, data }), new Date()]
+  const headers = {
+    'webhook-id': id,
+    'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
+    'webhook-signature': new Webhook(secret).sign(id, at, body),
+  }
+  return (await fetch(`${weir.url}/v1/webhooks/billing`, { method: 'POST', headers, body })).status
+}
+
+async function ask<T>(path: string, body?: object): Promise<T> {
+  const headers = { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' }
+  const init = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }
+  const response = await fetch(`${weir.url}${path}`, { ...init, headers })
+  const text = await response.text()
+  expect(response.status, text).toBeLessThan(300)
+  return JSON.parse(text) as T
+}
+
+interface Listed {
+  readonly exceptions: readonly {
+    readonly exception_id: string
+    readonly code: string
+    readonly owner: string
+  }[]
+}
+const waiting = async () => (await ask<Listed>('/v1/exceptions?kind=waiting_arrival')).exceptions
+const states = async () =>
+  (await ask<{ sources: { states: Record<string, number> }[] }>('/v1/sources')).sources[0]?.states
+
+test(
+  'what waits is an exception with an owner; discarded it is not tried again; opened again it is freed by the id',
+  async () => {
+    expect(await send('msg_1', 'payment.succeeded')).toBe(200)
+    await until(async () => (await waiting()).length === 1)
+    const [found] = await waiting()
+    expect(found).toMatchObject({ code: 'unknown_identity', owner: 'revops' })
+    const answer = { filter: { id: found!.exception_id }, reason: 'a test' }
+    await ask('/v1/exceptions/discard', answer)
+    expect(await waiting()).toEqual([])
+    const data = { customer_id: 'acme', external_ids: { billing: 'cus_new' } }
+    const event = {
+      specversion: '1.0',
+      source: 'crm',
+      id: 'c1',
+      type: 'weir.customer.upserted',
+      subject: 'acme',
+    }
+    await ask('/v1/events', { ...event, data })
+    expect(await send('msg_2', 'customer.updated')).toBe(200)
+    await until(async () => (await states())?.['mapped'] === 1)
+    expect(await states()).toEqual({ mapped: 1, waiting: 1 })
+    await ask('/v1/exceptions/undo', answer)
+    await until(async () => (await states())?.['mapped'] === 2)
+    expect(await waiting()).toEqual([])
+  },
+  generousMs,
+)
+
+test(
+  'explain names the arrival, the law of arrivals holds, and a mended mapping is run again: dry first, then for good',
+  async () => {
+    const path = '/v1/events?source=weir:standard:billing&id=msg_1'
+    const isTold = async () =>
+      (await fetch(`${weir.url}${path}`, { headers: { authorization: `Bearer ${apiKey}` } })).status === 200
+    await until(isTold)
+    const told = await ask<EventExplanation>(path)
+    expect(told.arrival).toMatchObject({ source: 'billing', arrival_id: 'msg_1' })
+    expect(told.stations[0]?.reason).toContain('arrival msg_1 of the source billing')
+    await writeFile(join(folder, 'map.yaml'), mapping('gross', 'title'))
+    expect(await rerun()).toMatchObject({ changed: 1, not_correctable: 1, same: 0 })
+    expect(await rerun('--yes')).toMatchObject({ changed: 1, not_correctable: 1, refused: 0 })
+    expect(await rerun()).toMatchObject({ changed: 0, not_correctable: 1, same: 1 })
+    const one = await ask<{ events: { id: string }[] }>('/v1/sources/billing/arrivals/msg_2')
+    expect(one.events.map(({ id }) => id.replace(/\d+$/, 'n'))).toEqual(['msg_n', 'msg_2~n'])
+    const report = await ask<Report>('/v1/reconciliation')
+    expect(report.checks.filter(({ ok, state }) => !ok && state !== 'not_checked')).toEqual([])
+    expect(report.arrivals).toEqual([{ source: 'billing', state: 'mapped', arrivals: 2 }])
+    expect(report.checks.find(({ check }) => check === 'arrivals')?.compared).toBe(2)
+    const tested = await weir.run('sources', 'test', join(folder, 'map.yaml'))
+    expect([tested.code, tested.stdout]).toEqual([0, 'ok    cents\n'])
+  },
+  generousMs,
+)
+
+interface Report {
+  readonly checks: readonly {
+    readonly check: string
+    readonly ok: boolean
+    readonly state: string
+    readonly compared: number
+  }[]
+  readonly arrivals: unknown
+}
+
+async function rerun(...more: string[]): Promise<Record<string, number>> {
+  const stretch = ['--from', '2026-01-01T00:00:00Z', '--until', '2199-01-01T00:00:00Z', '--reason', 'gross']
+  const { code, stdout, stderr } = await weir.run(
+    'sources',
+    'rerun',
+    'billing',
+    ...stretch,
+    ...more,
+    '--json',
+  )
+  expect([code, stderr]).toEqual([0, ''])
+  return (JSON.parse(stdout) as { job: { counts: Record<string, number> } }).job.counts
+}
