@@ -32,14 +32,16 @@ import type {
 import { type ConnectionLimits, defaultConnectionLimits } from './connection-limits.js'
 import type { ConnectionLoopOptions } from './connection-options.js'
 import { ConnectionPace } from './connection-pace.js'
-import { afterFind, afterPut, isOver, toSend } from './delivery-answers.js'
+import { afterFind, afterPut, isOver, settlesAtMs, toSend } from './delivery-answers.js'
 import { DeliveryBook, type OpenDelivery } from './delivery-book.js'
+import { isSettlement, type StoredRequest } from './delivery-requests.js'
 import { findEach } from './find-each.js'
 import { type Answers, HeldDeliveries } from './held-deliveries.js'
 import { placePage, putPage, type Staying, sentRecord } from './put-page.js'
 import { RecordOrder } from './record-order.js'
 import { refusedDelivery } from './refused-deliveries.js'
 import { RefusedShelf } from './refused-shelf.js'
+import { settledBy } from './settlement.js'
 
 const pausedMs = 500
 const waiting: ReadonlySet<Delivery['state']> = new Set(['waiting'])
@@ -65,6 +67,8 @@ export class ConnectionLoop implements Sink {
   #answersLookups = false
   /** Somebody has asked for something that was not done yet. */
   #isAsked = false
+  /** Some of what was asked had no place yet. */
+  #isLeftOver = false
 
   constructor(options: ConnectionLoopOptions) {
     this.name = options.connection
@@ -144,7 +148,8 @@ export class ConnectionLoop implements Sink {
     const nowMs = clock.nowMs()
     this.#woken = new AbortController()
     const book = this.#book!
-    if (this.#isAsked && book.size <= this.#limits.openMost / 2) await this.#doAsked(book)
+    const hasPlace = book.size <= this.#limits.openMost / 2
+    if (this.#isAsked || (this.#isLeftOver && hasPlace)) await this.#doAsked(book)
     if (await this.#release(book, nowMs)) return
     if (nowMs >= this.#pace.pausedUntilMs) {
       // After a failure one record is looked up, and one sent, alone first. Else a page goes between look-ups, so that many
@@ -177,10 +182,15 @@ export class ConnectionLoop implements Sink {
     if (asked.length === 0) return
     if (asked.some(({ act }) => act === 'reread')) await this.#shelf.relearn()
     const toReopen = asked.filter(one => one.act !== 'reread' && book.get(one.delivery_id) === undefined)
-    const isWhole = await this.#shelf.retry(new Set(toReopen.map(one => one.delivery_id)), book)
-    for (const { delivery_id, act } of asked) {
+    const isWhole = await this.#shelf.retry(toReopen, book)
+    for (const one of asked) {
+      const { delivery_id, act } = one
       const open = book.get(delivery_id)
       if (open === undefined) continue
+      if (isSettlement(one)) {
+        await this.#settleBy(one, open)
+        continue
+      }
       if (act === 'release') await this.#append(() => [{ ...open.delivery, out_of_order: true }])
       book.postpone(delivery_id, 0, open.lookups)
     }
@@ -188,7 +198,16 @@ export class ConnectionLoop implements Sink {
     for (const one of asked)
       if (isWhole || one.act === 'reread' || book.get(one.delivery_id) !== undefined)
         await requests!.done(one)
-    this.#isAsked = !isWhole
+    this.#isLeftOver = !isWhole
+  }
+
+  /** Nothing is sent again while the receiver may still be at work on the request. */
+  async #settleBy(request: StoredRequest, { delivery }: OpenDelivery): Promise<void> {
+    const { connector, clock } = this.#options
+    const settled = settledBy(delivery, request, clock.nowMs())
+    if (settled === undefined) return
+    await this.#append(() => [settled])
+    this.#book?.postpone(delivery.delivery_id, settlesAtMs(delivery, { connector }), 0)
   }
 
   /** Takes what the gate holds no longer back to `waiting`; false when nothing changed. */

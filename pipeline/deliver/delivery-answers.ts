@@ -155,6 +155,9 @@ function refusing(
 }
 
 /** From then on neither the receiver nor an earlier process of ours can be at work on the request. */
-function settlesAtMs({ at }: Delivery, { connector: { settlesWithinMs, attemptMs } }: FindContext): number {
+export function settlesAtMs(
+  { at }: Delivery,
+  { connector: { settlesWithinMs, attemptMs } }: Pick<FindContext, 'connector'>,
+): number {
   return settlesWithinMs === 0 ? 0 : Date.parse(at) + attemptMs + settlesWithinMs
 }

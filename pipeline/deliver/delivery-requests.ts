@@ -1,13 +1,14 @@
 // What people ask of single deliveries, in the bucket `weir_sinks` under `asked.<connection>.<delivery>`: any process writes
 // it, and the one that holds the connection does it, now or when it starts.
-// Invariants: a request is kept until it was done; to do it twice is to do it once.
+// Invariants: a request is kept until it was done; to do it twice is to do it once. What somebody found out of an unclear one has a
+// key of its own, and a second one does not take its place.
 
 import type { KV } from '@nats-io/kv'
 import { z } from 'zod'
 import { pauseFor } from '../broker/back-off.js'
-import { isWrongRevision } from '../broker/wrong-revision.js'
+import { isWrongRevision, writeOver } from '../broker/wrong-revision.js'
 
-export const deliveryActs = ['retry', 'release', 'reread'] as const
+export const deliveryActs = ['retry', 'release', 'reread', 'there', 'absent'] as const
 export type DeliveryAct = (typeof deliveryActs)[number]
 
 const requestSchema = z.object({
@@ -15,12 +16,16 @@ const requestSchema = z.object({
   connection: z.string(),
   /**
    * `retry`: try again now. `release`: do not wait for the record that it comes after. `reread`: its exception was discarded, or opened
-   * again.
+   * again. `there`, `absent`: somebody has looked at the receiver for an unclear one.
    */
   act: z.enum(deliveryActs),
   reason: z.string(),
   by: z.string(),
   at: z.string(),
+  /** Of `there`: the id that the person found. */
+  external_id: z.string().optional(),
+  /** When the person looked. With more of them `there` and `absent` are about an earlier sending, and do not count. */
+  attempt_count: z.int().optional(),
 })
 
 export type DeliveryRequest = Readonly<z.infer<typeof requestSchema>>
@@ -34,12 +39,23 @@ export interface DeliveryRequests {
   watch(onChange: () => void): () => void
 }
 
-const keyOf = ({ connection, delivery_id }: Pick<DeliveryRequest, 'connection' | 'delivery_id'>): string =>
-  `asked.${connection}.${delivery_id}`
+const keyOf = (request: Pick<DeliveryRequest, 'connection' | 'delivery_id' | 'act'>): string =>
+  `asked.${request.connection}.${request.delivery_id}${isSettlement(request) ? '_settle' : ''}`
 const rewatchMs = 1_000
 
-export async function requestDelivery(kv: KV, request: DeliveryRequest): Promise<void> {
-  await kv.put(keyOf(request), JSON.stringify(request))
+/** False, and nothing is asked: another settlement of the same delivery is yet to be done. */
+export async function requestDelivery(kv: KV, request: DeliveryRequest): Promise<boolean> {
+  const [key, text] = [keyOf(request), JSON.stringify(request)]
+  if (!isSettlement(request)) {
+    await kv.put(key, text)
+    return true
+  }
+  return writeOver(kv, key, text, 0)
+}
+
+/** Somebody's word on an unclear delivery. */
+export function isSettlement({ act }: Pick<DeliveryRequest, 'act'>): boolean {
+  return act === 'there' || act === 'absent'
 }
 
 export function requestsOf(kv: KV, connection: string): DeliveryRequests {

@@ -61,10 +61,14 @@ export function isToMend({ code, discarded }: Pick<RefusedRecord, 'code' | 'disc
   return code !== rejectedByApproval && discarded !== true
 }
 
-export async function isDiscarded(kv: KV, feed: string, name: string): Promise<boolean> {
+/** The one of this name; undefined: it is not set aside. */
+export async function setAsideNamed(kv: KV, feed: string, name: string): Promise<SetAside | undefined> {
   const entry = await kv.get(`${prefixOf(feed)}.${stableId('r', name)}`)
-  const parsed = entry?.operation === 'PUT' ? recordSchema.safeParse(entry.json()) : undefined
-  return parsed?.data?.discarded === true
+  return entry?.operation === 'PUT' ? recordSchema.safeParse(entry.json()).data : undefined
+}
+
+export async function isDiscarded(kv: KV, feed: string, name: string): Promise<boolean> {
+  return (await setAsideNamed(kv, feed, name))?.discarded === true
 }
 
 /** Marks one as discarded, or takes the mark off; nothing where it is set aside no longer. */

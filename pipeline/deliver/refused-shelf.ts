@@ -8,10 +8,12 @@ import type { ChangedDelivery } from '../../schemas/billing/delivery.js'
 import type { RefusedRecord } from '../../sinks/sink.js'
 import type { Exceptions } from './connection-options.js'
 import type { DeliveryBook } from './delivery-book.js'
+import { type DeliveryRequest, isSettlement } from './delivery-requests.js'
 import { originalDiscarded } from './flow-gate.js'
 import type { RecordOrder } from './record-order.js'
 import { type RefusedDelivery, reopenedDelivery } from './refused-deliveries.js'
 import { isToMend } from './refused-records.js'
+import { isAbout, isUnclearException } from './settlement.js'
 
 export interface ShelfOptions {
   readonly exceptions: Exceptions
@@ -55,11 +57,13 @@ export class RefusedShelf {
   }
 
   /** Takes these up again, in the order in which they came. Answers false when some of them have no place yet. */
-  async retry(ids: ReadonlySet<string>, book: DeliveryBook): Promise<boolean> {
-    if (ids.size === 0) return true
+  async retry(asked: readonly DeliveryRequest[], book: DeliveryBook): Promise<boolean> {
+    if (asked.length === 0) return true
     const refused = await this.#options.exceptions.list()
+    const byId = new Map(asked.filter(one => isSettlement(one)).map(one => [one.delivery_id, one]))
+    const retried = new Set(asked.filter(one => !isSettlement(one)).map(one => one.delivery_id))
     return this.#reopen(
-      refused.filter(({ name }) => ids.has(name)),
+      refused.filter(one => retried.has(one.name) || isToSettle(one, byId.get(one.name))),
       book,
     )
   }
@@ -78,6 +82,12 @@ export class RefusedShelf {
     }
     return true
   }
+}
+
+/** What was set aside unclear is unclear again, so that the word of a person settles it. */
+function isToSettle(record: RefusedRecord, request: DeliveryRequest | undefined): boolean {
+  const delivery = request === undefined ? undefined : reopenedDelivery(record)
+  return delivery !== undefined && isUnclearException(delivery) && isAbout(request!, delivery)
 }
 
 /** With a new count of failures, and held by nothing. What may be there already is not sent before a look-up. */

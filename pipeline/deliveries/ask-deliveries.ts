@@ -3,7 +3,9 @@
 // Invariant: nothing is asked that could not be done: a settled delivery, or one that somebody else has to release.
 
 import { requestDelivery } from '../deliver/delivery-requests.js'
-import { isDiscarded } from '../deliver/refused-records.js'
+import { reopenedDelivery } from '../deliver/refused-deliveries.js'
+import { isDiscarded, type SetAside, setAsideNamed } from '../deliver/refused-records.js'
+import { isUnclearException } from '../deliver/settlement.js'
 import type { FeatureParts } from '../feature/feature.js'
 import { Problem } from '../gateway/problem.js'
 import type { Caller } from '../gateway/scopes.js'
@@ -12,7 +14,9 @@ import type { DeliveryView } from './delivery-view.js'
 import { type Position, readDeliveries } from './read-deliveries.js'
 
 export interface Asking {
-  readonly act: 'retry' | 'release'
+  readonly act: 'retry' | 'release' | 'there' | 'absent'
+  /** With `there`: what the person found. */
+  readonly externalId?: string
   readonly reason: string
   readonly caller: Caller
   /** Unique to this request. */
@@ -26,10 +30,18 @@ const pageSize = 1_000
 const idsOnRecord = 100
 const writesAtOnce = 50
 
-const acts = { retry: 'delivery.retried', release: 'delivery.released' } as const
+const acts = {
+  retry: 'delivery.retried',
+  release: 'delivery.released',
+  there: 'delivery.settled',
+  absent: 'delivery.settled',
+} as const
 
 /** Why this cannot be asked of it; undefined: it can. */
-export function refusalOf({ state, code, detail }: DeliveryView, act: Asking['act']): Problem | undefined {
+export function refusalOf(
+  { state, code, detail }: DeliveryView,
+  act: 'retry' | 'release',
+): Problem | undefined {
   if (state === 'superseded')
     return new Problem('delivery_settled', `A document of the receiver takes its place: ${detail}`)
   if (state === 'posted' || state === 'written')
@@ -64,10 +76,32 @@ export async function wanted(
   return found
 }
 
+/** Why nobody can settle it by a word; `sending` is what a process that ended has left. */
+export function notUnclear({ state }: DeliveryView, aside: SetAside | undefined): Problem | undefined {
+  if (state === 'unclear' || state === 'sending') return undefined
+  const delivery = state === 'refused' && aside !== undefined ? reopenedDelivery(aside) : undefined
+  if (delivery !== undefined && isUnclearException(delivery)) return undefined
+  return new Problem('delivery_not_unclear', `It is ${state}: only an unclear one is settled by a word.`)
+}
+
+/** What is set aside of it; throws where its exception was discarded. */
+export async function asideOf(
+  { buckets }: Pick<FeatureParts, 'buckets'>,
+  { connection, delivery_id, state }: DeliveryView,
+): Promise<SetAside | undefined> {
+  if (state !== 'refused') return undefined
+  const aside = await setAsideNamed(buckets.sinks, `connection.${connection}`, delivery_id)
+  if (aside?.discarded !== true) return aside
+  throw new Problem(
+    'delivery_discarded',
+    `Its exception was discarded, so it is not sent: undo first, \`weir exceptions undo --kind refused_delivery\`.`,
+  )
+}
+
 export async function ask(
   { audit, buckets }: Pick<FeatureParts, 'audit' | 'buckets'>,
   deliveries: readonly DeliveryView[],
-  { act, reason, caller, id, nowMs }: Asking,
+  { act, externalId, reason, caller, id, nowMs }: Asking,
 ): Promise<void> {
   if (deliveries.length === 0) return
   const [first] = deliveries
@@ -79,23 +113,29 @@ export async function ask(
     reason,
     before: { states: countsOf(deliveries) },
     after: {
+      ...(act === 'there' || act === 'absent' ? { found: act } : {}),
+      ...(externalId === undefined ? {} : { external_id: externalId }),
       count: deliveries.length,
       delivery_ids: deliveries.slice(0, idsOnRecord).map(one => one.delivery_id),
     },
   })
   const by = caller.keyName ?? caller.keyId ?? ''
   const at = new Date(nowMs).toISOString()
-  for (let from = 0; from < deliveries.length; from += writesAtOnce)
-    await Promise.all(
-      deliveries
-        .slice(from, from + writesAtOnce)
-        .map(({ delivery_id, connection }) =>
-          requestDelivery(buckets.sinks, { delivery_id, connection, act, reason, by, at }),
-        ),
+  const more = externalId === undefined ? {} : { external_id: externalId }
+  for (let from = 0; from < deliveries.length; from += writesAtOnce) {
+    const page = deliveries.slice(from, from + writesAtOnce)
+    const isAsked = await Promise.all(
+      page.map(({ delivery_id, connection, attempt_count }) => {
+        const request = { delivery_id, connection, act, reason, by, at, attempt_count, ...more }
+        return requestDelivery(buckets.sinks, request)
+      }),
     )
+    if (isAsked.includes(false))
+      throw new Problem('delivery_not_unclear', 'Somebody has just settled it: that word counts.')
+  }
 }
 
-/** Those of a filter that can be tried again: refused ones, unless the filter names other states. */
+/** Those of a filter that can be tried again: refused ones that were not discarded, unless the filter names other states. */
 export async function toRetry(
   { queries, buckets }: Pick<FeatureParts, 'queries' | 'buckets'>,
   filter: DeliveryFilter,

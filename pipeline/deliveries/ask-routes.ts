@@ -1,11 +1,12 @@
-// The routes that ask for something of deliveries: try again now, and do not wait for the record that it comes after.
+// The routes that ask for something of deliveries: try again now, do not wait for the record that it comes after, and settle an
+// unclear one by what a person found at the receiver.
 
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { FeatureParts } from '../feature/feature.js'
 import { Problem } from '../gateway/problem.js'
 import { type ApiCall, type ApiReply, type ApiRoute, jsonBody, needs, readJson } from '../gateway/route.js'
-import { ask, maxAsked, refusalOf, toRetry, wanted } from './ask-deliveries.js'
+import { asideOf, ask, maxAsked, notUnclear, refusalOf, toRetry } from './ask-deliveries.js'
 import { filterSchema } from './delivery-filter.js'
 import { deliveriesTag, idParams, type ListParts, oneDelivery } from './list-routes.js'
 
@@ -13,6 +14,16 @@ export type AskParts = ListParts & Pick<FeatureParts, 'audit'>
 
 const reason = z.string().trim().min(1).max(1_000).describe('Why; it is on the audit trail')
 const reasonBody = z.strictObject({ reason }).meta({ id: 'DeliveryRequest' })
+const settleBody = z
+  .discriminatedUnion('found', [
+    z.strictObject({
+      found: z.literal('there'),
+      external_id: z.string().trim().min(1).max(500).describe("The receiver's own id, as you found it"),
+      reason,
+    }),
+    z.strictObject({ found: z.literal('absent'), reason }),
+  ])
+  .meta({ id: 'DeliverySettlement' })
 const retryBody = z
   .strictObject({
     filter: filterSchema.describe('Which; refused ones unless it names states'),
@@ -33,7 +44,12 @@ const answer = {
 }
 
 export function askRoutes(parts: AskParts, nowMs: () => number): readonly ApiRoute[] {
-  return [retryRoute(parts, nowMs), releaseRoute(parts, nowMs), retryManyRoute(parts, nowMs)]
+  return [
+    retryRoute(parts, nowMs),
+    releaseRoute(parts, nowMs),
+    settleRoute(parts, nowMs),
+    retryManyRoute(parts, nowMs),
+  ]
 }
 
 function retryRoute(parts: AskParts, nowMs: () => number): ApiRoute {
@@ -51,7 +67,7 @@ function retryRoute(parts: AskParts, nowMs: () => number): ApiRoute {
     params: idParams,
     body: jsonBody(reasonBody, { reason: 'the period is open again' }),
     responses: { 202: answer },
-    problems: ['invalid_request', 'not_found', 'delivery_settled'],
+    problems: ['invalid_request', 'not_found', 'delivery_settled', 'delivery_discarded'],
     handle: call => askOne(parts, call, 'retry', nowMs()),
   }
 }
@@ -75,6 +91,35 @@ function releaseRoute(parts: AskParts, nowMs: () => number): ApiRoute {
   }
 }
 
+function settleRoute(parts: AskParts, nowMs: () => number): ApiRoute {
+  return {
+    method: 'POST',
+    path: '/v1/deliveries/{id}/settle',
+    audits: ['delivery.settled'],
+    access: needs('operate'),
+    operationId: 'settleDelivery',
+    tag: deliveriesTag,
+    summary: 'Say whether the receiver has an unclear delivery',
+    description:
+      'For one of which Weir cannot find out. `there`: it is posted, with the id that you found. `absent`: it is sent again ' +
+      'under the same key. The first word counts, and only when nothing was sent or found since you looked.',
+    params: idParams,
+    body: jsonBody(settleBody, { found: 'there', external_id: '300100184', reason: 'seen in the ledger' }),
+    responses: { 202: answer },
+    problems: ['invalid_request', 'not_found', 'delivery_not_unclear', 'delivery_discarded'],
+    async handle(call) {
+      const word = await readJson(call, settleBody)
+      const one = await oneDelivery(parts, call.params['id'] ?? '')
+      const refusal = notUnclear(one, await asideOf(parts, one))
+      if (refusal !== undefined) throw refusal
+      const found = word.found === 'there' ? { externalId: word.external_id } : {}
+      const asking = { act: word.found, reason: word.reason, caller: call.caller, nowMs: nowMs() }
+      await ask(parts, [one], { ...asking, ...found, id: randomUUID() })
+      return { status: 202, body: { preview: false, count: 1 } }
+    },
+  }
+}
+
 async function askOne(
   parts: AskParts,
   call: ApiCall,
@@ -85,11 +130,7 @@ async function askOne(
   const one = await oneDelivery(parts, call.params['id'] ?? '')
   const refusal = refusalOf(one, act)
   if (refusal !== undefined) throw refusal
-  if ((await wanted(parts, [one])).length === 0)
-    throw new Problem(
-      'delivery_settled',
-      'Its exception was discarded, so it is not tried: `weir exceptions undo` takes that back.',
-    )
+  await asideOf(parts, one)
   await ask(parts, [one], { act, reason: why, caller: call.caller, id: randomUUID(), nowMs })
   return { status: 202, body: { preview: false, count: 1 } }
 }

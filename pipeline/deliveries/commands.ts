@@ -1,4 +1,4 @@
-// `weir deliveries ls|show|retry|release`: names and options.
+// `weir deliveries ls|show|retry|release|settle`: names and options.
 
 import type { Command } from 'commander'
 import {
@@ -11,6 +11,11 @@ import {
 import { type FilterOptions, withFilter } from './filter-options.js'
 
 type ListOptions = GatewayOptions & FilterOptions & { readonly limit?: number }
+type SettleOptions = GatewayOptions & {
+  readonly there?: string
+  readonly absent?: boolean
+  readonly reason: string
+}
 type RetryOptions = GatewayOptions & FilterOptions & { readonly reason: string; readonly yes?: boolean }
 
 const load = () => import('./deliveries-command.js')
@@ -35,6 +40,7 @@ export const deliveriesCommands: DeclareCommands = (program, line) => {
     line.run(async () => (await load()).showCommand({ id, ...(await line.gateway(options)) }, line.io)),
   )
   declareRetry(deliveries, line)
+  declareSettle(deliveries, line)
   const release = deliveries
     .command('release')
     .description('let one go without waiting for the record that it corrects or releases')
@@ -46,6 +52,21 @@ export const deliveriesCommands: DeclareCommands = (program, line) => {
         const args = { id, act: 'release' as const, reason: options.reason, ...(await line.gateway(options)) }
         return (await load()).askCommand(args, line.io)
       }),
+  )
+}
+
+function declareSettle(deliveries: Command, line: CommandLine): void {
+  const settle = deliveries
+    .command('settle')
+    .description('say what you found at the receiver of one that stays unclear')
+    .argument('<id>')
+    .option('--there <external id>', 'the receiver has it, under this id of its own')
+    .option('--absent', 'the receiver does not have it: it is sent again under the same key')
+    .requiredOption('--reason <text>', 'why; it is on the audit trail')
+  withGateway(settle, 'print the answer as JSON').action((id: string, options: SettleOptions) =>
+    line.run(async () =>
+      (await load()).settleCommand({ ...options, id, ...(await line.gateway(options)) }, line.io),
+    ),
   )
 }
 

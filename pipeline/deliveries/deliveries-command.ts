@@ -55,10 +55,36 @@ export function askCommand(
   },
   io: CliIo,
 ): Promise<number> {
-  const { gateway, json, id, act, reason } = args
+  return askFor(args, { reason: args.reason }, io)
+}
+
+/** Either `there` or `absent`: what a person found at the receiver. */
+export function settleCommand(
+  args: GatewayArguments & {
+    readonly id: string
+    readonly there?: string
+    readonly absent?: boolean
+    readonly reason: string
+  },
+  io: CliIo,
+): Promise<number> {
+  const { there, absent = false, reason } = args
+  if ((there !== undefined) === absent) {
+    io.stderr.write('Say either --there with the id that the receiver gave it, or --absent.\n')
+    return Promise.resolve(exitCodes.usage)
+  }
+  const found = there === undefined ? { found: 'absent' } : { found: 'there', external_id: there }
+  return askFor({ ...args, act: 'settle' }, { ...found, reason }, io)
+}
+
+function askFor(
+  { gateway, json, id, act }: GatewayArguments & { readonly id: string; readonly act: string },
+  body: object,
+  io: CliIo,
+): Promise<number> {
   return answer(io, async () => {
     const path = `/v1/deliveries/${encodeURIComponent(id)}/${act}`
-    const asked = await post(gateway, path, { reason })
+    const asked = await post(gateway, path, body)
     const text = `Asked for. \`weir deliveries show ${id}\` says what came of it.\n`
     io.stdout.write(json ? `${JSON.stringify(asked)}\n` : text)
   })

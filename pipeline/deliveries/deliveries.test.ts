@@ -43,19 +43,10 @@ connections:
   )
   weir = await SupervisedWeir.start({ env: { WEIR_CONFIG: config, HOOK_SECRET: secret } })
   await weir.ready()
-  const nc = await connect({ ...weir.nats })
-  const publish = (document: object) => jetstream(nc).publish('postings.de', JSON.stringify(document))
-  const { document } = journalRecord(1)
-  const journal = (id: string, more: object = {}) => ({
-    ...document,
-    ...{ journal_id: id, idempotency_key: id, entity_id: 'de', charge_id: `ch_${id}`, corrects: '' },
-    ...more,
-  })
   await publish(journal('je_1', { customer_id: 'acme' }))
   await publish(journal('je_2', { corrects: 'ch_je_1' }))
   const releases = { journal_id: 'je_1', part: 1, month: '2026-01-01' }
   await publish(journal('je_3', { kind: 'release', releases }))
-  await nc.close()
 }, generousMs)
 
 afterAll(async () => {
@@ -63,6 +54,18 @@ afterAll(async () => {
   await receiver?.close()
   await rm(folder, { recursive: true, force: true })
 }, generousMs)
+
+async function publish(document: object): Promise<void> {
+  const nc = await connect({ ...weir.nats })
+  await jetstream(nc).publish('postings.de', JSON.stringify(document))
+  await nc.close()
+}
+
+const journal = (id: string, more: object = {}) => ({
+  ...journalRecord(1).document,
+  ...{ journal_id: id, idempotency_key: id, entity_id: 'de', charge_id: `ch_${id}`, corrects: '' },
+  ...more,
+})
 
 async function run<T>(...args: string[]): Promise<T> {
   const { code, stdout, stderr } = await weir.run(...args, '--json')
@@ -122,8 +125,11 @@ test(
     await run('exceptions', 'discard', ...discard)
     const [, , release] = await untilStates('refused', 'posted', 'refused')
     expect(release).toMatchObject({ code: 'original_discarded' })
-    const unwanted = await weir.run('deliveries', 'retry', refused!.delivery_id, '--reason', 'again')
-    expect(unwanted.stderr).toContain('Its exception was discarded')
+    const inVain = await weir.run('deliveries', 'retry', refused!.delivery_id, '--reason', 'again')
+    expect([inVain.code, inVain.stderr]).toEqual([
+      1,
+      expect.stringMatching(/delivery_discarded.*undo first/s),
+    ])
     await run('exceptions', 'undo', ...discard)
 
     isMended = true
@@ -139,6 +145,36 @@ test(
     const { entries } = await get<{ entries: readonly AuditEntry[] }>('/v1/audit?act=delivery.retried')
     const reasons = entries.map(({ reason }) => reason).toSorted()
     expect(reasons).toEqual(['it goes all the same', 'open again'])
+  },
+  generousMs,
+)
+
+test(
+  'the first word on a delivery of which nobody knows counts, is on record, and is void once the receiver answers',
+  async () => {
+    let answer: () => void = () => undefined
+    receiver.answer = ({ id }, response) => {
+      if (id !== 'je_4') return false
+      answer = () => response.writeHead(200).end()
+      return true
+    }
+    await publish(journal('je_4', { customer_id: 'late' }))
+    const late = async () => (await get<Listed>('/v1/deliveries?customer=late')).deliveries[0]
+    await until(async () => (await late())?.state === 'sending')
+    const id = (await late())!.delivery_id
+    const settle = (...words: string[]) =>
+      weir.run('deliveries', 'settle', id, ...words, '--reason', 'looked')
+    expect((await settle()).code).toBe(2)
+    expect((await settle('--there', 'doc 7')).code).toBe(0)
+    const second = await settle('--absent')
+    expect([second.code, second.stderr]).toEqual([1, expect.stringContaining('delivery_not_unclear')])
+    answer()
+    await until(async () => (await late())?.state === 'posted')
+    expect((await late())!.external_id).not.toBe('doc 7')
+    const third = await settle('--there', 'doc 8')
+    expect(third.stderr).toContain('delivery_not_unclear')
+    const { entries } = await get<{ entries: readonly AuditEntry[] }>('/v1/audit?act=delivery.settled')
+    expect(entries.at(-1)).toMatchObject({ reason: 'looked', object: { kind: 'delivery', id } })
   },
   generousMs,
 )

@@ -68,7 +68,7 @@ export function nextOf({ state, code }: Pick<DeliveryView, 'state' | 'code'>): s
       return 'It is sent when its turn comes.'
     case 'sending':
     case 'unclear':
-      return 'It is looked up at the receiver by its key before anything else happens to it.'
+      return 'It is looked up at the receiver by its key before anything else happens to it. Where that tells nothing, look yourself: `weir deliveries settle`.'
     case 'written':
       return 'The receiver has it and has yet to post it.'
     case 'refused':

@@ -208,6 +208,15 @@ export const problemCodes = {
     status: 409,
     meaning: 'It does not wait for another record; the detail says what holds it.',
   },
+  delivery_not_unclear: {
+    status: 409,
+    meaning:
+      'It is known whether the receiver has it, or somebody has just said so: there is nothing to settle.',
+  },
+  delivery_discarded: {
+    status: 409,
+    meaning: 'Its exception was discarded: undo that first (`weir exceptions undo`).',
+  },
   too_many_deliveries: {
     status: 422,
     meaning: 'The filter takes more deliveries than are tried again at once; narrow it.',

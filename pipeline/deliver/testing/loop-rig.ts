@@ -124,6 +124,17 @@ export class LoopRig {
     this.#onAsked()
   }
 
+  /** As somebody says over the API what is at the receiver. */
+  settle(id: string, found: { readonly there: string } | 'absent', attempt_count?: number): void {
+    const delivery_id = deliveryIdOf('c', { kind: 'journal', id })
+    const word =
+      found === 'absent' ? { act: 'absent' as const } : { act: 'there' as const, external_id: found.there }
+    const seen = { attempt_count: attempt_count ?? this.newest(id)!.attempt_count }
+    const request = { delivery_id, connection: 'c', reason: 'looked', by: 'ann', at: '', revision: 1 }
+    this.asked.set(delivery_id, { ...request, ...word, ...seen })
+    this.#onAsked()
+  }
+
   /** As somebody discards the exception of a refused record. */
   discard(id: string): void {
     const name = deliveryIdOf('c', { kind: 'journal', id })
