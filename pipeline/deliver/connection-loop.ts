@@ -178,6 +178,7 @@ export class ConnectionLoop implements Sink {
   async #doAsked(book: DeliveryBook): Promise<void> {
     const { requests } = this.#options
     this.#isAsked = false
+    this.#isLeftOver = false
     const asked = (await requests?.list()) ?? []
     if (asked.length === 0) return
     if (asked.some(({ act }) => act === 'reread')) await this.#shelf.relearn()
