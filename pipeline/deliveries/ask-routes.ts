@@ -15,7 +15,7 @@ export type AskParts = ListParts & Pick<FeatureParts, 'audit'>
 const reason = z.string().trim().min(1).max(1_000).describe('Why; it is on the audit trail')
 const reasonBody = z.strictObject({ reason }).meta({ id: 'DeliveryRequest' })
 const settleBody = z
-  .discriminatedUnion('found', [
+  .union([
     z.strictObject({
       found: z.literal('there'),
       external_id: z.string().trim().min(1).max(500).describe("The receiver's own id, as you found it"),

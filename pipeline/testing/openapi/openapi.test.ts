@@ -261,7 +261,13 @@ test('canary: metrics that break the rules', () => {
  * They need a batch that a rule holds, and a second person: pipeline/approvals/approvals.test.ts has both; and a delivery that
  * waits for another: pipeline/deliveries/deliveries.test.ts.
  */
-const needingHeldBatch: ReadonlySet<string> = new Set(['getApproval', 'approve', 'reject', 'releaseDelivery'])
+const needingHeldBatch: ReadonlySet<string> = new Set([
+  'getApproval',
+  'approve',
+  'reject',
+  'releaseDelivery',
+  'settleDelivery',
+])
 
 /** A key for each scope, made with the first key, which is not among the ids that requests revoke. */
 async function keysOf(wanted: readonly string[]): Promise<ReadonlyMap<string, string>> {
