@@ -68,7 +68,7 @@ const diffBody = z.strictObject({
   catalog,
   month: z
     .string()
-    .regex(/^\d{4}-(0[1-9]|1[0-2])$/, 'It must be a month, YYYY-MM.')
+    .regex(/^20\d{2}-(0[1-9]|1[0-2])$/, 'It must be a month of this century, YYYY-MM.')
     .optional()
     .describe('In UTC, such as 2026-10; absent: the last one that is over'),
   ...common,
