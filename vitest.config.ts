@@ -3,8 +3,10 @@ import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 // Files that need a process of their own: the engine of ClickHouse runs in it, which opens one folder per process; or the test
-// starts, kills and measures for minutes, and would take others with it.
+// starts, kills and measures for minutes, and would take others with it; or it puts another module in the place of one that
+// others have loaded.
 const alone = [
+  'sinks/http/api.test.ts',
   'sinks/files/sink.test.ts',
   'sinks/clickhouse/row-figures.test.ts',
   'schemas/arrow/arrow-rows.test.ts',

@@ -12,6 +12,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { beginWithSchema } from '../../bench/measure/schema-template.js'
 import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/embedded/clickhouse-server.js'
 import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
+import type { BillingRunRecord } from '../../schemas/billing/billing-run.js'
 import { tables } from '../../schemas/tables.js'
 import { nsOf } from '../../schemas/time.js'
 import { type ClickHouseConfig, openClickHouse } from '../../sinks/clickhouse/config.js'
@@ -29,7 +30,9 @@ import { askGateway, reconcileCommand } from './reconcile-command.js'
 import type { ReconcileReport } from './report.js'
 import { outcome, smallBooks } from './testing/small-books.js'
 
-const noFeatureConfigured = { sections: { connections: [], erp: {} } } as Partial<WeirConfig> as WeirConfig
+const noFeatureConfigured = {
+  sections: { connections: [], sources: [], erp: {} },
+} as Partial<WeirConfig> as WeirConfig
 const feeds = feedsOf(features, noFeatureConfigured)
 
 let folder: string
@@ -145,12 +148,17 @@ async function insert(table: string, values: readonly object[]): Promise<void> {
 beforeEach(async () => {
   for (const { name } of tables) await clickhouse.command({ query: `TRUNCATE TABLE ${name}` })
   for (const [table, rows] of Object.entries(smallBooks(charge1))) await insert(table, rows)
-  await runs.put('run.run1', '{}')
-  await runs.put('run.run2', '{}')
+  for (const id of ['run1', 'run2']) await runs.put(`run.${id}`, JSON.stringify(recordOf(id)))
   await runs.put(
     'progress.run1',
     JSON.stringify({ billing_run_id: 'run1', sealed_partitions: [0, 1], batches: [] }),
   )
+})
+
+const recordOf = (id: string): BillingRunRecord => ({
+  ...{ billing_run_id: id, cutoff: '2026-02-01T00:00:00Z', entity_id: null, customer_id: null, held: [] },
+  ...{ preview: false, requested_at: '2026-02-01T00:00:00Z', after: { METERING: [0, 0], LIFECYCLE: [0, 0] } },
+  ...{ partitions: 2, ledger_after: 0, ordered: true, requested_by: null },
 })
 
 const ask = (waitMs = 0): Promise<ReconcileReport> =>

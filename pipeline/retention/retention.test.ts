@@ -24,7 +24,7 @@ import {
 import { forgetBucket, type RetentionReport, retain } from './retention.js'
 
 const feeds = feedsOf(features, {
-  sections: { connections: [], erp: {} },
+  sections: { connections: [], sources: [], erp: {} },
 } as Partial<WeirConfig> as WeirConfig)
 const partitions = [0, 1, 2, 3]
 let broker: Broker

@@ -140,7 +140,8 @@ test('a thin event leads to its object, which Stripe is asked for with the key a
   const server = createServer((request, response) => {
     asked.push(request.url, request.headers.authorization)
     const isThere = request.url?.endsWith('/sub_1') === true
-    response.writeHead(isThere ? 200 : 404, { 'content-type': 'application/json' })
+    const date = new Date(1_768_000_000_000).toUTCString() // before its period ends
+    response.writeHead(isThere ? 200 : 404, { 'content-type': 'application/json', date })
     response.end(JSON.stringify(isThere ? subscription(9) : { error: { code: 'resource_missing' } }))
   }).listen(0)
   const settings = {
