@@ -4,10 +4,10 @@
 // or variable and never holds the secret.
 
 import type { z as Zod } from 'zod'
-import { nearestHint } from '../../schemas/nearest-name.js'
 import type { ConnectorKind, RecordsChoice } from '../../sinks/connector-kind.js'
 import type { Rate } from '../../sinks/http/limiter.js'
 import { rate } from '../../sinks/settings-parts.js'
+import { unionOfKinds } from '../config/kind-union.js'
 import type { SettingsSection } from '../config/setting.js'
 import type { DeliveryClass, Rollout } from '../deliver/feed.js'
 import { connectorKinds } from './kinds.js'
@@ -36,25 +36,11 @@ export const connectionsSettings: SettingsSection<readonly ConnectionSettings[]>
   settings: [],
   schema: z =>
     z
-      .array(connection(z))
+      .array(unionOfKinds(z, connectorKinds, shared))
       .superRefine(refuseShared)
       .superRefine(refuseEmptyList)
       .superRefine(refuseTwoRates)
       .default([]) as Zod.ZodType<readonly ConnectionSettings[]>,
-}
-
-function connection(z: typeof Zod) {
-  const names = connectorKinds.map(({ kind }) => kind)
-  const [first, ...others] = connectorKinds.map(kind =>
-    z.strictObject({ ...shared(z, kind), kind: z.literal(kind.kind), ...kind.settings(z) }),
-  )
-  return z.discriminatedUnion('kind', [first!, ...others], {
-    error: issue => {
-      const given = (issue.input as { kind?: unknown } | undefined)?.kind
-      const hint = typeof given === 'string' ? nearestHint(given, names) : ''
-      return `is one of ${names.join(', ')}${hint}`
-    },
-  })
 }
 
 function shared(z: typeof Zod, { kind, records, fields }: ConnectorKind) {

@@ -159,6 +159,7 @@ export class SourceMapper {
     this.#stopReading = stop
     signal.addEventListener('abort', stop, { once: true })
     try {
+      if (signal.aborted) return // it was told to end while the consumer was being made: no event tells of it any more
       let piece: Arrival[] = []
       for await (const message of messages) {
         if (signal.aborted) return

@@ -2,9 +2,9 @@
 // Invariant: the configuration names a secret's file or variable and never holds the secret.
 
 import type { z as Zod } from 'zod'
-import { nearestHint } from '../../schemas/nearest-name.js'
 import type { SecretSource } from '../../sinks/connector-kind.js'
 import { secretSource } from '../../sinks/settings-parts.js'
+import { unionOfKinds } from '../config/kind-union.js'
 import type { SettingsSection } from '../config/setting.js'
 import { sourceKinds } from './kinds.js'
 import type { SourceKind, SourceObject } from './source-kind.js'
@@ -75,23 +75,11 @@ export const sourcesSettings: SettingsSection<readonly SourceSettings[]> = {
   name: 'sources',
   settings: [],
   schema: z =>
-    z.array(source(z)).max(100).superRefine(refuseSharedNames).default([]) as unknown as Zod.ZodType<
-      readonly SourceSettings[]
-    >,
-}
-
-function source(z: typeof Zod) {
-  const names = sourceKinds.map(({ kind }) => kind)
-  const [first, ...others] = sourceKinds.map(kind =>
-    z.strictObject({ ...shared(z, kind), kind: z.literal(kind.kind), ...kind.settings(z) }),
-  )
-  return z.discriminatedUnion('kind', [first!, ...others], {
-    error: issue => {
-      const given = (issue.input as { kind?: unknown } | undefined)?.kind
-      const hint = typeof given === 'string' ? nearestHint(given, names) : ''
-      return `is one of ${names.join(', ')}${hint}`
-    },
-  })
+    z
+      .array(unionOfKinds(z, sourceKinds, shared))
+      .max(100)
+      .superRefine(refuseSharedNames)
+      .default([]) as unknown as Zod.ZodType<readonly SourceSettings[]>,
 }
 
 function shared(z: typeof Zod, kind: SourceKind) {
