@@ -46,6 +46,9 @@ export interface Charge {
   readonly status: 'open' | 'closed'
   readonly corrects?: string
   readonly billingRunId?: string
+  /** Of a sealed line: who pays, and whose part the customer is, as of the sealing; absent where nobody has said so. */
+  readonly billToCustomerId?: string
+  readonly parentCustomerId?: string
   /** Tax that a source gave with it; absent where none did. */
   readonly taxLines?: readonly TaxLine[]
 }
@@ -74,6 +77,8 @@ export interface ChargeWire {
   readonly status: 'open' | 'closed'
   readonly corrects?: string
   readonly billing_run_id?: string
+  readonly bill_to_customer_id?: string
+  readonly parent_customer_id?: string
   readonly tax_lines?: readonly TaxLineWire[]
 }
 
@@ -104,6 +109,8 @@ export const chargeSchema = z.object({
   status: z.enum(['open', 'closed']),
   corrects: nameField.optional(),
   billing_run_id: nameField.optional(),
+  bill_to_customer_id: nameField.optional().meta({ description: 'Who pays, as of the sealing.' }),
+  parent_customer_id: nameField.optional().meta({ description: 'Whose part the customer is, likewise.' }),
   tax_lines: z.array(taxLineSchema).min(1).optional().meta({ description: 'As a source gave them.' }),
 })
 
@@ -132,6 +139,8 @@ export function chargeToWire(charge: Charge): ChargeWire {
     status: charge.status,
     ...(charge.corrects === undefined ? {} : { corrects: charge.corrects }),
     ...(charge.billingRunId === undefined ? {} : { billing_run_id: charge.billingRunId }),
+    ...(charge.billToCustomerId === undefined ? {} : { bill_to_customer_id: charge.billToCustomerId }),
+    ...(charge.parentCustomerId === undefined ? {} : { parent_customer_id: charge.parentCustomerId }),
     ...(charge.taxLines === undefined ? {} : { tax_lines: charge.taxLines.map(taxLineToWire) }),
   }
 }
@@ -167,6 +176,8 @@ export function chargeOf(wire: z.output<typeof chargeSchema>): Charge {
     status: wire.status,
     ...(wire.corrects === undefined ? {} : { corrects: wire.corrects }),
     ...(wire.billing_run_id === undefined ? {} : { billingRunId: wire.billing_run_id }),
+    ...(wire.bill_to_customer_id === undefined ? {} : { billToCustomerId: wire.bill_to_customer_id }),
+    ...(wire.parent_customer_id === undefined ? {} : { parentCustomerId: wire.parent_customer_id }),
     ...(wire.tax_lines === undefined ? {} : { taxLines: wire.tax_lines.map(taxLineOf) }),
   }
 }

@@ -2,7 +2,8 @@
 // 2.
 // Invariants: an unknown field is refused, so that a change never takes effect in part; `metadata` holds the
 // sender's own fields. Null in an optional field means the same as an absent field, except in
-// `effective_until` and `trial_until`, where null means that there is no end and no trial.
+// `effective_until` and `trial_until`, where null means that there is no end and no trial, and in `bill_to_customer_id` and
+// `parent_customer_id`, where null means that there is none any more.
 
 import { z } from 'zod'
 import {
@@ -98,6 +99,9 @@ export const customerData = closedObject({
     billing: z.string().nullish(),
     erp: z.string().nullish(),
   }).nullish(),
+  /** Who pays, and whose part the customer is: customers of ours. */
+  bill_to_customer_id: nameField.nullish(),
+  parent_customer_id: nameField.nullish(),
   ...own,
 })
 

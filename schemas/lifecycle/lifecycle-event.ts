@@ -77,6 +77,9 @@ export interface CustomerProfile {
   readonly crmId?: string
   readonly billingId?: string
   readonly erpId?: string
+  /** Who pays, and whose part the customer is; null: nobody any more; absent: as before. */
+  readonly billTo?: string | null
+  readonly parent?: string | null
   /** JSON text of an object. */
   readonly metadata?: string
 }
@@ -294,6 +297,8 @@ function readCustomer(event: ValidEvent): Parsed<LifecycleEvent> {
       crmId: data.external_ids?.crm ?? undefined,
       billingId: data.external_ids?.billing ?? undefined,
       erpId: data.external_ids?.erp ?? undefined,
+      billTo: data.bill_to_customer_id,
+      parent: data.parent_customer_id,
       metadata: textOf(data.metadata),
     }),
   }

@@ -304,3 +304,25 @@ const minimum = {
   unit_amount: '1',
   minimum: '9',
 }
+
+test('lines name who pays and whose part the customer is, as of the sealing, whatever the order of arrival', () => {
+  const upserted = (id: string, time: string, data: TestEvent): TestEvent => ({
+    ...{ specversion: '1.0', id, source: 'crm', type: 'weir.customer.upserted', subject: 'cus_1', time },
+    data: { customer_id: 'cus_1', ...data },
+  })
+  const relations = (lines: readonly Line[]) => [
+    ...new Set(
+      lines.map(line => `${line['bill_to_customer_id'] ?? '-'} ${line['parent_customer_id'] ?? '-'}`),
+    ),
+  ]
+  const bench = new Billing()
+  bench.send([
+    created(),
+    upserted('later', day('01-10'), { bill_to_customer_id: 'payer' }),
+    upserted('earlier', day('01-05'), { bill_to_customer_id: 'nobody', parent_customer_id: 'group' }),
+    usage(day('01-02'), 3),
+  ])
+  expect(relations(bench.run(feb1, { preview: true }))).toEqual(['payer group'])
+  bench.send([upserted('moved', day('01-12'), { parent_customer_id: null, name: 'Acme' })])
+  expect(relations(bench.run(feb1))).toEqual(['payer -'])
+})

@@ -11,6 +11,7 @@ import { runLines } from '../../../rating/charges/run-lines.js'
 import { type Charge, chargeToWire } from '../../../schemas/billing/charge.js'
 import type { HeldFromRuns } from '../../../schemas/billing/held-back.js'
 import { beginninglessNs, formatInstant, later } from '../../../schemas/time.js'
+import { withRelations } from '../lifecycle/relations.js'
 import type { BillingRunOrder } from '../ports/core-io.js'
 import { basisOf } from '../rate/basis.js'
 import { levelsBefore } from '../rate/levels.js'
@@ -135,7 +136,7 @@ class Part {
       for (const line of lines) this.heldBack.add(hold, line, order.cutoffNs)
       return
     }
-    for (const line of lines) this.lines.push(JSON.stringify(chargeToWire(line)))
+    for (const line of lines) this.lines.push(JSON.stringify(chargeToWire(withRelations(line, step.state))))
     if (order.preview === true) return
     for (const line of lines) step.out.charge(line)
     const [line] = lines

@@ -12,6 +12,7 @@ import type { ChangeRecord, ChangeState, Envelope, SubscriptionRecord } from '..
 import { refuse } from '../step/admit.js'
 import { forgetIdentity } from '../step/dedupe.js'
 import { attributesOf, envelopeOf, type Step } from '../step/step.js'
+import { applyRelations } from './relations.js'
 import { type Settled, settleChanges } from './settle-changes.js'
 import type { CustomerChanges } from './settle-customers.js'
 
@@ -43,6 +44,7 @@ function applyLifecycleEvent(step: Step, received: ReceivedEvent, touched: Custo
     case 'customer_upserted':
       countApplied(step, received)
       step.state.noteEntity(event.customer.entityId)
+      applyRelations(step, received, event.customer)
       step.out.customer(envelopeOf(received), event.customer)
       return
     case 'invoice':

@@ -65,6 +65,16 @@ export interface CustomerRecord {
   hold: Hold | undefined
   /** The net movements of the timelines as last emitted. */
   movements: readonly MrrMovement[]
+  /** Who pays, and whose part the customer is; absent where nobody has said so. */
+  billTo?: Relation
+  parent?: Relation
+}
+
+/** A customer that another names, and the event that said so: the latest by its time, then by its id, holds. */
+export interface Relation {
+  readonly customerId: string | null
+  readonly atNs: bigint
+  readonly event: string
 }
 
 /**
