@@ -1,15 +1,19 @@
 // The running sources of a process: what each is made of, started and drained together.
 
+import { sectionOf } from '../config/config.js'
 import { readSecret } from '../config/secrets.js'
 import type { FeatureParts } from '../feature/feature.js'
 import type { EventTaker } from '../gateway/event-taker.js'
 import { ArrivalLog } from './arrival-log.js'
 import { Fetches } from './fetches.js'
+import { fullness } from './fullness.js'
+import { SourceListener } from './listener.js'
 import { SourceMapper } from './mapper.js'
 import { MappingRules } from './mapping-rules.js'
 import { ObjectStates } from './object-states.js'
 import type { OpenSource } from './open-sources.js'
 import { OutcomeLog } from './outcome-log.js'
+import { arrivalsSettings, maxArrivalBytes } from './settings.js'
 import type { SettleParts } from './settle.js'
 import { type SourceReach, SourceTrouble } from './source-kind.js'
 import type { SourceStatus } from './source-status.js'
@@ -19,12 +23,13 @@ import { WaitingShelf } from './waiting-shelf.js'
 export type DeskParts = Pick<
   FeatureParts,
   'config' | 'log' | 'js' | 'jsm' | 'buckets' | 'identities' | 'registry'
->
+> & { readonly flow: Pick<FeatureParts['flow'], 'summary'> }
 
 /** What only tests set. */
 export interface OfTests {
   readonly onStep?: SettleParts['onStep']
   readonly lookEveryMs?: number
+  readonly leaseMs?: number
 }
 
 export interface RunningSource {
@@ -34,6 +39,7 @@ export interface RunningSource {
   readonly settling: SettleParts
   readonly reach: SourceReach | undefined
   readonly fetches: Fetches | undefined
+  readonly listener: SourceListener | undefined
 }
 
 export class SourceDesk {
@@ -54,7 +60,7 @@ export class SourceDesk {
     ofTests: OfTests = {},
   ): Promise<SourceDesk> {
     const running: RunningSource[] = []
-    const telemetry = sourceTelemetry(parts.registry, () => running.map(one => one.mapper.status()))
+    const telemetry = sourceTelemetry(parts.registry, () => running.map(statusOf))
     const arrivals = new ArrivalLog(parts.js, parts.jsm)
     for (const source of sources)
       running.push(await runningSource(parts, events, source, { arrivals, telemetry, ...ofTests }))
@@ -66,20 +72,21 @@ export class SourceDesk {
   }
 
   statuses(): readonly SourceStatus[] {
-    return this.running.map(one => one.mapper.status())
+    return this.running.map(statusOf)
   }
 
   start(): void {
-    for (const { mapper, fetches } of this.running) {
+    for (const { mapper, fetches, listener } of this.running) {
       mapper.start()
       fetches?.start()
+      listener?.start()
     }
   }
 
   async drain(): Promise<void> {
     await Promise.all(
-      this.running.map(async ({ mapper, fetches, reach }) => {
-        await Promise.all([fetches?.drain(), mapper.drain()])
+      this.running.map(async ({ mapper, fetches, listener, reach }) => {
+        await Promise.all([listener?.drain(), fetches?.drain(), mapper.drain()])
         await reach?.close?.()
       }),
     )
@@ -87,7 +94,7 @@ export class SourceDesk {
 }
 
 async function runningSource(
-  { config, log, js, jsm, buckets, identities }: DeskParts,
+  { config, log, js, jsm, buckets, identities, flow }: DeskParts,
   events: EventTaker,
   source: OpenSource,
   {
@@ -95,6 +102,7 @@ async function runningSource(
     telemetry,
     onStep,
     lookEveryMs,
+    leaseMs,
   }: {
     readonly arrivals: ArrivalLog
     readonly telemetry: SourceTelemetry
@@ -126,5 +134,22 @@ async function runningSource(
   })
   const fetches =
     reach?.fetch === undefined ? undefined : new Fetches({ ...settling, mapper, reach, arrivals, log })
-  return { source, mapper, shelf, settling, reach, fetches }
+  const maxBytes = maxArrivalBytes(sectionOf(config, arrivalsSettings))
+  const listener =
+    reach?.listen === undefined
+      ? undefined
+      : new SourceListener({
+          ...{ source: settings.name, reach, kv: buckets.arrivals, arrivals, flow, telemetry, log },
+          isFull: fullness(arrivals, maxBytes, Date.now),
+          nowMs: Date.now,
+          ...(leaseMs === undefined ? {} : { leaseMs }),
+        })
+  return { source, mapper, shelf, settling, reach, fetches, listener }
+}
+
+function statusOf({ mapper, listener }: RunningSource): SourceStatus {
+  const status = mapper.status()
+  if (listener === undefined) return status
+  const listening = listener.status()
+  return { ...status, trouble: status.trouble ?? listening.trouble, listening }
 }

@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import { arrivalStates } from '../../schemas/arrival-outcome.js'
-import { msOf, parseInstant } from '../../schemas/time.js'
+import { formatInstantMs, msOf, parseInstant } from '../../schemas/time.js'
 import type { FeatureParts } from '../feature/feature.js'
 import { Problem } from '../gateway/problem.js'
 import {
@@ -22,6 +22,7 @@ import { sourcesTag } from './door/door.js'
 import { arrivalEventView, arrivalView, countArrivals, listArrivals, readArrival } from './read-arrivals.js'
 import { rerunKind } from './rerun-job.js'
 import type { RunningSource, SourceDesk } from './source-desk.js'
+import { type ListenStatus, listenStates } from './source-status.js'
 
 type Parts = Pick<FeatureParts, 'queries' | 'audit' | 'jobs'>
 
@@ -35,6 +36,13 @@ const sourceView = z
     revision: z.int().describe('How often its mapping has changed'),
     states: z.record(z.string(), z.int()).describe('Arrivals by state'),
     trouble: z.object({ code: z.string(), detail: z.string() }).nullable(),
+    listening: z
+      .object({
+        state: z.enum(listenStates),
+        heard_at: z.string().nullable().describe('When this process last heard of it'),
+      })
+      .nullable()
+      .describe('Of a source that is listened to'),
   })
   .meta({ id: 'Source' })
 export type SourceView = z.infer<typeof sourceView>
@@ -42,6 +50,7 @@ const sourceExample: SourceView = {
   ...{ source: 'billing', kind: 'standard', arrivals: 3, behind: 0, waiting: 1, revision: 0 },
   states: { mapped: 2, waiting: 1 },
   trouble: null,
+  listening: null,
 }
 const arrivalExample = {
   ...{ source: 'billing', arrival_id: 'msg_1', sequence: 1, type: 'payment.succeeded', via: 'webhook' },
@@ -99,6 +108,12 @@ export function sourceRoutes(parts: Parts, desk: SourceDesk): readonly ApiRoute[
   ]
 }
 
+function listenView(listening: ListenStatus | undefined): SourceView['listening'] {
+  if (listening === undefined) return null
+  const { state, heardAtMs } = listening
+  return { state, heard_at: heardAtMs === undefined ? null : formatInstantMs(heardAtMs) }
+}
+
 function named(desk: SourceDesk, call: ApiCall): RunningSource {
   const found = desk.named(call.params['source'] ?? '')
   if (found === undefined) throw new Problem('not_found', 'There is no such source.')
@@ -125,10 +140,11 @@ function listRoute({ queries }: Parts, desk: SourceDesk): ApiRoute {
       const counts = await countArrivals(queries)
       const sources = desk
         .statuses()
-        .map(({ source, kind, arrivals, behind, waiting, revision, trouble }) => {
+        .map(({ source, kind, arrivals, behind, waiting, revision, trouble, listening }) => {
           const own = counts.filter(one => one.source === source)
           const states = Object.fromEntries(own.map(one => [one.state, one.arrivals]))
-          return { source, kind, arrivals, behind, waiting, revision, states, trouble: trouble ?? null }
+          const facts = { source, kind, arrivals, behind, waiting, revision, states }
+          return { ...facts, trouble: trouble ?? null, listening: listenView(listening) }
         })
       return { status: 200, body: { sources } }
     },

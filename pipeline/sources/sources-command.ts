@@ -21,18 +21,20 @@ export function listCommand({ gateway, json }: GatewayArguments, io: CliIo): Pro
 
 function describeSources(sources: readonly SourceView[]): string {
   if (sources.length === 0) return 'No source is configured.\n'
-  const rows = sources.map(({ source, kind, arrivals, behind, states, waiting, revision, trouble }) => [
-    source,
-    kind,
-    String(arrivals),
-    String(behind),
-    String(states['mapped'] ?? 0),
-    String(states['ignored'] ?? 0),
-    String(states['superseded'] ?? 0),
-    String(waiting),
-    String(revision),
-    trouble === null ? '' : `${trouble.code}: ${trouble.detail}`,
-  ])
+  const rows = sources.map(
+    ({ source, kind, arrivals, behind, states, waiting, revision, trouble, listening }) => [
+      source,
+      listening === null ? kind : `${kind} (${listening.state})`,
+      String(arrivals),
+      String(behind),
+      String(states['mapped'] ?? 0),
+      String(states['ignored'] ?? 0),
+      String(states['superseded'] ?? 0),
+      String(waiting),
+      String(revision),
+      trouble === null ? '' : `${trouble.code}: ${trouble.detail}`,
+    ],
+  )
   const head = [
     'source',
     'kind',

@@ -9,6 +9,7 @@ export interface SourceTelemetry {
   refused(source: string, code: string): void
   kept(source: string, stored: number, duplicates: number): void
   mapped(source: string, outcome: string): void
+  listenFailed(source: string, code: string): void
 }
 
 export function sourceTelemetry(
@@ -31,7 +32,7 @@ export function sourceTelemetry(
   })
   const arrivals = new Counter({
     name: 'weir_source_arrivals_total',
-    help: 'Arrivals by webhook',
+    help: 'Arrivals by webhook and by listening',
     labelNames: ['source', 'what'] as const,
     registers,
   })
@@ -40,6 +41,32 @@ export function sourceTelemetry(
     help: 'What became of arrivals',
     labelNames: ['source', 'outcome'] as const,
     registers,
+  })
+  const listenFailures = new Counter({
+    name: 'weir_source_listen_failures_total',
+    help: 'Times that listening to a source ended in trouble',
+    labelNames: ['source', 'code'] as const,
+    registers,
+  })
+  new Gauge({
+    name: 'weir_source_listening',
+    help: '1: this process listens to the source',
+    labelNames: ['source'] as const,
+    registers,
+    collect() {
+      for (const { source, listening } of statuses())
+        if (listening !== undefined) this.set({ source }, listening.state === 'listening' ? 1 : 0)
+    },
+  })
+  new Gauge({
+    name: 'weir_source_heard_timestamp_seconds',
+    help: 'When this process last heard of a source that it listens to',
+    labelNames: ['source'] as const,
+    registers,
+    collect() {
+      for (const { source, listening } of statuses())
+        if (listening?.heardAtMs !== undefined) this.set({ source }, listening.heardAtMs / 1000)
+    },
   })
   gaugeOf('weir_source_waiting', 'Arrivals that wait', one => one.waiting)
   gaugeOf('weir_source_behind', 'Arrivals that are not mapped yet', one => one.behind)
@@ -65,5 +92,6 @@ export function sourceTelemetry(
       arrivals.inc({ source, what: 'duplicate' }, duplicates)
     },
     mapped: (source, outcome) => outcomes.inc({ source, outcome }),
+    listenFailed: (source, code) => listenFailures.inc({ source, code }),
   }
 }

@@ -15,6 +15,7 @@ import { Problem, unavailable } from '../../gateway/problem.js'
 import { readBody } from '../../gateway/read-body.js'
 import type { ApiCall, ApiReply, ApiRoute, ApiTag } from '../../gateway/route.js'
 import type { ArrivalLog } from '../arrival-log.js'
+import { fullness } from '../fullness.js'
 import type { OpenSource } from '../open-sources.js'
 import type { ArrivalDraft, Verified } from '../source-kind.js'
 import type { SourceTelemetry } from '../telemetry.js'
@@ -41,7 +42,6 @@ const bodyTimeoutMs = 10_000
 const bodyIdleMs = 3_000
 const heldRetrySeconds = 60
 const shortRetrySeconds = 5
-const sizeReadEveryMs = 5_000
 
 const params = z.object({
   source: z
@@ -71,7 +71,7 @@ export function doorRoute(parts: DoorParts): ApiRoute {
         { ...one, rate: new SignedRate(one.settings.limits.perSecond, nowMs), reading: 0 },
       ]),
   )
-  const isFull = fullness(parts)
+  const isFull = fullness(parts.arrivals, parts.maxBytes, nowMs)
   return {
     method: 'POST',
     path: '/v1/webhooks/{source}',
@@ -205,22 +205,4 @@ function firstOfEach(headers: IncomingHttpHeaders): Record<string, string> {
       return text === undefined ? [] : [[name, text]]
     }),
   )
-}
-
-/** Whether the stream is as large as it may be, as of a few seconds ago. */
-function fullness({ arrivals, maxBytes, nowMs }: DoorParts): () => boolean {
-  let bytes = 0
-  let nextMs = 0
-  return () => {
-    if (nowMs() >= nextMs) {
-      nextMs = nowMs() + sizeReadEveryMs
-      void arrivals.bytes().then(
-        read => {
-          bytes = read
-        },
-        () => undefined, // the broker is away: so is the next publish
-      )
-    }
-    return bytes > maxBytes
-  }
 }

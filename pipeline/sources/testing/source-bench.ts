@@ -76,10 +76,10 @@ export class SourceBench {
     }
     const intake = openIntake(taking)
     const buckets = { arrivals } as Parameters<typeof SourceDesk.open>[0]['buckets']
-    const ofTests = { lookEveryMs: 100, ...(onStep === undefined ? {} : { onStep }) }
-    const parts = { config, log: silent, js, jsm, buckets, identities, registry: this.registry }
-    this.desk = await SourceDesk.open(parts, eventTaker(intake), await openSources(config), ofTests)
+    const ofTests = { lookEveryMs: 100, leaseMs: 1_000, ...(onStep === undefined ? {} : { onStep }) }
     const flow = { summary: () => ({ mode: this.mode, notes: [], openWindows: [], isIncidentOpen: false }) }
+    const parts = { config, log: silent, js, jsm, buckets, identities, registry: this.registry, flow }
+    this.desk = await SourceDesk.open(parts, eventTaker(intake), await openSources(config), ofTests)
     const door = doorRoute({
       ...{ sources: this.desk.running.map(one => one.source), arrivals: this.desk.arrivals, flow, config },
       ...{ telemetry: this.desk.telemetry, log: silent, maxBytes, nowMs: Date.now },
