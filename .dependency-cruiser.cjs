@@ -48,7 +48,7 @@ const rooms = {
   postings: ['broker', 'config', 'deliver', 'feature', 'gateway', 'ledger', 'terminal'],
   connections: ['broker', 'config', 'deliver', 'feature', 'gateway'],
   deliveries: ['deliver', 'feature', 'gateway', 'terminal'],
-  identities: ['broker', 'deliver', 'feature'],
+  identities: ['broker', 'deliver', 'feature', 'gateway', 'terminal'],
   sources: ['broker', 'config', 'deliver', 'feature', 'gateway', 'jobs', 'terminal'],
   explain: ['core', 'deliver', 'feature', 'gateway', 'terminal'],
   publisher: ['broker'],

@@ -13,6 +13,7 @@ import { exceptionsCommands } from '../exceptions/commands.js'
 import { explainCommands } from '../explain/commands.js'
 import type { DeclareCommands } from '../feature/command-line.js'
 import { flowCommands } from '../flow/commands.js'
+import { identitiesCommands } from '../identities/commands.js'
 import { keysCommands } from '../keys/commands.js'
 import { kpiCommands } from '../kpi/commands.js'
 import { postingsCommands } from '../postings/commands.js'
@@ -42,6 +43,7 @@ const commands: readonly DeclareCommands[] = [
   flowCommands,
   exceptionsCommands,
   sourcesCommands,
+  identitiesCommands,
   deliveriesCommands,
   retentionCommands,
   jobsCommands,

@@ -136,8 +136,8 @@ function nextStep({ kind, code, state, pointer, eventId }: Exception): string {
     case 'refused_delivery':
       return 'Mend the reason at the receiver or in the mapping; it is tried again whenever the connection begins.'
     case 'waiting_arrival':
-      return code === 'unknown_identity'
-        ? 'Say which of ours is meant: it is freed by itself as soon as the id is known.'
+      return code === 'unknown_identity' || code === 'identity_taken'
+        ? 'Say which of ours is meant (weir identities set): it is freed by itself as soon as the id is known.'
         : 'Mend the mapping of its source: it is freed by itself. See weir sources show, weir sources retry.'
     default:
       return kind satisfies never

@@ -32,7 +32,7 @@ export const shippedOwners: readonly OwnerRule[] = [
   { when: { kind: ['parked', 'unmetered'] }, owner: 'revops' },
   { when: { kind: ['refused_delivery'], code: ['attempts_exhausted'] }, owner: 'integration' },
   { when: { kind: ['refused_delivery'] }, owner: 'finance' },
-  { when: { kind: ['waiting_arrival'], code: ['unknown_identity'] }, owner: 'revops' },
+  { when: { kind: ['waiting_arrival'], code: ['unknown_identity', 'identity_taken'] }, owner: 'revops' },
   { when: {}, owner: 'integration' },
 ]
 

@@ -3,6 +3,9 @@
 export const identityObjects = ['customer', 'plan', 'price', 'entity'] as const
 export type IdentityObject = (typeof identityObjects)[number]
 
+/** The system whose ids are our own: what it maps is a customer that was merged into another. */
+export const ownSystem = 'weir'
+
 export interface AskedIdentity {
   readonly object: IdentityObject
   /** Whose id it is: `crm`, `billing`, `erp`, or another name that the identities know. */
@@ -10,7 +13,14 @@ export interface AskedIdentity {
   readonly id: string
 }
 
+/** Several of ours claim one id of theirs: nobody guesses which is meant. */
+export interface ClaimedIdentity {
+  readonly claimedBy: readonly string[]
+}
+
+export type FoundIdentity = string | undefined | ClaimedIdentity
+
 export interface IdentityLookup {
   /** Ours, by place; undefined where nobody has said what it is. Rejects when the store does not answer. */
-  ours(asked: readonly AskedIdentity[]): Promise<readonly (string | undefined)[]>
+  ours(asked: readonly AskedIdentity[]): Promise<readonly FoundIdentity[]>
 }

@@ -118,6 +118,11 @@ export const problemCodes = {
     status: 409,
     meaning: 'Whoever asked for something cannot approve it: a second person has to.',
   },
+  identity_taken: {
+    status: 409,
+    meaning:
+      'The id of that system stands for another of ours; the detail says which. Name it in instead_of to move it, or merge the two.',
+  },
   approval_decided: {
     status: 409,
     meaning: 'The approval was decided before; the detail says how and by whom.',

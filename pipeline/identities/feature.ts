@@ -1,14 +1,27 @@
-// The feature of identities: which ids other systems have for our customers, kept from the ledger for connections.
+// The feature of identities: which ids other systems have for ours, as events of customers told them and as people set them,
+// for sources, connections and the API.
 
-import type { Feature } from '../feature/feature.js'
+import { WatchedKeys } from '../broker/watched-keys.js'
+import type { EarlyParts, Feature } from '../feature/feature.js'
+import { ownSystem } from '../feature/identity-lookup.js'
 import { IdentitiesSink } from './identities-sink.js'
-import { CustomersLookup } from './identity-lookup.js'
+import { IdentityDesk } from './identity-desk.js'
+import { CustomerClaims, IdentityFinder } from './identity-lookup.js'
 import { IdentityStore } from './identity-store.js'
+import { MappingTable, mappingSchema } from './mapping-table.js'
+import { MergedCustomers } from './merged-customers.js'
+import { identityRoutes } from './routes.js'
 
 export const identitiesFeature: Feature = {
   name: 'identities',
-  customerIds: ({ buckets }) => new IdentityStore(buckets.identities),
-  identities: ({ queries }) => new CustomersLookup(queries),
+  customerIds: ({ buckets, jsm }) =>
+    new IdentityStore(buckets.identities, new MappingTable(buckets.identities, jsm)),
+  identities: parts =>
+    new IdentityFinder(
+      new MappingTable(parts.buckets.identities, parts.jsm),
+      new CustomerClaims(parts.queries),
+      mergedCustomers(parts),
+    ),
   feeds: () => [
     {
       key: 'identities',
@@ -19,4 +32,23 @@ export const identitiesFeature: Feature = {
       openSink: ({ buckets }) => new IdentitiesSink(new IdentityStore(buckets.identities)),
     },
   ],
+  routes({ buckets, jsm, queries, audit }) {
+    const table = new MappingTable(buckets.identities, jsm)
+    const desk = new IdentityDesk({ table, claims: new CustomerClaims(queries), audit, nowMs: Date.now })
+    return identityRoutes({ desk, table, queries })
+  },
+}
+
+function mergedCustomers({ buckets, jsm, nc, log }: Pick<EarlyParts, 'buckets' | 'jsm' | 'nc' | 'log'>) {
+  return new MergedCustomers(
+    new WatchedKeys({
+      kv: buckets.identities,
+      jsm,
+      bucket: 'weir_identities',
+      filter: `map.customer.${ownSystem}.*`,
+      parse: json => mappingSchema.parse(json),
+      log,
+      isClosed: () => nc.isClosed(),
+    }),
+  )
 }

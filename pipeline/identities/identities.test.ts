@@ -66,7 +66,7 @@ async function apply(sink: IdentitiesSink, ...rows: readonly CustomerRow[]): Pro
 
 test('the ids of the latest event count, in whatever order rows come, and also after a range is applied again', async () => {
   let nowMs = 0
-  const store = new IdentityStore(identities, () => nowMs)
+  const store = new IdentityStore(identities, undefined, () => nowMs)
   const sink = new IdentitiesSink(store)
   const base = 1_790_000_000_000_000_000n
   await apply(

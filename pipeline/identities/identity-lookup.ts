@@ -1,38 +1,103 @@
-// Which of our customers another system means by its id: read back from the table of customers, of which the latest row counts.
+// Which of ours another system means by its id: what people set, else what events of customers say; and for a customer that
+// was merged, the one that stands for it.
+// Invariant: an id that two customers claim by events is nobody's until somebody says whose (`claimedBy`), in whatever order
+// they claimed it.
 
 import type { ClickHouseClient } from '@clickhouse/client'
-import { externalSystems } from '../../sinks/customer-ids.js'
-import type { AskedIdentity, IdentityLookup } from '../feature/identity-lookup.js'
+import { type ExternalSystem, externalSystems } from '../../sinks/customer-ids.js'
+import {
+  type AskedIdentity,
+  type FoundIdentity,
+  type IdentityLookup,
+  ownSystem,
+} from '../feature/identity-lookup.js'
+import type { MappingTable } from './mapping-table.js'
+import type { MergedCustomers } from './merged-customers.js'
 
-export class CustomersLookup implements IdentityLookup {
+export class IdentityFinder implements IdentityLookup {
+  readonly #table: Pick<MappingTable, 'get'>
+  readonly #claims: Pick<CustomerClaims, 'of'>
+  readonly #merged: Pick<MergedCustomers, 'standingFor'>
+
+  constructor(
+    table: Pick<MappingTable, 'get'>,
+    claims: Pick<CustomerClaims, 'of'>,
+    merged: Pick<MergedCustomers, 'standingFor'>,
+  ) {
+    this.#table = table
+    this.#claims = claims
+    this.#merged = merged
+  }
+
+  async ours(asked: readonly AskedIdentity[]): Promise<readonly FoundIdentity[]> {
+    const set = await Promise.all(asked.map(one => this.#setFor(one)))
+    const open = asked.filter((one, index) => set[index] === undefined && isClaimable(one))
+    const claims = open.length === 0 ? new Map<string, readonly string[]>() : await this.#claims.of(open)
+    return Promise.all(
+      asked.map(async (one, index) => {
+        const ofTable = set[index]
+        if (one.object !== 'customer') return ofTable
+        const customers = ofTable === undefined ? (claims.get(claimKey(one)) ?? []) : [ofTable]
+        const standing = await Promise.all(customers.map(customer => this.#merged.standingFor(customer)))
+        return claimed([...new Set(standing)])
+      }),
+    )
+  }
+
+  async #setFor({ object, system, id: theirs }: AskedIdentity): Promise<string | undefined> {
+    if (system !== ownSystem) return (await this.#table.get({ object, system, theirs }))?.mapping.ours
+    if (object !== 'customer') return undefined
+    const standing = await this.#merged.standingFor(theirs)
+    return standing === theirs ? undefined : standing
+  }
+}
+
+function isClaimable({ object, system }: AskedIdentity): boolean {
+  return object === 'customer' && isExternal(system)
+}
+
+export function isExternal(system: string): system is ExternalSystem {
+  return (externalSystems as readonly string[]).includes(system)
+}
+
+function claimed(customers: readonly string[]): FoundIdentity {
+  return customers.length > 1 ? { claimedBy: customers } : customers[0]
+}
+
+export function claimKey({ system, id }: Pick<AskedIdentity, 'system' | 'id'>): string {
+  return `${system} ${id}`
+}
+
+/** The `external_ids` of customers, read back from the table of customers, of which the latest row counts. */
+export class CustomerClaims {
   readonly #clickhouse: ClickHouseClient
 
   constructor(clickhouse: ClickHouseClient) {
     this.#clickhouse = clickhouse
   }
 
-  async ours(asked: readonly AskedIdentity[]): Promise<readonly (string | undefined)[]> {
-    const found = new Map<string, string>()
+  /** The customers that claim each id, in order, by `claimKey`. */
+  async of(
+    asked: readonly Pick<AskedIdentity, 'system' | 'id'>[],
+  ): Promise<ReadonlyMap<string, readonly string[]>> {
+    const found = new Map<string, readonly string[]>()
     for (const system of externalSystems) {
-      const ids = asked.filter(one => one.object === 'customer' && one.system === system).map(one => one.id)
+      const ids = asked.filter(one => one.system === system).map(one => one.id)
       if (ids.length === 0) continue
-      for (const row of await this.#customers(system, ids)) found.set(`${system} ${row.theirs}`, row.ours)
+      for (const { ours, theirs } of await this.#customers(system, ids)) {
+        const key = claimKey({ system, id: theirs })
+        found.set(key, [...(found.get(key) ?? []), ours])
+      }
     }
-    return asked.map(({ object, system, id }) =>
-      object === 'customer' ? found.get(`${system} ${id}`) : undefined,
-    )
+    return found
   }
 
-  async #customers(system: (typeof externalSystems)[number], ids: readonly string[]) {
+  async #customers(system: ExternalSystem, ids: readonly string[]) {
     // The column is one of three of ours, no text from outside.
     const query = `SELECT customer_id AS ours, argMax(${system}_id, (event_time, ledger_sequence)) AS theirs FROM customers
       WHERE customer_id IN (SELECT customer_id FROM customers WHERE has({ids: Array(String)}, ${system}_id))
-      GROUP BY customer_id HAVING has({ids: Array(String)}, theirs)`
-    const answer = await this.#clickhouse.query({
-      query,
-      query_params: { ids },
-      format: 'JSONEachRow',
-    })
+      GROUP BY customer_id HAVING has({ids: Array(String)}, theirs) ORDER BY ours`
+    const answer = await this.#clickhouse.query({ query, query_params: { ids }, format: 'JSONEachRow' })
     return answer.json<{ readonly ours: string; readonly theirs: string }>()
   }
 }

@@ -1,4 +1,5 @@
-// The bucket `weir_identities`: one entry per customer that has ids in other systems.
+// The bucket `weir_identities`: one entry per customer that has ids in other systems, as events told them. What people set
+// (mapping-table.ts) goes before it.
 // Invariants: of two rows of one customer the one with the later event time counts, and of equal ones the one with the
 // greater ledger sequence, in whatever order they are applied; so applying a range again changes nothing.
 
@@ -7,6 +8,8 @@ import { z } from 'zod'
 import { customerToken } from '../../schemas/identifiers.js'
 import type { CustomerIds, ExternalIds } from '../../sinks/customer-ids.js'
 import { writeOver } from '../broker/wrong-revision.js'
+import { isExternal } from './identity-lookup.js'
+import type { MappingTable } from './mapping-table.js'
 
 const cacheMs = 60_000
 const cacheMost = 10_000
@@ -30,20 +33,23 @@ export interface CustomerIdentity {
 
 export class IdentityStore implements CustomerIds {
   readonly #kv: KV
+  readonly #table: Pick<MappingTable, 'of'> | undefined
   readonly #nowMs: () => number
   /** Customers with an id; that a customer has none is asked again each time, as it may be about to get one. */
   readonly #cache = new Map<string, { readonly ids: ExternalIds; readonly untilMs: number }>()
 
-  constructor(kv: KV, nowMs: () => number = Date.now) {
+  /** Without a table: for whoever only keeps what events told. */
+  constructor(kv: KV, table?: Pick<MappingTable, 'of'>, nowMs: () => number = Date.now) {
     this.#kv = kv
+    this.#table = table
     this.#nowMs = nowMs
   }
 
   async of(customerId: string): Promise<ExternalIds> {
     const cached = this.#cache.get(customerId)
     if (cached !== undefined && this.#nowMs() < cached.untilMs) return cached.ids
-    const read = await this.#read(customerId)
-    const ids = read === undefined ? {} : idsOf(read.entry)
+    const [read, set] = await Promise.all([this.#read(customerId), this.#setOf(customerId)])
+    const ids = { ...(read === undefined ? {} : idsOf(read.entry)), ...set }
     this.#cache.delete(customerId)
     if (Object.keys(ids).length > 0) {
       this.#cache.set(customerId, { ids, untilMs: this.#nowMs() + cacheMs })
@@ -68,6 +74,17 @@ export class IdentityStore implements CustomerIds {
       const bytes = JSON.stringify(entry)
       if (await writeOver(this.#kv, customerToken(customerId), bytes, there?.revision ?? 0)) return
     }
+  }
+
+  /** Of several ids in one system the one that was set last. */
+  async #setOf(customerId: string): Promise<ExternalIds> {
+    const set = (await this.#table?.of('customer', customerId)) ?? []
+    const inOrder = [...set].sort((a, b) => a.revision - b.revision)
+    return Object.fromEntries(
+      inOrder
+        .filter(({ mapping }) => isExternal(mapping.system))
+        .map(({ mapping: { system, theirs } }) => [system, theirs]),
+    )
   }
 
   async #read(customerId: string): Promise<{ readonly entry: Entry; readonly revision: number } | undefined> {

@@ -247,7 +247,7 @@ export class SourceMapper {
     this.#lookedUpTo += looksMost
     const needs = some.flatMap(one => one.needs)
     const ours = needs.length === 0 ? [] : await this.#parts.identities.ours(needs)
-    const known = new Set(needs.filter((_, index) => ours[index] !== undefined))
+    const known = new Set(needs.filter((_, index) => typeof ours[index] === 'string'))
     return some.filter(one => one.needs.some(need => known.has(need)))
   }
 

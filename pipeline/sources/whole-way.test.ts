@@ -114,6 +114,20 @@ test(
     await ask('/v1/exceptions/undo', answer)
     await until(async () => (await states())?.['mapped'] === 2)
     expect(await waiting()).toEqual([])
+    const told = { object: 'customer', ours: 'acme', system: 'billing', theirs: 'cus_new' }
+    expect(await ask('/v1/identities?theirs=cus_new')).toMatchObject({
+      identities: [{ ...told, from: 'event' }],
+    })
+    const move = ['identities', 'set', 'billing', 'cus_new', 'bolt', '--reason', 'a test']
+    expect((await weir.run(...move)).stderr).toContain('identity_taken')
+    expect((await weir.run(...move, '--instead-of', 'acme')).code).toBe(0)
+    const after = encodeURIComponent(
+      (await ask<Page>('/v1/identities?theirs=cus_new&limit=1')).next_after ?? '',
+    )
+    const second = await ask<Page>(`/v1/identities?theirs=cus_new&limit=1&after=${after}`)
+    expect(second.identities).toMatchObject([{ ...told, from: 'event' }])
+    const removed = await weir.run('identities', 'remove', 'billing', 'cus_new', '--reason', 'a test')
+    expect(removed.stdout).toBe('cus_new of billing was the customer bolt, and is set no more.\n')
   },
   generousMs,
 )
@@ -143,6 +157,11 @@ test(
   },
   generousMs,
 )
+
+interface Page {
+  readonly identities: readonly unknown[]
+  readonly next_after: string | null
+}
 
 interface Report {
   readonly checks: readonly {

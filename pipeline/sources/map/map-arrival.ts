@@ -5,8 +5,8 @@
 // 2. All events of an arrival are well-formed, or none is published: the arrival waits with everything that is wrong.
 
 import { validateEvent } from '../../../schemas/event/cloud-event.js'
-import type { AskedIdentity, IdentityLookup } from '../../feature/identity-lookup.js'
-import { identityObjects } from '../../feature/identity-lookup.js'
+import type { AskedIdentity, FoundIdentity, IdentityLookup } from '../../feature/identity-lookup.js'
+import { identityObjects, ownSystem } from '../../feature/identity-lookup.js'
 import { weirEventProblem } from '../../gateway/weir-events.js'
 import type { IdRule, SourceSettings } from '../settings.js'
 import type {
@@ -58,7 +58,7 @@ const mostEvents = 1_000
 const mostIdLength = 256
 
 export async function mapArrival(arrival: Arrival, mapper: Mapper): Promise<Outcome> {
-  const known = new Map<string, string | undefined>()
+  const known = new Map<string, FoundIdentity>()
   for (let round = 0; round < mostRounds; round += 1) {
     const run = runMapping(arrival, mapper, known)
     const asked = run.asked.filter(one => !known.has(keyOf(one)))
@@ -79,7 +79,7 @@ interface Run {
 function runMapping(
   arrival: Arrival,
   { settings, loaded, rules }: Mapper,
-  known: ReadonlyMap<string, string | undefined>,
+  known: ReadonlyMap<string, FoundIdentity>,
 ): Run {
   const faults: Fault[] = []
   const asked = new Map<string, AskedIdentity>()
@@ -95,14 +95,22 @@ function runMapping(
     fault,
     id(object, theirs, metadata) {
       const needs: AskedIdentity[] = []
-      const ours = idBy(settings.ids[object], { object, system: settings.system, theirs, metadata }, one => {
+      const claimedBy: string[] = []
+      const look = (one: AskedIdentity): string | undefined => {
         asked.set(keyOf(one), one)
+        const found = known.get(keyOf(one))
+        if (typeof found === 'object') claimedBy.push(...found.claimedBy)
+        return typeof found === 'object' ? undefined : found
+      }
+      const ours = idBy(settings.ids[object], { object, system: settings.system, theirs, metadata }, one => {
         needs.push(one)
-        return known.get(keyOf(one))
+        return look(one)
       })
-      if (ours !== undefined && ours !== '') return ours
+      if (ours !== undefined && ours !== '')
+        return object === 'customer' ? (look({ object, system: ownSystem, id: ours }) ?? ours) : ours
       for (const one of needs) unknown.set(keyOf(one), one)
-      fault('unknown_identity', unknownWords(object, theirs, settings))
+      if (claimedBy.length === 0) fault('unknown_identity', unknownWords(object, theirs, settings))
+      else fault('identity_taken', takenWords(object, theirs, settings, claimedBy))
       return ''
     },
   }
@@ -172,6 +180,16 @@ function unknownWords(object: SourceObject, theirs: string, { ids, system }: Sou
   const named =
     theirs === '' ? `The ${object} has no id.` : `No ${object} of ours is known for ${theirs.slice(0, 100)}.`
   return `${named} Looked at: ${tried.join(', ')}.`
+}
+
+function takenWords(
+  object: SourceObject,
+  theirs: string,
+  { system }: SourceSettings,
+  claimedBy: readonly string[],
+): string {
+  const whose = claimedBy.slice(0, 10).join(', ')
+  return `${theirs.slice(0, 100)} of ${system} is claimed by several of ours: ${whose}. Say which ${object} it is: weir identities set.`
 }
 
 function outcomeOf(arrival: Arrival, mapper: Mapper, { given, faults, unknown }: Run): Outcome {

@@ -1,0 +1,139 @@
+// The table of mappings in the bucket `weir_identities`: which of ours a system means by its id, as people set it.
+// Invariants:
+// 1. One theirs has one ours per object and system: it is one key, which is written on top of the revision that was read. A
+//    second claim is told and never moves it.
+// 2. The key by ours (`by.`) only finds; what holds is the key by theirs (`map.`). So a crash between both loses nothing that
+//    counts, and setting the same again mends it.
+
+import { hash } from 'node:crypto'
+import type { JetStreamManager } from '@nats-io/jetstream'
+import type { KV, KvEntry } from '@nats-io/kv'
+import { z } from 'zod'
+import { customerToken } from '../../schemas/identifiers.js'
+import { bucketKeys } from '../broker/bucket-keys.js'
+import { isWrongRevision, writeOver } from '../broker/wrong-revision.js'
+import { type IdentityObject, identityObjects } from '../feature/identity-lookup.js'
+
+export const mappingSchema = z.object({
+  object: z.enum(identityObjects),
+  ours: z.string(),
+  system: z.string(),
+  theirs: z.string(),
+  set_at: z.string(),
+  set_by: z.string(),
+})
+export type Mapping = Readonly<z.infer<typeof mappingSchema>>
+export type MappingKey = Pick<Mapping, 'object' | 'system' | 'theirs'>
+export type MappingIds = MappingKey & Pick<Mapping, 'ours'>
+
+export interface KeptMapping {
+  readonly mapping: Mapping
+  readonly revision: number
+}
+
+export interface MappingFilter {
+  readonly object?: IdentityObject | undefined
+  readonly ours?: string | undefined
+  readonly system?: string | undefined
+  readonly theirs?: string | undefined
+}
+
+const bucket = 'weir_identities'
+const readAtOnce = 64
+
+export class MappingTable {
+  readonly #kv: KV
+  readonly #jsm: JetStreamManager
+
+  constructor(kv: KV, jsm: JetStreamManager) {
+    this.#kv = kv
+    this.#jsm = jsm
+  }
+
+  async get(key: MappingKey): Promise<KeptMapping | undefined> {
+    return keptIn(await this.#kv.get(keyOf(key)))
+  }
+
+  /** False: somebody else wrote since `revision` was read; 0: there was none. */
+  async write(mapping: Mapping, revision: number): Promise<boolean> {
+    const before = revision === 0 ? undefined : await this.get(mapping)
+    if (!(await writeOver(this.#kv, keyOf(mapping), JSON.stringify(mapping), revision))) return false
+    if (before !== undefined && before.mapping.ours !== mapping.ours)
+      await this.#kv.delete(byOurs(before.mapping))
+    await this.#kv.put(byOurs(mapping), '')
+    return true
+  }
+
+  async remove({ mapping, revision }: KeptMapping): Promise<boolean> {
+    try {
+      await this.#kv.delete(keyOf(mapping), { previousSeq: revision })
+    } catch (error) {
+      if (isWrongRevision(error)) return false
+      throw error
+    }
+    await this.#kv.delete(byOurs(mapping))
+    return true
+  }
+
+  /** Those that fit, by key, behind `after`. */
+  async list(
+    filter: MappingFilter,
+    after: string,
+    most: number,
+  ): Promise<readonly (KeptMapping & { readonly key: string })[]> {
+    const keys = await this.#keysOf(filter)
+    const found: (KeptMapping & { readonly key: string })[] = []
+    const behind = keys.filter(key => key > after)
+    for (let from = 0; from < behind.length && found.length < most; from += readAtOnce) {
+      const part = behind.slice(from, from + readAtOnce)
+      const kept = await Promise.all(part.map(async key => keptIn(await this.#kv.get(key))))
+      for (const [index, one] of kept.entries())
+        if (one !== undefined && fits(one.mapping, filter)) found.push({ ...one, key: part[index]! })
+    }
+    return found.slice(0, most)
+  }
+
+  /** Every mapping of one of ours. */
+  of(object: IdentityObject, ours: string): Promise<readonly KeptMapping[]> {
+    return this.list({ object, ours }, '', Number.POSITIVE_INFINITY)
+  }
+
+  /** Keys of those that may fit. Keys of removed ones are among them. */
+  async #keysOf({ object, ours, system, theirs }: MappingFilter): Promise<string[]> {
+    const token = theirs === undefined ? '*' : tokenOf(theirs)
+    if (ours === undefined)
+      return bucketKeys(this.#jsm, bucket, `map.${object ?? '*'}.${system ?? '*'}.${token}`)
+    const filter = `by.${object ?? '*'}.${customerToken(ours)}.${system ?? '*'}.${token}`
+    const found = (await bucketKeys(this.#jsm, bucket, filter)).map(key => {
+      const [, ofObject, , ofSystem, ofTheirs] = key.split('.')
+      return `map.${ofObject}.${ofSystem}.${ofTheirs}`
+    })
+    return found.sort()
+  }
+}
+
+function keptIn(entry: KvEntry | null): KeptMapping | undefined {
+  if (entry === null || entry.operation !== 'PUT') return undefined
+  return { mapping: mappingSchema.parse(entry.json()), revision: entry.revision }
+}
+
+function fits(mapping: Mapping, { object, ours, system, theirs }: MappingFilter): boolean {
+  return (
+    (object === undefined || mapping.object === object) &&
+    (ours === undefined || mapping.ours === ours) &&
+    (system === undefined || mapping.system === system) &&
+    (theirs === undefined || mapping.theirs === theirs)
+  )
+}
+
+export function keyOf({ object, system, theirs }: MappingKey): string {
+  return `map.${object}.${system}.${tokenOf(theirs)}`
+}
+
+function byOurs({ object, ours, system, theirs }: MappingIds): string {
+  return `by.${object}.${customerToken(ours)}.${system}.${tokenOf(theirs)}`
+}
+
+function tokenOf(theirs: string): string {
+  return hash('sha256', theirs, 'hex').slice(0, 32)
+}
