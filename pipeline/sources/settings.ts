@@ -79,6 +79,7 @@ export const sourcesSettings: SettingsSection<readonly SourceSettings[]> = {
       .array(unionOfKinds(z, sourceKinds, shared))
       .max(100)
       .superRefine(refuseSharedNames)
+      .superRefine(refuseUnproven)
       .default([]) as unknown as Zod.ZodType<readonly SourceSettings[]>,
 }
 
@@ -171,5 +172,16 @@ function refuseSharedNames(sources: readonly unknown[], context: Context): void 
     const message = 'is that of another source already'
     if (seen.has(name)) context.addIssue({ code: 'custom', path: [index, 'name'], message })
     seen.add(name)
+  }
+}
+
+/** A source that may prove itself in two ways needs one of them. */
+function refuseUnproven(sources: readonly unknown[], context: Context): void {
+  for (const [index, source] of sources.entries()) {
+    const { kind, secrets, auth } = source as SourceSettings
+    const proof = sourceKinds.find(one => one.kind === kind)?.proof
+    if (proof !== 'signature_or_basic' || secrets.length + auth.length > 0) continue
+    const message = 'or auth: it needs the secret of its signatures, or the login that it sends'
+    context.addIssue({ code: 'custom', path: [index, 'secrets'], message })
   }
 }

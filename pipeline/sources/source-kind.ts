@@ -219,29 +219,49 @@ export type Fetched =
   /** The source has no such object any more. */
   | { readonly kind: 'gone'; readonly detail: string }
 
+/** What was missed is taken in this order: money first, then the state of subscriptions, then the rest. */
+export const catchUpStages = ['money', 'subscriptions', 'rest'] as const
+export type CatchUpStage = (typeof catchUpStages)[number]
+
 export interface CatchUpRequest {
   /** Of the source's own time; epoch milliseconds. */
   readonly fromMs: number
   readonly untilMs: number
-  /** Where an earlier part ended; undefined at the beginning. */
+  readonly stage: CatchUpStage
+  /** `undelivered`: only what the source itself knows that it could not deliver, where it can tell. */
+  readonly which: 'undelivered' | 'all'
+  /** Where an earlier part of the stage ended; undefined at the beginning. It is kept as JSON. */
   readonly position: unknown
 }
 
 /** A part of what was missed, in the order of the source's own time. */
 export interface CaughtUp {
   readonly arrivals: readonly ArrivalDraft[]
-  /** Where the next part begins; undefined: there is no more. */
+  /** Where the next part of the stage begins; undefined: there is no more. */
   readonly position: unknown
-  /** Of all parts, where the source says so. */
-  readonly total?: number
 }
 
-/** One object as the source has it now, for a comparison with ours. */
+/** One object as the source has it now. */
 export interface SourceObjectState {
-  readonly object: SourceObject | 'invoice' | 'payment'
+  readonly object: 'customer' | 'subscription' | 'invoice' | 'payment'
+  /** As people find it there. */
   readonly id: string
-  /** The events that would bring us to this state. */
+  /** What would bring us to this state, as `fetch` gives it. */
   readonly arrival: ArrivalDraft
+}
+
+export interface ObjectsRequest {
+  readonly stage: CatchUpStage
+  /** Those that have changed since, where the source can tell; absent: every one. */
+  readonly sinceMs?: number
+  /** Where an earlier part of the stage ended; undefined at the beginning. It is kept as JSON. */
+  readonly position: unknown
+}
+
+export interface SourceObjects {
+  readonly objects: readonly SourceObjectState[]
+  /** Where the next part of the stage begins; undefined: there is no more. */
+  readonly position: unknown
 }
 
 export interface SourceReach {
@@ -256,15 +276,11 @@ export interface SourceReach {
     keep: (arrivals: readonly ArrivalDraft[], position: unknown) => Promise<void>,
     signal: AbortSignal,
   ): Promise<void>
+  /** How far back `catchUp` reads; absent: as far as the source goes. What is older is taken from `objects`. */
+  readonly keepsMs?: number
   catchUp?(request: CatchUpRequest, signal: AbortSignal): Promise<CaughtUp>
-  /** Every object that it has, in parts. */
-  objects?(
-    position: unknown,
-    signal: AbortSignal,
-  ): Promise<{
-    readonly objects: readonly SourceObjectState[]
-    readonly position: unknown
-  }>
+  /** The objects that it has, in parts: what an outage that is too long is mended with, and what ours is compared with. */
+  objects?(request: ObjectsRequest, signal: AbortSignal): Promise<SourceObjects>
   close?(): Promise<void>
 }
 

@@ -1,8 +1,8 @@
 // A customer of Stripe.
 
 import { currencyCodes } from '../../../schemas/money/currency.js'
+import { instantOf, textOf } from '../map/object-fields.js'
 import type { MapContext, MapOutcome } from '../source-kind.js'
-import { instantOf, textOf } from './stripe-fields.js'
 import type { Told } from './told.js'
 
 export function mapCustomer({ object, atSeconds }: Told, context: MapContext): MapOutcome {

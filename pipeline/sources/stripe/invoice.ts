@@ -1,17 +1,17 @@
 // An invoice of Stripe: finalized, paid, voided. Each of the three is told once under an id made of the invoice, whichever
 // event brings it; its subscription stands under `parent` since 2025-03-31.
 
-import type { MapContext, MapOutcome, MappedEvent } from '../source-kind.js'
-import { fromMinorUnits } from '../standard/values.js'
 import {
+  type ForeignObject,
   idOf,
   instantOf,
   objectIn,
-  type StripeObject,
   secondsOf,
   textOf,
   wholeText,
-} from './stripe-fields.js'
+} from '../map/object-fields.js'
+import type { MapContext, MapOutcome, MappedEvent } from '../source-kind.js'
+import { fromMinorUnits } from '../standard/values.js'
 import type { Told } from './told.js'
 
 const told = ['invoice.finalized', 'invoice.paid', 'invoice.voided', 'fetched']
@@ -42,7 +42,7 @@ export function mapInvoice({ object, type, atSeconds }: Told, context: MapContex
   return events.length === 0 ? { kind: 'ignored', reason: 'not_final' } : { kind: 'events', events }
 }
 
-function factsOf(object: StripeObject, context: MapContext) {
+function factsOf(object: ForeignObject, context: MapContext) {
   const currency = textOf(object['currency']).toUpperCase()
   const total = fromMinorUnits(wholeText(object['total']), currency)
   if (total === undefined)

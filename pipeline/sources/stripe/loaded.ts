@@ -4,9 +4,9 @@ import { isUtf8 } from 'node:buffer'
 import { hash } from 'node:crypto'
 import Stripe from 'stripe'
 import { decodeUtf8, isRecord, parseJson } from '../../../schemas/json/json-text.js'
+import { secondsOf, textOf } from '../map/object-fields.js'
 import type { ArrivalDraft, Loaded, SourceSecrets, Verified, WebhookRequest } from '../source-kind.js'
 import { mapStripe } from './map-stripe.js'
-import { secondsOf, textOf } from './stripe-fields.js'
 
 const toleranceMs = 300_000
 /** The library reads the clock for the age of a signature; it is judged here instead. */

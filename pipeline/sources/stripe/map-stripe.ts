@@ -1,11 +1,11 @@
 // From an event of Stripe, or an object that was read, to what becomes of it.
 
 import { decodeUtf8, isRecord, parseJson } from '../../../schemas/json/json-text.js'
+import { type ForeignObject, idOf, objectIn, secondsOf, textOf } from '../map/object-fields.js'
 import type { Arrival, MapContext, MapOutcome } from '../source-kind.js'
 import { mapCustomer } from './customer.js'
 import { mapInvoice } from './invoice.js'
 import { mapCharge, mapPaymentIntent } from './payment.js'
-import { idOf, objectIn, type StripeObject, secondsOf, textOf } from './stripe-fields.js'
 import { mapSubscription } from './subscription.js'
 import { readable, type Told } from './told.js'
 
@@ -50,7 +50,7 @@ function byType(told: Told, context: MapContext): MapOutcome {
 }
 
 /** A thin event names its object and does not hold it. */
-function mapThin(event: StripeObject): MapOutcome {
+function mapThin(event: ForeignObject): MapOutcome {
   const related = objectIn(event['related_object'])
   const object = readable.find(one => one === textOf(related['type']))
   const id = idOf(related['id'])

@@ -1,9 +1,9 @@
 // Payments of Stripe: a payment intent that succeeded or failed, and what was refunded of a charge. A success is told once
 // under an id made of the intent, a failure once for each charge that was tried, a refund once for each sum refunded so far.
 
+import { type ForeignObject, idOf, instantOf, objectIn, textOf, wholeText } from '../map/object-fields.js'
 import type { MapContext, MapOutcome, MappedEvent } from '../source-kind.js'
 import { fromMinorUnits } from '../standard/values.js'
-import { idOf, instantOf, objectIn, type StripeObject, textOf, wholeText } from './stripe-fields.js'
 import type { Told } from './told.js'
 
 export function mapPaymentIntent(told: Told, context: MapContext): MapOutcome {
@@ -46,7 +46,7 @@ export function mapCharge({ object, type, atSeconds, previous }: Told, context: 
   return { kind: 'events', events: [event] }
 }
 
-function factsOf(object: StripeObject, minor: string, context: MapContext) {
+function factsOf(object: ForeignObject, minor: string, context: MapContext) {
   const currency = textOf(object['currency']).toUpperCase()
   const amount = fromMinorUnits(minor, currency)
   if (amount === undefined)

@@ -6,17 +6,17 @@
 
 import { hash } from 'node:crypto'
 import { canonicalJson } from '../../../schemas/json/canonical-json.js'
-import type { MapContext, MapOutcome, MappedEvent } from '../source-kind.js'
 import {
+  type ForeignObject,
   idOf,
   instantOf,
   listIn,
   objectIn,
-  type StripeObject,
   secondsOf,
   textOf,
   wholeText,
-} from './stripe-fields.js'
+} from '../map/object-fields.js'
+import type { MapContext, MapOutcome, MappedEvent } from '../source-kind.js'
 import type { Told } from './told.js'
 
 /** Nothing of it is in force yet, or ever was. */
@@ -78,7 +78,7 @@ interface Standing {
 }
 
 function statusOf(
-  object: StripeObject,
+  object: ForeignObject,
   status: string,
   { ours, common, version, effective, ended: due }: Standing,
 ): MappedEvent[] {
@@ -96,12 +96,12 @@ function statusOf(
 }
 
 /** Collection is paused in a way in which nothing is owed. */
-function pauseOf(object: StripeObject): string | undefined {
+function pauseOf(object: ForeignObject): string | undefined {
   const behavior = textOf(objectIn(object['pause_collection'])['behavior'])
   return behavior === 'void' ? 'collection_paused' : undefined
 }
 
-function termsOf(object: StripeObject, context: MapContext): Readonly<Record<string, unknown>> {
+function termsOf(object: ForeignObject, context: MapContext): Readonly<Record<string, unknown>> {
   const items = listIn(object['items'])
   if (items.length === 0) context.fault('missing_value', 'items: there are none.', '/data/object/items')
   const plans = new Set<string>()
@@ -134,7 +134,7 @@ function termsOf(object: StripeObject, context: MapContext): Readonly<Record<str
 }
 
 /** When it is to end: at a set instant, or with the period, of which the items tell, or in older versions the subscription. */
-function endOf(object: StripeObject, items: readonly StripeObject[]): number | undefined {
+function endOf(object: ForeignObject, items: readonly ForeignObject[]): number | undefined {
   const set = secondsOf(object['cancel_at'])
   if (set !== undefined) return set
   if (object['cancel_at_period_end'] !== true) return undefined

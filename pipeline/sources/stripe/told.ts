@@ -1,15 +1,15 @@
 // What Stripe told of one object, as the files of the objects take it.
 
-import type { StripeObject } from './stripe-fields.js'
+import type { ForeignObject } from '../map/object-fields.js'
 
 /** One object and when Stripe said so. */
 export interface Told {
-  readonly object: StripeObject
+  readonly object: ForeignObject
   /** The type of the event without `v1.`; `fetched` for an object that was read. */
   readonly type: string
   /** When Stripe said so, in seconds: its order. */
   readonly atSeconds: number
-  readonly previous: StripeObject
+  readonly previous: ForeignObject
   readonly eventId: string
   readonly isFetched: boolean
 }

@@ -98,11 +98,11 @@ export const conformanceChecks: readonly Check[] = [
         const events: MadeEvent[] = []
         for (const state of order) events.push(...(await open.events(open.arrivals(state))))
         for (const { subject, data } of newest.filter(isChange)) {
-          const ofThis = events.filter(
-            one => isChange(one) && one.data['subscription_id'] === data['subscription_id'],
-          )
-          const highest = Math.max(...ofThis.map(one => Number(one.data['sequence'])))
-          assert.equal(Number(data['sequence']), highest, `an older state of ${subject} wins`)
+          const highestOf = (all: readonly MadeEvent[]) =>
+            Math.max(
+              ...sequencesOf(all.filter(one => one.data['subscription_id'] === data['subscription_id'])),
+            )
+          assert.equal(highestOf(newest), highestOf(events), `an older state of ${subject} wins`)
         }
       }
       const sequences: number[] = []
@@ -185,6 +185,13 @@ export const conformanceChecks: readonly Check[] = [
       const open = await openSamples(samples)
       const wanted = Number(process.env['WEIR_MUTATIONS'] ?? mutationsOfCi)
       for (const { sample, request } of mutations(samples, nowMs, wanted)) {
+        if (request !== undefined && isLogin(samples)) {
+          // A login says nothing of the body: whatever comes with it is kept and has an outcome; without it nothing is.
+          const other = changedLogin(request)
+          assert.equal(open.loaded.verify(other, open.secrets, nowMs, open.settings).kind, 'refused')
+          await open.outcomes(open.proven(request).map(draft => open.arrivalOf(draft)))
+          continue
+        }
         if (request !== undefined) {
           const verified = open.loaded.verify(request, open.secrets, nowMs, open.settings)
           assert.equal(
@@ -218,6 +225,7 @@ export interface OpenSamples {
   proven(request: WebhookRequest): readonly ArrivalDraft[]
   refusal(request: WebhookRequest): string
   arrivals(sample: Sample, atMs?: number): readonly Arrival[]
+  arrivalOf(draft: ArrivalDraft): Arrival
   outcomes(arrivals: readonly Arrival[], revision?: number): Promise<readonly Outcome[]>
   events(arrivals: readonly Arrival[], revision?: number): Promise<readonly MadeEvent[]>
 }
@@ -227,7 +235,7 @@ export async function openSamples(samples: SourceSamples): Promise<OpenSamples> 
   const loaded = await kind.load()
   const settings = settingsOf(samples)
   const rules = rulesOf(samples, loaded)
-  const isBasic = kind.proof === 'basic'
+  const isBasic = isLogin(samples)
   const basic = isBasic ? samples.secrets.map(password => ({ username: 'weir', password })) : []
   const secrets: SourceSecrets = { signing: isBasic ? [] : samples.secrets, basic }
   const mapperOf = (revision: number): Mapper => ({
@@ -242,8 +250,21 @@ export async function openSamples(samples: SourceSamples): Promise<OpenSamples> 
     assert.equal(verified.kind, 'proven', `refused: ${verified.kind === 'refused' ? verified.code : ''}`)
     return verified.arrivals
   }
+  const arrivalOf = (draft: ArrivalDraft, receivedAtMs = nowMs, sequence = 1): Arrival => ({
+    ...draft,
+    ...{ source: settings.name, via: 'webhook', receivedAtMs, sequence },
+    headers: draft.headers ?? {},
+  })
+  /** An object that is named is read, as it would be, and mapped. */
+  const outcomeOf = async (arrival: Arrival, mapper: Mapper): Promise<Outcome> => {
+    const outcome = await mapArrival(arrival, mapper)
+    const read = outcome.kind === 'fetch' ? samples.read?.(outcome.what, arrival) : undefined
+    return read === undefined
+      ? outcome
+      : mapArrival({ ...arrival, headers: {}, ...read, via: 'fetch' }, mapper)
+  }
   const outcomes = (arrivals: readonly Arrival[], revision = 0) =>
-    Promise.all(arrivals.map(arrival => mapArrival(arrival, mapperOf(revision))))
+    Promise.all(arrivals.map(arrival => outcomeOf(arrival, mapperOf(revision))))
   return {
     loaded,
     settings,
@@ -253,13 +274,11 @@ export async function openSamples(samples: SourceSamples): Promise<OpenSamples> 
       const verified = loaded.verify(request, secrets, nowMs, settings)
       return verified.kind === 'refused' ? verified.code : 'accepted'
     },
+    arrivalOf,
     arrivals(sample, atMs = nowMs) {
       const sentAtMs = samples.hasNoAge ? atMs : nowMs
-      return proven(samples.request(sample, samples.secrets[0], sentAtMs)).map((draft, index) => ({
-        ...draft,
-        ...{ source: settings.name, via: 'webhook', receivedAtMs: atMs, sequence: index + 1 },
-        headers: draft.headers ?? {},
-      }))
+      const drafts = proven(samples.request(sample, samples.secrets[0], sentAtMs))
+      return drafts.map((draft, index) => arrivalOf(draft, atMs, index + 1))
     },
     outcomes,
     async events(arrivals, revision = 0) {
@@ -272,8 +291,18 @@ export async function openSamples(samples: SourceSamples): Promise<OpenSamples> 
   }
 }
 
-function settingsOf({ kind, settings = {}, mapping, secrets }: SourceSamples): SourceSettings {
-  const isBasic = kind.proof === 'basic'
+function isLogin({ kind, logsIn }: SourceSamples): boolean {
+  return kind.proof === 'basic' || logsIn === true
+}
+
+function changedLogin(request: WebhookRequest): WebhookRequest {
+  const given = request.headers['authorization'] ?? ''
+  return { ...request, headers: { ...request.headers, authorization: given.slice(0, -6) } }
+}
+
+function settingsOf(samples: SourceSamples): SourceSettings {
+  const { kind, settings = {}, mapping, secrets } = samples
+  const isBasic = isLogin(samples)
   const named = secrets.map((_, index) => ({ variable: `SECRET_${index}` }))
   const parsed = sourcesSettings.schema(z).parse([
     {

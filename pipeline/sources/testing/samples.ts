@@ -1,7 +1,7 @@
 // What a kind of source shows of itself to the conformance suite: requests as its vendor sends them, in each of the ways that
 // the checks are about.
 
-import type { SourceKind, WebhookRequest } from '../source-kind.js'
+import type { Arrival, ArrivalDraft, FetchWhat, SourceKind, WebhookRequest } from '../source-kind.js'
 
 export interface Sample {
   readonly name: string
@@ -24,6 +24,10 @@ export interface SourceSamples {
   request(sample: Sample, secret: string, atMs: number): WebhookRequest
   /** The request without its proof. */
   withoutProof(request: WebhookRequest): WebhookRequest
+  /** Of a kind that may sign or log in: this one logs in. */
+  readonly logsIn?: true
+  /** The object that an arrival names, as the source would be asked for it; undefined: it has none. */
+  read?(what: FetchWhat, arrival: Arrival): ArrivalDraft | undefined
   /** A login has no age. */
   readonly hasNoAge?: true
   /** Each gives at least one event. */
