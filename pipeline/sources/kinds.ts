@@ -1,11 +1,12 @@
 // The list of all kinds of sources.
 
+import { chargebeeKind } from './chargebee/kind.js'
 import { recurlyKind } from './recurly/kind.js'
 import type { SourceKind } from './source-kind.js'
 import { standardKind } from './standard/kind.js'
 import { stripeKind } from './stripe/kind.js'
 
-export const sourceKinds: readonly SourceKind[] = [standardKind, stripeKind, recurlyKind]
+export const sourceKinds: readonly SourceKind[] = [standardKind, stripeKind, recurlyKind, chargebeeKind]
 
 export function kindNamed(name: string): SourceKind {
   const kind = sourceKinds.find(one => one.kind === name)

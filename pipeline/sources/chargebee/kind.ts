@@ -1,0 +1,29 @@
+// Chargebee: events with the objects in them, by a login; subscriptions, invoices, credit notes, payments and refunds.
+
+import { rate, secretSource, secureUrl } from '../../../sinks/settings-parts.js'
+import { sourceKind } from '../source-kind.js'
+
+export const chargebeeKind = sourceKind<undefined>({
+  kind: 'chargebee',
+  system: 'billing',
+  proof: 'basic',
+  version: 1,
+  mapping: 'none',
+  settings: z => ({
+    /** `acme` of `acme.chargebee.com`: for whatever is read. */
+    site: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'the name of a site, such as acme-test')
+      .optional(),
+    api_url: secureUrl(z).optional(),
+    api_key: secretSource(z).optional(),
+    rate: rate(z),
+    /** Chargebee signs nothing: each event is read from it before it counts. */
+    confirm_origin: z.boolean().default(false),
+    /** Whether the quantity of the plan itself is one of a price of ours, or those of addons alone. */
+    quantities: z.enum(['plan_and_addons', 'addons']).default('plan_and_addons'),
+    entity_from: z.enum(['none', 'business_entity']).default('none'),
+  }),
+  load: async () => (await import('./loaded.js')).loadedChargebee,
+  reach: async parts => (await import('./reach.js')).chargebeeReach(parts),
+})
