@@ -9,7 +9,8 @@ import type { Connector, ConnectorRecord } from '../../sinks/connector.js'
 import { readJournal } from '../../sinks/journal-record.js'
 import type { TakenUpTo } from './deliveries.js'
 import type { OurRecord } from './our-record.js'
-import { chunksOf, type StreamSource } from './stream-tables.js'
+import { chunksOf } from './stream-chunks.js'
+import type { StreamSource } from './stream-tables.js'
 
 export type RecordSource = Pick<StreamSource, 'clickhouse' | 'js' | 'jsm'>
 

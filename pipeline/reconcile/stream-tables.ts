@@ -1,28 +1,17 @@
 // Compares the tables that BILLING, POSTINGS, DELIVERIES, RESOLUTIONS and AUDIT feed with these streams: every message is read
-// again and made into rows as the sink does, and the figures of both are compared, message by message where
-// they differ.
+// again and made into rows as the sink does, and the figures of both are compared.
+// Invariant: each stream is read once for all of its tables, and memory holds one chunk of its messages.
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
-import {
-  figuresOfStream,
-  isSame,
-  noFigures,
-  type RowFigures,
-  subtractFigures,
-} from '../../schemas/rows/row-figures.js'
-import type { TableDescription } from '../../schemas/table-description.js'
-import type { ReadRange } from '../../sinks/clickhouse/sink.js'
+import { addFigures, noFigures } from '../../schemas/rows/row-figures.js'
 import { type StreamTable, streamTables } from '../../sinks/clickhouse/stream-tables.js'
-import type { FeedMessage } from '../../sinks/sink.js'
-import { defaultDeliverLimits } from '../deliver/deliver-limits.js'
 import { recordedPosition } from '../deliver/delivered.js'
 import { type Feed, feedOf } from '../deliver/feed.js'
-import { readFeed } from '../deliver/read-feed.js'
-import { FiguresBySequence } from './figures-by-sequence.js'
-import { inWords } from './ledger-tables.js'
-import { type Check, checkOf, type Difference, unreadableCheck } from './report.js'
+import type { Check } from './report.js'
+import { chunksOf } from './stream-chunks.js'
+import { figuresOfInserts, StreamComparison, type Stretch, stretchOf } from './stream-comparison.js'
 
 export interface StreamSource {
   readonly clickhouse: ClickHouseClient
@@ -33,104 +22,56 @@ export interface StreamSource {
   readonly feeds: readonly Feed[]
 }
 
-/** Messages that are made into rows together. */
-const messagesAtOnce = 500
-
-export function checkStreamTables(source: StreamSource): Promise<Check[]> {
-  return Promise.all(streamTables.map(one => checkTable(source, one)))
+/** One feed after another. */
+export async function checkStreamTables(source: StreamSource): Promise<Check[]> {
+  const checks: Check[] = []
+  for (const key of new Set(streamTables.map(one => one.feed))) {
+    const ofFeed = streamTables.filter(one => one.feed === key)
+    checks.push(...(await checkFeed(source, feedOf(source.feeds, key), ofFeed)))
+  }
+  return checks
 }
 
-async function checkTable(source: StreamSource, { table, feed: key, rowsOf }: StreamTable): Promise<Check> {
-  const feed = feedOf(source.feeds, key)
-  const check = `table_${table.name}`
-  const claim = `ClickHouse has every row of ${table.name} as ${feed.stream} has it`
+async function checkFeed(
+  source: StreamSource,
+  feed: Feed,
+  ofFeed: readonly StreamTable[],
+): Promise<readonly Check[]> {
+  const comparisons = ofFeed.map(one => new StreamComparison(source, feed, one))
+  let [until, last] = [0, 0]
   try {
-    const until = await recordedPosition(source.sinks, feed.key)
-    const found = await FiguresBySequence.read(source.clickhouse, table, { until: Number.MAX_SAFE_INTEGER })
+    until = await recordedPosition(source.sinks, feed.key)
+    const { first_seq: from } = (await source.jsm.streams.info(feed.stream)).state
+    for (const one of comparisons) await one.readRows({ from, until })
     const { state } = await source.jsm.streams.info(feed.stream) // read after the rows were
-    const differences: Difference[] = []
-    let [compared, next] = [0, state.first_seq]
-    for await (const messages of chunksOf(source, feed, state.first_seq, until)) {
-      const last = messages.at(-1)!.sequence
-      compared += messages.length
-      if (!isSame(figuresOf(table, rowsOf, messages), found.between(next, last)))
-        differences.push(...messages.flatMap(one => differenceOf(table, rowsOf, one, found)))
-      next = last + 1
-    }
-    differences.push(
-      ...strays(table, feed, found, next, until),
-      ...strays(table, feed, found, state.last_seq + 1),
-    )
-    return checkOf(check, claim, compared, differences)
+    if (state.first_seq !== from) return checkFeed(source, feed, ofFeed) // messages were purged meanwhile
+    last = state.last_seq
+    for await (const stretch of stretchesOf(source, feed, ofFeed, { from, until }))
+      for (const one of comparisons) await one.compare(stretch)
   } catch (error) {
-    return unreadableCheck(check, claim, error)
+    for (const one of comparisons) one.failed(error)
   }
+  return comparisons.map(one => one.checked(until, last))
 }
 
-export async function* chunksOf(
-  { js, jsm }: Pick<StreamSource, 'js' | 'jsm'>,
-  { stream, filterSubjects }: Feed,
-  from: number,
-  until: number,
-): AsyncGenerator<readonly FeedMessage[]> {
-  if (from > until || from === 0) return
-  let chunk: FeedMessage[] = []
-  const source = { js, jsm, stream, filterSubjects }
-  for await (const message of readFeed(source, from, defaultDeliverLimits, new AbortController().signal)) {
-    if (message.sequence > until) break
-    chunk.push(message)
-    const isLast = message.sequence === until || message.pending === 0
-    if (!isLast && chunk.length < messagesAtOnce) continue
-    yield chunk
-    chunk = []
-    if (isLast) return
+/** Those that have messages, with the figures of their rows. */
+async function* stretchesOf(
+  source: StreamSource,
+  feed: Feed,
+  ofFeed: readonly StreamTable[],
+  { from, until }: { readonly from: number; readonly until: number },
+): AsyncGenerator<Stretch> {
+  let open: Stretch | undefined
+  for await (const chunk of chunksOf(source, feed, from, until, stretchOf)) {
+    const number = stretchOf(chunk[0]!)
+    if (open !== undefined && open.number !== number) yield open
+    if (open?.number !== number) open = { number, messages: 0, figures: new Map() }
+    open.messages += chunk.length
+    const read = ofFeed[0]!.rowsOf(chunk) // a feed has one way to make rows
+    for (const one of ofFeed) {
+      const { name } = one.table
+      open.figures.set(name, addFigures(open.figures.get(name) ?? noFigures, figuresOfInserts(one, read)))
+    }
   }
-  if (chunk.length > 0) yield chunk
-}
-
-/** The figures of a message's rows; a message that cannot be made into rows has none. */
-function figuresOf(
-  table: TableDescription<unknown>,
-  rowsOf: ReadRange,
-  messages: readonly FeedMessage[],
-): RowFigures {
-  const read = rowsOf(messages)
-  if (read.kind === 'rejected' || (read.refused ?? []).length > 0)
-    return { rows: -1, checksum: '0', sums: {} }
-  const insert = read.inserts.find(one => one.table === table.name)
-  return insert === undefined ? noFigures : figuresOfStream(table, Buffer.concat(insert.parts))
-}
-
-function differenceOf(
-  table: TableDescription<unknown>,
-  rowsOf: ReadRange,
-  message: FeedMessage,
-  found: FiguresBySequence,
-): Difference[] {
-  const there = found.between(message.sequence, message.sequence)
-  const id = `${table.name}, ${message.natsSubject}, stream_sequence ${message.sequence}`
-  const read = rowsOf([message])
-  const refusal = read.kind === 'rejected' ? read : read.refused?.[0]
-  if (refusal !== undefined)
-    return [
-      { id, expected: 'rows', found: `${there.rows} rows`, detail: `${refusal.code}: ${refusal.detail}` },
-    ]
-  const expected = figuresOf(table, rowsOf, [message])
-  if (isSame(expected, there)) return []
-  const detail = inWords(table, subtractFigures(there, expected))
-  return [{ id, expected: `${expected.rows} rows`, found: `${there.rows} rows`, detail }]
-}
-
-/** Rows of messages that the stream never had. */
-function strays(
-  table: TableDescription<unknown>,
-  { stream }: Feed,
-  found: FiguresBySequence,
-  from: number,
-  to = Number.MAX_SAFE_INTEGER,
-): Difference[] {
-  const rows = from > to ? 0 : found.between(from, to).rows
-  if (rows === 0) return []
-  const detail = `stray: of stream_sequence ${from} on, where ${stream} has no message`
-  return [{ id: table.name, expected: '0 rows', found: `${rows} rows`, detail }]
+  if (open !== undefined) yield open
 }
