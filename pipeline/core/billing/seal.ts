@@ -121,6 +121,8 @@ class Part {
       const before = billed.get(chargeId)
       this.#bill(chargeId, before, undefined, holds && holdOf(holds, before?.billed?.subscriptionId ?? ''))
     }
+    // A run comes to each customer once: prices that it asked for are not kept.
+    for (const id of state.maps.customers.get(customerId)?.subscriptionIds ?? []) book.release(id, customerId)
   }
 
   #bill(
