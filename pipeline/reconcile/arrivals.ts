@@ -8,7 +8,7 @@ import { natsSubjects } from '../broker/topology.js'
 import { recordedPosition } from '../deliver/delivered.js'
 import { feedOf } from '../deliver/feed.js'
 import { type ArrivalTotal, type Check, checkOf, type Difference, unreadableCheck } from './report.js'
-import type { StreamSource } from './stream-tables.js'
+import type { StreamSource } from './stream-comparison.js'
 
 const check = 'arrivals'
 const claim =

@@ -10,7 +10,7 @@ import { readJournal } from '../../sinks/journal-record.js'
 import type { TakenUpTo } from './deliveries.js'
 import type { OurRecord } from './our-record.js'
 import { chunksOf } from './stream-chunks.js'
-import type { StreamSource } from './stream-tables.js'
+import type { StreamSource } from './stream-comparison.js'
 
 export type RecordSource = Pick<StreamSource, 'clickhouse' | 'js' | 'jsm'>
 

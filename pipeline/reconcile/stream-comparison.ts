@@ -1,6 +1,9 @@
 // Compares one table with the stream that feeds it, stretch by stretch; where they differ, message by message.
 // Invariant: memory holds figures of stretches, and those of messages only for the stretch that differs.
 
+import type { ClickHouseClient } from '@clickhouse/client'
+import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
+import type { KV } from '@nats-io/kv'
 import {
   addFigures,
   figuresOfStream,
@@ -17,7 +20,15 @@ import { type Bounds, FiguresBySequence, newestSequence } from './figures-by-seq
 import { inWords } from './ledger-tables.js'
 import { type Check, checkOf, type Difference, unreadableCheck } from './report.js'
 import { chunksOf } from './stream-chunks.js'
-import type { StreamSource } from './stream-tables.js'
+
+export interface StreamSource {
+  readonly clickhouse: ClickHouseClient
+  readonly js: JetStreamClient
+  readonly jsm: JetStreamManager
+  /** The bucket `weir_sinks`. */
+  readonly sinks: KV
+  readonly feeds: readonly Feed[]
+}
 
 /** Sequences of a stretch: those with the same quotient. */
 const stretchLength = 500

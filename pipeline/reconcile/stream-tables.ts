@@ -2,25 +2,19 @@
 // again and made into rows as the sink does, and the figures of both are compared.
 // Invariant: each stream is read once for all of its tables, and memory holds one chunk of its messages.
 
-import type { ClickHouseClient } from '@clickhouse/client'
-import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
-import type { KV } from '@nats-io/kv'
 import { addFigures, noFigures } from '../../schemas/rows/row-figures.js'
 import { type StreamTable, streamTables } from '../../sinks/clickhouse/stream-tables.js'
 import { recordedPosition } from '../deliver/delivered.js'
 import { type Feed, feedOf } from '../deliver/feed.js'
 import type { Check } from './report.js'
 import { chunksOf } from './stream-chunks.js'
-import { figuresOfInserts, StreamComparison, type Stretch, stretchOf } from './stream-comparison.js'
-
-export interface StreamSource {
-  readonly clickhouse: ClickHouseClient
-  readonly js: JetStreamClient
-  readonly jsm: JetStreamManager
-  /** The bucket `weir_sinks`. */
-  readonly sinks: KV
-  readonly feeds: readonly Feed[]
-}
+import {
+  figuresOfInserts,
+  StreamComparison,
+  type StreamSource,
+  type Stretch,
+  stretchOf,
+} from './stream-comparison.js'
 
 /** One feed after another. */
 export async function checkStreamTables(source: StreamSource): Promise<Check[]> {
