@@ -73,6 +73,7 @@ export type TableName =
   | 'payments'
   | 'invoices'
   | 'customers'
+  | 'customer_statuses'
   | 'dead_letters'
   | 'event_outcomes'
   | 'fx_rates'

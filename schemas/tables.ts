@@ -218,6 +218,20 @@ export const customersTable = describe('customers', {
   ...origin,
 })
 
+/** How a check of a customer stood from an instant on; the latest by time, then by id, holds. */
+export const customerStatusesTable = describe('customer_statuses', {
+  customer_id: 'string',
+  gate: 'low_cardinality',
+  // As the sender said it.
+  status: 'low_cardinality',
+  until: 'nullable_instant_ns',
+  reason: 'string',
+  reference: 'string',
+  event_time: 'instant_ns',
+  ...cause,
+  ...origin,
+})
+
 export const deadLettersTable = describe('dead_letters', {
   event_source: 'string',
   event_id: 'string',
@@ -329,6 +343,7 @@ export type MrrMovementRow = RowOf<typeof mrrMovementsTable>
 export type PaymentRow = RowOf<typeof paymentsTable>
 export type InvoiceRow = RowOf<typeof invoicesTable>
 export type CustomerRow = RowOf<typeof customersTable>
+export type CustomerStatusRow = RowOf<typeof customerStatusesTable>
 export type DeadLetterRow = RowOf<typeof deadLettersTable>
 export type EventOutcomeRow = RowOf<typeof eventOutcomesTable>
 export type FxRateRow = RowOf<typeof fxRatesTable>
@@ -350,6 +365,7 @@ export const tables: readonly TableDescription<unknown>[] = [
   paymentsTable,
   invoicesTable,
   customersTable,
+  customerStatusesTable,
   deadLettersTable,
   eventOutcomesTable,
   fxRatesTable,

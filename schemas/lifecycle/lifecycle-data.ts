@@ -105,6 +105,20 @@ export const customerData = closedObject({
   ...own,
 })
 
+export const gates = ['kyc', 'kyb', 'aml', 'vat'] as const
+export type Gate = (typeof gates)[number]
+
+/** How a check of a customer stands: a word of ours or of a vendor, which pipeline/gates folds. */
+export const customerStatusData = closedObject({
+  customer_id: nameField.nullish(),
+  gate: z.enum(gates),
+  status: nameField,
+  until: instantField.nullish().meta({ description: 'From then on it counts as expired.' }),
+  reason: z.string().nullish(),
+  reference: z.string().nullish().meta({ description: 'The proof, such as a consultation number.' }),
+  ...own,
+})
+
 export const retractionData = closedObject({
   event_source: nameField,
   event_id: nameField,

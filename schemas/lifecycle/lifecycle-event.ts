@@ -20,7 +20,9 @@ import {
   catalogData,
   createdData,
   customerData,
+  customerStatusData,
   fxRateData,
+  type Gate,
   invoiceData,
   paymentData,
   renewedData,
@@ -84,6 +86,17 @@ export interface CustomerProfile {
   readonly metadata?: string
 }
 
+/** How a check of a customer stands from the event's time on. */
+export interface CustomerStatus {
+  readonly customerId: string
+  readonly gate: Gate
+  /** As the sender said it. */
+  readonly status: string
+  readonly untilNs?: bigint
+  readonly reason: string
+  readonly reference: string
+}
+
 export interface InvoiceEvent {
   readonly status: 'finalized' | 'paid' | 'voided'
   readonly invoiceId: string
@@ -115,6 +128,7 @@ export interface FxRate {
 export type LifecycleEvent =
   | { readonly kind: 'subscription_change'; readonly change: SubscriptionChange }
   | { readonly kind: 'customer_upserted'; readonly customer: CustomerProfile }
+  | { readonly kind: 'customer_status'; readonly status: CustomerStatus }
   | { readonly kind: 'usage_retracted'; readonly retraction: UsageRetraction }
   | { readonly kind: 'usage_amended'; readonly amendment: UsageAmendment }
   | { readonly kind: 'invoice'; readonly invoice: InvoiceEvent }
@@ -132,6 +146,7 @@ const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ['weir.subscription.resumed', event => readStatus('resumed', event)],
   ['weir.subscription.cancelled', event => readStatus('cancelled', event)],
   ['weir.customer.upserted', readCustomer],
+  ['weir.customer.status_changed', readCustomerStatus],
   ['weir.usage.retracted', readRetraction],
   ['weir.usage.amended', readUsageAmendment],
   ['weir.invoice.finalized', event => readInvoice('finalized', event)],
@@ -303,6 +318,17 @@ function readCustomer(event: ValidEvent): Parsed<LifecycleEvent> {
     }),
   }
   return { kind: 'ok', value: { kind: 'customer_upserted', customer } }
+}
+
+function readCustomerStatus(event: ValidEvent): Parsed<LifecycleEvent> {
+  const parsed = dataOf(customerStatusData, event)
+  if (parsed.kind === 'rejected') return parsed
+  const { gate, status: word, until, reason, reference } = parsed.value
+  const status: CustomerStatus = {
+    ...{ customerId: event.subject, gate, status: word, reason: reason ?? '', reference: reference ?? '' },
+    ...present({ untilNs: until ?? undefined }),
+  }
+  return { kind: 'ok', value: { kind: 'customer_status', status } }
 }
 
 function readRetraction(event: ValidEvent): Parsed<LifecycleEvent> {

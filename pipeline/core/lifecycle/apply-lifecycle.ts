@@ -47,6 +47,10 @@ function applyLifecycleEvent(step: Step, received: ReceivedEvent, touched: Custo
       applyRelations(step, received, event.customer)
       step.out.customer(envelopeOf(received), event.customer)
       return
+    case 'customer_status':
+      countApplied(step, received)
+      step.out.customerStatus(envelopeOf(received), event.status)
+      return
     case 'invoice':
       countApplied(step, received)
       step.out.invoice(envelopeOf(received), event.invoice)

@@ -14,6 +14,7 @@ import {
 import type { DispositionCounts } from '../../../schemas/event/dispositions.js'
 import type {
   CustomerProfile,
+  CustomerStatus,
   FxRate,
   InvoiceEvent,
   PaymentEvent,
@@ -72,6 +73,7 @@ export class LedgerWriter {
   readonly #payments: tables.PaymentRow[] = []
   readonly #invoices: tables.InvoiceRow[] = []
   readonly #customers: tables.CustomerRow[] = []
+  readonly #customerStatuses: tables.CustomerStatusRow[] = []
   readonly #deadLetters: tables.DeadLetterRow[] = []
   readonly #fxRates: tables.FxRateRow[] = []
   readonly #meters: tables.MeterRow[] = []
@@ -223,6 +225,16 @@ export class LedgerWriter {
     })
   }
 
+  customerStatus(envelope: Envelope, status: CustomerStatus): void {
+    this.#customerStatuses.push({
+      ...status,
+      untilNs: status.untilNs,
+      eventTimeNs: envelope.timeNs,
+      ...causeOf(envelope),
+      ...this.#origin,
+    })
+  }
+
   meter(meter: Omit<tables.MeterRow, 'recordedAtMs' | 'partition' | 'ledgerSequence'>): void {
     this.#meters.push({ ...meter, recordedAtMs: this.#nowMs, ...this.#origin })
   }
@@ -260,6 +272,7 @@ export class LedgerWriter {
     this.#encode(tables.paymentsTable, this.#payments, out)
     this.#encode(tables.invoicesTable, this.#invoices, out)
     this.#encode(tables.customersTable, this.#customers, out)
+    this.#encode(tables.customerStatusesTable, this.#customerStatuses, out)
     this.#encode(tables.deadLettersTable, this.#deadLetters, out)
     this.#encode(tables.fxRatesTable, this.#fxRates, out)
     this.#encode(tables.metersTable, this.#meters, out)

@@ -27,6 +27,7 @@ import {
 /** The events of contract 2 that a source may send; any other type is usage. */
 const ourTypes = [
   'weir.customer.upserted',
+  'weir.customer.status_changed',
   'weir.subscription.created',
   'weir.subscription.amended',
   'weir.subscription.renewed',
