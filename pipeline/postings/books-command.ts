@@ -36,6 +36,7 @@ interface PeriodWire {
 
 interface CloseWire {
   readonly state: string
+  readonly over: boolean
   readonly blockers: readonly { readonly kind: string; readonly id: string; readonly detail: string }[]
 }
 
@@ -107,7 +108,7 @@ function describePeriods(periods: readonly PeriodWire[]): string {
   return `${plainTable(head, sides, rows)}\n`
 }
 
-/** Asks first what keeps it open, so that all of that is shown, and not the first alone. */
+/** Asks first what keeps it open, so that all of that is shown, and not the first alone. One that is not over is refused for that. */
 export function closePeriodCommand(
   args: GatewayArguments & { readonly period: string; readonly entity: string; readonly preview?: boolean },
   io: CliIo,
@@ -117,14 +118,15 @@ export function closePeriodCommand(
     const body = { entity_id: entity, period }
     const looked = await post<CloseWire>(gateway, '/v1/periods/close', { ...body, preview: true })
     const isFree = looked.blockers.length === 0
-    const closed = isFree && !preview ? await post<CloseWire>(gateway, '/v1/periods/close', body) : looked
+    const isAsked = !preview && (isFree || !looked.over)
+    const closed = isAsked ? await post<CloseWire>(gateway, '/v1/periods/close', body) : looked
     const of = `${period} of entity ${entity || '(none)'}`
     const blockers = closed.blockers.map(one => [one.kind, one.id, one.detail])
     const text =
       blockers.length > 0
         ? `${of} stays open. Not settled:\n${plainTable(['what', 'id', 'why'], ['left', 'left', 'left'], blockers)}\n`
         : preview
-          ? `Nothing keeps ${of} open.\n`
+          ? `Nothing keeps ${of} open${closed.over ? '' : ', but its last day, which is not over'}.\n`
           : `${of} is closed.\n`
     io.stdout.write(json ? `${JSON.stringify(closed)}\n` : text)
     if (!preview && !isFree) throw new Error(`period_not_settled: ${blockers.length} to settle first.`)

@@ -259,7 +259,7 @@ test('a release whose period is closed while it is on its way goes to the next o
   ])
 })
 
-test('a closing that a posting overtakes looks again, and sees what was posted', async () => {
+test('a closing that a posting overtakes looks again, sees what was posted, and says on the trail that it was refused', async () => {
   const entityId = 'race-closing'
   const range = await publish('r_0_race', [charge('ch', { ...october, entityId })], 1)
   const looks: number[] = []
@@ -268,11 +268,19 @@ test('a closing that a posting overtakes looks again, and sees what was posted',
     if (looks.length === 1) await erp.apply(range, never)
     return looks.length === 1 ? [] : [{ kind: 'delivery', id: 'd', detail: 'waits' }]
   }
-  const periods = new Periods({ ...parts, audit: new Acts(), blockers, nowMs: () => msOf(afterAllNs) })
+  const acts = new Acts()
+  const periods = new Periods({ ...parts, audit: acts, blockers, nowMs: () => msOf(afterAllNs) })
   await expect(periods.close(entityId, '2026-10', anybodyAllowed)).rejects.toMatchObject({
     code: 'period_not_settled',
   })
   expect(looks).toHaveLength(2)
+  expect(acts.acts).toMatchObject([
+    { act: 'period.closed', before: 'open', after: 'closed' },
+    {
+      ...{ act: 'period.close_refused', before: 'open', after: 'open' },
+      reason: expect.stringContaining('delivery d: waits'),
+    },
+  ])
   expect((await readBook(parts, entityId)).closed).toEqual([])
 })
 

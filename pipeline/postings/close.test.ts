@@ -112,6 +112,9 @@ test(
     expect(await run(close)).toEqual({ code: 0, stdout: '2026-10 of entity de is closed.\n', stderr: '' })
     const listed = await run((args, io) => listPeriodsCommand({ ...args, entity: 'de' }, io))
     expect(listed.stdout).toMatch(/de +2026-10 +2026-10-01 +2026-10-31 +closed +3 +0 +\S+Z +first key/)
+    const future = { ...october, period: '2099-01' } // its charges to come keep it open too
+    const early = await run((args, io) => closePeriodCommand({ ...args, ...future }, io))
+    expect(early).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('not_over_yet') })
     const misspelt: Command = (args, io) => closePeriodCommand({ ...args, ...october, entity: 'dee' }, io)
     expect(await run(misspelt)).toMatchObject({
       code: 1,

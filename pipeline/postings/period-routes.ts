@@ -87,6 +87,7 @@ const closeAnswer = z.object({
   entity_id: z.string(),
   period: z.string(),
   state: z.enum(['open', 'closed']),
+  over: z.boolean().describe('Its last day is over: before that it is not closed, whatever keeps it open'),
   blockers: z.array(blockerSchema),
 })
 
@@ -187,7 +188,7 @@ function closeRoute(periods: Periods): ApiRoute {
   return {
     method: 'POST',
     path: '/v1/periods/close',
-    audits: ['period.closed'],
+    audits: ['period.closed', 'period.close_refused'],
     access: needs('billing'),
     operationId: 'closePeriod',
     tag: booksTag,
@@ -195,13 +196,14 @@ function closeRoute(periods: Periods): ApiRoute {
     description:
       'Refused while something that belongs to it is not settled: a charge that is due and not billed, a run under way, a batch ' +
       'that is held or not acknowledged, a release that is not posted, a line that is set aside, a delivery that waits, is ' +
-      'unclear, refused or held. After that nothing is booked in it.',
+      'unclear, refused or held. After that nothing is booked in it. What is posted while it closes keeps it open: then ' +
+      '`period.close_refused` follows `period.closed` on the audit trail.',
     body: jsonBody(closeBody, { entity_id: 'de', period: '2026-10' }),
     responses: {
       200: {
         description: 'It is closed; of a preview, what would keep it open.',
         schema: closeAnswer,
-        example: { entity_id: 'de', period: '2026-10', state: 'closed', blockers: [] },
+        example: { entity_id: 'de', period: '2026-10', state: 'closed', over: true, blockers: [] },
       },
     },
     problems: [
@@ -226,10 +228,11 @@ function closeRoute(periods: Periods): ApiRoute {
       await periods.requireEntity(entity_id, period, call.caller)
       if (preview) {
         const found = await periods.blockersOf(entity_id, period, call.caller)
-        return { status: 200, body: { entity_id, period, state: 'open', blockers: found } }
+        const over = await periods.isOver(entity_id, period)
+        return { status: 200, body: { entity_id, period, state: 'open', over, blockers: found } }
       }
       await periods.close(entity_id, period, call.caller)
-      return { status: 200, body: { entity_id, period, state: 'closed', blockers: [] } }
+      return { status: 200, body: { entity_id, period, state: 'closed', over: true, blockers: [] } }
     },
   }
 }
@@ -249,14 +252,14 @@ function reopenRoute(periods: Periods): ApiRoute {
       200: {
         description: 'It is open.',
         schema: closeAnswer,
-        example: { entity_id: 'de', period: '2026-10', state: 'open', blockers: [] },
+        example: { entity_id: 'de', period: '2026-10', state: 'open', over: true, blockers: [] },
       },
     },
     problems: ['invalid_request', 'invalid_accounting_calendar', 'unknown_period', 'period_not_closed'],
     async handle(call): Promise<ApiReply> {
       const { entity_id, period, reason } = await readJson(call, reopenBody)
       await periods.reopen(entity_id, period, reason, call.caller)
-      return { status: 200, body: { entity_id, period, state: 'open', blockers: [] } }
+      return { status: 200, body: { entity_id, period, state: 'open', over: true, blockers: [] } }
     },
   }
 }

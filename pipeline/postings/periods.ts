@@ -2,7 +2,8 @@
 // Invariants:
 // 1. A period is closed behind the fence of the book as it was when nothing unsettled was found: what was posted in between
 //    makes it look again. After that no entry is stored in the period (book.ts).
-// 2. Every change is on record before it takes effect, and reopening has a reason.
+// 2. Every change is on record before it takes effect, and reopening has a reason. A close that is on record and did not take
+//    effect, because something unsettled was posted meanwhile, is followed by `period.close_refused`.
 
 import {
   type AccountingCalendars,
@@ -72,6 +73,13 @@ export interface PeriodsOptions extends BookParts {
   readonly nowMs: () => number
 }
 
+/** What an act of the audit trail makes of a period: before and after. */
+const states = {
+  'period.closed': ['open', 'closed'],
+  'period.close_refused': ['open', 'open'],
+  'period.reopened': ['closed', 'open'],
+} as const
+
 /** How often a close looks again when something was posted while it looked. */
 const mostLooks = 10
 
@@ -134,33 +142,43 @@ export class Periods {
     return this.#options.blockers({ period, book, calendars, caller })
   }
 
+  /** Whether its last day is over in the entity's time zone. */
+  async isOver(entityId: string, name: string): Promise<boolean> {
+    const period = await this.#period(entityId, name)
+    return this.#isOver(period, calendarOf(await this.calendars(), entityId))
+  }
+
+  #isOver({ last }: AccountingPeriod, calendar: EntityCalendar): boolean {
+    return last <= lastDayOverAt(calendar, nsOf(this.#options.nowMs()))
+  }
+
   async close(entityId: string, name: string, caller: Caller): Promise<PeriodsMessage> {
     const period = await this.#period(entityId, name)
     const calendars = await this.calendars()
     const calendar = calendarOf(calendars, entityId)
-    if (lastDayOverAt(calendar, nsOf(this.#options.nowMs())) < period.last) {
+    if (!this.#isOver(period, calendar)) {
       const detail = `${name} lasts until ${period.last}, which is not over in ${calendar.timezone}.`
       throw new Problem('not_over_yet', detail)
     }
     let isOnRecord = false
+    const refused = async (blockers: readonly Blocker[]): Promise<Problem> => {
+      const problem = notSettled(period, blockers)
+      if (isOnRecord) await this.#record('period.close_refused', period, caller, problem.message) // invariant 2
+      return problem
+    }
     for (let look = 0; look < mostLooks; look += 1) {
       const book = await readBook(this.#options, entityToken(entityId))
       if (book.closed.some(one => one.period === name))
         throw new Problem('period_not_open', `${name} of entity ${entityId || '(none)'} is closed already.`)
       const blockers = await this.#options.blockers({ period, book, calendars, caller })
-      if (blockers.length > 0) throw notSettled(period, blockers)
+      if (blockers.length > 0) throw await refused(blockers)
       if (!isOnRecord) await this.#record('period.closed', period, caller)
       isOnRecord = true
       const stored = await this.#append(book, period, { act: 'closed', caller, reason: null })
       if (stored !== undefined) return stored // invariant 1
     }
-    throw notSettled(period, [
-      {
-        kind: 'behind',
-        id: '',
-        detail: 'entries were posted all the time while it was looked at; ask again',
-      },
-    ])
+    const detail = 'entries were posted all the time while it was looked at; ask again'
+    throw await refused([{ kind: 'behind', id: '', detail }])
   }
 
   /** Also a period that the calendar does not have any more, under the name by which it was closed. */
@@ -186,9 +204,14 @@ export class Periods {
     return { ...period, entityId }
   }
 
-  #record(act: string, { entityId, name }: PeriodOfEntity, caller: Caller, reason?: string): Promise<void> {
+  #record(
+    act: keyof typeof states,
+    { entityId, name }: PeriodOfEntity,
+    caller: Caller,
+    reason?: string,
+  ): Promise<void> {
     const object = { kind: 'accounting_period', id: `${entityId || '(none)'} ${name}` }
-    const [before, after] = act === 'period.closed' ? ['open', 'closed'] : ['closed', 'open']
+    const [before, after] = states[act]
     return this.#options.audit.record({ caller, act, object, before, after, ...(reason ? { reason } : {}) })
   }
 
