@@ -13,9 +13,12 @@ export function secretSource(z: typeof Zod): Zod.ZodType<SecretSource> {
   )
 }
 
-/** A URL without credentials in it. */
+/** A URL without credentials in it, and without a fragment, which no server ever sees. */
 export function plainUrl(z: typeof Zod, instead: string): Zod.ZodType<string> {
-  return z.url({ protocol: /^https?$/ }).refine(url => !url.includes('@'), `no credentials here: ${instead}`)
+  return z
+    .url({ protocol: /^https?$/ })
+    .refine(url => !url.includes('@'), `no credentials here: ${instead}`)
+    .refine(url => !url.includes('#'), 'has no # and nothing behind it')
 }
 
 /** https, or http to this machine: what goes there carries a token or a password. */
@@ -23,6 +26,14 @@ export function secureUrl(z: typeof Zod): Zod.ZodType<string> {
   return plainUrl(z, 'they stand in auth').refine(
     url => /^https:/i.test(url) || /^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:|\/|$)/i.test(url),
     'is https://…; http is for this machine alone',
+  )
+}
+
+/** The address that paths are added to: what stood behind a `?` would be lost with the first of them. */
+export function baseUrl(z: typeof Zod): Zod.ZodType<string> {
+  return secureUrl(z).refine(
+    url => !url.includes('?'),
+    'has no ? and nothing behind it: paths are added to it',
   )
 }
 

@@ -9,7 +9,7 @@ import { isCovered, recordedPosition } from '../deliver/delivered.js'
 import { openDeliveryLog } from '../deliver/delivery-log.js'
 import { requestsOf } from '../deliver/delivery-requests.js'
 import { type FeedStream, feedOf, type ProcessParts } from '../deliver/feed.js'
-import { listSetAside, setAside, takeBack } from '../deliver/refused-records.js'
+import { listSetAside, markTaken, setAside, takeBack } from '../deliver/refused-records.js'
 import type { Feature, FeatureFeed, FeatureParts } from '../feature/feature.js'
 import { AccountLimiters } from './account-limiters.js'
 import { ApprovedRecords } from './approved-records.js'
@@ -151,6 +151,7 @@ function exceptionsOf(kv: FeatureParts['buckets']['sinks'], feed: string, stream
   return {
     list: () => listSetAside(kv, feed),
     setAside: records => setAside(kv, feed, stream, records),
+    markTaken: ({ name }) => markTaken(kv, feed, name),
     takeBack: ({ name }) => takeBack(kv, { feed, name }),
   }
 }

@@ -74,6 +74,22 @@ test('connections of one account have one rate, and wait for each other', async 
   expect(limiters.of('webhook', {}, parts)).not.toBe(limiters.of('webhook', rate, parts))
 })
 
+test('an address that paths are added to has nothing behind a ? or a #; the one of a webhook may have a ?', () => {
+  const kinds = connectorKinds.map(({ kind }) => kind).filter(kind => kind !== 'file')
+  const told = (url: string) => {
+    const loaded = load(
+      `connections:\n${kinds.map(kind => `  - { kind: ${kind}, url: "${url}" }\n`).join('')}`,
+    )
+    const problems = loaded.kind === 'invalid' ? loaded.problems.map(describeProblem) : []
+    return problems
+      .filter(text => text.includes('.url: '))
+      .map(text => text.slice(text.indexOf('.url: ') + 6))
+  }
+  expect(told('https://x.example/a#b')).toEqual(kinds.map(() => 'has no # and nothing behind it.'))
+  const mark = 'has no ? and nothing behind it: paths are added to it.'
+  expect(told('https://x.example/a?tenant=b')).toEqual(kinds.slice(1).map(() => mark))
+})
+
 test('two connections share neither a name nor a folder', () => {
   const loaded = load(`connections:
   - { name: a, kind: file, folder: out, format: csv }

@@ -19,6 +19,8 @@ export interface Clock {
 export interface Exceptions {
   list(): Promise<readonly RefusedRecord[]>
   setAside(records: readonly RefusedRecord[]): Promise<void>
+  /** Before it is tried again: from then on nobody can discard it. False: somebody has. */
+  markTaken(record: RefusedRecord): Promise<boolean>
   takeBack(record: RefusedRecord): Promise<void>
 }
 

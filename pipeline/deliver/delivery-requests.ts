@@ -1,7 +1,7 @@
 // What people ask of single deliveries, in the bucket `weir_sinks` under `asked.<connection>.<delivery>`: any process writes
 // it, and the one that holds the connection does it, now or when it starts.
-// Invariants: a request is kept until it was done; to do it twice is to do it once. What somebody found out of an unclear one has a
-// key of its own, and a second one does not take its place.
+// Invariants: a request is kept until it was done; to do it twice is to do it once. What somebody found out of an unclear one, and
+// that its exception was discarded, have keys of their own, so that no other request takes their place, nor a second word that of the first.
 
 import type { KV } from '@nats-io/kv'
 import { z } from 'zod'
@@ -39,8 +39,10 @@ export interface DeliveryRequests {
   watch(onChange: () => void): () => void
 }
 
-const keyOf = (request: Pick<DeliveryRequest, 'connection' | 'delivery_id' | 'act'>): string =>
-  `asked.${request.connection}.${request.delivery_id}${isSettlement(request) ? '_settle' : ''}`
+const keyOf = (request: Pick<DeliveryRequest, 'connection' | 'delivery_id' | 'act'>): string => {
+  const own = isSettlement(request) ? '_settle' : request.act === 'reread' ? '_reread' : ''
+  return `asked.${request.connection}.${request.delivery_id}${own}`
+}
 const rewatchMs = 1_000
 
 /** False, and nothing is asked: another settlement of the same delivery is yet to be done. */

@@ -65,6 +65,7 @@ class Rig {
       exceptions: {
         list: async () => this.setAside,
         setAside: async records => void this.setAside.push(...records),
+        markTaken: async () => true,
         takeBack: async record => void this.setAside.splice(this.setAside.indexOf(record), 1),
       },
       clock: {

@@ -1,6 +1,8 @@
 // Records that a sink refused because of their content, in the bucket `weir_sinks` under the key
 // `refused.<feed>.<name>`, with the reason, the content, and what is needed to apply them later.
-// Invariant: a record is set aside before its feed's position passes it, and kept until the sink has it.
+// Invariants:
+// 1. A record is set aside before its feed's position passes it, and kept until the sink has it.
+// 2. Of somebody who discards it and somebody who has it tried again, the first whose mark is on the entry counts; the other is told.
 
 import type { KV } from '@nats-io/kv'
 import { z } from 'zod'
@@ -22,6 +24,8 @@ const recordSchema = z.object({
   bytes: z.string(),
   token: z.string(),
   discarded: z.boolean().optional(),
+  /** It is on its way to be tried again: nobody can discard it. */
+  taken: z.boolean().optional(),
 })
 
 export type SetAside = Readonly<z.infer<typeof recordSchema>>
@@ -71,14 +75,29 @@ export async function isDiscarded(kv: KV, feed: string, name: string): Promise<b
   return (await setAsideNamed(kv, feed, name))?.discarded === true
 }
 
-/** Marks one as discarded, or takes the mark off; nothing where it is set aside no longer. */
-export async function markDiscarded(kv: KV, feed: string, name: string, discarded: boolean): Promise<void> {
+/** Marks one as discarded, or takes the mark off. False: it is set aside no longer, or is being tried again (invariant 2). */
+export function markDiscarded(kv: KV, feed: string, name: string, discarded: boolean): Promise<boolean> {
+  return mark(kv, feed, name, aside => (aside.taken === true ? undefined : { ...aside, discarded }))
+}
+
+/** Marks one as on its way to be tried again. False: somebody has discarded it (invariant 2). */
+export function markTaken(kv: KV, feed: string, name: string): Promise<boolean> {
+  return mark(kv, feed, name, aside => (isToMend(aside) ? { ...aside, taken: true } : undefined))
+}
+
+async function mark(
+  kv: KV,
+  feed: string,
+  name: string,
+  marked: (aside: SetAside) => SetAside | undefined,
+): Promise<boolean> {
   const key = `${prefixOf(feed)}.${stableId('r', name)}`
   for (;;) {
     const entry = await kv.get(key)
     const parsed = entry?.operation === 'PUT' ? recordSchema.safeParse(entry.json()) : undefined
-    if (parsed?.success !== true) return
-    if (await writeOver(kv, key, JSON.stringify({ ...parsed.data, discarded }), entry!.revision)) return
+    const next = parsed?.success === true ? marked(parsed.data) : undefined
+    if (next === undefined) return false
+    if (await writeOver(kv, key, JSON.stringify(next), entry!.revision)) return true
   }
 }
 

@@ -2,7 +2,7 @@
 // Invariants:
 // 1. A record is set aside before its delivery becomes `refused`, and taken back after its delivery is `waiting` again: after
 //    a crash in between it is both, and is taken back at the next start.
-// 2. What somebody decided never to send is not taken up.
+// 2. What somebody decided never to send is not taken up, also when they decide it at the same time.
 
 import type { ChangedDelivery } from '../../schemas/billing/delivery.js'
 import type { RefusedRecord } from '../../sinks/sink.js'
@@ -74,6 +74,7 @@ export class RefusedShelf {
       const reopened = reopenedDelivery(record)
       if (reopened === undefined || !isToMend(record)) continue // invariant 2
       if (book.size >= openMost) return false
+      if (!(await exceptions.markTaken(record))) continue // invariant 2
       const next = begun(reopened, now())
       const taken = record.code === originalDiscarded ? { ...next, out_of_order: true } : next
       if (book.get(reopened.delivery_id) === undefined) await append([taken])

@@ -1,6 +1,7 @@
 // Asks for something of single deliveries: on the audit trail first, then in the bucket, where the process that holds the
 // connection finds it.
-// Invariant: nothing is asked that could not be done: a settled delivery, or one that somebody else has to release.
+// Invariant: nothing is asked that could not be done: of a settled delivery, one that somebody else has to release, or one of a
+// connection that was removed.
 
 import { requestDelivery } from '../deliver/delivery-requests.js'
 import { reopenedDelivery } from '../deliver/refused-deliveries.js'
@@ -54,6 +55,20 @@ export function refusalOf(
   return new Problem(
     'delivery_not_released',
     `It does not wait for a record that it comes after (${holder}).`,
+  )
+}
+
+/** Throws where a connection of these is gone: what is asked of it would wait for ever, and then be a surprise. */
+export function requireConnections(
+  { feeds }: Pick<FeatureParts, 'feeds'>,
+  deliveries: readonly Pick<DeliveryView, 'connection'>[],
+): void {
+  const known = new Set(feeds.flatMap(({ ofRecords }) => ofRecords?.connection ?? []))
+  const gone = deliveries.find(({ connection }) => !known.has(connection))?.connection
+  if (gone === undefined) return
+  throw new Problem(
+    'connection_removed',
+    `There is no connection ${gone} in the configuration any more: nothing of it is sent until it is there again, under this name.`,
   )
 }
 

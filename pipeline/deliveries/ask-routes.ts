@@ -6,7 +6,15 @@ import { z } from 'zod'
 import type { FeatureParts } from '../feature/feature.js'
 import { Problem } from '../gateway/problem.js'
 import { type ApiCall, type ApiReply, type ApiRoute, jsonBody, needs, readJson } from '../gateway/route.js'
-import { asideOf, ask, maxAsked, notUnclear, refusalOf, toRetry } from './ask-deliveries.js'
+import {
+  asideOf,
+  ask,
+  maxAsked,
+  notUnclear,
+  refusalOf,
+  requireConnections,
+  toRetry,
+} from './ask-deliveries.js'
 import { filterSchema } from './delivery-filter.js'
 import { deliveriesTag, idParams, type ListParts, oneDelivery } from './list-routes.js'
 
@@ -67,7 +75,13 @@ function retryRoute(parts: AskParts, nowMs: () => number): ApiRoute {
     params: idParams,
     body: jsonBody(reasonBody, { reason: 'the period is open again' }),
     responses: { 202: answer },
-    problems: ['invalid_request', 'not_found', 'delivery_settled', 'delivery_discarded'],
+    problems: [
+      'invalid_request',
+      'not_found',
+      'delivery_settled',
+      'delivery_discarded',
+      'connection_removed',
+    ],
     handle: call => askOne(parts, call, 'retry', nowMs()),
   }
 }
@@ -86,7 +100,13 @@ function releaseRoute(parts: AskParts, nowMs: () => number): ApiRoute {
     params: idParams,
     body: jsonBody(reasonBody, { reason: 'the original was posted by hand' }),
     responses: { 202: answer },
-    problems: ['invalid_request', 'not_found', 'delivery_settled', 'delivery_not_released'],
+    problems: [
+      'invalid_request',
+      'not_found',
+      'delivery_settled',
+      'delivery_not_released',
+      'connection_removed',
+    ],
     handle: call => askOne(parts, call, 'release', nowMs()),
   }
 }
@@ -106,10 +126,17 @@ function settleRoute(parts: AskParts, nowMs: () => number): ApiRoute {
     params: idParams,
     body: jsonBody(settleBody, { found: 'there', external_id: '300100184', reason: 'seen in the ledger' }),
     responses: { 202: answer },
-    problems: ['invalid_request', 'not_found', 'delivery_not_unclear', 'delivery_discarded'],
+    problems: [
+      'invalid_request',
+      'not_found',
+      'delivery_not_unclear',
+      'delivery_discarded',
+      'connection_removed',
+    ],
     async handle(call) {
       const word = await readJson(call, settleBody)
       const one = await oneDelivery(parts, call.params['id'] ?? '')
+      requireConnections(parts, [one])
       const refusal = notUnclear(one, await asideOf(parts, one))
       if (refusal !== undefined) throw refusal
       const found = word.found === 'there' ? { externalId: word.external_id } : {}
@@ -130,8 +157,10 @@ async function askOne(
   const one = await oneDelivery(parts, call.params['id'] ?? '')
   const refusal = refusalOf(one, act)
   if (refusal !== undefined) throw refusal
+  requireConnections(parts, [one])
   await asideOf(parts, one)
   await ask(parts, [one], { act, reason: why, caller: call.caller, id: randomUUID(), nowMs })
+  await asideOf(parts, one) // discarded in that moment: then it is not tried
   return { status: 202, body: { preview: false, count: 1 } }
 }
 
@@ -150,10 +179,11 @@ function retryManyRoute(parts: AskParts, nowMs: () => number): ApiRoute {
       reason: 'the period is open again',
     }),
     responses: { 202: answer },
-    problems: ['invalid_request', 'too_many_deliveries', 'deliveries_changed'],
+    problems: ['invalid_request', 'too_many_deliveries', 'deliveries_changed', 'connection_removed'],
     async handle(call) {
       const { filter, reason: why, preview = false, expected_count } = await readJson(call, retryBody)
       const found = await toRetry(parts, filter)
+      requireConnections(parts, found)
       if (expected_count !== undefined && expected_count !== found.length)
         throw new Problem(
           'deliveries_changed',

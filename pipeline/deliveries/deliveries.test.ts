@@ -5,12 +5,14 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { jetstream } from '@nats-io/jetstream'
+import { Kvm } from '@nats-io/kv'
 import { connect } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { SupervisedWeir } from '../../bench/measure/supervised-weir.js'
 import type { AuditEntry } from '../../schemas/audit/audit-entry.js'
 import { journalRecord } from '../../sinks/testing/journal-record.js'
 import { WebhookReceiver } from '../../sinks/webhook/testing/fake.js'
+import { markTaken } from '../deliver/refused-records.js'
 import { until } from '../testing/engine-harness.js'
 import type { DeliveryView, OneDeliveryView } from './delivery-view.js'
 
@@ -55,9 +57,16 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 }, generousMs)
 
-async function publish(document: object): Promise<void> {
+async function publish(document: object, natsSubject = 'postings.de'): Promise<void> {
   const nc = await connect({ ...weir.nats })
-  await jetstream(nc).publish('postings.de', JSON.stringify(document))
+  await jetstream(nc).publish(natsSubject, JSON.stringify(document))
+  await nc.close()
+}
+
+/** What the loop of the connection does first when it takes a refused record up again. */
+async function take(delivery: string): Promise<void> {
+  const nc = await connect({ ...weir.nats })
+  expect(await markTaken(await new Kvm(nc).open('weir_sinks'), 'connection.hook', delivery)).toBe(true)
   await nc.close()
 }
 
@@ -112,9 +121,9 @@ test(
       entity_id: 'de',
     })
     expect(correction).toMatchObject({ code: 'waits_for_record' })
-    const told = await run<OneDeliveryView>('deliveries', 'show', refused!.delivery_id)
-    expect(told.history.map(({ state }) => state)).toEqual(['waiting', 'sending', 'refused'])
-    expect(told.detail).toContain('the period is closed')
+    const shown = await run<OneDeliveryView>('deliveries', 'show', refused!.delivery_id)
+    expect(shown.history.map(({ state }) => state)).toEqual(['waiting', 'sending', 'refused'])
+    expect(shown.detail).toContain('the period is closed')
 
     await run('deliveries', 'release', correction!.delivery_id, '--reason', 'posted by hand')
     await untilStates('refused', 'posted', 'held')
@@ -130,7 +139,15 @@ test(
       1,
       expect.stringMatching(/delivery_discarded.*undo first/s),
     ])
+    expect((await run<OneDeliveryView>('deliveries', 'show', refused!.delivery_id)).next).toContain(
+      'exceptions undo',
+    )
     await run('exceptions', 'undo', ...discard)
+    await take(refused!.delivery_id)
+    const late = await weir.run('exceptions', 'discard', ...discard)
+    expect([late.code, late.stderr]).toEqual([1, expect.stringMatching(/exceptions_changed.*tried again/s)])
+    const told = await get<{ entries: readonly AuditEntry[] }>('/v1/audit?act=exception.discard_refused')
+    expect(told.entries).toHaveLength(1)
 
     isMended = true
     const which = ['--connection', 'hook', '--code', refused!.code]
@@ -175,6 +192,27 @@ test(
     expect(third.stderr).toContain('delivery_not_unclear')
     const { entries } = await get<{ entries: readonly AuditEntry[] }>('/v1/audit?act=delivery.settled')
     expect(entries.at(-1)).toMatchObject({ reason: 'looked', object: { kind: 'delivery', id } })
+  },
+  generousMs,
+)
+
+test(
+  'what is asked of a delivery whose connection was removed is refused, also among others',
+  async () => {
+    const at = new Date().toISOString()
+    const left = { delivery_id: 'dl_left', connection: 'gone', record: { kind: 'journal', id: 'je_9' } }
+    const changed = [{ ...left, key: 'je_9', state: 'refused', at, attempts: [], attempt_count: 1 }]
+    await publish({ step: 's', taken_up_to: 1, replay_from: 1, changed }, 'deliveries.gone')
+    const listed = () => get<Listed>('/v1/deliveries?connection=gone')
+    await until(async () => (await listed()).deliveries.length === 1)
+    for (const which of [
+      ['retry', 'dl_left'],
+      ['settle', 'dl_left', '--absent'],
+      ['retry', '--state', 'refused'],
+    ]) {
+      const { code, stderr } = await weir.run('deliveries', ...which, '--reason', 'again')
+      expect([code, stderr]).toEqual([1, expect.stringMatching(/connection_removed.*gone/s)])
+    }
   },
   generousMs,
 )

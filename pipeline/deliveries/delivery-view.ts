@@ -86,6 +86,9 @@ export function nextOf({ state, code }: Pick<DeliveryView, 'state' | 'code'>): s
   }
 }
 
+export const discardedNext =
+  'Nothing: its exception was discarded, so it is not sent. `weir exceptions undo` takes that back.'
+
 function heldNext(code: string): string {
   if (code === 'waits_for_record')
     return 'Mend the record that it comes after; `weir deliveries release` lets it go without.'

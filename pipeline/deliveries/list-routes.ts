@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { recordedPosition } from '../deliver/delivered.js'
+import { isDiscarded } from '../deliver/refused-records.js'
 import type { FeatureParts } from '../feature/feature.js'
 import { Problem } from '../gateway/problem.js'
 import { type ApiRoute, type ApiTag, needs, readQuery } from '../gateway/route.js'
@@ -11,6 +12,7 @@ import {
   type DeliveryView,
   deliveryExample,
   deliverySchema,
+  discardedNext,
   nextOf,
   oneDeliverySchema,
 } from './delivery-view.js'
@@ -103,7 +105,11 @@ function showRoute(parts: ListParts): ApiRoute {
       const behind = await behindOf(parts)
       const one = await oneDelivery(parts, call.params['id'] ?? '')
       const history = await readHistory(parts.queries, one.delivery_id)
-      return { status: 200, body: { ...one, history, next: nextOf(one), behind } }
+      const { state, connection, delivery_id: id } = one
+      const isOver =
+        state === 'refused' && (await isDiscarded(parts.buckets.sinks, `connection.${connection}`, id))
+      const next = isOver ? discardedNext : nextOf(one)
+      return { status: 200, body: { ...one, history, next, behind } }
     },
   }
 }

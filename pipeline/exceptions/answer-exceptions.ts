@@ -4,6 +4,7 @@
 // 1. The act is on the audit trail, with its reason and its exceptions counted, before any of them is answered.
 // 2. What is answered is what was counted: the ids are read once. A caller who saw a preview says how many there were.
 // 3. The answer comes back when the list shows it.
+// 4. All of it is answered or none: a delivery that is being tried again is not discarded, and whoever asked is told.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { deliveryIdOf } from '../../schemas/billing/delivery.js'
@@ -80,12 +81,31 @@ export async function answerExceptions(
     },
   }) // invariant 1
   const key = caller.keyId === undefined ? undefined : { id: caller.keyId, name: caller.keyName ?? '' }
-  await markDeliveries(parts, exceptions, { resolution, reason, by: key?.name ?? '', nowMs })
+  const taken = await markDeliveries(parts, exceptions, { resolution, reason, by: key?.name ?? '', nowMs })
+  if (taken !== undefined) {
+    const detail = `Nothing is discarded: delivery ${taken} is being tried again, so it is no exception now. Look again.`
+    if (resolution === 'discarded') await recordRefused(parts, id, caller, detail)
+    throw new Problem('exceptions_changed', detail)
+  }
   const last = await resolveExceptions(parts.js, exceptions, { resolution, reason, atMs: nowMs, key, id })
   return { ...summary, isShown: await isShown(parts, last) }
 }
 
-/** A refused delivery whose exception is discarded is not tried again, and its connection learns what that means for others. */
+function recordRefused(
+  { audit }: Pick<FeatureParts, 'audit'>,
+  id: string,
+  caller: Caller,
+  reason: string,
+): Promise<void> {
+  const act = 'exception.discard_refused'
+  const object = { kind: 'exceptions', id }
+  return audit.record({ caller, act, object, reason, before: { state: 'open' }, after: { state: 'open' } })
+}
+
+/**
+ * A refused delivery whose exception is discarded is not tried again, and its connection learns what that means for others.
+ * Answers one that is being tried again; then none is marked (invariant 4).
+ */
 async function markDeliveries(
   { buckets }: Pick<FeatureParts, 'buckets'>,
   exceptions: readonly Exception[],
@@ -95,15 +115,23 @@ async function markDeliveries(
     by,
     nowMs,
   }: Pick<AnswerRequest, 'resolution' | 'reason'> & { by: string; nowMs: number },
-): Promise<void> {
-  for (const { kind, receiver, recordKind, recordId } of exceptions) {
-    if (kind !== 'refused_delivery') continue
-    const deliveryId = deliveryIdOf(receiver, { kind: recordKind, id: recordId })
-    await markDiscarded(buckets.sinks, `connection.${receiver}`, deliveryId, resolution === 'discarded')
-    const at = new Date(nowMs).toISOString()
-    const request = { delivery_id: deliveryId, connection: receiver, act: 'reread', reason, by, at } as const
-    await requestDelivery(buckets.sinks, request)
+): Promise<string | undefined> {
+  const deliveries = exceptions.flatMap(({ kind, receiver, recordKind, recordId }) => {
+    const id = deliveryIdOf(receiver, { kind: recordKind, id: recordId })
+    return kind === 'refused_delivery' ? [{ connection: receiver, id }] : []
+  })
+  const isDiscarding = resolution === 'discarded'
+  for (const [index, { connection, id }] of deliveries.entries()) {
+    const isMarked = await markDiscarded(buckets.sinks, `connection.${connection}`, id, isDiscarding)
+    if (isMarked || !isDiscarding) continue
+    for (const before of deliveries.slice(0, index))
+      await markDiscarded(buckets.sinks, `connection.${before.connection}`, before.id, false)
+    return id
   }
+  const at = new Date(nowMs).toISOString()
+  for (const { connection, id } of deliveries)
+    await requestDelivery(buckets.sinks, { delivery_id: id, connection, act: 'reread', reason, by, at })
+  return undefined
 }
 
 /** The others have the same request id in `exception_resolutions`. */

@@ -53,7 +53,10 @@ export function answerRoutes(
 ): readonly ApiRoute[] {
   const route = (resolution: 'discarded' | 'undone', words: RouteWords): ApiRoute => ({
     method: 'POST',
-    audits: [resolution === 'discarded' ? 'exception.discarded' : 'exception.discard_undone'],
+    audits:
+      resolution === 'discarded'
+        ? ['exception.discarded', 'exception.discard_refused']
+        : ['exception.discard_undone'],
     access: needs('operate'),
     tag: exceptionsTag,
     body: jsonBody(answerBody, bodyExample),

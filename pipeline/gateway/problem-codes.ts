@@ -222,6 +222,10 @@ export const problemCodes = {
     status: 409,
     meaning: 'Its exception was discarded: undo that first (`weir exceptions undo`).',
   },
+  connection_removed: {
+    status: 409,
+    meaning: 'Its connection is not in the configuration any more, so nothing of it is sent.',
+  },
   too_many_deliveries: {
     status: 422,
     meaning: 'The filter takes more deliveries than are tried again at once; narrow it.',

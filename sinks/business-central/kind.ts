@@ -3,7 +3,7 @@
 import type { ConnectorKind } from '../connector-kind.js'
 import { dimensionFields } from '../mapping/dimension-fields.js'
 import { entraAuth } from '../oauth/entra-settings.js'
-import { secureUrl } from '../settings-parts.js'
+import { baseUrl } from '../settings-parts.js'
 import type { BusinessCentralSettings } from './config.js'
 
 export const businessCentralKind: ConnectorKind<BusinessCentralSettings> = {
@@ -21,7 +21,7 @@ export const businessCentralKind: ConnectorKind<BusinessCentralSettings> = {
     ...dimensionFields('the value code of the dimension'),
   },
   settings: z => ({
-    url: secureUrl(z),
+    url: baseUrl(z),
     company: z.guid('the id of the company, as …/companies lists it'),
     auth: entraAuth(z),
     posting: z

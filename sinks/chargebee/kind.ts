@@ -1,7 +1,7 @@
 // The kind `chargebee`: its settings, the fields of its mapping, and how its connector is made.
 
 import type { ConnectorKind } from '../connector-kind.js'
-import { secretSource, secureUrl } from '../settings-parts.js'
+import { baseUrl, secretSource } from '../settings-parts.js'
 import type { ChargebeeSettings } from './config.js'
 
 export const chargebeeKind: ConnectorKind<ChargebeeSettings> = {
@@ -26,7 +26,7 @@ export const chargebeeKind: ConnectorKind<ChargebeeSettings> = {
   },
   settings: z => ({
     site: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'the name of a site, such as acme-test'),
-    url: secureUrl(z).optional(),
+    url: baseUrl(z).optional(),
     auth: z.strictObject({ api_key: secretSource(z) }),
     quantity: z.enum(['usage', 'amount']).default('usage'),
   }),

@@ -3,7 +3,7 @@
 import type { ConnectorKind } from '../connector-kind.js'
 import { dimensionFields } from '../mapping/dimension-fields.js'
 import { entraAuth } from '../oauth/entra-settings.js'
-import { secureUrl } from '../settings-parts.js'
+import { baseUrl } from '../settings-parts.js'
 import type { DynamicsFinanceSettings } from './config.js'
 
 export const dynamicsFinanceKind: ConnectorKind<DynamicsFinanceSettings> = {
@@ -34,7 +34,7 @@ export const dynamicsFinanceKind: ConnectorKind<DynamicsFinanceSettings> = {
   },
   customersAre: 'erp',
   settings: z => ({
-    url: secureUrl(z),
+    url: baseUrl(z),
     auth: entraAuth(z),
     post_action: z
       .string()

@@ -1,7 +1,7 @@
 // The kind `intacct`: its settings, the fields of its mapping, and how its connector is made.
 
 import type { ConnectorKind } from '../connector-kind.js'
-import { secretSource, secureUrl } from '../settings-parts.js'
+import { baseUrl, secretSource } from '../settings-parts.js'
 import type { IntacctSettings } from './config.js'
 
 export const intacctKind: ConnectorKind<IntacctSettings> = {
@@ -33,7 +33,7 @@ export const intacctKind: ConnectorKind<IntacctSettings> = {
   },
   customersAre: 'erp',
   settings: z => ({
-    url: secureUrl(z).default('https://api.intacct.com/ia/xml/xmlgw.phtml'),
+    url: baseUrl(z).default('https://api.intacct.com/ia/xml/xmlgw.phtml'),
     company: z.string().min(1),
     auth: z.strictObject({
       sender_id: z.string().min(1),

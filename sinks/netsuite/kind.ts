@@ -1,7 +1,7 @@
 // The kind `netsuite`: its settings, the fields of its mapping, and how its connector is made.
 
 import type { ConnectorKind } from '../connector-kind.js'
-import { secretSource, secureUrl } from '../settings-parts.js'
+import { baseUrl, secretSource, secureUrl } from '../settings-parts.js'
 import type { NetsuiteSettings } from './config.js'
 
 const internalId = /^\d{1,18}$/
@@ -40,7 +40,7 @@ export const netsuiteKind: ConnectorKind<NetsuiteSettings> = {
   },
   customersAre: 'erp',
   settings: z => ({
-    url: secureUrl(z),
+    url: baseUrl(z),
     account: z
       .string()
       .regex(/^[A-Za-z0-9]+([_-][A-Za-z0-9]+)?$/, 'an account id, such as 1234567 or 1234567_SB1'),

@@ -2,7 +2,7 @@
 
 import type { ConnectorKind } from '../connector-kind.js'
 import type { MappingField } from '../mapping/mapping-fields.js'
-import { secretSource, secureUrl } from '../settings-parts.js'
+import { baseUrl, secretSource, secureUrl } from '../settings-parts.js'
 import type { OracleFusionSettings } from './config.js'
 import { overridableSegments, segmentName } from './segments.js'
 
@@ -32,7 +32,7 @@ export const oracleFusionKind: ConnectorKind<OracleFusionSettings> = {
     ...segmentFields,
   },
   settings: z => ({
-    url: secureUrl(z),
+    url: baseUrl(z),
     auth: z.union(
       [
         z.strictObject({

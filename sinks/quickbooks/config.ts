@@ -2,7 +2,7 @@
 
 import type { z as Zod } from 'zod'
 import type { SecretSource, SettingsShape } from '../connector-kind.js'
-import { secretSource, secureUrl } from '../settings-parts.js'
+import { baseUrl, secretSource, secureUrl } from '../settings-parts.js'
 
 export interface QuickbooksSettings {
   /** `https://quickbooks.api.intuit.com`, or that of the sandbox. */
@@ -27,7 +27,7 @@ export interface QuickbooksSettings {
 
 export function quickbooksSettings(z: typeof Zod): SettingsShape<QuickbooksSettings> {
   return {
-    url: secureUrl(z).default('https://quickbooks.api.intuit.com'),
+    url: baseUrl(z).default('https://quickbooks.api.intuit.com'),
     realm: z.string().regex(/^\d{5,25}$/, 'the id of the company: realmId of the consent'),
     home_currency: z
       .string()

@@ -1,7 +1,7 @@
 // The kind `recurly`: its settings, the fields of its mapping, and how its connector is made.
 
 import type { ConnectorKind } from '../connector-kind.js'
-import { secretSource, secureUrl } from '../settings-parts.js'
+import { baseUrl, secretSource } from '../settings-parts.js'
 import type { RecurlySettings } from './config.js'
 
 export const recurlyKind: ConnectorKind<RecurlySettings> = {
@@ -24,7 +24,7 @@ export const recurlyKind: ConnectorKind<RecurlySettings> = {
     },
   },
   settings: z => ({
-    url: secureUrl(z).default('https://v3.recurly.com'),
+    url: baseUrl(z).default('https://v3.recurly.com'),
     auth: z.strictObject({ api_key: secretSource(z) }),
     quantity: z.enum(['usage', 'amount']).default('usage'),
     decimals: z.int().min(0).max(9).default(0),

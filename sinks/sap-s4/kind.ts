@@ -1,7 +1,7 @@
 // The kind `sap_s4`: its settings, the fields of its mapping, and how its connector is made.
 
 import type { ConnectorKind } from '../connector-kind.js'
-import { secretSource, secureUrl } from '../settings-parts.js'
+import { baseUrl, secretSource, secureUrl } from '../settings-parts.js'
 import type { SapS4Settings } from './config.js'
 
 export const sapS4Kind: ConnectorKind<SapS4Settings> = {
@@ -44,7 +44,7 @@ export const sapS4Kind: ConnectorKind<SapS4Settings> = {
   settings: z => {
     const path = z.string().regex(/^\/[^\s?#]+$/, 'begins with / and has no query')
     return {
-      url: secureUrl(z),
+      url: baseUrl(z),
       auth: z.union(
         [
           z.strictObject({ user: z.string().min(1), password: secretSource(z) }),

@@ -1,7 +1,7 @@
 // The kind `stripe`: its settings, the fields of its mapping, and how its connector is made.
 
 import type { ConnectorKind } from '../connector-kind.js'
-import { secretSource, secureUrl } from '../settings-parts.js'
+import { baseUrl, secretSource } from '../settings-parts.js'
 import type { StripeSettings } from './config.js'
 
 const payloadName = /^[A-Za-z0-9_-]{1,100}$/
@@ -34,7 +34,7 @@ export const stripeKind: ConnectorKind<StripeSettings> = {
   },
   customersAre: 'billing',
   settings: z => ({
-    url: secureUrl(z).default('https://api.stripe.com'),
+    url: baseUrl(z).default('https://api.stripe.com'),
     auth: z.strictObject({ secret_key: secretSource(z) }),
     account: z
       .string()

@@ -205,6 +205,7 @@ export class Rig {
       setAside: async (records: readonly RefusedRecord[]) => {
         for (const record of records) this.shelf.set(record.name, record)
       },
+      markTaken: async () => true,
       takeBack: async ({ name }: RefusedRecord) => void this.shelf.delete(name),
     }
   }

@@ -2,7 +2,7 @@
 
 import type { z as Zod } from 'zod'
 import type { SecretSource, SettingsShape } from '../connector-kind.js'
-import { secretSource, secureUrl } from '../settings-parts.js'
+import { baseUrl, secretSource, secureUrl } from '../settings-parts.js'
 
 /** A custom connection: made for one organisation, which Xero knows from the client. */
 export interface CustomConnectionAuth {
@@ -53,7 +53,7 @@ export function xeroSettings(z: typeof Zod): SettingsShape<XeroSettings> {
   const client = { client_id: z.string().min(1), client_secret: secretSource(z) }
   const tokenUrl = secureUrl(z).default('https://identity.xero.com/connect/token')
   return {
-    url: secureUrl(z).default('https://api.xero.com/api.xro/2.0'),
+    url: baseUrl(z).default('https://api.xero.com/api.xro/2.0'),
     tenant: z.guid('the id of the organisation, as GET https://api.xero.com/connections lists it'),
     currency: z
       .string()

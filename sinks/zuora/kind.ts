@@ -1,7 +1,7 @@
 // The kind `zuora`: its settings, the fields of its mapping, and how its connector is made.
 
 import type { ConnectorKind } from '../connector-kind.js'
-import { secretSource, secureUrl } from '../settings-parts.js'
+import { baseUrl, secretSource, secureUrl } from '../settings-parts.js'
 import type { ZuoraSettings } from './config.js'
 
 /** What may stand between the quotes of a query. */
@@ -35,7 +35,7 @@ export const zuoraKind: ConnectorKind<ZuoraSettings> = {
   },
   customersAre: 'billing',
   settings: z => ({
-    url: secureUrl(z),
+    url: baseUrl(z),
     auth: z.strictObject({
       client_id: z.string().min(1),
       client_secret: secretSource(z),

@@ -12,7 +12,7 @@ import { connectTo } from '../../testing/engine-harness.js'
 import { ConnectionLoop } from '../connection-loop.js'
 import { Deliverer } from '../deliverer.js'
 import { openDeliveryLog } from '../delivery-log.js'
-import { listSetAside, setAside, takeBack } from '../refused-records.js'
+import { listSetAside, markTaken, setAside, takeBack } from '../refused-records.js'
 import { freeFeed, freeGate } from './flow-gates.js'
 
 process.on('disconnect', () => process.exit(0)) // never outlives the test
@@ -55,6 +55,7 @@ const loop = new ConnectionLoop({
   exceptions: {
     list: () => listSetAside(kv, key),
     setAside: records => setAside(kv, key, 'POSTINGS', records),
+    markTaken: ({ name }) => markTaken(kv, key, name),
     takeBack: ({ name }) => takeBack(kv, { feed: key, name }),
   },
   clock: { nowMs: Date.now, pause: pauseFor },

@@ -72,6 +72,7 @@ export class LoopRig {
         setAside: async records => {
           for (const record of records) this.shelf.set(record.name, record)
         },
+        markTaken: async () => true,
         takeBack: async ({ name }) => void this.shelf.delete(name),
       },
       requests: {
