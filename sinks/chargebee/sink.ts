@@ -16,6 +16,7 @@ import type {
 } from '../connector.js'
 import type { ConnectorParts } from '../connector-kind.js'
 import { pageMs } from '../http/limiter.js'
+import { withoutEnd } from '../http/list-end.js'
 import { stopped, unavailable, unknownYet } from '../http/outcome.js'
 import { redactor } from '../http/redact.js'
 import { NotReachedError, saysNothing, sdkFetch } from '../http/sdk-fetch.js'
@@ -68,12 +69,13 @@ export class ChargebeeUsages implements Connector {
     // A local day is in UTC a day earlier or later at most.
     const [after, before] = [secondsOf(from) - daySeconds, secondsOf(until) + 2 * daySeconds]
     const ours = new RegExp(`^${notePrefix(this.#parts.connection)} (\\d{4}-\\d\\d-\\d\\d) `)
-    for (let offset: string | undefined = '', isFirst = true; isFirst || offset; isFirst = false) {
+    let offset: string | undefined
+    for (let pages = 1; ; pages += 1) {
       const page: Called<Usage.ListResponse> = await this.#call(signal, site =>
         site.usage.list({
           limit: usagesOfPage,
           usage_date: { between: [after, before] },
-          ...(offset ? { offset } : {}),
+          ...(offset === undefined ? {} : { offset }),
         }),
       )
       if (page.kind === 'failed') throw new Error('detail' in page.outcome ? page.outcome.detail : '')
@@ -83,7 +85,10 @@ export class ChargebeeUsages implements Connector {
         if (date === undefined || date < from || date > until || usage.id === undefined) continue
         yield { key: usage.id, externalId: usage.id, state: 'posted', date }
       }
-      offset = page.value.next_offset
+      offset = page.value.next_offset || undefined
+      if (offset === undefined) return
+      const endless = withoutEnd(pages)
+      if (endless !== undefined) throw new Error(endless.detail)
     }
   }
 

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { parseJson } from '../../schemas/json/json-text.js'
 import type { PutOutcome } from '../connector.js'
 import { type Api, type ApiAnswer, type ApiRequest, strangeAnswer } from './api.js'
+import { withoutEnd } from './list-end.js'
 import type { NotReached } from './outcome.js'
 
 /** What a request that failed means for the record that it was for. */
@@ -25,7 +26,7 @@ export async function rowsOf<T>(api: Api, asked: RowsRequest<T>, signal: AbortSi
   const page = z.object({ value: z.array(asked.row), '@odata.nextLink': z.string().optional() })
   const rows: T[] = []
   let request: ApiRequest = { method: 'GET', path: asked.path, query: asked.query }
-  for (;;) {
+  for (let pages = 1; ; pages += 1) {
     const answer = await api.send(request, signal)
     if (answer.kind === 'failed') return answer
     if (answer.status >= 300) return { kind: 'failed', outcome: asked.outcomeOfRefusal(answer) }
@@ -35,6 +36,8 @@ export async function rowsOf<T>(api: Api, asked: RowsRequest<T>, signal: AbortSi
     rows.push(...parsed.data.value)
     const next = parsed.data['@odata.nextLink']
     if (next === undefined) return { kind: 'ok', rows }
+    const endless = withoutEnd(pages, rows.length)
+    if (endless !== undefined) return { kind: 'failed', outcome: endless }
     request = { method: 'GET', path: next }
   }
 }

@@ -9,17 +9,20 @@ import { z } from 'zod'
 import type {
   CheckOutcome,
   Connector,
-  ConnectorRecord,
   DocumentRange,
   FindOutcome,
+  Placed,
   PutOutcome,
   ReceiverDocument,
+  SentRecord,
 } from '../connector.js'
 import type { ConnectorParts } from '../connector-kind.js'
 import { strangeAnswer } from '../http/api.js'
 import { pageMs } from '../http/limiter.js'
+import { withoutEnd } from '../http/list-end.js'
 import { unavailable, unknownYet } from '../http/outcome.js'
 import type { XmlTree } from '../http/xml.js'
+import { prefixPlace, settingsOf } from '../kept-prefix.js'
 import type { IntacctSettings } from './config.js'
 import { Gateway, type GatewayResult } from './gateway.js'
 import { batchOf, referenceOf, usDate } from './records.js'
@@ -69,12 +72,17 @@ export class IntacctConnector implements Connector {
     return result.kind === 'ok' ? { kind: 'ready' } : unavailable(result.outcome)
   }
 
-  put(records: readonly ConnectorRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]> {
+  /** Our key is found by the prefix that it was sent with, whatever the setting says by now. */
+  place(): Promise<Placed> {
+    return prefixPlace(this.#settings)
+  }
+
+  put(records: readonly SentRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]> {
     return Promise.all(records.map(record => this.#putOne(record, signal)))
   }
 
-  async find(record: ConnectorRecord, signal: AbortSignal): Promise<FindOutcome> {
-    const reference = referenceOf(record, this.#settings.prefix)
+  async find(record: SentRecord, signal: AbortSignal): Promise<FindOutcome> {
+    const reference = referenceOf(record, settingsOf(this.#settings, record).prefix)
     const query = `REFERENCENO = '${reference}' OR BATCH_TITLE = '${reference}'`
     const result = await this.#ask(readByQuery(query, 10), signal)
     const list = listOf(result)
@@ -94,7 +102,8 @@ export class IntacctConnector implements Connector {
       `BATCH_DATE >= '${usDate(from)}' AND BATCH_DATE <= '${usDate(until)}'`,
       ...(prefix === '' ? [] : [`BATCH_TITLE like '${prefix}%'`]),
     ].join(' AND ')
-    for (let next: XmlTree | undefined = readByQuery(query, pageLength); next !== undefined; ) {
+    let pages = 0
+    for (let next: XmlTree | undefined = readByQuery(query, pageLength); next !== undefined; pages += 1) {
       const list = listOf(await this.#ask(next, signal))
       if ('kind' in list) throw new Error('detail' in list ? list.detail : list.kind)
       for (const one of list.glbatch) {
@@ -103,14 +112,17 @@ export class IntacctConnector implements Connector {
         const key = reference.slice(prefix.length)
         yield { key, externalId: one.RECORDNO, state: stateOf(one), date: isoDate(one.BATCH_DATE) }
       }
+      const endless = withoutEnd(pages + 1)
+      if (endless !== undefined) throw new Error(endless.detail)
       next = list['@numremaining'] === '0' ? undefined : { readMore: { resultId: list['@resultId'] } }
     }
   }
 
-  async #putOne(record: ConnectorRecord, signal: AbortSignal): Promise<PutOutcome> {
-    const made = batchOf(record, await this.#parts.mapping.of(record), this.#settings)
+  async #putOne(record: SentRecord, signal: AbortSignal): Promise<PutOutcome> {
+    const settings = settingsOf(this.#settings, record)
+    const made = batchOf(record, await this.#parts.mapping.of(record), settings)
     if (made.kind !== 'ok') return made
-    const { prefix, state, unique_id: isUnique } = this.#settings
+    const { prefix, state, unique_id: isUnique } = settings
     const controlId = referenceOf(record, prefix)
     const call = { create: { GLBATCH: made.batch } }
     const result = await this.#gateway.call({ controlId, isUnique, call }, signal)

@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import type { DocumentRange, ReceiverDocument } from '../connector.js'
 import { type Api, jsonOf } from '../http/api.js'
+import { withoutEnd } from '../http/list-end.js'
 import { ReceiverLines } from '../receiver-lines.js'
 
 const pageLength = 1_000
@@ -54,6 +55,8 @@ export async function* documentsOf(
       last.push(row)
     }
     if (!page.data.hasMore) break
+    const endless = withoutEnd(offset / pageLength + 1)
+    if (endless !== undefined) throw new Error(endless.detail)
   }
   yield* documentOf(last, prefix)
 }

@@ -13,13 +13,16 @@ import type {
   ConnectorRecord,
   DocumentRange,
   FindOutcome,
+  Placed,
   PutOutcome,
   ReceiverDocument,
+  SentRecord,
 } from '../connector.js'
 import type { ConnectorParts } from '../connector-kind.js'
 import { Api, jsonOf, strangeAnswer } from '../http/api.js'
 import { pageMs } from '../http/limiter.js'
 import { unavailable, unknownYet } from '../http/outcome.js'
+import { prefixPlace, settingsOf } from '../kept-prefix.js'
 import { mappedAccounts } from '../receiver-lines.js'
 import { authorizerOf } from './authorization.js'
 import type { NetsuiteSettings } from './config.js'
@@ -61,11 +64,16 @@ export class NetsuiteConnector implements Connector {
     return answer.status < 300 ? { kind: 'ready' } : unavailable(outcomeOfRefusal(answer))
   }
 
-  put(records: readonly ConnectorRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]> {
+  /** Our key is found by the prefix that it was sent with, whatever the setting says by now. */
+  place(): Promise<Placed> {
+    return prefixPlace(this.#settings)
+  }
+
+  put(records: readonly SentRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]> {
     return Promise.all(records.map(record => this.#putOne(record, signal)))
   }
 
-  async find(record: ConnectorRecord, signal: AbortSignal): Promise<FindOutcome> {
+  async find(record: SentRecord, signal: AbortSignal): Promise<FindOutcome> {
     const answer = await this.#api.send({ method: 'GET', path: this.#pathOf(record) }, signal)
     if (answer.kind === 'failed') return unknownYet(answer.outcome)
     // A page for people proves nothing.
@@ -86,8 +94,9 @@ export class NetsuiteConnector implements Connector {
     return mappedAccounts(record, this.#parts.mapping)
   }
 
-  async #putOne(record: ConnectorRecord, signal: AbortSignal): Promise<PutOutcome> {
-    const made = bodyOf(record, await this.#parts.mapping.of(record), this.#settings)
+  async #putOne(record: SentRecord, signal: AbortSignal): Promise<PutOutcome> {
+    const settings = settingsOf(this.#settings, record)
+    const made = bodyOf(record, await this.#parts.mapping.of(record), settings)
     if (made.kind !== 'ok') return made
     const answer = await this.#api.send(
       { method: 'PUT', path: this.#pathOf(record), query: { replace: 'line' }, body: { json: made.body } },
@@ -96,11 +105,11 @@ export class NetsuiteConnector implements Connector {
     if (answer.kind === 'failed') return answer.outcome
     if (answer.status >= 300) return outcomeOfRefusal(answer)
     const id = /\/(\d+)$/.exec(answer.headers.get('location') ?? '')?.[1]
-    const externalId = id ?? `eid:${externalIdOf(record, this.#settings.prefix)}`
-    return { kind: this.#settings.approval === 'approved' ? 'accepted' : 'written', externalId }
+    const externalId = id ?? `eid:${externalIdOf(record, settings.prefix)}`
+    return { kind: settings.approval === 'approved' ? 'accepted' : 'written', externalId }
   }
 
-  #pathOf(record: ConnectorRecord): string {
-    return `${journals}/eid:${externalIdOf(record, this.#settings.prefix)}`
+  #pathOf(record: SentRecord): string {
+    return `${journals}/eid:${externalIdOf(record, settingsOf(this.#settings, record).prefix)}`
   }
 }

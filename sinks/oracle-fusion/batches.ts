@@ -4,6 +4,7 @@
 import { z } from 'zod'
 import type { PutOutcome } from '../connector.js'
 import { type Api, jsonOf, strangeAnswer } from '../http/api.js'
+import { withoutEnd } from '../http/list-end.js'
 import { outcomeOfAnswer } from './outcome.js'
 
 const pageLength = 200
@@ -80,5 +81,7 @@ async function batchesOf(api: Api, beginnings: readonly string[], signal: AbortS
         state: Status === 'P' ? 'posted' : 'written',
       })
     if (!page.data.hasMore) return { kind: 'ok', batches }
+    const endless = withoutEnd(offset / pageLength + 1, batches.length)
+    if (endless !== undefined) return { kind: 'failed', outcome: endless }
   }
 }

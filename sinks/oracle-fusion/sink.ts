@@ -14,6 +14,7 @@ import type {
   Connector,
   DocumentRange,
   FindOutcome,
+  Placed,
   PutOutcome,
   ReceiverDocument,
   SentRecord,
@@ -24,6 +25,7 @@ import { Deadline } from '../deadline.js'
 import { Api } from '../http/api.js'
 import { type Authorizer, basic, bearer } from '../http/authorizer.js'
 import { unavailable, unknownYet } from '../http/outcome.js'
+import { prefixPlace, settingsOf } from '../kept-prefix.js'
 import { clientCredentials } from '../oauth/client-credentials.js'
 import { batchesNamed } from './batches.js'
 import type { OracleFusionSettings } from './config.js'
@@ -66,6 +68,11 @@ export class OracleFusionConnector implements Connector {
     return asked.kind === 'ok' ? { kind: 'ready' } : unavailable(asked.outcome)
   }
 
+  /** Our key is found by the prefix that it was sent with, whatever the setting says by now. */
+  place(): Promise<Placed> {
+    return prefixPlace(this.#settings)
+  }
+
   async put(
     records: readonly SentRecord[],
     signal: AbortSignal,
@@ -74,7 +81,7 @@ export class OracleFusionConnector implements Connector {
     const outcomes = new Map<string, PutOutcome>()
     const journals: JournalRows[] = []
     for (const record of records) {
-      const made = rowsOf(record, await this.#parts.mapping.of(record), this.#settings)
+      const made = rowsOf(record, await this.#parts.mapping.of(record), settingsOf(this.#settings, record))
       if (made.kind === 'ok') journals.push(made)
       else outcomes.set(record.key, made)
     }
@@ -88,7 +95,7 @@ export class OracleFusionConnector implements Connector {
     const { receipt: requestId } = record
     // The import is asked first: its batch may come between two questions, and its end does not.
     const ended = requestId === undefined ? undefined : await statusOf(this.#api, requestId, signal)
-    const name = batchNameOf(record, this.#settings)
+    const name = batchNameOf(record, settingsOf(this.#settings, record))
     const asked = await batchesNamed(this.#api, [`${name} `], signal)
     if (asked.kind === 'failed') return unknownYet(asked.outcome)
     const found = asked.batches.find(one => one.name === name)
@@ -135,7 +142,7 @@ export class OracleFusionConnector implements Connector {
     waiting.end()
     if (status.kind !== 'ended')
       return all(status.kind === 'failed' ? asUnclear(status.outcome) : stillRuns(requestId, status.status))
-    const names = group.map(({ record }) => batchNameOf(record, this.#settings))
+    const names = group.map(({ record }) => batchNameOf(record, settingsOf(this.#settings, record)))
     const asked = await batchesNamed(
       this.#api,
       names.map(one => `${one} `),
@@ -165,7 +172,10 @@ export class OracleFusionConnector implements Connector {
     const report = await reportOf(this.#api, requestId, signal)
     const others: JournalRows[] = []
     for (const journal of missing) {
-      const refusal = refusalIn(report, batchNameOf(journal.record, this.#settings))
+      const refusal = refusalIn(
+        report,
+        batchNameOf(journal.record, settingsOf(this.#settings, journal.record)),
+      )
       if (refusal === undefined) others.push(journal)
       else outcomes.set(journal.record.key, refusal)
     }

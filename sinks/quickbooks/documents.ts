@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { parseJson } from '../../schemas/json/json-text.js'
 import type { DocumentRange, ReceiverDocument } from '../connector.js'
 import type { Api, ApiAnswer, ApiResult } from '../http/api.js'
+import { withoutEnd } from '../http/list-end.js'
 import { ReceiverLines } from '../receiver-lines.js'
 import type { QuickbooksSettings } from './config.js'
 import { keyInNote } from './records.js'
@@ -101,6 +102,8 @@ export async function* documentsOf(
       }
     }
     if (entries.length < pageLength) return
+    const endless = withoutEnd(start / pageLength)
+    if (endless !== undefined) throw new Error(endless.detail)
   }
 }
 

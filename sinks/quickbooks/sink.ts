@@ -11,8 +11,10 @@ import type {
   ConnectorRecord,
   DocumentRange,
   FindOutcome,
+  Placed,
   PutOutcome,
   ReceiverDocument,
+  SentRecord,
 } from '../connector.js'
 import type { ConnectorParts } from '../connector-kind.js'
 import { Api, type ApiAnswer, strangeAnswer } from '../http/api.js'
@@ -20,6 +22,7 @@ import { bearer } from '../http/authorizer.js'
 import { IdempotencyKeys } from '../http/idempotency-keys.js'
 import { pageMs } from '../http/limiter.js'
 import { unavailable, unknownYet } from '../http/outcome.js'
+import { prefixPlace, settingsOf } from '../kept-prefix.js'
 import { refreshTokens } from '../oauth/refresh-tokens.js'
 import type { TokenCache } from '../oauth/token-cache.js'
 import { type CurrencyAnswer, currencyNotTold, ReceiverCurrency } from '../receiver-currency.js'
@@ -74,14 +77,19 @@ export class QuickbooksConnector implements Connector {
     return known.kind === 'ok' ? { kind: 'ready' } : unavailable(waiting(known.outcome))
   }
 
-  async put(records: readonly ConnectorRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]> {
+  /** Our key is found by the prefix that it was sent with, whatever the setting says by now. */
+  place(): Promise<Placed> {
+    return prefixPlace(this.#settings)
+  }
+
+  async put(records: readonly SentRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]> {
     const known = await this.#currency.known(signal)
     if (known.kind === 'failed') return records.map(() => waiting(known.outcome))
     return Promise.all(records.map(record => this.#putOne(record, known.currency, signal)))
   }
 
-  async find(record: ConnectorRecord, signal: AbortSignal): Promise<FindOutcome> {
-    const number = docNumberOf(record, this.#settings.prefix)
+  async find(record: SentRecord, signal: AbortSignal): Promise<FindOutcome> {
+    const number = docNumberOf(record, settingsOf(this.#settings, record).prefix)
     const query = `select * from JournalEntry where DocNumber = '${number}'`
     const answer = await ask(this.#api, this.#settings, query, signal)
     if (answer.kind === 'failed') return unknownYet(answer.outcome)
@@ -93,10 +101,8 @@ export class QuickbooksConnector implements Connector {
     return this.#findByNote(record, signal)
   }
 
-  async *documents(range: DocumentRange, signal: AbortSignal): AsyncIterable<ReceiverDocument> {
-    const known = await this.#currency.known(signal)
-    if (known.kind === 'failed') throw new Error(known.outcome.detail)
-    yield* documentsOf(this.#api, { ...this.#settings, homeCurrency: known.currency }, range, signal)
+  documents(range: DocumentRange, signal: AbortSignal): AsyncIterable<ReceiverDocument> {
+    return this.#documentsBy(this.#settings, range, signal)
   }
 
   accountsOf(record: ConnectorRecord): Promise<readonly string[] | undefined> {
@@ -118,10 +124,14 @@ export class QuickbooksConnector implements Connector {
   }
 
   /** A company that numbers its entries itself has our note without our number. */
-  async #findByNote(record: ConnectorRecord, signal: AbortSignal): Promise<FindOutcome> {
+  async #findByNote(record: SentRecord, signal: AbortSignal): Promise<FindOutcome> {
     const date = String(record.document['accounting_date'])
     try {
-      for await (const { key, externalId } of this.documents({ from: date, until: date }, signal))
+      for await (const { key, externalId } of this.#documentsBy(
+        settingsOf(this.#settings, record),
+        { from: date, until: date },
+        signal,
+      ))
         if (key === record.key) return { kind: 'there', externalId, state: 'posted' }
       return { kind: 'absent' }
     } catch (error) {
@@ -129,9 +139,20 @@ export class QuickbooksConnector implements Connector {
     }
   }
 
-  async #putOne(record: ConnectorRecord, homeCurrency: string, signal: AbortSignal): Promise<PutOutcome> {
+  async *#documentsBy(
+    settings: QuickbooksSettings,
+    range: DocumentRange,
+    signal: AbortSignal,
+  ): AsyncIterable<ReceiverDocument> {
+    const known = await this.#currency.known(signal)
+    if (known.kind === 'failed') throw new Error(known.outcome.detail)
+    yield* documentsOf(this.#api, { ...settings, homeCurrency: known.currency }, range, signal)
+  }
+
+  async #putOne(record: SentRecord, homeCurrency: string, signal: AbortSignal): Promise<PutOutcome> {
     const { realm, minor_version: minorVersion } = this.#settings
-    const made = entryOf(record, await this.#parts.mapping.of(record), this.#settings, homeCurrency)
+    const settings = settingsOf(this.#settings, record)
+    const made = entryOf(record, await this.#parts.mapping.of(record), settings, homeCurrency)
     if (made.kind !== 'ok') return made
     const text = stringifyJson(made.body)
     const answer = await this.#api.send(
@@ -150,18 +171,18 @@ export class QuickbooksConnector implements Connector {
     return outcome.code === 'duplicate_document' ? this.#taken(record, outcome, signal) : outcome
   }
 
-  #outcomeOf(record: ConnectorRecord, answer: ApiAnswer): PutOutcome {
+  #outcomeOf(record: SentRecord, answer: ApiAnswer): PutOutcome {
     if (answer.status >= 300) return outcomeOfRefusal(answer)
     const entry = entryIn(answer)
     if (entry === undefined) return outcomeOfFault(answer) ?? strangeAnswer(answer)
-    const number = docNumberOf(record, this.#settings.prefix)
+    const number = docNumberOf(record, settingsOf(this.#settings, record).prefix)
     if (entry.DocNumber === number) return { kind: 'accepted', externalId: entry.Id }
     const detail = `QuickBooks gave the entry ${entry.Id} the number ${answer.redact(entry.DocNumber)} and not ours, ${number}`
     return { kind: 'unclear', code: 'no_answer', detail } // invariant 3
   }
 
   /** The number is taken: by an earlier request of ours, or else by somebody. */
-  async #taken(record: ConnectorRecord, refused: PutOutcome, signal: AbortSignal): Promise<PutOutcome> {
+  async #taken(record: SentRecord, refused: PutOutcome, signal: AbortSignal): Promise<PutOutcome> {
     const found = await this.find(record, signal)
     if (found.kind === 'there') return { kind: 'accepted', externalId: found.externalId }
     return found.kind === 'absent'

@@ -20,6 +20,7 @@ import type { ConnectorParts } from '../connector-kind.js'
 import { Api, jsonOf, strangeAnswer } from '../http/api.js'
 import { basic } from '../http/authorizer.js'
 import { pageMs } from '../http/limiter.js'
+import { withoutEnd } from '../http/list-end.js'
 import { unavailable, unknownYet } from '../http/outcome.js'
 import type { RecurlySettings } from './config.js'
 import { outcomeOfRefusal } from './outcome.js'
@@ -92,7 +93,7 @@ export class RecurlyUsages implements Connector {
       limit: String(usagesOfPage),
     }
     let answer = await this.#api.send({ method: 'GET', path, query }, signal)
-    for (;;) {
+    for (let pages = 1; ; pages += 1) {
       if (answer.kind === 'failed') return unknownYet(answer.outcome)
       if (answer.status >= 300) return unknownYet(outcomeOfRefusal(answer))
       const page = listSchema.safeParse(jsonOf(answer))
@@ -102,6 +103,8 @@ export class RecurlyUsages implements Connector {
       const { has_more: hasMore, next } = page.data
       if (!hasMore) return { kind: 'absent' }
       if (typeof next !== 'string') return unknownYet(strangeAnswer(answer)) // the rest of the list may have it
+      const endless = withoutEnd(pages)
+      if (endless !== undefined) return unknownYet(endless)
       answer = await this.#api.send({ method: 'GET', path: next }, signal)
     }
   }

@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import type { DocumentRange, PutOutcome, ReceiverDocument } from '../connector.js'
 import { type Api, jsonOf, strangeAnswer } from '../http/api.js'
+import { withoutEnd } from '../http/list-end.js'
 import { ReceiverLines } from '../receiver-lines.js'
 import type { SapS4Settings } from './config.js'
 import { externalIdOf, outcomeOfStatus } from './outcome.js'
@@ -79,7 +80,7 @@ export async function* documentsOf(
   ].join(' and ')
   let last: Item[] = []
   // A server may give fewer than were asked for: only an empty page is the end.
-  for (let skip = 0; ; ) {
+  for (let [skip, pages] = [0, 1]; ; pages += 1) {
     const page = await pageOf(api, settings, { filter, top: pageLength, skip }, signal)
     if (page.kind !== 'ok') throw new Error('detail' in page ? page.detail : page.kind)
     for (const item of page.items) {
@@ -91,6 +92,8 @@ export async function* documentsOf(
     }
     skip += page.items.length
     if (page.items.length === 0) break
+    const endless = withoutEnd(pages)
+    if (endless !== undefined) throw new Error(endless.detail)
   }
   yield* documentOf(last)
 }

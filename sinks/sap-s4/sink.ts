@@ -11,14 +11,17 @@ import type {
   ConnectorRecord,
   DocumentRange,
   FindOutcome,
+  Placed,
   PutOutcome,
   ReceiverDocument,
+  SentRecord,
 } from '../connector.js'
 import type { ConnectorParts } from '../connector-kind.js'
 import { Api } from '../http/api.js'
 import { type Authorizer, basic, bearer } from '../http/authorizer.js'
 import { pageMs } from '../http/limiter.js'
 import { unavailable, unknownYet } from '../http/outcome.js'
+import { prefixPlace, settingsOf } from '../kept-prefix.js'
 import { clientCredentials } from '../oauth/client-credentials.js'
 import { mappedAccounts } from '../receiver-lines.js'
 import type { SapS4Settings } from './config.js'
@@ -57,12 +60,17 @@ export class SapS4Connector implements Connector {
     return page.kind === 'ok' ? { kind: 'ready' } : unavailable(page)
   }
 
-  put(records: readonly ConnectorRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]> {
+  /** Our key is found by the prefix that it was sent with, whatever the setting says by now. */
+  place(): Promise<Placed> {
+    return prefixPlace(this.#settings)
+  }
+
+  put(records: readonly SentRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]> {
     return Promise.all(records.map(record => this.#putOne(record, signal)))
   }
 
-  async find(record: ConnectorRecord, signal: AbortSignal): Promise<FindOutcome> {
-    const page = await this.#read(referenceOf(record, this.#settings.prefix), signal)
+  async find(record: SentRecord, signal: AbortSignal): Promise<FindOutcome> {
+    const page = await this.#read(referenceOf(record, settingsOf(this.#settings, record).prefix), signal)
     if (page.kind !== 'ok') return unknownYet(page)
     const [item] = page.items
     return item === undefined
@@ -80,8 +88,8 @@ export class SapS4Connector implements Connector {
     )
   }
 
-  async #putOne(record: ConnectorRecord, signal: AbortSignal): Promise<PutOutcome> {
-    const made = envelopeOf(record, await this.#parts.mapping.of(record), this.#settings)
+  async #putOne(record: SentRecord, signal: AbortSignal): Promise<PutOutcome> {
+    const made = envelopeOf(record, await this.#parts.mapping.of(record), settingsOf(this.#settings, record))
     if (made.kind !== 'ok') return made
     const { post_path: path, client } = this.#settings
     const answer = await this.#api.send(

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { parseJson } from '../../schemas/json/json-text.js'
 import type { DocumentRange, ReceiverDocument } from '../connector.js'
 import type { Api, ApiAnswer } from '../http/api.js'
+import { withoutEnd } from '../http/list-end.js'
 import { ReceiverLines } from '../receiver-lines.js'
 import { keyInNarration } from './records.js'
 
@@ -79,6 +80,8 @@ export async function* documentsOf(
       }
     }
     if (journals.length < pageLength) return
+    const endless = withoutEnd(page)
+    if (endless !== undefined) throw new Error(endless.detail)
   }
 }
 

@@ -2,7 +2,7 @@
 // for reasons, so the words decide; they are kept as they are.
 
 import { z } from 'zod'
-import type { ConnectorRecord, PutOutcome } from '../connector.js'
+import type { PutOutcome } from '../connector.js'
 import { type ApiAnswer, jsonOf, nobodyThere, strangeAnswer } from '../http/api.js'
 import { stopped } from '../http/outcome.js'
 import { keyInNarration } from './records.js'
@@ -40,8 +40,7 @@ const nobodysId = /^[0-]*$/
 /** One outcome per record, whatever the order of the verdicts: each names its journal by the narration. */
 export function outcomesOfPage(
   answer: ApiAnswer,
-  records: readonly Pick<ConnectorRecord, 'key'>[],
-  prefix: string,
+  records: readonly { readonly key: string; readonly prefix: string }[],
 ): PutOutcome[] {
   if (answer.status >= 300) {
     const outcome = outcomeOfRefusal(answer)
@@ -49,9 +48,8 @@ export function outcomesOfPage(
   }
   const page = pageSchema.safeParse(jsonOf(answer))
   const verdicts = page.success ? page.data.ManualJournals : []
-  const byKey = new Map(verdicts.map(one => [keyInNarration(one.Narration, prefix), one]))
-  return records.map(({ key }) => {
-    const verdict = byKey.get(key)
+  return records.map(({ key, prefix }) => {
+    const verdict = verdicts.findLast(one => keyInNarration(one.Narration, prefix) === key)
     return verdict === undefined ? strangeAnswer(answer) : outcomeOf(verdict, answer)
   })
 }

@@ -11,8 +11,10 @@ import type {
   ConnectorRecord,
   DocumentRange,
   FindOutcome,
+  Placed,
   PutOutcome,
   ReceiverDocument,
+  SentRecord,
 } from '../connector.js'
 import type { ConnectorParts } from '../connector-kind.js'
 import { Api, strangeAnswer } from '../http/api.js'
@@ -20,6 +22,7 @@ import { bearer } from '../http/authorizer.js'
 import { IdempotencyKeys } from '../http/idempotency-keys.js'
 import { pageMs } from '../http/limiter.js'
 import { unavailable, unknownYet } from '../http/outcome.js'
+import { prefixPlace, settingsOf } from '../kept-prefix.js'
 import { type ClientProof, clientCredentials } from '../oauth/client-credentials.js'
 import { refreshTokens } from '../oauth/refresh-tokens.js'
 import type { TokenCache } from '../oauth/token-cache.js'
@@ -35,7 +38,7 @@ const requestMs = 60_000
 const dayMs = 86_400_000
 
 interface Going {
-  readonly record: ConnectorRecord
+  readonly record: SentRecord
   readonly body: object
 }
 
@@ -81,14 +84,19 @@ export class XeroConnector implements Connector {
     return known.kind === 'ok' ? { kind: 'ready' } : unavailable(known.outcome)
   }
 
-  async put(records: readonly ConnectorRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]> {
+  /** Our key is found by the prefix that it was sent with, whatever the setting says by now. */
+  place(): Promise<Placed> {
+    return prefixPlace(this.#settings)
+  }
+
+  async put(records: readonly SentRecord[], signal: AbortSignal): Promise<readonly PutOutcome[]> {
     const known = await this.#currency.known(signal)
     if (known.kind === 'failed') return records.map(() => known.outcome)
     const settings = { ...this.#settings, currency: known.currency }
-    const outcomes = new Map<ConnectorRecord, PutOutcome>()
+    const outcomes = new Map<SentRecord, PutOutcome>()
     const going: Going[] = []
     for (const record of records) {
-      const made = journalOf(record, await this.#parts.mapping.of(record), settings)
+      const made = journalOf(record, await this.#parts.mapping.of(record), settingsOf(settings, record))
       if (made.kind === 'ok') going.push({ record, body: made.body })
       else outcomes.set(record, made)
     }
@@ -97,8 +105,8 @@ export class XeroConnector implements Connector {
     return records.map(record => outcomes.get(record)!)
   }
 
-  async find(record: ConnectorRecord, signal: AbortSignal): Promise<FindOutcome> {
-    const { prefix } = this.#settings
+  async find(record: SentRecord, signal: AbortSignal): Promise<FindOutcome> {
+    const { prefix } = settingsOf(this.#settings, record)
     // It cannot have been changed last before we had it. A day is for clocks that differ.
     const since = new Date(Date.parse(record.recordedAt) - dayMs).toISOString()
     const answer = await this.#api.send(
@@ -168,8 +176,7 @@ export class XeroConnector implements Connector {
       return (await Promise.all(going.map(one => this.#send([one], signal)))).flat()
     const outcomes = outcomesOfPage(
       answer,
-      going.map(({ record }) => record),
-      this.#settings.prefix,
+      going.map(({ record }) => ({ key: record.key, prefix: settingsOf(this.#settings, record).prefix })),
     )
     if (outcomes.some(({ kind }) => kind === 'refused')) this.#keys.refused(text)
     return outcomes

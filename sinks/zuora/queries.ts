@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import type { PutOutcome } from '../connector.js'
 import { type Api, jsonOf } from '../http/api.js'
+import { withoutEnd } from '../http/list-end.js'
 import { outcomeOfRefusal } from './outcome.js'
 
 const text = z.union([z.string(), z.number()]).transform(String)
@@ -34,18 +35,26 @@ export function usageQuery(keyField: string, { from, until, account }: UsageRang
   return `select Id, StartDateTime, ${keyField} from Usage where ${ofAccount}StartDateTime >= '${from}' and StartDateTime <= '${until}'`
 }
 
-export async function queryAll(api: Api, query: string, signal: AbortSignal): Promise<Queried> {
+/** The rows that `isKept` takes. */
+export async function queryAll(
+  api: Api,
+  query: string,
+  isKept: (row: UsageRow) => boolean,
+  signal: AbortSignal,
+): Promise<Queried> {
   const rows: UsageRow[] = []
   let [path, json]: [string, object] = ['/v1/action/query', { queryString: query }]
-  for (;;) {
+  for (let pages = 1; ; pages += 1) {
     const answer = await api.send({ method: 'POST', path, body: { json } }, signal)
     if (answer.kind === 'failed') return answer
     const page = answer.status < 300 ? pageSchema.safeParse(jsonOf(answer)) : undefined
     if (page?.success !== true) return { kind: 'failed', outcome: outcomeOfRefusal(answer) }
-    rows.push(...page.data.records)
+    rows.push(...page.data.records.filter(isKept))
     const { done, queryLocator } = page.data
     if (done) return { kind: 'ok', rows }
     if (queryLocator === undefined) return { kind: 'failed', outcome: outcomeOfRefusal(answer) }
+    const endless = withoutEnd(pages, rows.length)
+    if (endless !== undefined) return { kind: 'failed', outcome: endless }
     ;[path, json] = ['/v1/action/queryMore', { queryLocator }]
   }
 }

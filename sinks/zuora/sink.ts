@@ -30,7 +30,7 @@ import { unavailable, unknownYet } from '../http/outcome.js'
 import { clientCredentials } from '../oauth/client-credentials.js'
 import type { ZuoraSettings } from './config.js'
 import { outcomeOfRefusal } from './outcome.js'
-import { queryAll, usageQuery } from './queries.js'
+import { queryAll, type UsageRow, usageQuery } from './queries.js'
 import { dayOf, noonOf, usageOf, usagePlace } from './records.js'
 
 const requestMs = 60_000
@@ -74,7 +74,12 @@ export class ZuoraConnector implements Connector {
   async check(signal: AbortSignal): Promise<CheckOutcome> {
     const broken = await this.#parts.mapping.problem()
     if (broken !== undefined) return broken
-    const asked = await queryAll(this.#api, "select Id from Usage where AccountNumber = 'weir'", signal)
+    const asked = await queryAll(
+      this.#api,
+      "select Id from Usage where AccountNumber = 'weir'",
+      () => false,
+      signal,
+    )
     return asked.kind === 'ok' ? { kind: 'ready' } : unavailable(asked.outcome)
   }
 
@@ -95,23 +100,25 @@ export class ZuoraConnector implements Connector {
     const { account = '', key_field: field = '', key_text: text } = placed.place
     const { time_zone: zone } = this.#settings
     const range = { from: noonOf(read.date, zone, -1), until: noonOf(read.date, zone, 1), account }
-    const asked = await queryAll(this.#api, usageQuery(field, range), signal)
+    const isOurs = (row: UsageRow): boolean => row[field] === text
+    const asked = await queryAll(this.#api, usageQuery(field, range), isOurs, signal)
     if (asked.kind === 'failed') return unknownYet(asked.outcome)
-    const ours = asked.rows.find(row => row[field] === text)
+    const [ours] = asked.rows
     return ours === undefined ? { kind: 'absent' } : { kind: 'there', externalId: ours.Id, state: 'posted' }
   }
 
   async *documents({ from, until }: DocumentRange, signal: AbortSignal): AsyncGenerator<ReceiverDocument> {
     const { key_field: field, time_zone: zone, prefix } = this.#settings
     const range = { from: noonOf(from, zone), until: noonOf(until, zone) }
-    const asked = await queryAll(this.#api, usageQuery(field, range), signal)
+    const isOurs = ({ [field]: text }: UsageRow): boolean =>
+      typeof text === 'string' && text.startsWith(prefix)
+    const asked = await queryAll(this.#api, usageQuery(field, range), isOurs, signal)
     if (asked.kind === 'failed')
       throw new Error('detail' in asked.outcome ? asked.outcome.detail : asked.outcome.kind)
     for (const { Id: externalId, StartDateTime: time, [field]: text } of asked.rows) {
-      if (typeof text !== 'string' || !text.startsWith(prefix)) continue
       const date = dayOf(time, zone)
       yield {
-        key: text.slice(prefix.length),
+        key: String(text).slice(prefix.length),
         externalId,
         state: 'posted',
         ...(date === undefined ? {} : { date }),
