@@ -1,6 +1,7 @@
 // Chargebee: events with the objects in them, by a login; subscriptions, invoices, credit notes, payments and refunds.
 
 import { rate, secretSource, secureUrl } from '../../../sinks/settings-parts.js'
+import { zeroWhenAbsent } from '../map/subscription-state.js'
 import { sourceKind } from '../source-kind.js'
 
 export const chargebeeKind = sourceKind<undefined>({
@@ -22,6 +23,7 @@ export const chargebeeKind = sourceKind<undefined>({
     confirm_origin: z.boolean().default(false),
     /** Whether the quantity of the plan itself is one of a price of ours, or those of addons alone. */
     quantities: z.enum(['plan_and_addons', 'addons']).default('plan_and_addons'),
+    zero_when_absent: zeroWhenAbsent(z),
     entity_from: z.enum(['none', 'business_entity']).default('none'),
   }),
   load: async () => (await import('./loaded.js')).loadedChargebee,

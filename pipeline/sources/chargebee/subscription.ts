@@ -3,7 +3,13 @@
 
 import { formatInstantMs } from '../../../schemas/time.js'
 import { type ForeignObject, listIn, numberText, secondsOf, textOf } from '../map/object-fields.js'
-import { anchorOf, type SubscriptionTerms, stateOutcome, versionsOfState } from '../map/subscription-state.js'
+import {
+  anchorOf,
+  type SubscriptionTerms,
+  stateOutcome,
+  versionsOfState,
+  wholeQuantities,
+} from '../map/subscription-state.js'
 import type { MapContext, MapOutcome } from '../source-kind.js'
 import type { Told } from './told.js'
 
@@ -84,7 +90,7 @@ function termsOf(object: ForeignObject, startMs: number, context: MapContext): S
   const [poNumber, entity] = [textOf(object['po_number']), textOf(object['business_entity_id'])]
   return {
     plan: context.id('plan', plans[0]?.theirs ?? '', metadata),
-    quantities,
+    quantities: wholeQuantities(quantities, settings),
     billing_anchor: formatInstantMs(anchorMs),
     trial_until: trialMs === undefined ? null : formatInstantMs(trialMs),
     ...(poNumber === '' ? {} : { po_number: poNumber }),

@@ -4,6 +4,7 @@
 // three versions: its own and the two after it.
 
 import { hash } from 'node:crypto'
+import type { z as Zod } from 'zod'
 import { canonicalJson } from '../../../schemas/json/canonical-json.js'
 import { formatInstantMs } from '../../../schemas/time.js'
 import type { FetchWhat, MapOutcome, MappedEvent } from '../source-kind.js'
@@ -70,6 +71,23 @@ export function stateOutcome(state: SubscriptionState): MapOutcome {
     events,
     state: { object: `subscription ${fetch.id}`, version, digest, fetch },
   }
+}
+
+/**
+ * Quantities of our prices, with 0 for those of `zero_when_absent` that are not named: what an earlier state said of a price else
+ * goes on.
+ */
+export function wholeQuantities(
+  named: Readonly<Record<string, string>>,
+  settings: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, string>> {
+  const prices = (settings['zero_when_absent'] as readonly string[] | undefined) ?? []
+  return { ...Object.fromEntries(prices.map(price => [price, '0'])), ...named }
+}
+
+/** Add-ons: prices of ours that count 0 where a subscription does not name them. */
+export function zeroWhenAbsent(z: typeof Zod) {
+  return z.array(z.string().min(1).max(100)).max(200).default([])
 }
 
 const dayMs = 86_400_000

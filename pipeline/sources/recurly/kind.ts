@@ -1,6 +1,7 @@
 // Recurly: signed JSON, which names an object that is read, and the older XML, which holds it.
 
 import { rate, secretSource, secureUrl } from '../../../sinks/settings-parts.js'
+import { zeroWhenAbsent } from '../map/subscription-state.js'
 import { sourceKind } from '../source-kind.js'
 
 export const recurlyKind = sourceKind<undefined>({
@@ -21,6 +22,7 @@ export const recurlyKind = sourceKind<undefined>({
       .optional(),
     /** Whether the quantity of a subscription itself is one of a price of ours, or those of its add-ons alone. */
     quantities: z.enum(['plan_and_add_ons', 'add_ons']).default('plan_and_add_ons'),
+    zero_when_absent: zeroWhenAbsent(z),
     entity_from: z.enum(['none', 'business_entity']).default('none'),
   }),
   load: async () => (await import('./loaded.js')).loadedRecurly,

@@ -1,7 +1,7 @@
 // A subscription of Recurly, told whole each time.
 
 import { formatInstantMs } from '../../../schemas/time.js'
-import { anchorOf, type SubscriptionTerms, stateOutcome } from '../map/subscription-state.js'
+import { anchorOf, type SubscriptionTerms, stateOutcome, wholeQuantities } from '../map/subscription-state.js'
 import type { MapContext, MapOutcome } from '../source-kind.js'
 import type { SubscriptionFacts } from './facts.js'
 
@@ -49,7 +49,7 @@ function termsOf(facts: SubscriptionFacts, startMs: number, context: MapContext)
   const anchorMs = anchorOf(trialEndsMs ?? startMs, periodFromMs, periodUntilMs)
   return {
     plan: context.id('plan', plan, facts.metadata),
-    quantities,
+    quantities: wholeQuantities(quantities, settings),
     billing_anchor: formatInstantMs(anchorMs),
     trial_until: trialEndsMs === undefined ? null : formatInstantMs(trialEndsMs),
     ...(poNumber === '' ? {} : { po_number: poNumber }),

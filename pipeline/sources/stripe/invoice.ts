@@ -27,6 +27,8 @@ const steps = [
 ] as const
 
 export function mapInvoice({ object, type, atSeconds }: Told, context: MapContext): MapOutcome {
+  if (type === 'invoice.marked_uncollectible')
+    return { kind: 'ignored', reason: 'no_event_for_uncollectible' }
   if (!told.includes(type)) return { kind: 'ignored', reason: 'told_by_another_event' }
   const status = textOf(object['status'])
   const facts = factsOf(object, context)

@@ -1,13 +1,14 @@
-// Stripe: subscriptions, invoices, payments and refunds, by snapshot and by thin events.
+// Stripe: subscriptions and their schedules, invoices, payments and refunds, by snapshot and by thin events.
 
-import { secretSource } from '../../../sinks/settings-parts.js'
+import { rate, secretSource } from '../../../sinks/settings-parts.js'
+import { zeroWhenAbsent } from '../map/subscription-state.js'
 import { sourceKind } from '../source-kind.js'
 
 export const stripeKind = sourceKind<undefined>({
   kind: 'stripe',
   system: 'billing',
   proof: 'signature',
-  version: 1,
+  version: 2,
   mapping: 'none',
   settings: z => ({
     /** For reading an object that an event only names. */
@@ -15,7 +16,11 @@ export const stripeKind = sourceKind<undefined>({
     api_url: z.url({ protocol: /^https?$/ }).default('https://api.stripe.com'),
     /** What of an item names our plan. */
     plan_from: z.enum(['product', 'price']).default('product'),
+    /** `refund`: by each refund, `charge`: by the sum that `charge.refunded` has so far. */
+    refunds_from: z.enum(['refund', 'charge']).default('refund'),
+    rate: rate(z),
+    zero_when_absent: zeroWhenAbsent(z),
   }),
   load: async () => (await import('./loaded.js')).loadedStripe,
-  reach: async parts => (await import('./read-object.js')).stripeReach(parts),
+  reach: async parts => (await import('./reach.js')).stripeReach(parts),
 })

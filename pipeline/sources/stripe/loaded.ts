@@ -34,7 +34,7 @@ function isSigned(body: Buffer, header: string, secret: string): boolean {
   }
 }
 
-function draftOf(body: Buffer): ArrivalDraft {
+export function draftOf(body: Buffer): ArrivalDraft {
   const text = decodeUtf8(body)
   const json = text === undefined ? undefined : parseJson(text)
   const event = json?.kind === 'ok' && isRecord(json.value) ? json.value : {}

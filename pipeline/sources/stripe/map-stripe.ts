@@ -5,7 +5,10 @@ import { type ForeignObject, idOf, objectIn, secondsOf, textOf } from '../map/ob
 import type { Arrival, MapContext, MapOutcome } from '../source-kind.js'
 import { mapCustomer } from './customer.js'
 import { mapInvoice } from './invoice.js'
-import { mapCharge, mapPaymentIntent } from './payment.js'
+import { mapInvoicePayment } from './invoice-payment.js'
+import { mapPaymentIntent } from './payment.js'
+import { mapCharge, mapRefund } from './refund.js'
+import { mapSchedule } from './schedule.js'
 import { mapSubscription } from './subscription.js'
 import { readable, type Told } from './told.js'
 
@@ -33,7 +36,7 @@ export function mapStripe(arrival: Arrival, context: MapContext): MapOutcome {
     atSeconds,
     previous: objectIn(objectIn(event['data'])['previous_attributes']),
     eventId: arrival.id,
-    isFetched: arrival.via === 'fetch',
+    isFetched: type === 'fetched',
   }
   return byType(told, context)
 }
@@ -43,8 +46,12 @@ function byType(told: Told, context: MapContext): MapOutcome {
   const of = type === 'fetched' ? textOf(told.object['object']) : type
   if (/^(?:customer\.)?subscription(?:$|\.)/.test(of)) return mapSubscription(told, context)
   if (/^customer(?:$|\.(?:created|updated)$)/.test(of)) return mapCustomer(told, context)
+  if (/^subscription_schedule(?:$|\.)/.test(of)) return mapSchedule(told, context)
+  if (/^invoice_payment(?:$|\.paid$)/.test(of)) return mapInvoicePayment(told, context)
   if (/^invoice(?:$|\.)/.test(of)) return mapInvoice(told, context)
   if (/^payment_intent(?:$|\.)/.test(of)) return mapPaymentIntent(told, context)
+  if (/^(?:charge\.)?refund(?:$|\.(?:created|updated|failed)$)/.test(of)) return mapRefund(told, context)
+  if (of.startsWith('charge.dispute.')) return { kind: 'ignored', reason: 'no_event_for_disputes' }
   if (of === 'charge' || of === 'charge.refunded') return mapCharge(told, context)
   return { kind: 'ignored', reason: 'type_not_mapped' }
 }

@@ -1,5 +1,5 @@
-// Payments of Stripe: a payment intent that succeeded or failed, and what was refunded of a charge. A success is told once
-// under an id made of the intent, a failure once for each charge that was tried, a refund once for each sum refunded so far.
+// Payments of Stripe: a payment intent that succeeded or failed. A success is told once under an id made of the intent, a failure
+// once for each charge that was tried.
 
 import { type ForeignObject, idOf, instantOf, objectIn, textOf, wholeText } from '../map/object-fields.js'
 import type { MapContext, MapOutcome, MappedEvent } from '../source-kind.js'
@@ -24,24 +24,6 @@ export function mapPaymentIntent(told: Told, context: MapContext): MapOutcome {
     subject: facts.customer_id,
     time: instantOf(atSeconds),
     data: { payment_id: id, ...facts, ...(isSuccess || reason === '' ? {} : { reason }) },
-  }
-  return { kind: 'events', events: [event] }
-}
-
-/** `amount_refunded` is the sum so far; what this event added is the difference to what it was before. */
-export function mapCharge({ object, type, atSeconds, previous }: Told, context: MapContext): MapOutcome {
-  if (type !== 'charge.refunded') return { kind: 'ignored', reason: 'told_by_another_event' }
-  const id = textOf(object['id'])
-  const soFar = wholeText(object['amount_refunded'])
-  const before = wholeText(previous['amount_refunded']) || '0'
-  if (soFar === '')
-    context.fault('missing_value', 'amount_refunded: there is none.', '/data/object/amount_refunded')
-  const added = soFar === '' ? '' : String(BigInt(soFar) - BigInt(before))
-  const facts = factsOf(object, added, context)
-  const event: MappedEvent = {
-    ...{ key: `refunded/${soFar}`, id, type: 'weir.payment.refunded', subject: facts.customer_id },
-    time: instantOf(atSeconds),
-    data: { payment_id: idOf(object['payment_intent']) || id, ...facts },
   }
   return { kind: 'events', events: [event] }
 }

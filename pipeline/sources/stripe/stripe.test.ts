@@ -1,17 +1,14 @@
 // Sources of kind `stripe`: the published signature, the published fixtures, snapshot and thin events, and what every kind
 // must pass.
 
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
-import { mapArrival } from '../map/map-arrival.js'
 import type { Arrival } from '../source-kind.js'
 import { openSamples } from '../testing/conformance.js'
 import { describeConformance } from '../testing/describe-conformance.js'
-import { lookupOf } from '../testing/lookup-of.js'
 import { event, fixtures, sampleOf, stripeSamples, subscription } from '../testing/stripe-samples.js'
 import { loadedStripe } from './loaded.js'
-import { stripeReach } from './read-object.js'
+import { stripeReach } from './reach.js'
+import { StripeFake } from './testing/stripe-fake.js'
 import vector from './webhook-signature.vector.json' with { type: 'json' }
 
 describeConformance(stripeSamples)
@@ -123,32 +120,14 @@ test('invoices, payments and refunds have ids of the object, so that several eve
   })
   const [paid] = await eventsOf(event('payment_intent.succeeded', { ...intent, amount_received: 400 }, 2))
   expect(paid).toMatchObject({ id: 'pi_1/succeeded', data: { payment_id: 'pi_1', amount: '400' } })
-  const charge = {
-    id: 'ch_1',
-    object: 'charge',
-    customer: 'cus_1',
-    currency: 'usd',
-    payment_intent: 'pi_1',
-    amount_refunded: 700,
-  }
-  const [refund] = await eventsOf(event('charge.refunded', charge, 3, { amount_refunded: 200 }))
-  expect(refund).toMatchObject({ id: 'ch_1/refunded/700', data: { payment_id: 'pi_1', amount: '5.00' } })
 })
 
 test('a thin event leads to its object, which Stripe is asked for with the key and which becomes an arrival', async () => {
-  const asked: (string | undefined)[] = []
-  const server = createServer((request, response) => {
-    asked.push(request.url, request.headers.authorization)
-    const isThere = request.url?.endsWith('/sub_1') === true
-    const date = new Date(1_768_000_000_000).toUTCString() // before its period ends
-    response.writeHead(isThere ? 200 : 404, { 'content-type': 'application/json', date })
-    response.end(JSON.stringify(isThere ? subscription(9) : { error: { code: 'resource_missing' } }))
-  }).listen(0)
-  const settings = {
-    api_key: { variable: 'KEY' },
-    api_url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-  }
-  const reach = stripeReach({ source: 'sample', settings, secret: () => 'sk_test', nowMs: Date.now })
+  const fake = new StripeFake()
+  await fake.api.open()
+  fake.api.nowMs = 1_768_000_000_000 // before its period ends
+  fake.objects.set('subscriptions/sub_1', subscription(9))
+  const reach = stripeReach(fake.api.parts())
   const open = await openSamples(stripeSamples)
   const thin = {
     id: 'evt_thin',
@@ -161,27 +140,11 @@ test('a thin event leads to its object, which Stripe is asked for with the key a
   )
   expect(outcome).toEqual({ kind: 'fetch', what: { object: 'subscription', id: 'sub_1' } })
   const fetched = await reach.fetch!({ object: 'subscription', id: 'sub_1' }, AbortSignal.timeout(5_000))
-  expect(asked).toEqual(['/v1/subscriptions/sub_1', 'Bearer sk_test'])
+  expect(fake.api.asked).toEqual(['/v1/subscriptions/sub_1'])
   if (fetched.kind !== 'found') throw new Error('it is not found')
-  const arrival: Arrival = {
-    ...fetched.arrival,
-    source: 'sample',
-    via: 'fetch',
-    receivedAtMs: 0,
-    sequence: 1,
-    headers: {},
-  }
-  const maker = { kind: 'stripe', source: 'sample', revision: 0, isCorrection: false }
-  const identities = lookupOf(stripeSamples.identities)
-  const mapped = await mapArrival(arrival, {
-    settings: open.settings,
-    loaded: open.loaded,
-    rules: undefined,
-    maker,
-    identities,
-  })
-  expect(mapped).toMatchObject({ kind: 'events', events: [{ data: { quantities: { seats: '9' } } }] })
+  const arrival: Arrival = { ...open.arrivalOf(fetched.arrival), via: 'fetch' }
+  expect(await open.events([arrival])).toMatchObject([{ data: { quantities: { seats: '9' } } }])
   const gone = await reach.fetch!({ object: 'subscription', id: 'sub_2' }, AbortSignal.timeout(5_000))
   expect(gone.kind).toBe('gone')
-  server.close()
+  await fake.api.close()
 })

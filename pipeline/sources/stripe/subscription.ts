@@ -16,6 +16,7 @@ import {
   textOf,
   wholeText,
 } from '../map/object-fields.js'
+import { wholeQuantities } from '../map/subscription-state.js'
 import type { MapContext, MapOutcome, MappedEvent } from '../source-kind.js'
 import type { Told } from './told.js'
 
@@ -30,6 +31,9 @@ export function mapSubscription(told: Told, context: MapContext): MapOutcome {
   const status = textOf(object['status'])
   if (notBegun.has(status)) return { kind: 'ignored', reason: 'not_begun' }
   const id = textOf(object['id'])
+  const schedule = idOf(object['schedule'])
+  if (schedule !== '' && status !== 'canceled' && context.settings['api_key'] !== undefined)
+    return { kind: 'fetch', what: { object: 'subscription_schedule', id: schedule } }
   const start = secondsOf(object['start_date'])
   if (id === '') context.fault('missing_value', 'id: the subscription has none.', '/data/object/id')
   if (start === undefined)
@@ -102,35 +106,42 @@ function pauseOf(object: ForeignObject): string | undefined {
 }
 
 function termsOf(object: ForeignObject, context: MapContext): Readonly<Record<string, unknown>> {
-  const items = listIn(object['items'])
-  if (items.length === 0) context.fault('missing_value', 'items: there are none.', '/data/object/items')
+  const anchor = secondsOf(object['billing_cycle_anchor'])
+  const trial = secondsOf(object['trial_end'])
+  return {
+    ...itemTerms(listIn(object['items']), objectIn(object['metadata']), '/data/object', context),
+    ...(anchor === undefined ? {} : { billing_anchor: instantOf(anchor) }),
+    trial_until: trial === undefined ? null : instantOf(trial),
+  }
+}
+
+/** The plan and the quantities of our prices that items name. `at` is where the list stands. */
+export function itemTerms(
+  items: readonly ForeignObject[],
+  ownMetadata: ForeignObject,
+  at: string,
+  context: MapContext,
+): { readonly plan: string; readonly quantities: Readonly<Record<string, string>> } {
+  if (items.length === 0) context.fault('missing_value', 'items: there are none.', `${at}/items`)
   const plans = new Set<string>()
   const quantities: Record<string, string> = {}
   for (const [index, item] of items.entries()) {
     const price = objectIn(item['price'] ?? item['plan'])
-    const at = `/data/object/items/data/${index}`
-    const metadata = { ...objectIn(price['metadata']), ...objectIn(object['metadata']) }
-    const named = context.settings['plan_from'] === 'price' ? textOf(price['id']) : idOf(price['product'])
+    const priceId = idOf(item['price'] ?? item['plan'])
+    const metadata = { ...objectIn(price['metadata']), ...ownMetadata }
+    const named = context.settings['plan_from'] === 'price' ? priceId : idOf(price['product'])
     plans.add(context.id('plan', named, metadata))
     const isLicensed = textOf(objectIn(price['recurring'])['usage_type']) !== 'metered'
     const quantity = wholeText(item['quantity'])
     if (!isLicensed || quantity === '') continue
-    const ours = context.id('price', textOf(price['id']), price['metadata'])
+    const ours = context.id('price', priceId, price['metadata'])
     if (quantities[ours] !== undefined && ours !== '')
-      context.fault('several_values', `Two items are of our price ${ours}.`, at)
+      context.fault('several_values', `Two items are of our price ${ours}.`, `${at}/items/data/${index}`)
     quantities[ours] = quantity
   }
-  if (plans.size > 1)
-    context.fault('several_plans', 'Its items are of several of our plans.', '/data/object/items')
+  if (plans.size > 1) context.fault('several_plans', 'Its items are of several of our plans.', `${at}/items`)
   const [plan = ''] = plans
-  const anchor = secondsOf(object['billing_cycle_anchor'])
-  const trial = secondsOf(object['trial_end'])
-  return {
-    plan,
-    quantities,
-    ...(anchor === undefined ? {} : { billing_anchor: instantOf(anchor) }),
-    trial_until: trial === undefined ? null : instantOf(trial),
-  }
+  return { plan, quantities: wholeQuantities(quantities, context.settings) }
 }
 
 /** When it is to end: at a set instant, or with the period, of which the items tell, or in older versions the subscription. */

@@ -14,6 +14,15 @@ export interface Told {
   readonly isFetched: boolean
 }
 
-/** Objects that may be read in place of a thin event, by the type of the object. */
-export const readable = ['subscription', 'invoice', 'payment_intent', 'charge', 'customer'] as const
+/** Objects that may be read in place of an event, by the type of the object. */
+export const readable = [
+  'subscription',
+  'subscription_schedule',
+  'invoice',
+  'invoice_payment',
+  'payment_intent',
+  'charge',
+  'refund',
+  'customer',
+] as const
 export type Readable = (typeof readable)[number]
