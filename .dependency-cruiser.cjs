@@ -49,6 +49,7 @@ const rooms = {
   connections: ['broker', 'config', 'deliver', 'feature', 'gateway'],
   deliveries: ['deliver', 'feature', 'gateway', 'terminal'],
   identities: ['broker', 'deliver', 'feature', 'gateway', 'terminal'],
+  producers: ['config', 'feature', 'gateway'],
   sources: ['broker', 'config', 'deliver', 'feature', 'gateway', 'jobs', 'terminal'],
   explain: ['core', 'deliver', 'feature', 'gateway', 'terminal'],
   publisher: ['broker'],

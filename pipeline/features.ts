@@ -15,6 +15,7 @@ import { keysFeature } from './keys/feature.js'
 import { kpiFeature } from './kpi/feature.js'
 import { postingsFeature } from './postings/feature.js'
 import { privacyFeature } from './privacy/feature.js'
+import { producersFeature } from './producers/feature.js'
 import { rebuildFeature } from './rebuild/feature.js'
 import { reconcileFeature } from './reconcile/feature.js'
 import { replayFeature } from './replay/feature.js'
@@ -39,4 +40,5 @@ export const features: readonly Feature[] = [
   rebuildFeature,
   explainFeature,
   sourcesFeature,
+  producersFeature,
 ]

@@ -9,6 +9,7 @@ import { flowSettings } from './flow/settings.js'
 import { targetsSettings } from './kpi/settings.js'
 import { erpSettings } from './postings/settings.js'
 import { personalDataSettings } from './privacy/settings.js'
+import { producersSettings } from './producers/settings.js'
 import { arrivalsSettings, sourcesSettings } from './sources/settings.js'
 
 // One section in a line, so that two features seldom touch the same one.
@@ -23,6 +24,7 @@ export const sections: readonly SettingsSection[] = [
   exceptionsSettings,
   sourcesSettings,
   arrivalsSettings,
+  producersSettings,
 ]
 
 /** The settings that a variable or a flag can set. */

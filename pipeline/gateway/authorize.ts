@@ -18,7 +18,7 @@ export async function authorize(
 ): Promise<Caller> {
   if (keys === 'open') return anybodyAllowed
   const near = isFromThisMachine(request)
-  const token = bearerToken(request)
+  const token = tokenOf(request, access)
   if (access.kind === 'anyone') {
     if (near) return localCaller
     return token === undefined ? unknownCaller : knownOrUnknown(token, keys)
@@ -60,11 +60,14 @@ function unauthenticated(detail: string, error: 'invalid_token' | undefined): Pr
   return new Problem(error ?? 'missing_api_key', detail, { headers: { 'www-authenticate': challenge } })
 }
 
-function bearerToken(request: IncomingMessage): string | undefined {
-  const match = /^Bearer +([^\s]+) *$/i.exec(request.headers.authorization ?? '')
+function tokenOf({ headers }: IncomingMessage, access: Access): string | undefined {
+  const match = /^Bearer +([^\s]+) *$/i.exec(headers.authorization ?? '')
   if (match !== null) return match[1]
+  const basic = access.kind === 'scope' && access.basic === true ? /^Basic +([\w+/=]+) *$/i : undefined
+  const login = basic?.exec(headers.authorization ?? '')?.[1]
+  if (login !== undefined) return Buffer.from(login, 'base64').toString('latin1').replace(/:.*$/s, '')
   // An `Authorization` header with another scheme than bearer counts as a wrong key, not as a missing one.
-  return request.headers.authorization === undefined ? undefined : ''
+  return headers.authorization === undefined ? undefined : ''
 }
 
 /**

@@ -170,7 +170,7 @@ async function takeAll(intake: EventIntake, call: ApiCall, seat: Seat, span: Ope
 }
 
 /** The answer to a request that is refused as a whole for a reason that the sender cannot fix. */
-function stoppedProblem({ detail }: EventVerdict, rejected?: readonly EventVerdict[]): Problem {
+export function stoppedProblem({ detail }: EventVerdict, rejected?: readonly EventVerdict[]): Problem {
   const extra = rejected === undefined ? {} : { accepted: 0, rejected }
   return unavailable(partitionStopped, detail, stoppedRetryAfterSeconds, extra)
 }
@@ -179,7 +179,7 @@ function stoppedProblem({ detail }: EventVerdict, rejected?: readonly EventVerdi
  * Runs `work`, unless the pipeline is behind or too many requests are in flight; then gives back its place
  * and bytes. The span is that of the request.
  */
-async function admitted<T>(
+export async function admitted<T>(
   intake: EventIntake,
   call: ApiCall,
   work: (seat: Seat, span: OpenSpan) => Promise<T>,
@@ -230,14 +230,7 @@ async function readEvents(
   prepare = (events: readonly ParsedEvent[], _arrivalMs: number) => events,
 ): Promise<{ readonly sorted: SortedEvents; readonly bytes: number }> {
   const { limits } = intake
-  const body = await readBody(call.body, call.headers, {
-    maxBytes: limits.maxBodyBytes,
-    timeoutMs: limits.bodyTimeoutMs,
-    idleMs: limits.bodyIdleMs,
-    take: bytes => seat.take(bytes),
-    retryAfterSeconds: limits.retryAfterSeconds,
-  })
-  if (body.length > limits.largeBodyBytes) await intake.turns.take(call.caller.keyId ?? '')
+  const body = await readEventBody(intake, call, seat)
   const form = withoutPersonalColumns(formOf(call.headers, body, limits), intake.protection)
   const count = form.kind === 'batch' ? form.batch.rows : form.events.length
   if (count > limits.maxEvents) {
@@ -249,6 +242,23 @@ async function readEvents(
       ? await sortBatch(form.batch, body, options)
       : await sortEvents(await intake.protection.protect(prepare(form.events, options.arrivalMs)), options)
   return { sorted, bytes: body.length }
+}
+
+/** The body of a request with events, within the limits of all of them; a large one when its turn has come. */
+export async function readEventBody(
+  { limits, turns }: Pick<EventIntake, 'limits' | 'turns'>,
+  call: ApiCall,
+  seat: Seat,
+): Promise<Buffer> {
+  const body = await readBody(call.body, call.headers, {
+    maxBytes: limits.maxBodyBytes,
+    timeoutMs: limits.bodyTimeoutMs,
+    idleMs: limits.bodyIdleMs,
+    take: bytes => seat.take(bytes),
+    retryAfterSeconds: limits.retryAfterSeconds,
+  })
+  if (body.length > limits.largeBodyBytes) await turns.take(call.caller.keyId ?? '')
+  return body
 }
 
 export function sortOptions(intake: EventIntake, caller: Caller, arrivalMs: number): SortOptions {
@@ -364,7 +374,7 @@ export function report(intake: EventIntake, sorted: SortedEvents, bytes: number)
   countRejected(intake, sorted.rejected)
 }
 
-function countRejected(intake: EventIntake, rejected: readonly EventVerdict[]): void {
+export function countRejected(intake: EventIntake, rejected: readonly EventVerdict[]): void {
   const counts = new Map<string, number>()
   for (const { code } of rejected) counts.set(code, (counts.get(code) ?? 0) + 1)
   for (const [code, count] of counts) intake.telemetry.eventsRejected(code, count)

@@ -1,6 +1,6 @@
 // The OpenAPI 3.1 document, made from the very routes that are registered.
-// Invariants: every registered route is in the document, this one included; it names every status, code and header that a
-// route may answer, and no other.
+// Invariants: every registered route is in the document, this one included, but those that share another's path (`claims`);
+// it names every status, code and header that a route may answer, and no other.
 
 import { z } from 'zod'
 import { jsonType, problemType } from '../../schemas/event/media-types.js'
@@ -50,6 +50,7 @@ export function openApiDocument(routes: readonly ApiRoute[], version: string): J
   const paths: Record<string, Record<string, unknown>> = {}
   const tags = new Map<string, ApiTag>()
   for (const route of routes) {
+    if (route.claims !== undefined) continue
     const path = paths[route.path] ?? {}
     paths[route.path] = path
     path[route.method.toLowerCase()] = operationOf(route, components)
@@ -91,7 +92,8 @@ function descriptionOf(): string {
   })
   return [
     'Every refusal is `application/problem+json` (RFC 9457), also of a path or method that does not exist. Its `code` is',
-    'stable: switch on it, never on the texts. What can be sent again carries `Retry-After`.',
+    'stable: switch on it, never on the texts. What can be sent again carries `Retry-After`. The routes for the clients of',
+    'other systems refuse in the shapes that those clients know, except what is no HTTP.',
     '',
     '| code | status | means |',
     '|---|---|---|',
@@ -191,12 +193,17 @@ function refusalsOf(route: ApiRoute, components: Components): Json {
       codes.flatMap(code => meaningOf(code).headers ?? []).map(name => [name, problemHeaders[name]]),
     )
     const content = { schema: refusalSchema(route, status, codes, components), examples: examplesOf(codes) }
+    const { refusals: shape } = route
+    Object.assign(headers, shape?.headers)
     return [
       status,
       {
         description: codes.map(code => `\`${code}\`: ${meaningOf(code).meaning}`).join('\n\n'),
         ...(Object.keys(headers).length === 0 ? {} : { headers: headersOf(headers) }),
-        content: { [problemType]: content },
+        content: {
+          ...(shape === undefined ? {} : contentOf({ [jsonType]: shape }, 'output', components)),
+          [problemType]: content,
+        },
       },
     ]
   })

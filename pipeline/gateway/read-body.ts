@@ -63,6 +63,7 @@ export async function readBody(
       headers: { 'accept-encoding': acceptedEncodings.join(', ') },
     })
   }
+  if (stream.readableEnded) return Buffer.alloc(0) // whoever looked at its first bytes has met its end
   const declared = Number(headers['content-length'] ?? '0')
   if (declared > limits.maxBytes * swallowFactor) throw tooLarge(limits.maxBytes, 'the body')
   const bytes = await collect(stream, limits)

@@ -13,11 +13,11 @@ import type { Caller, Scope } from './scopes.js'
 
 /**
  * Who may call: anyone, or a key with one of the scopes. `scope_or_loopback` also lets a caller on this
- * machine in without a key.
+ * machine in without a key. With `basic` the key may also be the user name of basic authentication.
  */
 export type Access =
   | { readonly kind: 'anyone' }
-  | { readonly kind: 'scope'; readonly anyOf: readonly [Scope, ...Scope[]] }
+  | { readonly kind: 'scope'; readonly anyOf: readonly [Scope, ...Scope[]]; readonly basic?: true }
   | { readonly kind: 'scope_or_loopback'; readonly anyOf: readonly [Scope, ...Scope[]] }
 
 export function needs(...anyOf: [Scope, ...Scope[]]): Access {
@@ -73,6 +73,15 @@ export interface ApiBodyDoc {
   readonly content: Readonly<Record<string, ApiContentDoc>>
 }
 
+/** How a route tells its refusals where its clients are those of another system, which know no problems. */
+export interface RefusalShape {
+  readonly schema: z.ZodType
+  readonly example: unknown
+  /** The headers that it adds, by name in lower case, and what each says. */
+  readonly headers?: Readonly<Record<string, string>>
+  answer(problem: Problem): ApiReply
+}
+
 /** The acts that a route records before it does them, or why it records none. */
 export type RouteAudits = readonly [string, ...string[]] | { readonly exempt: string }
 
@@ -102,6 +111,13 @@ interface RouteFacts {
   readonly problems?: readonly ProblemCode[]
   /** Further members of its refusals, by status. */
   readonly problemMembers?: Readonly<Record<number, z.ZodObject>>
+  /** Absent: its refusals are problems. */
+  readonly refusals?: RefusalShape
+  /**
+   * Two routes may have one path and method, if all but one of them tell which requests are theirs. Such a route is not in
+   * the document. It may look at the first bytes of the body (first-bytes.ts).
+   */
+  readonly claims?: (call: ApiCall) => Promise<boolean>
   /** True: it answers while Weir is shutting down. */
   readonly isAlwaysOpen?: true
   handle(call: ApiCall): Promise<ApiReply>

@@ -63,12 +63,27 @@ export function httpServer(options: HttpServerOptions): FastifyInstance {
     const route = request.routeOptions.url ?? 'none'
     options.telemetry.requestFinished(route, request.method, reply.statusCode, reply.elapsedTime / 1000)
   })
-  for (const route of options.routes) register(app, route, options)
+  const claiming = options.routes.filter(route => route.claims !== undefined)
+  for (const route of options.routes) {
+    if (route.claims === undefined)
+      register(app, { route, claiming: claiming.filter(sharing(route)) }, options)
+  }
   return app
 }
 
-function register(app: FastifyInstance, route: ApiRoute, options: HttpServerOptions): void {
+function sharing({ method, path }: ApiRoute): (other: ApiRoute) => boolean {
+  return other => other.method === method && other.path === path
+}
+
+interface Registered {
+  readonly route: ApiRoute
+  /** Routes of the same path and method that say which requests are theirs. */
+  readonly claiming: readonly ApiRoute[]
+}
+
+function register(app: FastifyInstance, { route, claiming }: Registered, options: HttpServerOptions): void {
   const callers = new WeakMap<object, Caller>()
+  const claimed = new WeakMap<object, ApiRoute>()
   app.route({
     method: route.method,
     url: route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
@@ -79,14 +94,25 @@ function register(app: FastifyInstance, route: ApiRoute, options: HttpServerOpti
       callers.set(request.raw, await authorize(request.raw, route.access, options.keys))
     },
     async handler(request, reply) {
-      const answer = await route.handle({
+      const call = {
         params: request.params as Record<string, string>,
         query: request.query as Record<string, unknown>,
         headers: request.headers,
         body: request.raw as Readable,
         caller: callers.get(request.raw) ?? unknownCaller,
-      })
-      return sendReply(answer, reply)
+      }
+      for (const other of claiming) {
+        if ((await other.claims?.(call)) !== true) continue
+        claimed.set(request.raw, other)
+        return sendReply(await other.handle(call), reply)
+      }
+      return sendReply(await route.handle(call), reply)
+    },
+    errorHandler(error, request, reply) {
+      const problem = problemOf(error, options, request)
+      const { refusals } = claimed.get(request.raw) ?? route
+      if (refusals === undefined) sendProblem(problem, reply)
+      else sendReply(refusals.answer(problem), reply)
     },
   })
 }

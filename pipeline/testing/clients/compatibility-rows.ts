@@ -94,12 +94,26 @@ export const compatibilityRows: readonly CompatibilityRow[] = [
       'works over HTTP, the native protocol is not served; settings that the plugin enforces need a user who may change them',
   },
   {
+    client: 'Lago client for JavaScript',
+    package: 'lago-javascript-client',
+    test: 'billing-clients.test.ts',
+    what: 'one event and batches, sent again; its retries after 429, errors by field, limits',
+    result: 'works; what Lago answers to a duplicate with 422 is answered with 200',
+  },
+  {
     client: 'Metabase',
     package: 'metabase-clickhouse-driver',
     version: 'sources of 2026',
     test: 'clickhouse-recorded.test.ts',
     what: 'requests made from its sources: check, zone, version, sync, questions',
     result: 'works; `SET ROLE` is refused (497)',
+  },
+  {
+    client: 'Metronome SDK for Node',
+    package: '@metronome/sdk',
+    test: 'billing-clients.test.ts',
+    what: 'ingestion of many, sent again; its retries, errors, limits',
+    result: 'works',
   },
   {
     client: 'NATS client for JavaScript, 2.x',
@@ -130,6 +144,13 @@ export const compatibilityRows: readonly CompatibilityRow[] = [
     result: 'works; it stamps no `time`, so the event happened when it arrived',
   },
   {
+    client: 'Orb SDK for Node',
+    package: 'orb-billing',
+    test: 'billing-clients.test.ts',
+    what: 'ingestion of one and of many, sent again; its retries, errors by key, limits',
+    result: 'works; `debug` tells no duplicates',
+  },
+  {
     client: 'Polars for Python',
     package: 'polars',
     version: '1.44.2',
@@ -144,6 +165,13 @@ export const compatibilityRows: readonly CompatibilityRow[] = [
     test: 'arrow.test.ts',
     what: 'streams with LZ4 and ZSTD, a file, delta and replaced dictionaries, nested data, over HTTP and NATS',
     result: 'works; a column of durations is refused by name (`malformed_arrow`)',
+  },
+  {
+    client: 'Stripe SDK for Node',
+    package: 'stripe',
+    test: 'billing-clients.test.ts',
+    what: 'meter events of both APIs, sessions and the stream, adjustments; its retries, errors, limits',
+    result: 'works',
   },
   {
     client: 'clickhouse-connect (Python)',
