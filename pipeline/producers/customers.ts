@@ -5,7 +5,7 @@
 // 2. What was found is remembered for a minute; that nothing was found is asked again each time.
 
 import type { ClickHouseClient } from '@clickhouse/client'
-import type { IdentityLookup } from '../feature/identity-lookup.js'
+import type { FoundIdentity, IdentityLookup } from '../feature/identity-lookup.js'
 import type { ProducerName, ProducerSettings } from './settings.js'
 import type { NamedCustomer } from './usage-event.js'
 
@@ -14,6 +14,8 @@ const rememberedMost = 50_000
 
 /** The customers of subscriptions, in the order asked; undefined: none has it, or several have. */
 export type SubscriptionOwners = (ids: readonly string[]) => Promise<readonly (string | undefined)[]>
+/** Of several that claim one id nobody is meant: invariant 1. */
+type Asked = (ids: readonly string[]) => Promise<readonly FoundIdentity[]>
 
 export interface CustomerRules {
   readonly name: ProducerName
@@ -59,13 +61,13 @@ export class Customers {
     return known !== undefined && this.#nowMs() < known.untilMs ? known.ours : undefined
   }
 
-  async #ask(as: NamedCustomer['as'], ids: readonly string[], ask: SubscriptionOwners): Promise<void> {
+  async #ask(as: NamedCustomer['as'], ids: readonly string[], ask: Asked): Promise<void> {
     if (ids.length === 0) return
     const found = await ask(ids)
     const untilMs = this.#nowMs() + rememberedMs
     for (const [at, id] of ids.entries()) {
       const ours = found[at]
-      if (ours === undefined) continue
+      if (typeof ours !== 'string') continue
       this.#known.delete(`${as} ${id}`)
       this.#known.set(`${as} ${id}`, { ours, untilMs })
     }
