@@ -2,11 +2,18 @@
 
 import { chargebeeKind } from './chargebee/kind.js'
 import { recurlyKind } from './recurly/kind.js'
+import { salesforceKind } from './salesforce/kind.js'
 import type { SourceKind } from './source-kind.js'
 import { standardKind } from './standard/kind.js'
 import { stripeKind } from './stripe/kind.js'
 
-export const sourceKinds: readonly SourceKind[] = [standardKind, stripeKind, recurlyKind, chargebeeKind]
+export const sourceKinds: readonly SourceKind[] = [
+  standardKind,
+  stripeKind,
+  recurlyKind,
+  chargebeeKind,
+  salesforceKind,
+]
 
 export function kindNamed(name: string): SourceKind {
   const kind = sourceKinds.find(one => one.kind === name)

@@ -23,6 +23,9 @@ export class MappingRules {
   readonly #source: OpenSource
   readonly #file: string | undefined
   #text: string | undefined
+  /** Files that the rules were made of beside the mapping file. */
+  #others: readonly string[] = []
+  #otherText = ''
   #inForce: RulesInForce | undefined
   #trouble: RulesTrouble | undefined
 
@@ -44,23 +47,28 @@ export class MappingRules {
       return this.#inForce
     }
     let text: string
+    let others: string
     try {
       text = readFileSync(this.#file, 'utf8')
+      others = textOf(this.#others)
     } catch (error) {
-      const detail = `${this.#file} cannot be read: ${(error as NodeJS.ErrnoException).code}.`
-      this.#trouble = { code: 'file_unreadable', detail }
+      const { code, path } = error as NodeJS.ErrnoException
+      this.#trouble = { code: 'file_unreadable', detail: `${path} cannot be read: ${code}.` }
       return this.#inForce
     }
-    if (text === this.#text) return this.#inForce
-    this.#text = text
+    const isSame = text === this.#text && others === this.#otherText
+    if (isSame && this.#trouble === undefined) return this.#inForce
     const read = loaded.readMapping(text, this.#file)
+    if (read.kind === 'ok') this.#others = read.files ?? []
+    this.#text = text
+    this.#otherText = read.kind === 'ok' ? textOf(this.#others) : others
     if (read.kind === 'ok') {
       this.#trouble = undefined
-      this.#inForce = { rules: read.rules, mapping: this.#hashOf(text) }
+      this.#inForce = { rules: read.rules, mapping: this.#hashOf(text + this.#otherText) }
     } else {
       const [first] = read.problems
-      const others = read.problems.length > 1 ? ` And ${read.problems.length - 1} more: weir validate.` : ''
-      const detail = `${this.#file}:${first?.line ?? 1}: ${first?.message ?? 'It is wrong.'}${others}`
+      const more = read.problems.length > 1 ? ` And ${read.problems.length - 1} more: weir validate.` : ''
+      const detail = `${this.#file}:${first?.line ?? 1}: ${first?.message ?? 'It is wrong.'}${more}`
       this.#trouble = { code: 'mapping_invalid', detail }
     }
     return this.#inForce
@@ -71,4 +79,8 @@ export class MappingRules {
     const { name: _, secrets: __, auth: ___, limits: ____, mapping: _____, ...deciding } = settings
     return hash('sha256', canonicalJson({ text, deciding, version: kind.version }), 'hex').slice(0, 16)
   }
+}
+
+function textOf(files: readonly string[]): string {
+  return files.map(file => readFileSync(file, 'utf8')).join('')
 }

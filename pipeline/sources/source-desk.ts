@@ -30,6 +30,7 @@ export interface OfTests {
   readonly onStep?: SettleParts['onStep']
   readonly lookEveryMs?: number
   readonly leaseMs?: number
+  readonly retryMinMs?: number
 }
 
 export interface RunningSource {
@@ -103,6 +104,7 @@ async function runningSource(
     onStep,
     lookEveryMs,
     leaseMs,
+    retryMinMs,
   }: {
     readonly arrivals: ArrivalLog
     readonly telemetry: SourceTelemetry
@@ -143,6 +145,7 @@ async function runningSource(
           isFull: fullness(arrivals, maxBytes, Date.now),
           nowMs: Date.now,
           ...(leaseMs === undefined ? {} : { leaseMs }),
+          ...(retryMinMs === undefined ? {} : { retryMinMs }),
         })
   return { source, mapper, shelf, settling, reach, fetches, listener }
 }

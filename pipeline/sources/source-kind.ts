@@ -143,7 +143,8 @@ export type MapOutcome =
   | { readonly kind: 'fetch'; readonly what: FetchWhat }
 
 export type ReadMapping<Rules> =
-  | { readonly kind: 'ok'; readonly rules: Rules }
+  /** `files`: others that it was made of; when one changes it is read again. */
+  | { readonly kind: 'ok'; readonly rules: Rules; readonly files?: readonly string[] }
   | { readonly kind: 'invalid'; readonly problems: readonly CatalogProblem[] }
 
 export interface Loaded<Rules = unknown> {

@@ -42,32 +42,7 @@ export function sourceTelemetry(
     labelNames: ['source', 'outcome'] as const,
     registers,
   })
-  const listenFailures = new Counter({
-    name: 'weir_source_listen_failures_total',
-    help: 'Times that listening to a source ended in trouble',
-    labelNames: ['source', 'code'] as const,
-    registers,
-  })
-  new Gauge({
-    name: 'weir_source_listening',
-    help: '1: this process listens to the source',
-    labelNames: ['source'] as const,
-    registers,
-    collect() {
-      for (const { source, listening } of statuses())
-        if (listening !== undefined) this.set({ source }, listening.state === 'listening' ? 1 : 0)
-    },
-  })
-  new Gauge({
-    name: 'weir_source_heard_timestamp_seconds',
-    help: 'When this process last heard of a source that it listens to',
-    labelNames: ['source'] as const,
-    registers,
-    collect() {
-      for (const { source, listening } of statuses())
-        if (listening?.heardAtMs !== undefined) this.set({ source }, listening.heardAtMs / 1000)
-    },
-  })
+  const listenFailures = listenMetrics(registers, statuses)
   gaugeOf('weir_source_waiting', 'Arrivals that wait', one => one.waiting)
   gaugeOf('weir_source_behind', 'Arrivals that are not mapped yet', one => one.behind)
   gaugeOf('weir_source_stopped', '1: the source is not being mapped', one =>
@@ -94,4 +69,38 @@ export function sourceTelemetry(
     mapped: (source, outcome) => outcomes.inc({ source, outcome }),
     listenFailed: (source, code) => listenFailures.inc({ source, code }),
   }
+}
+
+/** Of sources that are listened to. Answers the counter of failures. */
+function listenMetrics(
+  registers: Registry[],
+  statuses: () => readonly SourceStatus[],
+): Counter<'source' | 'code'> {
+  const failures = new Counter({
+    name: 'weir_source_listen_failures_total',
+    help: 'Times that listening to a source ended in trouble',
+    labelNames: ['source', 'code'] as const,
+    registers,
+  })
+  new Gauge({
+    name: 'weir_source_listening',
+    help: '1: this process listens to the source',
+    labelNames: ['source'] as const,
+    registers,
+    collect() {
+      for (const { source, listening } of statuses())
+        if (listening !== undefined) this.set({ source }, listening.state === 'listening' ? 1 : 0)
+    },
+  })
+  new Gauge({
+    name: 'weir_source_heard_timestamp_seconds',
+    help: 'When this process last heard of a source that it listens to',
+    labelNames: ['source'] as const,
+    registers,
+    collect() {
+      for (const { source, listening } of statuses())
+        if (listening?.heardAtMs !== undefined) this.set({ source }, listening.heardAtMs / 1000)
+    },
+  })
+  return failures
 }

@@ -44,18 +44,21 @@ export interface ClientCredentials {
   readonly scope?: string
   /** Further parameters of the form, such as `resource` or `audience`. */
   readonly parameters?: Readonly<Record<string, string>>
+  /** Where the answer does not say how long a token lives. */
+  readonly assumedLifeMs?: number
   readonly nowMs: () => number
 }
 
 /** Tokens for a connection. */
 export function clientCredentials(options: ClientCredentials): TokenCache {
-  const { tokenUrl, clientId, proof, scope, parameters = {}, nowMs } = options
+  const { tokenUrl, clientId, proof, scope, parameters = {}, assumedLifeMs, nowMs } = options
+  const life = assumedLifeMs === undefined ? {} : { assumedLifeMs }
   return new TokenCache(async (): Promise<FetchedToken> => {
     const proven = await proveClient(proof, tokenUrl)
     if (proven.kind !== 'ok') return proven
     const given = { ...(scope === undefined ? {} : { scope }), ...parameters }
     const redact = redactor(proven.secrets)
-    return requestToken({ tokenUrl, clientId, auth: proven.auth, parameters: given, redact })
+    return requestToken({ tokenUrl, clientId, auth: proven.auth, parameters: given, redact, ...life })
   }, nowMs)
 }
 

@@ -8,7 +8,9 @@ import {
   type Client,
   type ClientAuth,
   clientCredentialsGrantRequest,
+  genericTokenEndpointRequest,
   processClientCredentialsResponse,
+  processGenericTokenEndpointResponse,
   processRefreshTokenResponse,
   ResponseBodyError,
   refreshTokenGrantRequest,
@@ -25,6 +27,10 @@ export interface TokenRequest {
   readonly parameters: Readonly<Record<string, string>>
   /** Absent: client credentials. */
   readonly refreshToken?: string
+  /** Another grant, such as that of RFC 7523; `parameters` has what it needs. */
+  readonly grantType?: string
+  /** Where the answer does not say how long a token lives. Default 5 minutes. */
+  readonly assumedLifeMs?: number
   readonly redact: (text: string) => string
 }
 
@@ -33,27 +39,35 @@ export type TokenGrant = FetchedToken & { readonly refreshToken?: string | undef
 const deadlineMs = 20_000
 /** A token has some thousand characters; what is longer, also after it was unpacked, is no answer of a token endpoint. */
 const longestAnswerBytes = 1 << 20
-/** Where the answer does not say how long a token lives. */
-const assumedLifeMs = 300_000
+const assumedLife = 300_000
 
 /** Never throws. */
 export async function requestToken(request: TokenRequest): Promise<TokenGrant> {
-  const { tokenUrl, clientId, auth, parameters, refreshToken, redact } = request
+  const { tokenUrl, clientId, auth, parameters, refreshToken, grantType, redact } = request
+  const lifeMs = request.assumedLifeMs ?? assumedLife
   // The library checks the issuer of discovered servers; here the URL of the configuration is all that is known.
   const server: AuthorizationServer = { issuer: tokenUrl, token_endpoint: tokenUrl }
   const client: Client = { client_id: clientId }
   const isPlain = tokenUrl.startsWith('http:')
   const options = { signal: AbortSignal.timeout(deadlineMs), [allowInsecureRequests]: isPlain }
   try {
+    if (grantType !== undefined) {
+      const form = { ...parameters }
+      const response = await genericTokenEndpointRequest(server, client, auth, grantType, form, options)
+      const answer = await processGenericTokenEndpointResponse(server, client, await withoutIdToken(response))
+      return grantOf(answer, lifeMs)
+    }
     if (refreshToken === undefined) {
       const response = await clientCredentialsGrantRequest(server, client, auth, { ...parameters }, options)
-      return grantOf(await processClientCredentialsResponse(server, client, await withoutIdToken(response)))
+      const answer = await processClientCredentialsResponse(server, client, await withoutIdToken(response))
+      return grantOf(answer, lifeMs)
     }
     const response = await refreshTokenGrantRequest(server, client, auth, refreshToken, {
       ...options,
       additionalParameters: { ...parameters },
     })
-    return grantOf(await processRefreshTokenResponse(server, client, await withoutIdToken(response)))
+    const answer = await processRefreshTokenResponse(server, client, await withoutIdToken(response))
+    return grantOf(answer, lifeMs)
   } catch (error) {
     return failureOf(error, redact)
   }
@@ -75,9 +89,9 @@ async function withoutIdToken(response: Response): Promise<Response> {
   return new Response(body, response)
 }
 
-function grantOf(answer: TokenEndpointResponse): TokenGrant {
+function grantOf(answer: TokenEndpointResponse, lifeMs: number): TokenGrant {
   const { access_token: token, expires_in: seconds, refresh_token: refreshToken } = answer
-  const expiresInMs = seconds === undefined ? assumedLifeMs : seconds * 1_000
+  const expiresInMs = seconds === undefined ? lifeMs : seconds * 1_000
   return { kind: 'ok', token, expiresInMs, ...(refreshToken === undefined ? {} : { refreshToken }) }
 }
 

@@ -24,10 +24,12 @@ const odd = [
 
 export function* mutations(samples: SourceSamples, nowMs: number, count: number): Generator<Mutation> {
   const random = randomOf(20_261_127)
-  const from = [...samples.good, ...samples.states]
+  const { signed = [...samples.good, ...samples.states] } = samples
+  const all = [...new Set([...signed, ...samples.good, ...samples.states])]
   for (let made = 0; made < count; made += 1) {
+    const from = made % 2 === 0 && signed.length > 0 ? signed : all
     const sample = from[Math.floor(random() * from.length)]!
-    if (made % 2 === 0) {
+    if (made % 2 === 0 && signed.length > 0) {
       const request = samples.request(sample, samples.secrets[0], nowMs)
       const changed = changedBytes(request.body, random)
       if (!changed.equals(request.body)) yield { sample, request: { ...request, body: changed } }

@@ -15,11 +15,20 @@ export interface SourceSamples {
   /** The settings of a source, as in the configuration, without its name, kind and secrets. */
   readonly settings?: Readonly<Record<string, unknown>>
   readonly mapping?: string
+  /** Where the files are that the mapping names. */
+  readonly folder?: string
   /** Two that are valid at once, and one that is not. */
   readonly secrets: readonly [string, string]
   readonly otherSecret: string
   /** Our ids by kind of object and theirs, as `customer cus_1`. */
   readonly identities: ReadonlyMap<string, string>
+  /**
+   * Of a kind whose events are made of what it reads or is told on a stream: the arrivals of such a sample; undefined for one that
+   * comes by the door.
+   */
+  drafts?(sample: Sample): readonly ArrivalDraft[] | undefined
+  /** With `drafts`, what comes by the door; empty where nothing does. */
+  readonly signed?: readonly Sample[]
   /** A request as the vendor would send it. */
   request(sample: Sample, secret: string, atMs: number): WebhookRequest
   /** The request without its proof. */

@@ -76,7 +76,12 @@ export class SourceBench {
     }
     const intake = openIntake(taking)
     const buckets = { arrivals } as Parameters<typeof SourceDesk.open>[0]['buckets']
-    const ofTests = { lookEveryMs: 100, leaseMs: 1_000, ...(onStep === undefined ? {} : { onStep }) }
+    const ofTests = {
+      lookEveryMs: 100,
+      leaseMs: 1_000,
+      retryMinMs: 20,
+      ...(onStep === undefined ? {} : { onStep }),
+    }
     const flow = { summary: () => ({ mode: this.mode, notes: [], openWindows: [], isIncidentOpen: false }) }
     const parts = { config, log: silent, js, jsm, buckets, identities, registry: this.registry, flow }
     this.desk = await SourceDesk.open(parts, eventTaker(intake), await openSources(config), ofTests)
