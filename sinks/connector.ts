@@ -138,6 +138,8 @@ export interface ReceiverDocument {
   readonly currency?: string
   /** The sum of its debits, a decimal. */
   readonly debit?: string
+  /** Of usage, where the receiver keeps what is used and makes the amount of it later: a decimal. */
+  readonly quantity?: string
   /** One for each account of the receiver in it. */
   readonly lines?: readonly ReceiverLine[]
 }

@@ -97,3 +97,32 @@ test('what comes after a discarded record is an exception of its own; neither go
   await rig.stop()
   expect(ids(rig)).toEqual(['je_1', 'je_4', 'je_2'])
 })
+
+test('many unclear records, looked up again and again, keep no new ones back, and are looked up in the order in which they were sent', async () => {
+  const looked: string[] = []
+  let isTold = false
+  const rig = new LoopRig({
+    put: ({ id }) => (id.startsWith('lost') ? unclear : accepted),
+    find: ({ id }) => {
+      looked.push(id)
+      return isTold
+        ? { kind: 'there', externalId: 'x', state: 'posted' }
+        : { kind: 'unknown_yet', code: 'no_answer', detail: '' }
+    },
+  })
+  rig.start({ retryMinMs: 1, retryMaxMs: 1, lookupMs: 1, lookupsAtOnce: 10 })
+  const lost = Array.from({ length: 40 }, (_, n) => `lost_${String(n).padStart(2, '0')}`)
+  await rig.takeIn(...lost.map(id => journalRecord(id)))
+  await rig.until(() => lost.every(id => rig.states()[id] === 'unclear'))
+  expect(ids(rig)).toEqual(lost)
+  const later = Array.from({ length: 20 }, (_, n) => `new_${String(n).padStart(2, '0')}`)
+  await rig.takeIn(...later.map(id => journalRecord(id)))
+  await rig.until(() => later.every(id => rig.states()[id] === 'posted'))
+  expect(ids(rig).slice(lost.length)).toEqual(later)
+  expect(new Set(looked)).toEqual(new Set(lost))
+  looked.length = 0
+  isTold = true
+  await rig.until(() => lost.every(id => rig.states()[id] === 'posted'))
+  await rig.stop()
+  expect(looked.length).toBeLessThanOrEqual(lost.length + 10)
+})

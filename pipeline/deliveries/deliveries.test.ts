@@ -40,7 +40,7 @@ beforeAll(async () => {
     config,
     `partitions: 1
 connections:
-  - { name: hook, kind: webhook, url: "${receiver.url}", auth: { secrets: [ { variable: HOOK_SECRET } ] } }
+  - { name: hook, kind: webhook, url: "${receiver.url}", auth: { secrets: [ { variable: HOOK_SECRET } ] }, attempts: { most: 1 } }
 `,
   )
   weir = await SupervisedWeir.start({ env: { WEIR_CONFIG: config, HOOK_SECRET: secret } })
@@ -146,8 +146,8 @@ test(
     await take(refused!.delivery_id)
     const late = await weir.run('exceptions', 'discard', ...discard)
     expect([late.code, late.stderr]).toEqual([1, expect.stringMatching(/exceptions_changed.*tried again/s)])
-    const told = await get<{ entries: readonly AuditEntry[] }>('/v1/audit?act=exception.discard_refused')
-    expect(told.entries).toHaveLength(1)
+    const told = '/v1/audit?act=exception.discard_refused'
+    await until(async () => (await get<{ entries: readonly AuditEntry[] }>(told)).entries.length === 1)
 
     isMended = true
     const which = ['--connection', 'hook', '--code', refused!.code]
@@ -192,6 +192,31 @@ test(
     expect(third.stderr).toContain('delivery_not_unclear')
     const { entries } = await get<{ entries: readonly AuditEntry[] }>('/v1/audit?act=delivery.settled')
     expect(entries.at(-1)).toMatchObject({ reason: 'looked', object: { kind: 'delivery', id } })
+  },
+  generousMs,
+)
+
+test(
+  'what a person found at the receiver is posted with its id, and is not sent again',
+  async () => {
+    receiver.answer = ({ id }, response) => {
+      if (id !== 'je_5') return false
+      response.writeHead(500).end()
+      return true
+    }
+    const found = async (customer: string) =>
+      (await get<Listed>(`/v1/deliveries?customer=${customer}`)).deliveries[0]
+    await publish(journal('je_5', { customer_id: 'lost' }))
+    await publish(journal('je_6', { customer_id: 'known' })) // who gets through, so that it is no outage
+    await until(async () => (await found('known'))?.state === 'posted')
+    await publish(journal('je_7', { customer_id: 'known' }))
+    await until(async () => (await found('lost'))?.state === 'refused')
+    const { delivery_id: id, code } = (await found('lost'))!
+    expect(code).toBe('attempts_exhausted')
+    await run('deliveries', 'settle', id, '--there', 'doc 5', '--reason', 'seen in the ledger')
+    await until(async () => (await found('lost'))?.state === 'posted')
+    const { external_id: external, history } = await run<OneDeliveryView>('deliveries', 'show', id)
+    expect([external, history.at(-1)?.code]).toEqual(['doc 5', 'settled_by_person'])
   },
   generousMs,
 )

@@ -11,6 +11,8 @@ export interface OurRecord {
   readonly currency: string
   /** The sum of the debits of a journal, the amount of a line. */
   readonly amount: Scaled | undefined
+  /** Of a line of a batch. */
+  readonly quantity?: Scaled | undefined
   /** The balance by the receiver's accounts; undefined where they are not known. */
   readonly lines: readonly (readonly [account: string, balance: Scaled])[] | undefined
   readonly deliveryId: string

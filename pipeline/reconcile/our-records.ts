@@ -47,7 +47,7 @@ export async function* recordsOf(
   }
 }
 
-type Facts = Pick<OurRecord, 'entityId' | 'date' | 'currency' | 'amount' | 'lines'>
+type Facts = Pick<OurRecord, 'entityId' | 'date' | 'currency' | 'amount' | 'quantity' | 'lines'>
 
 /** `isWanted`: whether the accounts of a record of this date are asked for. */
 export async function factsOf(
@@ -58,8 +58,8 @@ export async function factsOf(
   if (record.kind === 'batch_line') {
     const read = readBatchLine(record)
     if (read.kind !== 'ok') return unreadable
-    const { entity_id: entityId, currency, amount_rounded: amount } = read.line
-    return { entityId, currency, amount, date: read.date, lines: undefined }
+    const { entity_id: entityId, currency, amount_rounded: amount, quantity } = read.line
+    return { entityId, currency, amount, quantity, date: read.date, lines: undefined }
   }
   const read = readJournal(record)
   if (read.kind !== 'ok') return unreadable

@@ -157,12 +157,14 @@ type Difference = Required<Pick<ReceiverFault, 'field' | 'ours' | 'theirs'>>
 
 function differencesOf(record: OurRecord, document: ReceiverDocument): Difference[] {
   const found: Difference[] = []
-  const { date, currency, debit, state, lines } = document
+  const { date, currency, debit, quantity, state, lines } = document
   if (isDifferentState(record.state, state)) found.push({ field: 'state', ours: record.state, theirs: state })
   if (date !== undefined && record.date !== undefined && date !== record.date)
     found.push({ field: 'date', ours: record.date, theirs: date })
   if (currency !== undefined && record.currency !== '' && currency !== record.currency)
     found.push({ field: 'currency', ours: record.currency, theirs: currency })
+  if (quantity !== undefined && record.quantity !== undefined && scaledOf(quantity) !== record.quantity)
+    found.push({ field: 'quantity', ours: formatScaled(record.quantity), theirs: quantity })
   if (debit !== undefined && record.amount !== undefined && scaledOf(debit) !== record.amount)
     found.push({ field: 'amount', ours: formatScaled(record.amount), theirs: debit })
   else if (lines !== undefined && record.lines !== undefined) {

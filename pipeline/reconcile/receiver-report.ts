@@ -23,7 +23,7 @@ const faultSchema = z
     delivered_as: z.exactOptional(z.string()).describe('The id that the receiver gave it at the delivery'),
     external_ids: z.array(z.string()).describe('The ids of the documents that it has now'),
     field: z
-      .exactOptional(z.enum(['date', 'currency', 'amount', 'account', 'state']))
+      .exactOptional(z.enum(['date', 'currency', 'amount', 'quantity', 'account', 'state']))
       .describe('What is different'),
     ours: z.exactOptional(z.string()),
     theirs: z.exactOptional(z.string()),

@@ -83,7 +83,9 @@ export class ChargebeeUsages implements Connector {
       for (const { usage } of page.value.list) {
         const date = ours.exec(usage.note ?? '')?.[1]
         if (date === undefined || date < from || date > until || usage.id === undefined) continue
-        yield { key: usage.id, externalId: usage.id, state: 'posted', date }
+        const { id: key, quantity } = usage
+        const isUsed = this.#settings.quantity === 'usage' && quantity !== undefined
+        yield { key, externalId: key, state: 'posted', date, ...(isUsed ? { quantity } : {}) }
       }
       offset = page.value.next_offset || undefined
       if (offset === undefined) return

@@ -114,7 +114,7 @@ export class Gateway {
 }
 
 function resultOf(answer: ApiAnswer): GatewayResult {
-  const parsed = answerSchema.safeParse(xmlOf(answer, ['error', 'glbatch']))
+  const parsed = answerSchema.safeParse(xmlOf(answer, ['error', 'glbatch', 'glentry']))
   if (!parsed.success) {
     if (answer.status < 300) return { kind: 'failed', outcome: strangeAnswer(answer) }
     if (answer.status === 404 || answer.status === 405)

@@ -155,7 +155,7 @@ test('a batch that waits for approval is written, until somebody has posted it',
   expect(await connector.find(journalRecord(1), signal)).toMatchObject({ kind: 'there', state: 'posted' })
 })
 
-test('a long list comes in pages, each batch once', async () => {
+test('a long list comes in pages, each batch once, with its amounts by account', async () => {
   const fake = await fakeWith({ pageLength: 2 })
   const connector = await fake.connector()
   await connector.put(
@@ -171,6 +171,12 @@ test('a long list comes in pages, each batch once', async () => {
     externalId: expect.any(String),
     state: 'posted',
     date: '2026-10-31',
+    currency: 'USD',
+    debit: '4.25',
+    lines: [
+      { account: '12000', balance: '4.25' },
+      { account: '40000', balance: '-4.25' },
+    ],
   })
 })
 

@@ -9,6 +9,7 @@ import { z } from 'zod'
 import type {
   CheckOutcome,
   Connector,
+  ConnectorRecord,
   DocumentRange,
   FindOutcome,
   Placed,
@@ -23,7 +24,9 @@ import { withoutEnd } from '../http/list-end.js'
 import { unavailable, unknownYet } from '../http/outcome.js'
 import type { XmlTree } from '../http/xml.js'
 import { prefixPlace, settingsOf } from '../kept-prefix.js'
+import { mappedAccounts } from '../receiver-lines.js'
 import type { IntacctSettings } from './config.js'
+import { linesOfBatches } from './entries.js'
 import { Gateway, type GatewayResult } from './gateway.js'
 import { batchOf, referenceOf, usDate } from './records.js'
 
@@ -106,16 +109,24 @@ export class IntacctConnector implements Connector {
     for (let next: XmlTree | undefined = readByQuery(query, pageLength); next !== undefined; pages += 1) {
       const list = listOf(await this.#ask(next, signal))
       if ('kind' in list) throw new Error('detail' in list ? list.detail : list.kind)
-      for (const one of list.glbatch) {
-        const reference = one.REFERENCENO || one.BATCH_TITLE
-        if (!reference.startsWith(prefix)) continue
-        const key = reference.slice(prefix.length)
-        yield { key, externalId: one.RECORDNO, state: stateOf(one), date: isoDate(one.BATCH_DATE) }
+      const ours = list.glbatch.filter(one => nameOf(one).startsWith(prefix))
+      const told = await linesOfBatches(
+        call => this.#ask(call, signal),
+        ours.map(one => one.RECORDNO),
+      )
+      for (const one of ours) {
+        const { RECORDNO: externalId, BATCH_DATE: date } = one
+        const key = nameOf(one).slice(prefix.length)
+        yield { key, externalId, state: stateOf(one), date: isoDate(date), ...told.get(externalId) }
       }
       const endless = withoutEnd(pages + 1)
       if (endless !== undefined) throw new Error(endless.detail)
       next = list['@numremaining'] === '0' ? undefined : { readMore: { resultId: list['@resultId'] } }
     }
+  }
+
+  accountsOf(record: ConnectorRecord): Promise<readonly string[] | undefined> {
+    return mappedAccounts(record, this.#parts.mapping)
   }
 
   async #putOne(record: SentRecord, signal: AbortSignal): Promise<PutOutcome> {
@@ -147,6 +158,10 @@ function listOf(result: GatewayResult): List | PutOutcome {
   if (result.kind === 'failed') return result.outcome
   const list = listSchema.safeParse(result.data)
   return list.success ? list.data : strangeAnswer(result.answer)
+}
+
+function nameOf({ REFERENCENO, BATCH_TITLE }: Batch): string {
+  return REFERENCENO || BATCH_TITLE
 }
 
 function stateOf({ STATE: state }: Batch): 'posted' | 'written' {

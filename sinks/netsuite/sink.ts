@@ -105,6 +105,8 @@ export class NetsuiteConnector implements Connector {
     if (answer.kind === 'failed') return answer.outcome
     if (answer.status >= 300) return outcomeOfRefusal(answer)
     const id = /\/(\d+)$/.exec(answer.headers.get('location') ?? '')?.[1]
+    // A page for people may come with 200; what NetSuite has written it says with 204, and mostly where.
+    if (id === undefined && answer.status !== 204) return strangeAnswer(answer)
     const externalId = id ?? `eid:${externalIdOf(record, settings.prefix)}`
     return { kind: settings.approval === 'approved' ? 'accepted' : 'written', externalId }
   }

@@ -2,8 +2,10 @@
 // Invariant: a list that cannot be read to its end is `failed`.
 
 import { z } from 'zod'
+import { parseJson } from '../../schemas/json/json-text.js'
+import { formatScaled, parseDecimal } from '../../schemas/money/decimal.js'
 import type { PutOutcome } from '../connector.js'
-import { type Api, jsonOf, strangeAnswer } from '../http/api.js'
+import { type Api, strangeAnswer } from '../http/api.js'
 import { withoutEnd } from '../http/list-end.js'
 import { outcomeOfAnswer } from './outcome.js'
 
@@ -18,6 +20,8 @@ const pageSchema = z.object({
       BatchName: z.string(),
       BatchDescription: z.string().nullish(),
       Status: z.string(),
+      /** A number that keeps all its digits. */
+      RunningTotalDr: z.unknown(),
     }),
   ),
   hasMore: z.boolean(),
@@ -29,6 +33,8 @@ export interface JournalBatch {
   readonly name: string
   readonly description: string
   readonly state: 'written' | 'posted'
+  /** The sum of the entered debits, in the currency of its one journal; undefined: Oracle does not say. */
+  readonly debit: string | undefined
 }
 
 export type Batches =
@@ -59,7 +65,7 @@ async function batchesOf(api: Api, beginnings: readonly string[], signal: AbortS
         path: '/fscmRestApi/resources/11.13.18.05/journalBatches',
         query: {
           q: beginnings.map(one => `BatchName LIKE '${one}%'`).join(' or '),
-          fields: 'JeBatchId,BatchName,BatchDescription,Status',
+          fields: 'JeBatchId,BatchName,BatchDescription,Status,RunningTotalDr',
           orderBy: 'JeBatchId',
           onlyData: 'true',
           limit: String(pageLength),
@@ -71,17 +77,24 @@ async function batchesOf(api: Api, beginnings: readonly string[], signal: AbortS
     )
     if (answer.kind === 'failed') return answer
     if (answer.status >= 300) return { kind: 'failed', outcome: outcomeOfAnswer(answer) }
-    const page = pageSchema.safeParse(jsonOf(answer))
+    const json = parseJson(answer.body)
+    const page = pageSchema.safeParse(json.kind === 'ok' ? json.value : undefined)
     if (!page.success) return { kind: 'failed', outcome: strangeAnswer(answer) }
-    for (const { JeBatchId: id, BatchName, BatchDescription, Status } of page.data.items)
+    for (const { JeBatchId: id, BatchName, BatchDescription, Status, RunningTotalDr } of page.data.items)
       batches.push({
         id,
         name: BatchName.split(' ')[0] ?? '',
         description: BatchDescription ?? '',
         state: Status === 'P' ? 'posted' : 'written',
+        debit: decimalOf(RunningTotalDr),
       })
     if (!page.data.hasMore) return { kind: 'ok', batches }
     const endless = withoutEnd(offset / pageLength + 1, batches.length)
     if (endless !== undefined) return { kind: 'failed', outcome: endless }
   }
+}
+
+function decimalOf(total: unknown): string | undefined {
+  const parsed = parseDecimal(total)
+  return parsed.kind === 'ok' ? formatScaled(parsed.value) : undefined
 }

@@ -183,7 +183,10 @@ test('what is imported and not posted is written, and posted once Oracle says so
   for await (const one of connector.documents!({ from: '2026-10-01', until: '2026-10-31' }, signal))
     listed.push(one)
   expect(listed).toEqual([
-    { key: 'je_0001', externalId: '1001', state: 'posted', date: '2026-10-31', currency: 'USD' },
+    {
+      ...{ key: 'je_0001', externalId: '1001', state: 'posted', date: '2026-10-31', currency: 'USD' },
+      debit: '2.25',
+    },
   ])
 })
 

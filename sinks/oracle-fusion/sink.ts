@@ -111,9 +111,11 @@ export class OracleFusionConnector implements Connector {
     const asked = await batchesNamed(this.#api, [prefix], signal)
     if (asked.kind === 'failed')
       throw new Error('detail' in asked.outcome ? asked.outcome.detail : asked.outcome.kind)
-    for (const { id: externalId, name, description: date, state } of asked.batches)
-      if (name.startsWith(prefix) && date >= from && date <= until)
-        yield { key: name.slice(prefix.length), externalId, state, date, currency }
+    for (const { id: externalId, name, description: date, state, debit } of asked.batches) {
+      if (!name.startsWith(prefix) || date < from || date > until) continue
+      const key = name.slice(prefix.length)
+      yield { key, externalId, state, date, currency, ...(debit === undefined ? {} : { debit }) }
+    }
   }
 
   /** Imports a group and waits for its end; gives the groups that go again (invariant 2). */

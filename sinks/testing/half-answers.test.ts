@@ -120,7 +120,7 @@ const empty: readonly Answer[] = [
   { type: 'text/html', body: '<html>Log in</html>' },
 ]
 
-for (const name of ['stripe', 'stripe meter events', 'chargebee', 'recurly']) {
+for (const name of ['stripe', 'stripe meter events', 'chargebee', 'recurly', 'netsuite']) {
   test(`${name}: an answer of 200 without the record in it is unclear`, async () => {
     for (const answer of empty) {
       const connector = await connectorTo(subjects[name]!, answer)

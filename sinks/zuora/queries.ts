@@ -3,14 +3,24 @@
 // Invariant: a list that cannot be read to its end is `failed`; half a list would say that a record is not there.
 
 import { z } from 'zod'
+import { parseJson } from '../../schemas/json/json-text.js'
 import type { PutOutcome } from '../connector.js'
-import { type Api, jsonOf } from '../http/api.js'
+import type { Api } from '../http/api.js'
 import { withoutEnd } from '../http/list-end.js'
 import { outcomeOfRefusal } from './outcome.js'
 
 const text = z.union([z.string(), z.number()]).transform(String)
 const pageSchema = z.object({
-  records: z.array(z.looseObject({ Id: z.string(), StartDateTime: z.string().default('') })).default([]),
+  records: z
+    .array(
+      z.looseObject({
+        Id: z.string(),
+        StartDateTime: z.string().default(''),
+        /** A number that keeps all its digits. */
+        Quantity: z.unknown(),
+      }),
+    )
+    .default([]),
   done: z.boolean(),
   queryLocator: text.optional(),
 })
@@ -32,7 +42,7 @@ export interface UsageRange {
 /** Nothing in it has quotes: the patterns of settings and mapping see to that. */
 export function usageQuery(keyField: string, { from, until, account }: UsageRange): string {
   const ofAccount = account === undefined ? '' : `AccountNumber = '${account}' and `
-  return `select Id, StartDateTime, ${keyField} from Usage where ${ofAccount}StartDateTime >= '${from}' and StartDateTime <= '${until}'`
+  return `select Id, StartDateTime, Quantity, ${keyField} from Usage where ${ofAccount}StartDateTime >= '${from}' and StartDateTime <= '${until}'`
 }
 
 /** The rows that `isKept` takes. */
@@ -47,7 +57,8 @@ export async function queryAll(
   for (let pages = 1; ; pages += 1) {
     const answer = await api.send({ method: 'POST', path, body: { json } }, signal)
     if (answer.kind === 'failed') return answer
-    const page = answer.status < 300 ? pageSchema.safeParse(jsonOf(answer)) : undefined
+    const said = answer.status < 300 ? parseJson(answer.body) : undefined
+    const page = said?.kind === 'ok' ? pageSchema.safeParse(said.value) : undefined
     if (page?.success !== true) return { kind: 'failed', outcome: outcomeOfRefusal(answer) }
     rows.push(...page.data.records.filter(isKept))
     const { done, queryLocator } = page.data

@@ -181,7 +181,9 @@ test('a record is found behind others of its account and day, page by page; the 
   const listed: ReceiverDocument[] = []
   for await (const one of connector.documents!({ from: '2026-10-31', until: '2026-10-31' }, signal))
     listed.push(one)
-  expect(listed).toEqual([{ key: 'bl_0001', externalId: '1006', state: 'posted', date: '2026-10-31' }])
+  expect(listed).toEqual([
+    { key: 'bl_0001', externalId: '1006', quantity: '20', state: 'posted', date: '2026-10-31' },
+  ])
 })
 
 test('a client secret that is refused stops the connection and is not kept in its words', async () => {

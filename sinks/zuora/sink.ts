@@ -8,6 +8,7 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { stringifyJson } from '../../schemas/json/json-text.js'
+import { formatScaled, parseDecimal } from '../../schemas/money/decimal.js'
 import { readBatchLine } from '../batch-line-record.js'
 import {
   type CheckOutcome,
@@ -115,13 +116,15 @@ export class ZuoraConnector implements Connector {
     const asked = await queryAll(this.#api, usageQuery(field, range), isOurs, signal)
     if (asked.kind === 'failed')
       throw new Error('detail' in asked.outcome ? asked.outcome.detail : asked.outcome.kind)
-    for (const { Id: externalId, StartDateTime: time, [field]: text } of asked.rows) {
+    for (const { Id: externalId, StartDateTime: time, Quantity, [field]: text } of asked.rows) {
       const date = dayOf(time, zone)
+      const quantity = parseDecimal(Quantity)
       yield {
         key: String(text).slice(prefix.length),
         externalId,
         state: 'posted',
         ...(date === undefined ? {} : { date }),
+        ...(quantity.kind === 'ok' ? { quantity: formatScaled(quantity.value) } : {}),
       }
     }
   }

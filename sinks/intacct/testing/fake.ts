@@ -144,6 +144,7 @@ export class IntacctFake extends FakeServer {
     if (document.get('//getAPISession') !== null)
       return this.answer(reply, succeeded('getAPISession', { api: { sessionid: 's-1', endpoint: this.url } }))
     const query = at('//readByQuery/query')
+    if (at('//readByQuery/object') === 'GLENTRY') return this.answer(reply, this.#lines(query))
     if (query !== '') return this.answer(reply, this.#page(matching(this.batches.visible(), query), 0))
     const [more = '', offset = '0'] = at('//readMore/resultId').split(' after ')
     if (more !== '')
@@ -198,6 +199,29 @@ export class IntacctFake extends FakeServer {
       0n,
     )
     return sum === 0n ? undefined : this.wording('unbalanced')
+  }
+
+  /** All of them at once: their pages are as those of the batches. */
+  #lines(query: string): FakeAnswer {
+    const numbers = new Set([...query.matchAll(/'(\d+)'/g)].map(([, number = '']) => number))
+    const glentry = this.batches
+      .visible()
+      .filter(({ id }) => numbers.has(id))
+      .flatMap(({ id, document }) =>
+        document.lines.map(({ account, currency, amount }) => ({
+          BATCHNO: id,
+          ACCOUNTNO: account,
+          TR_TYPE: amount.startsWith('-') ? '-1' : '1',
+          TRX_AMOUNT: amount.replace('-', ''),
+          CURRENCY: currency,
+        })),
+      )
+    return succeeded('readByQuery', {
+      '@listtype': 'glentry',
+      '@numremaining': '0',
+      '@resultId': '',
+      glentry,
+    })
   }
 
   #page(

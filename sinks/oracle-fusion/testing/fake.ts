@@ -3,6 +3,7 @@
 // lists journal batches. It keeps a journal twice that is imported twice. The texts of its reports are ours, with Oracle's codes.
 
 import { Ajv2020 } from 'ajv/dist/2020.js'
+import { Decimal } from 'decimal.js'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { strToU8, zipSync } from 'fflate'
 import type { Connector } from '../../connector.js'
@@ -275,11 +276,14 @@ export class OracleFusionFake extends FakeServer {
 
   #list({ q = '', limit = '25', offset = '0' }: Record<string, string>): FakeAnswer {
     const likes = [...q.matchAll(/BatchName LIKE '([^']*)%'/g)].map(([, beginning = '']) => beginning)
+    const debitsOf = (rows: readonly InterfaceRow[]) =>
+      rows.reduce((sum, row) => sum.plus(row['ENTERED_DR'] || '0'), new Decimal(0)).toNumber()
     const all = (this.showsBatches ? this.batches.visible() : []).map(({ id, document }) => ({
       JeBatchId: Number(id),
       BatchName: `${document.name} Weir ${id}: A ${document.groupId}`,
       BatchDescription: document.description,
       Status: document.status,
+      RunningTotalDr: debitsOf(document.rows),
     }))
     const found = all.filter(one => likes.some(beginning => one.BatchName.startsWith(beginning)))
     const items = found.slice(Number(offset), Number(offset) + Number(limit))
