@@ -1,6 +1,7 @@
 // The list of all kinds of sources.
 
 import { chargebeeKind } from './chargebee/kind.js'
+import { hubspotKind } from './hubspot/kind.js'
 import { recurlyKind } from './recurly/kind.js'
 import { salesforceKind } from './salesforce/kind.js'
 import type { SourceKind } from './source-kind.js'
@@ -13,6 +14,7 @@ export const sourceKinds: readonly SourceKind[] = [
   recurlyKind,
   chargebeeKind,
   salesforceKind,
+  hubspotKind,
 ]
 
 export function kindNamed(name: string): SourceKind {

@@ -1,10 +1,10 @@
-// Reads from a source's HTTP API: one GET within the rate, as connections send (sinks/http), with every end that is no answer
+// Reads from a source's HTTP API: one request within the rate, as connections send (sinks/http), with every end that is no answer
 // told as a `SourceTrouble`.
 // Invariants: no text that leaves here holds a secret; numbers of an answer keep their digits; no redirect is followed.
 
 import { isRecord, parseJson } from '../../schemas/json/json-text.js'
 import type { SecretSource } from '../../sinks/connector-kind.js'
-import { Api, type ApiAnswer } from '../../sinks/http/api.js'
+import { Api, type ApiAnswer, type ApiRequest } from '../../sinks/http/api.js'
 import type { Authorizer } from '../../sinks/http/authorizer.js'
 import type { Limiter } from '../../sinks/http/limiter.js'
 import type { NotReached } from '../../sinks/http/outcome.js'
@@ -54,8 +54,17 @@ export class SourceApi {
     query: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<Page | undefined> {
+    return this.#ask({ method: 'GET', path, query }, signal)
+  }
+
+  /** What only reads, such as a search. */
+  async post(path: string, json: unknown, signal: AbortSignal): Promise<Page | undefined> {
+    return this.#ask({ method: 'POST', path, body: { json } }, signal)
+  }
+
+  async #ask(request: ApiRequest, signal: AbortSignal): Promise<Page | undefined> {
     const { system, nowMs } = this.#options
-    const result = await this.#api.send({ method: 'GET', path, query }, signal)
+    const result = await this.#api.send(request, signal)
     if (result.kind === 'failed') throw troubleOf(system, result.outcome)
     if (result.status === 404) return undefined
     if (result.status >= 300) throw refusedBy(system, result)

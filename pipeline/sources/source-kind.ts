@@ -126,6 +126,8 @@ export interface ObjectState {
 export interface FetchWhat {
   readonly object: string
   readonly id: string
+  /** When it changed, by the source's clock: what was read of it after that is new enough. */
+  readonly changedMs?: number | undefined
 }
 
 export type MapOutcome =

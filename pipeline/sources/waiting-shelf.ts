@@ -16,7 +16,7 @@ const entrySchema = z.object({
   /** The mapping under which it was tried last. */
   mapping: z.string(),
   needs: z.array(z.object({ object: z.enum(identityObjects), system: z.string(), id: z.string() })),
-  fetch: z.object({ object: z.string(), id: z.string() }).optional(),
+  fetch: z.object({ object: z.string(), id: z.string(), changedMs: z.number().optional() }).optional(),
   /** Somebody has decided that it needs nothing. */
   discarded: z.boolean().optional(),
 })

@@ -11,7 +11,7 @@ export const fieldNames = {
   quote: ['start', 'end', 'term_months', 'close_date', 'currency', 'entity', 'terms', 'frequency'],
   line: [
     ...['product', 'quantity', 'unit_price', 'list_price', 'prorated_by', 'start', 'end'],
-    ...['frequency', 'bundle', 'group', 'currency'],
+    ...['frequency', 'bundle', 'group', 'discount', 'discount_percent', 'term'],
   ],
   account: ['name', 'parent', 'bill_to', 'country', 'currency', 'entity'],
 } as const

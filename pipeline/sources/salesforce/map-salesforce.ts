@@ -49,7 +49,7 @@ function mapChange(change: ChangeTold, { settings }: MapContext): MapOutcome {
   if (change.change_type === 'GAP_OVERFLOW') return { kind: 'ignored', reason: 'read_anew_as_a_whole' }
   if (!/^\w{1,80}$/.test(change.entity) || !recordId.test(change.record_id))
     return { kind: 'ignored', reason: 'names_no_record' }
-  return { kind: 'fetch', what: { object: change.entity, id: change.record_id } }
+  return { kind: 'fetch', what: { object: change.entity, id: change.record_id, changedMs: change.commit_ms } }
 }
 
 type Standing = 'won' | 'not_won' | 'taken_back'

@@ -1,6 +1,6 @@
 // What of a source of kind `salesforce` does I/O: listens, reads one object, catches up.
 
-import { pauseFor } from '../../broker/back-off.js'
+import { ReadOrder } from '../read-order.js'
 import type {
   ArrivalDraft,
   CatchUpRequest,
@@ -19,8 +19,7 @@ import { PubSubClient } from './pubsub.js'
 import { objectsOf, type SoldFrom, soldObject, topicOf } from './usual-fields.js'
 import { WholeObjects } from './whole-objects.js'
 
-const sameSecondMs = 1_000
-const lastReadsMost = 10_000
+const readInMost = 5_000
 
 export function salesforceReach(
   parts: ReachParts,
@@ -109,19 +108,22 @@ function nextPlace(place: number, list: ListPosition | undefined, of: number): L
   return place + 1 < of ? { place: place + 1 } : undefined
 }
 
-/**
- * Reads documents as arrivals. The order of two documents of one object is the second in which they were read; two that differ and
- * have the same second are told apart by reading once more.
- */
+/** Reads documents as arrivals. */
 class DocumentReader {
   readonly #whole: WholeObjects
-  readonly #last = new Map<string, { readonly second: number; readonly id: string }>()
+  readonly #order = new ReadOrder()
+  /** By record: the document that it was read in. A quote that is saved tells of itself and of each of its lines. */
+  readonly #readIn = new Map<string, { readonly atMs: number; readonly draft: ArrivalDraft }>()
 
   constructor(whole: WholeObjects) {
     this.#whole = whole
   }
 
-  async fetch({ object, id }: FetchWhat, signal: AbortSignal): Promise<Fetched> {
+  async fetch({ object, id, changedMs }: FetchWhat, signal: AbortSignal): Promise<Fetched> {
+    const before = this.#readIn.get(id)
+    const isNewEnough =
+      before !== undefined && changedMs !== undefined && changedMs < secondOf(before.atMs) * 1000
+    if (isNewEnough) return { kind: 'found', arrival: before.draft }
     try {
       const [draft] = await this.drafts(object, [id], signal)
       if (draft !== undefined) return { kind: 'found', arrival: draft }
@@ -131,40 +133,40 @@ class DocumentReader {
     return { kind: 'gone', detail: `Nothing that was sold, and no account, belongs to the ${object} ${id}.` }
   }
 
-  async drafts(
-    object: string,
-    ids: readonly string[],
-    signal: AbortSignal,
-  ): Promise<readonly ArrivalDraft[]> {
-    for (;;) {
-      const documents =
-        object === 'Account'
-          ? await this.#whole.accounts(ids, signal)
-          : await this.#whole.soldOf(object, ids, signal)
-      const drafts = documents.map(document => ({ document, draft: documentDraft(document) }))
-      const isUnsure = drafts.some(({ document, draft }) => {
-        const last = this.#last.get(keyOf(document))
-        return last !== undefined && last.id !== draft.id && last.second >= secondOf(document)
+  drafts(object: string, ids: readonly string[], signal: AbortSignal): Promise<readonly ArrivalDraft[]> {
+    return this.#order.read(async () => {
+      const isAccount = object === 'Account'
+      const documents = isAccount
+        ? await this.#whole.accounts(ids, signal)
+        : await this.#whole.soldOf(object, ids, signal)
+      return documents.map(document => {
+        const draft = documentDraft(document)
+        this.#remember(document, draft)
+        return { key: keyOf(document), atMs: document.at_ms, draft }
       })
-      if (isUnsure && !signal.aborted) {
-        await pauseFor(sameSecondMs, signal)
-        continue
-      }
-      for (const { document, draft } of drafts) this.#remember(keyOf(document), secondOf(document), draft.id)
-      return drafts.map(({ draft }) => draft)
-    }
+    }, signal)
   }
 
-  #remember(key: string, second: number, id: string): void {
-    this.#last.delete(key)
-    this.#last.set(key, { second, id })
-    const [oldest] = this.#last.keys()
-    if (this.#last.size > lastReadsMost && oldest !== undefined) this.#last.delete(oldest)
+  #remember(document: SalesforceDocument, draft: ArrivalDraft): void {
+    for (const id of idsIn(document)) {
+      this.#readIn.delete(id)
+      this.#readIn.set(id, { atMs: document.at_ms, draft })
+      const [oldest] = this.#readIn.keys()
+      if (this.#readIn.size > readInMost && oldest !== undefined) this.#readIn.delete(oldest)
+    }
   }
 }
 
-function secondOf({ at_ms }: SalesforceDocument): number {
-  return Math.floor(at_ms / 1000)
+/** Of an account that is part of what was sold the account itself is to be read. */
+function idsIn(document: SalesforceDocument): readonly string[] {
+  if (document.read === 'account') return [textOf(document.account, 'Id')]
+  const { steps, contracts, subscriptions } = document
+  const records = steps.flatMap(({ record, lines, opportunity }) => [record, ...lines, opportunity])
+  return [...records, ...contracts, ...subscriptions].map(one => textOf(one, 'Id')).filter(id => id !== '')
+}
+
+function secondOf(ms: number): number {
+  return Math.floor(ms / 1000)
 }
 
 function keyOf(document: SalesforceDocument): string {

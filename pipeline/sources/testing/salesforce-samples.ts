@@ -1,12 +1,10 @@
 // Samples of a source of kind `salesforce`: documents as the reach writes them, and changes as they are told.
 
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { CrmRecord } from '../quotes/deal.js'
 import { documentDraft, readDocument, type SoldDocument } from '../salesforce/documents.js'
 import { salesforceKind } from '../salesforce/kind.js'
-import { quoteCatalog, quoteMapping } from './quote-files.js'
+import { quoteMapping } from './quote-files.js'
+import { quoteFolder } from './quote-folder.js'
 import type { Sample, SourceSamples } from './samples.js'
 
 export const settings = {
@@ -55,13 +53,6 @@ export const bundle = (seats: number): readonly CrmRecord[] => [
 const sampleOf = (name: string, value: unknown): Sample => ({ name, body: JSON.stringify(value) })
 const state = (name: string, seats: number, hour: number) =>
   sampleOf(name, sold(bundle(seats), { at_ms: Date.UTC(2026, 0, 10, hour) }))
-
-/** A folder with the catalog that the mapping names. */
-export function quoteFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'weir-quotes-'))
-  writeFileSync(join(folder, 'catalog.yaml'), quoteCatalog)
-  return folder
-}
 
 export const salesforceMapping = `${quoteMapping}fields:
   account: { bill_to: Payer__c, entity: Entity__c }
