@@ -1,4 +1,4 @@
-// `weir sources ls|show|test|rerun|retry`: names and options.
+// `weir sources ls|show|test|rerun|retry|catch-up|compare`: names and options.
 
 import type { Command } from 'commander'
 import {
@@ -39,6 +39,7 @@ export const sourcesCommands: DeclareCommands = (program, line) => {
   )
   declareTest(sources, line)
   declareActs(sources, line)
+  declareCatchUp(sources, line)
 }
 
 function declareTest(sources: Command, line: CommandLine): void {
@@ -84,5 +85,45 @@ function declareActs(sources: Command, line: CommandLine): void {
       const args = { source, from, until, reason, yes, ...(await line.gateway(options)) }
       return (await load()).rerunCommand(args, line.io)
     }),
+  )
+}
+
+type CatchUpOptions = GatewayOptions & {
+  readonly from?: string
+  readonly until?: string
+  readonly all?: boolean
+  readonly reason?: string
+}
+
+function declareCatchUp(sources: Command, line: CommandLine): void {
+  const load = () => import('./catch-up-command.js')
+  const catchUp = sources
+    .command('catch-up')
+    .description('fetch what a source could not send: money first, then subscriptions, then the rest')
+    .argument('<source>')
+    .option('--from <instant>', 'what happened there at or after (default: as far back as it keeps events)')
+    .option('--until <instant>', 'what happened there before (default: now)')
+    .option('--all', 'everything, not only what the source knows that it could not deliver')
+    .option('--reason <text>', 'why; it is on the audit trail')
+  withGateway(catchUp, 'print the job as JSON').action((source: string, options: CatchUpOptions) =>
+    line.run(async () => {
+      const { from, until, all, reason } = options
+      const args = { source, from, until, all, reason, ...(await line.gateway(options)) }
+      return (await load()).catchUpCommand(args, line.io)
+    }),
+  )
+  const compare = sources
+    .command('compare')
+    .description(
+      "compare a source's subscriptions and customers with ours: what is missing, extra or different",
+    )
+    .argument('<source>')
+    .option('--reason <text>', 'why; it is on the audit trail')
+  withGateway(compare, 'print the differences as JSON').action(
+    (source: string, { reason, ...options }: GatewayOptions & { readonly reason?: string }) =>
+      line.run(async () => {
+        const args = { source, reason, ...(await line.gateway(options)) }
+        return (await load()).compareCommand(args, line.io)
+      }),
   )
 }

@@ -1,11 +1,15 @@
-// The feature of sources: the door, a mapper for each source of the configuration, what they tell, and the job that runs a
-// mapping again.
+// The feature of sources: the door, a mapper for each source of the configuration, what they tell, and the jobs that run a mapping
+// again, catch up and compare.
 
 import type { JetStreamManager } from '@nats-io/jetstream'
 import { sectionOf } from '../config/config.js'
 import type { Feature, FeatureParts, RunningWork } from '../feature/feature.js'
+import { catchUpJob } from './catch-up-job.js'
+import { catchUpRoutes } from './catch-up-routes.js'
+import { compareJob } from './compare-job.js'
 import { DiscardAnswers } from './discard-answers.js'
 import { doorRoute } from './door/door.js'
+import { fullness } from './fullness.js'
 import { purgeOld } from './keep-arrivals.js'
 import { openSources } from './open-sources.js'
 import { rerunJob } from './rerun-job.js'
@@ -38,8 +42,12 @@ export const sourcesFeature: Feature = {
     const door = doorRoute({ sources, arrivals, flow, config, telemetry, log, maxBytes, nowMs: Date.now })
     const purging = new Purging(parts, desk, settings.keep_days)
     return {
-      routes: [door, ...sourceRoutes(parts, desk)],
-      jobs: [rerunJob(desk, parts)],
+      routes: [door, ...sourceRoutes(parts, desk), ...catchUpRoutes(parts, desk, Date.now)],
+      jobs: [
+        rerunJob(desk, parts),
+        catchUpJob({ desk, flow, isFull: fullness(arrivals, maxBytes, Date.now), nowMs: Date.now }),
+        compareJob({ desk, queries: parts.queries, nowMs: Date.now }),
+      ],
       start() {
         desk.start()
         purging.start()

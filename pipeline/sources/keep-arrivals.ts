@@ -15,8 +15,7 @@ export async function purgeOld(
   nowMs: number,
 ): Promise<number> {
   const filter = natsSubjects.arrivals(source.settings.name)
-  const oldestWaiting = shelf.all()[0]?.sequence ?? Number.MAX_SAFE_INTEGER
-  const bound = Math.min(mapper.status().position + 1, oldestWaiting)
+  const bound = Math.min(mapper.status().position + 1, shelf.oldestSequence)
   const before = await firstYoung(jsm, filter, bound, nowMs - keepDays * dayMs)
   if (before <= 1) return 0
   return (await jsm.streams.purge('ARRIVALS', { filter, seq: before })).purged

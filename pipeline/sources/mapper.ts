@@ -82,6 +82,7 @@ export class SourceMapper {
 
   /** Tries those that wait now, whatever they wait for. Answers how many were tried and how many wait on. */
   async retry(ids?: ReadonlySet<string>): Promise<{ readonly tried: number; readonly waiting: number }> {
+    for (const id of ids ?? []) await this.#parts.shelf.refresh(id) // it may be beyond what is in memory
     const wanted = this.#parts.shelf.all().filter(one => ids?.has(one.arrival_id) ?? true)
     await this.#tryAgain(wanted)
     const waiting = wanted.filter(one => this.#parts.shelf.get(one.arrival_id) !== undefined).length
@@ -102,6 +103,11 @@ export class SourceMapper {
         throw error
       }
     })
+  }
+
+  /** Undefined where there never were any. */
+  rulesInForce(): RulesInForce | undefined {
+    return this.#parts.rules.read()
   }
 
   async #follow(): Promise<void> {
@@ -223,6 +229,7 @@ export class SourceMapper {
       try {
         const inForce = this.#parts.rules.read()
         if (inForce === undefined) continue
+        await this.#alone(() => this.#parts.shelf.refill())
         const isTimeForStopped = this.#parts.nowMs() - stoppedAtMs >= stoppedEveryMs
         if (isTimeForStopped) stoppedAtMs = this.#parts.nowMs()
         const due = this.#parts.shelf

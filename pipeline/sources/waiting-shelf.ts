@@ -1,6 +1,9 @@
 // The arrivals of a source that wait: kept in the bucket `weir_arrivals`, and in memory for the mapper.
-// Invariant: an arrival is on the shelf before its outcome `waiting` is on record, and is taken off after what became of it
-// is; so after a crash in between it is tried once more, which is harmless.
+// Invariants:
+// 1. An arrival is on the shelf before its outcome `waiting` is on record, and is taken off after what became of it is; so after a
+//    crash in between it is tried once more, which is harmless.
+// 2. At most `mostInMemory` are in memory. What is beyond them is in the bucket, is counted, and is read once half of those have
+//    gone.
 
 import type { KV } from '@nats-io/kv'
 import { z } from 'zod'
@@ -23,33 +26,51 @@ const entrySchema = z.object({
 export type WaitingArrival = Readonly<z.infer<typeof entrySchema>>
 
 const readAtOnce = 64
+const mostInMemory = 20_000
 
 export class WaitingShelf {
   readonly #kv: KV
   readonly #source: string
+  readonly #most: number
   readonly #entries = new Map<string, WaitingArrival>()
+  #beyond = 0
+  #oldestBeyond = Number.MAX_SAFE_INTEGER
 
-  constructor(kv: KV, source: string) {
+  constructor(kv: KV, source: string, most = mostInMemory) {
     this.#kv = kv
     this.#source = source
+    this.#most = most
   }
 
   async open(): Promise<void> {
     this.#entries.clear()
+    this.#beyond = 0
+    this.#oldestBeyond = Number.MAX_SAFE_INTEGER
     const keys: string[] = []
     for await (const key of await this.#kv.keys(`${prefixOf(this.#source)}.*`)) keys.push(key)
     for (let from = 0; from < keys.length; from += readAtOnce) {
       const entries = await Promise.all(keys.slice(from, from + readAtOnce).map(key => this.#kv.get(key)))
       for (const entry of entries) {
         if (entry === null || entry.operation !== 'PUT') continue
-        const parsed = entrySchema.parse(entry.json())
-        this.#entries.set(parsed.arrival_id, parsed)
+        this.#remember(entrySchema.parse(entry.json()))
       }
     }
   }
 
+  /** Reads more of those that were beyond the bound, once there is room for as many again. */
+  async refill(): Promise<void> {
+    if (this.#beyond > 0 && this.#entries.size <= this.#most / 2) await this.open()
+  }
+
   get size(): number {
-    return this.#entries.size
+    return this.#entries.size + this.#beyond
+  }
+
+  /** The place of the oldest that waits; those beyond the bound count too. */
+  get oldestSequence(): number {
+    let oldest = this.#oldestBeyond
+    for (const { sequence } of this.#entries.values()) oldest = Math.min(oldest, sequence)
+    return oldest
   }
 
   get(id: string): WaitingArrival | undefined {
@@ -63,7 +84,16 @@ export class WaitingShelf {
 
   async put(entry: WaitingArrival): Promise<void> {
     await this.#kv.put(keyOf(this.#source, entry.arrival_id), JSON.stringify(entry))
-    this.#entries.set(entry.arrival_id, entry)
+    this.#remember(entry)
+  }
+
+  #remember(entry: WaitingArrival): void {
+    if (this.#entries.size < this.#most || this.#entries.has(entry.arrival_id)) {
+      this.#entries.set(entry.arrival_id, entry)
+      return
+    }
+    this.#beyond += 1 // invariant 2
+    this.#oldestBeyond = Math.min(this.#oldestBeyond, entry.sequence)
   }
 
   async take(id: string): Promise<void> {
@@ -74,8 +104,12 @@ export class WaitingShelf {
   /** Reads again what another process, or another part of this one, may have written. */
   async refresh(id: string): Promise<void> {
     const entry = await this.#kv.get(keyOf(this.#source, id))
-    if (entry === null || entry.operation !== 'PUT') this.#entries.delete(id)
-    else this.#entries.set(id, entrySchema.parse(entry.json()))
+    if (entry === null || entry.operation !== 'PUT') {
+      this.#entries.delete(id)
+      return
+    }
+    if (!this.#entries.has(id) && this.#beyond > 0) this.#beyond -= 1
+    this.#entries.set(id, entrySchema.parse(entry.json()))
   }
 }
 

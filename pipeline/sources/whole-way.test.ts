@@ -9,6 +9,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { SupervisedWeir } from '../../bench/measure/supervised-weir.js'
 import type { EventExplanation } from '../explain/explanation.js'
 import { until } from '../testing/engine-harness.js'
+import type { Difference } from './compare.js'
+import { type FakeEvent, StripeFake } from './stripe/testing/stripe-fake.js'
+import { event as stripeEvent, subscription } from './testing/stripe-samples.js'
 
 const generousMs = 120_000
 const secret = `whsec_${Buffer.alloc(32, 3).toString('base64')}`
@@ -29,6 +32,7 @@ tests:
     identities: { customer: { c: acme } }
     expect: { events: [ { type: weir.payment.succeeded, subject: acme } ] }
 `
+const stripe = new StripeFake()
 let folder: string
 let weir: SupervisedWeir
 let apiKey: string
@@ -36,18 +40,26 @@ let apiKey: string
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'weir-whole-way-'))
   const config = join(folder, 'weir.yaml')
+  await stripe.api.open()
+  const ofStripe = `kind: stripe, secrets: [ { variable: HOOK } ], api_key: { variable: KEY }, api_url: "${stripe.api.url}"`
   await writeFile(
     config,
-    'sources: [ { name: billing, kind: standard, secrets: [ { variable: HOOK } ], mapping: map.yaml } ]\n',
+    `sources:
+  - { name: billing, kind: standard, secrets: [ { variable: HOOK } ], mapping: map.yaml }
+  - { name: stripe, ${ofStripe}, ids: { customer: theirs, plan: theirs, price: theirs } }
+`,
   )
   await writeFile(join(folder, 'map.yaml'), mapping('cents', 'name'))
-  weir = await SupervisedWeir.start({ env: { WEIR_PARTITIONS: '1', WEIR_CONFIG: config, HOOK: secret } })
+  weir = await SupervisedWeir.start({
+    env: { WEIR_PARTITIONS: '1', WEIR_CONFIG: config, HOOK: secret, KEY: 'key' },
+  })
   await weir.ready()
   apiKey = (await readFile(join(weir.dataDir, 'api-key'), 'utf8')).trim()
 }, generousMs)
 
 afterAll(async () => {
   await weir?.stop()
+  await stripe.api.close()
   await rm(folder, { recursive: true, force: true })
 }, generousMs)
 
@@ -157,6 +169,60 @@ test(
   },
   generousMs,
 )
+
+test(
+  'after an outage what a source could not deliver is fetched once, and its objects are compared with ours by field and value',
+  async () => {
+    const now = Math.floor(Date.now() / 1_000)
+    const price = { price: 'price_seats', kind: 'recurring', amount: '20', per: 'unit', timing: 'in_advance' }
+    const plan = { plan: 'prod_pro', version: 1, currency: 'EUR', billing_period: 'month', prices: [price] }
+    const type = 'weir.catalog.published'
+    const data = { catalog: { plans: [plan] } }
+    await ask('/v1/events', { specversion: '1.0', source: 'us', id: 'plans', type, subject: 'catalog', data })
+    const customer = { id: 'cus_1', object: 'customer', name: 'Acme' }
+    const endless = (seats: number) => ({ ...subscription(seats), cancel_at_period_end: false })
+    const missed = (id: string, of: FakeEvent['type'], object: object, created: number): FakeEvent => {
+      stripe.undelivered.add(id)
+      return { ...stripeEvent(of, object as Record<string, unknown>, created), id, created, type: of }
+    }
+    stripe.events = [
+      missed('evt_c', 'customer.created', customer, now - 90_000),
+      missed('evt_s', 'customer.subscription.created', endless(5), now - 80_000),
+    ]
+    stripe.objects.set('customers/cus_1', customer).set('subscriptions/sub_1', endless(5))
+    stripe.api.nowMs = Date.now()
+    expect(await job('catch-up')).toMatchObject({
+      job: { state: 'done', counts: { stored: 2, duplicates: 0 } },
+    })
+    stripe.api.refuseNext([429, 1])
+    expect(await job('catch-up')).toMatchObject({
+      job: { state: 'done', counts: { stored: 0, duplicates: 2 } },
+    })
+    await until(async () => (await job('compare')).differences?.length === 0)
+    stripe.objects.set('subscriptions/sub_1', endless(7))
+    const common = { object: 'subscription', id: 'sub_1', our_id: 'sub_1' }
+    const seats = { what: 'different', field: 'quantities.price_seats', theirs: '7', ours: '5' }
+    expect((await job('compare')).differences).toEqual([{ ...common, ...seats }])
+    const long = await job('catch-up', '--from', '2026-01-01T00:00:00Z')
+    expect(long.job).toMatchObject({
+      state: 'done',
+      request: { objects_because: expect.stringContaining('keeps') },
+    })
+    await until(async () => (await job('compare')).differences?.length === 0)
+    stripe.objects.delete('subscriptions/sub_1')
+    stripe.objects.set('subscriptions/sub_2', { ...endless(1), id: 'sub_2' })
+    expect((await job('compare')).differences).toMatchObject([
+      { what: 'missing', id: 'sub_2' },
+      { what: 'extra', our_id: 'sub_1' },
+    ])
+  },
+  generousMs,
+)
+
+async function job(act: string, ...more: string[]) {
+  const { stdout } = await weir.run('sources', act, 'stripe', '--json', ...more)
+  return JSON.parse(stdout) as { job: object; differences?: readonly Difference[] }
+}
 
 interface Page {
   readonly identities: readonly unknown[]

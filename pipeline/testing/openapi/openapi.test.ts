@@ -38,6 +38,7 @@ const webhookSecret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
 const configuration = `connections: [ { name: books, kind: file, folder: books, format: csv } ]
 sources:
   - { name: billing, kind: standard, secrets: [ { variable: WEBHOOK_SECRET } ], mapping: billing.yaml }
+  - { name: stripe, kind: stripe, secrets: [ { variable: WEBHOOK_SECRET } ] }
 `
 
 let folder: string
