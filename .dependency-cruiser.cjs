@@ -50,6 +50,7 @@ const rooms = {
   deliveries: ['deliver', 'feature', 'gateway', 'terminal'],
   identities: ['broker', 'deliver', 'feature', 'gateway', 'terminal'],
   producers: ['config', 'feature', 'gateway'],
+  gates: ['broker', 'config', 'deliver', 'feature', 'gateway', 'terminal'],
   sources: ['broker', 'config', 'deliver', 'feature', 'gateway', 'jobs', 'terminal'],
   explain: ['core', 'deliver', 'feature', 'gateway', 'terminal'],
   publisher: ['broker'],

@@ -10,6 +10,7 @@ import { exceptionsFeature } from './exceptions/feature.js'
 import { explainFeature } from './explain/feature.js'
 import type { Feature } from './feature/feature.js'
 import { flowFeature } from './flow/feature.js'
+import { gatesFeature } from './gates/feature.js'
 import { identitiesFeature } from './identities/feature.js'
 import { keysFeature } from './keys/feature.js'
 import { kpiFeature } from './kpi/feature.js'
@@ -31,6 +32,7 @@ export const features: readonly Feature[] = [
   postingsFeature,
   connectionsFeature,
   identitiesFeature,
+  gatesFeature,
   deliveriesFeature,
   exceptionsFeature,
   reconcileFeature,

@@ -23,6 +23,7 @@ import { ensureTopology } from './broker/topology.js'
 import type { WeirConfig } from './config/config.js'
 import type { DeliveryStatus } from './deliver/delivery-status.js'
 import type { FlowGate } from './deliver/flow-gate.js'
+import type { StatusGates } from './deliver/status-gates.js'
 import type { EngineStatus } from './engine/engine.js'
 import { environment, version } from './environment.js'
 import { type EarlyParts, feedsOf } from './feature/feature.js'
@@ -264,12 +265,14 @@ async function startRoles(started: Started): Promise<Weir> {
   await publishCatalogs(js, options.catalogs ?? [], event => audit.published('process', event))
   const approvals = await openApprovalGate({ ...early, audit })
   const flow = await openFlowGate(early)
+  const gates = await openStatusGates(early)
   const parts: RoleParts = {
     ...early,
     audit,
     approvals,
     flow,
-    openBilling: openBillingOf({ ...early, audit, flow }),
+    gates,
+    openBilling: openBillingOf({ ...early, audit, flow, gates }),
     customerIds: openCustomerIds(early),
     identities: openIdentities(early),
     features,
@@ -346,7 +349,13 @@ function openCustomerIds(parts: EarlyParts): CustomerIds {
   return feature.customerIds(parts)
 }
 
-function openBillingOf(parts: EarlyParts & { audit: PublishingTrail; flow: FlowGate }): OpenBilling {
+async function openStatusGates(parts: EarlyParts): Promise<StatusGates> {
+  const feature = features.find(one => one.statusGates !== undefined)
+  if (feature?.statusGates === undefined) throw new Error('no feature brings the gates of customers')
+  return feature.statusGates(parts)
+}
+
+function openBillingOf(parts: EarlyParts & Pick<RoleParts, 'audit' | 'flow' | 'gates'>): OpenBilling {
   const feature = features.find(one => one.openBilling !== undefined)
   if (feature?.openBilling === undefined) throw new Error('no feature brings what billing has still to do')
   return feature.openBilling(parts)

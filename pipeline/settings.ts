@@ -6,6 +6,7 @@ import type { SettingsSection } from './config/setting.js'
 import { connectionsSettings } from './connections/settings.js'
 import { exceptionsSettings } from './exceptions/settings.js'
 import { flowSettings } from './flow/settings.js'
+import { gatesSettings } from './gates/settings.js'
 import { targetsSettings } from './kpi/settings.js'
 import { erpSettings } from './postings/settings.js'
 import { personalDataSettings } from './privacy/settings.js'
@@ -25,6 +26,7 @@ export const sections: readonly SettingsSection[] = [
   sourcesSettings,
   arrivalsSettings,
   producersSettings,
+  gatesSettings,
 ]
 
 /** The settings that a variable or a flag can set. */

@@ -7,6 +7,7 @@ export const exceptionKinds = [
   'refused_record',
   'refused_delivery',
   'waiting_arrival',
+  'customer_status',
 ] as const
 export type ExceptionKind = (typeof exceptionKinds)[number]
 

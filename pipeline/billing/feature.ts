@@ -55,10 +55,13 @@ export const billingFeature: Feature = {
   },
 }
 
-type Parts = Pick<FeatureParts, 'config' | 'js' | 'jsm' | 'buckets' | 'audit' | 'stoppedPartitions' | 'flow'>
+type Parts = Pick<
+  FeatureParts,
+  'config' | 'js' | 'jsm' | 'buckets' | 'audit' | 'stoppedPartitions' | 'flow' | 'gates'
+>
 
-function holdsOf({ jsm, buckets, audit }: Parts): BillingHolds {
-  return new BillingHolds({ jsm, runs: buckets.runs, nowMs: Date.now, audit })
+function holdsOf({ jsm, buckets, audit, gates }: Parts): BillingHolds {
+  return new BillingHolds({ jsm, runs: buckets.runs, nowMs: Date.now, audit, gates })
 }
 
 function billingRunsOf(parts: Parts): BillingRuns {

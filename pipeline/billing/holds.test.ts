@@ -1,12 +1,22 @@
 // A customer held back from billing runs, on a real Weir: placed once, told by the run, on record, and billed when it is released.
+// And what the checks of customers hold: a subscription that is not activated, a record that waits at its connection.
 
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { SupervisedWeir } from '../../bench/measure/supervised-weir.js'
 import { until } from '../testing/engine-harness.js'
 
 const generousMs = 300_000
+const folder = mkdtempSync(join(tmpdir(), 'weir-holds-'))
+const config = `connections:
+  - { name: books, kind: file, folder: ${folder}, format: ndjson, records: batch_lines }
+gates:
+  rules:
+    - { rule: kyc_start, gate: kyc, holds: [activation] }
+    - { rule: aml_books, gate: aml, holds: [delivery], connections: [books] }
+`
 let weir: SupervisedWeir
 
 async function call<T>(path: string, body?: unknown): Promise<{ readonly status: number; readonly body: T }> {
@@ -41,27 +51,36 @@ function event(id: string, type: string, data: object, subject?: string): object
   return { specversion: '1.0', source: 'crm', id, type, data, ...(subject === undefined ? {} : { subject }) }
 }
 
+function created(customer: string): object {
+  const data = {
+    ...{ subscription_id: `sub-${customer}`, customer_id: customer, sequence: 1, plan: 'pro' },
+    ...{ entity_id: 'de', effective_from: '2026-01-01T00:00:00Z' },
+  }
+  return event(customer, 'weir.subscription.created', data, customer)
+}
+
+function told(customer: string, gate: string, status: string, day: string): object {
+  const time = `2026-02-${day}T00:00:00Z`
+  return {
+    ...event(`${gate} ${day}`, 'weir.customer.status_changed', { gate, status }, customer),
+    source: customer,
+    time,
+  }
+}
+
 beforeAll(async () => {
-  weir = await SupervisedWeir.start()
+  writeFileSync(join(folder, 'weir.yaml'), config)
+  weir = await SupervisedWeir.start({ env: { WEIR_CONFIG: join(folder, 'weir.yaml') } })
   await weir.ready()
   const base = { price: 'base', kind: 'recurring', amount: '10', per: 'subscription', timing: 'in_advance' }
   const plan = { plan: 'pro', version: 1, currency: 'EUR', billing_period: 'month', prices: [base] }
-  const created = (customer: string) =>
-    event(
-      customer,
-      'weir.subscription.created',
-      {
-        ...{ subscription_id: `sub-${customer}`, customer_id: customer, sequence: 1, plan: 'pro' },
-        ...{ entity_id: 'de', effective_from: '2026-01-01T00:00:00Z' },
-      },
-      customer,
-    )
   const catalog = event('catalog', 'weir.catalog.published', { catalog: { meters: [], plans: [plan] } })
   await call('/v1/events', [catalog, created('acme'), created('globex')])
 }, generousMs)
 
 afterAll(async () => {
   await weir?.stop()
+  rmSync(folder, { recursive: true, force: true })
 }, generousMs)
 
 test(
@@ -112,6 +131,63 @@ test(
       ['billing_hold.placed', 'disputes its usage'],
       ['billing_hold.released', 'settled'],
     ])
+  },
+  generousMs,
+)
+
+test(
+  'a customer whose check is open is not activated, its records wait; both go on with the status, by its own time, in any order',
+  async () => {
+    interface One {
+      readonly gates: readonly { readonly status: string }[]
+      readonly held_deliveries: readonly object[]
+    }
+    const gateOf = async (customer: string) => (await call<One>(`/v1/gates/${customer}`)).body
+    const stands = (customer: string, status: string) =>
+      until(async () => (await gateOf(customer)).gates?.some(one => one.status === status) ?? false)
+    const open = [told('initech', 'kyc', 'manual_review', '03'), told('hooli', 'aml', 'in_review', '03')]
+    const odd = told('umbrella', 'kyb', 'half a tick', '03')
+    await call('/v1/events', [created('initech'), created('hooli'), ...open, odd])
+    for (const customer of ['initech', 'hooli']) await stands(customer, 'in_review')
+    let minute = 10
+    const next = () => ({ cutoff: `2026-01-03T00:${minute++}:00Z` }) // a run of one cutoff is one run
+    const isWhole = (one: Run) => charges(one) === 1 && one.held_back.length === 1
+    await until(async () => isWhole(await bill({ ...next(), preview: true }))) // when both subscriptions are there
+    const run = await bill(next())
+    expect(run.held_back).toMatchObject([{ customer_id: 'initech', subscription_id: null, line_count: 1 }])
+    await until(async () => (await gateOf('hooli')).held_deliveries.length === 1)
+    expect((await gateOf('hooli')).held_deliveries).toMatchObject([{ connection: 'books', records: 1 }])
+    type Deliveries = { readonly deliveries: readonly { readonly state: string; readonly code: string }[] }
+    const held = async (state: string) =>
+      (await call<Deliveries>(`/v1/deliveries?state=${state}&customer=hooli`)).body.deliveries
+    expect(await held('held')).toMatchObject([{ code: 'held_by_gate' }])
+
+    // What was true before says nothing of now, whenever it comes.
+    await call('/v1/events', [
+      told('initech', 'kyc', 'approved', '01'),
+      told('hooli', 'aml', 'approved', '04'),
+    ])
+    await until(async () => (await held('posted')).length === 1)
+    await stands('initech', 'in_review')
+    await call('/v1/events', [
+      told('initech', 'kyc', 'approved', '05'),
+      told('initech', 'kyc', 'expired', '06'),
+    ])
+    await stands('initech', 'expired')
+    const own = await bill({ ...next(), customer_id: 'initech' })
+    expect([charges(own), own.held_back]).toEqual([1, []])
+
+    type Listed = { readonly exceptions: readonly { readonly code: string; readonly detail: string }[] }
+    const exceptions = async () => (await call<Listed>('/v1/exceptions?kind=customer_status')).body.exceptions
+    await until(async () => (await exceptions()).length === 1)
+    expect(await exceptions()).toMatchObject([
+      { code: 'unknown_status', detail: 'kyb of umbrella: half a tick' },
+    ])
+    const shown = await weir.run('gates', 'ls', '--held')
+    expect(shown.stdout).toMatch(/umbrella +kyb +unknown +half a tick .* payout/)
+    expect((await weir.run('gates', 'show', 'initech')).stdout).toContain(
+      'activation is held: kyc of initech is expired',
+    )
   },
   generousMs,
 )

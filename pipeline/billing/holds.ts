@@ -1,4 +1,5 @@
-// What people hold back of billing runs: a customer, or one subscription of it.
+// What people hold back of billing runs: a customer, or one subscription of it; and what is not activated, which runs leave out
+// alike (pipeline/deliver/status-gates.ts) until its status allows it.
 // Invariants: a run leaves out what is held when it is requested, whatever is released afterwards; a hold that is placed again
 // is the first one; what is released stays on record, and may be held again.
 
@@ -12,6 +13,7 @@ import { stableId } from '../../schemas/identifiers.js'
 import { formatInstantMs } from '../../schemas/time.js'
 import { bucketKeys } from '../broker/bucket-keys.js'
 import { keptRuns } from '../broker/kept-runs.js'
+import type { NotActivated, StatusGates } from '../deliver/status-gates.js'
 import type { AuditTrail } from '../gateway/audit-trail.js'
 import type { Caller } from '../gateway/scopes.js'
 
@@ -35,6 +37,7 @@ export interface BillingHoldsOptions {
   readonly runs: KV
   readonly nowMs: () => number
   readonly audit: AuditTrail
+  readonly gates: Pick<StatusGates, 'notActivated'>
 }
 
 export class BillingHolds {
@@ -46,8 +49,8 @@ export class BillingHolds {
 
   /** What is held now, in the order of customers. */
   async list(): Promise<readonly BillingHold[]> {
-    const { jsm, runs } = this.#options
-    const holds: BillingHold[] = []
+    const { jsm, runs, gates } = this.#options
+    const holds: BillingHold[] = (await gates.notActivated()).map(heldByGate)
     for (const key of await bucketKeys(jsm, runsBucket, runKeys.hold('*'))) {
       const entry = await runs.get(key)
       const hold = entry === null ? undefined : holdSchema.parse(entry.json())
@@ -117,6 +120,13 @@ export class BillingHolds {
       return false
     }
   }
+}
+
+/** Nobody placed it, and nobody releases it: the status does. */
+function heldByGate({ customer_id, subscription_id, reason, since }: NotActivated): BillingHold {
+  const what = { customer_id, subscription_id }
+  const ends = { released_at: null, released_by: null }
+  return { hold_id: `gate_${idOf(what)}`, ...what, reason, held_at: since, held_by: null, ...ends }
 }
 
 function idOf({ customer_id, subscription_id }: HeldFromRuns): string {

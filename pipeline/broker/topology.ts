@@ -64,6 +64,7 @@ export const keyValueBuckets = [
   'weir_identities',
   'weir_tokens',
   'weir_arrivals',
+  'weir_gates',
 ] as const
 /**
  * Positions of feeds: each feed notices by itself that its position was lost, and stops alone. What replays found can be

@@ -13,6 +13,7 @@ import { exceptionsCommands } from '../exceptions/commands.js'
 import { explainCommands } from '../explain/commands.js'
 import type { DeclareCommands } from '../feature/command-line.js'
 import { flowCommands } from '../flow/commands.js'
+import { gatesCommands } from '../gates/commands.js'
 import { identitiesCommands } from '../identities/commands.js'
 import { keysCommands } from '../keys/commands.js'
 import { kpiCommands } from '../kpi/commands.js'
@@ -44,6 +45,7 @@ const commands: readonly DeclareCommands[] = [
   exceptionsCommands,
   sourcesCommands,
   identitiesCommands,
+  gatesCommands,
   deliveriesCommands,
   retentionCommands,
   jobsCommands,

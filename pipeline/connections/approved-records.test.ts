@@ -10,6 +10,7 @@ import { deliveryIdOf } from '../../schemas/billing/delivery.js'
 import type { ConnectorRecord } from '../../sinks/connector.js'
 import { ApprovalDesk, approvalsBucket } from '../approvals/approval-desk.js'
 import type { ApprovalSettings } from '../approvals/settings.js'
+import { openGates } from '../deliver/status-gates.js'
 import { freeGate } from '../deliver/testing/flow-gates.js'
 import { keyBucket } from '../gateway/api-keys.js'
 import { Acts } from '../testing/acts.js'
@@ -51,7 +52,13 @@ async function open(settings: ApprovalSettings, isDelivered = async () => true) 
   const desk = new ApprovalDesk({ jsm, kv, keys, settings, audit: new Acts(), log: silent })
   await desk.start()
   const facts = new RecordFacts({ jsm, runs, clickhouse, approvals: desk, isDelivered })
-  const gate = new ApprovedRecords({ flow: freeGate, approvals: desk, facts, nowMs: () => 1_000 })
+  const gate = new ApprovedRecords({
+    flow: freeGate,
+    gates: openGates,
+    approvals: desk,
+    facts,
+    nowMs: () => 1_000,
+  })
   return { desk, ask: (record: ConnectorRecord, to = 'sap') => gate.record(to, record, []), gate }
 }
 

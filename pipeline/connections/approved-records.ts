@@ -1,5 +1,5 @@
-// The gate of a connection's records: the flow control, and behind it the rules of approvals, which hold a record until a
-// second person releases it.
+// The gate of a connection's records: the flow control, behind it the gates of customers, and behind those the rules of
+// approvals, which hold a record until a second person releases it.
 // Invariants:
 // 1. What was held once is free only by a decision, also when the rules change: what is known of it goes before the rules.
 // 2. While facts that a rule looks at cannot be read the record waits, and is asked for again by itself.
@@ -15,11 +15,13 @@ import {
   type Refusal,
   rejectedByApproval,
 } from '../deliver/flow-gate.js'
+import type { StatusGates } from '../deliver/status-gates.js'
 import type { ApprovalAnswer, ApprovalGate } from '../gateway/approval-gate.js'
 import { type RecordFacts, subjectOf } from './record-facts.js'
 
 export interface ApprovedRecordsOptions {
   readonly flow: Pick<FlowGate, 'record' | 'onChange'>
+  readonly gates: Pick<StatusGates, 'record' | 'onChange'>
   readonly approvals: ApprovalGate
   readonly facts: RecordFacts
   readonly nowMs: () => number
@@ -40,8 +42,8 @@ export class ApprovedRecords implements RecordGate {
     record: ConnectorRecord,
     attempts: readonly Attempt[],
   ): Promise<Hold | Refusal | undefined> {
-    const { flow, approvals, facts, nowMs } = this.#options
-    const hold = await flow.record(connection, record)
+    const { flow, gates, approvals, facts, nowMs } = this.#options
+    const hold = (await flow.record(connection, record)) ?? gates.record(connection, record)
     if (hold !== undefined) return hold
     const id = deliveryIdOf(connection, record)
     const known = approvals.known('delivery', id) // invariant 1
@@ -56,9 +58,10 @@ export class ApprovedRecords implements RecordGate {
   }
 
   onChange(listener: () => void): () => void {
-    const { flow, approvals } = this.#options
+    const { flow, gates, approvals } = this.#options
     const forget = [
       flow.onChange(listener),
+      gates.onChange(listener),
       approvals.onDecision(({ kind }) => {
         if (kind === 'delivery') listener()
       }),

@@ -138,13 +138,14 @@ function gateOf({
   queries: clickhouse,
   approvals,
   flow,
+  gates,
   feeds,
 }: FeatureParts): ApprovedRecords {
   const feed = feedOf(feeds, ledgerInClickHouse)
   const isDelivered = async (sequence: number) =>
     isCovered({ jsm, ...feed }, await recordedPosition(buckets.sinks, feed.key), sequence)
   const facts = new RecordFacts({ jsm, runs: buckets.runs, clickhouse, approvals, isDelivered })
-  return new ApprovedRecords({ flow, approvals, facts, nowMs: clock.nowMs })
+  return new ApprovedRecords({ flow, gates, approvals, facts, nowMs: clock.nowMs })
 }
 
 function exceptionsOf(kv: FeatureParts['buckets']['sinks'], feed: string, stream: FeedStream): Exceptions {

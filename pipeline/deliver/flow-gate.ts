@@ -23,6 +23,8 @@ export const holdCodes = [
   'not_on_allow_list',
   /** A rule of approvals holds it until a second person releases it. */
   'waiting_approval',
+  /** A check of the customer (KYC, KYB, AML, VAT) does not stand as a rule asks. */
+  'held_by_gate',
   /** It comes after a record that was refused (record-order.ts). */
   'waits_for_record',
 ] as const

@@ -24,6 +24,8 @@ export interface ExceptionRules {
 
 export type DeskParts = Pick<FeatureParts, 'js' | 'jsm' | 'queries'> & {
   readonly buckets: Pick<FeatureParts['buckets'], 'sinks'>
+  /** Absent: no status of a customer is an exception. */
+  readonly gates?: Pick<FeatureParts['gates'], 'statusWords'>
   /** Absent: no field is personal. */
   readonly personal?: FieldRules
 }
@@ -119,6 +121,8 @@ export class ExceptionDesk {
       readSetAside(this.#parts.buckets.sinks),
       this.#catalog.index(),
     ])
-    return { setAside, owners: this.rules.owners, meters: meterNamesOf(index) }
+    const { gates } = this.#parts
+    const statusWords = gates === undefined ? {} : { statusWords: gates.statusWords() }
+    return { setAside, owners: this.rules.owners, meters: meterNamesOf(index), ...statusWords }
   }
 }

@@ -139,6 +139,10 @@ function nextStep({ kind, code, state, pointer, eventId }: Exception): string {
       return code === 'unknown_identity' || code === 'identity_taken'
         ? 'Say which of ours is meant (weir identities set): it is freed by itself as soon as the id is known.'
         : 'Mend the mapping of its source: it is freed by itself. See weir sources show, weir sources retry.'
+    case 'customer_status':
+      return code === 'customer_rejected'
+        ? 'Decide with the customer; a later weir.customer.status_changed settles it.'
+        : 'Say what the word means (gates.words in the configuration), or send the status in a word that is known.'
     default:
       return kind satisfies never
   }

@@ -18,6 +18,14 @@ export interface ExceptionSources {
   /** Own rules first, shipped ones last. */
   readonly owners: readonly OwnerRule[]
   readonly meters: MeterNames
+  /** What the words of statuses mean; absent: none is looked at. */
+  readonly statusWords?: readonly StatusWord[]
+}
+
+export interface StatusWord {
+  readonly gate: string
+  readonly word: string
+  readonly folded: string
 }
 
 /** Which meter reads a value, as far as it is one alone. */
@@ -38,7 +46,10 @@ export function exceptionsQuery(sources: ExceptionSources, parameters: QueryPara
   answers.answer AS answer, answers.answer_job AS job_id, answers.answer_reason AS reason,
   answers.answer_key AS resolved_by, answers.answered_at AS resolved_at
 FROM (
-${[deadLetters, outcomes, refusedDeliveries, refusedRecords, waitingArrivals].map(one => one(sources, parameters)).join('\nUNION ALL\n')}
+${[deadLetters, outcomes, refusedDeliveries, refusedRecords, waitingArrivals, customerStatuses]
+  .map(one => one(sources, parameters))
+  .filter(one => one !== '')
+  .join('\nUNION ALL\n')}
 ) AS found
 LEFT JOIN (${answersQuery}) AS answers ON answers.exception_id = found.exception_id`
 }
@@ -130,6 +141,31 @@ function waitingArrivals(): string {
 FROM arrivals AS w
 WHERE (source_name, arrival_id) IN (SELECT source_name, arrival_id FROM arrivals WHERE state = 'waiting' AND code != 'fetch_pending')
 GROUP BY source_name, arrival_id`
+}
+
+/** A word that nobody knows, and a customer that was rejected, until a later status says something else. */
+function customerStatuses({ statusWords }: ExceptionSources, parameters: QueryParameters): string {
+  if (statusWords === undefined) return ''
+  const text = (values: readonly string[]): string => parameters.add('Array(String)', values)
+  const keys = text(statusWords.map(({ gate, word }) => `${gate} ${word}`))
+  const folded = text(statusWords.map(one => one.folded))
+  const plain = `trim(BOTH '_' FROM replaceRegexpAll(lowerUTF8(status), '[^a-z0-9]+', '_'))`
+  const told = '(s.event_time, s.event_source, s.event_id)'
+  return `SELECT ${idOf(`'customer_status'`, 'customer_id', 'toString(gate)')} AS exception_id,
+  'customer_status' AS kind, if(argMax(s.folded, ${told}) = 'rejected', 'customer_rejected', 'unknown_status') AS code,
+  concat(toString(gate), ' of ', customer_id, ': ', argMax(toString(s.status), ${told}),
+    if(argMax(s.reason, ${told}) = '', '', concat(' (', argMax(s.reason, ${told}), ')'))) AS detail,
+  '/data/status' AS pointer, '' AS event_source, '' AS event_id, 'weir.customer.status_changed' AS event_type, customer_id,
+  CAST(max(s.event_time), 'Nullable(DateTime64(9, ''UTC''))') AS event_time,
+  '' AS receiver, 'customer_status' AS record_kind, toString(gate) AS record_id,
+  CAST(minIf(s.event_time, s.is_bad), 'DateTime64(3, ''UTC'')') AS first_at,
+  CAST(maxIf(s.event_time, s.is_bad), 'DateTime64(3, ''UTC'')') AS last_at,
+  maxIf(s.ledger_sequence, s.is_bad) AS revision, toInt64(argMax(s.is_bad, ${told})) AS occurrences,
+  argMax(s.correlation_id, ${told}) AS correlation_id, any(s.partition) AS \`partition\`, '' AS content_hash, '' AS payload, ${noInput},
+  ${noAmount}
+FROM (SELECT *, transform(concat(toString(gate), ' ', ${plain}), ${keys}, ${folded}, 'unknown') AS folded,
+    folded IN ('unknown', 'rejected') AS is_bad FROM customer_statuses) AS s
+WHERE s.folded != 'no_answer' GROUP BY customer_id, gate HAVING countIf(s.is_bad) > 0`
 }
 
 /** A record came from no input. */

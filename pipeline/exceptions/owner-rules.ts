@@ -33,6 +33,7 @@ export const shippedOwners: readonly OwnerRule[] = [
   { when: { kind: ['refused_delivery'], code: ['attempts_exhausted'] }, owner: 'integration' },
   { when: { kind: ['refused_delivery'] }, owner: 'finance' },
   { when: { kind: ['waiting_arrival'], code: ['unknown_identity', 'identity_taken'] }, owner: 'revops' },
+  { when: { kind: ['customer_status'], code: ['customer_rejected'] }, owner: 'finance' },
   { when: {}, owner: 'integration' },
 ]
 

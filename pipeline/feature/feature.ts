@@ -20,6 +20,7 @@ import type { DeliverLimits } from '../deliver/deliver-limits.js'
 import type { DeliveryStatus } from '../deliver/delivery-status.js'
 import { type Feed, feedStreams } from '../deliver/feed.js'
 import type { FlowGate } from '../deliver/flow-gate.js'
+import type { StatusGates } from '../deliver/status-gates.js'
 import type { HistorySource } from '../engine/history-desk.js'
 import type { ApprovalGate } from '../gateway/approval-gate.js'
 import type { PublishingTrail } from '../gateway/audit-trail.js'
@@ -72,6 +73,8 @@ export interface FeatureParts {
   readonly registry: Registry
   /** Asked before anything leaves (pipeline/deliver/flow-gate.ts). */
   readonly flow: FlowGate
+  /** What the checks of customers hold back (pipeline/deliver/status-gates.ts). */
+  readonly gates: StatusGates
   /** Which fields of events are personal, by the configuration. */
   readonly personal: FieldRules
   /** The feeds of all features. */
@@ -87,7 +90,7 @@ export interface FeatureParts {
 /** The parts of the process before any feature has brought one, and where the end of what is begun is added. */
 export type EarlyParts = Omit<
   FeatureParts,
-  'audit' | 'approvals' | 'flow' | 'customerIds' | 'openBilling' | 'identities'
+  'audit' | 'approvals' | 'flow' | 'gates' | 'customerIds' | 'openBilling' | 'identities'
 > & {
   readonly undo: (() => Promise<unknown>)[]
 }
@@ -111,11 +114,13 @@ export interface Feature {
   readonly approvalGate?: (parts: EarlyParts & { readonly audit: PublishingTrail }) => Promise<ApprovalGate>
   /** The gate that holds back or lets out what leaves, made before delivery begins. One feature brings it. */
   readonly flowGate?: (parts: EarlyParts) => Promise<FlowGate>
+  /** The gates of customers, made before delivery begins. One feature brings them. */
+  readonly statusGates?: (parts: EarlyParts) => Promise<StatusGates>
   readonly feeds?: (config: WeirConfig) => readonly FeatureFeed[]
   /** What connections ask for the ids that other systems have for our customers. One feature brings it. */
   readonly customerIds?: (parts: EarlyParts) => CustomerIds
   /** What billing has still to do, for whoever closes books. One feature brings it. */
-  readonly openBilling?: (parts: EarlyParts & Pick<FeatureParts, 'audit' | 'flow'>) => OpenBilling
+  readonly openBilling?: (parts: EarlyParts & Pick<FeatureParts, 'audit' | 'flow' | 'gates'>) => OpenBilling
   /** Which of ours another system means by its id. One feature brings it. */
   readonly identities?: (parts: EarlyParts) => IdentityLookup
   /** Called once, when everything else runs. `events` takes what a route makes of its request. */

@@ -2,8 +2,8 @@
 // drops duplicates.
 // Invariants: an event that passes has taken its identity; malformed, misplaced, future and too old events
 // have not, so they are refused again each time they are sent. Subscription changes and catalogs have no
-// horizon: their sequence and version are remembered for ever. Nor have amendments of usage: applied again, they
-// change nothing.
+// horizon: their sequence and version are remembered for ever. Nor have amendments of usage and statuses of customers:
+// applied again, they change nothing.
 
 import { type EventStream, streamOf } from '../../../schemas/event/event-stream.js'
 import { customerToken, partitionOf } from '../../../schemas/identifiers.js'
@@ -115,8 +115,7 @@ function untimely(step: Step, received: ReceivedEvent): Rejection | undefined {
       pointer: '/time',
     }
   }
-  const isRememberedAnyway = type.startsWith('weir.subscription.') || type === 'weir.usage.amended'
-  if (timeMs < received.arrivedAtMs - dedupeHorizonMs && !isRememberedAnyway) {
+  if (timeMs < received.arrivedAtMs - dedupeHorizonMs && !hasNoHorizon(type)) {
     return {
       code: 'older_than_dedupe_horizon',
       detail: `The time ${timeText} is more than ${dedupeHorizonMs / 86_400_000} days before arrival.`,
@@ -124,6 +123,14 @@ function untimely(step: Step, received: ReceivedEvent): Rejection | undefined {
     }
   }
   return undefined
+}
+
+function hasNoHorizon(type: string): boolean {
+  return (
+    type.startsWith('weir.subscription.') ||
+    type === 'weir.usage.amended' ||
+    type === 'weir.customer.status_changed'
+  )
 }
 
 /** It takes no identity, so that the event can be sent again with the field sealed. */
