@@ -1,4 +1,5 @@
-// A record that was sent under another prefix than the settings have now is found, at each receiver whose keys have one.
+// A record that was sent under another prefix than the settings have now is found, at each receiver whose keys have one; and its
+// amount goes there with all its digits, also where no double has them.
 
 import { expect, test } from 'vitest'
 import type { ConnectorKind } from './connector-kind.js'
@@ -19,6 +20,7 @@ import { xeroKind } from './xero/kind.js'
 import { startFake as xeroFake } from './xero/testing/fake.js'
 
 const { signal } = new AbortController()
+const mostDigits = '99999999999999999999999999.99'
 const kinds: readonly (readonly [string, ConnectorKind, StartFake])[] = [
   ['netsuite', netsuiteKind as ConnectorKind, netsuiteFake],
   ['sap_s4', sapS4Kind as ConnectorKind, sapS4Fake],
@@ -36,12 +38,14 @@ test.each(kinds)(
       const open = (prefix: string) =>
         openConnector(kind, { ...connection, prefix }, { secrets, mapping, nowMs: Date.now, rate: {} })
       const [before, after] = [await open('OLD'), await open('NEW')]
-      const record = journalRecord(1)
+      const record = journalRecord(1, { amount: mostDigits })
       const placed = await before.place!(record)
       expect(placed).toEqual({ kind: 'placed', place: { prefix: 'OLD' } })
       const sent = { ...record, place: { prefix: 'OLD' } }
       fake.fail('500_after_commit')
       expect(await before.put([sent], signal)).toMatchObject([{ kind: 'unclear' }])
+      const said = [...fake.sent.map(({ body }) => body), JSON.stringify(fake.booked())].join() // Oracle's file is packed
+      expect(said).toContain(mostDigits)
       expect(await after.find(sent, signal)).toMatchObject({ kind: 'there' })
       expect(await after.find(record, signal)).toEqual({ kind: 'absent' })
       // Sent again by somebody's word it is still the same document there.

@@ -27,8 +27,8 @@ const withEuros: ReadonlySet<string> = new Set([
 /** Receivers that take many records in one request meet as many faults in fewer requests. */
 const timesMore: Readonly<Record<string, number>> = { xero: 10, oracle_fusion: 20 }
 
-export function chancesOf(kind: string): Chances {
-  const times = timesMore[nameOf(kind)] ?? 1
+export function chancesOf(kind: string, faultsTimes: number): Chances {
+  const times = faultsTimes * (timesMore[nameOf(kind)] ?? 1)
   const chances: Chances = withTokens.has(nameOf(kind)) ? { ...everywhere, token_expired: 0.002 } : everywhere
   const all = Object.entries(chances).map(([fault, chance]) => [fault as Fault, chance * times] as const)
   return Object.fromEntries(all)

@@ -12,6 +12,7 @@ const { values } = parseArgs({
     feed: { type: 'string' },
     records: { type: 'string', default: '10000' },
     kills: { type: 'string', default: '12' },
+    faults: { type: 'string', default: '1' },
     minutes: { type: 'string', default: '30' },
     'product-waits': { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
@@ -32,6 +33,7 @@ async function runOf(kind: string): Promise<RunResult> {
     feed: (values.feed as RecordsChoice | undefined) ?? feedsOf(kind)[0],
     records: Number(values.records),
     kills: Number(values.kills),
+    faultsTimes: Number(values.faults),
     mostMs: Number(values.minutes) * 60_000,
     isSlow: values['product-waits'],
     onProgress: words =>

@@ -27,6 +27,8 @@ export interface RunOptions {
   readonly feed: RecordsChoice
   readonly records: number
   readonly kills: number
+  /** So many times the usual chances of faults, for runs of few records. */
+  readonly faultsTimes: number
   /** After so long what is open is counted as open. */
   readonly mostMs: number
   /** The waits of the product. */
@@ -142,10 +144,10 @@ interface Playing {
 
 /** Answers how often Weir was killed. */
 async function deliver({ fake, weir, states, options }: Playing): Promise<number> {
-  const { kind, records, kills, isSlow, onProgress, mostMs } = options
+  const { kind, records, kills, faultsTimes, isSlow, onProgress, mostMs } = options
   const untilMs = Date.now() + mostMs
   if (!isSlow) await fake.wait(shorterWaits)
-  await fake.failAtRandom(chancesOf(kind))
+  await fake.failAtRandom(chancesOf(kind, faultsTimes))
   weir.start()
   let killed = 0
   // Spread over the records, so that a fast run has as many kills as a slow one; between two looks at a random moment.
