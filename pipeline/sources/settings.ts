@@ -79,7 +79,7 @@ export const sourcesSettings: SettingsSection<readonly SourceSettings[]> = {
       .array(unionOfKinds(z, sourceKinds, shared))
       .max(100)
       .superRefine(refuseSharedNames)
-      .superRefine(refuseUnproven)
+      .superRefine(refuseContradictions)
       .default([]) as unknown as Zod.ZodType<readonly SourceSettings[]>,
 }
 
@@ -175,13 +175,17 @@ function refuseSharedNames(sources: readonly unknown[], context: Context): void 
   }
 }
 
-/** A source that may prove itself in two ways needs one of them. */
-function refuseUnproven(sources: readonly unknown[], context: Context): void {
+/** A source that may prove itself in two ways needs one of them; and what its kind says of its settings as a whole. */
+function refuseContradictions(sources: readonly unknown[], context: Context): void {
   for (const [index, source] of sources.entries()) {
-    const { kind, secrets, auth } = source as SourceSettings
-    const proof = sourceKinds.find(one => one.kind === kind)?.proof
-    if (proof !== 'signature_or_basic' || secrets.length + auth.length > 0) continue
-    const message = 'or auth: it needs the secret of its signatures, or the login that it sends'
-    context.addIssue({ code: 'custom', path: [index, 'secrets'], message })
+    const settings = source as SourceSettings
+    const kind = sourceKinds.find(one => one.kind === settings.kind)
+    const told = [...(kind?.faults?.(settings) ?? [])]
+    if (kind?.proof === 'signature_or_basic' && settings.secrets.length + settings.auth.length === 0)
+      told.push({
+        key: 'secrets',
+        message: 'or auth: it needs the secret of its signatures, or the login that it sends',
+      })
+    for (const { key, message } of told) context.addIssue({ code: 'custom', path: [index, key], message })
   }
 }

@@ -181,6 +181,11 @@ export type ExpectedOutcome =
   | { readonly kind: 'fetch'; readonly object?: string }
   | { readonly kind: 'waits'; readonly codes: readonly string[] }
 
+export interface SettingFault {
+  readonly key: string
+  readonly message: string
+}
+
 export interface SourceKind<Rules = unknown> {
   /** As `kind` in the configuration. */
   readonly kind: string
@@ -192,6 +197,8 @@ export interface SourceKind<Rules = unknown> {
   readonly mapping: 'required' | 'optional' | 'none'
   /** Its own keys, beside the shared ones. */
   readonly settings: (z: typeof Zod) => Readonly<Record<string, Zod.ZodType>>
+  /** What is wrong with settings that are well-formed one by one: the key that it is about, and why. */
+  readonly faults?: (settings: Readonly<Record<string, unknown>>) => readonly SettingFault[]
   readonly load: () => Promise<Loaded<Rules>>
   /** What does I/O: absent for a kind that only sends. */
   readonly reach?: (parts: ReachParts) => Promise<SourceReach>

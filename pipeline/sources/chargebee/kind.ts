@@ -26,6 +26,14 @@ export const chargebeeKind = sourceKind<undefined>({
     zero_when_absent: zeroWhenAbsent(z),
     entity_from: z.enum(['none', 'business_entity']).default('none'),
   }),
+  faults({ confirm_origin: confirms, api_key: key, site, api_url: url }) {
+    const keyless = confirms === true && key === undefined
+    const nowhere = key !== undefined && site === undefined && url === undefined
+    return [
+      ...(keyless ? [{ key: 'api_key', message: 'is needed for confirm_origin' }] : []),
+      ...(nowhere ? [{ key: 'site', message: 'or api_url is needed beside api_key' }] : []),
+    ]
+  },
   load: async () => (await import('./loaded.js')).loadedChargebee,
   reach: async parts => (await import('./reach.js')).chargebeeReach(parts),
 })

@@ -25,6 +25,15 @@ export const recurlyKind = sourceKind<undefined>({
     zero_when_absent: zeroWhenAbsent(z),
     entity_from: z.enum(['none', 'business_entity']).default('none'),
   }),
+  faults: ({ secrets, api_key: key }) =>
+    (secrets as readonly unknown[]).length > 0 && key === undefined
+      ? [
+          {
+            key: 'api_key',
+            message: 'is needed beside secrets: signed JSON names an object that must be read',
+          },
+        ]
+      : [],
   load: async () => (await import('./loaded.js')).loadedRecurly,
   reach: async parts => (await import('./reach.js')).recurlyReach(parts),
 })

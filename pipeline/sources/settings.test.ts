@@ -1,0 +1,54 @@
+// What is wrong with the section `sources` is told with its place, before anything starts.
+
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { loadConfig } from '../config/config.js'
+import { sourceProblems } from './checks.js'
+import { arrivalsSettings, sourcesSettings } from './settings.js'
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'weir-source-settings-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+async function problemsOf(source: string): Promise<readonly string[]> {
+  const file = join(folder, 'weir.yaml')
+  await writeFile(file, `sources:\n  - { name: one, ${source} }\n`)
+  const loaded = loadConfig({ sections: [sourcesSettings, arrivalsSettings], file, env: {} })
+  const problems = loaded.kind === 'invalid' ? loaded.problems : await sourceProblems(loaded.config)
+  return problems.map(({ path, message }) => `${path}: ${message}`)
+}
+
+test('each kind says which proof it needs, and refuses what it does not have', async () => {
+  const secret = 'secrets: [ { variable: S } ]'
+  const login = 'auth: [ { username: u, password: { variable: P } } ]'
+  const key = 'api_key: { variable: K }'
+  const wrong: Record<string, RegExp> = {
+    'kind: stripe': /secrets: It is missing/,
+    [`kind: stripe, ${secret}, ${login}`]: /auth.*has no login/,
+    [`kind: stripe, ${secret}, mapping: map.yaml`]: /mapping.*has no mapping/,
+    'kind: recurly': /secrets: or auth/,
+    [`kind: recurly, ${secret}`]: /api_key: .*names an object that must be read/,
+    [`kind: recurly, ${secret}, ${key}, api_url: "http://example.com"`]: /api_url.*https/,
+    [`kind: chargebee, ${secret}`]: /secrets.*signs nothing/,
+    [`kind: chargebee, ${login}, confirm_origin: true`]: /api_key: .*confirm_origin/,
+    [`kind: chargebee, ${login}, confirm_origin: true, ${key}`]: /site: /,
+    [`kind: chargebee, ${login}, zero_when_absent: support`]: /zero_when_absent/,
+    'kind: recurley': /kind/,
+  }
+  for (const [source, words] of Object.entries(wrong)) {
+    const told = await problemsOf(source)
+    expect([source, told.some(one => words.test(one)), told]).toEqual([source, true, told])
+  }
+  const right = [`kind: stripe, ${secret}`, `kind: recurly, ${secret}, ${key}`, `kind: recurly, ${login}`]
+  for (const source of [...right, `kind: chargebee, ${login}`])
+    expect([source, await problemsOf(source)]).toEqual([source, []])
+})
+
+test('a file of a key that is not there is named, like those of secrets', async () => {
+  const told = await problemsOf('kind: stripe, secrets: [ { file: no.secret } ], api_key: { file: no.key }')
+  expect(told.map(one => one.split(':')[0])).toEqual(['sources.0.secrets.0.file', 'sources.0.api_key.file'])
+})
