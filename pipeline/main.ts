@@ -42,6 +42,7 @@ import { JobDesk } from './jobs/job-desk.js'
 import { JobRunner } from './jobs/job-runner.js'
 import { CommitsUnderWay } from './ledger/commits-under-way.js'
 import { RecentCommits } from './ledger/recent-commits.js'
+import { boundHeapGrowth } from './memory/heap-growth.js'
 import { SharedMemory } from './memory/shared-memory.js'
 import {
   delivery,
@@ -116,6 +117,7 @@ const never = new AbortController().signal
 
 /** Throws a `StartProblem`, with nothing changed, if the state directory has an owner or a port is taken. */
 export async function startWeir(config: WeirConfig, options: WeirOptions): Promise<Weir> {
+  boundHeapGrowth()
   const directory = ownStateDirectory(config.dataDir)
   try {
     await endOrphanServers(config.dataDir)

@@ -18,7 +18,6 @@ import {
   type BillingRunOrder,
   type BillingRunProgress,
   type BillingRunRecord,
-  billingRunProgressSchema,
   billingRunRecordSchema,
   runKeys,
 } from '../../schemas/billing/billing-run.js'
@@ -41,6 +40,7 @@ import type {
   BillingRunView,
 } from './routes.js'
 import { heldBatches, viewOf } from './run-view.js'
+import { ProgressReader } from './told-progress.js'
 
 export interface BillingRunsOptions {
   readonly js: JetStreamClient
@@ -65,9 +65,11 @@ const pollMs = 20
 export class BillingRuns implements BillingApi {
   readonly #options: BillingRunsOptions
   readonly #acknowledgements: Acknowledgements
+  readonly #told: ProgressReader
 
   constructor(options: BillingRunsOptions) {
     this.#options = options
+    this.#told = new ProgressReader(options.runs)
     this.#acknowledgements = new Acknowledgements(options)
   }
 
@@ -119,7 +121,7 @@ export class BillingRuns implements BillingApi {
   async #untilSealed(runId: string): Promise<BillingRunProgress | undefined> {
     const deadline = performance.now() + (this.#options.answerWithinMs ?? defaultAnswerWithinMs)
     for (;;) {
-      const progress = await this.#progress(runId)
+      const progress = (await this.#told.of(runId))?.progress
       if (progress?.batches !== undefined || performance.now() > deadline) return progress
       await sleep(pollMs)
     }
@@ -147,10 +149,10 @@ export class BillingRuns implements BillingApi {
   ): Promise<BillingAnswer<BillingBatchPage>> {
     const record = await this.#record(runId)
     if (record === undefined) return noRun(runId)
-    const all = (await this.#progress(runId))?.batches ?? []
-    const published = all.filter(batch => batch.held === undefined)
-    const at = after === undefined ? -1 : published.findIndex(batch => batch.batch_id === after)
-    if (after !== undefined && at < 0) {
+    const told = await this.#told.of(runId)
+    const published = told?.published ?? []
+    const at = after === undefined ? -1 : told?.places.get(after)
+    if (at === undefined) {
       return { kind: 'refused', code: 'not_found', detail: `The run ${runId} has no batch ${after}.` }
     }
     const page = published.slice(at + 1, at + 1 + limit)
@@ -171,7 +173,15 @@ export class BillingRuns implements BillingApi {
     }
     const more = at + 1 + page.length < published.length
     const nextAfter = more && held === null ? (page.at(-1)?.batch_id ?? null) : null
-    return { kind: 'ok', value: { batches, next_after: nextAfter, held, held_batches: heldBatches(all) } }
+    return {
+      kind: 'ok',
+      value: {
+        batches,
+        next_after: nextAfter,
+        held,
+        held_batches: heldBatches(told?.progress.batches ?? []),
+      },
+    }
   }
 
   async ack(
@@ -183,9 +193,8 @@ export class BillingRuns implements BillingApi {
       const detail = `The run ${runId} is a preview: there is nothing to acknowledge.`
       return { kind: 'refused', code: 'preview', detail }
     }
-    const published = (await this.#progress(runId))?.batches ?? []
     const isThere =
-      published.some(batch => batch.batch_id === batchId && batch.held === undefined) ||
+      (await this.#told.of(runId))?.places.has(batchId) === true ||
       (await isOnStream(this.#options.js, runId, batchId))
     if (!isThere) {
       return { kind: 'refused', code: 'not_found', detail: `The run ${runId} has no batch ${batchId}.` }
@@ -274,7 +283,7 @@ export class BillingRuns implements BillingApi {
   }
 
   async #view(record: BillingRunRecord, known?: BillingRunProgress): Promise<BillingRunView> {
-    const progress = known ?? (await this.#progress(record.billing_run_id))
+    const progress = known ?? (await this.#told.of(record.billing_run_id))?.progress
     const published = progress?.batches?.filter(batch => batch.held === undefined) ?? []
     const acknowledged = await this.#acknowledgements.countOf(record.billing_run_id, published)
     return viewOf(record, progress, acknowledged, this.#options.stoppedPartitions())
@@ -284,12 +293,6 @@ export class BillingRuns implements BillingApi {
     if (!/^br_[0-9a-f]+$/.test(runId)) return undefined
     const entry = await this.#options.runs.get(runKeys.record(runId))
     return entry === null ? undefined : billingRunRecordSchema.parse(entry.json())
-  }
-
-  async #progress(runId: string): Promise<BillingRunProgress | undefined> {
-    if (!/^br_[0-9a-f]+$/.test(runId)) return undefined
-    const entry = await this.#options.runs.get(runKeys.progress(runId))
-    return entry === null ? undefined : billingRunProgressSchema.parse(entry.json())
   }
 
   /** Writes a key that does not exist yet; leaves an existing one unchanged. */

@@ -57,8 +57,10 @@ export function createBillingSink(options: BillingSinkOptions): Sink {
         return brokerUnavailable(error)
       }
     },
-    attend: attendance =>
-      releaseHeld(options.hold, attendance, batch => publishReleased(options, batch, attendance.aborting)),
+    attend(attendance) {
+      const read = batchesReader(options, attendance.aborting)
+      return releaseHeld(options.hold, attendance, batch => publishReleased(options, batch, read))
+    },
   }
 }
 
@@ -168,14 +170,26 @@ async function keepPreview(options: BillingSinkOptions, run: WholeRun): Promise<
   return kept
 }
 
+type ReadBatches = (runId: string, isStale: boolean) => Promise<BatchesOfRun>
+
+/** What is there of a run is read once for all of its batches, and again when another process has appended. */
+function batchesReader(options: BillingSinkOptions, signal: AbortSignal): ReadBatches {
+  let last: { readonly runId: string; readonly there: BatchesOfRun } | undefined
+  return async (runId, isStale) => {
+    if (isStale || last?.runId !== runId)
+      last = { runId, there: await BatchesOfRun.read(options, runId, signal) }
+    return last.there
+  }
+}
+
 /** Appends a batch that was released, unless it is there. */
 async function publishReleased(
   options: BillingSinkOptions,
   batch: BillingBatch,
-  signal: AbortSignal,
+  read: ReadBatches,
 ): Promise<PublishedBatch> {
-  for (;;) {
-    const there = await BatchesOfRun.read(options, batch.billingRunId, signal)
+  for (let isStale = false; ; isStale = true) {
+    const there = await read(batch.billingRunId, isStale)
     const published = await there.append(batch)
     if (published === undefined) continue
     const entry = await options.runs.get(runKeys.record(batch.billingRunId))

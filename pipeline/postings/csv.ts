@@ -1,4 +1,5 @@
 // The CSV of an entity: a file for each billing run, and one for each order of releases, made of what POSTINGS holds.
+// Invariant: a file is written as its postings are read; none is held.
 
 import { join } from 'node:path'
 import type { JournalEntryWire } from '../../schemas/billing/journal-entry.js'
@@ -40,19 +41,20 @@ interface Wanted {
   readonly isOfRun: (entry: JournalEntryWire) => boolean
 }
 
-async function write(
+async function write(parts: BookParts, file: string, wanted: Wanted, signal: AbortSignal): Promise<void> {
+  await writeWhole(file, csvOf('journal', recordsOf(parts, wanted, signal)))
+}
+
+async function* recordsOf(
   { js }: BookParts,
-  file: string,
   { token, from, isOfRun }: Wanted,
   signal: AbortSignal,
-): Promise<void> {
-  const records: ConnectorRecord[] = []
+): AsyncGenerator<ConnectorRecord> {
   const stretch = { stream: 'POSTINGS', filterSubject: bookSubjects.postings(token), from }
   for await (const message of readStretch(js, stretch, signal)) {
     const entry = message.json<JournalEntryWire>()
-    if (isOfRun(entry)) records.push(recordOf(entry))
+    if (isOfRun(entry)) yield recordOf(entry)
   }
-  await writeWhole(file, await csvOf(records))
 }
 
 function recordOf(entry: JournalEntryWire): ConnectorRecord {

@@ -9,6 +9,9 @@ import { type Layout, layoutOf } from './columns.js'
 import type { FileFormat } from './config.js'
 import { parquetFile, recordsInParquet } from './parquet.js'
 
+const csvOptions = { escape_formulas: true } as const
+const rowsOfPiece = 500
+
 export interface Format {
   keysIn(file: Uint8Array, layout: Layout): Promise<ReadonlySet<string>>
   /** `file`: its present content, undefined for a new file. The records are of one kind and not yet in it. */
@@ -39,7 +42,7 @@ const csv: Format = {
   async withRecords(file, layout, records) {
     const head = file === undefined ? [layout.columns.map(({ name }) => name)] : []
     const rows = records.flatMap(record => layout.rowsOf(record))
-    return `${textOf(file)}${stringify([...head, ...rows], { escape_formulas: true })}`
+    return `${textOf(file)}${stringify([...head, ...rows], csvOptions)}`
   },
 }
 
@@ -59,9 +62,20 @@ function textOf(file: Uint8Array | undefined): string {
   return file === undefined ? '' : Buffer.from(file).toString('utf8')
 }
 
-/** The records as one CSV file. */
-export async function csvOf(records: readonly ConnectorRecord[]): Promise<string> {
-  const layout = layoutOf(records[0]?.kind ?? 'journal')
+/** One CSV file of the records, a piece at a time; with a head alone when there are none. */
+export async function* csvOf(
+  kind: ConnectorRecord['kind'],
+  records: AsyncIterable<ConnectorRecord>,
+): AsyncGenerator<string> {
+  const layout = layoutOf(kind)
   if (layout === undefined) throw new Error('files do not take such records')
-  return String(await csv.withRecords(undefined, layout, records))
+  yield stringify([layout.columns.map(({ name }) => name)], csvOptions)
+  let rows: ReturnType<Layout['rowsOf']>[number][] = []
+  for await (const record of records) {
+    rows.push(...layout.rowsOf(record))
+    if (rows.length < rowsOfPiece) continue
+    yield stringify(rows, csvOptions)
+    rows = []
+  }
+  if (rows.length > 0) yield stringify(rows, csvOptions)
 }

@@ -1,6 +1,6 @@
 // Replaces a file atomically: a reader sees the old file or the new one, also after a crash or loss of power.
 
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 
 /** The new file may or may not be in place. */
@@ -25,7 +25,7 @@ export async function stampOf(file: string): Promise<string | undefined> {
  */
 export async function writeWhole(
   file: string,
-  content: Uint8Array | string,
+  content: Uint8Array | string | AsyncIterable<string>,
   replaces?: { readonly stamp: string | undefined },
 ): Promise<void> {
   const folder = dirname(file)
@@ -36,7 +36,7 @@ export async function writeWhole(
     const handle = await open(unfinished, 'wx')
     const { ino } = await handle.stat()
     try {
-      await handle.writeFile(content)
+      await writeFile(handle, content)
       await handle.sync()
     } finally {
       await handle.close()

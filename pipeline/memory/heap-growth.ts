@@ -1,0 +1,15 @@
+// How much the heap of each thread grows before V8 collects it.
+//
+// Left alone, V8 lets a heap grow to several times of what lives in it before it marks it: the threads of a process that has
+// seen a large billing run held twice the memory that they needed. A heap that grows by a part of itself is collected more
+// often, which costs time by what is dropped from it: counting usage drops nearly nothing there.
+
+import { setFlagsFromString } from 'node:v8'
+
+/** Percent of what lived after the last collection. */
+const growthPercent = 40
+
+/** Of all threads of this process. To be called before they begin. */
+export function boundHeapGrowth(): void {
+  setFlagsFromString(`--heap-growing-percent=${growthPercent}`)
+}
