@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { jetstream } from '@nats-io/jetstream'
 import { connect, headers } from '@nats-io/transport-node'
+import { Agent, fetch, type RequestInit } from 'undici'
 import { natsSubjects } from '../../pipeline/broker/topology.js'
 import type { BenchOptions } from '../measure/context.js'
 import { UsageMeter } from '../measure/process-usage.js'
@@ -63,6 +64,8 @@ interface Page {
 
 const partitions = 4
 const pollMs = 250
+/** A reconciliation of a million charges answers after minutes. */
+const patient = new Agent({ headersTimeout: 0, bodyTimeout: 0 })
 
 export async function billingRun(options: BenchOptions): Promise<BillingRunReport> {
   const facts = factsOf('billing-run', options.seed)
@@ -189,7 +192,7 @@ class Bench {
 
   async #call<T>(path: string, init: RequestInit = {}): Promise<T> {
     const headers = { ...init.headers, authorization: `Bearer ${this.#key}` }
-    const answer = await fetch(`${this.#weir.url}${path}`, { ...init, headers })
+    const answer = await fetch(`${this.#weir.url}${path}`, { ...init, headers, dispatcher: patient })
     if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`)
     return (await answer.json()) as T
   }
