@@ -9,13 +9,9 @@ import { sourcesSettings } from './settings.js'
 /** `file` is the mapping file where the problem is in one. */
 export async function sourceProblems(config: WeirConfig): Promise<readonly ConfigProblem[]> {
   const all = await Promise.all(
-    sectionOf(config, sourcesSettings).map(async ({ kind, secrets, auth, mapping, ...own }, index) => {
+    sectionOf(config, sourcesSettings).map(async ({ kind, mapping, ...settings }, index) => {
       const at = `sources.${index}`
-      const named = [
-        ...secretSourcesIn(secrets, ['secrets']),
-        ...secretSourcesIn(auth, ['auth']),
-        ...secretSourcesIn(own['api_key'], ['api_key']),
-      ]
+      const named = secretSourcesIn(settings)
       const { readMapping } = await kindNamed(kind).load()
       return [
         ...missingSecretFiles(named, at, config),

@@ -49,8 +49,9 @@ function declareTest(sources: Command, line: CommandLine): void {
     .argument('<file>', 'a mapping file')
     .option('--kind <kind>', 'the kind of source', 'standard')
     .option('--body <file>', 'say what becomes of this body instead')
+    .option('--set <key=value...>', 'settings of the source, such as sold_from=order')
     .option('--json', 'print the verdicts as JSON')
-    .action((file: string, options: { kind: string; body?: string; json?: boolean }) =>
+    .action((file: string, options: { kind: string; body?: string; set?: string[]; json?: boolean }) =>
       line.run(async () => (await import('./test-command.js')).testCommand({ ...options, file }, line.io)),
     )
 }

@@ -15,6 +15,8 @@ export interface FetchParts extends Pick<SettleParts, 'source' | 'outcomes' | 's
   readonly reach: SourceReach
   readonly arrivals: ArrivalLog
   readonly log: Logger
+  /** How often it is looked for what is to be read. Default 250 ms. */
+  readonly everyMs?: number | undefined
 }
 
 const atOnce = 4
@@ -60,7 +62,7 @@ export class Fetches {
         })
         working.add(work)
       }
-      await pauseFor(everyMs, signal)
+      await pauseFor(this.#parts.everyMs ?? everyMs, signal)
     }
     await Promise.all(working)
   }

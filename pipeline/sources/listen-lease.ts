@@ -9,7 +9,7 @@ import { z } from 'zod'
 import { pauseFor } from '../broker/back-off.js'
 import { isWrongRevision } from '../broker/wrong-revision.js'
 
-const recordSchema = z.object({ owner: z.string(), position: z.unknown() })
+const recordSchema = z.object({ owner: z.string(), position: z.unknown().optional() })
 type ListenRecord = z.infer<typeof recordSchema>
 
 /** Another process listens now. */

@@ -120,6 +120,10 @@ test('one process listens; when it is gone without a word another goes on, and t
 
 test('while Weir is frozen nothing is listened to; trouble is told and passes', async () => {
   const reach = new Counted()
+  const before = listenerOf('held', reach)
+  before.start()
+  await until(() => reach.began.length > 0)
+  await before.drain() // it has heard nothing: there is no place yet
   let mode: 'normal' | 'frozen' = 'normal'
   const listener = listenerOf('held', reach, { flow: { summary: () => ({ ...normal, mode }) } })
   listener.start()

@@ -135,7 +135,9 @@ async function runningSource(
     },
   })
   const fetches =
-    reach?.fetch === undefined ? undefined : new Fetches({ ...settling, mapper, reach, arrivals, log })
+    reach?.fetch === undefined
+      ? undefined
+      : new Fetches({ ...settling, mapper, reach, arrivals, log, everyMs: lookEveryMs })
   const maxBytes = maxArrivalBytes(sectionOf(config, arrivalsSettings))
   const listener =
     reach?.listen === undefined

@@ -199,6 +199,8 @@ export interface SourceKind<Rules = unknown> {
   readonly settings: (z: typeof Zod) => Readonly<Record<string, Zod.ZodType>>
   /** What is wrong with settings that are well-formed one by one: the key that it is about, and why. */
   readonly faults?: (settings: Readonly<Record<string, unknown>>) => readonly SettingFault[]
+  /** What its settings cannot be without, as a trial of a mapping gives it. */
+  readonly trialSettings?: Readonly<Record<string, unknown>>
   readonly load: () => Promise<Loaded<Rules>>
   /** What does I/O: absent for a kind that only sends. */
   readonly reach?: (parts: ReachParts) => Promise<SourceReach>

@@ -17,6 +17,8 @@ export interface TestArguments {
   readonly file: string
   readonly kind: string
   readonly body?: string
+  /** Settings of the source, as `key=value`. */
+  readonly set?: readonly string[]
   readonly json?: boolean
 }
 
@@ -29,7 +31,7 @@ interface TestVerdict {
 }
 
 export async function testCommand(args: TestArguments, io: CliIo): Promise<number> {
-  const { file, kind: name, body, json = false } = args
+  const { file, kind: name, body, set = [], json = false } = args
   if (!sourceKinds.some(({ kind }) => kind === name)) {
     io.stderr.write(
       `There is no kind of source ${name}; there are ${sourceKinds.map(({ kind }) => kind).join(', ')}.\n`,
@@ -52,7 +54,12 @@ export async function testCommand(args: TestArguments, io: CliIo): Promise<numbe
     for (const problem of read.problems) io.stderr.write(`${describeCatalogProblem(problem)}\n`)
     return exitCodes.badConfiguration
   }
-  const bench: Bench = { kind, loaded, rules: read.rules, settings: settingsOf(kind) }
+  const settings = settingsOf(kind, set)
+  if (typeof settings === 'string') {
+    io.stderr.write(`${settings}\n`)
+    return exitCodes.usage
+  }
+  const bench: Bench = { kind, loaded, rules: read.rules, settings }
   if (body !== undefined) return tellOne(bench, await readFile(body), io)
   const verdicts: TestVerdict[] = []
   for (const test of loaded.tests?.(read.rules, dirname(file)) ?? []) verdicts.push(await run(bench, test))
@@ -67,11 +74,18 @@ interface Bench {
   readonly settings: SourceSettings
 }
 
-function settingsOf({ kind, proof }: SourceKind): SourceSettings {
+/** A text: what is wrong with what was set. */
+function settingsOf(
+  { kind, proof, trialSettings }: SourceKind,
+  set: readonly string[],
+): SourceSettings | string {
   const secret = { variable: 'NONE' }
   const proven = proof === 'basic' ? { auth: [{ username: 'x', password: secret }] } : { secrets: [secret] }
-  const given = { name: 'test', kind, mapping: 'x', ...(proof === 'none' ? {} : proven) }
-  return sourcesSettings.schema(z).parse([given])[0]!
+  const own = Object.fromEntries(set.map(one => one.split(/=(.*)/s).slice(0, 2)))
+  const given = { name: 'test', kind, mapping: 'x', ...trialSettings, ...own }
+  const parsed = sourcesSettings.schema(z).safeParse([{ ...given, ...(proof === 'none' ? {} : proven) }])
+  if (parsed.success) return parsed.data[0]!
+  return parsed.error.issues.map(({ path, message }) => `${path.slice(1).join('.')}: ${message}`).join('\n')
 }
 
 async function outcomeOf(bench: Bench, draft: ArrivalDraft, identities: ReadonlyMap<string, string>) {

@@ -15,7 +15,7 @@ export const hubspotKind = sourceKind<QuoteRules>({
     /** The address that HubSpot calls: it signs it. A proxy may have changed what Weir sees. */
     public_url: z.url({ protocol: /^https?$/ }),
     /** Of a private app, for reading deals, companies, line items and pipelines. */
-    api_key: secretSource(z).optional(),
+    api_key: secretSource(z),
     api_url: secureUrl(z).default('https://api.hubapi.com'),
     rate: rate(z),
     /** Beside the usual ones, such as those that the mapping names. */
@@ -25,6 +25,7 @@ export const hubspotKind = sourceKind<QuoteRules>({
     /** `sourceId` of changes that are our own, and are dropped. */
     own_sources: z.array(z.string()).default([]),
   }),
+  trialSettings: { public_url: 'https://localhost', api_key: { variable: 'NONE' } },
   load: async () => (await import('./loaded.js')).loadedHubspot,
   reach: async parts => (await import('./reach.js')).hubspotReach(parts),
 })

@@ -49,8 +49,12 @@ export const salesforceKind = sourceKind<QuoteRules>({
     own_writes: z
       .strictObject({ users: z.array(z.string()).default([]), clients: z.array(z.string()).default([]) })
       .prefault({}),
-    requests_per_second: z.number().positive().max(100).default(5),
+    requests_per_second: z.number().positive().max(1_000).default(5),
   }),
+  trialSettings: {
+    instance_url: 'https://localhost',
+    login: { client_id: 'trial', client_secret: { variable: 'NONE' } },
+  },
   load: async () => (await import('./loaded.js')).loadedSalesforce,
   reach: async parts => (await import('./reach.js')).salesforceReach(parts),
 })

@@ -38,7 +38,7 @@ function options() {
     instance_url: ${org.url}
     pubsub_url: http://127.0.0.1:${org.bus.port}
     login: { client_id: weir, user: weir@acme.example, private_key: { variable: KEY }, url: "${org.url}" }
-    requests_per_second: 100
+    requests_per_second: 1000
     ids: { customer: { prefix: sf- } }
     mapping: mapping.yaml
 `,

@@ -343,3 +343,36 @@ test('our own writes and overflows are ignored', async () => {
   const fetched = { kind: 'fetch', what: { object: 'Account', id: '001000000000001AAA' } }
   expect(await change({ change_type: 'GAP_UPDATE' })).toMatchObject([fetched])
 })
+
+test('orders and opportunities with products are sold, too: an order when it is activated, an opportunity when it is won', async () => {
+  const of = async (sold_from: string, record: CrmRecord, lines: readonly CrmRecord[]) => {
+    const settings = { ...salesforceSamples.settings, sold_from }
+    const mapping = salesforceMapping.replace(
+      'terms: [Net 30, Net 60]',
+      'start_default: close_date\nterm: optional',
+    )
+    const open = await openSamples({ ...salesforceSamples, settings, mapping })
+    const document = sold([], { steps: [{ record, lines, opportunity: null }], opportunity: null })
+    const outcomes = await open.outcomes(open.arrivals({ name: 'x', body: JSON.stringify(document) }))
+    const [outcome] = outcomes
+    return outcome?.kind === 'events'
+      ? outcome.events.map(({ data }) => [data['effective_from'], data['quantities']])
+      : outcome
+  }
+  const item = (Id: string, ProductCode: string, Quantity: number) => ({
+    Id,
+    Quantity,
+    Product2: { ProductCode },
+    ProductCode,
+  })
+  const items = [item('802000000000001', 'PRO', 1), item('802000000000002', 'SEAT', 4)]
+  const order = { Id: 'a0Q000000000001AAA', EffectiveDate: '2026-03-01', CurrencyIsoCode: 'EUR' }
+  expect(await of('order', { ...order, StatusCode: 'Draft' }, items)).toMatchObject({ reason: 'not_won' })
+  const begins = ['2026-02-28T23:00:00Z', { seats: '4' }]
+  expect(await of('order', { ...order, StatusCode: 'Activated' }, items)).toEqual([begins])
+  const opportunity = { Id: 'a0Q000000000001AAA', CloseDate: '2026-03-01', IsWon: true, IsClosed: true }
+  expect(await of('opportunity', opportunity, items)).toEqual([begins])
+  expect(await of('opportunity', { ...opportunity, IsWon: false }, items)).toMatchObject({
+    reason: 'not_won',
+  })
+})

@@ -77,7 +77,7 @@ export class SourceBench {
     const intake = openIntake(taking)
     const buckets = { arrivals } as Parameters<typeof SourceDesk.open>[0]['buckets']
     const ofTests = {
-      lookEveryMs: 100,
+      lookEveryMs: 50,
       leaseMs: 1_000,
       retryMinMs: 20,
       ...(onStep === undefined ? {} : { onStep }),
