@@ -61,6 +61,7 @@ export async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): P
 
 /** For the connection to a broker: throws what no waiting mends. */
 export function judgeBroker(error: unknown): void {
+  if (isTooSlow(error)) return
   if (error instanceof errors.AuthorizationError || error instanceof errors.UserAuthenticationExpiredError) {
     const detail = `The broker refuses the login (${error.message}). Mend nats.user and nats.password, nats.token or nats.creds.`
     throw new StartProblem('nats_login_refused', detail)
@@ -71,6 +72,11 @@ export function judgeBroker(error: unknown): void {
   }
   if (error instanceof errors.ConnectionError || error instanceof errors.TimeoutError) return
   if (!isOfNetwork(error)) throw error
+}
+
+/** The broker waited for our login and did not get it in time: a busy machine, and no fault of the login. */
+function isTooSlow(error: unknown): boolean {
+  return error instanceof errors.AuthorizationError && /authentication timeout/i.test(error.message)
 }
 
 /** For JetStream: no answer, no leader and no quorum may pass. */
