@@ -14,7 +14,7 @@ import { type FakeEvent, StripeFake } from './stripe/testing/stripe-fake.js'
 import type { ApiFake } from './testing/api-fake.js'
 import { subscription as ofStripe, event as stripeEvent } from './testing/stripe-samples.js'
 
-const [from, until] = [1_790_000_000, 1_790_600_000]
+const [from, end] = [1_790_000_000, 1_790_600_000]
 const open: ApiFake[] = []
 afterEach(async () => {
   for (const api of open.splice(0)) await api.close()
@@ -30,7 +30,7 @@ async function all(reach: SourceReach, which: CatchUpRequest['which'] = 'all'): 
   const found: ArrivalDraft[] = []
   for (const stage of catchUpStages)
     for (let position: unknown; ; ) {
-      const request = { fromMs: from * 1_000, untilMs: until * 1_000, stage, which, position }
+      const request = { fromMs: from * 1_000, untilMs: end * 1_000, stage, which, position }
       const part = await reach.catchUp!(
         JSON.parse(JSON.stringify(request)) as CatchUpRequest,
         AbortSignal.timeout(20_000),
@@ -81,7 +81,7 @@ test("Recurly's lists, in the order of updated_at over pages; what was read befo
     ...[50, 10, 40, 20, 30].map(seconds => subscriptionAt(at(seconds), { id: `sub${seconds}` })),
     money,
   )
-  fake.objects.push(subscriptionAt((until + 60) * 1_000, { id: 'later' }))
+  fake.objects.push(subscriptionAt((end + 60) * 1_000, { id: 'later' }))
   const found = await all(recurlyReach(fake.api.parts()))
   expect(found.map(({ id }) => id.split('@')[0])).toEqual([
     'transaction/t',
@@ -92,6 +92,25 @@ test("Recurly's lists, in the order of updated_at over pages; what was read befo
     AbortSignal.timeout(5_000),
   )
   expect(one).toMatchObject({ kind: 'found', arrival: { id: found[1]!.id } })
+})
+
+test('a subscription of Recurly that has just changed is read once more, since another change may have the same second', async () => {
+  const fake = await opened(new RecurlyFake())
+  const changedMs = from * 1_000
+  fake.api.nowMs = changedMs + 1_000
+  fake.objects.push({
+    ...subscriptionAt(changedMs),
+    get quantity() {
+      return fake.api.asked.length // it changes from one reading to the next
+    },
+  })
+  const reach = recurlyReach(fake.api.parts(), 1)
+  const read = await reach.fetch!({ object: 'subscription', id: 'sub1' }, AbortSignal.timeout(5_000))
+  if (read.kind !== 'found') throw new Error('it is not found')
+  expect(Buffer.from(read.arrival.bytes).toString()).toContain('"quantity":2')
+  fake.api.nowMs = changedMs + 3_000
+  await reach.fetch!({ object: 'subscription', id: 'sub1' }, AbortSignal.timeout(5_000))
+  expect(fake.api.asked).toHaveLength(3)
 })
 
 test("Chargebee's events, and its objects where they are too old", async () => {
@@ -106,7 +125,7 @@ test("Chargebee's events, and its objects where they are too old", async () => {
     ...{
       id: `ev_${index}`,
       object: 'event',
-      occurred_at: until - index * 100,
+      occurred_at: end - index * 100,
       event_type: types[index % 4],
       content: {},
     },
@@ -117,7 +136,7 @@ test("Chargebee's events, and its objects where they are too old", async () => {
   const stageOf = (type: string) => (type.startsWith('payment') ? 0 : type === 'subscription_changed' ? 1 : 2)
   const keys = found.map(({ type, occurredAtMs = 0 }) => stageOf(type) * 1e13 + occurredAtMs)
   expect(keys).toEqual(keys.toSorted((a, b) => a - b))
-  fake.objects.set('subscription', [ofChargebee(5, until)])
+  fake.objects.set('subscription', [ofChargebee(5, end)])
   const { objects } = await reach.objects!(
     { stage: 'subscriptions', position: undefined },
     AbortSignal.timeout(5_000),

@@ -1,6 +1,6 @@
 // The facts of a notification in Recurly's older XML: the root element is what happened, and holds the account and the object.
 // Invariants:
-// 1. A document with a DTD is not read, nor one nested deeper than any of Recurly's: no entity is defined or followed.
+// 1. A document with a DTD is not read: no entity is defined or followed. The parser bounds how deep elements may nest.
 // 2. XML names no time of the change: the order is the latest of the object's own instants that its state is about.
 
 import { decodeUtf8 } from '../../../schemas/json/json-text.js'
@@ -15,29 +15,16 @@ export interface Notification {
   readonly root: ForeignObject
 }
 
-const mostDepth = 40
-
 /** Undefined: the bytes are no notification. */
 export function notificationOf(bytes: Uint8Array): Notification | undefined {
   const text = decodeUtf8(bytes)
-  if (text === undefined || /<!(?:DOCTYPE|ENTITY)/i.test(text) || depthOf(text) > mostDepth) return undefined // invariant 1
+  if (text === undefined || /<!(?:DOCTYPE|ENTITY)/i.test(text)) return undefined // invariant 1
   const tree = xmlOf({ body: text }, ['subscription_add_on', 'subscription_id'])
   const [name, ...others] = Object.keys(objectIn(tree)).filter(one => !one.startsWith('?'))
   const type = /^([a-z_]{1,100})_notification$/.exec(name ?? '')?.[1]
   return type === undefined || name === undefined || others.length > 0
     ? undefined
     : { type, root: objectIn(objectIn(tree)[name]) }
-}
-
-function depthOf(text: string): number {
-  let depth = 0
-  let deepest = 0
-  for (const [, close, self] of text.matchAll(/<(\/?)[A-Za-z_][^<>]*?(\/?)>/g)) {
-    if (close === '/') depth -= 1
-    else if (self !== '/') depth += 1
-    deepest = Math.max(deepest, depth)
-  }
-  return deepest
 }
 
 /** Undefined: a notification that tells us nothing. */

@@ -3,9 +3,10 @@
 
 import { formatInstantMs } from '../../../schemas/time.js'
 import { limiterOf, type Rate } from '../../../sinks/http/limiter.js'
+import { pauseFor } from '../../broker/back-off.js'
 import { basicHeader } from '../basic-proof.js'
-import { type ForeignObject, listIn, textOf } from '../map/object-fields.js'
-import { apiKeyOf, SourceApi } from '../source-api.js'
+import { type ForeignObject, listIn, msOfInstant, textOf } from '../map/object-fields.js'
+import { apiKeyOf, type Page, SourceApi } from '../source-api.js'
 import {
   type CatchUpStage,
   type Fetched,
@@ -45,7 +46,10 @@ interface Position {
   readonly next: string | null
 }
 
-export function recurlyReach(parts: ReachParts): SourceReach {
+/** Within this time after a change there may be another one that has the same `updated_at`, which has whole seconds. */
+const settledMs = 2_000
+
+export function recurlyReach(parts: ReachParts, waitMs = settledMs): SourceReach {
   const { settings, nowMs } = parts
   const api = new SourceApi({
     system: 'Recurly',
@@ -60,7 +64,12 @@ export function recurlyReach(parts: ReachParts): SourceReach {
     async fetch({ object, id }, signal): Promise<Fetched> {
       const path = paths[object]
       if (path === undefined) return { kind: 'gone', detail: `Objects of type ${object} are not read.` }
-      const page = await api.get(`/${path}/${encodeURIComponent(id)}`, {}, signal)
+      const read = () => api.get(`/${path}/${encodeURIComponent(id)}`, {}, signal)
+      let page = await read()
+      if (page !== undefined && isFresh(page)) {
+        await pauseFor(waitMs, signal)
+        page = await read()
+      }
       if (page === undefined) return { kind: 'gone', detail: `Recurly has no ${object} ${id}.` }
       if (page.body['object'] !== object)
         throw new SourceTrouble(
@@ -83,6 +92,11 @@ export function recurlyReach(parts: ReachParts): SourceReach {
         signal,
       ),
   }
+}
+
+/** Two notifications of one second are one arrival: what the second one is about must be in what is read. */
+function isFresh({ body, atMs }: Page): boolean {
+  return body['object'] === 'subscription' && atMs - (msOfInstant(body['updated_at']) ?? 0) < settledMs
 }
 
 async function listed(

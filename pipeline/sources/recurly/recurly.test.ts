@@ -98,10 +98,14 @@ test('entities, a DTD, deep nests, unclosed elements and names of prototypes mak
     '?>',
     '?><!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd"><!ENTITY a "&a;&a;">]>',
   )
+  const harmless = sample
+    .replace('?>', '?><!DOCTYPE x [<!ENTITY co "Evil">]>')
+    .replace('<company_name nil="true" />', '<company_name>&co;</company_name>')
   const deep = `<new_account_notification>${'<a>'.repeat(200_000)}`
   const nested = `<new_account_notification>${'<a>'.repeat(100_000)}${'</a>'.repeat(100_000)}</new_account_notification>`
   for (const body of [
     declared.replace('>1<', '>&e;<'),
+    harmless,
     deep,
     nested,
     sample.slice(0, -5),
