@@ -4,6 +4,7 @@
 
 import { stringifyJson } from '../../../schemas/json/json-text.js'
 import { limiterOf, type Rate } from '../../../sinks/http/limiter.js'
+import { pauseFor } from '../../broker/back-off.js'
 import { type ForeignObject, listIn, textOf } from '../map/object-fields.js'
 import { apiKeyOf, SourceApi } from '../source-api.js'
 import {
@@ -53,7 +54,14 @@ interface Position {
   readonly after: string
 }
 
-export function stripeReach(parts: ReachParts): SourceReach {
+/**
+ * Until a second is over there may be another change in it, and what was read could not be put in order with that: so the state of
+ * a subscription is read in a later second than the event that leads to it.
+ */
+const secondOverMs = 1_100
+const ofState = new Set(['subscription', 'subscription_schedule'])
+
+export function stripeReach(parts: ReachParts, waitMs = secondOverMs): SourceReach {
   const { settings, nowMs } = parts
   const why = 'The event names an object that must be read: the source needs api_key.'
   const api = new SourceApi({
@@ -65,7 +73,10 @@ export function stripeReach(parts: ReachParts): SourceReach {
   })
   return {
     keepsMs: keepsEventsMs,
-    fetch: (what, signal) => read(api, what, signal),
+    async fetch(what, signal) {
+      if (ofState.has(what.object)) await pauseFor(waitMs, signal)
+      return read(api, what, signal)
+    },
     catchUp: (request, signal) => eventsInOrder(api, request, signal),
     objects: (request, signal) => listed(api, request, signal),
   }

@@ -127,7 +127,7 @@ test('a thin event leads to its object, which Stripe is asked for with the key a
   await fake.api.open()
   fake.api.nowMs = 1_768_000_000_000 // before its period ends
   fake.objects.set('subscriptions/sub_1', subscription(9))
-  const reach = stripeReach(fake.api.parts())
+  const reach = stripeReach(fake.api.parts(), 0)
   const open = await openSamples(stripeSamples)
   const thin = {
     id: 'evt_thin',
