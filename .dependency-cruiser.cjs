@@ -51,6 +51,7 @@ const rooms = {
   identities: ['broker', 'deliver', 'feature', 'gateway', 'terminal'],
   producers: ['config', 'feature', 'gateway'],
   gates: ['broker', 'config', 'deliver', 'feature', 'gateway', 'terminal'],
+  'event-schemas': ['config', 'feature', 'gateway', 'terminal'],
   sources: ['broker', 'config', 'deliver', 'feature', 'gateway', 'jobs', 'terminal'],
   explain: ['core', 'deliver', 'feature', 'gateway', 'terminal'],
   publisher: ['broker'],

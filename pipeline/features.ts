@@ -6,6 +6,7 @@ import { billingFeature } from './billing/feature.js'
 import { clickhouseFeature } from './clickhouse/feature.js'
 import { connectionsFeature } from './connections/feature.js'
 import { deliveriesFeature } from './deliveries/feature.js'
+import { eventSchemasFeature } from './event-schemas/feature.js'
 import { exceptionsFeature } from './exceptions/feature.js'
 import { explainFeature } from './explain/feature.js'
 import type { Feature } from './feature/feature.js'
@@ -43,4 +44,5 @@ export const features: readonly Feature[] = [
   explainFeature,
   sourcesFeature,
   producersFeature,
+  eventSchemasFeature,
 ]

@@ -4,6 +4,7 @@ import { approvalsSettings } from './approvals/settings.js'
 import { settingsWith } from './config/base-settings.js'
 import type { SettingsSection } from './config/setting.js'
 import { connectionsSettings } from './connections/settings.js'
+import { schemasSettings } from './event-schemas/settings.js'
 import { exceptionsSettings } from './exceptions/settings.js'
 import { flowSettings } from './flow/settings.js'
 import { gatesSettings } from './gates/settings.js'
@@ -27,6 +28,7 @@ export const sections: readonly SettingsSection[] = [
   arrivalsSettings,
   producersSettings,
   gatesSettings,
+  schemasSettings,
 ]
 
 /** The settings that a variable or a flag can set. */

@@ -23,6 +23,7 @@ export type RejectionCode =
   | 'wrong_partition'
   | 'wrong_stream'
   | 'personal_data_in_clear'
+  | 'schema_mismatch'
   // time
   | 'event_time_in_future'
   | 'older_than_dedupe_horizon'

@@ -96,12 +96,16 @@ export class PublishedTerms {
     const refused = merged?.kind === 'conflict' ? { refused: merged.rejection.detail } : {}
     const newPlans = this.#catalog.plans.slice(known.plans.length).map(one => `${one.plan} ${one.version}`)
     const newMeters = this.#catalog.meters.slice(known.meters.length).map(one => one.meter)
+    const newSchemas = (this.#catalog.schemas ?? [])
+      .slice(known.schemas?.length ?? 0)
+      .map(one => `${one.eventType} ${one.version}`)
+    const schemas = newSchemas.length === 0 ? {} : { new_schemas: newSchemas }
     return {
       act: 'catalog.published',
       object: { kind: 'catalog', id: `${source} ${id}` },
       before: { catalog_hash: before },
-      after: { catalog_hash: after, new_meters: newMeters, new_plans: newPlans, ...refused },
-      changesSomething: before !== after,
+      after: { catalog_hash: after, new_meters: newMeters, new_plans: newPlans, ...schemas, ...refused },
+      changesSomething: before !== after || newSchemas.length > 0,
     }
   }
 

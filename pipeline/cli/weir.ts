@@ -9,6 +9,7 @@ import { auditCommands } from '../audit/commands.js'
 import { billingCommands } from '../billing/commands.js'
 import { deliveriesCommands } from '../deliveries/commands.js'
 import { demoCommands } from '../demo/commands.js'
+import { schemasCommands } from '../event-schemas/commands.js'
 import { exceptionsCommands } from '../exceptions/commands.js'
 import { explainCommands } from '../explain/commands.js'
 import type { DeclareCommands } from '../feature/command-line.js'
@@ -44,6 +45,7 @@ const commands: readonly DeclareCommands[] = [
   flowCommands,
   exceptionsCommands,
   sourcesCommands,
+  schemasCommands,
   identitiesCommands,
   gatesCommands,
   deliveriesCommands,

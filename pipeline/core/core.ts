@@ -30,6 +30,7 @@ import { PartitionState } from './state/partition-state.js'
 import { PriceBook } from './state/price-book.js'
 import { admit } from './step/admit.js'
 import { dayOf } from './step/dedupe.js'
+import { SchemaBook } from './step/schema-book.js'
 import { Step } from './step/step.js'
 import { UsagePlacer } from './usage/place-usage.js'
 
@@ -56,6 +57,7 @@ export class PartitionCore {
   readonly #outcomes: EventOutcomeColumns
   readonly #usage = new UsagePlacer()
   readonly #reader = new UsageReader()
+  readonly #schemas = new SchemaBook()
 
   /** `tap` sees every row as it is written, before it is encoded. */
   constructor(config: CoreConfig, tap?: RowTap, state?: PartitionState) {
@@ -85,7 +87,8 @@ export class PartitionCore {
   process(input: CoreInput): CoreOutput {
     this.#freeTerms()
     const out = new LedgerWriter(this.#config, input, this.#tap, this.#ratedUsage, this.#outcomes)
-    const step = new Step(this.#config, this.#state, this.#book, out, this.#reader, input)
+    this.#schemas.use(this.#state.catalog)
+    const step = new Step(this.#config, this.#state, this.#book, out, this.#reader, input, this.#schemas)
     for (const key of input.handedOver ?? []) this.#state.maps.handovers.delete(key)
     this.#state.dedupe.sweep(dayOf(step.nowMs))
     const mixedUntil = this.#config.oneSource === true ? mixedLength(input.metering) : 0
@@ -96,7 +99,10 @@ export class PartitionCore {
       METERING: decodeMessages(input.metering.slice(0, mixedUntil)),
     })
     const touched = new CustomerChanges()
-    if (applyGlobalEvents(step, admitted.global)) retryUnknown(step, touched)
+    if (applyGlobalEvents(step, admitted.global)) {
+      this.#schemas.use(this.#state.catalog)
+      retryUnknown(step, touched)
+    }
     applyLifecycleEvents(step, admitted.lifecycle, touched)
     expireChanges(step, touched)
     settleCustomers(step, touched)

@@ -58,6 +58,11 @@ export const problemCodes = {
     status: 400,
     meaning: 'The body, a parameter or a header is not as described; `errors` names each fault.',
   },
+  schema_incompatible: {
+    status: 409,
+    meaning:
+      'The schema does not go with the version before it, by the rule of the configuration; `errors` names what breaks.',
+  },
   malformed_json: { status: 400, meaning: 'The body is not JSON.' },
   malformed_arrow: { status: 400, meaning: 'The body is not an Arrow IPC stream of usage events.' },
   malformed_events: {

@@ -6,6 +6,7 @@ import { scaledOne } from '../money/decimal.js'
 import { type Parsed, type Rejection, rejected } from '../rejection.js'
 import { type Aggregation, aggregationFacts, aggregations } from './aggregations.js'
 import type { Catalog, Meter, Plan, Price } from './catalog.js'
+import { readEventSchema } from './catalog-event-schema.js'
 import { type MeterScope, readPrice } from './catalog-price.js'
 import { asMap, FieldReader, readComparable, readText } from './catalog-reader.js'
 import {
@@ -77,6 +78,7 @@ function readCatalog(node: SourceNode, extent: 'whole' | 'part', problems: Probl
   const reader = new FieldReader(map, problems)
   const meterNodes = reader.list('meters') ?? []
   const planNodes = reader.list('plans') ?? []
+  const schemaNodes = reader.list('schemas') ?? []
   reader.refuseOthers('a catalog')
   const meters = new Map<string, Meter>()
   const declared = new Set<string>()
@@ -87,7 +89,15 @@ function readCatalog(node: SourceNode, extent: 'whole' | 'part', problems: Probl
   const scope = extent === 'whole' ? { declared, meters } : undefined
   const seen = new Set<string>()
   const plans = planNodes.map(planNode => readPlan(planNode, scope, seen, problems))
-  return { meters: [...meters.values()], plans: plans.filter(plan => plan !== undefined) }
+  const seenSchemas = new Set<string>()
+  const schemas = schemaNodes
+    .map(one => readEventSchema(one, seenSchemas, problems))
+    .filter(one => one !== undefined)
+  return {
+    meters: [...meters.values()],
+    plans: plans.filter(plan => plan !== undefined),
+    ...(schemas.length === 0 ? {} : { schemas }),
+  }
 }
 
 function readMeter(node: SourceNode, declared: Set<string>, problems: Problems): Meter | undefined {

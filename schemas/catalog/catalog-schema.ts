@@ -107,4 +107,17 @@ export const catalogSchema = z.strictObject({
       }),
     )
     .optional(),
+  schemas: z
+    .array(
+      z.strictObject({
+        event_type: nameField,
+        version: planVersionField,
+        from: z.string().optional().meta({
+          description:
+            'It judges events that arrive from here on; at the earliest a minute after it was published.',
+        }),
+        schema: z.looseObject({}).meta({ description: 'JSON Schema 2020-12 of the data of such events' }),
+      }),
+    )
+    .optional(),
 })

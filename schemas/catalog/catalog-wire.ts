@@ -1,16 +1,25 @@
 // Writes a catalog as JSON in the contract's form, and merges one catalog into another.
-// Invariants: a written catalog is read back equal; a published meter or (plan, version) never changes.
+// Invariants: a written catalog is read back equal; a published meter, (plan, version) or (event type, version) never changes.
 
 import { hashOfValue } from '../event/event-hash.js'
 import { type Rejection, rejected } from '../rejection.js'
 import { aggregationFacts } from './aggregations.js'
 import type { Catalog, Meter, Plan, Price } from './catalog.js'
+import { eventSchemaToWire, schemaKey } from './catalog-event-schema.js'
 import { decimal, type Wire } from './models/model-shape.js'
 import { shapeOf } from './models/registry.js'
 
 /** The catalog in the contract's form; defaults that are zero, false or empty are left out. */
-export function catalogToWire(catalog: Catalog): { meters: Wire[]; plans: Wire[] } {
-  return { meters: catalog.meters.map(meterToWire), plans: catalog.plans.map(planToWire) }
+export function catalogToWire({ meters, plans, schemas }: Catalog): {
+  meters: Wire[]
+  plans: Wire[]
+  schemas?: Wire[]
+} {
+  return {
+    meters: meters.map(meterToWire),
+    plans: plans.map(planToWire),
+    ...(schemas === undefined ? {} : { schemas: schemas.map(eventSchemaToWire) }),
+  }
 }
 
 export function meterToWire(meter: Meter): Wire {
@@ -103,7 +112,30 @@ export function mergeCatalogs(base: Catalog, added: Catalog): MergedCatalog {
     if (fault !== undefined)
       return { kind: 'conflict', rejection: rejected('invalid_catalog', fault).rejection }
   }
-  return { kind: 'ok', catalog: { meters: [...meters.values()], plans: [...plans.values()] } }
+  const schemas = mergeSchemas(base.schemas, added.schemas)
+  if (typeof schemas === 'string') return conflict(schemas)
+  return {
+    kind: 'ok',
+    catalog: {
+      meters: [...meters.values()],
+      plans: [...plans.values()],
+      ...(schemas === undefined ? {} : { schemas }),
+    },
+  }
+}
+
+/** The same list where nothing new was added; a text where a version is published with other content. */
+function mergeSchemas(base: Catalog['schemas'], added: Catalog['schemas']): Catalog['schemas'] | string {
+  if (added === undefined || added.length === 0) return base
+  const schemas = new Map((base ?? []).map(one => [schemaKey(one), one]))
+  const before = schemas.size
+  for (const one of added) {
+    const known = schemas.get(schemaKey(one))
+    if (known === undefined) schemas.set(schemaKey(one), one)
+    else if (hashOfValue(known.schema) !== hashOfValue(one.schema))
+      return `Version ${one.version} of the schema of ${one.eventType} is published with other content.`
+  }
+  return schemas.size === before ? base : [...schemas.values()]
 }
 
 function planKey(plan: Plan): string {

@@ -2,6 +2,7 @@
 // Invariants: a parsed catalog is complete (every reference resolves, tiers are ordered and end in null), and a
 // published version never changes. Decimals are scaled integers (10^-12).
 
+import type { EventSchema } from '../event-schemas/event-schema.js'
 import type { Rounding, Scaled } from '../money/decimal.js'
 import type { Aggregation } from './aggregations.js'
 import type { PriceModel } from './models/registry.js'
@@ -72,4 +73,6 @@ export interface Plan {
 export interface Catalog {
   readonly meters: readonly Meter[]
   readonly plans: readonly Plan[]
+  /** Of types of events. Absent: none. */
+  readonly schemas?: readonly EventSchema[]
 }

@@ -32,14 +32,15 @@ function applyGlobalEvent(step: Step, received: ReceivedEvent): void {
   }
   if (parsed.value.kind === 'catalog_published') {
     const known = step.state.catalog
-    const merged = mergeCatalogs(known, parsed.value.catalog)
+    const merged = mergeCatalogs(known, withStart(parsed.value.catalog, received.arrivedAtMs))
     if (merged.kind === 'conflict') {
       refuseHere(step, received, merged.rejection)
       return
     }
     const grew =
       merged.catalog.meters.length !== known.meters.length ||
-      merged.catalog.plans.length !== known.plans.length
+      merged.catalog.plans.length !== known.plans.length ||
+      merged.catalog.schemas !== known.schemas
     if (grew) step.state.catalog = merged.catalog
     if (step.config.partition === 0) writeMeters(step, known)
   }
@@ -47,6 +48,19 @@ function applyGlobalEvent(step: Step, received: ReceivedEvent): void {
   step.counted('applied')
   step.outcome(attributesOf(received), applied)
   if (parsed.value.kind === 'fx_rate') step.out.fxRate(envelopeOf(received), parsed.value.rate)
+}
+
+/**
+ * A schema judges events that arrive a minute after it did, at the earliest: by then every partition that runs has it, and one
+ * that begins reads all catalogs before any usage. So what holds for an event follows from when it arrived, and from nothing else.
+ */
+const schemaLeadMs = 60_000
+
+function withStart(catalog: Catalog, arrivedAtMs: number): Catalog {
+  if (catalog.schemas === undefined) return catalog
+  const earliestMs = arrivedAtMs + schemaLeadMs
+  const schemas = catalog.schemas.map(one => ({ ...one, fromMs: Math.max(one.fromMs ?? 0, earliestMs) }))
+  return { ...catalog, schemas }
 }
 
 /** Writes a row of `meters` for each new meter, which tells analysts how its readings add up. */

@@ -32,7 +32,7 @@ import { targetOf } from './waits-for-event.js'
 
 export function applyAmendment(step: Step, received: ReceivedEvent, parsed: UsageAmendment): void {
   const { state } = step
-  const rejection = tooEarly(step, received, parsed) ?? inClear(step, parsed)
+  const rejection = tooEarly(step, received, parsed) ?? inClear(step, parsed) ?? unfit(step, received, parsed)
   if (rejection !== undefined) {
     refuse(step, received, rejection)
     forgetIdentity(received.event.source, received.event.id, state.dedupe)
@@ -91,6 +91,16 @@ function inClear({ personal }: Step, { type, data }: UsageAmendment): Rejection 
   const detail =
     'The field is personal and was published in the clear: send the amendment over HTTP, where it is sealed.'
   return { code: 'personal_data_in_clear', detail, pointer: `/data/data${pointer}` }
+}
+
+/** As of the arrival of the amendment. One that does not bring the type cannot be held against its schema. */
+function unfit({ schemas }: Step, received: ReceivedEvent, amendment: UsageAmendment): Rejection | undefined {
+  const { type, data } = amendment
+  if (schemas.isEmpty || type === undefined || data === undefined) return undefined
+  const parsed = parseJson(data)
+  if (parsed.kind !== 'ok' || !isRecord(parsed.value)) return undefined
+  const fault = schemas.faultOf(type, parsed.value, received.arrivedAtMs)
+  return fault === undefined ? undefined : { ...fault, pointer: `/data${fault.pointer}` }
 }
 
 function notYetAmended({ customerId, eventSource, eventId }: UsageAmendment, eventKey: string): AmendedEvent {

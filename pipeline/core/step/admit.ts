@@ -1,6 +1,6 @@
 // Admits decoded events: refuses those that cannot be read, belong elsewhere, or come too late or too early;
 // drops duplicates.
-// Invariants: an event that passes has taken its identity; malformed, misplaced, future and too old events
+// Invariants: an event that passes has taken its identity; malformed, misplaced, future, too old and unfit events
 // have not, so they are refused again each time they are sent. Subscription changes and catalogs have no
 // horizon: their sequence and version are remembered for ever. Nor have amendments of usage and statuses of customers:
 // applied again, they change nothing.
@@ -63,7 +63,11 @@ export function isAdmissible(step: Step, decoded: Decoded, stream: EventStream):
     step.deadLetter(envelopeOfRefused(decoded), decoded.rejection)
     return false
   }
-  const rejection = misplaced(step, decoded, stream) ?? untimely(step, decoded) ?? inClear(step, decoded)
+  const rejection =
+    misplaced(step, decoded, stream) ??
+    untimely(step, decoded) ??
+    inClear(step, decoded) ??
+    unfit(step, decoded)
   if (rejection !== undefined) refuse(step, decoded, rejection)
   return rejection === undefined
 }
@@ -143,6 +147,11 @@ function inClear({ personal }: Step, { event }: ReceivedEvent): Rejection | unde
       'The field is personal and was published in the clear: send the event over HTTP, where it is sealed.',
     pointer: `/data${pointer}`,
   }
+}
+
+/** It takes no identity either, so that the event can be sent again as it ought to be. */
+function unfit({ schemas }: Step, { event, arrivedAtMs }: ReceivedEvent): Rejection | undefined {
+  return schemas.isEmpty ? undefined : schemas.faultOf(event.type, event.data, arrivedAtMs)
 }
 
 export function refuseConflict(step: Step, received: ReceivedEvent): void {

@@ -17,6 +17,7 @@ import type { Outcome } from '../rows/outcome.js'
 import type { PartitionState } from '../state/partition-state.js'
 import type { PriceBook } from '../state/price-book.js'
 import type { Attributes, Envelope } from '../state/records.js'
+import { SchemaBook } from './schema-book.js'
 
 export class Step {
   readonly config: CoreConfig
@@ -27,6 +28,7 @@ export class Step {
   readonly nowMs: number
   readonly commit: number
   readonly personal: FieldRules
+  readonly schemas: SchemaBook
   /** Differences from the state before this call. */
   readonly counts: DispositionCounts = zeroDispositions()
 
@@ -37,7 +39,9 @@ export class Step {
     out: LedgerWriter,
     reader: UsageReader,
     at: { readonly nowMs: number; readonly commit: number },
+    schemas = new SchemaBook(),
   ) {
+    this.schemas = schemas
     this.config = config
     this.state = state
     this.book = book

@@ -122,13 +122,13 @@ export class UsagePlacer {
   }
 
   /**
-   * Parses every event that is not certainly valid, in time, in our partition and without personal fields, and refuses
+   * Parses every event that is not certainly valid, in time, in our partition and looked at by nobody, and refuses
    * it if the parser finds a fault.
    */
   #admit(placement: Placement, event: number, before: number): void {
     const isPlain = placement.scan.plain[event] === 1
     let customer = isPlain ? customerOf(placement, event, before) : elsewhere
-    if (customer === elsewhere || !isTimely(placement, event) || isPersonal(placement, event)) {
+    if (customer === elsewhere || !isTimely(placement, event) || isLookedAt(placement, event)) {
       const decoded = decodeAt(placement, event)
       if (!isAdmissible(placement.step, decoded, 'METERING')) return
       if (!isPlain) {
@@ -300,11 +300,12 @@ function isTimely({ arrivedAtMs, step, scan }: Placement, event: number): boolea
   return sentMs < arrivedAtMs + futureToleranceMs && sentMs >= arrivedAtMs - dedupeHorizonMs
 }
 
-/** Whether events of this type may have a personal field, which the parser looks for. */
-function isPersonal({ step, scan }: Placement, event: number): boolean {
-  if (step.personal.isEmpty) return false
+/** Whether events of this type have a schema or may have a personal field, which the parser looks at. */
+function isLookedAt({ step, scan }: Placement, event: number): boolean {
+  if (step.personal.isEmpty && step.schemas.isEmpty) return false
   const at = event * textWords + textPlaces.type * 2
-  return step.personal.rulesOf(textOf(scan.bytes, scan.texts[at]!, scan.texts[at + 1]!)).length > 0
+  const type = textOf(scan.bytes, scan.texts[at]!, scan.texts[at + 1]!)
+  return step.schemas.concerns(type) || step.personal.rulesOf(type).length > 0
 }
 
 /**
