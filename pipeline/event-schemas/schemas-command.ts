@@ -47,6 +47,7 @@ export async function sendSchema(sent: SentSchema, io: CliIo): Promise<number> {
     const body = { event_type: type, schema, dry_run: isDryRun, ...(from === undefined ? {} : { from }) }
     const verdict = await callGateway<Verdict>(gateway, '/v1/schemas', {
       method: 'POST',
+      headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
     })
     breaks = verdict.breaks.length
