@@ -187,6 +187,45 @@ test('what a source sends, signed, is answered as the document says, and is told
   expect(await (await show()).json()).toMatchObject({ arrival: { state: 'ignored', code: 'nothing' }, body })
 })
 
+test('a schema is tried, published once, read by its ETag, and what would break it is named', async () => {
+  const operations = operationsOf(document)
+  const ask = async (operationId: string, path: string, init: RequestInit = {}) => {
+    const headers = {
+      ...init.headers,
+      authorization: `Bearer ${adminKey}`,
+      'content-type': 'application/json',
+    }
+    const answer = await fetch(`${weir.url}${path}`, { ...init, headers })
+    const body = await answer.text()
+    seen.add(`${operationId} ${answer.status}`)
+    const told = { status: answer.status, headers: Object.fromEntries(answer.headers), body }
+    const operation = operations.find(one => one.operationId === operationId)
+    expect(checker.faultOf(operation, told)).toBeUndefined()
+    return { ...told, json: body === '' ? {} : (JSON.parse(body) as Record<string, unknown>) }
+  }
+  const publish = (schema: object, dry_run = false) => {
+    const body = JSON.stringify({ event_type: 'llm.request', schema, dry_run })
+    return ask('publishSchema', '/v1/schemas', { method: 'POST', body })
+  }
+  const schema = { type: 'object', properties: { tokens: { type: 'integer' } } }
+  expect((await publish(schema, true)).json).toMatchObject({ version: 1, published: false, breaks: [] })
+  expect((await publish(schema)).json).toMatchObject({ version: 1, published: true })
+  expect((await publish(schema)).json).toMatchObject({ version: 1, published: false })
+  const other = { ...schema, required: ['tokens'] }
+  expect(await publish(other)).toMatchObject({
+    status: 409,
+    json: { code: 'schema_incompatible', errors: [{ pointer: '/data/tokens' }] },
+  })
+  expect((await publish(other, true)).json).toMatchObject({ version: 2, breaks: [{ pointer: '/tokens' }] })
+  const { headers, json } = await ask('getNewestSchema', '/v1/schemas/llm.request')
+  expect(json).toMatchObject({ version: 1, schema })
+  const etag = String(headers['etag'])
+  const cached = await ask('getSchema', '/v1/schemas/llm.request/1', { headers: { 'if-none-match': etag } })
+  expect(cached).toMatchObject({ status: 304, body: '' })
+  expect((await ask('getSchema', '/v1/schemas/llm.request/1')).json).toEqual(json)
+  expect((await ask('getSchema', '/v1/schemas/llm.request/2')).status).toBe(404)
+})
+
 test(
   'requests made from the document are answered as it says: no bug, no unnamed status, header or shape',
   async () => {
