@@ -86,6 +86,33 @@ test('a deal that is won is a subscription from its close date or the first day 
   expect(await outcomeOf(deal({ company: null }))).toMatchObject({ kind: 'waits' })
 })
 
+test('a merge names the deal that is left, our own changes are dropped, and an id may stand in a property', async () => {
+  const settings = {
+    ...hubspotSamples.settings,
+    own_sources: ['777'],
+    ids: { customer: { metadata: 'weir_id' } },
+  }
+  const { read: _read, ...unread } = hubspotSamples
+  const open = await openSamples({ ...unread, settings })
+  const { objectId: _, ...nameless } = told(1, { subscriptionType: 'deal.merge', newObjectId: 501 })
+  const of = async (event: CrmRecord) => {
+    const body = JSON.stringify([event])
+    const request = hubspotSamples.request(
+      { name: 'x', body },
+      hubspotSamples.secrets[0],
+      Date.UTC(2026, 10, 27, 12),
+    )
+    return open.outcomes(open.proven(request).map(draft => open.arrivalOf(draft)))
+  }
+  expect(await of(nameless)).toMatchObject([{ kind: 'fetch', what: { object: 'deal', id: '501' } }])
+  expect(await of(told(2, { sourceId: '777' }))).toMatchObject([{ kind: 'ignored', reason: 'own_write' }])
+  const known = { ...company, properties: { name: 'Acme', weir_id: 'acme' } }
+  const draft = documentDraft({ read: 'company', at_ms: 1_768_000_000_000, company: known, above: [] })
+  expect(await open.outcomes([open.arrivalOf(draft)])).toMatchObject([
+    { events: [{ subject: 'acme', data: { parent_customer_id: null } }] },
+  ])
+})
+
 let server: Server
 let url: string
 let refused = false

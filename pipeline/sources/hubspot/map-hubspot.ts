@@ -62,7 +62,8 @@ export function mapHubspot(arrival: Arrival, context: MapContext<QuoteRules>): M
 function mapTold(event: CrmRecord, { settings }: MapContext): MapOutcome {
   const [word = ''] = String(event['subscriptionType'] ?? '').split('.')
   const object = objects.find(one => one === word) ?? byTypeId[String(event['objectTypeId'] ?? '')]
-  const id = scalarText(event['objectId'])
+  // A merge names what it left in place of an object.
+  const id = scalarText(event['objectId'] ?? event['newObjectId'] ?? event['primaryObjectId'])
   if (object === undefined || typeof id !== 'string' || !/^\d{1,30}$/.test(id))
     return { kind: 'ignored', reason: 'type_not_mapped' }
   const own = settings['own_sources'] as readonly string[]

@@ -4,7 +4,7 @@
 import { currencyCodes } from '../../../schemas/money/currency.js'
 import { nearestHint, shownName } from '../../../schemas/nearest-name.js'
 import type { MapContext, MappedEvent } from '../source-kind.js'
-import type { DealAccount } from './deal.js'
+import { type DealAccount, metadataOf } from './deal.js'
 import { type Fields, RecordReader } from './fields.js'
 import type { QuoteRules } from './quote-rules.js'
 
@@ -22,7 +22,7 @@ export function readAccount(
   context: MapContext<QuoteRules>,
 ): KnownAccount {
   const reader = new RecordReader(account.record, account.pointer, fields.account, context)
-  const customerId = context.id('customer', account.id, account.record)
+  const customerId = context.id('customer', account.id, metadataOf(account.record))
   const related = (field: 'bill_to' | 'parent') => {
     if (fields.account[field] === undefined) return {}
     const theirs = reader.text(field)

@@ -1,7 +1,15 @@
 // What a CRM sold, as its kind has read it: the account, and each quote of one contract with its lines, whole. The fields stand
 // in the records as the CRM has them; which field is which the mapping says (fields.ts).
 
+import { isRecord } from '../../../schemas/json/json-text.js'
+
 export type CrmRecord = Readonly<Record<string, unknown>>
+
+/** Its fields where a rule for ids looks, also those that a CRM keeps below `properties`. */
+export function metadataOf(record: CrmRecord): CrmRecord {
+  const { properties } = record
+  return isRecord(properties) ? { ...record, ...properties } : record
+}
 
 export interface Deal {
   /** Of the first quote: the subscription is made of it. */

@@ -9,7 +9,7 @@ import { formatScaled } from '../../../schemas/money/decimal.js'
 import { formatInstant, nsOf } from '../../../schemas/time.js'
 import type { MapContext, MapOutcome, MappedEvent } from '../source-kind.js'
 import { checkCountry, entityOf, type KnownAccount, readAccount } from './account.js'
-import type { Deal } from './deal.js'
+import { type Deal, metadataOf } from './deal.js'
 import { type Fields, RecordReader } from './fields.js'
 import type { QuoteRules } from './quote-rules.js'
 import { type Day, daysAfter, readStep, type SoldStep } from './sold.js'
@@ -34,7 +34,7 @@ export function quoteToSubscription(deal: Deal, fields: Fields, context: MapCont
   const events: MappedEvent[] = []
   for (const group of groups) {
     const name = group === '' ? deal.id : `${deal.id}/${group}`
-    const subscriptionId = context.id('subscription', name, first.record)
+    const subscriptionId = context.id('subscription', name, metadataOf(first.record))
     const changes = changesOf(steps, group, deal.endedOn, context)
     const shared = { deal, account, entity, subscriptionId, group, timezone: context.rules.timezone }
     for (const change of changes) events.push(eventOf(change, shared, events.length))

@@ -109,10 +109,11 @@ class Session {
     const { nowMs } = this.#parts
     const arrivals: ArrivalDraft[] = []
     const overflowed: Anew[] = []
+    const counts = new Set(this.#parts.topics.flatMap(({ objects }) => objects))
     for (const { told, schema } of events) {
       const { header, arrivals: own } = changeArrivals(told, schema)
       arrivals.push(...own)
-      if (header?.type === 'GAP_OVERFLOW')
+      if (header?.type === 'GAP_OVERFLOW' && counts.has(header.entity))
         overflowed.push({
           object: header.entity,
           from_ms: header.commitMs - marginMs,
