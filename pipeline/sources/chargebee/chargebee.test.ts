@@ -97,18 +97,20 @@ test('payments, refunds, invoices and credit notes have ids of the object, so th
   ])
 })
 
+const confirming = { confirm_origin: true, site: 'acme-test', api_key: { variable: 'KEY' } }
+
 test('with confirm_origin an event counts as Chargebee has it, under the id that it would have had', async () => {
   const sample = event('ev_9', 'payment_succeeded', at, {
     transaction: { ...transaction, amount: 9_999_999 },
   })
-  const open = await openSamples({ ...chargebeeSamples, settings: { confirm_origin: true } })
+  const open = await openSamples({ ...chargebeeSamples, settings: confirming })
   expect(await open.outcomes(open.arrivals(sample))).toEqual([
     { kind: 'fetch', what: { object: 'event', id: 'ev_9' } },
   ])
   const body = event('ev_9', 'customer_changed', at, { customer: { id: 'cus_1', company: 'Acme' } }).body
   const confirmed = await openSamples({
     ...chargebeeSamples,
-    settings: { confirm_origin: true },
+    settings: confirming,
     read: ({ id }) => ({ id: `confirmed/${id}`, type: 'customer_changed', bytes: Buffer.from(body) }),
   })
   expect(await confirmed.events(confirmed.arrivals(sample))).toMatchObject([
