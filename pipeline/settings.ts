@@ -12,6 +12,7 @@ import { targetsSettings } from './kpi/settings.js'
 import { erpSettings } from './postings/settings.js'
 import { personalDataSettings } from './privacy/settings.js'
 import { producersSettings } from './producers/settings.js'
+import { systemsOfRecord } from './sources/owners/owner-rules.js'
 import { arrivalsSettings, sourcesSettings } from './sources/settings.js'
 
 // One section in a line, so that two features seldom touch the same one.
@@ -29,6 +30,7 @@ export const sections: readonly SettingsSection[] = [
   producersSettings,
   gatesSettings,
   schemasSettings,
+  systemsOfRecord,
 ]
 
 /** The settings that a variable or a flag can set. */

@@ -8,6 +8,7 @@ export const exceptionKinds = [
   'refused_delivery',
   'waiting_arrival',
   'customer_status',
+  'conflict',
 ] as const
 export type ExceptionKind = (typeof exceptionKinds)[number]
 

@@ -4,6 +4,7 @@
 import { FieldRules } from '../../schemas/personal-data/field-rules.js'
 import { sectionOf, type WeirConfig } from '../config/config.js'
 import type { FeatureParts } from '../feature/feature.js'
+import { readConflicts } from './conflict-rows.js'
 import type { ExceptionFilter } from './exception-filter.js'
 import { type ExceptionGroup, groupValues, readGroups } from './exception-groups.js'
 import type { ExceptionSources } from './exceptions-sql.js'
@@ -23,7 +24,8 @@ export interface ExceptionRules {
 }
 
 export type DeskParts = Pick<FeatureParts, 'js' | 'jsm' | 'queries'> & {
-  readonly buckets: Pick<FeatureParts['buckets'], 'sinks'>
+  readonly buckets: Pick<FeatureParts['buckets'], 'sinks'> &
+    Partial<Pick<FeatureParts['buckets'], 'arrivals'>>
   /** Absent: no status of a customer is an exception. */
   readonly gates?: Pick<FeatureParts['gates'], 'statusWords'>
   /** Absent: no field is personal. */
@@ -117,12 +119,13 @@ export class ExceptionDesk {
   }
 
   async sources(): Promise<ExceptionSources> {
-    const [setAside, index] = await Promise.all([
-      readSetAside(this.#parts.buckets.sinks),
+    const { gates, buckets, jsm } = this.#parts
+    const [setAside, index, conflicts] = await Promise.all([
+      readSetAside(buckets.sinks),
       this.#catalog.index(),
+      buckets.arrivals === undefined ? [] : readConflicts(buckets.arrivals, jsm),
     ])
-    const { gates } = this.#parts
     const statusWords = gates === undefined ? {} : { statusWords: gates.statusWords() }
-    return { setAside, owners: this.rules.owners, meters: meterNamesOf(index), ...statusWords }
+    return { setAside, owners: this.rules.owners, meters: meterNamesOf(index), conflicts, ...statusWords }
   }
 }

@@ -143,6 +143,8 @@ function nextStep({ kind, code, state, pointer, eventId }: Exception): string {
       return code === 'customer_rejected'
         ? 'Decide with the customer; a later weir.customer.status_changed settles it.'
         : 'Say what the word means (gates.words in the configuration), or send the status in a word that is known.'
+    case 'conflict':
+      return 'Mend it in the system that is wrong; once both say the same it is settled. Or discard it.'
     default:
       return kind satisfies never
   }

@@ -7,6 +7,7 @@
 // 3. `first_at` and the id never change while an exception lives, so that a list ordered by them has a stable cursor.
 
 import { waitsFor } from '../core/rows/outcome.js'
+import { type ConflictRow, conflictsTable } from './conflict-rows.js'
 import type { OwnerRule } from './owner-rules.js'
 import { ownerExpression } from './owner-rules.js'
 import type { QueryParameters } from './query-parameters.js'
@@ -20,6 +21,8 @@ export interface ExceptionSources {
   readonly meters: MeterNames
   /** What the words of statuses mean; absent: none is looked at. */
   readonly statusWords?: readonly StatusWord[]
+  /** Where systems of record disagree; they lie at the broker and come as rows. */
+  readonly conflicts?: readonly ConflictRow[]
 }
 
 export interface StatusWord {
@@ -46,7 +49,7 @@ export function exceptionsQuery(sources: ExceptionSources, parameters: QueryPara
   answers.answer AS answer, answers.answer_job AS job_id, answers.answer_reason AS reason,
   answers.answer_key AS resolved_by, answers.answered_at AS resolved_at
 FROM (
-${[deadLetters, outcomes, refusedDeliveries, refusedRecords, waitingArrivals, customerStatuses]
+${[deadLetters, outcomes, refusedDeliveries, refusedRecords, waitingArrivals, customerStatuses, ofConflicts]
   .map(one => one(sources, parameters))
   .filter(one => one !== '')
   .join('\nUNION ALL\n')}
@@ -166,6 +169,17 @@ function customerStatuses({ statusWords }: ExceptionSources, parameters: QueryPa
 FROM (SELECT *, transform(concat(toString(gate), ' ', ${plain}), ${keys}, ${folded}, 'unknown') AS folded,
     folded IN ('unknown', 'rejected') AS is_bad FROM customer_statuses) AS s
 WHERE s.folded != 'no_answer' GROUP BY customer_id, gate HAVING countIf(s.is_bad) > 0`
+}
+
+/** Where two systems disagree on a field, as long as they do. */
+function ofConflicts({ conflicts = [] }: ExceptionSources, parameters: QueryParameters): string {
+  if (conflicts.length === 0) return ''
+  return `SELECT ${idOf(`'conflict'`, 'name')} AS exception_id, 'conflict' AS kind, code, detail, pointer,
+  source AS event_source, '' AS event_id, '' AS event_type, customer_id, CAST(NULL, 'Nullable(DateTime64(9, ''UTC''))') AS event_time,
+  '' AS receiver, object AS record_kind, object_id AS record_id, since AS first_at, since AS last_at, revision,
+  toInt64(1) AS occurrences, '' AS correlation_id, toUInt32(0) AS \`partition\`, '' AS content_hash, '' AS payload, ${noInput},
+  ${noAmount}
+FROM ${conflictsTable(conflicts, parameters)}`
 }
 
 /** A record came from no input. */

@@ -34,6 +34,7 @@ export const shippedOwners: readonly OwnerRule[] = [
   { when: { kind: ['refused_delivery'] }, owner: 'finance' },
   { when: { kind: ['waiting_arrival'], code: ['unknown_identity', 'identity_taken'] }, owner: 'revops' },
   { when: { kind: ['customer_status'], code: ['customer_rejected'] }, owner: 'finance' },
+  { when: { kind: ['conflict'] }, owner: 'revops' },
   { when: {}, owner: 'integration' },
 ]
 

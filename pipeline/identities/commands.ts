@@ -1,4 +1,4 @@
-// `weir identities ls|show|set|remove|import`: names and options.
+// `weir identities ls|show|set|remove|import|merge|split|duplicates`: names and options.
 
 import { type Command, Option } from 'commander'
 import {
@@ -10,6 +10,7 @@ import {
 import { identityObjects } from '../feature/identity-lookup.js'
 
 const load = () => import('./identities-command.js')
+const loadMerging = () => import('./merge-command.js')
 
 type ListOptions = GatewayOptions & {
   readonly object?: string
@@ -41,6 +42,7 @@ export const identitiesCommands: DeclareCommands = (program, line) => {
     line.run(async () => (await load()).listCommand({ ours, ...(await line.gateway(options)) }, line.io)),
   )
   declareChanges(identities, line)
+  declareMerging(identities, line)
 }
 
 function declareChanges(identities: Command, line: CommandLine): void {
@@ -92,4 +94,38 @@ function declareChanges(identities: Command, line: CommandLine): void {
 
 function objectOption(description: string): Option {
   return new Option('--object <kind>', description).choices([...identityObjects])
+}
+
+function declareMerging(identities: Command, line: CommandLine): void {
+  const merge = identities
+    .command('merge')
+    .description(
+      'let the ids of one customer mean another from now on: shows what it does, and does it with --yes',
+    )
+    .argument('<from>')
+    .requiredOption('--into <customer>', 'the customer that stands for both')
+    .option('--yes', 'do it')
+    .requiredOption('--reason <text>', 'why; it is on the audit trail')
+  withGateway(merge, 'print what it does as JSON').action(
+    (from: string, options: ReasonOptions & { readonly into: string; readonly yes?: boolean }) =>
+      line.run(async () =>
+        (await loadMerging()).mergeCommand({ ...options, from, ...(await line.gateway(options)) }, line.io),
+      ),
+  )
+  const split = identities
+    .command('split')
+    .description('take a merge back: from now on the ids of the customer mean itself again')
+    .argument('<customer>')
+    .requiredOption('--reason <text>', 'why; it is on the audit trail')
+  withGateway(split, 'print the customer as JSON').action((customer: string, options: ReasonOptions) =>
+    line.run(async () =>
+      (await loadMerging()).splitCommand({ ...options, customer, ...(await line.gateway(options)) }, line.io),
+    ),
+  )
+  const duplicates = identities
+    .command('duplicates')
+    .description('customers with the same id in another system, tax id or domain')
+  withGateway(duplicates, 'print the groups as JSON').action((options: GatewayOptions) =>
+    line.run(async () => (await loadMerging()).duplicatesCommand(await line.gateway(options), line.io)),
+  )
 }

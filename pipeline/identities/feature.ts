@@ -9,6 +9,7 @@ import { IdentityDesk } from './identity-desk.js'
 import { CustomerClaims, IdentityFinder } from './identity-lookup.js'
 import { IdentityStore } from './identity-store.js'
 import { MappingTable, mappingSchema } from './mapping-table.js'
+import { mergeRoutes } from './merge-routes.js'
 import { MergedCustomers } from './merged-customers.js'
 import { identityRoutes } from './routes.js'
 
@@ -32,10 +33,15 @@ export const identitiesFeature: Feature = {
       openSink: ({ buckets }) => new IdentitiesSink(new IdentityStore(buckets.identities)),
     },
   ],
-  routes({ buckets, jsm, queries, audit }) {
+  routes(parts) {
+    const { buckets, jsm, queries, audit } = parts
     const table = new MappingTable(buckets.identities, jsm)
     const desk = new IdentityDesk({ table, claims: new CustomerClaims(queries), audit, nowMs: Date.now })
-    return identityRoutes({ desk, table, queries })
+    const merged = mergedCustomers(parts)
+    return [
+      ...identityRoutes({ desk, table, queries }),
+      ...mergeRoutes({ table, merged, audit, queries, nowMs: Date.now }),
+    ]
   },
 }
 

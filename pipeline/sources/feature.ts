@@ -3,7 +3,7 @@
 
 import type { JetStreamManager } from '@nats-io/jetstream'
 import { sectionOf } from '../config/config.js'
-import type { Feature, FeatureParts, RunningWork } from '../feature/feature.js'
+import type { Feature, FeatureFeed, FeatureParts, RunningWork } from '../feature/feature.js'
 import { catchUpJob } from './catch-up-job.js'
 import { catchUpRoutes } from './catch-up-routes.js'
 import { compareJob } from './compare-job.js'
@@ -12,6 +12,10 @@ import { doorRoute } from './door/door.js'
 import { fullness } from './fullness.js'
 import { purgeOld } from './keep-arrivals.js'
 import { openSources } from './open-sources.js'
+import { ApiClaimsSink } from './owners/api-claims-sink.js'
+import { ObjectClaims } from './owners/object-claims.js'
+import { ownerRoutes } from './owners/owner-routes.js'
+import { type OwnerRule, systemsOfRecord } from './owners/owner-rules.js'
 import { rerunJob } from './rerun-job.js'
 import { arrivalsSettings, maxArrivalBytes, sourcesSettings } from './settings.js'
 import { SourceDesk } from './source-desk.js'
@@ -31,6 +35,7 @@ export const sourcesFeature: Feature = {
             filterSubjects: ['resolutions.>'],
             openSink: ({ buckets }) => new DiscardAnswers(buckets.arrivals),
           },
+          ...feedOfOwners(sectionOf(config, systemsOfRecord)),
         ],
   async work(parts, events): Promise<RunningWork> {
     const { config, flow, log } = parts
@@ -40,9 +45,15 @@ export const sourcesFeature: Feature = {
     const settings = sectionOf(config, arrivalsSettings)
     const maxBytes = maxArrivalBytes(settings)
     const door = doorRoute({ sources, arrivals, flow, config, telemetry, log, maxBytes, nowMs: Date.now })
+    const owners = sectionOf(config, systemsOfRecord)
     const purging = new Purging(parts, desk, settings.keep_days)
     return {
-      routes: [door, ...sourceRoutes(parts, desk), ...catchUpRoutes(parts, desk, Date.now)],
+      routes: [
+        door,
+        ...sourceRoutes(parts, desk),
+        ...catchUpRoutes(parts, desk, Date.now),
+        ...ownerRoutes(new ObjectClaims(parts.buckets.arrivals, owners), owners),
+      ],
       jobs: [
         rerunJob(desk, parts),
         catchUpJob({ desk, flow, isFull: fullness(arrivals, maxBytes, Date.now), nowMs: Date.now }),
@@ -58,6 +69,20 @@ export const sourcesFeature: Feature = {
       },
     }
   },
+}
+
+/** What the API says of customers, where rules look at it. */
+function feedOfOwners(rules: readonly OwnerRule[]): readonly FeatureFeed[] {
+  if (!rules.some(one => one.object === 'customer')) return []
+  return [
+    {
+      key: 'sources.owners',
+      stream: 'LEDGER',
+      filterSubjects: ['ledger.*.customers', 'ledger.*.event_dispositions'],
+      limits: { paceMinMs: 500, paceMaxMs: 500 },
+      openSink: ({ buckets }) => new ApiClaimsSink(new ObjectClaims(buckets.arrivals, rules)),
+    },
+  ]
 }
 
 /** Purges what is older than the setting, now and then. */

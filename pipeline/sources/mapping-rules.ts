@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { canonicalJson } from '../../schemas/json/canonical-json.js'
 import type { OpenSource } from './open-sources.js'
+import type { OwnerRule } from './owners/owner-rules.js'
 
 export interface RulesInForce {
   readonly rules: unknown
@@ -22,6 +23,7 @@ export interface RulesTrouble {
 export class MappingRules {
   readonly #source: OpenSource
   readonly #file: string | undefined
+  readonly #owners: readonly OwnerRule[]
   #text: string | undefined
   /** Files that the rules were made of beside the mapping file. */
   #others: readonly string[] = []
@@ -29,9 +31,11 @@ export class MappingRules {
   #inForce: RulesInForce | undefined
   #trouble: RulesTrouble | undefined
 
-  constructor(source: OpenSource, folder: string) {
+  /** `owners`: the rules of systems of record, which decide too. */
+  constructor(source: OpenSource, folder: string, owners: readonly OwnerRule[] = []) {
     const { mapping } = source.settings
     this.#source = source
+    this.#owners = owners
     this.#file = mapping === undefined ? undefined : resolve(folder, mapping)
   }
 
@@ -77,7 +81,11 @@ export class MappingRules {
   #hashOf(text: string): string {
     const { settings, kind } = this.#source
     const { name: _, secrets: __, auth: ___, limits: ____, mapping: _____, ...deciding } = settings
-    return hash('sha256', canonicalJson({ text, deciding, version: kind.version }), 'hex').slice(0, 16)
+    const owners = this.#owners.length === 0 ? {} : { owners: this.#owners }
+    return hash('sha256', canonicalJson({ text, deciding, version: kind.version, ...owners }), 'hex').slice(
+      0,
+      16,
+    )
   }
 }
 

@@ -72,7 +72,17 @@ export async function rerunArrivals(
   const publish: MadeEvent[] = []
   const rows: ArrivalOutcome[] = []
   for (const arrival of arrivals) {
-    const outcome = await mapArrival(arrival, { settings, loaded, rules, maker, identities })
+    const { owners } = parts
+    const mapper = {
+      settings,
+      loaded,
+      rules,
+      maker,
+      identities,
+      ...(owners === undefined ? {} : { owners: owners.rules }),
+    }
+    const mapped = await mapArrival(arrival, mapper)
+    const outcome = isDry ? mapped : ((await owners?.settled(mapped, arrival)) ?? mapped)
     const before = sent.get(arrival.sequence) ?? []
     const seen = compare(arrival, outcome, before, counts, examples)
     publish.push(...seen.publish)
@@ -136,9 +146,9 @@ function isCorrectable({ type, data }: MadeEvent): boolean {
   return type === 'weir.customer.upserted' || data['sequence'] !== undefined
 }
 
-/** The id without the revision that it names. */
+/** The id without the revision, and the change of what holds, that it names. */
 export function baseOf(id: string): string {
-  return id.replace(/~\d+$/, '')
+  return id.replace(/(?:~r?\d+)+$/, '')
 }
 
 /** The events of the last outcome of each arrival. */

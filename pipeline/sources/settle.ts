@@ -20,6 +20,7 @@ import type { RulesInForce } from './mapping-rules.js'
 import type { ObjectStates } from './object-states.js'
 import type { OpenSource } from './open-sources.js'
 import type { OutcomeLog } from './outcome-log.js'
+import type { Owners } from './owners/owners.js'
 import type { Arrival, FetchWhat } from './source-kind.js'
 import type { WaitingArrival, WaitingShelf } from './waiting-shelf.js'
 
@@ -31,6 +32,7 @@ export interface SettleParts {
   readonly shelf: WaitingShelf
   readonly states: ObjectStates
   readonly nowMs: () => number
+  readonly owners?: Owners
   /** For tests: called between any two steps. */
   readonly onStep?: (step: SettleStep) => void
 }
@@ -62,7 +64,10 @@ export async function settle(
   inForce: RulesInForce,
   checkpoint: SourceCheckpoint,
 ): Promise<readonly ArrivalOutcome[]> {
-  const mapped = await Promise.all(all.map(one => mapOne(parts, one, inForce, checkpoint.revision)))
+  const told = await Promise.all(all.map(one => mapOne(parts, one, inForce, checkpoint.revision)))
+  const mapped: Outcome[] = []
+  for (const [index, outcome] of told.entries())
+    mapped.push((await parts.owners?.settled(outcome, all[index]!.arrival)) ?? outcome)
   parts.onStep?.('mapped')
   const settled = await publish(parts, all, mapped)
   parts.onStep?.('published')
@@ -96,14 +101,21 @@ export async function unshelve(
 }
 
 async function mapOne(
-  { source, identities, states }: SettleParts,
+  { source, identities, states, owners }: SettleParts,
   { arrival, isCorrection }: ToSettle,
   { rules }: RulesInForce,
   revision: number,
 ): Promise<Outcome> {
   const { settings, loaded, kind } = source
   const maker = { kind: kind.kind, source: settings.name, revision, isCorrection }
-  const mapper: Mapper = { settings, loaded, rules, maker, identities }
+  const mapper: Mapper = {
+    settings,
+    loaded,
+    rules,
+    maker,
+    identities,
+    ...(owners === undefined ? {} : { owners: owners.rules }),
+  }
   const outcome = await mapArrival(arrival, mapper)
   if (outcome.kind !== 'events' || outcome.state?.fetch === undefined || arrival.via === 'fetch')
     return outcome

@@ -13,6 +13,10 @@ import { MappingRules } from './mapping-rules.js'
 import { ObjectStates } from './object-states.js'
 import type { OpenSource } from './open-sources.js'
 import { OutcomeLog } from './outcome-log.js'
+import { ObjectClaims } from './owners/object-claims.js'
+import { systemsOfRecord } from './owners/owner-rules.js'
+import { Owners } from './owners/owners.js'
+import { SubscriptionHomes } from './owners/subscription-homes.js'
 import { arrivalsSettings, maxArrivalBytes } from './settings.js'
 import type { SettleParts } from './settle.js'
 import { type SourceReach, SourceTrouble } from './source-kind.js'
@@ -112,6 +116,7 @@ async function runningSource(
 ): Promise<RunningSource> {
   const { settings, kind } = source
   const shelf = new WaitingShelf(buckets.arrivals, settings.name)
+  const ownerRules = sectionOf(config, systemsOfRecord)
   const settling: SettleParts = {
     source,
     events,
@@ -120,9 +125,14 @@ async function runningSource(
     shelf,
     states: new ObjectStates(buckets.arrivals, settings.name),
     nowMs: Date.now,
+    owners: new Owners({
+      ...{ source: settings.name, rules: ownerRules, identities },
+      claims: new ObjectClaims(buckets.arrivals, ownerRules),
+      homes: new SubscriptionHomes(buckets.arrivals),
+    }),
     ...(onStep === undefined ? {} : { onStep }),
   }
-  const rules = new MappingRules(source, config.folder)
+  const rules = new MappingRules(source, config.folder, ownerRules)
   const mapper = new SourceMapper({ ...settling, js, arrivals, rules, telemetry, log, lookEveryMs })
   const reach = await kind.reach?.({
     source: settings.name,

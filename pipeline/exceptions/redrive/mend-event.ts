@@ -102,6 +102,8 @@ function receivedEvent(exception: Exception, original: Original): { readonly bef
       'not_an_event',
       'It is what a source sent: mend the mapping or say whose id it is, and it is freed by itself.',
     )
+  if (kind === 'conflict')
+    return left(exception, 'not_an_event', 'Two systems disagree: mend it in the one that is wrong.')
   if (kind === 'customer_status')
     return left(exception, 'not_an_event', 'It is the status of a check: a later status settles it.')
   if (eventType.startsWith('weir.'))

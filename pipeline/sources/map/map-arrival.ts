@@ -5,9 +5,12 @@
 // 2. All events of an arrival are well-formed, or none is published: the arrival waits with everything that is wrong.
 
 import { validateEvent } from '../../../schemas/event/cloud-event.js'
+import { parseInstant } from '../../../schemas/time.js'
 import type { AskedIdentity, FoundIdentity, IdentityLookup } from '../../feature/identity-lookup.js'
 import { identityObjects, ownSystem } from '../../feature/identity-lookup.js'
 import { weirEventProblem } from '../../gateway/weir-events.js'
+import { combinedClaims, type ObjectClaim, ownEvent } from '../owners/own-event.js'
+import type { OwnerRule } from '../owners/owner-rules.js'
 import type { IdRule, SourceSettings } from '../settings.js'
 import type {
   Arrival,
@@ -15,6 +18,7 @@ import type {
   Loaded,
   MapContext,
   MapOutcome,
+  MappedEvent,
   ObjectState,
   SourceObject,
 } from '../source-kind.js'
@@ -33,8 +37,10 @@ export type Outcome =
       /** By place of the event. */
       readonly hashes: readonly string[]
       readonly state: (ObjectState & { readonly fetch?: FetchWhat }) | undefined
+      /** What it says of objects that have a system of record. */
+      readonly claims?: readonly ObjectClaim[]
     }
-  | { readonly kind: 'ignored'; readonly reason: string }
+  | { readonly kind: 'ignored'; readonly reason: string; readonly claims?: readonly ObjectClaim[] }
   | { readonly kind: 'fetch'; readonly what: FetchWhat }
   | {
       readonly kind: 'waits'
@@ -49,6 +55,8 @@ export interface Mapper {
   readonly rules: unknown
   readonly maker: Maker
   readonly identities: IdentityLookup
+  /** Absent: no field has an owner. */
+  readonly owners?: readonly OwnerRule[]
 }
 
 /** A mapping that goes on asking is wrong. */
@@ -220,7 +228,35 @@ function outcomeOf(arrival: Arrival, mapper: Mapper, { given, faults, unknown }:
   }
   const [bad, ...more] = wrong
   if (bad !== undefined) return waits([bad, ...more]) // invariant 2
+  const { owners = [], settings } = mapper
+  if (owners.length > 0)
+    return ownedOutcome({ events, mapped: given.events, state: given.state }, settings.name, owners)
   return { kind: 'events', events, hashes, state: given.state }
+}
+
+/** What goes through by the rules of systems of record, and what is claimed. */
+function ownedOutcome(
+  { events, mapped, state }: OwnedInput,
+  source: string,
+  rules: readonly OwnerRule[],
+): Outcome {
+  const owned = events.map(event => ownEvent(event, source, rules, parseInstant(event.time) ?? 0n))
+  const claims = combinedClaims(owned.flatMap(({ claim }) => claim ?? []))
+  const through = owned.flatMap(({ event }, index) => (event === undefined ? [] : [{ event, index }]))
+  if (through.length === 0) return { kind: 'ignored', reason: 'owned_by_another', claims }
+  return {
+    kind: 'events',
+    events: through.map(({ event }) => event),
+    hashes: through.map(({ event, index }) => contentHash(event, mapped[index]!)),
+    state,
+    claims,
+  }
+}
+
+interface OwnedInput {
+  readonly events: readonly MadeEvent[]
+  readonly mapped: readonly MappedEvent[]
+  readonly state: Extract<Outcome, { kind: 'events' }>['state']
 }
 
 function faultsOf(event: MadeEvent, index: number, seen: Set<string>, receivedAtMs: number): Fault[] {
