@@ -1,7 +1,8 @@
 // What all systems say of one object, and what follows: the fields that hold, and where two disagree. Pure.
 // Invariants:
 // 1. Of one system the latest claim of a field holds, by its own order; so the order in which claims come makes no difference.
-// 2. A field has the value of the first of its owners that has said something; without a rule that of the latest claim.
+// 2. A field has the value of the first of its owners that has said something. Of a customer, where none of them has, and
+//    without a rule, it has that of the latest claim: nothing is lost because its owner is silent.
 // 3. Each change of what holds of a customer has a later time than the one before, so that the last one wins everywhere.
 
 import { z } from 'zod'
@@ -88,15 +89,16 @@ export function heldFields(
   const held: Record<string, unknown> = {}
   for (const field of Object.keys(fields).sort()) {
     const claims = fields[field] ?? {}
-    const winner = winnerOf(claims, ownersOf(rules, object, field))
+    const owners = ownersOf(rules, object, field)
+    const spoke = owners?.find(one => claims[one] !== undefined)
+    const winner = spoke ?? (object === 'customer' || owners === undefined ? latestOf(claims) : undefined)
     const value = winner === undefined ? undefined : claims[winner]?.value
     if (value !== undefined && (value !== null || field.endsWith('_customer_id'))) held[field] = value
   }
   return held
 }
 
-function winnerOf(claims: Claims, owners: readonly string[] | undefined): string | undefined {
-  if (owners !== undefined) return owners.find(one => claims[one] !== undefined)
+function latestOf(claims: Claims): string | undefined {
   const systems = Object.keys(claims).sort()
   return systems.reduce<string | undefined>(
     (best, one) => (best === undefined || BigInt(claims[one]!.at) > BigInt(claims[best]!.at) ? one : best),
@@ -119,8 +121,9 @@ function conflictsIn(
     if (owners === undefined && !isState) continue
     const code = isState ? 'conflicting_state' : 'conflicting_owner'
     // Of a state without an owner no system wins: the first by name is named first.
-    const owner =
-      owners === undefined ? Object.keys(claims).sort()[0]! : (winnerOf(claims, owners) ?? owners[0]!)
+    const spoke = owners?.find(one => claims[one] !== undefined)
+    if (owners !== undefined && spoke === undefined && object === 'customer') continue
+    const owner = spoke ?? owners?.[0] ?? Object.keys(claims).sort()[0]!
     const ownerValue = claims[owner]?.value ?? null
     for (const system of Object.keys(claims).sort()) {
       const value = claims[system]?.value ?? null

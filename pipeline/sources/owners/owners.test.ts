@@ -65,6 +65,16 @@ test('of a customer each field has the value of its first owner that has said so
     { object: 'customer', field: 'name', owner: ['crm', 'billing'] },
     { object: 'customer', field: '*', owner: 'billing' },
   ])
+  // Of what its owner has not spoken nothing is lost, and nobody disagrees.
+  const silent: ObjectClaim = {
+    object: 'customer',
+    id: 'x',
+    customerId: 'x',
+    fields: { currency: 'USD' },
+    at: '1',
+  }
+  const untold = withClaim(undefined, silent, 'crm', list, since)
+  expect([heldFields(untold, list), untold.conflicts]).toEqual([{ currency: 'USD' }, []])
   const claims = new ObjectClaims(kv, list)
   const owners = (source: string) =>
     new Owners({
