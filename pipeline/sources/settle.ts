@@ -20,7 +20,7 @@ import type { RulesInForce } from './mapping-rules.js'
 import type { ObjectStates } from './object-states.js'
 import type { OpenSource } from './open-sources.js'
 import type { OutcomeLog } from './outcome-log.js'
-import type { Owners } from './owners/owners.js'
+import type { Owners } from './settle-owned.js'
 import type { Arrival, FetchWhat } from './source-kind.js'
 import type { WaitingArrival, WaitingShelf } from './waiting-shelf.js'
 

@@ -9,7 +9,7 @@ import { parseInstant } from '../../../schemas/time.js'
 import type { AskedIdentity, FoundIdentity, IdentityLookup } from '../../feature/identity-lookup.js'
 import { identityObjects, ownSystem } from '../../feature/identity-lookup.js'
 import { weirEventProblem } from '../../gateway/weir-events.js'
-import { combinedClaims, type ObjectClaim, ownEvent } from '../owners/own-event.js'
+import { combinedClaims, type ObjectClaim } from '../owners/object-claim.js'
 import type { OwnerRule } from '../owners/owner-rules.js'
 import type { IdRule, SourceSettings } from '../settings.js'
 import type {
@@ -23,6 +23,7 @@ import type {
   SourceObject,
 } from '../source-kind.js'
 import { contentHash, type MadeEvent, type Maker, makeEvent, maxVersion } from './made-events.js'
+import { ownEvent } from './own-event.js'
 
 export interface Fault {
   readonly code: string

@@ -4,8 +4,8 @@ import { tableFromIPC } from 'apache-arrow'
 import { formatInstantMs } from '../../../schemas/time.js'
 import type { FeedRange, Sink, SinkOutcome } from '../../../sinks/sink.js'
 import { brokerUnavailable } from '../../broker/broker-outcome.js'
+import type { ObjectClaim } from './object-claim.js'
 import type { ObjectClaims } from './object-claims.js'
-import type { ObjectClaim } from './own-event.js'
 import { apiSystem } from './owner-rules.js'
 
 export class ApiClaimsSink implements Sink {

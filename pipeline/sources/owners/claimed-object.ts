@@ -8,7 +8,7 @@
 import { z } from 'zod'
 import { canonicalJson } from '../../../schemas/json/canonical-json.js'
 import { type OwnerConflict, ownerConflictSchema } from '../../../schemas/owner-conflict.js'
-import type { ObjectClaim } from './own-event.js'
+import type { ObjectClaim } from './object-claim.js'
 import { type OwnerRule, ownedObjects, ownersOf } from './owner-rules.js'
 
 const claimSchema = z.object({ value: z.unknown(), at: z.string() })

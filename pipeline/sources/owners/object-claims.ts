@@ -10,7 +10,7 @@ import { type ObjectConflicts, objectConflictsSchema } from '../../../schemas/ow
 import { writeOver } from '../../broker/wrong-revision.js'
 import { arrivalToken } from '../arrival-log.js'
 import { type ClaimedObject, claimedObjectSchema, withClaim } from './claimed-object.js'
-import type { ObjectClaim } from './own-event.js'
+import type { ObjectClaim } from './object-claim.js'
 import type { OwnedObject, OwnerRule } from './owner-rules.js'
 
 export class ObjectClaims {

@@ -1,42 +1,17 @@
 // What an event of a source says of which fields, and what of it goes through: a pure function of the event and the rules.
 // Invariants:
 // 1. A subscription's field goes through only from its owner; all others of the event go through as they are.
-// 2. Of a customer everything is claimed; what holds is put together afterwards (claimed-object.ts), since a customer's event
+// 2. Of a customer everything is claimed; what holds is put together afterwards (owners/claimed-object.ts), since a customer's event
 //    tells the whole.
 
-import type { MadeEvent } from '../map/made-events.js'
-import { fieldOf, type OwnedObject, type OwnerRule, ownersOf } from './owner-rules.js'
-
-/** What one event says of one object. */
-export interface ObjectClaim {
-  readonly object: OwnedObject
-  readonly id: string
-  readonly customerId: string
-  /** By field: a JSON value. */
-  readonly fields: Readonly<Record<string, unknown>>
-  /** Orders the claims of one system: of a subscription the sequence, of a customer epoch nanoseconds. */
-  readonly at: string
-}
+import { fieldsOfCustomer, type ObjectClaim } from '../owners/object-claim.js'
+import { fieldOf, type OwnerRule, ownersOf } from '../owners/owner-rules.js'
+import type { MadeEvent } from './made-events.js'
 
 export interface OwnedEvent {
   /** What goes through; undefined: nothing. */
   readonly event: MadeEvent | undefined
   readonly claim: ObjectClaim | undefined
-}
-
-/** Of the events of one arrival the later ones go on where the earlier ones ended. */
-export function combinedClaims(claims: readonly ObjectClaim[]): readonly ObjectClaim[] {
-  const all = new Map<string, ObjectClaim>()
-  for (const claim of claims) {
-    const key = JSON.stringify([claim.object, claim.id])
-    const before = all.get(key)
-    if (before === undefined) all.set(key, claim)
-    else {
-      const at = BigInt(claim.at) > BigInt(before.at) ? claim.at : before.at
-      all.set(key, { ...claim, fields: { ...before.fields, ...claim.fields }, at })
-    }
-  }
-  return [...all.values()]
 }
 
 const statusOf: Readonly<Record<string, string>> = {
@@ -137,21 +112,4 @@ function fieldsIn(data: Readonly<Record<string, unknown>>): Record<string, unkno
       ([name, value]) => !always.includes(name) && fieldOf(name) === name && value !== undefined,
     ),
   )
-}
-
-export function fieldsOfCustomer(data: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const { customer_id: _, external_ids, ...rest } = data
-  const ids = typeof external_ids === 'object' && external_ids !== null ? Object.entries(external_ids) : []
-  const all = [...Object.entries(rest), ...ids.map(([system, id]) => [`external_ids.${system}`, id] as const)]
-  return Object.fromEntries(all.filter(([, value]) => value !== undefined))
-}
-
-export function customerData(id: string, fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const data: Record<string, unknown> = { customer_id: id }
-  const ids: Record<string, unknown> = {}
-  for (const [field, value] of Object.entries(fields)) {
-    if (field.startsWith('external_ids.')) ids[field.slice('external_ids.'.length)] = value
-    else data[field] = value
-  }
-  return Object.keys(ids).length === 0 ? data : { ...data, external_ids: ids }
 }

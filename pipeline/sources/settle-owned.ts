@@ -3,16 +3,16 @@
 // Invariant: the same arrival again publishes what holds then, under an id that names it: the same is a duplicate, and another
 // has a later time and wins. So a crash and any order of arrival come to the same end.
 
-import { formatInstant, formatInstantMs } from '../../../schemas/time.js'
-import { type IdentityLookup, ownSystem } from '../../feature/identity-lookup.js'
-import type { MadeEvent } from '../map/made-events.js'
-import type { Fault, Outcome } from '../map/map-arrival.js'
-import type { Arrival } from '../source-kind.js'
-import { heldFields } from './claimed-object.js'
-import type { ObjectClaims } from './object-claims.js'
-import { customerData } from './own-event.js'
-import type { OwnerRule } from './owner-rules.js'
-import type { SubscriptionHomes } from './subscription-homes.js'
+import { formatInstant, formatInstantMs } from '../../schemas/time.js'
+import { type IdentityLookup, ownSystem } from '../feature/identity-lookup.js'
+import type { MadeEvent } from './map/made-events.js'
+import type { Fault, Outcome } from './map/map-arrival.js'
+import { heldFields } from './owners/claimed-object.js'
+import { customerData } from './owners/object-claim.js'
+import type { ObjectClaims } from './owners/object-claims.js'
+import type { OwnerRule } from './owners/owner-rules.js'
+import type { SubscriptionHomes } from './owners/subscription-homes.js'
+import type { Arrival } from './source-kind.js'
 
 export interface OwnersParts {
   readonly source: string
