@@ -1,5 +1,6 @@
 // The feature of gates: keeps the statuses of customers, and answers what they hold.
 
+import type { ClickHouseClient } from '@clickhouse/client'
 import { Kvm } from '@nats-io/kv'
 import { WatchedKeys } from '../broker/watched-keys.js'
 import { sectionOf } from '../config/config.js'
@@ -10,6 +11,7 @@ import { gatesSettings, unknownConnections } from './settings.js'
 import { everyStatusKey, gatesBucket, StatusStore } from './status-store.js'
 import { customerStatusesSchema } from './statuses.js'
 import { StatusesSink } from './statuses-sink.js'
+import { type VatNumber, ViesChecker } from './vies-checker.js'
 
 export const gatesFeature: Feature = {
   name: 'gates',
@@ -31,11 +33,27 @@ export const gatesFeature: Feature = {
       openSink: async ({ js }) => new StatusesSink(new StatusStore(await new Kvm(js).open(gatesBucket))),
     },
   ],
+  async work({ config, js, queries, log }, events) {
+    const { vies } = sectionOf(config, gatesSettings)
+    if (vies === undefined) return { routes: [], start: () => {}, drain: async () => {} }
+    const kv = await new Kvm(js).open(gatesBucket)
+    const numbers = () => vatNumbers(queries, vies.metadata)
+    const checker = new ViesChecker({ settings: vies, kv, numbers, events, nowMs: Date.now, log })
+    return { routes: [], start: () => checker.start(), drain: () => checker.drain() }
+  },
   async routes(parts) {
     const settings = sectionOf(parts.config, gatesSettings)
     const statuses = await watched(parts)
     return gateRoutes({ statuses, settings, gates: parts.gates, clickhouse: parts.queries, nowMs: Date.now })
   },
+}
+
+/** What customers have under the key now. */
+async function vatNumbers(clickhouse: ClickHouseClient, key: string): Promise<readonly VatNumber[]> {
+  const query = `SELECT customer_id, JSONExtractString(argMax(metadata, (event_time, ledger_sequence)), {key: String}) AS number
+    FROM customers GROUP BY customer_id HAVING number != '' ORDER BY customer_id`
+  const answer = await clickhouse.query({ query, query_params: { key }, format: 'JSONEachRow' })
+  return answer.json<VatNumber>()
 }
 
 async function watched({ js, jsm, nc, log }: Pick<EarlyParts, 'js' | 'jsm' | 'nc' | 'log'>) {
