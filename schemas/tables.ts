@@ -186,6 +186,8 @@ export const paymentsTable = describe('payments', {
   currency: 'low_cardinality',
   amount: 'decimal',
   reason: 'string',
+  dispute_id: 'string',
+  dispute_status: 'low_cardinality',
   event_time: 'instant_ns',
   ...cause,
   ...origin,

@@ -15,6 +15,7 @@ import {
   createdData,
   customerData,
   customerStatusData,
+  disputeData,
   fxRateData,
   invoiceData,
   paymentData,
@@ -71,6 +72,7 @@ const zodSchemas: Readonly<Record<string, z.ZodType>> = {
   'weir.payment.succeeded': paymentData,
   'weir.payment.failed': paymentData,
   'weir.payment.refunded': paymentData,
+  'weir.payment.disputed': disputeData,
   'weir.catalog.published': catalogData.extend({ catalog: catalogSchema }),
   'weir.fx_rate.published': fxRateData,
 }

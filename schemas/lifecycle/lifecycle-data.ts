@@ -180,6 +180,15 @@ export const paymentData = closedObject({
   ...own,
 })
 
+export const disputeStatuses = ['opened', 'won', 'lost'] as const
+export type DisputeStatus = (typeof disputeStatuses)[number]
+
+/** How a dispute of a payment stands; `amount` is what is disputed, and with `lost` what is lost. */
+export const disputeData = paymentData.extend({
+  dispute_id: nameField,
+  status: z.enum(disputeStatuses).meta({ description: 'won and lost are for the one who was paid.' }),
+})
+
 export const fxRateData = closedObject({
   base: currencyField,
   quote: currencyField,

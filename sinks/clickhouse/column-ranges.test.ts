@@ -141,13 +141,18 @@ test('every view answers over such rows', async () => {
   // What they look for is not among the least and the greatest rows.
   expect(empty.sort()).toEqual([
     'deferred_revenue',
+    'dispute_states',
     'fx_days',
+    'invoice_balances',
     'kpi_changes',
     'kpi_payments',
     'kpi_postings',
     'mrr_free_instants',
     'mrr_paid_until',
     'mrr_profile_differences',
+    'payment_attempts',
+    'payments_failing',
+    'payments_to_look_at',
   ])
 })
 

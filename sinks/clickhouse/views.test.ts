@@ -176,35 +176,6 @@ test('the latest version of a subscription is the last revision of its greatest 
   ])
 })
 
-test('collections: asked for, received, given back; a failed payment moves nothing', async () => {
-  const payment = (status: string, amount: string, at: string) => ({
-    status,
-    amount,
-    currency: 'USD',
-    event_time: `${at}Z`,
-  })
-  await insert('payments', [
-    payment('succeeded', '80', '2026-02-03T00:00:00'),
-    payment('failed', '25', '2026-02-03T00:00:00'),
-    payment('refunded', '30', '2026-03-01T00:00:00'),
-  ])
-  const invoice = (status: string, total: string, at: string) => ({
-    status,
-    total,
-    currency: 'USD',
-    event_time: `${at}Z`,
-  })
-  await insert('invoices', [
-    invoice('finalized', '100', '2026-02-01T00:00:00'),
-    invoice('paid', '100', '2026-02-03T00:00:00'),
-    invoice('voided', '10', '2026-02-20T00:00:00'),
-  ])
-  expect(await ask('SELECT * EXCEPT currency FROM collections_by_month')).toEqual([
-    ['2026-02-01', '100', '10', '80', '0', '25', '1', '1', '80', '0.8'],
-    ['2026-03-01', '0', '0', '0', '30', '0', '0', '0', '-30', 'null'],
-  ])
-})
-
 test('revenue: in advance over its service period to the last digit, the rest when its period ends', async () => {
   const charge = (kind: string, timing: string, from: string, until: string, amount: string) => ({
     kind,

@@ -192,6 +192,8 @@ export class LedgerWriter {
     this.#payments.push({
       ...payment,
       invoiceId: payment.invoiceId ?? '',
+      disputeId: payment.disputeId ?? '',
+      disputeStatus: payment.disputeStatus ?? '',
       eventTimeNs: envelope.timeNs,
       ...causeOf(envelope),
       ...this.#origin,

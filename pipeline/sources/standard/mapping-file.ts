@@ -43,6 +43,7 @@ const ourTypes = [
   'weir.payment.succeeded',
   'weir.payment.failed',
   'weir.payment.refunded',
+  'weir.payment.disputed',
 ]
 const defaultType = '$.type'
 const valueKeys = ['from', 'value', 'concat'] as const
