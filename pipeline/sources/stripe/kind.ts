@@ -1,4 +1,4 @@
-// Stripe: subscriptions and their schedules, invoices, payments and refunds, by snapshot and by thin events.
+// Stripe: subscriptions and their schedules, invoices, payments, refunds and disputes, by snapshot and by thin events.
 
 import { rate, secretSource } from '../../../sinks/settings-parts.js'
 import { zeroWhenAbsent } from '../map/subscription-state.js'
@@ -8,7 +8,7 @@ export const stripeKind = sourceKind<undefined>({
   kind: 'stripe',
   system: 'billing',
   proof: 'signature',
-  version: 2,
+  version: 3,
   mapping: 'none',
   settings: z => ({
     /** For reading an object that an event only names. */

@@ -4,6 +4,7 @@ import { decodeUtf8, isRecord, parseJson } from '../../../schemas/json/json-text
 import { type ForeignObject, idOf, objectIn, secondsOf, textOf } from '../map/object-fields.js'
 import type { Arrival, MapContext, MapOutcome } from '../source-kind.js'
 import { mapCustomer } from './customer.js'
+import { mapDispute } from './dispute.js'
 import { mapInvoice } from './invoice.js'
 import { mapInvoicePayment } from './invoice-payment.js'
 import { mapPaymentIntent } from './payment.js'
@@ -51,7 +52,7 @@ function byType(told: Told, context: MapContext): MapOutcome {
   if (/^invoice(?:$|\.)/.test(of)) return mapInvoice(told, context)
   if (/^payment_intent(?:$|\.)/.test(of)) return mapPaymentIntent(told, context)
   if (/^(?:charge\.)?refund(?:$|\.(?:created|updated|failed)$)/.test(of)) return mapRefund(told, context)
-  if (of.startsWith('charge.dispute.')) return { kind: 'ignored', reason: 'no_event_for_disputes' }
+  if (/^(?:charge\.)?dispute(?:$|\.)/.test(of)) return mapDispute(told, context)
   if (of === 'charge' || of === 'charge.refunded') return mapCharge(told, context)
   return { kind: 'ignored', reason: 'type_not_mapped' }
 }

@@ -28,6 +28,7 @@ const types: Readonly<Record<Exclude<CatchUpStage, 'rest'>, readonly string[]>> 
     ...['refund.created', 'refund.updated', 'refund.failed', 'charge.refund.updated'],
     ...['invoice.finalized', 'invoice.paid', 'invoice.voided', 'invoice.payment_failed'],
     ...['invoice.marked_uncollectible', 'charge.dispute.created', 'charge.dispute.closed'],
+    ...['charge.dispute.funds_withdrawn', 'charge.dispute.funds_reinstated'],
   ],
   subscriptions: [
     ...['created', 'updated', 'deleted', 'paused', 'resumed'].map(name => `customer.subscription.${name}`),

@@ -35,6 +35,7 @@ const paths: Readonly<Record<Readable, readonly [path: string, ...expand: string
   payment_intent: ['payment_intents'],
   charge: ['charges', 'refunds'],
   refund: ['refunds', 'charge'],
+  dispute: ['disputes', 'charge'],
   customer: ['customers'],
 }
 const lists: Readonly<Record<CatchUpStage, readonly Readable[]>> = {

@@ -166,13 +166,47 @@ test('a payment outside Stripe is told with the customer of its invoice; one by 
   ])
 })
 
+test('a dispute is read with its charge, opened once, and won or lost when it is closed; an inquiry is none', async () => {
+  const dispute = {
+    ...{ id: 'dp_1', object: 'dispute', amount: 1_000, currency: 'usd', created: at, reason: 'fraudulent' },
+    ...{ charge: 'ch_1', payment_intent: 'pi_1', status: 'needs_response', metadata: {} },
+  }
+  const fetch = [{ kind: 'fetch', what: { object: 'dispute', id: 'dp_1' } }]
+  for (const type of ['created', 'closed', 'funds_withdrawn'])
+    expect(await outcomesOf(event(`charge.dispute.${type}`, dispute, at))).toEqual(fetch)
+  const read = (status: string) =>
+    eventsOf(event('fetched', { ...dispute, charge, status }, at + 60), key, 'fetch')
+  const [opened, ...others] = await read('under_review')
+  expect([opened, others]).toMatchObject([
+    {
+      ...{
+        id: 'dp_1/opened',
+        type: 'weir.payment.disputed',
+        time: new Date(at * 1000).toISOString().replace('.000', ''),
+      },
+      data: {
+        payment_id: 'pi_1',
+        customer_id: 'acme',
+        amount: '10.00',
+        dispute_id: 'dp_1',
+        status: 'opened',
+      },
+    },
+    [],
+  ])
+  expect(await read('lost')).toMatchObject([opened, { id: `dp_1/lost/${at + 60}`, data: { status: 'lost' } }])
+  expect(
+    await outcomesOf(event('charge.dispute.created', { ...dispute, status: 'warning_needs_response' }, at)),
+  ).toEqual([{ kind: 'ignored', reason: 'moves_no_money' }])
+})
+
 test('what is a notice, told elsewhere, or has no event of ours is ignored with its reason', async () => {
   const reasons = {
     'customer.subscription.trial_will_end': 'notice_only',
     'customer.subscription.pending_update_applied': 'notice_only',
     'invoice.payment_failed': 'told_by_another_event',
     'invoice.marked_uncollectible': 'no_event_for_uncollectible',
-    'charge.dispute.created': 'no_event_for_disputes',
+    'charge.dispute.updated': 'told_by_another_event',
     'subscription_schedule.expiring': 'notice_only',
     'customer.discount.created': 'type_not_mapped',
   }

@@ -23,6 +23,7 @@ export const readable = [
   'payment_intent',
   'charge',
   'refund',
+  'dispute',
   'customer',
 ] as const
 export type Readable = (typeof readable)[number]
