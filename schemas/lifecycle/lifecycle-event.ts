@@ -2,7 +2,6 @@
 // Invariants: a parsed change names exactly the fields that it sets; the sender left out an absent field. The
 // content of a version is the event's type and data, not the id or time of its event.
 
-import type { z } from 'zod'
 import type { Catalog, Price } from '../catalog/catalog.js'
 import { parseCatalogValue, parsePrice, rejectionOf } from '../catalog/catalog-parser.js'
 import { comparedData } from '../event/compared-data.js'
@@ -22,15 +21,13 @@ import {
   createdData,
   customerData,
   customerStatusData,
-  type DisputeStatus,
-  disputeData,
   fxRateData,
   type Gate,
   invoiceData,
-  paymentData,
   renewedData,
   statusData,
 } from './lifecycle-data.js'
+import { type PaymentEvent, parsePayment } from './payment-event.js'
 import {
   parseRetraction,
   parseUsageAmendment,
@@ -110,19 +107,6 @@ export interface InvoiceEvent {
   readonly dueAtNs?: bigint
 }
 
-export interface PaymentEvent {
-  readonly status: 'succeeded' | 'failed' | 'refunded' | 'disputed'
-  readonly paymentId: string
-  readonly customerId: string
-  readonly invoiceId?: string
-  readonly currency: string
-  readonly amount: Scaled
-  readonly reason: string
-  /** Both only of a dispute. */
-  readonly disputeId?: string
-  readonly disputeStatus?: DisputeStatus
-}
-
 export interface FxRate {
   readonly base: string
   readonly quote: string
@@ -161,7 +145,7 @@ const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ['weir.payment.succeeded', event => readPayment('succeeded', event)],
   ['weir.payment.failed', event => readPayment('failed', event)],
   ['weir.payment.refunded', event => readPayment('refunded', event)],
-  ['weir.payment.disputed', readDispute],
+  ['weir.payment.disputed', event => readPayment('disputed', event)],
   ['weir.catalog.published', readCatalog],
   ['weir.fx_rate.published', readFxRate],
 ])
@@ -365,30 +349,10 @@ function readInvoice(status: InvoiceEvent['status'], event: ValidEvent): Parsed<
   return { kind: 'ok', value: { kind: 'invoice', invoice } }
 }
 
-function readPayment(status: 'succeeded' | 'failed' | 'refunded', event: ValidEvent): Parsed<LifecycleEvent> {
-  const parsed = dataOf(paymentData, event)
+function readPayment(status: PaymentEvent['status'], event: ValidEvent): Parsed<LifecycleEvent> {
+  const parsed = parsePayment(status, event)
   if (parsed.kind === 'rejected') return parsed
-  return { kind: 'ok', value: { kind: 'payment', payment: paymentOf(status, parsed.value) } }
-}
-
-function readDispute(event: ValidEvent): Parsed<LifecycleEvent> {
-  const parsed = dataOf(disputeData, event)
-  if (parsed.kind === 'rejected') return parsed
-  const { dispute_id: disputeId, status: disputeStatus } = parsed.value
-  const payment = { ...paymentOf('disputed', parsed.value), disputeId, disputeStatus }
-  return { kind: 'ok', value: { kind: 'payment', payment } }
-}
-
-function paymentOf(status: PaymentEvent['status'], data: z.output<typeof paymentData>): PaymentEvent {
-  return {
-    status,
-    paymentId: data.payment_id,
-    customerId: data.customer_id,
-    currency: data.currency,
-    amount: data.amount,
-    reason: data.reason ?? '',
-    ...present({ invoiceId: data.invoice_id ?? undefined }),
-  }
+  return { kind: 'ok', value: { kind: 'payment', payment: parsed.value } }
 }
 
 function readCatalog(event: ValidEvent): Parsed<LifecycleEvent> {

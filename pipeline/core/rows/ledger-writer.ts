@@ -17,8 +17,8 @@ import type {
   CustomerStatus,
   FxRate,
   InvoiceEvent,
-  PaymentEvent,
 } from '../../../schemas/lifecycle/lifecycle-event.js'
+import type { PaymentEvent } from '../../../schemas/lifecycle/payment-event.js'
 import type { Rejection } from '../../../schemas/rejection.js'
 import type { TableDescription } from '../../../schemas/table-description.js'
 import * as tables from '../../../schemas/tables.js'
