@@ -79,7 +79,12 @@ const manyBody = z.strictObject({
   dry_run: z.boolean().default(false).describe('Only say what would become of each'),
   reason,
 })
-const removeQuery = z.strictObject({ object, system: ownName, theirs: nameField, reason })
+const removeQuery = z.strictObject({
+  object: object.describe('What it is an id of'),
+  system: ownName,
+  theirs: nameField.describe('The id that the system has'),
+  reason,
+})
 const outcomeSchema = z.object({
   object,
   ours: z.string(),

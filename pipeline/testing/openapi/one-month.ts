@@ -3,6 +3,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HttpAnswer } from './answers.js'
+import { tellOfOthers } from './one-month-of-others.js'
 
 const pollMs = 50
 const patienceMs = 60_000
@@ -41,6 +42,11 @@ const events = [
       entity_id: 'de',
     },
   },
+  { ...envelope, id: 'customer', type: 'weir.customer.upserted', subject: 'acme', data: { name: 'Acme' } },
+  {
+    ...{ ...envelope, id: 'check', type: 'weir.customer.status_changed', subject: 'acme' },
+    data: { gate: 'kyc', status: 'approved' },
+  },
   { ...envelope, id: 'usage', type: 'llm.request', subject: 'acme', data: { tokens: 1_234_567 } },
   ...['a', 'b', 'c'].map(id => ({
     ...{ ...envelope, id, type: 'llm.request', subject: 'acme' },
@@ -53,7 +59,7 @@ interface Run {
   readonly status: string
 }
 
-type Call = <T>(operationId: string, method: string, path: string, body?: unknown) => Promise<T>
+export type Call = <T>(operationId: string, method: string, path: string, body?: unknown) => Promise<T>
 
 /** The same month once more, by this build, by another one and by another price. */
 async function replayIt(call: Call): Promise<void> {
@@ -110,6 +116,9 @@ async function mendIt(call: Call): Promise<void> {
   await call('getException', 'GET', `/v1/exceptions/${id}`)
   await call('getDeadLetter', 'GET', `/v1/dead-letters/${id}`)
   const transform = [{ step: 'set', field: '/data/tokens', value: 5 }]
+  const set = { filter: { code: 'invalid_value' }, reason: 'a drill' }
+  await call('discardExceptions', 'POST', '/v1/exceptions/discard', set)
+  await call('undoDiscardOfExceptions', 'POST', '/v1/exceptions/undo', set)
   const mend = {
     filter: { code: 'invalid_value' },
     transform,
@@ -197,5 +206,6 @@ export async function billOneMonth(
   await replayIt(call)
   await endIncident(call)
   await keepBooks(call)
+  await tellOfOthers(call)
   return page.batches.length
 }

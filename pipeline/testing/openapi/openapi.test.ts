@@ -39,6 +39,7 @@ const configuration = `connections: [ { name: books, kind: file, folder: books, 
 sources:
   - { name: billing, kind: standard, secrets: [ { variable: WEBHOOK_SECRET } ], mapping: billing.yaml }
   - { name: stripe, kind: stripe, secrets: [ { variable: WEBHOOK_SECRET } ] }
+systems_of_record: [ { object: customer, field: name, owner: [ billing, api ] } ]
 `
 
 let folder: string
