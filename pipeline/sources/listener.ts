@@ -45,6 +45,8 @@ export class SourceListener {
   #running: Promise<unknown> = Promise.resolve()
   #status: ListenStatus = { state: 'standby', heardAtMs: undefined, trouble: undefined }
   #failures = 0
+  /** What of the source cannot be listened to in this session. */
+  #partly: ListenStatus['trouble']
 
   constructor(parts: ListenerParts) {
     this.#parts = parts
@@ -102,6 +104,7 @@ export class SourceListener {
     if (lease === undefined) return
     const over = new AbortController()
     const session = AbortSignal.any([signal, over.signal])
+    this.#partly = undefined
     const watching = this.#watch(lease, lasts, over, session)
     try {
       this.#tell({ state: 'listening', trouble: this.#status.trouble })
@@ -109,6 +112,7 @@ export class SourceListener {
         lease.position,
         (arrivals, position) => this.#keep(lease, arrivals, position),
         session,
+        trouble => this.#partlyFailed(trouble),
       )
       if (!session.aborted) throw new SourceTrouble('source_disconnected', 'The source has ended the stream.')
     } catch (error) {
@@ -172,8 +176,19 @@ export class SourceListener {
     await pauseFor(pauseMs, this.#ending.signal)
   }
 
+  /** The rest goes on. */
+  #partlyFailed(trouble: SourceTrouble | undefined): void {
+    const { source, log, telemetry } = this.#parts
+    this.#partly = trouble === undefined ? undefined : { code: trouble.code, detail: trouble.message }
+    this.#tell({ state: 'listening' })
+    if (this.#partly === undefined) return
+    telemetry.listenFailed(source, this.#partly.code)
+    log.warn({ source, ...this.#partly }, 'a part of a source cannot be listened to; the rest is')
+  }
+
   #tell(change: { readonly [Name in keyof ListenStatus]?: ListenStatus[Name] }): void {
-    this.#status = { ...this.#status, trouble: undefined, ...change } as ListenStatus
+    const trouble = change.state === 'listening' ? this.#partly : undefined
+    this.#status = { ...this.#status, trouble, ...change } as ListenStatus
   }
 }
 

@@ -281,12 +281,13 @@ export interface SourceReach {
   fetch?(what: FetchWhat, signal: AbortSignal): Promise<Fetched>
   /**
    * Listens until the signal fires, and hands over what comes; `position` is as `keep` was told last, and what `keep` was told
-   * is on disk when it resolves.
+   * is on disk when it resolves. `tell` is told what of the source cannot be listened to while the rest can; undefined: all can.
    */
   listen?(
     position: unknown,
     keep: (arrivals: readonly ArrivalDraft[], position: unknown) => Promise<void>,
     signal: AbortSignal,
+    tell: (trouble: SourceTrouble | undefined) => void,
   ): Promise<void>
   /** How far back `catchUp` reads; absent: as far as the source goes. What is older is taken from `objects`. */
   readonly keepsMs?: number

@@ -1,9 +1,11 @@
 // Listens to the topics of an org, and reads anew what may have been missed: after an overflow, and after a place that the org
-// does not have any more.
+// does not have any more. A topic that the org refuses, such as of an object without Change Data Capture, is told and asked for
+// again now and then; the others go on.
 // Invariants:
 // 1. A place is kept only with or after what comes before it; the topics take turns, so that no place is kept for another.
 // 2. What must be read anew is in the place before the place that it makes up for is given up.
 
+import { pauseFor } from '../../broker/back-off.js'
 import type { ArrivalDraft } from '../source-kind.js'
 import { SourceTrouble } from '../source-kind.js'
 import type { ChangedRecords, ListPosition } from './bulk.js'
@@ -40,10 +42,15 @@ export interface ListenParts {
     signal: AbortSignal,
   ) => Promise<readonly ArrivalDraft[]>
   readonly nowMs: () => number
+  /** When a topic that was refused is asked for again. */
+  readonly refusedAgainMs?: number
 }
 
 type Keep = (arrivals: readonly ArrivalDraft[], position: unknown) => Promise<void>
 
+type Tell = (trouble: SourceTrouble | undefined) => void
+
+const refusedAgainMs = 300_000
 /** Clocks differ, and a change that takes long has the time of its beginning. */
 const marginMs = 3_600_000
 
@@ -52,12 +59,13 @@ export async function listen(
   position: unknown,
   keep: Keep,
   signal: AbortSignal,
+  tell: Tell,
 ): Promise<void> {
   const ending = new AbortController()
   const both = AbortSignal.any([signal, ending.signal])
-  const session = new Session(parts, positionOf(position), keep)
+  const session = new Session(parts, positionOf(position), keep, tell)
   const work = [
-    ...parts.topics.map(({ topic, objects }) => session.follow(topic, objects, both)),
+    ...parts.topics.map(({ topic, objects }) => session.followOrWait(topic, objects, both)),
     session.readAnew(both),
   ]
   try {
@@ -71,14 +79,39 @@ export async function listen(
 class Session {
   readonly #parts: ListenParts
   readonly #keep: Keep
+  readonly #tell: Tell
+  readonly #refused = new Map<string, SourceTrouble>()
   #position: ListenPosition
   #turn: Promise<unknown> = Promise.resolve()
   #wake: () => void = () => undefined
 
-  constructor(parts: ListenParts, position: ListenPosition, keep: Keep) {
+  constructor(parts: ListenParts, position: ListenPosition, keep: Keep, tell: Tell) {
     this.#parts = parts
     this.#position = position
     this.#keep = keep
+    this.#tell = tell
+  }
+
+  /** Ends as `follow` does, but waits while the org refuses this topic and not all of them. */
+  async followOrWait(topic: string, objects: readonly string[], signal: AbortSignal): Promise<void> {
+    const { topics, refusedAgainMs: againMs = refusedAgainMs } = this.#parts
+    while (!signal.aborted) {
+      try {
+        return await this.follow(topic, objects, signal)
+      } catch (error) {
+        if (!(error instanceof SourceTrouble) || error.code !== 'source_refused') throw error
+        const isNew = !this.#refused.has(topic)
+        this.#refused.set(topic, error)
+        if (this.#refused.size === topics.length) throw error
+        if (isNew) this.#tellRefused()
+        await pauseFor(againMs, signal)
+      }
+    }
+  }
+
+  #tellRefused(): void {
+    const all = [...this.#refused.values()].map(({ message }) => message)
+    this.#tell(all.length === 0 ? undefined : new SourceTrouble('source_refused', all.join('; ')))
   }
 
   async follow(topic: string, objects: readonly string[], signal: AbortSignal): Promise<void> {
@@ -106,6 +139,7 @@ class Session {
   }
 
   async #take(topic: string, { events, replayId }: Told): Promise<void> {
+    if (this.#refused.delete(topic)) this.#tellRefused()
     const { nowMs } = this.#parts
     const arrivals: ArrivalDraft[] = []
     const overflowed: Anew[] = []

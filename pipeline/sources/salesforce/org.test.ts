@@ -110,6 +110,21 @@ test('a gap is read, an overflow is read anew, a line that is deleted counts no 
   await until(async () => (await seatsNow()) === '9')
 })
 
+test('a topic that the org does not have is told and stops alone, and is listened to again once it is there', async () => {
+  const topic = '/data/OpportunityChangeEvent'
+  org.bus.refused.add(topic)
+  org.bus.disconnect()
+  await until(() => status().listening?.trouble?.code === 'source_refused')
+  org.put('SBQQ__QuoteLine__c', seats('a0L000000000002', 10))
+  await until(async () => (await seatsNow()) === '10')
+  const trouble = { code: 'source_refused', detail: `${topic}: The requested topic was not found.` }
+  expect(status().listening).toMatchObject({ state: 'listening', trouble })
+  expect(status().trouble).toEqual(trouble)
+  org.bus.refused.delete(topic)
+  org.bus.disconnect()
+  await until(() => status().trouble === undefined && status().listening?.state === 'listening')
+})
+
 test('after an end it goes on where it was, and what the org has forgotten meanwhile is read anew', async () => {
   const { folder } = bench
   await bench.stop()

@@ -44,8 +44,8 @@ export function salesforceReach(
     reader.drafts(object, ids, signal)
   return {
     fetch: (what, signal) => reader.fetch(what, signal),
-    listen: (position, keep, signal) =>
-      listen({ topics, pubsub, changed, read, nowMs: parts.nowMs }, position, keep, signal),
+    listen: (position, keep, signal, tell) =>
+      listen({ topics, pubsub, changed, read, nowMs: parts.nowMs }, position, keep, signal, tell),
     catchUp: (request, signal) => lists.part(objectsOfStage(request.stage, objects), request, signal),
     async objects({ stage, sinceMs = 0, position }, signal) {
       const own = objectsOfStage(stage, ['Account', ...(sold === undefined ? [] : [sold.object])])

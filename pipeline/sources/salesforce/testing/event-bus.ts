@@ -54,6 +54,8 @@ export class EventBus {
   /** By topic: how often somebody subscribed. */
   subscriptions = 0
   schemasAsked = 0
+  /** Topics of objects without Change Data Capture. */
+  readonly refused = new Set<string>()
 
   constructor(options: BusOptions) {
     this.#options = options
@@ -129,7 +131,8 @@ export class EventBus {
         this.#deliver()
         return
       }
-      const refusal = this.#refusalOf(call.metadata) ?? this.#placeRefusal(request)
+      const refusal =
+        this.#refusalOf(call.metadata) ?? this.#topicRefusal(request) ?? this.#placeRefusal(request)
       if (refusal !== undefined) {
         call.emit('error', refusal)
         return
@@ -142,6 +145,11 @@ export class EventBus {
       this.#subscribers.add(subscriber)
       this.#deliver()
     })
+  }
+
+  #topicRefusal({ topic_name: topic }: FetchRequest) {
+    if (!this.refused.has(topic)) return undefined
+    return { code: status.NOT_FOUND, details: 'The requested topic was not found.', metadata: new Metadata() }
   }
 
   #placeRefusal({ replay_preset: preset, replay_id: id }: FetchRequest) {
