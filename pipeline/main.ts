@@ -209,7 +209,13 @@ async function reachBroker(
   waiting: Waiting,
 ): Promise<BrokerConnection> {
   const { url, bulk } = config.nats
-  const reconnecting = { maxReconnectAttempts: -1, reconnectTimeWait: 250, name: 'weir' }
+  // A login that a busy broker did not get in time counts as refused, and the client would give up for good after two of them.
+  const reconnecting = {
+    maxReconnectAttempts: -1,
+    ignoreAuthErrorAbort: true,
+    reconnectTimeWait: 250,
+    name: 'weir',
+  }
   const work = () => connectBroker({ ...login, ...reconnecting }, bulk)
   return url === undefined ? work() : whenThere(waiting, `NATS at ${url.join(', ')}`, work, judgeBroker)
 }

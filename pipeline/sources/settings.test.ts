@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { loadConfig } from '../config/config.js'
 import { sourceProblems } from './checks.js'
+import { systemsOfRecord } from './owners/owner-rules.js'
 import { arrivalsSettings, sourcesSettings } from './settings.js'
 
 let folder: string
@@ -14,10 +15,11 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-async function problemsOf(source: string): Promise<readonly string[]> {
+async function problemsOf(source: string, others = ''): Promise<readonly string[]> {
   const file = join(folder, 'weir.yaml')
-  await writeFile(file, `sources:\n  - { name: one, ${source} }\n`)
-  const loaded = loadConfig({ sections: [sourcesSettings, arrivalsSettings], file, env: {} })
+  await writeFile(file, `sources:\n  - { name: one, ${source} }\n${others}`)
+  const sections = [sourcesSettings, arrivalsSettings, systemsOfRecord]
+  const loaded = loadConfig({ sections, file, env: {} })
   const problems = loaded.kind === 'invalid' ? loaded.problems : await sourceProblems(loaded.config)
   return problems.map(({ path, message }) => `${path}: ${message}`)
 }
@@ -51,4 +53,16 @@ test('each kind says which proof it needs, and refuses what it does not have', a
 test('a file of a key that is not there is named, like those of secrets', async () => {
   const told = await problemsOf('kind: stripe, secrets: [ { file: no.secret } ], api_key: { file: no.key }')
   expect(told.map(one => one.split(':')[0])).toEqual(['sources.0.secrets.0.file', 'sources.0.api_key.file'])
+})
+
+test('an owner of a field that is no source and not the API is named, since it would never speak', async () => {
+  const told = await problemsOf(
+    'kind: stripe, secrets: [ { variable: S } ]',
+    `systems_of_record:
+  - { object: customer, field: name, owner: [one, api] }
+  - { object: customer, field: metadata, owner: [one, crn] }
+`,
+  )
+  expect(told).toContain('systems_of_record.1.owner: crn is no source; there are api, one')
+  expect(told.filter(one => one.startsWith('systems_of_record'))).toHaveLength(1)
 })

@@ -101,6 +101,33 @@ const sabotage: Readonly<Record<string, Broken>> = {
   }),
 }
 
+/** The order of states, where all of them have one sequence. */
+const levelled: Broken = ({ map }) => ({
+  map(arrival, context) {
+    const outcome = map(arrival, context)
+    if (outcome.kind !== 'events') return outcome
+    return { kind: 'events', events: outcome.events.map(one => ({ ...one, version: 1 })) }
+  },
+})
+
+test('the check of the order can fail where all states have one sequence', async () => {
+  const check = conformanceChecks.find(({ name }) => name.startsWith('in any order'))!
+  await expect(check.run({ ...standardSamples, kind: brokenBy(levelled) })).rejects.toThrow(
+    /no higher sequence/,
+  )
+})
+
+function brokenBy(broken: Broken): SourceKind {
+  const { kind } = standardSamples
+  return {
+    ...kind,
+    async load() {
+      const loaded = await kind.load()
+      return { ...loaded, ...broken(loaded) }
+    },
+  }
+}
+
 /** The same, with an older form of a sample: a tab stands in it. */
 const withVersions: SourceSamples = {
   ...standardSamples,
@@ -114,15 +141,7 @@ test.each(conformanceChecks.map(check => [check.name, check] as const))(
   async (name, check) => {
     const key = Object.keys(sabotage).find(one => name.startsWith(one))
     expect(key, 'no canary breaks what this check is about').toBeDefined()
-    const { kind } = standardSamples
-    const broken: SourceKind = {
-      ...kind,
-      async load() {
-        const loaded = await kind.load()
-        return { ...loaded, ...sabotage[key!]!(loaded) }
-      },
-    }
     await expect(check.run(withVersions)).resolves.toBeUndefined()
-    await expect(check.run({ ...withVersions, kind: broken })).rejects.toThrow()
+    await expect(check.run({ ...withVersions, kind: brokenBy(sabotage[key!]!) })).rejects.toThrow()
   },
 )

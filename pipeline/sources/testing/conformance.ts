@@ -110,6 +110,12 @@ export const conformanceChecks: readonly Check[] = [
       for (const state of states) sequences.push(...sequencesOf(await open.events(open.arrivals(state))))
       for (const one of sequences)
         assert.ok(Number.isSafeInteger(one), `the sequence ${one} is no safe integer`)
+      // Without this a kind that gives every state one sequence would pass: the highest is then always that of the newest.
+      for (const [at, state] of states.slice(1).entries()) {
+        const [older, newer] = [states[at]!, state].map(one => open.events(open.arrivals(one)))
+        const [before, after] = [highest(await older!), highest(await newer!)]
+        assert.ok(after > before, `${state.name} has no higher sequence than the state before it`)
+      }
     },
   },
   {
@@ -346,6 +352,10 @@ function isChange({ type }: MadeEvent): boolean {
 
 function sequencesOf(events: readonly MadeEvent[]): number[] {
   return events.filter(isChange).map(({ data }) => Number(data['sequence']))
+}
+
+function highest(events: readonly MadeEvent[]): number {
+  return Math.max(...sequencesOf(events))
 }
 
 function saidBy({ type, subject, data }: MadeEvent): unknown {

@@ -279,7 +279,7 @@ test('a replay goes on after a kill of the process, and can be paused and cancel
   })
   const { stdout: shown } = await weir.run('jobs', 'show', other, '--json')
   expect(JSON.parse(shown)).toMatchObject({ state: 'cancelled' })
-})
+}, 180_000)
 
 function scaled(text: string): Scaled {
   const parsed = parseDecimal(text)
