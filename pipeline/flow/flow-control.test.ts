@@ -14,7 +14,7 @@ import { WebhookReceiver } from '../../sinks/webhook/testing/fake.js'
 import { readStretch } from '../broker/read-stream.js'
 import type { IncidentView, SinkView } from './shapes.js'
 
-const generousMs = 60_000
+const generousMs = 180_000
 const secret = `whsec_${Buffer.from('a secret of thirty-two bytes ...').toString('base64')}`
 
 let folder: string

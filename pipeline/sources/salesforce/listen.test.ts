@@ -13,7 +13,8 @@ function partsOf(refusals: Record<string, number>): ListenParts {
     refusals[topic] = refusals[topic]! - 1
     if (refusals[topic]! >= 0) throw refusal(topic)
     yield { events: [], replayId: Buffer.from(topic) }
-    await new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }))
+    if (!signal.aborted)
+      await new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }))
   }
   const pubsub = { told } as unknown as ListenParts['pubsub']
   const changed = {} as ListenParts['changed']

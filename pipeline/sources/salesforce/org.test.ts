@@ -122,6 +122,8 @@ test('a topic that the org does not have is told and stops alone, and is listene
   expect(status().trouble).toEqual(trouble)
   org.bus.refused.delete(topic)
   org.bus.disconnect()
+  org.put('SBQQ__QuoteLine__c', seats('a0L000000000002', 9))
+  await until(async () => (await seatsNow()) === '9')
   await until(() => status().trouble === undefined && status().listening?.state === 'listening')
 })
 

@@ -42,7 +42,13 @@ const events = [
       entity_id: 'de',
     },
   },
-  { ...envelope, id: 'customer', type: 'weir.customer.upserted', subject: 'acme', data: { name: 'Acme' } },
+  {
+    ...envelope,
+    id: 'customer',
+    type: 'weir.customer.upserted',
+    subject: 'acme',
+    data: { customer_id: 'acme', name: 'Acme' },
+  },
   {
     ...{ ...envelope, id: 'check', type: 'weir.customer.status_changed', subject: 'acme' },
     data: { gate: 'kyc', status: 'approved' },
