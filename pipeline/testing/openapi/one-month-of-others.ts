@@ -2,7 +2,9 @@
 // checks stand, usage that a client of another system takes back, and at last its personal data.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Call } from './one-month.js'
+
+/** Sends one request of an operation, and tells its answer. */
+export type Call = <T>(operationId: string, method: string, path: string, body?: unknown) => Promise<T>
 
 const pollMs = 100
 const patienceMs = 30_000

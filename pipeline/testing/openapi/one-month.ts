@@ -3,7 +3,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HttpAnswer } from './answers.js'
-import { tellOfOthers } from './one-month-of-others.js'
+import { type Call, tellOfOthers } from './one-month-of-others.js'
 
 const pollMs = 50
 const patienceMs = 60_000
@@ -64,8 +64,6 @@ interface Run {
   readonly billing_run_id: string
   readonly status: string
 }
-
-export type Call = <T>(operationId: string, method: string, path: string, body?: unknown) => Promise<T>
 
 /** The same month once more, by this build, by another one and by another price. */
 async function replayIt(call: Call): Promise<void> {
