@@ -4,7 +4,7 @@
 // which the statuses came.
 
 import type { HeldFromRuns } from '../../schemas/billing/held-back.js'
-import type { Gate } from '../../schemas/lifecycle/lifecycle-data.js'
+import type { Gate } from '../../schemas/lifecycle/gates.js'
 import type { ConnectorRecord } from '../../sinks/connector.js'
 import type { Hold } from './flow-gate.js'
 

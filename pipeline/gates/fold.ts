@@ -1,7 +1,7 @@
 // Folds the words of vendors into the few statuses that rules speak of. The words are data; the configuration adds to them.
 // Invariant: a word that nobody knows is `unknown`, never the nearest one.
 
-import type { Gate } from '../../schemas/lifecycle/lifecycle-data.js'
+import type { Gate } from '../../schemas/lifecycle/gates.js'
 
 export const foldedStatuses = [
   'pending',

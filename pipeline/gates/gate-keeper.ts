@@ -4,7 +4,7 @@
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { Logger } from 'pino'
 import { customerToken } from '../../schemas/identifiers.js'
-import { type Gate, gates } from '../../schemas/lifecycle/lifecycle-data.js'
+import { type Gate, gates } from '../../schemas/lifecycle/gates.js'
 import type { ConnectorRecord } from '../../sinks/connector.js'
 import type { WatchedKeys } from '../broker/watched-keys.js'
 import type { Hold } from '../deliver/flow-gate.js'

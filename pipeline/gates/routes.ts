@@ -3,7 +3,7 @@
 import type { ClickHouseClient } from '@clickhouse/client'
 import { z } from 'zod'
 import { customerToken } from '../../schemas/identifiers.js'
-import { gates as allGates } from '../../schemas/lifecycle/lifecycle-data.js'
+import { gates as allGates } from '../../schemas/lifecycle/gates.js'
 import { formatInstant } from '../../schemas/time.js'
 import type { WatchedKeys } from '../broker/watched-keys.js'
 import type { StatusGates } from '../deliver/status-gates.js'

@@ -3,7 +3,7 @@
 // Invariant: a rule that could not do what it says is refused when the configuration is read, with its place.
 
 import type { z as Zod } from 'zod'
-import { type Gate, gates } from '../../schemas/lifecycle/lifecycle-data.js'
+import { type Gate, gates } from '../../schemas/lifecycle/gates.js'
 import type { SettingsSection } from '../config/setting.js'
 import { type FoldedStatus, foldedStatuses, foldTargets, plain, type Words } from './fold.js'
 

@@ -1,7 +1,7 @@
 // Brings the rows of `customer_statuses` in LEDGER to the store.
 
 import { tableFromIPC } from 'apache-arrow'
-import type { Gate } from '../../schemas/lifecycle/lifecycle-data.js'
+import type { Gate } from '../../schemas/lifecycle/gates.js'
 import type { FeedRange, Sink, SinkOutcome } from '../../sinks/sink.js'
 import { brokerUnavailable } from '../broker/broker-outcome.js'
 import type { StatusStore } from './status-store.js'

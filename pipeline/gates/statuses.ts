@@ -5,7 +5,7 @@
 // 3. A word that nobody knows holds payouts, whatever the rules say.
 
 import { z } from 'zod'
-import { type Gate, gates } from '../../schemas/lifecycle/lifecycle-data.js'
+import { type Gate, gates } from '../../schemas/lifecycle/gates.js'
 import { formatInstant } from '../../schemas/time.js'
 import { type Folded, fold, type Words } from './fold.js'
 import type { GateRule, GatesSettings, HeldAct } from './settings.js'

@@ -19,6 +19,7 @@ import {
   timezoneField,
   wholeField,
 } from '../json/wire-fields.js'
+import { gates } from './gates.js'
 
 /** The sender's own fields, allowed in every `weir.*` event. */
 const own = { metadata: z.record(z.string(), z.unknown()).nullish() }
@@ -104,9 +105,6 @@ export const customerData = closedObject({
   parent_customer_id: nameField.nullish(),
   ...own,
 })
-
-export const gates = ['kyc', 'kyb', 'aml', 'vat'] as const
-export type Gate = (typeof gates)[number]
 
 /** How a check of a customer stands: a word of ours or of a vendor, which pipeline/gates folds. */
 export const customerStatusData = closedObject({

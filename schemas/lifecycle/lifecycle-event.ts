@@ -15,6 +15,7 @@ import { maskFreeTexts } from '../personal-data/field-rules.js'
 import { type Parsed, rejected } from '../rejection.js'
 import { beginninglessNs } from '../time.js'
 import { dataOf, textOf } from './event-fields.js'
+import type { Gate } from './gates.js'
 import {
   amendedData,
   catalogData,
@@ -22,7 +23,6 @@ import {
   customerData,
   customerStatusData,
   fxRateData,
-  type Gate,
   invoiceData,
   renewedData,
   statusData,
