@@ -97,6 +97,11 @@ export class InputReader {
     return this.#waiting[0]?.arrivedAtMs
   }
 
+  /** When the newest message that waits here came to the broker. */
+  get newestArrivedAtMs(): number | undefined {
+    return this.#waiting.at(-1)?.arrivedAtMs
+  }
+
   stop(): void {
     this.#stopped = true
     clearInterval(this.#watchdog)

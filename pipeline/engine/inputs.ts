@@ -3,7 +3,8 @@
 // Invariants:
 // 1. All catalogs, then all changes, that the streams held at the claim are processed before any usage. The
 //    order never changes a result, but usage that waits for a subscription takes memory.
-// 2. Positions advance to the last message taken, in the order of each stream.
+// 2. Nor is anything processed while a catalog that may have a say in it is not taken (catalog-gate.ts): there the order matters.
+// 3. Positions advance to the last message taken, in the order of each stream.
 
 import { jetstream } from '@nats-io/jetstream'
 import type { EventStream } from '../../schemas/event/event-stream.js'
@@ -13,6 +14,7 @@ import { plainLength } from '../core/decode/decompress.js'
 import { type InputStream, type Positions, readLastSequence } from '../ledger/checkpoint.js'
 import type { LedgerAccess } from '../ledger/commit.js'
 import type { PartitionFailure } from '../ledger/failures.js'
+import { CatalogGate } from './catalog-gate.js'
 import type { Claim } from './claim.js'
 import { InputReader } from './input-reader.js'
 
@@ -44,6 +46,7 @@ export class PartitionInputs {
   readonly #endsAtClaim: Readonly<Record<'CATALOG' | 'LIFECYCLE', number>>
   readonly #taken: Record<InputStream, number>
   readonly #created: Readonly<Record<InputStream, string>>
+  readonly #gate: CatalogGate
 
   static async open(
     access: LedgerAccess,
@@ -85,6 +88,11 @@ export class PartitionInputs {
           : {}),
       })
     }
+    this.#gate = new CatalogGate({
+      readEnd: () => readLastSequence(jsm, 'CATALOG', natsSubjects.catalog),
+      onAnswer: events.onMessage,
+      onInterruption: events.onInterruption,
+    })
     this.#endsAtClaim = endsAtClaim
     this.#readers = {
       CATALOG: reader('CATALOG', natsSubjects.catalog),
@@ -177,6 +185,7 @@ export class PartitionInputs {
   }
 
   stop(): void {
+    this.#gate.stop()
     for (const reader of Object.values(this.#readers)) reader.stop()
   }
 
@@ -187,10 +196,17 @@ export class PartitionInputs {
     return undefined
   }
 
+  #passes(stream: 'LIFECYCLE' | 'METERING'): boolean {
+    return this.#gate.letsThrough(this.#readers[stream].newestArrivedAtMs)
+  }
+
   #open(pauseMetering: boolean): readonly EventStream[] {
     const first = this.#catchingUp()
     if (first !== undefined) return [first] // invariant 1
-    return pauseMetering ? ['CATALOG', 'LIFECYCLE'] : ['CATALOG', 'LIFECYCLE', 'METERING']
+    const open: EventStream[] = ['CATALOG']
+    if (this.#passes('LIFECYCLE')) open.push('LIFECYCLE')
+    if (!pauseMetering && this.#passes('METERING')) open.push('METERING')
+    return this.#taken.CATALOG < this.#gate.end ? ['CATALOG'] : open // invariant 2
   }
 }
 

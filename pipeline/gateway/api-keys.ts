@@ -24,6 +24,8 @@ const recordSchema = z.object({
   rotated_from: z.string().nullable().default(null),
   /** The key that asked for this one; null: none. */
   made_by: z.string().nullable().default(null),
+  /** The key without which this one holds no longer; null: none. */
+  ends_with: z.string().nullable().default(null),
 })
 
 export type ApiKeyRecord = z.infer<typeof recordSchema>
@@ -36,6 +38,8 @@ export interface NewApiKey {
   readonly expiresAtMs?: number
   /** The key that asks for this one. */
   readonly madeBy?: string | undefined
+  /** The key without which this one holds no longer: once that is revoked or expired, so is this. */
+  readonly endsWith?: string | undefined
   /** The key that this one replaces. */
   readonly rotatedFrom?: string
 }
@@ -82,6 +86,7 @@ export async function createApiKey(
     revoked_at: null,
     rotated_from: request.rotatedFrom ?? null,
     made_by: request.madeBy ?? null,
+    ends_with: request.endsWith ?? null,
   }
   await sources.onChange?.(undefined, record)
   await kv.create(keyId, JSON.stringify(record))

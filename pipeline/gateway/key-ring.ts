@@ -3,7 +3,7 @@
 // 1. Verifying a token takes the same time whether its key exists or not.
 // 2. A key that is not in memory is looked up in the bucket, so that a new key works at once. While the bucket cannot be
 //    read the answer is 503, never 401.
-// 3. A revocation counts as soon as the watch reports it, an expiry at its instant. After an interruption of the watch the
+// 3. A revocation counts as soon as the watch reports it, an expiry at its instant, for the keys that end with it too. After an interruption of the watch the
 //    whole bucket is read again.
 
 import { timingSafeEqual } from 'node:crypto'
@@ -27,6 +27,7 @@ interface HeldKey {
   readonly caller: Caller
   readonly revision: number
   readonly isRevoked: boolean
+  readonly endsWith: string | null
   /** Infinity: the key never expires. */
   readonly expiresAtMs: number
 }
@@ -74,8 +75,18 @@ export class KeyRing implements KeyVerifier {
     if (read === undefined) return undefined
     const held = this.#held.get(read.keyId) ?? (await this.#lookUp(read.keyId))
     const isEqual = timingSafeEqual(read.digest, held?.digest ?? nobody)
-    if (!isEqual || held === undefined || held.isRevoked) return undefined
-    return held.expiresAtMs > this.#nowMs() ? held.caller : undefined
+    if (!isEqual || held === undefined) return undefined
+    return this.#hasEnded(held) || (await this.#endedWith(held)) ? undefined : held.caller
+  }
+
+  #hasEnded({ isRevoked, expiresAtMs }: HeldKey): boolean {
+    return isRevoked || expiresAtMs <= this.#nowMs()
+  }
+
+  async #endedWith({ endsWith }: HeldKey): Promise<boolean> {
+    if (endsWith === null) return false
+    const other = this.#held.get(endsWith) ?? (await this.#lookUp(endsWith))
+    return other === undefined || this.#hasEnded(other)
   }
 
   close(): void {
@@ -113,6 +124,7 @@ export class KeyRing implements KeyVerifier {
       caller: { keyId: record.key_id, keyName: record.name, scopes: new Set<Scope>(record.scopes) },
       revision,
       isRevoked: record.revoked_at !== null,
+      endsWith: record.ends_with,
       expiresAtMs: record.expires_at === null ? Number.POSITIVE_INFINITY : Date.parse(record.expires_at),
     })
   }

@@ -2,17 +2,18 @@
 // disk. WEIR_MUTATIONS sets how many of each.
 
 import { jetstream } from '@nats-io/jetstream'
-import { Kvm } from '@nats-io/kv'
+import { type KV, Kvm } from '@nats-io/kv'
 import fc from 'fast-check'
 import { Registry } from 'prom-client'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { validateEvent } from '../../schemas/event/cloud-event.js'
-import { createApiKey, keyBucket } from '../gateway/api-keys.js'
+import { createApiKey, keyBucket, revokeApiKey } from '../gateway/api-keys.js'
 import { eventTaker } from '../gateway/event-taker.js'
 import { openIntake } from '../gateway/gateway.js'
 import { KeyRing } from '../gateway/key-ring.js'
 import { Acts } from '../testing/acts.js'
+import { until } from '../testing/engine-harness.js'
 import {
   type Broker,
   type Served,
@@ -30,13 +31,14 @@ let broker: Broker
 let served: Served
 let ring: KeyRing
 let token: string
+let keys: KV
 /** Events that answers told as taken. */
 let taken = 0
 
 beforeAll(async () => {
   broker = await startBroker(2)
   const { nc } = broker
-  const keys = await new Kvm(nc).open(keyBucket)
+  keys = await new Kvm(nc).open(keyBucket)
   token = (await createApiKey(keys, { name: 'client', scopes: ['ingest:usage'] })).token
   ring = await KeyRing.open(keys, silent)
   const [audit, registry] = [new Acts(), new Registry()]
@@ -231,6 +233,22 @@ test.each(Object.entries(dialects))(
   },
   generousMs,
 )
+
+test('the token of a session begins no other session, and ends when its key does', async () => {
+  const { keyId, token: own } = await createApiKey(keys, { name: 'other', scopes: ['ingest:usage'] })
+  const post = (path: string, bearer: string) =>
+    fetch(`${served.url}/v2/billing/${path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' },
+      body: '{"events":[]}',
+    })
+  const session = (await (await post('meter_event_session', own)).json()) as { authentication_token: string }
+  const inSession = (path: string) => post(path, session.authentication_token)
+  expect((await inSession('meter_event_session')).status).toBe(403)
+  expect((await inSession('meter_event_stream')).status).toBe(400) // it has no events
+  await revokeApiKey(keys, keyId)
+  await until(async () => (await inSession('meter_event_stream')).status === 401)
+})
 
 test(
   'all that was answered as taken is on disk as valid usage, and nothing else is',

@@ -8,7 +8,7 @@
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { ArrivalOutcome, SourceCheckpoint } from '../../schemas/arrival-outcome.js'
-import type { MadeEvent } from './map/made-events.js'
+import { isCorrectable, type MadeEvent } from './map/made-events.js'
 import { mapArrival, type Outcome } from './map/map-arrival.js'
 import type { RulesInForce } from './mapping-rules.js'
 import { outcomeRow, record, type SettleParts, sourceCaller } from './settle.js'
@@ -139,11 +139,6 @@ function compare(
   }
   if (publish.length === 0) return { publish }
   return { publish, row: { ...outcomeRow(arrival, outcome), events: stands } }
-}
-
-/** A later one wins over it, so that it counts once. */
-function isCorrectable({ type, data }: MadeEvent): boolean {
-  return type === 'weir.customer.upserted' || data['sequence'] !== undefined
 }
 
 /** The id without the revision, and the change of what holds, that it names. */

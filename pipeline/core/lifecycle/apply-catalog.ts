@@ -7,6 +7,7 @@ import { parseLifecycleEvent } from '../../../schemas/lifecycle/lifecycle-event.
 import type { Rejection } from '../../../schemas/rejection.js'
 import type { ReceivedEvent } from '../decode/decode.js'
 import { applied } from '../rows/outcome.js'
+import { schemaLeadMs } from '../step/schema-book.js'
 import { attributesOf, envelopeOf, type Step } from '../step/step.js'
 
 /** Returns whether the catalog grew; then changes that wait for a plan must be tried again. */
@@ -51,11 +52,9 @@ function applyGlobalEvent(step: Step, received: ReceivedEvent): void {
 }
 
 /**
- * A schema judges events that arrive a minute after it did, at the earliest: by then every partition that runs has it, and one
- * that begins reads all catalogs before any usage. So what holds for an event follows from when it arrived, and from nothing else.
+ * A partition processes no event before the catalogs that arrived that much earlier (pipeline/engine/catalog-gate.ts). So what
+ * holds for an event follows from when it arrived, and from nothing else.
  */
-const schemaLeadMs = 60_000
-
 function withStart(catalog: Catalog, arrivedAtMs: number): Catalog {
   if (catalog.schemas === undefined) return catalog
   const earliestMs = arrivedAtMs + schemaLeadMs

@@ -12,6 +12,9 @@ import {
 import { shownName } from '../../../schemas/nearest-name.js'
 import type { Rejection } from '../../../schemas/rejection.js'
 
+/** A schema judges events that arrive this much after its catalog did, at the earliest. */
+export const schemaLeadMs = 60_000
+
 interface Version extends EventSchema {
   compiled?: CompiledSchema
 }

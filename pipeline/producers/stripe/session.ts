@@ -1,13 +1,15 @@
 // The sessions of Stripe's stream of meter events: a client gets a token for 15 minutes. Here the token is an API key of that
 // life, which may send usage and nothing else; who asks must be allowed to do that.
-// Invariant: a key has few sessions at a time, and those that have ended are removed, so that asking makes no heap of keys.
+// Invariants:
+// 1. A key has few sessions at a time, and those that have ended are removed, so that asking makes no heap of keys.
+// 2. A session begins no other one and ends with the key that began it, so that nobody sends for longer than that key may.
 
 import type { KV } from '@nats-io/kv'
 import { z } from 'zod'
-import { createApiKey } from '../../gateway/api-keys.js'
+import { createApiKey, readKey } from '../../gateway/api-keys.js'
 import type { AuditTrail } from '../../gateway/audit-trail.js'
 import { recordKeyChange } from '../../gateway/key-audit.js'
-import { unavailable } from '../../gateway/problem.js'
+import { Problem, unavailable } from '../../gateway/problem.js'
 import type { ApiRoute } from '../../gateway/route.js'
 import { ingestsUsage, producersTag } from '../producer-route.js'
 import { v2Refusals } from './refusals.js'
@@ -69,16 +71,28 @@ export function sessionRoute(keys: KV, audit: AuditTrail, nowMs: () => number = 
       const now = nowMs()
       await removeEnded(keys, open, now)
       const madeBy = caller.keyId ?? ''
+      const parent = (await readKey(keys, madeBy))?.record
+      if (parent !== undefined && parent.ends_with !== null)
+        throw new Problem('insufficient_scope', 'The token of a session begins no session: use the API key.') // invariant 2
       if ([...open].filter(one => one.madeBy === madeBy).length >= maxSessions)
         throw unavailable(
           'too_much_in_flight',
           `This key has ${maxSessions} sessions under way.`,
           sessionMs / 1000,
         )
-      const endMs = now + sessionMs
+      const endMs = Math.min(
+        now + sessionMs,
+        Date.parse(parent?.expires_at ?? '') || Number.POSITIVE_INFINITY,
+      )
       const made = await createApiKey(
         keys,
-        { name: 'meter event session', scopes: ['ingest:usage'], expiresAtMs: endMs, madeBy: caller.keyId },
+        {
+          name: 'meter event session',
+          scopes: ['ingest:usage'],
+          expiresAtMs: endMs,
+          madeBy: caller.keyId,
+          endsWith: caller.keyId,
+        },
         { nowMs: () => now, onChange: recordKeyChange(audit, caller) },
       )
       open.add({ keyId: made.keyId, madeBy, endMs })

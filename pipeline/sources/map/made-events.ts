@@ -3,6 +3,8 @@
 // 1. The same arrival under the same revision gives the same events to the last byte, so that what is published again after a
 //    crash is a duplicate.
 // 2. What a later revision says in other words has another id, which names the revision, and a sequence that wins.
+// 3. What has nothing to win by (payments, invoices, usage) keeps its id under every revision: it counts once, and told in other
+//    words it is a conflict that somebody sees.
 
 import { hash } from 'node:crypto'
 import { canonicalJson } from '../../../schemas/json/canonical-json.js'
@@ -39,23 +41,37 @@ export function eventSource({ kind, source }: Pick<Maker, 'kind' | 'source'>): s
 }
 
 export function makeEvent(arrival: Arrival, mapped: MappedEvent, maker: Maker): MadeEvent {
-  const { type, subject, data, correlationId, subscriptionId } = mapped
+  const { type, subject, correlationId, subscriptionId } = mapped
+  const data =
+    mapped.version === undefined
+      ? mapped.data
+      : { ...mapped.data, sequence: sequenceOf(mapped.version, maker) }
   return {
     specversion: '1.0',
-    id: idOf(arrival, mapped, maker),
+    id: idOf(arrival, mapped, maker, isCorrectable({ type, data })),
     source: eventSource(maker),
     type,
     subject,
     time: mapped.time ?? formatInstantMs(arrival.occurredAtMs ?? arrival.receivedAtMs),
     ...(correlationId === undefined ? {} : { correlationid: correlationId }),
     ...(subscriptionId === undefined ? {} : { subscriptionid: subscriptionId }),
-    data: mapped.version === undefined ? data : { ...data, sequence: sequenceOf(mapped.version, maker) },
+    data,
   }
 }
 
-function idOf(arrival: Arrival, { id = arrival.id, key }: MappedEvent, maker: Maker): string {
+function idOf(
+  arrival: Arrival,
+  { id = arrival.id, key }: MappedEvent,
+  maker: Maker,
+  canWin: boolean,
+): string {
   const own = key === '' ? id : `${id}/${key}`
-  return maker.isCorrection ? `${own}~${maker.revision}` : own // invariant 2
+  return maker.isCorrection && canWin ? `${own}~${maker.revision}` : own // invariants 2 and 3
+}
+
+/** A later one wins over it, so that it counts once. */
+export function isCorrectable({ type, data }: Pick<MadeEvent, 'type' | 'data'>): boolean {
+  return type === 'weir.customer.upserted' || data['sequence'] !== undefined
 }
 
 function sequenceOf(version: number, { revision }: Maker): number {
