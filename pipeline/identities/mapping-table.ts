@@ -40,14 +40,19 @@ export interface MappingFilter {
 
 const bucket = 'weir_identities'
 const readAtOnce = 64
+/** How long the keys of a list stand for its next page: reading all keys for each page of many would take hours. */
+const pagesMs = 10_000
 
 export class MappingTable {
   readonly #kv: KV
   readonly #jsm: JetStreamManager
+  readonly #nowMs: () => number
+  #listed: { readonly of: string; readonly keys: readonly string[]; readonly untilMs: number } | undefined
 
-  constructor(kv: KV, jsm: JetStreamManager) {
+  constructor(kv: KV, jsm: JetStreamManager, nowMs: () => number = Date.now) {
     this.#kv = kv
     this.#jsm = jsm
+    this.#nowMs = nowMs
   }
 
   async get(key: MappingKey): Promise<KeptMapping | undefined> {
@@ -81,7 +86,7 @@ export class MappingTable {
     after: string,
     most: number,
   ): Promise<readonly (KeptMapping & { readonly key: string })[]> {
-    const keys = await this.#keysOf(filter)
+    const keys = await this.#keysFor(filter, after)
     const found: (KeptMapping & { readonly key: string })[] = []
     const behind = keys.filter(key => key > after)
     for (let from = 0; from < behind.length && found.length < most; from += readAtOnce) {
@@ -96,6 +101,16 @@ export class MappingTable {
   /** Every mapping of one of ours. */
   of(object: IdentityObject, ours: string): Promise<readonly KeptMapping[]> {
     return this.list({ object, ours }, '', Number.POSITIVE_INFINITY)
+  }
+
+  /** A first page reads the keys anew; the pages behind it go on with them for a while. */
+  async #keysFor(filter: MappingFilter, after: string): Promise<readonly string[]> {
+    const of = JSON.stringify([filter.object, filter.ours, filter.system, filter.theirs])
+    const listed = this.#listed
+    if (after !== '' && listed?.of === of && this.#nowMs() < listed.untilMs) return listed.keys
+    const keys = await this.#keysOf(filter)
+    if (filter.ours === undefined) this.#listed = { of, keys, untilMs: this.#nowMs() + pagesMs }
+    return keys
   }
 
   /** Keys of those that may fit. Keys of removed ones are among them. */

@@ -55,6 +55,31 @@ function claim(theirs: string, ours: string, insteadOf?: string): Claim {
   return { object: 'customer', system: 'crm', theirs, ours, insteadOf }
 }
 
+test('the pages of a list read the keys once; a list that begins anew sees what was set', async () => {
+  let readings = 0
+  const counting = {
+    streams: {
+      info: (...of: Parameters<typeof jsm.streams.info>) => {
+        readings += 1
+        return jsm.streams.info(...of)
+      },
+    },
+  } as JetStreamManager
+  const table = new MappingTable(kv, counting)
+  const key = { object: 'plan', system: 'pages' } as const
+  for (let n = 0; n < 5; n += 1) await table.write({ ...key, theirs: `t${n}`, ours: `o${n}`, ...set }, 0)
+  const found: string[] = []
+  for (let after = ''; ; ) {
+    const page = await table.list(key, after, 2)
+    found.push(...page.map(({ mapping }) => mapping.theirs))
+    if (page.length < 2) break
+    after = page.at(-1)!.key
+  }
+  expect([found.sort(), readings]).toEqual([['t0', 't1', 't2', 't3', 't4'], 1])
+  await table.write({ ...key, theirs: 't5', ours: 'o5', ...set }, 0)
+  expect((await table.list(key, '', 9)).length).toBe(6)
+})
+
 test('a second claim on an id is told and moves nothing; named it moves; each act is on record before', async () => {
   const { desk, table } = deskWith({ 'crm ev': ['acme'], 'crm both': ['a', 'b'] })
   acts.length = 0

@@ -54,9 +54,9 @@ const identityExample = {
 
 const filterShape = {
   object: object.optional().describe('Only of this kind'),
-  ours: z.string().optional().describe('Only of this one of ours'),
-  system: z.string().optional().describe('Only of this system'),
-  theirs: z.string().optional().describe('Only this id of theirs'),
+  ours: nameField.optional().describe('Only of this one of ours'),
+  system: systemName.optional().describe('Only of this system'),
+  theirs: nameField.optional().describe('Only this id of theirs'),
 }
 const listQuery = z.strictObject({
   ...filterShape,

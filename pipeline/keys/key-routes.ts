@@ -78,6 +78,7 @@ const keySchema = z
     revoked_at: z.iso.datetime().nullable(),
     rotated_from: z.string().nullable().describe('The key that it replaced'),
     made_by: z.string().nullable().describe('The key that asked for it; null: Weir itself'),
+    ends_with: z.string().nullable().describe('The key without which it holds no longer; null: none'),
   })
   .meta({ id: 'ApiKey' })
 
@@ -95,6 +96,7 @@ const keyExample = {
   revoked_at: null,
   rotated_from: null,
   made_by: 'ba9876543210',
+  ends_with: null,
 }
 const madeExample = { ...keyExample, token: 'weir_0123456789ab_…' }
 
