@@ -190,9 +190,9 @@ test(
       .toMatchObject([{ state: 'rejected' }])
     expect(await published()).toEqual(before)
     expect(await ask<AuditVerification>('GET', '/v1/audit/verification')).toMatchObject({ ok: true })
-    expect(new Set(await acts())).toEqual(
-      new Set(['approval.requested', 'approval.approved', 'approval.rejected']),
-    )
+    await expect
+      .poll(async () => [...new Set(await acts())].toSorted(), waiting)
+      .toEqual(['approval.approved', 'approval.rejected', 'approval.requested'])
   },
   generousMs,
 )

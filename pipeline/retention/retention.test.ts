@@ -99,6 +99,13 @@ async function start(): Promise<void> {
       filterSubjects: ['ledger.*.customers', 'ledger.*.event_dispositions'],
       sink: new Rows(),
     }),
+    new Deliverer({
+      gate: freeFeed,
+      ...shared,
+      key: 'gates',
+      filterSubjects: ['ledger.*.customer_statuses', 'ledger.*.event_dispositions'],
+      sink: new Rows(),
+    }),
   ]
   for (const deliverer of deliverers) deliverer.start()
 }

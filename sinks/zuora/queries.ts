@@ -16,8 +16,8 @@ const pageSchema = z.object({
       z.looseObject({
         Id: z.string(),
         StartDateTime: z.string().default(''),
-        /** A number that keeps all its digits. */
-        Quantity: z.unknown(),
+        /** A number that keeps all its digits; absent where a query does not ask for it. */
+        Quantity: z.unknown().optional(),
       }),
     )
     .default([]),

@@ -28,6 +28,20 @@ const sessionSchema = z
   })
   .meta({ id: 'StripeMeterEventSession' })
 
+const begun = {
+  description: 'The session.',
+  schema: sessionSchema,
+  headers: { 'cache-control': 'no-store: the token is in no cache.' },
+  example: {
+    id: 'mes_0123456789ab',
+    object: 'v2.billing.meter_event_session',
+    authentication_token: 'weir_0123456789ab_…',
+    created: '2026-01-31T12:00:00.000Z',
+    expires_at: '2026-01-31T12:15:00.000Z',
+    livemode: true,
+  },
+} as const
+
 interface Session {
   readonly keyId: string
   readonly madeBy: string
@@ -50,21 +64,7 @@ export function sessionRoute(keys: KV, audit: AuditTrail, nowMs: () => number = 
       required: false,
       content: { 'application/json': { schema: z.object({}), example: {} } },
     },
-    responses: {
-      200: {
-        description: 'The session.',
-        schema: sessionSchema,
-        headers: { 'cache-control': 'no-store: the token is in no cache.' },
-        example: {
-          id: 'mes_0123456789ab',
-          object: 'v2.billing.meter_event_session',
-          authentication_token: 'weir_0123456789ab_…',
-          created: '2026-01-31T12:00:00.000Z',
-          expires_at: '2026-01-31T12:15:00.000Z',
-          livemode: true,
-        },
-      },
-    },
+    responses: { 200: begun },
     problems: ['too_much_in_flight'],
     refusals: v2Refusals,
     async handle({ caller }) {
