@@ -39,6 +39,8 @@ test('an order in parts lets other input in between, and goes on after a restart
   const answer = await broker.nc.request(natsSubjects.billingRun, body, { timeout: 2_000 })
   const { seq } = answer.json() as { seq: number }
   let parts = 0
+  // The usage waits for an answer of the broker about catalogs; the order has parts until it is in, five at least.
+  let isUsageIn = false
   let isFree: () => void = () => undefined
   const stopped = new Promise<void>(resolve => {
     isFree = resolve
@@ -51,7 +53,7 @@ test('an order in parts lets other input in between, and goes on after a restart
       patch: (processed, input) => {
         if (input.orders[0]?.billingRunId !== 'in parts') return processed
         parts += 1
-        return parts < 5 ? { ...processed, goesOn: true, sealedRuns: [] } : processed
+        return parts < 5 || !isUsageIn ? { ...processed, goesOn: true, sealedRuns: [] } : processed
       },
     })
   const first = await run(worker())
@@ -61,7 +63,8 @@ test('an order in parts lets other input in between, and goes on after a restart
     () => first.engine.status().lag.metering > 0 || first.engine.status().oldestWaitingAtMs !== undefined,
   )
   isFree()
-  await until(() => (first.engine.status().counters?.received ?? 0) > 0 || parts === 5)
+  await until(() => (first.engine.status().counters?.received ?? 0) > 0)
+  isUsageIn = true
   await first.engine.drain()
   const second = await run(worker())
   await until(() => second.engine.status().positions?.CONTROL.seq === seq)
@@ -71,7 +74,8 @@ test('an order in parts lets other input in between, and goes on after a restart
     one => (JSON.parse(text(one.bytes)) as { positions: { CONTROL: { seq: number } } }).positions.CONTROL.seq,
   )
   const sealed = (await readLedger(broker, partition, 'sealed')).filter(one => text(one.bytes) === 'in parts')
-  expect(sealed).toHaveLength(5)
+  expect(parts).toBeGreaterThanOrEqual(5)
+  expect(sealed).toHaveLength(parts)
   expect(states.indexOf(seq)).toBeGreaterThan(4)
   const rated = await readLedger(broker, partition, 'rated_usage')
   const usage = rated.find(one => text(one.bytes).includes('"id"'))!
