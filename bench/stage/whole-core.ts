@@ -72,7 +72,7 @@ export function runWholeCore(
   run(firstSight, first.core, batches, nowMs, clock)
   const usage = meter.end()
   const differences = wrongs(first.core, first.state, expected, customers)
-  const snapshot = first.core.takeSnapshot().state
+  const snapshot = Buffer.concat(first.core.takeSnapshot().state)
   const state = PartitionState.restore(coreConfig.limits.dedupeHorizonMs, snapshot, [], emptyTable())
   const core = new PartitionCore(coreConfig, undefined, state)
   core.process(inputOf(onceEach(customers, nowMs), nowMs, 1))

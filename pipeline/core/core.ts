@@ -154,7 +154,7 @@ export class PartitionCore {
   }
 
   /** The state without the dedupe table, and what that table has seen since it was asked last. */
-  takeSnapshot(): { readonly state: Uint8Array; readonly dedupe: DedupeSegment } {
+  takeSnapshot(): { readonly state: readonly Uint8Array[]; readonly dedupe: DedupeSegment } {
     return this.#state.takeSnapshot()
   }
 

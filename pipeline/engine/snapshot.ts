@@ -126,8 +126,8 @@ export class SnapshotStore extends SnapshotReader {
       await this.#write(`${object}.ids`, pieces)
       segments.push({ object: `${object}.ids`, bytes, newest_day: newestDay, forever: keepsForever })
     }
-    await this.#write(`${object}.state`, [taken.state])
-    const state = { object: `${object}.state`, bytes: taken.state.length }
+    await this.#write(`${object}.state`, taken.state)
+    const state = { object: `${object}.state`, bytes: lengthOf(taken.state) }
     const manifest: Manifest = { format: 2, state, segments }
     await this.#write(object, [Buffer.from(JSON.stringify(manifest), 'utf8')]) // invariant 1
     return { object, manifest }
@@ -182,7 +182,7 @@ export function objectsOf(object: string, manifest: Manifest): readonly string[]
   return [object, manifest.state.object, ...manifest.segments.map(segment => segment.object)]
 }
 
-function lengthOf(pieces: readonly Uint8Array[]): number {
+export function lengthOf(pieces: readonly Uint8Array[]): number {
   return pieces.reduce((sum, piece) => sum + piece.length, 0)
 }
 

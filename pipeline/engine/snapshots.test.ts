@@ -27,7 +27,7 @@ async function storeOf(partition: number): Promise<SnapshotStore> {
 function taken(idBytes: number, newestDay: number, fill = newestDay): StateSnapshot {
   const pieces = idBytes === 0 ? [] : [new Uint8Array(idBytes).fill(fill)]
   const dedupe = { pieces, newestDay, forever: false, keptFromDay: newestDay - 36 }
-  return { state: Buffer.from(`state of day ${newestDay}`), dedupe }
+  return { state: [Buffer.from(`state of day ${newestDay}`)], dedupe }
 }
 
 async function objectsOf(partition: number): Promise<string[]> {
@@ -152,7 +152,7 @@ function entries(...all: readonly (readonly [number, number])[]): Uint8Array {
 test('of a segment whose days are over the identities stay that are kept for ever, in their order', async () => {
   const store = await storeOf(3)
   const take = (day: number, isForever: boolean, ...all: readonly (readonly [number, number])[]) => ({
-    state: Buffer.from('state'),
+    state: [Buffer.from('state')],
     dedupe: { pieces: [entries(...all)], newestDay: day, forever: isForever, keptFromDay: day - 36 },
   })
   const forever = 0xffff

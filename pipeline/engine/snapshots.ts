@@ -14,7 +14,7 @@ import { describe } from '../ledger/failures.js'
 import { release } from '../memory/transfer.js'
 import type { StateSnapshot } from '../workers/protocol.js'
 import type { RestoredBytes } from './restore.js'
-import { type Manifest, objectsOf, type SnapshotStore } from './snapshot.js'
+import { lengthOf, type Manifest, objectsOf, type SnapshotStore } from './snapshot.js'
 
 export class Snapshots {
   readonly store: SnapshotStore
@@ -82,7 +82,7 @@ export class Snapshots {
   taken(epoch: number, commit: number, snapshot: StateSnapshot): void {
     const ledgerSeq = this.#stored.commit === commit ? this.#stored.seq : undefined
     this.#taken = { epoch, commit, snapshot, ledgerSeq }
-    this.#stateBytes = snapshot.state.length
+    this.#stateBytes = lengthOf(snapshot.state)
     this.#deltaBytes = 0
     this.#deltaCommits = 0
     if (ledgerSeq !== undefined) void this.#upload(this.#taken, ledgerSeq) // invariant 1
@@ -122,7 +122,7 @@ export class Snapshots {
       const { object, manifest } = await this.store.put(epoch, commit, snapshot, this.#manifest)
       this.#manifest = manifest
       this.#newest = { object, commit, ledger_seq: ledgerSeq }
-      for (const bytes of [snapshot.state, ...snapshot.dedupe.pieces]) release(bytes)
+      for (const bytes of [...snapshot.state, ...snapshot.dedupe.pieces]) release(bytes)
       this.#taken = undefined
     } catch (error) {
       this.#retryAtMs = Date.now() + this.#limits.retryMaxMs // invariant 3

@@ -126,7 +126,7 @@ export class PlainWorker implements PartitionWorker {
   async snapshot(): Promise<StateSnapshot> {
     const state = { seen: [...(this.#seen ?? [])], counters: this.#counters, runs: this.#runs }
     const dedupe = { pieces: [], newestDay: 0, forever: false, keptFromDay: 0 }
-    return { state: Buffer.from(JSON.stringify(state)), dedupe }
+    return { state: [Buffer.from(JSON.stringify(state))], dedupe }
   }
 
   async close(): Promise<void> {

@@ -130,7 +130,7 @@ test('a snapshot taken in the worker opens again as the same state', async () =>
   const { state, dedupe } = await worker.snapshot()
   const entries = Buffer.concat(dedupe.pieces)
   await worker.load({ config, index: 0, entries, bytesInAll: entries.length })
-  await worker.open({ config, snapshot: state, deltas: [], segments: 1 })
+  await worker.open({ config, snapshot: Buffer.concat(state), deltas: [], segments: 1 })
   const again = await worker.process({
     ...input,
     commit: 2,

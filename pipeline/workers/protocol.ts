@@ -85,8 +85,8 @@ export interface PartitionTask {
 
 /** The state as of the last call of `process`. */
 export interface StateSnapshot {
-  /** Without the dedupe table. */
-  readonly state: Uint8Array
+  /** Without the dedupe table; pieces that are one state together. */
+  readonly state: readonly Uint8Array[]
   /** What the table has seen since the snapshot before. */
   readonly dedupe: DedupeSegment
 }

@@ -83,9 +83,9 @@ export function process({ partition, input, lent }: ProcessTask): unknown {
 
 export function snapshot({ partition }: PartitionTask): unknown {
   const taken = coreOf(partition).takeSnapshot()
-  const state = owned(taken.state)
+  const state = taken.state.map(owned)
   const pieces = taken.dedupe.pieces.map(owned)
-  return transfer({ state, dedupe: { ...taken.dedupe, pieces } }, [state, ...pieces].map(bufferOf))
+  return transfer({ state, dedupe: { ...taken.dedupe, pieces } }, [...state, ...pieces].map(bufferOf))
 }
 
 export function close({ partition }: PartitionTask): void {

@@ -15,6 +15,8 @@ interface BilledDelta extends MapDelta<SealedCharge> {
 }
 
 const blockBytes = 1 << 18
+/** A part of a dump ends when it has so many. */
+const partBytes = 1 << 20
 /** The position of no record. */
 const none = -1
 
@@ -69,19 +71,21 @@ export class BilledCharges {
   takeDelta(): BilledDelta {
     const written = this.#written
     this.#written = []
-    return this.#deltaOf(
-      (function* (map: BilledCharges) {
-        for (const { customerId, at } of written) yield map.#read(customerId, at)
-      })(this),
-    )
+    const part = new BilledPart()
+    for (const { customerId, at } of written) part.add(this.#read(customerId, at))
+    return part.delta()
   }
 
-  dump(): BilledDelta {
-    return this.#deltaOf(
-      (function* (map: BilledCharges) {
-        for (const customerId of map.#newest.keys()) yield* map.of(customerId).values()
-      })(this),
-    )
+  /** All of them, in deltas to be applied one after another; an empty one when there is none. */
+  *dump(): IterableIterator<BilledDelta> {
+    let part = new BilledPart()
+    for (const customerId of this.#newest.keys()) {
+      for (const sealed of this.of(customerId).values()) part.add(sealed)
+      if (part.bytes < partBytes) continue
+      yield part.delta()
+      part = new BilledPart()
+    }
+    yield part.delta()
   }
 
   apply({ set, billed }: BilledDelta): void {
@@ -93,16 +97,6 @@ export class BilledCharges {
       const customerId = texts.textOf(reader.whole())
       this.#add(readBilled(reader, texts, customerId))
     }
-  }
-
-  #deltaOf(charges: Iterable<SealedCharge>): BilledDelta {
-    const texts = new TextTable()
-    const writer = new ByteWriter()
-    for (const sealed of charges) {
-      writer.whole(texts.numberOf(sealed.customerId))
-      writeBilled(writer, texts, sealed)
-    }
-    return { set: [], deleted: [], billed: { texts: texts.texts, bytes: Buffer.from(writer.written) } }
   }
 
   #add(sealed: SealedCharge): number {
@@ -139,5 +133,25 @@ export class BilledCharges {
 
   #recordAt(at: number): ByteReader {
     return new ByteReader(this.#blocks[Math.floor(at / blockBytes)]!, at % blockBytes)
+  }
+}
+
+/** Charges as a delta has them. */
+class BilledPart {
+  readonly #texts = new TextTable()
+  readonly #writer = new ByteWriter()
+
+  get bytes(): number {
+    return this.#writer.length
+  }
+
+  add(sealed: SealedCharge): void {
+    this.#writer.whole(this.#texts.numberOf(sealed.customerId))
+    writeBilled(this.#writer, this.#texts, sealed)
+  }
+
+  delta(): BilledDelta {
+    const bytes = Buffer.from(this.#writer.written)
+    return { set: [], deleted: [], billed: { texts: this.#texts.texts, bytes } }
   }
 }

@@ -114,7 +114,7 @@ test('a charge that a snapshot does not know is put again later, under another s
   first.delete(id)
   const removal = first.takeDelta()
   const second = new ChargeMap()
-  second.apply(first.dump()) // knows nothing of the first charge
+  for (const part of first.dump()) second.apply(part) // knows nothing of the first charge
   second.set(charge(0))
   const third = new ChargeMap()
   for (const delta of [beginning, removal, second.takeDelta()]) third.apply(delta)

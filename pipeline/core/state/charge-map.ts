@@ -34,6 +34,8 @@ const runningNames = new Map(aggregations.map(name => [aggregationFacts[name].ad
 const changedMark = 1
 const putMark = 2
 const firstCapacity = 64
+/** So many charges at most are in one part of a dump. */
+const chargesEach = 10_000
 
 export class ChargeMap {
   readonly #table = new ChargeTable()
@@ -130,8 +132,19 @@ export class ChargeMap {
     return { set, deleted, running: { ...this.#columnsOf(put), moved } }
   }
 
-  dump(): ChargeDelta {
-    const all = [...this.#serials()]
+  /** All of them, in deltas to be applied one after another; an empty one when there is none. */
+  *dump(): IterableIterator<ChargeDelta> {
+    let serials: number[] = []
+    for (const serial of this.#serials()) {
+      serials.push(serial)
+      if (serials.length < chargesEach) continue
+      yield this.#dumpOf(serials)
+      serials = []
+    }
+    yield this.#dumpOf(serials)
+  }
+
+  #dumpOf(all: readonly number[]): ChargeDelta {
     const running = all.filter(serial => this.#runs[serial] !== notRunning)
     const records = all
       .filter(serial => this.#runs[serial] === notRunning)

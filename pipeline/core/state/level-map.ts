@@ -70,7 +70,7 @@ export class LevelMap {
     return this.#stretches.takeDelta()
   }
 
-  dump(): MapDelta<LevelStretch> {
+  dump(): IterableIterator<MapDelta<LevelStretch>> {
     return this.#stretches.dump()
   }
 

@@ -22,13 +22,14 @@ import type {
   UsageCharge,
   WaitingEvent,
 } from './records.js'
+import { piecesOf, withHead } from './state-pieces.js'
 import { type MapDelta, TrackedMap } from './tracked-map.js'
 import { UsageRoutes } from './usage-routes.js'
 
-/** 7: what stands billed is bytes, and a run may be sealed in part. */
-export const stateFormat = 7
-/** 6 names each billed charge as an object. Older ones do not know the message that brought what waits. */
-const readableFormats: readonly number[] = [6, stateFormat]
+/** 8: a snapshot is in pieces. */
+export const stateFormat = 8
+/** 7 has a snapshot in one piece. 6 names each billed charge as an object. Older ones do not know the message that brought what waits. */
+const readableFormats: readonly number[] = [6, 7, stateFormat]
 const dayMs = 86_400_000
 const identity = new Uint32Array(hashWords)
 
@@ -62,12 +63,13 @@ interface StateMaps {
 
 interface StoredMap {
   takeDelta(): MapDelta<unknown>
-  dump(): MapDelta<unknown>
+  dump(): IterableIterator<MapDelta<unknown>>
   apply(delta: MapDelta<unknown>): void
 }
 
 interface StateBytes {
   readonly format: number
+  /** All maps, but in later pieces of a snapshot. */
   readonly maps: Record<string, MapDelta<unknown>>
   readonly dedupe: Uint8Array
   readonly counters: DispositionCounts
@@ -136,17 +138,19 @@ export class PartitionState {
   }
 
   takeDelta(): Uint8Array {
-    return this.#toBytes(map => map.takeDelta(), this.dedupe.takeDelta())
+    const maps: Record<string, MapDelta<unknown>> = {}
+    for (const [name, map] of Object.entries(this.maps)) maps[name] = map.takeDelta()
+    return this.#toBytes(maps, this.dedupe.takeDelta())
   }
 
   snapshot(): Uint8Array {
-    return this.#toBytes(map => map.dump(), this.dedupe.dump())
+    return Uint8Array.from(Buffer.concat(this.#pieces(this.dedupe.dump())))
   }
 
   /** For a store that keeps the segments of the table: the rest, and the newest segment. */
-  takeSnapshot(): { readonly state: Uint8Array; readonly dedupe: DedupeSegment } {
+  takeSnapshot(): { readonly state: readonly Uint8Array[]; readonly dedupe: DedupeSegment } {
     const dedupe = this.dedupe.takeSegment()
-    return { state: this.#toBytes(map => map.dump(), new Uint8Array()), dedupe }
+    return { state: this.#pieces(new Uint8Array()), dedupe }
   }
 
   customer(customerId: string): CustomerRecord {
@@ -272,22 +276,34 @@ export class PartitionState {
     indexUnder(this.waitingOf, waiting.event.customerId, key)
   }
 
-  #toBytes(take: (map: StoredMap) => MapDelta<unknown>, dedupe: Uint8Array): Uint8Array {
-    const maps: Record<string, MapDelta<unknown>> = {}
-    for (const [name, map] of Object.entries(this.maps)) maps[name] = take(map)
+  /** The first one has the beginning of every map, and each of the others a further part of one. */
+  #pieces(dedupe: Uint8Array): Uint8Array[] {
+    const parts = Object.entries(this.maps).map(([name, map]) => [name, (map as StoredMap).dump()] as const)
+    const first = Object.fromEntries(parts.map(([name, ofMap]) => [name, ofMap.next().value]))
+    const pieces = [withHead(this.#toBytes(first, dedupe))]
+    for (const [name, ofMap] of parts)
+      for (const part of ofMap) pieces.push(withHead(this.#toBytes({ [name]: part }, new Uint8Array())))
+    return pieces
+  }
+
+  #toBytes(maps: StateBytes['maps'], dedupe: Uint8Array): Uint8Array {
     const bytes: StateBytes = { format: stateFormat, maps, dedupe, counters: this.counters }
     return serialize(bytes)
   }
 
   #apply(bytes: Uint8Array): void {
-    const stored = storedState(bytes)
-    for (const [name, map] of Object.entries(this.maps)) {
-      const delta = stored.maps[name]
-      if (delta === undefined) throw new Error(`The state lacks its map ${name}.`)
-      ;(map as StoredMap).apply(delta)
+    let isFirst = true
+    for (const piece of piecesOf(bytes)) {
+      const stored = storedState(piece)
+      for (const [name, map] of Object.entries(this.maps)) {
+        const delta = stored.maps[name]
+        if (delta !== undefined) (map as StoredMap).apply(delta)
+        else if (isFirst) throw new Error(`The state lacks its map ${name}.`)
+      }
+      this.dedupe.apply(stored.dedupe)
+      this.counters = stored.counters
+      isFirst = false
     }
-    this.dedupe.apply(stored.dedupe)
-    this.counters = stored.counters
   }
 }
 
@@ -298,7 +314,10 @@ export function usageChargesOf(
 ): Iterable<UsageCharge> {
   const charges = new ChargeMap()
   for (const bytes of snapshot === undefined ? deltas : [snapshot, ...deltas]) {
-    charges.apply(storedState(bytes).maps['charges'] as ChargeDelta)
+    for (const piece of piecesOf(bytes)) {
+      const delta = storedState(piece).maps['charges'] as ChargeDelta | undefined
+      if (delta !== undefined) charges.apply(delta)
+    }
   }
   return charges.stopAllRunning()
 }

@@ -9,6 +9,9 @@ export interface MapDelta<V> {
   readonly deleted: readonly string[]
 }
 
+/** So many entries at most are in one part of a dump. */
+const entriesEach = 1_000
+
 interface Entry<V> {
   readonly key: string
   value: V
@@ -95,8 +98,16 @@ export class TrackedMap<V> {
     }
   }
 
-  dump(): MapDelta<V> {
-    return { set: [...this.entries()], deleted: [] }
+  /** All of it, in deltas to be applied one after another; an empty one when there is nothing. */
+  *dump(): IterableIterator<MapDelta<V>> {
+    let set: [string, V][] = []
+    for (const entry of this.entries()) {
+      set.push(entry)
+      if (set.length < entriesEach) continue
+      yield { set, deleted: [] }
+      set = []
+    }
+    if (set.length > 0 || this.size === 0) yield { set, deleted: [] }
   }
 
   #find(key: string): Entry<V> | undefined {

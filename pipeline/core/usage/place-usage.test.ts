@@ -10,6 +10,7 @@ import { type CoreInput, PartitionCore, type RowTap } from '../core.js'
 import { defaultCoreLimits } from '../ports/core-limits.js'
 import { MemoryHistory } from '../re-rate/memory-history.js'
 import { PartitionState } from '../state/partition-state.js'
+import { piecesOf } from '../state/state-pieces.js'
 import { none } from '../state/usage-routes.js'
 
 // Two cores take the same messages. One gets them as they are. The other gets them with a meaningless
@@ -286,7 +287,7 @@ class Side {
   }
 
   state(): unknown {
-    return deserialize(this.core.snapshot())
+    return Array.from(piecesOf(this.core.snapshot()), piece => deserialize(piece) as unknown)
   }
 }
 
