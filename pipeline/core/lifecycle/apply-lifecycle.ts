@@ -137,8 +137,7 @@ function shared(text: string): string {
 
 /** The catalog grew: changes that waited for a plan, or named a price that no plan had, are judged again. */
 export function retryUnknown(step: Step, touched: CustomerChanges): void {
-  for (const record of step.state.maps.subscriptions.values()) {
-    if (record.changes.every(one => one.state.kind === 'applied')) continue
+  for (const record of unsettled(step)) {
     touched.remember(step, record)
     account(step, settle(step, record, touched), touched)
     step.state.maps.subscriptions.touch(record.subscriptionId)
@@ -146,11 +145,17 @@ export function retryUnknown(step: Step, touched: CustomerChanges): void {
   }
 }
 
+/** Subscriptions with changes that wait or are refused. */
+function unsettled({ state }: Step): SubscriptionRecord[] {
+  const { subscriptions } = state.maps
+  return subscriptions.special().flatMap(id => subscriptions.get(id) ?? [])
+}
+
 /** Changes that have waited too long for their subscription or plan become dead letters and are forgotten. */
 export function expireChanges(step: Step, touched: CustomerChanges): void {
   const oldestMs = step.nowMs - step.config.limits.parkedTtlMs
   if (step.state.oldestParkedChangeMs > oldestMs) return
-  for (const record of step.state.maps.subscriptions.values()) {
+  for (const record of unsettled(step)) {
     const expired = record.changes.filter(
       one => one.state.kind === 'parked' && one.envelope.arrivedAtMs <= oldestMs,
     )

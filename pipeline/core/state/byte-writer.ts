@@ -62,6 +62,18 @@ export class ByteWriter {
     this.#length += 8
   }
 
+  double(value: number): void {
+    this.#reserve(8)
+    this.#bytes.writeDoubleLE(value, this.#length)
+    this.#length += 8
+  }
+
+  /** Of an even number of hexadecimal digits in lower case. */
+  hex(digits: string): void {
+    this.#reserve(digits.length / 2)
+    this.#length += this.#bytes.write(digits, this.#length, 'hex')
+  }
+
   #reserve(length: number): void {
     if (this.#length + length <= this.#bytes.length) return
     const grown = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#length + length))
@@ -113,5 +125,15 @@ export class ByteReader {
     if (this.byte() === asText) return BigInt(this.text())
     this.#at += 8
     return this.#bytes.readBigInt64LE(this.#at - 8)
+  }
+  double(): number {
+    this.#at += 8
+    return this.#bytes.readDoubleLE(this.#at - 8)
+  }
+
+  /** `length` bytes as hexadecimal digits. */
+  hex(length: number): string {
+    this.#at += length
+    return this.#bytes.toString('hex', this.#at - length, this.#at)
   }
 }

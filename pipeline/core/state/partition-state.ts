@@ -13,6 +13,7 @@ import { type ChargeDelta, ChargeMap } from './charge-map.js'
 import { claimKey } from './claim-key.js'
 import { type DedupeSegment, DedupeTable } from './dedupe-table.js'
 import { LevelMap } from './level-map.js'
+import { PackedMap } from './packed-map.js'
 import type {
   AmendedEvent,
   CustomerRecord,
@@ -26,7 +27,7 @@ import { piecesOf, withHead } from './state-pieces.js'
 import { type MapDelta, TrackedMap } from './tracked-map.js'
 import { UsageRoutes } from './usage-routes.js'
 
-/** 8: a snapshot is in pieces. */
+/** 8: a snapshot is in pieces; subscriptions and customers are packed. */
 export const stateFormat = 8
 /** 7 has a snapshot in one piece. 6 names each billed charge as an object. Older ones do not know the message that brought what waits. */
 const readableFormats: readonly number[] = [6, 7, stateFormat]
@@ -41,8 +42,10 @@ export function daysKept(dedupeHorizonMs: number): number {
 interface StateMaps {
   /** One entry: all that was published, merged. */
   readonly catalog: TrackedMap<Catalog>
-  readonly subscriptions: TrackedMap<SubscriptionRecord>
-  readonly customers: TrackedMap<CustomerRecord>
+  /** Special: those with a change that is not applied. */
+  readonly subscriptions: PackedMap<SubscriptionRecord>
+  /** Special: those with an open history request. */
+  readonly customers: PackedMap<CustomerRecord>
   /** By claim: the customer that the event was sent for, and its identity. */
   readonly waiting: TrackedMap<WaitingEvent>
   readonly charges: ChargeMap
@@ -78,8 +81,8 @@ interface StateBytes {
 export class PartitionState {
   readonly maps: StateMaps = {
     catalog: new TrackedMap(),
-    subscriptions: new TrackedMap(),
-    customers: new TrackedMap(),
+    subscriptions: new PackedMap(({ changes }) => changes.some(({ state }) => state.kind !== 'applied')),
+    customers: new PackedMap(({ hold }) => hold !== undefined),
     waiting: new TrackedMap(),
     charges: new ChargeMap(),
     levels: new LevelMap(),
@@ -124,9 +127,7 @@ export class PartitionState {
     const state = new PartitionState(dedupeHorizonMs, dedupe)
     for (const bytes of snapshot === undefined ? deltas : [snapshot, ...deltas]) state.#apply(bytes)
     for (const waiting of state.maps.waiting.values()) state.#indexWaiting(waiting)
-    for (const { customerId, hold } of state.maps.customers.values()) {
-      if (hold !== undefined) state.held.add(customerId)
-    }
+    for (const customerId of state.maps.customers.special()) state.held.add(customerId)
     state.recomputeOldestParkedChange()
     for (const [key, retraction] of state.maps.retractions.entries()) state.#indexRetraction(key, retraction)
     for (const [key, amended] of state.maps.amended.entries()) state.#indexAmended(key, amended)
@@ -209,8 +210,9 @@ export class PartitionState {
 
   recomputeOldestParkedChange(): void {
     this.oldestParkedChangeMs = Number.POSITIVE_INFINITY
-    for (const { changes } of this.maps.subscriptions.values()) {
-      for (const { state, envelope } of changes)
+    const { subscriptions } = this.maps
+    for (const id of subscriptions.special()) {
+      for (const { state, envelope } of subscriptions.get(id)?.changes ?? [])
         if (state.kind === 'parked') this.parkedChange(envelope.arrivedAtMs)
     }
   }

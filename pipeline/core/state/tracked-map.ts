@@ -10,7 +10,7 @@ export interface MapDelta<V> {
 }
 
 /** So many entries at most are in one part of a dump. */
-const entriesEach = 1_000
+export const entriesEach = 1_000
 
 interface Entry<V> {
   readonly key: string
