@@ -8,6 +8,7 @@ import { parseJson } from '../../schemas/json/json-text.js'
 import { nsOf } from '../../schemas/time.js'
 import { arrivalMs, change, created, TestBench, testCatalog, usage } from '../testing/core-fixture.js'
 import { PartitionCore } from './core.js'
+import { PartitionState } from './state/partition-state.js'
 
 const jan = (day: number) => `2026-01-${String(day).padStart(2, '0')}T00:00:00Z`
 
@@ -288,9 +289,22 @@ test('a core restored from its snapshot and deltas goes on as if nothing had hap
   const { delta, ...rest } = restarted.last!
   const { delta: steadyDelta, ...steadyRest } = steady.last!
   expect(rest).toEqual(steadyRest)
-  expect(deserialize(delta)).toEqual(deserialize(steadyDelta))
+  expect(withoutPacked(delta)).toEqual(withoutPacked(steadyDelta))
+  expect(recordsOf(restarted)).toEqual(recordsOf(steady))
   expect(restarted.owed('2026-02-20T00:00:00Z')).toEqual(steady.owed('2026-02-20T00:00:00Z'))
 })
+
+/** A delta without the records whose bytes depend on the texts that the core has seen lately. */
+function withoutPacked(delta: Uint8Array): unknown {
+  const { maps, ...rest } = deserialize(delta) as { maps: Record<string, object> }
+  const others = Object.entries(maps).filter(([, map]) => !('packed' in map))
+  return { ...rest, maps: Object.fromEntries(others) }
+}
+
+function recordsOf({ core, config }: TestBench): unknown {
+  const { maps } = PartitionState.restore(config.limits.dedupeHorizonMs, core.snapshot(), [])
+  return [[...maps.customers.entries()], [...maps.subscriptions.entries()]]
+}
 
 test('outputs are cut to size and keep every row', () => {
   const bench = new TestBench({ outputChunkBytes: 20_000, outputChunkRows: 100 })

@@ -18,7 +18,7 @@ export interface DeliverLimits {
   readonly settleMs: number
   /** Bytes of messages prefetched while a range is applied. */
   readonly bufferBytes: number
-  /** The most bytes of one pull; larger than the largest message. */
+  /** The most bytes of one pull, unless one message alone is larger. */
   readonly pullBytes: number
   readonly pullExpiresMs: number
   readonly idleHeartbeatMs: number
@@ -31,12 +31,12 @@ export interface DeliverLimits {
 }
 
 export const defaultDeliverLimits: DeliverLimits = {
-  rangeBytes: 64 << 20,
+  rangeBytes: 32 << 20,
   rangeMessages: 2_000,
   paceMinMs: 100,
   paceMaxMs: 250,
   settleMs: 10,
-  bufferBytes: 80 << 20,
+  bufferBytes: 40 << 20,
   pullBytes: 16 << 20,
   pullExpiresMs: 5_000,
   idleHeartbeatMs: 1_000,
@@ -51,17 +51,16 @@ export const defaultDeliverLimits: DeliverLimits = {
  * are behind at once.
  */
 export const smallRanges: Partial<DeliverLimits> = {
-  rangeBytes: 8 << 20,
-  bufferBytes: 12 << 20,
-  pullBytes: 10 << 20,
+  rangeBytes: 2 << 20,
+  bufferBytes: 3 << 20,
+  pullBytes: 2 << 20,
 }
 
-/** The largest message that our streams take (`max_payload` of the embedded server). */
-const largestMessageBytes = 9 << 20
+/** More than the largest message that our streams take (`max_payload` of the embedded server, 9 MB). */
+export const largestPullBytes = 10 << 20
 
 export function assertDeliverLimits(limits: DeliverLimits): void {
   const relations: [boolean, string][] = [
-    [limits.pullBytes > largestMessageBytes, 'a pull must hold the largest message'],
     [limits.bufferBytes >= limits.rangeBytes, 'the buffer must hold a range'],
     [limits.pullExpiresMs >= 1_000, 'a pull lasts at least a second'],
     [limits.idleHeartbeatMs * 2 < limits.pullExpiresMs, 'two heartbeats fit into a pull'],

@@ -5,8 +5,9 @@
 //    so does a pull without messages after which the server has delivered more than arrived here.
 //
 // `fetch` with `max_bytes` also asks for at most 100 messages. A pull that reaches either limit ends with an
-// status 409 after the messages; that is not an error here. When 409 meant something else, such as a consumer that is gone,
-// the next pull brings nothing and throws it.
+// status 409 after the messages; that is not an error here, nor when the next message alone is larger than the pull: then one
+// pull is as large as the largest message. When 409 meant something else, such as a consumer that is gone, the next pull brings
+// nothing and throws it.
 
 import {
   AckPolicy,
@@ -19,7 +20,7 @@ import {
 import { nanos } from '@nats-io/transport-node'
 import type { FeedMessage, FeedRange } from '../../sinks/sink.js'
 import type { ReadHeader } from '../tracing/spans.js'
-import type { DeliverLimits } from './deliver-limits.js'
+import { type DeliverLimits, largestPullBytes } from './deliver-limits.js'
 import { FeedFailure } from './delivery-lease.js'
 import type { Intent } from './delivery-record.js'
 
@@ -60,14 +61,23 @@ export async function* readFeed(
   try {
     const consumer = await source.js.consumers.get(source.stream, cursor.name)
     let delivered = 0
+    let isTooSmall: boolean = false
     while (!signal.aborted) {
       const before = delivered
-      for await (const message of pull(consumer, limits, signal)) {
-        delivered += 1
-        if (message.deliverySequence !== delivered) throw interrupted(source, 'a message was lost on the way')
-        yield message
+      const pullBytes: number = isTooSmall ? Math.max(limits.pullBytes, largestPullBytes) : limits.pullBytes
+      isTooSmall = false
+      try {
+        for await (const message of pull(consumer, { ...limits, pullBytes }, signal)) {
+          delivered += 1
+          if (message.deliverySequence !== delivered)
+            throw interrupted(source, 'a message was lost on the way')
+          yield message
+        }
+      } catch (error) {
+        isTooSmall = isLargerThanPull(error) && pullBytes < largestPullBytes
+        if (!isTooSmall) throw error
       }
-      if (delivered > before || signal.aborted) continue
+      if (delivered > before || isTooSmall || signal.aborted) continue
       const info = await consumer.info()
       if (info.delivered.consumer_seq !== delivered) throw interrupted(source, 'the last messages were lost') // 2
     }
@@ -148,6 +158,11 @@ async function* pull(
 
 function isFullPull(error: unknown): boolean {
   return error instanceof JetStreamError && 'code' in error && error.code === pullEnded
+}
+
+/** The next message does not fit into the pull. */
+function isLargerThanPull(error: unknown): boolean {
+  return isFullPull(error) && /exceeds maxbytes/i.test((error as Error).message)
 }
 
 function interrupted(source: FeedSource, detail: string): Error {

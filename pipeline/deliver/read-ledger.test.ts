@@ -12,7 +12,7 @@ import { RecentCommits } from '../ledger/recent-commits.js'
 import { SharedMemory } from '../memory/shared-memory.js'
 import { connectTo } from '../testing/engine-harness.js'
 import { defaultDeliverLimits } from './deliver-limits.js'
-import type { ReadMessage } from './read-feed.js'
+import { type ReadMessage, readFeed } from './read-feed.js'
 import { matcherOf, readLedger } from './read-ledger.js'
 
 let storeDir: string
@@ -170,4 +170,17 @@ test('filters with stars match token by token', () => {
   expect(matches('ledger.12.charges')).toBe(true)
   expect(matches('ledger.3.delta')).toBe(false)
   expect(matches('ledger.3.rated_usage.more')).toBe(false)
+})
+
+test('messages that are larger than a pull are read in their turn', async () => {
+  const stream = { name: 'LARGE', subjects: ['large.>'] }
+  await jsm.streams.add(stream)
+  const sizes = [10, 5_000, 10, 10, 9_000, 7_000, 10]
+  for (const size of sizes) await js.publish('large.one', new Uint8Array(size))
+  const source = { js, jsm, stream: stream.name, filterSubjects: stream.subjects }
+  const limits = { ...defaultDeliverLimits, pullBytes: 2_000 }
+  const read: number[] = []
+  for await (const { bytes } of readFeed(source, 1, limits, AbortSignal.timeout(10_000)))
+    if (read.push(bytes.length) === sizes.length) break
+  expect(read).toEqual(sizes)
 })
