@@ -49,7 +49,7 @@ const rooms = {
   connections: ['broker', 'config', 'deliver', 'feature', 'gateway'],
   deliveries: ['deliver', 'feature', 'gateway', 'terminal'],
   identities: ['broker', 'deliver', 'feature', 'gateway', 'terminal'],
-  producers: ['config', 'feature', 'gateway'],
+  producers: ['broker', 'config', 'deliver', 'feature', 'gateway', 'ledger'],
   gates: ['broker', 'config', 'deliver', 'feature', 'gateway', 'terminal'],
   'event-schemas': ['config', 'feature', 'gateway', 'terminal'],
   sources: ['broker', 'config', 'deliver', 'feature', 'gateway', 'jobs', 'terminal'],

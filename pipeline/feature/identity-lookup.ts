@@ -23,4 +23,9 @@ export type FoundIdentity = string | undefined | ClaimedIdentity
 export interface IdentityLookup {
   /** Ours, by place; undefined where nobody has said what it is. Rejects when the store does not answer. */
   ours(asked: readonly AskedIdentity[]): Promise<readonly FoundIdentity[]>
+  /**
+   * Every customer of ours that an id has ever meant, by place: those of today and those of before a move, a merge or a split, so
+   * that what was told of one of them is found again.
+   */
+  ever(asked: readonly AskedIdentity[]): Promise<readonly (readonly string[])[]>
 }

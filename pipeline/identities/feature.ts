@@ -3,12 +3,18 @@
 
 import { WatchedKeys } from '../broker/watched-keys.js'
 import type { EarlyParts, Feature } from '../feature/feature.js'
-import { ownSystem } from '../feature/identity-lookup.js'
 import { IdentitiesSink } from './identities-sink.js'
 import { IdentityDesk } from './identity-desk.js'
 import { CustomerClaims, IdentityFinder } from './identity-lookup.js'
 import { IdentityStore } from './identity-store.js'
-import { MappingTable, mappingSchema } from './mapping-table.js'
+import {
+  formerMergesFilter,
+  formersSchema,
+  MappingTable,
+  mappingSchema,
+  mergesFilter,
+} from './mapping-table.js'
+import { MergeDesk } from './merge-desk.js'
 import { mergeRoutes } from './merge-routes.js'
 import { MergedCustomers } from './merged-customers.js'
 import { identityRoutes } from './routes.js'
@@ -40,21 +46,27 @@ export const identitiesFeature: Feature = {
     const merged = mergedCustomers(parts)
     return [
       ...identityRoutes({ desk, table, queries }),
-      ...mergeRoutes({ table, merged, audit, queries, nowMs: Date.now }),
+      ...mergeRoutes({
+        desk: new MergeDesk({ table, merged, audit, nowMs: Date.now }),
+        ...{ table, merged, queries },
+      }),
     ]
   },
 }
 
 function mergedCustomers({ buckets, jsm, nc, log }: Pick<EarlyParts, 'buckets' | 'jsm' | 'nc' | 'log'>) {
-  return new MergedCustomers(
+  const of = <T>(filter: string, parse: (json: unknown) => T) =>
     new WatchedKeys({
       kv: buckets.identities,
       jsm,
       bucket: 'weir_identities',
-      filter: `map.customer.${ownSystem}.*`,
-      parse: json => mappingSchema.parse(json),
+      filter,
+      parse,
       log,
       isClosed: () => nc.isClosed(),
-    }),
+    })
+  return new MergedCustomers(
+    of(mergesFilter, json => mappingSchema.parse(json)),
+    of(formerMergesFilter, json => formersSchema.parse(json)),
   )
 }

@@ -15,13 +15,18 @@ export interface Claim extends MappingIds {
 }
 
 export type Decided =
-  | { readonly kind: 'set' | 'same'; readonly before: KeptMapping | undefined }
+  | {
+      readonly kind: 'set' | 'same'
+      readonly before: KeptMapping | undefined
+      /** Customers that it has meant by what events said. */
+      readonly formers: readonly string[]
+    }
   /** By several where events of customers claim it. */
   | { readonly kind: 'taken'; readonly by: readonly string[] }
 
 export interface DeskParts {
   readonly table: MappingTable
-  readonly claims: Pick<CustomerClaims, 'of'>
+  readonly claims: Pick<CustomerClaims, 'of' | 'ever'>
   readonly audit: AuditTrail
   readonly nowMs: () => number
 }
@@ -45,7 +50,8 @@ export class IdentityDesk {
     const open = all.filter(
       (one, index) => kept[index] === undefined && one.object === 'customer' && isExternal(one.system),
     )
-    const ofEvents = await claims.of(open.map(({ system, theirs }) => ({ system, id: theirs })))
+    const openIds = open.map(({ system, theirs }) => ({ system, id: theirs }))
+    const [ofEvents, ever] = await Promise.all([claims.of(openIds), claims.ever(openIds)])
     const inList = new Map<string, string>()
     return all.map((one, index): Decided => {
       const key = JSON.stringify([one.object, one.system, one.theirs])
@@ -53,12 +59,11 @@ export class IdentityDesk {
       const ofList = inList.get(key)
       const holders =
         ofList !== undefined ? [ofList] : before !== undefined ? [before.mapping.ours] : undefined
-      const decided = decideOne(
-        one,
-        holders,
-        ofEvents.get(claimKey({ system: one.system, id: one.theirs })),
+      const claimed = claimKey({ system: one.system, id: one.theirs })
+      const decided = decideOne(one, holders, ofEvents.get(claimed), {
         before,
-      )
+        formers: ever.get(claimed) ?? [],
+      })
       if (decided.kind !== 'taken') inList.set(key, one.ours)
       return decided
     })
@@ -104,13 +109,13 @@ export class IdentityDesk {
 
   #write(
     { object, ours, system, theirs }: MappingIds,
-    { before }: Extract<Decided, { kind: 'set' | 'same' }>,
+    { before, formers }: Extract<Decided, { kind: 'set' | 'same' }>,
     { caller }: Act,
   ): Promise<boolean> {
     const { table, nowMs } = this.#parts
     const set_at = new Date(nowMs()).toISOString()
     const set_by = caller.keyName ?? caller.keyId ?? ''
-    return table.write({ object, ours, system, theirs, set_at, set_by }, before?.revision ?? 0)
+    return table.write({ object, ours, system, theirs, set_at, set_by }, before?.revision ?? 0, formers)
   }
 
   #record(
@@ -129,13 +134,15 @@ function decideOne(
   { ours, insteadOf }: Claim,
   holders: readonly string[] | undefined,
   ofEvents: readonly string[] = [],
-  before: KeptMapping | undefined,
+  meant: Omit<Extract<Decided, { kind: 'set' | 'same' }>, 'kind'>,
 ): Decided {
   if (holders !== undefined) {
-    if (holders.includes(ours)) return { kind: 'same', before }
-    return holders.every(one => one === insteadOf) ? { kind: 'set', before } : { kind: 'taken', by: holders }
+    if (holders.includes(ours)) return { kind: 'same', ...meant }
+    return holders.every(one => one === insteadOf)
+      ? { kind: 'set', ...meant }
+      : { kind: 'taken', by: holders }
   }
   // Of several customers that claim it by events somebody says which one it is.
   const isFree = ofEvents.length === 0 || ofEvents.includes(ours) || ofEvents.every(one => one === insteadOf)
-  return isFree ? { kind: 'set', before } : { kind: 'taken', by: ofEvents }
+  return isFree ? { kind: 'set', ...meant } : { kind: 'taken', by: ofEvents }
 }

@@ -15,14 +15,14 @@ import type { MappingTable } from './mapping-table.js'
 import type { MergedCustomers } from './merged-customers.js'
 
 export class IdentityFinder implements IdentityLookup {
-  readonly #table: Pick<MappingTable, 'get'>
-  readonly #claims: Pick<CustomerClaims, 'of'>
-  readonly #merged: Pick<MergedCustomers, 'standingFor'>
+  readonly #table: Pick<MappingTable, 'get' | 'formers'>
+  readonly #claims: Pick<CustomerClaims, 'of' | 'ever'>
+  readonly #merged: Pick<MergedCustomers, 'standingFor' | 'everStandingFor'>
 
   constructor(
-    table: Pick<MappingTable, 'get'>,
-    claims: Pick<CustomerClaims, 'of'>,
-    merged: Pick<MergedCustomers, 'standingFor'>,
+    table: Pick<MappingTable, 'get' | 'formers'>,
+    claims: Pick<CustomerClaims, 'of' | 'ever'>,
+    merged: Pick<MergedCustomers, 'standingFor' | 'everStandingFor'>,
   ) {
     this.#table = table
     this.#claims = claims
@@ -42,6 +42,27 @@ export class IdentityFinder implements IdentityLookup {
         return claimed([...new Set(standing)])
       }),
     )
+  }
+
+  async ever(asked: readonly AskedIdentity[]): Promise<readonly (readonly string[])[]> {
+    const meant = await Promise.all(asked.map(one => this.#everSetFor(one)))
+    // What events claimed before somebody set it is among the formers (identity-desk.ts).
+    const open = asked.filter((one, index) => meant[index]!.now === undefined && isClaimable(one))
+    const claims = open.length === 0 ? new Map<string, readonly string[]>() : await this.#claims.ever(open)
+    return Promise.all(
+      meant.map(({ now, before }, index) => {
+        const claimed = now === undefined ? (claims.get(claimKey(asked[index]!)) ?? []) : [now]
+        return this.#merged.everStandingFor([...claimed, ...before])
+      }),
+    )
+  }
+
+  async #everSetFor({ object, system, id }: AskedIdentity) {
+    if (object !== 'customer') return { now: undefined, before: [] }
+    if (system === ownSystem) return { now: id, before: [] }
+    const key = { object, system, theirs: id }
+    const [kept, before] = await Promise.all([this.#table.get(key), this.#table.formers(key)])
+    return { now: kept?.mapping.ours, before }
   }
 
   async #setFor({ object, system, id: theirs }: AskedIdentity): Promise<string | undefined> {
@@ -80,11 +101,35 @@ export class CustomerClaims {
   async of(
     asked: readonly Pick<AskedIdentity, 'system' | 'id'>[],
   ): Promise<ReadonlyMap<string, readonly string[]>> {
+    return this.#each(
+      asked,
+      // The column is one of three of ours, no text from outside.
+      system => `SELECT customer_id AS ours, argMax(${system}_id, (event_time, ledger_sequence)) AS theirs FROM customers
+        WHERE customer_id IN (SELECT customer_id FROM customers WHERE has({ids: Array(String)}, ${system}_id))
+        GROUP BY customer_id HAVING has({ids: Array(String)}, theirs) ORDER BY ours`,
+    )
+  }
+
+  /** The customers that have ever claimed each id, in order, by `claimKey`. */
+  async ever(
+    asked: readonly Pick<AskedIdentity, 'system' | 'id'>[],
+  ): Promise<ReadonlyMap<string, readonly string[]>> {
+    return this.#each(
+      asked,
+      system => `SELECT DISTINCT customer_id AS ours, ${system}_id AS theirs FROM customers
+        WHERE has({ids: Array(String)}, ${system}_id) ORDER BY ours`,
+    )
+  }
+
+  async #each(
+    asked: readonly Pick<AskedIdentity, 'system' | 'id'>[],
+    queryOf: (system: ExternalSystem) => string,
+  ): Promise<ReadonlyMap<string, readonly string[]>> {
     const found = new Map<string, readonly string[]>()
     for (const system of externalSystems) {
       const ids = asked.filter(one => one.system === system).map(one => one.id)
       if (ids.length === 0) continue
-      for (const { ours, theirs } of await this.#customers(system, ids)) {
+      for (const { ours, theirs } of await this.#rows(queryOf(system), ids)) {
         const key = claimKey({ system, id: theirs })
         found.set(key, [...(found.get(key) ?? []), ours])
       }
@@ -92,11 +137,7 @@ export class CustomerClaims {
     return found
   }
 
-  async #customers(system: ExternalSystem, ids: readonly string[]) {
-    // The column is one of three of ours, no text from outside.
-    const query = `SELECT customer_id AS ours, argMax(${system}_id, (event_time, ledger_sequence)) AS theirs FROM customers
-      WHERE customer_id IN (SELECT customer_id FROM customers WHERE has({ids: Array(String)}, ${system}_id))
-      GROUP BY customer_id HAVING has({ids: Array(String)}, theirs) ORDER BY ours`
+  async #rows(query: string, ids: readonly string[]) {
     const answer = await this.#clickhouse.query({ query, query_params: { ids }, format: 'JSONEachRow' })
     return answer.json<{ readonly ours: string; readonly theirs: string }>()
   }

@@ -4,6 +4,9 @@
 //    second claim is told and never moves it.
 // 2. The key by ours (`by.`) only finds; what holds is the key by theirs (`map.`). So a crash between both loses nothing that
 //    counts, and setting the same again mends it.
+// 3. Which customers an id has meant is on disk (`was.`) before it means another one or none, and is never forgotten.
+// 4. Of several merges and splits at the same time one is written; the others are told and decide again (`writeMerge`), so that
+//    what each of them saw still holds.
 
 import { hash } from 'node:crypto'
 import type { JetStreamManager } from '@nats-io/jetstream'
@@ -12,7 +15,7 @@ import { z } from 'zod'
 import { customerToken } from '../../schemas/identifiers.js'
 import { bucketKeys } from '../broker/bucket-keys.js'
 import { isWrongRevision, writeOver } from '../broker/wrong-revision.js'
-import { type IdentityObject, identityObjects } from '../feature/identity-lookup.js'
+import { type IdentityObject, identityObjects, ownSystem } from '../feature/identity-lookup.js'
 
 export const mappingSchema = z.object({
   object: z.enum(identityObjects),
@@ -22,6 +25,13 @@ export const mappingSchema = z.object({
   set_at: z.string(),
   set_by: z.string(),
 })
+export const formersSchema = z.object({
+  system: z.string(),
+  theirs: z.string(),
+  customers: z.array(z.string()),
+})
+/** Customers that an id meant before. */
+export type Formers = Readonly<z.infer<typeof formersSchema>>
 export type Mapping = Readonly<z.infer<typeof mappingSchema>>
 export type MappingKey = Pick<Mapping, 'object' | 'system' | 'theirs'>
 export type MappingIds = MappingKey & Pick<Mapping, 'ours'>
@@ -39,6 +49,10 @@ export interface MappingFilter {
 }
 
 const bucket = 'weir_identities'
+/** Keys of customers that were merged. */
+export const mergesFilter = `map.customer.${ownSystem}.*`
+/** Keys of what such a customer stood for before. */
+export const formerMergesFilter = `was.customer.${ownSystem}.*`
 const readAtOnce = 64
 /** How long the keys of a list stand for its next page: reading all keys for each page of many would take hours. */
 const pagesMs = 10_000
@@ -59,9 +73,17 @@ export class MappingTable {
     return keptIn(await this.#kv.get(keyOf(key)))
   }
 
-  /** False: somebody else wrote since `revision` was read; 0: there was none. */
-  async write(mapping: Mapping, revision: number): Promise<boolean> {
+  /**
+   * False: somebody else wrote since `revision` was read; 0: there was none. `formers`: customers that the id meant by what
+   * events said.
+   */
+  async write(mapping: Mapping, revision: number, formers: readonly string[] = []): Promise<boolean> {
     const before = revision === 0 ? undefined : await this.get(mapping)
+    const meant = [...formers, ...(before === undefined ? [] : [before.mapping.ours])]
+    await this.#remember(
+      mapping,
+      meant.filter(ours => ours !== mapping.ours),
+    ) // invariant 3
     if (!(await writeOver(this.#kv, keyOf(mapping), JSON.stringify(mapping), revision))) return false
     if (before !== undefined && before.mapping.ours !== mapping.ours)
       await this.#kv.delete(byOurs(before.mapping))
@@ -69,7 +91,38 @@ export class MappingTable {
     return true
   }
 
+  /** The customers that an id meant before, those that it means again among them. */
+  async formers(key: MappingKey): Promise<readonly string[]> {
+    return (await this.#formersOf(key)).customers
+  }
+
+  /** The revision of the last merge or split; 0: there was none. */
+  async lastMerge(): Promise<number> {
+    const last_by_subj = `$KV.${bucket}.${mergesFilter}`
+    return (await this.#jsm.streams.getMessage(`KV_${bucket}`, { last_by_subj }))?.seq ?? 0
+  }
+
+  /** False: somebody merged or split a customer since `last` was read. */
+  async writeMerge(mapping: Mapping, last: number): Promise<boolean> {
+    const expect = {
+      streamName: `KV_${bucket}`,
+      lastSubjectSequence: last,
+      lastSubjectSequenceSubject: `$KV.${bucket}.${mergesFilter}`,
+    }
+    await this.#remember(mapping, [mapping.ours]) // invariant 3: known before it can be split
+    try {
+      const js = this.#jsm.jetstream()
+      await js.publish(`$KV.${bucket}.${keyOf(mapping)}`, JSON.stringify(mapping), { expect })
+    } catch (error) {
+      if (isWrongRevision(error)) return false
+      throw error
+    }
+    await this.#kv.put(byOurs(mapping), '')
+    return true
+  }
+
   async remove({ mapping, revision }: KeptMapping): Promise<boolean> {
+    await this.#remember(mapping, [mapping.ours]) // invariant 3
     try {
       await this.#kv.delete(keyOf(mapping), { previousSeq: revision })
     } catch (error) {
@@ -78,6 +131,25 @@ export class MappingTable {
     }
     await this.#kv.delete(byOurs(mapping))
     return true
+  }
+
+  async #remember(key: MappingKey, meant: readonly string[]): Promise<void> {
+    if (key.object !== 'customer' || meant.length === 0) return // only customers have a partition
+    for (;;) {
+      const { customers, revision } = await this.#formersOf(key)
+      const all = [...new Set([...customers, ...meant])]
+      if (all.length === customers.length) return
+      const { system, theirs } = key
+      const formers: Formers = { system, theirs, customers: all }
+      if (await writeOver(this.#kv, wasKey(key), JSON.stringify(formers), revision)) return
+    }
+  }
+
+  async #formersOf(key: MappingKey) {
+    const entry = await this.#kv.get(wasKey(key))
+    const isThere = entry !== null && entry.operation === 'PUT'
+    const customers = isThere ? formersSchema.parse(entry.json()).customers : []
+    return { customers, revision: entry?.revision ?? 0 }
   }
 
   /** Those that fit, by key, behind `after`. */
@@ -143,6 +215,10 @@ function fits(mapping: Mapping, { object, ours, system, theirs }: MappingFilter)
 
 export function keyOf({ object, system, theirs }: MappingKey): string {
   return `map.${object}.${system}.${tokenOf(theirs)}`
+}
+
+export function wasKey({ object, system, theirs }: MappingKey): string {
+  return `was.${object}.${system}.${tokenOf(theirs)}`
 }
 
 function byOurs({ object, ours, system, theirs }: MappingIds): string {

@@ -17,7 +17,14 @@ import { anybodyAllowed } from '../gateway/scopes.js'
 import { type Claim, IdentityDesk } from './identity-desk.js'
 import { IdentityFinder } from './identity-lookup.js'
 import { IdentityStore } from './identity-store.js'
-import { MappingTable, mappingSchema } from './mapping-table.js'
+import {
+  formerMergesFilter,
+  formersSchema,
+  MappingTable,
+  mappingSchema,
+  mergesFilter,
+} from './mapping-table.js'
+import { MergeDesk } from './merge-desk.js'
 import { MergedCustomers } from './merged-customers.js'
 import { readImport } from './read-import.js'
 
@@ -35,7 +42,7 @@ beforeAll(async () => {
   broker = await startNatsServer({ storeDir: folder })
   nc = await connect({ ...broker.login() })
   jsm = await jetstreamManager(nc)
-  kv = await new Kvm(jetstream(nc)).create('weir_identities')
+  kv = await new Kvm(jetstream(nc)).create('weir_identities', { markerTTL: 60_000 })
 })
 
 afterAll(async () => {
@@ -46,13 +53,25 @@ afterAll(async () => {
 
 function deskWith(claims: Readonly<Record<string, readonly string[]>> = {}) {
   const table = new MappingTable(kv, jsm)
-  const ofEvents = { of: async () => new Map(Object.entries(claims)) }
+  const claimed = async () => new Map(Object.entries(claims))
+  const ofEvents = { of: claimed, ever: claimed }
   const audit = { record: async (one: AuditAct) => void acts.push(one) }
   return { table, ofEvents, desk: new IdentityDesk({ table, claims: ofEvents, audit, nowMs: Date.now }) }
 }
 
 function claim(theirs: string, ours: string, insteadOf?: string): Claim {
   return { object: 'customer', system: 'crm', theirs, ours, insteadOf }
+}
+
+function mergedCustomers(): MergedCustomers {
+  const log = pino({ level: 'silent' })
+  const isClosed = () => nc.isClosed()
+  const of = <T>(filter: string, parse: (json: unknown) => T) =>
+    new WatchedKeys({ kv, jsm, bucket: 'weir_identities', filter, parse, log, isClosed })
+  return new MergedCustomers(
+    of(mergesFilter, json => mappingSchema.parse(json)),
+    of(formerMergesFilter, json => formersSchema.parse(json)),
+  )
 }
 
 test('the pages of a list read the keys once; a list that begins anew sees what was set', async () => {
@@ -136,15 +155,8 @@ test('what a lookup finds does not depend on the order in which customers claime
           }
           for (const [theirs, ours] of shuffled)
             await table.write({ object: 'customer', system: ownSystem, theirs, ours, ...set }, 0)
-          const watched = new WatchedKeys({
-            ...{ kv, jsm, bucket: 'weir_identities', filter: `map.customer.${ownSystem}.*` },
-            parse: json => mappingSchema.parse(json),
-            log: pino({ level: 'silent' }),
-            isClosed: () => nc.isClosed(),
-          })
-          const merged = new MergedCustomers(watched)
-          const claims = new Map([['crm t', claimants.map(name)]])
-          const finder = new IdentityFinder(table, { of: async () => claims }, merged)
+          const claims = async () => new Map([['crm t', claimants.map(name)]])
+          const finder = new IdentityFinder(table, { of: claims, ever: claims }, mergedCustomers())
           answers.push(await finder.ours([{ object: 'customer', system: 'crm', id: 't' }]))
         }
         const standing = (at: string): string => (chosen.has(at) ? standing(chosen.get(at)!) : at)
@@ -155,6 +167,37 @@ test('what a lookup finds does not depend on the order in which customers claime
     ),
     { numRuns: 8 },
   )
+})
+
+test('of merges that would make a circle at the same moment one is refused, and who was one is known after a split', async () => {
+  const { table } = deskWith()
+  const merged = mergedCustomers()
+  const desks = [0, 1, 2].map(
+    () => new MergeDesk({ table, merged, audit: { record: async () => undefined }, nowMs: Date.now }),
+  )
+  for (const run of [1, 2, 3]) {
+    const [a, b, c] = ['a', 'b', 'c'].map(one => `circle-${run}-${one}`) as [string, string, string]
+    const pairs: [string, string][] = [
+      [a, b],
+      [b, c],
+      [c, a],
+    ]
+    const ends = await Promise.all(pairs.map(([from, into], at) => desks[at]!.merge(from, into, act)))
+    expect(ends.map(({ kind }) => kind).sort()).toEqual(['circle', 'free', 'free'])
+    expect((await desks[0]!.split(a, act)) ?? (await desks[0]!.split(b, act))).toBeDefined()
+  }
+  expect(await desks[0]!.merge('self', 'self', act)).toEqual({ kind: 'circle' })
+  expect(await desks[0]!.merge('was-old', 'was-new', act)).toMatchObject({ kind: 'free' })
+  expect(await desks[0]!.merge('was-old', 'was-new', act)).toMatchObject({ kind: 'same' })
+  expect(await desks[0]!.merge('was-old', 'x', act)).toEqual({ kind: 'taken', into: 'was-new' })
+  expect(await desks[0]!.split('was-old', act)).toBe('was-new')
+  expect(await desks[0]!.split('was-old', act)).toBeUndefined()
+  const finder = new IdentityFinder(table, { of: async () => new Map(), ever: async () => new Map() }, merged)
+  const asked = [{ object: 'customer', system: ownSystem, id: 'was-old' }] as const
+  expect([await finder.ours(asked), await finder.ever(asked)]).toEqual([
+    [undefined],
+    [['was-old', 'was-new']],
+  ])
 })
 
 test('a file of identities is read as CSV and as YAML, and every fault is told with its line', () => {

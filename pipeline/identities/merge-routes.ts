@@ -1,25 +1,23 @@
 // The routes that merge one customer into another, split them again, and name customers that may be one.
 // Invariant: a merge changes whom ids mean from now on, and nothing that was made before: sealed charges stay as they are, and a
-// subscription stays with the customer under which it was told (pipeline/sources/owners).
+// subscription stays with the customer under which it was told (pipeline/sources/owners), as whatever is told again does.
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import { z } from 'zod'
 import { nameField } from '../../schemas/json/wire-fields.js'
-import { ownSystem } from '../feature/identity-lookup.js'
-import type { AuditTrail } from '../gateway/audit-trail.js'
 import { Problem } from '../gateway/problem.js'
 import { type ApiRoute, jsonBody, needs, readJson } from '../gateway/route.js'
-import { keyOf, type MappingTable } from './mapping-table.js'
+import type { MappingTable } from './mapping-table.js'
+import type { MergeDesk } from './merge-desk.js'
 import { duplicatesOf, effectOf } from './merge-effect.js'
 import type { MergedCustomers } from './merged-customers.js'
 import { identitiesTag } from './routes.js'
 
 export interface MergeParts {
+  readonly desk: MergeDesk
   readonly table: MappingTable
   readonly merged: MergedCustomers
-  readonly audit: AuditTrail
   readonly queries: ClickHouseClient
-  readonly nowMs: () => number
 }
 
 const reason = z.string().trim().min(1).max(1_000).describe('Why; it is on the audit trail')
@@ -50,7 +48,7 @@ export function mergeRoutes(parts: MergeParts): readonly ApiRoute[] {
   return [mergeRoute(parts), splitRoute(parts), duplicatesRoute(parts)]
 }
 
-function mergeRoute({ table, merged, audit, queries, nowMs }: MergeParts): ApiRoute {
+function mergeRoute({ desk, table, queries }: MergeParts): ApiRoute {
   return {
     method: 'POST',
     path: '/v1/identities/merge',
@@ -66,40 +64,25 @@ function mergeRoute({ table, merged, audit, queries, nowMs }: MergeParts): ApiRo
     problems: ['invalid_request', 'identity_taken'],
     async handle(call) {
       const { from, into, dry_run, reason: why } = await readJson(call, mergeBody)
-      const key = { object: 'customer' as const, system: ownSystem, theirs: from }
-      const before = await table.get(key)
-      if (before !== undefined && before.mapping.ours !== into)
-        throw new Problem(
-          'identity_taken',
-          `${from} was merged into ${before.mapping.ours} already; split it first.`,
-        )
-      if ((await merged.standingFor(into)) === from || from === into)
-        throw new Problem('invalid_request', `${into} stands for ${from} already: it would be a circle.`)
+      const act = { caller: call.caller, reason: why }
       const effect = await effectOf(queries, from)
       const identities = (await table.of('customer', from)).map(
         ({ mapping }) => `${mapping.system} ${mapping.theirs}`,
       )
-      if (!dry_run && before === undefined) {
-        const object = { kind: 'customer', id: from }
-        await audit.record({
-          caller: call.caller,
-          act: 'customer.merged',
-          object,
-          reason: why,
-          before: from,
-          after: into,
-        })
-        const set = { set_at: new Date(nowMs()).toISOString(), set_by: call.caller.keyName ?? '' }
-        if (!(await table.write({ ...key, ours: into, ...set }, 0)))
-          throw new Problem('identity_taken', `Somebody else merged ${from} at this moment; look again.`)
-        await merged.refresh(keyOf(key))
-      }
+      const decided = await (dry_run ? desk.decide(from, into) : desk.merge(from, into, act))
+      if (decided.kind === 'taken')
+        throw new Problem(
+          'identity_taken',
+          `${from} was merged into ${decided.into} already; split it first.`,
+        )
+      if (decided.kind === 'circle')
+        throw new Problem('invalid_request', `${into} stands for ${from} already: it would be a circle.`)
       return { status: 200, body: { from, into, done: !dry_run, ...effect, identities, note } }
     },
   }
 }
 
-function splitRoute({ table, merged, audit }: MergeParts): ApiRoute {
+function splitRoute({ desk }: MergeParts): ApiRoute {
   return {
     method: 'POST',
     path: '/v1/identities/split',
@@ -121,21 +104,8 @@ function splitRoute({ table, merged, audit }: MergeParts): ApiRoute {
     problems: ['invalid_request', 'not_found'],
     async handle(call) {
       const { customer, reason: why } = await readJson(call, splitBody)
-      const key = { object: 'customer' as const, system: ownSystem, theirs: customer }
-      const kept = await table.get(key)
-      if (kept === undefined) throw new Problem('not_found', `${customer} was not merged.`)
-      const object = { kind: 'customer', id: customer }
-      const was = kept.mapping.ours
-      await audit.record({
-        caller: call.caller,
-        act: 'customer.split',
-        object,
-        reason: why,
-        before: was,
-        after: customer,
-      })
-      await table.remove(kept)
-      await merged.refresh(keyOf(key))
+      const was = await desk.split(customer, { caller: call.caller, reason: why })
+      if (was === undefined) throw new Problem('not_found', `${customer} was not merged.`)
       return { status: 200, body: { customer, was } }
     },
   }

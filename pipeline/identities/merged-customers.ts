@@ -1,19 +1,25 @@
 // Which customers were merged into which: few, kept in memory and current by a watch on the bucket `weir_identities`.
 
 import type { WatchedKeys } from '../broker/watched-keys.js'
-import type { Mapping } from './mapping-table.js'
+import { type Formers, keyOf, type Mapping, type MappingKey, wasKey } from './mapping-table.js'
 
 /** A merge into a customer that was merged, and so on; the routes allow no circle. */
-const longestChain = 32
+export const longestChain = 32
 
 export class MergedCustomers {
   readonly #merges: WatchedKeys<Mapping>
+  readonly #formers: WatchedKeys<Formers>
   #into: ReadonlyMap<string, string> | undefined
+  #were: ReadonlyMap<string, readonly string[]> | undefined
 
-  constructor(merges: WatchedKeys<Mapping>) {
+  constructor(merges: WatchedKeys<Mapping>, formers: WatchedKeys<Formers>) {
     this.#merges = merges
+    this.#formers = formers
     merges.onChange(() => {
       this.#into = undefined
+    })
+    formers.onChange(() => {
+      this.#were = undefined
     })
   }
 
@@ -36,8 +42,22 @@ export class MergedCustomers {
     return this.#into
   }
 
+  /** Those that ever stood for one of these, themselves among them. */
+  async everStandingFor(customers: readonly string[]): Promise<readonly string[]> {
+    const [into] = await Promise.all([this.all(), this.#formers.ready])
+    this.#were ??= new Map([...this.#formers.values()].map(one => [one.theirs, one.customers]))
+    const were = this.#were
+    const found = new Set(customers)
+    for (const one of found) {
+      const now = into.get(one)
+      for (const next of [...(now === undefined ? [] : [now]), ...(were.get(one) ?? [])]) found.add(next)
+    }
+    return [...found]
+  }
+
   /** Reads one again, so that what this process wrote counts at once. */
-  async refresh(key: string): Promise<void> {
-    await this.#merges.refresh(key)
+  async refresh(key: MappingKey): Promise<void> {
+    await this.#formers.refresh(wasKey(key)) // first, so that no customer is missing from those that ever were
+    await this.#merges.refresh(keyOf(key))
   }
 }

@@ -11,6 +11,7 @@ import { openClickHouse } from '../../sinks/clickhouse/config.js'
 import { migrate } from '../../sinks/clickhouse/migrate.js'
 import { Customers, ownersIn } from './customers.js'
 import { customersIn } from './stripe/adjustment.js'
+import { ToldBefore, takenIn } from './told-before.js'
 import type { NamedCustomer } from './usage-event.js'
 
 let dataDir: string
@@ -64,6 +65,16 @@ test('an event tells its customer, rated or waiting; one of two customers tells 
   expect([...(await of('stripe', 'twice'))].sort()).toEqual(['a', 'b'])
 })
 
+test('events that were taken are found under their customers, rated or waiting, and no others', async () => {
+  const rows = await takenIn(queries)('stripe', ['rated', 'waits', 'twice', 'none'], ['acme', 'other', 'b'])
+  expect(rows.map(({ id, customer }) => `${id} ${customer}`).sort()).toEqual([
+    'rated acme',
+    'twice b',
+    'waits other',
+  ])
+  expect(await takenIn(queries)('orb', ['rated'], ['acme'])).toEqual([])
+})
+
 test('what the table says is remembered for a minute; whom nobody knows is asked again, and is never one of ours', async () => {
   let nowMs = 0
   const table = new Map([['cus_1', 'acme']])
@@ -77,13 +88,21 @@ test('what the table says is remembered for a minute; whom nobody knows is asked
           asked.push(`${system} ${id}`)
           return table.get(id)
         }),
+      ever: async (all: readonly { readonly id: string }[]) =>
+        all.map(({ id }) => [table.get(id) ?? []].flat()),
     },
     owners: ownersIn(queries),
+    toldBefore: new ToldBefore({
+      source: 'stripe',
+      ...{ takenUnder: neverAsked, caughtUp: neverAsked, nowMs: () => nowMs },
+    }),
     nowMs: () => nowMs,
   })
-  const theirs = (id: string): NamedCustomer => ({ id, as: 'theirs' })
+  const neverAsked = (): never => expect.unreachable()
+  const of = (customer: NamedCustomer) => ({ id: 'e', customer })
+  const theirs = (id: string) => of({ id, as: 'theirs' })
   const customers = new Customers(rulesOf('table'))
-  const named = [theirs('cus_1'), { id: 'cus_1', as: 'ours' } as const, theirs('cus_2'), theirs('cus_1')]
+  const named = [theirs('cus_1'), of({ id: 'cus_1', as: 'ours' }), theirs('cus_2'), theirs('cus_1')]
   expect(await customers.ours(named)).toEqual(['acme', 'cus_1', 'stripe:cus_2', 'acme'])
   table.set('cus_2', 'beta')
   expect(await customers.ours([theirs('cus_2'), theirs('cus_1')])).toEqual(['beta', 'acme'])

@@ -47,7 +47,9 @@ beforeAll(async () => {
   const routes = producerRoutes({
     events: eventTaker(intake),
     settings: producersSettings.schema(z).parse({}),
-    identities: { ours: async asked => asked.map(() => undefined) },
+    identities: { ours: async asked => asked.map(() => undefined), ever: async asked => asked.map(() => []) },
+    takenUnder: async () => [],
+    caughtUp: async () => true,
     owners: async ids => ids.map(() => undefined),
     customersOf: async () => [],
     keys,

@@ -69,7 +69,7 @@ export function takeChosen(
     const faulty = events.flatMap((event, index) => (event.kind === 'faulty' ? [{ ...event, index }] : []))
     if (sound.length === 0 || (intake.isAllOrNone && faulty.length > 0))
       return faulty.length > 0 ? intake.refuse(faulty) : answer()
-    const subjects = await parts.customers.ours(sound.map(({ customer }) => customer))
+    const subjects = await parts.customers.ours(sound)
     const made = sound.map((event, at) => cloudEvent(event, parts.settings.source, subjects[at]!))
     const { rejected } = await take(made, { isAllOrNone: intake.isAllOrNone })
     const stopped = rejected.find(({ code }) => code === partitionStopped)

@@ -92,7 +92,11 @@ async function stateOf(
 ): Promise<Outcome> {
   const { settings, loaded, kind } = source
   const maker = { kind: kind.kind, source: settings.name, revision: 0, isCorrection: false }
-  const mapper = { settings, loaded, rules, maker, identities: settling.identities }
+  const homes = settling.homes?.readOnly()
+  const mapper = {
+    ...{ settings, loaded, rules, maker, identities: settling.identities },
+    ...(homes === undefined ? {} : { homes }),
+  }
   const arrival = (given: ArrivalDraft): Arrival => ({
     ...given,
     ...{ source: settings.name, via: 'fetch', receivedAtMs: nowMs, sequence: 1 },

@@ -12,14 +12,15 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
 import { objectConflictsSchema } from '../../schemas/owner-conflict.js'
+import { atHome } from './map/at-home.js'
 import type { MadeEvent } from './map/made-events.js'
 import type { Outcome } from './map/map-arrival.js'
 import { ownEvent } from './map/own-event.js'
 import { type ClaimedObject, heldFields, withClaim } from './owners/claimed-object.js'
+import { CustomerHomes, type Homes } from './owners/customer-homes.js'
 import type { ObjectClaim } from './owners/object-claim.js'
 import { ObjectClaims } from './owners/object-claims.js'
 import { type OwnerRule, systemsOfRecord } from './owners/owner-rules.js'
-import { SubscriptionHomes } from './owners/subscription-homes.js'
 import { Owners } from './settle-owned.js'
 import type { Arrival } from './source-kind.js'
 
@@ -32,7 +33,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'weir-owners-'))
   broker = await startNatsServer({ storeDir: folder })
   nc = await connect({ ...broker.login() })
-  kv = await new Kvm(jetstream(nc)).create('weir_arrivals')
+  kv = await new Kvm(jetstream(nc)).create('weir_arrivals', { markerTTL: 60_000 })
 })
 
 afterAll(async () => {
@@ -82,8 +83,6 @@ test('of a customer each field has the value of its first owner that has said so
       source,
       rules: list,
       claims,
-      homes: new SubscriptionHomes(kv),
-      identities: { ours: async () => [] },
     })
   const told = async (source: string, id: string, fields: Record<string, unknown>, timeNs: bigint) => {
     const outcome = await owners(source).settled(
@@ -147,35 +146,33 @@ test('of a subscription only the owner of a field changes it, and the rest of th
   expect(of(made('e', 'weir.subscription.amended', { ...facts, plan: 'basic' }), 'crm').event).toBeUndefined()
 })
 
-test('a subscription stays with the customer under which it was told first, also after that one was merged', async () => {
-  const list = rules([])
-  const merged = new Map([['old', 'acme']])
-  const identities = {
-    ours: async (asked: readonly { readonly id: string }[]) => asked.map(({ id }) => merged.get(id)),
-  }
-  const homes = () => new SubscriptionHomes(kv)
-  const owners = new Owners({
-    source: 'crm',
-    rules: list,
-    claims: new ObjectClaims(kv, list),
-    homes: homes(),
-    identities,
-  })
-  const told = (customer: string) => {
+test('what is told goes where it was told first, a subscription too if both were ever one; what was refused has no home', async () => {
+  const homes = new CustomerHomes(kv, 35)
+  const one = new Set(['old acme'])
+  const wereOne = async (...both: string[]) => one.has(both.sort().reverse().join(' '))
+  const told = (customer: string, kept: Homes = homes) => {
     const data = { subscription_id: 'home_1', customer_id: customer, sequence: 1 }
-    const event = made('e', 'weir.subscription.created', data, customer)
-    return owners.settled(
-      { kind: 'events', events: [event], hashes: [''], state: undefined, claims: [] },
-      arrival,
-    )
+    const paid = { payment_id: 'p', customer_id: customer }
+    const events = [
+      made('e', 'weir.subscription.created', data, customer),
+      made('p', 'weir.payment.succeeded', paid, customer),
+      upserted('c', {}, customer),
+    ]
+    return atHome(events, kept, wereOne)
   }
+  const subjects = (customer: string) => [{ subject: 'old' }, { subject: 'old' }, { subject: customer }]
+  expect(await told('first', homes.readOnly())).toMatchObject({ events: [{ subject: 'first' }, {}, {}] })
   await told('old')
-  expect(await told('acme')).toMatchObject({ events: [{ subject: 'old', data: { customer_id: 'old' } }] })
-  expect(await told('bolt')).toMatchObject({
-    kind: 'waits',
-    faults: [{ code: 'subscription_of_another_customer' }],
-  })
-  expect(await homes().of('home_1', 'bolt')).toBe('old')
+  expect(await told('acme')).toMatchObject({ faults: [], events: subjects('acme') })
+  const merged = await told('acme')
+  expect([merged.events[1]!.data['customer_id'], merged.said[1]!.subject]).toEqual(['old', 'old'])
+  const mended = await atHome([made('p', 'weir.payment.succeeded', {}, 'bolt')], homes, wereOne)
+  expect(mended).toMatchObject({ events: [{ subject: 'old' }], said: [{ subject: 'bolt' }] })
+  expect(await told('bolt')).toMatchObject({ faults: [{ code: 'subscription_of_another_customer' }] })
+  expect(await new CustomerHomes(kv, 35).ofSubscription('home_1', 'bolt')).toBe('old')
+  const [, payment] = (await told('acme')).events
+  await homes.giveUpEvent(payment!.source, payment!.id)
+  expect(await homes.ofEvent(payment!.source, payment!.id, 'bolt')).toBe('bolt')
 })
 
 test('in whatever order systems tell of an object, and however often, the same holds and the same is in conflict', () => {

@@ -72,7 +72,7 @@ export async function rerunArrivals(
   const publish: MadeEvent[] = []
   const rows: ArrivalOutcome[] = []
   for (const arrival of arrivals) {
-    const { owners } = parts
+    const { owners, homes } = parts
     const mapper = {
       settings,
       loaded,
@@ -80,6 +80,7 @@ export async function rerunArrivals(
       maker,
       identities,
       ...(owners === undefined ? {} : { owners: owners.rules }),
+      ...(homes === undefined ? {} : { homes: isDry ? homes.readOnly() : homes }),
     }
     const mapped = await mapArrival(arrival, mapper)
     const outcome = isDry ? mapped : ((await owners?.settled(mapped, arrival)) ?? mapped)

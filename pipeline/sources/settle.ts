@@ -20,6 +20,7 @@ import type { RulesInForce } from './mapping-rules.js'
 import type { ObjectStates } from './object-states.js'
 import type { OpenSource } from './open-sources.js'
 import type { OutcomeLog } from './outcome-log.js'
+import type { CustomerHomes } from './owners/customer-homes.js'
 import type { Owners } from './settle-owned.js'
 import type { Arrival, FetchWhat } from './source-kind.js'
 import type { WaitingArrival, WaitingShelf } from './waiting-shelf.js'
@@ -33,6 +34,7 @@ export interface SettleParts {
   readonly states: ObjectStates
   readonly nowMs: () => number
   readonly owners?: Owners
+  readonly homes?: CustomerHomes
   /** For tests: called between any two steps. */
   readonly onStep?: (step: SettleStep) => void
 }
@@ -101,7 +103,7 @@ export async function unshelve(
 }
 
 async function mapOne(
-  { source, identities, states, owners }: SettleParts,
+  { source, identities, states, owners, homes }: SettleParts,
   { arrival, isCorrection }: ToSettle,
   { rules }: RulesInForce,
   revision: number,
@@ -115,6 +117,7 @@ async function mapOne(
     maker,
     identities,
     ...(owners === undefined ? {} : { owners: owners.rules }),
+    ...(homes === undefined ? {} : { homes }),
   }
   const outcome = await mapArrival(arrival, mapper)
   if (outcome.kind !== 'events' || outcome.state?.fetch === undefined || arrival.via === 'fetch')
@@ -125,7 +128,7 @@ async function mapOne(
 
 /** Publishes the events of all; where the gateway refuses one, its arrival waits. */
 async function publish(
-  { events: taker }: Pick<SettleParts, 'events'>,
+  { events: taker, homes }: Pick<SettleParts, 'events' | 'homes'>,
   all: readonly ToSettle[],
   mapped: readonly Outcome[],
 ): Promise<readonly Outcome[]> {
@@ -147,6 +150,7 @@ async function publish(
         pointer: pointer ?? '',
       }
       refused.set(owner, [...(refused.get(owner) ?? []), fault])
+      if (fault.code === 'event_refused') await homes?.giveUpEvent(event.source, event.id)
     }
   }
   return all.map((_, index) => {

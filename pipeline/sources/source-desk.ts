@@ -13,9 +13,9 @@ import { MappingRules } from './mapping-rules.js'
 import { ObjectStates } from './object-states.js'
 import type { OpenSource } from './open-sources.js'
 import { OutcomeLog } from './outcome-log.js'
+import { CustomerHomes } from './owners/customer-homes.js'
 import { ObjectClaims } from './owners/object-claims.js'
 import { systemsOfRecord } from './owners/owner-rules.js'
-import { SubscriptionHomes } from './owners/subscription-homes.js'
 import { arrivalsSettings, maxArrivalBytes } from './settings.js'
 import type { SettleParts } from './settle.js'
 import { Owners } from './settle-owned.js'
@@ -126,10 +126,10 @@ async function runningSource(
     states: new ObjectStates(buckets.arrivals, settings.name),
     nowMs: Date.now,
     owners: new Owners({
-      ...{ source: settings.name, rules: ownerRules, identities },
+      ...{ source: settings.name, rules: ownerRules },
       claims: new ObjectClaims(buckets.arrivals, ownerRules),
-      homes: new SubscriptionHomes(buckets.arrivals),
     }),
+    homes: new CustomerHomes(buckets.arrivals, config.dedupeHorizonDays),
     ...(onStep === undefined ? {} : { onStep }),
   }
   const rules = new MappingRules(source, config.folder, ownerRules)

@@ -26,7 +26,10 @@ const options: BenchOptions = {
 `,
   files: { 'mapping.yaml': standardMapping },
   variables: { SECRET_A: first, SECRET_B: second },
-  identities: { ours: async (asked: readonly AskedIdentity[]) => asked.map(({ id }) => known.get(id)) },
+  identities: {
+    ours: async (asked: readonly AskedIdentity[]) => asked.map(({ id }) => known.get(id)),
+    ever: async asked => asked.map(() => []),
+  },
   onStep: step => place?.(step),
 }
 

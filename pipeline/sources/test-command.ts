@@ -5,7 +5,7 @@ import { dirname } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { parseJson, stringifyJson } from '../../schemas/json/json-text.js'
-import { type AskedIdentity, ownSystem } from '../feature/identity-lookup.js'
+import { type IdentityLookup, ownSystem } from '../feature/identity-lookup.js'
 import { type CliIo, exitCodes } from '../terminal/io.js'
 import { describeCatalogProblem, readSourceFile } from '../terminal/source-file.js'
 import { kindNamed, sourceKinds } from './kinds.js'
@@ -95,11 +95,14 @@ async function outcomeOf(bench: Bench, draft: ArrivalDraft, identities: Readonly
     headers: draft.headers ?? {},
   }
   const maker = { kind: bench.kind.kind, source: 'test', revision: 0, isCorrection: false }
-  const ours = async (asked: readonly AskedIdentity[]) =>
-    asked.map(({ object, system, id }) =>
-      system === ownSystem ? undefined : identities.get(`${object} ${id}`),
-    )
-  return mapArrival(arrival, { ...bench, maker, identities: { ours } })
+  const lookup: IdentityLookup = {
+    ours: async asked =>
+      asked.map(({ object, system, id }) =>
+        system === ownSystem ? undefined : identities.get(`${object} ${id}`),
+      ),
+    ever: async asked => asked.map(() => []),
+  }
+  return mapArrival(arrival, { ...bench, maker, identities: lookup })
 }
 
 async function run(

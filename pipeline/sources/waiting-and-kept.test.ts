@@ -7,6 +7,7 @@ import { until } from '../testing/engine-harness.js'
 import { type Broker, startBroker } from '../testing/gateway-fixture.js'
 import { purgeOld } from './keep-arrivals.js'
 import { StripeFake } from './stripe/testing/stripe-fake.js'
+import { lookupOf } from './testing/lookup-of.js'
 import { SourceBench } from './testing/source-bench.js'
 import { event, sampleOf, stripeSamples, subscription } from './testing/stripe-samples.js'
 import { type WaitingArrival, WaitingShelf } from './waiting-shelf.js'
@@ -24,7 +25,7 @@ beforeAll(async () => {
   - { name: stripe, kind: stripe, secrets: [ { variable: SECRET } ], api_key: { variable: KEY }, api_url: "${stripe.api.url}" }
 `,
     variables: { SECRET: stripeSamples.secrets[0], KEY: 'key' },
-    identities: { ours: async asked => asked.map(({ object, id }) => known.get(`${object} ${id}`)) },
+    identities: lookupOf(known),
   })
 })
 afterAll(async () => {

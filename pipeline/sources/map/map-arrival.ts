@@ -9,6 +9,7 @@ import { parseInstant } from '../../../schemas/time.js'
 import type { AskedIdentity, FoundIdentity, IdentityLookup } from '../../feature/identity-lookup.js'
 import { identityObjects, ownSystem } from '../../feature/identity-lookup.js'
 import { weirEventProblem } from '../../gateway/weir-events.js'
+import type { Homes } from '../owners/customer-homes.js'
 import { combinedClaims, type ObjectClaim } from '../owners/object-claim.js'
 import type { OwnerRule } from '../owners/owner-rules.js'
 import type { IdRule, SourceSettings } from '../settings.js'
@@ -18,10 +19,10 @@ import type {
   Loaded,
   MapContext,
   MapOutcome,
-  MappedEvent,
   ObjectState,
   SourceObject,
 } from '../source-kind.js'
+import { atHome } from './at-home.js'
 import { contentHash, type MadeEvent, type Maker, makeEvent, maxVersion } from './made-events.js'
 import { ownEvent } from './own-event.js'
 
@@ -56,6 +57,8 @@ export interface Mapper {
   readonly rules: unknown
   readonly maker: Maker
   readonly identities: IdentityLookup
+  /** Absent: nothing is kept of who was told of before. */
+  readonly homes?: Homes
   /** Absent: no field has an owner. */
   readonly owners?: readonly OwnerRule[]
 }
@@ -201,7 +204,8 @@ function takenWords(
   return `${theirs.slice(0, 100)} of ${system} is claimed by several of ours: ${whose}. Say which ${object} it is: weir identities set.`
 }
 
-function outcomeOf(arrival: Arrival, mapper: Mapper, { given, faults, unknown }: Run): Outcome {
+async function outcomeOf(arrival: Arrival, mapper: Mapper, run: Run): Promise<Outcome> {
+  const { given, faults, unknown } = run
   const [first, ...others] = faults
   if (first !== undefined || given === undefined) return waits([first ?? nothingGiven, ...others], unknown)
   if (given.kind !== 'events') return given
@@ -212,7 +216,6 @@ function outcomeOf(arrival: Arrival, mapper: Mapper, { given, faults, unknown }:
     ])
   const wrong: Fault[] = []
   const events: MadeEvent[] = []
-  const hashes: string[] = []
   const seen = new Set<string>()
   for (const [index, mapped] of given.events.entries()) {
     const { version } = mapped
@@ -225,39 +228,51 @@ function outcomeOf(arrival: Arrival, mapper: Mapper, { given, faults, unknown }:
     const event = makeEvent(arrival, mapped, mapper.maker)
     wrong.push(...faultsOf(event, index, seen, arrival.receivedAtMs))
     events.push(event)
-    hashes.push(contentHash(event, mapped))
   }
   const [bad, ...more] = wrong
   if (bad !== undefined) return waits([bad, ...more]) // invariant 2
   const { owners = [], settings } = mapper
-  if (owners.length > 0)
-    return ownedOutcome({ events, mapped: given.events, state: given.state }, settings.name, owners)
-  return { kind: 'events', events, hashes, state: given.state }
-}
-
-/** What goes through by the rules of systems of record, and what is claimed. */
-function ownedOutcome(
-  { events, mapped, state }: OwnedInput,
-  source: string,
-  rules: readonly OwnerRule[],
-): Outcome {
-  const owned = events.map(event => ownEvent(event, source, rules, parseInstant(event.time) ?? 0n))
-  const claims = combinedClaims(owned.flatMap(({ claim }) => claim ?? []))
-  const through = owned.flatMap(({ event }, index) => (event === undefined ? [] : [{ event, index }]))
+  const { through, claims } =
+    owners.length > 0
+      ? ownedEvents(events, settings.name, owners)
+      : { through: [...events.entries()], claims: [] }
   if (through.length === 0) return { kind: 'ignored', reason: 'owned_by_another', claims }
+  const kept = through.map(([, event]) => event)
+  const homed =
+    mapper.homes === undefined
+      ? { events: kept, said: kept, faults: [] }
+      : await atHome(kept, mapper.homes, (one, other) => wereOne(one, other, mapper.identities, run))
+  const [elsewhere, ...alike] = homed.faults
+  if (elsewhere !== undefined) return waits([elsewhere, ...alike])
   return {
     kind: 'events',
-    events: through.map(({ event }) => event),
-    hashes: through.map(({ event, index }) => contentHash(event, mapped[index]!)),
-    state,
+    events: homed.events,
+    hashes: homed.said.map((event, at) => contentHash(event, given.events[through[at]![0]]!)),
+    state: given.state,
     claims,
   }
 }
 
-interface OwnedInput {
-  readonly events: readonly MadeEvent[]
-  readonly mapped: readonly MappedEvent[]
-  readonly state: Extract<Outcome, { kind: 'events' }>['state']
+/** Two customers that an id of the arrival has meant, or that were merged at some time. */
+async function wereOne(
+  one: string,
+  other: string,
+  identities: IdentityLookup,
+  { asked }: Run,
+): Promise<boolean> {
+  const customers = asked.filter(({ object }) => object === 'customer')
+  for (const id of [one, other]) customers.push({ object: 'customer', system: ownSystem, id })
+  return (await identities.ever(customers)).some(all => all.includes(one) && all.includes(other))
+}
+
+/** What goes through by the rules of systems of record, by the place it had, and what is claimed. */
+function ownedEvents(events: readonly MadeEvent[], source: string, rules: readonly OwnerRule[]) {
+  const owned = events.map(event => ownEvent(event, source, rules, parseInstant(event.time) ?? 0n))
+  const claims = combinedClaims(owned.flatMap(({ claim }) => claim ?? []))
+  const through = owned.flatMap(({ event }, index): [number, MadeEvent][] =>
+    event === undefined ? [] : [[index, event]],
+  )
+  return { through, claims }
 }
 
 function faultsOf(event: MadeEvent, index: number, seen: Set<string>, receivedAtMs: number): Fault[] {

@@ -3,10 +3,10 @@
 
 import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { AskedIdentity } from '../../feature/identity-lookup.js'
 import { until } from '../../testing/engine-harness.js'
 import { type Broker, startBroker } from '../../testing/gateway-fixture.js'
 import type { ReachParts } from '../source-kind.js'
+import { lookupOf } from '../testing/lookup-of.js'
 import { quoteCatalog } from '../testing/quote-files.js'
 import { account, line, quote, salesforceMapping } from '../testing/salesforce-samples.js'
 import { SourceBench } from '../testing/source-bench.js'
@@ -44,7 +44,7 @@ function options() {
 `,
     files: { 'mapping.yaml': salesforceMapping, 'catalog.yaml': quoteCatalog },
     variables: { KEY: key },
-    identities: { ours: async (asked: readonly AskedIdentity[]) => asked.map(() => undefined) },
+    identities: lookupOf(new Map()),
   }
 }
 

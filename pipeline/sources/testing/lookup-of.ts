@@ -9,5 +9,6 @@ export function lookupOf(identities: ReadonlyMap<string, string>): IdentityLooku
       asked.map(({ object, system, id }) =>
         system === ownSystem ? undefined : identities.get(`${object} ${id}`),
       ),
+    ever: async asked => asked.map(() => []),
   }
 }

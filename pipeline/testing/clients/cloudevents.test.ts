@@ -2,9 +2,13 @@
 // NATS: what it sends is rated once, whichever way it comes.
 
 import { request } from 'node:http'
+import { Kvm } from '@nats-io/kv'
 import { headers as natsHeaders } from '@nats-io/transport-node'
 import { CloudEvent, emitterFor, HTTP, httpTransport, type Message, Mode } from 'cloudevents'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ledgerSubjects } from '../../../sinks/clickhouse/records.js'
+import { encodeRecord } from '../../deliver/delivery-record.js'
+import { caughtUp } from '../../producers/caught-up.js'
 import { type RatingWeir, startRatingWeir } from './rating-weir.js'
 
 const customer = 'acme'
@@ -175,4 +179,20 @@ test('what NATS brings in binary mode and cannot be read is one dead letter with
     ['invalid_attribute', 'broken', '{}'],
   ])
   expect(letters.map(({ customer_id }) => customer_id)).toEqual([customer, customer, customer])
+})
+
+test('the tables have what was accepted only when the partition has read it and its commit was delivered', async () => {
+  const { jsm, nc } = weir.broker
+  const sinks = await new Kvm(nc).open('weir_sinks')
+  const feed = { key: 'clickhouse', stream: 'LEDGER', filterSubjects: ledgerSubjects } as const
+  const has = () => caughtUp({ jsm, sinks, feed, partitions: 2, waitMs: 200 }, [customer])
+  const tell = (id: string) => changeOf(() => postBatch([new CloudEvent({ ...usage, id })]))
+  await tell('told')
+  expect(await has()).toBe(false)
+  const { state, created } = await jsm.streams.info('LEDGER')
+  const record = { position: state.last_seq, intent: null, owner: '', streamCreated: created }
+  await sinks.put('clickhouse', encodeRecord(record))
+  expect(await has()).toBe(true)
+  await tell('told-2')
+  expect(await has()).toBe(false)
 })

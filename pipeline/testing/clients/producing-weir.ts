@@ -57,7 +57,12 @@ export async function startProducingWeir(
     const routes = producerRoutes({
       events: eventTaker(intake),
       settings: producersSettings.schema(z).parse(tables.section ?? {}),
-      identities: { ours: async asked => asked.map(({ id }) => tables.theirs?.[id]) },
+      identities: {
+        ours: async asked => asked.map(({ id }) => tables.theirs?.[id]),
+        ever: async asked => asked.map(() => []),
+      },
+      takenUnder: async () => [],
+      caughtUp: async () => true,
       owners: async ids => ids.map(owner),
       customersOf: async (_source, id) => (id.startsWith('unknown') ? [] : [customer]),
       keys,
