@@ -31,11 +31,12 @@ import type { StripeSettings } from './config.js'
 import { connectionName, dateName, invoiceItemOf, keyName } from './records.js'
 
 const itemsOfPage = 100
-const keyLivesMs = 600_000
 const daySeconds = 86_400
 
 export class StripeInvoiceItems implements Connector {
   readonly pageSize = 8
+  /** How long an idempotency key counts before it is made anew: what a receiver stored under it is then asked again. */
+  readonly keyLivesMs = 600_000
   readonly attemptMs: number
   readonly settlesWithinMs = 2 * 60_000
   readonly #settings: StripeSettings
@@ -122,7 +123,7 @@ export class StripeInvoiceItems implements Connector {
       const idempotencyKey = stableId('weir', JSON.stringify(params), ...parts)
       return this.#client.call(signal, stripe => stripe.invoiceItems.create(params, { idempotencyKey }))
     }
-    const tenMinutes = Math.floor(nowMs() / keyLivesMs)
+    const tenMinutes = Math.floor(nowMs() / this.keyLivesMs)
     let called = await create(tenMinutes)
     if (called.kind === 'failed' && called.isReplayed) called = await create(tenMinutes, nowMs()) // invariant 2
     if (called.kind === 'failed') return called.outcome

@@ -35,13 +35,14 @@ import { queryAll, type UsageRow, usageQuery } from './queries.js'
 import { dayOf, noonOf, usageOf, usagePlace } from './records.js'
 
 const requestMs = 60_000
-const keyLivesMs = 600_000
 
 const createdSchema = z.object({ Success: z.literal(true), Id: z.string().min(1) })
 
 export class ZuoraConnector implements Connector {
   /** Requests under way at the same time; the limiter lets fewer go. */
   readonly pageSize = 8
+  /** How long an idempotency key counts before it is made anew: what a receiver stored under it is then asked again. */
+  readonly keyLivesMs = 600_000
   readonly attemptMs: number
   readonly settlesWithinMs = 5 * 60_000
   readonly #settings: ZuoraSettings
@@ -136,7 +137,7 @@ export class ZuoraConnector implements Connector {
     const made = usageOf(record, await mapping.of(record), placed.place['account'] ?? '', this.#settings)
     if (made.kind !== 'ok') return made
     const text = stringifyJson(made.body)
-    const content = `${this.#opening} ${Math.floor(nowMs() / keyLivesMs)} ${text}` // invariant 2
+    const content = `${this.#opening} ${Math.floor(nowMs() / this.keyLivesMs)} ${text}` // invariant 2
     const answer = await this.#api.send(
       {
         method: 'POST',

@@ -9,6 +9,8 @@ const settlesWithinMs = 5_000
 const attemptMs = 2_500
 /** Of a connector that sends many records in one request, which takes a receiver longer. */
 const pageAttemptMs = 10_000
+/** Of a key under which a receiver stores its answers, a failure too (Stripe, Zuora). */
+const keyLivesMs = 5_000
 const manyRecords = 20
 /** Some receivers ask for a minute, or their connectors wait one where they do not say. */
 const askedMs = 1_000
@@ -32,6 +34,7 @@ for (const kind of connectorKinds) {
         Object.defineProperty(connector, 'settlesWithinMs', { value: settlesWithinMs })
       const mostMs = connector.pageSize < manyRecords ? attemptMs : pageAttemptMs
       if (connector.attemptMs > mostMs) Object.defineProperty(connector, 'attemptMs', { value: mostMs })
+      if ('keyLivesMs' in connector) Object.defineProperty(connector, 'keyLivesMs', { value: keyLivesMs })
       const { put, check } = connector
       connector.put = async (...given) => (await put.apply(connector, given)).map(shortened)
       connector.check = async (...given) => shortened(await check.apply(connector, given))
