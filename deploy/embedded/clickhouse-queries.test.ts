@@ -227,7 +227,9 @@ describe('answers', () => {
   test('what conditions met is not kept for other questions, which lost rows in releases of ClickHouse', async () => {
     const sql = "SELECT value FROM system.settings WHERE name = 'use_query_condition_cache'"
     expect((await asOwner(sql)).text.trim()).toBe('0')
-    expect((await asAnalyst("SELECT getSetting('use_query_condition_cache')")).text.trim()).toMatch(/^(0|false)$/)
+    expect((await asAnalyst("SELECT getSetting('use_query_condition_cache')")).text.trim()).toMatch(
+      /^(0|false)$/,
+    )
   })
 
   test('a change that names a format says so in its header', async () => {
