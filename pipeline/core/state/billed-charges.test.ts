@@ -7,12 +7,23 @@ import type { Charge } from '../../../schemas/billing/charge.js'
 import { scaledMax } from '../../../schemas/money/decimal.js'
 import { endlessNs } from '../../../schemas/time.js'
 import { BilledCharges } from './billed-charges.js'
+import { BilledMemory, noRecord } from './billed-memory.js'
 import type { SealedCharge } from './records.js'
 
 const text = fc.oneof(fc.string({ maxLength: 12 }), fc.constantFrom('', 'größe 😀', 'a'.repeat(300)))
 const scaled = fc.oneof(
   fc.bigInt({ min: -scaledMax, max: scaledMax }),
-  fc.constantFrom(0n, scaledMax, -scaledMax),
+  fc.constantFrom(
+    0n,
+    1n,
+    -1n,
+    scaledMax,
+    -scaledMax,
+    2n ** 51n,
+    2n ** 51n - 1n,
+    -(2n ** 51n),
+    1n - 2n ** 51n,
+  ),
 )
 const instant = fc.oneof(fc.bigInt({ min: -(2n ** 63n), max: endlessNs }), fc.constant(endlessNs))
 
@@ -107,7 +118,31 @@ test('what an older version wrote, an object for each charge, is taken over', ()
   expect(map.changed).toBe(false)
 })
 
-test('a hundred thousand charges take about a hundred bytes each', () => {
+test('charges of more plans and periods than a table holds are read back equal', () => {
+  fc.assert(
+    fc.property(fc.array(billed, { minLength: 1, maxLength: 8 }), fc.nat({ max: 2 }), (charges, most) => {
+      const memory = new BilledMemory(most)
+      let newest = noRecord
+      const ats: number[] = []
+      for (const charge of charges) {
+        newest = memory.add({ chargeId: charge.chargeId, customerId: 'c', billed: charge }, newest)
+        ats.push(newest)
+      }
+      for (const [i, at] of ats.entries()) {
+        const expected = { ...charges[i], customerId: 'c' }
+        expect(memory.read('c', at)).toEqual({
+          chargeId: expected.chargeId,
+          customerId: 'c',
+          billed: expected,
+        })
+        expect(memory.before(at)).toBe(ats[i - 1] ?? noRecord)
+      }
+    }),
+    { numRuns: 60 },
+  )
+})
+
+test('a hundred thousand charges take about fifty bytes each', () => {
   const [charge] = fc.sample(billed, { numRuns: 1, seed: 3 })
   const map = new BilledCharges()
   for (let at = 0; at < 100_000; at += 1) {
@@ -117,6 +152,6 @@ test('a hundred thousand charges take about a hundred bytes each', () => {
     const amounts = { quantity: 1n, amount: 1n, amountRounded: 1n }
     map.put({ chargeId, customerId, billed: { ...plain, ...amounts, chargeId, customerId } })
   }
-  expect(map.bytes / 100_000).toBeLessThan(160)
+  expect(map.bytes / 100_000).toBeLessThan(60)
   expect(map.of('customer-7').size).toBe(10)
 })

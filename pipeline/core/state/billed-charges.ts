@@ -1,10 +1,10 @@
-// What stands billed of a partition's charges, by customer, as bytes outside of the heap: a million charges are about 100 MB
-// and nothing that the garbage collector walks through.
-// A record is never changed: a charge that is billed anew has a further one. Each names the record before it of its customer.
+// What stands billed of a partition's charges, by customer, as bytes outside of the heap (billed-memory.ts): a million charges
+// are about 50 MB and nothing that the garbage collector walks through.
 // Invariants: of the records of one charge the last one holds; deltas in their order, or a dump, restore the same charges.
 
 import { Buffer } from 'node:buffer'
 import { readBilled, TextTable, writeBilled } from './billed-charge.js'
+import { BilledMemory, noRecord } from './billed-memory.js'
 import { ByteReader, ByteWriter } from './byte-writer.js'
 import type { SealedCharge } from './records.js'
 import type { MapDelta } from './tracked-map.js'
@@ -14,11 +14,8 @@ interface BilledDelta extends MapDelta<SealedCharge> {
   readonly billed?: { readonly texts: readonly string[]; readonly bytes: Uint8Array }
 }
 
-const blockBytes = 1 << 18
 /** A part of a dump ends when it has so many. */
 const partBytes = 1 << 20
-/** The position of no record. */
-const none = -1
 
 interface Written {
   readonly customerId: string
@@ -26,22 +23,18 @@ interface Written {
 }
 
 export class BilledCharges {
-  readonly #texts = new TextTable()
-  /** A position is the number of the block, times its size, and the place in it. A record lies in one block. */
-  readonly #blocks: Buffer[] = []
-  #end = 0
+  readonly #memory = new BilledMemory()
   /** By customer: the position of the newest record. */
   readonly #newest = new Map<string, number>()
   /** Since the last delta. */
   #written: Written[] = []
-  readonly #writer = new ByteWriter()
 
   get changed(): boolean {
     return this.#written.length > 0
   }
 
   get bytes(): number {
-    return this.#blocks.length * blockBytes
+    return this.#memory.bytes
   }
 
   put(sealed: SealedCharge): void {
@@ -50,11 +43,7 @@ export class BilledCharges {
   }
 
   has(customerId: string, chargeId: string): boolean {
-    for (const at of this.#positionsOf(customerId)) {
-      const reader = this.#recordAt(at)
-      reader.big() // the record before it
-      if (reader.text() === chargeId) return true
-    }
+    for (const at of this.#positionsOf(customerId)) if (this.#memory.chargeIdAt(at) === chargeId) return true
     return false
   }
 
@@ -62,7 +51,7 @@ export class BilledCharges {
   of(customerId: string): Map<string, SealedCharge> {
     const found = new Map<string, SealedCharge>()
     for (const at of this.#positionsOf(customerId)) {
-      const sealed = this.#read(customerId, at)
+      const sealed = this.#memory.read(customerId, at)
       if (!found.has(sealed.chargeId)) found.set(sealed.chargeId, sealed)
     }
     return found
@@ -72,7 +61,7 @@ export class BilledCharges {
     const written = this.#written
     this.#written = []
     const part = new BilledPart()
-    for (const { customerId, at } of written) part.add(this.#read(customerId, at))
+    for (const { customerId, at } of written) part.add(this.#memory.read(customerId, at))
     return part.delta()
   }
 
@@ -100,39 +89,15 @@ export class BilledCharges {
   }
 
   #add(sealed: SealedCharge): number {
-    const writer = this.#writer
-    writer.clear()
-    writer.big(BigInt(this.#newest.get(sealed.customerId) ?? none))
-    writeBilled(writer, this.#texts, sealed)
-    const length = writer.length
-    if (length > blockBytes) throw new Error(`the charge ${sealed.chargeId} takes ${length} bytes`)
-    if ((this.#end % blockBytes) + length > blockBytes || this.#end % blockBytes === 0) {
-      this.#end = this.#blocks.length * blockBytes
-      this.#blocks.push(Buffer.alloc(blockBytes))
-    }
-    const at = this.#end
-    this.#blocks.at(-1)!.set(writer.written, at % blockBytes)
-    this.#end += length
+    const at = this.#memory.add(sealed, this.#newest.get(sealed.customerId) ?? noRecord)
     this.#newest.set(sealed.customerId, at)
     return at
   }
 
-  #read(customerId: string, at: number): SealedCharge {
-    const reader = this.#recordAt(at)
-    reader.big()
-    return readBilled(reader, this.#texts, customerId)
-  }
-
   /** From the newest to the oldest. */
   *#positionsOf(customerId: string): Generator<number> {
-    for (let at = this.#newest.get(customerId) ?? none; at !== none; ) {
+    for (let at = this.#newest.get(customerId) ?? noRecord; at !== noRecord; at = this.#memory.before(at))
       yield at
-      at = Number(this.#recordAt(at).big())
-    }
-  }
-
-  #recordAt(at: number): ByteReader {
-    return new ByteReader(this.#blocks[Math.floor(at / blockBytes)]!, at % blockBytes)
   }
 }
 

@@ -8,6 +8,8 @@ const largestWord = 2n ** 63n - 1n
 const smallestWord = -(2n ** 63n)
 /** What stands before a bigint: a word of 64 bits, or its decimal text. */
 const asWord = 0
+/** Amounts nearer to zero than this are written as whole numbers. */
+const smallAmount = 2n ** 51n
 const asText = 1
 
 export class ByteWriter {
@@ -60,6 +62,17 @@ export class ByteWriter {
     this.#reserve(8)
     this.#bytes.writeBigInt64LE(value, this.#length)
     this.#length += 8
+  }
+
+  /** A bigint that is mostly small: seven bits to a byte. */
+  amount(value: bigint): void {
+    if (value <= -smallAmount || value >= smallAmount) {
+      this.byte(0)
+      this.big(value)
+      return
+    }
+    const small = Number(value)
+    this.whole(small < 0 ? -2 * small : 2 * small + 1)
   }
 
   double(value: number): void {
@@ -126,6 +139,12 @@ export class ByteReader {
     this.#at += 8
     return this.#bytes.readBigInt64LE(this.#at - 8)
   }
+  amount(): bigint {
+    const whole = this.whole()
+    if (whole === 0) return this.big()
+    return BigInt(whole % 2 === 0 ? -whole / 2 : (whole - 1) / 2)
+  }
+
   double(): number {
     this.#at += 8
     return this.#bytes.readDoubleLE(this.#at - 8)
