@@ -14,7 +14,6 @@ import { Registry } from 'prom-client'
 import type { NatsLogin } from '../deploy/embedded/nats-server.js'
 import type { Catalog } from '../schemas/catalog/catalog.js'
 import { type ClickHouseConfig, openClickHouse } from '../sinks/clickhouse/config.js'
-import type { CustomerIds } from '../sinks/customer-ids.js'
 import { within } from './broker/back-off.js'
 import type { BulkTransport } from './broker/bulk-transport.js'
 import { type BrokerConnection, connectBroker } from './broker/connect-broker.js'
@@ -22,17 +21,11 @@ import { publishCatalogs } from './broker/publish-catalogs.js'
 import { ensureTopology } from './broker/topology.js'
 import type { WeirConfig } from './config/config.js'
 import type { DeliveryStatus } from './deliver/delivery-status.js'
-import type { FlowGate } from './deliver/flow-gate.js'
-import type { StatusGates } from './deliver/status-gates.js'
 import type { EngineStatus } from './engine/engine.js'
 import { environment, version } from './environment.js'
-import { type EarlyParts, feedsOf } from './feature/feature.js'
-import type { IdentityLookup } from './feature/identity-lookup.js'
-import type { OpenBilling } from './feature/open-billing.js'
+import { type Feature, feedsOf } from './feature/feature.js'
 import { features } from './features.js'
 import { ensureFirstKey } from './gateway/api-keys.js'
-import type { ApprovalGate } from './gateway/approval-gate.js'
-import type { PublishingTrail } from './gateway/audit-trail.js'
 import { recordKeyChange } from './gateway/key-audit.js'
 import { KeyRing } from './gateway/key-ring.js'
 import { stoppedPartitions } from './health/pressure.js'
@@ -268,21 +261,22 @@ async function startRoles(started: Started): Promise<Weir> {
   const feedStatus = () => deliveries.flatMap(one => one.status())
   const personal = personalRules(features, config)
   const early = { ...shared, personal, shadows, jobs: desk, stoppedPartitions: stopped, feedStatus, undo }
-  const audit = await openAuditTrail(early)
+  const audit = await broughtBy('auditTrail', 'the audit trail')(early)
   const { keyRing, firstKey } = await openKeys(started, buckets.keys, audit)
   await publishCatalogs(js, options.catalogs ?? [], event => audit.published('process', event))
-  const approvals = await openApprovalGate({ ...early, audit })
-  const flow = await openFlowGate(early)
-  const gates = await openStatusGates(early)
+  const approvals = await broughtBy('approvalGate', 'the approvals')({ ...early, audit })
+  const flow = await broughtBy('flowGate', 'the flow gate')(early)
+  const gates = await broughtBy('statusGates', 'the gates of customers')(early)
   const parts: RoleParts = {
     ...early,
     audit,
     approvals,
     flow,
     gates,
-    openBilling: openBillingOf({ ...early, audit, flow, gates }),
-    customerIds: openCustomerIds(early),
-    identities: openIdentities(early),
+    openBilling: broughtBy('openBilling', 'what billing has still to do')({ ...early, audit, flow, gates }),
+    openExceptions: broughtBy('openExceptions', 'the open exceptions')({ ...early, gates }),
+    customerIds: broughtBy('customerIds', 'the ids of customers')(early),
+    identities: broughtBy('identities', 'the lookup of identities')(early),
     features,
     telemetry: pipelineTelemetry(registry),
     recent: new RecentCommits(memory),
@@ -331,48 +325,11 @@ async function drainInOrder(
   await undoAll(undo) // what has ended already ends again at once
 }
 
-async function openAuditTrail(parts: EarlyParts): Promise<PublishingTrail> {
-  const feature = features.find(one => one.auditTrail !== undefined)
-  if (feature?.auditTrail === undefined) throw new Error('no feature brings the audit trail')
-  return feature.auditTrail(parts)
-}
-
-async function openApprovalGate(
-  parts: EarlyParts & { readonly audit: PublishingTrail },
-): Promise<ApprovalGate> {
-  const feature = features.find(one => one.approvalGate !== undefined)
-  if (feature?.approvalGate === undefined) throw new Error('no feature brings the approvals')
-  return feature.approvalGate(parts)
-}
-
-async function openFlowGate(parts: EarlyParts): Promise<FlowGate> {
-  const feature = features.find(one => one.flowGate !== undefined)
-  if (feature?.flowGate === undefined) throw new Error('no feature brings the flow gate')
-  return feature.flowGate(parts)
-}
-
-function openCustomerIds(parts: EarlyParts): CustomerIds {
-  const feature = features.find(one => one.customerIds !== undefined)
-  if (feature?.customerIds === undefined) throw new Error('no feature brings the ids of customers')
-  return feature.customerIds(parts)
-}
-
-async function openStatusGates(parts: EarlyParts): Promise<StatusGates> {
-  const feature = features.find(one => one.statusGates !== undefined)
-  if (feature?.statusGates === undefined) throw new Error('no feature brings the gates of customers')
-  return feature.statusGates(parts)
-}
-
-function openBillingOf(parts: EarlyParts & Pick<RoleParts, 'audit' | 'flow' | 'gates'>): OpenBilling {
-  const feature = features.find(one => one.openBilling !== undefined)
-  if (feature?.openBilling === undefined) throw new Error('no feature brings what billing has still to do')
-  return feature.openBilling(parts)
-}
-
-function openIdentities(parts: EarlyParts): IdentityLookup {
-  const feature = features.find(one => one.identities !== undefined)
-  if (feature?.identities === undefined) throw new Error('no feature brings the lookup of identities')
-  return feature.identities(parts)
+/** What exactly one feature brings. */
+function broughtBy<K extends keyof Feature>(key: K, what: string): NonNullable<Feature[K]> {
+  const found = features.find(one => one[key] !== undefined)?.[key]
+  if (found === undefined) throw new Error(`no feature brings ${what}`)
+  return found
 }
 
 async function openBuckets(js: JetStreamClient): Promise<RoleParts['buckets']> {
@@ -384,7 +341,7 @@ async function openBuckets(js: JetStreamClient): Promise<RoleParts['buckets']> {
   return { sinks: sinks!, runs: runs!, keys: keys!, jobs: jobs!, ...others }
 }
 
-async function openKeys({ options, undo }: Started, keys: KV, audit: PublishingTrail) {
+async function openKeys({ options, undo }: Started, keys: KV, audit: RoleParts['audit']) {
   const firstKey = (await ensureFirstKey(keys, { onChange: recordKeyChange(audit, 'process') }))?.token
   if (firstKey !== undefined) options.onFirstKey?.(firstKey)
   const keyRing = await KeyRing.open(keys, options.log)

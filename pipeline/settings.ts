@@ -3,7 +3,7 @@
 import { approvalsSettings } from './approvals/settings.js'
 import { settingsWith } from './config/base-settings.js'
 import type { SettingsSection } from './config/setting.js'
-import { connectionsSettings } from './connections/settings.js'
+import { connectionsSettings, writeBackSettings } from './connections/settings.js'
 import { schemasSettings } from './event-schemas/settings.js'
 import { exceptionsSettings } from './exceptions/settings.js'
 import { flowSettings } from './flow/settings.js'
@@ -31,6 +31,7 @@ export const sections: readonly SettingsSection[] = [
   gatesSettings,
   schemasSettings,
   systemsOfRecord,
+  writeBackSettings,
 ]
 
 /** The settings that a variable or a flag can set. */

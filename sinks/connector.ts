@@ -9,7 +9,14 @@
 //    receivers forget headers after minutes or hours. `find` looks for that key.
 // 3. Only the receiver's answer about a record proves success. An unknown result is `unclear`, never a guess.
 
-export const recordKinds = ['batch_line', 'journal', 'credit_note', 'release'] as const
+export const recordKinds = [
+  'batch_line',
+  'journal',
+  'credit_note',
+  'release',
+  'customer_standing',
+  'support_case',
+] as const
 export type RecordKind = (typeof recordKinds)[number]
 
 /** One document to deliver, with the same bytes at every attempt. */
@@ -79,6 +86,9 @@ export async function placeOf(
   return record.place === undefined ? connector.place(record) : { kind: 'placed', place: record.place }
 }
 
+/** What a sending would change there, in words; or why that cannot be told. */
+export type Preview = ({ readonly kind: 'would' } & { readonly detail: string }) | PutOutcome
+
 export type FindOutcome =
   | { readonly kind: 'there'; readonly externalId: string; readonly state: 'written' | 'posted' }
   | { readonly kind: 'absent' }
@@ -110,6 +120,8 @@ export interface Connector {
   put(records: readonly SentRecord[], signal: AbortSignal, taken?: Taken): Promise<readonly PutOutcome[]>
   /** Takes the whole record, because many receivers find a key only by customer, entity or date. */
   find(record: SentRecord, signal: AbortSignal): Promise<FindOutcome>
+  /** Reads what stands there and tells what `put` would change. It writes nothing. */
+  preview?(record: ConnectorRecord, signal: AbortSignal): Promise<Preview>
   /**
    * Lists what the receiver has of ours in a range of accounting dates, for the reconciliation with the receiver itself.
    * Throws when the list cannot be read to its end: half a list would name as missing what is there.

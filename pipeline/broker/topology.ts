@@ -44,6 +44,7 @@ export const streamNames = [
   'RESOLUTIONS',
   'ARRIVALS',
   'ARRIVAL_OUTCOMES',
+  'WRITE_BACK',
 ] as const
 export type StreamName = (typeof streamNames)[number]
 
@@ -93,6 +94,9 @@ export const natsSubjects = {
   arrivals: (source: string) => `arrivals.${source}.*`,
   /** What became of the arrivals of a source; the last message is how far its mapper is. */
   arrivalOutcomes: (source: string) => `arrival_outcomes.${source}`,
+  /** How a customer stands, and how an exception does; the last message of a subject is what was told last. */
+  standing: (entity: string, customer: string) => `write_back.standing.${entity}.${customer}`,
+  supportCase: (exceptionId: string) => `write_back.case.${exceptionId}`,
   ledger: (partition: number, what: string) => `ledger.${partition}.${what}`,
   /** For requests that the owner of the partition answers; not stored in a stream. */
   owner: (partition: number) => `weir.owner.${partition}`,
@@ -278,11 +282,11 @@ function streamConfigs({ partitions }: TopologyOptions, maxPayload: number): rea
       deny_delete: false,
     },
     { name: 'RESOLUTIONS', description: 'What people and jobs answered', subjects: ['resolutions.>'] },
-    ...ofSources,
+    ...ofOtherSystems,
   ]
 }
 
-const ofSources: readonly WantedStream[] = [
+const ofOtherSystems: readonly WantedStream[] = [
   {
     name: 'ARRIVALS',
     description: 'What systems of record sent, as it came',
@@ -292,6 +296,11 @@ const ofSources: readonly WantedStream[] = [
     name: 'ARRIVAL_OUTCOMES',
     description: 'What became of each arrival',
     subjects: [natsSubjects.arrivalOutcomes('*')],
+  },
+  {
+    name: 'WRITE_BACK',
+    description: 'How customers and exceptions stand, for systems that are told of them',
+    subjects: ['write_back.>'],
   },
 ]
 

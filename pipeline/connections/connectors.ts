@@ -20,7 +20,7 @@ export function connectorOf(connection: ConnectionSettings, shared: SharedParts)
 }
 
 export function partsOf(
-  { name, kind: kindName, mapping, rate: ownRate }: ConnectionSettings,
+  { name, kind: kindName, mapping, rate: ownRate, allow }: ConnectionSettings,
   { config, customerIds, tokens, sinks, jsm, limiters }: SharedParts,
 ): ConnectorParts {
   const { folder } = config
@@ -38,6 +38,7 @@ export function partsOf(
       customerIds,
     }),
     customerIds,
+    allowedFields: allow.fields ?? [],
     tokenStore: key => new KvTokenStore({ kv: tokens, connection: name, key }),
     limiter: limiters.of(kindName, rate, { sinks, jsm }),
     rate,

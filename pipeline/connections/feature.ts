@@ -18,7 +18,10 @@ import { connectorOf } from './connectors.js'
 import { mayBegin } from './known-receivers.js'
 import { RecordFacts } from './record-facts.js'
 import { batchLinesOf, journalOf } from './records-of-message.js'
-import { type ConnectionSettings, connectionsSettings } from './settings.js'
+import { type ConnectionSettings, connectionsSettings, isWriteBack, writeBackSettings } from './settings.js'
+import { casesOf, standingOfMessage } from './write-back/records.js'
+import { WriteBackTeller } from './write-back/teller.js'
+import { Told } from './write-back/told.js'
 
 /** The feed that brings charges, rated usage and invoices to ClickHouse. */
 const ledgerInClickHouse = 'clickhouse'
@@ -38,7 +41,28 @@ export const connectionsFeature: Feature = {
     const shared = { limiters, configured: all.map(({ name }) => name) }
     return all.map(one => feedOfConnection(one, shared))
   },
+  async work(parts) {
+    const teller = tellerOf(parts)
+    return { routes: [], start: () => teller?.start(), drain: async () => teller?.drain() }
+  },
 }
+
+/** Undefined where nothing is written back. */
+function tellerOf(parts: FeatureParts): WriteBackTeller | undefined {
+  const { config, js, jsm, queries, log, openExceptions: exceptions } = parts
+  const connections = sectionOf(config, connectionsSettings).filter(one => isWriteBack(one.records))
+  if (connections.length === 0) return undefined
+  const cases = connections.filter(one => one.records === 'support_cases')
+  return new WriteBackTeller({
+    ...{ told: new Told(js, jsm), queries, exceptions, log, nowMs: clock.nowMs },
+    tellsStandings: cases.length < connections.length,
+    wanted: cases.map(one => one.exceptions ?? everyException),
+    connections: connections.map(one => one.name),
+    everyMs: sectionOf(config, writeBackSettings).every_seconds * 1_000,
+  })
+}
+
+const everyException = { codes: [], owners: [] }
 
 interface Shared {
   readonly limiters: AccountLimiters
@@ -80,6 +104,19 @@ function feedOfConnection(connection: ConnectionSettings, shared: Shared): Featu
         filterSubjects,
         ofRecords: { connection: name, recordsOf: batchLinesOf, rollout, openConnector },
         openSink: loopOf(connection, shared, key, 'BILLING', batchLinesOf),
+      }
+    }
+    case 'customer_standings':
+    case 'support_cases': {
+      const isCases = records === 'support_cases'
+      const recordsOf = isCases ? casesOf(connection.exceptions ?? everyException) : standingOfMessage
+      const filterSubjects = [isCases ? 'write_back.case.*' : `write_back.standing.${token ?? '*'}.*`]
+      return {
+        key,
+        stream: 'WRITE_BACK',
+        filterSubjects,
+        ofRecords: { connection: name, recordsOf, rollout, openConnector },
+        openSink: loopOf(connection, shared, key, 'WRITE_BACK', recordsOf),
       }
     }
     default:

@@ -10,6 +10,7 @@ import { netsuiteKind } from '../../sinks/netsuite/kind.js'
 import { oracleFusionKind } from '../../sinks/oracle-fusion/kind.js'
 import { quickbooksKind } from '../../sinks/quickbooks/kind.js'
 import { recurlyKind } from '../../sinks/recurly/kind.js'
+import { salesforceKind } from '../../sinks/salesforce/kind.js'
 import { sapS4Kind } from '../../sinks/sap-s4/kind.js'
 import { stripeKind } from '../../sinks/stripe/kind.js'
 import { webhookKind } from '../../sinks/webhook/kind.js'
@@ -33,6 +34,7 @@ export const connectorKinds: readonly ConnectorKind[] = [
   quickbooksKind,
   chargebeeKind,
   recurlyKind,
+  salesforceKind,
 ]
 
 export function kindNamed(kind: string): ConnectorKind {

@@ -46,7 +46,7 @@ function recordedAt({ storedAtMs = 0 }: FeedMessage): string {
   return formatInstantMs(storedAtMs)
 }
 
-function jsonOf({ bytes }: FeedMessage): unknown {
+export function jsonOf({ bytes }: FeedMessage): unknown {
   try {
     return JSON.parse(new TextDecoder().decode(bytes))
   } catch {
@@ -54,7 +54,7 @@ function jsonOf({ bytes }: FeedMessage): unknown {
   }
 }
 
-function malformed(what: string, { sequence, bytes }: FeedMessage, detail: string): TakenIn {
+export function malformed(what: string, { sequence, bytes }: FeedMessage, detail: string): TakenIn {
   const refused: RefusedRecord = {
     name: `message:${sequence}`,
     sequence,

@@ -4,7 +4,13 @@
 // or variable and never holds the secret.
 
 import type { z as Zod } from 'zod'
-import type { ConnectorKind, RecordsChoice } from '../../sinks/connector-kind.js'
+import { nearestHint } from '../../schemas/nearest-name.js'
+import {
+  type ConnectorKind,
+  type RecordsChoice,
+  type WriteBackChoice,
+  writeBackChoices,
+} from '../../sinks/connector-kind.js'
 import type { Rate } from '../../sinks/http/limiter.js'
 import { rate } from '../../sinks/settings-parts.js'
 import { unionOfKinds } from '../config/kind-union.js'
@@ -23,10 +29,12 @@ export interface ConnectionSettings {
   readonly rate?: Rate | undefined
   /** How far it is let out; `controlled` has an allow-list. A command may set another mode (pipeline/flow). */
   readonly mode: Rollout['mode']
-  readonly allow: Rollout['allow']
+  readonly allow: Rollout['allow'] & { readonly fields?: readonly string[] | undefined }
   readonly class: DeliveryClass
   /** True: it begins without a log although its receiver has one of another name, or its own is lost (known-receivers.ts). */
   readonly begins_anew?: boolean | undefined
+  /** Of support cases: which exceptions make one. Empty: every code, every owner. */
+  readonly exceptions?: { readonly codes: readonly string[]; readonly owners: readonly string[] } | undefined
   /** When a record that fails while others get through is given up. */
   readonly attempts: { readonly most: number; readonly hours: number }
 }
@@ -40,11 +48,20 @@ export const connectionsSettings: SettingsSection<readonly ConnectionSettings[]>
       .superRefine(refuseShared)
       .superRefine(refuseEmptyList)
       .superRefine(refuseTwoRates)
+      .superRefine(refuseWriteBack)
       .default([]) as Zod.ZodType<readonly ConnectionSettings[]>,
+}
+
+/** How often what is written back is looked at. */
+export const writeBackSettings: SettingsSection<{ readonly every_seconds: number }> = {
+  name: 'write_back',
+  settings: [],
+  schema: z => z.strictObject({ every_seconds: z.number().min(1).max(86_400).default(30) }).prefault({}),
 }
 
 function shared(z: typeof Zod, { kind, records, fields }: ConnectorKind) {
   const names = z.array(z.string().min(1).max(256)).max(10_000)
+  const writesBack = isWriteBack(records[0])
   return {
     name: z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/, 'up to 40 of a-z, 0-9, _ and -, the first a letter'),
     entity: z.string().min(1).optional(),
@@ -52,9 +69,17 @@ function shared(z: typeof Zod, { kind, records, fields }: ConnectorKind) {
     mapping: mapping(z, kind, fields),
     rate: rate(z),
     schedule: z.never('comes with a later release; leave it out').optional(),
-    mode: z.enum(['read_only', 'controlled', 'automatic']).default('automatic'),
-    allow: z.strictObject({ entities: names.default([]), customers: names.default([]) }).prefault({}),
-    class: z.enum(['money', 'state', 'rest']).default('money'),
+    // What is written back is shown first, and is not waited for when an incident ends.
+    mode: z.enum(['read_only', 'controlled', 'automatic']).default(writesBack ? 'read_only' : 'automatic'),
+    allow: z
+      .strictObject({
+        entities: names.default([]),
+        customers: names.default([]),
+        ...(writesBack ? { fields: names.default([]) } : {}),
+      })
+      .prefault({}),
+    class: z.enum(['money', 'state', 'rest']).default(writesBack ? 'rest' : 'money'),
+    ...(records.includes('support_cases') ? { exceptions: wantedExceptions(z) } : {}),
     begins_anew: z.boolean().optional(),
     attempts: z
       .strictObject({
@@ -97,6 +122,48 @@ function refuseEmptyList(connections: readonly unknown[], context: Context): voi
     const message = 'names the entities or the customers whose records go, with the mode controlled'
     context.addIssue({ code: 'custom', path: [index, 'allow'], message })
   }
+}
+
+/**
+ * Refuses a connection that writes back and may not write what its settings say, and an allowance for what it does not write.
+ * Read-only without an allow-list is how one begins.
+ */
+function refuseWriteBack(connections: readonly unknown[], context: Context): void {
+  for (const [index, connection] of (connections as readonly ConnectionSettings[]).entries()) {
+    if (!isWriteBack(connection.records)) continue
+    const kind = connectorKinds.find(one => one.kind === connection.kind)
+    const told = (path: PropertyKey[], message: string) =>
+      context.addIssue({ code: 'custom', path: [index, ...path], message })
+    const problem = kind?.settingsProblem?.(connection)
+    if (problem !== undefined) {
+      told([...problem.path], problem.message)
+      continue
+    }
+    const written = kind?.writes?.(connection) ?? []
+    const { fields = [] } = connection.allow
+    for (const field of fields.filter(one => !written.includes(one)))
+      told(
+        ['allow', 'fields'],
+        `${field} is written by nothing of this connection${nearestHint(field, written)}`,
+      )
+    const missing = written.filter(one => !fields.includes(one))
+    if (missing.length > 0 && (connection.mode !== 'read_only' || fields.length > 0))
+      told(
+        ['allow', 'fields'],
+        `field_not_allowed: it does not name ${missing.join(', ')}, which this connection writes`,
+      )
+    if (connection.records === 'support_cases' && connection.entity !== undefined)
+      told(['entity'], 'an exception is of no entity; leave it out')
+  }
+}
+
+export function isWriteBack(records: RecordsChoice): records is WriteBackChoice {
+  return (writeBackChoices as readonly RecordsChoice[]).includes(records)
+}
+
+function wantedExceptions(z: typeof Zod) {
+  const names = z.array(z.string().min(1).max(256)).max(1_000).default([])
+  return z.strictObject({ codes: names, owners: names }).prefault({})
 }
 
 /** Refuses two rates for one account: they share one limiter. */

@@ -10,15 +10,10 @@
 // 5. Memory is bounded: with `openMost` records open, or `heldMost` held, further ones wait in the source stream.
 // 6. The gate is asked for each record before `sending` (held-deliveries.ts), and no record is sent before one that it
 //    comes after (record-order.ts).
+// 7. Of a series of records the newest alone is sent, after the older ones are settled (record-series.ts).
 
-import {
-  type ChangedDelivery,
-  type Delivery,
-  deliveryIdOf,
-  isSettled,
-} from '../../schemas/billing/delivery.js'
+import { type ChangedDelivery, type Delivery, isSettled } from '../../schemas/billing/delivery.js'
 import { formatInstantMs } from '../../schemas/time.js'
-import type { ConnectorRecord } from '../../sinks/connector.js'
 import { Deadline } from '../../sinks/deadline.js'
 import type {
   Attendance,
@@ -32,20 +27,23 @@ import type {
 import { type ConnectionLimits, defaultConnectionLimits } from './connection-limits.js'
 import type { ConnectionLoopOptions } from './connection-options.js'
 import { ConnectionPace } from './connection-pace.js'
-import { afterFind, afterPut, isOver, settlesAtMs, toSend } from './delivery-answers.js'
+import { afterFind, afterPut, isOver, settlesAtMs, supersededDelivery, toSend } from './delivery-answers.js'
 import { DeliveryBook, type OpenDelivery } from './delivery-book.js'
 import { isSettlement, type StoredRequest } from './delivery-requests.js'
 import { findEach } from './find-each.js'
 import { type Answers, HeldDeliveries } from './held-deliveries.js'
+import { Previews } from './previews.js'
 import { placePage, putPage, type Staying, sentRecord } from './put-page.js'
 import { RecordOrder } from './record-order.js'
 import { refusedDelivery } from './refused-deliveries.js'
 import { RefusedShelf } from './refused-shelf.js'
 import { settledBy } from './settlement.js'
+import { waitingDelivery } from './taken-in.js'
 
 const pausedMs = 500
 const waiting: ReadonlySet<Delivery['state']> = new Set(['waiting'])
 const held: ReadonlySet<Delivery['state']> = new Set(['held'])
+const unsent: ReadonlySet<Delivery['state']> = new Set(['waiting', 'held'])
 const lookedUp: ReadonlySet<Delivery['state']> = new Set(['unclear', 'written'])
 const unanswered: ReadonlySet<Delivery['state']> = new Set(['waiting', 'sending', 'unclear'])
 
@@ -57,7 +55,9 @@ export class ConnectionLoop implements Sink {
   readonly #held: HeldDeliveries
   readonly #pace: ConnectionPace
   readonly #shelf: RefusedShelf
-  readonly #mayGo = (open: OpenDelivery): boolean => !this.#order.waits(open, this.#book!) // invariant 6
+  readonly #previews: Previews
+  readonly #mayGo = (open: OpenDelivery): boolean =>
+    !this.#order.waits(open, this.#book!) && !this.#book!.hasOlder(open) // invariants 6, 7
   #book: DeliveryBook | undefined
   /** Fires when the process aborts; set by `attend`. */
   #aborting: AbortSignal = new AbortController().signal
@@ -77,6 +77,7 @@ export class ConnectionLoop implements Sink {
     const { gate, connection, clock, exceptions, onTrouble, onRefused, random = Math.random } = options
     this.#held = new HeldDeliveries(gate, this.#order, connection)
     this.#pace = new ConnectionPace({ clock, limits: this.#limits, random, onTrouble })
+    this.#previews = new Previews(options.connector, clock)
     this.#shelf = new RefusedShelf({
       exceptions,
       order: this.#order,
@@ -106,7 +107,9 @@ export class ConnectionLoop implements Sink {
       if (!(await this.#mayTakeIn(signal)))
         return { kind: 'retryable', code: 'connection_backlog', detail: 'too much waits to be sent' }
       if (message.sequence > (this.#book?.takenUpTo ?? 0)) {
-        changed.push(...taken.records.map(record => this.#waitingFor(record, message.sequence)))
+        const { connection } = this.#options
+        const at = { at: this.#now(), sourceSequence: message.sequence }
+        changed.push(...taken.records.map(record => waitingDelivery(connection, record, at)))
         rows += taken.records.length
         bytes += message.bytes.byteLength
       }
@@ -150,7 +153,9 @@ export class ConnectionLoop implements Sink {
     const book = this.#book!
     const hasPlace = book.size <= this.#limits.openMost / 2
     if (this.#isAsked || (this.#isLeftOver && hasPlace)) await this.#doAsked(book)
+    await this.#giveWay(book) // invariant 7
     if (await this.#release(book, nowMs)) return
+    if (await this.#tellWould(book, stopping)) return
     if (nowMs >= this.#pace.pausedUntilMs) {
       // After a failure one record is looked up, and one sent, alone first. Else a page goes between look-ups, so that many
       // records that wait to be posted there keep no new ones back.
@@ -165,13 +170,32 @@ export class ConnectionLoop implements Sink {
       const page = book.due(waiting, nowMs, most, this.#mayGo)
       if (page.length > 0) return this.#send(page, stopping)
     }
-    const dueMs = [book.nextDueMs(lookedUp), book.nextDueMs(waiting, this.#mayGo)]
+    const dueMs = [
+      book.nextDueMs(lookedUp),
+      book.nextDueMs(waiting, this.#mayGo),
+      this.#previews.nextMs(book),
+    ]
     const untilMs = Math.max(Math.min(...dueMs.map(ms => ms ?? Infinity)), this.#pace.pausedUntilMs)
     const waitMs = Math.min(
       60_000,
       Math.min(untilMs, book.heldCount === 0 ? Infinity : this.#held.askAgainMs) - nowMs,
     )
     await clock.pause(waitMs, AbortSignal.any([stopping, this.#woken.signal]))
+  }
+
+  /** What a newer record of its series has outrun is not sent, and waits for nobody. */
+  async #giveWay(book: DeliveryBook): Promise<void> {
+    await this.#shelf.giveUp(book)
+    const outrun = book.outrun(unsent)
+    if (outrun.length === 0) return
+    const at = this.#now()
+    await this.#keep({ changed: outrun.map(({ delivery }) => supersededDelivery(delivery, at)), refused: [] })
+  }
+
+  /** Of what is held back on purpose: what its sending would change there. True when something was told. */
+  async #tellWould(book: DeliveryBook, stopping: AbortSignal): Promise<boolean> {
+    const told = await this.#previews.of(book, stopping)
+    return this.#keep({ changed: told, refused: [] })
   }
 
   /** Does what people have asked of single deliveries; what has no place yet stays asked for. */
@@ -352,28 +376,6 @@ export class ConnectionLoop implements Sink {
     })
     this.#writes = done.catch(() => undefined)
     return done
-  }
-
-  #waitingFor(record: ConnectorRecord, sourceSequence: number): ChangedDelivery {
-    const { connection } = this.#options
-    const { kind, id, key, recordedAt, document, after } = record
-    const { customer_id: customer, entity_id: entity } = document
-    return {
-      delivery_id: deliveryIdOf(connection, record),
-      connection,
-      record: { kind, id },
-      key,
-      state: 'waiting',
-      at: this.#now(),
-      attempts: [],
-      attempt_count: 0,
-      ...(typeof customer === 'string' && customer !== '' ? { customer_id: customer } : {}),
-      ...(typeof entity === 'string' && entity !== '' ? { entity_id: entity } : {}),
-      ...(after === undefined ? {} : { after }),
-      recorded_at: recordedAt,
-      document: { ...document },
-      source_sequence: sourceSequence,
-    }
   }
 
   #now(): string {

@@ -4,7 +4,7 @@
 // 2. A record that was looked up and is not there is sent again, or given up (give-up.ts).
 // 3. What a receiver says is kept up to a length: a step of the log that is larger than a message would stop the connection.
 
-import { type Delivery, withAttempt } from '../../schemas/billing/delivery.js'
+import { type ChangedDelivery, type Delivery, withAttempt } from '../../schemas/billing/delivery.js'
 import { formatInstantMs } from '../../schemas/time.js'
 import type { Connector, Place, PutOutcome } from '../../sinks/connector.js'
 import { backOffMs } from '../broker/back-off.js'
@@ -51,6 +51,17 @@ export function toSend(delivery: Delivery, place: Place | undefined, nowMs: numb
 /** Surely not there: the place of the next sending is found anew. */
 function notThere({ place: _, may_be_there: __, ...delivery }: Delivery): Delivery {
   return delivery
+}
+
+/** A newer record of its series was taken in (record-series.ts). */
+export function supersededDelivery(delivery: ChangedDelivery, at: string): Delivery {
+  const { held: _, document: __, recorded_at: ___, source_sequence: ____, after: _____, ...kept } = delivery
+  const detail = 'a newer record of the same thing takes its place'
+  return {
+    ...withAttempt(kept, { at, outcome: 'not_sent', code: 'newer_record', detail }),
+    state: 'superseded',
+    at,
+  }
 }
 
 /** The outcome is about this record alone, and it needs nothing of the receiver. */

@@ -10,6 +10,7 @@ import type { ConnectorRecord } from '../../sinks/connector.js'
 import type { SinkBacklog } from '../../sinks/sink.js'
 import type { StepBody, StoredStep } from './delivery-log.js'
 import { namesOf } from './record-order.js'
+import { RecordSeries } from './record-series.js'
 
 export interface OpenDelivery {
   readonly delivery: Delivery
@@ -34,6 +35,7 @@ export class DeliveryBook {
   readonly #held = new Map<string, number>()
   /** The delivery of each name (record-order.ts). */
   readonly #named = new Map<string, string>()
+  readonly #series = new RecordSeries()
   #takenUpTo = 0
 
   static of(steps: readonly StoredStep[]): DeliveryBook {
@@ -89,6 +91,7 @@ export class DeliveryBook {
       this.#count(before?.delivery, -1)
       if (isSettled(delivery.state)) {
         this.#open.delete(delivery.delivery_id)
+        if (before !== undefined) this.#series.remove(before.record, delivery.delivery_id)
         for (const name of before === undefined ? [] : namesOf(before.record))
           if (this.#named.get(name) === delivery.delivery_id) this.#named.delete(name)
       } else if (document !== undefined) {
@@ -102,6 +105,7 @@ export class DeliveryBook {
           ...(after === undefined ? {} : { after }),
         }
         for (const name of namesOf(record)) this.#named.set(name, delivery.delivery_id)
+        this.#series.add(record, delivery.delivery_id, source_sequence ?? 0)
         this.#open.set(delivery.delivery_id, {
           delivery,
           record,
@@ -134,6 +138,22 @@ export class DeliveryBook {
   noteSending(deliveryId: string, isSentInPeace: boolean): void {
     const open = this.#open.get(deliveryId)
     if (open !== undefined) this.#open.set(deliveryId, { ...open, isSentInPeace })
+  }
+
+  /** Whether a newer record of its series was taken in. */
+  isOutrun({ record, sourceSequence }: Pick<OpenDelivery, 'record' | 'sourceSequence'>): boolean {
+    return this.#series.isOutrun(record, sourceSequence)
+  }
+
+  /** Whether an older record of its series is not settled. */
+  hasOlder({ record, sourceSequence }: OpenDelivery): boolean {
+    return this.#series.hasOlder(record, sourceSequence)
+  }
+
+  /** What is not to be sent any more, because a newer record of its series was taken in. */
+  outrun(states: States): OpenDelivery[] {
+    if (this.#series.isEmpty) return []
+    return [...this.#open.values()].filter(open => states.has(open.delivery.state) && this.isOutrun(open))
   }
 
   /** The deliveries in one of these states that are due and may go, the oldest first. */

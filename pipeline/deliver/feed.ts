@@ -66,6 +66,7 @@ export const feedStreams = [
   'DELIVERIES',
   'RESOLUTIONS',
   'ARRIVAL_OUTCOMES',
+  'WRITE_BACK',
   'AUDIT',
 ] as const
 export type FeedStream = (typeof feedStreams)[number]

@@ -91,7 +91,9 @@ export class HeldDeliveries {
 
   #heldBy(hold: Hold, delivery: Delivery, at: string): Delivery {
     this.#note(hold)
-    return { ...delivery, state: 'held', at, held: { code: hold.code, detail: hold.detail } }
+    const { held } = delivery
+    const would = held?.would === undefined || held.code !== hold.code ? {} : { would: held.would }
+    return { ...delivery, state: 'held', at, held: { code: hold.code, detail: hold.detail, ...would } }
   }
 
   #note({ untilMs }: Hold): void {

@@ -3,14 +3,18 @@
 // 1. A record is set aside before its delivery becomes `refused`, and taken back after its delivery is `waiting` again: after
 //    a crash in between it is both, and is taken back at the next start.
 // 2. What somebody decided never to send is not taken up, also when they decide it at the same time.
+// 3. What is set aside of a series (record-series.ts) is given up once a newer record of it was taken in, before that one is sent.
 
 import type { ChangedDelivery } from '../../schemas/billing/delivery.js'
+import type { ConnectorRecord } from '../../sinks/connector.js'
 import type { RefusedRecord } from '../../sinks/sink.js'
 import type { Exceptions } from './connection-options.js'
+import { supersededDelivery } from './delivery-answers.js'
 import type { DeliveryBook } from './delivery-book.js'
 import { type DeliveryRequest, isSettlement } from './delivery-requests.js'
 import { originalDiscarded } from './flow-gate.js'
 import type { RecordOrder } from './record-order.js'
+import { seriesOf } from './record-series.js'
 import { type RefusedDelivery, reopenedDelivery } from './refused-deliveries.js'
 import { isToMend } from './refused-records.js'
 import { isAbout, isUnclearException } from './settlement.js'
@@ -28,6 +32,8 @@ export interface ShelfOptions {
 
 export class RefusedShelf {
   readonly #options: ShelfOptions
+  /** What is set aside of a series, by its name. */
+  readonly #ofSeries = new Map<string, RefusedRecord>()
 
   constructor(options: ShelfOptions) {
     this.#options = options
@@ -37,6 +43,7 @@ export class RefusedShelf {
     const { exceptions, order, onRefused } = this.#options
     await exceptions.setAside(refused)
     for (const record of refused) order.refused(record)
+    this.#note(refused)
     onRefused?.(refused)
   }
 
@@ -45,10 +52,34 @@ export class RefusedShelf {
     const { exceptions, order } = this.#options
     const refused = await exceptions.list()
     order.learn(refused)
+    this.#note(refused)
     await this.#reopen(
       refused.filter(({ code }) => code !== originalDiscarded), // somebody has to say so
       book,
     )
+  }
+
+  /** Gives up what a newer record of its series has made needless. */
+  async giveUp(book: DeliveryBook): Promise<void> {
+    if (this.#ofSeries.size === 0) return
+    const { exceptions, order, append, now } = this.#options
+    for (const record of [...this.#ofSeries.values()]) {
+      const delivery = reopenedDelivery(record)!
+      const { record: named, document = {}, source_sequence: sourceSequence = 0 } = delivery
+      if (!book.isOutrun({ record: { ...named, document } as ConnectorRecord, sourceSequence })) continue
+      await append([supersededDelivery(delivery, now())])
+      await exceptions.takeBack(record)
+      order.mended(record)
+      this.#ofSeries.delete(record.name)
+    }
+  }
+
+  #note(refused: readonly RefusedRecord[]): void {
+    for (const record of refused) {
+      const { record: named, document = {} } = reopenedDelivery(record) ?? {}
+      if (named !== undefined && seriesOf({ ...named, document }) !== undefined)
+        this.#ofSeries.set(record.name, record)
+    }
   }
 
   /** Reads again what was refused, after some of it was discarded. */
@@ -80,6 +111,7 @@ export class RefusedShelf {
       if (book.get(reopened.delivery_id) === undefined) await append([taken])
       await exceptions.takeBack(record) // invariant 1
       order.mended(record)
+      this.#ofSeries.delete(record.name)
     }
     return true
   }

@@ -121,7 +121,7 @@ function orNull(text: string): string | null {
   return text === '' ? null : text
 }
 
-function nextStep({ kind, code, state, pointer, eventId }: Exception): string {
+export function nextStep({ kind, code, state, pointer, eventId }: Exception): string {
   if (state === 'discarded') return 'Nothing, or take the discard back: weir exceptions undo.'
   if (state !== 'open') return 'Nothing: it is settled.'
   switch (kind) {

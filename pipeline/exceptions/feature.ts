@@ -7,6 +7,7 @@ import { registerExceptionGauges } from './gauges.js'
 import { listRoutes } from './list-routes.js'
 import { redriveJobs } from './redrive/redrive-jobs.js'
 import { redriveRoutes } from './redrive/redrive-routes.js'
+import { ToldExceptions } from './told-exceptions.js'
 
 export const exceptionsFeature: Feature = {
   name: 'exceptions',
@@ -21,5 +22,6 @@ export const exceptionsFeature: Feature = {
       ...redriveRoutes({ ...parts, desk }),
     ]
   },
+  openExceptions: parts => new ToldExceptions(new ExceptionDesk(parts, rulesOf(parts.config)), parts.queries),
   jobs: parts => redriveJobs(parts, new ExceptionDesk(parts, rulesOf(parts.config))),
 }

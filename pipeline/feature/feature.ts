@@ -32,6 +32,7 @@ import type { JobKind } from '../jobs/job-kind.js'
 import type { Shadows } from '../shadow/shadows.js'
 import type { IdentityLookup } from './identity-lookup.js'
 import type { OpenBilling } from './open-billing.js'
+import type { OpenExceptions } from './open-exceptions.js'
 
 export interface Buckets {
   readonly sinks: KV
@@ -58,6 +59,8 @@ export interface FeatureParts {
   readonly customerIds: CustomerIds
   /** What billing has still to do. */
   readonly openBilling: OpenBilling
+  /** What failed and waits for somebody. */
+  readonly openExceptions: OpenExceptions
   /** Ours for an id that another system has. */
   readonly identities: IdentityLookup
   /** Creates and changes jobs of any kind. */
@@ -90,7 +93,7 @@ export interface FeatureParts {
 /** The parts of the process before any feature has brought one, and where the end of what is begun is added. */
 export type EarlyParts = Omit<
   FeatureParts,
-  'audit' | 'approvals' | 'flow' | 'gates' | 'customerIds' | 'openBilling' | 'identities'
+  'audit' | 'approvals' | 'flow' | 'gates' | 'customerIds' | 'openBilling' | 'openExceptions' | 'identities'
 > & {
   readonly undo: (() => Promise<unknown>)[]
 }
@@ -121,6 +124,8 @@ export interface Feature {
   readonly customerIds?: (parts: EarlyParts) => CustomerIds
   /** What billing has still to do, for whoever closes books. One feature brings it. */
   readonly openBilling?: (parts: EarlyParts & Pick<FeatureParts, 'audit' | 'flow' | 'gates'>) => OpenBilling
+  /** What failed and waits for somebody, for whoever tells other systems of it. One feature brings it. */
+  readonly openExceptions?: (parts: EarlyParts & Pick<FeatureParts, 'gates'>) => OpenExceptions
   /** Which of ours another system means by its id. One feature brings it. */
   readonly identities?: (parts: EarlyParts) => IdentityLookup
   /** Called once, when everything else runs. `events` takes what a route makes of its request. */

@@ -10,8 +10,8 @@
 //   unclear -> refused                                 looked up and not there, too often (attempts_exhausted)
 //   refused -> waiting                                 taken up again: at a start, or because somebody said retry
 //           -> unclear                                 the same, where an earlier sending may have been taken
-//   waiting -> superseded                              a document that the receiver makes itself takes its place:
-//                                                      it gets none of ours, and there is nothing to mend
+//   waiting -> superseded                              a document that the receiver makes itself takes its place, or a newer
+//                                                      record of the same thing: it gets none of ours, and there is nothing to mend
 //
 // Invariant: attempts are kept up to a limit, the first ones and the last ones; `attempt_count` counts them all.
 
@@ -35,7 +35,14 @@ export function isSettled(state: DeliveryState): boolean {
   return state === 'posted' || state === 'refused' || state === 'superseded'
 }
 
-const recordKinds = ['batch_line', 'journal', 'credit_note', 'release'] as const
+const recordKinds = [
+  'batch_line',
+  'journal',
+  'credit_note',
+  'release',
+  'customer_standing',
+  'support_case',
+] as const
 
 const attemptSchema = z.object({
   at: z.string(),
@@ -53,7 +60,14 @@ export const deliverySchema = z.object({
   state: z.enum(deliveryStates),
   external_id: z.string().optional(),
   /** In the state `held`: what holds it back (pipeline/deliver/flow-gate.ts). In `refused`: that somebody rejected it. */
-  held: z.object({ code: z.string(), detail: z.string() }).optional(),
+  held: z
+    .object({
+      code: z.string(),
+      detail: z.string(),
+      /** What its sending would change at the receiver, as far as that was read there. */
+      would: z.string().optional(),
+    })
+    .optional(),
   /** When it came into this state. */
   at: z.string(),
   /** Of the record: whose it is. */

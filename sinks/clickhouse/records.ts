@@ -256,12 +256,16 @@ function rowsOfStep({ changed }: DeliveryStep, streamSequence: number): Delivery
       attemptCount: one.attempt_count,
       outcome: last?.outcome ?? '',
       code: (one.held ?? last)?.code ?? '',
-      detail: (one.held ?? last)?.detail ?? '',
+      detail: one.held === undefined ? (last?.detail ?? '') : detailOfHold(one.held),
       customerId: one.customer_id ?? '',
       entityId: one.entity_id ?? '',
       streamSequence,
     }
   })
+}
+
+function detailOfHold({ detail, would }: NonNullable<DeliveryStep['changed'][number]['held']>): string {
+  return would === undefined ? detail : `${detail}; ${would}`
 }
 
 export function insertOf<R>(table: TableDescription<R>, rows: readonly R[]): TableInsert[] {

@@ -174,6 +174,8 @@ export function layoutOf(kind: RecordKind): Layout | undefined {
     case 'batch_line':
       return batchLines
     case 'credit_note':
+    case 'customer_standing':
+    case 'support_case':
       return undefined
     default:
       return kind satisfies never

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Connector, Stopped } from '../connector.js'
-import type { ConnectorKind, ConnectorParts, SecretSource } from '../connector-kind.js'
+import type { ConnectorKind, ConnectorParts, RecordsChoice, SecretSource } from '../connector-kind.js'
 import type { ExternalIds } from '../customer-ids.js'
 import { limiterOf, type Rate } from '../http/limiter.js'
 import { MappingOfFile } from '../mapping/record-mapping.js'
@@ -21,6 +21,8 @@ export interface TestParts {
   /** One that outlives the connector; default: a new one. */
   readonly tokenStore?: TokenStore
   readonly nowMs: () => number
+  /** Of a kind that writes back; default: what it writes. */
+  readonly allowedFields?: readonly string[]
   /** Instead of the rate of the kind, which waits in real time. */
   readonly rate?: Rate
 }
@@ -32,7 +34,10 @@ export function openConnector<S extends object>(
 ): Promise<Connector> {
   const schema = z.object(kind.settings(z) as Record<string, z.ZodType>)
   const parsed = schema.parse(settings) as unknown as S
-  return kind.open(parsed, partsForTest(kind, given))
+  const records = (settings['records'] ?? kind.records[0]) as RecordsChoice
+  const whole = { ...parsed, records }
+  const allowedFields = given.allowedFields ?? kind.writes?.(whole) ?? []
+  return kind.open(whole, { ...partsForTest(kind, given), allowedFields })
 }
 
 export function partsForTest(kind: ConnectorKind, given: TestParts): ConnectorParts {
@@ -52,6 +57,7 @@ export function partsForTest(kind: ConnectorKind, given: TestParts): ConnectorPa
     },
     mapping: new MappingOfFile({ file, fields, customersAre, customerIds }),
     customerIds,
+    allowedFields: given.allowedFields ?? [],
     tokenStore: () => tokenStore,
     limiter: limiterOf(rate),
     rate,
