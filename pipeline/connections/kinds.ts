@@ -5,7 +5,9 @@ import { chargebeeKind } from '../../sinks/chargebee/kind.js'
 import type { ConnectorKind } from '../../sinks/connector-kind.js'
 import { dynamicsFinanceKind } from '../../sinks/dynamics-finance/kind.js'
 import { fileKind } from '../../sinks/files/kind.js'
+import { hubspotKind } from '../../sinks/hubspot/kind.js'
 import { intacctKind } from '../../sinks/intacct/kind.js'
+import { jiraKind } from '../../sinks/jira/kind.js'
 import { netsuiteKind } from '../../sinks/netsuite/kind.js'
 import { oracleFusionKind } from '../../sinks/oracle-fusion/kind.js'
 import { quickbooksKind } from '../../sinks/quickbooks/kind.js'
@@ -15,6 +17,7 @@ import { sapS4Kind } from '../../sinks/sap-s4/kind.js'
 import { stripeKind } from '../../sinks/stripe/kind.js'
 import { webhookKind } from '../../sinks/webhook/kind.js'
 import { xeroKind } from '../../sinks/xero/kind.js'
+import { zendeskKind } from '../../sinks/zendesk/kind.js'
 import { zuoraKind } from '../../sinks/zuora/kind.js'
 
 // One in a line, so that two kinds seldom touch the same one.
@@ -35,6 +38,9 @@ export const connectorKinds: readonly ConnectorKind[] = [
   chargebeeKind,
   recurlyKind,
   salesforceKind,
+  zendeskKind,
+  jiraKind,
+  hubspotKind,
 ]
 
 export function kindNamed(kind: string): ConnectorKind {

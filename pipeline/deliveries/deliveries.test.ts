@@ -10,6 +10,7 @@ import { connect } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { SupervisedWeir } from '../../bench/measure/supervised-weir.js'
 import type { AuditEntry } from '../../schemas/audit/audit-entry.js'
+import { accountId, secrets as orgSecrets, SalesforceFake } from '../../sinks/salesforce/testing/fake.js'
 import { journalRecord } from '../../sinks/testing/journal-record.js'
 import { WebhookReceiver } from '../../sinks/webhook/testing/fake.js'
 import { markTaken } from '../deliver/refused-records.js'
@@ -26,6 +27,8 @@ let folder: string
 let weir: SupervisedWeir
 let receiver: WebhookReceiver
 let isMended = false
+const org = new SalesforceFake()
+const acmeAccount = accountId(1)
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'weir-deliveries-'))
@@ -35,15 +38,21 @@ beforeAll(async () => {
     response.writeHead(400).end('the period is closed')
     return true
   }
+  await org.start()
+  org.standing.set(acmeAccount, { Weir_Customer__c: 'acme' })
+  const ofOrg = `kind: salesforce, url: "${org.url}", auth: { client_id: weir, client_secret: { variable: SALESFORCE_SECRET } }`
   const config = join(folder, 'weir.yaml')
   await writeFile(
     config,
     `partitions: 1
+write_back: { every_seconds: 1 }
 connections:
   - { name: hook, kind: webhook, url: "${receiver.url}", auth: { secrets: [ { variable: HOOK_SECRET } ] }, attempts: { most: 1 } }
+  - { name: crm, ${ofOrg}, found_by: Weir_Customer__c, fields: { Weir_Exceptions__c: open_exceptions }, allow: { fields: [ Account.Weir_Exceptions__c ] } }
+  - { name: support, ${ofOrg}, records: support_cases, exceptions: { owners: [ finance ] }, mode: automatic, case: { of_account: false }, allow: { fields: [ Case.Subject, Case.Description, Case.Status, Case.Weir_Exception__c, CaseComment.CommentBody ] } }
 `,
   )
-  weir = await SupervisedWeir.start({ env: { WEIR_CONFIG: config, HOOK_SECRET: secret } })
+  weir = await SupervisedWeir.start({ env: { WEIR_CONFIG: config, HOOK_SECRET: secret, ...orgSecrets } })
   await weir.ready()
   await publish(journal('je_1', { customer_id: 'acme' }))
   await publish(journal('je_2', { corrects: 'ch_je_1' }))
@@ -54,6 +63,7 @@ connections:
 afterAll(async () => {
   await weir?.stop()
   await receiver?.close()
+  await org.close()
   await rm(folder, { recursive: true, force: true })
 }, generousMs)
 
@@ -88,17 +98,59 @@ async function get<T>(path: string): Promise<T> {
   return (await response.json()) as T
 }
 
+async function post(path: string, body: object): Promise<number> {
+  const key = (await readFile(join(weir.dataDir, 'api-key'), 'utf8')).trim()
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
+  const { status } = await fetch(`${weir.url}${path}`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify(body),
+  })
+  return status
+}
+
+/** A step of an incident waits until the one before is through. */
+const untilDone = (path: string) => until(async () => (await post(path, { reason: 'mended' })) < 300)
+
 /** Waits until je_1, je_2 and je_3 stand so. */
 async function untilStates(...states: readonly string[]): Promise<readonly DeliveryView[]> {
   let found: readonly DeliveryView[] = []
   await until(async () => {
-    found = (await get<Listed>('/v1/deliveries')).deliveries.toSorted((a, b) =>
+    found = (await get<Listed>('/v1/deliveries?connection=hook')).deliveries.toSorted((a, b) =>
       a.record.id.localeCompare(b.record.id),
     )
     return JSON.stringify(found.map(({ state }) => state)) === JSON.stringify(states)
   })
   return found
 }
+
+test(
+  'how a customer stands is written back: first it is told what would be, then it is held by an incident, then it is written; and an exception makes a case',
+  async () => {
+    const ofCrm = async () => (await get<Listed>('/v1/deliveries?connection=crm&customer=acme')).deliveries
+    await until(async () => /would change/.test((await ofCrm())[0]?.detail ?? ''))
+    const [held] = await ofCrm()
+    expect(held).toMatchObject({ state: 'held', code: 'read_only', record: { kind: 'customer_standing' } })
+    expect(held!.detail).toContain(`Account ${acmeAccount}: Weir_Exceptions__c (nothing) -> 1`)
+    const { exceptions } = await get<{ exceptions: readonly { exception_id: string }[] }>(
+      '/v1/exceptions?customer=acme',
+    )
+    await until(() => Promise.resolve(org.cases.keys().length === 1))
+    expect(org.cases.keys()).toEqual([exceptions[0]!.exception_id])
+
+    await post('/v1/incident', { reason: 'wrong figures in the CRM' })
+    await run('sinks', 'mode', 'crm', 'controlled', '--customer', 'acme', '--reason', 'pilot')
+    await until(async () => (await ofCrm())[0]?.code === 'incident')
+    expect(org.account(acmeAccount)).not.toHaveProperty('Weir_Exceptions__c')
+    expect(await post('/v1/incident/steps/reconcile', { differences: 0, force: true, reason: 'known' })).toBe(
+      200,
+    )
+    for (const step of ['money', 'state', 'rest']) await untilDone(`/v1/incident/steps/${step}`)
+    await until(async () => (await ofCrm())[0]?.state === 'posted')
+    expect(org.account(acmeAccount)).toMatchObject({ Weir_Exceptions__c: 1 })
+  },
+  generousMs,
+)
 
 test(
   'a refused journal and what waits for it are listed, and go by retry and by release',
@@ -238,6 +290,17 @@ test(
       const { code, stderr } = await weir.run('deliveries', ...which, '--reason', 'again')
       expect([code, stderr]).toEqual([1, expect.stringMatching(/connection_removed.*gone/s)])
     }
+  },
+  generousMs,
+)
+
+test(
+  'what was mended is told: the account has no exception left, and the case its end',
+  async () => {
+    await until(() => Promise.resolve(org.account(acmeAccount)['Weir_Exceptions__c'] === 0))
+    const isClosed = () => org.comments.all().some(({ document }) => document.status === 'Closed')
+    await until(() => Promise.resolve(isClosed()))
+    for (const keys of [org.cases.keys(), org.comments.keys()]) expect(new Set(keys).size).toBe(keys.length)
   },
   generousMs,
 )

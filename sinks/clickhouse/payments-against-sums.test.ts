@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { beginWithSchema } from '../../bench/measure/schema-template.js'
 import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/embedded/clickhouse-server.js'
 import { type ClickHouseConfig, openClickHouse } from './config.js'
+import { customerStandings } from './customer-standings.js'
 import { migrate } from './migrate.js'
 import {
   entityOfCustomer,
@@ -169,6 +170,21 @@ test('retries are attempts of one payment, a refund above the payment and a lost
     ['payment_exhausted', 'payment', 'p4', '20'],
     ['refund_above_payment', 'payment', 'p3', '5.5'],
     ['unapplied_cash', 'payment', 'p2', '10'],
+  ])
+  expect(await customerStandings(client)).toEqual([
+    {
+      ...{ customer_id: 'a', entity_id: 'de', currency: 'USD', correlation_id: '' },
+      ...{
+        invoiced: '110',
+        paid: '60',
+        outstanding: '50',
+        overdue: '50',
+        open_invoices: 2,
+        overdue_invoices: 2,
+      },
+      ...{ dunning: 'exhausted', failed_since: '2026-02-04T12:00:00Z', failed_attempts: 1 },
+      last_reason: 'card_declined',
+    },
   ])
 })
 

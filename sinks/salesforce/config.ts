@@ -5,7 +5,7 @@ import type { RecordsChoice, SecretSource } from '../connector-kind.js'
 export interface SalesforceSettings {
   readonly records: RecordsChoice
   /** Of My Domain. */
-  readonly instance_url: string
+  readonly url: string
   readonly auth:
     | {
         readonly client_id: string

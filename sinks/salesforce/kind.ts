@@ -2,7 +2,7 @@
 // to cases.
 
 import type { ConnectorKind } from '../connector-kind.js'
-import { secretSource, secureUrl } from '../settings-parts.js'
+import { baseUrl, secretSource, secureUrl } from '../settings-parts.js'
 import { constants, lacking, mappedFields } from '../write-back/settings.js'
 import { type SalesforceSettings, writtenFields } from './config.js'
 
@@ -23,7 +23,7 @@ export const salesforceKind: ConnectorKind<SalesforceSettings> = {
   settings: z => {
     const field = z.string().regex(fieldName, 'is a name of a field there')
     return {
-      instance_url: secureUrl(z),
+      url: baseUrl(z),
       auth: z.union(
         [
           z.strictObject({

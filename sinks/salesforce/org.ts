@@ -35,7 +35,7 @@ export class Org {
   constructor(settings: SalesforceSettings, parts: ConnectorParts) {
     this.#base = `/services/data/${settings.api_version}`
     this.#api = new Api({
-      baseUrl: settings.instance_url.replace(/\/$/, ''),
+      baseUrl: settings.url.replace(/\/$/, ''),
       authorizer: bearer(tokensOf(settings, parts)),
       limiter: parts.limiter,
       requestMs,
@@ -84,7 +84,7 @@ export function quoted(value: string): string {
 }
 
 function tokensOf(
-  { auth, instance_url: instanceUrl }: SalesforceSettings,
+  { auth, url: instanceUrl }: SalesforceSettings,
   { secret, nowMs }: ConnectorParts,
 ): TokenCache {
   const { client_id: clientId } = auth

@@ -38,6 +38,8 @@ export interface ConformanceSubject {
   readonly refuses: boolean
   /** How long the longest outage is; default: 3. */
   readonly outageHours?: number
+  /** Of the steps between which a process may end a run of the suite takes one in so many, by chance; default: as many as the claim says. */
+  readonly restartStride?: number
   /** Changes the connector on its way to the loop; for the canary. */
   readonly disguise?: (connector: Connector) => Connector
 }

@@ -289,7 +289,9 @@ function claimRefusals({ subject, withRig }: Suite): void {
   test.runIf(subject.refuses)(
     'a restart between any two steps of a refusal keeps it set aside, once',
     async () => {
-      for (let crashAt = 1, crashed = true; crashed; crashAt += 1) {
+      const step = strideOf(subject, 1)
+      const first = 1 + Math.floor(Math.random() * step)
+      for (let crashAt = first, crashed = true; crashed; crashAt += step) {
         await withRig(async rig => {
           const [refused, ...others] = rig.records
           rig.receiver.refuse(({ key }) => (key === refused!.key ? 'the account is closed' : undefined))
@@ -306,7 +308,11 @@ function claimRefusals({ subject, withRig }: Suite): void {
   )
 }
 
-function claimRestarts({ has, withRig }: Suite): void {
+function strideOf({ restartStride = 1 }: ConformanceSubject, ofClaim: number): number {
+  return process.env['WEIR_EVERY_STEP'] === '1' ? 1 : Math.max(restartStride, ofClaim)
+}
+
+function claimRestarts({ subject, has, withRig }: Suite): void {
   test.runIf(has('timeout_after_commit'))(
     'what may be there is found, and not sent again, although the mapping has lost all that it said of it',
     () =>
@@ -326,10 +332,9 @@ function claimRestarts({ has, withRig }: Suite): void {
     // With trouble on the way there are all the steps of a run without it, which is therefore only sampled. Of the steps
     // with trouble a run of the suite takes every other one, the odd or the even by chance; WEIR_EVERY_STEP=1 takes them all.
     const troubles = has('timeout_after_commit') ? (['timeout_after_commit'] as const) : []
-    const stride = process.env['WEIR_EVERY_STEP'] === '1' ? 1 : 2
     for (const [faults, step] of [
-      [[], troubles.length === 0 ? 1 : 4],
-      ...(troubles.length === 0 ? [] : [[troubles, stride] as const]),
+      [[], troubles.length === 0 ? strideOf(subject, 1) : Math.max(4, strideOf(subject, 4))],
+      ...(troubles.length === 0 ? [] : [[troubles, strideOf(subject, 2)] as const]),
     ] as const) {
       const first = 1 + Math.floor(Math.random() * step)
       for (let crashAt = first, crashed = true; crashed; crashAt += step) {

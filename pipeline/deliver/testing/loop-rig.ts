@@ -36,7 +36,10 @@ export class LoopRig {
   #attended: Promise<void> = Promise.resolve()
   #onAsked: () => void = () => undefined
 
-  constructor(answering: Partial<Answering> = {}) {
+  readonly #preview: Connector['preview']
+
+  constructor(answering: Partial<Answering> = {}, preview?: Connector['preview']) {
+    this.#preview = preview
     this.answering = { put: () => accepted, find: () => ({ kind: 'absent' }), ...answering }
   }
 
@@ -52,6 +55,7 @@ export class LoopRig {
         return records.map(record => this.answering.put(record, this.nowMs))
       },
       find: async record => this.answering.find(record, this.nowMs),
+      ...(this.#preview === undefined ? {} : { preview: this.#preview }),
     }
     const append = (step: Omit<StoredStep, 'step' | 'sequence'>): number =>
       this.steps.push({ ...structuredClone(step), step: '', sequence: this.steps.length + 1 })

@@ -90,6 +90,7 @@ test('a merge names the deal that is left, our own changes are dropped, and an i
   const settings = {
     ...hubspotSamples.settings,
     own_sources: ['777'],
+    own_properties: ['weir_overdue'],
     ids: { customer: { metadata: 'weir_id' } },
   }
   const { read: _read, ...unread } = hubspotSamples
@@ -105,6 +106,8 @@ test('a merge names the deal that is left, our own changes are dropped, and an i
     return open.outcomes(open.proven(request).map(draft => open.arrivalOf(draft)))
   }
   expect(await of(nameless)).toMatchObject([{ kind: 'fetch', what: { object: 'deal', id: '501' } }])
+  const written = told(3, { subscriptionType: 'company.propertyChange', propertyName: 'weir_overdue' })
+  expect(await of(written)).toMatchObject([{ kind: 'ignored', reason: 'own_write' }])
   expect(await of(told(2, { sourceId: '777' }))).toMatchObject([{ kind: 'ignored', reason: 'own_write' }])
   const known = { ...company, properties: { name: 'Acme', weir_id: 'acme' } }
   const draft = documentDraft({ read: 'company', at_ms: 1_768_000_000_000, company: known, above: [] })

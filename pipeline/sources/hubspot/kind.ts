@@ -24,6 +24,8 @@ export const hubspotKind = sourceKind<QuoteRules>({
       .prefault({}),
     /** `sourceId` of changes that are our own, and are dropped. */
     own_sources: z.array(z.string()).default([]),
+    /** Properties that we alone write: that one has changed is dropped. */
+    own_properties: z.array(z.string()).default([]),
   }),
   trialSettings: { public_url: 'https://localhost', api_key: { variable: 'NONE' } },
   load: async () => (await import('./loaded.js')).loadedHubspot,

@@ -67,7 +67,12 @@ function mapTold(event: CrmRecord, { settings }: MapContext): MapOutcome {
   if (object === undefined || typeof id !== 'string' || !/^\d{1,30}$/.test(id))
     return { kind: 'ignored', reason: 'type_not_mapped' }
   const own = settings['own_sources'] as readonly string[]
-  if (own.includes(String(event['sourceId'] ?? ''))) return { kind: 'ignored', reason: 'own_write' }
+  const properties = settings['own_properties'] as readonly string[]
+  if (
+    own.includes(String(event['sourceId'] ?? '')) ||
+    properties.includes(String(event['propertyName'] ?? ''))
+  )
+    return { kind: 'ignored', reason: 'own_write' }
   return { kind: 'fetch', what: { object, id } }
 }
 

@@ -45,9 +45,13 @@ export const salesforceKind = sourceKind<QuoteRules>({
       .min(1)
       .max(20)
       .optional(),
-    /** Whose changes are our own, and are dropped. */
+    /** Whose changes are our own, and which fields alone are written by us: such changes are dropped. */
     own_writes: z
-      .strictObject({ users: z.array(z.string()).default([]), clients: z.array(z.string()).default([]) })
+      .strictObject({
+        users: z.array(z.string()).default([]),
+        clients: z.array(z.string()).default([]),
+        fields: z.array(z.string()).default([]),
+      })
       .prefault({}),
     requests_per_second: z.number().positive().max(1_000).default(5),
   }),

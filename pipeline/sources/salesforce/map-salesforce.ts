@@ -42,10 +42,17 @@ export function mapSalesforce(arrival: Arrival, context: MapContext<QuoteRules>)
   return quoteToSubscription(dealOf(document, from), fields, context)
 }
 
+/** What each change changes beside. */
+const stamps: ReadonlySet<string> = new Set(['LastModifiedDate', 'LastModifiedById', 'SystemModstamp'])
+
 function mapChange(change: ChangeTold, { settings }: MapContext): MapOutcome {
-  const { users, clients } = settings['own_writes'] as Record<'users' | 'clients', readonly string[]>
+  const own = settings['own_writes'] as Record<'users' | 'clients' | 'fields', readonly string[]>
+  const { users, clients, fields } = own
   const client = /;client=([^;/]*)/.exec(change.origin)?.[1] ?? ''
   if (users.includes(change.user) || clients.includes(client)) return { kind: 'ignored', reason: 'own_write' }
+  const changed = change.changed.filter(field => !stamps.has(field))
+  if (changed.length > 0 && changed.every(field => fields.includes(field)))
+    return { kind: 'ignored', reason: 'own_write' }
   if (change.change_type === 'GAP_OVERFLOW') return { kind: 'ignored', reason: 'read_anew_as_a_whole' }
   if (!/^\w{1,80}$/.test(change.entity) || !recordId.test(change.record_id))
     return { kind: 'ignored', reason: 'names_no_record' }

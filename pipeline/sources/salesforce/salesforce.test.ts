@@ -320,7 +320,8 @@ test('bitmaps are expanded with the schema, also in compound fields, and null me
 })
 
 test('our own writes and overflows are ignored', async () => {
-  const own = { own_writes: { users: ['005000000000001AAA'], clients: ['weir'] } }
+  const fields = ['Weir_Overdue__c', 'Weir_Dunning__c']
+  const own = { own_writes: { users: ['005000000000001AAA'], clients: ['weir'], fields } }
   const open = await openSamples({
     ...salesforceSamples,
     settings: { ...salesforceSamples.settings, ...own },
@@ -335,6 +336,9 @@ test('our own writes and overflows are ignored', async () => {
     }
     return open.outcomes(open.arrivals({ name: 'c', body: JSON.stringify(body) }))
   }
+  const written = ['Weir_Overdue__c', 'LastModifiedDate', 'LastModifiedById']
+  expect(await change({ changed: written })).toMatchObject([{ reason: 'own_write' }])
+  expect(await change({ changed: [...written, 'Name'] })).toMatchObject([{ kind: 'fetch' }])
   expect(await change({ user: '005000000000001AAA' })).toMatchObject([{ reason: 'own_write' }])
   expect(await change({ origin: 'com/salesforce/api/rest/62.0;client=weir' })).toMatchObject([
     { reason: 'own_write' },

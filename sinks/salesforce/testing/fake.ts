@@ -88,7 +88,7 @@ export class SalesforceFake extends FakeServer {
     const { records = 'customer_standings', fields: own = fields } = this.#options
     const auth = { client_id: 'weir', client_secret: { variable: 'SALESFORCE_SECRET' } }
     return {
-      ...{ instance_url: this.url, auth, records },
+      ...{ url: this.url, auth, records },
       ...(records === 'customer_standings' ? { fields: own } : { case: { fields: { Origin: 'Weir' } } }),
     }
   }
