@@ -171,6 +171,9 @@ test('retries are attempts of one payment, a refund above the payment and a lost
     ['refund_above_payment', 'payment', 'p3', '5.5'],
     ['unapplied_cash', 'payment', 'p2', '10'],
   ])
+})
+
+test('how the customer of that history stands, for whoever is told of it', async () => {
   expect(await customerStandings(client)).toEqual([
     {
       ...{ customer_id: 'a', entity_id: 'de', currency: 'USD', correlation_id: '' },
