@@ -300,6 +300,10 @@ test(
     await until(() => Promise.resolve(org.account(acmeAccount)['Weir_Exceptions__c'] === 0))
     const isClosed = () => org.comments.all().some(({ document }) => document.status === 'Closed')
     await until(() => Promise.resolve(isClosed()))
+    const { checks } = await get<{ checks: readonly { check: string; state: string }[] }>(
+      '/v1/reconciliation',
+    )
+    expect(checks.find(({ check }) => check === 'records_delivered')?.state).toBe('agrees')
     for (const keys of [org.cases.keys(), org.comments.keys()]) expect(new Set(keys).size).toBe(keys.length)
   },
   generousMs,

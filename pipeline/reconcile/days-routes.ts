@@ -5,7 +5,7 @@ import { feedOf } from '../deliver/feed.js'
 import { Problem } from '../gateway/problem.js'
 import { type ApiRoute, needs, readQuery } from '../gateway/route.js'
 import { readAcceptedDays, readBooksDays } from './days.js'
-import { readTakenUpTo } from './deliveries.js'
+import { isOfBooks, readTakenUpTo } from './deliveries.js'
 import { findLags } from './lag.js'
 import { openBillingRuns } from './open-runs.js'
 import type { ReconcileOptions } from './reconcile.js'
@@ -100,7 +100,7 @@ export async function readDays(
 ): Promise<ReconciliationDays> {
   const { clickhouse, jsm, sinks, runs, feeds } = parts
   const ask = { ...dates, offset: Number(after) }
-  const ofConnections = feeds.filter(({ ofRecords }) => ofRecords !== undefined)
+  const ofConnections = feeds.filter(isOfBooks)
   const lagging = (await findLags(parts)).map(({ what }) => what)
   const connections = ofConnections.map(({ ofRecords }) => ofRecords!.connection)
   const pageOf = <R>(rows: readonly R[]): string | null =>

@@ -21,10 +21,15 @@ export interface TakenUpTo {
   readonly until: number
 }
 
+/** Of records that are money. What is written back tells how something stands, and is in no book. */
+export function isOfBooks({ ofRecords, stream }: Feed): boolean {
+  return ofRecords !== undefined && stream !== 'WRITE_BACK'
+}
+
 /** To be called before the wait: records that are taken in later may not be in the table yet. */
 export function readTakenUpTo(feeds: readonly Feed[], sinks: KV): Promise<TakenUpTo[]> {
   const ofConnections = feeds.flatMap(feed =>
-    feed.ofRecords === undefined ? [] : [{ feed, ofRecords: feed.ofRecords }],
+    feed.ofRecords === undefined || !isOfBooks(feed) ? [] : [{ feed, ofRecords: feed.ofRecords }],
   )
   return Promise.all(
     ofConnections.map(async one => ({ ...one, until: await recordedPosition(sinks, one.feed.key) })),

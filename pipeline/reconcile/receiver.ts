@@ -6,7 +6,7 @@
 
 import type { Connector, DocumentRange } from '../../sinks/connector.js'
 import type { ProcessParts } from '../deliver/feed.js'
-import { readTakenUpTo, type TakenUpTo } from './deliveries.js'
+import { isOfBooks, readTakenUpTo, type TakenUpTo } from './deliveries.js'
 import { accountingDates, deliveriesOf, recordsOf } from './our-records.js'
 import { ReceiverComparison } from './receiver-comparison.js'
 import type { ReceiverProgress, ReceiverReport } from './receiver-report.js'
@@ -34,7 +34,7 @@ export async function reconcileReceiver(
   signal: AbortSignal,
 ): Promise<ReceiverReport | undefined> {
   const { clickhouse, sinks, feeds, shared } = options
-  const feed = feeds.find(({ ofRecords }) => ofRecords?.connection === connection)
+  const feed = feeds.find(one => isOfBooks(one) && one.ofRecords?.connection === connection)
   if (feed?.ofRecords === undefined) return undefined
   const connector = await feed.ofRecords.openConnector(shared)
   const [taken] = await readTakenUpTo([feed], sinks)
