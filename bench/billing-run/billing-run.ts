@@ -6,11 +6,12 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
-import { Kvm } from '@nats-io/kv'
-import { connect, headers } from '@nats-io/transport-node'
+import { type KV, Kvm } from '@nats-io/kv'
+import { connect, headers, type NatsConnection } from '@nats-io/transport-node'
 import { Agent, fetch, type RequestInit } from 'undici'
 import { natsSubjects } from '../../pipeline/broker/topology.js'
 import { recordedPosition } from '../../pipeline/deliver/delivered.js'
+import { runKeys } from '../../schemas/billing/billing-run.js'
 import type { BenchOptions } from '../measure/context.js'
 import { cpuSecondsOf, UsageMeter } from '../measure/process-usage.js'
 import {
@@ -53,7 +54,6 @@ export interface BillingRunReport extends BenchReport {
 interface Run {
   readonly billing_run_id: string
   readonly status: string
-  readonly partitions: { readonly sealed: number; readonly of: number }
   readonly batches: { readonly published: number }
 }
 
@@ -172,7 +172,11 @@ class Bench {
     const run = await this.#call<Run>('/v1/billing-runs', {
       ...{ method: 'POST', headers, body: JSON.stringify({ cutoff }) },
     })
-    return this.#until(run.billing_run_id, ({ partitions: { sealed, of } }) => sealed === of)
+    const ends = Array.from({ length: partitions }, (_, at) => runKeys.end(run.billing_run_id, at))
+    await this.#inBucket('weir_runs', async kv => {
+      for (const end of ends) while ((await kv.get(end)) === null) await sleep(pollMs)
+    })
+    return run
   }
 
   published(runId: string): Promise<Run> {
@@ -180,12 +184,17 @@ class Bench {
   }
 
   /** Until every batch has its journal entries. */
-  async posted(): Promise<void> {
+  posted(): Promise<void> {
+    return this.#inBucket('weir_sinks', async (kv, nc) => {
+      const { state } = await (await jetstreamManager(nc)).streams.info('BILLING')
+      while ((await recordedPosition(kv, 'erp')) < state.last_seq) await sleep(pollMs)
+    })
+  }
+
+  async #inBucket(bucket: string, work: (kv: KV, nc: NatsConnection) => Promise<void>): Promise<void> {
     const nc = await connect(this.#weir.nats)
     try {
-      const { state } = await (await jetstreamManager(nc)).streams.info('BILLING')
-      const kv = await new Kvm(nc).open('weir_sinks')
-      while ((await recordedPosition(kv, 'erp')) < state.last_seq) await sleep(pollMs)
+      await work(await new Kvm(nc).open(bucket), nc)
     } finally {
       await nc.close()
     }

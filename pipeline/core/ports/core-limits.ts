@@ -30,7 +30,7 @@ export const defaultCoreLimits: CoreLimits = {
   parkedBytes: 64 * 1024 * 1024,
   outputChunkBytes: 1024 * 1024,
   outputChunkRows: 8192,
-  runLinesPerCommit: 5_000,
+  runLinesPerCommit: 2_000,
   personalFields: [],
 }
 
