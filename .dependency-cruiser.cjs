@@ -57,6 +57,8 @@ const rooms = {
   publisher: ['broker'],
   placing: ['broker'],
   simulate: ['core', 'feature', 'terminal'],
+  // Other billing systems taken over: files in, files out, and what both bill compared.
+  import: ['feature', 'simulate', 'terminal'],
   retention: ['broker', 'deliver', 'feature', 'ledger', 'servers', 'terminal'],
   exceptions: ['broker', 'config', 'core', 'deliver', 'feature', 'gateway', 'jobs', 'shadow', 'terminal'],
   reconcile: ['broker', 'deliver', 'engine', 'feature', 'gateway', 'ledger', 'terminal', 'workers'],

@@ -16,6 +16,7 @@ import type { DeclareCommands } from '../feature/command-line.js'
 import { flowCommands } from '../flow/commands.js'
 import { gatesCommands } from '../gates/commands.js'
 import { identitiesCommands } from '../identities/commands.js'
+import { importCommands } from '../import/commands.js'
 import { keysCommands } from '../keys/commands.js'
 import { kpiCommands } from '../kpi/commands.js'
 import { postingsCommands } from '../postings/commands.js'
@@ -47,6 +48,7 @@ const commands: readonly DeclareCommands[] = [
   sourcesCommands,
   schemasCommands,
   identitiesCommands,
+  importCommands,
   gatesCommands,
   deliveriesCommands,
   retentionCommands,

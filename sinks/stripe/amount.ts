@@ -16,7 +16,7 @@ export type StripeAmount =
 
 /** `scaled`: in 10^-12 of the currency. */
 export function stripeAmount(scaled: bigint, currency: string): StripeAmount {
-  const digits = digitsOf(currency)
+  const digits = stripeDigits(currency)
   const whole = wholeUnits(scaled, digits)
   if (whole === undefined) return { kind: 'none', why: `Stripe takes ${digits} decimals of ${currency}` }
   if (threeDecimal.has(currency) && whole % 10n !== 0n)
@@ -29,10 +29,11 @@ export function stripeAmount(scaled: bigint, currency: string): StripeAmount {
 
 /** An amount of Stripe in 10^-12 of the currency. */
 export function scaledOfStripe(amount: number, currency: string): bigint {
-  return BigInt(amount) * 10n ** BigInt(decimalScale - digitsOf(currency))
+  return BigInt(amount) * 10n ** BigInt(decimalScale - stripeDigits(currency))
 }
 
-function digitsOf(currency: string): number {
+/** Digits after the point of an amount of Stripe. */
+export function stripeDigits(currency: string): number {
   if (zeroDecimal.has(currency)) return 0
   return threeDecimal.has(currency) ? 3 : 2
 }

@@ -1,0 +1,204 @@
+import { expect, test } from 'vitest'
+import { compareFiles, importFiles } from '../testing/imported-account.js'
+import {
+  equalAccount,
+  filesOf,
+  invoice,
+  line,
+  meterEvent,
+  november,
+  october,
+  prices,
+  type StripeAccount,
+  subscription,
+} from '../testing/stripe-account.js'
+import { stripeSystem } from './system.js'
+
+const compareAccount = (account: StripeAccount) => compareFiles(stripeSystem, filesOf(account))
+
+function reasonsOf({ report }: ReturnType<typeof compareAccount>) {
+  return report.prices.flatMap(one => one.parts.map(part => [one.price, part.reason, part.amount]))
+}
+
+test('an account becomes a catalog, events with their ids, and what could not be said is named', () => {
+  const { taken, findings } = importFiles(stripeSystem, filesOf(equalAccount()))
+  expect(
+    taken.plans.map(({ plan, version, prices: all }) => [plan, version, all.map(one => one.wire)]),
+  ).toEqual([
+    [
+      'prod_api',
+      1,
+      [
+        { price: 'price_base', kind: 'recurring', amount: '49', per: 'unit', timing: 'in_advance' },
+        {
+          price: 'price_calls',
+          kind: 'usage',
+          meter: 'mtr_calls',
+          model: 'package',
+          package_size: '2',
+          package_amount: '1.5',
+        },
+        {
+          ...{ price: 'price_tokens', kind: 'usage', meter: 'mtr_tokens', model: 'graduated' },
+          tiers: [
+            { up_to: '1000', unit_amount: '0.003' },
+            { up_to: null, unit_amount: '0.0025' },
+          ],
+        },
+      ],
+    ],
+  ])
+  const created = taken.lifecycle.find(({ type }) => type === 'weir.subscription.created')
+  expect(created).toMatchObject({
+    id: 'subscription:sub_ada:0',
+    subject: 'cus_ada',
+    data: {
+      subscription_id: 'sub_ada',
+      plan: 'prod_api',
+      effective_from: '2026-10-01T00:00:00Z',
+      quantities: { price_base: '1' },
+    },
+  })
+  expect(taken.usage[0]).toMatchObject({ id: 't1', source: 'stripe', type: 'tokens', subject: 'cus_ada' })
+  expect(taken.identities).toContainEqual({
+    object: 'plan',
+    system: 'billing',
+    theirs: 'prod_api',
+    ours: 'prod_api',
+  })
+  expect(findings.all.filter(({ effect }) => effect === 'left_out')).toMatchObject([
+    { object: 'price', id: 'price_seats', field: 'tiers', code: 'tiers_on_recurring' },
+  ])
+})
+
+test('what both bill alike has no difference', () => {
+  const { report } = compareAccount(equalAccount())
+  expect(report).toMatchObject({
+    equal: true,
+    totals: [{ currency: 'USD', theirs: '57.75', ours: '57.75', difference: '0' }],
+  })
+  expect(report.prices).toHaveLength(3)
+})
+
+test('a repeated event that they counted, usage they lack and usage we lack are told apart', () => {
+  const account = equalAccount()
+  const [base, nov] = account.invoices
+  const twice = { ...account, events: [...account.events, account.events[1]!] }
+  const counted = invoice('in_nov', 'cus_ada', november + 3600, [
+    line('in_nov', 'sub_ada', { id: 'a', amount: 300, price: 'price_tokens', quantity: 1000, unit: '0.3' }),
+    line('in_nov', 'sub_ada', { id: 'b', amount: 275, price: 'price_tokens', quantity: 1100, unit: '0.25' }),
+    line('in_nov', 'sub_ada', { id: 'c', amount: 450, price: 'price_calls', quantity: 5 }),
+  ])
+  expect(reasonsOf(compareAccount({ ...twice, invoices: [base!, counted] }))).toEqual([
+    ['price_tokens', 'duplicate_counted_there', '-1.5'],
+  ])
+  const more = {
+    ...account,
+    events: [...account.events, meterEvent('t3', 'tokens', 'cus_ada', october + 9, '400')],
+  }
+  expect(reasonsOf(compareAccount({ ...more, invoices: [base!, nov!] }))).toEqual([
+    ['price_tokens', 'usage_missing_there', '1'],
+  ])
+  const less = { ...account, events: account.events.slice(1) }
+  expect(reasonsOf(compareAccount({ ...less, invoices: [base!, nov!] }))).toEqual([
+    ['price_tokens', 'usage_missing_here', '-2.45'],
+  ])
+})
+
+test('rounding line by line, tax, credits, items by hand, prorations and other prices have their reasons', () => {
+  const account = equalAccount()
+  const calls = line('in_nov', 'sub_ada', { id: 'c', amount: 450, price: 'price_calls', quantity: 5 })
+  const tokens = [
+    line('in_nov', 'sub_ada', { id: 'a', amount: 300, price: 'price_tokens', quantity: 1000, unit: '0.3' }),
+    line('in_nov', 'sub_ada', { id: 'b', amount: 126, price: 'price_tokens', quantity: 501, unit: '0.25' }),
+  ]
+  const events = [...account.events, meterEvent('t3', 'tokens', 'cus_ada', october + 9, '1')]
+  const tax = {
+    taxes: [{ amount: 931, tax_behavior: 'exclusive' }],
+    discount_amounts: [{ amount: 490, discount: 'di' }],
+  }
+  const base = line('in_oct', 'sub_ada', {
+    id: 'il_base',
+    amount: 4900,
+    price: 'price_base',
+    quantity: 1,
+    unit: '4900',
+    more: tax,
+  })
+  const byHand = line('in_oct', 'sub_ada', {
+    id: 'hand',
+    amount: 1000,
+    more: {
+      parent: {
+        type: 'invoice_item_details',
+        invoice_item_details: { invoice_item: 'ii', proration: false, subscription: null },
+      },
+      description: 'Set-up',
+    },
+  })
+  const invoices = [
+    invoice('in_oct', 'cus_ada', october, [base, byHand]),
+    invoice('in_nov', 'cus_ada', november + 1, [...tokens, calls]),
+  ]
+  const found = compareAccount({ ...account, events, invoices })
+  expect(reasonsOf(found)).toEqual([
+    ['', 'manual_line', '-10'],
+    ['price_base', 'tax', '-9.31'],
+    ['price_base', 'credit_or_coupon', '4.9'],
+    // 4.2525 is 4.25 once, and 3.00 + 1.2525 rounded up by line there.
+    ['price_tokens', 'rounding', '-0.01'],
+  ])
+  const dearer = line('in_oct', 'sub_ada', {
+    id: 'il',
+    amount: 5900,
+    price: 'price_base',
+    quantity: 1,
+    unit: '5900',
+  })
+  const half = line('in_oct', 'sub_ada', {
+    id: 'il',
+    amount: 2450,
+    price: 'price_base',
+    quantity: 1,
+    more: {
+      parent: {
+        type: 'subscription_item_details',
+        subscription_item_details: { subscription: 'sub_ada', proration: true },
+      },
+    },
+  })
+  const two = line('in_oct', 'sub_ada', {
+    id: 'il',
+    amount: 9800,
+    price: 'price_base',
+    quantity: 2,
+    unit: '4900',
+  })
+  const [, nov] = account.invoices
+  const withBase = (own: object) =>
+    reasonsOf(compareAccount({ ...account, invoices: [invoice('in_oct', 'cus_ada', october, [own]), nov!] }))
+  expect(withBase(dearer)).toEqual([['price_base', 'price_differs', '-10']])
+  expect(withBase(half)).toEqual([['price_base', 'proration', '24.5']])
+  expect(withBase(two)).toEqual([['price_base', 'quantity_differs', '-49']])
+  expect(reasonsOf(compareAccount({ ...account, invoices: [nov!] }))).toEqual([
+    ['price_base', 'not_billed_there', '49'],
+  ])
+})
+
+test('a price that could not be said is not_expressible with its code', () => {
+  const account = equalAccount()
+  const seats = subscription('sub_bob', 'cus_bob', [prices.base, prices.seatsInTiers])
+  const bill = invoice('in_bob', 'cus_bob', october, [
+    line('in_bob', 'sub_bob', { id: 's', amount: 100, price: 'price_seats', quantity: 1 }),
+    line('in_bob', 'sub_bob', { id: 'b', amount: 4900, price: 'price_base', quantity: 1, unit: '4900' }),
+  ])
+  const found = compareAccount({
+    ...account,
+    subscriptions: [...account.subscriptions, seats],
+    invoices: [...account.invoices, bill],
+  })
+  expect(reasonsOf(found)).toEqual([['price_seats', 'not_expressible', '-1']])
+  expect(found.report.prices.find(one => one.price === 'price_seats')?.parts[0]?.evidence).toContain(
+    'tiers_on_recurring',
+  )
+})
