@@ -82,6 +82,7 @@ export class ExportReader {
       this.#fault(name, 'not_utf8', 'It is not UTF-8.')
       return
     }
+    if (text.trim() === '') return
     const stem = basename(name, extname(name)).toLowerCase()
     const kind = this.#kinds.names.get(stem) ?? this.#kinds.names.get(stem.replace(/[-_.]?\d+$/, ''))
     const whole = parseJson(text)

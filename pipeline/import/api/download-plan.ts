@@ -1,4 +1,4 @@
-// How the API of a system is read: which lists, how a page names the next one, how a request is authorized.
+// How the API of a system is read: which lists, how a page names the next one. All of them take the key as a bearer token.
 
 import type { ForeignExport } from '../export-files.js'
 import type { ForeignObject } from '../fields.js'
@@ -21,7 +21,6 @@ export interface ListPage {
 }
 
 export interface DownloadPlan {
-  authorization(key: string): string
   /** The stages in order; what is read in one decides what is asked for in the next. */
   readonly stages: readonly ((
     found: ForeignExport,

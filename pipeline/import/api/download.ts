@@ -134,9 +134,8 @@ class Asker {
   readonly #pause: (ms: number) => Promise<void>
   readonly #progress: Progress
 
-  constructor({ baseUrl, key, system, progress, nowMs = Date.now, pause = wait }: DownloadOptions) {
-    const authorization = system.download.authorization(key)
-    const authorizer = headerKey('authorization', () => ({ kind: 'ok', secret: authorization }))
+  constructor({ baseUrl, key, progress, nowMs = Date.now, pause = wait }: DownloadOptions) {
+    const authorizer = headerKey('authorization', () => ({ kind: 'ok', secret: key }), 'Bearer ')
     this.#api = new Api({ baseUrl, authorizer, limiter: limiterOf(rate), requestMs, nowMs })
     this.#pause = pause
     this.#progress = progress

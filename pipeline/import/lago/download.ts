@@ -11,7 +11,6 @@ const perPage = '100'
 const monthNs = 35n * 86_400n * 1_000_000_000n
 
 export const lagoDownload: DownloadPlan = {
-  authorization: key => `Bearer ${key}`,
   stages: [lists],
   pageOf(answer, { kind }, query) {
     const body = objectIn(answer)

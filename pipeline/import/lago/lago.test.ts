@@ -1,3 +1,5 @@
+// Lago: what its objects become, and what a comparison says of its fees.
+
 import { expect, test } from 'vitest'
 import { compareFiles, importFiles } from '../testing/imported-account.js'
 import { events, fee, fees, type LagoAccount, lagoAccount, lagoFiles } from '../testing/lago-account.js'

@@ -8,7 +8,7 @@ import { type ForeignObject, instantIn, isTimezone, listIn, shown, textIn, whole
 import type { Findings } from '../findings.js'
 import { takenFrom } from '../first-period.js'
 import type { ImportedEvent, ImportedIdentity, ImportOptions } from '../imported.js'
-import { customerEvent, subscriptionEvent } from '../lifecycle-events.js'
+import { customerEvent, type SubscriptionOf, subscriptionEvent } from '../lifecycle-events.js'
 import type { LagoPlan } from './plans.js'
 
 export interface LagoCustomers {
@@ -74,8 +74,10 @@ export function eventsOf(
   { period }: ImportOptions,
   findings: Findings,
 ): ImportedEvent[] {
-  const leave = (field: string, code: string, detail: string) =>
+  const leave = (field: string, code: string, detail: string): ImportedEvent[] => {
     findings.leftOut('subscription', id, field, code, detail)
+    return []
+  }
   const begun = objects.filter(one => instantIn(one['started_at']) !== undefined).sort(byStart)
   const [head] = begun
   if (id === '' || head === undefined) {
@@ -85,14 +87,15 @@ export function eventsOf(
   }
   const customer = textIn(head['external_customer_id'])
   const zone = zones.get(customer)
-  if (zone === undefined) {
-    leave(
+  if (zone === undefined)
+    return leave(
       'external_customer_id',
       'customer_not_imported',
       `The customer ${customer} is not there, or could not be taken.`,
     )
-    return []
-  }
+  const missing = begun.map(one => textIn(one['plan_code'])).find(code => !plans.has(code))
+  if (missing !== undefined)
+    return leave('plan_code', 'plan_not_imported', `The plan ${missing} is not there, or could not be said.`)
   const of = {
     system: 'lago',
     customer,
@@ -101,30 +104,16 @@ export function eventsOf(
   }
   const events: ImportedEvent[] = []
   for (const one of begun) {
-    const code = textIn(one['plan_code'])
-    const plan = plans.get(code)
-    if (plan === undefined) {
-      leave('plan_code', 'plan_not_imported', `The plan ${code} is not there, or could not be said.`)
-      return []
-    }
-    const startNs = instantIn(one['started_at']) ?? 0n
-    const anchorNs = anchorOf(one, startNs, zone, plan)
-    const fromNs = takenFrom(startNs, anchorNs, zone, plan.plan.billingPeriod, period.fromNs)
-    const endNs = instantIn(one['terminated_at'])
-    if (endNs !== undefined && endNs <= fromNs) continue
-    tellOverride(id, one, plan, findings)
-    const terms = { plan: code, plan_version: 1, billing_anchor: formatInstant(anchorNs) }
-    const isFirst = events.length === 0
-    events.push(
-      isFirst
-        ? subscriptionEvent(of, 'created', 0, fromNs, {
-            ...terms,
-            timezone: zone,
-            ...trialOf(id, one, plan, startNs, fromNs, findings),
-            ...endingOf(one),
-          })
-        : subscriptionEvent(of, 'amended', events.length, startNs, { ...terms, change: 'plan' }),
+    const event = partOf(
+      one,
+      of,
+      events.length,
+      plans.get(textIn(one['plan_code']))!,
+      zone,
+      period.fromNs,
+      findings,
     )
+    if (event !== undefined) events.push(event)
   }
   const last = begun.at(-1)
   const endNs = instantIn(last?.['terminated_at'])
@@ -139,6 +128,28 @@ export function eventsOf(
   else if (endNs !== undefined && textIn(last?.['status']) === 'terminated')
     events.push(subscriptionEvent(of, 'cancelled', events.length, endNs, {}))
   return events
+}
+
+/** One object: the first that is taken is told as created. Undefined: it was over before. */
+function partOf(
+  one: ForeignObject,
+  of: SubscriptionOf,
+  step: number,
+  plan: LagoPlan,
+  zone: string,
+  periodFromNs: bigint,
+  findings: Findings,
+): ImportedEvent | undefined {
+  const startNs = instantIn(one['started_at']) ?? 0n
+  const anchorNs = anchorOf(one, startNs, zone, plan)
+  const fromNs = takenFrom(startNs, anchorNs, zone, plan.plan.billingPeriod, periodFromNs)
+  const endNs = instantIn(one['terminated_at'])
+  if (endNs !== undefined && endNs <= fromNs) return undefined
+  tellOverride(of.subscription, one, plan, findings)
+  const terms = { plan: plan.plan.plan, plan_version: 1, billing_anchor: formatInstant(anchorNs) }
+  if (step > 0) return subscriptionEvent(of, 'amended', step, startNs, { ...terms, change: 'plan' })
+  const trial = trialOf(of.subscription, one, plan, startNs, fromNs, findings)
+  return subscriptionEvent(of, 'created', 0, fromNs, { ...terms, timezone: zone, ...trial, ...endingOf(one) })
 }
 
 function byStart(a: ForeignObject, b: ForeignObject): number {

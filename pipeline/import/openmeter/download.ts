@@ -11,7 +11,6 @@ const pageSize = '100'
 const monthNs = 35n * 86_400n * 1_000_000_000n
 
 export const openmeterDownload: DownloadPlan = {
-  authorization: key => `Bearer ${key}`,
   stages: [first, second, third],
   pageOf,
 }

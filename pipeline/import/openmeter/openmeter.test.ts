@@ -1,3 +1,5 @@
+// OpenMeter: what its objects become, and what a comparison says of its invoices.
+
 import { expect, test } from 'vitest'
 import { compareFiles, importFiles } from '../testing/imported-account.js'
 import { events, ingested, lines, openmeterFiles, subscription } from '../testing/openmeter-account.js'

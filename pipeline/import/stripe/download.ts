@@ -13,7 +13,6 @@ const hourSeconds = 3_600n
 const hourMs = 3_600_000
 
 export const stripeDownload: DownloadPlan = {
-  authorization: key => `Bearer ${key}`,
   stages: [first, second],
   pageOf(answer, _request, query) {
     const body = objectIn(answer)

@@ -1,3 +1,5 @@
+// Stripe: what its objects become, and what a comparison says of its invoices.
+
 import { expect, test } from 'vitest'
 import { compareFiles, importFiles } from '../testing/imported-account.js'
 import {
@@ -148,6 +150,10 @@ test('rounding line by line, tax, credits, items by hand, prorations and other p
     // 4.2525 is 4.25 once, and 3.00 + 1.2525 rounded up by line there.
     ['price_tokens', 'rounding', '-0.01'],
   ])
+})
+
+test('another price, a part of a period, another quantity and a line that is not there have their reasons', () => {
+  const account = equalAccount()
   const dearer = line('in_oct', 'sub_ada', {
     id: 'il',
     amount: 5900,

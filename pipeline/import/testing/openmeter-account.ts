@@ -166,6 +166,45 @@ export const lines = [
   }),
 ]
 
+const meters = [
+  {
+    id: 'm1',
+    slug: 'tokens_total',
+    eventType: 'prompt',
+    aggregation: 'SUM',
+    valueProperty: '$.usage.tokens',
+    groupBy: { model: '$.model' },
+    ...stamps,
+  },
+  {
+    id: 'm2',
+    slug: 'prompts',
+    eventType: 'prompt',
+    aggregation: 'COUNT',
+    groupBy: { model: '$.model' },
+    ...stamps,
+  },
+  {
+    id: 'm3',
+    slug: 'mean',
+    eventType: 'prompt',
+    aggregation: 'AVG',
+    valueProperty: '$.usage.tokens',
+    ...stamps,
+  },
+]
+const features = [
+  { id: 'f1', key: 'tokens', name: 'Tokens', meterSlug: 'tokens_total', ...stamps },
+  {
+    id: 'f2',
+    key: 'gpt4',
+    name: 'GPT 4',
+    meterSlug: 'prompts',
+    meterGroupByFilters: { model: 'gpt-4' },
+    ...stamps,
+  },
+]
+
 export function openmeterFiles(
   own: {
     readonly events?: readonly object[]
@@ -175,44 +214,6 @@ export function openmeterFiles(
 ): ReadonlyMap<string, string> {
   const page = (items: readonly object[]) =>
     JSON.stringify({ items, totalCount: items.length, page: 1, pageSize: 100 })
-  const meters = [
-    {
-      id: 'm1',
-      slug: 'tokens_total',
-      eventType: 'prompt',
-      aggregation: 'SUM',
-      valueProperty: '$.usage.tokens',
-      groupBy: { model: '$.model' },
-      ...stamps,
-    },
-    {
-      id: 'm2',
-      slug: 'prompts',
-      eventType: 'prompt',
-      aggregation: 'COUNT',
-      groupBy: { model: '$.model' },
-      ...stamps,
-    },
-    {
-      id: 'm3',
-      slug: 'mean',
-      eventType: 'prompt',
-      aggregation: 'AVG',
-      valueProperty: '$.usage.tokens',
-      ...stamps,
-    },
-  ]
-  const features = [
-    { id: 'f1', key: 'tokens', name: 'Tokens', meterSlug: 'tokens_total', ...stamps },
-    {
-      id: 'f2',
-      key: 'gpt4',
-      name: 'GPT 4',
-      meterSlug: 'prompts',
-      meterGroupByFilters: { model: 'gpt-4' },
-      ...stamps,
-    },
-  ]
   const customer = {
     id: 'cust-01',
     key: 'acme',
