@@ -48,8 +48,10 @@ const placesFile = 'download-places.txt'
 const requestMs = 60_000
 const tries = 6
 const firstPauseMs = 500
-const longestPauseMs = 120_000
-const rate = { per_second: 10, concurrent: 1 }
+const longestPauseMs = 60_000
+/** When the other system says how long. */
+const longestWaitMs = 900_000
+const rate = { per_second: 20, concurrent: 1 }
 
 export async function downloadAll(options: DownloadOptions): Promise<void> {
   const { folder, system, period, baseUrl, progress, nowMs = Date.now } = options
@@ -146,44 +148,70 @@ class Asker {
     query: Readonly<Record<string, string>>,
     system: ForeignSystem,
   ): Promise<ListPage> {
-    const { path } = request
     let pauseMs = firstPauseMs
     for (let attempt = 1; ; attempt += 1) {
-      const sent = await this.#api.send({ method: 'GET', path, query }, new AbortController().signal)
-      if (sent.kind === 'answer')
-        return this.#pageOf(sent.status, sent.redact(sent.body), sent.body, request, query, system)
-      const { outcome } = sent
-      const { code, detail } = 'code' in outcome ? outcome : { code: 'no_answer', detail: '' }
-      if (outcome.kind === 'stopped') throw new Error(`${code}: ${path}: ${detail}`)
-      if (attempt === tries)
-        throw new Error(`${code}: ${path}: ${detail}. Run the same command again to go on from here.`)
-      const asked = outcome.kind === 'throttled' ? outcome.retryAfterMs : undefined
-      const waitMs = Math.min(asked ?? pauseMs, longestPauseMs)
-      this.#progress.notice(`${path}: ${code}, asking again in ${(waitMs / 1000).toFixed(1)} s`)
+      const asked = await this.#ask(request, query)
+      if (asked.kind === 'read') {
+        const page = system.download.pageOf(asked.value, request, query)
+        if (page !== undefined) return page
+        throw new Error(`answer_not_understood: ${request.path} answers with something that is no page.`)
+      }
+      const told = `${asked.code}: ${request.path}: ${asked.detail}`
+      if (asked.isFinal) throw new Error(told)
+      if (attempt === tries) throw new Error(`${told}. Run the same command again to go on from here.`)
+      const waitMs = Math.min(asked.waitMs ?? pauseMs, longestWaitMs)
+      this.#progress.notice(`${told}, asking again in ${(waitMs / 1000).toFixed(1)} s`)
       await this.#pause(waitMs)
       pauseMs = Math.min(pauseMs * 2, longestPauseMs)
     }
   }
 
-  #pageOf(
-    status: number,
-    shown: string,
-    body: string,
-    request: ListRequest,
-    query: Readonly<Record<string, string>>,
-    system: ForeignSystem,
-  ): ListPage {
+  async #ask({ path }: ListRequest, query: Readonly<Record<string, string>>): Promise<Asked> {
+    const sent = await this.#api.send({ method: 'GET', path, query }, new AbortController().signal)
+    if (sent.kind === 'failed') {
+      const { outcome } = sent
+      const { code, detail } = 'code' in outcome ? outcome : { code: 'no_answer', detail: '' }
+      const waitMs = outcome.kind === 'throttled' ? outcome.retryAfterMs : undefined
+      return { kind: 'failed', code, detail, isFinal: outcome.kind === 'stopped', waitMs }
+    }
+    const { status, body, redact } = sent
+    const refused = { kind: 'failed', isFinal: true, waitMs: undefined } as const
     if (status === 401 || status === 403)
-      throw new Error(`credentials_refused: ${request.path} answers ${status}: the key may not read it.`)
+      return {
+        ...refused,
+        code: 'credentials_refused',
+        detail: `it answers ${status}: the key may not read it.`,
+      }
     if (status >= 300)
-      throw new Error(`source_refuses: ${request.path} answers ${status}: ${shown.slice(0, 300)}`)
+      return {
+        ...refused,
+        code: 'source_refuses',
+        detail: `it answers ${status}: ${redact(body).slice(0, 300)}`,
+      }
     const json = parseJson(body)
-    const page = json.kind === 'ok' ? system.download.pageOf(json.value, request, query) : undefined
-    if (page === undefined)
-      throw new Error(`answer_not_understood: ${request.path} answers with something that is no page.`)
-    return page
+    if (json.kind === 'ok') return { kind: 'read', value: json.value }
+    // A connection that drops leaves the beginning of an answer.
+    return {
+      kind: 'failed',
+      code: 'no_answer',
+      detail: 'the answer breaks off',
+      isFinal: false,
+      waitMs: undefined,
+    }
   }
 }
+
+type Asked =
+  | { readonly kind: 'read'; readonly value: unknown }
+  | {
+      readonly kind: 'failed'
+      readonly code: string
+      readonly detail: string
+      /** Asking again does not help. */
+      readonly isFinal: boolean
+      /** How long the other system says to wait. */
+      readonly waitMs: number | undefined
+    }
 
 function wait(ms: number): Promise<void> {
   return new Promise(resolve => setTimeout(resolve, ms))
