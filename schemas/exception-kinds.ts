@@ -9,6 +9,7 @@ export const exceptionKinds = [
   'waiting_arrival',
   'customer_status',
   'conflict',
+  'payment',
 ] as const
 export type ExceptionKind = (typeof exceptionKinds)[number]
 

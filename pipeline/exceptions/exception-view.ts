@@ -145,8 +145,23 @@ export function nextStep({ kind, code, state, pointer, eventId }: Exception): st
         : 'Say what the word means (gates.words in the configuration), or send the status in a word that is known.'
     case 'conflict':
       return 'Mend it in the system that is wrong; once both say the same it is settled. Or discard it.'
+    case 'payment':
+      return stepOfPayment(code)
     default:
       return kind satisfies never
+  }
+}
+
+function stepOfPayment(code: string): string {
+  switch (code) {
+    case 'payment_exhausted':
+      return 'Have it tried again or paid otherwise, void the invoice, or write it off: discard this with the reason.'
+    case 'unapplied_cash':
+      return 'Apply it to an invoice in the billing system, refund it, or discard this with the reason.'
+    case 'refund_above_payment':
+      return 'See what the payment system says of the payment; what it tells later counts. Or discard this with the reason.'
+    default:
+      return 'Decide what becomes of what was lost, then discard this with the reason.'
   }
 }
 

@@ -247,3 +247,44 @@ test('an answer closes an exception until it fails again, and undoing it opens i
   const page = await readPage(client, sources, { filter: { id: [b?.exceptionId ?? ''] }, limit: 1 })
   expect([page[0]?.occurrences, page[0]?.payload]).toEqual([2, undefined])
 })
+
+const payment = (id: string, status: string, at: string, more: object = {}) => ({
+  ...{ payment_id: id, customer_id: 'c1', currency: 'EUR', status, amount: '10.5' },
+  ...{ event_time: at, event_source: 'pay', event_id: `${id} ${status}`, ledger_sequence: 30, ...more },
+})
+const invoice = (status: string, at: string) => ({
+  ...{ invoice_id: 'i1', customer_id: 'c1', currency: 'EUR', status, total: '10.5' },
+  ...{ event_time: at, event_source: 'pay', event_id: `i1 ${status}`, ledger_sequence: 31 },
+})
+
+test('a payment that finally failed and money applied to nothing are exceptions with an owner, until they are settled, in any order of arrival', async () => {
+  const open = async () =>
+    (await found({ kind: 'payment' }))
+      .map(one => [one.code, one.recordId, one.owner, one.amount, one.currency].join(' '))
+      .toSorted()
+  await insert('payments', [
+    payment('cash', 'succeeded', '2026-02-01T00:00:00Z'),
+    payment('named', 'succeeded', '2026-02-02T00:00:00Z', { invoice_id: 'i1' }),
+    payment('fails', 'failed', '2026-02-03T00:00:00Z'),
+    payment('voided', 'failed', '2026-02-03T00:00:00Z', { invoice_id: 'i2' }),
+  ])
+  expect(await open()).toEqual([
+    'payment_exhausted fails billing 10.5 EUR',
+    'payment_exhausted voided billing 10.5 EUR',
+    'unapplied_cash cash finance 10.5 EUR',
+    'unapplied_cash named finance 10.5 EUR',
+  ])
+  const [cash] = await found({ kind: 'payment', code: 'unapplied_cash' })
+  expect(cash?.firstAtMs).toBe(Date.parse('2026-02-01T00:00:00Z'))
+  await insert('invoices', [
+    invoice('finalized', '2026-01-01T00:00:00Z'),
+    { ...invoice('voided', '2026-02-04T00:00:00Z'), invoice_id: 'i2' },
+  ])
+  await insert('payments', [payment('fails', 'succeeded', '2026-02-05T00:00:00Z', { invoice_id: 'i1' })])
+  expect(await open()).toEqual(['unapplied_cash cash finance 10.5 EUR', 'unapplied_cash i1 finance 10.5 EUR'])
+  await insert('payments', [
+    payment('cash', 'refunded', '2026-02-06T00:00:00Z'),
+    payment('fails', 'refunded', '2026-02-06T00:00:00Z'),
+  ])
+  expect(await open()).toEqual([])
+})

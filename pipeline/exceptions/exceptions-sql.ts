@@ -49,7 +49,16 @@ export function exceptionsQuery(sources: ExceptionSources, parameters: QueryPara
   answers.answer AS answer, answers.answer_job AS job_id, answers.answer_reason AS reason,
   answers.answer_key AS resolved_by, answers.answered_at AS resolved_at
 FROM (
-${[deadLetters, outcomes, refusedDeliveries, refusedRecords, waitingArrivals, customerStatuses, ofConflicts]
+${[
+  deadLetters,
+  outcomes,
+  refusedDeliveries,
+  refusedRecords,
+  waitingArrivals,
+  customerStatuses,
+  ofConflicts,
+  payments,
+]
   .map(one => one(sources, parameters))
   .filter(one => one !== '')
   .join('\nUNION ALL\n')}
@@ -180,6 +189,17 @@ function ofConflicts({ conflicts = [] }: ExceptionSources, parameters: QueryPara
   toInt64(1) AS occurrences, '' AS correlation_id, toUInt32(0) AS \`partition\`, '' AS content_hash, '' AS payload, ${noInput},
   ${noAmount}
 FROM ${conflictsTable(conflicts, parameters)}`
+}
+
+/** Payments that finally failed, and money that is applied to nothing or went back too much, as long as it stands so. */
+function payments(): string {
+  return `SELECT ${idOf(`'payment'`, 'code', 'record_kind', 'record_id', 'toString(currency)')} AS exception_id,
+  'payment' AS kind, code, detail, '' AS pointer, '' AS event_source, '' AS event_id, '' AS event_type, customer_id,
+  CAST(NULL, 'Nullable(DateTime64(9, ''UTC''))') AS event_time, '' AS receiver, record_kind, record_id,
+  CAST(since, 'DateTime64(3, ''UTC'')') AS first_at, first_at AS last_at, revision,
+  toInt64(1) AS occurrences, '' AS correlation_id, toUInt32(0) AS \`partition\`, '' AS content_hash, '' AS payload, ${noInput},
+  accurateCastOrNull(l.amount, 'Decimal(38, 12)') AS amount, toString(l.currency) AS currency
+FROM payments_to_look_at AS l`
 }
 
 /** A record came from no input. */

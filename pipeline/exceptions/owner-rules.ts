@@ -35,6 +35,8 @@ export const shippedOwners: readonly OwnerRule[] = [
   { when: { kind: ['waiting_arrival'], code: ['unknown_identity', 'identity_taken'] }, owner: 'revops' },
   { when: { kind: ['customer_status'], code: ['customer_rejected'] }, owner: 'finance' },
   { when: { kind: ['conflict'] }, owner: 'revops' },
+  { when: { kind: ['payment'], code: ['payment_exhausted'] }, owner: 'billing' },
+  { when: { kind: ['payment'] }, owner: 'finance' },
   { when: {}, owner: 'integration' },
 ]
 

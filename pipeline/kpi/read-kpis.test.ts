@@ -54,7 +54,7 @@ beforeAll(async () => {
     { ...paid, payment_id: 'old', amount: '9', event_time: at(20 * 86_400) },
   ])
   await insert('invoices', [
-    { invoice_id: 'i1', status: 'finalized', currency: 'EUR', event_time: at(9_000) },
+    { invoice_id: 'i1', status: 'finalized', currency: 'EUR', total: '50', event_time: at(9_000) },
     { invoice_id: 'i1', status: 'paid', currency: 'EUR', event_time: at(3_600) },
   ])
   const letter = { event_source: 's', event_type: 't', recorded_at: at(60) }

@@ -147,6 +147,8 @@ test('every view answers over such rows', async () => {
     'kpi_changes',
     'kpi_payments',
     'kpi_postings',
+    'kpi_tax_refusals',
+    'kpi_unapplied_cash',
     'mrr_free_instants',
     'mrr_paid_until',
     'mrr_profile_differences',

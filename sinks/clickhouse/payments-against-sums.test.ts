@@ -67,6 +67,24 @@ async function ask(query: string): Promise<Record<string, string>[]> {
 
 const lists = async (query: string) => (await ask(query)).map(row => Object.values(row))
 
+/** The figure of finance, the balances at the last month's end and the list of what is to be looked at say the same. */
+async function expectOneUnapplied(): Promise<void> {
+  const byCurrency = (query: string) =>
+    lists(`SELECT currency, toString(sum(part)) FROM (${query}) GROUP BY currency
+    HAVING sum(part) != 0 ORDER BY currency`)
+  const figure = await byCurrency('SELECT currency, unapplied AS part FROM kpi_unapplied_cash')
+  expect(figure).toEqual(
+    await byCurrency(
+      'SELECT currency, argMax(unapplied, month) AS part FROM collections_by_month GROUP BY currency, entity_id',
+    ),
+  )
+  const day = 'now64(9) - INTERVAL 1 DAY'
+  const recent = `SELECT currency, if(is_known, if(last_paid_at >= ${day}, unapplied, 0), arrayReduce('sum', arrayPushBack(
+    arrayMap(one -> one.kept, arrayFilter(one -> one.paid_at >= ${day}, payments)), toDecimal256(0, 12)))) AS part FROM payment_dues`
+  const listed = `SELECT currency, amount AS part FROM payments_to_look_at WHERE code = 'unapplied_cash'`
+  expect(await byCurrency(`${recent} UNION ALL ${listed}`)).toEqual(figure)
+}
+
 async function hold({ payments, invoices }: Histories): Promise<void> {
   await fill('payments', payments)
   await fill('invoices', invoices)
@@ -92,6 +110,7 @@ test(
         ])
         const collections = each.flatMap(one => [...slowCollections(one)])
         expect(Object.fromEntries(found)).toEqual(Object.fromEntries(collections))
+        await expectOneUnapplied()
         const dunning = (
           await ask('SELECT customer_id, currency, state, attempts, last_reason FROM dunning_by_customer')
         ).map(({ customer_id, currency, ...row }) => [`${customer_id} ${currency}`, row])

@@ -139,18 +139,39 @@ function recoveries({ payments }: Books): Case[] {
   })
 }
 
+/** What is kept of payments, by their day; and what was received above an invoice's total, by the day of its last payment. */
 function unapplied(all: Books): Case[] {
-  return received(all).map(({ rows, firstAtMs, invoice, currency: of }) => {
-    const cents = rows.reduce(
-      (sum, row) =>
-        sum + (row.status === 'succeeded' ? row.cents : row.status === 'refunded' ? -row.cents : 0),
-      0,
-    )
-    const states = all.invoices.filter(row => row.invoice === invoice).map(row => row.status)
-    const isApplied = states.includes('finalized') && !states.includes('voided')
-    const key = `${dayOf(firstAtMs)} unapplied_cash  ${of} money`
-    return { key, numerator: money(isApplied ? 0 : cents), denominator: money(cents) }
+  const kept = received(all).map(one => ({ ...one, cents: keptOf(one.rows), of: invoiceOf(all, one) }))
+  const key = (atMs: number, currency: string) => `${dayOf(atMs)} unapplied_cash  ${currency} money`
+  const ofPayments = kept.map(({ cents, of, firstAtMs, currency }) => ({
+    key: key(firstAtMs, currency),
+    numerator: money(of === undefined ? cents : 0),
+    denominator: money(cents),
+  }))
+  const known = kept.flatMap(one => (one.of === undefined ? [] : [{ ...one, of: one.of }]))
+  const ofInvoices = [...grouped(known, one => one.of.invoice).values()].map(own => {
+    const { asked } = own[0]!.of
+    const above = Math.max(0, own.reduce((sum, one) => sum + one.cents, 0) - asked)
+    const lastMs = Math.max(...own.map(one => one.firstAtMs))
+    return { key: key(lastMs, 'EUR'), numerator: money(above), denominator: money(0) }
   })
+  return [...ofPayments, ...ofInvoices.filter(one => !one.numerator.isZero())]
+}
+
+/** The first success counts, less all that went back, and never less than nothing. */
+function keptOf(rows: readonly Payment[]): number {
+  const ordered = rows.filter(row => row.status === 'succeeded').toSorted((a, b) => a.atMs - b.atMs)
+  const back = rows.filter(row => row.status === 'refunded').reduce((sum, row) => sum + row.cents, 0)
+  return Math.max(0, (ordered[0]?.cents ?? 0) - back)
+}
+
+/** The invoice that a payment names, if it was finalized in the payment's currency; invoices here are in EUR. */
+function invoiceOf(all: Books, { invoice, currency }: ReturnType<typeof received>[number]) {
+  const told = all.invoices.filter(row => row.invoice === invoice).toSorted((a, b) => a.atMs - b.atMs)
+  const finalized = told.find(row => row.status === 'finalized')
+  if (finalized === undefined || currency !== 'EUR') return undefined
+  const isVoided = told.some(row => row.status === 'voided')
+  return { invoice, asked: isVoided ? 0 : Math.max(0, finalized.cents) }
 }
 
 function missingInvoices(all: Books): Case[] {

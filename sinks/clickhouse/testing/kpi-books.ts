@@ -36,6 +36,7 @@ export interface Invoice {
   readonly invoice: number
   readonly customer: string
   readonly status: 'finalized' | 'paid' | 'voided'
+  readonly cents: number
   readonly atMs: number
 }
 
@@ -114,6 +115,7 @@ const loose: fc.Arbitrary<Books> = fc.record({
       invoice: fc.integer({ min: 1, max: 4 }),
       customer,
       status: fc.constantFrom('finalized', 'paid', 'voided'),
+      cents: fc.integer({ min: -100, max: 900 }),
       atMs: ms,
     }) as fc.Arbitrary<Invoice>,
     { maxLength: 8, size: 'max' },
@@ -160,6 +162,8 @@ export const at = (instantMs: number) => new Date(instantMs).toISOString()
 export const dayOf = (instantMs: number) => at(instantMs).slice(0, 10)
 export const money = (cents: number) => new Decimal(cents).div(100)
 const invoiceName = (invoice: number) => (invoice === 0 ? '' : `i${invoice}`)
+/** Of what happened at one instant the earlier in the list comes first. */
+const eventName = (index: number) => String(index).padStart(3, '0')
 /** An event is of one type. */
 export const typeOf = (id: number) => types[id % types.length]!
 /** A payment is of one currency. */
@@ -219,7 +223,8 @@ export function bookRows(all: Books): Readonly<Record<string, readonly object[]>
 
 function moneyRows(all: Books): Readonly<Record<string, readonly object[]>> {
   return {
-    payments: all.payments.map(({ payment, invoice, status, cents, atMs }) => ({
+    payments: all.payments.map(({ payment, invoice, status, cents, atMs }, index) => ({
+      event_id: eventName(index),
       payment_id: `p${payment}`,
       invoice_id: invoiceName(invoice),
       status,
@@ -227,7 +232,9 @@ function moneyRows(all: Books): Readonly<Record<string, readonly object[]>> {
       amount: money(cents).toFixed(),
       event_time: at(atMs),
     })),
-    invoices: all.invoices.map(({ invoice, customer: of, status, atMs }) => ({
+    invoices: all.invoices.map(({ invoice, customer: of, status, cents, atMs }, index) => ({
+      event_id: eventName(index),
+      total: money(cents).toFixed(),
       invoice_id: invoiceName(invoice),
       customer_id: of,
       currency: 'EUR',
