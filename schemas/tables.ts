@@ -137,6 +137,9 @@ export const batchLinesTable = describe('batch_lines', {
   billing_date: 'date',
   charge_id: 'string',
   customer_id: 'string',
+  // Both as of the sealing.
+  bill_to_customer_id: 'string',
+  parent_customer_id: 'string',
   amount: 'decimal',
   amount_rounded: 'decimal',
   sealed_at: 'instant_ms',
@@ -214,6 +217,11 @@ export const customersTable = describe('customers', {
   crm_id: 'string',
   billing_id: 'string',
   erp_id: 'string',
+  // What the event says; of an event that leaves a field out the flag is 0.
+  bill_to_customer_id: 'string',
+  sets_bill_to: 'int8',
+  parent_customer_id: 'string',
+  sets_parent: 'int8',
   metadata: 'string',
   event_time: 'instant_ns',
   ...cause,

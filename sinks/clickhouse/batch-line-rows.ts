@@ -26,6 +26,8 @@ export function rowsOfLines(
     billingDate: dateOf(line),
     chargeId: line.chargeId,
     customerId: line.customerId,
+    billToCustomerId: line.billToCustomerId ?? '',
+    parentCustomerId: line.parentCustomerId ?? '',
     amount: line.amount,
     amountRounded: line.amountRounded,
     sealedAtMs,

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { beginWithSchema } from '../../bench/measure/schema-template.js'
 import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/embedded/clickhouse-server.js'
 import { encodeRows } from '../../schemas/arrow/arrow-rows.js'
+import { batchFromWire } from '../../schemas/billing/billing-batch.js'
 import {
   type EventDispositionsRow,
   eventDispositionsTable,
@@ -16,6 +17,7 @@ import {
 } from '../../schemas/tables.js'
 import { nsOf } from '../../schemas/time.js'
 import type { FeedMessage, FeedRange } from '../sink.js'
+import { rowsOfLines } from './batch-line-rows.js'
 import { type ClickHouseConfig, openClickHouse } from './config.js'
 import { migrate } from './migrate.js'
 import { insertsOfBilling, insertsOfPostings } from './records.js'
@@ -190,6 +192,16 @@ test('billing batches and journal entries become rows; a batch that contradicts 
     lines: lines.length,
     charges: expect.arrayContaining(lines.map(line => line.charge_id)),
     whole: 1,
+  })
+  const whole = batchFromWire(JSON.parse(batch.toString()))
+  if (whole.kind === 'rejected') throw new Error(whole.rejection.detail)
+  const related = whole.value.lines.map(line => ({
+    ...line,
+    billToCustomerId: 'payer',
+    parentCustomerId: 'group',
+  }))
+  expect(rowsOfLines({ ...whole.value, lines: related }, 0, 7)[0]).toMatchObject({
+    ...{ customerId: related[0]!.customerId, billToCustomerId: 'payer', parentCustomerId: 'group' },
   })
   const text = JSON.parse(batch.toString()) as { control: { line_count: number } }
   text.control.line_count += 1

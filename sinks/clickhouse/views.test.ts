@@ -308,6 +308,35 @@ test('MRR by profile: a free plan, a paid-up period, a month of coming and going
   ])
 })
 
+test('who pays for a customer and whose part it is: the latest event that sets it, in any order; one that leaves it out changes nothing', async () => {
+  const told = (event_id: string, day: number, more: object = {}) => ({
+    ...{
+      customer_id: 'c',
+      event_source: 'crm',
+      event_id,
+      event_time: `2026-01-${10 + day}T00:00:00Z`,
+      ...more,
+    },
+  })
+  await insert('customers', [
+    told('d', 3, { sets_parent: 1 }),
+    told('b', 2, { bill_to_customer_id: 'payer', sets_bill_to: 1 }),
+    told('aa', 2, { bill_to_customer_id: 'same time', sets_bill_to: 1 }),
+    told('e', 4),
+    told('a', 1, {
+      bill_to_customer_id: 'first',
+      sets_bill_to: 1,
+      parent_customer_id: 'group',
+      sets_parent: 1,
+    }),
+  ])
+  expect(
+    await ask(
+      'SELECT customer_id, bill_to_customer_id, parent_customer_id, toDate(parent_since) FROM customer_relations',
+    ),
+  ).toEqual([['c', 'same time', '', '2026-01-13']])
+})
+
 test('every column of every view says in a comment what it is', async () => {
   const columns = `SELECT table, name FROM system.columns WHERE database = 'weir' AND comment = ''
     AND table IN (SELECT name FROM system.tables WHERE database = 'weir' AND engine = 'View') ORDER BY table, name`
