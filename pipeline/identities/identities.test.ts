@@ -46,6 +46,7 @@ function row(customerId: string, erpId: string, eventTimeNs: bigint, ledgerSeque
     crmId: erpId === '' ? '' : `crm-${erpId}`,
     billingId: '',
     erpId,
+    ...{ billToCustomerId: '', setsBillTo: 0, parentCustomerId: '', setsParent: 0 },
     metadata: '',
     eventTimeNs,
     eventSource: 'crm',
