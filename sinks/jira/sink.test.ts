@@ -27,17 +27,10 @@ async function putOne(fake: JiraFake, record: ConnectorRecord, given = {}): Prom
 conformanceOf({
   name: 'Jira',
   start: nowMs => new JiraFake({ nowMs, lateMs: 60_000 }).start(),
-  faults: [
-    'timeout_before_commit',
-    'timeout_after_commit',
-    '429_with_retry_after',
-    '500_after_commit',
-    'outage',
-  ],
+  faults: ['timeout_before_commit', 'timeout_after_commit', '429_with_retry_after'],
   refuses: true,
   secrets: Object.values(secrets),
-  outageHours: 0.25,
-  restartStride: 10,
+  restartStride: 12,
   recordOf: caseRecord,
 })
 

@@ -40,6 +40,17 @@ export function openConnector<S extends object>(
   return kind.open(whole, { ...partsForTest(kind, given), allowedFields })
 }
 
+/** Settings of a connection that writes back all that they say. */
+export function allAllowed<S extends object>(
+  kind: ConnectorKind<S>,
+  settings: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const parsed = z.object(kind.settings(z) as Record<string, z.ZodType>).parse(settings) as unknown as S
+  const records = (settings['records'] ?? kind.records[0]) as RecordsChoice
+  const fields = kind.writes?.({ ...parsed, records }) ?? []
+  return { ...settings, mode: 'automatic', allow: { fields } }
+}
+
 export function partsForTest(kind: ConnectorKind, given: TestParts): ConnectorParts {
   const { secrets, mapping, customers = {}, tokenStore = storeInMemory(), nowMs } = given
   const { fields = {}, customersAre, defaultRate = {} } = kind

@@ -50,6 +50,15 @@ interface Batch {
   }[]
 }
 
+/** How a customer stands, or a support case. */
+interface WrittenBack {
+  readonly exception_id?: string
+  readonly number?: number
+  readonly standing_id?: string
+  readonly customer_id?: string
+  readonly currencies?: readonly { readonly currency: string; readonly outstanding: string }[]
+}
+
 type Names = Readonly<Record<string, string>>
 
 interface Read extends BookedDocument {
@@ -58,6 +67,8 @@ interface Read extends BookedDocument {
 }
 
 export function expectedDocuments(messages: readonly unknown[], terms: Terms): ExpectedDocument[] {
+  if (terms.feed === 'customer_standings' || terms.feed === 'support_cases')
+    return messages.map(message => ofWrittenBack(message as WrittenBack))
   const mapping = (parse(terms.mapping) ?? {}) as Record<string, Record<string, string> | undefined>
   const read = messages.flatMap(message =>
     terms.feed === 'batch_lines'
@@ -75,6 +86,21 @@ export function expectedDocuments(messages: readonly unknown[], terms: Terms): E
     const after = corrects === '' ? undefined : keyOfCharge.get(corrects)
     return { key, lines, ...(after === undefined ? {} : { after }) }
   })
+}
+
+/** A customer is called as its object there. */
+function ofWrittenBack({
+  exception_id,
+  number,
+  standing_id,
+  customer_id,
+  currencies,
+}: WrittenBack): ExpectedDocument {
+  if (exception_id !== undefined) return { key: `${exception_id}-${number ?? ''}`, lines: [] }
+  const lines = (currencies ?? []).map(({ currency, outstanding }) => {
+    return { currency, account: customer_id ?? '', amount: outstanding }
+  })
+  return { key: standing_id ?? '', lines }
 }
 
 function ofJournal(journal: Journal, accounts: Names, debtors: Names = {}): Read {

@@ -19,13 +19,27 @@ const everywhere: Chances = {
 }
 
 const withTokens: ReadonlySet<string> = new Set([
-  ...['netsuite', 'business_central', 'dynamics_finance', 'oracle_fusion', 'quickbooks', 'xero', 'zuora'],
+  ...[
+    'netsuite',
+    'business_central',
+    'dynamics_finance',
+    'oracle_fusion',
+    'quickbooks',
+    'xero',
+    'zuora',
+    'salesforce',
+  ],
 ])
 const withEuros: ReadonlySet<string> = new Set([
   ...['netsuite', 'sap_s4', 'intacct', 'dynamics_finance', 'quickbooks'],
 ])
 /** Receivers that take many records in one request meet as many faults in fewer requests. */
-const timesMore: Readonly<Record<string, number>> = { xero: 10, oracle_fusion: 20 }
+const timesMore: Readonly<Record<string, number>> = {
+  xero: 10,
+  oracle_fusion: 20,
+  hubspot: 10,
+  salesforce: 10,
+}
 
 export function chancesOf(kind: string, faultsTimes: number): Chances {
   const times = faultsTimes * (timesMore[nameOf(kind)] ?? 1)
@@ -35,7 +49,7 @@ export function chancesOf(kind: string, faultsTimes: number): Chances {
 }
 
 export function feedsOf(kind: string): readonly [RecordsChoice, ...RecordsChoice[]] {
-  return kindNamed(nameOf(kind)).records
+  return kind === 'salesforce:cases' ? ['support_cases'] : kindNamed(nameOf(kind)).records
 }
 
 export function currenciesOf(kind: string): readonly string[] {

@@ -78,7 +78,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     const kills = await deliver({ fake, weir, states, options })
     const seconds = Math.round((Date.now() - begunMs) / 1_000)
     const { documents, faults } = await fake.booked()
-    const isJournal = options.feed !== 'batch_lines'
+    const isJournal = options.feed === 'journals' || options.feed === 'summaries'
     const count = countOf(expected, documents, key => states.standingOf(key), isJournal)
     const { kind, feed, records } = options
     const { unclear, exceptions, reasons } = states
@@ -106,10 +106,12 @@ async function configure(folder: string, fake: FakeProcess, { kind, feed }: RunO
   }
   // Journals of the lines are not what is looked at: without a mapping of accounts the feed that posts them waits.
   const postings = feed === 'batch_lines' ? { erp: { accounts: 'none.yaml' } } : {}
+  // What is written back comes from the run alone.
+  const untold = { write_back: { every_seconds: 86_400 } }
   await writeFile(join(folder, 'mapping.yaml'), mapping ?? '')
   await writeFile(
     join(folder, 'weir.yaml'),
-    JSON.stringify({ partitions: 1, ...postings, connections: [settings] }),
+    JSON.stringify({ partitions: 1, ...postings, ...untold, connections: [settings] }),
   )
 }
 
@@ -128,11 +130,19 @@ async function publish(
     await Promise.all(some.map(({ natsSubject, body }) => js.publish(natsSubject, body)))
   }
   const stored: unknown[] = []
-  const stream = feed === 'batch_lines' ? 'BILLING' : 'POSTINGS'
-  const filterSubject = messages[0]!.natsSubject
+  const [stream, filterSubject] = sourceOf(feed, messages[0]!.natsSubject)
   for await (const one of readStretch(js, { stream, filterSubject, from: 1 }, new AbortController().signal))
     stored.push(one.json())
   return expectedDocuments(stored, { feed, mapping, ...measureOf(kind) })
+}
+
+/** What Weir reads, message by message. */
+function sourceOf(
+  feed: RecordsChoice,
+  natsSubject: string,
+): readonly [stream: string, filterSubject: string] {
+  if (feed === 'batch_lines') return ['BILLING', natsSubject]
+  return natsSubject.startsWith('write_back.') ? ['WRITE_BACK', 'write_back.>'] : ['POSTINGS', natsSubject]
 }
 
 interface Playing {

@@ -8,6 +8,12 @@ import { stableId } from '../../../schemas/identifiers.js'
 import type { RecordsChoice } from '../../../sinks/connector-kind.js'
 import { batchLineRecord } from '../../../sinks/testing/batch-line-record.js'
 import { journalRecord } from '../../../sinks/testing/journal-record.js'
+import {
+  caseRecord,
+  currencyStanding,
+  exceptionIdOf,
+  standingRecord,
+} from '../../../sinks/write-back/testing/standing-record.js'
 
 export interface Sending {
   readonly feed: RecordsChoice
@@ -44,6 +50,8 @@ const dayMs = 86_400_000
 export function messagesOf(sending: Sending): SentMessage[] {
   const { feed, records } = sending
   if (feed === 'batch_lines') return batchesOf(sending)
+  if (feed === 'customer_standings' || feed === 'support_cases')
+    return Array.from({ length: records }, (_, n) => writtenBack(n, sending))
   return Array.from({ length: records }, (_, n) => ({
     natsSubject: feed === 'summaries' ? `summaries.default.${runId}` : 'postings.default',
     body: JSON.stringify(journal(n, sending)),
@@ -64,6 +72,18 @@ function journal(n: number, sending: Sending): object {
   if (feed === 'journals') return { ...named, corrects: corrects(n) ?? '' }
   const ofNoCharge = { charge_id: '', customer_id: '', subscription_id: '', plan: '', price: '', meter: '' }
   return { ...named, ...ofNoCharge, kind: 'summary', covers: { from: n + 1, to: n + 1 } }
+}
+
+/** Each of a customer or an exception of its own. */
+function writtenBack(n: number, { feed, customers }: Sending): SentMessage {
+  if (feed === 'support_cases') {
+    const { document } = caseRecord(n)
+    return { natsSubject: `write_back.case.${exceptionIdOf(n)}`, body: JSON.stringify(document) }
+  }
+  const currencies = [currencyStanding({ outstanding: amountOf(n) })]
+  const customer = customers[n] ?? ''
+  const { document } = standingRecord(n, { customer_id: customer, currencies })
+  return { natsSubject: `write_back.standing.default.${customer}`, body: JSON.stringify(document) }
 }
 
 function batchesOf({ records, customers, nowMs }: Sending): SentMessage[] {

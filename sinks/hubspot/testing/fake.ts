@@ -8,7 +8,7 @@ import { Documents } from '../../testing/documents.js'
 import type { StartedFake } from '../../testing/fake-of-kind.js'
 import { type FakeAnswer, FakeServer } from '../../testing/fake-server.js'
 import type { Fault } from '../../testing/fault.js'
-import { openConnector } from '../../testing/open-connector.js'
+import { allAllowed, openConnector } from '../../testing/open-connector.js'
 import { hubspotKind } from '../kind.js'
 
 type Properties = Readonly<Record<string, string>>
@@ -186,8 +186,11 @@ function errorOf(status: number, category: string, message: string): FakeAnswer 
   return { status, body: { status: 'error', category, message, correlationId: 'c' } }
 }
 
+/** Customers that are called as their companies, as many as a long run sends. */
+const manyCompanies = Array.from({ length: 20_000 }, (_, n) => companyId(n))
+
 export async function startFake(port: number): Promise<StartedFake> {
   const fake = await new HubspotFake({ lateMs: 1_000 }).start(port)
-  const connection = { ...fake.settings(), mode: 'automatic' }
-  return { fake, connection, secrets, mapping: 'customers: {}\n' }
+  const connection = allAllowed(hubspotKind, fake.settings())
+  return { fake, connection, secrets, mapping: 'customers:\n  - from: customer\n', customers: manyCompanies }
 }

@@ -8,7 +8,7 @@ import { Documents, type StoredDocument } from '../../testing/documents.js'
 import type { StartedFake } from '../../testing/fake-of-kind.js'
 import { type FakeAnswer, FakeServer } from '../../testing/fake-server.js'
 import type { Fault } from '../../testing/fault.js'
-import { openConnector } from '../../testing/open-connector.js'
+import { allAllowed, openConnector } from '../../testing/open-connector.js'
 import { jiraKind } from '../kind.js'
 
 interface Issue {
@@ -190,5 +190,5 @@ function refused(errors: Readonly<Record<string, string>>): FakeAnswer {
 
 export async function startFake(port: number): Promise<StartedFake> {
   const fake = await new JiraFake({ lateMs: 1_000 }).start(port)
-  return { fake, connection: { ...fake.settings(), mode: 'automatic' }, secrets }
+  return { fake, connection: allAllowed(jiraKind, fake.settings()), secrets }
 }

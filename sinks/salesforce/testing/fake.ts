@@ -9,7 +9,7 @@ import { Documents } from '../../testing/documents.js'
 import type { StartedFake } from '../../testing/fake-of-kind.js'
 import { type FakeAnswer, type FakeOptions, FakeServer } from '../../testing/fake-server.js'
 import type { Fault, Refusal } from '../../testing/fault.js'
-import { openConnector } from '../../testing/open-connector.js'
+import { allAllowed, openConnector } from '../../testing/open-connector.js'
 import { salesforceKind } from '../kind.js'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -330,9 +330,12 @@ function errorOf(status: number, errorCode: string, message: string): FakeAnswer
   return { status, body: [{ errorCode, message }] }
 }
 
+/** Customers that are called as their accounts, as many as a long run sends. */
+const manyAccounts = Array.from({ length: 20_000 }, (_, n) => accountId(n))
+
 export async function startFake(port: number, variant?: string): Promise<StartedFake> {
   const records = variant === 'cases' ? 'support_cases' : 'customer_standings'
   const fake = await new SalesforceFake({ records, lateMs: 1_000 }).start(port)
-  const connection = { ...fake.settings(), mode: 'automatic' }
-  return { fake, connection, secrets, mapping: 'customers: {}\n' }
+  const connection = allAllowed(salesforceKind, fake.settings())
+  return { fake, connection, secrets, mapping: 'customers:\n  - from: customer\n', customers: manyAccounts }
 }
