@@ -9,6 +9,7 @@ import { freeGate } from '../deliver/testing/flow-gates.js'
 import { Acts } from '../testing/acts.js'
 import { type Broker, startBroker } from '../testing/gateway-fixture.js'
 import { BillingRuns } from './billing-runs.js'
+import { ProgressReader } from './told-progress.js'
 
 const instant = '2026-02-01T06:05:00Z'
 const partitions = 2
@@ -104,4 +105,26 @@ test('on a gateway without keys nobody is named, and so of what an older program
     value: { batches: [{ acknowledgement: nobody }, { acknowledgement: nobody }] },
   })
   expect(await runs.get('br_02')).toMatchObject({ value: { status: 'acknowledged' } })
+})
+
+test('what is told of a run is fetched once when all of its batches are published, and each time before', async () => {
+  const { tell } = await published('br_03', 'batch_5', 'batch_6')
+  const asked: string[] = []
+  const get = (key: string) => {
+    asked.push(key)
+    return kv.get(key)
+  }
+  const counting = { get } as unknown as KV
+  const reader = new ProgressReader(counting)
+  expect(await reader.of('br_03')).toBeUndefined()
+  await kv.put(
+    runKeys.progress('br_03'),
+    JSON.stringify({ billing_run_id: 'br_03', sealed_partitions: [0] } satisfies BillingRunProgress),
+  )
+  expect((await reader.of('br_03'))?.published).toEqual([])
+  await tell()
+  expect((await reader.of('br_03'))?.published).toHaveLength(2)
+  expect(asked).toHaveLength(3)
+  expect((await reader.of('br_03'))?.places.get('batch_6')).toBe(1)
+  expect(asked).toHaveLength(3)
 })
