@@ -5,6 +5,7 @@ import { jsonType } from '../../schemas/event/media-types.js'
 import { answer, callGateway, type GatewayArguments } from '../terminal/gateway-client.js'
 import { harmlessText } from '../terminal/harmless-text.js'
 import { type CliIo, exitCodes } from '../terminal/io.js'
+import { showProgress } from '../terminal/progress.js'
 import { plainTable } from '../terminal/table.js'
 import type { Identity } from './list-identities.js'
 import { readImport } from './read-import.js'
@@ -102,17 +103,28 @@ export async function importCommand(
     const read = readImport(file, await readFile(file, 'utf8'))
     if (read.kind === 'invalid') throw new Error(read.problems.join('\n'))
     const all: Many[] = []
-    for (let from = 0; from < read.identities.length; from += perRequest) {
-      const identities = read.identities.slice(from, from + perRequest)
-      all.push(
-        await callGateway<Many>(gateway, path, requestOf('POST', { identities, reason, dry_run: dryRun })),
-      )
+    const { lines } = read
+    const progress = showProgress(io, json || read.identities.length <= perRequest)
+    const step = progress.step('identities', read.identities.length)
+    try {
+      for (let from = 0; from < read.identities.length; from += perRequest) {
+        const identities = read.identities.slice(from, from + perRequest)
+        const request = requestOf('POST', { identities, reason, dry_run: dryRun })
+        all.push(await callGateway<Many>(gateway, path, request))
+        step.advance(identities.length)
+      }
+    } finally {
+      step.done()
     }
     const outcomes = all.flatMap(one => one.outcomes)
     const sum = (of: (one: Many) => number) => all.reduce((total, one) => total + of(one), 0)
     taken = sum(one => one.taken)
     const counts = { set: sum(one => one.set), same: sum(one => one.same), taken, dry_run: dryRun }
-    io.stdout.write(json ? `${JSON.stringify({ ...counts, outcomes })}\n` : describeMany(counts, outcomes))
+    io.stdout.write(
+      json
+        ? `${JSON.stringify({ ...counts, outcomes })}\n`
+        : describeMany(counts, outcomes, at => `${file}:${lines[at]}: `),
+    )
   })
   return code === exitCodes.ok && taken > 0 ? exitCodes.failed : code
 }
@@ -120,14 +132,14 @@ export async function importCommand(
 function describeMany(
   counts: { readonly set: number; readonly same: number; readonly taken: number; readonly dry_run: boolean },
   outcomes: Many['outcomes'],
+  placeOf: (index: number) => string,
 ): string {
   const { set, same, taken, dry_run } = counts
-  const lines = outcomes
-    .filter(({ outcome }) => outcome === 'identity_taken')
-    .map(
-      one =>
-        `identity_taken: ${one.theirs} of ${one.system} is ${one.taken_by.join(' and ')}, not ${one.ours}`,
-    )
+  const lines = outcomes.flatMap((one, index) =>
+    one.outcome === 'identity_taken'
+      ? `${placeOf(index)}identity_taken: ${one.theirs} of ${one.system} is ${one.taken_by.join(' and ')}, not ${one.ours}`
+      : [],
+  )
   const what = dry_run ? 'would be set' : 'set'
   return [
     ...lines.map(harmlessText),

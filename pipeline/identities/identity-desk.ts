@@ -31,6 +31,8 @@ export interface DeskParts {
   readonly nowMs: () => number
 }
 
+const writtenAtOnce = 64
+
 export interface Act {
   readonly caller: Caller
   readonly reason: string
@@ -88,11 +90,15 @@ export class IdentityDesk {
     const after = toSet.map(({ object: of, system, theirs, ours }) => [of, system, theirs, ours].join(' '))
     await audit.record({ ...act, act: 'identities.imported', object, before: null, after })
     const answers: Decided[] = []
-    for (const [index, claim] of claims.entries()) {
-      const one = decided[index]!
+    const answer = async (claim: Claim, one: Decided): Promise<Decided> => {
       // Somebody wrote it in between: what holds now is told.
       const isDone = one.kind !== 'set' || (await this.#write(claim, one, act))
-      answers.push(isDone ? one : (await this.decide([claim]))[0]!)
+      return isDone ? one : (await this.decide([claim]))[0]!
+    }
+    // Of one id at most one claim of the list is to be set.
+    for (let from = 0; from < claims.length; from += writtenAtOnce) {
+      const some = claims.slice(from, from + writtenAtOnce)
+      answers.push(...(await Promise.all(some.map((claim, index) => answer(claim, decided[from + index]!)))))
     }
     return answers
   }

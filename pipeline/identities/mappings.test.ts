@@ -120,6 +120,16 @@ test('a second claim on an id is told and moves nothing; named it moves; each ac
   expect(many.map(one => one.kind)).toEqual(['taken', 'set', 'taken', 'same'])
   expect(await desk.remove(claim('y', ''), act)).toMatchObject({ ours: 'acme' })
   expect(await desk.remove(claim('y', ''), act)).toBeUndefined()
+  const list = Array.from({ length: 200 }, (_, n) => claim(`many-${n % 150}`, n === 149 ? 'other' : 'acme'))
+  const ends = async () => (await desk.setAll(list, act)).map(({ kind }) => kind)
+  const first = await ends()
+  expect([
+    first.filter(kind => kind === 'set').length,
+    first.indexOf('taken'),
+    new Set(first.slice(150)),
+  ]).toEqual([150, -1, new Set(['same'])])
+  expect(new Set(await ends())).toEqual(new Set(['same']))
+  acts.length -= 1
   const expected = ['identity.set', 'identity.set', 'identity.set', 'identities.imported', 'identity.removed']
   expect(acts.map(one => one.act)).toEqual(expected)
 })
@@ -208,8 +218,14 @@ test('a file of identities is read as CSV and as YAML, and every fault is told w
     { object: 'customer', system: 'crm', theirs: '1', ours: 'acme' },
     { object: 'plan', system: 'billing', theirs: 'p_1', ours: 'pro' },
   ]
-  expect(readImport('a.csv', csv)).toEqual({ kind: 'ok', identities: expected })
-  expect(readImport('a.yaml', yaml)).toEqual({ kind: 'ok', identities: expected })
+  expect(readImport('a.csv', csv)).toEqual({ kind: 'ok', identities: expected, lines: [2, 3] })
+  expect(readImport('a.yaml', yaml)).toEqual({ kind: 'ok', identities: expected, lines: [1, 2] })
+  const rows = (wrong: string) =>
+    Array.from({ length: 10_000 }, (_, n) => `crm,${n},${n % 400 === 0 ? wrong : 'x'}\n`)
+  const long = readImport('a.csv', `system,theirs,ours\n${rows('x,y').join('')}`)
+  expect(
+    long.kind === 'invalid' ? [long.problems[1], long.problems.length, long.problems.at(-1)] : long,
+  ).toEqual(['a.csv:402: it has more or fewer values than the header', 21, 'a.csv: 5 more lines are wrong.'])
   expect(readImport('a.csv', 'system,theirs,ours\ncrm,,x\ncrm,1,y\n')).toEqual({
     kind: 'invalid',
     problems: ['a.csv:2: theirs is missing or no text'],

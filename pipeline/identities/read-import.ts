@@ -12,7 +12,12 @@ export interface ImportedIdentity {
 }
 
 export type ReadImport =
-  | { readonly kind: 'ok'; readonly identities: readonly ImportedIdentity[] }
+  /** `lines`: where each of them stands. */
+  | {
+      readonly kind: 'ok'
+      readonly identities: readonly ImportedIdentity[]
+      readonly lines: readonly number[]
+    }
   | { readonly kind: 'invalid'; readonly problems: readonly string[] }
 
 const members = ['object', 'system', 'theirs', 'ours'] as const
@@ -22,18 +27,35 @@ export function readImport(file: string, text: string): ReadImport {
   const problems: string[] = []
   const identities: ImportedIdentity[] = []
   const rows = /\.ya?ml$/i.test(file) ? rowsOfYaml(text, problems) : rowsOfCsv(text, problems)
-  for (const { line, value } of rows) {
-    const wrong = faultsOf(value)
+  const lines: number[] = []
+  for (const { line, value, fault } of rows) {
+    const wrong = fault === undefined ? faultsOf(value) : [fault]
     if (wrong.length > 0) problems.push(`${file}:${line}: ${wrong.join('; ')}`)
-    else identities.push(value as unknown as ImportedIdentity)
+    else {
+      identities.push(value as unknown as ImportedIdentity)
+      lines.push(line)
+    }
   }
-  if (problems.length > 0) return { kind: 'invalid', problems: problems.slice(0, mostProblems) }
+  if (problems.length > mostProblems)
+    problems.splice(
+      mostProblems,
+      problems.length,
+      `${file}: ${problems.length - mostProblems} more lines are wrong.`,
+    )
+  if (problems.length > 0) return { kind: 'invalid', problems }
   if (identities.length === 0) return { kind: 'invalid', problems: [`${file}: there is no identity in it.`] }
-  return { kind: 'ok', identities }
+  return { kind: 'ok', identities, lines }
+}
+
+/** What the parser says of a record; `error`: its values are not as many as the header's. */
+interface CsvInfo {
+  readonly lines: number
+  readonly error?: unknown
 }
 
 interface Row {
   readonly line: number
+  readonly fault?: string
   readonly value: Readonly<Record<string, unknown>>
 }
 
@@ -44,14 +66,15 @@ function rowsOfCsv(text: string, problems: string[]): Row[] {
       bom: true,
       trim: true,
       skip_empty_lines: true,
+      relax_column_count: true,
       info: true,
     }) as unknown
-    return (read as { record: Record<string, string>; info: { lines: number } }[]).map(
-      ({ record, info }) => ({
-        line: info.lines,
-        value: { object: 'customer', ...record },
-      }),
-    )
+    return (read as { record: Record<string, string>; info: CsvInfo }[]).map(({ record, info }) => {
+      const { error, lines: line } = info
+      if (error !== undefined)
+        return { line, value: {}, fault: 'it has more or fewer values than the header' }
+      return { line, value: { object: 'customer', ...record } }
+    })
   } catch (error) {
     problems.push(`It is no CSV: ${(error as Error).message}`)
     return []

@@ -12,6 +12,7 @@ import { createApiKey, keyBucket, revokeApiKey } from '../gateway/api-keys.js'
 import { eventTaker } from '../gateway/event-taker.js'
 import { openIntake } from '../gateway/gateway.js'
 import { KeyRing } from '../gateway/key-ring.js'
+import type { ApiRoute } from '../gateway/route.js'
 import { Acts } from '../testing/acts.js'
 import { until } from '../testing/engine-harness.js'
 import {
@@ -31,6 +32,7 @@ let broker: Broker
 let served: Served
 let ring: KeyRing
 let token: string
+let accesses: (readonly [string, ApiRoute['access']])[] = []
 let keys: KV
 /** Events that answers told as taken. */
 let taken = 0
@@ -55,6 +57,7 @@ beforeAll(async () => {
     keys,
     audit,
   })
+  accesses = routes.map(({ path, access }) => [path, access])
   served = await serve(broker, 2, { keys: ring, intake, routes, registry })
 }, generousMs)
 
@@ -62,6 +65,14 @@ afterAll(async () => {
   ring?.close()
   await served?.gateway.close()
   await broker?.close()
+})
+
+test('no route of a producer is open: each asks for the scope of what it takes, and for no other', () => {
+  expect(accesses.length).toBeGreaterThan(9)
+  for (const [path, access] of accesses) {
+    const scope = path.includes('adjustment') ? 'ingest:lifecycle' : 'ingest:usage'
+    expect([path, access]).toEqual([path, { kind: 'scope', anyOf: [scope], basic: true }])
+  }
 })
 
 interface Dialect {

@@ -1,6 +1,7 @@
 // Reads from a source's HTTP API: one request within the rate, as connections send (sinks/http), with every end that is no answer
 // told as a `SourceTrouble`.
-// Invariants: no text that leaves here holds a secret; numbers of an answer keep their digits; no redirect is followed.
+// Invariants: no text that leaves here holds a secret; numbers of an answer keep their digits; no redirect is followed; what an
+// arrival or an answer names stays below the path where it stands.
 
 import { isRecord, parseJson } from '../../schemas/json/json-text.js'
 import type { SecretSource } from '../../sinks/connector-kind.js'
@@ -29,6 +30,8 @@ export interface Page {
 }
 
 const requestMs = 30_000
+/** Segments that an address drops, encoded or not. */
+const dots = /(?:^|\/)(?:\.|%2e){1,2}(?:[/?]|$)/i
 
 export class SourceApi {
   readonly #api: Api
@@ -64,6 +67,7 @@ export class SourceApi {
 
   async #ask(request: ApiRequest, signal: AbortSignal): Promise<Page | undefined> {
     const { system, nowMs } = this.#options
+    if (dots.test(request.path)) return undefined // an id that would lead to something else
     const result = await this.#api.send(request, signal)
     if (result.kind === 'failed') throw troubleOf(system, result.outcome)
     if (result.status === 404) return undefined

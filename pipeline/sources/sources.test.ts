@@ -1,6 +1,8 @@
 // From a request at the door to published events, over a real broker: proof, storing, mapping, waiting, crashes.
 
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
+import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { AskedIdentity } from '../feature/identity-lookup.js'
@@ -88,6 +90,23 @@ test('what is not proven, too large, or for a source that is not there leaves no
   const text = await bench.registry.metrics()
   expect(text).toContain('weir_source_unproven_total{source="billing",code="signature_missing"} 1')
   expect(text).toContain('weir_source_unproven_total{source="billing",code="signature_invalid"} 1')
+})
+
+test('senders that stop in the middle hold the door for a moment only: beyond so many none is read, then each is refused and cut off', async () => {
+  const before = await stored()
+  const { hostname, port } = new URL(bench.url)
+  const head = 'POST /v1/webhooks/billing HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n'
+  const hanging = Array.from({ length: 16 }, () => {
+    const socket = createConnection(Number(port), hostname)
+    socket.write(`${head}content-length: 100\r\n\r\n{"half":`)
+    const answers: Buffer[] = []
+    socket.on('data', bytes => answers.push(bytes))
+    return { socket, end: once(socket, 'close').then(() => Buffer.concat(answers).toString()) }
+  })
+  await until(async () => (await send(payment('cus_1'))).status === 429)
+  for (const { end } of hanging) expect(await end).toMatch(/^HTTP\/1.1 408 /)
+  expect((await send(payment('cus_1'))).status).toBe(200)
+  expect(await stored()).toBeGreaterThan(before)
 })
 
 test('while Weir is read-only or frozen the answer is 503 with Retry-After, and nothing is kept', async () => {

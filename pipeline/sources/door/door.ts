@@ -36,6 +36,8 @@ export interface DoorParts {
   readonly log: Logger
   readonly maxBytes: number
   readonly nowMs: () => number
+  /** For tests: how long a body may stand still. */
+  readonly bodyIdleMs?: number
 }
 
 const bodyTimeoutMs = 10_000
@@ -140,7 +142,7 @@ async function take(
     const body = await readBody(call.body, call.headers, {
       maxBytes: bodyBytes,
       timeoutMs: bodyTimeoutMs,
-      idleMs: bodyIdleMs,
+      idleMs: parts.bodyIdleMs ?? bodyIdleMs,
       retryAfterSeconds: shortRetrySeconds,
     })
     return await keep(source, prove(source, call, body, parts), parts, isFull)

@@ -86,6 +86,28 @@ test('a deal that is won is a subscription from its close date or the first day 
   expect(await outcomeOf(deal({ company: null }))).toMatchObject({ kind: 'waits' })
 })
 
+test('a deal that is closed at an instant begins on the day of that instant in the time zone of the mapping, also where clocks change', async () => {
+  const begins = async (closedate: string) => {
+    const outcome = await outcomeOf(
+      deal({
+        deal: { ...deal().deal, properties: { closedate, deal_currency_code: 'EUR', dealstage: 'won' } },
+      }),
+    )
+    return outcome.kind === 'events' ? outcome.events[0]!.data['effective_from'] : outcome.kind
+  }
+  // In Berlin it is April already. Clocks go forward on 29 March and back on 25 October, an hour after midnight in UTC.
+  expect(await begins('2026-03-31T22:30:00Z')).toBe('2026-03-31T22:00:00Z')
+  expect(await begins('2026-04-01T00:30:00.000+0200')).toBe('2026-03-31T22:00:00Z')
+  expect(await begins('2026-03-29T01:30:00Z')).toBe('2026-03-28T23:00:00Z')
+  expect(await begins('2026-10-25T00:30:00Z')).toBe('2026-10-24T22:00:00Z')
+  expect(await begins('2026-10-25T23:30:00Z')).toBe('2026-10-25T23:00:00Z')
+  // A day, in each of the ways in which it is written.
+  for (const day of ['2026-04-01', '2026-04-01T00:00:00Z', '2026-04-01T23:30:00'])
+    expect(await begins(day)).toBe('2026-03-31T22:00:00Z')
+  for (const none of ['2026-02-30', '2026-04-01T99:00:00Z', '1775001600000', '2026-04-01T22:30:00+99:99'])
+    expect(await begins(none)).toBe('waits')
+})
+
 test('a merge names the deal that is left, our own changes are dropped, and an id may stand in a property', async () => {
   const settings = {
     ...hubspotSamples.settings,

@@ -1,6 +1,7 @@
 // Which field of a CRM's record is which of ours. A kind has the usual names; a mapping file may name others.
 // Invariant: a value that is missing is undefined, one of another type is a fault; numbers keep every digit.
 
+import { Temporal } from 'temporal-polyfill'
 import { isRecord } from '../../../schemas/json/json-text.js'
 import { scalarText } from '../../../schemas/json/scalar-text.js'
 import { parseDecimal, type Scaled } from '../../../schemas/money/decimal.js'
@@ -29,18 +30,21 @@ export function mergedFields(usual: Fields, other: Fields): Fields {
   }
 }
 
+/** What reading a record needs of a mapping. */
+export type RecordContext = Pick<MapContext<{ readonly timezone: string }>, 'fault' | 'rules'>
+
 /** Reads the fields of one record. */
 export class RecordReader {
   readonly #names: Readonly<Record<string, string>>
   readonly #pointer: string
-  readonly #context: Pick<MapContext, 'fault'>
+  readonly #context: RecordContext
   readonly record: CrmRecord
 
   constructor(
     record: CrmRecord,
     pointer: string,
     names: Readonly<Record<string, string>>,
-    context: Pick<MapContext, 'fault'>,
+    context: RecordContext,
   ) {
     this.record = record
     this.#pointer = pointer
@@ -77,11 +81,11 @@ export class RecordReader {
     return this.fault(field, 'invalid_value', 'it is no decimal, or has too many digits.')
   }
 
-  /** A local day, `2026-02-28`; of an instant its day in UTC. */
+  /** A local day, `2026-02-28`; of an instant its day in the time zone of the mapping. */
   day(field: string): string | undefined {
     const text = this.text(field)
     if (text === undefined) return undefined
-    const day = /^(\d{4}-\d{2}-\d{2})(?:T.*)?$/.exec(text)?.[1]
+    const day = dayIn(text, this.#context.rules.timezone)
     const ms = day === undefined ? Number.NaN : Date.parse(`${day}T00:00:00Z`)
     const isDay = !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(day ?? '')
     return isDay && ms >= 0 && ms < 7e12 ? day : this.fault(field, 'invalid_value', 'it is no day.')
@@ -97,4 +101,15 @@ export class RecordReader {
     }
     return value ?? undefined
   }
+}
+
+const dayMs = 86_400_000
+
+/** An instant at midnight in UTC is a day, since CRMs write days so where a field has a time. Without an offset it is local. */
+function dayIn(text: string, timezone: string): string | undefined {
+  const [, day, offset] = /^(\d{4}-\d{2}-\d{2})(?:T[\d:.]{5,18}(Z|[+-]\d{2}:?\d{2})?)?$/.exec(text) ?? []
+  const ms = offset === undefined ? Number.NaN : Date.parse(text)
+  if (offset !== undefined && Number.isNaN(ms)) return undefined
+  if (offset === undefined || ms % dayMs === 0) return day
+  return Temporal.Instant.fromEpochMilliseconds(ms).toZonedDateTimeISO(timezone).toPlainDate().toString()
 }

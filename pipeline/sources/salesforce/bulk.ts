@@ -7,7 +7,7 @@ import { parseJson } from '../../../schemas/json/json-text.js'
 import { pauseFor } from '../../broker/back-off.js'
 import { SourceTrouble } from '../source-kind.js'
 import { textOf } from './documents.js'
-import { NotThere, type Org } from './org.js'
+import { idToGoOn, isRecordId, NotThere, type Org } from './org.js'
 
 /** Where a part ended. */
 export type ListPosition =
@@ -84,8 +84,10 @@ export class ChangedRecords {
     const ids = records.map(one => textOf(one, 'Id'))
     const last = records.at(-1)
     if (last === undefined || records.length < this.#pageOf) return { ids, position: undefined }
-    const at = literal(Date.parse(textOf(last, 'SystemModstamp')))
-    return { ids, position: { kind: 'query', modstamp: at, id: textOf(last, 'Id') } }
+    const atMs = Date.parse(textOf(last, 'SystemModstamp'))
+    if (Number.isNaN(atMs))
+      throw new SourceTrouble('answer_not_understood', `A ${stretch.object} has no SystemModstamp.`)
+    return { ids, position: { kind: 'query', modstamp: literal(atMs), id: idToGoOn(last) } }
   }
 
   async #begin(stretch: Stretch, signal: AbortSignal): Promise<string> {
@@ -94,6 +96,8 @@ export class ChangedRecords {
     const answer = await this.#org.call({ method: 'POST', path: '/jobs/query', body: { json } }, signal)
     const job = parseJson(answer.body)
     const id = job.kind === 'ok' ? textOf(job.value as Record<string, unknown>, 'id') : ''
+    if (!isRecordId(id))
+      throw new SourceTrouble('answer_not_understood', 'Salesforce answers with a job without an id.')
     for (let polls = 0; polls < pollsMost && !signal.aborted; polls += 1) {
       const state = await this.#stateOf(id, signal)
       if (state === 'JobComplete') return id

@@ -29,6 +29,10 @@ interface OrgSettings {
 }
 
 const requestMs = 60_000
+/** Pages of one query: an org that names one after another without end is not understood. */
+const pagesMost = 5_000
+/** Ids of records. Nothing else that an org or an arrival names as one is written into a query. */
+const recordId = /^[A-Za-z0-9]{15,18}$/
 /** Salesforce does not say how long a session lives; it is renewed when it is refused, too. */
 const assumedLifeMs = 1_800_000
 const tokenPath = '/services/oauth2/token'
@@ -78,7 +82,7 @@ export class Org {
     const records: CrmRecord[] = []
     let request: ApiRequest = { method: 'GET', path: `${this.#base}/queryAll`, query: { q: soql } }
     let atMs = 0
-    for (;;) {
+    for (let pages = 1; ; pages += 1) {
       const answer = await this.call(request, signal)
       const page = jsonOf(answer)
       if (atMs === 0) atMs = this.#timeOf(answer)
@@ -86,6 +90,8 @@ export class Org {
       const next = page['nextRecordsUrl']
       if (page['done'] !== false || typeof next !== 'string')
         return { records, atMs, total: Number(page['totalSize'] ?? records.length) }
+      if (pages === pagesMost || next === request.path)
+        throw new SourceTrouble('answer_not_understood', 'A query of Salesforce has pages without end.')
       request = { method: 'GET', path: next }
     }
   }
@@ -112,6 +118,20 @@ export class Org {
     const ms = Date.parse(headers.get('date') ?? '')
     return Number.isNaN(ms) ? this.#nowMs() : ms
   }
+}
+
+export function isRecordId(text: string): boolean {
+  return recordId.test(text)
+}
+
+/** The id of a record that a query is to go on behind. */
+export function idToGoOn(record: CrmRecord): string {
+  const id = record['Id']
+  if (typeof id === 'string' && isRecordId(id)) return id
+  throw new SourceTrouble(
+    'answer_not_understood',
+    'Salesforce answers with a record without an id of its kind.',
+  )
 }
 
 export class NotThere extends Error {

@@ -5,7 +5,7 @@
 import type { CrmRecord } from '../quotes/deal.js'
 import type { AccountDocument, SoldDocument } from './documents.js'
 import { textOf } from './documents.js'
-import type { Org } from './org.js'
+import { idToGoOn, isRecordId, type Org } from './org.js'
 import type { SoldFrom, SoldObject } from './usual-fields.js'
 import { soldObject } from './usual-fields.js'
 
@@ -13,7 +13,6 @@ const idsMost = 100
 const recordsMost = 200
 /** Amendments of amendments, accounts above accounts. */
 const mostLevels = 20
-const id = /^[A-Za-z0-9]{15,18}$/
 
 export class WholeObjects {
   readonly #org: Org
@@ -172,7 +171,7 @@ export class WholeObjects {
     let level = distinct(accounts, 'ParentId')
     for (let depth = 0; depth < mostLevels && level.length > 0; depth += 1) {
       for (let from = 0; from < level.length; from += idsMost) {
-        const some = level.slice(from, from + idsMost).filter(one => id.test(one))
+        const some = level.slice(from, from + idsMost).filter(isRecordId)
         const soql = `SELECT Id, ParentId, SystemModstamp FROM Account WHERE Id IN (${quoted(some)})`
         for (const one of (await this.#org.query(soql, signal)).records) found.set(textOf(one, 'Id'), one)
       }
@@ -189,7 +188,7 @@ export class WholeObjects {
   ): Promise<{ readonly records: readonly CrmRecord[]; readonly atMs: number }> {
     const records: CrmRecord[] = []
     let atMs = 0
-    const good = ids.filter(one => id.test(one))
+    const good = ids.filter(isRecordId)
     const product = object === 'OrderItem' ? ', Product2.ProductCode' : ''
     for (let from = 0; from < good.length; from += idsMost) {
       const wanted = quoted(good.slice(from, from + idsMost))
@@ -200,7 +199,7 @@ export class WholeObjects {
         if (atMs === 0) atMs = page.atMs
         records.push(...page.records)
         if (page.records.length < recordsMost) break
-        last = textOf(page.records.at(-1), 'Id')
+        last = idToGoOn(page.records.at(-1)!)
       }
     }
     return { records, atMs }

@@ -88,6 +88,7 @@ export class SourceBench {
     const door = doorRoute({
       ...{ sources: this.desk.running.map(one => one.source), arrivals: this.desk.arrivals, flow, config },
       ...{ telemetry: this.desk.telemetry, log: silent, maxBytes, nowMs: Date.now },
+      bodyIdleMs: 1_000,
     })
     const served = await serve(this.#broker, 2, { intake, registry: this.registry, routes: [door] })
     this.url = served.url
