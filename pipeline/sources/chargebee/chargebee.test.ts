@@ -78,6 +78,16 @@ test('payments, refunds, invoices and credit notes have ids of the object, so th
   expect(await ofTransaction('payment_refunded', refund)).toEqual([
     ['transaction/txn_2/refunded', 'payment.refunded', 'txn_1', '2.50'],
   ])
+  const reversal = { id: 'txn_3', type: 'payment_reversal', linked_payments: [{ id: 'txn_1' }], amount: 500 }
+  expect(
+    await eventsOf('transaction_created', { transaction: { ...transaction, ...reversal } }),
+  ).toMatchObject([
+    {
+      ...{ id: 'transaction/txn_3/disputed', type: 'weir.payment.disputed' },
+      data: { payment_id: 'txn_1', dispute_id: 'txn_3', status: 'lost', amount: '5.00' },
+    },
+  ])
+  expect(await ofTransaction('transaction_created', { ...reversal, status: 'in_progress' })).toEqual([])
   expect(await ofTransaction('refund_initiated', { ...refund, status: 'in_progress' })).toEqual([])
   const paid = await eventsOf('invoice_updated', { invoice: { ...invoice, status: 'paid', paid_at: at } })
   expect(paid.map(({ id, type }) => [id, type])).toEqual([

@@ -8,7 +8,7 @@ export const chargebeeKind = sourceKind<undefined>({
   kind: 'chargebee',
   system: 'billing',
   proof: 'basic',
-  version: 1,
+  version: 2,
   mapping: 'none',
   settings: z => ({
     /** `acme` of `acme.chargebee.com`: for whatever is read. */

@@ -1,5 +1,6 @@
-// A transaction of Chargebee: a payment that succeeded, failed, or came back, and a refund. Each is told once under an id made of
-// the transaction.
+// A transaction of Chargebee: a payment that succeeded, failed, or came back, a refund, and a reversal (a chargeback, or a direct
+// debit that was given back). Each is told once under an id made of the transaction.
+// A reversal is made when the money is gone: its dispute is lost.
 
 import { formatInstantMs } from '../../../schemas/time.js'
 import { type ForeignObject, listIn, textOf, wholeText } from '../map/object-fields.js'
@@ -11,7 +12,6 @@ import type { Told } from './told.js'
 export function mapTransaction({ object }: Told, context: MapContext): MapOutcome {
   const [type, status] = [textOf(object['type']), textOf(object['status'])]
   if (type === 'authorization') return { kind: 'ignored', reason: 'moves_no_money' }
-  if (type === 'payment_reversal') return { kind: 'ignored', reason: 'no_event_for_disputes' }
   const told = factsOf(object, context)
   const atMs = msOf(object['date'])
   if (type === 'refund') {
@@ -19,6 +19,11 @@ export function mapTransaction({ object }: Told, context: MapContext): MapOutcom
     return { kind: 'events', events: [told('refunded', 'refunded', atMs, paymentOf(object), '')] }
   }
   const id = textOf(object['id'])
+  if (type === 'payment_reversal') {
+    if (status !== 'success') return { kind: 'ignored', reason: 'not_final' }
+    const lost = told('disputed', 'disputed', atMs, paymentOf(object), textOf(object['error_code']))
+    return { kind: 'events', events: [{ ...lost, data: { ...lost.data, dispute_id: id, status: 'lost' } }] }
+  }
   switch (status) {
     case 'success':
       return { kind: 'events', events: [told('succeeded', 'succeeded', atMs, id, '')] }
@@ -36,7 +41,7 @@ export function mapTransaction({ object }: Told, context: MapContext): MapOutcom
   }
 }
 
-/** The payment that a refund is of. */
+/** The payment that a refund or a reversal is of. */
 function paymentOf(object: ForeignObject): string {
   const [linked] = listIn(object['linked_payments'])
   return (

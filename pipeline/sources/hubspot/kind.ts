@@ -9,7 +9,7 @@ export const hubspotKind = sourceKind<QuoteRules>({
   kind: 'hubspot',
   system: 'crm',
   proof: 'signature',
-  version: 1,
+  version: 2,
   mapping: 'required',
   settings: z => ({
     /** The address that HubSpot calls: it signs it. A proxy may have changed what Weir sees. */

@@ -41,6 +41,8 @@ export interface PaymentFacts {
   readonly invoice: string
   readonly atMs: number | undefined
   readonly voidedMs: number | undefined
+  /** When it last changed, where that is told. */
+  readonly changedMs: number | undefined
   /** Of a refund: the payment. */
   readonly original: string
   readonly reason: string

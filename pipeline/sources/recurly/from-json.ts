@@ -89,6 +89,7 @@ function paymentOf(object: ForeignObject): PaymentFacts {
     invoice: textOf(objectIn(object['invoice'])['number']),
     atMs: msOfInstant(object['collected_at']) ?? msOfInstant(object['created_at']),
     voidedMs: msOfInstant(object['voided_at']),
+    changedMs: msOfInstant(object['updated_at']),
     original: textOf(object['original_transaction_id']),
     reason: textOf(object['status_code']),
   }

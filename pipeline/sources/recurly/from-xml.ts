@@ -117,6 +117,7 @@ function paymentOf(
     invoice: `${xmlValue(element['invoice_number_prefix'])}${xmlValue(element['invoice_number'])}`,
     atMs,
     voidedMs: status === 'void' ? atMs : undefined,
+    changedMs: undefined,
     original: '',
     reason: xmlValue(element['failure_type']),
   }

@@ -8,7 +8,7 @@ export const recurlyKind = sourceKind<undefined>({
   kind: 'recurly',
   system: 'billing',
   proof: 'signature_or_basic',
-  version: 1,
+  version: 2,
   mapping: 'none',
   settings: z => ({
     /** For reading objects; without it only XML is understood. */

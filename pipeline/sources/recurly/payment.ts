@@ -1,20 +1,23 @@
-// A transaction of Recurly: a payment that succeeded, failed or was voided, and a refund. Each is told once under an id made of the
-// transaction, whichever notification brings it.
+// A transaction of Recurly: a payment that succeeded, failed, was voided or charged back, and a refund. Each is told once under an id
+// made of the transaction, whichever notification brings it.
+// A chargeback is the status of the payment itself: the money is gone, so its dispute is lost. Recurly does not say since when; the
+// last change does, and that stands in the id.
 
 import { formatInstantMs } from '../../../schemas/time.js'
 import type { MapContext, MapOutcome, MappedEvent } from '../source-kind.js'
 import type { PaymentFacts } from './facts.js'
 
 const failed = new Set(['declined', 'error', 'unsuccessful', 'failed'])
+/** The money came in, whatever became of it. */
+const made = new Set(['success', 'void', 'chargeback'])
 const ofMoney = new Set(['purchase', 'capture', 'refund'])
 
 export function mapPayment(facts: PaymentFacts, context: MapContext): MapOutcome {
   const { type, status, amount, currency, atMs } = facts
   if (!ofMoney.has(type)) return { kind: 'ignored', reason: 'moves_no_money' }
-  if (status === 'chargeback') return { kind: 'ignored', reason: 'no_event_for_disputes' }
   const isRefund = type === 'refund'
   const isFailed = failed.has(status)
-  if (!isFailed && status !== 'success' && status !== 'void') return { kind: 'ignored', reason: 'not_final' }
+  if (!isFailed && !made.has(status)) return { kind: 'ignored', reason: 'not_final' }
   if (isRefund && status !== 'success') return { kind: 'ignored', reason: 'refund_not_made' }
   if (facts.id === '') context.fault('missing_value', 'id: the transaction has none.', '/id')
   if (currency === '')
@@ -37,7 +40,18 @@ function eventsOf(
   what: 'succeeded' | 'failed' | 'refunded',
   context: MapContext,
 ): MappedEvent[] {
-  const { id, status, currency, amount = '', invoice, atMs = 0, voidedMs, original, reason } = facts
+  const {
+    id,
+    status,
+    currency,
+    amount = '',
+    invoice,
+    atMs = 0,
+    voidedMs,
+    changedMs,
+    original,
+    reason,
+  } = facts
   const customerId = context.id('customer', facts.account)
   const event = (kind: string, timeMs: number, paymentId: string, why: string): MappedEvent => ({
     ...{ key: kind, id, type: `weir.payment.${kind}`, subject: customerId, time: formatInstantMs(timeMs) },
@@ -50,6 +64,12 @@ function eventsOf(
   if (what === 'refunded') return [event('refunded', atMs, original || id, '')]
   if (what === 'failed') return [event('failed', atMs, id, reason)]
   const paid = event('succeeded', atMs, id, '')
+  if (status === 'chargeback') {
+    const lostMs = Math.max(changedMs ?? atMs, atMs)
+    const lost = event('disputed', lostMs, id, 'chargeback')
+    const data = { ...lost.data, dispute_id: `${id}/chargeback`, status: 'lost' }
+    return [paid, { ...lost, key: `chargeback/${Math.floor(lostMs / 1_000)}`, data }]
+  }
   if (status !== 'void') return [paid]
   // Voided before it was settled: the money is not there any more.
   return [paid, { ...event('refunded', voidedMs ?? atMs, id, 'void'), key: 'voided' }]

@@ -186,6 +186,22 @@ test('payments and refunds of the API are told once each, by their own ids and w
     ['tr1/voided', '2026-10-03T00:00:00Z'],
   ])
   expect(await ofObject({ ...transaction, type: 'verify' })).toEqual([])
+  const [paid, lost] = await ofObject({
+    ...{ ...transaction, status: 'chargeback' },
+    updated_at: '2026-11-03T00:00:00Z',
+  })
+  expect(paid).toMatchObject({ id: 'tr1/succeeded' })
+  expect(lost).toMatchObject({
+    ...{ id: 'tr1/chargeback/1793664000', type: 'weir.payment.disputed', time: '2026-11-03T00:00:00Z' },
+    data: {
+      payment_id: 'tr1',
+      dispute_id: 'tr1/chargeback',
+      status: 'lost',
+      amount: '12.5',
+      invoice_id: '1042',
+    },
+  })
+  expect(await ofObject({ ...refund, status: 'chargeback' })).toEqual([])
 })
 
 test('a request with a signature is judged by it although a login stands beside it', () => {

@@ -10,7 +10,7 @@ export const salesforceKind = sourceKind<QuoteRules>({
   kind: 'salesforce',
   system: 'crm',
   proof: 'none',
-  version: 1,
+  version: 2,
   mapping: 'required',
   settings: z => ({
     /** Of My Domain, such as `https://acme.my.salesforce.com`. */
