@@ -107,10 +107,12 @@ export class SalesforceFake extends FakeServer {
   }
 
   booked(): readonly BookedDocument[] {
-    return this.accounts.all().map(({ key, document: { account, fields: written } }) => ({
+    const cases = this.cases.keys().map(exception => ({ key: `${exception}-1`, lines: [] }))
+    const accounts = this.accounts.all().map(({ key, document: { account, fields: written } }) => ({
       key,
       lines: [{ currency: 'EUR', account, amount: String(written['Weir_Outstanding__c'] ?? 0) }],
     }))
+    return [...accounts, ...cases]
   }
 
   /** The account as it stands now. */
