@@ -336,8 +336,9 @@ async function openBuckets(js: JetStreamClient): Promise<RoleParts['buckets']> {
   const kvm = new Kvm(js)
   const open = (name: string): Promise<KV> => kvm.open(`weir_${name}`)
   const [sinks, runs, keys, jobs] = await Promise.all(['sinks', 'runs', 'keys', 'jobs'].map(open))
-  const [identities, tokens, arrivals] = await Promise.all(['identities', 'tokens', 'arrivals'].map(open))
-  const others = { identities: identities!, tokens: tokens!, arrivals: arrivals! }
+  const names = ['identities', 'tokens', 'arrivals', 'taxes']
+  const [identities, tokens, arrivals, taxes] = await Promise.all(names.map(open))
+  const others = { identities: identities!, tokens: tokens!, arrivals: arrivals!, taxes: taxes! }
   return { sinks: sinks!, runs: runs!, keys: keys!, jobs: jobs!, ...others }
 }
 

@@ -10,6 +10,7 @@ export const exceptionKinds = [
   'customer_status',
   'conflict',
   'payment',
+  'tax',
 ] as const
 export type ExceptionKind = (typeof exceptionKinds)[number]
 

@@ -74,6 +74,7 @@ export type TableName =
   | 'invoices'
   | 'customers'
   | 'customer_statuses'
+  | 'tax_transactions'
   | 'dead_letters'
   | 'event_outcomes'
   | 'fx_rates'

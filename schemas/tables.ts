@@ -8,6 +8,7 @@ import { arrivalEventsTable, arrivalsTable } from './arrival-tables.js'
 import { auditLogTable } from './audit/audit-log-table.js'
 import { journalEntriesTable, journalSummariesTable, revenueScheduleTable } from './billing/journal-tables.js'
 import { catalogVersionsTable } from './catalog/catalog-versions-table.js'
+import { taxTransactionsTable } from './lifecycle/tax-table.js'
 import { describe, type RowOf, type TableDescription } from './table-description.js'
 
 /** Which partition wrote the row, and in which of its commits. */
@@ -376,6 +377,7 @@ export const tables: readonly TableDescription<unknown>[] = [
   invoicesTable,
   customersTable,
   customerStatusesTable,
+  taxTransactionsTable,
   deadLettersTable,
   eventOutcomesTable,
   fxRatesTable,

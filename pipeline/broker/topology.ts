@@ -66,6 +66,7 @@ export const keyValueBuckets = [
   'weir_tokens',
   'weir_arrivals',
   'weir_gates',
+  'weir_taxes',
 ] as const
 /**
  * Positions of feeds: each feed notices by itself that its position was lost, and stops alone. What replays found can be
@@ -257,8 +258,9 @@ function streamConfigs({ partitions }: TopologyOptions, maxPayload: number): rea
     { name: 'BILLING', description: 'Sealed billing batches', subjects: ['billing.>'], allow_atomic: true },
     {
       name: 'POSTINGS',
-      description: 'Journal entries; releases to come, by day; summaries; closed periods: stored together',
-      subjects: ['postings.>', 'schedules.>', 'summaries.>', 'periods.>'],
+      description:
+        'Journal entries; releases to come, by day; summaries; closed periods; what stands of taxes: stored together',
+      subjects: ['postings.>', 'schedules.>', 'summaries.>', 'periods.>', 'taxes.>'],
       allow_atomic: true,
     },
     {

@@ -17,6 +17,7 @@ import { type OwnerRule, shippedOwners } from './owner-rules.js'
 import { type Exception, type PageRequest, readAll, readPage } from './read-exceptions.js'
 import { readSetAside } from './set-aside-rows.js'
 import { exceptionsSettings } from './settings.js'
+import { readTaxTroubles } from './tax-rows.js'
 
 export interface ExceptionRules {
   readonly groups: readonly GroupRule[]
@@ -25,7 +26,7 @@ export interface ExceptionRules {
 
 export type DeskParts = Pick<FeatureParts, 'js' | 'jsm' | 'queries'> & {
   readonly buckets: Pick<FeatureParts['buckets'], 'sinks'> &
-    Partial<Pick<FeatureParts['buckets'], 'arrivals'>>
+    Partial<Pick<FeatureParts['buckets'], 'arrivals' | 'taxes'>>
   /** Absent: no status of a customer is an exception. */
   readonly gates?: Pick<FeatureParts['gates'], 'statusWords'>
   /** Absent: no field is personal. */
@@ -120,12 +121,20 @@ export class ExceptionDesk {
 
   async sources(): Promise<ExceptionSources> {
     const { gates, buckets, jsm } = this.#parts
-    const [setAside, index, conflicts] = await Promise.all([
+    const [setAside, index, conflicts, taxTroubles] = await Promise.all([
       readSetAside(buckets.sinks),
       this.#catalog.index(),
       buckets.arrivals === undefined ? [] : readConflicts(buckets.arrivals, jsm),
+      buckets.taxes === undefined ? [] : readTaxTroubles(buckets.taxes, jsm),
     ])
     const statusWords = gates === undefined ? {} : { statusWords: gates.statusWords() }
-    return { setAside, owners: this.rules.owners, meters: meterNamesOf(index), conflicts, ...statusWords }
+    return {
+      setAside,
+      owners: this.rules.owners,
+      meters: meterNamesOf(index),
+      conflicts,
+      taxTroubles,
+      ...statusWords,
+    }
   }
 }

@@ -147,8 +147,25 @@ export function nextStep({ kind, code, state, pointer, eventId }: Exception): st
       return 'Mend it in the system that is wrong; once both say the same it is settled. Or discard it.'
     case 'payment':
       return stepOfPayment(code)
+    case 'tax':
+      return stepOfTax(code)
     default:
       return kind satisfies never
+  }
+}
+
+function stepOfTax(code: string): string {
+  switch (code) {
+    case 'tax_failed':
+      return 'Mend what the tax engine says, and have the tax asked for again: a later success frees it.'
+    case 'tax_pending':
+      return 'Have the document committed or voided at the tax engine.'
+    case 'tax_charge_not_posted':
+      return 'Nothing, if the charge is about to be posted: it is tried again. Else see which charge its line names.'
+    case 'no_account_mapping':
+      return 'Add a rule under tax to the account mapping: it is tried again within a minute.'
+    default:
+      return 'Adjust or void the document at the tax engine, so that it agrees with what was billed: the later state frees it.'
   }
 }
 

@@ -288,3 +288,67 @@ test('a payment that finally failed and money applied to nothing are exceptions 
   ])
   expect(await open()).toEqual([])
 })
+
+test('a tax that failed, waits too long or cannot be posted is an exception of finance, until a later state of it, in any order', async () => {
+  const tax = (id: string, status: string, sequence: number, more: object = {}) => ({
+    ...{
+      tax_id: id,
+      customer_id: 'c1',
+      sequence,
+      status,
+      document: id,
+      document_status: 'Saved',
+      lines: '[]',
+    },
+    ...{
+      event_time: '2026-02-01T00:00:00Z',
+      event_source: 'ava',
+      event_id: `${id} ${sequence}`,
+      ledger_sequence: 40,
+      ...more,
+    },
+  })
+  const open = async () =>
+    (await found({ kind: 'tax' }))
+      .map(one => [one.code, one.recordId, one.owner, one.detail].join(' '))
+      .toSorted()
+  await insert('tax_transactions', [
+    tax('t1', 'failed', 1, { code: 'InvalidAddress', reason: '309 no such street' }),
+    tax('t2', 'pending', 1),
+    tax('t3', 'pending', 1, { event_time: new Date().toISOString() }),
+    tax('t4', 'committed', 2),
+    tax('t4', 'failed', 1),
+  ])
+  expect(await open()).toEqual([
+    'tax_failed t1 finance Tax of t1 failed: InvalidAddress: 309 no such street',
+    'tax_pending t2 finance Tax of t2 has been Saved for more than a day.',
+  ])
+  await insert('tax_transactions', [
+    tax('t1', 'committed', 5),
+    tax('t1', 'failed', 4),
+    tax('t2', 'voided', 2),
+  ])
+  expect(await open()).toEqual([])
+  const trouble = {
+    ...{
+      tax_id: 't4',
+      customer_id: 'c1',
+      code: 'tax_amount_differs',
+      detail: 'it taxes 30',
+      since: '2026-02-01T00:00:00.000Z',
+    },
+    ...{ sequence: 2, amount: '1.86', currency: 'USD' },
+  }
+  const [told] = await readPage(
+    client,
+    { ...sources, taxTroubles: [trouble] },
+    { filter: { kind: ['tax'] }, limit: 9 },
+  )
+  expect(told).toMatchObject({
+    code: 'tax_amount_differs',
+    owner: 'finance',
+    amount: '1.86',
+    currency: 'USD',
+    recordId: 't4',
+  })
+})

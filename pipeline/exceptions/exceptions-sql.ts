@@ -6,12 +6,14 @@
 //    for what was there when it was given: a later failure of the same event opens it again.
 // 3. `first_at` and the id never change while an exception lives, so that a list ordered by them has a stable cursor.
 
+import type { TaxTrouble } from '../../schemas/tax-trouble.js'
 import { waitsFor } from '../core/rows/outcome.js'
 import { type ConflictRow, conflictsTable } from './conflict-rows.js'
 import type { OwnerRule } from './owner-rules.js'
 import { ownerExpression } from './owner-rules.js'
 import type { QueryParameters } from './query-parameters.js'
 import { type SetAsideRow, setAsideTable } from './set-aside-rows.js'
+import { taxTroublesTable } from './tax-rows.js'
 
 export interface ExceptionSources {
   /** What feeds have set aside; it lies at the broker and comes as rows. */
@@ -23,6 +25,8 @@ export interface ExceptionSources {
   readonly statusWords?: readonly StatusWord[]
   /** Where systems of record disagree; they lie at the broker and come as rows. */
   readonly conflicts?: readonly ConflictRow[]
+  /** Taxes that cannot be posted, likewise. */
+  readonly taxTroubles?: readonly TaxTrouble[]
 }
 
 export interface StatusWord {
@@ -58,6 +62,8 @@ ${[
   customerStatuses,
   ofConflicts,
   payments,
+  taxes,
+  taxTroubles,
 ]
   .map(one => one(sources, parameters))
   .filter(one => one !== '')
@@ -200,6 +206,31 @@ function payments(): string {
   toInt64(1) AS occurrences, '' AS correlation_id, toUInt32(0) AS \`partition\`, '' AS content_hash, '' AS payload, ${noInput},
   accurateCastOrNull(l.amount, 'Decimal(38, 12)') AS amount, toString(l.currency) AS currency
 FROM payments_to_look_at AS l`
+}
+
+/** Taxes whose latest state is that they failed, or that they have waited for more than a day. */
+function taxes(): string {
+  return `SELECT ${idOf(`'tax'`, 'tax_id', `if(status = 'failed', 'tax_failed', 'tax_pending')`)} AS exception_id, 'tax' AS kind,
+  if(status = 'failed', 'tax_failed', 'tax_pending') AS code,
+  if(status = 'failed', concat('Tax of ', document, ' failed: ', t.code, if(reason = '', '', concat(': ', reason))),
+    concat('Tax of ', document, ' has been ', document_status, ' for more than a day.')) AS detail,
+  '' AS pointer, event_source, event_id, concat('weir.tax.', toString(status)) AS event_type, customer_id,
+  CAST(t.event_time, 'Nullable(DateTime64(9, ''UTC''))') AS event_time, '' AS receiver, 'tax' AS record_kind, tax_id AS record_id,
+  CAST(t.event_time, 'DateTime64(3, ''UTC'')') AS first_at, first_at AS last_at, ledger_sequence AS revision,
+  toInt64(1) AS occurrences, correlation_id, t.partition AS \`partition\`, '' AS content_hash, '' AS payload, ${noInput},
+  CAST(NULL, 'Nullable(Decimal(38, 12))') AS amount, '' AS currency
+FROM tax_states AS t WHERE status = 'failed' OR (status = 'pending' AND t.event_time < now64(9) - INTERVAL 1 DAY)`
+}
+
+/** Taxes that cannot be posted. */
+function taxTroubles({ taxTroubles: rows = [] }: ExceptionSources, parameters: QueryParameters): string {
+  if (rows.length === 0) return ''
+  return `SELECT ${idOf(`'tax'`, 'tax_id', `'posting'`)} AS exception_id, 'tax' AS kind, code, detail, '' AS pointer,
+  '' AS event_source, '' AS event_id, '' AS event_type, customer_id, CAST(NULL, 'Nullable(DateTime64(9, ''UTC''))') AS event_time,
+  'taxes' AS receiver, 'tax' AS record_kind, tax_id AS record_id, since AS first_at, since AS last_at, sequence AS revision,
+  toInt64(1) AS occurrences, '' AS correlation_id, toUInt32(0) AS \`partition\`, '' AS content_hash, '' AS payload, ${noInput},
+  amount, currency
+FROM ${taxTroublesTable(rows, parameters)}`
 }
 
 /** A record came from no input. */

@@ -36,7 +36,7 @@ export const shippedOwners: readonly OwnerRule[] = [
   { when: { kind: ['customer_status'], code: ['customer_rejected'] }, owner: 'finance' },
   { when: { kind: ['conflict'] }, owner: 'revops' },
   { when: { kind: ['payment'], code: ['payment_exhausted'] }, owner: 'billing' },
-  { when: { kind: ['payment'] }, owner: 'finance' },
+  { when: { kind: ['payment', 'tax'] }, owner: 'finance' },
   { when: {}, owner: 'integration' },
 ]
 

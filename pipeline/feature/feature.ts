@@ -42,6 +42,7 @@ export interface Buckets {
   readonly identities: KV
   readonly tokens: KV
   readonly arrivals: KV
+  readonly taxes: KV
 }
 
 /** The parts of the process that every feature gets. */

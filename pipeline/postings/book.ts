@@ -18,6 +18,8 @@ export const bookSubjects = {
   fence: (token: string) => `*.${token}`,
   schedule: (token: string, day: string) => `schedules.${token}.${day}`,
   schedules: (token: string) => `schedules.${token}.>`,
+  /** What of a tax stands in the books. */
+  tax: (token: string, tax: string) => `taxes.${token}.${tax}`,
   /** Three tokens, so that a summary is no part of the fence. */
   summaries: (token: string) => `summaries.${token}.book`,
 } as const

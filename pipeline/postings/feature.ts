@@ -20,6 +20,8 @@ import { ReleaseDesk } from './release-desk.js'
 import { releaseRoutes } from './release-routes.js'
 import { createReleaseSink } from './release-sink.js'
 import { erpSettings } from './settings.js'
+import { createTaxSink, placesIn } from './tax-sink.js'
+import { TaxStore } from './tax-store.js'
 
 const brokerTimeoutMs = 10_000
 /** The mapping that ships with Weir; used when the configuration names no other. */
@@ -48,6 +50,21 @@ export const postingsFeature: Feature = {
       ...leavesBy(config),
       openSink: parts =>
         createReleaseSink({ ...common(parts), isPosted: sequence => isApplied(parts, 'erp', sequence) }),
+    },
+    {
+      key: 'taxes',
+      stream: 'LEDGER',
+      // Each commit has dispositions: the position goes on with them, so that retention need not wait for the next tax.
+      filterSubjects: ['ledger.*.tax_transactions', 'ledger.*.event_dispositions'],
+      limits: { paceMinMs: 500, paceMaxMs: 500 },
+      openSink: parts =>
+        createTaxSink({
+          ...common(parts),
+          accountsFile: sectionOf(parts.config, erpSettings).accounts ?? exampleAccounts,
+          store: new TaxStore(parts.buckets.taxes, parts.jsm),
+          placesOf: placesIn(parts.queries),
+          nowMs: Date.now,
+        }),
     },
   ],
   routes(parts) {

@@ -59,7 +59,10 @@ export function taxEntryOf(
     }
     const receivable = { account: rule.receivable, role: 'receivable' } as const
     const owed = { account: taxRule.accounts.tax, role: 'tax' } as const
-    lines.push(...balanced(receivable, owed, tax.amount, new Map([...rule.segments, ...taxRule.segments])))
+    const segments = new Map([...rule.segments, ...taxRule.segments])
+    const attributes = { tax_code: tax.taxCode, jurisdiction: tax.jurisdiction }
+    for (const line of balanced(receivable, owed, tax.amount, segments))
+      lines.push(line.role === 'tax' ? { ...line, tax: attributes } : line)
   }
   if (lines.length === 0) return { kind: 'none' }
   const journalId = stableId('tx', entry.journalId)

@@ -106,6 +106,13 @@ async function start(): Promise<void> {
       filterSubjects: ['ledger.*.customer_statuses', 'ledger.*.event_dispositions'],
       sink: new Rows(),
     }),
+    new Deliverer({
+      gate: freeFeed,
+      ...shared,
+      key: 'taxes',
+      filterSubjects: ['ledger.*.tax_transactions', 'ledger.*.event_dispositions'],
+      sink: new Rows(),
+    }),
   ]
   for (const deliverer of deliverers) deliverer.start()
 }

@@ -1,5 +1,6 @@
 // The list of all kinds of sources.
 
+import { avataxKind } from './avatax/kind.js'
 import { chargebeeKind } from './chargebee/kind.js'
 import { hubspotKind } from './hubspot/kind.js'
 import { recurlyKind } from './recurly/kind.js'
@@ -15,6 +16,7 @@ export const sourceKinds: readonly SourceKind[] = [
   chargebeeKind,
   salesforceKind,
   hubspotKind,
+  avataxKind,
 ]
 
 export function kindNamed(name: string): SourceKind {

@@ -38,6 +38,20 @@ export interface JournalLine {
   readonly credit: Scaled
   /** Dimensions of the chart of accounts, such as a cost centre. */
   readonly segments: ReadonlyMap<string, string>
+  /** Of a line of role tax: what it is the tax of. */
+  readonly tax?: LineTax
+}
+
+/** Of a tax that came with a charge the code and jurisdiction alone; what a tax engine told has all of it. */
+export interface LineTax {
+  readonly tax_code: string
+  readonly jurisdiction: string
+  readonly rate?: string | undefined
+  readonly taxable?: string | undefined
+  readonly exempt?: string | undefined
+  readonly tax_id?: string | undefined
+  readonly document?: string | undefined
+  readonly document_status?: string | undefined
 }
 
 /**
@@ -128,6 +142,17 @@ export interface JournalEntry extends JournalCharge {
   readonly covers?: { readonly from: number; readonly to: number }
 }
 
+const lineTaxSchema = z.object({
+  tax_code: nameField,
+  jurisdiction: nameField,
+  rate: z.string().optional(),
+  taxable: z.string().optional(),
+  exempt: z.string().optional(),
+  tax_id: z.string().optional(),
+  document: z.string().optional(),
+  document_status: z.string().optional(),
+})
+
 export const journalEntrySchema = z.object({
   journal_id: nameField,
   idempotency_key: nameField,
@@ -151,6 +176,7 @@ export const journalEntrySchema = z.object({
         debit: decimalField,
         credit: decimalField,
         segments: z.record(z.string(), z.string()),
+        tax: lineTaxSchema.optional().meta({ description: 'Of a line of role tax.' }),
       }),
     )
     .min(2),
@@ -226,6 +252,7 @@ export function journalToWire(entry: JournalEntry) {
       debit: formatScaled(line.debit),
       credit: formatScaled(line.credit),
       segments: Object.fromEntries(line.segments),
+      ...(line.tax === undefined ? {} : { tax: line.tax }),
     })),
     ...chargeToWire(entry),
     service_period: { from: formatInstant(entry.fromNs), until: formatInstant(entry.untilNs) },

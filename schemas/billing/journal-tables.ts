@@ -51,6 +51,15 @@ export const journalEntriesTable = describe('journal_entries', {
   release_id: 'string',
   releases_journal_id: 'string',
   releases_part: 'uint32',
+  // Of a line of role tax: '' and 0 in others, and where the source did not say.
+  tax_id: 'string',
+  tax_document: 'string',
+  tax_document_status: 'low_cardinality',
+  tax_code: 'low_cardinality',
+  tax_jurisdiction: 'low_cardinality',
+  tax_rate: 'decimal',
+  taxable_amount: 'decimal',
+  exempt_amount: 'decimal',
   ...streamOrigin,
 })
 

@@ -24,6 +24,7 @@ import {
   statusData,
   usageAmendedData,
 } from '../lifecycle/lifecycle-data.js'
+import { taxData } from '../lifecycle/tax-event.js'
 import type { ColumnKind, TableDescription } from '../table-description.js'
 import { ratedUsageTable } from '../tables.js'
 
@@ -73,6 +74,11 @@ const zodSchemas: Readonly<Record<string, z.ZodType>> = {
   'weir.payment.failed': paymentData,
   'weir.payment.refunded': paymentData,
   'weir.payment.disputed': disputeData,
+  'weir.tax.committed': taxData,
+  'weir.tax.adjusted': taxData,
+  'weir.tax.voided': taxData,
+  'weir.tax.pending': taxData,
+  'weir.tax.failed': taxData,
   'weir.catalog.published': catalogData.extend({ catalog: catalogSchema }),
   'weir.fx_rate.published': fxRateData,
 }

@@ -28,6 +28,7 @@ import {
   statusData,
 } from './lifecycle-data.js'
 import { type PaymentEvent, parsePayment } from './payment-event.js'
+import { parseTax, type TaxEvent, type TaxStatus } from './tax-event.js'
 import {
   parseRetraction,
   parseUsageAmendment,
@@ -123,6 +124,7 @@ export type LifecycleEvent =
   | { readonly kind: 'usage_amended'; readonly amendment: UsageAmendment }
   | { readonly kind: 'invoice'; readonly invoice: InvoiceEvent }
   | { readonly kind: 'payment'; readonly payment: PaymentEvent }
+  | { readonly kind: 'tax'; readonly tax: TaxEvent }
   | { readonly kind: 'catalog_published'; readonly catalog: Catalog }
   | { readonly kind: 'fx_rate'; readonly rate: FxRate }
 
@@ -146,6 +148,11 @@ const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ['weir.payment.failed', event => readPayment('failed', event)],
   ['weir.payment.refunded', event => readPayment('refunded', event)],
   ['weir.payment.disputed', event => readPayment('disputed', event)],
+  ['weir.tax.committed', event => readTax('committed', event)],
+  ['weir.tax.adjusted', event => readTax('adjusted', event)],
+  ['weir.tax.voided', event => readTax('voided', event)],
+  ['weir.tax.pending', event => readTax('pending', event)],
+  ['weir.tax.failed', event => readTax('failed', event)],
   ['weir.catalog.published', readCatalog],
   ['weir.fx_rate.published', readFxRate],
 ])
@@ -353,6 +360,12 @@ function readPayment(status: PaymentEvent['status'], event: ValidEvent): Parsed<
   const parsed = parsePayment(status, event)
   if (parsed.kind === 'rejected') return parsed
   return { kind: 'ok', value: { kind: 'payment', payment: parsed.value } }
+}
+
+function readTax(status: TaxStatus, event: ValidEvent): Parsed<LifecycleEvent> {
+  const parsed = parseTax(status, event)
+  if (parsed.kind === 'rejected') return parsed
+  return { kind: 'ok', value: { kind: 'tax', tax: parsed.value } }
 }
 
 function readCatalog(event: ValidEvent): Parsed<LifecycleEvent> {

@@ -155,6 +155,7 @@ test('every view answers over such rows', async () => {
     'payment_attempts',
     'payments_failing',
     'payments_to_look_at',
+    'tax_lines',
   ])
 })
 

@@ -33,6 +33,7 @@ import {
 } from '../../schemas/tables.js'
 import type { FeedMessage, RefusedRecord } from '../sink.js'
 import { rowsOfLines } from './batch-line-rows.js'
+import { taxColumnsOf } from './tax-columns.js'
 
 export interface TableInsert {
   readonly table: string
@@ -274,7 +275,7 @@ export function insertOf<R>(table: TableDescription<R>, rows: readonly R[]): Tab
 }
 
 function rowsOfEntry(entry: ParsedEntry, message: FeedMessage): JournalEntryRow[] {
-  return entry.lines.map(({ account, role = '', debit, credit, segments }, index) => ({
+  return entry.lines.map(({ account, role = '', debit, credit, segments, tax }, index) => ({
     journalId: entry.journal_id,
     idempotencyKey: entry.idempotency_key,
     line: index + 1,
@@ -305,6 +306,7 @@ function rowsOfEntry(entry: ParsedEntry, message: FeedMessage): JournalEntryRow[
     releaseId: entry.source.release_id,
     releasesJournalId: entry.releases?.journal_id ?? '',
     releasesPart: entry.releases?.part ?? 0,
+    ...taxColumnsOf(tax),
   }))
 }
 

@@ -59,6 +59,10 @@ function applyLifecycleEvent(step: Step, received: ReceivedEvent, touched: Custo
       countApplied(step, received)
       step.out.payment(envelopeOf(received), event.payment)
       return
+    case 'tax':
+      countApplied(step, received)
+      step.out.tax(envelopeOf(received), event.tax)
+      return
     case 'catalog_published':
     case 'fx_rate':
       throw new Error(`${received.event.type} belongs to apply-catalog.`)

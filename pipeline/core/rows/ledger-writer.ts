@@ -19,6 +19,8 @@ import type {
   InvoiceEvent,
 } from '../../../schemas/lifecycle/lifecycle-event.js'
 import type { PaymentEvent } from '../../../schemas/lifecycle/payment-event.js'
+import type { TaxEvent } from '../../../schemas/lifecycle/tax-event.js'
+import { type TaxTransactionRow, taxTransactionsTable } from '../../../schemas/lifecycle/tax-table.js'
 import type { Rejection } from '../../../schemas/rejection.js'
 import type { TableDescription } from '../../../schemas/table-description.js'
 import * as tables from '../../../schemas/tables.js'
@@ -74,6 +76,7 @@ export class LedgerWriter {
   readonly #invoices: tables.InvoiceRow[] = []
   readonly #customers: tables.CustomerRow[] = []
   readonly #customerStatuses: tables.CustomerStatusRow[] = []
+  readonly #taxes: TaxTransactionRow[] = []
   readonly #deadLetters: tables.DeadLetterRow[] = []
   readonly #fxRates: tables.FxRateRow[] = []
   readonly #meters: tables.MeterRow[] = []
@@ -231,6 +234,10 @@ export class LedgerWriter {
     })
   }
 
+  tax(envelope: Envelope, tax: TaxEvent): void {
+    this.#taxes.push({ ...tax, eventTimeNs: envelope.timeNs, ...causeOf(envelope), ...this.#origin })
+  }
+
   customerStatus(envelope: Envelope, status: CustomerStatus): void {
     this.#customerStatuses.push({
       ...status,
@@ -279,6 +286,7 @@ export class LedgerWriter {
     this.#encode(tables.invoicesTable, this.#invoices, out)
     this.#encode(tables.customersTable, this.#customers, out)
     this.#encode(tables.customerStatusesTable, this.#customerStatuses, out)
+    this.#encode(taxTransactionsTable, this.#taxes, out)
     this.#encode(tables.deadLettersTable, this.#deadLetters, out)
     this.#encode(tables.fxRatesTable, this.#fxRates, out)
     this.#encode(tables.metersTable, this.#meters, out)

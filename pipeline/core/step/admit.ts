@@ -2,7 +2,7 @@
 // drops duplicates.
 // Invariants: an event that passes has taken its identity; malformed, misplaced, future, too old and unfit events
 // have not, so they are refused again each time they are sent. Subscription changes and catalogs have no
-// horizon: their sequence and version are remembered for ever. Nor have amendments of usage and statuses of customers:
+// horizon: their sequence and version are remembered for ever. Nor have amendments of usage, statuses of customers and taxes:
 // applied again, they change nothing.
 
 import { type EventStream, streamOf } from '../../../schemas/event/event-stream.js'
@@ -132,6 +132,7 @@ function untimely(step: Step, received: ReceivedEvent): Rejection | undefined {
 function hasNoHorizon(type: string): boolean {
   return (
     type.startsWith('weir.subscription.') ||
+    type.startsWith('weir.tax.') ||
     type === 'weir.usage.amended' ||
     type === 'weir.customer.status_changed'
   )

@@ -106,6 +106,8 @@ function receivedEvent(exception: Exception, original: Original): { readonly bef
     return left(exception, 'not_an_event', 'Two systems disagree: mend it in the one that is wrong.')
   if (kind === 'customer_status')
     return left(exception, 'not_an_event', 'It is the status of a check: a later status settles it.')
+  if (kind === 'tax')
+    return left(exception, 'not_an_event', 'It is how a tax stands: a later event of it settles it.')
   if (kind === 'payment')
     return left(exception, 'not_an_event', 'It is how a payment stands: a later event of it settles it.')
   if (eventType.startsWith('weir.'))

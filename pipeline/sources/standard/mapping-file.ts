@@ -44,6 +44,11 @@ const ourTypes = [
   'weir.payment.failed',
   'weir.payment.refunded',
   'weir.payment.disputed',
+  'weir.tax.committed',
+  'weir.tax.adjusted',
+  'weir.tax.voided',
+  'weir.tax.pending',
+  'weir.tax.failed',
 ]
 const defaultType = '$.type'
 const valueKeys = ['from', 'value', 'concat'] as const
