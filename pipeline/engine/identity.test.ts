@@ -7,8 +7,10 @@ import { arrivalMs, created, TestBench, type TestEvent, usage } from '../testing
 const dayMs = 86_400_000
 const horizonMs = 35 * dayMs
 
+const limits = { dedupeHorizonMs: horizonMs, futureToleranceMs: 300_000 }
+
 function bench(): TestBench {
-  const made = new TestBench({ dedupeHorizonMs: horizonMs, futureToleranceMs: 300_000 })
+  const made = new TestBench(limits)
   made.send([created()])
   return made
 }
@@ -45,12 +47,12 @@ describe.each(ways)('read the %s way', (_, more) => {
   })
 
   test('it is known by a state that was restored from deltas, or from a snapshot', () => {
-    const all = bench()
+    const all = new TestBench(limits)
     const event = untimed(10, more)
-    const { delta } = all.send([event])
+    const sent = [[created()], [event]].map(events => all.send(events).delta)
     const late = arrivalMs + 400 * dayMs
     for (const snapshot of [all.core.snapshot(), undefined]) {
-      const deltas = snapshot === undefined ? [delta] : []
+      const deltas = snapshot === undefined ? sent : []
       all.core = PartitionCore.restore(all.config, snapshot, deltas, all.tap())
       const before = all.core.counters().duplicate
       all.send([event], late)

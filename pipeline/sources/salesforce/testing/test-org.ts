@@ -189,7 +189,7 @@ export class TestOrg {
     send: (code: number, value: unknown, headers?: Record<string, string>) => void,
   ): void {
     if (path === '/jobs/query') {
-      const id = `750-${this.#jobs.size + 1}`
+      const id = `750${String(this.#jobs.size + 1).padStart(15, '0')}`
       this.#jobs.set(id, this.#select((JSON.parse(body) as { query: string }).query))
       send(200, { id, state: 'UploadComplete' })
       return
