@@ -28,14 +28,14 @@ import type {
   SinkOutcome,
 } from '../../sinks/sink.js'
 import { pauseFor } from '../broker/back-off.js'
-import { brokerUnavailable } from '../broker/broker-outcome.js'
 import { appendToBook, type Book, type BookParts, readBook } from './book.js'
-import { CalendarsError, readCalendars } from './calendars-file.js'
+import { readCalendars } from './calendars-file.js'
 import { chunkOf } from './chunk.js'
 import { writeCsvOfRun } from './csv.js'
 import { type PostingRules, postingOf, type Recognise, type RefusedCharge } from './entries.js'
 import { placeBy } from './entry-parts.js'
 import { PostedIds } from './posted-ids.js'
+import { postingOutcome } from './posting-outcome.js'
 
 export interface ErpSinkOptions extends BookParts {
   readonly accountsFile: string
@@ -57,19 +57,10 @@ const csvPauseMs = 500
 
 export function createErpSink(options: ErpSinkOptions): Sink {
   const postings = new ErpSink(options)
-  const guarded = async (work: () => Promise<SinkOutcome>): Promise<SinkOutcome> => {
-    try {
-      return await work()
-    } catch (error) {
-      if (error instanceof CalendarsError)
-        return { kind: 'rejected', code: 'invalid_accounting_calendar', detail: error.message }
-      return brokerUnavailable(error)
-    }
-  }
   return {
     name: 'erp',
-    apply: (range, signal) => guarded(() => postings.post(range, signal)),
-    applyRefused: (record, signal) => guarded(() => postings.postRefused(record, signal)),
+    apply: (range, signal) => postingOutcome(() => postings.post(range, signal)),
+    applyRefused: (record, signal) => postingOutcome(() => postings.postRefused(record, signal)),
     attend: attendance => postings.attend(attendance),
   }
 }

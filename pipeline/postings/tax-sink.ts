@@ -13,10 +13,10 @@ import { compositeKey } from '../../schemas/identifiers.js'
 import { type AccountMapping, parseAccountMapping } from '../../sinks/mapping/account-mapping.js'
 import type { Sink, SinkOutcome } from '../../sinks/sink.js'
 import { pauseFor } from '../broker/back-off.js'
-import { brokerUnavailable } from '../broker/broker-outcome.js'
 import { appendToBook, type BookParts, bookSubjects, messageOf, readBook, tokenOf } from './book.js'
-import { CalendarsError, readCalendars } from './calendars-file.js'
+import { readCalendars } from './calendars-file.js'
 import { placeBy } from './entry-parts.js'
+import { postingOutcome } from './posting-outcome.js'
 import {
   type StandingTax,
   standingTaxSchema,
@@ -55,19 +55,10 @@ export function createTaxSink(options: TaxSinkOptions): Sink {
     last = turn.catch(() => undefined)
     return turn
   }
-  const guarded = async (work: () => Promise<SinkOutcome>): Promise<SinkOutcome> => {
-    try {
-      return await work()
-    } catch (error) {
-      if (error instanceof CalendarsError)
-        return { kind: 'rejected', code: 'invalid_accounting_calendar', detail: error.message }
-      return brokerUnavailable(error)
-    }
-  }
   return {
     name: 'taxes',
     apply: ({ messages }, signal) =>
-      guarded(async () => {
+      postingOutcome(async () => {
         const touched = new Set<string>()
         for (const { bytes, natsSubject } of messages) {
           if (!natsSubject.endsWith('.tax_transactions')) continue
@@ -83,7 +74,7 @@ export function createTaxSink(options: TaxSinkOptions): Sink {
       while (!stopping.aborted) {
         await pauseFor(options.againMs ?? usualAgainMs, stopping)
         if (stopping.aborted || isPaused()) continue
-        await guarded(async () => await post(await options.store.troubled(), aborting)) // what fails is tried again
+        await postingOutcome(async () => await post(await options.store.troubled(), aborting)) // what fails is tried again
       }
     },
   }
