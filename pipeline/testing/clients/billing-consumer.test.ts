@@ -322,7 +322,9 @@ test(
     const consumer = startConsumer()
     await until(() => consumer.errors().includes('forged is not what was sealed'))
     expect(await consumer.stop()).toBe(0)
-    expect(booked()).toEqual(before)
+    // A batch that an earlier consumer was given and did not acknowledge may come again meanwhile, and is rightly booked.
+    expect(booked()).toEqual(expect.arrayContaining(before))
+    expect(booked().filter(one => one.batch_id === 'forged')).toEqual([])
   },
   generousMs,
 )
