@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import type { Catalog, Plan } from '../../schemas/catalog/catalog.js'
 import { priceToWire } from '../../schemas/catalog/catalog-parser.js'
-import { planToWire } from '../../schemas/catalog/catalog-wire.js'
+import { planToWire } from '../../schemas/catalog/catalog-plan.js'
 import { hashOfValue } from '../../schemas/event/event-hash.js'
 
 const written = z.record(z.string(), z.unknown()).nullable()

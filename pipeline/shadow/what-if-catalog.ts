@@ -3,7 +3,8 @@
 // the newest version that is tried. Nothing is published.
 
 import type { Catalog, Meter, Plan } from '../../schemas/catalog/catalog.js'
-import { meterToWire, planToWire } from '../../schemas/catalog/catalog-wire.js'
+import { meterToWire } from '../../schemas/catalog/catalog-meter.js'
+import { planToWire } from '../../schemas/catalog/catalog-plan.js'
 import { hashOfValue } from '../../schemas/event/event-hash.js'
 
 export function whatIfCatalog(published: Catalog, tried: Catalog): Catalog {

@@ -4,7 +4,8 @@
 import { createHash } from 'node:crypto'
 import { canonicalJson } from '../json/canonical-json.js'
 import type { Catalog } from './catalog.js'
-import { meterToWire, planToWire } from './catalog-wire.js'
+import { meterToWire } from './catalog-meter.js'
+import { planToWire } from './catalog-plan.js'
 
 /** SHA-256 over canonical JSON of the meters by name and the plans by name and version. */
 export function catalogHash({ meters, plans }: Catalog): string {

@@ -1,0 +1,79 @@
+// Merges one catalog into another. Invariant: a published meter, (plan, version) or (event type, version) never changes.
+
+import { hashOfValue } from '../event/event-hash.js'
+import { type Rejection, rejected } from '../rejection.js'
+import type { Catalog, Meter, Plan, Price } from './catalog.js'
+import { schemaKey } from './catalog-event-schema.js'
+import { meterToWire } from './catalog-meter.js'
+import { planToWire } from './catalog-plan.js'
+import { shapeOf } from './models/registry.js'
+
+export type MergedCatalog =
+  | { readonly kind: 'ok'; readonly catalog: Catalog }
+  | { readonly kind: 'conflict'; readonly rejection: Rejection }
+
+/**
+ * Both catalogs in one, by meter and by (plan, version). Equal content is no conflict; other content is
+ * `conflicting_catalog`, and a price on a meter that neither has is `invalid_catalog`.
+ */
+export function mergeCatalogs(base: Catalog, added: Catalog): MergedCatalog {
+  const meters = new Map(base.meters.map(meter => [meter.meter, meter]))
+  const plans = new Map(base.plans.map(plan => [planKey(plan), plan]))
+  for (const meter of added.meters) {
+    const known = meters.get(meter.meter)
+    if (known === undefined) meters.set(meter.meter, meter)
+    else if (hashOfValue(meterToWire(known)) !== hashOfValue(meterToWire(meter))) {
+      return conflict(`The meter ${meter.meter} is published with other content.`)
+    }
+  }
+  for (const plan of added.plans) {
+    const known = plans.get(planKey(plan))
+    if (known === undefined) plans.set(planKey(plan), plan)
+    else if (hashOfValue(planToWire(known)) !== hashOfValue(planToWire(plan))) {
+      return conflict(`Version ${plan.version} of the plan ${plan.plan} is published with other content.`)
+    }
+    const fault = plan.prices.map(price => referenceFault(price, meters)).find(text => text !== undefined)
+    if (fault !== undefined)
+      return { kind: 'conflict', rejection: rejected('invalid_catalog', fault).rejection }
+  }
+  const schemas = mergeSchemas(base.schemas, added.schemas)
+  if (typeof schemas === 'string') return conflict(schemas)
+  return {
+    kind: 'ok',
+    catalog: {
+      meters: [...meters.values()],
+      plans: [...plans.values()],
+      ...(schemas === undefined ? {} : { schemas }),
+    },
+  }
+}
+
+/** The same list where nothing new was added; a text where a version is published with other content. */
+function mergeSchemas(base: Catalog['schemas'], added: Catalog['schemas']): Catalog['schemas'] | string {
+  if (added === undefined || added.length === 0) return base
+  const schemas = new Map((base ?? []).map(one => [schemaKey(one), one]))
+  const before = schemas.size
+  for (const one of added) {
+    const known = schemas.get(schemaKey(one))
+    if (known === undefined) schemas.set(schemaKey(one), one)
+    else if (hashOfValue(known.schema) !== hashOfValue(one.schema))
+      return `Version ${one.version} of the schema of ${one.eventType} is published with other content.`
+  }
+  return schemas.size === before ? base : [...schemas.values()]
+}
+
+function planKey(plan: Plan): string {
+  return `${plan.version}:${plan.plan}`
+}
+
+function referenceFault(price: Price, meters: ReadonlyMap<string, Meter>): string | undefined {
+  if (price.kind !== 'usage') return undefined
+  const meter = meters.get(price.meter)
+  if (meter === undefined)
+    return `The price ${price.price} names the meter ${price.meter}, which is not published.`
+  return shapeOf(price.model.model).fault?.(price.model, meter)?.message
+}
+
+function conflict(detail: string): MergedCatalog {
+  return { kind: 'conflict', rejection: rejected('conflicting_catalog', detail).rejection }
+}

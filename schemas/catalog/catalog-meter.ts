@@ -1,0 +1,143 @@
+// Meters: how their fields are read, written and described. Contract section 3.
+// Invariant: a written meter is read back equal.
+
+import { z } from 'zod'
+import { comparableField, nameField, positiveField } from '../json/wire-fields.js'
+import { scaledOne } from '../money/decimal.js'
+import { type Aggregation, type AggregationFacts, aggregationFacts, aggregations } from './aggregations.js'
+import type { Meter } from './catalog.js'
+import { asMap, FieldReader, readComparable, readText } from './catalog-reader.js'
+import type { Problems, SourceNode } from './catalog-source.js'
+import { decimal, type Wire } from './models/model-shape.js'
+
+export function readMeter(node: SourceNode, declared: Set<string>, problems: Problems): Meter | undefined {
+  const map = asMap(node, 'A meter', problems)
+  if (map === undefined) return undefined
+  const reader = new FieldReader(map, problems)
+  const id = reader.requiredText('meter')
+  if (id !== undefined && declared.has(id))
+    reader.fault('meter', 'duplicate_meter', `The meter ${id} is given twice.`)
+  if (id !== undefined) declared.add(id)
+  const eventType = reader.requiredText('event_type')
+  if (eventType?.startsWith('weir.')) {
+    reader.fault('event_type', 'invalid_value', 'Event types beginning with weir. are never usage.')
+  }
+  const aggregation = reader.requiredChoice('aggregation', aggregations)
+  const value = readValuePath(reader, aggregation)
+  const percentile = reader.decimal('percentile', { sign: 'positive', max: 100n * scaledOne })
+  const facts = aggregation && aggregationFacts[aggregation]
+  if (facts?.takesPercentile) reader.requiredField('percentile')
+  else if (aggregation !== undefined && reader.has('percentile')) {
+    reader.fault('percentile', 'unknown_key', `The aggregation ${aggregation} takes no percentile.`)
+  }
+  const filters = readFilters(reader, problems)
+  const dimensions = readDimensions(reader, problems)
+  const unit = reader.text('unit')
+  const allowNegative = reader.flag('allow_negative')
+  reader.refuseOthers('a meter')
+  if (id === undefined || eventType === undefined || aggregation === undefined) return undefined
+  return {
+    meter: id,
+    eventType,
+    aggregation,
+    ...(value === undefined ? {} : { value }),
+    ...(percentile === undefined ? {} : { percentile }),
+    filters,
+    dimensions,
+    ...(unit === undefined ? {} : { unit }),
+    allowNegative: allowNegative ?? facts?.negativeByDefault ?? false,
+  }
+}
+
+function readValuePath(reader: FieldReader, aggregation: Aggregation | undefined): string[] | undefined {
+  if (aggregation !== undefined && aggregationFacts[aggregation].reads === 'nothing') {
+    if (reader.has('value'))
+      reader.fault('value', 'unknown_key', `The aggregation ${aggregation} takes no value.`)
+    return undefined
+  }
+  const text = aggregation === undefined ? reader.text('value') : reader.requiredText('value')
+  // OpenMeter writes JSONPath; its plain form means the same.
+  const path = text?.replace(/^\$\./, '').split('.')
+  if (path?.some(step => step === '')) {
+    return reader.fault(
+      'value',
+      'invalid_value',
+      'The field value is a path into data, such as usage.tokens.',
+    )
+  }
+  return path
+}
+
+function readFilters(reader: FieldReader, problems: Problems): ReadonlyMap<string, readonly string[]> {
+  const filters = new Map<string, readonly string[]>()
+  const node = reader.field('filters')
+  const map = node === undefined ? undefined : asMap(node, 'The field filters', problems)
+  for (const [path, member] of map?.members ?? []) {
+    const nodes = member.value.kind === 'list' ? member.value.items : [member.value]
+    const values = nodes.map(item => readComparable(item, 'A filter value', problems))
+    if (nodes.length === 0) problems.add(member.value, 'missing_field', 'A filter has at least one value.')
+    filters.set(
+      path,
+      values.filter(value => value !== undefined),
+    )
+  }
+  return filters
+}
+
+function readDimensions(reader: FieldReader, problems: Problems): string[] {
+  const names: string[] = []
+  for (const item of reader.list('dimensions') ?? []) {
+    const name = readText(item, 'dimensions', problems)
+    if (name === undefined) continue
+    if (names.includes(name))
+      problems.add(item, 'duplicate_dimension', `The dimension ${name} is given twice.`)
+    names.push(name)
+  }
+  return names
+}
+
+export function meterToWire(meter: Meter): Wire {
+  return {
+    meter: meter.meter,
+    event_type: meter.eventType,
+    aggregation: meter.aggregation,
+    ...(meter.value === undefined ? {} : { value: meter.value.join('.') }),
+    ...decimal('percentile', meter.percentile),
+    ...(meter.filters.size === 0 ? {} : { filters: Object.fromEntries(meter.filters) }),
+    ...(meter.dimensions.length === 0 ? {} : { dimensions: meter.dimensions }),
+    ...(meter.unit === undefined ? {} : { unit: meter.unit }),
+    ...(meter.allowNegative === (aggregationFacts[meter.aggregation].negativeByDefault ?? false)
+      ? {}
+      : { allow_negative: meter.allowNegative }),
+  }
+}
+
+const meterFields = {
+  meter: nameField,
+  event_type: nameField,
+  filters: z.record(z.string(), z.union([comparableField, z.array(comparableField).min(1)])).optional(),
+  dimensions: z.array(nameField).optional(),
+  unit: nameField.optional(),
+  allow_negative: z.boolean().optional(),
+}
+
+const valuePath = nameField.meta({ description: 'Path into data, its steps separated by dots.' })
+
+/** Meters of the aggregations that need the same fields. */
+function metersOf(asks: (facts: AggregationFacts) => boolean, fields: z.ZodRawShape) {
+  const [first, ...others] = aggregations.filter(name => asks(aggregationFacts[name])) as [
+    Aggregation,
+    ...Aggregation[],
+  ]
+  const aggregation = others.length === 0 ? z.literal(first) : z.enum([first, ...others])
+  return z.strictObject({ ...meterFields, aggregation, ...fields })
+}
+
+export const meterSchema = z.union([
+  metersOf(({ reads }) => reads === 'nothing', {}),
+  metersOf(({ reads, takesPercentile }) => reads !== 'nothing' && !takesPercentile, { value: valuePath }),
+  metersOf(({ takesPercentile }) => takesPercentile === true, {
+    value: valuePath,
+    percentile: positiveField,
+  }),
+])

@@ -1,0 +1,95 @@
+// Plans: how their fields are read, written and described. Contract section 3.
+// Invariant: a written plan is read back equal.
+
+import { z } from 'zod'
+import { currencyField, nameField, planVersionField } from '../json/wire-fields.js'
+import { minorUnits } from '../money/currency.js'
+import type { Plan, Price } from './catalog.js'
+import { type MeterScope, priceSchema, priceToWire, readPrice } from './catalog-price.js'
+import { asMap, FieldReader } from './catalog-reader.js'
+import type { Problems, SourceNode } from './catalog-source.js'
+import type { Wire } from './models/model-shape.js'
+
+/** Plan versions are UInt32 columns. */
+const maxPlanVersion = 2 ** 32 - 1
+
+export function readPlan(
+  node: SourceNode,
+  scope: MeterScope | undefined,
+  seen: Set<string>,
+  problems: Problems,
+): Plan | undefined {
+  const map = asMap(node, 'A plan', problems)
+  if (map === undefined) return undefined
+  const reader = new FieldReader(map, problems)
+  const id = reader.requiredText('plan')
+  const version = reader.requiredField('version') && reader.whole('version', 1, maxPlanVersion)
+  if (id !== undefined && version !== undefined) {
+    const key = `${version}:${id}`
+    const message = `Version ${version} of the plan ${id} is given twice.`
+    if (seen.has(key)) reader.fault('version', 'duplicate_plan_version', message)
+    seen.add(key)
+  }
+  const currency = reader.requiredText('currency')
+  if (currency !== undefined && minorUnits(currency) === undefined) {
+    reader.fault('currency', 'unknown_currency', `${currency} is not a currency of ISO 4217, such as USD.`)
+  }
+  const periods = ['day', 'week', 'month', 'quarter', 'year'] as const
+  const billingPeriod = reader.requiredChoice('billing_period', periods)
+  const proration = reader.choice('proration', ['second', 'day'] as const) ?? 'second'
+  const rounding = reader.choice('rounding', ['half_up', 'half_even'] as const) ?? 'half_up'
+  const minimumWhenSuspended = reader.flag('minimum_when_suspended') ?? false
+  const prices = readPrices(reader, scope, problems)
+  reader.refuseOthers('a plan')
+  if (id === undefined || version === undefined || currency === undefined || billingPeriod === undefined) {
+    return undefined
+  }
+  return { plan: id, version, currency, billingPeriod, proration, rounding, minimumWhenSuspended, prices }
+}
+
+function readPrices(reader: FieldReader, scope: MeterScope | undefined, problems: Problems): Price[] {
+  const prices = new Map<string, Price>()
+  const places = new Set<string>()
+  for (const item of reader.list('prices', reader.requiredField('prices')) ?? []) {
+    const id = item.kind === 'map' ? item.members.get('price')?.value : undefined
+    const name = id?.kind === 'scalar' && typeof id.value === 'string' ? id.value : undefined
+    if (id !== undefined && name !== undefined) {
+      if (places.has(name)) problems.add(id, 'duplicate_price', `The plan has two prices ${name}.`)
+      places.add(name)
+    }
+    const price = readPrice(item, scope, problems)
+    if (price !== undefined) prices.set(price.price, price)
+  }
+  return [...prices.values()]
+}
+
+export function planToWire(plan: Plan): Wire {
+  return {
+    plan: plan.plan,
+    version: plan.version,
+    currency: plan.currency,
+    billing_period: plan.billingPeriod,
+    proration: plan.proration,
+    rounding: plan.rounding,
+    ...(plan.minimumWhenSuspended ? { minimum_when_suspended: true } : {}),
+    prices: plan.prices.map(priceToWire),
+  }
+}
+
+export const planSchema = z.strictObject({
+  plan: nameField,
+  version: planVersionField,
+  currency: currencyField,
+  billing_period: z.enum(['day', 'week', 'month', 'quarter', 'year']),
+  proration: z.enum(['second', 'day']).optional(),
+  rounding: z.enum(['half_up', 'half_even']).optional(),
+  minimum_when_suspended: z
+    .boolean()
+    .optional()
+    .meta({
+      description:
+        'Whether minimums and flat amounts are owed for a service period that lies in a suspension from end to end. ' +
+        'Left out: they are not.',
+    }),
+  prices: z.array(priceSchema),
+})

@@ -1,0 +1,91 @@
+// Usage prices: the fields that they have whatever their model, and what must hold between them. Those of one model are
+// models/<model>.ts. Contract section 3.
+
+import { z } from 'zod'
+import { nameField, quantityField } from '../json/wire-fields.js'
+import type { Meter, PriceModel, UsagePrice } from './catalog.js'
+import type { FieldReader } from './catalog-reader.js'
+import type { Problems } from './catalog-source.js'
+import { discountFields, discountToWire, readDiscount } from './discount.js'
+import { decimal, fromZero, type Wire } from './models/model-shape.js'
+import { priceModels, shapeOf } from './models/registry.js'
+
+/** The meters that a price may name. `declared` also has those with faults of their own; undefined: any name will do. */
+export interface MeterScope {
+  readonly declared: ReadonlySet<string>
+  readonly meters: ReadonlyMap<string, Meter>
+}
+
+export function readUsagePrice(
+  reader: FieldReader,
+  id: string | undefined,
+  scope: MeterScope | undefined,
+  problems: Problems,
+): UsagePrice | undefined {
+  const meter = reader.requiredText('meter')
+  const modelName = reader.requiredChoice('model', priceModels)
+  reader.choice('timing', ['in_arrears'] as const)
+  const included = reader.decimal('included', fromZero)
+  const discount = readDiscount(reader)
+  const minimum = reader.decimal('minimum', fromZero)
+  const maximum = reader.decimal('maximum', fromZero)
+  const prorate = reader.flag('prorate')
+  if (minimum !== undefined && maximum !== undefined && minimum > maximum) {
+    reader.fault('maximum', 'value_out_of_range', 'The field maximum is not less than minimum.')
+  }
+  const model = modelName === undefined ? undefined : shapeOf(modelName).read(reader, problems)
+  if (modelName !== undefined) reader.refuseOthers(`a usage price with the model ${modelName}`)
+  if (meter !== undefined && scope !== undefined) checkMeter(reader, meter, model, scope)
+  if (id === undefined || meter === undefined || model === undefined) return undefined
+  return {
+    kind: 'usage',
+    price: id,
+    meter,
+    model,
+    included: included ?? 0n,
+    ...discount,
+    ...(minimum === undefined ? {} : { minimum }),
+    ...(maximum === undefined ? {} : { maximum }),
+    prorate: prorate ?? false,
+  }
+}
+
+function checkMeter(reader: FieldReader, id: string, model: PriceModel | undefined, scope: MeterScope): void {
+  if (!scope.declared.has(id)) reader.fault('meter', 'unknown_meter', `The catalog has no meter ${id}.`)
+  const meter = scope.meters.get(id)
+  if (meter === undefined || model === undefined) return
+  const fault = shapeOf(model.model).fault?.(model, meter)
+  if (fault !== undefined) reader.fault(fault.field, fault.code, fault.message)
+}
+
+export function usagePriceToWire(price: UsagePrice): Wire {
+  return {
+    price: price.price,
+    kind: price.kind,
+    meter: price.meter,
+    model: price.model.model,
+    ...shapeOf(price.model.model).toWire(price.model),
+    ...(price.included === 0n ? {} : decimal('included', price.included)),
+    ...discountToWire(price),
+    ...decimal('minimum', price.minimum),
+    ...decimal('maximum', price.maximum),
+    ...(price.prorate ? { prorate: true } : {}),
+  }
+}
+
+const usageFields = {
+  price: nameField,
+  kind: z.literal('usage'),
+  meter: nameField,
+  timing: z.literal('in_arrears').optional(),
+  included: quantityField.optional(),
+  ...discountFields,
+  minimum: quantityField.optional(),
+  maximum: quantityField.optional(),
+  prorate: z.boolean().optional(),
+}
+
+const [firstModel, ...otherModels] = priceModels.map(model =>
+  z.strictObject({ ...usageFields, model: z.literal(model), ...shapeOf(model).fields }),
+)
+export const usagePriceSchema = z.discriminatedUnion('model', [firstModel!, ...otherModels])
