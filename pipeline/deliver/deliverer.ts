@@ -28,6 +28,7 @@ import {
 import { DeliveryProgress } from './delivery-progress.js'
 import type { Heads, Intent } from './delivery-record.js'
 import type { DeliveryState, DeliveryStatus } from './delivery-status.js'
+import { isThinned } from './feed.js'
 import { untilChange } from './flow-gate.js'
 import { LedgerCommits } from './ledger-commits.js'
 import { RangeCutter } from './range-cutter.js'
@@ -172,7 +173,7 @@ export class Deliverer {
         const range = await readRange(this.#options, intent, read, signal)
         if (signal.aborted || !(await this.#apply(lease, range))) return
         await lease.write({ position: intent.to, intent: null, ...this.#headsAt(intent.to) })
-      } else if (info.state.first_seq > position + 1) {
+      } else if (info.state.first_seq > position + 1 && !isThinned(stream)) {
         const detail = `${stream} begins at ${info.state.first_seq}, behind the position ${position}`
         throw new FeedFailure('stream_truncated', detail)
       }

@@ -71,6 +71,11 @@ export const feedStreams = [
 ] as const
 export type FeedStream = (typeof feedStreams)[number]
 
+/** Of each of its subjects the newest message alone counts. Older ones may go, so it may begin behind any position. */
+export function isThinned(stream: string): boolean {
+  return stream === 'WRITE_BACK'
+}
+
 /** Throws when there is no feed of that key, which is a bug in the list of feeds. */
 export function feedOf<F extends Feed>(feeds: readonly F[], key: string): F {
   const found = feeds.find(feed => feed.key === key)

@@ -8,6 +8,7 @@
 // 3. A partition or feed whose position cannot be read keeps its whole stream.
 // 4. Positions only grow, so what is not needed when it is read is not needed when it is purged.
 // 5. No message younger than `keepDays` is purged.
+// 6. Of WRITE_BACK the newest message of each customer and each exception stays (newest-of-each.ts).
 
 import type { JetStreamManager } from '@nats-io/jetstream'
 import { type KV, Kvm } from '@nats-io/kv'
@@ -15,8 +16,9 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import { GenesisBook } from '../broker/genesis.js'
 import { keyValueBuckets, natsSubjects, streamInfo, streamNames } from '../broker/topology.js'
 import { decodeRecord } from '../deliver/delivery-record.js'
-import type { Feed } from '../deliver/feed.js'
+import { type Feed, isThinned } from '../deliver/feed.js'
 import { type Checkpoint, readCheckpoint } from '../ledger/checkpoint.js'
+import { type Bound, connectionBounds, purgeButNewest } from './newest-of-each.js'
 
 /** The safe position of one partition in LEDGER, or of a whole input. */
 export interface SafePosition {
@@ -57,11 +59,6 @@ export interface RetentionOptions {
   readonly apply: boolean
 }
 
-interface Bound {
-  readonly before: number
-  readonly heldBy: string
-}
-
 const dayMs = 86_400_000
 const inputs = ['METERING', 'LIFECYCLE'] as const
 
@@ -75,6 +72,7 @@ export async function retain(options: RetentionOptions): Promise<RetentionReport
     const safe: SafePosition[] = []
     for (const { partition, filter, bound } of await boundsOf(options, stream, checkpoints)) {
       const { before, heldBy } = bound
+      const purge = isThinned(stream) ? purgeButNewest : purgeAll
       const purged = apply && before > 1 ? await purge(jsm, stream, filter, before) : null
       safe.push({ partition, before, held_by: heldBy, purged })
     }
@@ -118,6 +116,10 @@ async function boundsOf(
       heldBy: `partition ${partition}`,
     }))
     return [{ partition: null, filter: undefined, bound: least([young, ...bounds]) }] // invariant 1
+  }
+  if (isThinned(stream)) {
+    const bound = least([young, ...(await connectionBounds(options, stream))])
+    return [{ partition: null, filter: undefined, bound }]
   }
   if (stream !== 'LEDGER') return []
   const records = await Promise.all(
@@ -172,7 +174,7 @@ async function firstYoung({ jsm, keepDays, nowMs }: RetentionOptions, stream: st
   return { before: low, heldBy: `--keep-days ${keepDays}` }
 }
 
-async function purge(
+async function purgeAll(
   jsm: JetStreamManager,
   stream: string,
   filter: string | undefined,
