@@ -10,6 +10,7 @@ import { nearestName } from '../../schemas/nearest-name.js'
 import { settingsWith } from './base-settings.js'
 import { Layers } from './config-layers.js'
 import { type FileConfig, fileSchemaWith } from './config-schema.js'
+import { keysAt } from './known-keys.js'
 import type { Setting, SettingsSection } from './setting.js'
 
 export interface WeirConfig {
@@ -123,13 +124,15 @@ export function loadConfig({ sections, file, env, flags = {} }: ConfigSources): 
   if (fileName !== undefined) layers.addFile(fileName, settings)
   layers.addVariables(env, settings)
   layers.addFlags(flags, settings)
-  const parsed = fileSchemaWith(sections).safeParse(layers.raw)
+  const schema = fileSchemaWith(sections)
+  const parsed = schema.safeParse(layers.raw)
   const problems: ConfigProblem[] = layers.problems.map(({ source, line, path, code, message }) =>
     problemAt(source, line, fileName, path, code, message),
   )
   if (!parsed.success) {
-    for (const issue of parsed.error.issues) problems.push(...problemsOf(issue, layers, fileName, settings))
-  }
+    const known: Known = { settings, keysAt: path => keysAt(schema, path) }
+    for (const issue of parsed.error.issues) problems.push(...problemsOf(issue, layers, fileName, known))
+  } else problems.push(...problemsAcross(sections, parsed.data, layers, fileName))
   if (problems.length > 0 || !parsed.success) return { kind: 'invalid', problems: problems.toSorted(byLine) }
   const folder = fileName === undefined ? resolve('.') : dirname(resolve(fileName))
   const config = { ...toConfig(parsed.data, sections), folder, variable: (name: string) => env[name] }
@@ -147,11 +150,32 @@ export function describeProblem({ file, line, path, message }: ConfigProblem): s
   return `${place}${path === '' ? '' : `${path}: `}${message}`
 }
 
+/** What sections say against each other. */
+function problemsAcross(
+  sections: readonly SettingsSection[],
+  values: Readonly<Record<string, unknown>>,
+  layers: Layers,
+  file: string | undefined,
+): ConfigProblem[] {
+  return sections
+    .flatMap(({ against }) => against?.(values) ?? [])
+    .map(({ path, code, message }) => {
+      const origin = layers.originOf(path)
+      return problemAt(origin?.source, origin?.line, file, named(path), code, message)
+    })
+}
+
+/** What a misspelt setting may have been. */
+interface Known {
+  readonly settings: readonly Setting[]
+  keysAt(path: readonly PropertyKey[]): readonly string[]
+}
+
 function problemsOf(
   issue: z.core.$ZodIssue,
   layers: Layers,
   file: string | undefined,
-  settings: readonly Setting[],
+  known: Known,
 ): ConfigProblem[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map(key => {
@@ -163,7 +187,7 @@ function problemsOf(
         file,
         named(path),
         'unknown_key',
-        unknownKey(named(path), settings),
+        unknownKey(issue.path, key, known),
       )
     })
   }
@@ -196,10 +220,14 @@ function named(path: readonly PropertyKey[]): string {
   return path.map(String).join('.')
 }
 
-function unknownKey(path: string, settings: readonly Setting[]): string {
-  const known = settings.map(setting => setting.path.join('.'))
-  const sameName = known.find(name => lastName(name) === lastName(path))
-  return `There is no such setting; the nearest is ${sameName ?? nearestName(path, known)}.`
+/** The same name in other letters, here or elsewhere, else the nearest name of its own section. */
+function unknownKey(section: readonly PropertyKey[], key: string, known: Known): string {
+  const beside = known.keysAt(section).map(one => named([...section, one]))
+  const all = [...beside, ...known.settings.map(({ path }) => named(path))]
+  const nearest =
+    all.find(name => lastName(name) === lastName(key)) ??
+    nearestName(named([...section, key]), beside.length === 0 ? all : beside)
+  return `There is no such setting; the nearest is ${nearest}.`
 }
 
 function lastName(path: string): string {

@@ -30,4 +30,12 @@ export interface SettingsSection<T = unknown> {
    * Called with zod when a configuration is read. The schema has a default for a file without the section.
    */
   readonly schema: (zod: typeof z) => z.ZodType<T>
+  /** What is wrong with it beside other sections; `values`: all sections as their schemas read them. */
+  readonly against?: (values: Readonly<Record<string, unknown>>) => readonly SectionProblem[]
+}
+
+export interface SectionProblem {
+  readonly path: readonly PropertyKey[]
+  readonly code: string
+  readonly message: string
 }

@@ -55,14 +55,37 @@ test('a file of a key that is not there is named, like those of secrets', async 
   expect(told.map(one => one.split(':')[0])).toEqual(['sources.0.secrets.0.file', 'sources.0.api_key.file'])
 })
 
-test('an owner of a field that is no source and not the API is named, since it would never speak', async () => {
-  const told = await problemsOf(
-    'kind: stripe, secrets: [ { variable: S } ]',
-    `systems_of_record:
+test('an owner of a field that is no source and not the API is refused with its line, since it would never speak', async () => {
+  const file = join(folder, 'owners.yaml')
+  await writeFile(
+    file,
+    `sources:
+  - { name: one, kind: stripe, secrets: [ { variable: S } ] }
+systems_of_record:
   - { object: customer, field: name, owner: [one, api] }
   - { object: customer, field: metadata, owner: [one, crn] }
 `,
   )
-  expect(told).toContain('systems_of_record.1.owner: crn is no source; there are api, one')
-  expect(told.filter(one => one.startsWith('systems_of_record'))).toHaveLength(1)
+  const loaded = loadConfig({ sections: [sourcesSettings, systemsOfRecord], file, env: {} })
+  expect(loaded).toMatchObject({
+    kind: 'invalid',
+    problems: [
+      {
+        ...{ file, line: 5, path: 'systems_of_record.1.owner', code: 'unknown_source' },
+        message: 'crn is no source; there are api, one',
+      },
+    ],
+  })
+  expect(loaded).toHaveProperty('problems.length', 1)
+})
+
+test('a misspelt key is told the nearest of its own section', async () => {
+  const told = await problemsOf(
+    'kind: stripe, secrets: [ { variable: S } ], limits: { body_kbs: 1 }',
+    'arrivals: { keep_dayz: 9 }\n',
+  )
+  expect(told).toContain('arrivals.keep_dayz: There is no such setting; the nearest is arrivals.keep_days.')
+  expect(told).toContain(
+    'sources.0.limits.body_kbs: There is no such setting; the nearest is sources.0.limits.body_kb.',
+  )
 })

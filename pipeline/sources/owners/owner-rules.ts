@@ -2,7 +2,8 @@
 // Invariant: a rule that could not do what it says is refused when the configuration is read, with its place.
 
 import type { z as Zod } from 'zod'
-import type { SettingsSection } from '../../config/setting.js'
+import type { SectionProblem, SettingsSection } from '../../config/setting.js'
+import { sourcesSettings } from '../settings.js'
 
 export const ownedObjects = ['customer', 'subscription'] as const
 export type OwnedObject = (typeof ownedObjects)[number]
@@ -40,6 +41,23 @@ export const systemsOfRecord: SettingsSection<readonly OwnerRule[]> = {
   settings: [],
   schema: z =>
     z.array(rule(z)).max(200).superRefine(refuseTwice).default([]) as Zod.ZodType<readonly OwnerRule[]>,
+  against: unknownOwners,
+}
+
+/** A rule whose owner never speaks would hold back what all others say. */
+function unknownOwners(values: Readonly<Record<string, unknown>>): readonly SectionProblem[] {
+  const sources = values[sourcesSettings.name] as readonly { readonly name: string }[]
+  const known = new Set([apiSystem, ...sources.map(({ name }) => name)])
+  const rules = values[systemsOfRecord.name] as readonly OwnerRule[]
+  return rules.flatMap(({ owner }, index) =>
+    owner
+      .filter(name => !known.has(name))
+      .map(name => ({
+        path: [systemsOfRecord.name, index, 'owner'],
+        code: 'unknown_source',
+        message: `${name} is no source; there are ${[...known].join(', ')}`,
+      })),
+  )
 }
 
 function rule(z: typeof Zod) {
