@@ -17,6 +17,8 @@ export interface BodyLimits {
   readonly take?: (bytes: number) => boolean
   /** `Retry-After` when `take` returns false. */
   readonly retryAfterSeconds: number
+  /** Ends the reading with its reason, a `Problem`. */
+  readonly signal?: AbortSignal
 }
 
 type Inflate = (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>
@@ -109,13 +111,16 @@ function collect(stream: Readable, limits: BodyLimits): Promise<Buffer> {
         else resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length))
       })
     const onGone = () => settle(() => reject(new ClientGone('the client closed the connection')))
+    const onAbort = () => giveUp(limits.signal?.reason as Problem)
     const settle = (finish: () => void) => {
       clearTimeout(deadline)
       clearTimeout(idle)
+      limits.signal?.removeEventListener('abort', onAbort)
       stream.off('data', onData).off('end', onEnd).off('close', onGone)
       finish()
     }
     // The error handler stays: a connection that breaks later must not become an uncaught exception.
+    limits.signal?.addEventListener('abort', onAbort)
     stream.on('data', onData).on('end', onEnd).on('close', onGone).on('error', onGone)
   })
 }

@@ -32,6 +32,8 @@ export interface ApiCall {
   readonly body: Readable
   /** Routes that are open to anyone show more to a caller with the scope `read`. */
   readonly caller: Caller
+  /** Of the peer: behind a proxy that of the proxy. */
+  readonly address?: string
 }
 
 export interface ApiReply {

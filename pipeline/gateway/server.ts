@@ -100,6 +100,7 @@ function register(app: FastifyInstance, { route, claiming }: Registered, options
         headers: request.headers,
         body: request.raw as Readable,
         caller: callers.get(request.raw) ?? unknownCaller,
+        address: request.raw.socket.remoteAddress ?? '',
       }
       for (const other of claiming) {
         if ((await other.claims?.(call)) !== true) continue

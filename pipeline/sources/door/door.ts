@@ -2,8 +2,8 @@
 // Invariants:
 // 1. I1: a 2xx is given after the broker has every arrival of the request on disk; a duplicate is answered as success.
 // 2. What is not proven leaves a counter and nothing else: no byte of it is stored or logged.
-// 3. A stranger holds at most `in_flight` bodies of `body_kb` in memory, each for a few seconds, and nothing on disk; what is
-//    proven is bounded by `per_second` and by the size of the stream.
+// 3. A stranger holds at most `in_flight` bodies of `body_kb` in memory, each for a few seconds, and nothing on disk, and makes way
+//    for others when all places are taken (reading-places.ts); what is proven is bounded by `per_second` and by the size of the stream.
 // 4. No answer and no log holds a secret, a signature or a part of a body.
 
 import type { IncomingHttpHeaders } from 'node:http'
@@ -19,6 +19,7 @@ import { fullness } from '../fullness.js'
 import type { OpenSource } from '../open-sources.js'
 import type { ArrivalDraft, Verified } from '../source-kind.js'
 import type { SourceTelemetry } from '../telemetry.js'
+import { ReadingPlaces } from './reading-places.js'
 import { SignedRate } from './signed-rate.js'
 import { secretsOf } from './source-secrets.js'
 
@@ -60,7 +61,7 @@ const answer = z
 
 interface Guarded extends OpenSource {
   readonly rate: SignedRate
-  reading: number
+  readonly places: ReadingPlaces
 }
 
 export function doorRoute(parts: DoorParts): ApiRoute {
@@ -70,7 +71,11 @@ export function doorRoute(parts: DoorParts): ApiRoute {
       .filter(({ kind }) => kind.proof !== 'none')
       .map(one => [
         one.settings.name,
-        { ...one, rate: new SignedRate(one.settings.limits.perSecond, nowMs), reading: 0 },
+        {
+          ...one,
+          rate: new SignedRate(one.settings.limits.perSecond, nowMs),
+          places: new ReadingPlaces(one.settings.limits.inFlight, nowMs),
+        },
       ]),
   )
   const isFull = fullness(parts.arrivals, parts.maxBytes, nowMs)
@@ -134,20 +139,21 @@ async function take(
       `Weir is ${mode.replace('_', '-')}; send it again later.`,
       heldRetrySeconds,
     )
-  const { inFlight, bodyBytes } = settings.limits
-  if (source.reading >= inFlight)
+  const place = source.places.take(call.address ?? '')
+  if (place === undefined)
     throw unavailable('too_many_arrivals', 'Too much comes at once.', shortRetrySeconds)
-  source.reading += 1
   try {
     const body = await readBody(call.body, call.headers, {
-      maxBytes: bodyBytes,
+      maxBytes: settings.limits.bodyBytes,
+      signal: place.taken,
       timeoutMs: bodyTimeoutMs,
       idleMs: parts.bodyIdleMs ?? bodyIdleMs,
       retryAfterSeconds: shortRetrySeconds,
     })
+    place.isRead()
     return await keep(source, prove(source, call, body, parts), parts, isFull)
   } finally {
-    source.reading -= 1
+    place.leave()
   }
 }
 
