@@ -1,5 +1,6 @@
 // Payments of Stripe: a payment intent that succeeded or failed. A success is told once under an id made of the intent, a failure
-// once for each charge that was tried.
+// once for each charge that was tried. Since 2025-03-31 an intent has no `invoice`: the reference of its order is the id of the
+// invoice that made it.
 
 import { type ForeignObject, idOf, instantOf, objectIn, textOf, wholeText } from '../map/object-fields.js'
 import type { MapContext, MapOutcome, MappedEvent } from '../source-kind.js'
@@ -33,11 +34,17 @@ function factsOf(object: ForeignObject, minor: string, context: MapContext) {
   const amount = fromMinorUnits(minor, currency)
   if (amount === undefined)
     context.fault('invalid_value', 'amount: it is no amount of its currency.', '/data/object/amount')
-  const invoice = idOf(object['invoice'])
+  const invoice = invoiceOf(object)
   return {
     customer_id: context.id('customer', idOf(object['customer']), object['metadata']),
     currency,
     amount: amount ?? '',
     ...(invoice === '' ? {} : { invoice_id: invoice }),
   }
+}
+
+/** Of a payment intent; an order may also be a checkout session (`cs_…`) or a reference of the merchant. */
+export function invoiceOf(intent: ForeignObject): string {
+  const reference = textOf(objectIn(intent['payment_details'])['order_reference'])
+  return idOf(intent['invoice']) || (/^in_\w{1,100}$/.test(reference) ? reference : '')
 }

@@ -31,7 +31,7 @@ const paths: Readonly<Record<Readable, readonly [path: string, ...expand: string
   subscription: ['subscriptions'],
   subscription_schedule: ['subscription_schedules', 'phases.items.price', 'subscription'],
   invoice: ['invoices'],
-  invoice_payment: ['invoice_payments', 'invoice'],
+  invoice_payment: ['invoice_payments', 'invoice', 'payment.payment_intent'],
   payment_intent: ['payment_intents'],
   charge: ['charges', 'refunds'],
   refund: ['refunds', 'charge'],

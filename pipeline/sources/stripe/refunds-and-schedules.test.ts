@@ -141,26 +141,59 @@ test('with a key the schedule and its subscription are read and told together, s
   ])
 })
 
-test('a payment outside Stripe is told with the customer of its invoice; one by an intent is told by that', async () => {
-  const paid = {
-    ...{
-      id: 'inpay_1',
-      object: 'invoice_payment',
-      status: 'paid',
-      amount_paid: 1_250,
-      currency: 'eur',
-      invoice: 'in_1',
-    },
-    ...{ payment: { type: 'payment_record' }, status_transitions: { paid_at: at } },
-  }
-  const byIntent = { ...paid, payment: { type: 'payment_intent', payment_intent: 'pi_1' } }
-  expect(await outcomesOf(event('invoice_payment.paid', byIntent, at))).toEqual([
-    { kind: 'ignored', reason: 'told_by_another_event' },
+const invoicePaid = {
+  ...{ id: 'inpay_1', object: 'invoice_payment', status: 'paid', amount_paid: 1_250, currency: 'eur' },
+  ...{ invoice: 'in_1', status_transitions: { paid_at: at } },
+}
+const wholeInvoice = { id: 'in_1', object: 'invoice', customer: 'cus_1' }
+
+test('an intent names the invoice that made it, before and since 2025-03-31, and no other order', async () => {
+  const intent = { id: 'pi_1', object: 'payment_intent', customer: 'cus_1', currency: 'eur', amount: 4_000 }
+  const invoicesOf = async (more: Fixture) =>
+    (await eventsOf(event('payment_intent.succeeded', { ...intent, ...more }, at))).map(
+      ({ data }) => data['invoice_id'],
+    )
+  const order = (order_reference: unknown) => ({
+    payment_details: { customer_reference: null, order_reference },
+  })
+  expect(await invoicesOf({ invoice: 'in_1' })).toEqual(['in_1'])
+  expect(await invoicesOf(order('in_2'))).toEqual(['in_2'])
+  for (const other of ['cs_1', 'order 7', null]) expect(await invoicesOf(order(other))).toEqual([undefined])
+})
+
+test('an attached intent gets its invoice by what the invoice says of it, with the same amount; one that names it is told once', async () => {
+  const payment = { type: 'payment_intent', payment_intent: 'pi_1' }
+  const paid = event('invoice_payment.paid', { ...invoicePaid, payment }, at)
+  const ignored = [{ kind: 'ignored', reason: 'told_by_another_event' }]
+  expect(await outcomesOf(paid)).toEqual(ignored)
+  expect(await outcomesOf(paid, key)).toEqual([
+    { kind: 'fetch', what: { object: 'invoice_payment', id: 'inpay_1' } },
   ])
+  const read = (more: Fixture) => {
+    const payment_intent = { id: 'pi_1', customer: 'cus_1', amount_received: 4_000, ...more }
+    return event(
+      'fetched',
+      { ...invoicePaid, invoice: wholeInvoice, payment: { type: 'payment_intent', payment_intent } },
+      at,
+    )
+  }
+  expect(await eventsOf(read({}), key, 'fetch')).toMatchObject([
+    {
+      ...{ id: 'inpay_1/succeeded', type: 'weir.payment.succeeded', subject: 'acme' },
+      data: { payment_id: 'pi_1', invoice_id: 'in_1', amount: '40.00' },
+    },
+  ])
+  expect(await outcomesOf(read({ payment_details: { order_reference: 'in_1' } }), key, 'fetch')).toEqual(
+    ignored,
+  )
+})
+
+test('a payment outside Stripe is told with the customer of its invoice', async () => {
+  const paid = { ...invoicePaid, payment: { type: 'payment_record' } }
   expect(await outcomesOf(event('invoice_payment.paid', paid, at))).toEqual([
     { kind: 'fetch', what: { object: 'invoice_payment', id: 'inpay_1' } },
   ])
-  const whole = { ...paid, invoice: { id: 'in_1', object: 'invoice', customer: 'cus_1' } }
+  const whole = { ...paid, invoice: wholeInvoice }
   expect(await eventsOf(event('fetched', whole, at), key, 'fetch')).toMatchObject([
     { id: 'inpay_1/succeeded', data: { amount: '12.50', invoice_id: 'in_1', customer_id: 'acme' } },
   ])
