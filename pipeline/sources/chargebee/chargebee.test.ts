@@ -1,6 +1,7 @@
 // Events of Chargebee become the right events, of both product catalogs, whoever claims to be Chargebee.
 
 import { expect, test } from 'vitest'
+import { formatInstantMs } from '../../../schemas/time.js'
 import type { MadeEvent } from '../map/made-events.js'
 import { openSamples } from '../testing/conformance.js'
 import { describeConformance } from '../testing/describe-conformance.js'
@@ -88,6 +89,20 @@ test('payments, refunds, invoices and credit notes have ids of the object, so th
     },
   ])
   expect(await ofTransaction('transaction_created', { ...reversal, status: 'in_progress' })).toEqual([])
+  for (const [undone, more] of Object.entries({
+    voided: { status: 'voided', voided_at: at + 86_400 },
+    deleted: { deleted: true, updated_at: at + 86_400 },
+  })) {
+    const object = { ...transaction, ...reversal, ...more }
+    const [lost, won] = await eventsOf('transaction_updated', { transaction: object })
+    expect([lost?.data['status'], won]).toMatchObject([
+      'lost',
+      {
+        ...{ id: `transaction/txn_3/${undone}`, time: formatInstantMs((at + 86_400) * 1_000) },
+        data: { payment_id: 'txn_1', dispute_id: 'txn_3', status: 'won', amount: '5.00' },
+      },
+    ])
+  }
   expect(await ofTransaction('refund_initiated', { ...refund, status: 'in_progress' })).toEqual([])
   const paid = await eventsOf('invoice_updated', { invoice: { ...invoice, status: 'paid', paid_at: at } })
   expect(paid.map(({ id, type }) => [id, type])).toEqual([

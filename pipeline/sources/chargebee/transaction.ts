@@ -1,6 +1,6 @@
 // A transaction of Chargebee: a payment that succeeded, failed, or came back, a refund, and a reversal (a chargeback, or a direct
 // debit that was given back). Each is told once under an id made of the transaction.
-// A reversal is made when the money is gone: its dispute is lost.
+// A reversal is made when the money is gone: its dispute is lost. When it was voided or deleted the money is there again: it is won.
 
 import { formatInstantMs } from '../../../schemas/time.js'
 import { type ForeignObject, listIn, textOf, wholeText } from '../map/object-fields.js'
@@ -9,7 +9,10 @@ import { fromMinorUnits } from '../standard/values.js'
 import { msOf } from './subscription.js'
 import type { Told } from './told.js'
 
-export function mapTransaction({ object }: Told, context: MapContext): MapOutcome {
+/** It had succeeded, and does not count any more. */
+const tookBack = new Set(['voided', 'late_failure'])
+
+export function mapTransaction({ object, atMs: toldMs }: Told, context: MapContext): MapOutcome {
   const [type, status] = [textOf(object['type']), textOf(object['status'])]
   if (type === 'authorization') return { kind: 'ignored', reason: 'moves_no_money' }
   const told = factsOf(object, context)
@@ -19,10 +22,17 @@ export function mapTransaction({ object }: Told, context: MapContext): MapOutcom
     return { kind: 'events', events: [told('refunded', 'refunded', atMs, paymentOf(object), '')] }
   }
   const id = textOf(object['id'])
+  const goneMs = object['deleted'] === true ? (msOf(object['updated_at']) ?? toldMs) : undefined
   if (type === 'payment_reversal') {
-    if (status !== 'success') return { kind: 'ignored', reason: 'not_final' }
-    const lost = told('disputed', 'disputed', atMs, paymentOf(object), textOf(object['error_code']))
-    return { kind: 'events', events: [{ ...lost, data: { ...lost.data, dispute_id: id, status: 'lost' } }] }
+    const undone = goneMs === undefined ? (tookBack.has(status) ? status : '') : 'deleted'
+    if (status !== 'success' && undone === '') return { kind: 'ignored', reason: 'not_final' }
+    const decided = (outcome: 'lost' | 'won', key: string, timeMs: number | undefined): MappedEvent => {
+      const event = told('disputed', key, timeMs, paymentOf(object), textOf(object['error_code']))
+      return { ...event, data: { ...event.data, dispute_id: id, status: outcome } }
+    }
+    const lost = decided('lost', 'disputed', atMs)
+    const wonMs = goneMs ?? msOf(object['voided_at']) ?? msOf(object['updated_at']) ?? toldMs
+    return { kind: 'events', events: undone === '' ? [lost] : [lost, decided('won', undone, wonMs)] }
   }
   switch (status) {
     case 'success':

@@ -1,7 +1,8 @@
 // A transaction of Recurly: a payment that succeeded, failed, was voided or charged back, and a refund. Each is told once under an id
 // made of the transaction, whichever notification brings it.
-// A chargeback is the status of the payment itself: the money is gone, so its dispute is lost. Recurly does not say since when; the
-// last change does, and that stands in the id.
+// A chargeback is a refund of that status (as Recurly books them unless it is set up otherwise), or the status of the payment itself:
+// the money is gone, so the dispute is lost; both are one dispute of the payment. Of a payment Recurly does not say since when; the last
+// change does, and that stands in the id. That a chargeback was won after all Recurly never tells.
 
 import { formatInstantMs } from '../../../schemas/time.js'
 import type { MapContext, MapOutcome, MappedEvent } from '../source-kind.js'
@@ -18,7 +19,8 @@ export function mapPayment(facts: PaymentFacts, context: MapContext): MapOutcome
   const isRefund = type === 'refund'
   const isFailed = failed.has(status)
   if (!isFailed && !made.has(status)) return { kind: 'ignored', reason: 'not_final' }
-  if (isRefund && status !== 'success') return { kind: 'ignored', reason: 'refund_not_made' }
+  if (isRefund && status !== 'success' && status !== 'chargeback')
+    return { kind: 'ignored', reason: 'refund_not_made' }
   if (facts.id === '') context.fault('missing_value', 'id: the transaction has none.', '/id')
   if (currency === '')
     context.fault(
@@ -61,14 +63,17 @@ function eventsOf(
       ...(why === '' ? {} : { reason: why }),
     },
   })
+  const lost = (timeMs: number, paymentId: string, key: string): MappedEvent => {
+    const told = event('disputed', timeMs, paymentId, 'chargeback')
+    return { ...told, key, data: { ...told.data, dispute_id: `${paymentId}/chargeback`, status: 'lost' } }
+  }
+  if (what === 'refunded' && status === 'chargeback') return [lost(atMs, original || id, 'chargeback')]
   if (what === 'refunded') return [event('refunded', atMs, original || id, '')]
   if (what === 'failed') return [event('failed', atMs, id, reason)]
   const paid = event('succeeded', atMs, id, '')
   if (status === 'chargeback') {
     const lostMs = Math.max(changedMs ?? atMs, atMs)
-    const lost = event('disputed', lostMs, id, 'chargeback')
-    const data = { ...lost.data, dispute_id: `${id}/chargeback`, status: 'lost' }
-    return [paid, { ...lost, key: `chargeback/${Math.floor(lostMs / 1_000)}`, data }]
+    return [paid, lost(lostMs, id, `chargeback/${Math.floor(lostMs / 1_000)}`)]
   }
   if (status !== 'void') return [paid]
   // Voided before it was settled: the money is not there any more.

@@ -201,7 +201,13 @@ test('payments and refunds of the API are told once each, by their own ids and w
       invoice_id: '1042',
     },
   })
-  expect(await ofObject({ ...refund, status: 'chargeback' })).toEqual([])
+  // As Recurly books it by default: a refund of its own, which is the same dispute of the payment.
+  expect(await ofObject({ ...refund, status: 'chargeback' })).toMatchObject([
+    {
+      ...{ id: `${refund.id}/chargeback`, type: 'weir.payment.disputed' },
+      data: { payment_id: 'tr1', dispute_id: 'tr1/chargeback', status: 'lost' },
+    },
+  ])
 })
 
 test('a request with a signature is judged by it although a login stands beside it', () => {
