@@ -30,7 +30,7 @@ import { ConnectionPace } from './connection-pace.js'
 import { afterFind, afterPut, isOver, settlesAtMs, supersededDelivery, toSend } from './delivery-answers.js'
 import { DeliveryBook, type OpenDelivery } from './delivery-book.js'
 import { isSettlement, type StoredRequest } from './delivery-requests.js'
-import { findEach } from './find-each.js'
+import { findEach, findOne } from './find-each.js'
 import { type Answers, HeldDeliveries } from './held-deliveries.js'
 import { Previews } from './previews.js'
 import { placePage, putPage, type Staying, sentRecord } from './put-page.js'
@@ -83,7 +83,8 @@ export class ConnectionLoop implements Sink {
       order: this.#order,
       onRefused,
       append: changed => this.#append(() => changed),
-      now: () => this.#now(),
+      find: open => findOne(options.connector, open, this.#aborting),
+      nowMs: () => clock.nowMs(),
       openMost: this.#limits.openMost,
     })
   }
@@ -186,6 +187,7 @@ export class ConnectionLoop implements Sink {
   /** What a newer record of its series has outrun is not sent, and waits for nobody. */
   async #giveWay(book: DeliveryBook): Promise<void> {
     await this.#shelf.giveUp(book)
+    await this.#shelf.askAgain(book)
     const outrun = book.outrun(unsent)
     if (outrun.length === 0) return
     const at = this.#now()
@@ -358,10 +360,11 @@ export class ConnectionLoop implements Sink {
     return isTold
   }
 
-  #surroundings({ isSentInPeace }: OpenDelivery) {
+  #surroundings(open: OpenDelivery) {
     const { answeredAtMs } = this.#pace
     const isAlone = this.#book!.due(unanswered, Infinity, 2).length < 2
-    return { nowMs: this.#options.clock.nowMs(), answeredAtMs, isAlone, isOfOutage: !isSentInPeace }
+    const [isOfOutage, isOutrun] = [!open.isSentInPeace, this.#book!.isOutrun(open)]
+    return { nowMs: this.#options.clock.nowMs(), answeredAtMs, isAlone, isOfOutage, isOutrun }
   }
 
   /** Writes one step of the log at a time, made from the book as it is when its turn comes. */

@@ -1,7 +1,8 @@
 // What an answer of a connector makes of a delivery: the step after a sending, and the one after a look-up. Pure.
 // Invariants:
 // 1. `absent` counts only when neither the receiver nor an earlier process of ours can still be at work on the request.
-// 2. A record that was looked up and is not there is sent again, or given up (give-up.ts).
+// 2. A record that was looked up and is not there is sent again, or given up (give-up.ts). One of which the receiver says nothing is
+//    never sent again: a newer record of its series takes its place, or it becomes an exception and is looked up further.
 // 3. What a receiver says is kept up to a length: a step of the log that is larger than a message would stop the connection.
 
 import { type ChangedDelivery, type Delivery, withAttempt } from '../../schemas/billing/delivery.js'
@@ -10,7 +11,7 @@ import type { Connector, Place, PutOutcome } from '../../sinks/connector.js'
 import { backOffMs } from '../broker/back-off.js'
 import type { ConnectionLimits } from './connection-limits.js'
 import type { OpenDelivery } from './delivery-book.js'
-import { exhausted, failureOf, isExhausted, type Surroundings } from './give-up.js'
+import { exhausted, failureOf, isExhausted, isUnanswered, type Surroundings, unanswered } from './give-up.js'
 
 export type Found = Exclude<Awaited<ReturnType<Connector['find']>>, { readonly kind: 'stopped' }>
 
@@ -29,6 +30,8 @@ export type AfterFind =
 export interface FindContext extends Surroundings {
   readonly connector: Pick<Connector, 'attemptMs' | 'settlesWithinMs'>
   readonly limits: ConnectionLimits
+  /** A newer record of its series was taken in (record-series.ts). */
+  readonly isOutrun: boolean
 }
 
 /** Characters. Ids of receivers have a hundred at most; this is for people, and nothing is looked up by it. */
@@ -117,6 +120,11 @@ export function afterFind(
       if (delivery.state === 'written') return { kind: 'change', delivery: inState(seen, 'posted', nowMs) }
       return failedOnce(delivery, seen, found.kind, context)
     case 'unknown_yet': {
+      const outrunAtMs = Math.max(endsAtMs(delivery, context.connector), settlesAtMs(delivery, context))
+      // No older one can be on its way any more, and the newer one reads what stands there before it is sent.
+      if (context.isOutrun && delivery.state === 'unclear' && nowMs >= outrunAtMs)
+        return { kind: 'change', delivery: supersededDelivery(seen, formatInstantMs(nowMs)) }
+      if (isUnanswered(delivery, context, limits)) return setAsideUnclear(delivery, found, nowMs)
       const dueAtMs = nowMs + backOffMs(lookups + 1, limits, 1)
       return { kind: 'again', dueAtMs, lookups: lookups + 1 }
     }
@@ -154,6 +162,19 @@ function gone(delivery: Delivery, nowMs: number): AfterFind {
   return refusing(delivery, 'absent', { code: 'written_record_gone', detail }, nowMs)
 }
 
+/** With all that its look-up needs: it may be there. */
+function setAsideUnclear(
+  delivery: Delivery,
+  { code: said, detail: words }: Refusing,
+  nowMs: number,
+): AfterFind {
+  const reason = unanswered(delivery, `${said}: ${words}`)
+  const at = formatInstantMs(nowMs)
+  const last = { at, outcome: 'found_unknown_yet', code: reason.code, detail: reason.detail.slice(0, 500) }
+  const kept: Delivery = { ...withAttempt(delivery, last), state: 'refused', may_be_there: true, at }
+  return { kind: 'refuse', delivery: kept, reason }
+}
+
 function refusing(
   delivery: Delivery,
   found: 'absent' | 'repeatable' | 'refused',
@@ -166,9 +187,13 @@ function refusing(
 }
 
 /** From then on neither the receiver nor an earlier process of ours can be at work on the request. */
-export function settlesAtMs(
-  { at }: Delivery,
-  { connector: { settlesWithinMs, attemptMs } }: Pick<FindContext, 'connector'>,
-): number {
-  return settlesWithinMs === 0 ? 0 : Date.parse(at) + attemptMs + settlesWithinMs
+export function settlesAtMs(delivery: Delivery, { connector }: Pick<FindContext, 'connector'>): number {
+  return connector.settlesWithinMs === 0 ? 0 : endsAtMs(delivery, connector) + connector.settlesWithinMs
+}
+
+/** When our part of it is over: with its answer, or, where a process has left it, once no attempt lasts longer. */
+function endsAtMs({ at, attempts }: Delivery, { attemptMs }: FindContext['connector']): number {
+  const last = attempts.at(-1)
+  const isAnswered = last?.outcome === 'unclear' && last.at === at && last.code !== 'connector_bug'
+  return Date.parse(at) + (isAnswered ? 0 : attemptMs)
 }

@@ -8,6 +8,8 @@ import { sentRecord } from './put-page.js'
 
 const atOnce = 8
 
+type Sent = Pick<OpenDelivery, 'record' | 'delivery'>
+
 interface Answer {
   readonly open: OpenDelivery
   readonly found: FindOutcome
@@ -20,13 +22,17 @@ export async function* findEach(
   isStopping: () => boolean,
 ): AsyncGenerator<Answer> {
   for (let from = 0; from < due.length && !isStopping(); from += atOnce)
-    yield* await Promise.all(due.slice(from, from + atOnce).map(open => find(connector, open, aborting)))
+    yield* await Promise.all(
+      due
+        .slice(from, from + atOnce)
+        .map(async open => ({ open, found: await findOne(connector, open, aborting) })),
+    )
 }
 
-async function find(connector: Connector, open: OpenDelivery, aborting: AbortSignal): Promise<Answer> {
+export async function findOne(connector: Connector, sent: Sent, aborting: AbortSignal): Promise<FindOutcome> {
   const deadline = new Deadline(connector.attemptMs, aborting)
   try {
-    return { open, found: await connector.find(sentRecord(open), deadline.signal) }
+    return await connector.find(sentRecord(sent), deadline.signal)
   } finally {
     deadline.end()
   }

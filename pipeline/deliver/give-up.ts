@@ -5,7 +5,8 @@
 // record's last failure, and the connection was not in trouble when the record was sent: else it belongs to the end of an outage.
 // While nobody gets through it is an outage, which counts against no record; the same holds for rate
 // limits and refused connections, which are no failures at all.
-// Invariant: a record is given up only as the result of a look-up, never while it is not known whether the receiver has it.
+// Invariant: a record is given up only as the result of a look-up, never while it is not known whether the receiver has it. Of which
+// the receiver says nothing for as long, people are told by an exception; it is looked up further, and sent only when it is not there.
 
 import type { Delivery } from '../../schemas/billing/delivery.js'
 import type { ConnectionLimits } from './connection-limits.js'
@@ -49,6 +50,27 @@ export function exhausted(delivery: Delivery, failed: Failed, isKnown: boolean):
   const doubt = isKnown ? 'the receiver does not have it' : 'the receiver has no look-up, so it may have it'
   const detail = `${failed.count} attempts since ${failed.since} brought no answer; ${doubt}.${words}`
   return { code: 'attempts_exhausted', detail: detail.slice(0, 1_000) }
+}
+
+export const lookUpUnanswered = 'look_up_unanswered'
+
+/** The receiver answers about others, or there is no other, and has said nothing of this one for long; or people know that already. */
+export function isUnanswered(
+  { at, state, attempts }: Delivery,
+  seen: Surroundings,
+  { failingMs }: Pick<ConnectionLimits, 'failingMs'>,
+): boolean {
+  if (state !== 'unclear') return false
+  if (attempts.at(-1)?.code === lookUpUnanswered) return true
+  return seen.nowMs - Date.parse(at) >= failingMs && (seen.isAlone || othersSince(at, seen))
+}
+
+export function unanswered(
+  { at }: Delivery,
+  words: string,
+): { readonly code: string; readonly detail: string } {
+  const detail = `since ${at} the receiver has not said whether it has this record, so it is not sent again: ${words}`
+  return { code: lookUpUnanswered, detail: detail.slice(0, 1_000) }
 }
 
 interface Exhausted {

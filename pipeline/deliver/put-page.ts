@@ -41,7 +41,10 @@ export interface Staying {
 }
 
 /** A record as the connector gets it. */
-export function sentRecord({ record, delivery: { place, receipt } }: OpenDelivery): SentRecord {
+export function sentRecord({
+  record,
+  delivery: { place, receipt },
+}: Pick<OpenDelivery, 'record' | 'delivery'>): SentRecord {
   return {
     ...record,
     ...(place === undefined ? {} : { place }),

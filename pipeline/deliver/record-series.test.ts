@@ -23,24 +23,54 @@ test('of a burst the newest of each customer is sent, and the others are superse
 })
 
 test('a newer one waits until the one on its way is settled, and that one is not sent again', async () => {
-  let isThere = false
-  const rig = new LoopRig({
-    put: ({ id }) => (id === 'a1' ? unclear : accepted),
-    find: ({ id }) =>
-      id === 'a1' && !isThere ? { kind: 'unknown_yet', code: 'no_answer', detail: '' } : { kind: 'absent' },
-  })
+  const rig = new LoopRig({ put: ({ id }) => (id === 'a1' ? unclear : accepted) })
+  rig.settlesWithinMs = 300_000
   rig.start()
   await rig.takeIn(standing('a1'))
   await rig.until(() => rig.states()['a1'] === 'unclear')
   await rig.takeIn(standing('a2'))
-  const untilMs = rig.nowMs + 600_000
-  await rig.until(() => rig.nowMs > untilMs)
-  expect(idsOf(rig)).toEqual(['a1'])
-  isThere = true // a look-up tells that it never came
+  await rig.until(() => rig.states()['a2'] === 'posted') // a look-up tells that it never came
+  await rig.stop()
+  expect(idsOf(rig)).toEqual(['a1', 'a2'])
+  expect(rig.sent[1]!.atMs - rig.sent[0]!.atMs).toBeGreaterThanOrEqual(300_000)
+  expect(rig.states()).toMatchObject({ a1: 'superseded' })
+})
+
+test('an unclear one of which the receiver says nothing keeps a newer one back only while it can still be on its way', async () => {
+  const rig = new LoopRig({
+    put: ({ id }) => (id === 'a1' ? unclear : accepted),
+    find: ({ id }) =>
+      id === 'a1' ? { kind: 'unknown_yet', code: 'no_answer', detail: 'HTTP 500' } : { kind: 'absent' },
+  })
+  rig.settlesWithinMs = 300_000
+  rig.start()
+  await rig.takeIn(standing('a1'))
+  await rig.until(() => rig.states()['a1'] === 'unclear')
+  await rig.takeIn(standing('a2'))
   await rig.until(() => rig.states()['a2'] === 'posted')
   await rig.stop()
   expect(idsOf(rig)).toEqual(['a1', 'a2'])
-  expect(rig.states()).toMatchObject({ a1: 'superseded' })
+  expect(rig.sent[1]!.atMs - rig.sent[0]!.atMs).toBeGreaterThanOrEqual(300_000)
+  expect(rig.newest('a1')).toMatchObject({ state: 'superseded' })
+  expect(rig.newest('a1')!.attempts.at(-1)).toMatchObject({ code: 'newer_record' })
+  expect(rig.shelf.size).toBe(0)
+})
+
+test('what a process left without an answer keeps a newer one back for as long as its attempt could last, too', async () => {
+  const rig = new LoopRig({ put: ({ id }) => (id === 'a1' ? unclear : accepted) })
+  rig.settlesWithinMs = 300_000
+  rig.start()
+  await rig.takeIn(standing('a1'))
+  await rig.until(() => rig.states()['a1'] === 'unclear')
+  await rig.stop()
+  const [last, at] = [rig.steps.findLastIndex(({ changed }) => changed.length > 0), rig.nowMs]
+  rig.steps.splice(last) // as after a crash before its answer was kept
+  rig.start()
+  await rig.takeIn(standing('a2'))
+  await rig.until(() => rig.states()['a2'] === 'posted')
+  await rig.stop()
+  expect(rig.sent[1]!.atMs - rig.sent[0]!.atMs).toBeGreaterThanOrEqual(301_000)
+  expect(at - rig.sent[0]!.atMs).toBeLessThan(60_000)
 })
 
 test('a refused one is given up when a newer one comes, and never sent after it, also after a restart', async () => {

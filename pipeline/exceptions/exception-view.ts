@@ -134,7 +134,9 @@ export function nextStep({ kind, code, state, pointer, eventId }: Exception): st
     case 'refused_record':
       return 'See what the receiver says, mend the reason there; it is tried again whenever the feed begins.'
     case 'refused_delivery':
-      return 'Mend the reason at the receiver or in the mapping; it is tried again whenever the connection begins.'
+      return code === 'look_up_unanswered'
+        ? 'Look for its key at the receiver and say what is there (weir deliveries settle); it is freed by itself once the receiver answers.'
+        : 'Mend the reason at the receiver or in the mapping; it is tried again whenever the connection begins.'
     case 'waiting_arrival':
       return code === 'unknown_identity' || code === 'identity_taken'
         ? 'Say which of ours is meant (weir identities set): it is freed by itself as soon as the id is known.'

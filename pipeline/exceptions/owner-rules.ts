@@ -30,7 +30,10 @@ export const shippedOwners: readonly OwnerRule[] = [
     owner: 'revops',
   },
   { when: { kind: ['parked', 'unmetered'] }, owner: 'revops' },
-  { when: { kind: ['refused_delivery'], code: ['attempts_exhausted'] }, owner: 'integration' },
+  {
+    when: { kind: ['refused_delivery'], code: ['attempts_exhausted', 'look_up_unanswered'] },
+    owner: 'integration',
+  },
   { when: { kind: ['refused_delivery'] }, owner: 'finance' },
   { when: { kind: ['waiting_arrival'], code: ['unknown_identity', 'identity_taken'] }, owner: 'revops' },
   { when: { kind: ['customer_status'], code: ['customer_rejected'] }, owner: 'finance' },

@@ -29,6 +29,7 @@ export class LoopRig {
   readonly sent: { readonly id: string; readonly atMs: number }[] = []
   readonly answering: Answering
   pageSize = 2
+  settlesWithinMs = 0
   telemetry: DeliveryTelemetry | undefined
   nowMs = Date.UTC(2026, 10, 1)
   #stopping = new AbortController()
@@ -48,7 +49,7 @@ export class LoopRig {
     const connector: Connector = {
       pageSize: this.pageSize,
       attemptMs: 1_000,
-      settlesWithinMs: 0,
+      settlesWithinMs: this.settlesWithinMs,
       check: async () => ({ kind: 'ready' }),
       put: async records => {
         this.sent.push(...records.map(({ id }) => ({ id, atMs: this.nowMs })))
