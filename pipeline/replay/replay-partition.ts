@@ -3,7 +3,8 @@
 // Invariants: it only reads; both sides are as of one commit, which the answer names.
 
 import { isLevel } from '../../rating/aggregations/registry.js'
-import type { BillingPeriod, Catalog } from '../../schemas/catalog/catalog.js'
+import { longestDaysOf } from '../../schemas/catalog/billing-period.js'
+import type { Catalog } from '../../schemas/catalog/catalog.js'
 import { parseInstant } from '../../schemas/time.js'
 import { readingsPages, readReadings } from '../../sinks/clickhouse/rated-readings.js'
 import type { FeatureParts } from '../feature/feature.js'
@@ -23,13 +24,6 @@ export interface ReplayedPartitionAnswer {
 /** Differences in one page. */
 const linesEach = 500
 const dayNs = 86_400_000_000_000n
-const daysOf: Readonly<Record<BillingPeriod, bigint>> = {
-  day: 1n,
-  week: 7n,
-  month: 31n,
-  quarter: 92n,
-  year: 366n,
-}
 
 export interface PartitionTask {
   readonly request: KeptRequest
@@ -73,10 +67,10 @@ async function compared(
   const stretch = stretchOf(request)
   const published = await replay.publishedCatalog()
   const catalog = catalogOf(request, published)
-  await replay.thread.openReplay({ catalog, changes: changesOf(request), ...stretch })
+  const ownDays = await replay.thread.openReplay({ catalog, changes: changesOf(request), ...stretch })
   if (owed !== undefined) await replay.thread.takeOwed(owed)
   if (request.source === 'input') await replay.feedInput(stretch.fromNs)
-  else await feedHistory(queries, task, replay, catalog ?? published)
+  else await feedHistory(queries, task, replay, catalog ?? published, ownDays)
   const totals = await takeDifferences(replay, write)
   return { partition, commit: replay.commit, totals }
 }
@@ -93,15 +87,17 @@ async function feedHistory(
   { request, partition, signal }: PartitionTask,
   replay: OpenedReplay,
   catalog: Catalog,
+  overrideDays: number,
 ): Promise<void> {
   await replay.thread.beginUsage()
+  const days = BigInt(Math.max(longestDaysOf(catalog.plans), overrideDays) + 1)
   const stretch = stretchOf(request)
   const usage = {
     ...stretch,
     partition,
     commit: replay.commit,
     // A period that begins in the stretch may end after it.
-    untilNs: stretch.untilNs + (longestDays(catalog) + 1n) * dayNs,
+    untilNs: stretch.untilNs + days * dayNs,
     metersFromBefore: levelMeters(catalog),
   }
   await replay.delivered()
@@ -120,13 +116,6 @@ async function takeDifferences(
     await write(lines)
     if (totals !== undefined) return totals
   }
-}
-
-function longestDays({ plans }: Catalog): bigint {
-  return plans.reduce((most, { billingPeriod }) => {
-    const days = daysOf[billingPeriod]
-    return days > most ? days : most
-  }, 1n)
 }
 
 function levelMeters({ meters }: Catalog): string[] {

@@ -58,8 +58,9 @@ export class ShadowThread {
     return (await this.#run('owedCharges', task)) as ChargesPage
   }
 
-  async openReplay(options: ReplayOptions): Promise<void> {
-    await this.#run('openReplay', options)
+  /** Returns the days of the longest period that an override has of its own. */
+  async openReplay(options: ReplayOptions): Promise<number> {
+    return (await this.#run('openReplay', options)) as number
   }
 
   async takeOwed(lines: Uint8Array): Promise<void> {

@@ -1,6 +1,7 @@
 // The entry of the thread of a shadow. It holds one copy at a time. No I/O and no clock: bytes come in, outcomes go out.
 
 import { setPriority } from 'node:os'
+import { longestDaysOf } from '../../schemas/catalog/billing-period.js'
 import type { CoreConfig, HistoryRequest } from '../core/core.js'
 import { DedupeTable } from '../core/state/dedupe-table.js'
 import { daysKept, PartitionState } from '../core/state/partition-state.js'
@@ -72,10 +73,12 @@ export function owedCharges({ stretch, linesEach }: ChargesTask): ChargesPage {
   return owed.page(linesEach)
 }
 
-/** The copy is what a replay is held against; it is fed nothing any more. */
-export function openReplay(options: ReplayOptions): void {
+/** The copy is what a replay is held against; it is fed nothing any more. Returns the days of the longest period of an override. */
+export function openReplay(options: ReplayOptions): number {
   const { config, state } = theCopy()
   replayed = new ReplayedPartition(config, state, options)
+  const changes = [...state.maps.subscriptions.values()].flatMap(record => record.changes)
+  return longestDaysOf(changes.flatMap(({ change }) => change.priceOverrides ?? []))
 }
 
 /** What live owes, as the live build told it: it is compared in the place of what the copy owes. */

@@ -1,11 +1,12 @@
-// Tests whole subscriptions against vectors worked out by hand: their charges, periods and amounts.
+// Tests whole subscriptions against vectors worked out by hand: their charges, periods, amounts and MRR.
 
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { UsagePrice } from '../../schemas/catalog/catalog.js'
 import type { SubscriptionChangeKind } from '../../schemas/lifecycle/lifecycle-event.js'
 import { formatScaled } from '../../schemas/money/decimal.js'
-import { at, catalogOf, change, pricesOf, scaled } from '../testing/example-subscription.js'
+import { mrrTimeline } from '../mrr/mrr.js'
+import { at, catalogOf, change, priceOf, pricesOf, scaled } from '../testing/example-subscription.js'
 import { sample } from '../testing/golden-vectors.js'
 import type { CatalogIndex } from '../timeline/catalog-index.js'
 import type { Segment } from '../timeline/price-lines.js'
@@ -13,21 +14,25 @@ import { addSample, type ChargeBasis, newAccumulator } from './accumulator.js'
 import { chargesOf } from './close.js'
 import { chargeOf } from './rate.js'
 
+/** Overrides as a catalog writes prices. */
+type Fields = Parameters<typeof change>[3] & { readonly overrides?: readonly Parameters<typeof priceOf>[0][] }
+
 interface Vector {
   readonly name: string
   readonly derivation: string
   readonly plans: readonly Readonly<Record<string, unknown>>[]
-  readonly changes: readonly (readonly [SubscriptionChangeKind, string, Parameters<typeof change>[3]])[]
+  readonly changes: readonly (readonly [SubscriptionChangeKind, string, Fields])[]
   /** Of the meter `bytes`: time and value. */
   readonly usage?: readonly (readonly [string, string])[]
   readonly as_of: string
   /** Price, from, until, quantity, amount. */
   readonly charges: readonly (readonly [string, string, string, string, string])[]
+  /** Each instant from which the MRR is another; left out: not looked at. */
+  readonly mrr?: readonly (readonly [string, string])[]
 }
 
-const { vectors } = JSON.parse(readFileSync('rating/golden/subscriptions.json', 'utf8')) as {
-  vectors: readonly Vector[]
-}
+const folder = 'rating/golden/subscriptions'
+const files = ['rating/golden/subscriptions.json', ...readdirSync(folder).map(file => `${folder}/${file}`)]
 
 function basisOf(segment: Segment<UsagePrice>, catalog: CatalogIndex): ChargeBasis {
   const { line, fraction, fromNs, untilNs, period } = segment
@@ -36,9 +41,19 @@ function basisOf(segment: Segment<UsagePrice>, catalog: CatalogIndex): ChargeBas
   return { price: line.price, meter, fraction, trial: line.trial, fromNs, untilNs, period }
 }
 
-function charges(vector: Vector) {
+function resolved(vector: Vector) {
   const catalog = catalogOf(...vector.plans)
-  const changes = vector.changes.map(([kind, from, fields], index) => change(kind, index + 1, from, fields))
+  const changes = vector.changes.map(([kind, from, { overrides, ...fields }], index) =>
+    change(kind, index + 1, from, {
+      ...fields,
+      ...(overrides === undefined ? {} : { priceOverrides: overrides.map(priceOf) }),
+    }),
+  )
+  return { catalog, prices: pricesOf(catalog, ...changes) }
+}
+
+function charges(vector: Vector) {
+  const { catalog, prices } = resolved(vector)
   const totals = (segment: Segment<UsagePrice>) => {
     const basis = basisOf(segment, catalog)
     const accumulator = newAccumulator(basis)
@@ -49,10 +64,11 @@ function charges(vector: Vector) {
     }
     return { ...chargeOf(basis, accumulator), events: accumulator.events }
   }
-  return chargesOf(pricesOf(catalog, ...changes), at(vector.as_of), totals)
+  return chargesOf(prices, at(vector.as_of), totals)
 }
 
-describe('golden subscriptions', () => {
+describe.each(files)('golden %s', file => {
+  const { vectors } = JSON.parse(readFileSync(file, 'utf8')) as { vectors: readonly Vector[] }
   for (const vector of vectors) {
     it(`${vector.name}: ${vector.derivation}`, () => {
       const owed = charges(vector).map(one => [
@@ -69,6 +85,9 @@ describe('golden subscriptions', () => {
         ...rest,
       ])
       expect(owed).toEqual(expected)
+      if (vector.mrr === undefined) return
+      const steps = mrrTimeline(resolved(vector).prices).map(one => [one.atNs, formatScaled(one.mrr)])
+      expect(steps).toEqual(vector.mrr.map(([from, mrr]) => [at(from), mrr]))
     })
   }
 })

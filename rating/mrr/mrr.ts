@@ -4,7 +4,8 @@
 // the sum of the amounts effective by an instant is the MRR at that instant. Currencies never mix.
 
 import type { MovementKind, MrrMovement } from '../../schemas/billing/mrr-movement.js'
-import type { BillingPeriod, RecurringPrice } from '../../schemas/catalog/catalog.js'
+import { periodStep } from '../../schemas/catalog/billing-period.js'
+import type { RecurringPrice } from '../../schemas/catalog/catalog.js'
 import { compositeKey, stableId } from '../../schemas/identifiers.js'
 import { divideRounded, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { compareInstants, endlessNs, instantKey } from '../../schemas/time.js'
@@ -24,16 +25,10 @@ export interface MrrChange {
   readonly correlationId: string
 }
 
-/** How many twelfths of a billing period's amount are one month's: year / 12, quarter / 3, week x 52 / 12, day x 365 / 12. */
-const monthlyTwelfths: Readonly<Record<BillingPeriod, bigint>> = {
-  year: 1n,
-  quarter: 4n,
-  month: 12n,
-  week: 52n,
-  day: 365n,
-}
+/** So many of a unit are a year. A period of several units counts by its part: 6 months / 6, 2 weeks x 52 / 2 / 12. */
+const unitsPerYear = { month: 12n, week: 52n, day: 365n } as const
 
-/** amount x quantity x per cent kept x twelfths, each scaled: the factor from a `Scaled` to this product. */
+/** amount x quantity x per cent kept x units a year, each scaled: the factor from a `Scaled` a month to this product. */
 const monthlyScale = 12n * scaledOne * 100n * scaledOne
 
 /**
@@ -43,12 +38,13 @@ const monthlyScale = 12n * scaledOne * 100n * scaledOne
 export function mrrTimeline(prices: SubscriptionPrices): MrrChange[] {
   const { subscriptionId } = prices.timeline
   const changes: MrrChange[] = []
-  for (const [currency, steps] of [...stepsByCurrency(prices.recurring)].sort(byKey)) {
+  const common = prices.recurring.reduce((multiple, line) => commonMultiple(multiple, countOf(line)), 1n)
+  for (const [currency, steps] of [...stepsByCurrency(prices.recurring, common)].sort(byKey)) {
     let exact = 0n
     let mrr = 0n
     for (const [atNs, step] of [...steps].sort(([a], [b]) => compareInstants(a, b))) {
       exact += step
-      const next = divideRounded(exact, monthlyScale)
+      const next = divideRounded(exact, monthlyScale * common)
       if (next !== mrr) {
         const correlationId = correlationAt(prices.timeline, atNs)
         changes.push({ atNs, subscriptionId, mrr: next, currency, correlationId })
@@ -59,20 +55,35 @@ export function mrrTimeline(prices: SubscriptionPrices): MrrChange[] {
   return changes.sort((a, b) => compareInstants(a.atNs, b.atNs))
 }
 
-/** By currency: how much the exact MRR goes up or down at each instant. */
-function stepsByCurrency(lines: readonly PriceLine<RecurringPrice>[]): Map<string, Map<bigint, bigint>> {
+/** By currency: how much the exact MRR x `common`, a multiple of all counts, goes up or down at each instant. */
+function stepsByCurrency(
+  lines: readonly PriceLine<RecurringPrice>[],
+  common: bigint,
+): Map<string, Map<bigint, bigint>> {
   const byCurrency = new Map<string, Map<bigint, bigint>>()
   for (const line of lines) {
     // Lines end where a trial or a suspension begins, and there is none while suspended.
     if (line.trial) continue
     const { price, quantity, currency, fromNs, untilNs } = line
-    const exact = price.amount * quantity * keptPercent(price) * monthlyTwelfths[line.billingPeriod]
+    const yearly = unitsPerYear[periodStep(line.billingPeriod).unit] * (common / countOf(line))
+    const exact = price.amount * quantity * keptPercent(price) * yearly
     const steps = byCurrency.get(currency) ?? new Map<bigint, bigint>()
     byCurrency.set(currency, steps)
     steps.set(fromNs, (steps.get(fromNs) ?? 0n) + exact)
     if (untilNs !== endlessNs) steps.set(untilNs, (steps.get(untilNs) ?? 0n) - exact)
   }
   return byCurrency
+}
+
+/** How many units the price's period has. */
+function countOf({ billingPeriod }: PriceLine): bigint {
+  return BigInt(periodStep(billingPeriod).count)
+}
+
+function commonMultiple(a: bigint, b: bigint): bigint {
+  let [high, low] = [a, b]
+  while (low !== 0n) [high, low] = [low, high % low]
+  return (a / high) * b
 }
 
 /**

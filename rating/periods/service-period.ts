@@ -5,7 +5,7 @@
 // clock skips is taken later, one that it shows twice is taken the first time.
 
 import { Temporal } from 'temporal-polyfill'
-import type { BillingPeriod } from '../../schemas/catalog/catalog.js'
+import { type BillingPeriod, periodStep } from '../../schemas/catalog/billing-period.js'
 import { compositeKey } from '../../schemas/identifiers.js'
 import { beginninglessNs, endlessNs, instantKey, msOf } from '../../schemas/time.js'
 
@@ -17,7 +17,7 @@ export interface ServicePeriod {
 }
 
 interface Step {
-  readonly unit: 'days' | 'weeks' | 'months' | 'years'
+  readonly unit: 'days' | 'weeks' | 'months'
   readonly count: number
   /** The mean length, from which the first guess at an index is made. */
   readonly meanMs: number
@@ -25,14 +25,7 @@ interface Step {
 
 const dayMs = 86_400_000
 const yearMs = 365.2425 * dayMs
-
-const steps: Readonly<Record<BillingPeriod, Step>> = {
-  day: { unit: 'days', count: 1, meanMs: dayMs },
-  week: { unit: 'weeks', count: 1, meanMs: 7 * dayMs },
-  month: { unit: 'months', count: 1, meanMs: yearMs / 12 },
-  quarter: { unit: 'months', count: 3, meanMs: yearMs / 4 },
-  year: { unit: 'years', count: 1, meanMs: yearMs },
-}
+const meanMsOf = { day: dayMs, week: 7 * dayMs, month: yearMs / 12 } as const
 
 /** The calendar reaches a little less far than `endlessNs`. Instants that are accepted lie far within. */
 const farthestMs = 9.2e12
@@ -50,7 +43,8 @@ export class ServiceCalendar {
   constructor(anchorNs: bigint, timezone: string, billingPeriod: BillingPeriod) {
     this.#anchorNs = anchorNs
     this.#anchor = Temporal.Instant.fromEpochNanoseconds(anchorNs).toZonedDateTimeISO(timezone)
-    this.#step = steps[billingPeriod]
+    const { unit, count } = periodStep(billingPeriod)
+    this.#step = { unit: `${unit}s`, count, meanMs: count * meanMsOf[unit] }
   }
 
   /** The period that holds an instant. */

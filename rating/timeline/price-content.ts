@@ -1,6 +1,7 @@
 // The content of a price: the fields that two prices must have equal to be the same terms.
 // Invariants: prices that differ in no value have the same id, whatever the order of their keys; a discount of 0 %
-// is no discount, whatever its length. The default quantity is left out: the price line has the resolved quantity.
+// is no discount, whatever its length. The default quantity and the period of its own are left out: the price line has the
+// quantity and the period that result from them.
 
 import type { Price, UsagePrice } from '../../schemas/catalog/catalog.js'
 import { stableId } from '../../schemas/identifiers.js'
@@ -10,11 +11,16 @@ import { modelPart } from '../models/registry.js'
 // Prices belong to published catalogs and to changes, which live long and are shared: each is derived from once.
 
 export const priceContentId = oncePer((price: Price) =>
-  stableId('terms', canonicalText({ ...price, defaultQuantity: undefined })),
+  stableId('terms', canonicalText({ ...price, defaultQuantity: undefined, billingPeriod: undefined })),
 )
 
 export function isSamePrice(a: Price, b: Price): boolean {
   return a === b || priceContentId(a) === priceContentId(b)
+}
+
+/** Whether they are written alike, also in what a price line resolves. */
+export function isSameWording(a: Price, b: Price): boolean {
+  return a === b || canonicalText(a) === canonicalText(b)
 }
 
 /** The price after its discount has ended; the same object each time. */

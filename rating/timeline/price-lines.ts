@@ -38,10 +38,11 @@ export function resolvePrices(timeline: Timeline, catalog: CatalogIndex): Subscr
     const { terms } = version
     const plan = catalog.plan(terms.plan, terms.planVersion)
     if (plan === undefined) throw new Error(`The plan ${terms.plan} ${terms.planVersion} is not published.`)
-    const calendar = serviceCalendar(terms.billingAnchorNs, terms.timezone, plan.billingPeriod)
     for (const price of pricesInForce(plan, terms)) {
       if (price.kind === 'recurring' && terms.status !== 'active') continue
-      for (const interval of intervalsOf(price, version, discountEnd(price, terms, plan.billingPeriod))) {
+      const period = price.billingPeriod ?? plan.billingPeriod
+      const calendar = serviceCalendar(terms.billingAnchorNs, terms.timezone, period)
+      for (const interval of intervalsOf(price, version, discountEnd(price, terms, period))) {
         const line = newLine(timeline, plan, terms, calendar, interval)
         const before = newest.get(price.price)
         if (before?.untilNs === line.fromNs && isEqual(before, line)) {
@@ -105,7 +106,7 @@ function intervalsOf(price: Price, version: Version, discountUntilNs: bigint): I
   return intervals
 }
 
-/** Counted in billing periods from the first anchor, so that a new anchor does not lengthen it. Without a discount: the beginning of time. */
+/** Counted in the price's periods from the first anchor, so that a new anchor does not lengthen it. Without a discount: the beginning of time. */
 function discountEnd(price: Price, terms: ResolvedTerms, period: BillingPeriod): bigint {
   if (price.discountPercent === 0n) return beginninglessNs
   if (price.discountPeriods === undefined) return endlessNs
@@ -128,7 +129,7 @@ function newLine(
     currency: plan.currency,
     rounding: plan.rounding,
     minimumWhenSuspended: plan.minimumWhenSuspended,
-    billingPeriod: plan.billingPeriod,
+    billingPeriod: price.billingPeriod ?? plan.billingPeriod,
     prorationUnit: plan.proration,
     billingAnchorNs: terms.billingAnchorNs,
     timezone: terms.timezone,

@@ -7,7 +7,7 @@ import type { Price } from '../../schemas/catalog/catalog.js'
 import type { SubscriptionChange } from '../../schemas/lifecycle/lifecycle-event.js'
 import type { Scaled } from '../../schemas/money/decimal.js'
 import { compareInstants, endlessNs } from '../../schemas/time.js'
-import { isSamePrice } from './price-content.js'
+import { isSameWording } from './price-content.js'
 import { type ResolvedTerms, TermsFold } from './terms-fold.js'
 
 export type { ResolvedTerms } from './terms-fold.js'
@@ -118,7 +118,7 @@ function sameTerms(a: ResolvedTerms, b: ResolvedTerms): boolean {
 }
 
 function sameOverrides(a: readonly Price[], b: readonly Price[]): boolean {
-  return a === b || (a.length === b.length && a.every((price, index) => isSamePrice(price, b[index]!)))
+  return a === b || (a.length === b.length && a.every((price, index) => isSameWording(price, b[index]!)))
 }
 
 function sameQuantities(a: ReadonlyMap<string, Scaled>, b: ReadonlyMap<string, Scaled>): boolean {

@@ -4,6 +4,7 @@
 import { z } from 'zod'
 import { currencyField, nameField, planVersionField } from '../json/wire-fields.js'
 import { minorUnits } from '../money/currency.js'
+import { billingPeriodField, billingPeriodToWire, readBillingPeriod } from './billing-period.js'
 import type { Plan, Price } from './catalog.js'
 import { type MeterScope, priceSchema, priceToWire, readPrice } from './catalog-price.js'
 import { asMap, FieldReader } from './catalog-reader.js'
@@ -34,8 +35,7 @@ export function readPlan(
   if (currency !== undefined && minorUnits(currency) === undefined) {
     reader.fault('currency', 'unknown_currency', `${currency} is not a currency of ISO 4217, such as USD.`)
   }
-  const periods = ['day', 'week', 'month', 'quarter', 'year'] as const
-  const billingPeriod = reader.requiredChoice('billing_period', periods)
+  const billingPeriod = reader.requiredField('billing_period') && readBillingPeriod(reader, problems)
   const proration = reader.choice('proration', ['second', 'day'] as const) ?? 'second'
   const rounding = reader.choice('rounding', ['half_up', 'half_even'] as const) ?? 'half_up'
   const minimumWhenSuspended = reader.flag('minimum_when_suspended') ?? false
@@ -68,7 +68,7 @@ export function planToWire(plan: Plan): Wire {
     plan: plan.plan,
     version: plan.version,
     currency: plan.currency,
-    billing_period: plan.billingPeriod,
+    billing_period: billingPeriodToWire(plan.billingPeriod),
     proration: plan.proration,
     rounding: plan.rounding,
     ...(plan.minimumWhenSuspended ? { minimum_when_suspended: true } : {}),
@@ -80,7 +80,7 @@ export const planSchema = z.strictObject({
   plan: nameField,
   version: planVersionField,
   currency: currencyField,
-  billing_period: z.enum(['day', 'week', 'month', 'quarter', 'year']),
+  billing_period: billingPeriodField,
   proration: z.enum(['second', 'day']).optional(),
   rounding: z.enum(['half_up', 'half_even']).optional(),
   minimum_when_suspended: z

@@ -22,7 +22,9 @@ export function readPrice(
   const id = reader.requiredText('price')
   const kind = reader.requiredChoice('kind', ['usage', 'recurring'] as const)
   if (kind === undefined) return undefined
-  return kind === 'usage' ? readUsagePrice(reader, id, scope, problems) : readRecurringPrice(reader, id)
+  return kind === 'usage'
+    ? readUsagePrice(reader, id, scope, problems)
+    : readRecurringPrice(reader, id, problems)
 }
 
 export function priceToWire(price: Price): Wire {

@@ -5,11 +5,12 @@
 import type { EventSchema } from '../event-schemas/event-schema.js'
 import type { Rounding, Scaled } from '../money/decimal.js'
 import type { Aggregation } from './aggregations.js'
+import type { BillingPeriod } from './billing-period.js'
 import type { PriceModel } from './models/registry.js'
 
+export type { BillingPeriod } from './billing-period.js'
 export type { PriceModel } from './models/registry.js'
 
-export type BillingPeriod = 'day' | 'week' | 'month' | 'quarter' | 'year'
 export type ProrationUnit = 'second' | 'day'
 
 export interface Meter {
@@ -32,11 +33,13 @@ export interface UsagePrice {
   readonly price: string
   readonly meter: string
   readonly model: PriceModel
+  /** Its own; absent: the plan's. */
+  readonly billingPeriod?: BillingPeriod
   /** Units free per service period. */
   readonly included: Scaled
   /** Per cent, scaled. */
   readonly discountPercent: Scaled
-  /** Billing periods, counted from the subscription's anchor, that the discount lasts; absent: for ever. */
+  /** Periods of the price, counted from the subscription's anchor, that the discount lasts; absent: for ever. */
   readonly discountPeriods?: number
   readonly minimum?: Scaled
   readonly maximum?: Scaled
@@ -51,6 +54,8 @@ export interface RecurringPrice {
   /** Of a price per unit: the quantity of a subscription that sets none. */
   readonly defaultQuantity?: Scaled
   readonly timing: 'in_advance' | 'in_arrears'
+  /** Its own; absent: the plan's. */
+  readonly billingPeriod?: BillingPeriod
   readonly discountPercent: Scaled
   readonly discountPeriods?: number
 }

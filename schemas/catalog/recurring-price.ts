@@ -2,15 +2,22 @@
 
 import { z } from 'zod'
 import { nameField, quantityField } from '../json/wire-fields.js'
+import { billingPeriodField, billingPeriodToWire, readBillingPeriod } from './billing-period.js'
 import type { RecurringPrice } from './catalog.js'
 import type { FieldReader } from './catalog-reader.js'
+import type { Problems } from './catalog-source.js'
 import { discountFields, discountToWire, readDiscount } from './discount.js'
 import { decimal, fromZero, type Wire } from './models/model-shape.js'
 
-export function readRecurringPrice(reader: FieldReader, id: string | undefined): RecurringPrice | undefined {
+export function readRecurringPrice(
+  reader: FieldReader,
+  id: string | undefined,
+  problems: Problems,
+): RecurringPrice | undefined {
   const amount = reader.requiredDecimal('amount', fromZero)
   const per = reader.requiredChoice('per', ['subscription', 'unit'] as const)
   const timing = reader.requiredChoice('timing', ['in_advance', 'in_arrears'] as const)
+  const billingPeriod = readBillingPeriod(reader, problems)
   const defaultQuantity = reader.decimal('default_quantity', fromZero)
   if (per === 'subscription' && reader.has('default_quantity')) {
     reader.fault('default_quantity', 'unknown_key', 'Only a price per unit takes a default_quantity.')
@@ -25,6 +32,7 @@ export function readRecurringPrice(reader: FieldReader, id: string | undefined):
     per,
     ...(defaultQuantity === undefined ? {} : { defaultQuantity }),
     timing,
+    ...(billingPeriod === undefined ? {} : { billingPeriod }),
     ...discount,
   }
 }
@@ -37,6 +45,9 @@ export function recurringPriceToWire(price: RecurringPrice): Wire {
     per: price.per,
     ...decimal('default_quantity', price.defaultQuantity),
     timing: price.timing,
+    ...(price.billingPeriod === undefined
+      ? {}
+      : { billing_period: billingPeriodToWire(price.billingPeriod) }),
     ...discountToWire(price),
   }
 }
@@ -46,6 +57,7 @@ const recurringFields = {
   kind: z.literal('recurring'),
   amount: quantityField,
   timing: z.enum(['in_advance', 'in_arrears']),
+  billing_period: billingPeriodField.optional(),
   ...discountFields,
 }
 

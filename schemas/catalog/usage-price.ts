@@ -3,6 +3,7 @@
 
 import { z } from 'zod'
 import { nameField, quantityField } from '../json/wire-fields.js'
+import { billingPeriodField, billingPeriodToWire, readBillingPeriod } from './billing-period.js'
 import type { Meter, PriceModel, UsagePrice } from './catalog.js'
 import type { FieldReader } from './catalog-reader.js'
 import type { Problems } from './catalog-source.js'
@@ -25,6 +26,7 @@ export function readUsagePrice(
   const meter = reader.requiredText('meter')
   const modelName = reader.requiredChoice('model', priceModels)
   reader.choice('timing', ['in_arrears'] as const)
+  const billingPeriod = readBillingPeriod(reader, problems)
   const included = reader.decimal('included', fromZero)
   const discount = readDiscount(reader)
   const minimum = reader.decimal('minimum', fromZero)
@@ -42,6 +44,7 @@ export function readUsagePrice(
     price: id,
     meter,
     model,
+    ...(billingPeriod === undefined ? {} : { billingPeriod }),
     included: included ?? 0n,
     ...discount,
     ...(minimum === undefined ? {} : { minimum }),
@@ -65,6 +68,9 @@ export function usagePriceToWire(price: UsagePrice): Wire {
     meter: price.meter,
     model: price.model.model,
     ...shapeOf(price.model.model).toWire(price.model),
+    ...(price.billingPeriod === undefined
+      ? {}
+      : { billing_period: billingPeriodToWire(price.billingPeriod) }),
     ...(price.included === 0n ? {} : decimal('included', price.included)),
     ...discountToWire(price),
     ...decimal('minimum', price.minimum),
@@ -78,6 +84,7 @@ const usageFields = {
   kind: z.literal('usage'),
   meter: nameField,
   timing: z.literal('in_arrears').optional(),
+  billing_period: billingPeriodField.optional(),
   included: quantityField.optional(),
   ...discountFields,
   minimum: quantityField.optional(),

@@ -2,6 +2,7 @@
 
 import fc from 'fast-check'
 import { aggregations } from '../catalog/aggregations.js'
+import { billingPeriodOf } from '../catalog/billing-period.js'
 import type {
   Catalog,
   Meter,
@@ -20,6 +21,10 @@ const name = fc.oneof(
   fc.string({ unit: 'grapheme', minLength: 1, maxLength: 8 }).filter(text => !text.includes('\u0000')),
 )
 const amount = fc.bigInt({ min: 0n, max: scaledMax })
+const unit = fc.constantFrom('day', 'week', 'month', 'quarter', 'year')
+const period = fc
+  .tuple(fc.integer({ min: 1, max: 100 }), unit)
+  .map(([count, of]) => billingPeriodOf(count, of))
 const perCent = fc.bigInt({ min: 0n, max: 100n * scaledOne })
 
 function optional<T, K extends string>(
@@ -28,6 +33,8 @@ function optional<T, K extends string>(
 ): fc.Arbitrary<{ readonly [P in K]?: T }> {
   return fc.option(value).map(some => (some === null ? {} : ({ [key]: some } as { [P in K]: T })))
 }
+
+const ownPeriod = optional('billingPeriod', period)
 
 const meter: fc.Arbitrary<Omit<Meter, 'meter'>> = fc
   .tuple(
@@ -104,8 +111,8 @@ const discount: fc.Arbitrary<{ discountPercent: Scaled; discountPeriods?: number
 
 function usagePrice(target: Meter): fc.Arbitrary<Omit<UsagePrice, 'price'>> {
   return fc
-    .tuple(modelFor(target), amount, discount, optional('minimum', amount), fc.boolean())
-    .map(([model, included, discounted, minimum, prorate]) => ({
+    .tuple(modelFor(target), amount, discount, optional('minimum', amount), fc.boolean(), ownPeriod)
+    .map(([model, included, discounted, minimum, prorate, own]) => ({
       kind: 'usage',
       meter: target.meter,
       model,
@@ -113,6 +120,7 @@ function usagePrice(target: Meter): fc.Arbitrary<Omit<UsagePrice, 'price'>> {
       ...discounted,
       ...minimum,
       prorate,
+      ...own,
     }))
 }
 
@@ -123,14 +131,16 @@ const recurringPrice: fc.Arbitrary<Omit<RecurringPrice, 'price'>> = fc
     fc.constantFrom('in_advance', 'in_arrears'),
     discount,
     optional('defaultQuantity', amount),
+    ownPeriod,
   )
-  .map(([value, per, timing, discounted, defaultQuantity]) => ({
+  .map(([value, per, timing, discounted, defaultQuantity, own]) => ({
     kind: 'recurring',
     amount: value,
     per,
     ...(per === 'unit' ? defaultQuantity : {}),
     timing,
     ...discounted,
+    ...own,
   }))
 
 function plan(meters: readonly Meter[]): fc.Arbitrary<Omit<Plan, 'version'>> {
@@ -138,7 +148,7 @@ function plan(meters: readonly Meter[]): fc.Arbitrary<Omit<Plan, 'version'>> {
   return fc.record({
     plan: name,
     currency: fc.constantFrom(...currencyCodes),
-    billingPeriod: fc.constantFrom('day', 'week', 'month', 'quarter', 'year'),
+    billingPeriod: period,
     proration: fc.constantFrom('second', 'day'),
     rounding: fc.constantFrom('half_up', 'half_even'),
     minimumWhenSuspended: fc.boolean(),

@@ -2,7 +2,8 @@
 // customer's usage as it would be if something about it were otherwise, which is how reasons are tried.
 
 import type { Charge } from '../../../schemas/billing/charge.js'
-import type { BillingPeriod, Catalog } from '../../../schemas/catalog/catalog.js'
+import { longestDaysOf } from '../../../schemas/catalog/billing-period.js'
+import type { Catalog } from '../../../schemas/catalog/catalog.js'
 import { compositeKey } from '../../../schemas/identifiers.js'
 import { stringifyJson } from '../../../schemas/json/json-text.js'
 import type { Scaled } from '../../../schemas/money/decimal.js'
@@ -29,14 +30,6 @@ export interface OwedTotal {
   readonly charges: readonly Charge[]
 }
 
-const periodDays: Readonly<Record<BillingPeriod, number>> = {
-  day: 2,
-  week: 8,
-  month: 32,
-  quarter: 93,
-  year: 367,
-}
-
 export class OurSide {
   readonly catalog: Catalog
   readonly period: Period
@@ -57,8 +50,7 @@ export class OurSide {
     this.period = period
     this.#lifecycle = groupedBy(lifecycle, ({ subject }) => subject)
     this.#usage = groupedBy(usage, ({ subject }) => subject)
-    const days = Math.max(1, ...catalog.plans.map(plan => periodDays[plan.billingPeriod]))
-    this.#asOfNs = period.untilNs + nsOf(days * 86_400_000)
+    this.#asOfNs = period.untilNs + nsOf((longestDaysOf(catalog.plans) + 1) * 86_400_000)
     const all = this.#simulate([...lifecycle, ...usage])
     this.deadLetters = all.deadLetters
     this.#owed = this.#byKey(all.charges)

@@ -3,7 +3,8 @@
 
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import type { BillingPeriod, Plan } from '../../../schemas/catalog/catalog.js'
+import { type BillingPeriod, readBillingPeriod } from '../../../schemas/catalog/billing-period.js'
+import type { Plan } from '../../../schemas/catalog/catalog.js'
 import { parseCatalog } from '../../../schemas/catalog/catalog-parser.js'
 import { asMap, FieldReader } from '../../../schemas/catalog/catalog-reader.js'
 import {
@@ -24,8 +25,6 @@ import {
   type QuoteRules,
   subscriptionPer,
 } from './quote-rules.js'
-
-const periods: readonly BillingPeriod[] = ['day', 'week', 'month', 'quarter', 'year']
 
 export function readQuoteMapping(text: string, file: string): ReadMapping<QuoteRules> {
   const problems = new Problems(file)
@@ -149,7 +148,7 @@ function readFrequencies(
   if (map === undefined) return undefined
   const reader = new FieldReader(map, problems)
   const entries = [...map.members.keys()].flatMap(word => {
-    const period = reader.choice(word, periods)
+    const period = readBillingPeriod(reader, problems, word)
     return period === undefined ? [] : [[word, period] as const]
   })
   return new Map(entries)

@@ -1,6 +1,7 @@
 // The terms of a subscription on one day, from the lines that hold then: plan, quantities, and prices that differ from the
 // plan's as overrides. What cannot be said in our words is told by name.
 
+import { periodText } from '../../../schemas/catalog/billing-period.js'
 import type { Plan, Price } from '../../../schemas/catalog/catalog.js'
 import { priceToWire } from '../../../schemas/catalog/catalog-parser.js'
 import { canonicalJson } from '../../../schemas/json/canonical-json.js'
@@ -117,11 +118,15 @@ function checkPlan(
       'currency_mismatch',
       `the quote is in ${step.currency}, the plan ${name} in ${currency}.`,
     )
-  for (const line of sold)
-    if (line.frequency !== undefined && line.frequency !== billingPeriod) {
-      const detail = `it is billed by the ${line.frequency}, the plan ${name} by the ${billingPeriod}.`
-      fault(context, line, 'frequency_mismatch', detail)
-    }
+  for (const line of sold) {
+    const { rule } = line
+    const price = rule.kind === 'price' ? plan.prices.find(one => one.price === rule.price) : undefined
+    const period = price?.billingPeriod ?? billingPeriod
+    if (line.frequency === undefined || line.frequency === period) continue
+    const whose = price?.billingPeriod === undefined ? `plan ${name}` : `price ${price.price}`
+    const detail = `it is billed by the ${periodText(line.frequency)}, the ${whose} by the ${periodText(period)}.`
+    fault(context, line, 'frequency_mismatch', detail)
+  }
 }
 
 /** A line of the plan is of its price for a subscription, where it has exactly one. */

@@ -47,6 +47,14 @@ export function periodStart(anchorNs: bigint, timezone: string, period: BillingP
   return startNs
 }
 
+/** `2 week` is two weeks, `quarter` one quarter. */
+export function inUnits(
+  period: BillingPeriod,
+): readonly [number, 'day' | 'week' | 'month' | 'quarter' | 'year'] {
+  const words = period.split(' ')
+  return [words.length === 1 ? 1 : Number(words[0]), words.at(-1) as 'day']
+}
+
 /** No instant lies before 1970. */
 function floorMs(instantNs: bigint): number {
   return Number(instantNs / 1_000_000n)
@@ -54,19 +62,20 @@ function floorMs(instantNs: bigint): number {
 
 /** The time on the wall clock, as if it were UTC. */
 function plusPeriods(wallMs: number, period: BillingPeriod, n: number): number {
-  switch (period) {
+  const [count, unit] = inUnits(period)
+  switch (unit) {
     case 'day':
-      return wallMs + n * dayMs
+      return wallMs + n * count * dayMs
     case 'week':
-      return wallMs + n * 7 * dayMs
+      return wallMs + n * count * 7 * dayMs
     case 'month':
-      return plusMonths(wallMs, n)
+      return plusMonths(wallMs, n * count)
     case 'quarter':
-      return plusMonths(wallMs, n * 3)
+      return plusMonths(wallMs, n * count * 3)
     case 'year':
-      return plusMonths(wallMs, n * 12)
+      return plusMonths(wallMs, n * count * 12)
     default:
-      return period satisfies never
+      return unit satisfies never
   }
 }
 

@@ -6,8 +6,8 @@
 import { Exact } from '../../../rating/testing/exact.js'
 import { exactly, toPlaces } from '../../../rating/testing/slow-oracle.js'
 import type { MovementKind, MrrMovementWire } from '../../../schemas/billing/mrr-movement.js'
-import type { BillingPeriod } from '../../../schemas/catalog/catalog.js'
 import { formatInstant } from '../../../schemas/time.js'
+import { inUnits } from './calendar.js'
 import { keptShare } from './charges.js'
 import { never, type Subscription } from './prices.js'
 import { correlationAt } from './terms.js'
@@ -15,13 +15,13 @@ import { correlationAt } from './terms.js'
 /** A movement without its id. */
 export type OracleMovement = Omit<MrrMovementWire, 'movement_id'>
 
-const timesTwelve: Readonly<Record<BillingPeriod, number>> = {
+const timesTwelve = {
   year: 1,
   quarter: 4,
   month: 12,
   week: 52,
   day: 365,
-}
+} as const
 
 export function movementsOf(customerId: string, subscriptions: readonly Subscription[]): OracleMovement[] {
   const lines = subscriptions.flatMap(one => one.lines)
@@ -95,10 +95,11 @@ export function mrrOf({ lines }: Pick<Subscription, 'lines'>, currency: string, 
   const exact = lines
     .filter(line => line.fromNs <= atNs && atNs < line.untilNs && !line.trial)
     .filter(line => line.plan.currency === currency)
-    .map(({ price, plan, quantity }) => {
+    .map(({ price, period: billed, quantity }) => {
       if (price.kind === 'usage') return Exact.of(0)
       const period = exactly(price.amount).times(exactly(quantity)).times(keptShare(price))
-      return period.times(timesTwelve[plan.billingPeriod])
+      const [count, unit] = inUnits(billed)
+      return period.times(timesTwelve[unit]).div(count)
     })
   return Exact.of(toPlaces(total(exact).div(12)))
 }

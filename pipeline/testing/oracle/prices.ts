@@ -1,7 +1,7 @@
 // The oracle's price lines. Contract section 3, "What restarts when a subscription changes": maximal ranges
 // of equal terms of one price, and the segments that service periods cut them into.
 
-import type { Catalog, Plan, Price } from '../../../schemas/catalog/catalog.js'
+import type { BillingPeriod, Catalog, Plan, Price } from '../../../schemas/catalog/catalog.js'
 import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
 import { type Scaled, scaledOne } from '../../../schemas/money/decimal.js'
 import { endlessNs } from '../../../schemas/time.js'
@@ -26,6 +26,8 @@ export interface Line {
   /** The price, without its discount once the discount has run out. */
   readonly price: Price
   readonly plan: Plan
+  /** Of the price, else of the plan. */
+  readonly period: BillingPeriod
   readonly terms: Terms
   readonly fromNs: bigint
   readonly untilNs: bigint
@@ -66,7 +68,7 @@ export function segmentsOf(line: Line, beforeNs: bigint): Segment[] {
   const segments: Segment[] = []
   for (let fromNs = line.fromNs; fromNs < earliest(line.untilNs, beforeNs); ) {
     const { anchorNs, timezone } = line.terms
-    const period = periodAt(anchorNs, timezone, line.plan.billingPeriod, fromNs)
+    const period = periodAt(anchorNs, timezone, line.period, fromNs)
     const untilNs = earliest(period.untilNs, line.untilNs)
     segments.push({ line, period, fromNs, untilNs })
     fromNs = untilNs
@@ -126,7 +128,8 @@ function stretchesOf(changes: readonly SubscriptionChange[], catalog: Catalog): 
 function discountEnd(price: Price, plan: Plan, terms: Terms): bigint {
   if (price.discountPercent === 0n) return always
   if (price.discountPeriods === undefined) return never
-  return periodStart(terms.firstAnchorNs, terms.timezone, plan.billingPeriod, price.discountPeriods)
+  const period = price.billingPeriod ?? plan.billingPeriod
+  return periodStart(terms.firstAnchorNs, terms.timezone, period, price.discountPeriods)
 }
 
 /**
@@ -139,10 +142,11 @@ export function quantityOf(price: Price, terms: Terms): Scaled | undefined {
 }
 
 /**
- * What makes two prices the same price: a default quantity is compared by the quantity that results from it.
+ * What makes two prices the same price: a default quantity is compared by the quantity that results from it, a period of
+ * its own by the period that the price then has.
  */
 function contentOf(price: Price): object {
-  return { ...price, defaultQuantity: 0n }
+  return { ...price, defaultQuantity: 0n, billingPeriod: 'day' }
 }
 
 function cutAt({ fromNs, untilNs }: Period, atNs: bigint): Period[] {
@@ -158,12 +162,14 @@ function stretchOf(written: Price, plan: Plan, terms: Terms, span: Period, disco
   const price: Price = discounted ? written : { ...rest, discountPercent: 0n }
   const trial = span.fromNs < terms.trialUntilNs
   const quantity = quantityOf(price, terms)!
-  const { currency, rounding, billingPeriod, proration, minimumWhenSuspended } = plan
-  const ofPlan = [currency, rounding, billingPeriod, proration, minimumWhenSuspended]
+  const { currency, rounding, proration, minimumWhenSuspended } = plan
+  const period = price.billingPeriod ?? plan.billingPeriod
+  const ofPlan = [currency, rounding, period, proration, minimumWhenSuspended]
   const frame = [...ofPlan, terms.anchorNs, terms.timezone]
   return {
     price,
     plan,
+    period,
     terms,
     ...span,
     trial,

@@ -18,16 +18,40 @@ export interface CatalogPart {
 
 export const dayMs = 86_400_000
 
-/** The shortest billing period of a history, and the step that its instants are multiples of. */
-export const paces = [
-  { periods: ['month', 'month', 'quarter', 'year'], stepMs: 2 * dayMs },
-  { periods: ['day', 'week', 'month'], stepMs: dayMs / 8 },
-  { periods: ['week', 'month', 'year'], stepMs: (2 * dayMs) / 3 },
-  { periods: ['quarter', 'year', 'quarter'], stepMs: 6 * dayMs },
-  { periods: ['year', 'quarter'], stepMs: 20 * dayMs },
-] as const
+const times = (count: number, unit: string) => ({ count, unit })
 
-export type Pace = (typeof paces)[number]
+export interface Pace {
+  /** Of plans. */
+  readonly periods: readonly unknown[]
+  /** Of prices that have one of their own. */
+  readonly own: readonly unknown[]
+  /** The step that the instants of a history are multiples of. */
+  readonly stepMs: number
+}
+
+export const paces: readonly Pace[] = [
+  {
+    periods: ['month', 'month', times(1, 'quarter'), 'year'],
+    own: ['year', 'month', times(3, 'month'), times(2, 'week'), times(45, 'day')],
+    stepMs: 2 * dayMs,
+  },
+  { periods: ['day', 'week', 'month'], own: [times(3, 'day'), 'month', times(7, 'day')], stepMs: dayMs / 8 },
+  {
+    periods: ['week', 'month', 'year'],
+    own: [times(2, 'week'), 'week', times(30, 'day')],
+    stepMs: (2 * dayMs) / 3,
+  },
+  {
+    periods: ['quarter', times(2, 'quarter'), 'quarter'],
+    own: [times(3, 'month'), 'year', 'month'],
+    stepMs: 6 * dayMs,
+  },
+  {
+    periods: ['year', 'quarter'],
+    own: [times(4, 'quarter'), times(2, 'year'), times(7, 'week')],
+    stepMs: 20 * dayMs,
+  },
+]
 
 const often = <T>(usual: T, ...others: readonly T[]): fc.Arbitrary<T> =>
   fc.oneof({ weight: 4, arbitrary: fc.constant(usual) }, { weight: 3, arbitrary: fc.constantFrom(...others) })
@@ -135,6 +159,9 @@ const discount = fc.oneof(
   },
 )
 
+/** An index of the pace's own periods. */
+const ownPeriod = often<number | undefined>(undefined, 0, 1, 2, 3, 4)
+
 const usagePrice = fc
   .record({
     id: fc.constantFrom('ua', 'ub', 'uc'),
@@ -145,9 +172,11 @@ const usagePrice = fc
     minimum: often(undefined, '4', '0.1'),
     maximum: often(undefined, '6', '40'),
     prorate: often(undefined, true, false),
+    own: ownPeriod,
   })
-  .map(({ id, meter: meterIndex, model: wireModel, discount: less, ...rest }) => ({
+  .map(({ id, meter: meterIndex, model: wireModel, discount: less, own, ...rest }) => ({
     meterIndex,
+    own,
     wire: { price: id, kind: 'usage', ...wireModel, ...defined(rest), ...less },
   }))
 
@@ -158,14 +187,18 @@ const recurringPrice = fc
     timing: fc.constantFrom('in_advance', 'in_arrears'),
     discount,
     defaultQuantity: often(undefined, '3', '0'),
+    own: ownPeriod,
   })
-  .map(({ discount: less, defaultQuantity, ...rest }) => ({
-    kind: 'recurring',
-    ...rest,
-    ...(rest.price === 'seats'
-      ? defined({ per: 'unit', default_quantity: defaultQuantity })
-      : { per: 'subscription' }),
-    ...less,
+  .map(({ discount: less, defaultQuantity, own, ...rest }) => ({
+    own,
+    wire: {
+      kind: 'recurring',
+      ...rest,
+      ...(rest.price === 'seats'
+        ? defined({ per: 'unit', default_quantity: defaultQuantity })
+        : { per: 'subscription' }),
+      ...less,
+    } as Wire,
   }))
 
 const plan = fc.record({
@@ -209,11 +242,14 @@ export function catalogOf(shape: Shape, pace: Pace, whole: boolean): CatalogChoi
     late: one.late && !whole,
     wire: meterWire(one, n, shape.focus),
   }))
+  const withOwn = (wire: Wire, own: number | undefined): Wire =>
+    defined({ ...wire, billing_period: own === undefined ? undefined : at(pace.own, own) })
   const isLateMeter = (id: unknown) => meters.some(one => one.late && one.wire['meter'] === id)
   const usage = shape.usage
-    .map(one => ({ ...one.wire, meter: `m${one.meterIndex % meters.length}` }) as Wire)
+    .map(one => withOwn({ ...one.wire, meter: `m${one.meterIndex % meters.length}` }, one.own))
     .filter((price, n) => n === 0 || shape.focus !== 'totals' || isOfOneQuantity(price))
-  const prices: Wire[] = [...usage, ...shape.recurring].sort((a, b) => order(a) - order(b))
+  const recurring = shape.recurring.map(one => withOwn(one.wire, one.own))
+  const prices: Wire[] = [...usage, ...recurring].sort((a, b) => order(a) - order(b))
   const plans = shape.plans.map((one, n) => {
     const { prices: picks, period, late, ...rest } = one
     const own = unique([at(usage, picks[0]!), ...picks.map(pick => at(prices, pick))])
