@@ -3,7 +3,6 @@
 // period is read back equal. A week and 7 days have the same borders and are not equal: MRR counts 52 weeks a year, and 365 days.
 
 import { z } from 'zod'
-import type { Price } from './catalog.js'
 import { asMap, FieldReader } from './catalog-reader.js'
 import type { Problems } from './catalog-source.js'
 
@@ -58,10 +57,13 @@ export function longestDays(period: BillingPeriod): number {
   return unit === 'week' ? count * 7 : count
 }
 
-/** Of the periods that plans, or prices, say of themselves. */
-export function longestDaysOf(
-  holders: Iterable<{ readonly billingPeriod?: BillingPeriod; readonly prices?: readonly Price[] }>,
-): number {
+interface HasPeriod {
+  readonly billingPeriod?: BillingPeriod
+  readonly prices?: readonly HasPeriod[]
+}
+
+/** Of the periods that plans and their prices, or prices, say of themselves. */
+export function longestDaysOf(holders: Iterable<HasPeriod>): number {
   let most = 1
   for (const { billingPeriod, prices = [] } of holders)
     most = Math.max(most, billingPeriod === undefined ? 1 : longestDays(billingPeriod), longestDaysOf(prices))
