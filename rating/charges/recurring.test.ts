@@ -33,7 +33,7 @@ function segmentOf(vector: Vector): Segment<RecurringPrice> {
   const segment = segmentAt(line, at('2026-06-01'))!
   const price = {
     ...line.price,
-    amount: vector.amount_of_price === undefined ? line.price.amount : scaled(vector.amount_of_price),
+    amount: vector.amount_of_price === undefined ? line.price.amount! : scaled(vector.amount_of_price),
     discountPercent: scaled(vector.discount_percent ?? '0'),
   }
   const [numerator, denominator] = vector.fraction

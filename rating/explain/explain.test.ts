@@ -125,6 +125,24 @@ describe('an explanation of usage', () => {
   })
 })
 
+const seatTiers = [
+  { up_to: '10', unit_amount: '2.5', flat_amount: '3' },
+  { up_to: '50', unit_amount: '1.333333333333' },
+  { up_to: null, flat_amount: '7' },
+]
+const seatModels = [
+  { model: 'graduated', tiers: seatTiers },
+  { model: 'volume', tiers: seatTiers },
+  {
+    model: 'stairstep',
+    tiers: [
+      { up_to: '20', flat_amount: '9' },
+      { up_to: null, flat_amount: '0' },
+    ],
+  },
+  { model: 'package', package_size: '7', package_amount: '30' },
+]
+
 describe('an explanation of a recurring price', () => {
   const june = (second: number) => at('2026-06-01') + nsOf(second * 1_000)
 
@@ -138,10 +156,14 @@ describe('an explanation of a recurring price', () => {
       discount: fc.constantFrom('0', '0', '10', '33.333333333333', '100'),
       quantities: fc.array(fc.integer({ min: 0, max: 99 }), { minLength: 6, maxLength: 6 }),
       trialDays: fc.constantFrom(0, 0, 3),
+      included: fc.constantFrom<object>({}, {}, { included: '3' }),
+      model: fc.oneof(fc.constant(undefined), fc.constantFrom(...seatModels)),
     })
     fc.assert(
       fc.property(seconds, terms, (cuts, { proration, currency, rounding, amount, discount, ...more }) => {
-        const price = { ...seats, amount, discount_percent: discount }
+        const { amount: _, ...rest } = seats
+        const priced = more.model ?? { amount }
+        const price = { ...rest, ...priced, ...more.included, discount_percent: discount }
         const catalog = catalogOf({ plan: 'pro', currency, rounding, proration, prices: [price, base] })
         const trialUntil = more.trialDays === 0 ? {} : { trialUntil: `2026-06-0${1 + more.trialDays}` }
         const quantities = (n: number) => ({ quantities: { seats: String(more.quantities[n]) } })
@@ -159,6 +181,7 @@ describe('an explanation of a recurring price', () => {
             explainRecurring(segment),
           )
           expectSound(wire, recurringCharge(segment).amount, { currency, rounding })
+          if (segment.line.price.model !== undefined) expectConnected(wire)
         }
       }),
       { numRuns: 200 },

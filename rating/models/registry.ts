@@ -8,12 +8,14 @@ import type { ModelPart, UsageModel } from './model.js'
 import { packages } from './package/model.js'
 import { perUnit } from './per-unit/model.js'
 import { percentage } from './percentage/model.js'
+import { stairstep } from './stairstep/model.js'
 import { volume } from './volume/model.js'
 
 const models = {
   per_unit: perUnit,
   graduated,
   volume,
+  stairstep,
   package: packages,
   percentage,
   matrix,

@@ -10,6 +10,7 @@ import { compositeKey, stableId } from '../../schemas/identifiers.js'
 import { divideRounded, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { compareInstants, endlessNs, instantKey } from '../../schemas/time.js'
 import { keptPercent } from '../charges/recurring.js'
+import { wholePeriodAmount } from '../models/quantity-price.js'
 import type { PriceLine, SubscriptionPrices } from '../timeline/price-lines.js'
 import { correlationAt } from '../timeline/timeline.js'
 
@@ -28,7 +29,7 @@ export interface MrrChange {
 /** So many of a unit are a year. A period of several units counts by its part: 6 months / 6, 2 weeks x 52 / 2 / 12. */
 const unitsPerYear = { month: 12n, week: 52n, day: 365n } as const
 
-/** amount x quantity x per cent kept x units a year, each scaled: the factor from a `Scaled` a month to this product. */
+/** A period's amount, of 10^-24, x per cent kept x units a year: the factor from a `Scaled` a month to this product. */
 const monthlyScale = 12n * scaledOne * 100n * scaledOne
 
 /**
@@ -66,7 +67,7 @@ function stepsByCurrency(
     if (line.trial) continue
     const { price, quantity, currency, fromNs, untilNs } = line
     const yearly = unitsPerYear[periodStep(line.billingPeriod).unit] * (common / countOf(line))
-    const exact = price.amount * quantity * keptPercent(price) * yearly
+    const exact = wholePeriodAmount(price, quantity) * keptPercent(price) * yearly
     const steps = byCurrency.get(currency) ?? new Map<bigint, bigint>()
     byCurrency.set(currency, steps)
     steps.set(fromNs, (steps.get(fromNs) ?? 0n) + exact)

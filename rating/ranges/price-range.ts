@@ -7,6 +7,7 @@ import { magnitude, type Scaled, scaledOne } from '../../schemas/money/decimal.j
 import { newAccumulator } from '../charges/accumulator.js'
 import { chargeOf } from '../charges/rate.js'
 import { recurringCharge } from '../charges/recurring.js'
+import { wholePeriodAmount } from '../models/quantity-price.js'
 import { modelPart } from '../models/registry.js'
 import { type MrrChange, mrrTimeline } from '../mrr/mrr.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
@@ -31,9 +32,9 @@ export function mayBeLarge(terms: ResolvedTerms, catalog: CatalogIndex): boolean
 
 function mostWithoutUsage(price: Price, terms: ResolvedTerms): Scaled {
   if (price.kind === 'recurring') {
-    const { amount, per, defaultQuantity } = price
+    const { per, defaultQuantity } = price
     const quantity = per === 'unit' ? (terms.quantities.get(price.price) ?? defaultQuantity ?? 0n) : scaledOne
-    return magnitude(amount * quantity) / scaledOne + 1n
+    return magnitude(wholePeriodAmount(price, quantity)) / scaledOne + 1n
   }
   const { model, minimum = 0n } = price
   const flat = modelPart(model).dueUnused?.(model) ?? 0n

@@ -26,6 +26,7 @@ export type StepKind =
   | 'event_fee'
   | 'event_fees'
   | 'model'
+  | 'part'
   | 'discount'
   | 'minimum'
   | 'maximum'

@@ -41,9 +41,20 @@ function modelled(basis: ChargeBasis, part: Exact, samples: readonly UsageSample
   if (model.model === 'matrix') return slowMatrix(basis, model, included, samples, levelOf)
   const quantity = aggregate(basis, samples, levelOf(0))
   const beyond = quantity.lt(0) ? quantity : Exact.max(0, quantity.minus(included))
+  return slowModel(model, part, beyond)
+}
+
+type OfOneQuantity = Exclude<PriceModel, { model: 'percentage' | 'matrix' }>
+
+/** What a quantity costs by a model, its flat amounts for that part of the period. */
+export function slowModel(model: OfOneQuantity, part: Exact, beyond: Exact): Exact {
   switch (model.model) {
     case 'per_unit':
       return beyond.times(exactly(model.unitAmount))
+    case 'stairstep':
+      return exactly(
+        model.tiers.find(({ upTo }) => upTo === null || beyond.lte(exactly(upTo)))!.flatAmount,
+      ).times(part)
     case 'graduated':
       return slowGraduated(model.tiers, part, beyond)
     case 'volume':

@@ -46,7 +46,7 @@ const usageSpans = (prices: SubscriptionPrices, meter = 'calls') => (prices.usag
 function recurringSpans(prices: SubscriptionPrices, price: string): string[] {
   return prices.recurring
     .filter(line => line.price.price === price)
-    .map(line => `${span(line)} ${formatScaled(line.quantity)} x ${formatScaled(line.price.amount)}`)
+    .map(line => `${span(line)} ${formatScaled(line.quantity)} x ${formatScaled(line.price.amount!)}`)
 }
 
 describe('segments', () => {

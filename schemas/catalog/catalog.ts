@@ -6,6 +6,7 @@ import type { EventSchema } from '../event-schemas/event-schema.js'
 import type { Rounding, Scaled } from '../money/decimal.js'
 import type { Aggregation } from './aggregations.js'
 import type { BillingPeriod } from './billing-period.js'
+import type { QuantityModel } from './models/quantity-models.js'
 import type { PriceModel } from './models/registry.js'
 
 export type { BillingPeriod } from './billing-period.js'
@@ -49,8 +50,13 @@ export interface UsagePrice {
 export interface RecurringPrice {
   readonly kind: 'recurring'
   readonly price: string
-  readonly amount: Scaled
+  /** Of the subscription or of a unit; absent where a model prices the quantity. */
+  readonly amount?: Scaled
+  /** Only per unit. */
+  readonly model?: QuantityModel
   readonly per: 'subscription' | 'unit'
+  /** Units that are free; only per unit. Absent: none. */
+  readonly included?: Scaled
   /** Of a price per unit: the quantity of a subscription that sets none. */
   readonly defaultQuantity?: Scaled
   readonly timing: 'in_advance' | 'in_arrears'

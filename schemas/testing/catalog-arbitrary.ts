@@ -71,11 +71,17 @@ const tiers: fc.Arbitrary<Tier[]> = fc
     })),
   )
 
+const stairstep = tiers.map(list => ({
+  model: 'stairstep' as const,
+  tiers: list.map(tier => ({ ...tier, unitAmount: 0n })),
+}))
+
 function modelFor(target: Meter): fc.Arbitrary<PriceModel> {
   const models: fc.Arbitrary<PriceModel>[] = [
     fc.record({ model: fc.constant('per_unit' as const), unitAmount: amount }),
     fc.record({ model: fc.constant('graduated' as const), tiers }),
     fc.record({ model: fc.constant('volume' as const), tiers }),
+    stairstep,
     fc.record({
       model: fc.constant('package' as const),
       packageSize: fc.bigInt({ min: 1n, max: scaledMax }),
@@ -132,12 +138,14 @@ const recurringPrice: fc.Arbitrary<Omit<RecurringPrice, 'price'>> = fc
     discount,
     optional('defaultQuantity', amount),
     ownPeriod,
+    optional('included', fc.bigInt({ min: 1n, max: scaledMax })),
+    optional('model', fc.oneof(stairstep, fc.record({ model: fc.constant('graduated' as const), tiers }))),
   )
-  .map(([value, per, timing, discounted, defaultQuantity, own]) => ({
+  .map(([value, per, timing, discounted, defaultQuantity, own, included, modelled]) => ({
     kind: 'recurring',
-    amount: value,
+    ...(per === 'unit' && modelled.model !== undefined ? modelled : { amount: value }),
     per,
-    ...(per === 'unit' ? defaultQuantity : {}),
+    ...(per === 'unit' ? { ...defaultQuantity, ...included } : {}),
     timing,
     ...discounted,
     ...own,

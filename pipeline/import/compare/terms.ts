@@ -39,13 +39,15 @@ export function amountAt(
 
 /** The amounts for one unit that stand in a price. */
 export function unitAmounts(price: Price): readonly Scaled[] {
-  if (price.kind === 'recurring') return [price.amount]
+  if (price.kind === 'recurring' && price.amount !== undefined) return [price.amount]
   const { model } = price
+  if (model === undefined) return []
   switch (model.model) {
     case 'per_unit':
       return [model.unitAmount]
     case 'graduated':
     case 'volume':
+    case 'stairstep':
       return model.tiers.flatMap(({ unitAmount, flatAmount }) => [unitAmount, flatAmount])
     case 'package':
       return [model.packageAmount]

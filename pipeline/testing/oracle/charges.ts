@@ -2,11 +2,12 @@
 // the segment begins; closed if its service period ended by then, else open as if nothing more happened.
 
 import { Exact } from '../../../rating/testing/exact.js'
-import { exactly, toPlaces } from '../../../rating/testing/slow-oracle.js'
+import { exactly, slowModel, toPlaces } from '../../../rating/testing/slow-oracle.js'
 import type { ChargeWire } from '../../../schemas/billing/charge.js'
-import type { Catalog, Plan, Price } from '../../../schemas/catalog/catalog.js'
+import type { Catalog, Plan, Price, RecurringPrice } from '../../../schemas/catalog/catalog.js'
 import { stableId } from '../../../schemas/identifiers.js'
 import { minorUnits } from '../../../schemas/money/currency.js'
+import type { Scaled } from '../../../schemas/money/decimal.js'
 import { formatInstant, instantKey } from '../../../schemas/time.js'
 import type { Placed } from './attach.js'
 import { partOf, type Segment, type Subscription, segmentsOf } from './prices.js'
@@ -40,17 +41,21 @@ export function chargesOf(
   })
 }
 
-/** amount × quantity, prorated over the part of the period in which its terms were in force, net of the discount. */
+/** What a whole period costs, prorated over the part of the period in which its terms were in force, net of the discount. */
 function recurringTotal(segment: Segment): Total {
   const { price, quantity, trial } = segment.line
   if (price.kind !== 'recurring') throw new Error(`${price.price} is not recurring.`)
   const { numerator, denominator } = partOf(segment)
-  const amount = exactly(price.amount)
-    .times(exactly(quantity))
-    .times(keptShare(price))
-    .times(numerator)
-    .div(denominator)
+  const amount = wholePeriod(price, quantity).times(keptShare(price)).times(numerator).div(denominator)
   return { quantity: toPlaces(exactly(quantity)), amount: trial ? '0' : toPlaces(amount), events: 0 }
+}
+
+/** amount × quantity, or the model's amount for the quantity; the units included are free. */
+export function wholePeriod(price: RecurringPrice, quantity: Scaled): Exact {
+  const { model, amount = 0n, included = 0n } = price
+  const beyond = exactly(quantity).minus(exactly(included))
+  const units = Exact.max(0, beyond)
+  return model === undefined ? units.times(exactly(amount)) : slowModel(model, Exact.of(1), units)
 }
 
 /** What is left of an amount after `discount_percent`. */

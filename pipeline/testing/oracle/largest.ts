@@ -2,9 +2,9 @@
 // itself, one of its prices would come to more in a whole billing period, paid or exact, or its MRR at any time.
 
 import { Exact } from '../../../rating/testing/exact.js'
-import { exactly, slowAmount } from '../../../rating/testing/slow-oracle.js'
+import { slowAmount } from '../../../rating/testing/slow-oracle.js'
 import type { Catalog } from '../../../schemas/catalog/catalog.js'
-import { keptShare, payable } from './charges.js'
+import { keptShare, payable, wholePeriod } from './charges.js'
 import { mrrOf } from './movements.js'
 import { type Line, never } from './prices.js'
 
@@ -30,8 +30,7 @@ export function isTooLarge(lines: readonly Line[], catalog: Catalog): boolean {
  * usage.
  */
 function withoutUsage({ price, plan: _, quantity, fromNs }: Line, catalog: Catalog): Exact {
-  if (price.kind === 'recurring')
-    return exactly(price.amount).times(exactly(quantity)).times(keptShare(price))
+  if (price.kind === 'recurring') return wholePeriod(price, quantity).times(keptShare(price))
   const meter = catalog.meters.find(one => one.meter === price.meter)!
   const period = { fromNs, untilNs: fromNs + 1n }
   const fraction = { numerator: 1n, denominator: 1n }

@@ -8,7 +8,7 @@ import { exactly, toPlaces } from '../../../rating/testing/slow-oracle.js'
 import type { MovementKind, MrrMovementWire } from '../../../schemas/billing/mrr-movement.js'
 import { formatInstant } from '../../../schemas/time.js'
 import { inUnits } from './calendar.js'
-import { keptShare } from './charges.js'
+import { keptShare, wholePeriod } from './charges.js'
 import { never, type Subscription } from './prices.js'
 import { correlationAt } from './terms.js'
 
@@ -97,7 +97,7 @@ export function mrrOf({ lines }: Pick<Subscription, 'lines'>, currency: string, 
     .filter(line => line.plan.currency === currency)
     .map(({ price, period: billed, quantity }) => {
       if (price.kind === 'usage') return Exact.of(0)
-      const period = exactly(price.amount).times(exactly(quantity)).times(keptShare(price))
+      const period = wholePeriod(price, quantity).times(keptShare(price))
       const [count, unit] = inUnits(billed)
       return period.times(timesTwelve[unit]).div(count)
     })

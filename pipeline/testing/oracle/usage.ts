@@ -59,7 +59,7 @@ function isWaived({ line, fromNs, untilNs }: Segment): boolean {
 
 function unfloored({ minimum: _, ...price }: UsagePrice): UsagePrice {
   const { model } = price
-  if (model.model !== 'graduated' && model.model !== 'volume') return price
+  if (model.model !== 'graduated' && model.model !== 'volume' && model.model !== 'stairstep') return price
   return { ...price, model: { ...model, tiers: model.tiers.map(tier => ({ ...tier, flatAmount: 0n })) } }
 }
 

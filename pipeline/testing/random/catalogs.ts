@@ -138,13 +138,24 @@ const matrix = fc.tuple(cells, often('5', undefined)).map(([some, more]) =>
   }),
 )
 
-const model: fc.Arbitrary<Wire> = fc.oneof(
-  amount.map(unit_amount => ({ model: 'per_unit', unit_amount })),
+/** Those that a recurring price may have too. */
+const quantityModel: fc.Arbitrary<Wire> = fc.oneof(
   tiers.map(list => ({ model: 'graduated', tiers: list })),
   tiers.map(list => ({ model: 'volume', tiers: list })),
+  tiers.map(list => ({
+    model: 'stairstep',
+    tiers: list.map(({ up_to, unit_amount }) => ({ up_to, flat_amount: unit_amount })),
+  })),
   fc
     .tuple(fc.constantFrom('3', '0.7', '1'), amount)
     .map(([package_size, package_amount]) => ({ model: 'package', package_size, package_amount })),
+)
+
+const model: fc.Arbitrary<Wire> = fc.oneof(
+  amount.map(unit_amount => ({ model: 'per_unit', unit_amount })),
+  quantityModel,
+  quantityModel,
+  quantityModel,
   percentage,
   matrix,
 )
@@ -187,16 +198,23 @@ const recurringPrice = fc
     timing: fc.constantFrom('in_advance', 'in_arrears'),
     discount,
     defaultQuantity: often(undefined, '3', '0'),
+    model: fc.oneof(fc.constant(undefined), quantityModel),
+    included: often(undefined, '2', '0.5'),
     own: ownPeriod,
   })
-  .map(({ discount: less, defaultQuantity, own, ...rest }) => ({
+  .map(({ discount: less, amount: each, defaultQuantity, model: priced, included, own, ...rest }) => ({
     own,
     wire: {
       kind: 'recurring',
       ...rest,
       ...(rest.price === 'seats'
-        ? defined({ per: 'unit', default_quantity: defaultQuantity })
-        : { per: 'subscription' }),
+        ? defined({
+            per: 'unit',
+            default_quantity: defaultQuantity,
+            included,
+            ...(priced ?? { amount: each }),
+          })
+        : { per: 'subscription', amount: each }),
       ...less,
     } as Wire,
   }))

@@ -9,11 +9,12 @@ import { packages } from '../package/testing/arbitrary.js'
 import { perUnit } from '../per-unit/testing/arbitrary.js'
 import { percentage } from '../percentage/testing/arbitrary.js'
 import { modelPart } from '../registry.js'
+import { stairstep } from '../stairstep/testing/arbitrary.js'
 import { volume } from '../volume/testing/arbitrary.js'
 
 export const arbitraryModels: {
   readonly [N in PriceModel['model']]: fc.Arbitrary<Extract<PriceModel, { model: N }>>
-} = { per_unit: perUnit, graduated, volume, package: packages, percentage, matrix }
+} = { per_unit: perUnit, graduated, volume, stairstep, package: packages, percentage, matrix }
 
 export const arbitraryPrice: fc.Arbitrary<PriceModel> = fc.oneof(...Object.values(arbitraryModels))
 

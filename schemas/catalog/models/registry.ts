@@ -6,12 +6,14 @@ import type { ModelShape } from './model-shape.js'
 import { packages } from './package.js'
 import { perUnit } from './per-unit.js'
 import { percentage } from './percentage.js'
+import { stairstep } from './stairstep.js'
 import { tieredShape } from './tiers.js'
 
 const shapes = {
   per_unit: perUnit,
   graduated: tieredShape('graduated'),
   volume: tieredShape('volume'),
+  stairstep,
   package: packages,
   percentage,
   matrix,

@@ -1,4 +1,4 @@
-// The shape of a price by tiers: `graduated` and `volume` differ in what they owe alone.
+// The shape of a price by tiers: `graduated` and `volume` differ in what they owe alone; stairstep.ts has its own amounts.
 // Invariant: tiers that come out ascend, and the last is open.
 
 import { z } from 'zod'
@@ -43,8 +43,19 @@ export function tieredShape<N extends string>(model: N): ModelShape<Tiered<N>> {
   }
 }
 
+type Amounts = Omit<Tier, 'upTo'>
+
+function readAmounts(tier: FieldReader): Amounts {
+  const unitAmount = tier.decimal('unit_amount', fromZero) ?? 0n
+  return { unitAmount, flatAmount: tier.decimal('flat_amount', fromZero) ?? 0n }
+}
+
 /** Tiers have no gaps by their form: each begins where the one before ends. */
-function readTiers(reader: FieldReader, problems: Problems): Tier[] | undefined {
+export function readTiers(
+  reader: FieldReader,
+  problems: Problems,
+  amountsOf: (tier: FieldReader) => Amounts = readAmounts,
+): Tier[] | undefined {
   const items = reader.list('tiers', reader.requiredField('tiers'))
   if (items === undefined) return undefined
   if (items.length === 0) return reader.fault('tiers', 'missing_field', 'There is at least one tier.')
@@ -55,8 +66,7 @@ function readTiers(reader: FieldReader, problems: Problems): Tier[] | undefined 
     if (map === undefined) continue
     const tier = new FieldReader(map, problems)
     const upTo = readUpTo(tier, index === items.length - 1)
-    const unitAmount = tier.decimal('unit_amount', fromZero) ?? 0n
-    const flatAmount = tier.decimal('flat_amount', fromZero) ?? 0n
+    const amounts = amountsOf(tier)
     tier.refuseOthers('a tier')
     if (upTo !== undefined && upTo !== null) {
       if (upTo <= previous && index > 0) {
@@ -64,7 +74,7 @@ function readTiers(reader: FieldReader, problems: Problems): Tier[] | undefined 
       }
       previous = upTo
     }
-    if (upTo !== undefined) tiers.push({ upTo, unitAmount, flatAmount })
+    if (upTo !== undefined) tiers.push({ upTo, ...amounts })
   }
   return tiers.length === items.length ? tiers : undefined
 }
