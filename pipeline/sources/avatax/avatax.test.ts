@@ -7,9 +7,17 @@ import { ApiFake } from '../testing/api-fake.js'
 import { openSamples } from '../testing/conformance.js'
 import { describeConformance } from '../testing/describe-conformance.js'
 import { avataxReach } from './reach.js'
-import { avataxSamples, line, refusal, sample, transaction } from './testing/avatax-samples.js'
+import {
+  avataxSamples,
+  avataxSignedSamples,
+  line,
+  refusal,
+  sample,
+  transaction,
+} from './testing/avatax-samples.js'
 
 describeConformance(avataxSamples)
+describeConformance(avataxSignedSamples)
 
 const outcomeOf = async (body: object, settings: object = {}) => {
   const open = await openSamples({ ...avataxSamples, settings: { ...avataxSamples.settings, ...settings } })

@@ -22,21 +22,43 @@ const odd = [
   '"9999-12-31"',
 ]
 
+const triesOfEach = 100
+
+/** `count` different ones, every second changed after it was signed, where there is a signature. */
 export function* mutations(samples: SourceSamples, nowMs: number, count: number): Generator<Mutation> {
   const random = randomOf(20_261_127)
   const { signed = [...samples.good, ...samples.states] } = samples
   const all = [...new Set([...signed, ...samples.good, ...samples.states])]
-  for (let made = 0; made < count; made += 1) {
-    const from = made % 2 === 0 && signed.length > 0 ? signed : all
+  const seen = new Set<string>()
+  for (let tries = 0; seen.size < count; tries += 1) {
+    if (tries > count * triesOfEach) throw new Error(`of ${count} mutations only ${seen.size} differ`)
+    const isSigned = seen.size % 2 === 0 && signed.length > 0
+    const from = isSigned ? signed : all
     const sample = from[Math.floor(random() * from.length)]!
-    if (made % 2 === 0 && signed.length > 0) {
-      const request = samples.request(sample, samples.secrets[0], nowMs)
-      const changed = changedBytes(request.body, random)
-      if (!changed.equals(request.body)) yield { sample, request: { ...request, body: changed } }
-      continue
-    }
-    yield { sample: { ...sample, body: changedJson(sample.body, random) }, request: undefined }
+    const made = isSigned ? changedRequest(sample, samples, nowMs, random) : changedSample(sample, random)
+    const { request } = made
+    const key = request === undefined ? made.sample.body : `signed ${request.body.toString('latin1')}`
+    if (seen.has(key) || request?.body.equals(Buffer.from(sample.body))) continue
+    seen.add(key)
+    yield made
   }
+}
+
+function changedRequest(
+  sample: Sample,
+  samples: SourceSamples,
+  nowMs: number,
+  random: () => number,
+): Mutation {
+  const request = samples.request(sample, samples.secrets[0], nowMs)
+  return { sample, request: { ...request, body: changedBytes(request.body, random) } }
+}
+
+/** One to three changes. */
+function changedSample(sample: Sample, random: () => number): Mutation {
+  let { body } = sample
+  for (let left = 1 + Math.floor(random() * 3); left > 0; left -= 1) body = changedJson(body, random)
+  return { sample: { ...sample, body }, request: undefined }
 }
 
 function changedBytes(body: Buffer, random: () => number): Buffer {

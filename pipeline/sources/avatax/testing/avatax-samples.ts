@@ -1,6 +1,7 @@
 // Samples of a source of kind `avatax`, in the shapes of AvaTax's own models.
 
 import type { Sample, SourceSamples } from '../../testing/samples.js'
+import { standardSamples } from '../../testing/standard-samples.js'
 import { avataxKind } from '../kind.js'
 
 const detail = (jurisType: string, jurisName: string, rate: number, tax: number, taxable = 100) => ({
@@ -100,4 +101,13 @@ export const avataxSamples: SourceSamples = {
       body: body.replace(/}$/, `,"description":"${'x'.repeat(Math.max(0, bytes - body.length - 18))}"}`),
     }
   },
+}
+
+const { logsIn: _, hasNoAge: __, ...unproven } = avataxSamples
+const { secrets, otherSecret, request, withoutProof } = standardSamples
+
+/** The same, signed by Standard Webhooks in place of the login. */
+export const avataxSignedSamples: SourceSamples = {
+  ...unproven,
+  ...{ secrets, otherSecret, request, withoutProof },
 }
