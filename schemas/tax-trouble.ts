@@ -1,9 +1,24 @@
-// Tax that cannot be posted: what the books keep of it in the bucket `weir_taxes`, and the list of exceptions reads.
+// The bucket `weir_taxes`: the state of each tax that the books are brought to, and why a tax cannot be posted. The books write it; the
+// list of exceptions and the reconciliation read it.
 
 import { z } from 'zod'
+import { stableId } from './identifiers.js'
 
 export const taxesBucket = 'weir_taxes'
 export const taxTroubleKeys = 'trouble.*'
+
+/** A token of subjects and keys. */
+export function taxToken(taxId: string): string {
+  return stableId('tax', taxId)
+}
+
+export function taxStateKey(taxId: string): string {
+  return `state.${taxToken(taxId)}`
+}
+
+export function taxTroubleKey(taxId: string): string {
+  return `trouble.${taxToken(taxId)}`
+}
 
 export const taxTroubleSchema = z.object({
   tax_id: z.string(),

@@ -166,6 +166,8 @@ function stepOfTax(code: string): string {
       return 'Nothing, if the charge is about to be posted: it is tried again. Else see which charge its line names.'
     case 'no_account_mapping':
       return 'Add a rule under tax to the account mapping: it is tried again within a minute.'
+    case 'no_accounting_period':
+      return 'Open a period of the entity for that day or after it: it is tried again within a minute.'
     default:
       return 'Adjust or void the document at the tax engine, so that it agrees with what was billed: the later state frees it.'
   }

@@ -18,8 +18,9 @@ export const bookSubjects = {
   fence: (token: string) => `*.${token}`,
   schedule: (token: string, day: string) => `schedules.${token}.${day}`,
   schedules: (token: string) => `schedules.${token}.>`,
-  /** What of a tax stands in the books. */
-  tax: (token: string, tax: string) => `taxes.${token}.${tax}`,
+  /** What of a tax stands in the books, by piece. */
+  tax: (token: string, tax: string, piece = 0) =>
+    piece === 0 ? `taxes.${token}.${tax}` : `taxes.${token}.${tax}.${piece}`,
   /** Three tokens, so that a summary is no part of the fence. */
   summaries: (token: string) => `summaries.${token}.book`,
 } as const

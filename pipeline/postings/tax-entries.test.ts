@@ -14,7 +14,7 @@ import { parseDecimal } from '../../schemas/money/decimal.js'
 import { parseAccountMapping } from '../../sinks/mapping/account-mapping.js'
 import { chunkOf } from './chunk.js'
 import { placeBy } from './entry-parts.js'
-import { type StandingTax, type TaxRules, taxPostingOf } from './tax-entries.js'
+import { type StandingTax, type TaxRules, taxPiecesOf, taxPostingOf, taxRefusalOf } from './tax-entries.js'
 import type { KeptTax } from './tax-store.js'
 import { charge, cutoffs } from './testing/random-months.js'
 
@@ -34,7 +34,7 @@ tax:
 if (parsed.kind === 'invalid') throw new Error(JSON.stringify(parsed.problems))
 const { mapping } = parsed
 const place = placeBy(defaultCalendars, [])
-const lines = [charge('ch_1', {}), charge('ch_2', {})]
+const lines = ['ch_1', 'ch_2', 'ch_3', 'ch_4'].map(id => charge(id, {}))
 const batch = sealBatch({ billingRunId: 'r', entityId: '', currency: 'USD', number: 1, of: 1, lines })
 const recognitionOf = (one: (typeof lines)[number]) => recognise(one, cutoffs[1]!, monthsInUtc)
 const { entries } = chunkOf(batch, 'e', 0, { mapping, recognitionOf, place })
@@ -69,28 +69,41 @@ const state = (
     tax_id: 'D/SalesInvoice/1',
     customer_id: 'c',
     sequence,
-    event: `e${sequence}`,
+    ...{ event: `e${sequence}`, event_source: 's', event_id: `e${sequence}`, event_time: '0' },
     status,
     currency: 'USD',
   },
   ...{ document: '1', document_status: 'Committed', lines: [...of] },
 })
 
-/** Posts states one after another, as the sink does; what each put into the books. */
-function post(states: readonly KeptTax[]): {
-  posted: readonly JournalEntryWire[]
-  standing: StandingTax | undefined
-} {
-  let standing: StandingTax | undefined
+interface Told {
+  readonly tax: KeptTax
+  /** The process ends after so many of its pieces. */
+  readonly pieces?: number
+}
+
+/** Posts states one after another, as the sink does, each up to so many of its pieces; what each put into the books. */
+function post(states: readonly (KeptTax | Told)[], most?: number) {
+  const standing: StandingTax[] = []
   const posted: JournalEntryWire[] = []
   for (const one of states) {
-    const posting = taxPostingOf(one, standing, rules)
-    if (posting.kind === 'refused') throw new Error(posting.detail)
-    if (posting.kind === 'nothing') continue
-    posted.push(...posting.entries)
-    standing = JSON.parse(JSON.stringify(posting.standing)) as StandingTax
+    const { tax, pieces = Number.POSITIVE_INFINITY } = 'tax' in one ? one : { tax: one }
+    const refused = taxRefusalOf(tax, standing, rules)
+    if (refused !== undefined) throw new Error(refused.detail)
+    for (const piece of taxPiecesOf(tax, standing, most).slice(0, pieces)) {
+      const posting = taxPostingOf(tax, piece, standing[piece.index], rules)
+      if (posting.kind === 'refused') throw new Error(posting.detail)
+      if (posting.kind === 'nothing') continue
+      posted.push(...posting.entries)
+      standing[piece.index] = JSON.parse(JSON.stringify(posting.standing)) as StandingTax
+    }
   }
   return { posted, standing }
+}
+/** A tax of one piece. */
+const postingOf = (tax: KeptTax, standing?: StandingTax) => {
+  const all = standing === undefined ? [] : [standing]
+  return taxRefusalOf(tax, all, rules) ?? taxPostingOf(tax, taxPiecesOf(tax, all)[0]!, standing, rules)
 }
 const amount = (text: string) => {
   const value = parseDecimal(text)
@@ -142,7 +155,10 @@ test('an adjusted tax credits what stood and posts anew; a void leaves nothing; 
     state(2, [line('ch_1', '2')]),
     state(3, [line('ch_1', '2')]),
   ]
-  const { posted, standing } = post(states)
+  const {
+    posted,
+    standing: [standing],
+  } = post(states)
   expect(posted.map(entry => [entry.charge_id, entry.lines[0]!.debit, entry.lines[0]!.credit])).toEqual([
     ['ch_1', '1.86', '0'],
     ['ch_2', '1', '0'],
@@ -150,41 +166,65 @@ test('an adjusted tax credits what stood and posts anew; a void leaves nothing; 
     ['ch_2', '0', '1'],
     ['ch_1', '2', '0'],
   ])
-  const voided = taxPostingOf(state(4, [line('ch_1', '2')], 'voided'), standing, rules)
+  const voided = postingOf(state(4, [line('ch_1', '2')], 'voided'), standing)
   if (voided.kind !== 'posting') throw new Error(voided.kind)
   expect(balanceOf([...posted, ...voided.entries], 'tax')).toBe(0n)
   expect(voided.standing.entries).toEqual([])
-  expect(taxPostingOf(state(5, [], 'voided'), voided.standing, rules)).toEqual({ kind: 'nothing' })
-  const again = taxPostingOf(state(6, [line('ch_1', '2')]), voided.standing, rules)
+  expect(postingOf(state(5, [], 'voided'), voided.standing)).toEqual({ kind: 'nothing' })
+  const again = postingOf(state(6, [line('ch_1', '2')]), voided.standing)
   expect(again).toMatchObject({ kind: 'posting', entries: [{ lines: [{ debit: '2' }, { credit: '2' }] }] })
 })
 
-test('whatever states follow one another: each entry balances and has an id of its own, and the books hold the last state', () => {
+test('whatever states follow one another, in pieces that a crash leaves half posted: entries balance, no id comes twice, the last state stands', () => {
   const cents = fc.integer({ min: -500, max: 500 }).map(one => (one / 100).toFixed(2))
   const lists = fc
-    .subarray(['ch_1', 'ch_2'])
+    .shuffledSubarray(['ch_1', 'ch_2', 'ch_3', 'ch_4'])
     .chain(ids => fc.tuple(...ids.map(id => cents.map(tax => line(id, tax)))))
-  const states = fc.array(fc.tuple(lists, fc.constantFrom('committed', 'adjusted', 'voided')), {
-    minLength: 1,
-    maxLength: 6,
+  const one = fc.record({
+    of: lists,
+    status: fc.constantFrom<KeptTax['status']>('committed', 'adjusted', 'voided'),
+    pieces: fc.constantFrom(0, 1, 2, 9),
   })
   fc.assert(
-    fc.property(states, told => {
-      const all = told.map(([of, status], at) => state(at + 1, of, status as KeptTax['status']))
-      const { posted } = post(all)
-      const last = all.at(-1)!
-      const owed = last.status === 'voided' ? 0n : last.lines.reduce((sum, one) => sum + amount(one.tax), 0n)
-      expect(balanceOf(posted, 'tax')).toBe(owed)
-      expect(balanceOf(posted, 'receivable')).toBe(-owed)
-      expect(new Set(posted.map(entry => entry.journal_id)).size).toBe(posted.length)
-    }),
+    fc.property(
+      fc.array(one, { minLength: 1, maxLength: 6 }),
+      fc.integer({ min: 1, max: 5 }),
+      (told, most) => {
+        const all = told.map(({ of, status, pieces }, at) => ({ tax: state(at + 1, of, status), pieces }))
+        const last = all.at(-1)!.tax
+        const { posted } = post([...all, last], most)
+        const owed = new Map<string, bigint>()
+        for (const { charge_id: id, tax } of last.status === 'voided' ? [] : last.lines)
+          owed.set(id, amount(tax))
+        for (const id of charges.keys()) {
+          const own = posted.filter(entry => entry.charge_id === id)
+          expect(balanceOf(own, 'tax')).toBe(owed.get(id) ?? 0n)
+          expect(balanceOf(own, 'receivable')).toBe(-(owed.get(id) ?? 0n))
+        }
+        for (const { lines: sides } of posted)
+          expect(sides.reduce((sum, { debit, credit }) => sum + amount(debit) - amount(credit), 0n)).toBe(0n)
+        expect(new Set(posted.map(entry => entry.journal_id)).size).toBe(posted.length)
+        expect(post([...all, last, last], most).posted).toEqual(posted)
+      },
+    ),
     { numRuns: Number(process.env['WEIR_TAX_RUNS'] ?? 50) },
   )
 })
 
+test('a tax of more lines than one atomic batch takes is cut at charges, and no batch has more than the broker takes', () => {
+  const many = Array.from({ length: 5_000 }, (_, at) =>
+    line(`ch_${Math.floor(at / 3)}`, '1', { line: `${at}` }),
+  )
+  const pieces = taxPiecesOf(state(1, many), [])
+  expect(pieces.flatMap(piece => piece.lines)).toEqual(many)
+  const sizes = pieces.map(piece => piece.lines.length)
+  expect(Math.max(...sizes) * 2 + 1).toBeLessThan(1_000)
+  for (const size of sizes.slice(0, -1)) expect(size % 3).toBe(0)
+})
+
 test('what does not agree with what was billed is refused whole, with a code', () => {
   const codeOf = (tax: KeptTax) => {
-    const posting = taxPostingOf(tax, undefined, rules)
+    const posting = postingOf(tax)
     return posting.kind === 'refused' ? posting.code : posting.kind
   }
   expect(codeOf(state(1, [line('ch_1', '1', { amount: '30' })]))).toBe('tax_amount_differs')

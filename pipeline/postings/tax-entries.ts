@@ -4,6 +4,8 @@
 //    entry says of which state it is.
 // 2. A line that names a charge has the amount of the charge, its customer, currency and entity; else nothing of the tax is posted.
 // 3. Ids follow from the tax, its state and the charge, so that posting again is posting the same.
+// 4. A tax of many lines stands in pieces, each small enough for one atomic batch. They are brought to the latest state one after another:
+//    whatever ends in the middle, each piece says of itself what stands, and the next try goes on. What has the same lines already stays.
 
 import { z } from 'zod'
 import type { JournalEntryWire } from '../../schemas/billing/journal-entry.js'
@@ -15,11 +17,16 @@ import { ledgerRuleFor } from '../../sinks/mapping/ledger-rules.js'
 import { noPeriod, type Place } from './entry-parts.js'
 import type { KeptTax } from './tax-store.js'
 
-/** The last message on `taxes.<entity>.<tax>`: what of a tax stands in the books. */
+/** Lines of one piece, unless a single charge has more: what it posts and what it credits fit into one atomic batch of the broker. */
+export const mostLinesOfPiece = 400
+
+/** The last message on `taxes.<entity>.<tax>`, and of further pieces on `taxes.<entity>.<tax>.<piece>`: what of it stands in the books. */
 export const standingTaxSchema = z.object({
   tax_id: z.string(),
   sequence: z.int(),
   entity_id: z.string(),
+  /** Of the first piece: so many may hold entries. */
+  pieces: z.int().min(1).default(1),
   /** What it was made from: the same lines again change nothing. */
   lines: z.array(z.record(z.string(), z.string())),
   entries: z.array(z.custom<JournalEntryWire>(value => typeof value === 'object' && value !== null)),
@@ -67,21 +74,80 @@ export function wantedLines({ status, lines }: KeptTax): readonly Line[] {
   return status === 'voided' || lines.every(line => line.charge_id === '') ? [] : lines
 }
 
-export function taxPostingOf(tax: KeptTax, standing: StandingTax | undefined, rules: TaxRules): TaxPosting {
-  const lines = wantedLines(tax)
-  if (JSON.stringify(lines) === JSON.stringify(standing?.lines ?? [])) return { kind: 'nothing' }
-  try {
-    const credits = (standing?.entries ?? []).map(entry => credited(entry, tax, rules.place))
-    const entries = chargesOf(tax, lines, rules).flatMap(one => entryOf(tax, one, rules))
-    const entityId = entries[0]?.entity_id ?? standing?.entity_id ?? ''
-    if ([...credits, ...entries].some(entry => entry.entity_id !== entityId))
+export interface TaxPiece {
+  readonly index: number
+  readonly lines: readonly Line[]
+  /** How many pieces the tax has now. */
+  readonly of: number
+}
+
+/** The pieces to bring to the state of the tax, one after another: those that it has now, and those that `standing` had beyond them. */
+export function taxPiecesOf(
+  tax: KeptTax,
+  standing: readonly StandingTax[],
+  most: number = mostLinesOfPiece,
+): readonly TaxPiece[] {
+  const pieces: Line[][] = [[]]
+  for (const own of byCharge(wantedLines(tax)).values()) {
+    const last = pieces.at(-1)!
+    if (last.length > 0 && last.length + own.length > most) pieces.push([...own])
+    else last.push(...own)
+  }
+  const of = pieces.length
+  const count = Math.max(of, standing.length)
+  return Array.from({ length: count }, (_, index) => ({ index, lines: pieces[index] ?? [], of }))
+}
+
+/** Why nothing of the tax may be posted; `standing` are its pieces as they stand. */
+export function taxRefusalOf(
+  tax: KeptTax,
+  standing: readonly StandingTax[],
+  rules: TaxRules,
+): Extract<TaxPosting, { kind: 'refused' }> | undefined {
+  const before = standing.flatMap(({ entries }) => entries)
+  return refusable(tax, () => {
+    const entries = [
+      ...before.map(entry => credited(entry, tax, rules.place)),
+      ...entriesOf(tax, wantedLines(tax), rules),
+    ]
+    if (entries.some(entry => entry.entity_id !== entries[0]?.entity_id))
       throw new Refused('tax_of_several_entities', 'its charges are of several entities')
+    return undefined
+  })
+}
+
+/** Whether there is nothing to do for a piece. */
+export function isPosted({ index, lines, of }: TaxPiece, standing: StandingTax | undefined): boolean {
+  const isCounted = index > 0 || of <= (standing?.pieces ?? 1)
+  return isCounted && JSON.stringify(lines) === JSON.stringify(standing?.lines ?? [])
+}
+
+/** Brings one piece to the state of the tax. */
+export function taxPostingOf(
+  tax: KeptTax,
+  piece: TaxPiece,
+  standing: StandingTax | undefined,
+  rules: TaxRules,
+): TaxPosting {
+  if (isPosted(piece, standing)) return { kind: 'nothing' }
+  const { index, lines, of } = piece
+  const pieces = index === 0 ? Math.max(of, standing?.pieces ?? 1) : 1
+  return refusable(tax, () => {
+    const credits = (standing?.entries ?? []).map(entry => credited(entry, tax, rules.place))
+    const entries = entriesOf(tax, lines, rules)
+    const entityId = entries[0]?.entity_id ?? standing?.entity_id ?? ''
     const now: StandingTax = {
-      ...{ tax_id: tax.tax_id, sequence: tax.sequence, entity_id: entityId },
+      ...{ tax_id: tax.tax_id, sequence: tax.sequence, entity_id: entityId, pieces },
       lines: lines.map(line => ({ ...line })),
       entries,
     }
-    return { kind: 'posting', entries: [...credits, ...entries], standing: now }
+    return { kind: 'posting' as const, entries: [...credits, ...entries], standing: now }
+  })
+}
+
+function refusable<T>(tax: KeptTax, work: () => T): T | Extract<TaxPosting, { kind: 'refused' }> {
+  try {
+    return work()
   } catch (error) {
     if (!(error instanceof Refused)) throw error
     return { kind: 'refused', code: error.code, detail: `tax ${tax.tax_id}: ${error.message}` }
@@ -93,10 +159,22 @@ interface TaxedCharge {
   readonly lines: readonly Line[]
 }
 
+function byCharge(lines: readonly Line[]): ReadonlyMap<string, readonly Line[]> {
+  const found = new Map<string, Line[]>()
+  for (const line of lines) {
+    const own = found.get(line.charge_id)
+    if (own === undefined) found.set(line.charge_id, [line])
+    else own.push(line)
+  }
+  return found
+}
+
+function entriesOf(tax: KeptTax, lines: readonly Line[], rules: TaxRules): JournalEntryWire[] {
+  return chargesOf(tax, lines, rules).flatMap(one => entryOf(tax, one, rules))
+}
+
 function chargesOf(tax: KeptTax, lines: readonly Line[], { charges }: TaxRules): TaxedCharge[] {
-  const byCharge = new Map<string, Line[]>()
-  for (const line of lines) byCharge.set(line.charge_id, [...(byCharge.get(line.charge_id) ?? []), line])
-  return [...byCharge].map(([id, own]) => {
+  return [...byCharge(lines)].map(([id, own]) => {
     if (id === '')
       throw new Refused('tax_line_without_charge', `line ${own[0]!.line} names no charge, and others do`)
     const charge = charges.get(id)

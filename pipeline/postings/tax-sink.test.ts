@@ -120,9 +120,9 @@ function range(
   return { stream: 'LEDGER', from: sequence, to: sequence, token: `t${sequence}`, messages }
 }
 
-async function billed(): Promise<FeedRange> {
+async function billed(...ids: readonly string[]): Promise<FeedRange> {
   const of = { billingRunId: 'r', entityId: 'us', currency: 'USD', number: 1, of: 1 }
-  const batch = sealBatch({ ...of, lines: [charge('ch_1', { entityId: 'us' })] })
+  const batch = sealBatch({ ...of, lines: ids.map(id => charge(id, { entityId: 'us' })) })
   const bytes = new TextEncoder().encode(JSON.stringify(batchToWire(batch)))
   const { seq } = await js.publish('billing.us.r', bytes)
   const messages = [{ sequence: seq, natsSubject: 'billing.us.r', bytes }]
@@ -133,7 +133,7 @@ test('tax that comes before its charge is told, and posted once the charge is; e
   const sink = createTaxSink(options)
   expect(await sink.apply(range(2, 'committed', '1.86'), never)).toEqual({ kind: 'ok', rows: 0 })
   expect(await store.troubled()).toEqual(['D/SalesInvoice/1'])
-  const batch = await billed()
+  const batch = await billed('ch_1')
   expect((await erp.apply(batch, never)).kind).toBe('ok')
   const stopping = new AbortController()
   const attending = sink.attend!({ stopping: stopping.signal, aborting: never, isPaused: () => false })
@@ -160,4 +160,57 @@ test('tax that comes before its charge is told, and posted once the charge is; e
   expect(await taxes()).toEqual([...standing, 'ch_1 0 2'])
   await erp.apply(batch, never) // behind entries of taxes its lines are still known as posted
   expect((await posted()).filter(({ entry }) => entry.kind === 'journal')).toHaveLength(1)
+})
+
+test('a tax of more lines than a piece is adjusted in pieces, and a crash between them neither doubles nor loses any', async () => {
+  const inPieces = { ...options, linesOfPiece: 4 }
+  const ids = Array.from({ length: 9 }, (_, at) => `many_${at}`)
+  await erp.apply(await billed(...ids), never)
+  const told = (sequence: number, status: string, tax: string) => {
+    const line = {
+      amount: '31',
+      tax_code: 'SW',
+      jurisdiction: 'US-CA',
+      rate: '0.06',
+      taxable: '31',
+      exempt: '0',
+      tax,
+    }
+    const lines = ids.map((charge_id, at) => ({ line: String(at), charge_id, ...line }))
+    return range(sequence, status, tax, { taxId: 'D/SalesInvoice/many', lines: JSON.stringify(lines) })
+  }
+  const standing = async () => {
+    const found = new Map<string, number>()
+    for (const { entry } of await posted()) {
+      if (entry.kind !== 'tax' || !entry.charge_id.startsWith('many_')) continue
+      const [{ debit, credit } = { debit: '', credit: '' }] = entry.lines
+      const key = `${debit} ${credit}`
+      found.set(key, (found.get(key) ?? 0) + 1)
+    }
+    return Object.fromEntries(found)
+  }
+  await createTaxSink(inPieces).apply(told(20, 'committed', '1'), never)
+  expect(await standing()).toEqual({ '1 0': 9 })
+  const crash = new AbortController()
+  let reads = 0
+  const get = async (taxId: string) => {
+    reads += 1
+    if (reads === 4) crash.abort(new Error('a crash')) // before the third piece
+    crash.signal.throwIfAborted()
+    return store.get(taxId)
+  }
+  const { keep, tell, troubled } = store
+  const crashing = createTaxSink({
+    ...inPieces,
+    store: { get, keep: keep.bind(store), tell: tell.bind(store), troubled: troubled.bind(store) },
+  })
+  const adjusted = told(21, 'adjusted', '2')
+  const outcome = await crashing.apply(adjusted, crash.signal).catch(() => ({ kind: 'ended' }))
+  expect(outcome.kind).not.toBe('ok')
+  expect(await standing()).toEqual({ '1 0': 9, '0 1': 8, '2 0': 8 })
+  await createTaxSink(inPieces).apply(adjusted, never)
+  expect(await standing()).toEqual({ '1 0': 9, '0 1': 9, '2 0': 9 })
+  await createTaxSink(inPieces).apply(told(22, 'voided', '2'), never)
+  expect(await standing()).toEqual({ '1 0': 9, '0 1': 9, '2 0': 9, '0 2': 9 })
+  expect(await store.troubled()).toEqual([])
 })

@@ -1,7 +1,8 @@
 // Posts the tax that a tax engine told of: rows of `tax_transactions` in LEDGER become entries of kind `tax` beside those of the charges.
 // Invariants:
-// 1. What stands of a tax lies on `taxes.<entity>.<tax>`, stored in one atomic batch with its entries, behind the fence of the book. So each
-//    state is posted once, and credited once when a later one takes its place, whatever ends in the middle.
+// 1. What stands of a tax lies on `taxes.<entity>.<tax>`, stored in one atomic batch with its entries, behind the fence of the book; of many
+//    lines in pieces, each with a batch of its own. So each state is posted once, and credited once when a later one takes its place,
+//    whatever ends in the middle.
 // 2. The store decides which state holds; a range that comes again, or an old state after a new one, changes nothing.
 // 3. A tax that cannot be posted holds no other up: the store keeps why, and it is tried again until it can, or a later state can.
 
@@ -10,21 +11,35 @@ import type { ClickHouseClient } from '@clickhouse/client'
 import { tableFromIPC } from 'apache-arrow'
 import type { JournalEntryWire } from '../../schemas/billing/journal-entry.js'
 import { compositeKey } from '../../schemas/identifiers.js'
+import { taxToken } from '../../schemas/tax-trouble.js'
 import { type AccountMapping, parseAccountMapping } from '../../sinks/mapping/account-mapping.js'
 import type { Sink, SinkOutcome } from '../../sinks/sink.js'
 import { pauseFor } from '../broker/back-off.js'
-import { appendToBook, type BookParts, bookSubjects, messageOf, readBook, tokenOf } from './book.js'
+import {
+  appendToBook,
+  type Book,
+  type BookParts,
+  bookSubjects,
+  messageOf,
+  readBook,
+  tokenOf,
+} from './book.js'
 import { readCalendars } from './calendars-file.js'
 import { placeBy } from './entry-parts.js'
 import { postingOutcome } from './posting-outcome.js'
 import {
+  isPosted,
   type StandingTax,
   standingTaxSchema,
+  type TaxPiece,
   type TaxRefusal,
+  type TaxRules,
+  taxPiecesOf,
   taxPostingOf,
+  taxRefusalOf,
   wantedLines,
 } from './tax-entries.js'
-import { type KeptTax, keptTaxSchema, type TaxStore, taxToken } from './tax-store.js'
+import { type KeptTax, keptTaxSchema, type TaxStore } from './tax-store.js'
 
 export interface TaxSinkOptions extends BookParts {
   readonly accountsFile: string
@@ -35,17 +50,21 @@ export interface TaxSinkOptions extends BookParts {
   readonly nowMs: () => number
   /** Between two tries of what cannot be posted. */
   readonly againMs?: number
+  /** Of tests. */
+  readonly linesOfPiece?: number
 }
 
 const inForce: readonly string[] = ['committed', 'adjusted', 'voided']
 const readAtOnce = 64
 const usualAgainMs = 30_000
-/** The broker takes 1,000 messages at once. */
-const mostMessages = 900
+/** Ids that one question to ClickHouse asks for: they stand in its address. */
+const placesAtOnce = 200
 
 type Posted =
   | { readonly kind: 'ok'; readonly rows: number }
-  | { readonly kind: 'refused'; readonly code: TaxRefusal | 'tax_too_large'; readonly detail: string }
+  /** A later state came, which whoever kept it posts. */
+  | { readonly kind: 'overtaken' }
+  | { readonly kind: 'refused'; readonly code: TaxRefusal; readonly detail: string }
 
 export function createTaxSink(options: TaxSinkOptions): Sink {
   let last: Promise<unknown> = Promise.resolve()
@@ -93,49 +112,90 @@ async function postTaxes(
     const tax = await options.store.get(taxId)
     if (tax === undefined) continue
     const posted = await postTax(options, tax, mapping, signal)
+    if (posted.kind === 'overtaken') continue
     if (posted.kind === 'ok') rows += posted.rows
     await options.store.tell(tax, posted.kind === 'ok' ? undefined : posted, options.nowMs())
   }
   return { kind: 'ok', rows }
 }
 
-/** Brings the books to what the store says of the tax. */
+/** Brings the books to what the store says of the tax: nothing of it where something is wrong, else piece by piece. */
 async function postTax(
   options: TaxSinkOptions,
   tax: KeptTax,
   mapping: AccountMapping,
   signal: AbortSignal,
 ): Promise<Posted> {
-  const taxId = tax.tax_id
+  const before = await standingPieces(options, tax.tax_id)
+  const pieces = taxPiecesOf(tax, before, options.linesOfPiece)
+  if (pieces.every(piece => isPosted(piece, before[piece.index]))) return { kind: 'ok', rows: 0 }
+  const charges = await chargesOf(options, tax)
+  const token = tokenOf([...charges.values()][0]?.entity_id ?? before[0]?.entity_id ?? '')
+  const rulesBy = async (book: Book): Promise<TaxRules> => {
+    return { charges, mapping, place: placeBy(await readCalendars(options.calendarsFile), book.closed) }
+  }
+  const refused = taxRefusalOf(tax, before, await rulesBy(await readBook(options, token)))
+  if (refused !== undefined) return refused
+  let rows = 0
+  for (const piece of pieces) {
+    const posted = await postPiece({ options, tax, token, rulesBy }, piece, signal)
+    if (posted.kind !== 'ok') return posted
+    rows += posted.rows
+  }
+  return { kind: 'ok', rows }
+}
+
+interface TaxToPost {
+  readonly options: TaxSinkOptions
+  readonly tax: KeptTax
+  readonly token: string
+  readonly rulesBy: (book: Book) => Promise<TaxRules>
+}
+
+async function postPiece(
+  { options, tax, token, rulesBy }: TaxToPost,
+  piece: TaxPiece,
+  signal: AbortSignal,
+): Promise<Posted> {
   for (;;) {
     signal.throwIfAborted()
-    const charges = await chargesOf(options, tax)
-    const first = await standingOf(options, taxId)
-    const entityId = [...charges.values()][0]?.entity_id ?? first?.entity_id ?? ''
-    const book = await readBook(options, tokenOf(entityId))
-    // Read after the book: what changes in between is behind the fence, and then nothing is stored.
-    const standing = await standingOf(options, taxId)
-    const place = placeBy(await readCalendars(options.calendarsFile), book.closed)
-    const posting = taxPostingOf(tax, standing, { charges, mapping, place })
+    const book = await readBook(options, token)
+    // Read after the book: what another process posts in between is behind the fence, and then nothing is stored.
+    if (!isOf(tax, await options.store.get(tax.tax_id))) return { kind: 'overtaken' }
+    const standing = await standingOf(options, tax.tax_id, piece.index)
+    const posting = taxPostingOf(tax, piece, standing, await rulesBy(book))
     if (posting.kind === 'refused') return posting
     if (posting.kind === 'nothing') return { kind: 'ok', rows: 0 }
     const messages = [
       ...posting.entries.map(entry => messageOf(bookSubjects.postings(book.token), entry)),
-      messageOf(bookSubjects.tax(book.token, taxToken(taxId)), posting.standing),
+      messageOf(bookSubjects.tax(book.token, taxToken(tax.tax_id), piece.index), posting.standing),
     ]
-    if (messages.length > mostMessages)
-      return {
-        kind: 'refused',
-        code: 'tax_too_large',
-        detail: `tax ${taxId}: ${posting.entries.length} entries at once are too many`,
-      }
     if (await appendToBook(options, book, messages, book)) return { kind: 'ok', rows: posting.entries.length }
   }
 }
 
-async function standingOf({ jsm }: BookParts, taxId: string): Promise<StandingTax | undefined> {
+function isOf(tax: KeptTax, kept: KeptTax | undefined): boolean {
+  return kept?.sequence === tax.sequence && kept.event === tax.event
+}
+
+async function standingPieces(options: BookParts, taxId: string): Promise<StandingTax[]> {
+  const first = await standingOf(options, taxId, 0)
+  const found = first === undefined ? [] : [first]
+  for (let index = 1; index < (first?.pieces ?? 1); index += 1) {
+    const standing = await standingOf(options, taxId, index)
+    if (standing === undefined) break // none behind it was posted yet
+    found.push(standing)
+  }
+  return found
+}
+
+async function standingOf(
+  { jsm }: BookParts,
+  taxId: string,
+  piece: number,
+): Promise<StandingTax | undefined> {
   const last = await jsm.streams.getMessage('POSTINGS', {
-    last_by_subj: bookSubjects.tax('*', taxToken(taxId)),
+    last_by_subj: bookSubjects.tax('*', taxToken(taxId), piece),
   })
   return last === null ? undefined : standingTaxSchema.parse(last.json())
 }
@@ -165,12 +225,16 @@ function taxesIn(bytes: Uint8Array): KeptTax[] {
     Array.from({ length: batch.numRows }, (_, row) => {
       const text = (name: string): string => String(batch.getChild(name)?.get(row) ?? '')
       if (!inForce.includes(text('status'))) return []
+      // The vector's own values are milliseconds, which lose digits.
+      const times = batch.getChild('event_time')?.data[0]?.values as BigInt64Array
       const names = ['tax_id', 'customer_id', 'status', 'currency', 'document', 'document_status'] as const
       return [
         keptTaxSchema.parse({
           ...Object.fromEntries(names.map(name => [name, text(name)])),
           sequence: Number(text('sequence')),
           event: compositeKey(text('event_source'), text('event_id')),
+          ...{ event_source: text('event_source'), event_id: text('event_id') },
+          event_time: String(times[row]),
           lines: JSON.parse(text('lines')),
         }),
       ]
@@ -193,11 +257,16 @@ async function readMapping(
 
 /** Where ClickHouse has the entries of charges. */
 export function placesIn(clickhouse: ClickHouseClient): TaxSinkOptions['placesOf'] {
-  return async ids => {
-    const query = `SELECT charge_id, toString(max(stream_sequence)) AS at FROM journal_entries
-      WHERE entry_kind IN ('', 'journal') AND charge_id IN ({ids: Array(String)}) GROUP BY charge_id`
-    const answer = await clickhouse.query({ query, query_params: { ids }, format: 'JSONEachRow' })
-    const rows = await answer.json<{ charge_id: string; at: string }>()
-    return new Map(rows.map(({ charge_id, at }) => [charge_id, Number(at)]))
+  const query = `SELECT charge_id, toString(max(stream_sequence)) AS at FROM journal_entries
+    WHERE entry_kind IN ('', 'journal') AND charge_id IN ({ids: Array(String)}) GROUP BY charge_id`
+  return async chargeIds => {
+    const places = new Map<string, number>()
+    for (let from = 0; from < chargeIds.length; from += placesAtOnce) {
+      const query_params = { ids: chargeIds.slice(from, from + placesAtOnce) }
+      const answer = await clickhouse.query({ query, query_params, format: 'JSONEachRow' })
+      const rows = await answer.json<{ charge_id: string; at: string }>()
+      for (const { charge_id, at } of rows) places.set(charge_id, Number(at))
+    }
+    return places
   }
 }

@@ -1,12 +1,18 @@
 // The bucket `weir_taxes`: of each tax the latest state that puts tax into the books or takes it out, and why it cannot be posted.
-// Invariant: the highest sequence holds, then the greater event, whatever the order of arrival; applying a range again changes nothing.
+// Invariant: the highest sequence holds, then the later event, whatever the order of arrival; applying a range again changes nothing.
 
 import type { JetStreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import { z } from 'zod'
-import { stableId } from '../../schemas/identifiers.js'
 import { formatScaled, parseDecimal } from '../../schemas/money/decimal.js'
-import { type TaxTrouble, taxesBucket, taxTroubleKeys, taxTroubleSchema } from '../../schemas/tax-trouble.js'
+import {
+  type TaxTrouble,
+  taxesBucket,
+  taxStateKey,
+  taxTroubleKey,
+  taxTroubleKeys,
+  taxTroubleSchema,
+} from '../../schemas/tax-trouble.js'
 import { bucketKeys } from '../broker/bucket-keys.js'
 import { writeOver } from '../broker/wrong-revision.js'
 
@@ -16,6 +22,10 @@ export const keptTaxSchema = z.object({
   sequence: z.int(),
   /** Source and id. */
   event: z.string(),
+  event_source: z.string().default(''),
+  event_id: z.string().default(''),
+  /** Nanoseconds since 1970. */
+  event_time: z.string().default('0'),
   status: z.enum(['committed', 'adjusted', 'voided']),
   currency: z.string(),
   document: z.string(),
@@ -36,11 +46,6 @@ export const keptTaxSchema = z.object({
 })
 export type KeptTax = z.infer<typeof keptTaxSchema>
 
-/** A token of subjects and keys. */
-export function taxToken(taxId: string): string {
-  return stableId('tax', taxId)
-}
-
 export class TaxStore {
   readonly #kv: KV
   readonly #jsm: JetStreamManager
@@ -51,18 +56,16 @@ export class TaxStore {
   }
 
   async get(taxId: string): Promise<KeptTax | undefined> {
-    const entry = await this.#kv.get(`state.${taxToken(taxId)}`)
+    const entry = await this.#kv.get(taxStateKey(taxId))
     return entry === null || entry.operation !== 'PUT' ? undefined : keptTaxSchema.parse(entry.json())
   }
 
   async keep(tax: KeptTax): Promise<void> {
     for (;;) {
-      const entry = await this.#kv.get(`state.${taxToken(tax.tax_id)}`)
+      const entry = await this.#kv.get(taxStateKey(tax.tax_id))
       const before = entry?.operation === 'PUT' ? keptTaxSchema.parse(entry.json()) : undefined
       if (before !== undefined && !isLater(tax, before)) return
-      if (
-        await writeOver(this.#kv, `state.${taxToken(tax.tax_id)}`, JSON.stringify(tax), entry?.revision ?? 0)
-      )
+      if (await writeOver(this.#kv, taxStateKey(tax.tax_id), JSON.stringify(tax), entry?.revision ?? 0))
         return
     }
   }
@@ -73,10 +76,10 @@ export class TaxStore {
     trouble: Pick<TaxTrouble, 'code' | 'detail'> | undefined,
     nowMs: number,
   ): Promise<void> {
-    const entry = await this.#kv.get(troubleKey(tax.tax_id))
+    const entry = await this.#kv.get(taxTroubleKey(tax.tax_id))
     const before = entry?.operation === 'PUT' ? taxTroubleSchema.parse(entry.json()) : undefined
     if (trouble === undefined) {
-      if (before !== undefined) await this.#kv.delete(troubleKey(tax.tax_id))
+      if (before !== undefined) await this.#kv.delete(taxTroubleKey(tax.tax_id))
       return
     }
     const isSame =
@@ -87,7 +90,7 @@ export class TaxStore {
       since: before?.since ?? new Date(nowMs).toISOString(),
       ...{ sequence: tax.sequence, amount: totalOf(tax), currency: tax.currency },
     }
-    await this.#kv.put(troubleKey(tax.tax_id), JSON.stringify(now))
+    await this.#kv.put(taxTroubleKey(tax.tax_id), JSON.stringify(now))
   }
 
   /** The taxes that cannot be posted. */
@@ -100,12 +103,13 @@ export class TaxStore {
   }
 }
 
-function troubleKey(taxId: string): string {
-  return `trouble.${taxToken(taxId)}`
-}
-
+/** In the order of the views `tax_states` and `tax_lines`. */
 function isLater(one: KeptTax, other: KeptTax): boolean {
-  return one.sequence === other.sequence ? one.event > other.event : one.sequence > other.sequence
+  if (one.sequence !== other.sequence) return one.sequence > other.sequence
+  const [time, otherTime] = [BigInt(one.event_time), BigInt(other.event_time)]
+  if (time !== otherTime) return time > otherTime
+  const bytesOf = ({ event_source, event_id }: KeptTax) => Buffer.from(`${event_source}\0${event_id}`)
+  return Buffer.compare(bytesOf(one), bytesOf(other)) > 0
 }
 
 function totalOf({ lines }: KeptTax): string {

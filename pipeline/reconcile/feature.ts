@@ -15,7 +15,7 @@ export const reconcileFeature: Feature = {
     nc,
     js,
     jsm,
-    buckets: { sinks, runs, tokens },
+    buckets: { sinks, runs, taxes, tokens },
     feeds,
     stoppedPartitions,
     registry,
@@ -23,7 +23,17 @@ export const reconcileFeature: Feature = {
     customerIds,
   }) => {
     const told = registerReconciliation(registry)
-    const options = { clickhouse: queries, nc, js, jsm, sinks, runs, feeds, stopped: stoppedPartitions }
+    const options = {
+      clickhouse: queries,
+      nc,
+      js,
+      jsm,
+      sinks,
+      runs,
+      taxes,
+      feeds,
+      stopped: stoppedPartitions,
+    }
     return [
       reconciliationRoute(async () => {
         const report = await reconcile(options)

@@ -77,7 +77,8 @@ beforeAll(async () => {
   clickhouse = openClickHouse(config)
   const shared = { config: { folder, variable: () => undefined }, customerIds: { of: async () => ({}) } }
   const tokens = await new Kvm(js).open('weir_tokens')
-  const parts = { clickhouse, nc, js, jsm, sinks, runs, feeds: [feed], waitMs: 0 }
+  const taxes = await new Kvm(js).open('weir_taxes')
+  const parts = { clickhouse, nc, js, jsm, sinks, runs, taxes, feeds: [feed], waitMs: 0 }
   options = { ...parts, shared: { ...shared, tokens, sinks, jsm } }
   for (const one of [1, 2, 3, 4])
     await js.publish('postings.default', JSON.stringify(journalRecord(one).document))

@@ -26,6 +26,7 @@ import { isTrouble } from './report.js'
 import { checkSetAside } from './set-aside.js'
 import { checkPartitions } from './stopped.js'
 import { checkStreamTables } from './stream-tables.js'
+import { checkTaxes } from './taxes.js'
 
 export interface ReconcileOptions {
   /** The session database is Weir's. */
@@ -37,6 +38,8 @@ export interface ReconcileOptions {
   readonly sinks: KV
   /** The bucket `weir_runs`. */
   readonly runs: KV
+  /** The bucket `weir_taxes`. */
+  readonly taxes: KV
   /** The feeds of all features. */
   readonly feeds: readonly Feed[]
   /** How long to wait for lagging partitions and feeds. Default 10 s. */
@@ -47,7 +50,7 @@ export interface ReconcileOptions {
 }
 
 export async function reconcile(options: ReconcileOptions): Promise<ReconcileReport> {
-  const { clickhouse, nc, js, jsm, sinks, runs, feeds } = options
+  const { clickhouse, nc, js, jsm, sinks, runs, taxes, feeds } = options
   const startedMs = performance.now()
   const openRuns = await openBillingRuns(jsm, runs) // before the wait: what is batched since then is not yet compared
   const taken = await readTakenUpTo(feeds, sinks)
@@ -76,6 +79,7 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileRep
     ...accepted.checks,
     arrivals.check,
     ...(await checkMoney(clickhouse, { openRuns, hasErp })),
+    await checkTaxes({ clickhouse, jsm, sinks, taxes, feeds }, cuts),
     await checkParts(clickhouse),
     await checkSetAside(sinks),
     ...unread,

@@ -261,3 +261,20 @@ test('a catalog with a fault is refused with its place', () => {
   })
   expect(parse({ ...event, data: {} })).toMatchObject({ rejection: { pointer: '/data/catalog' } })
 })
+
+test('a tax whose lines are more than a message of the broker holds is refused, and says how many bytes are taken', () => {
+  const line = { line: '1', amount: '1', tax_code: 'SW', jurisdiction: 'US-CA', tax: '0.07' }
+  const taxOf = (count: number) => {
+    const data = { tax_id: 't', customer_id: 'cus_1', sequence: 1, lines: new Array(count).fill(line) }
+    return parse({ ...created, type: 'weir.tax.committed', data })
+  }
+  expect(taxOf(3_000).kind).toBe('ok')
+  expect(taxOf(5_000)).toMatchObject({
+    kind: 'rejected',
+    rejection: {
+      code: 'value_out_of_range',
+      pointer: '/data/lines',
+      detail: expect.stringContaining('700000'),
+    },
+  })
+})

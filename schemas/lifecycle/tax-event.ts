@@ -7,12 +7,18 @@ import type { ValidEvent } from '../event/usage-event.js'
 import { stringifyJson } from '../json/json-text.js'
 import { closedObject, currencyField, decimalField, nameField, wholeField } from '../json/wire-fields.js'
 import { formatScaled, type Scaled } from '../money/decimal.js'
-import type { Parsed } from '../rejection.js'
+import { type Parsed, rejected } from '../rejection.js'
 import { dataOf } from './event-fields.js'
 
 /** `pending`: it is there and not yet committed. `failed`: there is no tax, and why. */
 export const taxStatuses = ['committed', 'adjusted', 'voided', 'pending', 'failed'] as const
 export type TaxStatus = (typeof taxStatuses)[number]
+
+/**
+ * Bytes of the lines as they are kept, about 3,000 of them: row, kept state and pieces of the books must each fit into one message of a
+ * broker that takes 1 MiB.
+ */
+export const taxLinesMostBytes = 700_000
 
 const decimal = decimalField.nullish()
 
@@ -74,6 +80,12 @@ export function parseTax(status: TaxStatus, event: ValidEvent): Parsed<TaxEvent>
   const parsed = dataOf(taxData, event)
   if (parsed.kind === 'rejected') return parsed
   const data = parsed.value
+  const lines = stringifyJson((data.lines ?? []).map(lineToWire))
+  const bytes = Buffer.byteLength(lines)
+  if (bytes > taxLinesMostBytes) {
+    const detail = `The lines come to ${bytes} bytes, and ${taxLinesMostBytes} are taken: tell the document in several taxes.`
+    return rejected('value_out_of_range', detail, '/data/lines')
+  }
   const value: TaxEvent = {
     ...{ status, taxId: data.tax_id, customerId: data.customer_id, sequence: data.sequence },
     currency: data.currency ?? '',
@@ -84,7 +96,7 @@ export function parseTax(status: TaxStatus, event: ValidEvent): Parsed<TaxEvent>
     totalTaxable: data.total_taxable ?? 0n,
     totalExempt: data.total_exempt ?? 0n,
     totalTax: data.total_tax ?? 0n,
-    lines: stringifyJson((data.lines ?? []).map(lineToWire)),
+    lines,
     code: data.code ?? '',
     reason: data.reason ?? '',
   }

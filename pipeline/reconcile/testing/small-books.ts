@@ -10,8 +10,36 @@ export const outcome = (disposition: string) => ({
   event_count: 1,
 })
 
+/** What a tax engine told of `t1`: so much on the charge. */
+export const toldTax = (charge: string, tax: string, sequence: number, more: object = {}) => ({
+  ...{ partition: 0, ledger_sequence: 1, tax_id: 't1', customer_id: 'c', sequence, status: 'committed' },
+  ...{ currency: 'USD', event_source: 's', event_id: `told ${sequence}` },
+  lines: JSON.stringify([{ line: '1', charge_id: charge, tax_code: 'SW', jurisdiction: 'US-CA', tax }]),
+  ...more,
+})
+
+export const taxEntry = (charge: string, journal: string, tax: string) => {
+  const of = { entry_kind: 'tax', journal_id: journal, charge_id: charge, currency: 'USD' }
+  const what = { tax_id: 't1', tax_code: 'SW', tax_jurisdiction: 'US-CA' }
+  return [
+    { ...of, line: 1, role: 'receivable', debit: tax },
+    { ...of, line: 2, role: 'tax', credit: tax, ...what },
+  ]
+}
+
 export function smallBooks(charge1: string): Books {
-  return { ...charges(charge1), ...papers(charge1), ...versions() }
+  const { journal_entries: entries = [], ...others } = papers(charge1)
+  return {
+    ...charges(charge1),
+    ...others,
+    ...versions(),
+    journal_entries: [...entries, ...taxEntry(charge1, 'tx1', '0.07')],
+    tax_transactions: [
+      toldTax(charge1, '0.09', 1),
+      toldTax(charge1, '0.07', 2),
+      toldTax('', '5', 1, { tax_id: 'of no charge' }),
+    ],
+  }
 }
 
 function charges(charge1: string): Books {
