@@ -92,33 +92,36 @@ export const falsifications = (charge1: string): readonly Falsification[] => [
   ],
 ]
 
-/** Found by the check `taxes_posted`: id, expected and found. */
-export const toldOtherwise = (
-  charge1: string,
-): readonly (readonly [
-  claim: string,
-  table: string,
-  rows: readonly object[],
-  found: readonly string[],
-])[] => [
-  [
-    'a tax that was told and not posted',
-    'tax_transactions',
-    [toldTax('ch9', '1', 1, { tax_id: 't2' })],
-    ['t2 1 0'],
+/** Taxes that are posted otherwise than they were told, each of its own id; `found` names it with what is expected and what is there. */
+export const toldOtherwise = {
+  tax_transactions: [
+    toldTax('ch1', '1', 1, { tax_id: 'not posted' }),
+    toldTax('ch1', '1', 1, { tax_id: 'twice' }),
+    toldTax('ch1', '1', 1, { tax_id: 'voided' }),
+    toldTax('ch1', '1', 2, { tax_id: 'voided', status: 'voided' }),
+    toldTax('ch1', '1', 1, { tax_id: 'moved' }),
+    toldTax('ch2', '1', 2, { tax_id: 'moved' }),
+    toldTax('ch1', '1', 1, { tax_id: 'uneven' }),
+    toldTax('ch1', '1.000000000001', 1, { tax_id: 'off by the least' }),
   ],
-  ['a tax that was posted twice', 'journal_entries', taxEntry(charge1, 'tx2', '0.07'), ['t1 0.07 0.14']],
-  [
-    'a tax that stands though it was voided',
-    'tax_transactions',
-    [toldTax(charge1, '0.07', 3, { status: 'voided' })],
-    ['t1 0 0.07'],
+  journal_entries: [
+    ...taxEntry('ch1', 'tx2', '1', 'twice'),
+    ...taxEntry('ch1', 'tx3', '1', 'twice'),
+    ...taxEntry('ch1', 'tx4', '1', 'voided'),
+    ...taxEntry('ch1', 'tx5', '1', 'moved'),
+    ...taxEntry('ch1', 'tx6', '1', 'uneven'),
+    { ...taxEntry('ch1', 'tx6', '0.01')[0], line: 3 },
+    ...taxEntry('ch1', 'tx7', '1', 'never told'),
+    ...taxEntry('ch1', 'tx8', '1', 'off by the least'),
   ],
-  ['a tax of another charge', 'tax_transactions', [toldTax('ch9', '0.07', 3)], ['t1 0 0.07', 't1 0.07 0']],
-  [
-    'an entry of a tax that does not balance',
-    'journal_entries',
-    [{ ...taxEntry(charge1, 'tx1', '0.01')[0], line: 3 }],
-    ['t1 0.07 0.07, and 1 entries do not balance'],
+  found: [
+    'moved: 1, 0, charge ch2, SW of US-CA',
+    'moved: 0, 1, charge ch1, SW of US-CA',
+    'never told: 0, 1, charge ch1, SW of US-CA',
+    'not posted: 1, 0, charge ch1, SW of US-CA',
+    'off by the least: 1.000000000001, 1, charge ch1, SW of US-CA',
+    'twice: 1, 2, charge ch1, SW of US-CA',
+    'uneven: 1, 1, and 1 entries do not balance, charge ch1, SW of US-CA',
+    'voided: 0, 1, charge ch1, SW of US-CA',
   ],
-]
+} as const

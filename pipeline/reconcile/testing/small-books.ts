@@ -18,9 +18,9 @@ export const toldTax = (charge: string, tax: string, sequence: number, more: obj
   ...more,
 })
 
-export const taxEntry = (charge: string, journal: string, tax: string) => {
+export const taxEntry = (charge: string, journal: string, tax: string, taxId = 't1') => {
   const of = { entry_kind: 'tax', journal_id: journal, charge_id: charge, currency: 'USD' }
-  const what = { tax_id: 't1', tax_code: 'SW', tax_jurisdiction: 'US-CA' }
+  const what = { tax_id: taxId, tax_code: 'SW', tax_jurisdiction: 'US-CA' }
   return [
     { ...of, line: 1, role: 'receivable', debit: tax },
     { ...of, line: 2, role: 'tax', credit: tax, ...what },

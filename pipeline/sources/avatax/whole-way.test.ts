@@ -14,8 +14,8 @@ import { ApiFake } from '../testing/api-fake.js'
 import { standardSamples } from '../testing/standard-samples.js'
 import { line, refusal, sample, transaction } from './testing/avatax-samples.js'
 
-const generousMs = 120_000
-const waiting = { timeout: 60_000, interval: 100 }
+const generousMs = 300_000
+const waiting = { timeout: 120_000, interval: 100 }
 const [secret] = standardSamples.secrets
 /** What AvaTax has, by code. */
 const documents = new Map<string, object>()
