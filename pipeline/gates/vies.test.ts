@@ -1,7 +1,7 @@
 // The check of VAT numbers, against a VIES of the test: an answer is told with its proof; what is no answer is waited for.
 
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type Server } from 'node:http'
+import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,7 +11,7 @@ import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
-import { readAnswer } from './vies.js'
+import { askVies, readAnswer } from './vies.js'
 import { ViesChecker } from './vies-checker.js'
 
 let folder: string
@@ -85,6 +85,31 @@ test('an answer is told with its consultation number; no answer is asked again l
   answer = { valid: false, userError: 'INVALID' }
   await checker().checkDue()
   expect(taken.map(({ data }) => data)[1]).toMatchObject({ status: 'INVALID' })
+})
+
+test('a redirect, an answer of a gateway and one that never ends say nothing of a number', async () => {
+  const { signal } = new AbortController()
+  const ways: Readonly<Record<string, (response: ServerResponse, elsewhere: string) => void>> = {
+    redirect: (response, elsewhere) => response.writeHead(307, { location: elsewhere }).end(),
+    gateway: response => response.writeHead(502).end('{"valid":false}'),
+    cut: response => response.writeHead(200, { 'content-length': '900' }).end('{"valid":false'),
+    endless: response => {
+      const timer = setInterval(() => response.write(Buffer.alloc(1 << 20, 0x20)), 1)
+      response.on('close', () => clearInterval(timer)).on('error', () => undefined)
+    },
+  }
+  const before = asked.length
+  const elsewhere = `http://127.0.0.1:${(fake.address() as AddressInfo).port}`
+  for (const [name, answering] of Object.entries(ways)) {
+    const server = createServer((_, response) => answering(response, elsewhere))
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const told = await askVies({ url, requester: { country: 'DE', number: '1' } }, 'DE129273398', signal)
+    expect(told, name).toMatchObject({ kind: 'unavailable' })
+    server.closeAllConnections()
+    server.close()
+  }
+  expect(asked.length).toBe(before) // no other address got the number
 })
 
 test('only an answer about the number says something of it', () => {

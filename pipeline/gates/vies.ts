@@ -1,7 +1,9 @@
 // Asks VIES, the EU's register of VAT numbers, about one number, and reads its answer.
 // Invariant: only an answer about the number says anything of it. All else (a member state that is away, too many requests, a
-// time-out, words that nobody knows) is `unavailable`: it is asked again later, and never means invalid.
+// time-out, a redirect, words that nobody knows) is `unavailable`: it is asked again later, and never means invalid.
 
+import { parseJson } from '../../schemas/json/json-text.js'
+import { send } from '../../sinks/http/request.js'
 import type { ViesSettings } from './settings.js'
 
 export type ViesAnswer =
@@ -27,25 +29,16 @@ export async function askVies(
       ? {}
       : { requesterMemberStateCode: requester.country, requesterNumber: requester.number }
   const body = JSON.stringify({ countryCode: country, vatNumber: plain.slice(2), ...ours })
-  const late = new AbortController()
-  const timer = setTimeout(() => late.abort(), attemptMs)
-  const end = (): void => late.abort()
-  signal.addEventListener('abort', end, { once: true })
-  try {
-    const headers = { 'content-type': 'application/json', accept: 'application/json' }
-    const response = await fetch(`${url.replace(/\/$/, '')}/check-vat-number`, {
-      method: 'POST',
-      headers,
-      body,
-      signal: late.signal,
-    })
-    return readAnswer(await response.json())
-  } catch (error) {
-    return { kind: 'unavailable', code: late.signal.aborted ? 'TIMEOUT' : String((error as Error).name) }
-  } finally {
-    clearTimeout(timer)
-    signal.removeEventListener('abort', end)
-  }
+  const headers = { 'content-type': 'application/json', accept: 'application/json' }
+  const address = `${url.replace(/\/$/, '')}/check-vat-number`
+  const answer = await send({ method: 'POST', url: address, headers, body }, attemptMs, signal)
+  if (answer.kind !== 'answer')
+    return { kind: 'unavailable', code: answer.code === 'timeout' ? 'TIMEOUT' : answer.code.toUpperCase() }
+  const json = parseJson(answer.body)
+  const read = readAnswer(json.kind === 'ok' ? json.value : undefined)
+  // What another status says of a number, such as that of a gateway or of a redirect, VIES has not said.
+  const isVies = (answer.status >= 200 && answer.status < 300) || answer.status === 400
+  return isVies || read.kind === 'unavailable' ? read : { kind: 'unavailable', code: `HTTP_${answer.status}` }
 }
 
 export function readAnswer(json: unknown): ViesAnswer {

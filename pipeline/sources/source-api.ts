@@ -80,6 +80,12 @@ export class SourceApi {
   }
 }
 
+/** The objects of a page; throws when it has no list, which says nothing of what there is. */
+export function wholeList(system: string, list: unknown): readonly Readonly<Record<string, unknown>>[] {
+  if (Array.isArray(list) && list.every(isRecord)) return list
+  throw new SourceTrouble('answer_not_understood', `${system} answers without a list of objects.`)
+}
+
 function troubleOf(system: string, outcome: NotReached): SourceTrouble {
   const { code, detail } = 'code' in outcome ? outcome : { code: 'no_answer', detail: '' }
   const retryAfterMs = outcome.kind === 'throttled' ? outcome.retryAfterMs : undefined

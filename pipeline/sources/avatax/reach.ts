@@ -5,8 +5,7 @@ import { stringifyJson } from '../../../schemas/json/json-text.js'
 import { formatInstantMs } from '../../../schemas/time.js'
 import { limiterOf, type Rate } from '../../../sinks/http/limiter.js'
 import { basicHeader } from '../basic-proof.js'
-import { listIn } from '../map/object-fields.js'
-import { apiKeyOf, SourceApi } from '../source-api.js'
+import { apiKeyOf, SourceApi, wholeList } from '../source-api.js'
 import { type ReachParts, type SourceReach, SourceTrouble } from '../source-kind.js'
 import { draftOf } from './loaded.js'
 
@@ -61,7 +60,7 @@ export function avataxReach(parts: ReachParts): SourceReach {
       }
       const page = await api.get(`/companies/${company}/transactions`, query, signal)
       if (page === undefined) throw new SourceTrouble('company_unknown', 'AvaTax has no such company.')
-      const found = listIn(page.body['value'])
+      const found = wholeList('AvaTax', page.body['value'])
       const arrivals = found.map(one => draftOf(Buffer.from(stringifyJson(one))))
       return { arrivals, position: found.length < pageMost ? undefined : skip + found.length }
     },

@@ -6,8 +6,8 @@ import { stringifyJson } from '../../../schemas/json/json-text.js'
 import { formatInstantMs } from '../../../schemas/time.js'
 import { limiterOf, type Rate } from '../../../sinks/http/limiter.js'
 import { basicHeader } from '../basic-proof.js'
-import { type ForeignObject, listIn, numberText, objectIn, textOf } from '../map/object-fields.js'
-import { apiKeyOf, SourceApi } from '../source-api.js'
+import { type ForeignObject, numberText, objectIn, textOf } from '../map/object-fields.js'
+import { apiKeyOf, SourceApi, wholeList } from '../source-api.js'
 import {
   type ArrivalDraft,
   type CatchUpStage,
@@ -113,7 +113,7 @@ export function chargebeeReach(parts: ReachParts): SourceReach {
         ...(offset === '' ? {} : { offset }),
       }
       const page = await pageOf(api, `/${kind}s`, query, signal)
-      const objects = listIn(page.body['list']).map(one => {
+      const objects = wholeList('Chargebee', page.body['list']).map(one => {
         const object = objectIn(one[kind])
         return {
           object: objectNames[kind],
@@ -146,7 +146,7 @@ async function caughtUp(
     ...(offset === '' ? {} : { offset }),
   }
   const page = await pageOf(api, '/events', query, signal)
-  const arrivals = listIn(page.body['list']).map(one => draftOf(objectIn(one['event'])))
+  const arrivals = wholeList('Chargebee', page.body['list']).map(one => draftOf(objectIn(one['event'])))
   const next = textOf(page.body['next_offset'])
   return { arrivals, position: next === '' ? undefined : next }
 }

@@ -1,40 +1,35 @@
 // Reads from HubSpot: a deal with its stage, line items and company, a company with those above it; and lists by
 // `hs_lastmodifieddate`, for catching up and comparing.
+// Invariants: half an answer is no answer; a list goes on behind what it has seen (search-list.ts).
 
 import { isRecord } from '../../../schemas/json/json-text.js'
 import { limiterOf, type Rate } from '../../../sinks/http/limiter.js'
 import type { CrmRecord } from '../quotes/deal.js'
 import { ReadOrder } from '../read-order.js'
 import { apiKeyOf, SourceApi } from '../source-api.js'
-import type {
-  ArrivalDraft,
-  CatchUpStage,
-  Fetched,
-  FetchWhat,
-  ReachParts,
-  SourceReach,
+import {
+  type ArrivalDraft,
+  type CatchUpStage,
+  type Fetched,
+  type FetchWhat,
+  type ReachParts,
+  type SourceReach,
+  SourceTrouble,
 } from '../source-kind.js'
 import { documentDraft, type HubspotDocument, idOf } from './documents.js'
 import { type HubspotObject, usualFields } from './map-hubspot.js'
+import { type SearchPosition, type SearchRange, searchPart } from './search-list.js'
 
 /** Private apps have 100 requests in 10 seconds. */
 const usualRate: Rate = { per_second: 9, concurrent: 4 }
 const mostLevels = 20
 const pipelinesLiveMs = 300_000
-const pageMost = 100
-/** Of one search HubSpot shows this many. */
-const searchMost = 10_000
 const batchMost = 100
 
 const plural: Readonly<Record<HubspotObject, string>> = {
   deal: 'deals',
   company: 'companies',
   line_item: 'line_items',
-}
-
-interface ListPosition {
-  readonly from_ms: number
-  readonly after?: string
 }
 
 export function hubspotReach(parts: ReachParts): SourceReach {
@@ -56,10 +51,11 @@ export function hubspotReach(parts: ReachParts): SourceReach {
         }
       })
     }, signal)
-  const list = async (stage: CatchUpStage, range: Range, position: unknown, signal: AbortSignal) => {
+  const list = async (stage: CatchUpStage, range: SearchRange, position: unknown, signal: AbortSignal) => {
     const object = stage === 'subscriptions' ? ('deal' as const) : ('company' as const)
     if (stage === 'money') return { object, arrivals: [] as readonly ArrivalDraft[], position: undefined }
-    const part = await hubspot.list(object, range, position as ListPosition | undefined, signal)
+    const search = (json: object) => hubspot.search(object, json, signal)
+    const part = await searchPart(search, range, position as SearchPosition | undefined)
     return { object, arrivals: await drafts(object, part.ids, signal), position: part.position }
   }
   return {
@@ -83,11 +79,6 @@ export function hubspotReach(parts: ReachParts): SourceReach {
       }
     },
   }
-}
-
-interface Range {
-  readonly fromMs: number
-  readonly untilMs: number | undefined
 }
 
 class Hubspot {
@@ -180,6 +171,12 @@ class Hubspot {
       const page = await this.#api.post('/crm/v3/objects/line_items/batch/read', json, signal)
       found.push(...resultsIn(page?.body))
     }
+    // One that was deleted meanwhile is not associated any more when the deal is read again.
+    if (found.length < ids.length)
+      throw new SourceTrouble(
+        'answer_not_understood',
+        `HubSpot gives ${found.length} of ${ids.length} line items.`,
+      )
     return found.toSorted((a, b) => (idOf(a) < idOf(b) ? -1 : 1))
   }
 
@@ -208,52 +205,25 @@ class Hubspot {
     return byId.get(id)
   }
 
-  async list(
-    object: 'deal' | 'company',
-    { fromMs, untilMs }: Range,
-    position: ListPosition | undefined,
-    signal: AbortSignal,
-  ): Promise<{ readonly ids: readonly string[]; readonly position: ListPosition | undefined }> {
-    const { from_ms, after } = position ?? { from_ms: fromMs }
-    const propertyName = 'hs_lastmodifieddate'
-    const filters = [
-      { propertyName, operator: 'GTE', value: String(from_ms) },
-      ...(untilMs === undefined ? [] : [{ propertyName, operator: 'LT', value: String(untilMs) }]),
-    ]
-    const json = {
-      filterGroups: [{ filters }],
-      sorts: [{ propertyName, direction: 'ASCENDING' }],
-      properties: [propertyName],
-      limit: pageMost,
-      ...(after === undefined ? {} : { after }),
-    }
+  /** A page of a search. */
+  async search(object: 'deal' | 'company', json: object, signal: AbortSignal): Promise<readonly CrmRecord[]> {
     const page = await this.#api.post(`/crm/v3/objects/${plural[object]}/search`, json, signal)
-    const found = resultsIn(page?.body)
-    const paging = isRecord(page?.body['paging']) ? page.body['paging'] : {}
-    const next = isRecord(paging['next']) ? String(paging['next']['after'] ?? '') : ''
-    const ids = found.map(idOf).filter(id => id !== '')
-    if (next === '') return { ids, position: undefined }
-    if (Number(next) + pageMost <= searchMost) return { ids, position: { from_ms, after: next } }
-    // A new search begins where this one must end; what has the same time comes again, and is a duplicate.
-    const lastMs = Date.parse(String(found.at(-1)?.['updatedAt'] ?? ''))
-    return { ids, position: lastMs > from_ms ? { from_ms: lastMs } : undefined }
+    return resultsIn(page?.body)
   }
 }
 
-function resultsIn(body: CrmRecord | undefined): readonly CrmRecord[] {
-  return Array.isArray(body?.['results']) ? body['results'].filter(isRecord) : []
+/** Throws when there are none: a list that is not there is no empty one. */
+function resultsIn(body: unknown): readonly CrmRecord[] {
+  const results = isRecord(body) ? body['results'] : undefined
+  if (!Array.isArray(results) || !results.every(isRecord))
+    throw new SourceTrouble('answer_not_understood', 'HubSpot answers without results.')
+  return results
 }
 
 function associated(record: CrmRecord | undefined, what: string): readonly string[] {
   const all = isRecord(record?.['associations']) ? record['associations'] : {}
   const of = isRecord(all[what]) ? all[what] : {}
-  return [
-    ...new Set(
-      resultsIn(of)
-        .map(idOf)
-        .filter(id => id !== ''),
-    ),
-  ]
+  return [...new Set((of['results'] === undefined ? [] : resultsIn(of)).map(idOf).filter(id => id !== ''))]
 }
 
 function parentOf(company: CrmRecord): string {

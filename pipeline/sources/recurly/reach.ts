@@ -5,8 +5,8 @@ import { formatInstantMs } from '../../../schemas/time.js'
 import { limiterOf, type Rate } from '../../../sinks/http/limiter.js'
 import { pauseFor } from '../../broker/back-off.js'
 import { basicHeader } from '../basic-proof.js'
-import { type ForeignObject, listIn, msOfInstant, textOf } from '../map/object-fields.js'
-import { apiKeyOf, type Page, SourceApi } from '../source-api.js'
+import { type ForeignObject, msOfInstant, textOf } from '../map/object-fields.js'
+import { apiKeyOf, type Page, SourceApi, wholeList } from '../source-api.js'
 import {
   type CatchUpStage,
   type Fetched,
@@ -112,7 +112,7 @@ async function listed(
   const page = await api.get(next ?? `/${names[list]}`, next === null ? query : {}, signal)
   if (page === undefined)
     throw new SourceTrouble('answer_not_understood', `Recurly has no list of ${names[list]}.`)
-  const objects = listIn(page.body).map(object => stateOf(object, page.atMs))
+  const objects = wholeList('Recurly', page.body['data']).map(object => stateOf(object, page.atMs))
   const more = page.body['has_more'] === true ? textOf(page.body['next']) : ''
   if (more !== '') return { objects, position: { list, next: more } satisfies Position }
   const isEnd = list + 1 >= names.length

@@ -3,8 +3,8 @@
 // Invariant: a stretch is handed over whole or not at all, and the next one begins where it ends.
 
 import { stringifyJson } from '../../../schemas/json/json-text.js'
-import { type ForeignObject, listIn, secondsOf, textOf } from '../map/object-fields.js'
-import type { SourceApi } from '../source-api.js'
+import { type ForeignObject, secondsOf, textOf } from '../map/object-fields.js'
+import { type SourceApi, wholeList } from '../source-api.js'
 import { type CatchUpRequest, type CatchUpStage, type CaughtUp, SourceTrouble } from '../source-kind.js'
 import { draftOf } from './loaded.js'
 
@@ -65,7 +65,7 @@ export async function eventsInOrder(
   for (let pages = 1, after = ''; ; pages += 1) {
     const page = await api.get('/events', after === '' ? query : { ...query, starting_after: after }, signal)
     if (page === undefined) throw new SourceTrouble('answer_not_understood', 'Stripe has no list of events.')
-    const found = listIn(page.body)
+    const found = wholeList('Stripe', page.body['data'])
     events.push(...found)
     after = textOf(found.at(-1)?.['id'])
     if (page.body['has_more'] !== true || after === '') break

@@ -5,8 +5,8 @@
 import { stringifyJson } from '../../../schemas/json/json-text.js'
 import { limiterOf, type Rate } from '../../../sinks/http/limiter.js'
 import { pauseFor } from '../../broker/back-off.js'
-import { type ForeignObject, listIn, textOf } from '../map/object-fields.js'
-import { apiKeyOf, SourceApi } from '../source-api.js'
+import { type ForeignObject, textOf } from '../map/object-fields.js'
+import { apiKeyOf, SourceApi, wholeList } from '../source-api.js'
 import {
   type ArrivalDraft,
   type CatchUpStage,
@@ -114,7 +114,7 @@ async function listed(
   }
   const page = await api.get(`/${path}`, query, signal)
   if (page === undefined) throw new SourceTrouble('answer_not_understood', `Stripe has no list ${path}.`)
-  const found = listIn(page.body)
+  const found = wholeList('Stripe', page.body['data'])
   const createdSeconds = Math.floor(page.atMs / 1_000)
   const objects = found.map((value): SourceObjectState => {
     const id = textOf(value['id'])
