@@ -11,7 +11,7 @@ const alone = [
   'sinks/clickhouse/row-figures.test.ts',
   'schemas/arrow/arrow-rows.test.ts',
   'bench/**/*.test.ts',
-  'pipeline/testing/{faults,tour,openapi}/**/*.test.ts',
+  'pipeline/testing/{faults,tour,openapi,story}/**/*.test.ts',
   'pipeline/connections/kill-nine.test.ts',
 ]
 
@@ -20,6 +20,7 @@ const all = ['{schemas,rating,sinks,pipeline,deploy}/**/*.test.ts']
 // What takes longest, the longest first: run last, one of them would keep a single core busy at the end.
 const longest = [
   'pipeline/testing/tour/',
+  'pipeline/testing/story/',
   'pipeline/testing/faults/replay.',
   'pipeline/testing/faults/',
   'pipeline/connections/kill-nine.',

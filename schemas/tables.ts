@@ -141,6 +141,7 @@ export const batchLinesTable = describe('batch_lines', {
   // Both as of the sealing.
   bill_to_customer_id: 'string',
   parent_customer_id: 'string',
+  correlation_id: 'string',
   amount: 'decimal',
   amount_rounded: 'decimal',
   sealed_at: 'instant_ms',
@@ -164,6 +165,7 @@ export const deliveriesTable = describe('deliveries', {
   detail: 'string',
   customer_id: 'string',
   entity_id: 'low_cardinality',
+  correlation_id: 'string',
   ...streamOrigin,
 })
 

@@ -9,7 +9,7 @@ export function waitingDelivery(
   { at, sourceSequence }: { readonly at: string; readonly sourceSequence: number },
 ): ChangedDelivery {
   const { kind, id, key, recordedAt, document, after } = record
-  const { customer_id: customer, entity_id: entity } = document
+  const { customer_id: customer, entity_id: entity, correlation_id: correlation } = document
   return {
     delivery_id: deliveryIdOf(connection, record),
     connection,
@@ -21,6 +21,7 @@ export function waitingDelivery(
     attempt_count: 0,
     ...(typeof customer === 'string' && customer !== '' ? { customer_id: customer } : {}),
     ...(typeof entity === 'string' && entity !== '' ? { entity_id: entity } : {}),
+    ...(typeof correlation === 'string' && correlation !== '' ? { correlation_id: correlation } : {}),
     ...(after === undefined ? {} : { after }),
     recorded_at: recordedAt,
     document: { ...document },

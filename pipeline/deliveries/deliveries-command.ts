@@ -166,13 +166,14 @@ function describeOne(one: OneDeliveryView): string {
     ['record', `${one.record.kind} ${one.record.id}, key ${one.key}`],
     ['customer', one.customer_id],
     ['entity', one.entity_id],
+    ['correlation', one.correlation_id],
     ['their id', one.external_id],
     ['why', one.code === '' ? '' : `${one.code}: ${one.detail}`],
     ['next', one.next],
   ]
   const facts = lines
     .filter(([, text]) => text !== '')
-    .map(([name, text]) => `${name.padEnd(10)}  ${oneLine(text)}\n`)
+    .map(([name, text]) => `${name.padEnd(11)}  ${oneLine(text)}\n`)
     .join('')
   const rows = one.history.map(({ at, state, attempts, outcome, code, detail }) => [
     at,

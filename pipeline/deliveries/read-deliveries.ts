@@ -33,6 +33,7 @@ export async function readDeliveries(
   argMax(toString(v.code), v.stream_sequence) AS code_now, argMax(v.detail, v.stream_sequence) AS detail_now,
   argMax(v.external_id, v.stream_sequence) AS external_now, max(v.attempt_count) AS attempts_now,
   any(v.customer_id) AS customer_now, any(v.entity_id) AS entity_now,
+  any(v.correlation_id) AS correlation_now,
   ${instant('min(v.changed_at)')} AS began_at, ${instant('argMax(v.changed_at, v.stream_sequence)')} AS at,
   min(v.stream_sequence) AS first_sequence
 FROM deliveries AS v ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`}
@@ -77,6 +78,7 @@ interface Row {
   readonly attempts_now: number
   readonly customer_now: string
   readonly entity_now: string
+  readonly correlation_now: string
   readonly began_at: string
   readonly at: string
   readonly first_sequence: number
@@ -94,6 +96,7 @@ function viewOf(row: Row): DeliveryView {
     external_id: row.external_now,
     customer_id: row.customer_now,
     entity_id: row.entity_now,
+    correlation_id: row.correlation_now,
     attempt_count: row.attempts_now,
     code: row.code_now,
     detail: row.detail_now,

@@ -73,6 +73,7 @@ export const deliverySchema = z.object({
   /** Of the record: whose it is. */
   customer_id: z.string().optional(),
   entity_id: z.string().optional(),
+  correlation_id: z.string().optional(),
   /** Sendings without an answer after which the receiver did not have the record (pipeline/deliver/give-up.ts). */
   failed: z
     .object({

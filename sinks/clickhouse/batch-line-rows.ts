@@ -28,6 +28,7 @@ export function rowsOfLines(
     customerId: line.customerId,
     billToCustomerId: line.billToCustomerId ?? '',
     parentCustomerId: line.parentCustomerId ?? '',
+    correlationId: line.correlationId,
     amount: line.amount,
     amountRounded: line.amountRounded,
     sealedAtMs,

@@ -260,6 +260,7 @@ function rowsOfStep({ changed }: DeliveryStep, streamSequence: number): Delivery
       detail: one.held === undefined ? (last?.detail ?? '') : detailOfHold(one.held),
       customerId: one.customer_id ?? '',
       entityId: one.entity_id ?? '',
+      correlationId: one.correlation_id ?? '',
       streamSequence,
     }
   })

@@ -56,13 +56,18 @@ function memoOf({
   journal_id: id,
   charge_id: chargeId,
   subscription_id: subscription,
+  correlation_id: correlation,
 }: {
   readonly kind: string
   readonly journal_id: string
   readonly charge_id: string
   readonly subscription_id: string
+  readonly correlation_id: string
 }): string {
-  return [`Weir ${kind} ${id}`, chargeId, subscription].filter(Boolean).join(' ').slice(0, longestMemo)
+  return [`Weir ${kind} ${id}`, chargeId, subscription, correlation === subscription ? '' : correlation]
+    .filter(Boolean)
+    .join(' ')
+    .slice(0, longestMemo)
 }
 
 function withoutAbsent<T extends object>(object: T): object {

@@ -12,6 +12,7 @@ import type { StripeSettings } from './config.js'
 export const keyName = 'weir_key'
 export const dateName = 'weir_date'
 export const connectionName = 'weir_connection'
+export const correlationName = 'weir_correlation'
 
 type Made<T> = { readonly kind: 'ok'; readonly params: T } | PutOutcome
 
@@ -47,6 +48,7 @@ export function invoiceItemOf(
       weir_batch: line.batch_id,
       weir_charge: line.charge_id,
       weir_subscription: line.subscription_id,
+      ...(line.correlation_id === '' ? {} : { [correlationName]: line.correlation_id }),
       ...(line.corrects === undefined ? {} : { weir_corrects: line.corrects }),
     },
   }

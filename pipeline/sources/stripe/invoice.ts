@@ -5,6 +5,7 @@ import {
   type ForeignObject,
   idOf,
   instantOf,
+  listIn,
   objectIn,
   secondsOf,
   textOf,
@@ -39,6 +40,7 @@ export function mapInvoice({ object, type, atSeconds }: Told, context: MapContex
       ...{ key: step.key, id: textOf(object['id']), type: step.type, subject: facts.customer_id },
       time: instantOf(secondsOf(transitions[step.at]) ?? atSeconds),
       data: facts,
+      correlationId: correlationOf(object),
     }),
   )
   return events.length === 0 ? { kind: 'ignored', reason: 'not_final' } : { kind: 'events', events }
@@ -64,4 +66,17 @@ function factsOf(object: ForeignObject, context: MapContext) {
       ? {}
       : { subscription_id: context.id('subscription', subscription, parent['metadata']) }),
   }
+}
+
+/** Of a name in an event. */
+const longestId = 256
+
+/**
+ * What all of its lines say that came from us: our invoice items carry the correlation id of their charge (sinks/stripe/records.ts).
+ * Of lines that differ none is the invoice's. An event brings ten lines at most.
+ */
+function correlationOf(invoice: ForeignObject): string | undefined {
+  const said = listIn(invoice['lines']).map(line => textOf(objectIn(line['metadata'])['weir_correlation']))
+  const [one, ...others] = new Set(said.filter(id => id !== '' && id.length <= longestId))
+  return others.length === 0 ? one : undefined
 }

@@ -8,7 +8,7 @@ export const stripeKind = sourceKind<undefined>({
   kind: 'stripe',
   system: 'billing',
   proof: 'signature',
-  version: 3,
+  version: 4,
   mapping: 'none',
   settings: z => ({
     /** For reading an object that an event only names. */

@@ -148,3 +148,24 @@ test('a thin event leads to its object, which Stripe is asked for with the key a
   expect(gone.kind).toBe('gone')
   await fake.api.close()
 })
+
+test('an invoice has the correlation id on which its lines of ours agree, and none where they differ', async () => {
+  const correlationOf = async (...ids: unknown[]) => {
+    const lines = { data: ids.map(id => ({ metadata: id === undefined ? {} : { weir_correlation: id } })) }
+    const object = {
+      ...fixtures.invoice,
+      id: 'in_1',
+      status: 'paid',
+      total: 1,
+      currency: 'eur',
+      customer: 'cus_1',
+      lines,
+    }
+    const told = await eventsOf(event('invoice.paid', object, 1_767_000_001))
+    expect(told).toHaveLength(2)
+    return [...new Set(told.map(one => one.correlationid))]
+  }
+  expect(await correlationOf('quote-1', undefined, 'quote-1')).toEqual(['quote-1'])
+  expect(await correlationOf('quote-1', 'quote-2')).toEqual([undefined])
+  expect(await correlationOf(undefined, 7, 'x'.repeat(257))).toEqual([undefined])
+})

@@ -193,7 +193,7 @@ export class SalesforceFake extends FakeServer {
 
   #rows(object: string, field: string, values: readonly string[]): readonly Fields[] {
     if (object === 'Account' && field === 'Id')
-      return values.filter(isId).map(id => this.account(id.slice(0, 15)))
+      return values.filter(isId).map(id => ({ ...this.account(id.slice(0, 15)), Id: id }))
     if (object === 'Account')
       return [...this.standing.keys()]
         .map(id => this.account(id))

@@ -48,9 +48,11 @@ export class EventBus {
   readonly #schemas = new Map<string, string>()
   readonly #subscribers = new Set<Subscriber>()
   #replay = 1_000
+  #told = 0
   /** Events up to here are not kept any more. */
   #forgotten = 0
   port = 0
+  #held: Omit<BusEvent, 'replay'>[] | undefined
   /** By topic: how often somebody subscribed. */
   subscriptions = 0
   schemasAsked = 0
@@ -89,10 +91,29 @@ export class EventBus {
     const type = avro.Type.forSchema(schema as avro.Schema)
     const schemaId = type.fingerprint('md5').toString('base64url')
     this.#schemas.set(schemaId, json)
-    this.#replay += 7 // not contiguous
-    const id = `event-${this.#replay}`
-    this.#events.push({ topic, id, schemaId, payload: type.toBuffer(content), replay: this.#replay })
+    this.#told += 1
+    const event = { topic, id: `event-${this.#told}`, schemaId, payload: type.toBuffer(content) }
+    if (this.#held === undefined) this.#add(event)
+    else this.#held.push(event)
     this.#deliver()
+  }
+
+  /** What is published from now on is kept back. */
+  hold(): void {
+    this.#held = []
+  }
+
+  /** What was kept back comes in this order; an event that stands there twice comes twice, under its one id. */
+  release(order: <T>(events: readonly T[]) => readonly T[]): void {
+    const held = this.#held ?? []
+    this.#held = undefined
+    for (const event of order(held)) this.#add(event)
+    this.#deliver()
+  }
+
+  #add(event: Omit<BusEvent, 'replay'>): void {
+    this.#replay += 7 // not contiguous
+    this.#events.push({ ...event, replay: this.#replay })
   }
 
   /** The window moves on: what was told until now cannot be played again. */
