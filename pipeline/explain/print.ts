@@ -171,7 +171,8 @@ export function printChargeEvents(told: ChargeEvents): string {
     ['left', 'left', 'left', 'right', 'right', 'left'],
     rows,
   )
-  const head = `${id}: ${price} of ${meter} for ${told.customer_id}, ${from} to ${until}`
+  const what = meter === '' ? price : `${price} of ${meter}`
+  const head = `${id}: ${what} for ${told.customer_id}, ${from} to ${until}`
   const events = told.events.length === 0 ? [] : [table]
   const parts = [
     head,

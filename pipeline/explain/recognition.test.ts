@@ -124,6 +124,7 @@ test('a charge without events is told with its schedule, its releases and their 
     'Deferred 120 over 2026-01 to 2026-04; released 59.98: 29.99 of 2026-01 by rel_1 of 2026-01-31, 29.99 of 2026-02 by rel_2 of 2026-03-01; still deferred 60.02.',
   )
   const text = printChargeEvents(told)
+  expect(text).toMatch(/^ch_1: base for acme, /)
   expect(text).toContain('deferred 120, released 59.98, still deferred 60.02')
   expect(text).toMatch(/2026-01 +29\.99 +released +2026-01-31 +rel_1 +books: posted as X-7/)
   expect(text).toMatch(/2026-04 +30\.03 +deferred/)
