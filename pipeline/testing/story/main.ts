@@ -3,6 +3,7 @@
 
 import { isDeepStrictEqual, parseArgs } from 'node:util'
 import { type Disorder, disturbed, inOrder } from './disorder.js'
+import type { End } from './end.js'
 import { expected } from './expected.js'
 import { play } from './play.js'
 import { Systems } from './systems.js'
@@ -19,13 +20,17 @@ async function tell(disorder: Disorder): Promise<void> {
   try {
     const { end, seconds } = await play(systems, disorder)
     const isSame = isDeepStrictEqual(end, expected)
-    console.log(
-      disorder.name,
-      JSON.stringify(seconds),
-      isSame ? 'the end is right' : JSON.stringify(end, null, 1),
-    )
+    console.log(disorder.name, JSON.stringify(seconds), isSame ? 'the end is right' : differencesOf(end))
     if (!isSame) process.exitCode = 1
   } finally {
     await systems.stop()
   }
+}
+
+/** Each part of the end that is not as expected. */
+function differencesOf(end: End): string {
+  const parts = Object.entries(end).filter(
+    ([name, value]) => !isDeepStrictEqual(value, expected[name as keyof End]),
+  )
+  return JSON.stringify(Object.fromEntries(parts), null, 1)
 }
