@@ -20,6 +20,7 @@ export const entryPoints: readonly string[] = [
 /** Processes that only tests start. */
 export const testEntryPoints: readonly string[] = [
   'pipeline/testing/connector-faults/main.ts',
+  'pipeline/testing/story/main.ts',
   'pipeline/testing/connector-faults/shorter-waits.ts',
   'pipeline/testing/engine-child.ts',
   'pipeline/deliver/testing/delivery-child.ts',
