@@ -110,6 +110,8 @@ export const chargesTable = describe('charges', {
   recorded_at: 'instant_ms',
   correlation_id: 'string',
   ...origin,
+  // What coupons took off: with `amount` the charge before coupons.
+  discount_amount: 'decimal',
 })
 
 export const billingBatchesTable = describe('billing_batches', {

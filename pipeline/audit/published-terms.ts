@@ -99,12 +99,17 @@ export class PublishedTerms {
     const newSchemas = (this.#catalog.schemas ?? [])
       .slice(known.schemas?.length ?? 0)
       .map(one => `${one.eventType} ${one.version}`)
+    const newCoupons = (this.#catalog.coupons ?? []).slice(known.coupons?.length ?? 0).map(one => one.code)
+    const coupons = newCoupons.length === 0 ? {} : { new_coupons: newCoupons }
     const schemas = newSchemas.length === 0 ? {} : { new_schemas: newSchemas }
     return {
       act: 'catalog.published',
       object: { kind: 'catalog', id: `${source} ${id}` },
       before: { catalog_hash: before },
-      after: { catalog_hash: after, new_meters: newMeters, new_plans: newPlans, ...schemas, ...refused },
+      after: {
+        ...{ catalog_hash: after, new_meters: newMeters, new_plans: newPlans },
+        ...{ ...coupons, ...schemas, ...refused },
+      },
       changesSomething: before !== after || newSchemas.length > 0,
     }
   }

@@ -4,7 +4,7 @@
 import { z } from 'zod'
 import { type Acknowledgement, acknowledgementSchema } from '../../schemas/billing/acknowledgement.js'
 import type { BillingBatchWire } from '../../schemas/billing/billing-batch.js'
-import type { ChargeWire } from '../../schemas/billing/charge.js'
+import { type ChargeWire, chargeKinds } from '../../schemas/billing/charge.js'
 import { heldBackSchema } from '../../schemas/billing/held-back.js'
 
 const decimal = z
@@ -84,7 +84,7 @@ const chargeSchema: z.ZodType<ChargeWire> = z
     plan_version: z.int().min(1),
     price: z.string(),
     meter: z.string().describe('Empty for a recurring price'),
-    kind: z.enum(['usage', 'recurring', 'adjustment']),
+    kind: z.enum(chargeKinds),
     timing: z.enum(['in_advance', 'in_arrears']),
     service_period: z.object({ from: instant, until: instant }),
     timezone: z.string(),
@@ -95,6 +95,9 @@ const chargeSchema: z.ZodType<ChargeWire> = z
     status: z.enum(['open', 'closed']),
     corrects: z.exactOptional(z.string()).describe('Of an adjustment: the charge that it adjusts'),
     billing_run_id: z.exactOptional(z.string()),
+    discounts: z
+      .exactOptional(z.array(z.object({ code: z.string(), amount: decimal })))
+      .describe('What coupons took off; amount is net of it'),
   })
   .meta({ id: 'Charge' })
 

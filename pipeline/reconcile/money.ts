@@ -24,14 +24,14 @@ interface MoneyCheck {
 /**
  * The next run bills the rows of a charge that came after its last billing line. The query therefore counts
  * rows up to the commit of that line, which is in the same partition. A fully credited charge counts as not
- * billed, whatever its usage.
+ * billed, whatever its usage. Rows add up to a charge before coupons.
  */
 const ratedEqualsCharged = `
 SELECT b.charge_id AS id, toString(b.billed) AS expected, toString(u.used) AS found, b.customer_id AS detail, b.billed = u.used AS same
 FROM
 (
   SELECT if(corrects = '', charge_id, corrects) AS charge_id, any(customer_id) AS customer_id,
-    sum(toDecimal256(amount, 12)) AS billed, max(ledger_sequence) AS until
+    sum(toDecimal256(amount, 12) + toDecimal256(discount_amount, 12)) AS billed, max(ledger_sequence) AS until
   FROM charges WHERE meter != '' GROUP BY charge_id
   HAVING billed != 0 OR sum(toDecimal256(quantity, 12)) != 0
 ) AS b

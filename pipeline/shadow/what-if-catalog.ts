@@ -19,7 +19,14 @@ export function whatIfCatalog(published: Catalog, tried: Catalog): Catalog {
     plans.set(`${plan.version}:${plan.plan}`, { ...content, version: plan.version })
   }
   const meters = new Map([...published.meters, ...tried.meters].map(meter => [meter.meter, meter]))
-  return { meters: [...meters.values()], plans: [...plans.values()] }
+  const coupons = new Map(
+    [...(published.coupons ?? []), ...(tried.coupons ?? [])].map(one => [one.code, one]),
+  )
+  return {
+    meters: [...meters.values()],
+    plans: [...plans.values()],
+    ...(coupons.size === 0 ? {} : { coupons: [...coupons.values()] }),
+  }
 }
 
 /** The meters that are not published, or are published with other content: no history has their readings. */

@@ -1,6 +1,7 @@
 // Explains every charge of a simulation from the state that it ended in.
 // Invariant: one explanation per charge, in the order of the charges.
 
+import { explainCoupons } from '../../rating/explain/explain-coupons.js'
 import { explainRecurring } from '../../rating/explain/explain-recurring.js'
 import { explainUsage } from '../../rating/explain/explain-usage.js'
 import type { Explanation } from '../../rating/explain/explanation.js'
@@ -24,7 +25,7 @@ export function explainCharges(
 ): ChargeExplanation[] {
   const book = new PriceBook(state)
   const explanations = new Map<string, Explanation>()
-  const wanted = new Set(charges.map(charge => charge.chargeId))
+  const wanted = new Map(charges.map(charge => [charge.chargeId, charge]))
   for (const customerId of new Set(charges.map(charge => charge.customerId))) {
     for (const prices of book.ofCustomer(customerId)) {
       explainSubscription(state, book, prices, asOfNs, wanted, explanations)
@@ -42,20 +43,24 @@ function explainSubscription(
   book: PriceBook,
   prices: SubscriptionPrices,
   asOfNs: bigint,
-  wanted: ReadonlySet<string>,
+  wanted: ReadonlyMap<string, Charge>,
   explanations: Map<string, Explanation>,
 ): void {
   for (const line of prices.recurring) {
     for (const segment of segmentsBefore(line, asOfNs)) {
-      if (wanted.has(segment.chargeId)) explanations.set(segment.chargeId, explainRecurring(segment))
+      const charge = wanted.get(segment.chargeId)
+      if (charge === undefined) continue
+      explanations.set(charge.chargeId, explainCoupons(explainRecurring(segment), charge, line.rounding))
     }
   }
   for (const line of [...prices.usage.values()].flat()) {
     for (const segment of segmentsBefore(line, asOfNs)) {
-      if (!wanted.has(segment.chargeId)) continue
+      const charge = wanted.get(segment.chargeId)
+      if (charge === undefined) continue
       const basis = basisOf(segment, book.catalog)
       const accumulator = accumulatorOf(state, book, segment)
-      explanations.set(segment.chargeId, explainUsage(basis, accumulator, line))
+      const explanation = explainUsage(basis, accumulator, line)
+      explanations.set(charge.chargeId, explainCoupons(explanation, charge, line.rounding))
     }
   }
 }

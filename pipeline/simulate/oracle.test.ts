@@ -45,6 +45,7 @@ test(
   'after every prefix the stream is what the oracle makes of the set, to the last digit',
   () => {
     let rated = 0
+    let couponed = 0
     forAll(history => {
       const catalog = catalogOf(history)
       const { batches, arrivalMs, middleNs, endNs } = history
@@ -54,10 +55,14 @@ test(
         if (length < batches.length) return
         expectCharges(driven.core.charges(middleNs), answer.charges(middleNs))
         rated += answer.counts.rated
+        couponed += answer.charges(endNs).filter(one => one.wire.discounts !== undefined).length
       })
     })
     // Histories that rate hardly anything would prove little.
-    if (numRuns >= 100) expect(rated).toBeGreaterThan(numRuns)
+    if (numRuns >= 100) {
+      expect(rated).toBeGreaterThan(numRuns)
+      expect(couponed).toBeGreaterThan(numRuns)
+    }
   },
   timeoutMs,
 )

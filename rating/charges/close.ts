@@ -1,15 +1,18 @@
 // Close: the charges of a subscription as of an instant. Contract section 4, "Charge", and section 5, `simulate`.
 // It owns which segments have a charge and when a charge is due; the caller passes in the totals of usage.
-// Invariants: one charge per segment; an open charge is computed as if nothing more happened until its segment ends.
+// Invariants: one charge per segment, net of what coupons take off; an open charge is computed as if nothing more happened until its segment ends.
 //
 // Every recurring segment has a charge, in a trial one of 0 that records the terms in force. A usage segment has one when it
 // was used (an event, or a level carried into it) or owes something without usage (a flat amount, a minimum).
 
 import type { Charge } from '../../schemas/billing/charge.js'
+import { discountTotal } from '../../schemas/billing/discount.js'
 import type { UsagePrice } from '../../schemas/catalog/catalog.js'
 import type { Scaled } from '../../schemas/money/decimal.js'
 import { compareInstants } from '../../schemas/time.js'
+import type { CouponTerms } from '../timeline/coupon-terms.js'
 import { type Segment, type SubscriptionPrices, segmentsBefore } from '../timeline/price-lines.js'
+import { discountsOf } from './coupons.js'
 import { recurringCharge } from './recurring.js'
 import { roundToCurrency } from './rounding.js'
 
@@ -23,10 +26,15 @@ export type UsageTotals = (segment: Segment<UsagePrice>) => {
 /** The charges of all segments that begin before `asOfNs`, by start, then price. */
 export function chargesOf(prices: SubscriptionPrices, asOfNs: bigint, usage: UsageTotals): Charge[] {
   const charges: Charge[] = []
+  const places: Place[] = []
+  const add = (segment: Segment, quantity: Scaled, amount: Scaled) => {
+    charges.push(chargeOfSegment(segment, quantity, amount, asOfNs))
+    places.push(segment)
+  }
   for (const line of prices.recurring) {
     for (const segment of segmentsBefore(line, asOfNs)) {
       const { quantity, amount } = recurringCharge(segment)
-      charges.push(chargeOfSegment(segment, quantity, amount, asOfNs))
+      add(segment, quantity, amount)
     }
   }
   for (const lines of prices.usage.values()) {
@@ -34,11 +42,40 @@ export function chargesOf(prices: SubscriptionPrices, asOfNs: bigint, usage: Usa
       for (const segment of segmentsBefore(line, asOfNs)) {
         const { quantity, amount, events } = usage(segment)
         if (events === 0 && quantity === 0n && amount === 0n) continue
-        charges.push(chargeOfSegment(segment, quantity, amount, asOfNs))
+        add(segment, quantity, amount)
       }
     }
   }
-  return charges.sort(byStartThenPrice)
+  const net = prices.coupons === undefined ? charges : lessCoupons(prices.coupons, charges, places)
+  return net.sort(byStartThenPrice)
+}
+
+type Place = Pick<Segment, 'line' | 'version'>
+
+/** `places` are those of the charges, in their order. */
+function lessCoupons(coupons: CouponTerms, charges: readonly Charge[], places: readonly Place[]): Charge[] {
+  const discounts = discountsOf(
+    charges.map((charge, index) => {
+      const { version } = places[index]!
+      const period = coupons.periodAt(version, charge.fromNs)
+      return {
+        chargeId: charge.chargeId,
+        price: charge.price,
+        currency: charge.currency,
+        amount: charge.amount,
+        dueNs: dueAt(charge),
+        period: `${period.fromNs} ${period.untilNs}`,
+        coupons: coupons.inForce(version, charge.fromNs),
+      }
+    }),
+  )
+  return charges.map((charge, index) => {
+    const off = discounts.get(charge.chargeId)
+    if (off === undefined) return charge
+    const amount = charge.amount - discountTotal(off)
+    const { currency, rounding } = places[index]!.line
+    return { ...charge, amount, amountRounded: roundToCurrency(amount, currency, rounding), discounts: off }
+  })
 }
 
 /** A charge is due when its service period has ended, or, in advance, when it begins. */

@@ -7,6 +7,7 @@
 // due any more there is only the credit; when it is due again, only the rebill.
 
 import type { Charge } from '../../schemas/billing/charge.js'
+import type { Discount } from '../../schemas/billing/discount.js'
 import { negated } from '../../schemas/billing/tax-line.js'
 import { stableId } from '../../schemas/identifiers.js'
 
@@ -51,7 +52,7 @@ function isOfEntity(charge: Charge, { entityId }: RunScope): boolean {
 }
 
 /**
- * Whether a billed charge needs no adjustment: same amounts, and same fields that decide where and when it is booked.
+ * Whether a billed charge needs no adjustment: same amounts, the same taken off by coupons, and same fields that decide where and when it is booked.
  * An amount in advance is earned over its period, so that must be the same; usage may end earlier unchanged.
  */
 function isBilledAlike(billed: Charge, due: Charge): boolean {
@@ -61,6 +62,7 @@ function isBilledAlike(billed: Charge, due: Charge): boolean {
     billed.amountRounded === due.amountRounded &&
     billed.currency === due.currency
   if (!isSameSum || billed.entityId !== due.entityId) return false
+  if (!isSameOff(billed.discounts, due.discounts)) return false
   if (due.amountRounded === 0n) return true // nothing of it is in the books
   return (
     billed.timing === due.timing &&
@@ -68,6 +70,15 @@ function isBilledAlike(billed: Charge, due: Charge): boolean {
     billed.meter === due.meter &&
     billed.contractId === due.contractId &&
     (due.timing === 'in_arrears' || (billed.untilNs === due.untilNs && billed.timezone === due.timezone))
+  )
+}
+
+const nothingOff: readonly Discount[] = []
+
+function isSameOff(a = nothingOff, b = nothingOff): boolean {
+  if (a === b) return true
+  return (
+    a.length === b.length && a.every(({ code, amount }, n) => code === b[n]!.code && amount === b[n]!.amount)
   )
 }
 
@@ -87,6 +98,9 @@ function creditOf(billed: Charge, { billingRunId }: RunScope): Charge {
     corrects: billed.chargeId,
     billingRunId,
     ...(billed.taxLines === undefined ? {} : { taxLines: negated(billed.taxLines) }),
+    ...(billed.discounts === undefined
+      ? {}
+      : { discounts: billed.discounts.map(({ code, amount }) => ({ code, amount: -amount })) }),
   }
 }
 

@@ -45,7 +45,6 @@ export interface ExplanationWire {
 
 /** Adds the two roundings: to 12 places, and from there to the currency's minor unit. */
 export function finishExplanation(steps: Step[], exact: Ratio, { currency, rounding }: Payment): Explanation {
-  const digits = minorUnitsOf(currency)
   const amount = toScaled(exact)
   steps.push({
     what: 'amount',
@@ -54,15 +53,20 @@ export function finishExplanation(steps: Step[], exact: Ratio, { currency, round
     values: { amount: money(exact), places: count(decimalScale) },
     result: money(ofScaled(amount)),
   })
+  return { currency, steps, amount, amountRounded: explainRounded(steps, amount, { currency, rounding }) }
+}
+
+/** Adds the rounding to the currency's minor unit. */
+export function explainRounded(steps: Step[], amount: Scaled, { currency, rounding }: Payment): Scaled {
   const amountRounded = roundToCurrency(amount, currency, rounding)
   steps.push({
     what: 'amount_rounded',
     label: `to the minor unit of ${currency}, ${rounding === 'half_even' ? 'half to even' : 'half away from zero'}`,
     formula: rounding === 'half_even' ? 'round_half_even(amount, places)' : 'round(amount, places)',
-    values: { amount: money(ofScaled(amount)), places: count(digits) },
+    values: { amount: money(ofScaled(amount)), places: count(minorUnitsOf(currency)) },
     result: money(ofScaled(amountRounded)),
   })
-  return { currency, steps, amount, amountRounded }
+  return amountRounded
 }
 
 export function explanationToWire(charge: ExplainedCharge, explanation: Explanation): ExplanationWire {

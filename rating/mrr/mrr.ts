@@ -4,15 +4,18 @@
 // the sum of the amounts effective by an instant is the MRR at that instant. Currencies never mix.
 
 import type { MovementKind, MrrMovement } from '../../schemas/billing/mrr-movement.js'
-import { periodStep } from '../../schemas/catalog/billing-period.js'
+import { type BillingPeriod, periodStep } from '../../schemas/catalog/billing-period.js'
 import type { RecurringPrice } from '../../schemas/catalog/catalog.js'
 import { compositeKey, stableId } from '../../schemas/identifiers.js'
 import { divideRounded, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { compareInstants, endlessNs, instantKey } from '../../schemas/time.js'
 import { keptPercent } from '../charges/recurring.js'
 import { wholePeriodAmount } from '../models/quantity-price.js'
+import { type Ratio, ratio } from '../steps/ratio.js'
+import type { CouponTerms } from '../timeline/coupon-terms.js'
 import type { PriceLine, SubscriptionPrices } from '../timeline/price-lines.js'
 import { correlationAt } from '../timeline/timeline.js'
+import { mrrLessCoupons } from './coupon-mrr.js'
 
 export { restate } from '../timeline/restate.js'
 
@@ -38,6 +41,7 @@ const monthlyScale = 12n * scaledOne * 100n * scaledOne
  */
 export function mrrTimeline(prices: SubscriptionPrices): MrrChange[] {
   const { subscriptionId } = prices.timeline
+  if (prices.coupons !== undefined) return netTimeline(prices, prices.coupons)
   const changes: MrrChange[] = []
   const common = prices.recurring.reduce((multiple, line) => commonMultiple(multiple, countOf(line)), 1n)
   for (const [currency, steps] of [...stepsByCurrency(prices.recurring, common)].sort(byKey)) {
@@ -54,6 +58,28 @@ export function mrrTimeline(prices: SubscriptionPrices): MrrChange[] {
     }
   }
   return changes.sort((a, b) => compareInstants(a.atNs, b.atNs))
+}
+
+function monthlyPart(period: BillingPeriod): Ratio {
+  const { unit, count } = periodStep(period)
+  return ratio(unitsPerYear[unit], 12n * BigInt(count))
+}
+
+/** The same for a subscription with coupons: MRR is computed anew wherever a line or a coupon begins or ends. */
+function netTimeline(prices: SubscriptionPrices, coupons: CouponTerms): MrrChange[] {
+  const { timeline } = prices
+  const known = new Map<string, Scaled>()
+  const changes: MrrChange[] = []
+  for (const { atNs, byCurrency } of mrrLessCoupons(prices, coupons, monthlyPart)) {
+    for (const currency of new Set([...known.keys(), ...byCurrency.keys()].sort())) {
+      const mrr = byCurrency.get(currency) ?? 0n
+      if (mrr === (known.get(currency) ?? 0n)) continue
+      known.set(currency, mrr)
+      const { subscriptionId } = timeline
+      changes.push({ atNs, subscriptionId, mrr, currency, correlationId: correlationAt(timeline, atNs) })
+    }
+  }
+  return changes
 }
 
 /** By currency: how much the exact MRR x `common`, a multiple of all counts, goes up or down at each instant. */

@@ -51,7 +51,10 @@ export function beyondRange(prices: SubscriptionPrices, catalog: CatalogIndex): 
     if (isBeyondPayable(owedUnused(line, catalog), line))
       return `The price ${line.price.price}, without usage,`
   }
-  return isAnyBeyond(mrrTimeline(prices)) ? 'The MRR of the subscription' : undefined
+  // Before coupons: no coupon makes terms acceptable.
+  return isAnyBeyond(mrrTimeline({ ...prices, coupons: undefined }))
+    ? 'The MRR of the subscription'
+    : undefined
 }
 
 /** Steps from one MRR to the next are the amounts of movements. */

@@ -30,6 +30,7 @@ export type StepKind =
   | 'discount'
   | 'minimum'
   | 'maximum'
+  | 'coupon'
   | 'trial'
   | 'suspension'
   | 'amount'

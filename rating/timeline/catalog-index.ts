@@ -1,7 +1,7 @@
-// Looks up the catalog: meters by id and event type, plans by id and version.
+// Looks up the catalog: meters by id and event type, plans by id and version, coupons by code.
 // Invariant: never changes once it is made; a catalog that grew gets a new index.
 
-import type { Catalog, Meter, Plan } from '../../schemas/catalog/catalog.js'
+import type { Catalog, Coupon, Meter, Plan } from '../../schemas/catalog/catalog.js'
 
 const noMeters: readonly Meter[] = []
 
@@ -11,6 +11,7 @@ export class CatalogIndex {
   readonly #plans = new Map<string, Map<number, Plan>>()
   readonly #newest = new Map<string, number>()
   readonly #prices = new Set<string>()
+  readonly #coupons: ReadonlyMap<string, Coupon>
 
   constructor(catalog: Catalog) {
     this.#meters = new Map(catalog.meters.map(meter => [meter.meter, meter]))
@@ -19,6 +20,7 @@ export class CatalogIndex {
       if (known === undefined) this.#byType.set(meter.eventType, [meter])
       else known.push(meter)
     }
+    this.#coupons = new Map((catalog.coupons ?? []).map(one => [one.code, one]))
     for (const plan of catalog.plans) {
       const versions = this.#plans.get(plan.plan)
       if (versions === undefined) this.#plans.set(plan.plan, new Map([[plan.version, plan]]))
@@ -44,6 +46,10 @@ export class CatalogIndex {
   /** The ids of the prices that some plan has, in some version. */
   prices(): ReadonlySet<string> {
     return this.#prices
+  }
+
+  coupons(): ReadonlyMap<string, Coupon> {
+    return this.#coupons
   }
 
   /** Those that some meter wants. */

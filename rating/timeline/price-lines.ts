@@ -13,6 +13,7 @@ import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { beginninglessNs, compareInstants, endlessNs, instantKey } from '../../schemas/time.js'
 import { type ServiceCalendar, serviceCalendar } from '../periods/service-period.js'
 import type { CatalogIndex } from './catalog-index.js'
+import { CouponTerms } from './coupon-terms.js'
 import { isSamePrice, priceContentId, withoutDiscount } from './price-content.js'
 import { newSegmentCache, type PriceLine } from './segment.js'
 import type { ResolvedTerms, Timeline, Version } from './timeline.js'
@@ -24,6 +25,8 @@ export interface SubscriptionPrices {
   /** By meter, in order of their start. */
   readonly usage: ReadonlyMap<string, readonly PriceLine<UsagePrice>[]>
   readonly recurring: readonly PriceLine<RecurringPrice>[]
+  /** Undefined: it has no coupon at any time. They cut no line. */
+  readonly coupons: CouponTerms | undefined
 }
 
 /** A line while it may still grow. */
@@ -55,7 +58,7 @@ export function resolvePrices(timeline: Timeline, catalog: CatalogIndex): Subscr
       }
     }
   }
-  return { timeline, usage, recurring }
+  return { timeline, usage, recurring, coupons: CouponTerms.of(timeline, catalog) }
 }
 
 /** Ids of the prices per unit in force whose quantity neither the terms nor the price say: a reason to refuse the change. */

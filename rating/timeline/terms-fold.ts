@@ -27,6 +27,8 @@ export interface ResolvedTerms {
   readonly firstAnchorNs: bigint
   readonly timezone: string
   readonly trialUntilNs?: bigint
+  /** Codes in the order in which they are taken off; absent: none. */
+  readonly coupons?: readonly string[]
 }
 
 type Status = ResolvedTerms['status']
@@ -57,6 +59,7 @@ export class TermsFold {
   readonly #status = new Field<Status>('active')
   readonly #effectiveUntilNs = new Field<bigint | undefined>(undefined)
   readonly #trialUntilNs = new Field<bigint | undefined>(undefined)
+  readonly #coupons = new Field<readonly string[] | undefined>(undefined)
   readonly #entityId = new Field('')
   readonly #contractId = new Field('')
   readonly #correlationId = new Field('')
@@ -80,6 +83,7 @@ export class TermsFold {
     this.#status.set(statusSetBy(change), sequence)
     this.#effectiveUntilNs.set(change.effectiveUntilNs, sequence)
     this.#trialUntilNs.set(change.trialUntilNs, sequence)
+    this.#coupons.set(change.coupons, sequence)
     this.#entityId.set(change.entityId, sequence)
     this.#contractId.set(change.contractId, sequence)
     this.#correlationId.set(change.correlationId, sequence)
@@ -102,6 +106,7 @@ export class TermsFold {
   termsInForce(atNs: bigint): ResolvedTerms | undefined {
     const effectiveUntilNs = this.#effectiveUntilNs.value
     const trialUntilNs = this.#trialUntilNs.value
+    const coupons = this.#coupons.value
     if (!this.#isCreated || this.#status.value === 'cancelled') return undefined
     if (effectiveUntilNs !== undefined && effectiveUntilNs <= atNs) return undefined
     return {
@@ -119,6 +124,7 @@ export class TermsFold {
       timezone: this.#timezone.value,
       ...(effectiveUntilNs === undefined || effectiveUntilNs === endlessNs ? {} : { effectiveUntilNs }),
       ...(trialUntilNs === undefined ? {} : { trialUntilNs }),
+      ...(coupons === undefined || coupons.length === 0 ? {} : { coupons }),
     }
   }
 

@@ -113,12 +113,19 @@ function sameTerms(a: ResolvedTerms, b: ResolvedTerms): boolean {
   return (
     plainTerms.every(name => a[name] === b[name]) &&
     sameOverrides(a.priceOverrides, b.priceOverrides) &&
+    sameCodes(a.coupons, b.coupons) &&
     sameQuantities(a.quantities, b.quantities)
   )
 }
 
 function sameOverrides(a: readonly Price[], b: readonly Price[]): boolean {
   return a === b || (a.length === b.length && a.every((price, index) => isSameWording(price, b[index]!)))
+}
+
+const noCodes: readonly string[] = []
+
+function sameCodes(a = noCodes, b = noCodes): boolean {
+  return a === b || (a.length === b.length && a.every((code, index) => code === b[index]))
 }
 
 function sameQuantities(a: ReadonlyMap<string, Scaled>, b: ReadonlyMap<string, Scaled>): boolean {

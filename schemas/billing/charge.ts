@@ -13,9 +13,12 @@ import {
 import { formatScaled, type Scaled } from '../money/decimal.js'
 import type { Parsed } from '../rejection.js'
 import { formatInstant } from '../time.js'
+import { type Discount, type DiscountWire, discountOf, discountSchema, discountToWire } from './discount.js'
 import { type TaxLine, type TaxLineWire, taxLineOf, taxLineSchema, taxLineToWire } from './tax-line.js'
 
-export type ChargeKind = 'usage' | 'recurring' | 'adjustment'
+/** In the order in which packed states number them: new kinds are appended. */
+export const chargeKinds = ['usage', 'recurring', 'adjustment', 'one_off', 'credit', 'commitment'] as const
+export type ChargeKind = (typeof chargeKinds)[number]
 
 /** Instants are epoch nanoseconds, half-open; amounts are scaled (10^-12), `amountRounded` included. */
 export interface Charge {
@@ -31,7 +34,7 @@ export interface Charge {
   readonly plan: string
   readonly planVersion: number
   readonly price: string
-  /** Empty for a recurring price. */
+  /** Of a usage price; empty for the others. */
   readonly meter: string
   readonly kind: ChargeKind
   readonly timing: 'in_advance' | 'in_arrears'
@@ -40,6 +43,7 @@ export interface Charge {
   /** IANA name; entries are booked by its days and months. */
   readonly timezone: string
   readonly quantity: Scaled
+  /** Net of `discounts`. */
   readonly amount: Scaled
   readonly amountRounded: Scaled
   readonly currency: string
@@ -51,6 +55,8 @@ export interface Charge {
   readonly parentCustomerId?: string
   /** Tax that a source gave with it; absent where none did. */
   readonly taxLines?: readonly TaxLine[]
+  /** What coupons took off, in their order; with `amount` it adds up to the charge before coupons. Absent: nothing. */
+  readonly discounts?: readonly Discount[]
 }
 
 /** A charge as JSON: in batches, in `simulate --json` and in the ledger's sealed lines. */
@@ -80,6 +86,7 @@ export interface ChargeWire {
   readonly bill_to_customer_id?: string
   readonly parent_customer_id?: string
   readonly tax_lines?: readonly TaxLineWire[]
+  readonly discounts?: readonly DiscountWire[]
 }
 
 export const servicePeriodSchema = z.object({ from: instantField, until: boundaryField })
@@ -95,8 +102,8 @@ export const chargeSchema = z.object({
   plan: nameField,
   plan_version: z.int().min(1),
   price: nameField,
-  meter: z.string().meta({ description: 'Empty for a recurring price.' }),
-  kind: z.enum(['usage', 'recurring', 'adjustment']),
+  meter: z.string().meta({ description: 'Of a usage price; empty for the others.' }),
+  kind: z.enum(chargeKinds),
   timing: z.enum(['in_advance', 'in_arrears']),
   service_period: servicePeriodSchema,
   timezone: nameField.meta({
@@ -112,6 +119,11 @@ export const chargeSchema = z.object({
   bill_to_customer_id: nameField.optional().meta({ description: 'Who pays, as of the sealing.' }),
   parent_customer_id: nameField.optional().meta({ description: 'Whose part the customer is, likewise.' }),
   tax_lines: z.array(taxLineSchema).min(1).optional().meta({ description: 'As a source gave them.' }),
+  discounts: z
+    .array(discountSchema)
+    .min(1)
+    .optional()
+    .meta({ description: 'What coupons took off; amount is net of it.' }),
 })
 
 /** Keys are always in this order, on which the checksum of a billing batch rests. */
@@ -142,6 +154,7 @@ export function chargeToWire(charge: Charge): ChargeWire {
     ...(charge.billToCustomerId === undefined ? {} : { bill_to_customer_id: charge.billToCustomerId }),
     ...(charge.parentCustomerId === undefined ? {} : { parent_customer_id: charge.parentCustomerId }),
     ...(charge.taxLines === undefined ? {} : { tax_lines: charge.taxLines.map(taxLineToWire) }),
+    ...(charge.discounts === undefined ? {} : { discounts: charge.discounts.map(discountToWire) }),
   }
 }
 
@@ -179,5 +192,6 @@ export function chargeOf(wire: z.output<typeof chargeSchema>): Charge {
     ...(wire.bill_to_customer_id === undefined ? {} : { billToCustomerId: wire.bill_to_customer_id }),
     ...(wire.parent_customer_id === undefined ? {} : { parentCustomerId: wire.parent_customer_id }),
     ...(wire.tax_lines === undefined ? {} : { taxLines: wire.tax_lines.map(taxLineOf) }),
+    ...(wire.discounts === undefined ? {} : { discounts: wire.discounts.map(discountOf) }),
   }
 }

@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { boundaryField, currencyField, decimalField, nameField } from '../json/wire-fields.js'
 import { formatScaled, type Scaled } from '../money/decimal.js'
 import { formatInstant } from '../time.js'
-import { type Charge, type ChargeKind, servicePeriodSchema } from './charge.js'
+import { type Charge, type ChargeKind, chargeKinds, servicePeriodSchema } from './charge.js'
 
 /**
  * `journal`: a line of a billing batch. `release`: a period of a schedule becomes revenue. `rounding`: what the rounding of a
@@ -195,7 +195,7 @@ export const journalEntrySchema = z.object({
   plan_version: z.int().min(0).default(0),
   price: z.string().default(''),
   meter: z.string().default(''),
-  charge_kind: z.enum(['usage', 'recurring', 'adjustment', '']).default(''),
+  charge_kind: z.enum([...chargeKinds, '']).default(''),
   timing: z.enum(['in_advance', 'in_arrears', '']).default(''),
   service_period: servicePeriodSchema,
   service_days: z

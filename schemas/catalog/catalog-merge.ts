@@ -1,4 +1,4 @@
-// Merges one catalog into another. Invariant: a published meter, (plan, version) or (event type, version) never changes.
+// Merges one catalog into another. Invariant: a published meter, (plan, version), coupon or (event type, version) never changes.
 
 import { hashOfValue } from '../event/event-hash.js'
 import { type Rejection, rejected } from '../rejection.js'
@@ -6,6 +6,7 @@ import type { Catalog, Meter, Plan, Price } from './catalog.js'
 import { schemaKey } from './catalog-event-schema.js'
 import { meterToWire } from './catalog-meter.js'
 import { planToWire } from './catalog-plan.js'
+import { type Coupon, couponToWire, noSuchPrice } from './coupon.js'
 import { shapeOf } from './models/registry.js'
 
 export type MergedCatalog =
@@ -36,6 +37,8 @@ export function mergeCatalogs(base: Catalog, added: Catalog): MergedCatalog {
     if (fault !== undefined)
       return { kind: 'conflict', rejection: rejected('invalid_catalog', fault).rejection }
   }
+  const coupons = mergeCoupons(base.coupons, added.coupons, plans.values())
+  if ('kind' in coupons) return coupons
   const schemas = mergeSchemas(base.schemas, added.schemas)
   if (typeof schemas === 'string') return conflict(schemas)
   return {
@@ -43,9 +46,33 @@ export function mergeCatalogs(base: Catalog, added: Catalog): MergedCatalog {
     catalog: {
       meters: [...meters.values()],
       plans: [...plans.values()],
+      ...(coupons.merged === undefined ? {} : { coupons: coupons.merged }),
       ...(schemas === undefined ? {} : { schemas }),
     },
   }
+}
+
+/** The same list where nothing new was added. */
+function mergeCoupons(
+  base: Catalog['coupons'],
+  added: Catalog['coupons'],
+  plans: Iterable<Plan>,
+): { readonly merged: Catalog['coupons'] } | (MergedCatalog & { readonly kind: 'conflict' }) {
+  if (added === undefined || added.length === 0) return { merged: base }
+  const coupons = new Map<string, Coupon>((base ?? []).map(one => [one.code, one]))
+  const before = coupons.size
+  const sold = new Set([...plans].flatMap(plan => plan.prices.map(({ price }) => price)))
+  for (const one of added) {
+    const known = coupons.get(one.code)
+    if (known === undefined) coupons.set(one.code, one)
+    else if (hashOfValue(couponToWire(known)) !== hashOfValue(couponToWire(one)))
+      return conflict(`The coupon ${one.code} is published with other content.`)
+    const unknown = one.appliesTo?.find(price => !sold.has(price))
+    if (unknown === undefined) continue
+    const detail = `The coupon ${one.code} applies to what is not sold. ${noSuchPrice(unknown, sold)}`
+    return { kind: 'conflict', rejection: rejected('invalid_catalog', detail).rejection }
+  }
+  return { merged: coupons.size === before ? base : [...coupons.values()] }
 }
 
 /** The same list where nothing new was added; a text where a version is published with other content. */
@@ -74,6 +101,6 @@ function referenceFault(price: Price, meters: ReadonlyMap<string, Meter>): strin
   return shapeOf(price.model.model).fault?.(price.model, meter)?.message
 }
 
-function conflict(detail: string): MergedCatalog {
+function conflict(detail: string): MergedCatalog & { readonly kind: 'conflict' } {
   return { kind: 'conflict', rejection: rejected('conflicting_catalog', detail).rejection }
 }

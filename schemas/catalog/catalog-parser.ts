@@ -2,7 +2,7 @@
 // Invariant: a catalog that comes out is whole; numbers are exactly what was written.
 
 import { type Parsed, type Rejection, rejected } from '../rejection.js'
-import type { Catalog, Meter, Price } from './catalog.js'
+import type { Catalog, Meter, Plan, Price } from './catalog.js'
 import { readEventSchema } from './catalog-event-schema.js'
 import { readMeter } from './catalog-meter.js'
 import { readPlan } from './catalog-plan.js'
@@ -15,6 +15,7 @@ import {
   readSourceValue,
   type SourceNode,
 } from './catalog-source.js'
+import { readCoupon } from './coupon.js'
 
 export { type MergedCatalog, mergeCatalogs } from './catalog-merge.js'
 export { priceToWire } from './catalog-price.js'
@@ -76,6 +77,7 @@ function readCatalog(node: SourceNode, extent: 'whole' | 'part', problems: Probl
   const reader = new FieldReader(map, problems)
   const meterNodes = reader.list('meters') ?? []
   const planNodes = reader.list('plans') ?? []
+  const couponNodes = reader.list('coupons') ?? []
   const schemaNodes = reader.list('schemas') ?? []
   reader.refuseOthers('a catalog')
   const meters = new Map<string, Meter>()
@@ -86,14 +88,26 @@ function readCatalog(node: SourceNode, extent: 'whole' | 'part', problems: Probl
   }
   const scope = extent === 'whole' ? { declared, meters } : undefined
   const seen = new Set<string>()
-  const plans = planNodes.map(planNode => readPlan(planNode, scope, seen, problems))
+  const plans = planNodes
+    .map(planNode => readPlan(planNode, scope, seen, problems))
+    .filter(plan => plan !== undefined)
+  const sold = extent === 'whole' ? soldPrices(plans) : undefined
+  const seenCoupons = new Set<string>()
+  const coupons = couponNodes
+    .map(one => readCoupon(one, sold, seenCoupons, problems))
+    .filter(one => one !== undefined)
   const seenSchemas = new Set<string>()
   const schemas = schemaNodes
     .map(one => readEventSchema(one, seenSchemas, problems))
     .filter(one => one !== undefined)
   return {
     meters: [...meters.values()],
-    plans: plans.filter(plan => plan !== undefined),
+    plans,
+    ...(coupons.length === 0 ? {} : { coupons }),
     ...(schemas.length === 0 ? {} : { schemas }),
   }
+}
+
+function soldPrices(plans: readonly Plan[]): ReadonlySet<string> {
+  return new Set(plans.flatMap(plan => plan.prices.map(({ price }) => price)))
 }

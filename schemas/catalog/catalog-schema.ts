@@ -5,12 +5,14 @@ import { z } from 'zod'
 import { nameField, planVersionField } from '../json/wire-fields.js'
 import { meterSchema } from './catalog-meter.js'
 import { planSchema } from './catalog-plan.js'
+import { couponSchema } from './coupon.js'
 
 export { priceSchema } from './catalog-price.js'
 
 export const catalogSchema = z.strictObject({
   meters: z.array(meterSchema).optional(),
   plans: z.array(planSchema).optional(),
+  coupons: z.array(couponSchema).optional(),
   schemas: z
     .array(
       z.strictObject({

@@ -6,10 +6,12 @@ import type { EventSchema } from '../event-schemas/event-schema.js'
 import type { Rounding, Scaled } from '../money/decimal.js'
 import type { Aggregation } from './aggregations.js'
 import type { BillingPeriod } from './billing-period.js'
+import type { Coupon } from './coupon.js'
 import type { QuantityModel } from './models/quantity-models.js'
 import type { PriceModel } from './models/registry.js'
 
 export type { BillingPeriod } from './billing-period.js'
+export type { Coupon } from './coupon.js'
 export type { PriceModel } from './models/registry.js'
 
 export type ProrationUnit = 'second' | 'day'
@@ -84,6 +86,8 @@ export interface Plan {
 export interface Catalog {
   readonly meters: readonly Meter[]
   readonly plans: readonly Plan[]
+  /** Absent: none. */
+  readonly coupons?: readonly Coupon[]
   /** Of types of events. Absent: none. */
   readonly schemas?: readonly EventSchema[]
 }

@@ -21,6 +21,9 @@ import {
 } from '../json/wire-fields.js'
 import { gates } from './gates.js'
 
+/** Of one subscription at a time. */
+const mostCoupons = 20
+
 /** The sender's own fields, allowed in every `weir.*` event. */
 const own = { metadata: z.record(z.string(), z.unknown()).nullish() }
 
@@ -38,18 +41,15 @@ function refuseData(context: Refine, field: string, message: string): void {
   context.addIssue({ code: 'custom', path: [field], message, params: { code: 'invalid_data' } })
 }
 
-/** Codes of coupons. No catalog can hold coupons yet, so none could take effect. */
+/** Codes of coupons, in the order in which they are taken off; each once. An empty list ends them all. */
 const couponsField = z
   .array(nameField)
+  .max(mostCoupons)
   .superRefine((codes, context) => {
-    const [code] = codes
-    if (code === undefined) return
-    context.addIssue({
-      code: 'custom',
-      path: [0],
-      message: `names the coupon ${code}, which no catalog has`,
-      params: { code: 'invalid_data' },
-    })
+    const again = codes.findIndex((code, index) => codes.indexOf(code) < index)
+    if (again === -1) return
+    const message = `names the coupon ${codes[again]} twice`
+    context.addIssue({ code: 'custom', path: [again], message, params: { code: 'invalid_data' } })
   })
   .nullish()
 

@@ -51,6 +51,8 @@ export interface SubscriptionChange {
   readonly planVersion?: number
   readonly quantities?: ReadonlyMap<string, Scaled>
   readonly priceOverrides?: readonly Price[]
+  /** Codes, in the order in which they are taken off; empty: none any more. */
+  readonly coupons?: readonly string[]
   /** `endlessNs` when there is no end. */
   readonly effectiveUntilNs?: bigint
   readonly entityId?: string
@@ -221,6 +223,7 @@ interface TermData {
   readonly entity_id?: string | null | undefined
   readonly billing_anchor?: bigint | null | undefined
   readonly trial_until?: bigint | null | undefined
+  readonly coupons?: readonly string[] | null | undefined
 }
 
 function termsOf(data: TermData, priceOverrides: readonly Price[] | undefined) {
@@ -228,6 +231,7 @@ function termsOf(data: TermData, priceOverrides: readonly Price[] | undefined) {
     planVersion: data.plan_version ?? undefined,
     quantities: data.quantities == null ? undefined : new Map(Object.entries(data.quantities)),
     priceOverrides,
+    coupons: data.coupons ?? undefined,
     entityId: data.entity_id ?? undefined,
     billingAnchorNs: data.billing_anchor ?? undefined,
     // "No trial" is stored as a trial that ended before every instant.

@@ -166,12 +166,30 @@ function plan(meters: readonly Meter[]): fc.Arbitrary<Omit<Plan, 'version'>> {
   })
 }
 
+const coupon: fc.Arbitrary<Omit<Coupon, 'code'>> = fc
+  .tuple(
+    fc.oneof(
+      fc.constantFrom('0.5', '20', '100').map(text => ({ percentOff: scaledOf(text) })),
+      fc.constantFrom(...currencyCodes).map(currency => ({ amountOff: scaledOf('12.34'), currency })),
+    ),
+    optional('durationPeriods', fc.integer({ min: 1, max: 100 })),
+    optional('fromNs', fc.constant(1_767_225_600_000_000_001n)),
+    optional('untilNs', fc.constant(1_767_225_600_500_000_000n)),
+    optional('mrr', fc.constantFrom<'net' | 'gross'>('net', 'gross')),
+  )
+  .map(([off, ...more]) => Object.assign({ ...off }, ...more) as Omit<Coupon, 'code'>)
+
+const coupons: fc.Arbitrary<readonly Coupon[]> = fc
+  .uniqueArray(fc.tuple(name, coupon), { maxLength: 2, selector: ([code]) => code })
+  .map(pairs => pairs.map(([code, rest]): Coupon => ({ code, ...rest })))
+
 export const catalogArbitrary: fc.Arbitrary<Catalog> = fc
   .uniqueArray(fc.tuple(name, meter), { maxLength: 4, selector: ([id]) => id })
   .map(pairs => pairs.map(([id, rest]): Meter => ({ meter: id, ...rest })))
   .chain(meters =>
-    fc.array(plan(meters), { maxLength: 3 }).map(plans => ({
+    fc.tuple(fc.array(plan(meters), { maxLength: 3 }), coupons).map(([plans, sold]) => ({
       meters,
       plans: plans.map((each, i): Plan => ({ ...each, version: i + 1 })),
+      ...(sold.length === 0 ? {} : { coupons: sold }),
     })),
   )

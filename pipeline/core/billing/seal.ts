@@ -3,12 +3,13 @@
 // A run of many lines is sealed in parts, a commit each: customer by customer in the order of their ids, until a part has its
 // lines. What comes in between is in the parts that follow.
 // Invariants: a run is sealed once, even if it is ordered again; after a run, the amount billed for a charge over all runs
-// is the amount that is due; the rows of a billed usage charge add up to it (I4); a preview changes nothing and only
+// is the amount that is due; the rows of a billed usage charge add up to it before coupons (I4); a preview changes nothing and only
 // returns lines; nothing changes for what people hold back (held-back.ts).
 
 import { dueAt } from '../../../rating/charges/close.js'
 import { runLines } from '../../../rating/charges/run-lines.js'
 import { type Charge, chargeToWire } from '../../../schemas/billing/charge.js'
+import { grossOf } from '../../../schemas/billing/discount.js'
 import type { HeldFromRuns } from '../../../schemas/billing/held-back.js'
 import { beginninglessNs, formatInstant, later } from '../../../schemas/time.js'
 import { withRelations } from '../lifecycle/relations.js'
@@ -186,19 +187,20 @@ function furthest(runs: readonly Reaching[]): bigint {
   return runs.reduce((ns, run) => later(ns, run.cutoffNs), beginninglessNs)
 }
 
-/** Writes a row for a charge that is owed without usage, so that rows add up to what is billed (I4). */
+/** Writes a row for a charge that is owed without usage, so that rows add up to what is billed, before coupons (I4). */
 function completeRows(step: Step, order: BillingRunOrder, charge: Charge): void {
   const { state, book, out } = step
+  const gross = grossOf(charge)
   const cause = { source: 'weir/billing-run', id: order.billingRunId, correlationId: '' }
   let kept = state.maps.charges.stopRunning(charge.chargeId)
   if (kept === undefined) {
-    if (charge.amount === 0n) return
+    if (gross === 0n) return
     const segment = book.segmentOf(charge)
     if (segment === undefined) throw new Error(`The charge ${charge.chargeId} has no segment.`)
     kept = newCharge(segment, basisOf(segment, book.catalog), 0n)
     kept.accumulator.levelsAtStart = levelsBefore(segment, state, book.catalog)
   }
-  if (kept.emitted === charge.amount) return
-  writeResidual(kept, charge.amount, cause, row => out.rated(row))
+  if (kept.emitted === gross) return
+  writeResidual(kept, gross, cause, row => out.rated(row))
   state.putCharge(kept)
 }

@@ -41,6 +41,7 @@ function applyGlobalEvent(step: Step, received: ReceivedEvent): void {
     const grew =
       merged.catalog.meters.length !== known.meters.length ||
       merged.catalog.plans.length !== known.plans.length ||
+      merged.catalog.coupons !== known.coupons ||
       merged.catalog.schemas !== known.schemas
     if (grew) step.state.catalog = merged.catalog
     if (step.config.partition === 0) writeMeters(step, known)

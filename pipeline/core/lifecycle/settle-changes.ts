@@ -2,7 +2,7 @@
 // the order in which they arrived does not matter (I3).
 // The `created` come first, then the others, in ascending sequence; each is judged on the changes accepted before it.
 // A change waits while the subscription or its plan is unknown, and is refused when its terms would lack a quantity, when
-// it names a price that no plan has, or when its result would have more than 38 digits: it never takes effect in part.
+// it names a price that no plan has or a coupon that no catalog has, or when its result would have more than 38 digits: it never takes effect in part.
 
 import { beyondRange, mayBeLarge } from '../../../rating/ranges/price-range.js'
 import type { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
@@ -112,8 +112,8 @@ function judge(
   }
   const unknown = unknownPart(record.change, timeline.versions, catalog)
   if (unknown !== undefined) return { kind: 'parked', rejection: { code: 'unknown_plan', detail: unknown } }
-  const unknownPrice = priceProblem(record.change, catalog)
-  if (unknownPrice !== undefined) return refused(unknownPrice)
+  const unknownName = priceProblem(record.change, catalog) ?? couponProblem(record.change, catalog)
+  if (unknownName !== undefined) return refused(unknownName)
   for (const version of timeline.versions) {
     const missing = missingQuantities(version.terms, catalog)
     if (missing.length === 0) continue
@@ -143,6 +143,15 @@ function priceProblem(change: SubscriptionChange, catalog: CatalogIndex): Reject
 function unknownPrice(price: string, pointer: string, known: ReadonlySet<string>): Rejection {
   const detail = `No plan of the catalog has a price ${shownName(price)}${nearestHint(price, known)}.`
   return { code: 'invalid_data', detail, pointer }
+}
+
+function couponProblem({ coupons = [] }: SubscriptionChange, catalog: CatalogIndex): Rejection | undefined {
+  const known = catalog.coupons()
+  const at = coupons.findIndex(code => !known.has(code))
+  const code = coupons[at]
+  if (code === undefined) return undefined
+  const detail = `No catalog has a coupon ${shownName(code)}${nearestHint(code, known.keys())}.`
+  return { code: 'invalid_data', detail, pointer: `/data/coupons/${at}` }
 }
 
 function refused(rejection: Rejection): ChangeState {

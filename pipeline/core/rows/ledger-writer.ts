@@ -4,6 +4,7 @@
 import type { TakeMemory } from '../../../schemas/arrow/arrow-ipc.js'
 import { encodeRows } from '../../../schemas/arrow/arrow-rows.js'
 import type { Charge } from '../../../schemas/billing/charge.js'
+import { discountTotal } from '../../../schemas/billing/discount.js'
 import type { MrrMovement } from '../../../schemas/billing/mrr-movement.js'
 import type { Catalog } from '../../../schemas/catalog/catalog.js'
 import { catalogHash } from '../../../schemas/catalog/catalog-hash.js'
@@ -142,6 +143,7 @@ export class LedgerWriter {
       periodUntilNs,
       corrects: charge.corrects ?? '',
       billingRunId: charge.billingRunId ?? '',
+      discountAmount: discountTotal(charge.discounts),
       recordedAtMs: this.#nowMs,
       ...this.#origin,
     }

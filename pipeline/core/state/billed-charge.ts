@@ -2,7 +2,8 @@
 // of its names.
 // Invariant: what was written is read back equal, every field that a charge can have included.
 
-import type { Charge, ChargeKind } from '../../../schemas/billing/charge.js'
+import { type Charge, chargeKinds } from '../../../schemas/billing/charge.js'
+import { extrasFrom, extrasText } from './billed-extras.js'
 import type { ByteReader, ByteWriter } from './byte-writer.js'
 import type { SealedCharge } from './records.js'
 
@@ -36,11 +37,13 @@ export class TextTable {
   }
 }
 
-const kinds: readonly ChargeKind[] = ['usage', 'recurring', 'adjustment']
+/** The kind has the lowest two bits and, from the fifth on, `laterKind`: older states have none of those. */
 const inAdvance = 4
 const closed = 8
 const corrects = 16
 const ofRun = 32
+const laterKind = 64
+const hasExtras = 128
 /** All of it was credited. */
 const nothingBilled = 255
 
@@ -50,12 +53,14 @@ export function writeBilled(out: ByteWriter, texts: TextTable, { chargeId, bille
     out.byte(nothingBilled)
     return
   }
+  const extras = extrasText(billed)
   out.byte(
-    kinds.indexOf(billed.kind) +
+    kindBits(chargeKinds.indexOf(billed.kind)) +
       (billed.timing === 'in_advance' ? inAdvance : 0) +
       (billed.status === 'closed' ? closed : 0) +
       (billed.corrects === undefined ? 0 : corrects) +
-      (billed.billingRunId === undefined ? 0 : ofRun),
+      (billed.billingRunId === undefined ? 0 : ofRun) +
+      (extras === undefined ? 0 : hasExtras),
   )
   for (const text of textsOf(billed)) out.whole(texts.numberOf(text))
   out.whole(billed.subscriptionVersion)
@@ -64,6 +69,7 @@ export function writeBilled(out: ByteWriter, texts: TextTable, { chargeId, bille
     out.big(value)
   if (billed.corrects !== undefined) out.text(billed.corrects)
   if (billed.billingRunId !== undefined) out.whole(texts.numberOf(billed.billingRunId))
+  if (extras !== undefined) out.text(extras)
 }
 
 export function readBilled(bytes: ByteReader, texts: TextTable, customerId: string): SealedCharge {
@@ -83,7 +89,7 @@ export function readBilled(bytes: ByteReader, texts: TextTable, customerId: stri
     meter: text(),
     timezone: text(),
     currency: text(),
-    kind: kinds[flags & 3]!,
+    kind: chargeKinds[(flags & 3) + ((flags & laterKind) === 0 ? 0 : 4)]!,
     timing: (flags & inAdvance) === 0 ? 'in_arrears' : 'in_advance',
     status: (flags & closed) === 0 ? 'open' : 'closed',
     subscriptionVersion: bytes.whole(),
@@ -95,8 +101,13 @@ export function readBilled(bytes: ByteReader, texts: TextTable, customerId: stri
     amountRounded: bytes.big(),
     ...((flags & corrects) === 0 ? {} : { corrects: bytes.text() }),
     ...((flags & ofRun) === 0 ? {} : { billingRunId: text() }),
+    ...((flags & hasExtras) === 0 ? {} : extrasFrom(bytes.text())),
   }
   return { chargeId, customerId, billed }
+}
+
+function kindBits(kind: number): number {
+  return (kind & 3) + (kind < 4 ? 0 : laterKind)
 }
 
 /** In the order in which they are read. */

@@ -3,7 +3,7 @@
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Charge } from '../../../schemas/billing/charge.js'
+import { type Charge, chargeKinds } from '../../../schemas/billing/charge.js'
 import { scaledMax } from '../../../schemas/money/decimal.js'
 import { endlessNs } from '../../../schemas/time.js'
 import { BilledCharges } from './billed-charges.js'
@@ -40,7 +40,7 @@ const billed: fc.Arbitrary<Charge> = fc.record(
     planVersion: fc.nat(),
     price: text,
     meter: text,
-    kind: fc.constantFrom('usage', 'recurring', 'adjustment'),
+    kind: fc.constantFrom(...chargeKinds),
     timing: fc.constantFrom('in_advance', 'in_arrears'),
     fromNs: instant,
     untilNs: instant,
@@ -52,6 +52,10 @@ const billed: fc.Arbitrary<Charge> = fc.record(
     status: fc.constantFrom('open', 'closed'),
     corrects: text,
     billingRunId: text,
+    discounts: fc.array(fc.record({ code: text.filter(code => code !== ''), amount: scaled }), {
+      minLength: 1,
+      maxLength: 3,
+    }),
   },
   {
     requiredKeys: [
@@ -148,7 +152,7 @@ test('a hundred thousand charges take about fifty bytes each', () => {
   for (let at = 0; at < 100_000; at += 1) {
     const chargeId = `ch_${String(at).padStart(32, '0')}`
     const customerId = `customer-${at % 10_000}`
-    const { corrects: _, billingRunId: __, ...plain } = charge!
+    const { corrects: _, billingRunId: __, discounts: ___, ...plain } = charge!
     const amounts = { quantity: 1n, amount: 1n, amountRounded: 1n }
     map.put({ chargeId, customerId, billed: { ...plain, ...amounts, chargeId, customerId } })
   }

@@ -7,6 +7,7 @@ import { Buffer } from 'node:buffer'
 import type { Charge } from '../../../schemas/billing/charge.js'
 import { compositeKey } from '../../../schemas/identifiers.js'
 import { TextTable } from './billed-charge.js'
+import { extrasFrom, extrasText } from './billed-extras.js'
 import { ByteReader, ByteWriter } from './byte-writer.js'
 import type { SealedCharge } from './records.js'
 
@@ -34,7 +35,16 @@ const blockBytes = 1 << 18
 const defaultShared = 4_096
 const idPrefix = 'ch_'
 const hexId = /^ch_[0-9a-f]{32}$/
-const flag = { hex: 1, billed: 2, corrects: 4, ofRun: 8, sameRounded: 16, terms: 32, period: 64 } as const
+const flag = {
+  hex: 1,
+  billed: 2,
+  corrects: 4,
+  ofRun: 8,
+  sameRounded: 16,
+  terms: 32,
+  period: 64,
+  extras: 128,
+} as const
 
 interface Head {
   readonly flags: number
@@ -67,7 +77,8 @@ export class BilledMemory {
       billed === undefined ? noRecord : (this.#ownerAt(billed, before) ?? this.#addOwner(billed))
     const writer = this.#writer
     writer.clear()
-    const at = this.#placeFor(mostBytesOf(chargeId, billed))
+    const extras = billed && extrasText(billed)
+    const at = this.#placeFor(mostBytesOf(chargeId, billed) + 3 * (extras?.length ?? 0))
     writer.whole(before === noRecord ? 0 : at - before)
     const isHex = hexId.test(chargeId)
     const terms = billed && this.#terms.numberOf(termsKey(billed), () => termsOf(billed))
@@ -79,11 +90,13 @@ export class BilledMemory {
         (billed?.billingRunId === undefined ? 0 : flag.ofRun) |
         (billed?.amountRounded === billed?.amount ? flag.sameRounded : 0) |
         (terms === undefined ? 0 : flag.terms) |
-        (period === undefined ? 0 : flag.period),
+        (period === undefined ? 0 : flag.period) |
+        (extras === undefined ? 0 : flag.extras),
     )
     if (isHex) writer.hex(chargeId.slice(idPrefix.length))
     else writer.text(chargeId)
     if (billed !== undefined) this.#writeBilled(billed, at - ownerAt, terms, period)
+    if (extras !== undefined) writer.text(extras)
     this.#store(at)
     return at
   }
@@ -122,6 +135,7 @@ export class BilledMemory {
       amountRounded: (flags & flag.sameRounded) === 0 ? reader.amount() : amount,
       ...((flags & flag.corrects) === 0 ? {} : { corrects: reader.text() }),
       ...((flags & flag.ofRun) === 0 ? {} : { billingRunId: this.#texts.textOf(reader.whole()) }),
+      ...((flags & flag.extras) === 0 ? {} : extrasFrom(reader.text())),
     }
     return { chargeId, customerId, billed }
   }

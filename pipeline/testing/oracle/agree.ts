@@ -88,14 +88,14 @@ function expectRows(
   isBilled: boolean,
 ): void {
   const left = new Map([...rows].filter(([chargeId]) => chargeId !== ''))
-  for (const { wire, events } of owed) {
+  for (const { wire, events, gross } of owed) {
     if (wire.kind !== 'usage') continue
     const { charge_id: chargeId } = wire
     const sum = left.get(chargeId) ?? { amount: 0n, count: 0 }
     left.delete(chargeId)
     expect([chargeId, sum.count]).toEqual([chargeId, events])
     // A charge without usage has no rows until it is billed.
-    if (events > 0) expect([chargeId, formatScaled(sum.amount)]).toEqual([chargeId, wire.amount])
+    if (events > 0) expect([chargeId, formatScaled(sum.amount)]).toEqual([chargeId, gross])
     else if (!isBilled) expect([chargeId, sum.amount]).toEqual([chargeId, 0n])
   }
   if (isBilled) return
@@ -125,13 +125,14 @@ export function expectRuns(
 /** After a run of all entities with the last cutoff of all: what is billed is what is owed and due, and so are rows. */
 export function expectBilled({ runs, seen }: BadDay, owed: readonly OracleCharge[]): void {
   const { cutoffNs } = runs.at(-1)!.order
-  const due = owed.map(one => one.wire).filter(wire => dueNs(wire) <= cutoffNs)
+  const isDue = owed.filter(one => dueNs(one.wire) <= cutoffNs)
+  const due = isDue.map(one => one.wire)
   const billed = billedTotals(runs.flatMap(run => run.lines))
   expect([...billed].sort()).toEqual([...billedTotals(due)].sort())
-  for (const wire of due) {
+  for (const { wire, gross } of isDue) {
     if (wire.kind !== 'usage') continue
     const rows = formatScaled(seen.rows.get(wire.charge_id)?.amount ?? 0n)
-    expect([wire.charge_id, rows]).toEqual([wire.charge_id, wire.amount])
+    expect([wire.charge_id, rows]).toEqual([wire.charge_id, gross])
   }
 }
 

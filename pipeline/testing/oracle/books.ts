@@ -78,7 +78,8 @@ function isRunOf({ entity }: OracleRun, entityId: string): boolean {
 
 /** Whether both charges would be booked in the same way. */
 function isSame(was: ChargeWire, due: ChargeWire): boolean {
-  const owed = (one: ChargeWire) => [...figuresOf(one), one.currency, one.entity_id]
+  const off = (one: ChargeWire) => JSON.stringify(one.discounts ?? [])
+  const owed = (one: ChargeWire) => [...figuresOf(one), one.currency, one.entity_id, off(one)]
   const booked = (one: ChargeWire) => [one.timing, one.plan, one.meter, one.contract_id]
   const earned = (one: ChargeWire) => [one.service_period.until, one.timezone]
   const isEqual = (say: (one: ChargeWire) => readonly unknown[]) =>
@@ -95,7 +96,11 @@ function adjustment(run: OracleRun, corrects: string, wire: ChargeWire): OracleL
 
 function negated(wire: ChargeWire): ChargeWire {
   const [quantity, amount, rounded] = figuresOf(wire).map(figure => formatScaled(-figure))
-  return { ...wire, quantity: quantity!, amount: amount!, amount_rounded: rounded! }
+  const off = wire.discounts?.map(({ code, amount }) => ({ code, amount: `-${amount}` }))
+  return {
+    ...{ ...wire, quantity: quantity!, amount: amount!, amount_rounded: rounded! },
+    ...(off === undefined ? {} : { discounts: off }),
+  }
 }
 
 function figuresOf({ quantity, amount, amount_rounded }: ChargeWire): Scaled[] {

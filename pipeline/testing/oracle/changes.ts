@@ -92,6 +92,8 @@ function judge(
   const named = [...(change.quantities?.keys() ?? []), ...(change.priceOverrides ?? []).map(one => one.price)]
   const isSold = (price: string) => catalog.plans.some(one => one.prices.some(other => other.price === price))
   if (!named.every(isSold)) return 'invalid_data'
+  const isCoupon = (code: string) => (catalog.coupons ?? []).some(one => one.code === code)
+  if (!(change.coupons ?? []).every(isCoupon)) return 'invalid_data'
   const lacksQuantity = inForce.some(({ terms, plan }) =>
     pricesInForce(plan!, terms).some(
       price => price.kind === 'recurring' && price.per === 'unit' && quantityOf(price, terms) === undefined,

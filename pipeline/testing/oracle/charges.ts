@@ -10,6 +10,7 @@ import { minorUnits } from '../../../schemas/money/currency.js'
 import type { Scaled } from '../../../schemas/money/decimal.js'
 import { formatInstant, instantKey } from '../../../schemas/time.js'
 import type { Placed } from './attach.js'
+import { discountsOf } from './coupons.js'
 import { partOf, type Segment, type Subscription, segmentsOf } from './prices.js'
 import { termsAt } from './terms.js'
 import { type Total, usageTotal } from './usage.js'
@@ -18,6 +19,8 @@ export interface OracleCharge {
   readonly wire: ChargeWire
   /** The number of readings that it counts. */
   readonly events: number
+  /** Before coupons: what its rows add up to. */
+  readonly gross: string
 }
 
 /** The charges of all segments that begin before an instant. */
@@ -28,7 +31,7 @@ export function chargesOf(
   asOfNs: bigint,
 ): OracleCharge[] {
   const segments = subscription.lines.flatMap(line => segmentsOf(line, asOfNs))
-  return segments.flatMap(segment => {
+  const owed = segments.flatMap(segment => {
     const { price } = segment.line
     const total =
       price.kind === 'recurring'
@@ -37,7 +40,24 @@ export function chargesOf(
     // A usage charge exists if it has usage or owes something without usage.
     const isNothing = total.events === 0 && total.quantity === '0' && total.amount === '0'
     if (price.kind === 'usage' && isNothing) return []
-    return { wire: wireOf(subscription, segment, total, asOfNs), events: total.events }
+    return {
+      segment,
+      wire: wireOf(subscription, segment, total, asOfNs),
+      events: total.events,
+      gross: total.amount,
+    }
+  })
+  const discounts = discountsOf(
+    subscription,
+    catalog,
+    owed.map(one => one.wire),
+  )
+  return owed.map(({ segment, wire, events, gross }, n) => {
+    const off = discounts[n]!
+    if (off.length === 0) return { wire, events, gross }
+    const amount = toPlaces(off.reduce((left, one) => left.minus(one.amount), Exact.of(gross)))
+    const net = { ...wire, amount, amount_rounded: payable(amount, segment.line.plan), discounts: off }
+    return { wire: net, events, gross }
   })
 }
 

@@ -76,6 +76,7 @@ export function oracle(
       movementsOf(
         customer,
         subscriptions.filter(one => one.customerId === customer),
+        known,
       ),
     ),
     rows: (source, id, customer) =>

@@ -22,6 +22,8 @@ export interface Terms {
   readonly firstAnchorNs: bigint
   readonly timezone: string
   readonly trialUntilNs: bigint
+  /** Codes in the order in which they are taken off. */
+  readonly coupons: readonly string[]
 }
 
 export function termsAt(changes: readonly SubscriptionChange[], atNs: bigint): Terms | undefined {
@@ -51,6 +53,7 @@ export function termsAt(changes: readonly SubscriptionChange[], atNs: bigint): T
     )!,
     timezone: last(change => (created(change) ? (change.timezone ?? 'UTC') : undefined))!,
     trialUntilNs: last(change => change.trialUntilNs) ?? -1n,
+    coupons: last(change => change.coupons) ?? [],
   }
 }
 

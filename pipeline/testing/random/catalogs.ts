@@ -14,6 +14,7 @@ export interface CatalogPart {
   readonly late: boolean
   readonly meters: readonly Wire[]
   readonly plans: readonly Wire[]
+  readonly coupons?: readonly Wire[]
 }
 
 export const dayMs = 86_400_000
@@ -229,6 +230,32 @@ const plan = fc.record({
   late: mostly(false, true),
 })
 
+/** Without an end, for some periods, between dates; of all prices or of some; several are stacked. */
+const coupon = fc.record({
+  off: fc.constantFrom<Wire>(
+    ...[{ percent_off: '20' }, { percent_off: '33.3' }, { percent_off: '100' }],
+    ...[
+      { amount_off: '5', currency: 'USD' },
+      { amount_off: '0.01', currency: 'USD' },
+    ],
+    ...[
+      { amount_off: '30.000000000001', currency: 'USD' },
+      { amount_off: '7', currency: 'EUR' },
+    ],
+  ),
+  applies_to: often<readonly string[] | undefined>(
+    undefined,
+    ['base'],
+    ['ua', 'seats'],
+    ['ub', 'uc', 'base'],
+  ),
+  duration_periods: often(undefined, 1, 2),
+  from: mostly<string | undefined>(undefined, '2026-02-14T00:00:00Z', '2026-10-05T10:00:00.5Z'),
+  until: mostly<string | undefined>(undefined, '2026-04-03T00:00:00Z', '2027-02-10T00:00:00Z'),
+  mrr: mostly<string | undefined>(undefined, 'net', 'gross'),
+  late: mostly(false, true),
+})
+
 export const catalogShape = fc.record({
   /**
    * `totals`: sums and counts at prices that depend only on a quantity, which are rated on running totals.
@@ -239,6 +266,7 @@ export const catalogShape = fc.record({
   usage: fc.array(usagePrice, { minLength: 2, maxLength: 5, size: 'max' }),
   recurring: fc.array(recurringPrice, { minLength: 1, maxLength: 3 }),
   plans: fc.array(plan, { minLength: 1, maxLength: 3, size: 'max' }),
+  coupons: fc.array(coupon, { maxLength: 3, size: 'max' }),
 })
 
 type Shape = typeof catalogShape extends fc.Arbitrary<infer T> ? T : never
@@ -249,6 +277,8 @@ export interface CatalogChoice {
   readonly prices: readonly Wire[]
   /** The ids of prices that some plan has; a change can name no other price. */
   readonly sold: ReadonlySet<unknown>
+  /** Codes of coupons. */
+  readonly coupons: readonly string[]
   /** The first part is known from the start. */
   readonly parts: readonly CatalogPart[]
 }
@@ -276,18 +306,45 @@ export function catalogOf(shape: Shape, pace: Pace, whole: boolean): CatalogChoi
     const wire = defined({ ...names, ...rest, billing_period: at(pace.periods, period), prices: own })
     return { late: (late && !whole) || own.some(price => isLateMeter(price['meter'])), names, wire }
   })
+  const coupons = couponsOf(shape, plans, whole)
   const initial = {
     late: false,
     meters: meters.filter(one => !one.late).map(one => one.wire),
     plans: plans.filter(one => !one.late).map(one => one.wire),
+    coupons: coupons.filter(one => !one.late).map(one => one.wire),
   }
   const lateMeters = meters.filter(one => one.late)
   const lateParts = [
     ...lateMeters.map(one => ({ late: true, meters: [one.wire], plans: [] })),
     ...plans.filter(one => one.late).map(one => ({ late: true, meters: [], plans: [one.wire] })),
+    ...coupons
+      .filter(one => one.late)
+      .map(one => ({ late: true, meters: [], plans: [], coupons: [one.wire] })),
   ]
-  const sold = new Set(plans.flatMap(one => (one.wire['prices'] as Wire[]).map(price => price['price'])))
-  return { plans: plans.map(one => one.names), prices, sold, parts: [initial, ...lateParts] }
+  const names = {
+    plans: plans.map(one => one.names),
+    coupons: coupons.map(one => one.wire['code'] as string),
+  }
+  return { ...names, prices, sold: soldBy(plans), parts: [initial, ...lateParts] }
+}
+
+function soldBy(plans: readonly { readonly wire: Wire }[]): Set<unknown> {
+  return new Set(plans.flatMap(one => (one.wire['prices'] as Wire[]).map(price => price['price'])))
+}
+
+/** A coupon known from the start names prices of plans known from the start. */
+function couponsOf(
+  shape: Shape,
+  plans: readonly { readonly late: boolean; readonly wire: Wire }[],
+  whole: boolean,
+): { readonly late: boolean; readonly wire: Wire }[] {
+  return shape.coupons.map(({ off, late, applies_to: prices, ...rest }, n) => {
+    const isLate = late && !whole
+    const sold = soldBy(plans.filter(one => isLate || !one.late))
+    const named = prices?.filter(price => sold.has(price)) ?? []
+    const appliesTo = named.length === 0 ? undefined : named
+    return { late: isLate, wire: defined({ code: `C${n}`, ...off, applies_to: appliesTo, ...rest }) }
+  })
 }
 
 const levels: ReadonlySet<string> = new Set(['weighted_sum', 'time_average'])

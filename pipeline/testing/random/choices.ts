@@ -79,6 +79,8 @@ const longIds = fc.constantFrom<unknown>(
     id,
   ]),
 )
+/** Places of coupons, in the order in which they are taken off; a place that no catalog has is an unknown code. */
+const coupons = fc.uniqueArray(fc.nat({ max: 2 }), { maxLength: 3, size: 'max' })
 /** Whether changes may name prices that no plan has. */
 const careless = fc.constantFrom(...Array<boolean>(14).fill(false), true)
 
@@ -96,6 +98,7 @@ export const subscription = fc.record({
   overrides: seldom(fc.array(index, { maxLength: 2 })),
   entity: seldom(fc.constantFrom('de', 'us')),
   contract: seldom(fc.constant('k1')),
+  coupons: sometimes(coupons),
   careless,
 })
 
@@ -121,6 +124,7 @@ export const change = fc.record({
   anchor: seldom(fc.constantFrom(...anchors)),
   trial: seldom(fc.oneof(instant, fc.constant(null))),
   entity: seldom(fc.constantFrom('de', 'us')),
+  coupons: seldom(coupons),
   careless,
   stranger: fc.constantFrom(...Array<boolean>(15).fill(false), true),
 })

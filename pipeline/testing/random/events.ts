@@ -88,6 +88,7 @@ interface TermChoice {
   readonly anchor?: string | undefined
   readonly trial?: readonly [number, bigint] | null | undefined
   readonly entity?: string | undefined
+  readonly coupons?: readonly number[] | undefined
   readonly careless: boolean
 }
 
@@ -101,7 +102,7 @@ function ofOneLarge<T extends TermChoice>(choice: T, n: number): T {
 
 function termsOf(
   choice: CatalogChoice,
-  { seats: quantity, overrides, until, anchor, trial, entity, careless: names }: TermChoice,
+  { seats: quantity, overrides, until, anchor, trial, entity, coupons, careless: names }: TermChoice,
   clock: Clock,
 ): Wire {
   const picked = overrides === undefined ? undefined : unique(overrides.map(pick => at(choice.prices, pick)))
@@ -114,6 +115,7 @@ function termsOf(
     billing_anchor: anchor,
     trial_until: instantOf(trial),
     entity_id: entity,
+    coupons: coupons?.map(n => `C${n}`).filter(code => names || choice.coupons.includes(code)),
   }
 }
 

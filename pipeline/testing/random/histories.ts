@@ -60,7 +60,7 @@ function historyOf(one: Shape): History {
   const published = late.map((part, n) => ({
     rank: at(one.publishRanks, n),
     event: event(`cat${n}`, 'catalog', 'weir.catalog.published', 'all', clock(0), {
-      catalog: { meters: part.meters, plans: part.plans },
+      catalog: { meters: part.meters, plans: part.plans, coupons: part.coupons ?? [] },
     }),
   }))
   const timeline = timelineOf(one, choice, clock).map(ranked => ({
@@ -78,9 +78,9 @@ function historyOf(one: Shape): History {
     event: extraEvent(own, used, more, n, clock),
   }))
   const events = [...own, ...extras].sort((a, b) => a.rank - b.rank).map(ranked => ranked.event)
-  const { meters, plans } = initial!
+  const { meters, plans, coupons = [] } = initial!
   return {
-    catalog: { meters, plans },
+    catalog: { meters, plans, coupons },
     batches: cut(events, one.sizes),
     again: cut(new Dice(one.seed).shuffled(events), [1, 1 + (one.seed % 5), 2]),
     arrivalMs: msOf(clock(slots / 2)),
