@@ -5,6 +5,7 @@ import { aggregations } from '../catalog/aggregations.js'
 import { billingPeriodOf } from '../catalog/billing-period.js'
 import type {
   Catalog,
+  Coupon,
   Meter,
   Plan,
   Price,
@@ -14,7 +15,7 @@ import type {
 } from '../catalog/catalog.js'
 import type { Tier } from '../catalog/models/tiers.js'
 import { currencyCodes } from '../money/currency.js'
-import { type Scaled, scaledMax, scaledOne } from '../money/decimal.js'
+import { parseDecimal, type Scaled, scaledMax, scaledOne } from '../money/decimal.js'
 
 const name = fc.oneof(
   fc.stringMatching(/^[a-z][a-z0-9_]{0,12}$/),
@@ -166,11 +167,17 @@ function plan(meters: readonly Meter[]): fc.Arbitrary<Omit<Plan, 'version'>> {
   })
 }
 
+function scaled(text: string): Scaled {
+  const parsed = parseDecimal(text)
+  if (parsed.kind !== 'ok') throw new Error(text)
+  return parsed.value
+}
+
 const coupon: fc.Arbitrary<Omit<Coupon, 'code'>> = fc
   .tuple(
     fc.oneof(
       fc.constantFrom('0.5', '20', '100').map(text => ({ percentOff: scaledOf(text) })),
-      fc.constantFrom(...currencyCodes).map(currency => ({ amountOff: scaledOf('12.34'), currency })),
+      fc.constantFrom(...currencyCodes).map(currency => ({ amountOff: scaled('12.34'), currency })),
     ),
     optional('durationPeriods', fc.integer({ min: 1, max: 100 })),
     optional('fromNs', fc.constant(1_767_225_600_000_000_001n)),
