@@ -176,7 +176,7 @@ function scaled(text: string): Scaled {
 const coupon: fc.Arbitrary<Omit<Coupon, 'code'>> = fc
   .tuple(
     fc.oneof(
-      fc.constantFrom('0.5', '20', '100').map(text => ({ percentOff: scaledOf(text) })),
+      fc.constantFrom('0.5', '20', '100').map(text => ({ percentOff: scaled(text) })),
       fc.constantFrom(...currencyCodes).map(currency => ({ amountOff: scaled('12.34'), currency })),
     ),
     optional('durationPeriods', fc.integer({ min: 1, max: 100 })),
