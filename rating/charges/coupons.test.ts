@@ -93,17 +93,15 @@ const charge = fc.record({
   period: fc.constantFrom('p1', 'p2'),
   later: fc.boolean(),
 })
-const bills = fc
-  .tuple(coupons, fc.array(charge, { maxLength: 8 }))
-  .map(([list, charges]) =>
-    charges.map(
-      ({ later, ...rest }, n): Discountable => ({
-        chargeId: `ch${n}`,
-        ...rest,
-        coupons: later ? list.slice(1) : list,
-      }),
-    ),
-  )
+const bills = fc.tuple(coupons, fc.array(charge, { maxLength: 8 })).map(([list, charges]) =>
+  charges.map(
+    ({ later, ...rest }, n): Discountable => ({
+      chargeId: `ch${n}`,
+      ...rest,
+      coupons: later ? list.slice(1) : list,
+    }),
+  ),
+)
 
 test('a discount is above 0, the net amount is not below 0, and an amount off is taken once a period', () => {
   fc.assert(

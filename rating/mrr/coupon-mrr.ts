@@ -76,7 +76,10 @@ function instantsOf(
 }
 
 function monthlyOf({ price, quantity, currency }: PriceLine<RecurringPrice>, part: Ratio): Monthly {
-  const ofPeriod = ratio(wholePeriodAmount(price, quantity) * keptPercent(price), scaledOne * scaledOne * wholePercent)
+  const ofPeriod = ratio(
+    wholePeriodAmount(price, quantity) * keptPercent(price),
+    scaledOne * scaledOne * wholePercent,
+  )
   return { price: price.price, currency, left: times(ofPeriod, part) }
 }
 
