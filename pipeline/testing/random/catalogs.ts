@@ -250,8 +250,11 @@ const coupon = fc.record({
     ['ub', 'uc', 'base'],
   ),
   duration_periods: often(undefined, 1, 2),
-  from: mostly<string | undefined>(undefined, '2026-02-14T00:00:00Z', '2026-10-05T10:00:00.5Z'),
-  until: mostly<string | undefined>(undefined, '2026-04-03T00:00:00Z', '2027-02-10T00:00:00Z'),
+  dates: mostly<Wire>(
+    {},
+    ...[{ from: '2026-02-14T00:00:00Z' }, { from: '2026-10-05T10:00:00.5Z', until: '2027-02-10T00:00:00Z' }],
+    ...[{ until: '2026-04-03T00:00:00Z' }, { from: '2026-03-01T00:00:00Z', until: '2026-10-20T00:00:00Z' }],
+  ),
   mrr: mostly<string | undefined>(undefined, 'net', 'gross'),
   late: mostly(false, true),
 })
@@ -338,12 +341,15 @@ function couponsOf(
   plans: readonly { readonly late: boolean; readonly wire: Wire }[],
   whole: boolean,
 ): { readonly late: boolean; readonly wire: Wire }[] {
-  return shape.coupons.map(({ off, late, applies_to: prices, ...rest }, n) => {
+  return shape.coupons.map(({ off, dates, late, applies_to: prices, ...rest }, n) => {
     const isLate = late && !whole
     const sold = soldBy(plans.filter(one => isLate || !one.late))
     const named = prices?.filter(price => sold.has(price)) ?? []
     const appliesTo = named.length === 0 ? undefined : named
-    return { late: isLate, wire: defined({ code: `C${n}`, ...off, applies_to: appliesTo, ...rest }) }
+    return {
+      late: isLate,
+      wire: defined({ code: `C${n}`, ...off, ...dates, applies_to: appliesTo, ...rest }),
+    }
   })
 }
 
