@@ -88,9 +88,10 @@ function post(states: readonly (KeptTax | Told)[], most?: number) {
   const posted: JournalEntryWire[] = []
   for (const one of states) {
     const { tax, pieces = Number.POSITIVE_INFINITY } = 'tax' in one ? one : { tax: one }
-    const refused = taxRefusalOf(tax, standing, rules)
+    const before = standing.slice(0, standing[0]?.pieces ?? 0) // the sink reads no more
+    const refused = taxRefusalOf(tax, before, rules)
     if (refused !== undefined) throw new Error(refused.detail)
-    for (const piece of taxPiecesOf(tax, standing, most).slice(0, pieces)) {
+    for (const piece of taxPiecesOf(tax, before, most).slice(0, pieces)) {
       const posting = taxPostingOf(tax, piece, standing[piece.index], rules)
       if (posting.kind === 'refused') throw new Error(posting.detail)
       if (posting.kind === 'nothing') continue
