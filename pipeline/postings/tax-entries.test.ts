@@ -212,6 +212,14 @@ test('whatever states follow one another, in pieces that a crash leaves half pos
   )
 })
 
+test('a tax that grows by a piece, the first of which stays as it is, is taken back whole', () => {
+  const [one, two] = [line('ch_1', '1'), line('ch_2', '2')]
+  const states = [state(1, [one]), state(2, [one, two]), state(3, [one, two], 'voided')]
+  const { posted } = post(states, 1)
+  expect(balanceOf(posted, 'tax')).toBe(0n)
+  expect(balanceOf(post(states.slice(0, 2), 1).posted, 'tax')).toBe(amount('3'))
+})
+
 test('a tax of more lines than one atomic batch takes is cut at charges, and no batch has more than the broker takes', () => {
   const many = Array.from({ length: 5_000 }, (_, at) =>
     line(`ch_${Math.floor(at / 3)}`, '1', { line: `${at}` }),
