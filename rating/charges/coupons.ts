@@ -13,7 +13,7 @@ import type { Discount } from '../../schemas/billing/discount.js'
 import type { Coupon } from '../../schemas/catalog/catalog.js'
 import { divideRounded, type Scaled } from '../../schemas/money/decimal.js'
 import { compareInstants } from '../../schemas/time.js'
-import { wholePercent } from './recurring.js'
+import { wholePercent } from '../models/kept-percent.js'
 import { shareInProportion } from './share.js'
 
 /** A charge before coupons. */

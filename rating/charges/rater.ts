@@ -6,13 +6,13 @@
 import type { PriceModel, UsagePrice } from '../../schemas/catalog/catalog.js'
 import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { aggregationDenominator, aggregatorOf, isLevel } from '../aggregations/registry.js'
+import { keptPercent, wholePercent } from '../models/kept-percent.js'
 import type { Linear } from '../models/linear.js'
 import type { Compiled, UsageModel } from '../models/model.js'
 import { modelPart } from '../models/registry.js'
 import type { Scale } from '../models/scale.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
 import { one, ratio } from '../steps/ratio.js'
-import { keptPercent, wholePercent } from './recurring.js'
 
 export interface Rater extends Compiled<unknown> {
   readonly trial: boolean

@@ -3,12 +3,11 @@
 // Worked example: 20 per seat, 5 seats, 10 % off, 12 of 30 days: 20 x 5 x 12/30 x 90/100 = 36. A change of the quantity is a
 // segment of its own, priced at the tier that holds then.
 
-import type { Price, RecurringPrice } from '../../schemas/catalog/catalog.js'
+import type { RecurringPrice } from '../../schemas/catalog/catalog.js'
 import { divideRounded, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
+import { keptPercent, wholePercent } from '../models/kept-percent.js'
 import { wholePeriodAmount } from '../models/quantity-price.js'
 import type { Segment } from '../timeline/price-lines.js'
-
-export const wholePercent = 100n * scaledOne
 
 export function recurringCharge(segment: Pick<Segment<RecurringPrice>, 'line' | 'fraction'>): {
   readonly quantity: Scaled
@@ -19,9 +18,4 @@ export function recurringCharge(segment: Pick<Segment<RecurringPrice>, 'line' | 
   if (line.trial) return { quantity, amount: 0n }
   const numerator = wholePeriodAmount(price, quantity) * fraction.numerator * keptPercent(price)
   return { quantity, amount: divideRounded(numerator, scaledOne * fraction.denominator * wholePercent) }
-}
-
-/** 100 % less the discount, scaled; a discount over 100 % is one of 100 %. */
-export function keptPercent({ discountPercent }: Price): bigint {
-  return discountPercent > wholePercent ? 0n : wholePercent - discountPercent
 }

@@ -3,7 +3,7 @@
 // Invariant: computed independently of ../charges/recurring.ts, in plain fractions; asserts that both are equal.
 
 import type { RecurringPrice } from '../../schemas/catalog/catalog.js'
-import { formatScaled } from '../../schemas/money/decimal.js'
+import { formatScaled, scaledOne } from '../../schemas/money/decimal.js'
 import { recurringCharge } from '../charges/recurring.js'
 import { modelPart } from '../models/registry.js'
 import { explainIncluded, explainProration, type Part, partOfPeriod } from '../steps/part-of-period.js'
@@ -35,12 +35,32 @@ export function explainRecurring(segment: Segment<RecurringPrice>): Explanation 
   return explanation
 }
 
-function explainTerms(steps: Step[], { line, fraction, period }: Segment<RecurringPrice>): Ratio {
+function explainTerms(steps: Step[], segment: Segment<RecurringPrice>): Ratio {
+  const { line, fraction, period } = segment
   const part = partOfPeriod(fraction, period)
+  if (!isCounted(segment)) explainWhole(steps, part)
   explainProration(steps, part)
   const owed =
     line.price.model === undefined ? explainAmount(steps, line, part) : explainModel(steps, line, part)
   return explainDiscount(steps, line.price.discountPercent, owed)
+}
+
+/** Whether the part that is owed is that of the segment itself. */
+function isCounted({ line, fromNs, untilNs, period }: Segment<RecurringPrice>): boolean {
+  const startsWithin = fromNs !== period.fromNs && fromNs === line.fromNs
+  const endsWithin = untilNs !== period.untilNs && untilNs === line.untilNs
+  return !(startsWithin && line.isStartWhole) && !(endsWithin && line.isEndWhole)
+}
+
+function explainWhole(steps: Step[], part: Part): void {
+  steps.push({
+    what: 'proration',
+    label:
+      part === undefined ? 'not prorated: the period is owed whole' : 'owed from the start of the period on',
+    formula: '1',
+    values: {},
+    result: scaledQuantity(scaledOne),
+  })
 }
 
 function explainAmount(steps: Step[], { price, quantity }: PriceLine<RecurringPrice>, part: Part): Ratio {

@@ -6,7 +6,7 @@ import { formatScaled } from '../../schemas/money/decimal.js'
 import { explainQuantity } from '../aggregations/explain-quantity.js'
 import { type Accumulator, soleAggregation } from '../charges/accumulator.js'
 import { chargeOf } from '../charges/rate.js'
-import { wholePercent } from '../charges/recurring.js'
+import { wholePercent } from '../models/kept-percent.js'
 import { modelPart } from '../models/registry.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
 import {

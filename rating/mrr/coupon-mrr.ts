@@ -9,7 +9,7 @@ import type { BillingPeriod, Coupon, RecurringPrice } from '../../schemas/catalo
 import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { compareInstants, endlessNs } from '../../schemas/time.js'
 import { appliesTo } from '../charges/coupons.js'
-import { keptPercent, wholePercent } from '../charges/recurring.js'
+import { keptPercent, wholePercent } from '../models/kept-percent.js'
 import { wholePeriodAmount } from '../models/quantity-price.js'
 import {
   isAbove,
@@ -45,11 +45,11 @@ interface Monthly {
 
 /** At every instant at which it may change, ascending. */
 export function mrrLessCoupons(
-  { timeline, recurring }: SubscriptionPrices,
+  { timeline, recurringInForce }: SubscriptionPrices,
   coupons: CouponTerms,
   monthlyPart: MonthlyPart,
 ): MrrAt[] {
-  const paid = recurring.filter(line => !line.trial)
+  const paid = recurringInForce.filter(line => !line.trial)
   return instantsOf(timeline.versions, paid, coupons).map(atNs => {
     const monthly = paid
       .filter(line => line.fromNs <= atNs && atNs < line.untilNs)

@@ -9,7 +9,7 @@ import type { RecurringPrice } from '../../schemas/catalog/catalog.js'
 import { compositeKey, stableId } from '../../schemas/identifiers.js'
 import { divideRounded, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { compareInstants, endlessNs, instantKey } from '../../schemas/time.js'
-import { keptPercent } from '../charges/recurring.js'
+import { keptPercent } from '../models/kept-percent.js'
 import { wholePeriodAmount } from '../models/quantity-price.js'
 import { type Ratio, ratio } from '../steps/ratio.js'
 import type { CouponTerms } from '../timeline/coupon-terms.js'
@@ -43,8 +43,11 @@ export function mrrTimeline(prices: SubscriptionPrices): MrrChange[] {
   const { subscriptionId } = prices.timeline
   if (prices.coupons !== undefined) return netTimeline(prices, prices.coupons)
   const changes: MrrChange[] = []
-  const common = prices.recurring.reduce((multiple, line) => commonMultiple(multiple, countOf(line)), 1n)
-  for (const [currency, steps] of [...stepsByCurrency(prices.recurring, common)].sort(byKey)) {
+  const common = prices.recurringInForce.reduce(
+    (multiple, line) => commonMultiple(multiple, countOf(line)),
+    1n,
+  )
+  for (const [currency, steps] of [...stepsByCurrency(prices.recurringInForce, common)].sort(byKey)) {
     let exact = 0n
     let mrr = 0n
     for (const [atNs, step] of [...steps].sort(([a], [b]) => compareInstants(a, b))) {

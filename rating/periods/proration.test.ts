@@ -3,7 +3,8 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { BillingPeriod, ProrationUnit } from '../../schemas/catalog/catalog.js'
+import type { BillingPeriod } from '../../schemas/catalog/catalog.js'
+import type { ProrationRule } from '../../schemas/catalog/proration.js'
 import { compareInstants } from '../../schemas/time.js'
 import { at } from '../testing/example-subscription.js'
 import { type Fraction, prorationFraction } from './proration.js'
@@ -11,7 +12,7 @@ import { ServiceCalendar } from './service-period.js'
 
 interface Vector {
   readonly name: string
-  readonly unit: ProrationUnit
+  readonly unit: ProrationRule
   readonly timezone: string
   readonly cuts: readonly string[]
   readonly fractions: readonly string[]
@@ -21,7 +22,7 @@ const { vectors } = JSON.parse(readFileSync('rating/golden/prorations.json', 'ut
   vectors: readonly Vector[]
 }
 
-function partsOf(unit: ProrationUnit, timezone: string, cuts: readonly bigint[]): Fraction[] {
+function partsOf(unit: ProrationRule, timezone: string, cuts: readonly bigint[]): Fraction[] {
   const period = { fromNs: cuts[0]!, untilNs: cuts.at(-1)! }
   return cuts
     .slice(0, -1)
@@ -65,7 +66,7 @@ it('however a period is cut, its parts add up to exactly 1 and none is negative'
     fc.property(
       zones,
       units,
-      fc.constantFrom<ProrationUnit>('second', 'day'),
+      fc.constantFrom<ProrationRule>('second', 'day'),
       instant,
       instant,
       fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 5 }),

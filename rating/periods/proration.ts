@@ -5,10 +5,11 @@
 // `day`: calendar days in the subscription's time zone, over those of the period. A segment counts the dates from the
 // one on which it begins up to, not including, the one on which it ends: the day of a change belongs to the new terms,
 // and to the last of them when there are several on one day. So 25 hours on the day the clock goes back are one day.
+// `none`: always whole.
 // Dates are half-open like every interval, hence the parts telescope: (b - a) + (c - b) = c - a.
 
 import { Temporal } from 'temporal-polyfill'
-import type { ProrationUnit } from '../../schemas/catalog/catalog.js'
+import type { ProrationRule } from '../../schemas/catalog/proration.js'
 import { msOf } from '../../schemas/time.js'
 
 export interface Fraction {
@@ -25,12 +26,13 @@ export const wholeFraction: Fraction = { numerator: 1n, denominator: 1n }
 
 /** `segment` lies within `period`; both are finite. */
 export function prorationFraction(
-  unit: ProrationUnit,
+  unit: ProrationRule,
   timezone: string,
   segment: Interval,
   period: Interval,
 ): Fraction {
-  if (segment.fromNs === period.fromNs && segment.untilNs === period.untilNs) return wholeFraction
+  if (unit === 'none' || (segment.fromNs === period.fromNs && segment.untilNs === period.untilNs))
+    return wholeFraction
   if (unit === 'day') {
     const fromDay = dayNumber(period.fromNs, timezone)
     const days = dayNumber(period.untilNs, timezone) - fromDay

@@ -3,28 +3,34 @@
 // Invariants: a line is as long as its terms stay equal, whatever else changes beside it (seats leave usage lines
 // alone, a plan change with an equal price does not cut it); of one price, no two lines overlap.
 //
-// Equal terms: the price's content, currency, rounding, billing period, proration unit, anchor, time zone, whether a
+// Equal terms: the price's content, currency, rounding, billing period, proration, anchor, time zone, whether a
 // minimum is owed in a suspension, trial or not, and for recurring prices the quantity. An ended discount is not part of the content, so a line is cut
 // where the discount ends. Nothing recurring is owed in a suspension, so it cuts recurring lines; usage lines run through it.
 
 import type { BillingPeriod, Plan, Price, RecurringPrice, UsagePrice } from '../../schemas/catalog/catalog.js'
-import { compositeKey } from '../../schemas/identifiers.js'
+import { prorationUnit } from '../../schemas/catalog/proration.js'
 import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
-import { beginninglessNs, compareInstants, endlessNs, instantKey } from '../../schemas/time.js'
+import { beginninglessNs, compareInstants, endlessNs } from '../../schemas/time.js'
 import { type ServiceCalendar, serviceCalendar } from '../periods/service-period.js'
+import { billedLines } from './billed-lines.js'
 import type { CatalogIndex } from './catalog-index.js'
 import { CouponTerms } from './coupon-terms.js'
-import { isSamePrice, priceContentId, withoutDiscount } from './price-content.js'
+import { isSameLine } from './line-terms.js'
+import { withoutDiscount } from './price-content.js'
 import { newSegmentCache, type PriceLine } from './segment.js'
 import type { ResolvedTerms, Timeline, Version } from './timeline.js'
 
+export { lineKeyOf } from './line-terms.js'
 export { type PriceLine, type Segment, segmentAt, segmentsBefore } from './segment.js'
 
 export interface SubscriptionPrices {
   readonly timeline: Timeline
   /** By meter, in order of their start. */
   readonly usage: ReadonlyMap<string, readonly PriceLine<UsagePrice>[]>
+  /** What is billed. */
   readonly recurring: readonly PriceLine<RecurringPrice>[]
+  /** What is in force, which the MRR follows; it differs where something is not prorated. */
+  readonly recurringInForce: readonly PriceLine<RecurringPrice>[]
   /** Undefined: it has no coupon at any time. They cut no line. */
   readonly coupons: CouponTerms | undefined
 }
@@ -48,7 +54,7 @@ export function resolvePrices(timeline: Timeline, catalog: CatalogIndex): Subscr
       for (const interval of intervalsOf(price, version, discountEnd(price, terms, period))) {
         const line = newLine(timeline, plan, terms, calendar, interval)
         const before = newest.get(price.price)
-        if (before?.untilNs === line.fromNs && isEqual(before, line)) {
+        if (before?.untilNs === line.fromNs && isSameLine(before, line)) {
           before.untilNs = line.untilNs
           continue
         }
@@ -58,7 +64,9 @@ export function resolvePrices(timeline: Timeline, catalog: CatalogIndex): Subscr
       }
     }
   }
-  return { timeline, usage, recurring, coupons: CouponTerms.of(timeline, catalog) }
+  const billed = billedLines(timeline, recurring)
+  const coupons = CouponTerms.of(timeline, catalog)
+  return { timeline, usage, recurring: billed, recurringInForce: recurring, coupons }
 }
 
 /** Ids of the prices per unit in force whose quantity neither the terms nor the price say: a reason to refuse the change. */
@@ -123,6 +131,7 @@ function newLine(
   calendar: ServiceCalendar,
   { price, fromNs, untilNs, trial }: Interval,
 ): GrowingLine {
+  const proration = price.proration ?? plan.proration
   return {
     subscriptionId: timeline.subscriptionId,
     customerId: timeline.customerId,
@@ -133,7 +142,9 @@ function newLine(
     rounding: plan.rounding,
     minimumWhenSuspended: plan.minimumWhenSuspended,
     billingPeriod: price.billingPeriod ?? plan.billingPeriod,
-    prorationUnit: plan.proration,
+    proration: price.kind === 'usage' ? prorationUnit(proration) : proration,
+    isStartWhole: false,
+    isEndWhole: false,
     billingAnchorNs: terms.billingAnchorNs,
     timezone: terms.timezone,
     calendar,
@@ -141,32 +152,6 @@ function newLine(
     quantity: quantityOf(price, terms),
     segments: newSegmentCache(timeline),
   }
-}
-
-/** Equal keys, equal terms. */
-export function lineKeyOf(line: PriceLine): string {
-  return compositeKey(
-    priceContentId(line.price),
-    line.currency,
-    line.rounding,
-    line.minimumWhenSuspended ? 'minimum' : '',
-    line.billingPeriod,
-    line.prorationUnit,
-    instantKey(line.billingAnchorNs),
-    line.timezone,
-    line.trial ? 'trial' : '',
-    line.quantity.toString(),
-  )
-}
-
-/** The terms of a line beside its price. */
-const ownTerms = [
-  ...(['trial', 'quantity', 'currency', 'rounding', 'minimumWhenSuspended', 'billingPeriod'] as const),
-  ...(['prorationUnit', 'billingAnchorNs', 'timezone'] as const),
-]
-
-function isEqual(a: PriceLine, b: PriceLine): boolean {
-  return ownTerms.every(name => a[name] === b[name]) && isSamePrice(a.price, b.price)
 }
 
 function quantityOf(price: Price, terms: ResolvedTerms): Scaled {

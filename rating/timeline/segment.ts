@@ -2,7 +2,8 @@
 // Invariants: the segments of a line cover it without overlap; the same instant gives the same object each time, so
 // that values compiled for a segment can be cached on it; the id follows from subscription, price and start alone.
 
-import type { BillingPeriod, Price, ProrationUnit } from '../../schemas/catalog/catalog.js'
+import type { BillingPeriod, Price } from '../../schemas/catalog/catalog.js'
+import { type Proration, prorationUnit } from '../../schemas/catalog/proration.js'
 import { stableId } from '../../schemas/identifiers.js'
 import type { Rounding, Scaled } from '../../schemas/money/decimal.js'
 import { earlier, instantKey, later } from '../../schemas/time.js'
@@ -23,7 +24,10 @@ export interface PriceLine<P extends Price = Price> {
   readonly rounding: Rounding
   readonly minimumWhenSuspended: boolean
   readonly billingPeriod: BillingPeriod
-  readonly prorationUnit: ProrationUnit
+  readonly proration: Proration
+  /** Whether what of its first and last period lies outside the line is owed with it (billed-lines.ts). */
+  readonly isStartWhole: boolean
+  readonly isEndWhole: boolean
   readonly billingAnchorNs: bigint
   readonly timezone: string
   readonly calendar: ServiceCalendar
@@ -40,7 +44,7 @@ export interface Segment<P extends Price = Price> {
   readonly period: ServicePeriod
   readonly fromNs: bigint
   readonly untilNs: bigint
-  /** Segment over period, by the plan's proration unit. */
+  /** Segment over period, by the unit of the proration; of what is owed whole all of it. */
   readonly fraction: Fraction
   /** In force at its start. */
   readonly version: Version
@@ -99,6 +103,10 @@ export function segmentsBefore<P extends Price>(line: PriceLine<P>, asOfNs: bigi
 function newSegment<P extends Price>(line: PriceLine<P>, period: ServicePeriod): Segment<P> {
   const fromNs = later(line.fromNs, period.fromNs)
   const untilNs = earlier(line.untilNs, period.untilNs)
+  const owed = {
+    fromNs: line.isStartWhole && fromNs === line.fromNs ? period.fromNs : fromNs,
+    untilNs: line.isEndWhole && untilNs === line.untilNs ? period.untilNs : untilNs,
+  }
   const version = versionAt(line.segments.timeline, fromNs)
   if (version === undefined) throw new Error(`A price line has no version at ${fromNs}.`)
   return {
@@ -106,7 +114,7 @@ function newSegment<P extends Price>(line: PriceLine<P>, period: ServicePeriod):
     period,
     fromNs,
     untilNs,
-    fraction: prorationFraction(line.prorationUnit, line.timezone, { fromNs, untilNs }, period),
+    fraction: prorationFraction(prorationUnit(line.proration), line.timezone, owed, period),
     version,
     chargeId: stableId('ch', line.subscriptionId, line.price.price, instantKey(fromNs)),
     basis: undefined,

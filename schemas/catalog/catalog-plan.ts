@@ -10,6 +10,7 @@ import { type MeterScope, priceSchema, priceToWire, readPrice } from './catalog-
 import { asMap, FieldReader } from './catalog-reader.js'
 import type { Problems, SourceNode } from './catalog-source.js'
 import type { Wire } from './models/model-shape.js'
+import { prorationField, prorationToWire, readProration } from './proration.js'
 
 /** Plan versions are UInt32 columns. */
 const maxPlanVersion = 2 ** 32 - 1
@@ -36,7 +37,7 @@ export function readPlan(
     reader.fault('currency', 'unknown_currency', `${currency} is not a currency of ISO 4217, such as USD.`)
   }
   const billingPeriod = reader.requiredField('billing_period') && readBillingPeriod(reader, problems)
-  const proration = reader.choice('proration', ['second', 'day'] as const) ?? 'second'
+  const proration = readProration(reader, problems) ?? 'second'
   const rounding = reader.choice('rounding', ['half_up', 'half_even'] as const) ?? 'half_up'
   const minimumWhenSuspended = reader.flag('minimum_when_suspended') ?? false
   const prices = readPrices(reader, scope, problems)
@@ -69,7 +70,7 @@ export function planToWire(plan: Plan): Wire {
     version: plan.version,
     currency: plan.currency,
     billing_period: billingPeriodToWire(plan.billingPeriod),
-    proration: plan.proration,
+    proration: prorationToWire(plan.proration),
     rounding: plan.rounding,
     ...(plan.minimumWhenSuspended ? { minimum_when_suspended: true } : {}),
     prices: plan.prices.map(priceToWire),
@@ -81,7 +82,7 @@ export const planSchema = z.strictObject({
   version: planVersionField,
   currency: currencyField,
   billing_period: billingPeriodField,
-  proration: z.enum(['second', 'day']).optional(),
+  proration: prorationField.optional(),
   rounding: z.enum(['half_up', 'half_even']).optional(),
   minimum_when_suspended: z
     .boolean()

@@ -9,12 +9,11 @@ import type { BillingPeriod } from './billing-period.js'
 import type { Coupon } from './coupon.js'
 import type { QuantityModel } from './models/quantity-models.js'
 import type { PriceModel } from './models/registry.js'
+import type { Proration, ProrationRule } from './proration.js'
 
 export type { BillingPeriod } from './billing-period.js'
 export type { Coupon } from './coupon.js'
 export type { PriceModel } from './models/registry.js'
-
-export type ProrationUnit = 'second' | 'day'
 
 export interface Meter {
   readonly meter: string
@@ -38,6 +37,7 @@ export interface UsagePrice {
   readonly model: PriceModel
   /** Its own; absent: the plan's. */
   readonly billingPeriod?: BillingPeriod
+  readonly proration?: ProrationRule
   /** Units free per service period. */
   readonly included: Scaled
   /** Per cent, scaled. */
@@ -64,6 +64,7 @@ export interface RecurringPrice {
   readonly timing: 'in_advance' | 'in_arrears'
   /** Its own; absent: the plan's. */
   readonly billingPeriod?: BillingPeriod
+  readonly proration?: Proration
   readonly discountPercent: Scaled
   readonly discountPeriods?: number
 }
@@ -76,7 +77,7 @@ export interface Plan {
   /** ISO 4217. */
   readonly currency: string
   readonly billingPeriod: BillingPeriod
-  readonly proration: ProrationUnit
+  readonly proration: Proration
   readonly rounding: Rounding
   /** Whether minimums and flat amounts are owed for a service period that lies in a suspension from end to end. */
   readonly minimumWhenSuspended: boolean

@@ -12,6 +12,7 @@ import { discountFields, discountToWire, readDiscount } from './discount.js'
 import { decimal, fromZero, type Wire } from './models/model-shape.js'
 import { type QuantityModel, quantityModels } from './models/quantity-models.js'
 import { shapeOf } from './models/registry.js'
+import { prorationField, prorationToWire, readProration } from './proration.js'
 
 export function readRecurringPrice(
   reader: FieldReader,
@@ -24,6 +25,7 @@ export function readRecurringPrice(
     : { amount: reader.requiredDecimal('amount', fromZero), per: reader.requiredChoice('per', pers) }
   const timing = reader.requiredChoice('timing', ['in_advance', 'in_arrears'] as const)
   const billingPeriod = readBillingPeriod(reader, problems)
+  const proration = readProration(reader, problems)
   const units = readUnits(reader, terms.per)
   const discount = readDiscount(reader)
   reader.refuseOthers(
@@ -40,6 +42,7 @@ export function readRecurringPrice(
     ...units,
     timing,
     ...(billingPeriod === undefined ? {} : { billingPeriod }),
+    ...(proration === undefined ? {} : { proration }),
     ...discount,
   }
 }
@@ -76,7 +79,7 @@ function readUnits(reader: FieldReader, per: Per): { included?: Scaled; defaultQ
 }
 
 export function recurringPriceToWire(price: RecurringPrice): Wire {
-  const { model, billingPeriod } = price
+  const { model, billingPeriod, proration } = price
   return {
     price: price.price,
     kind: price.kind,
@@ -88,6 +91,7 @@ export function recurringPriceToWire(price: RecurringPrice): Wire {
     ...decimal('default_quantity', price.defaultQuantity),
     timing: price.timing,
     ...(billingPeriod === undefined ? {} : { billing_period: billingPeriodToWire(billingPeriod) }),
+    ...(proration === undefined ? {} : { proration: prorationToWire(proration) }),
     ...discountToWire(price),
   }
 }
@@ -97,6 +101,7 @@ const recurringFields = {
   kind: z.literal('recurring'),
   timing: z.enum(['in_advance', 'in_arrears']),
   billing_period: billingPeriodField.optional(),
+  proration: prorationField.optional(),
   ...discountFields,
 }
 

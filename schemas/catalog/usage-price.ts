@@ -10,6 +10,7 @@ import type { Problems } from './catalog-source.js'
 import { discountFields, discountToWire, readDiscount } from './discount.js'
 import { decimal, fromZero, type Wire } from './models/model-shape.js'
 import { priceModels, shapeOf } from './models/registry.js'
+import { type ProrationRule, plainProrationField, prorationRules } from './proration.js'
 
 /** The meters that a price may name. `declared` also has those with faults of their own; undefined: any name will do. */
 export interface MeterScope {
@@ -32,6 +33,7 @@ export function readUsagePrice(
   const minimum = reader.decimal('minimum', fromZero)
   const maximum = reader.decimal('maximum', fromZero)
   const prorate = reader.flag('prorate')
+  const proration = readPlainProration(reader, prorate ?? false)
   if (minimum !== undefined && maximum !== undefined && minimum > maximum) {
     reader.fault('maximum', 'value_out_of_range', 'The field maximum is not less than minimum.')
   }
@@ -45,12 +47,33 @@ export function readUsagePrice(
     meter,
     model,
     ...(billingPeriod === undefined ? {} : { billingPeriod }),
+    ...(proration === undefined ? {} : { proration }),
     included: included ?? 0n,
     ...discount,
     ...(minimum === undefined ? {} : { minimum }),
     ...(maximum === undefined ? {} : { maximum }),
     prorate: prorate ?? false,
   }
+}
+
+/** What `prorate: true` counts parts in. Usage is what it is: it neither increases nor decreases at a change of terms. */
+function readPlainProration(reader: FieldReader, prorate: boolean): ProrationRule | undefined {
+  if (reader.field('proration')?.kind === 'map')
+    return reader.fault(
+      'proration',
+      'wrong_type',
+      'A usage price has no increase and no decrease: one of none, second, day.',
+    )
+  const proration = reader.choice('proration', prorationRules)
+  if (proration === 'none' && prorate)
+    return reader.fault(
+      'proration',
+      'invalid_value',
+      'The fields proration: none and prorate: true contradict each other.',
+    )
+  if (proration !== undefined && proration !== 'none' && !prorate)
+    return reader.fault('proration', 'missing_field', 'The proration of a usage price needs prorate: true.')
+  return proration
 }
 
 function checkMeter(reader: FieldReader, id: string, model: PriceModel | undefined, scope: MeterScope): void {
@@ -76,6 +99,7 @@ export function usagePriceToWire(price: UsagePrice): Wire {
     ...decimal('minimum', price.minimum),
     ...decimal('maximum', price.maximum),
     ...(price.prorate ? { prorate: true } : {}),
+    ...(price.proration === undefined ? {} : { proration: price.proration }),
   }
 }
 
@@ -90,6 +114,7 @@ const usageFields = {
   minimum: quantityField.optional(),
   maximum: quantityField.optional(),
   prorate: z.boolean().optional(),
+  proration: plainProrationField.optional(),
 }
 
 const [firstModel, ...otherModels] = priceModels.map(model =>

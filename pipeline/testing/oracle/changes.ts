@@ -5,6 +5,7 @@
 
 import type { Catalog, Price } from '../../../schemas/catalog/catalog.js'
 import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
+import { billedOf } from './billed.js'
 import type { DeadLetter, Intake, ReceivedChange } from './intake.js'
 import { isTooLarge } from './largest.js'
 import { linesOf, planOf, pricesInForce, quantityOf, type Subscription } from './prices.js'
@@ -45,7 +46,8 @@ export function judgeChanges(intake: Intake, catalog: Catalog): Judged {
       else deadLetters.push({ source: change.eventSource, id: change.eventId, code: verdict })
     }
     if (owner === undefined || inEffect.length === 0) continue
-    subscriptions.push({ id, customerId: owner, changes: inEffect, lines: linesOf(inEffect, catalog) })
+    const lines = linesOf(inEffect, catalog)
+    subscriptions.push({ id, customerId: owner, changes: inEffect, lines, billed: billedOf(lines) })
   }
   subscriptions.sort((a, b) => (a.id < b.id ? -1 : 1))
   return { subscriptions, deadLetters, applied, parked }

@@ -30,7 +30,7 @@ export function chargesOf(
   placed: readonly Placed[],
   asOfNs: bigint,
 ): OracleCharge[] {
-  const segments = subscription.lines.flatMap(line => segmentsOf(line, asOfNs))
+  const segments = subscription.billed.flatMap(line => segmentsOf(line, asOfNs))
   const owed = segments.flatMap(segment => {
     const { price } = segment.line
     const total =

@@ -2,6 +2,7 @@
 // of equal terms of one price, and the segments that service periods cut them into.
 
 import type { BillingPeriod, Catalog, Plan, Price } from '../../../schemas/catalog/catalog.js'
+import type { Proration } from '../../../schemas/catalog/proration.js'
 import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
 import { type Scaled, scaledOne } from '../../../schemas/money/decimal.js'
 import { endlessNs } from '../../../schemas/time.js'
@@ -18,7 +19,10 @@ export interface Subscription {
   readonly customerId: string
   /** The changes in effect. */
   readonly changes: readonly SubscriptionChange[]
+  /** What is in force. */
   readonly lines: readonly Line[]
+  /** What is billed. */
+  readonly billed: readonly Line[]
 }
 
 /** One price over [fromNs, untilNs) under terms that stay equal. */
@@ -28,10 +32,15 @@ export interface Line {
   readonly plan: Plan
   /** Of the price, else of the plan. */
   readonly period: BillingPeriod
+  /** Of the price, else of the plan. */
+  readonly proration: Proration
   readonly terms: Terms
   readonly fromNs: bigint
   readonly untilNs: bigint
   readonly trial: boolean
+  /** Whether the whole of the period in which it begins or ends is owed with it. */
+  readonly startsWhole?: boolean
+  readonly endsWhole?: boolean
   /** The parts of it in which the subscription is suspended. */
   readonly suspensions: readonly Period[]
   readonly quantity: Scaled
@@ -77,14 +86,16 @@ export function segmentsOf(line: Line, beforeNs: bigint): Segment[] {
 }
 
 /** The segment's share of its period, by the plan's proration: of elapsed time, or of calendar days in the time zone. */
-export function partOf({ line, period, fromNs, untilNs }: Segment): {
-  numerator: bigint
-  denominator: bigint
-} {
-  if (fromNs === period.fromNs && untilNs === period.untilNs) return { numerator: 1n, denominator: 1n }
+export function partOf(segment: Segment): { numerator: bigint; denominator: bigint } {
+  const { line, period } = segment
+  const unit = line.proration.split('/').find(rule => rule !== 'none') ?? 'none'
+  const fromNs = line.startsWhole && segment.fromNs === line.fromNs ? period.fromNs : segment.fromNs
+  const untilNs = line.endsWhole && segment.untilNs === line.untilNs ? period.untilNs : segment.untilNs
+  const isWhole = fromNs === period.fromNs && untilNs === period.untilNs
+  if (isWhole || unit === 'none') return { numerator: 1n, denominator: 1n }
   const date = (instantNs: bigint) => dateOf(line.terms.timezone, instantNs)
   const days = date(period.untilNs) - date(period.fromNs)
-  if (line.plan.proration === 'day' && days > 0) {
+  if (unit === 'day' && days > 0) {
     return { numerator: BigInt(date(untilNs) - date(fromNs)), denominator: BigInt(days) }
   }
   return { numerator: untilNs - fromNs, denominator: period.untilNs - period.fromNs }
@@ -143,10 +154,17 @@ export function quantityOf(price: Price, terms: Terms): Scaled | undefined {
 
 /**
  * What makes two prices the same price: a default quantity is compared by the quantity that results from it, a period of
- * its own by the period that the price then has.
+ * its own by the period that the price then has, and its proration so, too.
  */
 function contentOf(price: Price): object {
-  return { ...price, defaultQuantity: 0n, billingPeriod: 'day' }
+  return { ...price, defaultQuantity: 0n, billingPeriod: 'day', proration: 'day' }
+}
+
+/** Usage knows no direction: of two rules it has the one that counts something. */
+function prorationOf(price: Price, plan: Plan): Proration {
+  const proration = price.proration ?? plan.proration
+  if (price.kind === 'recurring') return proration
+  return (proration.split('/').find(rule => rule !== 'none') ?? 'none') as Proration
 }
 
 function cutAt({ fromNs, untilNs }: Period, atNs: bigint): Period[] {
@@ -162,7 +180,8 @@ function stretchOf(written: Price, plan: Plan, terms: Terms, span: Period, disco
   const price: Price = discounted ? written : { ...rest, discountPercent: 0n }
   const trial = span.fromNs < terms.trialUntilNs
   const quantity = quantityOf(price, terms)!
-  const { currency, rounding, proration, minimumWhenSuspended } = plan
+  const { currency, rounding, minimumWhenSuspended } = plan
+  const proration = prorationOf(price, plan)
   const period = price.billingPeriod ?? plan.billingPeriod
   const ofPlan = [currency, rounding, period, proration, minimumWhenSuspended]
   const frame = [...ofPlan, terms.anchorNs, terms.timezone]
@@ -170,6 +189,7 @@ function stretchOf(written: Price, plan: Plan, terms: Terms, span: Period, disco
     price,
     plan,
     period,
+    proration,
     terms,
     ...span,
     trial,

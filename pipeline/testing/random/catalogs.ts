@@ -171,8 +171,20 @@ const discount = fc.oneof(
   },
 )
 
+const proration = fc.constantFrom<unknown>(
+  ...['second', 'day', 'second', 'day', 'none'],
+  ...[
+    { on_increase: 'second', on_decrease: 'none' },
+    { on_increase: 'none', on_decrease: 'day' },
+  ],
+)
+
 /** An index of the pace's own periods. */
 const ownPeriod = often<number | undefined>(undefined, 0, 1, 2, 3, 4)
+
+/** Parts are counted where they are asked for, and never both ways. */
+const ofUsage = (own: string | undefined, prorate: boolean | undefined) =>
+  (own === 'none') === (prorate === true) ? undefined : own
 
 const usagePrice = fc
   .record({
@@ -184,12 +196,19 @@ const usagePrice = fc
     minimum: often(undefined, '4', '0.1'),
     maximum: often(undefined, '6', '40'),
     prorate: often(undefined, true, false),
+    ownProration: mostly(undefined, 'day', 'none'),
     own: ownPeriod,
   })
-  .map(({ id, meter: meterIndex, model: wireModel, discount: less, own, ...rest }) => ({
+  .map(({ id, meter: meterIndex, model: wireModel, discount: less, own, ownProration, ...rest }) => ({
     meterIndex,
     own,
-    wire: { price: id, kind: 'usage', ...wireModel, ...defined(rest), ...less },
+    wire: {
+      price: id,
+      kind: 'usage',
+      ...wireModel,
+      ...defined({ ...rest, proration: ofUsage(ownProration, rest.prorate) }),
+      ...less,
+    },
   }))
 
 const recurringPrice = fc
@@ -201,13 +220,14 @@ const recurringPrice = fc
     defaultQuantity: often(undefined, '3', '0'),
     model: fc.oneof(fc.constant(undefined), quantityModel),
     included: often(undefined, '2', '0.5'),
+    proration: fc.oneof(fc.constant(undefined), proration),
     own: ownPeriod,
   })
   .map(({ discount: less, amount: each, defaultQuantity, model: priced, included, own, ...rest }) => ({
     own,
     wire: {
       kind: 'recurring',
-      ...rest,
+      ...defined(rest),
       ...(rest.price === 'seats'
         ? defined({
             per: 'unit',
@@ -223,7 +243,7 @@ const recurringPrice = fc
 const plan = fc.record({
   prices: fc.array(index, { minLength: 1, maxLength: 4, size: 'max' }),
   period: often(0, 1, 2, 3),
-  proration: fc.constantFrom('second', 'day'),
+  proration,
   rounding: often(undefined, 'half_even'),
   minimum_when_suspended: often(undefined, true, false),
   currency: often('USD', 'EUR', 'JPY', 'BHD'),
