@@ -6,6 +6,7 @@
 import fc from 'fast-check'
 import { aggregations } from '../../../schemas/catalog/aggregations.js'
 import { ExactNumber } from '../../../schemas/money/exact-number.js'
+import type { Pace } from './paces.js'
 
 type Wire = Readonly<Record<string, unknown>>
 
@@ -16,43 +17,6 @@ export interface CatalogPart {
   readonly plans: readonly Wire[]
   readonly coupons?: readonly Wire[]
 }
-
-export const dayMs = 86_400_000
-
-const times = (count: number, unit: string) => ({ count, unit })
-
-export interface Pace {
-  /** Of plans. */
-  readonly periods: readonly unknown[]
-  /** Of prices that have one of their own. */
-  readonly own: readonly unknown[]
-  /** The step that the instants of a history are multiples of. */
-  readonly stepMs: number
-}
-
-export const paces: readonly Pace[] = [
-  {
-    periods: ['month', 'month', times(1, 'quarter'), 'year'],
-    own: ['year', 'month', times(3, 'month'), times(2, 'week'), times(45, 'day')],
-    stepMs: 2 * dayMs,
-  },
-  { periods: ['day', 'week', 'month'], own: [times(3, 'day'), 'month', times(7, 'day')], stepMs: dayMs / 8 },
-  {
-    periods: ['week', 'month', 'year'],
-    own: [times(2, 'week'), 'week', times(30, 'day')],
-    stepMs: (2 * dayMs) / 3,
-  },
-  {
-    periods: ['quarter', times(2, 'quarter'), 'quarter'],
-    own: [times(3, 'month'), 'year', 'month'],
-    stepMs: 6 * dayMs,
-  },
-  {
-    periods: ['year', 'quarter'],
-    own: [times(4, 'quarter'), times(2, 'year'), times(7, 'week')],
-    stepMs: 20 * dayMs,
-  },
-]
 
 const often = <T>(usual: T, ...others: readonly T[]): fc.Arbitrary<T> =>
   fc.oneof({ weight: 4, arbitrary: fc.constant(usual) }, { weight: 3, arbitrary: fc.constantFrom(...others) })

@@ -6,10 +6,11 @@ import fc from 'fast-check'
 import { validateEvent } from '../../../schemas/event/cloud-event.js'
 import { isLifecycleType } from '../../../schemas/event/event-stream.js'
 import { msOf, nsOf, parseInstant } from '../../../schemas/time.js'
-import { at, catalogOf, catalogShape, paces } from './catalogs.js'
+import { at, catalogOf, catalogShape } from './catalogs.js'
 import { change, extra, rank, slots, subscription, usage } from './choices.js'
 import { Dice } from './dice.js'
 import { clockOf, event, extraEvent, timelineOf, usageEvent, type Wire } from './events.js'
+import { paces } from './paces.js'
 
 export interface History {
   /** The catalog known from the start, as it is sent. */
