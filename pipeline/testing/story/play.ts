@@ -60,6 +60,7 @@ export async function play(systems: Systems, disorder: Disorder): Promise<Story>
   const whileFailing = account()
   through('failing')
   await teller.webhooks([failedAgain, succeeded, paid], 'paid')
+  await api.until('all that Stripe told', async () => (await toldOfMoney(api)) === 5)
   await api.until('the payment in the CRM', () => says(account(), expected.account))
   await teller.echo()
   await api.until('what is delivered in the tables', async () => (await undelivered(api)) === 0)
@@ -73,6 +74,11 @@ const versions = async (api: Api) =>
   )
 const rated = async (api: Api) =>
   Number((await api.rows<{ n: string }>('SELECT sum(event_count) AS n FROM rated_usage'))[0]?.n)
+/** An invoice that is finalized and paid, and three tries. */
+const toldOfMoney = async (api: Api) => {
+  const both = 'SELECT event_id FROM payments UNION ALL SELECT event_id FROM invoices'
+  return Number((await api.rows<{ n: string }>(`SELECT count() AS n FROM (${both})`))[0]?.n)
+}
 const undelivered = async (api: Api) => {
   const states = 'SELECT argMax(state, stream_sequence) AS last FROM deliveries GROUP BY delivery_id'
   const open = `SELECT countIf(last NOT IN ('posted', 'superseded')) AS n, count() AS all FROM (${states})`
