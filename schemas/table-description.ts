@@ -75,6 +75,7 @@ export type TableName =
   | 'customers'
   | 'customer_statuses'
   | 'tax_transactions'
+  | 'added_charges'
   | 'dead_letters'
   | 'event_outcomes'
   | 'fx_rates'

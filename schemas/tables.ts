@@ -8,6 +8,7 @@ import { arrivalEventsTable, arrivalsTable } from './arrival-tables.js'
 import { auditLogTable } from './audit/audit-log-table.js'
 import { journalEntriesTable, journalSummariesTable, revenueScheduleTable } from './billing/journal-tables.js'
 import { catalogVersionsTable } from './catalog/catalog-versions-table.js'
+import { addedChargesTable } from './lifecycle/added-charges-table.js'
 import { taxTransactionsTable } from './lifecycle/tax-table.js'
 import { describe, type RowOf, type TableDescription } from './table-description.js'
 
@@ -382,6 +383,7 @@ export const tables: readonly TableDescription<unknown>[] = [
   customersTable,
   customerStatusesTable,
   taxTransactionsTable,
+  addedChargesTable,
   deadLettersTable,
   eventOutcomesTable,
   fxRatesTable,

@@ -86,7 +86,8 @@ export function wordsOfLine({ line, days }: BatchLine, most: number, before = ''
   const what = line.kind === 'adjustment' ? `Adjustment of ${line.price}` : line.price
   const when = days.first === days.last ? days.first : `${days.first} to ${days.last}`
   // Half a character cannot be written in a form or in UTF-8.
-  return `${before}${line.plan}: ${what}, ${when}`.slice(0, most).replace(/[\ud800-\udbff]$/, '')
+  const named = line.plan === '' ? what : `${line.plan}: ${what}`
+  return `${before}${named}, ${when}`.slice(0, most).replace(/[\ud800-\udbff]$/, '')
 }
 
 export function invalidRecord(detail: string): Refused {

@@ -113,6 +113,13 @@ async function bring(lines: readonly Line[]): Promise<void> {
   expect(outcome).toEqual({ kind: 'ok', rows: expect.any(Number) }) // nothing refused
 }
 
+const columnOf: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    ...{ usage: 'usage', recurring: 'recurring', adjustment: 'adjustments' },
+    ...{ one_off: 'one_off', credit: 'credits', commitment: 'commitments' },
+  }),
+)
+
 /** Figures by month, currency and column that are not 0. */
 async function revenue(): Promise<Map<string, string>> {
   const settings = { output_format_json_quote_decimals: 1 } as const
@@ -120,7 +127,7 @@ async function revenue(): Promise<Map<string, string>> {
   const result = await client.query({ query, format: 'JSONEachRow', clickhouse_settings: settings })
   const figures = new Map<string, string>()
   for (const row of await result.json<Record<string, string>>()) {
-    for (const column of ['usage', 'recurring', 'adjustments', 'revenue'])
+    for (const column of [...new Set(columnOf.values()), 'revenue'])
       if (row[column] !== '0') figures.set(`${row['month']} ${row['currency']} ${column}`, row[column]!)
   }
   return new Map([...figures].sort())
@@ -162,7 +169,7 @@ function slowRevenue(lines: readonly Line[]): Map<string, string> {
   const sums = new Map<string, Scaled>()
   for (const { charge, cutoffNs } of lines) {
     for (const [month, amount] of earnedOf(charge, cutoffNs)) {
-      for (const column of [charge.kind === 'adjustment' ? 'adjustments' : charge.kind, 'revenue']) {
+      for (const column of [columnOf.get(charge.kind)!, 'revenue']) {
         const key = `${month} ${charge.currency} ${column}`
         sums.set(key, (sums.get(key) ?? 0n) + amount)
       }
@@ -177,7 +184,8 @@ function slowRevenue(lines: readonly Line[]): Map<string, string> {
 function earnedOf(charge: Charge, cutoffNs: bigint): [month: string, amount: Scaled][] {
   const { fromNs, untilNs, timezone, amountRounded: whole, currency } = charge
   if (charge.timing === 'in_arrears') {
-    const bookedNs = charge.kind === 'adjustment' && cutoffNs > untilNs ? cutoffNs - 1n : untilNs - 1n
+    const ownNs = untilNs === fromNs ? fromNs : untilNs - 1n
+    const bookedNs = charge.kind === 'adjustment' && cutoffNs > untilNs ? cutoffNs - 1n : ownNs
     return [[localMonth(bookedNs, timezone), whole]]
   }
   const unit = currency === 'JPY' ? scaledOne : scaledOne / 100n
@@ -257,6 +265,39 @@ test(
     ]
     expect([...(await revenue())]).toEqual(expected)
     expect([...slowRevenue(all)]).toEqual(expected)
+  },
+  generousMs,
+)
+
+test(
+  'a charge without length is earned in the local month of its instant, posted or not',
+  async () => {
+    const once = (zone: string, at: string, kind: 'one_off' | 'credit', amount: bigint) =>
+      december(zone, at, at, {
+        kind,
+        timing: 'in_arrears',
+        chargeId: `${kind} ${zone}`,
+        amountRounded: amount * scaledOne,
+      })
+    const lines = [
+      once('Pacific/Auckland', '2026-12-01T00:00:00+13:00', 'one_off', 50n),
+      once('America/Los_Angeles', '2026-12-01T00:00:00Z', 'one_off', 7n),
+      once('UTC', '2026-12-01T00:00:00Z', 'credit', -20n),
+    ].map(charge => ({ charge, cutoffNs: nsOf(Date.UTC(2027, 0, 2)) }))
+    await bring(lines)
+    const expected = [
+      ['2026-11-01 USD one_off', '7'],
+      ['2026-11-01 USD revenue', '7'],
+      ['2026-12-01 USD credits', '-20'],
+      ['2026-12-01 USD one_off', '50'],
+      ['2026-12-01 USD revenue', '30'],
+    ]
+    expect([...(await revenue())]).toEqual(expected)
+    expect([...slowRevenue(lines)]).toEqual(expected)
+    await client.command({ query: 'TRUNCATE TABLE journal_entries' })
+    const unposted = await revenue() // in UTC
+    expect(unposted.get('2026-12-01 USD credits')).toBe('-20')
+    expect(unposted.get('2026-12-01 USD one_off')).toBe('7')
   },
   generousMs,
 )

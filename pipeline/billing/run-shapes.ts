@@ -81,7 +81,7 @@ const chargeSchema: z.ZodType<ChargeWire> = z
     contract_id: z.string(),
     correlation_id: z.string(),
     plan: z.string(),
-    plan_version: z.int().min(1),
+    plan_version: z.int().min(0),
     price: z.string(),
     meter: z.string().describe('Empty for a recurring price'),
     kind: z.enum(chargeKinds),

@@ -8,6 +8,7 @@ import { conservationGap, type DispositionCounts, dispositions } from '../../sch
 import { chargesOwed } from './billing/owed.js'
 import { sealRun } from './billing/seal.js'
 import { decodeMessages, holdsUsageOnly, type InputMessage } from './decode/decode.js'
+import { expireAddedCharges, settleAddedCharges } from './lifecycle/added-charges.js'
 import { applyGlobalEvents } from './lifecycle/apply-catalog.js'
 import { applyLifecycleEvents, expireChanges, retryUnknown } from './lifecycle/apply-lifecycle.js'
 import { type Notice, noticesOfState } from './lifecycle/notices.js'
@@ -106,6 +107,8 @@ export class PartitionCore {
     applyLifecycleEvents(step, admitted.lifecycle, touched)
     expireChanges(step, touched)
     settleCustomers(step, touched)
+    settleAddedCharges(step)
+    expireAddedCharges(step)
     this.#usage.placeAdmitted(step, admitted.usage)
     for (const message of usageOnly) this.#usage.place(step, message)
     applyHistory(step, input.history)

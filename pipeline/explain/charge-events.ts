@@ -3,6 +3,7 @@
 
 import type { ClickHouseClient } from '@clickhouse/client'
 import { parseInstant } from '../../schemas/time.js'
+import { type AddedRow, addedById } from './added-charges.js'
 import { ask } from './ask.js'
 import { type ChargeLine, readLines } from './charge-rows.js'
 import { sumOf } from './verdict.js'
@@ -69,6 +70,7 @@ export async function readChargeEvents(
   const found = await headOf(clickhouse, chargeId)
   if (found === undefined) return undefined
   const { head, isOfUsage } = found
+  if (found.added !== undefined) return eventOfAdded(clickhouse, found.added)
   const params = {
     customer: head.customer_id,
     charge: chargeId,
@@ -108,14 +110,43 @@ export async function readChargeEvents(
 async function headOf(
   clickhouse: ClickHouseClient,
   charge: string,
-): Promise<{ readonly head: Head; readonly isOfUsage: boolean } | undefined> {
+): Promise<{ readonly head: Head; readonly isOfUsage: boolean; readonly added?: AddedRow } | undefined> {
   const columns = 'customer_id, subscription_id, price, meter, period_from, period_until, currency'
   for (const table of ['rated_usage', 'charges']) {
     const query = `SELECT ${columns} FROM ${table} WHERE charge_id = {charge: String} LIMIT 1`
     const [head] = await ask<Head>(clickhouse, { query, params: { charge } })
-    if (head !== undefined) return { head, isOfUsage: table === 'rated_usage' }
+    if (head === undefined) continue
+    if (table === 'rated_usage') return { head, isOfUsage: true }
+    const added = await addedById(clickhouse, charge)
+    return { head, isOfUsage: false, ...(added === undefined ? {} : { added }) }
   }
-  return undefined
+  const added = await addedById(clickhouse, charge)
+  return added === undefined ? undefined : { head: { ...added, meter: '' }, isOfUsage: false, added }
+}
+
+/** The one event of a fee or a credit that no plan names. */
+async function eventOfAdded(clickhouse: ClickHouseClient, added: AddedRow): Promise<ChargeEvents> {
+  const { charge_id, customer_id, subscription_id, price, period_from, period_until, currency } = added
+  const lines = await readLines(clickhouse, [added])
+  const isCounted = added.is_cancelled === 0
+  const amount = sumOf([added.amount])
+  const event = {
+    event_source: added.event_source,
+    event_id: added.event_id,
+    time: added.event_time,
+    events: isCounted ? 1 : 0,
+    quantity: sumOf([added.quantity]),
+    amount,
+    correlation_id: added.correlation_id,
+  }
+  return {
+    ...{ charge_id, customer_id, subscription_id, price, meter: '', period_from, period_until, currency },
+    amount: isCounted ? amount : '0',
+    event_count: isCounted ? 1 : 0,
+    events: [event],
+    lines: lines.get(charge_id) ?? [],
+    next_cursor: null,
+  }
 }
 
 const ofCharge = `customer_id = {customer: String} AND charge_id = {charge: String}

@@ -7,6 +7,7 @@ import type { KV } from '@nats-io/kv'
 import { parseInstant } from '../../schemas/time.js'
 import { isCovered, recordedPosition } from '../deliver/delivered.js'
 import type { Feed } from '../deliver/feed.js'
+import { addedByEvent, explainedAdded } from './added-charges.js'
 import { arrivalOf } from './arrival-of.js'
 import { ask } from './ask.js'
 import {
@@ -43,14 +44,15 @@ export async function explainEvent(
   source: ExplainSource,
   identity: Identity,
 ): Promise<EventExplanation | undefined> {
-  const [rows, behind] = await Promise.all([
+  const [rows, behind, added] = await Promise.all([
     readEventRows(source.clickhouse, identity),
     clickhouseBehind(source),
+    addedByEvent(source.clickhouse, identity),
   ])
   const verdict = verdictOf(rows)
   const { kept } = verdict
   if (kept === undefined && rows.about.length === 0) return undefined
-  const keys = chargeKeysOf(rows)
+  const keys = [...chargeKeysOf(rows), ...(added === undefined ? [] : [added])]
   const priced = rows.rated.filter(row => row.event_count !== 0 && row.subscription_id !== '')
   // A redrive or an amendment may have led the event to another customer than it was sent for.
   const customer = priced.findLast(row => row.event_count > 0)?.customer_id ?? kept?.customer_id ?? ''
@@ -61,7 +63,12 @@ export async function explainEvent(
     readTerms(source, customer, subscriptions, keys),
   ])
   const atNs = parseInstant(kept?.event_time ?? '') ?? 0n
-  const charges = await Promise.all(groupsOf(rows).map(group => chargeOf(source, group, { ...terms, atNs })))
+  const rated = await Promise.all(groupsOf(rows).map(group => chargeOf(source, group, { ...terms, atNs })))
+  const beside =
+    added === undefined
+      ? []
+      : [explainedAdded(added, terms.lines.get(added.charge_id) ?? [], kept?.ingested_at ?? added.event_time)]
+  const charges = [...rated, ...beside]
   const residuals = rows.rated.filter(row => row.event_count === 0).length
   const facts = {
     ...identity,

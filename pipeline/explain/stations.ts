@@ -154,8 +154,9 @@ function rated({
   targeted_by: about,
   caused,
 }: Facts): Station {
+  const isBeside = charges.every(one => one.meter === '')
   const back = about.map(one => `${one.type} ${one.id} of ${one.source}`).join(', ')
-  if (charges.length === 0) {
+  if (charges.length === 0 || isBeside) {
     if (caused !== null)
       return {
         station: 'rated',

@@ -238,7 +238,7 @@ function fieldsSetBy(change: SubscriptionChange): [field: string, value: string]
     ]),
     ...(change.priceOverrides ?? []).map((price): [string, string] => [
       `price_overrides.${price.price}`,
-      price.kind === 'usage' ? price.model.model : 'recurring',
+      price.kind === 'usage' ? price.model.model : price.kind,
     ]),
   ]
   return fields.filter((field): field is [string, string] => field[1] !== undefined)

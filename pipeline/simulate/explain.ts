@@ -1,10 +1,13 @@
 // Explains every charge of a simulation from the state that it ended in.
 // Invariant: one explanation per charge, in the order of the charges.
 
+import { explainAdded } from '../../rating/explain/explain-added.js'
 import { explainCoupons } from '../../rating/explain/explain-coupons.js'
+import { explainOneOff } from '../../rating/explain/explain-one-off.js'
 import { explainRecurring } from '../../rating/explain/explain-recurring.js'
 import { explainUsage } from '../../rating/explain/explain-usage.js'
 import type { Explanation } from '../../rating/explain/explanation.js'
+import { placeOfOneOff } from '../../rating/timeline/one-off-lines.js'
 import { type SubscriptionPrices, segmentsBefore } from '../../rating/timeline/price-lines.js'
 import type { Charge } from '../../schemas/billing/charge.js'
 import { accumulatorOf } from '../core/billing/owed.js'
@@ -32,10 +35,17 @@ export function explainCharges(
     }
   }
   return charges.map(charge => {
-    const explanation = explanations.get(charge.chargeId)
+    const explanation = explanations.get(charge.chargeId) ?? explainedBeside(charge, book)
     if (explanation === undefined) throw new Error(`The charge ${charge.chargeId} has no segment.`)
     return { charge, explanation }
   })
+}
+
+/** Of a charge that no plan names. */
+function explainedBeside(charge: Charge, book: PriceBook): Explanation | undefined {
+  const isOfNoPlan = charge.kind === 'one_off' || charge.kind === 'credit'
+  const rounding = book.catalog.plan(charge.plan, charge.planVersion)?.rounding ?? 'half_up'
+  return isOfNoPlan ? explainAdded(charge, rounding) : undefined
 }
 
 function explainSubscription(
@@ -52,6 +62,10 @@ function explainSubscription(
       if (charge === undefined) continue
       explanations.set(charge.chargeId, explainCoupons(explainRecurring(segment), charge, line.rounding))
     }
+  }
+  for (const line of prices.oneOff) {
+    const { chargeId } = placeOfOneOff(line)
+    if (wanted.has(chargeId)) explanations.set(chargeId, explainOneOff(line))
   }
   for (const line of [...prices.usage.values()].flat()) {
     for (const segment of segmentsBefore(line, asOfNs)) {

@@ -2,6 +2,7 @@
 // It owns which segments have a charge and when a charge is due; the caller passes in the totals of usage.
 // Invariants: one charge per segment, net of what coupons take off; an open charge is computed as if nothing more happened until its segment ends.
 //
+// Every one-off price that came into force has a charge, whose service period is that instant: it is due at once.
 // Every recurring segment has a charge, in a trial one of 0 that records the terms in force. A usage segment has one when it
 // was used (an event, or a level carried into it) or owes something without usage (a flat amount, a minimum).
 
@@ -11,8 +12,10 @@ import type { UsagePrice } from '../../schemas/catalog/catalog.js'
 import type { Scaled } from '../../schemas/money/decimal.js'
 import { compareInstants } from '../../schemas/time.js'
 import type { CouponTerms } from '../timeline/coupon-terms.js'
+import { type ChargePlace, placeOfOneOff } from '../timeline/one-off-lines.js'
 import { type Segment, type SubscriptionPrices, segmentsBefore } from '../timeline/price-lines.js'
 import { discountsOf } from './coupons.js'
+import { oneOffCharge } from './one-off.js'
 import { recurringCharge } from './recurring.js'
 import { roundToCurrency } from './rounding.js'
 
@@ -47,7 +50,17 @@ export function chargesOf(prices: SubscriptionPrices, asOfNs: bigint, usage: Usa
     }
   }
   const net = prices.coupons === undefined ? charges : lessCoupons(prices.coupons, charges, places)
-  return net.sort(byStartThenPrice)
+  return [...net, ...oneOffsOf(prices, asOfNs)].sort(byStartThenPrice)
+}
+
+/** Coupons take nothing off them. */
+function oneOffsOf({ oneOff }: SubscriptionPrices, asOfNs: bigint): Charge[] {
+  return oneOff
+    .filter(line => line.fromNs < asOfNs)
+    .map(line => {
+      const { quantity, amount } = oneOffCharge(line)
+      return chargeOfSegment(placeOfOneOff(line), quantity, amount, asOfNs)
+    })
 }
 
 type Place = Pick<Segment, 'line' | 'version'>
@@ -83,13 +96,13 @@ export function dueAt(charge: Pick<Charge, 'timing' | 'fromNs' | 'untilNs'>): bi
   return charge.timing === 'in_advance' ? charge.fromNs : charge.untilNs
 }
 
-/** Plan, entity and contract are those in force when the segment begins. */
-function chargeOfSegment(segment: Segment, quantity: Scaled, amount: Scaled, asOfNs: bigint): Charge {
-  const { line, version, fromNs, untilNs } = segment
+/** Plan, entity and contract are those in force at its beginning. */
+function chargeOfSegment(place: ChargePlace, quantity: Scaled, amount: Scaled, asOfNs: bigint): Charge {
+  const { line, version, fromNs, untilNs } = place
   const { terms } = version
   const { price } = line
   return {
-    chargeId: segment.chargeId,
+    chargeId: place.chargeId,
     customerId: line.customerId,
     subscriptionId: line.subscriptionId,
     subscriptionVersion: terms.sequence,
@@ -101,7 +114,7 @@ function chargeOfSegment(segment: Segment, quantity: Scaled, amount: Scaled, asO
     price: price.price,
     meter: price.kind === 'usage' ? price.meter : '',
     kind: price.kind,
-    timing: price.kind === 'usage' ? 'in_arrears' : price.timing,
+    timing: price.kind === 'recurring' ? price.timing : 'in_arrears',
     quantity,
     fromNs,
     untilNs,

@@ -1,10 +1,11 @@
 // Checks that the amounts of a subscription without usage fit into 38 digits: its recurring prices over a whole billing
-// period, its MRR, and the minimums of its usage prices. Usage is checked in value-range.ts.
+// period, its one-off prices, its MRR, and the minimums of its usage prices. Usage is checked in value-range.ts.
 // Invariant: a subscription that passes has no charge and no MRR of more than 38 digits, for any part of a period.
 
 import type { Price, UsagePrice } from '../../schemas/catalog/catalog.js'
 import { magnitude, type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { newAccumulator } from '../charges/accumulator.js'
+import { oneOffCharge } from '../charges/one-off.js'
 import { chargeOf } from '../charges/rate.js'
 import { recurringCharge } from '../charges/recurring.js'
 import { wholePeriodAmount } from '../models/quantity-price.js'
@@ -31,10 +32,11 @@ export function mayBeLarge(terms: ResolvedTerms, catalog: CatalogIndex): boolean
 }
 
 function mostWithoutUsage(price: Price, terms: ResolvedTerms): Scaled {
-  if (price.kind === 'recurring') {
+  if (price.kind !== 'usage') {
     const { per, defaultQuantity } = price
     const quantity = per === 'unit' ? (terms.quantities.get(price.price) ?? defaultQuantity ?? 0n) : scaledOne
-    return magnitude(wholePeriodAmount(price, quantity)) / scaledOne + 1n
+    const whole = price.kind === 'one_off' ? price.amount * quantity : wholePeriodAmount(price, quantity)
+    return magnitude(whole) / scaledOne + 1n
   }
   const { model, minimum = 0n } = price
   const flat = modelPart(model).dueUnused?.(model) ?? 0n
@@ -46,6 +48,9 @@ export function beyondRange(prices: SubscriptionPrices, catalog: CatalogIndex): 
   for (const line of prices.recurring) {
     if (isBeyondPayable(recurringCharge({ line, fraction: whole }).amount, line))
       return `The price ${line.price.price}`
+  }
+  for (const line of prices.oneOff) {
+    if (isBeyondPayable(oneOffCharge(line).amount, line)) return `The price ${line.price.price}`
   }
   for (const line of [...prices.usage.values()].flat()) {
     if (isBeyondPayable(owedUnused(line, catalog), line))

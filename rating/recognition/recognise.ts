@@ -31,11 +31,12 @@ export function serviceDaysOf({ fromNs, untilNs, timezone }: Period): ServiceDay
 type Period = Pick<Charge, 'fromNs' | 'untilNs' | 'timezone'>
 
 /**
- * In arrears the last day of the service period, in advance its first. An adjustment the last day before the run's
+ * In arrears the last day of the service period, in advance its first; the day of the instant where it has no length. An adjustment the last day before the run's
  * cutoff, because the days that it adjusts are closed, but no earlier than its own period would say.
  */
 export function accountingDate(charge: Charge, cutoffNs: bigint): string {
-  const ownNs = charge.timing === 'in_advance' ? charge.fromNs : charge.untilNs - 1n
+  const isAtStart = charge.timing === 'in_advance' || charge.untilNs <= charge.fromNs
+  const ownNs = isAtStart ? charge.fromNs : charge.untilNs - 1n
   const atNs = charge.kind === 'adjustment' ? later(ownNs, cutoffNs - 1n) : ownNs
   return localDay(atNs, charge.timezone)
 }

@@ -54,6 +54,13 @@ describe('a line is booked on a day of the subscription', () => {
     expect(dateOf({ timing: 'in_arrears' })).toBe('2026-11-30')
   })
 
+  it('without length on the day of its instant, at once', () => {
+    const instant = { kind: 'one_off', timing: 'in_arrears', untilNs: november.fromNs } as const
+    expect(dateOf(instant)).toBe('2026-11-01')
+    expect(dateOf({ ...instant, timezone: 'America/New_York' })).toBe('2026-10-31')
+    expect(recognise({ ...november, ...instant }, 0n, monthsInUtc).schedule).toBeUndefined()
+  })
+
   it('by the clock of its time zone', () => {
     const newYork = {
       fromNs: at('2026-11-01T04:00:00Z'),

@@ -1,13 +1,21 @@
 // Price lines: which prices of a subscription are in force when, as intervals of equal terms, as long as possible. Contract section
 // 3, "What restarts when a subscription changes". segment.ts cuts them at service periods.
 // Invariants: a line is as long as its terms stay equal, whatever else changes beside it (seats leave usage lines
-// alone, a plan change with an equal price does not cut it); of one price, no two lines overlap.
+// alone, a plan change with an equal price does not cut it); of one price, no two lines overlap. A one-off price has one line
+// in the life of a subscription, without length (one-off-lines.ts).
 //
 // Equal terms: the price's content, currency, rounding, billing period, proration, anchor, time zone, whether a
 // minimum is owed in a suspension, trial or not, and for recurring prices the quantity. An ended discount is not part of the content, so a line is cut
 // where the discount ends. Nothing recurring is owed in a suspension, so it cuts recurring lines; usage lines run through it.
 
-import type { BillingPeriod, Plan, Price, RecurringPrice, UsagePrice } from '../../schemas/catalog/catalog.js'
+import type {
+  BillingPeriod,
+  OneOffPrice,
+  Plan,
+  Price,
+  RecurringPrice,
+  UsagePrice,
+} from '../../schemas/catalog/catalog.js'
 import { prorationUnit } from '../../schemas/catalog/proration.js'
 import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { beginninglessNs, compareInstants, endlessNs } from '../../schemas/time.js'
@@ -31,6 +39,8 @@ export interface SubscriptionPrices {
   readonly recurring: readonly PriceLine<RecurringPrice>[]
   /** What is in force, which the MRR follows; it differs where something is not prorated. */
   readonly recurringInForce: readonly PriceLine<RecurringPrice>[]
+  /** Without length, at the instant at which each is owed. */
+  readonly oneOff: readonly PriceLine<OneOffPrice>[]
   /** Undefined: it has no coupon at any time. They cut no line. */
   readonly coupons: CouponTerms | undefined
 }
@@ -43,14 +53,23 @@ export function resolvePrices(timeline: Timeline, catalog: CatalogIndex): Subscr
   const newest = new Map<string, GrowingLine>()
   const usage = new Map<string, PriceLine<UsagePrice>[]>()
   const recurring: PriceLine<RecurringPrice>[] = []
+  const oneOff: PriceLine<OneOffPrice>[] = []
   for (const version of timeline.versions) {
     const { terms } = version
     const plan = catalog.plan(terms.plan, terms.planVersion)
     if (plan === undefined) throw new Error(`The plan ${terms.plan} ${terms.planVersion} is not published.`)
     for (const price of pricesInForce(plan, terms)) {
-      if (price.kind === 'recurring' && terms.status !== 'active') continue
       const period = price.billingPeriod ?? plan.billingPeriod
       const calendar = serviceCalendar(terms.billingAnchorNs, terms.timezone, period)
+      if (price.kind === 'one_off') {
+        // Once for each id, whatever its content is later.
+        if (oneOff.some(one => one.price.price === price.price)) continue
+        const { fromNs } = version
+        const instant = { price, fromNs, untilNs: fromNs, trial: fromNs < (terms.trialUntilNs ?? fromNs) }
+        oneOff.push(newLine(timeline, plan, terms, calendar, instant) as PriceLine<OneOffPrice>)
+        continue
+      }
+      if (price.kind === 'recurring' && terms.status !== 'active') continue
       for (const interval of intervalsOf(price, version, discountEnd(price, terms, period))) {
         const line = newLine(timeline, plan, terms, calendar, interval)
         const before = newest.get(price.price)
@@ -59,14 +78,14 @@ export function resolvePrices(timeline: Timeline, catalog: CatalogIndex): Subscr
           continue
         }
         newest.set(price.price, line)
-        if (line.price.kind === 'recurring') recurring.push(line as PriceLine<RecurringPrice>)
-        else addTo(usage, line.price.meter, line as PriceLine<UsagePrice>)
+        if (line.price.kind === 'usage') addTo(usage, line.price.meter, line as PriceLine<UsagePrice>)
+        else recurring.push(line as PriceLine<RecurringPrice>)
       }
     }
   }
   const billed = billedLines(timeline, recurring)
   const coupons = CouponTerms.of(timeline, catalog)
-  return { timeline, usage, recurring: billed, recurringInForce: recurring, coupons }
+  return { timeline, usage, recurring: billed, recurringInForce: recurring, oneOff, coupons }
 }
 
 /** Ids of the prices per unit in force whose quantity neither the terms nor the price say: a reason to refuse the change. */
@@ -77,10 +96,10 @@ export function missingQuantities(terms: ResolvedTerms, catalog: CatalogIndex): 
 }
 
 /** The prices per unit in force. */
-export function unitPrices(terms: ResolvedTerms, catalog: CatalogIndex): RecurringPrice[] {
+export function unitPrices(terms: ResolvedTerms, catalog: CatalogIndex): (RecurringPrice | OneOffPrice)[] {
   const plan = catalog.plan(terms.plan, terms.planVersion)
   const prices = plan === undefined ? [] : pricesInForce(plan, terms)
-  return prices.filter(price => price.kind === 'recurring').filter(price => price.per === 'unit')
+  return prices.filter(price => price.kind !== 'usage').filter(price => price.per === 'unit')
 }
 
 /** The plan's prices in its order, an override in the place of the price of that id; overrides of no price follow. */

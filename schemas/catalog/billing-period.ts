@@ -58,7 +58,7 @@ export function longestDays(period: BillingPeriod): number {
 }
 
 interface HasPeriod {
-  readonly billingPeriod?: BillingPeriod
+  readonly billingPeriod?: BillingPeriod | undefined
   readonly prices?: readonly HasPeriod[]
 }
 

@@ -6,6 +6,7 @@ import type { Price } from './catalog.js'
 import { asMap, FieldReader } from './catalog-reader.js'
 import type { Problems, SourceNode } from './catalog-source.js'
 import type { Wire } from './models/model-shape.js'
+import { oneOffPriceSchema, oneOffPriceToWire, readOneOffPrice } from './one-off-price.js'
 import { readRecurringPrice, recurringPriceSchema, recurringPriceToWire } from './recurring-price.js'
 import { type MeterScope, readUsagePrice, usagePriceSchema, usagePriceToWire } from './usage-price.js'
 
@@ -20,15 +21,27 @@ export function readPrice(
   if (map === undefined) return undefined
   const reader = new FieldReader(map, problems)
   const id = reader.requiredText('price')
-  const kind = reader.requiredChoice('kind', ['usage', 'recurring'] as const)
+  const kind = reader.requiredChoice('kind', ['usage', 'recurring', 'one_off'] as const)
   if (kind === undefined) return undefined
-  return kind === 'usage'
-    ? readUsagePrice(reader, id, scope, problems)
-    : readRecurringPrice(reader, id, problems)
+  switch (kind) {
+    case 'usage':
+      return readUsagePrice(reader, id, scope, problems)
+    case 'recurring':
+      return readRecurringPrice(reader, id, problems)
+    case 'one_off':
+      return readOneOffPrice(reader, id)
+  }
 }
 
 export function priceToWire(price: Price): Wire {
-  return price.kind === 'recurring' ? recurringPriceToWire(price) : usagePriceToWire(price)
+  switch (price.kind) {
+    case 'usage':
+      return usagePriceToWire(price)
+    case 'recurring':
+      return recurringPriceToWire(price)
+    case 'one_off':
+      return oneOffPriceToWire(price)
+  }
 }
 
-export const priceSchema = z.union([recurringPriceSchema, usagePriceSchema])
+export const priceSchema = z.union([recurringPriceSchema, oneOffPriceSchema, usagePriceSchema])

@@ -69,7 +69,22 @@ export interface RecurringPrice {
   readonly discountPeriods?: number
 }
 
-export type Price = UsagePrice | RecurringPrice
+/** Owed once per subscription and price id, when it first comes into force. */
+export interface OneOffPrice {
+  readonly kind: 'one_off'
+  readonly price: string
+  readonly amount: Scaled
+  readonly per: 'subscription' | 'unit'
+  readonly defaultQuantity?: Scaled
+  readonly timing: 'at_start'
+  readonly discountPercent: Scaled
+  /** It has none of these: it is owed once, and whole. */
+  readonly discountPeriods?: undefined
+  readonly billingPeriod?: undefined
+  readonly proration?: undefined
+}
+
+export type Price = UsagePrice | RecurringPrice | OneOffPrice
 
 export interface Plan {
   readonly plan: string

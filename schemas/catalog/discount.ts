@@ -9,14 +9,18 @@ import { decimal, type Wire } from './models/model-shape.js'
 
 const perCent = { sign: 'from_zero', max: 100n * scaledOne } as const
 
+export function readDiscountPercent(reader: FieldReader): Scaled {
+  return reader.decimal('discount_percent', perCent) ?? 0n
+}
+
 export function readDiscount(reader: FieldReader): { discountPercent: Scaled; discountPeriods?: number } {
-  const discountPercent = reader.decimal('discount_percent', perCent)
+  const discountPercent = readDiscountPercent(reader)
   const discountPeriods = reader.whole('discount_periods', 1, Number.MAX_SAFE_INTEGER)
   if (discountPeriods !== undefined && !reader.has('discount_percent')) {
     reader.fault('discount_periods', 'missing_field', 'The field discount_periods needs discount_percent.')
   }
   return {
-    discountPercent: discountPercent ?? 0n,
+    discountPercent,
     ...(discountPeriods === undefined ? {} : { discountPeriods }),
   }
 }

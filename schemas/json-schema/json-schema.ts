@@ -12,6 +12,8 @@ import { instantField, nameField } from '../json/wire-fields.js'
 import {
   amendedData,
   catalogData,
+  chargeAddedData,
+  chargeCancelledData,
   createdData,
   customerData,
   customerStatusData,
@@ -67,6 +69,8 @@ const zodSchemas: Readonly<Record<string, z.ZodType>> = {
   'weir.subscription.cancelled': statusData,
   'weir.usage.retracted': retractionData,
   'weir.usage.amended': usageAmendedData,
+  'weir.charge.added': chargeAddedData,
+  'weir.charge.cancelled': chargeCancelledData,
   'weir.invoice.finalized': invoiceData,
   'weir.invoice.paid': invoiceData,
   'weir.invoice.voided': invoiceData,

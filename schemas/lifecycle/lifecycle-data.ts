@@ -158,6 +158,31 @@ export const usageAmendedData = closedObject({
   }
 })
 
+/** A fee or a credit that no plan names; both have an amount from 0 on. */
+export const chargeAddedData = closedObject({
+  subscription_id: nameField
+    .nullish()
+    .meta({ description: 'Whose entity, plan and time zone the charge takes.' }),
+  customer_id: nameField,
+  charge: nameField.meta({ description: 'Its name, which stands where other charges have their price.' }),
+  amount: quantityField,
+  currency: currencyField,
+  quantity: quantityField.nullish().meta({ description: 'Left out: 1. The amount is that of all of it.' }),
+  effective_from: instantField.meta({ description: 'When it is due.' }),
+  kind: z.enum(['one_off', 'credit']).nullish().meta({ description: 'Left out: one_off.' }),
+  reason: z.string().nullish(),
+  ...own,
+})
+
+/** The event named is a `weir.charge.added` of this customer. */
+export const chargeCancelledData = closedObject({
+  customer_id: nameField,
+  event_source: nameField,
+  event_id: nameField,
+  reason: z.string().nullish(),
+  ...own,
+})
+
 export const invoiceData = closedObject({
   invoice_id: nameField,
   customer_id: nameField,

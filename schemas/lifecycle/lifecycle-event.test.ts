@@ -192,7 +192,7 @@ test('metadata holds what is yours, in every event of ours', () => {
 })
 
 test('a type of ours that is not taken yet is refused, never passed over', () => {
-  for (const type of ['weir.charge.added', 'weir.credit.granted', 'weir.']) {
+  for (const type of ['weir.charge.billed', 'weir.credit.granted', 'weir.']) {
     expect(parse({ ...created, type })).toMatchObject({
       rejection: { code: 'unknown_event_type', pointer: '/type' },
     })

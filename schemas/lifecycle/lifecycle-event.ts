@@ -14,6 +14,12 @@ import { nearestHint, shownName } from '../nearest-name.js'
 import { maskFreeTexts } from '../personal-data/field-rules.js'
 import { type Parsed, rejected } from '../rejection.js'
 import { beginninglessNs } from '../time.js'
+import {
+  type ChargeAdded,
+  type ChargeCancelled,
+  parseChargeAdded,
+  parseChargeCancelled,
+} from './charge-event.js'
 import { dataOf, textOf } from './event-fields.js'
 import type { Gate } from './gates.js'
 import {
@@ -124,6 +130,8 @@ export type LifecycleEvent =
   | { readonly kind: 'customer_status'; readonly status: CustomerStatus }
   | { readonly kind: 'usage_retracted'; readonly retraction: UsageRetraction }
   | { readonly kind: 'usage_amended'; readonly amendment: UsageAmendment }
+  | { readonly kind: 'charge_added'; readonly charge: ChargeAdded }
+  | { readonly kind: 'charge_cancelled'; readonly cancellation: ChargeCancelled }
   | { readonly kind: 'invoice'; readonly invoice: InvoiceEvent }
   | { readonly kind: 'payment'; readonly payment: PaymentEvent }
   | { readonly kind: 'tax'; readonly tax: TaxEvent }
@@ -131,6 +139,15 @@ export type LifecycleEvent =
   | { readonly kind: 'fx_rate'; readonly rate: FxRate }
 
 type Reader = (event: ValidEvent) => Parsed<LifecycleEvent>
+
+function told<V>(parsed: Parsed<V>, eventOf: (value: V) => LifecycleEvent): Parsed<LifecycleEvent> {
+  return parsed.kind === 'rejected' ? parsed : { kind: 'ok', value: eventOf(parsed.value) }
+}
+
+const readPayment = (status: PaymentEvent['status'], event: ValidEvent) =>
+  told(parsePayment(status, event), payment => ({ kind: 'payment', payment }))
+const readTax = (status: TaxStatus, event: ValidEvent) =>
+  told(parseTax(status, event), tax => ({ kind: 'tax', tax }))
 
 const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ['weir.subscription.created', readCreated],
@@ -141,8 +158,19 @@ const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ['weir.subscription.cancelled', event => readStatus('cancelled', event)],
   ['weir.customer.upserted', readCustomer],
   ['weir.customer.status_changed', readCustomerStatus],
-  ['weir.usage.retracted', readRetraction],
-  ['weir.usage.amended', readUsageAmendment],
+  [
+    'weir.usage.retracted',
+    event => told(parseRetraction(event), retraction => ({ kind: 'usage_retracted', retraction })),
+  ],
+  [
+    'weir.usage.amended',
+    event => told(parseUsageAmendment(event), amendment => ({ kind: 'usage_amended', amendment })),
+  ],
+  ['weir.charge.added', event => told(parseChargeAdded(event), charge => ({ kind: 'charge_added', charge }))],
+  [
+    'weir.charge.cancelled',
+    event => told(parseChargeCancelled(event), cancellation => ({ kind: 'charge_cancelled', cancellation })),
+  ],
   ['weir.invoice.finalized', event => readInvoice('finalized', event)],
   ['weir.invoice.paid', event => readInvoice('paid', event)],
   ['weir.invoice.voided', event => readInvoice('voided', event)],
@@ -333,18 +361,6 @@ function readCustomerStatus(event: ValidEvent): Parsed<LifecycleEvent> {
   return { kind: 'ok', value: { kind: 'customer_status', status } }
 }
 
-function readRetraction(event: ValidEvent): Parsed<LifecycleEvent> {
-  const parsed = parseRetraction(event)
-  if (parsed.kind === 'rejected') return parsed
-  return { kind: 'ok', value: { kind: 'usage_retracted', retraction: parsed.value } }
-}
-
-function readUsageAmendment(event: ValidEvent): Parsed<LifecycleEvent> {
-  const parsed = parseUsageAmendment(event)
-  if (parsed.kind === 'rejected') return parsed
-  return { kind: 'ok', value: { kind: 'usage_amended', amendment: parsed.value } }
-}
-
 function readInvoice(status: InvoiceEvent['status'], event: ValidEvent): Parsed<LifecycleEvent> {
   const parsed = dataOf(invoiceData, event)
   if (parsed.kind === 'rejected') return parsed
@@ -358,18 +374,6 @@ function readInvoice(status: InvoiceEvent['status'], event: ValidEvent): Parsed<
     ...present({ subscriptionId: data.subscription_id ?? undefined, dueAtNs: data.due_at ?? undefined }),
   }
   return { kind: 'ok', value: { kind: 'invoice', invoice } }
-}
-
-function readPayment(status: PaymentEvent['status'], event: ValidEvent): Parsed<LifecycleEvent> {
-  const parsed = parsePayment(status, event)
-  if (parsed.kind === 'rejected') return parsed
-  return { kind: 'ok', value: { kind: 'payment', payment: parsed.value } }
-}
-
-function readTax(status: TaxStatus, event: ValidEvent): Parsed<LifecycleEvent> {
-  const parsed = parseTax(status, event)
-  if (parsed.kind === 'rejected') return parsed
-  return { kind: 'ok', value: { kind: 'tax', tax: parsed.value } }
 }
 
 function readCatalog(event: ValidEvent): Parsed<LifecycleEvent> {

@@ -7,6 +7,7 @@ import type {
   Catalog,
   Coupon,
   Meter,
+  OneOffPrice,
   Plan,
   Price,
   PriceModel,
@@ -152,8 +153,19 @@ const recurringPrice: fc.Arbitrary<Omit<RecurringPrice, 'price'>> = fc
     ...own,
   }))
 
+const oneOffPrice: fc.Arbitrary<Omit<OneOffPrice, 'price'>> = fc
+  .tuple(amount, fc.constantFrom('subscription', 'unit'), perCent, optional('defaultQuantity', amount))
+  .map(([value, per, discountPercent, defaultQuantity]) => ({
+    kind: 'one_off',
+    amount: value,
+    per,
+    ...(per === 'unit' ? defaultQuantity : {}),
+    timing: 'at_start',
+    discountPercent,
+  }))
+
 function plan(meters: readonly Meter[]): fc.Arbitrary<Omit<Plan, 'version'>> {
-  const price = fc.oneof(recurringPrice, ...meters.map(usagePrice))
+  const price = fc.oneof(recurringPrice, oneOffPrice, ...meters.map(usagePrice))
   return fc.record({
     plan: name,
     currency: fc.constantFrom(...currencyCodes),

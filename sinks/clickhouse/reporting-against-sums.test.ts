@@ -89,7 +89,13 @@ test(
           expect(row).toMatchObject({
             BillingAccountName: charge.customer_id === 'a' ? 'Acme' : null,
             BillingPeriodStart: `${dueMonth(charge)}-01 00:00:00.000000000`,
-            ChargeCategory: charge.meter === '' ? 'Purchase' : 'Usage',
+            ChargeCategory: charge.kind === 'credit' ? 'Credit' : charge.meter === '' ? 'Purchase' : 'Usage',
+            ChargeFrequency:
+              charge.meter !== ''
+                ? 'Usage-Based'
+                : charge.period_from === charge.period_until
+                  ? 'One-Time'
+                  : 'Recurring',
             ChargeClass: isCorrection ? 'Correction' : null,
             PricingCategory: isCorrection ? null : 'Standard',
             ConsumedUnit: charge.meter === '' || isCorrection ? null : charge.meter,
@@ -115,7 +121,8 @@ test(
 function dueMonth(charge: ChargeRow): string {
   if (charge.corrects !== '') return charge.recorded_at.slice(0, 7)
   if (charge.timing === 'in_advance') return charge.period_from.slice(0, 7)
-  return new Date(Date.parse(charge.period_until) - 1).toISOString().slice(0, 7)
+  const lastMs = Math.max(Date.parse(charge.period_from), Date.parse(charge.period_until) - 1)
+  return new Date(lastMs).toISOString().slice(0, 7)
 }
 
 test(

@@ -6,12 +6,13 @@ import { chargeOf } from '../../../rating/charges/rate.js'
 import type { Segment } from '../../../rating/timeline/price-lines.js'
 import type { Charge } from '../../../schemas/billing/charge.js'
 import type { UsagePrice } from '../../../schemas/catalog/catalog.js'
+import { addedChargesOwed } from '../lifecycle/added-charges.js'
 import { basisOf } from '../rate/basis.js'
 import { levelsBefore } from '../rate/levels.js'
 import type { PartitionState } from '../state/partition-state.js'
 import type { PriceBook } from '../state/price-book.js'
 
-/** Every segment that began before `asOfNs`, in the order of subscription ids. */
+/** Every segment that began before `asOfNs`, in the order of subscription ids, then what was added beside the plans. */
 export function chargesOwed(
   state: PartitionState,
   book: PriceBook,
@@ -19,7 +20,9 @@ export function chargesOwed(
   asOfNs: bigint,
 ): Charge[] {
   const usage = (segment: Segment<UsagePrice>) => usageTotals(state, book, segment)
-  return book.ofCustomer(customerId).flatMap(prices => chargesOf(prices, asOfNs, usage))
+  const ofPlans = book.ofCustomer(customerId).flatMap(prices => chargesOf(prices, asOfNs, usage))
+  const added = addedChargesOwed(state, book, customerId, asOfNs)
+  return added.length === 0 ? ofPlans : [...ofPlans, ...added]
 }
 
 function usageTotals(state: PartitionState, book: PriceBook, segment: Segment<UsagePrice>) {

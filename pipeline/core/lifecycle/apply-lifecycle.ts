@@ -12,6 +12,7 @@ import type { ChangeRecord, ChangeState, Envelope, SubscriptionRecord } from '..
 import { refuse } from '../step/admit.js'
 import { forgetIdentity } from '../step/dedupe.js'
 import { attributesOf, envelopeOf, type Step } from '../step/step.js'
+import { applyChargeAdded, applyChargeCancelled } from './added-charges.js'
 import { applyRelations } from './relations.js'
 import { type Settled, settleChanges } from './settle-changes.js'
 import type { CustomerChanges } from './settle-customers.js'
@@ -40,6 +41,12 @@ function applyLifecycleEvent(step: Step, received: ReceivedEvent, touched: Custo
       return
     case 'usage_amended':
       applyAmendment(step, received, event.amendment)
+      return
+    case 'charge_added':
+      applyChargeAdded(step, received, event.charge)
+      return
+    case 'charge_cancelled':
+      applyChargeCancelled(step, received, event.cancellation)
       return
     case 'customer_upserted':
       countApplied(step, received)

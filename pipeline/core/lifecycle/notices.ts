@@ -42,7 +42,7 @@ export function noticesOf(
 export interface Notice {
   readonly source: string
   readonly id: string
-  readonly code: 'price_not_in_plan' | 'retraction_waits' | 'amendment_waits'
+  readonly code: 'price_not_in_plan' | 'retraction_waits' | 'amendment_waits' | 'cancellation_waits'
   readonly detail: string
   readonly pointer: string
 }
@@ -71,6 +71,12 @@ export function noticesOfState({ maps }: PartitionState, book: PriceBook): Notic
     const detail = `The event ${eventId} of ${eventSource} was not seen yet; its amendment waits for it.`
     for (const { source, id } of waiting.map(one => one.envelope)) {
       notices.push({ source, id, code: 'amendment_waits', detail, pointer: '/data/event_id' })
+    }
+  }
+  for (const { eventSource, eventId, waiting } of maps.cancelledCharges.values()) {
+    const detail = `The charge ${eventId} of ${eventSource} was not seen yet; its cancelling waits for it.`
+    for (const { source, id } of waiting) {
+      notices.push({ source, id, code: 'cancellation_waits', detail, pointer: '/data/event_id' })
     }
   }
   return notices

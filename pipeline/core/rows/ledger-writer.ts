@@ -13,6 +13,8 @@ import {
   catalogVersionsTable,
 } from '../../../schemas/catalog/catalog-versions-table.js'
 import type { DispositionCounts } from '../../../schemas/event/dispositions.js'
+import { type AddedChargeRow, addedChargesTable } from '../../../schemas/lifecycle/added-charges-table.js'
+import type { ChargeAdded } from '../../../schemas/lifecycle/charge-event.js'
 import type {
   CustomerProfile,
   CustomerStatus,
@@ -78,6 +80,7 @@ export class LedgerWriter {
   readonly #customers: tables.CustomerRow[] = []
   readonly #customerStatuses: tables.CustomerStatusRow[] = []
   readonly #taxes: TaxTransactionRow[] = []
+  readonly #addedCharges: AddedChargeRow[] = []
   readonly #deadLetters: tables.DeadLetterRow[] = []
   readonly #fxRates: tables.FxRateRow[] = []
   readonly #meters: tables.MeterRow[] = []
@@ -240,6 +243,18 @@ export class LedgerWriter {
     this.#taxes.push({ ...tax, eventTimeNs: envelope.timeNs, ...causeOf(envelope), ...this.#origin })
   }
 
+  addedCharge(
+    cause: Attributes,
+    { effectiveFromNs, charge, subscriptionId = '', ...rest }: ChargeAdded & { readonly chargeId: string },
+    change: 'added' | 'cancelled',
+    reason: string,
+  ): void {
+    this.#addedCharges.push({
+      ...{ ...rest, subscriptionId, price: charge, effectiveFromNs, change, reason },
+      ...{ eventTimeNs: cause.timeNs, ...causeOf(cause), ...this.#origin },
+    })
+  }
+
   customerStatus(envelope: Envelope, status: CustomerStatus): void {
     this.#customerStatuses.push({
       ...status,
@@ -289,6 +304,7 @@ export class LedgerWriter {
     this.#encode(tables.customersTable, this.#customers, out)
     this.#encode(tables.customerStatusesTable, this.#customerStatuses, out)
     this.#encode(taxTransactionsTable, this.#taxes, out)
+    this.#encode(addedChargesTable, this.#addedCharges, out)
     this.#encode(tables.deadLettersTable, this.#deadLetters, out)
     this.#encode(tables.fxRatesTable, this.#fxRates, out)
     this.#encode(tables.metersTable, this.#meters, out)
@@ -334,7 +350,7 @@ export class LedgerWriter {
   }
 }
 
-function causeOf(envelope: Envelope) {
+function causeOf(envelope: Attributes) {
   return {
     eventSource: envelope.source,
     eventId: envelope.id,

@@ -7,6 +7,7 @@ import type { Catalog } from '../../../schemas/catalog/catalog.js'
 import { type DispositionCounts, zeroDispositions } from '../../../schemas/event/dispositions.js'
 import { hashIdentity, hashWords } from '../../../schemas/event/event-hash.js'
 import type { Handover } from '../ports/core-io.js'
+import { AddedChargeIndex } from './added-charge-index.js'
 import { AmendmentIndex } from './amendment-index.js'
 import { BilledCharges } from './billed-charges.js'
 import { type ChargeDelta, ChargeMap } from './charge-map.js'
@@ -15,7 +16,9 @@ import { type DedupeSegment, DedupeTable } from './dedupe-table.js'
 import { LevelMap } from './level-map.js'
 import { PackedMap } from './packed-map.js'
 import type {
+  AddedCharge,
   AmendedEvent,
+  CancelledCharge,
   CustomerRecord,
   Retraction,
   SealedRun,
@@ -27,10 +30,11 @@ import { piecesOf, withHead } from './state-pieces.js'
 import { type MapDelta, TrackedMap } from './tracked-map.js'
 import { UsageRoutes } from './usage-routes.js'
 
-/** 8: a snapshot is in pieces; subscriptions and customers are packed. */
-export const stateFormat = 8
-/** 7 has a snapshot in one piece. 6 names each billed charge as an object. Older ones do not know the message that brought what waits. */
-const readableFormats: readonly number[] = [6, 7, stateFormat]
+/** 9: added charges and their cancellations. */
+export const stateFormat = 9
+/** 8 has no added charges. 7 has a snapshot in one piece, whose subscriptions and customers are not packed. 6 names each billed charge as an object. Older ones do not know the message that brought what waits. */
+const readableFormats: readonly number[] = [6, 7, 8, stateFormat]
+const since9: ReadonlySet<string> = new Set(['addedCharges', 'cancelledCharges'])
 const dayMs = 86_400_000
 const identity = new Uint32Array(hashWords)
 
@@ -60,6 +64,10 @@ interface StateMaps {
   readonly retractions: TrackedMap<Retraction>
   /** Usage events that were amended, by claim. */
   readonly amended: TrackedMap<AmendedEvent>
+  /** Fees and credits that no plan names, by claim. Special: those that wait. */
+  readonly addedCharges: PackedMap<AddedCharge>
+  /** Special: those that wait for their charge. */
+  readonly cancelledCharges: PackedMap<CancelledCharge>
   /** Events for other partitions that are not yet known to be published, by their key. */
   readonly handovers: TrackedMap<Handover>
 }
@@ -91,6 +99,8 @@ export class PartitionState {
     entities: new TrackedMap(),
     retractions: new TrackedMap(),
     amended: new TrackedMap(),
+    addedCharges: new PackedMap(({ envelope }) => envelope !== undefined),
+    cancelledCharges: new PackedMap(({ waiting }) => waiting.length > 0),
     handovers: new TrackedMap(),
   }
   readonly dedupe: DedupeTable
@@ -111,6 +121,7 @@ export class PartitionState {
   /** First words of the identities that were taken back or amended: such events are placed one by one. */
   readonly changedIdentities = new Set<number>()
   readonly amendments = new AmendmentIndex()
+  readonly added = new AddedChargeIndex()
   readonly routes = new UsageRoutes()
   #inOrder: readonly string[] = []
 
@@ -131,6 +142,9 @@ export class PartitionState {
     state.recomputeOldestParkedChange()
     for (const [key, retraction] of state.maps.retractions.entries()) state.#indexRetraction(key, retraction)
     for (const [key, amended] of state.maps.amended.entries()) state.#indexAmended(key, amended)
+    for (const [key, added] of state.maps.addedCharges.entries()) state.added.put(key, added)
+    for (const [key, cancelled] of state.maps.cancelledCharges.entries())
+      state.added.putCancelled(key, cancelled)
     return state
   }
 
@@ -256,6 +270,28 @@ export class PartitionState {
     this.amendments.put(key, amended)
   }
 
+  putAddedCharge(key: string, added: AddedCharge): void {
+    this.maps.addedCharges.set(key, added)
+    this.added.put(key, added)
+  }
+
+  removeAddedCharge(key: string): void {
+    const added = this.maps.addedCharges.get(key)
+    if (added === undefined) return
+    this.maps.addedCharges.delete(key)
+    this.added.remove(key, added)
+  }
+
+  putCancelledCharge(key: string, cancelled: CancelledCharge): void {
+    this.maps.cancelledCharges.set(key, cancelled)
+    this.added.putCancelled(key, cancelled)
+  }
+
+  removeCancelledCharge(key: string): void {
+    this.maps.cancelledCharges.delete(key)
+    this.added.awaited.delete(key)
+  }
+
   noteEntity(entityId: string | undefined): void {
     if (entityId !== undefined && !this.maps.entities.has(entityId)) this.maps.entities.set(entityId, true)
   }
@@ -300,7 +336,8 @@ export class PartitionState {
       for (const [name, map] of Object.entries(this.maps)) {
         const delta = stored.maps[name]
         if (delta !== undefined) (map as StoredMap).apply(delta)
-        else if (isFirst) throw new Error(`The state lacks its map ${name}.`)
+        else if (isFirst && !(stored.format < 9 && since9.has(name)))
+          throw new Error(`The state lacks its map ${name}.`)
       }
       this.dedupe.apply(stored.dedupe)
       this.counters = stored.counters

@@ -6,6 +6,7 @@ import type { HeldBack } from '../../../schemas/billing/held-back.js'
 import type { MrrMovement } from '../../../schemas/billing/mrr-movement.js'
 import type { EventInput } from '../../../schemas/event/event-input.js'
 import type { MeterReading } from '../../../schemas/event/metered-event.js'
+import type { ChargeAdded } from '../../../schemas/lifecycle/charge-event.js'
 import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
 import type { Scaled } from '../../../schemas/money/decimal.js'
 import type { Rejection } from '../../../schemas/rejection.js'
@@ -68,6 +69,37 @@ export interface CustomerRecord {
   /** Who pays, and whose part the customer is; absent where nobody has said so. */
   billTo?: Relation
   parent?: Relation
+  /** Whose books it is in; absent where nobody has said so. */
+  entity?: ToldEntity
+}
+
+export interface ToldEntity {
+  readonly entityId: string
+  readonly atNs: bigint
+  readonly event: string
+}
+
+/** A fee or a credit that no plan names. */
+export interface AddedCharge {
+  readonly charge: ChargeAdded
+  readonly eventSource: string
+  readonly eventId: string
+  readonly correlationId: string
+  readonly contentHash: string
+  readonly state: ChangeState
+  /** While it is parked. */
+  readonly envelope: Envelope | undefined
+}
+
+/** An added charge that was cancelled, whether or not it has come itself. */
+export interface CancelledCharge {
+  readonly customerId: string
+  readonly eventSource: string
+  readonly eventId: string
+  readonly reason: string
+  readonly arrivedAtMs: number
+  /** Of the cancellations that wait for the charge; they are counted as parked. */
+  readonly waiting: readonly Envelope[]
 }
 
 /** A customer that another names, and the event that said so: the latest by its time, then by its id, holds. */

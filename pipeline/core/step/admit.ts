@@ -133,6 +133,7 @@ function hasNoHorizon(type: string): boolean {
   return (
     type.startsWith('weir.subscription.') ||
     type.startsWith('weir.tax.') ||
+    type.startsWith('weir.charge.') ||
     type === 'weir.usage.amended' ||
     type === 'weir.customer.status_changed'
   )

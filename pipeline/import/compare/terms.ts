@@ -39,8 +39,8 @@ export function amountAt(
 
 /** The amounts for one unit that stand in a price. */
 export function unitAmounts(price: Price): readonly Scaled[] {
-  if (price.kind === 'recurring' && price.amount !== undefined) return [price.amount]
-  const { model } = price
+  if (price.kind !== 'usage' && price.amount !== undefined) return [price.amount]
+  const model = price.kind === 'one_off' ? undefined : price.model
   if (model === undefined) return []
   switch (model.model) {
     case 'per_unit':

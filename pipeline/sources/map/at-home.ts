@@ -2,8 +2,8 @@
 // Invariants:
 // 1. A subscription's change goes to the customer that has the subscription, if the id means or ever meant that one; else it
 //    waits, since it would be billed twice.
-// 2. What counts again when it is told under another customer (payments, invoices, usage) goes where it was told first, however
-//    its customer is found now. What a later one wins over has no home: customers' own data.
+// 2. What counts again when it is told under another customer (payments, invoices, usage, added charges) goes where it was told
+//    first, however its customer is found now; the cancelling of a charge goes where the charge does. What a later one wins over has no home: customers' own data.
 //    Where its customer is another one altogether now, as after a mended mapping, that is told when it is run again (`said`).
 // 3. Nothing gets a home before it is known that no subscription of the arrival waits.
 
@@ -40,7 +40,8 @@ export async function atHome(
   const all = await Promise.all(
     homed.map(async said => {
       if (subscriptionOf(said) !== undefined || isCorrectable(said)) return { event: said, said }
-      const home = await homes.ofEvent(said.source, said.id, said.subject)
+      const { source, id } = chargeOf(said) ?? said
+      const home = await homes.ofEvent(source, id, said.subject)
       const event = under(said, home)
       return { event, said: home === said.subject || (await wereOne(said.subject, home)) ? event : said }
     }),
@@ -51,6 +52,14 @@ export async function atHome(
 function subscriptionOf({ type, data }: MadeEvent): string | undefined {
   const id = data['subscription_id']
   return type.startsWith('weir.subscription.') && typeof id === 'string' ? id : undefined
+}
+
+/** The charge that is cancelled: its cancelling goes where the charge was told first, or will be told. */
+function chargeOf({ type, data }: MadeEvent): { readonly source: string; readonly id: string } | undefined {
+  const { event_source: source, event_id: id } = data
+  if (type !== 'weir.charge.cancelled' || typeof source !== 'string' || typeof id !== 'string')
+    return undefined
+  return { source, id }
 }
 
 function under(event: MadeEvent, home: string): MadeEvent {

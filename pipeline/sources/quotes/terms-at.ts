@@ -57,7 +57,7 @@ export function termsAt(
     const quantity = own.reduce((sum, one) => sum + one.quantity, 0n)
     const inPlan = known?.prices.find(one => one.price === price)
     if (inPlan === undefined || isPerUnit(inPlan)) quantities.set(price, quantity)
-    else if (inPlan.kind === 'recurring' && quantity > scaledOne)
+    else if (inPlan.kind !== 'usage' && quantity > scaledOne)
       fault(
         context,
         own[0]!,
@@ -152,7 +152,7 @@ function byPrice(
 }
 
 function isPerUnit(price: Price): boolean {
-  return price.kind === 'recurring' && price.per === 'unit'
+  return price.kind !== 'usage' && price.per === 'unit'
 }
 
 function overrideOf(
@@ -191,7 +191,7 @@ function overrideOf(
       'discount_not_taken',
       `the net price is ${formatScaled(net)}, that of the plan ${formatScaled(usual)}.`,
     )
-  return { ...wireOf(inPlan), [inPlan.kind === 'recurring' ? 'amount' : 'unit_amount']: formatScaled(net) }
+  return { ...wireOf(inPlan), [inPlan.kind === 'usage' ? 'unit_amount' : 'amount']: formatScaled(net) }
 }
 
 function wireOf(price: Price): Wire {
@@ -202,7 +202,7 @@ function wireOf(price: Price): Wire {
 /** Of one unit, or of the subscription. */
 function amountOf(price: Price): Scaled | undefined {
   if (price.discountPercent !== 0n) return undefined
-  if (price.kind === 'recurring') return price.amount
+  if (price.kind !== 'usage') return price.amount
   return price.model.model === 'per_unit' ? price.model.unitAmount : undefined
 }
 

@@ -37,6 +37,7 @@ const ourTypes = [
   'weir.usage.retracted',
   'weir.usage.amended',
   'weir.charge.added',
+  'weir.charge.cancelled',
   'weir.invoice.finalized',
   'weir.invoice.paid',
   'weir.invoice.voided',

@@ -114,6 +114,17 @@ function eventOf(event: Fields, index: number, sequences: Map<string, number>): 
     const data = { event_source: 'golden', event_id: retract }
     return { ...envelope, type: 'weir.usage.retracted', time: instant(at), data, ...attributes }
   }
+  if ('charge' in event) {
+    const { charge, at, ...attributes } = event
+    const customer = attributes['subject'] ?? 'c1'
+    const data = { customer_id: customer, effective_from: instant(at), ...(charge as Fields) }
+    return { ...envelope, type: 'weir.charge.added', time: instant(at), data, ...attributes }
+  }
+  if ('cancel' in event) {
+    const { cancel, at, ...attributes } = event
+    const data = { customer_id: attributes['subject'] ?? 'c1', event_source: 'golden', event_id: cancel }
+    return { ...envelope, type: 'weir.charge.cancelled', time: instant(at), data, ...attributes }
+  }
   if ('amend' in event) {
     const { amend, at, as, ...attributes } = event
     const { time, ...rest } = as as Fields

@@ -74,7 +74,7 @@ export function ruleOf({ proration }: Line, direction: Direction): string {
 }
 
 function costOf({ price, quantity }: Line): Exact {
-  if (price.kind === 'usage') throw new Error(`${price.price} is not recurring.`)
+  if (price.kind !== 'recurring') throw new Error(`${price.price} is not recurring.`)
   return wholePeriod(price, quantity).times(keptShare(price))
 }
 

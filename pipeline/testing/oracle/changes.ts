@@ -8,6 +8,7 @@ import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-ev
 import { billedOf } from './billed.js'
 import type { DeadLetter, Intake, ReceivedChange } from './intake.js'
 import { isTooLarge } from './largest.js'
+import { oneOffsOf } from './one-offs.js'
 import { linesOf, planOf, pricesInForce, quantityOf, type Subscription } from './prices.js'
 import { instantsOf, termsAt } from './terms.js'
 
@@ -47,7 +48,8 @@ export function judgeChanges(intake: Intake, catalog: Catalog): Judged {
     }
     if (owner === undefined || inEffect.length === 0) continue
     const lines = linesOf(inEffect, catalog)
-    subscriptions.push({ id, customerId: owner, changes: inEffect, lines, billed: billedOf(lines) })
+    const owed = { lines, billed: billedOf(lines), oneOffs: oneOffsOf(inEffect, catalog) }
+    subscriptions.push({ id, customerId: owner, changes: inEffect, ...owed })
   }
   subscriptions.sort((a, b) => (a.id < b.id ? -1 : 1))
   return { subscriptions, deadLetters, applied, parked }
@@ -89,7 +91,7 @@ function judge(
     .map(terms => ({ terms, plan: planOf(catalog, terms.plan, terms.planVersion) }))
   if (inForce.some(one => one.plan === undefined)) return 'unknown_plan'
   const isKnown = (price: Price) =>
-    price.kind === 'recurring' || catalog.meters.some(meter => meter.meter === price.meter)
+    price.kind !== 'usage' || catalog.meters.some(meter => meter.meter === price.meter)
   if (!(change.priceOverrides ?? []).every(isKnown)) return 'unknown_plan'
   const named = [...(change.quantities?.keys() ?? []), ...(change.priceOverrides ?? []).map(one => one.price)]
   const isSold = (price: string) => catalog.plans.some(one => one.prices.some(other => other.price === price))
@@ -98,9 +100,10 @@ function judge(
   if (!(change.coupons ?? []).every(isCoupon)) return 'invalid_data'
   const lacksQuantity = inForce.some(({ terms, plan }) =>
     pricesInForce(plan!, terms).some(
-      price => price.kind === 'recurring' && price.per === 'unit' && quantityOf(price, terms) === undefined,
+      price => price.kind !== 'usage' && price.per === 'unit' && quantityOf(price, terms) === undefined,
     ),
   )
   if (lacksQuantity) return 'invalid_data'
-  return isTooLarge(linesOf(together, catalog), catalog) ? 'value_out_of_range' : 'applied'
+  const isLarge = isTooLarge(linesOf(together, catalog), oneOffsOf(together, catalog), catalog)
+  return isLarge ? 'value_out_of_range' : 'applied'
 }

@@ -11,7 +11,8 @@ import type { Scaled } from '../../../schemas/money/decimal.js'
 import { formatInstant, instantKey } from '../../../schemas/time.js'
 import type { Placed } from './attach.js'
 import { discountsOf } from './coupons.js'
-import { partOf, type Segment, type Subscription, segmentsOf } from './prices.js'
+import { owedOnce } from './one-offs.js'
+import { type OneOff, partOf, type Segment, type Subscription, segmentsOf } from './prices.js'
 import { termsAt } from './terms.js'
 import { type Total, usageTotal } from './usage.js'
 
@@ -31,6 +32,10 @@ export function chargesOf(
   asOfNs: bigint,
 ): OracleCharge[] {
   const segments = subscription.billed.flatMap(line => segmentsOf(line, asOfNs))
+  const once = subscription.oneOffs
+    .filter(one => one.atNs < asOfNs)
+    .map(one => wireOfOneOff(subscription, one))
+    .map(wire => ({ wire, events: 0, gross: wire.amount }))
   const owed = segments.flatMap(segment => {
     const { price } = segment.line
     const total =
@@ -52,13 +57,14 @@ export function chargesOf(
     catalog,
     owed.map(one => one.wire),
   )
-  return owed.map(({ segment, wire, events, gross }, n) => {
+  const ofSegments = owed.map(({ segment, wire, events, gross }, n) => {
     const off = discounts[n]!
     if (off.length === 0) return { wire, events, gross }
     const amount = toPlaces(off.reduce((left, one) => left.minus(one.amount), Exact.of(gross)))
     const net = { ...wire, amount, amount_rounded: payable(amount, segment.line.plan), discounts: off }
     return { wire: net, events, gross }
   })
+  return [...once, ...ofSegments]
 }
 
 /** What a whole period costs, prorated over the part of the period in which its terms were in force, net of the discount. */
@@ -100,7 +106,7 @@ function wireOf(subscription: Subscription, segment: Segment, total: Total, asOf
     price: price.price,
     meter: price.kind === 'usage' ? price.meter : '',
     kind: price.kind,
-    timing: price.kind === 'usage' ? 'in_arrears' : price.timing,
+    timing: price.kind === 'recurring' ? price.timing : 'in_arrears',
     service_period: { from: formatInstant(fromNs), until: formatInstant(untilNs) },
     timezone: line.terms.timezone,
     quantity: total.quantity,
@@ -108,6 +114,34 @@ function wireOf(subscription: Subscription, segment: Segment, total: Total, asOf
     amount_rounded: payable(total.amount, plan),
     currency: plan.currency,
     status: untilNs <= asOfNs ? 'closed' : 'open',
+  }
+}
+
+/** Its service period is the instant at which it is owed. */
+function wireOfOneOff(subscription: Subscription, one: OneOff): ChargeWire {
+  const { price, plan, terms, atNs, quantity } = one
+  const amount = toPlaces(owedOnce(one))
+  return {
+    charge_id: stableId('ch', subscription.id, price.price, instantKey(atNs)),
+    customer_id: subscription.customerId,
+    subscription_id: subscription.id,
+    subscription_version: terms.sequence,
+    entity_id: terms.entityId,
+    contract_id: terms.contractId,
+    correlation_id: terms.correlationId,
+    plan: terms.plan,
+    plan_version: terms.planVersion,
+    price: price.price,
+    meter: '',
+    kind: 'one_off',
+    timing: 'in_arrears',
+    service_period: { from: formatInstant(atNs), until: formatInstant(atNs) },
+    timezone: terms.timezone,
+    quantity: toPlaces(exactly(quantity)),
+    amount,
+    amount_rounded: payable(amount, plan),
+    currency: plan.currency,
+    status: 'closed',
   }
 }
 

@@ -8,6 +8,7 @@ import { mergeCatalogs } from '../../../schemas/catalog/catalog-parser.js'
 import { validateEvent } from '../../../schemas/event/cloud-event.js'
 import { isLifecycleType } from '../../../schemas/event/event-stream.js'
 import type { ValidEvent } from '../../../schemas/event/usage-event.js'
+import type { ChargeAdded, ChargeCancelled } from '../../../schemas/lifecycle/charge-event.js'
 import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
 import { parseLifecycleEvent } from '../../../schemas/lifecycle/lifecycle-event.js'
 import type { UsageAmendment, UsageRetraction } from '../../../schemas/lifecycle/usage-changes.js'
@@ -41,6 +42,12 @@ export interface ReceivedChange {
   readonly batch: number
 }
 
+/** A fee or a credit that no plan names. */
+export interface ReceivedCharge {
+  readonly event: ValidEvent
+  readonly charge: ChargeAdded
+}
+
 export interface Intake {
   /** The catalog after each group of events. */
   readonly catalogs: readonly Catalog[]
@@ -49,6 +56,8 @@ export interface Intake {
   readonly usage: readonly UsageEvent[]
   readonly retractions: readonly UsageRetraction[]
   readonly amendments: readonly ReceivedAmendment[]
+  readonly addedCharges: readonly ReceivedCharge[]
+  readonly cancelledCharges: readonly ChargeCancelled[]
   readonly deadLetters: readonly DeadLetter[]
   /** For every event that was seen. */
   readonly identities: ReadonlySet<string>
@@ -85,6 +94,8 @@ class Taking implements Intake {
   readonly usage: UsageEvent[] = []
   readonly retractions: UsageRetraction[] = []
   readonly amendments: ReceivedAmendment[] = []
+  readonly addedCharges: ReceivedCharge[] = []
+  readonly cancelledCharges: ChargeCancelled[] = []
   readonly deadLetters: DeadLetter[] = []
   readonly identities = new Set<string>()
   applied = 0
@@ -138,9 +149,11 @@ class Taking implements Intake {
     if (parsed.kind === 'rejected') this.#refuse(event, parsed.rejection.code)
     else if (parsed.value.kind === 'subscription_change') this.#keepVersion(event, parsed.value.change)
     else {
-      // A retraction that waits for its event is parked, and so is an amendment (mended.ts).
+      // A retraction that waits for its event is parked, and so are an amendment (mended.ts) and added charges (added-charges.ts).
       const { value } = parsed
       if (value.kind === 'usage_retracted') this.retractions.push(value.retraction)
+      else if (value.kind === 'charge_added') this.addedCharges.push({ event, charge: value.charge })
+      else if (value.kind === 'charge_cancelled') this.cancelledCharges.push(value.cancellation)
       else if (value.kind === 'usage_amended') {
         this.amendments.push({ event, amendment: value.amendment, batch: this.catalogs.length - 1 })
       } else this.applied += 1

@@ -131,7 +131,7 @@ function isPaid(line: Line, currency: string, atNs: bigint): boolean {
 }
 
 function monthly({ price, period: billed, quantity }: Line): Exact {
-  if (price.kind === 'usage') return Exact.of(0)
+  if (price.kind !== 'recurring') return Exact.of(0)
   const period = wholePeriod(price, quantity).times(keptShare(price))
   const [count, unit] = inUnits(billed)
   return period.times(timesTwelve[unit]).div(count).div(12)

@@ -8,6 +8,7 @@
 import type { Catalog } from '../../../schemas/catalog/catalog.js'
 import { type DispositionCounts, zeroDispositions } from '../../../schemas/event/dispositions.js'
 import type { UsageRetraction } from '../../../schemas/lifecycle/usage-changes.js'
+import { addedOwed, judgeCharges } from './added-charges.js'
 import { attach, type Placed } from './attach.js'
 import { canonical } from './canonical.js'
 import { judgeChanges } from './changes.js'
@@ -38,11 +39,13 @@ export function oracle(
   const known = intake.catalogs.at(-1) ?? catalog
   const judged = judgeChanges(intake, known)
   const { subscriptions } = judged
+  const beside = judgeCharges(intake, subscriptions)
   const mended = mendUsage(intake)
   const used = placeUsage(mended.events, subscriptions)
   const deadLetters = [
     ...intake.deadLetters,
     ...judged.deadLetters,
+    ...beside.deadLetters,
     ...mended.deadLetters,
     ...used.deadLetters,
   ]
@@ -65,10 +68,16 @@ export function oracle(
       received: batches.flat().length,
       rated: used.rated,
       applied:
-        intake.applied + judged.applied + mended.applied + used.applied + intake.retractions.length - waiting,
+        intake.applied +
+        judged.applied +
+        beside.applied +
+        mended.applied +
+        used.applied +
+        intake.retractions.length -
+        waiting,
       duplicate: intake.duplicate,
       conflicting: intake.conflicting,
-      parked: judged.parked + mended.parked + used.parked + waiting,
+      parked: judged.parked + beside.parked + mended.parked + used.parked + waiting,
       dead_lettered: deadLetters.length - intake.conflicting,
       unmetered: intake.unmetered + used.unmetered,
     },
@@ -84,7 +93,10 @@ export function oracle(
         .filter(({ usage: { event } }) => event.source === source && event.id === id)
         .filter(({ usage: { event } }) => event.subject === customer)
         .map(placed => rowOf(placed, subscriptions)),
-    charges: asOfNs => subscriptions.flatMap(one => chargesOf(one, known, used.placed, asOfNs)),
+    charges: asOfNs => [
+      ...subscriptions.flatMap(one => chargesOf(one, known, used.placed, asOfNs)),
+      ...addedOwed(beside, subscriptions, known, asOfNs),
+    ],
   }
 }
 

@@ -1,7 +1,7 @@
 // The oracle's price lines. Contract section 3, "What restarts when a subscription changes": maximal ranges
 // of equal terms of one price, and the segments that service periods cut them into.
 
-import type { BillingPeriod, Catalog, Plan, Price } from '../../../schemas/catalog/catalog.js'
+import type { BillingPeriod, Catalog, OneOffPrice, Plan, Price } from '../../../schemas/catalog/catalog.js'
 import type { Proration } from '../../../schemas/catalog/proration.js'
 import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
 import { type Scaled, scaledOne } from '../../../schemas/money/decimal.js'
@@ -23,6 +23,16 @@ export interface Subscription {
   readonly lines: readonly Line[]
   /** What is billed. */
   readonly billed: readonly Line[]
+  readonly oneOffs: readonly OneOff[]
+}
+
+/** A one-off price, at the instant at which it is owed. */
+export interface OneOff {
+  readonly price: OneOffPrice
+  readonly plan: Plan
+  readonly terms: Terms
+  readonly quantity: Scaled
+  readonly atNs: bigint
 }
 
 /** One price over [fromNs, untilNs) under terms that stay equal. */
@@ -124,6 +134,8 @@ function stretchesOf(changes: readonly SubscriptionChange[], catalog: Catalog): 
     if (terms === undefined) continue
     const plan = planOf(catalog, terms.plan, terms.planVersion)!
     for (const price of pricesInForce(plan, terms)) {
+      // one-offs.ts has those.
+      if (price.kind === 'one_off') continue
       // Nothing recurring is owed in a suspension; usage terms stay what they are.
       if (price.kind === 'recurring' && terms.status === 'suspended') continue
       const endNs = discountEnd(price, plan, terms)

@@ -6,6 +6,7 @@
 import fc from 'fast-check'
 import { aggregations } from '../../../schemas/catalog/aggregations.js'
 import { ExactNumber } from '../../../schemas/money/exact-number.js'
+import { orOneOff } from './one-off-prices.js'
 import type { Pace } from './paces.js'
 
 type Wire = Readonly<Record<string, unknown>>
@@ -251,7 +252,7 @@ export const catalogShape = fc.record({
   focus: fc.constantFrom('any', 'any', 'totals', 'levels'),
   meters: fc.array(meter, { minLength: 1, maxLength: 4, size: 'max' }),
   usage: fc.array(usagePrice, { minLength: 2, maxLength: 5, size: 'max' }),
-  recurring: fc.array(recurringPrice, { minLength: 1, maxLength: 3 }),
+  recurring: fc.array(orOneOff(recurringPrice), { minLength: 1, maxLength: 3 }),
   plans: fc.array(plan, { minLength: 1, maxLength: 3, size: 'max' }),
   coupons: fc.array(coupon, { maxLength: 3, size: 'max' }),
 })
@@ -345,7 +346,7 @@ function isOfOneQuantity({ model: name }: Wire): boolean {
 
 /** A sort key that alternates usage and recurring prices, so that a few picks contain both. */
 function order(price: Wire): number {
-  return ['ua', 'base', 'ub', 'seats', 'uc'].indexOf(price['price'] as string)
+  return ['ua', 'base', 'ub', 'seats', 'uc', 'setup'].indexOf(price['price'] as string)
 }
 
 /** Keeps the first item of each id. */

@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { validateEvent } from '../../../schemas/event/cloud-event.js'
 import { isLifecycleType } from '../../../schemas/event/event-stream.js'
 import { msOf, nsOf, parseInstant } from '../../../schemas/time.js'
+import { addedCharge, addedCharges } from './added-charges.js'
 import { at, catalogOf, catalogShape } from './catalogs.js'
 import { change, extra, rank, slots, subscription, usage } from './choices.js'
 import { Dice } from './dice.js'
@@ -40,6 +41,7 @@ const shape = fc.record({
   subscriptions: fc.array(subscription, { minLength: 1, maxLength: 3, size: 'max' }),
   changes: fc.array(change, { maxLength: 5, size: 'max' }),
   usage: fc.array(usage, { minLength: 2, maxLength: 16, size: 'max' }),
+  added: fc.array(addedCharge, { maxLength: 4, size: 'max' }),
   extras: fc.array(extra, { maxLength: 7, size: 'max' }),
   /** Most changes come before the usage that they concern. */
   isSettled: fc.boolean(),
@@ -72,7 +74,8 @@ function historyOf(one: Shape): History {
     rank: usageOf.rank,
     event: usageEvent(one, usageOf, n, clock),
   }))
-  const own = [...published, ...timeline, ...used]
+  const owners = one.subscriptions.map(({ customer }) => customer)
+  const own = [...published, ...timeline, ...used, ...addedCharges(one.added, owners, clock)]
   const mayExtras = one.extras.filter(more => more.kind !== 'conflict' || !one.isOrderly)
   const extras = mayExtras.map((more, n) => ({
     rank: more.rank,

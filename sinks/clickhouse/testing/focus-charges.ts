@@ -74,22 +74,28 @@ export const charges: fc.Arbitrary<ChargeRow[]> = fc.uniqueArray(
       timing: fc.constantFrom('in_advance', 'in_arrears'),
       period_from: fc.nat(4000).map(n => hours('2025-11-01T00:00:00Z', n)),
       length: fc.integer({ min: 1, max: 3000 }),
+      /** Without length, and of no meter. */
+      instant: fc.option(fc.constantFrom('one_off', 'credit'), { nil: undefined }),
       lag: fc.constantFrom(1, 500),
       minor: fc.bigInt({ min: -(10n ** 12n), max: 10n ** 12n }),
       currency: fc.constantFrom('USD', 'EUR'),
     })
-    .map(({ isCorrection, length, lag, minor, ...charge }) => ({
-      ...charge,
-      plan: 'pro',
-      plan_version: 2,
-      price: charge.meter === '' ? 'base' : 'per_token',
-      kind: isCorrection ? 'adjustment' : charge.meter === '' ? 'recurring' : 'usage',
-      period_until: hours(charge.period_from, length),
-      recorded_at: hours(charge.period_from, length + lag),
-      quantity: '3',
-      amount: new Exact(String(minor)).div(100).toFixed(12),
-      amount_rounded: new Exact(String(minor)).div(100).toFixed(2),
-      corrects: isCorrection ? `${charge.charge_id} before` : '',
-    })),
+    .map(({ isCorrection, length: long, lag, minor, instant, ...drawn }) => {
+      const length = instant === undefined ? long : 0
+      const charge = instant === undefined ? drawn : { ...drawn, meter: '', timing: 'in_arrears' }
+      return {
+        ...charge,
+        plan: 'pro',
+        plan_version: 2,
+        price: charge.meter === '' ? 'base' : 'per_token',
+        kind: isCorrection ? 'adjustment' : (instant ?? (charge.meter === '' ? 'recurring' : 'usage')),
+        period_until: hours(charge.period_from, length),
+        recorded_at: hours(charge.period_from, length + lag),
+        quantity: '3',
+        amount: new Exact(String(minor)).div(100).toFixed(12),
+        amount_rounded: new Exact(String(minor)).div(100).toFixed(2),
+        corrects: isCorrection ? `${charge.charge_id} before` : '',
+      }
+    }),
   { selector: one => one.charge_id, minLength: 1, maxLength: 15 },
 )
