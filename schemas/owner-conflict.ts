@@ -14,6 +14,9 @@ export const ownerConflictSchema = z.object({
   owner_value: z.unknown(),
   system: z.string(),
   value: z.unknown(),
+  /** The events that said so, as ids within their sources; absent: one that was told before ids were kept. */
+  owner_event: z.string().optional(),
+  event: z.string().optional(),
   since: z.string(),
   revision: z.int(),
 })

@@ -27,6 +27,7 @@ import { replayCommands } from '../replay/commands.js'
 import { retentionCommands } from '../retention/commands.js'
 import { simulateCommands } from '../simulate/commands.js'
 import { sourcesCommands } from '../sources/commands.js'
+import { systemsOfRecordCommands } from '../sources/owners/commands.js'
 import { exitCodes } from '../terminal/io.js'
 import { Exit, line, program } from './command-line.js'
 import { startCommands, validateCommands } from './commands.js'
@@ -50,6 +51,7 @@ const commands: readonly DeclareCommands[] = [
   identitiesCommands,
   importCommands,
   gatesCommands,
+  systemsOfRecordCommands,
   deliveriesCommands,
   retentionCommands,
   jobsCommands,

@@ -98,6 +98,10 @@ export const problemCodes = {
     status: 409,
     meaning: 'The filter takes another number of exceptions than was expected; look at them again.',
   },
+  conflict_changed: {
+    status: 409,
+    meaning: 'The two systems do not disagree in this way any more; look at the conflict again.',
+  },
   unknown_entity: { status: 404, meaning: 'No customer and no subscription has or had this entity.' },
   idempotency_key_reused: {
     status: 409,

@@ -13,6 +13,7 @@ import { fullness } from './fullness.js'
 import { purgeOld } from './keep-arrivals.js'
 import { openSources } from './open-sources.js'
 import { ApiClaimsSink } from './owners/api-claims-sink.js'
+import { conflictRoutes } from './owners/conflict-routes.js'
 import { ObjectClaims } from './owners/object-claims.js'
 import { ownerRoutes } from './owners/owner-routes.js'
 import { type OwnerRule, systemsOfRecord } from './owners/owner-rules.js'
@@ -46,13 +47,22 @@ export const sourcesFeature: Feature = {
     const maxBytes = maxArrivalBytes(settings)
     const door = doorRoute({ sources, arrivals, flow, config, telemetry, log, maxBytes, nowMs: Date.now })
     const owners = sectionOf(config, systemsOfRecord)
+    const claims = new ObjectClaims(parts.buckets.arrivals, owners)
     const purging = new Purging(parts, desk, settings.keep_days)
     return {
       routes: [
         door,
         ...sourceRoutes(parts, desk),
         ...catchUpRoutes(parts, desk, Date.now),
-        ...ownerRoutes(new ObjectClaims(parts.buckets.arrivals, owners), owners),
+        ...ownerRoutes(claims, owners),
+        ...conflictRoutes({
+          claims,
+          rules: owners,
+          jsm: parts.jsm,
+          audit: parts.audit,
+          events,
+          nowMs: Date.now,
+        }),
       ],
       jobs: [
         rerunJob(desk, parts),

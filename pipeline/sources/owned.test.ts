@@ -11,7 +11,6 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type NatsServer, startNatsServer } from '../../deploy/embedded/nats-server.js'
-import { objectConflictsSchema } from '../../schemas/owner-conflict.js'
 import { atHome } from './map/at-home.js'
 import type { MadeEvent } from './map/made-events.js'
 import type { Outcome } from './map/map-arrival.js'
@@ -73,7 +72,7 @@ test('of a customer each field has the value of its first owner that has said so
     id: 'x',
     customerId: 'x',
     fields: { currency: 'USD' },
-    at: '1',
+    ...{ at: '1', event: 'e' },
   }
   const untold = withClaim(undefined, silent, 'crm', list, since)
   expect([heldFields(untold, list), untold.conflicts]).toEqual([{ currency: 'USD' }, []])
@@ -120,7 +119,7 @@ test('of a customer each field has the value of its first owner that has said so
   await told('crm', 'c2', { name: 'ACME Ltd', currency: 'EUR' }, 20n)
   const keys: string[] = []
   for await (const key of await kv.keys('conflict.>')) keys.push(key)
-  expect(objectConflictsSchema.parse((await kv.get(keys[0]!))!.json()).conflicts).toEqual([])
+  expect(keys).toEqual([])
 })
 
 test('of a subscription only the owner of a field changes it, and the rest of the event goes through', () => {
@@ -191,7 +190,14 @@ test('in whatever order systems tell of an object, and however often, the same h
       const end = (claims: typeof all) => {
         let object: ClaimedObject | undefined
         for (const { system, at, fields } of claims) {
-          const claim: ObjectClaim = { object: 'customer', id: 'o', customerId: 'o', fields, at: String(at) }
+          const claim: ObjectClaim = {
+            object: 'customer',
+            id: 'o',
+            customerId: 'o',
+            fields,
+            at: String(at),
+            event: `${system} ${at}`,
+          }
           const before = object
           object = withClaim(object, claim, system, list, since)
           const changed =

@@ -48,7 +48,10 @@ export function ownEvent(
     const id = String(data['customer_id'])
     return {
       event,
-      claim: { object: 'customer', id, customerId: id, fields: fieldsOfCustomer(data), at: String(timeNs) },
+      claim: {
+        ...{ object: 'customer', id, customerId: id, fields: fieldsOfCustomer(data) },
+        ...{ at: String(timeNs), event: event.id },
+      },
     }
   }
   if (!type.startsWith('weir.subscription.') || !rules.some(one => one.object === 'subscription'))
@@ -61,6 +64,7 @@ export function ownEvent(
     customerId: event.subject,
     fields,
     at: String(data['sequence'] ?? 0),
+    event: event.id,
   }
   const passes = (field: string): boolean =>
     ownersOf(rules, 'subscription', fieldOf(field))?.includes(source) ?? true

@@ -54,7 +54,8 @@ function claimsIn(bytes: Uint8Array): ObjectClaim[] {
       const metadata = text('metadata', row)
       const fields: Record<string, unknown> = Object.fromEntries(said.filter(([, value]) => value !== ''))
       if (metadata !== '') fields['metadata'] = JSON.parse(metadata)
-      return [{ object: 'customer', id, customerId: id, fields, at: String(times?.[row] ?? 0n) }]
+      const at = String(times?.[row] ?? 0n)
+      return [{ object: 'customer', id, customerId: id, fields, at, event: text('event_id', row) }]
     }).flat()
   })
 }

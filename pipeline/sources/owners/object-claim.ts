@@ -11,6 +11,8 @@ export interface ObjectClaim {
   readonly fields: Readonly<Record<string, unknown>>
   /** Orders the claims of one system: of a subscription the sequence, of a customer epoch nanoseconds. */
   readonly at: string
+  /** The id of the event that said so, within its source. */
+  readonly event: string
 }
 
 /** Of the events of one arrival the later ones go on where the earlier ones ended. */

@@ -1,4 +1,4 @@
-// The route that shows one object as all systems tell it.
+// The routes that show the rules of systems of record, and one object as all systems tell it.
 
 import { z } from 'zod'
 import { ownerConflictSchema } from '../../../schemas/owner-conflict.js'
@@ -7,9 +7,9 @@ import { type ApiRoute, needs } from '../../gateway/route.js'
 import { sourcesTag } from '../door/door.js'
 import { heldFields } from './claimed-object.js'
 import type { ObjectClaims } from './object-claims.js'
-import { type OwnerRule, ownedObjects } from './owner-rules.js'
+import { type OwnerRule, ownedFields, ownedObjects } from './owner-rules.js'
 
-const params = z.object({
+export const objectParams = z.object({
   object: z
     .enum(ownedObjects)
     .describe('customer or subscription')
@@ -32,8 +32,44 @@ const schema = z
   })
   .meta({ id: 'OwnedObject' })
 
+const ruleSchema = z
+  .object({
+    object: z.enum(ownedObjects),
+    field: z.string().describe('`*`: every field without a rule of its own'),
+    owner: z.array(z.string()).describe('Of several the first that has said something'),
+  })
+  .meta({ id: 'OwnerRule' })
+export type OwnerRuleView = z.infer<typeof ruleSchema>
+const rulesSchema = z.object({
+  rules: z.array(ruleSchema),
+  fields: z.record(z.string(), z.array(z.string())).describe('By object: the fields that a rule may name'),
+})
+
 export function ownerRoutes(claims: ObjectClaims, rules: readonly OwnerRule[]): readonly ApiRoute[] {
   return [
+    {
+      method: 'GET',
+      path: '/v1/systems-of-record',
+      access: needs('read'),
+      operationId: 'listOwnerRules',
+      tag: sourcesTag,
+      summary: 'Which system owns which field',
+      description: 'The section `systems_of_record` of the configuration, and the fields that it may name.',
+      responses: {
+        200: {
+          description: 'The rules.',
+          schema: rulesSchema,
+          example: {
+            rules: [{ object: 'customer', field: 'name', owner: ['crm', 'billing'] }],
+            fields: { customer: ['name', 'currency'] },
+          },
+        },
+      },
+      async handle() {
+        const all = rules.map(({ object, field, owner }) => ({ object, field, owner: [...owner] }))
+        return { status: 200, body: { rules: all, fields: ownedFields } }
+      },
+    },
     {
       method: 'GET',
       path: '/v1/systems-of-record/{object}/{id}',
@@ -42,7 +78,7 @@ export function ownerRoutes(claims: ObjectClaims, rules: readonly OwnerRule[]): 
       tag: sourcesTag,
       summary: 'What all systems say of one object',
       description: 'The value that holds of each field, what each system said last, and where they disagree.',
-      params,
+      params: objectParams,
       responses: {
         200: {
           description: 'The object.',
@@ -56,7 +92,7 @@ export function ownerRoutes(claims: ObjectClaims, rules: readonly OwnerRule[]): 
       },
       problems: ['not_found', 'invalid_request'],
       async handle(call) {
-        const parsed = params.safeParse(call.params)
+        const parsed = objectParams.safeParse(call.params)
         const found = parsed.success ? await claims.read(parsed.data.object, parsed.data.id) : undefined
         if (found === undefined)
           throw new Problem(
