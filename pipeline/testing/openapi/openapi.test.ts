@@ -14,7 +14,9 @@ import { AnswerChecker, type HttpAnswer } from './answers.js'
 import { type OpenApi, operationsOf, type PlacedOperation } from './document.js'
 import { metricFaults } from './metric-names.js'
 import { metricRows, pageFaults } from './metrics-page.js'
+import { decideConflict, renamingMapping } from './one-conflict.js'
 import { billOneMonth } from './one-month.js'
+import type { Call } from './one-month-of-others.js'
 import { requestsOf, type SeededRequest, scopesNeeded } from './requests.js'
 import { Sender } from './sender.js'
 
@@ -56,7 +58,7 @@ beforeAll(async () => {
   const config = join(folder, 'weir.yaml')
   // A connection and a source, for the routes that are about one.
   await writeFile(config, configuration)
-  await writeFile(join(folder, 'billing.yaml'), 'rules: [ { ignore: nothing } ]\n')
+  await writeFile(join(folder, 'billing.yaml'), renamingMapping)
   weir = await SupervisedWeir.start({ env: { WEIR_CONFIG: config, WEBHOOK_SECRET: webhookSecret } })
   await weir.ready()
   adminKey = (await readFile(join(weir.dataDir, 'api-key'), 'utf8')).trim()
@@ -186,6 +188,17 @@ test('what a source sends, signed, is answered as the document says, and is told
   await until(async () => (await show()).status === 200)
   seen.add('getArrival 200')
   expect(await (await show()).json()).toMatchObject({ arrival: { state: 'ignored', code: 'nothing' }, body })
+})
+
+test('two systems that disagree are told of, and decided, as the document says', async () => {
+  const headers = { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' }
+  const call: Call = async (operationId, method, path, body) => {
+    const answer = await fetch(`${weir.url}${path}`, { method, headers, body: JSON.stringify(body) })
+    seen.add(`${operationId} ${answer.status}`)
+    return answer.json() as Promise<never>
+  }
+  await decideConflict(call, weir.url, webhookSecret)
+  expect(seen).toContain('resolveOwnerConflict 200')
 })
 
 test('a schema is tried, published once, read by its ETag, and what would break it is named', async () => {
