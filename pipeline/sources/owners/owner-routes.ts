@@ -46,76 +46,78 @@ const rulesSchema = z.object({
 })
 
 export function ownerRoutes(claims: ObjectClaims, rules: readonly OwnerRule[]): readonly ApiRoute[] {
-  return [
-    {
-      method: 'GET',
-      path: '/v1/systems-of-record',
-      access: needs('read'),
-      operationId: 'listOwnerRules',
-      tag: sourcesTag,
-      summary: 'Which system owns which field',
-      description: 'The section `systems_of_record` of the configuration, and the fields that it may name.',
-      responses: {
-        200: {
-          description: 'The rules.',
-          schema: rulesSchema,
-          example: {
-            rules: [{ object: 'customer', field: 'name', owner: ['crm', 'billing'] }],
-            fields: { customer: ['name', 'currency'] },
-          },
+  return [rulesRoute(rules), objectRoute(claims, rules)]
+}
+
+function rulesRoute(rules: readonly OwnerRule[]): ApiRoute {
+  return {
+    method: 'GET',
+    path: '/v1/systems-of-record',
+    access: needs('read'),
+    operationId: 'listOwnerRules',
+    tag: sourcesTag,
+    summary: 'Which system owns which field',
+    description: 'The section `systems_of_record` of the configuration, and the fields that it may name.',
+    responses: {
+      200: {
+        description: 'The rules.',
+        schema: rulesSchema,
+        example: {
+          rules: [{ object: 'customer', field: 'name', owner: ['crm', 'billing'] }],
+          fields: { customer: ['name', 'currency'] },
         },
       },
-      async handle() {
-        const all = rules.map(({ object, field, owner }) => ({ object, field, owner: [...owner] }))
-        return { status: 200, body: { rules: all, fields: ownedFields } }
-      },
     },
-    {
-      method: 'GET',
-      path: '/v1/systems-of-record/{object}/{id}',
-      access: needs('read'),
-      operationId: 'getOwnedObject',
-      tag: sourcesTag,
-      summary: 'What all systems say of one object',
-      description: 'The value that holds of each field, what each system said last, and where they disagree.',
-      params: objectParams,
-      responses: {
-        200: {
-          description: 'The object.',
-          schema,
-          example: {
-            ...{ object: 'customer', id: 'acme', customer_id: 'acme', holds: { name: 'Acme' } },
-            claims: { name: { crm: 'Acme', billing: 'ACME Ltd' } },
-            conflicts: [],
-          },
+    async handle() {
+      const all = rules.map(({ object, field, owner }) => ({ object, field, owner: [...owner] }))
+      return { status: 200, body: { rules: all, fields: ownedFields } }
+    },
+  }
+}
+
+function objectRoute(claims: ObjectClaims, rules: readonly OwnerRule[]): ApiRoute {
+  return {
+    method: 'GET',
+    path: '/v1/systems-of-record/{object}/{id}',
+    access: needs('read'),
+    operationId: 'getOwnedObject',
+    tag: sourcesTag,
+    summary: 'What all systems say of one object',
+    description: 'The value that holds of each field, what each system said last, and where they disagree.',
+    params: objectParams,
+    responses: {
+      200: {
+        description: 'The object.',
+        schema,
+        example: {
+          ...{ object: 'customer', id: 'acme', customer_id: 'acme', holds: { name: 'Acme' } },
+          claims: { name: { crm: 'Acme', billing: 'ACME Ltd' } },
+          conflicts: [],
         },
       },
-      problems: ['not_found', 'invalid_request'],
-      async handle(call) {
-        const parsed = objectParams.safeParse(call.params)
-        const found = parsed.success ? await claims.read(parsed.data.object, parsed.data.id) : undefined
-        if (found === undefined)
-          throw new Problem(
-            'not_found',
-            'No system with a rule of systems_of_record has told of this object.',
-          )
-        const { object, id, customer_id, fields, conflicts } = found
-        const ofSystems = Object.fromEntries(
-          Object.entries(fields).map(([field, ofField]) => [
-            field,
-            Object.fromEntries(Object.entries(ofField).map(([system, { value }]) => [system, value])),
-          ]),
-        )
-        const body = {
-          object,
-          id,
-          customer_id,
-          holds: heldFields(found, rules),
-          claims: ofSystems,
-          conflicts,
-        }
-        return { status: 200, body }
-      },
     },
-  ]
+    problems: ['not_found', 'invalid_request'],
+    async handle(call) {
+      const parsed = objectParams.safeParse(call.params)
+      const found = parsed.success ? await claims.read(parsed.data.object, parsed.data.id) : undefined
+      if (found === undefined)
+        throw new Problem('not_found', 'No system with a rule of systems_of_record has told of this object.')
+      const { object, id, customer_id, fields, conflicts } = found
+      const ofSystems = Object.fromEntries(
+        Object.entries(fields).map(([field, ofField]) => [
+          field,
+          Object.fromEntries(Object.entries(ofField).map(([system, { value }]) => [system, value])),
+        ]),
+      )
+      const body = {
+        object,
+        id,
+        customer_id,
+        holds: heldFields(found, rules),
+        claims: ofSystems,
+        conflicts,
+      }
+      return { status: 200, body }
+    },
+  }
 }
