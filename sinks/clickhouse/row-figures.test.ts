@@ -63,18 +63,21 @@ function arbitraryOf(kind: string): fc.Arbitrary<unknown> {
   return values[kind as ColumnKind] ?? instant
 }
 
-function rowsOf(table: TableDescription<unknown>): fc.Arbitrary<Record<string, unknown>[]> {
+function rowsOf(table: TableDescription<unknown>, minLength = 0): fc.Arbitrary<Record<string, unknown>[]> {
   const fields = Object.fromEntries(table.columns.map(({ field, kind }) => [field, arbitraryOf(kind)]))
-  return fc.array(fc.record(fields), { maxLength: 12 })
+  return fc.array(fc.record(fields), { minLength, maxLength: 12 })
 }
+
+// No rows, and then random ones: a column that is computed otherwise differs in nearly every row.
+const perTable = Number(process.env['WEIR_FIGURE_RUNS'] ?? 3)
 
 test.each(tables)('figures of $name are what ClickHouse computes from the same rows', table => {
   fc.assert(
-    fc.property(rowsOf(table), rows => {
+    fc.property(rowsOf(table, 4), rows => {
       const bytes = encodeRows(table, rows)
       expect(clickhouseFigures(table, bytes)).toEqual(figuresOfStream(table, bytes))
     }),
-    { numRuns: 8, endOnFailure: true },
+    { numRuns: perTable, endOnFailure: true, examples: [[[]]] },
   )
 })
 

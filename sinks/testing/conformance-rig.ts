@@ -36,9 +36,9 @@ export interface ConformanceSubject {
   readonly recordOf: (n: number) => ConnectorRecord
   /** Whether the receiver can refuse the content of a record. */
   readonly refuses: boolean
-  /** How long the longest outage is; default: 3. */
+  /** How long the longest outage is; default: 1. */
   readonly outageHours?: number
-  /** Of the steps between which a process may end a run of the suite takes one in so many, by chance; default: as many as the claim says. */
+  /** Of the steps between which a process may end a run of the suite takes one in so many, by chance; default: 6. */
   readonly restartStride?: number
   /** Changes the connector on its way to the loop; for the canary. */
   readonly disguise?: (connector: Connector) => Connector

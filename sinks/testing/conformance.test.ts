@@ -19,6 +19,7 @@ const ledger: ConformanceSubject = {
   ],
   refuses: true,
   outageHours: 48,
+  restartStride: 1,
   recordOf: n => ({
     kind: 'journal',
     id: `je_${n}`,
