@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beginWithSchema } from '../../bench/measure/schema-template.js'
 import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/embedded/clickhouse-server.js'
 import { openClickHouse } from '../../sinks/clickhouse/config.js'
 import { migrate } from '../../sinks/clickhouse/migrate.js'
@@ -30,6 +31,7 @@ const charge = {
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'weir-recognition-'))
+  await beginWithSchema(join(folder, 'clickhouse'))
   server = await startEmbeddedClickhouse({ dataDir: join(folder, 'clickhouse') })
   const config = { url: server.url, ...server.login, database: 'weir' }
   await migrate(config)

@@ -8,6 +8,7 @@ import type { ClickHouseClient } from '@clickhouse/client'
 import { type JetStreamClient, jetstream } from '@nats-io/jetstream'
 import { type KV, Kvm } from '@nats-io/kv'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beginWithSchema } from '../../bench/measure/schema-template.js'
 import { type EmbeddedClickhouse, startEmbeddedClickhouse } from '../../deploy/embedded/clickhouse-server.js'
 import { recognise } from '../../rating/recognition/recognise.js'
 import { defaultCalendars, periodNamed } from '../../schemas/accounting-calendar/accounting-calendar.js'
@@ -47,6 +48,7 @@ let parts: BookParts
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'weir-blockers-'))
+  await beginWithSchema(join(folder, 'clickhouse'))
   ;[broker, server] = await Promise.all([
     startBroker(1),
     startEmbeddedClickhouse({ dataDir: join(folder, 'clickhouse') }),
