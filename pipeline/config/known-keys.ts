@@ -21,7 +21,7 @@ function shapesAt(schema: z.ZodType, path: readonly PropertyKey[]): readonly z.Z
   })
 }
 
-/** Without defaults, transforms and the like around it; each choice of a union. */
+/** Without defaults, transforms, what is made late and the like around it; each choice of a union. */
 function bareOf(schema: z.ZodType): readonly z.ZodType[] {
   if (schema instanceof z.ZodUnion) return schema.options.flatMap(one => bareOf(one as z.ZodType))
   if (schema instanceof z.ZodPipe) return bareOf(schema.in as z.ZodType)
@@ -29,6 +29,7 @@ function bareOf(schema: z.ZodType): readonly z.ZodType[] {
     schema instanceof z.ZodOptional ||
     schema instanceof z.ZodNullable ||
     schema instanceof z.ZodDefault ||
+    schema instanceof z.ZodLazy ||
     schema instanceof z.ZodPrefault
   return isAround ? bareOf(schema.unwrap() as z.ZodType) : [schema]
 }
