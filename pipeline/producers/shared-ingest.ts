@@ -3,7 +3,7 @@
 
 import { z } from 'zod'
 import type { ApiRoute } from '../gateway/route.js'
-import { metronomeBody, metronomeIntake } from './metronome/routes.js'
+import { metronomeBody, metronomeIntake, metronomeRefusals } from './metronome/routes.js'
 import { orbBody, orbExample, orbIntake, orbRefusals } from './orb/routes.js'
 import {
   ingestsUsage,
@@ -45,7 +45,8 @@ export function sharedIngestRoute({ orb, metronome }: SharedIngestParts): ApiRou
       },
     },
     problems: [...intakeProblems, 'invalid_request'],
-    refusals: orbRefusals,
+    // What is no list is refused in Orb’s shape, as is what has not been read; a list in Metronome’s.
+    refusals: { ...orbRefusals, schema: z.union([orbRefusals.schema, metronomeRefusals.schema]) },
     handle: call =>
       takeChosen(
         orb.events,

@@ -51,7 +51,7 @@ export const metronomeExample = [
   },
 ]
 
-const refusals: RefusalShape = refusalShape(
+export const metronomeRefusals: RefusalShape = refusalShape(
   {
     schema: z.looseObject({ message: z.string() }).meta({ id: 'MetronomeError' }),
     example: { message: 'The API key is not known.' },
@@ -77,7 +77,7 @@ export function metronomeRoute(parts: ProducerParts): ApiRoute {
     },
     responses: { 200: { description: 'All events are on disk.', schema: z.object({}), example: {} } },
     problems: [...intakeProblems, 'invalid_request'],
-    refusals,
+    refusals: metronomeRefusals,
     handle: call => takeSent(parts, metronomeIntake, call),
   }
 }

@@ -18,6 +18,16 @@ async function untilThere(call: Call, operationId: string, method: string, path:
   throw new Error(`${operationId} was refused all the time`)
 }
 
+const ofMetronome = [
+  {
+    transaction_id: 'of-metronome',
+    customer_id: 'acme',
+    event_type: 'tokens',
+    timestamp: '2026-01-20T12:00:00Z',
+    properties: { tokens: '1' },
+  },
+]
+
 export async function tellOfOthers(call: Call): Promise<void> {
   const reason = 'a drill'
   const theirs = { object: 'customer', system: 'crm', theirs: '001' }
@@ -32,6 +42,10 @@ export async function tellOfOthers(call: Call): Promise<void> {
   const stretch = { from: '2026-01-01T00:00:00Z', until: '2026-02-01T00:00:00Z', reason }
   await call('rerunSource', 'POST', '/v1/sources/billing/rerun', stretch)
   await takeBack(call)
+  await call('ingestMetronomeEvents', 'POST', '/producers/metronome/v1/ingest', ofMetronome)
+  const terms = { name: 'drill', scopes: ['ingest:usage'] }
+  const { key_id } = await call<{ key_id: string }>('createApiKey', 'POST', '/v1/keys', terms)
+  await call('rotateApiKey', 'POST', `/v1/keys/${key_id}/rotate`, { overlap_seconds: 60 })
   await call('erasePersonalData', 'POST', '/v1/personal-data/erase', { customer_id: 'gone', reason })
 }
 
