@@ -68,7 +68,13 @@ export function customersOf(
       }),
     )
     if (customer['discount'])
-      findings.leftOut('customer', id, 'discount', 'coupon', 'Coupons are not in the catalog.')
+      findings.leftOut(
+        'customer',
+        id,
+        'discount',
+        'coupon',
+        'Coupons are not taken over: write them into the catalog.',
+      )
   }
   return { ours, events, identities }
 }
@@ -203,7 +209,7 @@ function tellUnsaid(object: ForeignObject, id: string, findings: Findings): void
   const isThere = (value: unknown) =>
     Array.isArray(value) ? value.length > 0 : value !== undefined && value !== null
   if (isThere(object['discount']) || isThere(object['discounts']))
-    tell('discounts', 'coupon', 'Coupons are not in the catalog.')
+    tell('discounts', 'coupon', 'Coupons are not taken over: write them into the catalog.')
   if (isThere(object['schedule']))
     tell('schedule', 'schedule', 'Changes to come are told by the source of Stripe.')
   if (isThere(object['billing_thresholds']))
