@@ -10,7 +10,8 @@ import { packageRoot } from '../../schemas/package-root.js'
 export interface Replacement {
   /** Under `dist/`. */
   readonly file: string
-  readonly from: string
+  /** A pattern where the bundle may give a name another number. */
+  readonly from: string | RegExp
   readonly to: string
 }
 
@@ -28,6 +29,7 @@ export async function otherBuild(folder: string, replacements: readonly Replacem
 export async function replaceIn(folder: string, { file, from, to }: Replacement): Promise<void> {
   const path = join(folder, 'dist', file)
   const text = await readFile(path, 'utf8')
-  if (!text.includes(from)) throw new Error(`${file} has no ${from}`)
-  await writeFile(path, text.replace(from, to))
+  const replaced = text.replace(from, to)
+  if (replaced === text) throw new Error(`${file} has no ${from}`)
+  await writeFile(path, replaced)
 }
