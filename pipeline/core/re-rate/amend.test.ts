@@ -119,6 +119,23 @@ test('a retraction is final, whatever amendments come before or after it', () =>
   }
 })
 
+test('a retraction of what an amendment told does not make the event one that has come, for amendments that need it', () => {
+  const retraction = { ...amendment('e1', {}), id: 'r1', type: 'weir.usage.retracted' }
+  const bench = run(
+    [created()],
+    [amendment('e1', whole(4))],
+    [amendment('e1', { data: { tokens: 5 } })],
+    [retraction],
+  )
+  bench.answer()
+  expect(bench.core.counters()).toMatchObject({ received: 4, applied: 3, parked: 1 })
+  expect(bench.sum()).toBe('0')
+  bench.send([usage('2026-01-05T00:00:00Z', 9, { id: 'e1' })])
+  bench.answer()
+  expect(bench.core.counters()).toMatchObject({ received: 5, applied: 4, parked: 0, rated: 1 })
+  expect(bench.sum()).toBe('0')
+})
+
 test('a withdrawn event counts for nothing until a later amendment brings it back', () => {
   const bench = run([created()], [amendment('e1', whole(4))], [amendment('e1', { withdrawn: true })])
   expect(bench.sum()).toBe('0')
