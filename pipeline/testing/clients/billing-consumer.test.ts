@@ -282,7 +282,8 @@ test(
   async () => {
     const nats = await connect(weir.nats)
     const jsm = await jetstreamManager(nats)
-    await jsm.consumers.update('BILLING', 'reader', { ack_wait: nanos(1_000) })
+    // Longer than a busy machine takes from booking to acknowledging: what is not acknowledged by then goes to the other.
+    await jsm.consumers.update('BILLING', 'reader', { ack_wait: nanos(5_000) })
     await nats.close()
     const [one, other] = [join(folder, 'one.ndjson'), join(folder, 'other.ndjson')]
     const killed = startConsumer(one)
