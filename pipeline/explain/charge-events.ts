@@ -75,7 +75,6 @@ export async function readChargeEvents(
     customer: head.customer_id,
     charge: chargeId,
     from: head.period_from,
-    until: head.period_until,
   }
   const place = {
     after_time: after?.time ?? '',
@@ -106,14 +105,18 @@ export async function readChargeEvents(
   }
 }
 
-/** Any row of the charge: it leads to all of them by customer and time. A charge of no usage is known by its lines. */
+/**
+ * The newest row of the charge: it has the period as it stands, and leads to all rows by customer and time. A charge of no
+ * usage is known by its lines.
+ */
 async function headOf(
   clickhouse: ClickHouseClient,
   charge: string,
 ): Promise<{ readonly head: Head; readonly isOfUsage: boolean; readonly added?: AddedRow } | undefined> {
   const columns = 'customer_id, subscription_id, price, meter, period_from, period_until, currency'
   for (const table of ['rated_usage', 'charges']) {
-    const query = `SELECT ${columns} FROM ${table} WHERE charge_id = {charge: String} LIMIT 1`
+    const query = `SELECT ${columns} FROM ${table} WHERE charge_id = {charge: String}
+      ORDER BY ledger_sequence DESC LIMIT 1`
     const [head] = await ask<Head>(clickhouse, { query, params: { charge } })
     if (head === undefined) continue
     if (table === 'rated_usage') return { head, isOfUsage: true }
@@ -149,9 +152,9 @@ async function eventOfAdded(clickhouse: ClickHouseClient, added: AddedRow): Prom
   }
 }
 
+/** Without an end: a charge begins where it began, but a change can put its end off, and older rows have the older end. */
 const ofCharge = `customer_id = {customer: String} AND charge_id = {charge: String}
-  AND event_time >= parseDateTime64BestEffort({from: String}, 9, 'UTC')
-  AND event_time <= parseDateTime64BestEffort({until: String}, 9, 'UTC')`
+  AND event_time >= parseDateTime64BestEffort({from: String}, 9, 'UTC')`
 
 const totalsQuery = `SELECT sum(toDecimal256(amount, 12)) AS amount, toInt64(sum(event_count)) AS events
 FROM rated_usage WHERE ${ofCharge}`

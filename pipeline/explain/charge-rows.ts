@@ -68,10 +68,12 @@ export interface ChargeLine extends BareLine {
   readonly deliveries: readonly Delivery[]
 }
 
-/** `customer_id` and `event_time` lead to the rows by the order of the table. */
+/**
+ * `customer_id` and `event_time` lead to the rows by the order of the table. Without an end: a change can put that of a
+ * charge off, and older rows have the older one.
+ */
 const ofCharges = `customer_id = {customer: String} AND charge_id IN ({ids: Array(String)})
-  AND event_time >= parseDateTime64BestEffort({from: String}, 9, 'UTC')
-  AND event_time <= parseDateTime64BestEffort({until: String}, 9, 'UTC')`
+  AND event_time >= parseDateTime64BestEffort({from: String}, 9, 'UTC')`
 
 const sumsQuery = `SELECT charge_id, toInt64(sum(r.event_count)) AS events,
   sum(toDecimal256(r.amount, 12)) AS amount, sum(toDecimal256(r.quantity, 12)) AS readings,
@@ -117,12 +119,10 @@ export function readSamples(
 
 export function rangeOf(charges: readonly ChargeKey[]) {
   const froms = charges.map(one => one.period_from).sort()
-  const untils = charges.map(one => one.period_until).sort()
   return {
     customer: charges[0]?.customer_id ?? '',
     ids: charges.map(one => one.charge_id),
     from: froms[0] ?? '',
-    until: untils.at(-1) ?? '',
   }
 }
 

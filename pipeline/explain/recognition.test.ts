@@ -139,3 +139,21 @@ test('a charge in arrears defers nothing, and an unknown one is not known', asyn
   expect(line).not.toHaveProperty('recognition')
   expect(await readChargeEvents(clickhouse, 'ch_9', 10, undefined)).toBeUndefined()
 })
+
+test('a charge whose end was put off has the period of its newest row, and the events of all of it', async () => {
+  const row = (id: string, until: string, sequence: number, amount: string) => ({
+    ...{ event_source: '/app', event_id: id, event_time: `2026-03-${id} 12:00:00`, customer_id: 'acme' },
+    ...{ subscription_id: 's1', price: 'calls', meter: 'calls', charge_id: 'ch_3', currency: 'USD' },
+    ...{ period_from: '2026-03-01 00:00:00', period_until: until, quantity: amount, amount, event_count: 1 },
+    ledger_sequence: sequence,
+  })
+  await clickhouse.insert({
+    table: 'rated_usage',
+    values: [row('10', '2026-03-15 00:00:00', 4, '2'), row('20', '2026-04-01 00:00:00', 9, '3')],
+    format: 'JSONEachRow',
+  })
+  expect(await readChargeEvents(clickhouse, 'ch_3', 10, undefined)).toMatchObject({
+    ...{ period_until: '2026-04-01T00:00:00Z', amount: '5', event_count: 2 },
+    events: [{ event_id: '10' }, { event_id: '20' }],
+  })
+})
