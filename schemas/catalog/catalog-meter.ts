@@ -2,12 +2,13 @@
 // Invariant: a written meter is read back equal.
 
 import { z } from 'zod'
-import { comparableField, nameField, positiveField } from '../json/wire-fields.js'
+import { nameField, positiveField } from '../json/wire-fields.js'
 import { scaledOne } from '../money/decimal.js'
 import { type Aggregation, type AggregationFacts, aggregationFacts, aggregations } from './aggregations.js'
 import type { Meter } from './catalog.js'
-import { asMap, FieldReader, readComparable, readText } from './catalog-reader.js'
+import { asMap, FieldReader, readText } from './catalog-reader.js'
 import type { Problems, SourceNode } from './catalog-source.js'
+import { filtersField, filtersToWire, readFilters } from './meter-filter.js'
 import { decimal, type Wire } from './models/model-shape.js'
 
 export function readMeter(node: SourceNode, declared: Set<string>, problems: Problems): Meter | undefined {
@@ -68,22 +69,6 @@ function readValuePath(reader: FieldReader, aggregation: Aggregation | undefined
   return path
 }
 
-function readFilters(reader: FieldReader, problems: Problems): ReadonlyMap<string, readonly string[]> {
-  const filters = new Map<string, readonly string[]>()
-  const node = reader.field('filters')
-  const map = node === undefined ? undefined : asMap(node, 'The field filters', problems)
-  for (const [path, member] of map?.members ?? []) {
-    const nodes = member.value.kind === 'list' ? member.value.items : [member.value]
-    const values = nodes.map(item => readComparable(item, 'A filter value', problems))
-    if (nodes.length === 0) problems.add(member.value, 'missing_field', 'A filter has at least one value.')
-    filters.set(
-      path,
-      values.filter(value => value !== undefined),
-    )
-  }
-  return filters
-}
-
 function readDimensions(reader: FieldReader, problems: Problems): string[] {
   const names: string[] = []
   for (const item of reader.list('dimensions') ?? []) {
@@ -103,7 +88,7 @@ export function meterToWire(meter: Meter): Wire {
     aggregation: meter.aggregation,
     ...(meter.value === undefined ? {} : { value: meter.value.join('.') }),
     ...decimal('percentile', meter.percentile),
-    ...(meter.filters.size === 0 ? {} : { filters: Object.fromEntries(meter.filters) }),
+    ...(meter.filters.size === 0 ? {} : { filters: filtersToWire(meter.filters) }),
     ...(meter.dimensions.length === 0 ? {} : { dimensions: meter.dimensions }),
     ...(meter.unit === undefined ? {} : { unit: meter.unit }),
     ...(meter.allowNegative === (aggregationFacts[meter.aggregation].negativeByDefault ?? false)
@@ -115,7 +100,7 @@ export function meterToWire(meter: Meter): Wire {
 const meterFields = {
   meter: nameField,
   event_type: nameField,
-  filters: z.record(z.string(), z.union([comparableField, z.array(comparableField).min(1)])).optional(),
+  filters: filtersField.optional(),
   dimensions: z.array(nameField).optional(),
   unit: nameField.optional(),
   allow_negative: z.boolean().optional(),

@@ -61,7 +61,7 @@ test('numbers are what was written, not what a double makes of them', () => {
 test('a number that events are compared with is its plain text, however it is written', () => {
   const meter = (filters: string) =>
     `meters: [{ meter: m, event_type: t, aggregation: count, filters: { a: ${filters} } }]\nplans: []`
-  const texts = (filters: string) => [...whole(meter(filters)).meters[0]!.filters.values()][0]
+  const texts = (filters: string) => [...whole(meter(filters)).meters[0]!.filters.values()][0]?.anyOf
   const written =
     '[1.0, 1e2, -0.0, 1.50, 9007199254740993, 1234567890123456789.0, 0x1F, 0o17, .5, 5., +7, "1.0", true]'
   expect(texts(written)).toEqual([
@@ -234,6 +234,17 @@ test.each([
   ['invalid_value', 'aggregation: sum, value: a..b'],
   ['missing_field', 'aggregation: count, filters: { region: [] }'],
   ['wrong_type', 'aggregation: count, filters: { region: [[a]] }'],
+  ['missing_field', 'aggregation: count, filters: { region: {} }'],
+  ['missing_field', 'aggregation: count, filters: { region: { not: [] } }'],
+  ['wrong_type', 'aggregation: count, filters: { region: { not: { a: 1 } } }'],
+  ['unknown_key', 'aggregation: count, filters: { region: { in: [eu] } }'],
+  ['invalid_value', 'aggregation: count, filters: { n: { gte: much } }'],
+  ['value_out_of_range', 'aggregation: count, filters: { n: { gte: 1e-13 } }'],
+  ['invalid_value', 'aggregation: count, filters: { n: { gt: 1, gte: 2 } }'],
+  ['invalid_value', 'aggregation: count, filters: { n: { lt: 1, lte: 2 } }'],
+  ['empty_range', 'aggregation: count, filters: { n: { gte: 10, lt: 10 } }'],
+  ['empty_range', 'aggregation: count, filters: { n: { gt: 10, lte: 9 } }'],
+  ['empty_range', 'aggregation: count, filters: { n: { gte: 5, lte: 5, not: 5.0 } }'],
   ['duplicate_dimension', 'aggregation: count, dimensions: [a, a]'],
   ['wrong_type', 'aggregation: count, dimensions: [5]'],
 ])('%s: a meter with %s', (code, fields) => {

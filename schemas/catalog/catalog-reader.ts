@@ -10,8 +10,8 @@ import { nearestHint, shownName } from '../nearest-name.js'
 import type { MapNode, Place, Problems, ScalarNode, SourceNode } from './catalog-source.js'
 
 export interface DecimalBounds {
-  /** 'positive' refuses 0, 'from_zero' refuses less than 0. */
-  readonly sign: 'positive' | 'from_zero'
+  /** 'positive' refuses 0, 'from_zero' refuses less than 0, 'any' refuses neither. */
+  readonly sign: 'positive' | 'from_zero' | 'any'
   readonly max?: Scaled
 }
 
@@ -195,7 +195,8 @@ function readDecimal(
     const message = `The field ${name} has more than 26 digits before the point or 12 after it.`
     return problems.add(node, 'value_out_of_range', message)
   }
-  if (result.value < 0n) return problems.add(node, 'negative_value', `The field ${name} is not negative.`)
+  if (result.value < 0n && bounds.sign !== 'any')
+    return problems.add(node, 'negative_value', `The field ${name} is not negative.`)
   if (bounds.sign === 'positive' && result.value === 0n) {
     return problems.add(node, 'value_out_of_range', `The field ${name} is greater than 0.`)
   }

@@ -7,12 +7,14 @@ import type { Rounding, Scaled } from '../money/decimal.js'
 import type { Aggregation } from './aggregations.js'
 import type { BillingPeriod } from './billing-period.js'
 import type { Coupon } from './coupon.js'
+import type { MeterFilters } from './meter-filter.js'
 import type { QuantityModel } from './models/quantity-models.js'
 import type { PriceModel } from './models/registry.js'
 import type { Proration, ProrationRule } from './proration.js'
 
 export type { BillingPeriod } from './billing-period.js'
 export type { Coupon } from './coupon.js'
+export type { MeterFilters } from './meter-filter.js'
 export type { PriceModel } from './models/registry.js'
 
 export interface Meter {
@@ -23,8 +25,8 @@ export interface Meter {
   readonly value?: readonly string[]
   /** For `percentile` alone: scaled, above 0 and up to 100. */
   readonly percentile?: Scaled
-  /** Path into `data` (dotted) to the accepted values, as text. An event must match all. */
-  readonly filters: ReadonlyMap<string, readonly string[]>
+  /** An event must match all. */
+  readonly filters: MeterFilters
   readonly dimensions: readonly string[]
   readonly unit?: string
   readonly allowNegative: boolean

@@ -14,6 +14,7 @@ import type {
   RecurringPrice,
   UsagePrice,
 } from '../catalog/catalog.js'
+import type { MeterFilter } from '../catalog/meter-filter.js'
 import type { Tier } from '../catalog/models/tiers.js'
 import { currencyCodes } from '../money/currency.js'
 import { parseDecimal, type Scaled, scaledMax, scaledOne } from '../money/decimal.js'
@@ -38,13 +39,22 @@ function optional<T, K extends string>(
 
 const ownPeriod = optional('billingPeriod', period)
 
+const texts = fc.array(fc.string(), { minLength: 1, maxLength: 3 })
+const filter: fc.Arbitrary<MeterFilter> = fc.oneof(
+  texts.map(anyOf => ({ anyOf })),
+  texts.map(not => ({ not })),
+  fc
+    .tuple(fc.constantFrom('gt', 'gte'), amount, fc.constantFrom('lt', 'lte'), optional('not', texts))
+    .map(([lower, least, upper, not]) => ({ ...not, [lower]: -least, [upper]: least + 1n })),
+)
+
 const meter: fc.Arbitrary<Omit<Meter, 'meter'>> = fc
   .tuple(
     fc.constantFrom(...aggregations),
     name.filter(text => !text.startsWith('weir.')),
     fc.array(fc.stringMatching(/^[a-z]{1,5}$/), { minLength: 1, maxLength: 3 }),
     fc.bigInt({ min: 1n, max: 100n * scaledOne }),
-    fc.dictionary(fc.stringMatching(/^[a-z.]{1,6}$/), fc.array(fc.string(), { minLength: 1, maxLength: 3 })),
+    fc.dictionary(fc.stringMatching(/^[a-z.]{1,6}$/), filter),
     fc.uniqueArray(name, { maxLength: 3 }),
     optional('unit', name),
     fc.boolean(),

@@ -119,7 +119,9 @@ export class Normalizer {
     for (const filter of meter.filters) {
       if (!this.#settle(scan, event, filter)) return tooLong(meter, filter)
       const text = slotText(scan, event, filter)
-      if (text === undefined || !filter.accepted.has(text)) return false
+      if (filter.accepted === undefined) {
+        if (!filter.passes(text)) return false
+      } else if (text === undefined || !filter.accepted.has(text)) return false
     }
     return true
   }

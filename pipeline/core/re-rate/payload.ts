@@ -3,6 +3,7 @@
 
 import type { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
 import type { Meter } from '../../../schemas/catalog/catalog.js'
+import { passingText } from '../../../schemas/catalog/meter-filter.js'
 import type { MeteredEvent } from '../../../schemas/event/metered-event.js'
 import { formatInstant } from '../../../schemas/time.js'
 
@@ -35,10 +36,11 @@ export function envelopeMembers(event: MeteredEvent): Readonly<Record<string, st
   }
 }
 
-/** The state does not keep which accepted value the event had; any of them matches. */
+/** The state does not keep which value the event had; any that passes will do. */
 function putFilters(data: Tree, meter: Meter): void {
-  for (const [path, accepted] of meter.filters) {
-    if (accepted[0] !== undefined) put(data, path.replace(/^\$\./, '').split('.'), accepted[0])
+  for (const [path, filter] of meter.filters) {
+    const text = passingText(filter)
+    if (text !== undefined) put(data, path.replace(/^\$\./, '').split('.'), text)
   }
 }
 

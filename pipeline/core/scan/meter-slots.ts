@@ -4,6 +4,7 @@
 import type { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
 import { aggregationFacts } from '../../../schemas/catalog/aggregations.js'
 import type { Meter } from '../../../schemas/catalog/catalog.js'
+import { passOf } from '../../../schemas/catalog/meter-filter.js'
 
 /** A path of `data`, and the slot that its value is noted in. */
 export interface PathSlot {
@@ -11,13 +12,20 @@ export interface PathSlot {
   readonly slot: number
 }
 
+/** A list of values, which is what nearly every filter is, or conditions. */
+export type FilterSlot = PathSlot &
+  (
+    | { readonly accepted: ReadonlySet<string> }
+    | { readonly accepted: undefined; readonly passes: (text: string | undefined) => boolean }
+  )
+
 export interface MeterSlots {
   readonly meter: Meter
   /** True: the value of any scalar, as text. False: a quantity. */
   readonly readsText: boolean
   /** Undefined when the meter reads no value. */
   readonly value: PathSlot | undefined
-  readonly filters: readonly (PathSlot & { readonly accepted: ReadonlySet<string> })[]
+  readonly filters: readonly FilterSlot[]
   /** In the order of the dimensions' names. */
   readonly dimensions: readonly PathSlot[]
   /** Meters with the same dimensions share one list. */
@@ -108,9 +116,11 @@ function slotsOf(
     meter,
     readsText: reads === 'text',
     value: reads === 'nothing' ? undefined : slotOf(value, reads),
-    filters: [...meter.filters].map(([path, accepted]) => ({
+    filters: [...meter.filters].map(([path, filter]) => ({
       ...slotOf(path.replace(/^\$\./, '').split('.')),
-      accepted: new Set(accepted),
+      ...(filter.anyOf === undefined
+        ? { accepted: undefined, passes: passOf(filter) }
+        : { accepted: new Set(filter.anyOf) }),
     })),
     dimensions: meter.dimensions.map(name => slotOf(name.split('.'))),
     dimensionNames: sharedNames(meter.dimensions),

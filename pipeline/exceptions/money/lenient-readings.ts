@@ -3,6 +3,7 @@
 
 import { isLevel } from '../../../rating/aggregations/registry.js'
 import type { Meter } from '../../../schemas/catalog/catalog.js'
+import { passOf } from '../../../schemas/catalog/meter-filter.js'
 import type { MeterReading } from '../../../schemas/event/metered-event.js'
 import { isRecord } from '../../../schemas/json/json-text.js'
 import { scalarText } from '../../../schemas/json/scalar-text.js'
@@ -45,9 +46,9 @@ function readingOf(data: Data, meter: Meter): MeterReading | string {
 }
 
 function passesFilters(data: Data, { filters }: Meter): boolean {
-  for (const [path, accepted] of filters) {
+  for (const [path, filter] of filters) {
     const text = scalarText(valueAt(data, pathOf(path)))
-    if (typeof text !== 'string' || !accepted.includes(text)) return false
+    if (typeof text === 'symbol' || !passOf(filter)(text)) return false
   }
   return true
 }

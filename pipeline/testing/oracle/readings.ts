@@ -3,6 +3,7 @@
 
 import type { Meter } from '../../../schemas/catalog/catalog.js'
 import { type Scaled, scaledOne } from '../../../schemas/money/decimal.js'
+import { filtered } from './filters.js'
 import { comparedText, quantityOf } from './numbers.js'
 
 export interface Reading {
@@ -17,12 +18,11 @@ export interface Reading {
 export function readingsOf(data: unknown, meters: readonly Meter[]): Reading[] | string {
   const readings: Reading[] = []
   for (const meter of meters) {
-    const filters = [...meter.filters].map(
-      ([path, accepted]) => [comparedText(at(data, path.split('.'))), accepted] as const,
-    )
     // The first filter that does not let the event through decides.
-    const stopped = filters.find(([text, accepted]) => text === undefined || !accepted.includes(text))
-    if (stopped?.[0] === 'value_out_of_range') return stopped[0]
+    const stopped = [...meter.filters]
+      .map(([path, filter]) => filtered(at(data, path.split('.')), filter))
+      .find(outcome => outcome !== 'passes')
+    if (stopped === 'value_out_of_range') return stopped
     if (stopped !== undefined) continue
     const dimensions = meter.dimensions
       .map(name => [name, comparedText(at(data, name.split('.')))] as const)

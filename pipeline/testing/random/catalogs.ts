@@ -26,15 +26,27 @@ const mostly = <T>(usual: T, ...others: readonly T[]): fc.Arbitrary<T> =>
 const index = fc.nat({ max: 59 })
 export const at = <T>(values: readonly T[], n: number): T => values[n % values.length]!
 
+const meterFilters = fc.oneof(
+  { weight: 5, arbitrary: fc.constant(undefined) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom<Wire>(
+      ...[{ region: ['eu', 7, new ExactNumber('9007199254740993.0')] }, { region: 'us', 'more.tag': [true] }],
+      ...[{ region: { not: ['eu', 7] } }, { n: { gte: '1' } }, { n: { gt: 0, lt: '7', not: 3 } }],
+      ...[
+        { n: { lte: '5' }, model: { not: 'large' } },
+        { region: { gt: '7' } },
+        { 'more.tag': { not: true } },
+      ],
+    ),
+  },
+)
+
 const meter = fc.record({
   // A level carries over from one segment to the next, which is the hard part.
   aggregation: fc.constantFrom(...aggregations, 'weighted_sum' as const, 'time_average' as const),
   eventType: mostly('use', 'other'),
-  filters: mostly(
-    undefined,
-    { region: ['eu', 7, new ExactNumber('9007199254740993.0')] },
-    { region: 'us', 'more.tag': [true] },
-  ),
+  filters: meterFilters,
   percentile: fc.constantFrom('50', '95', '99.9', '100', '0.5'),
   allowNegative: often(undefined, true),
   late: mostly(false, true),
