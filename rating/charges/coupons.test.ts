@@ -79,6 +79,7 @@ const amount = fc.oneof(
 const coupon = fc.oneof(
   fc.bigInt({ min: 1n, max: 100n * scaledOne }).map(percentOff => ({ percentOff })),
   fc.bigInt({ min: 1n, max: 200n * scaledOne }).map(amountOff => ({ amountOff, currency: 'USD' })),
+  fc.bigInt({ min: 1n, max: 200n * scaledOne }).map(amountOff => ({ amountOff })),
 )
 const coupons = fc
   .array(coupon, { maxLength: 4 })
@@ -103,12 +104,12 @@ const bills = fc.tuple(coupons, fc.array(charge, { maxLength: 8 })).map(([list, 
   ),
 )
 
-test('a discount is above 0, the net amount is not below 0, and an amount off is taken once a period', () => {
+test('a discount is above 0, the net amount is not below 0, and an amount off is taken once a period and currency', () => {
   fc.assert(
     fc.property(bills, charges => {
       const found = discountsOf(charges)
       const taken = new Map<string, Scaled>()
-      for (const { chargeId, amount: gross, period, coupons: list } of charges) {
+      for (const { chargeId, amount: gross, period, currency, coupons: list } of charges) {
         const off = found.get(chargeId) ?? []
         for (const one of off) expect(one.amount > 0n).toBe(true)
         if (gross <= 0n) expect(off).toEqual([])
@@ -116,7 +117,7 @@ test('a discount is above 0, the net amount is not below 0, and an amount off is
         for (const one of off) {
           const { amountOff } = list.find(other => other?.code === one.code)!
           if (amountOff === undefined) continue
-          const key = `${period} ${one.code}`
+          const key = `${period} ${currency} ${one.code}`
           taken.set(key, (taken.get(key) ?? 0n) + one.amount)
           expect(taken.get(key)! <= amountOff).toBe(true)
         }

@@ -1,6 +1,6 @@
 // What coupons take off the charges of a subscription. Contract section 9, `coupons`; docs/pricing.md, "Coupons".
 // Invariants: no discount is negative or more than its charge, so `amount` stays at 0 or above; a charge's discounts and its
-// net amount add up to the charge before coupons; an amount off is taken at most once in a billing period of the plan; what a
+// net amount add up to the charge before coupons; an amount off is taken at most once in a billing period and currency; what a
 // charge gets does not depend on charges that become due after it, so what was billed first is never changed by what comes.
 //
 // Which coupons a charge has is judged at the start of its segment. The charges of one billing period are taken in the order
@@ -40,7 +40,7 @@ export function discountsOf(charges: readonly Discountable[]): ReadonlyMap<strin
   const found = new Map<string, readonly Discount[]>()
   const open = charges.filter(isOpen).map((one): Open => ({ ...one, left: one.amount, discounts: [] }))
   for (const ofPeriod of groups(open, one => one.period).values()) {
-    /** By code: what of an amount off is taken already in this period. */
+    /** By code and currency: what of an amount off is taken already in this period. */
     const taken = new Map<string, Scaled>()
     const byDue = [...groups(ofPeriod, one => one.dueNs)].sort(([a], [b]) => compareInstants(a, b))
     for (const [, due] of byDue) takeOff(due.sort(byPriceThenId), taken)
@@ -64,7 +64,8 @@ function takeOff(due: readonly Open[], taken: Map<string, Scaled>): void {
     }
     for (const [code, coupon] of [...here].sort(([a], [b]) => (a < b ? -1 : 1))) {
       const its = due.filter(one => one.coupons[place]?.code === code && appliesTo(coupon, one))
-      if (coupon.percentOff === undefined) takeAmount(coupon, its, taken)
+      if (coupon.percentOff === undefined)
+        for (const alike of groups(its, one => one.currency).values()) takeAmount(coupon, alike, taken)
       else for (const one of its) take(one, code, divideRounded(one.left * coupon.percentOff, wholePercent))
     }
   }
@@ -77,14 +78,16 @@ export function appliesTo(
   return (prices?.includes(charge.price) ?? true) && (currency ?? charge.currency) === charge.currency
 }
 
+/** Charges of one currency share what is left of the amount in it. */
 function takeAmount(coupon: Coupon, its: readonly Open[], taken: Map<string, Scaled>): void {
   const { code, amountOff = 0n } = coupon
-  const before = taken.get(code) ?? 0n
+  const key = `${code} ${its[0]?.currency}`
+  const before = taken.get(key) ?? 0n
   const total = its.reduce((sum, one) => sum + one.left, 0n)
   const rest = amountOff - before
   const amount = rest < total ? rest : total
   if (amount <= 0n) return
-  taken.set(code, before + amount)
+  taken.set(key, before + amount)
   const shares = shareInProportion(
     amount,
     its.map(one => one.left),

@@ -1,5 +1,5 @@
 // Coupons: how their fields are read, written and described, and what must hold between them. Contract section 9.
-// Invariants: a coupon takes off per cent or an amount of one currency, never both; a written coupon is read back equal.
+// Invariants: a coupon takes off per cent or an amount, never both; a written coupon is read back equal.
 
 import { z } from 'zod'
 import { currencyField, instantField, nameField, positiveField } from '../json/wire-fields.js'
@@ -17,7 +17,7 @@ export interface Coupon {
   readonly percentOff?: Scaled
   /** For each billing period of the plan. */
   readonly amountOff?: Scaled
-  /** Of `amountOff`. */
+  /** Of `amountOff`; absent: that of each charge. */
   readonly currency?: string
   /** Ids of prices; absent: all. */
   readonly appliesTo?: readonly string[]
@@ -75,9 +75,7 @@ function readOff(reader: FieldReader): Pick<Coupon, 'percentOff' | 'amountOff' |
   } else if (!isPercent && !isAmount) {
     reader.fault('percent_off', 'missing_field', 'A coupon needs percent_off or amount_off.')
   }
-  if (isAmount && currency === undefined) {
-    reader.fault('currency', 'missing_field', 'The field currency is missing: amount_off is in one currency.')
-  } else if (!isAmount && currency !== undefined) {
+  if (!isAmount && currency !== undefined) {
     reader.fault('currency', 'unknown_key', 'Only a coupon with amount_off has a currency.')
   } else if (currency !== undefined && minorUnits(currency) === undefined) {
     reader.fault('currency', 'unknown_currency', `${currency} is not a currency of ISO 4217, such as USD.`)
@@ -169,5 +167,12 @@ const couponFields = {
 
 export const couponSchema = z.union([
   z.strictObject({ ...couponFields, percent_off: positiveField }),
-  z.strictObject({ ...couponFields, amount_off: positiveField, currency: currencyField }),
+  z.strictObject({
+    ...couponFields,
+    amount_off: positiveField,
+    currency: currencyField.optional().meta({
+      description:
+        'Charges of another currency have nothing taken off. Left out: the currency of each charge.',
+    }),
+  }),
 ])

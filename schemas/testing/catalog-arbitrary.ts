@@ -200,6 +200,7 @@ const coupon: fc.Arbitrary<Omit<Coupon, 'code'>> = fc
     fc.oneof(
       fc.constantFrom('0.5', '20', '100').map(text => ({ percentOff: scaled(text) })),
       fc.constantFrom(...currencyCodes).map(currency => ({ amountOff: scaled('12.34'), currency })),
+      fc.constant({ amountOff: scaled('12.34') }),
     ),
     optional('durationPeriods', fc.integer({ min: 1, max: 100 })),
     optional('fromNs', fc.constant(1_767_225_600_000_000_001n)),

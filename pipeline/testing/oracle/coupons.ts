@@ -89,14 +89,17 @@ export function discountsOf(one: Changes, catalog: Catalog, wires: readonly Char
   return all.map(each => each.off)
 }
 
-/** Those due together: coupon by coupon, by their place. `spent`: of each amount off, in this period. */
+/** Those due together: coupon by coupon, by their place. `spent`: of each amount off and currency, in this period. */
 function settle(due: readonly Left[], spent: Map<string, Exact>): void {
   for (let place = 0; due.some(each => each.coupons.length > place); place += 1) {
     const here = due.flatMap(each => each.coupons[place] ?? [])
-    for (const code of [...new Set(here.map(coupon => coupon.code))].sort()) {
+    const currencies = [...new Set(due.map(each => each.wire.currency))]
+    const codes = [...new Set(here.map(coupon => coupon.code))].sort()
+    for (const [code, currency] of codes.flatMap(one => currencies.map(each => [one, each] as const))) {
       const coupon = here.find(each => each.code === code)!
       const its = due
         .filter(each => each.coupons[place]?.code === code && isFor(coupon, each.wire))
+        .filter(each => each.wire.currency === currency)
         .sort((a, b) => (key(a) < key(b) ? -1 : 1))
       const shares =
         coupon.percentOff === undefined
@@ -120,10 +123,11 @@ const digit = Exact.of(1).div(10n ** 12n)
 
 function sharesOf({ code, amountOff }: Coupon, its: readonly Left[], spent: Map<string, Exact>): string[] {
   const total = its.reduce((sum, each) => sum.plus(each.amount), Exact.of(0))
-  const rest = exactly(amountOff!).minus(spent.get(code) ?? 0)
+  const key = `${code} ${its[0]?.wire.currency}`
+  const rest = exactly(amountOff!).minus(spent.get(key) ?? 0)
   const amount = Exact.min(rest, total)
   if (amount.lte(0)) return its.map(() => '0')
-  spent.set(code, (spent.get(code) ?? Exact.of(0)).plus(amount))
+  spent.set(key, (spent.get(key) ?? Exact.of(0)).plus(amount))
   const exact = its.map(each => amount.times(each.amount).div(total))
   // Rounded down: a whole number is its own ceiling, any other has one digit more.
   const shares = exact.map(share => {

@@ -238,6 +238,7 @@ const coupon = fc.record({
     ...[
       { amount_off: '30.000000000001', currency: 'USD' },
       { amount_off: '7', currency: 'EUR' },
+      { amount_off: '11' },
     ],
   ),
   applies_to: often<readonly string[] | undefined>(
