@@ -23,9 +23,18 @@ describe('a one-off price', () => {
     }
   })
 
+  it('is once per subscription where it does not say per what', () => {
+    const { per: _, ...rest } = setup
+    const parsed = parsePrice(rest)
+    expect(parsed.kind === 'ok' && priceToWire(parsed.value)).toEqual({ ...rest, per: 'subscription' })
+    expect(priceSchema.safeParse(rest).success).toBe(true)
+  })
+
   it('is refused with the reason', () => {
     expect(refusals({ timing: 'in_advance' })).toMatch(/timing.*at_start/)
     expect(refusals({}, ['amount'])).toMatch(/amount/)
+    expect(refusals({ per: 'seat' })).toMatch(/per.*subscription/)
+    expect(refusals({ default_quantity: '2' }, ['per'])).toMatch(/Only a price per unit/)
     expect(refusals({ amount: '-1' })).toMatch(/amount/)
     expect(refusals({ per: 'subscription', default_quantity: '2' })).toMatch(/Only a price per unit/)
     expect(refusals({ discount_percent: '10', discount_periods: 2 })).toMatch(/owed once/)

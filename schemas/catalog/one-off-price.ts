@@ -10,7 +10,7 @@ import { decimal, fromZero, type Wire } from './models/model-shape.js'
 
 export function readOneOffPrice(reader: FieldReader, id: string | undefined): OneOffPrice | undefined {
   const amount = reader.requiredDecimal('amount', fromZero)
-  const per = reader.requiredChoice('per', ['subscription', 'unit'] as const)
+  const per = reader.has('per') ? reader.choice('per', ['subscription', 'unit'] as const) : 'subscription'
   const timing = reader.requiredChoice('timing', ['at_start'] as const)
   const defaultQuantity = reader.decimal('default_quantity', fromZero)
   if (per === 'subscription' && reader.has('default_quantity')) {
@@ -57,8 +57,11 @@ const oneOffFields = {
   discount_percent: quantityField.optional(),
 }
 
-export const oneOffPriceSchema = z.discriminatedUnion('per', [
-  z.strictObject({ ...oneOffFields, per: z.literal('subscription') }),
+export const oneOffPriceSchema = z.union([
+  z.strictObject({
+    ...oneOffFields,
+    per: z.literal('subscription').optional().meta({ description: 'Left out: subscription.' }),
+  }),
   z.strictObject({
     ...oneOffFields,
     per: z.literal('unit'),
