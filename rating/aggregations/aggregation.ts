@@ -9,6 +9,12 @@ import type { Ratio } from '../steps/ratio.js'
 import type { Step, StepValues } from '../steps/step.js'
 import type { UsageSample } from './sample.js'
 
+/** A scaled quantity as a fraction; `under` is above 0. */
+export interface Quotient {
+  readonly over: bigint
+  readonly under: bigint
+}
+
 /** Methods, not properties, so that an aggregation of one state is assignable to one of any state. */
 export interface AggregationPart<S> {
   start(): S
@@ -16,6 +22,11 @@ export interface AggregationPart<S> {
   add(state: S, sample: UsageSample, fromNs: bigint): void
   /** The aggregated quantity x `aggregationDenominator`: exact. */
   total(state: S, basis: ChargeBasis, levelAtStart: Scaled): bigint
+  /**
+   * Set where the quantity is divided by what the usage itself tells, such as the number of events: the exact quantity,
+   * of which `total` is the one rounded to 12 places.
+   */
+  quotient?(state: S): Quotient
   /** Set for a level, which carries over to the next period: whether an event's value changes the level or replaces it. */
   readonly level?: 'changes' | 'value'
   /** The sum that the next value is added to. Absent: values are not added up, so no sum can overflow 38 digits. */

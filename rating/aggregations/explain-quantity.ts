@@ -3,8 +3,9 @@
 
 import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
-import { over, type Ratio, ratio } from '../steps/ratio.js'
-import { count, quantity, type Step, sumStep, text } from '../steps/step.js'
+import { ofScaled, over, type Ratio, ratio } from '../steps/ratio.js'
+import { count, quantity, type Step, type StepValues, sumStep, text } from '../steps/step.js'
+import type { Quotient } from './aggregation.js'
 import { type AggregationState, aggregationDenominator, aggregatorOf } from './registry.js'
 
 export interface Aggregated {
@@ -14,16 +15,18 @@ export interface Aggregated {
   readonly events: number | undefined
   /** The matrix cell; empty for the whole charge. */
   readonly cell: string
+  /** The price takes the exact fraction of a quantity that is divided by what the usage tells. */
+  readonly isExact?: true
 }
 
 export function explainQuantity(
   steps: Step[],
   basis: ChargeBasis,
-  { state, level, events, cell }: Aggregated,
+  { state, level, events, cell, isExact }: Aggregated,
 ): Ratio {
   const { aggregation } = basis.meter
   const inCell = cell === '' ? {} : { cell: text(cell) }
-  const { explain, total } = aggregatorOf(state.kind)
+  const { explain, total, quotient } = aggregatorOf(state.kind)
   const found = explain?.(steps, basis, state, level, inCell) ?? state.kind
   const of = events === undefined ? '' : ` of ${events} ${events === 1 ? 'event' : 'events'}`
   const what = cell === '' ? 'quantity' : 'cell_quantity'
@@ -34,8 +37,23 @@ export function explainQuantity(
     ...(events === undefined ? {} : { events: count(events) }),
   }
   if (typeof found !== 'string') return sumStep(steps, what, label, 'level', found, quantity, about)
+  if (isExact && quotient !== undefined)
+    return explainQuotient(steps, quotient(state), { what, label, about })
   const result = over(ratio(total(state, basis, level)), ratio(aggregationDenominator(basis) * scaledOne))
   const values = { ...about, [found]: quantity(result) }
   steps.push({ what, label, formula: found, values, result: quantity(result) })
+  return result
+}
+
+/** Over and under are told, because the quotient may not end. */
+function explainQuotient(
+  steps: Step[],
+  { over: numerator, under }: Quotient,
+  { what, label, about }: { readonly what: Step['what']; readonly label: string; readonly about: StepValues },
+): Ratio {
+  const sum = ofScaled(numerator)
+  const result = over(sum, ratio(under))
+  const values = { ...about, sum: quantity(sum), divided_by: quantity(ratio(under)) }
+  steps.push({ what, label, formula: 'sum / divided_by', values, result: quantity(result) })
   return result
 }

@@ -8,7 +8,9 @@ import {
 import { magnitude, type Scaled } from '../../schemas/money/decimal.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
 import type { AggregationPart } from './aggregation.js'
+import { average } from './average.js'
 import { count } from './count.js'
+import { first } from './first.js'
 import { latest } from './latest.js'
 import { max } from './max.js'
 import { min } from './min.js'
@@ -24,6 +26,8 @@ const parts = {
   max,
   min,
   latest,
+  first,
+  average,
   unique_count: uniqueCount,
   weighted_sum: weightedSum,
   time_average: timeAverage,
@@ -43,10 +47,11 @@ export type Aggregator = { readonly [K in keyof Required<AnyPart>]: AnyPart[K] }
 
 const aggregators = {} as Record<Aggregation, Aggregator>
 for (const name of Object.keys(parts) as Aggregation[]) {
-  const { start, add, total, level, held, explain }: AnyPart = parts[name]
+  const { start, add, total, quotient, level, held, explain }: AnyPart = parts[name]
   const { additive, reads } = aggregationFacts[name]
   const isAdditive = additive !== undefined
-  aggregators[name] = { start, add, total, level, held, explain, isAdditive, readsText: reads === 'text' }
+  const readsText = reads === 'text'
+  aggregators[name] = { start, add, total, quotient, level, held, explain, isAdditive, readsText }
 }
 
 /** Find it once for a charge, not for each event. */
@@ -67,6 +72,11 @@ export function aggregationDenominator({ meter, period }: ChargeBasis): bigint {
 /** Whether the aggregation is of a level that carries over from one period to the next. */
 export function isLevel(aggregation: Aggregation): boolean {
   return aggregatorOf(aggregation).level !== undefined
+}
+
+/** Whether the quantity is a fraction whose denominator depends on the usage. */
+export function isQuotient(aggregation: Aggregation): boolean {
+  return aggregatorOf(aggregation).quotient !== undefined
 }
 
 /** The sum that the next value is added to, with the levels carried over; 0 where values are not added up. */

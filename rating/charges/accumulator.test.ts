@@ -63,6 +63,8 @@ describe('an accumulator', () => {
     'sum',
     'max',
     'latest',
+    'first',
+    'average',
     'unique_count',
     'weighted_sum',
     'time_average',

@@ -4,12 +4,12 @@
 // Invariants: nothing is rounded before the end; a charge follows from (basis, samples) alone.
 
 import { divideRounded, type Scaled } from '../../schemas/money/decimal.js'
-import { isLevel } from '../aggregations/registry.js'
+import { isLevel, isQuotient } from '../aggregations/registry.js'
 import { beyondIncluded } from '../models/included.js'
 import { modelPart } from '../models/registry.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
 import { type Accumulator, soleAggregation } from './accumulator.js'
-import { type Rater, raterOf } from './rater.js'
+import { type Rater, raterDividedBy, raterOf } from './rater.js'
 
 export interface Rated {
   /** Aggregated, before `included`; rounded to 12 places if it does not end. */
@@ -29,6 +29,11 @@ export function chargeOf(
     const quantity = divideRounded(total, quantityDenominator)
     return { quantity, amount: basis.trial ? 0n : adjusted(rater, amount) }
   }
+  if (aggregation.quotient !== undefined) {
+    const { over, under } = aggregation.quotient(soleAggregation(state))
+    const amount = amountOfTotal(raterDividedBy(basis, under), over)
+    return { quantity: divideRounded(over, under), amount }
+  }
   const total = aggregation.total(soleAggregation(state), basis, levelsAtStart?.get(0) ?? 0n)
   const quantity = quantityDenominator === 1n ? total : divideRounded(total, quantityDenominator)
   return { quantity, amount: amountOfTotal(rater, total) }
@@ -36,7 +41,8 @@ export function chargeOf(
 
 /** Whether `amountOfTotal` can compute the amount: it follows from one aggregated quantity alone. */
 export function isRatedByTotal({ price, meter }: ChargeBasis): boolean {
-  return modelPart(price.model).kind === 'total' && !isLevel(meter.aggregation)
+  if (modelPart(price.model).kind !== 'total') return false
+  return !isLevel(meter.aggregation) && !isQuotient(meter.aggregation)
 }
 
 /** The amount for an aggregated quantity; the basis must satisfy `isRatedByTotal`. */

@@ -51,12 +51,23 @@ export function raterOf(basis: ChargeBasis): Rater {
   return rater
 }
 
-function compileRater(basis: ChargeBasis): Rater {
+const dividedRaters = new WeakMap<ChargeBasis, { readonly divisor: bigint; readonly rater: Rater }>()
+
+/** For a quantity that is divided by `divisor` besides: the last one of a basis is kept. */
+export function raterDividedBy(basis: ChargeBasis, divisor: bigint): Rater {
+  const known = dividedRaters.get(basis)
+  if (known?.divisor === divisor) return known.rater
+  const rater = compileRater(basis, divisor)
+  dividedRaters.set(basis, { divisor, rater })
+  return rater
+}
+
+function compileRater(basis: ChargeBasis, divisor = 1n): Rater {
   const { price } = basis
   const { numerator, denominator } = price.prorate
     ? ratio(basis.fraction.numerator, basis.fraction.denominator)
     : one
-  const quantityDenominator = aggregationDenominator(basis)
+  const quantityDenominator = aggregationDenominator(basis) * divisor
   const scale: Scale = {
     denominator: quantityDenominator * denominator,
     prorated: quantityDenominator * numerator,
@@ -65,13 +76,13 @@ function compileRater(basis: ChargeBasis): Rater {
   const modelScale = part.kind === 'usage' ? part.amountScale : scaledOne
   const included = price.included * scale.prorated
   const kept = price.discountPercent === 0n ? undefined : keptPercent(price)
-  const divisor = scale.denominator * modelScale * (kept === undefined ? 1n : wholePercent)
+  const amountDivisor = scale.denominator * modelScale * (kept === undefined ? 1n : wholePercent)
   // A scaled amount x divisor is at the scale of the discounted amount; the fraction's denominator divides it.
   const limit = (amount: Scaled | undefined): bigint | undefined =>
-    amount === undefined ? undefined : (amount * divisor * numerator) / denominator
+    amount === undefined ? undefined : (amount * amountDivisor * numerator) / denominator
   const terms = part.compile(price.model, scale, included)
   const isPlain =
-    !basis.trial && divisor === scaledOne && price.minimum === undefined && price.maximum === undefined
+    !basis.trial && amountDivisor === scaledOne && price.minimum === undefined && price.maximum === undefined
   return {
     trial: basis.trial,
     amountOf: part.kind === 'total' ? part.amountOf : undefined,
@@ -84,8 +95,8 @@ function compileRater(basis: ChargeBasis): Rater {
     kept,
     minimum: limit(price.minimum),
     maximum: limit(price.maximum),
-    divisor,
-    half: divisor / 2n,
+    divisor: amountDivisor,
+    half: amountDivisor / 2n,
     // Only at a scale of one are the model's units whole units.
     linear: isPlain && part.kind === 'total' ? part.linear?.(terms, price.included) : undefined,
   }

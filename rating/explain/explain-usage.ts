@@ -42,7 +42,13 @@ function explainAmount(steps: Step[], basis: ChargeBasis, accumulator: Accumulat
   const units =
     one.kind === 'usage'
       ? one.explainQuantity(steps, used)
-      : explainQuantity(steps, basis, { state: soleAggregation(state), level, events, cell: '' })
+      : explainQuantity(steps, basis, {
+          state: soleAggregation(state),
+          level,
+          events,
+          cell: '',
+          isExact: true,
+        })
   if (basis.trial) return explainTrial(steps)
   const part = prorate ? partOfPeriod(basis.fraction, basis.period) : undefined
   if (basis.suspended) explainSuspension(steps)

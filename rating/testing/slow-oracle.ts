@@ -178,6 +178,10 @@ function aggregate(basis: ChargeBasis, samples: readonly UsageSample[], level: E
       return values.length === 0 ? zero : values.reduce((least, value) => Exact.min(least, value))
     case 'latest':
       return values.at(-1) ?? zero
+    case 'first':
+      return values[0] ?? zero
+    case 'average':
+      return values.length === 0 ? zero : sum.div(values.length)
     case 'unique_count':
       return Exact.of(new Set(events.map(event => event.text)).size)
     case 'weighted_sum':

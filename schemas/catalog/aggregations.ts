@@ -7,6 +7,8 @@ export interface AggregationFacts {
   /** Meters take negative values unless told otherwise: changes of a level go both ways. */
   readonly negativeByDefault?: true
   readonly takesPercentile?: true
+  /** The quantity is divided by how many events or windows there were: a price by events or by cells cannot follow it. */
+  readonly quotient?: true
   /** The quantity is the sum of what each event adds by itself. The number stands for the name in stored state. */
   readonly additive?: number
 }
@@ -17,6 +19,8 @@ const facts = {
   max: { reads: 'quantity' },
   min: { reads: 'quantity' },
   latest: { reads: 'quantity' },
+  first: { reads: 'quantity' },
+  average: { reads: 'quantity', quotient: true },
   unique_count: { reads: 'text' },
   weighted_sum: { reads: 'quantity', negativeByDefault: true },
   time_average: { reads: 'quantity' },

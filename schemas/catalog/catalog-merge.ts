@@ -7,7 +7,7 @@ import { schemaKey } from './catalog-event-schema.js'
 import { meterToWire } from './catalog-meter.js'
 import { planToWire } from './catalog-plan.js'
 import { type Coupon, couponToWire, noSuchPrice } from './coupon.js'
-import { shapeOf } from './models/registry.js'
+import { modelFault } from './models/registry.js'
 
 export type MergedCatalog =
   | { readonly kind: 'ok'; readonly catalog: Catalog }
@@ -98,7 +98,7 @@ function referenceFault(price: Price, meters: ReadonlyMap<string, Meter>): strin
   const meter = meters.get(price.meter)
   if (meter === undefined)
     return `The price ${price.price} names the meter ${price.meter}, which is not published.`
-  return shapeOf(price.model.model).fault?.(price.model, meter)?.message
+  return modelFault(price.model, meter)?.message
 }
 
 function conflict(detail: string): MergedCatalog & { readonly kind: 'conflict' } {

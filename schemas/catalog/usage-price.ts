@@ -9,7 +9,7 @@ import type { FieldReader } from './catalog-reader.js'
 import type { Problems } from './catalog-source.js'
 import { discountFields, discountToWire, readDiscount } from './discount.js'
 import { decimal, fromZero, type Wire } from './models/model-shape.js'
-import { priceModels, shapeOf } from './models/registry.js'
+import { modelFault, priceModels, shapeOf } from './models/registry.js'
 import { type ProrationRule, plainProrationField, prorationRules } from './proration.js'
 
 /** The meters that a price may name. `declared` also has those with faults of their own; undefined: any name will do. */
@@ -80,7 +80,7 @@ function checkMeter(reader: FieldReader, id: string, model: PriceModel | undefin
   if (!scope.declared.has(id)) reader.fault('meter', 'unknown_meter', `The catalog has no meter ${id}.`)
   const meter = scope.meters.get(id)
   if (meter === undefined || model === undefined) return
-  const fault = shapeOf(model.model).fault?.(model, meter)
+  const fault = modelFault(model, meter)
   if (fault !== undefined) reader.fault(fault.field, fault.code, fault.message)
 }
 

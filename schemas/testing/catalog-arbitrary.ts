@@ -1,7 +1,7 @@
 // Random whole catalogs for property tests: every model, aggregation and option, always valid.
 
 import fc from 'fast-check'
-import { aggregations } from '../catalog/aggregations.js'
+import { aggregationFacts, aggregations } from '../catalog/aggregations.js'
 import { billingPeriodOf } from '../catalog/billing-period.js'
 import type {
   Catalog,
@@ -88,6 +88,15 @@ const stairstep = tiers.map(list => ({
   tiers: list.map(tier => ({ ...tier, unitAmount: 0n })),
 }))
 
+const percentage: fc.Arbitrary<PriceModel> = fc
+  .tuple(
+    amount,
+    optional('fixedAmount', amount),
+    optional('freeUnits', amount),
+    optional('freeEvents', fc.nat()),
+  )
+  .map(([rate, fixed, units, events]) => ({ model: 'percentage', rate, ...fixed, ...units, ...events }))
+
 function modelFor(target: Meter): fc.Arbitrary<PriceModel> {
   const models: fc.Arbitrary<PriceModel>[] = [
     fc.record({ model: fc.constant('per_unit' as const), unitAmount: amount }),
@@ -99,15 +108,9 @@ function modelFor(target: Meter): fc.Arbitrary<PriceModel> {
       packageSize: fc.bigInt({ min: 1n, max: scaledMax }),
       packageAmount: amount,
     }),
-    fc
-      .tuple(
-        amount,
-        optional('fixedAmount', amount),
-        optional('freeUnits', amount),
-        optional('freeEvents', fc.nat()),
-      )
-      .map(([rate, fixed, units, events]) => ({ model: 'percentage', rate, ...fixed, ...units, ...events })),
   ]
+  if (aggregationFacts[target.aggregation].quotient) return fc.oneof(...models)
+  models.push(percentage)
   if (target.dimensions.length > 0) models.push(matrixOver(target.dimensions))
   return fc.oneof(...models)
 }

@@ -17,6 +17,7 @@ import type { ImportedMeter, ImportedPlan, ImportedPrice, Wire } from '../import
 const aggregations: Readonly<Record<string, string>> = {
   SUM: 'sum',
   COUNT: 'count',
+  AVG: 'average',
   UNIQUE_COUNT: 'unique_count',
   MIN: 'min',
   MAX: 'max',

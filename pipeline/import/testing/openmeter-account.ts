@@ -188,7 +188,7 @@ const meters = [
     id: 'm3',
     slug: 'mean',
     eventType: 'prompt',
-    aggregation: 'AVG',
+    aggregation: 'MEDIAN',
     valueProperty: '$.usage.tokens',
     ...stamps,
   },

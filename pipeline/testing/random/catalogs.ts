@@ -4,7 +4,7 @@
 // Nothing is chained and every choice is an index, so fast-check shrinks each choice separately.
 
 import fc from 'fast-check'
-import { aggregations } from '../../../schemas/catalog/aggregations.js'
+import { type Aggregation, aggregationFacts, aggregations } from '../../../schemas/catalog/aggregations.js'
 import { ExactNumber } from '../../../schemas/money/exact-number.js'
 import { orOneOff } from './one-off-prices.js'
 import type { Pace } from './paces.js'
@@ -287,9 +287,12 @@ export interface CatalogChoice {
 /** `whole`: whether all of the catalog is known from the start. */
 export function catalogOf(shape: Shape, pace: Pace, whole: boolean): CatalogChoice {
   const metersOf = shape.focus === 'levels' ? shape.meters.slice(0, 2) : shape.meters
+  const isByEvents = new Set(
+    shape.usage.filter(one => !isOfOneQuantity(one.wire)).map(one => one.meterIndex % metersOf.length),
+  )
   const meters = metersOf.map((one, n) => ({
     late: one.late && !whole,
-    wire: meterWire(one, n, shape.focus),
+    wire: meterWire(one, n, shape.focus, !isByEvents.has(n)),
   }))
   const withOwn = (wire: Wire, own: number | undefined): Wire =>
     defined({ ...wire, billing_period: own === undefined ? undefined : at(pace.own, own) })
@@ -367,13 +370,21 @@ export function unique(prices: readonly Wire[]): Wire[] {
   return [...new Map(prices.toReversed().map(price => [price['price'], price])).values()].reverse()
 }
 
-function meterWire(one: Shape['meters'][number], n: number, focus: Shape['focus']): Wire {
-  const aggregation =
+function meterWire(
+  one: Shape['meters'][number],
+  n: number,
+  focus: Shape['focus'],
+  isOfTotals: boolean,
+): Wire {
+  const chosen =
     focus === 'totals'
       ? at(['sum', 'count'], n)
       : focus === 'levels' && !levels.has(one.aggregation)
         ? at(['weighted_sum', 'time_average'], n)
         : one.aggregation
+  // A price by events or cells takes no quotient.
+  const isRefused = aggregationFacts[chosen as Aggregation].quotient && !isOfTotals
+  const aggregation = isRefused ? 'first' : chosen
   const value = aggregation === 'unique_count' ? 'user' : 'n'
   return defined({
     meter: `m${n}`,

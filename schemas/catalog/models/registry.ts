@@ -1,8 +1,9 @@
 // The list of all price models. Each line names a model and its shape; the type
 // `PriceModel` follows from it, and rating/models/registry.ts does not compile until it has the same names.
 
+import { type Aggregation, aggregationFacts } from '../aggregations.js'
 import { matrix } from './matrix.js'
-import type { ModelShape } from './model-shape.js'
+import type { ModelFault, ModelShape } from './model-shape.js'
 import { packages } from './package.js'
 import { perUnit } from './per-unit.js'
 import { percentage } from './percentage.js'
@@ -32,4 +33,26 @@ export const priceModels = Object.keys(shapes) as readonly ShapeName[]
 
 export function shapeOf(model: PriceModel['model']): ModelShape<PriceModel> {
   return modelShapes[model]
+}
+
+/** Why the model cannot price this meter, and the field at fault; undefined: it can. */
+export function modelFault(
+  model: PriceModel,
+  meter: {
+    readonly meter: string
+    readonly dimensions: readonly string[]
+    readonly aggregation: Aggregation
+  },
+): ModelFault | undefined {
+  if (isOfEvents(model) && aggregationFacts[meter.aggregation].quotient) {
+    const message =
+      `The model ${model.model} prices usage event by event or by cells; the meter ${meter.meter} has one quantity for ` +
+      'all of them. Use a model of one quantity, such as per_unit or graduated.'
+    return { field: 'model', code: 'model_cannot_price_meter', message }
+  }
+  return shapeOf(model.model).fault?.(model, meter)
+}
+
+function isOfEvents({ model }: PriceModel): boolean {
+  return model === 'percentage' || model === 'matrix'
 }
