@@ -2,9 +2,9 @@
 // what they are about.
 
 import fc from 'fast-check'
-import { defined } from './catalogs.js'
 import { rank, slots } from './choices.js'
 import { type Clock, event, type Ranked, text } from './events.js'
+import { defined } from './picks.js'
 
 export const addedCharge = fc.record({
   rank,

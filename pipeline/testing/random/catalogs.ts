@@ -4,12 +4,11 @@
 // Nothing is chained and every choice is an index, so fast-check shrinks each choice separately.
 
 import fc from 'fast-check'
-import { type Aggregation, aggregationFacts, aggregations } from '../../../schemas/catalog/aggregations.js'
 import { ExactNumber } from '../../../schemas/money/exact-number.js'
+import { meter, meterWire } from './meters.js'
 import { orOneOff } from './one-off-prices.js'
 import type { Pace } from './paces.js'
-
-type Wire = Readonly<Record<string, unknown>>
+import { at, defined, index, mostly, often, type Wire } from './picks.js'
 
 /** A part of the catalog: known from the start, or published by an event. */
 export interface CatalogPart {
@@ -18,39 +17,6 @@ export interface CatalogPart {
   readonly plans: readonly Wire[]
   readonly coupons?: readonly Wire[]
 }
-
-const often = <T>(usual: T, ...others: readonly T[]): fc.Arbitrary<T> =>
-  fc.oneof({ weight: 4, arbitrary: fc.constant(usual) }, { weight: 3, arbitrary: fc.constantFrom(...others) })
-const mostly = <T>(usual: T, ...others: readonly T[]): fc.Arbitrary<T> =>
-  fc.oneof({ weight: 9, arbitrary: fc.constant(usual) }, { weight: 1, arbitrary: fc.constantFrom(...others) })
-const index = fc.nat({ max: 59 })
-export const at = <T>(values: readonly T[], n: number): T => values[n % values.length]!
-
-const meterFilters = fc.oneof(
-  { weight: 5, arbitrary: fc.constant(undefined) },
-  {
-    weight: 1,
-    arbitrary: fc.constantFrom<Wire>(
-      ...[{ region: ['eu', 7, new ExactNumber('9007199254740993.0')] }, { region: 'us', 'more.tag': [true] }],
-      ...[{ region: { not: ['eu', 7] } }, { n: { gte: '1' } }, { n: { gt: 0, lt: '7', not: 3 } }],
-      ...[
-        { n: { lte: '5' }, model: { not: 'large' } },
-        { region: { gt: '7' } },
-        { 'more.tag': { not: true } },
-      ],
-    ),
-  },
-)
-
-const meter = fc.record({
-  // A level carries over from one segment to the next, which is the hard part.
-  aggregation: fc.constantFrom(...aggregations, 'weighted_sum' as const, 'time_average' as const),
-  eventType: mostly('use', 'other'),
-  filters: meterFilters,
-  percentile: fc.constantFrom('50', '95', '99.9', '100', '0.5'),
-  allowNegative: often(undefined, true),
-  late: mostly(false, true),
-})
 
 const amount = mostly('0.37', '0').chain(one =>
   fc.constantFrom(one, '1', '20', '0.0000025', '99.99', '0.333333333333', '10.005'),
@@ -354,8 +320,6 @@ function couponsOf(
   })
 }
 
-const levels: ReadonlySet<string> = new Set(['weighted_sum', 'time_average'])
-
 function isOfOneQuantity({ model: name }: Wire): boolean {
   return name !== 'percentage' && name !== 'matrix'
 }
@@ -368,37 +332,4 @@ function order(price: Wire): number {
 /** Keeps the first item of each id. */
 export function unique(prices: readonly Wire[]): Wire[] {
   return [...new Map(prices.toReversed().map(price => [price['price'], price])).values()].reverse()
-}
-
-function meterWire(
-  one: Shape['meters'][number],
-  n: number,
-  focus: Shape['focus'],
-  isOfTotals: boolean,
-): Wire {
-  const chosen =
-    focus === 'totals'
-      ? at(['sum', 'count'], n)
-      : focus === 'levels' && !levels.has(one.aggregation)
-        ? at(['weighted_sum', 'time_average'], n)
-        : one.aggregation
-  // A price by events or cells takes no quotient.
-  const isRefused = aggregationFacts[chosen as Aggregation].quotient && !isOfTotals
-  const aggregation = isRefused ? 'first' : chosen
-  const value = aggregation === 'unique_count' ? 'user' : 'n'
-  return defined({
-    meter: `m${n}`,
-    event_type: one.eventType,
-    aggregation,
-    value: aggregation === 'count' ? undefined : value,
-    percentile: aggregation === 'percentile' ? one.percentile : undefined,
-    filters: one.filters,
-    dimensions: ['model', 'region'],
-    allow_negative: one.allowNegative,
-  })
-}
-
-/** Removes the members that are undefined. */
-export function defined(wire: Wire): Wire {
-  return Object.fromEntries(Object.entries(wire).filter(([, value]) => value !== undefined))
 }

@@ -4,9 +4,10 @@
 import { stringifyJson } from '../../../schemas/json/json-text.js'
 import { ExactNumber } from '../../../schemas/money/exact-number.js'
 import { formatInstant, later, nsOf } from '../../../schemas/time.js'
-import { at, type CatalogChoice, defined, unique } from './catalogs.js'
+import { type CatalogChoice, unique } from './catalogs.js'
 import { type Chosen, type ExtraChoice, slots, type UsageChoice } from './choices.js'
 import { dayMs, type Pace } from './paces.js'
+import { at, defined } from './picks.js'
 
 export type Wire = Readonly<Record<string, unknown>>
 

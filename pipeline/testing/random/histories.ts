@@ -7,11 +7,12 @@ import { validateEvent } from '../../../schemas/event/cloud-event.js'
 import { isLifecycleType } from '../../../schemas/event/event-stream.js'
 import { msOf, nsOf, parseInstant } from '../../../schemas/time.js'
 import { addedCharge, addedCharges } from './added-charges.js'
-import { at, catalogOf, catalogShape } from './catalogs.js'
+import { catalogOf, catalogShape } from './catalogs.js'
 import { change, extra, rank, slots, subscription, usage } from './choices.js'
 import { Dice } from './dice.js'
 import { clockOf, event, extraEvent, timelineOf, usageEvent, type Wire } from './events.js'
 import { paces } from './paces.js'
+import { at } from './picks.js'
 
 export interface History {
   /** The catalog known from the start, as it is sent. */

@@ -1,0 +1,65 @@
+// Random meters as they are sent: every aggregation, filters, and what else a meter can say.
+
+import fc from 'fast-check'
+import { type Aggregation, aggregationFacts, aggregations } from '../../../schemas/catalog/aggregations.js'
+import { ExactNumber } from '../../../schemas/money/exact-number.js'
+import { at, defined, mostly, often, type Wire } from './picks.js'
+
+const meterFilters = fc.oneof(
+  { weight: 5, arbitrary: fc.constant(undefined) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom<Wire>(
+      ...[{ region: ['eu', 7, new ExactNumber('9007199254740993.0')] }, { region: 'us', 'more.tag': [true] }],
+      ...[{ region: { not: ['eu', 7] } }, { n: { gte: '1' } }, { n: { gt: 0, lt: '7', not: 3 } }],
+      ...[
+        { n: { lte: '5' }, model: { not: 'large' } },
+        { region: { gt: '7' } },
+        { 'more.tag': { not: true } },
+      ],
+    ),
+  },
+)
+
+export const meter = fc.record({
+  // A level carries over from one segment to the next, which is the hard part.
+  aggregation: fc.constantFrom(...aggregations, 'weighted_sum' as const, 'time_average' as const),
+  eventType: mostly('use', 'other'),
+  filters: meterFilters,
+  percentile: fc.constantFrom('50', '95', '99.9', '100', '0.5'),
+  allowNegative: often(undefined, true),
+  late: mostly(false, true),
+})
+
+type MeterChoice = typeof meter extends fc.Arbitrary<infer T> ? T : never
+
+const levels: ReadonlySet<string> = new Set(['weighted_sum', 'time_average'])
+
+/** `isOfTotals`: no price prices it by events or cells. */
+export function meterWire(
+  one: MeterChoice,
+  n: number,
+  focus: 'any' | 'totals' | 'levels',
+  isOfTotals: boolean,
+): Wire {
+  const chosen =
+    focus === 'totals'
+      ? at(['sum', 'count'], n)
+      : focus === 'levels' && !levels.has(one.aggregation)
+        ? at(['weighted_sum', 'time_average'], n)
+        : one.aggregation
+  // A price by events or cells takes no quotient.
+  const isRefused = aggregationFacts[chosen as Aggregation].quotient && !isOfTotals
+  const aggregation = isRefused ? 'first' : chosen
+  const value = aggregation === 'unique_count' ? 'user' : 'n'
+  return defined({
+    meter: `m${n}`,
+    event_type: one.eventType,
+    aggregation,
+    value: aggregation === 'count' ? undefined : value,
+    percentile: aggregation === 'percentile' ? one.percentile : undefined,
+    filters: one.filters,
+    dimensions: ['model', 'region'],
+    allow_negative: one.allowNegative,
+  })
+}
