@@ -64,6 +64,8 @@ const rooms = {
   reconcile: ['broker', 'deliver', 'engine', 'feature', 'gateway', 'ledger', 'terminal', 'workers'],
   rebuild: ['broker', 'deliver', 'feature', 'gateway', 'jobs', 'ledger', 'terminal'],
   replay: ['broker', 'feature', 'gateway', 'jobs', 'shadow', 'terminal'],
+  // Catalogs from files held against what is published: what they change, for whom, and publishing them.
+  catalog: ['feature', 'gateway', 'replay', 'shadow', 'simulate', 'terminal'],
   health: ['broker', 'deliver', 'engine', 'gateway'],
   // Above the roots: what starts a whole Weir.
   demo: ['', 'config', 'feature', 'reconcile', 'terminal'],

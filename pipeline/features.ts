@@ -3,6 +3,7 @@
 import { approvalsFeature } from './approvals/feature.js'
 import { auditFeature } from './audit/feature.js'
 import { billingFeature } from './billing/feature.js'
+import { catalogFeature } from './catalog/feature.js'
 import { clickhouseFeature } from './clickhouse/feature.js'
 import { connectionsFeature } from './connections/feature.js'
 import { deliveriesFeature } from './deliveries/feature.js'
@@ -38,6 +39,7 @@ export const features: readonly Feature[] = [
   exceptionsFeature,
   reconcileFeature,
   replayFeature,
+  catalogFeature,
   kpiFeature,
   flowFeature,
   rebuildFeature,

@@ -7,6 +7,7 @@ import { benchCommands } from '../../bench/commands.js'
 import { approvalsCommands } from '../approvals/commands.js'
 import { auditCommands } from '../audit/commands.js'
 import { billingCommands } from '../billing/commands.js'
+import { catalogCommands } from '../catalog/commands.js'
 import { deliveriesCommands } from '../deliveries/commands.js'
 import { demoCommands } from '../demo/commands.js'
 import { schemasCommands } from '../event-schemas/commands.js'
@@ -56,6 +57,7 @@ const commands: readonly DeclareCommands[] = [
   retentionCommands,
   jobsCommands,
   replayCommands,
+  catalogCommands,
   rebuildCommands,
   keysCommands,
   privacyCommands,

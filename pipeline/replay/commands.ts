@@ -1,10 +1,10 @@
-// `weir replay` and `weir catalog diff`.
+// Declares `weir replay` and its options. The work is in replay-command.ts.
 
 import { Option } from 'commander'
 import { type DeclareCommands, type GatewayOptions, withGateway } from '../feature/command-line.js'
-import type { DiffArguments, ReplayArguments, Shown } from './replay-command.js'
+import type { ReplayArguments, Shown } from './replay-command.js'
 
-type ShownOptions = GatewayOptions & Omit<Shown, 'json' | 'gateway'>
+export type ShownOptions = GatewayOptions & Omit<Shown, 'json' | 'gateway'>
 type ReplayOptions = ShownOptions & Omit<ReplayArguments, keyof Shown | 'line'>
 
 const load = () => import('./replay-command.js')
@@ -31,22 +31,10 @@ export const replayCommands: DeclareCommands = (program, line) => {
       return replayCommand({ ...options, line, ...(await line.gateway(options)) }, line.io)
     }),
   )
-
-  const catalog = program.command('catalog').description('catalogs before they are published')
-  const diff = catalog
-    .command('diff')
-    .description("what a catalog changes, and who would pay how much more or less on a month's real usage")
-    .argument('<file>')
-    .option('--month <month>', 'such as 2026-10, in UTC; default: the last one that is over')
-  shown(diff).action((file: string, options: ShownOptions & Pick<DiffArguments, 'month'>) =>
-    line.run(async () => {
-      const { catalogDiffCommand } = await load()
-      return catalogDiffCommand({ ...options, file, ...(await line.gateway(options)) }, line.io)
-    }),
-  )
 }
 
-function shown(command: Parameters<typeof withGateway>[0]) {
+/** The options of whatever prints what a replay found. */
+export function shown(command: Parameters<typeof withGateway>[0]) {
   command
     .option('--customer <id>', 'of one customer alone')
     .addOption(

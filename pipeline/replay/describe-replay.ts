@@ -15,27 +15,36 @@ export function describeReplay(
   report: ReplayReport,
   customers: readonly CustomerLine[],
 ): string {
-  const { request, totals } = report
+  const { request } = report
   const from = `Charges whose service period begins from ${request.from} up to ${request.until}`
   const parts = [
     `${from}, by what the ${request.source === 'input' ? 'streams' : 'rated rows'} hold. ${origin}`,
     ...request.notes,
     ...report.plan_changes.map(describePlan),
-    pricesTable(report),
-    ...totals.map(
-      ({ currency, changed, charges, amount_rounded_before: before, ...sums }) =>
-        `${currency}: ${before} before, ${sums.amount_rounded_after} after, ${signed(sums.amount_rounded_change)}; ` +
-        `${changed} of ${charges} charges differ.`,
-    ),
+    ...moneyTables(report, customers),
   ]
-  if (customers.length > 0) parts.push(customersTable(customers))
-  else parts.push('No charge differs.')
   const refused = Object.entries(report.refused).filter(([, count]) => count > 0)
   if (refused.length > 0) {
     const counts = refused.map(([code, count]) => `${count} ${code}`).join(', ')
     parts.push(`Usage that the replay refused: ${counts}.`)
   }
   return `${parts.join('\n\n')}\n`
+}
+
+/** Sums by price and currency, and the customers with the largest differences. */
+export function moneyTables(
+  { prices, totals }: { readonly [of in 'prices' | 'totals']: Readonly<ReplayReport[of]> },
+  customers: readonly CustomerLine[],
+): string[] {
+  return [
+    pricesTable(prices),
+    ...totals.map(
+      ({ currency, changed, charges, amount_rounded_before: before, ...sums }) =>
+        `${currency}: ${before} before, ${sums.amount_rounded_after} after, ${signed(sums.amount_rounded_change)}; ` +
+        `${changed} of ${charges} charges differ.`,
+    ),
+    customers.length > 0 ? customersTable(customers) : 'No charge differs.',
+  ]
 }
 
 function describePlan({ plan, from_version: from, to_version: to, terms, prices }: PlanChange): string {
@@ -50,7 +59,7 @@ function describePlan({ plan, from_version: from, to_version: to, terms, prices 
   return [head, ...lines].join('\n')
 }
 
-function pricesTable({ prices }: ReplayReport): string {
+function pricesTable(prices: Readonly<ReplayReport['prices']>): string {
   const head = ['plan', 'price', '', 'charges', 'differ', 'before', 'after', 'change']
   const rows = prices.map(line => [
     line.plan,
@@ -85,7 +94,7 @@ function customersTable(customers: readonly CustomerLine[]): string {
   return more > 0 ? `${table}\nand ${more} more: --format csv has all of them.` : table
 }
 
-function signed(text: string): string {
+export function signed(text: string): string {
   return text.startsWith('-') || text === '0' ? text : `+${text}`
 }
 

@@ -1,4 +1,4 @@
-// `weir replay` and `weir catalog diff`: begin the job at a running Weir and follow it, or replay in this process; then
+// `weir replay`, and the month of `weir catalog diff`: begin the job at a running Weir and follow it, or replay in this process; then
 // print what was found.
 // Exit codes: 0 done, 1 failed or refused, 2 wrong usage, 78 the catalog is not valid.
 
@@ -36,11 +36,6 @@ export interface ReplayArguments extends Shown {
   readonly line: Pick<CommandLine, 'beside' | 'build'>
 }
 
-export interface DiffArguments extends Shown {
-  readonly file: string
-  readonly month?: string
-}
-
 export async function replayCommand(args: ReplayArguments, io: CliIo): Promise<number> {
   if (args.here === true && args.detach === true) {
     io.stderr.write('A replay in this process cannot be detached from it.\n')
@@ -53,11 +48,14 @@ export async function replayCommand(args: ReplayArguments, io: CliIo): Promise<n
   return run(args, '/v1/replays', { from, until, source, ...catalog }, io)
 }
 
-export async function catalogDiffCommand(args: DiffArguments, io: CliIo): Promise<number> {
-  const catalog = await catalogOf(args.file, io)
-  if (catalog === undefined) return exitCodes.badConfiguration
-  const month = args.month === undefined ? {} : { month: args.month }
-  return run(args, '/v1/catalog-diffs', { ...catalog, ...month }, io)
+/** What was printed of the terms before: with JSON it goes into the object. */
+export async function catalogDiffAt(
+  args: Shown & { readonly month?: string; readonly catalog: object; readonly changes: readonly unknown[] },
+  io: CliIo,
+): Promise<number> {
+  const { month, catalog, changes } = args
+  const asked = { catalog, ...(month === undefined ? {} : { month }) }
+  return run(args, '/v1/catalog-diffs', asked, io, changes)
 }
 
 async function runHere(
@@ -87,7 +85,13 @@ async function catalogOf(file: string, io: CliIo): Promise<{ readonly catalog?: 
   return undefined
 }
 
-async function run(args: Shown, path: string, asked: object, io: CliIo): Promise<number> {
+async function run(
+  args: Shown,
+  path: string,
+  asked: object,
+  io: CliIo,
+  changes?: readonly unknown[],
+): Promise<number> {
   const { gateway, customer, reason } = args
   let isDone = false
   const code = await answer(io, async () => {
@@ -110,7 +114,7 @@ async function run(args: Shown, path: string, asked: object, io: CliIo): Promise
       io.stderr.write(`The job ${job.job_id} is ${job.state}.${why}\n`)
       return
     }
-    await print(await foundBy(gateway, job.job_id), args, io)
+    await print(await foundBy(gateway, job.job_id), args, io, changes)
   })
   return code === exitCodes.ok && !isDone ? exitCodes.failed : code
 }
@@ -125,7 +129,8 @@ async function foundBy(gateway: Gateway, jobId: string): Promise<Found> {
   }
 }
 
-async function print(found: Found, args: Shown, io: CliIo): Promise<void> {
+/** `changes`: of the catalog, told already to people; then the plans are not told again. */
+async function print(found: Found, args: Shown, io: CliIo, changes?: readonly unknown[]): Promise<void> {
   const { origin, sentence, report, differences } = found
   const format = args.json ? 'json' : (args.format ?? 'table')
   if (format === 'csv') {
@@ -139,12 +144,14 @@ async function print(found: Found, args: Shown, io: CliIo): Promise<void> {
     customers.push(...lines.filter(line => line.by === 'customer'))
   }
   if (format === 'table') {
-    io.stdout.write(describeReplay(sentence, report, customers))
+    const told = changes === undefined ? report : { ...report, plan_changes: [] }
+    io.stdout.write(describeReplay(sentence, told, customers))
     return
   }
   const charges: DifferenceLine[] = []
   for await (const lines of differences('charge')) charges.push(...lines)
-  io.stdout.write(`${JSON.stringify({ ...origin, ...report, customers, charges })}\n`)
+  const terms = changes === undefined ? {} : { changes }
+  io.stdout.write(`${JSON.stringify({ ...terms, ...origin, ...report, customers, charges })}\n`)
 }
 
 async function* differences(

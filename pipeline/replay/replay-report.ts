@@ -44,7 +44,7 @@ export async function reportOf(
     partitions: ends.map(({ partition, commit }) => ({ partition, commit })),
     is_whole: ends.length === partitions.length,
     customers_changed: ends.reduce((sum, { customers }) => sum + customers, 0),
-    totals: addUp(prices, ({ currency }) => currency).map(({ by: _, plan: __, price: ___, ...sums }) => sums),
+    totals: sumsByCurrency(prices),
     prices,
     events: countsOf(ends.map(({ events }) => events)),
     refused: countsOf(ends.map(({ refused }) => refused)),
@@ -62,8 +62,17 @@ export async function endsOf(
 
 /** The sums of each price over all partitions. */
 export function pricesOf(ends: readonly PartitionEnd[]): PriceLine[] {
-  const lines = ends.flatMap(({ prices }) => prices)
+  return addUpPrices(ends.flatMap(({ prices }) => prices))
+}
+
+export function addUpPrices(lines: readonly PriceLine[]): PriceLine[] {
   return addUp(lines, ({ plan, price, currency }) => compositeKey(plan, price, currency))
+}
+
+export type SumsByCurrency = ReplayReport['totals'][number]
+
+export function sumsByCurrency(prices: readonly PriceLine[]): SumsByCurrency[] {
+  return addUp(prices, ({ currency }) => currency).map(({ by: _, plan: __, price: ___, ...sums }) => sums)
 }
 
 const sums = [

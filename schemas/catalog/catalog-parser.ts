@@ -6,7 +6,7 @@ import type { Catalog, Meter, Plan, Price } from './catalog.js'
 import { readEventSchema } from './catalog-event-schema.js'
 import { readMeter } from './catalog-meter.js'
 import { readPlan } from './catalog-plan.js'
-import { readPrice } from './catalog-price.js'
+import { type MeterScope, readPrice } from './catalog-price.js'
 import { asMap, FieldReader } from './catalog-reader.js'
 import {
   type CatalogProblem,
@@ -32,7 +32,51 @@ export function parseCatalog(text: string, fileName: string): ParsedCatalog {
   const node = readSourceText(text, problems)
   return node === undefined
     ? { kind: 'invalid', problems: problems.inOrder() }
-    : finish(readCatalog(node, 'whole', problems), problems)
+    : finish(readCatalog(node, nothingKnown, problems), problems)
+}
+
+export interface CatalogFile {
+  readonly file: string
+  readonly text: string
+}
+
+/** One item of a file, such as a plan, and where it stands. */
+export interface CatalogItem {
+  readonly of: ItemList
+  readonly file: string
+  readonly node: SourceNode
+}
+
+export type ParsedCatalogFiles =
+  | {
+      readonly kind: 'ok'
+      readonly catalog: Catalog
+      /** In the order of the catalog's lists. */
+      readonly items: readonly CatalogItem[]
+    }
+  | { readonly kind: 'invalid'; readonly problems: readonly CatalogProblem[] }
+
+/**
+ * Several files that are one catalog together: a price may name a meter of another file, or one that is published. What is
+ * given twice in them is a fault.
+ */
+export function parseCatalogFiles(
+  files: readonly CatalogFile[],
+  published: Catalog = { meters: [], plans: [] },
+): ParsedCatalogFiles {
+  const read = files.map(({ file, text }) => {
+    const problems = new Problems(file)
+    const node = readSourceText(text, problems)
+    return { file, problems, opened: node === undefined ? undefined : openCatalog(node, problems) }
+  })
+  const opened = read.map(one => one.opened).filter(one => one !== undefined)
+  const catalog = readOpened(opened, { published })
+  const problems = read.flatMap(one => one.problems.inOrder())
+  if (problems.length > 0) return { kind: 'invalid', problems }
+  const items = itemLists.flatMap(of =>
+    read.flatMap(({ file, opened: one }) => (one?.[of] ?? []).map(node => ({ of, file, node }))),
+  )
+  return { kind: 'ok', catalog, items }
 }
 
 /**
@@ -41,7 +85,8 @@ export function parseCatalog(text: string, fileName: string): ParsedCatalog {
  */
 export function parseCatalogValue(value: unknown, extent: 'whole' | 'part' = 'whole'): ParsedCatalog {
   const problems = new Problems('')
-  return finish(readCatalog(readSourceValue(value), extent, problems), problems)
+  const scope = extent === 'whole' ? nothingKnown : undefined
+  return finish(readCatalog(readSourceValue(value), scope, problems), problems)
 }
 
 /** One price outside a catalog, as in `price_overrides`. Its meter is not looked up. An unknown field is `invalid_data`. */
@@ -71,40 +116,57 @@ function finish(catalog: Catalog | undefined, problems: Problems): ParsedCatalog
     : { kind: 'invalid', problems: problems.inOrder() }
 }
 
-function readCatalog(node: SourceNode, extent: 'whole' | 'part', problems: Problems): Catalog | undefined {
+export const itemLists = ['meters', 'plans', 'coupons', 'schemas'] as const
+export type ItemList = (typeof itemLists)[number]
+
+/** A catalog whose lists are found and not yet read. */
+type OpenedCatalog = Readonly<Record<ItemList, readonly SourceNode[]>> & { readonly problems: Problems }
+
+/** What prices and coupons may name beside the catalog itself; undefined: anything, `mergeCatalogs` checks it. */
+type KnownTerms = { readonly published: Catalog } | undefined
+
+const nothingKnown: KnownTerms = { published: { meters: [], plans: [] } }
+
+function readCatalog(node: SourceNode, known: KnownTerms, problems: Problems): Catalog | undefined {
+  const opened = openCatalog(node, problems)
+  return opened && readOpened([opened], known)
+}
+
+function openCatalog(node: SourceNode, problems: Problems): OpenedCatalog | undefined {
   const map = asMap(node, 'A catalog', problems)
   if (map === undefined) return undefined
   const reader = new FieldReader(map, problems)
-  const meterNodes = reader.list('meters') ?? []
-  const planNodes = reader.list('plans') ?? []
-  const couponNodes = reader.list('coupons') ?? []
-  const schemaNodes = reader.list('schemas') ?? []
+  const [meters, plans, coupons, schemas] = itemLists.map(name => reader.list(name) ?? [])
   reader.refuseOthers('a catalog')
-  const meters = new Map<string, Meter>()
+  return { meters: meters!, plans: plans!, coupons: coupons!, schemas: schemas!, problems }
+}
+
+function readOpened(opened: readonly OpenedCatalog[], known: KnownTerms): Catalog {
+  const each = <T>(of: ItemList, read: (node: SourceNode, problems: Problems) => T | undefined): T[] =>
+    opened.flatMap(one => one[of].map(node => read(node, one.problems)).filter(item => item !== undefined))
   const declared = new Set<string>()
-  for (const meterNode of meterNodes) {
-    const meter = readMeter(meterNode, declared, problems)
-    if (meter !== undefined) meters.set(meter.meter, meter)
-  }
-  const scope = extent === 'whole' ? { declared, meters } : undefined
+  const meters = each('meters', (node, problems) => readMeter(node, declared, problems))
+  const scope = known && meterScope(known.published, declared, meters)
   const seen = new Set<string>()
-  const plans = planNodes
-    .map(planNode => readPlan(planNode, scope, seen, problems))
-    .filter(plan => plan !== undefined)
-  const sold = extent === 'whole' ? soldPrices(plans) : undefined
+  const plans = each('plans', (node, problems) => readPlan(node, scope, seen, problems))
+  const sold = known && soldPrices([...known.published.plans, ...plans])
   const seenCoupons = new Set<string>()
-  const coupons = couponNodes
-    .map(one => readCoupon(one, sold, seenCoupons, problems))
-    .filter(one => one !== undefined)
+  const coupons = each('coupons', (node, problems) => readCoupon(node, sold, seenCoupons, problems))
   const seenSchemas = new Set<string>()
-  const schemas = schemaNodes
-    .map(one => readEventSchema(one, seenSchemas, problems))
-    .filter(one => one !== undefined)
+  const schemas = each('schemas', (node, problems) => readEventSchema(node, seenSchemas, problems))
   return {
-    meters: [...meters.values()],
+    meters: [...new Map(meters.map(meter => [meter.meter, meter])).values()],
     plans,
     ...(coupons.length === 0 ? {} : { coupons }),
     ...(schemas.length === 0 ? {} : { schemas }),
+  }
+}
+
+function meterScope(published: Catalog, declared: ReadonlySet<string>, meters: readonly Meter[]): MeterScope {
+  const all = [...published.meters, ...meters]
+  return {
+    declared: new Set([...published.meters.map(({ meter }) => meter), ...declared]),
+    meters: new Map(all.map(meter => [meter.meter, meter])),
   }
 }
 

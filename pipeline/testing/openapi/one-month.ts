@@ -76,6 +76,7 @@ async function replayIt(call: Call): Promise<void> {
   await call('listReplayDifferences', 'GET', `/v1/replays/${id}/differences?by=price`)
   const dearer = { ...catalog.plans[0], version: 2 }
   const tried = { catalog: { ...catalog, plans: [dearer] }, month: '2026-01', customer_id: 'acme' }
+  await call('getCatalog', 'GET', '/v1/catalog')
   await call('createRebuild', 'POST', '/v1/rebuilds', { tables: ['meters'] })
   await call('createCatalogDiff', 'POST', '/v1/catalog-diffs', tried)
 }
