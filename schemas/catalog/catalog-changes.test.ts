@@ -1,3 +1,5 @@
+// What files change in a catalog: new, unchanged, refused; and files that are one catalog together.
+
 import { expect, test } from 'vitest'
 import { addedCatalog, catalogChanges } from './catalog-changes.js'
 import { parseCatalog, parseCatalogFiles } from './catalog-parser.js'
