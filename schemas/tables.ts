@@ -306,7 +306,7 @@ export const fxRatesTable = describe('fx_rates', {
   ...origin,
 })
 
-/** One row is one meter of the catalog: how its readings add up. A published meter never changes. */
+/** One row is a meter of the catalog and one type of events that it reads: how its readings add up. A published meter never changes. */
 export const metersTable = describe('meters', {
   meter: 'low_cardinality',
   event_type: 'low_cardinality',

@@ -69,7 +69,7 @@ export function cases(
     .chain(({ price: usage, aggregation, percentile, events, part, level }) => {
       const meter: Meter = {
         meter: 'm',
-        eventType: 't',
+        eventTypes: ['t'],
         aggregation,
         percentile: BigInt(percentile) * scaledOne,
         filters: new Map(),

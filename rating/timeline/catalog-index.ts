@@ -16,9 +16,11 @@ export class CatalogIndex {
   constructor(catalog: Catalog) {
     this.#meters = new Map(catalog.meters.map(meter => [meter.meter, meter]))
     for (const meter of this.#meters.values()) {
-      const known = this.#byType.get(meter.eventType)
-      if (known === undefined) this.#byType.set(meter.eventType, [meter])
-      else known.push(meter)
+      for (const type of meter.eventTypes) {
+        const known = this.#byType.get(type)
+        if (known === undefined) this.#byType.set(type, [meter])
+        else known.push(meter)
+      }
     }
     this.#coupons = new Map((catalog.coupons ?? []).map(one => [one.code, one]))
     for (const plan of catalog.plans) {

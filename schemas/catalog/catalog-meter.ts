@@ -8,6 +8,7 @@ import { type Aggregation, type AggregationFacts, aggregationFacts, aggregations
 import type { Meter } from './catalog.js'
 import { asMap, FieldReader, readText } from './catalog-reader.js'
 import type { Problems, SourceNode } from './catalog-source.js'
+import { eventTypesToWire, readEventTypes, withEventTypes } from './meter-event-types.js'
 import { filtersField, filtersToWire, readFilters } from './meter-filter.js'
 import { decimal, type Wire } from './models/model-shape.js'
 
@@ -19,10 +20,7 @@ export function readMeter(node: SourceNode, declared: Set<string>, problems: Pro
   if (id !== undefined && declared.has(id))
     reader.fault('meter', 'duplicate_meter', `The meter ${id} is given twice.`)
   if (id !== undefined) declared.add(id)
-  const eventType = reader.requiredText('event_type')
-  if (eventType?.startsWith('weir.')) {
-    reader.fault('event_type', 'invalid_value', 'Event types beginning with weir. are never usage.')
-  }
+  const eventTypes = readEventTypes(reader, problems)
   const aggregation = reader.requiredChoice('aggregation', aggregations)
   const value = readValuePath(reader, aggregation)
   const percentile = reader.decimal('percentile', { sign: 'positive', max: 100n * scaledOne })
@@ -36,10 +34,10 @@ export function readMeter(node: SourceNode, declared: Set<string>, problems: Pro
   const unit = reader.text('unit')
   const allowNegative = reader.flag('allow_negative')
   reader.refuseOthers('a meter')
-  if (id === undefined || eventType === undefined || aggregation === undefined) return undefined
+  if (id === undefined || eventTypes === undefined || aggregation === undefined) return undefined
   return {
     meter: id,
-    eventType,
+    eventTypes,
     aggregation,
     ...(value === undefined ? {} : { value }),
     ...(percentile === undefined ? {} : { percentile }),
@@ -84,7 +82,7 @@ function readDimensions(reader: FieldReader, problems: Problems): string[] {
 export function meterToWire(meter: Meter): Wire {
   return {
     meter: meter.meter,
-    event_type: meter.eventType,
+    ...eventTypesToWire(meter.eventTypes),
     aggregation: meter.aggregation,
     ...(meter.value === undefined ? {} : { value: meter.value.join('.') }),
     ...decimal('percentile', meter.percentile),
@@ -99,7 +97,6 @@ export function meterToWire(meter: Meter): Wire {
 
 const meterFields = {
   meter: nameField,
-  event_type: nameField,
   filters: filtersField.optional(),
   dimensions: z.array(nameField).optional(),
   unit: nameField.optional(),
@@ -115,7 +112,7 @@ function metersOf(asks: (facts: AggregationFacts) => boolean, fields: z.ZodRawSh
     ...Aggregation[],
   ]
   const aggregation = others.length === 0 ? z.literal(first) : z.enum([first, ...others])
-  return z.strictObject({ ...meterFields, aggregation, ...fields })
+  return withEventTypes({ ...meterFields, aggregation, ...fields })
 }
 
 export const meterSchema = z.union([

@@ -251,6 +251,25 @@ test.each([
   expect(codes(`meters: [{ meter: m, event_type: e, ${fields} }]`)).toEqual([code])
 })
 
+test.each([
+  ['missing_field', ''],
+  ['missing_field', 'event_types: [],'],
+  ['wrong_type', 'event_types: t,'],
+  ['wrong_type', 'event_types: [5],'],
+  ['invalid_value', 'event_types: [t, weir.usage],'],
+  ['invalid_value', 'event_types: [t], event_type: t,'],
+  ['duplicate_event_type', 'event_types: [t, u, t],'],
+])('%s: a meter with %s', (code, types) => {
+  expect(codes(`meters: [{ meter: m, ${types} aggregation: count }]`)).toEqual([code])
+})
+
+test('a meter of several types is read back; one alone is event_type', () => {
+  const wire = (types: string) =>
+    catalogToWire(whole(`meters: [{ meter: m, ${types}, aggregation: count }]`)).meters[0]
+  expect(wire('event_types: [t, u]')).toMatchObject({ event_types: ['t', 'u'] })
+  expect(wire('event_types: [t]')).toEqual(wire('event_type: t'))
+})
+
 test('a meter of our own events is refused', () => {
   expect(codes('meters: [{ meter: m, event_type: weir.usage, aggregation: count }]')).toEqual([
     'invalid_value',

@@ -19,7 +19,8 @@ export type { PriceModel } from './models/registry.js'
 
 export interface Meter {
   readonly meter: string
-  readonly eventType: string
+  /** One or more, each once. */
+  readonly eventTypes: readonly string[]
   readonly aggregation: Aggregation
   /** Path into `data`, split at dots. Absent for `count` alone. */
   readonly value?: readonly string[]

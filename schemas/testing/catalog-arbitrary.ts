@@ -51,7 +51,10 @@ const filter: fc.Arbitrary<MeterFilter> = fc.oneof(
 const meter: fc.Arbitrary<Omit<Meter, 'meter'>> = fc
   .tuple(
     fc.constantFrom(...aggregations),
-    name.filter(text => !text.startsWith('weir.')),
+    fc.uniqueArray(
+      name.filter(text => !text.startsWith('weir.')),
+      { minLength: 1, maxLength: 3 },
+    ),
     fc.array(fc.stringMatching(/^[a-z]{1,5}$/), { minLength: 1, maxLength: 3 }),
     fc.bigInt({ min: 1n, max: 100n * scaledOne }),
     fc.dictionary(fc.stringMatching(/^[a-z.]{1,6}$/), filter),
@@ -59,8 +62,8 @@ const meter: fc.Arbitrary<Omit<Meter, 'meter'>> = fc
     optional('unit', name),
     fc.boolean(),
   )
-  .map(([aggregation, eventType, value, percentile, filters, dimensions, unit, allowNegative]) => ({
-    eventType,
+  .map(([aggregation, eventTypes, value, percentile, filters, dimensions, unit, allowNegative]) => ({
+    eventTypes,
     aggregation,
     ...(aggregation === 'count' ? {} : { value }),
     ...(aggregation === 'percentile' ? { percentile } : {}),

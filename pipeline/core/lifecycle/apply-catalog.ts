@@ -63,11 +63,12 @@ function withStart(catalog: Catalog, arrivedAtMs: number): Catalog {
   return { ...catalog, schemas }
 }
 
-/** Writes a row of `meters` for each new meter, which tells analysts how its readings add up. */
+/** Writes a row of `meters` for each type of events of each new meter, which tells analysts how its readings add up. */
 function writeMeters({ state, out }: Step, known: Catalog): void {
   for (const meter of state.catalog.meters) {
     if (known.meters.some(one => one.meter === meter.meter)) continue
-    out.meter({ meter: meter.meter, eventType: meter.eventType, aggregation: meter.aggregation })
+    for (const eventType of meter.eventTypes)
+      out.meter({ meter: meter.meter, eventType, aggregation: meter.aggregation })
   }
 }
 

@@ -217,7 +217,7 @@ function eventsOf({ price }: OwedKey, { usage }: Cursor, { ours }: Evidence): nu
   const named = ours.catalog.plans.flatMap(plan => plan.prices).find(one => one.price === price)
   const meter =
     named?.kind === 'usage' ? ours.catalog.meters.find(one => one.meter === named.meter) : undefined
-  return new Set(usage.filter(({ type }) => type === meter?.eventType).map(eventKey)).size
+  return new Set(usage.filter(({ type }) => meter?.eventTypes.includes(type)).map(eventKey)).size
 }
 
 function priceOrRest(

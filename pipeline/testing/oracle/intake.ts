@@ -163,7 +163,7 @@ class Taking implements Intake {
   read(event: ValidEvent): void {
     const readings = readingsOf(
       event.data,
-      this.catalog.meters.filter(one => one.eventType === event.type),
+      this.catalog.meters.filter(one => one.eventTypes.includes(event.type)),
     )
     if (readings.length === 0) this.unmetered += 1
     else this.usage.push({ event, readings, batch: this.catalogs.length - 1 })

@@ -103,7 +103,7 @@ function asItOughtToBe(
   const data = parsed.kind === 'ok' && isRecord(parsed.value) ? parsed.value : {}
   // It is read when its type is known.
   const readIn = amendment.type === undefined ? Math.max(batch, original!.batch) : batch
-  const meters = intake.catalogs[readIn]!.meters.filter(one => one.eventType === type)
+  const meters = intake.catalogs[readIn]!.meters.filter(one => one.eventTypes.includes(type))
   const readings = readingsOf(data, meters)
   return readings.length === 0 ? 'unmetered' : { event: { ...event, data }, readings, batch }
 }

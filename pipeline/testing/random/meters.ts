@@ -24,7 +24,7 @@ const meterFilters = fc.oneof(
 export const meter = fc.record({
   // A level carries over from one segment to the next, which is the hard part.
   aggregation: fc.constantFrom(...aggregations, 'weighted_sum' as const, 'time_average' as const),
-  eventType: mostly('use', 'other'),
+  eventTypes: mostly<Wire>({ event_type: 'use' }, { event_type: 'other' }, { event_types: ['other', 'use'] }),
   filters: meterFilters,
   percentile: fc.constantFrom('50', '95', '99.9', '100', '0.5'),
   allowNegative: often(undefined, true),
@@ -54,7 +54,7 @@ export function meterWire(
   const value = aggregation === 'unique_count' ? 'user' : 'n'
   return defined({
     meter: `m${n}`,
-    event_type: one.eventType,
+    ...one.eventTypes,
     aggregation,
     value: aggregation === 'count' ? undefined : value,
     percentile: aggregation === 'percentile' ? one.percentile : undefined,
