@@ -45,7 +45,7 @@ const filter: fc.Arbitrary<MeterFilter> = fc.oneof(
   texts.map(not => ({ not })),
   fc
     .tuple(fc.constantFrom('gt', 'gte'), amount, fc.constantFrom('lt', 'lte'), optional('not', texts))
-    .map(([lower, least, upper, not]) => ({ ...not, [lower]: -least, [upper]: least + 1n })),
+    .map(([lower, least, upper, not]) => ({ ...not, [lower]: -least, [upper]: least / 2n + 4n })),
 )
 
 const meter: fc.Arbitrary<Omit<Meter, 'meter'>> = fc
