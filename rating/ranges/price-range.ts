@@ -13,7 +13,7 @@ import { modelPart } from '../models/registry.js'
 import { type MrrChange, mrrTimeline } from '../mrr/mrr.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
 import type { CatalogIndex } from '../timeline/catalog-index.js'
-import { type PriceLine, pricesInForce, type SubscriptionPrices } from '../timeline/price-lines.js'
+import { type PriceLine, pricesOfTerms, type SubscriptionPrices } from '../timeline/price-lines.js'
 import type { ResolvedTerms } from '../timeline/timeline.js'
 import { isBeyond, isBeyondPayable } from './value-range.js'
 
@@ -26,7 +26,7 @@ export function mayBeLarge(terms: ResolvedTerms, catalog: CatalogIndex): boolean
   const plan = catalog.plan(terms.plan, terms.planVersion)
   if (plan === undefined) return false
   let perPeriod = 0n
-  for (const price of pricesInForce(plan, terms)) perPeriod += mostWithoutUsage(price, terms)
+  for (const price of pricesOfTerms(plan, terms)) perPeriod += mostWithoutUsage(price, terms)
   // A month has not quite 31 days.
   return perPeriod * 31n > largeMrr
 }

@@ -2,6 +2,7 @@
 // Invariant: never changes once it is made; a catalog that grew gets a new index.
 
 import type { Catalog, Coupon, Meter, Plan } from '../../schemas/catalog/catalog.js'
+import { pricesOfPlan } from '../../schemas/catalog/phases.js'
 
 const noMeters: readonly Meter[] = []
 
@@ -27,7 +28,7 @@ export class CatalogIndex {
       const versions = this.#plans.get(plan.plan)
       if (versions === undefined) this.#plans.set(plan.plan, new Map([[plan.version, plan]]))
       else versions.set(plan.version, plan)
-      for (const { price } of plan.prices) this.#prices.add(price)
+      for (const { price } of pricesOfPlan(plan)) this.#prices.add(price)
       this.#newest.set(plan.plan, Math.max(plan.version, this.#newest.get(plan.plan) ?? plan.version))
     }
   }

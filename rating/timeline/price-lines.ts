@@ -16,6 +16,7 @@ import type {
   RecurringPrice,
   UsagePrice,
 } from '../../schemas/catalog/catalog.js'
+import { pricesOfPlan } from '../../schemas/catalog/phases.js'
 import { prorationUnit } from '../../schemas/catalog/proration.js'
 import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { beginninglessNs, compareInstants, endlessNs } from '../../schemas/time.js'
@@ -24,6 +25,8 @@ import { billedLines } from './billed-lines.js'
 import type { CatalogIndex } from './catalog-index.js'
 import { CouponTerms } from './coupon-terms.js'
 import { isSameLine } from './line-terms.js'
+import { planStart, stagesOf, withOverrides } from './plan-stages.js'
+import { planTrialEnd } from './plan-trial.js'
 import { withoutDiscount } from './price-content.js'
 import { newSegmentCache, type PriceLine } from './segment.js'
 import type { ResolvedTerms, Timeline, Version } from './timeline.js'
@@ -50,65 +53,97 @@ type GrowingLine<P extends Price = Price> = { -readonly [K in keyof PriceLine<P>
 
 /** The catalog holds every plan of the timeline, and every quantity that one needs is set. */
 export function resolvePrices(timeline: Timeline, catalog: CatalogIndex): SubscriptionPrices {
-  const newest = new Map<string, GrowingLine>()
-  const usage = new Map<string, PriceLine<UsagePrice>[]>()
-  const recurring: PriceLine<RecurringPrice>[] = []
-  const oneOff: PriceLine<OneOffPrice>[] = []
-  for (const version of timeline.versions) {
-    const { terms } = version
-    const plan = catalog.plan(terms.plan, terms.planVersion)
-    if (plan === undefined) throw new Error(`The plan ${terms.plan} ${terms.planVersion} is not published.`)
-    for (const price of pricesInForce(plan, terms)) {
-      const period = price.billingPeriod ?? plan.billingPeriod
-      const calendar = serviceCalendar(terms.billingAnchorNs, terms.timezone, period)
-      if (price.kind === 'one_off') {
-        // Once for each id, whatever its content is later.
-        if (oneOff.some(one => one.price.price === price.price)) continue
-        const { fromNs } = version
-        const instant = { price, fromNs, untilNs: fromNs, trial: fromNs < (terms.trialUntilNs ?? fromNs) }
-        oneOff.push(newLine(timeline, plan, terms, calendar, instant) as PriceLine<OneOffPrice>)
-        continue
-      }
-      if (price.kind === 'recurring' && terms.status !== 'active') continue
-      for (const interval of intervalsOf(price, version, discountEnd(price, terms, period))) {
-        const line = newLine(timeline, plan, terms, calendar, interval)
-        const before = newest.get(price.price)
-        if (before?.untilNs === line.fromNs && isSameLine(before, line)) {
-          before.untilNs = line.untilNs
-          continue
-        }
-        newest.set(price.price, line)
-        if (line.price.kind === 'usage') addTo(usage, line.price.meter, line as PriceLine<UsagePrice>)
-        else recurring.push(line as PriceLine<RecurringPrice>)
-      }
-    }
-  }
+  const resolver = new Resolver(timeline, catalog)
+  for (const version of timeline.versions) resolver.add(version)
+  const { usage, recurring, oneOff } = resolver
   const billed = billedLines(timeline, recurring)
   const coupons = CouponTerms.of(timeline, catalog)
   return { timeline, usage, recurring: billed, recurringInForce: recurring, oneOff, coupons }
 }
 
-/** Ids of the prices per unit in force whose quantity neither the terms nor the price say: a reason to refuse the change. */
-export function missingQuantities(terms: ResolvedTerms, catalog: CatalogIndex): string[] {
-  return unitPrices(terms, catalog)
-    .filter(({ price, defaultQuantity }) => defaultQuantity === undefined && !terms.quantities.has(price))
-    .map(({ price }) => price)
+/** Adds the versions of a timeline in order, so that what stays equal stays one line. */
+class Resolver {
+  readonly usage = new Map<string, PriceLine<UsagePrice>[]>()
+  readonly recurring: PriceLine<RecurringPrice>[] = []
+  readonly oneOff: PriceLine<OneOffPrice>[] = []
+  readonly #newest = new Map<string, GrowingLine>()
+  readonly #timeline: Timeline
+  readonly #catalog: CatalogIndex
+  readonly #planTrialNs: bigint
+  /** The version with which the plan in force began. */
+  #start: Version | undefined
+
+  constructor(timeline: Timeline, catalog: CatalogIndex) {
+    this.#timeline = timeline
+    this.#catalog = catalog
+    this.#planTrialNs = planTrialEnd(timeline, catalog)
+  }
+
+  add(version: Version): void {
+    const { terms } = version
+    const plan = this.#catalog.plan(terms.plan, terms.planVersion)
+    if (plan === undefined) throw new Error(`The plan ${terms.plan} ${terms.planVersion} is not published.`)
+    this.#start = planStart(version, this.#start)
+    for (const stage of stagesOf(version, this.#start, plan)) {
+      const { fromNs, untilNs } = stage
+      for (const price of withOverrides(stage.prices, terms.priceOverrides))
+        this.#addPrice(price, plan, { fromNs, untilNs, terms })
+    }
+  }
+
+  /** `version`: the part of it in which the plan has the price. */
+  #addPrice(price: Price, plan: Plan, version: Version): void {
+    const { terms, fromNs } = version
+    const period = price.billingPeriod ?? plan.billingPeriod
+    const calendar = serviceCalendar(terms.billingAnchorNs, terms.timezone, period)
+    const trialUntilNs = terms.trialUntilNs ?? this.#planTrialNs
+    if (price.kind === 'one_off') {
+      // Once for each id, whatever its content is later.
+      if (this.oneOff.some(one => one.price.price === price.price)) return
+      const instant = { price, fromNs, untilNs: fromNs, trial: fromNs < trialUntilNs }
+      const line = newLine(this.#timeline, plan, terms, calendar, instant)
+      this.oneOff.push(line as PriceLine<OneOffPrice>)
+      return
+    }
+    if (price.kind === 'recurring' && terms.status !== 'active') return
+    for (const interval of intervalsOf(price, version, trialUntilNs, discountEnd(price, terms, period)))
+      this.#addLine(newLine(this.#timeline, plan, terms, calendar, interval))
+  }
+
+  #addLine(line: GrowingLine): void {
+    const { price } = line.price
+    const before = this.#newest.get(price)
+    if (before?.untilNs === line.fromNs && isSameLine(before, line)) {
+      before.untilNs = line.untilNs
+      return
+    }
+    this.#newest.set(price, line)
+    if (line.price.kind === 'usage') addTo(this.usage, line.price.meter, line as PriceLine<UsagePrice>)
+    else this.recurring.push(line as PriceLine<RecurringPrice>)
+  }
 }
 
-/** The prices per unit in force. */
+/** Ids of the prices per unit whose quantity neither the terms nor the price say: a reason to refuse the change. */
+export function missingQuantities(terms: ResolvedTerms, catalog: CatalogIndex): string[] {
+  const missing = unitPrices(terms, catalog)
+    .filter(({ price, defaultQuantity }) => defaultQuantity === undefined && !terms.quantities.has(price))
+    .map(({ price }) => price)
+  return [...new Set(missing)]
+}
+
+/** The prices per unit that these terms have, in any phase of the plan. */
 export function unitPrices(terms: ResolvedTerms, catalog: CatalogIndex): (RecurringPrice | OneOffPrice)[] {
   const plan = catalog.plan(terms.plan, terms.planVersion)
-  const prices = plan === undefined ? [] : pricesInForce(plan, terms)
+  const prices = plan === undefined ? [] : pricesOfTerms(plan, terms)
   return prices.filter(price => price.kind !== 'usage').filter(price => price.per === 'unit')
 }
 
-/** The plan's prices in its order, an override in the place of the price of that id; overrides of no price follow. */
-export function pricesInForce(plan: Plan, terms: ResolvedTerms): readonly Price[] {
-  if (terms.priceOverrides.length === 0) return plan.prices
-  const prices = new Map<string, Price>()
-  for (const price of plan.prices) prices.set(price.price, price)
-  for (const price of terms.priceOverrides) prices.set(price.price, price)
-  return [...prices.values()]
+/** All prices that these terms have, in any phase of the plan: an override in the place of every price of that id. */
+export function pricesOfTerms(plan: Plan, terms: ResolvedTerms): readonly Price[] {
+  const { priceOverrides } = terms
+  if (plan.phases === undefined) return withOverrides(plan.prices, priceOverrides)
+  const isOverridden = ({ price }: Price) => priceOverrides.some(one => one.price === price)
+  return [...pricesOfPlan(plan).filter(price => !isOverridden(price)), ...priceOverrides]
 }
 
 interface Interval {
@@ -119,8 +154,12 @@ interface Interval {
 }
 
 /** A version cut where the trial and where the price's discount ends. */
-function intervalsOf(price: Price, version: Version, discountUntilNs: bigint): Interval[] {
-  const trialUntilNs = version.terms.trialUntilNs ?? beginninglessNs
+function intervalsOf(
+  price: Price,
+  version: Version,
+  trialUntilNs: bigint,
+  discountUntilNs: bigint,
+): Interval[] {
   const cuts = [trialUntilNs, discountUntilNs]
     .filter(cutNs => version.fromNs < cutNs && cutNs < version.untilNs)
     .sort(compareInstants)

@@ -8,6 +8,7 @@ import { meterToWire } from './catalog-meter.js'
 import { planToWire } from './catalog-plan.js'
 import { type Coupon, couponToWire, noSuchPrice } from './coupon.js'
 import { modelFault } from './models/registry.js'
+import { pricesOfPlan } from './phases.js'
 
 export type MergedCatalog =
   | { readonly kind: 'ok'; readonly catalog: Catalog }
@@ -33,7 +34,9 @@ export function mergeCatalogs(base: Catalog, added: Catalog): MergedCatalog {
     else if (hashOfValue(planToWire(known)) !== hashOfValue(planToWire(plan))) {
       return conflict(`Version ${plan.version} of the plan ${plan.plan} is published with other content.`)
     }
-    const fault = plan.prices.map(price => referenceFault(price, meters)).find(text => text !== undefined)
+    const fault = pricesOfPlan(plan)
+      .map(price => referenceFault(price, meters))
+      .find(text => text !== undefined)
     if (fault !== undefined)
       return { kind: 'conflict', rejection: rejected('invalid_catalog', fault).rejection }
   }
@@ -61,7 +64,7 @@ function mergeCoupons(
   if (added === undefined || added.length === 0) return { merged: base }
   const coupons = new Map<string, Coupon>((base ?? []).map(one => [one.code, one]))
   const before = coupons.size
-  const sold = new Set([...plans].flatMap(plan => plan.prices.map(({ price }) => price)))
+  const sold = new Set([...plans].flatMap(plan => pricesOfPlan(plan).map(({ price }) => price)))
   for (const one of added) {
     const known = coupons.get(one.code)
     if (known === undefined) coupons.set(one.code, one)

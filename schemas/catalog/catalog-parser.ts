@@ -16,6 +16,7 @@ import {
   type SourceNode,
 } from './catalog-source.js'
 import { readCoupon } from './coupon.js'
+import { pricesOfPlan } from './phases.js'
 
 export { type MergedCatalog, mergeCatalogs } from './catalog-merge.js'
 export { priceToWire } from './catalog-price.js'
@@ -171,5 +172,5 @@ function meterScope(published: Catalog, declared: ReadonlySet<string>, meters: r
 }
 
 function soldPrices(plans: readonly Plan[]): ReadonlySet<string> {
-  return new Set(plans.flatMap(plan => plan.prices.map(({ price }) => price)))
+  return new Set(plans.flatMap(plan => pricesOfPlan(plan).map(({ price }) => price)))
 }

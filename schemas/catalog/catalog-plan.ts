@@ -5,11 +5,13 @@ import { z } from 'zod'
 import { currencyField, nameField, planVersionField } from '../json/wire-fields.js'
 import { minorUnits } from '../money/currency.js'
 import { billingPeriodField, billingPeriodToWire, readBillingPeriod } from './billing-period.js'
-import type { Plan, Price } from './catalog.js'
-import { type MeterScope, priceSchema, priceToWire, readPrice } from './catalog-price.js'
+import type { Plan } from './catalog.js'
+import { type MeterScope, priceSchema, priceToWire, readPrices } from './catalog-price.js'
 import { asMap, FieldReader } from './catalog-reader.js'
 import type { Problems, SourceNode } from './catalog-source.js'
 import type { Wire } from './models/model-shape.js'
+import { phasesField, phasesToWire, readPhases } from './phases.js'
+import { readTrial, trialField } from './plan-trial.js'
 import { prorationField, prorationToWire, readProration } from './proration.js'
 
 /** Plan versions are UInt32 columns. */
@@ -40,28 +42,19 @@ export function readPlan(
   const proration = readProration(reader, problems) ?? 'second'
   const rounding = reader.choice('rounding', ['half_up', 'half_even'] as const) ?? 'half_up'
   const minimumWhenSuspended = reader.flag('minimum_when_suspended') ?? false
-  const prices = readPrices(reader, scope, problems)
+  const trialDays = readTrial(reader, problems)
+  const prices = readPrices(reader, 'The plan', scope, problems)
+  const phases = readPhases(reader, scope, problems)
   reader.refuseOthers('a plan')
   if (id === undefined || version === undefined || currency === undefined || billingPeriod === undefined) {
     return undefined
   }
-  return { plan: id, version, currency, billingPeriod, proration, rounding, minimumWhenSuspended, prices }
-}
-
-function readPrices(reader: FieldReader, scope: MeterScope | undefined, problems: Problems): Price[] {
-  const prices = new Map<string, Price>()
-  const places = new Set<string>()
-  for (const item of reader.list('prices', reader.requiredField('prices')) ?? []) {
-    const id = item.kind === 'map' ? item.members.get('price')?.value : undefined
-    const name = id?.kind === 'scalar' && typeof id.value === 'string' ? id.value : undefined
-    if (id !== undefined && name !== undefined) {
-      if (places.has(name)) problems.add(id, 'duplicate_price', `The plan has two prices ${name}.`)
-      places.add(name)
-    }
-    const price = readPrice(item, scope, problems)
-    if (price !== undefined) prices.set(price.price, price)
+  return {
+    ...{ plan: id, version, currency, billingPeriod, proration, rounding, minimumWhenSuspended },
+    ...(trialDays === undefined ? {} : { trialDays }),
+    ...(phases === undefined ? {} : { phases }),
+    prices,
   }
-  return [...prices.values()]
 }
 
 export function planToWire(plan: Plan): Wire {
@@ -73,7 +66,9 @@ export function planToWire(plan: Plan): Wire {
     proration: prorationToWire(plan.proration),
     rounding: plan.rounding,
     ...(plan.minimumWhenSuspended ? { minimum_when_suspended: true } : {}),
+    ...(plan.trialDays === undefined ? {} : { trial: { days: plan.trialDays } }),
     prices: plan.prices.map(priceToWire),
+    ...(plan.phases === undefined ? {} : { phases: phasesToWire(plan.phases) }),
   }
 }
 
@@ -92,5 +87,7 @@ export const planSchema = z.strictObject({
         'Whether minimums and flat amounts are owed for a service period that lies in a suspension from end to end. ' +
         'Left out: they are not.',
     }),
+  trial: trialField.optional(),
   prices: z.array(priceSchema),
+  phases: phasesField.optional(),
 })

@@ -33,6 +33,28 @@ export function readPrice(
   }
 }
 
+/** The prices of a plan or a phase (`what`), each id once. */
+export function readPrices(
+  reader: FieldReader,
+  what: string,
+  scope: MeterScope | undefined,
+  problems: Problems,
+): Price[] {
+  const prices = new Map<string, Price>()
+  const places = new Set<string>()
+  for (const item of reader.list('prices', reader.requiredField('prices')) ?? []) {
+    const id = item.kind === 'map' ? item.members.get('price')?.value : undefined
+    const name = id?.kind === 'scalar' && typeof id.value === 'string' ? id.value : undefined
+    if (id !== undefined && name !== undefined) {
+      if (places.has(name)) problems.add(id, 'duplicate_price', `${what} has two prices ${name}.`)
+      places.add(name)
+    }
+    const price = readPrice(item, scope, problems)
+    if (price !== undefined) prices.set(price.price, price)
+  }
+  return [...prices.values()]
+}
+
 export function priceToWire(price: Price): Wire {
   switch (price.kind) {
     case 'usage':

@@ -89,6 +89,14 @@ export interface OneOffPrice {
 
 export type Price = UsagePrice | RecurringPrice | OneOffPrice
 
+/** Prices of the plan until so many of its billing periods have passed. */
+export interface Phase {
+  /** Counted from the start of the plan; absent: no end, of the last phase alone. */
+  readonly untilPeriods?: number
+  /** Each in the place of the plan's price of that id, or beside them. */
+  readonly prices: readonly Price[]
+}
+
 export interface Plan {
   readonly plan: string
   readonly version: number
@@ -99,6 +107,10 @@ export interface Plan {
   readonly rounding: Rounding
   /** Whether minimums and flat amounts are owed for a service period that lies in a suspension from end to end. */
   readonly minimumWhenSuspended: boolean
+  /** Of a subscription that starts on it and says no trial of its own; absent: none. */
+  readonly trialDays?: number
+  /** In order; absent: none. After the last the plan's own prices hold. */
+  readonly phases?: readonly Phase[]
   readonly prices: readonly Price[]
 }
 

@@ -182,17 +182,29 @@ const oneOffPrice: fc.Arbitrary<Omit<OneOffPrice, 'price'>> = fc
 
 function plan(meters: readonly Meter[]): fc.Arbitrary<Omit<Plan, 'version'>> {
   const price = fc.oneof(recurringPrice, oneOffPrice, ...meters.map(usagePrice))
-  return fc.record({
+  const prices = (minLength: number) =>
+    fc
+      .uniqueArray(fc.tuple(name, price), { minLength, maxLength: 4, selector: ([id]) => id })
+      .map(pairs => pairs.map(([id, rest]): Price => ({ price: id, ...rest })))
+  const fields = fc.record({
     plan: name,
     currency: fc.constantFrom(...currencyCodes),
     billingPeriod: period,
     proration: fc.constantFrom('second', 'day'),
     rounding: fc.constantFrom('half_up', 'half_even'),
     minimumWhenSuspended: fc.boolean(),
-    prices: fc
-      .uniqueArray(fc.tuple(name, price), { maxLength: 4, selector: ([id]) => id })
-      .map(pairs => pairs.map(([id, rest]): Price => ({ price: id, ...rest }))),
+    prices: prices(0),
   })
+  const phases = fc.oneof(
+    prices(1).map(only => [{ prices: only }]),
+    fc.tuple(prices(1), prices(1), fc.boolean()).map(([first, last, isEndless]) => [
+      { untilPeriods: 2, prices: first },
+      { ...(isEndless ? {} : { untilPeriods: 3 }), prices: last },
+    ]),
+  )
+  return fc
+    .tuple(fields, optional('trialDays', fc.constantFrom(1, 14)), optional('phases', phases))
+    .map(parts => Object.assign({}, ...parts) as Omit<Plan, 'version'>)
 }
 
 function scaled(text: string): Scaled {

@@ -13,6 +13,7 @@ import {
   readSourceText,
   type SourceNode,
 } from '../../../schemas/catalog/catalog-source.js'
+import { pricesOfPlan } from '../../../schemas/catalog/phases.js'
 import { isTimezone } from '../../../schemas/json/wire-fields.js'
 import { nearestHint } from '../../../schemas/nearest-name.js'
 import type { ReadMapping } from '../source-kind.js'
@@ -202,7 +203,7 @@ function readProduct(
     return { kind: 'plan', plan, version }
   }
   if (price !== undefined) {
-    const names = plans?.flatMap(one => one.prices.map(of => of.price))
+    const names = plans?.flatMap(one => pricesOfPlan(one).map(of => of.price))
     if (names !== undefined && !names.includes(price))
       reader.fault(
         'price',

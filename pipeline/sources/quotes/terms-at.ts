@@ -4,6 +4,7 @@
 import { periodText } from '../../../schemas/catalog/billing-period.js'
 import type { Plan, Price } from '../../../schemas/catalog/catalog.js'
 import { priceToWire } from '../../../schemas/catalog/catalog-parser.js'
+import { pricesOfPlan } from '../../../schemas/catalog/phases.js'
 import { canonicalJson } from '../../../schemas/json/canonical-json.js'
 import { formatScaled, type Scaled, scaledOne } from '../../../schemas/money/decimal.js'
 import { nearestHint } from '../../../schemas/nearest-name.js'
@@ -55,7 +56,7 @@ export function termsAt(
   const singles = new Map<string, Wire>()
   for (const [price, own] of byPrice(held, plan.plan, known, context)) {
     const quantity = own.reduce((sum, one) => sum + one.quantity, 0n)
-    const inPlan = known?.prices.find(one => one.price === price)
+    const inPlan = known && pricesOfPlan(known).find(one => one.price === price)
     if (inPlan === undefined || isPerUnit(inPlan)) quantities.set(price, quantity)
     else if (inPlan.kind !== 'usage' && quantity > scaledOne)
       fault(
@@ -120,7 +121,7 @@ function checkPlan(
     )
   for (const line of sold) {
     const { rule } = line
-    const price = rule.kind === 'price' ? plan.prices.find(one => one.price === rule.price) : undefined
+    const price = rule.kind === 'price' ? pricesOfPlan(plan).find(one => one.price === rule.price) : undefined
     const period = price?.billingPeriod ?? billingPeriod
     if (line.frequency === undefined || line.frequency === period) continue
     const whose = price?.billingPeriod === undefined ? `plan ${name}` : `price ${price.price}`
@@ -140,7 +141,7 @@ function byPrice(
   for (const line of held) {
     if (line.rule.kind !== 'price') continue
     const { price } = line.rule
-    const names = known?.prices.map(one => one.price)
+    const names = known && pricesOfPlan(known).map(one => one.price)
     if (names !== undefined && !names.includes(price)) {
       const detail = `the plan ${plan} has no price ${price}${nearestHint(price, names)}.`
       fault(context, line, 'price_not_in_plan', detail)

@@ -10,6 +10,7 @@ import type { DeadLetter, Intake, ReceivedChange } from './intake.js'
 import { isTooLarge } from './largest.js'
 import { oneOffsOf } from './one-offs.js'
 import { linesOf, planOf, pricesInForce, quantityOf, type Subscription } from './prices.js'
+import { everyPhase } from './stages.js'
 import { instantsOf, termsAt } from './terms.js'
 
 export interface Judged {
@@ -94,14 +95,21 @@ function judge(
     price.kind !== 'usage' || catalog.meters.some(meter => meter.meter === price.meter)
   if (!(change.priceOverrides ?? []).every(isKnown)) return 'unknown_plan'
   const named = [...(change.quantities?.keys() ?? []), ...(change.priceOverrides ?? []).map(one => one.price)]
-  const isSold = (price: string) => catalog.plans.some(one => one.prices.some(other => other.price === price))
+  const isSold = (price: string) =>
+    catalog.plans.some(one =>
+      everyPhase(one)
+        .flat()
+        .some(other => other.price === price),
+    )
   if (!named.every(isSold)) return 'invalid_data'
   const isCoupon = (code: string) => (catalog.coupons ?? []).some(one => one.code === code)
   if (!(change.coupons ?? []).every(isCoupon)) return 'invalid_data'
   const lacksQuantity = inForce.some(({ terms, plan }) =>
-    pricesInForce(plan!, terms).some(
-      price => price.kind !== 'usage' && price.per === 'unit' && quantityOf(price, terms) === undefined,
-    ),
+    everyPhase(plan!)
+      .flatMap(of => pricesInForce(of, terms))
+      .some(
+        price => price.kind !== 'usage' && price.per === 'unit' && quantityOf(price, terms) === undefined,
+      ),
   )
   if (lacksQuantity) return 'invalid_data'
   const isLarge = isTooLarge(linesOf(together, catalog), oneOffsOf(together, catalog), catalog)

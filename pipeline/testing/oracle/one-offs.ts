@@ -6,14 +6,17 @@ import { exactly } from '../../../rating/testing/slow-oracle.js'
 import type { Catalog } from '../../../schemas/catalog/catalog.js'
 import type { SubscriptionChange } from '../../../schemas/lifecycle/lifecycle-event.js'
 import { type OneOff, planOf, pricesInForce, quantityOf } from './prices.js'
-import { instantsOf, termsAt } from './terms.js'
+import { allInstantsOf, pricesAt } from './stages.js'
+import { termsAt } from './terms.js'
 
 export function oneOffsOf(changes: readonly SubscriptionChange[], catalog: Catalog): OneOff[] {
-  const all = instantsOf(changes).flatMap(atNs => {
+  const all = allInstantsOf(changes, catalog).flatMap(atNs => {
     const terms = termsAt(changes, atNs)
     if (terms === undefined) return []
     const plan = planOf(catalog, terms.plan, terms.planVersion)!
-    const prices = pricesInForce(plan, terms).filter(price => price.kind === 'one_off')
+    const prices = pricesInForce(pricesAt(changes, catalog, atNs), terms).filter(
+      price => price.kind === 'one_off',
+    )
     return prices.map(price => ({ price, plan, terms, quantity: quantityOf(price, terms)!, atNs }))
   })
   return all.filter(one => one === all.find(other => other.price.price === one.price.price))

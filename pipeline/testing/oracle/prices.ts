@@ -8,7 +8,10 @@ import { type Scaled, scaledOne } from '../../../schemas/money/decimal.js'
 import { endlessNs } from '../../../schemas/time.js'
 import { dateOf, type Period, periodAt, periodStart } from './calendar.js'
 import { canonical } from './canonical.js'
-import { instantsOf, type Terms, termsAt } from './terms.js'
+import { allInstantsOf, isTrial, planOf, pricesAt } from './stages.js'
+import { type Terms, termsAt } from './terms.js'
+
+export { planOf } from './stages.js'
 
 /** `never` is an instant after every other one, `always` one before every other one. */
 export const never = endlessNs
@@ -115,32 +118,29 @@ export function earliest(a: bigint, b: bigint): bigint {
   return a < b ? a : b
 }
 
-export function planOf(catalog: Catalog, plan: string, version: number | undefined): Plan | undefined {
-  return catalog.plans.find(one => one.plan === plan && one.version === version)
-}
-
-/** An override replaces the plan's price of the same id, or is added to the plan's prices. */
-export function pricesInForce(plan: Plan, terms: Terms): Price[] {
-  return [...new Map([...plan.prices, ...terms.overrides].map(price => [price.price, price])).values()]
+/** An override replaces the price of the same id that the plan has then, or is added to those. */
+export function pricesInForce(of: readonly Price[], terms: Terms): Price[] {
+  return [...new Map([...of, ...terms.overrides].map(price => [price.price, price])).values()]
 }
 
 /** Each price in force between two neighbouring instants at which anything may change. */
 function stretchesOf(changes: readonly SubscriptionChange[], catalog: Catalog): Line[] {
   const stretches: Line[] = []
-  const instants = instantsOf(changes)
+  const instants = allInstantsOf(changes, catalog)
   for (const [index, fromNs] of instants.entries()) {
     const untilNs = instants[index + 1] ?? never
     const terms = termsAt(changes, fromNs)
     if (terms === undefined) continue
     const plan = planOf(catalog, terms.plan, terms.planVersion)!
-    for (const price of pricesInForce(plan, terms)) {
+    const trial = isTrial(terms, changes, catalog, fromNs)
+    for (const price of pricesInForce(pricesAt(changes, catalog, fromNs), terms)) {
       // one-offs.ts has those.
       if (price.kind === 'one_off') continue
       // Nothing recurring is owed in a suspension; usage terms stay what they are.
       if (price.kind === 'recurring' && terms.status === 'suspended') continue
       const endNs = discountEnd(price, plan, terms)
       for (const cut of cutAt({ fromNs, untilNs }, endNs)) {
-        stretches.push(stretchOf(price, plan, terms, cut, cut.fromNs < endNs))
+        stretches.push(stretchOf(price, plan, terms, cut, trial, cut.fromNs < endNs))
       }
     }
   }
@@ -187,10 +187,16 @@ function cutAt({ fromNs, untilNs }: Period, atNs: bigint): Period[] {
   ]
 }
 
-function stretchOf(written: Price, plan: Plan, terms: Terms, span: Period, discounted: boolean): Line {
+function stretchOf(
+  written: Price,
+  plan: Plan,
+  terms: Terms,
+  span: Period,
+  trial: boolean,
+  discounted: boolean,
+): Line {
   const { discountPeriods: _, ...rest } = written
   const price: Price = discounted ? written : { ...rest, discountPercent: 0n }
-  const trial = span.fromNs < terms.trialUntilNs
   const quantity = quantityOf(price, terms)!
   const { currency, rounding, minimumWhenSuspended } = plan
   const proration = prorationOf(price, plan)

@@ -21,7 +21,8 @@ export interface Terms {
   /** Of the `created`: what discounts are counted from, whatever the anchor becomes. */
   readonly firstAnchorNs: bigint
   readonly timezone: string
-  readonly trialUntilNs: bigint
+  /** Undefined: it says none, and that of the plan holds. */
+  readonly trialUntilNs: bigint | undefined
   /** Codes in the order in which they are taken off. */
   readonly coupons: readonly string[]
 }
@@ -52,7 +53,7 @@ export function termsAt(changes: readonly SubscriptionChange[], atNs: bigint): T
       created(change) ? (change.billingAnchorNs ?? change.effectiveFromNs) : undefined,
     )!,
     timezone: last(change => (created(change) ? (change.timezone ?? 'UTC') : undefined))!,
-    trialUntilNs: last(change => change.trialUntilNs) ?? -1n,
+    trialUntilNs: last(change => change.trialUntilNs),
     coupons: last(change => change.coupons) ?? [],
   }
 }

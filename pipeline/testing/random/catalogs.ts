@@ -8,6 +8,7 @@ import { ExactNumber } from '../../../schemas/money/exact-number.js'
 import { meter, meterWire } from './meters.js'
 import { orOneOff } from './one-off-prices.js'
 import type { Pace } from './paces.js'
+import { everyPrice, phases, phasesOf } from './phases.js'
 import { at, defined, index, mostly, often, type Wire } from './picks.js'
 
 /** A part of the catalog: known from the start, or published by an event. */
@@ -190,6 +191,8 @@ const plan = fc.record({
   rounding: often(undefined, 'half_even'),
   minimum_when_suspended: often(undefined, true, false),
   currency: often('USD', 'EUR', 'JPY', 'BHD'),
+  phases,
+  trial: mostly<Wire | undefined>(undefined, { days: 1 }, { days: 10 }, { days: 40 }),
   late: mostly(false, true),
 })
 
@@ -269,12 +272,20 @@ export function catalogOf(shape: Shape, pace: Pace, whole: boolean): CatalogChoi
   const recurring = shape.recurring.map(one => withOwn(one.wire, one.own))
   const prices: Wire[] = [...usage, ...recurring].sort((a, b) => order(a) - order(b))
   const plans = shape.plans.map((one, n) => {
-    const { prices: picks, period, late, ...rest } = one
+    const { prices: picks, period, late, phases: ramp, ...rest } = one
     const own = unique([at(usage, picks[0]!), ...picks.map(pick => at(prices, pick))])
     // Two versions of one plan.
     const names = { plan: n === 2 ? 'b' : 'a', version: n === 1 ? 2 : 1 }
-    const wire = defined({ ...names, ...rest, billing_period: at(pace.periods, period), prices: own })
-    return { late: (late && !whole) || own.some(price => isLateMeter(price['meter'])), names, wire }
+    const more = {
+      billing_period: at(pace.periods, period),
+      phases: phasesOf(ramp, pick => at(prices, pick)),
+    }
+    const wire = defined({ ...names, ...rest, ...more, prices: own })
+    return {
+      late: (late && !whole) || everyPrice(wire).some(price => isLateMeter(price['meter'])),
+      names,
+      wire,
+    }
   })
   const coupons = couponsOf(shape, plans, whole)
   const initial = {
@@ -299,7 +310,7 @@ export function catalogOf(shape: Shape, pace: Pace, whole: boolean): CatalogChoi
 }
 
 function soldBy(plans: readonly { readonly wire: Wire }[]): Set<unknown> {
-  return new Set(plans.flatMap(one => (one.wire['prices'] as Wire[]).map(price => price['price'])))
+  return new Set(plans.flatMap(one => everyPrice(one.wire).map(price => price['price'])))
 }
 
 /** A coupon known from the start names prices of plans known from the start. */
