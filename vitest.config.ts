@@ -21,6 +21,7 @@ const all = ['{schemas,rating,sinks,pipeline,deploy}/**/*.test.ts']
 const longest = [
   'pipeline/testing/tour/',
   'pipeline/testing/story/',
+  'pipeline/testing/prices/',
   'pipeline/testing/faults/replay.',
   'pipeline/testing/faults/',
   'pipeline/connections/kill-nine.',

@@ -17,8 +17,10 @@ export interface ChargeEvents {
   readonly period_from: string
   readonly period_until: string
   readonly currency: string
-  /** Of all pages: what the charge comes to, and how many events count. */
+  /** Of all pages: what the charge comes to before coupons, and how many events count. */
   readonly amount: string
+  /** What coupons took off it, of all lines that billed it. */
+  readonly discount_amount: string
   readonly event_count: number
   readonly events: readonly ChargeEvent[]
   /** How it was billed, posted, released and delivered. */
@@ -90,17 +92,18 @@ export async function readChargeEvents(
     readLines(clickhouse, [{ charge_id: chargeId, ledger_sequence: 0, ...head }]),
   ])
   const page = events.slice(0, limit)
+  const its = lines.get(chargeId) ?? []
+  const discount = sumOf(its.map(one => one.discount_amount))
   const last = page.at(-1)
   return {
     charge_id: chargeId,
     ...head,
     // A charge without events, such as a base fee, comes to what its lines are.
-    amount: sumOf(
-      isOfUsage ? [totals[0]?.amount ?? '0'] : (lines.get(chargeId) ?? []).map(one => one.amount),
-    ),
+    amount: sumOf(isOfUsage ? [totals[0]?.amount ?? '0'] : [...its.map(one => one.amount), discount]),
+    discount_amount: discount,
     event_count: totals[0]?.events ?? 0,
     events: page.map(one => ({ ...one, quantity: sumOf([one.quantity]), amount: sumOf([one.amount]) })),
-    lines: lines.get(chargeId) ?? [],
+    lines: its,
     next_cursor: events.length > limit && last !== undefined ? cursorOf(last) : null,
   }
 }
@@ -145,6 +148,7 @@ async function eventOfAdded(clickhouse: ClickHouseClient, added: AddedRow): Prom
   return {
     ...{ charge_id, customer_id, subscription_id, price, meter: '', period_from, period_until, currency },
     amount: isCounted ? amount : '0',
+    discount_amount: '0',
     event_count: isCounted ? 1 : 0,
     events: [event],
     lines: lines.get(charge_id) ?? [],

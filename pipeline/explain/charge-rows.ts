@@ -52,6 +52,8 @@ export interface BareLine {
   readonly quantity: string
   readonly amount: string
   readonly amount_rounded: string
+  /** What coupons took off; of a credit below 0. `amount` is net of it. */
+  readonly discount_amount: string
   readonly status: string
   readonly timing: string
   readonly billing_run_id: string
@@ -130,7 +132,7 @@ export function rangeOf(charges: readonly ChargeKey[]) {
 function linesOf(charges: readonly ChargeKey[]): Question | undefined {
   const [first] = charges
   if (first === undefined) return undefined
-  const query = `SELECT charge_id, corrects, kind, entity_id, currency, quantity, amount, amount_rounded, status, timing, billing_run_id,
+  const query = `SELECT charge_id, corrects, kind, entity_id, currency, quantity, amount, amount_rounded, discount_amount, status, timing, billing_run_id,
       recorded_at, partition, ledger_sequence
     FROM charges WHERE customer_id = {customer: String} AND subscription_id IN ({subscriptions: Array(String)})
       AND (charge_id IN ({ids: Array(String)}) OR corrects IN ({ids: Array(String)}))

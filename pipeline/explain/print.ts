@@ -177,10 +177,18 @@ export function printChargeEvents(told: ChargeEvents): string {
   const parts = [
     head,
     ...events,
-    `${told.event_count} events, ${told.amount} ${currency}`,
+    `${told.event_count} events, ${told.amount} ${currency}${offOf(told.discount_amount)}`,
     ...told.lines.map(printLine),
   ]
   return `${parts.join('\n\n')}\n`
+}
+
+function offOf(discount: string): string {
+  return discount === '0' ? '' : `, of which coupons took off ${discount}`
+}
+
+function netOf({ discount_amount: discount, currency }: ChargeLine): string {
+  return discount === '0' ? '' : ` after ${discount} ${currency} off by coupons`
 }
 
 /** A line: its batch, its entry, its deliveries; then what was deferred, month by month. */
@@ -192,7 +200,7 @@ function printLine(line: ChargeLine): string {
       ? 'no entry'
       : `entry ${journal.journal_id} of ${journal.accounting_date}, ${journal.amount} from ${journal.debit_account} to ${journal.credit_account}`
   const head = [
-    `${line.kind} ${line.charge_id}: run ${line.billing_run_id}${batch}, ${line.amount_rounded} ${line.currency}`,
+    `${line.kind} ${line.charge_id}: run ${line.billing_run_id}${batch}, ${line.amount_rounded} ${line.currency}${netOf(line)}`,
     `  ${posted}`,
     ...deliveries.map(one => `  ${wordsOfDelivery(one)}`),
   ]

@@ -102,6 +102,7 @@ const line = z.looseObject({
   kind: text,
   amount,
   amount_rounded: amount,
+  discount_amount: amount.describe('What coupons took off; amount is net of it'),
   currency: text,
   billing_run_id: text,
   recorded_at: instant,
@@ -287,7 +288,8 @@ export const chargeEventsSchema = z
     period_from: instant,
     period_until: instant,
     currency: text,
-    amount: amount.describe('What the charge comes to: the sum of all pages'),
+    amount: amount.describe('What the charge comes to before coupons: the sum of all pages'),
+    discount_amount: amount.describe('What coupons took off it in the lines that billed it'),
     event_count: count,
     events: z.array(
       z.object({
@@ -315,6 +317,7 @@ export const chargeEventsExample: z.input<typeof chargeEventsSchema> = {
   period_until: '2026-03-01T00:00:00Z',
   currency: 'USD',
   amount: '0.000015',
+  discount_amount: '0',
   event_count: 1,
   events: [
     {

@@ -1,0 +1,111 @@
+// Every way in which a price is told, the whole way through a Weir that was started: what its billing runs bill is what
+// `weir simulate` says is due, before and after late facts; every line is posted, explained and reconciled.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import type { ClickHouseClient } from '@clickhouse/client'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { SupervisedWeir } from '../../../bench/measure/supervised-weir.js'
+import { Exact } from '../../../rating/testing/exact.js'
+import type { ChargeWire } from '../../../schemas/billing/charge.js'
+import { packageRoot } from '../../../schemas/package-root.js'
+import { openClickHouse } from '../../../sinks/clickhouse/config.js'
+import type { ChargeEvents } from '../../explain/charge-events.js'
+import { told, toldLater } from './events.js'
+
+const generousMs = 300_000
+const catalog = join(fileURLToPath(packageRoot), 'pipeline/testing/prices/catalog.yaml')
+
+let folder: string
+let weir: SupervisedWeir
+let clickhouse: ClickHouseClient
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'weir-prices-'))
+  weir = await SupervisedWeir.start({ env: { WEIR_CATALOG: catalog, WEIR_PARTITIONS: '1' } })
+  await weir.ready()
+  clickhouse = openClickHouse(weir.clickhouse)
+}, generousMs)
+
+afterAll(async () => {
+  await clickhouse?.close()
+  await weir?.stop()
+  if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
+}, generousMs)
+
+async function run(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await weir.run(...args)
+  expect(code, `weir ${args.join(' ')}\n${stdout}\n${stderr}\n${weir.log()}`).toBe(0)
+  return stdout
+}
+
+async function call<T>(path: string, body?: readonly object[]): Promise<T> {
+  const headers = { authorization: `Bearer ${weir.instance?.api_key}`, 'content-type': 'application/json' }
+  const options = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }
+  return (await (await fetch(`${weir.url}${path}`, { headers, ...options })).json()) as T
+}
+
+async function tell(events: readonly object[]): Promise<void> {
+  expect(await call('/v1/events', events)).toMatchObject({ accepted: events.length, rejected: [] })
+}
+
+async function settled(): Promise<void> {
+  while ((await weir.run('reconcile', '--json')).code !== 0) await sleep(250)
+}
+
+/** A run through to postings and tables, of all that was told before it. */
+async function bill(cutoff: string): Promise<void> {
+  await settled()
+  await run('billing-run', 'create', '--cutoff', cutoff, '--wait')
+  await settled()
+}
+
+/** By charge: what all its lines, credits and rebills come to. */
+async function billed(): Promise<Map<string, string>> {
+  const query = `SELECT if(corrects = '', charge_id, corrects) AS id, toString(sum(amount)) AS amount FROM charges GROUP BY id`
+  const rows = await (await clickhouse.query({ query, format: 'JSONEachRow' })).json<{
+    id: string
+    amount: string
+  }>()
+  return new Map(rows.map(({ id, amount }) => [id, Exact.of(amount).toPlaces(12)]))
+}
+
+/** By charge: what is due by the cutoff of all that was told. What begins with the cutoff is due in advance. */
+async function due(events: readonly object[], cutoff: string): Promise<Map<string, string>> {
+  const file = join(folder, 'events.ndjson')
+  writeFileSync(file, events.map(one => JSON.stringify(one)).join('\n'))
+  const asOf = new Date(Date.parse(cutoff) + 1).toISOString()
+  const args = ['--catalog', catalog, '--events', file, '--as-of', asOf, '--json']
+  const { charges } = JSON.parse(await run('simulate', ...args)) as { charges: ChargeWire[] }
+  const isDue = ({ timing, service_period: { from, until } }: ChargeWire) =>
+    Date.parse(timing === 'in_arrears' ? until : from) <= Date.parse(cutoff)
+  return new Map(charges.filter(isDue).map(one => [one.charge_id, Exact.of(one.amount).toPlaces(12)]))
+}
+
+test(
+  'what runs bill of every kind of price is what simulate says is due, before and after late facts',
+  async () => {
+    await tell(told)
+    await bill('2026-03-01T00:00:00Z')
+    const first = await billed()
+    expect(first).toEqual(await due(told, '2026-03-01T00:00:00Z'))
+    await tell(toldLater)
+    await bill('2026-03-02T00:00:00Z')
+    const owed = await due([...told, ...toldLater], '2026-03-02T00:00:00Z')
+    const second = await billed()
+    for (const [id, amount] of second) expect([id, amount]).toEqual([id, owed.get(id) ?? '0'])
+    for (const [id, amount] of owed) expect([id, amount]).toEqual([id, second.get(id)])
+    for (const id of owed.keys()) {
+      const { amount, discount_amount: off, lines } = await call<ChargeEvents>(`/v1/charges/${id}/events`)
+      expect([id, Exact.of(amount).minus(off).toPlaces(12), lines.length > 0]).toEqual([
+        id,
+        owed.get(id),
+        true,
+      ])
+    }
+  },
+  generousMs,
+)
