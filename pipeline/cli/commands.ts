@@ -11,6 +11,11 @@ interface StartOptions {
   readonly json?: boolean
 }
 
+interface ValidateOptions {
+  readonly json?: boolean
+  readonly cost?: boolean
+}
+
 export const startCommands: DeclareCommands = (program, line) => {
   program
     .command('start')
@@ -35,9 +40,12 @@ export const validateCommands: DeclareCommands = (program, line) => {
     .command('validate')
     .description('check configurations and catalogs')
     .argument('<files...>')
+    .option('--cost', 'tell of each usage price how its events are rated, and why not faster')
     .option('--json', 'print the verdicts as JSON')
-    .action((files: string[], { json = false }: { readonly json?: boolean }) =>
-      line.run(async () => (await import('./validate-command.js')).validateCommand({ files, json }, line.io)),
+    .action((files: string[], { json = false, cost = false }: ValidateOptions) =>
+      line.run(async () =>
+        (await import('./validate-command.js')).validateCommand({ files, json, cost }, line.io),
+      ),
     )
 }
 

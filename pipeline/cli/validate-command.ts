@@ -1,6 +1,7 @@
 // `weir validate`: checks configurations and catalogs, and says everything that is wrong, with file and line.
 
 import { parse } from 'yaml'
+import { type WayOfPrice, waysOf } from '../../rating/charges/ways.js'
 import { parseCalendars } from '../../schemas/accounting-calendar/parse-calendars.js'
 import { type CatalogProblem, parseCatalog } from '../../schemas/catalog/catalog-parser.js'
 import { sourceBoundProblem } from '../../schemas/source-bounds.js'
@@ -14,6 +15,7 @@ import { sections } from '../settings.js'
 import { sourceProblems } from '../sources/checks.js'
 import { type CliIo, exitCodes } from '../terminal/io.js'
 import { describeCatalogProblem, readSourceFile } from '../terminal/source-file.js'
+import { plainTable } from '../terminal/table.js'
 
 type FileKind = 'catalog' | 'config' | 'calendars' | 'accounts' | 'unreadable'
 
@@ -22,10 +24,12 @@ interface FileVerdict {
   readonly kind: FileKind
   readonly summary: string
   readonly problems: readonly (CatalogProblem | ConfigProblem)[]
+  /** Of a valid catalog, when it is asked for. */
+  readonly cost?: readonly WayOfPrice[]
 }
 
 export async function validateCommand(
-  args: { readonly files: readonly string[]; readonly json: boolean },
+  args: { readonly files: readonly string[]; readonly json: boolean; readonly cost?: boolean },
   io: CliIo,
 ): Promise<number> {
   const verdicts: FileVerdict[] = []
@@ -33,17 +37,17 @@ export async function validateCommand(
     const read = await readSourceFile(file)
     if (read.kind === 'unreadable') {
       verdicts.push({ file, kind: 'unreadable', summary: '', problems: [read.problem] })
-    } else verdicts.push(await verdictOf(file, read.text))
+    } else verdicts.push(await verdictOf(file, read.text, args.cost === true))
   }
   if (args.json) io.stdout.write(`${JSON.stringify(verdicts)}\n`)
   else for (const verdict of verdicts) io.stdout.write(describe(verdict))
   return verdicts.every(verdict => verdict.problems.length === 0) ? exitCodes.ok : exitCodes.badConfiguration
 }
 
-async function verdictOf(file: string, text: string): Promise<FileVerdict> {
+async function verdictOf(file: string, text: string, isCostAsked: boolean): Promise<FileVerdict> {
   switch (kindOf(text)) {
     case 'catalog':
-      return catalogVerdict(file, text)
+      return catalogVerdict(file, text, isCostAsked)
     case 'calendars':
       return calendarsVerdict(file, text)
     case 'accounts':
@@ -80,7 +84,7 @@ function kindOf(text: string): FileKind {
   }
 }
 
-function catalogVerdict(file: string, text: string): FileVerdict {
+function catalogVerdict(file: string, text: string, isCostAsked: boolean): FileVerdict {
   const parsed = parseCatalog(text, file)
   if (parsed.kind === 'invalid') return { file, kind: 'catalog', summary: '', problems: parsed.problems }
   const { meters, plans } = parsed.catalog
@@ -89,6 +93,7 @@ function catalogVerdict(file: string, text: string): FileVerdict {
     kind: 'catalog',
     summary: `${meters.length} meters, ${plans.length} plan versions`,
     problems: [],
+    ...(isCostAsked ? { cost: waysOf(parsed.catalog) } : {}),
   }
 }
 
@@ -103,9 +108,25 @@ async function configVerdict(file: string): Promise<FileVerdict> {
   return { file, kind: 'config', summary: '', problems }
 }
 
-function describe({ file, kind, summary, problems }: FileVerdict): string {
-  if (problems.length === 0) return `${file}: valid ${kind}${summary === '' ? '' : ` (${summary})`}\n`
+function describe({ file, kind, summary, problems, cost }: FileVerdict): string {
+  if (problems.length === 0)
+    return `${file}: valid ${kind}${summary === '' ? '' : ` (${summary})`}\n${cost === undefined ? '' : describeCost(cost)}`
   return problems
     .map(problem => `${'column' in problem ? describeCatalogProblem(problem) : describeProblem(problem)}\n`)
     .join('')
+}
+
+const ways = { product: 'one product', total: 'total', each_event: 'each event' } as const
+
+function describeCost(cost: readonly WayOfPrice[]): string {
+  if (cost.length === 0) return 'No usage price: no event is rated.\n'
+  const rows = cost.map(one => [
+    `${one.plan} ${one.version}`,
+    one.price,
+    one.meter,
+    ways[one.way],
+    one.reasons.map(({ detail }) => detail).join('; '),
+  ])
+  const head = ['plan', 'price', 'meter', 'rated by', 'why']
+  return `${plainTable(head, ['left', 'left', 'left', 'left', 'left'], rows)}\n`
 }

@@ -6,9 +6,9 @@
 import { divideRounded, type Scaled } from '../../schemas/money/decimal.js'
 import { isLevel, isQuotient } from '../aggregations/registry.js'
 import { beyondIncluded } from '../models/included.js'
-import { modelPart } from '../models/registry.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
 import { type Accumulator, soleAggregation } from './accumulator.js'
+import { whyNotByTotal } from './by-total.js'
 import { type Rater, raterDividedBy, raterOf } from './rater.js'
 
 export interface Rated {
@@ -41,7 +41,7 @@ export function chargeOf(
 
 /** Whether `amountOfTotal` can compute the amount: it follows from one aggregated quantity alone. */
 export function isRatedByTotal({ price, meter }: ChargeBasis): boolean {
-  if (modelPart(price.model).kind !== 'total') return false
+  if (whyNotByTotal(price) !== undefined) return false
   return !isLevel(meter.aggregation) && !isQuotient(meter.aggregation)
 }
 

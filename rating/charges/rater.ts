@@ -8,7 +8,7 @@ import { type Scaled, scaledOne } from '../../schemas/money/decimal.js'
 import { aggregationDenominator, aggregatorOf, isLevel } from '../aggregations/registry.js'
 import { keptPercent, wholePercent } from '../models/kept-percent.js'
 import type { Linear } from '../models/linear.js'
-import type { Compiled, UsageModel } from '../models/model.js'
+import type { Compiled, ModelPart, UsageModel } from '../models/model.js'
 import { modelPart } from '../models/registry.js'
 import type { Scale } from '../models/scale.js'
 import type { ChargeBasis } from '../periods/charge-basis.js'
@@ -31,7 +31,20 @@ export interface Rater extends Compiled<unknown> {
   readonly half: bigint
   /** Set where the amount is units times a price and nothing else. */
   readonly linear: Linear | undefined
+  /** Why it is not set. */
+  readonly notLinear: NotLinear | undefined
 }
+
+/** Why an amount is not units times a price and nothing else. */
+export type NotLinear =
+  | 'model_keeps_usage'
+  | 'model_not_linear'
+  | 'trial'
+  | 'discount'
+  | 'part_of_a_period'
+  | 'minimum'
+  | 'maximum'
+  | 'inexact_or_included'
 
 const raters = new WeakMap<ChargeBasis, Rater>()
 /** For prices whose rater depends on nothing else of the basis than `trial`: many customers share one. */
@@ -81,8 +94,7 @@ function compileRater(basis: ChargeBasis, divisor = 1n): Rater {
   const limit = (amount: Scaled | undefined): bigint | undefined =>
     amount === undefined ? undefined : (amount * amountDivisor * numerator) / denominator
   const terms = part.compile(price.model, scale, included)
-  const isPlain =
-    !basis.trial && amountDivisor === scaledOne && price.minimum === undefined && price.maximum === undefined
+  const linear = linearOf(basis, part, terms, amountDivisor)
   return {
     trial: basis.trial,
     amountOf: part.kind === 'total' ? part.amountOf : undefined,
@@ -97,7 +109,24 @@ function compileRater(basis: ChargeBasis, divisor = 1n): Rater {
     maximum: limit(price.maximum),
     divisor: amountDivisor,
     half: amountDivisor / 2n,
-    // Only at a scale of one are the model's units whole units.
-    linear: isPlain && part.kind === 'total' ? part.linear?.(terms, price.included) : undefined,
+    linear: typeof linear === 'string' ? undefined : linear,
+    notLinear: typeof linear === 'string' ? linear : undefined,
   }
+}
+
+/** Units times a price and nothing else, or why it is more. Only at a scale of one are the model's units whole units. */
+function linearOf(
+  { price, trial }: ChargeBasis,
+  part: ModelPart<PriceModel>,
+  terms: unknown,
+  divisor: bigint,
+): Linear | NotLinear {
+  if (part.kind === 'usage') return 'model_keeps_usage'
+  if (part.linear.why !== undefined) return 'model_not_linear'
+  if (trial) return 'trial'
+  if (price.discountPercent !== 0n) return 'discount'
+  if (divisor !== scaledOne) return 'part_of_a_period'
+  if (price.minimum !== undefined) return 'minimum'
+  if (price.maximum !== undefined) return 'maximum'
+  return part.linear.of(terms, price.included) ?? 'inexact_or_included'
 }

@@ -26,6 +26,11 @@ interface AnyModel<M> {
   withoutFlatAmounts?(model: M): M
 }
 
+/** `of` answers undefined where a figure is not exact as a double, or included units stand before tiers. */
+export type LinearPart<T> =
+  | { readonly why?: undefined; of(terms: T, included: Scaled): Linear | undefined }
+  | { readonly why: string }
+
 /** A model whose amount follows from one aggregated quantity. Methods, so that one is assignable to any. */
 export interface TotalModel<M, T> extends AnyModel<M> {
   readonly kind: 'total'
@@ -33,8 +38,8 @@ export interface TotalModel<M, T> extends AnyModel<M> {
   compile(model: M, scale: Scale): T
   /** For units beyond the included ones. */
   amountOf(units: bigint, terms: T): bigint
-  /** Where the amount is units times a price and nothing else, at a scale of one. */
-  linear?(terms: T, included: Scaled): Linear | undefined
+  /** Where the amount is units times a price and nothing else, at a scale of one; else why it never is. */
+  readonly linear: LinearPart<T>
   explain(steps: Step[], model: M, units: Ratio, part: Part): Ratio
 }
 
@@ -69,6 +74,8 @@ export interface Used<M, U> {
 /** A model that keeps more of its usage than one aggregated quantity and subtracts the included units itself. */
 export interface UsageModel<M, T, U> extends AnyModel<M> {
   readonly kind: 'usage'
+  /** What it keeps of the events beyond one quantity, which makes each of them be rated by itself. */
+  readonly keeps: string
   /** An amount a stands for a / (denominator x 10^12 x this) of the currency. */
   readonly amountScale: bigint
   /** The cell of an event with these dimensions; undefined: none. Left out: every event is in cell 0. */

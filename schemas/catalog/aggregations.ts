@@ -11,21 +11,26 @@ export interface AggregationFacts {
   readonly quotient?: true
   /** The quantity is the sum of what each event adds by itself. The number stands for the name in stored state. */
   readonly additive?: number
+  /** Of one that is not additive: what it keeps of the events, which no running total can. */
+  readonly keeps?: string
 }
+
+/** Whoever adds an aggregation says which it is: `weir validate --cost` tells it. */
+type AddedUpOrNot = { readonly additive: number } | { readonly keeps: string }
 
 const facts = {
   count: { reads: 'nothing', additive: 2 },
   sum: { reads: 'quantity', additive: 1 },
-  max: { reads: 'quantity' },
-  min: { reads: 'quantity' },
-  latest: { reads: 'quantity' },
-  first: { reads: 'quantity' },
-  average: { reads: 'quantity', quotient: true },
-  unique_count: { reads: 'text' },
-  weighted_sum: { reads: 'quantity', negativeByDefault: true },
-  time_average: { reads: 'quantity' },
-  percentile: { reads: 'quantity', takesPercentile: true },
-} as const satisfies Readonly<Record<string, AggregationFacts>>
+  max: { reads: 'quantity', keeps: 'the greatest value' },
+  min: { reads: 'quantity', keeps: 'the least value' },
+  latest: { reads: 'quantity', keeps: 'the latest value and its time' },
+  first: { reads: 'quantity', keeps: 'the first value and its time' },
+  average: { reads: 'quantity', quotient: true, keeps: 'the sum of the values and how many there are' },
+  unique_count: { reads: 'text', keeps: 'every distinct value' },
+  weighted_sum: { reads: 'quantity', negativeByDefault: true, keeps: 'a level, weighted by time' },
+  time_average: { reads: 'quantity', keeps: 'every value of a level, by time' },
+  percentile: { reads: 'quantity', takesPercentile: true, keeps: 'every value' },
+} as const satisfies Readonly<Record<string, AggregationFacts & AddedUpOrNot>>
 
 export type Aggregation = keyof typeof facts
 

@@ -1,6 +1,7 @@
 // The catalog's meters in the form that the scanner uses: which paths of `data` to look at, and which meters
 // want an event. normalize.ts decides what a meter reads there.
 
+import { whyNotAddedUp } from '../../../rating/aggregations/added-up.js'
 import type { CatalogIndex } from '../../../rating/timeline/catalog-index.js'
 import { aggregationFacts } from '../../../schemas/catalog/aggregations.js'
 import type { Meter } from '../../../schemas/catalog/catalog.js'
@@ -50,7 +51,7 @@ export class MeterMatch {
     this.number = matches
     this.type = type
     this.meters = meters
-    this.isAddedUp = meters.every(({ meter }) => aggregationFacts[meter.aggregation].additive !== undefined)
+    this.isAddedUp = meters.every(({ meter }) => whyNotAddedUp(meter) === undefined)
   }
 
   /** These meters and one more. */

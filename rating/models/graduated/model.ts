@@ -18,7 +18,9 @@ export const graduated: TotalModel<Tiered<'graduated'>, TierTable> = {
     const tier = tierIndex(bounds, units)
     return amountsAtStart[tier]! + (units - starts[tier]!) * unitAmounts[tier]!
   },
-  linear: (tiers, included) => (included === 0n ? linearTiers(tiers.bounds, tiers.unitAmounts) : undefined),
+  linear: {
+    of: (tiers, included) => (included === 0n ? linearTiers(tiers.bounds, tiers.unitAmounts) : undefined),
+  },
   explain(steps, { tiers }, units, part) {
     const amounts: Ratio[] = []
     let start: Ratio = zero

@@ -17,6 +17,7 @@ import { explainCells, explainMatrix } from './explain.js'
 export const matrix: UsageModel<Matrix, Matrix, MatrixUsage> = {
   kind: 'usage',
   amountScale: scaledOne,
+  keeps: 'a quantity for each cell, by the dimensions of the event',
   cellOf: matrixCell,
   start: () => ({ kind: 'matrix', cells: new Map() }),
   add: addToCell,

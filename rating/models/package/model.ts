@@ -26,6 +26,7 @@ export const packages: TotalModel<Package, PackageTerms> = {
     const whole = units / size
     return (units > whole * size ? whole + 1n : whole) * amount
   },
+  linear: { why: 'a package begun is paid whole' },
   bound({ packageSize, packageAmount }) {
     const flat = magnitude(packageAmount)
     // Rounded up to whole packages, the last of which may be nearly empty.

@@ -13,7 +13,7 @@ export const perUnit: TotalModel<PerUnit, Scaled> = {
   kind: 'total',
   compile: model => model.unitAmount,
   amountOf: (units, unitAmount) => units * unitAmount,
-  linear: linearPerUnit,
+  linear: { of: linearPerUnit },
   bound: model => ({ unit: magnitude(model.unitAmount) }),
   explain(steps, model, units) {
     const unitAmount = ofScaled(model.unitAmount)

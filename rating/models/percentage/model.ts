@@ -11,6 +11,7 @@ import { compilePercentage, type PercentageTerms, percentageScale } from './walk
 export const percentage: UsageModel<Percentage, PercentageTerms, PercentageUsage> = {
   kind: 'usage',
   amountScale: percentageScale,
+  keeps: 'the events until what is free is used up, and what each of them costs',
   start: newPercentageUsage,
   add: addToPercentageUsage,
   compile: compilePercentage,

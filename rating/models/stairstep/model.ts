@@ -17,7 +17,9 @@ export const stairstep: TotalModel<Tiered<'stairstep'>, TierTable> = {
   kind: 'total',
   amountOf: (units, { bounds, flatAmounts }) => flatAmounts[tierIndex(bounds, units)]!,
   // Within a tier nothing is added.
-  linear: (tiers, included) => (included === 0n ? linearTiers(tiers.bounds, tiers.unitAmounts) : undefined),
+  linear: {
+    of: (tiers, included) => (included === 0n ? linearTiers(tiers.bounds, tiers.unitAmounts) : undefined),
+  },
   explain(steps, { tiers }, units, part) {
     const index = tiers.findIndex(({ upTo }) => upTo === null || !isAbove(units, ofScaled(upTo)))
     const { upTo, flatAmount } = tiers[index]!

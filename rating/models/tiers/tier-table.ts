@@ -17,7 +17,10 @@ export interface TierTable {
   readonly amountsAtStart: readonly bigint[]
 }
 
-type TieredModel<N extends string> = Omit<TotalModel<Tiered<N>, TierTable>, 'kind' | 'amountOf' | 'explain'>
+type TieredModel<N extends string> = Omit<
+  TotalModel<Tiered<N>, TierTable>,
+  'kind' | 'amountOf' | 'linear' | 'explain'
+>
 
 /** The parts that graduated and volume share: all but the amount. */
 export function tieredModel<N extends string>(): TieredModel<N> {

@@ -17,6 +17,7 @@ export const volume: TotalModel<Tiered<'volume'>, TierTable> = {
     const tier = tierIndex(bounds, units)
     return units * unitAmounts[tier]! + flatAmounts[tier]!
   },
+  linear: { why: 'all units are priced anew where the quantity enters another tier' },
   explain(steps, { tiers }, units, part) {
     const index = tiers.findIndex(({ upTo }) => upTo === null || !isAbove(units, ofScaled(upTo)))
     const amount = explainTier(steps, tiers, index, units, part)
