@@ -10,7 +10,7 @@ import { createApiKey, readKey } from '../../gateway/api-keys.js'
 import type { AuditTrail } from '../../gateway/audit-trail.js'
 import { recordKeyChange } from '../../gateway/key-audit.js'
 import { Problem, unavailable } from '../../gateway/problem.js'
-import type { ApiRoute } from '../../gateway/route.js'
+import { type ApiRoute, jsonBody, readJson } from '../../gateway/route.js'
 import { ingestsUsage, producersTag } from '../producer-route.js'
 import { v2Refusals } from './refusals.js'
 
@@ -27,6 +27,9 @@ const sessionSchema = z
     livemode: z.literal(true),
   })
   .meta({ id: 'StripeMeterEventSession' })
+
+/** Clients send nothing, or an object without anything in it that matters. */
+const noFields = z.looseObject({})
 
 const begun = {
   description: 'The session.',
@@ -60,14 +63,13 @@ export function sessionRoute(keys: KV, audit: AuditTrail, nowMs: () => number = 
     summary: 'Begin a session of Stripe’s stream',
     description:
       'For Stripe’s clients. The token is an API key that may send usage for 15 minutes; it is in this answer alone.',
-    body: {
-      required: false,
-      content: { 'application/json': { schema: z.object({}), example: {} } },
-    },
+    body: jsonBody(noFields, {}),
     responses: { 200: begun },
     problems: ['too_much_in_flight'],
     refusals: v2Refusals,
-    async handle({ caller }) {
+    async handle(call) {
+      await readJson(call, noFields)
+      const { caller } = call
       const now = nowMs()
       await removeEnded(keys, open, now)
       const madeBy = caller.keyId ?? ''
