@@ -12,7 +12,7 @@ const plain = (): Reason => undefined
 
 const reasons: { readonly [K in keyof Required<Meter>]: (meter: Meter) => Reason } = {
   meter: plain,
-  eventType: plain,
+  eventTypes: plain,
   aggregation({ aggregation }) {
     const { additive, keeps } = aggregationFacts[aggregation]
     return additive !== undefined ? undefined : `${aggregation} keeps ${keeps}`

@@ -56,22 +56,29 @@ function eventReasons(price: UsagePrice, plan: Plan, catalog: Catalog): WayOfPri
   if (byPrice !== undefined) found.push({ code: 'model_keeps_usage', detail: byPrice })
   if (found.length > 0) return found
   for (const meter of catalog.meters) {
-    const why = meter.eventType === own.eventType ? whyNotAddedUp(meter) : undefined
+    const shared = sharedType(own, meter)
+    const why = shared === undefined ? undefined : whyNotAddedUp(meter)
     if (why !== undefined)
       found.push({
         code: 'beside_such_a_meter',
-        detail: `the meter ${meter.meter} reads ${own.eventType} too: ${why}`,
+        detail: `the meter ${meter.meter} reads ${shared} too: ${why}`,
       })
   }
   for (const other of plan.prices) {
-    const why = other.kind === 'usage' ? whyNotByTotal(other) : undefined
-    if (why !== undefined && meterOf(other as UsagePrice, catalog).eventType === own.eventType)
+    if (other.kind !== 'usage') continue
+    const shared = sharedType(own, meterOf(other, catalog))
+    const why = shared === undefined ? undefined : whyNotByTotal(other)
+    if (why !== undefined)
       found.push({
         code: 'beside_such_a_price',
-        detail: `the price ${other.price} takes ${own.eventType} too: ${why}`,
+        detail: `the price ${other.price} takes ${shared} too: ${why}`,
       })
   }
   return found
+}
+
+function sharedType(one: Meter, other: Meter): string | undefined {
+  return one.eventTypes.find(type => other.eventTypes.includes(type))
 }
 
 const details: Readonly<Record<Exclude<NotLinear, 'model_keeps_usage' | 'model_not_linear'>, string>> = {
