@@ -23,6 +23,18 @@ const tiers = [
   { up_to: '20', unit_amount: '3', flat_amount: '7' },
   { up_to: null, unit_amount: '1' },
 ]
+const modelled = [
+  {
+    when: { region: 'eu' },
+    model: 'graduated',
+    tiers: [
+      { up_to: '10', unit_amount: '2', flat_amount: '5' },
+      { up_to: null, unit_amount: '1' },
+    ],
+  },
+  { when: { region: 'us' }, model: 'package', package_size: '100', package_amount: '7' },
+  { when: { region: 'sa' }, unit_amount: '1', flat_amount: '3' },
+]
 const regions = [
   { when: { region: 'eu' }, unit_amount: '0.02' },
   { when: { region: 'us', tier: 'gold' }, unit_amount: '0.03' },
@@ -61,6 +73,15 @@ const examples: Readonly<Record<string, Example>> = {
   matrix: {
     terms: { model: 'matrix', cells: regions, default_unit_amount: '0.05', included: '80' },
     usage: [inRegion('60', 'eu'), inRegion('50', 'us'), inRegion('10', 'as')],
+  },
+  'matrix-cells': {
+    terms: {
+      model: 'matrix',
+      cells: modelled,
+      default: { unit_amount: '0.05', flat_amount: '2' },
+      included: '20',
+    },
+    usage: [inRegion('60', 'eu'), inRegion('150', 'us')],
   },
   'time-average': {
     terms: { model: 'per_unit', unit_amount: '0.1' },

@@ -3,6 +3,7 @@
 // tests.
 
 import type { Meter, PriceModel } from '../../schemas/catalog/catalog.js'
+import type { CellPrice } from '../../schemas/catalog/models/matrix-cell.js'
 import type { Tier } from '../../schemas/catalog/models/tiers.js'
 import type { Scaled } from '../../schemas/money/decimal.js'
 import type { ChargeBasis, UsageSample } from '../charges/accumulator.js'
@@ -38,7 +39,7 @@ function modelled(basis: ChargeBasis, part: Exact, samples: readonly UsageSample
   const { model } = price
   const included = exactly(price.included).times(part)
   if (model.model === 'percentage') return slowPercentage(basis, model, included, byTime(samples), levelOf(0))
-  if (model.model === 'matrix') return slowMatrix(basis, model, included, samples, levelOf)
+  if (model.model === 'matrix') return slowMatrix(basis, model, { included, part }, samples, levelOf)
   const quantity = aggregate(basis, samples, levelOf(0))
   const beyond = quantity.lt(0) ? quantity : Exact.max(0, quantity.minus(included))
   return slowModel(model, part, beyond)
@@ -93,7 +94,7 @@ function slowVolume(tiers: readonly Tier[], part: Exact, quantity: Exact): Exact
 function slowMatrix(
   basis: ChargeBasis,
   model: Extract<PriceModel, { model: 'matrix' }>,
-  included: Exact,
+  { included, part }: { readonly included: Exact; readonly part: Exact },
   samples: readonly UsageSample[],
   levelOf: LevelOf,
 ): Exact {
@@ -103,10 +104,16 @@ function slowMatrix(
     const quantity = aggregate(basis, inCell(samples, cell), levelOf(cell))
     const free = Exact.max(0, Exact.min(left, quantity))
     left = left.minus(free)
-    const unitAmount = cell === -1 ? (model.defaultUnitAmount ?? 0n) : model.cells[cell]!.unitAmount
-    amount = amount.plus(quantity.minus(free).times(exactly(unitAmount)))
+    const price =
+      cell === -1 ? (model.default ?? { unitAmount: model.defaultUnitAmount ?? 0n }) : model.cells[cell]!
+    amount = amount.plus(slowCell(price, part, quantity.minus(free)))
   }
   return amount
+}
+
+function slowCell(price: CellPrice, part: Exact, beyond: Exact): Exact {
+  if (price.model !== undefined) return slowModel(price.model, part, beyond)
+  return beyond.times(exactly(price.unitAmount)).plus(exactly(price.flatAmount ?? 0n).times(part))
 }
 
 /** In the catalog's order, the default last. */

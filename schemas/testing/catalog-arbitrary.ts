@@ -15,6 +15,7 @@ import type {
   UsagePrice,
 } from '../catalog/catalog.js'
 import type { MeterFilter } from '../catalog/meter-filter.js'
+import type { CellPrice } from '../catalog/models/matrix-cell.js'
 import type { Tier } from '../catalog/models/tiers.js'
 import { currencyCodes } from '../money/currency.js'
 import { parseDecimal, type Scaled, scaledMax, scaledOne } from '../money/decimal.js'
@@ -100,6 +101,13 @@ const percentage: fc.Arbitrary<PriceModel> = fc
   )
   .map(([rate, fixed, units, events]) => ({ model: 'percentage', rate, ...fixed, ...units, ...events }))
 
+const cellModel = fc.oneof(stairstep, fc.record({ model: fc.constant('graduated' as const), tiers }))
+const cellPrice: fc.Arbitrary<CellPrice> = fc.oneof(
+  amount.map(unitAmount => ({ unitAmount })),
+  fc.record({ unitAmount: amount, flatAmount: amount.filter(flat => flat > 0n) }),
+  cellModel.map(model => ({ model })),
+)
+
 function modelFor(target: Meter): fc.Arbitrary<PriceModel> {
   const models: fc.Arbitrary<PriceModel>[] = [
     fc.record({ model: fc.constant('per_unit' as const), unitAmount: amount }),
@@ -120,10 +128,14 @@ function modelFor(target: Meter): fc.Arbitrary<PriceModel> {
 
 function matrixOver(dimensions: readonly string[]): fc.Arbitrary<PriceModel> {
   const values = fc.uniqueArray(fc.string(), { minLength: 1, maxLength: 4 })
-  return fc.tuple(values, fc.constantFrom(...dimensions), amount, optional('defaultUnitAmount', amount)).map(
-    ([texts, dimension, unitAmount, fallback]): PriceModel => ({
+  const otherwise = fc.oneof(
+    optional('defaultUnitAmount', amount),
+    fc.record({ default: cellModel.map(model => ({ model })) }),
+  )
+  return fc.tuple(values, fc.constantFrom(...dimensions), cellPrice, otherwise).map(
+    ([texts, dimension, price, fallback]): PriceModel => ({
       model: 'matrix',
-      cells: texts.map(text => ({ when: new Map([[dimension, text]]), unitAmount })),
+      cells: texts.map(text => ({ when: new Map([[dimension, text]]), ...price })),
       ...fallback,
     }),
   )

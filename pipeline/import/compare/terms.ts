@@ -4,7 +4,8 @@ import { amountOfTotal, isRatedByTotal } from '../../../rating/charges/rate.js'
 import { raterOf } from '../../../rating/charges/rater.js'
 import type { ChargeBasis } from '../../../rating/periods/charge-basis.js'
 import { wholeFraction } from '../../../rating/periods/proration.js'
-import type { Catalog, Price } from '../../../schemas/catalog/catalog.js'
+import type { Catalog, Price, PriceModel } from '../../../schemas/catalog/catalog.js'
+import { defaultPriceOf } from '../../../schemas/catalog/models/matrix.js'
 import type { Scaled } from '../../../schemas/money/decimal.js'
 import type { OwedTotal } from './our-side.js'
 
@@ -41,7 +42,10 @@ export function amountAt(
 export function unitAmounts(price: Price): readonly Scaled[] {
   if (price.kind !== 'usage' && price.amount !== undefined) return [price.amount]
   const model = price.kind === 'one_off' ? undefined : price.model
-  if (model === undefined) return []
+  return model === undefined ? [] : amountsOf(model)
+}
+
+function amountsOf(model: PriceModel): readonly Scaled[] {
   switch (model.model) {
     case 'per_unit':
       return [model.unitAmount]
@@ -52,13 +56,16 @@ export function unitAmounts(price: Price): readonly Scaled[] {
     case 'package':
       return [model.packageAmount]
     case 'matrix':
-      return [
-        ...model.cells.map(cell => cell.unitAmount),
-        ...(model.defaultUnitAmount === undefined ? [] : [model.defaultUnitAmount]),
-      ]
+      return [...model.cells, ...presentOf(defaultPriceOf(model))].flatMap(cell =>
+        cell.model === undefined ? [cell.unitAmount, ...presentOf(cell.flatAmount)] : amountsOf(cell.model),
+      )
     case 'percentage':
       return [model.rate]
     default:
       return model satisfies never
   }
+}
+
+function presentOf<T>(one: T | undefined): readonly T[] {
+  return one === undefined ? [] : [one]
 }

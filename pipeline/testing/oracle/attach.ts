@@ -52,5 +52,5 @@ export function cellOf({ price }: Line, { dimensions }: Reading): number | undef
   const most = Math.max(...matching.map(cell => model.cells[cell]!.when.size))
   const winners = matching.filter(cell => model.cells[cell]!.when.size === most)
   if (winners.length > 1) throw new Error('Two cells match an event with equally many dimensions.')
-  return winners[0] ?? (model.defaultUnitAmount === undefined ? undefined : -1)
+  return winners[0] ?? (model.default === undefined && model.defaultUnitAmount === undefined ? undefined : -1)
 }

@@ -6,6 +6,7 @@ import type { ChargeBasis, UsageSample } from '../../../rating/charges/accumulat
 import type { Exact } from '../../../rating/testing/exact.js'
 import { exactly, slowAmount, slowQuantity, toPlaces } from '../../../rating/testing/slow-oracle.js'
 import type { Catalog, UsagePrice } from '../../../schemas/catalog/catalog.js'
+import type { CellPrice } from '../../../schemas/catalog/models/matrix-cell.js'
 import { cellOf, type Placed } from './attach.js'
 import { canonical } from './canonical.js'
 import { earliest, type Line, partOf, type Segment } from './prices.js'
@@ -59,7 +60,19 @@ function isWaived({ line, fromNs, untilNs }: Segment): boolean {
 
 function unfloored({ minimum: _, ...price }: UsagePrice): UsagePrice {
   const { model } = price
+  if (model.model === 'matrix') {
+    const { cells, default: otherwise } = model
+    const bare = otherwise && { default: unflooredCell(otherwise) }
+    return { ...price, model: { ...model, cells: cells.map(unflooredCell), ...bare } }
+  }
   if (model.model !== 'graduated' && model.model !== 'volume' && model.model !== 'stairstep') return price
+  return { ...price, model: { ...model, tiers: model.tiers.map(tier => ({ ...tier, flatAmount: 0n })) } }
+}
+
+function unflooredCell<C extends CellPrice>(price: C): C {
+  const { model } = price
+  if (model === undefined) return { ...price, flatAmount: 0n }
+  if (model.model === 'package') return price
   return { ...price, model: { ...model, tiers: model.tiers.map(tier => ({ ...tier, flatAmount: 0n })) } }
 }
 

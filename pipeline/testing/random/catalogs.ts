@@ -75,14 +75,6 @@ const cells = fc
     return fc.subarray<Wire>(place === 'first' ? [...broad, ...narrow] : [...narrow, ...broad])
   })
 
-const matrix = fc.tuple(cells, often('5', undefined)).map(([some, more]) =>
-  defined({
-    model: 'matrix',
-    cells: some,
-    default_unit_amount: some.length === 0 ? '1' : more,
-  }),
-)
-
 /** Those that a recurring price may have too. */
 const quantityModel: fc.Arbitrary<Wire> = fc.oneof(
   tiers.map(list => ({ model: 'graduated', tiers: list })),
@@ -95,6 +87,31 @@ const quantityModel: fc.Arbitrary<Wire> = fc.oneof(
     .tuple(fc.constantFrom('3', '0.7', '1'), amount)
     .map(([package_size, package_amount]) => ({ model: 'package', package_size, package_amount })),
 )
+
+/** What a cell has instead of its unit amount, or beside it. */
+const cellPrice = fc.oneof(
+  { weight: 4, arbitrary: fc.constant(undefined) },
+  { weight: 1, arbitrary: fc.constantFrom<Wire>({ flat_amount: '3.1' }, { flat_amount: '0.000000000007' }) },
+  { weight: 2, arbitrary: quantityModel },
+)
+
+const cellWith = (cell: Wire, price: Wire | undefined): Wire => {
+  const { unit_amount: _, ...bare } = cell
+  return { ...(price?.['model'] === undefined ? cell : bare), ...price }
+}
+
+const matrix = fc
+  .tuple(cells, often('5', undefined), fc.array(cellPrice, { minLength: 6, maxLength: 6 }))
+  .map(([some, more, prices]) => {
+    const unitAmount = some.length === 0 ? '1' : more
+    const isPlain = unitAmount === undefined || prices[5] === undefined
+    return defined({
+      model: 'matrix',
+      cells: some.map((cell, n) => cellWith(cell, prices[n])),
+      default_unit_amount: isPlain ? unitAmount : undefined,
+      default: isPlain ? undefined : cellWith({ unit_amount: unitAmount }, prices[5]),
+    })
+  })
 
 const model: fc.Arbitrary<Wire> = fc.oneof(
   amount.map(unit_amount => ({ model: 'per_unit', unit_amount })),

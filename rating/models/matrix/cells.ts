@@ -2,9 +2,9 @@
 // Of the cells all of whose dimensions match, the one with the most dimensions decides; none: the default, cell -1.
 // schemas/catalog/models/matrix.ts refuses a matrix in which two could match with equally many.
 
-import type { Matrix } from '../../../schemas/catalog/models/matrix.js'
+import { defaultPriceOf, type Matrix } from '../../../schemas/catalog/models/matrix.js'
+import type { CellPrice } from '../../../schemas/catalog/models/matrix-cell.js'
 import { compositeKey } from '../../../schemas/identifiers.js'
-import type { Scaled } from '../../../schemas/money/decimal.js'
 import type { AggregationState } from '../../aggregations/registry.js'
 import type { Levels } from '../model.js'
 import { oncePer } from '../once-per.js'
@@ -23,9 +23,9 @@ export interface MatrixUsage {
   readonly cells: Map<number, AggregationState>
 }
 
-/** Cells with usage or a level carried over, in the catalog's order, the default last. */
-export function cellsInOrder(usage: MatrixUsage, levels: Levels): number[] {
-  const cells = new Set([...usage.cells.keys(), ...(levels?.keys() ?? [])])
+/** Cells with usage or a level carried over, and `others`, in the catalog's order, the default last. */
+export function cellsInOrder(usage: MatrixUsage, levels: Levels, others: readonly number[] = []): number[] {
+  const cells = new Set([...others, ...usage.cells.keys(), ...(levels?.keys() ?? [])])
   const hasDefault = cells.delete(defaultCell)
   const ordered = [...cells].sort((a, b) => a - b)
   return hasDefault ? [...ordered, defaultCell] : ordered
@@ -37,14 +37,19 @@ export function matrixCell(model: Matrix, dimensions: ReadonlyMap<string, string
     const cell = cellIn(index, dimensions)
     if (cell !== undefined) return cell
   }
-  return model.defaultUnitAmount === undefined ? undefined : defaultCell
+  return defaultPriceOf(model) === undefined ? undefined : defaultCell
 }
 
-/** The unit amount of a cell that `matrixCell` gave. */
-export function cellUnitAmount(model: Matrix, cell: number): Scaled {
-  const unitAmount = cell === defaultCell ? model.defaultUnitAmount : model.cells[cell]?.unitAmount
-  if (unitAmount === undefined) throw new Error(`a matrix price has no cell ${cell}`)
-  return unitAmount
+/** What a cell that `matrixCell` gave costs. */
+export function cellPrice(model: Matrix, cell: number): CellPrice {
+  const price = cell === defaultCell ? defaultPriceOf(model) : model.cells[cell]
+  if (price === undefined) throw new Error(`a matrix price has no cell ${cell}`)
+  return price
+}
+
+/** All of a matrix, in the catalog's order, the default last. */
+export function allCells(model: Matrix): number[] {
+  return [...model.cells.keys(), ...(defaultPriceOf(model) === undefined ? [] : [defaultCell])]
 }
 
 function cellIn(index: CellIndex, dimensions: ReadonlyMap<string, string>): number | undefined {

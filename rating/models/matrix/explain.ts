@@ -2,10 +2,11 @@
 // Formula: model.ts. Included units are taken from the cells in the catalog's order, the default last.
 
 import type { Matrix } from '../../../schemas/catalog/models/matrix.js'
+import type { CellModel, CellPrice } from '../../../schemas/catalog/models/matrix-cell.js'
 import { explainQuantity } from '../../aggregations/explain-quantity.js'
 import { aggregatorOf } from '../../aggregations/registry.js'
 import { type Part, prorated } from '../../steps/part-of-period.js'
-import { greater, lesser, minus, ofScaled, type Ratio, times, zero } from '../../steps/ratio.js'
+import { greater, lesser, minus, ofScaled, plus, type Ratio, times, zero } from '../../steps/ratio.js'
 import {
   money,
   quantity,
@@ -17,7 +18,8 @@ import {
   text,
 } from '../../steps/step.js'
 import type { Used } from '../model.js'
-import { cellsInOrder, cellUnitAmount, defaultCell, type MatrixUsage } from './cells.js'
+import { dueUnusedOfCell, partOfCell } from './cell-price.js'
+import { allCells, cellPrice, cellsInOrder, defaultCell, type MatrixUsage } from './cells.js'
 
 type UsedCells = Used<Matrix, MatrixUsage>
 
@@ -29,8 +31,10 @@ export function explainCells(steps: Step[], used: UsedCells): Ratio {
   return sumStep(steps, 'quantity', label, 'cell', units, quantity)
 }
 
+/** Of those without usage only the ones that owe something without it. */
 function unitsByCell(steps: Step[], { basis, model, usage, levels }: UsedCells) {
-  return cellsInOrder(usage, levels).map(cell => {
+  const due = allCells(model).filter(cell => dueUnusedOfCell(cellPrice(model, cell)) !== 0n)
+  return cellsInOrder(usage, levels, due).map(cell => {
     const name = nameOf(model, cell)
     const state = usage.cells.get(cell) ?? aggregatorOf(basis.meter.aggregation).start()
     const level = levels?.get(cell) ?? 0n
@@ -46,25 +50,67 @@ export function explainMatrix(steps: Step[], used: UsedCells, _units: Ratio, par
   const amounts = unitsByCell([], used).map(({ cell, name, units }) => {
     const free = greater(lesser(units, left), zero)
     left = minus(left, free)
-    const unitAmount = cellUnitAmount(model, cell)
-    const result = times(minus(units, free), ofScaled(unitAmount))
-    const isFree = free.numerator !== 0n
-    const values: Record<string, StepValue> = {
-      cell: text(name),
-      units: quantity(units),
-      ...(isFree ? { included_units: quantity(free) } : {}),
-      unit_amount: scaledMoney(unitAmount),
-    }
-    steps.push({
-      what: 'cell',
-      label: name,
-      formula: isFree ? '(units - included_units) * unit_amount' : 'units * unit_amount',
-      values,
-      result: money(result),
-    })
-    return result
+    return explainCell(steps, cellPrice(model, cell), { name, units, free, part })
   })
   return sumStep(steps, 'model', 'matrix', 'cell', amounts, money)
+}
+
+interface CellUnits {
+  readonly name: string
+  readonly units: Ratio
+  /** Of the included units. */
+  readonly free: Ratio
+  readonly part: Part
+}
+
+function explainCell(steps: Step[], price: CellPrice, cell: CellUnits): Ratio {
+  if (price.model !== undefined) return explainModelled(steps, price.model, cell)
+  const { name, units, free, part } = cell
+  const { unitAmount, flatAmount } = price
+  const flat = flatAmount === undefined ? undefined : prorated('flat_amount', scaledMoney(flatAmount), part)
+  const result = plus(times(minus(units, free), ofScaled(unitAmount)), flat?.exact ?? zero)
+  const isFree = free.numerator !== 0n
+  const values: Record<string, StepValue> = {
+    cell: text(name),
+    units: quantity(units),
+    ...(isFree ? { included_units: quantity(free) } : {}),
+    unit_amount: scaledMoney(unitAmount),
+    ...flat?.values,
+  }
+  const formula = isFree ? '(units - included_units) * unit_amount' : 'units * unit_amount'
+  steps.push({
+    what: 'cell',
+    label: name,
+    formula: flat === undefined ? formula : `${formula} + ${flat.formula}`,
+    values,
+    result: money(result),
+  })
+  return result
+}
+
+/** The model's own lines, then what the cell comes to. */
+function explainModelled(steps: Step[], model: CellModel, { name, units, free, part }: CellUnits): Ratio {
+  const beyond = minus(units, free)
+  if (free.numerator !== 0n) {
+    steps.push({
+      what: 'beyond_included',
+      label: `${name}: units beyond the included`,
+      formula: 'units - included_units',
+      values: { cell: text(name), units: quantity(units), included_units: quantity(free) },
+      result: quantity(beyond),
+    })
+  }
+  const own: Step[] = []
+  const result = partOfCell(model).explain(own, model, beyond, part)
+  steps.push(...own.map(step => ({ ...step, label: `${name}: ${step.label}` })))
+  steps.push({
+    what: 'cell',
+    label: name,
+    formula: model.model,
+    values: { cell: text(name), units: quantity(beyond), [model.model]: money(result) },
+    result: money(result),
+  })
+  return result
 }
 
 /** The cells take from it one by one. */

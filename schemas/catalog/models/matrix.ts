@@ -7,17 +7,26 @@ import { comparableField, quantityField } from '../../json/wire-fields.js'
 import type { Scaled } from '../../money/decimal.js'
 import { asMap, FieldReader, readComparable } from '../catalog-reader.js'
 import type { Place, Problems } from '../catalog-source.js'
+import { type CellPrice, cellPriceField, cellPriceToWire, readCellPrice } from './matrix-cell.js'
 import { decimal, fromZero, type ModelShape } from './model-shape.js'
 
 type When = ReadonlyMap<string, string>
 
 export interface Matrix {
   readonly model: 'matrix'
-  readonly cells: readonly { readonly when: When; readonly unitAmount: Scaled }[]
+  readonly cells: readonly MatrixCell[]
+  /** Of events that no cell matches; where both are absent they are refused. An amount for each unit, or anything else. */
   readonly defaultUnitAmount?: Scaled
+  readonly default?: CellPrice
 }
 
-const cellField = z.strictObject({ when: z.record(z.string(), comparableField), unit_amount: quantityField })
+export function defaultPriceOf({ defaultUnitAmount, default: otherwise }: Matrix): CellPrice | undefined {
+  return defaultUnitAmount === undefined ? otherwise : { unitAmount: defaultUnitAmount }
+}
+
+export type MatrixCell = CellPrice & { readonly when: When }
+
+const cellField = cellPriceField({ when: z.record(z.string(), comparableField) })
 
 export const matrix: ModelShape<Matrix> = {
   fields: {
@@ -27,14 +36,13 @@ export const matrix: ModelShape<Matrix> = {
         'with equally many are refused.',
     }),
     default_unit_amount: quantityField.optional(),
+    default: cellPriceField({}).optional().meta({ description: 'Instead of default_unit_amount.' }),
   },
   read: readMatrix,
-  toWire: ({ cells, defaultUnitAmount }) => ({
-    cells: cells.map(({ when, unitAmount }) => ({
-      when: Object.fromEntries(when),
-      ...decimal('unit_amount', unitAmount),
-    })),
+  toWire: ({ cells, defaultUnitAmount, default: otherwise }) => ({
+    cells: cells.map(cell => ({ when: Object.fromEntries(cell.when), ...cellPriceToWire(cell) })),
     ...decimal('default_unit_amount', defaultUnitAmount),
+    ...(otherwise === undefined ? {} : { default: cellPriceToWire(otherwise) }),
   }),
   fault({ cells }, { meter, dimensions }) {
     const named = new Set(cells.flatMap(cell => [...cell.when.keys()]))
@@ -47,7 +55,7 @@ export const matrix: ModelShape<Matrix> = {
 
 interface ReadCell {
   readonly when: When
-  readonly unitAmount: Scaled
+  readonly price: CellPrice
   /** Of its field `when`. */
   readonly place: Place
 }
@@ -57,9 +65,9 @@ const mostDimensionSets = 256
 
 function readMatrix(reader: FieldReader, problems: Problems): Matrix | undefined {
   const items = reader.list('cells', reader.requiredField('cells'))
-  const defaultUnitAmount = reader.decimal('default_unit_amount', fromZero)
+  const otherwise = readDefault(reader, problems)
   if (items === undefined) return undefined
-  if (items.length === 0 && defaultUnitAmount === undefined) {
+  if (items.length === 0 && !reader.has('default') && !reader.has('default_unit_amount')) {
     return reader.fault('cells', 'missing_field', 'A matrix has a cell or a default_unit_amount.')
   }
   const cells: ReadCell[] = []
@@ -68,18 +76,36 @@ function readMatrix(reader: FieldReader, problems: Problems): Matrix | undefined
     if (map === undefined) continue
     const cell = new FieldReader(map, problems)
     const when = readWhen(cell, problems)
-    const unitAmount = cell.requiredDecimal('unit_amount', fromZero)
-    cell.refuseOthers('a cell')
-    if (when !== undefined && unitAmount !== undefined)
-      cells.push({ when, unitAmount, place: cell.place('when') })
+    const price = readCellPrice(cell, 'a cell', problems)
+    if (when !== undefined && price !== undefined) cells.push({ when, price, place: cell.place('when') })
   }
   refuseAmbiguous(cells, reader.place('cells'), problems)
   if (cells.length !== items.length) return undefined
   return {
     model: 'matrix',
-    cells: cells.map(({ when, unitAmount }) => ({ when, unitAmount })),
-    ...(defaultUnitAmount === undefined ? {} : { defaultUnitAmount }),
+    cells: cells.map(({ when, price }) => ({ when, ...price })),
+    ...otherwise,
   }
+}
+
+/** An amount for each unit alone is `defaultUnitAmount`, however it was written. */
+function readDefault(
+  reader: FieldReader,
+  problems: Problems,
+): Pick<Matrix, 'default' | 'defaultUnitAmount'> | undefined {
+  const defaultUnitAmount = reader.decimal('default_unit_amount', fromZero)
+  const node = reader.field('default')
+  if (node === undefined) return defaultUnitAmount === undefined ? undefined : { defaultUnitAmount }
+  if (reader.has('default_unit_amount')) {
+    const message = 'A matrix has default_unit_amount or default, not both.'
+    return reader.fault('default', 'invalid_value', message)
+  }
+  const map = asMap(node, 'The field default', problems)
+  const price = map && readCellPrice(new FieldReader(map, problems), 'the default', problems)
+  if (price === undefined) return undefined
+  return price.model === undefined && price.flatAmount === undefined
+    ? { defaultUnitAmount: price.unitAmount }
+    : { default: price }
 }
 
 function readWhen(cell: FieldReader, problems: Problems): When | undefined {
